@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * libresnet: train, evaluate and run residual networks on CPUs.
+ *
+ * The networks are those of K. He, X. Zhang, S. Ren, J. Sun, "Deep Residual
+ * Learning for Image Recognition", CVPR 2016, and their neighbours.
+ *
+ * Conventions
+ *  - Functions that can fail return RN_OK (0) or a negative rn_status and
+ *    fill the caller's struct rn_error, which may be NULL.
+ *  - `out` handles are set to NULL on failure. Every _destroy() accepts NULL.
+ *  - Pointers passed in are borrowed for the call unless said otherwise;
+ *    pointers handed out belong to the handle they came from.
+ *  - One handle, one thread at a time. The library never prints, never exits.
+ *  - Images are planar: [channel][row][column], channels in RGB order.
+ */
+#ifndef RESNET_H
+#define RESNET_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define RN_API __attribute__((visibility("default")))
+#else
+#define RN_API
+#endif
+
+#define RN_VERSION_MAJOR 0
+#define RN_VERSION_MINOR 1
+#define RN_VERSION_PATCH 0
+#define RN_VERSION_STRING "0.1.0"
+
+/** Version of the library in use, "major.minor.patch". */
+RN_API const char *rn_version(void);
+
+/* ------------------------------------------------------------- errors */
+
+enum rn_status {
+    RN_OK = 0,
+    RN_ERR_ARG = -1,     /**< an argument or option makes no sense */
+    RN_ERR_MEMORY = -2,  /**< allocation failed */
+    RN_ERR_IO = -3,      /**< the system could not read or write a file */
+    RN_ERR_DATA = -4,    /**< a file or data set is not what it should be */
+    RN_ERR_KERNEL = -5,  /**< a compute primitive failed */
+    RN_ERR_LOSS = -6,    /**< the training loss is no longer finite */
+    RN_ERR_STOPPED = -7, /**< the caller asked to stop; state was saved */
+};
+
+struct rn_error {
+    int code;      /**< an rn_status */
+    char msg[500]; /**< one line, no full stop, names file, layer or sizes */
+};
+
+/* ------------------------------------------------------------ machine */
+
+struct rn_machine {
+    int threads;         /**< default number of compute threads */
+    char limited_by[32]; /**< what set it: "affinity", "cgroup quota", … */
+    char isa[32];        /**< instruction set in use: "avx512", "avx2", … */
+    char onednn[32];     /**< version of oneDNN in use */
+    char cpu[64];        /**< model name of the processor */
+};
+
+/** What this process may use. Threads are the least of the affinity mask,
+ *  cgroup CPU quota (v1, v2), OMP_NUM_THREADS and SLURM_CPUS_PER_TASK. */
+RN_API void rn_machine_get(struct rn_machine *machine);
+
+/* ------------------------------------------------------------- models */
+
+/** A network with its parameters, preprocessing, class names, provenance. */
+struct rn_model;
+
+struct rn_net_options {
+    int classes;  /**< 0: the family's own (10 or 1000) */
+    int channels; /**< 0: 3 */
+    int height;   /**< 0: the family's own (32 or 224) */
+    int width;    /**< 0: the same as height */
+    char shortcut; /**< 'A', 'B', 'C' (He et al. 2016, section 3.3); 0: the
+                      family's own */
+    int stride_v1; /**< bottleneck stride in the first 1x1 (the paper's)
+                      instead of the 3x3 (v1.5, the default) */
+};
+
+RN_API void rn_net_defaults(struct rn_net_options *options);
+
+/** Pattern or name of the i-th known network with a one-line description;
+ *  NULL past the end. "resnet{6n+2}" stands for a family. */
+RN_API const char *rn_net_name(size_t i, const char **description);
+
+/** The known network name nearest to `name`, or NULL if none is near. The
+ *  text is static or written into buf. */
+RN_API const char *rn_net_suggest(const char *name, char *buf, size_t size);
+
+/**
+ * Build a network by name ("resnet20", "plain56", "resnet50", …) with
+ * parameters set to zero; call rn_model_init() or load weights next.
+ *
+ * @param options may be NULL for the defaults.
+ * @return RN_ERR_ARG for an unknown name (the message suggests one) or
+ *         sizes the network cannot take.
+ */
+RN_API int rn_model_create(struct rn_model **out, const char *name,
+                           const struct rn_net_options *options,
+                           struct rn_error *err);
+
+/** He initialisation (He et al. 2015: normal, std sqrt(2 / fan-out) for
+ *  convolutions), batch norm weight 1, bias 0. A function of seed alone. */
+RN_API void rn_model_init(struct rn_model *model, uint64_t seed);
+
+/** Read a model from a safetensors file written by rn_model_save(). */
+RN_API int rn_model_load(struct rn_model **out, const char *path,
+                         struct rn_error *err);
+
+/** Write a model; the file appears whole or not at all. */
+RN_API int rn_model_save(const struct rn_model *model, const char *path,
+                         struct rn_error *err);
+
+RN_API void rn_model_destroy(struct rn_model *model);
+
+struct rn_model_info {
+    const char *net; /**< name, e.g. "resnet20"; borrowed */
+    int channels, height, width, classes;
+    char shortcut;  /**< 'A', 'B', 'C', or '-' for plain networks */
+    int stride_v1;
+    uint64_t params; /**< trainable: weights, biases, batch norm's */
+    uint64_t macs;   /**< multiply-adds of convolutions and fc, one image */
+    size_t layers;   /**< number of entries for rn_model_layer() */
+    size_t tensors;  /**< number of entries for rn_model_tensor() */
+    int has_preprocessing; /**< 0 when rn_model_preprocess() cannot work */
+    const char *trained;   /**< JSON text on how it was trained, or NULL */
+};
+
+RN_API void rn_model_describe(const struct rn_model *model,
+                              struct rn_model_info *info);
+
+struct rn_layer_info {
+    const char *name; /**< "layer1.0.conv1"; borrowed from the model */
+    const char *op;   /**< "conv", "batch_norm", "relu", "add", … */
+    int channels, height, width; /**< of the output */
+    uint64_t params, macs;
+};
+
+/** @return RN_ERR_ARG when i is past the end. */
+RN_API int rn_model_layer(const struct rn_model *model, size_t i,
+                          struct rn_layer_info *layer);
+
+struct rn_tensor {
+    const char *name; /**< "layer1.0.conv1.weight"; borrowed */
+    int dims;
+    size_t dim[4];
+    size_t count;
+    float *data;   /**< the model's own memory; may be written */
+    int trainable; /**< 0 for running statistics */
+};
+
+/** Tensors in file order. @return RN_ERR_ARG when i is past the end. */
+RN_API int rn_model_tensor(const struct rn_model *model, size_t i,
+                           struct rn_tensor *tensor);
+
+/** Name of class i; "class 7" style text is never made up: NULL when the
+ *  model knows no names or i is out of range. */
+RN_API const char *rn_model_class_name(const struct rn_model *model, int i);
+
+/** Convert pixels 0..255 [C][H][W] of the model's input size into the
+ *  normalised floats the network was trained on.
+ *  @return RN_ERR_ARG when the model carries no preprocessing. */
+RN_API int rn_model_preprocess(const struct rn_model *model,
+                               const uint8_t *pixels, float *image,
+                               struct rn_error *err);
+
+/* -------------------------------------------------------------- plans */
+
+/** A network compiled for a batch size, a mode and a number of threads. */
+struct rn_plan;
+
+enum rn_mode { RN_MODE_INFER = 0, RN_MODE_TRAIN = 1 };
+
+struct rn_plan_options {
+    enum rn_mode mode;
+    int batch;   /**< images per run; at least 1 */
+    int threads; /**< 0: rn_machine.threads */
+    int exact;   /**< nonzero: direct convolution only, no Winograd */
+    int profile; /**< nonzero: time every step */
+};
+
+RN_API void rn_plan_defaults(struct rn_plan_options *options);
+
+/**
+ * Compile a plan. The parameters are copied: the model may change or go
+ * away afterwards.
+ */
+RN_API int rn_plan_create(struct rn_plan **out, const struct rn_model *model,
+                          const struct rn_plan_options *options,
+                          struct rn_error *err);
+
+/** Bytes such a plan would hold, without making it. */
+RN_API int rn_plan_estimate(const struct rn_model *model,
+                            const struct rn_plan_options *options,
+                            uint64_t *bytes, struct rn_error *err);
+
+RN_API void rn_plan_destroy(struct rn_plan *plan);
+
+/**
+ * Run one forward pass of an inference plan. Allocates nothing.
+ *
+ * @param images float [batch][C][H][W], normalised (rn_model_preprocess()).
+ * @param logits out, float [batch][classes], before softmax.
+ * @return RN_ERR_ARG for a training plan or NULL, RN_ERR_KERNEL when a
+ *         primitive fails; logits is undefined then, the plan usable.
+ */
+RN_API int rn_plan_forward(struct rn_plan *plan, const float *images,
+                           float *logits, struct rn_error *err);
+
+/** Turn `count` logits into probabilities in place, numerically safe. */
+RN_API void rn_softmax(float *logits, int count);
+
+/** Indices of the k largest of `count` values, largest first; ties in
+ *  order of index. */
+RN_API void rn_top_k(const float *values, int count, int k, int *indices);
+
+struct rn_step_info {
+    const char *name;      /**< layer(s) the step computes; borrowed */
+    const char *pass;      /**< "forward", "backward data", … */
+    const char *algorithm; /**< what was chosen; borrowed from the plan */
+    double flops;          /**< per run, two per multiply-add */
+    double bytes;          /**< activations read and written per run */
+    double seconds;        /**< mean over the runs since the last reset */
+};
+
+RN_API size_t rn_plan_steps(const struct rn_plan *plan);
+RN_API int rn_plan_step(const struct rn_plan *plan, size_t i,
+                        struct rn_step_info *step);
+/** Forget the times taken so far. */
+RN_API void rn_plan_profile_reset(struct rn_plan *plan);
+
+/* --------------------------------------------------------------- data */
+
+/** A labelled image set: training and test part, held in memory. */
+struct rn_data;
+
+enum rn_part { RN_PART_TRAIN = 0, RN_PART_VALIDATION = 1, RN_PART_TEST = 2 };
+
+/** "train", "validation" or "test". */
+RN_API const char *rn_part_name(enum rn_part part);
+
+/**
+ * Open DATA: a folder of CIFAR-10/100 binary files or of IDX files (plain
+ * or gzip), or "synthetic:CxHxW:CLASSES[:COUNT]".
+ *
+ * @param validation number of last training images to split off; 0: none.
+ * @return RN_ERR_IO when it cannot be read, RN_ERR_DATA when a file is
+ *         not what it should be (the message says which, what was found
+ *         and what was expected).
+ */
+RN_API int rn_data_open(struct rn_data **out, const char *spec, int validation,
+                        struct rn_error *err);
+RN_API void rn_data_close(struct rn_data *data);
+
+struct rn_data_info {
+    const char *format; /**< "cifar10", "cifar100", "idx", "synthetic" */
+    int channels, height, width, classes;
+    int count[3];      /**< images per rn_part */
+    uint64_t checksum; /**< of pixels and labels of all parts */
+};
+
+RN_API void rn_data_describe(const struct rn_data *data,
+                             struct rn_data_info *info);
+
+/** Pixels [C][H][W], 0..255, and label of an image; either may be NULL. */
+RN_API int rn_data_image(const struct rn_data *data, enum rn_part part,
+                         int index, uint8_t *pixels, int *label,
+                         struct rn_error *err);
+
+/** Name of a class, or NULL when the data set has none. */
+RN_API const char *rn_data_class_name(const struct rn_data *data, int i);
+
+/* ----------------------------------------------------------- training */
+
+/** All text fields are borrowed until rn_train() returns. */
+struct rn_train_options {
+    const char *data; /**< as for rn_data_open() */
+    const char *out;  /**< run folder to make */
+    const char *net;  /**< network name; NULL: "resnet20" */
+    const char *weights; /**< model file to start from, or NULL */
+    char shortcut;       /**< as in rn_net_options */
+    int stride_v1;
+    int batch;          /**< 128 */
+    int threads;        /**< 0: rn_machine.threads */
+    long iterations;    /**< 0: from epochs */
+    double epochs;      /**< 0: from iterations; both 0: 64,000 iterations */
+    double lr;          /**< 0.1 */
+    double momentum;    /**< 0.9 */
+    double weight_decay; /**< 1e-4 */
+    int decay_all; /**< 1: batch norm and biases decay too (the default) */
+    /** "step:A,B,…" divides lr by 10 at iterations A, B, …, or at
+     *  percentages of the run with "%"; "constant"; "cosine";
+     *  "one-cycle[:PERCENT]" rises for PERCENT (30) of the run. Default:
+     *  the paper's "step:50%,75%". */
+    const char *schedule;
+    /** "none"; "N": lr rises linearly over N iterations; "error:P":
+     *  warmup_lr until the training error falls below P per cent (He et
+     *  al. 2016, section 4.2: 0.01 until 80, for 110 layers). */
+    const char *warmup;
+    double warmup_lr;       /**< 0.01 */
+    double label_smoothing; /**< 0 */
+    uint64_t seed;          /**< 1 */
+    int validation;         /**< last training images to hold out; 0 */
+    const char *augment;    /**< "none", "flip", "crop", "crop-flip" */
+    int crop_pad;           /**< pixels added on each side; 4 */
+    const char *normalize;  /**< "channel" (mean and std) or "pixel" (mean
+                               of every pixel, the paper's) */
+    const char *last_batch; /**< "wrap" (the paper's), "drop", "keep" */
+    long report_every;      /**< iterations per log line; 0: chosen */
+    long test_every;        /**< iterations per test; 0: every epoch */
+    long save_every;        /**< iterations per checkpoint; 0: with tests */
+    int exact;              /**< no Winograd */
+};
+
+RN_API void rn_train_defaults(struct rn_train_options *options);
+
+struct rn_train_report {
+    long iteration, iterations; /**< done, of all */
+    double epoch;               /**< epochs done */
+    double loss, train_error;   /**< mean since the last report; per cent */
+    double lr;
+    double images_per_second;
+    double data_wait; /**< share of the time spent waiting for data */
+    double seconds_left;
+    int tested;         /**< nonzero when the following three are set */
+    double test_error, test_error5, test_loss;
+    enum rn_part test_part; /**< validation when there is one, else test */
+};
+
+struct rn_train_events {
+    void *user;
+    /** After every log line; may be NULL. */
+    void (*report)(void *user, const struct rn_train_report *report);
+    /** After every iteration, for progress bars; may be NULL. `report`
+     *  holds running figures; nothing in it is "tested". */
+    void (*tick)(void *user, const struct rn_train_report *report);
+    /** Lines of text worth showing (what was picked, where it went). */
+    void (*message)(void *user, const char *text);
+    /** Asked after every iteration: nonzero finishes, saves and returns
+     *  RN_ERR_STOPPED. */
+    int (*stop)(void *user);
+};
+
+struct rn_train_result {
+    long iterations;
+    double seconds;
+    double loss, train_error; /**< of the last report */
+    double test_error, test_error5, test_loss; /**< at the end; per cent */
+    double best_error;      /**< smallest tested error, per cent */
+    long best_iteration;
+    enum rn_part test_part;
+    int test_images;
+};
+
+/**
+ * Train a network. Makes the run folder `out` with run.json, log.jsonl,
+ * last.safetensors, best.safetensors and curve.svg; refuses a folder that
+ * already holds a run.
+ */
+RN_API int rn_train(const struct rn_train_options *options,
+                    const struct rn_train_events *events,
+                    struct rn_train_result *result, struct rn_error *err);
+
+/** Go on with a run that was stopped or killed: same weights, to the bit,
+ *  as if it had not been (same machine, threads and library). */
+RN_API int rn_train_resume(const char *run, const struct rn_train_events *events,
+                           struct rn_train_result *result,
+                           struct rn_error *err);
+
+/* --------------------------------------------------------- evaluation */
+
+struct rn_eval_options {
+    enum rn_part part; /**< test by default */
+    int batch;         /**< 0: chosen */
+    int threads;       /**< 0: rn_machine.threads */
+    int exact;
+    void *user;
+    /** Called now and then with images done and of all; may be NULL.
+     *  Nonzero stops with RN_ERR_STOPPED. */
+    int (*progress)(void *user, int done, int images);
+};
+
+struct rn_eval_result {
+    int images;
+    double top1_error, top5_error; /**< per cent */
+    double loss;                   /**< mean cross-entropy */
+    const char *protocol;          /**< "single view"; static */
+    double seconds;
+};
+
+RN_API void rn_eval_defaults(struct rn_eval_options *options);
+
+/** @return RN_ERR_ARG when the data has other classes or another input
+ *          size than the model; the message gives both. */
+RN_API int rn_eval(const struct rn_model *model, const struct rn_data *data,
+                   const struct rn_eval_options *options,
+                   struct rn_eval_result *result, struct rn_error *err);
+
+/* ---------------------------------------------------------- benchmark */
+
+struct rn_bench_options {
+    enum rn_mode mode;
+    int batch;
+    int threads;
+    int exact;
+    int profile;    /**< time each step too: rn_bench_plan() tells */
+    double seconds; /**< about how long to measure; 5 */
+    int rounds;     /**< 0: as many as fit into seconds, at least 5 */
+};
+
+struct rn_bench_result {
+    int threads, batch, rounds;
+    double images_per_second_median, images_per_second_min,
+        images_per_second_max;
+    uint64_t plan_bytes;        /**< memory the plan holds */
+    uint64_t peak_memory_bytes; /**< the process's peak resident set */
+    double peak_gflops; /**< measured, all threads, float32; 0 unless
+                           profile */
+};
+
+RN_API void rn_bench_defaults(struct rn_bench_options *options);
+
+/**
+ * Time training or inference on made-up images. When plan is not NULL it
+ * receives the plan with its profile, to be destroyed by the caller.
+ */
+RN_API int rn_bench(const struct rn_model *model,
+                    const struct rn_bench_options *options,
+                    struct rn_bench_result *result, struct rn_plan **plan,
+                    struct rn_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

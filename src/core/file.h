@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Reading whole files and writing files that appear whole or not at all. */
+#ifndef RN_CORE_FILE_H
+#define RN_CORE_FILE_H
+
+#include "core/error.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/** Read a file of at most `limit` bytes into rn_alloc()ed memory (a zero
+ *  byte is added behind it). RN_ERR_DATA when it is larger. */
+int rn_file_read(const char *path, size_t limit, uint8_t **bytes, size_t *size,
+                 struct rn_error *err);
+
+/** A file being written beside its final place: NAME.tmp-PID. */
+struct rn_writer {
+    FILE *file;
+    char *path;
+    char *temporary;
+};
+
+int rn_writer_open(struct rn_writer *w, const char *path, struct rn_error *err);
+int rn_writer_write(struct rn_writer *w, const void *bytes, size_t size,
+                    struct rn_error *err);
+/** Flush, sync, rename into place, sync the folder. On failure the
+ *  temporary file is gone and the old file untouched. */
+int rn_writer_commit(struct rn_writer *w, struct rn_error *err);
+/** Give up; safe after commit, and on a zeroed writer. */
+void rn_writer_abort(struct rn_writer *w);
+
+/** Whole file in one go, atomically. */
+int rn_file_write(const char *path, const void *bytes, size_t size,
+                  struct rn_error *err);
+
+/** dir + "/" + name in rn_alloc()ed memory, NULL when memory is short. */
+char *rn_path_join(const char *dir, const char *name);
+bool rn_is_folder(const char *path);
+bool rn_is_file(const char *path);
+
+/** 64-bit FNV-1a-like checksum over 8-byte words, chainable: start with 0.
+ *  For telling data sets apart, not against forgery. */
+uint64_t rn_checksum(uint64_t sum, const void *bytes, size_t size);
+
+#endif

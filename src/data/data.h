@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Data sets in memory, and the loader that makes batches of them. */
+#ifndef RN_DATA_DATA_H
+#define RN_DATA_DATA_H
+
+#include "core/error.h"
+#include "graph/graph.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/** One part: pixels [count][c][h][w] and labels [count]. A validation part
+ *  points into the training part's arrays. */
+struct rn_images {
+    int count;
+    uint8_t *pixels;
+    uint16_t *labels;
+};
+
+struct rn_data {
+    const char *format;
+    char *spec;
+    struct rn_shape shape;
+    int classes;
+    struct rn_images part[3]; /* by enum rn_part */
+    uint8_t *pixels[2];       /* owned memory: training, test */
+    uint16_t *labels[2];
+    char **class_names; /* or NULL */
+    uint64_t checksum;
+};
+
+/* Readers fill shape, classes, parts, owned memory. Each `recognise` looks
+ * at the folder's contents only. */
+struct rn_reader {
+    const char *format;
+    bool (*recognise)(const char *path);
+    int (*read)(struct rn_data *data, const char *path, struct rn_error *err);
+};
+extern const struct rn_reader rn_reader_cifar10, rn_reader_cifar100,
+    rn_reader_idx;
+int rn_read_synthetic(struct rn_data *data, const char *spec,
+                      struct rn_error *err);
+
+/* ------------------------------------------------------ normalisation */
+
+/** Per-channel mean and std of the training part, pixels scaled to 0..1. */
+void rn_data_channel_stats(const struct rn_data *data, float *mean, float *std);
+/** Mean of every pixel of the training part, [c][h][w], scaled to 0..1. */
+void rn_data_pixel_mean(const struct rn_data *data, float *mean);
+
+/* ------------------------------------------------------------ sampler */
+
+enum rn_last_batch { RN_LAST_WRAP, RN_LAST_DROP, RN_LAST_KEEP };
+
+/** Which images make batch `iteration`: a pure function of its fields. */
+struct rn_sampler {
+    uint64_t seed;
+    int count; /* images of the part */
+    int batch;
+    enum rn_last_batch last;
+    bool shuffle;
+};
+
+/** Batches in an epoch; for RN_LAST_WRAP the (fractional) quotient. */
+double rn_sampler_batches(const struct rn_sampler *s);
+
+struct rn_pick {
+    uint32_t epoch;
+    uint32_t index; /* within the part */
+};
+
+/** Images in batch `iteration` (0-based): s->batch, or fewer for the last of
+ *  an epoch under RN_LAST_KEEP. */
+int rn_sampler_size(const struct rn_sampler *s, long iteration);
+
+/* ------------------------------------------------------------- loader */
+
+struct rn_augment {
+    bool crop; /* pad by `pad` zeros (after the mean is subtracted, so that
+                  zero is the mean) and crop the original size */
+    bool flip;
+    int pad;
+};
+
+struct rn_loader_config {
+    const struct rn_data *data; /* borrowed until the loader is gone */
+    enum rn_part part;
+    struct rn_sampler sampler;
+    struct rn_augment augment;
+    bool per_pixel;
+    const float *mean, *std; /* as in struct rn_preprocessing; copied */
+    long first;              /* first iteration to deliver */
+    long end;                /* one past the last */
+};
+
+struct rn_batch {
+    long iteration;
+    int count;
+    uint32_t epoch;      /* of its first image */
+    const float *images; /* [count][c][h][w] */
+    const int32_t *labels;
+};
+
+/** Makes batches ahead of time in a thread of its own. */
+struct rn_loader;
+
+int rn_loader_create(struct rn_loader **out,
+                     const struct rn_loader_config *config,
+                     struct rn_error *err);
+/** Next batch, valid until the next call; *waited grows by the seconds the
+ *  caller had to wait. Returns RN_ERR_ARG past the end. */
+int rn_loader_next(struct rn_loader *loader, struct rn_batch *batch,
+                   double *waited, struct rn_error *err);
+void rn_loader_destroy(struct rn_loader *loader);
+
+/** One image, normalised and augmented as the loader does it. */
+void rn_image_prepare(const struct rn_loader_config *config,
+                      struct rn_pick pick, float *out);
+
+#endif

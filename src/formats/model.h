@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What struct rn_model holds, and the model file (safetensors). */
+#ifndef RN_FORMATS_MODEL_H
+#define RN_FORMATS_MODEL_H
+
+#include "graph/graph.h"
+#include "nets/nets.h"
+
+/** Pixels 0..255 become (pixel / 255 - mean) / std. For the per-pixel mean
+ *  of the paper `mean` has c*h*w entries, else c; std always has c. */
+struct rn_preprocessing {
+    bool per_pixel;
+    float *mean; /* owned; NULL: the model has no preprocessing */
+    float *std;  /* owned */
+};
+
+struct rn_model {
+    struct rn_net_spec spec;
+    struct rn_graph *graph;
+    struct rn_preprocessing preprocessing;
+    char **class_names; /* spec.classes entries, or NULL */
+    char *trained;      /* JSON object text, or NULL */
+};
+
+/** An extra named float32 tensor in a model file, for checkpoints
+ *  ("optimizer.momentum.conv1.weight"). */
+struct rn_extra {
+    const char *name;
+    int dims;
+    size_t dim[4];
+    float *data;
+};
+
+/**
+ * rn_model_save() with extra tensors and an extra JSON text, kept in the
+ * metadata under "training" (both may be absent).
+ */
+int rn_model_save_with(const struct rn_model *model, const char *path,
+                       const struct rn_extra *extras, size_t n_extras,
+                       const char *training, struct rn_error *err);
+
+/**
+ * rn_model_load() that also hands out the metadata text "training"
+ * (*training is rn_alloc()ed, or NULL) and fills the data of the extras
+ * given; a missing or misshapen extra is RN_ERR_DATA.
+ */
+int rn_model_load_with(struct rn_model **out, const char *path,
+                       const struct rn_extra *extras, size_t n_extras,
+                       char **training, struct rn_error *err);
+
+/** Give the model its preprocessing; arrays are copied. */
+int rn_model_set_preprocessing(struct rn_model *model, bool per_pixel,
+                               const float *mean, const float *std,
+                               struct rn_error *err);
+/** Copy `classes` names; NULL removes them. */
+int rn_model_set_classes(struct rn_model *model, const char *const *names,
+                         struct rn_error *err);
+
+/** Text of the first tensor (name and value) that is not finite, or NULL. */
+const char *rn_model_not_finite(const struct rn_model *model);
+
+#endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The families of networks: tables, and a builder each. */
+#ifndef RN_NETS_NETS_H
+#define RN_NETS_NETS_H
+
+#include "graph/graph.h"
+
+/** Everything that makes a network, with no defaults left open. */
+struct rn_net_spec {
+    char name[32];        /* "resnet20", "plain34" */
+    char family[16];      /* "cifar", "imagenet" */
+    int depth;            /* weighted layers, projections not counted */
+    bool plain;           /* no shortcuts */
+    char shortcut;        /* 'A', 'B', 'C'; '-' for plain */
+    bool stride_v1;       /* bottleneck stride in the first 1x1 */
+    int classes;
+    struct rn_shape input;
+};
+
+/** Resolve a name and options into a full spec; RN_ERR_ARG names what is
+ *  wrong and suggests the nearest network. */
+int rn_net_resolve(struct rn_net_spec *spec, const char *name,
+                   const struct rn_net_options *options, struct rn_error *err);
+
+/** Build the graph of a spec; parameters are zero. */
+int rn_net_build(struct rn_graph **out, const struct rn_net_spec *spec,
+                 struct rn_error *err);
+
+/* cifar.c, imagenet.c: append the family's layers to g. */
+void rn_net_build_cifar(struct rn_graph *g, const struct rn_net_spec *spec);
+void rn_net_build_imagenet(struct rn_graph *g, const struct rn_net_spec *spec);
+
+#endif

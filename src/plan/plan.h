@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * Graph -> plan. A store holds the packed parameters that one or more plans
+ * share: a training plan for the full batch, one for the last smaller batch,
+ * an inference plan for evaluation.
+ */
+#ifndef RN_PLAN_PLAN_H
+#define RN_PLAN_PLAN_H
+
+#include "graph/graph.h"
+
+/**
+ * Parameters as the kernels want them, in flat ranges. Learned parameters
+ * lie in the order backward finishes their gradients (last layer first), so
+ * that optimiser steps and reductions work on ranges.
+ */
+struct rn_store;
+
+/** Copies the graph's parameters in. The graph is borrowed: it must outlive
+ *  the store and the plans. With `train` there is room for gradients and
+ *  momentum. */
+int rn_store_create(struct rn_store **out, const struct rn_graph *graph,
+                    bool train, struct rn_error *err);
+void rn_store_destroy(struct rn_store *store);
+
+/** Graph's parameters (and running statistics) -> store, and back. */
+void rn_store_import(struct rn_store *store);
+void rn_store_export(struct rn_store *store, struct rn_graph *graph);
+
+/** Momentum or gradient of learned parameter `param` (index into the
+ *  graph's params), in plain layout. */
+enum rn_store_kind { RN_STORE_VALUE, RN_STORE_GRAD, RN_STORE_MOMENTUM };
+void rn_store_get(const struct rn_store *store, enum rn_store_kind kind,
+                  size_t param, float *plain);
+void rn_store_set(struct rn_store *store, enum rn_store_kind kind,
+                  size_t param, const float *plain);
+
+/** One run of equal weight decay within the flat arrays. */
+struct rn_segment {
+    size_t param; /* index into the graph's params */
+    size_t offset, count; /* floats, count includes layout padding */
+};
+struct rn_flat {
+    float *value, *grad, *momentum;
+    size_t count;
+    const struct rn_segment *segments; /* in flat order */
+    size_t n_segments;
+};
+/** The flat arrays; grad and momentum are NULL without `train`. Padding is
+ *  zero in all three and must stay so. */
+void rn_store_flat(struct rn_store *store, struct rn_flat *flat);
+
+/** As rn_plan_create(), but on a shared store, which must outlive it. */
+int rn_plan_build(struct rn_plan **out, struct rn_store *store,
+                  const struct rn_plan_options *options, struct rn_error *err);
+
+/** Inference plans: fold the store's present parameters in. */
+int rn_plan_refresh(struct rn_plan *plan, struct rn_error *err);
+
+struct rn_step_result {
+    double loss;   /* sum over the batch of cross-entropies */
+    int errors;    /* images whose largest logit is not the label's */
+};
+
+/**
+ * Training plan: forward with batch statistics (running ones updated), loss,
+ * backward; gradients of the mean loss land in the store. No update.
+ *
+ * @param labels int32 [batch], each in 0..classes-1 (not checked here).
+ */
+int rn_plan_train(struct rn_plan *plan, const float *images,
+                  const int32_t *labels, float label_smoothing,
+                  struct rn_step_result *result, struct rn_error *err);
+
+/** Logits [batch][classes] of the last rn_plan_train(). */
+void rn_plan_logits(const struct rn_plan *plan, float *logits);
+
+int rn_plan_threads(const struct rn_plan *plan);
+uint64_t rn_plan_bytes(const struct rn_plan *plan);
+
+#endif

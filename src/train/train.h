@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The optimiser and its schedules. */
+#ifndef RN_TRAIN_TRAIN_H
+#define RN_TRAIN_TRAIN_H
+
+#include "plan/plan.h"
+
+struct rn_sgd {
+    float lr, momentum, weight_decay;
+    bool decay_all; /* false: weights of convolutions and fc only */
+    int threads;
+};
+
+/** v <- momentum v + lr (g + weight_decay w); w <- w - v (the form of the
+ *  paper's released solver: lr inside the momentum). In place, in parallel. */
+void rn_sgd_step(const struct rn_sgd *sgd, const struct rn_graph *graph,
+                 struct rn_flat *flat);
+
+enum rn_schedule_kind {
+    RN_SCHEDULE_CONSTANT,
+    RN_SCHEDULE_STEP,
+    RN_SCHEDULE_COSINE,
+    RN_SCHEDULE_ONE_CYCLE,
+};
+
+#define RN_SCHEDULE_STEPS 16
+
+struct rn_schedule {
+    enum rn_schedule_kind kind;
+    double lr;
+    long iterations;
+    long step[RN_SCHEDULE_STEPS]; /* ascending */
+    int steps;
+    double rise;      /* one-cycle: share of the run */
+    long warmup;      /* linear, iterations */
+    double error_below; /* warm-up by training error, per cent; 0: none */
+    double warmup_lr;
+    long warmed_at; /* iteration the error rule ended, -1 while it holds */
+};
+
+int rn_schedule_parse(struct rn_schedule *s, const struct rn_train_options *o,
+                      long iterations, struct rn_error *err);
+/** Learning rate of iteration i (0-based). */
+double rn_schedule_lr(const struct rn_schedule *s, long i);
+
+#endif
