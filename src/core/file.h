@@ -25,7 +25,8 @@ int rn_writer_open(struct rn_writer *w, const char *path, struct rn_error *err);
 int rn_writer_write(struct rn_writer *w, const void *bytes, size_t size,
                     struct rn_error *err);
 /** Flush, sync, rename into place, sync the folder. On failure the
- *  temporary file is gone and the old file untouched. */
+ *  temporary file is gone and the old file untouched; only when syncing the
+ *  folder fails is the new one in place. Either way the writer is closed. */
 int rn_writer_commit(struct rn_writer *w, struct rn_error *err);
 /** Give up; safe after commit, and on a zeroed writer. */
 void rn_writer_abort(struct rn_writer *w);

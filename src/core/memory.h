@@ -29,4 +29,8 @@ char *rn_strdup(const char *text);
  *  *capacity is kept. False when memory is short: the array is as before. */
 bool rn_grow(void *array, size_t *capacity, size_t count, size_t size);
 
+/** For tests: the n-th next allocation by any of the above fails, once;
+ *  -1: none does. */
+void rn_alloc_fail_after(long n);
+
 #endif

@@ -16,6 +16,10 @@ enum rn_purpose {
     RN_RANDOM_TEST = 100,
 };
 
+/** The bare generator: ten rounds of Philox4x32. */
+void rn_philox(const uint32_t counter[4], const uint32_t key[2],
+               uint32_t out[4]);
+
 struct rn_random_key {
     uint64_t seed;
     enum rn_purpose purpose;

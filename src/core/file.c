@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "core/file.h"
+
+#include "core/memory.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FIRST_CHUNK ((size_t)64 << 10) /* of what has no size, as a pipe */
+#define WRITE_CHUNK ((size_t)64 << 20)
+
+/* Bytes to make room for at first, from the file's own size. */
+static int first_capacity(int fd, const char *path, size_t limit,
+                          size_t *capacity, struct rn_error *err)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) != 0)
+        return rn_fail_errno(err, "read", path);
+    if (S_ISDIR(st.st_mode)) {
+        errno = EISDIR;
+        return rn_fail_errno(err, "read", path);
+    }
+    *capacity = FIRST_CHUNK;
+    if (!S_ISREG(st.st_mode))
+        return RN_OK;
+    if ((uint64_t)st.st_size > limit)
+        return rn_fail(err, RN_ERR_DATA,
+                       "'%s' has %lld bytes, expected at most %zu", path,
+                       (long long)st.st_size, limit);
+    *capacity = (size_t)st.st_size;
+    return RN_OK;
+}
+
+/* Read until `capacity` bytes are there or the file ends. */
+static int read_some(int fd, const char *path, uint8_t *bytes, size_t capacity,
+                     size_t *size, struct rn_error *err)
+{
+    while (*size < capacity) {
+        ssize_t got = read(fd, bytes + *size, capacity - *size);
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return rn_fail_errno(err, "read", path);
+        if (got == 0)
+            break;
+        *size += (size_t)got;
+    }
+    return RN_OK;
+}
+
+/* Twice the room, the `size` bytes read kept. */
+static int enlarge(uint8_t **bytes, size_t size, size_t *capacity,
+                   struct rn_error *err)
+{
+    uint8_t *larger = NULL;
+    size_t wanted;
+
+    if (rn_size_mul(*capacity, 2, &wanted))
+        larger = rn_alloc(wanted, 1);
+    if (!larger)
+        return rn_fail_memory(err, *capacity, "a file");
+    memcpy(larger, *bytes, size);
+    rn_free(*bytes);
+    *bytes = larger;
+    *capacity = wanted;
+    return RN_OK;
+}
+
+static int read_all(int fd, const char *path, size_t limit, uint8_t **bytes,
+                    size_t *size, struct rn_error *err)
+{
+    size_t capacity;
+    int rc = first_capacity(fd, path, limit, &capacity, err);
+
+    if (rc != RN_OK)
+        return rc;
+    /* One byte more than the file has shows its end without another round,
+     * and is the zero behind the text. */
+    if (!rn_size_add(capacity, 1, &capacity) ||
+        !(*bytes = rn_alloc(capacity, 1)))
+        return rn_fail_memory(err, capacity, path);
+    for (;;) {
+        rc = read_some(fd, path, *bytes, capacity, size, err);
+        if (rc != RN_OK)
+            return rc;
+        if (*size > limit)
+            return rn_fail(err, RN_ERR_DATA,
+                           "'%s' is larger than the expected %zu bytes", path,
+                           limit);
+        if (*size < capacity)
+            return RN_OK;
+        rc = enlarge(bytes, *size, &capacity, err);
+        if (rc != RN_OK)
+            return rc;
+    }
+}
+
+int rn_file_read(const char *path, size_t limit, uint8_t **bytes, size_t *size,
+                 struct rn_error *err)
+{
+    int fd, rc;
+
+    *bytes = NULL;
+    *size = 0;
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return rn_fail_errno(err, "open", path);
+    rc = read_all(fd, path, limit, bytes, size, err);
+    close(fd);
+    if (rc != RN_OK) {
+        rn_free(*bytes);
+        *bytes = NULL;
+        *size = 0;
+    }
+    return rc;
+}
+
+static char *temporary_name(const char *path)
+{
+    size_t size = strlen(path) + 32;
+    char *name = rn_alloc(size, 1);
+
+    if (name)
+        snprintf(name, size, "%s.tmp-%ld", path, (long)getpid());
+    return name;
+}
+
+int rn_writer_open(struct rn_writer *w, const char *path, struct rn_error *err)
+{
+    int fd = -1, rc;
+
+    memset(w, 0, sizeof *w);
+    w->path = rn_strdup(path);
+    w->temporary = temporary_name(path);
+    if (!w->path || !w->temporary) {
+        rc = rn_fail_memory(err, strlen(path), "a file name");
+        goto out;
+    }
+    fd = open(w->temporary,
+              O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
+    if (fd < 0) {
+        rc = rn_fail_errno(err, "write", path);
+        goto out;
+    }
+    w->file = fdopen(fd, "wb");
+    if (w->file)
+        return RN_OK;
+    rc = rn_fail_errno(err, "write", path);
+    close(fd);
+    unlink(w->temporary);
+out:
+    rn_free(w->path);
+    rn_free(w->temporary);
+    memset(w, 0, sizeof *w);
+    return rc;
+}
+
+int rn_writer_write(struct rn_writer *w, const void *bytes, size_t size,
+                    struct rn_error *err)
+{
+    const uint8_t *next = bytes;
+
+    while (size > 0) {
+        size_t part = size < WRITE_CHUNK ? size : WRITE_CHUNK;
+
+        if (fwrite(next, 1, part, w->file) != part)
+            return rn_fail_errno(err, "write", w->path);
+        next += part;
+        size -= part;
+    }
+    return RN_OK;
+}
+
+/* Whether a sync failed for a reason other than "not here": some file
+ * systems cannot sync folders or special files. */
+static bool sync_failed(int fd)
+{
+    return fsync(fd) != 0 && errno != EINVAL && errno != ENOTSUP;
+}
+
+/* A rename lasts only once the folder is on the disk. A folder that may be
+ * written but not read cannot be opened, so not synced either. */
+static int sync_folder(const char *path, struct rn_error *err)
+{
+    const char *slash = strrchr(path, '/');
+    size_t length = slash ? (size_t)(slash - path) : 0;
+    char *folder = rn_strdup(slash ? path : ".");
+    int fd, rc = RN_OK;
+
+    if (!folder)
+        return rn_fail_memory(err, length, "a folder name");
+    if (slash)
+        folder[length ? length : 1] = '\0';
+    fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0) {
+        if (sync_failed(fd))
+            rc = rn_fail_errno(err, "sync folder", folder);
+        close(fd);
+    }
+    rn_free(folder);
+    return rc;
+}
+
+int rn_writer_commit(struct rn_writer *w, struct rn_error *err)
+{
+    int rc = RN_OK;
+
+    if (fflush(w->file) != 0 || sync_failed(fileno(w->file)))
+        rc = rn_fail_errno(err, "write", w->path);
+    if (fclose(w->file) != 0 && rc == RN_OK)
+        rc = rn_fail_errno(err, "write", w->path);
+    w->file = NULL;
+    if (rc == RN_OK && rename(w->temporary, w->path) != 0)
+        rc = rn_fail_errno(err, "write", w->path);
+    if (rc == RN_OK) {
+        rn_free(w->temporary); /* nothing of that name is left to remove */
+        w->temporary = NULL;
+        rc = sync_folder(w->path, err);
+    }
+    rn_writer_abort(w);
+    return rc;
+}
+
+void rn_writer_abort(struct rn_writer *w)
+{
+    if (w->file)
+        fclose(w->file);
+    if (w->temporary)
+        unlink(w->temporary);
+    rn_free(w->path);
+    rn_free(w->temporary);
+    memset(w, 0, sizeof *w);
+}
+
+int rn_file_write(const char *path, const void *bytes, size_t size,
+                  struct rn_error *err)
+{
+    struct rn_writer w;
+    int rc = rn_writer_open(&w, path, err);
+
+    if (rc != RN_OK)
+        return rc;
+    rc = rn_writer_write(&w, bytes, size, err);
+    if (rc == RN_OK)
+        return rn_writer_commit(&w, err);
+    rn_writer_abort(&w);
+    return rc;
+}
+
+char *rn_path_join(const char *dir, const char *name)
+{
+    size_t length = strlen(dir), size = length + strlen(name) + 2;
+    char *path = rn_alloc(size, 1);
+
+    if (path)
+        snprintf(path, size, "%s%s%s", dir,
+                 length && dir[length - 1] == '/' ? "" : "/", name);
+    return path;
+}
+
+bool rn_is_folder(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+bool rn_is_file(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+/* FNV's basis and prime. The shift brings the high bits, where products
+ * gather, back down before the next word. */
+static uint64_t mix(uint64_t sum, uint64_t word)
+{
+    sum = (sum ^ word) * 0x100000001b3u;
+    return sum ^ sum >> 32;
+}
+
+uint64_t rn_checksum(uint64_t sum, const void *bytes, size_t size)
+{
+    const uint8_t *next = bytes;
+    uint64_t word;
+    size_t left;
+
+    /* With the size, zeros at an end count. */
+    sum = mix(sum ^ 0xcbf29ce484222325u, size);
+    for (left = size; left >= sizeof word; left -= sizeof word) {
+        memcpy(&word, next, sizeof word);
+        sum = mix(sum, le64toh(word));
+        next += sizeof word;
+    }
+    if (left > 0) {
+        word = 0;
+        memcpy(&word, next, left);
+        sum = mix(sum, le64toh(word));
+    }
+    return sum;
+}
