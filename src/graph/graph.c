@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "graph/graph.h"
+
+#include "core/memory.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+/* He's models and torchvision: the paper states neither. */
+#define BN_EPS      1e-5f
+#define BN_MOMENTUM 0.1f
+
+#define NAME_SIZE 160
+
+const char *rn_op_name(enum rn_op op)
+{
+    static const char *const names[RN_OP_COUNT] = {
+        [RN_OP_INPUT] = "input",
+        [RN_OP_CONV] = "conv",
+        [RN_OP_BATCH_NORM] = "batch_norm",
+        [RN_OP_RELU] = "relu",
+        [RN_OP_ADD] = "add",
+        [RN_OP_MAX_POOL] = "max_pool",
+        [RN_OP_GLOBAL_AVG_POOL] = "global_avg_pool",
+        [RN_OP_LINEAR] = "linear",
+        [RN_OP_SUBSAMPLE_PAD] = "subsample_pad",
+    };
+
+    return (unsigned)op < RN_OP_COUNT ? names[op] : "unknown";
+}
+
+struct rn_graph *rn_graph_create(void)
+{
+    struct rn_graph *g = rn_alloc(1, sizeof *g);
+
+    if (g)
+        g->output = -1;
+    return g;
+}
+
+void rn_graph_destroy(struct rn_graph *g)
+{
+    if (!g)
+        return;
+    for (size_t i = 0; i < g->n_nodes; i++)
+        rn_free(g->nodes[i].name);
+    for (size_t i = 0; i < g->n_params; i++) {
+        rn_free(g->params[i].name);
+        rn_free(g->params[i].data);
+    }
+    rn_free(g->nodes);
+    rn_free(g->params);
+    rn_free(g);
+}
+
+/* ------------------------------------------------------------- pieces */
+
+static struct rn_node new_node(enum rn_op op, int a, int b)
+{
+    struct rn_node node = {
+        .op = op, .input = {a, b}, .param = {-1, -1, -1, -1}};
+
+    return node;
+}
+
+/* The node whose value is read, or NULL with g->error set. */
+static const struct rn_node *source(struct rn_graph *g, int input,
+                                    const char *name)
+{
+    if (g->error.code != RN_OK)
+        return NULL;
+    if (input >= 0 && (size_t)input < g->n_nodes)
+        return &g->nodes[input];
+    rn_fail(&g->error, RN_ERR_ARG, "'%s' reads value %d of a graph of %zu",
+            name, input, g->n_nodes);
+    return NULL;
+}
+
+/* A value of one image is indexed with int. */
+static bool shape_ok(struct rn_graph *g, const char *name, struct rn_shape s)
+{
+    size_t count;
+
+    if (s.c < 1 || s.h < 1 || s.w < 1)
+        rn_fail(&g->error, RN_ERR_ARG,
+                "'%s' would make %dx%dx%d, expected at least 1x1x1", name, s.c,
+                s.h, s.w);
+    else if (!rn_size_mul((size_t)s.c, (size_t)s.h, &count) ||
+             !rn_size_mul(count, (size_t)s.w, &count) || count > INT_MAX)
+        rn_fail(&g->error, RN_ERR_ARG,
+                "'%s' would make %dx%dx%d, more than 2^31 values", name, s.c,
+                s.h, s.w);
+    return g->error.code == RN_OK;
+}
+
+/* Append a node, its shape set; returns its value. */
+static int append(struct rn_graph *g, const struct rn_node *node,
+                  const char *name)
+{
+    struct rn_node *slot;
+
+    if (!shape_ok(g, name, node->shape))
+        return -1;
+    if (g->n_nodes >= INT_MAX ||
+        !rn_grow(&g->nodes, &g->nodes_capacity, g->n_nodes, sizeof *g->nodes)) {
+        rn_fail_memory(&g->error, sizeof *g->nodes, name);
+        return -1;
+    }
+    slot = &g->nodes[g->n_nodes];
+    *slot = *node;
+    slot->name = rn_strdup(name);
+    if (!slot->name) {
+        rn_fail_memory(&g->error, strlen(name), name);
+        return -1;
+    }
+    g->output = (int)g->n_nodes;
+    return (int)g->n_nodes++;
+}
+
+/* Append parameter NAME.SUFFIX of shape dim[0..dims-1], zeroed; returns its
+ * number, -1 after a failure. */
+static int append_param(struct rn_graph *g, const char *name,
+                        const char *suffix, enum rn_param_kind kind, int dims,
+                        const size_t *dim)
+{
+    struct rn_param p = {.kind = kind, .dims = dims, .count = 1};
+    char full[NAME_SIZE];
+
+    if (g->error.code != RN_OK)
+        return -1;
+    if (snprintf(full, sizeof full, "%s.%s", name, suffix) >=
+        (int)sizeof full) {
+        rn_fail(&g->error, RN_ERR_ARG, "name '%.80s…' is too long", name);
+        return -1;
+    }
+    for (int i = 0; i < dims; i++) {
+        p.dim[i] = dim[i];
+        if (!rn_size_mul(p.count, dim[i], &p.count))
+            p.count = SIZE_MAX; /* which the allocation refuses */
+    }
+    if (rn_grow(&g->params, &g->params_capacity, g->n_params,
+                sizeof *g->params)) {
+        p.name = rn_strdup(full);
+        p.data = rn_alloc(p.count, sizeof *p.data);
+    }
+    if (!p.name || !p.data) {
+        rn_free(p.name);
+        rn_free(p.data);
+        rn_fail(&g->error, RN_ERR_MEMORY, "cannot allocate %zu floats for '%s'",
+                p.count, full);
+        return -1;
+    }
+    g->params[g->n_params] = p;
+    return (int)g->n_params++;
+}
+
+/* One parameter per channel. */
+static int channel_param(struct rn_graph *g, const char *name,
+                         const char *suffix, enum rn_param_kind kind,
+                         int channels)
+{
+    const size_t dim = (size_t)channels;
+
+    return append_param(g, name, suffix, kind, 1, &dim);
+}
+
+/* Where a window, moved over the padded input, fits: rounded down, as in
+ * torchvision (paper.md, section 9, item 2). 0 when it never fits. */
+static int window_steps(int size, int k, const struct rn_window *w)
+{
+    int64_t room = (int64_t)size + 2 * (int64_t)w->pad - k;
+
+    if (room < 0)
+        return 0;
+    room = room / w->stride + 1;
+    return room <= INT_MAX ? (int)room : 0;
+}
+
+/* Output pixels of a window over `in`; false with g->error set. */
+static bool window_shape(struct rn_graph *g, const char *name,
+                         const struct rn_shape *in, const struct rn_window *w,
+                         struct rn_shape *out)
+{
+    if (w->kh < 1 || w->kw < 1 || w->stride < 1 || w->pad < 0) {
+        rn_fail(&g->error, RN_ERR_ARG,
+                "'%s' has a window of %dx%d, stride %d, pad %d", name, w->kh,
+                w->kw, w->stride, w->pad);
+        return false;
+    }
+    out->h = window_steps(in->h, w->kh, w);
+    out->w = window_steps(in->w, w->kw, w);
+    if (out->h > 0 && out->w > 0)
+        return true;
+    rn_fail(&g->error, RN_ERR_ARG,
+            "'%s' has a window of %dx%d, its input is %dx%dx%d with pad %d",
+            name, w->kh, w->kw, in->c, in->h, in->w, w->pad);
+    return false;
+}
+
+/* positive(…, "channels") for sizes a caller chooses. */
+static bool positive(struct rn_graph *g, const char *name, int value,
+                     const char *what)
+{
+    if (value > 0)
+        return true;
+    rn_fail(&g->error, RN_ERR_ARG, "'%s' has %d %s, expected at least 1", name,
+            value, what);
+    return false;
+}
+
+/* Weights used once per pixel of the output. */
+static bool set_macs(struct rn_graph *g, const char *name, struct rn_node *node)
+{
+    size_t macs = g->params[node->param[RN_P_WEIGHT]].count;
+
+    if (rn_size_mul(macs, (size_t)node->shape.h, &macs) &&
+        rn_size_mul(macs, (size_t)node->shape.w, &macs)) {
+        node->macs = macs;
+        return true;
+    }
+    rn_fail(&g->error, RN_ERR_ARG, "'%s' has more multiply-adds than counts",
+            name);
+    return false;
+}
+
+/* ----------------------------------------------------------- builders */
+
+int rn_graph_input(struct rn_graph *g, struct rn_shape shape)
+{
+    struct rn_node node = new_node(RN_OP_INPUT, -1, -1);
+
+    if (g->error.code != RN_OK)
+        return -1;
+    node.shape = shape;
+    return append(g, &node, "input");
+}
+
+int rn_graph_conv(struct rn_graph *g, int input, const char *name, int channels,
+                  struct rn_window window, bool bias)
+{
+    const struct rn_node *in = source(g, input, name);
+    struct rn_node node = new_node(RN_OP_CONV, input, -1);
+
+    if (!in || !positive(g, name, channels, "channels"))
+        return -1;
+    node.window = window;
+    node.shape.c = channels;
+    if (!window_shape(g, name, &in->shape, &window, &node.shape) ||
+        !shape_ok(g, name, node.shape))
+        return -1;
+
+    const size_t oihw[4] = {(size_t)channels, (size_t)in->shape.c,
+                            (size_t)window.kh, (size_t)window.kw};
+    node.param[RN_P_WEIGHT] =
+        append_param(g, name, "weight", RN_PARAM_WEIGHT, 4, oihw);
+    if (bias)
+        node.param[RN_P_BIAS] =
+            channel_param(g, name, "bias", RN_PARAM_BIAS, channels);
+    if (g->error.code != RN_OK || !set_macs(g, name, &node))
+        return -1;
+    return append(g, &node, name);
+}
+
+int rn_graph_batch_norm(struct rn_graph *g, int input, const char *name)
+{
+    static const struct {
+        int place;
+        const char *suffix;
+        enum rn_param_kind kind;
+    } params[] = {
+        {RN_P_WEIGHT, "weight", RN_PARAM_BN_WEIGHT},
+        {RN_P_BIAS, "bias", RN_PARAM_BN_BIAS},
+        {RN_P_MEAN, "running_mean", RN_PARAM_RUNNING_MEAN},
+        {RN_P_VAR, "running_var", RN_PARAM_RUNNING_VAR},
+    };
+    const struct rn_node *in = source(g, input, name);
+    struct rn_node node = new_node(RN_OP_BATCH_NORM, input, -1);
+
+    if (!in)
+        return -1;
+    node.shape = in->shape;
+    node.eps = BN_EPS;
+    node.momentum = BN_MOMENTUM;
+    for (size_t i = 0; i < sizeof params / sizeof *params; i++)
+        node.param[params[i].place] = channel_param(
+            g, name, params[i].suffix, params[i].kind, node.shape.c);
+    if (g->error.code != RN_OK)
+        return -1;
+    return append(g, &node, name);
+}
+
+int rn_graph_relu(struct rn_graph *g, int input, const char *name)
+{
+    const struct rn_node *in = source(g, input, name);
+    struct rn_node node = new_node(RN_OP_RELU, input, -1);
+
+    if (!in)
+        return -1;
+    node.shape = in->shape;
+    return append(g, &node, name);
+}
+
+int rn_graph_add(struct rn_graph *g, int a, int b, const char *name)
+{
+    const struct rn_node *x = source(g, a, name);
+    const struct rn_node *y = source(g, b, name);
+    struct rn_node node = new_node(RN_OP_ADD, a, b);
+
+    if (!x || !y)
+        return -1;
+    node.shape = x->shape;
+    if (x->shape.c == y->shape.c && x->shape.h == y->shape.h &&
+        x->shape.w == y->shape.w)
+        return append(g, &node, name);
+    rn_fail(&g->error, RN_ERR_ARG,
+            "'%s' adds '%s' of %dx%dx%d and '%s' of %dx%dx%d", name, x->name,
+            x->shape.c, x->shape.h, x->shape.w, y->name, y->shape.c, y->shape.h,
+            y->shape.w);
+    return -1;
+}
+
+int rn_graph_max_pool(struct rn_graph *g, int input, const char *name,
+                      struct rn_window window)
+{
+    const struct rn_node *in = source(g, input, name);
+    struct rn_node node = new_node(RN_OP_MAX_POOL, input, -1);
+
+    if (!in)
+        return -1;
+    node.window = window;
+    node.shape.c = in->shape.c;
+    if (!window_shape(g, name, &in->shape, &window, &node.shape))
+        return -1;
+    if (window.pad < window.kh && window.pad < window.kw)
+        return append(g, &node, name);
+    rn_fail(&g->error, RN_ERR_ARG,
+            "'%s' has a window of %dx%d and pad %d, so some see no pixel", name,
+            window.kh, window.kw, window.pad);
+    return -1;
+}
+
+int rn_graph_global_avg_pool(struct rn_graph *g, int input, const char *name)
+{
+    const struct rn_node *in = source(g, input, name);
+    struct rn_node node = new_node(RN_OP_GLOBAL_AVG_POOL, input, -1);
+
+    if (!in)
+        return -1;
+    node.shape = (struct rn_shape){in->shape.c, 1, 1};
+    return append(g, &node, name);
+}
+
+int rn_graph_linear(struct rn_graph *g, int input, const char *name, int outs)
+{
+    const struct rn_node *in = source(g, input, name);
+    struct rn_node node = new_node(RN_OP_LINEAR, input, -1);
+
+    if (!in || !positive(g, name, outs, "outputs"))
+        return -1;
+    if (in->shape.h != 1 || in->shape.w != 1) {
+        rn_fail(&g->error, RN_ERR_ARG,
+                "'%s' reads %dx%dx%d, expected one pixel", name, in->shape.c,
+                in->shape.h, in->shape.w);
+        return -1;
+    }
+    node.shape = (struct rn_shape){outs, 1, 1};
+
+    const size_t dim[2] = {(size_t)outs, (size_t)in->shape.c};
+    node.param[RN_P_WEIGHT] =
+        append_param(g, name, "weight", RN_PARAM_WEIGHT, 2, dim);
+    node.param[RN_P_BIAS] = channel_param(g, name, "bias", RN_PARAM_BIAS, outs);
+    if (g->error.code != RN_OK || !set_macs(g, name, &node))
+        return -1;
+    return append(g, &node, name);
+}
+
+int rn_graph_subsample_pad(struct rn_graph *g, int input, const char *name,
+                           int channels, int stride)
+{
+    const struct rn_node *in = source(g, input, name);
+    struct rn_node node = new_node(RN_OP_SUBSAMPLE_PAD, input, -1);
+
+    if (!in || !positive(g, name, stride, "as stride"))
+        return -1;
+    if (channels < in->shape.c) {
+        rn_fail(&g->error, RN_ERR_ARG, "'%s' cannot pad %d channels to %d",
+                name, in->shape.c, channels);
+        return -1;
+    }
+    /* A window of one pixel: ceil(size / stride) of them. */
+    node.window = (struct rn_window){1, 1, stride, 0};
+    node.shape.c = channels;
+    if (!window_shape(g, name, &in->shape, &node.window, &node.shape))
+        return -1;
+    return append(g, &node, name);
+}
+
+/* ------------------------------------------------------------- counts */
+
+bool rn_param_trainable(const struct rn_param *p)
+{
+    return p->kind != RN_PARAM_RUNNING_MEAN && p->kind != RN_PARAM_RUNNING_VAR;
+}
+
+struct rn_param *rn_graph_param(const struct rn_graph *g, const char *name)
+{
+    for (size_t i = 0; i < g->n_params; i++)
+        if (strcmp(g->params[i].name, name) == 0)
+            return &g->params[i];
+    return NULL;
+}
+
+uint64_t rn_graph_params(const struct rn_graph *g)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < g->n_params; i++)
+        if (rn_param_trainable(&g->params[i]))
+            sum += g->params[i].count;
+    return sum;
+}
+
+uint64_t rn_node_params(const struct rn_graph *g, const struct rn_node *node)
+{
+    uint64_t sum = 0;
+
+    for (int i = 0; i < 4; i++) {
+        const struct rn_param *p;
+
+        if (node->param[i] < 0)
+            continue;
+        p = &g->params[node->param[i]];
+        if (rn_param_trainable(p))
+            sum += p->count;
+    }
+    return sum;
+}
+
+uint64_t rn_graph_macs(const struct rn_graph *g)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < g->n_nodes; i++)
+        sum += g->nodes[i].macs;
+    return sum;
+}
