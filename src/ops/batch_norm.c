@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "ops/batch_norm.h"
+
+#include <math.h>
+#include <omp.h>
+#include <string.h>
+
+static size_t padded(const struct rn_planes *p)
+{
+    return p->blocks * (size_t)p->block;
+}
+
+enum { ARRAYS = 7 };
+
+size_t rn_batch_norm_floats(const struct rn_planes *planes)
+{
+    return ARRAYS * padded(planes);
+}
+
+void rn_batch_norm_place(struct rn_batch_norm *bn, float *memory)
+{
+    size_t c = padded(&bn->planes);
+    float **arrays[ARRAYS] = {&bn->mean,    &bn->inv_std, &bn->scale,
+                              &bn->shift,   &bn->grad_g,  &bn->grad_z,
+                              &bn->grad_one};
+    for (size_t i = 0; i < ARRAYS; i++)
+        *arrays[i] = memory + i * c;
+}
+
+/* Scratch: [n][2][padded] sums of each image, then [padded] floats' worth of
+ * pivot. */
+size_t rn_batch_norm_scratch(const struct rn_planes *planes)
+{
+    return (2 * planes->n + 1) * padded(planes);
+}
+
+static struct rn_plane_sums sums_of(const struct rn_planes *p, double *scratch,
+                                    size_t i)
+{
+    size_t c = padded(p), image = i / p->blocks, block = i % p->blocks;
+    double *a = scratch + image * 2 * c + block * (size_t)p->block;
+    return (struct rn_plane_sums){a, a + c};
+}
+
+/** Sums over the images, in order, of channel c's two sums. */
+static void join(const struct rn_planes *p, const double *scratch, size_t c,
+                 double *a, double *b)
+{
+    size_t stride = padded(p);
+    *a = *b = 0.0;
+    for (size_t n = 0; n < p->n; n++) {
+        *a += scratch[2 * n * stride + c];
+        *b += scratch[(2 * n + 1) * stride + c];
+    }
+}
+
+static void finish_statistics(struct rn_batch_norm *bn, const double *scratch,
+                              const float *pivot)
+{
+    const struct rn_planes *p = &bn->planes;
+    double m = (double)p->n * (double)p->hw;
+    double unbias = m > 1 ? m / (m - 1) : 1.0;
+    for (size_t c = 0; c < padded(p); c++) {
+        double a, b;
+        join(p, scratch, c, &a, &b);
+        double mean = (double)pivot[c] + a / m;
+        double var = (b - a * a / m) / m;
+        if (var < 0) /* rounding only; NaN stays NaN */
+            var = 0;
+        double inv = 1.0 / sqrt(var + (double)bn->eps);
+        double share = (double)bn->momentum;
+        bn->mean[c] = (float)mean;
+        bn->inv_std[c] = (float)inv;
+        bn->scale[c] = (float)((double)bn->weight[c] * inv);
+        bn->shift[c] =
+            (float)((double)bn->bias[c] - (double)bn->weight[c] * inv * mean);
+        bn->running_mean[c] =
+            (float)((1 - share) * (double)bn->running_mean[c] + share * mean);
+        bn->running_var[c] = (float)((1 - share) * (double)bn->running_var[c] +
+                                     share * var * unbias);
+    }
+}
+
+void rn_batch_norm_statistics(struct rn_batch_norm *bn, const float *z,
+                              double *scratch)
+{
+    const struct rn_kernels *k = rn_kernels_get();
+    const struct rn_planes *p = &bn->planes;
+    size_t size = p->hw * (size_t)p->block;
+    /* Any value near the mean keeps the variance from cancelling; one of the
+     * channel's own is near enough. */
+    float *pivot = (float *)(scratch + 2 * p->n * padded(p));
+    for (size_t i = 0; i < p->blocks; i++)
+        memcpy(pivot + i * (size_t)p->block,
+               z + i * size + p->hw / 2 * (size_t)p->block,
+               (size_t)p->block * sizeof *pivot);
+#pragma omp parallel num_threads(p->threads)
+    {
+        struct rn_range r = rn_range_of(p->n * p->blocks, omp_get_thread_num(),
+                                        omp_get_num_threads());
+        for (size_t i = r.begin; i < r.end; i++) {
+            struct rn_plane_sums sums = sums_of(p, scratch, i);
+            memset(sums.a, 0, (size_t)p->block * sizeof *sums.a);
+            memset(sums.b, 0, (size_t)p->block * sizeof *sums.b);
+            k->bn_sums(z + i * size, p->hw,
+                       pivot + i % p->blocks * (size_t)p->block, sums);
+        }
+    }
+    finish_statistics(bn, scratch, pivot);
+}
+
+/** The pointers of `in` moved to plane i. */
+static struct rn_bn_backward backward_at(const struct rn_batch_norm *bn,
+                                         const struct rn_bn_backward *in,
+                                         size_t i)
+{
+    const struct rn_planes *p = &bn->planes;
+    size_t at = i * p->hw * (size_t)p->block;
+    size_t c = i % p->blocks * (size_t)p->block;
+    return (struct rn_bn_backward){
+        .dy = in->dy + at,
+        .dy2 = in->dy2 ? in->dy2 + at : NULL,
+        .y = in->y ? in->y + at : NULL,
+        .z = in->z + at,
+        .scale = bn->scale + c,
+        .shift = bn->shift + c,
+        .relu = in->relu,
+    };
+}
+
+/* With xhat = (z - mean) inv_std, m values a channel, and the sums
+ * A = sum g, S = sum g (z - mean):
+ *   diff_bias = A, diff_weight = inv_std S,
+ *   dz = weight inv_std (g - A / m - xhat inv_std S / m). */
+static void finish_gradient(struct rn_batch_norm *bn, const double *scratch)
+{
+    const struct rn_planes *p = &bn->planes;
+    double m = (double)p->n * (double)p->hw;
+    for (size_t c = 0; c < padded(p); c++) {
+        double a, s, inv = (double)bn->inv_std[c];
+        double g = (double)bn->weight[c] * inv;
+        join(p, scratch, c, &a, &s);
+        double z = -g * inv * inv * s / m;
+        bn->diff_bias[c] = (float)a;
+        bn->diff_weight[c] = (float)(inv * s);
+        bn->grad_g[c] = (float)g;
+        bn->grad_z[c] = (float)z;
+        bn->grad_one[c] = (float)(-g * a / m - z * (double)bn->mean[c]);
+    }
+}
+
+void rn_batch_norm_reduce(struct rn_batch_norm *bn,
+                          const struct rn_bn_backward *in, float *g,
+                          double *scratch)
+{
+    const struct rn_kernels *k = rn_kernels_get();
+    const struct rn_planes *p = &bn->planes;
+    size_t size = p->hw * (size_t)p->block;
+#pragma omp parallel num_threads(p->threads)
+    {
+        struct rn_range r = rn_range_of(p->n * p->blocks, omp_get_thread_num(),
+                                        omp_get_num_threads());
+        for (size_t i = r.begin; i < r.end; i++) {
+            struct rn_plane_sums sums = sums_of(p, scratch, i);
+            struct rn_bn_backward at = backward_at(bn, in, i);
+            memset(sums.a, 0, (size_t)p->block * sizeof *sums.a);
+            memset(sums.b, 0, (size_t)p->block * sizeof *sums.b);
+            k->bn_reduce(&at, g ? g + i * size : NULL, p->hw,
+                         bn->mean + i % p->blocks * (size_t)p->block, sums);
+        }
+    }
+    finish_gradient(bn, scratch);
+}
+
+void rn_batch_norm_gradient(const struct rn_batch_norm *bn,
+                            const struct rn_bn_backward *in, float *dz)
+{
+    const struct rn_kernels *k = rn_kernels_get();
+    const struct rn_planes *p = &bn->planes;
+    size_t size = p->hw * (size_t)p->block;
+#pragma omp parallel num_threads(p->threads)
+    {
+        struct rn_range r = rn_range_of(p->n * p->blocks, omp_get_thread_num(),
+                                        omp_get_num_threads());
+        /* Last plane first: it is the one still in cache. */
+        for (size_t i = r.end; i-- > r.begin;) {
+            struct rn_bn_backward at = backward_at(bn, in, i);
+            size_t c = i % p->blocks * (size_t)p->block;
+            k->bn_gradient(&at, bn->grad_g + c, bn->grad_z + c,
+                           bn->grad_one + c, dz + i * size, p->hw);
+        }
+    }
+}

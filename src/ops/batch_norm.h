@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * Batch norm over (n, h, w) in training, as S. Ioffe, C. Szegedy 2015: biased
+ * variance normalises, the unbiased one enters the running statistics.
+ *
+ * Sums over the batch are taken per image and channel block and joined in
+ * order in double: the same bits on any number of threads.
+ */
+#ifndef RN_OPS_BATCH_NORM_H
+#define RN_OPS_BATCH_NORM_H
+
+#include "ops/elementwise.h"
+
+/** One layer's state in a training plan; arrays are [padded channels]. */
+struct rn_batch_norm {
+    struct rn_planes planes;
+    int channels;
+    float eps, momentum;
+    const float *weight, *bias;        /* gamma, beta; the store's */
+    float *running_mean, *running_var; /* the store's */
+    float *diff_weight, *diff_bias;    /* the store's */
+    float *mean, *inv_std;             /* of this batch */
+    float *scale, *shift;              /* y = z * scale + shift */
+    float *grad_g, *grad_z, *grad_one; /* dz = these . (g, z, 1) */
+};
+
+/** Number of floats rn_batch_norm_place() gives out. */
+size_t rn_batch_norm_floats(const struct rn_planes *planes);
+void rn_batch_norm_place(struct rn_batch_norm *bn, float *memory);
+
+/** Doubles of scratch that any of the following needs for these planes. */
+size_t rn_batch_norm_scratch(const struct rn_planes *planes);
+
+/** mean, inv_std, scale, shift of z; running statistics move on. */
+void rn_batch_norm_statistics(struct rn_batch_norm *bn, const float *z,
+                              double *scratch);
+
+/** The two sums of the gradient -> diff_weight, diff_bias, grad_*. `g`, when
+ *  not NULL, receives the masked gradient. */
+void rn_batch_norm_reduce(struct rn_batch_norm *bn,
+                          const struct rn_bn_backward *in, float *g,
+                          double *scratch);
+
+/** dz from the gradient; after rn_batch_norm_reduce(). */
+void rn_batch_norm_gradient(const struct rn_batch_norm *bn,
+                            const struct rn_bn_backward *in, float *dz);
+
+#endif

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "ops/elementwise.h"
+
+#include "ops/conv.h"
+
+#include <omp.h>
+#include <string.h>
+
+struct rn_planes rn_planes_of(int n, struct rn_shape shape, int threads)
+{
+    size_t block = (size_t)rn_block();
+    return (struct rn_planes){(size_t)n, rn_channels_padded(shape.c) / block,
+                              (size_t)shape.h * (size_t)shape.w, (int)block,
+                              threads};
+}
+
+size_t rn_planes_floats(const struct rn_planes *p)
+{
+    return p->n * p->blocks * p->hw * (size_t)p->block;
+}
+
+struct rn_range rn_range_of(size_t items, int thread, int threads)
+{
+    size_t t = (size_t)thread, all = (size_t)threads;
+    return (struct rn_range){items * t / all, items * (t + 1) / all};
+}
+
+static struct rn_operand operand_at(const struct rn_operand *o,
+                                    const struct rn_planes *p, size_t i)
+{
+    size_t channel = i % p->blocks * (size_t)p->block;
+    struct rn_operand at = *o;
+    if (at.x)
+        at.x += i * p->hw * (size_t)p->block;
+    if (at.scale) {
+        at.scale += channel;
+        at.shift += channel;
+    }
+    return at;
+}
+
+void rn_apply(const struct rn_planes *planes, const struct rn_operand *p,
+              const struct rn_operand *q, bool relu, float *y)
+{
+    const struct rn_kernels *k = rn_kernels_get();
+    size_t size = planes->hw * (size_t)planes->block;
+#pragma omp parallel num_threads(planes->threads)
+    {
+        struct rn_range r =
+            rn_range_of(planes->n * planes->blocks, omp_get_thread_num(),
+                        omp_get_num_threads());
+        /* Last plane first: it is the one still in cache. */
+        for (size_t i = r.end; i-- > r.begin;) {
+            struct rn_operand a = operand_at(p, planes, i);
+            struct rn_operand b = operand_at(q, planes, i);
+            k->apply(&a, &b, relu, y + i * size, planes->hw);
+        }
+    }
+}
+
+void rn_mask(const struct rn_planes *planes, const float *dy, const float *dy2,
+             const float *y, float *g)
+{
+    const struct rn_kernels *k = rn_kernels_get();
+    size_t size = planes->hw * (size_t)planes->block;
+#pragma omp parallel num_threads(planes->threads)
+    {
+        struct rn_range r =
+            rn_range_of(planes->n * planes->blocks, omp_get_thread_num(),
+                        omp_get_num_threads());
+        for (size_t i = r.begin; i < r.end; i++) {
+            size_t at = i * size;
+            struct rn_bn_backward in = {.dy = dy + at,
+                                        .dy2 = dy2 ? dy2 + at : NULL,
+                                        .y = y ? y + at : NULL,
+                                        .relu = y != NULL};
+            k->bn_reduce(&in, g + at, planes->hw, NULL,
+                         (struct rn_plane_sums){NULL, NULL});
+        }
+    }
+}
+
+void rn_block_images(const struct rn_planes *planes, int channels,
+                     const float *images, float *blocked)
+{
+    size_t b = (size_t)planes->block, hw = planes->hw, c = (size_t)channels;
+    size_t size = planes->blocks * hw * b;
+#pragma omp parallel for num_threads(planes->threads)
+    for (size_t n = 0; n < planes->n; n++) {
+        memset(blocked + n * size, 0, size * sizeof *blocked);
+        for (size_t i = 0; i < c; i++) {
+            const float *from = images + (n * c + i) * hw;
+            float *to = blocked + n * size + i / b * hw * b + i % b;
+            for (size_t k = 0; k < hw; k++)
+                to[k * b] = from[k];
+        }
+    }
+}
+
+static size_t pixel_of(struct rn_shape in, struct rn_shape out, int stride,
+                       size_t o)
+{
+    size_t y = o / (size_t)out.w, x = o % (size_t)out.w;
+    return (y * (size_t)in.w + x) * (size_t)stride;
+}
+
+void rn_subsample_pad(int n, struct rn_shape in, struct rn_shape out,
+                      int stride, int threads, const float *x, float *y)
+{
+    struct rn_planes from = rn_planes_of(n, in, threads);
+    struct rn_planes to = rn_planes_of(n, out, threads);
+    size_t b = (size_t)to.block;
+#pragma omp parallel for num_threads(threads)
+    for (size_t i = 0; i < to.n * to.blocks; i++) {
+        size_t image = i / to.blocks, block = i % to.blocks;
+        float *dst = y + i * to.hw * b;
+        if (block >= from.blocks) {
+            memset(dst, 0, to.hw * b * sizeof *dst);
+            continue;
+        }
+        const float *src = x + (image * from.blocks + block) * from.hw * b;
+        for (size_t o = 0; o < to.hw; o++)
+            memcpy(dst + o * b, src + pixel_of(in, out, stride, o) * b,
+                   b * sizeof *dst);
+    }
+}
+
+void rn_subsample_pad_backward(int n, struct rn_shape in, struct rn_shape out,
+                               int stride, int threads, const float *dy,
+                               float *dx)
+{
+    struct rn_planes to = rn_planes_of(n, in, threads);
+    struct rn_planes from = rn_planes_of(n, out, threads);
+    size_t b = (size_t)to.block, tail = (size_t)in.c % b;
+#pragma omp parallel for num_threads(threads)
+    for (size_t i = 0; i < to.n * to.blocks; i++) {
+        size_t image = i / to.blocks, block = i % to.blocks;
+        const float *src = dy + (image * from.blocks + block) * from.hw * b;
+        float *dst = dx + i * to.hw * b;
+        /* Channels that only exist in the output get no way back. */
+        size_t used = block + 1 == to.blocks && tail ? tail : b;
+        memset(dst, 0, to.hw * b * sizeof *dst);
+        for (size_t o = 0; o < from.hw; o++)
+            memcpy(dst + pixel_of(in, out, stride, o) * b, src + o * b,
+                   used * sizeof *dst);
+    }
+}

@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Compiled once per instruction set with RN_KERNELS_NAME, RN_KERNELS_ISA and
+ * RN_KERNELS_BLOCK defined, and the compiler's flags to match. */
+#include "ops/kernels.h"
+
+#include <string.h>
+
+#define B RN_KERNELS_BLOCK
+
+typedef float vec __attribute__((vector_size(B * sizeof(float))));
+typedef int32_t veci __attribute__((vector_size(B * sizeof(int32_t))));
+typedef uint8_t vecb __attribute__((vector_size(B)));
+
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE vec load(const float *p)
+{
+    vec v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+INLINE void store(float *p, vec v)
+{
+    memcpy(p, &v, sizeof v);
+}
+
+INLINE vec fill(float x)
+{
+    return (vec){0} + x;
+}
+
+/** v where the mask is set, else 0. */
+INLINE vec keep(vec v, veci mask)
+{
+    return (vec)((veci)v & mask);
+}
+
+INLINE vec pick(veci mask, vec yes, vec no)
+{
+    return (vec)(((veci)yes & mask) | ((veci)no & ~mask));
+}
+
+/* NaN must stay NaN, so that a broken loss is seen: keep v unless v < 0. */
+INLINE vec relu_of(vec v)
+{
+    return keep(v, ~(v < fill(0)));
+}
+
+/* Sums run in float over a tile and are joined in double: error stays that
+ * of a short sum, at the speed of float. */
+enum { TILE = 128 };
+
+INLINE void flush(double *to, vec v)
+{
+    for (int i = 0; i < B; i++)
+        to[i] += (double)v[i];
+}
+
+static void bn_sums(const float *z, size_t hw, const float *pivot,
+                    struct rn_plane_sums sums)
+{
+    const vec p = load(pivot);
+    for (size_t begin = 0; begin < hw; begin += TILE) {
+        size_t end = begin + TILE < hw ? begin + TILE : hw;
+        size_t i = begin;
+        vec a0 = fill(0), a1 = a0, a2 = a0, a3 = a0;
+        vec b0 = a0, b1 = a0, b2 = a0, b3 = a0;
+        for (; i + 4 <= end; i += 4) {
+            vec v0 = load(z + i * B) - p, v1 = load(z + (i + 1) * B) - p;
+            vec v2 = load(z + (i + 2) * B) - p, v3 = load(z + (i + 3) * B) - p;
+            a0 += v0, a1 += v1, a2 += v2, a3 += v3;
+            b0 += v0 * v0, b1 += v1 * v1, b2 += v2 * v2, b3 += v3 * v3;
+        }
+        for (; i < end; i++) {
+            vec v = load(z + i * B) - p;
+            a0 += v, b0 += v * v;
+        }
+        flush(sums.a, (a0 + a1) + (a2 + a3));
+        flush(sums.b, (b0 + b1) + (b2 + b3));
+    }
+}
+
+INLINE void apply_loop(const struct rn_operand *pp, const struct rn_operand *qq,
+                       bool affine_p, bool has_q, bool affine_q, bool relu,
+                       float *y, size_t hw)
+{
+    const struct rn_operand p = *pp, q = *qq;
+    vec ps = fill(1), pt = fill(0), qs = ps, qt = pt;
+    if (affine_p)
+        ps = load(p.scale), pt = load(p.shift);
+    if (affine_q)
+        qs = load(q.scale), qt = load(q.shift);
+    for (size_t i = 0; i < hw; i++) {
+        vec v = load(p.x + i * B);
+        if (affine_p)
+            v = v * ps + pt;
+        if (p.relu)
+            v = relu_of(v);
+        if (has_q) {
+            vec w = load(q.x + i * B);
+            if (affine_q)
+                w = w * qs + qt;
+            if (q.relu)
+                w = relu_of(w);
+            v += w;
+        }
+        store(y + i * B, relu ? relu_of(v) : v);
+    }
+}
+
+static void apply(const struct rn_operand *p, const struct rn_operand *q,
+                  bool relu, float *y, size_t hw)
+{
+    bool has_q = q->x != NULL;
+    struct rn_operand a = *p, b = *q;
+    if (!has_q && p->scale && (relu || p->relu)) {
+        a.relu = false;
+        apply_loop(&a, &b, true, false, false, true, y, hw);
+    } else if (has_q && p->scale && !q->scale && !p->relu && !q->relu) {
+        a.relu = b.relu = false;
+        apply_loop(&a, &b, true, true, false, relu, y, hw);
+    } else if (has_q && p->scale && q->scale && !p->relu && !q->relu) {
+        a.relu = b.relu = false;
+        apply_loop(&a, &b, true, true, true, relu, y, hw);
+    } else {
+        apply_loop(&a, &b, p->scale != NULL, has_q, has_q && q->scale, relu, y,
+                   hw);
+    }
+}
+
+/** How the mask of a ReLU is had. */
+enum mask { MASK_NONE, MASK_OUTPUT, MASK_INPUT };
+
+INLINE vec masked(const struct rn_bn_backward *in, size_t i, bool two,
+                  enum mask mask, vec z, vec scale, vec shift)
+{
+    vec g = load(in->dy + i * B);
+    if (two)
+        g += load(in->dy2 + i * B);
+    if (mask == MASK_OUTPUT)
+        g = keep(g, load(in->y + i * B) > fill(0));
+    if (mask == MASK_INPUT)
+        g = keep(g, z * scale + shift > fill(0));
+    return g;
+}
+
+/** Sums of one pixel, or of every second one, of a reduction. */
+struct partial {
+    vec a, b;
+};
+
+INLINE void reduce_at(const struct rn_bn_backward *in, size_t i, float *g,
+                      bool two, enum mask mask, bool write, vec scale,
+                      vec shift, vec mean, struct partial *p)
+{
+    vec z = in->z ? load(in->z + i * B) : mean;
+    vec v = masked(in, i, two, mask, z, scale, shift);
+    if (write)
+        store(g + i * B, v);
+    p->a += v;
+    p->b += v * (z - mean);
+}
+
+INLINE void reduce_loop(const struct rn_bn_backward *from, float *g, size_t hw,
+                        const float *mean, struct rn_plane_sums sums, bool two,
+                        enum mask mask, bool write)
+{
+    /* A copy, so that stores to g cannot change the pointers. */
+    const struct rn_bn_backward in = *from;
+    vec scale = fill(0), shift = scale, m = load(mean);
+    if (mask == MASK_INPUT)
+        scale = load(in.scale), shift = load(in.shift);
+    for (size_t begin = 0; begin < hw; begin += TILE) {
+        size_t end = begin + TILE < hw ? begin + TILE : hw, i = begin;
+        struct partial p = {fill(0), fill(0)}, q = p;
+        for (; i + 2 <= end; i += 2) {
+            reduce_at(&in, i, g, two, mask, write, scale, shift, m, &p);
+            reduce_at(&in, i + 1, g, two, mask, write, scale, shift, m, &q);
+        }
+        if (i < end)
+            reduce_at(&in, i, g, two, mask, write, scale, shift, m, &p);
+        flush(sums.a, p.a + q.a);
+        flush(sums.b, p.b + q.b);
+    }
+}
+
+INLINE void mask_loop(const struct rn_bn_backward *from, float *g, size_t hw,
+                      bool two, enum mask mask)
+{
+    const struct rn_bn_backward in = *from;
+    for (size_t i = 0; i < hw; i++)
+        store(g + i * B, masked(&in, i, two, mask, fill(0), fill(0), fill(0)));
+}
+
+static enum mask mask_of(const struct rn_bn_backward *in)
+{
+    if (!in->relu)
+        return MASK_NONE;
+    return in->y ? MASK_OUTPUT : MASK_INPUT;
+}
+
+static void bn_reduce(const struct rn_bn_backward *in, float *g, size_t hw,
+                      const float *mean, struct rn_plane_sums sums)
+{
+    enum mask mask = mask_of(in);
+    bool two = in->dy2 != NULL, write = g != NULL;
+    /* The common cases get loops without tests in them. */
+    if (!in->z)
+        mask_loop(in, g, hw, two, mask);
+    else if (mask == MASK_INPUT && !two && !write)
+        reduce_loop(in, g, hw, mean, sums, false, MASK_INPUT, false);
+    else if (mask == MASK_OUTPUT && two && write)
+        reduce_loop(in, g, hw, mean, sums, true, MASK_OUTPUT, true);
+    else if (mask == MASK_NONE && !two && !write)
+        reduce_loop(in, g, hw, mean, sums, false, MASK_NONE, false);
+    else
+        reduce_loop(in, g, hw, mean, sums, two, mask, write);
+}
+
+INLINE void gradient_loop(const struct rn_bn_backward *from, vec cg, vec cz,
+                          vec c, float *dz, size_t hw, bool two, enum mask mask)
+{
+    const struct rn_bn_backward in = *from;
+    vec scale = fill(0), shift = scale;
+    if (mask == MASK_INPUT)
+        scale = load(in.scale), shift = load(in.shift);
+    for (size_t i = 0; i < hw; i++) {
+        vec z = load(in.z + i * B);
+        vec g = masked(&in, i, two, mask, z, scale, shift);
+        store(dz + i * B, (g * cg + z * cz) + c);
+    }
+}
+
+static void bn_gradient(const struct rn_bn_backward *in, const float *cg,
+                        const float *cz, const float *c, float *dz, size_t hw)
+{
+    enum mask mask = mask_of(in);
+    bool two = in->dy2 != NULL;
+    vec g = load(cg), z = load(cz), k = load(c);
+    if (mask == MASK_INPUT && !two)
+        gradient_loop(in, g, z, k, dz, hw, false, MASK_INPUT);
+    else if (mask == MASK_NONE && !two)
+        gradient_loop(in, g, z, k, dz, hw, false, MASK_NONE);
+    else
+        gradient_loop(in, g, z, k, dz, hw, two, mask);
+}
+
+INLINE vec read_operand(const struct rn_operand *x, size_t i, vec scale,
+                        vec shift)
+{
+    vec v = load(x->x + i * B);
+    if (x->scale)
+        v = v * scale + shift;
+    return x->relu ? relu_of(v) : v;
+}
+
+static void max_pool(const struct rn_pool *p, const struct rn_operand *x,
+                     float *y, uint8_t *where)
+{
+    vec scale = fill(1), shift = fill(0);
+    if (x->scale)
+        scale = load(x->scale), shift = load(x->shift);
+    for (int oy = 0; oy < p->oh; oy++)
+        for (int ox = 0; ox < p->ow; ox++) {
+            vec best = fill(-__builtin_inff());
+            veci at = (veci){0};
+            for (int k = 0; k < p->kh * p->kw; k++) {
+                int iy = oy * p->stride - p->pad + k / p->kw;
+                int ix = ox * p->stride - p->pad + k % p->kw;
+                if (iy < 0 || iy >= p->ih || ix < 0 || ix >= p->iw)
+                    continue;
+                vec v = read_operand(x, (size_t)iy * (size_t)p->iw + (size_t)ix,
+                                     scale, shift);
+                veci larger = ~(v <= best); /* NaN wins, and so shows */
+                best = pick(larger, v, best);
+                at = (larger & k) | (~larger & at);
+            }
+            size_t o = (size_t)oy * (size_t)p->ow + (size_t)ox;
+            store(y + o * B, best);
+            if (where) {
+                vecb bytes = __builtin_convertvector(at, vecb);
+                memcpy(where + o * B, &bytes, sizeof bytes);
+            }
+        }
+}
+
+static void max_pool_backward(const struct rn_pool *p, const float *dy,
+                              const float *dy2, const uint8_t *where, float *dx)
+{
+    memset(dx, 0, (size_t)p->ih * (size_t)p->iw * B * sizeof *dx);
+    for (int oy = 0; oy < p->oh; oy++)
+        for (int ox = 0; ox < p->ow; ox++) {
+            size_t o = (size_t)oy * (size_t)p->ow + (size_t)ox;
+            vec g = load(dy + o * B);
+            vecb bytes;
+            if (dy2)
+                g += load(dy2 + o * B);
+            memcpy(&bytes, where + o * B, sizeof bytes);
+            veci at = __builtin_convertvector(bytes, veci);
+            for (int k = 0; k < p->kh * p->kw; k++) {
+                int iy = oy * p->stride - p->pad + k / p->kw;
+                int ix = ox * p->stride - p->pad + k % p->kw;
+                if (iy < 0 || iy >= p->ih || ix < 0 || ix >= p->iw)
+                    continue;
+                float *to = dx + ((size_t)iy * (size_t)p->iw + (size_t)ix) * B;
+                store(to, load(to) + keep(g, at == k));
+            }
+        }
+}
+
+static void average(const float *x, size_t hw, float *mean)
+{
+    vec sum = fill(0);
+    for (size_t i = 0; i < hw; i++)
+        sum += load(x + i * B);
+    store(mean, sum / fill((float)hw));
+}
+
+static void average_backward(const float *dy, size_t hw, float *dx)
+{
+    vec g = load(dy) / fill((float)hw);
+    for (size_t i = 0; i < hw; i++)
+        store(dx + i * B, g);
+}
+
+static float multiply_add(long rounds)
+{
+    vec a[16], x = fill(0.999f), y = fill(1e-3f), sum = fill(0);
+    float total = 0;
+    for (int k = 0; k < 16; k++)
+        a[k] = fill((float)k);
+    for (long i = 0; i < rounds; i++) {
+#pragma GCC unroll 16
+        for (int k = 0; k < 16; k++)
+            a[k] = a[k] * x + y;
+    }
+    for (int k = 0; k < 16; k++)
+        sum += a[k];
+    for (int i = 0; i < B; i++)
+        total += sum[i];
+    return total;
+}
+
+extern const struct rn_kernels RN_KERNELS_NAME;
+const struct rn_kernels RN_KERNELS_NAME = {
+    .bn_sums = bn_sums,
+    .apply = apply,
+    .bn_reduce = bn_reduce,
+    .bn_gradient = bn_gradient,
+    .max_pool = max_pool,
+    .max_pool_backward = max_pool_backward,
+    .average = average,
+    .average_backward = average_backward,
+    .multiply_add = multiply_add,
+    .block = B,
+    .isa = RN_KERNELS_ISA,
+};

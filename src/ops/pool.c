@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "ops/pool.h"
+
+struct rn_pool rn_pool_of(struct rn_shape in, struct rn_shape out,
+                          struct rn_window w)
+{
+    return (struct rn_pool){in.h, in.w, out.h,    out.w,
+                            w.kh, w.kw, w.stride, w.pad};
+}
+
+void rn_max_pool(const struct rn_pool *pool, int n, struct rn_shape in,
+                 int threads, const struct rn_operand *x, float *y,
+                 uint8_t *where)
+{
+    const struct rn_kernels *k = rn_kernels_get();
+    struct rn_planes p = rn_planes_of(n, in, threads);
+    size_t b = (size_t)p.block;
+    size_t from = p.hw * b, to = (size_t)pool->oh * (size_t)pool->ow * b;
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (size_t i = 0; i < p.n * p.blocks; i++) {
+        struct rn_operand at = *x;
+        at.x += i * from;
+        if (at.scale) {
+            at.scale += i % p.blocks * b;
+            at.shift += i % p.blocks * b;
+        }
+        k->max_pool(pool, &at, y + i * to, where ? where + i * to : NULL);
+    }
+}
+
+void rn_max_pool_backward(const struct rn_pool *pool, int n, struct rn_shape in,
+                          int threads, const float *dy, const float *dy2,
+                          const uint8_t *where, float *dx)
+{
+    const struct rn_kernels *k = rn_kernels_get();
+    struct rn_planes p = rn_planes_of(n, in, threads);
+    size_t b = (size_t)p.block;
+    size_t to = p.hw * b, from = (size_t)pool->oh * (size_t)pool->ow * b;
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (size_t i = 0; i < p.n * p.blocks; i++)
+        k->max_pool_backward(pool, dy + i * from, dy2 ? dy2 + i * from : NULL,
+                             where + i * from, dx + i * to);
+}
+
+void rn_global_average(const struct rn_planes *p, const float *x, float *mean)
+{
+    const struct rn_kernels *k = rn_kernels_get();
+    size_t b = (size_t)p->block;
+#pragma omp parallel for num_threads(p->threads) schedule(static)
+    for (size_t i = 0; i < p->n * p->blocks; i++)
+        k->average(x + i * p->hw * b, p->hw, mean + i * b);
+}
+
+void rn_global_average_backward(const struct rn_planes *p, const float *dy,
+                                float *dx)
+{
+    const struct rn_kernels *k = rn_kernels_get();
+    size_t b = (size_t)p->block;
+#pragma omp parallel for num_threads(p->threads) schedule(static)
+    for (size_t i = 0; i < p->n * p->blocks; i++)
+        k->average_backward(dy + i * b, p->hw, dx + i * p->hw * b);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef RN_OPS_POOL_H
+#define RN_OPS_POOL_H
+
+#include "ops/elementwise.h"
+
+struct rn_pool rn_pool_of(struct rn_shape in, struct rn_shape out,
+                          struct rn_window window);
+
+/** where may be NULL (inference); x may be pending. */
+void rn_max_pool(const struct rn_pool *pool, int n, struct rn_shape in,
+                 int threads, const struct rn_operand *x, float *y,
+                 uint8_t *where);
+void rn_max_pool_backward(const struct rn_pool *pool, int n, struct rn_shape in,
+                          int threads, const float *dy, const float *dy2,
+                          const uint8_t *where, float *dx);
+
+void rn_global_average(const struct rn_planes *planes, const float *x,
+                       float *mean);
+void rn_global_average_backward(const struct rn_planes *planes, const float *dy,
+                                float *dx);
+
+#endif
