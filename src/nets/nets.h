@@ -30,4 +30,9 @@ int rn_net_build(struct rn_graph **out, const struct rn_net_spec *spec,
 void rn_net_build_cifar(struct rn_graph *g, const struct rn_net_spec *spec);
 void rn_net_build_imagenet(struct rn_graph *g, const struct rn_net_spec *spec);
 
+/** Whether table 1 of the paper has a network of so many layers, and
+ *  whether it is one of bottleneck blocks. */
+bool rn_net_imagenet_depth(int depth);
+bool rn_net_imagenet_bottleneck(int depth);
+
 #endif

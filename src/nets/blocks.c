@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "nets/blocks.h"
+
+#include <stdio.h>
+
+#define NAME_SIZE 64
+
+/* "layer1.0" and "relu1" make "layer1.0.relu1". */
+static void join(char name[NAME_SIZE], const char *prefix, const char *part)
+{
+    snprintf(name, NAME_SIZE, "%s%s%s", prefix, *prefix ? "." : "", part);
+}
+
+int rn_conv_bn_relu(struct rn_graph *g, int x, const char *prefix, int number,
+                    int channels, int kernel, int stride, const char *relu)
+{
+    const struct rn_window window = {kernel, kernel, stride, kernel / 2};
+    char part[16], name[NAME_SIZE];
+
+    snprintf(part, sizeof part, "conv%d", number);
+    join(name, prefix, part);
+    x = rn_graph_conv(g, x, name, channels, window, false);
+    snprintf(part, sizeof part, "bn%d", number);
+    join(name, prefix, part);
+    x = rn_graph_batch_norm(g, x, name);
+    if (!relu)
+        return x;
+    join(name, prefix, relu);
+    return rn_graph_relu(g, x, name);
+}
+
+/* 1x1 convolution and batch norm, no ReLU (He's models). */
+static int projection(struct rn_graph *g, int x, const char *block,
+                      int channels, int stride)
+{
+    const struct rn_window window = {1, 1, stride, 0};
+    char name[NAME_SIZE];
+
+    join(name, block, "downsample.0");
+    x = rn_graph_conv(g, x, name, channels, window, false);
+    join(name, block, "downsample.1");
+    return rn_graph_batch_norm(g, x, name);
+}
+
+/* The shortcut from x, made as large as the block's output. */
+static int shortcut(struct rn_graph *g, const struct rn_net_spec *spec, int x,
+                    const char *block, int channels, int stride)
+{
+    bool grows;
+    char name[NAME_SIZE];
+
+    if (g->error.code != RN_OK)
+        return -1;
+    grows = stride != 1 || g->nodes[x].shape.c != channels;
+    if (spec->shortcut == 'C' || (spec->shortcut == 'B' && grows))
+        return projection(g, x, block, channels, stride);
+    if (!grows)
+        return x;
+    join(name, block, "downsample");
+    return rn_graph_subsample_pad(g, x, name, channels, stride);
+}
+
+/* y = ReLU(F(x) + shortcut(x)); plain networks have y = ReLU(F(x)). */
+static int join_shortcut(struct rn_graph *g, const struct rn_net_spec *spec,
+                         int f, int x, const char *block, int channels,
+                         int stride, const char *relu)
+{
+    char name[NAME_SIZE];
+
+    if (!spec->plain) {
+        x = shortcut(g, spec, x, block, channels, stride);
+        join(name, block, "add");
+        f = rn_graph_add(g, f, x, name);
+    }
+    join(name, block, relu);
+    return rn_graph_relu(g, f, name);
+}
+
+int rn_block_basic(struct rn_graph *g, const struct rn_net_spec *spec, int x,
+                   const char *name, int channels, int stride)
+{
+    int f = rn_conv_bn_relu(g, x, name, 1, channels, 3, stride, "relu1");
+
+    f = rn_conv_bn_relu(g, f, name, 2, channels, 3, 1, NULL);
+    return join_shortcut(g, spec, f, x, name, channels, stride, "relu2");
+}
+
+int rn_block_bottleneck(struct rn_graph *g, const struct rn_net_spec *spec,
+                        int x, const char *name, int channels, int stride)
+{
+    const int wide = channels * RN_BOTTLENECK_EXPANSION;
+    /* v1, the paper's weights, or v1.5, fb.resnet.torch and torchvision. */
+    const int stride1 = spec->stride_v1 ? stride : 1;
+    const int stride2 = spec->stride_v1 ? 1 : stride;
+    int f = rn_conv_bn_relu(g, x, name, 1, channels, 1, stride1, "relu1");
+
+    f = rn_conv_bn_relu(g, f, name, 2, channels, 3, stride2, "relu2");
+    f = rn_conv_bn_relu(g, f, name, 3, wide, 1, 1, NULL);
+    return join_shortcut(g, spec, f, x, name, wide, stride, "relu3");
+}
+
+int rn_head(struct rn_graph *g, const struct rn_net_spec *spec, int x)
+{
+    x = rn_graph_global_avg_pool(g, x, "avgpool");
+    return rn_graph_linear(g, x, "fc", spec->classes);
+}

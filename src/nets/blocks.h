@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The building blocks both families share (He et al. 2016, figures 2, 5). */
+#ifndef RN_NETS_BLOCKS_H
+#define RN_NETS_BLOCKS_H
+
+#include "nets/nets.h"
+
+/** Channels a bottleneck puts out per channel it works on. */
+#define RN_BOTTLENECK_EXPANSION 4
+
+/** Convolution without bias, padded to keep the size at stride 1, and batch
+ *  norm; ReLU too when relu is a name. Names get "PREFIX." before them when
+ *  prefix is not "". */
+int rn_conv_bn_relu(struct rn_graph *g, int x, const char *prefix, int number,
+                    int channels, int kernel, int stride, const char *relu);
+
+/** Two 3x3 convolutions of so many channels, and the shortcut. */
+int rn_block_basic(struct rn_graph *g, const struct rn_net_spec *spec, int x,
+                   const char *name, int channels, int stride);
+
+/** 1x1, 3x3 of so many channels, 1x1 of four times as many. */
+int rn_block_bottleneck(struct rn_graph *g, const struct rn_net_spec *spec,
+                        int x, const char *name, int channels, int stride);
+
+/** Global average pooling and the classifier. */
+int rn_head(struct rn_graph *g, const struct rn_net_spec *spec, int x);
+
+#endif

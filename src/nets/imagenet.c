@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "nets/blocks.h"
+
+#include <stdio.h>
+
+typedef int rn_block_fn(struct rn_graph *g, const struct rn_net_spec *spec,
+                        int x, const char *name, int channels, int stride);
+
+/* He et al. 2016, table 1. */
+static const struct arch {
+    int depth;
+    rn_block_fn *block;
+    int blocks[4]; /* conv2_x, conv3_x, conv4_x, conv5_x */
+} archs[] = {
+    /* clang-format off */
+    { 18, rn_block_basic,      {2, 2,  2, 2}},
+    { 34, rn_block_basic,      {3, 4,  6, 3}},
+    { 50, rn_block_bottleneck, {3, 4,  6, 3}},
+    {101, rn_block_bottleneck, {3, 4, 23, 3}},
+    {152, rn_block_bottleneck, {3, 8, 36, 3}},
+    /* clang-format on */
+};
+
+/* conv3_x, conv4_x and conv5_x start with stride 2. Pixels are those of a
+ * 224 x 224 image. */
+static const struct {
+    int channels, stride;
+} stages[] = {
+    {64, 1},  /* conv2_x, 56 x 56 */
+    {128, 2}, /* conv3_x, 28 x 28 */
+    {256, 2}, /* conv4_x, 14 x 14 */
+    {512, 2}, /* conv5_x,  7 x  7 */
+};
+
+static const struct arch *find_arch(int depth)
+{
+    for (size_t i = 0; i < sizeof archs / sizeof *archs; i++)
+        if (archs[i].depth == depth)
+            return &archs[i];
+    return NULL;
+}
+
+bool rn_net_imagenet_depth(int depth)
+{
+    return find_arch(depth) != NULL;
+}
+
+bool rn_net_imagenet_bottleneck(int depth)
+{
+    const struct arch *arch = find_arch(depth);
+
+    return arch && arch->block == rn_block_bottleneck;
+}
+
+/* 7x7, 64, /2 and 3x3 max pool /2. The pool is padded on both sides and
+ * rounds down, as torchvision's; Caffe's windows lie one pixel off. */
+static int stem(struct rn_graph *g, int x)
+{
+    const struct rn_window pool = {3, 3, 2, 1};
+
+    x = rn_conv_bn_relu(g, x, "", 1, 64, 7, 2, "relu");
+    return rn_graph_max_pool(g, x, "maxpool", pool);
+}
+
+void rn_net_build_imagenet(struct rn_graph *g, const struct rn_net_spec *spec)
+{
+    const struct arch *arch = find_arch(spec->depth);
+    int x = rn_graph_input(g, spec->input);
+
+    if (!arch) {
+        rn_fail(&g->error, RN_ERR_ARG, "no ImageNet network has %d layers",
+                spec->depth);
+        return;
+    }
+    x = stem(g, x);
+    for (int s = 0; s < 4; s++)
+        for (int i = 0; i < arch->blocks[s]; i++) {
+            char name[32];
+
+            snprintf(name, sizeof name, "layer%d.%d", s + 1, i);
+            x = arch->block(g, spec, x, name, stages[s].channels,
+                            i == 0 ? stages[s].stride : 1);
+        }
+    rn_head(g, spec, x);
+}
