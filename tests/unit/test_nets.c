@@ -1,0 +1,513 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Networks against the counts and shapes in the paper's tables. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "core/memory.h"
+#include "nets/nets.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define COUNT(a) (sizeof(a) / sizeof *(a))
+
+static struct rn_graph *build(const char *name,
+                              const struct rn_net_options *options)
+{
+    struct rn_net_spec spec;
+    struct rn_graph *g = NULL;
+    struct rn_error err = {0};
+
+    if (rn_net_resolve(&spec, name, options, &err) != RN_OK ||
+        rn_net_build(&g, &spec, &err) != RN_OK)
+        fail_msg("%s: %s", name, err.msg);
+    return g;
+}
+
+static const struct rn_node *find(const struct rn_graph *g, const char *name)
+{
+    for (size_t i = 0; i < g->n_nodes; i++)
+        if (strcmp(g->nodes[i].name, name) == 0)
+            return &g->nodes[i];
+    fail_msg("no node '%s'", name);
+    return NULL;
+}
+
+/* Table 1, section 3.3 and table 6 of the paper; exact figures computed
+ * apart from this program. gmacs: ImageNet's multiply-adds in 1e9, to as many
+ * digits as are known; macs: CIFAR's, exact. */
+static const struct count_case {
+    const char *name;
+    char shortcut;
+    int v1;
+    uint64_t params;
+    double gmacs;
+    uint64_t macs;
+} counts[] = {
+    /* clang-format off */
+    {"plain18",    0,  0, 11515688,  1.795, 0},
+    {"resnet18",  'A', 0, 11515688,  1.795, 0},
+    {"resnet18",   0,  0, 11689512,  1.814, 0},
+    {"resnet18",  'B', 0, 11689512,  1.814, 0},
+    {"resnet18",  'C', 0, 12043816,  1.878, 0},
+    {"plain34",    0,  0, 21623848,  3.644, 0},
+    {"resnet34",  'A', 0, 21623848,  3.644, 0},
+    {"resnet34",  'B', 0, 21797672,  3.664, 0},
+    {"resnet34",  'C', 0, 22716840,  3.831, 0},
+    {"resnet50",   0,  1, 25557032,  3.858, 0},
+    {"resnet50",   0,  0, 25557032,  4.089, 0},
+    {"resnet101",  0,  1, 44549160,  7.570, 0},
+    {"resnet101",  0,  0, 44549160,  7.801, 0},
+    {"resnet152",  0,  1, 60192808, 11.282, 0},
+    {"resnet152",  0,  0, 60192808, 11.514, 0},
+    {"resnet50",  'C', 1, 40128552,  6.324, 0},
+    {"resnet101", 'C', 1, 76981288, 13.530, 0},
+    {"resnet152", 'C', 1, 107335720, 20.736, 0},
+    {"resnet20",   0,  0,   269722, 0,   40551040},
+    {"resnet20",  'A', 0,   269722, 0,   40551040},
+    {"plain20",    0,  0,   269722, 0,   40551040},
+    {"resnet32",   0,  0,   464154, 0,   68862592},
+    {"resnet44",   0,  0,   658586, 0,   97174144},
+    {"resnet56",   0,  0,   853018, 0,  125485696},
+    {"plain56",    0,  0,   853018, 0,  125485696},
+    {"resnet110",  0,  0,  1727962, 0,  252887680},
+    {"resnet1202", 0,  0, 19421274, 0, 2829238912},
+    /* Option B adds 2,752 parameters; 40.81 M multiply-adds. */
+    {"resnet20",  'B', 0,   272474, 0,   40813184},
+    /* clang-format on */
+};
+
+static void counts_are_exact(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(counts); i++) {
+        const struct count_case *c = &counts[i];
+        const struct rn_net_options options = {.shortcut = c->shortcut,
+                                               .stride_v1 = c->v1};
+        struct rn_graph *g = build(c->name, &options);
+        double gmacs = 1e-9 * (double)rn_graph_macs(g);
+        double off = gmacs - c->gmacs;
+
+        if (rn_graph_params(g) != c->params)
+            fail_msg("%s %c: %" PRIu64 " parameters, expected %" PRIu64,
+                     c->name, c->shortcut, rn_graph_params(g), c->params);
+        if (c->macs && rn_graph_macs(g) != c->macs)
+            fail_msg("%s %c: %" PRIu64 " multiply-adds, expected %" PRIu64,
+                     c->name, c->shortcut, rn_graph_macs(g), c->macs);
+        if (!c->macs && (off > 0.00051 || off < -0.00051))
+            fail_msg("%s %c v1=%d: %.4f G multiply-adds, expected %.3f",
+                     c->name, c->shortcut, c->v1, gmacs, c->gmacs);
+        rn_graph_destroy(g);
+    }
+}
+
+/* Nodes' and whole networks' counts agree. */
+static void counts_add_up(void **state)
+{
+    struct rn_graph *g = build("resnet50", NULL);
+    uint64_t params = 0, macs = 0;
+
+    (void)state;
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        params += rn_node_params(g, &g->nodes[i]);
+        macs += g->nodes[i].macs;
+    }
+    assert_int_equal(params, rn_graph_params(g));
+    assert_int_equal(macs, rn_graph_macs(g));
+    rn_graph_destroy(g);
+}
+
+/* Weighted layers, projections not counted, are what the name says. */
+static void depth_is_the_name(void **state)
+{
+    static const struct {
+        const char *name;
+        int depth;
+    } nets[] = {{"resnet8", 8},   {"resnet20", 20},       {"plain56", 56},
+                {"resnet18", 18}, {"resnet34", 34},       {"plain34", 34},
+                {"resnet50", 50}, {"resnet101", 101},     {"resnet152", 152},
+                {"plain50", 50},  {"cifar-resnet50", 50}, {"resnet1202", 1202}};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(nets); i++) {
+        struct rn_graph *g = build(nets[i].name, NULL);
+        int layers = 0;
+
+        for (size_t j = 0; j < g->n_nodes; j++)
+            layers += (g->nodes[j].op == RN_OP_CONV ||
+                       g->nodes[j].op == RN_OP_LINEAR) &&
+                      !strstr(g->nodes[j].name, "downsample");
+        if (layers != nets[i].depth)
+            fail_msg("%s has %d layers", nets[i].name, layers);
+        rn_graph_destroy(g);
+    }
+}
+
+static const struct shape_case {
+    const char *net, *node;
+    int height, width;
+    struct rn_shape shape;
+} shapes[] = {
+    /* clang-format off */
+    {"resnet18",  "conv1",          0,   0, {  64, 112, 112}},
+    {"resnet18",  "maxpool",        0,   0, {  64,  56,  56}},
+    {"resnet18",  "layer1.1.relu2", 0,   0, {  64,  56,  56}},
+    {"resnet18",  "layer2.1.relu2", 0,   0, { 128,  28,  28}},
+    {"resnet18",  "layer3.1.relu2", 0,   0, { 256,  14,  14}},
+    {"resnet18",  "layer4.1.relu2", 0,   0, { 512,   7,   7}},
+    {"resnet18",  "avgpool",        0,   0, { 512,   1,   1}},
+    {"resnet18",  "fc",             0,   0, {1000,   1,   1}},
+    {"resnet50",  "layer1.2.relu3", 0,   0, { 256,  56,  56}},
+    {"resnet50",  "layer2.3.relu3", 0,   0, { 512,  28,  28}},
+    {"resnet50",  "layer3.5.relu3", 0,   0, {1024,  14,  14}},
+    {"resnet50",  "layer4.2.relu3", 0,   0, {2048,   7,   7}},
+    {"resnet50",  "layer2.0.bn1",   0,   0, { 128,  56,  56}},
+    {"resnet152", "layer2.7.add",   0,   0, { 512,  28,  28}},
+    {"resnet152", "layer3.35.add",  0,   0, {1024,  14,  14}},
+    {"resnet20",  "relu",           0,   0, {  16,  32,  32}},
+    {"resnet20",  "layer1.2.relu2", 0,   0, {  16,  32,  32}},
+    {"resnet20",  "layer2.2.relu2", 0,   0, {  32,  16,  16}},
+    {"resnet20",  "layer3.2.relu2", 0,   0, {  64,   8,   8}},
+    {"resnet20",  "layer3.0.downsample", 0, 0, { 64, 8,   8}},
+    {"resnet20",  "fc",             0,   0, {  10,   1,   1}},
+    /* Odd sizes, not square, height alone, a single pixel. */
+    {"resnet20",  "layer2.0.add",  29,  31, {  32,  15,  16}},
+    {"resnet20",  "layer3.0.add",  29,  31, {  64,   8,   8}},
+    {"resnet20",  "layer3.2.add",  28,   0, {  64,   7,   7}},
+    {"resnet50",  "layer4.2.add", 225, 191, {2048,   8,   6}},
+    {"resnet50",  "layer4.2.add",   1,   1, {2048,   1,   1}},
+    {"plain34",   "layer4.2.bn2", 321,  33, { 512,  11,   2}},
+    {"resnet20",  "layer3.2.add",   1,   7, {  64,   1,   2}},
+    /* clang-format on */
+};
+
+static void shapes_are_right(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(shapes); i++) {
+        const struct shape_case *c = &shapes[i];
+        const struct rn_net_options options = {.height = c->height,
+                                               .width = c->width};
+        struct rn_graph *g = build(c->net, &options);
+        struct rn_shape s = find(g, c->node)->shape;
+
+        if (s.c != c->shape.c || s.h != c->shape.h || s.w != c->shape.w)
+            fail_msg("%s %s at %dx%d: %dx%dx%d, expected %dx%dx%d", c->net,
+                     c->node, c->height, c->width, s.c, s.h, s.w, c->shape.c,
+                     c->shape.h, c->shape.w);
+        rn_graph_destroy(g);
+    }
+}
+
+/* Every option with every net, at a size that halves unevenly: shapes meet
+ * at each addition. */
+static void options_combine(void **state)
+{
+    static const char *const nets[] = {"resnet20", "resnet18", "resnet50",
+                                       "cifar-resnet50"};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(nets); i++)
+        for (const char *s = "ABC"; *s; s++)
+            for (int v1 = 0; v1 <= (strcmp(nets[i], "resnet50") == 0); v1++) {
+                const struct rn_net_options options = {.classes = 7,
+                                                       .channels = 1,
+                                                       .height = 37,
+                                                       .width = 50,
+                                                       .shortcut = *s,
+                                                       .stride_v1 = v1};
+                struct rn_graph *g = build(nets[i], &options);
+
+                assert_int_equal(g->nodes[g->output].op, RN_OP_LINEAR);
+                assert_int_equal(g->nodes[g->output].shape.c, 7);
+                assert_int_equal(rn_graph_param(g, "conv1.weight")->dim[1], 1);
+                rn_graph_destroy(g);
+            }
+}
+
+/* Projections: none with A, on growth with B, in each block with C. */
+static void projections_are_counted(void **state)
+{
+    static const struct {
+        const char *net;
+        char shortcut;
+        int projections, pads;
+    } cases[] = {
+        {"resnet34", 'A', 0, 3},  {"resnet34", 'B', 3, 0},
+        {"resnet34", 'C', 16, 0}, {"resnet50", 'A', 0, 4},
+        {"resnet50", 'B', 4, 0},  {"resnet50", 'C', 16, 0},
+        {"resnet20", 'A', 0, 2},  {"resnet20", 'B', 2, 0},
+        {"resnet20", 'C', 9, 0},  {"plain20", 0, 0, 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const struct rn_net_options options = {.shortcut = cases[i].shortcut};
+        struct rn_graph *g = build(cases[i].net, &options);
+        int projections = 0, pads = 0, adds = 0;
+
+        for (size_t j = 0; j < g->n_nodes; j++) {
+            const struct rn_node *node = &g->nodes[j];
+
+            projections += node->op == RN_OP_CONV &&
+                           strstr(node->name, "downsample.0") != NULL;
+            pads += node->op == RN_OP_SUBSAMPLE_PAD;
+            adds += node->op == RN_OP_ADD;
+        }
+        if (projections != cases[i].projections || pads != cases[i].pads)
+            fail_msg("%s %c: %d projections and %d pads, expected %d and %d",
+                     cases[i].net, cases[i].shortcut, projections, pads,
+                     cases[i].projections, cases[i].pads);
+        if ((adds == 0) != (strncmp(cases[i].net, "plain", 5) == 0))
+            fail_msg("%s: %d additions", cases[i].net, adds);
+        rn_graph_destroy(g);
+    }
+}
+
+/* Where the bottleneck's stride lies. */
+static void stride_versions(void **state)
+{
+    (void)state;
+    for (int v1 = 0; v1 < 2; v1++) {
+        const struct rn_net_options options = {.stride_v1 = v1};
+        struct rn_graph *g = build("resnet50", &options);
+
+        assert_int_equal(find(g, "layer2.0.conv1")->window.stride, v1 ? 2 : 1);
+        assert_int_equal(find(g, "layer2.0.conv2")->window.stride, v1 ? 1 : 2);
+        assert_int_equal(find(g, "layer2.0.downsample.0")->window.stride, 2);
+        assert_int_equal(find(g, "layer2.1.conv1")->window.stride, 1);
+        assert_int_equal(find(g, "layer2.1.conv2")->window.stride, 1);
+        rn_graph_destroy(g);
+    }
+}
+
+/* Tensors of torchvision's names in torchvision's order. */
+static void names_are_torchvisions(void **state)
+{
+    static const char *const first[] = {"conv1.weight",
+                                        "bn1.weight",
+                                        "bn1.bias",
+                                        "bn1.running_mean",
+                                        "bn1.running_var",
+                                        "layer1.0.conv1.weight",
+                                        "layer1.0.bn1.weight",
+                                        "layer1.0.bn1.bias",
+                                        "layer1.0.bn1.running_mean"};
+    static const char *const some[] = {"layer1.0.downsample.0.weight",
+                                       "layer1.0.downsample.1.running_var",
+                                       "layer4.2.conv3.weight",
+                                       "layer4.2.bn3.bias",
+                                       "fc.weight",
+                                       "fc.bias"};
+    struct rn_graph *g = build("resnet50", NULL);
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(first); i++)
+        assert_string_equal(g->params[i].name, first[i]);
+    for (size_t i = 0; i < COUNT(some); i++)
+        if (!rn_graph_param(g, some[i]))
+            fail_msg("no parameter '%s'", some[i]);
+    assert_int_equal(g->n_params, 53 + 4 * 53 + 2);
+    assert_null(rn_graph_param(g, "layer1.1.downsample.0.weight"));
+    rn_graph_destroy(g);
+}
+
+static void families_do_not_mix(void **state)
+{
+    static const struct {
+        const char *name, *family;
+        int height, classes;
+        char shortcut;
+    } cases[] = {
+        {"resnet50", "imagenet", 224, 1000, 'B'},
+        {"cifar-resnet50", "cifar", 32, 10, 'A'},
+        {"cifar-plain152", "cifar", 32, 10, '-'},
+        {"plain50", "cifar", 32, 10, '-'},
+        {"plain18", "imagenet", 224, 1000, '-'},
+        {"resnet8", "cifar", 32, 10, 'A'},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct rn_net_spec spec;
+
+        assert_int_equal(rn_net_resolve(&spec, cases[i].name, NULL, NULL), 0);
+        assert_string_equal(spec.name, cases[i].name);
+        assert_string_equal(spec.family, cases[i].family);
+        assert_int_equal(spec.input.h, cases[i].height);
+        assert_int_equal(spec.input.w, cases[i].height);
+        assert_int_equal(spec.classes, cases[i].classes);
+        assert_int_equal(spec.shortcut, cases[i].shortcut);
+    }
+}
+
+static const struct {
+    const char *name;
+    struct rn_net_options options;
+    const char *message;
+} bad[] = {
+    {"resnet21", {0}, "unknown network 'resnet21', did you mean 'resnet20'?"},
+    {"resnet2", {0}, "unknown network 'resnet2', did you mean 'resnet8'?"},
+    {"resnet020", {0}, "did you mean 'resnet20'?"},
+    {"resnet20x", {0}, "did you mean 'resnet20'?"},
+    {"resnet-20", {0}, "did you mean 'resnet20'?"},
+    {"resnet99999999999999999999", {0}, "did you mean 'resnet99998'?"},
+    {"plain101", {0}, "did you mean 'plain98'?"},
+    {"vgg16", {0}, "unknown network 'vgg16', expected resnet or plain"},
+    {"", {0}, "unknown network ''"},
+    {NULL, {0}, "no network"},
+    {"resnet20", {.classes = -1}, "number of classes is -1, expected 1 to"},
+    {"resnet20", {.classes = 65536}, "number of classes is 65536"},
+    {"resnet20", {.channels = -3}, "number of input channels is -3"},
+    {"resnet20", {.height = -1}, "image height is -1"},
+    {"resnet20", {.width = 70000}, "image width is 70000"},
+    {"resnet20", {.shortcut = 'D'}, "shortcut option 'D', expected A, B or C"},
+    {"resnet20", {.shortcut = '-'}, "shortcut option '-'"},
+    {"plain20", {.shortcut = 'A'}, "'plain20' has no shortcuts"},
+    {"resnet18", {.stride_v1 = 1}, "'resnet18' has no bottleneck blocks"},
+    {"resnet20", {.stride_v1 = 1}, "'resnet20' has no bottleneck blocks"},
+    {"cifar-resnet50", {.stride_v1 = 1}, "has no bottleneck blocks"},
+};
+
+static void bad_options_are_named(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        const char *name = bad[i].name ? bad[i].name : "(null)";
+        struct rn_error err = {0};
+        struct rn_net_spec spec;
+        int rc = rn_net_resolve(&spec, bad[i].name, &bad[i].options, &err);
+
+        if (rc != RN_ERR_ARG || err.code != rc)
+            fail_msg("%s: returned %d, error code %d", name, rc, err.code);
+        if (!strstr(err.msg, bad[i].message))
+            fail_msg("%s: said \"%s\", expected \"%s\"", name, err.msg,
+                     bad[i].message);
+    }
+}
+
+/* Sizes each allowed, but too much together. */
+static void too_large_is_refused(void **state)
+{
+    const struct rn_net_options options = {.height = 65535, .width = 65535};
+    struct rn_error err = {0};
+    struct rn_graph *g = (struct rn_graph *)&err;
+    struct rn_net_spec spec;
+
+    (void)state;
+    assert_int_equal(rn_net_resolve(&spec, "resnet20", &options, &err), RN_OK);
+    assert_int_equal(rn_net_build(&g, &spec, &err), RN_ERR_ARG);
+    assert_null(g);
+    if (!strstr(err.msg, "resnet20: 'input' would make 3x65535x65535"))
+        fail_msg("said \"%s\"", err.msg);
+}
+
+static void suggestions_are_near(void **state)
+{
+    static const struct {
+        const char *name, *near;
+    } cases[] = {
+        {"resnet21", "resnet20"},
+        {"resnet19", "resnet18"},
+        {"resnet100", "resnet101"},
+        {"resnet150", "resnet152"},
+        {"ResNet-50", "resnet50"},
+        {"rsenet50", "resnet50"},
+        {"resnet", "resnet20"},
+        {"plane20", "plain20"},
+        {"cifar-resnet51", "cifar-resnet50"},
+        {"cifar_resnet20", "cifar-resnet20"},
+        {"resnet20", "resnet20"},
+        {"vgg16", NULL},
+        {"densenet121", NULL},
+        {"", NULL},
+        {"a-name-that-is-far-too-long-to-be-one", NULL},
+    };
+    char buf[64];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const char *near = rn_net_suggest(cases[i].name, buf, sizeof buf);
+
+        if (!near != !cases[i].near ||
+            (near && strcmp(near, cases[i].near) != 0))
+            fail_msg("'%s': suggested %s, expected %s", cases[i].name,
+                     near ? near : "nothing",
+                     cases[i].near ? cases[i].near : "nothing");
+    }
+    assert_null(rn_net_suggest("resnet21", buf, 4));
+    assert_null(rn_net_suggest(NULL, buf, sizeof buf));
+}
+
+static void names_are_listed(void **state)
+{
+    const char *description = NULL, *name;
+    size_t i, families = 0;
+
+    (void)state;
+    for (i = 0; (name = rn_net_name(i, &description)); i++) {
+        struct rn_net_spec spec;
+
+        assert_non_null(description);
+        if (strchr(name, '{'))
+            families++;
+        else if (rn_net_resolve(&spec, name, NULL, NULL) != RN_OK)
+            fail_msg("'%s' is listed but unknown", name);
+    }
+    assert_true(i >= 9 && families >= 2);
+    assert_non_null(rn_net_name(0, NULL));
+}
+
+/* Each allocation in turn fails: an error, no leak (with the sanitizer), no
+ * half-made network. */
+static void memory_failures_are_reported(void **state)
+{
+    struct rn_net_spec spec;
+    long n;
+
+    (void)state;
+    assert_int_equal(rn_net_resolve(&spec, "resnet8", NULL, NULL), RN_OK);
+    for (n = 1; n < 10000; n++) {
+        struct rn_error err = {0};
+        struct rn_graph *g;
+        int rc;
+
+        rn_alloc_fail_after(n);
+        rc = rn_net_build(&g, &spec, &err);
+        rn_alloc_fail_after(-1);
+        if (rc == RN_OK) {
+            rn_graph_destroy(g);
+            break;
+        }
+        if (rc != RN_ERR_MEMORY || g)
+            fail_msg("allocation %ld: %d, \"%s\"", n, rc, err.msg);
+    }
+    if (n < 50 || n == 10000)
+        fail_msg("%ld allocations, expected about a hundred", n);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(counts_are_exact),
+        cmocka_unit_test(counts_add_up),
+        cmocka_unit_test(depth_is_the_name),
+        cmocka_unit_test(shapes_are_right),
+        cmocka_unit_test(options_combine),
+        cmocka_unit_test(projections_are_counted),
+        cmocka_unit_test(stride_versions),
+        cmocka_unit_test(names_are_torchvisions),
+        cmocka_unit_test(families_do_not_mix),
+        cmocka_unit_test(bad_options_are_named),
+        cmocka_unit_test(too_large_is_refused),
+        cmocka_unit_test(suggestions_are_near),
+        cmocka_unit_test(names_are_listed),
+        cmocka_unit_test(memory_failures_are_reported),
+    };
+
+    return cmocka_run_group_tests_name("nets", tests, NULL, NULL);
+}
