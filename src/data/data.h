@@ -25,7 +25,7 @@ struct rn_data {
     struct rn_images part[3]; /* by enum rn_part */
     uint8_t *pixels[2];       /* owned memory: training, test */
     uint16_t *labels[2];
-    char **class_names; /* or NULL */
+    char **class_names; /* `classes` entries and a NULL; or NULL */
     uint64_t checksum;
 };
 
@@ -43,7 +43,9 @@ int rn_read_synthetic(struct rn_data *data, const char *spec,
 
 /* ------------------------------------------------------ normalisation */
 
-/** Per-channel mean and std of the training part, pixels scaled to 0..1. */
+/** Per-channel mean and (population) std of the training part, pixels scaled
+ *  to 0..1. The std of a channel that never changes is given as 1, so that
+ *  it can be divided by. */
 void rn_data_channel_stats(const struct rn_data *data, float *mean, float *std);
 /** Mean of every pixel of the training part, [c][h][w], scaled to 0..1. */
 void rn_data_pixel_mean(const struct rn_data *data, float *mean);
@@ -70,8 +72,29 @@ struct rn_pick {
 };
 
 /** Images in batch `iteration` (0-based): s->batch, or fewer for the last of
- *  an epoch under RN_LAST_KEEP. */
+ *  an epoch under RN_LAST_KEEP; 0 when the epochs hold no batch at all
+ *  (RN_LAST_DROP with a batch larger than the part). */
 int rn_sampler_size(const struct rn_sampler *s, long iteration);
+
+/** Epoch of image j of batch `iteration`, and its place (as `index`) in that
+ *  epoch's order. j < rn_sampler_size(). */
+struct rn_pick rn_sampler_place(const struct rn_sampler *s, long iteration,
+                                int j);
+
+/** The order of the images in one epoch, kept from pick to pick. */
+struct rn_order {
+    uint32_t *index; /* [count]; NULL when images are not shuffled */
+    int64_t epoch;   /* whose order index holds; -1: none yet */
+};
+
+int rn_order_create(struct rn_order *order, const struct rn_sampler *s,
+                    struct rn_error *err);
+void rn_order_destroy(struct rn_order *order);
+
+/** The very image: rn_sampler_place() looked up in its epoch's order, which
+ *  is made anew when the epoch changes. Allocates nothing. */
+struct rn_pick rn_sampler_pick(const struct rn_sampler *s,
+                               struct rn_order *order, long iteration, int j);
 
 /* ------------------------------------------------------------- loader */
 
@@ -113,7 +136,8 @@ int rn_loader_next(struct rn_loader *loader, struct rn_batch *batch,
                    double *waited, struct rn_error *err);
 void rn_loader_destroy(struct rn_loader *loader);
 
-/** One image, normalised and augmented as the loader does it. */
+/** One image, normalised and augmented as the loader does it: a function of
+ *  config and pick. `mean` has c entries, or c*h*w with per_pixel. */
 void rn_image_prepare(const struct rn_loader_config *config,
                       struct rn_pick pick, float *out);
 
