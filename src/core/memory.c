@@ -2,6 +2,7 @@
 #include "core/memory.h"
 
 #include <stdatomic.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -40,7 +41,8 @@ void *rn_alloc(size_t count, size_t size)
     if (must_fail())
         return NULL;
     if (!rn_size_mul(count, size, &bytes) ||
-        !rn_size_add(bytes ? bytes : 1, RN_ALIGN - 1, &rounded))
+        !rn_size_add(bytes ? bytes : 1, RN_ALIGN - 1, &rounded) ||
+        rounded > PTRDIFF_MAX)
         return NULL;
     rounded -= rounded % RN_ALIGN;
     p = aligned_alloc(RN_ALIGN, rounded);
