@@ -98,7 +98,8 @@ RN_API const char *rn_net_suggest(const char *name, char *buf, size_t size);
 
 /**
  * Build a network by name ("resnet20", "plain56", "resnet50", …) with
- * parameters set to zero; call rn_model_init() or load weights next.
+ * parameters set to zero (running variances to one); call rn_model_init()
+ * or load weights next.
  *
  * @param options may be NULL for the defaults.
  * @return RN_ERR_ARG for an unknown name (the message suggests one) or

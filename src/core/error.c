@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core/error.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -21,6 +22,10 @@ int rn_fail(struct rn_error *err, int code, const char *format, ...)
     va_start(args, format);
     vsnprintf(err->msg, sizeof err->msg, format, args);
     va_end(args);
+    /* Names from files may hold line ends and terminal commands. */
+    for (char *c = err->msg; *c; c++)
+        if (iscntrl((unsigned char)*c))
+            *c = '?';
     return code;
 }
 

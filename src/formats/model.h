@@ -3,6 +3,7 @@
 #ifndef RN_FORMATS_MODEL_H
 #define RN_FORMATS_MODEL_H
 
+#include "formats/safetensors.h"
 #include "graph/graph.h"
 #include "nets/nets.h"
 
@@ -18,9 +19,15 @@ struct rn_model {
     struct rn_net_spec spec;
     struct rn_graph *graph;
     struct rn_preprocessing preprocessing;
-    char **class_names; /* spec.classes entries, or NULL */
-    char *trained;      /* JSON object text, or NULL */
+    char **class_names;   /* spec.classes entries, or NULL */
+    char *trained;        /* JSON object text, or NULL */
+    char not_finite[200]; /* see rn_model_not_finite() */
 };
+
+/** A model around a graph, which it takes over; NULL when memory is short
+ *  (the graph stays the caller's). */
+struct rn_model *rn_model_wrap(const struct rn_net_spec *spec,
+                               struct rn_graph *graph);
 
 /** An extra named float32 tensor in a model file, for checkpoints
  *  ("optimizer.momentum.conv1.weight"). */
@@ -48,15 +55,23 @@ int rn_model_load_with(struct rn_model **out, const char *path,
                        const struct rn_extra *extras, size_t n_extras,
                        char **training, struct rn_error *err);
 
-/** Give the model its preprocessing; arrays are copied. */
+/** The same on an open file. */
+int rn_model_read(struct rn_model **out, const struct rn_st_file *f,
+                  const struct rn_extra *extras, size_t n_extras,
+                  char **training, struct rn_error *err);
+
+/** Give the model its preprocessing; arrays are copied. RN_ERR_ARG when a
+ *  mean is not finite or a std not finite and positive. */
 int rn_model_set_preprocessing(struct rn_model *model, bool per_pixel,
                                const float *mean, const float *std,
                                struct rn_error *err);
-/** Copy `classes` names; NULL removes them. */
+/** Copy `classes` names; NULL removes them. RN_ERR_ARG when one is not
+ *  UTF-8. */
 int rn_model_set_classes(struct rn_model *model, const char *const *names,
                          struct rn_error *err);
 
-/** Text of the first tensor (name and value) that is not finite, or NULL. */
-const char *rn_model_not_finite(const struct rn_model *model);
+/** Text on the first tensor (name, place, value) that is not finite, or NULL.
+ *  The text lies in the model until the next call. */
+const char *rn_model_not_finite(struct rn_model *model);
 
 #endif
