@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The networks of He et al. 2016 in PyTorch, with torchvision's names.
+
+For comparing only: tests/golden/record.py records their answers,
+bench/peers.py times them.
+"""
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+
+class SubsamplePad(nn.Module):
+    """Shortcut option A: every second pixel, zero channels appended."""
+
+    def __init__(self, extra, stride):
+        super().__init__()
+        self.extra = extra
+        self.stride = stride
+
+    def forward(self, x):
+        x = x[:, :, :: self.stride, :: self.stride]
+        return F.pad(x, (0, 0, 0, 0, 0, self.extra))
+
+
+def shortcut(option, inputs, outputs, stride):
+    if inputs == outputs and stride == 1:
+        return None
+    if option == "A":
+        return SubsamplePad(outputs - inputs, stride)
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 1, stride, bias=False),
+        nn.BatchNorm2d(outputs))
+
+
+class Basic(nn.Module):
+    widening = 1
+
+    def __init__(self, inputs, width, stride, option):
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, width, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.conv2 = nn.Conv2d(width, width, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(width)
+        self.downsample = shortcut(option, inputs, width, stride)
+
+    def forward(self, x):
+        y = F.relu(self.bn1(self.conv1(x)))
+        y = self.bn2(self.conv2(y))
+        if self.downsample is not None:
+            x = self.downsample(x)
+        return F.relu(y + x)
+
+
+class Bottleneck(nn.Module):
+    """Stride in the 3x3 ("v1.5")."""
+
+    widening = 4
+
+    def __init__(self, inputs, width, stride, option):
+        super().__init__()
+        wide = 4 * width
+        self.conv1 = nn.Conv2d(inputs, width, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.conv2 = nn.Conv2d(width, width, 3, stride, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(width)
+        self.conv3 = nn.Conv2d(width, wide, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(wide)
+        self.downsample = shortcut(option, inputs, wide, stride)
+
+    def forward(self, x):
+        y = F.relu(self.bn1(self.conv1(x)))
+        y = F.relu(self.bn2(self.conv2(y)))
+        y = self.bn3(self.conv3(y))
+        if self.downsample is not None:
+            x = self.downsample(x)
+        return F.relu(y + x)
+
+
+class ResNet(nn.Module):
+    def __init__(self, imagenet, width, block, counts, option, classes):
+        super().__init__()
+        channels = 64 if imagenet else 16
+        if imagenet:
+            self.conv1 = nn.Conv2d(3, channels, 7, 2, 3, bias=False)
+        else:
+            self.conv1 = nn.Conv2d(3, channels, 3, 1, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.maxpool = nn.MaxPool2d(3, 2, 1) if imagenet else nn.Identity()
+        self.stages = len(counts)
+        for stage, count in enumerate(counts):
+            blocks = []
+            for i in range(count):
+                stride = 2 if stage > 0 and i == 0 else 1
+                blocks.append(block(channels, width, stride, option))
+                channels = width * block.widening
+            setattr(self, f"layer{stage + 1}", nn.Sequential(*blocks))
+            width *= 2
+        self.fc = nn.Linear(channels, classes)
+
+    def forward(self, x):
+        x = self.maxpool(F.relu(self.bn1(self.conv1(x))))
+        for stage in range(self.stages):
+            x = getattr(self, f"layer{stage + 1}")(x)
+        return self.fc(torch.flatten(F.adaptive_avg_pool2d(x, 1), 1))
+
+
+# ImageNet's stem, width of the first stage, block, blocks, shortcut, classes.
+NETS = {
+    "resnet20": (False, 16, Basic, (3, 3, 3), "A", 10),
+    "resnet110": (False, 16, Basic, (18, 18, 18), "A", 10),
+    "resnet18": (True, 64, Basic, (2, 2, 2, 2), "B", 1000),
+    "resnet50": (True, 64, Bottleneck, (3, 4, 6, 3), "B", 1000),
+    "resnet152": (True, 64, Bottleneck, (3, 8, 36, 3), "B", 1000),
+    # Not the paper's: small enough to compare step by step.
+    "bottleneck14": (True, 16, Bottleneck, (2, 2), "B", 10),
+}
+
+
+def build(name, classes=None):
+    *shape, own = NETS[name]
+    return ResNet(*shape, classes or own)

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Record what PyTorch computes, for test_golden.c to compare with.
+
+    bench/.peers/bin/python tests/golden/record.py [OUT-FOLDER]
+
+Writes a file for each of WORKS beside this one. Parameters, images
+and labels are not stored: both sides make them from the formula of value().
+Everything recorded is computed in float64, so that float32 rounding is all
+on the side of the program tested; the same in float32 runs beside it, and
+how far it strays is recorded as "float32_strays": what no float32 program
+can be asked to beat.
+"""
+import json
+import math
+import pathlib
+import sys
+
+import numpy
+import torch
+from torch.nn import functional as F
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent.parent / "bench"))
+import nets  # noqa: E402
+
+MOMENTUM = 0.9
+WEIGHT_DECAY = 0.01  # a hundred times the usual, or its lack would hide
+# Pixels a side, images a batch, learning rate, steps. Rates are ones at
+# which float32 and float64 still agree at the end. ResNet-50 is chaotic from
+# the start: of its seven million ReLUs some few fall on the other side in
+# float32, and a single one in the last stage, where a channel has 32 values,
+# moves the gradients by 5e-3. So its forward pass is compared, and no more.
+WORKS = {
+    "resnet20": (32, 8, 0.01, 20),
+    "bottleneck14": (64, 8, 0.01, 20),
+    "resnet50": (64, 8, 0, 1),
+}
+CLASSES = 10
+
+
+def fnv1a(text):
+    h = 0x811C9DC5
+    for byte in text.encode():
+        h = (h ^ byte) * 0x01000193 & 0xFFFFFFFF
+    return h
+
+
+def value(name, count):
+    """count numbers in [-1, 1): a hash of the name and the index."""
+    with numpy.errstate(over="ignore"):
+        i = numpy.arange(count, dtype=numpy.uint32)
+        h = numpy.uint32(fnv1a(name)) + i * numpy.uint32(0x9E3779B9)
+        h ^= h >> numpy.uint32(16)
+        h *= numpy.uint32(0x85EBCA6B)
+        h ^= h >> numpy.uint32(13)
+        h *= numpy.uint32(0xC2B2AE35)
+        h ^= h >> numpy.uint32(16)
+    return h / 2.0**31 - 1.0
+
+
+def parameter(name, shape):
+    """He et al. 2015's deviation for convolutions, batch norm off its
+    defaults so that a forgotten term shows."""
+    u = value(name, math.prod(shape))
+    if len(shape) == 4:
+        u *= math.sqrt(6.0 / (shape[0] * shape[2] * shape[3]))
+    elif len(shape) == 2:
+        u /= math.sqrt(shape[1])
+    elif name.endswith(("bn2.weight", "bn3.weight")):
+        u = 0.25 + 0.0625 * u  # branches weaker than shortcuts: less chaos
+    elif name.endswith((".running_var", ".weight")):
+        u = 1.0 + 0.25 * u
+    else:
+        u *= 0.1
+    return u.astype(numpy.float32).reshape(shape)
+
+
+def fill(net):
+    with torch.no_grad():
+        for name, tensor in net.state_dict().items():
+            if tensor.dim() > 0:
+                tensor.copy_(torch.from_numpy(parameter(name, tensor.shape)))
+
+
+def batch(step, size, count):
+    name = f"images.{step}"
+    x = (1.5 * value(name, count * 3 * size * size)).astype(numpy.float32)
+    u = value(f"labels.{step}", count)
+    labels = numpy.floor((u + 1.0) / 2.0 * CLASSES).astype(numpy.int64)
+    images = torch.from_numpy(x.reshape(count, 3, size, size))
+    return images, torch.from_numpy(labels)
+
+
+def digest(name, tensor):
+    """Norm, and projection on a direction of its own."""
+    x = tensor.detach().double().flatten()
+    d = torch.from_numpy(value("digest." + name, x.numel()))
+    return [x.norm().item(), torch.dot(x, d).item()]
+
+
+def run(work, dtype):
+    size, count, lr, steps = WORKS[work]
+    net = nets.build(work, CLASSES).to(dtype)
+    fill(net)
+    out = {}
+
+    net.eval()
+    images, _ = batch(-1, size, 4)
+    with torch.no_grad():
+        out["infer_logits"] = net(images.to(dtype)).flatten().tolist()
+
+    net.train()
+    sgd = torch.optim.SGD(net.parameters(), lr=lr, momentum=MOMENTUM,
+                          weight_decay=WEIGHT_DECAY)
+    out["losses"] = []
+    for step in range(steps):
+        images, labels = batch(step % 4, size, count)
+        logits = net(images.to(dtype))
+        loss = F.cross_entropy(logits, labels)
+        sgd.zero_grad()
+        loss.backward()
+        out["losses"].append(loss.item())
+        if step == 0:
+            out["train_logits"] = logits.flatten().tolist()
+        if step == 0 and lr > 0:
+            out["grads"] = {name: digest(name, p.grad)
+                            for name, p in net.named_parameters()}
+        sgd.step()
+    if lr > 0:
+        out["end"] = {name: digest(name, t)
+                      for name, t in net.state_dict().items() if t.dim() > 0}
+    return out
+
+
+def far(a, b, scale=None):
+    """Largest |a - b| / max(1, |b|) over what both hold; digests by norm."""
+    if isinstance(b, dict):
+        return max(far(a[k], b[k], max(b[k][0], 1e-30)) for k in b)
+    return max(abs(x - y) / (scale or max(1.0, abs(y)))
+               for x, y in zip(a, b))
+
+
+def record(work, folder):
+    size, count, lr, steps = WORKS[work]
+    truth = run(work, torch.float64)
+    single = run(work, torch.float32)
+    strays = {key: float(f"{far(single[key], truth[key]):.2g}")
+              for key in truth}
+    print(work, "float32 strays", strays)
+    print(work, "losses", [round(x, 4) for x in truth["losses"]])
+    print(work, "logits", [round(x, 2) for x in truth["infer_logits"][:10]])
+    head = {
+        "source": f"PyTorch {torch.__version__.split('+')[0]}, float64",
+        "net": work, "classes": CLASSES, "size": size, "batch": count,
+        "lr": lr, "momentum": MOMENTUM, "weight_decay": WEIGHT_DECAY,
+        "float32_strays": strays,
+    }
+    text = json.dumps({**head, **truth}, indent=None)
+    (folder / f"{work}.json").write_text(text + "\n", encoding="utf-8")
+
+
+def main():
+    folder = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else HERE
+    torch.set_num_threads(2)
+    for work in WORKS:
+        record(work, folder)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The engine against what record.py recorded of PyTorch in float64: logits
+ * with running statistics, logits and gradients of the first training step,
+ * losses of all steps, parameters and running statistics at the end. */
+#include "core/memory.h"
+#include "graph/graph.h"
+#include "nets/blocks.h"
+#include "nets/nets.h"
+#include "plan/plan.h"
+#include "train/train.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* Largest difference allowed. Logits: relative to the largest of all.
+ * Losses: relative. Gradients and the end: of a tensor's norm and of its
+ * projection on a fixed direction, relative to that norm; single ReLUs that
+ * fall on the other side of zero make up most of it. */
+#define TOLERANCE_LOGITS 1e-4
+#define TOLERANCE_LOSS   1e-4
+#define TOLERANCE_GRAD   1e-3
+#define TOLERANCE_END    1e-2
+
+static const struct run {
+    const char *net;
+    int exact, threads;
+} runs[] = {
+    {"resnet20", 1, 1},     {"resnet20", 0, 2}, {"bottleneck14", 1, 1},
+    {"bottleneck14", 0, 2}, {"resnet50", 1, 2}, {"resnet50", 0, 1},
+};
+
+/* ------------------------------------- the formula, as in record.py */
+
+static uint32_t fnv1a(const char *text)
+{
+    uint32_t h = 0x811c9dc5u;
+
+    for (; *text; text++)
+        h = (h ^ (unsigned char)*text) * 0x01000193u;
+    return h;
+}
+
+static double value(uint32_t hash, uint32_t i)
+{
+    uint32_t h = hash + i * 0x9e3779b9u;
+
+    h ^= h >> 16;
+    h *= 0x85ebca6bu;
+    h ^= h >> 13;
+    h *= 0xc2b2ae35u;
+    h ^= h >> 16;
+    return h / 2147483648.0 - 1.0;
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t n = strlen(text), m = strlen(end);
+
+    return n >= m && strcmp(text + n - m, end) == 0;
+}
+
+/* Parameter = shift + scale * value(). */
+static void parameter_range(const struct rn_param *p, double *shift,
+                            double *scale)
+{
+    *shift = 0.0;
+    *scale = 0.1;
+    if (p->dims == 4) {
+        *scale = sqrt(6.0 / (double)(p->dim[0] * p->dim[2] * p->dim[3]));
+    } else if (p->dims == 2) {
+        *scale = 1.0 / sqrt((double)p->dim[1]);
+    } else if (ends_with(p->name, "bn2.weight") ||
+               ends_with(p->name, "bn3.weight")) {
+        *shift = 0.25;
+        *scale = 0.0625;
+    } else if (p->kind == RN_PARAM_BN_WEIGHT ||
+               p->kind == RN_PARAM_RUNNING_VAR) {
+        *shift = 1.0;
+        *scale = 0.25;
+    }
+}
+
+static void fill_parameters(struct rn_graph *g)
+{
+    for (size_t i = 0; i < g->n_params; i++) {
+        struct rn_param *p = &g->params[i];
+        uint32_t hash = fnv1a(p->name);
+        double shift, scale;
+
+        parameter_range(p, &shift, &scale);
+        for (size_t k = 0; k < p->count; k++)
+            p->data[k] = (float)(shift + scale * value(hash, (uint32_t)k));
+    }
+}
+
+static void fill_batch(int step, float *images, size_t count, int32_t *labels,
+                       int n, int classes)
+{
+    char name[32];
+    uint32_t hash;
+
+    snprintf(name, sizeof name, "images.%d", step);
+    hash = fnv1a(name);
+    for (size_t i = 0; i < count; i++)
+        images[i] = (float)(1.5 * value(hash, (uint32_t)i));
+    snprintf(name, sizeof name, "labels.%d", step);
+    hash = fnv1a(name);
+    for (int i = 0; labels && i < n; i++)
+        labels[i] = (int32_t)((value(hash, (uint32_t)i) + 1) / 2 * classes);
+}
+
+/* ------------------------------------------------------- comparing */
+
+static int check_close(const char *what, double got, double want, double scale,
+                       double tolerance)
+{
+    if (fabs(got - want) <= tolerance * scale)
+        return 0;
+    print_error("%s: got %.9g, PyTorch has %.9g, off by %.2g, allowed %.2g\n",
+                what, got, want, fabs(got - want) / scale, tolerance);
+    return 1;
+}
+
+static int check_logits(const char *what, const float *got, const json_t *want)
+{
+    double largest = 0;
+    int bad = 0;
+    char name[64];
+
+    for (size_t i = 0; i < json_array_size(want); i++)
+        largest = fmax(largest, fabs(json_real_value(json_array_get(want, i))));
+    assert_true(largest > 0);
+    for (size_t i = 0; i < json_array_size(want); i++) {
+        snprintf(name, sizeof name, "%s[%zu]", what, i);
+        bad += check_close(name, (double)got[i],
+                           json_real_value(json_array_get(want, i)), largest,
+                           TOLERANCE_LOGITS);
+    }
+    return bad;
+}
+
+static int check_digest(const char *kind, const char *name, const float *x,
+                        size_t count, const json_t *digests, double tolerance)
+{
+    const json_t *want = json_object_get(digests, name);
+    double norm = json_real_value(json_array_get(want, 0));
+    double square = 0, dot = 0;
+    char text[128];
+    uint32_t hash;
+
+    if (!want) {
+        print_error("%s of %s: not recorded\n", kind, name);
+        return 1;
+    }
+    snprintf(text, sizeof text, "digest.%s", name);
+    hash = fnv1a(text);
+    for (size_t i = 0; i < count; i++) {
+        square += (double)x[i] * (double)x[i];
+        dot += (double)x[i] * value(hash, (uint32_t)i);
+    }
+    snprintf(text, sizeof text, "%s of %s, norm", kind, name);
+    int bad = check_close(text, sqrt(square), norm, norm, tolerance);
+    snprintf(text, sizeof text, "%s of %s, projection", kind, name);
+    return bad + check_close(text, dot,
+                             json_real_value(json_array_get(want, 1)), norm,
+                             tolerance);
+}
+
+/* ---------------------------------------------------------- a run */
+
+struct golden {
+    json_t *record;
+    struct rn_graph *graph;
+    struct rn_store *store;
+    int batch, classes, steps;
+    size_t image; /* floats */
+    float *images, *logits, *plain;
+    int32_t labels[64];
+};
+
+static double number(const struct golden *g, const char *key)
+{
+    const json_t *v = json_object_get(g->record, key);
+
+    if (!json_is_number(v))
+        fail_msg("no number '%s' in the record", key);
+    return json_number_value(v);
+}
+
+/* As in bench/nets.py: ImageNet's stem, two stages of two bottlenecks. */
+static void build_bottleneck14(struct rn_graph *g, const struct rn_net_spec *s)
+{
+    static const struct rn_window pool = {3, 3, 2, 1};
+    int x = rn_graph_input(g, s->input);
+
+    x = rn_conv_bn_relu(g, x, "", 1, 64, 7, 2, "relu");
+    x = rn_graph_max_pool(g, x, "maxpool", pool);
+    x = rn_block_bottleneck(g, s, x, "layer1.0", 16, 1);
+    x = rn_block_bottleneck(g, s, x, "layer1.1", 16, 1);
+    x = rn_block_bottleneck(g, s, x, "layer2.0", 32, 2);
+    x = rn_block_bottleneck(g, s, x, "layer2.1", 32, 1);
+    rn_head(g, s, x);
+}
+
+static struct rn_graph *build_graph(const char *net, int classes, int size)
+{
+    bool own = strcmp(net, "bottleneck14") == 0;
+    struct rn_net_options options;
+    struct rn_net_spec spec;
+    struct rn_graph *graph = NULL;
+    struct rn_error err = {0};
+
+    rn_net_defaults(&options);
+    options.classes = classes;
+    options.height = size;
+    assert_int_equal(
+        rn_net_resolve(&spec, own ? "resnet50" : net, &options, &err), RN_OK);
+    if (!own) {
+        assert_int_equal(rn_net_build(&graph, &spec, &err), RN_OK);
+        return graph;
+    }
+    graph = rn_graph_create();
+    assert_non_null(graph);
+    build_bottleneck14(graph, &spec);
+    assert_int_equal(graph->error.code, RN_OK);
+    return graph;
+}
+
+static void golden_open(struct golden *g, const char *net)
+{
+    const char *source = getenv("RN_SOURCE");
+    json_error_t json_err;
+    char path[1000];
+    int size;
+    size_t largest = 0;
+
+    snprintf(path, sizeof path, "%s/tests/golden/%s.json",
+             source ? source : ".", net);
+    memset(g, 0, sizeof *g);
+    g->record = json_load_file(path, 0, &json_err);
+    if (!g->record)
+        fail_msg("'%s': %s", path, json_err.text);
+    g->batch = (int)number(g, "batch");
+    g->classes = (int)number(g, "classes");
+    g->steps = (int)json_array_size(json_object_get(g->record, "losses"));
+    size = (int)number(g, "size");
+    assert_true(g->steps > 0 && g->batch <= 64);
+    g->image = 3 * (size_t)size * (size_t)size;
+    g->graph = build_graph(net, g->classes, size);
+    fill_parameters(g->graph);
+    assert_int_equal(rn_store_create(&g->store, g->graph, true, NULL), RN_OK);
+    for (size_t i = 0; i < g->graph->n_params; i++)
+        if (g->graph->params[i].count > largest)
+            largest = g->graph->params[i].count;
+    g->images = rn_alloc((size_t)g->batch * g->image, sizeof(float));
+    g->logits = rn_alloc((size_t)(g->batch * g->classes), sizeof(float));
+    g->plain = rn_alloc(largest, sizeof(float));
+    assert_true(g->images && g->logits && g->plain);
+}
+
+static void golden_close(struct golden *g)
+{
+    rn_free(g->plain);
+    rn_free(g->logits);
+    rn_free(g->images);
+    rn_store_destroy(g->store);
+    rn_graph_destroy(g->graph);
+    json_decref(g->record);
+}
+
+static struct rn_plan *make_plan(struct golden *g, enum rn_mode mode,
+                                 const struct run *run, int batch)
+{
+    struct rn_plan_options options;
+    struct rn_plan *plan;
+    struct rn_error err = {0};
+
+    rn_plan_defaults(&options);
+    options.mode = mode;
+    options.batch = batch;
+    options.threads = run->threads;
+    options.exact = run->exact;
+    if (rn_plan_build(&plan, g->store, &options, &err) != RN_OK)
+        fail_msg("%s", err.msg);
+    return plan;
+}
+
+static int compare_inference(struct golden *g, const struct run *run)
+{
+    const json_t *want = json_object_get(g->record, "infer_logits");
+    int batch = (int)json_array_size(want) / g->classes;
+    struct rn_plan *plan = make_plan(g, RN_MODE_INFER, run, batch);
+
+    assert_true(batch > 0 && batch <= g->batch);
+    fill_batch(-1, g->images, (size_t)batch * g->image, NULL, 0, 0);
+    assert_int_equal(rn_plan_forward(plan, g->images, g->logits, NULL), RN_OK);
+    rn_plan_destroy(plan);
+    return check_logits("inference logits", g->logits, want);
+}
+
+static int compare_first_step(struct golden *g, const struct rn_plan *plan)
+{
+    const json_t *grads = json_object_get(g->record, "grads");
+    int bad;
+
+    rn_plan_logits(plan, g->logits);
+    bad = check_logits("training logits", g->logits,
+                       json_object_get(g->record, "train_logits"));
+    for (size_t i = 0; grads && i < g->graph->n_params; i++) {
+        const struct rn_param *p = &g->graph->params[i];
+
+        if (!rn_param_trainable(p))
+            continue;
+        rn_store_get(g->store, RN_STORE_GRAD, i, g->plain);
+        bad += check_digest("gradient", p->name, g->plain, p->count, grads,
+                            TOLERANCE_GRAD);
+    }
+    return bad;
+}
+
+static int compare_end(struct golden *g)
+{
+    const json_t *end = json_object_get(g->record, "end");
+    int bad = 0;
+
+    rn_store_export(g->store, g->graph);
+    for (size_t i = 0; end && i < g->graph->n_params; i++) {
+        const struct rn_param *p = &g->graph->params[i];
+
+        bad +=
+            check_digest("end", p->name, p->data, p->count, end, TOLERANCE_END);
+    }
+    return bad;
+}
+
+static int compare_step(struct golden *g, struct rn_plan *plan, int step,
+                        const struct rn_sgd *sgd)
+{
+    const json_t *losses = json_object_get(g->record, "losses");
+    double want = json_real_value(json_array_get(losses, (size_t)step));
+    struct rn_step_result result;
+    struct rn_flat flat;
+    char name[32];
+    int bad;
+
+    fill_batch(step % 4, g->images, (size_t)g->batch * g->image, g->labels,
+               g->batch, g->classes);
+    assert_int_equal(
+        rn_plan_train(plan, g->images, g->labels, 0.0f, &result, NULL), RN_OK);
+    snprintf(name, sizeof name, "loss of step %d", step);
+    bad = check_close(name, result.loss / g->batch, want, fabs(want),
+                      TOLERANCE_LOSS);
+    if (step == 0)
+        bad += compare_first_step(g, plan);
+    rn_store_flat(g->store, &flat);
+    rn_sgd_step(sgd, g->graph, &flat);
+    return bad;
+}
+
+static int compare_training(struct golden *g, const struct run *run)
+{
+    struct rn_plan *plan = make_plan(g, RN_MODE_TRAIN, run, g->batch);
+    struct rn_sgd sgd = {
+        .lr = (float)number(g, "lr"),
+        .momentum = (float)number(g, "momentum"),
+        .weight_decay = (float)number(g, "weight_decay"),
+        .decay_all = true,
+        .threads = run->threads,
+    };
+    int bad = 0;
+
+    for (int step = 0; step < g->steps; step++)
+        bad += compare_step(g, plan, step, &sgd);
+    rn_plan_destroy(plan);
+    return bad + compare_end(g);
+}
+
+static void test_run(void **state)
+{
+    const struct run *run = *state;
+    struct golden g;
+    int bad;
+
+    golden_open(&g, run->net);
+    bad = compare_inference(&g, run);
+    bad += compare_training(&g, run);
+    golden_close(&g);
+    assert_int_equal(bad, 0);
+}
+
+int main(void)
+{
+    struct CMUnitTest tests[sizeof runs / sizeof *runs];
+    char names[sizeof runs / sizeof *runs][64];
+
+    for (size_t i = 0; i < sizeof runs / sizeof *runs; i++) {
+        snprintf(names[i], sizeof names[i], "%s, %s, threads: %d", runs[i].net,
+                 runs[i].exact ? "direct" : "with Winograd", runs[i].threads);
+        tests[i] = (struct CMUnitTest){names[i], test_run, NULL, NULL,
+                                       (void *)(uintptr_t)&runs[i]};
+    }
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
