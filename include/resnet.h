@@ -192,8 +192,8 @@ struct rn_plan_options {
 RN_API void rn_plan_defaults(struct rn_plan_options *options);
 
 /**
- * Compile a plan. The parameters are copied: the model may change or go
- * away afterwards.
+ * Compile a plan. The parameters are copied: later changes to the model do
+ * not reach the plan. The model must outlive the plan.
  */
 RN_API int rn_plan_create(struct rn_plan **out, const struct rn_model *model,
                           const struct rn_plan_options *options,

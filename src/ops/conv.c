@@ -464,7 +464,7 @@ int rn_conv_create(struct rn_conv **out, const struct rn_conv_config *config,
     *out = NULL;
     if (!conv)
         return rn_fail_memory(err, sizeof *conv, "a convolution");
-    conv->config = *config;
+    memcpy(&conv->config, config, sizeof *config); /* padding too */
     rc = build(conv, dry);
     if (rc) {
         rn_conv_destroy(conv);

@@ -32,12 +32,12 @@ void rn_store_export(struct rn_store *store, struct rn_graph *graph);
 enum rn_store_kind { RN_STORE_VALUE, RN_STORE_GRAD, RN_STORE_MOMENTUM };
 void rn_store_get(const struct rn_store *store, enum rn_store_kind kind,
                   size_t param, float *plain);
-void rn_store_set(struct rn_store *store, enum rn_store_kind kind,
-                  size_t param, const float *plain);
+void rn_store_set(struct rn_store *store, enum rn_store_kind kind, size_t param,
+                  const float *plain);
 
 /** One run of equal weight decay within the flat arrays. */
 struct rn_segment {
-    size_t param; /* index into the graph's params */
+    size_t param;         /* index into the graph's params */
     size_t offset, count; /* floats, count includes layout padding */
 };
 struct rn_flat {
@@ -54,12 +54,15 @@ void rn_store_flat(struct rn_store *store, struct rn_flat *flat);
 int rn_plan_build(struct rn_plan **out, struct rn_store *store,
                   const struct rn_plan_options *options, struct rn_error *err);
 
+/** The plan destroys its store with itself. */
+void rn_plan_adopt(struct rn_plan *plan, struct rn_store *store);
+
 /** Inference plans: fold the store's present parameters in. */
 int rn_plan_refresh(struct rn_plan *plan, struct rn_error *err);
 
 struct rn_step_result {
-    double loss;   /* sum over the batch of cross-entropies */
-    int errors;    /* images whose largest logit is not the label's */
+    double loss; /* sum over the batch of cross-entropies */
+    int errors;  /* images whose largest logit is not the label's */
 };
 
 /**

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The parts both compilers are made of: buffers, steps, placement. */
+#include "core/memory.h"
+#include "plan/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int rn_new_buffer(struct rn_plan *plan, size_t bytes)
+{
+    if (!rn_grow(&plan->buffers, &plan->buffers_capacity, plan->n_buffers,
+                 sizeof *plan->buffers))
+        return RN_NONE;
+    plan->buffers[plan->n_buffers] = (struct rn_buffer){
+        .bytes = (bytes + RN_ALIGN - 1) / RN_ALIGN * RN_ALIGN,
+        .first = -1,
+    };
+    return (int)plan->n_buffers++;
+}
+
+size_t rn_value_bytes(const struct rn_plan *plan, int node)
+{
+    struct rn_planes p = rn_planes_of_node(plan, node);
+    return rn_planes_floats(&p) * sizeof(float);
+}
+
+int rn_new_value(struct rn_plan *plan, int node)
+{
+    return rn_new_buffer(plan, rn_value_bytes(plan, node));
+}
+
+struct rn_planes rn_planes_of_node(const struct rn_plan *plan, int node)
+{
+    return rn_planes_of(plan->options.batch, plan->graph->nodes[node].shape,
+                        plan->options.threads);
+}
+
+struct rn_step *rn_new_step(struct rn_plan *plan, enum rn_step_kind kind,
+                            int node)
+{
+    struct rn_step *s;
+    if (!rn_grow(&plan->steps, &plan->steps_capacity, plan->n_steps,
+                 sizeof *plan->steps))
+        return NULL;
+    s = &plan->steps[plan->n_steps++];
+    *s = (struct rn_step){
+        .kind = kind,
+        .node = node,
+        .a = {RN_NONE, RN_NONE, false},
+        .b = {RN_NONE, RN_NONE, false},
+        .out = RN_NONE,
+        .dy = RN_NONE,
+        .dy2 = RN_NONE,
+        .y = RN_NONE,
+        .bn = RN_NONE,
+        .weights = RN_NONE,
+        .bias = RN_NONE,
+    };
+    return s;
+}
+
+void rn_touch(struct rn_plan *plan, int buffer)
+{
+    int step = (int)plan->n_steps - 1;
+    if (buffer < 0)
+        return;
+    struct rn_buffer *b = &plan->buffers[buffer];
+    if (b->first < 0)
+        b->first = step;
+    b->last = step;
+    plan->steps[step].bytes += (double)b->bytes;
+}
+
+int rn_find_conv(struct rn_plan *plan, const struct rn_conv_config *config,
+                 struct rn_conv **out, struct rn_error *err)
+{
+    int rc;
+    for (size_t i = 0; i < plan->n_convs; i++)
+        if (!memcmp(rn_conv_config(plan->convs[i]), config, sizeof *config)) {
+            *out = plan->convs[i];
+            return RN_OK;
+        }
+    if (!rn_grow(&plan->convs, &plan->convs_capacity, plan->n_convs,
+                 sizeof *plan->convs))
+        return rn_fail_memory(err, sizeof *plan->convs, "a convolution");
+    rc = rn_conv_create(out, config, plan->dry, err);
+    if (rc)
+        return rc;
+    plan->convs[plan->n_convs++] = *out;
+    if (rn_conv_scratch_bytes(*out) > plan->scratch_bytes)
+        plan->scratch_bytes = rn_conv_scratch_bytes(*out);
+    if (config->train && rn_conv_needs_pack(*out) &&
+        rn_conv_packed_bytes(*out) > plan->packed_bytes)
+        plan->packed_bytes = rn_conv_packed_bytes(*out);
+    return RN_OK;
+}
+
+int rn_conv_config_of(const struct rn_plan *plan, int node,
+                      struct rn_conv_config *config, struct rn_error *err)
+{
+    const struct rn_node *n = &plan->graph->nodes[node];
+    const struct rn_node *in = &plan->graph->nodes[n->input[0]];
+    bool linear = n->op == RN_OP_LINEAR;
+    if (linear && (in->shape.h != 1 || in->shape.w != 1))
+        return rn_fail(err, RN_ERR_ARG,
+                       "layer '%s' needs a 1x1 input, not "
+                       "%dx%d",
+                       n->name, in->shape.h, in->shape.w);
+    memset(config, 0, sizeof *config); /* padding too: compared bytewise */
+    config->n = plan->options.batch;
+    config->in = in->shape;
+    config->out = n->shape;
+    config->window = linear ? (struct rn_window){1, 1, 1, 0} : n->window;
+    config->threads = plan->options.threads;
+    config->bias = n->param[RN_P_BIAS] >= 0;
+    config->train = plan->options.mode == RN_MODE_TRAIN;
+    config->exact = plan->options.exact != 0;
+    config->plain_input =
+        in->op == RN_OP_INPUT && rn_conv_plain_input(in->shape.c);
+    return RN_OK;
+}
+
+int rn_new_bn(struct rn_plan *plan, int node)
+{
+    const struct rn_node *n = &plan->graph->nodes[node];
+    struct rn_batch_norm *bn;
+    size_t scratch;
+    if (!rn_grow(&plan->bns, &plan->bns_capacity, plan->n_bns,
+                 sizeof *plan->bns) ||
+        !rn_grow(&plan->bn_nodes, &plan->bn_nodes_capacity, plan->n_bns,
+                 sizeof *plan->bn_nodes))
+        return RN_NONE;
+    plan->bn_nodes[plan->n_bns] = node;
+    bn = &plan->bns[plan->n_bns];
+    *bn = (struct rn_batch_norm){.planes = rn_planes_of_node(plan, node),
+                                 .channels = n->shape.c,
+                                 .eps = n->eps,
+                                 .momentum = n->momentum};
+    scratch = rn_batch_norm_scratch(&bn->planes);
+    if (scratch > plan->sums_count)
+        plan->sums_count = scratch;
+    plan->bn_floats += rn_batch_norm_floats(&bn->planes);
+    return (int)plan->n_bns++;
+}
+
+int *rn_count_readers(const struct rn_graph *graph)
+{
+    int *readers = rn_alloc(graph->n_nodes, sizeof *readers);
+    if (!readers)
+        return NULL;
+    for (size_t i = 0; i < graph->n_nodes; i++)
+        for (int k = 0; k < 2; k++)
+            if (graph->nodes[i].input[k] >= 0)
+                readers[graph->nodes[i].input[k]]++;
+    readers[graph->output]++;
+    return readers;
+}
+
+/* -------------------------------------------------------------- placement
+ *
+ * Greedy by size: the largest buffer first, each at the lowest offset where
+ * no buffer alive at the same time lies. Within a few per cent of the bound
+ * (the largest sum alive at once) on the networks here. */
+
+static int by_size(const void *a, const void *b)
+{
+    const struct rn_buffer *x = *(struct rn_buffer *const *)a;
+    const struct rn_buffer *y = *(struct rn_buffer *const *)b;
+    if (x->bytes != y->bytes)
+        return x->bytes < y->bytes ? 1 : -1;
+    return x < y ? -1 : x > y;
+}
+
+static bool alive_together(const struct rn_buffer *a, const struct rn_buffer *b)
+{
+    return a->first <= b->last && b->first <= a->last;
+}
+
+/** Insert at place i of the first n+1 entries, which are by offset. */
+static void insert_by_offset(struct rn_buffer **placed, size_t n,
+                             struct rn_buffer *b)
+{
+    size_t i = n;
+    for (; i > 0 && placed[i - 1]->offset > b->offset; i--)
+        placed[i] = placed[i - 1];
+    placed[i] = b;
+}
+
+static void place_one(struct rn_buffer **placed, size_t n, struct rn_buffer *b)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!alive_together(placed[i], b))
+            continue;
+        if (placed[i]->offset >= at + b->bytes)
+            break;
+        if (placed[i]->offset + placed[i]->bytes > at)
+            at = placed[i]->offset + placed[i]->bytes;
+    }
+    b->offset = at;
+    insert_by_offset(placed, n, b);
+}
+
+int rn_place_buffers(struct rn_plan *plan, struct rn_error *err)
+{
+    struct rn_buffer **order = rn_alloc(plan->n_buffers, sizeof *order);
+    struct rn_buffer **placed = rn_alloc(plan->n_buffers, sizeof *placed);
+    size_t n = 0;
+    if (!order || !placed) {
+        rn_free(order);
+        rn_free(placed);
+        return rn_fail_memory(err, plan->n_buffers * sizeof *order,
+                              "placing activations");
+    }
+    for (size_t i = 0; i < plan->n_buffers; i++)
+        if (plan->buffers[i].first >= 0)
+            order[n++] = &plan->buffers[i];
+    qsort(order, n, sizeof *order, by_size);
+    for (size_t i = 0; i < n; i++) {
+        struct rn_buffer *b = order[i];
+        place_one(placed, i, b);
+        if (b->offset + b->bytes > plan->arena_bytes)
+            plan->arena_bytes = b->offset + b->bytes;
+    }
+    rn_free(order);
+    rn_free(placed);
+    return RN_OK;
+}

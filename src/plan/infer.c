@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * Graph -> inference plan: batch norm folds into the convolution before it,
+ * addition and ReLU into its output, added in place over the shortcut.
+ */
+#include "core/memory.h"
+#include "plan/internal.h"
+
+/** A convolution and what its step includes; nodes or RN_NONE. */
+struct chain {
+    int conv, bn, add, relu;
+    int other; /* the addition's other operand */
+};
+
+struct infer_node {
+    int buffer;
+    int chain; /* index of the chain this node is part of, or RN_NONE */
+};
+
+struct inferrer {
+    struct rn_plan *plan;
+    const struct rn_graph *graph;
+    struct infer_node *nodes;
+    struct chain *chains;
+    size_t n_chains;
+    int *readers; /* still to come */
+    struct rn_error *err;
+};
+
+static int no_memory(struct inferrer *f)
+{
+    return rn_fail_memory(f->err, f->plan->n_steps * sizeof(struct rn_step),
+                          "the plan");
+}
+
+static int only_reader(const struct inferrer *f, int v, enum rn_op op)
+{
+    if (f->readers[v] != 1)
+        return RN_NONE;
+    for (size_t i = (size_t)v + 1; i < f->graph->n_nodes; i++) {
+        const struct rn_node *n = &f->graph->nodes[i];
+        if (n->input[0] == v || n->input[1] == v)
+            return n->op == op ? (int)i : RN_NONE;
+    }
+    return RN_NONE;
+}
+
+static void claim(struct inferrer *f, int node, int *place, int *end)
+{
+    *place = node;
+    if (node < 0)
+        return;
+    f->nodes[node].chain = (int)f->n_chains;
+    *end = node;
+}
+
+/** Follow what a convolution's step can include. */
+static void find_chain(struct inferrer *f, int v)
+{
+    struct chain c = {v, RN_NONE, RN_NONE, RN_NONE, RN_NONE};
+    int end = v, add;
+    claim(f, v, &c.conv, &end);
+    claim(f, only_reader(f, end, RN_OP_BATCH_NORM), &c.bn, &end);
+    add = only_reader(f, end, RN_OP_ADD);
+    /* Of two convolutions that meet, the later one adds: the other's result
+     * is there by then. */
+    if (add >= 0) {
+        const int *input = f->graph->nodes[add].input;
+        int other = input[0] == end ? input[1] : input[0];
+        if (other < end && f->nodes[add].chain < 0) {
+            claim(f, add, &c.add, &end);
+            c.other = other;
+        }
+    }
+    claim(f, only_reader(f, end, RN_OP_RELU), &c.relu, &end);
+    f->chains[f->n_chains++] = c;
+}
+
+static int chain_end(const struct chain *c)
+{
+    int end = c->conv;
+    end = c->bn > end ? c->bn : end;
+    end = c->add > end ? c->add : end;
+    return c->relu > end ? c->relu : end;
+}
+
+static int emit_apply(struct inferrer *f, int node, struct rn_value a,
+                      struct rn_value b, bool relu, int out)
+{
+    struct rn_step *s = rn_new_step(f->plan, RN_STEP_APPLY, node);
+    if (!s || out < 0)
+        return no_memory(f);
+    s->a = a;
+    s->b = b;
+    s->relu = relu;
+    s->out = out;
+    rn_touch(f->plan, a.buffer);
+    rn_touch(f->plan, b.buffer);
+    rn_touch(f->plan, out);
+    return RN_OK;
+}
+
+static struct rn_value value_of(const struct inferrer *f, int v)
+{
+    return (struct rn_value){v < 0 ? RN_NONE : f->nodes[v].buffer, RN_NONE,
+                             false};
+}
+
+/** Whether the shortcut's buffer can become the sum: it is ours, nobody reads
+ *  it later, and the convolution itself does not read it. */
+static bool adds_in_place(const struct inferrer *f, const struct chain *c)
+{
+    int buffer = f->nodes[c->other].buffer;
+    int input = f->graph->nodes[c->conv].input[0];
+    return buffer >= 0 && f->readers[c->other] == 1 &&
+           buffer != f->nodes[input].buffer;
+}
+
+/** The buffer a chain writes: the shortcut's own, a copy of it, a new one. */
+static int chain_output(struct inferrer *f, const struct chain *c, int *out)
+{
+    if (c->add >= 0 && adds_in_place(f, c)) {
+        *out = f->nodes[c->other].buffer;
+        return RN_OK;
+    }
+    *out = rn_new_value(f->plan, c->conv);
+    if (*out < 0)
+        return no_memory(f);
+    return c->add < 0 ? RN_OK
+                      : emit_apply(f, c->add, value_of(f, c->other),
+                                   value_of(f, RN_NONE), false, *out);
+}
+
+static size_t folded_floats(struct rn_plan *plan, size_t floats)
+{
+    size_t at = plan->folded_floats;
+    plan->folded_floats += (floats + 15) / 16 * 16;
+    return at;
+}
+
+static int add_fold(struct inferrer *f, const struct chain *c,
+                    struct rn_conv *conv, struct rn_step *s)
+{
+    struct rn_plan *p = f->plan;
+    const struct rn_node *n = &f->graph->nodes[c->conv];
+    size_t plain = f->graph->params[n->param[RN_P_WEIGHT]].count;
+    if (!rn_grow(&p->folds, &p->folds_capacity, p->n_folds, sizeof *p->folds))
+        return no_memory(f);
+    s->folded = folded_floats(p, rn_conv_packed_bytes(conv) / sizeof(float));
+    s->folded_bias = folded_floats(p, rn_channels_padded(n->shape.c));
+    p->folds[p->n_folds++] =
+        (struct rn_fold){c->conv, c->bn, conv, s->folded, s->folded_bias};
+    if (plain > p->plain_floats)
+        p->plain_floats = plain;
+    return RN_OK;
+}
+
+static int infer_chain(struct inferrer *f, const struct chain *c)
+{
+    struct rn_conv_config config;
+    const struct rn_node *n = &f->graph->nodes[c->conv];
+    struct rn_conv *conv;
+    struct rn_step *s;
+    int out;
+    int rc = rn_conv_config_of(f->plan, c->conv, &config, f->err);
+    config.bias = true;
+    config.sum = c->add >= 0;
+    config.relu = c->relu >= 0;
+    if (!rc)
+        rc = rn_find_conv(f->plan, &config, &conv, f->err);
+    if (!rc)
+        rc = chain_output(f, c, &out);
+    if (rc)
+        return rc;
+    s = rn_new_step(f->plan, RN_STEP_CONV, c->conv);
+    if (!s)
+        return no_memory(f);
+    s->a = value_of(f, n->input[0]);
+    s->out = out;
+    s->conv = conv;
+    s->flops = 2.0 * (double)n->macs * f->plan->options.batch;
+    rn_touch(f->plan, s->a.buffer);
+    rn_touch(f->plan, out);
+    f->nodes[chain_end(c)].buffer = out;
+    return add_fold(f, c, conv, s);
+}
+
+static int infer_input(struct inferrer *f, int v)
+{
+    struct rn_step *s;
+    f->nodes[v].buffer = RN_IMAGES;
+    if (rn_conv_plain_input(f->graph->nodes[v].shape.c))
+        return RN_OK;
+    s = rn_new_step(f->plan, RN_STEP_BLOCK_IMAGES, v);
+    f->nodes[v].buffer = rn_new_value(f->plan, v);
+    if (!s || f->nodes[v].buffer < 0)
+        return no_memory(f);
+    s->out = f->nodes[v].buffer;
+    rn_touch(f->plan, s->out);
+    return RN_OK;
+}
+
+/** Batch norm, ReLU or addition that no convolution could take in. */
+static int infer_elementwise(struct inferrer *f, int v)
+{
+    const struct rn_node *n = &f->graph->nodes[v];
+    struct rn_value a = value_of(f, n->input[0]);
+    if (n->op == RN_OP_BATCH_NORM) {
+        a.bn = rn_new_bn(f->plan, v);
+        if (a.bn < 0)
+            return no_memory(f);
+    }
+    f->nodes[v].buffer = rn_new_value(f->plan, v);
+    return emit_apply(f, v, a, value_of(f, n->input[1]), n->op == RN_OP_RELU,
+                      f->nodes[v].buffer);
+}
+
+static int infer_simple(struct inferrer *f, int v, enum rn_step_kind kind)
+{
+    struct rn_step *s = rn_new_step(f->plan, kind, v);
+    int out = f->nodes[v].buffer = rn_new_value(f->plan, v);
+    if (!s || out < 0)
+        return no_memory(f);
+    s->a = value_of(f, f->graph->nodes[v].input[0]);
+    s->out = out;
+    rn_touch(f->plan, s->a.buffer);
+    rn_touch(f->plan, out);
+    return RN_OK;
+}
+
+static void mark_read(struct inferrer *f, int v)
+{
+    for (int k = 0; v >= 0 && k < 2; k++)
+        if (f->graph->nodes[v].input[k] >= 0)
+            f->readers[f->graph->nodes[v].input[k]]--;
+}
+
+/** A chain runs where it ends, and reads only then. */
+static int infer_chain_node(struct inferrer *f, const struct chain *c, int v)
+{
+    int rc;
+    if (chain_end(c) != v)
+        return RN_OK;
+    rc = infer_chain(f, c);
+    mark_read(f, c->conv);
+    mark_read(f, c->bn);
+    mark_read(f, c->add);
+    mark_read(f, c->relu);
+    return rc;
+}
+
+static int infer_other(struct inferrer *f, int v)
+{
+    switch (f->graph->nodes[v].op) {
+    case RN_OP_INPUT:
+        return infer_input(f, v);
+    case RN_OP_MAX_POOL:
+        return infer_simple(f, v, RN_STEP_MAX_POOL);
+    case RN_OP_GLOBAL_AVG_POOL:
+        return infer_simple(f, v, RN_STEP_AVERAGE);
+    case RN_OP_SUBSAMPLE_PAD:
+        return infer_simple(f, v, RN_STEP_SUBSAMPLE_PAD);
+    default:
+        return infer_elementwise(f, v);
+    }
+}
+
+static int compile(struct inferrer *f)
+{
+    const struct rn_graph *g = f->graph;
+    int rc = RN_OK;
+    for (size_t i = 0; i < g->n_nodes; i++)
+        f->nodes[i].chain = RN_NONE;
+    for (size_t i = 0; i < g->n_nodes; i++)
+        if (g->nodes[i].op == RN_OP_CONV || g->nodes[i].op == RN_OP_LINEAR)
+            find_chain(f, (int)i);
+    for (size_t i = 0; !rc && i < g->n_nodes; i++) {
+        if (f->nodes[i].chain >= 0) {
+            rc = infer_chain_node(f, &f->chains[f->nodes[i].chain], (int)i);
+        } else {
+            rc = infer_other(f, (int)i);
+            mark_read(f, (int)i);
+        }
+    }
+    f->plan->logits = f->nodes[g->output].buffer;
+    return rc;
+}
+
+int rn_compile_infer(struct rn_plan *plan, struct rn_error *err)
+{
+    size_t n = plan->graph->n_nodes;
+    struct inferrer f = {.plan = plan, .graph = plan->graph, .err = err};
+    int rc;
+    f.nodes = rn_alloc(n, sizeof *f.nodes);
+    f.chains = rn_alloc(n, sizeof *f.chains);
+    f.readers = rn_count_readers(plan->graph);
+    rc = f.nodes && f.chains && f.readers ? compile(&f) : no_memory(&f);
+    rn_free(f.nodes);
+    rn_free(f.chains);
+    rn_free(f.readers);
+    return rc;
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the files of this folder share. */
+#ifndef RN_PLAN_INTERNAL_H
+#define RN_PLAN_INTERNAL_H
+
+#include "ops/batch_norm.h"
+#include "ops/conv.h"
+#include "ops/pool.h"
+#include "plan/plan.h"
+
+/* -------------------------------------------------------------- the store */
+
+/** Where a parameter lies: in the flat arrays, or among the statistics. */
+struct rn_place {
+    size_t offset, count; /* floats; count includes layout padding */
+    int node;             /* graph node it belongs to */
+    bool plain_input;     /* weights of a convolution of plain images */
+};
+
+struct rn_store {
+    const struct rn_graph *graph;
+    struct rn_place *places; /* by parameter */
+    float *memory;           /* value, grad, momentum, statistics */
+    size_t memory_bytes;
+    float *value, *grad, *momentum, *statistics;
+    size_t count, statistics_count;
+    struct rn_segment *segments;
+    size_t n_segments;
+};
+
+/** A store that only knows its sizes, for estimates. */
+int rn_store_measure(struct rn_store **out, const struct rn_graph *graph,
+                     bool train, struct rn_error *err);
+/** The array a parameter lies in; NULL in a store that only measures. */
+float *rn_store_at(const struct rn_store *store, enum rn_store_kind kind,
+                   int param);
+
+/* ------------------------------------------------------------ the program */
+
+/** An activation, gradient or index array in the arena, alive from the first
+ *  to the last step that touches it. */
+struct rn_buffer {
+    size_t bytes, offset;
+    int first, last;
+    int users; /* while compiling: gradients read from it later */
+};
+
+enum { RN_NONE = -1, RN_IMAGES = -2 /* the caller's images */ };
+
+/** How a value is had: a buffer, with scale and shift of a batch norm and a
+ *  ReLU still to be applied by the reader when it is pending. */
+struct rn_value {
+    int buffer;
+    int bn; /* RN_NONE, or batch norm whose scale and shift are pending */
+    bool relu;
+};
+
+enum rn_step_kind {
+    RN_STEP_BLOCK_IMAGES,
+    RN_STEP_CONV,
+    RN_STEP_CONV_BACKWARD_DATA,
+    RN_STEP_CONV_BACKWARD_WEIGHTS,
+    RN_STEP_BN_STATISTICS,
+    RN_STEP_APPLY,
+    RN_STEP_MAX_POOL,
+    RN_STEP_AVERAGE,
+    RN_STEP_SUBSAMPLE_PAD,
+    RN_STEP_LOSS,
+    RN_STEP_MASK,
+    RN_STEP_BN_REDUCE,
+    RN_STEP_BN_GRADIENT,
+    RN_STEP_MAX_POOL_BACKWARD,
+    RN_STEP_AVERAGE_BACKWARD,
+    RN_STEP_SUBSAMPLE_PAD_BACKWARD,
+    RN_STEPS
+};
+
+struct rn_step {
+    enum rn_step_kind kind;
+    int node;             /* that gives the step its name and shapes */
+    struct rn_value a, b; /* operands of forward steps */
+    int out;              /* buffer written */
+    int dy, dy2;          /* gradients read by backward steps */
+    int y;                /* output whose sign is the mask, or places */
+    int bn;
+    bool relu;
+    struct rn_conv *conv; /* borrowed from the plan's list */
+    int weights, bias;    /* parameters, training */
+    size_t folded;        /* floats into plan->folded, inference */
+    size_t folded_bias;
+    double flops, bytes;
+    double seconds; /* spent since the last reset, when profiling */
+};
+
+/** What folds into the convolution of an inference step. */
+struct rn_fold {
+    int conv, bn; /* nodes; bn may be RN_NONE */
+    struct rn_conv *primitive;
+    size_t weights, bias; /* floats into plan->folded */
+};
+
+struct rn_plan {
+    const struct rn_graph *graph;
+    struct rn_store *store;
+    bool owns_store;
+    struct rn_plan_options options;
+    bool dry;
+    long runs; /* since the last reset of the profile */
+
+    struct rn_step *steps;
+    size_t n_steps, steps_capacity;
+    struct rn_buffer *buffers;
+    size_t n_buffers, buffers_capacity;
+    struct rn_conv **convs; /* each distinct configuration once */
+    size_t n_convs, convs_capacity;
+    struct rn_batch_norm *bns;
+    int *bn_nodes;
+    size_t n_bns, bns_capacity, bn_nodes_capacity;
+    struct rn_fold *folds;
+    size_t n_folds, folds_capacity;
+
+    /* Memory, taken once. */
+    uint8_t *arena;
+    size_t arena_bytes;
+    float *bn_memory;
+    size_t bn_floats;
+    double *sums;
+    size_t sums_count;
+    uint8_t *scratch; /* oneDNN's */
+    size_t scratch_bytes;
+    float *packed; /* weights as one backward pass reads them */
+    size_t packed_bytes;
+    float *folded; /* inference: folded weights and biases, all of them */
+    size_t folded_floats;
+    float *plain; /* inference: one layer's weights while folding */
+    size_t plain_floats;
+
+    int logits; /* buffer */
+
+    /* Arguments of the run under way. */
+    const float *images;
+    const int32_t *labels;
+    float label_smoothing;
+    struct rn_step_result result;
+};
+
+/* build.c: the parts both compilers need. Each returns RN_OK or fails. */
+
+int rn_new_buffer(struct rn_plan *plan, size_t bytes);
+/** A buffer for a value of node's shape. */
+int rn_new_value(struct rn_plan *plan, int node);
+/** Append a zeroed step of that kind for a node; NULL without memory. */
+struct rn_step *rn_new_step(struct rn_plan *plan, enum rn_step_kind kind,
+                            int node);
+/** The last step reads or writes the buffer (RN_NONE and RN_IMAGES do not
+ *  count). */
+void rn_touch(struct rn_plan *plan, int buffer);
+int rn_find_conv(struct rn_plan *plan, const struct rn_conv_config *config,
+                 struct rn_conv **out, struct rn_error *err);
+/** Convolution config of a conv or linear node, all but the pass. */
+int rn_conv_config_of(const struct rn_plan *plan, int node,
+                      struct rn_conv_config *config, struct rn_error *err);
+int rn_new_bn(struct rn_plan *plan, int node);
+struct rn_planes rn_planes_of_node(const struct rn_plan *plan, int node);
+size_t rn_value_bytes(const struct rn_plan *plan, int node);
+/** How many nodes read each value, into an rn_alloc()ed array; the graph's
+ *  output counts as read. */
+int *rn_count_readers(const struct rn_graph *graph);
+/** Choose offsets so that buffers alive at once do not overlap. */
+int rn_place_buffers(struct rn_plan *plan, struct rn_error *err);
+
+/* infer.c, train.c */
+int rn_compile_infer(struct rn_plan *plan, struct rn_error *err);
+int rn_compile_train(struct rn_plan *plan, struct rn_error *err);
+
+/* run.c */
+int rn_run_steps(struct rn_plan *plan, struct rn_error *err);
+float *rn_buffer_at(const struct rn_plan *plan, int buffer);
+const char *rn_step_pass(enum rn_step_kind kind);
+
+#endif

@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "core/memory.h"
+#include "core/threads.h"
+#include "formats/model.h"
+#include "plan/internal.h"
+
+#include <math.h>
+#include <omp.h>
+#include <stdio.h>
+#include <string.h>
+
+void rn_plan_defaults(struct rn_plan_options *options)
+{
+    *options = (struct rn_plan_options){.mode = RN_MODE_INFER, .batch = 1};
+}
+
+/* ----------------------------------------------------------------- making */
+
+static int take(void *pointer, size_t bytes, const char *what,
+                struct rn_error *err)
+{
+    void *p = rn_map(bytes ? bytes : 1);
+    memcpy(pointer, &p, sizeof p);
+    return p ? RN_OK : rn_fail_memory(err, bytes, what);
+}
+
+static int take_memory(struct rn_plan *p, struct rn_error *err)
+{
+    int rc = take(&p->arena, p->arena_bytes, "the activations", err);
+    if (!rc)
+        rc = take(&p->bn_memory, p->bn_floats * sizeof(float), "batch norm",
+                  err);
+    if (!rc)
+        rc = take(&p->sums, p->sums_count * sizeof(double), "batch norm", err);
+    if (!rc)
+        rc = take(&p->scratch, p->scratch_bytes, "scratch", err);
+    if (!rc)
+        rc = take(&p->packed, p->packed_bytes, "packed weights", err);
+    if (!rc)
+        rc = take(&p->folded, p->folded_floats * sizeof(float),
+                  "folded weights", err);
+    if (!rc)
+        rc = take(&p->plain, p->plain_floats * sizeof(float), "folding", err);
+    return rc;
+}
+
+static void give_back(void *p, size_t bytes)
+{
+    if (p)
+        rn_unmap(p, bytes ? bytes : 1);
+}
+
+/** Point every batch norm's state at its memory and its parameters. */
+static void bind_batch_norms(struct rn_plan *p)
+{
+    float *memory = p->bn_memory;
+    bool train = p->options.mode == RN_MODE_TRAIN;
+    for (size_t i = 0; i < p->n_bns; i++) {
+        struct rn_batch_norm *bn = &p->bns[i];
+        const int *param = p->graph->nodes[p->bn_nodes[i]].param;
+        rn_batch_norm_place(bn, memory);
+        memory += rn_batch_norm_floats(&bn->planes);
+        bn->weight = rn_store_at(p->store, RN_STORE_VALUE, param[RN_P_WEIGHT]);
+        bn->bias = rn_store_at(p->store, RN_STORE_VALUE, param[RN_P_BIAS]);
+        bn->running_mean =
+            rn_store_at(p->store, RN_STORE_VALUE, param[RN_P_MEAN]);
+        bn->running_var =
+            rn_store_at(p->store, RN_STORE_VALUE, param[RN_P_VAR]);
+        if (!train)
+            continue;
+        bn->diff_weight =
+            rn_store_at(p->store, RN_STORE_GRAD, param[RN_P_WEIGHT]);
+        bn->diff_bias = rn_store_at(p->store, RN_STORE_GRAD, param[RN_P_BIAS]);
+    }
+}
+
+static int check_options(const struct rn_plan_options *o, struct rn_error *err)
+{
+    if (o->batch < 1)
+        return rn_fail(err, RN_ERR_ARG, "batch %d is not at least 1", o->batch);
+    if (o->threads < 0 || o->threads > 4096)
+        return rn_fail(err, RN_ERR_ARG, "%d is not a number of threads",
+                       o->threads);
+    if (o->mode != RN_MODE_INFER && o->mode != RN_MODE_TRAIN)
+        return rn_fail(err, RN_ERR_ARG, "unknown mode %d", (int)o->mode);
+    return RN_OK;
+}
+
+/** Everything but the memory. */
+static int compile(struct rn_plan *p, struct rn_error *err)
+{
+    int rc = p->options.mode == RN_MODE_TRAIN ? rn_compile_train(p, err)
+                                              : rn_compile_infer(p, err);
+    if (!rc)
+        rn_touch(p, p->logits);
+    return rc ? rc : rn_place_buffers(p, err);
+}
+
+static int build(struct rn_plan **out, struct rn_store *store,
+                 const struct rn_plan_options *options, bool dry,
+                 struct rn_error *err)
+{
+    struct rn_plan *p;
+    int threads = omp_get_max_threads(), rc = check_options(options, err);
+    *out = NULL;
+    if (rc)
+        return rc;
+    p = rn_alloc(1, sizeof *p);
+    if (!p)
+        return rn_fail_memory(err, sizeof *p, "a plan");
+    p->store = store;
+    p->graph = store->graph;
+    p->options = *options;
+    p->dry = dry;
+    if (!p->options.threads)
+        p->options.threads = rn_threads_default("", NULL, 0);
+    /* oneDNN shares work out when a primitive is made. */
+    omp_set_num_threads(p->options.threads);
+    rc = compile(p, err);
+    if (!rc && !dry) {
+        rc = take_memory(p, err);
+        if (!rc)
+            bind_batch_norms(p);
+        if (!rc && p->options.mode == RN_MODE_INFER)
+            rc = rn_plan_refresh(p, err);
+    }
+    omp_set_num_threads(threads);
+    if (rc) {
+        rn_plan_destroy(p);
+        return rc;
+    }
+    *out = p;
+    return RN_OK;
+}
+
+int rn_plan_build(struct rn_plan **out, struct rn_store *store,
+                  const struct rn_plan_options *options, struct rn_error *err)
+{
+    if (options->mode == RN_MODE_TRAIN && !store->grad) {
+        *out = NULL;
+        return rn_fail(err, RN_ERR_ARG,
+                       "the parameter store has no room for gradients");
+    }
+    return build(out, store, options, false, err);
+}
+
+int rn_plan_create(struct rn_plan **out, const struct rn_model *model,
+                   const struct rn_plan_options *options, struct rn_error *err)
+{
+    struct rn_store *store;
+    bool train = options->mode == RN_MODE_TRAIN;
+    int rc;
+    *out = NULL;
+    rc = rn_store_create(&store, model->graph, train, err);
+    if (rc)
+        return rc;
+    rc = rn_plan_build(out, store, options, err);
+    if (rc)
+        rn_store_destroy(store);
+    else
+        rn_plan_adopt(*out, store);
+    return rc;
+}
+
+void rn_plan_adopt(struct rn_plan *plan, struct rn_store *store)
+{
+    (void)store;
+    plan->owns_store = true;
+}
+
+int rn_plan_estimate(const struct rn_model *model,
+                     const struct rn_plan_options *options, uint64_t *bytes,
+                     struct rn_error *err)
+{
+    struct rn_store *store;
+    struct rn_plan *plan;
+    int rc = rn_store_measure(&store, model->graph,
+                              options->mode == RN_MODE_TRAIN, err);
+    if (rc)
+        return rc;
+    rc = build(&plan, store, options, true, err);
+    if (!rc) {
+        rn_plan_adopt(plan, store);
+        *bytes = rn_plan_bytes(plan);
+        rn_plan_destroy(plan);
+    } else {
+        rn_store_destroy(store);
+    }
+    return rc;
+}
+
+void rn_plan_destroy(struct rn_plan *p)
+{
+    if (!p)
+        return;
+    give_back(p->arena, p->arena_bytes);
+    give_back(p->bn_memory, p->bn_floats * sizeof(float));
+    give_back(p->sums, p->sums_count * sizeof(double));
+    give_back(p->scratch, p->scratch_bytes);
+    give_back(p->packed, p->packed_bytes);
+    give_back(p->folded, p->folded_floats * sizeof(float));
+    give_back(p->plain, p->plain_floats * sizeof(float));
+    for (size_t i = 0; i < p->n_convs; i++)
+        rn_conv_destroy(p->convs[i]);
+    if (p->owns_store)
+        rn_store_destroy(p->store);
+    rn_free(p->convs);
+    rn_free(p->steps);
+    rn_free(p->buffers);
+    rn_free(p->bns);
+    rn_free(p->bn_nodes);
+    rn_free(p->folds);
+    rn_free(p);
+}
+
+/* ---------------------------------------------------------------- folding */
+
+/** Batch norm with its running statistics as y = x * scale + shift. */
+static void frozen_scale(const struct rn_plan *p, int node, int channel,
+                         double *scale, double *shift)
+{
+    const struct rn_node *n = &p->graph->nodes[node];
+    const float *at[4];
+    for (int k = 0; k < 4; k++)
+        at[k] = rn_store_at(p->store, RN_STORE_VALUE, n->param[k]);
+    *scale = (double)at[RN_P_WEIGHT][channel] /
+             sqrt((double)at[RN_P_VAR][channel] + (double)n->eps);
+    *shift = (double)at[RN_P_BIAS][channel] -
+             *scale * (double)at[RN_P_MEAN][channel];
+}
+
+static int fold(struct rn_plan *p, const struct rn_fold *f,
+                struct rn_error *err)
+{
+    const struct rn_node *n = &p->graph->nodes[f->conv];
+    const struct rn_param *w = &p->graph->params[n->param[RN_P_WEIGHT]];
+    size_t row = w->count / w->dim[0];
+    float *bias = p->folded + f->bias;
+    const float *own =
+        n->param[RN_P_BIAS] < 0
+            ? NULL
+            : rn_store_at(p->store, RN_STORE_VALUE, n->param[RN_P_BIAS]);
+    rn_store_get(p->store, RN_STORE_VALUE, (size_t)n->param[RN_P_WEIGHT],
+                 p->plain);
+    for (size_t o = 0; o < w->dim[0]; o++) {
+        double scale = 1, shift = 0;
+        if (f->bn >= 0)
+            frozen_scale(p, f->bn, (int)o, &scale, &shift);
+        for (size_t i = 0; i < row; i++)
+            p->plain[o * row + i] =
+                (float)(scale * (double)p->plain[o * row + i]);
+        bias[o] = (float)(shift + (own ? scale * (double)own[o] : 0));
+    }
+    return rn_conv_pack(f->primitive, p->plain, p->folded + f->weights, err);
+}
+
+int rn_plan_refresh(struct rn_plan *p, struct rn_error *err)
+{
+    int threads = omp_get_max_threads(), rc = RN_OK;
+    omp_set_num_threads(p->options.threads);
+    for (size_t i = 0; !rc && i < p->n_folds; i++)
+        rc = fold(p, &p->folds[i], err);
+    for (size_t i = 0; i < p->n_bns; i++)
+        for (int c = 0; c < p->bns[i].channels; c++) {
+            double scale, shift;
+            frozen_scale(p, p->bn_nodes[i], c, &scale, &shift);
+            p->bns[i].scale[c] = (float)scale;
+            p->bns[i].shift[c] = (float)shift;
+        }
+    omp_set_num_threads(threads);
+    return rc;
+}
+
+/* ---------------------------------------------------------------- running */
+
+static void copy_logits(const struct rn_plan *plan, float *logits)
+{
+    size_t classes = (size_t)plan->graph->nodes[plan->graph->output].shape.c;
+    size_t stride = rn_channels_padded((int)classes);
+    const float *from = rn_buffer_at(plan, plan->logits);
+    for (int n = 0; n < plan->options.batch; n++)
+        memcpy(logits + (size_t)n * classes, from + (size_t)n * stride,
+               classes * sizeof *logits);
+}
+
+int rn_plan_forward(struct rn_plan *plan, const float *images, float *logits,
+                    struct rn_error *err)
+{
+    int rc;
+    if (!plan || !images || !logits || plan->options.mode != RN_MODE_INFER)
+        return rn_fail(err, RN_ERR_ARG,
+                       "forward needs an inference plan, images and logits");
+    plan->images = images;
+    rc = rn_run_steps(plan, err);
+    if (!rc)
+        copy_logits(plan, logits);
+    return rc;
+}
+
+int rn_plan_train(struct rn_plan *plan, const float *images,
+                  const int32_t *labels, float label_smoothing,
+                  struct rn_step_result *result, struct rn_error *err)
+{
+    int rc;
+    if (!plan || !images || !labels || plan->options.mode != RN_MODE_TRAIN)
+        return rn_fail(err, RN_ERR_ARG,
+                       "training needs a training plan, images and labels");
+    plan->images = images;
+    plan->labels = labels;
+    plan->label_smoothing = label_smoothing;
+    rc = rn_run_steps(plan, err);
+    if (!rc)
+        *result = plan->result;
+    return rc;
+}
+
+void rn_plan_logits(const struct rn_plan *plan, float *logits)
+{
+    copy_logits(plan, logits);
+}
+
+/* ----------------------------------------------------------------- asking */
+
+int rn_plan_threads(const struct rn_plan *plan)
+{
+    return plan->options.threads;
+}
+
+uint64_t rn_plan_bytes(const struct rn_plan *p)
+{
+    return p->arena_bytes + p->scratch_bytes + p->packed_bytes +
+           (p->bn_floats + p->folded_floats + p->plain_floats) * sizeof(float) +
+           p->sums_count * sizeof(double) +
+           (p->owns_store ? p->store->memory_bytes : 0);
+}
+
+size_t rn_plan_steps(const struct rn_plan *plan)
+{
+    return plan->n_steps;
+}
+
+int rn_plan_step(const struct rn_plan *plan, size_t i,
+                 struct rn_step_info *step)
+{
+    const struct rn_step *s;
+    if (i >= plan->n_steps)
+        return RN_ERR_ARG;
+    s = &plan->steps[i];
+    *step = (struct rn_step_info){
+        .name = plan->graph->nodes[s->node].name,
+        .pass = rn_step_pass(s->kind),
+        .algorithm = s->conv ? rn_conv_algorithm(s->conv) : rn_isa(),
+        .flops = s->flops,
+        .bytes = s->bytes,
+        .seconds = plan->runs ? s->seconds / (double)plan->runs : 0,
+    };
+    return RN_OK;
+}
+
+void rn_plan_profile_reset(struct rn_plan *plan)
+{
+    plan->runs = 0;
+    for (size_t i = 0; i < plan->n_steps; i++)
+        plan->steps[i].seconds = 0;
+}
+
+/* ---------------------------------------------------------------- machine */
+
+static void processor_name(char *name, size_t size)
+{
+    static const char key[] = "model name";
+    char line[256];
+    FILE *f = fopen("/proc/cpuinfo", "re");
+    snprintf(name, size, "unknown");
+    while (f && fgets(line, sizeof line, f)) {
+        char *value = strchr(line, ':');
+        if (strncmp(line, key, sizeof key - 1) || !value)
+            continue;
+        value += strspn(value, ": \t");
+        value[strcspn(value, "\n")] = '\0';
+        snprintf(name, size, "%s", value);
+        break;
+    }
+    if (f)
+        fclose(f);
+}
+
+void rn_machine_get(struct rn_machine *machine)
+{
+    memset(machine, 0, sizeof *machine);
+    machine->threads =
+        rn_threads_default("", machine->limited_by, sizeof machine->limited_by);
+    snprintf(machine->isa, sizeof machine->isa, "%s", rn_isa());
+    snprintf(machine->onednn, sizeof machine->onednn, "%s",
+             rn_onednn_version());
+    processor_name(machine->cpu, sizeof machine->cpu);
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "core/memory.h"
+#include "plan/internal.h"
+
+#include <string.h>
+
+/* Arrays start at multiples of a cache line. */
+static size_t rounded(size_t floats)
+{
+    return (floats + 15) / 16 * 16;
+}
+
+static bool is_weights(const struct rn_param *p)
+{
+    return p->kind == RN_PARAM_WEIGHT;
+}
+
+/** Window of a weight: fc is a 1x1 convolution of a 1x1 image. */
+static struct rn_window window_of(const struct rn_param *p)
+{
+    struct rn_window w = {1, 1, 1, 0};
+    if (p->dims == 4) {
+        w.kh = (int)p->dim[2];
+        w.kw = (int)p->dim[3];
+    }
+    return w;
+}
+
+static size_t packed_count(const struct rn_param *p, const struct rn_place *at)
+{
+    if (!is_weights(p))
+        return rn_channels_padded((int)p->count);
+    return rn_conv_weights_count((int)p->dim[0], (int)p->dim[1], window_of(p),
+                                 at->plain_input);
+}
+
+static void place_node(struct rn_store *s, int node)
+{
+    const struct rn_graph *g = s->graph;
+    const struct rn_node *n = &g->nodes[node];
+    for (int k = 0; k < 4; k++) {
+        if (n->param[k] < 0)
+            continue;
+        const struct rn_param *p = &g->params[n->param[k]];
+        struct rn_place *at = &s->places[n->param[k]];
+        bool learned = rn_param_trainable(p);
+        size_t *end = learned ? &s->count : &s->statistics_count;
+        at->node = node;
+        at->plain_input = n->op == RN_OP_CONV &&
+                          g->nodes[n->input[0]].op == RN_OP_INPUT &&
+                          rn_conv_plain_input(g->nodes[n->input[0]].shape.c);
+        at->offset = *end;
+        at->count = rounded(packed_count(p, at));
+        *end += at->count;
+        if (learned)
+            s->segments[s->n_segments++] =
+                (struct rn_segment){(size_t)n->param[k], at->offset, at->count};
+    }
+}
+
+int rn_store_measure(struct rn_store **out, const struct rn_graph *graph,
+                     bool train, struct rn_error *err)
+{
+    struct rn_store *s = rn_alloc(1, sizeof *s);
+    *out = NULL;
+    if (s) {
+        s->graph = graph;
+        s->places = rn_alloc(graph->n_params, sizeof *s->places);
+        s->segments = rn_alloc(graph->n_params, sizeof *s->segments);
+    }
+    if (!s || !s->places || !s->segments) {
+        rn_store_destroy(s);
+        return rn_fail_memory(err, graph->n_params * sizeof *s->places,
+                              "the parameter table");
+    }
+    for (size_t i = graph->n_nodes; i-- > 0;)
+        place_node(s, (int)i);
+    s->memory_bytes =
+        (s->count * (train ? 3 : 1) + s->statistics_count) * sizeof(float);
+    *out = s;
+    return RN_OK;
+}
+
+int rn_store_create(struct rn_store **out, const struct rn_graph *graph,
+                    bool train, struct rn_error *err)
+{
+    struct rn_store *s;
+    int rc = rn_store_measure(&s, graph, train, err);
+    *out = NULL;
+    if (rc)
+        return rc;
+    s->memory = rn_map(s->memory_bytes);
+    if (!s->memory) {
+        rc = rn_fail_memory(err, s->memory_bytes, "the parameters");
+        rn_store_destroy(s);
+        return rc;
+    }
+    s->value = s->memory;
+    s->grad = train ? s->value + s->count : NULL;
+    s->momentum = train ? s->grad + s->count : NULL;
+    s->statistics = s->value + s->count * (train ? 3 : 1);
+    rn_store_import(s);
+    *out = s;
+    return RN_OK;
+}
+
+void rn_store_destroy(struct rn_store *store)
+{
+    if (!store)
+        return;
+    if (store->memory)
+        rn_unmap(store->memory, store->memory_bytes);
+    rn_free(store->places);
+    rn_free(store->segments);
+    rn_free(store);
+}
+
+float *rn_store_at(const struct rn_store *store, enum rn_store_kind kind,
+                   int param)
+{
+    float *base[] = {[RN_STORE_VALUE] = store->value,
+                     [RN_STORE_GRAD] = store->grad,
+                     [RN_STORE_MOMENTUM] = store->momentum};
+    const struct rn_place *at = &store->places[param];
+    float *from = base[kind];
+    if (!rn_param_trainable(&store->graph->params[param]))
+        from = store->statistics;
+    return from ? from + at->offset : NULL;
+}
+
+void rn_store_get(const struct rn_store *store, enum rn_store_kind kind,
+                  size_t param, float *plain)
+{
+    const struct rn_param *p = &store->graph->params[param];
+    const float *from = rn_store_at(store, kind, (int)param);
+    if (is_weights(p))
+        rn_conv_weights_from_store(from, plain, (int)p->dim[0], (int)p->dim[1],
+                                   window_of(p),
+                                   store->places[param].plain_input);
+    else
+        memcpy(plain, from, p->count * sizeof *plain);
+}
+
+void rn_store_set(struct rn_store *store, enum rn_store_kind kind, size_t param,
+                  const float *plain)
+{
+    const struct rn_param *p = &store->graph->params[param];
+    float *to = rn_store_at(store, kind, (int)param);
+    if (is_weights(p))
+        rn_conv_weights_to_store(plain, to, (int)p->dim[0], (int)p->dim[1],
+                                 window_of(p),
+                                 store->places[param].plain_input);
+    else
+        memcpy(to, plain, p->count * sizeof *plain);
+}
+
+void rn_store_import(struct rn_store *store)
+{
+    for (size_t i = 0; i < store->graph->n_params; i++)
+        rn_store_set(store, RN_STORE_VALUE, i, store->graph->params[i].data);
+}
+
+void rn_store_export(struct rn_store *store, struct rn_graph *graph)
+{
+    for (size_t i = 0; i < graph->n_params; i++)
+        rn_store_get(store, RN_STORE_VALUE, i, graph->params[i].data);
+}
+
+void rn_store_flat(struct rn_store *store, struct rn_flat *flat)
+{
+    *flat = (struct rn_flat){store->value, store->grad,     store->momentum,
+                             store->count, store->segments, store->n_segments};
+}
