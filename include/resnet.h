@@ -286,7 +286,8 @@ RN_API const char *rn_data_class_name(const struct rn_data *data, int i);
 struct rn_train_options {
     const char *data; /**< as for rn_data_open() */
     const char *out;  /**< run folder to make */
-    const char *net;  /**< network name; NULL: "resnet20" */
+    const char *net;  /**< network name; NULL: that of `weights`, else
+                         "resnet20" */
     const char *weights; /**< model file to start from, or NULL */
     char shortcut;       /**< as in rn_net_options */
     int stride_v1;
@@ -318,7 +319,8 @@ struct rn_train_options {
     const char *last_batch; /**< "wrap" (the paper's), "drop", "keep" */
     long report_every;      /**< iterations per log line; 0: chosen */
     long test_every;        /**< iterations per test; 0: every epoch */
-    long save_every;        /**< iterations per checkpoint; 0: with tests */
+    long save_every;        /**< iterations per checkpoint; 0: with tests,
+                               and every ten minutes */
     int exact;              /**< no Winograd */
 };
 
@@ -355,11 +357,11 @@ struct rn_train_result {
     long iterations;
     double seconds;
     double loss, train_error; /**< of the last report */
-    double test_error, test_error5, test_loss; /**< at the end; per cent */
-    double best_error;      /**< smallest tested error, per cent */
-    long best_iteration;
+    double test_error, test_error5, test_loss; /**< last test; per cent */
+    double best_error;   /**< smallest tested error, per cent */
+    long best_iteration; /**< -1: no test yet */
     enum rn_part test_part;
-    int test_images;
+    int test_images; /**< 0: nothing to test on */
 };
 
 /**
@@ -400,8 +402,16 @@ struct rn_eval_result {
 
 RN_API void rn_eval_defaults(struct rn_eval_options *options);
 
-/** @return RN_ERR_ARG when the data has other classes or another input
- *          size than the model; the message gives both. */
+/**
+ * Error rates and loss of a model over a part of a data set, every image
+ * once, preprocessed as the model says. Among equal logits the one of the
+ * smaller class index counts as larger; a label's logit that is NaN is wrong.
+ *
+ * @param options may be NULL for the defaults.
+ * @return RN_ERR_DATA when the data has other classes or another input size
+ *         than the model (the message gives both), RN_ERR_ARG when it has no
+ *         such part or the model carries no preprocessing.
+ */
 RN_API int rn_eval(const struct rn_model *model, const struct rn_data *data,
                    const struct rn_eval_options *options,
                    struct rn_eval_result *result, struct rn_error *err);
@@ -431,8 +441,13 @@ struct rn_bench_result {
 RN_API void rn_bench_defaults(struct rn_bench_options *options);
 
 /**
- * Time training or inference on made-up images. When plan is not NULL it
- * receives the plan with its profile, to be destroyed by the caller.
+ * Time training or inference on made-up images; training includes the
+ * optimiser's step. The model is not changed. A round is as many runs as make
+ * a twentieth of a second.
+ *
+ * @param plan when not NULL, receives the plan with its profile, to be
+ *             destroyed by the caller; a training plan needs the model until
+ *             then.
  */
 RN_API int rn_bench(const struct rn_model *model,
                     const struct rn_bench_options *options,

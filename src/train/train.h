@@ -31,8 +31,8 @@ struct rn_schedule {
     long iterations;
     long step[RN_SCHEDULE_STEPS]; /* ascending */
     int steps;
-    double rise;      /* one-cycle: share of the run */
-    long warmup;      /* linear, iterations */
+    double rise;        /* one-cycle: share of the run */
+    long warmup;        /* linear, iterations */
     double error_below; /* warm-up by training error, per cent; 0: none */
     double warmup_lr;
     long warmed_at; /* iteration the error rule ended, -1 while it holds */

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Speed of a plan on made-up images. */
+#include "core/memory.h"
+#include "core/random.h"
+#include "core/threads.h"
+#include "formats/model.h"
+#include "ops/kernels.h"
+#include "plan/plan.h"
+#include "train/train.h"
+
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#define WARM_UP_RUNS    2
+#define ROUND_SECONDS   0.05 /* shorter ones drown in the clock's noise */
+#define ROUNDS_AT_LEAST 5
+#define ROUNDS_AT_MOST  10000
+#define RUNS_AT_MOST    100000 /* per round */
+
+struct bench {
+    const struct rn_model *model;
+    struct rn_bench_options o;
+    struct rn_plan *plan;
+    struct rn_flat flat; /* training: the plan's store's */
+    struct rn_sgd sgd;
+    float *images; /* [batch][c][h][w] */
+    float *logits; /* [batch][classes] */
+    int32_t *labels;
+};
+
+void rn_bench_defaults(struct rn_bench_options *options)
+{
+    *options = (struct rn_bench_options){
+        .mode = RN_MODE_INFER, .batch = 1, .seconds = 5};
+}
+
+static int check(const struct rn_bench_options *o, struct rn_error *err)
+{
+    if (o->batch < 1)
+        return rn_fail(err, RN_ERR_ARG, "batch %d: must be at least 1",
+                       o->batch);
+    if (o->rounds < 0 || o->rounds > ROUNDS_AT_MOST)
+        return rn_fail(err, RN_ERR_ARG, "rounds %d: must be from 0 to %d",
+                       o->rounds, ROUNDS_AT_MOST);
+    if (!(o->seconds >= 0 && o->seconds <= 1e6))
+        return rn_fail(err, RN_ERR_ARG,
+                       "seconds %g: must be from 0 to a million", o->seconds);
+    return RN_OK;
+}
+
+/* Uniform in -1 .. 1, and labels in turn. */
+static int make_images(struct bench *b, struct rn_error *err)
+{
+    const struct rn_net_spec *spec = &b->model->spec;
+    struct rn_random_key key = {.seed = 1, .purpose = RN_RANDOM_BENCH};
+    size_t batch = (size_t)b->o.batch, floats = batch;
+    bool fits = rn_size_mul(floats, (size_t)spec->input.c, &floats) &&
+                rn_size_mul(floats, (size_t)spec->input.h, &floats) &&
+                rn_size_mul(floats, (size_t)spec->input.w, &floats);
+
+    if (fits) {
+        b->images = rn_alloc(floats, sizeof(float));
+        b->logits = rn_alloc(batch * (size_t)spec->classes, sizeof(float));
+        b->labels = rn_alloc(batch, sizeof(int32_t));
+    }
+    if (b->images == NULL || b->logits == NULL || b->labels == NULL)
+        return rn_fail_memory(err, fits ? floats * sizeof(float) : SIZE_MAX,
+                              "a batch of images");
+    for (size_t i = 0; i < floats; i++) {
+        uint32_t r[4];
+
+        rn_random4(&key, i, r);
+        b->images[i] = (float)(2 * rn_random_unit(r[0]) - 1);
+    }
+    for (size_t i = 0; i < batch; i++)
+        b->labels[i] = (int32_t)(i % (size_t)spec->classes);
+    return RN_OK;
+}
+
+static int make_plan(struct bench *b, struct rn_error *err)
+{
+    struct rn_plan_options options = {
+        .mode = b->o.mode,
+        .batch = b->o.batch,
+        .threads = b->o.threads,
+        .exact = b->o.exact,
+        .profile = b->o.profile,
+    };
+    struct rn_store *store = NULL;
+    int rc;
+
+    if (b->o.mode == RN_MODE_INFER)
+        return rn_plan_create(&b->plan, b->model, &options, err);
+    rc = rn_store_create(&store, b->model->graph, true, err);
+    if (rc == RN_OK)
+        rc = rn_plan_build(&b->plan, store, &options, err);
+    if (rc != RN_OK) {
+        rn_store_destroy(store);
+        return rc;
+    }
+    rn_store_flat(store, &b->flat);
+    rn_plan_adopt(b->plan, store);
+    b->sgd = (struct rn_sgd){.lr = 1e-4F,
+                             .momentum = 0.9F,
+                             .weight_decay = 1e-4F,
+                             .decay_all = true,
+                             .threads = rn_plan_threads(b->plan)};
+    return RN_OK;
+}
+
+static int run_once(struct bench *b, struct rn_error *err)
+{
+    struct rn_step_result result;
+    int rc;
+
+    if (b->o.mode == RN_MODE_INFER)
+        return rn_plan_forward(b->plan, b->images, b->logits, err);
+    rc = rn_plan_train(b->plan, b->images, b->labels, 0, &result, err);
+    if (rc == RN_OK)
+        rn_sgd_step(&b->sgd, b->model->graph, &b->flat);
+    return rc;
+}
+
+/* Seconds that so many runs take. */
+static int time_runs(struct bench *b, int runs, double *seconds,
+                     struct rn_error *err)
+{
+    double start = rn_now();
+    int rc = RN_OK;
+
+    for (int i = 0; i < runs && rc == RN_OK; i++)
+        rc = run_once(b, err);
+    *seconds = rn_now() - start;
+    return rc;
+}
+
+static int ascending(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+static int clamp(double value, int low, int high)
+{
+    return value <= low ? low : value >= high ? high : (int)value;
+}
+
+/* Runs in a round, from the time of one run. */
+static int runs_per_round(double run)
+{
+    return run > 0 ? clamp(ROUND_SECONDS / run + 1, 1, RUNS_AT_MOST)
+                   : RUNS_AT_MOST;
+}
+
+static int measure(struct bench *b, struct rn_bench_result *result,
+                   struct rn_error *err)
+{
+    double run = 0, *rounds = NULL;
+    int runs, n = b->o.rounds, rc;
+
+    rc = time_runs(b, WARM_UP_RUNS, &run, err);
+    if (rc == RN_OK)
+        rc = time_runs(b, 1, &run, err);
+    if (rc != RN_OK)
+        return rc;
+    runs = runs_per_round(run);
+    if (n == 0)
+        n = clamp(b->o.seconds / (run * runs), ROUNDS_AT_LEAST, ROUNDS_AT_MOST);
+    rounds = rn_alloc((size_t)n, sizeof(double));
+    if (rounds == NULL)
+        return rn_fail_memory(err, (size_t)n * sizeof(double), "round times");
+
+    rn_plan_profile_reset(b->plan);
+    for (int i = 0; i < n && rc == RN_OK; i++) {
+        rc = time_runs(b, runs, &rounds[i], err);
+        rounds[i] = (double)runs * b->o.batch / rounds[i];
+    }
+    if (rc == RN_OK) {
+        qsort(rounds, (size_t)n, sizeof(double), ascending);
+        result->rounds = n;
+        result->images_per_second_median =
+            (rounds[(n - 1) / 2] + rounds[n / 2]) / 2;
+        result->images_per_second_min = rounds[0];
+        result->images_per_second_max = rounds[n - 1];
+    }
+    rn_free(rounds);
+    return rc;
+}
+
+static uint64_t peak_memory(void)
+{
+    struct rusage usage = {.ru_maxrss = 0};
+
+    getrusage(RUSAGE_SELF, &usage);
+    return (uint64_t)usage.ru_maxrss * 1024; /* Linux counts in KiB */
+}
+
+int rn_bench(const struct rn_model *model,
+             const struct rn_bench_options *options,
+             struct rn_bench_result *result, struct rn_plan **plan,
+             struct rn_error *err)
+{
+    struct bench b = {.model = model, .o = *options};
+    int rc;
+
+    if (plan != NULL)
+        *plan = NULL;
+    *result = (struct rn_bench_result){.batch = options->batch};
+    rc = check(options, err);
+    if (rc == RN_OK)
+        rc = make_images(&b, err);
+    if (rc == RN_OK)
+        rc = make_plan(&b, err);
+    if (rc == RN_OK)
+        rc = measure(&b, result, err);
+    if (rc != RN_OK)
+        goto out;
+
+    result->threads = rn_plan_threads(b.plan);
+    result->plan_bytes = rn_plan_bytes(b.plan);
+    result->peak_memory_bytes = peak_memory();
+    if (options->profile)
+        result->peak_gflops = rn_kernel_peak_gflops(result->threads);
+    if (plan != NULL) {
+        *plan = b.plan;
+        b.plan = NULL;
+    }
+out:
+    rn_plan_destroy(b.plan);
+    rn_free(b.images);
+    rn_free(b.logits);
+    rn_free(b.labels);
+    return rc;
+}

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Evaluation: a pass over a part of the data, and rn_eval() around it. */
+#include "eval/eval.h"
+
+#include "core/memory.h"
+#include "core/threads.h"
+#include "plan/plan.h"
+
+#include <string.h>
+
+/* The memory of a pass, and what feeds it. */
+struct feed {
+    struct rn_loader *loader;
+    size_t image;  /* floats */
+    float *padded; /* [batch] images, for the last, smaller batch */
+    float *logits; /* [batch][classes] */
+};
+
+static int feed_open(struct feed *feed, const struct rn_eval_pass *pass,
+                     struct rn_error *err)
+{
+    const struct rn_data *data = pass->data;
+    int images = data->part[pass->part].count;
+    struct rn_loader_config config = {
+        .data = data,
+        .part = pass->part,
+        .sampler = {.count = images,
+                    .batch = pass->batch,
+                    .last = RN_LAST_KEEP},
+        .per_pixel = pass->preprocessing->per_pixel,
+        .mean = pass->preprocessing->mean,
+        .std = pass->preprocessing->std,
+        .end = (images + pass->batch - 1) / pass->batch,
+    };
+
+    feed->image =
+        (size_t)data->shape.c * (size_t)data->shape.h * (size_t)data->shape.w;
+    feed->padded = rn_alloc((size_t)pass->batch * feed->image, sizeof(float));
+    feed->logits =
+        rn_alloc((size_t)pass->batch * (size_t)data->classes, sizeof(float));
+    if (feed->padded == NULL || feed->logits == NULL)
+        return rn_fail_memory(err,
+                              (size_t)pass->batch * feed->image * sizeof(float),
+                              "a batch of images");
+    return rn_loader_create(&feed->loader, &config, err);
+}
+
+static void feed_close(struct feed *feed)
+{
+    rn_loader_destroy(feed->loader);
+    rn_free(feed->padded);
+    rn_free(feed->logits);
+}
+
+/* Images of a batch, a smaller one filled up with copies of its first. */
+static const float *fill_up(struct feed *feed, const struct rn_batch *batch,
+                            int size)
+{
+    if (batch->count == size)
+        return batch->images;
+    for (int i = 0; i < size; i++)
+        memcpy(feed->padded + (size_t)i * feed->image,
+               batch->images + (i < batch->count ? (size_t)i * feed->image : 0),
+               feed->image * sizeof(float));
+    return feed->padded;
+}
+
+static int run_batches(struct feed *feed, const struct rn_eval_pass *pass,
+                       struct rn_metrics *metrics, struct rn_error *err)
+{
+    int images = pass->data->part[pass->part].count;
+
+    while (metrics->images < images) {
+        struct rn_batch batch;
+        double waited = 0;
+        int rc = rn_loader_next(feed->loader, &batch, &waited, err);
+
+        if (rc == RN_OK)
+            rc = rn_plan_forward(pass->plan, fill_up(feed, &batch, pass->batch),
+                                 feed->logits, err);
+        if (rc != RN_OK)
+            return rc;
+        rn_metrics_add(metrics, feed->logits, batch.labels, batch.count,
+                       pass->data->classes);
+        if (pass->progress != NULL &&
+            pass->progress(pass->user, (int)metrics->images, images) != 0)
+            return rn_fail(err, RN_ERR_STOPPED,
+                           "stopped after %ld of %d images", metrics->images,
+                           images);
+    }
+    return RN_OK;
+}
+
+int rn_eval_run(const struct rn_eval_pass *pass, struct rn_metrics *metrics,
+                struct rn_error *err)
+{
+    struct feed feed = {.loader = NULL};
+    int rc = feed_open(&feed, pass, err);
+
+    *metrics = (struct rn_metrics){.images = 0};
+    if (rc == RN_OK)
+        rc = run_batches(&feed, pass, metrics, err);
+    feed_close(&feed);
+    return rc;
+}
+
+int rn_eval_batch(struct rn_shape shape, int images)
+{
+    int batch = shape.h <= 64 && shape.w <= 64 ? 100 : 16;
+
+    return images < batch ? images : batch;
+}
+
+int rn_model_fits(const struct rn_model *model, const struct rn_data *data,
+                  struct rn_error *err)
+{
+    const struct rn_shape *m = &model->spec.input, *d = &data->shape;
+
+    if (m->c != d->c || m->h != d->h || m->w != d->w)
+        return rn_fail(err, RN_ERR_DATA,
+                       "model %s takes %d x %d x %d images, those of '%s' are "
+                       "%d x %d x %d",
+                       model->spec.name, m->c, m->h, m->w, data->spec, d->c,
+                       d->h, d->w);
+    if (model->spec.classes != data->classes)
+        return rn_fail(err, RN_ERR_DATA, "model %s has %d classes, '%s' has %d",
+                       model->spec.name, model->spec.classes, data->spec,
+                       data->classes);
+    return RN_OK;
+}
+
+void rn_eval_defaults(struct rn_eval_options *options)
+{
+    *options = (struct rn_eval_options){.part = RN_PART_TEST};
+}
+
+static int check(const struct rn_model *model, const struct rn_data *data,
+                 const struct rn_eval_options *o, struct rn_error *err)
+{
+    if (o->part < RN_PART_TRAIN || o->part > RN_PART_TEST)
+        return rn_fail(err, RN_ERR_ARG, "part %d: there is none", (int)o->part);
+    if (o->batch < 0 || o->threads < 0)
+        return rn_fail(err, RN_ERR_ARG,
+                       "batch %d, threads %d: must not be negative", o->batch,
+                       o->threads);
+    if (data->part[o->part].count == 0)
+        return rn_fail(err, RN_ERR_ARG, "'%s' has no %s images", data->spec,
+                       rn_part_name(o->part));
+    if (model->preprocessing.mean == NULL)
+        return rn_fail(err, RN_ERR_ARG,
+                       "model %s carries no preprocessing: it has not been "
+                       "trained",
+                       model->spec.name);
+    return rn_model_fits(model, data, err);
+}
+
+int rn_eval(const struct rn_model *model, const struct rn_data *data,
+            const struct rn_eval_options *options,
+            struct rn_eval_result *result, struct rn_error *err)
+{
+    struct rn_eval_options o;
+    struct rn_eval_pass pass = {.data = data};
+    struct rn_plan_options plan;
+    struct rn_metrics m;
+    double start = rn_now();
+    int rc;
+
+    rn_eval_defaults(&o);
+    if (options != NULL)
+        o = *options;
+    rc = check(model, data, &o, err);
+    if (rc != RN_OK)
+        return rc;
+
+    pass.part = o.part;
+    pass.preprocessing = &model->preprocessing;
+    pass.user = o.user;
+    pass.progress = o.progress;
+    pass.batch = rn_eval_batch(data->shape, data->part[o.part].count);
+    if (o.batch > 0)
+        pass.batch = o.batch;
+    rn_plan_defaults(&plan);
+    plan.mode = RN_MODE_INFER;
+    plan.batch = pass.batch;
+    plan.threads = o.threads;
+    plan.exact = o.exact;
+    rc = rn_plan_create(&pass.plan, model, &plan, err);
+    if (rc == RN_OK)
+        rc = rn_eval_run(&pass, &m, err);
+    rn_plan_destroy(pass.plan);
+    if (rc != RN_OK)
+        return rc;
+
+    *result = (struct rn_eval_result){
+        .images = (int)m.images,
+        .top1_error = 100.0 * (double)m.wrong1 / (double)m.images,
+        .top5_error = 100.0 * (double)m.wrong5 / (double)m.images,
+        .loss = m.loss / (double)m.images,
+        .protocol = "single view",
+        .seconds = rn_now() - start,
+    };
+    return RN_OK;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Error rates of a network over a part of a data set. */
+#ifndef RN_EVAL_EVAL_H
+#define RN_EVAL_EVAL_H
+
+#include "data/data.h"
+#include "formats/model.h"
+
+/** Sums over images seen so far. */
+struct rn_metrics {
+    long images;
+    long wrong1, wrong5; /* images whose label is not among the first k */
+    double loss;         /* sum of cross-entropies */
+};
+
+/**
+ * Place of the label among the logits, 0 for the largest. Equal logits rank
+ * by index; NaN ranks before everything but a label's NaN ranks last, so
+ * that a broken network never counts as right.
+ */
+int rn_rank(const float *logits, int classes, int label);
+
+/** -log softmax(logits)[label], summed in double. */
+double rn_cross_entropy(const float *logits, int classes, int label);
+
+/** Add `count` images: logits [count][classes], labels [count]. */
+void rn_metrics_add(struct rn_metrics *m, const float *logits,
+                    const int32_t *labels, int count, int classes);
+
+/** One pass over a part of the data through an inference plan. */
+struct rn_eval_pass {
+    struct rn_plan *plan; /* for `batch` images */
+    int batch;
+    const struct rn_data *data;
+    enum rn_part part;
+    const struct rn_preprocessing *preprocessing;
+    void *user;
+    int (*progress)(void *user, int done, int images); /* or NULL */
+};
+
+/** Every image counts once. RN_ERR_STOPPED when progress() says so. */
+int rn_eval_run(const struct rn_eval_pass *pass, struct rn_metrics *metrics,
+                struct rn_error *err);
+
+/** A batch that fits images of that shape: 100 up to 64 x 64, else 16, and
+ *  not more than there are images. */
+int rn_eval_batch(struct rn_shape shape, int images);
+
+/** RN_ERR_DATA, with both sizes, unless the model takes the data's images
+ *  and has its classes. */
+int rn_model_fits(const struct rn_model *model, const struct rn_data *data,
+                  struct rn_error *err);
+
+#endif

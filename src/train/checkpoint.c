@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* last.safetensors: a model, its momentum, and how far the run has come. */
+#include "train/run.h"
+
+#include "core/memory.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#define PREFIX "optimizer.momentum."
+
+static const struct field {
+    const char *name;
+    size_t place;
+    bool real;
+} fields[] = {
+/* clang-format off */
+#define FIELD(name, real) {#name, offsetof(struct rn_progress, name), real}
+    FIELD(iteration, false),
+    FIELD(reported, false),
+    FIELD(warmed_at, false),
+    FIELD(loss_sum, true),
+    FIELD(errors, false),
+    FIELD(images, false),
+    FIELD(warm_errors, false),
+    FIELD(warm_images, false),
+    FIELD(loss, true),
+    FIELD(train_error, true),
+    FIELD(tested, false),
+    FIELD(test_error, true),
+    FIELD(test_error5, true),
+    FIELD(test_loss, true),
+    FIELD(best_error, true),
+    FIELD(best_iteration, false),
+#undef FIELD
+    /* clang-format on */
+};
+
+#define FIELDS (sizeof(fields) / sizeof(fields[0]))
+
+/* ------------------------------------------------- progress as JSON */
+
+/* A test loss may be infinite, which JSON cannot say: null. */
+static json_t *field_json(const struct rn_progress *p, const struct field *f)
+{
+    const char *at = (const char *)p + f->place;
+    double real;
+
+    if (!f->real)
+        return json_integer(*(const long *)at);
+    real = *(const double *)at;
+    return isfinite(real) ? json_real(real) : json_null();
+}
+
+static char *progress_text(const struct rn_progress *p, uint64_t options)
+{
+    char sum[20], *text = NULL;
+    json_t *object = json_object();
+    int failed = object == NULL;
+
+    snprintf(sum, sizeof(sum), "%016" PRIx64, options);
+    for (size_t i = 0; i < FIELDS && !failed; i++)
+        failed = json_object_set_new(object, fields[i].name,
+                                     field_json(p, &fields[i]));
+    if (!failed)
+        failed = json_object_set_new(object, "options", json_string(sum));
+    if (!failed)
+        text = rn_json_dump(object, 0);
+    json_decref(object);
+    return text;
+}
+
+static bool field_read(struct rn_progress *p, const struct field *f,
+                       const json_t *value)
+{
+    char *at = (char *)p + f->place;
+
+    if (f->real) {
+        *(double *)at =
+            json_is_null(value) ? (double)NAN : json_number_value(value);
+        return json_is_null(value) || json_is_number(value);
+    }
+    *(long *)at = (long)json_integer_value(value);
+    return json_is_integer(value);
+}
+
+static int progress_read(struct rn_progress *p, const json_t *object,
+                         const char *path, struct rn_error *err)
+{
+    for (size_t i = 0; i < FIELDS; i++)
+        if (!field_read(p, &fields[i], json_object_get(object, fields[i].name)))
+            return rn_fail(err, RN_ERR_DATA,
+                           "'%s': training state lacks %s or has it in the "
+                           "wrong type",
+                           path, fields[i].name);
+    if (p->iteration < 0 || p->images < 0 || p->warm_images < 0)
+        return rn_fail(err, RN_ERR_DATA,
+                       "'%s': training state has negative "
+                       "counts",
+                       path);
+    return RN_OK;
+}
+
+static int training_read(struct rn_progress *p, const char *text,
+                         uint64_t options, const char *path,
+                         struct rn_error *err)
+{
+    json_t *object;
+    const char *sum;
+    char expected[20];
+    int rc;
+
+    if (text == NULL)
+        return rn_fail(err, RN_ERR_DATA, "'%s' is a model, not a checkpoint",
+                       path);
+    object = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    if (object == NULL)
+        return rn_fail(err, RN_ERR_DATA, "'%s': training state is not JSON",
+                       path);
+    snprintf(expected, sizeof(expected), "%016" PRIx64, options);
+    sum = json_string_value(json_object_get(object, "options"));
+    if (sum == NULL || strcmp(sum, expected) != 0)
+        rc = rn_fail(err, RN_ERR_DATA,
+                     "'%s' was made with other options than run.json now has",
+                     path);
+    else
+        rc = progress_read(p, object, path, err);
+    json_decref(object);
+    return rc;
+}
+
+/* ---------------------------------------------------------- momentum */
+
+/* Room needed for all momentum and for all names. */
+static size_t measure(const struct rn_graph *graph, size_t *floats,
+                      size_t *chars)
+{
+    size_t count = 0;
+
+    *floats = *chars = 0;
+    for (size_t i = 0; i < graph->n_params; i++) {
+        if (!rn_param_trainable(&graph->params[i]))
+            continue;
+        count++;
+        *floats += graph->params[i].count;
+        *chars += sizeof(PREFIX) + strlen(graph->params[i].name);
+    }
+    return count;
+}
+
+int rn_checkpoint_create(struct rn_checkpoint *c, const struct rn_graph *graph,
+                         struct rn_error *err)
+{
+    size_t floats, chars, count = measure(graph, &floats, &chars);
+    float *data;
+    char *name;
+
+    *c = (struct rn_checkpoint){
+        .extras = rn_alloc(count, sizeof(struct rn_extra)),
+        .param = rn_alloc(count, sizeof(size_t)),
+        .count = 0,
+        .memory = rn_alloc(floats, sizeof(float)),
+        .names = rn_alloc(chars, 1),
+    };
+    if (c->extras == NULL || c->param == NULL || c->memory == NULL ||
+        c->names == NULL)
+        return rn_fail_memory(err, floats * sizeof(float), "a checkpoint");
+
+    data = c->memory;
+    name = c->names;
+    for (size_t i = 0; i < graph->n_params; i++) {
+        const struct rn_param *p = &graph->params[i];
+        struct rn_extra *extra = &c->extras[c->count];
+
+        if (!rn_param_trainable(p))
+            continue;
+        *extra = (struct rn_extra){.name = name, .dims = p->dims, .data = data};
+        memcpy(extra->dim, p->dim, sizeof(extra->dim));
+        name += sprintf(name, PREFIX "%s", p->name) + 1;
+        data += p->count;
+        c->param[c->count++] = i;
+    }
+    return RN_OK;
+}
+
+void rn_checkpoint_free(struct rn_checkpoint *c)
+{
+    rn_free(c->extras);
+    rn_free(c->param);
+    rn_free(c->memory);
+    rn_free(c->names);
+    *c = (struct rn_checkpoint){.count = 0};
+}
+
+int rn_checkpoint_save(struct rn_checkpoint *c, const char *path,
+                       const struct rn_model *model,
+                       const struct rn_store *store,
+                       const struct rn_progress *progress, uint64_t options,
+                       struct rn_error *err)
+{
+    char *training = progress_text(progress, options);
+    int rc;
+
+    if (training == NULL)
+        return rn_fail_memory(err, 1024, "a checkpoint's state");
+    for (size_t i = 0; i < c->count; i++)
+        rn_store_get(store, RN_STORE_MOMENTUM, c->param[i], c->extras[i].data);
+    rc = rn_model_save_with(model, path, c->extras, c->count, training, err);
+    rn_free(training);
+    return rc;
+}
+
+int rn_checkpoint_load(struct rn_checkpoint *c, const char *path,
+                       struct rn_model **model, struct rn_progress *progress,
+                       uint64_t options, struct rn_error *err)
+{
+    char *training = NULL;
+    int rc =
+        rn_model_load_with(model, path, c->extras, c->count, &training, err);
+
+    if (rc == RN_OK)
+        rc = training_read(progress, training, options, path, err);
+    rn_free(training);
+    if (rc != RN_OK) {
+        rn_model_destroy(*model);
+        *model = NULL;
+    }
+    return rc;
+}
+
+void rn_checkpoint_restore(const struct rn_checkpoint *c,
+                           struct rn_store *store)
+{
+    for (size_t i = 0; i < c->count; i++)
+        rn_store_set(store, RN_STORE_MOMENTUM, c->param[i], c->extras[i].data);
+}

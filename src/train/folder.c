@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The run folder. */
+#include "train/run.h"
+
+#include "core/file.h"
+#include "core/memory.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int rn_run_name(struct rn_run *run, const char *folder, struct rn_error *err)
+{
+    *run = (struct rn_run){
+        .folder = rn_strdup(folder),
+        .options = rn_path_join(folder, "run.json"),
+        .log = rn_path_join(folder, "log.jsonl"),
+        .last = rn_path_join(folder, "last.safetensors"),
+        .best = rn_path_join(folder, "best.safetensors"),
+        .curve = rn_path_join(folder, "curve.svg"),
+    };
+    if (run->folder == NULL || run->options == NULL || run->log == NULL ||
+        run->last == NULL || run->best == NULL || run->curve == NULL)
+        return rn_fail_memory(err, 6 * strlen(folder), "file names");
+    return RN_OK;
+}
+
+void rn_run_free(struct rn_run *run)
+{
+    rn_free(run->folder);
+    rn_free(run->options);
+    rn_free(run->log);
+    rn_free(run->last);
+    rn_free(run->best);
+    rn_free(run->curve);
+}
+
+int rn_run_vacant(const struct rn_run *run, struct rn_error *err)
+{
+    const char *const files[] = {run->options, run->log, run->last, run->best};
+
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+        if (access(files[i], F_OK) == 0)
+            return rn_fail(err, RN_ERR_ARG,
+                           "'%s' already holds a run; resume it or choose "
+                           "another folder",
+                           run->folder);
+    return RN_OK;
+}
+
+/* One folder; that it is there already is fine. */
+static int make_one(const char *path, struct rn_error *err)
+{
+    if (mkdir(path, 0777) == 0 || (errno == EEXIST && rn_is_folder(path)))
+        return RN_OK;
+    return rn_fail_errno(err, "make folder", path);
+}
+
+int rn_run_make(const struct rn_run *run, struct rn_error *err)
+{
+    char *path = rn_strdup(run->folder);
+    int rc = RN_OK;
+
+    if (path == NULL)
+        return rn_fail_memory(err, strlen(run->folder), "a file name");
+    for (char *p = strchr(path + 1, '/'); p != NULL && rc == RN_OK;
+         p = strchr(p + 1, '/')) {
+        *p = '\0';
+        if (!rn_is_folder(path))
+            rc = make_one(path, err);
+        *p = '/';
+    }
+    if (rc == RN_OK)
+        rc = make_one(path, err);
+    rn_free(path);
+    return rc;
+}
+
+/* "last.safetensors.tmp-123", as core/file.c names what it writes. */
+static bool is_left_over(const char *name)
+{
+    static const char *const files[] = {"run.json", "log.jsonl", "curve.svg",
+                                        "last.safetensors", "best.safetensors"};
+
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        size_t n = strlen(files[i]);
+
+        if (strncmp(name, files[i], n) == 0 &&
+            strncmp(name + n, ".tmp-", 5) == 0)
+            return true;
+    }
+    return false;
+}
+
+void rn_run_sweep(const struct rn_run *run)
+{
+    DIR *dir = opendir(run->folder);
+    struct dirent *entry;
+
+    if (dir == NULL)
+        return;
+    while ((entry = readdir(dir)) != NULL)
+        if (is_left_over(entry->d_name))
+            unlinkat(dirfd(dir), entry->d_name, 0);
+    closedir(dir);
+}

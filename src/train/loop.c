@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The training loop: steps, and what happens between them.
+ *
+ * Whatever a step or a report changes is in struct rn_progress, and effects
+ * come in this order: log line, best.safetensors, last.safetensors. So a run
+ * killed at any instant goes on from last.safetensors, does again what came
+ * after it, and arrives at the same files. */
+#include "train/trainer.h"
+
+#include "core/memory.h"
+#include "core/threads.h"
+#include "eval/eval.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <string.h>
+
+#define SAVE_SECONDS 600
+
+void rn_trainer_say(const struct rn_trainer *t, const char *format, ...)
+{
+    char text[512];
+    va_list args;
+
+    if (t->events.message == NULL)
+        return;
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    t->events.message(t->events.user, text);
+}
+
+static bool stop_asked(const struct rn_trainer *t)
+{
+    return t->events.stop != NULL && t->events.stop(t->events.user) != 0;
+}
+
+/* ------------------------------------------------------------ figures */
+
+static double epochs_done(const struct rn_trainer *t)
+{
+    return (double)t->progress.iteration / t->epoch_batches;
+}
+
+static double seconds_left(const struct rn_trainer *t)
+{
+    long done = t->progress.iteration - t->clock.first;
+    long left = t->iterations - t->progress.iteration;
+
+    if (done == 0)
+        return 0;
+    return (rn_now() - t->clock.start) / (double)done * (double)left;
+}
+
+/* What is known without a test. */
+static struct rn_train_report running_report(const struct rn_trainer *t)
+{
+    const struct rn_progress *p = &t->progress;
+    const struct rn_clock *c = &t->clock;
+    double images = p->images > 0 ? (double)p->images : 1;
+    double seconds = c->seconds;
+
+    return (struct rn_train_report){
+        .iteration = p->iteration,
+        .iterations = t->iterations,
+        .epoch = epochs_done(t),
+        .loss = p->loss_sum / images,
+        .train_error = 100.0 * (double)p->errors / images,
+        .lr = rn_schedule_lr(&t->schedule, p->iteration - 1),
+        .images_per_second = seconds > 0 ? (double)c->images / seconds : 0,
+        .data_wait = seconds > 0 ? fmin(1, c->waited / seconds) : 0,
+        .seconds_left = seconds_left(t),
+        .test_part = t->test_part,
+    };
+}
+
+/* -------------------------------------------------------------- saving */
+
+static int set_text(json_t *object, const char *name, const char *text)
+{
+    return json_object_set_new(object, name, json_string(text));
+}
+
+static int set_real(json_t *object, const char *name, double value)
+{
+    return json_object_set_new(object, name, json_real(value));
+}
+
+static int set_count(json_t *object, const char *name, long value)
+{
+    return json_object_set_new(object, name, json_integer(value));
+}
+
+/* Last part of a path: where data lies on this machine is nobody's business
+ * but run.json's. */
+static const char *last_part(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash != NULL && slash[1] != '\0' ? slash + 1 : path;
+}
+
+/* How the model was trained. No clock: the same run gives the same bytes. */
+static json_t *trained_json(const struct rn_trainer *t)
+{
+    const struct rn_progress *p = &t->progress;
+    const struct rn_train_options *o = &t->o;
+    json_t *object = json_object();
+    int failed = object == NULL;
+
+    if (failed)
+        return NULL;
+    failed |= set_text(object, "data", last_part(t->data->spec));
+    failed |= set_text(object, "format", t->data->format);
+    failed |= set_count(object, "images", t->sampler.count);
+    failed |= set_count(object, "iterations", p->iteration);
+    failed |= set_real(object, "epochs", epochs_done(t));
+    failed |= set_count(object, "batch", o->batch);
+    failed |= set_real(object, "lr", o->lr);
+    failed |= set_text(object, "schedule", o->schedule);
+    failed |= set_text(object, "warmup", o->warmup);
+    failed |= set_real(object, "momentum", o->momentum);
+    failed |= set_real(object, "weight_decay", o->weight_decay);
+    failed |= set_real(object, "label_smoothing", o->label_smoothing);
+    failed |= set_text(object, "augment", o->augment);
+    failed |=
+        json_object_set_new(object, "seed", json_integer((json_int_t)o->seed));
+    if (p->tested == p->iteration) {
+        failed |= set_real(object, "test_error", p->test_error);
+        failed |= set_count(object, "test_images", t->test_images);
+        failed |= set_text(object, "test_part", rn_part_name(t->test_part));
+    }
+    if (!failed)
+        return object;
+    json_decref(object);
+    return NULL;
+}
+
+/* Bring the model in memory up to date with the store. */
+static int export_model(struct rn_trainer *t, struct rn_error *err)
+{
+    json_t *object = trained_json(t);
+    char *text = object == NULL ? NULL : rn_json_dump(object, 0);
+    const char *broken;
+
+    json_decref(object);
+    if (text == NULL)
+        return rn_fail_memory(err, 1024, "the model's description");
+    rn_free(t->model->trained);
+    t->model->trained = text;
+
+    rn_store_export(t->store, t->model->graph);
+    broken = rn_model_not_finite(t->model);
+    if (broken != NULL)
+        return rn_fail(err, RN_ERR_LOSS,
+                       "parameters are not finite after iteration %ld: %s; "
+                       "'%s' is the last good checkpoint",
+                       t->progress.iteration, broken, t->run.last);
+    return RN_OK;
+}
+
+int rn_trainer_save(struct rn_trainer *t, struct rn_error *err)
+{
+    int rc = rn_log_sync(&t->log, err);
+
+    t->progress.warmed_at = t->schedule.warmed_at;
+    if (rc == RN_OK)
+        rc = export_model(t, err);
+    if (rc == RN_OK)
+        rc = rn_checkpoint_save(&t->checkpoint, t->run.last, t->model, t->store,
+                                &t->progress, t->checksum, err);
+    t->clock.saved = rn_now();
+    return rc;
+}
+
+static int save_best(struct rn_trainer *t, struct rn_error *err)
+{
+    int rc = export_model(t, err);
+
+    return rc == RN_OK ? rn_model_save(t->model, t->run.best, err) : rc;
+}
+
+int rn_trainer_draw(struct rn_trainer *t, struct rn_error *err)
+{
+    struct rn_curve curve = {
+        .test_name = rn_part_name(t->test_part),
+        .iterations = t->iterations,
+        .step = t->schedule.step,
+        .steps = t->schedule.steps,
+    };
+
+    snprintf(curve.title, sizeof(curve.title), "%s on %s", t->model->spec.name,
+             t->data->format);
+    return rn_curve_write(t->run.log, t->run.curve, &curve, err);
+}
+
+/* ------------------------------------------------------------- testing */
+
+static int test_progress(void *user, int done, int images)
+{
+    (void)done;
+    (void)images;
+    return stop_asked(user);
+}
+
+/* Fills progress.test_*; RN_ERR_STOPPED leaves progress as it was. */
+static int run_test(struct rn_trainer *t, struct rn_error *err)
+{
+    struct rn_progress *p = &t->progress;
+    struct rn_eval_pass pass = {
+        .plan = t->test_plan,
+        .batch = t->test_batch,
+        .data = t->data,
+        .part = t->test_part,
+        .preprocessing = &t->model->preprocessing,
+        .user = t,
+        .progress = test_progress,
+    };
+    struct rn_metrics m;
+    int rc = rn_plan_refresh(t->test_plan, err);
+
+    if (rc == RN_OK)
+        rc = rn_eval_run(&pass, &m, err);
+    if (rc != RN_OK)
+        return rc;
+    p->tested = p->iteration;
+    p->test_error = 100.0 * (double)m.wrong1 / (double)m.images;
+    p->test_error5 = 100.0 * (double)m.wrong5 / (double)m.images;
+    p->test_loss = m.loss / (double)m.images;
+    return RN_OK;
+}
+
+/* ------------------------------------------------------------ reporting */
+
+static bool due(const struct rn_trainer *t, long every)
+{
+    long i = t->progress.iteration;
+
+    return i > 0 && (i % every == 0 || i == t->iterations);
+}
+
+static bool test_due(const struct rn_trainer *t)
+{
+    return t->test_images > 0 && due(t, t->test_every);
+}
+
+/* A report may have been left to do by a run stopped before it. */
+static bool report_due(const struct rn_trainer *t)
+{
+    return t->progress.reported < t->progress.iteration &&
+           (due(t, t->report_every) || test_due(t));
+}
+
+/* Epochs may be long: unless told when to save, never lose more than ten
+ * minutes. When checkpoints are written has no influence on what they hold. */
+static bool save_due(const struct rn_trainer *t)
+{
+    return due(t, t->save_every) ||
+           (t->o.save_every == 0 && rn_now() - t->clock.saved > SAVE_SECONDS);
+}
+
+/* Log line written: forget the sums behind it. */
+static void close_report(struct rn_trainer *t,
+                         const struct rn_train_report *report)
+{
+    struct rn_progress *p = &t->progress;
+
+    p->loss = report->loss;
+    p->train_error = report->train_error;
+    p->reported = p->iteration;
+    p->loss_sum = 0;
+    p->errors = p->images = 0;
+    t->clock.seconds = t->clock.waited = 0;
+    t->clock.images = 0;
+}
+
+/* After a test: the curve, and the model when there is none better. */
+static int after_test(struct rn_trainer *t, struct rn_error *err)
+{
+    struct rn_progress *p = &t->progress;
+    int rc = rn_trainer_draw(t, err);
+
+    if (rc != RN_OK ||
+        (p->best_iteration >= 0 && !(p->test_error < p->best_error)))
+        return rc;
+    rc = save_best(t, err);
+    if (rc == RN_OK) {
+        p->best_error = p->test_error;
+        p->best_iteration = p->iteration;
+    }
+    return rc;
+}
+
+static int report(struct rn_trainer *t, struct rn_error *err)
+{
+    struct rn_train_report r = running_report(t);
+    int rc = RN_OK;
+
+    r.tested = test_due(t);
+    if (r.tested)
+        rc = run_test(t, err);
+    if (rc == RN_OK && r.tested) {
+        r.test_error = t->progress.test_error;
+        r.test_error5 = t->progress.test_error5;
+        r.test_loss = t->progress.test_loss;
+        r.seconds_left = seconds_left(t);
+    }
+    if (rc == RN_OK)
+        rc = rn_log_line(&t->log, &r, err);
+    if (rc != RN_OK)
+        return rc;
+    close_report(t, &r);
+    if (r.tested)
+        rc = after_test(t, err);
+    if (rc == RN_OK && t->events.report != NULL)
+        t->events.report(t->events.user, &r);
+    return rc;
+}
+
+/* --------------------------------------------------------------- steps */
+
+/* The paper's rule for 110 layers, section 4.2. */
+static void watch_warm_up(struct rn_trainer *t, int images, int errors)
+{
+    struct rn_progress *p = &t->progress;
+    double error;
+
+    if (t->schedule.error_below <= 0 || t->schedule.warmed_at >= 0)
+        return;
+    p->warm_errors += errors;
+    p->warm_images += images;
+    if (p->iteration % RN_WARM_WINDOW != 0)
+        return;
+    error = 100.0 * (double)p->warm_errors / (double)p->warm_images;
+    p->warm_errors = p->warm_images = 0;
+    if (error >= t->schedule.error_below)
+        return;
+    t->schedule.warmed_at = p->iteration;
+    rn_trainer_say(t,
+                   "warm-up ends after iteration %ld: training error %.1f %%",
+                   p->iteration, error);
+}
+
+static void count_step(struct rn_trainer *t, int images,
+                       const struct rn_step_result *result)
+{
+    struct rn_progress *p = &t->progress;
+
+    p->iteration++;
+    p->loss_sum += result->loss;
+    p->errors += result->errors;
+    p->images += images;
+    t->clock.images += images;
+    watch_warm_up(t, images, result->errors);
+}
+
+static int step(struct rn_trainer *t, struct rn_error *err)
+{
+    double start = rn_now();
+    struct rn_batch batch;
+    struct rn_step_result result;
+    struct rn_sgd sgd = {
+        .lr = (float)rn_schedule_lr(&t->schedule, t->progress.iteration),
+        .momentum = (float)t->o.momentum,
+        .weight_decay = (float)t->o.weight_decay,
+        .decay_all = t->o.decay_all != 0,
+        .threads = t->o.threads,
+    };
+    int rc = rn_loader_next(t->loader, &batch, &t->clock.waited, err);
+
+    if (rc == RN_OK)
+        rc = rn_plan_train(batch.count == t->o.batch ? t->plan : t->rest_plan,
+                           batch.images, batch.labels,
+                           (float)t->o.label_smoothing, &result, err);
+    if (rc != RN_OK)
+        return rc;
+    if (!isfinite(result.loss))
+        return rn_fail(err, RN_ERR_LOSS,
+                       "loss is not finite in iteration %ld (lr %g); '%s' is "
+                       "the last good checkpoint",
+                       t->progress.iteration + 1, (double)sgd.lr, t->run.last);
+    rn_sgd_step(&sgd, t->model->graph, &t->flat);
+    count_step(t, batch.count, &result);
+    t->clock.seconds += rn_now() - start;
+    return RN_OK;
+}
+
+static void tick(const struct rn_trainer *t)
+{
+    struct rn_train_report r;
+
+    if (t->events.tick == NULL)
+        return;
+    r = running_report(t);
+    t->events.tick(t->events.user, &r);
+}
+
+static int stop(struct rn_trainer *t, struct rn_error *err)
+{
+    int rc = rn_trainer_save(t, err);
+
+    if (rc != RN_OK)
+        return rc;
+    return rn_fail(err, RN_ERR_STOPPED,
+                   "stopped after iteration %ld of %ld; '%s' can be resumed",
+                   t->progress.iteration, t->iterations, t->run.folder);
+}
+
+/* Everything that follows an iteration. */
+static int between(struct rn_trainer *t, struct rn_error *err)
+{
+    int rc;
+
+    if (!report_due(t))
+        return save_due(t) ? rn_trainer_save(t, err) : RN_OK;
+    rc = report(t, err);
+    /* A test may be broken off; it is done first thing on resuming. */
+    if (rc == RN_ERR_STOPPED)
+        return stop(t, err);
+    if (rc == RN_OK && save_due(t))
+        rc = rn_trainer_save(t, err);
+    return rc;
+}
+
+int rn_trainer_loop(struct rn_trainer *t, struct rn_error *err)
+{
+    int rc = RN_OK;
+
+    t->clock = (struct rn_clock){
+        .start = rn_now(), .first = t->progress.iteration, .saved = rn_now()};
+    if (t->progress.iteration > 0)
+        rc = between(t, err);
+    while (rc == RN_OK && t->progress.iteration < t->iterations) {
+        rc = step(t, err);
+        if (rc != RN_OK)
+            break;
+        tick(t);
+        rc = stop_asked(t) ? stop(t, err) : between(t, err);
+    }
+    /* Without tests the last model is the best there is. */
+    if (rc == RN_OK && t->test_images == 0) {
+        rc = save_best(t, err);
+        if (rc == RN_OK)
+            rc = rn_trainer_draw(t, err);
+    }
+    return rc;
+}

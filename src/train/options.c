@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Training options: defaults, ranges, and their form in run.json. One table
+ * serves all three. */
+#include "train/run.h"
+
+#include "core/file.h"
+#include "core/memory.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum kind { TEXT, LETTER, INT, LONG, REAL, SEED };
+
+#define PLACE(field)    offsetof(struct rn_train_options, field)
+#define DEFAULT_NET     "resnet20"
+#define BELOW_ONE       0.99999999999999989
+#define MOST_ITERATIONS 1e9
+
+static const struct option {
+    const char *name;
+    enum kind kind;
+    size_t place;
+    double low, high;  /* numbers */
+    const char *range; /* the same in words */
+    bool elsewhere;    /* says where things are, not what is computed */
+} options[] = {
+    /* clang-format off */
+    {"data", TEXT, PLACE(data), 0, 0, NULL, true},
+    {"net", TEXT, PLACE(net), 0, 0, NULL, false},
+    {"weights", TEXT, PLACE(weights), 0, 0, NULL, true},
+    {"shortcut", LETTER, PLACE(shortcut), 0, 0, NULL, false},
+    {"stride_v1", INT, PLACE(stride_v1), 0, 1, "0 or 1", false},
+    {"batch", INT, PLACE(batch), 1, 1e6, "from 1 to 1000000", false},
+    {"threads", INT, PLACE(threads), 0, 1024, "from 0 to 1024", false},
+    {"iterations", LONG, PLACE(iterations), 0, MOST_ITERATIONS,
+     "from 0 to 1000000000", false},
+    {"epochs", REAL, PLACE(epochs), 0, 1e6, "from 0 to 1000000", false},
+    {"lr", REAL, PLACE(lr), 1e-30, 1e6, "greater than 0 and up to 1000000",
+     false},
+    {"momentum", REAL, PLACE(momentum), 0, BELOW_ONE, "from 0 to below 1",
+     false},
+    {"weight_decay", REAL, PLACE(weight_decay), 0, 1, "from 0 to 1", false},
+    {"decay_all", INT, PLACE(decay_all), 0, 1, "0 or 1", false},
+    {"schedule", TEXT, PLACE(schedule), 0, 0, NULL, false},
+    {"warmup", TEXT, PLACE(warmup), 0, 0, NULL, false},
+    {"warmup_lr", REAL, PLACE(warmup_lr), 0, 1e6, "from 0 to 1000000", false},
+    {"label_smoothing", REAL, PLACE(label_smoothing), 0, BELOW_ONE,
+     "from 0 to below 1", false},
+    {"seed", SEED, PLACE(seed), 0, 0, NULL, false},
+    {"validation", INT, PLACE(validation), 0, 1e9, "from 0 to 1000000000",
+     false},
+    {"augment", TEXT, PLACE(augment), 0, 0, NULL, false},
+    {"crop_pad", INT, PLACE(crop_pad), 0, 1024, "from 0 to 1024", false},
+    {"normalize", TEXT, PLACE(normalize), 0, 0, NULL, false},
+    {"last_batch", TEXT, PLACE(last_batch), 0, 0, NULL, false},
+    {"report_every", LONG, PLACE(report_every), 0, MOST_ITERATIONS,
+     "from 0 to 1000000000", false},
+    {"test_every", LONG, PLACE(test_every), 0, MOST_ITERATIONS,
+     "from 0 to 1000000000", false},
+    {"save_every", LONG, PLACE(save_every), 0, MOST_ITERATIONS,
+     "from 0 to 1000000000", false},
+    {"exact", INT, PLACE(exact), 0, 1, "0 or 1", false},
+    /* clang-format on */
+};
+
+#define OPTIONS (sizeof(options) / sizeof(options[0]))
+
+const char *const rn_augment_names[] = {"none", "flip", "crop", "crop-flip",
+                                        NULL};
+const char *const rn_normalize_names[] = {"channel", "pixel", NULL};
+const char *const rn_last_batch_names[] = {"wrap", "drop", "keep", NULL};
+
+int rn_choice(const char *const *names, const char *value)
+{
+    for (int i = 0; names[i] != NULL; i++)
+        if (strcmp(names[i], value) == 0)
+            return i;
+    return -1;
+}
+
+void rn_train_defaults(struct rn_train_options *o)
+{
+    *o = (struct rn_train_options){
+        .batch = 128,
+        .lr = 0.1,
+        .momentum = 0.9,
+        .weight_decay = 1e-4,
+        .decay_all = 1,
+        .schedule = "step:50%,75%",
+        .warmup = "none",
+        .warmup_lr = 0.01,
+        .seed = 1,
+        .augment = "crop-flip",
+        .crop_pad = 4,
+        .normalize = "channel",
+        .last_batch = "wrap",
+    };
+}
+
+/* ------------------------------------------------------------- ranges */
+
+static double number(const struct rn_train_options *o,
+                     const struct option *option)
+{
+    const char *at = (const char *)o + option->place;
+
+    if (option->kind == INT)
+        return *(const int *)at;
+    if (option->kind == LONG)
+        return (double)*(const long *)at;
+    return *(const double *)at;
+}
+
+static int check_numbers(const struct rn_train_options *o, struct rn_error *err)
+{
+    for (size_t i = 0; i < OPTIONS; i++) {
+        double value;
+
+        if (options[i].range == NULL)
+            continue;
+        value = number(o, &options[i]);
+        if (!(value >= options[i].low && value <= options[i].high))
+            return rn_fail(err, RN_ERR_ARG, "%s %.10g: must be %s",
+                           options[i].name, value, options[i].range);
+    }
+    return RN_OK;
+}
+
+static int check_choice(const char *name, const char *const *names,
+                        const char *value, const char *expected,
+                        struct rn_error *err)
+{
+    if (rn_choice(names, value) >= 0)
+        return RN_OK;
+    return rn_fail(err, RN_ERR_ARG, "%s '%s': expected %s", name, value,
+                   expected);
+}
+
+static json_t *text_json(const char *text)
+{
+    return text == NULL ? json_null() : json_string(text);
+}
+
+static json_t *option_json(const struct rn_train_options *o,
+                           const struct option *option)
+{
+    const char *at = (const char *)o + option->place;
+
+    switch (option->kind) {
+    case TEXT:
+        return text_json(*(const char *const *)at);
+    case LETTER:
+        return *at == 0 ? json_null() : json_stringn(at, 1);
+    case INT:
+        return json_integer(*(const int *)at);
+    case LONG:
+        return json_integer(*(const long *)at);
+    case SEED:
+        return json_integer((json_int_t) * (const uint64_t *)at);
+    case REAL:
+        break;
+    }
+    return json_real(*(const double *)at);
+}
+
+/* Texts go into run.json, which is UTF-8. */
+static int check_texts(const struct rn_train_options *o, struct rn_error *err)
+{
+    for (size_t i = 0; i < OPTIONS; i++) {
+        json_t *text = NULL;
+
+        if (options[i].kind != TEXT)
+            continue;
+        text = option_json(o, &options[i]);
+        if (text == NULL)
+            return rn_fail(err, RN_ERR_ARG, "%s is not UTF-8 text",
+                           options[i].name);
+        json_decref(text);
+    }
+    return RN_OK;
+}
+
+static void fill_texts(struct rn_train_options *o)
+{
+    struct rn_train_options d;
+
+    rn_train_defaults(&d);
+    if (o->net == NULL && o->weights == NULL)
+        o->net = DEFAULT_NET;
+    if (o->schedule == NULL)
+        o->schedule = d.schedule;
+    if (o->warmup == NULL)
+        o->warmup = d.warmup;
+    if (o->augment == NULL)
+        o->augment = d.augment;
+    if (o->normalize == NULL)
+        o->normalize = d.normalize;
+    if (o->last_batch == NULL)
+        o->last_batch = d.last_batch;
+}
+
+int rn_options_check(struct rn_train_options *o, struct rn_error *err)
+{
+    int rc;
+
+    if (o->data == NULL || o->data[0] == '\0')
+        return rn_fail(err, RN_ERR_ARG, "no data to train on is given");
+    fill_texts(o);
+    rc = check_numbers(o, err);
+    if (rc == RN_OK)
+        rc = check_texts(o, err);
+    if (rc == RN_OK && o->iterations > 0 && o->epochs > 0)
+        rc = rn_fail(err, RN_ERR_ARG,
+                     "iterations %ld and epochs %g: only one may be given",
+                     o->iterations, o->epochs);
+    if (rc == RN_OK && o->shortcut != 0 && strchr("ABC", o->shortcut) == NULL)
+        rc = rn_fail(err, RN_ERR_ARG, "shortcut '%c': expected A, B or C",
+                     o->shortcut);
+    if (rc == RN_OK && o->seed > INT64_MAX)
+        rc = rn_fail(err, RN_ERR_ARG, "seed %llu: must be below 2^63",
+                     (unsigned long long)o->seed);
+    if (rc == RN_OK)
+        rc = check_choice("augment", rn_augment_names, o->augment,
+                          "none, flip, crop or crop-flip", err);
+    if (rc == RN_OK)
+        rc = check_choice("normalize", rn_normalize_names, o->normalize,
+                          "channel or pixel", err);
+    if (rc == RN_OK)
+        rc = check_choice("last_batch", rn_last_batch_names, o->last_batch,
+                          "wrap, drop or keep", err);
+    return rc;
+}
+
+/* --------------------------------------------------------------- JSON */
+
+static json_t *to_json(const struct rn_train_options *o, bool elsewhere)
+{
+    json_t *object = json_object();
+
+    for (size_t i = 0; i < OPTIONS && object != NULL; i++) {
+        if (options[i].elsewhere && !elsewhere)
+            continue;
+        if (json_object_set_new(object, options[i].name,
+                                option_json(o, &options[i])) != 0) {
+            json_decref(object);
+            return NULL;
+        }
+    }
+    return object;
+}
+
+json_t *rn_options_to_json(const struct rn_train_options *o)
+{
+    return to_json(o, true);
+}
+
+/* A value of the wrong type reads as NaN, which no range admits. */
+static double json_number(const json_t *value)
+{
+    return json_is_number(value) ? json_number_value(value) : (double)NAN;
+}
+
+static bool whole(double value)
+{
+    return value == floor(value) && fabs(value) <= MOST_ITERATIONS;
+}
+
+static bool option_read(struct rn_train_options *o, const struct option *option,
+                        const json_t *value)
+{
+    char *at = (char *)o + option->place;
+    double real = json_number(value);
+
+    switch (option->kind) {
+    case TEXT:
+        *(const char **)at = json_string_value(value);
+        return json_is_string(value) || json_is_null(value);
+    case LETTER:
+        *at = json_is_string(value) ? json_string_value(value)[0] : '\0';
+        return json_is_string(value) || json_is_null(value);
+    case SEED:
+        *(uint64_t *)at = (uint64_t)json_integer_value(value);
+        return json_is_integer(value);
+    case INT:
+        *(int *)at = whole(real) ? (int)real : 0;
+        return whole(real);
+    case LONG:
+        *(long *)at = whole(real) ? (long)real : 0;
+        return whole(real);
+    case REAL:
+        break;
+    }
+    *(double *)at = real;
+    return !isnan(real);
+}
+
+int rn_options_from_json(struct rn_train_options *o, const json_t *object,
+                         const char *path, struct rn_error *err)
+{
+    rn_train_defaults(o);
+    for (size_t i = 0; i < OPTIONS; i++) {
+        const json_t *value = json_object_get(object, options[i].name);
+
+        if (value == NULL || !option_read(o, &options[i], value))
+            return rn_fail(err, RN_ERR_DATA, "'%s': option %s is %s", path,
+                           options[i].name,
+                           value == NULL ? "missing" : "of the wrong type");
+    }
+    return RN_OK;
+}
+
+uint64_t rn_options_checksum(const struct rn_train_options *o)
+{
+    json_t *object = to_json(o, false);
+    char *text = object == NULL ? NULL : rn_json_dump(object, JSON_COMPACT);
+    uint64_t sum = text == NULL ? 0 : rn_checksum(0, text, strlen(text));
+
+    rn_free(text);
+    json_decref(object);
+    return sum;
+}
+
+/* rn_alloc()ed copy of what json_dumps() gives. */
+static char *dump(const json_t *value, size_t flags)
+{
+    char *text = json_dumps(value, flags | JSON_ENCODE_ANY);
+    char *copy = rn_strdup(text);
+
+    free(text);
+    return copy;
+}
+
+char *rn_json_dump(const json_t *value, size_t flags)
+{
+    char *text = dump(value, flags | JSON_REAL_PRECISION(15));
+    json_t *again =
+        text == NULL ? NULL : json_loads(text, JSON_DECODE_ANY, NULL);
+    bool same = again != NULL && json_equal(again, value);
+
+    json_decref(again);
+    if (same || text == NULL)
+        return text;
+    rn_free(text);
+    return dump(value, flags | JSON_REAL_PRECISION(17));
+}

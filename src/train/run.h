@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The parts of a run: options, run folder, checkpoints, log, curve. */
+#ifndef RN_TRAIN_RUN_H
+#define RN_TRAIN_RUN_H
+
+#include "formats/model.h"
+#include "plan/plan.h"
+
+#include <jansson.h>
+#include <stdio.h>
+
+/* ------------------------------------------------------------ options */
+
+/** Names of the choices an option has; NULL ends each. */
+extern const char *const rn_augment_names[];    /* bit 0: flip, bit 1: crop */
+extern const char *const rn_normalize_names[];  /* by per_pixel */
+extern const char *const rn_last_batch_names[]; /* by enum rn_last_batch */
+
+/** Place of a name in such a list, -1 when it is not there. */
+int rn_choice(const char *const *names, const char *value);
+
+/** Put defaults where texts are NULL, refuse what is out of range. */
+int rn_options_check(struct rn_train_options *o, struct rn_error *err);
+
+/** All options as a JSON object, NULL when memory is short. */
+json_t *rn_options_to_json(const struct rn_train_options *o);
+/** Back; texts are borrowed from `object`. `path` is for messages. */
+int rn_options_from_json(struct rn_train_options *o, const json_t *object,
+                         const char *path, struct rn_error *err);
+/** Checksum of the options that shape the result (not of where the data
+ *  lies, nor of the run folder's name). 0 when memory is short. */
+uint64_t rn_options_checksum(const struct rn_train_options *o);
+
+/** Text of a JSON value with reals as short as survives reading back;
+ *  rn_free() releases it. NULL when memory is short. */
+char *rn_json_dump(const json_t *value, size_t flags);
+
+/* --------------------------------------------------------- run folder */
+
+/** The files of a run; every text is owned. */
+struct rn_run {
+    char *folder, *options, *log, *last, *best, *curve;
+};
+
+int rn_run_name(struct rn_run *run, const char *folder, struct rn_error *err);
+void rn_run_free(struct rn_run *run);
+/** RN_ERR_ARG when the folder already holds a run. */
+int rn_run_vacant(const struct rn_run *run, struct rn_error *err);
+/** Make the folder, and those above it. */
+int rn_run_make(const struct rn_run *run, struct rn_error *err);
+/** Remove what a killed process left half written. */
+void rn_run_sweep(const struct rn_run *run);
+
+/* -------------------------------------------------------- checkpoints */
+
+/** Everything about a run that goes on changing, beside the parameters.
+ *  Nothing in it depends on the clock. */
+struct rn_progress {
+    long iteration; /* done */
+    long reported;  /* iteration of the last log line */
+    long warmed_at; /* as in struct rn_schedule */
+    /* Sums over the images since the last log line. */
+    double loss_sum;
+    long errors, images;
+    /* Sums for the warm-up rule, see RN_WARM_WINDOW. */
+    long warm_errors, warm_images;
+    double loss, train_error; /* of the last log line */
+    long tested;              /* iteration of the last test, -1: none yet */
+    double test_error, test_error5, test_loss;
+    double best_error;
+    long best_iteration; /* -1: none yet */
+};
+
+/** The warm-up rule looks at the training error of this many iterations, so
+ *  that it does not depend on how often a run reports. The paper's 110
+ *  layers took "about 400 iterations" to get there. */
+#define RN_WARM_WINDOW 100
+
+/** Momentum as extra tensors of a model file. */
+struct rn_checkpoint {
+    struct rn_extra *extras;
+    size_t *param; /* index into the graph's params, for each extra */
+    size_t count;
+    float *memory;
+    char *names;
+};
+
+int rn_checkpoint_create(struct rn_checkpoint *c, const struct rn_graph *graph,
+                         struct rn_error *err);
+void rn_checkpoint_free(struct rn_checkpoint *c);
+/** The model's parameters must have been exported from the store already. */
+int rn_checkpoint_save(struct rn_checkpoint *c, const char *path,
+                       const struct rn_model *model,
+                       const struct rn_store *store,
+                       const struct rn_progress *progress, uint64_t options,
+                       struct rn_error *err);
+/** RN_ERR_DATA when it was made with other options. Momentum stays in the
+ *  checkpoint for rn_checkpoint_restore(). */
+int rn_checkpoint_load(struct rn_checkpoint *c, const char *path,
+                       struct rn_model **model, struct rn_progress *progress,
+                       uint64_t options, struct rn_error *err);
+void rn_checkpoint_restore(const struct rn_checkpoint *c,
+                           struct rn_store *store);
+
+/* ---------------------------------------------------------------- log */
+
+struct rn_log {
+    FILE *file;
+    const char *path; /* borrowed */
+};
+
+/** Open a log to append to and lock it: RN_ERR_ARG when another process
+ *  trains there. */
+int rn_log_open(struct rn_log *log, const char *path, struct rn_error *err);
+/** Cut an open log back to its lines up to an iteration. */
+int rn_log_cut(struct rn_log *log, long iteration, struct rn_error *err);
+int rn_log_line(struct rn_log *log, const struct rn_train_report *report,
+                struct rn_error *err);
+/** Onto the disk, so that no checkpoint is newer than its log. */
+int rn_log_sync(struct rn_log *log, struct rn_error *err);
+void rn_log_close(struct rn_log *log);
+
+/* -------------------------------------------------------------- curve */
+
+struct rn_curve {
+    char title[160];       /* "resnet20 on cifar10" */
+    const char *test_name; /* "test" or "validation" */
+    long iterations;
+    const long *step; /* iterations where lr drops */
+    int steps;
+};
+
+/** Draw a log as SVG. A log without lines draws empty axes. */
+int rn_curve_write(const char *log, const char *svg,
+                   const struct rn_curve *curve, struct rn_error *err);
+
+#endif

@@ -1,0 +1,567 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* rn_train() and rn_train_resume(): set up a run, hand it to the loop. */
+#include "train/trainer.h"
+
+#include "core/file.h"
+#include "core/memory.h"
+#include "core/threads.h"
+#include "eval/eval.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define DEFAULT_ITERATIONS 64000 /* He et al. 2016, section 4.2 */
+#define REPORTS            200
+#define REPORT_AT_MOST     100 /* iterations */
+#define OPTIONS_LIMIT      ((size_t)1 << 20)
+
+/* ----------------------------------------------------------- planning */
+
+static void resolve_threads(struct rn_trainer *t)
+{
+    char by[32];
+    int threads = rn_threads_default("", by, sizeof(by));
+
+    if (t->o.threads == 0)
+        t->o.threads = threads;
+    else
+        snprintf(by, sizeof(by), "as asked");
+    rn_trainer_say(t, "%d thread%s (%s)", t->o.threads,
+                   t->o.threads == 1 ? "" : "s", by);
+}
+
+static int plan_batches(struct rn_trainer *t, struct rn_error *err)
+{
+    const struct rn_train_options *o = &t->o;
+    int images = t->data->part[RN_PART_TRAIN].count;
+
+    if (o->batch > images)
+        return rn_fail(err, RN_ERR_ARG,
+                       "batch %d: larger than the %d training images of '%s'",
+                       o->batch, images, t->data->spec);
+    t->sampler = (struct rn_sampler){
+        .seed = o->seed,
+        .count = images,
+        .batch = o->batch,
+        .last =
+            (enum rn_last_batch)rn_choice(rn_last_batch_names, o->last_batch),
+        .shuffle = true,
+    };
+    t->epoch_batches = rn_sampler_batches(&t->sampler);
+    if (t->sampler.last == RN_LAST_KEEP)
+        t->rest = images % o->batch;
+    return RN_OK;
+}
+
+static long at_least_one(double value)
+{
+    return value < 1 ? 1 : (long)value;
+}
+
+static int plan_length(struct rn_trainer *t, struct rn_error *err)
+{
+    const struct rn_train_options *o = &t->o;
+    /* Less a little, so that rounding does not add an iteration. */
+    double length = ceil(o->epochs * t->epoch_batches - 1e-6);
+
+    if (o->iterations > 0)
+        length = (double)o->iterations;
+    else if (o->epochs <= 0)
+        length = DEFAULT_ITERATIONS;
+    if (length > 1e9)
+        return rn_fail(err, RN_ERR_ARG,
+                       "epochs %g: more than a billion iterations", o->epochs);
+    t->iterations = at_least_one(length);
+    t->report_every = o->report_every;
+    if (t->report_every == 0)
+        t->report_every = at_least_one(fmin(length / REPORTS, REPORT_AT_MOST));
+    t->test_every = o->test_every;
+    if (t->test_every == 0)
+        t->test_every = at_least_one(round(t->epoch_batches));
+    t->save_every = o->save_every > 0 ? o->save_every : t->test_every;
+    return rn_schedule_parse(&t->schedule, o, t->iterations, err);
+}
+
+static void plan_test(struct rn_trainer *t)
+{
+    t->test_part = t->data->part[RN_PART_VALIDATION].count > 0
+                       ? RN_PART_VALIDATION
+                       : RN_PART_TEST;
+    t->test_images = t->data->part[t->test_part].count;
+    t->test_batch = rn_eval_batch(t->data->shape, t->test_images);
+}
+
+/* Data, and everything that follows from it and the options. */
+static int open_data(struct rn_trainer *t, struct rn_error *err)
+{
+    int rc = rn_data_open(&t->data, t->o.data, t->o.validation, err);
+
+    if (rc == RN_OK)
+        rc = plan_batches(t, err);
+    if (rc == RN_OK)
+        rc = plan_length(t, err);
+    if (rc != RN_OK)
+        return rc;
+    plan_test(t);
+    rn_trainer_say(t,
+                   "%s: %d training, %d validation, %d test images of "
+                   "%d x %d x %d in %d classes",
+                   t->data->format, t->data->part[RN_PART_TRAIN].count,
+                   t->data->part[RN_PART_VALIDATION].count,
+                   t->data->part[RN_PART_TEST].count, t->data->shape.c,
+                   t->data->shape.h, t->data->shape.w, t->data->classes);
+    return RN_OK;
+}
+
+/* -------------------------------------------------------------- model */
+
+static int create_model(struct rn_trainer *t, struct rn_error *err)
+{
+    struct rn_net_options net = {
+        .classes = t->data->classes,
+        .channels = t->data->shape.c,
+        .height = t->data->shape.h,
+        .width = t->data->shape.w,
+        .shortcut = t->o.shortcut,
+        .stride_v1 = t->o.stride_v1,
+    };
+
+    return rn_model_create(&t->model, t->o.net, &net, err);
+}
+
+static int load_weights(struct rn_trainer *t, struct rn_error *err)
+{
+    int rc = rn_model_load(&t->model, t->o.weights, err);
+
+    if (rc != RN_OK)
+        return rc;
+    if (t->o.net != NULL && strcmp(t->o.net, t->model->spec.name) != 0)
+        return rn_fail(err, RN_ERR_ARG, "'%s' holds a %s, not a %s",
+                       t->o.weights, t->model->spec.name, t->o.net);
+    t->o.net = t->model->spec.name;
+    return rn_model_fits(t->model, t->data, err);
+}
+
+/* The per-pixel mean of the paper goes without a std. */
+static int set_preprocessing(struct rn_trainer *t, struct rn_error *err)
+{
+    struct rn_shape s = t->data->shape;
+    bool per_pixel = rn_choice(rn_normalize_names, t->o.normalize) == 1;
+    size_t pixels = (size_t)s.c * (size_t)s.h * (size_t)s.w;
+    float *mean = rn_alloc(pixels, sizeof(float));
+    float *std = rn_alloc((size_t)s.c, sizeof(float));
+    int rc;
+
+    if (mean == NULL || std == NULL) {
+        rc = rn_fail_memory(err, pixels * sizeof(float), "a mean image");
+        goto out;
+    }
+    if (per_pixel)
+        rn_data_pixel_mean(t->data, mean);
+    else
+        rn_data_channel_stats(t->data, mean, std);
+    for (int i = 0; i < s.c && per_pixel; i++)
+        std[i] = 1;
+    rc = rn_model_set_preprocessing(t->model, per_pixel, mean, std, err);
+out:
+    rn_free(mean);
+    rn_free(std);
+    return rc;
+}
+
+/* Model for a run's first step. Weights keep the preprocessing they were
+ * trained with. */
+static int start_model(struct rn_trainer *t, struct rn_error *err)
+{
+    int rc = t->o.weights != NULL ? load_weights(t, err) : create_model(t, err);
+
+    if (rc == RN_OK && t->o.weights == NULL)
+        rn_model_init(t->model, t->o.seed);
+    if (rc == RN_OK && t->model->preprocessing.mean == NULL)
+        rc = set_preprocessing(t, err);
+    if (rc == RN_OK && t->data->class_names != NULL)
+        rc = rn_model_set_classes(
+            t->model, (const char *const *)t->data->class_names, err);
+    t->progress = (struct rn_progress){
+        .warmed_at = -1, .tested = -1, .best_iteration = -1};
+    return rc;
+}
+
+/* Model, momentum and progress of last.safetensors. */
+static int load_checkpoint(struct rn_trainer *t, struct rn_error *err)
+{
+    struct rn_model *model = NULL;
+    int rc = rn_model_load(&model, t->run.last, err);
+
+    if (rc == RN_OK)
+        rc = rn_model_fits(model, t->data, err);
+    if (rc == RN_OK)
+        rc = rn_checkpoint_create(&t->checkpoint, model->graph, err);
+    if (rc == RN_OK)
+        rc = rn_checkpoint_load(&t->checkpoint, t->run.last, &t->model,
+                                &t->progress, t->checksum, err);
+    rn_model_destroy(model);
+    if (rc == RN_OK && t->progress.iteration > t->iterations)
+        rc = rn_fail(err, RN_ERR_DATA,
+                     "'%s' is at iteration %ld of a run of %ld", t->run.last,
+                     t->progress.iteration, t->iterations);
+    if (rc == RN_OK)
+        t->schedule.warmed_at = t->progress.warmed_at;
+    return rc;
+}
+
+/* -------------------------------------------------------------- plans */
+
+static int build(struct rn_trainer *t, struct rn_plan **plan, enum rn_mode mode,
+                 int batch, struct rn_error *err)
+{
+    struct rn_plan_options options = {.mode = mode,
+                                      .batch = batch,
+                                      .threads = t->o.threads,
+                                      .exact = t->o.exact};
+
+    return rn_plan_build(plan, t->store, &options, err);
+}
+
+static int build_plans(struct rn_trainer *t, struct rn_error *err)
+{
+    int rc = rn_store_create(&t->store, t->model->graph, true, err);
+
+    if (rc != RN_OK)
+        return rc;
+    rn_store_flat(t->store, &t->flat);
+    rc = build(t, &t->plan, RN_MODE_TRAIN, t->o.batch, err);
+    if (rc == RN_OK && t->rest > 0)
+        rc = build(t, &t->rest_plan, RN_MODE_TRAIN, t->rest, err);
+    if (rc == RN_OK && t->test_images > 0)
+        rc = build(t, &t->test_plan, RN_MODE_INFER, t->test_batch, err);
+    return rc;
+}
+
+static int start_loader(struct rn_trainer *t, struct rn_error *err)
+{
+    int augment = rn_choice(rn_augment_names, t->o.augment);
+    struct rn_loader_config config = {
+        .data = t->data,
+        .part = RN_PART_TRAIN,
+        .sampler = t->sampler,
+        .augment = {.flip = (augment & 1) != 0,
+                    .crop = (augment & 2) != 0,
+                    .pad = t->o.crop_pad},
+        .per_pixel = t->model->preprocessing.per_pixel,
+        .mean = t->model->preprocessing.mean,
+        .std = t->model->preprocessing.std,
+        .first = t->progress.iteration,
+        .end = t->iterations,
+    };
+
+    return rn_loader_create(&t->loader, &config, err);
+}
+
+static void say_plan(const struct rn_trainer *t)
+{
+    rn_trainer_say(
+        t,
+        "%s: %" PRIu64 " parameters, %ld iterations of %d images (%.4g "
+        "epochs)%s",
+        t->model->spec.name, rn_graph_params(t->model->graph), t->iterations,
+        t->o.batch, (double)t->iterations / t->epoch_batches,
+        t->test_images == 0 ? "; there is nothing to test on" : "");
+}
+
+/* ----------------------------------------------------------- run.json */
+
+static json_t *network_json(const struct rn_trainer *t)
+{
+    const struct rn_net_spec *spec = &t->model->spec;
+    char shortcut[2] = {spec->shortcut, '\0'};
+
+    return json_pack("{s:s, s:[i,i,i], s:i, s:s, s:b, s:I, s:I}", "net",
+                     spec->name, "input", spec->input.c, spec->input.h,
+                     spec->input.w, "classes", spec->classes, "shortcut",
+                     shortcut, "stride_v1", (int)spec->stride_v1, "params",
+                     (json_int_t)rn_graph_params(t->model->graph), "macs",
+                     (json_int_t)rn_graph_macs(t->model->graph));
+}
+
+static json_t *data_json(const struct rn_trainer *t)
+{
+    const struct rn_data *d = t->data;
+    char sum[20];
+
+    snprintf(sum, sizeof(sum), "%016" PRIx64, d->checksum);
+    return json_pack("{s:s, s:s, s:i, s:i, s:i}", "format", d->format,
+                     "checksum", sum, "train", d->part[RN_PART_TRAIN].count,
+                     "validation", d->part[RN_PART_VALIDATION].count, "test",
+                     d->part[RN_PART_TEST].count);
+}
+
+static json_t *machine_json(const struct rn_trainer *t)
+{
+    struct rn_machine m;
+
+    rn_machine_get(&m);
+    return json_pack("{s:s, s:s, s:s, s:i}", "cpu", m.cpu, "isa", m.isa,
+                     "onednn", m.onednn, "threads", t->o.threads);
+}
+
+static int write_options(struct rn_trainer *t, struct rn_error *err)
+{
+    /* "o" values that are NULL make json_pack() fail, releasing the rest. */
+    json_t *object =
+        json_pack("{s:s, s:I, s:o, s:o, s:o, s:o}", "version", rn_version(),
+                  "iterations", (json_int_t)t->iterations, "options",
+                  rn_options_to_json(&t->o), "network", network_json(t), "data",
+                  data_json(t), "machine", machine_json(t));
+    char *text = object == NULL ? NULL : rn_json_dump(object, JSON_INDENT(2));
+    int rc;
+
+    json_decref(object);
+    rc = text == NULL ? rn_fail_memory(err, OPTIONS_LIMIT, "run.json")
+                      : rn_file_write(t->run.options, text, strlen(text), err);
+    rn_free(text);
+    return rc;
+}
+
+/* Options and data checksum of a run folder. */
+static int read_options(struct rn_trainer *t, struct rn_error *err)
+{
+    uint8_t *bytes = NULL;
+    size_t size = 0;
+    int rc;
+
+    if (!rn_is_file(t->run.options))
+        return rn_fail(err, RN_ERR_ARG,
+                       "'%s' holds no run: run.json is "
+                       "missing",
+                       t->run.folder);
+    rc = rn_file_read(t->run.options, OPTIONS_LIMIT, &bytes, &size, err);
+    if (rc != RN_OK)
+        return rc;
+    t->texts =
+        json_loadb((const char *)bytes, size, JSON_REJECT_DUPLICATES, NULL);
+    rn_free(bytes);
+    if (t->texts == NULL)
+        return rn_fail(err, RN_ERR_DATA, "'%s': not JSON", t->run.options);
+    rc = rn_options_from_json(&t->o, json_object_get(t->texts, "options"),
+                              t->run.options, err);
+    t->o.out = t->run.folder;
+    return rc;
+}
+
+static int check_data(const struct rn_trainer *t, struct rn_error *err)
+{
+    const char *sum = json_string_value(
+        json_object_get(json_object_get(t->texts, "data"), "checksum"));
+    char found[20];
+
+    snprintf(found, sizeof(found), "%016" PRIx64, t->data->checksum);
+    if (sum != NULL && strcmp(sum, found) == 0)
+        return RN_OK;
+    return rn_fail(err, RN_ERR_DATA,
+                   "'%s' is not the data the run began with: checksum %s, "
+                   "expected %s",
+                   t->data->spec, found, sum == NULL ? "(none)" : sum);
+}
+
+/* The last bits depend on what computes them. */
+static void compare_machine(const struct rn_trainer *t)
+{
+    const json_t *object = json_object_get(t->texts, "machine");
+    const char *onednn = json_string_value(json_object_get(object, "onednn"));
+    const char *isa = json_string_value(json_object_get(object, "isa"));
+    struct rn_machine m;
+
+    rn_machine_get(&m);
+    if (onednn == NULL || isa == NULL || strcmp(onednn, m.onednn) != 0 ||
+        strcmp(isa, m.isa) != 0)
+        rn_trainer_say(t, "the run began on another machine or oneDNN; its "
+                          "last bits may differ from now on");
+}
+
+/* ------------------------------------------------------------- running */
+
+/* A path that still holds in another working folder, for run.json. */
+static int make_absolute(const char **path, char **owned, struct rn_error *err)
+{
+    if (*path == NULL || access(*path, F_OK) != 0)
+        return RN_OK;
+    *owned = realpath(*path, NULL);
+    if (*owned == NULL)
+        return rn_fail_errno(err, "find", *path);
+    *path = *owned;
+    return RN_OK;
+}
+
+/* From a model and progress to running. */
+static int prepare(struct rn_trainer *t, struct rn_error *err)
+{
+    int rc = build_plans(t, err);
+
+    if (rc == RN_OK && t->checkpoint.extras == NULL)
+        rc = rn_checkpoint_create(&t->checkpoint, t->model->graph, err);
+    else if (rc == RN_OK)
+        rn_checkpoint_restore(&t->checkpoint, t->store);
+    if (rc == RN_OK)
+        rc = start_loader(t, err);
+    if (rc == RN_OK)
+        say_plan(t);
+    return rc;
+}
+
+static void fill_result(const struct rn_trainer *t, double start,
+                        struct rn_train_result *result)
+{
+    const struct rn_progress *p = &t->progress;
+
+    *result = (struct rn_train_result){
+        .iterations = p->iteration,
+        .seconds = rn_now() - start,
+        .loss = p->loss,
+        .train_error = p->train_error,
+        .test_error = p->test_error,
+        .test_error5 = p->test_error5,
+        .test_loss = p->test_loss,
+        .best_error = p->best_error,
+        .best_iteration = p->best_iteration,
+        .test_part = t->test_part,
+        .test_images = t->test_images,
+    };
+}
+
+static void release(struct rn_trainer *t)
+{
+    rn_loader_destroy(t->loader);
+    rn_plan_destroy(t->plan);
+    rn_plan_destroy(t->rest_plan);
+    rn_plan_destroy(t->test_plan);
+    rn_store_destroy(t->store);
+    rn_checkpoint_free(&t->checkpoint);
+    rn_model_destroy(t->model);
+    rn_data_close(t->data);
+    rn_log_close(&t->log);
+    rn_run_free(&t->run);
+    json_decref(t->texts);
+}
+
+/* A run's first iterations: nothing is written before all that can fail has
+ * been tried. */
+static int begin(struct rn_trainer *t, struct rn_error *err)
+{
+    int rc = open_data(t, err);
+
+    if (rc == RN_OK)
+        rc = start_model(t, err);
+    if (rc == RN_OK)
+        rc = prepare(t, err);
+    if (rc == RN_OK)
+        rc = rn_run_make(&t->run, err);
+    if (rc == RN_OK)
+        rc = rn_run_vacant(&t->run, err);
+    t->checksum = rn_options_checksum(&t->o);
+    if (rc == RN_OK)
+        rc = write_options(t, err);
+    if (rc == RN_OK)
+        rc = rn_log_open(&t->log, t->run.log, err);
+    if (rc == RN_OK)
+        rc = rn_trainer_save(t, err);
+    return rc;
+}
+
+int rn_train(const struct rn_train_options *options,
+             const struct rn_train_events *events,
+             struct rn_train_result *result, struct rn_error *err)
+{
+    struct rn_trainer t = {.o = *options};
+    char *data = NULL, *weights = NULL;
+    double start = rn_now();
+    int rc;
+
+    if (events != NULL)
+        t.events = *events;
+    if (result != NULL)
+        *result = (struct rn_train_result){.best_iteration = -1};
+    if (options->out == NULL || options->out[0] == '\0')
+        return rn_fail(err, RN_ERR_ARG, "no run folder to make is given");
+    rc = rn_options_check(&t.o, err);
+    if (rc == RN_OK)
+        rc = rn_run_name(&t.run, t.o.out, err);
+    if (rc == RN_OK)
+        rc = rn_run_vacant(&t.run, err);
+    if (rc == RN_OK)
+        rc = make_absolute(&t.o.data, &data, err);
+    if (rc == RN_OK)
+        rc = make_absolute(&t.o.weights, &weights, err);
+    if (rc == RN_OK) {
+        resolve_threads(&t);
+        rc = begin(&t, err);
+    }
+    if (rc == RN_OK)
+        rc = rn_trainer_loop(&t, err);
+    if (result != NULL)
+        fill_result(&t, start, result);
+    release(&t);
+    free(data);
+    free(weights);
+    return rc;
+}
+
+/* A run killed before its first checkpoint begins again. */
+static int begin_again(struct rn_trainer *t, struct rn_error *err)
+{
+    bool saved = rn_is_file(t->run.last);
+    int rc;
+
+    resolve_threads(t);
+    t->checksum = rn_options_checksum(&t->o);
+    rc = open_data(t, err);
+    if (rc == RN_OK)
+        rc = check_data(t, err);
+    if (rc == RN_OK)
+        rc = saved ? load_checkpoint(t, err) : start_model(t, err);
+    if (rc == RN_OK)
+        rc = prepare(t, err);
+    if (rc == RN_OK)
+        rc = rn_log_cut(&t->log, t->progress.reported, err);
+    if (rc == RN_OK && !saved)
+        rc = rn_trainer_save(t, err);
+    return rc;
+}
+
+int rn_train_resume(const char *run, const struct rn_train_events *events,
+                    struct rn_train_result *result, struct rn_error *err)
+{
+    struct rn_trainer t = {.o = {.batch = 0}};
+    double start = rn_now();
+    int rc;
+
+    if (events != NULL)
+        t.events = *events;
+    if (result != NULL)
+        *result = (struct rn_train_result){.best_iteration = -1};
+    rc = rn_run_name(&t.run, run, err);
+    if (rc == RN_OK)
+        rc = read_options(&t, err);
+    if (rc == RN_OK)
+        rc = rn_options_check(&t.o, err);
+    if (rc == RN_OK)
+        rc = rn_log_open(&t.log, t.run.log, err);
+    if (rc == RN_OK) {
+        rn_run_sweep(&t.run);
+        compare_machine(&t);
+        rc = begin_again(&t, err);
+    }
+    if (rc == RN_OK) {
+        rn_trainer_say(&t, "resumed after iteration %ld of %ld",
+                       t.progress.iteration, t.iterations);
+        rc = rn_trainer_loop(&t, err);
+    }
+    if (result != NULL)
+        fill_result(&t, start, result);
+    release(&t);
+    return rc;
+}
