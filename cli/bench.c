@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* resnet bench: speed and memory of a network, step by step if asked. */
+#include "cli.h"
+#include "output.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct options {
+    struct rn_net_options net;
+    struct rn_bench_options bench;
+    int mode;
+    int batch;
+    int json;
+};
+
+#define AT(field) offsetof(struct options, field)
+
+/* clang-format off */
+static const struct option own_options[] = {
+    {"mode", "MODE", OPTION_INDEX, AT(mode), 0, 0, "infer|train", NULL,
+     "what to time: infer or train"},
+    {"batch", "N", OPTION_INT, AT(batch), 1, 65536, NULL,
+     "128, or 32 above 64 pixels", "images per run"},
+    {"threads", "N", OPTION_INT, AT(bench.threads), 1, 1024, NULL,
+     "what the machine allows", "compute threads"},
+    {"seconds", "X", OPTION_REAL, AT(bench.seconds), 0, 86400, NULL, NULL,
+     "about how long to measure"},
+    {"layers", NULL, OPTION_FLAG, AT(bench.profile), 0, 0, NULL, NULL,
+     "time every step, too"},
+    {"exact", NULL, OPTION_FLAG, AT(bench.exact), 0, 0, NULL, NULL,
+     "direct convolution only, no Winograd"},
+    {"json", NULL, OPTION_FLAG, AT(json), 0, 0, NULL, NULL,
+     "print the result as one JSON object"},
+};
+/* clang-format on */
+
+static const struct option_group groups[] = {
+    {"measurement", own_options, COUNT(own_options), 0},
+    {"network", net_options, NET_OPTIONS, AT(net)},
+};
+
+static void defaults(void *options)
+{
+    struct options *o = options;
+
+    rn_net_defaults(&o->net);
+    rn_bench_defaults(&o->bench);
+    o->mode = o->bench.mode;
+}
+
+/** What was measured, on what. */
+struct measured {
+    struct rn_model_info info;
+    struct rn_machine machine;
+    struct rn_bench_result result;
+    const struct rn_plan *plan; /* NULL without --layers */
+    const char *mode;
+};
+
+/* --------------------------------------------------------------- JSON */
+
+static json_t *json_steps(const struct rn_plan *plan)
+{
+    json_t *list = json_list();
+    struct rn_step_info step;
+
+    for (size_t i = 0; rn_plan_step(plan, i, &step) == RN_OK; i++) {
+        json_t *entry = json_new();
+
+        json_put(entry, "name", json_text(step.name));
+        json_put(entry, "pass", json_text(step.pass));
+        json_put(entry, "algorithm", json_text(step.algorithm));
+        json_put(entry, "seconds", json_double(step.seconds));
+        json_put(entry, "flops", json_double(step.flops));
+        json_put(entry, "bytes", json_double(step.bytes));
+        json_add(list, entry);
+    }
+    return list;
+}
+
+static void print_json(const struct measured *m)
+{
+    const struct rn_bench_result *r = &m->result;
+    json_t *object = json_new(), *rate = json_new();
+
+    json_put(rate, "median", json_double(r->images_per_second_median));
+    json_put(rate, "min", json_double(r->images_per_second_min));
+    json_put(rate, "max", json_double(r->images_per_second_max));
+    json_put(object, "net", json_text(m->info.net));
+    json_put(object, "mode", json_text(m->mode));
+    json_put(object, "batch", json_count((uint64_t)r->batch));
+    json_put(object, "threads", json_count((uint64_t)r->threads));
+    json_put(object, "rounds", json_count((uint64_t)r->rounds));
+    json_put(object, "images_per_second", rate);
+    json_put(object, "plan_bytes", json_count(r->plan_bytes));
+    json_put(object, "peak_memory_bytes", json_count(r->peak_memory_bytes));
+    json_put(object, "isa", json_text(m->machine.isa));
+    json_put(object, "onednn", json_text(m->machine.onednn));
+    if (m->plan) {
+        json_put(object, "peak_gflops", json_double(r->peak_gflops));
+        json_put(object, "steps", json_steps(m->plan));
+    }
+    json_line(object);
+}
+
+/* -------------------------------------------------------------- table */
+
+static double seconds_of_all(const struct rn_plan *plan)
+{
+    struct rn_step_info step;
+    double sum = 0;
+
+    for (size_t i = 0; rn_plan_step(plan, i, &step) == RN_OK; i++)
+        sum += step.seconds;
+    return sum;
+}
+
+/** The figures of a step, or of several together. */
+static void cost_cells(struct table *table, const struct rn_step_info *s,
+                       double all, double peak)
+{
+    double gflops = s->seconds > 0 ? 1e-9 * s->flops / s->seconds : 0;
+    double gbytes = s->seconds > 0 ? 1e-9 * s->bytes / s->seconds : 0;
+
+    table_cell(table, "%.3f", 1e3 * s->seconds);
+    table_cell(table, "%.1f", all > 0 ? 100 * s->seconds / all : 0.0);
+    if (s->flops > 0) {
+        table_cell(table, "%.0f", gflops);
+        table_cell(table, "%.0f", peak > 0 ? 100 * gflops / peak : 0.0);
+    } else {
+        table_cell(table, "%s", "");
+        table_cell(table, "%s", "");
+    }
+    table_cell(table, "%.1f", gbytes);
+}
+
+static void print_steps(const struct measured *m, double all)
+{
+    static const char *const headings[] = {"step",      "pass",    "algorithm",
+                                           "ms",        "share %", "GFLOP/s",
+                                           "of peak %", "GB/s"};
+    struct table *table = table_new(8, headings, "lllrrrrr");
+    struct rn_step_info step;
+
+    for (size_t i = 0; rn_plan_step(m->plan, i, &step) == RN_OK; i++) {
+        table_cell(table, "%s", step.name);
+        table_cell(table, "%s", step.pass);
+        table_cell(table, "%s", step.algorithm);
+        cost_cells(table, &step, all, m->result.peak_gflops);
+    }
+    table_print(table);
+}
+
+/** Steps that multiply matrices, by pass; the rest moves memory. */
+static const struct kind {
+    const char *title;
+    const char *pass; /* NULL: what no other row takes */
+} kinds[] = {
+    {"convolution and fc, forward", "forward"},
+    {"convolution and fc, backward data", "backward data"},
+    {"convolution and fc, backward weights", "backward weights"},
+    {"other", NULL},
+};
+
+static size_t kind_of(const struct rn_step_info *step)
+{
+    size_t i = 0;
+
+    if (step->flops <= 0)
+        return COUNT(kinds) - 1;
+    while (kinds[i].pass && strcmp(kinds[i].pass, step->pass) != 0)
+        i++;
+    return i;
+}
+
+static void print_totals(const struct measured *m, double all)
+{
+    static const char *const headings[] = {"kind",    "ms",        "share %",
+                                           "GFLOP/s", "of peak %", "GB/s"};
+    struct table *table = table_new(6, headings, "lrrrrr");
+    struct rn_step_info total[COUNT(kinds)] = {0};
+    struct rn_step_info step;
+
+    for (size_t i = 0; rn_plan_step(m->plan, i, &step) == RN_OK; i++) {
+        struct rn_step_info *t = &total[kind_of(&step)];
+
+        t->seconds += step.seconds;
+        t->flops += step.flops;
+        t->bytes += step.bytes;
+    }
+    for (size_t k = 0; k < COUNT(kinds); k++) {
+        if (total[k].seconds <= 0)
+            continue;
+        table_cell(table, "%s", kinds[k].title);
+        cost_cells(table, &total[k], all, m->result.peak_gflops);
+    }
+    table_print(table);
+}
+
+static void print_text(const struct measured *m)
+{
+    const struct rn_bench_result *r = &m->result;
+    struct text t;
+
+    if (m->plan) {
+        double all = seconds_of_all(m->plan);
+
+        print_steps(m, all);
+        putchar('\n');
+        print_totals(m, all);
+        printf("\nmeasured peak  %.0f GFLOP/s, threads %d, float32\n\n",
+               r->peak_gflops, r->threads);
+    }
+    printf("network    %s, %dx%dx%d, %d classes\n", m->info.net,
+           m->info.channels, m->info.height, m->info.width, m->info.classes);
+    printf("mode       %s, batch %d, threads %d, %s, oneDNN %s\n", m->mode,
+           r->batch, r->threads, m->machine.isa, m->machine.onednn);
+    printf("images/s   %.1f (median of %d; %.1f to %.1f)\n",
+           r->images_per_second_median, r->rounds, r->images_per_second_min,
+           r->images_per_second_max);
+    printf("memory     plan %s", text_bytes(&t, r->plan_bytes));
+    printf(", process at most %s\n", text_bytes(&t, r->peak_memory_bytes));
+}
+
+static int run(const struct command *command, void *options,
+               const struct args *args)
+{
+    struct options *o = options;
+    struct measured m = {.mode = o->mode == RN_MODE_TRAIN ? "train" : "infer"};
+    struct rn_model *model = NULL;
+    struct rn_plan *plan = NULL;
+    struct rn_error err = {0};
+    int rc;
+
+    rc = net_open(&model, args->operand[0], &o->net,
+                  options_given_any(command, args, net_options), &err);
+    if (rc)
+        return cli_fail(&err);
+    if (!net_is_file(args->operand[0]))
+        rn_model_init(model, 1);
+    rn_model_describe(model, &m.info);
+    rn_machine_get(&m.machine);
+    o->bench.mode = (enum rn_mode)o->mode;
+    o->bench.batch = o->batch ? o->batch : net_batch(&m.info);
+    rc = rn_bench(model, &o->bench, &m.result, o->bench.profile ? &plan : NULL,
+                  &err);
+    m.plan = plan;
+    if (rc)
+        rc = cli_fail(&err);
+    else if (o->json)
+        print_json(&m);
+    else
+        print_text(&m);
+    rn_plan_destroy(plan);
+    rn_model_destroy(model);
+    return rc;
+}
+
+const struct command command_bench = {
+    .name = "bench",
+    .synopsis = "NET|MODEL [option ...]",
+    .summary = "Images per second and memory of training or inference, on "
+               "made-up images.",
+    .groups = groups,
+    .n_groups = COUNT(groups),
+    .size = sizeof(struct options),
+    .min_args = 1,
+    .max_args = 1,
+    .missing = "NET or MODEL",
+    .defaults = defaults,
+    .run = run,
+};

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What main.c and the subcommands share. */
+#ifndef RN_CLI_CLI_H
+#define RN_CLI_CLI_H
+
+#include "options.h"
+#include "resnet.h"
+
+/* Exit statuses; 128 + signal after SIGINT and SIGTERM. */
+enum {
+    EXIT_DONE = 0,
+    EXIT_FAILED = 1,
+    EXIT_USAGE = 2,
+    EXIT_BAD_DATA = 3,
+    EXIT_LOSS = 4,
+};
+
+extern const struct command command_info, command_train, command_eval,
+    command_predict, command_bench;
+
+/** Say on standard error what err holds; the exit status that goes with it. */
+int cli_fail(const struct rn_error *err);
+
+/** The status alone. */
+int cli_status(int code);
+
+/* Networks by name or from a model file: net.c. */
+
+/** The options of struct rn_net_options. */
+enum { NET_OPTIONS = 5 };
+extern const struct option net_options[NET_OPTIONS];
+
+/** Does this name a file rather than a network? */
+int net_is_file(const char *name);
+
+/** Build or load NET|MODEL. `given` tells whether any of net_options was:
+ *  they cannot change a model from a file. */
+int net_open(struct rn_model **out, const char *name,
+             const struct rn_net_options *options, int given,
+             struct rn_error *err);
+
+/** Batch for a network of this size when none is given: the paper's 128 for
+ *  CIFAR, 32 for larger pictures. */
+int net_batch(const struct rn_model_info *info);
+
+#endif

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* resnet info: layers, sizes and costs of a network. */
+#include "cli.h"
+#include "output.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+struct options {
+    struct rn_net_options net;
+    int batch;
+    int json;
+};
+
+#define AT(field) offsetof(struct options, field)
+
+/* clang-format off */
+static const struct option own_options[] = {
+    {"batch", "N", OPTION_INT, AT(batch), 1, 65536, NULL,
+     "128, or 32 above 64 pixels", "images per batch, for the memory"},
+    {"json", NULL, OPTION_FLAG, AT(json), 0, 0, NULL, NULL,
+     "one JSON object instead of tables"},
+};
+/* clang-format on */
+
+static const struct option_group groups[] = {
+    {"network", net_options, NET_OPTIONS, AT(net)},
+    {"output", own_options, COUNT(own_options), 0},
+};
+
+/** What a network is, and what it needs. */
+struct facts {
+    const struct rn_model *model;
+    struct rn_model_info info;
+    int batch;
+    uint64_t train_bytes, infer_bytes;
+};
+
+static void defaults(void *options)
+{
+    struct options *o = options;
+
+    rn_net_defaults(&o->net);
+}
+
+static void list_networks(int json)
+{
+    const char *name, *description;
+
+    for (size_t i = 0; (name = rn_net_name(i, &description)); i++) {
+        if (json) {
+            json_t *line = json_new();
+
+            json_put(line, "net", json_text(name));
+            json_put(line, "description", json_text(description));
+            json_line(line);
+        } else {
+            print_wrapped(name, 20, description);
+        }
+    }
+}
+
+static int estimate(const struct facts *facts, enum rn_mode mode,
+                    uint64_t *bytes, struct rn_error *err)
+{
+    struct rn_plan_options o;
+
+    rn_plan_defaults(&o);
+    o.mode = mode;
+    o.batch = facts->batch;
+    return rn_plan_estimate(facts->model, &o, bytes, err);
+}
+
+static json_t *json_shape(int c, int h, int w)
+{
+    json_t *shape = json_list();
+
+    json_add(shape, json_count((uint64_t)c));
+    json_add(shape, json_count((uint64_t)h));
+    json_add(shape, json_count((uint64_t)w));
+    return shape;
+}
+
+static json_t *json_layers(const struct facts *facts)
+{
+    json_t *list = json_list();
+    struct rn_layer_info layer;
+
+    for (size_t i = 0; rn_model_layer(facts->model, i, &layer) == RN_OK; i++) {
+        json_t *entry = json_new();
+
+        json_put(entry, "name", json_text(layer.name));
+        json_put(entry, "op", json_text(layer.op));
+        json_put(entry, "output",
+                 json_shape(layer.channels, layer.height, layer.width));
+        json_put(entry, "params", json_count(layer.params));
+        json_put(entry, "macs", json_count(layer.macs));
+        json_add(list, entry);
+    }
+    return list;
+}
+
+static void print_json(const struct facts *facts)
+{
+    const struct rn_model_info *info = &facts->info;
+    const char shortcut[2] = {info->shortcut, '\0'};
+    json_t *object = json_new(), *memory = json_new();
+
+    json_put(object, "net", json_text(info->net));
+    json_put(object, "input",
+             json_shape(info->channels, info->height, info->width));
+    json_put(object, "classes", json_count((uint64_t)info->classes));
+    json_put(object, "shortcut", json_text(shortcut));
+    json_put(object, "stride", json_text(info->stride_v1 ? "v1" : "v1.5"));
+    json_put(object, "params", json_count(info->params));
+    json_put(object, "macs", json_count(info->macs));
+    json_put(object, "layers", json_layers(facts));
+    json_put(memory, "train_bytes", json_count(facts->train_bytes));
+    json_put(memory, "infer_bytes", json_count(facts->infer_bytes));
+    json_put(memory, "batch", json_count((uint64_t)facts->batch));
+    json_put(object, "memory", memory);
+    if (info->trained) {
+        json_t *trained = json_loads(info->trained, 0, NULL);
+
+        json_put(object, "trained",
+                 trained ? trained : json_text(info->trained));
+    }
+    json_line(object);
+}
+
+static void print_layers(const struct facts *facts)
+{
+    static const char *const headings[] = {"layer", "op", "output", "params",
+                                           "mult-adds"};
+    struct table *table = table_new(5, headings, "llrrr");
+    struct rn_layer_info layer;
+    struct text t;
+
+    for (size_t i = 0; rn_model_layer(facts->model, i, &layer) == RN_OK; i++) {
+        table_cell(table, "%s", layer.name);
+        table_cell(table, "%s", layer.op);
+        table_cell(table, "%dx%dx%d", layer.channels, layer.height,
+                   layer.width);
+        table_cell(table, "%s",
+                   layer.params ? text_count(&t, layer.params) : "");
+        table_cell(table, "%s", layer.macs ? text_count(&t, layer.macs) : "");
+    }
+    table_print(table);
+}
+
+static void print_text(const struct facts *facts)
+{
+    const struct rn_model_info *info = &facts->info;
+    struct text t;
+
+    print_layers(facts);
+    printf("\nnetwork      %s, input %dx%dx%d, %d classes", info->net,
+           info->channels, info->height, info->width, info->classes);
+    if (info->shortcut != '-')
+        printf(", shortcut %c", info->shortcut);
+    printf("\nparameters   %s\n", text_count(&t, info->params));
+    printf("mult-adds    %s an image\n", text_count(&t, info->macs));
+    printf("memory       training %s", text_bytes(&t, facts->train_bytes));
+    printf(", inference %s", text_bytes(&t, facts->infer_bytes));
+    printf(", at batch %d\n", facts->batch);
+    if (info->trained)
+        printf("trained      %s\n", info->trained);
+}
+
+static int run(const struct command *command, void *options,
+               const struct args *args)
+{
+    const struct options *o = options;
+    struct facts facts = {0};
+    struct rn_model *model = NULL;
+    struct rn_error err;
+    int rc;
+
+    if (args->count == 0) {
+        list_networks(o->json);
+        return EXIT_DONE;
+    }
+    rc = net_open(&model, args->operand[0], &o->net,
+                  options_given_any(command, args, net_options), &err);
+    if (rc)
+        return cli_fail(&err);
+    facts.model = model;
+    rn_model_describe(model, &facts.info);
+    facts.batch = o->batch ? o->batch : net_batch(&facts.info);
+    rc = estimate(&facts, RN_MODE_TRAIN, &facts.train_bytes, &err);
+    if (rc == RN_OK)
+        rc = estimate(&facts, RN_MODE_INFER, &facts.infer_bytes, &err);
+    if (rc)
+        rc = cli_fail(&err);
+    else if (o->json)
+        print_json(&facts);
+    else
+        print_text(&facts);
+    rn_model_destroy(model);
+    return rc;
+}
+
+const struct command command_info = {
+    .name = "info",
+    .synopsis = "[NET|MODEL] [option ...]",
+    .summary = "Layers, output shapes, parameters, multiply-adds and memory "
+               "of a network or model file. Without one: the networks.",
+    .groups = groups,
+    .n_groups = COUNT(groups),
+    .size = sizeof(struct options),
+    .max_args = 1,
+    .defaults = defaults,
+    .run = run,
+};

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "cli.h"
+#include "interrupt.h"
+#include "output.h"
+#include "progress.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct command *const commands[] = {
+    &command_info,    &command_train, &command_eval,
+    &command_predict, &command_bench,
+};
+
+static const struct {
+    int code, status;
+} statuses[] = {
+    {RN_OK, EXIT_DONE},
+    {RN_ERR_ARG, EXIT_USAGE},
+    {RN_ERR_DATA, EXIT_BAD_DATA},
+    {RN_ERR_LOSS, EXIT_LOSS},
+};
+
+int cli_status(int code)
+{
+    if (code == RN_ERR_STOPPED && interrupt_signal())
+        return 128 + interrupt_signal();
+    for (size_t i = 0; i < COUNT(statuses); i++)
+        if (statuses[i].code == code)
+            return statuses[i].status;
+    return EXIT_FAILED;
+}
+
+int cli_fail(const struct rn_error *err)
+{
+    say_error("%s", err->msg);
+    return cli_status(err->code);
+}
+
+static void print_help(void)
+{
+    printf("usage: resnet COMMAND [argument ...] [option ...]\n\n"
+           "Train, evaluate and run residual networks on CPUs.\n\n"
+           "commands:\n");
+    for (size_t i = 0; i < COUNT(commands); i++) {
+        char left[32];
+
+        snprintf(left, sizeof(left), "  %s", commands[i]->name);
+        print_wrapped(left, 11, commands[i]->summary);
+    }
+    printf("\n"
+           "'resnet COMMAND --help' tells its options, 'resnet info' the "
+           "networks.\n"
+           "'resnet --version' tells versions and the instruction set in "
+           "use.\n\n"
+           "exit status: 0 done; 1 failed; 2 wrong usage; 3 bad data; 4 loss "
+           "not finite;\n130 and 143 stopped by SIGINT and SIGTERM, state "
+           "saved\n");
+}
+
+static void print_version(void)
+{
+    struct rn_machine machine;
+
+    rn_machine_get(&machine);
+    printf("resnet %s\noneDNN %s, %s\n", rn_version(), machine.onednn,
+           machine.isa);
+}
+
+static const struct command *find_command(const char *name)
+{
+    for (size_t i = 0; i < COUNT(commands); i++)
+        if (strcmp(commands[i]->name, name) == 0)
+            return commands[i];
+    return NULL;
+}
+
+static int unknown_command(const char *name)
+{
+    const char *near = NULL;
+    int least = INT_MAX;
+
+    for (size_t i = 0; i < COUNT(commands); i++) {
+        int d = spelling_distance(name, commands[i]->name);
+
+        if (d >= 0 && d < least) {
+            least = d;
+            near = commands[i]->name;
+        }
+    }
+    if (name[0] == '-')
+        say_error("unknown option '%s'; see 'resnet --help'", name);
+    else if (near)
+        say_error("unknown command '%s'; did you mean '%s'?", name, near);
+    else
+        say_error("unknown command '%s'; see 'resnet --help'", name);
+    return EXIT_USAGE;
+}
+
+static int run_command(const struct command *command, int argc, char **argv)
+{
+    struct args args = {.argc = argc, .argv = argv};
+    void *options = calloc(1, command->size);
+    int status = EXIT_FAILED;
+
+    args.operand = calloc((size_t)argc + 1, sizeof(*args.operand));
+    if (!options || !args.operand) {
+        say_error("out of memory");
+        goto out;
+    }
+    command->defaults(options);
+    status = options_parse(command, options, &args);
+    if (status == 0)
+        status = command->run(command, options, &args);
+    progress_clear();
+out:
+    free(options);
+    free(args.operand);
+    return status;
+}
+
+static int run(int argc, char **argv)
+{
+    const struct command *command;
+
+    if (argc < 2) {
+        say_error("no command given; see 'resnet --help'");
+        return EXIT_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        print_help();
+        return EXIT_DONE;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        print_version();
+        return EXIT_DONE;
+    }
+    command = find_command(argv[1]);
+    if (!command)
+        return unknown_command(argv[1]);
+    if (options_help_asked(argc - 2, argv + 2)) {
+        options_help(command);
+        return EXIT_DONE;
+    }
+    return run_command(command, argc - 2, argv + 2);
+}
+
+/** A closed standard descriptor would be taken by the next file opened, and
+ *  our output would go there. Open it so that using it fails. */
+static void hold_standard_files(void)
+{
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+            (void)!open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
+}
+
+int main(int argc, char **argv)
+{
+    int status, failure;
+
+    hold_standard_files();
+    signal(SIGPIPE, SIG_IGN); /* a closed pipe is a write error like others */
+    status = run(argc, argv);
+    failure = output_flush();
+    if (failure) {
+        say_error("cannot write standard output: %s", strerror(failure));
+        if (status == EXIT_DONE)
+            status = EXIT_FAILED;
+    }
+    return status;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* NET|MODEL arguments: a network's name, or a model file. */
+#include "cli.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define AT(field) offsetof(struct rn_net_options, field)
+
+/* clang-format off */
+const struct option net_options[NET_OPTIONS] = {
+    {"classes", "N", OPTION_INT, AT(classes), 1, 1000000, NULL,
+     "the family's", "number of classes"},
+    {"channels", "N", OPTION_INT, AT(channels), 1, 4096, NULL,
+     "3", "input channels"},
+    {"size", "HxW", OPTION_SIZE, AT(height), 1, 65536, NULL,
+     "the family's", "input height and width, or N for both"},
+    {"shortcut", "A|B|C", OPTION_LETTER, AT(shortcut), 0, 0, "A|B|C",
+     "the family's",
+     "shortcuts where sizes change: A zero padding, B projection, "
+     "C projection everywhere"},
+    {"stride", "v1|v1.5", OPTION_INDEX, AT(stride_v1), 0, 0, "v1.5|v1", NULL,
+     "where a bottleneck strides: first 1x1 (v1, the paper's) or 3x3"},
+};
+/* clang-format on */
+
+int net_is_file(const char *name)
+{
+    static const char suffix[] = ".safetensors";
+    size_t n = strlen(name), k = strlen(suffix);
+
+    if (strchr(name, '/') || (n >= k && strcmp(name + n - k, suffix) == 0))
+        return 1;
+    return access(name, F_OK) == 0;
+}
+
+int net_open(struct rn_model **out, const char *name,
+             const struct rn_net_options *options, int given,
+             struct rn_error *err)
+{
+    *out = NULL;
+    if (!net_is_file(name))
+        return rn_model_create(out, name, options, err);
+    if (given) {
+        err->code = RN_ERR_ARG;
+        snprintf(err->msg, sizeof(err->msg),
+                 "--classes, --channels, --size, --shortcut and --stride go "
+                 "with a network's name, not with the model file '%.300s'",
+                 name);
+        return err->code;
+    }
+    return rn_model_load(out, name, err);
+}
+
+int net_batch(const struct rn_model_info *info)
+{
+    return info->height <= 64 && info->width <= 64 ? 128 : 32;
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "recipe.h"
+
+#include "cli.h"
+#include "output.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RECIPE_MAX 65536
+
+struct recipe {
+    const char *path;
+    const struct command *command;
+    const char *refused;
+    void *options;
+    struct args *args;
+};
+
+static char *read_text(const char *path)
+{
+    FILE *file = fopen(path, "rb");
+    char *text = NULL;
+    size_t size;
+
+    if (!file) {
+        say_error("cannot open recipe '%s': %s", path, strerror(errno));
+        return NULL;
+    }
+    text = malloc(RECIPE_MAX + 1);
+    if (!text) {
+        say_error("out of memory");
+        goto out;
+    }
+    size = fread(text, 1, RECIPE_MAX + 1, file);
+    if (ferror(file)) {
+        say_error("cannot read recipe '%s': %s", path, strerror(errno));
+    } else if (size > RECIPE_MAX || memchr(text, '\0', size)) {
+        say_error("'%s' is not a recipe: %s", path,
+                  size > RECIPE_MAX ? "it is longer than 64 KiB"
+                                    : "it is not text");
+    } else {
+        text[size] = '\0';
+        goto out;
+    }
+    free(text);
+    text = NULL;
+out:
+    fclose(file);
+    return text;
+}
+
+/** Cut blanks off both ends, in place. */
+static char *trim(char *text)
+{
+    size_t n;
+
+    while (isspace((unsigned char)*text))
+        text++;
+    n = strlen(text);
+    while (n && isspace((unsigned char)text[n - 1]))
+        text[--n] = '\0';
+    return text;
+}
+
+static int is_refused(const char *refused, const char *name)
+{
+    size_t length = strlen(name);
+
+    for (const char *w = refused; *w;) {
+        size_t n = strcspn(w, "|");
+
+        if (n == length && memcmp(w, name, n) == 0)
+            return 1;
+        w += n;
+        w += *w == '|';
+    }
+    return 0;
+}
+
+static int unknown_name(const struct recipe *r, int line, const char *name)
+{
+    const char *near = options_suggest(r->command, name);
+
+    if (near)
+        say_error("%s:%d: unknown option '%s'; did you mean '%s'?", r->path,
+                  line, name, near);
+    else
+        say_error("%s:%d: unknown option '%s'", r->path, line, name);
+    return EXIT_USAGE;
+}
+
+static int set_line(const struct recipe *r, int line, char *text)
+{
+    char *equals = strchr(text, '=');
+    const struct option *o;
+    size_t index, base;
+    char why[400];
+    char *name;
+
+    if (!equals) {
+        say_error("%s:%d: '%.60s' is not 'option = value'", r->path, line,
+                  text);
+        return EXIT_USAGE;
+    }
+    *equals = '\0';
+    name = trim(text);
+    o = options_find(r->command, name, &index, &base);
+    if (!o)
+        return unknown_name(r, line, name);
+    if (is_refused(r->refused, name)) {
+        say_error("%s:%d: '%s' cannot stand in a recipe", r->path, line, name);
+        return EXIT_USAGE;
+    }
+    if (options_set(o, (char *)r->options + base, trim(equals + 1), why,
+                    sizeof(why)) < 0) {
+        say_error("%s:%d: %s: %s", r->path, line, name, why);
+        return EXIT_USAGE;
+    }
+    r->args->seen[index] = 1;
+    return 0;
+}
+
+int recipe_read(const char *path, const struct command *command, void *options,
+                const char *refused, struct args *args, char **text)
+{
+    const struct recipe recipe = {path, command, refused, options, args};
+    char *next;
+    int rc = 0;
+
+    memset(args->seen, 0, sizeof(args->seen));
+    *text = next = read_text(path);
+    if (!next)
+        return EXIT_USAGE;
+    for (int number = 1; rc == 0 && next; number++) {
+        char *line = strsep(&next, "\n");
+
+        line[strcspn(line, "#")] = '\0';
+        line = trim(line);
+        if (*line)
+            rc = set_line(&recipe, number, line);
+    }
+    return rc;
+}

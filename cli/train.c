@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* resnet train: make a run folder, or go on with one. */
+#include "cli.h"
+#include "interrupt.h"
+#include "output.h"
+#include "progress.h"
+#include "recipe.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct options {
+    struct rn_train_options train;
+    const char *recipe;
+    const char *resume;
+    int json;
+};
+
+#define AT(field) offsetof(struct options, field)
+#define BILLION   1000000000
+
+/* clang-format off */
+static const struct option run_options[] = {
+    {"out", "RUN", OPTION_TEXT, AT(train.out), 0, 0, NULL, NULL,
+     "run folder to make"},
+    {"resume", "RUN", OPTION_TEXT, AT(resume), 0, 0, NULL, NULL,
+     "go on with a run that was stopped or killed; takes all options from it"},
+    {"recipe", "FILE", OPTION_TEXT, AT(recipe), 0, 0, NULL, NULL,
+     "file of lines 'option = value'; the command line overrides it"},
+    {"seed", "N", OPTION_SEED, AT(train.seed), 0, 0, NULL, NULL,
+     "all random choices follow from it"},
+    {"threads", "N", OPTION_INT, AT(train.threads), 1, 1024, NULL,
+     "what the machine allows", "compute threads"},
+    {"exact", NULL, OPTION_FLAG, AT(train.exact), 0, 0, NULL, NULL,
+     "direct convolution only, no Winograd"},
+    {"json", NULL, OPTION_FLAG, AT(json), 0, 0, NULL, NULL,
+     "print the result as one JSON object"},
+};
+
+static const struct option network_options[] = {
+    {"net", "NAME", OPTION_TEXT, AT(train.net), 0, 0, NULL, "resnet20, or that of --weights",
+     "network; 'resnet info' lists them"},
+    {"weights", "MODEL", OPTION_TEXT, AT(train.weights), 0, 0, NULL, NULL,
+     "start from this model file"},
+    {"shortcut", "A|B|C", OPTION_LETTER, AT(train.shortcut), 0, 0, "A|B|C",
+     "the family's",
+     "shortcuts where sizes change: A zero padding, B projection, "
+     "C projection everywhere"},
+    {"stride", "v1|v1.5", OPTION_INDEX, AT(train.stride_v1), 0, 0, "v1.5|v1",
+     NULL, "where a bottleneck strides: first 1x1 (v1, the paper's) or 3x3"},
+};
+
+static const struct option length_options[] = {
+    {"batch", "N", OPTION_INT, AT(train.batch), 1, 65536, NULL, NULL,
+     "images per iteration"},
+    {"iterations", "N", OPTION_LONG, AT(train.iterations), 1, BILLION, NULL,
+     "64000, or from --epochs", "iterations of the whole run"},
+    {"epochs", "X", OPTION_REAL, AT(train.epochs), 1e-6, 1e6, NULL,
+     "from --iterations", "passes over the training images"},
+    {"last-batch", "HOW", OPTION_WORD, AT(train.last_batch), 0, 0,
+     "wrap|drop|keep", NULL,
+     "an epoch's last, smaller batch: wrap into the next epoch (the paper's), "
+     "drop or keep"},
+};
+
+static const struct option optimiser_options[] = {
+    {"lr", "X", OPTION_REAL, AT(train.lr), 1e-12, 1000, NULL, NULL,
+     "learning rate"},
+    {"schedule", "S", OPTION_TEXT, AT(train.schedule), 0, 0, NULL,
+     "step:50%,75%",
+     "step:A,B,... (a tenth from iteration A on, or A%), constant, cosine, "
+     "one-cycle[:PERCENT]"},
+    {"warmup", "W", OPTION_TEXT, AT(train.warmup), 0, 0, NULL, "none",
+     "none, N iterations of linear rise, or error:P (--warmup-lr until the "
+     "training error is below P %)"},
+    {"warmup-lr", "X", OPTION_REAL, AT(train.warmup_lr), 0, 1000, NULL, NULL,
+     "learning rate of warmup error:P"},
+    {"momentum", "X", OPTION_REAL, AT(train.momentum), 0, 0.9999, NULL, NULL,
+     "momentum"},
+    {"weight-decay", "X", OPTION_REAL, AT(train.weight_decay), 0, 1, NULL,
+     NULL, "weight decay"},
+    {"decay", "WHAT", OPTION_INDEX, AT(train.decay_all), 0, 0, "weights|all",
+     NULL, "what decays: all, or weights without batch norm and biases"},
+    {"label-smoothing", "X", OPTION_REAL, AT(train.label_smoothing), 0, 0.999,
+     NULL, NULL, "share of the target spread over all classes"},
+};
+
+static const struct option data_options[] = {
+    {"validation", "N", OPTION_INT, AT(train.validation), 0, BILLION, NULL,
+     NULL, "hold out the last N training images and test on them"},
+    {"augment", "HOW", OPTION_WORD, AT(train.augment), 0, 0,
+     "none|flip|crop|crop-flip", NULL, "random crops, mirror images, or both"},
+    {"crop-pad", "N", OPTION_INT, AT(train.crop_pad), 0, 1024, NULL, NULL,
+     "pixels of padding on each side before the crop"},
+    {"normalize", "HOW", OPTION_WORD, AT(train.normalize), 0, 0,
+     "channel|pixel", NULL,
+     "by channel mean and std, or by the mean of every pixel (the paper's)"},
+};
+
+static const struct option log_options[] = {
+    {"report-every", "N", OPTION_LONG, AT(train.report_every), 1, BILLION,
+     NULL, "chosen", "iterations per line of the log"},
+    {"test-every", "N", OPTION_LONG, AT(train.test_every), 1, BILLION, NULL,
+     "every epoch", "iterations per test"},
+    {"save-every", "N", OPTION_LONG, AT(train.save_every), 1, BILLION, NULL,
+     "with each test", "iterations per checkpoint"},
+};
+/* clang-format on */
+
+static const struct option_group groups[] = {
+    {"run", run_options, COUNT(run_options), 0},
+    {"network", network_options, COUNT(network_options), 0},
+    {"length", length_options, COUNT(length_options), 0},
+    {"optimiser", optimiser_options, COUNT(optimiser_options), 0},
+    {"data", data_options, COUNT(data_options), 0},
+    {"log", log_options, COUNT(log_options), 0},
+};
+
+static void defaults(void *options)
+{
+    struct options *o = options;
+
+    rn_train_defaults(&o->train);
+    o->train.net = NULL; /* resnet20, or the network of --weights */
+}
+
+/* ------------------------------------------------------------ options */
+
+static int both_lengths(const char *where)
+{
+    say_error("%s: iterations and epochs both tell the length of the run; "
+              "give one",
+              where);
+    return EXIT_USAGE;
+}
+
+/** Options again, the recipe's first; what the command line says of the
+ *  length replaces what the recipe says. */
+static int apply_recipe(const struct command *command, struct options *o,
+                        struct args *args, char **text)
+{
+    const struct args given = *args;
+    const char *path = o->recipe;
+    int rc;
+
+    memset(o, 0, sizeof(*o));
+    defaults(o);
+    rc = recipe_read(path, command, o, "resume|recipe|json", args, text);
+    if (rc)
+        return rc;
+    if (options_given(command, args, "iterations") &&
+        options_given(command, args, "epochs"))
+        return both_lengths(path);
+    if (options_given(command, &given, "iterations"))
+        o->train.epochs = 0;
+    if (options_given(command, &given, "epochs"))
+        o->train.iterations = 0;
+    return options_parse(command, o, args);
+}
+
+static int check_resume(const struct command *command, const struct args *args)
+{
+    size_t position = 0;
+
+    if (args->count > 0) {
+        say_error("--resume takes the data from the run; '%s' is one argument "
+                  "too many",
+                  args->operand[0]);
+        return EXIT_USAGE;
+    }
+    for (size_t g = 0; g < command->n_groups; g++) {
+        const struct option_group *group = &command->groups[g];
+
+        for (size_t i = 0; i < group->count; i++, position++) {
+            const char *name = group->options[i].name;
+
+            if (!args->seen[position] || strcmp(name, "resume") == 0 ||
+                strcmp(name, "json") == 0)
+                continue;
+            say_error("--resume takes all options from the run; --%s cannot "
+                      "be given with it",
+                      name);
+            return EXIT_USAGE;
+        }
+    }
+    return 0;
+}
+
+static int check_new(const struct command *command, struct options *o,
+                     const struct args *args)
+{
+    if (args->count == 0) {
+        say_error("DATA is missing; usage: resnet %s %s", command->name,
+                  command->synopsis);
+        return EXIT_USAGE;
+    }
+    if (!o->train.out) {
+        say_error("--out RUN is missing: the folder to make for the run");
+        return EXIT_USAGE;
+    }
+    o->train.data = args->operand[0];
+    return 0;
+}
+
+/* ------------------------------------------------------------- events */
+
+/** Lines a reader of a log file wants at most one of in this time. */
+#define SECONDS_PER_LINE 10.0
+
+struct watcher {
+    double said_at; /* seconds_now() of the last report line */
+    int introduced; /* the machine has been named */
+    struct rn_train_report last;
+};
+
+static void describe(const struct rn_train_report *r, char *line, size_t size)
+{
+    struct text done, all, left;
+
+    snprintf(line, size,
+             "%s/%s  epoch %.2f  loss %.4f  error %.2f %%  lr %.4g  "
+             "%.0f images/s  %s left",
+             text_count(&done, (uint64_t)r->iteration),
+             text_count(&all, (uint64_t)r->iterations), r->epoch, r->loss,
+             r->train_error, r->lr, r->images_per_second,
+             text_seconds(&left, r->seconds_left));
+}
+
+static void on_report(void *user, const struct rn_train_report *r)
+{
+    struct watcher *w = user;
+    double now = seconds_now();
+    char line[256], test[128] = "";
+    int due = now - w->said_at >= SECONDS_PER_LINE;
+
+    w->last = *r;
+    /* on a terminal the bar says the rest */
+    if (!r->tested && (progress_live() || !due) && r->iteration < r->iterations)
+        return;
+    w->said_at = now;
+    describe(r, line, sizeof(line));
+    if (r->tested)
+        snprintf(test, sizeof(test), "  %s error %.2f %%",
+                 rn_part_name(r->test_part), r->test_error);
+    say("%s%s", line, test);
+}
+
+static void on_tick(void *user, const struct rn_train_report *r)
+{
+    struct watcher *w = user;
+    struct text done, all, left;
+    char line[160];
+
+    w->last = *r;
+    if (!progress_due())
+        return;
+    snprintf(line, sizeof(line),
+             "%s/%s  %.0f images/s  loss %.3f  error %.1f %%  %s left",
+             text_count(&done, (uint64_t)r->iteration),
+             text_count(&all, (uint64_t)r->iterations), r->images_per_second,
+             r->loss, r->train_error, text_seconds(&left, r->seconds_left));
+    progress_draw((double)r->iteration / (double)r->iterations, line);
+}
+
+/** The number of threads is the library's to say: a resumed run has its own. */
+static void say_machine(void)
+{
+    struct rn_machine m;
+
+    rn_machine_get(&m);
+    say("%s, %s, oneDNN %s", m.cpu, m.isa, m.onednn);
+}
+
+static void on_message(void *user, const char *text)
+{
+    struct watcher *w = user;
+
+    /* only once the options were found good */
+    if (!w->introduced)
+        say_machine();
+    w->introduced = 1;
+    say("%s", text);
+}
+
+static int on_stop(void *user)
+{
+    (void)user;
+    return interrupt_signal() != 0;
+}
+
+/* ------------------------------------------------------------- result */
+
+static void print_json(const char *run, const struct rn_train_result *r)
+{
+    json_t *object = json_new();
+
+    json_put(object, "run", json_text(run));
+    json_put(object, "iterations", json_count((uint64_t)r->iterations));
+    json_put(object, "seconds", json_double(r->seconds));
+    json_put(object, "loss", json_double(r->loss));
+    json_put(object, "train_error", json_double(r->train_error));
+    json_put(object, "part", json_text(rn_part_name(r->test_part)));
+    json_put(object, "images", json_count((uint64_t)r->test_images));
+    json_put(object, "test_error", json_double(r->test_error));
+    json_put(object, "test_error5", json_double(r->test_error5));
+    json_put(object, "test_loss", json_double(r->test_loss));
+    json_put(object, "best_error", json_double(r->best_error));
+    json_put(object, "best_iteration", json_count((uint64_t)r->best_iteration));
+    json_line(object);
+}
+
+static void print_text(const char *run, const struct rn_train_result *r)
+{
+    struct text t;
+
+    printf("%s iterations", text_count(&t, (uint64_t)r->iterations));
+    printf(" in %s\n", text_seconds(&t, r->seconds));
+    if (r->test_images > 0) {
+        printf("%s error %.2f %% (top-5 %.2f %%), loss %.4f, %s images\n",
+               rn_part_name(r->test_part), r->test_error, r->test_error5,
+               r->test_loss, text_count(&t, (uint64_t)r->test_images));
+        printf("best %.2f %% at iteration %s: %s/best.safetensors\n",
+               r->best_error, text_count(&t, (uint64_t)r->best_iteration), run);
+    }
+    printf("last model: %s/last.safetensors\n", run);
+}
+
+static int finish(const char *run, const struct options *o, int rc,
+                  const struct rn_train_result *result,
+                  const struct watcher *watcher, const struct rn_error *err)
+{
+    struct text done, all;
+
+    progress_clear();
+    if (rc == RN_ERR_STOPPED) {
+        say("stopped at iteration %s of %s; go on with: resnet train "
+            "--resume %s",
+            text_count(&done, (uint64_t)watcher->last.iteration),
+            text_count(&all, (uint64_t)watcher->last.iterations), run);
+        return cli_status(rc);
+    }
+    if (rc)
+        return cli_fail(err);
+    if (o->json)
+        print_json(run, result);
+    else
+        print_text(run, result);
+    return EXIT_DONE;
+}
+
+static int train(struct options *o)
+{
+    const char *run = o->resume ? o->resume : o->train.out;
+    struct watcher watcher = {.said_at = seconds_now()};
+    const struct rn_train_events events = {
+        .user = &watcher,
+        .report = on_report,
+        .tick = on_tick,
+        .message = on_message,
+        .stop = on_stop,
+    };
+    struct rn_train_result result = {0};
+    struct rn_error err = {0};
+    int rc;
+
+    interrupt_catch();
+    if (o->resume)
+        rc = rn_train_resume(run, &events, &result, &err);
+    else
+        rc = rn_train(&o->train, &events, &result, &err);
+    return finish(run, o, rc, &result, &watcher, &err);
+}
+
+static int run(const struct command *command, void *options,
+               const struct args *args)
+{
+    struct options *o = options;
+    struct args again = *args;
+    char *recipe = NULL;
+    int rc = 0;
+
+    if (options_given(command, args, "iterations") &&
+        options_given(command, args, "epochs"))
+        return both_lengths("command line");
+    if (!o->resume && o->recipe)
+        rc = apply_recipe(command, o, &again, &recipe);
+    if (rc == 0 && o->resume)
+        rc = check_resume(command, args);
+    else if (rc == 0)
+        rc = check_new(command, o, args);
+    if (rc == 0)
+        rc = train(o);
+    free(recipe);
+    return rc;
+}
+
+const struct command command_train = {
+    .name = "train",
+    .synopsis = "DATA --out RUN [option ...] | --resume RUN",
+    .summary = "Train a network on DATA and keep models, log and learning "
+               "curve in the folder RUN.",
+    .notes = "DATA is a folder of CIFAR-10 or CIFAR-100 binary files, a folder "
+             "of IDX files\n(plain or .gz), or "
+             "synthetic:CxHxW:CLASSES[:COUNT].\n"
+             "SIGINT (Ctrl-C) and SIGTERM finish the iteration and save; "
+             "--resume goes on.\nA second signal ends at once.\n",
+    .groups = groups,
+    .n_groups = COUNT(groups),
+    .size = sizeof(struct options),
+    .max_args = 1,
+    .defaults = defaults,
+    .run = run,
+};

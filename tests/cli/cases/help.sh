@@ -1,0 +1,5 @@
+# SPDX-License-Identifier: BSD-2-Clause
+run resnet --help
+for command in info train eval predict bench; do
+    run resnet $command --help
+done

@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Parameters and multiply-adds, exact (He et al. 2016, tables 1 and 6).
+for net in resnet20 resnet32 resnet44 resnet56 resnet110 resnet1202 plain20 \
+    "resnet20 --shortcut B" "resnet20 --channels 1 --size 28" \
+    "resnet20 --classes 100" resnet18 resnet34 resnet50 resnet101 resnet152 \
+    "resnet50 --stride v1" plain18 plain34; do
+    # shellcheck disable=SC2086
+    resnet info $net --json --batch 1 |
+        sed 's/.*"params":\([0-9]*\),"macs":\([0-9]*\),"layers".*/\1 \2/' |
+        sed "s/^/$net: /"
+done
+resnet info | cut -d ' ' -f 1
+resnet info --json | check_json
+resnet info resnet56 --json | check_json

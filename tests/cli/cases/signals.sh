@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# SIGINT and SIGTERM finish the iteration, save, and tell how to go on; going
+# on ends where an uninterrupted run does, to the bit.
+options="--net resnet8 --batch 16 --iterations 3000 --seed 5 --save-every 200
+    --test-every 1000 --threads 1"
+data=synthetic:1x8x8:4:64
+# shellcheck disable=SC2086
+prepare resnet train $data $options --out whole
+
+for signal in INT TERM; do
+    # shellcheck disable=SC2086
+    resnet train $data $options --out $signal > out 2> err &
+    child=$!
+    # once it has logged something it is in the middle
+    tries=0
+    while [ ! -s $signal/last.safetensors ] && [ $tries -lt 600 ]; do
+        sleep 0.05
+        tries=$((tries + 1))
+    done
+    kill -$signal $child
+    wait $child
+    echo "exit $?"
+    sed -n -e '/^resnet:/p' \
+        -e '/^stopped/s/iteration [0-9,]* of/iteration N of/p' err
+    prepare resnet train --resume $signal --json
+    for file in last.safetensors best.safetensors; do
+        cmp whole/$file $signal/$file && echo "$file is the same"
+    done
+done

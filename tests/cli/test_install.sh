@@ -1,0 +1,94 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# Install into a folder, then build and run what a user of the library would:
+# the example in C, and the header in C++.
+set -eu
+
+RN_BUILD=$(cd "${RN_BUILD:-build}" && pwd)
+RN_SOURCE=$(cd "${RN_SOURCE:-.}" && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+
+meson install -C "$RN_BUILD" --no-rebuild --destdir "$work/root" > log 2>&1 || {
+    cat log
+    exit 1
+}
+resnet=$(find root -path '*/bin/resnet')
+for file in include/resnet.h man/man1/resnet.1 pkgconfig/resnet.pc \
+    recipes/cifar10-resnet20.conf; do
+    if [ -z "$(find root -path "*/$file*")" ]; then
+        echo "not installed: $file"
+        exit 1
+    fi
+done
+
+# The .pc file names the prefix; the sysroot puts DESTDIR before it.
+pc=$(find "$work/root" -name resnet.pc)
+export PKG_CONFIG_LIBDIR="$(dirname "$pc")" PKG_CONFIG_SYSROOT_DIR="$work/root"
+flags=$(pkg-config --cflags --libs resnet)
+library=$(dirname "$(find "$work/root" -name 'libresnet.so')")
+export LD_LIBRARY_PATH="$library"
+
+# A build with sanitizers needs them in its users, too.
+if nm -D "$library/libresnet.so" | grep -q __asan_init; then
+    flags="$flags -fsanitize=address,undefined"
+fi
+# shellcheck disable=SC2086
+gcc -std=gnu11 -Wall -Wextra -Werror "$RN_SOURCE/examples/classify.c" \
+    -o classify $flags
+
+# Only what the header declares may be seen.
+if nm -D --defined-only "$library/libresnet.so" | awk '$2 ~ /[TDBR]/' |
+    grep -v ' rn_'; then
+    echo "these names leak out of the library"
+    exit 1
+fi
+
+NO_COLOR=1 "$resnet" train synthetic:1x8x8:4:64 --net resnet8 --out run \
+    --batch 16 --iterations 3 > log 2>&1 || {
+    cat log
+    exit 1
+}
+
+# An IDX data set of one image: what the program says of it, the example says.
+head -c 64 /dev/urandom > pixels
+mkdir idx
+for part in train t10k; do
+    { printf '\0\0\010\003\0\0\0\001\0\0\0\010\0\0\0\010'; cat pixels; } \
+        > idx/$part-images-idx3-ubyte
+    printf '\0\0\010\001\0\0\0\001\001' > idx/$part-labels-idx1-ubyte
+done
+program=$("$resnet" predict run/last.safetensors idx:0 --top 1 --json |
+    sed 's/.*"index":\([0-9]*\),.*/\1/')
+example=$(./classify run/last.safetensors < pixels)
+echo "program: class $program; example: $example"
+case $example in
+"class $program, "*) ;;
+*) exit 1 ;;
+esac
+if ./classify missing.safetensors < pixels 2> log; then
+    echo "the example accepts a missing model"
+    exit 1
+fi
+
+if command -v g++ > /dev/null; then
+    cat > use.cc << 'END'
+#include <resnet.h>
+#include <cstdio>
+int main()
+{
+    rn_model *model = nullptr;
+    rn_error err;
+    if (rn_model_create(&model, "resnet20", nullptr, &err) != RN_OK)
+        return 1;
+    rn_model_destroy(model);
+    std::puts(rn_version());
+}
+END
+    # shellcheck disable=SC2086
+    g++ -Wall -Wextra -Wpedantic -Werror use.cc -o use $flags
+    ./use
+else
+    echo "no g++: the C++ part is skipped"
+fi
