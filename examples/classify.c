@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Classify pixels 0..255, [channel][row][column], from standard input:
- *   cc classify.c -o classify $(pkg-config --cflags --libs resnet)
- *   ./classify RUN/best.safetensors < pixels */
+ *   cc classify.c -o classify $(pkg-config --cflags --libs resnet) */
 #include <resnet.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,5 +31,9 @@ int main(int argc, char **argv)
         return fprintf(stderr, "%s\n", err.msg), 1;
     rn_softmax(scores, info.classes);
     rn_top_k(scores, info.classes, 1, &top);
-    return printf("class %d, %.1f %%\n", top, 100.0 * scores[top]) < 0;
+    printf("class %d, %.1f %%\n", top, 100.0 * scores[top]);
+    free(pixels), free(image), free(scores);
+    rn_plan_destroy(plan);
+    rn_model_destroy(model);
+    return 0;
 }

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # SIGINT and SIGTERM finish the iteration, save, and tell how to go on; going
 # on ends where an uninterrupted run does, to the bit.
-options="--net resnet8 --batch 16 --iterations 3000 --seed 5 --save-every 200
-    --test-every 1000 --threads 1"
+options="--net resnet8 --batch 16 --iterations 1500 --seed 5 --save-every 200
+    --test-every 500 --threads 1"
 data=synthetic:1x8x8:4:64
 # shellcheck disable=SC2086
 prepare resnet train $data $options --out whole

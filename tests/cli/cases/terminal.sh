@@ -9,7 +9,7 @@ count() {
     if grep -q "$1" "$2"; then echo some; else echo none; fi
 }
 command="resnet train synthetic:1x8x8:4:64 --net resnet8 --batch 16"
-command="$command --iterations 2000 --test-every 1000"
+command="$command --iterations 600 --test-every 300"
 escape=$(printf '\033')
 unset NO_COLOR
 TERM=xterm script -qec "$command --out a" /dev/null > colour
@@ -19,7 +19,7 @@ echo "exit $?"
 TERM=dumb script -qec "$command --out c" /dev/null > dumb
 echo "exit $?"
 for file in colour plain dumb; do
-    echo "$file: bar $(count '\[[^]]*#*\.[^]]*\] [0-9,]*/2,000' $file)," \
+    echo "$file: bar $(count '\[[^]]*#*\.[^]]*\] [0-9,]*/600' $file)," \
         "colour $(count "$escape\\[32m" $file)," \
         "clearing $(count "$escape\\[K" $file)"
 done
