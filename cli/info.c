@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct options {
@@ -149,6 +150,17 @@ static void print_layers(const struct facts *facts)
     table_print(table);
 }
 
+/** The file's JSON, with numbers as short as people write them. */
+static void print_trained(const char *trained)
+{
+    json_t *value = json_loads(trained, 0, NULL);
+    char *text = value ? json_dumps(value, JSON_REAL_PRECISION(6)) : NULL;
+
+    printf("trained      %s\n", text ? text : trained);
+    free(text);
+    json_decref(value);
+}
+
 static void print_text(const struct facts *facts)
 {
     const struct rn_model_info *info = &facts->info;
@@ -165,7 +177,7 @@ static void print_text(const struct facts *facts)
     printf(", inference %s", text_bytes(&t, facts->infer_bytes));
     printf(", at batch %d\n", facts->batch);
     if (info->trained)
-        printf("trained      %s\n", info->trained);
+        print_trained(info->trained);
 }
 
 static int run(const struct command *command, void *options,

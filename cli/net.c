@@ -14,7 +14,7 @@ const struct option net_options[NET_OPTIONS] = {
      "the family's", "number of classes"},
     {"channels", "N", OPTION_INT, AT(channels), 1, 4096, NULL,
      "3", "input channels"},
-    {"size", "HxW", OPTION_SIZE, AT(height), 1, 65536, NULL,
+    {"size", "HxW", OPTION_SIZE, AT(height), 1, 65535, NULL,
      "the family's", "input height and width, or N for both"},
     {"shortcut", "A|B|C", OPTION_LETTER, AT(shortcut), 0, 0, "A|B|C",
      "the family's",
