@@ -77,8 +77,10 @@ int rn_json_text(char **out, const json_t *value, struct rn_error *err)
     *out = NULL;
     char *text = json_dumps(value, JSON_COMPACT);
     if (!text)
-        return rn_fail_memory(err, 0, "JSON text");
+        return rn_fail(err, RN_ERR_MEMORY, "memory is too short for JSON text");
     *out = rn_strdup(text);
     free(text);
-    return *out ? RN_OK : rn_fail_memory(err, 0, "JSON text");
+    return *out ? RN_OK
+                : rn_fail(err, RN_ERR_MEMORY,
+                          "memory is too short for JSON text");
 }

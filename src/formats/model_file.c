@@ -106,7 +106,8 @@ static int resnet_text(char **out, const struct rn_model *model,
     if (root)
         rc = rn_json_text(out, root, err);
     else
-        rc = rn_fail_memory(err, 0, "a model's description");
+        rc = rn_fail(err, RN_ERR_MEMORY,
+                     "memory is too short for a model's description");
     json_decref(root);
     return rc;
 }

@@ -307,10 +307,14 @@ static int open_file(struct rn_st_file *f, uint64_t *size, struct rn_error *err)
     }
     *size = (uint64_t)st.st_size;
     f->file = fdopen(fd, "rb");
-    if (f->file)
-        return RN_OK;
-    close(fd);
-    return rn_fail_errno(err, "open", f->path);
+    if (!f->file) {
+        int rc = rn_fail_errno(err, "open", f->path);
+        close(fd);
+        return rc;
+    }
+    /* Reads are whole tensors: a buffer would only copy. */
+    setvbuf(f->file, NULL, _IONBF, 0);
+    return RN_OK;
 }
 
 static int read_at(const struct rn_st_file *f, uint64_t offset, void *out,
@@ -457,7 +461,9 @@ static int add_entries(json_t *header, const struct rn_st_out *tensors,
                            "cannot write '%s': two tensors are called " NAME,
                            path, t->name);
         if (json_object_set_new(header, t->name, entry_json(t, offset)) != 0)
-            return rn_fail_memory(err, 0, "the header of a model file");
+            return rn_fail(
+                err, RN_ERR_MEMORY,
+                "memory is too short for the header of a model file");
         offset += out_bytes(t);
     }
     return RN_OK;
@@ -470,12 +476,14 @@ static int header_text(char **out, const char *path,
     int rc = RN_OK;
     json_t *header = json_object(), *meta = NULL;
     if (!header)
-        return rn_fail_memory(err, 0, "the header of a model file");
+        return rn_fail(err, RN_ERR_MEMORY,
+                       "memory is too short for the header of a model file");
     if (metadata)
         rc = rn_json_parse(&meta, metadata, strlen(metadata), path,
                            "the metadata to write", err);
     if (!rc && meta && json_object_set(header, METADATA, meta) != 0)
-        rc = rn_fail_memory(err, 0, "the header of a model file");
+        rc = rn_fail(err, RN_ERR_MEMORY,
+                     "memory is too short for the header of a model file");
     if (!rc)
         rc = add_entries(header, tensors, count, path, err);
     if (!rc)
