@@ -318,11 +318,16 @@ static int write_options(struct rn_trainer *t, struct rn_error *err)
                   rn_options_to_json(&t->o), "network", network_json(t), "data",
                   data_json(t), "machine", machine_json(t));
     char *text = object == NULL ? NULL : rn_json_dump(object, JSON_INDENT(2));
+    size_t size;
     int rc;
 
     json_decref(object);
-    rc = text == NULL ? rn_fail_memory(err, OPTIONS_LIMIT, "run.json")
-                      : rn_file_write(t->run.options, text, strlen(text), err);
+    if (text == NULL)
+        return rn_fail_memory(err, OPTIONS_LIMIT, "run.json");
+    /* The zero byte that ends the text becomes the end of its last line. */
+    size = strlen(text);
+    text[size] = '\n';
+    rc = rn_file_write(t->run.options, text, size + 1, err);
     rn_free(text);
     return rc;
 }

@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Metrics, evaluation of a model, and the benchmark's bookkeeping. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "eval/eval.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+/* cmocka 1.1's assert_float_equal() compares floats. */
+static void assert_near(double got, double expected, double tolerance)
+{
+    if (!(fabs(got - expected) <= tolerance))
+        fail_msg("%.15g, expected %.15g within %g", got, expected, tolerance);
+}
+
+/* ------------------------------------------------------------ metrics */
+
+static const struct rank_case {
+    float logits[6];
+    int label, rank;
+} ranks[] = {
+    {{1, 2, 3, 4, 5, 6}, 5, 0},
+    {{1, 2, 3, 4, 5, 6}, 0, 5},
+    {{1, 2, 3, 4, 5, 6}, 3, 2},
+    /* equal ones rank by index */
+    {{7, 7, 7, 7, 7, 7}, 0, 0},
+    {{7, 7, 7, 7, 7, 7}, 4, 4},
+    {{1, 9, 9, 2, 9, 0}, 4, 2},
+    /* what is not a number never makes a label right */
+    {{NAN, 1, 2, 3, 4, 5}, 0, 5},
+    {{NAN, 1, 2, 3, 4, 5}, 5, 1},
+    {{NAN, NAN, NAN, NAN, NAN, NAN}, 0, 5},
+    {{-INFINITY, 1, 2, INFINITY, 4, 5}, 3, 0},
+};
+
+static void test_rank(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(ranks); i++) {
+        int rank = rn_rank(ranks[i].logits, 6, ranks[i].label);
+
+        if (rank != ranks[i].rank)
+            fail_msg("case %zu: rank %d, expected %d", i, rank, ranks[i].rank);
+    }
+}
+
+static void test_cross_entropy(void **state)
+{
+    static const float plain[] = {0.5F, -1.25F, 2};
+    static const float large[] = {1000, 999, -1000};
+    double sum = exp(0.5) + exp(-1.25) + exp(2);
+
+    (void)state;
+    for (int i = 0; i < 3; i++)
+        assert_near(rn_cross_entropy(plain, 3, i), log(sum) - (double)plain[i],
+                    1e-12);
+    assert_near(rn_cross_entropy(large, 3, 0), log1p(exp(-1)), 1e-12);
+    assert_near(rn_cross_entropy(large, 3, 2), 2000 + log1p(exp(-1)), 1e-9);
+}
+
+static void test_metrics_add(void **state)
+{
+    /* Label's rank: 0, 1, 4, 5. */
+    static const float logits[4][6] = {
+        {9, 1, 1, 1, 1, 1},
+        {9, 1, 1, 1, 1, 1},
+        {6, 5, 4, 3, 2, 1},
+        {6, 5, 4, 3, 2, 1},
+    };
+    static const int32_t labels[4] = {0, 1, 4, 5};
+    struct rn_metrics m = {.images = 0};
+    double loss = 0;
+
+    (void)state;
+    for (int i = 0; i < 4; i++)
+        loss += rn_cross_entropy(logits[i], 6, labels[i]);
+    rn_metrics_add(&m, logits[0], labels, 3, 6);
+    rn_metrics_add(&m, logits[3], labels + 3, 1, 6);
+    assert_int_equal(m.images, 4);
+    assert_int_equal(m.wrong1, 3);
+    assert_int_equal(m.wrong5, 1);
+    assert_near(m.loss, loss, 1e-12);
+}
+
+static void test_softmax(void **state)
+{
+    float plain[] = {1, 2, 3};
+    float large[] = {1e30F, 0, -1e30F};
+    double sum = exp(1) + exp(2) + exp(3);
+
+    (void)state;
+    rn_softmax(plain, 3);
+    rn_softmax(large, 3);
+    for (int i = 0; i < 3; i++)
+        assert_near((double)plain[i], exp(i + 1) / sum, 1e-7);
+    assert_near((double)large[0], 1, 0);
+    assert_near((double)large[1], 0, 0);
+    assert_near((double)large[2], 0, 0);
+}
+
+static void test_top_k(void **state)
+{
+    static const float values[] = {3, 9, 1, 9, 7, 7, -2};
+    static const int expected[] = {1, 3, 4, 5, 0, 2, 6};
+    int got[7];
+
+    (void)state;
+    for (int k = 1; k <= 7; k++) {
+        rn_top_k(values, 7, k, got);
+        assert_memory_equal(got, expected, (size_t)k * sizeof(int));
+    }
+}
+
+/* --------------------------------------------------------- evaluation */
+
+#define DATA "synthetic:3x16x16:10:650" /* 130 test images */
+
+static struct rn_model *make_model(const char *net, int classes, int size)
+{
+    struct rn_net_options options;
+    struct rn_model *model = NULL;
+    struct rn_error err = {0};
+
+    rn_net_defaults(&options);
+    options.classes = classes;
+    options.height = size;
+    if (rn_model_create(&model, net, &options, &err) != RN_OK)
+        fail_msg("%s", err.msg);
+    rn_model_init(model, 3);
+    return model;
+}
+
+static void set_preprocessing(struct rn_model *model)
+{
+    static const float mean[] = {0.5F, 0.4F, 0.3F}, std[] = {0.2F, 0.3F, 0.4F};
+
+    assert_int_equal(rn_model_set_preprocessing(model, false, mean, std, NULL),
+                     RN_OK);
+}
+
+static struct rn_data *open_data(const char *spec)
+{
+    struct rn_data *data = NULL;
+    struct rn_error err = {0};
+
+    if (rn_data_open(&data, spec, 0, &err) != RN_OK)
+        fail_msg("%s", err.msg);
+    return data;
+}
+
+/* However images are batched, the last batch smaller or not: every image
+ * counts once. */
+static void test_batches_do_not_matter(void **state)
+{
+    static const int batches[] = {1, 7, 65, 100, 130, 200};
+    struct rn_model *model = make_model("resnet8", 10, 16);
+    struct rn_data *data = open_data(DATA);
+    struct rn_eval_result first = {0};
+    struct rn_data_info info;
+
+    (void)state;
+    set_preprocessing(model);
+    rn_data_describe(data, &info);
+    for (size_t i = 0; i < COUNT(batches); i++) {
+        struct rn_eval_options o;
+        struct rn_eval_result r;
+        struct rn_error err = {0};
+
+        rn_eval_defaults(&o);
+        o.batch = batches[i];
+        o.threads = 1;
+        if (rn_eval(model, data, &o, &r, &err) != RN_OK)
+            fail_msg("batch %d: %s", batches[i], err.msg);
+        assert_int_equal(r.images, info.count[RN_PART_TEST]);
+        assert_string_equal(r.protocol, "single view");
+        if (i == 0)
+            first = r;
+        if (r.top1_error != first.top1_error ||
+            r.top5_error != first.top5_error ||
+            fabs(r.loss - first.loss) > 1e-5 * first.loss)
+            fail_msg("batch %d: %g %%, %g %%, loss %.8g; batch 1: %g %%, %g "
+                     "%%, loss %.8g",
+                     batches[i], r.top1_error, r.top5_error, r.loss,
+                     first.top1_error, first.top5_error, first.loss);
+    }
+    assert_true(first.top5_error < first.top1_error);
+    rn_data_close(data);
+    rn_model_destroy(model);
+}
+
+/* rn_eval() against images taken, prepared and run one by one. */
+static void test_by_hand(void **state)
+{
+    struct rn_model *model = make_model("resnet8", 10, 16);
+    struct rn_data *data = open_data("synthetic:3x16x16:10:100");
+    struct rn_plan_options options;
+    struct rn_plan *plan = NULL;
+    struct rn_eval_result r;
+    struct rn_data_info info;
+    uint8_t pixels[3 * 16 * 16];
+    float image[3 * 16 * 16], logits[10];
+    double loss = 0;
+    int wrong = 0;
+
+    (void)state;
+    set_preprocessing(model);
+    rn_data_describe(data, &info);
+    rn_plan_defaults(&options);
+    options.batch = options.threads = 1;
+    assert_int_equal(rn_plan_create(&plan, model, &options, NULL), RN_OK);
+    for (int i = 0; i < info.count[RN_PART_TEST]; i++) {
+        int label, top;
+
+        assert_int_equal(
+            rn_data_image(data, RN_PART_TEST, i, pixels, &label, NULL), RN_OK);
+        assert_int_equal(rn_model_preprocess(model, pixels, image, NULL),
+                         RN_OK);
+        assert_int_equal(rn_plan_forward(plan, image, logits, NULL), RN_OK);
+        rn_top_k(logits, 10, 1, &top);
+        wrong += top != label;
+        rn_softmax(logits, 10);
+        loss -= log((double)logits[label]);
+    }
+    assert_int_equal(rn_eval(model, data, NULL, &r, NULL), RN_OK);
+    assert_near(r.top1_error, 100.0 * wrong / r.images, 1e-9);
+    assert_near(r.loss, loss / r.images, 1e-4);
+    rn_plan_destroy(plan);
+    rn_data_close(data);
+    rn_model_destroy(model);
+}
+
+static void expect(int rc, int expected, const struct rn_error *err,
+                   const char *a, const char *b)
+{
+    if (rc != expected || strstr(err->msg, a) == NULL ||
+        strstr(err->msg, b) == NULL)
+        fail_msg("status %d, \"%s\"; expected %d with \"%s\" and \"%s\"", rc,
+                 err->msg, expected, a, b);
+}
+
+static void test_misfits(void **state)
+{
+    struct rn_data *data = open_data(DATA);
+    struct rn_model *bare = make_model("resnet8", 10, 16);
+    struct rn_model *classes = make_model("resnet8", 7, 16);
+    struct rn_model *size = make_model("resnet8", 10, 32);
+    struct rn_eval_options o;
+    struct rn_eval_result r;
+    struct rn_error err = {0};
+
+    (void)state;
+    expect(rn_eval(bare, data, NULL, &r, &err), RN_ERR_ARG, &err, "resnet8",
+           "no preprocessing");
+    set_preprocessing(classes);
+    expect(rn_eval(classes, data, NULL, &r, &err), RN_ERR_DATA, &err,
+           "7 classes", "has 10");
+    set_preprocessing(size);
+    expect(rn_eval(size, data, NULL, &r, &err), RN_ERR_DATA, &err,
+           "3 x 32 x 32", "3 x 16 x 16");
+    set_preprocessing(bare);
+    rn_eval_defaults(&o);
+    o.part = RN_PART_VALIDATION;
+    expect(rn_eval(bare, data, &o, &r, &err), RN_ERR_ARG, &err,
+           "no validation images", DATA);
+    rn_data_close(data);
+    rn_model_destroy(bare);
+    rn_model_destroy(classes);
+    rn_model_destroy(size);
+}
+
+static int stop_after_40(void *user, int done, int images)
+{
+    int *calls = user;
+
+    (*calls)++;
+    assert_int_equal(images, 130);
+    return done >= 40;
+}
+
+static void test_progress_stops(void **state)
+{
+    struct rn_model *model = make_model("resnet8", 10, 16);
+    struct rn_data *data = open_data(DATA);
+    struct rn_eval_options o;
+    struct rn_eval_result r;
+    int calls = 0;
+
+    (void)state;
+    set_preprocessing(model);
+    rn_eval_defaults(&o);
+    o.batch = 20;
+    o.user = &calls;
+    o.progress = stop_after_40;
+    assert_int_equal(rn_eval(model, data, &o, &r, NULL), RN_ERR_STOPPED);
+    assert_int_equal(calls, 2);
+    rn_data_close(data);
+    rn_model_destroy(model);
+}
+
+/* ---------------------------------------------------------- benchmark */
+
+static void check_bench(enum rn_mode mode)
+{
+    struct rn_model *model = make_model("resnet8", 10, 16);
+    struct rn_bench_options o;
+    struct rn_bench_result r;
+    struct rn_plan *plan = NULL;
+    struct rn_tensor tensor;
+    struct rn_error err = {0};
+    float before;
+
+    assert_int_equal(rn_model_tensor(model, 0, &tensor), RN_OK);
+    before = tensor.data[0];
+    rn_bench_defaults(&o);
+    o.mode = mode;
+    o.batch = 4;
+    o.threads = 1;
+    o.rounds = 3;
+    if (rn_bench(model, &o, &r, &plan, &err) != RN_OK)
+        fail_msg("mode %d: %s", (int)mode, err.msg);
+    assert_int_equal(r.batch, 4);
+    assert_int_equal(r.threads, 1);
+    assert_int_equal(r.rounds, 3);
+    assert_true(r.images_per_second_min > 0);
+    assert_true(r.images_per_second_min <= r.images_per_second_median);
+    assert_true(r.images_per_second_median <= r.images_per_second_max);
+    assert_true(r.plan_bytes > 0 && r.peak_memory_bytes > r.plan_bytes);
+    assert_true(rn_plan_steps(plan) > 0);
+    assert_near((double)before, (double)tensor.data[0], 0);
+    rn_plan_destroy(plan);
+    rn_model_destroy(model);
+}
+
+static void test_bench(void **state)
+{
+    struct rn_model *model = make_model("resnet8", 10, 16);
+    struct rn_bench_options o;
+    struct rn_bench_result r;
+    struct rn_error err = {0};
+
+    (void)state;
+    check_bench(RN_MODE_INFER);
+    check_bench(RN_MODE_TRAIN);
+    rn_bench_defaults(&o);
+    o.batch = 0;
+    expect(rn_bench(model, &o, &r, NULL, &err), RN_ERR_ARG, &err, "batch 0",
+           "at least 1");
+    rn_model_destroy(model);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rank),
+        cmocka_unit_test(test_cross_entropy),
+        cmocka_unit_test(test_metrics_add),
+        cmocka_unit_test(test_softmax),
+        cmocka_unit_test(test_top_k),
+        cmocka_unit_test(test_batches_do_not_matter),
+        cmocka_unit_test(test_by_hand),
+        cmocka_unit_test(test_misfits),
+        cmocka_unit_test(test_progress_stops),
+        cmocka_unit_test(test_bench),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
