@@ -1,0 +1,783 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Whole runs on a small synthetic set: they learn, stop, resume to the bit
+ * after being killed, and refuse what makes no sense. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "core/file.h"
+#include "core/memory.h"
+#include "core/random.h"
+#include "core/threads.h"
+#include "resnet.h"
+
+#include <ftw.h>
+#include <jansson.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define LIMIT    ((size_t)1 << 28)
+
+/* ------------------------------------------------------------- helpers */
+
+static char folder[64];
+
+static int make_folder(void **state)
+{
+    (void)state;
+    snprintf(folder, sizeof(folder), "/tmp/rn-trainer-XXXXXX");
+    return mkdtemp(folder) == NULL ? -1 : 0;
+}
+
+static int remove_one(const char *path, const struct stat *st, int type,
+                      struct FTW *ftw)
+{
+    (void)st;
+    (void)type;
+    (void)ftw;
+    return remove(path);
+}
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    return nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* A path in the tests' folder; some may be held at a time. */
+static const char *in_folder(const char *name)
+{
+    static char paths[8][256];
+    static int next;
+    char *path = paths[next++ % 8];
+
+    snprintf(path, sizeof(paths[0]), "%s/%s", folder, name);
+    return path;
+}
+
+/* 90 images in batches of 16: epochs end in a batch of 10. */
+static struct rn_train_options small_run(const char *name)
+{
+    struct rn_train_options o;
+
+    rn_train_defaults(&o);
+    o.data = "synthetic:3x8x8:4:90";
+    o.out = in_folder(name);
+    o.net = "resnet8";
+    o.batch = 16;
+    o.iterations = 48;
+    o.lr = 0.05;
+    o.threads = 1;
+    return o;
+}
+
+static void read_whole(const char *path, uint8_t **bytes, size_t *size)
+{
+    struct rn_error err = {0};
+
+    if (rn_file_read(path, LIMIT, bytes, size, &err) != RN_OK)
+        fail_msg("%s", err.msg);
+}
+
+static void assert_same_file(const char *run_a, const char *run_b,
+                             const char *name)
+{
+    char a[300], b[300];
+    uint8_t *bytes_a, *bytes_b;
+    size_t size_a, size_b, differ = 0;
+
+    snprintf(a, sizeof(a), "%s/%s", run_a, name);
+    snprintf(b, sizeof(b), "%s/%s", run_b, name);
+    read_whole(a, &bytes_a, &size_a);
+    read_whole(b, &bytes_b, &size_b);
+    for (size_t i = 0; i < size_a && i < size_b; i++)
+        differ += bytes_a[i] != bytes_b[i];
+    if (size_a != size_b || differ > 0)
+        fail_msg("%s (%zu bytes) and %s (%zu bytes) differ in %zu places", a,
+                 size_a, b, size_b, differ);
+    rn_free(bytes_a);
+    rn_free(bytes_b);
+}
+
+/* A log without the figures of the clock. */
+static json_t *read_log(const char *run)
+{
+    char path[300];
+    uint8_t *bytes;
+    size_t size;
+    char *rest, *line;
+    json_t *lines = json_array();
+
+    snprintf(path, sizeof(path), "%s/log.jsonl", run);
+    read_whole(path, &bytes, &size);
+    rest = (char *)bytes;
+    while ((line = strsep(&rest, "\n")) != NULL && *line != '\0') {
+        json_t *object = json_loads(line, 0, NULL);
+
+        if (object == NULL)
+            fail_msg("%s: not JSON: %s", path, line);
+        json_object_del(object, "images_per_second");
+        json_object_del(object, "data_wait");
+        json_array_append_new(lines, object);
+    }
+    rn_free(bytes);
+    return lines;
+}
+
+static void assert_same_log(const char *run_a, const char *run_b)
+{
+    json_t *a = read_log(run_a), *b = read_log(run_b);
+
+    assert_true(json_array_size(a) > 0);
+    assert_int_equal(json_array_size(a), json_array_size(b));
+    for (size_t i = 0; i < json_array_size(a); i++) {
+        char *x = json_dumps(json_array_get(a, i), 0);
+        char *y = json_dumps(json_array_get(b, i), 0);
+
+        assert_string_equal(x, y);
+        free(x);
+        free(y);
+    }
+    json_decref(a);
+    json_decref(b);
+}
+
+static void assert_same_run(const char *a, const char *b)
+{
+    assert_same_file(a, b, "last.safetensors");
+    assert_same_file(a, b, "best.safetensors");
+    assert_same_file(a, b, "curve.svg");
+    assert_same_log(a, b);
+}
+
+static void expect(int rc, int expected, const struct rn_error *err,
+                   const char *a, const char *b)
+{
+    if (rc != expected || strstr(err->msg, a) == NULL ||
+        strstr(err->msg, b) == NULL)
+        fail_msg("status %d, \"%s\"; expected %d with \"%s\" and \"%s\"", rc,
+                 err->msg, expected, a, b);
+}
+
+static void train(const struct rn_train_options *o,
+                  const struct rn_train_events *events,
+                  struct rn_train_result *result)
+{
+    struct rn_error err = {0};
+
+    if (rn_train(o, events, result, &err) != RN_OK)
+        fail_msg("%s: %s", o->out, err.msg);
+}
+
+/* ------------------------------------------------------ killed and resumed */
+
+/* OpenMP does not survive fork(), so this test comes first and each run has
+ * a process of its own. */
+static pid_t start_child(const struct rn_train_options *o)
+{
+    struct rn_train_result result;
+    struct rn_error err = {0};
+    pid_t pid = fork();
+    int rc;
+
+    assert_true(pid >= 0);
+    if (pid > 0)
+        return pid;
+    rc = rn_is_file(in_folder("killed/run.json")) && o->out == NULL
+             ? rn_train_resume(in_folder("killed"), NULL, &result, &err)
+             : rn_train(o, NULL, &result, &err);
+    if (rc != RN_OK)
+        fprintf(stderr, "# run: %s\n", err.msg);
+    _exit(rc == RN_OK ? 0 : 1);
+}
+
+/* Whether the child came to its end before it was killed. */
+static bool finish_child(pid_t pid, double after)
+{
+    double start = rn_now();
+    int status = 0;
+    pid_t done = 0;
+
+    while (done == 0) {
+        done = waitpid(pid, &status, WNOHANG);
+        if (done == 0 && rn_now() - start >= after)
+            kill(pid, SIGKILL);
+        usleep(500);
+    }
+    assert_int_equal(done, pid);
+    if (WIFSIGNALED(status)) {
+        assert_int_equal(WTERMSIG(status), SIGKILL);
+        return false;
+    }
+    assert_int_equal(WEXITSTATUS(status), 0);
+    return true;
+}
+
+static struct rn_train_options killed_run(const char *name)
+{
+    struct rn_train_options o = small_run(name);
+
+    o.iterations = 200;
+    o.last_batch = "keep";
+    o.schedule = "cosine";
+    o.warmup = "10";
+    o.label_smoothing = 0.1;
+    o.threads = 2;
+    o.report_every = 3;
+    o.test_every = 7;
+    o.save_every = 5;
+    return o;
+}
+
+/* Run to the end through kills at random instants; how many there were.
+ * Later kills come later, so that it ends. */
+static int run_through_kills(struct rn_random_key *key, double whole)
+{
+    struct rn_train_options o = killed_run("killed"), resume = {.out = NULL};
+
+    for (int kills = 0;; kills++) {
+        bool begun = rn_is_file(in_folder("killed/run.json"));
+        uint32_t r[4];
+        double share;
+
+        rn_random4(key, (uint64_t)kills, r);
+        share = rn_random_unit(r[0]) * (0.2 + 0.05 * kills);
+        if (finish_child(start_child(begun ? &resume : &o), whole * share))
+            return kills;
+    }
+}
+
+static void test_killed(void **state)
+{
+    struct rn_train_options o = killed_run("whole");
+    struct rn_random_key key = {.purpose = RN_RANDOM_TEST};
+    double start = rn_now(), whole;
+    int kills = 0;
+
+    (void)state;
+    key.seed = (uint64_t)getpid();
+    print_message("# kill seed %llu\n", (unsigned long long)key.seed);
+    assert_true(finish_child(start_child(&o), 1e9));
+    whole = rn_now() - start;
+    /* On a busy machine times are vague: again, until enough were in time. */
+    for (; kills < 3 && key.epoch < 5; key.epoch++) {
+        nftw(in_folder("killed"), remove_one, 16, FTW_DEPTH | FTW_PHYS);
+        kills = run_through_kills(&key, whole);
+        print_message("# killed %d times in %.2f s\n", kills, whole);
+        assert_same_run(in_folder("whole"), in_folder("killed"));
+    }
+    assert_true(kills > 0);
+}
+
+/* ------------------------------------------------------ stopped and resumed */
+
+struct counts {
+    int ticks, reports, tests, messages;
+    int stop_at; /* tick to stop at; 0: never */
+    struct rn_train_report last;
+};
+
+static void on_tick(void *user, const struct rn_train_report *report)
+{
+    struct counts *c = user;
+
+    c->ticks++;
+    assert_false(report->tested);
+    assert_true(report->images_per_second > 0);
+}
+
+static void on_report(void *user, const struct rn_train_report *report)
+{
+    struct counts *c = user;
+
+    c->reports++;
+    c->tests += report->tested != 0;
+    c->last = *report;
+}
+
+static void on_message(void *user, const char *text)
+{
+    struct counts *c = user;
+
+    c->messages++;
+    assert_true(strlen(text) > 0);
+}
+
+static int on_stop(void *user)
+{
+    const struct counts *c = user;
+
+    return c->stop_at > 0 && c->ticks >= c->stop_at;
+}
+
+static struct rn_train_events count_events(struct counts *c)
+{
+    return (struct rn_train_events){.user = c,
+                                    .report = on_report,
+                                    .tick = on_tick,
+                                    .message = on_message,
+                                    .stop = on_stop};
+}
+
+/* Stopped before a report, at one, and at a test. */
+static void test_stopped(void **state)
+{
+    static const int stops[] = {1, 3, 14, 48};
+    struct rn_train_options o = small_run("unstopped");
+    struct rn_train_result result;
+    struct rn_error err = {0};
+
+    (void)state;
+    o.report_every = 3;
+    o.test_every = 14;
+    train(&o, NULL, &result);
+    for (size_t i = 0; i < COUNT(stops); i++) {
+        struct counts c = {.stop_at = stops[i]};
+        struct rn_train_events events = count_events(&c);
+        char name[32];
+
+        snprintf(name, sizeof(name), "stopped-%d", stops[i]);
+        o.out = in_folder(name);
+        expect(rn_train(&o, &events, &result, &err), RN_ERR_STOPPED, &err,
+               "stopped after iteration", name);
+        assert_int_equal(result.iterations, stops[i]);
+        if (rn_train_resume(o.out, NULL, &result, &err) != RN_OK)
+            fail_msg("%s: %s", name, err.msg);
+        assert_int_equal(result.iterations, 48);
+        assert_same_run(in_folder("unstopped"), in_folder(name));
+    }
+}
+
+static void test_finished_run_resumes_to_itself(void **state)
+{
+    struct rn_train_options o = small_run("finished");
+    struct rn_train_result first, again;
+    struct rn_error err = {0};
+
+    (void)state;
+    train(&o, NULL, &first);
+    if (rn_train_resume(o.out, NULL, &again, &err) != RN_OK)
+        fail_msg("%s", err.msg);
+    assert_int_equal(again.iterations, first.iterations);
+    assert_true(again.test_error == first.test_error);
+    assert_true(again.best_error == first.best_error);
+    assert_int_equal(again.best_iteration, first.best_iteration);
+    assert_true(again.loss == first.loss);
+}
+
+/* ------------------------------------------------------------- learning */
+
+static void test_learns(void **state)
+{
+    struct rn_train_options o = small_run("learns");
+    struct rn_train_result result;
+    struct counts c = {.ticks = 0};
+    struct rn_train_events events = count_events(&c);
+    struct rn_model *model = NULL;
+    struct rn_data *data = NULL;
+    struct rn_eval_result eval;
+    struct rn_model_info info;
+    json_t *log;
+    double first, last;
+
+    (void)state;
+    o.data = "synthetic:3x8x8:4:160";
+    o.iterations = 120;
+    o.augment = "none";
+    o.report_every = 10;
+    train(&o, &events, &result);
+
+    assert_int_equal(c.ticks, 120);
+    assert_int_equal(c.tests, 12);
+    assert_int_equal(c.reports, 12);
+    assert_true(c.messages > 0);
+    assert_int_equal(result.iterations, 120);
+    log = read_log(o.out);
+    assert_int_equal(json_array_size(log), 12);
+    first = json_number_value(json_object_get(json_array_get(log, 0), "loss"));
+    last = json_number_value(json_object_get(json_array_get(log, 11), "loss"));
+    json_decref(log);
+    if (!(last < first / 5 && result.train_error < 2 && result.test_error < 20))
+        fail_msg("loss %g then %g, training error %g %%, test error %g %%",
+                 first, last, result.train_error, result.test_error);
+
+    /* The same figures from the files. */
+    assert_int_equal(rn_data_open(&data, o.data, 0, NULL), RN_OK);
+    assert_int_equal(
+        rn_model_load(&model, in_folder("learns/last.safetensors"), NULL),
+        RN_OK);
+    assert_int_equal(rn_eval(model, data, NULL, &eval, NULL), RN_OK);
+    assert_true(eval.top1_error == result.test_error);
+    assert_true(fabs(eval.loss - result.test_loss) < 1e-5);
+    rn_model_describe(model, &info);
+    log = json_loads(info.trained, 0, NULL);
+    assert_int_equal(json_integer_value(json_object_get(log, "iterations")),
+                     120);
+    assert_true(json_number_value(json_object_get(log, "test_error")) ==
+                result.test_error);
+    json_decref(log);
+    rn_model_destroy(model);
+    assert_int_equal(
+        rn_model_load(&model, in_folder("learns/best.safetensors"), NULL),
+        RN_OK);
+    assert_int_equal(rn_eval(model, data, NULL, &eval, NULL), RN_OK);
+    assert_true(eval.top1_error == result.best_error);
+    rn_model_destroy(model);
+    rn_data_close(data);
+}
+
+/* One batch, over and over, ends in no error. */
+static void test_overfits(void **state)
+{
+    struct rn_train_options o = small_run("overfits");
+    struct rn_train_result result;
+
+    (void)state;
+    o.data = "synthetic:3x8x8:4:16";
+    o.iterations = 100;
+    o.augment = "none";
+    train(&o, NULL, &result);
+    if (!(result.train_error == 0 && result.loss < 0.05))
+        fail_msg("training error %g %%, loss %g", result.train_error,
+                 result.loss);
+}
+
+static void test_same_seed_same_run(void **state)
+{
+    struct rn_train_options o = small_run("seed-1");
+    struct rn_train_result a, b;
+
+    (void)state;
+    o.normalize = "pixel";
+    o.decay_all = 0;
+    train(&o, NULL, &a);
+    o.out = in_folder("seed-1-again");
+    train(&o, NULL, &b);
+    assert_same_run(in_folder("seed-1"), in_folder("seed-1-again"));
+    o.out = in_folder("seed-2");
+    o.seed = 2;
+    train(&o, NULL, &b);
+    assert_true(a.loss != b.loss);
+}
+
+/* ---------------------------------------------------------- last batches */
+
+static const struct last_batch {
+    const char *last_batch;
+    double epochs;
+    long iterations; /* of 90 images in batches of 16 */
+} last_batches[] = {
+    {"wrap", 1, 6},  /* 5.625, rounded up */
+    {"wrap", 8, 45}, /* exactly */
+    {"drop", 8, 40}, {"keep", 8, 48}, {"keep", 0.1, 1},
+};
+
+static void test_last_batch(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(last_batches); i++) {
+        const struct last_batch *l = &last_batches[i];
+        struct rn_train_options o;
+        struct rn_train_result result;
+        char name[32];
+
+        snprintf(name, sizeof(name), "%s-%g", l->last_batch, l->epochs);
+        o = small_run(name);
+        o.last_batch = l->last_batch;
+        o.iterations = 0;
+        o.epochs = l->epochs;
+        train(&o, NULL, &result);
+        if (result.iterations != l->iterations || result.test_images == 0)
+            fail_msg("%s, %g epochs: %ld iterations, expected %ld",
+                     l->last_batch, l->epochs, result.iterations,
+                     l->iterations);
+    }
+}
+
+/* -------------------------------------------------------------- warm-up */
+
+/* Few classes are soon told apart: the rule ends after its first window. */
+static void test_error_warm_up(void **state)
+{
+    struct rn_train_options o = small_run("warm-up");
+    struct rn_train_result result;
+    json_t *log;
+    size_t i;
+
+    (void)state;
+    o.iterations = 110;
+    o.report_every = 5;
+    o.schedule = "constant";
+    o.warmup = "error:99";
+    train(&o, NULL, &result);
+    log = read_log(o.out);
+    for (i = 0; i < json_array_size(log); i++) {
+        const json_t *line = json_array_get(log, i);
+        long at = (long)json_integer_value(json_object_get(line, "iteration"));
+        double lr = json_number_value(json_object_get(line, "lr"));
+
+        if (fabs(lr - (at <= 100 ? 0.01 : 0.05)) > 1e-9)
+            fail_msg("lr %g in iteration %ld", lr, at);
+    }
+    json_decref(log);
+}
+
+/* -------------------------------------------------------------- weights */
+
+static void test_starts_from_weights(void **state)
+{
+    struct rn_train_options o = small_run("weights-a");
+    struct rn_train_result a, b;
+    struct rn_error err = {0};
+
+    (void)state;
+    train(&o, NULL, &a);
+    o.net = NULL;
+    o.weights = in_folder("weights-a/last.safetensors");
+    o.out = in_folder("weights-b");
+    o.iterations = 1;
+    o.lr = 1e-9;
+    train(&o, NULL, &b);
+    if (fabs(a.test_error - b.test_error) > 10)
+        fail_msg("test error %g %% became %g %%", a.test_error, b.test_error);
+    /* The network's name came from the file and is in the run. */
+    assert_int_equal(rn_train_resume(o.out, NULL, &b, &err), RN_OK);
+
+    o.out = in_folder("weights-c");
+    o.net = "resnet20";
+    expect(rn_train(&o, NULL, &b, &err), RN_ERR_ARG, &err, "resnet8",
+           "resnet20");
+    o.net = NULL;
+    o.data = "synthetic:3x8x8:5:90";
+    expect(rn_train(&o, NULL, &b, &err), RN_ERR_DATA, &err, "4 classes",
+           "has 5");
+}
+
+/* ------------------------------------------------------------ bad things */
+
+static void test_loss_not_finite(void **state)
+{
+    struct rn_train_options o = small_run("diverges");
+    struct rn_train_result result;
+    struct rn_model *model = NULL;
+    struct rn_error err = {0};
+
+    (void)state;
+    o.lr = 1e5;
+    o.weight_decay = 1;
+    o.save_every = 1;
+    o.test_every = 1000;
+    o.iterations = 500;
+    expect(rn_train(&o, NULL, &result, &err), RN_ERR_LOSS, &err, "not finite",
+           "last good checkpoint");
+    assert_true(result.iterations < 500);
+    if (rn_model_load(&model, in_folder("diverges/last.safetensors"), &err) !=
+        RN_OK)
+        fail_msg("%s", err.msg);
+    for (size_t i = 0;; i++) {
+        struct rn_tensor t;
+
+        if (rn_model_tensor(model, i, &t) != RN_OK)
+            break;
+        for (size_t k = 0; k < t.count; k++)
+            if (!isfinite(t.data[k]))
+                fail_msg("checkpoint has %s[%zu] = %g", t.name, k,
+                         (double)t.data[k]);
+    }
+    rn_model_destroy(model);
+}
+
+static void test_existing_run(void **state)
+{
+    struct rn_train_options o = small_run("existing");
+    struct rn_train_result result;
+    struct rn_error err = {0};
+    uint8_t *before, *after;
+    size_t size_before, size_after;
+
+    (void)state;
+    train(&o, NULL, &result);
+    read_whole(in_folder("existing/last.safetensors"), &before, &size_before);
+    o.seed = 9;
+    expect(rn_train(&o, NULL, &result, &err), RN_ERR_ARG, &err, "existing",
+           "already holds a run");
+    read_whole(in_folder("existing/last.safetensors"), &after, &size_after);
+    assert_int_equal(size_before, size_after);
+    assert_memory_equal(before, after, size_before);
+    rn_free(before);
+    rn_free(after);
+}
+
+#define FIELD(f) offsetof(struct rn_train_options, f)
+
+static const struct bad_number {
+    size_t place;
+    enum { INT, LONG, REAL } kind;
+    double value;
+    const char *says[2];
+} bad_numbers[] = {
+    {FIELD(batch), INT, 0, {"batch 0", "from 1"}},
+    {FIELD(batch), INT, 91, {"batch 91", "90 training images"}},
+    {FIELD(threads), INT, -1, {"threads -1", "from 0"}},
+    {FIELD(iterations), LONG, -5, {"iterations -5", "from 0"}},
+    {FIELD(epochs), REAL, 3, {"iterations 48 and epochs 3", "only one"}},
+    {FIELD(lr), REAL, 0, {"lr 0", "greater than 0"}},
+    {FIELD(lr), REAL, -1, {"lr -1", "greater than 0"}},
+    {FIELD(lr), REAL, (double)NAN, {"lr nan", "greater than 0"}},
+    {FIELD(momentum), REAL, 1, {"momentum 1", "below 1"}},
+    {FIELD(weight_decay), REAL, -1, {"weight_decay -1", "from 0 to 1"}},
+    {FIELD(label_smoothing), REAL, 1, {"label_smoothing 1", "below 1"}},
+    {FIELD(crop_pad), INT, -1, {"crop_pad -1", "from 0"}},
+    {FIELD(validation), INT, 90, {"90", "validation"}},
+};
+
+static const struct bad_text {
+    size_t place;
+    const char *value;
+    int code;
+    const char *says[2];
+} bad_texts[] = {
+    {FIELD(net), "resnet21", RN_ERR_ARG, {"resnet21", "resnet20"}},
+    {FIELD(schedule), "sometimes", RN_ERR_ARG, {"sometimes", "cosine"}},
+    {FIELD(warmup), "yes", RN_ERR_ARG, {"warmup 'yes'", "none"}},
+    {FIELD(augment), "mirror", RN_ERR_ARG, {"augment 'mirror'", "flip"}},
+    {FIELD(normalize), "l2", RN_ERR_ARG, {"normalize 'l2'", "channel"}},
+    {FIELD(last_batch), "loop", RN_ERR_ARG, {"last_batch 'loop'", "wrap"}},
+    {FIELD(data), NULL, RN_ERR_ARG, {"data", "given"}},
+    {FIELD(data), "/nonexistent", RN_ERR_IO, {"/nonexistent", ""}},
+    {FIELD(out), NULL, RN_ERR_ARG, {"folder", "given"}},
+    {FIELD(out), "/proc/no/such", RN_ERR_IO, {"make folder", "/proc"}},
+    {FIELD(weights), "/nonexistent", RN_ERR_IO, {"/nonexistent", ""}},
+};
+
+static void set_number(struct rn_train_options *o, const struct bad_number *b)
+{
+    char *at = (char *)o + b->place;
+
+    if (b->kind == INT)
+        *(int *)at = (int)b->value;
+    else if (b->kind == LONG)
+        *(long *)at = (long)b->value;
+    else
+        *(double *)at = b->value;
+}
+
+static void test_bad_options(void **state)
+{
+    struct rn_train_result result;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(bad_numbers); i++) {
+        struct rn_train_options o = small_run("bad");
+        struct rn_error err = {0};
+
+        set_number(&o, &bad_numbers[i]);
+        expect(rn_train(&o, NULL, &result, &err), RN_ERR_ARG, &err,
+               bad_numbers[i].says[0], bad_numbers[i].says[1]);
+    }
+    for (size_t i = 0; i < COUNT(bad_texts); i++) {
+        struct rn_train_options o = small_run("bad");
+        struct rn_error err = {0};
+
+        *(const char **)((char *)&o + bad_texts[i].place) = bad_texts[i].value;
+        expect(rn_train(&o, NULL, &result, &err), bad_texts[i].code, &err,
+               bad_texts[i].says[0], bad_texts[i].says[1]);
+    }
+    assert_false(rn_is_folder(in_folder("bad")));
+}
+
+/* Replace text in a run's run.json. */
+static void edit_run(const char *path, const char *from, const char *to)
+{
+    uint8_t *bytes;
+    size_t size;
+    char *at, *text;
+    int length;
+
+    read_whole(path, &bytes, &size);
+    at = strstr((char *)bytes, from);
+    if (at == NULL)
+        fail_msg("%s has no %s", path, from);
+    length = asprintf(&text, "%.*s%s%s", (int)(at - (char *)bytes), bytes, to,
+                      at + strlen(from));
+    assert_true(length > 0);
+    assert_int_equal(rn_file_write(path, text, (size_t)length, NULL), RN_OK);
+    free(text);
+    rn_free(bytes);
+}
+
+static const struct edit {
+    const char *from, *to;
+    int code;
+    const char *says[2];
+} edits[] = {
+    {"\"lr\": 0.05",
+     "\"lr\": 0.06",
+     RN_ERR_DATA,
+     {"last.safetensors", "other options"}},
+    {"\"lr\": 0.05", "\"lr\": -1", RN_ERR_ARG, {"lr -1", "greater than 0"}},
+    {"\"lr\": 0.05", "\"lr\": \"x\"", RN_ERR_DATA, {"run.json", "lr"}},
+    {"\"lr\": 0.05", "\"rl\": 0.05", RN_ERR_DATA, {"lr", "missing"}},
+    {"4:90", "4:91", RN_ERR_DATA, {"4:91", "checksum"}},
+    {"{", "[", RN_ERR_DATA, {"run.json", "JSON"}},
+};
+
+static void test_bad_resume(void **state)
+{
+    struct rn_train_options o = small_run("edited");
+    struct rn_train_result result;
+    struct rn_error err = {0};
+    struct counts c = {.stop_at = 3};
+    struct rn_train_events events = count_events(&c);
+    const char *path;
+    uint8_t *bytes;
+    size_t size;
+
+    (void)state;
+    expect(rn_train_resume(in_folder("nowhere"), NULL, &result, &err),
+           RN_ERR_ARG, &err, "nowhere", "holds no run");
+    assert_int_equal(rn_train(&o, &events, &result, &err), RN_ERR_STOPPED);
+    path = in_folder("edited/run.json");
+    read_whole(path, &bytes, &size);
+    for (size_t i = 0; i < COUNT(edits); i++) {
+        path = in_folder("edited/run.json");
+        edit_run(path, edits[i].from, edits[i].to);
+        expect(rn_train_resume(in_folder("edited"), NULL, &result, &err),
+               edits[i].code, &err, edits[i].says[0], edits[i].says[1]);
+        assert_int_equal(rn_file_write(path, bytes, size, NULL), RN_OK);
+    }
+    assert_int_equal(rn_train_resume(in_folder("edited"), NULL, &result, &err),
+                     RN_OK);
+    rn_free(bytes);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_killed), /* first: it forks */
+        cmocka_unit_test(test_stopped),
+        cmocka_unit_test(test_finished_run_resumes_to_itself),
+        cmocka_unit_test(test_learns),
+        cmocka_unit_test(test_overfits),
+        cmocka_unit_test(test_same_seed_same_run),
+        cmocka_unit_test(test_last_batch),
+        cmocka_unit_test(test_error_warm_up),
+        cmocka_unit_test(test_starts_from_weights),
+        cmocka_unit_test(test_loss_not_finite),
+        cmocka_unit_test(test_existing_run),
+        cmocka_unit_test(test_bad_options),
+        cmocka_unit_test(test_bad_resume),
+    };
+
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
