@@ -283,7 +283,7 @@ static void test_killed(void **state)
 
 struct counts {
     int ticks, reports, tests, messages;
-    int stop_at; /* tick to stop at; 0: never */
+    int asked, stop_at; /* which time asked to stop; 0: never */
     struct rn_train_report last;
 };
 
@@ -315,9 +315,9 @@ static void on_message(void *user, const char *text)
 
 static int on_stop(void *user)
 {
-    const struct counts *c = user;
+    struct counts *c = user;
 
-    return c->stop_at > 0 && c->ticks >= c->stop_at;
+    return ++c->asked >= c->stop_at && c->stop_at > 0;
 }
 
 static struct rn_train_events count_events(struct counts *c)
@@ -329,10 +329,16 @@ static struct rn_train_events count_events(struct counts *c)
                                     .stop = on_stop};
 }
 
-/* Stopped before a report, at one, and at a test. */
+/* Asked after each iteration and in each test, after its only batch: after
+ * an iteration, where a report is due, where a test is due, in the test, and
+ * likewise at the end. */
+static const struct stop_case {
+    int asked;
+    long iteration;
+} stops[] = {{1, 1}, {3, 3}, {14, 14}, {15, 14}, {51, 48}, {52, 48}};
+
 static void test_stopped(void **state)
 {
-    static const int stops[] = {1, 3, 14, 48};
     struct rn_train_options o = small_run("unstopped");
     struct rn_train_result result;
     struct rn_error err = {0};
@@ -342,15 +348,15 @@ static void test_stopped(void **state)
     o.test_every = 14;
     train(&o, NULL, &result);
     for (size_t i = 0; i < COUNT(stops); i++) {
-        struct counts c = {.stop_at = stops[i]};
+        struct counts c = {.stop_at = stops[i].asked};
         struct rn_train_events events = count_events(&c);
         char name[32];
 
-        snprintf(name, sizeof(name), "stopped-%d", stops[i]);
+        snprintf(name, sizeof(name), "stopped-%d", stops[i].asked);
         o.out = in_folder(name);
         expect(rn_train(&o, &events, &result, &err), RN_ERR_STOPPED, &err,
                "stopped after iteration", name);
-        assert_int_equal(result.iterations, stops[i]);
+        assert_int_equal(result.iterations, stops[i].iteration);
         if (rn_train_resume(o.out, NULL, &result, &err) != RN_OK)
             fail_msg("%s: %s", name, err.msg);
         assert_int_equal(result.iterations, 48);
@@ -706,8 +712,10 @@ static void edit_run(const char *path, const char *from, const char *to)
 
     read_whole(path, &bytes, &size);
     at = strstr((char *)bytes, from);
-    if (at == NULL)
+    if (at == NULL) {
         fail_msg("%s has no %s", path, from);
+        return;
+    }
     length = asprintf(&text, "%.*s%s%s", (int)(at - (char *)bytes), bytes, to,
                       at + strlen(from));
     assert_true(length > 0);
