@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Reading a model, whose file is not trusted. */
+#include "formats/model_file.h"
+
+#include "core/memory.h"
+#include "formats/json.h"
+
+#include <string.h>
+
+/* -------------------------------------------------------- description */
+
+static int fail_field(const char *path, const char *field, const char *expected,
+                      struct rn_error *err)
+{
+    return rn_fail(err, RN_ERR_DATA,
+                   "'%s': \"%s\" in the model's description is missing or not "
+                   "%s",
+                   path, field, expected);
+}
+
+static bool get_int(const json_t *value, int *out)
+{
+    json_int_t v = json_integer_value(value);
+    if (!json_is_integer(value) || v < 1 || v > INT32_MAX)
+        return false;
+    *out = (int)v;
+    return true;
+}
+
+/* The text `key` of the safetensors metadata; NULL in *out without it. */
+static int metadata_string(const struct rn_st_file *f, const char *key,
+                           char **out, struct rn_error *err)
+{
+    json_t *metadata;
+    *out = NULL;
+    if (!f->metadata)
+        return RN_OK;
+    int rc = rn_json_parse(&metadata, f->metadata, strlen(f->metadata), f->path,
+                           "the metadata", err);
+    if (rc)
+        return rc;
+    const char *text = json_string_value(json_object_get(metadata, key));
+    *out = rn_strdup(text);
+    if (text && !*out)
+        rc = rn_fail_memory(err, strlen(text), "a model's description");
+    json_decref(metadata);
+    return rc;
+}
+
+/* The parsed "resnet" text. */
+static int read_description(const struct rn_st_file *f, json_t **out,
+                            struct rn_error *err)
+{
+    char *text;
+    int rc = metadata_string(f, RN_KEY_MODEL, &text, err);
+    if (rc)
+        return rc;
+    if (!text)
+        return rn_fail(err, RN_ERR_DATA,
+                       "'%s': a safetensors file, but not a model of this "
+                       "program: its metadata have no \"" RN_KEY_MODEL "\"",
+                       f->path);
+    rc = rn_json_parse(out, text, strlen(text), f->path,
+                       "the model's description", err);
+    rn_free(text);
+    if (rc)
+        return rc;
+    const json_t *format = json_object_get(*out, "format");
+    if (!json_is_integer(format))
+        rc = fail_field(f->path, "format", "a number", err);
+    else if (json_integer_value(format) != RN_MODEL_FORMAT)
+        rc = rn_fail(err, RN_ERR_DATA,
+                     "'%s': model format %lld, this program knows format %d",
+                     f->path, (long long)json_integer_value(format),
+                     RN_MODEL_FORMAT);
+    if (rc) {
+        json_decref(*out);
+        *out = NULL;
+    }
+    return rc;
+}
+
+static int read_options(const char *path, const json_t *net,
+                        struct rn_net_options *o, struct rn_error *err)
+{
+    const json_t *input = json_object_get(net, "input");
+    const char *shortcut = json_string_value(json_object_get(net, "shortcut"));
+    const char *stride = json_string_value(json_object_get(net, "stride"));
+    rn_net_defaults(o);
+    if (json_array_size(input) != 3 ||
+        !get_int(json_array_get(input, 0), &o->channels) ||
+        !get_int(json_array_get(input, 1), &o->height) ||
+        !get_int(json_array_get(input, 2), &o->width))
+        return fail_field(path, "input", "[channels,height,width]", err);
+    if (!get_int(json_object_get(net, "classes"), &o->classes))
+        return fail_field(path, "classes", "a positive number", err);
+    if (!shortcut || strlen(shortcut) != 1)
+        return fail_field(path, "shortcut", "one letter", err);
+    if (!stride || (strcmp(stride, rn_stride_name(true)) != 0 &&
+                    strcmp(stride, rn_stride_name(false)) != 0))
+        return fail_field(path, "stride", "\"v1\" or \"v1.5\"", err);
+    o->shortcut = shortcut[0];
+    o->stride_v1 = strcmp(stride, rn_stride_name(true)) == 0;
+    return RN_OK;
+}
+
+/* What the name stands for must be what the file says it is. */
+static int check_meaning(const char *path, const json_t *net,
+                         const struct rn_net_spec *spec, struct rn_error *err)
+{
+    const char *family = json_string_value(json_object_get(net, "family"));
+    const json_t *plain = json_object_get(net, "plain");
+    int depth;
+    if (!family || strcmp(family, spec->family) != 0)
+        return fail_field(path, "family", "the family of its name", err);
+    if (!get_int(json_object_get(net, "depth"), &depth) || depth != spec->depth)
+        return fail_field(path, "depth", "the depth of its name", err);
+    if (!json_is_boolean(plain) || json_is_true(plain) != spec->plain)
+        return fail_field(path, "plain", "as its name says", err);
+    return RN_OK;
+}
+
+static int read_spec(const char *path, const json_t *root,
+                     struct rn_net_spec *spec, struct rn_error *err)
+{
+    const json_t *net = json_object_get(root, "network");
+    const char *name = json_string_value(json_object_get(net, "name"));
+    struct rn_net_options options;
+    struct rn_error why = {0};
+    if (!name)
+        return fail_field(path, "name", "the name of a network", err);
+    int rc = read_options(path, net, &options, err);
+    if (rc)
+        return rc;
+    if (rn_net_resolve(spec, name, &options, &why))
+        return rn_fail(err, RN_ERR_DATA, "'%s': %.300s", path, why.msg);
+    return check_meaning(path, net, spec, err);
+}
+
+/* A description costs nothing to make up; the network it asks for is only
+ * built when the file is about as large. One tensor per layer, none of a
+ * convolution smaller than 3 x 3 from 16 to 16 channels in the networks
+ * whose depth is free, 64 numbers per class, 3 x 3 x 16 per input channel:
+ * what is then allocated is at most a few hundred megabytes, or some
+ * thirty times the file. */
+static int check_plausible(const struct rn_st_file *f,
+                           const struct rn_net_spec *spec, struct rn_error *err)
+{
+    const uint64_t layer = 3 * 3 * 16 * 16, class = 64, channel = 3 * 3 * 16;
+    uint64_t depth = (uint64_t)spec->depth;
+    uint64_t floats =
+        class * (uint64_t)spec->classes + channel * (uint64_t)spec->input.c;
+    if (strcmp(spec->family, "cifar") == 0)
+        floats += layer * (depth - 2);
+    if (f->count >= depth && f->data_bytes / sizeof(float) >= floats)
+        return RN_OK;
+    return rn_fail(err, RN_ERR_DATA,
+                   "'%s': %zu tensors of %llu bytes cannot be a %s for %d "
+                   "classes and %d input channels",
+                   f->path, f->count, (unsigned long long)f->data_bytes,
+                   spec->name, spec->classes, spec->input.c);
+}
+
+/* ---------------------------------------------- preprocessing, names */
+
+/* `count` numbers of a JSON list; false when it is something else. */
+static bool get_floats(const json_t *list, float *out, size_t count)
+{
+    if (!json_is_array(list) || json_array_size(list) != count)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        const json_t *value = json_array_get(list, i);
+        if (!json_is_number(value))
+            return false;
+        out[i] = (float)json_number_value(value);
+    }
+    return true;
+}
+
+static int read_pixel_mean(const struct rn_st_file *f,
+                           const struct rn_model *model, float *mean,
+                           struct rn_error *err)
+{
+    const struct rn_st_tensor *t = rn_st_find(f, RN_MEAN_TENSOR);
+    size_t dim[RN_MEAN_DIMS];
+    rn_pixel_mean_dim(model, dim);
+    if (!t || !rn_st_is_f32(t, RN_MEAN_DIMS, dim))
+        return rn_fail(err, RN_ERR_DATA,
+                       "'%s': tensor " RN_MEAN_TENSOR
+                       " is missing or not F32 [%zu,%zu,%zu]",
+                       f->path, dim[0], dim[1], dim[2]);
+    return rn_st_read(f, t, mean, err);
+}
+
+static int fill_preprocessing(const struct rn_st_file *f,
+                              struct rn_model *model, const json_t *pre,
+                              float *mean, float *std, struct rn_error *err)
+{
+    const char *kind = json_string_value(json_object_get(pre, "kind"));
+    const char *scale = json_string_value(json_object_get(pre, "scale"));
+    size_t c = (size_t)model->spec.input.c;
+    bool per_pixel = kind && strcmp(kind, "pixel") == 0;
+    struct rn_error why = {0};
+    if (!per_pixel && (!kind || strcmp(kind, "channel") != 0))
+        return fail_field(f->path, "kind", "\"channel\" or \"pixel\"", err);
+    if (!scale || strcmp(scale, RN_PIXEL_SCALE) != 0)
+        return fail_field(f->path, "scale", "\"" RN_PIXEL_SCALE "\"", err);
+    if (!get_floats(json_object_get(pre, "std"), std, c))
+        return fail_field(f->path, "std", "a number per channel", err);
+    if (per_pixel) {
+        int rc = read_pixel_mean(f, model, mean, err);
+        if (rc)
+            return rc;
+    } else if (!get_floats(json_object_get(pre, "mean"), mean, c)) {
+        return fail_field(f->path, "mean", "a number per channel", err);
+    }
+    int rc = rn_model_set_preprocessing(model, per_pixel, mean, std, &why);
+    if (rc == RN_ERR_ARG)
+        rc = RN_ERR_DATA;
+    return rc ? rn_fail(err, rc, "'%s': %.300s", f->path, why.msg) : RN_OK;
+}
+
+static int read_preprocessing(const struct rn_st_file *f,
+                              struct rn_model *model, const json_t *pre,
+                              struct rn_error *err)
+{
+    const struct rn_st_tensor *t = rn_st_find(f, RN_MEAN_TENSOR);
+    size_t c = (size_t)model->spec.input.c;
+    float *mean, *std;
+    int rc;
+    if (!pre || json_is_null(pre))
+        return RN_OK;
+    /* Room for the mean in the file, whose shape is checked before use. */
+    size_t n_mean = t ? t->bytes / sizeof(*mean) : 0;
+    if (n_mean < c)
+        n_mean = c;
+    mean = rn_alloc(n_mean, sizeof(*mean));
+    std = rn_alloc(c, sizeof(*std));
+    if (mean && std)
+        rc = fill_preprocessing(f, model, pre, mean, std, err);
+    else
+        rc = rn_fail_memory(err, n_mean * sizeof(*mean), "a mean");
+    rn_free(mean);
+    rn_free(std);
+    return rc;
+}
+
+static int read_classes(const char *path, struct rn_model *model,
+                        const json_t *classes, struct rn_error *err)
+{
+    size_t count = (size_t)model->spec.classes;
+    struct rn_error why = {0};
+    if (!classes || json_is_null(classes))
+        return RN_OK;
+    if (!json_is_array(classes) || json_array_size(classes) != count)
+        return rn_fail(err, RN_ERR_DATA,
+                       "'%s': %zu class names for %zu classes", path,
+                       json_array_size(classes), count);
+    const char **names = rn_alloc(count, sizeof(*names));
+    if (!names)
+        return rn_fail_memory(err, count * sizeof(*names), "class names");
+    for (size_t i = 0; i < count; i++)
+        names[i] = json_string_value(json_array_get(classes, i));
+    int rc = rn_model_set_classes(model, names, &why);
+    if (rc)
+        rc = rn_fail(err, rc == RN_ERR_ARG ? RN_ERR_DATA : rc, "'%s': %.300s",
+                     path, why.msg);
+    rn_free(names);
+    return rc;
+}
+
+static int read_trained(const char *path, struct rn_model *model,
+                        const json_t *trained, struct rn_error *err)
+{
+    if (!trained || json_is_null(trained))
+        return RN_OK;
+    if (!json_is_object(trained))
+        return fail_field(path, "trained", "an object", err);
+    return rn_json_text(&model->trained, trained, err);
+}
+
+/* -------------------------------------------------------------- whole */
+
+/* A model of the described network, its parameters still zero. */
+static int build(struct rn_model **out, const struct rn_st_file *f,
+                 const json_t *root, struct rn_error *err)
+{
+    struct rn_net_spec spec;
+    struct rn_graph *graph;
+    struct rn_error why = {0};
+    int rc = read_spec(f->path, root, &spec, err);
+    if (!rc)
+        rc = check_plausible(f, &spec, err);
+    if (rc)
+        return rc;
+    rc = rn_net_build(&graph, &spec, &why);
+    if (rc)
+        return rn_fail(err, rc == RN_ERR_ARG ? RN_ERR_DATA : rc, "'%s': %.300s",
+                       f->path, why.msg);
+    *out = rn_model_wrap(&spec, graph);
+    if (*out)
+        return RN_OK;
+    rn_graph_destroy(graph);
+    return rn_fail_memory(err, sizeof(**out), "a model");
+}
+
+int rn_model_read(struct rn_model **out, const struct rn_st_file *f,
+                  const struct rn_extra *extras, size_t n_extras,
+                  char **training, struct rn_error *err)
+{
+    struct rn_model *model = NULL;
+    json_t *root = NULL;
+    *out = NULL;
+    if (training)
+        *training = NULL;
+    int rc = read_description(f, &root, err);
+    if (!rc)
+        rc = build(&model, f, root, err);
+    if (!rc)
+        rc = rn_model_read_tensors(f, model->graph, extras, n_extras, err);
+    if (!rc)
+        rc = read_preprocessing(f, model,
+                                json_object_get(root, "preprocessing"), err);
+    if (!rc)
+        rc =
+            read_classes(f->path, model, json_object_get(root, "classes"), err);
+    if (!rc)
+        rc =
+            read_trained(f->path, model, json_object_get(root, "trained"), err);
+    if (!rc && training)
+        rc = metadata_string(f, RN_KEY_TRAINING, training, err);
+    json_decref(root);
+    if (rc)
+        rn_model_destroy(model);
+    else
+        *out = model;
+    return rc;
+}
+
+int rn_model_load_with(struct rn_model **out, const char *path,
+                       const struct rn_extra *extras, size_t n_extras,
+                       char **training, struct rn_error *err)
+{
+    struct rn_st_file f;
+    *out = NULL;
+    if (training)
+        *training = NULL;
+    int rc = rn_st_open(&f, path, err);
+    if (rc)
+        return rc;
+    rc = rn_model_read(out, &f, extras, n_extras, training, err);
+    rn_st_close(&f);
+    return rc;
+}
+
+int rn_model_load(struct rn_model **out, const char *path, struct rn_error *err)
+{
+    return rn_model_load_with(out, path, NULL, 0, NULL, err);
+}
