@@ -152,14 +152,22 @@ static int forward_batch_norm(struct trainer *t, int v)
     return RN_OK;
 }
 
+/** Whether a ReLU of v is masked by v's own backward: a batch norm that
+ *  nothing else reads. */
+static bool takes_mask(const struct trainer *t, int v)
+{
+    return node_at(t, v)->op == RN_OP_BATCH_NORM && t->readers[v] == 1;
+}
+
 static int forward_relu(struct trainer *t, int v)
 {
     int input = node_at(t, v)->input[0], buffer;
     t->nodes[v].value = t->nodes[input].value;
     t->nodes[v].value.relu = true;
-    /* A batch norm read by others too cannot take over the ReLU's mask, so
-     * backward needs the ReLU's own output. */
-    return t->nodes[v].value.bn >= 0 && t->readers[input] > 1
+    /* Behind a batch norm that does not take over the ReLU's mask (others
+     * read it, or another ReLU lies between), backward needs the ReLU's own
+     * output: z has other signs. */
+    return t->nodes[v].value.bn >= 0 && !takes_mask(t, input)
                ? written(t, v, &buffer)
                : RN_OK;
 }
@@ -325,13 +333,15 @@ static int contribute(struct trainer *t, int v, int buffer)
 {
     struct train_node *n = &t->nodes[v];
     int g, rc;
+    /* Counted before two earlier ones are added up: when v has got the same
+     * buffer before, their sum must not be written over it. */
+    t->plan->buffers[buffer].users++;
     if (n->grads == 2) {
         rc = single_gradient(t, v, &g);
         if (rc)
             return rc;
     }
     n->grad[n->grads++] = buffer;
-    t->plan->buffers[buffer].users++;
     return RN_OK;
 }
 
@@ -456,7 +466,7 @@ static int backward_relu(struct trainer *t, int v)
 {
     struct train_node *n = &t->nodes[v];
     int input = node_at(t, v)->input[0], g, rc;
-    if (node_at(t, input)->op == RN_OP_BATCH_NORM && t->readers[input] == 1) {
+    if (takes_mask(t, input)) {
         t->nodes[input].masked = true;
         for (int i = 0; i < n->grads; i++)
             t->nodes[input].grad[i] = n->grad[i];
@@ -504,8 +514,13 @@ static int backward_add(struct trainer *t, int v)
         if (is_pending_bn(t, input[k]))
             bn = input[k];
     rc = add_gradient(t, v, bn, &g);
+    if (rc)
+        return rc;
+    /* Both inputs' before either's is added up with others. */
+    t->plan->buffers[g].users++;
     for (int k = 0; !rc && k < 2; k++)
         rc = contribute(t, input[k], g);
+    release(t, g);
     return rc;
 }
 
