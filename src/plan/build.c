@@ -115,9 +115,21 @@ int rn_conv_config_of(const struct rn_plan *plan, int node,
     config->bias = n->param[RN_P_BIAS] >= 0;
     config->train = plan->options.mode == RN_MODE_TRAIN;
     config->exact = plan->options.exact != 0;
-    config->plain_input =
-        in->op == RN_OP_INPUT && rn_conv_plain_input(in->shape.c);
+    config->plain_input = rn_is_plain(plan->graph, n->input[0]);
     return RN_OK;
+}
+
+bool rn_is_plain(const struct rn_graph *graph, int v)
+{
+    const struct rn_node *in = &graph->nodes[v];
+    if (in->op != RN_OP_INPUT || !rn_conv_plain_input(in->shape.c))
+        return false;
+    for (size_t i = (size_t)v + 1; i < graph->n_nodes; i++) {
+        const struct rn_node *n = &graph->nodes[i];
+        if ((n->input[0] == v || n->input[1] == v) && n->op != RN_OP_CONV)
+            return false;
+    }
+    return true;
 }
 
 int rn_new_bn(struct rn_plan *plan, int node)

@@ -189,7 +189,7 @@ static int infer_input(struct inferrer *f, int v)
 {
     struct rn_step *s;
     f->nodes[v].buffer = RN_IMAGES;
-    if (rn_conv_plain_input(f->graph->nodes[v].shape.c))
+    if (rn_is_plain(f->graph, v))
         return RN_OK;
     s = rn_new_step(f->plan, RN_STEP_BLOCK_IMAGES, v);
     f->nodes[v].buffer = rn_new_value(f->plan, v);

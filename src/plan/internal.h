@@ -160,6 +160,9 @@ int rn_find_conv(struct rn_plan *plan, const struct rn_conv_config *config,
 /** Convolution config of a conv or linear node, all but the pass. */
 int rn_conv_config_of(const struct rn_plan *plan, int node,
                       struct rn_conv_config *config, struct rn_error *err);
+/** Whether value v is the caller's images as they came: at most three
+ *  channels, and nothing but convolutions reads them. */
+bool rn_is_plain(const struct rn_graph *graph, int v);
 int rn_new_bn(struct rn_plan *plan, int node);
 struct rn_planes rn_planes_of_node(const struct rn_plan *plan, int node);
 size_t rn_value_bytes(const struct rn_plan *plan, int node);

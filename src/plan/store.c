@@ -46,9 +46,7 @@ static void place_node(struct rn_store *s, int node)
         bool learned = rn_param_trainable(p);
         size_t *end = learned ? &s->count : &s->statistics_count;
         at->node = node;
-        at->plain_input = n->op == RN_OP_CONV &&
-                          g->nodes[n->input[0]].op == RN_OP_INPUT &&
-                          rn_conv_plain_input(g->nodes[n->input[0]].shape.c);
+        at->plain_input = n->op == RN_OP_CONV && rn_is_plain(g, n->input[0]);
         at->offset = *end;
         at->count = rounded(packed_count(p, at));
         *end += at->count;

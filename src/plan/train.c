@@ -93,7 +93,7 @@ static int forward_input(struct trainer *t, int v)
     struct rn_step *s;
     int out;
     set_value(t, v, RN_IMAGES);
-    if (rn_conv_plain_input(node_at(t, v)->shape.c))
+    if (rn_is_plain(t->graph, v))
         return RN_OK;
     s = rn_new_step(t->plan, RN_STEP_BLOCK_IMAGES, v);
     out = rn_new_value(t->plan, v);
