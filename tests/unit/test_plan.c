@@ -1,0 +1,889 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Plans and stores as wholes: what they learn, repeat, hold and leave alone.
+ * That they compute the right numbers is tests/check's matter. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "core/memory.h"
+#include "core/random.h"
+#include "formats/model.h"
+#include "nets/nets.h"
+#include "plan/internal.h"
+#include "train/train.h"
+
+#include <math.h>
+#include <omp.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#ifdef __SSE__
+#include <immintrin.h>
+#endif
+
+#define COUNT(a) (sizeof(a) / sizeof *(a))
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || \
+    !defined(__GLIBC__)
+#define COUNTS_MALLOC 0
+#else
+#define COUNTS_MALLOC 1
+#endif
+
+/* ------------------------------------------------- counting allocations
+ *
+ * malloc() and its kin, replaced for the whole process, libraries included.
+ * While `watching`, what is allocated is kept in a table until it is freed. */
+
+enum { WATCHED = 4096 };
+
+static struct {
+    atomic_bool watching;
+    atomic_flag lock;
+    long allocations;
+    size_t largest;
+    void *live[WATCHED];
+    size_t n_live;
+} heap = {.lock = ATOMIC_FLAG_INIT};
+
+#if COUNTS_MALLOC
+extern void *__libc_malloc(size_t size);
+extern void *__libc_calloc(size_t count, size_t size);
+extern void *__libc_realloc(void *p, size_t size);
+extern void *__libc_memalign(size_t align, size_t size);
+extern void __libc_free(void *p);
+
+static void *note(void *p, size_t size)
+{
+    if (!atomic_load(&heap.watching) || !p)
+        return p;
+    while (atomic_flag_test_and_set(&heap.lock))
+        ;
+    heap.allocations++;
+    if (size > heap.largest)
+        heap.largest = size;
+    if (heap.n_live < WATCHED)
+        heap.live[heap.n_live] = p;
+    heap.n_live++;
+    atomic_flag_clear(&heap.lock);
+    return p;
+}
+
+static void forget(void *p)
+{
+    if (!atomic_load(&heap.watching) || !p)
+        return;
+    while (atomic_flag_test_and_set(&heap.lock))
+        ;
+    for (size_t i = 0; i < heap.n_live && i < WATCHED; i++)
+        if (heap.live[i] == p) {
+            heap.live[i] = heap.live[--heap.n_live];
+            break;
+        }
+    atomic_flag_clear(&heap.lock);
+}
+
+void *malloc(size_t size)
+{
+    return note(__libc_malloc(size), size);
+}
+
+void *calloc(size_t count, size_t size)
+{
+    return note(__libc_calloc(count, size), count * size);
+}
+
+void *realloc(void *p, size_t size)
+{
+    forget(p);
+    return note(__libc_realloc(p, size), size);
+}
+
+void *memalign(size_t align, size_t size);
+void *memalign(size_t align, size_t size)
+{
+    return note(__libc_memalign(align, size), size);
+}
+
+void *aligned_alloc(size_t align, size_t size)
+{
+    return note(__libc_memalign(align, size), size);
+}
+
+int posix_memalign(void **out, size_t align, size_t size)
+{
+    *out = note(__libc_memalign(align, size), size);
+    return *out ? 0 : 12; /* ENOMEM */
+}
+
+void free(void *p)
+{
+    forget(p);
+    __libc_free(p);
+}
+#endif
+
+static void watch(void)
+{
+    heap.allocations = 0;
+    heap.largest = heap.n_live = 0;
+    atomic_store(&heap.watching, true);
+}
+
+static void unwatch(void)
+{
+    atomic_store(&heap.watching, false);
+}
+
+/* ------------------------------------------------------------------ parts */
+
+static struct rn_model *model(const char *net, int classes, int size,
+                              uint64_t seed)
+{
+    struct rn_net_options options;
+    struct rn_model *m = NULL;
+    struct rn_error err = {0};
+    rn_net_defaults(&options);
+    options.classes = classes;
+    options.height = size;
+    if (rn_model_create(&m, net, &options, &err) != RN_OK)
+        fail_msg("%s: %s", net, err.msg);
+    rn_model_init(m, seed);
+    return m;
+}
+
+static struct rn_store *store_of(const struct rn_graph *g, bool train)
+{
+    struct rn_store *store = NULL;
+    struct rn_error err = {0};
+    if (rn_store_create(&store, g, train, &err) != RN_OK)
+        fail_msg("%s", err.msg);
+    return store;
+}
+
+static struct rn_plan *plan_of(struct rn_store *store, enum rn_mode mode,
+                               int batch, int threads, int exact)
+{
+    struct rn_plan_options options;
+    struct rn_plan *plan = NULL;
+    struct rn_error err = {0};
+    rn_plan_defaults(&options);
+    options.mode = mode;
+    options.batch = batch;
+    options.threads = threads;
+    options.exact = exact;
+    if (rn_plan_build(&plan, store, &options, &err) != RN_OK)
+        fail_msg("%s", err.msg);
+    return plan;
+}
+
+static float *random_floats(size_t count, uint64_t seed)
+{
+    struct rn_random_key key = {seed, RN_RANDOM_TEST, 0};
+    float *x = rn_alloc(count, sizeof *x);
+    assert_non_null(x);
+    for (size_t i = 0; i < count; i++) {
+        uint32_t bits[4];
+        rn_random4(&key, i, bits);
+        x[i] = (float)(2 * rn_random_unit(bits[0]) - 1);
+    }
+    return x;
+}
+
+static size_t input_floats(const struct rn_graph *g, int n)
+{
+    struct rn_shape s = g->nodes[0].shape;
+    return (size_t)n * (size_t)s.c * (size_t)s.h * (size_t)s.w;
+}
+
+static void train(struct rn_plan *plan, const float *images,
+                  const int32_t *labels, struct rn_step_result *result)
+{
+    struct rn_error err = {0};
+    if (rn_plan_train(plan, images, labels, 0, result, &err) != RN_OK)
+        fail_msg("%s", err.msg);
+}
+
+static void forward(struct rn_plan *plan, const float *images, float *logits)
+{
+    struct rn_error err = {0};
+    if (rn_plan_forward(plan, images, logits, &err) != RN_OK)
+        fail_msg("%s", err.msg);
+}
+
+enum { BATCH = 16 };
+
+/** Training of a model on one batch, step by step. */
+struct lesson {
+    struct rn_model *m;
+    struct rn_store *store;
+    struct rn_plan *plan;
+    struct rn_flat flat;
+    struct rn_sgd sgd;
+    float *images;
+    int32_t labels[BATCH];
+    struct rn_step_result result;
+};
+
+static struct lesson lesson_open(const char *net, int size, int threads,
+                                 int exact)
+{
+    struct lesson l = {
+        .m = model(net, 10, size, 3),
+        .sgd = {0.05f, 0.9f, 1e-4f, true, threads},
+    };
+    l.store = store_of(l.m->graph, true);
+    l.plan = plan_of(l.store, RN_MODE_TRAIN, BATCH, threads, exact);
+    rn_store_flat(l.store, &l.flat);
+    l.images = random_floats(input_floats(l.m->graph, BATCH), 5);
+    for (int i = 0; i < BATCH; i++)
+        l.labels[i] = i * 7 % 10;
+    return l;
+}
+
+static void lesson_steps(struct lesson *l, int steps)
+{
+    for (int i = 0; i < steps; i++) {
+        train(l->plan, l->images, l->labels, &l->result);
+        rn_sgd_step(&l->sgd, l->m->graph, &l->flat);
+    }
+}
+
+static void lesson_close(struct lesson *l)
+{
+    rn_plan_destroy(l->plan);
+    rn_store_destroy(l->store);
+    rn_model_destroy(l->m);
+    rn_free(l->images);
+}
+
+/* ------------------------------------------------------------ one by one */
+
+static void one_batch_is_learned_by_heart(void **state)
+{
+    struct lesson l = lesson_open("resnet8", 16, 2, 0);
+    double first;
+    (void)state;
+    lesson_steps(&l, 1);
+    first = l.result.loss / BATCH;
+    lesson_steps(&l, 60);
+    print_message("# loss %.3f -> %.5f, %d errors\n", first,
+                  l.result.loss / BATCH, l.result.errors);
+    assert_true(first > 1);
+    assert_int_equal(l.result.errors, 0);
+    assert_true(l.result.loss / BATCH < 0.02);
+    lesson_close(&l);
+}
+
+static void the_same_steps_give_the_same_bits(void **state)
+{
+    (void)state;
+    for (int threads = 1; threads <= 3; threads++)
+        for (int exact = 0; exact < 2; exact++) {
+            struct lesson a = lesson_open("resnet8", 12, threads, exact);
+            struct lesson b = lesson_open("resnet8", 12, threads, exact);
+            size_t bytes = a.flat.count * sizeof(float);
+            lesson_steps(&a, 4);
+            lesson_steps(&b, 4);
+            assert_memory_equal(a.flat.value, b.flat.value, bytes);
+            assert_memory_equal(a.flat.momentum, b.flat.momentum, bytes);
+            assert_memory_equal(a.store->statistics, b.store->statistics,
+                                a.store->statistics_count * sizeof(float));
+            assert_memory_equal(&a.result.loss, &b.result.loss, sizeof(double));
+            lesson_close(&a);
+            lesson_close(&b);
+        }
+}
+
+/** What a run finds in memory is none of its business. */
+static void nothing_is_read_before_it_is_written(void **state)
+{
+    struct lesson a = lesson_open("resnet8", 12, 2, 0);
+    struct lesson b = lesson_open("resnet8", 12, 2, 0);
+    struct rn_plan *p = b.plan;
+    (void)state;
+    memset(p->arena, 0xff, p->arena_bytes); /* NaN */
+    memset(p->scratch, 0xff, p->scratch_bytes);
+    memset(p->packed, 0xff, p->packed_bytes);
+    memset(p->sums, 0xff, p->sums_count * sizeof *p->sums);
+    memset(p->bn_memory, 0xff, p->bn_floats * sizeof *p->bn_memory);
+    memset(b.flat.grad, 0xff, b.flat.count * sizeof *b.flat.grad);
+    train(a.plan, a.images, a.labels, &a.result);
+    train(p, b.images, b.labels, &b.result);
+    assert_memory_equal(&a.result.loss, &b.result.loss, sizeof(double));
+    for (size_t i = 0; i < a.m->graph->n_params; i++) {
+        const struct rn_param *q = &a.m->graph->params[i];
+        float *x = rn_alloc(q->count, sizeof *x);
+        float *y = rn_alloc(q->count, sizeof *y);
+        assert_true(x && y);
+        rn_store_get(a.store, RN_STORE_GRAD, i, x);
+        rn_store_get(b.store, RN_STORE_GRAD, i, y);
+        if (memcmp(x, y, q->count * sizeof *x) != 0)
+            fail_msg("gradient of %s depends on what memory held", q->name);
+        rn_free(x);
+        rn_free(y);
+    }
+    lesson_close(&a);
+    lesson_close(&b);
+}
+
+/** Padding must stay zero through training, as rn_store_flat() says: what a
+ *  store gives out, put into another one, makes the same flat arrays. */
+static void padding_stays_zero(void **state)
+{
+    struct lesson l = lesson_open("resnet8", 12, 2, 0);
+    struct rn_store *other = store_of(l.m->graph, true);
+    struct rn_flat flat;
+    (void)state;
+    lesson_steps(&l, 3);
+    for (size_t i = 0; i < l.m->graph->n_params; i++) {
+        const struct rn_param *q = &l.m->graph->params[i];
+        float *x = rn_alloc(q->count, sizeof *x);
+        assert_non_null(x);
+        for (int kind = RN_STORE_VALUE; kind <= RN_STORE_MOMENTUM; kind++) {
+            rn_store_get(l.store, (enum rn_store_kind)kind, i, x);
+            rn_store_set(other, (enum rn_store_kind)kind, i, x);
+        }
+        rn_free(x);
+    }
+    rn_store_flat(other, &flat);
+    for (size_t i = 0; i < flat.count; i++) {
+        assert_true(flat.value[i] == l.flat.value[i]);
+        assert_true(flat.grad[i] == l.flat.grad[i]);
+        assert_true(flat.momentum[i] == l.flat.momentum[i]);
+    }
+    rn_store_destroy(other);
+    lesson_close(&l);
+}
+
+/* ------------------------------------------------------------- allocation */
+
+/** No convolution: what allocates here would be ours. */
+static struct rn_graph *graph_without_convolutions(void)
+{
+    static const struct rn_window w = {3, 3, 2, 1};
+    struct rn_graph *g = rn_graph_create();
+    int x, y;
+    assert_non_null(g);
+    x = rn_graph_input(g, (struct rn_shape){5, 9, 8});
+    x = rn_graph_relu(g, rn_graph_batch_norm(g, x, "bn1"), "relu1");
+    x = rn_graph_max_pool(g, x, "pool", w);
+    y = rn_graph_batch_norm(g, x, "bn2");
+    x = rn_graph_relu(g, rn_graph_add(g, x, y, "add"), "relu2");
+    x = rn_graph_subsample_pad(g, x, "sub", 20, 2);
+    rn_graph_global_avg_pool(g, x, "avg");
+    assert_int_equal(g->error.code, RN_OK);
+    for (size_t i = 0; i < g->n_params; i++)
+        for (size_t k = 0; k < g->params[i].count; k++)
+            g->params[i].data[k] = 1;
+    return g;
+}
+
+/** Training and inference, a few runs each, between watch() and unwatch(). */
+static void run_watched(const struct rn_graph *g)
+{
+    struct rn_store *store = store_of(g, true);
+    struct rn_plan *t = plan_of(store, RN_MODE_TRAIN, 3, 2, 0);
+    struct rn_plan *f = plan_of(store, RN_MODE_INFER, 3, 2, 0);
+    float *images = random_floats(input_floats(g, 3), 1);
+    float logits[3 * 64];
+    const int32_t labels[3] = {0, 1, 2};
+    struct rn_step_result result;
+    /* Once before: OpenMP starts its threads. */
+    train(t, images, labels, &result);
+    forward(f, images, logits);
+    watch();
+    for (int i = 0; i < 3; i++) {
+        train(t, images, labels, &result);
+        forward(f, images, logits);
+    }
+    unwatch();
+    /* rn_alloc() and rn_map() too, wherever malloc() cannot be counted: the
+     * next one would fail, and does only after the run. */
+    rn_alloc_fail_after(1);
+    train(t, images, labels, &result);
+    forward(f, images, logits);
+    assert_null(rn_alloc(1, 1));
+    rn_free(images);
+    rn_plan_destroy(t);
+    rn_plan_destroy(f);
+    rn_store_destroy(store);
+}
+
+static void our_own_steps_allocate_nothing(void **state)
+{
+    struct rn_graph *g = graph_without_convolutions();
+    (void)state;
+    run_watched(g);
+    rn_graph_destroy(g);
+    if (!COUNTS_MALLOC) {
+        print_message("# malloc() is the sanitizer's: not counted\n");
+        return;
+    }
+    assert_int_equal(heap.allocations, 0);
+}
+
+/** oneDNN makes a small map of arguments for every primitive it runs. */
+static void what_onednn_allocates_is_small_and_freed(void **state)
+{
+    static const char *const names[] = {"resnet8", "resnet18"};
+    (void)state;
+    for (size_t i = 0; i < COUNT(names); i++) {
+        struct rn_model *m = model(names[i], 10, i ? 32 : 16, 1);
+        run_watched(m->graph);
+        rn_model_destroy(m);
+        if (!COUNTS_MALLOC)
+            continue;
+        print_message("# %s: %ld allocations, the largest of %zu bytes\n",
+                      names[i], heap.allocations, heap.largest);
+        assert_int_equal(heap.n_live, 0);
+        assert_true(heap.largest <= 4096);
+    }
+    if (!COUNTS_MALLOC)
+        print_message("# malloc() is the sanitizer's: not counted\n");
+}
+
+/* -------------------------------------------------------------- denormals */
+
+static unsigned float_mode(void)
+{
+#ifdef __SSE__
+    return _mm_getcsr() & ~0x3fu; /* without the sticky exception flags */
+#else
+    return 0;
+#endif
+}
+
+static void denormals_are_zero_inside_only(void **state)
+{
+    struct rn_graph *g = rn_graph_create();
+    struct rn_store *store;
+    struct rn_plan *plan;
+    float images[6 * 20 * 4], logits[6 * 20];
+    (void)state;
+#ifndef __SSE__
+    skip();
+#endif
+    assert_non_null(g);
+    rn_graph_global_avg_pool(g, rn_graph_input(g, (struct rn_shape){20, 2, 2}),
+                             "avg");
+    store = store_of(g, false);
+    for (size_t i = 0; i < COUNT(images); i++)
+        images[i] = 1e-40f;
+    for (int threads = 1; threads <= 3; threads++) {
+        unsigned before = float_mode();
+        plan = plan_of(store, RN_MODE_INFER, 6, threads, 0);
+        assert_int_equal(float_mode(), before);
+        forward(plan, images, logits);
+        assert_int_equal(float_mode(), before);
+        for (size_t i = 0; i < COUNT(logits); i++)
+            if (logits[i] != 0)
+                fail_msg("logit %zu of %d threads is %g, not 0", i, threads,
+                         (double)logits[i]);
+        rn_plan_destroy(plan);
+    }
+#ifdef __SSE__
+    /* A caller who flushes already goes on doing so. */
+    unsigned kept = _mm_getcsr();
+    _mm_setcsr(kept | 0x8040u);
+    unsigned flushing = float_mode();
+    plan = plan_of(store, RN_MODE_INFER, 6, 2, 0);
+    forward(plan, images, logits);
+    assert_int_equal(float_mode(), flushing);
+    _mm_setcsr(kept);
+    rn_plan_destroy(plan);
+#endif
+    rn_store_destroy(store);
+    rn_graph_destroy(g);
+}
+
+static void the_callers_threads_are_left_alone(void **state)
+{
+    struct rn_model *m = model("resnet8", 10, 12, 1);
+    struct rn_store *store = store_of(m->graph, false);
+    float *images = random_floats(input_floats(m->graph, 1), 1), logits[10];
+    int before = omp_get_max_threads();
+    struct rn_plan *plan = plan_of(store, RN_MODE_INFER, 1, 3, 0);
+    (void)state;
+    assert_int_equal(omp_get_max_threads(), before);
+    forward(plan, images, logits);
+    assert_int_equal(omp_get_max_threads(), before);
+    assert_int_equal(rn_plan_threads(plan), 3);
+    rn_plan_destroy(plan);
+    rn_store_destroy(store);
+    rn_model_destroy(m);
+    rn_free(images);
+}
+
+/* ------------------------------------------------------------------ store */
+
+static const struct {
+    const char *net;
+    int classes, size;
+} several[] = {
+    {"resnet8", 10, 12}, {"resnet8", 7, 12},  {"plain8", 100, 12},
+    {"resnet18", 5, 32}, {"resnet50", 3, 32},
+};
+
+static void a_store_gives_back_what_it_took(void **state)
+{
+    (void)state;
+    for (size_t k = 0; k < COUNT(several); k++) {
+        struct rn_model *m =
+            model(several[k].net, several[k].classes, several[k].size, 1);
+        struct rn_graph *g = m->graph;
+        struct rn_store *store;
+        float **kept = rn_alloc(g->n_params, sizeof *kept);
+        assert_non_null(kept);
+        for (size_t i = 0; i < g->n_params; i++) {
+            kept[i] = random_floats(g->params[i].count, 100 + i);
+            memcpy(g->params[i].data, kept[i],
+                   g->params[i].count * sizeof(float));
+        }
+        store = store_of(g, true);
+        for (size_t i = 0; i < g->n_params; i++)
+            memset(g->params[i].data, 0, g->params[i].count * sizeof(float));
+        rn_store_export(store, g);
+        for (size_t i = 0; i < g->n_params; i++) {
+            const struct rn_param *q = &g->params[i];
+            float *got = rn_alloc(q->count, sizeof *got);
+            size_t bytes = q->count * sizeof *got;
+            assert_non_null(got);
+            assert_memory_equal(q->data, kept[i], bytes);
+            if (rn_param_trainable(q)) {
+                rn_store_set(store, RN_STORE_MOMENTUM, i, kept[i]);
+                rn_store_get(store, RN_STORE_MOMENTUM, i, got);
+                assert_memory_equal(got, kept[i], bytes);
+            }
+            rn_store_get(store, RN_STORE_VALUE, i, got);
+            assert_memory_equal(got, kept[i], bytes);
+            rn_free(got);
+            rn_free(kept[i]);
+        }
+        rn_free(kept);
+        rn_store_destroy(store);
+        rn_model_destroy(m);
+    }
+}
+
+/** Segments lie one behind the other, cover all, each parameter once, the
+ *  last layer's first. */
+static void segments_cover_the_flat_arrays(void **state)
+{
+    struct rn_model *m = model("resnet8", 7, 12, 1);
+    struct rn_store *store = store_of(m->graph, true);
+    struct rn_flat flat;
+    size_t end = 0, learned = 0;
+    (void)state;
+    rn_store_flat(store, &flat);
+    for (size_t i = 0; i < m->graph->n_params; i++)
+        learned += rn_param_trainable(&m->graph->params[i]);
+    assert_int_equal(flat.n_segments, learned);
+    for (size_t i = 0; i < flat.n_segments; i++) {
+        const struct rn_segment *s = &flat.segments[i];
+        assert_int_equal(s->offset, end);
+        assert_true(s->count >= m->graph->params[s->param].count);
+        for (size_t k = 0; k < i; k++)
+            assert_int_not_equal(flat.segments[k].param, s->param);
+        end += s->count;
+    }
+    assert_int_equal(end, flat.count);
+    assert_string_equal(m->graph->params[flat.segments[0].param].name,
+                        "fc.weight");
+    rn_store_destroy(store);
+    rn_model_destroy(m);
+}
+
+/* ----------------------------------------------------------------- memory */
+
+static void check_alive(const struct rn_plan *p, int buffer, size_t step)
+{
+    if (buffer < 0)
+        return;
+    const struct rn_buffer *b = &p->buffers[buffer];
+    if (b->first > (int)step || b->last < (int)step)
+        fail_msg("step %zu uses buffer %d, alive from %d to %d", step, buffer,
+                 b->first, b->last);
+}
+
+static void check_placement(const struct rn_plan *p)
+{
+    for (size_t i = 0; i < p->n_steps; i++) {
+        const struct rn_step *s = &p->steps[i];
+        const int used[] = {s->a.buffer, s->b.buffer, s->out,
+                            s->dy,       s->dy2,      s->y};
+        for (size_t k = 0; k < COUNT(used); k++)
+            check_alive(p, used[k], i);
+    }
+    for (size_t i = 0; i < p->n_buffers; i++) {
+        const struct rn_buffer *a = &p->buffers[i];
+        if (a->first < 0)
+            continue;
+        assert_true(a->offset % RN_ALIGN == 0);
+        assert_true(a->offset + a->bytes <= p->arena_bytes);
+        for (size_t k = 0; k < i; k++) {
+            const struct rn_buffer *b = &p->buffers[k];
+            bool together =
+                b->first >= 0 && a->first <= b->last && b->first <= a->last;
+            if (together && a->offset < b->offset + b->bytes &&
+                b->offset < a->offset + a->bytes)
+                fail_msg("buffers %zu and %zu overlap in memory and in time", i,
+                         k);
+        }
+    }
+}
+
+static void buffers_alive_do_not_overlap(void **state)
+{
+    (void)state;
+    for (size_t k = 0; k < COUNT(several); k++)
+        for (int mode = RN_MODE_INFER; mode <= RN_MODE_TRAIN; mode++) {
+            struct rn_model *m =
+                model(several[k].net, several[k].classes, several[k].size, 1);
+            struct rn_store *store = store_of(m->graph, true);
+            struct rn_plan *plan = plan_of(store, (enum rn_mode)mode, 2, 2, 0);
+            check_placement(plan);
+            rn_plan_destroy(plan);
+            rn_store_destroy(store);
+            rn_model_destroy(m);
+        }
+}
+
+static void an_estimate_is_what_a_plan_holds(void **state)
+{
+    (void)state;
+    for (size_t k = 0; k < COUNT(several); k++)
+        for (int mode = RN_MODE_INFER; mode <= RN_MODE_TRAIN; mode++) {
+            struct rn_model *m =
+                model(several[k].net, several[k].classes, several[k].size, 1);
+            struct rn_plan_options options;
+            struct rn_plan *plan = NULL;
+            uint64_t bytes = 0;
+            rn_plan_defaults(&options);
+            options.mode = (enum rn_mode)mode;
+            options.batch = 2;
+            options.threads = 2;
+            assert_int_equal(rn_plan_estimate(m, &options, &bytes, NULL),
+                             RN_OK);
+            assert_int_equal(rn_plan_create(&plan, m, &options, NULL), RN_OK);
+            assert_true(bytes > 0);
+            assert_int_equal(rn_plan_bytes(plan), bytes);
+            rn_plan_destroy(plan);
+            rn_model_destroy(m);
+        }
+}
+
+/* -------------------------------------------------------------- inference */
+
+/** Each image's logits are its own, whatever the batch and the classes that
+ *  fill a block, and nothing is written behind them. */
+static void logits_of_any_batch_and_classes(void **state)
+{
+    static const int classes[] = {10, 1000, 7, 16};
+    (void)state;
+    for (size_t k = 0; k < COUNT(classes); k++) {
+        size_t c = (size_t)classes[k];
+        struct rn_model *m = model("resnet8", classes[k], 12, 1);
+        struct rn_store *store = store_of(m->graph, false);
+        struct rn_plan *one = plan_of(store, RN_MODE_INFER, 1, 2, 1);
+        struct rn_plan *three = plan_of(store, RN_MODE_INFER, 3, 2, 1);
+        size_t image = input_floats(m->graph, 1);
+        float *images = random_floats(3 * image, 9);
+        float *alone = rn_alloc(c + 1, sizeof *alone);
+        float *all = rn_alloc(3 * c + 1, sizeof *all);
+        assert_true(alone && all);
+        all[3 * c] = alone[c] = 12345;
+        forward(three, images, all);
+        assert_true(all[3 * c] == 12345);
+        for (size_t n = 0; n < 3; n++) {
+            forward(one, images + n * image, alone);
+            assert_true(alone[c] == 12345);
+            for (size_t i = 0; i < c; i++)
+                if (fabsf(alone[i] - all[n * c + i]) > 1e-5f)
+                    fail_msg("image %zu, class %zu of %zu: %g alone, %g among "
+                             "three",
+                             n, i, c, (double)alone[i], (double)all[n * c + i]);
+        }
+        rn_plan_destroy(one);
+        rn_plan_destroy(three);
+        rn_store_destroy(store);
+        rn_model_destroy(m);
+        rn_free(images);
+        rn_free(alone);
+        rn_free(all);
+    }
+}
+
+/** A batch of one trains, also where batch norm then has one value. */
+static void a_batch_of_one_trains(void **state)
+{
+    struct rn_model *m = model("resnet18", 3, 32, 1);
+    struct rn_store *store = store_of(m->graph, true);
+    struct rn_plan *plan = plan_of(store, RN_MODE_TRAIN, 1, 2, 0);
+    float *images = random_floats(input_floats(m->graph, 1), 2);
+    const int32_t label = 1;
+    struct rn_step_result result;
+    struct rn_flat flat;
+    (void)state;
+    train(plan, images, &label, &result);
+    rn_store_flat(store, &flat);
+    assert_true(isfinite(result.loss) && result.loss > 0);
+    for (size_t i = 0; i < flat.count; i++)
+        assert_true(isfinite(flat.grad[i]));
+    rn_plan_destroy(plan);
+    rn_store_destroy(store);
+    rn_model_destroy(m);
+    rn_free(images);
+}
+
+/** After training, a refreshed inference plan sees the new parameters. */
+static void a_refreshed_plan_sees_new_parameters(void **state)
+{
+    struct lesson l = lesson_open("resnet8", 12, 2, 0);
+    struct rn_plan *infer = plan_of(l.store, RN_MODE_INFER, BATCH, 2, 0);
+    struct rn_plan *fresh;
+    float before[BATCH * 10], after[BATCH * 10], wanted[BATCH * 10];
+    (void)state;
+    forward(infer, l.images, before);
+    lesson_steps(&l, 2);
+    forward(infer, l.images, after);
+    assert_memory_equal(before, after, sizeof before);
+    assert_int_equal(rn_plan_refresh(infer, NULL), RN_OK);
+    forward(infer, l.images, after);
+    fresh = plan_of(l.store, RN_MODE_INFER, BATCH, 2, 0);
+    forward(fresh, l.images, wanted);
+    assert_memory_equal(after, wanted, sizeof after);
+    assert_memory_not_equal(before, after, sizeof before);
+    rn_plan_destroy(infer);
+    rn_plan_destroy(fresh);
+    lesson_close(&l);
+}
+
+static bool uses_winograd(const struct rn_plan *plan)
+{
+    for (size_t i = 0; i < rn_plan_steps(plan); i++) {
+        struct rn_step_info step;
+        assert_int_equal(rn_plan_step(plan, i, &step), RN_OK);
+        if (strstr(step.algorithm, "wino"))
+            return true;
+    }
+    return false;
+}
+
+static void exact_means_no_winograd(void **state)
+{
+    struct rn_model *m = model("resnet18", 10, 64, 1);
+    struct rn_store *store = store_of(m->graph, true);
+    bool expected = rn_block() == 16 && rn_onednn_version()[0] == '2';
+    (void)state;
+    for (int mode = RN_MODE_INFER; mode <= RN_MODE_TRAIN; mode++) {
+        struct rn_plan *exact = plan_of(store, (enum rn_mode)mode, 2, 2, 1);
+        struct rn_plan *fast = plan_of(store, (enum rn_mode)mode, 2, 2, 0);
+        assert_false(uses_winograd(exact));
+        assert_int_equal(uses_winograd(fast), expected);
+        rn_plan_destroy(exact);
+        rn_plan_destroy(fast);
+    }
+    rn_store_destroy(store);
+    rn_model_destroy(m);
+}
+
+/** Plans for what they are not, and options that make no sense. */
+static void misuse_is_refused(void **state)
+{
+    struct rn_model *m = model("resnet8", 10, 12, 1);
+    struct rn_store *small = store_of(m->graph, false);
+    struct rn_store *store = store_of(m->graph, true);
+    struct rn_plan *infer = plan_of(store, RN_MODE_INFER, 1, 1, 0);
+    struct rn_plan *learn = plan_of(store, RN_MODE_TRAIN, 1, 1, 0);
+    struct rn_plan_options options;
+    struct rn_plan *plan = infer;
+    struct rn_step_info step;
+    struct rn_step_result result;
+    struct rn_error err = {0};
+    float *images = random_floats(input_floats(m->graph, 1), 2), logits[10];
+    const int32_t label = 0;
+    (void)state;
+    assert_int_equal(rn_plan_forward(learn, images, logits, &err), RN_ERR_ARG);
+    assert_int_equal(rn_plan_forward(infer, NULL, logits, &err), RN_ERR_ARG);
+    assert_int_equal(rn_plan_train(infer, images, &label, 0, &result, &err),
+                     RN_ERR_ARG);
+    rn_plan_defaults(&options);
+    options.batch = 0;
+    assert_int_equal(rn_plan_build(&plan, store, &options, &err), RN_ERR_ARG);
+    assert_null(plan);
+    options.batch = 1;
+    options.threads = -1;
+    assert_int_equal(rn_plan_build(&plan, store, &options, &err), RN_ERR_ARG);
+    options.threads = 1;
+    options.mode = RN_MODE_TRAIN;
+    assert_int_equal(rn_plan_build(&plan, small, &options, &err), RN_ERR_ARG);
+    assert_int_equal(rn_plan_step(infer, rn_plan_steps(infer), &step),
+                     RN_ERR_ARG);
+    rn_plan_destroy(infer);
+    rn_plan_destroy(learn);
+    rn_store_destroy(store);
+    rn_store_destroy(small);
+    rn_model_destroy(m);
+    rn_free(images);
+}
+
+/** Every allocation of a plan fails once, in turn. */
+static void any_allocation_may_fail(void **state)
+{
+    struct rn_model *m = model("resnet8", 10, 12, 1);
+    int failures = 0;
+    (void)state;
+    for (int mode = RN_MODE_INFER; mode <= RN_MODE_TRAIN; mode++)
+        for (long n = 1;; n++) {
+            struct rn_plan_options options;
+            struct rn_plan *plan;
+            struct rn_error err = {0};
+            int rc;
+            rn_plan_defaults(&options);
+            options.mode = (enum rn_mode)mode;
+            options.threads = 1;
+            rn_alloc_fail_after(n);
+            rc = rn_plan_create(&plan, m, &options, &err);
+            rn_alloc_fail_after(-1);
+            rn_plan_destroy(plan);
+            if (rc == RN_OK)
+                break;
+            assert_int_equal(rc, RN_ERR_MEMORY);
+            assert_null(plan);
+            assert_true(err.msg[0] != '\0');
+            failures++;
+        }
+    print_message("# %d allocations failed in turn\n", failures);
+    assert_true(failures > 20);
+    rn_model_destroy(m);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_batch_is_learned_by_heart),
+        cmocka_unit_test(the_same_steps_give_the_same_bits),
+        cmocka_unit_test(nothing_is_read_before_it_is_written),
+        cmocka_unit_test(padding_stays_zero),
+        cmocka_unit_test(our_own_steps_allocate_nothing),
+        cmocka_unit_test(what_onednn_allocates_is_small_and_freed),
+        cmocka_unit_test(denormals_are_zero_inside_only),
+        cmocka_unit_test(the_callers_threads_are_left_alone),
+        cmocka_unit_test(a_store_gives_back_what_it_took),
+        cmocka_unit_test(segments_cover_the_flat_arrays),
+        cmocka_unit_test(buffers_alive_do_not_overlap),
+        cmocka_unit_test(an_estimate_is_what_a_plan_holds),
+        cmocka_unit_test(logits_of_any_batch_and_classes),
+        cmocka_unit_test(a_batch_of_one_trains),
+        cmocka_unit_test(a_refreshed_plan_sees_new_parameters),
+        cmocka_unit_test(exact_means_no_winograd),
+        cmocka_unit_test(misuse_is_refused),
+        cmocka_unit_test(any_allocation_may_fail),
+    };
+
+    return cmocka_run_group_tests_name("plan", tests, NULL, NULL);
+}
