@@ -272,7 +272,8 @@ static void max_pool(const struct rn_pool *p, const struct rn_operand *x,
                     continue;
                 vec v = read_operand(x, (size_t)iy * (size_t)p->iw + (size_t)ix,
                                      scale, shift);
-                veci larger = ~(v <= best); /* NaN wins, and so shows */
+                /* NaN wins, stays, and so shows. */
+                veci larger = (v > best) | (v != v);
                 best = pick(larger, v, best);
                 at = (larger & k) | (~larger & at);
             }
