@@ -1186,7 +1186,7 @@ static void print_graph(const struct rn_graph *g)
 
 static void graphs_at_random(void **state)
 {
-    uint64_t count = check_fast() ? 100 : 400;
+    uint64_t count = check_fast() ? 60 : 250;
     int bad = 0;
     (void)state;
     for (uint64_t i = 0; i < count && bad < 5; i++) {
