@@ -15,8 +15,9 @@ struct rn_metrics {
 
 /**
  * Place of the label among the logits, 0 for the largest. Equal logits rank
- * by index; NaN ranks before everything but a label's NaN ranks last, so
- * that a broken network never counts as right.
+ * by index; NaN ranks before everything but a label's NaN has no place,
+ * INT_MAX, so that a broken network never counts as right, not even among
+ * fewer than five classes.
  */
 int rn_rank(const float *logits, int classes, int label);
 

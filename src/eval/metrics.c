@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "eval/eval.h"
 
+#include <limits.h>
 #include <math.h>
 
 void rn_softmax(float *logits, int count)
@@ -42,7 +43,7 @@ int rn_rank(const float *logits, int classes, int label)
     int rank = 0;
 
     if (isnan(own))
-        return classes - 1;
+        return INT_MAX;
     for (int i = 0; i < classes; i++)
         rank += isnan(logits[i]) || logits[i] > own ||
                 (logits[i] == own && i < label);

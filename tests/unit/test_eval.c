@@ -9,6 +9,7 @@
 
 #include "eval/eval.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -36,9 +37,9 @@ static const struct rank_case {
     {{7, 7, 7, 7, 7, 7}, 4, 4},
     {{1, 9, 9, 2, 9, 0}, 4, 2},
     /* what is not a number never makes a label right */
-    {{NAN, 1, 2, 3, 4, 5}, 0, 5},
+    {{NAN, 1, 2, 3, 4, 5}, 0, INT_MAX},
     {{NAN, 1, 2, 3, 4, 5}, 5, 1},
-    {{NAN, NAN, NAN, NAN, NAN, NAN}, 0, 5},
+    {{NAN, NAN, NAN, NAN, NAN, NAN}, 0, INT_MAX},
     {{-INFINITY, 1, 2, INFINITY, 4, 5}, 3, 0},
 };
 
@@ -89,6 +90,20 @@ static void test_metrics_add(void **state)
     assert_int_equal(m.wrong1, 3);
     assert_int_equal(m.wrong5, 1);
     assert_near(m.loss, loss, 1e-12);
+}
+
+/* With one class every number is right, but NaN is none. */
+static void test_metrics_not_a_number(void **state)
+{
+    static const float logits[2] = {3, NAN};
+    static const int32_t labels[2] = {0, 0};
+    struct rn_metrics m = {.images = 0};
+
+    (void)state;
+    rn_metrics_add(&m, logits, labels, 2, 1);
+    assert_int_equal(m.wrong1, 1);
+    assert_int_equal(m.wrong5, 1);
+    assert_true(isnan(m.loss));
 }
 
 static void test_softmax(void **state)
@@ -363,6 +378,7 @@ int main(void)
         cmocka_unit_test(test_rank),
         cmocka_unit_test(test_cross_entropy),
         cmocka_unit_test(test_metrics_add),
+        cmocka_unit_test(test_metrics_not_a_number),
         cmocka_unit_test(test_softmax),
         cmocka_unit_test(test_top_k),
         cmocka_unit_test(test_batches_do_not_matter),
