@@ -44,6 +44,7 @@ static void defaults(void *options)
 /** Everything one image needs, and the data set of the last one. */
 struct predictor {
     const struct options *options;
+    const char *path; /* of the model */
     struct rn_model *model;
     struct rn_model_info info;
     struct rn_plan *plan;
@@ -140,8 +141,8 @@ static int check_data(const struct predictor *p, struct rn_error *err)
         return RN_OK;
     err->code = RN_ERR_DATA;
     snprintf(err->msg, sizeof(err->msg),
-             "images of '%.200s' are %dx%dx%d, the model takes %dx%dx%d",
-             p->spec, d.channels, d.height, d.width, p->info.channels,
+             "images of '%.200s' are %dx%dx%d, model '%.200s' takes %dx%dx%d",
+             p->spec, d.channels, d.height, d.width, p->path, p->info.channels,
              p->info.height, p->info.width);
     return err->code;
 }
@@ -288,12 +289,11 @@ static int predict_input(struct predictor *p, const char *text)
     return failed;
 }
 
-static int predictor_open(struct predictor *p, const char *path,
-                          struct rn_error *err)
+static int predictor_open(struct predictor *p, struct rn_error *err)
 {
     struct rn_plan_options plan;
     size_t pixels;
-    int rc = rn_model_load(&p->model, path, err);
+    int rc = rn_model_load(&p->model, p->path, err);
 
     if (rc)
         return rc;
@@ -336,12 +336,12 @@ static void predictor_close(struct predictor *p)
 static int run(const struct command *command, void *options,
                const struct args *args)
 {
-    struct predictor p = {.options = options};
+    struct predictor p = {.options = options, .path = args->operand[0]};
     struct rn_error err = {0};
     int status = EXIT_DONE;
 
     (void)command;
-    if (predictor_open(&p, args->operand[0], &err))
+    if (predictor_open(&p, &err))
         status = cli_fail(&err);
     else
         for (int i = 1; i < args->count; i++)

@@ -6,7 +6,10 @@
 #include "core/threads.h"
 #include "plan/plan.h"
 
+#include <stdio.h>
 #include <string.h>
+
+#define TITLE_SIZE 256
 
 /* The memory of a pass, and what feeds it. */
 struct feed {
@@ -111,21 +114,31 @@ int rn_eval_batch(struct rn_shape shape, int images)
     return images < batch ? images : batch;
 }
 
+/* "resnet20", or "resnet20 of 'run/best.safetensors'". */
+static const char *title(const struct rn_model *model, char *buf, size_t size)
+{
+    if (model->path == NULL)
+        return model->spec.name;
+    snprintf(buf, size, "%s of '%s'", model->spec.name, model->path);
+    return buf;
+}
+
 int rn_model_fits(const struct rn_model *model, const struct rn_data *data,
                   struct rn_error *err)
 {
     const struct rn_shape *m = &model->spec.input, *d = &data->shape;
+    char buf[TITLE_SIZE];
 
     if (m->c != d->c || m->h != d->h || m->w != d->w)
         return rn_fail(err, RN_ERR_DATA,
                        "model %s takes %d x %d x %d images, those of '%s' are "
                        "%d x %d x %d",
-                       model->spec.name, m->c, m->h, m->w, data->spec, d->c,
-                       d->h, d->w);
+                       title(model, buf, sizeof(buf)), m->c, m->h, m->w,
+                       data->spec, d->c, d->h, d->w);
     if (model->spec.classes != data->classes)
         return rn_fail(err, RN_ERR_DATA, "model %s has %d classes, '%s' has %d",
-                       model->spec.name, model->spec.classes, data->spec,
-                       data->classes);
+                       title(model, buf, sizeof(buf)), model->spec.classes,
+                       data->spec, data->classes);
     return RN_OK;
 }
 
@@ -137,6 +150,8 @@ void rn_eval_defaults(struct rn_eval_options *options)
 static int check(const struct rn_model *model, const struct rn_data *data,
                  const struct rn_eval_options *o, struct rn_error *err)
 {
+    char buf[TITLE_SIZE];
+
     if (o->part < RN_PART_TRAIN || o->part > RN_PART_TEST)
         return rn_fail(err, RN_ERR_ARG, "part %d: there is none", (int)o->part);
     if (o->batch < 0 || o->threads < 0)
@@ -150,7 +165,7 @@ static int check(const struct rn_model *model, const struct rn_data *data,
         return rn_fail(err, RN_ERR_ARG,
                        "model %s carries no preprocessing: it has not been "
                        "trained",
-                       model->spec.name);
+                       title(model, buf, sizeof(buf)));
     return rn_model_fits(model, data, err);
 }
 

@@ -69,6 +69,7 @@ void rn_model_destroy(struct rn_model *model)
     rn_free(model->preprocessing.std);
     free_class_names(model);
     rn_free(model->trained);
+    rn_free(model->path);
     rn_free(model);
 }
 

@@ -21,6 +21,7 @@ struct rn_model {
     struct rn_preprocessing preprocessing;
     char **class_names;   /* spec.classes entries, or NULL */
     char *trained;        /* JSON object text, or NULL */
+    char *path;           /* file it was read from, for messages, or NULL */
     char not_finite[200]; /* see rn_model_not_finite() */
 };
 

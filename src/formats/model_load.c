@@ -298,10 +298,13 @@ static int build(struct rn_model **out, const struct rn_st_file *f,
         return rn_fail(err, rc == RN_ERR_ARG ? RN_ERR_DATA : rc, "'%s': %.300s",
                        f->path, why.msg);
     *out = rn_model_wrap(&spec, graph);
-    if (*out)
-        return RN_OK;
-    rn_graph_destroy(graph);
-    return rn_fail_memory(err, sizeof(**out), "a model");
+    if (!*out) {
+        rn_graph_destroy(graph);
+        return rn_fail_memory(err, sizeof(**out), "a model");
+    }
+    (*out)->path = rn_strdup(f->path);
+    return (*out)->path ? RN_OK
+                        : rn_fail_memory(err, strlen(f->path), "a path");
 }
 
 int rn_model_read(struct rn_model **out, const struct rn_st_file *f,
