@@ -133,15 +133,34 @@ static int create_model(struct rn_trainer *t, struct rn_error *err)
     return rn_model_create(&t->model, t->o.net, &net, err);
 }
 
+/* Options that name a network must name the one in the file. */
+static int check_weights(const struct rn_trainer *t, struct rn_error *err)
+{
+    const struct rn_train_options *o = &t->o;
+    const struct rn_net_spec *spec = &t->model->spec;
+
+    if (o->net != NULL && strcmp(o->net, spec->name) != 0)
+        return rn_fail(err, RN_ERR_ARG, "'%s' holds a %s, not a %s", o->weights,
+                       spec->name, o->net);
+    if (o->shortcut != 0 && o->shortcut != spec->shortcut)
+        return rn_fail(err, RN_ERR_ARG,
+                       "'%s' holds a %s with shortcut '%c', not '%c'",
+                       o->weights, spec->name, spec->shortcut, o->shortcut);
+    if (o->stride_v1 && !spec->stride_v1)
+        return rn_fail(err, RN_ERR_ARG,
+                       "'%s' holds a %s without the v1 stride asked for",
+                       o->weights, spec->name);
+    return RN_OK;
+}
+
 static int load_weights(struct rn_trainer *t, struct rn_error *err)
 {
     int rc = rn_model_load(&t->model, t->o.weights, err);
 
+    if (rc == RN_OK)
+        rc = check_weights(t, err);
     if (rc != RN_OK)
         return rc;
-    if (t->o.net != NULL && strcmp(t->o.net, t->model->spec.name) != 0)
-        return rn_fail(err, RN_ERR_ARG, "'%s' holds a %s, not a %s",
-                       t->o.weights, t->model->spec.name, t->o.net);
     t->o.net = t->model->spec.name;
     return rn_model_fits(t->model, t->data, err);
 }
@@ -492,15 +511,15 @@ int rn_train(const struct rn_train_options *options,
         *result = (struct rn_train_result){.best_iteration = -1};
     if (options->out == NULL || options->out[0] == '\0')
         return rn_fail(err, RN_ERR_ARG, "no run folder to make is given");
-    rc = rn_options_check(&t.o, err);
+    rc = make_absolute(&t.o.data, &data, err);
+    if (rc == RN_OK)
+        rc = make_absolute(&t.o.weights, &weights, err);
+    if (rc == RN_OK)
+        rc = rn_options_check(&t.o, err);
     if (rc == RN_OK)
         rc = rn_run_name(&t.run, t.o.out, err);
     if (rc == RN_OK)
         rc = rn_run_vacant(&t.run, err);
-    if (rc == RN_OK)
-        rc = make_absolute(&t.o.data, &data, err);
-    if (rc == RN_OK)
-        rc = make_absolute(&t.o.weights, &weights, err);
     if (rc == RN_OK) {
         resolve_threads(&t);
         rc = begin(&t, err);

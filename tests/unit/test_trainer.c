@@ -564,6 +564,14 @@ static void test_starts_from_weights(void **state)
     expect(rn_train(&o, NULL, &b, &err), RN_ERR_ARG, &err, "resnet8",
            "resnet20");
     o.net = NULL;
+    o.shortcut = 'B';
+    expect(rn_train(&o, NULL, &b, &err), RN_ERR_ARG, &err, "shortcut 'A'",
+           "not 'B'");
+    o.shortcut = 0;
+    o.stride_v1 = 1;
+    expect(rn_train(&o, NULL, &b, &err), RN_ERR_ARG, &err, "weights-a",
+           "v1 stride");
+    o.stride_v1 = 0;
     o.data = "synthetic:3x8x8:5:90";
     expect(rn_train(&o, NULL, &b, &err), RN_ERR_DATA, &err, "4 classes",
            "has 5");
