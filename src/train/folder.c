@@ -39,7 +39,8 @@ void rn_run_free(struct rn_run *run)
 
 int rn_run_vacant(const struct rn_run *run, struct rn_error *err)
 {
-    const char *const files[] = {run->options, run->log, run->last, run->best};
+    const char *const files[] = {run->options, run->log, run->last, run->best,
+                                 run->curve};
 
     for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
         if (access(files[i], F_OK) == 0)
@@ -81,7 +82,7 @@ int rn_run_make(const struct rn_run *run, struct rn_error *err)
 /* "last.safetensors.tmp-123", as core/file.c names what it writes. */
 static bool is_left_over(const char *name)
 {
-    static const char *const files[] = {"run.json", "log.jsonl", "curve.svg",
+    static const char *const files[] = {"run.json", "curve.svg",
                                         "last.safetensors", "best.safetensors"};
 
     for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {

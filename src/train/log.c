@@ -46,6 +46,7 @@ int rn_log_cut(struct rn_log *log, long iteration, struct rn_error *err)
     char *line = NULL;
     size_t size = 0;
     ssize_t length;
+    bool failed;
     off_t keep = 0;
 
     rewind(log->file);
@@ -56,8 +57,10 @@ int rn_log_cut(struct rn_log *log, long iteration, struct rn_error *err)
             break;
         keep += length;
     }
+    /* Neither a bad disk nor short memory is the end of the log. */
+    failed = length < 0 && !feof(log->file);
     free(line);
-    if (ferror(log->file))
+    if (failed)
         return rn_fail_errno(err, "read", log->path);
     fseek(log->file, 0, SEEK_END);
     if (ftruncate(fileno(log->file), keep) != 0)
