@@ -89,7 +89,7 @@ const struct option *options_find(const struct command *command,
 int options_given(const struct command *command, const struct args *args,
                   const char *name);
 
-/** Whether it gave any option of the group at `base`. */
+/** Whether it gave any option of the group whose options are `table`. */
 int options_given_any(const struct command *command, const struct args *args,
                       const struct option *table);
 

@@ -20,20 +20,14 @@ struct recipe {
     struct args *args;
 };
 
-static char *read_text(const char *path)
+static char *read_stream(FILE *file, const char *path)
 {
-    FILE *file = fopen(path, "rb");
-    char *text = NULL;
+    char *text = malloc(RECIPE_MAX + 1);
     size_t size;
 
-    if (!file) {
-        say_error("cannot open recipe '%s': %s", path, strerror(errno));
-        return NULL;
-    }
-    text = malloc(RECIPE_MAX + 1);
     if (!text) {
         say_error("out of memory");
-        goto out;
+        return NULL;
     }
     size = fread(text, 1, RECIPE_MAX + 1, file);
     if (ferror(file)) {
@@ -44,11 +38,25 @@ static char *read_text(const char *path)
                                     : "it is not text");
     } else {
         text[size] = '\0';
-        goto out;
+        return text;
     }
     free(text);
-    text = NULL;
-out:
+    return NULL;
+}
+
+static char *read_text(const char *path)
+{
+    FILE *file;
+    char *text;
+
+    if (strcmp(path, "-") == 0)
+        return read_stream(stdin, path);
+    file = fopen(path, "rb");
+    if (!file) {
+        say_error("cannot open recipe '%s': %s", path, strerror(errno));
+        return NULL;
+    }
+    text = read_stream(file, path);
     fclose(file);
     return text;
 }

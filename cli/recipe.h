@@ -6,7 +6,8 @@
 #include "options.h"
 
 /**
- * Set options from a file of lines "option = value" with '#' comments.
+ * Set options from a file of lines "option = value" with '#' comments; "-" is
+ * standard input.
  *
  * @param refused  names no recipe may set, "a|b|c".
  * @param args     args->seen is set for the recipe's options.

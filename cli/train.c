@@ -27,7 +27,8 @@ static const struct option run_options[] = {
     {"resume", "RUN", OPTION_TEXT, AT(resume), 0, 0, NULL, NULL,
      "go on with a run that was stopped or killed; takes all options from it"},
     {"recipe", "FILE", OPTION_TEXT, AT(recipe), 0, 0, NULL, NULL,
-     "file of lines 'option = value'; the command line overrides it"},
+     "file of lines 'option = value', - for standard input; the command line "
+     "overrides it"},
     {"seed", "N", OPTION_SEED, AT(train.seed), 0, 0, NULL, NULL,
      "all random choices follow from it"},
     {"threads", "N", OPTION_INT, AT(train.threads), 1, 1024, NULL,
@@ -42,7 +43,7 @@ static const struct option network_options[] = {
     {"net", "NAME", OPTION_TEXT, AT(train.net), 0, 0, NULL, "resnet20, or that of --weights",
      "network; 'resnet info' lists them"},
     {"weights", "MODEL", OPTION_TEXT, AT(train.weights), 0, 0, NULL, NULL,
-     "start from this model file"},
+     "start from this model file, with its normalisation"},
     {"shortcut", "A|B|C", OPTION_LETTER, AT(train.shortcut), 0, 0, "A|B|C",
      "the family's",
      "shortcuts where sizes change: A zero padding, B projection, "
@@ -104,7 +105,7 @@ static const struct option log_options[] = {
     {"test-every", "N", OPTION_LONG, AT(train.test_every), 1, BILLION, NULL,
      "every epoch", "iterations per test"},
     {"save-every", "N", OPTION_LONG, AT(train.save_every), 1, BILLION, NULL,
-     "with each test", "iterations per checkpoint"},
+     "with each test, and every ten minutes", "iterations per checkpoint"},
 };
 /* clang-format on */
 
@@ -122,7 +123,6 @@ static void defaults(void *options)
     struct options *o = options;
 
     rn_train_defaults(&o->train);
-    o->train.net = NULL; /* resnet20, or the network of --weights */
 }
 
 /* ------------------------------------------------------------ options */
@@ -300,13 +300,16 @@ static void print_json(const char *run, const struct rn_train_result *r)
     json_put(object, "seconds", json_double(r->seconds));
     json_put(object, "loss", json_double(r->loss));
     json_put(object, "train_error", json_double(r->train_error));
-    json_put(object, "part", json_text(rn_part_name(r->test_part)));
     json_put(object, "images", json_count((uint64_t)r->test_images));
-    json_put(object, "test_error", json_double(r->test_error));
-    json_put(object, "test_error5", json_double(r->test_error5));
-    json_put(object, "test_loss", json_double(r->test_loss));
-    json_put(object, "best_error", json_double(r->best_error));
-    json_put(object, "best_iteration", json_count((uint64_t)r->best_iteration));
+    if (r->test_images > 0) {
+        json_put(object, "part", json_text(rn_part_name(r->test_part)));
+        json_put(object, "test_error", json_double(r->test_error));
+        json_put(object, "test_error5", json_double(r->test_error5));
+        json_put(object, "test_loss", json_double(r->test_loss));
+        json_put(object, "best_error", json_double(r->best_error));
+        json_put(object, "best_iteration",
+                 json_count((uint64_t)r->best_iteration));
+    }
     json_line(object);
 }
 

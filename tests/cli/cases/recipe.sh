@@ -28,6 +28,10 @@ grep -o '"net": *"[^"]*"' run/run.json | sort -u | tr -d ' '
 grep -o '"\(batch\|iterations\|epochs\|exact\)": *[0-9.]*' run/run.json |
     tr -d ' '
 
+# Standard input is a file like others.
+echo 'lr = fast' > wrong.conf
+fails resnet train synthetic:1x8x8:4 --out run --recipe - < wrong.conf
+
 # Every recipe in the repository is read without complaint.
 for recipe in "$RN_SOURCE"/recipes/*.conf; do
     resnet train missing --out run2 --recipe "$recipe" 2>&1 |
