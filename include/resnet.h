@@ -30,9 +30,9 @@ extern "C" {
 #define RN_API
 #endif
 
-#define RN_VERSION_MAJOR 0
-#define RN_VERSION_MINOR 1
-#define RN_VERSION_PATCH 0
+#define RN_VERSION_MAJOR  0
+#define RN_VERSION_MINOR  1
+#define RN_VERSION_PATCH  0
 #define RN_VERSION_STRING "0.1.0"
 
 /** Version of the library in use, "major.minor.patch". */
@@ -76,10 +76,10 @@ RN_API void rn_machine_get(struct rn_machine *machine);
 struct rn_model;
 
 struct rn_net_options {
-    int classes;  /**< 0: the family's own (10 or 1000) */
-    int channels; /**< 0: 3 */
-    int height;   /**< 0: the family's own (32 or 224) */
-    int width;    /**< 0: the same as height */
+    int classes;   /**< 0: the family's own (10 or 1000) */
+    int channels;  /**< 0: 3 */
+    int height;    /**< 0: the family's own (32 or 224) */
+    int width;     /**< 0: the same as height */
     char shortcut; /**< 'A', 'B', 'C' (He et al. 2016, section 3.3); 0: the
                       family's own */
     int stride_v1; /**< bottleneck stride in the first 1x1 (the paper's)
@@ -126,7 +126,7 @@ RN_API void rn_model_destroy(struct rn_model *model);
 struct rn_model_info {
     const char *net; /**< name, e.g. "resnet20"; borrowed */
     int channels, height, width, classes;
-    char shortcut;  /**< 'A', 'B', 'C', or '-' for plain networks */
+    char shortcut; /**< 'A', 'B', 'C', or '-' for plain networks */
     int stride_v1;
     uint64_t params; /**< trainable: weights, biases, batch norm's */
     uint64_t macs;   /**< multiply-adds of convolutions and fc, one image */
@@ -284,19 +284,19 @@ RN_API const char *rn_data_class_name(const struct rn_data *data, int i);
 
 /** All text fields are borrowed until rn_train() returns. */
 struct rn_train_options {
-    const char *data; /**< as for rn_data_open() */
-    const char *out;  /**< run folder to make */
-    const char *net;  /**< network name; NULL: that of `weights`, else
-                         "resnet20" */
+    const char *data;    /**< as for rn_data_open() */
+    const char *out;     /**< run folder to make */
+    const char *net;     /**< network name; NULL: that of `weights`, else
+                            "resnet20" */
     const char *weights; /**< model file to start from, or NULL */
     char shortcut;       /**< as in rn_net_options */
     int stride_v1;
-    int batch;          /**< 128 */
-    int threads;        /**< 0: rn_machine.threads */
-    long iterations;    /**< 0: from epochs */
-    double epochs;      /**< 0: from iterations; both 0: 64,000 iterations */
-    double lr;          /**< 0.1 */
-    double momentum;    /**< 0.9 */
+    int batch;           /**< 128 */
+    int threads;         /**< 0: rn_machine.threads */
+    long iterations;     /**< 0: from epochs */
+    double epochs;       /**< 0: from iterations; both 0: 64,000 iterations */
+    double lr;           /**< 0.1 */
+    double momentum;     /**< 0.9 */
     double weight_decay; /**< 1e-4 */
     int decay_all; /**< 1: batch norm and biases decay too (the default) */
     /** "step:A,B,…" divides lr by 10 at iterations A, B, …, or at
@@ -334,7 +334,7 @@ struct rn_train_report {
     double images_per_second;
     double data_wait; /**< share of the time spent waiting for data */
     double seconds_left;
-    int tested;         /**< nonzero when the following three are set */
+    int tested; /**< nonzero when the following three are set */
     double test_error, test_error5, test_loss;
     enum rn_part test_part; /**< validation when there is one, else test */
 };
@@ -356,7 +356,7 @@ struct rn_train_events {
 struct rn_train_result {
     long iterations;
     double seconds;
-    double loss, train_error; /**< of the last report */
+    double loss, train_error;                  /**< of the last report */
     double test_error, test_error5, test_loss; /**< last test; per cent */
     double best_error;   /**< smallest tested error, per cent */
     long best_iteration; /**< -1: no test yet */
@@ -375,7 +375,8 @@ RN_API int rn_train(const struct rn_train_options *options,
 
 /** Go on with a run that was stopped or killed: same weights, to the bit,
  *  as if it had not been (same machine, threads and library). */
-RN_API int rn_train_resume(const char *run, const struct rn_train_events *events,
+RN_API int rn_train_resume(const char *run,
+                           const struct rn_train_events *events,
                            struct rn_train_result *result,
                            struct rn_error *err);
 
@@ -434,8 +435,8 @@ struct rn_bench_result {
         images_per_second_max;
     uint64_t plan_bytes;        /**< memory the plan holds */
     uint64_t peak_memory_bytes; /**< the process's peak resident set */
-    double peak_gflops; /**< measured, all threads, float32; 0 unless
-                           profile */
+    double peak_gflops;         /**< measured, all threads, float32; 0 unless
+                                   profile */
 };
 
 RN_API void rn_bench_defaults(struct rn_bench_options *options);

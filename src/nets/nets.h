@@ -7,12 +7,12 @@
 
 /** Everything that makes a network, with no defaults left open. */
 struct rn_net_spec {
-    char name[32];        /* "resnet20", "plain34" */
-    char family[16];      /* "cifar", "imagenet" */
-    int depth;            /* weighted layers, projections not counted */
-    bool plain;           /* no shortcuts */
-    char shortcut;        /* 'A', 'B', 'C'; '-' for plain */
-    bool stride_v1;       /* bottleneck stride in the first 1x1 */
+    char name[32];   /* "resnet20", "plain34" */
+    char family[16]; /* "cifar", "imagenet" */
+    int depth;       /* weighted layers, projections not counted */
+    bool plain;      /* no shortcuts */
+    char shortcut;   /* 'A', 'B', 'C'; '-' for plain */
+    bool stride_v1;  /* bottleneck stride in the first 1x1 */
     int classes;
     struct rn_shape input;
 };
