@@ -10,7 +10,8 @@
  *    fill the caller's struct rn_error, which may be NULL.
  *  - `out` handles are set to NULL on failure. Every _destroy() accepts NULL.
  *  - Pointers passed in are borrowed for the call unless said otherwise;
- *    pointers handed out belong to the handle they came from.
+ *    pointers handed out belong to the handle they came from. NULL is only
+ *    for where the comment allows it.
  *  - One handle, one thread at a time. The library never prints, never exits.
  *  - Images are planar: [channel][row][column], channels in RGB order.
  */
@@ -113,7 +114,12 @@ RN_API int rn_model_create(struct rn_model **out, const char *name,
  *  convolutions), batch norm weight 1, bias 0. A function of seed alone. */
 RN_API void rn_model_init(struct rn_model *model, uint64_t seed);
 
-/** Read a model from a safetensors file written by rn_model_save(). */
+/**
+ * Read a model from a safetensors file written by rn_model_save().
+ *
+ * @return RN_ERR_IO when it cannot be read, RN_ERR_DATA when it is not such
+ *         a file.
+ */
 RN_API int rn_model_load(struct rn_model **out, const char *path,
                          struct rn_error *err);
 
@@ -221,7 +227,7 @@ RN_API int rn_plan_forward(struct rn_plan *plan, const float *images,
 RN_API void rn_softmax(float *logits, int count);
 
 /** Indices of the k largest of `count` values, largest first; ties in
- *  order of index. */
+ *  order of index. k is from 1 to count. */
 RN_API void rn_top_k(const float *values, int count, int k, int *indices);
 
 struct rn_step_info {
@@ -234,6 +240,7 @@ struct rn_step_info {
 };
 
 RN_API size_t rn_plan_steps(const struct rn_plan *plan);
+/** @return RN_ERR_ARG when i is past the end. */
 RN_API int rn_plan_step(const struct rn_plan *plan, size_t i,
                         struct rn_step_info *step);
 /** Forget the times taken so far. */
@@ -272,7 +279,8 @@ struct rn_data_info {
 RN_API void rn_data_describe(const struct rn_data *data,
                              struct rn_data_info *info);
 
-/** Pixels [C][H][W], 0..255, and label of an image; either may be NULL. */
+/** Pixels [C][H][W], 0..255, and label of an image; either may be NULL.
+ *  @return RN_ERR_ARG when the data has no such image. */
 RN_API int rn_data_image(const struct rn_data *data, enum rn_part part,
                          int index, uint8_t *pixels, int *label,
                          struct rn_error *err);
@@ -289,8 +297,8 @@ struct rn_train_options {
     const char *net;     /**< network name; NULL: that of `weights`, else
                             "resnet20" */
     const char *weights; /**< model file to start from, or NULL */
-    char shortcut;       /**< as in rn_net_options */
-    int stride_v1;
+    char shortcut;       /**< as in rn_net_options; beside `weights` this */
+    int stride_v1;       /**< and this must agree with the file */
     int batch;           /**< 128 */
     int threads;         /**< 0: rn_machine.threads */
     long iterations;     /**< 0: from epochs */
@@ -329,7 +337,8 @@ RN_API void rn_train_defaults(struct rn_train_options *options);
 struct rn_train_report {
     long iteration, iterations; /**< done, of all */
     double epoch;               /**< epochs done */
-    double loss, train_error;   /**< mean since the last report; per cent */
+    double loss, train_error;   /**< mean since the last report (the loss
+                                   with label smoothing); per cent */
     double lr;
     double images_per_second;
     double data_wait; /**< share of the time spent waiting for data */
@@ -346,10 +355,11 @@ struct rn_train_events {
     /** After every iteration, for progress bars; may be NULL. `report`
      *  holds running figures; nothing in it is "tested". */
     void (*tick)(void *user, const struct rn_train_report *report);
-    /** Lines of text worth showing (what was picked, where it went). */
+    /** Lines of text worth showing (what was picked, where it went); may be
+     *  NULL. */
     void (*message)(void *user, const char *text);
     /** Asked after every iteration: nonzero finishes, saves and returns
-     *  RN_ERR_STOPPED. */
+     *  RN_ERR_STOPPED; may be NULL. */
     int (*stop)(void *user);
 };
 
@@ -368,13 +378,21 @@ struct rn_train_result {
  * Train a network. Makes the run folder `out` with run.json, log.jsonl,
  * last.safetensors, best.safetensors and curve.svg; refuses a folder that
  * already holds a run.
+ *
+ * @param events may be NULL, as may result, which is filled on failure, too.
+ * @return RN_ERR_ARG for options that make no sense and an output folder in
+ *         use, RN_ERR_IO and RN_ERR_DATA as for rn_data_open() and
+ *         rn_model_load(), RN_ERR_LOSS when loss or parameters are no longer
+ *         finite (the last good checkpoint stays), RN_ERR_STOPPED when
+ *         events->stop said so (state was saved).
  */
 RN_API int rn_train(const struct rn_train_options *options,
                     const struct rn_train_events *events,
                     struct rn_train_result *result, struct rn_error *err);
 
 /** Go on with a run that was stopped or killed: same weights, to the bit,
- *  as if it had not been (same machine, threads and library). */
+ *  as if it had not been (same machine, threads and library). Returns what
+ *  rn_train() does; RN_ERR_ARG when `run` holds none. */
 RN_API int rn_train_resume(const char *run,
                            const struct rn_train_events *events,
                            struct rn_train_result *result,
@@ -421,10 +439,10 @@ RN_API int rn_eval(const struct rn_model *model, const struct rn_data *data,
 
 struct rn_bench_options {
     enum rn_mode mode;
-    int batch;
-    int threads;
-    int exact;
-    int profile;    /**< time each step too: rn_bench_plan() tells */
+    int batch;      /**< images per run; 1 */
+    int threads;    /**< 0: rn_machine.threads */
+    int exact;      /**< no Winograd */
+    int profile;    /**< time each step, too: the plan handed out tells */
     double seconds; /**< about how long to measure; 5 */
     int rounds;     /**< 0: as many as fit into seconds, at least 5 */
 };
