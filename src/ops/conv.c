@@ -2,6 +2,7 @@
 #include "ops/conv.h"
 
 #include "core/memory.h"
+#include "ops/winograd.h"
 
 #include <dnnl.h>
 #include <stdio.h>
@@ -204,6 +205,8 @@ enum { M_SRC, M_WEIGHTS, M_BIAS, M_DST, M_SCRATCH, M_PACK_FROM, M_COUNT };
 
 struct rn_conv {
     struct rn_conv_config config;
+    bool ours; /* Winograd; nothing of oneDNN's is made then */
+    struct rn_winograd winograd;
     dnnl_engine_t engine;
     dnnl_stream_t stream;
     dnnl_primitive_desc_t pd;
@@ -313,8 +316,8 @@ static dnnl_status_t make_pd(struct rn_conv *conv, dnnl_alg_kind_t alg,
         return create_forward(&conv->pd, conv->engine, prop, alg, d, c->bias,
                               &g, attr);
     /* The hint only tells backward which formats are in use; those are ours. */
-    rc = create_forward(&hint, conv->engine, dnnl_forward_training,
-                        dnnl_convolution_direct, d, c->bias, &g, attr);
+    rc = create_forward(&hint, conv->engine, dnnl_forward_training, alg, d,
+                        c->bias, &g, attr);
     if (!rc)
         rc = create_backward(&conv->pd, conv->engine, c->pass, alg, d, c->bias,
                              &g, attr, hint);
@@ -322,12 +325,12 @@ static dnnl_status_t make_pd(struct rn_conv *conv, dnnl_alg_kind_t alg,
     return rc;
 }
 
-/* Where oneDNN 2.6's Winograd F(4x4, 3x3) beats its direct kernels, by
- * measurement on a Zen 5 with AVX-512 (docs/performance.md): a rule and not a
- * trial at run time, so that a run resumes with the same sums. */
-static bool winograd_pays(const struct rn_conv_config *c)
+/* With one image the last stages have too few tiles for our F(4x4, 3x3), but
+ * oneDNN 2.6's F(2x2, 3x3) still beats direct convolution; version 3 has none
+ * and says so. */
+static bool few_tiles(const struct rn_conv_config *c)
 {
-    return !c->exact && rn_block() == 16 && c->window.kh == 3 &&
+    return !c->exact && !c->train && rn_block() == 16 && c->window.kh == 3 &&
            c->window.kw == 3 && c->window.stride == 1 && !c->plain_input &&
            c->in.c >= 32 && c->out.c >= 32;
 }
@@ -341,7 +344,7 @@ static dnnl_status_t choose(struct rn_conv *conv)
         rc = make_attr(&attr, &conv->config);
     if (!rc) {
         rc = dnnl_unimplemented;
-        if (winograd_pays(&conv->config))
+        if (few_tiles(&conv->config))
             rc = make_pd(conv, dnnl_convolution_winograd, &d, attr);
         if (rc)
             rc = make_pd(conv, dnnl_convolution_direct, &d, attr);
@@ -456,6 +459,18 @@ static dnnl_status_t build(struct rn_conv *conv, bool dry)
     return rc ? rc : dnnl_primitive_create(&conv->primitive, conv->pd);
 }
 
+static dnnl_status_t build_ours(struct rn_conv *conv)
+{
+    const struct rn_winograd *w = &conv->winograd;
+    rn_winograd_plan(&conv->winograd, &conv->config);
+    conv->scratch_bytes = rn_winograd_scratch_floats(w) * sizeof(float);
+    conv->packed_bytes = rn_winograd_packed_floats(w) * sizeof(float);
+    conv->needs_pack = !conv->config.train;
+    snprintf(conv->algorithm, sizeof conv->algorithm, "winograd 4x4:%s",
+             rn_isa());
+    return dnnl_success;
+}
+
 int rn_conv_create(struct rn_conv **out, const struct rn_conv_config *config,
                    bool dry, struct rn_error *err)
 {
@@ -465,7 +480,8 @@ int rn_conv_create(struct rn_conv **out, const struct rn_conv_config *config,
     if (!conv)
         return rn_fail_memory(err, sizeof *conv, "a convolution");
     memcpy(&conv->config, config, sizeof *config); /* padding too */
-    rc = build(conv, dry);
+    conv->ours = rn_winograd_pays(config);
+    rc = conv->ours ? build_ours(conv) : build(conv, dry);
     if (rc) {
         rn_conv_destroy(conv);
         return fail(err, config, "creating", rc);
@@ -529,7 +545,12 @@ int rn_conv_pack(struct rn_conv *conv, const float *from, float *packed,
         {DNNL_ARG_FROM, conv->memory[M_PACK_FROM]},
         {DNNL_ARG_TO, conv->memory[M_WEIGHTS]},
     };
-    dnnl_status_t rc = set_pointer(conv, M_PACK_FROM, from);
+    dnnl_status_t rc;
+    if (conv->ours) {
+        rn_winograd_pack(&conv->winograd, from, packed);
+        return RN_OK;
+    }
+    rc = set_pointer(conv, M_PACK_FROM, from);
     if (!rc)
         rc = set_pointer(conv, M_WEIGHTS, packed);
     if (!rc)
@@ -539,8 +560,8 @@ int rn_conv_pack(struct rn_conv *conv, const float *from, float *packed,
     return rc ? fail(err, &conv->config, "packing the weights of", rc) : RN_OK;
 }
 
-int rn_conv_run(struct rn_conv *conv, const struct rn_conv_args *a,
-                struct rn_error *err)
+static int run_onednn(struct rn_conv *conv, const struct rn_conv_args *a,
+                      struct rn_error *err)
 {
     enum rn_conv_pass pass = conv->config.pass;
     bool data = pass == RN_CONV_BACKWARD_DATA;
@@ -566,4 +587,13 @@ int rn_conv_run(struct rn_conv *conv, const struct rn_conv_args *a,
     if (!rc)
         rc = dnnl_stream_wait(conv->stream);
     return rc ? fail(err, &conv->config, "running", rc) : RN_OK;
+}
+
+int rn_conv_run(struct rn_conv *conv, const struct rn_conv_args *args,
+                struct rn_error *err)
+{
+    if (!conv->ours)
+        return run_onednn(conv, args, err);
+    rn_winograd_run(&conv->winograd, args);
+    return RN_OK;
 }

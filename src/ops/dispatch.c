@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Which compilation of kernels.c runs here. */
+/* Which compilation of the kernels runs here. */
 #include "core/threads.h"
 #include "ops/conv.h"
 #include "ops/kernels.h"
+#include "ops/winograd_kernels.h"
 
 #include <string.h>
 
@@ -21,6 +22,24 @@ const struct rn_kernels *rn_kernels_get(void)
         return &rn_kernels_avx2;
 #endif
     return &rn_kernels_sse;
+}
+
+extern const struct rn_wino_kernels rn_wino_kernels_sse;
+#ifdef __x86_64__
+extern const struct rn_wino_kernels rn_wino_kernels_avx2,
+    rn_wino_kernels_avx512;
+#endif
+
+const struct rn_wino_kernels *rn_wino_kernels_get(void)
+{
+#ifdef __x86_64__
+    const char *isa = rn_isa();
+    if (!strcmp(isa, "avx512"))
+        return &rn_wino_kernels_avx512;
+    if (!strcmp(isa, "avx2"))
+        return &rn_wino_kernels_avx2;
+#endif
+    return &rn_wino_kernels_sse;
 }
 
 double rn_kernel_peak_gflops(int threads)

@@ -3,48 +3,13 @@
  * RN_KERNELS_BLOCK defined, and the compiler's flags to match. */
 #include "ops/kernels.h"
 
-#include <string.h>
+#include "ops/vector.h"
 
-#define B RN_KERNELS_BLOCK
-
-typedef float vec __attribute__((vector_size(B * sizeof(float))));
-typedef int32_t veci __attribute__((vector_size(B * sizeof(int32_t))));
 typedef uint8_t vecb __attribute__((vector_size(B)));
-
-#define INLINE static inline __attribute__((always_inline))
-
-INLINE vec load(const float *p)
-{
-    vec v;
-    memcpy(&v, p, sizeof v);
-    return v;
-}
-
-INLINE void store(float *p, vec v)
-{
-    memcpy(p, &v, sizeof v);
-}
-
-INLINE vec fill(float x)
-{
-    return (vec){0} + x;
-}
-
-/** v where the mask is set, else 0. */
-INLINE vec keep(vec v, veci mask)
-{
-    return (vec)((veci)v & mask);
-}
 
 INLINE vec pick(veci mask, vec yes, vec no)
 {
     return (vec)(((veci)yes & mask) | ((veci)no & ~mask));
-}
-
-/* NaN must stay NaN, so that a broken loss is seen: keep v unless v < 0. */
-INLINE vec relu_of(vec v)
-{
-    return keep(v, ~(v < fill(0)));
 }
 
 /* Sums run in float over a tile and are joined in double: error stays that

@@ -86,6 +86,15 @@ const struct conv_case conv_cases[] = {
     {"tile and two, 11 x 12",    2,   32,   32,  11,  12, 3, 1, 1, 1e-5},
     {"40 to 56",                 2,   40,   56,   9,   5, 3, 1, 1, 1e-5},
     {"no padding",               2,   32,   48,  10,   9, 3, 1, 0, 1e-5},
+    /* Enough tiles for our own Winograd: several chunks, shared ones, edges. */
+    {"tiles, 32 ch",            12,   32,   32,   8,   8, 3, 1, 1, 1e-5},
+    {"tiles, 64 ch",             8,   64,   64,  14,  14, 3, 1, 1, 1e-5},
+    {"tiles, 32 to 96, odd",     5,   32,   96,  13,   9, 3, 1, 1, 1e-5},
+    {"tiles, 192 ch",           10,  192,  192,  14,  14, 3, 1, 1, 1e-5},
+    {"tiles, 256 ch",            3,  256,  256,  14,  14, 3, 1, 1, 1e-5},
+    {"tiles, 512 ch",           12,  512,  512,   7,   7, 3, 1, 1, 1e-5},
+    {"tiles, no padding",        4,   64,   32,  18,  15, 3, 1, 0, 1e-5},
+    {"tiles, padding of two",    4,   32,   64,  15,  14, 3, 1, 2, 1e-5},
     {"fc, 7 classes",            3,   64,    7,   1,   1, 1, 1, 0, 1e-5},
 };
 /* clang-format on */

@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "ops/winograd.h"
+
+#include "ops/elementwise.h"
+#include "ops/winograd_kernels.h"
+
+#include <omp.h>
+
+enum { POINTS = RN_WINO_POINTS, TILE = RN_WINO_TILE };
+
+/* Transformed tiles of a thread's own chunk stay in its second-level cache;
+ * those of a chunk shared by all threads in the third. */
+#define OWN_CHUNK_BYTES    ((size_t)640 << 10)
+#define SHARED_CHUNK_BYTES ((size_t)8 << 20)
+/* From so many channels on, in and out together, transformed weights are too
+ * much to read again for every small chunk. */
+#define SHARED_CHANNELS 384
+
+/* --------------------------------------------------------------- planning */
+
+/* Where it beats oneDNN's direct kernels, by measurement
+ * (docs/performance.md): a rule and not a trial at run time, so that a run
+ * resumes with the same sums. */
+bool rn_winograd_pays(const struct rn_conv_config *c)
+{
+    const struct rn_window *w = &c->window;
+    struct rn_shape over = c->pass == RN_CONV_BACKWARD_DATA ? c->in : c->out;
+    int pair = 2 * rn_block(); /* channels that a product makes at once */
+    long tiles = (long)c->n * ((over.h + TILE - 1) / TILE) *
+                 ((over.w + TILE - 1) / TILE);
+    return !c->exact && !c->plain_input && w->kh == 3 && w->kw == 3 &&
+           w->stride == 1 && w->pad <= 2 && c->in.c % pair == 0 &&
+           c->out.c % pair == 0 && tiles >= 48 && (!c->bias || !c->train);
+}
+
+static size_t divide_up(size_t a, size_t b)
+{
+    return (a + b - 1) / b;
+}
+
+static size_t even(size_t a)
+{
+    return a + a % 2;
+}
+
+/** Tiles of a chunk: about `bytes` of transformed tiles, all chunks alike. */
+static size_t chunk_of(const struct rn_winograd *w, size_t bytes)
+{
+    size_t strip = (size_t)w->kernels->strip;
+    size_t tile =
+        POINTS * (w->in_blocks + w->out_blocks) * w->block * sizeof(float);
+    size_t most = bytes / tile < 2 * strip ? 2 * strip : bytes / tile;
+    size_t chunks = divide_up(w->tiles, most);
+    return even(divide_up(w->tiles, chunks));
+}
+
+/** The weight gradient rereads its sums for every chunk: as many tiles as
+ *  make both sides cost the same, the channels' harmonic mean. */
+static size_t chunk_of_sums(const struct rn_winograd *w)
+{
+    size_t most = 2 * w->in_blocks * w->out_blocks * w->block /
+                  (w->in_blocks + w->out_blocks);
+    return divide_up(w->tiles, divide_up(w->tiles, most));
+}
+
+/** A chunk that all threads share outweighs the weights read for it. */
+static size_t shared_chunk_bytes(const struct rn_winograd *w)
+{
+    size_t weights =
+        POINTS * (size_t)w->from.c * (size_t)w->to.c * sizeof(float);
+    return weights > SHARED_CHUNK_BYTES ? weights : SHARED_CHUNK_BYTES;
+}
+
+void rn_winograd_plan(struct rn_winograd *w, const struct rn_conv_config *c)
+{
+    size_t block = (size_t)rn_block();
+    bool data = c->pass == RN_CONV_BACKWARD_DATA;
+    w->config = *c;
+    w->kernels = rn_wino_kernels_get();
+    w->block = block;
+    /* The data gradient is a convolution of the output's gradient with the
+     * weights turned round. */
+    w->from = data ? c->out : c->in;
+    w->to = data ? c->in : c->out;
+    w->reach = data ? 2 - c->window.pad : c->window.pad;
+    w->in_blocks = (size_t)w->from.c / block;
+    w->out_blocks = (size_t)w->to.c / block;
+    w->columns = divide_up((size_t)w->to.w, TILE);
+    w->rows = divide_up((size_t)w->to.h, TILE);
+    w->tiles = (size_t)c->n * w->rows * w->columns;
+    w->together = c->pass == RN_CONV_BACKWARD_WEIGHTS ||
+                  w->from.c + w->to.c >= SHARED_CHANNELS;
+    w->chunk = c->pass == RN_CONV_BACKWARD_WEIGHTS
+                   ? chunk_of_sums(w)
+                   : chunk_of(w, w->together ? shared_chunk_bytes(w)
+                                             : OWN_CHUNK_BYTES);
+    /* A block more, or points would lie in the same places of the caches. */
+    w->u_point = (size_t)w->from.c * (size_t)w->to.c + block;
+    w->v_point = w->in_blocks * w->chunk * block + block;
+    w->m_point = w->out_blocks * w->chunk * block + block;
+}
+
+size_t rn_winograd_packed_floats(const struct rn_winograd *w)
+{
+    return POINTS * w->u_point;
+}
+
+static bool own_weights(const struct rn_winograd *w)
+{
+    return w->config.train;
+}
+
+size_t rn_winograd_scratch_floats(const struct rn_winograd *w)
+{
+    size_t teams = w->together ? 1 : (size_t)w->config.threads;
+    return (own_weights(w) ? POINTS * w->u_point : 0) +
+           teams * POINTS * (w->v_point + w->m_point);
+}
+
+/* ---------------------------------------------------------------- weights */
+
+enum { TAPS = 9, BLOCK_MOST = 16 };
+
+/** Where the transformed weights of one input channel and one block of output
+ *  channels lie: [point][pair of blocks][input channel][2][B]. */
+static size_t u_offset(const struct rn_winograd *w, size_t out_block, size_t in)
+{
+    size_t block = w->block;
+    return ((out_block / 2 * w->in_blocks * block + in) * 2 + out_block % 2) *
+           block;
+}
+
+/** The store's weights [o / B][i / B][9][B i][B o], forward: as they are. */
+static const float *forward_taps(const struct rn_winograd *w,
+                                 const float *store, size_t out_block,
+                                 size_t in)
+{
+    size_t block = w->block;
+    return store + ((out_block * w->in_blocks + in / block) * TAPS * block +
+                    in % block) *
+                       block;
+}
+
+/** Backward: input channels and output channels change places, and the taps
+ *  turn round. `taps` is [9][B]. */
+static void backward_taps(const struct rn_winograd *w, const float *store,
+                          size_t out_block, size_t in, float *taps)
+{
+    size_t block = w->block;
+    const float *from =
+        store + (in / block * w->out_blocks + out_block) * TAPS * block * block;
+    for (size_t k = 0; k < TAPS; k++)
+        for (size_t i = 0; i < block; i++)
+            taps[(TAPS - 1 - k) * block + i] =
+                from[(k * block + i) * block + in % block];
+}
+
+static void plain_taps(const struct rn_winograd *w, const float *oihw,
+                       size_t out_block, size_t in, float *taps)
+{
+    size_t block = w->block, channels = w->in_blocks * block;
+    for (size_t i = 0; i < block; i++)
+        for (size_t k = 0; k < TAPS; k++)
+            taps[k * block + i] =
+                oihw[((out_block * block + i) * channels + in) * TAPS + k];
+}
+
+/** This thread's share of transforming the store's weights. */
+static void transform_weights(const struct rn_winograd *w, const float *store,
+                              float *u, int me, int team)
+{
+    const struct rn_wino_kernels *k = w->kernels;
+    size_t block = w->block, channels = w->in_blocks * block;
+    struct rn_range r = rn_range_of(w->out_blocks * channels, me, team);
+    bool data = w->config.pass == RN_CONV_BACKWARD_DATA;
+    float taps[TAPS * BLOCK_MOST];
+    for (size_t item = r.begin; item < r.end; item++) {
+        size_t out = item / channels, in = item % channels;
+        float *to = u + u_offset(w, out, in);
+        if (data) {
+            backward_taps(w, store, out, in, taps);
+            k->weights(taps, block, to, w->u_point);
+        } else {
+            k->weights(forward_taps(w, store, out, in), block * block, to,
+                       w->u_point);
+        }
+    }
+}
+
+void rn_winograd_pack(const struct rn_winograd *w, const float *oihw,
+                      float *packed)
+{
+    const struct rn_wino_kernels *k = w->kernels;
+    size_t block = w->block, channels = w->in_blocks * block;
+#pragma omp parallel for num_threads(w->config.threads)
+    for (size_t item = 0; item < w->out_blocks * channels; item++) {
+        float taps[TAPS * BLOCK_MOST];
+        plain_taps(w, oihw, item / channels, item % channels, taps);
+        k->weights(taps, block,
+                   packed + u_offset(w, item / channels, item % channels),
+                   w->u_point);
+    }
+}
+
+/* ------------------------------------------------------------------ tiles */
+
+/** Where tile number `tile` of the batch begins; its image. */
+static size_t place_tile(const struct rn_winograd *w, size_t tile, int reach,
+                         struct rn_shape shape, struct rn_wino_place *at)
+{
+    size_t column = tile % w->columns, row = tile / w->columns % w->rows;
+    *at = (struct rn_wino_place){shape.h, shape.w, (int)row * TILE - reach,
+                                 (int)column * TILE - reach};
+    return tile / w->columns / w->rows;
+}
+
+static size_t plane_at(const struct rn_winograd *w, size_t plane,
+                       struct rn_shape shape)
+{
+    return plane * (size_t)shape.h * (size_t)shape.w * w->block;
+}
+
+/** Tiles [first, first + count) on their way through. */
+struct chunk {
+    size_t first, count;
+    float *v, *m;
+    int me, team;
+};
+
+static void transform_in(const struct rn_winograd *w, const float *x,
+                         const struct chunk *c)
+{
+    const struct rn_wino_kernels *k = w->kernels;
+    struct rn_range r = rn_range_of(w->in_blocks * c->count, c->me, c->team);
+    for (size_t i = r.begin; i < r.end; i++) {
+        size_t block = i / c->count, t = i % c->count;
+        struct rn_wino_place at;
+        size_t image = place_tile(w, c->first + t, w->reach, w->from, &at);
+        k->input(x + plane_at(w, image * w->in_blocks + block, w->from), &at,
+                 c->v + (block * w->chunk + t) * w->block, w->v_point);
+    }
+}
+
+static void transform_gradient(const struct rn_winograd *w, const float *dy,
+                               const struct chunk *c)
+{
+    const struct rn_wino_kernels *k = w->kernels;
+    struct rn_range r = rn_range_of(w->out_blocks * c->count, c->me, c->team);
+    for (size_t i = r.begin; i < r.end; i++) {
+        size_t block = i / c->count, t = i % c->count;
+        struct rn_wino_place at;
+        size_t image = place_tile(w, c->first + t, 0, w->to, &at);
+        k->gradient(dy + plane_at(w, image * w->out_blocks + block, w->to), &at,
+                    c->m + (block * w->chunk + t) * w->block, w->m_point);
+    }
+}
+
+static void transform_out(const struct rn_winograd *w, const float *bias,
+                          float *y, const struct chunk *c)
+{
+    const struct rn_wino_kernels *k = w->kernels;
+    struct rn_range r = rn_range_of(w->out_blocks * c->count, c->me, c->team);
+    struct rn_wino_finish finish = {NULL, w->config.sum, w->config.relu};
+    for (size_t i = r.begin; i < r.end; i++) {
+        size_t block = i / c->count, t = i % c->count;
+        struct rn_wino_place at;
+        size_t image = place_tile(w, c->first + t, 0, w->to, &at);
+        finish.bias = bias ? bias + block * w->block : NULL;
+        k->output(c->m + (block * w->chunk + t) * w->block, w->m_point, &at,
+                  &finish,
+                  y + plane_at(w, image * w->out_blocks + block, w->to));
+    }
+}
+
+/** All points' products. The last strip may hold tiles beyond `count`: what
+ *  is made of them is not read. */
+static void multiply(const struct rn_winograd *w, const float *u,
+                     const struct chunk *c)
+{
+    const struct rn_wino_kernels *k = w->kernels;
+    size_t block = w->block, pairs = w->out_blocks / 2;
+    /* Strips of one length, so that none is too short to be fast. */
+    size_t strips = divide_up(c->count, (size_t)k->strip);
+    size_t strip = even(divide_up(c->count, strips));
+    size_t row = w->chunk * block;
+    struct rn_range r = rn_range_of(POINTS * pairs, c->me, c->team);
+    for (size_t i = r.begin; i < r.end; i++) {
+        size_t point = i / pairs, pair = i % pairs;
+        const float *weights =
+            u + point * w->u_point + pair * w->in_blocks * block * 2 * block;
+        const float *v = c->v + point * w->v_point;
+        float *m = c->m + point * w->m_point + 2 * pair * row;
+        for (size_t t = 0; t < c->count; t += strip)
+            k->multiply((int)(c->count - t < strip ? c->count - t : strip),
+                        v + t * block, row, w->in_blocks, weights,
+                        m + t * block, row);
+    }
+}
+
+static void accumulate(const struct rn_winograd *w, float *du,
+                       const struct chunk *c)
+{
+    const struct rn_wino_kernels *k = w->kernels;
+    size_t block = w->block, pairs = w->out_blocks / 2;
+    size_t row = w->chunk * block;
+    struct rn_range r = rn_range_of(POINTS * pairs, c->me, c->team);
+    for (size_t i = r.begin; i < r.end; i++) {
+        size_t point = i / pairs, pair = i % pairs;
+        const float *dy = c->m + point * w->m_point + 2 * pair * row;
+        float *to =
+            du + point * w->u_point + pair * w->in_blocks * block * 2 * block;
+        for (size_t b = 0; b < w->in_blocks; b++)
+            k->accumulate(c->v + point * w->v_point + b * row, dy, row,
+                          c->count, c->first == 0, to + b * 2 * block * block);
+    }
+}
+
+/* ----------------------------------------------------------------- passes */
+
+static struct chunk chunk_at(const struct rn_winograd *w, size_t number,
+                             float *memory, int me, int team)
+{
+    size_t first = number * w->chunk, left = w->tiles - first;
+    return (struct chunk){
+        .first = first,
+        .count = left < w->chunk ? left : w->chunk,
+        .v = memory,
+        .m = memory + POINTS * w->v_point,
+        .me = me,
+        .team = team,
+    };
+}
+
+struct product {
+    const float *x, *u, *bias;
+    float *y, *memory;
+};
+
+/** Every thread takes chunks of its own. */
+static void run_apart(const struct rn_winograd *w, const struct product *p)
+{
+    size_t chunks = divide_up(w->tiles, w->chunk);
+    float *memory = p->memory + (size_t)omp_get_thread_num() * POINTS *
+                                    (w->v_point + w->m_point);
+#pragma omp for schedule(dynamic)
+    for (size_t i = 0; i < chunks; i++) {
+        struct chunk c = chunk_at(w, i, memory, 0, 1);
+        transform_in(w, p->x, &c);
+        multiply(w, p->u, &c);
+        transform_out(w, p->bias, p->y, &c);
+    }
+}
+
+/** All threads on one chunk after the other. */
+static void run_together(const struct rn_winograd *w, const struct product *p)
+{
+    size_t chunks = divide_up(w->tiles, w->chunk);
+    for (size_t i = 0; i < chunks; i++) {
+        struct chunk c = chunk_at(w, i, p->memory, omp_get_thread_num(),
+                                  omp_get_num_threads());
+        transform_in(w, p->x, &c);
+#pragma omp barrier
+        multiply(w, p->u, &c);
+#pragma omp barrier
+        transform_out(w, p->bias, p->y, &c);
+    }
+}
+
+static void run_product(const struct rn_winograd *w,
+                        const struct rn_conv_args *a)
+{
+    bool data = w->config.pass == RN_CONV_BACKWARD_DATA;
+    float *scratch = a->scratch;
+    float *u = own_weights(w) ? scratch : NULL;
+    struct product p = {
+        .x = data ? a->diff_dst : a->src,
+        .u = u ? u : a->weights,
+        .bias = w->config.bias ? a->bias : NULL,
+        .y = data ? a->diff_src : a->dst,
+        .memory = u ? scratch + POINTS * w->u_point : scratch,
+    };
+#pragma omp parallel num_threads(w->config.threads)
+    {
+        if (u) {
+            transform_weights(w, a->weights, u, omp_get_thread_num(),
+                              omp_get_num_threads());
+#pragma omp barrier
+        }
+        if (w->together)
+            run_together(w, &p);
+        else
+            run_apart(w, &p);
+    }
+}
+
+/** This thread's share of the sums' way back to 3x3. */
+static void finish_weights(const struct rn_winograd *w, const float *du,
+                           float *store, int me, int team)
+{
+    const struct rn_wino_kernels *k = w->kernels;
+    size_t block = w->block, channels = w->in_blocks * block;
+    struct rn_range r = rn_range_of(w->out_blocks * channels, me, team);
+    for (size_t i = r.begin; i < r.end; i++) {
+        size_t out = i / channels, in = i % channels;
+        size_t at =
+            ((out * w->in_blocks + in / block) * TAPS * block + in % block) *
+            block;
+        k->weights_gradient(du + u_offset(w, out, in), w->u_point, store + at,
+                            block * block);
+    }
+}
+
+static void run_weights_gradient(const struct rn_winograd *w,
+                                 const struct rn_conv_args *a)
+{
+    size_t chunks = divide_up(w->tiles, w->chunk);
+    float *du = a->scratch, *memory = du + POINTS * w->u_point;
+#pragma omp parallel num_threads(w->config.threads)
+    {
+        int me = omp_get_thread_num(), team = omp_get_num_threads();
+        for (size_t i = 0; i < chunks; i++) {
+            struct chunk c = chunk_at(w, i, memory, me, team);
+            transform_in(w, a->src, &c);
+            transform_gradient(w, a->diff_dst, &c);
+#pragma omp barrier
+            accumulate(w, du, &c);
+#pragma omp barrier
+        }
+        finish_weights(w, du, a->diff_weights, me, team);
+    }
+}
+
+void rn_winograd_run(const struct rn_winograd *w,
+                     const struct rn_conv_args *args)
+{
+    if (w->config.pass == RN_CONV_BACKWARD_WEIGHTS)
+        run_weights_gradient(w, args);
+    else
+        run_product(w, args);
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * The inner loops of Winograd's F(4x4, 3x3) (A. Lavin, S. Gray, "Fast
+ * Algorithms for Convolutional Neural Networks", 2016): a tile of 4x4 outputs
+ * from a 6x6 patch through 36 points, each point a matrix product over
+ * channels: 36 multiplications where direct convolution takes 144.
+ *
+ * winograd_kernels.c is compiled once per instruction set. "Point stride" is
+ * the distance in floats between the same place of neighbouring points.
+ */
+#ifndef RN_OPS_WINOGRAD_KERNELS_H
+#define RN_OPS_WINOGRAD_KERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum { RN_WINO_POINTS = 36, RN_WINO_TILE = 4, RN_WINO_PATCH = 6 };
+
+/** A plane [h][w][B] and the place of a tile's first pixel in it, which may
+ *  lie outside: pixels there read as zero and are not written. */
+struct rn_wino_place {
+    int h, w, y, x;
+};
+
+/** What happens to a tile of outputs on its way out. */
+struct rn_wino_finish {
+    const float *bias; /* [B] or NULL */
+    bool sum;          /* add what is there */
+    bool relu;
+};
+
+struct rn_wino_kernels {
+    /** 6x6 patch of x -> points. */
+    void (*input)(const float *x, const struct rn_wino_place *at, float *points,
+                  size_t stride);
+    /** 4x4 tile of an output's gradient -> points. */
+    void (*gradient)(const float *dy, const struct rn_wino_place *at,
+                     float *points, size_t stride);
+    /** Points -> 4x4 tile of outputs. */
+    void (*output)(const float *points, size_t stride,
+                   const struct rn_wino_place *at,
+                   const struct rn_wino_finish *finish, float *y);
+    /** 3x3 weights [9][B][B], input channel i -> points of B output channels.
+     *  `at` is the distance between the nine in floats. */
+    void (*weights)(const float *w, size_t at, float *points, size_t stride);
+    /** Points of B output channels -> gradient of 3x3 weights. */
+    void (*weights_gradient)(const float *points, size_t stride, float *w,
+                             size_t at);
+    /** One point, at most `strip` tiles: m[2][tile][B] = v[cb][tile][B] .
+     *  u[ic][2][B]; block strides in floats. An odd number of tiles reads and
+     *  writes one more. */
+    void (*multiply)(int tiles, const float *v, size_t v_block, size_t blocks,
+                     const float *u, float *m, size_t m_block);
+    /** One point, one block of input and two of output channels:
+     *  du[B][2][B] (+)= sum over tiles of v[tile][B] x dy[2][tile][B]. */
+    void (*accumulate)(const float *v, const float *dy, size_t dy_block,
+                       size_t tiles, bool first, float *du);
+    int strip; /* tiles that multiply() takes at once */
+};
+
+/** For rn_isa(). */
+const struct rn_wino_kernels *rn_wino_kernels_get(void);
+
+#endif
