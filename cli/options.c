@@ -71,8 +71,7 @@ const char *options_suggest(const struct command *command, const char *name)
 
 /* ------------------------------------------------------------- values */
 
-/** Position of `value` in "A|B|C", or -1. */
-static int word_index(const char *words, const char *value)
+int word_index(const char *words, const char *value)
 {
     size_t length = strlen(value);
     int index = 0;

@@ -100,6 +100,9 @@ int options_set(const struct option *option, void *target, const char *value,
 /** Name of the command's option nearest to `name`, or NULL. */
 const char *options_suggest(const struct command *command, const char *name);
 
+/** Position of `value` in "A|B|C", or -1. */
+int word_index(const char *words, const char *value);
+
 /** Is b close enough to a for "did you mean"? Smaller is closer, -1 is far. */
 int spelling_distance(const char *a, const char *b);
 

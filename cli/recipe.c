@@ -74,21 +74,6 @@ static char *trim(char *text)
     return text;
 }
 
-static int is_refused(const char *refused, const char *name)
-{
-    size_t length = strlen(name);
-
-    for (const char *w = refused; *w;) {
-        size_t n = strcspn(w, "|");
-
-        if (n == length && memcmp(w, name, n) == 0)
-            return 1;
-        w += n;
-        w += *w == '|';
-    }
-    return 0;
-}
-
 static int unknown_name(const struct recipe *r, int line, const char *name)
 {
     const char *near = options_suggest(r->command, name);
@@ -119,7 +104,7 @@ static int set_line(const struct recipe *r, int line, char *text)
     o = options_find(r->command, name, &index, &base);
     if (!o)
         return unknown_name(r, line, name);
-    if (is_refused(r->refused, name)) {
+    if (word_index(r->refused, name) >= 0) {
         say_error("%s:%d: '%s' cannot stand in a recipe", r->path, line, name);
         return EXIT_USAGE;
     }
