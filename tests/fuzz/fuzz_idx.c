@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The IDX reader on any bytes, plain or gzip: it may refuse, not crash, and
  * what it accepts is as large as it says. */
-#include "data/reader.h"
+#include "fuzz.h"
 
 #include "core/memory.h"
+#include "data/reader.h"
 
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
