@@ -190,7 +190,8 @@ enum rn_mode { RN_MODE_INFER = 0, RN_MODE_TRAIN = 1 };
 struct rn_plan_options {
     enum rn_mode mode;
     int batch;   /**< images per run; at least 1 */
-    int threads; /**< 0: rn_machine.threads */
+    int threads; /**< 0: rn_machine.threads; fewer where OpenMP grants
+                    fewer (OMP_THREAD_LIMIT, a parallel region) */
     int exact;   /**< nonzero: direct convolution only, no Winograd */
     int profile; /**< nonzero: time every step */
 };

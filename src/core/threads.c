@@ -212,6 +212,7 @@ int rn_threads_default(const char *root, char *by, size_t size)
         {"affinity", affinity_limit()},
         {"cgroup quota", cgroup_limit(root ? root : "")},
         {"OMP_NUM_THREADS", env_limit("OMP_NUM_THREADS")},
+        {"OMP_THREAD_LIMIT", env_limit("OMP_THREAD_LIMIT")},
         {"SLURM_CPUS_PER_TASK", env_limit("SLURM_CPUS_PER_TASK")},
     };
     size_t best = 0;

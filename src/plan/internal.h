@@ -177,6 +177,18 @@ int rn_compile_infer(struct rn_plan *plan, struct rn_error *err);
 int rn_compile_train(struct rn_plan *plan, struct rn_error *err);
 
 /* run.c */
+
+/** What a team of threads replaces on the calling thread. */
+struct rn_team {
+    int threads, dynamic;
+    unsigned mode;
+};
+
+/** Have OpenMP, and so oneDNN, use that many threads, denormals flushed.
+ *  Returns how many it grants: fewer under OMP_THREAD_LIMIT or inside a
+ *  caller's own parallel region. */
+int rn_team_enter(struct rn_team *team, int threads);
+void rn_team_leave(const struct rn_team *team);
 int rn_run_steps(struct rn_plan *plan, struct rn_error *err);
 float *rn_buffer_at(const struct rn_plan *plan, int buffer);
 const char *rn_step_pass(enum rn_step_kind kind);

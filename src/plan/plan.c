@@ -5,7 +5,6 @@
 #include "plan/internal.h"
 
 #include <math.h>
-#include <omp.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -101,7 +100,8 @@ static int build(struct rn_plan **out, struct rn_store *store,
                  struct rn_error *err)
 {
     struct rn_plan *p;
-    int threads = omp_get_max_threads(), rc = check_options(options, err);
+    struct rn_team team;
+    int rc = check_options(options, err);
     *out = NULL;
     if (rc)
         return rc;
@@ -115,7 +115,7 @@ static int build(struct rn_plan **out, struct rn_store *store,
     if (!p->options.threads)
         p->options.threads = rn_threads_default("", NULL, 0);
     /* oneDNN shares work out when a primitive is made. */
-    omp_set_num_threads(p->options.threads);
+    p->options.threads = rn_team_enter(&team, p->options.threads);
     rc = compile(p, err);
     if (!rc && !dry) {
         rc = take_memory(p, err);
@@ -124,7 +124,7 @@ static int build(struct rn_plan **out, struct rn_store *store,
         if (!rc && p->options.mode == RN_MODE_INFER)
             rc = rn_plan_refresh(p, err);
     }
-    omp_set_num_threads(threads);
+    rn_team_leave(&team);
     if (rc) {
         rn_plan_destroy(p);
         return rc;
@@ -256,8 +256,9 @@ static int fold(struct rn_plan *p, const struct rn_fold *f,
 
 int rn_plan_refresh(struct rn_plan *p, struct rn_error *err)
 {
-    int threads = omp_get_max_threads(), rc = RN_OK;
-    omp_set_num_threads(p->options.threads);
+    struct rn_team team;
+    int rc = RN_OK;
+    rn_team_enter(&team, p->options.threads);
     for (size_t i = 0; !rc && i < p->n_folds; i++)
         rc = fold(p, &p->folds[i], err);
     for (size_t i = 0; i < p->n_bns; i++)
@@ -267,7 +268,7 @@ int rn_plan_refresh(struct rn_plan *p, struct rn_error *err)
             p->bns[i].scale[c] = (float)scale;
             p->bns[i].shift[c] = (float)shift;
         }
-    omp_set_num_threads(threads);
+    rn_team_leave(&team);
     return rc;
 }
 

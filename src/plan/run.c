@@ -292,17 +292,43 @@ static int run_all(struct rn_plan *plan, struct rn_error *err)
     return rc;
 }
 
+int rn_team_enter(struct rn_team *team, int threads)
+{
+    int granted = 1;
+    team->threads = omp_get_max_threads();
+    team->dynamic = omp_get_dynamic();
+    team->mode = rn_denormals_flush();
+    omp_set_dynamic(0);
+    omp_set_num_threads(threads);
+    /* The pool's threads are OpenMP's own and stay in that mode. */
+#pragma omp parallel num_threads(threads)
+    {
+        rn_denormals_flush();
+#pragma omp single
+        granted = omp_get_num_threads();
+    }
+    omp_set_num_threads(granted);
+    return granted;
+}
+
+void rn_team_leave(const struct rn_team *team)
+{
+    omp_set_num_threads(team->threads);
+    omp_set_dynamic(team->dynamic);
+    rn_denormals_restore(team->mode);
+}
+
 int rn_run_steps(struct rn_plan *plan, struct rn_error *err)
 {
-    /* oneDNN runs on as many threads as the caller's OpenMP would. */
-    int threads = omp_get_max_threads(), rc;
-    unsigned mode = rn_denormals_flush();
-    omp_set_num_threads(plan->options.threads);
-    /* The pool's threads are OpenMP's own and stay in that mode. */
-#pragma omp parallel num_threads(plan->options.threads)
-    rn_denormals_flush();
-    rc = run_all(plan, err);
-    omp_set_num_threads(threads);
-    rn_denormals_restore(mode);
+    struct rn_team team;
+    int granted = rn_team_enter(&team, plan->options.threads), rc;
+    /* oneDNN's threads wait for as many as the primitive was made for. */
+    if (granted == plan->options.threads)
+        rc = run_all(plan, err);
+    else
+        rc = rn_fail(err, RN_ERR_KERNEL,
+                     "OpenMP grants %d of the %d threads the plan was made for",
+                     granted, plan->options.threads);
+    rn_team_leave(&team);
     return rc;
 }
