@@ -7,6 +7,10 @@
 #include <stdint.h>
 #include <string.h>
 
+#ifndef RN_KERNELS_BLOCK
+#define RN_KERNELS_BLOCK 4 /* what any compiler's default has: read alone */
+#endif
+
 #define B RN_KERNELS_BLOCK
 
 typedef float vec __attribute__((vector_size(B * sizeof(float))));
