@@ -99,7 +99,7 @@ static int make_plan(struct bench *b, struct rn_error *err)
         return rc;
     }
     rn_store_flat(store, &b->flat);
-    rn_plan_adopt(b->plan, store);
+    rn_plan_adopt(b->plan);
     b->sgd = (struct rn_sgd){.lr = 1e-4F,
                              .momentum = 0.9F,
                              .weight_decay = 1e-4F,

@@ -158,13 +158,12 @@ int rn_plan_create(struct rn_plan **out, const struct rn_model *model,
     if (rc)
         rn_store_destroy(store);
     else
-        rn_plan_adopt(*out, store);
+        rn_plan_adopt(*out);
     return rc;
 }
 
-void rn_plan_adopt(struct rn_plan *plan, struct rn_store *store)
+void rn_plan_adopt(struct rn_plan *plan)
 {
-    (void)store;
     plan->owns_store = true;
 }
 
@@ -180,7 +179,7 @@ int rn_plan_estimate(const struct rn_model *model,
         return rc;
     rc = build(&plan, store, options, true, err);
     if (!rc) {
-        rn_plan_adopt(plan, store);
+        rn_plan_adopt(plan);
         *bytes = rn_plan_bytes(plan);
         rn_plan_destroy(plan);
     } else {

@@ -55,7 +55,7 @@ int rn_plan_build(struct rn_plan **out, struct rn_store *store,
                   const struct rn_plan_options *options, struct rn_error *err);
 
 /** The plan destroys its store with itself. */
-void rn_plan_adopt(struct rn_plan *plan, struct rn_store *store);
+void rn_plan_adopt(struct rn_plan *plan);
 
 /** Inference plans: fold the store's present parameters in. */
 int rn_plan_refresh(struct rn_plan *plan, struct rn_error *err);
