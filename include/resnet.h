@@ -129,6 +129,17 @@ RN_API int rn_model_save(const struct rn_model *model, const char *path,
 
 RN_API void rn_model_destroy(struct rn_model *model);
 
+/** How pixels in between are made: Pillow's filters of these names, widened
+ *  when a picture shrinks (antialiased). */
+enum rn_interpolation {
+    RN_BILINEAR = 0,
+    RN_BICUBIC = 1,
+    RN_BOX = 2,
+};
+
+/** "bilinear", "bicubic" or "box"; NULL for others. */
+RN_API const char *rn_interpolation_name(enum rn_interpolation how);
+
 struct rn_model_info {
     const char *net; /**< name, e.g. "resnet20"; borrowed */
     int channels, height, width, classes;
@@ -139,7 +150,10 @@ struct rn_model_info {
     size_t layers;   /**< number of entries for rn_model_layer() */
     size_t tensors;  /**< number of entries for rn_model_tensor() */
     int has_preprocessing; /**< 0 when rn_model_preprocess() cannot work */
-    const char *trained;   /**< JSON text on how it was trained, or NULL */
+    int resize;            /**< a picture's shorter side before the centre
+                              height x width is cut out; 0: not stated */
+    enum rn_interpolation interpolation;
+    const char *trained; /**< JSON text on how it was trained, or NULL */
 };
 
 RN_API void rn_model_describe(const struct rn_model *model,
@@ -172,6 +186,9 @@ RN_API int rn_model_tensor(const struct rn_model *model, size_t i,
 /** Name of class i; "class 7" style text is never made up: NULL when the
  *  model knows no names or i is out of range. */
 RN_API const char *rn_model_class_name(const struct rn_model *model, int i);
+
+/** Identifier of class i ("n01440764"), or NULL as above. */
+RN_API const char *rn_model_class_id(const struct rn_model *model, int i);
 
 /** Convert pixels 0..255 [C][H][W] of the model's input size into the
  *  normalised floats the network was trained on.

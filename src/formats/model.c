@@ -51,13 +51,11 @@ int rn_model_create(struct rn_model **out, const char *name,
     return RN_OK;
 }
 
-static void free_class_names(struct rn_model *model)
+static void free_texts(char **texts, size_t count)
 {
-    if (model->class_names)
-        for (int i = 0; i < model->spec.classes; i++)
-            rn_free(model->class_names[i]);
-    rn_free(model->class_names);
-    model->class_names = NULL;
+    for (size_t i = 0; texts && i < count; i++)
+        rn_free(texts[i]);
+    rn_free(texts);
 }
 
 void rn_model_destroy(struct rn_model *model)
@@ -67,7 +65,8 @@ void rn_model_destroy(struct rn_model *model)
     rn_graph_destroy(model->graph);
     rn_free(model->preprocessing.mean);
     rn_free(model->preprocessing.std);
-    free_class_names(model);
+    free_texts(model->class_names, (size_t)model->spec.classes);
+    free_texts(model->class_ids, (size_t)model->spec.classes);
     rn_free(model->trained);
     rn_free(model->path);
     rn_free(model);
@@ -160,6 +159,8 @@ void rn_model_describe(const struct rn_model *model, struct rn_model_info *info)
         .layers = model->graph->n_nodes - FIRST_LAYER,
         .tensors = model->graph->n_params,
         .has_preprocessing = model->preprocessing.mean != NULL,
+        .resize = model->preprocessing.resize,
+        .interpolation = model->preprocessing.interpolation,
         .trained = model->trained,
     };
 }
@@ -219,11 +220,20 @@ const char *rn_model_not_finite(struct rn_model *model)
 
 /* -------------------------------------------------------- class names */
 
+static const char *class_text(const struct rn_model *model, char *const *texts,
+                              int i)
+{
+    return texts && i >= 0 && i < model->spec.classes ? texts[i] : NULL;
+}
+
 const char *rn_model_class_name(const struct rn_model *model, int i)
 {
-    if (!model->class_names || i < 0 || i >= model->spec.classes)
-        return NULL;
-    return model->class_names[i];
+    return class_text(model, model->class_names, i);
+}
+
+const char *rn_model_class_id(const struct rn_model *model, int i)
+{
+    return class_text(model, model->class_ids, i);
 }
 
 static bool is_utf8(const char *text)
@@ -233,29 +243,47 @@ static bool is_utf8(const char *text)
     return string != NULL;
 }
 
+/* Replace *texts by copies of n texts; `what` is what one is called. */
+static int set_texts(char ***texts, const char *const *from, size_t n,
+                     const char *what, struct rn_error *err)
+{
+    free_texts(*texts, n);
+    *texts = NULL;
+    if (!from)
+        return RN_OK;
+    char **copy = rn_alloc(n, sizeof(*copy));
+    if (!copy)
+        return rn_fail_memory(err, n * sizeof(char *), "class names");
+    int rc = RN_OK;
+    for (size_t i = 0; i < n && !rc; i++) {
+        if (!from[i] || !is_utf8(from[i])) {
+            rc = rn_fail(err, RN_ERR_ARG, "%s of class %zu is not UTF-8", what,
+                         i);
+            break;
+        }
+        copy[i] = rn_strdup(from[i]);
+        if (!copy[i])
+            rc = rn_fail_memory(err, strlen(from[i]) + 1, "a class name");
+    }
+    if (rc)
+        free_texts(copy, n);
+    else
+        *texts = copy;
+    return rc;
+}
+
 int rn_model_set_classes(struct rn_model *model, const char *const *names,
                          struct rn_error *err)
 {
-    size_t n = (size_t)model->spec.classes;
-    free_class_names(model);
-    if (!names)
-        return RN_OK;
-    model->class_names = rn_alloc(n, sizeof(*model->class_names));
-    if (!model->class_names)
-        return rn_fail_memory(err, n * sizeof(char *), "class names");
-    for (size_t i = 0; i < n; i++) {
-        if (!names[i] || !is_utf8(names[i])) {
-            free_class_names(model);
-            return rn_fail(err, RN_ERR_ARG, "name of class %zu is not UTF-8",
-                           i);
-        }
-        model->class_names[i] = rn_strdup(names[i]);
-        if (!model->class_names[i]) {
-            free_class_names(model);
-            return rn_fail_memory(err, strlen(names[i]) + 1, "a class name");
-        }
-    }
-    return RN_OK;
+    return set_texts(&model->class_names, names, (size_t)model->spec.classes,
+                     "name", err);
+}
+
+int rn_model_set_class_ids(struct rn_model *model, const char *const *ids,
+                           struct rn_error *err)
+{
+    return set_texts(&model->class_ids, ids, (size_t)model->spec.classes,
+                     "identifier", err);
 }
 
 /* ------------------------------------------------------ preprocessing */
@@ -301,8 +329,10 @@ int rn_model_set_preprocessing(struct rn_model *model, bool per_pixel,
     int rc = check_preprocessing(mean, n_mean, std, n_std, err);
     if (rc)
         return rc;
-    struct rn_preprocessing new = {per_pixel, copy_floats(mean, n_mean),
-                                   copy_floats(std, n_std)};
+    struct rn_preprocessing new = model->preprocessing;
+    new.per_pixel = per_pixel;
+    new.mean = copy_floats(mean, n_mean);
+    new.std = copy_floats(std, n_std);
     if (!new.mean || !new.std) {
         rn_free(new.mean);
         rn_free(new.std);
@@ -311,6 +341,32 @@ int rn_model_set_preprocessing(struct rn_model *model, bool per_pixel,
     rn_free(model->preprocessing.mean);
     rn_free(model->preprocessing.std);
     model->preprocessing = new;
+    return RN_OK;
+}
+
+const char *rn_interpolation_name(enum rn_interpolation how)
+{
+    static const char *const names[] = {
+        [RN_BILINEAR] = "bilinear", [RN_BICUBIC] = "bicubic", [RN_BOX] = "box"};
+    return (unsigned)how < sizeof(names) / sizeof(*names) ? names[how] : NULL;
+}
+
+int rn_model_set_resize(struct rn_model *model, int resize,
+                        enum rn_interpolation interpolation,
+                        struct rn_error *err)
+{
+    const struct rn_shape *s = &model->spec.input;
+    int least = s->h > s->w ? s->h : s->w;
+    if (resize && (resize < least || resize > RN_RESIZE_MAX))
+        return rn_fail(err, RN_ERR_ARG,
+                       "the shorter side is resized to %d pixels, expected %d "
+                       "to %d, the network taking %d x %d",
+                       resize, least, RN_RESIZE_MAX, s->h, s->w);
+    if (!rn_interpolation_name(interpolation))
+        return rn_fail(err, RN_ERR_ARG, "interpolation %d: there is none",
+                       (int)interpolation);
+    model->preprocessing.resize = resize;
+    model->preprocessing.interpolation = interpolation;
     return RN_OK;
 }
 

@@ -13,6 +13,11 @@ struct rn_preprocessing {
     bool per_pixel;
     float *mean; /* owned; NULL: the model has no preprocessing */
     float *std;  /* owned */
+    /* Before that, of a picture of any size: its shorter side becomes
+     * `resize` pixels (0: not stated, the larger side of the input), and the
+     * input's h x w are cut from the centre. */
+    int resize;
+    enum rn_interpolation interpolation;
 };
 
 struct rn_model {
@@ -20,6 +25,7 @@ struct rn_model {
     struct rn_graph *graph;
     struct rn_preprocessing preprocessing;
     char **class_names;   /* spec.classes entries, or NULL */
+    char **class_ids;     /* likewise */
     char *trained;        /* JSON object text, or NULL */
     char *path;           /* file it was read from, for messages, or NULL */
     char not_finite[200]; /* see rn_model_not_finite() */
@@ -66,10 +72,20 @@ int rn_model_read(struct rn_model **out, const struct rn_st_file *f,
 int rn_model_set_preprocessing(struct rn_model *model, bool per_pixel,
                                const float *mean, const float *std,
                                struct rn_error *err);
+/** How a picture becomes an image of the input's size. RN_ERR_ARG when
+ *  `resize` is neither 0 nor large enough to cut the input from. */
+int rn_model_set_resize(struct rn_model *model, int resize,
+                        enum rn_interpolation interpolation,
+                        struct rn_error *err);
+/** Largest `resize`. */
+#define RN_RESIZE_MAX 65535
 /** Copy `classes` names; NULL removes them. RN_ERR_ARG when one is not
  *  UTF-8. */
 int rn_model_set_classes(struct rn_model *model, const char *const *names,
                          struct rn_error *err);
+/** The same for the classes' identifiers. */
+int rn_model_set_class_ids(struct rn_model *model, const char *const *ids,
+                           struct rn_error *err);
 
 /** Text on the first tensor (name, place, value) that is not finite, or NULL.
  *  The text lies in the model until the next call. */

@@ -192,6 +192,55 @@ static int read_pixel_mean(const struct rn_st_file *f,
     return rn_st_read(f, t, mean, err);
 }
 
+/* Whether "crop" is N or [H,W] of the network's input. */
+static bool crop_fits(const json_t *crop, const struct rn_shape *input)
+{
+    int h, w;
+    if (get_int(crop, &h))
+        w = h;
+    else if (json_array_size(crop) != 2 ||
+             !get_int(json_array_get(crop, 0), &h) ||
+             !get_int(json_array_get(crop, 1), &w))
+        return false;
+    return h == input->h && w == input->w;
+}
+
+static bool get_interpolation(const json_t *value, enum rn_interpolation *out)
+{
+    const char *name;
+    for (int i = 0; (name = rn_interpolation_name((enum rn_interpolation)i));
+         i++) {
+        if (json_is_string(value) &&
+            strcmp(name, json_string_value(value)) == 0) {
+            *out = (enum rn_interpolation)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* How a picture becomes an image of the input's size; all of it optional. */
+static int read_resize(const char *path, struct rn_model *model,
+                       const json_t *pre, struct rn_error *err)
+{
+    const json_t *resize = json_object_get(pre, "resize");
+    const json_t *crop = json_object_get(pre, "crop");
+    const json_t *how = json_object_get(pre, "interpolation");
+    enum rn_interpolation interpolation = RN_BILINEAR;
+    struct rn_error why = {0};
+    int pixels = 0;
+    if (resize && !json_is_null(resize) && !get_int(resize, &pixels))
+        return fail_field(path, "resize", "a number of pixels", err);
+    if (crop && !json_is_null(crop) && !crop_fits(crop, &model->spec.input))
+        return fail_field(path, "crop", "the network's input size", err);
+    if (how && !get_interpolation(how, &interpolation))
+        return fail_field(path, "interpolation",
+                          "\"bilinear\", \"bicubic\" or \"box\"", err);
+    if (rn_model_set_resize(model, pixels, interpolation, &why))
+        return rn_fail(err, RN_ERR_DATA, "'%s': %.300s", path, why.msg);
+    return RN_OK;
+}
+
 static int fill_preprocessing(const struct rn_st_file *f,
                               struct rn_model *model, const json_t *pre,
                               float *mean, float *std, struct rn_error *err)
@@ -217,7 +266,8 @@ static int fill_preprocessing(const struct rn_st_file *f,
     int rc = rn_model_set_preprocessing(model, per_pixel, mean, std, &why);
     if (rc == RN_ERR_ARG)
         rc = RN_ERR_DATA;
-    return rc ? rn_fail(err, rc, "'%s': %.300s", f->path, why.msg) : RN_OK;
+    return rc ? rn_fail(err, rc, "'%s': %.300s", f->path, why.msg)
+              : read_resize(f->path, model, pre, err);
 }
 
 static int read_preprocessing(const struct rn_st_file *f,
@@ -245,8 +295,12 @@ static int read_preprocessing(const struct rn_st_file *f,
     return rc;
 }
 
+/* `set` takes the texts of the list. */
 static int read_classes(const char *path, struct rn_model *model,
-                        const json_t *classes, struct rn_error *err)
+                        const json_t *classes,
+                        int (*set)(struct rn_model *, const char *const *,
+                                   struct rn_error *),
+                        struct rn_error *err)
 {
     size_t count = (size_t)model->spec.classes;
     struct rn_error why = {0};
@@ -261,7 +315,7 @@ static int read_classes(const char *path, struct rn_model *model,
         return rn_fail_memory(err, count * sizeof(*names), "class names");
     for (size_t i = 0; i < count; i++)
         names[i] = json_string_value(json_array_get(classes, i));
-    int rc = rn_model_set_classes(model, names, &why);
+    int rc = set(model, names, &why);
     if (rc)
         rc = rn_fail(err, rc == RN_ERR_ARG ? RN_ERR_DATA : rc, "'%s': %.300s",
                      path, why.msg);
@@ -325,8 +379,11 @@ int rn_model_read(struct rn_model **out, const struct rn_st_file *f,
         rc = read_preprocessing(f, model,
                                 json_object_get(root, "preprocessing"), err);
     if (!rc)
-        rc =
-            read_classes(f->path, model, json_object_get(root, "classes"), err);
+        rc = read_classes(f->path, model, json_object_get(root, "classes"),
+                          rn_model_set_classes, err);
+    if (!rc)
+        rc = read_classes(f->path, model, json_object_get(root, "class_ids"),
+                          rn_model_set_class_ids, err);
     if (!rc)
         rc =
             read_trained(f->path, model, json_object_get(root, "trained"), err);

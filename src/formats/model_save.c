@@ -41,6 +41,21 @@ static json_t *floats_json(const float *values, int count)
     return NULL;
 }
 
+/* Adds how a picture becomes an image of the input's size. */
+static int add_resize(json_t *object, const struct rn_model *model)
+{
+    const struct rn_preprocessing *pre = &model->preprocessing;
+    if (!pre->resize)
+        return 0;
+    json_t *resize =
+        json_pack("{s:i, s:[i,i], s:s}", "resize", pre->resize, "crop",
+                  model->spec.input.h, model->spec.input.w, "interpolation",
+                  rn_interpolation_name(pre->interpolation));
+    int failed = json_object_update(object, resize);
+    json_decref(resize);
+    return failed;
+}
+
 static json_t *preprocessing_json(const struct rn_model *model)
 {
     const struct rn_preprocessing *pre = &model->preprocessing;
@@ -50,21 +65,22 @@ static json_t *preprocessing_json(const struct rn_model *model)
     json_t *object = json_pack("{s:s, s:s, s:o}", "kind",
                                pre->per_pixel ? "pixel" : "channel", "scale",
                                RN_PIXEL_SCALE, "std", floats_json(pre->std, c));
-    if (pre->per_pixel ||
-        json_object_set_new(object, "mean", floats_json(pre->mean, c)) == 0)
+    if (add_resize(object, model) == 0 &&
+        (pre->per_pixel ||
+         json_object_set_new(object, "mean", floats_json(pre->mean, c)) == 0))
         return object;
     json_decref(object);
     return NULL;
 }
 
-static json_t *classes_json(const struct rn_model *model)
+static json_t *classes_json(const struct rn_model *model, char *const *texts)
 {
     size_t count = (size_t)model->spec.classes;
-    if (!model->class_names)
+    if (!texts)
         return json_null();
     json_t *list = json_array();
     for (size_t i = 0; i < count; i++)
-        json_array_append_new(list, json_string(model->class_names[i]));
+        json_array_append_new(list, json_string(texts[i]));
     if (json_array_size(list) == count)
         return list;
     json_decref(list);
@@ -96,9 +112,10 @@ static int resnet_text(char **out, const struct rn_model *model,
         return rc;
     /* json_pack() is NULL when a part is. */
     json_t *root = json_pack(
-        "{s:i, s:o, s:o, s:o, s:o}", "format", RN_MODEL_FORMAT, "network",
+        "{s:i, s:o, s:o, s:o, s:o, s:o}", "format", RN_MODEL_FORMAT, "network",
         network_json(&model->spec), "preprocessing", preprocessing_json(model),
-        "classes", classes_json(model), "trained", trained);
+        "classes", classes_json(model, model->class_names), "class_ids",
+        classes_json(model, model->class_ids), "trained", trained);
     if (root)
         rc = rn_json_text(out, root, err);
     else

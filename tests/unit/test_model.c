@@ -67,6 +67,7 @@ static struct rn_model *create(const char *name, struct rn_net_options options)
 static struct rn_model *create_full(bool per_pixel)
 {
     static const char *const names[3] = {"cat", "two words", "\xc3\xa4 \"\\\n"};
+    static const char *const ids[3] = {"n02121808", "", "3"};
     struct rn_net_options options = {
         .classes = 3, .channels = 2, .height = 9, .width = 7};
     struct rn_model *model = create("resnet8", options);
@@ -77,6 +78,8 @@ static struct rn_model *create_full(bool per_pixel)
     rn_model_init(model, 5);
     OK(rn_model_set_preprocessing(model, per_pixel, mean, std, &err));
     OK(rn_model_set_classes(model, names, &err));
+    OK(rn_model_set_class_ids(model, ids, &err));
+    OK(rn_model_set_resize(model, 11, RN_BICUBIC, &err));
     model->trained = rn_strdup("{\"lr\":0.1,\"data\":\"x \\\"y\\\"\",\"n\":7}");
     assert_non_null(model->trained);
     return model;
@@ -115,6 +118,12 @@ static void assert_same(const struct rn_model *a, const struct rn_model *b)
         assert_memory_equal(a->preprocessing.std, b->preprocessing.std,
                             c * sizeof(float));
     }
+    assert_int_equal(a->preprocessing.resize, b->preprocessing.resize);
+    assert_int_equal(a->preprocessing.interpolation,
+                     b->preprocessing.interpolation);
+    assert_int_equal(a->class_ids != NULL, b->class_ids != NULL);
+    for (int i = 0; a->class_ids && i < a->spec.classes; i++)
+        assert_string_equal(rn_model_class_id(a, i), rn_model_class_id(b, i));
     assert_int_equal(a->class_names != NULL, b->class_names != NULL);
     for (int i = 0; a->class_names && i < a->spec.classes; i++)
         assert_string_equal(rn_model_class_name(a, i),
@@ -301,6 +310,26 @@ static void pixels_are_normalised(void **state)
     rn_model_destroy(model);
 }
 
+static void resizing_is_checked(void **state)
+{
+    struct rn_model *model = create_full(false);
+    struct rn_model_info info;
+    struct rn_error err = {0};
+    (void)state;
+    assert_int_equal(rn_model_set_resize(model, 8, RN_BOX, &err), RN_ERR_ARG);
+    assert_string_equal(err.msg,
+                        "the shorter side is resized to 8 pixels, expected 9 "
+                        "to 65535, the network taking 9 x 7");
+    assert_int_equal(
+        rn_model_set_resize(model, 9, (enum rn_interpolation)3, &err),
+        RN_ERR_ARG);
+    rn_model_describe(model, &info);
+    assert_int_equal(info.resize, 11); /* as before */
+    assert_int_equal(info.interpolation, RN_BICUBIC);
+    OK(rn_model_set_resize(model, 0, RN_BOX, &err));
+    rn_model_destroy(model);
+}
+
 static void class_names_are_checked(void **state)
 {
     struct rn_model *model = create_full(false);
@@ -314,6 +343,11 @@ static void class_names_are_checked(void **state)
     assert_string_equal(err.msg, "name of class 1 is not UTF-8");
     OK(rn_model_set_classes(model, NULL, &err));
     assert_null(rn_model_class_name(model, 0));
+    assert_string_equal(rn_model_class_id(model, 0), "n02121808");
+    assert_null(rn_model_class_id(model, 3));
+    assert_int_equal(rn_model_set_class_ids(model, bad, &err), RN_ERR_ARG);
+    assert_string_equal(err.msg, "identifier of class 1 is not UTF-8");
+    assert_null(rn_model_class_id(model, 0));
     rn_model_destroy(model);
 }
 
@@ -435,6 +469,10 @@ static void extras_travel_along(void **state)
 #define DESCRIBED(net) "{\"format\":1,\"network\":{" net "}" REST
 #define WITH(more)     "{\"format\":1,\"network\":{" NET "}," more "}"
 
+#define CHANNEL(more)                                              \
+    "\"preprocessing\":{\"kind\":\"channel\",\"scale\":\"1/255\"," \
+    "\"std\":[1,2],\"mean\":[1,2]," more "}"
+
 static const struct {
     const char *text; /* "resnet" in the metadata; NULL: no metadata */
     const char *expected;
@@ -540,6 +578,14 @@ static const struct {
     {WITH("\"preprocessing\":{\"kind\":\"channel\",\"scale\":\"1/255\","
           "\"std\":[1,1e300],\"mean\":[1,2]}"),
      "std of channel 1 in the preprocessing is inf"},
+    {WITH(CHANNEL("\"resize\":8")), "resized to 8 pixels, expected 9"},
+    {WITH(CHANNEL("\"resize\":65536")), "resized to 65536 pixels"},
+    {WITH(CHANNEL("\"resize\":[9,9]")), "\"resize\""},
+    {WITH(CHANNEL("\"crop\":[9,8]")), "\"crop\""},
+    {WITH(CHANNEL("\"crop\":9")), "\"crop\""},
+    {WITH(CHANNEL("\"crop\":[9,7],\"interpolation\":\"lanczos\"")),
+     "\"interpolation\""},
+    {WITH("\"class_ids\":[\"a\"]"), "1 class names for 3 classes"},
     {WITH("\"classes\":{}"), "0 class names for 3 classes"},
     {WITH("\"classes\":[\"a\",\"b\"]"), "2 class names for 3 classes"},
     {WITH("\"classes\":[\"a\",\"b\",3]"), "name of class 2"},
@@ -750,6 +796,7 @@ int main(void)
         cmocka_unit_test(descriptions_are_exact),
         cmocka_unit_test(unknown_networks_make_no_model),
         cmocka_unit_test(pixels_are_normalised),
+        cmocka_unit_test(resizing_is_checked),
         cmocka_unit_test(class_names_are_checked),
         cmocka_unit_test(models_read_back_to_the_bit),
         cmocka_unit_test(odd_floats_are_kept),
