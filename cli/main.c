@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct command *const commands[] = {
     &command_info,    &command_train, &command_eval,
@@ -159,10 +160,23 @@ static void hold_standard_files(void)
             (void)!open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
 }
 
+/** OpenMP's threads spin for milliseconds when they wait for each other, which
+ *  takes the processor from whoever else has work, our own threads included;
+ *  on a shared machine that costs more than sleeping sooner. libgomp reads how
+ *  long from the environment before main(), so start over with it set. */
+static void spin_less(char **argv)
+{
+    if (getenv("GOMP_SPINCOUNT") || getenv("OMP_WAIT_POLICY") ||
+        setenv("GOMP_SPINCOUNT", "3000", 0))
+        return;
+    execv("/proc/self/exe", argv); /* where that fails, it only is slower */
+}
+
 int main(int argc, char **argv)
 {
     int status, failure;
 
+    spin_less(argv);
     hold_standard_files();
     signal(SIGPIPE, SIG_IGN); /* a closed pipe is a write error like others */
     status = run(argc, argv);

@@ -253,6 +253,52 @@ void rn_denormals_restore(unsigned mode)
 }
 #endif
 
+/* ------------------------------------------------------------- affinity */
+
+enum { WORD_BITS = 64 };
+
+void rn_affinity_get(struct rn_affinity *affinity)
+{
+    cpu_set_t set;
+
+    memset(affinity, 0, sizeof *affinity);
+    CPU_ZERO(&set);
+    if (sched_getaffinity(0, sizeof set, &set))
+        return;
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+        if (CPU_ISSET(cpu, &set))
+            affinity->mask[cpu / WORD_BITS] |= UINT64_C(1) << cpu % WORD_BITS;
+    affinity->count = CPU_COUNT(&set);
+}
+
+/** From the first-th processor on, `count` of them. */
+static void bind(const struct rn_affinity *affinity, int first, int count)
+{
+    cpu_set_t set;
+    int i = 0;
+
+    CPU_ZERO(&set);
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        if (!(affinity->mask[cpu / WORD_BITS] >> cpu % WORD_BITS & 1))
+            continue;
+        if (i >= first && i < first + count)
+            CPU_SET(cpu, &set);
+        i++;
+    }
+    /* Where it is refused, the thread runs wherever it ran before. */
+    (void)sched_setaffinity(0, sizeof set, &set);
+}
+
+void rn_affinity_set(const struct rn_affinity *affinity)
+{
+    bind(affinity, 0, affinity->count);
+}
+
+void rn_affinity_set_one(const struct rn_affinity *affinity, int i)
+{
+    bind(affinity, i, 1);
+}
+
 double rn_now(void)
 {
     struct timespec t;

@@ -3,6 +3,7 @@
 #ifndef RN_PLAN_INTERNAL_H
 #define RN_PLAN_INTERNAL_H
 
+#include "core/threads.h"
 #include "ops/batch_norm.h"
 #include "ops/conv.h"
 #include "ops/pool.h"
@@ -178,15 +179,18 @@ int rn_compile_train(struct rn_plan *plan, struct rn_error *err);
 
 /* run.c */
 
-/** What a team of threads replaces on the calling thread. */
+/** What a team of threads replaces. */
 struct rn_team {
     int threads, dynamic;
     unsigned mode;
+    struct rn_affinity affinity;
+    bool bound;
 };
 
-/** Have OpenMP, and so oneDNN, use that many threads, denormals flushed.
- *  Returns how many it grants: fewer under OMP_THREAD_LIMIT or inside a
- *  caller's own parallel region. */
+/** Have OpenMP, and so oneDNN, use that many threads, denormals flushed, each
+ *  on a processor of its own where there are as many. Returns how many it
+ * grants: fewer under OMP_THREAD_LIMIT or inside a caller's own parallel
+ * region. */
 int rn_team_enter(struct rn_team *team, int threads);
 void rn_team_leave(const struct rn_team *team);
 int rn_run_steps(struct rn_plan *plan, struct rn_error *err);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Running a plan's steps. Nothing here allocates. */
-#include "core/threads.h"
 #include "ops/loss.h"
 #include "plan/internal.h"
 
@@ -292,18 +291,30 @@ static int run_all(struct rn_plan *plan, struct rn_error *err)
     return rc;
 }
 
+/* Threads wait for each other by spinning. With another program running, the
+ * system may put two of a full team on one processor, and each then spins
+ * away the time slice that the other needs: ten times slower. */
+static bool binds(struct rn_team *team, int threads)
+{
+    rn_affinity_get(&team->affinity);
+    return threads > 1 && threads == team->affinity.count &&
+           omp_get_proc_bind() == omp_proc_bind_false && !omp_in_parallel();
+}
+
 int rn_team_enter(struct rn_team *team, int threads)
 {
     int granted = 1;
     team->threads = omp_get_max_threads();
     team->dynamic = omp_get_dynamic();
     team->mode = rn_denormals_flush();
+    team->bound = binds(team, threads);
     omp_set_dynamic(0);
     omp_set_num_threads(threads);
-    /* The pool's threads are OpenMP's own and stay in that mode. */
 #pragma omp parallel num_threads(threads)
     {
         rn_denormals_flush();
+        if (team->bound)
+            rn_affinity_set_one(&team->affinity, omp_get_thread_num());
 #pragma omp single
         granted = omp_get_num_threads();
     }
@@ -313,9 +324,14 @@ int rn_team_enter(struct rn_team *team, int threads)
 
 void rn_team_leave(const struct rn_team *team)
 {
+#pragma omp parallel
+    {
+        rn_denormals_restore(team->mode);
+        if (team->bound)
+            rn_affinity_set(&team->affinity);
+    }
     omp_set_num_threads(team->threads);
     omp_set_dynamic(team->dynamic);
-    rn_denormals_restore(team->mode);
 }
 
 int rn_run_steps(struct rn_plan *plan, struct rn_error *err)
