@@ -197,6 +197,48 @@ RN_API int rn_model_preprocess(const struct rn_model *model,
                                const uint8_t *pixels, float *image,
                                struct rn_error *err);
 
+/* ----------------------------------------------------------- pictures */
+
+/** A picture: [height][width][3] bytes, RGB, top row first. */
+struct rn_image {
+    int width, height;
+    uint8_t *pixels; /**< rn_image_free() releases them */
+};
+
+/**
+ * Decode JPEG, PNG or WebP, told by content, into 8-bit RGB. Turned as EXIF
+ * says; grey and palettes become RGB, CMYK is taken as Adobe writes it, of 16
+ * bits the upper eight count, what is transparent lies over white. Colour
+ * profiles are not applied. Not taken: animated WebP, more than 65,535 pixels
+ * a side, 2^27 in all, or 2^28 bytes of file.
+ *
+ * @param name for messages.
+ * @return RN_ERR_DATA when it is not such a picture, damaged or truncated.
+ */
+RN_API int rn_image_decode(struct rn_image *out, const void *bytes, size_t size,
+                           const char *name, struct rn_error *err);
+
+/** The same from a file. @return RN_ERR_IO, too. */
+RN_API int rn_image_load(struct rn_image *out, const char *path,
+                         struct rn_error *err);
+
+/** Resize to width x height pixels, to the byte as Pillow does. */
+RN_API int rn_image_resize(struct rn_image *out, const struct rn_image *in,
+                           int width, int height, enum rn_interpolation how,
+                           struct rn_error *err);
+
+/** Release the pixels; the struct itself is the caller's. */
+RN_API void rn_image_free(struct rn_image *image);
+
+/** Resize, cut out the centre and normalise as the model was trained: `image`
+ *  is float [C][H][W] of its input. A model that states no size has the
+ *  shorter side resized to its input's larger side. One of a single channel
+ *  gets the picture's grey.
+ *  @return RN_ERR_ARG when the model carries no preprocessing. */
+RN_API int rn_model_preprocess_image(const struct rn_model *model,
+                                     const struct rn_image *picture,
+                                     float *image, struct rn_error *err);
+
 /* -------------------------------------------------------------- plans */
 
 /** A network compiled for a batch size, a mode and a number of threads. */

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Pictures from files: which format it is, and what all formats share. */
+#include "data/image.h"
+
+#include "core/file.h"
+#include "core/memory.h"
+
+#include <string.h>
+
+/* ------------------------------------------------------------- formats */
+
+/* Where a format is told by its first bytes; '?' stands for any byte. */
+struct format {
+    const char *name;
+    const char *magic;
+    size_t length;                                             /* of magic */
+    int (*decode)(struct rn_picture *p, struct rn_error *err); /* or NULL */
+};
+
+#define MAGIC(text) text, sizeof(text) - 1
+
+static const struct format formats[] = {
+    {"JPEG", MAGIC("\xff\xd8\xff"), rn_jpeg_decode},
+    {"PNG", MAGIC("\x89PNG\r\n\x1a\n"), rn_png_decode},
+    {"WebP", MAGIC("RIFF????WEBP"), rn_webp_decode},
+    /* Known, so that the message can say what was found. */
+    {"GIF", MAGIC("GIF8"), NULL},
+    {"TIFF", MAGIC("II*\0"), NULL},
+    {"TIFF", MAGIC("MM\0*"), NULL},
+    {"BMP", MAGIC("BM????\0\0\0\0"), NULL},
+    {"PNM", MAGIC("P1\n"), NULL},
+    {"PNM", MAGIC("P2\n"), NULL},
+    {"PNM", MAGIC("P3\n"), NULL},
+    {"PNM", MAGIC("P4\n"), NULL},
+    {"PNM", MAGIC("P5\n"), NULL},
+    {"PNM", MAGIC("P6\n"), NULL},
+    {"HEIC", MAGIC("????ftyphei"), NULL},
+    {"HEIC", MAGIC("????ftypmif1"), NULL},
+    {"AVIF", MAGIC("????ftypavi"), NULL},
+    {"JPEG XL", MAGIC("\xff\x0a"), NULL},
+    {"JPEG XL", MAGIC("\0\0\0\x0cJXL "), NULL},
+    {"JPEG 2000", MAGIC("\0\0\0\x0cjP  "), NULL},
+    {"PSD", MAGIC("8BPS"), NULL},
+    {"ICO", MAGIC("\0\0\1\0"), NULL},
+    {"PDF", MAGIC("%PDF-"), NULL},
+};
+
+static bool matches(const struct format *f, const uint8_t *bytes, size_t size)
+{
+    if (size < f->length)
+        return false;
+    for (size_t i = 0; i < f->length; i++)
+        if (f->magic[i] != '?' && (uint8_t)f->magic[i] != bytes[i])
+            return false;
+    return true;
+}
+
+static const struct format *recognise(const uint8_t *bytes, size_t size)
+{
+    for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++)
+        if (matches(&formats[i], bytes, size))
+            return &formats[i];
+    return NULL;
+}
+
+/* ------------------------------------------------- what decoders share */
+
+int rn_picture_start(struct rn_picture *p, size_t width, size_t height,
+                     struct rn_error *err)
+{
+    size_t bytes = p->alpha ? 4 : 3, pixels;
+
+    if (width < 1 || height < 1 || width > RN_IMAGE_MAX_SIDE ||
+        height > RN_IMAGE_MAX_SIDE || !rn_size_mul(width, height, &pixels) ||
+        pixels > p->max_pixels)
+        return rn_fail(err, RN_ERR_DATA,
+                       "'%s' is %zu x %zu pixels large, expected 1 to %d a "
+                       "side and at most %zu in all",
+                       p->name, width, height, RN_IMAGE_MAX_SIDE,
+                       p->max_pixels);
+    p->image.pixels = rn_alloc(pixels, bytes);
+    if (!p->image.pixels)
+        return rn_fail_memory(err, pixels * bytes, p->name);
+    p->image.width = (int)width;
+    p->image.height = (int)height;
+    return RN_OK;
+}
+
+/* Four bytes a pixel become three, what is transparent turning white. The
+ * quotient by 255 is rounded. */
+static void over_white(struct rn_image *image)
+{
+    size_t pixels = (size_t)image->width * (size_t)image->height;
+
+    for (size_t i = 0; i < pixels; i++) {
+        const uint8_t *from = image->pixels + 4 * i;
+        uint8_t *to = image->pixels + 3 * i;
+        unsigned alpha = from[3];
+
+        for (int c = 0; c < 3; c++)
+            to[c] =
+                (uint8_t)((from[c] * alpha + 255 * (255 - alpha) + 127) / 255);
+    }
+}
+
+/* EXIF's eight orientations: whether rows and columns change places, and
+ * which of the stored picture's axes run backwards. */
+static const struct turn {
+    bool swap, back_x, back_y;
+} turns[] = {
+    [1] = {false, false, false}, [2] = {false, true, false},
+    [3] = {false, true, true},   [4] = {false, false, true},
+    [5] = {true, false, false},  [6] = {true, false, true},
+    [7] = {true, true, true},    [8] = {true, true, false},
+};
+
+static int orient(struct rn_image *image, int orientation, const char *name,
+                  struct rn_error *err)
+{
+    size_t w = (size_t)image->width, h = (size_t)image->height;
+    const struct turn *turn = &turns[orientation];
+    size_t width = turn->swap ? h : w, height = turn->swap ? w : h;
+    uint8_t *to = rn_alloc(w * h, 3), *at = to;
+
+    if (!to)
+        return rn_fail_memory(err, 3 * w * h, name);
+    for (size_t y = 0; y < height; y++) {
+        for (size_t x = 0; x < width; x++, at += 3) {
+            size_t sx = turn->swap ? y : x, sy = turn->swap ? x : y;
+
+            sx = turn->back_x ? w - 1 - sx : sx;
+            sy = turn->back_y ? h - 1 - sy : sy;
+            memcpy(at, image->pixels + 3 * (sy * w + sx), 3);
+        }
+    }
+    rn_free(image->pixels);
+    *image = (struct rn_image){(int)width, (int)height, to};
+    return RN_OK;
+}
+
+/* -------------------------------------------------------------- the API */
+
+int rn_image_decode_within(struct rn_image *out, const void *bytes, size_t size,
+                           const char *name, size_t max_pixels,
+                           struct rn_error *err)
+{
+    struct rn_picture p = {
+        .name = name, .bytes = bytes, .size = size, .max_pixels = max_pixels};
+    const struct format *format;
+    int rc;
+
+    *out = (struct rn_image){0, 0, NULL};
+    if (size == 0)
+        return rn_fail(err, RN_ERR_DATA, "'%s' is empty", name);
+    format = recognise(bytes, size);
+    if (!format)
+        return rn_fail(err, RN_ERR_DATA,
+                       "'%s' is not a picture, expected JPEG, PNG or WebP",
+                       name);
+    if (!format->decode)
+        return rn_fail(err, RN_ERR_DATA,
+                       "'%s' is a %s file, expected JPEG, PNG or WebP", name,
+                       format->name);
+    rc = format->decode(&p, err);
+    if (!rc && p.alpha)
+        over_white(&p.image);
+    if (!rc && p.orientation > 1 && p.orientation <= 8)
+        rc = orient(&p.image, p.orientation, name, err);
+    if (rc)
+        rn_free(p.image.pixels);
+    else
+        *out = p.image;
+    return rc;
+}
+
+int rn_image_decode(struct rn_image *out, const void *bytes, size_t size,
+                    const char *name, struct rn_error *err)
+{
+    return rn_image_decode_within(out, bytes, size, name, RN_IMAGE_MAX_PIXELS,
+                                  err);
+}
+
+int rn_image_load(struct rn_image *out, const char *path, struct rn_error *err)
+{
+    uint8_t *bytes;
+    size_t size;
+    int rc = rn_file_read(path, RN_IMAGE_MAX_BYTES, &bytes, &size, err);
+
+    *out = (struct rn_image){0, 0, NULL};
+    if (!rc)
+        rc = rn_image_decode(out, bytes, size, path, err);
+    rn_free(bytes);
+    return rc;
+}
+
+void rn_image_free(struct rn_image *image)
+{
+    if (!image)
+        return;
+    rn_free(image->pixels);
+    *image = (struct rn_image){0, 0, NULL};
+}
