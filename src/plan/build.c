@@ -6,6 +6,30 @@
 #include <stdlib.h>
 #include <string.h>
 
+/** What a process can address is 2^47 bytes on x86-64; no plan holds more
+ *  than eight buffers of a value's size, nor sums over its
+ *  images that are larger. */
+#define MOST_VALUE_BYTES ((size_t)1 << 44)
+
+int rn_check_sizes(const struct rn_plan *plan, struct rn_error *err)
+{
+    size_t all = 0;
+    for (size_t i = 0; i < plan->graph->n_nodes; i++) {
+        const struct rn_node *n = &plan->graph->nodes[i];
+        size_t bytes = rn_channels_padded(n->shape.c) * sizeof(float);
+        if (!rn_size_mul(bytes, (size_t)n->shape.h, &bytes) ||
+            !rn_size_mul(bytes, (size_t)n->shape.w, &bytes) ||
+            !rn_size_mul(bytes, (size_t)plan->options.batch, &bytes) ||
+            !rn_size_add(all, bytes, &all) || all > MOST_VALUE_BYTES)
+            return rn_fail(err, RN_ERR_MEMORY,
+                           "batch %d: values up to layer '%s' (%dx%dx%d) take "
+                           "more than 2^44 bytes",
+                           plan->options.batch, n->name, n->shape.c, n->shape.h,
+                           n->shape.w);
+    }
+    return RN_OK;
+}
+
 int rn_new_buffer(struct rn_plan *plan, size_t bytes)
 {
     if (!rn_grow(&plan->buffers, &plan->buffers_capacity, plan->n_buffers,

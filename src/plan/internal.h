@@ -147,6 +147,9 @@ struct rn_plan {
 
 /* build.c: the parts both compilers need. Each returns RN_OK or fails. */
 
+/** Whether sizes of this batch can be counted: no sum or product of buffers'
+ *  sizes overflows then. */
+int rn_check_sizes(const struct rn_plan *plan, struct rn_error *err);
 int rn_new_buffer(struct rn_plan *plan, size_t bytes);
 /** A buffer for a value of node's shape. */
 int rn_new_value(struct rn_plan *plan, int node);

@@ -25,7 +25,11 @@ static int take(void *pointer, size_t bytes, const char *what,
 
 static int take_memory(struct rn_plan *p, struct rn_error *err)
 {
-    int rc = take(&p->arena, p->arena_bytes, "the activations", err);
+    char what[64];
+    int rc;
+    snprintf(what, sizeof what, "the activations of batch %d",
+             p->options.batch);
+    rc = take(&p->arena, p->arena_bytes, what, err);
     if (!rc)
         rc = take(&p->bn_memory, p->bn_floats * sizeof(float), "batch norm",
                   err);
@@ -88,7 +92,9 @@ static int check_options(const struct rn_plan_options *o, struct rn_error *err)
 /** Everything but the memory. */
 static int compile(struct rn_plan *p, struct rn_error *err)
 {
-    int rc = p->options.mode == RN_MODE_TRAIN ? rn_compile_train(p, err)
+    int rc = rn_check_sizes(p, err);
+    if (!rc)
+        rc = p->options.mode == RN_MODE_TRAIN ? rn_compile_train(p, err)
                                               : rn_compile_infer(p, err);
     if (!rc)
         rn_touch(p, p->logits);

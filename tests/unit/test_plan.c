@@ -15,6 +15,7 @@
 #include "plan/internal.h"
 #include "train/train.h"
 
+#include <limits.h>
 #include <math.h>
 #include <omp.h>
 #include <stdatomic.h>
@@ -869,6 +870,36 @@ static void misuse_is_refused(void **state)
     rn_free(images);
 }
 
+/** Sizes that no memory holds are refused before they overflow, and the
+ *  message names the batch. */
+static void a_batch_too_large_is_refused(void **state)
+{
+    static const int batches[] = {INT_MAX, 1 << 28};
+    struct rn_model *m = model("resnet20", 10, 0, 1);
+    (void)state;
+    for (size_t i = 0; i < COUNT(batches); i++)
+        for (int mode = RN_MODE_INFER; mode <= RN_MODE_TRAIN; mode++) {
+            struct rn_plan_options options;
+            struct rn_error err = {0};
+            struct rn_plan *plan;
+            uint64_t bytes;
+            char name[32];
+            snprintf(name, sizeof name, "batch %d", batches[i]);
+            rn_plan_defaults(&options);
+            options.mode = (enum rn_mode)mode;
+            options.batch = batches[i];
+            assert_int_equal(rn_plan_create(&plan, m, &options, &err),
+                             RN_ERR_MEMORY);
+            assert_null(plan);
+            assert_non_null(strstr(err.msg, name));
+            memset(&err, 0, sizeof err);
+            assert_int_equal(rn_plan_estimate(m, &options, &bytes, &err),
+                             RN_ERR_MEMORY);
+            assert_non_null(strstr(err.msg, name));
+        }
+    rn_model_destroy(m);
+}
+
 /** Every allocation of a plan fails once, in turn. */
 static void any_allocation_may_fail(void **state)
 {
@@ -921,6 +952,7 @@ int main(void)
         cmocka_unit_test(a_refreshed_plan_sees_new_parameters),
         cmocka_unit_test(exact_means_no_winograd),
         cmocka_unit_test(misuse_is_refused),
+        cmocka_unit_test(a_batch_too_large_is_refused),
         cmocka_unit_test(any_allocation_may_fail),
     };
 
