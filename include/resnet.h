@@ -246,13 +246,25 @@ struct rn_plan;
 
 enum rn_mode { RN_MODE_INFER = 0, RN_MODE_TRAIN = 1 };
 
+/** What training makes again in backward instead of keeping it from forward
+ *  on: less memory for more time, and the same weights to the bit. */
+enum rn_recompute {
+    RN_RECOMPUTE_AUTO = 0, /**< the library's choice: none */
+    RN_RECOMPUTE_NONE = 1,
+    RN_RECOMPUTE_ACTIVATIONS = 2, /**< normalised values that convolutions
+                                     read: a pass over memory each */
+    RN_RECOMPUTE_BLOCKS = 3,      /**< all but the outputs of some blocks:
+                                     most convolutions run twice */
+};
+
 struct rn_plan_options {
     enum rn_mode mode;
-    int batch;   /**< images per run; at least 1 */
-    int threads; /**< 0: rn_machine.threads; fewer where OpenMP grants
-                    fewer (OMP_THREAD_LIMIT, a parallel region) */
-    int exact;   /**< nonzero: direct convolution only, no Winograd */
-    int profile; /**< nonzero: time every step */
+    int batch;     /**< images per run; at least 1 */
+    int threads;   /**< 0: rn_machine.threads; fewer where OpenMP grants
+                      fewer (OMP_THREAD_LIMIT, a parallel region) */
+    int exact;     /**< nonzero: direct convolution only, no Winograd */
+    int profile;   /**< nonzero: time every step */
+    int recompute; /**< an rn_recompute; inference has nothing to do */
 };
 
 RN_API void rn_plan_defaults(struct rn_plan_options *options);
@@ -390,6 +402,7 @@ struct rn_train_options {
     long save_every;        /**< iterations per checkpoint; 0: with tests,
                                and every ten minutes */
     int exact;              /**< no Winograd */
+    int recompute;          /**< an rn_recompute */
 };
 
 RN_API void rn_train_defaults(struct rn_train_options *options);
@@ -502,6 +515,7 @@ struct rn_bench_options {
     int batch;      /**< images per run; 1 */
     int threads;    /**< 0: rn_machine.threads */
     int exact;      /**< no Winograd */
+    int recompute;  /**< an rn_recompute, training */
     int profile;    /**< time each step, too: the plan handed out tells */
     double seconds; /**< about how long to measure; 5 */
     int rounds;     /**< 0: as many as fit into seconds, at least 5 */

@@ -7,7 +7,7 @@
 #include <string.h>
 
 /** What a process can address is 2^47 bytes on x86-64; no plan holds more
- *  than eight buffers of a value's size, nor sums over its
+ *  than eight buffers of a value's size, made again or not, nor sums over its
  *  images that are larger. */
 #define MOST_VALUE_BYTES ((size_t)1 << 44)
 
@@ -93,6 +93,14 @@ void rn_touch(struct rn_plan *plan, int buffer)
         b->first = step;
     b->last = step;
     plan->steps[step].bytes += (double)b->bytes;
+}
+
+void rn_step_buffers(struct rn_step *step, int *buffers[RN_STEP_BUFFERS])
+{
+    int *const all[RN_STEP_BUFFERS] = {&step->a.buffer, &step->b.buffer,
+                                       &step->dy,       &step->dy2,
+                                       &step->y,        &step->out};
+    memcpy(buffers, all, sizeof all);
 }
 
 int rn_find_conv(struct rn_plan *plan, const struct rn_conv_config *config,

@@ -85,6 +85,7 @@ struct rn_step {
     int y;                /* output whose sign is the mask, or places */
     int bn;
     bool relu;
+    bool again;           /* a forward step's second run, for backward */
     struct rn_conv *conv; /* borrowed from the plan's list */
     int weights, bias;    /* parameters, training */
     size_t folded;        /* floats into plan->folded, inference */
@@ -159,6 +160,9 @@ struct rn_step *rn_new_step(struct rn_plan *plan, enum rn_step_kind kind,
 /** The last step reads or writes the buffer (RN_NONE and RN_IMAGES do not
  *  count). */
 void rn_touch(struct rn_plan *plan, int buffer);
+/** Where a step keeps the buffers it reads and writes; several may be none. */
+enum { RN_STEP_BUFFERS = 6 };
+void rn_step_buffers(struct rn_step *step, int *buffers[RN_STEP_BUFFERS]);
 int rn_find_conv(struct rn_plan *plan, const struct rn_conv_config *config,
                  struct rn_conv **out, struct rn_error *err);
 /** Convolution config of a conv or linear node, all but the pass. */
@@ -179,6 +183,12 @@ int rn_place_buffers(struct rn_plan *plan, struct rn_error *err);
 /* infer.c, train.c */
 int rn_compile_infer(struct rn_plan *plan, struct rn_error *err);
 int rn_compile_train(struct rn_plan *plan, struct rn_error *err);
+
+/* recompute.c */
+
+/** Have a training plan keep less from forward to backward, as its option
+ *  says. */
+int rn_recompute(struct rn_plan *plan, struct rn_error *err);
 
 /* run.c */
 

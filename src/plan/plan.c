@@ -86,6 +86,9 @@ static int check_options(const struct rn_plan_options *o, struct rn_error *err)
                        o->threads);
     if (o->mode != RN_MODE_INFER && o->mode != RN_MODE_TRAIN)
         return rn_fail(err, RN_ERR_ARG, "unknown mode %d", (int)o->mode);
+    if (o->recompute < RN_RECOMPUTE_AUTO || o->recompute > RN_RECOMPUTE_BLOCKS)
+        return rn_fail(err, RN_ERR_ARG, "recompute %d: must be from 0 to 3",
+                       o->recompute);
     return RN_OK;
 }
 
@@ -97,7 +100,7 @@ static int compile(struct rn_plan *p, struct rn_error *err)
         rc = p->options.mode == RN_MODE_TRAIN ? rn_compile_train(p, err)
                                               : rn_compile_infer(p, err);
     if (!rc)
-        rn_touch(p, p->logits);
+        rn_touch(p, p->logits); /* read after the run */
     return rc ? rc : rn_place_buffers(p, err);
 }
 
@@ -354,7 +357,7 @@ int rn_plan_step(const struct rn_plan *plan, size_t i,
     s = &plan->steps[i];
     *step = (struct rn_step_info){
         .name = plan->graph->nodes[s->node].name,
-        .pass = rn_step_pass(s->kind),
+        .pass = s->again ? "recompute" : rn_step_pass(s->kind),
         .algorithm = s->conv ? rn_conv_algorithm(s->conv) : rn_isa(),
         .flops = s->flops,
         .bytes = s->bytes,

@@ -614,9 +614,7 @@ static int compile(struct trainer *t)
         if (rule->backward && has_gradient(t, (int)i))
             rc = rule->backward(t, (int)i);
     }
-    if (!rc)
-        rn_touch(t->plan, t->plan->logits); /* read after the run */
-    return rc;
+    return rc ? rc : rn_recompute(t->plan, t->err);
 }
 
 int rn_compile_train(struct rn_plan *plan, struct rn_error *err)

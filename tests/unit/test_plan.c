@@ -716,6 +716,178 @@ static void an_estimate_is_what_a_plan_holds(void **state)
         }
 }
 
+/* ---------------------------------------------------------- recomputation */
+
+static const char *const level_names[] = {"auto", "none", "activations",
+                                          "blocks"};
+
+static struct rn_model *model_with(const char *net, char shortcut, int size)
+{
+    struct rn_net_options options;
+    struct rn_model *m = NULL;
+    struct rn_error err = {0};
+    rn_net_defaults(&options);
+    options.classes = 10;
+    options.height = size;
+    options.shortcut = shortcut;
+    if (rn_model_create(&m, net, &options, &err) != RN_OK)
+        fail_msg("%s: %s", net, err.msg);
+    rn_model_init(m, 3);
+    return m;
+}
+
+/** A lesson with fewer images and a level of recomputation. */
+static struct lesson lesson_again(const char *net, char shortcut, int size,
+                                  int level)
+{
+    struct rn_plan_options options;
+    struct rn_error err = {0};
+    struct lesson l = {
+        .m = model_with(net, shortcut, size),
+        .sgd = {0.05f, 0.9f, 1e-4f, true, 2},
+    };
+    l.store = store_of(l.m->graph, true);
+    rn_plan_defaults(&options);
+    options.mode = RN_MODE_TRAIN;
+    options.batch = 4;
+    options.threads = 2;
+    options.recompute = level;
+    if (rn_plan_build(&l.plan, l.store, &options, &err) != RN_OK)
+        fail_msg("%s, recompute %s: %s", net, level_names[level], err.msg);
+    memset(l.plan->arena, 0xff, l.plan->arena_bytes); /* NaN */
+    rn_store_flat(l.store, &l.flat);
+    l.images = random_floats(input_floats(l.m->graph, 4), 5);
+    for (int i = 0; i < 4; i++)
+        l.labels[i] = i * 7 % 10;
+    return l;
+}
+
+/** Steps that are second runs. Batch norm's sums must not be among them:
+ *  running statistics would move twice. */
+static size_t runs_again(const struct rn_plan *plan)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < rn_plan_steps(plan); i++) {
+        struct rn_step_info step;
+        assert_int_equal(rn_plan_step(plan, i, &step), RN_OK);
+        if (strcmp(step.pass, "recompute") != 0)
+            continue;
+        assert_int_not_equal(plan->steps[i].kind, RN_STEP_BN_STATISTICS);
+        n++;
+    }
+    return n;
+}
+
+/** What differs between two lessons after the same steps, or NULL. */
+static const char *difference(const struct lesson *a, const struct lesson *b)
+{
+    size_t bytes = a->flat.count * sizeof(float);
+    size_t statistics = a->store->statistics_count * sizeof(float);
+    float x[4 * 10], y[4 * 10];
+    rn_plan_logits(a->plan, x);
+    rn_plan_logits(b->plan, y);
+    if (memcmp(x, y, sizeof x) != 0)
+        return "logits";
+    if (memcmp(&a->result.loss, &b->result.loss, sizeof(double)) != 0)
+        return "loss";
+    if (memcmp(a->flat.grad, b->flat.grad, bytes) != 0)
+        return "gradients";
+    if (memcmp(a->flat.value, b->flat.value, bytes) != 0)
+        return "parameters";
+    if (memcmp(a->flat.momentum, b->flat.momentum, bytes) != 0)
+        return "momentum";
+    return memcmp(a->store->statistics, b->store->statistics, statistics) != 0
+               ? "running statistics"
+               : NULL;
+}
+
+static const struct again_case {
+    const char *net;
+    char shortcut;
+    int size;
+} again_cases[] = {
+    {"resnet20", 'A', 12}, {"resnet20", 'B', 12}, {"resnet14", 'C', 12},
+    {"plain20", 0, 12},    {"resnet18", 'B', 32}, {"resnet50", 'B', 64},
+    {"resnet50", 'A', 32}, {"plain18", 0, 32},
+};
+
+static void recomputation_changes_no_bit(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(again_cases); i++) {
+        const struct again_case *c = &again_cases[i];
+        struct lesson kept =
+            lesson_again(c->net, c->shortcut, c->size, RN_RECOMPUTE_NONE);
+        size_t least = kept.plan->arena_bytes;
+        assert_int_equal(runs_again(kept.plan), 0);
+        lesson_steps(&kept, 2);
+        assert_true(isfinite(kept.result.loss));
+        for (int level = RN_RECOMPUTE_ACTIVATIONS; level <= RN_RECOMPUTE_BLOCKS;
+             level++) {
+            struct lesson l = lesson_again(c->net, c->shortcut, c->size, level);
+            const char *differ;
+            check_placement(l.plan);
+            lesson_steps(&l, 2);
+            differ = difference(&kept, &l);
+            print_message("# %s %c, %s: %zu steps again of %zu, %zu kB of "
+                          "%zu\n",
+                          c->net, c->shortcut ? c->shortcut : '-',
+                          level_names[level], runs_again(l.plan),
+                          rn_plan_steps(l.plan), l.plan->arena_bytes / 1000,
+                          kept.plan->arena_bytes / 1000);
+            if (differ)
+                fail_msg("%s, recompute %s: other %s", c->net,
+                         level_names[level], differ);
+            assert_true(runs_again(l.plan) > 0);
+            if (l.plan->arena_bytes >= least)
+                fail_msg("%s, recompute %s: %zu bytes, not below %zu", c->net,
+                         level_names[level], l.plan->arena_bytes, least);
+            least = l.plan->arena_bytes;
+            lesson_close(&l);
+        }
+        lesson_close(&kept);
+    }
+}
+
+/** At the sizes people train; `activations` and `blocks` are the largest
+ *  shares, in per cent, of what training without recomputation holds. */
+static const struct hold_case {
+    const char *net;
+    int batch, activations, blocks;
+} hold_cases[] = {
+    {"resnet50", 16, 90, 50},  {"resnet18", 32, 90, 60},
+    {"resnet20", 128, 80, 40}, {"resnet110", 128, 80, 20},
+    {"plain56", 128, 60, 25},
+};
+
+static void recomputation_holds_less(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(hold_cases); i++) {
+        const struct hold_case *c = &hold_cases[i];
+        const int most[] = {0, 100, c->activations, c->blocks};
+        struct rn_model *m = model_with(c->net, 0, 0);
+        struct rn_plan_options options;
+        uint64_t all = 0, bytes;
+        rn_plan_defaults(&options);
+        options.mode = RN_MODE_TRAIN;
+        options.batch = c->batch;
+        options.threads = 2;
+        for (int k = RN_RECOMPUTE_NONE; k <= RN_RECOMPUTE_BLOCKS; k++) {
+            options.recompute = k;
+            assert_int_equal(rn_plan_estimate(m, &options, &bytes, NULL),
+                             RN_OK);
+            all = all ? all : bytes;
+            print_message("# %s, batch %d, recompute %s: %.1f MB\n", c->net,
+                          c->batch, level_names[k], 1e-6 * (double)bytes);
+            if (100 * bytes > (uint64_t)most[k] * all)
+                fail_msg("more than %d %% of %.1f MB", most[k],
+                         1e-6 * (double)all);
+        }
+        rn_model_destroy(m);
+    }
+}
+
 /* -------------------------------------------------------------- inference */
 
 /** Each image's logits are its own, whatever the batch and the classes that
@@ -858,6 +1030,9 @@ static void misuse_is_refused(void **state)
     options.threads = -1;
     assert_int_equal(rn_plan_build(&plan, store, &options, &err), RN_ERR_ARG);
     options.threads = 1;
+    options.recompute = RN_RECOMPUTE_BLOCKS + 1;
+    assert_int_equal(rn_plan_build(&plan, store, &options, &err), RN_ERR_ARG);
+    options.recompute = RN_RECOMPUTE_AUTO;
     options.mode = RN_MODE_TRAIN;
     assert_int_equal(rn_plan_build(&plan, small, &options, &err), RN_ERR_ARG);
     assert_int_equal(rn_plan_step(infer, rn_plan_steps(infer), &step),
@@ -875,7 +1050,7 @@ static void misuse_is_refused(void **state)
 static void a_batch_too_large_is_refused(void **state)
 {
     static const int batches[] = {INT_MAX, 1 << 28};
-    struct rn_model *m = model("resnet20", 10, 0, 1);
+    struct rn_model *m = model_with("resnet20", 0, 0);
     (void)state;
     for (size_t i = 0; i < COUNT(batches); i++)
         for (int mode = RN_MODE_INFER; mode <= RN_MODE_TRAIN; mode++) {
@@ -906,14 +1081,15 @@ static void any_allocation_may_fail(void **state)
     struct rn_model *m = model("resnet8", 10, 12, 1);
     int failures = 0;
     (void)state;
-    for (int mode = RN_MODE_INFER; mode <= RN_MODE_TRAIN; mode++)
+    for (int level = 0; level <= RN_RECOMPUTE_BLOCKS; level++)
         for (long n = 1;; n++) {
             struct rn_plan_options options;
             struct rn_plan *plan;
             struct rn_error err = {0};
             int rc;
             rn_plan_defaults(&options);
-            options.mode = (enum rn_mode)mode;
+            options.mode = level ? RN_MODE_TRAIN : RN_MODE_INFER;
+            options.recompute = level;
             options.threads = 1;
             rn_alloc_fail_after(n);
             rc = rn_plan_create(&plan, m, &options, &err);
@@ -947,6 +1123,8 @@ int main(void)
         cmocka_unit_test(segments_cover_the_flat_arrays),
         cmocka_unit_test(buffers_alive_do_not_overlap),
         cmocka_unit_test(an_estimate_is_what_a_plan_holds),
+        cmocka_unit_test(recomputation_changes_no_bit),
+        cmocka_unit_test(recomputation_holds_less),
         cmocka_unit_test(logits_of_any_batch_and_classes),
         cmocka_unit_test(a_batch_of_one_trains),
         cmocka_unit_test(a_refreshed_plan_sees_new_parameters),

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * Training with less memory: values that backward reads are not kept from
+ * forward on but made again, by a second run of the step that made them,
+ * right before backward's first reader. Batch norm's scales and shifts are
+ * kept, so its sums are not taken twice, nor its running statistics moved.
+ * The same steps on the same numbers: gradients are the same to the bit.
+ *
+ * This is a pass over the finished list of steps. It decides which buffers
+ * are dropped after their last reader in forward, then writes the list anew.
+ */
+#include "core/memory.h"
+#include "plan/internal.h"
+
+#include <stdint.h>
+
+struct recomputer {
+    struct rn_plan *plan;
+    /* As compiled. Forward steps come first, the loss last of them. */
+    struct rn_step *steps;
+    size_t n_steps, n_forward, n_buffers;
+    /* By buffer; none of them for gradients. */
+    int *maker;    /* forward step that writes it */
+    int *last;     /* forward step that reads it last */
+    bool *dropped; /* not kept for backward */
+    int *again;    /* buffer it was made again in; RN_NONE: not yet */
+    struct rn_error *err;
+};
+
+static int no_memory(struct recomputer *r)
+{
+    return rn_fail_memory(r->err, r->n_steps * sizeof(struct rn_step),
+                          "the plan");
+}
+
+/* -------------------------------------------------------- writing it anew */
+
+static int append(struct recomputer *r, const struct rn_step *step)
+{
+    struct rn_step *s = rn_new_step(r->plan, step->kind, step->node);
+    int *buffers[RN_STEP_BUFFERS];
+    if (!s)
+        return no_memory(r);
+    *s = *step;
+    s->bytes = 0;
+    rn_step_buffers(s, buffers);
+    for (int i = 0; i < RN_STEP_BUFFERS; i++)
+        rn_touch(r->plan, *buffers[i]);
+    return RN_OK;
+}
+
+/** *buffer -> where its value is in backward; makes it again if need be. */
+static int have(struct recomputer *r, int *buffer)
+{
+    int b = *buffer, rc;
+    struct rn_step step;
+    if (b < 0 || !r->dropped[b])
+        return RN_OK;
+    if (r->again[b] >= 0) {
+        *buffer = r->again[b];
+        return RN_OK;
+    }
+    step = r->steps[r->maker[b]];
+    rc = have(r, &step.a.buffer);
+    if (!rc)
+        rc = have(r, &step.b.buffer);
+    if (rc)
+        return rc;
+    step.out = rn_new_buffer(r->plan, r->plan->buffers[b].bytes);
+    if (step.out < 0)
+        return no_memory(r);
+    step.again = true;
+    *buffer = r->again[b] = step.out;
+    return append(r, &step);
+}
+
+static int append_backward(struct recomputer *r, struct rn_step step)
+{
+    int *buffers[RN_STEP_BUFFERS], rc = RN_OK;
+    rn_step_buffers(&step, buffers);
+    for (int i = 0; !rc && i < RN_STEP_BUFFERS; i++)
+        rc = have(r, buffers[i]);
+    return rc ? rc : append(r, &step);
+}
+
+/** The plan's list of steps for what is dropped now. */
+static int rewrite(struct recomputer *r)
+{
+    struct rn_plan *p = r->plan;
+    int rc = RN_OK;
+    p->n_steps = 0;
+    p->n_buffers = r->n_buffers;
+    for (size_t b = 0; b < r->n_buffers; b++) {
+        p->buffers[b].first = RN_NONE;
+        r->again[b] = RN_NONE;
+    }
+    for (size_t i = 0; !rc && i < r->n_forward; i++)
+        rc = append(r, &r->steps[i]);
+    for (size_t i = r->n_forward; !rc && i < r->n_steps; i++)
+        rc = append_backward(r, r->steps[i]);
+    return rc;
+}
+
+/* ------------------------------------------------------------- activations */
+
+/** relu(bn(z)) of one z: for one pass over memory it need not be kept. */
+static bool is_activation(const struct rn_step *s)
+{
+    return s->kind == RN_STEP_APPLY && s->b.buffer == RN_NONE;
+}
+
+static int drop_activations(struct recomputer *r)
+{
+    for (size_t i = 0; i < r->n_forward; i++)
+        if (is_activation(&r->steps[i]))
+            r->dropped[r->steps[i].out] = true;
+    return rewrite(r);
+}
+
+/* ------------------------------------------------------------------ blocks
+ *
+ * The network is cut where a single value is all that later steps read of
+ * earlier ones: behind each block's addition, behind each convolution of a
+ * plain network. Values at the cuts are kept, those between are dropped.
+ * With every cut taken a long network keeps many values, with few cuts much
+ * has to be made again at once: like T. Chen et al. 2016, "Training deep nets
+ * with sublinear memory cost", but by trial, as layers differ in size. */
+
+/** Trials: cuts at least 0, or 1/64 to 1/2 of all droppable bytes, apart. */
+#define TRIALS 7
+
+/** Whether running a step twice is all it takes to have its output twice. */
+static bool can_drop(const struct recomputer *r, const struct rn_step *s)
+{
+    bool kind = s->kind == RN_STEP_CONV || s->kind == RN_STEP_APPLY ||
+                s->kind == RN_STEP_SUBSAMPLE_PAD;
+    return kind && s->out != r->plan->logits;
+}
+
+static size_t bytes_of(const struct recomputer *r, int buffer)
+{
+    return r->plan->buffers[buffer].bytes;
+}
+
+/** Change of the number of values that later forward steps read, by step i
+ *  done. */
+static int change(const struct recomputer *r, size_t i)
+{
+    const struct rn_step *s = &r->steps[i];
+    int at = (int)i, a = s->a.buffer, b = s->b.buffer;
+    return (s->out >= 0 && r->last[s->out] > at) -
+           (a >= 0 && r->last[a] == at) -
+           (b >= 0 && b != a && r->last[b] == at);
+}
+
+/** Drop what lies between cuts; a cut is taken when more than `apart` bytes
+ *  have been dropped since the one before. */
+static void choose(struct recomputer *r, size_t apart)
+{
+    size_t since = 0, begin = 0;
+    int alive = 0;
+    for (size_t i = 0; i < r->n_forward; i++) {
+        const struct rn_step *s = &r->steps[i];
+        bool droppable = can_drop(r, s);
+        alive += change(r, i);
+        if (s->out < 0)
+            continue;
+        r->dropped[s->out] = droppable;
+        /* Of z and relu(bn(z)) z is kept: backward needs it, too. */
+        if (alive == 1 && !is_activation(s) && (since > apart || !droppable)) {
+            r->dropped[s->out] = false;
+            since = 0;
+        } else if (droppable) {
+            begin = since ? begin : i;
+            since += bytes_of(r, s->out);
+        }
+    }
+    /* What backward needs first would be made again at once. */
+    for (size_t i = begin; i < r->n_forward; i++)
+        if (r->steps[i].out >= 0)
+            r->dropped[r->steps[i].out] = false;
+}
+
+/** Most bytes of buffers alive at once. */
+static int measure(struct recomputer *r, size_t *most)
+{
+    const struct rn_plan *p = r->plan;
+    size_t *change_at = rn_alloc(p->n_steps + 1, sizeof *change_at), sum = 0;
+    if (!change_at)
+        return no_memory(r);
+    for (size_t b = 0; b < p->n_buffers; b++) {
+        if (p->buffers[b].first < 0)
+            continue;
+        change_at[p->buffers[b].first] += p->buffers[b].bytes;
+        change_at[p->buffers[b].last + 1] -= p->buffers[b].bytes;
+    }
+    *most = 0;
+    for (size_t i = 0; i < p->n_steps; i++) {
+        sum += change_at[i]; /* modulo 2^64, as were the differences */
+        *most = sum > *most ? sum : *most;
+    }
+    rn_free(change_at);
+    return RN_OK;
+}
+
+static int drop_blocks(struct recomputer *r)
+{
+    size_t all = 0, least = SIZE_MAX, best = 0, most = 0;
+    int rc = RN_OK;
+    for (size_t i = 0; i < r->n_forward; i++)
+        if (can_drop(r, &r->steps[i]))
+            all += bytes_of(r, r->steps[i].out);
+    for (int k = 0; !rc && k < TRIALS; k++) {
+        size_t apart = k ? all >> (TRIALS - k) : 0;
+        choose(r, apart);
+        rc = rewrite(r);
+        if (!rc)
+            rc = measure(r, &most);
+        if (!rc && most < least) {
+            least = most;
+            best = apart;
+        }
+    }
+    choose(r, best);
+    return rc ? rc : rewrite(r);
+}
+
+/* ------------------------------------------------------------------- whole */
+
+/** Who writes and reads each buffer in forward. */
+static void look(struct recomputer *r)
+{
+    for (size_t b = 0; b < r->n_buffers; b++)
+        r->maker[b] = r->last[b] = RN_NONE;
+    while (r->steps[r->n_forward++].kind != RN_STEP_LOSS)
+        ;
+    for (size_t i = 0; i < r->n_forward; i++) {
+        const struct rn_step *s = &r->steps[i];
+        if (s->out >= 0)
+            r->maker[s->out] = (int)i;
+        if (s->a.buffer >= 0)
+            r->last[s->a.buffer] = (int)i;
+        if (s->b.buffer >= 0)
+            r->last[s->b.buffer] = (int)i;
+    }
+}
+
+/** What RN_RECOMPUTE_AUTO stands for. */
+#define AUTOMATIC RN_RECOMPUTE_NONE
+
+int rn_recompute(struct rn_plan *plan, struct rn_error *err)
+{
+    static int (*const drop[])(struct recomputer *) = {
+        [RN_RECOMPUTE_ACTIVATIONS] = drop_activations,
+        [RN_RECOMPUTE_BLOCKS] = drop_blocks,
+    };
+    int level = plan->options.recompute;
+    struct recomputer r = {.plan = plan,
+                           .steps = plan->steps,
+                           .n_steps = plan->n_steps,
+                           .n_buffers = plan->n_buffers,
+                           .err = err};
+    int rc;
+    if (level == RN_RECOMPUTE_AUTO)
+        level = AUTOMATIC;
+    if (level == RN_RECOMPUTE_NONE)
+        return RN_OK;
+    plan->steps = NULL;
+    plan->n_steps = plan->steps_capacity = 0;
+    r.maker = rn_alloc(r.n_buffers, sizeof *r.maker);
+    r.last = rn_alloc(r.n_buffers, sizeof *r.last);
+    r.dropped = rn_alloc(r.n_buffers, sizeof *r.dropped);
+    r.again = rn_alloc(r.n_buffers, sizeof *r.again);
+    if (r.maker && r.last && r.dropped && r.again) {
+        look(&r);
+        rc = drop[level](&r);
+    } else {
+        rc = no_memory(&r);
+    }
+    rn_free(r.maker);
+    rn_free(r.last);
+    rn_free(r.dropped);
+    rn_free(r.again);
+    rn_free(r.steps);
+    return rc;
+}
