@@ -30,6 +30,8 @@ static const struct option own_options[] = {
      "time every step, too"},
     {"exact", NULL, OPTION_FLAG, AT(bench.exact), 0, 0, NULL, NULL,
      "direct convolution only, no Winograd"},
+    {"recompute", "WHAT", OPTION_INDEX, AT(bench.recompute), 0, 0, RECOMPUTE_WORDS,
+     NULL, RECOMPUTE_HELP},
     {"json", NULL, OPTION_FLAG, AT(json), 0, 0, NULL, NULL,
      "print the result as one JSON object"},
 };
@@ -158,6 +160,7 @@ static const struct kind {
     const char *pass; /* NULL: what no other row takes */
 } kinds[] = {
     {"convolution and fc, forward", "forward"},
+    {"convolution, made again for backward", "recompute"},
     {"convolution and fc, backward data", "backward data"},
     {"convolution and fc, backward weights", "backward weights"},
     {"other", NULL},

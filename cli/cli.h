@@ -30,6 +30,13 @@ int cli_status(int code);
 enum { NET_OPTIONS = 5 };
 extern const struct option net_options[NET_OPTIONS];
 
+/** --recompute, by enum rn_recompute. */
+#define RECOMPUTE_WORDS "auto|none|activations|blocks"
+#define RECOMPUTE_HELP                                                   \
+    "what training makes again in backward to hold less memory, at the " \
+    "same results: none, activations (cheap) or blocks (most "           \
+    "convolutions run twice)"
+
 /** Does this name a file rather than a network? */
 int net_is_file(const char *name);
 

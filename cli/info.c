@@ -11,6 +11,7 @@
 struct options {
     struct rn_net_options net;
     int batch;
+    int recompute;
     int json;
 };
 
@@ -20,6 +21,8 @@ struct options {
 static const struct option own_options[] = {
     {"batch", "N", OPTION_INT, AT(batch), 1, 65536, NULL,
      "128, or 32 above 64 pixels", "images per batch, for the memory"},
+    {"recompute", "WHAT", OPTION_INDEX, AT(recompute), 0, 0, RECOMPUTE_WORDS,
+     NULL, RECOMPUTE_HELP},
     {"json", NULL, OPTION_FLAG, AT(json), 0, 0, NULL, NULL,
      "one JSON object instead of tables"},
 };
@@ -34,7 +37,7 @@ static const struct option_group groups[] = {
 struct facts {
     const struct rn_model *model;
     struct rn_model_info info;
-    int batch;
+    int batch, recompute;
     uint64_t train_bytes, infer_bytes;
 };
 
@@ -70,6 +73,7 @@ static int estimate(const struct facts *facts, enum rn_mode mode,
     rn_plan_defaults(&o);
     o.mode = mode;
     o.batch = facts->batch;
+    o.recompute = facts->recompute;
     return rn_plan_estimate(facts->model, &o, bytes, err);
 }
 
@@ -199,6 +203,7 @@ static int run(const struct command *command, void *options,
         return cli_fail(&err);
     facts.model = model;
     rn_model_describe(model, &facts.info);
+    facts.recompute = o->recompute;
     facts.batch = o->batch ? o->batch : net_batch(&facts.info);
     rc = estimate(&facts, RN_MODE_TRAIN, &facts.train_bytes, &err);
     if (rc == RN_OK)

@@ -35,6 +35,8 @@ static const struct option run_options[] = {
      "what the machine allows", "compute threads"},
     {"exact", NULL, OPTION_FLAG, AT(train.exact), 0, 0, NULL, NULL,
      "direct convolution only, no Winograd"},
+    {"recompute", "WHAT", OPTION_INDEX, AT(train.recompute), 0, 0, RECOMPUTE_WORDS,
+     NULL, RECOMPUTE_HELP},
     {"json", NULL, OPTION_FLAG, AT(json), 0, 0, NULL, NULL,
      "print the result as one JSON object"},
 };

@@ -24,7 +24,7 @@ static const struct option {
     size_t place;
     double low, high;  /* numbers */
     const char *range; /* the same in words */
-    bool elsewhere;    /* says where things are, not what is computed */
+    bool aside;        /* says where things are, or how the same is computed */
 } options[] = {
     /* clang-format off */
     {"data", TEXT, PLACE(data), 0, 0, NULL, true},
@@ -62,6 +62,7 @@ static const struct option {
     {"save_every", LONG, PLACE(save_every), 0, MOST_ITERATIONS,
      "from 0 to 1000000000", false},
     {"exact", INT, PLACE(exact), 0, 1, "0 or 1", false},
+    {"recompute", INT, PLACE(recompute), 0, 3, "from 0 to 3", true},
     /* clang-format on */
 };
 
@@ -235,12 +236,12 @@ int rn_options_check(struct rn_train_options *o, struct rn_error *err)
 
 /* --------------------------------------------------------------- JSON */
 
-static json_t *to_json(const struct rn_train_options *o, bool elsewhere)
+static json_t *to_json(const struct rn_train_options *o, bool aside)
 {
     json_t *object = json_object();
 
     for (size_t i = 0; i < OPTIONS && object != NULL; i++) {
-        if (options[i].elsewhere && !elsewhere)
+        if (options[i].aside && !aside)
             continue;
         if (json_object_set_new(object, options[i].name,
                                 option_json(o, &options[i])) != 0) {
@@ -303,6 +304,9 @@ int rn_options_from_json(struct rn_train_options *o, const json_t *object,
     for (size_t i = 0; i < OPTIONS; i++) {
         const json_t *value = json_object_get(object, options[i].name);
 
+        /* A run of an older version lacks some; its numbers are the same. */
+        if (value == NULL && options[i].aside)
+            continue;
         if (value == NULL || !option_read(o, &options[i], value))
             return rn_fail(err, RN_ERR_DATA, "'%s': option %s is %s", path,
                            options[i].name,

@@ -241,7 +241,8 @@ static int build(struct rn_trainer *t, struct rn_plan **plan, enum rn_mode mode,
     struct rn_plan_options options = {.mode = mode,
                                       .batch = batch,
                                       .threads = t->o.threads,
-                                      .exact = t->o.exact};
+                                      .exact = t->o.exact,
+                                      .recompute = t->o.recompute};
 
     return rn_plan_build(plan, t->store, &options, err);
 }

@@ -109,6 +109,28 @@ static void assert_same_file(const char *run_a, const char *run_b,
     rn_free(bytes_b);
 }
 
+/* Replace text in a run's run.json. */
+static void edit_run(const char *path, const char *from, const char *to)
+{
+    uint8_t *bytes;
+    size_t size;
+    char *at, *text;
+    int length;
+
+    read_whole(path, &bytes, &size);
+    at = strstr((char *)bytes, from);
+    if (at == NULL) {
+        fail_msg("%s has no %s", path, from);
+        return;
+    }
+    length = asprintf(&text, "%.*s%s%s", (int)(at - (char *)bytes), bytes, to,
+                      at + strlen(from));
+    assert_true(length > 0);
+    assert_int_equal(rn_file_write(path, text, (size_t)length, NULL), RN_OK);
+    free(text);
+    rn_free(bytes);
+}
+
 /* A log without the figures of the clock. */
 static json_t *read_log(const char *run)
 {
@@ -381,6 +403,31 @@ static void test_finished_run_resumes_to_itself(void **state)
     assert_true(again.loss == first.loss);
 }
 
+/* Whatever is made again, the run is the same; the option is kept, and a run
+ * of a version that had none goes on. */
+static void test_recompute(void **state)
+{
+    struct rn_train_options o = small_run("kept");
+    struct counts c = {.stop_at = 9};
+    struct rn_train_events events = count_events(&c);
+    struct rn_train_result result;
+    struct rn_error err = {0};
+
+    (void)state;
+    train(&o, NULL, &result);
+    o.out = in_folder("again");
+    o.recompute = RN_RECOMPUTE_BLOCKS;
+    expect(rn_train(&o, &events, &result, &err), RN_ERR_STOPPED, &err,
+           "stopped after iteration", "again");
+    c.stop_at = 9 + c.asked;
+    expect(rn_train_resume(o.out, &events, &result, &err), RN_ERR_STOPPED, &err,
+           "stopped after iteration", "again");
+    edit_run(in_folder("again/run.json"), "\"recompute\": 3", "\"other\": 3");
+    if (rn_train_resume(o.out, NULL, &result, &err) != RN_OK)
+        fail_msg("%s", err.msg);
+    assert_same_run(in_folder("kept"), in_folder("again"));
+}
+
 /* ------------------------------------------------------------- learning */
 
 static void test_learns(void **state)
@@ -640,6 +687,7 @@ static const struct bad_number {
     double value;
     const char *says[2];
 } bad_numbers[] = {
+    {FIELD(recompute), INT, 4, {"recompute 4", "from 0 to 3"}},
     {FIELD(batch), INT, 0, {"batch 0", "from 1"}},
     {FIELD(batch), INT, 91, {"batch 91", "90 training images"}},
     {FIELD(threads), INT, -1, {"threads -1", "from 0"}},
@@ -710,28 +758,6 @@ static void test_bad_options(void **state)
     assert_false(rn_is_folder(in_folder("bad")));
 }
 
-/* Replace text in a run's run.json. */
-static void edit_run(const char *path, const char *from, const char *to)
-{
-    uint8_t *bytes;
-    size_t size;
-    char *at, *text;
-    int length;
-
-    read_whole(path, &bytes, &size);
-    at = strstr((char *)bytes, from);
-    if (at == NULL) {
-        fail_msg("%s has no %s", path, from);
-        return;
-    }
-    length = asprintf(&text, "%.*s%s%s", (int)(at - (char *)bytes), bytes, to,
-                      at + strlen(from));
-    assert_true(length > 0);
-    assert_int_equal(rn_file_write(path, text, (size_t)length, NULL), RN_OK);
-    free(text);
-    rn_free(bytes);
-}
-
 static const struct edit {
     const char *from, *to;
     int code;
@@ -783,6 +809,7 @@ int main(void)
         cmocka_unit_test(test_killed), /* first: it forks */
         cmocka_unit_test(test_stopped),
         cmocka_unit_test(test_finished_run_resumes_to_itself),
+        cmocka_unit_test(test_recompute),
         cmocka_unit_test(test_learns),
         cmocka_unit_test(test_overfits),
         cmocka_unit_test(test_same_seed_same_run),

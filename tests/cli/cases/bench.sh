@@ -6,4 +6,9 @@ grep -c 'layer[123].*conv[12]' out > convs
 [ "$(cat convs)" -ge 18 ] || cat out
 grep -o '^step  *pass  *algorithm  *ms  *share %.*' out | tr -s ' '
 grep -o '^convolution and fc, [a-z ]*[a-z]' out
+# What is made again is told apart.
+resnet bench resnet8 --size 8 --batch 4 --seconds 0.1 --mode train --layers \
+    --recompute blocks > out
+grep '^layer1.0.conv1 ' out | grep -o 'conv1\|recompute\|forward\|backward [a-z]*'
+grep -o '^convolution, [a-z ]*[a-z]' out
 grep -o '^measured peak  *[1-9]' out | tr -d '1-9'

@@ -11,6 +11,7 @@ mistake 'resume = run\n'
 mistake 'iterations = 5\nepochs = 1\n'
 mistake 'net =\n'
 mistake 'exact = perhaps\n'
+mistake 'recompute = all\n'
 mistake 'net = resnet8\n\0'
 fails resnet train synthetic:1x8x8:4 --out run --recipe missing.conf
 
@@ -21,11 +22,12 @@ batch=16
 epochs = 3
 augment = none
 exact = yes
+recompute = blocks
 END
 prepare resnet train synthetic:1x8x8:4:64 --out run --recipe small.conf \
     --iterations 2 --batch 8
 grep -o '"net": *"[^"]*"' run/run.json | sort -u | tr -d ' '
-grep -o '"\(batch\|iterations\|epochs\|exact\)": *[0-9.]*' run/run.json |
+grep -o '"\(batch\|iterations\|epochs\|exact\|recompute\)": *[0-9.]*' run/run.json |
     tr -d ' '
 
 # Standard input is a file like others.
