@@ -464,7 +464,7 @@ RN_API int rn_train(const struct rn_train_options *options,
                     struct rn_train_result *result, struct rn_error *err);
 
 /** Go on with a run that was stopped or killed: same weights, to the bit,
- *  as if it had not been (same machine, threads and library). Returns what
+ *  as if it had not been (same machine and library). Returns what
  *  rn_train() does; RN_ERR_ARG when `run` holds none. */
 RN_API int rn_train_resume(const char *run,
                            const struct rn_train_events *events,

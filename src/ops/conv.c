@@ -2,6 +2,7 @@
 #include "ops/conv.h"
 
 #include "core/memory.h"
+#include "ops/weight_gradient.h"
 #include "ops/winograd.h"
 
 #include <dnnl.h>
@@ -75,29 +76,20 @@ static dnnl_status_t create_forward(dnnl_primitive_desc_t *pd,
 }
 
 static dnnl_status_t
-create_backward(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,
-                enum rn_conv_pass pass, dnnl_alg_kind_t alg,
-                const struct conv_descs *d, bool bias, const struct geometry *g,
-                dnnl_primitive_attr_t attr, const_dnnl_primitive_desc_t hint)
+create_backward_data(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,
+                     dnnl_alg_kind_t alg, const struct conv_descs *d,
+                     const struct geometry *g, dnnl_primitive_attr_t attr,
+                     const_dnnl_primitive_desc_t hint)
 {
-    bool data = pass == RN_CONV_BACKWARD_DATA;
 #if DNNL_VERSION_MAJOR >= 3
-    if (data)
-        return dnnl_convolution_backward_data_primitive_desc_create(
-            pd, engine, alg, d->src, d->weights, d->dst, g->stride, g->dilate,
-            g->pad_l, g->pad_r, hint, attr);
-    return dnnl_convolution_backward_weights_primitive_desc_create(
-        pd, engine, alg, d->src, d->weights, bias ? d->bias : NULL, d->dst,
-        g->stride, g->dilate, g->pad_l, g->pad_r, hint, attr);
+    return dnnl_convolution_backward_data_primitive_desc_create(
+        pd, engine, alg, d->src, d->weights, d->dst, g->stride, g->dilate,
+        g->pad_l, g->pad_r, hint, attr);
 #else
     dnnl_convolution_desc_t desc;
-    dnnl_status_t rc =
-        data ? dnnl_dilated_convolution_backward_data_desc_init(
-                   &desc, alg, &d->src, &d->weights, &d->dst, g->stride,
-                   g->dilate, g->pad_l, g->pad_r)
-             : dnnl_dilated_convolution_backward_weights_desc_init(
-                   &desc, alg, &d->src, &d->weights, bias ? &d->bias : NULL,
-                   &d->dst, g->stride, g->dilate, g->pad_l, g->pad_r);
+    dnnl_status_t rc = dnnl_dilated_convolution_backward_data_desc_init(
+        &desc, alg, &d->src, &d->weights, &d->dst, g->stride, g->dilate,
+        g->pad_l, g->pad_r);
     return rc ? rc : dnnl_primitive_desc_create(pd, &desc, attr, engine, hint);
 #endif
 }
@@ -205,8 +197,11 @@ enum { M_SRC, M_WEIGHTS, M_BIAS, M_DST, M_SCRATCH, M_PACK_FROM, M_COUNT };
 
 struct rn_conv {
     struct rn_conv_config config;
-    bool ours; /* Winograd; nothing of oneDNN's is made then */
-    struct rn_winograd winograd;
+    const struct own *own; /* ours; nothing of oneDNN's is made then */
+    union {
+        struct rn_winograd winograd;
+        struct rn_weight_gradient direct;
+    } plan;
     dnnl_engine_t engine;
     dnnl_stream_t stream;
     dnnl_primitive_desc_t pd;
@@ -319,8 +314,8 @@ static dnnl_status_t make_pd(struct rn_conv *conv, dnnl_alg_kind_t alg,
     rc = create_forward(&hint, conv->engine, dnnl_forward_training, alg, d,
                         c->bias, &g, attr);
     if (!rc)
-        rc = create_backward(&conv->pd, conv->engine, c->pass, alg, d, c->bias,
-                             &g, attr, hint);
+        rc = create_backward_data(&conv->pd, conv->engine, alg, d, &g, attr,
+                                  hint);
     dnnl_primitive_desc_destroy(hint);
     return rc;
 }
@@ -364,8 +359,8 @@ struct role {
     int arg;
 };
 
-/* What each memory is to oneDNN, by pass. */
-static const struct role roles[RN_CONV_PASSES][M_SCRATCH + 1] = {
+/* What each memory is to oneDNN, by pass: weight gradients are all ours. */
+static const struct role roles[RN_CONV_BACKWARD_WEIGHTS][M_SCRATCH + 1] = {
     {{dnnl_query_src_md, DNNL_ARG_SRC},
      {dnnl_query_weights_md, DNNL_ARG_WEIGHTS},
      {dnnl_query_undef, DNNL_ARG_BIAS},
@@ -374,11 +369,6 @@ static const struct role roles[RN_CONV_PASSES][M_SCRATCH + 1] = {
     {{dnnl_query_diff_src_md, DNNL_ARG_DIFF_SRC},
      {dnnl_query_weights_md, DNNL_ARG_WEIGHTS},
      {dnnl_query_undef, DNNL_ARG_BIAS},
-     {dnnl_query_diff_dst_md, DNNL_ARG_DIFF_DST},
-     {dnnl_query_scratchpad_md, DNNL_ARG_SCRATCHPAD}},
-    {{dnnl_query_src_md, DNNL_ARG_SRC},
-     {dnnl_query_diff_weights_md, DNNL_ARG_DIFF_WEIGHTS},
-     {dnnl_query_undef, DNNL_ARG_DIFF_BIAS},
      {dnnl_query_diff_dst_md, DNNL_ARG_DIFF_DST},
      {dnnl_query_scratchpad_md, DNNL_ARG_SCRATCHPAD}},
 };
@@ -450,8 +440,7 @@ static dnnl_status_t build(struct rn_conv *conv, bool dry)
     describe(conv);
     conv->scratch_bytes =
         dnnl_memory_desc_get_size(query_md(conv, dnnl_query_scratchpad_md));
-    if (conv->config.pass != RN_CONV_BACKWARD_WEIGHTS)
-        rc = make_pack(conv, dry);
+    rc = make_pack(conv, dry);
     if (rc || dry)
         return rc;
     for (int i = 0; !rc && i <= M_SCRATCH; i++)
@@ -459,29 +448,82 @@ static dnnl_status_t build(struct rn_conv *conv, bool dry)
     return rc ? rc : dnnl_primitive_create(&conv->primitive, conv->pd);
 }
 
-static dnnl_status_t build_ours(struct rn_conv *conv)
+/* ------------------------------------------------------------------- ours */
+
+static void plan_winograd(struct rn_conv *conv)
 {
-    const struct rn_winograd *w = &conv->winograd;
-    rn_winograd_plan(&conv->winograd, &conv->config);
+    const struct rn_winograd *w = &conv->plan.winograd;
+    rn_winograd_plan(&conv->plan.winograd, &conv->config);
     conv->scratch_bytes = rn_winograd_scratch_floats(w) * sizeof(float);
     conv->packed_bytes = rn_winograd_packed_floats(w) * sizeof(float);
     conv->needs_pack = !conv->config.train;
-    snprintf(conv->algorithm, sizeof conv->algorithm, "winograd 4x4:%s",
+}
+
+static void run_winograd(const struct rn_conv *conv,
+                         const struct rn_conv_args *args)
+{
+    rn_winograd_run(&conv->plan.winograd, args);
+}
+
+static bool is_weight_gradient(const struct rn_conv_config *config)
+{
+    return config->pass == RN_CONV_BACKWARD_WEIGHTS;
+}
+
+static void plan_direct(struct rn_conv *conv)
+{
+    const struct rn_weight_gradient *g = &conv->plan.direct;
+    rn_weight_gradient_plan(&conv->plan.direct, &conv->config);
+    conv->scratch_bytes = rn_weight_gradient_scratch_floats(g) * sizeof(float);
+}
+
+static void run_direct(const struct rn_conv *conv,
+                       const struct rn_conv_args *args)
+{
+    rn_weight_gradient_run(&conv->plan.direct, args);
+}
+
+/** Algorithms of our own; the first that takes a convolution has it, oneDNN
+ *  what none takes. */
+static const struct own {
+    const char *name;
+    bool (*takes)(const struct rn_conv_config *config);
+    void (*plan)(struct rn_conv *conv);
+    void (*run)(const struct rn_conv *conv, const struct rn_conv_args *args);
+} owns[] = {
+    {"winograd 4x4", rn_winograd_pays, plan_winograd, run_winograd},
+    {"direct", is_weight_gradient, plan_direct, run_direct},
+};
+
+static const struct own *own_for(const struct rn_conv_config *config)
+{
+    for (size_t i = 0; i < sizeof owns / sizeof *owns; i++)
+        if (owns[i].takes(config))
+            return &owns[i];
+    return NULL;
+}
+
+static void build_own(struct rn_conv *conv)
+{
+    conv->own->plan(conv);
+    snprintf(conv->algorithm, sizeof conv->algorithm, "%s:%s", conv->own->name,
              rn_isa());
-    return dnnl_success;
 }
 
 int rn_conv_create(struct rn_conv **out, const struct rn_conv_config *config,
                    bool dry, struct rn_error *err)
 {
     struct rn_conv *conv = rn_alloc(1, sizeof *conv);
-    dnnl_status_t rc;
+    dnnl_status_t rc = dnnl_success;
     *out = NULL;
     if (!conv)
         return rn_fail_memory(err, sizeof *conv, "a convolution");
     memcpy(&conv->config, config, sizeof *config); /* padding too */
-    conv->ours = rn_winograd_pays(config);
-    rc = conv->ours ? build_ours(conv) : build(conv, dry);
+    conv->own = own_for(config);
+    if (conv->own)
+        build_own(conv);
+    else
+        rc = build(conv, dry);
     if (rc) {
         rn_conv_destroy(conv);
         return fail(err, config, "creating", rc);
@@ -546,8 +588,8 @@ int rn_conv_pack(struct rn_conv *conv, const float *from, float *packed,
         {DNNL_ARG_TO, conv->memory[M_WEIGHTS]},
     };
     dnnl_status_t rc;
-    if (conv->ours) {
-        rn_winograd_pack(&conv->winograd, from, packed);
+    if (conv->own) {
+        rn_winograd_pack(&conv->plan.winograd, from, packed);
         return RN_OK;
     }
     rc = set_pointer(conv, M_PACK_FROM, from);
@@ -565,12 +607,11 @@ static int run_onednn(struct rn_conv *conv, const struct rn_conv_args *a,
 {
     enum rn_conv_pass pass = conv->config.pass;
     bool data = pass == RN_CONV_BACKWARD_DATA;
-    bool weights = pass == RN_CONV_BACKWARD_WEIGHTS;
     const void *pointers[M_SCRATCH + 1] = {
         [M_SRC] = data ? a->diff_src : a->src,
-        [M_WEIGHTS] = weights ? a->diff_weights : a->weights,
-        [M_BIAS] = weights ? a->diff_bias : a->bias,
-        [M_DST] = pass == RN_CONV_FORWARD ? a->dst : a->diff_dst,
+        [M_WEIGHTS] = a->weights,
+        [M_BIAS] = a->bias,
+        [M_DST] = data ? a->diff_dst : a->dst,
         [M_SCRATCH] = a->scratch,
     };
     dnnl_exec_arg_t args[M_SCRATCH + 1];
@@ -592,8 +633,8 @@ static int run_onednn(struct rn_conv *conv, const struct rn_conv_args *a,
 int rn_conv_run(struct rn_conv *conv, const struct rn_conv_args *args,
                 struct rn_error *err)
 {
-    if (!conv->ours)
+    if (!conv->own)
         return run_onednn(conv, args, err);
-    rn_winograd_run(&conv->winograd, args);
+    conv->own->run(conv, args);
     return RN_OK;
 }

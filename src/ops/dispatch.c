@@ -2,45 +2,36 @@
 /* Which compilation of the kernels runs here. */
 #include "core/threads.h"
 #include "ops/conv.h"
+#include "ops/direct_kernels.h"
 #include "ops/kernels.h"
 #include "ops/winograd_kernels.h"
 
 #include <string.h>
 
-extern const struct rn_kernels rn_kernels_sse;
 #ifdef __x86_64__
-extern const struct rn_kernels rn_kernels_avx2, rn_kernels_avx512;
+/** struct TYPE *TYPE_get(void): that of rn_isa(). */
+#define DISPATCH(type)                                           \
+    extern const struct type type##_sse;                         \
+    extern const struct type type##_avx2, type##_avx512;         \
+    const struct type *type##_get(void)                          \
+    {                                                            \
+        const char *isa = rn_isa();                              \
+        if (!strcmp(isa, "avx512"))                              \
+            return &type##_avx512;                               \
+        return strcmp(isa, "avx2") ? &type##_sse : &type##_avx2; \
+    }
+#else
+#define DISPATCH(type)                   \
+    extern const struct type type##_sse; \
+    const struct type *type##_get(void)  \
+    {                                    \
+        return &type##_sse;              \
+    }
 #endif
 
-const struct rn_kernels *rn_kernels_get(void)
-{
-#ifdef __x86_64__
-    const char *isa = rn_isa();
-    if (!strcmp(isa, "avx512"))
-        return &rn_kernels_avx512;
-    if (!strcmp(isa, "avx2"))
-        return &rn_kernels_avx2;
-#endif
-    return &rn_kernels_sse;
-}
-
-extern const struct rn_wino_kernels rn_wino_kernels_sse;
-#ifdef __x86_64__
-extern const struct rn_wino_kernels rn_wino_kernels_avx2,
-    rn_wino_kernels_avx512;
-#endif
-
-const struct rn_wino_kernels *rn_wino_kernels_get(void)
-{
-#ifdef __x86_64__
-    const char *isa = rn_isa();
-    if (!strcmp(isa, "avx512"))
-        return &rn_wino_kernels_avx512;
-    if (!strcmp(isa, "avx2"))
-        return &rn_wino_kernels_avx2;
-#endif
-    return &rn_wino_kernels_sse;
-}
+DISPATCH(rn_kernels)
+DISPATCH(rn_wino_kernels)
+DISPATCH(rn_direct_kernels)
 
 double rn_kernel_peak_gflops(int threads)
 {

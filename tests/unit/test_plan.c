@@ -280,23 +280,87 @@ static void one_batch_is_learned_by_heart(void **state)
     lesson_close(&l);
 }
 
+static void lesson_equal(const struct lesson *a, const struct lesson *b,
+                         const char *what)
+{
+    size_t bytes = a->flat.count * sizeof(float);
+    if (memcmp(a->flat.value, b->flat.value, bytes) ||
+        memcmp(a->flat.momentum, b->flat.momentum, bytes))
+        fail_msg("%s: parameters or momentum differ", what);
+    if (memcmp(a->store->statistics, b->store->statistics,
+               a->store->statistics_count * sizeof(float)))
+        fail_msg("%s: running statistics differ", what);
+    if (memcmp(&a->result.loss, &b->result.loss, sizeof(double)))
+        fail_msg("%s: losses %.17g and %.17g", what, a->result.loss,
+                 b->result.loss);
+}
+
 static void the_same_steps_give_the_same_bits(void **state)
 {
     (void)state;
-    for (int threads = 1; threads <= 3; threads++)
+    for (int exact = 0; exact < 2; exact++) {
+        struct lesson a = lesson_open("resnet8", 12, 2, exact);
+        struct lesson b = lesson_open("resnet8", 12, 2, exact);
+        lesson_steps(&a, 4);
+        lesson_steps(&b, 4);
+        lesson_equal(&a, &b, "twice the same");
+        lesson_close(&a);
+        lesson_close(&b);
+    }
+}
+
+static const struct {
+    const char *net;
+    int size;
+} any_threads[] = {
+    {"resnet8", 32}, {"plain8", 12}, {"resnet18", 64}, {"resnet50", 64}};
+
+static void training_has_the_same_bits_on_any_threads(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(any_threads); i++)
         for (int exact = 0; exact < 2; exact++) {
-            struct lesson a = lesson_open("resnet8", 12, threads, exact);
-            struct lesson b = lesson_open("resnet8", 12, threads, exact);
-            size_t bytes = a.flat.count * sizeof(float);
-            lesson_steps(&a, 4);
-            lesson_steps(&b, 4);
-            assert_memory_equal(a.flat.value, b.flat.value, bytes);
-            assert_memory_equal(a.flat.momentum, b.flat.momentum, bytes);
-            assert_memory_equal(a.store->statistics, b.store->statistics,
-                                a.store->statistics_count * sizeof(float));
-            assert_memory_equal(&a.result.loss, &b.result.loss, sizeof(double));
-            lesson_close(&a);
-            lesson_close(&b);
+            const char *net = any_threads[i].net;
+            struct lesson one = lesson_open(net, any_threads[i].size, 1, exact);
+            lesson_steps(&one, 2);
+            for (int threads = 2; threads <= 5; threads++) {
+                struct lesson more =
+                    lesson_open(net, any_threads[i].size, threads, exact);
+                char what[80];
+                snprintf(what, sizeof what, "%s, %d threads and 1, exact %d",
+                         net, threads, exact);
+                lesson_steps(&more, 2);
+                lesson_equal(&one, &more, what);
+                lesson_close(&more);
+            }
+            lesson_close(&one);
+        }
+}
+
+static void logits_have_the_same_bits_on_any_threads(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(any_threads); i++)
+        for (int batch = 1; batch <= 8; batch += 7) {
+            struct rn_model *m =
+                model(any_threads[i].net, 10, any_threads[i].size, 3);
+            struct rn_store *store = store_of(m->graph, false);
+            float *images = random_floats(input_floats(m->graph, batch), 5);
+            float one[8 * 10], more[8 * 10];
+            for (int threads = 1; threads <= 5; threads++) {
+                struct rn_plan *plan =
+                    plan_of(store, RN_MODE_INFER, batch, threads, 0);
+                forward(plan, images, threads == 1 ? one : more);
+                rn_plan_destroy(plan);
+                if (threads > 1 &&
+                    memcmp(one, more, (size_t)batch * 10 * sizeof *one))
+                    fail_msg("%s, batch %d: logits on %d threads differ from "
+                             "those on 1",
+                             any_threads[i].net, batch, threads);
+            }
+            rn_store_destroy(store);
+            rn_model_destroy(m);
+            rn_free(images);
         }
 }
 
@@ -1112,6 +1176,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_batch_is_learned_by_heart),
         cmocka_unit_test(the_same_steps_give_the_same_bits),
+        cmocka_unit_test(training_has_the_same_bits_on_any_threads),
+        cmocka_unit_test(logits_have_the_same_bits_on_any_threads),
         cmocka_unit_test(nothing_is_read_before_it_is_written),
         cmocka_unit_test(padding_stays_zero),
         cmocka_unit_test(our_own_steps_allocate_nothing),

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * The inner loops of a weight gradient without transforms: the outer product
+ * of an input pixel's channels and an output pixel's gradients, summed over
+ * pixels in registers. direct_kernels.c is compiled once per instruction set.
+ */
+#ifndef RN_OPS_DIRECT_KERNELS_H
+#define RN_OPS_DIRECT_KERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/** Pixels to sum over: images of rows. Distances are in floats. */
+struct rn_pixels {
+    const float *x, *dy; /* of the first pixel */
+    size_t images, rows, columns;
+    size_t x_image, x_row, x_column;
+    size_t dy_image, dy_row; /* neighbouring columns are B apart */
+    size_t dy_block;         /* between two blocks of output channels */
+};
+
+/** Where the sums go: [input][B], a second block of outputs behind. */
+struct rn_sums_to {
+    float *dw;
+    size_t block;
+    bool first; /* written, else added to */
+};
+
+struct rn_direct_kernels {
+    /** A block of B input channels by one or two blocks of outputs. */
+    void (*channels)(const struct rn_pixels *pixels, int blocks,
+                     const struct rn_sums_to *to);
+    /** Inputs anywhere: number i at x + at[i], `count` of them, at most
+     *  `places`; at[] holds `places` entries all the same. */
+    void (*anywhere)(const struct rn_pixels *pixels, const size_t *at,
+                     int count, int blocks, const struct rn_sums_to *to);
+    /** Sum of dy over the pixels: the gradient of one block's bias. */
+    void (*bias)(const struct rn_pixels *pixels, float *db);
+    int places;
+};
+
+/** For rn_isa(). */
+const struct rn_direct_kernels *rn_direct_kernels_get(void);
+
+#endif
