@@ -3,11 +3,13 @@
 
     peers.py WAY MODE NET BATCH SIZE THREADS
 
-WAY is eager, channels_last, compiled, compiled_channels_last (PyTorch) or
-onnxruntime; MODE is train or infer. Says "ready" and a version once warm.
-After that each line "run SECONDS" on standard input is answered with images
-per second: the batch over the median time of a step.
+WAY is eager, channels_last, compiled, compiled_channels_last (PyTorch),
+onnxruntime, openvino_latency or openvino_throughput; MODE is train or infer.
+Once warm it says "ready" and one JSON object: "version" and "loaded_bytes",
+the peak memory before there was a network. After that each line "run
+SECONDS" on standard input is answered with images per second.
 """
+import json
 import statistics
 import sys
 import time
@@ -16,6 +18,50 @@ import torch
 from torch import nn
 
 import nets
+
+WARM_UP = 3  # steps
+
+
+# ---------------------------------------------------------------- measuring
+
+def stepwise(step, batch):
+    """Images per second of step(): the batch over its median time."""
+    def measure(seconds):
+        times = []
+        end = time.perf_counter() + seconds
+        while len(times) < WARM_UP or time.perf_counter() < end:
+            start = time.perf_counter()
+            step()
+            times.append(time.perf_counter() - start)
+        return batch / statistics.median(times)
+
+    return measure
+
+
+def queued(queue, batch):
+    """Images per second of a queue of requests that is never empty: as many
+    batches as there are requests over the median time these take."""
+    done = []
+    queue.set_callback(lambda *_: done.append(time.perf_counter()))
+    requests = len(queue)
+
+    def measure(seconds):
+        done.clear()
+        end = time.perf_counter() + seconds
+        while len(done) < 2 * requests or time.perf_counter() < end:
+            queue.start_async()
+        full = sorted(done)
+        queue.wait_all()
+        times = [b - a for a, b in zip(full, full[requests:])]
+        return requests * batch / statistics.median(times)
+
+    return measure
+
+
+# ------------------------------------------------------------------ PyTorch
+
+def torch_version():
+    return "PyTorch " + torch.__version__.split("+")[0]
 
 
 def torch_setup(way, mode, net, batch, size):
@@ -32,11 +78,11 @@ def torch_setup(way, mode, net, batch, size):
     return model, images
 
 
-def torch_train(*work):
+def torch_train(way, net, batch, size, _):
     """zero_grad, forward, loss, backward, SGD as in the paper."""
-    model, images = torch_setup(*work)
+    model, images = torch_setup(way, "train", net, batch, size)
     classes = model.fc.out_features
-    labels = torch.randint(classes, (images.shape[0],))
+    labels = torch.randint(classes, (batch,))
     loss_of = nn.CrossEntropyLoss()
     sgd = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9,
                           weight_decay=1e-4)
@@ -46,136 +92,125 @@ def torch_train(*work):
         loss_of(model(images), labels).backward()
         sgd.step()
 
-    return step
+    return stepwise(step, batch), torch_version()
 
 
-def torch_infer(*work):
-    model, images = torch_setup(*work)
+def torch_infer(way, net, batch, size, _):
+    model, images = torch_setup(way, "infer", net, batch, size)
 
     def step():
-        with torch.inference_mode(not work[0].startswith("compiled")):
+        with torch.inference_mode(not way.startswith("compiled")):
             with torch.no_grad():
                 model(images)
 
-    return step
+    return stepwise(step, batch), torch_version()
 
 
-class OnnxGraph:
-    """A network as ONNX, batch norm folded into the convolutions."""
+# ----------------------------------------------- ONNX Runtime and OpenVINO
 
-    def __init__(self):
-        from onnx import helper, numpy_helper
-        self.helper = helper
-        self.to_tensor = numpy_helper.from_array
-        self.nodes = []
-        self.weights = []
-
-    def add(self, op, inputs, **attributes):
-        name = f"v{len(self.nodes)}"
-        self.nodes.append(
-            self.helper.make_node(op, inputs, [name], **attributes))
-        return name
-
-    def weight(self, tensor):
-        name = f"w{len(self.weights)}"
-        self.weights.append(self.to_tensor(tensor.detach().numpy(), name))
-        return name
-
-    def conv(self, x, conv, bn):
-        scale = bn.weight / torch.sqrt(bn.running_var + bn.eps)
-        weight = conv.weight * scale[:, None, None, None]
-        bias = bn.bias - bn.running_mean * scale
-        return self.add("Conv", [x, self.weight(weight), self.weight(bias)],
-                        kernel_shape=list(conv.kernel_size),
-                        strides=list(conv.stride),
-                        pads=list(conv.padding) * 2)
-
-    def block(self, x, block):
-        y = x
-        last = 3 if hasattr(block, "conv3") else 2
-        for i in range(1, last + 1):
-            y = self.conv(y, getattr(block, f"conv{i}"),
-                          getattr(block, f"bn{i}"))
-            if i < last:
-                y = self.add("Relu", [y])
-        if block.downsample is not None:
-            x = self.conv(x, *block.downsample)
-        return self.add("Relu", [self.add("Add", [y, x])])
-
-    def network(self, net, x):
-        x = self.add("Relu", [self.conv(x, net.conv1, net.bn1)])
-        if isinstance(net.maxpool, nn.MaxPool2d):
-            x = self.add("MaxPool", [x], kernel_shape=[3, 3], strides=[2, 2],
-                         pads=[1, 1, 1, 1])
-        for stage in range(net.stages):
-            for block in getattr(net, f"layer{stage + 1}"):
-                x = self.block(x, block)
-        x = self.add("Flatten", [self.add("GlobalAveragePool", [x])])
-        return self.add("Gemm", [x, self.weight(net.fc.weight),
-                                 self.weight(net.fc.bias)], transB=1)
-
-    def serialize(self, net, shape):
-        out = self.network(net, "images")
-        value = self.helper.make_tensor_value_info
-        graph = self.helper.make_graph(
-            self.nodes, "net", [value("images", 1, shape)],
-            [value(out, 1, [shape[0], net.fc.out_features])], self.weights)
-        model = self.helper.make_model(
-            graph, ir_version=8,
-            opset_imports=[self.helper.make_opsetid("", 17)])
-        return model.SerializeToString()
-
-
-def onnxruntime_infer(way, mode, name, batch, size):
-    import onnxruntime
+def onnx_work(name, batch, size):
+    """A network as ONNX, images for it, the logits PyTorch gives them."""
+    from onnx_graph import OnnxGraph
     net = nets.build(name).eval()
     images = torch.randn(batch, 3, size, size)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(
-        OnnxGraph().serialize(net, list(images.shape)), options,
-        providers=["CPUExecutionProvider"])
-    feed = {"images": images.numpy()}
-    [got] = session.run(None, feed)
     with torch.no_grad():
-        want = net(images)
+        logits = net(images)
+    model = OnnxGraph().serialize(net, list(images.shape))
+    return model, images.numpy(), logits
+
+
+def check(who, got, want):
     error = (torch.from_numpy(got) - want).abs().max() / want.abs().max()
     if not error < 1e-3:
-        sys.exit(f"ONNX Runtime computes something else: off by {error:.2g}")
-    return lambda: session.run(None, feed)
+        sys.exit(f"{who} computes something else: off by {error:.2g}")
 
 
-def measure(step, batch, seconds):
-    times = []
-    end = time.perf_counter() + seconds
-    while len(times) < 3 or time.perf_counter() < end:
-        start = time.perf_counter()
-        step()
-        times.append(time.perf_counter() - start)
-    return batch / statistics.median(times)
+def onnxruntime_infer(_, name, batch, size, threads):
+    import onnxruntime
+    model, images, logits = onnx_work(name, batch, size)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(
+        model, options, providers=["CPUExecutionProvider"])
+    feed = {"images": images}
+    check("ONNX Runtime", session.run(None, feed)[0], logits)
+    return (stepwise(lambda: session.run(None, feed), batch),
+            "ONNX Runtime " + onnxruntime.__version__)
 
 
-def version(way):
-    if way == "onnxruntime":
-        import onnxruntime
-        return "ONNX Runtime " + onnxruntime.__version__
-    return "PyTorch " + torch.__version__.split("+")[0]
+def openvino_compile(model, hint, threads):
+    """The model in float32; OpenVINO itself would choose bfloat16 where the
+    processor has it."""
+    import openvino
+    compiled = openvino.Core().compile_model(
+        openvino.Core().read_model(model, b""), "CPU",
+        {"PERFORMANCE_HINT": hint, "INFERENCE_PRECISION_HINT": "f32",
+         "INFERENCE_NUM_THREADS": threads})
+    used = {key: compiled.get_property(key) for key in
+            ("INFERENCE_PRECISION_HINT", "INFERENCE_NUM_THREADS")}
+    if used["INFERENCE_PRECISION_HINT"] != openvino.Type.f32:
+        sys.exit(f"OpenVINO does not compute in float32: {used}")
+    if used["INFERENCE_NUM_THREADS"] > threads:
+        sys.exit(f"OpenVINO takes more than {threads} threads: {used}")
+    return compiled
+
+
+def openvino_version(compiled):
+    import openvino
+    precision = compiled.get_property(
+        "INFERENCE_PRECISION_HINT").get_type_name()
+    requests = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
+    return (f"OpenVINO {openvino.__version__.split('-')[0]}, "
+            f"inference precision {precision}, requests {requests}")
+
+
+def openvino_infer(way, name, batch, size, threads):
+    import openvino
+    model, images, logits = onnx_work(name, batch, size)
+    hint = way.split("_")[1].upper()
+    compiled = openvino_compile(model, hint, threads)
+    # One request with the latency hint, as many as it asks for with the
+    # throughput hint.
+    queue = openvino.AsyncInferQueue(compiled)
+    for request in queue:
+        request.get_input_tensor().data[:] = images
+    queue[0].infer()
+    check("OpenVINO", queue[0].get_output_tensor().data, logits)
+    measure = (stepwise(lambda: queue[0].infer(), batch)
+               if hint == "LATENCY"
+               else queued(queue, batch))
+    return measure, openvino_version(compiled)
+
+
+# --------------------------------------------------------------------- main
+
+MAKERS = {"onnxruntime": onnxruntime_infer,
+          "openvino_latency": openvino_infer,
+          "openvino_throughput": openvino_infer}
+
+
+def peak_memory():
+    with open("/proc/self/status", encoding="ascii") as status:
+        for line in status:
+            if line.startswith("VmHWM:"):
+                return 1024 * int(line.split()[1])
+    return 0
 
 
 def main():
     way, mode, net = sys.argv[1:4]
     batch, size, threads = map(int, sys.argv[4:7])
+    loaded = peak_memory()
     torch.manual_seed(1)
     torch.set_num_threads(threads)
-    make = (onnxruntime_infer if way == "onnxruntime"
-            else torch_train if mode == "train" else torch_infer)
-    step = make(way, mode, net, batch, size)
-    for _ in range(3):
-        step()
-    print("ready", version(way), flush=True)
+    make = MAKERS.get(way, torch_train if mode == "train" else torch_infer)
+    measure, version = make(way, net, batch, size, threads)
+    measure(0)
+    print("ready", json.dumps({"version": version, "loaded_bytes": loaded}),
+          flush=True)
     for line in sys.stdin:
-        print(measure(step, batch, float(line.split()[1])), flush=True)
+        print(measure(float(line.split()[1])), flush=True)
 
 
 main()

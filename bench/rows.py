@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The table's rows: what is compared with whom, and the ratio aimed at."""
+import subprocess
+
+import sides
+from sides import BENCH, SideError, Work
+
+TORCH = ("eager", "channels_last", "compiled", "compiled_channels_last")
+INFERENCE = ("onnxruntime", "openvino_latency", "openvino_throughput")
+START = ("onnxruntime", "onnxruntime_unoptimised")
+
+# Seconds, about, on two processors: until a way is warm and probed, and for
+# torch.compile() on top.
+WARM_UP = 12
+COMPILE = {"resnet20": 30, "resnet110": 150, "resnet18": 35, "resnet50": 60,
+           "resnet152": 150}
+
+
+class Row:
+    """What speeds, memory and start-up have in common.
+
+    `more` is whether more is better, `target` the ratio of ours to the best
+    of theirs. Figures are printed divided by `unit_size`.
+    """
+    more = True
+    unit, unit_size, digits = "images/s", 1, 4
+
+    def __init__(self, name, title, target, ways, work=None):
+        self.name, self.title, self.target = name, title, target
+        self.peer_ways, self.work = ways, work
+
+    def ways(self, options):
+        if options.torch_infers and self.work and self.work.mode == "infer":
+            return TORCH + self.peer_ways
+        return self.peer_ways
+
+    def rounds(self, options):
+        return options.rounds
+
+    def prepare(self, options, folder):
+        """Write what the sides read."""
+
+    def ours(self, binary, options, _):
+        return sides.OurSpeed(binary, self.work, options.threads)
+
+    def theirs(self, way, options, _):
+        return sides.PeerSpeed(options.peers, way, self.work, options.threads)
+
+    def check(self, answers):
+        """Whether the sides, {name: side}, computed the same."""
+
+    def turn_seconds(self, options):
+        return options.seconds + 2
+
+    def estimate(self, options):
+        """Seconds the row takes, about; half the ways drop out."""
+        ways = self.ways(options)
+        compiled = sum(way.startswith("compiled") for way in ways)
+        sides = len(options.binaries) + 0.5 * len(ways)
+        return (len(ways) * WARM_UP
+                + compiled * COMPILE.get(self.work and self.work.net, 0)
+                + sides * self.rounds(options) * self.turn_seconds(options))
+
+
+class Memory(Row):
+    more = False
+    unit, unit_size = "MB", 1e6
+
+    def rounds(self, options):
+        return min(2, options.rounds)
+
+    def ours(self, binary, options, _):
+        return sides.OurMemory(binary, self.work, options.threads)
+
+    def theirs(self, way, options, _):
+        return sides.PeerMemory(options.peers, way, self.work,
+                                options.threads)
+
+    def turn_seconds(self, options):
+        return 15
+
+
+class Start(Row):
+    more = False
+    unit, unit_size, digits = "ms", 1e-3, 3
+
+    def rounds(self, options):
+        return 3 * options.rounds
+
+    def prepare(self, options, folder):
+        python = options.peers / "bin" / "python"
+        subprocess.run([python, "-B", BENCH / "cold_files.py", "resnet50",
+                        folder], check=True)
+
+    def ours(self, binary, options, folder):
+        return sides.OurStart(binary, folder, options.threads)
+
+    def theirs(self, way, options, folder):
+        return sides.PeerStart(options.peers, way, folder, options.threads)
+
+    def check(self, answers):
+        """The same class from everyone, as likely to 1 %."""
+        said = {name: (side.answer["index"], side.answer["probability"])
+                for name, side in answers.items()}
+        index, probability = said["ours"]
+        for name, (i, p) in said.items():
+            if i != index or abs(p - probability) > 0.01 * probability:
+                raise SideError(f"answers differ: ours {said['ours']}, "
+                                f"{name} {(i, p)}")
+
+    def turn_seconds(self, options):
+        return 1
+
+
+# Targets: ratio of medians.
+ROWS = {row.name: row for row in (
+    Row("train-resnet20", "train ResNet-20, CIFAR, batch 128", 1.5, TORCH,
+        Work("train", "resnet20", 128, 32)),
+    Row("train-resnet110", "train ResNet-110, CIFAR, batch 128", 1.6, TORCH,
+        Work("train", "resnet110", 128, 32)),
+    Row("train-resnet18", "train ResNet-18, 224, batch 32", 1.8, TORCH,
+        Work("train", "resnet18", 32, 224)),
+    Row("train-resnet50", "train ResNet-50, 224, batch 16", 1.5, TORCH,
+        Work("train", "resnet50", 16, 224)),
+    Row("infer-resnet18", "infer ResNet-18, 224, batch 16", 1.55, INFERENCE,
+        Work("infer", "resnet18", 16, 224)),
+    Row("infer-resnet50", "infer ResNet-50, 224, batch 16", 1.15, INFERENCE,
+        Work("infer", "resnet50", 16, 224)),
+    Row("infer-resnet50-1", "infer ResNet-50, 224, batch 1", 1.1, INFERENCE,
+        Work("infer", "resnet50", 1, 224)),
+    Row("infer-resnet152-1", "infer ResNet-152, 224, batch 1", 1.1, INFERENCE,
+        Work("infer", "resnet152", 1, 224)),
+    Memory("memory", "peak memory, train ResNet-50, batch 16", 0.5, TORCH,
+           Work("train", "resnet50", 16, 224)),
+    Start("start", "cold start to answer, ResNet-50", 0.5, START),
+)}

@@ -1,0 +1,173 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""bench/compare without its peers: who stays, what is reported."""
+import contextlib
+import io
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import types
+
+BENCH = pathlib.Path(os.environ["RN_SOURCE"]) / "bench"
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(BENCH))
+import contest  # noqa: E402
+import report  # noqa: E402
+from rows import ROWS  # noqa: E402
+from sides import Side, SideError  # noqa: E402
+
+SPEED, MEMORY = ROWS["train-resnet50"], ROWS["memory"]
+MACHINE = {"cpu": "a CPU", "processors": 2, "memory_bytes": 8e9,
+           "system": "a system", "threads": 2, "commit": "c", "date": "d",
+           "rounds": 3, "seconds_a_turn": 4, "load": 0.1}
+
+
+def equal(got, want, what):
+    if got != want:
+        raise AssertionError(f"{what}: {got!r}, expected {want!r}")
+
+
+def summary(row, figures):
+    return report.summarise(row, figures, {name: name for name in figures}, {})
+
+
+def speed_row():
+    return summary(SPEED, {"ours": [16.0, 12.0, 18.0], "also": [8, 8, 8],
+                           "eager": [8.0, 8.0, 14.0],
+                           "compiled": [10.0, 9.0, 10.0]})
+
+
+def test_speed():
+    found = speed_row()
+    equal(found["ratio"]["ours"], {"against": "compiled", "of_medians": 1.6,
+                                   "of_bests": 18 / 14}, "ratio")
+    ours = found["sides"]["ours"]
+    equal([ours[k] for k in ("median", "best", "min", "max")],
+          [16, 18, 12, 18], "median, best, spread")
+    equal(found["reached"], True, "1.6 against 1.5")
+    equal(found["ratio"]["also"]["of_medians"], 0.8, "also")
+    equal(found["also_over_ours"], 0.5, "also over ours")
+
+
+def test_speed_not_reached():
+    found = summary(SPEED, {"ours": [14.0], "eager": [10.0]})
+    equal(found["reached"], False, "1.4 against 1.5")
+
+
+def test_doubtful():
+    figures = {"ours": [16.0], "eager": [10.0]}
+    for probe, doubtful in ((9.0, False), (11.0, True), ("why", False)):
+        found = report.summarise(SPEED, figures, dict.fromkeys(figures, ""),
+                                 {"compiled": probe})
+        equal(found["doubtful"], doubtful, f"left out at {probe}")
+
+
+def test_memory():
+    found = summary(MEMORY, {"ours": [1e9, 2e9], "eager": [4e9, 4e9],
+                             "compiled": [3e9, 5e9]})
+    equal(found["ratio"]["ours"]["of_medians"], 0.375, "ratio of medians")
+    equal(found["ratio"]["ours"]["of_bests"], 1 / 3, "ratio of bests")
+    equal(found["reached"], True, "0.375 or less than 0.5")
+
+
+def test_no_peer():
+    found = summary(SPEED, {"ours": [14.0]})
+    equal("ratio" in found or "reached" in found, False, "a ratio")
+
+
+class Fake(Side):
+    """A side of known figures, the last for ever; none does not start."""
+
+    def __init__(self, figures):
+        self.figures, self.stopped, self.version = figures, False, "fake"
+
+    def start(self):
+        if not self.figures:
+            raise SideError("no such thing")
+
+    def run(self, _):
+        figure = self.figures[0]
+        self.figures = self.figures[1:] or [figure]
+        return figure
+
+    def stop(self):
+        self.stopped = True
+
+
+def enter(row, figures):
+    options = types.SimpleNamespace(keep_all=False, rounds=2, seconds=1)
+    found = contest.Contest(row, options, None)
+    fakes = {name: Fake(list(f)) for name, f in figures.items()}
+    with contextlib.redirect_stderr(io.StringIO()):
+        for name, fake in fakes.items():
+            found.enter(name, fake, 1)
+    return found, fakes
+
+
+def test_hopeless():
+    found, fakes = enter(SPEED, {"ours": [1], "slow": [5], "good": [10],
+                                 "near": [7.5], "last": [6], "none": [],
+                                 "unlucky": [4, 9]})
+    equal(list(found.sides), ["ours", "good", "near", "unlucky"],
+          "who stays")
+    equal(found.left_out, {"slow": 5, "last": 6, "none": "no such thing"},
+          "who is left out")
+    equal([name for name, fake in fakes.items() if fake.stopped],
+          ["slow", "last", "none"], "who is stopped")
+    found, _ = enter(MEMORY, {"ours": [99], "much": [10], "less": [6]})
+    equal(list(found.sides), ["ours", "less"], "who stays for memory")
+
+
+def run(*args):
+    return subprocess.run([sys.executable, BENCH / "compare", *args],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True)
+
+
+def test_help():
+    done = run("--help")
+    equal(done.returncode, 0, "status")
+    equal([name for name in ROWS if name not in done.stdout], [],
+          "rows not in the help")
+
+
+def test_unknown_row():
+    done = run("train-resnet51")
+    equal(done.returncode, 2, "status")
+    equal("unknown row 'train-resnet51'" in done.stdout, True, done.stdout)
+
+
+def test_show():
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "report.json"
+        path.write_text(json.dumps({"machine": MACHINE, "failed": {},
+                                    "rows": [speed_row()]}))
+        text, table = run("--show", path), run("--show", path, "--markdown")
+    equal(text.returncode + table.returncode, 0, text.stdout + table.stdout)
+    want = ("| 16.00 (12.00..18.00) | 10.00 (9.000..10.00) | compiled "
+            "| 1.60 (1.29) | 1.5 | yes "
+            "| 8.000 (8.000..8.000) | 0.80 (0.57) | 0.50 |")
+    equal(want in table.stdout, True, table.stdout)
+    equal("16.00 (12.00..18.00)" in text.stdout, True, text.stdout)
+
+
+def main():
+    tests = [value for name, value in globals().items()
+             if name.startswith("test_")]
+    failed = 0
+    print(f"1..{len(tests)}")
+    for i, test in enumerate(tests, 1):
+        try:
+            test()
+            print(f"ok {i} - {test.__name__}")
+        except AssertionError as error:
+            failed += 1
+            print("# " + str(error).replace("\n", "\n# "))
+            print(f"not ok {i} - {test.__name__}")
+    return 1 if failed else 0
+
+
+sys.exit(main())
