@@ -205,6 +205,10 @@ struct rn_image {
     uint8_t *pixels; /**< rn_image_free() releases them */
 };
 
+enum rn_image_flags {
+    RN_IMAGE_AS_STORED = 1, /**< leave EXIF orientation alone */
+};
+
 /**
  * Decode JPEG, PNG or WebP, told by content, into 8-bit RGB. Turned as EXIF
  * says; grey and palettes become RGB, CMYK is taken as Adobe writes it, of 16
@@ -213,13 +217,14 @@ struct rn_image {
  * a side, 2^27 in all, or 2^28 bytes of file.
  *
  * @param name for messages.
+ * @param flags of rn_image_flags; 0 is the default.
  * @return RN_ERR_DATA when it is not such a picture, damaged or truncated.
  */
 RN_API int rn_image_decode(struct rn_image *out, const void *bytes, size_t size,
-                           const char *name, struct rn_error *err);
+                           const char *name, int flags, struct rn_error *err);
 
 /** The same from a file. @return RN_ERR_IO, too. */
-RN_API int rn_image_load(struct rn_image *out, const char *path,
+RN_API int rn_image_load(struct rn_image *out, const char *path, int flags,
                          struct rn_error *err);
 
 /** Resize to width x height pixels, to the byte as Pillow does. */
@@ -229,6 +234,28 @@ RN_API int rn_image_resize(struct rn_image *out, const struct rn_image *in,
 
 /** Release the pixels; the struct itself is the caller's. */
 RN_API void rn_image_free(struct rn_image *image);
+
+/** The pictures that a path stands for. */
+struct rn_pictures;
+
+/**
+ * Find them: the file itself, or those of a folder and the folders below it
+ * (symbolic links are followed), in byte order. In folders the name tells:
+ * .jpg, .jpeg, .png, .webp and some more, which are found to be refused later;
+ * hidden files are left out.
+ *
+ * @return RN_ERR_IO when it cannot be read, RN_ERR_DATA for a folder without
+ *         pictures.
+ */
+RN_API int rn_pictures_find(struct rn_pictures **out, const char *path,
+                            struct rn_error *err);
+RN_API size_t rn_pictures_count(const struct rn_pictures *pictures);
+/** Path of the i-th, borrowed, for rn_image_load().
+ *  @return RN_ERR_DATA or RN_ERR_IO (and the path) when it is known not to
+ *          load: a loop of links, a name that is not UTF-8, … */
+RN_API int rn_pictures_get(const struct rn_pictures *pictures, size_t i,
+                           const char **path, struct rn_error *err);
+RN_API void rn_pictures_destroy(struct rn_pictures *pictures);
 
 /** Resize, cut out the centre and normalise as the model was trained: `image`
  *  is float [C][H][W] of its input. A model that states no size has the

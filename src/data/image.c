@@ -140,47 +140,65 @@ static int orient(struct rn_image *image, int orientation, const char *name,
 
 /* -------------------------------------------------------------- the API */
 
+static int decode(struct rn_picture *p, int flags, struct rn_error *err)
+{
+    const struct format *format;
+    int rc;
+
+    if (p->size == 0)
+        return rn_fail(err, RN_ERR_DATA, "'%s' is empty", p->name);
+    format = recognise(p->bytes, p->size);
+    if (!format)
+        return rn_fail(err, RN_ERR_DATA,
+                       "'%s' is not a picture, expected JPEG, PNG or WebP",
+                       p->name);
+    if (!format->decode)
+        return rn_fail(err, RN_ERR_DATA,
+                       "'%s' is a %s file, expected JPEG, PNG or WebP", p->name,
+                       format->name);
+    rc = format->decode(p, err);
+    if (!rc && p->alpha)
+        over_white(&p->image);
+    if (!rc && p->orientation > 1 && p->orientation <= 8 &&
+        !(flags & RN_IMAGE_AS_STORED))
+        rc = orient(&p->image, p->orientation, p->name, err);
+    return rc;
+}
+
+static int decode_to(struct rn_image *out, struct rn_picture *p, int flags,
+                     struct rn_error *err)
+{
+    int rc = decode(p, flags, err);
+
+    if (rc)
+        rn_image_free(&p->image);
+    *out = p->image;
+    return rc;
+}
+
 int rn_image_decode_within(struct rn_image *out, const void *bytes, size_t size,
                            const char *name, size_t max_pixels,
                            struct rn_error *err)
 {
     struct rn_picture p = {
         .name = name, .bytes = bytes, .size = size, .max_pixels = max_pixels};
-    const struct format *format;
-    int rc;
 
-    *out = (struct rn_image){0, 0, NULL};
-    if (size == 0)
-        return rn_fail(err, RN_ERR_DATA, "'%s' is empty", name);
-    format = recognise(bytes, size);
-    if (!format)
-        return rn_fail(err, RN_ERR_DATA,
-                       "'%s' is not a picture, expected JPEG, PNG or WebP",
-                       name);
-    if (!format->decode)
-        return rn_fail(err, RN_ERR_DATA,
-                       "'%s' is a %s file, expected JPEG, PNG or WebP", name,
-                       format->name);
-    rc = format->decode(&p, err);
-    if (!rc && p.alpha)
-        over_white(&p.image);
-    if (!rc && p.orientation > 1 && p.orientation <= 8)
-        rc = orient(&p.image, p.orientation, name, err);
-    if (rc)
-        rn_free(p.image.pixels);
-    else
-        *out = p.image;
-    return rc;
+    return decode_to(out, &p, 0, err);
 }
 
 int rn_image_decode(struct rn_image *out, const void *bytes, size_t size,
-                    const char *name, struct rn_error *err)
+                    const char *name, int flags, struct rn_error *err)
 {
-    return rn_image_decode_within(out, bytes, size, name, RN_IMAGE_MAX_PIXELS,
-                                  err);
+    struct rn_picture p = {.name = name,
+                           .bytes = bytes,
+                           .size = size,
+                           .max_pixels = RN_IMAGE_MAX_PIXELS};
+
+    return decode_to(out, &p, flags, err);
 }
 
-int rn_image_load(struct rn_image *out, const char *path, struct rn_error *err)
+int rn_image_load(struct rn_image *out, const char *path, int flags,
+                  struct rn_error *err)
 {
     uint8_t *bytes;
     size_t size;
@@ -188,7 +206,7 @@ int rn_image_load(struct rn_image *out, const char *path, struct rn_error *err)
 
     *out = (struct rn_image){0, 0, NULL};
     if (!rc)
-        rc = rn_image_decode(out, bytes, size, path, err);
+        rc = rn_image_decode(out, bytes, size, path, flags, err);
     rn_free(bytes);
     return rc;
 }

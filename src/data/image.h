@@ -44,7 +44,8 @@ int rn_webp_decode(struct rn_picture *p, struct rn_error *err);
  *  it tells none. */
 int rn_exif_orientation(const uint8_t *bytes, size_t size);
 
-/** rn_image_decode() with another bound on the pixels (fuzzing). */
+/** rn_image_decode() without flags and with another bound on the pixels, for
+ *  fuzzing. */
 int rn_image_decode_within(struct rn_image *out, const void *bytes, size_t size,
                            const char *name, size_t max_pixels,
                            struct rn_error *err);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Names of classes, from text files with one name a line. */
+#include "data/pictures.h"
 #include "data/reader.h"
 
 #include "core/file.h"
@@ -29,21 +30,43 @@ static size_t utf8_length(uint8_t c)
     return c >> 3 == 0x1e ? 4 : 0;
 }
 
-/* Whether a character fits into a name: model files keep names as JSON, and
- * terminals print them. */
-static bool fits(const uint8_t *s, size_t length)
+/* The character that those bytes make, -1 for none. */
+static int32_t decode(const uint8_t *s, size_t length)
 {
-    static const uint32_t least[] = {0, 0x20, 0x80, 0x800, 0x10000};
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
     uint32_t code = length == 1 ? s[0] : s[0] & (0x7fu >> length);
 
     for (size_t k = 1; k < length; k++) {
         if ((s[k] & 0xc0) != 0x80)
-            return false;
+            return -1;
         code = code << 6 | (s[k] & 0x3f);
     }
-    if (code < least[length] || code > 0x10ffff)
-        return false;
-    return (code < 0x7f || code > 0x9f) && (code < 0xd800 || code > 0xdfff);
+    if (code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff) ||
+        (length > 1 && code < least[length]))
+        return -1;
+    return (int32_t)code;
+}
+
+/* Whether a character fits into a name: model files keep names as JSON, and
+ * terminals print them. */
+static bool fits(const uint8_t *s, size_t length)
+{
+    int32_t code = decode(s, length);
+
+    return code >= 0x20 && (code < 0x7f || code > 0x9f);
+}
+
+bool rn_is_utf8(const char *text)
+{
+    const uint8_t *s = (const uint8_t *)text;
+    size_t length;
+
+    for (size_t size = strlen(text); size; size -= length, s += length) {
+        length = utf8_length(*s);
+        if (!length || length > size || decode(s, length) < 0)
+            return false;
+    }
+    return true;
 }
 
 static bool name_valid(const uint8_t *s, size_t size)

@@ -140,7 +140,7 @@ static void check_decode(const char *prefix, const char *rest)
     if (sscanf(rest, "%250s %d %d %x", name + strlen(prefix), &w, &h, &sum) !=
         4)
         fail_msg("cannot read the record '%s'", rest);
-    if (rn_image_load(&image, path_of(name, path, sizeof path), &err))
+    if (rn_image_load(&image, path_of(name, path, sizeof path), 0, &err))
         fail_msg("%s", err.msg);
     assert_image(name, &image, w, h, sum);
     rn_image_free(&image);
@@ -206,7 +206,7 @@ static void bad_files_are_refused_by_name(void **state)
         snprintf(name, sizeof name, "corpus/%s", refused[i].file);
         path_of(name, path, sizeof path);
         snprintf(expected, sizeof expected, "'%s'%s", path, refused[i].message);
-        assert_int_equal(rn_image_load(&image, path, &err), RN_ERR_DATA);
+        assert_int_equal(rn_image_load(&image, path, 0, &err), RN_ERR_DATA);
         assert_string_equal(err.msg, expected);
         assert_null(image.pixels);
         assert_int_equal(image.width, 0);
@@ -220,7 +220,7 @@ static void check_refusal(const char *rest)
     struct rn_image image;
 
     snprintf(name, sizeof name, "corpus/%.250s", rest);
-    if (rn_image_load(&image, path_of(name, path, sizeof path), &err) !=
+    if (rn_image_load(&image, path_of(name, path, sizeof path), 0, &err) !=
             RN_ERR_DATA ||
         !strstr(err.msg, path))
         fail_msg("%s: got %d '%s'", name, err.code, err.msg);
@@ -238,11 +238,33 @@ static void files_that_cannot_be_read_are_named(void **state)
     struct rn_image image;
 
     (void)state;
-    assert_int_equal(rn_image_load(&image, "/no/such.jpg", &err), RN_ERR_IO);
+    assert_int_equal(rn_image_load(&image, "/no/such.jpg", 0, &err), RN_ERR_IO);
     assert_string_equal(
         err.msg, "cannot open '/no/such.jpg': No such file or directory");
-    assert_int_equal(rn_image_load(&image, "/", &err), RN_ERR_IO);
+    assert_int_equal(rn_image_load(&image, "/", 0, &err), RN_ERR_IO);
     assert_string_equal(err.msg, "cannot read '/': Is a directory");
+}
+
+/* The eight orientations are of the same stored pixels. */
+static void orientation_may_be_left_alone(void **state)
+{
+    char path[600], name[300];
+    struct rn_error err = {0};
+    struct rn_image image;
+    uint32_t sum = 0;
+
+    (void)state;
+    for (int i = 1; i <= 8; i++) {
+        snprintf(name, sizeof name, "corpus/jpeg-orientation-%d", i);
+        assert_int_equal(rn_image_load(&image, path_of(name, path, sizeof path),
+                                       RN_IMAGE_AS_STORED, &err),
+                         RN_OK);
+        assert_int_equal(image.width, 21);
+        if (i == 1)
+            sum = checksum(&image);
+        assert_int_equal(checksum(&image), sum);
+        rn_image_free(&image);
+    }
 }
 
 /* ------------------------------------------------- what the manifest says */
@@ -282,7 +304,7 @@ static void check_manifest_line(const char *line)
         fail_msg("cannot read '%s'", line);
     snprintf(name, sizeof name, "shared/decode/%s", file);
     path_of(name, path, sizeof path);
-    rc = rn_image_load(&image, path, &err);
+    rc = rn_image_load(&image, path, 0, &err);
     if (rc && (rc != RN_ERR_DATA || !strstr(err.msg, path)))
         fail_msg("%s: got %d '%s'", file, rc, err.msg);
     if ((rc == RN_OK) != is_taken(file, format, line))
@@ -329,7 +351,7 @@ static void stricter_refusals_say_why(void **state)
 
         snprintf(name, sizeof name, "shared/decode/%s", stricter[i].file);
         assert_int_equal(
-            rn_image_load(&image, path_of(name, path, sizeof path), &err),
+            rn_image_load(&image, path_of(name, path, sizeof path), 0, &err),
             RN_ERR_DATA);
         if (!strstr(err.msg, stricter[i].message))
             fail_msg("got '%s', expected '…%s'", err.msg, stricter[i].message);
@@ -345,12 +367,12 @@ static void check_primary(const char *rest)
 
     snprintf(name, sizeof name, "shared/decode/pngsuite/primary/%.*s",
              (int)strcspn(rest, " "), rest);
-    assert_int_equal(rn_image_load(&a, path_of(name, path, sizeof path), &err),
-                     RN_OK);
+    assert_int_equal(
+        rn_image_load(&a, path_of(name, path, sizeof path), 0, &err), RN_OK);
     snprintf(name, sizeof name, "shared/decode/pngsuite/primary_check/%.*s",
              (int)strcspn(rest, " "), rest);
-    assert_int_equal(rn_image_load(&b, path_of(name, path, sizeof path), &err),
-                     RN_OK);
+    assert_int_equal(
+        rn_image_load(&b, path_of(name, path, sizeof path), 0, &err), RN_OK);
     assert_image(name, &a, b.width, b.height, checksum(&b));
     rn_image_free(&a);
     rn_image_free(&b);
@@ -485,7 +507,7 @@ static void check_photo(const char *rest)
     snprintf(name, sizeof name, "shared/");
     if (sscanf(rest, "%250s 224 224 %x", name + strlen(name), &sum) != 2)
         fail_msg("cannot read the record '%s'", rest);
-    if (rn_image_load(&photo, path_of(name, path, sizeof path), &err))
+    if (rn_image_load(&photo, path_of(name, path, sizeof path), 0, &err))
         fail_msg("%s", err.msg);
     assert_view(name, &view, &photo, sum);
     rn_image_free(&photo);
@@ -581,7 +603,7 @@ static void failing_allocations_leave_nothing_behind(void **state)
             struct rn_error err = {0};
 
             rn_alloc_fail_after(++n);
-            rc = rn_image_load(&image, path, &err);
+            rc = rn_image_load(&image, path, 0, &err);
             if (!rc)
                 rc = rn_view_apply(&view, &image, pixels, &err);
             rn_alloc_fail_after(-1);
@@ -599,6 +621,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(made_pictures_decode_as_in_pillow),
         cmocka_unit_test(real_pictures_decode_as_in_pillow),
+        cmocka_unit_test(orientation_may_be_left_alone),
         cmocka_unit_test(bad_files_are_refused_by_name),
         cmocka_unit_test(every_bad_file_is_refused),
         cmocka_unit_test(files_that_cannot_be_read_are_named),

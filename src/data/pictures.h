@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Which files are pictures. */
+#ifndef RN_DATA_PICTURES_H
+#define RN_DATA_PICTURES_H
+
+#include "core/error.h"
+
+#include <stdbool.h>
+
+struct rn_picture_file {
+    char *path;
+    char *problem; /* why it cannot be loaded, or NULL */
+    int problem_code;
+};
+
+struct rn_pictures {
+    struct rn_picture_file *file;
+    size_t count, capacity;
+};
+
+/** Add the pictures in a folder and below it, in byte order; what looks like
+ *  one but cannot be loaded is added with its problem. RN_ERR_IO when a
+ *  folder cannot be read. */
+int rn_pictures_add_folder(struct rn_pictures *pictures, const char *folder,
+                           struct rn_error *err);
+/** Release the names; the struct itself is the caller's. */
+void rn_pictures_clear(struct rn_pictures *pictures);
+
+/** Names in a folder but for hidden ones, sorted by bytes, in an array that
+ *  ends with NULL; rn_folder_free() releases it. */
+int rn_folder_read(char ***names, const char *folder, struct rn_error *err);
+void rn_folder_free(char **names);
+
+/** Whether a name ends as those of pictures do (.jpg, .PNG, …). */
+bool rn_picture_named(const char *name);
+
+/** Whether a text is UTF-8; if not, rn_fail_utf8() names it, what is not
+ *  ASCII written as \xNN. */
+bool rn_is_utf8(const char *text);
+int rn_fail_utf8(struct rn_error *err, const char *what, const char *text);
+
+#endif
