@@ -109,14 +109,14 @@ static json_t *json_layers(const struct facts *facts)
 static void print_json(const struct facts *facts)
 {
     const struct rn_model_info *info = &facts->info;
-    const char shortcut[2] = {info->shortcut, '\0'};
+    const char *shortcut = rn_shortcut_name(info->shortcut);
     json_t *object = json_new(), *memory = json_new();
 
     json_put(object, "net", json_text(info->net));
     json_put(object, "input",
              json_shape(info->channels, info->height, info->width));
     json_put(object, "classes", json_count((uint64_t)info->classes));
-    json_put(object, "shortcut", json_text(shortcut));
+    json_put(object, "shortcut", json_text(shortcut ? shortcut : "-"));
     json_put(object, "stride", json_text(info->stride_v1 ? "v1" : "v1.5"));
     json_put(object, "params", json_count(info->params));
     json_put(object, "macs", json_count(info->macs));
@@ -174,7 +174,7 @@ static void print_text(const struct facts *facts)
     printf("\nnetwork      %s, input %dx%dx%d, %d classes", info->net,
            info->channels, info->height, info->width, info->classes);
     if (info->shortcut != '-')
-        printf(", shortcut %c", info->shortcut);
+        printf(", shortcut %s", rn_shortcut_name(info->shortcut));
     printf("\nparameters   %s\n", text_count(&t, info->params));
     printf("mult-adds    %s an image\n", text_count(&t, info->macs));
     printf("memory       training %s", text_bytes(&t, facts->train_bytes));

@@ -16,10 +16,11 @@ const struct option net_options[NET_OPTIONS] = {
      "3", "input channels"},
     {"size", "HxW", OPTION_SIZE, AT(height), 1, 65535, NULL,
      "the family's", "input height and width, or N for both"},
-    {"shortcut", "A|B|C", OPTION_LETTER, AT(shortcut), 0, 0, "A|B|C",
+    {"shortcut", "A|A-split|B|C", OPTION_LETTER, AT(shortcut), 0, 0,
+     "A|A-split|B|C",
      "the family's",
-     "shortcuts where sizes change: A zero padding, B projection, "
-     "C projection everywhere"},
+     "shortcuts where sizes change: A zero padding (A-split: half of it on each "
+     "side), B projection, C projection everywhere"},
     {"stride", "v1|v1.5", OPTION_INDEX, AT(stride_v1), 0, 0, "v1.5|v1", NULL,
      "where a bottleneck strides: first 1x1 (v1, the paper's) or 3x3"},
 };

@@ -4,6 +4,7 @@
 #include "cli.h"
 #include "output.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -229,7 +230,8 @@ static int store(const struct option *o, void *target, const char *value)
         *(int *)p = index;
         return 0;
     case OPTION_LETTER:
-        *(char *)p = value[0];
+        *(char *)p =
+            value[1] ? (char)tolower((unsigned char)value[0]) : value[0];
         return 0;
     case OPTION_WORD:
     case OPTION_TEXT:

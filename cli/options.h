@@ -16,7 +16,8 @@ enum option_type {
     OPTION_TEXT,   /* const char *, borrowed, not empty */
     OPTION_WORD,   /* const char *, one of words */
     OPTION_INDEX,  /* int: which of words */
-    OPTION_LETTER, /* char, one of words of one letter */
+    OPTION_LETTER, /* char: the letter that is one of words; the first one of a
+                      longer word, in lower case */
     OPTION_SIZE,   /* int[2]: "HxW" or "N", min..max each */
 };
 

@@ -46,10 +46,11 @@ static const struct option network_options[] = {
      "network; 'resnet info' lists them"},
     {"weights", "MODEL", OPTION_TEXT, AT(train.weights), 0, 0, NULL, NULL,
      "start from this model file, with its normalisation"},
-    {"shortcut", "A|B|C", OPTION_LETTER, AT(train.shortcut), 0, 0, "A|B|C",
+    {"shortcut", "A|A-split|B|C", OPTION_LETTER, AT(train.shortcut), 0, 0,
+     "A|A-split|B|C",
      "the family's",
-     "shortcuts where sizes change: A zero padding, B projection, "
-     "C projection everywhere"},
+     "shortcuts where sizes change: A zero padding (A-split: half of it on each "
+     "side), B projection, C projection everywhere"},
     {"stride", "v1|v1.5", OPTION_INDEX, AT(train.stride_v1), 0, 0, "v1.5|v1",
      NULL, "where a bottleneck strides: first 1x1 (v1, the paper's) or 3x3"},
 };

@@ -81,13 +81,17 @@ struct rn_net_options {
     int channels;  /**< 0: 3 */
     int height;    /**< 0: the family's own (32 or 224) */
     int width;     /**< 0: the same as height */
-    char shortcut; /**< 'A', 'B', 'C' (He et al. 2016, section 3.3); 0: the
-                      family's own */
+    char shortcut; /**< 'A', 'B', 'C' (He et al. 2016, section 3.3); 'a': A
+                      with half of its zero channels on each side, as some
+                      have it, not all at the end; 0: the family's own */
     int stride_v1; /**< bottleneck stride in the first 1x1 (the paper's)
                       instead of the 3x3 (v1.5, the default) */
 };
 
 RN_API void rn_net_defaults(struct rn_net_options *options);
+
+/** "A", "A-split" (for 'a'), "B" or "C"; NULL for other letters. */
+RN_API const char *rn_shortcut_name(char shortcut);
 
 /** Pattern or name of the i-th known network with a one-line description;
  *  NULL past the end. "resnet{6n+2}" stands for a family. */
@@ -143,7 +147,7 @@ RN_API const char *rn_interpolation_name(enum rn_interpolation how);
 struct rn_model_info {
     const char *net; /**< name, e.g. "resnet20"; borrowed */
     int channels, height, width, classes;
-    char shortcut; /**< 'A', 'B', 'C', or '-' for plain networks */
+    char shortcut; /**< as in rn_net_options, or '-' for plain networks */
     int stride_v1;
     uint64_t params; /**< trainable: weights, biases, batch norm's */
     uint64_t macs;   /**< multiply-adds of convolutions and fc, one image */

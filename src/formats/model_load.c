@@ -80,6 +80,13 @@ static int read_description(const struct rn_st_file *f, json_t **out,
     return rc;
 }
 
+/* A letter alone is for rn_net_resolve() to judge. */
+static bool get_shortcut(const char *text, char *out)
+{
+    *out = strcmp(text, rn_shortcut_name('a')) == 0 ? 'a' : text[0];
+    return *out == 'a' ? strlen(text) > 1 : strlen(text) == 1;
+}
+
 static int read_options(const char *path, const json_t *net,
                         struct rn_net_options *o, struct rn_error *err)
 {
@@ -94,12 +101,11 @@ static int read_options(const char *path, const json_t *net,
         return fail_field(path, "input", "[channels,height,width]", err);
     if (!get_int(json_object_get(net, "classes"), &o->classes))
         return fail_field(path, "classes", "a positive number", err);
-    if (!shortcut || strlen(shortcut) != 1)
-        return fail_field(path, "shortcut", "one letter", err);
+    if (!shortcut || !get_shortcut(shortcut, &o->shortcut))
+        return fail_field(path, "shortcut", "one letter or A-split", err);
     if (!stride || (strcmp(stride, rn_stride_name(true)) != 0 &&
                     strcmp(stride, rn_stride_name(false)) != 0))
         return fail_field(path, "stride", "\"v1\" or \"v1.5\"", err);
-    o->shortcut = shortcut[0];
     o->stride_v1 = strcmp(stride, rn_stride_name(true)) == 0;
     return RN_OK;
 }

@@ -22,10 +22,11 @@ void rn_pixel_mean_dim(const struct rn_model *model, size_t dim[RN_MEAN_DIMS])
 
 static json_t *network_json(const struct rn_net_spec *spec)
 {
-    const char shortcut[2] = {spec->shortcut, '\0'};
+    const char *shortcut = rn_shortcut_name(spec->shortcut);
     return json_pack("{s:s, s:s, s:i, s:b, s:s, s:s, s:[i,i,i], s:i}", "name",
                      spec->name, "family", spec->family, "depth", spec->depth,
-                     "plain", (int)spec->plain, "shortcut", shortcut, "stride",
+                     "plain", (int)spec->plain, "shortcut",
+                     shortcut ? shortcut : "-", "stride",
                      rn_stride_name(spec->stride_v1), "input", spec->input.c,
                      spec->input.h, spec->input.w, "classes", spec->classes);
 }

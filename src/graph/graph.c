@@ -376,7 +376,7 @@ int rn_graph_linear(struct rn_graph *g, int input, const char *name, int outs)
 }
 
 int rn_graph_subsample_pad(struct rn_graph *g, int input, const char *name,
-                           int channels, int stride)
+                           int channels, int before, int stride)
 {
     const struct rn_node *in = source(g, input, name);
     struct rn_node node = new_node(RN_OP_SUBSAMPLE_PAD, input, -1);
@@ -388,6 +388,13 @@ int rn_graph_subsample_pad(struct rn_graph *g, int input, const char *name,
                 name, in->shape.c, channels);
         return -1;
     }
+    if (before < 0 || before > channels - in->shape.c) {
+        rn_fail(&g->error, RN_ERR_ARG,
+                "'%s' cannot put %d zero channels before %d of %d", name,
+                before, in->shape.c, channels);
+        return -1;
+    }
+    node.before = before;
     /* A window of one pixel: ceil(size / stride) of them. */
     node.window = (struct rn_window){1, 1, stride, 0};
     node.shape.c = channels;

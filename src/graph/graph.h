@@ -22,8 +22,8 @@ enum rn_op {
     RN_OP_MAX_POOL,
     RN_OP_GLOBAL_AVG_POOL,
     RN_OP_LINEAR,
-    /** Shortcut option A: every stride-th pixel, zero channels appended
-     *  (He et al. 2016, section 3.3). */
+    /** Shortcut option A: every stride-th pixel, zero channels added (He et
+     *  al. 2016, section 3.3). */
     RN_OP_SUBSAMPLE_PAD,
     RN_OP_COUNT
 };
@@ -66,9 +66,10 @@ struct rn_node {
     int input[2]; /* values read; -1 where there is none */
     int param[4];
     struct rn_window window; /* conv, max pool; stride of subsample_pad */
-    float eps, momentum;     /* batch norm; momentum is the new value's share */
-    struct rn_shape shape;   /* of the value */
-    uint64_t macs;           /* convolutions and fc, one image */
+    int before;            /* subsample_pad: zero channels before the input's */
+    float eps, momentum;   /* batch norm; momentum is the new value's share */
+    struct rn_shape shape; /* of the value */
+    uint64_t macs;         /* convolutions and fc, one image */
 };
 
 struct rn_graph {
@@ -97,8 +98,9 @@ int rn_graph_max_pool(struct rn_graph *g, int input, const char *name,
                       struct rn_window window);
 int rn_graph_global_avg_pool(struct rn_graph *g, int input, const char *name);
 int rn_graph_linear(struct rn_graph *g, int input, const char *name, int outs);
+/** `before` of the zero channels precede the input's, the others follow. */
 int rn_graph_subsample_pad(struct rn_graph *g, int input, const char *name,
-                           int channels, int stride);
+                           int channels, int before, int stride);
 
 /** Whether a parameter is learned (running statistics are not). */
 bool rn_param_trainable(const struct rn_param *p);

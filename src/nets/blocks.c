@@ -47,6 +47,7 @@ static int shortcut(struct rn_graph *g, const struct rn_net_spec *spec, int x,
                     const char *block, int channels, int stride)
 {
     bool grows;
+    int before;
     char name[NAME_SIZE];
 
     if (g->error.code != RN_OK)
@@ -57,7 +58,10 @@ static int shortcut(struct rn_graph *g, const struct rn_net_spec *spec, int x,
     if (!grows)
         return x;
     join(name, block, "downsample");
-    return rn_graph_subsample_pad(g, x, name, channels, stride);
+    /* 'a': half of the new channels on each side, as a well-known
+     * reimplementation for CIFAR has it (akamaster/pytorch_resnet_cifar10). */
+    before = spec->shortcut == 'a' ? (channels - g->nodes[x].shape.c) / 2 : 0;
+    return rn_graph_subsample_pad(g, x, name, channels, before, stride);
 }
 
 /* y = ReLU(F(x) + shortcut(x)); plain networks have y = ReLU(F(x)). */

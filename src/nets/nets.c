@@ -242,6 +242,19 @@ static int resolve_sizes(struct rn_net_spec *spec, const struct family *family,
     return rc;
 }
 
+const char *rn_shortcut_name(char shortcut)
+{
+    static const struct {
+        char letter;
+        const char *name;
+    } names[] = {{'A', "A"}, {'a', "A-split"}, {'B', "B"}, {'C', "C"}};
+
+    for (size_t i = 0; i < COUNT(names); i++)
+        if (names[i].letter == shortcut)
+            return names[i].name;
+    return NULL;
+}
+
 static int resolve_shortcut(struct rn_net_spec *spec,
                             const struct family *family, char wanted,
                             struct rn_error *err)
@@ -256,7 +269,7 @@ static int resolve_shortcut(struct rn_net_spec *spec,
                        spec->name, wanted);
     }
     spec->shortcut = wanted ? wanted : family->shortcut;
-    if (strchr("ABC", spec->shortcut))
+    if (rn_shortcut_name(spec->shortcut))
         return RN_OK;
     return rn_fail(err, RN_ERR_ARG, "shortcut option '%c', expected A, B or C",
                    wanted);

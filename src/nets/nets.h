@@ -11,7 +11,7 @@ struct rn_net_spec {
     char family[16]; /* "cifar", "imagenet" */
     int depth;       /* weighted layers, projections not counted */
     bool plain;      /* no shortcuts */
-    char shortcut;   /* 'A', 'B', 'C'; '-' for plain */
+    char shortcut;   /* 'A', 'a', 'B', 'C'; '-' for plain */
     bool stride_v1;  /* bottleneck stride in the first 1x1 */
     int classes;
     struct rn_shape input;

@@ -104,30 +104,56 @@ static size_t pixel_of(struct rn_shape in, struct rn_shape out, int stride,
     return (y * (size_t)in.w + x) * (size_t)stride;
 }
 
+/* Part of a block of channels: `size` channels from `from` on, of another
+ * tensor's block, which go to `to` on. */
+struct piece {
+    ptrdiff_t block;
+    size_t from, to, size;
+};
+
+/* Block k of a tensor whose channel c is another's channel c + shift, as two
+ * pieces. They may lie in blocks the other does not have. */
+static void cut_block(size_t k, ptrdiff_t shift, size_t b,
+                      struct piece pieces[2])
+{
+    ptrdiff_t first = (ptrdiff_t)(k * b) + shift, size = (ptrdiff_t)b;
+    ptrdiff_t block = first >= 0 ? first / size : -((size - 1 - first) / size);
+    size_t from = (size_t)(first - block * size);
+    pieces[0] = (struct piece){block, from, 0, b - from};
+    pieces[1] = (struct piece){block + 1, 0, b - from, from};
+}
+
 void rn_subsample_pad(int n, struct rn_shape in, struct rn_shape out,
-                      int stride, int threads, const float *x, float *y)
+                      int before, int stride, int threads, const float *x,
+                      float *y)
 {
     struct rn_planes from = rn_planes_of(n, in, threads);
     struct rn_planes to = rn_planes_of(n, out, threads);
     size_t b = (size_t)to.block;
 #pragma omp parallel for num_threads(threads)
     for (size_t i = 0; i < to.n * to.blocks; i++) {
-        size_t image = i / to.blocks, block = i % to.blocks;
+        size_t image = i / to.blocks;
         float *dst = y + i * to.hw * b;
-        if (block >= from.blocks) {
-            memset(dst, 0, to.hw * b * sizeof *dst);
-            continue;
+        struct piece pieces[2];
+        cut_block(i % to.blocks, -before, b, pieces);
+        memset(dst, 0, to.hw * b * sizeof *dst);
+        for (int p = 0; p < 2; p++) {
+            const struct piece *c = &pieces[p];
+            if (c->size == 0 || c->block < 0 || (size_t)c->block >= from.blocks)
+                continue;
+            const float *src =
+                x + (image * from.blocks + (size_t)c->block) * from.hw * b;
+            for (size_t o = 0; o < to.hw; o++)
+                memcpy(dst + o * b + c->to,
+                       src + pixel_of(in, out, stride, o) * b + c->from,
+                       c->size * sizeof *dst);
         }
-        const float *src = x + (image * from.blocks + block) * from.hw * b;
-        for (size_t o = 0; o < to.hw; o++)
-            memcpy(dst + o * b, src + pixel_of(in, out, stride, o) * b,
-                   b * sizeof *dst);
     }
 }
 
 void rn_subsample_pad_backward(int n, struct rn_shape in, struct rn_shape out,
-                               int stride, int threads, const float *dy,
-                               float *dx)
+                               int before, int stride, int threads,
+                               const float *dy, float *dx)
 {
     struct rn_planes to = rn_planes_of(n, in, threads);
     struct rn_planes from = rn_planes_of(n, out, threads);
@@ -135,13 +161,22 @@ void rn_subsample_pad_backward(int n, struct rn_shape in, struct rn_shape out,
 #pragma omp parallel for num_threads(threads)
     for (size_t i = 0; i < to.n * to.blocks; i++) {
         size_t image = i / to.blocks, block = i % to.blocks;
-        const float *src = dy + (image * from.blocks + block) * from.hw * b;
-        float *dst = dx + i * to.hw * b;
         /* Channels that only exist in the output get no way back. */
         size_t used = block + 1 == to.blocks && tail ? tail : b;
+        float *dst = dx + i * to.hw * b;
+        struct piece pieces[2];
+        cut_block(block, before, b, pieces);
         memset(dst, 0, to.hw * b * sizeof *dst);
-        for (size_t o = 0; o < from.hw; o++)
-            memcpy(dst + pixel_of(in, out, stride, o) * b, src + o * b,
-                   used * sizeof *dst);
+        for (int p = 0; p < 2; p++) {
+            const struct piece *c = &pieces[p];
+            if (c->to >= used)
+                continue;
+            size_t size = c->size < used - c->to ? c->size : used - c->to;
+            const float *src =
+                dy + (image * from.blocks + (size_t)c->block) * from.hw * b;
+            for (size_t o = 0; o < from.hw; o++)
+                memcpy(dst + pixel_of(in, out, stride, o) * b + c->to,
+                       src + o * b + c->from, size * sizeof *dst);
+        }
     }
 }

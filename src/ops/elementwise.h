@@ -33,11 +33,13 @@ void rn_mask(const struct rn_planes *planes, const float *dy, const float *dy2,
 void rn_block_images(const struct rn_planes *planes, int channels,
                      const float *images, float *blocked);
 
-/** Every stride-th pixel; channels past x's are zero (shortcut option A). */
+/** Every stride-th pixel; `before` zero channels precede x's, and the others
+ *  follow (shortcut option A). */
 void rn_subsample_pad(int n, struct rn_shape in, struct rn_shape out,
-                      int stride, int threads, const float *x, float *y);
+                      int before, int stride, int threads, const float *x,
+                      float *y);
 void rn_subsample_pad_backward(int n, struct rn_shape in, struct rn_shape out,
-                               int stride, int threads, const float *dy,
-                               float *dx);
+                               int before, int stride, int threads,
+                               const float *dy, float *dx);
 
 #endif

@@ -188,7 +188,7 @@ static int run_subsample_pad(struct rn_plan *plan, struct rn_step *s,
     const struct rn_node *n = node_of(plan, s);
     (void)err;
     rn_subsample_pad(plan->options.batch, input_shape(plan, s), n->shape,
-                     n->window.stride, plan->options.threads,
+                     n->before, n->window.stride, plan->options.threads,
                      read_at(plan, s->a.buffer), rn_buffer_at(plan, s->out));
     return RN_OK;
 }
@@ -199,8 +199,8 @@ static int run_subsample_pad_backward(struct rn_plan *plan, struct rn_step *s,
     const struct rn_node *n = node_of(plan, s);
     (void)err;
     rn_subsample_pad_backward(plan->options.batch, input_shape(plan, s),
-                              n->shape, n->window.stride, plan->options.threads,
-                              rn_buffer_at(plan, s->dy),
+                              n->shape, n->before, n->window.stride,
+                              plan->options.threads, rn_buffer_at(plan, s->dy),
                               rn_buffer_at(plan, s->out));
     return RN_OK;
 }

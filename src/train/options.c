@@ -216,7 +216,7 @@ int rn_options_check(struct rn_train_options *o, struct rn_error *err)
         rc = rn_fail(err, RN_ERR_ARG,
                      "iterations %ld and epochs %g: only one may be given",
                      o->iterations, o->epochs);
-    if (rc == RN_OK && o->shortcut != 0 && strchr("ABC", o->shortcut) == NULL)
+    if (rc == RN_OK && o->shortcut != 0 && !rn_shortcut_name(o->shortcut))
         rc = rn_fail(err, RN_ERR_ARG, "shortcut '%c': expected A, B or C",
                      o->shortcut);
     if (rc == RN_OK && o->seed > INT64_MAX)

@@ -298,12 +298,13 @@ static void say_plan(const struct rn_trainer *t)
 static json_t *network_json(const struct rn_trainer *t)
 {
     const struct rn_net_spec *spec = &t->model->spec;
-    char shortcut[2] = {spec->shortcut, '\0'};
+    const char *shortcut = rn_shortcut_name(spec->shortcut);
 
     return json_pack("{s:s, s:[i,i,i], s:i, s:s, s:b, s:I, s:I}", "net",
                      spec->name, "input", spec->input.c, spec->input.h,
                      spec->input.w, "classes", spec->classes, "shortcut",
-                     shortcut, "stride_v1", (int)spec->stride_v1, "params",
+                     shortcut ? shortcut : "-", "stride_v1",
+                     (int)spec->stride_v1, "params",
                      (json_int_t)rn_graph_params(t->model->graph), "macs",
                      (json_int_t)rn_graph_macs(t->model->graph));
 }

@@ -214,7 +214,7 @@ static void forward(struct interpreter *t, int v)
                     (size_t)p.c.ih * (size_t)p.c.iw, p.x, p.y);
         break;
     case RN_OP_SUBSAMPLE_PAD:
-        ref_subsample_pad(&p.c, p.x, p.y);
+        ref_subsample_pad(&p.c, p.node->before, p.x, p.y);
         break;
     default:
         break;
@@ -253,7 +253,7 @@ static void backward(struct interpreter *t, int v, double *dx)
                              (size_t)p.c.ih * (size_t)p.c.iw, p.dy, dx);
         break;
     case RN_OP_SUBSAMPLE_PAD:
-        ref_subsample_pad_backward(&p.c, p.dy, dx);
+        ref_subsample_pad_backward(&p.c, p.node->before, p.dy, dx);
         break;
     default:
         break;
@@ -633,9 +633,11 @@ static int linear(struct maker *m, int x, int outs)
     return rn_graph_linear(m->g, x, name_next(m), outs);
 }
 
+/** A third of the new channels before the old ones. */
 static int subsample(struct maker *m, int x, int c, int stride)
 {
-    return rn_graph_subsample_pad(m->g, x, name_next(m), c, stride);
+    int before = m->g->error.code ? 0 : (c - m->g->nodes[x].shape.c) / 3;
+    return rn_graph_subsample_pad(m->g, x, name_next(m), c, before, stride);
 }
 
 static int cbr(struct maker *m, int x, int c, struct rn_window w)

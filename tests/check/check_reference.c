@@ -261,26 +261,27 @@ static void average(void **state)
     assert_int_equal(bad, 0);
 }
 
+/* The window's pad says how many zero channels come first. */
 static double subsample_value(void *data)
 {
     struct problem *p = data;
-    ref_subsample_pad(&p->c, p->x, p->y);
+    ref_subsample_pad(&p->c, p->c.pad, p->x, p->y);
     return dot(p->y, p->r, ref_outputs(&p->c));
 }
 
 static void subsample_pad(void **state)
 {
     static const struct ref_window cases[] = {
-        {2, 3, 5, 4, 7, 3, 2, 1, 1, 2, 0},
-        {1, 4, 3, 3, 4, 3, 3, 1, 1, 1, 0},
-        {2, 1, 7, 7, 5, 3, 3, 1, 1, 3, 0},
+        {2, 3, 5, 4, 7, 3, 2, 1, 1, 2, 0}, {1, 4, 3, 3, 4, 3, 3, 1, 1, 1, 0},
+        {2, 1, 7, 7, 5, 3, 3, 1, 1, 3, 0}, {2, 3, 5, 4, 9, 3, 2, 1, 1, 2, 3},
+        {1, 4, 3, 3, 5, 3, 3, 1, 1, 1, 1},
     };
     int bad = 0;
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct problem *p = new_problem(80 + i);
         p->c = cases[i];
-        ref_subsample_pad_backward(&p->c, p->r, p->dx);
+        ref_subsample_pad_backward(&p->c, p->c.pad, p->r, p->dx);
         bad += check_gradient("subsample", "diff_src", subsample_value, p, p->x,
                               p->dx, ref_inputs(&p->c));
         free(p);

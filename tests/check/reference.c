@@ -315,24 +315,28 @@ void ref_average_backward(size_t planes, size_t hw, const double *dy,
 
 /* --------------------------------------------------------------- option A */
 
-void ref_subsample_pad(const struct ref_window *c, const double *x, double *y)
+void ref_subsample_pad(const struct ref_window *c, int before, const double *x,
+                       double *y)
 {
     for (size_t i = 0; i < ref_outputs(c); i++) {
         struct place o = place_of(i, c->oc, c->oh, c->ow);
-        y[i] = o.c < c->ic
-                   ? input_at(c, x, o.n, o.c, o.y * c->stride, o.x * c->stride)
-                   : 0;
+        int channel = o.c - before;
+        y[i] =
+            channel >= 0 && channel < c->ic
+                ? input_at(c, x, o.n, channel, o.y * c->stride, o.x * c->stride)
+                : 0;
     }
 }
 
-void ref_subsample_pad_backward(const struct ref_window *c, const double *dy,
-                                double *dx)
+void ref_subsample_pad_backward(const struct ref_window *c, int before,
+                                const double *dy, double *dx)
 {
     memset(dx, 0, ref_inputs(c) * sizeof *dx);
     for (size_t i = 0; i < ref_outputs(c); i++) {
         struct place o = place_of(i, c->oc, c->oh, c->ow);
-        if (o.c < c->ic)
-            dx[index_of(o.n, o.c, o.y * c->stride, o.x * c->stride, c->ic,
+        int channel = o.c - before;
+        if (channel >= 0 && channel < c->ic)
+            dx[index_of(o.n, channel, o.y * c->stride, o.x * c->stride, c->ic,
                         c->ih, c->iw)] += dy[i];
     }
 }

@@ -83,10 +83,11 @@ void ref_average(size_t planes, size_t hw, const double *x, double *y);
 void ref_average_backward(size_t planes, size_t hw, const double *dy,
                           double *dx);
 
-/** Every stride-th pixel; channels from ic on are zero. */
-void ref_subsample_pad(const struct ref_window *c, const double *x, double *y);
-void ref_subsample_pad_backward(const struct ref_window *c, const double *dy,
-                                double *dx);
+/** Every stride-th pixel; `before` zero channels, then x's, then zeros. */
+void ref_subsample_pad(const struct ref_window *c, int before, const double *x,
+                       double *y);
+void ref_subsample_pad_backward(const struct ref_window *c, int before,
+                                const double *dy, double *dx);
 
 /** Sum of the cross-entropies of softmax against (1 - smoothing) one-hot +
  *  smoothing / classes; diff is the gradient of their mean. */

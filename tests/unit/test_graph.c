@@ -81,9 +81,9 @@ static void subsampling_rounds_up(void **state)
     struct rn_graph *g = with_input(16, 9, 32);
 
     (void)state;
-    expect_shape(g, rn_graph_subsample_pad(g, 0, "a", 32, 2), 32, 5, 16);
-    expect_shape(g, rn_graph_subsample_pad(g, 0, "b", 64, 1), 64, 9, 32);
-    expect_shape(g, rn_graph_subsample_pad(g, 0, "c", 16, 50), 16, 1, 1);
+    expect_shape(g, rn_graph_subsample_pad(g, 0, "a", 32, 0, 2), 32, 5, 16);
+    expect_shape(g, rn_graph_subsample_pad(g, 0, "b", 64, 0, 1), 64, 9, 32);
+    expect_shape(g, rn_graph_subsample_pad(g, 0, "c", 16, 0, 50), 16, 1, 1);
     assert_int_equal(g->nodes[1].window.stride, 2);
     assert_int_equal(g->n_params, 0);
     rn_graph_destroy(g);
@@ -118,7 +118,7 @@ static void a_network_is_described(void **state)
     (void)state;
     x = rn_graph_batch_norm(g, x, "n");
     x = rn_graph_relu(g, x, "r");
-    y = rn_graph_subsample_pad(g, 0, "s", 4, 1);
+    y = rn_graph_subsample_pad(g, 0, "s", 4, 0, 1);
     x = rn_graph_add(g, x, y, "a");
     x = rn_graph_max_pool(g, x, "m", window);
     x = rn_graph_global_avg_pool(g, x, "g");
@@ -197,10 +197,16 @@ static void impossible_shapes_are_refused(void **state)
     g = with_input(3, 1, 1);
     expect_error(g, rn_graph_linear(g, 0, "fc", -1), "'fc' has -1 outputs");
     g = with_input(8, 8, 8);
-    expect_error(g, rn_graph_subsample_pad(g, 0, "s", 4, 1),
+    expect_error(g, rn_graph_subsample_pad(g, 0, "s", 4, 0, 1),
                  "'s' cannot pad 8 channels to 4");
     g = with_input(8, 8, 8);
-    expect_error(g, rn_graph_subsample_pad(g, 0, "s", 8, 0), "'s' has 0");
+    expect_error(g, rn_graph_subsample_pad(g, 0, "s", 8, 0, 0), "'s' has 0");
+    g = with_input(8, 8, 8);
+    expect_error(g, rn_graph_subsample_pad(g, 0, "s", 11, 4, 1),
+                 "'s' cannot put 4 zero channels before 8 of 11");
+    g = with_input(8, 8, 8);
+    expect_error(g, rn_graph_subsample_pad(g, 0, "s", 11, -1, 1),
+                 "'s' cannot put -1 zero channels");
     g = with_input(8, 8, 8);
     rn_graph_conv(g, 0, "c", 8, five, false);
     expect_error(g, rn_graph_add(g, 0, 1, "sum"),
@@ -249,7 +255,7 @@ static void the_first_failure_stays(void **state)
     x = rn_graph_add(g, x, x, "add");
     x = rn_graph_max_pool(g, x, "pool", three);
     x = rn_graph_global_avg_pool(g, x, "avg");
-    x = rn_graph_subsample_pad(g, x, "pad", 8, 1);
+    x = rn_graph_subsample_pad(g, x, "pad", 8, 0, 1);
     x = rn_graph_linear(g, x, "fc", 10);
     assert_int_equal(rn_graph_input(g, (struct rn_shape){1, 1, 1}), -1);
     assert_int_equal(g->n_nodes, 1);

@@ -375,6 +375,7 @@ static void models_read_back_to_the_bit(void **state)
         {"resnet8", {.classes = 10}},
         {"plain8", {.classes = 100, .channels = 1, .height = 28}},
         {"resnet14", {.shortcut = 'B'}},
+        {"resnet14", {.shortcut = 'a'}},
         {"cifar-resnet50", {.classes = 2, .channels = 1, .height = 8}},
         {"resnet18", {.classes = 5, .height = 33, .width = 47}},
         {"resnet50", {.classes = 2, .stride_v1 = 1, .shortcut = 'C'}},

@@ -212,7 +212,7 @@ static void options_combine(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT(nets); i++)
-        for (const char *s = "ABC"; *s; s++)
+        for (const char *s = "AaBC"; *s; s++)
             for (int v1 = 0; v1 <= (strcmp(nets[i], "resnet50") == 0); v1++) {
                 const struct rn_net_options options = {.classes = 7,
                                                        .channels = 1,
@@ -239,9 +239,10 @@ static void projections_are_counted(void **state)
     } cases[] = {
         {"resnet34", 'A', 0, 3},  {"resnet34", 'B', 3, 0},
         {"resnet34", 'C', 16, 0}, {"resnet50", 'A', 0, 4},
-        {"resnet50", 'B', 4, 0},  {"resnet50", 'C', 16, 0},
-        {"resnet20", 'A', 0, 2},  {"resnet20", 'B', 2, 0},
-        {"resnet20", 'C', 9, 0},  {"plain20", 0, 0, 0},
+        {"resnet20", 'a', 0, 2},  {"resnet50", 'B', 4, 0},
+        {"resnet50", 'C', 16, 0}, {"resnet20", 'A', 0, 2},
+        {"resnet20", 'B', 2, 0},  {"resnet20", 'C', 9, 0},
+        {"plain20", 0, 0, 0},
     };
 
     (void)state;

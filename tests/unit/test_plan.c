@@ -439,7 +439,7 @@ static struct rn_graph *graph_without_convolutions(void)
     x = rn_graph_max_pool(g, x, "pool", w);
     y = rn_graph_batch_norm(g, x, "bn2");
     x = rn_graph_relu(g, rn_graph_add(g, x, y, "add"), "relu2");
-    x = rn_graph_subsample_pad(g, x, "sub", 20, 2);
+    x = rn_graph_subsample_pad(g, x, "sub", 20, 0, 2);
     rn_graph_global_avg_pool(g, x, "avg");
     assert_int_equal(g->error.code, RN_OK);
     for (size_t i = 0; i < g->n_params; i++)
