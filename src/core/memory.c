@@ -79,6 +79,59 @@ void rn_unmap(void *p, size_t bytes)
         munmap(p, bytes ? bytes : 1);
 }
 
+struct rn_slab_chunk {
+    struct rn_slab_chunk *next;
+    size_t bytes, used;
+};
+
+enum { SLAB_FIRST = 1 << 20 };
+
+/** A chunk with room for `bytes`, twice as large as the one before. */
+static struct rn_slab_chunk *add_chunk(struct rn_slab *slab, size_t bytes)
+{
+    size_t before = slab->chunks ? slab->chunks->bytes : SLAB_FIRST / 2;
+    struct rn_slab_chunk *chunk;
+
+    if (!rn_size_add(bytes, RN_ALIGN, &bytes) || bytes > PTRDIFF_MAX)
+        return NULL;
+    if (bytes < 2 * before)
+        bytes = 2 * before;
+    chunk = rn_map(bytes);
+    if (!chunk)
+        return NULL;
+    *chunk = (struct rn_slab_chunk){slab->chunks, bytes, RN_ALIGN};
+    slab->chunks = chunk;
+    return chunk;
+}
+
+void *rn_slab_alloc(struct rn_slab *slab, size_t count, size_t size)
+{
+    struct rn_slab_chunk *chunk = slab->chunks;
+    size_t bytes, at;
+
+    if (!rn_size_mul(count, size, &bytes) ||
+        !rn_size_add(bytes ? bytes : 1, RN_ALIGN - 1, &bytes))
+        return NULL;
+    bytes -= bytes % RN_ALIGN;
+    if (!chunk || chunk->bytes - chunk->used < bytes)
+        chunk = add_chunk(slab, bytes);
+    if (!chunk)
+        return NULL;
+    at = chunk->used;
+    chunk->used += bytes;
+    return (uint8_t *)chunk + at;
+}
+
+void rn_slab_free(struct rn_slab *slab)
+{
+    while (slab->chunks) {
+        struct rn_slab_chunk *chunk = slab->chunks;
+
+        slab->chunks = chunk->next;
+        rn_unmap(chunk, chunk->bytes);
+    }
+}
+
 char *rn_strdup(const char *text)
 {
     size_t size;

@@ -22,6 +22,14 @@ void rn_free(void *p);
 void *rn_map(size_t bytes);
 void rn_unmap(void *p, size_t bytes);
 
+/** Zeroed arrays that are freed together, in few large mappings: a page fault
+ *  for every 4 KiB would take longer than reading a model. Zero it first. */
+struct rn_slab {
+    struct rn_slab_chunk *chunks;
+};
+void *rn_slab_alloc(struct rn_slab *slab, size_t count, size_t size);
+void rn_slab_free(struct rn_slab *slab);
+
 /** strdup() of text, NULL in gives NULL out; rn_free() releases it. */
 char *rn_strdup(const char *text);
 

@@ -45,10 +45,9 @@ void rn_graph_destroy(struct rn_graph *g)
         return;
     for (size_t i = 0; i < g->n_nodes; i++)
         rn_free(g->nodes[i].name);
-    for (size_t i = 0; i < g->n_params; i++) {
+    for (size_t i = 0; i < g->n_params; i++)
         rn_free(g->params[i].name);
-        rn_free(g->params[i].data);
-    }
+    rn_slab_free(&g->values);
     rn_free(g->nodes);
     rn_free(g->params);
     rn_free(g);
@@ -142,11 +141,10 @@ static int append_param(struct rn_graph *g, const char *name,
     if (rn_grow(&g->params, &g->params_capacity, g->n_params,
                 sizeof *g->params)) {
         p.name = rn_strdup(full);
-        p.data = rn_alloc(p.count, sizeof *p.data);
+        p.data = rn_slab_alloc(&g->values, p.count, sizeof *p.data);
     }
     if (!p.name || !p.data) {
         rn_free(p.name);
-        rn_free(p.data);
         rn_fail(&g->error, RN_ERR_MEMORY, "cannot allocate %zu floats for '%s'",
                 p.count, full);
         return -1;

@@ -9,6 +9,7 @@
 #define RN_GRAPH_GRAPH_H
 
 #include "core/error.h"
+#include "core/memory.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -77,7 +78,8 @@ struct rn_graph {
     size_t n_nodes, nodes_capacity;
     struct rn_param *params;
     size_t n_params, params_capacity;
-    int output; /* value of the logits */
+    struct rn_slab values; /* the parameters' data */
+    int output;            /* value of the logits */
     /* First failure of a builder call; later calls then do nothing. */
     struct rn_error error;
 };

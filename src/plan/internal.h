@@ -21,6 +21,7 @@ struct rn_place {
 struct rn_store {
     const struct rn_graph *graph;
     struct rn_place *places; /* by parameter */
+    bool borrowed;           /* values are the graph's own, in plain layout */
     float *memory;           /* value, grad, momentum, statistics */
     size_t memory_bytes;
     float *value, *grad, *momentum, *statistics;
@@ -32,6 +33,14 @@ struct rn_store {
 /** A store that only knows its sizes, for estimates. */
 int rn_store_measure(struct rn_store **out, const struct rn_graph *graph,
                      bool train, struct rn_error *err);
+/** A store that holds nothing and gives the graph's parameters, which must
+ *  stay: enough for folding them into an inference plan. */
+int rn_store_borrow(struct rn_store **out, const struct rn_graph *graph,
+                    struct rn_error *err);
+/** A parameter's values in plain layout: where they are, or put into `plain`.
+ */
+const float *rn_store_plain(const struct rn_store *store, size_t param,
+                            float *plain);
 /** The array a parameter lies in; NULL in a store that only measures. */
 float *rn_store_at(const struct rn_store *store, enum rn_store_kind kind,
                    int param);

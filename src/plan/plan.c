@@ -86,6 +86,9 @@ static int check_options(const struct rn_plan_options *o, struct rn_error *err)
                        o->threads);
     if (o->mode != RN_MODE_INFER && o->mode != RN_MODE_TRAIN)
         return rn_fail(err, RN_ERR_ARG, "unknown mode %d", (int)o->mode);
+    if (o->winograd != 0 && o->winograd != 2 && o->winograd != 4)
+        return rn_fail(err, RN_ERR_ARG, "winograd %d: must be 0, 2 or 4",
+                       o->winograd);
     if (o->recompute < RN_RECOMPUTE_AUTO || o->recompute > RN_RECOMPUTE_BLOCKS)
         return rn_fail(err, RN_ERR_ARG, "recompute %d: must be from 0 to 3",
                        o->recompute);
@@ -160,7 +163,8 @@ int rn_plan_create(struct rn_plan **out, const struct rn_model *model,
     bool train = options->mode == RN_MODE_TRAIN;
     int rc;
     *out = NULL;
-    rc = rn_store_create(&store, model->graph, train, err);
+    rc = train ? rn_store_create(&store, model->graph, true, err)
+               : rn_store_borrow(&store, model->graph, err);
     if (rc)
         return rc;
     rc = rn_plan_build(out, store, options, err);
@@ -182,8 +186,9 @@ int rn_plan_estimate(const struct rn_model *model,
 {
     struct rn_store *store;
     struct rn_plan *plan;
-    int rc = rn_store_measure(&store, model->graph,
-                              options->mode == RN_MODE_TRAIN, err);
+    int rc = options->mode == RN_MODE_TRAIN
+                 ? rn_store_measure(&store, model->graph, true, err)
+                 : rn_store_borrow(&store, model->graph, err);
     if (rc)
         return rc;
     rc = build(&plan, store, options, true, err);
@@ -248,15 +253,15 @@ static int fold(struct rn_plan *p, const struct rn_fold *f,
         n->param[RN_P_BIAS] < 0
             ? NULL
             : rn_store_at(p->store, RN_STORE_VALUE, n->param[RN_P_BIAS]);
-    rn_store_get(p->store, RN_STORE_VALUE, (size_t)n->param[RN_P_WEIGHT],
-                 p->plain);
+    const float *from =
+        rn_store_plain(p->store, (size_t)n->param[RN_P_WEIGHT], p->plain);
+#pragma omp parallel for
     for (size_t o = 0; o < w->dim[0]; o++) {
         double scale = 1, shift = 0;
         if (f->bn >= 0)
             frozen_scale(p, f->bn, (int)o, &scale, &shift);
         for (size_t i = 0; i < row; i++)
-            p->plain[o * row + i] =
-                (float)(scale * (double)p->plain[o * row + i]);
+            p->plain[o * row + i] = (float)(scale * (double)from[o * row + i]);
         bias[o] = (float)(shift + (own ? scale * (double)own[o] : 0));
     }
     return rn_conv_pack(f->primitive, p->plain, p->folded + f->weights, err);

@@ -79,6 +79,17 @@ int rn_store_measure(struct rn_store **out, const struct rn_graph *graph,
     return RN_OK;
 }
 
+int rn_store_borrow(struct rn_store **out, const struct rn_graph *graph,
+                    struct rn_error *err)
+{
+    int rc = rn_store_measure(out, graph, false, err);
+    if (rc)
+        return rc;
+    (*out)->borrowed = true;
+    (*out)->memory_bytes = 0;
+    return RN_OK;
+}
+
 int rn_store_create(struct rn_store **out, const struct rn_graph *graph,
                     bool train, struct rn_error *err)
 {
@@ -121,6 +132,8 @@ float *rn_store_at(const struct rn_store *store, enum rn_store_kind kind,
                      [RN_STORE_MOMENTUM] = store->momentum};
     const struct rn_place *at = &store->places[param];
     float *from = base[kind];
+    if (store->borrowed)
+        return kind == RN_STORE_VALUE ? store->graph->params[param].data : NULL;
     if (!rn_param_trainable(&store->graph->params[param]))
         from = store->statistics;
     return from ? from + at->offset : NULL;
@@ -137,6 +150,15 @@ void rn_store_get(const struct rn_store *store, enum rn_store_kind kind,
                                    store->places[param].plain_input);
     else
         memcpy(plain, from, p->count * sizeof *plain);
+}
+
+const float *rn_store_plain(const struct rn_store *store, size_t param,
+                            float *plain)
+{
+    if (store->borrowed)
+        return store->graph->params[param].data;
+    rn_store_get(store, RN_STORE_VALUE, param, plain);
+    return plain;
 }
 
 void rn_store_set(struct rn_store *store, enum rn_store_kind kind, size_t param,

@@ -107,6 +107,31 @@ static void mappings_are_zero(void **state)
     assert_null(rn_map(SIZE_MAX / 2));
 }
 
+static void slabs_hold_many_arrays(void **state)
+{
+    struct rn_slab slab = {0};
+    uint8_t *p[40];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(p); i++) {
+        p[i] = rn_slab_alloc(&slab, i * i * i, 100);
+        assert_non_null(p[i]);
+        assert_int_equal((uintptr_t)p[i] % RN_ALIGN, 0);
+        for (size_t j = 0; j < i * i * i * 100; j += 999)
+            assert_int_equal(p[i][j], 0);
+        memset(p[i], (int)i, i * i * i * 100);
+    }
+    for (size_t i = 1; i < COUNT(p); i++) {
+        assert_int_equal(p[i][0], i);
+        assert_int_equal(p[i][i * i * i * 100 - 1], i);
+    }
+    assert_null(rn_slab_alloc(&slab, SIZE_MAX, 1));
+    assert_null(rn_slab_alloc(&slab, SIZE_MAX / 4, 8));
+    assert_null(rn_slab_alloc(&slab, SIZE_MAX / 4, 1));
+    rn_slab_free(&slab);
+    assert_null(slab.chunks);
+}
+
 static void arrays_grow(void **state)
 {
     int *array = NULL;
@@ -795,6 +820,7 @@ int main(void)
         cmocka_unit_test(sizes_do_not_overflow),
         cmocka_unit_test(memory_is_aligned_and_zero),
         cmocka_unit_test(mappings_are_zero),
+        cmocka_unit_test(slabs_hold_many_arrays),
         cmocka_unit_test(arrays_grow),
         cmocka_unit_test(allocations_fail_when_told),
         cmocka_unit_test(philox_gives_known_answers),
