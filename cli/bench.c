@@ -9,7 +9,7 @@
 struct options {
     struct rn_net_options net;
     struct rn_bench_options bench;
-    int mode;
+    int mode, winograd;
     int batch;
     int json;
 };
@@ -30,6 +30,8 @@ static const struct option own_options[] = {
      "time every step, too"},
     {"exact", NULL, OPTION_FLAG, AT(bench.exact), 0, 0, NULL, NULL,
      "direct convolution only, no Winograd"},
+    {"winograd", "TILE", OPTION_INDEX, AT(winograd), 0, 0, "auto|2x2|4x4", NULL,
+     "Winograd's tiles: where they pay, or one kind wherever it can be had"},
     {"recompute", "WHAT", OPTION_INDEX, AT(bench.recompute), 0, 0, RECOMPUTE_WORDS,
      NULL, RECOMPUTE_HELP},
     {"json", NULL, OPTION_FLAG, AT(json), 0, 0, NULL, NULL,
@@ -245,6 +247,7 @@ static int run(const struct command *command, void *options,
     rn_model_describe(model, &m.info);
     rn_machine_get(&m.machine);
     o->bench.mode = (enum rn_mode)o->mode;
+    o->bench.winograd = 2 * o->winograd;
     o->bench.batch = o->batch ? o->batch : net_batch(&m.info);
     rc = rn_bench(model, &o->bench, &m.result, o->bench.profile ? &plan : NULL,
                   &err);

@@ -294,6 +294,8 @@ struct rn_plan_options {
     int threads;   /**< 0: rn_machine.threads; fewer where OpenMP grants
                       fewer (OMP_THREAD_LIMIT, a parallel region) */
     int exact;     /**< nonzero: direct convolution only, no Winograd */
+    int winograd;  /**< 0: F(2x2, 3x3) or F(4x4, 3x3) where they pay; 2 or 4:
+                      that one wherever it can be had (for measurements) */
     int profile;   /**< nonzero: time every step */
     int recompute; /**< an rn_recompute; inference has nothing to do */
 };
@@ -546,6 +548,7 @@ struct rn_bench_options {
     int batch;      /**< images per run; 1 */
     int threads;    /**< 0: rn_machine.threads */
     int exact;      /**< no Winograd */
+    int winograd;   /**< as in rn_plan_options */
     int recompute;  /**< an rn_recompute, training */
     int profile;    /**< time each step, too: the plan handed out tells */
     double seconds; /**< about how long to measure; 5 */

@@ -84,6 +84,7 @@ static int make_plan(struct bench *b, struct rn_error *err)
         .batch = b->o.batch,
         .threads = b->o.threads,
         .exact = b->o.exact,
+        .winograd = b->o.winograd,
         .recompute = b->o.recompute,
         .profile = b->o.profile,
     };

@@ -57,39 +57,41 @@ struct geometry {
 
 static dnnl_status_t create_forward(dnnl_primitive_desc_t *pd,
                                     dnnl_engine_t engine, dnnl_prop_kind_t prop,
-                                    dnnl_alg_kind_t alg,
                                     const struct conv_descs *d, bool bias,
                                     const struct geometry *g,
                                     dnnl_primitive_attr_t attr)
 {
 #if DNNL_VERSION_MAJOR >= 3
     return dnnl_convolution_forward_primitive_desc_create(
-        pd, engine, prop, alg, d->src, d->weights, bias ? d->bias : NULL,
-        d->dst, g->stride, g->dilate, g->pad_l, g->pad_r, attr);
+        pd, engine, prop, dnnl_convolution_direct, d->src, d->weights,
+        bias ? d->bias : NULL, d->dst, g->stride, g->dilate, g->pad_l, g->pad_r,
+        attr);
 #else
     dnnl_convolution_desc_t desc;
     dnnl_status_t rc = dnnl_dilated_convolution_forward_desc_init(
-        &desc, prop, alg, &d->src, &d->weights, bias ? &d->bias : NULL, &d->dst,
-        g->stride, g->dilate, g->pad_l, g->pad_r);
+        &desc, prop, dnnl_convolution_direct, &d->src, &d->weights,
+        bias ? &d->bias : NULL, &d->dst, g->stride, g->dilate, g->pad_l,
+        g->pad_r);
     return rc ? rc : dnnl_primitive_desc_create(pd, &desc, attr, engine, NULL);
 #endif
 }
 
-static dnnl_status_t
-create_backward_data(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,
-                     dnnl_alg_kind_t alg, const struct conv_descs *d,
-                     const struct geometry *g, dnnl_primitive_attr_t attr,
-                     const_dnnl_primitive_desc_t hint)
+static dnnl_status_t create_backward_data(dnnl_primitive_desc_t *pd,
+                                          dnnl_engine_t engine,
+                                          const struct conv_descs *d,
+                                          const struct geometry *g,
+                                          dnnl_primitive_attr_t attr,
+                                          const_dnnl_primitive_desc_t hint)
 {
 #if DNNL_VERSION_MAJOR >= 3
     return dnnl_convolution_backward_data_primitive_desc_create(
-        pd, engine, alg, d->src, d->weights, d->dst, g->stride, g->dilate,
-        g->pad_l, g->pad_r, hint, attr);
+        pd, engine, dnnl_convolution_direct, d->src, d->weights, d->dst,
+        g->stride, g->dilate, g->pad_l, g->pad_r, hint, attr);
 #else
     dnnl_convolution_desc_t desc;
     dnnl_status_t rc = dnnl_dilated_convolution_backward_data_desc_init(
-        &desc, alg, &d->src, &d->weights, &d->dst, g->stride, g->dilate,
-        g->pad_l, g->pad_r);
+        &desc, dnnl_convolution_direct, &d->src, &d->weights, &d->dst,
+        g->stride, g->dilate, g->pad_l, g->pad_r);
     return rc ? rc : dnnl_primitive_desc_create(pd, &desc, attr, engine, hint);
 #endif
 }
@@ -139,56 +141,71 @@ size_t rn_conv_weights_count(int oc, int ic, struct rn_window window,
            (size_t)window.kh * (size_t)window.kw;
 }
 
+/** Plain OIHW weights and the store's, block by block. */
 struct weights_walk {
-    int oc, ic, kh, kw;
+    size_t oc, ic, taps, block, in_blocks;
     bool plain;
-    size_t block;
 };
 
-/** Offset of weight (o, i, y, x) in the store's layout. */
-static size_t weight_offset(const struct weights_walk *w, size_t o, size_t i,
-                            size_t y, size_t x)
+static struct weights_walk walk_of(int oc, int ic, struct rn_window window,
+                                   bool plain)
 {
-    size_t b = w->block, kh = (size_t)w->kh, kw = (size_t)w->kw;
-    if (w->plain)
-        return ((((o / b) * kh + y) * kw + x) * (size_t)w->ic + i) * b + o % b;
-    size_t ib = ((size_t)w->ic + b - 1) / b;
-    return (((((o / b) * ib + i / b) * kh + y) * kw + x) * b + i % b) * b +
-           o % b;
+    size_t block = (size_t)rn_block();
+    return (struct weights_walk){
+        (size_t)oc,
+        (size_t)ic,
+        (size_t)window.kh * (size_t)window.kw,
+        block,
+        plain ? 1 : rn_channels_padded(ic) / block,
+        plain,
+    };
 }
 
-static void weights_copy(const struct weights_walk *w, const float *from,
-                         float *to, bool to_store)
+static size_t blocks_of(const struct weights_walk *w)
 {
-    size_t k = 0;
-    for (size_t o = 0; o < (size_t)w->oc; o++)
-        for (size_t i = 0; i < (size_t)w->ic; i++)
-            for (size_t y = 0; y < (size_t)w->kh; y++)
-                for (size_t x = 0; x < (size_t)w->kw; x++, k++) {
-                    size_t s = weight_offset(w, o, i, y, x);
-                    if (to_store)
-                        to[s] = from[k];
-                    else
-                        to[k] = from[s];
-                }
+    return (w->oc + w->block - 1) / w->block * w->in_blocks;
+}
+
+/** Block number `at`: up to B output channels by up to B input channels, or
+ *  by all of a plain input. */
+static void copy_block(const struct weights_walk *w, size_t at, float *oihw,
+                       float *store, bool to_store)
+{
+    size_t b = w->block, o0 = at / w->in_blocks * b;
+    size_t i0 = at % w->in_blocks * b, inputs = w->plain ? w->ic : b;
+    size_t outs = w->oc - o0 < b ? w->oc - o0 : b;
+    size_t ins = w->ic - i0 < inputs ? w->ic - i0 : inputs;
+    float *blocked = store + at * w->taps * inputs * b;
+    if (to_store && (outs < b || ins < inputs))
+        memset(blocked, 0, w->taps * inputs * b * sizeof *blocked);
+    for (size_t o = 0; o < outs; o++) {
+        float *row = oihw + ((o0 + o) * w->ic + i0) * w->taps;
+        for (size_t i = 0; i < ins; i++)
+            for (size_t k = 0; k < w->taps; k++) {
+                float *to = &blocked[(k * inputs + i) * b + o];
+                float *plain = &row[i * w->taps + k];
+                if (to_store)
+                    *to = *plain;
+                else
+                    *plain = *to;
+            }
+    }
 }
 
 void rn_conv_weights_to_store(const float *oihw, float *store, int oc, int ic,
                               struct rn_window window, bool plain_input)
 {
-    struct weights_walk w = {oc,        ic,          window.kh,
-                             window.kw, plain_input, (size_t)rn_block()};
-    memset(store, 0,
-           rn_conv_weights_count(oc, ic, window, plain_input) * sizeof *store);
-    weights_copy(&w, oihw, store, true);
+    struct weights_walk w = walk_of(oc, ic, window, plain_input);
+    for (size_t i = 0; i < blocks_of(&w); i++)
+        copy_block(&w, i, (float *)oihw, store, true);
 }
 
 void rn_conv_weights_from_store(const float *store, float *oihw, int oc, int ic,
                                 struct rn_window window, bool plain_input)
 {
-    struct weights_walk w = {oc,        ic,          window.kh,
-                             window.kw, plain_input, (size_t)rn_block()};
-    weights_copy(&w, store, oihw, false);
+    struct weights_walk w = walk_of(oc, ic, window, plain_input);
+    for (size_t i = 0; i < blocks_of(&w); i++)
+        copy_block(&w, i, oihw, (float *)store, false);
 }
 
 /* --------------------------------------------------------------- creation */
@@ -209,6 +226,7 @@ struct rn_conv {
     dnnl_memory_t memory[M_COUNT];
     size_t scratch_bytes, packed_bytes;
     bool needs_pack;
+    bool packs_to_store; /* plain weights -> the store's layout */
     char algorithm[64];
 };
 
@@ -297,8 +315,7 @@ static dnnl_status_t make_attr(dnnl_primitive_attr_t *attr,
     return rc;
 }
 
-static dnnl_status_t make_pd(struct rn_conv *conv, dnnl_alg_kind_t alg,
-                             const struct conv_descs *d,
+static dnnl_status_t make_pd(struct rn_conv *conv, const struct conv_descs *d,
                              dnnl_primitive_attr_t attr)
 {
     const struct rn_conv_config *c = &conv->config;
@@ -308,26 +325,15 @@ static dnnl_status_t make_pd(struct rn_conv *conv, dnnl_alg_kind_t alg,
     dnnl_primitive_desc_t hint = NULL;
     dnnl_status_t rc;
     if (c->pass == RN_CONV_FORWARD)
-        return create_forward(&conv->pd, conv->engine, prop, alg, d, c->bias,
-                              &g, attr);
+        return create_forward(&conv->pd, conv->engine, prop, d, c->bias, &g,
+                              attr);
     /* The hint only tells backward which formats are in use; those are ours. */
-    rc = create_forward(&hint, conv->engine, dnnl_forward_training, alg, d,
-                        c->bias, &g, attr);
+    rc = create_forward(&hint, conv->engine, dnnl_forward_training, d, c->bias,
+                        &g, attr);
     if (!rc)
-        rc = create_backward_data(&conv->pd, conv->engine, alg, d, &g, attr,
-                                  hint);
+        rc = create_backward_data(&conv->pd, conv->engine, d, &g, attr, hint);
     dnnl_primitive_desc_destroy(hint);
     return rc;
-}
-
-/* With one image the last stages have too few tiles for our F(4x4, 3x3), but
- * oneDNN 2.6's F(2x2, 3x3) still beats direct convolution; version 3 has none
- * and says so. */
-static bool few_tiles(const struct rn_conv_config *c)
-{
-    return !c->exact && !c->train && rn_block() == 16 && c->window.kh == 3 &&
-           c->window.kw == 3 && c->window.stride == 1 && !c->plain_input &&
-           c->in.c >= 32 && c->out.c >= 32;
 }
 
 static dnnl_status_t choose(struct rn_conv *conv)
@@ -337,13 +343,8 @@ static dnnl_status_t choose(struct rn_conv *conv)
     dnnl_status_t rc = make_descs(&d, &conv->config);
     if (!rc)
         rc = make_attr(&attr, &conv->config);
-    if (!rc) {
-        rc = dnnl_unimplemented;
-        if (few_tiles(&conv->config))
-            rc = make_pd(conv, dnnl_convolution_winograd, &d, attr);
-        if (rc)
-            rc = make_pd(conv, dnnl_convolution_direct, &d, attr);
-    }
+    if (!rc)
+        rc = make_pd(conv, &d, attr);
     dnnl_primitive_attr_destroy(attr);
     free_descs(&d);
     return rc;
@@ -391,22 +392,43 @@ static dnnl_status_t make_memory(struct rn_conv *conv, int which)
     return rc;
 }
 
-/** The layout weights are packed from: the store's, or plain OIHW. */
-static dnnl_status_t make_pack(struct rn_conv *conv, bool dry)
+static dnnl_status_t weights_md(const struct rn_conv_config *c, bool plain,
+                                md_t *md)
 {
-    const struct rn_conv_config *c = &conv->config;
     dnnl_dims_t dims = {c->out.c, c->in.c, c->window.kh, c->window.kw};
+    return md_create(md, 4, dims, dnnl_f32,
+                     plain ? dnnl_oihw : store_tag(c->plain_input));
+}
+
+/** Plain weights are packed from plain OIHW: by ourselves into the store's
+ *  layout, which oneDNN's reorder does on one thread. */
+static dnnl_status_t compare_layouts(struct rn_conv *conv)
+{
     const_md_t to = query_md(conv, dnnl_query_weights_md);
-    dnnl_primitive_desc_t pd = NULL;
-    md_t from;
-    dnnl_status_t rc =
-        md_create(&from, 4, dims, dnnl_f32,
-                  c->train ? store_tag(c->plain_input) : dnnl_oihw);
+    md_t store;
+    dnnl_status_t rc = weights_md(&conv->config, false, &store);
+    bool same = !rc && dnnl_memory_desc_equal(MD(store), to);
     if (rc)
         return rc;
     conv->packed_bytes = dnnl_memory_desc_get_size(to);
-    conv->needs_pack = !c->train || !dnnl_memory_desc_equal(MD(from), to);
-    if (conv->needs_pack && !dry) {
+    conv->packs_to_store = same && !conv->config.train;
+    conv->needs_pack = !same || !conv->config.train;
+    MD_FREE(store);
+    return rc;
+}
+
+/** The layout weights are packed from: the store's, or plain OIHW. */
+static dnnl_status_t make_pack(struct rn_conv *conv, bool dry)
+{
+    const_md_t to = query_md(conv, dnnl_query_weights_md);
+    dnnl_primitive_desc_t pd = NULL;
+    md_t from;
+    dnnl_status_t rc = compare_layouts(conv);
+    if (!rc)
+        rc = weights_md(&conv->config, !conv->config.train, &from);
+    if (rc)
+        return rc;
+    if (conv->needs_pack && !conv->packs_to_store && !dry) {
         rc = dnnl_reorder_primitive_desc_create(&pd, MD(from), conv->engine, to,
                                                 conv->engine, NULL);
         if (!rc)
@@ -457,6 +479,8 @@ static void plan_winograd(struct rn_conv *conv)
     conv->scratch_bytes = rn_winograd_scratch_floats(w) * sizeof(float);
     conv->packed_bytes = rn_winograd_packed_floats(w) * sizeof(float);
     conv->needs_pack = !conv->config.train;
+    snprintf(conv->algorithm, sizeof conv->algorithm, "winograd %zux%zu:%s",
+             w->tile, w->tile, rn_isa());
 }
 
 static void run_winograd(const struct rn_conv *conv,
@@ -475,6 +499,7 @@ static void plan_direct(struct rn_conv *conv)
     const struct rn_weight_gradient *g = &conv->plan.direct;
     rn_weight_gradient_plan(&conv->plan.direct, &conv->config);
     conv->scratch_bytes = rn_weight_gradient_scratch_floats(g) * sizeof(float);
+    snprintf(conv->algorithm, sizeof conv->algorithm, "direct:%s", rn_isa());
 }
 
 static void run_direct(const struct rn_conv *conv,
@@ -486,13 +511,12 @@ static void run_direct(const struct rn_conv *conv,
 /** Algorithms of our own; the first that takes a convolution has it, oneDNN
  *  what none takes. */
 static const struct own {
-    const char *name;
     bool (*takes)(const struct rn_conv_config *config);
     void (*plan)(struct rn_conv *conv);
     void (*run)(const struct rn_conv *conv, const struct rn_conv_args *args);
 } owns[] = {
-    {"winograd 4x4", rn_winograd_pays, plan_winograd, run_winograd},
-    {"direct", is_weight_gradient, plan_direct, run_direct},
+    {rn_winograd_takes, plan_winograd, run_winograd},
+    {is_weight_gradient, plan_direct, run_direct},
 };
 
 static const struct own *own_for(const struct rn_conv_config *config)
@@ -501,13 +525,6 @@ static const struct own *own_for(const struct rn_conv_config *config)
         if (owns[i].takes(config))
             return &owns[i];
     return NULL;
-}
-
-static void build_own(struct rn_conv *conv)
-{
-    conv->own->plan(conv);
-    snprintf(conv->algorithm, sizeof conv->algorithm, "%s:%s", conv->own->name,
-             rn_isa());
 }
 
 int rn_conv_create(struct rn_conv **out, const struct rn_conv_config *config,
@@ -521,7 +538,7 @@ int rn_conv_create(struct rn_conv **out, const struct rn_conv_config *config,
     memcpy(&conv->config, config, sizeof *config); /* padding too */
     conv->own = own_for(config);
     if (conv->own)
-        build_own(conv);
+        conv->own->plan(conv);
     else
         rc = build(conv, dry);
     if (rc) {
@@ -580,6 +597,17 @@ static dnnl_status_t set_pointer(struct rn_conv *conv, int which,
     return dnnl_memory_set_data_handle(conv->memory[which], (void *)pointer);
 }
 
+static void pack_to_store(const struct rn_conv *conv, const float *from,
+                          float *packed)
+{
+    const struct rn_conv_config *c = &conv->config;
+    struct weights_walk w =
+        walk_of(c->out.c, c->in.c, c->window, c->plain_input);
+#pragma omp parallel for num_threads(c->threads)
+    for (size_t i = 0; i < blocks_of(&w); i++)
+        copy_block(&w, i, (float *)from, packed, true);
+}
+
 int rn_conv_pack(struct rn_conv *conv, const float *from, float *packed,
                  struct rn_error *err)
 {
@@ -590,6 +618,10 @@ int rn_conv_pack(struct rn_conv *conv, const float *from, float *packed,
     dnnl_status_t rc;
     if (conv->own) {
         rn_winograd_pack(&conv->plan.winograd, from, packed);
+        return RN_OK;
+    }
+    if (conv->packs_to_store) {
+        pack_to_store(conv, from, packed);
         return RN_OK;
     }
     rc = set_pointer(conv, M_PACK_FROM, from);

@@ -41,11 +41,12 @@ struct rn_conv_config {
     enum rn_conv_pass pass;
     int threads;
     bool bias;
-    bool train; /* forward: weights as the store has them; else any layout,
-                   packed by rn_conv_pack() from plain OIHW */
-    bool sum;   /* dst += before relu (inference) */
-    bool relu;  /* (inference) */
-    bool exact; /* no Winograd */
+    bool train;   /* forward: weights as the store has them; else any layout,
+                     packed by rn_conv_pack() from plain OIHW */
+    bool sum;     /* dst += before relu (inference) */
+    bool relu;    /* (inference) */
+    bool exact;   /* no Winograd */
+    int winograd; /* 0: where it pays; 2, 4: that one where it can */
     bool plain_input;
 };
 

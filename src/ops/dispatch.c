@@ -9,29 +9,30 @@
 #include <string.h>
 
 #ifdef __x86_64__
-/** struct TYPE *TYPE_get(void): that of rn_isa(). */
-#define DISPATCH(type)                                           \
-    extern const struct type type##_sse;                         \
-    extern const struct type type##_avx2, type##_avx512;         \
-    const struct type *type##_get(void)                          \
+/** const struct TYPE *NAME_get(void): that of rn_isa(). */
+#define DISPATCH(type, name)                                     \
+    extern const struct type name##_sse;                         \
+    extern const struct type name##_avx2, name##_avx512;         \
+    const struct type *name##_get(void)                          \
     {                                                            \
         const char *isa = rn_isa();                              \
         if (!strcmp(isa, "avx512"))                              \
-            return &type##_avx512;                               \
-        return strcmp(isa, "avx2") ? &type##_sse : &type##_avx2; \
+            return &name##_avx512;                               \
+        return strcmp(isa, "avx2") ? &name##_sse : &name##_avx2; \
     }
 #else
-#define DISPATCH(type)                   \
-    extern const struct type type##_sse; \
-    const struct type *type##_get(void)  \
+#define DISPATCH(type, name)             \
+    extern const struct type name##_sse; \
+    const struct type *name##_get(void)  \
     {                                    \
-        return &type##_sse;              \
+        return &name##_sse;              \
     }
 #endif
 
-DISPATCH(rn_kernels)
-DISPATCH(rn_wino_kernels)
-DISPATCH(rn_direct_kernels)
+DISPATCH(rn_kernels, rn_kernels)
+DISPATCH(rn_direct_kernels, rn_direct_kernels)
+DISPATCH(rn_wino_kernels, rn_wino2_kernels)
+DISPATCH(rn_wino_kernels, rn_wino4_kernels)
 
 double rn_kernel_peak_gflops(int threads)
 {

@@ -6,8 +6,6 @@
 
 #include <omp.h>
 
-enum { POINTS = RN_WINO_POINTS, TILE = RN_WINO_TILE };
-
 /* Transformed tiles of a thread's own chunk stay in its second-level cache;
  * those of a chunk shared by all threads in the third. */
 #define OWN_CHUNK_BYTES    ((size_t)640 << 10)
@@ -18,19 +16,43 @@ enum { POINTS = RN_WINO_POINTS, TILE = RN_WINO_TILE };
 
 /* --------------------------------------------------------------- planning */
 
-/* Where it beats oneDNN's direct kernels, by measurement
- * (docs/performance.md): a rule and not a trial at run time, so that a run
- * resumes with the same sums. */
-bool rn_winograd_pays(const struct rn_conv_config *c)
+/* Fewer tiles than so many do not repay reading 36 points' weights, four times
+ * those of the convolution: F(2x2, 3x3) has 16. */
+#define LEAST_TILES 8
+
+static size_t tiles_of(const struct rn_conv_config *c, int tile)
+{
+    struct rn_shape over = c->pass == RN_CONV_BACKWARD_DATA ? c->in : c->out;
+    return (size_t)c->n * (size_t)((over.h + tile - 1) / tile) *
+           (size_t)((over.w + tile - 1) / tile);
+}
+
+static bool can(const struct rn_conv_config *c)
 {
     const struct rn_window *w = &c->window;
-    struct rn_shape over = c->pass == RN_CONV_BACKWARD_DATA ? c->in : c->out;
     int pair = 2 * rn_block(); /* channels that a product makes at once */
-    long tiles = (long)c->n * ((over.h + TILE - 1) / TILE) *
-                 ((over.w + TILE - 1) / TILE);
     return !c->exact && !c->plain_input && w->kh == 3 && w->kw == 3 &&
            w->stride == 1 && w->pad <= 2 && c->in.c % pair == 0 &&
-           c->out.c % pair == 0 && tiles >= 48 && (!c->bias || !c->train);
+           c->out.c % pair == 0 && (!c->bias || !c->train);
+}
+
+/** Outputs a tile's side, 0 for no Winograd. Where it beats oneDNN's direct
+ *  kernels, by measurement (docs/performance.md): a rule and not a trial at
+ *  run time, so that a run resumes with the same sums. */
+static int tile_for(const struct rn_conv_config *c)
+{
+    if (!can(c))
+        return 0;
+    if (c->winograd)
+        return c->winograd;
+    if (tiles_of(c, 4) >= LEAST_TILES)
+        return 4;
+    return !c->train && tiles_of(c, 2) >= LEAST_TILES ? 2 : 0;
+}
+
+bool rn_winograd_takes(const struct rn_conv_config *c)
+{
+    return tile_for(c) > 0;
 }
 
 static size_t divide_up(size_t a, size_t b)
@@ -48,7 +70,7 @@ static size_t chunk_of(const struct rn_winograd *w, size_t bytes)
 {
     size_t strip = (size_t)w->kernels->strip;
     size_t tile =
-        POINTS * (w->in_blocks + w->out_blocks) * w->block * sizeof(float);
+        w->points * (w->in_blocks + w->out_blocks) * w->block * sizeof(float);
     size_t most = bytes / tile < 2 * strip ? 2 * strip : bytes / tile;
     size_t chunks = divide_up(w->tiles, most);
     return even(divide_up(w->tiles, chunks));
@@ -67,7 +89,7 @@ static size_t chunk_of_sums(const struct rn_winograd *w)
 static size_t shared_chunk_bytes(const struct rn_winograd *w)
 {
     size_t weights =
-        POINTS * (size_t)w->from.c * (size_t)w->to.c * sizeof(float);
+        w->points * (size_t)w->from.c * (size_t)w->to.c * sizeof(float);
     return weights > SHARED_CHUNK_BYTES ? weights : SHARED_CHUNK_BYTES;
 }
 
@@ -76,7 +98,10 @@ void rn_winograd_plan(struct rn_winograd *w, const struct rn_conv_config *c)
     size_t block = (size_t)rn_block();
     bool data = c->pass == RN_CONV_BACKWARD_DATA;
     w->config = *c;
-    w->kernels = rn_wino_kernels_get();
+    w->kernels =
+        tile_for(c) == 4 ? rn_wino4_kernels_get() : rn_wino2_kernels_get();
+    w->tile = (size_t)w->kernels->tile;
+    w->points = (size_t)w->kernels->points;
     w->block = block;
     /* The data gradient is a convolution of the output's gradient with the
      * weights turned round. */
@@ -85,8 +110,8 @@ void rn_winograd_plan(struct rn_winograd *w, const struct rn_conv_config *c)
     w->reach = data ? 2 - c->window.pad : c->window.pad;
     w->in_blocks = (size_t)w->from.c / block;
     w->out_blocks = (size_t)w->to.c / block;
-    w->columns = divide_up((size_t)w->to.w, TILE);
-    w->rows = divide_up((size_t)w->to.h, TILE);
+    w->columns = divide_up((size_t)w->to.w, w->tile);
+    w->rows = divide_up((size_t)w->to.h, w->tile);
     w->tiles = (size_t)c->n * w->rows * w->columns;
     w->together = c->pass == RN_CONV_BACKWARD_WEIGHTS ||
                   w->from.c + w->to.c >= SHARED_CHANNELS;
@@ -102,7 +127,7 @@ void rn_winograd_plan(struct rn_winograd *w, const struct rn_conv_config *c)
 
 size_t rn_winograd_packed_floats(const struct rn_winograd *w)
 {
-    return POINTS * w->u_point;
+    return w->points * w->u_point;
 }
 
 static bool own_weights(const struct rn_winograd *w)
@@ -113,8 +138,8 @@ static bool own_weights(const struct rn_winograd *w)
 size_t rn_winograd_scratch_floats(const struct rn_winograd *w)
 {
     size_t teams = w->together ? 1 : (size_t)w->config.threads;
-    return (own_weights(w) ? POINTS * w->u_point : 0) +
-           teams * POINTS * (w->v_point + w->m_point);
+    return (own_weights(w) ? w->points * w->u_point : 0) +
+           teams * w->points * (w->v_point + w->m_point);
 }
 
 /* ---------------------------------------------------------------- weights */
@@ -209,8 +234,8 @@ static size_t place_tile(const struct rn_winograd *w, size_t tile, int reach,
                          struct rn_shape shape, struct rn_wino_place *at)
 {
     size_t column = tile % w->columns, row = tile / w->columns % w->rows;
-    *at = (struct rn_wino_place){shape.h, shape.w, (int)row * TILE - reach,
-                                 (int)column * TILE - reach};
+    *at = (struct rn_wino_place){shape.h, shape.w, (int)(row * w->tile) - reach,
+                                 (int)(column * w->tile) - reach};
     return tile / w->columns / w->rows;
 }
 
@@ -283,7 +308,7 @@ static void multiply(const struct rn_winograd *w, const float *u,
     size_t strips = divide_up(c->count, (size_t)k->strip);
     size_t strip = even(divide_up(c->count, strips));
     size_t row = w->chunk * block;
-    struct rn_range r = rn_range_of(POINTS * pairs, c->me, c->team);
+    struct rn_range r = rn_range_of(w->points * pairs, c->me, c->team);
     for (size_t i = r.begin; i < r.end; i++) {
         size_t point = i / pairs, pair = i % pairs;
         const float *weights =
@@ -303,7 +328,7 @@ static void accumulate(const struct rn_winograd *w, float *du,
     const struct rn_wino_kernels *k = w->kernels;
     size_t block = w->block, pairs = w->out_blocks / 2;
     size_t row = w->chunk * block;
-    struct rn_range r = rn_range_of(POINTS * pairs, c->me, c->team);
+    struct rn_range r = rn_range_of(w->points * pairs, c->me, c->team);
     for (size_t i = r.begin; i < r.end; i++) {
         size_t point = i / pairs, pair = i % pairs;
         const float *dy = c->m + point * w->m_point + 2 * pair * row;
@@ -325,7 +350,7 @@ static struct chunk chunk_at(const struct rn_winograd *w, size_t number,
         .first = first,
         .count = left < w->chunk ? left : w->chunk,
         .v = memory,
-        .m = memory + POINTS * w->v_point,
+        .m = memory + w->points * w->v_point,
         .me = me,
         .team = team,
     };
@@ -340,7 +365,7 @@ struct product {
 static void run_apart(const struct rn_winograd *w, const struct product *p)
 {
     size_t chunks = divide_up(w->tiles, w->chunk);
-    float *memory = p->memory + (size_t)omp_get_thread_num() * POINTS *
+    float *memory = p->memory + (size_t)omp_get_thread_num() * w->points *
                                     (w->v_point + w->m_point);
 #pragma omp for schedule(dynamic)
     for (size_t i = 0; i < chunks; i++) {
@@ -377,7 +402,7 @@ static void run_product(const struct rn_winograd *w,
         .u = u ? u : a->weights,
         .bias = w->config.bias ? a->bias : NULL,
         .y = data ? a->diff_src : a->dst,
-        .memory = u ? scratch + POINTS * w->u_point : scratch,
+        .memory = u ? scratch + w->points * w->u_point : scratch,
     };
 #pragma omp parallel num_threads(w->config.threads)
     {
@@ -414,7 +439,7 @@ static void run_weights_gradient(const struct rn_winograd *w,
                                  const struct rn_conv_args *a)
 {
     size_t chunks = divide_up(w->tiles, w->chunk);
-    float *du = a->scratch, *memory = du + POINTS * w->u_point;
+    float *du = a->scratch, *memory = du + w->points * w->u_point;
 #pragma omp parallel num_threads(w->config.threads)
     {
         int me = omp_get_thread_num(), team = omp_get_num_threads();

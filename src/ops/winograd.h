@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
- * 3x3 convolutions of stride 1 by Winograd's F(4x4, 3x3), all three passes,
- * on blocked activations. A point's sums over channels or tiles are taken by
- * one thread in an order fixed by the shapes: the same bits on any number of
- * threads.
+ * 3x3 convolutions of stride 1 by Winograd's F(4x4, 3x3), or F(2x2, 3x3) where
+ * there are few tiles, all three passes, on blocked activations. A point's sums
+ * over channels or tiles are taken by one thread in an order fixed by the
+ * shapes: the same bits on any number of threads.
  */
 #ifndef RN_OPS_WINOGRAD_H
 #define RN_OPS_WINOGRAD_H
@@ -14,7 +14,7 @@
 struct rn_winograd {
     struct rn_conv_config config;
     const struct rn_wino_kernels *kernels;
-    size_t block;
+    size_t block, tile, points;
     struct rn_shape from, to;     /* of what is read and what tiles cover */
     size_t in_blocks, out_blocks; /* channel blocks read and made */
     int reach;                    /* a patch starts so far before its tile */
@@ -24,8 +24,8 @@ struct rn_winograd {
     size_t u_point, v_point, m_point; /* floats between points */
 };
 
-/** Whether it can, and by measurement should, compute this. */
-bool rn_winograd_pays(const struct rn_conv_config *config);
+/** Whether it can compute this, and by rule or the caller's wish should. */
+bool rn_winograd_takes(const struct rn_conv_config *config);
 
 void rn_winograd_plan(struct rn_winograd *w,
                       const struct rn_conv_config *config);

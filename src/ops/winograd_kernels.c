@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Compiled once per instruction set, like kernels.c. The matrices are Lavin
- * and Gray's, for the points 0, 1, -1, 2, -2 and infinity. */
+/* Compiled once per instruction set, like kernels.c, and per size of tiles:
+ * RN_WINO_TILE outputs a side. The matrices are Lavin and Gray's, for the
+ * points 0, 1, -1, 2, -2 and infinity; smaller tiles leave out the twos. */
 #include "ops/winograd_kernels.h"
 
 #include "ops/vector.h"
 
-enum { P = RN_WINO_PATCH, T = RN_WINO_TILE };
+#ifndef RN_WINO_TILE
+#define RN_WINO_TILE 4 /* read alone */
+#endif
+
+enum { T = RN_WINO_TILE, P = T + 2 };
 
 /* Registers: 32 with AVX-512, 16 before it. */
 #if RN_KERNELS_BLOCK == 16
@@ -16,6 +21,7 @@ enum { STRIP = 6, INPUTS = 4 };
 
 /* ------------------------------------------------- one-dimensional forms */
 
+#if RN_WINO_TILE == 4
 INLINE void input_1d(const vec d[P], vec o[P])
 {
     vec a = d[4] - 4 * d[2], b = d[3] - 4 * d[1];
@@ -68,6 +74,46 @@ INLINE void weights_gradient_1d(const vec u[P], vec o[3])
     o[1] = b * (1.0f / 6) + e * (1.0f / 12);
     o[2] = (c - a) * (1.0f / 6) + u[5];
 }
+#else
+INLINE void input_1d(const vec d[P], vec o[P])
+{
+    o[0] = d[0] - d[2];
+    o[1] = d[1] + d[2];
+    o[2] = d[2] - d[1];
+    o[3] = d[1] - d[3];
+}
+
+INLINE void gradient_1d(const vec y[T], vec o[P])
+{
+    o[0] = y[0];
+    o[1] = y[0] + y[1];
+    o[2] = y[0] - y[1];
+    o[3] = -y[1];
+}
+
+INLINE void output_1d(const vec m[P], vec o[T])
+{
+    o[0] = m[0] + m[1] + m[2];
+    o[1] = m[1] - m[2] - m[3];
+}
+
+INLINE void weights_1d(const vec w[3], vec o[P])
+{
+    vec a = (w[0] + w[2]) * 0.5f, b = w[1] * 0.5f;
+    o[0] = w[0];
+    o[1] = a + b;
+    o[2] = a - b;
+    o[3] = w[2];
+}
+
+INLINE void weights_gradient_1d(const vec u[P], vec o[3])
+{
+    vec a = (u[1] + u[2]) * 0.5f;
+    o[0] = u[0] + a;
+    o[1] = (u[1] - u[2]) * 0.5f;
+    o[2] = u[3] + a;
+}
+#endif
 
 /* ------------------------------------------------------------ transforms */
 
@@ -307,5 +353,7 @@ const struct rn_wino_kernels RN_WINO_KERNELS_NAME = {
     .weights_gradient = weights_gradient,
     .multiply = multiply,
     .accumulate = accumulate,
+    .tile = T,
+    .points = P * P,
     .strip = STRIP,
 };

@@ -3,10 +3,12 @@
  * The inner loops of Winograd's F(4x4, 3x3) (A. Lavin, S. Gray, "Fast
  * Algorithms for Convolutional Neural Networks", 2016): a tile of 4x4 outputs
  * from a 6x6 patch through 36 points, each point a matrix product over
- * channels: 36 multiplications where direct convolution takes 144.
+ * channels: 36 multiplications where direct convolution takes 144. And of
+ * F(2x2, 3x3): 16 points where it takes 36.
  *
- * winograd_kernels.c is compiled once per instruction set. "Point stride" is
- * the distance in floats between the same place of neighbouring points.
+ * winograd_kernels.c is compiled once per instruction set and size. "Point
+ * stride" is the distance in floats between the same place of neighbouring
+ * points.
  */
 #ifndef RN_OPS_WINOGRAD_KERNELS_H
 #define RN_OPS_WINOGRAD_KERNELS_H
@@ -14,7 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { RN_WINO_POINTS = 36, RN_WINO_TILE = 4, RN_WINO_PATCH = 6 };
+enum { RN_WINO_POINTS_MOST = 36 };
 
 /** A plane [h][w][B] and the place of a tile's first pixel in it, which may
  *  lie outside: pixels there read as zero and are not written. */
@@ -30,13 +32,13 @@ struct rn_wino_finish {
 };
 
 struct rn_wino_kernels {
-    /** 6x6 patch of x -> points. */
+    /** Patch of x -> points. */
     void (*input)(const float *x, const struct rn_wino_place *at, float *points,
                   size_t stride);
-    /** 4x4 tile of an output's gradient -> points. */
+    /** Tile of an output's gradient -> points. */
     void (*gradient)(const float *dy, const struct rn_wino_place *at,
                      float *points, size_t stride);
-    /** Points -> 4x4 tile of outputs. */
+    /** Points -> tile of outputs. */
     void (*output)(const float *points, size_t stride,
                    const struct rn_wino_place *at,
                    const struct rn_wino_finish *finish, float *y);
@@ -55,10 +57,13 @@ struct rn_wino_kernels {
      *  du[B][2][B] (+)= sum over tiles of v[tile][B] x dy[2][tile][B]. */
     void (*accumulate)(const float *v, const float *dy, size_t dy_block,
                        size_t tiles, bool first, float *du);
-    int strip; /* tiles that multiply() takes at once */
+    int tile;   /* outputs a side */
+    int points; /* (tile + 2) squared */
+    int strip;  /* tiles that multiply() takes at once */
 };
 
-/** For rn_isa(). */
-const struct rn_wino_kernels *rn_wino_kernels_get(void);
+/** For rn_isa(): tiles of 4x4, of 2x2. */
+const struct rn_wino_kernels *rn_wino4_kernels_get(void);
+const struct rn_wino_kernels *rn_wino2_kernels_get(void);
 
 #endif

@@ -147,6 +147,7 @@ int rn_conv_config_of(const struct rn_plan *plan, int node,
     config->bias = n->param[RN_P_BIAS] >= 0;
     config->train = plan->options.mode == RN_MODE_TRAIN;
     config->exact = plan->options.exact != 0;
+    config->winograd = plan->options.winograd;
     config->plain_input = rn_is_plain(plan->graph, n->input[0]);
     return RN_OK;
 }

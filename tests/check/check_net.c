@@ -409,6 +409,13 @@ struct setting {
     double floor;
 };
 
+/** Tiles that the whole test shall use: F(2x2), F(4x4), or as chosen. */
+static int winograd_asked(void)
+{
+    const char *tile = getenv("RN_TEST_WINOGRAD");
+    return tile ? atoi(tile) : 0;
+}
+
 static struct rn_plan *build_plan(const struct problem *p,
                                   struct rn_store *store, enum rn_mode mode,
                                   const struct setting *s)
@@ -421,6 +428,7 @@ static struct rn_plan *build_plan(const struct problem *p,
     options.batch = p->n;
     options.threads = s->threads;
     options.exact = s->exact;
+    options.winograd = winograd_asked();
     if (rn_plan_build(&plan, store, &options, &err) != RN_OK)
         fail_msg("%s: %s", p->name, err.msg);
     return plan;

@@ -273,7 +273,7 @@ void ref_max_pool(const struct ref_window *c, const double *x, double *y,
 {
     for (size_t i = 0; i < ref_outputs(c); i++) {
         struct place o = place_of(i, c->oc, c->oh, c->ow);
-        y[i] = -INFINITY;
+        y[i] = -HUGE_VAL;
         for (int k = 0; k < c->kh * c->kw; k++) {
             int iy = o.y * c->stride - c->pad + k / c->kw;
             int ix = o.x * c->stride - c->pad + k % c->kw;

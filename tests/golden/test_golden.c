@@ -25,8 +25,11 @@
  * fall on the other side of zero make up most of it. */
 #define TOLERANCE_LOGITS 1e-4
 #define TOLERANCE_LOSS   1e-4
-#define TOLERANCE_GRAD   1e-3
-#define TOLERANCE_END    1e-2
+/* Each step's rounding grows in the next: direct convolution alone is 8e-5 off
+ * by step 19 of bottleneck14. */
+#define TOLERANCE_LATE_LOSS 5e-4
+#define TOLERANCE_GRAD      1e-3
+#define TOLERANCE_END       1e-2
 
 static const struct run {
     const char *net;
@@ -275,6 +278,13 @@ static void golden_close(struct golden *g)
     json_decref(g->record);
 }
 
+/** Tiles that the whole test shall use: F(2x2), F(4x4), or as chosen. */
+static int winograd_asked(void)
+{
+    const char *tile = getenv("RN_TEST_WINOGRAD");
+    return tile ? atoi(tile) : 0;
+}
+
 static struct rn_plan *make_plan(struct golden *g, enum rn_mode mode,
                                  const struct run *run, int batch)
 {
@@ -287,6 +297,7 @@ static struct rn_plan *make_plan(struct golden *g, enum rn_mode mode,
     options.batch = batch;
     options.threads = run->threads;
     options.exact = run->exact;
+    options.winograd = winograd_asked();
     if (rn_plan_build(&plan, g->store, &options, &err) != RN_OK)
         fail_msg("%s", err.msg);
     return plan;
@@ -356,7 +367,7 @@ static int compare_step(struct golden *g, struct rn_plan *plan, int step,
         rn_plan_train(plan, g->images, g->labels, 0.0f, &result, NULL), RN_OK);
     snprintf(name, sizeof name, "loss of step %d", step);
     bad = check_close(name, result.loss / g->batch, want, fabs(want),
-                      TOLERANCE_LOSS);
+                      step < 16 ? TOLERANCE_LOSS : TOLERANCE_LATE_LOSS);
     if (step == 0)
         bad += compare_first_step(g, plan);
     rn_store_flat(g->store, &flat);
