@@ -497,8 +497,9 @@ RN_API int rn_train(const struct rn_train_options *options,
                     struct rn_train_result *result, struct rn_error *err);
 
 /** Go on with a run that was stopped or killed: same weights, to the bit,
- *  as if it had not been (same machine and library). Returns what
- *  rn_train() does; RN_ERR_ARG when `run` holds none. */
+ *  as if it had not been (same machine and library), on any number of
+ *  threads: the run's own, or if that is 0 what this process may use.
+ *  Returns what rn_train() does; RN_ERR_ARG when `run` holds none. */
 RN_API int rn_train_resume(const char *run,
                            const struct rn_train_events *events,
                            struct rn_train_result *result,

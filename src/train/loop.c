@@ -364,7 +364,7 @@ static int step(struct rn_trainer *t, struct rn_error *err)
         .momentum = (float)t->o.momentum,
         .weight_decay = (float)t->o.weight_decay,
         .decay_all = t->o.decay_all != 0,
-        .threads = t->o.threads,
+        .threads = t->threads,
     };
     int rc = rn_loader_next(t->loader, &batch, &t->clock.waited, err);
 

@@ -33,7 +33,7 @@ static const struct option {
     {"shortcut", LETTER, PLACE(shortcut), 0, 0, NULL, false},
     {"stride_v1", INT, PLACE(stride_v1), 0, 1, "0 or 1", false},
     {"batch", INT, PLACE(batch), 1, 1e6, "from 1 to 1000000", false},
-    {"threads", INT, PLACE(threads), 0, 1024, "from 0 to 1024", false},
+    {"threads", INT, PLACE(threads), 0, 1024, "from 0 to 1024", true},
     {"iterations", LONG, PLACE(iterations), 0, MOST_ITERATIONS,
      "from 0 to 1000000000", false},
     {"epochs", REAL, PLACE(epochs), 0, 1e6, "from 0 to 1000000", false},

@@ -26,12 +26,13 @@ static void resolve_threads(struct rn_trainer *t)
     char by[32];
     int threads = rn_threads_default("", by, sizeof(by));
 
-    if (t->o.threads == 0)
-        t->o.threads = threads;
+    t->threads = t->o.threads;
+    if (t->threads == 0)
+        t->threads = threads;
     else
         snprintf(by, sizeof(by), "as asked");
-    rn_trainer_say(t, "%d thread%s (%s)", t->o.threads,
-                   t->o.threads == 1 ? "" : "s", by);
+    rn_trainer_say(t, "%d thread%s (%s)", t->threads,
+                   t->threads == 1 ? "" : "s", by);
 }
 
 static int plan_batches(struct rn_trainer *t, struct rn_error *err)
@@ -240,7 +241,7 @@ static int build(struct rn_trainer *t, struct rn_plan **plan, enum rn_mode mode,
 {
     struct rn_plan_options options = {.mode = mode,
                                       .batch = batch,
-                                      .threads = t->o.threads,
+                                      .threads = t->threads,
                                       .exact = t->o.exact,
                                       .recompute = t->o.recompute};
 
@@ -327,7 +328,7 @@ static json_t *machine_json(const struct rn_trainer *t)
 
     rn_machine_get(&m);
     return json_pack("{s:s, s:s, s:s, s:i}", "cpu", m.cpu, "isa", m.isa,
-                     "onednn", m.onednn, "threads", t->o.threads);
+                     "onednn", m.onednn, "threads", t->threads);
 }
 
 static int write_options(struct rn_trainer *t, struct rn_error *err)

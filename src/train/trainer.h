@@ -23,6 +23,7 @@ struct rn_trainer {
     json_t *texts; /* run.json, when o borrows its texts from it */
     struct rn_run run;
     uint64_t checksum; /* of the options */
+    int threads;       /* in use; the results do not depend on them */
 
     struct rn_data *data;
     struct rn_sampler sampler;

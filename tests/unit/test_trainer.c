@@ -428,6 +428,28 @@ static void test_recompute(void **state)
     assert_same_run(in_folder("kept"), in_folder("again"));
 }
 
+/* A run may go on with another number of threads: the same to the bit. */
+static void test_other_threads(void **state)
+{
+    struct rn_train_options o = small_run("threads-2");
+    struct counts c = {.stop_at = 9};
+    struct rn_train_events events = count_events(&c);
+    struct rn_train_result result;
+    struct rn_error err = {0};
+
+    (void)state;
+    o.threads = 2;
+    train(&o, NULL, &result);
+    o.out = in_folder("threads-3");
+    expect(rn_train(&o, &events, &result, &err), RN_ERR_STOPPED, &err,
+           "stopped after iteration", "threads-3");
+    edit_run(in_folder("threads-3/run.json"), "\"threads\": 2",
+             "\"threads\": 3");
+    if (rn_train_resume(o.out, NULL, &result, &err) != RN_OK)
+        fail_msg("%s", err.msg);
+    assert_same_run(in_folder("threads-2"), in_folder("threads-3"));
+}
+
 /* ------------------------------------------------------------- learning */
 
 static void test_learns(void **state)
@@ -810,6 +832,7 @@ int main(void)
         cmocka_unit_test(test_stopped),
         cmocka_unit_test(test_finished_run_resumes_to_itself),
         cmocka_unit_test(test_recompute),
+        cmocka_unit_test(test_other_threads),
         cmocka_unit_test(test_learns),
         cmocka_unit_test(test_overfits),
         cmocka_unit_test(test_same_seed_same_run),
