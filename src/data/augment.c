@@ -101,14 +101,28 @@ static void make_plane(const struct plane *p, const struct view *view,
         make_row(p, view, y + view->dy, out + (size_t)y * (size_t)p->w);
 }
 
+const struct rn_shape *rn_loader_shape(const struct rn_loader_config *config)
+{
+    return config->data->fetch ? &config->view.shape : &config->data->shape;
+}
+
 void rn_image_prepare(const struct rn_loader_config *config,
                       struct rn_pick pick, float *out)
 {
     const struct rn_shape *s = &config->data->shape;
+    size_t image = (size_t)s->c * (size_t)s->h * (size_t)s->w;
+
+    rn_image_augment(
+        config, pick,
+        config->data->part[config->part].pixels + pick.index * image, out);
+}
+
+void rn_image_augment(const struct rn_loader_config *config,
+                      struct rn_pick pick, const uint8_t *pixels, float *out)
+{
+    const struct rn_shape *s = rn_loader_shape(config);
     const struct view view = draw(config, pick);
     size_t plane = (size_t)s->h * (size_t)s->w;
-    const uint8_t *pixels = config->data->part[config->part].pixels +
-                            pick.index * plane * (size_t)s->c;
     float value[256];
 
     for (size_t c = 0; c < (size_t)s->c; c++) {

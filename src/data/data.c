@@ -48,7 +48,7 @@ int rn_reader_allocate(struct rn_data *data, int which, size_t count,
     if (!data->pixels[which] || !data->labels[which])
         return rn_fail_memory(err, bytes, "images");
     data->part[which ? RN_PART_TEST : RN_PART_TRAIN] = (struct rn_images){
-        (int)count, data->pixels[which], data->labels[which]};
+        (int)count, data->pixels[which], data->labels[which], NULL};
     return RN_OK;
 }
 
@@ -137,7 +137,7 @@ static int split_validation(struct rn_data *data, int count,
     if (count)
         data->part[RN_PART_VALIDATION] = (struct rn_images){
             count, train->pixels + (size_t)train->count * image,
-            train->labels + train->count};
+            train->labels + train->count, NULL};
     return RN_OK;
 }
 

@@ -1,31 +1,43 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Data sets in memory, and the loader that makes batches of them. */
+/* Data sets, in memory or fetched image by image, and the loader that makes
+ * batches of them. */
 #ifndef RN_DATA_DATA_H
 #define RN_DATA_DATA_H
 
 #include "core/error.h"
+#include "data/image.h"
 #include "graph/graph.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 /** One part: pixels [count][c][h][w] and labels [count]. A validation part
- *  points into the training part's arrays. */
+ *  points into the training part's arrays. Images that are fetched have names
+ *  instead of pixels. */
 struct rn_images {
     int count;
     uint8_t *pixels;
     uint16_t *labels;
+    char **files; /* [count], or NULL */
 };
 
 struct rn_data {
     const char *format;
     char *spec;
-    struct rn_shape shape;
+    struct rn_shape shape; /* of every image; 0 x 0 when they differ */
     int classes;
+    /* Image `index` of a part as `view` shows it, [c][h][w], for data that
+     * are not in memory; NULL for those that are. Several threads call it at
+     * once. */
+    int (*fetch)(const struct rn_data *data, enum rn_part part, uint32_t index,
+                 const struct rn_view *view, uint8_t *pixels,
+                 struct rn_error *err);
     struct rn_images part[3]; /* by enum rn_part */
     uint8_t *pixels[2];       /* owned memory: training, test */
-    uint16_t *labels[2];
-    char **class_names; /* `classes` entries and a NULL; or NULL */
+    uint16_t *labels[3];      /* and, of pictures, validation */
+    char **files[3];          /* each ends with NULL */
+    char **class_names;       /* `classes` entries and a NULL; or NULL */
+    char **class_ids;         /* likewise */
     uint64_t checksum;
 };
 
@@ -37,7 +49,7 @@ struct rn_reader {
     int (*read)(struct rn_data *data, const char *path, struct rn_error *err);
 };
 extern const struct rn_reader rn_reader_cifar10, rn_reader_cifar100,
-    rn_reader_idx;
+    rn_reader_idx, rn_reader_pictures;
 int rn_read_synthetic(struct rn_data *data, const char *spec,
                       struct rn_error *err);
 
@@ -108,6 +120,11 @@ struct rn_augment {
 struct rn_loader_config {
     const struct rn_data *data; /* borrowed until the loader is gone */
     enum rn_part part;
+    struct rn_view view;   /* how images are fetched; not used for data that
+                              are in memory */
+    const int32_t *labels; /* label to deliver for each of the data's
+                              classes; NULL: its own. Borrowed, too */
+    int threads;           /* that fetch images; 0 or 1: one */
     struct rn_sampler sampler;
     struct rn_augment augment;
     bool per_pixel;
@@ -124,20 +141,28 @@ struct rn_batch {
     const int32_t *labels;
 };
 
-/** Makes batches ahead of time in a thread of its own. */
+/** Makes batches ahead of time in threads of its own. */
 struct rn_loader;
 
 int rn_loader_create(struct rn_loader **out,
                      const struct rn_loader_config *config,
                      struct rn_error *err);
 /** Next batch, valid until the next call; *waited grows by the seconds the
- *  caller had to wait. Returns RN_ERR_ARG past the end. */
+ *  caller had to wait. Returns RN_ERR_ARG past the end; the error of the first
+ *  image in the batch that could not be fetched. */
 int rn_loader_next(struct rn_loader *loader, struct rn_batch *batch,
                    double *waited, struct rn_error *err);
 void rn_loader_destroy(struct rn_loader *loader);
 
-/** One image, normalised and augmented as the loader does it: a function of
- *  config and pick. `mean` has c entries, or c*h*w with per_pixel. */
+/** Shape of the images that a loader delivers. */
+const struct rn_shape *rn_loader_shape(const struct rn_loader_config *config);
+
+/** Pixels [c][h][w] normalised and augmented as the loader does it: a function
+ *  of config, pick and pixels. `mean` has c entries, or c*h*w with
+ *  per_pixel. */
+void rn_image_augment(const struct rn_loader_config *config,
+                      struct rn_pick pick, const uint8_t *pixels, float *out);
+/** The same of an image that is in memory. */
 void rn_image_prepare(const struct rn_loader_config *config,
                       struct rn_pick pick, float *out);
 

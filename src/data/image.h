@@ -75,6 +75,7 @@ struct rn_view {
     struct rn_shape shape; /* of the image; c is 1 (grey) or 3 */
     int resize;
     enum rn_interpolation interpolation;
+    int flags; /* rn_image_flags, for loading the picture */
 };
 
 /** The image, [c][h][w] of 0..255. */

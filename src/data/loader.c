@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Batches made ahead of time: one thread fills a ring of SLOTS batches, the
- * caller takes them in order. What a batch holds is a function of the
- * configuration and its iteration alone. */
+/* Batches made ahead of time: threads fill a ring of SLOTS batches, the caller
+ * takes them in order. What a batch holds is a function of the configuration
+ * and its iteration alone, whichever thread makes which image. */
 #include "data/data.h"
 
 #include "core/memory.h"
@@ -11,13 +11,17 @@
 #include <signal.h>
 #include <string.h>
 
-#define SLOTS 4
+#define SLOTS       4
+#define MAX_THREADS 256
 
 struct slot {
-    float *images;   /* [batch][c][h][w] */
-    int32_t *labels; /* [batch] */
+    float *images;        /* [batch][c][h][w] */
+    int32_t *labels;      /* [batch] */
+    struct rn_pick *pick; /* [batch] */
     int count;
-    uint32_t epoch;
+    int left;  /* images still to be made */
+    int wrong; /* first image that could not be fetched, or count */
+    struct rn_error err;
 };
 
 struct rn_loader {
@@ -25,68 +29,152 @@ struct rn_loader {
     float *mean, *std; /* config's copies */
     struct rn_order order;
     struct slot slot[SLOTS];
-    pthread_t thread;
-    bool running;
+    size_t image; /* floats of one */
+    int chunk;    /* images that a thread makes at a time */
+    pthread_t thread[MAX_THREADS];
+    uint8_t *pixels[MAX_THREADS]; /* an image fetched by each */
+    int threads, running;
 
-    pthread_mutex_t mutex; /* over the rest */
+    pthread_mutex_t mutex; /* over the rest, and a slot's count to err */
     pthread_cond_t filled, freed;
-    long made, taken; /* iterations from config.first on */
-    bool holding;     /* the caller still has the batch before `taken` */
+    long begun;   /* iterations from config.first on that are in slots */
+    int given;    /* images of the last of them that threads have taken */
+    long taken;   /* iterations the caller took */
+    int joined;   /* threads that have begun, so that each has a number */
+    bool holding; /* the caller still has the batch before `taken` */
     bool stop;
 };
 
-static size_t image_size(const struct rn_loader_config *config)
-{
-    const struct rn_shape *s = &config->data->shape;
+/* A run of images of a batch, for one thread. */
+struct work {
+    struct slot *slot;
+    int from, to;
+};
 
-    return (size_t)s->c * (size_t)s->h * (size_t)s->w;
+/* ---------------------------------------------------- the loader's threads */
+
+/* Mutex held: whether the newest batch has images that nobody has taken. */
+static bool work_left(const struct rn_loader *l)
+{
+    return l->begun > 0 && l->given < l->slot[(l->begun - 1) % SLOTS].count;
 }
 
-/* ----------------------------------------------------- the loader's thread */
+/* Mutex held: whether another batch may be begun. */
+static bool may_begin(const struct rn_loader *l)
+{
+    return l->begun < l->config.end - l->config.first &&
+           l->begun - l->taken + l->holding < SLOTS;
+}
 
-static void fill(struct rn_loader *l, struct slot *slot, long iteration)
+/* Mutex held. Which images a batch has is decided here, in order. */
+static void begin(struct rn_loader *l)
+{
+    long iteration = l->config.first + l->begun;
+    struct slot *slot = &l->slot[l->begun % SLOTS];
+
+    slot->count = rn_sampler_size(&l->config.sampler, iteration);
+    for (int j = 0; j < slot->count; j++)
+        slot->pick[j] =
+            rn_sampler_pick(&l->config.sampler, &l->order, iteration, j);
+    slot->left = slot->count;
+    slot->wrong = slot->count;
+    l->given = 0;
+    l->begun++;
+    if (!slot->count)
+        pthread_cond_signal(&l->filled);
+}
+
+/* Mutex held; false when it is time to end. */
+static bool take_work(struct rn_loader *l, struct work *work)
+{
+    while (!l->stop && !work_left(l)) {
+        if (may_begin(l))
+            begin(l);
+        else if (l->begun == l->config.end - l->config.first)
+            return false;
+        else
+            pthread_cond_wait(&l->freed, &l->mutex);
+    }
+    if (l->stop)
+        return false;
+    work->slot = &l->slot[(l->begun - 1) % SLOTS];
+    work->from = l->given;
+    work->to = work->slot->count - work->from < l->chunk
+                   ? work->slot->count
+                   : work->from + l->chunk;
+    l->given = work->to;
+    return true;
+}
+
+static int32_t label_of(const struct rn_loader_config *config,
+                        struct rn_pick pick)
+{
+    int label = config->data->part[config->part].labels[pick.index];
+
+    return config->labels ? config->labels[label] : label;
+}
+
+static int make_image(const struct rn_loader *l, struct rn_pick pick,
+                      uint8_t *pixels, float *out, struct rn_error *err)
 {
     const struct rn_loader_config *config = &l->config;
-    const uint16_t *labels = config->data->part[config->part].labels;
-    size_t size = image_size(config);
+    int rc;
 
-    slot->count = rn_sampler_size(&config->sampler, iteration);
-    for (int j = 0; j < slot->count; j++) {
-        struct rn_pick pick =
-            rn_sampler_pick(&config->sampler, &l->order, iteration, j);
-
-        if (j == 0)
-            slot->epoch = pick.epoch;
-        slot->labels[j] = labels[pick.index];
-        rn_image_prepare(config, pick, slot->images + (size_t)j * size);
+    if (!config->data->fetch) {
+        rn_image_prepare(config, pick, out);
+        return RN_OK;
     }
+    rc = config->data->fetch(config->data, config->part, pick.index,
+                             &config->view, pixels, err);
+    if (!rc)
+        rn_image_augment(config, pick, pixels, out);
+    return rc;
 }
 
-/* Wait for a free slot; false when it is time to end. */
-static bool wait_free(struct rn_loader *l)
+/* Of several images that fail the first in the batch is told. */
+static void note_failure(struct rn_loader *l, struct slot *slot, int j,
+                         const struct rn_error *err)
 {
-    bool go;
-
     pthread_mutex_lock(&l->mutex);
-    while (!l->stop && l->made - l->taken + l->holding >= SLOTS)
-        pthread_cond_wait(&l->freed, &l->mutex);
-    go = !l->stop;
+    if (j < slot->wrong) {
+        slot->wrong = j;
+        slot->err = *err;
+    }
     pthread_mutex_unlock(&l->mutex);
-    return go;
+}
+
+static void do_work(struct rn_loader *l, const struct work *work,
+                    uint8_t *pixels)
+{
+    struct slot *slot = work->slot;
+
+    for (int j = work->from; j < work->to; j++) {
+        struct rn_error err = {0};
+
+        slot->labels[j] = label_of(&l->config, slot->pick[j]);
+        if (make_image(l, slot->pick[j], pixels,
+                       slot->images + (size_t)j * l->image, &err))
+            note_failure(l, slot, j, &err);
+    }
 }
 
 static void *run(void *argument)
 {
     struct rn_loader *l = argument;
-    long count = l->config.end - l->config.first;
+    struct work work;
+    uint8_t *pixels;
 
-    for (long i = 0; i < count && wait_free(l); i++) {
-        fill(l, &l->slot[i % SLOTS], l->config.first + i);
-        pthread_mutex_lock(&l->mutex);
-        l->made++;
-        pthread_cond_signal(&l->filled);
+    pthread_mutex_lock(&l->mutex);
+    pixels = l->pixels[l->joined++];
+    while (take_work(l, &work)) {
         pthread_mutex_unlock(&l->mutex);
+        do_work(l, &work, pixels);
+        pthread_mutex_lock(&l->mutex);
+        work.slot->left -= work.to - work.from;
+        if (!work.slot->left)
+            pthread_cond_signal(&l->filled);
     }
+    pthread_mutex_unlock(&l->mutex);
     return NULL;
 }
 
@@ -94,16 +182,18 @@ static void *run(void *argument)
 static int start(struct rn_loader *l, struct rn_error *err)
 {
     sigset_t all, before;
-    int code;
+    int code = 0;
 
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    code = pthread_create(&l->thread, NULL, run, l);
+    while (!code && l->running < l->threads) {
+        code = pthread_create(&l->thread[l->running], NULL, run, l);
+        l->running += !code;
+    }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (code)
         return rn_fail(err, RN_ERR_MEMORY, "cannot start the loader: %s",
                        strerror(code));
-    l->running = true;
     return RN_OK;
 }
 
@@ -149,26 +239,55 @@ static float *copy(const float *from, size_t n)
 static int allocate(struct rn_loader *l, struct rn_error *err)
 {
     struct rn_loader_config *config = &l->config;
-    size_t channels = (size_t)config->data->shape.c;
-    size_t batch = (size_t)config->sampler.batch, floats;
+    size_t channels = (size_t)rn_loader_shape(config)->c;
 
-    if (!rn_size_mul(batch, image_size(config), &floats))
-        floats = SIZE_MAX; /* fails below */
-    l->mean =
-        copy(config->mean, config->per_pixel ? image_size(config) : channels);
+    l->mean = copy(config->mean, config->per_pixel ? l->image : channels);
     l->std = copy(config->std, channels);
     if (!l->mean || !l->std)
-        return rn_fail_memory(err, image_size(config) * sizeof(float),
+        return rn_fail_memory(err, l->image * sizeof(float),
                               "the normalisation");
     config->mean = l->mean;
     config->std = l->std;
+    return rn_order_create(&l->order, &config->sampler, err);
+}
+
+static int allocate_slots(struct rn_loader *l, struct rn_error *err)
+{
+    size_t batch = (size_t)l->config.sampler.batch, floats;
+
+    if (!rn_size_mul(batch, l->image, &floats))
+        floats = SIZE_MAX; /* fails below */
     for (int i = 0; i < SLOTS; i++) {
-        l->slot[i].images = rn_alloc(floats, sizeof(float));
-        l->slot[i].labels = rn_alloc(batch, sizeof(int32_t));
-        if (!l->slot[i].images || !l->slot[i].labels)
+        struct slot *slot = &l->slot[i];
+
+        slot->images = rn_alloc(floats, sizeof(float));
+        slot->labels = rn_alloc(batch, sizeof(int32_t));
+        slot->pick = rn_alloc(batch, sizeof(struct rn_pick));
+        if (!slot->images || !slot->labels || !slot->pick)
             return rn_fail_memory(err, floats, "batches of images");
     }
-    return rn_order_create(&l->order, &config->sampler, err);
+    for (int i = 0; i < l->threads && l->config.data->fetch; i++) {
+        l->pixels[i] = rn_alloc(l->image, 1);
+        if (!l->pixels[i])
+            return rn_fail_memory(err, l->image, "an image");
+    }
+    return RN_OK;
+}
+
+/* Images in memory take microseconds: a thread that makes whole batches is
+ * enough for them. */
+static void configure(struct rn_loader *l,
+                      const struct rn_loader_config *config)
+{
+    const struct rn_shape *s = rn_loader_shape(config);
+    bool fetch = config->data->fetch != NULL;
+
+    l->config = *config;
+    l->image = (size_t)s->c * (size_t)s->h * (size_t)s->w;
+    l->chunk = fetch ? 1 : config->sampler.batch;
+    l->threads = !fetch || config->threads < 1   ? 1
+                 : config->threads > MAX_THREADS ? MAX_THREADS
+                                                 : config->threads;
 }
 
 int rn_loader_create(struct rn_loader **out,
@@ -185,11 +304,13 @@ int rn_loader_create(struct rn_loader **out,
     l = rn_alloc(1, sizeof *l);
     if (!l)
         return rn_fail_memory(err, sizeof *l, "the loader");
-    l->config = *config;
+    configure(l, config);
     pthread_mutex_init(&l->mutex, NULL);
     pthread_cond_init(&l->filled, NULL);
     pthread_cond_init(&l->freed, NULL);
     rc = allocate(l, err);
+    if (!rc)
+        rc = allocate_slots(l, err);
     if (!rc)
         rc = start(l, err);
     if (rc) {
@@ -200,30 +321,48 @@ int rn_loader_create(struct rn_loader **out,
     return rc;
 }
 
-/* Wait, mutex held, until the next batch is there. */
+/* Mutex held: whether the next batch is there. */
+static bool is_filled(const struct rn_loader *l)
+{
+    return l->begun > l->taken && !l->slot[l->taken % SLOTS].left;
+}
+
+/* Wait for it; the seconds that took. */
 static double wait_filled(struct rn_loader *l)
 {
     double start_time;
 
-    if (l->made > l->taken)
+    if (is_filled(l))
         return 0;
     start_time = rn_now();
-    while (l->made <= l->taken)
+    while (!is_filled(l))
         pthread_cond_wait(&l->filled, &l->mutex);
     return rn_now() - start_time;
+}
+
+static int hand_out(const struct slot *slot, long iteration,
+                    struct rn_batch *batch, struct rn_error *err)
+{
+    *batch = (struct rn_batch){iteration, slot->count, 0, slot->images,
+                               slot->labels};
+    if (slot->count)
+        batch->epoch = slot->pick[0].epoch;
+    if (slot->wrong < slot->count)
+        return rn_fail(err, slot->err.code, "%s", slot->err.msg);
+    return RN_OK;
 }
 
 int rn_loader_next(struct rn_loader *l, struct rn_batch *batch, double *waited,
                    struct rn_error *err)
 {
     long first = l->config.first, end = l->config.end;
-    const struct slot *slot;
     double seconds;
+    int rc;
 
     pthread_mutex_lock(&l->mutex);
     if (l->holding) {
         l->holding = false;
-        pthread_cond_signal(&l->freed);
+        pthread_cond_broadcast(&l->freed);
     }
     if (l->taken == end - first) {
         pthread_mutex_unlock(&l->mutex);
@@ -231,35 +370,35 @@ int rn_loader_next(struct rn_loader *l, struct rn_batch *batch, double *waited,
                        "the loader is at its end, iteration %ld", end);
     }
     seconds = wait_filled(l);
-    slot = &l->slot[l->taken % SLOTS];
-    *batch = (struct rn_batch){first + l->taken, slot->count, slot->epoch,
-                               slot->images, slot->labels};
+    rc = hand_out(&l->slot[l->taken % SLOTS], first + l->taken, batch, err);
     l->taken++;
     l->holding = true;
     pthread_mutex_unlock(&l->mutex);
     if (waited)
         *waited += seconds;
-    return RN_OK;
+    return rc;
 }
 
 void rn_loader_destroy(struct rn_loader *l)
 {
     if (!l)
         return;
-    if (l->running) {
-        pthread_mutex_lock(&l->mutex);
-        l->stop = true;
-        pthread_cond_signal(&l->freed);
-        pthread_mutex_unlock(&l->mutex);
-        pthread_join(l->thread, NULL);
-    }
+    pthread_mutex_lock(&l->mutex);
+    l->stop = true;
+    pthread_cond_broadcast(&l->freed);
+    pthread_mutex_unlock(&l->mutex);
+    for (int i = 0; i < l->running; i++)
+        pthread_join(l->thread[i], NULL);
     pthread_cond_destroy(&l->filled);
     pthread_cond_destroy(&l->freed);
     pthread_mutex_destroy(&l->mutex);
     for (int i = 0; i < SLOTS; i++) {
         rn_free(l->slot[i].images);
         rn_free(l->slot[i].labels);
+        rn_free(l->slot[i].pick);
     }
+    for (int i = 0; i < l->threads; i++)
+        rn_free(l->pixels[i]);
     rn_order_destroy(&l->order);
     rn_free(l->mean);
     rn_free(l->std);

@@ -99,7 +99,7 @@ int rn_model_preprocess_image(const struct rn_model *model,
 {
     const struct rn_shape *s = &model->spec.input;
     const struct rn_view view = {*s, model->preprocessing.resize,
-                                 model->preprocessing.interpolation};
+                                 model->preprocessing.interpolation, 0};
     size_t bytes = (size_t)s->c * (size_t)s->h * (size_t)s->w;
     uint8_t *pixels = rn_alloc(bytes, 1);
     int rc;

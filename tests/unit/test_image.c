@@ -482,6 +482,7 @@ static void check_view(const char *rest)
     view.shape = (struct rn_shape){strcmp(colour, "rgb") == 0 ? 3 : 1, h, w};
     view.resize = resize;
     view.interpolation = interpolation(name);
+    view.flags = 0;
     assert_view(rest, &view, &picture, sum);
     if (resize == (h > w ? h : w)) {
         view.resize = 0;
@@ -498,7 +499,7 @@ static void views_are_torchvisions(void **state)
 
 static void check_photo(const char *rest)
 {
-    static const struct rn_view view = {{3, 224, 224}, 256, RN_BILINEAR};
+    static const struct rn_view view = {{3, 224, 224}, 256, RN_BILINEAR, 0};
     char name[300], path[600];
     struct rn_error err = {0};
     struct rn_image photo;
@@ -524,7 +525,7 @@ static void photos_are_seen_as_in_torchvision(void **state)
 /* The whole would be 16 million pixels long; only the centre is made. */
 static void long_pictures_cost_no_more_than_their_centre(void **state)
 {
-    const struct rn_view view = {{3, 224, 224}, 256, RN_BICUBIC};
+    const struct rn_view view = {{3, 224, 224}, 256, RN_BICUBIC, 0};
     struct rn_image line = synthetic(65535, 1);
     uint8_t *pixels = rn_alloc(3 * 224, 224);
     struct rn_error err = {0};
@@ -568,7 +569,7 @@ static void models_prepare_pictures(void **state)
 
 static void other_numbers_of_channels_are_refused(void **state)
 {
-    const struct rn_view view = {{2, 8, 8}, 0, RN_BILINEAR};
+    const struct rn_view view = {{2, 8, 8}, 0, RN_BILINEAR, 0};
     struct rn_image picture = synthetic(8, 8);
     struct rn_error err = {0};
     uint8_t pixels[2 * 8 * 8];
@@ -590,7 +591,7 @@ static void failing_allocations_leave_nothing_behind(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT(files); i++) {
-        const struct rn_view view = {{1, 8, 8}, 0, RN_BICUBIC};
+        const struct rn_view view = {{1, 8, 8}, 0, RN_BICUBIC, 0};
         uint8_t pixels[64];
         char name[100], path[600];
         long n = 0;
