@@ -289,6 +289,14 @@ static int check_data(const struct predictor *p, struct rn_error *err)
     struct rn_data_info d;
 
     rn_data_describe(p->data, &d);
+    if (d.height == 0) {
+        err->code = RN_ERR_DATA;
+        snprintf(err->msg, sizeof(err->msg),
+                 "'%.300s' holds pictures: give it, or their files, instead of "
+                 "DATA:INDEX",
+                 p->spec);
+        return err->code;
+    }
     if (d.channels == p->info.channels && d.height == p->info.height &&
         d.width == p->info.width)
         return RN_OK;
@@ -324,7 +332,7 @@ static int open_data(struct predictor *p, const struct input *input,
         snprintf(err->msg, sizeof(err->msg), "out of memory");
         return err->code;
     }
-    rc = rn_data_open(&p->data, p->spec, 0, err);
+    rc = rn_data_open(&p->data, p->spec, NULL, err);
     if (rc == RN_OK)
         rc = check_data(p, err);
     if (rc)

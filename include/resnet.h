@@ -353,7 +353,8 @@ RN_API void rn_plan_profile_reset(struct rn_plan *plan);
 
 /* --------------------------------------------------------------- data */
 
-/** A labelled image set: training and test part, held in memory. */
+/** A labelled image set in parts, held in memory; pictures are decoded when
+ *  they are needed. */
 struct rn_data;
 
 enum rn_part { RN_PART_TRAIN = 0, RN_PART_VALIDATION = 1, RN_PART_TEST = 2 };
@@ -361,37 +362,62 @@ enum rn_part { RN_PART_TRAIN = 0, RN_PART_VALIDATION = 1, RN_PART_TEST = 2 };
 /** "train", "validation" or "test". */
 RN_API const char *rn_part_name(enum rn_part part);
 
+/** Training images to hold out as the validation part: a number or a share,
+ *  not both. They are the last ones; of pictures about the same share of each
+ *  class. */
+struct rn_data_options {
+    int validation;
+    double validation_percent;
+};
+
 /**
  * Open DATA: a folder of CIFAR-10/100 binary files or of IDX files (plain
- * or gzip), or "synthetic:CxHxW:CLASSES[:COUNT]".
+ * or gzip), "synthetic:CxHxW:CLASSES[:COUNT]", or a folder of pictures:
+ *  - FOLDER/CLASS/… (all of it the training part), or the same in train/, and
+ *    val/ or test/, below FOLDER; classes are in byte order of the folders'
+ *    names, those of train/ where there is one;
+ *  - FOLDER/labels.txt with `FILE CLASS` a line (the training part); FILE lies
+ *    in FOLDER or FOLDER/images; CLASS is a number from 0 or, with
+ *    FOLDER/classes.txt and its `ID NAME` or `NAME` a line, one of those.
  *
- * @param validation number of last training images to split off; 0: none.
+ * @param options may be NULL: nothing is held out.
  * @return RN_ERR_IO when it cannot be read, RN_ERR_DATA when a file is
  *         not what it should be (the message says which, what was found
  *         and what was expected).
  */
-RN_API int rn_data_open(struct rn_data **out, const char *spec, int validation,
+RN_API int rn_data_open(struct rn_data **out, const char *spec,
+                        const struct rn_data_options *options,
                         struct rn_error *err);
 RN_API void rn_data_close(struct rn_data *data);
 
 struct rn_data_info {
-    const char *format; /**< "cifar10", "cifar100", "idx", "synthetic" */
-    int channels, height, width, classes;
+    const char *format;          /**< "cifar10", "cifar100", "idx", "synthetic",
+                                    "folders", "list" */
+    int channels, height, width; /**< height and width 0: pictures, sizes
+                                    differ */
+    int classes;
     int count[3];      /**< images per rn_part */
-    uint64_t checksum; /**< of pixels and labels of all parts */
+    uint64_t checksum; /**< of labels and pixels (pictures: names of files)
+                          of all parts */
 };
 
 RN_API void rn_data_describe(const struct rn_data *data,
                              struct rn_data_info *info);
 
 /** Pixels [C][H][W], 0..255, and label of an image; either may be NULL.
- *  @return RN_ERR_ARG when the data has no such image. */
+ *  @return RN_ERR_ARG when the data has no such image, or has pictures and
+ *          pixels are asked for: rn_image_load() them. */
 RN_API int rn_data_image(const struct rn_data *data, enum rn_part part,
                          int index, uint8_t *pixels, int *label,
                          struct rn_error *err);
 
-/** Name of a class, or NULL when the data set has none. */
+/** File of a picture, or NULL when there is none. */
+RN_API const char *rn_data_file(const struct rn_data *data, enum rn_part part,
+                                int index);
+
+/** Name and identifier of a class, or NULL when the data set has none. */
 RN_API const char *rn_data_class_name(const struct rn_data *data, int i);
+RN_API const char *rn_data_class_id(const struct rn_data *data, int i);
 
 /* ----------------------------------------------------------- training */
 
@@ -510,8 +536,9 @@ RN_API int rn_train_resume(const char *run,
 struct rn_eval_options {
     enum rn_part part; /**< test by default */
     int batch;         /**< 0: chosen */
-    int threads;       /**< 0: rn_machine.threads */
+    int threads;       /**< 0: rn_machine.threads; as many load pictures */
     int exact;
+    int as_stored; /**< leave the EXIF orientation of pictures alone */
     void *user;
     /** Called now and then with images done and of all; may be NULL.
      *  Nonzero stops with RN_ERR_STOPPED. */
@@ -522,7 +549,7 @@ struct rn_eval_result {
     int images;
     double top1_error, top5_error; /**< per cent */
     double loss;                   /**< mean cross-entropy */
-    const char *protocol;          /**< "single view"; static */
+    char protocol[96]; /**< "single view", "centre 224x224 of …" */
     double seconds;
 };
 
@@ -530,13 +557,16 @@ RN_API void rn_eval_defaults(struct rn_eval_options *options);
 
 /**
  * Error rates and loss of a model over a part of a data set, every image
- * once, preprocessed as the model says. Among equal logits the one of the
- * smaller class index counts as larger; a label's logit that is NaN is wrong.
+ * once, preprocessed as the model says. The classes of pictures are the
+ * model's of the same identifier or name, and may be some of them only. Among
+ * equal logits the one of the smaller class index counts as larger; a label's
+ * logit that is NaN is wrong.
  *
  * @param options may be NULL for the defaults.
  * @return RN_ERR_DATA when the data has other classes or another input size
- *         than the model (the message gives both), RN_ERR_ARG when it has no
- *         such part or the model carries no preprocessing.
+ *         than the model (the message gives both), RN_ERR_DATA or RN_ERR_IO
+ *         when a picture cannot be decoded (none is left out), RN_ERR_ARG when
+ * it has no such part or the model carries no preprocessing.
  */
 RN_API int rn_eval(const struct rn_model *model, const struct rn_data *data,
                    const struct rn_eval_options *options,

@@ -65,6 +65,13 @@ int rn_reader_check_labels(const uint16_t *labels, size_t count, int classes,
 
 /* ----------------------------------------------------------------- opening */
 
+static size_t image_size(const struct rn_data *data)
+{
+    const struct rn_shape *s = &data->shape;
+
+    return (size_t)s->c * (size_t)s->h * (size_t)s->w;
+}
+
 /* The reader that knows the files in `folder`, or NULL. */
 static const struct rn_reader *recognise(const char *folder)
 {
@@ -91,13 +98,17 @@ static int read_folder(struct rn_data *data, const char *path,
             rc = reader->read(data, folder, err);
         rn_free(folder);
     }
-    if (!reader)
-        rc = rn_fail(err, RN_ERR_DATA,
-                     "'%s' holds no data set that is known; looked for "
-                     "CIFAR-10 (data_batch_1.bin), CIFAR-100 (train.bin) and "
-                     "IDX files (train-images-idx3-ubyte, also .gz)",
-                     path);
-    return rc;
+    if (reader)
+        return rc;
+    /* Last, for any folder of folders could be one of pictures. */
+    if (rn_reader_pictures.recognise(path))
+        return rn_reader_pictures.read(data, path, err);
+    return rn_fail(err, RN_ERR_DATA,
+                   "'%s' holds no data set that is known; looked for CIFAR-10 "
+                   "(data_batch_1.bin), CIFAR-100 (train.bin), IDX files "
+                   "(train-images-idx3-ubyte, also .gz), class folders with "
+                   "pictures and labels.txt",
+                   path);
 }
 
 static int read_spec(struct rn_data *data, const char *spec,
@@ -124,28 +135,65 @@ static int read_spec(struct rn_data *data, const char *spec,
 static int split_validation(struct rn_data *data, int count,
                             struct rn_error *err)
 {
-    struct rn_images *train = &data->part[RN_PART_TRAIN];
-    const struct rn_shape *s = &data->shape;
-    size_t image = (size_t)s->c * (size_t)s->h * (size_t)s->w;
+    struct rn_images *train = &data->part[RN_PART_TRAIN], *out;
 
+    if (!count)
+        return RN_OK;
     if (count < 0 || count >= train->count)
         return rn_fail(err, RN_ERR_ARG,
                        "cannot hold out %d images for validation of %d "
                        "training images of '%s', expected 0 to %d",
                        count, train->count, data->spec, train->count - 1);
+    out = &data->part[RN_PART_VALIDATION];
+    if (out->count)
+        return rn_fail(err, RN_ERR_ARG,
+                       "'%s' has %d validation images of its own, cannot hold "
+                       "out others",
+                       data->spec, out->count);
     train->count -= count;
-    if (count)
-        data->part[RN_PART_VALIDATION] = (struct rn_images){
-            count, train->pixels + (size_t)train->count * image,
-            train->labels + train->count, NULL};
+    *out = *train;
+    out->count = count;
+    out->labels += train->count;
+    if (out->pixels)
+        out->pixels += (size_t)train->count * image_size(data);
+    if (out->files)
+        out->files += train->count;
     return RN_OK;
+}
+
+/* Images to hold out. */
+static int validation_count(const struct rn_data *data,
+                            const struct rn_data_options *o, int *count,
+                            struct rn_error *err)
+{
+    double images = data->part[RN_PART_TRAIN].count;
+
+    if (!(o->validation_percent >= 0 && o->validation_percent < 100) ||
+        (o->validation && o->validation_percent > 0))
+        return rn_fail(err, RN_ERR_ARG,
+                       "cannot hold out %g %% and %d images for validation, "
+                       "expected one of both, 0 to less than 100 %%",
+                       o->validation_percent, o->validation);
+    *count = o->validation;
+    if (o->validation_percent > 0)
+        *count = (int)(images * o->validation_percent / 100 + 0.5);
+    return RN_OK;
+}
+
+static int hold_out(struct rn_data *data, const struct rn_data_options *o,
+                    struct rn_error *err)
+{
+    int count = 0, rc = validation_count(data, o, &count, err);
+
+    if (!rc && count && data->fetch)
+        rc = rn_pictures_mix(data, err);
+    return rc ? rc : split_validation(data, count, err);
 }
 
 /* The same for every validation split: it tells the data, not its use. */
 static uint64_t checksum(const struct rn_data *data, int train, int test)
 {
     const struct rn_shape *s = &data->shape;
-    size_t image = (size_t)s->c * (size_t)s->h * (size_t)s->w;
     const int32_t shape[] = {s->c, s->h, s->w, data->classes, train, test};
     const int count[2] = {train, test};
     uint64_t sum = rn_checksum(0, shape, sizeof shape);
@@ -156,14 +204,15 @@ static uint64_t checksum(const struct rn_data *data, int train, int test)
         if (!n)
             continue;
         sum = rn_checksum(sum, data->labels[i], n * sizeof *data->labels[i]);
-        sum = rn_checksum(sum, data->pixels[i], n * image);
+        sum = rn_checksum(sum, data->pixels[i], n * image_size(data));
     }
     return sum;
 }
 
-int rn_data_open(struct rn_data **out, const char *spec, int validation,
-                 struct rn_error *err)
+int rn_data_open(struct rn_data **out, const char *spec,
+                 const struct rn_data_options *options, struct rn_error *err)
 {
+    const struct rn_data_options none = {0, 0};
     struct rn_data *data;
     int rc;
 
@@ -178,9 +227,10 @@ int rn_data_open(struct rn_data **out, const char *spec, int validation,
                     : rn_fail_memory(err, strlen(spec), "a name");
     if (rc)
         goto out;
-    data->checksum = checksum(data, data->part[RN_PART_TRAIN].count,
-                              data->part[RN_PART_TEST].count);
-    rc = split_validation(data, validation, err);
+    if (!data->fetch)
+        data->checksum = checksum(data, data->part[RN_PART_TRAIN].count,
+                                  data->part[RN_PART_TEST].count);
+    rc = hold_out(data, options ? options : &none, err);
 out:
     if (rc) {
         rn_data_close(data);
@@ -194,10 +244,13 @@ void rn_data_close(struct rn_data *data)
 {
     if (!data)
         return;
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 2; i++)
         rn_free(data->pixels[i]);
+    for (int i = 0; i < 3; i++) {
         rn_free(data->labels[i]);
+        rn_names_free(data->files[i]);
     }
+    rn_names_free(data->class_ids);
     rn_names_free(data->class_names);
     rn_free(data->spec);
     rn_free(data);
@@ -235,8 +288,6 @@ void rn_data_describe(const struct rn_data *data, struct rn_data_info *info)
 int rn_data_image(const struct rn_data *data, enum rn_part part, int index,
                   uint8_t *pixels, int *label, struct rn_error *err)
 {
-    const struct rn_shape *s = &data->shape;
-    size_t image = (size_t)s->c * (size_t)s->h * (size_t)s->w;
     const struct rn_images *images;
 
     if ((unsigned)part > RN_PART_TEST)
@@ -247,11 +298,35 @@ int rn_data_image(const struct rn_data *data, enum rn_part part, int index,
         return rn_fail(err, RN_ERR_ARG,
                        "'%s' has %d %s images, there is no number %d",
                        data->spec, images->count, rn_part_name(part), index);
+    if (pixels && data->fetch)
+        return rn_fail(err, RN_ERR_ARG,
+                       "'%s' holds pictures of many sizes, not images of one",
+                       data->spec);
     if (pixels)
-        memcpy(pixels, images->pixels + (size_t)index * image, image);
+        memcpy(pixels, images->pixels + (size_t)index * image_size(data),
+               image_size(data));
     if (label)
         *label = images->labels[index];
     return RN_OK;
+}
+
+const char *rn_data_file(const struct rn_data *data, enum rn_part part,
+                         int index)
+{
+    const struct rn_images *images;
+
+    if ((unsigned)part > RN_PART_TEST)
+        return NULL;
+    images = &data->part[part];
+    return images->files && index >= 0 && index < images->count
+               ? images->files[index]
+               : NULL;
+}
+
+const char *rn_data_class_id(const struct rn_data *data, int i)
+{
+    return data->class_ids && i >= 0 && i < data->classes ? data->class_ids[i]
+                                                          : NULL;
 }
 
 const char *rn_data_class_name(const struct rn_data *data, int i)

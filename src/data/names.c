@@ -81,6 +81,11 @@ static bool name_valid(const uint8_t *s, size_t size)
     return size > 0 && size <= MAX_NAME;
 }
 
+bool rn_name_valid(const char *name)
+{
+    return name_valid((const uint8_t *)name, strlen(name));
+}
+
 /* Size of the text without the empty lines and blanks at its end. */
 static size_t trimmed(const uint8_t *text, size_t size)
 {

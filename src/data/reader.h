@@ -31,6 +31,14 @@ int rn_names_read(struct rn_data *data, const char *path, int *count,
 int rn_names_set(struct rn_data *data, const char *const *names, int count,
                  struct rn_error *err);
 void rn_names_free(char **names);
+/** Whether a text may name a class: 1 to 256 bytes of UTF-8 without control
+ *  characters. */
+bool rn_name_valid(const char *name);
+
+/** Put the training pictures in an order whose end, of whatever length, holds
+ *  about the same share of each class: for a validation part. A function of
+ *  the files' names. */
+int rn_pictures_mix(struct rn_data *data, struct rn_error *err);
 
 /** Unsigned bytes in one to four dimensions, as an IDX file holds them. */
 struct rn_idx {

@@ -27,6 +27,9 @@ static int feed_open(struct feed *feed, const struct rn_eval_pass *pass,
     struct rn_loader_config config = {
         .data = data,
         .part = pass->part,
+        .view = pass->view,
+        .labels = pass->labels,
+        .threads = pass->loaders,
         .sampler = {.count = images,
                     .batch = pass->batch,
                     .last = RN_LAST_KEEP},
@@ -35,12 +38,13 @@ static int feed_open(struct feed *feed, const struct rn_eval_pass *pass,
         .std = pass->preprocessing->std,
         .end = (images + pass->batch - 1) / pass->batch,
     };
+    const struct rn_shape *shape;
 
-    feed->image =
-        (size_t)data->shape.c * (size_t)data->shape.h * (size_t)data->shape.w;
+    shape = rn_loader_shape(&config);
+    feed->image = (size_t)shape->c * (size_t)shape->h * (size_t)shape->w;
     feed->padded = rn_alloc((size_t)pass->batch * feed->image, sizeof(float));
     feed->logits =
-        rn_alloc((size_t)pass->batch * (size_t)data->classes, sizeof(float));
+        rn_alloc((size_t)pass->batch * (size_t)pass->classes, sizeof(float));
     if (feed->padded == NULL || feed->logits == NULL)
         return rn_fail_memory(err,
                               (size_t)pass->batch * feed->image * sizeof(float),
@@ -84,7 +88,7 @@ static int run_batches(struct feed *feed, const struct rn_eval_pass *pass,
         if (rc != RN_OK)
             return rc;
         rn_metrics_add(metrics, feed->logits, batch.labels, batch.count,
-                       pass->data->classes);
+                       pass->classes);
         if (pass->progress != NULL &&
             pass->progress(pass->user, (int)metrics->images, images) != 0)
             return rn_fail(err, RN_ERR_STOPPED,
@@ -166,7 +170,67 @@ static int check(const struct rn_model *model, const struct rn_data *data,
                        "model %s carries no preprocessing: it has not been "
                        "trained",
                        title(model, buf, sizeof(buf)));
-    return rn_model_fits(model, data, err);
+    return data->fetch != NULL ? RN_OK : rn_model_fits(model, data, err);
+}
+
+/* How a model sees pictures, and which of its classes they are of. */
+static int look_at_pictures(struct rn_eval_pass *pass,
+                            const struct rn_model *model,
+                            const struct rn_eval_options *o, int32_t **map,
+                            struct rn_error *err)
+{
+    const struct rn_data *data = pass->data;
+    struct rn_machine machine;
+
+    if (data->fetch == NULL)
+        return RN_OK;
+    *map = rn_alloc((size_t)data->classes, sizeof(**map));
+    if (*map == NULL)
+        return rn_fail_memory(err, (size_t)data->classes * sizeof(**map),
+                              "classes");
+    rn_machine_get(&machine);
+    pass->labels = *map;
+    pass->loaders = o->threads > 0 ? o->threads : machine.threads;
+    pass->view =
+        (struct rn_view){model->spec.input, model->preprocessing.resize,
+                         model->preprocessing.interpolation,
+                         o->as_stored ? RN_IMAGE_AS_STORED : 0};
+    return rn_match_classes(model, data, pass->part, *map, err);
+}
+
+static void name_protocol(const struct rn_eval_pass *pass,
+                          struct rn_eval_result *result)
+{
+    const struct rn_view *v = &pass->view;
+    int larger = v->shape.h > v->shape.w ? v->shape.h : v->shape.w;
+
+    if (pass->data->fetch == NULL)
+        snprintf(result->protocol, sizeof(result->protocol), "single view");
+    else
+        snprintf(result->protocol, sizeof(result->protocol),
+                 "centre %dx%d of shorter side %d, %s%s", v->shape.h,
+                 v->shape.w, v->resize ? v->resize : larger,
+                 rn_interpolation_name(v->interpolation),
+                 v->flags & RN_IMAGE_AS_STORED ? ", as stored" : "");
+}
+
+static int run_plan(struct rn_eval_pass *pass, const struct rn_model *model,
+                    const struct rn_eval_options *o, struct rn_metrics *m,
+                    struct rn_error *err)
+{
+    struct rn_plan_options plan;
+    int rc;
+
+    rn_plan_defaults(&plan);
+    plan.mode = RN_MODE_INFER;
+    plan.batch = pass->batch;
+    plan.threads = o->threads;
+    plan.exact = o->exact;
+    rc = rn_plan_create(&pass->plan, model, &plan, err);
+    if (rc == RN_OK)
+        rc = rn_eval_run(pass, m, err);
+    rn_plan_destroy(pass->plan);
+    return rc;
 }
 
 int rn_eval(const struct rn_model *model, const struct rn_data *data,
@@ -175,8 +239,8 @@ int rn_eval(const struct rn_model *model, const struct rn_data *data,
 {
     struct rn_eval_options o;
     struct rn_eval_pass pass = {.data = data};
-    struct rn_plan_options plan;
     struct rn_metrics m;
+    int32_t *map = NULL;
     double start = rn_now();
     int rc;
 
@@ -188,21 +252,17 @@ int rn_eval(const struct rn_model *model, const struct rn_data *data,
         return rc;
 
     pass.part = o.part;
+    pass.classes = model->spec.classes;
     pass.preprocessing = &model->preprocessing;
     pass.user = o.user;
     pass.progress = o.progress;
-    pass.batch = rn_eval_batch(data->shape, data->part[o.part].count);
+    pass.batch = rn_eval_batch(model->spec.input, data->part[o.part].count);
     if (o.batch > 0)
         pass.batch = o.batch;
-    rn_plan_defaults(&plan);
-    plan.mode = RN_MODE_INFER;
-    plan.batch = pass.batch;
-    plan.threads = o.threads;
-    plan.exact = o.exact;
-    rc = rn_plan_create(&pass.plan, model, &plan, err);
+    rc = look_at_pictures(&pass, model, &o, &map, err);
     if (rc == RN_OK)
-        rc = rn_eval_run(&pass, &m, err);
-    rn_plan_destroy(pass.plan);
+        rc = run_plan(&pass, model, &o, &m, err);
+    rn_free(map);
     if (rc != RN_OK)
         return rc;
 
@@ -211,8 +271,8 @@ int rn_eval(const struct rn_model *model, const struct rn_data *data,
         .top1_error = 100.0 * (double)m.wrong1 / (double)m.images,
         .top5_error = 100.0 * (double)m.wrong5 / (double)m.images,
         .loss = m.loss / (double)m.images,
-        .protocol = "single view",
         .seconds = rn_now() - start,
     };
+    name_protocol(&pass, result);
     return RN_OK;
 }

@@ -34,6 +34,11 @@ struct rn_eval_pass {
     int batch;
     const struct rn_data *data;
     enum rn_part part;
+    struct rn_view view;   /* of pictures */
+    const int32_t *labels; /* the model's class for each of the data's; NULL:
+                              the same */
+    int classes;           /* of the model */
+    int loaders;           /* threads that load pictures */
     const struct rn_preprocessing *preprocessing;
     void *user;
     int (*progress)(void *user, int done, int images); /* or NULL */
@@ -46,6 +51,12 @@ int rn_eval_run(const struct rn_eval_pass *pass, struct rn_metrics *metrics,
 /** A batch that fits images of that shape: 100 up to 64 x 64, else 16, and
  *  not more than there are images. */
 int rn_eval_batch(struct rn_shape shape, int images);
+
+/** The model's class for each of the data's that occurs in the part, by
+ *  identifier or name, into map[data->classes]; where either side knows
+ *  neither, their numbers. RN_ERR_DATA listing those it does not know. */
+int rn_match_classes(const struct rn_model *model, const struct rn_data *data,
+                     enum rn_part part, int32_t *map, struct rn_error *err);
 
 /** RN_ERR_DATA, with both sizes, unless the model takes the data's images
  *  and has its classes. */

@@ -212,6 +212,7 @@ static int run_test(struct rn_trainer *t, struct rn_error *err)
         .batch = t->test_batch,
         .data = t->data,
         .part = t->test_part,
+        .classes = t->data->classes,
         .preprocessing = &t->model->preprocessing,
         .user = t,
         .progress = test_progress,

@@ -99,8 +99,14 @@ static void plan_test(struct rn_trainer *t)
 /* Data, and everything that follows from it and the options. */
 static int open_data(struct rn_trainer *t, struct rn_error *err)
 {
-    int rc = rn_data_open(&t->data, t->o.data, t->o.validation, err);
+    const struct rn_data_options options = {.validation = t->o.validation};
+    int rc = rn_data_open(&t->data, t->o.data, &options, err);
 
+    if (rc == RN_OK && t->data->fetch != NULL)
+        rc = rn_fail(err, RN_ERR_ARG,
+                     "'%s' holds pictures: they can be predicted and "
+                     "evaluated on, training takes images of one size",
+                     t->o.data);
     if (rc == RN_OK)
         rc = plan_batches(t, err);
     if (rc == RN_OK)

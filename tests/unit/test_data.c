@@ -87,7 +87,8 @@ static struct rn_data *open_ok(const char *spec, int validation)
 {
     struct rn_error err = {0, ""};
     struct rn_data *data = NULL;
-    int rc = rn_data_open(&data, spec, validation, &err);
+    int rc = rn_data_open(
+        &data, spec, &(struct rn_data_options){.validation = validation}, &err);
 
     if (rc)
         fail_msg("opening '%s': %d %s", spec, rc, err.msg);
@@ -101,7 +102,8 @@ static void open_fails(const char *spec, int validation, int code,
 {
     struct rn_error err = {0, ""};
     struct rn_data *data = (struct rn_data *)&err;
-    int rc = rn_data_open(&data, spec, validation, &err);
+    int rc = rn_data_open(
+        &data, spec, &(struct rn_data_options){.validation = validation}, &err);
 
     if (rc != code || err.code != code || data)
         fail_msg("opening '%s': %d '%s', expected %d", spec, rc, err.msg, code);

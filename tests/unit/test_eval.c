@@ -167,7 +167,7 @@ static struct rn_data *open_data(const char *spec)
     struct rn_data *data = NULL;
     struct rn_error err = {0};
 
-    if (rn_data_open(&data, spec, 0, &err) != RN_OK)
+    if (rn_data_open(&data, spec, NULL, &err) != RN_OK)
         fail_msg("%s", err.msg);
     return data;
 }

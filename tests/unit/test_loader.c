@@ -25,7 +25,8 @@ static struct rn_data *open_data(const char *spec, int validation)
     struct rn_error err = {0, ""};
     struct rn_data *data;
 
-    if (rn_data_open(&data, spec, validation, &err))
+    if (rn_data_open(&data, spec,
+                     &(struct rn_data_options){.validation = validation}, &err))
         fail_msg("%s", err.msg);
     return data;
 }
@@ -569,6 +570,129 @@ static void test_loader_signals(void **state)
     rn_data_close(data);
 }
 
+/* ----------------------------------------------------------- fetched images */
+
+enum { FETCHED = 37, SIDE = 6 };
+
+/* Image i is full of i; later ones are ready first. 20 and 33 are bad. */
+static int fetch(const struct rn_data *data, enum rn_part part, uint32_t index,
+                 const struct rn_view *view, uint8_t *pixels,
+                 struct rn_error *err)
+{
+    size_t size = (size_t)(view->shape.c * view->shape.h * view->shape.w);
+
+    (void)part;
+    nanosleep(&(struct timespec){0, index % 4 ? 0 : 2000000}, NULL);
+    if (data->classes == 2 && (index == 20 || index == 33))
+        return rn_fail(err, RN_ERR_DATA, "image %u is bad", index);
+    memset(pixels, (int)index, size);
+    return RN_OK;
+}
+
+static struct rn_loader_config fetching(const struct rn_data *data, int threads)
+{
+    static const int32_t labels[] = {70, 80};
+
+    return (struct rn_loader_config){
+        .data = data,
+        .part = RN_PART_TEST,
+        .view = {{3, SIDE, SIDE}, 0, RN_BILINEAR, 0},
+        .labels = labels,
+        .threads = threads,
+        .sampler = {.count = FETCHED, .batch = 8, .last = RN_LAST_KEEP},
+        .mean = means,
+        .std = stds,
+        .end = (FETCHED + 7) / 8,
+    };
+}
+
+static struct rn_data fetched_data(int classes, uint16_t *labels)
+{
+    struct rn_data data = {.classes = classes, .fetch = fetch};
+    static char spec[] = "fetched";
+
+    for (int i = 0; i < FETCHED; i++)
+        labels[i] = (uint16_t)(i % 2);
+    data.spec = spec;
+    data.part[RN_PART_TEST] = (struct rn_images){FETCHED, NULL, labels, NULL};
+    return data;
+}
+
+/* However many threads fetch them, images come in order. */
+static void test_fetched(void **state)
+{
+    static const int threads[] = {0, 1, 2, 5, 300};
+    uint16_t labels[FETCHED];
+    struct rn_data data = fetched_data(3, labels);
+
+    (void)state;
+    for (size_t t = 0; t < sizeof threads / sizeof threads[0]; t++) {
+        struct rn_loader_config config = fetching(&data, threads[t]);
+        struct rn_loader *loader = start(&config);
+        struct rn_batch batch;
+        struct rn_error err;
+        int seen = 0;
+
+        while (seen < FETCHED) {
+            assert_int_equal(rn_loader_next(loader, &batch, NULL, &err), RN_OK);
+            for (int j = 0; j < batch.count; j++, seen++) {
+                const float *image = batch.images + j * 3 * SIDE * SIDE;
+                float expected = ((float)seen / 255.0f - means[2]) / stds[2];
+
+                assert_int_equal(batch.labels[j], seen % 2 ? 80 : 70);
+                if (image[3 * SIDE * SIDE - 1] != expected)
+                    fail_msg("%d threads, image %d: got %g, expected %g",
+                             threads[t], seen,
+                             (double)image[3 * SIDE * SIDE - 1],
+                             (double)expected);
+            }
+        }
+        assert_int_equal(seen, FETCHED);
+        assert_int_equal(rn_loader_next(loader, &batch, NULL, &err),
+                         RN_ERR_ARG);
+        rn_loader_destroy(loader);
+    }
+}
+
+/* The batch with a bad image fails, always with the same message, and the
+ * others do not. */
+static void test_fetch_fails(void **state)
+{
+    uint16_t labels[FETCHED];
+    struct rn_data data = fetched_data(2, labels);
+
+    (void)state;
+    for (int repeat = 0; repeat < 5; repeat++) {
+        struct rn_loader_config config = fetching(&data, 4);
+        struct rn_loader *loader;
+        struct rn_batch batch;
+        struct rn_error err = {0};
+
+        config.sampler.batch = 19;
+        config.end = 2;
+        loader = start(&config);
+        assert_int_equal(rn_loader_next(loader, &batch, NULL, &err), RN_OK);
+        assert_int_equal(rn_loader_next(loader, &batch, NULL, &err),
+                         RN_ERR_DATA);
+        assert_string_equal(err.msg, "image 20 is bad");
+        rn_loader_destroy(loader);
+    }
+}
+
+/* Given up while threads are at work. */
+static void test_fetch_shutdown(void **state)
+{
+    uint16_t labels[FETCHED];
+    struct rn_data data = fetched_data(3, labels);
+
+    (void)state;
+    for (int repeat = 0; repeat < 20; repeat++) {
+        struct rn_loader_config config = fetching(&data, 1 + repeat % 4);
+
+        rn_loader_destroy(start(&config));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -586,6 +710,9 @@ int main(void)
         cmocka_unit_test(test_loader_refuses),
         cmocka_unit_test(test_loader_part),
         cmocka_unit_test(test_loader_signals),
+        cmocka_unit_test(test_fetched),
+        cmocka_unit_test(test_fetch_fails),
+        cmocka_unit_test(test_fetch_shutdown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -487,7 +487,7 @@ static void test_learns(void **state)
                  first, last, result.train_error, result.test_error);
 
     /* The same figures from the files. */
-    assert_int_equal(rn_data_open(&data, o.data, 0, NULL), RN_OK);
+    assert_int_equal(rn_data_open(&data, o.data, NULL, NULL), RN_OK);
     assert_int_equal(
         rn_model_load(&model, in_folder("learns/last.safetensors"), NULL),
         RN_OK);

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "data/picture_set.h"
+
+#include "core/file.h"
+#include "core/memory.h"
+#include "core/random.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ----------------------------------------------------------------- parts */
+
+int rn_picture_set_add(struct rn_picture_set *set, const char *path, int label,
+                       struct rn_error *err)
+{
+    /* Room for the NULL behind the last one, too. */
+    if (set->count >= INT32_MAX ||
+        !rn_grow(&set->files, &set->file_room, set->count + 1,
+                 sizeof *set->files) ||
+        !rn_grow(&set->labels, &set->label_room, set->count,
+                 sizeof *set->labels) ||
+        !(set->files[set->count] = rn_strdup(path)))
+        return rn_fail_memory(err, strlen(path), "a list of pictures");
+    set->labels[set->count++] = (uint16_t)label;
+    return RN_OK;
+}
+
+void rn_picture_set_free(struct rn_picture_set *set)
+{
+    rn_names_free(set->files);
+    rn_free(set->labels);
+    memset(set, 0, sizeof *set);
+}
+
+void rn_picture_set_move(struct rn_picture_set *set, struct rn_data *data,
+                         enum rn_part part)
+{
+    /* Owned memory is kept as training, test, validation. */
+    static const int place[] = {
+        [RN_PART_TRAIN] = 0, [RN_PART_TEST] = 1, [RN_PART_VALIDATION] = 2};
+    int at = place[part];
+
+    data->files[at] = set->files;
+    data->labels[at] = set->labels;
+    data->part[part] =
+        (struct rn_images){(int)set->count, NULL, set->labels, set->files};
+    memset(set, 0, sizeof *set);
+}
+
+int rn_picture_folder_has(const char *folder, const char *name, bool *has,
+                          struct rn_error *err)
+{
+    char *path = rn_path_join(folder, name);
+
+    if (!path)
+        return rn_fail_memory(err, strlen(folder), "a file name");
+    *has = rn_is_file(path);
+    rn_free(path);
+    return RN_OK;
+}
+
+/* -------------------------------------------------------------- fetching */
+
+static int fetch(const struct rn_data *data, enum rn_part part, uint32_t index,
+                 const struct rn_view *view, uint8_t *pixels,
+                 struct rn_error *err)
+{
+    const char *file = data->part[part].files[index];
+    struct rn_error why = {0};
+    struct rn_image picture;
+    int rc = rn_image_load(&picture, file, view->flags, err);
+
+    if (rc)
+        return rc;
+    rc = rn_view_apply(view, &picture, pixels, &why);
+    rn_image_free(&picture);
+    return rc ? rn_fail(err, rc, "'%s': %.300s", file, why.msg) : RN_OK;
+}
+
+void rn_picture_data_finish(struct rn_data *data, const char *root)
+{
+    uint64_t sum = rn_checksum(0, &data->classes, sizeof data->classes);
+
+    for (int i = 0; i < 3; i++) {
+        const struct rn_images *part = &data->part[i];
+
+        sum = rn_checksum(sum, &part->count, sizeof part->count);
+        for (int j = 0; j < part->count; j++) {
+            const char *name = part->files[j] + strlen(root);
+
+            sum = rn_checksum(sum, name, strlen(name));
+            sum = rn_checksum(sum, &part->labels[j], sizeof part->labels[j]);
+        }
+    }
+    data->checksum = sum;
+    data->shape = (struct rn_shape){3, 0, 0};
+    data->fetch = fetch;
+}
+
+/* ------------------------------------------------------------- held out */
+
+/* Picture r of a class of n, in an order of its own, stands at (r + 1/2) / n
+ * of the whole: so the end of the whole holds all classes in proportion. */
+struct stand {
+    double at;
+    uint16_t label;
+    uint32_t index;
+};
+
+static int compare(const void *a, const void *b)
+{
+    const struct stand *x = a, *y = b;
+
+    if (x->at != y->at)
+        return x->at < y->at ? -1 : 1;
+    return x->label != y->label ? (x->label < y->label ? -1 : 1)
+                                : (x->index < y->index ? -1 : 1);
+}
+
+/* Places for the pictures of class `label`, whose indices are `members`. */
+static void place(struct stand *stands, const uint32_t *members, uint32_t n,
+                  uint16_t label, uint32_t *scratch)
+{
+    const struct rn_random_key key = {0, RN_RANDOM_SPLIT, label};
+
+    rn_random_permutation(&key, n, scratch);
+    for (uint32_t r = 0; r < n; r++)
+        stands[members[scratch[r]]] =
+            (struct stand){(r + 0.5) / n, label, members[scratch[r]]};
+}
+
+static void place_all(const struct rn_data *data, struct stand *stands,
+                      uint32_t *members, uint32_t *scratch)
+{
+    const struct rn_images *train = &data->part[RN_PART_TRAIN];
+
+    for (int label = 0; label < data->classes; label++) {
+        uint32_t n = 0;
+
+        for (uint32_t i = 0; i < (uint32_t)train->count; i++)
+            if (train->labels[i] == label)
+                members[n++] = i;
+        place(stands, members, n, (uint16_t)label, scratch);
+    }
+}
+
+static void reorder(const struct rn_images *train, const struct stand *stands,
+                    char **files, uint16_t *labels)
+{
+    size_t n = (size_t)train->count;
+
+    for (size_t i = 0; i < n; i++) {
+        files[i] = train->files[stands[i].index];
+        labels[i] = train->labels[stands[i].index];
+    }
+    memcpy(train->files, files, n * sizeof *files);
+    memcpy(train->labels, labels, n * sizeof *labels);
+}
+
+int rn_pictures_mix(struct rn_data *data, struct rn_error *err)
+{
+    const struct rn_images *train = &data->part[RN_PART_TRAIN];
+    size_t n = (size_t)train->count;
+    struct stand *stands = rn_alloc(n, sizeof *stands);
+    uint32_t *members = rn_alloc(n, sizeof *members);
+    uint32_t *scratch = rn_alloc(n, sizeof *scratch);
+    uint16_t *labels = rn_alloc(n, sizeof *labels);
+    char **files = rn_alloc(n, sizeof *files);
+    int rc = RN_OK;
+
+    if (stands && members && scratch && labels && files) {
+        place_all(data, stands, members, scratch);
+        qsort(stands, n, sizeof *stands, compare);
+        reorder(train, stands, files, labels);
+    } else {
+        rc = rn_fail_memory(err, n * sizeof *stands, "holding out pictures");
+    }
+    rn_free(stands);
+    rn_free(members);
+    rn_free(scratch);
+    rn_free(labels);
+    rn_free(files);
+    return rc;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the readers of class folders and of lists share: a part of a data set
+ * whose images are picture files. */
+#ifndef RN_DATA_PICTURE_SET_H
+#define RN_DATA_PICTURE_SET_H
+
+#include "data/pictures.h"
+#include "data/reader.h"
+
+#define RN_LABELS_FILE  "labels.txt"
+#define RN_CLASSES_FILE "classes.txt"
+#define RN_CLASSES_MAX  65535
+
+/** Files and labels on their way into a part. */
+struct rn_picture_set {
+    char **files; /* ends with NULL */
+    uint16_t *labels;
+    size_t count, file_room, label_room;
+};
+
+/** Add a picture; the path is copied. */
+int rn_picture_set_add(struct rn_picture_set *set, const char *path, int label,
+                       struct rn_error *err);
+/** The set becomes a part of the data, which then owns its memory. */
+void rn_picture_set_move(struct rn_picture_set *set, struct rn_data *data,
+                         enum rn_part part);
+void rn_picture_set_free(struct rn_picture_set *set);
+
+/** Checksum of names, from below `root` on, and labels of all parts, and the
+ *  way pictures are fetched: what a reader ends with. */
+void rn_picture_data_finish(struct rn_data *data, const char *root);
+
+/** Whether the folder holds a file of that name. Unlike rn_reader_has() it
+ *  tells when memory is too short to look. */
+int rn_picture_folder_has(const char *folder, const char *name, bool *has,
+                          struct rn_error *err);
+
+/** A folder with RN_LABELS_FILE. */
+int rn_picture_list_read(struct rn_data *data, const char *folder,
+                         struct rn_error *err);
+
+#endif

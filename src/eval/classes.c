@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Which of a model's classes those of a data set are: 50 folders of
+ * ImageNet's 1,000, in whatever order, are enough to evaluate on. */
+#include "core/memory.h"
+#include "eval/eval.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define NO_CLASS  (-1)
+#define AMBIGUOUS (-2)
+#define SHOWN     5
+
+/* Index of `text` among the model's identifiers or names. */
+static int find(char *const *texts, int count, const char *text)
+{
+    int found = NO_CLASS;
+
+    for (int i = 0; texts && text && i < count; i++) {
+        if (strcmp(texts[i], text) != 0)
+            continue;
+        if (found >= 0)
+            return AMBIGUOUS;
+        found = i;
+    }
+    return found;
+}
+
+/* Identifiers before names, of both sides. */
+static int match(const struct rn_model *model, const char *id, const char *name)
+{
+    char *const *const theirs[] = {model->class_ids, model->class_names};
+    const char *const ours[] = {id, name};
+    int found = NO_CLASS;
+
+    for (int i = 0; i < 2 && found == NO_CLASS; i++)
+        for (int j = 0; j < 2 && found == NO_CLASS; j++)
+            found = find(theirs[i], model->spec.classes, ours[j]);
+    return found;
+}
+
+static int check_counts(const struct rn_model *model,
+                        const struct rn_data *data, bool fewer,
+                        struct rn_error *err)
+{
+    if (data->classes == model->spec.classes ||
+        (fewer && data->classes < model->spec.classes))
+        return RN_OK;
+    return rn_fail(err, RN_ERR_DATA,
+                   "model %s has %d classes, '%s' has %d, and names to match "
+                   "them by are missing",
+                   model->spec.name, model->spec.classes, data->spec,
+                   data->classes);
+}
+
+/* Lists the classes that the model has not. */
+static int fail_unknown(const struct rn_model *model,
+                        const struct rn_data *data, const int32_t *map,
+                        const bool *used, struct rn_error *err)
+{
+    char shown[300] = "";
+    int unknown = 0, of = 0;
+
+    for (int i = 0; i < data->classes; i++) {
+        size_t n = strlen(shown);
+
+        of += used[i];
+        if (!used[i] || map[i] >= 0)
+            continue;
+        if (unknown++ < SHOWN)
+            snprintf(shown + n, sizeof shown - n, "%s'%.40s'%s", n ? ", " : "",
+                     data->class_ids ? data->class_ids[i]
+                                     : data->class_names[i],
+                     map[i] == AMBIGUOUS ? " (a name of several)" : "");
+    }
+    return rn_fail(err, RN_ERR_DATA,
+                   "model %s does not know %d of the %d classes of '%.100s': "
+                   "%s%s",
+                   model->spec.name, unknown, of, data->spec, shown,
+                   unknown > SHOWN ? ", …" : "");
+}
+
+static int match_used(const struct rn_model *model, const struct rn_data *data,
+                      const bool *used, int32_t *map, struct rn_error *err)
+{
+    bool all = true;
+
+    for (int i = 0; i < data->classes; i++) {
+        map[i] = used[i] ? match(model, rn_data_class_id(data, i),
+                                 rn_data_class_name(data, i))
+                         : NO_CLASS;
+        all = all && (!used[i] || map[i] >= 0);
+    }
+    return all ? RN_OK : fail_unknown(model, data, map, used, err);
+}
+
+int rn_match_classes(const struct rn_model *model, const struct rn_data *data,
+                     enum rn_part part, int32_t *map, struct rn_error *err)
+{
+    bool data_names = data->class_names || data->class_ids;
+    bool model_names = model->class_names || model->class_ids;
+    const struct rn_images *images = &data->part[part];
+    bool *used;
+    int rc;
+
+    for (int i = 0; i < data->classes; i++)
+        map[i] = i;
+    if (!data_names || !model_names)
+        return check_counts(model, data, !data_names, err);
+    used = rn_alloc((size_t)data->classes, sizeof *used);
+    if (!used)
+        return rn_fail_memory(err, (size_t)data->classes, "classes");
+    for (int i = 0; i < images->count; i++)
+        used[images->labels[i]] = true;
+    rc = match_used(model, data, used, map, err);
+    rn_free(used);
+    return rc;
+}

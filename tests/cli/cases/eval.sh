@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Evaluation on folders of pictures.
+small_run run
+seeds=$RN_SOURCE/tests/fuzz/corpus/image
+# The model of the small run, its classes being given names.
+prepare python3 - run/last.safetensors model <<'EOF'
+import json, struct, sys
+data = open(sys.argv[1], "rb").read()
+size = struct.unpack("<Q", data[:8])[0]
+header = json.loads(data[8:8 + size])
+model = json.loads(header["__metadata__"]["resnet"])
+model["classes"] = ["ant", "bee", "cat", "dog"]
+header["__metadata__"]["resnet"] = json.dumps(model)
+text = json.dumps(header).encode()
+open(sys.argv[2], "wb").write(
+    struct.pack("<Q", len(text)) + text + data[8 + size:])
+EOF
+mkdir -p tree/train/dog tree/train/ant tree/val/dog
+cp "$seeds/jpeg" tree/train/dog/1.jpg
+cp "$seeds/jpeg-cmyk" tree/train/dog/2.jpg
+cp "$seeds/webp" tree/train/ant/1.webp
+cp "$seeds/png-rgb8" tree/val/dog/1.png
+
+figures() {
+    sed -e 's/\(top1_error":\|top5_error":\|loss":\|seconds":\)[0-9.e-]*/\1N/g'
+}
+resnet eval model tree --json | figures
+resnet eval model tree --part train --json | figures
+resnet eval model tree/train --json --as-stored | figures
+resnet eval model tree/train --json --validation 34% | figures
+resnet eval model tree/train --json --validation 2 --part train | figures
+printf '1.jpg dog\n2.jpg 3\n' > tree/train/dog/labels.txt
+printf 'dog\n3\n' > tree/train/dog/classes.txt
+fails resnet eval model tree/train/dog
+rm tree/train/dog/*.txt
+
+fails resnet eval model tree --part test
+fails resnet eval model tree/train --validation 100%
+fails resnet eval model tree/train --validation 3
+fails resnet eval model tree/train --validation some
+fails resnet train tree --out new
+fails resnet predict model tree:0
+mv tree/val/dog tree/val/wolf
+fails resnet eval model tree
+fails resnet eval model tree/val
+mkdir tree/val/bee
+fails resnet eval model tree/val
+rm -r tree/val/wolf
+head -c 200 "$seeds/jpeg" > tree/val/bee/cut.jpg
+cp "$seeds/jpeg" tree/val/bee/whole.jpg
+fails resnet eval model tree/val
+cp "$seeds/jpeg" tree/val/loose.jpg
+fails resnet eval model tree/val

@@ -1,0 +1,677 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Data sets of picture files: layouts, lists, validation parts, and what is
+ * wrong with them; and evaluation on them. */
+#include "core/file.h"
+#include "core/memory.h"
+#include "data/data.h"
+#include "eval/eval.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define COUNT(a) (sizeof(a) / sizeof(*(a)))
+
+static char folder[64]; /* made anew for every test */
+
+static int setup(void **state)
+{
+    (void)state;
+    strcpy(folder, "/tmp/rn-test-sets-XXXXXX");
+    return mkdtemp(folder) ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    char command[128];
+
+    (void)state;
+    snprintf(command, sizeof command, "rm -r '%s'", folder);
+    return system(command);
+}
+
+static const char *in_folder(const char *name)
+{
+    static char path[300];
+
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    return path;
+}
+
+static void write_file(const char *name, const void *bytes, size_t size)
+{
+    char path[300];
+    FILE *file;
+
+    snprintf(path, sizeof path, "%s", in_folder(name));
+    for (char *c = path + strlen(folder) + 1; *c; c++) {
+        if (*c != '/')
+            continue;
+        *c = '\0';
+        mkdir(path, 0777);
+        *c = '/';
+    }
+    file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes, 1, size, file), size);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void write_text(const char *name, const char *text)
+{
+    write_file(name, text, strlen(text));
+}
+
+/* A seed of the fuzz target, under another name. */
+static void write_picture(const char *name, const char *seed)
+{
+    const char *source = getenv("RN_SOURCE");
+    struct rn_error err = {0};
+    char path[600];
+    uint8_t *bytes;
+    size_t size;
+
+    snprintf(path, sizeof path, "%s/tests/fuzz/corpus/image/%s",
+             source ? source : ".", seed);
+    if (rn_file_read(path, 1 << 20, &bytes, &size, &err))
+        fail_msg("%s", err.msg);
+    write_file(name, bytes, size);
+    rn_free(bytes);
+}
+
+static void write_pictures(const char *const *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        write_picture(names[i], "jpeg");
+}
+
+static struct rn_data *open_with(const struct rn_data_options *options)
+{
+    struct rn_error err = {0};
+    struct rn_data *data;
+
+    if (rn_data_open(&data, folder, options, &err))
+        fail_msg("%s", err.msg);
+    return data;
+}
+
+static struct rn_data *open_ok(void)
+{
+    return open_with(NULL);
+}
+
+/* `expected` may hold %s once, for the folder. */
+static void open_fails(int code, const char *expected)
+{
+    struct rn_error err = {0};
+    struct rn_data *data;
+    char text[600];
+
+    assert_int_equal(rn_data_open(&data, folder, NULL, &err), code);
+    assert_null(data);
+    snprintf(text, sizeof text, expected, folder, folder);
+    assert_string_equal(err.msg, text);
+}
+
+static void assert_counts(const struct rn_data *data, int classes, int train,
+                          int validation, int test)
+{
+    struct rn_data_info info;
+
+    rn_data_describe(data, &info);
+    assert_int_equal(info.classes, classes);
+    assert_int_equal(info.count[RN_PART_TRAIN], train);
+    assert_int_equal(info.count[RN_PART_VALIDATION], validation);
+    assert_int_equal(info.count[RN_PART_TEST], test);
+    assert_int_equal(info.height, 0);
+}
+
+static void assert_picture(const struct rn_data *data, enum rn_part part, int i,
+                           const char *file, int label)
+{
+    int got;
+
+    assert_non_null(rn_data_file(data, part, i));
+    assert_string_equal(rn_data_file(data, part, i), in_folder(file));
+    assert_int_equal(rn_data_image(data, part, i, NULL, &got, NULL), RN_OK);
+    assert_int_equal(got, label);
+}
+
+/* --------------------------------------------------------------- layouts */
+
+static void class_folders_are_in_byte_order(void **state)
+{
+    static const char *const names[] = {"b/2.jpg", "b/1.PNG", "Z/x/y.jpg",
+                                        "a b/1.webp"};
+    struct rn_data_info info;
+    struct rn_data *data;
+
+    (void)state;
+    write_pictures(names, COUNT(names));
+    write_text("notes.txt", "x");
+    write_text("b/notes.txt", "x");
+    mkdir(in_folder(".cache"), 0777);
+    data = open_ok();
+    assert_counts(data, 3, 4, 0, 0);
+    rn_data_describe(data, &info);
+    assert_string_equal(info.format, "folders");
+    assert_string_equal(rn_data_class_name(data, 0), "Z");
+    assert_string_equal(rn_data_class_id(data, 1), "a b");
+    assert_null(rn_data_class_id(data, 3));
+    assert_picture(data, RN_PART_TRAIN, 0, "Z/x/y.jpg", 0);
+    assert_picture(data, RN_PART_TRAIN, 1, "a b/1.webp", 1);
+    assert_picture(data, RN_PART_TRAIN, 2, "b/1.PNG", 2);
+    assert_picture(data, RN_PART_TRAIN, 3, "b/2.jpg", 2);
+    assert_null(rn_data_file(data, RN_PART_TRAIN, 4));
+    assert_null(rn_data_file(data, RN_PART_TEST, 0));
+    rn_data_close(data);
+}
+
+static void parts_have_the_classes_of_train(void **state)
+{
+    static const char *const names[] = {"train/a/1.jpg", "train/b/1.jpg",
+                                        "train/c/1.jpg", "val/c/7.jpg",
+                                        "test/b/8.jpg",  "other/x.txt"};
+    struct rn_data *data;
+
+    (void)state;
+    write_pictures(names, COUNT(names));
+    data = open_ok();
+    assert_counts(data, 3, 3, 1, 1);
+    assert_picture(data, RN_PART_VALIDATION, 0, "val/c/7.jpg", 2);
+    assert_picture(data, RN_PART_TEST, 0, "test/b/8.jpg", 1);
+    rn_data_close(data);
+    write_picture("val/nowhere/1.jpg", "jpeg");
+    write_picture("val/d/1.jpg", "jpeg");
+    open_fails(RN_ERR_DATA, "'%s/val' has 2 class folders that '%s/train' has "
+                            "not: 'd', 'nowhere'");
+}
+
+static void a_part_alone_is_that_part(void **state)
+{
+    struct rn_data *data;
+
+    (void)state;
+    write_picture("valid/a/1.jpg", "jpeg");
+    data = open_ok();
+    assert_counts(data, 1, 0, 1, 0);
+    rn_data_close(data);
+    /* Beside other folders the name is a class's. */
+    write_picture("b/1.jpg", "jpeg");
+    data = open_ok();
+    assert_counts(data, 2, 2, 0, 0);
+    rn_data_close(data);
+}
+
+static void bad_folders_are_named(void **state)
+{
+    (void)state;
+    write_picture("a/1.jpg", "jpeg");
+    mkdir(in_folder("empty"), 0777);
+    open_fails(RN_ERR_DATA, "class folder '%s/empty' holds no picture");
+    assert_int_equal(rmdir(in_folder("empty")), 0);
+    write_picture("loose.jpg", "jpeg");
+    open_fails(RN_ERR_DATA, "'%s/loose.jpg' lies in no class folder, expected "
+                            "FOLDER/CLASS/PICTURE");
+    assert_int_equal(unlink(in_folder("loose.jpg")), 0);
+    assert_int_equal(symlink("..", in_folder("a/up")), 0);
+    open_fails(RN_ERR_DATA,
+               "'%s/a/up/a' is a symbolic link to a folder it lies in");
+    assert_int_equal(unlink(in_folder("a/up")), 0);
+    assert_int_equal(symlink("gone.jpg", in_folder("a/2.jpg")), 0);
+    open_fails(RN_ERR_IO,
+               "cannot open '%s/a/2.jpg': No such file or directory");
+    assert_int_equal(unlink(in_folder("a/2.jpg")), 0);
+    mkdir(in_folder("caf\xe9"), 0777);
+    open_fails(RN_ERR_DATA, "'caf\\xe9': the class folder's name is not UTF-8");
+}
+
+static void folders_without_classes_are_refused(void **state)
+{
+    (void)state;
+    write_picture("1.jpg", "jpeg");
+    open_fails(RN_ERR_DATA, "'%s/1.jpg' lies in no class folder, expected "
+                            "FOLDER/CLASS/PICTURE");
+    assert_int_equal(unlink(in_folder("1.jpg")), 0);
+    mkdir(in_folder("train"), 0777);
+    open_fails(RN_ERR_DATA, "'%s/train' holds no class folders");
+}
+
+/* ----------------------------------------------------------------- lists */
+
+static void lists_give_files_and_classes(void **state)
+{
+    static const char *const names[] = {"images/a b.jpg", "2.jpg"};
+    struct rn_data_info info;
+    struct rn_data *data;
+
+    (void)state;
+    write_pictures(names, COUNT(names));
+    write_text("labels.txt", "a b.jpg 1\r\n\n2.jpg\t0");
+    data = open_ok();
+    assert_counts(data, 2, 2, 0, 0);
+    rn_data_describe(data, &info);
+    assert_string_equal(info.format, "list");
+    assert_null(rn_data_class_name(data, 0));
+    assert_picture(data, RN_PART_TRAIN, 0, "images/a b.jpg", 1);
+    assert_picture(data, RN_PART_TRAIN, 1, "2.jpg", 0);
+    rn_data_close(data);
+
+    write_text("classes.txt", "n1 tench\nn2 great white shark\nn3 tench\n");
+    data = open_ok();
+    assert_counts(data, 3, 2, 0, 0);
+    assert_string_equal(rn_data_class_id(data, 1), "n2");
+    assert_string_equal(rn_data_class_name(data, 1), "great white shark");
+    rn_data_close(data);
+
+    write_text("labels.txt", "a b.jpg n3\n2.jpg\tgreat white shark\n");
+    data = open_ok();
+    assert_picture(data, RN_PART_TRAIN, 0, "images/a b.jpg", 2);
+    assert_picture(data, RN_PART_TRAIN, 1, "2.jpg", 1);
+    rn_data_close(data);
+
+    assert_int_equal(unlink(in_folder("classes.txt")), 0);
+    write_text("labels.txt", "a b.jpg zebra\n2.jpg ant\n2.jpg zebra\n");
+    data = open_ok();
+    assert_counts(data, 2, 3, 0, 0);
+    assert_string_equal(rn_data_class_name(data, 0), "ant");
+    assert_picture(data, RN_PART_TRAIN, 0, "images/a b.jpg", 1);
+    rn_data_close(data);
+}
+
+static void bad_lists_are_refused_by_line(void **state)
+{
+    static const struct {
+        const char *labels, *classes, *expected;
+    } cases[] = {
+        {"\n", NULL,
+         "'%s/labels.txt' is empty, expected FILE CLASS, one a line"},
+        {"1.jpg 0\n1.jpg\n", NULL,
+         "'%s/labels.txt': line 2 is not FILE CLASS in UTF-8"},
+        {" 0\n", NULL, "'%s/labels.txt': line 1 is not FILE CLASS in UTF-8"},
+        {"\xe9.jpg 0\n", NULL,
+         "'%s/labels.txt': line 1 is not FILE CLASS in UTF-8"},
+        {"1.jpg 0\n\n2.jpg 0\n", NULL,
+         "'%s/labels.txt': line 3: there is no file '2.jpg' in the folder or "
+         "in images"},
+        {"1.jpg 2\n", "x\ny\n",
+         "'%s/labels.txt': line 1: there is no class '2' in classes.txt, "
+         "which has 2"},
+        {"1.jpg z\n", "x\ny\n",
+         "'%s/labels.txt': line 1: there is no class 'z' in classes.txt, "
+         "which has 2"},
+    };
+
+    (void)state;
+    write_picture("1.jpg", "jpeg");
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        write_text("labels.txt", cases[i].labels);
+        unlink(in_folder("classes.txt"));
+        if (cases[i].classes)
+            write_text("classes.txt", cases[i].classes);
+        open_fails(RN_ERR_DATA, cases[i].expected);
+    }
+    write_file("labels.txt", "1.jpg 0\0x", 9);
+    unlink(in_folder("classes.txt"));
+    open_fails(RN_ERR_DATA, "'%s/labels.txt' is not a text");
+}
+
+/* ------------------------------------------------------------- held out */
+
+static void validation_takes_some_of_each_class(void **state)
+{
+    struct rn_data_options options = {.validation_percent = 25};
+    int seen[2] = {0, 0};
+    struct rn_data *data, *again;
+    char name[40];
+
+    (void)state;
+    for (int i = 0; i < 40; i++) {
+        snprintf(name, sizeof name, "%s/%02d.jpg", i < 8 ? "a" : "b", i);
+        write_picture(name, "jpeg-one-pixel");
+    }
+    data = open_with(&options);
+    again = open_with(&options);
+    assert_counts(data, 2, 30, 10, 0);
+    for (int i = 0; i < 10; i++) {
+        int label;
+
+        assert_int_equal(
+            rn_data_image(data, RN_PART_VALIDATION, i, NULL, &label, NULL),
+            RN_OK);
+        seen[label]++;
+        assert_string_equal(rn_data_file(data, RN_PART_VALIDATION, i),
+                            rn_data_file(again, RN_PART_VALIDATION, i));
+        for (int j = 0; j < 30; j++)
+            assert_string_not_equal(rn_data_file(data, RN_PART_TRAIN, j),
+                                    rn_data_file(data, RN_PART_VALIDATION, i));
+    }
+    assert_int_equal(seen[0], 2);
+    assert_int_equal(seen[1], 8);
+    rn_data_close(data);
+    rn_data_close(again);
+}
+
+static void impossible_validation_is_refused(void **state)
+{
+    static const struct rn_data_options bad[] = {
+        {.validation_percent = 100},
+        {.validation_percent = -1},
+        {.validation = 1, .validation_percent = 5},
+        {.validation = 2},
+        {.validation = -1},
+        {.validation_percent = 99},
+    };
+
+    (void)state;
+    write_picture("a/1.jpg", "jpeg");
+    write_picture("b/1.jpg", "jpeg");
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        struct rn_error err = {0};
+        struct rn_data *data;
+
+        assert_int_equal(rn_data_open(&data, folder, &bad[i], &err),
+                         RN_ERR_ARG);
+    }
+    /* Where there is a validation part there cannot be another. */
+    write_picture("train/a/1.jpg", "jpeg");
+    write_picture("train/a/2.jpg", "jpeg");
+    write_picture("val/a/1.jpg", "jpeg");
+    struct rn_data_options one = {.validation = 1};
+    struct rn_error err = {0};
+    struct rn_data *data;
+
+    assert_int_equal(rn_data_open(&data, folder, &one, &err), RN_ERR_ARG);
+    assert_non_null(strstr(err.msg, "has 1 validation images of its own"));
+}
+
+static void checksums_tell_names_and_labels(void **state)
+{
+    struct rn_data_info info;
+    struct rn_data *data;
+    uint64_t sum[3];
+
+    (void)state;
+    write_picture("a/1.jpg", "jpeg");
+    write_picture("b/2.jpg", "jpeg");
+    for (int i = 0; i < 3; i++) {
+        data = open_ok();
+        rn_data_describe(data, &info);
+        sum[i] = info.checksum;
+        rn_data_close(data);
+        if (i == 1)
+            rename(in_folder("a/1.jpg"), "/tmp/rn-test-moved.jpg");
+        if (i == 1)
+            write_picture("a/3.jpg", "jpeg");
+    }
+    unlink("/tmp/rn-test-moved.jpg");
+    assert_int_equal(sum[0], sum[1]);
+    assert_int_not_equal(sum[1], sum[2]);
+}
+
+/* ------------------------------------------------------------ evaluation */
+
+static struct rn_model *make_model(const char *const *names,
+                                   const char *const *ids)
+{
+    static const float mean[] = {0.5F, 0.4F, 0.3F}, std[] = {0.2F, 0.3F, 0.4F};
+    const struct rn_net_options options = {
+        .classes = 4, .height = 8, .width = 8};
+    struct rn_error err = {0};
+    struct rn_model *model;
+
+    assert_int_equal(rn_model_create(&model, "resnet8", &options, &err), RN_OK);
+    rn_model_init(model, 3);
+    assert_int_equal(rn_model_set_preprocessing(model, false, mean, std, NULL),
+                     RN_OK);
+    assert_int_equal(rn_model_set_resize(model, 10, RN_BICUBIC, NULL), RN_OK);
+    assert_int_equal(rn_model_set_classes(model, names, NULL), RN_OK);
+    assert_int_equal(rn_model_set_class_ids(model, ids, NULL), RN_OK);
+    return model;
+}
+
+static void classes_match_by_identifier_or_name(void **state)
+{
+    static const char *const names[] = {"ant", "crane", "crane", "dog"};
+    static const char *const ids[] = {"n1", "n2", "n3", "n4"};
+    struct rn_model *model = make_model(names, ids);
+    struct rn_error err = {0};
+    struct rn_data *data;
+    int32_t map[5];
+
+    (void)state;
+    write_picture("dog/1.jpg", "jpeg");
+    write_picture("n3/1.jpg", "jpeg");
+    data = open_ok();
+    assert_int_equal(rn_match_classes(model, data, RN_PART_TRAIN, map, &err),
+                     RN_OK);
+    assert_int_equal(map[0], 3);
+    assert_int_equal(map[1], 2);
+    rn_data_close(data);
+    write_picture("crane/1.jpg", "jpeg");
+    data = open_ok();
+    assert_int_equal(rn_match_classes(model, data, RN_PART_TRAIN, map, &err),
+                     RN_ERR_DATA);
+    assert_non_null(strstr(err.msg, "does not know 1 of the 3 classes of"));
+    assert_non_null(strstr(err.msg, ": 'crane' (a name of several)"));
+    rn_data_close(data);
+    write_picture("cat/1.jpg", "jpeg");
+    write_picture("bird/1.jpg", "jpeg");
+    data = open_ok();
+    assert_int_equal(rn_match_classes(model, data, RN_PART_TRAIN, map, &err),
+                     RN_ERR_DATA);
+    assert_non_null(strstr(err.msg, "3 of the 5 classes"));
+    assert_non_null(
+        strstr(err.msg, ": 'bird', 'cat', 'crane' (a name of several)"));
+    rn_data_close(data);
+    rn_model_destroy(model);
+}
+
+static void without_names_numbers_count(void **state)
+{
+    struct rn_model *model = make_model(NULL, NULL);
+    struct rn_error err = {0};
+    struct rn_data *data;
+    int32_t map[5];
+
+    (void)state;
+    write_picture("1.jpg", "jpeg");
+    write_text("labels.txt", "1.jpg 2\n");
+    data = open_ok();
+    assert_int_equal(rn_match_classes(model, data, RN_PART_TRAIN, map, &err),
+                     RN_OK);
+    assert_int_equal(map[2], 2);
+    rn_data_close(data);
+    write_text("labels.txt", "1.jpg 4\n");
+    data = open_ok();
+    assert_int_equal(rn_match_classes(model, data, RN_PART_TRAIN, map, &err),
+                     RN_ERR_DATA);
+    rn_data_close(data);
+    write_text("labels.txt", "1.jpg cat\n");
+    data = open_ok();
+    assert_int_equal(rn_match_classes(model, data, RN_PART_TRAIN, map, &err),
+                     RN_ERR_DATA);
+    assert_non_null(strstr(err.msg, "has 4 classes"));
+    rn_data_close(data);
+    rn_model_destroy(model);
+}
+
+static const char *const letters[] = {"a", "b", "c", "d"};
+static const struct {
+    const char *file, *seed;
+    int label;
+} photos[] = {
+    {"d/1.jpg", "jpeg", 3},
+    {"d/2.jpg", "jpeg-cmyk", 3},
+    {"b/1.png", "png-palette4-alpha", 1},
+    {"b/2.webp", "webp-alpha-lossy", 1},
+    {"b/3.jpeg", "jpeg-orientation-6", 1},
+};
+
+/* rn_eval() against pictures loaded, prepared and run one by one. */
+static void evaluation_is_that_by_hand(void **state)
+{
+    struct rn_model *model = make_model(letters, NULL);
+    struct rn_plan_options options;
+    struct rn_eval_options o;
+    struct rn_eval_result r;
+    struct rn_plan *plan;
+    struct rn_data *data;
+    struct rn_error err = {0};
+    double loss = 0;
+    int wrong = 0;
+
+    (void)state;
+    rn_plan_defaults(&options);
+    options.batch = options.threads = 1;
+    assert_int_equal(rn_plan_create(&plan, model, &options, NULL), RN_OK);
+    for (size_t i = 0; i < COUNT(photos); i++) {
+        float image[3 * 8 * 8], logits[4];
+        struct rn_image picture;
+        int top;
+
+        write_picture(photos[i].file, photos[i].seed);
+        assert_int_equal(
+            rn_image_load(&picture, in_folder(photos[i].file), 0, NULL), RN_OK);
+        assert_int_equal(
+            rn_model_preprocess_image(model, &picture, image, NULL), RN_OK);
+        assert_int_equal(rn_plan_forward(plan, image, logits, NULL), RN_OK);
+        rn_top_k(logits, 4, 1, &top);
+        wrong += top != photos[i].label;
+        loss += rn_cross_entropy(logits, 4, photos[i].label);
+        rn_image_free(&picture);
+    }
+    data = open_ok();
+    rn_eval_defaults(&o);
+    o.part = RN_PART_TRAIN;
+    o.batch = 2;
+    o.threads = 2;
+    if (rn_eval(model, data, &o, &r, &err))
+        fail_msg("%s", err.msg);
+    assert_int_equal(r.images, COUNT(photos));
+    assert_string_equal(r.protocol, "centre 8x8 of shorter side 10, bicubic");
+    assert_true(r.top1_error == 100.0 * wrong / (double)COUNT(photos));
+    if (r.loss < loss / 5 - 1e-4 || r.loss > loss / 5 + 1e-4)
+        fail_msg("loss %g, expected %g", r.loss, loss / 5);
+    o.as_stored = 1;
+    assert_int_equal(rn_eval(model, data, &o, &r, &err), RN_OK);
+    assert_string_equal(r.protocol, "centre 8x8 of shorter side 10, bicubic, "
+                                    "as stored");
+    rn_plan_destroy(plan);
+    rn_data_close(data);
+    rn_model_destroy(model);
+}
+
+/* No picture is left out in silence. */
+static void a_bad_picture_ends_the_evaluation(void **state)
+{
+    struct rn_model *model = make_model(letters, NULL);
+    struct rn_eval_options o;
+    struct rn_eval_result r;
+    struct rn_error err = {0};
+    struct rn_data *data;
+    char expected[200];
+
+    (void)state;
+    write_picture("a/1.jpg", "jpeg");
+    write_picture("a/2.jpg", "jpeg-truncated");
+    write_picture("c/3.gif", "gif");
+    data = open_ok();
+    rn_eval_defaults(&o);
+    o.part = RN_PART_TRAIN;
+    o.threads = 2;
+    assert_int_equal(rn_eval(model, data, &o, &r, &err), RN_ERR_DATA);
+    snprintf(expected, sizeof expected,
+             "'%s/a/2.jpg': JPEG: the file is truncated", folder);
+    assert_string_equal(err.msg, expected);
+    o.part = RN_PART_TEST;
+    assert_int_equal(rn_eval(model, data, &o, &r, &err), RN_ERR_ARG);
+    rn_data_close(data);
+    rn_model_destroy(model);
+}
+
+static void pictures_have_no_pixels_in_memory(void **state)
+{
+    struct rn_error err = {0};
+    struct rn_data *data;
+    uint8_t pixels[1];
+
+    (void)state;
+    write_picture("a/1.jpg", "jpeg");
+    data = open_ok();
+    assert_int_equal(rn_data_image(data, RN_PART_TRAIN, 0, pixels, NULL, &err),
+                     RN_ERR_ARG);
+    assert_non_null(strstr(err.msg, "holds pictures of many sizes"));
+    rn_data_close(data);
+}
+
+/* ---------------------------------------------------------- memory fails */
+
+static void failing_allocations_leave_nothing_behind(void **state)
+{
+    static const struct rn_data_options options = {.validation = 1};
+    struct rn_data *data;
+    struct rn_error err;
+    int rc;
+
+    (void)state;
+    write_picture("train/a/1.jpg", "jpeg");
+    write_picture("train/b/1.jpg", "jpeg");
+    write_picture("test/b/1.jpg", "jpeg");
+    for (int list = 0; list < 2; list++) {
+        if (list) {
+            write_picture("1.jpg", "jpeg");
+            write_text("labels.txt", "1.jpg 1\n1.jpg 0\n1.jpg x\n");
+            write_text("classes.txt", "0 a\n1 b\nx c\n");
+        }
+        int failed = 0;
+
+        for (long n = 1; n < 200; n++) {
+            rn_alloc_fail_after(n);
+            rc = rn_data_open(&data, folder, &options, &err);
+            rn_alloc_fail_after(-1);
+            failed += rc != RN_OK;
+            if (!rc && list)
+                assert_counts(data, 3, 2, 1, 0);
+            else if (!rc)
+                assert_counts(data, 2, 1, 1, 1);
+            /* A reader that cannot look is one that does not know it. */
+            else if (rc != RN_ERR_MEMORY)
+                assert_non_null(strstr(err.msg, "holds no data set"));
+            rn_data_close(data);
+        }
+        assert_true(failed > 20);
+    }
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(class_folders_are_in_byte_order),
+        TEST(parts_have_the_classes_of_train),
+        TEST(a_part_alone_is_that_part),
+        TEST(bad_folders_are_named),
+        TEST(folders_without_classes_are_refused),
+        TEST(lists_give_files_and_classes),
+        TEST(bad_lists_are_refused_by_line),
+        TEST(validation_takes_some_of_each_class),
+        TEST(impossible_validation_is_refused),
+        TEST(checksums_tell_names_and_labels),
+        TEST(classes_match_by_identifier_or_name),
+        TEST(without_names_numbers_count),
+        TEST(evaluation_is_that_by_hand),
+        TEST(a_bad_picture_ends_the_evaluation),
+        TEST(pictures_have_no_pixels_in_memory),
+        TEST(failing_allocations_leave_nothing_behind),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
