@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Real networks on real photos: what PyTorch with Pillow gets, photo by photo
+ * (record-photos.py), and the counts of right answers by rn_eval(). */
+#include "core/memory.h"
+#include "data/data.h"
+#include "eval/eval.h"
+#include "formats/model_file.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define PHOTOS    114
+#define EVERY     125 /* logit of those recorded */
+#define RECORDED  (1000 / EVERY)
+#define TOLERANCE 1e-3
+
+static char folder[64];
+
+static const char *environment(const char *name, const char *otherwise)
+{
+    const char *value = getenv(name);
+
+    return value ? value : otherwise;
+}
+
+static const char *shared(const char *name)
+{
+    static char path[600];
+
+    snprintf(path, sizeof path, "%s/data/%s",
+             environment("RN_SHARED", "../shared"), name);
+    return path;
+}
+
+/* The network with the weights that expand.py makes. */
+static struct rn_model *make_model(const char *net)
+{
+    static const float mean[] = {0.485F, 0.456F, 0.406F},
+                       std[] = {0.229F, 0.224F, 0.225F};
+    char weights[100], command[2000];
+    struct rn_error err = {0};
+    struct rn_model *model;
+    struct rn_st_file file;
+
+    snprintf(weights, sizeof weights, "%s/%s", folder, net);
+    snprintf(command, sizeof command,
+             "python3 '%s/data/weights/expand.py' "
+             "'%s/data/weights/imagenet-%s/kbits-%s.pth' '%s' >/dev/null",
+             environment("RN_SHARED", "../shared"),
+             environment("RN_SHARED", "../shared"), net, net, weights);
+    if (system(command) != 0)
+        fail_msg("failed: %s", command);
+    if (rn_model_create(&model, net, NULL, &err) ||
+        rn_st_open(&file, weights, &err) ||
+        rn_model_read_tensors(&file, model->graph, NULL, 0, &err) ||
+        rn_model_set_preprocessing(model, false, mean, std, &err) ||
+        rn_model_set_resize(model, 256, RN_BILINEAR, &err))
+        fail_msg("%s", err.msg);
+    rn_st_close(&file);
+    unlink(weights);
+    return model;
+}
+
+/* ------------------------------------------------------- photo by photo */
+
+/* "NET FILE CLASS LOGIT LOGITS…" */
+struct record {
+    char net[20], file[200];
+    int top;
+    float best, logit[RECORDED];
+};
+
+static int read_record(const char *line, struct record *r)
+{
+    int at;
+
+    if (sscanf(line, "%19s %199s %d %f%n", r->net, r->file, &r->top, &r->best,
+               &at) != 4)
+        return 0;
+    for (int i = 0; i < RECORDED; i++) {
+        int n;
+
+        if (sscanf(line + at, "%f%n", &r->logit[i], &n) != 1)
+            return 0;
+        at += n;
+    }
+    return 1;
+}
+
+/* What came out over all photos. */
+struct tally {
+    int photos, right, right5;
+    double worst; /* difference of a logit */
+};
+
+static void compare(const struct record *r, const float *logits,
+                    struct tally *tally)
+{
+    double off = fabs((double)logits[r->top] - (double)r->best);
+    int top;
+
+    rn_top_k(logits, 1000, 1, &top);
+    if (top != r->top)
+        fail_msg("%s, %s: class %d, expected %d", r->net, r->file, top, r->top);
+    for (int i = 0; i < RECORDED; i++)
+        off = fmax(off, fabs((double)logits[i * EVERY] - (double)r->logit[i]));
+    if (off > TOLERANCE)
+        fail_msg("%s, %s: a logit is off by %g", r->net, r->file, off);
+    tally->worst = fmax(tally->worst, off);
+}
+
+static void run_photo(const struct rn_model *model, struct rn_plan *plan,
+                      const struct rn_data *photos, const struct record *r,
+                      struct tally *tally)
+{
+    static float image[3 * 224 * 224], logits[1000];
+    struct rn_error err = {0};
+    const char *path = rn_data_file(photos, RN_PART_TRAIN, tally->photos);
+    struct rn_image photo;
+    int label;
+
+    assert_non_null(path);
+    assert_non_null(strstr(path, r->file));
+    if (rn_image_load(&photo, path, 0, &err) ||
+        rn_data_image(photos, RN_PART_TRAIN, tally->photos, NULL, &label,
+                      &err) ||
+        rn_model_preprocess_image(model, &photo, image, &err) ||
+        rn_plan_forward(plan, image, logits, &err))
+        fail_msg("%s", err.msg);
+    rn_image_free(&photo);
+    compare(r, logits, tally);
+    tally->right += rn_rank(logits, 1000, label) < 1;
+    tally->right5 += rn_rank(logits, 1000, label) < 5;
+    tally->photos++;
+}
+
+static struct tally compare_photos(const struct rn_model *model,
+                                   const struct rn_data *photos)
+{
+    const char *net = model->spec.name;
+    struct tally tally = {0, 0, 0, 0};
+    struct rn_plan_options options;
+    struct rn_plan *plan;
+    struct rn_error err = {0};
+    struct record r;
+    char path[600], line[1000];
+    FILE *file;
+
+    rn_plan_defaults(&options);
+    options.batch = 1;
+    if (rn_plan_create(&plan, model, &options, &err))
+        fail_msg("%s", err.msg);
+    snprintf(path, sizeof path, "%s/tests/golden/photos.txt",
+             environment("RN_SOURCE", "."));
+    file = fopen(path, "r");
+    assert_non_null(file);
+    while (fgets(line, sizeof line, file))
+        if (read_record(line, &r) && strcmp(r.net, net) == 0)
+            run_photo(model, plan, photos, &r, &tally);
+    fclose(file);
+    assert_int_equal(tally.photos, PHOTOS);
+    print_message("%s: logits of %d photos off by %.1e at most\n", net,
+                  tally.photos, tally.worst);
+    rn_plan_destroy(plan);
+    return tally;
+}
+
+/* ---------------------------------------------------------------- counts */
+
+static void count_right(const struct rn_model *model,
+                        const struct rn_data *photos, int as_stored, int right,
+                        int right5)
+{
+    struct rn_eval_options o;
+    struct rn_eval_result r;
+    struct rn_error err = {0};
+
+    rn_eval_defaults(&o);
+    o.part = RN_PART_TRAIN;
+    o.as_stored = as_stored;
+    if (rn_eval(model, photos, &o, &r, &err))
+        fail_msg("%s", err.msg);
+    assert_int_equal(r.images, PHOTOS);
+    if (lround(r.top1_error * PHOTOS / 100) != PHOTOS - right ||
+        lround(r.top5_error * PHOTOS / 100) != PHOTOS - right5)
+        fail_msg("%s: errors %g and %g %%, expected %d and %d of %d right",
+                 model->spec.name, r.top1_error, r.top5_error, right, right5,
+                 PHOTOS);
+}
+
+static struct rn_data *open_photos(void)
+{
+    struct rn_error err = {0};
+    struct rn_data *photos;
+
+    if (access(shared("weights/expand.py"), R_OK) != 0) {
+        print_message("skipped: there is no '%s'\n", shared("weights"));
+        skip();
+    }
+    if (rn_data_open(&photos, shared("imagenet-sample"), NULL, &err))
+        fail_msg("%s", err.msg);
+    return photos;
+}
+
+/* One photo lies on its side, and this network knows it only so. */
+static void resnet18_answers_as_in_pytorch(void **state)
+{
+    struct rn_data *photos = open_photos();
+    struct rn_model *model = make_model("resnet18");
+
+    (void)state;
+    compare_photos(model, photos);
+    count_right(model, photos, 0, 85, 107);
+    count_right(model, photos, 1, 86, 107);
+    rn_model_destroy(model);
+    rn_data_close(photos);
+}
+
+static void resnet50_answers_as_in_pytorch(void **state)
+{
+    struct rn_data *photos = open_photos();
+    struct rn_model *model = make_model("resnet50");
+    struct tally tally = compare_photos(model, photos);
+
+    (void)state;
+    assert_int_equal(tally.right, 90);
+    assert_int_equal(tally.right5, 108);
+    rn_model_destroy(model);
+    rn_data_close(photos);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(resnet18_answers_as_in_pytorch),
+        cmocka_unit_test(resnet50_answers_as_in_pytorch),
+    };
+    int failed;
+
+    strcpy(folder, "/tmp/rn-test-photos-XXXXXX");
+    if (!mkdtemp(folder))
+        return 1;
+    failed = cmocka_run_group_tests(tests, NULL, NULL);
+    rmdir(folder);
+    return failed;
+}
