@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* resnet eval: error and loss of a model on a data set. */
 #include "cli.h"
+#include "import.h"
 #include "interrupt.h"
 #include "output.h"
 #include "progress.h"
@@ -11,6 +12,7 @@
 #include <string.h>
 
 struct options {
+    struct import_args import;
     struct rn_eval_options eval;
     const char *part;
     const char *validation;
@@ -42,6 +44,7 @@ static const struct option options_table[] = {
 
 static const struct option_group groups[] = {
     {"options", options_table, COUNT(options_table), 0},
+    {"models of others", import_table, IMPORT_OPTIONS, AT(import)},
 };
 
 static void defaults(void *options)
@@ -176,7 +179,7 @@ static int run(const struct command *command, void *options,
     (void)command;
     if (parse_validation(o->validation, &split))
         return EXIT_USAGE;
-    rc = rn_model_load(&model, s.model_path, &err);
+    rc = import_open(&model, s.model_path, &o->import, &err);
     if (rc == RN_OK)
         rc = rn_data_open(&data, s.data_spec, &split, &err);
     if (rc)

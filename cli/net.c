@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* NET|MODEL arguments: a network's name, or a model file. */
 #include "cli.h"
+#include "import.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -51,7 +52,7 @@ int net_open(struct rn_model **out, const char *name,
                  name);
         return err->code;
     }
-    return rn_model_load(out, name, err);
+    return import_open(out, name, NULL, err);
 }
 
 int net_batch(const struct rn_model_info *info)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* resnet predict: classes of pictures, and of images of data sets. */
 #include "cli.h"
+#include "import.h"
 #include "inputs.h"
 #include "output.h"
 
@@ -9,6 +10,7 @@
 #include <string.h>
 
 struct options {
+    struct import_args import;
     int top;
     double min_probability;
     int as_stored;
@@ -41,6 +43,7 @@ static const struct option options_table[] = {
 
 static const struct option_group groups[] = {
     {"options", options_table, COUNT(options_table), 0},
+    {"models of others", import_table, IMPORT_OPTIONS, AT(import)},
 };
 
 static void defaults(void *options)
@@ -427,7 +430,7 @@ static int predictor_open(struct predictor *p, size_t images,
 {
     const struct options *o = p->options;
     struct rn_plan_options plan;
-    int rc = rn_model_load(&p->model, p->path, err);
+    int rc = import_open(&p->model, p->path, &p->options->import, err);
 
     if (rc)
         return rc;

@@ -119,7 +119,8 @@ RN_API int rn_model_create(struct rn_model **out, const char *name,
 RN_API void rn_model_init(struct rn_model *model, uint64_t seed);
 
 /**
- * Read a model from a safetensors file written by rn_model_save().
+ * Read a model from a file written by rn_model_save(), or of others where it
+ * needs no saying what it is: rn_model_import() without options.
  *
  * @return RN_ERR_IO when it cannot be read, RN_ERR_DATA when it is not such
  *         a file.
@@ -127,9 +128,70 @@ RN_API void rn_model_init(struct rn_model *model, uint64_t seed);
 RN_API int rn_model_load(struct rn_model **out, const char *path,
                          struct rn_error *err);
 
+/** What a file does not say of its network, or says otherwise. Zeroed:
+ *  whatever names, shapes and the file's kind tell. All pointers are borrowed
+ *  for the call. */
+struct rn_import_options {
+    const char *net;    /**< network's name */
+    char shortcut;      /**< as in rn_net_options */
+    const char *stride; /**< "v1" or "v1.5", see rn_net_options.stride_v1 */
+    int height, width;  /**< of the images the network takes */
+    /** A name of rn_preprocess_name(): how pictures are prepared. */
+    const char *preprocess;
+    /** In place of that one's: a number per channel, of pixels 0..1, in RGB
+     *  order, and how many there are. */
+    const float *mean, *std;
+    size_t means, stds;
+    int resize;                /**< shorter side of a picture before the
+                                  centre is cut out */
+    const char *interpolation; /**< of rn_interpolation_name() */
+    const char *labels;        /**< file for rn_model_label() */
+    void *user;
+    /** Lines of text on what was recognised, and what was taken for granted;
+     *  may be NULL. */
+    void (*message)(void *user, const char *text);
+};
+
+RN_API void rn_import_defaults(struct rn_import_options *options);
+
+/** Name of the i-th way to prepare pictures ("torchvision", "caffe", "cifar",
+ *  "none", …), with a description; NULL past the end. */
+RN_API const char *rn_preprocess_name(size_t i, const char **description);
+
+/**
+ * Read a model from a file of any of these kinds, told by content: written by
+ * rn_model_save(); a PyTorch state dictionary (.pth, .pt, .th), zip or older,
+ * plain or within "state_dict", "model" or "net"; safetensors under the names
+ * of torchvision, timm, akamaster/pytorch_resnet_cifar10, Hugging Face
+ * Transformers or MMPretrain; the JSON index of such files. Nothing in a file
+ * is executed. Memory: the file's size, the network's, and at most 300 MB.
+ *
+ * @param options may be NULL. What a file of rn_model_save() says of its
+ *        network cannot be changed, preprocessing and class names can.
+ * @return RN_ERR_IO when it cannot be read; RN_ERR_DATA when it is no such
+ *         file, of no network known here, or has tensors missing, misshapen
+ *         or left over (the message names them); RN_ERR_ARG for options that
+ *         make no sense.
+ */
+RN_API int rn_model_import(struct rn_model **out, const char *path,
+                           const struct rn_import_options *options,
+                           struct rn_error *err);
+
+/** Give a model the class names of a file, and identifiers if it has them:
+ *  lines of "name" or "id name" ("n01440764 tench"), CSV or JSON.
+ *  @return RN_ERR_DATA when it is no list of as many names as classes. */
+RN_API int rn_model_label(struct rn_model *model, const char *path,
+                          struct rn_error *err);
+
 /** Write a model; the file appears whole or not at all. */
 RN_API int rn_model_save(const struct rn_model *model, const char *path,
                          struct rn_error *err);
+
+/** The same in the format the name ends in: .safetensors, or .pth or .pt for
+ *  torch.load(weights_only=True), which passes over what is no tensor.
+ *  @return RN_ERR_ARG for another ending. */
+RN_API int rn_model_export(const struct rn_model *model, const char *path,
+                           struct rn_error *err);
 
 RN_API void rn_model_destroy(struct rn_model *model);
 
@@ -157,6 +219,8 @@ struct rn_model_info {
     int resize;            /**< a picture's shorter side before the centre
                               height x width is cut out; 0: not stated */
     enum rn_interpolation interpolation;
+    int bgr;             /**< the network's channels are blue, green, red;
+                            rn_model_preprocess() turns them around */
     const char *trained; /**< JSON text on how it was trained, or NULL */
 };
 

@@ -126,7 +126,9 @@ void rn_image_augment(const struct rn_loader_config *config,
     float value[256];
 
     for (size_t c = 0; c < (size_t)s->c; c++) {
-        struct plane p = {.pixels = pixels + c * plane, .h = s->h, .w = s->w};
+        size_t stored = config->bgr ? (size_t)s->c - 1 - c : c;
+        struct plane p = {
+            .pixels = pixels + stored * plane, .h = s->h, .w = s->w};
 
         p.std = config->std[c];
         if (config->per_pixel) {

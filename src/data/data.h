@@ -127,7 +127,7 @@ struct rn_loader_config {
     int threads;           /* that fetch images; 0 or 1: one */
     struct rn_sampler sampler;
     struct rn_augment augment;
-    bool per_pixel;
+    bool per_pixel, bgr;
     const float *mean, *std; /* as in struct rn_preprocessing; copied */
     long first;              /* first iteration to deliver */
     long end;                /* one past the last */

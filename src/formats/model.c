@@ -161,6 +161,7 @@ void rn_model_describe(const struct rn_model *model, struct rn_model_info *info)
         .has_preprocessing = model->preprocessing.mean != NULL,
         .resize = model->preprocessing.resize,
         .interpolation = model->preprocessing.interpolation,
+        .bgr = model->preprocessing.bgr,
         .trained = model->trained,
     };
 }
@@ -370,6 +371,22 @@ int rn_model_set_resize(struct rn_model *model, int resize,
     return RN_OK;
 }
 
+int rn_model_set_bgr(struct rn_model *model, bool bgr, struct rn_error *err)
+{
+    if (bgr && model->spec.input.c != 3)
+        return rn_fail(err, RN_ERR_ARG,
+                       "channels in the order BGR, but the network takes %d",
+                       model->spec.input.c);
+    model->preprocessing.bgr = bgr;
+    return RN_OK;
+}
+
+size_t rn_channel_stored(const struct rn_preprocessing *pre, size_t channels,
+                         size_t c)
+{
+    return pre->bgr ? channels - 1 - c : c;
+}
+
 int rn_model_preprocess(const struct rn_model *model, const uint8_t *pixels,
                         float *image, struct rn_error *err)
 {
@@ -381,10 +398,12 @@ int rn_model_preprocess(const struct rn_model *model, const uint8_t *pixels,
         return rn_fail(err, RN_ERR_ARG, "no pixels or no image given");
     size_t n = pixels_of(&model->spec.input);
     for (size_t c = 0; c < (size_t)model->spec.input.c; c++) {
+        const uint8_t *from =
+            pixels + n * rn_channel_stored(pre, (size_t)model->spec.input.c, c);
         for (size_t i = 0; i < n; i++) {
             size_t at = c * n + i;
             float mean = pre->mean[pre->per_pixel ? at : c];
-            image[at] = ((float)pixels[at] / 255.0f - mean) / pre->std[c];
+            image[at] = ((float)from[i] / 255.0f - mean) / pre->std[c];
         }
     }
     return RN_OK;

@@ -8,9 +8,11 @@
 #include "nets/nets.h"
 
 /** Pixels 0..255 become (pixel / 255 - mean) / std. For the per-pixel mean
- *  of the paper `mean` has c*h*w entries, else c; std always has c. */
+ *  of the paper `mean` has c*h*w entries, else c; std always has c. Both are
+ *  in the order of the network's channels. */
 struct rn_preprocessing {
     bool per_pixel;
+    bool bgr;    /* the network's channels are blue, green, red */
     float *mean; /* owned; NULL: the model has no preprocessing */
     float *std;  /* owned */
     /* Before that, of a picture of any size: its shorter side becomes
@@ -72,6 +74,12 @@ int rn_model_read(struct rn_model **out, const struct rn_st_file *f,
 int rn_model_set_preprocessing(struct rn_model *model, bool per_pixel,
                                const float *mean, const float *std,
                                struct rn_error *err);
+/** Which channel of pixels, in RGB order, the network's channel c is. */
+size_t rn_channel_stored(const struct rn_preprocessing *pre, size_t channels,
+                         size_t c);
+/** Whether the network takes blue, green, red. RN_ERR_ARG when it does not
+ *  take three channels. */
+int rn_model_set_bgr(struct rn_model *model, bool bgr, struct rn_error *err);
 /** How a picture becomes an image of the input's size. RN_ERR_ARG when
  *  `resize` is neither 0 nor large enough to cut the input from. */
 int rn_model_set_resize(struct rn_model *model, int resize,

@@ -14,11 +14,26 @@
 #define RN_MEAN_DIMS   3
 /* What pixels 0..255 are multiplied with before the mean is taken off. */
 #define RN_PIXEL_SCALE "1/255"
+/* Order of the network's channels when it is not RGB. */
+#define RN_ORDER_BGR "BGR"
+
+/** Whether the metadata hold a model's description. */
+bool rn_st_is_model(const struct rn_st_file *f);
 
 /** "v1" (the paper's) or "v1.5". */
 const char *rn_stride_name(bool v1);
 /** Shape of a mean of every pixel. */
 void rn_pixel_mean_dim(const struct rn_model *model, size_t dim[RN_MEAN_DIMS]);
+
+/** The description of a model, JSON in rn_alloc()ed memory; `whole` when there
+ *  is no tensor for a mean of every pixel. `path` is for messages. */
+int rn_model_text(char **out, const struct rn_model *model, bool whole,
+                  const char *path, struct rn_error *err);
+/** A model from a whole description, its parameters zero, if that is plausible
+ *  for a file with so many tensors of so many bytes. */
+int rn_model_from_text(struct rn_model **out, const char *path,
+                       const char *text, size_t tensors, uint64_t bytes,
+                       struct rn_error *err);
 
 /** Fill the graph's parameters and the extras from the tensors of their
  *  names; the message of RN_ERR_DATA lists what is missing, misshapen or

@@ -47,6 +47,36 @@ static int metadata_string(const struct rn_st_file *f, const char *key,
     return rc;
 }
 
+bool rn_st_is_model(const struct rn_st_file *f)
+{
+    char *text;
+    bool is = metadata_string(f, RN_KEY_MODEL, &text, NULL) || text;
+    rn_free(text);
+    return is;
+}
+
+static int parse_description(const char *path, const char *text, json_t **out,
+                             struct rn_error *err)
+{
+    int rc = rn_json_parse(out, text, strlen(text), path,
+                           "the model's description", err);
+    if (rc)
+        return rc;
+    const json_t *format = json_object_get(*out, "format");
+    if (!json_is_integer(format))
+        rc = fail_field(path, "format", "a number", err);
+    else if (json_integer_value(format) != RN_MODEL_FORMAT)
+        rc = rn_fail(err, RN_ERR_DATA,
+                     "'%s': model format %lld, this program knows format %d",
+                     path, (long long)json_integer_value(format),
+                     RN_MODEL_FORMAT);
+    if (rc) {
+        json_decref(*out);
+        *out = NULL;
+    }
+    return rc;
+}
+
 /* The parsed "resnet" text. */
 static int read_description(const struct rn_st_file *f, json_t **out,
                             struct rn_error *err)
@@ -60,23 +90,8 @@ static int read_description(const struct rn_st_file *f, json_t **out,
                        "'%s': a safetensors file, but not a model of this "
                        "program: its metadata have no \"" RN_KEY_MODEL "\"",
                        f->path);
-    rc = rn_json_parse(out, text, strlen(text), f->path,
-                       "the model's description", err);
+    rc = parse_description(f->path, text, out, err);
     rn_free(text);
-    if (rc)
-        return rc;
-    const json_t *format = json_object_get(*out, "format");
-    if (!json_is_integer(format))
-        rc = fail_field(f->path, "format", "a number", err);
-    else if (json_integer_value(format) != RN_MODEL_FORMAT)
-        rc = rn_fail(err, RN_ERR_DATA,
-                     "'%s': model format %lld, this program knows format %d",
-                     f->path, (long long)json_integer_value(format),
-                     RN_MODEL_FORMAT);
-    if (rc) {
-        json_decref(*out);
-        *out = NULL;
-    }
     return rc;
 }
 
@@ -143,13 +158,22 @@ static int read_spec(const char *path, const json_t *root,
     return check_meaning(path, net, spec, err);
 }
 
+/* What a file has beside the description. */
+struct holdings {
+    const char *path;
+    size_t tensors;
+    uint64_t bytes;             /* of them */
+    const struct rn_st_file *f; /* with a mean of every pixel; NULL: that
+                                   stands in the description */
+};
+
 /* A description costs nothing to make up; the network it asks for is only
  * built when the file is about as large. One tensor per layer, none of a
  * convolution smaller than 3 x 3 from 16 to 16 channels in the networks
  * whose depth is free, 64 numbers per class, 3 x 3 x 16 per input channel:
  * what is then allocated is at most a few hundred megabytes, or some
  * thirty times the file. */
-static int check_plausible(const struct rn_st_file *f,
+static int check_plausible(const struct holdings *h,
                            const struct rn_net_spec *spec, struct rn_error *err)
 {
     const uint64_t layer = 3 * 3 * 16 * 16, class = 64, channel = 3 * 3 * 16;
@@ -158,12 +182,12 @@ static int check_plausible(const struct rn_st_file *f,
         class * (uint64_t)spec->classes + channel * (uint64_t)spec->input.c;
     if (strcmp(spec->family, "cifar") == 0)
         floats += layer * (depth - 2);
-    if (f->count >= depth && f->data_bytes / sizeof(float) >= floats)
+    if (h->tensors >= depth && h->bytes / sizeof(float) >= floats)
         return RN_OK;
     return rn_fail(err, RN_ERR_DATA,
                    "'%s': %zu tensors of %llu bytes cannot be a %s for %d "
                    "classes and %d input channels",
-                   f->path, f->count, (unsigned long long)f->data_bytes,
+                   h->path, h->tensors, (unsigned long long)h->bytes,
                    spec->name, spec->classes, spec->input.c);
 }
 
@@ -183,13 +207,18 @@ static bool get_floats(const json_t *list, float *out, size_t count)
     return true;
 }
 
-static int read_pixel_mean(const struct rn_st_file *f,
-                           const struct rn_model *model, float *mean,
-                           struct rn_error *err)
+static int read_pixel_mean(const struct holdings *h,
+                           const struct rn_model *model, const json_t *list,
+                           float *mean, struct rn_error *err)
 {
-    const struct rn_st_tensor *t = rn_st_find(f, RN_MEAN_TENSOR);
+    const struct rn_st_file *f = h->f;
+    const struct rn_st_tensor *t = f ? rn_st_find(f, RN_MEAN_TENSOR) : NULL;
     size_t dim[RN_MEAN_DIMS];
     rn_pixel_mean_dim(model, dim);
+    if (!f)
+        return get_floats(list, mean, dim[0] * dim[1] * dim[2])
+                   ? RN_OK
+                   : fail_field(h->path, "mean", "a number per pixel", err);
     if (!t || !rn_st_is_f32(t, RN_MEAN_DIMS, dim))
         return rn_fail(err, RN_ERR_DATA,
                        "'%s': tensor " RN_MEAN_TENSOR
@@ -247,9 +276,25 @@ static int read_resize(const char *path, struct rn_model *model,
     return RN_OK;
 }
 
-static int fill_preprocessing(const struct rn_st_file *f,
-                              struct rn_model *model, const json_t *pre,
-                              float *mean, float *std, struct rn_error *err)
+/* The order of the network's channels: RGB unless the file says BGR. */
+static int read_order(struct rn_model *model, const json_t *order,
+                      struct rn_error *err)
+{
+    const char *text = json_string_value(order);
+    if (!order)
+        return RN_OK;
+    if (!text || strcmp(text, RN_ORDER_BGR) != 0 ||
+        rn_model_set_bgr(model, true, NULL))
+        return rn_fail(err, RN_ERR_DATA,
+                       "order of channels '%.20s' for a network of %d, "
+                       "expected " RN_ORDER_BGR " for three",
+                       text ? text : "none", model->spec.input.c);
+    return RN_OK;
+}
+
+static int fill_preprocessing(const struct holdings *h, struct rn_model *model,
+                              const json_t *pre, float *mean, float *std,
+                              struct rn_error *err)
 {
     const char *kind = json_string_value(json_object_get(pre, "kind"));
     const char *scale = json_string_value(json_object_get(pre, "scale"));
@@ -257,43 +302,47 @@ static int fill_preprocessing(const struct rn_st_file *f,
     bool per_pixel = kind && strcmp(kind, "pixel") == 0;
     struct rn_error why = {0};
     if (!per_pixel && (!kind || strcmp(kind, "channel") != 0))
-        return fail_field(f->path, "kind", "\"channel\" or \"pixel\"", err);
+        return fail_field(h->path, "kind", "\"channel\" or \"pixel\"", err);
     if (!scale || strcmp(scale, RN_PIXEL_SCALE) != 0)
-        return fail_field(f->path, "scale", "\"" RN_PIXEL_SCALE "\"", err);
+        return fail_field(h->path, "scale", "\"" RN_PIXEL_SCALE "\"", err);
     if (!get_floats(json_object_get(pre, "std"), std, c))
-        return fail_field(f->path, "std", "a number per channel", err);
+        return fail_field(h->path, "std", "a number per channel", err);
     if (per_pixel) {
-        int rc = read_pixel_mean(f, model, mean, err);
+        int rc =
+            read_pixel_mean(h, model, json_object_get(pre, "mean"), mean, err);
         if (rc)
             return rc;
     } else if (!get_floats(json_object_get(pre, "mean"), mean, c)) {
-        return fail_field(f->path, "mean", "a number per channel", err);
+        return fail_field(h->path, "mean", "a number per channel", err);
     }
     int rc = rn_model_set_preprocessing(model, per_pixel, mean, std, &why);
     if (rc == RN_ERR_ARG)
         rc = RN_ERR_DATA;
-    return rc ? rn_fail(err, rc, "'%s': %.300s", f->path, why.msg)
-              : read_resize(f->path, model, pre, err);
+    if (!rc)
+        rc = read_order(model, json_object_get(pre, "order"), &why);
+    return rc ? rn_fail(err, rc, "'%s': %.300s", h->path, why.msg)
+              : read_resize(h->path, model, pre, err);
 }
 
-static int read_preprocessing(const struct rn_st_file *f,
-                              struct rn_model *model, const json_t *pre,
-                              struct rn_error *err)
+static int read_preprocessing(const struct holdings *h, struct rn_model *model,
+                              const json_t *pre, struct rn_error *err)
 {
-    const struct rn_st_tensor *t = rn_st_find(f, RN_MEAN_TENSOR);
+    const struct rn_st_tensor *t =
+        h->f ? rn_st_find(h->f, RN_MEAN_TENSOR) : NULL;
     size_t c = (size_t)model->spec.input.c;
     float *mean, *std;
     int rc;
     if (!pre || json_is_null(pre))
         return RN_OK;
     /* Room for the mean in the file, whose shape is checked before use. */
-    size_t n_mean = t ? t->bytes / sizeof(*mean) : 0;
+    size_t n_mean = t ? t->bytes / sizeof(*mean)
+                      : json_array_size(json_object_get(pre, "mean"));
     if (n_mean < c)
         n_mean = c;
     mean = rn_alloc(n_mean, sizeof(*mean));
     std = rn_alloc(c, sizeof(*std));
     if (mean && std)
-        rc = fill_preprocessing(f, model, pre, mean, std, err);
+        rc = fill_preprocessing(h, model, pre, mean, std, err);
     else
         rc = rn_fail_memory(err, n_mean * sizeof(*mean), "a mean");
     rn_free(mean);
@@ -342,35 +391,54 @@ static int read_trained(const char *path, struct rn_model *model,
 /* -------------------------------------------------------------- whole */
 
 /* A model of the described network, its parameters still zero. */
-static int build(struct rn_model **out, const struct rn_st_file *f,
+static int build(struct rn_model **out, const struct holdings *h,
                  const json_t *root, struct rn_error *err)
 {
     struct rn_net_spec spec;
     struct rn_graph *graph;
     struct rn_error why = {0};
-    int rc = read_spec(f->path, root, &spec, err);
+    int rc = read_spec(h->path, root, &spec, err);
     if (!rc)
-        rc = check_plausible(f, &spec, err);
+        rc = check_plausible(h, &spec, err);
     if (rc)
         return rc;
     rc = rn_net_build(&graph, &spec, &why);
     if (rc)
         return rn_fail(err, rc == RN_ERR_ARG ? RN_ERR_DATA : rc, "'%s': %.300s",
-                       f->path, why.msg);
+                       h->path, why.msg);
     *out = rn_model_wrap(&spec, graph);
     if (!*out) {
         rn_graph_destroy(graph);
         return rn_fail_memory(err, sizeof(**out), "a model");
     }
-    (*out)->path = rn_strdup(f->path);
+    (*out)->path = rn_strdup(h->path);
     return (*out)->path ? RN_OK
-                        : rn_fail_memory(err, strlen(f->path), "a path");
+                        : rn_fail_memory(err, strlen(h->path), "a path");
+}
+
+/* What a description says beside the network. */
+static int read_rest(const struct holdings *h, struct rn_model *model,
+                     const json_t *root, struct rn_error *err)
+{
+    int rc = read_preprocessing(h, model,
+                                json_object_get(root, "preprocessing"), err);
+    if (!rc)
+        rc = read_classes(h->path, model, json_object_get(root, "classes"),
+                          rn_model_set_classes, err);
+    if (!rc)
+        rc = read_classes(h->path, model, json_object_get(root, "class_ids"),
+                          rn_model_set_class_ids, err);
+    if (!rc)
+        rc =
+            read_trained(h->path, model, json_object_get(root, "trained"), err);
+    return rc;
 }
 
 int rn_model_read(struct rn_model **out, const struct rn_st_file *f,
                   const struct rn_extra *extras, size_t n_extras,
                   char **training, struct rn_error *err)
 {
+    const struct holdings h = {f->path, f->count, f->data_bytes, f};
     struct rn_model *model = NULL;
     json_t *root = NULL;
     *out = NULL;
@@ -378,23 +446,34 @@ int rn_model_read(struct rn_model **out, const struct rn_st_file *f,
         *training = NULL;
     int rc = read_description(f, &root, err);
     if (!rc)
-        rc = build(&model, f, root, err);
+        rc = build(&model, &h, root, err);
     if (!rc)
         rc = rn_model_read_tensors(f, model->graph, extras, n_extras, err);
     if (!rc)
-        rc = read_preprocessing(f, model,
-                                json_object_get(root, "preprocessing"), err);
-    if (!rc)
-        rc = read_classes(f->path, model, json_object_get(root, "classes"),
-                          rn_model_set_classes, err);
-    if (!rc)
-        rc = read_classes(f->path, model, json_object_get(root, "class_ids"),
-                          rn_model_set_class_ids, err);
-    if (!rc)
-        rc =
-            read_trained(f->path, model, json_object_get(root, "trained"), err);
+        rc = read_rest(&h, model, root, err);
     if (!rc && training)
         rc = metadata_string(f, RN_KEY_TRAINING, training, err);
+    json_decref(root);
+    if (rc)
+        rn_model_destroy(model);
+    else
+        *out = model;
+    return rc;
+}
+
+int rn_model_from_text(struct rn_model **out, const char *path,
+                       const char *text, size_t tensors, uint64_t bytes,
+                       struct rn_error *err)
+{
+    const struct holdings h = {path, tensors, bytes, NULL};
+    struct rn_model *model = NULL;
+    json_t *root = NULL;
+    *out = NULL;
+    int rc = parse_description(path, text, &root, err);
+    if (!rc)
+        rc = build(&model, &h, root, err);
+    if (!rc)
+        rc = read_rest(&h, model, root, err);
     json_decref(root);
     if (rc)
         rn_model_destroy(model);
@@ -417,9 +496,4 @@ int rn_model_load_with(struct rn_model **out, const char *path,
     rc = rn_model_read(out, &f, extras, n_extras, training, err);
     rn_st_close(&f);
     return rc;
-}
-
-int rn_model_load(struct rn_model **out, const char *path, struct rn_error *err)
-{
-    return rn_model_load_with(out, path, NULL, 0, NULL, err);
 }

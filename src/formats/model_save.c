@@ -57,7 +57,8 @@ static int add_resize(json_t *object, const struct rn_model *model)
     return failed;
 }
 
-static json_t *preprocessing_json(const struct rn_model *model)
+/* A mean of every pixel is left to a tensor, or stands here, too. */
+static json_t *preprocessing_json(const struct rn_model *model, bool whole)
 {
     const struct rn_preprocessing *pre = &model->preprocessing;
     int c = model->spec.input.c;
@@ -66,9 +67,17 @@ static json_t *preprocessing_json(const struct rn_model *model)
     json_t *object = json_pack("{s:s, s:s, s:o}", "kind",
                                pre->per_pixel ? "pixel" : "channel", "scale",
                                RN_PIXEL_SCALE, "std", floats_json(pre->std, c));
+    if (pre->bgr &&
+        json_object_set_new(object, "order", json_string(RN_ORDER_BGR)) != 0) {
+        json_decref(object);
+        return NULL;
+    }
+    int count =
+        pre->per_pixel ? c * model->spec.input.h * model->spec.input.w : c;
     if (add_resize(object, model) == 0 &&
-        (pre->per_pixel ||
-         json_object_set_new(object, "mean", floats_json(pre->mean, c)) == 0))
+        ((pre->per_pixel && !whole) ||
+         json_object_set_new(object, "mean", floats_json(pre->mean, count)) ==
+             0))
         return object;
     json_decref(object);
     return NULL;
@@ -104,19 +113,20 @@ static int trained_json(json_t **out, const struct rn_model *model,
                    path);
 }
 
-static int resnet_text(char **out, const struct rn_model *model,
-                       const char *path, struct rn_error *err)
+int rn_model_text(char **out, const struct rn_model *model, bool whole,
+                  const char *path, struct rn_error *err)
 {
     json_t *trained;
     int rc = trained_json(&trained, model, path, err);
     if (rc)
         return rc;
     /* json_pack() is NULL when a part is. */
-    json_t *root = json_pack(
-        "{s:i, s:o, s:o, s:o, s:o, s:o}", "format", RN_MODEL_FORMAT, "network",
-        network_json(&model->spec), "preprocessing", preprocessing_json(model),
-        "classes", classes_json(model, model->class_names), "class_ids",
-        classes_json(model, model->class_ids), "trained", trained);
+    json_t *root =
+        json_pack("{s:i, s:o, s:o, s:o, s:o, s:o}", "format", RN_MODEL_FORMAT,
+                  "network", network_json(&model->spec), "preprocessing",
+                  preprocessing_json(model, whole), "classes",
+                  classes_json(model, model->class_names), "class_ids",
+                  classes_json(model, model->class_ids), "trained", trained);
     if (root)
         rc = rn_json_text(out, root, err);
     else
@@ -131,7 +141,7 @@ static int metadata_text(char **out, const struct rn_model *model,
                          struct rn_error *err)
 {
     char *text;
-    int rc = resnet_text(&text, model, path, err);
+    int rc = rn_model_text(&text, model, false, path, err);
     if (rc)
         return rc;
     json_t *metadata =

@@ -3,56 +3,15 @@
 #include "formats/model_file.h"
 
 #include "core/memory.h"
+#include "formats/faults.h"
 
-#include <stdarg.h>
 #include <string.h>
-
-#define LISTED 3 /* names of a kind in a message */
-
-/* Names of one kind of fault, gathered for the message. */
-struct faults {
-    size_t count;
-    char text[180];
-};
-
-__attribute__((format(printf, 2, 3))) static void
-add_fault(struct faults *faults, const char *format, ...)
-{
-    size_t used = strlen(faults->text);
-    va_list args;
-    if (faults->count++ >= LISTED)
-        return;
-    if (used > 0)
-        used += (size_t)snprintf(faults->text + used,
-                                 sizeof(faults->text) - used, ", ");
-    if (used >= sizeof(faults->text))
-        return;
-    va_start(args, format);
-    vsnprintf(faults->text + used, sizeof(faults->text) - used, format, args);
-    va_end(args);
-}
-
-static void finish_faults(struct faults *faults, const char *kind, char *buf,
-                          size_t size)
-{
-    size_t used = strlen(buf);
-    if (faults->count == 0 || used >= size)
-        return;
-    used +=
-        (size_t)snprintf(buf + used, size - used, "%s%zu %s (%s",
-                         used ? "; " : "", faults->count, kind, faults->text);
-    if (used < size && faults->count > LISTED)
-        used += (size_t)snprintf(buf + used, size - used, " and %zu more",
-                                 faults->count - LISTED);
-    if (used < size)
-        snprintf(buf + used, size - used, ")");
-}
 
 /* What a file holds against what is asked of it. */
 struct matcher {
     const struct rn_st_file *f;
     bool *claimed; /* of f->tensors */
-    struct faults missing, misshapen, unexpected;
+    struct rn_faults missing, misshapen, unexpected;
 };
 
 /* The tensor of that name and shape, or NULL with a fault noted. */
@@ -63,7 +22,7 @@ static const struct rn_st_tensor *claim(struct matcher *m, const char *name,
     struct rn_st_tensor wanted = {.dtype = "F32", .dims = dims};
     char found_text[64], wanted_text[64];
     if (!t) {
-        add_fault(&m->missing, "%.50s", name);
+        rn_fault_add(&m->missing, "%.50s", name);
         return NULL;
     }
     m->claimed[t - m->f->tensors] = true;
@@ -71,9 +30,9 @@ static const struct rn_st_tensor *claim(struct matcher *m, const char *name,
         return t;
     for (int i = 0; i < dims; i++)
         wanted.dim[i] = dim[i];
-    add_fault(&m->misshapen, "%.50s is %s, expected %s", name,
-              rn_st_shape_text(t, found_text, sizeof(found_text)),
-              rn_st_shape_text(&wanted, wanted_text, sizeof(wanted_text)));
+    rn_fault_add(&m->misshapen, "%.50s is %s, expected %s", name,
+                 rn_st_shape_text(t, found_text, sizeof(found_text)),
+                 rn_st_shape_text(&wanted, wanted_text, sizeof(wanted_text)));
     return NULL;
 }
 
@@ -94,19 +53,6 @@ static bool may_be_ignored(const char *name)
     return has_prefix(name, "optimizer.") ||
            has_prefix(name, "preprocessing.") ||
            has_suffix(name, ".num_batches_tracked");
-}
-
-static int report_faults(struct matcher *m, struct rn_error *err)
-{
-    char text[440] = "";
-    if (m->missing.count + m->misshapen.count + m->unexpected.count == 0)
-        return RN_OK;
-    finish_faults(&m->missing, "missing", text, sizeof(text));
-    finish_faults(&m->misshapen, "of another type or shape", text,
-                  sizeof(text));
-    finish_faults(&m->unexpected, "unexpected", text, sizeof(text));
-    return rn_fail(err, RN_ERR_DATA, "'%s': tensors do not fit: %s", m->f->path,
-                   text);
 }
 
 static int read_claimed(struct matcher *m, const char *name, int dims,
@@ -133,8 +79,9 @@ static int match_tensors(struct matcher *m, struct rn_graph *g,
         return rc;
     for (size_t i = 0; i < m->f->count; i++)
         if (!m->claimed[i] && !may_be_ignored(m->f->tensors[i].name))
-            add_fault(&m->unexpected, "%.50s", m->f->tensors[i].name);
-    return report_faults(m, err);
+            rn_fault_add(&m->unexpected, "%.50s", m->f->tensors[i].name);
+    return rn_faults_report(&m->missing, &m->misshapen, &m->unexpected,
+                            m->f->path, err);
 }
 
 int rn_model_read_tensors(const struct rn_st_file *f, struct rn_graph *g,

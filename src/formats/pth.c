@@ -269,6 +269,28 @@ static int check_byte_order(const struct rn_state *state,
     return rc;
 }
 
+static int read_description(struct rn_state *state, const struct rn_zip *zip,
+                            const char *folder, size_t prefix,
+                            struct rn_error *err)
+{
+    const struct rn_zip_entry *e = find_beside(
+        zip, folder, prefix, RN_PTH_DESCRIPTION, (const uint8_t *)"", 0);
+    const uint8_t *text;
+    uint8_t *owned;
+    if (!e)
+        return RN_OK;
+    int rc = rn_zip_read(zip, e, &text, &owned, err);
+    if (rc)
+        return rc;
+    state->description = rn_alloc(e->size + 1, 1);
+    if (state->description && e->size > 0)
+        memcpy(state->description, text, e->size);
+    rn_free(owned);
+    return state->description
+               ? RN_OK
+               : rn_fail_memory(err, e->size, "a model's description");
+}
+
 static int find_storages(struct rn_state *state, struct pth *f,
                          const char *folder, size_t prefix,
                          struct rn_error *err)
@@ -305,6 +327,8 @@ static int open_zip(struct rn_state *state, struct pth *f, struct rn_error *err)
         rc = find_pickle(state, &f->zip, &entry, &prefix, err);
     if (!rc)
         rc = check_byte_order(state, &f->zip, entry->name, prefix, err);
+    if (!rc)
+        rc = read_description(state, &f->zip, entry->name, prefix, err);
     if (!rc)
         rc = rn_zip_read(&f->zip, entry, &program, &f->program, err);
     if (!rc)

@@ -18,10 +18,13 @@ int rn_pth_open(struct rn_state *state, struct rn_error *err);
  *  messages. */
 int rn_pth_parse(struct rn_state *state, const uint8_t *bytes, size_t size,
                  struct rn_error *err);
+/** The entry with rn_state.description, which PyTorch passes over. */
+#define RN_PTH_DESCRIPTION "resnet.json"
+
 /** Write tensors as torch.save() would a state dictionary: a zip file that
- *  torch.load(weights_only=True) takes. The file appears whole or not at all.
- *  Names must be different. */
+ *  torch.load(weights_only=True) takes; and `description`, unless NULL. The
+ * file appears whole or not at all. Names must be different. */
 int rn_pth_write(const char *path, const struct rn_st_out *tensors,
-                 size_t count, struct rn_error *err);
+                 size_t count, const char *description, struct rn_error *err);
 
 #endif

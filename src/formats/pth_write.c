@@ -286,12 +286,14 @@ static int finish(struct archive *a, struct rn_error *err)
 }
 
 static int add_all(struct archive *a, const struct rn_st_out *tensors,
-                   size_t count, const struct buffer *program,
-                   struct rn_error *err)
+                   size_t count, const char *description,
+                   const struct buffer *program, struct rn_error *err)
 {
     int rc = add_entry(a, "data.pkl", program->bytes, program->size, err);
     if (!rc)
         rc = add_text(a, "byteorder", "little", err);
+    if (!rc && description)
+        rc = add_text(a, RN_PTH_DESCRIPTION, description, err);
     for (size_t i = 0; i < count && !rc; i++) {
         char name[32];
         snprintf(name, sizeof(name), "data/%zu", i);
@@ -304,7 +306,7 @@ static int add_all(struct archive *a, const struct rn_st_out *tensors,
 }
 
 int rn_pth_write(const char *path, const struct rn_st_out *tensors,
-                 size_t count, struct rn_error *err)
+                 size_t count, const char *description, struct rn_error *err)
 {
     struct archive a = {0};
     struct buffer program = {0};
@@ -315,7 +317,7 @@ int rn_pth_write(const char *path, const struct rn_st_out *tensors,
     if (!rc)
         rc = rn_writer_open(&a.writer, path, err);
     if (!rc)
-        rc = add_all(&a, tensors, count, &program, err);
+        rc = add_all(&a, tensors, count, description, &program, err);
     if (!rc)
         rc = rn_writer_commit(&a.writer, err);
     rn_writer_abort(&a.writer);

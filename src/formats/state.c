@@ -122,6 +122,7 @@ void rn_state_close(struct rn_state *state)
     for (size_t i = 0; i < state->count; i++)
         rn_free(state->tensors[i].name);
     rn_free(state->tensors);
+    rn_free(state->description);
     rn_free(state->path);
     memset(state, 0, sizeof(*state));
 }

@@ -36,6 +36,7 @@ struct rn_state {
     void *source;                    /* the format's */
     struct rn_state_tensor *tensors; /* ordered by name */
     size_t count, room;
+    char *description; /* of the model, when we wrote the file; or NULL */
 };
 
 /** Open a file; RN_ERR_DATA when it is of none of the formats, or not what

@@ -2,6 +2,7 @@
 #include "nets/blocks.h"
 
 #include <stdio.h>
+#include <string.h>
 
 typedef int rn_block_fn(struct rn_graph *g, const struct rn_net_spec *spec,
                         int x, const char *name, int channels, int stride);
@@ -50,6 +51,15 @@ bool rn_net_imagenet_bottleneck(int depth)
     const struct arch *arch = find_arch(depth);
 
     return arch && arch->block == rn_block_bottleneck;
+}
+
+int rn_net_imagenet_layers(const int blocks[4], bool bottleneck)
+{
+    for (size_t i = 0; i < sizeof archs / sizeof *archs; i++)
+        if (memcmp(archs[i].blocks, blocks, sizeof archs[i].blocks) == 0 &&
+            (archs[i].block == rn_block_bottleneck) == bottleneck)
+            return archs[i].depth;
+    return 0;
 }
 
 /* 7x7, 64, /2 and 3x3 max pool /2. The pool is padded on both sides and

@@ -34,5 +34,7 @@ void rn_net_build_imagenet(struct rn_graph *g, const struct rn_net_spec *spec);
  *  whether it is one of bottleneck blocks. */
 bool rn_net_imagenet_depth(int depth);
 bool rn_net_imagenet_bottleneck(int depth);
+/** The depth of the network of table 1 with so many blocks a stage, or 0. */
+int rn_net_imagenet_layers(const int blocks[4], bool bottleneck);
 
 #endif

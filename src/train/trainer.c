@@ -140,32 +140,25 @@ static int create_model(struct rn_trainer *t, struct rn_error *err)
     return rn_model_create(&t->model, t->o.net, &net, err);
 }
 
-/* Options that name a network must name the one in the file. */
-static int check_weights(const struct rn_trainer *t, struct rn_error *err)
+static void say_import(void *user, const char *text)
 {
-    const struct rn_train_options *o = &t->o;
-    const struct rn_net_spec *spec = &t->model->spec;
-
-    if (o->net != NULL && strcmp(o->net, spec->name) != 0)
-        return rn_fail(err, RN_ERR_ARG, "'%s' holds a %s, not a %s", o->weights,
-                       spec->name, o->net);
-    if (o->shortcut != 0 && o->shortcut != spec->shortcut)
-        return rn_fail(err, RN_ERR_ARG,
-                       "'%s' holds a %s with shortcut '%c', not '%c'",
-                       o->weights, spec->name, spec->shortcut, o->shortcut);
-    if (o->stride_v1 && !spec->stride_v1)
-        return rn_fail(err, RN_ERR_ARG,
-                       "'%s' holds a %s without the v1 stride asked for",
-                       o->weights, spec->name);
-    return RN_OK;
+    rn_trainer_say(user, "%s", text);
 }
 
+/* Options that name a network must name the one in the file. */
 static int load_weights(struct rn_trainer *t, struct rn_error *err)
 {
-    int rc = rn_model_load(&t->model, t->o.weights, err);
+    const struct rn_import_options options = {
+        .net = t->o.net,
+        .shortcut = t->o.shortcut,
+        .stride = t->o.stride_v1 ? "v1" : NULL,
+        .height = t->data->shape.h,
+        .width = t->data->shape.w,
+        .user = t,
+        .message = say_import,
+    };
+    int rc = rn_model_import(&t->model, t->o.weights, &options, err);
 
-    if (rc == RN_OK)
-        rc = check_weights(t, err);
     if (rc != RN_OK)
         return rc;
     t->o.net = t->model->spec.name;
@@ -280,6 +273,7 @@ static int start_loader(struct rn_trainer *t, struct rn_error *err)
                     .crop = (augment & 2) != 0,
                     .pad = t->o.crop_pad},
         .per_pixel = t->model->preprocessing.per_pixel,
+        .bgr = t->model->preprocessing.bgr,
         .mean = t->model->preprocessing.mean,
         .std = t->model->preprocessing.std,
         .first = t->progress.iteration,

@@ -872,12 +872,13 @@ static void written_file(void **state)
         many[i] = (float)i / 7;
     memcpy(numbers, "\1\0\xc0\x7f\0\0\x80\xff\1\0\0\0", 12); /* NaN, inf, … */
     memset(numbers + 3, 0x80, 12);
-    assert_int_equal(rn_pth_write(in_folder("out.pth"), out, COUNT(out), &err),
-                     RN_OK);
+    assert_int_equal(
+        rn_pth_write(in_folder("out.pth"), out, COUNT(out), "{}", &err), RN_OK);
     if (rn_state_open(&s, in_folder("out.pth"), &err))
         fail_msg("%s", err.msg);
     assert_string_equal(s.format->name, "PyTorch zip file");
     assert_int_equal(s.count, COUNT(out));
+    assert_string_equal(s.description, "{}");
     assert_values(&s, "b.weight", 4, six, 6);
     assert_values(&s, "a", 1, numbers, 6);
     assert_values(&s, "scalar", 0, many + 7, 1);
@@ -893,7 +894,7 @@ static void written_file(void **state)
         rn_file_read(in_folder("out.pth"), SIZE_MAX, &bytes, &size, &err),
         RN_OK);
     assert_int_equal(rn_zip_parse(&zip, bytes, size, "out", &err), RN_OK);
-    assert_int_equal(zip.count, 3 + COUNT(out));
+    assert_int_equal(zip.count, 4 + COUNT(out));
     for (size_t i = 0; i < zip.count; i++)
         if ((size_t)(zip.entries[i].data - bytes) % 64)
             fail_msg("'%s' lies at byte %td", zip.entries[i].name,

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* resnet convert: a model from one kind of file to another. */
+#include "cli.h"
+#include "import.h"
+#include "output.h"
+#include "verify.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct options {
+    struct import_args import;
+    int verify;
+    int json;
+};
+
+#define AT(field) offsetof(struct options, field)
+
+/* clang-format off */
+static const struct option own_options[] = {
+    {"verify", NULL, OPTION_FLAG, AT(verify), 0, 0, NULL, NULL,
+     "run both on made-up images, and on INPUTs, and compare"},
+    {"json", NULL, OPTION_FLAG, AT(json), 0, 0, NULL, NULL,
+     "print the result as one JSON object"},
+};
+/* clang-format on */
+
+static const struct option_group groups[] = {
+    {"the model", import_table, IMPORT_OPTIONS, AT(import)},
+    {"options", own_options, COUNT(own_options), 0},
+};
+
+/* What two logits may differ by, of 1 and the largest one. */
+#define TOLERANCE 1e-4
+
+static void defaults(void *options)
+{
+    (void)options;
+}
+
+static void print_json(const char *const paths[2],
+                       const struct rn_model_info *info,
+                       const struct verify_result *verified)
+{
+    json_t *object = json_new();
+
+    json_put(object, "in", json_text(paths[0]));
+    json_put(object, "out", json_text(paths[1]));
+    json_put(object, "net", json_text(info->net));
+    json_put(object, "params", json_count(info->params));
+    json_put(object, "tensors", json_count(info->tensors));
+    if (verified) {
+        json_t *v = json_new();
+
+        json_put(v, "random_images", json_count((uint64_t)verified->random));
+        json_put(v, "inputs", json_count((uint64_t)verified->inputs));
+        json_put(v, "largest_difference", json_double(verified->difference));
+        json_put(v, "largest_logit", json_double(verified->largest));
+        json_put(object, "verify", v);
+    }
+    json_line(object);
+}
+
+static void print_text(const char *const paths[2],
+                       const struct rn_model_info *info,
+                       const struct verify_result *verified)
+{
+    struct text t;
+
+    printf("%s: %s, %s parameters in %zu tensors\n", paths[1], info->net,
+           text_count(&t, info->params), info->tensors);
+    if (verified)
+        printf("%d random images, %d inputs: logits differ by at most %.3g, "
+               "the largest is %.4g\n",
+               verified->random, verified->inputs, verified->difference,
+               verified->largest);
+}
+
+static int run(const struct command *command, void *options,
+               const struct args *args)
+{
+    const struct options *o = options;
+    const char *const paths[2] = {args->operand[0], args->operand[1]};
+    struct rn_model *model = NULL, *back = NULL;
+    struct verify_result verified;
+    struct rn_model_info info;
+    struct rn_error err = {0};
+    int rc;
+
+    (void)command;
+    if (args->count > 2 && !o->verify) {
+        say_error("INPUT goes with --verify");
+        return EXIT_USAGE;
+    }
+    rc = import_open(&model, paths[0], &o->import, &err);
+    if (!rc)
+        rc = rn_model_export(model, paths[1], &err);
+    if (!rc && o->verify)
+        rc = rn_model_load(&back, paths[1], &err);
+    if (!rc && o->verify)
+        rc = verify_models(model, back, args->operand + 2, args->count - 2,
+                           &verified, &err);
+    if (rc) {
+        rc = cli_fail(&err);
+        goto out;
+    }
+    rn_model_describe(model, &info);
+    (o->json ? print_json : print_text)(paths, &info,
+                                        o->verify ? &verified : NULL);
+    if (o->verify &&
+        !(verified.difference <= TOLERANCE * (1 + verified.largest))) {
+        say_error("'%s' and '%s' differ", paths[0], paths[1]);
+        rc = EXIT_FAILED;
+    }
+out:
+    rn_model_destroy(back);
+    rn_model_destroy(model);
+    return rc;
+}
+
+const struct command command_convert = {
+    .name = "convert",
+    .synopsis = "IN OUT [INPUT ...] [option ...]",
+    .summary = "A model from one kind of file to another.",
+    .notes = "IN is a model of ours, a PyTorch state dictionary (.pth, .pt, "
+             ".th), safetensors\nor the index of several; its content tells "
+             "which. OUT ends in .safetensors, or in\n.pth or .pt for "
+             "torch.load(weights_only=True). INPUT is as for 'resnet "
+             "predict'.\n",
+    .groups = groups,
+    .n_groups = COUNT(groups),
+    .size = sizeof(struct options),
+    .min_args = 2,
+    .max_args = 1000000,
+    .missing = "IN or OUT",
+    .defaults = defaults,
+    .run = run,
+};

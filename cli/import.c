@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "import.h"
+
+#include "output.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define AT(field) offsetof(struct import_args, field)
+
+/* clang-format off */
+const struct option import_table[IMPORT_OPTIONS] = {
+    {"net", "NAME", OPTION_TEXT, AT(net), 0, 0, NULL, "recognised",
+     "the network it is"},
+    {"shortcut", "A|A-split|B|C", OPTION_LETTER, AT(shortcut), 0, 0,
+     "A|A-split|B|C", "recognised",
+     "its shortcuts; shapes do not tell A from A-split"},
+    {"stride", "v1|v1.5", OPTION_WORD, AT(stride), 0, 0, "v1|v1.5", "v1.5",
+     "where its bottlenecks stride, which shapes do not tell"},
+    {"crop", "HxW", OPTION_SIZE, AT(crop), 1, 65535, NULL, "the family's",
+     "height and width of the images it takes, or N for both"},
+    {"preprocess", "NAME", OPTION_TEXT, AT(preprocess), 0, 0, NULL,
+     "known for some", "how pictures are prepared: torchvision, "
+     "torchvision-v2, timm, caffe, cifar, cifar100, akamaster, zero-one, half "
+     "or none"},
+    {"mean", "R,G,B", OPTION_TEXT, AT(mean), 0, 0, NULL, "--preprocess's",
+     "mean of each channel, of pixels from 0 to 1"},
+    {"std", "R,G,B", OPTION_TEXT, AT(std), 0, 0, NULL, "--preprocess's",
+     "what each channel is divided by after that"},
+    {"resize", "N", OPTION_INT, AT(resize), 1, 65535, NULL, "--preprocess's",
+     "a picture's shorter side before the centre is cut out"},
+    {"interpolation", "NAME", OPTION_WORD, AT(interpolation), 0, 0,
+     "bilinear|bicubic|box", "--preprocess's", "filter that resizes: bilinear, "
+     "bicubic or box"},
+    {"labels", "FILE", OPTION_TEXT, AT(labels), 0, 0, NULL, NULL,
+     "class names: lines of 'name' or 'id name', CSV or JSON"},
+};
+/* clang-format on */
+
+enum { CHANNELS = 64 };
+
+/** "0.485,0.456,0.406": how many, or -1. */
+static int parse_numbers(const char *text, float out[CHANNELS])
+{
+    int n = 0;
+
+    for (;; text++) {
+        char *end;
+
+        if (n == CHANNELS)
+            return -1;
+        out[n] = strtof(text, &end);
+        if (end == text || !isfinite(out[n++]))
+            return -1;
+        text = end;
+        if (!*text)
+            return n;
+        if (*text != ',')
+            return -1;
+    }
+}
+
+/** Numbers of --mean or --std, if any, into an import's fields. */
+static int set_numbers(const char *option, const char *text,
+                       float numbers[CHANNELS], const float **out,
+                       size_t *count, struct rn_error *err)
+{
+    int n;
+
+    if (!text)
+        return RN_OK;
+    n = parse_numbers(text, numbers);
+    if (n < 0) {
+        err->code = RN_ERR_ARG;
+        snprintf(err->msg, sizeof(err->msg),
+                 "--%s: '%.100s' is not a list of numbers as in 0.5,0.5,0.5",
+                 option, text);
+        return err->code;
+    }
+    *out = numbers;
+    *count = (size_t)n;
+    return RN_OK;
+}
+
+static void on_message(void *user, const char *text)
+{
+    (void)user;
+    say("%s", text);
+}
+
+int import_open(struct rn_model **out, const char *path,
+                const struct import_args *args, struct rn_error *err)
+{
+    static const struct import_args none;
+    struct rn_import_options o;
+    float mean[CHANNELS], std[CHANNELS];
+    int rc;
+
+    *out = NULL;
+    if (!args)
+        args = &none;
+    rn_import_defaults(&o);
+    o.net = args->net;
+    o.shortcut = args->shortcut;
+    o.stride = args->stride;
+    o.height = args->crop[0];
+    o.width = args->crop[1];
+    o.preprocess = args->preprocess;
+    o.resize = args->resize;
+    o.interpolation = args->interpolation;
+    o.labels = args->labels;
+    o.message = on_message;
+    rc = set_numbers("mean", args->mean, mean, &o.mean, &o.means, err);
+    if (!rc)
+        rc = set_numbers("std", args->std, std, &o.std, &o.stds, err);
+    return rc ? rc : rn_model_import(out, path, &o, err);
+}

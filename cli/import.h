@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Models from files, and what is to be said of those of others. */
+#ifndef RN_CLI_IMPORT_H
+#define RN_CLI_IMPORT_H
+
+#include "options.h"
+#include "resnet.h"
+
+/** What import_table sets. */
+struct import_args {
+    const char *net, *stride, *preprocess, *mean, *std, *interpolation, *labels;
+    char shortcut;
+    int crop[2];
+    int resize;
+};
+
+enum { IMPORT_OPTIONS = 10 };
+extern const struct option import_table[IMPORT_OPTIONS];
+
+/** Read a model; what was taken for granted is said on standard error. `args`
+ *  may be NULL: nothing is said of it. */
+int import_open(struct rn_model **out, const char *path,
+                const struct import_args *args, struct rn_error *err);
+
+#endif

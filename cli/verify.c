@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "verify.h"
+
+#include "inputs.h"
+
+#include <math.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { RANDOM_IMAGES = 8 };
+
+/** Two models, and room for one image. */
+struct pair {
+    const struct rn_model *model[2];
+    struct rn_plan *plan[2];
+    float *image[2], *logits[2];
+    uint8_t *stored;
+    size_t pixels; /* of an image, all channels */
+    int classes;
+    struct verify_result *result;
+};
+
+static int fail_memory(struct rn_error *err)
+{
+    err->code = RN_ERR_MEMORY;
+    snprintf(err->msg, sizeof(err->msg), "out of memory");
+    return err->code;
+}
+
+static int open_side(struct pair *p, int side, struct rn_error *err)
+{
+    struct rn_plan_options options;
+    struct rn_model_info info;
+
+    rn_model_describe(p->model[side], &info);
+    p->pixels =
+        (size_t)info.channels * (size_t)info.height * (size_t)info.width;
+    p->classes = info.classes;
+    p->image[side] = malloc(p->pixels * sizeof(float));
+    p->logits[side] = malloc((size_t)p->classes * sizeof(float));
+    if (!p->image[side] || !p->logits[side])
+        return fail_memory(err);
+    rn_plan_defaults(&options);
+    options.batch = 1;
+    return rn_plan_create(&p->plan[side], p->model[side], &options, err);
+}
+
+/** Run both on what is in their images. */
+static int compare(struct pair *p, struct rn_error *err)
+{
+    for (int side = 0; side < 2; side++) {
+        int rc = rn_plan_forward(p->plan[side], p->image[side], p->logits[side],
+                                 err);
+
+        if (rc)
+            return rc;
+    }
+    for (int i = 0; i < p->classes; i++) {
+        double a = (double)p->logits[0][i], b = (double)p->logits[1][i];
+        /* so that a difference that is not a number counts */
+        if (!(fabs(a - b) <= p->result->difference))
+            p->result->difference = fabs(a - b);
+        if (fabs(a) > p->result->largest)
+            p->result->largest = fabs(a);
+    }
+    return RN_OK;
+}
+
+/** Numbers of about a normalised picture's range, the same every time. */
+static int compare_random(struct pair *p, struct rn_error *err)
+{
+    uint64_t state = 88172645463325252U;
+    int rc = RN_OK;
+
+    for (int n = 0; n < RANDOM_IMAGES && !rc; n++) {
+        for (size_t i = 0; i < p->pixels; i++) {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            p->image[0][i] = (float)(state >> 40) * 0x1p-22f - 2;
+            p->image[1][i] = p->image[0][i];
+        }
+        rc = compare(p, err);
+        p->result->random += !rc;
+    }
+    return rc;
+}
+
+/** The model whose way of preparing pictures a side takes. */
+static const struct rn_model *preparer(const struct pair *p, int side)
+{
+    struct rn_model_info info;
+
+    rn_model_describe(p->model[side], &info);
+    return info.has_preprocessing ? p->model[side] : p->model[0];
+}
+
+static int compare_picture(struct pair *p, const char *path,
+                           struct rn_error *err)
+{
+    struct rn_image picture;
+    int rc = rn_image_load(&picture, path, 0, err);
+
+    if (rc)
+        return rc;
+    for (int side = 0; side < 2 && !rc; side++)
+        rc = rn_model_preprocess_image(preparer(p, side), &picture,
+                                       p->image[side], err);
+    rn_image_free(&picture);
+    return rc ? rc : compare(p, err);
+}
+
+static int compare_pictures(struct pair *p, const struct rn_pictures *pictures,
+                            struct rn_error *err)
+{
+    int rc = RN_OK;
+
+    for (size_t i = 0; i < rn_pictures_count(pictures) && !rc; i++) {
+        const char *path;
+
+        rc = rn_pictures_get(pictures, i, &path, err);
+        if (!rc)
+            rc = compare_picture(p, path, err);
+        p->result->inputs += !rc;
+    }
+    return rc;
+}
+
+static int check_data(const struct pair *p, const struct rn_data *data,
+                      const char *spec, struct rn_error *err)
+{
+    struct rn_data_info d;
+    struct rn_model_info m;
+
+    rn_data_describe(data, &d);
+    rn_model_describe(p->model[0], &m);
+    if (d.channels == m.channels && d.height == m.height && d.width == m.width)
+        return RN_OK;
+    err->code = RN_ERR_DATA;
+    snprintf(err->msg, sizeof(err->msg),
+             "images of '%.200s' are %dx%dx%d, the model takes %dx%dx%d", spec,
+             d.channels, d.height, d.width, m.channels, m.height, m.width);
+    return err->code;
+}
+
+static int compare_data(struct pair *p, const struct input *input,
+                        struct rn_error *err)
+{
+    struct rn_data *data;
+    int rc = rn_data_open(&data, input->spec, 0, err);
+
+    if (!rc)
+        rc = check_data(p, data, input->spec, err);
+    for (int i = input->first; i <= input->last && !rc; i++) {
+        rc = rn_data_image(data, input->part, i, p->stored, NULL, err);
+        for (int side = 0; side < 2 && !rc; side++)
+            rc = rn_model_preprocess(preparer(p, side), p->stored,
+                                     p->image[side], err);
+        if (!rc)
+            rc = compare(p, err);
+        p->result->inputs += !rc;
+    }
+    rn_data_close(data);
+    return rc;
+}
+
+static int compare_input(struct pair *p, const char *text, struct rn_error *err)
+{
+    struct input input;
+    int rc;
+
+    input_parse(&input, text);
+    switch (input.kind) {
+    case INPUT_PICTURES:
+        rc = compare_pictures(p, input.pictures, err);
+        break;
+    case INPUT_DATA:
+        rc = compare_data(p, &input, err);
+        break;
+    case INPUT_STANDARD:
+        rc = err->code = RN_ERR_ARG;
+        snprintf(err->msg, sizeof(err->msg),
+                 "a picture on standard input cannot be read twice");
+        break;
+    default:
+        *err = input.err;
+        rc = err->code;
+        break;
+    }
+    input_free(&input);
+    return rc;
+}
+
+int verify_models(const struct rn_model *a, const struct rn_model *b,
+                  char *const *inputs, int count, struct verify_result *result,
+                  struct rn_error *err)
+{
+    struct pair p = {.model = {a, b}, .result = result};
+    int rc = open_side(&p, 0, err);
+
+    *result = (struct verify_result){0};
+    if (!rc)
+        rc = open_side(&p, 1, err);
+    p.stored = rc ? NULL : malloc(p.pixels);
+    if (!rc && !p.stored)
+        rc = fail_memory(err);
+    if (!rc)
+        rc = compare_random(&p, err);
+    for (int i = 0; i < count && !rc; i++)
+        rc = compare_input(&p, inputs[i], err);
+    for (int side = 0; side < 2; side++) {
+        rn_plan_destroy(p.plan[side]);
+        free(p.image[side]);
+        free(p.logits[side]);
+    }
+    free(p.stored);
+    return rc;
+}

@@ -1,0 +1,499 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Models from files of others: a state dictionary, what its shapes tell, and
+ * what the caller or a known source says beyond that. */
+#include "formats/faults.h"
+#include "formats/model_file.h"
+#include "formats/presets.h"
+#include "formats/pth.h"
+#include "formats/recognise.h"
+
+#include "core/memory.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+/* An import under way. */
+struct import {
+    const struct rn_import_options *options;
+    struct rn_state state;
+    struct rn_recognised found;
+    struct rn_net_spec spec;
+    struct rn_model *model;
+};
+
+void rn_import_defaults(struct rn_import_options *options)
+{
+    memset(options, 0, sizeof(*options));
+}
+
+__attribute__((format(printf, 2, 3))) static void
+say(const struct rn_import_options *options, const char *format, ...)
+{
+    char text[400];
+    va_list args;
+    if (!options->message)
+        return;
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    options->message(options->user, text);
+}
+
+/* -------------------------------------------------- what shapes do not tell */
+
+/* What the tensors cannot tell but people who use those names mean. */
+static const struct habits {
+    enum rn_source source;
+    bool imagenet;
+    char shortcut; /* instead of 'A' */
+    const char *preprocess;
+} habits[] = {
+    {RN_SOURCE_TORCHVISION, true, 'A', "torchvision"},
+    {RN_SOURCE_TRANSFORMERS, true, 'A', "torchvision"},
+    {RN_SOURCE_MMPRETRAIN, true, 'A', "torchvision"},
+    {RN_SOURCE_AKAMASTER, false, 'a', "akamaster"},
+};
+
+static const struct habits *find_habits(const struct rn_recognised *r)
+{
+    for (size_t i = 0; i < sizeof(habits) / sizeof(*habits); i++)
+        if (habits[i].source == r->source && habits[i].imagenet == r->imagenet)
+            return &habits[i];
+    return NULL;
+}
+
+static int check_stride(const char *stride, struct rn_error *err)
+{
+    if (!stride || strcmp(stride, rn_stride_name(true)) == 0 ||
+        strcmp(stride, rn_stride_name(false)) == 0)
+        return RN_OK;
+    return rn_fail(err, RN_ERR_ARG, "stride '%.20s', expected v1 or v1.5",
+                   stride);
+}
+
+static bool wants_v1(const struct rn_import_options *o)
+{
+    return o->stride && strcmp(o->stride, rn_stride_name(true)) == 0;
+}
+
+static char choose_shortcut(const struct import *in)
+{
+    const struct habits *h = find_habits(&in->found);
+    const char *name = in->options->net;
+    if (in->options->shortcut)
+        return in->options->shortcut;
+    if (name && (strncmp(name, "plain", 5) == 0 ||
+                 strncmp(name, "cifar-plain", 11) == 0))
+        return 0;
+    if (in->found.shortcut == 'A' && h)
+        return h->shortcut;
+    return in->found.shortcut;
+}
+
+static int choose_network(struct import *in, struct rn_error *err)
+{
+    const struct rn_import_options *o = in->options;
+    struct rn_error why = {0};
+    struct rn_net_options net = {
+        .classes = in->found.classes,
+        .channels = in->found.channels,
+        .height = o->height,
+        .width = o->width,
+        .shortcut = choose_shortcut(in),
+        .stride_v1 = wants_v1(o),
+    };
+    int rc =
+        rn_net_resolve(&in->spec, o->net ? o->net : in->found.net, &net, &why);
+    return rc ? rn_fail(err, rc, "'%s': %.300s", in->state.path, why.msg)
+              : RN_OK;
+}
+
+static void say_network(const struct import *in)
+{
+    const struct rn_import_options *o = in->options;
+    const struct rn_net_spec *s = &in->spec;
+    say(o, "'%s': %s of a %s for %d classes under %s names", in->state.path,
+        in->state.format->name, s->name, s->classes,
+        rn_source_name(in->found.source));
+    if (in->found.bottleneck && !o->stride)
+        say(o, "bottlenecks taken to stride in their 3x3 (v1.5), as most "
+               "weights do; shapes do not tell: --stride v1 says otherwise");
+    if (!o->shortcut && (s->shortcut == 'A' || s->shortcut == 'a'))
+        say(o,
+            "shortcut %s taken: new channels' zeros %s; shapes do not tell: "
+            "--shortcut %s says otherwise",
+            rn_shortcut_name(s->shortcut),
+            s->shortcut == 'a' ? "on both sides" : "behind the others",
+            s->shortcut == 'a' ? "A" : "A-split");
+}
+
+/* -------------------------------------------------------------- tensors */
+
+static bool fits(const struct rn_state_tensor *t, const struct rn_param *p)
+{
+    bool same = t->dims == p->dims;
+    for (int i = 0; i < p->dims && same; i++)
+        same = t->dim[i] == p->dim[i];
+    return same;
+}
+
+static void add_misshapen(struct rn_faults *faults,
+                          const struct rn_state_tensor *t,
+                          const struct rn_param *p)
+{
+    struct rn_state_tensor wanted = {.dims = p->dims};
+    char found_text[64], wanted_text[64];
+    for (int i = 0; i < p->dims; i++)
+        wanted.dim[i] = p->dim[i];
+    rn_fault_add(
+        faults, "%.50s is %s, expected %s", t->name,
+        rn_state_shape_text(t, found_text, sizeof(found_text)),
+        rn_state_shape_text(&wanted, wanted_text, sizeof(wanted_text)));
+}
+
+/* Training's, not the network's. */
+static bool may_be_left(const char *name)
+{
+    static const char counter[] = "num_batches_tracked";
+    size_t n = strlen(name), k = strlen(counter);
+    return (n >= k && strcmp(name + n - k, counter) == 0) ||
+           strncmp(name, "optimizer.", 10) == 0 ||
+           strncmp(name, "preprocessing.", 14) == 0;
+}
+
+static void find_unexpected(const struct import *in, struct rn_faults *faults)
+{
+    for (size_t i = 0; i < in->found.count; i++) {
+        const struct rn_named_tensor *t = &in->found.tensors[i];
+        if (!rn_graph_param(in->model->graph, t->name) && !may_be_left(t->name))
+            rn_fault_add(faults, "%.50s", t->tensor->name);
+    }
+}
+
+/* Every parameter has its tensor, and nothing is left over. */
+static int check_tensors(struct import *in, struct rn_error *err)
+{
+    const struct rn_graph *g = in->model->graph;
+    struct rn_faults missing = {0}, misshapen = {0}, unexpected = {0};
+    for (size_t i = 0; i < g->n_params; i++) {
+        const struct rn_param *p = &g->params[i];
+        const struct rn_state_tensor *t = rn_renamed(&in->found, p->name);
+        if (!t)
+            rn_fault_add(&missing, "%.50s", p->name);
+        else if (!fits(t, p))
+            add_misshapen(&misshapen, t, p);
+    }
+    find_unexpected(in, &unexpected);
+    return rn_faults_report(&missing, &misshapen, &unexpected, in->state.path,
+                            err);
+}
+
+static int read_tensors(struct import *in, struct rn_error *err)
+{
+    struct rn_graph *g = in->model->graph;
+    int rc = check_tensors(in, err);
+    for (size_t i = 0; i < g->n_params && !rc; i++)
+        rc =
+            rn_state_read(&in->state, rn_renamed(&in->found, g->params[i].name),
+                          g->params[i].data, err);
+    return rc;
+}
+
+static int build(struct import *in, struct rn_error *err)
+{
+    struct rn_graph *graph;
+    struct rn_error why = {0};
+    int rc = rn_net_build(&graph, &in->spec, &why);
+    if (rc)
+        return rn_fail(err, rc, "'%s': %.300s", in->state.path, why.msg);
+    in->model = rn_model_wrap(&in->spec, graph);
+    if (!in->model) {
+        rn_graph_destroy(graph);
+        return rn_fail_memory(err, sizeof(*in->model), "a model");
+    }
+    in->model->path = rn_strdup(in->state.path);
+    return in->model->path
+               ? RN_OK
+               : rn_fail_memory(err, strlen(in->state.path), "a path");
+}
+
+/* -------------------------------------------------------- preprocessing */
+
+static int apply_habit(struct import *in, struct rn_error *err)
+{
+    const struct habits *h = find_habits(&in->found);
+    const struct rn_preset *preset = NULL;
+    int rc = h ? rn_preset_find(h->preprocess, &preset, err) : RN_OK;
+    if (rc || in->options->preprocess || in->options->mean)
+        return rc;
+    if (!preset || !rn_preset_fits(preset, in->spec.input.c)) {
+        say(in->options, "how its images are prepared is not known: "
+                         "--preprocess says");
+        return RN_OK;
+    }
+    say(in->options,
+        "preprocessing '%s' taken (%s), as is usual with these names: "
+        "--preprocess says otherwise",
+        preset->name, preset->description);
+    return rn_preset_apply(in->model, preset, err);
+}
+
+/* What is given, put into the order of the network's channels, or else what
+ * there was. */
+static void choose_numbers(const struct rn_preprocessing *pre, size_t c,
+                           const float *given, const float *kept, float *to)
+{
+    for (size_t i = 0; i < c; i++)
+        to[i] = given ? given[rn_channel_stored(pre, c, i)] : kept[i];
+}
+
+/* Numbers the caller gives in place of a mean, a std, or both. */
+static int set_numbers(struct rn_model *model,
+                       const struct rn_import_options *o, struct rn_error *err)
+{
+    const struct rn_preprocessing *pre = &model->preprocessing;
+    size_t c = (size_t)model->spec.input.c;
+    if (!o->mean && !o->std)
+        return RN_OK;
+    if (!o->mean != !o->std && (!pre->mean || pre->per_pixel))
+        return rn_fail(err, RN_ERR_ARG,
+                       "a mean without a std, or a std without a mean");
+    if ((o->mean && o->means != c) || (o->std && o->stds != c))
+        return rn_fail(err, RN_ERR_ARG,
+                       "%zu means, %zu stds, for a network of %zu channels",
+                       o->means, o->stds, c);
+    float *mean = rn_alloc(c, sizeof(*mean)), *std = rn_alloc(c, sizeof(*std));
+    int rc = RN_OK;
+    if (!mean || !std)
+        rc = rn_fail_memory(err, c * sizeof(*mean), "a mean");
+    if (!rc) {
+        choose_numbers(pre, c, o->mean, pre->mean, mean);
+        choose_numbers(pre, c, o->std, pre->std, std);
+        rc = rn_model_set_preprocessing(model, false, mean, std, err);
+    }
+    rn_free(mean);
+    rn_free(std);
+    return rc;
+}
+
+static int find_interpolation(const char *name, enum rn_interpolation *out,
+                              struct rn_error *err)
+{
+    const char *known;
+    for (int i = 0; (known = rn_interpolation_name((enum rn_interpolation)i));
+         i++) {
+        *out = (enum rn_interpolation)i;
+        if (strcmp(known, name) == 0)
+            return RN_OK;
+    }
+    return rn_fail(err, RN_ERR_ARG,
+                   "unknown interpolation '%.40s', expected bilinear, bicubic "
+                   "or box",
+                   name);
+}
+
+static int set_view(struct rn_model *model, const struct rn_import_options *o,
+                    struct rn_error *err)
+{
+    int resize = o->resize ? o->resize : model->preprocessing.resize;
+    enum rn_interpolation how = model->preprocessing.interpolation;
+    int rc = RN_OK;
+    if (o->interpolation)
+        rc = find_interpolation(o->interpolation, &how, err);
+    if (rc || (!o->resize && !o->interpolation))
+        return rc;
+    return rn_model_set_resize(model, resize, how, err);
+}
+
+/* All that the caller says beside the tensors. */
+static int apply_options(struct rn_model *model,
+                         const struct rn_import_options *o,
+                         struct rn_error *err)
+{
+    const struct rn_preset *preset;
+    int rc = RN_OK;
+    if (o->preprocess) {
+        rc = rn_preset_find(o->preprocess, &preset, err);
+        if (!rc)
+            rc = rn_preset_apply(model, preset, err);
+    }
+    if (!rc)
+        rc = set_numbers(model, o, err);
+    if (!rc)
+        rc = set_view(model, o, err);
+    if (!rc && o->labels)
+        rc = rn_model_label(model, o->labels, err);
+    return rc;
+}
+
+/* ---------------------------------------------------------------- whole */
+
+static int import_state(struct import *in, struct rn_error *err)
+{
+    int rc = rn_rename(&in->found, &in->state, err);
+    if (!rc)
+        rc = rn_recognise(&in->found, &in->state, err);
+    if (!rc)
+        rc = choose_network(in, err);
+    if (!rc)
+        rc = build(in, err);
+    if (!rc)
+        rc = read_tensors(in, err);
+    if (rc)
+        return rc;
+    say_network(in);
+    return apply_habit(in, err);
+}
+
+static const char *shortcut_text(char shortcut)
+{
+    const char *name = rn_shortcut_name(shortcut);
+    return name ? name : "none";
+}
+
+/* What the caller says must be what one of our own files says. */
+static int check_own(const struct rn_model *model,
+                     const struct rn_import_options *o, struct rn_error *err)
+{
+    const struct rn_net_spec *s = &model->spec;
+    if (o->net && strcmp(o->net, s->name) != 0)
+        return rn_fail(err, RN_ERR_ARG, "'%s' holds a %s, not a %s",
+                       model->path, s->name, o->net);
+    if (o->shortcut && o->shortcut != s->shortcut)
+        return rn_fail(err, RN_ERR_ARG,
+                       "'%s' holds a %s with shortcut '%s', not '%s'",
+                       model->path, s->name, shortcut_text(s->shortcut),
+                       shortcut_text(o->shortcut));
+    if (o->stride && wants_v1(o) != s->stride_v1)
+        return rn_fail(err, RN_ERR_ARG,
+                       "'%s' holds a %s without the %s stride asked for",
+                       model->path, s->name, o->stride);
+    if ((o->height && o->height != s->input.h) ||
+        (o->width && o->width != s->input.w))
+        return rn_fail(err, RN_ERR_DATA,
+                       "'%s' holds a %s that takes %d x %d pixels, not %d x %d",
+                       model->path, s->name, s->input.h, s->input.w, o->height,
+                       o->width);
+    return RN_OK;
+}
+
+/* A state dictionary with a description is one of ours. */
+static int import_described(struct import *in, struct rn_error *err)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < in->state.count; i++)
+        bytes += in->state.tensors[i].count * sizeof(float);
+    int rc =
+        rn_model_from_text(&in->model, in->state.path, in->state.description,
+                           in->state.count, bytes, err);
+    if (!rc)
+        rc = rn_rename(&in->found, &in->state, err);
+    if (!rc)
+        rc = read_tensors(in, err);
+    return rc ? rc : check_own(in->model, in->options, err);
+}
+
+/* Whether it is a file rn_model_save() wrote. */
+static bool is_own(const char *path)
+{
+    struct rn_st_file f;
+    if (rn_st_open(&f, path, NULL))
+        return false;
+    bool own = rn_st_is_model(&f);
+    rn_st_close(&f);
+    return own;
+}
+
+static int import_own(struct rn_model **out, const char *path,
+                      const struct rn_import_options *o, struct rn_error *err)
+{
+    int rc = rn_model_load_with(out, path, NULL, 0, NULL, err);
+    return rc ? rc : check_own(*out, o, err);
+}
+
+static int import_other(struct rn_model **out, const char *path,
+                        const struct rn_import_options *o, struct rn_error *err)
+{
+    struct import in = {.options = o};
+    int rc = rn_state_open(&in.state, path, err);
+    if (!rc)
+        rc = in.state.description ? import_described(&in, err)
+                                  : import_state(&in, err);
+    *out = in.model;
+    rn_recognised_free(&in.found);
+    rn_state_close(&in.state);
+    return rc;
+}
+
+int rn_model_import(struct rn_model **out, const char *path,
+                    const struct rn_import_options *options,
+                    struct rn_error *err)
+{
+    static const struct rn_import_options none;
+    struct rn_model *model = NULL;
+    *out = NULL;
+    if (!options)
+        options = &none;
+    int rc = check_stride(options->stride, err);
+    if (!rc)
+        rc = is_own(path) ? import_own(&model, path, options, err)
+                          : import_other(&model, path, options, err);
+    if (!rc)
+        rc = apply_options(model, options, err);
+    if (rc)
+        rn_model_destroy(model);
+    else
+        *out = model;
+    return rc;
+}
+
+int rn_model_load(struct rn_model **out, const char *path, struct rn_error *err)
+{
+    return rn_model_import(out, path, NULL, err);
+}
+
+/* --------------------------------------------------------------- export */
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t n = strlen(text), k = strlen(end);
+    return n >= k && strcmp(text + n - k, end) == 0;
+}
+
+static int write_pth(const struct rn_model *model, const char *path,
+                     struct rn_error *err)
+{
+    const struct rn_graph *g = model->graph;
+    struct rn_st_out *list = rn_alloc(g->n_params, sizeof(*list));
+    if (!list)
+        return rn_fail_memory(err, g->n_params * sizeof(*list),
+                              "a list of tensors");
+    for (size_t i = 0; i < g->n_params; i++)
+        list[i] = (struct rn_st_out){g->params[i].name, g->params[i].dims,
+                                     g->params[i].dim, g->params[i].data};
+    char *text = NULL;
+    int rc = rn_model_text(&text, model, true, path, err);
+    if (!rc)
+        rc = rn_pth_write(path, list, g->n_params, text, err);
+    rn_free(text);
+    rn_free(list);
+    return rc;
+}
+
+int rn_model_export(const struct rn_model *model, const char *path,
+                    struct rn_error *err)
+{
+    static const struct {
+        const char *end;
+        int (*write)(const struct rn_model *, const char *, struct rn_error *);
+    } formats[] = {{".safetensors", rn_model_save},
+                   {".pth", write_pth},
+                   {".pt", write_pth}};
+    for (size_t i = 0; i < sizeof(formats) / sizeof(*formats); i++)
+        if (ends_with(path, formats[i].end))
+            return formats[i].write(model, path, err);
+    return rn_fail(err, RN_ERR_ARG,
+                   "'%s': the name tells no format, expected .safetensors, "
+                   ".pth or .pt",
+                   path);
+}

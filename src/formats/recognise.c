@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "formats/recognise.h"
+
+#include "core/memory.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COUNT(a)    (sizeof(a) / sizeof *(a))
+#define MOST_BLOCKS 100000
+#define STAGES      4
+
+const char *rn_source_name(enum rn_source source)
+{
+    static const char *const names[] = {
+        [RN_SOURCE_TORCHVISION] = "torchvision's",
+        [RN_SOURCE_AKAMASTER] = "akamaster/pytorch_resnet_cifar10's",
+        [RN_SOURCE_TRANSFORMERS] = "Hugging Face Transformers'",
+        [RN_SOURCE_MMPRETRAIN] = "MMPretrain's",
+    };
+    return names[source];
+}
+
+/* ------------------------------------------------------------ renaming */
+
+/* What wrappers put before every name. */
+static const char *const wrappers[] = {"module.", "_orig_mod.", "model.",
+                                       "net."};
+
+/* Beginnings of names. In `from`, # is a number; in `to`, # is the next of
+ * those numbers, + the next one plus 1. */
+static const struct rule {
+    const char *from, *to;
+    enum rn_source source;
+} rules[] = {
+    {"linear.", "fc.", RN_SOURCE_AKAMASTER},
+    {"layer#.#.shortcut.", "layer#.#.downsample.", RN_SOURCE_AKAMASTER},
+    {"backbone.", "", RN_SOURCE_MMPRETRAIN},
+    {"head.fc.", "fc.", RN_SOURCE_MMPRETRAIN},
+    {"resnet.embedder.embedder.convolution.", "conv1.", RN_SOURCE_TRANSFORMERS},
+    {"resnet.embedder.embedder.normalization.", "bn1.", RN_SOURCE_TRANSFORMERS},
+    {"resnet.encoder.stages.#.layers.#.layer.#.convolution.", "layer+.#.conv+.",
+     RN_SOURCE_TRANSFORMERS},
+    {"resnet.encoder.stages.#.layers.#.layer.#.normalization.", "layer+.#.bn+.",
+     RN_SOURCE_TRANSFORMERS},
+    {"resnet.encoder.stages.#.layers.#.shortcut.convolution.",
+     "layer+.#.downsample.0.", RN_SOURCE_TRANSFORMERS},
+    {"resnet.encoder.stages.#.layers.#.shortcut.normalization.",
+     "layer+.#.downsample.1.", RN_SOURCE_TRANSFORMERS},
+    {"classifier.1.", "fc.", RN_SOURCE_TRANSFORMERS},
+};
+
+static bool starts_with(const char *text, const char *start)
+{
+    return strncmp(text, start, strlen(start)) == 0;
+}
+
+static const char *unwrap(const char *name)
+{
+    for (size_t i = 0; i < COUNT(wrappers); i++) {
+        if (starts_with(name, wrappers[i])) {
+            name += strlen(wrappers[i]);
+            i = (size_t)-1; /* from the first one again */
+        }
+    }
+    return name;
+}
+
+/* What follows the part of a name that the pattern describes, or NULL; the
+ * numbers in it. */
+static const char *match(const char *name, const char *pattern,
+                         unsigned long numbers[3])
+{
+    size_t n = 0;
+    for (; *pattern; pattern++) {
+        if (*pattern == '#') {
+            char *end;
+            if (!isdigit((unsigned char)*name))
+                return NULL;
+            numbers[n++] = strtoul(name, &end, 10);
+            name = end;
+        } else if (*name++ != *pattern) {
+            return NULL;
+        }
+    }
+    return name;
+}
+
+/* The new name; false when it is too long. */
+static bool apply(const struct rule *rule, const unsigned long numbers[3],
+                  const char *rest, char *out, size_t size)
+{
+    size_t used = 0, n = 0;
+    for (const char *c = rule->to; *c && used < size; c++) {
+        if (*c == '#' || *c == '+')
+            used += (size_t)snprintf(out + used, size - used, "%lu",
+                                     numbers[n++] + (*c == '+'));
+        else
+            used += (size_t)snprintf(out + used, size - used, "%c", *c);
+    }
+    if (used < size)
+        used += (size_t)snprintf(out + used, size - used, "%s", rest);
+    return used < size;
+}
+
+/* Torchvision's name for a tensor, or the tensor's own; names too long for
+ * any network are cut, and will be unexpected. */
+static void rename_one(struct rn_recognised *r, struct rn_named_tensor *named)
+{
+    const char *name = unwrap(named->tensor->name);
+    for (size_t i = 0; i < COUNT(rules); i++) {
+        unsigned long numbers[3];
+        const char *rest = match(name, rules[i].from, numbers);
+        if (rest &&
+            apply(&rules[i], numbers, rest, named->name, sizeof(named->name))) {
+            r->source = rules[i].source;
+            return;
+        }
+    }
+    snprintf(named->name, sizeof(named->name), "%s", name);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const struct rn_named_tensor *x = a, *y = b;
+    return strcmp(x->name, y->name);
+}
+
+int rn_rename(struct rn_recognised *r, const struct rn_state *state,
+              struct rn_error *err)
+{
+    memset(r, 0, sizeof(*r));
+    r->tensors = rn_alloc(state->count, sizeof(*r->tensors));
+    if (!r->tensors)
+        return rn_fail_memory(err, state->count * sizeof(*r->tensors),
+                              "a list of tensors");
+    for (; r->count < state->count; r->count++) {
+        r->tensors[r->count].tensor = &state->tensors[r->count];
+        rename_one(r, &r->tensors[r->count]);
+    }
+    if (r->count > 0)
+        qsort(r->tensors, r->count, sizeof(*r->tensors), by_name);
+    for (size_t i = 1; i < r->count; i++)
+        if (by_name(&r->tensors[i - 1], &r->tensors[i]) == 0)
+            return rn_fail(err, RN_ERR_DATA,
+                           "'%s': tensors '%.60s' and '%.60s' are the same in "
+                           "a network",
+                           state->path, r->tensors[i - 1].tensor->name,
+                           r->tensors[i].tensor->name);
+    return RN_OK;
+}
+
+void rn_recognised_free(struct rn_recognised *r)
+{
+    rn_free(r->tensors);
+    memset(r, 0, sizeof(*r));
+}
+
+const struct rn_state_tensor *rn_renamed(const struct rn_recognised *r,
+                                         const char *name)
+{
+    size_t low = 0, high = r->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = strcmp(name, r->tensors[middle].name);
+        if (order == 0)
+            return r->tensors[middle].tensor;
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return NULL;
+}
+
+/* ------------------------------------------------------- other networks */
+
+/* Beginnings of names that other networks have, and which those are. */
+static const struct {
+    const char *start, *what;
+} others[] = {
+    {"conv1.0.weight", "a ResNet whose first convolution is three"},
+    {"features.denseblock1.", "a DenseNet"},
+    {"features.0.0.", "a MobileNet or EfficientNet"},
+    {"features.0.", "a VGG, AlexNet or SqueezeNet"},
+    {"inception3a.", "a GoogLeNet"},
+    {"Mixed_5b.", "an Inception network"},
+    {"Conv2d_1a_3x3.", "an Inception network"},
+    {"stages.0.", "a ConvNeXt or a pre-activation ResNet"},
+    {"conv_stem.", "an EfficientNet or MobileNet"},
+    {"stem.", "a RegNet or a network of timm's"},
+    {"patch_embed.", "a vision transformer"},
+    {"conv_proj.", "a vision transformer"},
+    {"layer1.0.se.", "a squeeze-and-excitation ResNet"},
+};
+
+/* One with this in a name. */
+static const struct rn_named_tensor *find_start(const struct rn_recognised *r,
+                                                const char *start)
+{
+    for (size_t i = 0; i < r->count; i++)
+        if (starts_with(r->tensors[i].name, start))
+            return &r->tensors[i];
+    return NULL;
+}
+
+static int fail_other(const struct rn_recognised *r, const char *path,
+                      struct rn_error *err)
+{
+    for (size_t i = 0; i < COUNT(others); i++)
+        if (find_start(r, others[i].start))
+            return rn_fail(err, RN_ERR_DATA,
+                           "'%s': it seems to be %s, which is not among the "
+                           "networks known here",
+                           path, others[i].what);
+    return rn_fail(err, RN_ERR_DATA,
+                   "'%s': %zu tensors, the first called '%.60s', are of no "
+                   "network known here",
+                   path, r->count,
+                   r->count ? r->tensors[0].tensor->name : "nothing");
+}
+
+/* --------------------------------------------------------- recognition */
+
+/* What the shapes of a residual network tell. */
+struct anatomy {
+    uint64_t stem[4]; /* of conv1.weight */
+    int blocks[STAGES + 1];
+    int stages;
+    uint64_t conv1[4], conv2[4]; /* of layer1.0 */
+    int projections, all;        /* blocks with one, and all of them */
+};
+
+/* The shape of a tensor of so many dimensions; false without one. */
+static bool get_dims(const struct rn_recognised *r, const char *name, int dims,
+                     uint64_t *out)
+{
+    const struct rn_state_tensor *t = rn_renamed(r, name);
+    if (!t || t->dims != dims || t->count == 0)
+        return false;
+    memcpy(out, t->dim, (size_t)dims * sizeof(*out));
+    return true;
+}
+
+static bool has_in_block(const struct rn_recognised *r, int stage, int block,
+                         const char *tensor)
+{
+    char name[64];
+    snprintf(name, sizeof(name), "layer%d.%d.%s", stage, block, tensor);
+    return rn_renamed(r, name) != NULL;
+}
+
+static void count_blocks(const struct rn_recognised *r, struct anatomy *a)
+{
+    while (a->stages <= STAGES &&
+           has_in_block(r, a->stages + 1, 0, "conv1.weight")) {
+        int *n = &a->blocks[a->stages++];
+        while (*n < MOST_BLOCKS &&
+               has_in_block(r, a->stages, *n, "conv1.weight")) {
+            a->projections +=
+                has_in_block(r, a->stages, *n, "downsample.0.weight");
+            a->all++;
+            ++*n;
+        }
+        if (a->stages > STAGES)
+            break;
+    }
+}
+
+/* Networks of the same names that are built otherwise. */
+static int check_kind(const struct rn_recognised *r, const struct anatomy *a,
+                      const char *path, struct rn_error *err)
+{
+    unsigned long long groups = a->conv2[1] ? a->conv1[0] / a->conv2[1] : 0;
+    if (groups > 1)
+        return rn_fail(err, RN_ERR_DATA,
+                       "'%s': it seems to be a ResNeXt: convolutions of %llu "
+                       "groups, which no network here has",
+                       path, groups);
+    if (r->bottleneck && a->stages == STAGES && a->conv1[0] != 64 &&
+        a->stem[0] == 64)
+        return rn_fail(err, RN_ERR_DATA,
+                       "'%s': it seems to be a Wide ResNet: bottlenecks of "
+                       "%llu channels, expected 64",
+                       path, (unsigned long long)a->conv1[0]);
+    if (a->stages == STAGES && a->stem[2] == 3)
+        return rn_fail(err, RN_ERR_DATA,
+                       "'%s': it seems to be an ImageNet ResNet changed for "
+                       "small pictures: its first convolution is 3x3, "
+                       "expected 7x7",
+                       path);
+    return RN_OK;
+}
+
+/* 6n + 2 layers of the CIFAR family, or 0. */
+static int cifar_depth(const struct rn_recognised *r, const struct anatomy *a)
+{
+    bool equal = a->blocks[0] == a->blocks[1] && a->blocks[1] == a->blocks[2];
+    if (r->bottleneck || a->stages != 3 || !equal || a->stem[0] != 16 ||
+        a->stem[2] != 3 || a->stem[3] != 3)
+        return 0;
+    return 6 * a->blocks[0] + 2;
+}
+
+/* Layers of one of table 1's networks, or 0. */
+static int imagenet_depth(const struct rn_recognised *r,
+                          const struct anatomy *a)
+{
+    if (a->stages != STAGES || a->stem[0] != 64 || a->stem[2] != 7 ||
+        a->stem[3] != 7)
+        return 0;
+    return rn_net_imagenet_layers(a->blocks, r->bottleneck);
+}
+
+static int fail_family(const struct rn_recognised *r, const struct anatomy *a,
+                       const char *path, struct rn_error *err)
+{
+    char blocks[64] = "";
+    for (int i = 0; i < a->stages; i++)
+        snprintf(blocks + strlen(blocks), sizeof(blocks) - strlen(blocks),
+                 "%s%d", i ? ", " : "", a->blocks[i]);
+    return rn_fail(err, RN_ERR_DATA,
+                   "'%s': a residual network of %s %s blocks behind a "
+                   "convolution of %llu %llux%llu filters is none known here",
+                   path, blocks, r->bottleneck ? "bottleneck" : "basic",
+                   (unsigned long long)a->stem[0],
+                   (unsigned long long)a->stem[2],
+                   (unsigned long long)a->stem[3]);
+}
+
+static int set_name(struct rn_recognised *r, const struct anatomy *a,
+                    const char *path, struct rn_error *err)
+{
+    int depth = cifar_depth(r, a);
+    r->imagenet = depth == 0;
+    if (depth == 0)
+        depth = imagenet_depth(r, a);
+    if (depth == 0)
+        return fail_family(r, a, path, err);
+    snprintf(r->net, sizeof(r->net), "%sresnet%d",
+             !r->imagenet && rn_net_imagenet_depth(depth) ? "cifar-" : "",
+             depth);
+    return RN_OK;
+}
+
+/* The longest list of fields a network may have in int. */
+static bool to_int(uint64_t value, int *out)
+{
+    *out = value <= INT32_MAX ? (int)value : INT32_MAX;
+    return value <= INT32_MAX;
+}
+
+int rn_recognise(struct rn_recognised *r, const struct rn_state *state,
+                 struct rn_error *err)
+{
+    struct anatomy a = {0};
+    uint64_t fc[2];
+    const char *path = state->path;
+    count_blocks(r, &a);
+    if (!get_dims(r, "conv1.weight", 4, a.stem) || a.stages < 2 ||
+        a.stages > STAGES ||
+        !get_dims(r, "layer1.0.conv1.weight", 4, a.conv1) ||
+        !get_dims(r, "layer1.0.conv2.weight", 4, a.conv2) ||
+        find_start(r, "layer1.0.se."))
+        return fail_other(r, path, err);
+    r->bottleneck = has_in_block(r, 1, 0, "conv3.weight");
+    int rc = check_kind(r, &a, path, err);
+    if (!rc)
+        rc = set_name(r, &a, path, err);
+    if (rc)
+        return rc;
+    r->shortcut = a.projections == 0 ? 'A' : a.projections == a.all ? 'C' : 'B';
+    if (!get_dims(r, "fc.weight", 2, fc))
+        return rn_fail(err, RN_ERR_DATA,
+                       "'%s': a %s without its classifier: fc.weight is "
+                       "missing or no matrix",
+                       path, r->net);
+    if (!to_int(a.stem[1], &r->channels) || !to_int(fc[0], &r->classes))
+        return rn_fail(err, RN_ERR_DATA, "'%s': a %s of too many channels",
+                       path, r->net);
+    return RN_OK;
+}

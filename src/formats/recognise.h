@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Which network a state dictionary is of, by the names and shapes of its
+ * tensors. */
+#ifndef RN_FORMATS_RECOGNISE_H
+#define RN_FORMATS_RECOGNISE_H
+
+#include "formats/state.h"
+#include "nets/nets.h"
+
+/* Whose names they are. Torchvision's are ours, and most people's. */
+enum rn_source {
+    RN_SOURCE_TORCHVISION,
+    RN_SOURCE_AKAMASTER,    /* akamaster/pytorch_resnet_cifar10 */
+    RN_SOURCE_TRANSFORMERS, /* Hugging Face's */
+    RN_SOURCE_MMPRETRAIN,   /* OpenMMLab's */
+};
+
+/** "torchvision's", "akamaster/pytorch_resnet_cifar10's", … */
+const char *rn_source_name(enum rn_source source);
+
+struct rn_named_tensor {
+    char name[100]; /* torchvision's for it */
+    const struct rn_state_tensor *tensor;
+};
+
+/* Tensors under torchvision's names, and what they tell. */
+struct rn_recognised {
+    struct rn_named_tensor *tensors; /* ordered by name */
+    size_t count;
+    enum rn_source source;
+    char net[32];  /* network's name */
+    bool imagenet; /* family */
+    bool bottleneck;
+    char shortcut; /* 'A' (where the zeros go is not told), 'B', 'C' */
+    int channels, classes;
+};
+
+/** Rename the tensors of a state (borrowed). RN_ERR_DATA when two become
+ *  one. */
+int rn_rename(struct rn_recognised *r, const struct rn_state *state,
+              struct rn_error *err);
+/** Fill in the rest; RN_ERR_DATA when it is no network of a family here, with
+ *  what it seems to be. */
+int rn_recognise(struct rn_recognised *r, const struct rn_state *state,
+                 struct rn_error *err);
+/** Also after a failure, and on a zeroed struct. */
+void rn_recognised_free(struct rn_recognised *r);
+/** NULL when there is none of that name. */
+const struct rn_state_tensor *rn_renamed(const struct rn_recognised *r,
+                                         const char *name);
+
+#endif

@@ -1,0 +1,944 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Models of others: recognised by names and shapes, completed by what the
+ * caller or a known source says, refused by name when they do not fit. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "core/file.h"
+#include "core/memory.h"
+#include "data/data.h"
+#include "formats/model_file.h"
+#include "formats/pth.h"
+#include "formats/recognise.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define COUNT(a) (sizeof(a) / sizeof *(a))
+
+static char folder[] = "/tmp/rn-import-XXXXXX";
+
+static const char *in_folder(const char *name)
+{
+    static char paths[4][200];
+    static int next;
+    char *path = paths[next++ % 4];
+    snprintf(path, sizeof(paths[0]), "%s/%s", folder, name);
+    return path;
+}
+
+static int make_folder(void **state)
+{
+    (void)state;
+    return mkdtemp(folder) ? 0 : -1;
+}
+
+static int remove_folder(void **state)
+{
+    char command[300];
+    (void)state;
+    snprintf(command, sizeof(command), "rm -r '%s'", folder);
+    return system(command);
+}
+
+#define OK(call)                     \
+    do {                             \
+        if ((call) != RN_OK)         \
+            fail_msg("%s", err.msg); \
+    } while (0)
+
+/* ------------------------------------------------------------ made states */
+
+/* A state of shapes alone, as recognition sees it. */
+static void shapes_of(struct rn_state *state, const struct rn_graph *g)
+{
+    struct rn_error err = {0};
+    OK(rn_state_start(state, "file.pth", &err));
+    for (size_t i = 0; i < g->n_params; i++) {
+        const struct rn_param *p = &g->params[i];
+        struct rn_state_tensor t = {.dims = p->dims, .count = p->count};
+        for (int d = 0; d < p->dims; d++)
+            t.dim[d] = p->dim[d];
+        OK(rn_state_add(state, &t, p->name, strlen(p->name), &err));
+    }
+    OK(rn_state_finish(state, &err));
+}
+
+static void shapes_of_net(struct rn_state *state, const char *name,
+                          const struct rn_net_options *options)
+{
+    struct rn_model *model;
+    struct rn_error err = {0};
+    OK(rn_model_create(&model, name, options, &err));
+    shapes_of(state, model->graph);
+    rn_model_destroy(model);
+}
+
+static struct rn_state_tensor *tensor_of(struct rn_state *state,
+                                         const char *name)
+{
+    for (size_t i = 0; i < state->count; i++)
+        if (strcmp(state->tensors[i].name, name) == 0)
+            return &state->tensors[i];
+    fail_msg("no tensor '%s'", name);
+    return NULL;
+}
+
+static void rename_tensor(struct rn_state_tensor *t, const char *name)
+{
+    rn_free(t->name);
+    t->name = rn_strdup(name);
+    assert_non_null(t->name);
+}
+
+/* ------------------------------------------------------------ recognition */
+
+static void networks_are_recognised(void **state)
+{
+    static const struct {
+        const char *net;
+        struct rn_net_options options;
+        char shortcut;
+    } cases[] = {
+        {"resnet8", {.classes = 3, .channels = 1}, 'A'},
+        {"resnet20", {.shortcut = 'B'}, 'B'},
+        {"resnet20", {.shortcut = 'C', .classes = 100}, 'C'},
+        {"cifar-resnet50", {.shortcut = 'a'}, 'A'},
+        {"resnet18", {.channels = 4, .classes = 2}, 'B'},
+        {"resnet34", {.shortcut = 'A'}, 'A'},
+        {"resnet50", {.shortcut = 'C'}, 'C'},
+        {"resnet101", {.stride_v1 = 1}, 'B'},
+        {"resnet152", {0}, 'B'},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct rn_state s;
+        struct rn_recognised r;
+        struct rn_error err = {0};
+        const struct rn_net_options *o = &cases[i].options;
+        shapes_of_net(&s, cases[i].net, o);
+        OK(rn_rename(&r, &s, &err));
+        OK(rn_recognise(&r, &s, &err));
+        int channels = o->channels ? o->channels : 3;
+        int classes = o->classes ? o->classes : r.imagenet ? 1000 : 10;
+        if (strcmp(r.net, cases[i].net) != 0 ||
+            r.shortcut != cases[i].shortcut || r.channels != channels ||
+            r.classes != classes)
+            fail_msg("%s: recognised %s, shortcut %c, %d channels, %d classes",
+                     cases[i].net, r.net, r.shortcut, r.channels, r.classes);
+        rn_recognised_free(&r);
+        rn_state_close(&s);
+    }
+}
+
+/* Names of others for torchvision's. */
+static void names_of_others(void **state)
+{
+    static const struct {
+        const char *from, *to;
+        enum rn_source source;
+    } cases[] = {
+        {"module.conv1.weight", "conv1.weight", RN_SOURCE_TORCHVISION},
+        {"_orig_mod.module.fc.bias", "fc.bias", RN_SOURCE_TORCHVISION},
+        {"model.net.bn1.weight", "bn1.weight", RN_SOURCE_TORCHVISION},
+        {"linear.weight", "fc.weight", RN_SOURCE_AKAMASTER},
+        {"module.layer2.13.shortcut.0.weight", "layer2.13.downsample.0.weight",
+         RN_SOURCE_AKAMASTER},
+        {"backbone.layer1.0.conv1.weight", "layer1.0.conv1.weight",
+         RN_SOURCE_MMPRETRAIN},
+        {"head.fc.bias", "fc.bias", RN_SOURCE_MMPRETRAIN},
+        {"resnet.embedder.embedder.convolution.weight", "conv1.weight",
+         RN_SOURCE_TRANSFORMERS},
+        {"resnet.embedder.embedder.normalization.running_mean",
+         "bn1.running_mean", RN_SOURCE_TRANSFORMERS},
+        {"resnet.encoder.stages.3.layers.22.layer.2.convolution.weight",
+         "layer4.22.conv3.weight", RN_SOURCE_TRANSFORMERS},
+        {"resnet.encoder.stages.0.layers.0.layer.1.normalization.bias",
+         "layer1.0.bn2.bias", RN_SOURCE_TRANSFORMERS},
+        {"resnet.encoder.stages.1.layers.0.shortcut.convolution.weight",
+         "layer2.0.downsample.0.weight", RN_SOURCE_TRANSFORMERS},
+        {"resnet.encoder.stages.1.layers.0.shortcut.normalization.weight",
+         "layer2.0.downsample.1.weight", RN_SOURCE_TRANSFORMERS},
+        {"classifier.1.weight", "fc.weight", RN_SOURCE_TRANSFORMERS},
+        {"resnet.encoder.stages.x.layers.0", "resnet.encoder.stages.x.layers.0",
+         RN_SOURCE_TORCHVISION},
+        {"layer1.0.conv1.weight", "layer1.0.conv1.weight",
+         RN_SOURCE_TORCHVISION},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct rn_state s;
+        struct rn_recognised r;
+        struct rn_error err = {0};
+        struct rn_state_tensor t = {.dims = 1, .dim = {1}, .count = 1};
+        OK(rn_state_start(&s, "file.pth", &err));
+        OK(rn_state_add(&s, &t, cases[i].from, strlen(cases[i].from), &err));
+        OK(rn_rename(&r, &s, &err));
+        if (!rn_renamed(&r, cases[i].to) || r.source != cases[i].source)
+            fail_msg("'%s' became '%s' of %s, expected '%s' of %s",
+                     cases[i].from, r.tensors[0].name, rn_source_name(r.source),
+                     cases[i].to, rn_source_name(cases[i].source));
+        rn_recognised_free(&r);
+        rn_state_close(&s);
+    }
+}
+
+static void assert_not_recognised(const struct rn_state *s,
+                                  const char *expected)
+{
+    struct rn_recognised r;
+    struct rn_error err = {0};
+    int rc = rn_rename(&r, s, &err);
+    if (!rc)
+        rc = rn_recognise(&r, s, &err);
+    if (rc != RN_ERR_DATA || !strstr(err.msg, expected) ||
+        !strstr(err.msg, "'file.pth'"))
+        fail_msg("got %d \"%s\", expected \"…%s…\"", rc, err.msg, expected);
+    rn_recognised_free(&r);
+}
+
+/* One tensor made otherwise. */
+static void other_networks_are_named(void **state)
+{
+    static const struct {
+        const char *net, *tensor;
+        const char *name; /* its new name, or NULL */
+        int dim;          /* its dimension ... */
+        uint64_t size;    /* ... and what that becomes, unless 0 */
+        const char *expected;
+    } cases[] = {
+        {"resnet50", "layer1.0.conv2.weight", NULL, 1, 2, "groups"},
+        {"resnet50", "layer1.0.conv2.weight", NULL, 1, 2, "a ResNeXt"},
+        {"resnet18", "conv1.weight", NULL, 2, 3, "is 3x3, expected 7x7"},
+        {"resnet18", "conv1.weight", "conv1.0.weight", 0, 0,
+         "first convolution is three"},
+        {"resnet18", "conv1.weight", "features.0.weight", 0, 0, "a VGG"},
+        {"resnet18", "conv1.weight", "features.denseblock1.x", 0, 0,
+         "a DenseNet"},
+        {"resnet18", "conv1.weight", "inception3a.x", 0, 0, "a GoogLeNet"},
+        {"resnet18", "bn1.bias", "layer1.0.se.fc1.weight", 0, 0,
+         "a squeeze-and-excitation ResNet"},
+        {"resnet18", "conv1.weight", "stem.weight", 0, 0, "of timm's"},
+        {"resnet18", "conv1.weight", "else", 0, 0, "of no network known"},
+        {"resnet18", "layer4.1.conv1.weight", "else", 0, 0,
+         "of 2, 2, 2, 1 basic blocks behind a convolution of 64 7x7"},
+        {"resnet20", "layer3.2.conv1.weight", "else", 0, 0,
+         "of 3, 3, 2 basic blocks"},
+        {"resnet20", "conv1.weight", NULL, 0, 32, "of 32 3x3"},
+        {"resnet20", "fc.weight", "else", 0, 0, "without its classifier"},
+        {"resnet20", "fc.weight", NULL, 0, 1ull << 40, "too many channels"},
+        {"resnet20", "fc.weight", "module.fc.bias", 0, 0,
+         "are the same in a network"},
+        {"resnet20", "layer1.0.conv1.weight", "else", 0, 0, "of no network"},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct rn_state s;
+        struct rn_state_tensor *t;
+        shapes_of_net(&s, cases[i].net, NULL);
+        t = tensor_of(&s, cases[i].tensor);
+        if (cases[i].name)
+            rename_tensor(t, cases[i].name);
+        if (cases[i].size)
+            t->dim[cases[i].dim] = cases[i].size;
+        assert_not_recognised(&s, cases[i].expected);
+        rn_state_close(&s);
+    }
+}
+
+static void wide_networks_are_named(void **state)
+{
+    struct rn_state s;
+    (void)state;
+    shapes_of_net(&s, "resnet50", NULL);
+    tensor_of(&s, "layer1.0.conv1.weight")->dim[0] = 128;
+    tensor_of(&s, "layer1.0.conv2.weight")->dim[0] = 128;
+    tensor_of(&s, "layer1.0.conv2.weight")->dim[1] = 128;
+    assert_not_recognised(&s, "a Wide ResNet: bottlenecks of 128 channels");
+    rn_state_close(&s);
+}
+
+/* -------------------------------------------------------------- importing */
+
+/* What was said, all lines. */
+static char said[2000];
+
+static void on_message(void *user, const char *text)
+{
+    (void)user;
+    snprintf(said + strlen(said), sizeof(said) - strlen(said), "%s\n", text);
+}
+
+static int import(struct rn_model **out, const char *path,
+                  struct rn_import_options *o, struct rn_error *err)
+{
+    struct rn_import_options none;
+    rn_import_defaults(&none);
+    if (!o)
+        o = &none;
+    o->message = on_message;
+    said[0] = '\0';
+    return rn_model_import(out, path, o, err);
+}
+
+static struct rn_model *make_model(const char *net,
+                                   const struct rn_net_options *options)
+{
+    struct rn_model *model;
+    struct rn_error err = {0};
+    OK(rn_model_create(&model, net, options, &err));
+    rn_model_init(model, 7);
+    return model;
+}
+
+/* The bare tensors, `linear` instead of `fc`, as others write them; the
+ * tensor of that number left out, renamed or reshaped. */
+struct change {
+    const char *tensor, *name;
+    int drop;
+    size_t dim0;
+};
+
+static void write_bare(const struct rn_model *model, const char *name,
+                       bool akamaster, const struct change *change)
+{
+    const struct rn_graph *g = model->graph;
+    struct rn_st_out *list = calloc(g->n_params, sizeof(*list));
+    size_t n = 0, dim[4];
+    struct rn_error err = {0};
+    assert_non_null(list);
+    for (size_t i = 0; i < g->n_params; i++) {
+        const struct rn_param *p = &g->params[i];
+        struct rn_st_out t = {p->name, p->dims, p->dim, p->data};
+        if (akamaster && strcmp(p->name, "fc.weight") == 0)
+            t.name = "module.linear.weight";
+        if (akamaster && strcmp(p->name, "fc.bias") == 0)
+            t.name = "module.linear.bias";
+        if (change && strcmp(p->name, change->tensor) == 0) {
+            if (change->drop)
+                continue;
+            if (change->name)
+                t.name = change->name;
+            if (change->dim0) {
+                memcpy(dim, p->dim, sizeof(dim));
+                dim[0] = change->dim0;
+                t.dim = dim;
+            }
+        }
+        list[n++] = t;
+    }
+    OK(rn_pth_write(in_folder(name), list, n, NULL, &err));
+    free(list);
+}
+
+static void assert_same_tensors(const struct rn_model *a,
+                                const struct rn_model *b)
+{
+    assert_int_equal(a->graph->n_params, b->graph->n_params);
+    for (size_t i = 0; i < a->graph->n_params; i++) {
+        const struct rn_param *p = &a->graph->params[i];
+        const struct rn_param *q = &b->graph->params[i];
+        assert_string_equal(p->name, q->name);
+        assert_int_equal(p->count, q->count);
+        if (memcmp(p->data, q->data, p->count * sizeof(float)) != 0)
+            fail_msg("%s differs", p->name);
+    }
+}
+
+static void assert_said(const char *expected)
+{
+    if (!strstr(said, expected))
+        fail_msg("expected \"…%s…\" among \"%s\"", expected, said);
+}
+
+static void known_sources_have_habits(void **state)
+{
+    struct rn_model *model = make_model("resnet8", NULL), *back;
+    struct rn_error err = {0};
+    struct rn_import_options o;
+    (void)state;
+    write_bare(model, "a.pth", true, NULL);
+    OK(import(&back, in_folder("a.pth"), NULL, &err));
+    assert_int_equal(back->spec.shortcut, 'a');
+    assert_true(fabsf(back->preprocessing.mean[0] - 0.485f) < 1e-6f);
+    assert_int_equal(back->preprocessing.resize, 0);
+    assert_said("resnet8 for 10 classes under akamaster");
+    assert_said("shortcut A-split taken");
+    assert_said("preprocessing 'akamaster' taken");
+    assert_same_tensors(model, back);
+    rn_model_destroy(back);
+    /* Said otherwise; then there is less to say. */
+    rn_import_defaults(&o);
+    o.shortcut = 'A';
+    o.preprocess = "cifar";
+    OK(import(&back, in_folder("a.pth"), &o, &err));
+    assert_int_equal(back->spec.shortcut, 'A');
+    assert_true(fabsf(back->preprocessing.std[1] - 0.1994f) < 1e-6f);
+    assert_null(strstr(said, "taken"));
+    rn_model_destroy(back);
+    /* Nobody's names. */
+    write_bare(model, "a.pth", false, NULL);
+    OK(import(&back, in_folder("a.pth"), NULL, &err));
+    assert_int_equal(back->spec.shortcut, 'A');
+    assert_null(back->preprocessing.mean);
+    assert_said("shortcut A taken");
+    assert_said("--preprocess says");
+    rn_model_destroy(back);
+    rn_model_destroy(model);
+}
+
+static void callers_name_networks(void **state)
+{
+    struct rn_model *model = make_model("plain20", NULL), *back;
+    struct rn_error err = {0};
+    struct rn_import_options o;
+    (void)state;
+    write_bare(model, "a.pth", false, NULL);
+    rn_import_defaults(&o);
+    o.net = "plain20";
+    o.height = 40;
+    o.width = 24;
+    OK(import(&back, in_folder("a.pth"), &o, &err));
+    assert_string_equal(back->spec.name, "plain20");
+    assert_int_equal(back->spec.input.h, 40);
+    assert_int_equal(back->spec.input.w, 24);
+    assert_same_tensors(model, back);
+    rn_model_destroy(back);
+    rn_model_destroy(model);
+}
+
+static void assert_import_fails(const char *name, struct rn_import_options *o,
+                                int code, const char *expected)
+{
+    struct rn_model *model = (struct rn_model *)&code;
+    struct rn_error err = {0};
+    int rc = import(&model, in_folder(name), o, &err);
+    if (rc != code || err.code != rc || !strstr(err.msg, expected))
+        fail_msg("got %d \"%s\", expected %d \"…%s…\"", rc, err.msg, code,
+                 expected);
+    assert_null(model);
+}
+
+static void misfits_are_listed(void **state)
+{
+    static const struct {
+        struct change change;
+        const char *expected;
+    } cases[] = {
+        {{"layer2.0.bn1.bias", NULL, 1, 0}, "1 missing (layer2.0.bn1.bias)"},
+        {{"layer2.0.bn1.bias", "odd", 0, 0},
+         "1 missing (layer2.0.bn1.bias); 1 unexpected (odd)"},
+        {{"bn1.weight", NULL, 0, 15},
+         "(bn1.weight is F32 [15], expected F32 [16])"},
+        {{"bn1.weight", "num_batches_tracked.not", 0, 0}, "unexpected"},
+    };
+    struct rn_model *model = make_model("resnet8", NULL);
+    struct rn_import_options o;
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        write_bare(model, "a.pth", true, &cases[i].change);
+        assert_import_fails("a.pth", NULL, RN_ERR_DATA, cases[i].expected);
+    }
+    write_bare(model, "a.pth", true, NULL);
+    rn_import_defaults(&o);
+    o.shortcut = 'B';
+    assert_import_fails("a.pth", &o, RN_ERR_DATA,
+                        "10 missing (layer2.0.downsample.0.weight, ");
+    rn_model_destroy(model);
+}
+
+static void senseless_options_are_refused(void **state)
+{
+    static const float numbers[4] = {0.5f, 0.5f, 0.5f, 0.5f};
+    static const float zero[3] = {0, 1, 1};
+    const struct {
+        struct rn_import_options o;
+        const char *expected;
+    } cases[] = {
+        {{.net = "resnet9"}, "unknown network 'resnet9'"},
+        {{.shortcut = 'X'}, "shortcut option 'X'"},
+        {{.stride = "first"}, "stride 'first', expected v1 or v1.5"},
+        {{.stride = "v1"}, "has no bottleneck blocks"},
+        {{.preprocess = "cafe"}, "unknown preprocessing 'cafe', expected one"},
+        {{.preprocess = "none", .mean = numbers, .means = 3},
+         "a mean without a std"},
+        {{.mean = numbers, .means = 4, .std = numbers, .stds = 3},
+         "4 means, 3 stds"},
+        {{.std = numbers, .stds = 2}, "2 stds"},
+        {{.std = zero, .stds = 3}, "std of channel 0"},
+        {{.interpolation = "nearest"}, "unknown interpolation 'nearest'"},
+        {{.resize = 20}, "resized to 20 pixels"},
+        {{.height = 99999}, "image height is 99999"},
+    };
+    struct rn_model *model = make_model("resnet8", NULL);
+    (void)state;
+    write_bare(model, "a.pth", true, NULL);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct rn_import_options o = cases[i].o;
+        assert_import_fails("a.pth", &o, RN_ERR_ARG, cases[i].expected);
+    }
+    rn_model_destroy(model);
+}
+
+/* -------------------------------------------------- files of our own */
+
+/* All a model holds survives both formats. */
+static void exports_are_whole(void **state)
+{
+    static const char *const names[] = {"e.safetensors", "e.pth", "e.pt"};
+    const struct rn_net_options options = {
+        .classes = 2, .height = 12, .width = 9, .shortcut = 'a'};
+    struct rn_model *model = make_model("resnet14", &options), *back;
+    struct rn_error err = {0};
+    float mean[3 * 12 * 9];
+    const float std[3] = {0.25f, 1.0f / 3, 0.1f};
+    (void)state;
+    for (size_t i = 0; i < COUNT(mean); i++)
+        mean[i] = 1.0f / (float)(i + 3);
+    OK(rn_model_set_preprocessing(model, true, mean, std, &err));
+    OK(rn_model_set_classes(model, (const char *const[]){"a", "ü"}, &err));
+    OK(rn_model_set_resize(model, 17, RN_BICUBIC, &err));
+    OK(rn_model_set_bgr(model, true, &err));
+    for (size_t i = 0; i < COUNT(names); i++) {
+        OK(rn_model_export(model, in_folder(names[i]), &err));
+        OK(import(&back, in_folder(names[i]), NULL, &err));
+        assert_string_equal(said, "");
+        assert_same_tensors(model, back);
+        assert_memory_equal(back->preprocessing.mean, mean, sizeof(mean));
+        assert_memory_equal(back->preprocessing.std, std, sizeof(std));
+        assert_true(back->preprocessing.bgr && back->preprocessing.per_pixel);
+        assert_int_equal(back->preprocessing.resize, 17);
+        assert_int_equal(back->preprocessing.interpolation, RN_BICUBIC);
+        assert_int_equal(back->spec.shortcut, 'a');
+        assert_string_equal(rn_model_class_name(back, 1), "ü");
+        rn_model_destroy(back);
+    }
+    assert_int_equal(rn_model_export(model, in_folder("e.onnx"), &err),
+                     RN_ERR_ARG);
+    assert_int_equal(access(in_folder("e.onnx"), F_OK), -1);
+    rn_model_destroy(model);
+}
+
+static void own_files_stay_what_they_are(void **state)
+{
+    static const char *const names[] = {"e.safetensors", "e.pth"};
+    static const float numbers[3] = {0.1f, 0.2f, 0.3f};
+    struct rn_model *model = make_model("resnet8", NULL), *back;
+    struct rn_error err = {0};
+    (void)state;
+    for (size_t i = 0; i < COUNT(names); i++) {
+        struct rn_import_options o = {.shortcut = 'B'};
+        OK(rn_model_export(model, in_folder(names[i]), &err));
+        assert_import_fails(names[i], &o, RN_ERR_ARG,
+                            "holds a resnet8 with shortcut 'A', not 'B'");
+        o = (struct rn_import_options){.net = "resnet20"};
+        assert_import_fails(names[i], &o, RN_ERR_ARG, "not a resnet20");
+        o = (struct rn_import_options){.stride = "v1"};
+        assert_import_fails(names[i], &o, RN_ERR_ARG, "v1 stride");
+        o = (struct rn_import_options){.height = 33};
+        assert_import_fails(names[i], &o, RN_ERR_DATA, "takes 32 x 32 pixels");
+        o = (struct rn_import_options){.preprocess = "caffe",
+                                       .mean = numbers,
+                                       .means = 3,
+                                       .resize = 40,
+                                       .interpolation = "box"};
+        OK(import(&back, in_folder(names[i]), &o, &err));
+        /* Red's mean is the network's third. */
+        assert_true(back->preprocessing.bgr);
+        assert_true(fabsf(back->preprocessing.mean[2] - 0.1f) < 1e-7f);
+        assert_true(fabsf(back->preprocessing.std[2] * 255 - 1) < 1e-6f);
+        assert_int_equal(back->preprocessing.resize, 40);
+        assert_int_equal(back->preprocessing.interpolation, RN_BOX);
+        rn_model_destroy(back);
+    }
+    rn_model_destroy(model);
+}
+
+/* Made-up descriptions in a .pth: refused as those of model files are. */
+static void hostile_descriptions(void **state)
+{
+    static const struct {
+        const char *text, *expected;
+    } cases[] = {
+        {"{}", "\"format\""},
+        {"[[[[[", "not valid JSON"},
+        {"{\"format\":1,\"network\":{\"name\":\"cifar-resnet99998\","
+         "\"input\":[3,32,32],\"classes\":10,\"shortcut\":\"A\","
+         "\"stride\":\"v1.5\",\"family\":\"cifar\",\"depth\":99998,"
+         "\"plain\":false}}",
+         "cannot be a cifar-resnet99998"},
+        {"{\"format\":1,\"network\":{\"name\":\"resnet8\",\"input\":[3,8,8],"
+         "\"classes\":10,\"shortcut\":\"a\",\"stride\":\"v1.5\"}}",
+         "\"shortcut\""},
+        {"{\"format\":1,\"network\":{\"name\":\"resnet8\",\"input\":[3,8,8],"
+         "\"classes\":10,\"shortcut\":\"A\",\"stride\":\"v1.5\",\"family\":"
+         "\"cifar\",\"depth\":8,\"plain\":false},\"preprocessing\":{\"kind\":"
+         "\"pixel\",\"scale\":\"1/255\",\"std\":[1,1,1],\"mean\":[1,2]}}",
+         "\"mean\""},
+    };
+    struct rn_model *model = make_model("resnet8", NULL);
+    struct rn_st_out list[100];
+    size_t n = model->graph->n_params;
+    struct rn_error err = {0};
+    (void)state;
+    assert_true(n <= COUNT(list));
+    for (size_t i = 0; i < n; i++) {
+        const struct rn_param *p = &model->graph->params[i];
+        list[i] = (struct rn_st_out){p->name, p->dims, p->dim, p->data};
+    }
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        OK(rn_pth_write(in_folder("h.pth"), list, n, cases[i].text, &err));
+        assert_import_fails("h.pth", NULL, RN_ERR_DATA, cases[i].expected);
+    }
+    rn_model_destroy(model);
+}
+
+static void short_of_memory(void **state)
+{
+    struct rn_model *model = make_model("resnet8", NULL);
+    (void)state;
+    write_bare(model, "m.pth", true, NULL);
+    int rc = RN_ERR_MEMORY;
+    for (long n = 1; rc == RN_ERR_MEMORY; n++) {
+        struct rn_model *back;
+        struct rn_error err = {0};
+        rn_alloc_fail_after(n);
+        rc = rn_model_import(&back, in_folder("m.pth"), NULL, &err);
+        rn_alloc_fail_after(-1);
+        rn_model_destroy(back);
+        if (rc && rc != RN_ERR_MEMORY)
+            fail_msg("allocation %ld: %d \"%s\"", n, rc, err.msg);
+        assert_true(n < 10000);
+    }
+    rn_model_destroy(model);
+}
+
+/* ----------------------------------------------------------------- labels */
+
+static void write_text(const char *name, const char *text)
+{
+    struct rn_error err = {0};
+    OK(rn_file_write(in_folder(name), text, strlen(text), &err));
+}
+
+static void class_lists(void **state)
+{
+    static const struct {
+        const char *name, *text;
+        const char *expected[3]; /* the third name, its identifier; or NULL and
+                                    part of the message */
+    } cases[] = {
+        {"l.txt",
+         "n01440764 tench\nn01443537 goldfish\n"
+         "n01484850 great white shark\n",
+         {"great white shark", "n01484850"}},
+        {"l.txt",
+         "cat\r\ndog\r\ngreat white shark",
+         {"great white shark", NULL}},
+        {"l.txt",
+         "n01440764 tench\ngoldfish\nn01484850 shark\n",
+         {"n01484850 shark", NULL}},
+        {"l.csv",
+         "index,name\n0,cat\n1,\"dog, \"\"big\"\"\"\n2,\"a, b\"\n",
+         {"a, b", NULL}},
+        {"l.csv", "wnid,name\nn1,cat\nn2,dog\nn3,cow\n", {"cow", "n3"}},
+        {"l.csv", "0,n1,cat\n1,n2,dog\n2,n3,cow\n", {"cow", "n3"}},
+        {"l.csv", "cat\ndog\ncow\n", {"cow", NULL}},
+        {"l.json", "[\"cat\",\"dog\",\"cow\"]", {"cow", NULL}},
+        {"l.json",
+         " [[\"n1\",\"cat\"],[\"n2\",\"dog\"],[\"n3\",\"cow\"]]",
+         {"cow", "n3"}},
+        {"l.json",
+         "{\"0\":\"cat\",\"2\":\"cow\",\"1\":\"dog\"}",
+         {"cow", NULL}},
+        {"l.json",
+         "{\"0\":[\"n1\",\"cat\"],\"1\":[\"n2\",\"dog\"],"
+         "\"2\":[\"n3\",\"cow\"]}",
+         {"cow", "n3"}},
+        {"l.json", "{\"cow\":2,\"cat\":0,\"dog\":1}", {"cow", NULL}},
+        {"l.txt", "cat\ndog\n", {NULL, "2 labels for 3 classes"}},
+        {"l.txt", "a\nb\nc\nd\n", {NULL, "4 labels for 3 classes"}},
+        {"l.txt", "a\n\nc\n", {NULL, "line 2 is empty"}},
+        {"l.txt", "a\n\xff\nc\n", {NULL, "not UTF-8"}},
+        {"l.txt", "", {NULL, "0 labels"}},
+        {"l.csv",
+         "0,n1,cat\n5,n2,dog\n2,n3,cow\n",
+         {NULL, "does not begin with its number"}},
+        {"l.csv", "0,n1,cat,x\n", {NULL, "one to three fields"}},
+        {"l.csv", "\"cat\ndog\ncow\n", {NULL, "one to three fields"}},
+        {"l.json", "{\"cow\":2,\"cat\":2,\"dog\":1}", {NULL, "only one"}},
+        {"l.json", "{\"cow\":3,\"cat\":0,\"dog\":1}", {NULL, "from 0 to 2"}},
+        {"l.json",
+         "{\"0\":\"cat\",\"3\":\"cow\",\"1\":\"dog\"}",
+         {NULL, "no class list"}},
+        {"l.json", "[1,2,3]", {NULL, "no class list"}},
+        {"l.json", "{}", {NULL, "no class list"}},
+        {"l.json", "[\"cat\"", {NULL, "not valid JSON"}},
+    };
+    struct rn_model *model =
+        make_model("resnet8", &(struct rn_net_options){.classes = 3});
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct rn_error err = {0};
+        const char *name = cases[i].expected[0];
+        write_text(cases[i].name, cases[i].text);
+        int rc = rn_model_label(model, in_folder(cases[i].name), &err);
+        if (!name &&
+            (rc != RN_ERR_DATA || !strstr(err.msg, cases[i].expected[1])))
+            fail_msg("%s: got %d \"%s\", expected \"…%s…\"", cases[i].text, rc,
+                     err.msg, cases[i].expected[1]);
+        if (!name)
+            continue;
+        if (rc)
+            fail_msg("%s: %s", cases[i].text, err.msg);
+        assert_string_equal(rn_model_class_name(model, 2), name);
+        if (cases[i].expected[1])
+            assert_string_equal(rn_model_class_id(model, 2),
+                                cases[i].expected[1]);
+        else
+            assert_null(rn_model_class_id(model, 2));
+    }
+    rn_model_destroy(model);
+}
+
+/* ---------------------------------------------------------- preprocessing */
+
+/* Blue first, 0..255: of Caffe's models; by the model and by the loader. */
+static void caffe_order(void **state)
+{
+    static const double mean[3] = {103.939, 116.779, 123.68};
+    struct rn_model *model = make_model("resnet8", NULL);
+    struct rn_import_options o = {.preprocess = "caffe"};
+    struct rn_model *back;
+    struct rn_data *data;
+    struct rn_error err = {0};
+    enum { PLANE = 32 * 32 };
+    static uint8_t pixels[3 * PLANE];
+    static float image[3 * PLANE], loaded[3 * PLANE];
+    (void)state;
+    OK(rn_model_export(model, in_folder("c.pth"), &err));
+    OK(import(&back, in_folder("c.pth"), &o, &err));
+    OK(rn_data_open(&data, "synthetic:3x32x32:10:20", 0, &err));
+    OK(rn_data_image(data, RN_PART_TRAIN, 3, pixels, NULL, &err));
+    OK(rn_model_preprocess(back, pixels, image, &err));
+    for (size_t c = 0; c < 3; c++)
+        for (size_t i = 0; i < PLANE; i++) {
+            double wanted = pixels[(2 - c) * PLANE + i] - mean[c];
+            if (fabs((double)image[c * PLANE + i] - wanted) > 1e-3)
+                fail_msg("channel %zu, pixel %zu: %g, expected %g", c, i,
+                         (double)image[c * PLANE + i], wanted);
+        }
+    const struct rn_loader_config config = {
+        .data = data,
+        .part = RN_PART_TRAIN,
+        .bgr = back->preprocessing.bgr,
+        .mean = back->preprocessing.mean,
+        .std = back->preprocessing.std,
+    };
+    rn_image_prepare(&config, (struct rn_pick){.index = 3}, loaded);
+    assert_memory_equal(loaded, image, sizeof(image));
+    rn_data_close(data);
+    rn_model_destroy(back);
+    rn_model_destroy(model);
+}
+
+static void every_preset(void **state)
+{
+    const char *name, *description;
+    struct rn_model *model = make_model("resnet8", NULL);
+    struct rn_model *grey =
+        make_model("resnet8", &(struct rn_net_options){.channels = 1});
+    struct rn_error err = {0};
+    size_t n = 0;
+    (void)state;
+    OK(rn_model_export(model, in_folder("c.pth"), &err));
+    OK(rn_model_export(grey, in_folder("g.pth"), &err));
+    for (; (name = rn_preprocess_name(n, &description)); n++) {
+        struct rn_import_options o = {.preprocess = name};
+        struct rn_model *back;
+        OK(import(&back, in_folder("c.pth"), &o, &err));
+        if (!back->preprocessing.mean != !strcmp(name, "none"))
+            fail_msg("'%s' gave %s", name,
+                     back->preprocessing.mean ? "a mean" : "none");
+        rn_model_destroy(back);
+        int rc = import(&back, in_folder("g.pth"), &o, &err);
+        bool any = !strcmp(name, "zero-one") || !strcmp(name, "half") ||
+                   !strcmp(name, "none");
+        if (rc != (any ? RN_OK : RN_ERR_ARG))
+            fail_msg("'%s' for one channel: %d", name, rc);
+        rn_model_destroy(back);
+    }
+    assert_true(n >= 8);
+    rn_model_destroy(model);
+    rn_model_destroy(grey);
+}
+
+/* ------------------------------------------------------------- real files */
+
+static const char *shared_file(const char *name)
+{
+    static char path[500];
+    const char *shared = getenv("RN_SHARED");
+    snprintf(path, sizeof(path), "%s/data/%s", shared ? shared : "../shared",
+             name);
+    if (rn_is_file(path))
+        return path;
+    print_message("no %s: skipped\n", path);
+    return NULL;
+}
+
+/* The real images: in RN_CIFAR10, or made of ../shared/data. */
+static const char *real_cifar10(void)
+{
+    const char *path = getenv("RN_CIFAR10"), *script;
+    char command[800];
+    if (path)
+        return path;
+    script = shared_file("cifar10/cifar10.py");
+    if (!script)
+        return NULL;
+    path = in_folder("cifar10");
+    snprintf(command, sizeof(command),
+             "/usr/bin/python3 '%s' '%s' >/dev/null 2>&1", script, path);
+    if (system(command) == 0)
+        return path;
+    print_message("%s could not make the images: skipped\n", script);
+    return NULL;
+}
+
+/* ../shared/data/README.md: ResNet-20 on the first test image. */
+static void check_first_logits(const struct rn_model *model,
+                               const struct rn_data *data)
+{
+    static const double expected[10] = {-5.3097, -0.4958, 0.8773,  23.7305,
+                                        -4.105,  4.4637,  -0.2343, -5.4179,
+                                        -3.7118, -9.8822};
+    static uint8_t pixels[3 * 32 * 32];
+    static float image[3 * 32 * 32];
+    float logits[10];
+    struct rn_plan_options options;
+    struct rn_plan *plan;
+    struct rn_error err = {0};
+    rn_plan_defaults(&options);
+    options.batch = 1;
+    options.threads = 1;
+    OK(rn_plan_create(&plan, model, &options, &err));
+    OK(rn_data_image(data, RN_PART_TEST, 0, pixels, NULL, &err));
+    OK(rn_model_preprocess(model, pixels, image, &err));
+    OK(rn_plan_forward(plan, image, logits, &err));
+    for (int i = 0; i < 10; i++)
+        if (fabs((double)logits[i] - expected[i]) >
+            1e-4 * (1 + fabs(expected[i])))
+            fail_msg("logit %d is %.5f, expected %.4f", i, (double)logits[i],
+                     expected[i]);
+    rn_plan_destroy(plan);
+}
+
+/* Others' weights on the 1,000 test images, right as often as in PyTorch. */
+static void real_cifar_weights(void **state)
+{
+    static const struct {
+        const char *file, *net;
+        int right;
+    } cases[] = {
+        {"weights/cifar10-akamaster/resnet20-12fca82f.th", "resnet20", 915},
+        {"weights/cifar10-akamaster/resnet44-014dd654.th", "resnet44", 933},
+    };
+    const char *path = real_cifar10();
+    struct rn_data *data;
+    struct rn_error err = {0};
+    (void)state;
+    if (!path)
+        skip();
+    OK(rn_data_open(&data, path, 0, &err));
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct rn_model *model;
+        struct rn_eval_result result;
+        const char *file = shared_file(cases[i].file);
+        if (!file)
+            skip();
+        OK(import(&model, file, NULL, &err));
+        assert_string_equal(model->spec.name, cases[i].net);
+        assert_said("A-split");
+        OK(rn_eval(model, data, NULL, &result, &err));
+        double right = result.images * (1 - result.top1_error / 100);
+        if (lround(right) != cases[i].right)
+            fail_msg("%s: %.0f of %d right, expected %d", cases[i].net, right,
+                     result.images, cases[i].right);
+        if (i == 0)
+            check_first_logits(model, data);
+        rn_model_destroy(model);
+    }
+    rn_data_close(data);
+}
+
+/* Trained ImageNet networks under torchvision's names. */
+static void real_imagenet_weights(void **state)
+{
+    static const struct {
+        const char *file, *net;
+        uint64_t params;
+    } cases[] = {
+        {"weights/imagenet-resnet18/kbits-resnet18.pth", "resnet18", 11689512},
+        {"weights/imagenet-resnet50/kbits-resnet50.pth", "resnet50", 25557032},
+    };
+    char script[500], command[1600];
+    const char *path = shared_file("weights/expand.py");
+    (void)state;
+    if (!path)
+        skip();
+    snprintf(script, sizeof(script), "%s", path);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct rn_model *model;
+        struct rn_model_info info;
+        struct rn_error err = {0};
+        const char *out = in_folder("expanded.safetensors");
+        path = shared_file(cases[i].file);
+        if (!path)
+            skip();
+        snprintf(command, sizeof(command),
+                 "/usr/bin/python3 '%s' '%s' '%s' >/dev/null 2>&1", script,
+                 path, out);
+        assert_int_equal(system(command), 0);
+        OK(import(&model, out, NULL, &err));
+        rn_model_describe(model, &info);
+        assert_string_equal(info.net, cases[i].net);
+        assert_int_equal(info.params, cases[i].params);
+        assert_int_equal(info.classes, 1000);
+        assert_int_equal(info.resize, 256);
+        assert_said("preprocessing 'torchvision' taken");
+        assert_true(!strstr(said, "v1.5") == (i == 0));
+        assert_null(rn_model_not_finite(model));
+        rn_model_destroy(model);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(networks_are_recognised),
+        cmocka_unit_test(names_of_others),
+        cmocka_unit_test(other_networks_are_named),
+        cmocka_unit_test(wide_networks_are_named),
+        cmocka_unit_test(known_sources_have_habits),
+        cmocka_unit_test(callers_name_networks),
+        cmocka_unit_test(misfits_are_listed),
+        cmocka_unit_test(senseless_options_are_refused),
+        cmocka_unit_test(exports_are_whole),
+        cmocka_unit_test(own_files_stay_what_they_are),
+        cmocka_unit_test(hostile_descriptions),
+        cmocka_unit_test(short_of_memory),
+        cmocka_unit_test(class_lists),
+        cmocka_unit_test(caffe_order),
+        cmocka_unit_test(every_preset),
+        cmocka_unit_test(real_cifar_weights),
+        cmocka_unit_test(real_imagenet_weights),
+    };
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
