@@ -124,8 +124,8 @@ const struct command command_convert = {
     .summary = "A model from one kind of file to another.",
     .notes = "IN is a model of ours, a PyTorch state dictionary (.pth, .pt, "
              ".th), safetensors\nor the index of several; its content tells "
-             "which. OUT ends in .safetensors, or in\n.pth or .pt for "
-             "torch.load(weights_only=True). INPUT is as for 'resnet "
+             "which. OUT ends in .safetensors, or\nin .pth or .pt for "
+             "torch.load(weights_only=True). INPUT is as for 'resnet\n"
              "predict'.\n",
     .groups = groups,
     .n_groups = COUNT(groups),

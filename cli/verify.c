@@ -148,7 +148,7 @@ static int compare_data(struct pair *p, const struct input *input,
                         struct rn_error *err)
 {
     struct rn_data *data;
-    int rc = rn_data_open(&data, input->spec, 0, err);
+    int rc = rn_data_open(&data, input->spec, NULL, err);
 
     if (!rc)
         rc = check_data(p, data, input->spec, err);

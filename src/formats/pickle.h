@@ -11,9 +11,9 @@
 #include "formats/dtype.h"
 #include "formats/safetensors.h"
 
-/* Most values, items of containers, and places in memo and on the stack:
- * together 200 MB at worst. A checkpoint of 1,202 layers with two moments
- * takes half a million. */
+/* Most values, items of containers, and places in memo and on the stack; most
+ * tensors, and references to storages: together 300 MB at worst. A checkpoint
+ * of 1,202 layers with two moments takes half a million values. */
 #define RN_PICKLE_MOST    4000000
 #define RN_PICKLE_TENSORS 200000
 #define RN_PICKLE_MARKS   1000 /* nesting of what is being built */

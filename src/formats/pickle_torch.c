@@ -196,6 +196,9 @@ int rn_torch_storage(struct rn_pickle *p, uint32_t id, uint32_t *out)
                               (unsigned long long)s.count);
     if (n == 6 && !get_view(p, part[5], &s))
         return rn_pickle_fail(p, "has a view past its storage");
+    if (p->n_storages >= RN_PICKLE_TENSORS)
+        return rn_pickle_fail(p, "refers to more than %d storages",
+                              RN_PICKLE_TENSORS);
     if (!rn_grow(&p->storages, &p->storages_room, p->n_storages, sizeof(s)))
         return rn_fail_memory(p->err, sizeof(s), "a storage");
     int rc = rn_pickle_new(p, RN_PICKLE_STORAGE, out);

@@ -724,7 +724,7 @@ static void caffe_order(void **state)
     (void)state;
     OK(rn_model_export(model, in_folder("c.pth"), &err));
     OK(import(&back, in_folder("c.pth"), &o, &err));
-    OK(rn_data_open(&data, "synthetic:3x32x32:10:20", 0, &err));
+    OK(rn_data_open(&data, "synthetic:3x32x32:10:20", NULL, &err));
     OK(rn_data_image(data, RN_PART_TRAIN, 3, pixels, NULL, &err));
     OK(rn_model_preprocess(back, pixels, image, &err));
     for (size_t c = 0; c < 3; c++)
@@ -856,7 +856,7 @@ static void real_cifar_weights(void **state)
     (void)state;
     if (!path)
         skip();
-    OK(rn_data_open(&data, path, 0, &err));
+    OK(rn_data_open(&data, path, NULL, &err));
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct rn_model *model;
         struct rn_eval_result result;

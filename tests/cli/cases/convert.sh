@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# A model goes out as a PyTorch file and comes back; others' files come in.
+small_run model
+own=model/last.safetensors
+resnet convert $own a.pth --verify $small_data:0-3 | sed 's/, the largest.*//'
+run resnet convert a.pth b.safetensors
+run resnet convert b.safetensors c.pt
+cmp a.pth c.pt && echo "the same"
+resnet convert a.pth d.pth --verify --json | check_json
+resnet eval a.pth $small_data --json > a.json
+resnet eval $own $small_data --json > own.json
+[ "$(sed 's/.*"images"//; s/,"seconds.*//' a.json)" = \
+    "$(sed 's/.*"images"//; s/,"seconds.*//' own.json)" ] &&
+    echo "evaluates the same"
+
+# Class names and preprocessing, by name and in numbers.
+printf 'n0001 cat\nn0002 dog\nn0003 cow\nn0004 ant\n' > labels.txt
+prepare resnet convert a.pth e.pth --labels labels.txt --preprocess half
+prepare resnet predict e.pth $small_data:0 --json
+grep -o '"name":"[a-z]*"' prepare.out | sort -u
+fails resnet convert a.pth e.pth --labels /dev/null
+fails resnet convert a.pth e.pth --preprocess cafe
+fails resnet convert a.pth e.pth --preprocess cifar
+fails resnet convert a.pth e.pth --mean 0.5,x --std 1
+fails resnet convert a.pth e.pth --mean 0.5,1 --std 1
+fails resnet convert a.pth e.pth --mean 0.5 --std 0
+fails resnet convert a.pth e.pth --shortcut B
+fails resnet convert a.pth e.pth --crop 9
+fails resnet convert a.pth e.pth $small_data:0
+fails resnet convert a.pth e.onnx
+fails resnet convert a.pth
+fails resnet convert missing.pth e.pth
+
+# Not executed, not even looked for.
+printf '\200\002cos\nsystem\n(Vtouch hurt\ntR.' > evil.pth
+fails resnet convert evil.pth e.pth
+printf '\200\002\212\012\154\374\234\106\371\040\152\250\120\031.' > cut.pth
+fails resnet info cut.pth
+ls hurt 2> hurt.error || echo "unhurt"
