@@ -10,6 +10,11 @@
  * those of a chunk shared by all threads in the third. */
 #define OWN_CHUNK_BYTES    ((size_t)640 << 10)
 #define SHARED_CHUNK_BYTES ((size_t)8 << 20)
+/* Training transforms weights anew in each pass. Those that a single chunk of
+ * at most so many bytes meets are made and used in slices of as many: reading
+ * the chunk again from the third-level cache is paid for by weights that do
+ * not leave it. */
+#define SLICE_BYTES ((size_t)10 << 20)
 /* From so many channels on, in and out together, transformed weights are too
  * much to read again for every small chunk. */
 #define SHARED_CHANNELS 384
@@ -93,6 +98,24 @@ static size_t shared_chunk_bytes(const struct rn_winograd *w)
     return weights > SHARED_CHUNK_BYTES ? weights : SHARED_CHUNK_BYTES;
 }
 
+static bool own_weights(const struct rn_winograd *w)
+{
+    return w->config.train;
+}
+
+/** Pairs of output blocks of a slice of the weights; all slices alike. */
+static size_t slice_of(const struct rn_winograd *w)
+{
+    size_t pairs = w->out_blocks / 2, most;
+    size_t chunk = w->points * (w->v_point + w->m_point) * sizeof(float);
+    size_t pair = w->points * (size_t)w->from.c * 2 * w->block * sizeof(float);
+    if (!own_weights(w) || !w->together || w->chunk < w->tiles ||
+        chunk > SLICE_BYTES)
+        return pairs;
+    most = SLICE_BYTES / pair;
+    return divide_up(pairs, divide_up(pairs, most ? most : 1));
+}
+
 void rn_winograd_plan(struct rn_winograd *w, const struct rn_conv_config *c)
 {
     size_t block = (size_t)rn_block();
@@ -120,19 +143,15 @@ void rn_winograd_plan(struct rn_winograd *w, const struct rn_conv_config *c)
                    : chunk_of(w, w->together ? shared_chunk_bytes(w)
                                              : OWN_CHUNK_BYTES);
     /* A block more, or points would lie in the same places of the caches. */
-    w->u_point = (size_t)w->from.c * (size_t)w->to.c + block;
     w->v_point = w->in_blocks * w->chunk * block + block;
     w->m_point = w->out_blocks * w->chunk * block + block;
+    w->slice = slice_of(w);
+    w->u_point = (size_t)w->from.c * w->slice * 2 * block + block;
 }
 
 size_t rn_winograd_packed_floats(const struct rn_winograd *w)
 {
     return w->points * w->u_point;
-}
-
-static bool own_weights(const struct rn_winograd *w)
-{
-    return w->config.train;
 }
 
 size_t rn_winograd_scratch_floats(const struct rn_winograd *w)
@@ -147,7 +166,8 @@ size_t rn_winograd_scratch_floats(const struct rn_winograd *w)
 enum { TAPS = 9, BLOCK_MOST = 16 };
 
 /** Where the transformed weights of one input channel and one block of output
- *  channels lie: [point][pair of blocks][input channel][2][B]. */
+ *  channels, counted within their slice, lie:
+ *  [point][pair of blocks][input channel][2][B]. */
 static size_t u_offset(const struct rn_winograd *w, size_t out_block, size_t in)
 {
     size_t block = w->block;
@@ -190,18 +210,35 @@ static void plain_taps(const struct rn_winograd *w, const float *oihw,
                 oihw[((out_block * block + i) * channels + in) * TAPS + k];
 }
 
-/** This thread's share of transforming the store's weights. */
+/** Pairs of output blocks [first, first + pairs). */
+struct slice {
+    size_t first, pairs;
+};
+
+/** False when there is no slice of that number. */
+static bool slice_at(const struct rn_winograd *w, size_t number,
+                     struct slice *s)
+{
+    size_t all = w->out_blocks / 2, first = number * w->slice;
+    if (first >= all)
+        return false;
+    s->first = first;
+    s->pairs = all - first < w->slice ? all - first : w->slice;
+    return true;
+}
+
+/** This thread's share of transforming a slice of the store's weights. */
 static void transform_weights(const struct rn_winograd *w, const float *store,
-                              float *u, int me, int team)
+                              float *u, const struct slice *s, int me, int team)
 {
     const struct rn_wino_kernels *k = w->kernels;
     size_t block = w->block, channels = w->in_blocks * block;
-    struct rn_range r = rn_range_of(w->out_blocks * channels, me, team);
+    struct rn_range r = rn_range_of(2 * s->pairs * channels, me, team);
     bool data = w->config.pass == RN_CONV_BACKWARD_DATA;
     float taps[TAPS * BLOCK_MOST];
     for (size_t item = r.begin; item < r.end; item++) {
-        size_t out = item / channels, in = item % channels;
-        float *to = u + u_offset(w, out, in);
+        size_t out = 2 * s->first + item / channels, in = item % channels;
+        float *to = u + u_offset(w, item / channels, in);
         if (data) {
             backward_taps(w, store, out, in, taps);
             k->weights(taps, block, to, w->u_point);
@@ -297,24 +334,24 @@ static void transform_out(const struct rn_winograd *w, const float *bias,
     }
 }
 
-/** All points' products. The last strip may hold tiles beyond `count`: what
- *  is made of them is not read. */
+/** All points' products with a slice of the weights. The last strip may hold
+ *  tiles beyond `count`: what is made of them is not read. */
 static void multiply(const struct rn_winograd *w, const float *u,
-                     const struct chunk *c)
+                     const struct slice *s, const struct chunk *c)
 {
     const struct rn_wino_kernels *k = w->kernels;
-    size_t block = w->block, pairs = w->out_blocks / 2;
+    size_t block = w->block;
     /* Strips of one length, so that none is too short to be fast. */
     size_t strips = divide_up(c->count, (size_t)k->strip);
     size_t strip = even(divide_up(c->count, strips));
     size_t row = w->chunk * block;
-    struct rn_range r = rn_range_of(w->points * pairs, c->me, c->team);
+    struct rn_range r = rn_range_of(w->points * s->pairs, c->me, c->team);
     for (size_t i = r.begin; i < r.end; i++) {
-        size_t point = i / pairs, pair = i % pairs;
+        size_t point = i / s->pairs, pair = i % s->pairs;
         const float *weights =
             u + point * w->u_point + pair * w->in_blocks * block * 2 * block;
         const float *v = c->v + point * w->v_point;
-        float *m = c->m + point * w->m_point + 2 * pair * row;
+        float *m = c->m + point * w->m_point + 2 * (s->first + pair) * row;
         for (size_t t = 0; t < c->count; t += strip)
             k->multiply((int)(c->count - t < strip ? c->count - t : strip),
                         v + t * block, row, w->in_blocks, weights,
@@ -323,15 +360,15 @@ static void multiply(const struct rn_winograd *w, const float *u,
 }
 
 static void accumulate(const struct rn_winograd *w, float *du,
-                       const struct chunk *c)
+                       const struct slice *s, const struct chunk *c)
 {
     const struct rn_wino_kernels *k = w->kernels;
-    size_t block = w->block, pairs = w->out_blocks / 2;
-    size_t row = w->chunk * block;
-    struct rn_range r = rn_range_of(w->points * pairs, c->me, c->team);
+    size_t block = w->block, row = w->chunk * block;
+    struct rn_range r = rn_range_of(w->points * s->pairs, c->me, c->team);
     for (size_t i = r.begin; i < r.end; i++) {
-        size_t point = i / pairs, pair = i % pairs;
-        const float *dy = c->m + point * w->m_point + 2 * pair * row;
+        size_t point = i / s->pairs, pair = i % s->pairs;
+        const float *dy =
+            c->m + point * w->m_point + 2 * (s->first + pair) * row;
         float *to =
             du + point * w->u_point + pair * w->in_blocks * block * 2 * block;
         for (size_t b = 0; b < w->in_blocks; b++)
@@ -357,9 +394,19 @@ static struct chunk chunk_at(const struct rn_winograd *w, size_t number,
 }
 
 struct product {
-    const float *x, *u, *bias;
-    float *y, *memory;
+    const float *x, *bias;
+    const float *store; /* weights to transform into `slice`, or NULL */
+    const float *u;     /* transformed ones */
+    float *slice, *y, *memory;
 };
+
+static void transform_slice(const struct rn_winograd *w,
+                            const struct product *p, const struct slice *s)
+{
+    if (p->store)
+        transform_weights(w, p->store, p->slice, s, omp_get_thread_num(),
+                          omp_get_num_threads());
+}
 
 /** Every thread takes chunks of its own. */
 static void run_apart(const struct rn_winograd *w, const struct product *p)
@@ -367,11 +414,15 @@ static void run_apart(const struct rn_winograd *w, const struct product *p)
     size_t chunks = divide_up(w->tiles, w->chunk);
     float *memory = p->memory + (size_t)omp_get_thread_num() * w->points *
                                     (w->v_point + w->m_point);
+    struct slice all;
+    slice_at(w, 0, &all);
+    transform_slice(w, p, &all);
+#pragma omp barrier
 #pragma omp for schedule(dynamic)
     for (size_t i = 0; i < chunks; i++) {
         struct chunk c = chunk_at(w, i, memory, 0, 1);
         transform_in(w, p->x, &c);
-        multiply(w, p->u, &c);
+        multiply(w, p->u, &all, &c);
         transform_out(w, p->bias, p->y, &c);
     }
 }
@@ -383,10 +434,15 @@ static void run_together(const struct rn_winograd *w, const struct product *p)
     for (size_t i = 0; i < chunks; i++) {
         struct chunk c = chunk_at(w, i, p->memory, omp_get_thread_num(),
                                   omp_get_num_threads());
+        struct slice s;
         transform_in(w, p->x, &c);
+        for (size_t k = 0; slice_at(w, k, &s); k++) {
+            if (i == 0)
+                transform_slice(w, p, &s);
 #pragma omp barrier
-        multiply(w, p->u, &c);
+            multiply(w, p->u, &s, &c);
 #pragma omp barrier
+        }
         transform_out(w, p->bias, p->y, &c);
     }
 }
@@ -396,21 +452,18 @@ static void run_product(const struct rn_winograd *w,
 {
     bool data = w->config.pass == RN_CONV_BACKWARD_DATA;
     float *scratch = a->scratch;
-    float *u = own_weights(w) ? scratch : NULL;
+    bool own = own_weights(w);
     struct product p = {
         .x = data ? a->diff_dst : a->src,
-        .u = u ? u : a->weights,
         .bias = w->config.bias ? a->bias : NULL,
+        .store = own ? a->weights : NULL,
+        .u = own ? scratch : a->weights,
+        .slice = scratch,
         .y = data ? a->diff_src : a->dst,
-        .memory = u ? scratch + w->points * w->u_point : scratch,
+        .memory = own ? scratch + w->points * w->u_point : scratch,
     };
 #pragma omp parallel num_threads(w->config.threads)
     {
-        if (u) {
-            transform_weights(w, a->weights, u, omp_get_thread_num(),
-                              omp_get_num_threads());
-#pragma omp barrier
-        }
         if (w->together)
             run_together(w, &p);
         else
@@ -418,20 +471,21 @@ static void run_product(const struct rn_winograd *w,
     }
 }
 
-/** This thread's share of the sums' way back to 3x3. */
+/** This thread's share of a slice's sums' way back to 3x3. */
 static void finish_weights(const struct rn_winograd *w, const float *du,
-                           float *store, int me, int team)
+                           float *store, const struct slice *s, int me,
+                           int team)
 {
     const struct rn_wino_kernels *k = w->kernels;
     size_t block = w->block, channels = w->in_blocks * block;
-    struct rn_range r = rn_range_of(w->out_blocks * channels, me, team);
+    struct rn_range r = rn_range_of(2 * s->pairs * channels, me, team);
     for (size_t i = r.begin; i < r.end; i++) {
-        size_t out = i / channels, in = i % channels;
+        size_t out = 2 * s->first + i / channels, in = i % channels;
         size_t at =
             ((out * w->in_blocks + in / block) * TAPS * block + in % block) *
             block;
-        k->weights_gradient(du + u_offset(w, out, in), w->u_point, store + at,
-                            block * block);
+        k->weights_gradient(du + u_offset(w, i / channels, in), w->u_point,
+                            store + at, block * block);
     }
 }
 
@@ -443,15 +497,21 @@ static void run_weights_gradient(const struct rn_winograd *w,
 #pragma omp parallel num_threads(w->config.threads)
     {
         int me = omp_get_thread_num(), team = omp_get_num_threads();
+        struct slice s;
         for (size_t i = 0; i < chunks; i++) {
             struct chunk c = chunk_at(w, i, memory, me, team);
             transform_in(w, a->src, &c);
             transform_gradient(w, a->diff_dst, &c);
 #pragma omp barrier
-            accumulate(w, du, &c);
+            for (size_t k = 0; slice_at(w, k, &s); k++) {
+                accumulate(w, du, &s, &c);
 #pragma omp barrier
+                if (i + 1 < chunks)
+                    continue;
+                finish_weights(w, du, a->diff_weights, &s, me, team);
+#pragma omp barrier
+            }
         }
-        finish_weights(w, du, a->diff_weights, me, team);
     }
 }
 

@@ -21,6 +21,7 @@ struct rn_winograd {
     size_t columns, rows, tiles;  /* of one image; of the batch */
     size_t chunk;                 /* tiles between transform and back */
     bool together; /* all threads on one chunk, else each on its own */
+    size_t slice;  /* pairs of output blocks whose weights are there at once */
     size_t u_point, v_point, m_point; /* floats between points */
 };
 
