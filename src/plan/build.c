@@ -77,6 +77,8 @@ struct rn_step *rn_new_step(struct rn_plan *plan, enum rn_step_kind kind,
         .dy2 = RN_NONE,
         .y = RN_NONE,
         .bn = RN_NONE,
+        .scratch = RN_NONE,
+        .packed = RN_NONE,
         .weights = RN_NONE,
         .bias = RN_NONE,
     };
@@ -103,6 +105,32 @@ void rn_step_buffers(struct rn_step *step, int *buffers[RN_STEP_BUFFERS])
     memcpy(buffers, all, sizeof all);
 }
 
+/** A buffer that step i alone uses, RN_NONE for no bytes; false without
+ *  memory. */
+static bool new_scratch(struct rn_plan *plan, size_t i, size_t bytes, int *out)
+{
+    *out = bytes ? rn_new_buffer(plan, bytes) : RN_NONE;
+    if (*out >= 0)
+        plan->buffers[*out].first = plan->buffers[*out].last = (int)i;
+    return *out >= 0 || !bytes;
+}
+
+int rn_add_scratch(struct rn_plan *plan, struct rn_error *err)
+{
+    for (size_t i = 0; i < plan->n_steps; i++) {
+        struct rn_step *s = &plan->steps[i];
+        bool pack = s->conv && plan->options.mode == RN_MODE_TRAIN &&
+                    rn_conv_needs_pack(s->conv);
+        size_t bytes = s->conv ? rn_conv_scratch_bytes(s->conv) : 0;
+        size_t packed = pack ? rn_conv_packed_bytes(s->conv) : 0;
+        if (!new_scratch(plan, i, bytes, &s->scratch) ||
+            !new_scratch(plan, i, packed, &s->packed))
+            return rn_fail_memory(err, plan->n_buffers * sizeof *plan->buffers,
+                                  "the plan");
+    }
+    return RN_OK;
+}
+
 int rn_find_conv(struct rn_plan *plan, const struct rn_conv_config *config,
                  struct rn_conv **out, struct rn_error *err)
 {
@@ -119,11 +147,6 @@ int rn_find_conv(struct rn_plan *plan, const struct rn_conv_config *config,
     if (rc)
         return rc;
     plan->convs[plan->n_convs++] = *out;
-    if (rn_conv_scratch_bytes(*out) > plan->scratch_bytes)
-        plan->scratch_bytes = rn_conv_scratch_bytes(*out);
-    if (config->train && rn_conv_needs_pack(*out) &&
-        rn_conv_packed_bytes(*out) > plan->packed_bytes)
-        plan->packed_bytes = rn_conv_packed_bytes(*out);
     return RN_OK;
 }
 

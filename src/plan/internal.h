@@ -93,6 +93,8 @@ struct rn_step {
     int dy, dy2;          /* gradients read by backward steps */
     int y;                /* output whose sign is the mask, or places */
     int bn;
+    int scratch; /* buffer of the convolution's own */
+    int packed;  /* buffer for weights as a backward pass reads them */
     bool relu;
     bool again;           /* a forward step's second run, for backward */
     struct rn_conv *conv; /* borrowed from the plan's list */
@@ -137,10 +139,6 @@ struct rn_plan {
     size_t bn_floats;
     double *sums;
     size_t sums_count;
-    uint8_t *scratch; /* oneDNN's */
-    size_t scratch_bytes;
-    float *packed; /* weights as one backward pass reads them */
-    size_t packed_bytes;
     float *folded; /* inference: folded weights and biases, all of them */
     size_t folded_floats;
     float *plain; /* inference: one layer's weights while folding */
@@ -186,6 +184,8 @@ size_t rn_value_bytes(const struct rn_plan *plan, int node);
 /** How many nodes read each value, into an rn_alloc()ed array; the graph's
  *  output counts as read. */
 int *rn_count_readers(const struct rn_graph *graph);
+/** Give steps the buffers that only they use; all steps are there. */
+int rn_add_scratch(struct rn_plan *plan, struct rn_error *err);
 /** Choose offsets so that buffers alive at once do not overlap. */
 int rn_place_buffers(struct rn_plan *plan, struct rn_error *err);
 

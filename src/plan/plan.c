@@ -36,10 +36,6 @@ static int take_memory(struct rn_plan *p, struct rn_error *err)
     if (!rc)
         rc = take(&p->sums, p->sums_count * sizeof(double), "batch norm", err);
     if (!rc)
-        rc = take(&p->scratch, p->scratch_bytes, "scratch", err);
-    if (!rc)
-        rc = take(&p->packed, p->packed_bytes, "packed weights", err);
-    if (!rc)
         rc = take(&p->folded, p->folded_floats * sizeof(float),
                   "folded weights", err);
     if (!rc)
@@ -104,6 +100,8 @@ static int compile(struct rn_plan *p, struct rn_error *err)
                                               : rn_compile_infer(p, err);
     if (!rc)
         rn_touch(p, p->logits); /* read after the run */
+    if (!rc)
+        rc = rn_add_scratch(p, err);
     return rc ? rc : rn_place_buffers(p, err);
 }
 
@@ -209,8 +207,6 @@ void rn_plan_destroy(struct rn_plan *p)
     give_back(p->arena, p->arena_bytes);
     give_back(p->bn_memory, p->bn_floats * sizeof(float));
     give_back(p->sums, p->sums_count * sizeof(double));
-    give_back(p->scratch, p->scratch_bytes);
-    give_back(p->packed, p->packed_bytes);
     give_back(p->folded, p->folded_floats * sizeof(float));
     give_back(p->plain, p->plain_floats * sizeof(float));
     for (size_t i = 0; i < p->n_convs; i++)
@@ -342,7 +338,7 @@ int rn_plan_threads(const struct rn_plan *plan)
 
 uint64_t rn_plan_bytes(const struct rn_plan *p)
 {
-    return p->arena_bytes + p->scratch_bytes + p->packed_bytes +
+    return p->arena_bytes +
            (p->bn_floats + p->folded_floats + p->plain_floats) * sizeof(float) +
            p->sums_count * sizeof(double) +
            (p->owns_store ? p->store->memory_bytes : 0);

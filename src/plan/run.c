@@ -68,7 +68,7 @@ static int run_conv(struct rn_plan *plan, struct rn_step *s,
     struct rn_conv_args args = {
         .src = read_at(plan, s->a.buffer),
         .dst = rn_buffer_at(plan, s->out),
-        .scratch = plan->scratch,
+        .scratch = rn_buffer_at(plan, s->scratch),
     };
     if (!train) {
         args.weights = plan->folded + s->folded;
@@ -88,13 +88,14 @@ static int run_conv_backward_data(struct rn_plan *plan, struct rn_step *s,
         .weights = rn_store_at(plan->store, RN_STORE_VALUE, s->weights),
         .diff_dst = rn_buffer_at(plan, s->dy),
         .diff_src = rn_buffer_at(plan, s->out),
-        .scratch = plan->scratch,
+        .scratch = rn_buffer_at(plan, s->scratch),
     };
     if (rn_conv_needs_pack(s->conv)) {
-        int rc = rn_conv_pack(s->conv, args.weights, plan->packed, err);
+        float *packed = rn_buffer_at(plan, s->packed);
+        int rc = rn_conv_pack(s->conv, args.weights, packed, err);
         if (rc)
             return rc;
-        args.weights = plan->packed;
+        args.weights = packed;
     }
     return rn_conv_run(s->conv, &args, err);
 }
@@ -106,7 +107,7 @@ static int run_conv_backward_weights(struct rn_plan *plan, struct rn_step *s,
         .src = read_at(plan, s->a.buffer),
         .diff_dst = rn_buffer_at(plan, s->dy),
         .diff_weights = rn_store_at(plan->store, RN_STORE_GRAD, s->weights),
-        .scratch = plan->scratch,
+        .scratch = rn_buffer_at(plan, s->scratch),
     };
     if (s->bias >= 0)
         args.diff_bias = rn_store_at(plan->store, RN_STORE_GRAD, s->bias);

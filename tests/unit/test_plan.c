@@ -380,8 +380,6 @@ static void nothing_is_read_before_it_is_written(void **state)
     struct rn_plan *p = b.plan;
     (void)state;
     memset(p->arena, 0xff, p->arena_bytes); /* NaN */
-    memset(p->scratch, 0xff, p->scratch_bytes);
-    memset(p->packed, 0xff, p->packed_bytes);
     memset(p->sums, 0xff, p->sums_count * sizeof *p->sums);
     memset(p->bn_memory, 0xff, p->bn_floats * sizeof *p->bn_memory);
     memset(b.flat.grad, 0xff, b.flat.count * sizeof *b.flat.grad);
@@ -725,8 +723,8 @@ static void check_placement(const struct rn_plan *p)
 {
     for (size_t i = 0; i < p->n_steps; i++) {
         const struct rn_step *s = &p->steps[i];
-        const int used[] = {s->a.buffer, s->b.buffer, s->out,
-                            s->dy,       s->dy2,      s->y};
+        const int used[] = {s->a.buffer, s->b.buffer, s->out,     s->dy,
+                            s->dy2,      s->y,        s->scratch, s->packed};
         for (size_t k = 0; k < COUNT(used); k++)
             check_alive(p, used[k], i);
     }
