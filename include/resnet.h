@@ -344,10 +344,10 @@ enum rn_mode { RN_MODE_INFER = 0, RN_MODE_TRAIN = 1 };
 /** What training makes again in backward instead of keeping it from forward
  *  on: less memory for more time, and the same weights to the bit. */
 enum rn_recompute {
-    RN_RECOMPUTE_AUTO = 0, /**< the library's choice: none */
+    RN_RECOMPUTE_AUTO = 0, /**< the library's choice: activations */
     RN_RECOMPUTE_NONE = 1,
-    RN_RECOMPUTE_ACTIVATIONS = 2, /**< normalised values that convolutions
-                                     read: a pass over memory each */
+    RN_RECOMPUTE_ACTIVATIONS = 2, /**< normalised values and outputs of
+                                     blocks: a pass over memory each */
     RN_RECOMPUTE_BLOCKS = 3,      /**< all but the outputs of some blocks:
                                      most convolutions run twice */
 };

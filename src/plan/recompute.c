@@ -24,6 +24,7 @@ struct recomputer {
     int *last;     /* forward step that reads it last */
     bool *dropped; /* not kept for backward */
     int *again;    /* buffer it was made again in; RN_NONE: not yet */
+    size_t *room;  /* bytes that its chain may still take; SIZE_MAX: in none */
     struct rn_error *err;
 };
 
@@ -31,6 +32,11 @@ static int no_memory(struct recomputer *r)
 {
     return rn_fail_memory(r->err, r->n_steps * sizeof(struct rn_step),
                           "the plan");
+}
+
+static size_t bytes_of(const struct recomputer *r, int buffer)
+{
+    return r->plan->buffers[buffer].bytes;
 }
 
 /* -------------------------------------------------------- writing it anew */
@@ -101,19 +107,74 @@ static int rewrite(struct recomputer *r)
     return rc;
 }
 
-/* ------------------------------------------------------------- activations */
+/* ------------------------------------------------------------- activations
+ *
+ * What one pass over memory makes of other values: relu(bn(z)), and a block's
+ * output relu(bn(z) + shortcut). Outputs of blocks form chains, as each is
+ * made from the one before: when backward comes to a dropped one, all of them
+ * back to one that is kept are made again at once. So a chain may be as long
+ * as what backward has done with by then leaves room for; near the end, where
+ * nothing is done with yet, values are kept. */
 
-/** relu(bn(z)) of one z: for one pass over memory it need not be kept. */
-static bool is_activation(const struct rn_step *s)
+/** As compiled, the first step of backward that reads a buffer. */
+static int first_reader(struct recomputer *r, int buffer)
 {
-    return s->kind == RN_STEP_APPLY && s->b.buffer == RN_NONE;
+    for (size_t i = r->n_forward; i < r->n_steps; i++) {
+        int *buffers[RN_STEP_BUFFERS];
+        rn_step_buffers(&r->steps[i], buffers);
+        for (int k = 0; k < RN_STEP_BUFFERS; k++)
+            if (*buffers[k] == buffer)
+                return (int)i;
+    }
+    return (int)r->n_steps;
+}
+
+/** Bytes of kept values that backward has done with before step i, less those
+ *  of gradients alive then. */
+static size_t room_at(const struct recomputer *r, int i)
+{
+    size_t done = 0, gradients = 0;
+    for (size_t k = 0; k < r->n_buffers; k++) {
+        const struct rn_buffer *b = &r->plan->buffers[k];
+        if (b->first < 0)
+            continue;
+        if (b->first < (int)r->n_forward)
+            done += b->last < i && !r->dropped[k] ? b->bytes : 0;
+        else if (b->first <= i && i <= b->last)
+            gradients += b->bytes;
+    }
+    return done > gradients ? done - gradients : 0;
+}
+
+/** Values of the chain that `step` goes on with may take so much less. */
+static void lengthen(struct recomputer *r, const struct rn_step *step,
+                     size_t room)
+{
+    const int from[] = {step->a.buffer, step->b.buffer};
+    for (size_t i = 0; i < sizeof from / sizeof *from; i++)
+        if (from[i] >= 0 && room < r->room[from[i]])
+            r->room[from[i]] = room;
 }
 
 static int drop_activations(struct recomputer *r)
 {
-    for (size_t i = 0; i < r->n_forward; i++)
-        if (is_activation(&r->steps[i]))
-            r->dropped[r->steps[i].out] = true;
+    for (size_t b = 0; b < r->n_buffers; b++)
+        r->room[b] = SIZE_MAX;
+    /* Backward's order, so that readers are decided on before what they
+     * read. */
+    for (size_t i = r->n_forward; i-- > 0;) {
+        const struct rn_step *s = &r->steps[i];
+        size_t room, bytes;
+        if (s->kind != RN_STEP_APPLY || s->out == r->plan->logits)
+            continue;
+        bytes = bytes_of(r, s->out);
+        room = r->room[s->out];
+        if (room == SIZE_MAX)
+            room = room_at(r, first_reader(r, s->out));
+        r->dropped[s->out] = bytes <= room;
+        if (r->dropped[s->out])
+            lengthen(r, s, room - bytes);
+    }
     return rewrite(r);
 }
 
@@ -137,11 +198,6 @@ static bool can_drop(const struct recomputer *r, const struct rn_step *s)
     return kind && s->out != r->plan->logits;
 }
 
-static size_t bytes_of(const struct recomputer *r, int buffer)
-{
-    return r->plan->buffers[buffer].bytes;
-}
-
 /** Change of the number of values that later forward steps read, by step i
  *  done. */
 static int change(const struct recomputer *r, size_t i)
@@ -151,6 +207,12 @@ static int change(const struct recomputer *r, size_t i)
     return (s->out >= 0 && r->last[s->out] > at) -
            (a >= 0 && r->last[a] == at) -
            (b >= 0 && b != a && r->last[b] == at);
+}
+
+/** relu(bn(z)) of one z. */
+static bool is_activation(const struct rn_step *s)
+{
+    return s->kind == RN_STEP_APPLY && s->b.buffer == RN_NONE;
 }
 
 /** Drop what lies between cuts; a cut is taken when more than `apart` bytes
@@ -246,7 +308,7 @@ static void look(struct recomputer *r)
 }
 
 /** What RN_RECOMPUTE_AUTO stands for. */
-#define AUTOMATIC RN_RECOMPUTE_NONE
+#define AUTOMATIC RN_RECOMPUTE_ACTIVATIONS
 
 int rn_recompute(struct rn_plan *plan, struct rn_error *err)
 {
@@ -271,7 +333,8 @@ int rn_recompute(struct rn_plan *plan, struct rn_error *err)
     r.last = rn_alloc(r.n_buffers, sizeof *r.last);
     r.dropped = rn_alloc(r.n_buffers, sizeof *r.dropped);
     r.again = rn_alloc(r.n_buffers, sizeof *r.again);
-    if (r.maker && r.last && r.dropped && r.again) {
+    r.room = rn_alloc(r.n_buffers, sizeof *r.room);
+    if (r.maker && r.last && r.dropped && r.again && r.room) {
         look(&r);
         rc = drop[level](&r);
     } else {
@@ -281,6 +344,7 @@ int rn_recompute(struct rn_plan *plan, struct rn_error *err)
     rn_free(r.last);
     rn_free(r.dropped);
     rn_free(r.again);
+    rn_free(r.room);
     rn_free(r.steps);
     return rc;
 }
