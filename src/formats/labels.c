@@ -21,21 +21,14 @@ struct labels {
     const char **id;   /* likewise; NULL where there is none */
 };
 
-static int fail_count(const struct labels *l, size_t count,
-                      struct rn_error *err)
+/* Those past the classes are counted, for the message. */
+static void add(struct labels *l, const char *id, const char *name)
 {
-    return rn_fail(err, RN_ERR_DATA, "'%s': %zu labels for %zu classes",
-                   l->path, count, l->classes);
-}
-
-static int add(struct labels *l, const char *id, const char *name,
-               struct rn_error *err)
-{
-    if (l->count >= l->classes)
-        return fail_count(l, l->count + 1, err);
-    l->id[l->count] = id;
-    l->name[l->count++] = name;
-    return RN_OK;
+    if (l->count < l->classes) {
+        l->id[l->count] = id;
+        l->name[l->count] = name;
+    }
+    l->count++;
 }
 
 /* ---------------------------------------------------------------- text */
@@ -69,7 +62,8 @@ static int add_line(struct labels *l, char *line, struct rn_error *err)
     if (!*line)
         return rn_fail(err, RN_ERR_DATA, "'%s': line %zu is empty", l->path,
                        l->count + 1);
-    return add(l, NULL, line, err);
+    add(l, NULL, line);
+    return RN_OK;
 }
 
 /* Cut the identifiers off, when every line has one. */
@@ -91,7 +85,7 @@ static int read_lines(struct labels *l, char *text, struct rn_error *err)
     int rc = RN_OK;
     for (char *line; !rc && (line = next_line(&text));)
         rc = add_line(l, line, err);
-    if (!rc)
+    if (!rc && l->count == l->classes)
         split_ids(l);
     return rc;
 }
@@ -143,7 +137,8 @@ static int add_fields(struct labels *l, char *fields[FIELDS], int n,
                        "'%s': the line of class %zu does not begin with its "
                        "number",
                        l->path, l->count);
-    return add(l, n - first == 2 ? fields[first] : NULL, fields[n - 1], err);
+    add(l, n - first == 2 ? fields[first] : NULL, fields[n - 1]);
+    return RN_OK;
 }
 
 static bool is_heading(char *fields[FIELDS], int n)
@@ -195,10 +190,12 @@ static int add_json(struct labels *l, const json_t *value, struct rn_error *err)
     const char *id = json_string_value(json_array_get(value, 0));
     const char *name = json_string_value(json_array_get(value, 1));
     if (json_is_string(value))
-        return add(l, NULL, json_string_value(value), err);
-    if (json_array_size(value) != 2 || !id || !name)
+        add(l, NULL, json_string_value(value));
+    else if (json_array_size(value) == 2 && id && name)
+        add(l, id, name);
+    else
         return fail_json(l, err);
-    return add(l, id, name, err);
+    return RN_OK;
 }
 
 /* {name: index}: every index once. */
@@ -265,7 +262,8 @@ static int hand_over(const struct labels *l, struct rn_model *model,
     struct rn_error why = {0};
     bool ids = true;
     if (l->count != l->classes)
-        return fail_count(l, l->count, err);
+        return rn_fail(err, RN_ERR_DATA, "'%s': %zu labels for %zu classes",
+                       l->path, l->count, l->classes);
     for (size_t i = 0; i < l->count; i++)
         ids = ids && l->id[i];
     int rc = rn_model_set_classes(model, l->name, &why);
