@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "graph/graph.h"
+#include "graph/build.h"
 
 #include "core/memory.h"
 
@@ -10,8 +10,6 @@
 /* He's models and torchvision: the paper states neither. */
 #define BN_EPS      1e-5f
 #define BN_MOMENTUM 0.1f
-
-#define NAME_SIZE 160
 
 const char *rn_op_name(enum rn_op op)
 {
@@ -25,6 +23,15 @@ const char *rn_op_name(enum rn_op op)
         [RN_OP_GLOBAL_AVG_POOL] = "global_avg_pool",
         [RN_OP_LINEAR] = "linear",
         [RN_OP_SUBSAMPLE_PAD] = "subsample_pad",
+        [RN_OP_AVG_POOL] = "avg_pool",
+        [RN_OP_CONCAT] = "concat",
+        [RN_OP_MULTIPLY] = "multiply",
+        [RN_OP_SIGMOID] = "sigmoid",
+        [RN_OP_CLIP] = "clip",
+        [RN_OP_LEAKY_RELU] = "leaky_relu",
+        [RN_OP_LRN] = "lrn",
+        [RN_OP_SOFTMAX] = "softmax",
+        [RN_OP_ZERO_PAD] = "zero_pad",
     };
 
     return (unsigned)op < RN_OP_COUNT ? names[op] : "unknown";
@@ -55,7 +62,7 @@ void rn_graph_destroy(struct rn_graph *g)
 
 /* ------------------------------------------------------------- pieces */
 
-static struct rn_node new_node(enum rn_op op, int a, int b)
+struct rn_node rn_node_new(enum rn_op op, int a, int b)
 {
     struct rn_node node = {
         .op = op, .input = {a, b}, .param = {-1, -1, -1, -1}};
@@ -63,9 +70,8 @@ static struct rn_node new_node(enum rn_op op, int a, int b)
     return node;
 }
 
-/* The node whose value is read, or NULL with g->error set. */
-static const struct rn_node *source(struct rn_graph *g, int input,
-                                    const char *name)
+const struct rn_node *rn_node_source(struct rn_graph *g, int input,
+                                     const char *name)
 {
     if (g->error.code != RN_OK)
         return NULL;
@@ -77,7 +83,7 @@ static const struct rn_node *source(struct rn_graph *g, int input,
 }
 
 /* A value of one image is indexed with int. */
-static bool shape_ok(struct rn_graph *g, const char *name, struct rn_shape s)
+bool rn_shape_ok(struct rn_graph *g, const char *name, struct rn_shape s)
 {
     size_t count;
 
@@ -93,13 +99,17 @@ static bool shape_ok(struct rn_graph *g, const char *name, struct rn_shape s)
     return g->error.code == RN_OK;
 }
 
-/* Append a node, its shape set; returns its value. */
-static int append(struct rn_graph *g, const struct rn_node *node,
-                  const char *name)
+bool rn_shape_equal(struct rn_shape a, struct rn_shape b)
+{
+    return a.c == b.c && a.h == b.h && a.w == b.w;
+}
+
+int rn_node_append(struct rn_graph *g, const struct rn_node *node,
+                   const char *name)
 {
     struct rn_node *slot;
 
-    if (!shape_ok(g, name, node->shape))
+    if (!rn_shape_ok(g, name, node->shape))
         return -1;
     if (g->n_nodes >= INT_MAX ||
         !rn_grow(&g->nodes, &g->nodes_capacity, g->n_nodes, sizeof *g->nodes)) {
@@ -124,7 +134,7 @@ static int append_param(struct rn_graph *g, const char *name,
                         const size_t *dim)
 {
     struct rn_param p = {.kind = kind, .dims = dims, .count = 1};
-    char full[NAME_SIZE];
+    char full[RN_NAME_SIZE];
 
     if (g->error.code != RN_OK)
         return -1;
@@ -163,39 +173,6 @@ static int channel_param(struct rn_graph *g, const char *name,
     return append_param(g, name, suffix, kind, 1, &dim);
 }
 
-/* Where a window, moved over the padded input, fits: rounded down, as in
- * torchvision (paper.md, section 9, item 2). 0 when it never fits. */
-static int window_steps(int size, int k, const struct rn_window *w)
-{
-    int64_t room = (int64_t)size + 2 * (int64_t)w->pad - k;
-
-    if (room < 0)
-        return 0;
-    room = room / w->stride + 1;
-    return room <= INT_MAX ? (int)room : 0;
-}
-
-/* Output pixels of a window over `in`; false with g->error set. */
-static bool window_shape(struct rn_graph *g, const char *name,
-                         const struct rn_shape *in, const struct rn_window *w,
-                         struct rn_shape *out)
-{
-    if (w->kh < 1 || w->kw < 1 || w->stride < 1 || w->pad < 0) {
-        rn_fail(&g->error, RN_ERR_ARG,
-                "'%s' has a window of %dx%d, stride %d, pad %d", name, w->kh,
-                w->kw, w->stride, w->pad);
-        return false;
-    }
-    out->h = window_steps(in->h, w->kh, w);
-    out->w = window_steps(in->w, w->kw, w);
-    if (out->h > 0 && out->w > 0)
-        return true;
-    rn_fail(&g->error, RN_ERR_ARG,
-            "'%s' has a window of %dx%d, its input is %dx%dx%d with pad %d",
-            name, w->kh, w->kw, in->c, in->h, in->w, w->pad);
-    return false;
-}
-
 /* positive(…, "channels") for sizes a caller chooses. */
 static bool positive(struct rn_graph *g, const char *name, int value,
                      const char *what)
@@ -226,29 +203,48 @@ static bool set_macs(struct rn_graph *g, const char *name, struct rn_node *node)
 
 int rn_graph_input(struct rn_graph *g, struct rn_shape shape)
 {
-    struct rn_node node = new_node(RN_OP_INPUT, -1, -1);
+    struct rn_node node = rn_node_new(RN_OP_INPUT, -1, -1);
 
     if (g->error.code != RN_OK)
         return -1;
     node.shape = shape;
-    return append(g, &node, "input");
+    return rn_node_append(g, &node, "input");
 }
 
 int rn_graph_conv(struct rn_graph *g, int input, const char *name, int channels,
                   struct rn_window window, bool bias)
 {
-    const struct rn_node *in = source(g, input, name);
-    struct rn_node node = new_node(RN_OP_CONV, input, -1);
+    return rn_graph_conv_groups(g, input, name, channels, window, 1, bias);
+}
 
-    if (!in || !positive(g, name, channels, "channels"))
+static bool groups_fit(struct rn_graph *g, const char *name, int in, int out,
+                       int groups)
+{
+    if (groups >= 1 && in % groups == 0 && out % groups == 0)
+        return true;
+    rn_fail(&g->error, RN_ERR_ARG, "'%s' has %d to %d channels in %d groups",
+            name, in, out, groups);
+    return false;
+}
+
+int rn_graph_conv_groups(struct rn_graph *g, int input, const char *name,
+                         int channels, struct rn_window window, int groups,
+                         bool bias)
+{
+    const struct rn_node *in = rn_node_source(g, input, name);
+    struct rn_node node = rn_node_new(RN_OP_CONV, input, -1);
+
+    if (!in || !positive(g, name, channels, "channels") ||
+        !groups_fit(g, name, in->shape.c, channels, groups))
+        return -1;
+    node.groups = groups;
+    node.shape.c = channels;
+    if (!rn_window_shape(g, name, &in->shape, &window, false, &node.shape) ||
+        !rn_shape_ok(g, name, node.shape))
         return -1;
     node.window = window;
-    node.shape.c = channels;
-    if (!window_shape(g, name, &in->shape, &window, &node.shape) ||
-        !shape_ok(g, name, node.shape))
-        return -1;
 
-    const size_t oihw[4] = {(size_t)channels, (size_t)in->shape.c,
+    const size_t oihw[4] = {(size_t)channels, (size_t)(in->shape.c / groups),
                             (size_t)window.kh, (size_t)window.kw};
     node.param[RN_P_WEIGHT] =
         append_param(g, name, "weight", RN_PARAM_WEIGHT, 4, oihw);
@@ -257,7 +253,7 @@ int rn_graph_conv(struct rn_graph *g, int input, const char *name, int channels,
             channel_param(g, name, "bias", RN_PARAM_BIAS, channels);
     if (g->error.code != RN_OK || !set_macs(g, name, &node))
         return -1;
-    return append(g, &node, name);
+    return rn_node_append(g, &node, name);
 }
 
 int rn_graph_batch_norm(struct rn_graph *g, int input, const char *name)
@@ -272,8 +268,8 @@ int rn_graph_batch_norm(struct rn_graph *g, int input, const char *name)
         {RN_P_MEAN, "running_mean", RN_PARAM_RUNNING_MEAN},
         {RN_P_VAR, "running_var", RN_PARAM_RUNNING_VAR},
     };
-    const struct rn_node *in = source(g, input, name);
-    struct rn_node node = new_node(RN_OP_BATCH_NORM, input, -1);
+    const struct rn_node *in = rn_node_source(g, input, name);
+    struct rn_node node = rn_node_new(RN_OP_BATCH_NORM, input, -1);
 
     if (!in)
         return -1;
@@ -285,32 +281,31 @@ int rn_graph_batch_norm(struct rn_graph *g, int input, const char *name)
             g, name, params[i].suffix, params[i].kind, node.shape.c);
     if (g->error.code != RN_OK)
         return -1;
-    return append(g, &node, name);
+    return rn_node_append(g, &node, name);
 }
 
 int rn_graph_relu(struct rn_graph *g, int input, const char *name)
 {
-    const struct rn_node *in = source(g, input, name);
-    struct rn_node node = new_node(RN_OP_RELU, input, -1);
+    const struct rn_node *in = rn_node_source(g, input, name);
+    struct rn_node node = rn_node_new(RN_OP_RELU, input, -1);
 
     if (!in)
         return -1;
     node.shape = in->shape;
-    return append(g, &node, name);
+    return rn_node_append(g, &node, name);
 }
 
 int rn_graph_add(struct rn_graph *g, int a, int b, const char *name)
 {
-    const struct rn_node *x = source(g, a, name);
-    const struct rn_node *y = source(g, b, name);
-    struct rn_node node = new_node(RN_OP_ADD, a, b);
+    const struct rn_node *x = rn_node_source(g, a, name);
+    const struct rn_node *y = rn_node_source(g, b, name);
+    struct rn_node node = rn_node_new(RN_OP_ADD, a, b);
 
     if (!x || !y)
         return -1;
     node.shape = x->shape;
-    if (x->shape.c == y->shape.c && x->shape.h == y->shape.h &&
-        x->shape.w == y->shape.w)
-        return append(g, &node, name);
+    if (rn_shape_equal(x->shape, y->shape))
+        return rn_node_append(g, &node, name);
     rn_fail(&g->error, RN_ERR_ARG,
             "'%s' adds '%s' of %dx%dx%d and '%s' of %dx%dx%d", name, x->name,
             x->shape.c, x->shape.h, x->shape.w, y->name, y->shape.c, y->shape.h,
@@ -318,66 +313,86 @@ int rn_graph_add(struct rn_graph *g, int a, int b, const char *name)
     return -1;
 }
 
-int rn_graph_max_pool(struct rn_graph *g, int input, const char *name,
-                      struct rn_window window)
+static int pool(struct rn_graph *g, enum rn_op op, int input, const char *name,
+                const struct rn_pool_options *options)
 {
-    const struct rn_node *in = source(g, input, name);
-    struct rn_node node = new_node(RN_OP_MAX_POOL, input, -1);
+    const struct rn_node *in = rn_node_source(g, input, name);
+    struct rn_node node = rn_node_new(op, input, -1);
 
     if (!in)
         return -1;
-    node.window = window;
+    node.window = options->window;
+    node.ceil = options->ceil;
+    node.count_padding = options->count_padding;
     node.shape.c = in->shape.c;
-    if (!window_shape(g, name, &in->shape, &window, &node.shape))
+    if (!rn_window_shape(g, name, &in->shape, &node.window, node.ceil,
+                         &node.shape))
         return -1;
-    if (window.pad < window.kh && window.pad < window.kw)
-        return append(g, &node, name);
+    if (rn_window_sees(&node.window, &in->shape, &node.shape))
+        return rn_node_append(g, &node, name);
     rn_fail(&g->error, RN_ERR_ARG,
             "'%s' has a window of %dx%d and pad %d, so some see no pixel", name,
-            window.kh, window.kw, window.pad);
+            node.window.kh, node.window.kw, node.window.pad);
     return -1;
+}
+
+int rn_graph_max_pool(struct rn_graph *g, int input, const char *name,
+                      struct rn_window window)
+{
+    const struct rn_pool_options options = {.window = window};
+
+    return pool(g, RN_OP_MAX_POOL, input, name, &options);
+}
+
+int rn_graph_max_pool_with(struct rn_graph *g, int input, const char *name,
+                           const struct rn_pool_options *options)
+{
+    return pool(g, RN_OP_MAX_POOL, input, name, options);
+}
+
+int rn_graph_avg_pool(struct rn_graph *g, int input, const char *name,
+                      const struct rn_pool_options *options)
+{
+    return pool(g, RN_OP_AVG_POOL, input, name, options);
 }
 
 int rn_graph_global_avg_pool(struct rn_graph *g, int input, const char *name)
 {
-    const struct rn_node *in = source(g, input, name);
-    struct rn_node node = new_node(RN_OP_GLOBAL_AVG_POOL, input, -1);
+    const struct rn_node *in = rn_node_source(g, input, name);
+    struct rn_node node = rn_node_new(RN_OP_GLOBAL_AVG_POOL, input, -1);
 
     if (!in)
         return -1;
     node.shape = (struct rn_shape){in->shape.c, 1, 1};
-    return append(g, &node, name);
+    return rn_node_append(g, &node, name);
 }
 
 int rn_graph_linear(struct rn_graph *g, int input, const char *name, int outs)
 {
-    const struct rn_node *in = source(g, input, name);
-    struct rn_node node = new_node(RN_OP_LINEAR, input, -1);
+    const struct rn_node *in = rn_node_source(g, input, name);
+    struct rn_node node = rn_node_new(RN_OP_LINEAR, input, -1);
 
     if (!in || !positive(g, name, outs, "outputs"))
         return -1;
-    if (in->shape.h != 1 || in->shape.w != 1) {
-        rn_fail(&g->error, RN_ERR_ARG,
-                "'%s' reads %dx%dx%d, expected one pixel", name, in->shape.c,
-                in->shape.h, in->shape.w);
-        return -1;
-    }
     node.shape = (struct rn_shape){outs, 1, 1};
 
-    const size_t dim[2] = {(size_t)outs, (size_t)in->shape.c};
+    /* No overflow: a value has at most INT_MAX numbers. */
+    const size_t dim[2] = {(size_t)outs, (size_t)in->shape.c *
+                                             (size_t)in->shape.h *
+                                             (size_t)in->shape.w};
     node.param[RN_P_WEIGHT] =
         append_param(g, name, "weight", RN_PARAM_WEIGHT, 2, dim);
     node.param[RN_P_BIAS] = channel_param(g, name, "bias", RN_PARAM_BIAS, outs);
     if (g->error.code != RN_OK || !set_macs(g, name, &node))
         return -1;
-    return append(g, &node, name);
+    return rn_node_append(g, &node, name);
 }
 
 int rn_graph_subsample_pad(struct rn_graph *g, int input, const char *name,
                            int channels, int before, int stride)
 {
-    const struct rn_node *in = source(g, input, name);
-    struct rn_node node = new_node(RN_OP_SUBSAMPLE_PAD, input, -1);
+    const struct rn_node *in = rn_node_source(g, input, name);
+    struct rn_node node = rn_node_new(RN_OP_SUBSAMPLE_PAD, input, -1);
 
     if (!in || !positive(g, name, stride, "as stride"))
         return -1;
@@ -394,11 +409,11 @@ int rn_graph_subsample_pad(struct rn_graph *g, int input, const char *name,
     }
     node.before = before;
     /* A window of one pixel: ceil(size / stride) of them. */
-    node.window = (struct rn_window){1, 1, stride, 0};
+    node.window = (struct rn_window)RN_WINDOW(1, 1, stride, 0);
     node.shape.c = channels;
-    if (!window_shape(g, name, &in->shape, &node.window, &node.shape))
+    if (!rn_window_shape(g, name, &in->shape, &node.window, false, &node.shape))
         return -1;
-    return append(g, &node, name);
+    return rn_node_append(g, &node, name);
 }
 
 /* ------------------------------------------------------------- counts */

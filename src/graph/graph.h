@@ -26,6 +26,18 @@ enum rn_op {
     /** Shortcut option A: every stride-th pixel, zero channels added (He et
      *  al. 2016, section 3.3). */
     RN_OP_SUBSAMPLE_PAD,
+    /* What networks of others need besides; inference only. */
+    RN_OP_AVG_POOL,
+    RN_OP_CONCAT,   /* channels of two values, one after the other */
+    RN_OP_MULTIPLY, /* of one shape, or the second of one pixel */
+    RN_OP_SIGMOID,
+    RN_OP_CLIP,       /* to low..high: ReLU6 */
+    RN_OP_LEAKY_RELU, /* x, or x * slope where x is negative */
+    /** x / (k + alpha / size * sum of squares of the `size` channels around
+     *  it)^beta (A. Krizhevsky et al. 2012, section 3.3). */
+    RN_OP_LRN,
+    RN_OP_SOFTMAX,  /* over the channels of each pixel */
+    RN_OP_ZERO_PAD, /* by the window's padding */
     RN_OP_COUNT
 };
 
@@ -57,8 +69,30 @@ struct rn_param {
 /* Places in rn_node.param; -1 where there is none. */
 enum { RN_P_WEIGHT = 0, RN_P_BIAS = 1, RN_P_MEAN = 2, RN_P_VAR = 3 };
 
+/** A window moved over an input with a frame of padding. */
 struct rn_window {
-    int kh, kw, stride, pad;
+    int kh, kw, stride, pad; /* stride down and across, pad on all sides */
+    /* What windows of others have besides; zero in ours. In a node stride_w
+     * is another than stride, or zero, and one of the sides is zero. */
+    int stride_w;                 /* across; 0: as down */
+    int dilate_h, dilate_w;       /* pixels between neighbouring taps */
+    int top, left, bottom, right; /* padding beyond pad */
+};
+/** Initialiser of a window that has nothing besides. */
+#define RN_WINDOW(rows, columns, step, frame)                           \
+    {                                                                   \
+        .kh = (rows), .kw = (columns), .stride = (step), .pad = (frame) \
+    }
+
+struct rn_lrn {
+    int size;
+    float alpha, beta, k;
+};
+
+/** A pool's window and how it meets the edge, see struct rn_node. */
+struct rn_pool_options {
+    struct rn_window window;
+    bool ceil, count_padding;
 };
 
 struct rn_node {
@@ -66,9 +100,15 @@ struct rn_node {
     char *name;
     int input[2]; /* values read; -1 where there is none */
     int param[4];
-    struct rn_window window; /* conv, max pool; stride of subsample_pad */
-    int before;            /* subsample_pad: zero channels before the input's */
-    float eps, momentum;   /* batch norm; momentum is the new value's share */
+    struct rn_window window; /* conv, pools; stride of subsample_pad */
+    int groups;              /* conv: weight [out][in / groups][kh][kw] */
+    bool ceil;               /* pools: a window may end beyond the padding */
+    bool count_padding;      /* avg pool: mean over padding's zeros, too */
+    int before;          /* subsample_pad: zero channels before the input's */
+    float eps, momentum; /* batch norm; momentum is the new value's share */
+    float low, high;     /* clip */
+    float slope;         /* leaky relu */
+    struct rn_lrn lrn;
     struct rn_shape shape; /* of the value */
     uint64_t macs;         /* convolutions and fc, one image */
 };
@@ -93,16 +133,60 @@ int rn_graph_input(struct rn_graph *g, struct rn_shape shape);
 /** Weight NAME.weight, with `bias` also NAME.bias. */
 int rn_graph_conv(struct rn_graph *g, int input, const char *name, int channels,
                   struct rn_window window, bool bias);
+/** The same in groups: output channel o reads the in / groups channels of
+ *  its group alone. */
+int rn_graph_conv_groups(struct rn_graph *g, int input, const char *name,
+                         int channels, struct rn_window window, int groups,
+                         bool bias);
+/** Of any value; NAME.weight, .bias, .running_mean, .running_var. The node's
+ *  eps may be set afterwards. */
 int rn_graph_batch_norm(struct rn_graph *g, int input, const char *name);
 int rn_graph_relu(struct rn_graph *g, int input, const char *name);
 int rn_graph_add(struct rn_graph *g, int a, int b, const char *name);
 int rn_graph_max_pool(struct rn_graph *g, int input, const char *name,
                       struct rn_window window);
+/** A window that ends beyond the padding starts within it or the input, as
+ *  PyTorch and Caffe have it. */
+int rn_graph_max_pool_with(struct rn_graph *g, int input, const char *name,
+                           const struct rn_pool_options *options);
+int rn_graph_avg_pool(struct rn_graph *g, int input, const char *name,
+                      const struct rn_pool_options *options);
 int rn_graph_global_avg_pool(struct rn_graph *g, int input, const char *name);
+/** Weight [outs][c * h * w] of the input, flattened in that order. */
 int rn_graph_linear(struct rn_graph *g, int input, const char *name, int outs);
+/** The channels of a, then those of b. */
+int rn_graph_concat(struct rn_graph *g, int a, int b, const char *name);
+/** Of n values, as nodes NAME.1, NAME.2, …, NAME of two each; two that an
+ *  earlier node has joined are not joined again. */
+int rn_graph_concat_all(struct rn_graph *g, const int *inputs, int n,
+                        const char *name);
+/** `b` has a's shape, or one pixel and a's channels; or the other way round. */
+int rn_graph_multiply(struct rn_graph *g, int a, int b, const char *name);
+int rn_graph_sigmoid(struct rn_graph *g, int input, const char *name);
+int rn_graph_clip(struct rn_graph *g, int input, const char *name, float low,
+                  float high);
+int rn_graph_leaky_relu(struct rn_graph *g, int input, const char *name,
+                        float slope);
+int rn_graph_lrn(struct rn_graph *g, int input, const char *name,
+                 struct rn_lrn lrn);
+int rn_graph_softmax(struct rn_graph *g, int input, const char *name);
+/** Zeros around the picture; counts of pixels, none negative. */
+int rn_graph_zero_pad(struct rn_graph *g, int input, const char *name, int top,
+                      int left, int bottom, int right);
 /** `before` of the zero channels precede the input's, the others follow. */
 int rn_graph_subsample_pad(struct rn_graph *g, int input, const char *name,
                            int channels, int before, int stride);
+
+/** Whether a window has only what ours have: one stride, one padding, no
+ *  dilation. */
+bool rn_window_regular(const struct rn_window *window);
+/** Stride across; rows and columns from a window's first tap to behind its
+ *  last; padding above and left of the input. */
+int rn_window_stride_w(const struct rn_window *window);
+int rn_window_rows(const struct rn_window *window);
+int rn_window_columns(const struct rn_window *window);
+int rn_window_top(const struct rn_window *window);
+int rn_window_left(const struct rn_window *window);
 
 /** Whether a parameter is learned (running statistics are not). */
 bool rn_param_trainable(const struct rn_param *p);

@@ -14,7 +14,7 @@ static void join(char name[NAME_SIZE], const char *prefix, const char *part)
 int rn_conv_bn_relu(struct rn_graph *g, int x, const char *prefix, int number,
                     int channels, int kernel, int stride, const char *relu)
 {
-    const struct rn_window window = {kernel, kernel, stride, kernel / 2};
+    const struct rn_window window = RN_WINDOW(kernel, kernel, stride, kernel / 2);
     char part[16], name[NAME_SIZE];
 
     snprintf(part, sizeof part, "conv%d", number);
@@ -33,7 +33,7 @@ int rn_conv_bn_relu(struct rn_graph *g, int x, const char *prefix, int number,
 static int projection(struct rn_graph *g, int x, const char *block,
                       int channels, int stride)
 {
-    const struct rn_window window = {1, 1, stride, 0};
+    const struct rn_window window = RN_WINDOW(1, 1, stride, 0);
     char name[NAME_SIZE];
 
     join(name, block, "downsample.0");

@@ -66,7 +66,7 @@ int rn_net_imagenet_layers(const int blocks[4], bool bottleneck)
  * rounds down, as torchvision's; Caffe's windows lie one pixel off. */
 static int stem(struct rn_graph *g, int x)
 {
-    const struct rn_window pool = {3, 3, 2, 1};
+    const struct rn_window pool = RN_WINDOW(3, 3, 2, 1);
 
     x = rn_conv_bn_relu(g, x, "", 1, 64, 7, 2, "relu");
     return rn_graph_max_pool(g, x, "maxpool", pool);

@@ -342,3 +342,17 @@ int rn_net_build(struct rn_graph **out, const struct rn_net_spec *spec,
     *out = g;
     return RN_OK;
 }
+
+void rn_net_of_graph(struct rn_net_spec *spec, const char *name,
+                     const struct rn_graph *g)
+{
+    memset(spec, 0, sizeof *spec);
+    snprintf(spec->name, sizeof spec->name, "%.31s", name);
+    snprintf(spec->family, sizeof spec->family, RN_FAMILY_GRAPH);
+    for (size_t i = 0; i < g->n_nodes; i++)
+        spec->depth +=
+            g->nodes[i].op == RN_OP_CONV || g->nodes[i].op == RN_OP_LINEAR;
+    spec->shortcut = '-';
+    spec->classes = g->nodes[g->output].shape.c;
+    spec->input = g->nodes[0].shape;
+}

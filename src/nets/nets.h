@@ -8,7 +8,7 @@
 /** Everything that makes a network, with no defaults left open. */
 struct rn_net_spec {
     char name[32];   /* "resnet20", "plain34" */
-    char family[16]; /* "cifar", "imagenet" */
+    char family[16]; /* "cifar", "imagenet"; "graph": none of ours */
     int depth;       /* weighted layers, projections not counted */
     bool plain;      /* no shortcuts */
     char shortcut;   /* 'A', 'a', 'B', 'C'; '-' for plain */
@@ -25,6 +25,13 @@ int rn_net_resolve(struct rn_net_spec *spec, const char *name,
 /** Build the graph of a spec; parameters are zero. */
 int rn_net_build(struct rn_graph **out, const struct rn_net_spec *spec,
                  struct rn_error *err);
+
+/** The family of a graph that is none of ours. */
+#define RN_FAMILY_GRAPH "graph"
+/** A spec for such a graph, which ends in a number per class; depth is its
+ *  convolutions and fc. A longer name is cut. */
+void rn_net_of_graph(struct rn_net_spec *spec, const char *name,
+                     const struct rn_graph *g);
 
 /* cifar.c, imagenet.c: append the family's layers to g. */
 void rn_net_build_cifar(struct rn_graph *g, const struct rn_net_spec *spec);

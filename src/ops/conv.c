@@ -2,6 +2,7 @@
 #include "ops/conv.h"
 
 #include "core/memory.h"
+#include "ops/groups.h"
 #include "ops/weight_gradient.h"
 #include "ops/winograd.h"
 
@@ -255,22 +256,41 @@ static dnnl_format_tag_t store_tag(bool plain)
     return plain ? dnnl_Ohwi8o : dnnl_OIhw8i8o;
 }
 
+static dnnl_format_tag_t groups_tag(const struct rn_conv_config *c)
+{
+    if (rn_block() == 16)
+        return rn_is_depthwise(c) ? dnnl_Goihw16g : dnnl_gOIhw16i16o;
+    return rn_is_depthwise(c) ? dnnl_Goihw8g : dnnl_gOIhw8i8o;
+}
+
+/** Weights in groups have a dimension more, as long as several are run. */
+static dnnl_status_t make_weights(md_t *md, const struct rn_conv_config *c)
+{
+    int groups = rn_groups_run(c), kh = c->window.kh, kw = c->window.kw;
+    int out = rn_channels_run(c, c->out.c) / groups;
+    int in = rn_channels_run(c, c->in.c) / groups;
+    bool any = c->pass == RN_CONV_BACKWARD_DATA || !c->train;
+    dnnl_dims_t whole = {out, in, kh, kw}, grouped = {groups, out, in, kh, kw};
+    if (groups > 1)
+        return md_create(md, 5, grouped, dnnl_f32, groups_tag(c));
+    return md_create(md, 4, whole, dnnl_f32,
+                     any && !rn_is_grouped(c) ? dnnl_format_tag_any
+                                              : store_tag(c->plain_input));
+}
+
 static dnnl_status_t make_descs(struct conv_descs *d,
                                 const struct rn_conv_config *c)
 {
     const dnnl_data_type_t f32 = dnnl_f32;
-    dnnl_dims_t src = {c->n, c->in.c, c->in.h, c->in.w};
-    dnnl_dims_t dst = {c->n, c->out.c, c->out.h, c->out.w};
-    dnnl_dims_t weights = {c->out.c, c->in.c, c->window.kh, c->window.kw};
-    dnnl_dims_t bias = {c->out.c};
-    bool any = c->pass == RN_CONV_BACKWARD_DATA || !c->train;
+    dnnl_dims_t src = {c->n, rn_channels_run(c, c->in.c), c->in.h, c->in.w};
+    dnnl_dims_t dst = {c->n, rn_channels_run(c, c->out.c), c->out.h, c->out.w};
+    dnnl_dims_t bias = {rn_channels_run(c, c->out.c)};
     dnnl_status_t rc =
         md_create(&d->src, 4, src, f32, data_tag(c->plain_input));
     if (!rc)
         rc = md_create(&d->dst, 4, dst, f32, data_tag(false));
     if (!rc)
-        rc = md_create(&d->weights, 4, weights, f32,
-                       any ? dnnl_format_tag_any : store_tag(c->plain_input));
+        rc = make_weights(&d->weights, c);
     if (!rc)
         rc = md_create(&d->bias, 1, bias, f32, dnnl_a);
     return rc;
@@ -287,11 +307,15 @@ static void free_descs(struct conv_descs *d)
 static struct geometry make_geometry(const struct rn_conv_config *c)
 {
     const struct rn_window *w = &c->window;
-    struct geometry g = {.stride = {w->stride, w->stride},
-                         .pad_l = {w->pad, w->pad}};
+    const int across = rn_window_stride_w(w);
+    struct geometry g = {.stride = {w->stride, across},
+                         .dilate = {w->dilate_h, w->dilate_w},
+                         .pad_l = {rn_window_top(w), rn_window_left(w)}};
     /* Padding on the far side is what the last window still reaches. */
-    g.pad_r[0] = (c->out.h - 1) * w->stride + w->kh - c->in.h - w->pad;
-    g.pad_r[1] = (c->out.w - 1) * w->stride + w->kw - c->in.w - w->pad;
+    g.pad_r[0] = (c->out.h - 1) * w->stride + rn_window_rows(w) - c->in.h -
+                 rn_window_top(w);
+    g.pad_r[1] = (c->out.w - 1) * across + rn_window_columns(w) - c->in.w -
+                 rn_window_left(w);
     return g;
 }
 
@@ -378,7 +402,7 @@ static dnnl_status_t make_memory(struct rn_conv *conv, int which)
 {
     const struct role *role = &roles[conv->config.pass][which];
     md_t bias;
-    dnnl_dims_t dims = {conv->config.out.c};
+    dnnl_dims_t dims = {rn_channels_run(&conv->config, conv->config.out.c)};
     dnnl_status_t rc;
     if (which != M_BIAS)
         return dnnl_memory_create(&conv->memory[which],
@@ -423,7 +447,13 @@ static dnnl_status_t make_pack(struct rn_conv *conv, bool dry)
     const_md_t to = query_md(conv, dnnl_query_weights_md);
     dnnl_primitive_desc_t pd = NULL;
     md_t from;
-    dnnl_status_t rc = compare_layouts(conv);
+    dnnl_status_t rc;
+    if (rn_is_grouped(&conv->config)) {
+        conv->packed_bytes = dnnl_memory_desc_get_size(to);
+        conv->needs_pack = true; /* by rn_groups_pack() */
+        return dnnl_success;
+    }
+    rc = compare_layouts(conv);
     if (!rc)
         rc = weights_md(&conv->config, !conv->config.train, &from);
     if (rc)
@@ -521,6 +551,8 @@ static const struct own {
 
 static const struct own *own_for(const struct rn_conv_config *config)
 {
+    if (rn_is_grouped(config) || !rn_window_regular(&config->window))
+        return NULL;
     for (size_t i = 0; i < sizeof owns / sizeof *owns; i++)
         if (owns[i].takes(config))
             return &owns[i];
@@ -618,6 +650,10 @@ int rn_conv_pack(struct rn_conv *conv, const float *from, float *packed,
     dnnl_status_t rc;
     if (conv->own) {
         rn_winograd_pack(&conv->plan.winograd, from, packed);
+        return RN_OK;
+    }
+    if (rn_is_grouped(&conv->config)) {
+        rn_groups_pack(&conv->config, from, packed);
         return RN_OK;
     }
     if (conv->packs_to_store) {

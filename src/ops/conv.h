@@ -38,6 +38,7 @@ struct rn_conv_config {
     int n;
     struct rn_shape in, out;
     struct rn_window window;
+    int groups; /* weights are [out][in / groups][kh][kw]; 0 is 1 */
     enum rn_conv_pass pass;
     int threads;
     bool bias;

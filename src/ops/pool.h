@@ -15,6 +15,13 @@ void rn_max_pool_backward(const struct rn_pool *pool, int n, struct rn_shape in,
                           int threads, const float *dy, const float *dy2,
                           const uint8_t *where, float *dx);
 
+/** Pools of any window; the padding is not seen by the largest. x is written.
+ */
+void rn_max_pool_window(const struct rn_node *node, int n, struct rn_shape in,
+                        int threads, const float *x, float *y);
+void rn_avg_pool_window(const struct rn_node *node, int n, struct rn_shape in,
+                        int threads, const float *x, float *y);
+
 void rn_global_average(const struct rn_planes *planes, const float *x,
                        float *mean);
 void rn_global_average_backward(const struct rn_planes *planes, const float *dy,

@@ -150,29 +150,27 @@ int rn_find_conv(struct rn_plan *plan, const struct rn_conv_config *config,
     return RN_OK;
 }
 
-int rn_conv_config_of(const struct rn_plan *plan, int node,
-                      struct rn_conv_config *config, struct rn_error *err)
+void rn_conv_config_of(const struct rn_plan *plan, int node,
+                       struct rn_conv_config *config)
 {
     const struct rn_node *n = &plan->graph->nodes[node];
     const struct rn_node *in = &plan->graph->nodes[n->input[0]];
-    bool linear = n->op == RN_OP_LINEAR;
-    if (linear && (in->shape.h != 1 || in->shape.w != 1))
-        return rn_fail(err, RN_ERR_ARG,
-                       "layer '%s' needs a 1x1 input, not "
-                       "%dx%d",
-                       n->name, in->shape.h, in->shape.w);
     memset(config, 0, sizeof *config); /* padding too: compared bytewise */
     config->n = plan->options.batch;
     config->in = in->shape;
     config->out = n->shape;
-    config->window = linear ? (struct rn_window){1, 1, 1, 0} : n->window;
+    config->window = n->window;
+    config->groups = n->groups;
+    /* fc sees all pixels of its input at once. */
+    if (n->op == RN_OP_LINEAR)
+        config->window =
+            (struct rn_window)RN_WINDOW(in->shape.h, in->shape.w, 1, 0);
     config->threads = plan->options.threads;
     config->bias = n->param[RN_P_BIAS] >= 0;
     config->train = plan->options.mode == RN_MODE_TRAIN;
     config->exact = plan->options.exact != 0;
     config->winograd = plan->options.winograd;
     config->plain_input = rn_is_plain(plan->graph, n->input[0]);
-    return RN_OK;
 }
 
 bool rn_is_plain(const struct rn_graph *graph, int v)
@@ -182,7 +180,8 @@ bool rn_is_plain(const struct rn_graph *graph, int v)
         return false;
     for (size_t i = (size_t)v + 1; i < graph->n_nodes; i++) {
         const struct rn_node *n = &graph->nodes[i];
-        if ((n->input[0] == v || n->input[1] == v) && n->op != RN_OP_CONV)
+        if ((n->input[0] == v || n->input[1] == v) &&
+            (n->op != RN_OP_CONV || n->groups > 1))
             return false;
     }
     return true;

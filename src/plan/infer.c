@@ -15,6 +15,7 @@ struct chain {
 struct infer_node {
     int buffer;
     int chain; /* index of the chain this node is part of, or RN_NONE */
+    bool done; /* a ReLU that the step before includes */
 };
 
 struct inferrer {
@@ -162,12 +163,12 @@ static int infer_chain(struct inferrer *f, const struct chain *c)
     struct rn_conv *conv;
     struct rn_step *s;
     int out;
-    int rc = rn_conv_config_of(f->plan, c->conv, &config, f->err);
+    int rc;
+    rn_conv_config_of(f->plan, c->conv, &config);
     config.bias = true;
     config.sum = c->add >= 0;
     config.relu = c->relu >= 0;
-    if (!rc)
-        rc = rn_find_conv(f->plan, &config, &conv, f->err);
+    rc = rn_find_conv(f->plan, &config, &conv, f->err);
     if (!rc)
         rc = chain_output(f, c, &out);
     if (rc)
@@ -200,19 +201,26 @@ static int infer_input(struct inferrer *f, int v)
     return RN_OK;
 }
 
-/** Batch norm, ReLU or addition that no convolution could take in. */
+/** Batch norm, ReLU or addition that no convolution could take in. Batch
+ *  norm and addition take in the ReLU behind them. */
 static int infer_elementwise(struct inferrer *f, int v)
 {
     const struct rn_node *n = &f->graph->nodes[v];
     struct rn_value a = value_of(f, n->input[0]);
+    int relu = n->op == RN_OP_RELU ? RN_NONE : only_reader(f, v, RN_OP_RELU);
+    int out = rn_new_value(f->plan, v);
     if (n->op == RN_OP_BATCH_NORM) {
         a.bn = rn_new_bn(f->plan, v);
         if (a.bn < 0)
             return no_memory(f);
     }
-    f->nodes[v].buffer = rn_new_value(f->plan, v);
-    return emit_apply(f, v, a, value_of(f, n->input[1]), n->op == RN_OP_RELU,
-                      f->nodes[v].buffer);
+    f->nodes[v].buffer = out;
+    if (relu >= 0) {
+        f->nodes[relu].buffer = out;
+        f->nodes[relu].done = true;
+    }
+    return emit_apply(f, v, a, value_of(f, n->input[1]),
+                      n->op == RN_OP_RELU || relu >= 0, out);
 }
 
 static int infer_simple(struct inferrer *f, int v, enum rn_step_kind kind)
@@ -222,8 +230,10 @@ static int infer_simple(struct inferrer *f, int v, enum rn_step_kind kind)
     if (!s || out < 0)
         return no_memory(f);
     s->a = value_of(f, f->graph->nodes[v].input[0]);
+    s->b = value_of(f, f->graph->nodes[v].input[1]);
     s->out = out;
     rn_touch(f->plan, s->a.buffer);
+    rn_touch(f->plan, s->b.buffer);
     rn_touch(f->plan, out);
     return RN_OK;
 }
@@ -251,18 +261,25 @@ static int infer_chain_node(struct inferrer *f, const struct chain *c, int v)
 
 static int infer_other(struct inferrer *f, int v)
 {
-    switch (f->graph->nodes[v].op) {
-    case RN_OP_INPUT:
+    static const enum rn_step_kind kinds[RN_OP_COUNT] = {
+        [RN_OP_MAX_POOL] = RN_STEP_MAX_POOL,
+        [RN_OP_GLOBAL_AVG_POOL] = RN_STEP_AVERAGE,
+        [RN_OP_SUBSAMPLE_PAD] = RN_STEP_SUBSAMPLE_PAD,
+        [RN_OP_AVG_POOL] = RN_STEP_AVG_POOL,
+        [RN_OP_CONCAT] = RN_STEP_CONCAT,
+        [RN_OP_MULTIPLY] = RN_STEP_MULTIPLY,
+        [RN_OP_SIGMOID] = RN_STEP_ACTIVATE,
+        [RN_OP_CLIP] = RN_STEP_ACTIVATE,
+        [RN_OP_LEAKY_RELU] = RN_STEP_ACTIVATE,
+        [RN_OP_LRN] = RN_STEP_LRN,
+        [RN_OP_SOFTMAX] = RN_STEP_SOFTMAX,
+        [RN_OP_ZERO_PAD] = RN_STEP_ZERO_PAD,
+    };
+    enum rn_op op = f->graph->nodes[v].op;
+    if (op == RN_OP_INPUT)
         return infer_input(f, v);
-    case RN_OP_MAX_POOL:
-        return infer_simple(f, v, RN_STEP_MAX_POOL);
-    case RN_OP_GLOBAL_AVG_POOL:
-        return infer_simple(f, v, RN_STEP_AVERAGE);
-    case RN_OP_SUBSAMPLE_PAD:
-        return infer_simple(f, v, RN_STEP_SUBSAMPLE_PAD);
-    default:
-        return infer_elementwise(f, v);
-    }
+    /* Kind 0 is the input's. */
+    return kinds[op] ? infer_simple(f, v, kinds[op]) : infer_elementwise(f, v);
 }
 
 static int compile(struct inferrer *f)
@@ -278,7 +295,8 @@ static int compile(struct inferrer *f)
         if (f->nodes[i].chain >= 0) {
             rc = infer_chain_node(f, &f->chains[f->nodes[i].chain], (int)i);
         } else {
-            rc = infer_other(f, (int)i);
+            if (!f->nodes[i].done)
+                rc = infer_other(f, (int)i);
             mark_read(f, (int)i);
         }
     }

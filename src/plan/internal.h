@@ -75,6 +75,13 @@ enum rn_step_kind {
     RN_STEP_MAX_POOL,
     RN_STEP_AVERAGE,
     RN_STEP_SUBSAMPLE_PAD,
+    RN_STEP_AVG_POOL,
+    RN_STEP_CONCAT,
+    RN_STEP_MULTIPLY,
+    RN_STEP_ACTIVATE,
+    RN_STEP_LRN,
+    RN_STEP_SOFTMAX,
+    RN_STEP_ZERO_PAD,
     RN_STEP_LOSS,
     RN_STEP_MASK,
     RN_STEP_BN_REDUCE,
@@ -173,8 +180,8 @@ void rn_step_buffers(struct rn_step *step, int *buffers[RN_STEP_BUFFERS]);
 int rn_find_conv(struct rn_plan *plan, const struct rn_conv_config *config,
                  struct rn_conv **out, struct rn_error *err);
 /** Convolution config of a conv or linear node, all but the pass. */
-int rn_conv_config_of(const struct rn_plan *plan, int node,
-                      struct rn_conv_config *config, struct rn_error *err);
+void rn_conv_config_of(const struct rn_plan *plan, int node,
+                       struct rn_conv_config *config);
 /** Whether value v is the caller's images as they came: at most three
  *  channels, and nothing but convolutions reads them. */
 bool rn_is_plain(const struct rn_graph *graph, int v);

@@ -91,10 +91,25 @@ static int check_options(const struct rn_plan_options *o, struct rn_error *err)
     return RN_OK;
 }
 
+/** A number per class comes out, of something that is computed. */
+static int check_output(const struct rn_plan *p, struct rn_error *err)
+{
+    const struct rn_node *n = &p->graph->nodes[p->graph->output];
+    if (n->op != RN_OP_INPUT && n->shape.h == 1 && n->shape.w == 1)
+        return RN_OK;
+    return rn_fail(err, RN_ERR_ARG,
+                   "the network ends in layer '%s' (%s) of %dx%dx%d, expected "
+                   "one pixel",
+                   n->name, rn_op_name(n->op), n->shape.c, n->shape.h,
+                   n->shape.w);
+}
+
 /** Everything but the memory. */
 static int compile(struct rn_plan *p, struct rn_error *err)
 {
-    int rc = rn_check_sizes(p, err);
+    int rc = check_output(p, err);
+    if (!rc)
+        rc = rn_check_sizes(p, err);
     if (!rc)
         rc = p->options.mode == RN_MODE_TRAIN ? rn_compile_train(p, err)
                                               : rn_compile_infer(p, err);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Running a plan's steps. Nothing here allocates. */
+#include "ops/activation.h"
+#include "ops/channels.h"
 #include "ops/loss.h"
 #include "plan/internal.h"
 
@@ -137,13 +139,92 @@ static int run_max_pool(struct rn_plan *plan, struct rn_step *s,
                         struct rn_error *err)
 {
     struct rn_shape in = input_shape(plan, s);
-    struct rn_pool pool =
-        rn_pool_of(in, node_of(plan, s)->shape, node_of(plan, s)->window);
+    const struct rn_node *n = node_of(plan, s);
+    int batch = plan->options.batch, threads = plan->options.threads;
     struct rn_operand x = operand(plan, s->a);
+    float *out = rn_buffer_at(plan, s->out);
     (void)err;
-    rn_max_pool(&pool, plan->options.batch, in, plan->options.threads, &x,
-                rn_buffer_at(plan, s->out),
-                (uint8_t *)rn_buffer_at(plan, s->y));
+    if (plan->options.mode == RN_MODE_INFER) {
+        rn_max_pool_window(n, batch, in, threads, x.x, out);
+    } else {
+        struct rn_pool pool = rn_pool_of(in, n->shape, n->window);
+        rn_max_pool(&pool, batch, in, threads, &x, out,
+                    (uint8_t *)rn_buffer_at(plan, s->y));
+    }
+    return RN_OK;
+}
+
+static int run_avg_pool(struct rn_plan *plan, struct rn_step *s,
+                        struct rn_error *err)
+{
+    (void)err;
+    rn_avg_pool_window(node_of(plan, s), plan->options.batch,
+                       input_shape(plan, s), plan->options.threads,
+                       read_at(plan, s->a.buffer), rn_buffer_at(plan, s->out));
+    return RN_OK;
+}
+
+static int run_concat(struct rn_plan *plan, struct rn_step *s,
+                      struct rn_error *err)
+{
+    const struct rn_node *nodes = plan->graph->nodes;
+    const int *input = node_of(plan, s)->input;
+    (void)err;
+    rn_concat(plan->options.batch, nodes[input[0]].shape, nodes[input[1]].shape,
+              plan->options.threads, read_at(plan, s->a.buffer),
+              read_at(plan, s->b.buffer), rn_buffer_at(plan, s->out));
+    return RN_OK;
+}
+
+static int run_multiply(struct rn_plan *plan, struct rn_step *s,
+                        struct rn_error *err)
+{
+    struct rn_planes p = rn_planes_of_node(plan, s->node);
+    struct rn_shape b = plan->graph->nodes[node_of(plan, s)->input[1]].shape;
+    (void)err;
+    rn_multiply(&p, read_at(plan, s->a.buffer), read_at(plan, s->b.buffer),
+                b.h == 1 && b.w == 1, rn_buffer_at(plan, s->out));
+    return RN_OK;
+}
+
+static int run_activate(struct rn_plan *plan, struct rn_step *s,
+                        struct rn_error *err)
+{
+    (void)err;
+    rn_activate(node_of(plan, s), plan->options.batch, plan->options.threads,
+                read_at(plan, s->a.buffer), rn_buffer_at(plan, s->out));
+    return RN_OK;
+}
+
+static int run_lrn(struct rn_plan *plan, struct rn_step *s,
+                   struct rn_error *err)
+{
+    const struct rn_node *n = node_of(plan, s);
+    (void)err;
+    rn_lrn(&n->lrn, plan->options.batch, n->shape, plan->options.threads,
+           read_at(plan, s->a.buffer), rn_buffer_at(plan, s->out));
+    return RN_OK;
+}
+
+static int run_softmax(struct rn_plan *plan, struct rn_step *s,
+                       struct rn_error *err)
+{
+    struct rn_planes p = rn_planes_of_node(plan, s->node);
+    (void)err;
+    rn_softmax_channels(&p, node_of(plan, s)->shape.c,
+                        read_at(plan, s->a.buffer), rn_buffer_at(plan, s->out));
+    return RN_OK;
+}
+
+static int run_zero_pad(struct rn_plan *plan, struct rn_step *s,
+                        struct rn_error *err)
+{
+    const struct rn_node *n = node_of(plan, s);
+    (void)err;
+    rn_zero_pad(plan->options.batch, input_shape(plan, s), n->shape,
+                rn_window_top(&n->window), rn_window_left(&n->window),
+                plan->options.threads, read_at(plan, s->a.buffer),
+                rn_buffer_at(plan, s->out));
     return RN_OK;
 }
 
@@ -262,6 +343,13 @@ static const struct runner {
     [RN_STEP_MAX_POOL] = {run_max_pool, "max pool"},
     [RN_STEP_AVERAGE] = {run_average, "average pool"},
     [RN_STEP_SUBSAMPLE_PAD] = {run_subsample_pad, "subsample"},
+    [RN_STEP_AVG_POOL] = {run_avg_pool, "average pool"},
+    [RN_STEP_CONCAT] = {run_concat, "concat"},
+    [RN_STEP_MULTIPLY] = {run_multiply, "multiply"},
+    [RN_STEP_ACTIVATE] = {run_activate, "activation"},
+    [RN_STEP_LRN] = {run_lrn, "normalise across channels"},
+    [RN_STEP_SOFTMAX] = {run_softmax, "softmax"},
+    [RN_STEP_ZERO_PAD] = {run_zero_pad, "zero pad"},
     [RN_STEP_LOSS] = {run_loss, "loss"},
     [RN_STEP_MASK] = {run_mask, "backward add, relu"},
     [RN_STEP_BN_REDUCE] = {run_bn_reduce, "backward batch norm sums"},

@@ -18,7 +18,7 @@ static bool is_weights(const struct rn_param *p)
 /** Window of a weight: fc is a 1x1 convolution of a 1x1 image. */
 static struct rn_window window_of(const struct rn_param *p)
 {
-    struct rn_window w = {1, 1, 1, 0};
+    struct rn_window w = RN_WINDOW(1, 1, 1, 0);
     if (p->dims == 4) {
         w.kh = (int)p->dim[2];
         w.kw = (int)p->dim[3];

@@ -112,8 +112,7 @@ static int forward_conv(struct trainer *t, int v)
     struct rn_conv *conv;
     struct rn_step *s;
     int in, out, rc = written(t, n->input[0], &in);
-    if (!rc)
-        rc = rn_conv_config_of(t->plan, v, &config, t->err);
+    rn_conv_config_of(t->plan, v, &config);
     if (!rc)
         rc = rn_find_conv(t->plan, &config, &conv, t->err);
     if (rc)
@@ -350,12 +349,11 @@ static int backward_conv_weights(struct trainer *t, int v, int dz)
     const struct rn_node *n = node_at(t, v);
     struct rn_conv_config config;
     struct rn_step *s;
-    int in = t->nodes[n->input[0]].value.buffer;
-    int rc = rn_conv_config_of(t->plan, v, &config, t->err);
+    int in = t->nodes[n->input[0]].value.buffer, rc;
     struct rn_conv *conv;
+    rn_conv_config_of(t->plan, v, &config);
     config.pass = RN_CONV_BACKWARD_WEIGHTS;
-    if (!rc)
-        rc = rn_find_conv(t->plan, &config, &conv, t->err);
+    rc = rn_find_conv(t->plan, &config, &conv, t->err);
     if (rc)
         return rc;
     s = rn_new_step(t->plan, RN_STEP_CONV_BACKWARD_WEIGHTS, v);
@@ -378,11 +376,11 @@ static int backward_conv_data(struct trainer *t, int v, int dz)
     struct rn_conv_config config;
     struct rn_conv *conv;
     struct rn_step *s;
-    int out, rc = rn_conv_config_of(t->plan, v, &config, t->err);
+    int out, rc;
+    rn_conv_config_of(t->plan, v, &config);
     config.pass = RN_CONV_BACKWARD_DATA;
     config.bias = false;
-    if (!rc)
-        rc = rn_find_conv(t->plan, &config, &conv, t->err);
+    rc = rn_find_conv(t->plan, &config, &conv, t->err);
     if (rc)
         return rc;
     s = rn_new_step(t->plan, RN_STEP_CONV_BACKWARD_DATA, v);
@@ -599,9 +597,40 @@ static bool has_gradient(const struct trainer *t, int v)
     return t->nodes[at].grads > 0 && !t->nodes[v].done;
 }
 
+/** What about a node is for inference alone, or NULL. */
+static const char *untrainable(const struct trainer *t, const struct rn_node *n)
+{
+    if (!rules[n->op].forward)
+        return "its operation";
+    if (n->op == RN_OP_CONV && n->groups > 1)
+        return "its groups";
+    if ((n->op == RN_OP_CONV || n->op == RN_OP_MAX_POOL) &&
+        !rn_window_regular(&n->window))
+        return "its window";
+    if (n->op == RN_OP_LINEAR && t->graph->nodes[n->input[0]].shape.h *
+                                         t->graph->nodes[n->input[0]].shape.w >
+                                     1)
+        return "its input of several pixels";
+    return NULL;
+}
+
+static int check_trainable(struct trainer *t)
+{
+    for (size_t i = 0; i < t->graph->n_nodes; i++) {
+        const struct rn_node *n = node_at(t, (int)i);
+        const char *what = untrainable(t, n);
+        if (what)
+            return rn_fail(t->err, RN_ERR_ARG,
+                           "this network cannot be trained here: layer '%s' "
+                           "(%s) has no backward pass for %s",
+                           n->name, rn_op_name(n->op), what);
+    }
+    return RN_OK;
+}
+
 static int compile(struct trainer *t)
 {
-    int rc = RN_OK;
+    int rc = check_trainable(t);
     for (size_t i = 0; !rc && i < t->graph->n_nodes; i++) {
         t->nodes[i].fused = t->nodes[i].bn = RN_NONE;
         if (!t->nodes[i].done)

@@ -62,7 +62,7 @@ static void problem_open(struct problem *p, const struct conv_case *c)
     memset(p, 0, sizeof *p);
     p->c = c;
     p->in = (struct rn_shape){c->ic, c->h, c->w};
-    p->window = (struct rn_window){c->k, c->k, c->stride, c->pad};
+    p->window = (struct rn_window)RN_WINDOW(c->k, c->k, c->stride, c->pad);
     p->out = window_output(p->in, c->oc, p->window);
     p->ref = ref_window_of(n, p->in, p->out, p->window);
     p->x = filled(ref_inputs(&p->ref), stream, 1);
@@ -573,7 +573,7 @@ static void winograd_is_among_them(void **state)
         const struct conv_case *c = p.c;
         struct run r = {.p = &p, .v = &variants[0], .threads = 1};
         p.in = (struct rn_shape){c->ic, c->h, c->w};
-        p.window = (struct rn_window){c->k, c->k, c->stride, c->pad};
+        p.window = (struct rn_window)RN_WINDOW(c->k, c->k, c->stride, c->pad);
         p.out = window_output(p.in, c->oc, p.window);
         found += has_winograd(r);
         r.exact = true;

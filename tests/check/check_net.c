@@ -585,8 +585,10 @@ static int check_graph(const char *name, struct rn_graph *g, int n,
 
 /* ----------------------------------------------------------------- graphs */
 
-static const struct rn_window w3 = {3, 3, 1, 1}, w3s2 = {3, 3, 2, 1},
-                              w1 = {1, 1, 1, 0}, w1s2 = {1, 1, 2, 0};
+static const struct rn_window w3 = RN_WINDOW(3, 3, 1, 1),
+                              w3s2 = RN_WINDOW(3, 3, 2, 1),
+                              w1 = RN_WINDOW(1, 1, 1, 0),
+                              w1s2 = RN_WINDOW(1, 1, 2, 0);
 
 /** Short for graphs by hand; every node gets a name of its own. */
 struct maker {
@@ -793,7 +795,7 @@ static void pool_on_pending(struct maker *m)
 {
     int x = max_pool(m, cbr(m, input(m, 3, 11, 9), 8, w3), w3s2);
     int y = bn(m, conv(m, x, 8, w3, false));
-    head(m, max_pool(m, y, (struct rn_window){2, 2, 2, 0}), 5);
+    head(m, max_pool(m, y, (struct rn_window)RN_WINDOW(2, 2, 2, 0)), 5);
 }
 
 static void pool_with_two_readers(struct maker *m)

@@ -126,7 +126,7 @@ static struct rn_shape input_of(const struct conv_case *c)
 
 static struct rn_window window_of(const struct conv_case *c)
 {
-    return (struct rn_window){c->k, c->k, c->stride, c->pad};
+    return (struct rn_window)RN_WINDOW(c->k, c->k, c->stride, c->pad);
 }
 
 static struct rn_shape output_of(const struct conv_case *c)
@@ -893,7 +893,7 @@ static int check_subsample_before(const struct conv_case *c, uint64_t stream,
                                   int before)
 {
     struct rn_shape in = input_of(c);
-    struct rn_window w = {1, 1, c->stride, 0};
+    struct rn_window w = RN_WINDOW(1, 1, c->stride, 0);
     struct rn_shape out = window_output(in, c->oc, w);
     struct ref_window ref = ref_window_of(c->n, in, out, w);
     struct values x, dy;
@@ -1008,7 +1008,8 @@ static void not_a_number_shows(void **state)
     struct values x = new_values(1, s, 5, 0);
     size_t at = (5 * (size_t)rn_block()) + 2; /* pixel 5 of channel 2 */
     struct rn_planes planes = rn_planes_of(1, s, 1);
-    struct rn_pool pool = rn_pool_of(s, one, (struct rn_window){4, 4, 1, 0});
+    struct rn_pool pool =
+        rn_pool_of(s, one, (struct rn_window)RN_WINDOW(4, 4, 1, 0));
     struct guarded y = guarded_floats(blocked_floats(1, s));
     const int32_t label = 1;
     struct rn_operand none = {0}, operand_x = {.x = x.blocked};

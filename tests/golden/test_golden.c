@@ -200,7 +200,7 @@ static double number(const struct golden *g, const char *key)
 /* As in bench/nets.py: ImageNet's stem, two stages of two bottlenecks. */
 static void build_bottleneck14(struct rn_graph *g, const struct rn_net_spec *s)
 {
-    static const struct rn_window pool = {3, 3, 2, 1};
+    static const struct rn_window pool = RN_WINDOW(3, 3, 2, 1);
     int x = rn_graph_input(g, s->input);
 
     x = rn_conv_bn_relu(g, x, "", 1, 64, 7, 2, "relu");

@@ -10,6 +10,7 @@
 #include "graph/graph.h"
 
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -52,11 +53,16 @@ static const struct window_case {
     struct rn_window window;
     int out_h, out_w;
 } windows[] = {
-    {224, 224, {7, 7, 2, 3}, 112, 112}, {112, 112, {3, 3, 2, 1}, 56, 56},
-    {56, 56, {1, 1, 2, 0}, 28, 28},     {7, 9, {3, 3, 1, 1}, 7, 9},
-    {9, 13, {3, 3, 2, 1}, 5, 7},        {1, 1, {3, 3, 2, 1}, 1, 1},
-    {5, 4, {2, 4, 1, 0}, 4, 1},         {5, 5, {3, 3, 3, 0}, 1, 1},
-    {2, 2, {3, 3, 100, 1}, 1, 1},       {8, 8, {1, 3, 2, 0}, 4, 3},
+    {224, 224, RN_WINDOW(7, 7, 2, 3), 112, 112},
+    {112, 112, RN_WINDOW(3, 3, 2, 1), 56, 56},
+    {56, 56, RN_WINDOW(1, 1, 2, 0), 28, 28},
+    {7, 9, RN_WINDOW(3, 3, 1, 1), 7, 9},
+    {9, 13, RN_WINDOW(3, 3, 2, 1), 5, 7},
+    {1, 1, RN_WINDOW(3, 3, 2, 1), 1, 1},
+    {5, 4, RN_WINDOW(2, 4, 1, 0), 4, 1},
+    {5, 5, RN_WINDOW(3, 3, 3, 0), 1, 1},
+    {2, 2, RN_WINDOW(3, 3, 100, 1), 1, 1},
+    {8, 8, RN_WINDOW(1, 3, 2, 0), 4, 3},
 };
 
 /* The same rule for convolution and pooling, rounded down. */
@@ -111,7 +117,7 @@ static void a_network_is_described(void **state)
     static const char *const params[] = {
         "c.weight",       "c.bias",        "n.weight", "n.bias",
         "n.running_mean", "n.running_var", "f.weight", "f.bias"};
-    const struct rn_window window = {3, 3, 1, 1};
+    const struct rn_window window = RN_WINDOW(3, 3, 1, 1);
     struct rn_graph *g = with_input(3, 8, 6);
     int x = rn_graph_conv(g, 0, "c", 4, window, true), y;
 
@@ -168,11 +174,184 @@ static void a_network_is_described(void **state)
     rn_graph_destroy(g);
 }
 
+/* Flattened in the order of channels, rows, columns. */
+static void fc_reads_all_pixels(void **state)
+{
+    struct rn_graph *g = with_input(3, 4, 5);
+
+    (void)state;
+    expect_shape(g, rn_graph_linear(g, 0, "fc", 10), 10, 1, 1);
+    assert_int_equal(g->params[0].dim[1], 60);
+    assert_int_equal(g->nodes[1].macs, 600);
+    rn_graph_destroy(g);
+}
+
+static void groups_share_channels_out(void **state)
+{
+    const struct rn_window three = RN_WINDOW(3, 3, 1, 1);
+    struct rn_graph *g = with_input(12, 4, 4);
+
+    (void)state;
+    expect_shape(g, rn_graph_conv_groups(g, 0, "c", 8, three, 4, false), 8, 4,
+                 4);
+    assert_int_equal(g->params[0].dim[0], 8);
+    assert_int_equal(g->params[0].dim[1], 3);
+    assert_int_equal(g->nodes[1].macs, 8 * 3 * 9 * 16);
+    expect_error(g, rn_graph_conv_groups(g, 0, "d", 9, three, 4, false),
+                 "'d' has 12 to 9 channels in 4 groups");
+    g = with_input(12, 4, 4);
+    expect_error(g, rn_graph_conv_groups(g, 0, "e", 10, three, 5, false),
+                 "in 5 groups");
+    g = with_input(12, 4, 4);
+    expect_error(g, rn_graph_conv_groups(g, 0, "f", 12, three, 0, false),
+                 "in 0 groups");
+}
+
+/* What PyTorch makes of them. */
+static const struct pool_case {
+    int h, w;
+    struct rn_pool_options options;
+    int out_h, out_w;
+} pool_cases[] = {
+    {112, 112, {RN_WINDOW(3, 3, 2, 0), true, false}, 56, 56},
+    {112, 111, {RN_WINDOW(3, 3, 2, 0), false, false}, 55, 55},
+    {7, 6, {RN_WINDOW(2, 2, 2, 0), true, false}, 4, 3},
+    /* The last window would begin behind the input: it is left out. */
+    {4, 4, {RN_WINDOW(2, 2, 3, 1), true, false}, 2, 2},
+    {6, 6, {RN_WINDOW(1, 1, 4, 0), true, false}, 2, 2},
+    {9,
+     9,
+     {{.kh = 3, .kw = 2, .stride = 2, .stride_w = 3}, false, false},
+     4,
+     3},
+    {9,
+     9,
+     {{.kh = 3, .kw = 3, .stride = 1, .dilate_h = 1}, false, false},
+     5,
+     7},
+    {9, 9, {{.kh = 2, .kw = 2, .stride = 2, .bottom = 1}, false, false}, 5, 4},
+};
+
+static void pools_end_where_others_do(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(pool_cases); i++) {
+        const struct pool_case *c = &pool_cases[i];
+        struct rn_graph *g = with_input(3, c->h, c->w);
+
+        expect_shape(g, rn_graph_max_pool_with(g, 0, "m", &c->options), 3,
+                     c->out_h, c->out_w);
+        expect_shape(g, rn_graph_avg_pool(g, 0, "a", &c->options), 3, c->out_h,
+                     c->out_w);
+        rn_graph_destroy(g);
+    }
+}
+
+/* A window says a thing in one way only: kernels look for regular ones. */
+static void windows_have_one_form(void **state)
+{
+    const struct rn_window same = {.kh = 3,
+                                   .kw = 3,
+                                   .stride = 2,
+                                   .stride_w = 2,
+                                   .top = 1,
+                                   .left = 1,
+                                   .bottom = 1,
+                                   .right = 1};
+    const struct rn_window odd = {
+        .kh = 3, .kw = 3, .stride = 2, .pad = 1, .left = 1, .right = 2};
+    struct rn_graph *g = with_input(4, 9, 9);
+    const struct rn_window *w;
+
+    (void)state;
+    rn_graph_conv(g, 0, "same", 4, same, false);
+    rn_graph_conv(g, 0, "odd", 4, odd, false);
+    w = &g->nodes[1].window;
+    assert_true(rn_window_regular(w));
+    assert_int_equal(w->pad, 1);
+    w = &g->nodes[2].window;
+    assert_false(rn_window_regular(w));
+    assert_int_equal(rn_window_top(w), 1);
+    assert_int_equal(rn_window_left(w), 2);
+    rn_graph_destroy(g);
+}
+
+static void others_shapes(void **state)
+{
+    struct rn_graph *g = with_input(6, 8, 6);
+    int one;
+
+    (void)state;
+    expect_shape(g, rn_graph_zero_pad(g, 0, "pad", 1, 2, 3, 4), 6, 12, 12);
+    expect_shape(g, rn_graph_concat(g, 0, 0, "cat"), 12, 8, 6);
+    one = rn_graph_global_avg_pool(g, 0, "one");
+    expect_shape(g, rn_graph_multiply(g, one, 0, "mul"), 6, 8, 6);
+    assert_int_equal(g->nodes[g->output].input[0], 0);
+    assert_int_equal(g->nodes[g->output].input[1], one);
+    expect_shape(g, rn_graph_sigmoid(g, 0, "s"), 6, 8, 6);
+    expect_shape(g, rn_graph_clip(g, 0, "c", 0, 6), 6, 8, 6);
+    expect_shape(g, rn_graph_leaky_relu(g, 0, "l", 0.1f), 6, 8, 6);
+    expect_shape(g, rn_graph_lrn(g, 0, "n", (struct rn_lrn){5, 1, 0.75f, 1}), 6,
+                 8, 6);
+    expect_shape(g, rn_graph_softmax(g, 0, "x"), 6, 8, 6);
+    assert_int_equal(g->n_params, 0);
+    expect_error(g, rn_graph_concat(g, 0, one, "bad"), "joins the channels");
+    g = with_input(6, 8, 6);
+    one = rn_graph_linear(g, 0, "fc", 5);
+    expect_error(g, rn_graph_multiply(g, 0, one, "bad"),
+                 "'bad' multiplies 'input' of 6x8x6 by 'fc' of 5x1x1");
+    g = with_input(6, 8, 6);
+    expect_error(g, rn_graph_clip(g, 0, "bad", 1, 0), "clips to 1..0");
+    g = with_input(6, 8, 6);
+    expect_error(g, rn_graph_clip(g, 0, "bad", NAN, 0), "clips to");
+    g = with_input(6, 8, 6);
+    expect_error(g, rn_graph_leaky_relu(g, 0, "bad", INFINITY), "slope");
+    g = with_input(6, 8, 6);
+    expect_error(g, rn_graph_lrn(g, 0, "bad", (struct rn_lrn){4, 1, 1, 1}),
+                 "over 4 channels");
+    g = with_input(6, 8, 6);
+    expect_error(g, rn_graph_lrn(g, 0, "bad", (struct rn_lrn){5, -1, 1, 1}),
+                 "alpha -1");
+    g = with_input(6, 8, 6);
+    expect_error(g, rn_graph_zero_pad(g, 0, "bad", -1, 0, 0, 0), "'bad' has");
+    g = with_input(6, 8, 6);
+    expect_error(g, rn_graph_concat_all(g, NULL, 0, "bad"), "no values");
+    g = with_input(INT_MAX, 1, 1);
+    expect_error(g, rn_graph_concat(g, 0, 0, "big"), "'big' would make");
+}
+
+static void windows_beyond_the_input_are_refused(void **state)
+{
+    static const struct rn_window bad[] = {
+        {.kh = 3, .kw = 3, .stride = 1, .dilate_h = 65536},
+        {.kh = 3, .kw = 3, .stride = 1, .dilate_w = -1},
+        {.kh = 3, .kw = 3, .stride = 1, .top = -1},
+        {.kh = 3, .kw = 3, .stride = 1, .right = 65536},
+        {.kh = 3, .kw = 3, .stride = 1, .stride_w = -2},
+        {.kh = INT_MAX, .kw = 3, .stride = 1, .dilate_h = 65535},
+        {.kh = 3, .kw = 3, .stride = 1, .dilate_h = 4},
+        /* Taps on either side of the picture, or all behind it. */
+        {.kh = 2, .kw = 1, .stride = 1, .pad = 8, .dilate_h = 8},
+        {.kh = 2, .kw = 2, .stride = 1, .bottom = 2},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        struct rn_pool_options o = {bad[i], false, false};
+        struct rn_graph *g = with_input(3, 8, 8);
+
+        expect_error(g, rn_graph_avg_pool(g, 0, "p", &o), "'p' has a window");
+    }
+}
+
 static void impossible_shapes_are_refused(void **state)
 {
-    const struct rn_window five = {5, 5, 1, 0}, three = {3, 3, 1, 1};
-    const struct rn_window no_stride = {3, 3, 0, 1}, blind = {2, 2, 1, 2};
-    const struct rn_window negative = {3, 3, 1, -1}, empty = {0, 3, 1, 1};
+    const struct rn_window five = RN_WINDOW(5, 5, 1, 0),
+                           three = RN_WINDOW(3, 3, 1, 1);
+    const struct rn_window no_stride = RN_WINDOW(3, 3, 0, 1),
+                           blind = RN_WINDOW(2, 2, 1, 2);
+    const struct rn_window negative = RN_WINDOW(3, 3, 1, -1),
+                           empty = RN_WINDOW(0, 3, 1, 1);
     struct rn_graph *g;
 
     (void)state;
@@ -192,8 +371,6 @@ static void impossible_shapes_are_refused(void **state)
     expect_error(g, rn_graph_conv(g, 0, "c", 4, empty, false), "of 0x3");
     g = with_input(3, 8, 8);
     expect_error(g, rn_graph_max_pool(g, 0, "m", blind), "see no pixel");
-    g = with_input(3, 8, 8);
-    expect_error(g, rn_graph_linear(g, 0, "fc", 10), "'fc' reads 3x8x8");
     g = with_input(3, 1, 1);
     expect_error(g, rn_graph_linear(g, 0, "fc", -1), "'fc' has -1 outputs");
     g = with_input(8, 8, 8);
@@ -219,8 +396,8 @@ static void impossible_shapes_are_refused(void **state)
 
 static void overflows_are_refused(void **state)
 {
-    const struct rn_window three = {3, 3, 1, 1};
-    const struct rn_window padded = {1, 1, 1, INT_MAX};
+    const struct rn_window three = RN_WINDOW(3, 3, 1, 1);
+    const struct rn_window padded = RN_WINDOW(1, 1, 1, INT_MAX);
     struct rn_graph *g;
 
     (void)state;
@@ -244,7 +421,7 @@ static void overflows_are_refused(void **state)
 
 static void the_first_failure_stays(void **state)
 {
-    const struct rn_window three = {3, 3, 1, 1};
+    const struct rn_window three = RN_WINDOW(3, 3, 1, 1);
     struct rn_graph *g = with_input(3, 8, 8);
     int x = rn_graph_conv(g, 0, "bad", 0, three, false);
 
@@ -299,6 +476,12 @@ int main(void)
         cmocka_unit_test(windows_round_down),
         cmocka_unit_test(subsampling_rounds_up),
         cmocka_unit_test(a_network_is_described),
+        cmocka_unit_test(fc_reads_all_pixels),
+        cmocka_unit_test(groups_share_channels_out),
+        cmocka_unit_test(pools_end_where_others_do),
+        cmocka_unit_test(windows_have_one_form),
+        cmocka_unit_test(others_shapes),
+        cmocka_unit_test(windows_beyond_the_input_are_refused),
         cmocka_unit_test(impossible_shapes_are_refused),
         cmocka_unit_test(overflows_are_refused),
         cmocka_unit_test(the_first_failure_stays),

@@ -436,7 +436,7 @@ static void padding_stays_zero(void **state)
 /** No convolution: what allocates here would be ours. */
 static struct rn_graph *graph_without_convolutions(void)
 {
-    static const struct rn_window w = {3, 3, 2, 1};
+    static const struct rn_window w = RN_WINDOW(3, 3, 2, 1);
     struct rn_graph *g = rn_graph_create();
     int x, y;
     assert_non_null(g);

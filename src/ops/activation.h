@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What networks of others put behind a layer, besides ReLU. Padding stays
+ * zero. */
+#ifndef RN_OPS_ACTIVATION_H
+#define RN_OPS_ACTIVATION_H
+
+#include "ops/elementwise.h"
+
+/** Sigmoid, clip or leaky ReLU, as the node says; y may be x. */
+void rn_activate(const struct rn_node *node, int n, int threads, const float *x,
+                 float *y);
+
+/** y = a * b; with `per_channel` b has one pixel. */
+void rn_multiply(const struct rn_planes *planes, const float *a, const float *b,
+                 bool per_channel, float *y);
+
+/** Over the channels of each pixel. */
+void rn_softmax_channels(const struct rn_planes *planes, int channels,
+                         const float *x, float *y);
+
+#endif

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "ops/channels.h"
+
+#include "ops/conv.h"
+
+#include <math.h>
+#include <string.h>
+
+/** Copy `size` channels of every pixel from channel `from` of one block to
+ *  channel `to` of another. */
+static void copy_lanes(const float *src, size_t from, float *dst, size_t to,
+                       size_t size, size_t hw, size_t block)
+{
+    if (size == block) {
+        memcpy(dst, src, hw * block * sizeof *dst);
+        return;
+    }
+    for (size_t i = 0; i < hw; i++)
+        memcpy(dst + i * block + to, src + i * block + from,
+               size * sizeof *dst);
+}
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/** Channels first..end-1 of one output block, of an image `src` whose channel
+ *  c is the output's channel c + shift. */
+static void copy_range(const float *src, size_t shift, size_t first, size_t end,
+                       size_t hw, size_t block, float *dst)
+{
+    while (first < end) {
+        size_t c = first - shift, from = c % block, to = first % block;
+        size_t size = least(end - first, block - from);
+        copy_lanes(src + c / block * hw * block, from, dst, to, size, hw,
+                   block);
+        first += size;
+    }
+}
+
+void rn_concat(int n, struct rn_shape a, struct rn_shape b, int threads,
+               const float *from_a, const float *from_b, float *y)
+{
+    struct rn_shape out = {a.c + b.c, a.h, a.w};
+    struct rn_planes pa = rn_planes_of(n, a, threads);
+    struct rn_planes pb = rn_planes_of(n, b, threads);
+    struct rn_planes to = rn_planes_of(n, out, threads);
+    size_t block = (size_t)to.block, size = to.hw * block;
+    size_t middle = (size_t)a.c, all = (size_t)out.c;
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (size_t i = 0; i < to.n * to.blocks; i++) {
+        size_t image = i / to.blocks, first = i % to.blocks * block;
+        size_t end = least(first + block, all);
+        float *dst = y + i * size;
+        if (end - first < block)
+            memset(dst, 0, size * sizeof *dst);
+        copy_range(from_a + image * pa.blocks * size, 0, first,
+                   least(end, middle), to.hw, block, dst);
+        copy_range(from_b + image * pb.blocks * size, middle,
+                   first > middle ? first : middle, end, to.hw, block, dst);
+    }
+}
+
+/** v^-beta; the beta of all networks known without powf(), at a fifth of the
+ *  time. */
+static float inverse_power(float v, float beta)
+{
+    if (beta == 0.75f)
+        return 1 / (sqrtf(v) * sqrtf(sqrtf(v)));
+    return powf(v, -beta);
+}
+
+/** One pixel, whose channel blocks lie `stride` floats apart. */
+static void lrn_pixel(const struct rn_lrn *lrn, size_t channels, size_t block,
+                      size_t stride, const float *x, float *y)
+{
+    size_t side = (size_t)lrn->size / 2; /* the size is odd */
+    float scale = lrn->alpha / (float)lrn->size;
+    for (size_t c = 0; c < channels; c++) {
+        size_t end = least(c + side + 1, channels);
+        float sum = 0;
+        for (size_t k = c > side ? c - side : 0; k < end; k++) {
+            float v = x[k / block * stride + k % block];
+            sum += v * v;
+        }
+        y[c / block * stride + c % block] =
+            x[c / block * stride + c % block] *
+            inverse_power(lrn->k + scale * sum, lrn->beta);
+    }
+    for (size_t c = channels; c % block; c++)
+        y[c / block * stride + c % block] = 0;
+}
+
+void rn_lrn(const struct rn_lrn *lrn, int n, struct rn_shape shape, int threads,
+            const float *x, float *y)
+{
+    struct rn_planes p = rn_planes_of(n, shape, threads);
+    size_t b = (size_t)p.block, stride = p.hw * b;
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (size_t i = 0; i < p.n * p.hw; i++) {
+        size_t at = i / p.hw * p.blocks * stride + i % p.hw * b;
+        lrn_pixel(lrn, (size_t)shape.c, b, stride, x + at, y + at);
+    }
+}
+
+void rn_zero_pad(int n, struct rn_shape in, struct rn_shape out, int top,
+                 int left, int threads, const float *x, float *y)
+{
+    struct rn_planes from = rn_planes_of(n, in, threads);
+    struct rn_planes to = rn_planes_of(n, out, threads);
+    size_t b = (size_t)to.block, row = (size_t)in.w * b;
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (size_t i = 0; i < to.n * to.blocks; i++) {
+        const float *src = x + i * from.hw * b;
+        float *dst = y + i * to.hw * b;
+        memset(dst, 0, to.hw * b * sizeof *dst);
+        dst += ((size_t)top * (size_t)out.w + (size_t)left) * b;
+        for (int r = 0; r < in.h; r++, src += row, dst += (size_t)out.w * b)
+            memcpy(dst, src, row * sizeof *dst);
+    }
+}

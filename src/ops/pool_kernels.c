@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "ops/pool_kernels.h"
+
+#include "ops/vector.h"
+
+#include <stddef.h>
+
+/** Taps begin..end-1 of a window are on pixels, the first of them on pixel
+ *  `first`; `counted` taps are on pixels or padding. */
+struct taps {
+    int begin, end, first, counted;
+};
+
+INLINE struct taps taps_of(const struct rn_pool_axis *a, int window)
+{
+    int start = window * a->stride - a->before;
+    struct taps t = {0, a->taps, 0, a->taps};
+
+    if (start < 0)
+        t.begin = (-start + a->step - 1) / a->step;
+    while (t.end > t.begin && start + (t.end - 1) * a->step >= a->size)
+        t.end--;
+    while (start + (t.counted - 1) * a->step >= a->size + a->after)
+        t.counted--;
+    t.first = start + t.begin * a->step;
+    return t;
+}
+
+INLINE vec larger(vec a, vec b)
+{
+    /* NaN wins, stays, and so shows. */
+    veci take = (b > a) | (b != b);
+
+    return (vec)(((veci)b & take) | ((veci)a & ~take));
+}
+
+/** Largest, or sum, of a window's pixels. */
+INLINE vec gather(const struct rn_pool_plane *p, const float *x, struct taps ty,
+                  struct taps tx, bool sum)
+{
+    vec v = sum ? fill(0) : fill(-__builtin_inff());
+    size_t row = (size_t)p->y.step * (size_t)p->x.size * B;
+    size_t column = (size_t)p->x.step * B;
+    const float *from =
+        x + ((size_t)ty.first * (size_t)p->x.size + (size_t)tx.first) * B;
+
+    for (int ky = ty.begin; ky < ty.end; ky++, from += row) {
+        const float *at = from;
+
+        for (int kx = tx.begin; kx < tx.end; kx++, at += column)
+            v = sum ? v + load(at) : larger(v, load(at));
+    }
+    return v;
+}
+
+INLINE float counted(const struct rn_pool_plane *p, struct taps ty,
+                     struct taps tx)
+{
+    if (p->count_padding)
+        return (float)ty.counted * (float)tx.counted;
+    return (float)(ty.end - ty.begin) * (float)(tx.end - tx.begin);
+}
+
+INLINE void pool(const struct rn_pool_plane *p, const float *x, float *y,
+                 bool sum)
+{
+    for (int oy = 0; oy < p->y.windows; oy++) {
+        struct taps ty = taps_of(&p->y, oy);
+
+        for (int ox = 0; ox < p->x.windows; ox++, y += B) {
+            struct taps tx = taps_of(&p->x, ox);
+            vec v = gather(p, x, ty, tx, sum);
+
+            if (sum)
+                v /= fill(counted(p, ty, tx));
+            store(y, v);
+        }
+    }
+}
+
+static void largest(const struct rn_pool_plane *p, const float *x, float *y)
+{
+    pool(p, x, y, false);
+}
+
+static void mean(const struct rn_pool_plane *p, const float *x, float *y)
+{
+    pool(p, x, y, true);
+}
+
+extern const struct rn_pool_kernels RN_POOL_KERNELS_NAME;
+const struct rn_pool_kernels RN_POOL_KERNELS_NAME = {.largest = largest,
+                                                     .mean = mean};

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * Pools of any window over one plane: `hw` pixels of one block of channels of
+ * one image, [hw][B]. Compiled once per instruction set, as kernels.h.
+ */
+#ifndef RN_OPS_POOL_KERNELS_H
+#define RN_OPS_POOL_KERNELS_H
+
+#include <stdbool.h>
+
+/** One direction. Window o has taps at o * stride - before + k * step; taps
+ *  outside 0..size-1 are padding up to size + after, and nothing beyond. */
+struct rn_pool_axis {
+    int size, windows, taps, stride, step, before, after;
+};
+
+struct rn_pool_plane {
+    struct rn_pool_axis y, x;
+    bool count_padding; /* the mean is over padding's zeros, too */
+};
+
+struct rn_pool_kernels {
+    void (*largest)(const struct rn_pool_plane *p, const float *x, float *y);
+    void (*mean)(const struct rn_pool_plane *p, const float *x, float *y);
+};
+
+/** For rn_isa(). */
+const struct rn_pool_kernels *rn_pool_kernels_get(void);
+
+#endif

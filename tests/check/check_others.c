@@ -1,0 +1,798 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * What networks of others have besides ours: inference plans against an
+ * interpreter that goes through the graph node by node, in double, over plain
+ * arrays, by each operation's definition. Every graph ends in a classifier
+ * that sees all pixels of its input, so that a value in the wrong place shows.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "core/memory.h"
+#include "core/random.h"
+#include "ops/conv.h"
+#include "plan/internal.h"
+#include "support.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Of logits: relative to the largest. */
+#define TOL          1e-5
+#define WINOGRAD_TOL 2e-3
+
+enum { CLASSES = 5 };
+
+/* ------------------------------------------------------------ interpreter */
+
+struct interpreter {
+    const struct rn_graph *g;
+    int n;
+    double **value;
+};
+
+static size_t size_of(const struct interpreter *t, int v)
+{
+    struct rn_shape s = t->g->nodes[v].shape;
+    return (size_t)t->n * (size_t)s.c * (size_t)s.h * (size_t)s.w;
+}
+
+/** Value v at a pixel of a channel; `outside` beyond the edge. */
+static double at(const struct interpreter *t, int v, int n, int c, int y, int x,
+                 double outside)
+{
+    struct rn_shape s = t->g->nodes[v].shape;
+    if (y < 0 || y >= s.h || x < 0 || x >= s.w)
+        return outside;
+    return t->value[v][((n * s.c + c) * s.h + y) * s.w + x];
+}
+
+static double weight(const struct interpreter *t, const struct rn_node *node,
+                     int place, int i)
+{
+    int p = node->param[place];
+    return p < 0 ? 0 : (double)t->g->params[p].data[i];
+}
+
+/** Where tap (ky, kx) of an output's window lies. */
+static int tap_y(const struct rn_window *w, int y, int ky)
+{
+    return y * w->stride - w->pad - w->top + ky * (w->dilate_h + 1);
+}
+
+static int tap_x(const struct rn_window *w, int x, int kx)
+{
+    int stride = w->stride_w ? w->stride_w : w->stride;
+    return x * stride - w->pad - w->left + kx * (w->dilate_w + 1);
+}
+
+typedef double rule(const struct interpreter *t, const struct rn_node *node,
+                    int n, int c, int y, int x);
+
+static double conv_at(const struct interpreter *t, const struct rn_node *node,
+                      int n, int c, int y, int x)
+{
+    const struct rn_window *w = &node->window;
+    int in = node->input[0];
+    int ins = t->g->nodes[in].shape.c / node->groups;
+    int group = c / (node->shape.c / node->groups);
+    double sum = weight(t, node, RN_P_BIAS, c);
+    for (int i = 0; i < ins; i++)
+        for (int ky = 0; ky < w->kh; ky++)
+            for (int kx = 0; kx < w->kw; kx++)
+                sum += weight(t, node, RN_P_WEIGHT,
+                              ((c * ins + i) * w->kh + ky) * w->kw + kx) *
+                       at(t, in, n, group * ins + i, tap_y(w, y, ky),
+                          tap_x(w, x, kx), 0);
+    return sum;
+}
+
+static double linear_at(const struct interpreter *t, const struct rn_node *node,
+                        int n, int c, int y, int x)
+{
+    size_t ins = size_of(t, node->input[0]) / (size_t)t->n;
+    const double *from = t->value[node->input[0]] + (size_t)n * ins;
+    double sum = weight(t, node, RN_P_BIAS, c);
+    (void)y, (void)x;
+    for (size_t i = 0; i < ins; i++)
+        sum += from[i] * weight(t, node, RN_P_WEIGHT, c * (int)ins + (int)i);
+    return sum;
+}
+
+static double bn_at(const struct interpreter *t, const struct rn_node *node,
+                    int n, int c, int y, int x)
+{
+    double v = at(t, node->input[0], n, c, y, x, 0);
+    return (v - weight(t, node, RN_P_MEAN, c)) /
+               sqrt(weight(t, node, RN_P_VAR, c) + (double)node->eps) *
+               weight(t, node, RN_P_WEIGHT, c) +
+           weight(t, node, RN_P_BIAS, c);
+}
+
+static double max_pool_at(const struct interpreter *t,
+                          const struct rn_node *node, int n, int c, int y,
+                          int x)
+{
+    double best = -INFINITY;
+    for (int ky = 0; ky < node->window.kh; ky++)
+        for (int kx = 0; kx < node->window.kw; kx++)
+            best = fmax(best,
+                        at(t, node->input[0], n, c, tap_y(&node->window, y, ky),
+                           tap_x(&node->window, x, kx), -INFINITY));
+    return best;
+}
+
+/** Whether the mean over a window is also over this place. */
+static bool counts(const struct rn_node *node, struct rn_shape s, int y, int x)
+{
+    const struct rn_window *w = &node->window;
+    if (node->count_padding)
+        return y < s.h + w->pad + w->bottom && x < s.w + w->pad + w->right;
+    return y >= 0 && y < s.h && x >= 0 && x < s.w;
+}
+
+static double avg_pool_at(const struct interpreter *t,
+                          const struct rn_node *node, int n, int c, int y,
+                          int x)
+{
+    struct rn_shape s = t->g->nodes[node->input[0]].shape;
+    double sum = 0, count = 0;
+    for (int ky = 0; ky < node->window.kh; ky++)
+        for (int kx = 0; kx < node->window.kw; kx++) {
+            int iy = tap_y(&node->window, y, ky);
+            int ix = tap_x(&node->window, x, kx);
+            sum += at(t, node->input[0], n, c, iy, ix, 0);
+            count += counts(node, s, iy, ix);
+        }
+    return sum / count;
+}
+
+static double average_at(const struct interpreter *t,
+                         const struct rn_node *node, int n, int c, int y, int x)
+{
+    struct rn_shape s = t->g->nodes[node->input[0]].shape;
+    double sum = 0;
+    (void)y, (void)x;
+    for (int iy = 0; iy < s.h; iy++)
+        for (int ix = 0; ix < s.w; ix++)
+            sum += at(t, node->input[0], n, c, iy, ix, 0);
+    return sum / s.h / s.w;
+}
+
+static double relu_at(const struct interpreter *t, const struct rn_node *node,
+                      int n, int c, int y, int x)
+{
+    return fmax(0, at(t, node->input[0], n, c, y, x, 0));
+}
+
+static double add_at(const struct interpreter *t, const struct rn_node *node,
+                     int n, int c, int y, int x)
+{
+    return at(t, node->input[0], n, c, y, x, 0) +
+           at(t, node->input[1], n, c, y, x, 0);
+}
+
+static double concat_at(const struct interpreter *t, const struct rn_node *node,
+                        int n, int c, int y, int x)
+{
+    int first = t->g->nodes[node->input[0]].shape.c;
+    return c < first ? at(t, node->input[0], n, c, y, x, 0)
+                     : at(t, node->input[1], n, c - first, y, x, 0);
+}
+
+static double multiply_at(const struct interpreter *t,
+                          const struct rn_node *node, int n, int c, int y,
+                          int x)
+{
+    struct rn_shape s = t->g->nodes[node->input[1]].shape;
+    return at(t, node->input[0], n, c, y, x, 0) *
+           at(t, node->input[1], n, c, s.h == 1 ? 0 : y, s.w == 1 ? 0 : x, 0);
+}
+
+static double sigmoid_at(const struct interpreter *t,
+                         const struct rn_node *node, int n, int c, int y, int x)
+{
+    return 1 / (1 + exp(-at(t, node->input[0], n, c, y, x, 0)));
+}
+
+static double clip_at(const struct interpreter *t, const struct rn_node *node,
+                      int n, int c, int y, int x)
+{
+    return fmin(fmax(at(t, node->input[0], n, c, y, x, 0), (double)node->low),
+                (double)node->high);
+}
+
+static double leaky_at(const struct interpreter *t, const struct rn_node *node,
+                       int n, int c, int y, int x)
+{
+    double v = at(t, node->input[0], n, c, y, x, 0);
+    return v < 0 ? v * (double)node->slope : v;
+}
+
+static double lrn_at(const struct interpreter *t, const struct rn_node *node,
+                     int n, int c, int y, int x)
+{
+    const struct rn_lrn *l = &node->lrn;
+    double sum = 0;
+    for (int k = c - l->size / 2; k <= c + l->size / 2; k++)
+        if (k >= 0 && k < node->shape.c)
+            sum += pow(at(t, node->input[0], n, k, y, x, 0), 2);
+    return at(t, node->input[0], n, c, y, x, 0) /
+           pow((double)l->k + (double)l->alpha / l->size * sum,
+               (double)l->beta);
+}
+
+static double softmax_at(const struct interpreter *t,
+                         const struct rn_node *node, int n, int c, int y, int x)
+{
+    double sum = 0;
+    for (int k = 0; k < node->shape.c; k++)
+        sum += exp(at(t, node->input[0], n, k, y, x, 0));
+    return exp(at(t, node->input[0], n, c, y, x, 0)) / sum;
+}
+
+static double zero_pad_at(const struct interpreter *t,
+                          const struct rn_node *node, int n, int c, int y,
+                          int x)
+{
+    const struct rn_window *w = &node->window;
+    return at(t, node->input[0], n, c, y - w->pad - w->top,
+              x - w->pad - w->left, 0);
+}
+
+static rule *const rules[RN_OP_COUNT] = {
+    [RN_OP_CONV] = conv_at,         [RN_OP_BATCH_NORM] = bn_at,
+    [RN_OP_RELU] = relu_at,         [RN_OP_ADD] = add_at,
+    [RN_OP_MAX_POOL] = max_pool_at, [RN_OP_GLOBAL_AVG_POOL] = average_at,
+    [RN_OP_LINEAR] = linear_at,     [RN_OP_AVG_POOL] = avg_pool_at,
+    [RN_OP_CONCAT] = concat_at,     [RN_OP_MULTIPLY] = multiply_at,
+    [RN_OP_SIGMOID] = sigmoid_at,   [RN_OP_CLIP] = clip_at,
+    [RN_OP_LEAKY_RELU] = leaky_at,  [RN_OP_LRN] = lrn_at,
+    [RN_OP_SOFTMAX] = softmax_at,   [RN_OP_ZERO_PAD] = zero_pad_at,
+};
+
+static void interpret_node(struct interpreter *t, int v)
+{
+    const struct rn_node *node = &t->g->nodes[v];
+    struct rn_shape s = node->shape;
+    double *to = t->value[v];
+    for (int n = 0; n < t->n; n++)
+        for (int c = 0; c < s.c; c++)
+            for (int y = 0; y < s.h; y++)
+                for (int x = 0; x < s.w; x++)
+                    *to++ = rules[node->op](t, node, n, c, y, x);
+}
+
+/** The logits of images in value 0; released by the caller. */
+static double *interpret(const struct rn_graph *g, int n, const double *images)
+{
+    struct interpreter t = {.g = g, .n = n};
+    double *logits;
+    t.value = calloc(g->n_nodes, sizeof *t.value);
+    assert_non_null(t.value);
+    for (size_t i = 0; i < g->n_nodes; i++)
+        t.value[i] = check_doubles(size_of(&t, (int)i));
+    memcpy(t.value[0], images, size_of(&t, 0) * sizeof *images);
+    for (size_t i = 1; i < g->n_nodes; i++)
+        interpret_node(&t, (int)i);
+    logits = t.value[g->output];
+    for (size_t i = 0; i < g->n_nodes; i++)
+        if (t.value[i] != logits)
+            free(t.value[i]);
+    free(t.value);
+    return logits;
+}
+
+/* -------------------------------------------------------------- comparing */
+
+static void fill_param(struct rn_param *p, uint64_t stream, size_t fan)
+{
+    bool variance = p->kind == RN_PARAM_RUNNING_VAR;
+    bool gamma = p->kind == RN_PARAM_BN_WEIGHT;
+    double scale = p->kind == RN_PARAM_WEIGHT ? sqrt(6.0 / (double)fan) : 0.5;
+    double *x = check_doubles(p->count);
+    check_fill(x, p->count, stream, variance || gamma ? 1 : 0, scale);
+    to_floats(x, p->count, p->data);
+    free(x);
+}
+
+static void fill_params(struct rn_graph *g, uint64_t stream)
+{
+    for (size_t i = 0; i < g->n_params; i++)
+        fill_param(&g->params[i], stream + i,
+                   g->params[i].count / g->params[i].dim[0]);
+}
+
+static int compare_logits(const char *name, const float *got,
+                          const double *want, size_t count, double tol)
+{
+    double largest = 0, worst = 0;
+    for (size_t i = 0; i < count; i++)
+        largest = fmax(largest, fabs(want[i]));
+    for (size_t i = 0; i < count; i++) {
+        double off = fabs((double)got[i] - want[i]);
+        worst = off <= worst ? worst : off; /* NaN stays */
+    }
+    if (worst <= tol * largest)
+        return 0;
+    print_error("%s: logits off by %g, the largest being %g\n", name, worst,
+                largest);
+    return 1;
+}
+
+static int run(const char *name, struct rn_store *store,
+               const struct rn_plan_options *options, const float *images,
+               const double *want)
+{
+    size_t count = (size_t)options->batch * CLASSES;
+    double tol = options->exact ? TOL : WINOGRAD_TOL;
+    float logits[4 * CLASSES];
+    struct rn_plan *plan;
+    struct rn_error err;
+    int bad = 0;
+    assert_true(count <= COUNT(logits));
+    if (rn_plan_build(&plan, store, options, &err))
+        fail_msg("%s: %s", name, err.msg);
+    /* The second time over what the first one left in memory. */
+    for (int i = 0; i < 2; i++) {
+        if (rn_plan_forward(plan, images, logits, &err))
+            fail_msg("%s: %s", name, err.msg);
+        bad += compare_logits(name, logits, want, count, tol);
+    }
+    rn_plan_destroy(plan);
+    return bad;
+}
+
+/** Takes the graph over; its last value is classified. */
+static int check_graph(const char *name, struct rn_graph *g, int n,
+                       uint64_t stream)
+{
+    struct rn_plan_options options = {.batch = n, .threads = 2, .exact = 1};
+    struct rn_store *store;
+    struct rn_error err;
+    size_t count;
+    double *images, *want;
+    float *floats;
+    int bad = 0;
+    rn_graph_linear(g, g->output, "classifier", CLASSES);
+    if (g->error.code)
+        fail_msg("%s: %s", name, g->error.msg);
+    fill_params(g, stream);
+    count = (size_t)n * (size_t)g->nodes[0].shape.c *
+            (size_t)g->nodes[0].shape.h * (size_t)g->nodes[0].shape.w;
+    images = check_doubles(count);
+    check_fill(images, count, stream + 1000, 0.2, 1);
+    floats = rn_alloc(count, sizeof *floats);
+    assert_non_null(floats);
+    to_floats(images, count, floats);
+    want = interpret(g, n, images);
+
+    assert_int_equal(rn_store_borrow(&store, g, &err), RN_OK);
+    bad += run(name, store, &options, floats, want);
+    rn_store_destroy(store);
+    options.threads = 1;
+    options.exact = 0;
+    assert_int_equal(rn_store_create(&store, g, false, &err), RN_OK);
+    bad += run(name, store, &options, floats, want);
+    rn_store_destroy(store);
+    free(images);
+    free(want);
+    rn_free(floats);
+    rn_graph_destroy(g);
+    return bad;
+}
+
+static struct rn_graph *with_input(int c, int h, int w)
+{
+    struct rn_graph *g = rn_graph_create();
+    assert_non_null(g);
+    rn_graph_input(g, (struct rn_shape){c, h, w});
+    return g;
+}
+
+/* ------------------------------------------------------- one operation each */
+
+static const struct {
+    const char *name;
+    int n, c, h, w;
+} shapes[] = {
+    {"a block", 2, 16, 6, 5},   {"half a block", 1, 8, 7, 7},
+    {"odd", 2, 19, 5, 9},       {"one channel", 3, 1, 8, 6},
+    {"images", 2, 3, 11, 10},   {"several blocks", 1, 48, 6, 6},
+    {"one pixel", 2, 21, 1, 1},
+};
+
+static const struct conv_of {
+    const char *name;
+    int in, out, groups, h, w;
+    struct rn_window window;
+} convs[] = {
+    /* clang-format off */
+    {"32 groups of 4",       128, 128,  32, 8, 7, RN_WINDOW(3, 3, 1, 1)},
+    {"the same, stride 2",   128, 128,  32, 9, 8, RN_WINDOW(3, 3, 2, 1)},
+    {"32 groups of 8",       256, 256,  32, 5, 5, RN_WINDOW(3, 3, 1, 1)},
+    {"groups of 16",          64,  64,   4, 6, 6, RN_WINDOW(3, 3, 1, 1)},
+    {"groups of 16, to 32",   64, 128,   4, 6, 6, RN_WINDOW(3, 3, 2, 1)},
+    {"groups of 32",          64,  64,   2, 6, 6, RN_WINDOW(3, 3, 1, 1)},
+    {"8 groups of 4",         32,  32,   8, 5, 6, RN_WINDOW(3, 3, 1, 1)},
+    {"groups of 2 to 4",      16,  32,   8, 5, 6, RN_WINDOW(1, 1, 1, 0)},
+    {"groups of 5",           15,  20,   5, 5, 6, RN_WINDOW(3, 3, 1, 1)},
+    {"6 groups of 8",         48,  48,   6, 5, 6, RN_WINDOW(3, 3, 1, 1)},
+    {"5 groups of 8",         40,  80,   5, 5, 6, RN_WINDOW(3, 3, 1, 1)},
+    {"groups of 12 to 4",     24,   8,   2, 5, 6, RN_WINDOW(3, 3, 1, 1)},
+    {"3 groups of images",     3,   6,   3, 7, 6, RN_WINDOW(3, 3, 1, 1)},
+    {"depthwise images",       3,   3,   3, 7, 6, RN_WINDOW(3, 3, 1, 1)},
+    {"depthwise",             32,  32,  32, 7, 6, RN_WINDOW(3, 3, 1, 1)},
+    {"depthwise, odd",        21,  21,  21, 7, 6, RN_WINDOW(5, 5, 2, 2)},
+    {"depthwise, doubled",    16,  32,  16, 7, 6, RN_WINDOW(3, 3, 1, 1)},
+    {"depthwise, doubled, odd", 9, 18,   9, 7, 6, RN_WINDOW(3, 3, 1, 1)},
+    {"one group, odd",        19,  21,   1, 7, 6, RN_WINDOW(3, 3, 1, 1)},
+    {"one group, 32",         32,  32,   1, 9, 9, RN_WINDOW(3, 3, 1, 1)},
+    {"images",                 3,  24,   1, 9, 9, RN_WINDOW(3, 3, 1, 1)},
+    /* clang-format on */
+};
+
+/* Added to each of the convolutions above. */
+static const struct rn_window besides[] = {
+    {.stride_w = 0},
+    {.stride_w = 3},
+    {.dilate_h = 1,
+     .dilate_w = 1,
+     .top = 1,
+     .left = 1,
+     .bottom = 1,
+     .right = 1},
+    {.dilate_w = 2, .right = 4},
+    {.bottom = 1, .right = 1},
+    {.top = 2, .left = 1},
+};
+
+static struct rn_window with(struct rn_window w, const struct rn_window *more)
+{
+    w.stride_w = more->stride_w;
+    w.dilate_h = more->dilate_h;
+    w.dilate_w = more->dilate_w;
+    w.top = more->top;
+    w.left = more->left;
+    w.bottom = more->bottom;
+    w.right = more->right;
+    return w;
+}
+
+/** Alone, and with all that folds into it: batch norm, a sum, ReLU. */
+static struct rn_graph *conv_graph(const struct conv_of *c, struct rn_window w,
+                                   bool folds)
+{
+    struct rn_graph *g = with_input(c->in, c->h, c->w);
+    int x, y;
+    if (!folds) {
+        rn_graph_conv_groups(g, 0, "conv", c->out, w, c->groups, true);
+        return g;
+    }
+    x = rn_graph_conv_groups(g, 0, "side", c->out, w, c->groups, false);
+    y = rn_graph_conv_groups(g, 0, "conv", c->out, w, c->groups, false);
+    y = rn_graph_batch_norm(g, y, "bn");
+    rn_graph_relu(g, rn_graph_add(g, y, x, "add"), "relu");
+    return g;
+}
+
+static void convolutions(void **state)
+{
+    int bad = 0;
+    (void)state;
+    for (size_t i = 0; i < COUNT(convs); i++)
+        for (size_t k = 0; k < COUNT(besides); k++)
+            for (int folds = 0; folds < 2; folds++) {
+                char name[96];
+                snprintf(name, sizeof name, "%s, window %zu, %s", convs[i].name,
+                         k, folds ? "folded" : "alone");
+                bad += check_graph(
+                    name,
+                    conv_graph(&convs[i], with(convs[i].window, &besides[k]),
+                               folds),
+                    2, 100 * i + 10 * k);
+            }
+    assert_int_equal(bad, 0);
+}
+
+static const struct rn_pool_options pools[] = {
+    {.window = RN_WINDOW(3, 3, 2, 1)},
+    {.window = RN_WINDOW(2, 2, 2, 0)},
+    {.window = RN_WINDOW(3, 3, 2, 0), .ceil = true},
+    {.window = RN_WINDOW(2, 2, 2, 0), .ceil = true},
+    {.window = RN_WINDOW(3, 3, 2, 1), .ceil = true},
+    {.window = RN_WINDOW(3, 3, 1, 1)},
+    {.window = RN_WINDOW(2, 3, 3, 1), .ceil = true},
+    {.window = {.kh = 3, .kw = 2, .stride = 1, .stride_w = 2, .bottom = 1}},
+    {.window = {.kh = 2, .kw = 2, .stride = 2, .right = 1, .bottom = 1}},
+    {.window = {.kh = 2,
+                .kw = 2,
+                .stride = 1,
+                .dilate_h = 1,
+                .dilate_w = 2,
+                .right = 1}},
+    {.window = RN_WINDOW(1, 1, 2, 0), .ceil = true},
+};
+
+/** Whether the window fits into the input at all. */
+static bool fits(const struct rn_window *w, int height, int width)
+{
+    return rn_window_rows(w) <= height + 2 * w->pad + w->top + w->bottom &&
+           rn_window_columns(w) <= width + 2 * w->pad + w->left + w->right;
+}
+
+static int check_pool(size_t shape, size_t pool, int kind)
+{
+    struct rn_pool_options o = pools[pool];
+    struct rn_graph *g =
+        with_input(shapes[shape].c, shapes[shape].h, shapes[shape].w);
+    char name[96];
+    snprintf(name, sizeof name, "pool %zu of kind %d of %s", pool, kind,
+             shapes[shape].name);
+    o.count_padding = kind == 2;
+    if (kind == 0)
+        rn_graph_max_pool_with(g, 0, "pool", &o);
+    else
+        rn_graph_avg_pool(g, 0, "pool", &o);
+    return check_graph(name, g, shapes[shape].n, 100 * shape + pool);
+}
+
+/** Largest, mean of pixels, mean of pixels and padding. */
+static void pools_of_any_window(void **state)
+{
+    int bad = 0;
+    (void)state;
+    for (size_t i = 0; i < COUNT(shapes); i++)
+        for (size_t k = 0; k < COUNT(pools); k++)
+            for (int kind = 0; kind < 3; kind++)
+                if (fits(&pools[k].window, shapes[i].h, shapes[i].w))
+                    bad += check_pool(i, k, kind);
+    assert_int_equal(bad, 0);
+}
+
+static void make_sigmoid(struct rn_graph *g)
+{
+    rn_graph_sigmoid(g, 0, "sigmoid");
+}
+
+static void make_clip(struct rn_graph *g)
+{
+    rn_graph_clip(g, 0, "clip", 0.25f, 0.75f);
+}
+
+static void make_leaky(struct rn_graph *g)
+{
+    rn_graph_leaky_relu(g, 0, "leaky", 0.1f);
+}
+
+static void make_lrn(struct rn_graph *g)
+{
+    rn_graph_lrn(g, 0, "lrn", (struct rn_lrn){5, 0.5f, 0.75f, 1});
+}
+
+static void make_lrn_of_three(struct rn_graph *g)
+{
+    rn_graph_lrn(g, 0, "lrn", (struct rn_lrn){3, 1, 0.5f, 2});
+}
+
+static void make_softmax(struct rn_graph *g)
+{
+    rn_graph_softmax(g, 0, "softmax");
+}
+
+static void make_zero_pad(struct rn_graph *g)
+{
+    rn_graph_zero_pad(g, 0, "pad", 1, 2, 3, 1);
+}
+
+static void make_even_pad(struct rn_graph *g)
+{
+    rn_graph_zero_pad(g, 0, "pad", 2, 2, 2, 2);
+}
+
+static void make_bn(struct rn_graph *g)
+{
+    int x = rn_graph_batch_norm(g, 0, "bn");
+    if (x >= 0)
+        g->nodes[x].eps = 1e-3f;
+}
+
+static void make_bn_relu(struct rn_graph *g)
+{
+    rn_graph_relu(g, rn_graph_batch_norm(g, 0, "bn"), "relu");
+}
+
+/** DenseNet's: batch norm and ReLU before the convolution. */
+static void make_pre_activation(struct rn_graph *g)
+{
+    int x = rn_graph_relu(g, rn_graph_batch_norm(g, 0, "norm1"), "relu1");
+    x = rn_graph_conv(g, x, "conv1", 20,
+                      (struct rn_window)RN_WINDOW(1, 1, 1, 0), false);
+    x = rn_graph_relu(g, rn_graph_batch_norm(g, x, "norm2"), "relu2");
+    x = rn_graph_conv(g, x, "conv2", 7, (struct rn_window)RN_WINDOW(3, 3, 1, 1),
+                      false);
+    rn_graph_concat(g, 0, x, "concat");
+}
+
+/** Squeeze and excite, the factor on either side. */
+static void make_excite(struct rn_graph *g)
+{
+    int c = g->nodes[0].shape.c;
+    int x = rn_graph_global_avg_pool(g, 0, "squeeze");
+    x = rn_graph_relu(g, rn_graph_linear(g, x, "fc1", 6), "relu");
+    x = rn_graph_sigmoid(g, rn_graph_linear(g, x, "fc2", c), "sigmoid");
+    x = rn_graph_multiply(g, x, 0, "left");
+    rn_graph_multiply(g, x, rn_graph_global_avg_pool(g, x, "again"), "right");
+}
+
+static void make_product(struct rn_graph *g)
+{
+    rn_graph_multiply(g, 0, rn_graph_sigmoid(g, 0, "sigmoid"), "swish");
+}
+
+static void make_classifier(struct rn_graph *g)
+{
+    int x = rn_graph_relu(g, rn_graph_linear(g, 0, "fc1", 37), "relu1");
+    rn_graph_relu(g, rn_graph_linear(g, x, "fc2", 24), "relu2");
+}
+
+/** Readers of the same value, before and behind the ReLU. */
+static void make_two_readers(struct rn_graph *g)
+{
+    int x = rn_graph_batch_norm(g, 0, "bn");
+    int y = rn_graph_relu(g, x, "relu");
+    rn_graph_relu(g,
+                  rn_graph_add(g, rn_graph_concat(g, x, y, "xy"),
+                               rn_graph_concat(g, y, x, "yx"), "add"),
+                  "sum");
+}
+
+/** A sum in place, over a shortcut that is part of something else. */
+static void make_shortcuts(struct rn_graph *g)
+{
+    const struct rn_window w = RN_WINDOW(3, 3, 1, 1);
+    int c = g->nodes[0].shape.c;
+    int x = rn_graph_relu(g, rn_graph_batch_norm(g, 0, "bn"), "relu");
+    int y = rn_graph_conv(g, x, "conv1", c, w, false);
+    int z = rn_graph_concat(g, x, y, "both");
+    y = rn_graph_add(g, rn_graph_conv(g, z, "conv2", c, w, true), x, "add1");
+    y = rn_graph_clip(g, y, "relu6", 0, 6);
+    rn_graph_add(g, rn_graph_conv(g, y, "conv3", c, w, true), y, "add2");
+}
+
+static const struct {
+    const char *name;
+    void (*make)(struct rn_graph *g);
+} makers[] = {
+    {"sigmoid", make_sigmoid},
+    {"clip", make_clip},
+    {"leaky relu", make_leaky},
+    {"lrn", make_lrn},
+    {"lrn of three", make_lrn_of_three},
+    {"softmax", make_softmax},
+    {"zero pad", make_zero_pad},
+    {"even zero pad", make_even_pad},
+    {"batch norm", make_bn},
+    {"batch norm and relu", make_bn_relu},
+    {"pre-activation", make_pre_activation},
+    {"squeeze and excite", make_excite},
+    {"product", make_product},
+    {"classifier", make_classifier},
+    {"two readers", make_two_readers},
+    {"shortcuts", make_shortcuts},
+};
+
+static void operations(void **state)
+{
+    int bad = 0;
+    (void)state;
+    for (size_t i = 0; i < COUNT(makers); i++)
+        for (size_t k = 0; k < COUNT(shapes); k++) {
+            struct rn_graph *g =
+                with_input(shapes[k].c, shapes[k].h, shapes[k].w);
+            char name[96];
+            snprintf(name, sizeof name, "%s of %s", makers[i].name,
+                     shapes[k].name);
+            makers[i].make(g);
+            bad += check_graph(name, g, shapes[k].n, 10 * i + k);
+        }
+    assert_int_equal(bad, 0);
+}
+
+/* ---------------------------------------------------------------- concat */
+
+/** Channel counts of values joined, zero-ended. */
+static const int joins[][6] = {
+    {16, 16}, {8, 8},           {3, 5},        {16, 5},
+    {5, 16},  {1, 1, 1, 1},     {20, 12, 7},   {15, 1, 16},
+    {17, 31}, {64, 96, 16, 32}, {7, 9, 16, 3}, {33, 2, 2, 30},
+};
+
+/** Values of so many channels, by 1x1 convolutions, joined at once. */
+static struct rn_graph *join_graph(const int *channels)
+{
+    const struct rn_window w = RN_WINDOW(1, 1, 1, 0);
+    struct rn_graph *g = with_input(4, 5, 3);
+    int values[6], n = 0;
+    for (; n < 6 && channels[n]; n++) {
+        char name[16];
+        snprintf(name, sizeof name, "conv%d", n);
+        values[n] = rn_graph_conv(g, 0, name, channels[n], w, true);
+    }
+    rn_graph_concat_all(g, values, n, "all");
+    return g;
+}
+
+static void concatenations(void **state)
+{
+    int bad = 0;
+    (void)state;
+    for (size_t i = 0; i < COUNT(joins); i++) {
+        char name[64];
+        snprintf(name, sizeof name, "concat %zu", i);
+        bad += check_graph(name, join_graph(joins[i]), 2, i);
+    }
+    assert_int_equal(bad, 0);
+}
+
+/** Layers that each join all earlier ones make one node each. */
+static void joined_once(void **state)
+{
+    const struct rn_window w = RN_WINDOW(3, 3, 1, 1);
+    struct rn_graph *g = with_input(9, 4, 4);
+    int values[9] = {0}, x = 0, concats = 0;
+    (void)state;
+    for (int i = 1; i < 9; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "conv%d", i);
+        values[i] = rn_graph_conv(g, x, name, 5, w, false);
+        snprintf(name, sizeof name, "concat%d", i);
+        x = rn_graph_concat_all(g, values, i + 1, name);
+    }
+    for (size_t i = 0; i < g->n_nodes; i++)
+        concats += g->nodes[i].op == RN_OP_CONCAT;
+    assert_int_equal(concats, 8);
+    assert_int_equal(g->nodes[x].shape.c, 9 + 8 * 5);
+    assert_int_equal(check_graph("dense", g, 2, 7), 0);
+}
+
+/* ---------------------------------------------------------------- refused */
+
+static void training_is_refused(void **state)
+{
+    const struct conv_of *c = &convs[0];
+    struct rn_plan_options options = {.mode = RN_MODE_TRAIN, .batch = 2};
+    struct rn_graph *g = conv_graph(c, c->window, false);
+    struct rn_store *store;
+    struct rn_plan *plan;
+    struct rn_error err;
+    (void)state;
+    rn_graph_global_avg_pool(g, rn_graph_sigmoid(g, g->output, "gate"), "pool");
+    rn_graph_linear(g, g->output, "fc", CLASSES);
+    assert_int_equal(rn_store_create(&store, g, true, &err), RN_OK);
+    assert_int_equal(rn_plan_build(&plan, store, &options, &err), RN_ERR_ARG);
+    assert_non_null(strstr(err.msg, "'conv' (conv)"));
+    g->nodes[1].groups = 1;
+    assert_int_equal(rn_plan_build(&plan, store, &options, &err), RN_ERR_ARG);
+    assert_non_null(strstr(err.msg, "'gate' (sigmoid)"));
+    rn_store_destroy(store);
+    rn_graph_destroy(g);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(convolutions), cmocka_unit_test(pools_of_any_window),
+        cmocka_unit_test(operations),   cmocka_unit_test(concatenations),
+        cmocka_unit_test(joined_once),  cmocka_unit_test(training_is_refused),
+    };
+
+    print_message("# seed %llu, %s\n", (unsigned long long)check_seed(),
+                  rn_isa());
+    return cmocka_run_group_tests_name("others", tests, NULL, NULL);
+}
