@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* resnet eval: error and loss of a model on a data set. */
+/* resnet eval: error and loss of models on a data set. */
 #include "cli.h"
 #include "import.h"
 #include "interrupt.h"
@@ -16,8 +16,15 @@ struct options {
     struct rn_eval_options eval;
     const char *part;
     const char *validation;
+    const char *scales;
+    int per_class;
+    const char *confusion, *predictions, *mistakes;
     int json;
 };
+
+/* Most of --scales, and the largest. */
+#define SCALES    16
+#define SCALE_MAX 4096
 
 #define AT(field) offsetof(struct options, field)
 
@@ -29,6 +36,20 @@ static const struct option options_table[] = {
     {"validation", "N", OPTION_TEXT, AT(validation), 0, 0, NULL, "0",
      "the last N or N% training images are the validation part; of pictures "
      "some of each class"},
+    {"crops", "N", OPTION_INT, AT(eval.crops), 1, 10, NULL, NULL,
+     "of a picture: 1, the centre, or 10, corners and centre of the middle "
+     "square and their mirror images, probabilities averaged"},
+    {"scales", "A,B,...", OPTION_TEXT, AT(scales), 0, 0, NULL, NULL,
+     "whole pictures and their mirror images instead, the shorter side resized "
+     "to each, probabilities averaged; the paper's: 224,256,384,480,640"},
+    {"per-class", NULL, OPTION_FLAG, AT(per_class), 0, 0, NULL, NULL,
+     "errors of each class, too"},
+    {"confusion", "FILE", OPTION_TEXT, AT(confusion), 0, 0, NULL, NULL,
+     "write the confusion matrix, as the name ends: .csv, .svg or .txt"},
+    {"predictions", "FILE.csv", OPTION_TEXT, AT(predictions), 0, 0, NULL, NULL,
+     "write the five likeliest classes of every image"},
+    {"mistakes", "FILE.html", OPTION_TEXT, AT(mistakes), 0, 0, NULL, NULL,
+     "write a page that shows the images answered wrongly"},
     {"as-stored", NULL, OPTION_FLAG, AT(eval.as_stored), 0, 0, NULL, NULL,
      "do not turn pictures as their EXIF orientation says"},
     {"batch", "N", OPTION_INT, AT(eval.batch), 1, 65536, NULL, "chosen",
@@ -73,9 +94,13 @@ static int on_progress(void *user, int done, int images)
 
 /** What was evaluated on what. */
 struct subject {
-    const char *model_path, *data_spec;
-    struct rn_model_info model;
-    struct rn_data_info data;
+    char *const *paths; /* of the models */
+    size_t count;
+    struct rn_model **models;
+    const char *data_spec;
+    struct rn_model_info model; /* the first */
+    struct rn_data *data;
+    struct rn_data_info info;
     enum rn_part part;
     const char *part_name;
 };
@@ -104,12 +129,36 @@ static int parse_validation(const char *text, struct rn_data_options *out)
     return -1;
 }
 
+/** "224,256,384": how many, or -1 after a message. */
+static int parse_scales(const char *text, int scales[SCALES])
+{
+    const char *rest = text;
+    int n = 0;
+
+    while (rest && n < SCALES) {
+        char *end;
+        long value = strtol(rest, &end, 10);
+
+        if (end == rest || value < 1 || value > SCALE_MAX ||
+            (*end && *end != ','))
+            break;
+        scales[n++] = (int)value;
+        rest = *end ? end + 1 : NULL;
+    }
+    if (!rest)
+        return n;
+    say_error("--scales: '%s' is not a list of up to %d numbers from 1 to %d, "
+              "as in 224,256,384,480,640",
+              text, SCALES, SCALE_MAX);
+    return -1;
+}
+
 /** The part asked for. When none is, and the images are pictures, a test
  *  part, else a validation part, else all there are. */
 static void choose_part(struct subject *s, const char *asked)
 {
     static const enum rn_part order[] = {RN_PART_TEST, RN_PART_VALIDATION};
-    int pictures = s->data.height == 0;
+    int pictures = s->info.height == 0;
 
     s->part = RN_PART_TEST;
     for (int i = RN_PART_TRAIN; asked && i <= RN_PART_TEST; i++)
@@ -121,18 +170,110 @@ static void choose_part(struct subject *s, const char *asked)
     for (size_t i = 0; i < COUNT(order); i++) {
         s->part = order[i];
         s->part_name = rn_part_name(s->part);
-        if (s->data.count[s->part])
+        if (s->info.count[s->part])
             return;
     }
     s->part = RN_PART_TRAIN;
     s->part_name = "all";
 }
 
-static void print_json(const struct subject *s, const struct rn_eval_result *r)
+/* -------------------------------------------------------------- classes */
+
+static const char *class_name(const struct subject *s, int i)
+{
+    const char *name = rn_model_class_name(s->models[0], i);
+
+    return name || s->info.height == 0 ? name : rn_data_class_name(s->data, i);
+}
+
+/** Whether class i is one of an image, or of an answer. */
+static int class_occurs(const struct rn_report *report, int i,
+                        struct rn_class_result *r)
+{
+    return rn_report_class(report, i, r) == RN_OK && r->images + r->answered;
+}
+
+static double wrong(int right, int of)
+{
+    return of ? 100.0 * (of - right) / of : (double)NAN;
+}
+
+static json_t *json_classes(const struct subject *s,
+                            const struct rn_report *report)
+{
+    json_t *list = json_list();
+    struct rn_class_result r;
+
+    for (int i = 0; i < s->model.classes; i++) {
+        json_t *class = NULL;
+
+        if (!class_occurs(report, i, &r))
+            continue;
+        class = json_new();
+        json_put(class, "index", json_count((uint64_t)i));
+        json_put(class, "id", json_text(rn_model_class_id(s->models[0], i)));
+        json_put(class, "name", json_text(class_name(s, i)));
+        json_put(class, "images", json_count((uint64_t)r.images));
+        json_put(class, "top1_error", json_double(wrong(r.right1, r.images)));
+        json_put(class, "top5_error", json_double(wrong(r.right5, r.images)));
+        json_put(class, "answered", json_count((uint64_t)r.answered));
+        json_add(list, class);
+    }
+    return list;
+}
+
+static void error_cell(struct table *table, int right, int of)
+{
+    if (of)
+        table_cell(table, "%.2f", wrong(right, of));
+    else
+        table_cell(table, "-");
+}
+
+static void print_classes(const struct subject *s,
+                          const struct rn_report *report)
+{
+    static const char *const headings[] = {"class",   "name",    "images",
+                                           "top-1 %", "top-5 %", "answered"};
+    struct table *table = table_new(COUNT(headings), headings, "rlrrrr");
+    struct rn_class_result r;
+
+    for (int i = 0; i < s->model.classes; i++) {
+        const char *name = class_name(s, i);
+
+        if (!class_occurs(report, i, &r))
+            continue;
+        table_cell(table, "%d", i);
+        table_cell(table, "%s", name ? name : "");
+        table_cell(table, "%d", r.images);
+        error_cell(table, r.right1, r.images);
+        error_cell(table, r.right5, r.images);
+        table_cell(table, "%d", r.answered);
+    }
+    putchar('\n');
+    table_print(table);
+}
+
+/* --------------------------------------------------------------- output */
+
+static json_t *json_models(const struct subject *s)
+{
+    json_t *list = json_list();
+
+    for (size_t i = 0; i < s->count; i++)
+        json_add(list, json_text(s->paths[i]));
+    return list;
+}
+
+static void print_json(const struct subject *s, const struct options *o,
+                       const struct rn_eval_result *r,
+                       const struct rn_report *report)
 {
     json_t *object = json_new();
 
-    json_put(object, "model", json_text(s->model_path));
+    json_put(object, "model", json_text(s->paths[0]));
+    if (s->count > 1)
+        json_put(object, "models", json_models(s));
     json_put(object, "net", json_text(s->model.net));
     json_put(object, "data", json_text(s->data_spec));
     json_put(object, "part", json_text(s->part_name));
@@ -141,23 +282,129 @@ static void print_json(const struct subject *s, const struct rn_eval_result *r)
     json_put(object, "top1_error", json_double(r->top1_error));
     json_put(object, "top5_error", json_double(r->top5_error));
     json_put(object, "loss", json_double(r->loss));
+    json_put(object, "calibration_error", json_double(r->calibration_error));
     json_put(object, "seconds", json_double(r->seconds));
+    if (o->per_class)
+        json_put(object, "classes", json_classes(s, report));
     json_line(object);
 }
 
-static void print_text(const struct subject *s, const struct rn_eval_result *r)
+static void print_model(const struct subject *s, size_t i)
+{
+    struct rn_model_info info;
+
+    rn_model_describe(s->models[i], &info);
+    printf("%-12s %s (%s)\n", i ? "" : "model", s->paths[i], info.net);
+}
+
+static void print_text(const struct subject *s, const struct options *o,
+                       const struct rn_eval_result *r,
+                       const struct rn_report *report)
 {
     struct text t;
 
-    printf("model        %s (%s)\n", s->model_path, s->model.net);
+    for (size_t i = 0; i < s->count; i++)
+        print_model(s, i);
     printf("data         %s (%s), %s%s %s images\n", s->data_spec,
-           s->data.format, s->part_name,
+           s->info.format, s->part_name,
            strcmp(s->part_name, "all") == 0 ? "" : " part,",
            text_count(&t, (uint64_t)r->images));
-    printf("protocol     %s\n", r->protocol);
+    print_wrapped("protocol", 13, r->protocol);
     printf("top-1 error  %.2f %%\n", r->top1_error);
     printf("top-5 error  %.2f %%\n", r->top5_error);
     printf("loss         %.4f\n", r->loss);
+    printf("calibration  %.2f %% expected error, 15 bins\n",
+           r->calibration_error);
+    if (o->per_class)
+        print_classes(s, report);
+}
+
+/** The files that were asked for. */
+static int write_files(const struct options *o, const struct rn_report *report,
+                       struct rn_error *err)
+{
+    const struct {
+        const char *path;
+        int (*write)(const struct rn_report *report, const char *path,
+                     struct rn_error *err);
+    } files[] = {{o->confusion, rn_report_confusion},
+                 {o->predictions, rn_report_predictions},
+                 {o->mistakes, rn_report_mistakes}};
+    int rc = RN_OK;
+
+    for (size_t i = 0; !rc && i < COUNT(files); i++)
+        if (files[i].path)
+            rc = files[i].write(report, files[i].path, err);
+    return rc;
+}
+
+/* ---------------------------------------------------------- the command */
+
+static int open_all(struct subject *s, const struct options *o,
+                    const struct rn_data_options *split, struct rn_error *err)
+{
+    int rc = RN_OK;
+
+    for (size_t i = 0; !rc && i < s->count; i++)
+        rc = import_open(&s->models[i], s->paths[i], &o->import, err);
+    if (!rc)
+        rc = rn_data_open(&s->data, s->data_spec, split, err);
+    if (rc)
+        return rc;
+    rn_model_describe(s->models[0], &s->model);
+    rn_data_describe(s->data, &s->info);
+    choose_part(s, o->part);
+    return RN_OK;
+}
+
+static int evaluate(struct subject *s, struct options *o, struct rn_error *err)
+{
+    int wanted = o->per_class || o->confusion || o->predictions || o->mistakes;
+    struct rn_eval_result result = {0};
+    struct rn_report *report = NULL;
+    double started = seconds_now();
+    int rc;
+
+    o->eval.part = s->part;
+    o->eval.user = &started;
+    o->eval.progress = on_progress;
+    interrupt_catch();
+    rc = rn_eval_models((const struct rn_model *const *)s->models, s->count,
+                        s->data, &o->eval, &result, wanted ? &report : NULL,
+                        err);
+    progress_clear();
+    if (rc)
+        return rc;
+    if (o->json)
+        print_json(s, o, &result, report);
+    else
+        print_text(s, o, &result, report);
+    rc = write_files(o, report, err);
+    rn_report_destroy(report);
+    return rc;
+}
+
+/** What can be known to be wrong before an evaluation of hours. */
+static int check(const struct options *o)
+{
+    size_t length = o->confusion ? strlen(o->confusion) : 0;
+
+    if (o->confusion &&
+        (length < 5 ||
+         word_index(".csv|.svg|.txt", o->confusion + length - 4) < 0)) {
+        say_error("--confusion: '%s' does not end in .csv, .svg or .txt",
+                  o->confusion);
+        return -1;
+    }
+    if (o->eval.crops != 1 && o->eval.crops != 10) {
+        say_error("--crops: %d is not 1 or 10", o->eval.crops);
+        return -1;
+    }
+    if (o->eval.crops == 10 && o->scales) {
+        say_error("--crops and --scales exclude each other");
+        return -1;
+    }
+    return 0;
 }
 
 static int run(const struct command *command, void *options,
@@ -165,48 +412,40 @@ static int run(const struct command *command, void *options,
 {
     struct options *o = options;
     struct subject s = {
-        .model_path = args->operand[0],
-        .data_spec = args->operand[1],
+        .paths = args->operand,
+        .count = (size_t)args->count - 1,
+        .data_spec = args->operand[args->count - 1],
     };
     struct rn_data_options split = {0, 0};
-    struct rn_model *model = NULL;
-    struct rn_data *data = NULL;
-    struct rn_eval_result result = {0};
     struct rn_error err = {0};
-    double started = seconds_now();
-    int rc;
+    int scales[SCALES], n, rc;
 
     (void)command;
-    if (parse_validation(o->validation, &split))
+    n = parse_scales(o->scales, scales);
+    if (n < 0 || check(o) || parse_validation(o->validation, &split))
         return EXIT_USAGE;
-    rc = import_open(&model, s.model_path, &o->import, &err);
-    if (rc == RN_OK)
-        rc = rn_data_open(&data, s.data_spec, &split, &err);
-    if (rc)
-        goto out;
-    rn_model_describe(model, &s.model);
-    rn_data_describe(data, &s.data);
-    choose_part(&s, o->part);
-    o->eval.part = s.part;
-    o->eval.user = &started;
-    o->eval.progress = on_progress;
-    interrupt_catch();
-    rc = rn_eval(model, data, &o->eval, &result, &err);
-    progress_clear();
-    if (rc == RN_OK && o->json)
-        print_json(&s, &result);
-    else if (rc == RN_OK)
-        print_text(&s, &result);
-out:
-    rn_data_close(data);
-    rn_model_destroy(model);
+    o->eval.scales = scales;
+    o->eval.n_scales = (size_t)n;
+    s.models = calloc(s.count, sizeof(struct rn_model *));
+    if (!s.models) {
+        say_error("out of memory");
+        return EXIT_FAILED;
+    }
+    rc = open_all(&s, o, &split, &err);
+    if (!rc)
+        rc = evaluate(&s, o, &err);
+    rn_data_close(s.data);
+    for (size_t i = 0; i < s.count; i++)
+        rn_model_destroy(s.models[i]);
+    free(s.models);
     return rc ? cli_fail(&err) : EXIT_DONE;
 }
 
 const struct command command_eval = {
     .name = "eval",
-    .synopsis = "MODEL DATA [option ...]",
-    .summary = "Top-1 and top-5 error and loss of a model on a data set.",
+    .synopsis = "MODEL... DATA [option ...]",
+    .summary = "Top-1 and top-5 error, loss and calibration of a model, or of "
+               "several models together, on a data set.",
     .notes = "DATA is a folder of CIFAR or IDX files, synthetic:..., or a "
              "folder of pictures:\nFOLDER/CLASS/PICTURE, with train/ and val/ "
              "or test/ above, or a labels.txt with\nFILE CLASS a line. "
@@ -215,7 +454,7 @@ const struct command command_eval = {
     .n_groups = COUNT(groups),
     .size = sizeof(struct options),
     .min_args = 2,
-    .max_args = 2,
+    .max_args = 33,
     .missing = "MODEL or DATA",
     .defaults = defaults,
     .run = run,

@@ -603,6 +603,14 @@ struct rn_eval_options {
     int threads;       /**< 0: rn_machine.threads; as many load pictures */
     int exact;
     int as_stored; /**< leave the EXIF orientation of pictures alone */
+    int crops;     /**< of pictures: 1, the centre; 10, the corners and the
+                      centre of the middle square and their mirror images
+                      (Krizhevsky et al. 2012), probabilities averaged */
+    /** Whole pictures and their mirror images instead, their shorter side
+     *  resized to each of these, the network fully convolutional (He et al.
+     *  2016, section 3.4), probabilities averaged. Borrowed for the call. */
+    const int *scales;
+    size_t n_scales; /**< 0: crops */
     void *user;
     /** Called now and then with images done and of all; may be NULL.
      *  Nonzero stops with RN_ERR_STOPPED. */
@@ -613,7 +621,8 @@ struct rn_eval_result {
     int images;
     double top1_error, top5_error; /**< per cent */
     double loss;                   /**< mean cross-entropy */
-    char protocol[96]; /**< "single view", "centre 224x224 of …" */
+    double calibration_error;      /**< expected, of 15 bins; per cent */
+    char protocol[256]; /**< "single view", "centre 224x224 of …" */
     double seconds;
 };
 
@@ -635,6 +644,64 @@ RN_API void rn_eval_defaults(struct rn_eval_options *options);
 RN_API int rn_eval(const struct rn_model *model, const struct rn_data *data,
                    const struct rn_eval_options *options,
                    struct rn_eval_result *result, struct rn_error *err);
+
+/** The answers to every image of an evaluation. Borrows model and data. */
+struct rn_report;
+
+/** The same of several models at once, their probabilities averaged; they must
+ *  have the same classes. Averages over models or scales hold a float for each
+ *  image and class.
+ *
+ * @param report may be NULL; receives what rn_report_destroy() releases.
+ */
+RN_API int rn_eval_models(const struct rn_model *const *models, size_t count,
+                          const struct rn_data *data,
+                          const struct rn_eval_options *options,
+                          struct rn_eval_result *result,
+                          struct rn_report **report, struct rn_error *err);
+
+/** The answer to an image. Classes are the model's. */
+struct rn_answer {
+    int label;
+    int rank;          /**< the label's place among the classes, likeliest
+                          first, from 0; INT_MAX when its score is NaN */
+    float probability; /**< of the label */
+    int count;         /**< of the following: 5, or all classes */
+    int top[5];        /**< likeliest first */
+    float top_probability[5];
+};
+
+/** Answer to image `index` of the part. @return RN_ERR_ARG past the end. */
+RN_API int rn_report_answer(const struct rn_report *report, int index,
+                            struct rn_answer *answer);
+
+/** What became of the images labelled as one class. */
+struct rn_class_result {
+    int images, right1, right5; /**< right at once; among the first five */
+    int answered;               /**< images of any class taken for it */
+};
+
+/** @return RN_ERR_ARG for a class the model has not. */
+RN_API int rn_report_class(const struct rn_report *report, int i,
+                           struct rn_class_result *result);
+
+/** Write every image with its label and answer, as CSV. */
+RN_API int rn_report_predictions(const struct rn_report *report,
+                                 const char *path, struct rn_error *err);
+
+/** Write the confusion matrix of the classes that occur: as CSV, SVG or text,
+ *  the name ending in .csv, .svg or .txt.
+ *  @return RN_ERR_ARG for another ending. */
+RN_API int rn_report_confusion(const struct rn_report *report, const char *path,
+                               struct rn_error *err);
+
+/** Write a page (HTML) that shows the images answered wrongly, the surest
+ *  answers first. Pictures are linked to where they lie, others are in the
+ *  page. */
+RN_API int rn_report_mistakes(const struct rn_report *report, const char *path,
+                              struct rn_error *err);
+
+RN_API void rn_report_destroy(struct rn_report *report);
 
 /* ---------------------------------------------------------- benchmark */
 

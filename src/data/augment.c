@@ -106,6 +106,12 @@ const struct rn_shape *rn_loader_shape(const struct rn_loader_config *config)
     return config->data->fetch ? &config->view.shape : &config->data->shape;
 }
 
+int rn_loader_crops(const struct rn_loader_config *config)
+{
+    return config->data->fetch && config->view.crops > 1 ? config->view.crops
+                                                         : 1;
+}
+
 void rn_image_prepare(const struct rn_loader_config *config,
                       struct rn_pick pick, float *out)
 {

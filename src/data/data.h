@@ -26,12 +26,15 @@ struct rn_data {
     char *spec;
     struct rn_shape shape; /* of every image; 0 x 0 when they differ */
     int classes;
-    /* Image `index` of a part as `view` shows it, [c][h][w], for data that
-     * are not in memory; NULL for those that are. Several threads call it at
-     * once. */
+    /* Image `index` of a part as `view` shows it, [crops][c][h][w], for data
+     * that are not in memory; NULL for those that are. Several threads call it
+     * at once. */
     int (*fetch)(const struct rn_data *data, enum rn_part part, uint32_t index,
                  const struct rn_view *view, uint8_t *pixels,
                  struct rn_error *err);
+    /* The picture that is made of, as it is; NULL likewise. */
+    int (*load)(const struct rn_data *data, enum rn_part part, uint32_t index,
+                int flags, struct rn_image *picture, struct rn_error *err);
     struct rn_images part[3]; /* by enum rn_part */
     uint8_t *pixels[2];       /* owned memory: training, test */
     uint16_t *labels[3];      /* and, of pictures, validation */
@@ -137,7 +140,7 @@ struct rn_batch {
     long iteration;
     int count;
     uint32_t epoch;      /* of its first image */
-    const float *images; /* [count][c][h][w] */
+    const float *images; /* [count][crops][c][h][w] */
     const int32_t *labels;
 };
 
@@ -154,8 +157,10 @@ int rn_loader_next(struct rn_loader *loader, struct rn_batch *batch,
                    double *waited, struct rn_error *err);
 void rn_loader_destroy(struct rn_loader *loader);
 
-/** Shape of the images that a loader delivers. */
+/** Shape of the images that a loader delivers, and how many it makes of each
+ *  of the data's: its batches are [count][crops][c][h][w]. */
 const struct rn_shape *rn_loader_shape(const struct rn_loader_config *config);
+int rn_loader_crops(const struct rn_loader_config *config);
 
 /** Pixels [c][h][w] normalised and augmented as the loader does it: a function
  *  of config, pick and pixels. `mean` has c entries, or c*h*w with

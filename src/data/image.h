@@ -40,6 +40,10 @@ int rn_jpeg_decode(struct rn_picture *p, struct rn_error *err);
 int rn_png_decode(struct rn_picture *p, struct rn_error *err);
 int rn_webp_decode(struct rn_picture *p, struct rn_error *err);
 
+/** A picture as PNG, in rn_alloc()ed memory. */
+int rn_png_encode(const struct rn_image *image, uint8_t **bytes, size_t *size,
+                  struct rn_error *err);
+
 /** Orientation in an EXIF block, with or without "Exif\0\0" before it; 0 when
  *  it tells none. */
 int rn_exif_orientation(const uint8_t *bytes, size_t size);
@@ -70,15 +74,22 @@ int rn_image_resize_window(struct rn_image *out, const struct rn_image *in,
 /* -------------------------------------------------- picture to network */
 
 /** How a picture becomes an image: its shorter side is resized to `resize`
- *  pixels (0: the larger side of the shape), then the centre is cut out. */
+ *  pixels (0: the larger side of the shape), then the centre is cut out, and
+ *  more where more are asked for. */
 struct rn_view {
     struct rn_shape shape; /* of the image; c is 1 (grey) or 3 */
     int resize;
     enum rn_interpolation interpolation;
     int flags; /* rn_image_flags, for loading the picture */
+    int crops; /* images of a picture: the centre; or 5, the centre and the
+                  corners of the middle resize x resize; 0 means 1 */
 };
 
-/** The image, [c][h][w] of 0..255. */
+/** Size of the whole picture once its shorter side is resized. */
+void rn_view_resized(const struct rn_view *view, const struct rn_image *picture,
+                     int64_t *width, int64_t *height);
+
+/** The images, [crops][c][h][w] of 0..255. */
 int rn_view_apply(const struct rn_view *view, const struct rn_image *picture,
                   uint8_t *pixels, struct rn_error *err);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* PNG by libpng, the only file that includes it. Every kind ends as 8-bit RGB
- * or RGBA; of 16 bits the upper eight are kept, as Pillow does. Gamma and
+/* PNG by libpng, the only file that includes it. Read, every kind ends as 8-bit
+ * RGB or RGBA; of 16 bits the upper eight are kept, as Pillow does. Gamma and
  * colour profiles are left alone. */
 #include "data/image.h"
 
@@ -167,4 +167,29 @@ int rn_png_decode(struct rn_picture *p, struct rn_error *err)
     }
     png_destroy_read_struct(&s.png, &s.info, NULL);
     return s.rc;
+}
+
+/* -------------------------------------------------------------- encoding */
+
+int rn_png_encode(const struct rn_image *image, uint8_t **bytes, size_t *size,
+                  struct rn_error *err)
+{
+    png_image png = {.version = PNG_IMAGE_VERSION,
+                     .width = (png_uint_32)image->width,
+                     .height = (png_uint_32)image->height,
+                     .format = PNG_FORMAT_RGB};
+    png_alloc_size_t room = PNG_IMAGE_PNG_SIZE_MAX(png);
+    uint8_t *buffer = rn_alloc(room, 1);
+
+    *bytes = NULL;
+    if (!buffer)
+        return rn_fail_memory(err, room, "a PNG file");
+    if (!png_image_write_to_memory(&png, buffer, &room, 0, image->pixels, 0,
+                                   NULL)) {
+        rn_free(buffer);
+        return rn_fail(err, RN_ERR_DATA, "PNG: %s", png.message);
+    }
+    *bytes = buffer;
+    *size = room;
+    return RN_OK;
 }

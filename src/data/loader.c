@@ -15,7 +15,7 @@
 #define MAX_THREADS 256
 
 struct slot {
-    float *images;        /* [batch][c][h][w] */
+    float *images;        /* [batch][crops][c][h][w] */
     int32_t *labels;      /* [batch] */
     struct rn_pick *pick; /* [batch] */
     int count;
@@ -29,7 +29,8 @@ struct rn_loader {
     float *mean, *std; /* config's copies */
     struct rn_order order;
     struct slot slot[SLOTS];
-    size_t image; /* floats of one */
+    size_t image; /* floats of one crop */
+    size_t crops; /* of one image */
     int chunk;    /* images that a thread makes at a time */
     pthread_t thread[MAX_THREADS];
     uint8_t *pixels[MAX_THREADS]; /* an image fetched by each */
@@ -126,8 +127,9 @@ static int make_image(const struct rn_loader *l, struct rn_pick pick,
     }
     rc = config->data->fetch(config->data, config->part, pick.index,
                              &config->view, pixels, err);
-    if (!rc)
-        rn_image_augment(config, pick, pixels, out);
+    for (size_t i = 0; !rc && i < l->crops; i++)
+        rn_image_augment(config, pick, pixels + i * l->image,
+                         out + i * l->image);
     return rc;
 }
 
@@ -153,7 +155,7 @@ static void do_work(struct rn_loader *l, const struct work *work,
 
         slot->labels[j] = label_of(&l->config, slot->pick[j]);
         if (make_image(l, slot->pick[j], pixels,
-                       slot->images + (size_t)j * l->image, &err))
+                       slot->images + (size_t)j * l->crops * l->image, &err))
             note_failure(l, slot, j, &err);
     }
 }
@@ -255,7 +257,7 @@ static int allocate_slots(struct rn_loader *l, struct rn_error *err)
 {
     size_t batch = (size_t)l->config.sampler.batch, floats;
 
-    if (!rn_size_mul(batch, l->image, &floats))
+    if (!rn_size_mul(batch, l->crops * l->image, &floats))
         floats = SIZE_MAX; /* fails below */
     for (int i = 0; i < SLOTS; i++) {
         struct slot *slot = &l->slot[i];
@@ -267,9 +269,9 @@ static int allocate_slots(struct rn_loader *l, struct rn_error *err)
             return rn_fail_memory(err, floats, "batches of images");
     }
     for (int i = 0; i < l->threads && l->config.data->fetch; i++) {
-        l->pixels[i] = rn_alloc(l->image, 1);
+        l->pixels[i] = rn_alloc(l->crops, l->image);
         if (!l->pixels[i])
-            return rn_fail_memory(err, l->image, "an image");
+            return rn_fail_memory(err, l->crops * l->image, "an image");
     }
     return RN_OK;
 }
@@ -284,6 +286,7 @@ static void configure(struct rn_loader *l,
 
     l->config = *config;
     l->image = (size_t)s->c * (size_t)s->h * (size_t)s->w;
+    l->crops = (size_t)rn_loader_crops(config);
     l->chunk = fetch ? 1 : config->sampler.batch;
     l->threads = !fetch || config->threads < 1   ? 1
                  : config->threads > MAX_THREADS ? MAX_THREADS

@@ -61,6 +61,12 @@ int rn_picture_folder_has(const char *folder, const char *name, bool *has,
 
 /* -------------------------------------------------------------- fetching */
 
+static int load(const struct rn_data *data, enum rn_part part, uint32_t index,
+                int flags, struct rn_image *picture, struct rn_error *err)
+{
+    return rn_image_load(picture, data->part[part].files[index], flags, err);
+}
+
 static int fetch(const struct rn_data *data, enum rn_part part, uint32_t index,
                  const struct rn_view *view, uint8_t *pixels,
                  struct rn_error *err)
@@ -68,7 +74,7 @@ static int fetch(const struct rn_data *data, enum rn_part part, uint32_t index,
     const char *file = data->part[part].files[index];
     struct rn_error why = {0};
     struct rn_image picture;
-    int rc = rn_image_load(&picture, file, view->flags, err);
+    int rc = data->load(data, part, index, view->flags, &picture, err);
 
     if (rc)
         return rc;
@@ -95,6 +101,7 @@ void rn_picture_data_finish(struct rn_data *data, const char *root)
     data->checksum = sum;
     data->shape = (struct rn_shape){3, 0, 0};
     data->fetch = fetch;
+    data->load = load;
 }
 
 /* ------------------------------------------------------------- held out */

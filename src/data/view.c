@@ -40,21 +40,48 @@ static int64_t centre(int64_t size, int64_t crop)
     return rest % 2 && half % 2 ? half + 1 : half;
 }
 
-/* The window of shape's size in the middle of the resized picture. */
-static int cut(const struct rn_view *view, const struct rn_image *in,
-               struct rn_image *out, struct rn_error *err)
+static int64_t shorter_side(const struct rn_view *view)
 {
     const struct rn_shape *s = &view->shape;
-    int64_t resize = view->resize, w = in->width, h = in->height;
-    struct rn_area window = {.width = s->w, .height = s->h};
-    int64_t width, height;
 
-    if (!resize)
-        resize = s->h > s->w ? s->h : s->w;
-    width = w < h ? resize : resize * w / h;
-    height = w < h ? resize * h / w : resize;
-    window.x = centre(width, s->w);
-    window.y = centre(height, s->h);
+    if (view->resize)
+        return view->resize;
+    return s->h > s->w ? s->h : s->w;
+}
+
+void rn_view_resized(const struct rn_view *view, const struct rn_image *picture,
+                     int64_t *width, int64_t *height)
+{
+    int64_t side = shorter_side(view), w = picture->width, h = picture->height;
+
+    *width = w < h ? side : side * w / h;
+    *height = w < h ? side * h / w : side;
+}
+
+/* Where a crop begins along a side: in the middle, or at the start (-1) or end
+ * (1) of the square in the middle. */
+static int64_t place(int64_t size, int64_t square, int64_t crop, int where)
+{
+    if (where == 0)
+        return centre(size, crop);
+    return centre(size, square) + (where > 0 ? square - crop : 0);
+}
+
+/* Crop number `crop` of the resized picture. */
+static int cut(const struct rn_view *view, const struct rn_image *in, int crop,
+               struct rn_image *out, struct rn_error *err)
+{
+    /* Krizhevsky et al. 2012, section 4.1: four corners and the centre. */
+    static const struct {
+        int x, y;
+    } places[] = {{0, 0}, {-1, -1}, {1, -1}, {-1, 1}, {1, 1}};
+    const struct rn_shape *s = &view->shape;
+    int64_t side = shorter_side(view), width, height;
+    struct rn_area window = {.width = s->w, .height = s->h};
+
+    rn_view_resized(view, in, &width, &height);
+    window.x = place(width, side, s->w, places[crop].x);
+    window.y = place(height, side, s->h, places[crop].y);
     return rn_image_resize_window(out, in, width, height, &window,
                                   view->interpolation, err);
 }
@@ -69,11 +96,10 @@ static void planar(const struct rn_image *in, int channels, uint8_t *out)
             *out++ = in->pixels[3 * i + c];
 }
 
-int rn_view_apply(const struct rn_view *view, const struct rn_image *picture,
-                  uint8_t *pixels, struct rn_error *err)
+static int check(const struct rn_view *view, const struct rn_image *picture,
+                 struct rn_error *err)
 {
-    struct rn_image grey = {0, 0, NULL}, image = {0, 0, NULL};
-    int rc = RN_OK;
+    int side = (int)shorter_side(view);
 
     if (!picture->pixels)
         return rn_fail(err, RN_ERR_ARG, "no picture given");
@@ -82,14 +108,42 @@ int rn_view_apply(const struct rn_view *view, const struct rn_image *picture,
                        "the network takes images of %d channels, pictures "
                        "make 1 or 3",
                        view->shape.c);
-    if (view->shape.c == 1)
+    if (view->crops > 1 &&
+        (view->crops != 5 || side < view->shape.h || side < view->shape.w))
+        return rn_fail(err, RN_ERR_ARG, "%d crops of %dx%d out of %dx%d",
+                       view->crops, view->shape.h, view->shape.w, side, side);
+    return RN_OK;
+}
+
+static int cut_all(const struct rn_view *view, const struct rn_image *picture,
+                   uint8_t *pixels, struct rn_error *err)
+{
+    const struct rn_shape *s = &view->shape;
+    size_t bytes = (size_t)s->c * (size_t)s->h * (size_t)s->w;
+    int rc = RN_OK;
+
+    for (int i = 0; !rc && i < (view->crops ? view->crops : 1); i++) {
+        struct rn_image image = {0, 0, NULL};
+
+        rc = cut(view, picture, i, &image, err);
+        if (!rc)
+            planar(&image, s->c, pixels + (size_t)i * bytes);
+        rn_image_free(&image);
+    }
+    return rc;
+}
+
+int rn_view_apply(const struct rn_view *view, const struct rn_image *picture,
+                  uint8_t *pixels, struct rn_error *err)
+{
+    struct rn_image grey = {0, 0, NULL};
+    int rc = check(view, picture, err);
+
+    if (!rc && view->shape.c == 1)
         rc = grey_copy(&grey, picture, err);
     if (!rc)
-        rc = cut(view, grey.pixels ? &grey : picture, &image, err);
-    if (!rc)
-        planar(&image, view->shape.c, pixels);
+        rc = cut_all(view, grey.pixels ? &grey : picture, pixels, err);
     rn_image_free(&grey);
-    rn_image_free(&image);
     return rc;
 }
 
@@ -98,8 +152,11 @@ int rn_model_preprocess_image(const struct rn_model *model,
                               struct rn_error *err)
 {
     const struct rn_shape *s = &model->spec.input;
-    const struct rn_view view = {*s, model->preprocessing.resize,
-                                 model->preprocessing.interpolation, 0};
+    const struct rn_view view = {
+        .shape = *s,
+        .resize = model->preprocessing.resize,
+        .interpolation = model->preprocessing.interpolation,
+    };
     size_t bytes = (size_t)s->c * (size_t)s->h * (size_t)s->w;
     uint8_t *pixels = rn_alloc(bytes, 1);
     int rc;

@@ -1,116 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Evaluation: a pass over a part of the data, and rn_eval() around it. */
+/* rn_eval(): which passes an evaluation is made of, and what they add up to. */
 #include "eval/eval.h"
 
 #include "core/memory.h"
 #include "core/threads.h"
+#include "eval/report.h"
 #include "plan/plan.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #define TITLE_SIZE 256
-
-/* The memory of a pass, and what feeds it. */
-struct feed {
-    struct rn_loader *loader;
-    size_t image;  /* floats */
-    float *padded; /* [batch] images, for the last, smaller batch */
-    float *logits; /* [batch][classes] */
-};
-
-static int feed_open(struct feed *feed, const struct rn_eval_pass *pass,
-                     struct rn_error *err)
-{
-    const struct rn_data *data = pass->data;
-    int images = data->part[pass->part].count;
-    struct rn_loader_config config = {
-        .data = data,
-        .part = pass->part,
-        .view = pass->view,
-        .labels = pass->labels,
-        .threads = pass->loaders,
-        .sampler = {.count = images,
-                    .batch = pass->batch,
-                    .last = RN_LAST_KEEP},
-        .per_pixel = pass->preprocessing->per_pixel,
-        .bgr = pass->preprocessing->bgr,
-        .mean = pass->preprocessing->mean,
-        .std = pass->preprocessing->std,
-        .end = (images + pass->batch - 1) / pass->batch,
-    };
-    const struct rn_shape *shape;
-
-    shape = rn_loader_shape(&config);
-    feed->image = (size_t)shape->c * (size_t)shape->h * (size_t)shape->w;
-    feed->padded = rn_alloc((size_t)pass->batch * feed->image, sizeof(float));
-    feed->logits =
-        rn_alloc((size_t)pass->batch * (size_t)pass->classes, sizeof(float));
-    if (feed->padded == NULL || feed->logits == NULL)
-        return rn_fail_memory(err,
-                              (size_t)pass->batch * feed->image * sizeof(float),
-                              "a batch of images");
-    return rn_loader_create(&feed->loader, &config, err);
-}
-
-static void feed_close(struct feed *feed)
-{
-    rn_loader_destroy(feed->loader);
-    rn_free(feed->padded);
-    rn_free(feed->logits);
-}
-
-/* Images of a batch, a smaller one filled up with copies of its first. */
-static const float *fill_up(struct feed *feed, const struct rn_batch *batch,
-                            int size)
-{
-    if (batch->count == size)
-        return batch->images;
-    for (int i = 0; i < size; i++)
-        memcpy(feed->padded + (size_t)i * feed->image,
-               batch->images + (i < batch->count ? (size_t)i * feed->image : 0),
-               feed->image * sizeof(float));
-    return feed->padded;
-}
-
-static int run_batches(struct feed *feed, const struct rn_eval_pass *pass,
-                       struct rn_metrics *metrics, struct rn_error *err)
-{
-    int images = pass->data->part[pass->part].count;
-
-    while (metrics->images < images) {
-        struct rn_batch batch;
-        double waited = 0;
-        int rc = rn_loader_next(feed->loader, &batch, &waited, err);
-
-        if (rc == RN_OK)
-            rc = rn_plan_forward(pass->plan, fill_up(feed, &batch, pass->batch),
-                                 feed->logits, err);
-        if (rc != RN_OK)
-            return rc;
-        rn_metrics_add(metrics, feed->logits, batch.labels, batch.count,
-                       pass->classes);
-        if (pass->progress != NULL &&
-            pass->progress(pass->user, (int)metrics->images, images) != 0)
-            return rn_fail(err, RN_ERR_STOPPED,
-                           "stopped after %ld of %d images", metrics->images,
-                           images);
-    }
-    return RN_OK;
-}
-
-int rn_eval_run(const struct rn_eval_pass *pass, struct rn_metrics *metrics,
-                struct rn_error *err)
-{
-    struct feed feed = {.loader = NULL};
-    int rc = feed_open(&feed, pass, err);
-
-    *metrics = (struct rn_metrics){.images = 0};
-    if (rc == RN_OK)
-        rc = run_batches(&feed, pass, metrics, err);
-    feed_close(&feed);
-    return rc;
-}
+#define CROPS      5 /* of ten; the others are their mirror images */
+#define SCALE_MAX  4096
 
 int rn_eval_batch(struct rn_shape shape, int images)
 {
@@ -149,14 +51,35 @@ int rn_model_fits(const struct rn_model *model, const struct rn_data *data,
 
 void rn_eval_defaults(struct rn_eval_options *options)
 {
-    *options = (struct rn_eval_options){.part = RN_PART_TEST};
+    *options = (struct rn_eval_options){.part = RN_PART_TEST, .crops = 1};
 }
 
-static int check(const struct rn_model *model, const struct rn_data *data,
-                 const struct rn_eval_options *o, struct rn_error *err)
-{
-    char buf[TITLE_SIZE];
+/* ------------------------------------------------------------- checking */
 
+static int check_views(const struct rn_eval_options *o, bool pictures,
+                       struct rn_error *err)
+{
+    if (o->crops != 1 && o->crops != 2 * CROPS)
+        return rn_fail(err, RN_ERR_ARG, "%d crops: there are 1 or %d", o->crops,
+                       2 * CROPS);
+    if (o->crops > 1 && o->n_scales > 0)
+        return rn_fail(err, RN_ERR_ARG,
+                       "crops are cut out of pictures, scales show whole "
+                       "ones: not both");
+    if (!pictures && (o->crops > 1 || o->n_scales > 0))
+        return rn_fail(err, RN_ERR_ARG,
+                       "crops and scales are for pictures, these images "
+                       "have the network's size");
+    for (size_t i = 0; i < o->n_scales; i++)
+        if (o->scales[i] < 1 || o->scales[i] > SCALE_MAX)
+            return rn_fail(err, RN_ERR_ARG, "scale %d, expected 1 to %d",
+                           o->scales[i], SCALE_MAX);
+    return RN_OK;
+}
+
+static int check(const struct rn_data *data, const struct rn_eval_options *o,
+                 struct rn_error *err)
+{
     if (o->part < RN_PART_TRAIN || o->part > RN_PART_TEST)
         return rn_fail(err, RN_ERR_ARG, "part %d: there is none", (int)o->part);
     if (o->batch < 0 || o->threads < 0)
@@ -166,114 +89,367 @@ static int check(const struct rn_model *model, const struct rn_data *data,
     if (data->part[o->part].count == 0)
         return rn_fail(err, RN_ERR_ARG, "'%s' has no %s images", data->spec,
                        rn_part_name(o->part));
-    if (model->preprocessing.mean == NULL)
+    return check_views(o, data->fetch != NULL, err);
+}
+
+static int check_model(const struct rn_model *model, const struct rn_data *data,
+                       const struct rn_eval_options *o, struct rn_error *err)
+{
+    const struct rn_preprocessing *pre = &model->preprocessing;
+    const struct rn_shape *input = &model->spec.input;
+    int larger = input->h > input->w ? input->h : input->w;
+    char buf[TITLE_SIZE];
+
+    if (pre->mean == NULL)
         return rn_fail(err, RN_ERR_ARG,
                        "model %s carries no preprocessing: it has not been "
                        "trained",
                        title(model, buf, sizeof(buf)));
+    if (o->crops > 1 && pre->resize <= larger)
+        return rn_fail(err, RN_ERR_ARG,
+                       "model %s resizes the shorter side to no more than the "
+                       "%d pixels it takes: there is nothing to crop",
+                       title(model, buf, sizeof(buf)), larger);
+    if (o->n_scales > 0 && pre->per_pixel)
+        return rn_fail(err, RN_ERR_ARG,
+                       "model %s has a mean for every pixel, so pictures of "
+                       "other sizes cannot be normalised",
+                       title(model, buf, sizeof(buf)));
     return data->fetch != NULL ? RN_OK : rn_model_fits(model, data, err);
 }
 
-/* How a model sees pictures, and which of its classes they are of. */
-static int look_at_pictures(struct rn_eval_pass *pass,
-                            const struct rn_model *model,
-                            const struct rn_eval_options *o, int32_t **map,
-                            struct rn_error *err)
+/* Whether class i has the same text in both, where both have any. */
+static bool same(char *const *a, char *const *b, int i)
 {
-    const struct rn_data *data = pass->data;
-    struct rn_machine machine;
+    return a == NULL || b == NULL || strcmp(a[i], b[i]) == 0;
+}
 
-    if (data->fetch == NULL)
+/* Models whose answers are averaged must mean the same by class i. */
+static int check_together(const struct rn_model *a, const struct rn_model *b,
+                          struct rn_error *err)
+{
+    char first[TITLE_SIZE], second[TITLE_SIZE];
+    int i = 0;
+
+    if (a->spec.classes == b->spec.classes)
+        while (i < a->spec.classes && same(a->class_ids, b->class_ids, i) &&
+               same(a->class_names, b->class_names, i))
+            i++;
+    if (i == a->spec.classes && i == b->spec.classes)
         return RN_OK;
-    *map = rn_alloc((size_t)data->classes, sizeof(**map));
-    if (*map == NULL)
-        return rn_fail_memory(err, (size_t)data->classes * sizeof(**map),
-                              "classes");
-    rn_machine_get(&machine);
-    pass->labels = *map;
-    pass->loaders = o->threads > 0 ? o->threads : machine.threads;
-    pass->view =
-        (struct rn_view){model->spec.input, model->preprocessing.resize,
-                         model->preprocessing.interpolation,
-                         o->as_stored ? RN_IMAGE_AS_STORED : 0};
-    return rn_match_classes(model, data, pass->part, *map, err);
+    return rn_fail(err, RN_ERR_ARG,
+                   "models %s and %s cannot be averaged: their classes differ "
+                   "(%d and %d of them)",
+                   title(a, first, sizeof(first)),
+                   title(b, second, sizeof(second)), a->spec.classes,
+                   b->spec.classes);
 }
 
-static void name_protocol(const struct rn_eval_pass *pass,
-                          struct rn_eval_result *result)
-{
-    const struct rn_view *v = &pass->view;
-    int larger = v->shape.h > v->shape.w ? v->shape.h : v->shape.w;
+/* --------------------------------------------------------------- passes */
 
-    if (pass->data->fetch == NULL)
-        snprintf(result->protocol, sizeof(result->protocol), "single view");
-    else
-        snprintf(result->protocol, sizeof(result->protocol),
-                 "centre %dx%d of shorter side %d, %s%s", v->shape.h,
-                 v->shape.w, v->resize ? v->resize : larger,
-                 rn_interpolation_name(v->interpolation),
-                 v->flags & RN_IMAGE_AS_STORED ? ", as stored" : "");
+/** An evaluation under way: a pass for each model, and for each scale. */
+struct evaluation {
+    const struct rn_model *const *models;
+    size_t count;
+    const struct rn_data *data;
+    struct rn_eval_options o;
+    int images, classes;
+    int pass, passes;
+    int32_t *map; /* the models' class of each of the data's */
+    float *sums;  /* [images][classes], of several passes */
+    struct rn_metrics metrics;
+    struct rn_report *report; /* or NULL */
+};
+
+static int on_progress(void *user, int done, int images)
+{
+    const struct evaluation *e = user;
+    int64_t all = (int64_t)e->passes * images;
+
+    if (e->o.progress == NULL)
+        return 0;
+    return e->o.progress(
+        e->o.user, (int)(((int64_t)e->pass * images + done) * images / all),
+        images);
 }
 
-static int run_plan(struct rn_eval_pass *pass, const struct rn_model *model,
-                    const struct rn_eval_options *o, struct rn_metrics *m,
-                    struct rn_error *err)
+static void finish_image(void *user, int index, int label, const float *logits)
 {
+    struct evaluation *e = user;
+    const int32_t labels[] = {label};
+
+    rn_metrics_add(&e->metrics, logits, labels, 1, e->classes);
+    if (e->report != NULL)
+        rn_report_set(e->report, index, label, logits);
+}
+
+static void sum_image(void *user, int index, int label, const float *logits)
+{
+    struct evaluation *e = user;
+
+    (void)label;
+    rn_average_add(e->sums + (size_t)index * (size_t)e->classes, logits,
+                   e->classes);
+}
+
+static void finish_sums(struct evaluation *e)
+{
+    const uint16_t *labels = e->data->part[e->o.part].labels;
+
+    for (int i = 0; i < e->images; i++)
+        finish_image(e, i, e->map[labels[i]],
+                     e->sums + (size_t)i * (size_t)e->classes);
+}
+
+/* How many images go through at once: as many views whatever the crops. */
+static int choose_batch(const struct evaluation *e,
+                        const struct rn_model *model)
+{
+    int batch = e->o.batch;
+
+    if (batch == 0)
+        batch = rn_eval_batch(model->spec.input, e->images);
+    if (e->o.batch == 0 && e->o.crops > 1)
+        batch = (batch + CROPS - 1) / CROPS;
+    return batch;
+}
+
+/* Through one plan: as they are, or crops. */
+static int run_views(struct evaluation *e, const struct rn_model *model,
+                     const struct rn_eval_sink *sink, struct rn_error *err)
+{
+    const struct rn_preprocessing *pre = &model->preprocessing;
+    bool ten = e->o.crops > 1;
+    struct rn_machine machine;
     struct rn_plan_options plan;
+    struct rn_eval_pass pass = {
+        .data = e->data,
+        .part = e->o.part,
+        .batch = choose_batch(e, model),
+        .view = {.shape = model->spec.input,
+                 .resize = pre->resize,
+                 .interpolation = pre->interpolation,
+                 .flags = e->o.as_stored ? RN_IMAGE_AS_STORED : 0,
+                 .crops = ten ? CROPS : 1},
+        .labels = e->map,
+        .classes = e->classes,
+        .mirror = ten,
+        .preprocessing = pre,
+        .user = e,
+        .progress = on_progress,
+    };
     int rc;
 
+    rn_machine_get(&machine);
+    pass.loaders = e->o.threads > 0 ? e->o.threads : machine.threads;
     rn_plan_defaults(&plan);
-    plan.mode = RN_MODE_INFER;
-    plan.batch = pass->batch;
-    plan.threads = o->threads;
-    plan.exact = o->exact;
-    rc = rn_plan_create(&pass->plan, model, &plan, err);
+    plan.batch = ten ? CROPS * pass.batch : pass.batch;
+    plan.threads = e->o.threads;
+    plan.exact = e->o.exact;
+    rc = rn_plan_create(&pass.plan, model, &plan, err);
     if (rc == RN_OK)
-        rc = rn_eval_run(pass, m, err);
-    rn_plan_destroy(pass->plan);
+        rc = rn_eval_answers(&pass, sink, err);
+    rn_plan_destroy(pass.plan);
     return rc;
+}
+
+static int run_scale(struct evaluation *e, const struct rn_model *model,
+                     int scale, const struct rn_eval_sink *sink,
+                     struct rn_error *err)
+{
+    const struct rn_whole_pass pass = {
+        .model = model,
+        .data = e->data,
+        .part = e->o.part,
+        .labels = e->map,
+        .scale = scale,
+        .threads = e->o.threads,
+        .exact = e->o.exact,
+        .flags = e->o.as_stored ? RN_IMAGE_AS_STORED : 0,
+        .user = e,
+        .progress = on_progress,
+    };
+
+    return rn_eval_whole(&pass, sink, err);
+}
+
+static int run_passes(struct evaluation *e, struct rn_error *err)
+{
+    const struct rn_eval_sink sink = {e, e->sums ? sum_image : finish_image};
+    size_t scales = e->o.n_scales;
+    int rc = RN_OK;
+
+    for (e->pass = 0; rc == RN_OK && e->pass < e->passes; e->pass++) {
+        size_t i = (size_t)e->pass;
+
+        rc = scales > 0 ? run_scale(e, e->models[i / scales],
+                                    e->o.scales[i % scales], &sink, err)
+                        : run_views(e, e->models[i], &sink, err);
+    }
+    if (rc == RN_OK && e->sums != NULL)
+        finish_sums(e);
+    return rc;
+}
+
+static int prepare(struct evaluation *e, struct rn_error *err)
+{
+    size_t floats = (size_t)e->images * (size_t)e->classes;
+    int rc = check(e->data, &e->o, err);
+
+    for (size_t i = 0; rc == RN_OK && i < e->count; i++)
+        rc = check_model(e->models[i], e->data, &e->o, err);
+    for (size_t i = 1; rc == RN_OK && i < e->count; i++)
+        rc = check_together(e->models[0], e->models[i], err);
+    if (rc != RN_OK)
+        return rc;
+    e->map = rn_alloc((size_t)e->data->classes, sizeof(*e->map));
+    if (e->map == NULL)
+        return rn_fail_memory(err, (size_t)e->data->classes, "classes");
+    if (e->passes > 1) {
+        e->sums = rn_alloc(floats, sizeof(*e->sums));
+        if (e->sums == NULL)
+            return rn_fail_memory(err, floats * sizeof(*e->sums),
+                                  "the answers to all images");
+        rn_average_begin(e->sums, floats);
+    }
+    if (e->data->fetch != NULL)
+        return rn_match_classes(e->models[0], e->data, e->o.part, e->map, err);
+    for (int i = 0; i < e->data->classes; i++)
+        e->map[i] = i;
+    return RN_OK;
+}
+
+/* ------------------------------------------------------------- protocol */
+
+static int name_scales(const struct rn_eval_options *o, char *text, size_t size)
+{
+    int n = snprintf(text, size, "fully convolutional at shorter side%s ",
+                     o->n_scales > 1 ? "s" : "");
+
+    for (size_t i = 0; i < o->n_scales && n >= 0 && (size_t)n < size; i++)
+        n += snprintf(text + n, size - (size_t)n, "%s%d", i ? "," : "",
+                      o->scales[i]);
+    if (n >= 0 && (size_t)n < size)
+        n += snprintf(text + n, size - (size_t)n,
+                      ", each mirrored, too, probabilities averaged");
+    return n;
+}
+
+/* What a model is shown of each image. */
+static void name_view(const struct evaluation *e, const struct rn_model *model,
+                      char *text, size_t size)
+{
+    const struct rn_shape *s = &model->spec.input;
+    const struct rn_preprocessing *pre = &model->preprocessing;
+    int larger = s->h > s->w ? s->h : s->w;
+    int side = pre->resize ? pre->resize : larger, n;
+
+    if (e->data->fetch == NULL) {
+        snprintf(text, size, "single view");
+        return;
+    }
+    if (e->o.n_scales > 0)
+        n = name_scales(&e->o, text, size);
+    else if (e->o.crops > 1)
+        n = snprintf(text, size,
+                     "10 crops, probabilities averaged: corners and centre "
+                     "%dx%d of the middle %dx%d, each mirrored, too",
+                     s->h, s->w, side, side);
+    else
+        n = snprintf(text, size, "centre %dx%d of shorter side %d", s->h, s->w,
+                     side);
+    if (n >= 0 && (size_t)n < size)
+        snprintf(text + n, size - (size_t)n, ", %s%s",
+                 rn_interpolation_name(pre->interpolation),
+                 e->o.as_stored ? ", as stored" : "");
+}
+
+static void name_protocol(const struct evaluation *e, char *text, size_t size)
+{
+    char views[2][sizeof(((struct rn_eval_result *)NULL)->protocol)];
+    int n = 0;
+
+    if (e->count > 1)
+        n = snprintf(text, size,
+                     "%zu models, probabilities averaged: ", e->count);
+    for (size_t i = 0; i < e->count; i++) {
+        name_view(e, e->models[i], views[i % 2], sizeof(views[0]));
+        if (i > 0 && strcmp(views[0], views[1]) == 0)
+            continue;
+        if (n >= 0 && (size_t)n < size)
+            n += snprintf(text + n, size - (size_t)n, "%s%s", i ? "; " : "",
+                          views[i % 2]);
+    }
+}
+
+/* --------------------------------------------------------------- result */
+
+static void fill_result(const struct evaluation *e, double seconds,
+                        struct rn_eval_result *result)
+{
+    const struct rn_metrics *m = &e->metrics;
+    double images = (double)m->images;
+
+    *result = (struct rn_eval_result){
+        .images = (int)m->images,
+        .top1_error = 100.0 * (double)m->wrong1 / images,
+        .top5_error = 100.0 * (double)m->wrong5 / images,
+        .loss = m->loss / images,
+        .calibration_error = 100.0 * rn_metrics_calibration(m),
+        .seconds = seconds,
+    };
+    name_protocol(e, result->protocol, sizeof(result->protocol));
+}
+
+static void take_options(struct evaluation *e,
+                         const struct rn_eval_options *options)
+{
+    rn_eval_defaults(&e->o);
+    if (options != NULL)
+        e->o = *options;
+    if (e->o.crops == 0)
+        e->o.crops = 1;
+    e->classes = e->models[0]->spec.classes;
+    if (e->o.part >= RN_PART_TRAIN && e->o.part <= RN_PART_TEST)
+        e->images = e->data->part[e->o.part].count;
+    e->passes = (int)(e->count * (e->o.n_scales ? e->o.n_scales : 1));
+}
+
+int rn_eval_models(const struct rn_model *const *models, size_t count,
+                   const struct rn_data *data,
+                   const struct rn_eval_options *options,
+                   struct rn_eval_result *result, struct rn_report **report,
+                   struct rn_error *err)
+{
+    struct evaluation e = {.models = models, .count = count, .data = data};
+    double start = rn_now();
+    int rc;
+
+    if (report != NULL)
+        *report = NULL;
+    if (count == 0)
+        return rn_fail(err, RN_ERR_ARG, "no model to evaluate");
+    take_options(&e, options);
+    rc = prepare(&e, err);
+    if (rc == RN_OK && report != NULL)
+        rc = rn_report_create(&e.report, models[0], data, e.o.part, err);
+    if (rc == RN_OK)
+        rc = run_passes(&e, err);
+    rn_free(e.map);
+    rn_free(e.sums);
+    if (rc != RN_OK) {
+        rn_report_destroy(e.report);
+        return rc;
+    }
+    fill_result(&e, rn_now() - start, result);
+    if (report != NULL)
+        *report = e.report;
+    return RN_OK;
 }
 
 int rn_eval(const struct rn_model *model, const struct rn_data *data,
             const struct rn_eval_options *options,
             struct rn_eval_result *result, struct rn_error *err)
 {
-    struct rn_eval_options o;
-    struct rn_eval_pass pass = {.data = data};
-    struct rn_metrics m;
-    int32_t *map = NULL;
-    double start = rn_now();
-    int rc;
-
-    rn_eval_defaults(&o);
-    if (options != NULL)
-        o = *options;
-    rc = check(model, data, &o, err);
-    if (rc != RN_OK)
-        return rc;
-
-    pass.part = o.part;
-    pass.classes = model->spec.classes;
-    pass.preprocessing = &model->preprocessing;
-    pass.user = o.user;
-    pass.progress = o.progress;
-    pass.batch = rn_eval_batch(model->spec.input, data->part[o.part].count);
-    if (o.batch > 0)
-        pass.batch = o.batch;
-    rc = look_at_pictures(&pass, model, &o, &map, err);
-    if (rc == RN_OK)
-        rc = run_plan(&pass, model, &o, &m, err);
-    rn_free(map);
-    if (rc != RN_OK)
-        return rc;
-
-    *result = (struct rn_eval_result){
-        .images = (int)m.images,
-        .top1_error = 100.0 * (double)m.wrong1 / (double)m.images,
-        .top5_error = 100.0 * (double)m.wrong5 / (double)m.images,
-        .loss = m.loss / (double)m.images,
-        .seconds = rn_now() - start,
-    };
-    name_protocol(&pass, result);
-    return RN_OK;
+    return rn_eval_models(&model, 1, data, options, result, NULL, err);
 }

@@ -6,11 +6,18 @@
 #include "data/data.h"
 #include "formats/model.h"
 
+enum { RN_CALIBRATION_BINS = 15 };
+
 /** Sums over images seen so far. */
 struct rn_metrics {
     long images;
     long wrong1, wrong5; /* images whose label is not among the first k */
     double loss;         /* sum of cross-entropies */
+    /* By the first answer's probability, its confidence: */
+    struct {
+        double confidence; /* sum */
+        long right;
+    } bin[RN_CALIBRATION_BINS];
 };
 
 /**
@@ -28,10 +35,29 @@ double rn_cross_entropy(const float *logits, int classes, int label);
 void rn_metrics_add(struct rn_metrics *m, const float *logits,
                     const int32_t *labels, int count, int classes);
 
+/** Expected calibration error: by how much the confidences of a bin miss the
+ *  share that is right, on average over the images. */
+double rn_metrics_calibration(const struct rn_metrics *m);
+
+/**
+ * The average of several answers' probabilities, all of the same weight. What
+ * is held are logarithms, so that sum[classes] are logits themselves when
+ * answers have been added; `count` floats are set up at once.
+ */
+void rn_average_begin(float *sum, size_t count);
+void rn_average_add(float *sum, const float *logits, int classes);
+
+/** Where answers go, in any order: the image's place in the part, the model's
+ *  class it is labelled with, its logits (borrowed). */
+struct rn_eval_sink {
+    void *user;
+    void (*take)(void *user, int index, int label, const float *logits);
+};
+
 /** One pass over a part of the data through an inference plan. */
 struct rn_eval_pass {
-    struct rn_plan *plan; /* for `batch` images */
-    int batch;
+    struct rn_plan *plan;
+    int batch; /* images; the plan is for all their crops */
     const struct rn_data *data;
     enum rn_part part;
     struct rn_view view;   /* of pictures */
@@ -39,14 +65,45 @@ struct rn_eval_pass {
                               the same */
     int classes;           /* of the model */
     int loaders;           /* threads that load pictures */
+    bool mirror;           /* look at mirror images, too */
     const struct rn_preprocessing *preprocessing;
     void *user;
     int (*progress)(void *user, int done, int images); /* or NULL */
 };
 
-/** Every image counts once. RN_ERR_STOPPED when progress() says so. */
+/** Every image is taken once; the answers to its crops and mirror images are
+ *  averaged. RN_ERR_STOPPED when progress() says so. */
+int rn_eval_answers(const struct rn_eval_pass *pass,
+                    const struct rn_eval_sink *sink, struct rn_error *err);
+
+/** The same into metrics. */
 int rn_eval_run(const struct rn_eval_pass *pass, struct rn_metrics *metrics,
                 struct rn_error *err);
+
+/** A pass over whole pictures, nothing cut off: the shorter side resized to
+ *  `scale`, then the picture and its mirror image through the network built
+ *  for that size, its global average pooling taking whatever is left. */
+struct rn_whole_pass {
+    const struct rn_model *model;
+    const struct rn_data *data;
+    enum rn_part part;
+    const int32_t *labels;
+    int scale, threads, exact;
+    int flags; /* rn_image_flags */
+    void *user;
+    int (*progress)(void *user, int done, int images); /* or NULL */
+};
+
+/** As rn_eval_answers(). */
+int rn_eval_whole(const struct rn_whole_pass *pass,
+                  const struct rn_eval_sink *sink, struct rn_error *err);
+
+/** RN_ERR_STOPPED when `progress`, which may be NULL, says so. */
+int rn_eval_progress(int (*progress)(void *user, int done, int images),
+                     void *user, int done, int images, struct rn_error *err);
+
+/** Mirror rows of w floats; `to` may be `from`. */
+void rn_mirror(const float *from, float *to, size_t rows, size_t w);
 
 /** A batch that fits images of that shape: 100 up to 64 x 64, else 16, and
  *  not more than there are images. */

@@ -50,15 +50,71 @@ int rn_rank(const float *logits, int classes, int label)
     return rank;
 }
 
-double rn_cross_entropy(const float *logits, int classes, int label)
+static double largest_of(const float *logits, int classes)
 {
-    double largest = (double)-INFINITY, sum = 0;
+    double largest = (double)-INFINITY;
 
     for (int i = 0; i < classes; i++)
         largest = fmax(largest, (double)logits[i]);
+    return largest;
+}
+
+static double log_sum_exp(const float *logits, int classes, double largest)
+{
+    double sum = 0;
+
     for (int i = 0; i < classes; i++)
         sum += exp((double)logits[i] - largest);
-    return log(sum) + largest - (double)logits[label];
+    return log(sum) + largest;
+}
+
+double rn_cross_entropy(const float *logits, int classes, int label)
+{
+    return log_sum_exp(logits, classes, largest_of(logits, classes)) -
+           (double)logits[label];
+}
+
+void rn_average_begin(float *sum, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        sum[i] = -INFINITY;
+}
+
+/* log(exp(a) + exp(b)); NaN when either is. */
+static double log_add(double a, double b)
+{
+    double more = a > b ? a : b, less = a > b ? b : a;
+
+    return more == (double)-INFINITY ? more : more + log1p(exp(less - more));
+}
+
+void rn_average_add(float *sum, const float *logits, int classes)
+{
+    double log_sum = log_sum_exp(logits, classes, largest_of(logits, classes));
+
+    for (int i = 0; i < classes; i++)
+        sum[i] = (float)log_add((double)sum[i], (double)logits[i] - log_sum);
+}
+
+/* Guo et al. 2017, "On Calibration of Modern Neural Networks": bin b holds
+ * confidences from b / BINS, exclusive, to (b + 1) / BINS. */
+static void calibrate(struct rn_metrics *m, double confidence, bool right)
+{
+    int bin = confidence > 0 && confidence <= 1
+                  ? (int)ceil(confidence * RN_CALIBRATION_BINS) - 1
+                  : 0;
+
+    m->bin[bin].confidence += confidence;
+    m->bin[bin].right += right;
+}
+
+double rn_metrics_calibration(const struct rn_metrics *m)
+{
+    double sum = 0;
+
+    for (int i = 0; i < RN_CALIBRATION_BINS; i++)
+        sum += fabs(m->bin[i].confidence - (double)m->bin[i].right);
+    return sum / (double)m->images;
 }
 
 void rn_metrics_add(struct rn_metrics *m, const float *logits,
@@ -67,10 +123,13 @@ void rn_metrics_add(struct rn_metrics *m, const float *logits,
     for (int i = 0; i < count; i++) {
         const float *row = logits + (size_t)i * (size_t)classes;
         int rank = rn_rank(row, classes, labels[i]);
+        double largest = largest_of(row, classes);
+        double log_sum = log_sum_exp(row, classes, largest);
 
         m->wrong1 += rank >= 1;
         m->wrong5 += rank >= 5;
-        m->loss += rn_cross_entropy(row, classes, labels[i]);
+        m->loss += log_sum - (double)row[labels[i]];
+        calibrate(m, exp(largest - log_sum), rank == 0);
     }
     m->images += count;
 }

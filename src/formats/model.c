@@ -51,6 +51,51 @@ int rn_model_create(struct rn_model **out, const char *name,
     return RN_OK;
 }
 
+/* A network of the same layers, so that its parameters stand in the same
+ * order. */
+static bool borrow_parameters(struct rn_graph *g, const struct rn_graph *from)
+{
+    if (g->n_nodes != from->n_nodes || g->n_params != from->n_params)
+        return false;
+    for (size_t i = 0; i < g->n_nodes; i++)
+        g->nodes[i].eps = from->nodes[i].eps;
+    for (size_t i = 0; i < g->n_params; i++) {
+        if (g->params[i].count != from->params[i].count)
+            return false;
+        g->params[i].data = from->params[i].data;
+    }
+    return true;
+}
+
+int rn_model_resized(struct rn_model **out, const struct rn_model *model, int h,
+                     int w, struct rn_error *err)
+{
+    struct rn_net_spec spec = model->spec;
+    struct rn_graph *graph;
+    int rc;
+    *out = NULL;
+    if (strcmp(spec.family, RN_FAMILY_GRAPH) == 0)
+        return rn_fail(err, RN_ERR_ARG,
+                       "%s is a graph of others, made for images of %d x %d "
+                       "alone",
+                       spec.name, spec.input.h, spec.input.w);
+    spec.input.h = h;
+    spec.input.w = w;
+    rc = rn_net_build(&graph, &spec, err);
+    if (rc)
+        return rc;
+    if (!borrow_parameters(graph, model->graph)) {
+        rn_graph_destroy(graph);
+        return rn_fail(err, RN_ERR_ARG,
+                       "%s has other parameters than its name says", spec.name);
+    }
+    *out = rn_model_wrap(&spec, graph);
+    if (*out)
+        return RN_OK;
+    rn_graph_destroy(graph);
+    return rn_fail_memory(err, sizeof(**out), "a model");
+}
+
 static void free_texts(char **texts, size_t count)
 {
     for (size_t i = 0; texts && i < count; i++)
@@ -387,6 +432,21 @@ size_t rn_channel_stored(const struct rn_preprocessing *pre, size_t channels,
     return pre->bgr ? channels - 1 - c : c;
 }
 
+void rn_normalise(const struct rn_preprocessing *pre, struct rn_shape shape,
+                  const uint8_t *pixels, float *image)
+{
+    size_t n = pixels_of(&shape), channels = (size_t)shape.c;
+
+    for (size_t c = 0; c < channels; c++) {
+        const uint8_t *from = pixels + n * rn_channel_stored(pre, channels, c);
+        for (size_t i = 0; i < n; i++) {
+            size_t at = c * n + i;
+            float mean = pre->mean[pre->per_pixel ? at : c];
+            image[at] = ((float)from[i] / 255.0f - mean) / pre->std[c];
+        }
+    }
+}
+
 int rn_model_preprocess(const struct rn_model *model, const uint8_t *pixels,
                         float *image, struct rn_error *err)
 {
@@ -396,15 +456,6 @@ int rn_model_preprocess(const struct rn_model *model, const uint8_t *pixels,
                        "the model does not say how its images are prepared");
     if (!pixels || !image)
         return rn_fail(err, RN_ERR_ARG, "no pixels or no image given");
-    size_t n = pixels_of(&model->spec.input);
-    for (size_t c = 0; c < (size_t)model->spec.input.c; c++) {
-        const uint8_t *from =
-            pixels + n * rn_channel_stored(pre, (size_t)model->spec.input.c, c);
-        for (size_t i = 0; i < n; i++) {
-            size_t at = c * n + i;
-            float mean = pre->mean[pre->per_pixel ? at : c];
-            image[at] = ((float)from[i] / 255.0f - mean) / pre->std[c];
-        }
-    }
+    rn_normalise(pre, model->spec.input, pixels, image);
     return RN_OK;
 }

@@ -38,6 +38,12 @@ struct rn_model {
 struct rn_model *rn_model_wrap(const struct rn_net_spec *spec,
                                struct rn_graph *graph);
 
+/** The same network for images of h x w pixels. It reads the parameters of
+ *  `model`, which must outlive it, and knows no preprocessing, no names.
+ *  RN_ERR_ARG for a size it cannot take. */
+int rn_model_resized(struct rn_model **out, const struct rn_model *model, int h,
+                     int w, struct rn_error *err);
+
 /** An extra named float32 tensor in a model file, for checkpoints
  *  ("optimizer.momentum.conv1.weight"). */
 struct rn_extra {
@@ -74,6 +80,10 @@ int rn_model_read(struct rn_model **out, const struct rn_st_file *f,
 int rn_model_set_preprocessing(struct rn_model *model, bool per_pixel,
                                const float *mean, const float *std,
                                struct rn_error *err);
+/** Pixels [c][h][w] of a shape to the network's numbers; one of the input's
+ *  size when there is a mean for every pixel. */
+void rn_normalise(const struct rn_preprocessing *pre, struct rn_shape shape,
+                  const uint8_t *pixels, float *image);
 /** Which channel of pixels, in RGB order, the network's channel c is. */
 size_t rn_channel_stored(const struct rn_preprocessing *pre, size_t channels,
                          size_t c);

@@ -11,7 +11,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
-    static const struct rn_view view = {{1, 9, 8}, 0, RN_BICUBIC, 0};
+    static const struct rn_view view = {.shape = {1, 9, 8},
+                                        .interpolation = RN_BICUBIC};
     struct rn_error err = {0, ""};
     struct rn_image image;
     uint8_t seen[9 * 8];

@@ -106,6 +106,56 @@ static void test_metrics_not_a_number(void **state)
     assert_true(isnan(m.loss));
 }
 
+/* Averages of probabilities, kept as logarithms. */
+static void test_average(void **state)
+{
+    static const float answers[3][3] = {
+        {1, 2, 3}, {-200, 0, 100}, {1e30F, 0, -1e30F}};
+    double expected[3] = {0};
+    float sum[3], p[3];
+
+    (void)state;
+    rn_average_begin(sum, 3);
+    for (int i = 0; i < 3; i++) {
+        memcpy(p, answers[i], sizeof(p));
+        rn_softmax(p, 3);
+        for (int k = 0; k < 3; k++)
+            expected[k] += (double)p[k] / 3;
+        rn_average_add(sum, answers[i], 3);
+    }
+    for (int k = 0; k < 3; k++)
+        assert_near(rn_cross_entropy(sum, 3, k), -log(expected[k]), 1e-6);
+    rn_average_add(sum, (const float[]){0, NAN, 0}, 3);
+    assert_int_equal(rn_rank(sum, 3, 0), INT_MAX);
+    /* An answer that rules a class out counts, and so does the other. */
+    rn_average_begin(sum, 3);
+    rn_average_add(sum, (const float[]){-INFINITY, 0, -INFINITY}, 3);
+    rn_average_add(sum, (const float[]){-INFINITY, -INFINITY, 0}, 3);
+    assert_near(rn_cross_entropy(sum, 3, 2), log(2), 1e-6);
+    assert_true(isinf(rn_cross_entropy(sum, 3, 0)));
+}
+
+/* Four images: confidence 0.9 twice, one of them right; 0.6 twice, both
+ * right. */
+static void test_calibration(void **state)
+{
+    struct rn_metrics m = {.images = 0};
+    float logits[4][2] = {{0}};
+    static const int32_t labels[4] = {0, 1, 0, 0};
+
+    (void)state;
+    logits[0][0] = logits[1][0] = (float)log(9);
+    logits[2][0] = logits[3][0] = (float)log(1.5);
+    rn_metrics_add(&m, logits[0], labels, 4, 2);
+    assert_near(rn_metrics_calibration(&m), (fabs(1.8 - 1) + fabs(1.2 - 2)) / 4,
+                1e-6);
+    /* A sure answer belongs to the last bin, and is right. */
+    m = (struct rn_metrics){.images = 0};
+    rn_metrics_add(&m, (const float[]){1e4F, 0}, labels, 1, 2);
+    assert_near(m.bin[RN_CALIBRATION_BINS - 1].confidence, 1, 0);
+    assert_near(rn_metrics_calibration(&m), 0, 0);
+}
+
 static void test_softmax(void **state)
 {
     float plain[] = {1, 2, 3};
@@ -379,6 +429,8 @@ int main(void)
         cmocka_unit_test(test_cross_entropy),
         cmocka_unit_test(test_metrics_add),
         cmocka_unit_test(test_metrics_not_a_number),
+        cmocka_unit_test(test_average),
+        cmocka_unit_test(test_calibration),
         cmocka_unit_test(test_softmax),
         cmocka_unit_test(test_top_k),
         cmocka_unit_test(test_batches_do_not_matter),

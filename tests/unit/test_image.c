@@ -479,10 +479,11 @@ static void check_view(const char *rest)
                &resize, &w, &h, &sum) != 8)
         fail_msg("cannot read the record '%s'", rest);
     picture = synthetic(iw, ih);
-    view.shape = (struct rn_shape){strcmp(colour, "rgb") == 0 ? 3 : 1, h, w};
-    view.resize = resize;
-    view.interpolation = interpolation(name);
-    view.flags = 0;
+    view = (struct rn_view){
+        .shape = {strcmp(colour, "rgb") == 0 ? 3 : 1, h, w},
+        .resize = resize,
+        .interpolation = interpolation(name),
+    };
     assert_view(rest, &view, &picture, sum);
     if (resize == (h > w ? h : w)) {
         view.resize = 0;
@@ -499,7 +500,8 @@ static void views_are_torchvisions(void **state)
 
 static void check_photo(const char *rest)
 {
-    static const struct rn_view view = {{3, 224, 224}, 256, RN_BILINEAR, 0};
+    static const struct rn_view view = {
+        .shape = {3, 224, 224}, .resize = 256, .interpolation = RN_BILINEAR};
     char name[300], path[600];
     struct rn_error err = {0};
     struct rn_image photo;
@@ -525,7 +527,8 @@ static void photos_are_seen_as_in_torchvision(void **state)
 /* The whole would be 16 million pixels long; only the centre is made. */
 static void long_pictures_cost_no_more_than_their_centre(void **state)
 {
-    const struct rn_view view = {{3, 224, 224}, 256, RN_BICUBIC, 0};
+    const struct rn_view view = {
+        .shape = {3, 224, 224}, .resize = 256, .interpolation = RN_BICUBIC};
     struct rn_image line = synthetic(65535, 1);
     uint8_t *pixels = rn_alloc(3 * 224, 224);
     struct rn_error err = {0};
@@ -569,7 +572,8 @@ static void models_prepare_pictures(void **state)
 
 static void other_numbers_of_channels_are_refused(void **state)
 {
-    const struct rn_view view = {{2, 8, 8}, 0, RN_BILINEAR, 0};
+    const struct rn_view view = {
+        .shape = {2, 8, 8}, .resize = 0, .interpolation = RN_BILINEAR};
     struct rn_image picture = synthetic(8, 8);
     struct rn_error err = {0};
     uint8_t pixels[2 * 8 * 8];
@@ -591,7 +595,8 @@ static void failing_allocations_leave_nothing_behind(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT(files); i++) {
-        const struct rn_view view = {{1, 8, 8}, 0, RN_BICUBIC, 0};
+        const struct rn_view view = {
+            .shape = {1, 8, 8}, .resize = 0, .interpolation = RN_BICUBIC};
         uint8_t pixels[64];
         char name[100], path[600];
         long n = 0;

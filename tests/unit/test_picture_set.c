@@ -6,6 +6,7 @@
 #include "data/data.h"
 #include "eval/eval.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -417,12 +418,12 @@ static void checksums_tell_names_and_labels(void **state)
 
 /* ------------------------------------------------------------ evaluation */
 
-static struct rn_model *make_model(const char *const *names,
-                                   const char *const *ids)
+static struct rn_model *make_sized_model(const char *const *names,
+                                         const char *const *ids, int h, int w)
 {
     static const float mean[] = {0.5F, 0.4F, 0.3F}, std[] = {0.2F, 0.3F, 0.4F};
     const struct rn_net_options options = {
-        .classes = 4, .height = 8, .width = 8};
+        .classes = 4, .height = h, .width = w};
     struct rn_error err = {0};
     struct rn_model *model;
 
@@ -430,9 +431,17 @@ static struct rn_model *make_model(const char *const *names,
     rn_model_init(model, 3);
     assert_int_equal(rn_model_set_preprocessing(model, false, mean, std, NULL),
                      RN_OK);
-    assert_int_equal(rn_model_set_resize(model, 10, RN_BICUBIC, NULL), RN_OK);
     assert_int_equal(rn_model_set_classes(model, names, NULL), RN_OK);
     assert_int_equal(rn_model_set_class_ids(model, ids, NULL), RN_OK);
+    return model;
+}
+
+static struct rn_model *make_model(const char *const *names,
+                                   const char *const *ids)
+{
+    struct rn_model *model = make_sized_model(names, ids, 8, 8);
+
+    assert_int_equal(rn_model_set_resize(model, 10, RN_BICUBIC, NULL), RN_OK);
     return model;
 }
 
@@ -568,6 +577,214 @@ static void evaluation_is_that_by_hand(void **state)
     rn_model_destroy(model);
 }
 
+/* A picture made by hand: [3][h][w] of a resized one, from (x, y) on,
+ * mirrored perhaps. */
+static void cut_by_hand(const struct rn_image *from, int x, int y, int mirror,
+                        int w, int h, uint8_t *pixels)
+{
+    for (int c = 0; c < 3; c++)
+        for (int i = 0; i < h; i++)
+            for (int j = 0; j < w; j++)
+                *pixels++ = from->pixels[3 * ((y + i) * from->width + x +
+                                              (mirror ? w - 1 - j : j)) +
+                                         c];
+}
+
+/* The picture of photos[i] with its shorter side `side`. */
+static void resized_by_hand(size_t i, int side, struct rn_image *out)
+{
+    struct rn_image picture;
+    int w, h;
+
+    write_picture(photos[i].file, photos[i].seed);
+    assert_int_equal(
+        rn_image_load(&picture, in_folder(photos[i].file), 0, NULL), RN_OK);
+    w = picture.width;
+    h = picture.height;
+    assert_int_equal(rn_image_resize(out, &picture, w < h ? side : side * w / h,
+                                     w < h ? side * h / w : side, RN_BICUBIC,
+                                     NULL),
+                     RN_OK);
+    rn_image_free(&picture);
+}
+
+/* Add the probabilities of an image of the model's size to four sums. */
+static void add_by_hand(const struct rn_model *model, const uint8_t *pixels,
+                        double sums[4])
+{
+    struct rn_plan_options options;
+    struct rn_plan *plan;
+    float image[3 * 64 * 64], logits[4];
+
+    rn_plan_defaults(&options);
+    options.threads = 1;
+    assert_int_equal(rn_plan_create(&plan, model, &options, NULL), RN_OK);
+    assert_int_equal(rn_model_preprocess(model, pixels, image, NULL), RN_OK);
+    assert_int_equal(rn_plan_forward(plan, image, logits, NULL), RN_OK);
+    rn_softmax(logits, 4);
+    for (int i = 0; i < 4; i++)
+        sums[i] += (double)logits[i];
+    rn_plan_destroy(plan);
+}
+
+/* What rn_eval() makes of the photos, against `loss` by hand. */
+static void assert_evaluates(const struct rn_model *model,
+                             struct rn_eval_options *o, double loss,
+                             const char *protocol)
+{
+    struct rn_data *data = open_ok();
+    struct rn_eval_result r;
+    struct rn_error err = {0};
+
+    o->part = RN_PART_TRAIN;
+    o->threads = 2;
+    if (rn_eval(model, data, o, &r, &err))
+        fail_msg("%s", err.msg);
+    assert_int_equal(r.images, COUNT(photos));
+    assert_string_equal(r.protocol, protocol);
+    loss /= (double)COUNT(photos);
+    if (!(r.loss > loss - 1e-4 && r.loss < loss + 1e-4))
+        fail_msg("%s: loss %g, expected %g", protocol, r.loss, loss);
+    rn_data_close(data);
+}
+
+/* Where the middle begins; halves are rounded to even numbers. */
+static int middle(int size, int of)
+{
+    int rest = of - size;
+
+    return rest / 2 + (rest % 2 && rest / 2 % 2);
+}
+
+static void ten_crops_are_those_by_hand(void **state)
+{
+    struct rn_model *model = make_model(letters, NULL);
+    struct rn_eval_options o;
+    double loss = 0;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(photos); i++) {
+        struct rn_image image;
+        double sums[4] = {0};
+        int x, y;
+
+        resized_by_hand(i, 10, &image);
+        x = middle(10, image.width);
+        y = middle(10, image.height);
+        const int places[5][2] = {
+            {x, y},
+            {x + 2, y},
+            {x, y + 2},
+            {x + 2, y + 2},
+            {middle(8, image.width), middle(8, image.height)}};
+        for (int k = 0; k < 10; k++) {
+            uint8_t pixels[3 * 8 * 8];
+
+            cut_by_hand(&image, places[k / 2][0], places[k / 2][1], k % 2, 8, 8,
+                        pixels);
+            add_by_hand(model, pixels, sums);
+        }
+        loss -= log(sums[photos[i].label] / 10);
+        rn_image_free(&image);
+    }
+    rn_eval_defaults(&o);
+    o.crops = 10;
+    for (o.batch = 0; o.batch < 3; o.batch++)
+        assert_evaluates(
+            model, &o, loss,
+            "10 crops, probabilities averaged: corners and centre "
+            "8x8 of the middle 10x10, each mirrored, too, bicubic");
+    rn_model_destroy(model);
+}
+
+/* Whole pictures at two scales through networks built for their sizes. */
+static void scales_are_those_by_hand(void **state)
+{
+    static const int scales[] = {9, 16};
+    struct rn_model *model = make_model(letters, NULL);
+    struct rn_eval_options o;
+    double loss = 0;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(photos); i++) {
+        double sums[4] = {0};
+
+        for (size_t s = 0; s < COUNT(scales); s++) {
+            struct rn_image image;
+            struct rn_model *sized;
+            uint8_t pixels[3 * 64 * 64];
+
+            resized_by_hand(i, scales[s], &image);
+            assert_true(image.width <= 64 && image.height <= 64);
+            sized = make_sized_model(letters, NULL, image.height, image.width);
+            for (int mirror = 0; mirror < 2; mirror++) {
+                cut_by_hand(&image, 0, 0, mirror, image.width, image.height,
+                            pixels);
+                add_by_hand(sized, pixels, sums);
+            }
+            rn_model_destroy(sized);
+            rn_image_free(&image);
+        }
+        loss -= log(sums[photos[i].label] / 4);
+    }
+    rn_eval_defaults(&o);
+    o.scales = scales;
+    o.n_scales = COUNT(scales);
+    assert_evaluates(model, &o, loss,
+                     "fully convolutional at shorter sides 9,16, each "
+                     "mirrored, too, probabilities averaged, bicubic");
+    rn_model_destroy(model);
+}
+
+static void fails(const struct rn_model *model, const struct rn_data *data,
+                  const struct rn_eval_options *o, int code, const char *text)
+{
+    struct rn_eval_result r;
+    struct rn_error err = {0};
+
+    assert_int_equal(rn_eval(model, data, o, &r, &err), code);
+    if (strstr(err.msg, text) == NULL)
+        fail_msg("\"%s\", expected \"%s\"", err.msg, text);
+}
+
+static void impossible_protocols_are_refused(void **state)
+{
+    static const int scales[] = {9, 0}, large[] = {4096};
+    struct rn_model *model = make_model(letters, NULL);
+    struct rn_data *pictures, *memory = NULL;
+    struct rn_eval_options o;
+
+    (void)state;
+    write_picture("a/1.jpg", "jpeg");
+    write_picture("b/1.png", "png-one-pixel");
+    pictures = open_ok();
+    assert_int_equal(rn_data_open(&memory, "synthetic:3x8x8:4:40", NULL, NULL),
+                     RN_OK);
+    rn_eval_defaults(&o);
+    o.crops = 10;
+    fails(model, memory, &o, RN_ERR_ARG, "are for pictures");
+    o.part = RN_PART_TRAIN;
+    o.crops = 5;
+    fails(model, pictures, &o, RN_ERR_ARG, "5 crops: there are 1 or 10");
+    o.crops = 10;
+    o.scales = scales;
+    o.n_scales = 1;
+    fails(model, pictures, &o, RN_ERR_ARG, "not both");
+    o.crops = 1;
+    o.n_scales = 2;
+    fails(model, pictures, &o, RN_ERR_ARG, "scale 0, expected 1 to 4096");
+    o.scales = large;
+    o.n_scales = 1;
+    fails(model, memory, &o, RN_ERR_ARG, "are for pictures");
+    assert_int_equal(rn_model_set_resize(model, 8, RN_BOX, NULL), RN_OK);
+    o.n_scales = 0;
+    o.crops = 10;
+    fails(model, pictures, &o, RN_ERR_ARG, "there is nothing to crop");
+    rn_data_close(pictures);
+    rn_data_close(memory);
+    rn_model_destroy(model);
+}
+
 /* No picture is left out in silence. */
 static void a_bad_picture_ends_the_evaluation(void **state)
 {
@@ -668,6 +885,9 @@ int main(void)
         TEST(classes_match_by_identifier_or_name),
         TEST(without_names_numbers_count),
         TEST(evaluation_is_that_by_hand),
+        TEST(ten_crops_are_those_by_hand),
+        TEST(scales_are_those_by_hand),
+        TEST(impossible_protocols_are_refused),
         TEST(a_bad_picture_ends_the_evaluation),
         TEST(pictures_have_no_pixels_in_memory),
         TEST(failing_allocations_leave_nothing_behind),

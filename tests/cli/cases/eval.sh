@@ -22,13 +22,39 @@ cp "$seeds/webp" tree/train/ant/1.webp
 cp "$seeds/png-rgb8" tree/val/dog/1.png
 
 figures() {
-    sed -e 's/\(top1_error":\|top5_error":\|loss":\|seconds":\)[0-9.e-]*/\1N/g'
+    sed -e 's/\(\(top1_error\|top5_error\|loss\|seconds\)":\)[0-9.e-]*/\1N/g' \
+        -e 's/\(calibration_error":\)[0-9.e-]*/\1N/'
 }
 resnet eval model tree --json | figures
 resnet eval model tree --part train --json | figures
 resnet eval model tree/train --json --as-stored | figures
 resnet eval model tree/train --json --validation 34% | figures
 resnet eval model tree/train --json --validation 2 --part train | figures
+
+# More than the centre, several models, and what is told of each image.
+resnet eval model tree/train --json --crops 10 --resize 10 | figures
+resnet eval model tree/train --json --scales 9,12 | figures
+resnet eval model run/last.safetensors tree/train --json --scales 9 2> said |
+    figures
+resnet eval model tree/train --json --per-class --confusion c.csv \
+    --predictions p.csv --mistakes m.html |
+    grep -o '"index":3,"id":null,"name":"dog","images":2'
+cut -d, -f 1-3 p.csv
+awk -F, 'NR > 1 { for (i = 2; i <= NF; i++) n += $i } END { print n, "images" }' \
+    c.csv
+grep -o '<h1>.*</h1>' m.html | sed 's/[0-3] of/N of/'
+resnet eval model model tree/train --per-class > text
+sed -e '/^\(top\|cal\)/s/  *[0-9.]* %/  N %/; s/^\(loss *\).*/\1N/' -e '/^class/q' text
+grep -c '^ *[0-3]  \(ant\|bee\|cat\|dog\) ' text > rows
+test "$(cat rows)" -ge 2 || echo "only $(cat rows) classes"
+fails resnet eval model tree/train --confusion c.png
+fails resnet eval model tree/train --crops 5
+fails resnet eval model tree/train --crops 10
+fails resnet eval model tree/train --crops 10 --scales 9
+fails resnet eval model tree/train --scales 9,
+fails resnet eval model tree/train --scales 9,5000
+fails resnet eval run/last.safetensors $small_data --scales 9
+fails resnet eval model tree/train --predictions nowhere/p.csv
 printf '1.jpg dog\n2.jpg 3\n' > tree/train/dog/labels.txt
 printf 'dog\n3\n' > tree/train/dog/classes.txt
 fails resnet eval model tree/train/dog

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A pass over a part of the data through one inference plan. */
+#include "eval/eval.h"
+
+#include "core/memory.h"
+#include "plan/plan.h"
+
+#include <string.h>
+
+/* The memory of a pass, and what feeds it. An image is `crops` views, each of
+ * `view` floats. */
+struct feed {
+    const struct rn_eval_pass *pass;
+    struct rn_loader *loader;
+    size_t view, crops, row; /* floats of a view; floats of its rows */
+    size_t answers;          /* floats of a batch's logits */
+    float *padded;           /* [batch][crops] views */
+    float *logits;           /* [2][batch][crops][classes], mirrored second */
+    float *average;          /* [classes] */
+};
+
+static int feed_open(struct feed *feed, const struct rn_eval_pass *pass,
+                     struct rn_error *err)
+{
+    const struct rn_data *data = pass->data;
+    int images = data->part[pass->part].count;
+    struct rn_loader_config config = {
+        .data = data,
+        .part = pass->part,
+        .view = pass->view,
+        .labels = pass->labels,
+        .threads = pass->loaders,
+        .sampler = {.count = images,
+                    .batch = pass->batch,
+                    .last = RN_LAST_KEEP},
+        .per_pixel = pass->preprocessing->per_pixel,
+        .bgr = pass->preprocessing->bgr,
+        .mean = pass->preprocessing->mean,
+        .std = pass->preprocessing->std,
+        .end = (images + pass->batch - 1) / pass->batch,
+    };
+    const struct rn_shape *shape = rn_loader_shape(&config);
+    size_t views;
+
+    feed->pass = pass;
+    feed->row = (size_t)shape->w;
+    feed->view = (size_t)shape->c * (size_t)shape->h * feed->row;
+    feed->crops = (size_t)rn_loader_crops(&config);
+    views = (size_t)pass->batch * feed->crops;
+    feed->answers = views * (size_t)pass->classes;
+    feed->padded = rn_alloc(views * feed->view, sizeof(float));
+    feed->logits = rn_alloc(2 * feed->answers, sizeof(float));
+    feed->average = rn_alloc((size_t)pass->classes, sizeof(float));
+    if (feed->padded == NULL || feed->logits == NULL || feed->average == NULL)
+        return rn_fail_memory(err, views * feed->view * sizeof(float),
+                              "a batch of images");
+    return rn_loader_create(&feed->loader, &config, err);
+}
+
+static void feed_close(struct feed *feed)
+{
+    rn_loader_destroy(feed->loader);
+    rn_free(feed->padded);
+    rn_free(feed->logits);
+    rn_free(feed->average);
+}
+
+/* Images of a batch, a smaller one filled up with copies of its first. */
+static const float *fill_up(struct feed *feed, const struct rn_batch *batch)
+{
+    size_t image = feed->crops * feed->view;
+
+    if (batch->count == feed->pass->batch)
+        return batch->images;
+    for (int i = 0; i < feed->pass->batch; i++)
+        memcpy(feed->padded + (size_t)i * image,
+               batch->images + (i < batch->count ? (size_t)i * image : 0),
+               image * sizeof(float));
+    return feed->padded;
+}
+
+void rn_mirror(const float *from, float *to, size_t rows, size_t w)
+{
+    for (size_t r = 0; r < rows; r++, from += w, to += w)
+        for (size_t i = 0; i < (w + 1) / 2; i++) {
+            float left = from[i], right = from[w - 1 - i];
+
+            to[i] = right;
+            to[w - 1 - i] = left;
+        }
+}
+
+static int forward(struct feed *feed, const struct rn_batch *batch,
+                   struct rn_error *err)
+{
+    const struct rn_eval_pass *pass = feed->pass;
+    size_t floats = (size_t)pass->batch * feed->crops * feed->view;
+    const float *images = fill_up(feed, batch);
+    int rc = rn_plan_forward(pass->plan, images, feed->logits, err);
+
+    if (rc != RN_OK || !pass->mirror)
+        return rc;
+    rn_mirror(images, feed->padded, floats / feed->row, feed->row);
+    return rn_plan_forward(pass->plan, feed->padded,
+                           feed->logits + feed->answers, err);
+}
+
+/* The answer to image j of the batch, averaged when there are several. */
+static const float *answer(struct feed *feed, int j)
+{
+    size_t classes = (size_t)feed->pass->classes;
+    const float *logits = feed->logits + (size_t)j * feed->crops * classes;
+    size_t mirrors = feed->pass->mirror ? 2 : 1;
+
+    if (feed->crops * mirrors == 1)
+        return logits;
+    rn_average_begin(feed->average, classes);
+    for (size_t m = 0; m < mirrors; m++)
+        for (size_t c = 0; c < feed->crops; c++)
+            rn_average_add(feed->average,
+                           logits + m * feed->answers + c * classes,
+                           feed->pass->classes);
+    return feed->average;
+}
+
+int rn_eval_progress(int (*progress)(void *user, int done, int images),
+                     void *user, int done, int images, struct rn_error *err)
+{
+    if (progress == NULL || progress(user, done, images) == 0)
+        return RN_OK;
+    return rn_fail(err, RN_ERR_STOPPED, "stopped after %d of %d images", done,
+                   images);
+}
+
+static int run_batches(struct feed *feed, const struct rn_eval_sink *sink,
+                       struct rn_error *err)
+{
+    const struct rn_eval_pass *pass = feed->pass;
+    int images = pass->data->part[pass->part].count, done = 0, rc = RN_OK;
+
+    while (rc == RN_OK && done < images) {
+        struct rn_batch batch;
+
+        rc = rn_loader_next(feed->loader, &batch, NULL, err);
+        if (rc == RN_OK)
+            rc = forward(feed, &batch, err);
+        if (rc != RN_OK)
+            return rc;
+        for (int j = 0; j < batch.count; j++)
+            sink->take(sink->user, done + j, batch.labels[j], answer(feed, j));
+        done += batch.count;
+        rc = rn_eval_progress(pass->progress, pass->user, done, images, err);
+    }
+    return rc;
+}
+
+int rn_eval_answers(const struct rn_eval_pass *pass,
+                    const struct rn_eval_sink *sink, struct rn_error *err)
+{
+    struct feed feed = {.loader = NULL};
+    int rc = feed_open(&feed, pass, err);
+
+    if (rc == RN_OK)
+        rc = run_batches(&feed, sink, err);
+    feed_close(&feed);
+    return rc;
+}
+
+struct counting {
+    struct rn_metrics *metrics;
+    int classes;
+};
+
+static void count(void *user, int index, int label, const float *logits)
+{
+    const struct counting *c = user;
+    const int32_t labels[] = {label};
+
+    (void)index;
+    rn_metrics_add(c->metrics, logits, labels, 1, c->classes);
+}
+
+int rn_eval_run(const struct rn_eval_pass *pass, struct rn_metrics *metrics,
+                struct rn_error *err)
+{
+    struct counting counting = {metrics, pass->classes};
+    const struct rn_eval_sink sink = {&counting, count};
+
+    *metrics = (struct rn_metrics){.images = 0};
+    return rn_eval_answers(pass, &sink, err);
+}

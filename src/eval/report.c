@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "eval/report.h"
+
+#include "core/file.h"
+#include "core/memory.h"
+#include "eval/eval.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define TOP 5
+
+int rn_report_create(struct rn_report **out, const struct rn_model *model,
+                     const struct rn_data *data, enum rn_part part,
+                     struct rn_error *err)
+{
+    struct rn_report *r = rn_alloc(1, sizeof(*r));
+    size_t images = (size_t)data->part[part].count;
+
+    *out = NULL;
+    if (r == NULL)
+        return rn_fail_memory(err, sizeof(*r), "a report");
+    r->model = model;
+    r->data = data;
+    r->part = part;
+    r->count = data->part[part].count;
+    r->classes = model->spec.classes;
+    r->answers = rn_alloc(images, sizeof(*r->answers));
+    r->scratch = rn_alloc((size_t)r->classes, sizeof(*r->scratch));
+    if (r->answers == NULL || r->scratch == NULL) {
+        rn_report_destroy(r);
+        return rn_fail_memory(err, images * sizeof(*r->answers),
+                              "the answers to all images");
+    }
+    *out = r;
+    return RN_OK;
+}
+
+void rn_report_destroy(struct rn_report *report)
+{
+    if (report == NULL)
+        return;
+    rn_free(report->answers);
+    rn_free(report->scratch);
+    rn_free(report);
+}
+
+void rn_report_set(struct rn_report *report, int index, int label,
+                   const float *logits)
+{
+    struct rn_answer *a = &report->answers[index];
+    float *p = report->scratch;
+
+    memcpy(p, logits, (size_t)report->classes * sizeof(*p));
+    rn_softmax(p, report->classes);
+    *a = (struct rn_answer){
+        .label = label,
+        .rank = rn_rank(logits, report->classes, label),
+        .probability = p[label],
+        .count = report->classes < TOP ? report->classes : TOP,
+    };
+    rn_top_k(logits, report->classes, a->count, a->top);
+    for (int i = 0; i < a->count; i++)
+        a->top_probability[i] = p[a->top[i]];
+}
+
+int rn_report_answer(const struct rn_report *report, int index,
+                     struct rn_answer *answer)
+{
+    if (index < 0 || index >= report->count)
+        return RN_ERR_ARG;
+    *answer = report->answers[index];
+    return RN_OK;
+}
+
+int rn_report_class(const struct rn_report *report, int i,
+                    struct rn_class_result *result)
+{
+    if (i < 0 || i >= report->classes)
+        return RN_ERR_ARG;
+    *result = (struct rn_class_result){.images = 0};
+    for (int j = 0; j < report->count; j++) {
+        const struct rn_answer *a = &report->answers[j];
+
+        result->answered += a->top[0] == i;
+        if (a->label != i)
+            continue;
+        result->images++;
+        result->right1 += a->rank < 1;
+        result->right5 += a->rank < TOP;
+    }
+    return RN_OK;
+}
+
+/* -------------------------------------------------------------- writing */
+
+const char *rn_report_name(const struct rn_report *report, int i, char *buf,
+                           size_t size)
+{
+    const char *name = rn_model_class_name(report->model, i);
+
+    if (name == NULL)
+        name = rn_model_class_id(report->model, i);
+    if (name == NULL && report->data->fetch == NULL)
+        name = rn_data_class_name(report->data, i);
+    if (name != NULL)
+        return name;
+    snprintf(buf, size, "%d", i);
+    return buf;
+}
+
+const char *rn_report_image(const struct rn_report *report, int index,
+                            char *buf, size_t size)
+{
+    const char *file = rn_data_file(report->data, report->part, index);
+    bool test = report->part == RN_PART_TEST;
+
+    if (file != NULL)
+        return file;
+    snprintf(buf, size, "%s:%s%s%d", report->data->spec,
+             test ? "" : rn_part_name(report->part), test ? "" : ":", index);
+    return buf;
+}
+
+void rn_print_csv(FILE *out, const char *text)
+{
+    if (strpbrk(text, ",\"\r\n") == NULL) {
+        fputs(text, out);
+        return;
+    }
+    putc('"', out);
+    for (; *text; text++) {
+        if (*text == '"')
+            putc('"', out);
+        putc(*text, out);
+    }
+    putc('"', out);
+}
+
+void rn_print_escaped(FILE *out, const char *text)
+{
+    for (; *text; text++) {
+        if (strchr("&<>\"'", *text) != NULL)
+            fprintf(out, "&#%d;", *text);
+        else
+            putc(*text, out);
+    }
+}
+
+int rn_print_file(const char *path, void (*print)(const void *what, FILE *out),
+                  const void *what, struct rn_error *err)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    bool failed = out == NULL;
+    int rc;
+
+    if (out != NULL) {
+        print(what, out);
+        failed = ferror(out) != 0;
+        failed |= fclose(out) != 0;
+    }
+    rc = failed ? rn_fail_memory(err, size, path)
+                : rn_file_write(path, text, size, err);
+    free(text);
+    return rc;
+}
+
+/* ---------------------------------------------------------- predictions */
+
+static void print_class(const struct rn_report *report, int i, FILE *out)
+{
+    char buf[16];
+
+    fprintf(out, ",%d,", i);
+    rn_print_csv(out, rn_report_name(report, i, buf, sizeof(buf)));
+}
+
+static void print_answer(const struct rn_report *report, int index, FILE *out)
+{
+    const struct rn_answer *a = &report->answers[index];
+    char buf[600];
+
+    rn_print_csv(out, rn_report_image(report, index, buf, sizeof(buf)));
+    print_class(report, a->label, out);
+    fprintf(out, ",%d,%.6g", a->rank < report->classes ? a->rank + 1 : 0,
+            (double)a->probability);
+    for (int i = 0; i < a->count; i++) {
+        print_class(report, a->top[i], out);
+        fprintf(out, ",%.6g", (double)a->top_probability[i]);
+    }
+    putc('\n', out);
+}
+
+static void print_predictions(const void *what, FILE *out)
+{
+    const struct rn_report *report = what;
+
+    fputs("file,label,label_name,label_rank,label_probability", out);
+    for (int i = 1; i <= report->answers[0].count; i++)
+        fprintf(out, ",top%d,top%d_name,top%d_probability", i, i, i);
+    putc('\n', out);
+    for (int i = 0; i < report->count; i++)
+        print_answer(report, i, out);
+}
+
+int rn_report_predictions(const struct rn_report *report, const char *path,
+                          struct rn_error *err)
+{
+    return rn_print_file(path, print_predictions, report, err);
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The answers to every image, and the files that tell of them. */
+#ifndef RN_EVAL_REPORT_H
+#define RN_EVAL_REPORT_H
+
+#include "data/data.h"
+#include "formats/model.h"
+
+#include <stdio.h>
+
+struct rn_report {
+    const struct rn_model *model;
+    const struct rn_data *data;
+    enum rn_part part;
+    int count, classes;
+    struct rn_answer *answers; /* [count] */
+    float *scratch;            /* [classes] */
+};
+
+int rn_report_create(struct rn_report **out, const struct rn_model *model,
+                     const struct rn_data *data, enum rn_part part,
+                     struct rn_error *err);
+/** Logits, borrowed, of an image. */
+void rn_report_set(struct rn_report *report, int index, int label,
+                   const float *logits);
+
+/** Name of a class: the model's, else the data's, else its number, written
+ *  into buf. */
+const char *rn_report_name(const struct rn_report *report, int i, char *buf,
+                           size_t size);
+/** What an image is called: its file, or DATA:INDEX, DATA:train:INDEX as
+ *  written into buf. */
+const char *rn_report_image(const struct rn_report *report, int index,
+                            char *buf, size_t size);
+
+/** Write a file whole: what print() prints of `what`. */
+int rn_print_file(const char *path, void (*print)(const void *what, FILE *out),
+                  const void *what, struct rn_error *err);
+
+/** A field of CSV (RFC 4180). */
+void rn_print_csv(FILE *out, const char *text);
+/** Text within HTML or SVG. */
+void rn_print_escaped(FILE *out, const char *text);
+
+#endif
