@@ -38,7 +38,7 @@ struct facts {
     const struct rn_model *model;
     struct rn_model_info info;
     int batch, recompute;
-    uint64_t train_bytes, infer_bytes;
+    uint64_t train_bytes, infer_bytes; /* training 0: it cannot be trained */
 };
 
 static void defaults(void *options)
@@ -75,6 +75,16 @@ static int estimate(const struct facts *facts, enum rn_mode mode,
     o.batch = facts->batch;
     o.recompute = facts->recompute;
     return rn_plan_estimate(facts->model, &o, bytes, err);
+}
+
+/** Some networks of others are for inference alone. */
+static int estimate_both(struct facts *facts, struct rn_error *err)
+{
+    int rc = estimate(facts, RN_MODE_TRAIN, &facts->train_bytes, err);
+
+    if (rc != RN_OK && rc != RN_ERR_ARG)
+        return rc;
+    return estimate(facts, RN_MODE_INFER, &facts->infer_bytes, err);
 }
 
 static json_t *json_shape(int c, int h, int w)
@@ -121,7 +131,8 @@ static void print_json(const struct facts *facts)
     json_put(object, "params", json_count(info->params));
     json_put(object, "macs", json_count(info->macs));
     json_put(object, "layers", json_layers(facts));
-    json_put(memory, "train_bytes", json_count(facts->train_bytes));
+    json_put(memory, "train_bytes",
+             facts->train_bytes ? json_count(facts->train_bytes) : json_null());
     json_put(memory, "infer_bytes", json_count(facts->infer_bytes));
     json_put(memory, "batch", json_count((uint64_t)facts->batch));
     json_put(object, "memory", memory);
@@ -177,9 +188,13 @@ static void print_text(const struct facts *facts)
         printf(", shortcut %s", rn_shortcut_name(info->shortcut));
     printf("\nparameters   %s\n", text_count(&t, info->params));
     printf("mult-adds    %s an image\n", text_count(&t, info->macs));
-    printf("memory       training %s", text_bytes(&t, facts->train_bytes));
-    printf(", inference %s", text_bytes(&t, facts->infer_bytes));
+    printf("memory       ");
+    if (facts->train_bytes)
+        printf("training %s, ", text_bytes(&t, facts->train_bytes));
+    printf("inference %s", text_bytes(&t, facts->infer_bytes));
     printf(", at batch %d\n", facts->batch);
+    if (!facts->train_bytes)
+        printf("training     not here: it has layers for inference alone\n");
     if (info->trained)
         print_trained(info->trained);
 }
@@ -205,9 +220,7 @@ static int run(const struct command *command, void *options,
     rn_model_describe(model, &facts.info);
     facts.recompute = o->recompute;
     facts.batch = o->batch ? o->batch : net_batch(&facts.info);
-    rc = estimate(&facts, RN_MODE_TRAIN, &facts.train_bytes, &err);
-    if (rc == RN_OK)
-        rc = estimate(&facts, RN_MODE_INFER, &facts.infer_bytes, &err);
+    rc = estimate_both(&facts, &err);
     if (rc)
         rc = cli_fail(&err);
     else if (o->json)

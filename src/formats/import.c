@@ -11,6 +11,7 @@
 
 #include <stdarg.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* An import under way. */
 struct import {
@@ -377,12 +378,23 @@ static int check_own(const struct rn_model *model,
     return RN_OK;
 }
 
+/* Bytes of the tensors: not more than the file has, so that tensors that share
+ * a storage do not count twice. We write each by itself. */
+static uint64_t held_bytes(const struct rn_state *state)
+{
+    struct stat file;
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < state->count; i++)
+        bytes += state->tensors[i].count * sizeof(float);
+    if (stat(state->path, &file) == 0 && (uint64_t)file.st_size < bytes)
+        bytes = (uint64_t)file.st_size;
+    return bytes;
+}
+
 /* A state dictionary with a description is one of ours. */
 static int import_described(struct import *in, struct rn_error *err)
 {
-    uint64_t bytes = 0;
-    for (size_t i = 0; i < in->state.count; i++)
-        bytes += in->state.tensors[i].count * sizeof(float);
+    uint64_t bytes = held_bytes(&in->state);
     int rc =
         rn_model_from_text(&in->model, in->state.path, in->state.description,
                            in->state.count, bytes, err);

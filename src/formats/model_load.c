@@ -3,6 +3,7 @@
 #include "formats/model_file.h"
 
 #include "core/memory.h"
+#include "formats/graph_json.h"
 #include "formats/json.h"
 
 #include <string.h>
@@ -102,20 +103,33 @@ static bool get_shortcut(const char *text, char *out)
     return *out == 'a' ? strlen(text) > 1 : strlen(text) == 1;
 }
 
+static int read_sizes(const char *path, const json_t *net, struct rn_shape *in,
+                      int *classes, struct rn_error *err)
+{
+    const json_t *input = json_object_get(net, "input");
+    if (json_array_size(input) != 3 ||
+        !get_int(json_array_get(input, 0), &in->c) ||
+        !get_int(json_array_get(input, 1), &in->h) ||
+        !get_int(json_array_get(input, 2), &in->w))
+        return fail_field(path, "input", "[channels,height,width]", err);
+    if (!get_int(json_object_get(net, "classes"), classes))
+        return fail_field(path, "classes", "a positive number", err);
+    return RN_OK;
+}
+
 static int read_options(const char *path, const json_t *net,
                         struct rn_net_options *o, struct rn_error *err)
 {
-    const json_t *input = json_object_get(net, "input");
+    struct rn_shape input;
     const char *shortcut = json_string_value(json_object_get(net, "shortcut"));
     const char *stride = json_string_value(json_object_get(net, "stride"));
     rn_net_defaults(o);
-    if (json_array_size(input) != 3 ||
-        !get_int(json_array_get(input, 0), &o->channels) ||
-        !get_int(json_array_get(input, 1), &o->height) ||
-        !get_int(json_array_get(input, 2), &o->width))
-        return fail_field(path, "input", "[channels,height,width]", err);
-    if (!get_int(json_object_get(net, "classes"), &o->classes))
-        return fail_field(path, "classes", "a positive number", err);
+    int rc = read_sizes(path, net, &input, &o->classes, err);
+    if (rc)
+        return rc;
+    o->channels = input.c;
+    o->height = input.h;
+    o->width = input.w;
     if (!shortcut || !get_shortcut(shortcut, &o->shortcut))
         return fail_field(path, "shortcut", "one letter or A-split", err);
     if (!stride || (strcmp(stride, rn_stride_name(true)) != 0 &&
@@ -390,22 +404,68 @@ static int read_trained(const char *path, struct rn_model *model,
 
 /* -------------------------------------------------------------- whole */
 
+/* The graph of a network of one of the families. */
+static int build_family(struct rn_graph **out, struct rn_net_spec *spec,
+                        const struct holdings *h, const json_t *root,
+                        struct rn_error *err)
+{
+    struct rn_error why = {0};
+    int rc = read_spec(h->path, root, spec, err);
+    if (!rc)
+        rc = check_plausible(h, spec, err);
+    if (rc)
+        return rc;
+    rc = rn_net_build(out, spec, &why);
+    if (rc)
+        return rn_fail(err, rc == RN_ERR_ARG ? RN_ERR_DATA : rc, "'%s': %.300s",
+                       h->path, why.msg);
+    return RN_OK;
+}
+
+/* A graph told node by node. */
+static int build_graph(struct rn_graph **out, struct rn_net_spec *spec,
+                       const struct holdings *h, const json_t *net,
+                       struct rn_error *err)
+{
+    const char *name = json_string_value(json_object_get(net, "name"));
+    struct rn_error why = {0};
+    struct rn_shape input;
+    int classes, output;
+    if (!name)
+        return fail_field(h->path, "name", "the name of a network", err);
+    if (!get_int(json_object_get(net, "output"), &output))
+        return fail_field(h->path, "output", "a positive number", err);
+    int rc = read_sizes(h->path, net, &input, &classes, err);
+    if (rc)
+        return rc;
+    rc = rn_graph_from_json(out, json_object_get(net, "nodes"), input, output,
+                            h->bytes / sizeof(float), &why);
+    if (rc)
+        return rn_fail(err, rc, "'%s': %.300s", h->path, why.msg);
+    rn_net_of_graph(spec, name, *out);
+    const struct rn_shape end = (*out)->nodes[output].shape;
+    if (end.c == classes && end.h == 1 && end.w == 1)
+        return RN_OK;
+    rn_graph_destroy(*out);
+    return rn_fail(err, RN_ERR_DATA,
+                   "'%s': the network ends in %dx%dx%d, expected a number for "
+                   "each of %d classes",
+                   h->path, end.c, end.h, end.w, classes);
+}
+
 /* A model of the described network, its parameters still zero. */
 static int build(struct rn_model **out, const struct holdings *h,
                  const json_t *root, struct rn_error *err)
 {
+    const json_t *net = json_object_get(root, "network");
+    const char *family = json_string_value(json_object_get(net, "family"));
     struct rn_net_spec spec;
     struct rn_graph *graph;
-    struct rn_error why = {0};
-    int rc = read_spec(h->path, root, &spec, err);
-    if (!rc)
-        rc = check_plausible(h, &spec, err);
+    int rc = family && strcmp(family, RN_FAMILY_GRAPH) == 0
+                 ? build_graph(&graph, &spec, h, net, err)
+                 : build_family(&graph, &spec, h, root, err);
     if (rc)
         return rc;
-    rc = rn_net_build(&graph, &spec, &why);
-    if (rc)
-        return rn_fail(err, rc == RN_ERR_ARG ? RN_ERR_DATA : rc, "'%s': %.300s",
-                       h->path, why.msg);
     *out = rn_model_wrap(&spec, graph);
     if (!*out) {
         rn_graph_destroy(graph);

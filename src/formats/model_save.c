@@ -4,6 +4,7 @@
 #include "formats/model_file.h"
 
 #include "core/memory.h"
+#include "formats/graph_json.h"
 #include "formats/json.h"
 
 #include <string.h>
@@ -20,8 +21,22 @@ void rn_pixel_mean_dim(const struct rn_model *model, size_t dim[RN_MEAN_DIMS])
     dim[2] = (size_t)model->spec.input.w;
 }
 
-static json_t *network_json(const struct rn_net_spec *spec)
+/* A network of no family is told node by node. */
+static json_t *graph_network_json(const struct rn_model *model)
 {
+    const struct rn_net_spec *spec = &model->spec;
+    return json_pack("{s:s, s:s, s:[i,i,i], s:i, s:i, s:o}", "name", spec->name,
+                     "family", spec->family, "input", spec->input.c,
+                     spec->input.h, spec->input.w, "classes", spec->classes,
+                     "output", model->graph->output, "nodes",
+                     rn_graph_json(model->graph));
+}
+
+static json_t *network_json(const struct rn_model *model)
+{
+    const struct rn_net_spec *spec = &model->spec;
+    if (strcmp(spec->family, RN_FAMILY_GRAPH) == 0)
+        return graph_network_json(model);
     const char *shortcut = rn_shortcut_name(spec->shortcut);
     return json_pack("{s:s, s:s, s:i, s:b, s:s, s:s, s:[i,i,i], s:i}", "name",
                      spec->name, "family", spec->family, "depth", spec->depth,
@@ -121,12 +136,11 @@ int rn_model_text(char **out, const struct rn_model *model, bool whole,
     if (rc)
         return rc;
     /* json_pack() is NULL when a part is. */
-    json_t *root =
-        json_pack("{s:i, s:o, s:o, s:o, s:o, s:o}", "format", RN_MODEL_FORMAT,
-                  "network", network_json(&model->spec), "preprocessing",
-                  preprocessing_json(model, whole), "classes",
-                  classes_json(model, model->class_names), "class_ids",
-                  classes_json(model, model->class_ids), "trained", trained);
+    json_t *root = json_pack(
+        "{s:i, s:o, s:o, s:o, s:o, s:o}", "format", RN_MODEL_FORMAT, "network",
+        network_json(model), "preprocessing", preprocessing_json(model, whole),
+        "classes", classes_json(model, model->class_names), "class_ids",
+        classes_json(model, model->class_ids), "trained", trained);
     if (root)
         rc = rn_json_text(out, root, err);
     else

@@ -81,6 +81,11 @@ int rn_graph_lrn(struct rn_graph *g, int input, const char *name,
     return append(g, &node, name);
 }
 
+static bool one_pixel(const struct rn_node *n)
+{
+    return n->shape.h == 1 && n->shape.w == 1;
+}
+
 int rn_graph_multiply(struct rn_graph *g, int a, int b, const char *name)
 {
     const struct rn_node *x = rn_node_source(g, a, name);
@@ -89,18 +94,12 @@ int rn_graph_multiply(struct rn_graph *g, int a, int b, const char *name)
 
     if (!x || !y)
         return -1;
-    if (x->shape.h == 1 && x->shape.w == 1) {
-        const struct rn_node *one = x;
-
-        node = rn_node_new(RN_OP_MULTIPLY, b, a);
-        x = y;
-        y = one;
-    } else {
-        node = rn_node_new(RN_OP_MULTIPLY, a, b);
-    }
+    if (one_pixel(x) && !one_pixel(y))
+        return rn_graph_multiply(g, b, a, name);
+    node = rn_node_new(RN_OP_MULTIPLY, a, b);
     node.shape = x->shape;
     if (rn_shape_equal(x->shape, y->shape) ||
-        (y->shape.c == x->shape.c && y->shape.h == 1 && y->shape.w == 1))
+        (y->shape.c == x->shape.c && one_pixel(y)))
         return append(g, &node, name);
     rn_fail(&g->error, RN_ERR_ARG,
             "'%s' multiplies '%s' of %dx%dx%d by '%s' of %dx%dx%d", name,

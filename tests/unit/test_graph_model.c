@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Models of networks that are none of ours: files that hold them node by node
+ * read back the same, run the same, or are refused. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "core/file.h"
+#include "core/memory.h"
+#include "formats/model_file.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define COUNT(a) (sizeof(a) / sizeof *(a))
+
+enum { CLASSES = 3, CHANNELS = 3, SIZE = 9 };
+
+static char folder[] = "/tmp/rn-graph-XXXXXX";
+
+static const char *in_folder(const char *name)
+{
+    static char path[200];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    return path;
+}
+
+static int make_folder(void **state)
+{
+    (void)state;
+    return mkdtemp(folder) ? 0 : -1;
+}
+
+static int remove_folder(void **state)
+{
+    static const char *const names[] = {"a.safetensors", "b.safetensors",
+                                        "a.pth"};
+    (void)state;
+    for (size_t i = 0; i < COUNT(names); i++)
+        unlink(in_folder(names[i]));
+    return rmdir(folder); /* fails when a temporary file was left */
+}
+
+#define OK(call)                                \
+    do {                                        \
+        if ((call) != RN_OK)                    \
+            fail_msg("%s: %s", #call, err.msg); \
+    } while (0)
+
+/* Every operation, with numbers that JSON rounds when told to. */
+static struct rn_graph *make_graph(void)
+{
+    const struct rn_window three = RN_WINDOW(3, 3, 1, 1);
+    const struct rn_window odd = {.kh = 3,
+                                  .kw = 2,
+                                  .stride = 1,
+                                  .stride_w = 2,
+                                  .dilate_h = 1,
+                                  .top = 1,
+                                  .left = 1,
+                                  .bottom = 3};
+    const struct rn_pool_options pool = {RN_WINDOW(3, 3, 2, 1), true, true};
+    const struct rn_pool_options odd_pool = {.window = odd};
+    struct rn_graph *g = rn_graph_create();
+    int x, y, z;
+    assert_non_null(g);
+    rn_graph_input(g, (struct rn_shape){CHANNELS, SIZE, SIZE});
+    x = rn_graph_conv(g, 0, "stem.conv", 8, three, true);
+    x = rn_graph_batch_norm(g, x, "stem.bn");
+    g->nodes[x].eps = 1.1e-3f;
+    x = rn_graph_relu(g, x, "stem.relu");
+    y = rn_graph_conv_groups(g, x, "grouped", 8, three, 4, false);
+    x = rn_graph_add(g, x, y, "add");
+    y = rn_graph_conv(g, x, "odd", 4, odd, false);
+    y = rn_graph_avg_pool(g, y, "avg", &pool);
+    y = rn_graph_global_avg_pool(g, y, "y");
+    x = rn_graph_max_pool_with(g, x, "max", &pool);
+    x = rn_graph_lrn(g, x, "lrn", (struct rn_lrn){5, 1e-4f, 0.75f, 2.1f});
+    x = rn_graph_zero_pad(g, x, "pad", 0, 1, 2, 0);
+    x = rn_graph_max_pool_with(g, x, "odd max", &odd_pool);
+    x = rn_graph_leaky_relu(g, x, "leaky", 0.1f);
+    z = rn_graph_subsample_pad(g, x, "sub", 11, 1, 2);
+    z = rn_graph_global_avg_pool(g, z, "z");
+    x = rn_graph_clip(g, x, "relu6", 0, 6.6f);
+    x = rn_graph_clip(g, x, "at least", -0.3f, INFINITY);
+    x = rn_graph_global_avg_pool(g, x, "x");
+    x = rn_graph_multiply(g, x, rn_graph_sigmoid(g, x, "gate"), "gated");
+    y = rn_graph_softmax(g, y, "softmax");
+    x = rn_graph_concat(g, rn_graph_concat(g, x, y, "xy"), z, "xyz");
+    rn_graph_linear(g, x, "classifier", CLASSES);
+    rn_graph_relu(g, g->output, "nobody reads this");
+    g->output--;
+    if (g->error.code)
+        fail_msg("%s", g->error.msg);
+    return g;
+}
+
+static struct rn_model *make_model(void)
+{
+    struct rn_graph *g = make_graph();
+    struct rn_net_spec spec;
+    struct rn_model *model;
+    rn_net_of_graph(&spec, "somebody's", g);
+    model = rn_model_wrap(&spec, g);
+    assert_non_null(model);
+    rn_model_init(model, 3);
+    return model;
+}
+
+static void assert_same_node(const struct rn_node *a, const struct rn_node *b)
+{
+    assert_string_equal(a->name, b->name);
+    assert_int_equal(a->op, b->op);
+    assert_memory_equal(a->input, b->input, sizeof a->input);
+    assert_memory_equal(a->param, b->param, sizeof a->param);
+    assert_memory_equal(&a->window, &b->window, sizeof a->window);
+    assert_memory_equal(&a->shape, &b->shape, sizeof a->shape);
+    assert_memory_equal(&a->lrn, &b->lrn, sizeof a->lrn);
+    assert_int_equal(a->groups, b->groups);
+    assert_int_equal(a->ceil, b->ceil);
+    assert_int_equal(a->count_padding, b->count_padding);
+    assert_int_equal(a->before, b->before);
+    assert_int_equal(a->macs, b->macs);
+    assert_true(a->eps == b->eps && a->slope == b->slope);
+    assert_true(a->low == b->low && a->high == b->high);
+}
+
+static void assert_same(const struct rn_model *a, const struct rn_model *b)
+{
+    const struct rn_graph *x = a->graph, *y = b->graph;
+    assert_string_equal(a->spec.name, b->spec.name);
+    assert_string_equal(a->spec.family, b->spec.family);
+    assert_int_equal(a->spec.classes, b->spec.classes);
+    assert_int_equal(x->output, y->output);
+    assert_int_equal(x->n_nodes, y->n_nodes);
+    for (size_t i = 0; i < x->n_nodes; i++)
+        assert_same_node(&x->nodes[i], &y->nodes[i]);
+    assert_int_equal(x->n_params, y->n_params);
+    for (size_t i = 0; i < x->n_params; i++) {
+        assert_string_equal(x->params[i].name, y->params[i].name);
+        assert_int_equal(x->params[i].count, y->params[i].count);
+        assert_memory_equal(x->params[i].data, y->params[i].data,
+                            x->params[i].count * sizeof(float));
+    }
+}
+
+/* Logits of some image. */
+static void forward(const struct rn_model *model, float logits[CLASSES])
+{
+    struct rn_plan_options options;
+    float image[CHANNELS * SIZE * SIZE];
+    struct rn_plan *plan;
+    struct rn_error err;
+    for (size_t i = 0; i < COUNT(image); i++)
+        image[i] = (float)(i * i % 101) / 50.0f - 1.0f;
+    rn_plan_defaults(&options);
+    options.threads = 1;
+    OK(rn_plan_create(&plan, model, &options, &err));
+    OK(rn_plan_forward(plan, image, logits, &err));
+    rn_plan_destroy(plan);
+}
+
+static void graphs_read_back_the_same(void **state)
+{
+    static const char *const names[] = {"a.safetensors", "a.pth",
+                                        "b.safetensors"};
+    struct rn_model *model = make_model(), *back;
+    float want[CLASSES], got[CLASSES];
+    struct rn_error err;
+    (void)state;
+    forward(model, want);
+    assert_true(want[0] != want[1]);
+    for (size_t i = 0; i < COUNT(names); i++) {
+        OK(rn_model_export(model, in_folder(names[i]), &err));
+        OK(rn_model_load(&back, in_folder(names[i]), &err));
+        assert_same(model, back);
+        forward(back, got);
+        assert_memory_equal(want, got, sizeof want);
+        rn_model_destroy(model);
+        model = back;
+    }
+    rn_model_destroy(model);
+}
+
+static void describes_itself(void **state)
+{
+    struct rn_model *model = make_model();
+    struct rn_model_info info;
+    struct rn_layer_info layer;
+    (void)state;
+    rn_model_describe(model, &info);
+    assert_string_equal(info.net, "somebody's");
+    assert_int_equal(info.classes, CLASSES);
+    assert_int_equal(info.height, SIZE);
+    assert_int_equal(info.shortcut, '-');
+    assert_int_equal(info.params,
+                     8 * 27 + 8 + 16 + 8 * 2 * 9 + 4 * 8 * 6 + 3 * 23 + 3);
+    assert_int_equal(rn_model_layer(model, 3, &layer), RN_OK);
+    assert_string_equal(layer.name, "grouped");
+    assert_int_equal(layer.macs, 8 * 2 * 9 * 81);
+    rn_model_destroy(model);
+}
+
+/* -------------------------------------------------------------- refusals */
+
+/* A small graph's description. */
+#define CONV                                                                  \
+    "{\"op\":\"conv\",\"name\":\"c\",\"input\":0,\"channels\":8,\"kernel\":[" \
+    "3,3],"                                                                   \
+    "\"stride\":[1,1],\"dilation\":[1,1],\"padding\":[1,1,1,1],\"groups\":1," \
+    "\"bias\":false}"
+#define POOL "{\"op\":\"global_avg_pool\",\"name\":\"p\",\"input\":1}"
+#define FC   "{\"op\":\"linear\",\"name\":\"f\",\"input\":2,\"channels\":3}"
+#define NETWORK                                                            \
+    "\"name\":\"x\",\"family\":\"graph\",\"input\":[3,9,9],\"classes\":3," \
+    "\"output\":3,\"nodes\":[" CONV "," POOL "," FC "]"
+#define WHOLE "{\"format\":1,\"network\":{" NETWORK "}}"
+
+/* What in it is replaced, and what is said then. */
+static const struct {
+    const char *from, *to, *expected;
+} faults[] = {
+    {"\"name\":\"x\",", "", "\"name\" in the model's description"},
+    {"\"output\":3", "\"output\":0", "\"output\" in the model's"},
+    {"\"output\":3", "\"output\":4", "value 4 is the output of a network of 4"},
+    {"\"output\":3", "\"output\":2", "ends in 8x1x1, expected a number for"},
+    {"\"output\":3", "\"output\":1", "ends in 8x9x9"},
+    {"\"classes\":3", "\"classes\":4", "each of 4 classes"},
+    {"[3,9,9]", "[3,9]", "\"input\" in the model's description"},
+    {"[3,9,9]", "[65535,65535,65535]", "more than 2^31 values"},
+    {"\"nodes\":[", "\"nodes\":{\"a\":[", "no list"},
+    {"\"op\":\"conv\"", "\"op\":\"input\"", "no operation 'input' here"},
+    {"\"op\":\"conv\"", "\"op\":\"warp\"", "layer 'c': there is no operation"},
+    {"\"op\":\"conv\"", "\"op\":7", "there is no operation ''"},
+    {"\"name\":\"c\"", "\"name\":\"\"", "layer 1 has no name"},
+    {"\"name\":\"c\"", "\"name\":\"a\\u0007\"", "layer 1 has no name"},
+    {"\"name\":\"c\"", "\"name\":\"f\"", "two layers are called 'f'"},
+    {"\"name\":\"c\"", "\"name\":\"input\"", "two layers are called 'input'"},
+    {"\"input\":0", "\"input\":1", "layer 'c' reads value 1, but only 1 come"},
+    {"\"input\":0", "\"input\":-1", "layer 'c': \"input\" is missing"},
+    {"\"input\":0", "\"input\":[0,0]", "layer 'c': \"input\""},
+    {"\"input\":0", "\"input\":3000000000", "layer 'c': \"input\""},
+    {"\"channels\":8", "\"channels\":0", "'c' has 0 channels"},
+    {"\"channels\":8", "\"channels\":8.5", "\"channels\" is missing or not"},
+    {"\"channels\":8", "\"channels\":9", "layer 'f' has more parameters than"},
+    {"\"channels\":8", "\"channels\":2147483647", "'c' has more parameters"},
+    {"\"kernel\":[3,3]", "\"kernel\":[2147483647,2147483647]",
+     "'c' has more parameters than the file"},
+    {"\"kernel\":[3,3]", "\"kernel\":[3]", "\"kernel\" is missing or not"},
+    {"\"kernel\":[3,3]", "\"kernel\":[0,3]", "window of 0x3"},
+    {"\"stride\":[1,1]", "\"stride\":[0,1]", "stride 0"},
+    {"\"stride\":[1,1]", "\"stride\":\"1\"", "\"stride\" is missing"},
+    {"\"dilation\":[1,1]", "\"dilation\":[0,1]", "-1 and 0 pixels"},
+    {"\"dilation\":[1,1]", "\"dilation\":[2147483647,1]", "pixels between"},
+    {"\"padding\":[1,1,1,1]", "\"padding\":[1,1,1,-1]", "\"padding\" is"},
+    {"\"padding\":[1,1,1,1]", "\"padding\":[99999,1,1,1]", "pad 99999, 1"},
+    {"\"groups\":1", "\"groups\":0", "in 0 groups"},
+    {"\"groups\":1", "\"groups\":2", "3 to 8 channels in 2 groups"},
+    {"\"bias\":false", "\"bias\":0", "\"bias\" is missing"},
+    {"\"bias\":false", "\"bias\":true", "missing"}, /* the tensor c.bias */
+    {CONV, "17", "layer 1 has no name"},
+    {CONV, "{\"op\":\"clip\",\"name\":\"c\",\"input\":0,\"low\":1,\"high\":0}",
+     "'c' clips to 1..0"},
+    {CONV,
+     "{\"op\":\"lrn\",\"name\":\"c\",\"input\":0,\"size\":4,\"alpha\":1,"
+     "\"beta\":1,\"k\":1}",
+     "over 4 channels"},
+    {CONV, "{\"op\":\"leaky_relu\",\"name\":\"c\",\"input\":0,\"slope\":1e99}",
+     "\"slope\" is missing"},
+    {CONV, "{\"op\":\"add\",\"name\":\"c\",\"input\":[0,1]}", "reads value 1"},
+    {CONV, "{\"op\":\"concat\",\"name\":\"c\",\"input\":[0,-2]}", "\"input\""},
+};
+
+/* WHOLE as a file, with one thing replaced, over tensors that fit WHOLE. */
+static void save_faulty(const char *from, const char *to)
+{
+    static const size_t conv[4] = {8, 3, 3, 3}, fc[2] = {3, 8}, bias[1] = {3};
+    static float numbers[216];
+    const struct rn_st_out tensors[] = {{"c.weight", 4, conv, numbers},
+                                        {"f.weight", 2, fc, numbers},
+                                        {"f.bias", 1, bias, numbers}};
+    const char *at = strstr(WHOLE, from), *rest = at + strlen(from);
+    char text[4000], metadata[8000] = "{\"resnet\":\"";
+    struct rn_error err;
+    size_t used = strlen(metadata);
+    assert_non_null(at);
+    snprintf(text, sizeof text, "%.*s%s%s", (int)(at - WHOLE), WHOLE, to, rest);
+    if (strchr(to, '{') && strstr(to, "\"a\":[")) /* an object for a list */
+        snprintf(strstr(text, "]}}"), 5, "]}}}");
+    for (const char *c = text; *c; c++) {
+        if (*c == '"' || *c == '\\')
+            metadata[used++] = '\\';
+        metadata[used++] = *c;
+        assert_true(used + 4 < sizeof metadata);
+    }
+    memcpy(metadata + used, "\"}", 3);
+    OK(rn_st_write(in_folder("a.safetensors"), tensors, COUNT(tensors),
+                   metadata, &err));
+}
+
+static void faulty_graphs_are_refused(void **state)
+{
+    struct rn_model *model;
+    struct rn_error err = {0};
+    (void)state;
+    save_faulty("\"bias\"", "\"bias\"");
+    OK(rn_model_load(&model, in_folder("a.safetensors"), &err));
+    rn_model_destroy(model);
+    for (size_t i = 0; i < COUNT(faults); i++) {
+        save_faulty(faults[i].from, faults[i].to);
+        int rc = rn_model_load(&model, in_folder("a.safetensors"), &err);
+        if (rc != RN_ERR_DATA || !strstr(err.msg, faults[i].expected) ||
+            !strstr(err.msg, in_folder("a.safetensors")))
+            fail_msg("%s -> %s: got %d \"%s\", expected \"%s\"", faults[i].from,
+                     faults[i].to, rc, err.msg, faults[i].expected);
+        assert_null(model);
+    }
+}
+
+static void too_many_nodes_are_refused(void **state)
+{
+    enum { MOST = 20001 };
+    struct rn_graph *g = rn_graph_create();
+    struct rn_net_spec spec;
+    struct rn_model *model, *back;
+    struct rn_error err;
+    int x;
+    (void)state;
+    assert_non_null(g);
+    x = rn_graph_input(g, (struct rn_shape){3, 1, 1});
+    for (int i = 0; i < MOST; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "r%d", i);
+        x = rn_graph_relu(g, x, name);
+    }
+    rn_net_of_graph(&spec, "long", g);
+    model = rn_model_wrap(&spec, g);
+    assert_non_null(model);
+    OK(rn_model_save(model, in_folder("a.safetensors"), &err));
+    assert_int_equal(rn_model_load(&back, in_folder("a.safetensors"), &err),
+                     RN_ERR_DATA);
+    assert_non_null(strstr(err.msg, "20001 layers"));
+    rn_model_destroy(model);
+}
+
+static int save_and_load(const struct rn_model *model, long n,
+                         struct rn_error *err)
+{
+    struct rn_model *back = NULL;
+    rn_alloc_fail_after(n);
+    int rc = rn_model_save(model, in_folder("a.safetensors"), err);
+    if (rc == RN_OK)
+        rc = rn_model_load_with(&back, in_folder("a.safetensors"), NULL, 0,
+                                NULL, err);
+    rn_alloc_fail_after(-1);
+    assert_true((rc == RN_OK) == (back != NULL));
+    rn_model_destroy(back);
+    return rc;
+}
+
+static void every_allocation_may_fail(void **state)
+{
+    struct rn_model *model = make_model();
+    struct rn_error err = {0};
+    long n = 1;
+    int rc = save_and_load(model, n, &err);
+    (void)state;
+    for (; rc != RN_OK && n < 5000; rc = save_and_load(model, ++n, &err))
+        if (rc != RN_ERR_MEMORY)
+            fail_msg("allocation %ld: got %d \"%s\"", n, rc, err.msg);
+    assert_int_equal(rc, RN_OK);
+    assert_true(n > 50);
+    rn_model_destroy(model);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(graphs_read_back_the_same),
+        cmocka_unit_test(describes_itself),
+        cmocka_unit_test(faulty_graphs_are_refused),
+        cmocka_unit_test(too_many_nodes_are_refused),
+        cmocka_unit_test(every_allocation_may_fail),
+    };
+    return cmocka_run_group_tests_name("graph models", tests, make_folder,
+                                       remove_folder);
+}
