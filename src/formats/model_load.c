@@ -194,8 +194,13 @@ static int check_plausible(const struct holdings *h,
     uint64_t depth = (uint64_t)spec->depth;
     uint64_t floats =
         class * (uint64_t)spec->classes + channel * (uint64_t)spec->input.c;
+    /* A 3x3 of conv5_x, eight times as wide as in conv2_x, of which there are
+     * three. */
+    const uint64_t width = 8 * (uint64_t)spec->width;
     if (strcmp(spec->family, "cifar") == 0)
         floats += layer * (depth - 2);
+    else if (rn_net_imagenet_bottleneck(spec->depth))
+        floats += 3 * 3 * 3 * width * width * (uint64_t)spec->groups;
     if (h->tensors >= depth && h->bytes / sizeof(float) >= floats)
         return RN_OK;
     return rn_fail(err, RN_ERR_DATA,

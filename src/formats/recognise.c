@@ -4,6 +4,7 @@
 #include "core/memory.h"
 
 #include <ctype.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -270,21 +271,9 @@ static void count_blocks(const struct rn_recognised *r, struct anatomy *a)
 }
 
 /* Networks of the same names that are built otherwise. */
-static int check_kind(const struct rn_recognised *r, const struct anatomy *a,
-                      const char *path, struct rn_error *err)
+static int check_kind(const struct anatomy *a, const char *path,
+                      struct rn_error *err)
 {
-    unsigned long long groups = a->conv2[1] ? a->conv1[0] / a->conv2[1] : 0;
-    if (groups > 1)
-        return rn_fail(err, RN_ERR_DATA,
-                       "'%s': it seems to be a ResNeXt: convolutions of %llu "
-                       "groups, which no network here has",
-                       path, groups);
-    if (r->bottleneck && a->stages == STAGES && a->conv1[0] != 64 &&
-        a->stem[0] == 64)
-        return rn_fail(err, RN_ERR_DATA,
-                       "'%s': it seems to be a Wide ResNet: bottlenecks of "
-                       "%llu channels, expected 64",
-                       path, (unsigned long long)a->conv1[0]);
     if (a->stages == STAGES && a->stem[2] == 3)
         return rn_fail(err, RN_ERR_DATA,
                        "'%s': it seems to be an ImageNet ResNet changed for "
@@ -330,18 +319,50 @@ static int fail_family(const struct rn_recognised *r, const struct anatomy *a,
                    (unsigned long long)a->stem[3]);
 }
 
+/* What stands before and behind the layers' number, as the first block's 3x3
+ * tells: "resnext" and "_32x4d", "wide_resnet" and "_2". False when it is no
+ * such thing. */
+static bool name_width(const struct rn_recognised *r, const struct anatomy *a,
+                       const char **word, char *tail, size_t size)
+{
+    uint64_t width = a->conv1[0], groups;
+    *word = "resnet";
+    *tail = '\0';
+    if (!r->bottleneck || !r->imagenet)
+        return a->conv2[1] == width;
+    if (a->conv2[1] == 0 || width % a->conv2[1] != 0)
+        return false;
+    groups = width / a->conv2[1];
+    if (groups > 1) {
+        *word = "resnext";
+        snprintf(tail, size, "_%" PRIu64 "x%" PRIu64 "d", groups, a->conv2[1]);
+    } else if (width != 64) {
+        *word = "wide_resnet";
+        snprintf(tail, size, "_%" PRIu64, width / 64);
+    }
+    return groups > 1 || width % 64 == 0;
+}
+
 static int set_name(struct rn_recognised *r, const struct anatomy *a,
                     const char *path, struct rn_error *err)
 {
+    const char *word;
+    char tail[48];
     int depth = cifar_depth(r, a);
     r->imagenet = depth == 0;
     if (depth == 0)
         depth = imagenet_depth(r, a);
     if (depth == 0)
         return fail_family(r, a, path, err);
-    snprintf(r->net, sizeof(r->net), "%sresnet%d",
-             !r->imagenet && rn_net_imagenet_depth(depth) ? "cifar-" : "",
-             depth);
+    if (!name_width(r, a, &word, tail, sizeof(tail)) ||
+        snprintf(r->net, sizeof(r->net), "%s%s%d%s",
+                 !r->imagenet && rn_net_imagenet_depth(depth) ? "cifar-" : "",
+                 word, depth, tail) >= (int)sizeof(r->net))
+        return rn_fail(err, RN_ERR_DATA,
+                       "'%s': a residual network whose blocks' 3x3 have %llu "
+                       "filters of %llu channels, which none here has",
+                       path, (unsigned long long)a->conv2[0],
+                       (unsigned long long)a->conv2[1]);
     return RN_OK;
 }
 
@@ -366,7 +387,7 @@ int rn_recognise(struct rn_recognised *r, const struct rn_state *state,
         find_start(r, "layer1.0.se."))
         return fail_other(r, path, err);
     r->bottleneck = has_in_block(r, 1, 0, "conv3.weight");
-    int rc = check_kind(r, &a, path, err);
+    int rc = check_kind(&a, path, err);
     if (!rc)
         rc = set_name(r, &a, path, err);
     if (rc)

@@ -11,15 +11,18 @@ static void join(char name[NAME_SIZE], const char *prefix, const char *part)
     snprintf(name, NAME_SIZE, "%s%s%s", prefix, *prefix ? "." : "", part);
 }
 
-int rn_conv_bn_relu(struct rn_graph *g, int x, const char *prefix, int number,
-                    int channels, int kernel, int stride, const char *relu)
+/* rn_conv_bn_relu() in groups. */
+static int conv_bn_relu(struct rn_graph *g, int x, const char *prefix,
+                        int number, int channels, int kernel, int stride,
+                        int groups, const char *relu)
 {
-    const struct rn_window window = RN_WINDOW(kernel, kernel, stride, kernel / 2);
+    const struct rn_window window =
+        RN_WINDOW(kernel, kernel, stride, kernel / 2);
     char part[16], name[NAME_SIZE];
 
     snprintf(part, sizeof part, "conv%d", number);
     join(name, prefix, part);
-    x = rn_graph_conv(g, x, name, channels, window, false);
+    x = rn_graph_conv_groups(g, x, name, channels, window, groups, false);
     snprintf(part, sizeof part, "bn%d", number);
     join(name, prefix, part);
     x = rn_graph_batch_norm(g, x, name);
@@ -27,6 +30,13 @@ int rn_conv_bn_relu(struct rn_graph *g, int x, const char *prefix, int number,
         return x;
     join(name, prefix, relu);
     return rn_graph_relu(g, x, name);
+}
+
+int rn_conv_bn_relu(struct rn_graph *g, int x, const char *prefix, int number,
+                    int channels, int kernel, int stride, const char *relu)
+{
+    return conv_bn_relu(g, x, prefix, number, channels, kernel, stride, 1,
+                        relu);
 }
 
 /* 1x1 convolution and batch norm, no ReLU (He's models). */
@@ -93,12 +103,14 @@ int rn_block_bottleneck(struct rn_graph *g, const struct rn_net_spec *spec,
                         int x, const char *name, int channels, int stride)
 {
     const int wide = channels * RN_BOTTLENECK_EXPANSION;
+    /* 64 is conv2_x's. */
+    const int narrow = channels / 64 * spec->width * spec->groups;
     /* v1, the paper's weights, or v1.5, fb.resnet.torch and torchvision. */
     const int stride1 = spec->stride_v1 ? stride : 1;
     const int stride2 = spec->stride_v1 ? 1 : stride;
-    int f = rn_conv_bn_relu(g, x, name, 1, channels, 1, stride1, "relu1");
+    int f = rn_conv_bn_relu(g, x, name, 1, narrow, 1, stride1, "relu1");
 
-    f = rn_conv_bn_relu(g, f, name, 2, channels, 3, stride2, "relu2");
+    f = conv_bn_relu(g, f, name, 2, narrow, 3, stride2, spec->groups, "relu2");
     f = rn_conv_bn_relu(g, f, name, 3, wide, 1, 1, NULL);
     return join_shortcut(g, spec, f, x, name, wide, stride, "relu3");
 }

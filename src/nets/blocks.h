@@ -18,7 +18,8 @@ int rn_conv_bn_relu(struct rn_graph *g, int x, const char *prefix, int number,
 int rn_block_basic(struct rn_graph *g, const struct rn_net_spec *spec, int x,
                    const char *name, int channels, int stride);
 
-/** 1x1, 3x3 of so many channels, 1x1 of four times as many. */
+/** 1x1, 3x3 of so many channels (or as spec->groups and width say), 1x1 of
+ *  four times as many. */
 int rn_block_bottleneck(struct rn_graph *g, const struct rn_net_spec *spec,
                         int x, const char *name, int channels, int stride);
 

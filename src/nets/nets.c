@@ -8,12 +8,13 @@
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 
-#define MOST_CLASSES  65535
-#define MOST_CHANNELS 65535
-#define MOST_PIXELS   65535 /* a side */
-#define MOST_DEPTH    99998 /* of the CIFAR family */
-#define NEAR_EDITS    2     /* a word further off is another word */
-#define WORD_SIZE     24
+#define MOST_CLASSES   65535
+#define MOST_CHANNELS  65535
+#define MOST_PIXELS    65535 /* a side */
+#define MOST_DEPTH     99998 /* of the CIFAR family */
+#define STANDARD_WIDTH 64    /* of bottlenecks' 3x3 in conv2_x */
+#define NEAR_EDITS     2     /* a word further off is another word */
+#define WORD_SIZE      24
 
 static const struct {
     const char *name, *description;
@@ -26,6 +27,11 @@ static const struct {
     {"resnet50", "ImageNet ResNet, bottleneck blocks, 224x224"},
     {"resnet101", "ImageNet ResNet, bottleneck blocks, 224x224"},
     {"resnet152", "ImageNet ResNet, bottleneck blocks, 224x224"},
+    {"resnext50_32x4d", "ResNeXt: bottlenecks' 3x3 in 32 groups of 4 channels"},
+    {"resnext101_32x8d", "the same in 32 groups of 8; other numbers do, too"},
+    {"resnext101_64x4d", "the same in 64 groups of 4"},
+    {"wide_resnet50_2", "resnet50 with 3x3 of twice as many channels"},
+    {"wide_resnet101_2", "resnet101 likewise"},
     {"plain18", "resnet18 without shortcuts"},
     {"plain34", "resnet34 without shortcuts"},
 };
@@ -40,26 +46,33 @@ static const struct family {
     {"imagenet", 1000, 224, 'B', rn_net_build_imagenet},
 };
 
-/* What a name may start with, before the number of layers. */
+/* What a name may start with, before the number of layers, and what follows
+ * that: torchvision's names. */
 static const struct word {
     const char *text;
     bool plain;
-    bool cifar; /* only that family */
+    bool cifar;                            /* only that family */
+    enum { NOTHING, GROUPS, FACTOR } tail; /* "", "_32x4d", "_2" */
+    const char *usual;                     /* such a tail */
 } words[] = {
-    {"resnet", false, false},
-    {"plain", true, false},
-    {"cifar-resnet", false, true},
-    {"cifar-plain", true, true},
+    {"resnet", false, false, NOTHING, ""},
+    {"plain", true, false, NOTHING, ""},
+    {"cifar-resnet", false, true, NOTHING, ""},
+    {"cifar-plain", true, true, NOTHING, ""},
+    {"resnext", false, false, GROUPS, "_32x4d"},
+    {"wide_resnet", false, false, FACTOR, "_2"},
 };
 
 /* The family that has such a network of so many layers, or NULL. ImageNet's
  * go first: 50 and 152 are 6n + 2 as well. */
 static const struct family *find_family(const struct word *word, int depth)
 {
-    bool imagenet = !word->cifar && rn_net_imagenet_depth(depth) &&
-                    !(word->plain && rn_net_imagenet_bottleneck(depth));
+    bool bottleneck = rn_net_imagenet_bottleneck(depth);
 
-    if (imagenet)
+    if (word->tail != NOTHING)
+        return bottleneck ? &families[1] : NULL;
+    if (!word->cifar && rn_net_imagenet_depth(depth) &&
+        !(word->plain && bottleneck))
         return &families[1];
     if (depth >= 8 && depth <= MOST_DEPTH && depth % 6 == 2)
         return &families[0];
@@ -159,8 +172,9 @@ const char *rn_net_suggest(const char *name, char *buf, size_t size)
     word = nearest_word(text);
     if (!word)
         return NULL;
-    length = snprintf(buf, size, "%s%d", word->text,
-                      nearest_depth(word, wanted_depth(name + strlen(text))));
+    length = snprintf(buf, size, "%s%d%s", word->text,
+                      nearest_depth(word, wanted_depth(name + strlen(text))),
+                      word->usual);
     return length > 0 && (size_t)length < size ? buf : NULL;
 }
 
@@ -195,20 +209,52 @@ static int fail_unknown(const char *name, struct rn_error *err)
                    name);
 }
 
-/* Split "resnet20"; NULL unless it is one of words[] and plain digits. */
-static const struct word *parse_name(const char *name, int *depth)
+/* A number of at most so many digits without zeros in front; what follows it,
+ * or NULL without one. */
+static const char *read_number(const char *text, size_t digits, int *out)
+{
+    size_t length = text ? strspn(text, "0123456789") : 0;
+
+    if (length == 0 || length > digits || *text == '0')
+        return NULL;
+    *out = atoi(text);
+    return text + length;
+}
+
+static const char *skip(const char *text, char c)
+{
+    return text && *text == c ? text + 1 : NULL;
+}
+
+/* What follows the number of layers, to the end of the name. */
+static bool read_tail(const struct word *word, const char *tail,
+                      struct rn_net_spec *spec)
+{
+    spec->groups = 1;
+    spec->width = STANDARD_WIDTH;
+    if (word->tail == GROUPS) {
+        tail = read_number(skip(tail, '_'), 3, &spec->groups);
+        tail = read_number(skip(tail, 'x'), 3, &spec->width);
+        tail = skip(tail, 'd');
+    } else if (word->tail == FACTOR) {
+        tail = read_number(skip(tail, '_'), 1, &spec->width);
+        spec->width *= STANDARD_WIDTH;
+    }
+    return tail && !*tail;
+}
+
+/* Split "resnet20"; NULL unless it is one of words[], plain digits and its
+ * tail. */
+static const struct word *parse_name(const char *name, struct rn_net_spec *spec)
 {
     for (size_t i = 0; i < COUNT(words); i++) {
         size_t length = strlen(words[i].text);
-        const char *digits = name + length;
+        const char *tail;
 
         if (strncmp(name, words[i].text, length) != 0)
             continue;
-        if (*digits < '1' || *digits > '9' || strlen(digits) > 5 ||
-            strspn(digits, "0123456789") != strlen(digits))
-            return NULL;
-        *depth = atoi(digits);
-        return &words[i];
+        tail = read_number(name + length, 5, &spec->depth);
+        return tail && read_tail(&words[i], tail, spec) ? &words[i] : NULL;
     }
     return NULL;
 }
@@ -294,7 +340,7 @@ int rn_net_resolve(struct rn_net_spec *spec, const char *name,
     struct rn_net_options defaults;
     const struct family *family;
     const struct word *word;
-    int depth, rc;
+    int rc;
 
     memset(spec, 0, sizeof *spec);
     if (!name)
@@ -302,12 +348,11 @@ int rn_net_resolve(struct rn_net_spec *spec, const char *name,
     rn_net_defaults(&defaults);
     if (!options)
         options = &defaults;
-    word = parse_name(name, &depth);
-    family = word ? find_family(word, depth) : NULL;
-    if (!family)
+    word = parse_name(name, spec);
+    family = word ? find_family(word, spec->depth) : NULL;
+    if (!family || strlen(name) >= sizeof spec->name)
         return fail_unknown(name, err);
 
-    spec->depth = depth;
     spec->plain = word->plain;
     snprintf(spec->name, sizeof spec->name, "%s", name);
     snprintf(spec->family, sizeof spec->family, "%s", family->name);

@@ -13,6 +13,9 @@ struct rn_net_spec {
     bool plain;      /* no shortcuts */
     char shortcut;   /* 'A', 'a', 'B', 'C'; '-' for plain */
     bool stride_v1;  /* bottleneck stride in the first 1x1 */
+    /* Bottlenecks' 3x3: groups, and channels of each in conv2_x (S. Xie et al.
+     * 2017). Ours have 1 of 64; wide ones 1 of 128. */
+    int groups, width;
     int classes;
     struct rn_shape input;
 };

@@ -115,6 +115,11 @@ static void networks_are_recognised(void **state)
         {"resnet50", {.shortcut = 'C'}, 'C'},
         {"resnet101", {.stride_v1 = 1}, 'B'},
         {"resnet152", {0}, 'B'},
+        {"resnext50_32x4d", {.classes = 7}, 'B'},
+        {"resnext101_64x4d", {0}, 'B'},
+        {"resnext101_32x8d", {.channels = 1}, 'B'},
+        {"wide_resnet50_2", {0}, 'B'},
+        {"wide_resnet50_4", {.shortcut = 'C'}, 'C'},
     };
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
@@ -213,8 +218,12 @@ static void other_networks_are_named(void **state)
         uint64_t size;    /* ... and what that becomes, unless 0 */
         const char *expected;
     } cases[] = {
-        {"resnet50", "layer1.0.conv2.weight", NULL, 1, 2, "groups"},
-        {"resnet50", "layer1.0.conv2.weight", NULL, 1, 2, "a ResNeXt"},
+        {"resnet50", "layer1.0.conv2.weight", NULL, 1, 3,
+         "3x3 have 64 filters of 3 channels"},
+        {"resnet50", "layer1.0.conv2.weight", NULL, 1, 1ull << 40,
+         "filters of 1099511627776 channels"},
+        {"resnet18", "layer1.0.conv2.weight", NULL, 1, 2, "of 2 channels"},
+        {"resnet20", "layer1.0.conv2.weight", NULL, 1, 2, "of 2 channels"},
         {"resnet18", "conv1.weight", NULL, 2, 3, "is 3x3, expected 7x7"},
         {"resnet18", "conv1.weight", "conv1.0.weight", 0, 0,
          "first convolution is three"},
@@ -252,15 +261,15 @@ static void other_networks_are_named(void **state)
     }
 }
 
-static void wide_networks_are_named(void **state)
+static void uneven_widths_are_named(void **state)
 {
     struct rn_state s;
     (void)state;
     shapes_of_net(&s, "resnet50", NULL);
-    tensor_of(&s, "layer1.0.conv1.weight")->dim[0] = 128;
-    tensor_of(&s, "layer1.0.conv2.weight")->dim[0] = 128;
-    tensor_of(&s, "layer1.0.conv2.weight")->dim[1] = 128;
-    assert_not_recognised(&s, "a Wide ResNet: bottlenecks of 128 channels");
+    tensor_of(&s, "layer1.0.conv1.weight")->dim[0] = 96;
+    tensor_of(&s, "layer1.0.conv2.weight")->dim[0] = 96;
+    tensor_of(&s, "layer1.0.conv2.weight")->dim[1] = 96;
+    assert_not_recognised(&s, "3x3 have 96 filters of 96 channels");
     rn_state_close(&s);
 }
 
@@ -928,7 +937,7 @@ int main(void)
         cmocka_unit_test(networks_are_recognised),
         cmocka_unit_test(names_of_others),
         cmocka_unit_test(other_networks_are_named),
-        cmocka_unit_test(wide_networks_are_named),
+        cmocka_unit_test(uneven_widths_are_named),
         cmocka_unit_test(known_sources_have_habits),
         cmocka_unit_test(callers_name_networks),
         cmocka_unit_test(misfits_are_listed),
