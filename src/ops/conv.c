@@ -3,6 +3,7 @@
 
 #include "core/memory.h"
 #include "ops/groups.h"
+#include "ops/product.h"
 #include "ops/weight_gradient.h"
 #include "ops/winograd.h"
 
@@ -218,6 +219,7 @@ struct rn_conv {
     const struct own *own; /* ours; nothing of oneDNN's is made then */
     union {
         struct rn_winograd winograd;
+        struct rn_product product;
         struct rn_weight_gradient direct;
     } plan;
     dnnl_engine_t engine;
@@ -500,6 +502,17 @@ static dnnl_status_t build(struct rn_conv *conv, bool dry)
     return rc ? rc : dnnl_primitive_create(&conv->primitive, conv->pd);
 }
 
+static void pack_to_store(const struct rn_conv *conv, const float *from,
+                          float *packed)
+{
+    const struct rn_conv_config *c = &conv->config;
+    struct weights_walk w =
+        walk_of(c->out.c, c->in.c, c->window, c->plain_input);
+#pragma omp parallel for num_threads(c->threads)
+    for (size_t i = 0; i < blocks_of(&w); i++)
+        copy_block(&w, i, (float *)from, packed, true);
+}
+
 /* ------------------------------------------------------------------- ours */
 
 static void plan_winograd(struct rn_conv *conv)
@@ -513,10 +526,35 @@ static void plan_winograd(struct rn_conv *conv)
              w->tile, w->tile, rn_isa());
 }
 
+static void pack_winograd(const struct rn_conv *conv, const float *oihw,
+                          float *packed)
+{
+    rn_winograd_pack(&conv->plan.winograd, oihw, packed);
+}
+
 static void run_winograd(const struct rn_conv *conv,
                          const struct rn_conv_args *args)
 {
     rn_winograd_run(&conv->plan.winograd, args);
+}
+
+static void plan_product(struct rn_conv *conv)
+{
+    const struct rn_conv_config *c = &conv->config;
+    rn_product_plan(&conv->plan.product, c);
+    conv->scratch_bytes =
+        rn_product_scratch_floats(&conv->plan.product) * sizeof(float);
+    conv->packed_bytes =
+        rn_conv_weights_count(c->out.c, c->in.c, c->window, false) *
+        sizeof(float);
+    conv->needs_pack = !c->train;
+    snprintf(conv->algorithm, sizeof conv->algorithm, "product:%s", rn_isa());
+}
+
+static void run_product(const struct rn_conv *conv,
+                        const struct rn_conv_args *args)
+{
+    rn_product_run(&conv->plan.product, args);
 }
 
 static bool is_weight_gradient(const struct rn_conv_config *config)
@@ -544,9 +582,11 @@ static const struct own {
     bool (*takes)(const struct rn_conv_config *config);
     void (*plan)(struct rn_conv *conv);
     void (*run)(const struct rn_conv *conv, const struct rn_conv_args *args);
+    void (*pack)(const struct rn_conv *conv, const float *oihw, float *packed);
 } owns[] = {
-    {rn_winograd_takes, plan_winograd, run_winograd},
-    {is_weight_gradient, plan_direct, run_direct},
+    {rn_winograd_takes, plan_winograd, run_winograd, pack_winograd},
+    {rn_product_takes, plan_product, run_product, pack_to_store},
+    {is_weight_gradient, plan_direct, run_direct, NULL},
 };
 
 static const struct own *own_for(const struct rn_conv_config *config)
@@ -629,17 +669,6 @@ static dnnl_status_t set_pointer(struct rn_conv *conv, int which,
     return dnnl_memory_set_data_handle(conv->memory[which], (void *)pointer);
 }
 
-static void pack_to_store(const struct rn_conv *conv, const float *from,
-                          float *packed)
-{
-    const struct rn_conv_config *c = &conv->config;
-    struct weights_walk w =
-        walk_of(c->out.c, c->in.c, c->window, c->plain_input);
-#pragma omp parallel for num_threads(c->threads)
-    for (size_t i = 0; i < blocks_of(&w); i++)
-        copy_block(&w, i, (float *)from, packed, true);
-}
-
 int rn_conv_pack(struct rn_conv *conv, const float *from, float *packed,
                  struct rn_error *err)
 {
@@ -649,7 +678,7 @@ int rn_conv_pack(struct rn_conv *conv, const float *from, float *packed,
     };
     dnnl_status_t rc;
     if (conv->own) {
-        rn_winograd_pack(&conv->plan.winograd, from, packed);
+        conv->own->pack(conv, from, packed);
         return RN_OK;
     }
     if (rn_is_grouped(&conv->config)) {

@@ -5,6 +5,7 @@
 #include "ops/direct_kernels.h"
 #include "ops/kernels.h"
 #include "ops/pool_kernels.h"
+#include "ops/product_kernels.h"
 #include "ops/winograd_kernels.h"
 
 #include <string.h>
@@ -33,6 +34,7 @@
 DISPATCH(rn_kernels, rn_kernels)
 DISPATCH(rn_direct_kernels, rn_direct_kernels)
 DISPATCH(rn_pool_kernels, rn_pool_kernels)
+DISPATCH(rn_product_kernels, rn_product_kernels)
 DISPATCH(rn_wino_kernels, rn_wino2_kernels)
 DISPATCH(rn_wino_kernels, rn_wino4_kernels)
 

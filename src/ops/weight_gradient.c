@@ -2,6 +2,7 @@
 #include "ops/weight_gradient.h"
 
 #include "ops/elementwise.h"
+#include "ops/window.h"
 
 #include <omp.h>
 #include <string.h>
@@ -17,11 +18,6 @@ enum { MOST_PLACES = 16 };
 
 /* --------------------------------------------------------------- planning */
 
-static size_t divide_up(size_t a, size_t b)
-{
-    return (a + b - 1) / b;
-}
-
 static size_t smaller(size_t a, size_t b)
 {
     return a < b ? a : b;
@@ -33,41 +29,36 @@ static size_t fitting(size_t all, size_t size)
     return size == 0 || size >= all ? 1 : all / size;
 }
 
-static size_t taps_of(const struct rn_conv_config *c)
-{
-    return (size_t)c->window.kh * (size_t)c->window.kw;
-}
-
 static void plan_chunks(struct rn_weight_gradient *g)
 {
     const struct rn_conv_config *c = &g->config;
     size_t w = (size_t)c->out.w, h = (size_t)c->out.h, n = (size_t)c->n;
     g->images = c->plain_input ? 1 : smaller(n, CHUNK_PIXELS / (w * h));
     g->images = g->images ? g->images : 1;
-    g->rows = smaller(h, divide_up(CHUNK_PIXELS, w));
+    g->rows = smaller(h, rn_divide_up(CHUNK_PIXELS, w));
     /* Chunks of one length. */
-    g->rows = divide_up(h, divide_up(h, g->rows));
-    g->images = divide_up(n, divide_up(n, g->images));
-    g->chunk_rows = divide_up(h, g->rows);
-    g->chunks = divide_up(n, g->images) * g->chunk_rows;
+    g->rows = rn_divide_up(h, rn_divide_up(h, g->rows));
+    g->images = rn_divide_up(n, rn_divide_up(n, g->images));
+    g->chunk_rows = rn_divide_up(h, g->rows);
+    g->chunks = rn_divide_up(n, g->images) * g->chunk_rows;
 }
 
 void rn_weight_gradient_plan(struct rn_weight_gradient *g,
                              const struct rn_conv_config *c)
 {
-    size_t taps = taps_of(c), pieces;
+    size_t taps = rn_window_taps(&c->window), pieces;
     g->config = *c;
     g->kernels = rn_direct_kernels_get();
     g->block = (size_t)rn_block();
     g->in_blocks = rn_channels_padded(c->in.c) / g->block;
     g->out_blocks = rn_channels_padded(c->out.c) / g->block;
     plan_chunks(g);
-    g->inputs = c->plain_input ? divide_up(taps * (size_t)c->in.c,
-                                           (size_t)g->kernels->places)
+    g->inputs = c->plain_input ? rn_divide_up(taps * (size_t)c->in.c,
+                                              (size_t)g->kernels->places)
                                : g->in_blocks;
-    g->pairs = divide_up(g->out_blocks, 2);
+    g->pairs = rn_divide_up(g->out_blocks, 2);
     pieces = g->pairs * g->inputs;
-    g->groups = smaller(g->chunks, divide_up(PIECES, pieces));
+    g->groups = smaller(g->chunks, rn_divide_up(PIECES, pieces));
     g->weights =
         rn_conv_weights_count(c->out.c, c->in.c, c->window, c->plain_input);
     if (!c->plain_input)
@@ -105,24 +96,7 @@ static struct part part_of(const struct rn_weight_gradient *g, size_t chunk)
     return p;
 }
 
-/** Outputs [begin, end) along one side whose input at `tap` is inside. */
-struct span {
-    int begin, end;
-};
-
-static struct span span_of(int tap, int in, int out, const struct rn_window *w)
-{
-    int before = w->pad - tap, last = in - 1 + w->pad - tap;
-    struct span s = {before <= 0 ? 0 : (before + w->stride - 1) / w->stride,
-                     last < 0 ? 0 : last / w->stride + 1};
-    if (s.end > out)
-        s.end = out;
-    if (s.begin > s.end)
-        s.begin = s.end;
-    return s;
-}
-
-static struct span within(struct span s, size_t row, size_t rows)
+static struct rn_span within(struct rn_span s, size_t row, size_t rows)
 {
     int first = (int)row, end = (int)(row + rows);
     s.begin = s.begin > first ? s.begin : first;
@@ -161,9 +135,9 @@ static struct rn_pixels pixels_of(const struct rn_weight_gradient *g,
     const struct rn_window *win = &c->window;
     size_t stride = (size_t)win->stride, iw = (size_t)c->in.w, b = g->block;
     size_t plane = (size_t)c->in.h * iw * b;
-    struct span x = span_of(kx, c->in.w, c->out.w, win);
-    struct span y =
-        within(span_of(ky, c->in.h, c->out.h, win), part->row, part->rows);
+    struct rn_span x = rn_span_of(kx, c->in.w, c->out.w, win);
+    struct rn_span y =
+        within(rn_span_of(ky, c->in.h, c->out.h, win), part->row, part->rows);
     struct rn_pixels p = gradient_of(g, part, out_block, a->diff_dst);
     size_t row = (size_t)(y.begin * win->stride + ky - win->pad);
     size_t column = (size_t)(x.begin * win->stride + kx - win->pad);
@@ -221,7 +195,7 @@ static void add_channels(const struct rn_weight_gradient *g,
                          const struct rn_conv_args *a, bool first, float *dw)
 {
     const struct rn_conv_config *c = &g->config;
-    size_t b = g->block, taps = taps_of(c), out = 2 * pair;
+    size_t b = g->block, taps = rn_window_taps(&c->window), out = 2 * pair;
     int blocks = out + 1 < g->out_blocks ? 2 : 1;
     struct rn_sums_to to = {dw + (out * g->in_blocks + in) * taps * b * b,
                             g->in_blocks * taps * b * b, first};
@@ -265,7 +239,8 @@ static void add_taps(const struct rn_weight_gradient *g,
 {
     const struct rn_conv_config *c = &g->config;
     size_t ic = (size_t)c->in.c, kw = (size_t)c->window.kw;
-    size_t all = taps_of(c) * ic, places = (size_t)g->kernels->places;
+    size_t all = rn_window_taps(&c->window) * ic,
+           places = (size_t)g->kernels->places;
     size_t tap = group * places, out = 2 * pair, at[MOST_PLACES];
     int blocks = out + 1 < g->out_blocks ? 2 : 1;
     struct rn_sums_to to = {dw + (out * all + tap) * g->block, all * g->block,

@@ -2,6 +2,7 @@
 #include "ops/winograd.h"
 
 #include "ops/elementwise.h"
+#include "ops/window.h"
 #include "ops/winograd_kernels.h"
 
 #include <omp.h>
@@ -24,6 +25,10 @@
 /* Fewer tiles than so many do not repay reading 36 points' weights, four times
  * those of the convolution: F(2x2, 3x3) has 16. */
 #define LEAST_TILES 8
+/* Nor do so many, when so many bytes of weights come from memory: in inference
+ * a small batch has met a whole network's since it last saw a layer's. */
+#define LEAST_TILES_COLD 32
+#define COLD_BYTES       ((size_t)4 << 20)
 
 static size_t tiles_of(const struct rn_conv_config *c, int tile)
 {
@@ -41,6 +46,12 @@ static bool can(const struct rn_conv_config *c)
            c->out.c % pair == 0 && (!c->bias || !c->train);
 }
 
+static int least_tiles(const struct rn_conv_config *c)
+{
+    size_t weights = 36 * sizeof(float) * (size_t)c->in.c * (size_t)c->out.c;
+    return !c->train && weights > COLD_BYTES ? LEAST_TILES_COLD : LEAST_TILES;
+}
+
 /** Outputs a tile's side, 0 for no Winograd. Where it beats oneDNN's direct
  *  kernels, by measurement (docs/performance.md): a rule and not a trial at
  *  run time, so that a run resumes with the same sums. */
@@ -50,7 +61,7 @@ static int tile_for(const struct rn_conv_config *c)
         return 0;
     if (c->winograd)
         return c->winograd;
-    if (tiles_of(c, 4) >= LEAST_TILES)
+    if (tiles_of(c, 4) >= (size_t)least_tiles(c))
         return 4;
     return !c->train && tiles_of(c, 2) >= LEAST_TILES ? 2 : 0;
 }
@@ -58,11 +69,6 @@ static int tile_for(const struct rn_conv_config *c)
 bool rn_winograd_takes(const struct rn_conv_config *c)
 {
     return tile_for(c) > 0;
-}
-
-static size_t divide_up(size_t a, size_t b)
-{
-    return (a + b - 1) / b;
 }
 
 static size_t even(size_t a)
@@ -77,8 +83,8 @@ static size_t chunk_of(const struct rn_winograd *w, size_t bytes)
     size_t tile =
         w->points * (w->in_blocks + w->out_blocks) * w->block * sizeof(float);
     size_t most = bytes / tile < 2 * strip ? 2 * strip : bytes / tile;
-    size_t chunks = divide_up(w->tiles, most);
-    return even(divide_up(w->tiles, chunks));
+    size_t chunks = rn_divide_up(w->tiles, most);
+    return even(rn_divide_up(w->tiles, chunks));
 }
 
 /** The weight gradient rereads its sums for every chunk: as many tiles as
@@ -87,7 +93,7 @@ static size_t chunk_of_sums(const struct rn_winograd *w)
 {
     size_t most = 2 * w->in_blocks * w->out_blocks * w->block /
                   (w->in_blocks + w->out_blocks);
-    return divide_up(w->tiles, divide_up(w->tiles, most));
+    return rn_divide_up(w->tiles, rn_divide_up(w->tiles, most));
 }
 
 /** A chunk that all threads share outweighs the weights read for it. */
@@ -113,7 +119,7 @@ static size_t slice_of(const struct rn_winograd *w)
         chunk > SLICE_BYTES)
         return pairs;
     most = SLICE_BYTES / pair;
-    return divide_up(pairs, divide_up(pairs, most ? most : 1));
+    return rn_divide_up(pairs, rn_divide_up(pairs, most ? most : 1));
 }
 
 void rn_winograd_plan(struct rn_winograd *w, const struct rn_conv_config *c)
@@ -133,8 +139,8 @@ void rn_winograd_plan(struct rn_winograd *w, const struct rn_conv_config *c)
     w->reach = data ? 2 - c->window.pad : c->window.pad;
     w->in_blocks = (size_t)w->from.c / block;
     w->out_blocks = (size_t)w->to.c / block;
-    w->columns = divide_up((size_t)w->to.w, w->tile);
-    w->rows = divide_up((size_t)w->to.h, w->tile);
+    w->columns = rn_divide_up((size_t)w->to.w, w->tile);
+    w->rows = rn_divide_up((size_t)w->to.h, w->tile);
     w->tiles = (size_t)c->n * w->rows * w->columns;
     w->together = c->pass == RN_CONV_BACKWARD_WEIGHTS ||
                   w->from.c + w->to.c >= SHARED_CHANNELS;
@@ -334,6 +340,14 @@ static void transform_out(const struct rn_winograd *w, const float *bias,
     }
 }
 
+/** One point's weights of one pair of blocks of outputs. */
+static const float *panel_of(const struct rn_winograd *w, const float *u,
+                             const struct slice *s, size_t item)
+{
+    return u + item / s->pairs * w->u_point +
+           item % s->pairs * w->in_blocks * w->block * 2 * w->block;
+}
+
 /** All points' products with a slice of the weights. The last strip may hold
  *  tiles beyond `count`: what is made of them is not read. */
 static void multiply(const struct rn_winograd *w, const float *u,
@@ -342,20 +356,30 @@ static void multiply(const struct rn_winograd *w, const float *u,
     const struct rn_wino_kernels *k = w->kernels;
     size_t block = w->block;
     /* Strips of one length, so that none is too short to be fast. */
-    size_t strips = divide_up(c->count, (size_t)k->strip);
-    size_t strip = even(divide_up(c->count, strips));
+    size_t strips = rn_divide_up(c->count, (size_t)k->strip);
+    size_t strip = even(rn_divide_up(c->count, strips));
     size_t row = w->chunk * block;
     struct rn_range r = rn_range_of(w->points * s->pairs, c->me, c->team);
     for (size_t i = r.begin; i < r.end; i++) {
-        size_t point = i / s->pairs, pair = i % s->pairs;
-        const float *weights =
-            u + point * w->u_point + pair * w->in_blocks * block * 2 * block;
+        size_t point = i / s->pairs, pair = s->first + i % s->pairs;
         const float *v = c->v + point * w->v_point;
-        float *m = c->m + point * w->m_point + 2 * (s->first + pair) * row;
-        for (size_t t = 0; t < c->count; t += strip)
-            k->multiply((int)(c->count - t < strip ? c->count - t : strip),
-                        v + t * block, row, w->in_blocks, weights,
-                        m + t * block, row);
+        float *m = c->m + point * w->m_point + 2 * pair * row;
+        for (size_t n = 0; n < strips; n++) {
+            size_t t = n * strip, left = c->count - t;
+            struct rn_wino_product p = {
+                .v = v + t * block,
+                .v_block = row,
+                .blocks = w->in_blocks,
+                .u = panel_of(w, u, s, i),
+                .m = m + t * block,
+                .m_block = row,
+            };
+            if (i + 1 < r.end)
+                p.ahead = rn_ahead_of(panel_of(w, u, s, i + 1),
+                                      w->in_blocks * block * block,
+                                      w->in_blocks, block, n, strips);
+            k->multiply((int)(left < strip ? left : strip), &p);
+        }
     }
 }
 
@@ -411,7 +435,7 @@ static void transform_slice(const struct rn_winograd *w,
 /** Every thread takes chunks of its own. */
 static void run_apart(const struct rn_winograd *w, const struct product *p)
 {
-    size_t chunks = divide_up(w->tiles, w->chunk);
+    size_t chunks = rn_divide_up(w->tiles, w->chunk);
     float *memory = p->memory + (size_t)omp_get_thread_num() * w->points *
                                     (w->v_point + w->m_point);
     struct slice all;
@@ -430,7 +454,7 @@ static void run_apart(const struct rn_winograd *w, const struct product *p)
 /** All threads on one chunk after the other. */
 static void run_together(const struct rn_winograd *w, const struct product *p)
 {
-    size_t chunks = divide_up(w->tiles, w->chunk);
+    size_t chunks = rn_divide_up(w->tiles, w->chunk);
     for (size_t i = 0; i < chunks; i++) {
         struct chunk c = chunk_at(w, i, p->memory, omp_get_thread_num(),
                                   omp_get_num_threads());
@@ -492,7 +516,7 @@ static void finish_weights(const struct rn_winograd *w, const float *du,
 static void run_weights_gradient(const struct rn_winograd *w,
                                  const struct rn_conv_args *a)
 {
-    size_t chunks = divide_up(w->tiles, w->chunk);
+    size_t chunks = rn_divide_up(w->tiles, w->chunk);
     float *du = a->scratch, *memory = du + w->points * w->u_point;
 #pragma omp parallel num_threads(w->config.threads)
     {

@@ -4,7 +4,7 @@
  * points 0, 1, -1, 2, -2 and infinity; smaller tiles leave out the twos. */
 #include "ops/winograd_kernels.h"
 
-#include "ops/vector.h"
+#include "ops/strip.h"
 
 #ifndef RN_WINO_TILE
 #define RN_WINO_TILE 4 /* read alone */
@@ -12,11 +12,11 @@
 
 enum { T = RN_WINO_TILE, P = T + 2 };
 
-/* Registers: 32 with AVX-512, 16 before it. */
+/* Inputs whose sums registers hold: 32 with AVX-512, 16 before it. */
 #if RN_KERNELS_BLOCK == 16
-enum { STRIP = 14, INPUTS = 8 };
+enum { INPUTS = 8 };
 #else
-enum { STRIP = 6, INPUTS = 4 };
+enum { INPUTS = 4 };
 #endif
 
 /* ------------------------------------------------- one-dimensional forms */
@@ -257,57 +257,46 @@ static void weights_gradient(const float *points, size_t stride, float *w,
 
 /* -------------------------------------------------------- matrix products */
 
-INLINE void multiply_strip(int tiles, const float *v, size_t v_block,
-                           size_t blocks, const float *u, float *m,
-                           size_t m_block)
+INLINE void multiply_strip(int tiles, const struct rn_wino_product *p)
 {
     vec a[STRIP], b[STRIP];
+    struct factors f = {p->v, p->v_block, p->blocks, p->u, 2 * B, B, p->ahead};
 #pragma GCC unroll 16
     for (int t = 0; t < tiles; t++)
         a[t] = b[t] = fill(0);
-    for (size_t c = 0; c < blocks; c++, v += v_block)
-        for (int i = 0; i < B; i++, u += 2 * B) {
-            vec u0 = load(u), u1 = load(u + B);
-#pragma GCC unroll 16
-            for (int t = 0; t < tiles; t++) {
-                vec x = fill(v[t * B + i]);
-                a[t] += x * u0;
-                b[t] += x * u1;
-            }
-        }
+    add_products(tiles, 2, false, &f, a, b);
 #pragma GCC unroll 16
     for (int t = 0; t < tiles; t++) {
-        store(m + t * B, a[t]);
-        store(m + m_block + t * B, b[t]);
+        store(p->m + t * B, a[t]);
+        store(p->m + p->m_block + t * B, b[t]);
     }
 }
 
 /* A loop for every even length, each with its sums in registers. */
-static void multiply(int tiles, const float *v, size_t v_block, size_t blocks,
-                     const float *u, float *m, size_t m_block)
+static void multiply(int tiles, const struct rn_wino_product *p)
 {
     switch ((tiles + 1) / 2) {
     case 1:
-        multiply_strip(2, v, v_block, blocks, u, m, m_block);
+        multiply_strip(2, p);
         break;
     case 2:
-        multiply_strip(4, v, v_block, blocks, u, m, m_block);
+        multiply_strip(4, p);
         break;
     case 3:
-        multiply_strip(6, v, v_block, blocks, u, m, m_block);
+        multiply_strip(6, p);
         break;
 #if RN_KERNELS_BLOCK == 16
     case 4:
-        multiply_strip(8, v, v_block, blocks, u, m, m_block);
+        multiply_strip(8, p);
         break;
     case 5:
-        multiply_strip(10, v, v_block, blocks, u, m, m_block);
+        multiply_strip(10, p);
         break;
     case 6:
-        multiply_strip(12, v, v_block, blocks, u, m, m_block);
+        multiply_strip(12, p);
         break;
     default:
-        multiply_strip(14, v, v_block, blocks, u, m, m_block);
+        multiply_strip(14, p);
         break;
 #endif
     }

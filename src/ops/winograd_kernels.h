@@ -13,6 +13,8 @@
 #ifndef RN_OPS_WINOGRAD_KERNELS_H
 #define RN_OPS_WINOGRAD_KERNELS_H
 
+#include "ops/ahead.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -29,6 +31,17 @@ struct rn_wino_finish {
     const float *bias; /* [B] or NULL */
     bool sum;          /* add what is there */
     bool relu;
+};
+
+/** One point of some tiles and two blocks of outputs; distances in floats. */
+struct rn_wino_product {
+    const float *v; /* [block][tile][B] */
+    size_t v_block;
+    size_t blocks;  /* of inputs */
+    const float *u; /* [block][B in][2][B out] */
+    float *m;       /* [2][tile][B] */
+    size_t m_block;
+    struct rn_ahead ahead;
 };
 
 struct rn_wino_kernels {
@@ -48,11 +61,9 @@ struct rn_wino_kernels {
     /** Points of B output channels -> gradient of 3x3 weights. */
     void (*weights_gradient)(const float *points, size_t stride, float *w,
                              size_t at);
-    /** One point, at most `strip` tiles: m[2][tile][B] = v[cb][tile][B] .
-     *  u[ic][2][B]; block strides in floats. An odd number of tiles reads and
+    /** m = v . u, of at most `strip` tiles. An odd number of them reads and
      *  writes one more. */
-    void (*multiply)(int tiles, const float *v, size_t v_block, size_t blocks,
-                     const float *u, float *m, size_t m_block);
+    void (*multiply)(int tiles, const struct rn_wino_product *product);
     /** One point, one block of input and two of output channels:
      *  du[B][2][B] (+)= sum over tiles of v[tile][B] x dy[2][tile][B]. */
     void (*accumulate)(const float *v, const float *dy, size_t dy_block,

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Compiled once per instruction set, like kernels.c. */
+#include "ops/product_kernels.h"
+
+#include "ops/strip.h"
+
+INLINE void start(int pixels, const float *bias, bool add, const float *y,
+                  vec sums[STRIP])
+{
+    vec first = bias ? load(bias) : fill(0);
+    /* The strip after this one, usually. */
+#pragma GCC unroll 16
+    for (int t = 0; t < pixels; t += RN_LINE / B)
+        __builtin_prefetch(y + (pixels + t) * B, 1);
+#pragma GCC unroll 16
+    for (int t = 0; t < pixels; t++)
+        sums[t] = add ? load(y + t * B) + first : first;
+}
+
+INLINE void finish(int pixels, bool relu, const vec sums[STRIP], float *y)
+{
+#pragma GCC unroll 16
+    for (int t = 0; t < pixels; t++)
+        store(y + t * B, relu ? relu_of(sums[t]) : sums[t]);
+}
+
+INLINE void multiply_strip(int pixels, int outs,
+                           const struct rn_product_strip *s)
+{
+    vec a[STRIP], b[STRIP];
+    struct factors f = {s->x, s->x_block, s->blocks, s->w,
+                        B,    s->w_block, s->ahead};
+    start(pixels, s->bias, s->add, s->y, a);
+    if (outs == 2)
+        start(pixels, s->bias ? s->bias + B : NULL, s->add, s->y + s->y_block,
+              b);
+    add_products(pixels, outs, true, &f, a, b);
+    finish(pixels, s->relu, a, s->y);
+    if (outs == 2)
+        finish(pixels, s->relu, b, s->y + s->y_block);
+}
+
+/* A function for every length, so that the sums stay in registers. */
+#define LENGTH(n)                                         \
+    static void one_##n(const struct rn_product_strip *s) \
+    {                                                     \
+        multiply_strip(n, 1, s);                          \
+    }                                                     \
+    static void two_##n(const struct rn_product_strip *s) \
+    {                                                     \
+        multiply_strip(n, 2, s);                          \
+    }
+/* clang-format off */
+LENGTH(1) LENGTH(2) LENGTH(3) LENGTH(4) LENGTH(5) LENGTH(6)
+#if RN_KERNELS_BLOCK == 16
+LENGTH(7) LENGTH(8) LENGTH(9) LENGTH(10) LENGTH(11) LENGTH(12) LENGTH(13)
+LENGTH(14)
+#endif
+    /* clang-format on */
+
+    static void (*const lengths[2][STRIP])(const struct rn_product_strip *s) = {
+#if RN_KERNELS_BLOCK == 16
+        {one_1, one_2, one_3, one_4, one_5, one_6, one_7, one_8, one_9, one_10,
+         one_11, one_12, one_13, one_14},
+        {two_1, two_2, two_3, two_4, two_5, two_6, two_7, two_8, two_9, two_10,
+         two_11, two_12, two_13, two_14},
+#else
+        {one_1, one_2, one_3, one_4, one_5, one_6},
+        {two_1, two_2, two_3, two_4, two_5, two_6},
+#endif
+};
+
+static void multiply(int pixels, int outs, const struct rn_product_strip *s)
+{
+    lengths[outs - 1][pixels - 1](s);
+}
+
+static void gather(float *to, const float *from, size_t pixels, size_t step)
+{
+    for (size_t i = 0; i < pixels; i++)
+        store(to + i * B, from ? load(from + i * step) : fill(0));
+}
+
+extern const struct rn_product_kernels RN_PRODUCT_KERNELS_NAME;
+const struct rn_product_kernels RN_PRODUCT_KERNELS_NAME = {
+    .multiply = multiply,
+    .gather = gather,
+    .strip = STRIP,
+};
