@@ -103,8 +103,8 @@ int rn_block_bottleneck(struct rn_graph *g, const struct rn_net_spec *spec,
                         int x, const char *name, int channels, int stride)
 {
     const int wide = channels * RN_BOTTLENECK_EXPANSION;
-    /* 64 is conv2_x's. */
-    const int narrow = channels / 64 * spec->width * spec->groups;
+    /* conv2_x has 64 channels. */
+    const int narrow = channels * spec->width / 64 * spec->groups;
     /* v1, the paper's weights, or v1.5, fb.resnet.torch and torchvision. */
     const int stride1 = spec->stride_v1 ? stride : 1;
     const int stride2 = spec->stride_v1 ? 1 : stride;
