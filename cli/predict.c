@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* resnet predict: classes of pictures, and of images of data sets. */
 #include "cli.h"
-#include "import.h"
-#include "inputs.h"
 #include "output.h"
+#include "runner.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,12 +10,11 @@
 
 struct options {
     struct import_args import;
+    struct runner_args run;
     int top;
     double min_probability;
-    int as_stored;
-    int batch;
-    int threads;
-    int exact;
+    int crops;
+    const char *cam;
     int json;
 };
 
@@ -28,14 +26,12 @@ static const struct option options_table[] = {
      "classes to show, likeliest first"},
     {"min-probability", "P", OPTION_REAL, AT(min_probability), 0, 1, NULL, NULL,
      "leave out classes less likely than P, from 0 to 1"},
-    {"as-stored", NULL, OPTION_FLAG, AT(as_stored), 0, 0, NULL, NULL,
-     "do not turn pictures as their EXIF orientation says"},
-    {"batch", "N", OPTION_INT, AT(batch), 1, 65536, NULL, "chosen",
-     "images per batch"},
-    {"threads", "N", OPTION_INT, AT(threads), 1, 1024, NULL,
-     "what the machine allows", "compute threads"},
-    {"exact", NULL, OPTION_FLAG, AT(exact), 0, 0, NULL, NULL,
-     "direct convolution only, no Winograd"},
+    {"crops", "N", OPTION_INT, AT(crops), 1, 10, NULL, NULL,
+     "of a picture: 1, the centre, or 10, corners and centre of the middle "
+     "square and their mirror images, probabilities averaged"},
+    {"cam", "FILE.png", OPTION_TEXT, AT(cam), 0, 0, NULL, NULL,
+     "write the one picture with what speaks for its likeliest class painted "
+     "over, from blue to red"},
     {"json", NULL, OPTION_FLAG, AT(json), 0, 0, NULL, NULL,
      "print one JSON object per image"},
 };
@@ -43,6 +39,7 @@ static const struct option options_table[] = {
 
 static const struct option_group groups[] = {
     {"options", options_table, COUNT(options_table), 0},
+    {"running", runner_table, RUNNER_OPTIONS, AT(run)},
     {"models of others", import_table, IMPORT_OPTIONS, AT(import)},
 };
 
@@ -51,41 +48,25 @@ static void defaults(void *options)
     struct options *o = options;
 
     o->top = 5;
+    o->crops = 1;
 }
 
-/** An image in the batch that waits to be run. */
-struct waiting {
-    char *file; /* as it is printed */
-    int label;  /* -1: unknown */
-};
-
-/** The model, a batch of images, and the data set of the last one. */
+/** What the answers are printed with. */
 struct predictor {
     const struct options *options;
-    const char *path; /* of the model */
-    struct rn_model *model;
-    struct rn_model_info info;
-    struct rn_plan *plan;
-    size_t pixels;   /* of an image */
-    uint8_t *stored; /* [pixels] */
-    float *images;   /* [batch][pixels] */
-    float *logits;   /* [batch][classes] */
-    struct waiting *waiting;
-    int batch, filled;
-    int *top;
+    const struct runner *runner;
+    int *top; /* [k] */
     int k;
-    char *spec; /* of data */
-    struct rn_data *data;
-    int failed;
 };
 
 /* --------------------------------------------------------------- output */
 
 static const char *class_name(const struct predictor *p, int i)
 {
-    const char *name = rn_model_class_name(p->model, i);
+    const struct runner *r = p->runner;
+    const char *name = rn_model_class_name(r->model, i);
 
-    return name || !p->data ? name : rn_data_class_name(p->data, i);
+    return name || !r->data ? name : rn_data_class_name(r->data, i);
 }
 
 /** Of the classes in p->top, how many are to be shown. */
@@ -109,7 +90,8 @@ static json_t *json_top(const struct predictor *p, const float *probability)
         json_t *entry = json_new();
 
         json_put(entry, "index", json_count((uint64_t)c));
-        json_put(entry, "id", json_text(rn_model_class_id(p->model, c)));
+        json_put(entry, "id",
+                 json_text(rn_model_class_id(p->runner->model, c)));
         json_put(entry, "name", json_text(class_name(p, c)));
         json_put(entry, "probability", json_double((double)probability[c]));
         json_add(list, entry);
@@ -117,40 +99,40 @@ static json_t *json_top(const struct predictor *p, const float *probability)
     return list;
 }
 
-static void print_json(const struct predictor *p, const struct waiting *image,
+static void print_json(const struct predictor *p, const char *file, int label,
                        const float *probability)
 {
     json_t *object = json_new();
 
-    json_put(object, "file", json_text(image->file));
+    json_put(object, "file", json_text(file));
     json_put(object, "top", json_top(p, probability));
-    if (image->label >= 0) {
-        json_put(object, "label", json_count((uint64_t)image->label));
-        json_put(object, "label_name", json_text(class_name(p, image->label)));
+    if (label >= 0) {
+        json_put(object, "label", json_count((uint64_t)label));
+        json_put(object, "label_name", json_text(class_name(p, label)));
     }
     json_line(object);
 }
 
 #define BAR_CELLS 24
 
-static void print_heading(const struct predictor *p,
-                          const struct waiting *image)
+static void print_heading(const struct predictor *p, const char *file,
+                          int label)
 {
-    const char *name = class_name(p, image->label);
+    const char *name = class_name(p, label);
 
-    if (image->label < 0)
-        printf("%s\n", image->file);
+    if (label < 0)
+        printf("%s\n", file);
     else
-        printf("%s  labelled %d%s%s\n", image->file, image->label,
-               name ? " " : "", name ? name : "");
+        printf("%s  labelled %d%s%s\n", file, label, name ? " " : "",
+               name ? name : "");
 }
 
-static void print_text(const struct predictor *p, const struct waiting *image,
+static void print_text(const struct predictor *p, const char *file, int label,
                        const float *probability)
 {
     int n = shown(p, probability);
 
-    print_heading(p, image);
+    print_heading(p, file, label);
     if (n == 0)
         printf("  no class has a probability of %g\n",
                p->options->min_probability);
@@ -166,340 +148,122 @@ static void print_text(const struct predictor *p, const struct waiting *image,
     }
 }
 
-static void print_answer(struct predictor *p, const struct waiting *image,
-                         float *logits)
+/* ---------------------------------------------------------- the command */
+
+static int opened(struct runner *runner, struct rn_error *err)
 {
-    rn_softmax(logits, p->info.classes);
-    rn_top_k(logits, p->info.classes, p->k, p->top);
-    if (p->options->json)
-        print_json(p, image, logits);
-    else
-        print_text(p, image, logits);
-}
+    struct predictor *p = runner->user;
 
-static void print_failure(const struct predictor *p, const char *file,
-                          const struct rn_error *err)
-{
-    say_error("%s", err->msg);
-    if (p->options->json) {
-        json_t *object = json_new();
-
-        json_put(object, "file", json_text(file));
-        json_put(object, "error", json_text(err->msg));
-        json_line(object);
-    }
-}
-
-/* ---------------------------------------------------------------- batch */
-
-/** Run the images that wait, and print what comes out. */
-static void flush(struct predictor *p)
-{
-    struct rn_error err = {0};
-    int rc = RN_OK;
-
-    if (p->filled)
-        rc = rn_plan_forward(p->plan, p->images, p->logits, &err);
-    for (int i = 0; i < p->filled; i++) {
-        struct waiting *image = &p->waiting[i];
-
-        if (rc)
-            print_failure(p, image->file, &err);
-        else
-            print_answer(p, image,
-                         p->logits + (size_t)i * (size_t)p->info.classes);
-        p->failed += rc != RN_OK;
-        free(image->file);
-    }
-    p->filled = 0;
-}
-
-/** A failed input does not stop the others, nor overtake those before it. */
-static void fail(struct predictor *p, const char *file,
-                 const struct rn_error *err)
-{
-    flush(p);
-    print_failure(p, file, err);
-    p->failed++;
-}
-
-/** Where the next image's floats go. */
-static float *place(const struct predictor *p)
-{
-    return p->images + (size_t)p->filled * p->pixels;
-}
-
-/** The image at place() is ready. */
-static void enqueue(struct predictor *p, const char *file, int label)
-{
-    struct waiting image = {strdup(file), label};
-
-    if (!image.file) {
-        struct rn_error err = {RN_ERR_MEMORY, "out of memory"};
-
-        fail(p, file, &err);
-        return;
-    }
-    p->waiting[p->filled++] = image;
-    if (p->filled == p->batch)
-        flush(p);
-}
-
-/* ------------------------------------------------------------- pictures */
-
-/** `path` NULL: from standard input. `file` is what it is called. */
-static void predict_picture(struct predictor *p, const char *path,
-                            const char *file)
-{
-    int flags = p->options->as_stored ? RN_IMAGE_AS_STORED : 0;
-    struct rn_error err = {0};
-    struct rn_image image;
-    int rc = path ? rn_image_load(&image, path, flags, &err)
-                  : input_read_standard(&image, flags, &err);
-
-    if (rc) {
-        fail(p, file, &err);
-        return;
-    }
-    rc = rn_model_preprocess_image(p->model, &image, place(p), &err);
-    rn_image_free(&image);
-    if (rc)
-        fail(p, file, &err);
-    else
-        enqueue(p, file, -1);
-}
-
-static void predict_pictures(struct predictor *p,
-                             const struct rn_pictures *pictures)
-{
-    size_t count = rn_pictures_count(pictures);
-
-    for (size_t i = 0; i < count; i++) {
-        struct rn_error err = {0};
-        const char *path;
-
-        if (rn_pictures_get(pictures, i, &path, &err))
-            fail(p, path, &err);
-        else
-            predict_picture(p, path, path);
-    }
-}
-
-/* ------------------------------------------------------------ data sets */
-
-static int check_data(const struct predictor *p, struct rn_error *err)
-{
-    struct rn_data_info d;
-
-    rn_data_describe(p->data, &d);
-    if (d.height == 0) {
-        err->code = RN_ERR_DATA;
-        snprintf(err->msg, sizeof(err->msg),
-                 "'%.300s' holds pictures: give it, or their files, instead of "
-                 "DATA:INDEX",
-                 p->spec);
-        return err->code;
-    }
-    if (d.channels == p->info.channels && d.height == p->info.height &&
-        d.width == p->info.width)
-        return RN_OK;
-    err->code = RN_ERR_DATA;
-    snprintf(err->msg, sizeof(err->msg),
-             "images of '%.200s' are %dx%dx%d, model '%.200s' takes %dx%dx%d",
-             p->spec, d.channels, d.height, d.width, p->path, p->info.channels,
-             p->info.height, p->info.width);
-    return err->code;
-}
-
-static void close_data(struct predictor *p)
-{
-    rn_data_close(p->data);
-    free(p->spec);
-    p->data = NULL;
-    p->spec = NULL;
-}
-
-/** Open the input's data, unless it is open already. */
-static int open_data(struct predictor *p, const struct input *input,
-                     struct rn_error *err)
-{
-    int rc;
-
-    if (p->data && strcmp(p->spec, input->spec) == 0)
-        return RN_OK;
-    flush(p); /* what waits may need the names of the data before */
-    close_data(p);
-    p->spec = strdup(input->spec);
-    if (!p->spec) {
-        err->code = RN_ERR_MEMORY;
-        snprintf(err->msg, sizeof(err->msg), "out of memory");
-        return err->code;
-    }
-    rc = rn_data_open(&p->data, p->spec, NULL, err);
-    if (rc == RN_OK)
-        rc = check_data(p, err);
-    if (rc)
-        close_data(p);
-    return rc;
-}
-
-/** One image of the open data; nonzero when it failed. */
-static int predict_image(struct predictor *p, const struct input *input,
-                         int index)
-{
-    struct rn_error err = {0};
-    char file[512];
-    int label, rc;
-
-    snprintf(file, sizeof(file), "%.*s:%d",
-             (int)(strrchr(input->text, ':') - input->text), input->text,
-             index);
-    rc = rn_data_image(p->data, input->part, index, p->stored, &label, &err);
-    if (rc == RN_OK)
-        rc = rn_model_preprocess(p->model, p->stored, place(p), &err);
-    if (rc)
-        fail(p, file, &err);
-    else
-        enqueue(p, file, label);
-    return rc;
-}
-
-static void predict_data(struct predictor *p, const struct input *input)
-{
-    struct rn_error err = {0};
-
-    if (open_data(p, input, &err)) {
-        fail(p, input->text, &err);
-        return;
-    }
-    for (int i = input->first; i <= input->last; i++)
-        if (predict_image(p, input, i))
-            return; /* the rest of the range is past the end, too */
-}
-
-/* ------------------------------------------------------------ predictor */
-
-static void predict(struct predictor *p, const struct input *input)
-{
-    switch (input->kind) {
-    case INPUT_STANDARD:
-        predict_picture(p, NULL, input->text);
-        break;
-    case INPUT_PICTURES:
-        predict_pictures(p, input->pictures);
-        break;
-    case INPUT_DATA:
-        predict_data(p, input);
-        break;
-    case INPUT_NONE:
-        fail(p, input->text, &input->err);
-        break;
-    }
-}
-
-static int allocate(struct predictor *p, struct rn_error *err)
-{
-    size_t batch = (size_t)p->batch;
-
-    p->pixels = (size_t)p->info.channels * (size_t)p->info.height *
-                (size_t)p->info.width;
-    p->stored = malloc(p->pixels);
-    p->images = calloc(batch, p->pixels * sizeof(float));
-    p->logits = calloc(batch, (size_t)p->info.classes * sizeof(float));
-    p->waiting = calloc(batch, sizeof(*p->waiting));
+    p->k = p->options->top < runner->info.classes ? p->options->top
+                                                  : runner->info.classes;
     p->top = malloc((size_t)p->k * sizeof(int));
-    if (p->stored && p->images && p->logits && p->waiting && p->top)
+    if (p->top)
         return RN_OK;
     err->code = RN_ERR_MEMORY;
     snprintf(err->msg, sizeof(err->msg), "out of memory");
     return err->code;
 }
 
-/** Images that go through the network at once, when nothing is said. */
-#define BATCH 16
-
-static int choose_batch(const struct options *o, size_t images)
+/** Probabilities, averaged over the crops, into the first one's place. */
+static int answer(struct runner *runner, const char *file, int label,
+                  float *logits, const float *values, struct rn_error *err)
 {
-    if (o->batch)
-        return o->batch;
-    return images < BATCH ? (int)images : BATCH;
-}
+    const struct predictor *p = runner->user;
+    int classes = runner->info.classes;
 
-static int predictor_open(struct predictor *p, size_t images,
-                          struct rn_error *err)
-{
-    const struct options *o = p->options;
-    struct rn_plan_options plan;
-    int rc = import_open(&p->model, p->path, &p->options->import, err);
+    (void)values;
+    (void)err;
+    for (int i = 0; i < runner->crops; i++)
+        rn_softmax(logits + (size_t)i * (size_t)classes, classes);
+    for (int c = 0; runner->crops > 1 && c < classes; c++) {
+        double sum = 0;
 
-    if (rc)
-        return rc;
-    rn_model_describe(p->model, &p->info);
-    if (!p->info.has_preprocessing) {
-        err->code = RN_ERR_DATA;
-        snprintf(err->msg, sizeof(err->msg),
-                 "model '%.300s' does not say how its images are prepared",
-                 p->path);
-        return err->code;
+        for (int i = 0; i < runner->crops; i++)
+            sum += (double)logits[(size_t)i * (size_t)classes + (size_t)c];
+        logits[c] = (float)(sum / runner->crops);
     }
-    p->batch = choose_batch(o, images);
-    p->k = o->top < p->info.classes ? o->top : p->info.classes;
-    rn_plan_defaults(&plan);
-    plan.mode = RN_MODE_INFER;
-    plan.batch = p->batch;
-    plan.threads = o->threads;
-    plan.exact = o->exact;
-    rc = rn_plan_create(&p->plan, p->model, &plan, err);
-    return rc ? rc : allocate(p, err);
+    rn_top_k(logits, classes, p->k, p->top);
+    if (p->options->json)
+        print_json(p, file, label, logits);
+    else
+        print_text(p, file, label, logits);
+    return RN_OK;
 }
 
-static void predictor_close(struct predictor *p)
+/** The one picture that `text` stands for, for --cam. */
+static int find_picture(const char *text, struct input *input)
 {
-    close_data(p);
-    free(p->stored);
-    free(p->images);
-    free(p->logits);
-    free(p->waiting);
-    free(p->top);
-    rn_plan_destroy(p->plan);
-    rn_model_destroy(p->model);
+    input_parse(input, text);
+    if (input->kind == INPUT_PICTURES && input_images(input) == 1)
+        return 0;
+    say_error("--cam takes one picture file; '%s' is none", text);
+    input_free(input);
+    return EXIT_USAGE;
 }
 
-static int predict_all(struct predictor *p, const struct input *inputs,
-                       int count)
+static int paint(const struct runner *runner, const struct input *input,
+                 const char *cam)
 {
+    int flags = runner->args->as_stored ? RN_IMAGE_AS_STORED : 0, index = -1;
+    struct rn_image picture = {0, 0, NULL}, painted = {0, 0, NULL};
     struct rn_error err = {0};
-    size_t images = 0;
+    const char *path;
+    int rc = rn_pictures_get(input->pictures, 0, &path, &err);
 
-    for (int i = 0; i < count; i++)
-        images += input_images(&inputs[i]);
-    if (predictor_open(p, images, &err))
-        return cli_fail(&err);
-    for (int i = 0; i < count; i++)
-        predict(p, &inputs[i]);
-    flush(p);
-    return p->failed ? EXIT_BAD_DATA : EXIT_DONE;
+    if (!rc)
+        rc = rn_image_load(&picture, path, flags, &err);
+    if (!rc)
+        rc = rn_model_paint(runner->model, &picture, &index,
+                            runner->args->threads, &painted, &err);
+    if (!rc)
+        rc = rn_image_save(&painted, cam, &err);
+    rn_image_free(&picture);
+    rn_image_free(&painted);
+    return rc ? cli_fail(&err) : EXIT_DONE;
+}
+
+static int check(const struct options *o, const struct args *args)
+{
+    if (o->crops != 1 && o->crops != 10) {
+        say_error("--crops: %d is not 1 or 10", o->crops);
+        return EXIT_USAGE;
+    }
+    if (o->cam && args->count != 2) {
+        say_error("--cam takes one picture, not %d", args->count - 1);
+        return EXIT_USAGE;
+    }
+    return 0;
 }
 
 static int run(const struct command *command, void *options,
                const struct args *args)
 {
-    struct predictor p = {.options = options, .path = args->operand[0]};
-    int count = args->count - 1, status = EXIT_FAILED;
-    struct input *inputs = calloc((size_t)count, sizeof(*inputs));
+    const struct options *o = options;
+    struct runner runner = {
+        .args = &o->run,
+        .import = &o->import,
+        .path = args->operand[0],
+        .crops = o->crops,
+        .json = o->json,
+        .opened = opened,
+        .answer = answer,
+    };
+    struct predictor p = {.options = o, .runner = &runner};
+    struct input picture = {.kind = INPUT_NONE};
+    int status = check(o, args);
 
     (void)command;
-    if (!inputs) {
-        say_error("out of memory");
-        return EXIT_FAILED;
-    }
-    for (int i = 0; i < count; i++)
-        input_parse(&inputs[i], args->operand[i + 1]);
-    status = predict_all(&p, inputs, count);
-    predictor_close(&p);
-    for (int i = 0; i < count; i++)
-        input_free(&inputs[i]);
-    free(inputs);
+    if (!status && o->cam)
+        status = find_picture(args->operand[1], &picture);
+    if (status)
+        return status;
+    runner.user = &p;
+    status = runner_run(&runner, args->operand + 1, args->count - 1);
+    if (!status && o->cam)
+        status = paint(&runner, &picture, o->cam);
+    runner_close(&runner);
+    input_free(&picture);
+    free(p.top);
     return status;
 }
 

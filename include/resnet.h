@@ -300,6 +300,10 @@ RN_API int rn_image_resize(struct rn_image *out, const struct rn_image *in,
                            int width, int height, enum rn_interpolation how,
                            struct rn_error *err);
 
+/** Write as PNG. */
+RN_API int rn_image_save(const struct rn_image *image, const char *path,
+                         struct rn_error *err);
+
 /** Release the pixels; the struct itself is the caller's. */
 RN_API void rn_image_free(struct rn_image *image);
 
@@ -334,6 +338,29 @@ RN_API int rn_model_preprocess_image(const struct rn_model *model,
                                      const struct rn_image *picture,
                                      float *image, struct rn_error *err);
 
+/** The same of ten crops, float [10][C][H][W]: the centre and the corners of
+ *  the middle square of the resized picture, then their mirror images
+ *  (Krizhevsky et al. 2012).
+ *  @return RN_ERR_ARG, too, when the square is no larger than a crop. */
+RN_API int rn_model_preprocess_crops(const struct rn_model *model,
+                                     const struct rn_image *picture,
+                                     float *images, struct rn_error *err);
+
+/**
+ * Class activation map (Zhou et al. 2016): what each place of the last stage
+ * adds to the logit of a class, painted over a copy of the picture, from blue
+ * to red. What is cut off before the network sees it is darker.
+ *
+ * @param index in: the class, or -1 for the likeliest; out: the one.
+ * @param out   rn_image_free() releases it.
+ * @return RN_ERR_ARG when the network does not end in global average pooling
+ *         and one fully connected layer.
+ */
+RN_API int rn_model_paint(const struct rn_model *model,
+                          const struct rn_image *picture, int *index,
+                          int threads, struct rn_image *out,
+                          struct rn_error *err);
+
 /* -------------------------------------------------------------- plans */
 
 /** A network compiled for a batch size, a mode and a number of threads. */
@@ -362,6 +389,11 @@ struct rn_plan_options {
                       that one wherever it can be had (for measurements) */
     int profile;   /**< nonzero: time every step */
     int recompute; /**< an rn_recompute; inference has nothing to do */
+    /** Inference: what is kept for rn_plan_values(): "conv1" to "conv5", the
+     *  output of a stage (He et al. 2016, table 1; CIFAR's networks end with
+     *  conv4), "last", that of the last stage, "pool", the means of it, or the
+     *  name of a layer; NULL: nothing. Borrowed for the call. */
+    const char *keep;
 };
 
 RN_API void rn_plan_defaults(struct rn_plan_options *options);
@@ -391,6 +423,15 @@ RN_API void rn_plan_destroy(struct rn_plan *plan);
  */
 RN_API int rn_plan_forward(struct rn_plan *plan, const float *images,
                            float *logits, struct rn_error *err);
+
+/** Shape of what a plan keeps of each image. @return RN_ERR_ARG when it keeps
+ *  nothing. */
+RN_API int rn_plan_kept(const struct rn_plan *plan, int *channels, int *height,
+                        int *width);
+
+/** What was kept of the last forward pass, float [batch][channels][height]
+ *  [width]. @return RN_ERR_ARG when the plan keeps nothing. */
+RN_API int rn_plan_values(const struct rn_plan *plan, float *values);
 
 /** Turn `count` logits into probabilities in place, numerically safe. */
 RN_API void rn_softmax(float *logits, int count);

@@ -85,9 +85,18 @@ struct rn_view {
                   corners of the middle resize x resize; 0 means 1 */
 };
 
-/** Size of the whole picture once its shorter side is resized. */
-void rn_view_resized(const struct rn_view *view, const struct rn_image *picture,
-                     int64_t *width, int64_t *height);
+/** A window of the picture resized to width x height. */
+struct rn_placement {
+    int64_t width, height;
+    struct rn_area window;
+};
+
+/** What the view shows of a picture of that size: the centre. */
+void rn_view_place(const struct rn_view *view, int width, int height,
+                   struct rn_placement *place);
+
+/** Mirror rows of w floats; `to` may be `from`. */
+void rn_mirror(const float *from, float *to, size_t rows, size_t w);
 
 /** The images, [crops][c][h][w] of 0..255. */
 int rn_view_apply(const struct rn_view *view, const struct rn_image *picture,

@@ -4,6 +4,7 @@
  * colour profiles are left alone. */
 #include "data/image.h"
 
+#include "core/file.h"
 #include "core/memory.h"
 
 #include <png.h>
@@ -192,4 +193,17 @@ int rn_png_encode(const struct rn_image *image, uint8_t **bytes, size_t *size,
     *bytes = buffer;
     *size = room;
     return RN_OK;
+}
+
+int rn_image_save(const struct rn_image *image, const char *path,
+                  struct rn_error *err)
+{
+    uint8_t *bytes;
+    size_t size = 0;
+    int rc = rn_png_encode(image, &bytes, &size, err);
+
+    if (!rc)
+        rc = rn_file_write(path, bytes, size, err);
+    rn_free(bytes);
+    return rc;
 }

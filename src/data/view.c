@@ -49,15 +49,6 @@ static int64_t shorter_side(const struct rn_view *view)
     return s->h > s->w ? s->h : s->w;
 }
 
-void rn_view_resized(const struct rn_view *view, const struct rn_image *picture,
-                     int64_t *width, int64_t *height)
-{
-    int64_t side = shorter_side(view), w = picture->width, h = picture->height;
-
-    *width = w < h ? side : side * w / h;
-    *height = w < h ? side * h / w : side;
-}
-
 /* Where a crop begins along a side: in the middle, or at the start (-1) or end
  * (1) of the square in the middle. */
 static int64_t place(int64_t size, int64_t square, int64_t crop, int where)
@@ -67,22 +58,40 @@ static int64_t place(int64_t size, int64_t square, int64_t crop, int where)
     return centre(size, square) + (where > 0 ? square - crop : 0);
 }
 
-/* Crop number `crop` of the resized picture. */
-static int cut(const struct rn_view *view, const struct rn_image *in, int crop,
-               struct rn_image *out, struct rn_error *err)
+/* Crop number `crop` of a picture of that size. */
+static void place_crop(const struct rn_view *view, int width, int height,
+                       int crop, struct rn_placement *p)
 {
     /* Krizhevsky et al. 2012, section 4.1: four corners and the centre. */
     static const struct {
         int x, y;
     } places[] = {{0, 0}, {-1, -1}, {1, -1}, {-1, 1}, {1, 1}};
     const struct rn_shape *s = &view->shape;
-    int64_t side = shorter_side(view), width, height;
-    struct rn_area window = {.width = s->w, .height = s->h};
+    int64_t side = shorter_side(view), w = width, h = height;
 
-    rn_view_resized(view, in, &width, &height);
-    window.x = place(width, side, s->w, places[crop].x);
-    window.y = place(height, side, s->h, places[crop].y);
-    return rn_image_resize_window(out, in, width, height, &window,
+    p->width = w < h ? side : side * w / h;
+    p->height = w < h ? side * h / w : side;
+    p->window = (struct rn_area){
+        .x = place(p->width, side, s->w, places[crop].x),
+        .y = place(p->height, side, s->h, places[crop].y),
+        .width = s->w,
+        .height = s->h,
+    };
+}
+
+void rn_view_place(const struct rn_view *view, int width, int height,
+                   struct rn_placement *p)
+{
+    place_crop(view, width, height, 0, p);
+}
+
+static int cut(const struct rn_view *view, const struct rn_image *in, int crop,
+               struct rn_image *out, struct rn_error *err)
+{
+    struct rn_placement p;
+
+    place_crop(view, in->width, in->height, crop, &p);
+    return rn_image_resize_window(out, in, p.width, p.height, &p.window,
                                   view->interpolation, err);
 }
 
@@ -133,6 +142,17 @@ static int cut_all(const struct rn_view *view, const struct rn_image *picture,
     return rc;
 }
 
+void rn_mirror(const float *from, float *to, size_t rows, size_t w)
+{
+    for (size_t r = 0; r < rows; r++, from += w, to += w)
+        for (size_t i = 0; i < (w + 1) / 2; i++) {
+            float left = from[i], right = from[w - 1 - i];
+
+            to[i] = right;
+            to[w - 1 - i] = left;
+        }
+}
+
 int rn_view_apply(const struct rn_view *view, const struct rn_image *picture,
                   uint8_t *pixels, struct rn_error *err)
 {
@@ -166,6 +186,39 @@ int rn_model_preprocess_image(const struct rn_model *model,
     rc = rn_view_apply(&view, picture, pixels, err);
     if (!rc)
         rc = rn_model_preprocess(model, pixels, image, err);
+    rn_free(pixels);
+    return rc;
+}
+
+int rn_model_preprocess_crops(const struct rn_model *model,
+                              const struct rn_image *picture, float *images,
+                              struct rn_error *err)
+{
+    enum { CROPS = 5 };
+    const struct rn_preprocessing *pre = &model->preprocessing;
+    const struct rn_view view = {.shape = model->spec.input,
+                                 .resize = pre->resize,
+                                 .interpolation = pre->interpolation,
+                                 .crops = CROPS};
+    const struct rn_shape *s = &view.shape;
+    size_t image = (size_t)s->c * (size_t)s->h * (size_t)s->w;
+    uint8_t *pixels;
+    int rc;
+
+    if (!pre->mean || pre->resize <= (s->h > s->w ? s->h : s->w))
+        return rn_fail(err, RN_ERR_ARG,
+                       "model %s does not resize pictures to more than the "
+                       "%dx%d it takes: there is nothing to crop",
+                       model->spec.name, s->h, s->w);
+    pixels = rn_alloc(CROPS, image);
+    if (!pixels)
+        return rn_fail_memory(err, CROPS * image, "crops");
+    rc = rn_view_apply(&view, picture, pixels, err);
+    for (size_t i = 0; !rc && i < CROPS; i++)
+        rn_normalise(pre, *s, pixels + i * image, images + i * image);
+    if (!rc)
+        rn_mirror(images, images + CROPS * image, CROPS * image / (size_t)s->w,
+                  (size_t)s->w);
     rn_free(pixels);
     return rc;
 }

@@ -102,9 +102,6 @@ int rn_eval_whole(const struct rn_whole_pass *pass,
 int rn_eval_progress(int (*progress)(void *user, int done, int images),
                      void *user, int done, int images, struct rn_error *err);
 
-/** Mirror rows of w floats; `to` may be `from`. */
-void rn_mirror(const float *from, float *to, size_t rows, size_t w);
-
 /** A batch that fits images of that shape: 100 up to 64 x 64, else 16, and
  *  not more than there are images. */
 int rn_eval_batch(struct rn_shape shape, int images);

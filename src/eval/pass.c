@@ -79,17 +79,6 @@ static const float *fill_up(struct feed *feed, const struct rn_batch *batch)
     return feed->padded;
 }
 
-void rn_mirror(const float *from, float *to, size_t rows, size_t w)
-{
-    for (size_t r = 0; r < rows; r++, from += w, to += w)
-        for (size_t i = 0; i < (w + 1) / 2; i++) {
-            float left = from[i], right = from[w - 1 - i];
-
-            to[i] = right;
-            to[w - 1 - i] = left;
-        }
-}
-
 static int forward(struct feed *feed, const struct rn_batch *batch,
                    struct rn_error *err)
 {

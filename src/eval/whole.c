@@ -94,17 +94,18 @@ static int plan_for(struct whole *w, struct rn_shape shape,
 static int measure(struct rn_view *view, const struct rn_image *picture,
                    struct rn_error *err)
 {
-    int64_t width, height;
+    struct rn_placement p;
 
-    rn_view_resized(view, picture, &width, &height);
-    if (width > RN_IMAGE_MAX_SIDE || height > RN_IMAGE_MAX_SIDE)
+    rn_view_place(view, picture->width, picture->height, &p);
+    if (p.width > RN_IMAGE_MAX_SIDE || p.height > RN_IMAGE_MAX_SIDE)
         return rn_fail(err, RN_ERR_DATA,
                        "%d x %d pixels, of shorter side %d, would have %lld x "
                        "%lld, expected at most %d a side",
                        picture->width, picture->height, view->resize,
-                       (long long)width, (long long)height, RN_IMAGE_MAX_SIDE);
-    view->shape.w = (int)width;
-    view->shape.h = (int)height;
+                       (long long)p.width, (long long)p.height,
+                       RN_IMAGE_MAX_SIDE);
+    view->shape.w = (int)p.width;
+    view->shape.h = (int)p.height;
     return RN_OK;
 }
 

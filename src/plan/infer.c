@@ -286,6 +286,9 @@ static int compile(struct inferrer *f)
 {
     const struct rn_graph *g = f->graph;
     int rc = RN_OK;
+    /* The caller reads it, after all others. */
+    if (f->plan->keep >= 0)
+        f->readers[f->plan->keep]++;
     for (size_t i = 0; i < g->n_nodes; i++)
         f->nodes[i].chain = RN_NONE;
     for (size_t i = 0; i < g->n_nodes; i++)
@@ -301,6 +304,8 @@ static int compile(struct inferrer *f)
         }
     }
     f->plan->logits = f->nodes[g->output].buffer;
+    if (f->plan->keep >= 0)
+        f->plan->kept = f->nodes[f->plan->keep].buffer;
     return rc;
 }
 

@@ -124,6 +124,8 @@ struct rn_plan {
     struct rn_store *store;
     bool owns_store;
     struct rn_plan_options options;
+    int keep, kept; /* node whose values the caller wants, and their buffer;
+                       RN_NONE */
     bool dry;
     long runs; /* since the last reset of the profile */
 
@@ -199,6 +201,13 @@ int rn_place_buffers(struct rn_plan *plan, struct rn_error *err);
 /* infer.c, train.c */
 int rn_compile_infer(struct rn_plan *plan, struct rn_error *err);
 int rn_compile_train(struct rn_plan *plan, struct rn_error *err);
+
+/* keep.c */
+
+/** The node of a stage or layer by that name, or RN_NONE. */
+int rn_find_value(const struct rn_graph *g, const char *name);
+/** Set plan->keep as the options say. */
+int rn_choose_kept(struct rn_plan *plan, struct rn_error *err);
 
 /* recompute.c */
 

@@ -111,10 +111,14 @@ static int compile(struct rn_plan *p, struct rn_error *err)
     if (!rc)
         rc = rn_check_sizes(p, err);
     if (!rc)
+        rc = rn_choose_kept(p, err);
+    if (!rc)
         rc = p->options.mode == RN_MODE_TRAIN ? rn_compile_train(p, err)
                                               : rn_compile_infer(p, err);
     if (!rc)
         rn_touch(p, p->logits); /* read after the run */
+    if (!rc && p->keep >= 0)
+        rn_touch(p, p->kept); /* likewise */
     if (!rc)
         rc = rn_add_scratch(p, err);
     return rc ? rc : rn_place_buffers(p, err);

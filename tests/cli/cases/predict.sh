@@ -31,6 +31,19 @@ resnet predict $model photos/a.jpg --min-probability 0.999 --json
 resnet predict $model photos/more/d.jpeg --as-stored --json > stored
 tail -n 1 apart | cmp -s stored - || echo "turned and as stored"
 
+# Ten crops, and the picture painted over.
+run resnet predict $model photos/a.jpg --crops 10 --resize 10 --top 1
+resnet predict $model photos --crops 10 --resize 10 --json | check_json
+run resnet predict $model photos/a.jpg --cam cam.png --top 1
+resnet predict $model cam.png --json | cut -d, -f 1
+fails resnet predict $model photos/a.jpg --crops 10
+fails resnet predict $model $small_data:0 --crops 10
+fails resnet predict $model photos/a.jpg --crops 3
+fails resnet predict $model photos --cam cam.png
+fails resnet predict $model photos/a.jpg photos/b.PNG --cam cam.png
+fails resnet predict $model - --cam cam.png
+fails resnet predict $model photos/a.jpg --cam nowhere/cam.png
+
 # One bad file does not stop the others.
 cp "$seeds/jpeg-truncated" photos/aa.jpg
 cp "$seeds/gif" photos/z.gif

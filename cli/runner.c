@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "runner.h"
+
+#include "cli.h"
+#include "output.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/** An image in the batch that waits to be run. */
+struct waiting {
+    char *file; /* as it is printed */
+    int label;  /* -1: unknown */
+};
+
+#define AT(field) offsetof(struct runner_args, field)
+
+/* clang-format off */
+const struct option runner_table[RUNNER_OPTIONS] = {
+    {"as-stored", NULL, OPTION_FLAG, AT(as_stored), 0, 0, NULL, NULL,
+     "do not turn pictures as their EXIF orientation says"},
+    {"batch", "N", OPTION_INT, AT(batch), 1, 65536, NULL, "chosen",
+     "images per batch"},
+    {"threads", "N", OPTION_INT, AT(threads), 1, 1024, NULL,
+     "what the machine allows", "compute threads"},
+    {"exact", NULL, OPTION_FLAG, AT(exact), 0, 0, NULL, NULL,
+     "direct convolution only, no Winograd"},
+};
+/* clang-format on */
+
+static void print_failure(const struct runner *r, const char *file,
+                          const struct rn_error *err)
+{
+    say_error("%s", err->msg);
+    if (r->json) {
+        json_t *object = json_new();
+
+        json_put(object, "file", json_text(file));
+        json_put(object, "error", json_text(err->msg));
+        json_line(object);
+    }
+}
+
+/* ---------------------------------------------------------------- batch */
+
+/** Run the images that wait, and hand on what comes out. */
+static void flush(struct runner *r)
+{
+    size_t logits = (size_t)r->crops * (size_t)r->info.classes;
+    size_t values =
+        (size_t)r->kept[0] * (size_t)r->kept[1] * (size_t)r->kept[2];
+    struct rn_error err = {0};
+    int rc = RN_OK;
+
+    if (r->filled)
+        rc = rn_plan_forward(r->plan, r->images, r->logits, &err);
+    if (rc == RN_OK && r->values)
+        rn_plan_values(r->plan, r->values);
+    for (int i = 0; i < r->filled; i++) {
+        struct waiting *image = &r->waiting[i];
+
+        if (rc == RN_OK)
+            rc = r->answer(
+                r, image->file, image->label, r->logits + (size_t)i * logits,
+                r->values ? r->values + (size_t)i * values : NULL, &err);
+        if (rc)
+            print_failure(r, image->file, &err);
+        r->failed += rc != RN_OK;
+        free(image->file);
+    }
+    r->filled = 0;
+}
+
+/** A failed input does not stop the others, nor overtake those before it. */
+static void fail(struct runner *r, const char *file, const struct rn_error *err)
+{
+    flush(r);
+    print_failure(r, file, err);
+    r->failed++;
+}
+
+/** Where the next image's floats go. */
+static float *place(const struct runner *r)
+{
+    return r->images + (size_t)r->filled * (size_t)r->crops * r->pixels;
+}
+
+/** The image at place() is ready. */
+static void enqueue(struct runner *r, const char *file, int label)
+{
+    struct waiting image = {strdup(file), label};
+
+    if (!image.file) {
+        struct rn_error err = {RN_ERR_MEMORY, "out of memory"};
+
+        fail(r, file, &err);
+        return;
+    }
+    r->waiting[r->filled++] = image;
+    if (r->filled == r->batch)
+        flush(r);
+}
+
+/* ------------------------------------------------------------- pictures */
+
+/** `path` NULL: from standard input. `file` is what it is called. */
+static void run_picture(struct runner *r, const char *path, const char *file)
+{
+    int flags = r->args->as_stored ? RN_IMAGE_AS_STORED : 0;
+    struct rn_error err = {0};
+    struct rn_image image;
+    int rc = path ? rn_image_load(&image, path, flags, &err)
+                  : input_read_standard(&image, flags, &err);
+
+    if (rc) {
+        fail(r, file, &err);
+        return;
+    }
+    rc = r->crops > 1
+             ? rn_model_preprocess_crops(r->model, &image, place(r), &err)
+             : rn_model_preprocess_image(r->model, &image, place(r), &err);
+    rn_image_free(&image);
+    if (rc)
+        fail(r, file, &err);
+    else
+        enqueue(r, file, -1);
+}
+
+static void run_pictures(struct runner *r, const struct rn_pictures *pictures)
+{
+    size_t count = rn_pictures_count(pictures);
+
+    for (size_t i = 0; i < count; i++) {
+        struct rn_error err = {0};
+        const char *path;
+
+        if (rn_pictures_get(pictures, i, &path, &err))
+            fail(r, path, &err);
+        else
+            run_picture(r, path, path);
+    }
+}
+
+/* ------------------------------------------------------------ data sets */
+
+static int check_data(const struct runner *r, struct rn_error *err)
+{
+    struct rn_data_info d;
+
+    rn_data_describe(r->data, &d);
+    if (d.height == 0) {
+        err->code = RN_ERR_DATA;
+        snprintf(err->msg, sizeof(err->msg),
+                 "'%.300s' holds pictures: give it, or their files, instead of "
+                 "DATA:INDEX",
+                 r->spec);
+        return err->code;
+    }
+    if (r->crops > 1) {
+        err->code = RN_ERR_ARG;
+        snprintf(err->msg, sizeof(err->msg),
+                 "crops are cut out of pictures; images of '%.300s' have the "
+                 "network's size",
+                 r->spec);
+        return err->code;
+    }
+    if (d.channels == r->info.channels && d.height == r->info.height &&
+        d.width == r->info.width)
+        return RN_OK;
+    err->code = RN_ERR_DATA;
+    snprintf(err->msg, sizeof(err->msg),
+             "images of '%.200s' are %dx%dx%d, model '%.200s' takes %dx%dx%d",
+             r->spec, d.channels, d.height, d.width, r->path, r->info.channels,
+             r->info.height, r->info.width);
+    return err->code;
+}
+
+static void close_data(struct runner *r)
+{
+    rn_data_close(r->data);
+    free(r->spec);
+    r->data = NULL;
+    r->spec = NULL;
+}
+
+/** Open the input's data, unless it is open already. */
+static int open_data(struct runner *r, const struct input *input,
+                     struct rn_error *err)
+{
+    int rc;
+
+    if (r->data && strcmp(r->spec, input->spec) == 0)
+        return RN_OK;
+    flush(r); /* what waits may need the names of the data before */
+    close_data(r);
+    r->spec = strdup(input->spec);
+    if (!r->spec) {
+        err->code = RN_ERR_MEMORY;
+        snprintf(err->msg, sizeof(err->msg), "out of memory");
+        return err->code;
+    }
+    rc = rn_data_open(&r->data, r->spec, NULL, err);
+    if (rc == RN_OK)
+        rc = check_data(r, err);
+    if (rc)
+        close_data(r);
+    return rc;
+}
+
+/** One image of the open data; nonzero when it failed. */
+static int run_image(struct runner *r, const struct input *input, int index)
+{
+    struct rn_error err = {0};
+    char file[512];
+    int label, rc;
+
+    snprintf(file, sizeof(file), "%.*s:%d",
+             (int)(strrchr(input->text, ':') - input->text), input->text,
+             index);
+    rc = rn_data_image(r->data, input->part, index, r->stored, &label, &err);
+    if (rc == RN_OK)
+        rc = rn_model_preprocess(r->model, r->stored, place(r), &err);
+    if (rc)
+        fail(r, file, &err);
+    else
+        enqueue(r, file, label);
+    return rc;
+}
+
+static void run_data(struct runner *r, const struct input *input)
+{
+    struct rn_error err = {0};
+
+    if (open_data(r, input, &err)) {
+        fail(r, input->text, &err);
+        return;
+    }
+    for (int i = input->first; i <= input->last; i++)
+        if (run_image(r, input, i))
+            return; /* the rest of the range is past the end, too */
+}
+
+/* -------------------------------------------------------------- running */
+
+static void run_input(struct runner *r, const struct input *input)
+{
+    switch (input->kind) {
+    case INPUT_STANDARD:
+        run_picture(r, NULL, input->text);
+        break;
+    case INPUT_PICTURES:
+        run_pictures(r, input->pictures);
+        break;
+    case INPUT_DATA:
+        run_data(r, input);
+        break;
+    case INPUT_NONE:
+        fail(r, input->text, &input->err);
+        break;
+    }
+}
+
+static int out_of_memory(struct rn_error *err)
+{
+    err->code = RN_ERR_MEMORY;
+    snprintf(err->msg, sizeof(err->msg), "out of memory");
+    return err->code;
+}
+
+static int allocate(struct runner *r, struct rn_error *err)
+{
+    size_t views = (size_t)r->batch * (size_t)r->crops;
+    size_t values = (size_t)r->batch * (size_t)r->kept[0] * (size_t)r->kept[1] *
+                    (size_t)r->kept[2];
+
+    r->pixels = (size_t)r->info.channels * (size_t)r->info.height *
+                (size_t)r->info.width;
+    r->stored = malloc(r->pixels);
+    r->images = calloc(views, r->pixels * sizeof(float));
+    r->logits = calloc(views, (size_t)r->info.classes * sizeof(float));
+    r->waiting = calloc((size_t)r->batch, sizeof(*r->waiting));
+    if (values)
+        r->values = calloc(values, sizeof(float));
+    if (r->stored && r->images && r->logits && r->waiting &&
+        (r->values || !values))
+        return RN_OK;
+    return out_of_memory(err);
+}
+
+/** Views that go through the network at once, when nothing is said. */
+#define BATCH 16
+
+static int choose_batch(const struct runner *r)
+{
+    size_t batch = (size_t)(BATCH + r->crops - 1) / (size_t)r->crops;
+
+    if (r->args->batch)
+        return r->args->batch;
+    return r->count < batch ? (int)r->count : (int)batch;
+}
+
+static int make_plan(struct runner *r, struct rn_error *err)
+{
+    struct rn_plan_options plan;
+    int rc;
+
+    r->batch = choose_batch(r);
+    rn_plan_defaults(&plan);
+    plan.mode = RN_MODE_INFER;
+    plan.batch = r->batch * r->crops;
+    plan.threads = r->args->threads;
+    plan.exact = r->args->exact;
+    plan.keep = r->keep;
+    rc = rn_plan_create(&r->plan, r->model, &plan, err);
+    if (rc == RN_OK && r->keep)
+        rn_plan_kept(r->plan, &r->kept[0], &r->kept[1], &r->kept[2]);
+    return rc ? rc : allocate(r, err);
+}
+
+static int runner_open(struct runner *r, struct rn_error *err)
+{
+    int rc = import_open(&r->model, r->path, r->import, err);
+
+    if (rc)
+        return rc;
+    rn_model_describe(r->model, &r->info);
+    if (!r->info.has_preprocessing) {
+        err->code = RN_ERR_DATA;
+        snprintf(err->msg, sizeof(err->msg),
+                 "model '%.300s' does not say how its images are prepared",
+                 r->path);
+        return err->code;
+    }
+    rc = make_plan(r, err);
+    return rc || !r->opened ? rc : r->opened(r, err);
+}
+
+void runner_close(struct runner *r)
+{
+    close_data(r);
+    free(r->stored);
+    free(r->images);
+    free(r->logits);
+    free(r->values);
+    free(r->waiting);
+    rn_plan_destroy(r->plan);
+    rn_model_destroy(r->model);
+}
+
+static int run_inputs(struct runner *r, const struct input *inputs, int count)
+{
+    struct rn_error err = {0};
+
+    for (int i = 0; i < count; i++)
+        r->count += input_images(&inputs[i]);
+    if (runner_open(r, &err))
+        return cli_fail(&err);
+    for (int i = 0; i < count; i++)
+        run_input(r, &inputs[i]);
+    flush(r);
+    return r->failed ? EXIT_BAD_DATA : EXIT_DONE;
+}
+
+int runner_run(struct runner *r, char *const *texts, int count)
+{
+    struct input *inputs = calloc((size_t)count, sizeof(*inputs));
+    int status;
+
+    if (!inputs) {
+        say_error("out of memory");
+        return EXIT_FAILED;
+    }
+    for (int i = 0; i < count; i++)
+        input_parse(&inputs[i], texts[i]);
+    status = run_inputs(r, inputs, count);
+    for (int i = 0; i < count; i++)
+        input_free(&inputs[i]);
+    free(inputs);
+    return status;
+}

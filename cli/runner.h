@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Many images through a model in batches: what predict and features share. */
+#ifndef RN_CLI_RUNNER_H
+#define RN_CLI_RUNNER_H
+
+#include "import.h"
+#include "inputs.h"
+#include "options.h"
+#include "resnet.h"
+
+/** What runner_table sets. */
+struct runner_args {
+    int as_stored, batch, threads, exact;
+};
+
+enum { RUNNER_OPTIONS = 4 };
+extern const struct option runner_table[RUNNER_OPTIONS];
+
+struct runner {
+    /* The caller's: */
+    const struct runner_args *args;
+    const struct import_args *import;
+    const char *path; /* of the model */
+    int crops;        /* 10 of each picture, or 1 */
+    int json;         /* failures are told in JSON, too */
+    const char *keep; /* as in rn_plan_options */
+    void *user;
+    /* After runner_open(): the model is there. May be NULL. */
+    int (*opened)(struct runner *runner, struct rn_error *err);
+    /* Of the images of `file`, labelled `label` (-1: unknown), there are
+     * logits [crops][classes], and what was kept. */
+    int (*answer)(struct runner *runner, const char *file, int label,
+                  float *logits, const float *values, struct rn_error *err);
+
+    struct rn_model *model;
+    struct rn_model_info info;
+    struct rn_data *data; /* of the last image, or NULL */
+    size_t count;         /* images that the inputs stand for */
+    int kept[3];          /* channels, height, width of values */
+    int failed;           /* images */
+
+    /* Its own: */
+    struct rn_plan *plan;
+    size_t pixels;   /* of an image */
+    uint8_t *stored; /* [pixels] */
+    float *images;   /* [batch][crops][pixels] */
+    float *logits;   /* [batch][crops][classes] */
+    float *values;   /* [batch][kept], or NULL */
+    struct waiting *waiting;
+    int batch, filled;
+    char *spec; /* of data */
+};
+
+/** Open the model and run all inputs; the exit status. An input that fails is
+ *  named and the others are still done. */
+int runner_run(struct runner *runner, char *const *inputs, int count);
+void runner_close(struct runner *runner);
+
+#endif

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A value inside the network that an inference plan keeps for its caller. */
+#include "plan/internal.h"
+
+#include <string.h>
+
+static int find_op(const struct rn_graph *g, enum rn_op op)
+{
+    for (size_t i = 0; i < g->n_nodes; i++)
+        if (g->nodes[i].op == op)
+            return (int)i;
+    return RN_NONE;
+}
+
+static int find_name(const struct rn_graph *g, const char *name)
+{
+    for (size_t i = 0; i < g->n_nodes; i++)
+        if (strcmp(g->nodes[i].name, name) == 0)
+            return (int)i;
+    return RN_NONE;
+}
+
+/* The last node of stage K, whose blocks are layer{K-1}.0, layer{K-1}.1, …; of
+ * conv1 the last ReLU before any block. */
+static int find_stage(const struct rn_graph *g, int stage)
+{
+    const char prefix[] = {'l', 'a', 'y', 'e', 'r', (char)('0' + stage - 1),
+                           '.', '\0'};
+    int found = RN_NONE;
+
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        const struct rn_node *n = &g->nodes[i];
+
+        if (stage == 1 && strncmp(n->name, "layer1.", 7) == 0)
+            return found;
+        if (stage == 1 ? n->op == RN_OP_RELU
+                       : strncmp(n->name, prefix, strlen(prefix)) == 0)
+            found = (int)i;
+    }
+    return stage == 1 ? RN_NONE : found;
+}
+
+int rn_find_value(const struct rn_graph *g, const char *name)
+{
+    int pool = find_op(g, RN_OP_GLOBAL_AVG_POOL);
+
+    if (strcmp(name, "pool") == 0)
+        return pool;
+    if (strcmp(name, "last") == 0)
+        return pool < 0 ? RN_NONE : g->nodes[pool].input[0];
+    if (strncmp(name, "conv", 4) == 0 && name[4] >= '1' && name[4] <= '5' &&
+        !name[5])
+        return find_stage(g, name[4] - '0');
+    return find_name(g, name);
+}
+
+int rn_choose_kept(struct rn_plan *plan, struct rn_error *err)
+{
+    const char *name = plan->options.keep;
+
+    plan->keep = plan->kept = RN_NONE;
+    plan->options.keep = NULL; /* borrowed for the call */
+    if (!name)
+        return RN_OK;
+    if (plan->options.mode != RN_MODE_INFER)
+        return rn_fail(err, RN_ERR_ARG,
+                       "a training plan keeps no values of its own");
+    plan->keep = rn_find_value(plan->graph, name);
+    if (plan->keep >= 0 && plan->graph->nodes[plan->keep].op != RN_OP_INPUT)
+        return RN_OK;
+    return rn_fail(err, RN_ERR_ARG,
+                   "the network has no stage '%.80s'; expected conv1 to conv5, "
+                   "as many as it has, last, pool or a layer's name",
+                   name);
+}
+
+int rn_plan_kept(const struct rn_plan *plan, int *channels, int *height,
+                 int *width)
+{
+    struct rn_shape s;
+
+    if (plan->keep < 0)
+        return RN_ERR_ARG;
+    s = plan->graph->nodes[plan->keep].shape;
+    *channels = s.c;
+    *height = s.h;
+    *width = s.w;
+    return RN_OK;
+}
+
+int rn_plan_values(const struct rn_plan *plan, float *values)
+{
+    size_t block = (size_t)rn_block(), c, hw;
+    struct rn_shape s;
+    const float *from;
+
+    if (plan->keep < 0)
+        return RN_ERR_ARG;
+    s = plan->graph->nodes[plan->keep].shape;
+    c = (size_t)s.c;
+    hw = (size_t)s.h * (size_t)s.w;
+    from = rn_buffer_at(plan, plan->kept);
+    for (size_t n = 0; n < (size_t)plan->options.batch; n++) {
+        for (size_t k = 0; k < c; k++)
+            for (size_t i = 0; i < hw; i++)
+                *values++ = from[(k / block * hw + i) * block + k % block];
+        from += rn_channels_padded(s.c) * hw;
+    }
+    return RN_OK;
+}
