@@ -15,7 +15,7 @@
 
 static const struct command *const commands[] = {
     &command_info,    &command_train, &command_eval,
-    &command_predict, &command_bench, &command_convert,
+    &command_predict, &command_features, &command_bench, &command_convert,
 };
 
 static const struct {

@@ -744,6 +744,27 @@ RN_API int rn_report_mistakes(const struct rn_report *report, const char *path,
 
 RN_API void rn_report_destroy(struct rn_report *report);
 
+/** A file of embeddings (rn_plan_values()) being written. */
+struct rn_features;
+
+/**
+ * Begin a file, a row for each image of `shape` numbers (channels, height,
+ * width), which appears whole when finished: FILE.npy, float32 [rows]
+ * [channels] or, unless they are 1, [rows][channels][height][width], with the
+ * names a line each in FILE.npy.names.txt; or FILE.csv, the name first.
+ *
+ * @return RN_ERR_ARG for another ending.
+ */
+RN_API int rn_features_create(struct rn_features **out, const char *path,
+                              const int shape[3], struct rn_error *err);
+RN_API int rn_features_add(struct rn_features *features, const char *name,
+                           const float *values, struct rn_error *err);
+/** Put the file into place. Either way `features` is gone. */
+RN_API int rn_features_finish(struct rn_features *features,
+                              struct rn_error *err);
+/** Give up: nothing is left of it. Takes NULL. */
+RN_API void rn_features_abort(struct rn_features *features);
+
 /* ---------------------------------------------------------- benchmark */
 
 struct rn_bench_options {

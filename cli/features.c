@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* resnet features: what a stage of the network makes of pictures, as numbers.
+ */
+#include "cli.h"
+#include "output.h"
+#include "runner.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct options {
+    struct import_args import;
+    struct runner_args run;
+    const char *stage, *output;
+    int json;
+};
+
+#define AT(field) offsetof(struct options, field)
+
+/* clang-format off */
+static const struct option options_table[] = {
+    {"output", "FILE", OPTION_TEXT, AT(output), 0, 0, NULL, NULL,
+     "file to write: .npy, with the names a line each in FILE.names.txt, or "
+     ".csv"},
+    {"stage", "STAGE", OPTION_TEXT, AT(stage), 0, 0, NULL, NULL,
+     "conv1 to conv5 (as many as there are), last, pool (the means of the last "
+     "one) or the name of a layer"},
+    {"json", NULL, OPTION_FLAG, AT(json), 0, 0, NULL, NULL,
+     "print what was written as one JSON object"},
+};
+/* clang-format on */
+
+static const struct option_group groups[] = {
+    {"options", options_table, COUNT(options_table), 0},
+    {"running", runner_table, RUNNER_OPTIONS, AT(run)},
+    {"models of others", import_table, IMPORT_OPTIONS, AT(import)},
+};
+
+static void defaults(void *options)
+{
+    struct options *o = options;
+
+    o->stage = "pool";
+}
+
+struct writing {
+    const struct options *options;
+    struct rn_features *file;
+    size_t rows;
+};
+
+static int opened(struct runner *runner, struct rn_error *err)
+{
+    struct writing *w = runner->user;
+
+    return rn_features_create(&w->file, w->options->output, runner->kept, err);
+}
+
+static int answer(struct runner *runner, const char *file, int label,
+                  float *logits, const float *values, struct rn_error *err)
+{
+    struct writing *w = runner->user;
+
+    (void)label;
+    (void)logits;
+    w->rows++;
+    return rn_features_add(w->file, file, values, err);
+}
+
+static void print_result(const struct runner *r, const struct writing *w)
+{
+    const struct options *o = w->options;
+    json_t *object, *shape;
+    struct text t;
+
+    if (!o->json) {
+        printf("%s: %s image%s, %s of %s: %d x %d x %d\n", o->output,
+               text_count(&t, w->rows), w->rows == 1 ? "" : "s", o->stage,
+               r->info.net, r->kept[0], r->kept[1], r->kept[2]);
+        return;
+    }
+    object = json_new();
+    shape = json_list();
+    for (int i = 0; i < 3; i++)
+        json_add(shape, json_count((uint64_t)r->kept[i]));
+    json_put(object, "model", json_text(r->path));
+    json_put(object, "net", json_text(r->info.net));
+    json_put(object, "stage", json_text(o->stage));
+    json_put(object, "output", json_text(o->output));
+    json_put(object, "images", json_count(w->rows));
+    json_put(object, "shape", shape);
+    json_line(object);
+}
+
+static int run(const struct command *command, void *options,
+               const struct args *args)
+{
+    const struct options *o = options;
+    struct writing w = {.options = o};
+    struct runner runner = {
+        .args = &o->run,
+        .import = &o->import,
+        .path = args->operand[0],
+        .crops = 1,
+        .json = o->json,
+        .keep = o->stage,
+        .user = &w,
+        .opened = opened,
+        .answer = answer,
+    };
+    struct rn_error err = {0};
+    int status;
+
+    (void)command;
+    if (!o->output) {
+        say_error("--output is missing: where to write, FILE.npy or FILE.csv");
+        return EXIT_USAGE;
+    }
+    status = runner_run(&runner, args->operand + 1, args->count - 1);
+    if (w.file && rn_features_finish(w.file, &err))
+        status = cli_fail(&err);
+    else if (w.file)
+        print_result(&runner, &w);
+    runner_close(&runner);
+    return status;
+}
+
+const struct command command_features = {
+    .name = "features",
+    .synopsis = "MODEL INPUT... --output FILE [option ...]",
+    .summary = "What a stage of the network makes of pictures (embeddings), as "
+               "a NumPy file or CSV.",
+    .notes = "INPUT is as for 'resnet predict'. The exit status is 3 when an "
+             "input failed; the\nothers are still written.\n",
+    .groups = groups,
+    .n_groups = COUNT(groups),
+    .size = sizeof(struct options),
+    .min_args = 2,
+    .max_args = 1000000,
+    .missing = "MODEL or INPUT",
+    .defaults = defaults,
+    .run = run,
+};
