@@ -123,10 +123,10 @@ const struct command command_convert = {
     .synopsis = "IN OUT [INPUT ...] [option ...]",
     .summary = "A model from one kind of file to another.",
     .notes = "IN is a model of ours, a PyTorch state dictionary (.pth, .pt, "
-             ".th), safetensors\nor the index of several; its content tells "
-             "which. OUT ends in .safetensors, or\nin .pth or .pt for "
-             "torch.load(weights_only=True). INPUT is as for 'resnet\n"
-             "predict'.\n",
+             ".th), safetensors,\nthe index of several, or an ONNX model; its "
+             "content tells which. OUT ends in\n.safetensors, in .pth or .pt "
+             "for torch.load(weights_only=True), or in .onnx.\nINPUT is as for "
+             "'resnet predict'.\n",
     .groups = groups,
     .n_groups = COUNT(groups),
     .size = sizeof(struct options),

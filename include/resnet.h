@@ -163,8 +163,10 @@ RN_API const char *rn_preprocess_name(size_t i, const char **description);
  * rn_model_save(); a PyTorch state dictionary (.pth, .pt, .th), zip or older,
  * plain or within "state_dict", "model" or "net"; safetensors under the names
  * of torchvision, timm, akamaster/pytorch_resnet_cifar10, Hugging Face
- * Transformers or MMPretrain; the JSON index of such files. Nothing in a file
- * is executed. Memory: the file's size, the network's, and at most 300 MB.
+ * Transformers or MMPretrain; the JSON index of such files; an ONNX model, with
+ * other files of its folder. Nothing in a file is executed. Memory: the file's
+ * size, the network's twice, and at most 300 MB, or 2 GiB where an ONNX model
+ * has operators that make tensors.
  *
  * @param options may be NULL. What a file of rn_model_save() says of its
  *        network cannot be changed, preprocessing and class names can.
@@ -187,8 +189,8 @@ RN_API int rn_model_label(struct rn_model *model, const char *path,
 RN_API int rn_model_save(const struct rn_model *model, const char *path,
                          struct rn_error *err);
 
-/** The same in the format the name ends in: .safetensors, or .pth or .pt for
- *  torch.load(weights_only=True), which passes over what is no tensor.
+/** The same in the format the name ends in: .safetensors; .pth or .pt for
+ *  torch.load(weights_only=True), which passes over what is no tensor; .onnx.
  *  @return RN_ERR_ARG for another ending. */
 RN_API int rn_model_export(const struct rn_model *model, const char *path,
                            struct rn_error *err);

@@ -2,7 +2,9 @@
 /* Models from files of others: a state dictionary, what its shapes tell, and
  * what the caller or a known source says beyond that. */
 #include "formats/faults.h"
+#include "formats/import.h"
 #include "formats/model_file.h"
+#include "formats/onnx.h"
 #include "formats/presets.h"
 #include "formats/pth.h"
 #include "formats/recognise.h"
@@ -27,8 +29,8 @@ void rn_import_defaults(struct rn_import_options *options)
     memset(options, 0, sizeof(*options));
 }
 
-__attribute__((format(printf, 2, 3))) static void
-say(const struct rn_import_options *options, const char *format, ...)
+void rn_import_say(const struct rn_import_options *options, const char *format,
+                   ...)
 {
     char text[400];
     va_list args;
@@ -113,14 +115,16 @@ static void say_network(const struct import *in)
 {
     const struct rn_import_options *o = in->options;
     const struct rn_net_spec *s = &in->spec;
-    say(o, "'%s': %s of a %s for %d classes under %s names", in->state.path,
-        in->state.format->name, s->name, s->classes,
-        rn_source_name(in->found.source));
+    rn_import_say(o, "'%s': %s of a %s for %d classes under %s names",
+                  in->state.path, in->state.format->name, s->name, s->classes,
+                  rn_source_name(in->found.source));
     if (in->found.bottleneck && !o->stride)
-        say(o, "bottlenecks taken to stride in their 3x3 (v1.5), as most "
+        rn_import_say(
+            o, "bottlenecks taken to stride in their 3x3 (v1.5), as most "
                "weights do; shapes do not tell: --stride v1 says otherwise");
     if (!o->shortcut && (s->shortcut == 'A' || s->shortcut == 'a'))
-        say(o,
+        rn_import_say(
+            o,
             "shortcut %s taken: new channels' zeros %s; shapes do not tell: "
             "--shortcut %s says otherwise",
             rn_shortcut_name(s->shortcut),
@@ -220,23 +224,24 @@ static int build(struct import *in, struct rn_error *err)
 
 /* -------------------------------------------------------- preprocessing */
 
-static int apply_habit(struct import *in, struct rn_error *err)
+int rn_import_preset(struct rn_model *model,
+                     const struct rn_import_options *options, const char *name,
+                     const char *why, struct rn_error *err)
 {
-    const struct habits *h = find_habits(&in->found);
     const struct rn_preset *preset = NULL;
-    int rc = h ? rn_preset_find(h->preprocess, &preset, err) : RN_OK;
-    if (rc || in->options->preprocess || in->options->mean)
+    int rc = name ? rn_preset_find(name, &preset, err) : RN_OK;
+    if (rc || options->preprocess || options->mean)
         return rc;
-    if (!preset || !rn_preset_fits(preset, in->spec.input.c)) {
-        say(in->options, "how its images are prepared is not known: "
-                         "--preprocess says");
+    if (!preset || !rn_preset_fits(preset, model->spec.input.c)) {
+        rn_import_say(options, "how its images are prepared is not known: "
+                               "--preprocess says");
         return RN_OK;
     }
-    say(in->options,
-        "preprocessing '%s' taken (%s), as is usual with these names: "
-        "--preprocess says otherwise",
-        preset->name, preset->description);
-    return rn_preset_apply(in->model, preset, err);
+    rn_import_say(options,
+                  "preprocessing '%s' taken (%s), %s: --preprocess says "
+                  "otherwise",
+                  preset->name, preset->description, why);
+    return rn_preset_apply(model, preset, err);
 }
 
 /* What is given, put into the order of the network's channels, or else what
@@ -343,7 +348,9 @@ static int import_state(struct import *in, struct rn_error *err)
     if (rc)
         return rc;
     say_network(in);
-    return apply_habit(in, err);
+    const struct habits *h = find_habits(&in->found);
+    return rn_import_preset(in->model, in->options, h ? h->preprocess : NULL,
+                            "as is usual with these names", err);
 }
 
 static const char *shortcut_text(char shortcut)
@@ -352,9 +359,8 @@ static const char *shortcut_text(char shortcut)
     return name ? name : "none";
 }
 
-/* What the caller says must be what one of our own files says. */
-static int check_own(const struct rn_model *model,
-                     const struct rn_import_options *o, struct rn_error *err)
+int rn_import_check(const struct rn_model *model,
+                    const struct rn_import_options *o, struct rn_error *err)
 {
     const struct rn_net_spec *s = &model->spec;
     if (o->net && strcmp(o->net, s->name) != 0)
@@ -402,7 +408,7 @@ static int import_described(struct import *in, struct rn_error *err)
         rc = rn_rename(&in->found, &in->state, err);
     if (!rc)
         rc = read_tensors(in, err);
-    return rc ? rc : check_own(in->model, in->options, err);
+    return rc ? rc : rn_import_check(in->model, in->options, err);
 }
 
 /* Whether it is a file rn_model_save() wrote. */
@@ -420,14 +426,20 @@ static int import_own(struct rn_model **out, const char *path,
                       const struct rn_import_options *o, struct rn_error *err)
 {
     int rc = rn_model_load_with(out, path, NULL, 0, NULL, err);
-    return rc ? rc : check_own(*out, o, err);
+    return rc ? rc : rn_import_check(*out, o, err);
 }
 
 static int import_other(struct rn_model **out, const char *path,
                         const struct rn_import_options *o, struct rn_error *err)
 {
     struct import in = {.options = o};
-    int rc = rn_state_open(&in.state, path, err);
+    uint8_t bytes[RN_FIRST_BYTES];
+    size_t size;
+    int rc = rn_first_bytes(path, bytes, &size, err);
+    if (!rc && rn_onnx_is(bytes, size))
+        return rn_onnx_import(out, path, o, err);
+    if (!rc)
+        rc = rn_state_open(&in.state, path, err);
     if (!rc)
         rc = in.state.description ? import_described(&in, err)
                                   : import_state(&in, err);
@@ -500,12 +512,13 @@ int rn_model_export(const struct rn_model *model, const char *path,
         int (*write)(const struct rn_model *, const char *, struct rn_error *);
     } formats[] = {{".safetensors", rn_model_save},
                    {".pth", write_pth},
-                   {".pt", write_pth}};
+                   {".pt", write_pth},
+                   {".onnx", rn_onnx_write}};
     for (size_t i = 0; i < sizeof(formats) / sizeof(*formats); i++)
         if (ends_with(path, formats[i].end))
             return formats[i].write(model, path, err);
     return rn_fail(err, RN_ERR_ARG,
                    "'%s': the name tells no format, expected .safetensors, "
-                   ".pth or .pt",
+                   ".pth, .pt or .onnx",
                    path);
 }

@@ -11,8 +11,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FIRST_BYTES 16
-
 /* Each looks at a file's first bytes. The first that knows them reads. */
 static const struct {
     bool (*is)(const uint8_t *bytes, size_t size);
@@ -67,9 +65,8 @@ int rn_state_finish(struct rn_state *state, struct rn_error *err)
     return RN_OK;
 }
 
-/* Anything but a regular file (folder, pipe) is not waited on. */
-static int first_bytes(const char *path, uint8_t *bytes, size_t *size,
-                       struct rn_error *err)
+int rn_first_bytes(const char *path, uint8_t bytes[RN_FIRST_BYTES],
+                   size_t *size, struct rn_error *err)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), rc = RN_OK;
     struct stat st;
@@ -79,7 +76,7 @@ static int first_bytes(const char *path, uint8_t *bytes, size_t *size,
         rc = rn_fail(err, RN_ERR_IO, "cannot read '%s': not a regular file",
                      path);
     } else {
-        ssize_t got = read(fd, bytes, FIRST_BYTES);
+        ssize_t got = read(fd, bytes, RN_FIRST_BYTES);
         *size = got > 0 ? (size_t)got : 0;
         if (got < 0)
             rc = rn_fail_errno(err, "read", path);
@@ -90,9 +87,9 @@ static int first_bytes(const char *path, uint8_t *bytes, size_t *size,
 
 static int open_format(struct rn_state *state, struct rn_error *err)
 {
-    uint8_t bytes[FIRST_BYTES];
+    uint8_t bytes[RN_FIRST_BYTES];
     size_t size = 0;
-    int rc = first_bytes(state->path, bytes, &size, err);
+    int rc = rn_first_bytes(state->path, bytes, &size, err);
     if (rc)
         return rc;
     for (size_t i = 0; i < sizeof(formats) / sizeof(*formats); i++)
@@ -100,7 +97,7 @@ static int open_format(struct rn_state *state, struct rn_error *err)
             return formats[i].open(state, err);
     return rn_fail(err, RN_ERR_DATA,
                    "'%s': neither a safetensors file, nor an index of them, "
-                   "nor a PyTorch file",
+                   "nor a PyTorch file, nor an ONNX model",
                    state->path);
 }
 

@@ -55,6 +55,12 @@ int rn_state_read(struct rn_state *state, const struct rn_state_tensor *t,
 const char *rn_state_shape_text(const struct rn_state_tensor *t, char *buf,
                                 size_t size);
 
+/** A file's first bytes, by which its format is told. Anything but a regular
+ *  file (folder, pipe) is not waited on. */
+#define RN_FIRST_BYTES 16
+int rn_first_bytes(const char *path, uint8_t bytes[RN_FIRST_BYTES],
+                   size_t *size, struct rn_error *err);
+
 /* For the formats' readers. */
 
 /** A zeroed state of that path. */

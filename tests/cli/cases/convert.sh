@@ -7,6 +7,9 @@ run resnet convert a.pth b.safetensors
 run resnet convert b.safetensors c.pt
 cmp a.pth c.pt && echo "the same"
 resnet convert a.pth d.pth --verify --json | check_json
+resnet convert a.pth e.onnx --verify | sed 's/, the largest.*//'
+run resnet convert e.onnx f.pth
+cmp a.pth f.pth && echo "the same"
 resnet eval a.pth $small_data --json > a.json
 resnet eval $own $small_data --json > own.json
 [ "$(sed 's/.*"images"//; s/,"seconds.*//' a.json)" = \
@@ -27,7 +30,7 @@ fails resnet convert a.pth e.pth --mean 0.5 --std 0
 fails resnet convert a.pth e.pth --shortcut B
 fails resnet convert a.pth e.pth --crop 9
 fails resnet convert a.pth e.pth $small_data:0
-fails resnet convert a.pth e.onnx
+fails resnet convert a.pth e.onxx
 fails resnet convert a.pth
 fails resnet convert missing.pth e.pth
 

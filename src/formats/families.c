@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "formats/families.h"
+
+#include "core/memory.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define COUNT(a) (sizeof(a) / sizeof *(a))
+#define NONE     (-1)
+
+/* Two graphs, and for each node of the first one its like in the second. */
+struct pair {
+    const struct rn_graph *own, *from;
+    uint64_t *own_sums, *from_sums; /* by node */
+    int *like;                      /* by node of own */
+    int *norm; /* by convolution of own: the other's batch norm, or NONE */
+};
+
+/* -------------------------------------------------------------------- sums */
+
+static uint64_t mix(uint64_t sum, uint64_t value)
+{
+    sum = (sum ^ value) * 0x9e3779b97f4a7c15U;
+    return sum ^ sum >> 29;
+}
+
+static uint64_t mix_float(uint64_t sum, float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof(bits));
+    return mix(sum, bits);
+}
+
+static uint64_t mix_window(uint64_t sum, const struct rn_window *w)
+{
+    const int fields[] = {w->kh,       w->kw,       w->stride,   w->pad,
+                          w->stride_w, w->dilate_h, w->dilate_w, w->top,
+                          w->left,     w->bottom,   w->right};
+    for (size_t i = 0; i < COUNT(fields); i++)
+        sum = mix(sum, (uint64_t)fields[i]);
+    return sum;
+}
+
+/* Whether it is the batch norm of a convolution, which may be folded in. */
+static bool is_norm(const struct rn_graph *g, int v)
+{
+    const struct rn_node *n = &g->nodes[v];
+    return n->op == RN_OP_BATCH_NORM && g->nodes[n->input[0]].op == RN_OP_CONV;
+}
+
+/* What a node computes, and of what: equal for equal ones. */
+static uint64_t sum_of(const struct rn_graph *g, int v, const uint64_t *sums)
+{
+    const struct rn_node *n = &g->nodes[v];
+    uint64_t a = n->input[0] >= 0 ? sums[n->input[0]] : 0;
+    uint64_t b = n->input[1] >= 0 ? sums[n->input[1]] : 0;
+    uint64_t sum =
+        mix(mix(mix(n->op, (uint64_t)n->shape.c), (uint64_t)n->shape.h),
+            (uint64_t)n->shape.w);
+    if (is_norm(g, v))
+        return a;
+    sum = mix_window(sum, &n->window);
+    sum = mix(mix(sum, (uint64_t)n->groups), (uint64_t)n->before);
+    sum = mix(sum, (uint64_t)n->ceil << 1 | (uint64_t)n->count_padding);
+    sum = mix_float(mix_float(mix_float(sum, n->low), n->high), n->slope);
+    sum = mix_float(mix_float(sum, n->lrn.alpha), n->lrn.beta);
+    sum = mix(mix_float(sum, n->lrn.k), (uint64_t)n->lrn.size);
+    if (n->op == RN_OP_ADD) /* in either order */
+        return mix(sum, a + b);
+    return mix(mix(sum, a), b);
+}
+
+static void sum_graph(const struct rn_graph *g, uint64_t *sums)
+{
+    for (size_t i = 0; i < g->n_nodes; i++)
+        sums[i] = sum_of(g, (int)i, sums);
+}
+
+/* ---------------------------------------------------------------- matching */
+
+static bool set_like(struct pair *p, int own, int from)
+{
+    if (own < 0 || from < 0)
+        return own == from;
+    if (p->like[own] == NONE)
+        p->like[own] = from;
+    return p->like[own] == from;
+}
+
+/* The inputs of two nodes alike are alike; an addition's in either order. */
+static bool match_inputs(struct pair *p, const struct rn_node *own,
+                         const struct rn_node *from)
+{
+    int a = from->input[0], b = from->input[1];
+    if (own->op == RN_OP_ADD && p->own_sums[own->input[0]] != p->from_sums[a]) {
+        a = from->input[1];
+        b = from->input[0];
+    }
+    return set_like(p, own->input[0], a) && set_like(p, own->input[1], b);
+}
+
+static bool match_node(struct pair *p, int v)
+{
+    const struct rn_node *own = &p->own->nodes[v];
+    int like = p->like[v];
+    const struct rn_node *from = &p->from->nodes[like];
+    if (p->own_sums[v] != p->from_sums[like])
+        return false;
+    if (is_norm(p->own, v)) {
+        bool there = is_norm(p->from, like);
+        p->norm[own->input[0]] = there ? like : NONE;
+        return set_like(p, own->input[0], there ? from->input[0] : like);
+    }
+    return own->op == from->op && match_inputs(p, own, from);
+}
+
+static bool match(struct pair *p)
+{
+    sum_graph(p->own, p->own_sums);
+    sum_graph(p->from, p->from_sums);
+    for (size_t i = 0; i < p->own->n_nodes; i++)
+        p->like[i] = p->norm[i] = NONE;
+    p->like[p->own->output] = p->from->output;
+    for (int v = (int)p->own->n_nodes - 1; v >= 0; v--)
+        if (p->like[v] == NONE || !match_node(p, v))
+            return false;
+    return true;
+}
+
+/* -------------------------------------------------------------- parameters */
+
+static struct rn_param *param(const struct rn_graph *g, int v, int place)
+{
+    int i = v < 0 ? -1 : g->nodes[v].param[place];
+    return i < 0 ? NULL : &g->params[i];
+}
+
+static void fill(struct rn_param *p, float value)
+{
+    for (size_t i = 0; i < p->count; i++)
+        p->data[i] = value;
+}
+
+static bool copy(struct rn_param *to, const struct rn_param *from)
+{
+    if (to->count != from->count)
+        return false;
+    memcpy(to->data, from->data, to->count * sizeof(*to->data));
+    return true;
+}
+
+/* A batch norm that only adds the convolution's bias, if it has one. */
+static bool set_neutral(struct pair *p, int norm, const struct rn_param *bias)
+{
+    double eps = (double)p->own->nodes[norm].eps;
+    struct rn_param *shift = param(p->own, norm, RN_P_BIAS);
+    fill(param(p->own, norm, RN_P_WEIGHT), (float)sqrt(1 + eps));
+    fill(param(p->own, norm, RN_P_MEAN), 0);
+    fill(param(p->own, norm, RN_P_VAR), 1);
+    fill(shift, 0);
+    return !bias || copy(shift, bias);
+}
+
+/* The other's eps goes into the variance when ours is another. */
+static bool match_eps(struct rn_param *var, float own, float from)
+{
+    for (size_t i = 0; i < var->count && own != from; i++) {
+        var->data[i] += from - own;
+        if (!(var->data[i] > 0))
+            return false;
+    }
+    return true;
+}
+
+static bool copy_norm(struct pair *p, int own, int from)
+{
+    for (int place = 0; place < 4; place++)
+        if (!copy(param(p->own, own, place), param(p->from, from, place)))
+            return false;
+    return match_eps(param(p->own, own, RN_P_VAR), p->own->nodes[own].eps,
+                     p->from->nodes[from].eps);
+}
+
+/* The batch norm of a convolution; a bias before it lowers the mean. */
+static bool adopt_norm(struct pair *p, int v)
+{
+    int conv = p->own->nodes[v].input[0], from = p->norm[conv];
+    const struct rn_param *bias = param(p->from, p->like[conv], RN_P_BIAS);
+    struct rn_param *mean = param(p->own, v, RN_P_MEAN);
+    if (param(p->own, conv, RN_P_BIAS))
+        bias = NULL; /* it stays where it is */
+    if (from == NONE)
+        return set_neutral(p, v, bias);
+    if (!copy_norm(p, v, from))
+        return false;
+    for (size_t i = 0; bias && i < mean->count; i++)
+        mean->data[i] -= bias->data[i];
+    return true;
+}
+
+static bool adopt_node(struct pair *p, int v)
+{
+    if (is_norm(p->own, v))
+        return adopt_norm(p, v);
+    if (p->own->nodes[v].op == RN_OP_BATCH_NORM)
+        return copy_norm(p, v, p->like[v]);
+    for (int place = 0; place < 2; place++) {
+        struct rn_param *to = param(p->own, v, place);
+        const struct rn_param *from = param(p->from, p->like[v], place);
+        if (to && from && !copy(to, from))
+            return false;
+        if (to && !from)
+            fill(to, 0);
+    }
+    return true;
+}
+
+static bool adopt(struct pair *p)
+{
+    if (!match(p))
+        return false;
+    for (size_t v = 0; v < p->own->n_nodes; v++)
+        if (!adopt_node(p, (int)v))
+            return false;
+    return true;
+}
+
+bool rn_graph_adopt(struct rn_graph *own, const struct rn_graph *from)
+{
+    struct pair p = {
+        .own = own,
+        .from = from,
+        .own_sums = rn_alloc(own->n_nodes, sizeof(*p.own_sums)),
+        .from_sums = rn_alloc(from->n_nodes, sizeof(*p.from_sums)),
+        .like = rn_alloc(own->n_nodes, sizeof(*p.like)),
+        .norm = rn_alloc(own->n_nodes, sizeof(*p.norm)),
+    };
+    bool same = p.own_sums && p.from_sums && p.like && p.norm && adopt(&p);
+    rn_free(p.own_sums);
+    rn_free(p.from_sums);
+    rn_free(p.like);
+    rn_free(p.norm);
+    return same;
+}
+
+/* -------------------------------------------------------------- candidates */
+
+/* What tells which networks a graph may be. */
+struct outline {
+    int convs, three;  /* convolutions in all, and those of 3x3 */
+    int groups, width; /* of the first of 3x3, and channels */
+};
+
+static struct outline outline_of(const struct rn_graph *g)
+{
+    struct outline o = {0};
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        const struct rn_node *n = &g->nodes[i];
+        bool three = n->op == RN_OP_CONV && n->window.kh == 3;
+        o.convs += n->op == RN_OP_CONV;
+        o.three += three;
+        if (three && o.three == 1) {
+            o.groups = n->groups > 1 ? n->groups : 1;
+            o.width = n->shape.c;
+        }
+    }
+    return o;
+}
+
+struct search {
+    const struct rn_graph *from;
+    struct rn_net_spec *spec;
+    struct rn_graph **out;
+    struct rn_error *err;
+};
+
+/* Whether the graph is the network of that name and these options. */
+static int try_network(struct search *s, const char *name, char shortcut,
+                       int stride_v1)
+{
+    struct rn_shape in = s->from->nodes[0].shape;
+    const struct rn_net_options options = {
+        .classes = s->from->nodes[s->from->output].shape.c,
+        .channels = in.c,
+        .height = in.h,
+        .width = in.w,
+        .shortcut = shortcut,
+        .stride_v1 = stride_v1};
+    struct rn_graph *own;
+    struct rn_error why = {0};
+    if (rn_net_resolve(s->spec, name, &options, &why))
+        return RN_OK; /* no such network */
+    int rc = rn_net_build(&own, s->spec, &why);
+    if (rc)
+        return rc == RN_ERR_MEMORY ? rn_fail(s->err, rc, "%s", why.msg) : RN_OK;
+    if (rn_graph_adopt(own, s->from))
+        *s->out = own;
+    else
+        rn_graph_destroy(own);
+    return RN_OK;
+}
+
+/* The network of that name with every shortcut and stride. */
+static int try_options(struct search *s, const char *name, bool bottleneck)
+{
+    static const char shortcuts[] = {'B', 'A', 'a', 'C'};
+    int rc = RN_OK;
+    for (size_t i = 0; i < COUNT(shortcuts) && !rc && !*s->out; i++)
+        for (int v1 = 0; v1 <= bottleneck && !rc && !*s->out; v1++)
+            rc = try_network(s, name, shortcuts[i], v1);
+    return rc;
+}
+
+static int try_cifar(struct search *s, int depth)
+{
+    const char *prefix = rn_net_imagenet_depth(depth) ? "cifar-" : "";
+    char name[32];
+    snprintf(name, sizeof(name), "%sresnet%d", prefix, depth);
+    int rc = try_options(s, name, false);
+    if (rc || *s->out)
+        return rc;
+    snprintf(name, sizeof(name), "%splain%d", prefix, depth);
+    return try_network(s, name, 0, 0);
+}
+
+static int try_imagenet(struct search *s, int depth, const struct outline *o)
+{
+    bool bottleneck = rn_net_imagenet_bottleneck(depth);
+    char name[48];
+    if (bottleneck && o->groups > 1)
+        snprintf(name, sizeof(name), "resnext%d_%dx%dd", depth, o->groups,
+                 o->width / o->groups);
+    else if (bottleneck && o->width > 64)
+        snprintf(name, sizeof(name), "wide_resnet%d_%d", depth, o->width / 64);
+    else
+        snprintf(name, sizeof(name), "resnet%d", depth);
+    int rc = try_options(s, name, bottleneck);
+    if (rc || *s->out)
+        return rc;
+    snprintf(name, sizeof(name), "plain%d", depth);
+    return try_network(s, name, 0, 0);
+}
+
+int rn_family_find(struct rn_net_spec *spec, struct rn_graph **out,
+                   const struct rn_graph *from, struct rn_error *err)
+{
+    struct search s = {from, spec, out, err};
+    struct outline o = outline_of(from);
+    int rc = RN_OK;
+    *out = NULL;
+    /* CIFAR's have 6n + 1 of 3x3, and the classifier. */
+    if (o.three >= 7 && (o.three - 1) % 6 == 0 && o.convs < 2 * o.three)
+        rc = try_cifar(&s, o.three + 1);
+    for (int depth = 18; depth <= 152 && !rc && !*out; depth++)
+        if (rn_net_imagenet_depth(depth) && o.convs >= depth - 1 &&
+            o.convs < 2 * depth)
+            rc = try_imagenet(&s, depth, &o);
+    return rc;
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* An ONNX file taken apart: operators, tensors and the names that join them.
+ * What they mean is onnx_graph.c's. All text points into the file's bytes. */
+#ifndef RN_FORMATS_ONNX_FILE_H
+#define RN_FORMATS_ONNX_FILE_H
+
+#include "formats/dtype.h"
+#include "formats/protobuf.h"
+#include "formats/safetensors.h"
+
+/* Most operators, names at their ends, and attributes of one. ResNet-1202 has
+ * 5,000 operators and 20,000 names. */
+#define RN_ONNX_NODES      30000
+#define RN_ONNX_NAMES      300000
+#define RN_ONNX_ATTRIBUTES 100
+
+/* A tensor: in the file, in one beside it, or a single number throughout. */
+struct rn_onnx_tensor {
+    struct rn_pb name;
+    enum rn_dtype dtype;
+    int dims;
+    uint64_t dim[RN_TENSOR_DIMS];
+    uint64_t count;
+    struct rn_pb message; /* all of it, for numbers in fields of their own */
+    struct rn_pb raw;     /* the numbers as they lie in memory, or */
+    bool in_fields;       /* packed as the protocol has them, or */
+    bool external;        /* in another file: */
+    struct rn_pb location;
+    uint64_t offset;
+};
+
+struct rn_onnx_attribute {
+    struct rn_pb name, text; /* `text` also of a tensor: its message */
+    int64_t integer;
+    float number;
+    struct rn_pb message; /* for lists */
+};
+
+/* One operator. Its ends are numbers of values: a name's is the same
+ * wherever it stands; the empty name's is RN_ONNX_NONE. */
+struct rn_onnx_node {
+    struct rn_pb message, op, name, domain;
+    uint32_t first_input, inputs;   /* in rn_onnx.ends */
+    uint32_t first_output, outputs; /* likewise */
+};
+#define RN_ONNX_NONE UINT32_MAX
+
+/* Declared sizes; 0 where a size is a name or not told. */
+struct rn_onnx_shape {
+    bool known;
+    int dims;
+    int64_t dim[RN_TENSOR_DIMS];
+};
+
+struct rn_onnx {
+    const char *path;   /* borrowed, for messages and files beside it */
+    uint8_t *file;      /* owned; NULL when the caller has the bytes */
+    struct rn_pb graph; /* GraphProto */
+    struct rn_pb producer;
+    struct rn_pb description; /* of the model, when we wrote it; at NULL */
+    int64_t opset;
+    struct rn_onnx_node *nodes;
+    size_t n_nodes, nodes_room;
+    uint32_t *ends;      /* values, of nodes */
+    struct rn_pb *names; /* by value */
+    size_t n_values;
+    struct rn_onnx_tensor *tensors;
+    uint32_t *tensor_values; /* the value each is */
+    size_t n_tensors, tensors_room;
+    uint32_t input, output;     /* values */
+    struct rn_onnx_shape shape; /* of the input */
+};
+
+/** Read and check a file's structure. `path` is borrowed until closing. */
+int rn_onnx_open(struct rn_onnx *f, const char *path, struct rn_error *err);
+/** The same on bytes in memory (borrowed; fuzzing). */
+int rn_onnx_parse(struct rn_onnx *f, const uint8_t *bytes, size_t size,
+                  const char *path, struct rn_error *err);
+/** Also after a failure, and on a zeroed struct. */
+void rn_onnx_close(struct rn_onnx *f);
+
+/** A tensor's message taken apart, its size checked against its numbers. */
+int rn_onnx_tensor(const struct rn_onnx *f, struct rn_pb message,
+                   struct rn_onnx_tensor *t, struct rn_error *err);
+/** Its numbers, t->count of them, as float32 or as integers (the types that
+ *  are). */
+int rn_onnx_floats(const struct rn_onnx *f, const struct rn_onnx_tensor *t,
+                   float *out, struct rn_error *err);
+int rn_onnx_integers(const struct rn_onnx *f, const struct rn_onnx_tensor *t,
+                     int64_t *out, struct rn_error *err);
+
+/** An attribute by name; false when the operator has none. */
+bool rn_onnx_attribute(const struct rn_onnx_node *node, const char *name,
+                       struct rn_onnx_attribute *out);
+/** A list attribute's integers into out, which has room for `most`; how many,
+ *  or -1 for more. */
+int rn_onnx_list(const struct rn_onnx_attribute *a, int64_t *out, int most);
+
+/** "%.*s" of a name that is shown in a message. */
+#define RN_ONNX_SHOW(pb) \
+    (int)((pb).size < 60 ? (pb).size : 60), (const char *)(pb).at
+
+#endif

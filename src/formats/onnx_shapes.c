@@ -1,0 +1,689 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Operators that compute nothing of a picture: constants, lists of sizes, and
+ * other ways to look at what is there. */
+#include "formats/onnx_import.h"
+
+#include "core/memory.h"
+#include "formats/onnx_fields.h"
+
+#include <string.h>
+
+#define COUNT(a)    (sizeof(a) / sizeof *(a))
+#define PICTURE     4 /* dimensions of one, batch included */
+#define OUT_OF_LIST INT64_MAX
+
+/* Dimension number from the front, or -1. */
+static int axis_of(int64_t axis, int dims)
+{
+    if (axis < 0)
+        axis += dims;
+    return axis >= 0 && axis < dims ? (int)axis : -1;
+}
+
+/* --------------------------------------------------------------- constants */
+
+static int read_constant(struct rn_onnx_import *in)
+{
+    struct rn_onnx_attribute a;
+    struct rn_onnx_value v = {.kind = RN_ONNX_NUMBERS, .count = 1};
+    if (rn_onnx_attribute(in->node, "value_int", &a))
+        return rn_onnx_output_list(in, 0, 1, &a.integer);
+    if (rn_onnx_attribute(in->node, "value_ints", &a)) {
+        int64_t list[RN_ONNX_INTEGERS];
+        int n = rn_onnx_list(&a, list, RN_ONNX_INTEGERS);
+        return n < 0 ? rn_onnx_fail(in, "has too many integers")
+                     : rn_onnx_output_list(in, 1, (uint64_t)n, list);
+    }
+    if (rn_onnx_attribute(in->node, "value_float", &a)) {
+        v.same = a.number;
+        rn_onnx_output(in, &v);
+        return RN_OK;
+    }
+    if (!rn_onnx_attribute(in->node, "value", &a) || !a.text.at)
+        return rn_onnx_fail(in, "has no value of a kind that is read");
+    struct rn_onnx_tensor *t = rn_slab_alloc(&in->made, 1, sizeof(*t));
+    if (!t)
+        return rn_fail_memory(in->err, sizeof(*t), "a tensor");
+    int rc = rn_onnx_tensor(in->file, a.text, t, in->err);
+    if (rc)
+        return rc;
+    in->param_left += t->count;
+    rc = rn_onnx_constant(in, t, &v);
+    if (!rc)
+        rn_onnx_output(in, &v);
+    return rc;
+}
+
+/* Its number: a tensor of one; 0 without. */
+static int filling(struct rn_onnx_import *in, struct rn_onnx_tensor *t,
+                   float *number, int64_t *integer)
+{
+    struct rn_onnx_attribute a;
+    *number = 0;
+    *t = (struct rn_onnx_tensor){.dtype = RN_F32};
+    if (!rn_onnx_attribute(in->node, "value", &a))
+        return RN_OK;
+    int rc = rn_onnx_tensor(in->file, a.text, t, in->err);
+    if (!rc && t->count != 1)
+        rc = rn_onnx_fail(in, "is not filled with one number");
+    if (rc)
+        return rc;
+    return t->dtype == RN_I64 ? rn_onnx_integers(in->file, t, integer, in->err)
+                              : rn_onnx_floats(in->file, t, number, in->err);
+}
+
+static int read_constant_of_shape(struct rn_onnx_import *in)
+{
+    struct rn_onnx_value v = {.kind = RN_ONNX_NUMBERS, .count = 1}, *shape;
+    struct rn_onnx_tensor t;
+    int64_t integer = 0, list[RN_ONNX_INTEGERS];
+    int rc = rn_onnx_expect(in, 0, RN_ONNX_LIST, &shape);
+    if (!rc)
+        rc = filling(in, &t, &v.same, &integer);
+    if (!rc && shape->count > RN_TENSOR_DIMS)
+        rc = rn_onnx_fail(in, "has more than 8 dimensions");
+    if (rc)
+        return rc;
+    for (; v.dims < (int)shape->count; v.dims++) {
+        int64_t size = shape->list[v.dims];
+        if (size < 0 ||
+            __builtin_mul_overflow(v.count, (uint64_t)size, &v.count))
+            return rn_onnx_fail(in, "has sizes that are not known or overflow");
+        v.dim[v.dims] = (uint64_t)size;
+    }
+    if (t.dtype == RN_I64) {
+        if (v.count > RN_ONNX_INTEGERS || v.dims > 1)
+            return rn_onnx_fail(in, "makes too many integers");
+        for (uint64_t i = 0; i < v.count; i++)
+            list[i] = integer;
+        return rn_onnx_output_list(in, v.dims, v.count, list);
+    }
+    if (v.count > in->made_left)
+        return rn_onnx_fail(in, "makes %llu numbers, more than are allowed",
+                            (unsigned long long)v.count);
+    in->made_left -= v.count;
+    rn_onnx_output(in, &v);
+    return RN_OK;
+}
+
+/* ---------------------------------------------------------- lists of sizes */
+
+/* Sizes of a value, the number of images among them; how many. */
+static int sizes_of(const struct rn_onnx_import *in,
+                    const struct rn_onnx_value *v, int64_t out[RN_TENSOR_DIMS])
+{
+    if (v->kind != RN_ONNX_PICTURE) {
+        for (int i = 0; i < v->dims; i++)
+            out[i] = (int64_t)v->dim[i];
+        return v->dims;
+    }
+    struct rn_shape s = rn_onnx_shape_of(in, v);
+    const int64_t all[PICTURE] = {RN_ONNX_BATCH, s.c, s.h, s.w};
+    const int64_t last[PICTURE] = {RN_ONNX_BATCH, s.h, s.w, s.c};
+    memcpy(out, v->rows_first ? last : all, sizeof(all));
+    if (v->flat)
+        out[1] = (int64_t)s.c * s.h * s.w;
+    return v->flat ? 2 : PICTURE;
+}
+
+/* Input 0 as a copy that is settled. */
+static int settled_copy(struct rn_onnx_import *in, struct rn_onnx_value *out)
+{
+    const struct rn_onnx_value *v = rn_onnx_input(in, 0);
+    if (!v)
+        return rn_onnx_fail(in, "reads nothing");
+    *out = *v;
+    return v->kind == RN_ONNX_PICTURE ? rn_onnx_settle(in, out) : RN_OK;
+}
+
+static int64_t clamp(int64_t at, int64_t count)
+{
+    if (at < 0)
+        at += count;
+    return at < 0 ? 0 : at > count ? count : at;
+}
+
+static int read_shape(struct rn_onnx_import *in)
+{
+    struct rn_onnx_value v;
+    int64_t sizes[RN_TENSOR_DIMS];
+    int rc = settled_copy(in, &v);
+    if (rc)
+        return rc;
+    int n = sizes_of(in, &v, sizes);
+    int64_t first = clamp(rn_onnx_int(in, "start", 0), n);
+    int64_t end = clamp(rn_onnx_int(in, "end", n), n);
+    return rn_onnx_output_list(in, 1, end > first ? (uint64_t)(end - first) : 0,
+                               sizes + first);
+}
+
+static int read_gather(struct rn_onnx_import *in)
+{
+    struct rn_onnx_value *list, *which;
+    int64_t out[RN_ONNX_INTEGERS];
+    int rc = rn_onnx_expect(in, 0, RN_ONNX_LIST, &list);
+    if (!rc)
+        rc = rn_onnx_expect(in, 1, RN_ONNX_LIST, &which);
+    if (rc)
+        return rc;
+    for (uint64_t i = 0; i < which->count; i++) {
+        int at = axis_of(which->list[i], (int)list->count);
+        if (at < 0)
+            return rn_onnx_fail(in, "takes number %lld of a list of %llu",
+                                (long long)which->list[i],
+                                (unsigned long long)list->count);
+        out[i] = list->list[at];
+    }
+    return rn_onnx_output_list(in, which->dims, which->count, out);
+}
+
+static int read_list_concat(struct rn_onnx_import *in)
+{
+    int64_t out[RN_ONNX_INTEGERS];
+    uint64_t n = 0;
+    for (uint32_t i = 0; i < in->node->inputs; i++) {
+        struct rn_onnx_value *v;
+        int rc = rn_onnx_expect(in, i, RN_ONNX_LIST, &v);
+        if (!rc && n + v->count > RN_ONNX_INTEGERS)
+            rc = rn_onnx_fail(in, "makes too many integers");
+        if (rc)
+            return rc;
+        memcpy(out + n, v->list, (size_t)v->count * sizeof(*out));
+        n += v->count;
+    }
+    return rn_onnx_output_list(in, 1, n, out);
+}
+
+/* OUT_OF_LIST when it cannot be told. */
+static int64_t compute(struct rn_pb op, int64_t x, int64_t y)
+{
+    int64_t out = OUT_OF_LIST;
+    bool overflow = false, batch = x == RN_ONNX_BATCH || y == RN_ONNX_BATCH;
+    if (batch && rn_pb_is(op, "Mul") && (x == 1 || y == 1))
+        return RN_ONNX_BATCH;
+    if (batch && rn_pb_is(op, "Div") && y == 1)
+        return RN_ONNX_BATCH;
+    if (batch)
+        return OUT_OF_LIST;
+    if (rn_pb_is(op, "Add"))
+        overflow = __builtin_add_overflow(x, y, &out);
+    else if (rn_pb_is(op, "Sub"))
+        overflow = __builtin_sub_overflow(x, y, &out);
+    else if (rn_pb_is(op, "Mul"))
+        overflow = __builtin_mul_overflow(x, y, &out);
+    else if (y > 0)
+        out = x / y;
+    return overflow || out == RN_ONNX_BATCH ? OUT_OF_LIST : out;
+}
+
+static int read_list_arithmetic(struct rn_onnx_import *in)
+{
+    struct rn_onnx_value *x, *y;
+    int64_t out[RN_ONNX_INTEGERS];
+    int rc = rn_onnx_expect(in, 0, RN_ONNX_LIST, &x);
+    if (!rc)
+        rc = rn_onnx_expect(in, 1, RN_ONNX_LIST, &y);
+    if (!rc && x->count != y->count && x->count != 1 && y->count != 1)
+        rc = rn_onnx_fail(in, "computes with lists of two lengths");
+    if (rc)
+        return rc;
+    uint64_t n = x->count == 1 ? y->count : x->count;
+    for (uint64_t i = 0; i < n; i++) {
+        out[i] = compute(in->node->op, x->list[x->count == 1 ? 0 : i],
+                         y->list[y->count == 1 ? 0 : i]);
+        if (out[i] == OUT_OF_LIST)
+            return rn_onnx_fail(in, "makes a size that cannot be told");
+    }
+    return rn_onnx_output_list(in, x->dims > y->dims ? x->dims : y->dims, n,
+                               out);
+}
+
+/* -------------------------------------------------------------- other views */
+
+static int read_same(struct rn_onnx_import *in)
+{
+    const struct rn_onnx_value *v = rn_onnx_input(in, 0);
+    if (!v)
+        return rn_onnx_fail(in, "reads nothing");
+    rn_onnx_output(in, v);
+    return RN_OK;
+}
+
+static int read_dropout(struct rn_onnx_import *in)
+{
+    const struct rn_onnx_value *training = rn_onnx_input(in, 2);
+    if (training && (training->kind != RN_ONNX_LIST || training->count != 1 ||
+                     training->list[0]))
+        return rn_onnx_fail(in, "is exported as in training");
+    return read_same(in);
+}
+
+static int read_cast(struct rn_onnx_import *in)
+{
+    const struct rn_onnx_value *v = rn_onnx_input(in, 0);
+    int64_t to = rn_onnx_int(in, "to", ONNX_FLOAT);
+    bool floats = to == ONNX_FLOAT || to == ONNX_DOUBLE || to == ONNX_FLOAT16 ||
+                  to == ONNX_BFLOAT16;
+    if (!v || (v->kind == RN_ONNX_LIST) != !floats)
+        return rn_onnx_fail(in, "makes numbers of type %lld of others",
+                            (long long)to);
+    return read_same(in);
+}
+
+/* Whether [c,h,w] is a list of channels. */
+static bool is_pixel(struct rn_shape s)
+{
+    return s.h == 1 && s.w == 1;
+}
+
+static int64_t size_of(struct rn_shape s)
+{
+    return (int64_t)s.c * s.h * s.w;
+}
+
+/* Whether `size` may be that of the batch. */
+static bool is_batch(const struct rn_onnx_import *in, int64_t size)
+{
+    return size == RN_ONNX_BATCH || size == -1 || size == 1 ||
+           (in->batch > 0 && size == in->batch);
+}
+
+/* Sizes asked for, 0 and -1 replaced; false when they do not fit. */
+static bool resolve(const struct rn_onnx_import *in,
+                    const struct rn_onnx_value *v, int64_t *sizes, int n)
+{
+    int64_t own[RN_TENSOR_DIMS], rest = 1;
+    int given = sizes_of(in, v, own), open = -1;
+    bool keep = rn_onnx_int(in, "allowzero", 0) == 0;
+    if (n < 1)
+        return false;
+    for (int i = 0; i < n; i++)
+        if (sizes[i] == 0 && keep && i < given)
+            sizes[i] = own[i];
+    if (!is_batch(in, sizes[0]))
+        return false;
+    for (int i = 1; i < n; i++) {
+        if (sizes[i] == -1 && open < 0)
+            open = i;
+        else if (sizes[i] < 1 || __builtin_mul_overflow(rest, sizes[i], &rest))
+            return false;
+    }
+    int64_t all = size_of(rn_onnx_shape_of(in, v));
+    if (open > 0 && all % rest == 0) {
+        sizes[open] = all / rest;
+        rest = all;
+    }
+    return rest == all;
+}
+
+/* The picture under other sizes, if they are a view of it. */
+static bool view(const struct rn_onnx_import *in, struct rn_onnx_value *v,
+                 const int64_t *sizes, int n)
+{
+    struct rn_shape s = rn_onnx_shape_of(in, v);
+    bool pixel = is_pixel(s);
+    bool same =
+        n == PICTURE && sizes[1] == s.c && sizes[2] == s.h && sizes[3] == s.w;
+    bool last = n == PICTURE && pixel && sizes[3] == s.c;
+    if (v->rows_first && !pixel)
+        return false;
+    if (n != 2 && !same && !last)
+        return false;
+    v->flat = n == 2;
+    v->rows_first = last && !same;
+    return true;
+}
+
+static int reshape_picture(struct rn_onnx_import *in, struct rn_onnx_value *v)
+{
+    int64_t sizes[RN_TENSOR_DIMS];
+    int n, rc = rn_onnx_ints(in, "shape", 1, sizes, RN_TENSOR_DIMS, &n);
+    if (rc)
+        return rc;
+    if (!resolve(in, v, sizes, n) || !view(in, v, sizes, n)) {
+        struct rn_shape s = rn_onnx_shape_of(in, v);
+        return rn_onnx_fail(in,
+                            "makes of %dx%dx%d something that is neither "
+                            "it nor its list of numbers",
+                            s.c, s.h, s.w);
+    }
+    rn_onnx_output(in, v);
+    return RN_OK;
+}
+
+/* Constants under other sizes. */
+static int resize_constant(struct rn_onnx_import *in, struct rn_onnx_value *v,
+                           const int64_t *sizes, int n)
+{
+    uint64_t count = 1;
+    int open = -1;
+    for (int i = 0; i < n; i++) {
+        uint64_t size = (uint64_t)sizes[i];
+        if (sizes[i] == 0 && i < v->dims)
+            size = v->dim[i];
+        if (sizes[i] == -1 && open < 0)
+            open = i;
+        else if (sizes[i] < 0 || __builtin_mul_overflow(count, size, &count))
+            return rn_onnx_fail(in, "has sizes that are not known");
+        v->dim[i] = size;
+    }
+    if (open >= 0 && count > 0 && v->count % count == 0) {
+        v->dim[open] = v->count / count;
+        count = v->count;
+    }
+    if (count != v->count)
+        return rn_onnx_fail(in, "makes %llu numbers of a constant of %llu",
+                            (unsigned long long)count,
+                            (unsigned long long)v->count);
+    v->dims = n;
+    if (v->kind == RN_ONNX_LIST && n > 1)
+        return rn_onnx_fail(in, "makes a table of a list of sizes");
+    rn_onnx_output(in, v);
+    return RN_OK;
+}
+
+static int read_reshape(struct rn_onnx_import *in)
+{
+    struct rn_onnx_value v;
+    int64_t sizes[RN_TENSOR_DIMS];
+    int n, rc = settled_copy(in, &v);
+    if (rc || v.kind == RN_ONNX_PICTURE)
+        return rc ? rc : reshape_picture(in, &v);
+    rc = rn_onnx_ints(in, "shape", 1, sizes, RN_TENSOR_DIMS, &n);
+    return rc ? rc : resize_constant(in, &v, sizes, n < 0 ? 0 : n);
+}
+
+static int read_flatten(struct rn_onnx_import *in)
+{
+    struct rn_onnx_value v;
+    int rc = settled_copy(in, &v);
+    if (!rc && v.kind != RN_ONNX_PICTURE)
+        rc = rn_onnx_fail(in, "flattens a constant");
+    if (rc)
+        return rc;
+    int64_t axis = rn_onnx_int(in, "axis", 1);
+    if ((axis != 1 && axis != (v.flat ? -1 : 1 - PICTURE)) ||
+        (v.rows_first && !is_pixel(rn_onnx_shape_of(in, &v))))
+        return rn_onnx_fail(in, "flattens from dimension %lld on",
+                            (long long)axis);
+    v.flat = true;
+    v.rows_first = false;
+    rn_onnx_output(in, &v);
+    return RN_OK;
+}
+
+/* Axes from the front, of so many dimensions, as a set of bits. */
+static int read_axes(struct rn_onnx_import *in, int dims, unsigned *set)
+{
+    int64_t axes[RN_TENSOR_DIMS];
+    int n, rc = rn_onnx_ints(in, "axes", 1, axes, RN_TENSOR_DIMS, &n);
+    *set = 0;
+    for (int i = 0; i < n && !rc; i++) {
+        int axis = axis_of(axes[i], dims);
+        if (axis < 0)
+            rc = rn_onnx_fail(in, "names dimension %lld of %d",
+                              (long long)axes[i], dims);
+        else
+            *set |= 1u << axis;
+    }
+    if (!rc && n < 0)
+        rc = rn_onnx_fail(in, "names no dimensions");
+    return rc;
+}
+
+#define PLANE (1u << 2 | 1u << 3) /* rows and columns */
+
+/* How many dimensions an unsqueezed value gets. */
+static int count_axes(struct rn_onnx_import *in, int *n)
+{
+    int64_t axes[RN_TENSOR_DIMS];
+    int rc = rn_onnx_ints(in, "axes", 1, axes, RN_TENSOR_DIMS, n);
+    if (!rc && *n < 0)
+        rc = rn_onnx_fail(in, "names no dimensions");
+    return rc;
+}
+
+static int unsqueeze_constant(struct rn_onnx_import *in,
+                              struct rn_onnx_value *v, int dims, unsigned set)
+{
+    int64_t sizes[2 * RN_TENSOR_DIMS];
+    for (int i = 0, from = 0; i < dims; i++) {
+        bool new = set >> i & 1 || from == v->dims;
+        sizes[i] = new ? 1 : (int64_t)v->dim[from++];
+    }
+    return resize_constant(in, v, sizes, dims);
+}
+
+static int read_unsqueeze(struct rn_onnx_import *in)
+{
+    struct rn_onnx_value v;
+    unsigned set = 0;
+    int n, rc = settled_copy(in, &v);
+    if (!rc)
+        rc = count_axes(in, &n);
+    if (rc)
+        return rc;
+    bool picture = v.kind == RN_ONNX_PICTURE;
+    int dims = n + (picture ? 2 : v.dims);
+    if (dims > RN_TENSOR_DIMS)
+        return rn_onnx_fail(in, "makes more than 8 dimensions");
+    rc = read_axes(in, dims, &set);
+    if (rc || !picture)
+        return rc ? rc : unsqueeze_constant(in, &v, dims, set);
+    if (!v.flat || set != PLANE || !is_pixel(rn_onnx_shape_of(in, &v)))
+        return rn_onnx_fail(in, "makes no picture of a flat list");
+    v.flat = false;
+    rn_onnx_output(in, &v);
+    return RN_OK;
+}
+
+static int squeeze_constant(struct rn_onnx_import *in, struct rn_onnx_value *v)
+{
+    int64_t sizes[RN_TENSOR_DIMS];
+    unsigned set;
+    int n = 0, rc = read_axes(in, v->dims, &set);
+    if (rc)
+        return rc;
+    for (int i = 0; i < v->dims; i++)
+        if (!(set >> i & 1))
+            sizes[n++] = (int64_t)v->dim[i];
+    return resize_constant(in, v, sizes, n);
+}
+
+static int read_squeeze(struct rn_onnx_import *in)
+{
+    struct rn_onnx_value v;
+    unsigned set;
+    int rc = settled_copy(in, &v);
+    if (rc || v.kind != RN_ONNX_PICTURE)
+        return rc ? rc : squeeze_constant(in, &v);
+    rc = read_axes(in, PICTURE, &set);
+    if (rc)
+        return rc;
+    if (v.flat || v.rows_first || set != PLANE ||
+        !is_pixel(rn_onnx_shape_of(in, &v)))
+        return rn_onnx_fail(in, "makes something else of a picture than its "
+                                "list of channels");
+    v.flat = true;
+    rn_onnx_output(in, &v);
+    return RN_OK;
+}
+
+/* --------------------------------------------------------------- transposes */
+
+static bool is_order(const int64_t *perm, int n, const int64_t *wanted)
+{
+    return n == PICTURE && memcmp(perm, wanted, PICTURE * sizeof(*perm)) == 0;
+}
+
+static int transpose_picture(struct rn_onnx_import *in, struct rn_onnx_value *v,
+                             const int64_t *perm, int n)
+{
+    static const int64_t to_first[] = {0, 3, 1, 2}, to_last[] = {0, 2, 3, 1};
+    bool same = true;
+    for (int i = 0; i < n; i++)
+        same &= perm[i] == i;
+    if (!same && !v->flat &&
+        is_order(perm, n, v->rows_first ? to_first : to_last))
+        v->rows_first = !v->rows_first;
+    else if (!same || n < 0)
+        return rn_onnx_fail(in, "turns a picture's dimensions around otherwise "
+                                "than to have channels first or last");
+    rn_onnx_output(in, v);
+    return RN_OK;
+}
+
+/* [a][b] to [b][a], of numbers. */
+static int transpose_matrix(struct rn_onnx_import *in, struct rn_onnx_value *v)
+{
+    size_t a = (size_t)v->dim[0], b = (size_t)v->dim[1];
+    float *made = rn_onnx_make(in, v->count);
+    float *from = rn_alloc((size_t)v->count, sizeof(*from));
+    int rc = made && from ? rn_onnx_load(in, v, from)
+                          : rn_onnx_fail(in, "finds no room for its numbers");
+    for (size_t i = 0; i < a && !rc; i++)
+        for (size_t j = 0; j < b; j++)
+            made[j * a + i] = from[i * b + j];
+    rn_free(from);
+    v->stored = NULL;
+    v->made = made;
+    v->dim[0] = b;
+    v->dim[1] = a;
+    if (!rc)
+        rn_onnx_output(in, v);
+    return rc;
+}
+
+static int read_transpose(struct rn_onnx_import *in)
+{
+    struct rn_onnx_value v;
+    int64_t perm[RN_TENSOR_DIMS];
+    int n, rc = settled_copy(in, &v);
+    if (!rc)
+        rc = rn_onnx_ints(in, "perm", 0, perm, RN_TENSOR_DIMS, &n);
+    if (rc || v.kind == RN_ONNX_PICTURE)
+        return rc ? rc : transpose_picture(in, &v, perm, n);
+    if (v.kind != RN_ONNX_NUMBERS || v.dims != 2 || (n >= 0 && n != 2))
+        return rn_onnx_fail(in, "turns around a constant that is no matrix");
+    if (n == 2 && perm[0] == 0) {
+        rn_onnx_output(in, &v);
+        return RN_OK;
+    }
+    return transpose_matrix(in, &v);
+}
+
+/* ------------------------------------------------------------------- slices */
+
+struct slice {
+    int n; /* dimensions named */
+    int64_t starts[RN_TENSOR_DIMS], ends[RN_TENSOR_DIMS];
+    int64_t axes[RN_TENSOR_DIMS], steps[RN_TENSOR_DIMS];
+};
+
+static int read_slice_lists(struct rn_onnx_import *in, struct slice *s)
+{
+    int ends, axes, steps;
+    int rc = rn_onnx_ints(in, "starts", 1, s->starts, RN_TENSOR_DIMS, &s->n);
+    if (!rc)
+        rc = rn_onnx_ints(in, "ends", 2, s->ends, RN_TENSOR_DIMS, &ends);
+    if (!rc)
+        rc = rn_onnx_ints(in, "axes", 3, s->axes, RN_TENSOR_DIMS, &axes);
+    if (!rc)
+        rc = rn_onnx_ints(in, "steps", 4, s->steps, RN_TENSOR_DIMS, &steps);
+    if (rc)
+        return rc;
+    for (int i = 0; i < s->n; i++) {
+        s->axes[i] = axes < 0 ? i : s->axes[i];
+        s->steps[i] = steps < 0 ? 1 : s->steps[i];
+    }
+    return s->n >= 0 && ends == s->n && (axes < 0 || axes == s->n) &&
+                   (steps < 0 || steps == s->n)
+               ? RN_OK
+               : rn_onnx_fail(in, "has lists of several lengths");
+}
+
+static int slice_list(struct rn_onnx_import *in, const struct rn_onnx_value *v,
+                      const struct slice *s)
+{
+    if (s->n != 1 || s->steps[0] != 1 || axis_of(s->axes[0], 1) != 0)
+        return rn_onnx_fail(in, "takes more than a run of a list");
+    int64_t first = clamp(s->starts[0], (int64_t)v->count);
+    int64_t end = clamp(s->ends[0], (int64_t)v->count);
+    return rn_onnx_output_list(in, 1, end > first ? (uint64_t)(end - first) : 0,
+                               v->list + first);
+}
+
+/* Every n-th row or column, from the first; or all of them. */
+static bool slice_axis(const struct rn_onnx_import *in, struct rn_onnx_value *v,
+                       const struct slice *s, int i)
+{
+    struct rn_shape shape = rn_onnx_shape_of(in, v);
+    const int64_t sizes[PICTURE] = {INT64_MAX, shape.c, shape.h, shape.w};
+    int axis = axis_of(s->axes[i], PICTURE);
+    if (axis < 0 || s->starts[i] != 0 || s->ends[i] < sizes[axis])
+        return false;
+    if (s->steps[i] == 1)
+        return true;
+    if (axis < 2 || s->steps[i] < 1 || s->steps[i] > RN_ONNX_SIDE ||
+        v->step[axis - 2] > 1)
+        return false;
+    v->step[axis - 2] = (int)s->steps[i];
+    return true;
+}
+
+static int slice_picture(struct rn_onnx_import *in, struct rn_onnx_value *v,
+                         const struct slice *s)
+{
+    bool good = !v->flat && !v->rows_first;
+    for (int i = 0; i < s->n && good; i++)
+        good = slice_axis(in, v, s, i);
+    if (!good)
+        return rn_onnx_fail(in, "takes something else of a picture than every "
+                                "n-th row and column");
+    for (int i = 0; i < 2 && (v->step[0] || v->step[1]); i++)
+        v->step[i] = v->step[i] ? v->step[i] : 1;
+    rn_onnx_output(in, v);
+    return RN_OK;
+}
+
+static int read_slice(struct rn_onnx_import *in)
+{
+    const struct rn_onnx_value *from = rn_onnx_input(in, 0);
+    struct rn_onnx_value v;
+    struct slice s;
+    int rc =
+        from ? read_slice_lists(in, &s) : rn_onnx_fail(in, "reads nothing");
+    if (rc)
+        return rc;
+    v = *from;
+    if (v.kind == RN_ONNX_LIST)
+        return slice_list(in, &v, &s);
+    if (v.kind != RN_ONNX_PICTURE)
+        return rn_onnx_fail(in, "takes part of a constant");
+    if (!v.step[0]) /* two slices may be rows and columns of one step */
+        rc = rn_onnx_settle(in, &v);
+    return rc ? rc : slice_picture(in, &v, &s);
+}
+
+static const struct {
+    const char *op;
+    rn_onnx_operator *read;
+} shapers[] = {
+    {"Constant", read_constant},   {"ConstantOfShape", read_constant_of_shape},
+    {"Shape", read_shape},         {"Gather", read_gather},
+    {"Concat", read_list_concat},  {"Add", read_list_arithmetic},
+    {"Sub", read_list_arithmetic}, {"Mul", read_list_arithmetic},
+    {"Div", read_list_arithmetic}, {"Identity", read_same},
+    {"Dropout", read_dropout},     {"Cast", read_cast},
+    {"Reshape", read_reshape},     {"Flatten", read_flatten},
+    {"Unsqueeze", read_unsqueeze}, {"Squeeze", read_squeeze},
+    {"Transpose", read_transpose}, {"Slice", read_slice},
+};
+
+rn_onnx_operator *rn_onnx_shaper(struct rn_pb op)
+{
+    for (size_t i = 0; i < COUNT(shapers); i++)
+        if (rn_pb_is(op, shapers[i].op))
+            return shapers[i].read;
+    return NULL;
+}

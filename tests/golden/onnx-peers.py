@@ -1,0 +1,307 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Compare with ONNX Runtime what we write and read as ONNX.
+
+    PYTHON tests/golden/onnx-peers.py BUILD out|in|files [FILE ...]
+
+PYTHON has torch, torchvision, onnx, onnxscript, onnxruntime and numpy. BUILD
+is the build folder: the library in it computes, the program in it converts.
+
+  out    networks of ours, their parameters made up, written as ONNX, checked
+         by onnx.checker, run by ONNX Runtime, and read back
+  in     torchvision's networks by both of PyTorch's exporters and several
+         opsets, read and compared with PyTorch
+  files  FILEs as they are, against ONNX Runtime
+
+Prints the largest difference of two logits, and the largest logit; the exit
+status tells whether any differed by more than 1e-4 of 1 and the largest.
+"""
+import ctypes
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import numpy
+import onnx
+import onnxruntime
+
+TOLERANCE = 1e-4
+MESSAGE = 500
+
+
+class Error(ctypes.Structure):
+    _fields_ = [("code", ctypes.c_int), ("msg", ctypes.c_char * MESSAGE)]
+
+
+class PlanOptions(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_int) for name in (
+        "mode", "batch", "threads", "exact", "winograd", "profile",
+        "recompute")]
+
+
+class Info(ctypes.Structure):
+    """The beginning of struct rn_model_info."""
+    _fields_ = [("net", ctypes.c_char_p), ("channels", ctypes.c_int),
+                ("height", ctypes.c_int), ("width", ctypes.c_int),
+                ("classes", ctypes.c_int), ("rest", ctypes.c_char * 256)]
+
+
+class Library:
+    """As much of libresnet as it takes to run a file."""
+
+    def __init__(self, build):
+        self.lib = ctypes.CDLL(str(build / "libresnet.so"))
+        self.err = Error()
+
+    def call(self, name, *args):
+        if getattr(self.lib, name)(*args, ctypes.byref(self.err)):
+            raise RuntimeError(self.err.msg.decode())
+
+    def load(self, path):
+        model = ctypes.c_void_p()
+        self.call("rn_model_load", ctypes.byref(model), str(path).encode())
+        info = Info()
+        self.lib.rn_model_describe(model, ctypes.byref(info))
+        return model, info
+
+    def run(self, path, images):
+        """Logits of images [n][C][H][W], and what the network is called."""
+        model, info = self.load(path)
+        images = numpy.ascontiguousarray(images, numpy.float32)
+        logits = numpy.empty((len(images), info.classes), numpy.float32)
+        options, plan = PlanOptions(), ctypes.c_void_p()
+        self.lib.rn_plan_defaults(ctypes.byref(options))
+        options.batch, options.threads = len(images), 1
+        self.call("rn_plan_create", ctypes.byref(plan), model,
+                  ctypes.byref(options))
+        self.call("rn_plan_forward", plan, images.ctypes.data_as(
+            ctypes.c_void_p), logits.ctypes.data_as(ctypes.c_void_p))
+        self.lib.rn_plan_destroy(plan)
+        net = info.net.decode()
+        self.lib.rn_model_destroy(model)
+        return logits, net
+
+
+def images_for(shape, count=2):
+    return numpy.random.default_rng(7).normal(
+        size=(count, *shape)).astype(numpy.float32)
+
+
+def runtime(path, images):
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(
+        str(path), options, providers=["CPUExecutionProvider"])
+    given = session.get_inputs()[0]
+    fixed = isinstance(given.shape[0], int)
+    step = given.shape[0] if fixed else len(images)
+    parts = [session.run(None, {given.name: images[i:i + step]})[0]
+             for i in range(0, len(images), step)]
+    return numpy.concatenate(parts).reshape(len(images), -1)
+
+
+class Report:
+    def __init__(self):
+        self.failed = 0
+
+    def compare(self, name, ours, theirs, net):
+        difference = float(abs(ours - theirs).max())
+        largest = float(abs(theirs).max())
+        good = difference <= TOLERANCE * (1 + largest)
+        self.failed += not good
+        print(f"{name:44} {net:16} differ {difference:.2e}  "
+              f"largest {largest:.4g}{'' if good else '  FAILED'}",
+              flush=True)
+
+    def fail(self, name, why):
+        self.failed += 1
+        print(f"{name:44} FAILED: {why}", flush=True)
+
+
+# ------------------------------------------------------------------- out
+
+OURS = ["resnet20", "resnet20 --shortcut A-split", "resnet20 --shortcut B",
+        "resnet20 --shortcut C", "plain20", "resnet18", "resnet34",
+        "resnet50", "resnet50 --stride v1", "plain34"]
+
+
+class Options(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_int) for name in (
+        "classes", "channels", "height", "width")] + [
+            ("shortcut", ctypes.c_char), ("stride_v1", ctypes.c_int)]
+
+
+class Tensor(ctypes.Structure):
+    _fields_ = [("name", ctypes.c_char_p), ("dims", ctypes.c_int),
+                ("dim", ctypes.c_size_t * 4), ("count", ctypes.c_size_t),
+                ("data", ctypes.POINTER(ctypes.c_float)),
+                ("trainable", ctypes.c_int)]
+
+
+def make_up(lib, model):
+    """Statistics and biases that are not 0 and 1."""
+    random = numpy.random.default_rng(1)
+    lib.lib.rn_model_init(model, ctypes.c_uint64(3))
+    tensor, i = Tensor(), 0
+    while lib.lib.rn_model_tensor(model, ctypes.c_size_t(i),
+                                  ctypes.byref(tensor)) == 0:
+        name = tensor.name.decode()
+        values = numpy.ctypeslib.as_array(tensor.data, (tensor.count,))
+        if name.endswith("running_var"):
+            values[:] = random.uniform(0.5, 1.5, tensor.count)
+        elif tensor.dims == 1:
+            values[:] += random.uniform(-0.2, 0.2, tensor.count)
+        i += 1
+
+
+def make_ours(lib, text, path):
+    words = text.split()
+    options, model = Options(), ctypes.c_void_p()
+    lib.lib.rn_net_defaults(ctypes.byref(options))
+    if "--shortcut" in words:
+        letter = words[words.index("--shortcut") + 1]
+        options.shortcut = b"a" if letter == "A-split" else letter.encode()
+    options.stride_v1 = "v1" in words
+    lib.call("rn_model_create", ctypes.byref(model), words[0].encode(),
+             ctypes.byref(options))
+    make_up(lib, model)
+    lib.call("rn_model_save", model, str(path).encode())
+    lib.lib.rn_model_destroy(model)
+
+
+def check_out(lib, build, folder, report):
+    own, out, back = (folder / name for name in (
+        "own.safetensors", "own.onnx", "back.safetensors"))
+    for text in OURS:
+        make_ours(lib, text, own)
+        convert(build, own, out)
+        onnx.checker.check_model(str(out), full_check=True)
+        model, info = lib.load(own)
+        images = images_for((info.channels, info.height, info.width))
+        lib.lib.rn_model_destroy(model)
+        ours, net = lib.run(own, images)
+        report.compare(f"{text} -> ONNX Runtime", ours, runtime(out, images),
+                       net)
+        convert(build, out, back)
+        if own.read_bytes() != back.read_bytes():
+            report.fail(text, "comes back otherwise")
+
+
+def convert(build, a, b):
+    subprocess.run([build / "resnet", "convert", a, b], check=True,
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+# -------------------------------------------------------------------- in
+
+THEIRS = ["resnet18", "resnet50", "vgg16", "googlenet", "densenet121",
+          "resnext50_32x4d", "wide_resnet50_2"]
+EXPORTS = [("script", 11), ("script", 17), ("script-unfolded", 13),
+           ("dynamo", 18), ("dynamo", 20)]
+
+
+def make_theirs(name):
+    import torch
+    import torchvision
+    torch.manual_seed(5)
+    more = ({"init_weights": False, "aux_logits": False}
+            if name == "googlenet" else {})
+    net = getattr(torchvision.models, name)(weights=None, **more).eval()
+    for module in net.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.uniform_(module.running_mean, -0.2, 0.2)
+            torch.nn.init.uniform_(module.running_var, 0.5, 1.5)
+            torch.nn.init.uniform_(module.weight, 0.7, 1.3)
+            torch.nn.init.uniform_(module.bias, -0.2, 0.2)
+    return net
+
+
+def export(net, path, how, opset, images):
+    import torch
+    kind, _, unfolded = how.partition("-")
+    if kind == "dynamo":
+        torch.onnx.export(net, (images,), str(path), dynamo=True,
+                          opset_version=opset, verbose=False,
+                          dynamic_shapes=({0: torch.export.Dim("batch")},))
+        return
+    more = ({"training": torch.onnx.TrainingMode.PRESERVE,
+             "do_constant_folding": False} if unfolded else {})
+    torch.onnx.export(net, (images,), str(path), dynamo=False,
+                      opset_version=opset, input_names=["input"],
+                      dynamic_axes={"input": {0: "batch"}}, **more)
+
+
+def check_in(lib, folder, report, names):
+    import torch
+    torch.set_num_threads(1)
+    for name in names or THEIRS:
+        net = make_theirs(name)
+        images = images_for((3, 224, 224))
+        with torch.no_grad():
+            theirs = net(torch.from_numpy(images)).numpy()
+        for how, opset in EXPORTS:
+            path = folder / f"{name}.onnx"
+            what = f"{name}, {how}, opset {opset}"
+            try:
+                export(net, path, how, opset, torch.from_numpy(images))
+                ours, net_name = lib.run(path, images)
+                report.compare(what, ours, theirs, net_name)
+            except RuntimeError as error:
+                report.fail(what, error)
+
+
+# ----------------------------------------------------------------- files
+
+def logits_of(path, folder):
+    """The file with its final softmax taken off."""
+    model = onnx.load(path)
+    last = model.graph.node[-1]
+    if last.op_type != "Softmax":
+        return path
+    out = model.graph.output[0]
+    del model.graph.node[-1]
+    del model.graph.output[:]
+    model.graph.output.append(onnx.helper.make_tensor_value_info(
+        last.input[0], out.type.tensor_type.elem_type, None))
+    path = folder / "logits.onnx"
+    onnx.save(model, path)
+    return path
+
+
+def check_files(lib, folder, report, files):
+    for file in files:
+        try:
+            model, info = lib.load(file)
+        except RuntimeError as error:
+            report.fail(pathlib.Path(file).name, error)
+            continue
+        images = images_for((info.channels, info.height, info.width))
+        lib.lib.rn_model_destroy(model)
+        given = onnx.load(file).graph.input
+        last = {i.name: [d.dim_value for d in i.type.tensor_type.shape.dim]
+                for i in given}
+        rows_first = any(len(dim) == 4 and dim[3] == info.channels
+                         and dim[1] != info.channels
+                         for dim in last.values())
+        fed = images.transpose(0, 2, 3, 1).copy() if rows_first else images
+        ours, net = lib.run(file, images)
+        theirs = runtime(logits_of(file, folder), fed)
+        report.compare(pathlib.Path(file).name, ours, theirs, net)
+
+
+def main():
+    build = pathlib.Path(sys.argv[1]).resolve()
+    lib, report = Library(build), Report()
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        if sys.argv[2] == "out":
+            check_out(lib, build, folder, report)
+        elif sys.argv[2] == "in":
+            check_in(lib, folder, report, sys.argv[3:])
+        else:
+            check_files(lib, folder, report, sys.argv[3:])
+    return 1 if report.failed else 0
+
+
+sys.exit(main())

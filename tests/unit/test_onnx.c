@@ -1,0 +1,1067 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* ONNX: what is written comes back to the bit; the same network said in
+ * several ways computes the same; what is wrong is refused by name. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "core/file.h"
+#include "core/memory.h"
+#include "formats/families.h"
+#include "formats/model.h"
+#include "formats/onnx.h"
+#include "formats/onnx_fields.h"
+#include "formats/onnx_file.h"
+#include "formats/protobuf.h"
+#include "nets/nets.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COUNT(a) (sizeof(a) / sizeof *(a))
+
+static char folder[] = "/tmp/rn-onnx-XXXXXX";
+
+static const char *in_folder(const char *name)
+{
+    static char paths[4][200];
+    static int next;
+    char *path = paths[next++ % 4];
+    snprintf(path, sizeof(paths[0]), "%s/%s", folder, name);
+    return path;
+}
+
+static int make_folder(void **state)
+{
+    (void)state;
+    return mkdtemp(folder) ? 0 : -1;
+}
+
+static int remove_folder(void **state)
+{
+    char command[300];
+    (void)state;
+    snprintf(command, sizeof(command), "rm -r '%s'", folder);
+    return system(command);
+}
+
+#define OK(call)                     \
+    do {                             \
+        if ((call) != RN_OK)         \
+            fail_msg("%s", err.msg); \
+    } while (0)
+
+/* A number in [-1, 1), the same every time. */
+static float number(uint32_t *state)
+{
+    *state = *state * 1664525u + 1013904223u;
+    return (float)(*state >> 8) * 0x1p-23f - 1;
+}
+
+/* ---------------------------------------------------------- protocol buffers
+ */
+
+static void fields_come_back(void **state)
+{
+    static const uint64_t values[] = {0, 127, 128, 300, UINT32_MAX, UINT64_MAX};
+    struct rn_pb_out out = {0};
+    struct rn_pb_field f;
+    (void)state;
+    for (size_t i = 0; i < COUNT(values); i++)
+        rn_pb_put_varint(&out, (uint32_t)i + 1, values[i]);
+    size_t outer = rn_pb_begin(&out, 1000), inner = rn_pb_begin(&out, 1);
+    for (int i = 0; i < 100; i++)
+        rn_pb_put_float(&out, 2, (float)i);
+    rn_pb_end(&out, inner);
+    rn_pb_put_text(&out, 3, "text");
+    rn_pb_end(&out, outer);
+    assert_false(out.failed);
+
+    struct rn_pb m = {out.bytes, out.size};
+    for (size_t i = 0; i < COUNT(values); i++) {
+        assert_int_equal(rn_pb_next(&m, &f), 1);
+        assert_int_equal(f.number, i + 1);
+        assert_true(f.value == values[i]);
+    }
+    assert_int_equal(rn_pb_next(&m, &f), 1);
+    assert_int_equal(f.number, 1000);
+    assert_int_equal(m.size, 0);
+    struct rn_pb within = f.bytes;
+    assert_int_equal(rn_pb_next(&within, &f), 1);
+    for (int i = 0; i < 100; i++) {
+        struct rn_pb_field item;
+        assert_int_equal(rn_pb_next(&f.bytes, &item), 1);
+        assert_true(rn_pb_float(item.value) == (float)i);
+    }
+    assert_int_equal(rn_pb_next(&within, &f), 1);
+    assert_true(rn_pb_is(f.bytes, "text"));
+    assert_int_equal(rn_pb_next(&within, &f), 0);
+    rn_free(out.bytes);
+}
+
+static void what_is_no_field_is_refused(void **state)
+{
+    static const struct {
+        const char *what;
+        const char *bytes;
+        size_t size;
+    } cases[] = {
+        {"a number of 11 bytes", "\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff",
+         11},
+        {"a number past 64 bits",
+         "\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02", 11},
+        {"a number cut short", "\x08\x80", 2},
+        {"bytes cut short", "\x0a\x05hell", 6},
+        {"bytes of 2^64", "\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11},
+        {"a fixed number cut short", "\x0d\1\2\3", 4},
+        {"a group", "\x0b\x0c", 2},
+        {"wire type 7", "\x0f\x01", 2},
+        {"field 0", "\x00\x01", 2},
+        {"a field past 32 bits", "\x80\x80\x80\x80\x80\x01\x01", 7},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct rn_pb m = {(const uint8_t *)cases[i].bytes, cases[i].size};
+        struct rn_pb_field f;
+        if (rn_pb_next(&m, &f) != -1)
+            fail_msg("%s is taken", cases[i].what);
+    }
+}
+
+static void numbers_are_read_packed_or_not(void **state)
+{
+    const uint8_t packed[] = {0x0a, 3, 1, 0x96, 1};
+    const uint8_t plain[] = {0x08, 7};
+    struct rn_pb m = {packed, sizeof(packed)};
+    struct rn_pb_field f;
+    uint64_t value;
+    (void)state;
+    assert_int_equal(rn_pb_next(&m, &f), 1);
+    assert_int_equal(rn_pb_number(&f, RN_PB_VARINT, &value), 1);
+    assert_int_equal(value, 1);
+    assert_int_equal(rn_pb_number(&f, RN_PB_VARINT, &value), 1);
+    assert_int_equal(value, 150);
+    assert_int_equal(rn_pb_number(&f, RN_PB_VARINT, &value), 0);
+    m = (struct rn_pb){plain, sizeof(plain)};
+    assert_int_equal(rn_pb_next(&m, &f), 1);
+    assert_int_equal(rn_pb_number(&f, RN_PB_VARINT, &value), 1);
+    assert_int_equal(value, 7);
+    assert_int_equal(rn_pb_number(&f, RN_PB_VARINT, &value), 0);
+}
+
+/* --------------------------------------------------------------- round trips
+ */
+
+static void make_up(struct rn_model *model)
+{
+    uint32_t seed = 1;
+    rn_model_init(model, 3);
+    for (size_t i = 0; i < model->graph->n_params; i++) {
+        struct rn_param *p = &model->graph->params[i];
+        for (size_t k = 0; k < p->count && p->dims == 1; k++)
+            p->data[k] += 0.3f * number(&seed);
+    }
+}
+
+/* Without our description: its key is another. */
+static void strip(const char *path)
+{
+    static const char key[] = "\x0a\x06resnet";
+    struct rn_error err = {0};
+    uint8_t *bytes;
+    size_t size;
+    OK(rn_file_read(path, 1 << 30, &bytes, &size, &err));
+    uint8_t *at = memmem(bytes, size, key, sizeof(key) - 1);
+    assert_non_null(at);
+    at[sizeof(key) - 2] = 'x';
+    OK(rn_file_write(path, bytes, size, &err));
+    rn_free(bytes);
+}
+
+static void check_same_params(const struct rn_graph *a,
+                              const struct rn_graph *b, const char *what)
+{
+    if (a->n_params != b->n_params)
+        fail_msg("%s: %zu tensors became %zu", what, a->n_params, b->n_params);
+    for (size_t i = 0; i < a->n_params; i++) {
+        const struct rn_param *p = &a->params[i], *q = &b->params[i];
+        if (strcmp(p->name, q->name) != 0 || p->count != q->count ||
+            memcmp(p->data, q->data, p->count * sizeof(float)) != 0)
+            fail_msg("%s: tensor %s became another, %s", what, p->name,
+                     q->name);
+    }
+}
+
+static const struct {
+    const char *net;
+    struct rn_net_options options;
+} nets[] = {
+    {"resnet8", {.channels = 1, .classes = 3}},
+    {"resnet20", {.shortcut = 'a'}},
+    {"resnet14", {.shortcut = 'B'}},
+    {"resnet14", {.shortcut = 'C'}},
+    {"plain20", {0}},
+    {"resnet18", {.height = 32, .classes = 5}},
+    {"resnet18", {.height = 40, .classes = 5, .shortcut = 'A'}},
+    {"resnet50", {.height = 32, .classes = 5, .stride_v1 = 1}},
+    {"resnet50", {.height = 64, .classes = 5}},
+    {"resnext50_32x4d", {.height = 32, .classes = 5}},
+    {"wide_resnet50_2", {.height = 32, .classes = 5}},
+};
+
+/* With the description, or by the graph alone. */
+static void check_round_trip(size_t i, bool described)
+{
+    static const float mean[] = {0.1f, 0.2f, 0.3f}, std[] = {0.5f, 0.6f, 0.7f};
+    const char *path = in_folder("net.onnx");
+    struct rn_model *model, *back;
+    struct rn_error err = {0};
+    OK(rn_model_create(&model, nets[i].net, &nets[i].options, &err));
+    make_up(model);
+    OK(rn_model_set_preprocessing(model, false, mean, std, &err));
+    OK(rn_model_export(model, path, &err));
+    if (!described)
+        strip(path);
+    OK(rn_model_load(&back, path, &err));
+    const struct rn_net_spec *a = &model->spec, *b = &back->spec;
+    if (strcmp(a->name, b->name) != 0 || a->shortcut != b->shortcut ||
+        a->stride_v1 != b->stride_v1 || a->classes != b->classes)
+        fail_msg("%s, shortcut %c, stride v1 %d became %s, %c, %d", a->name,
+                 a->shortcut, a->stride_v1, b->name, b->shortcut, b->stride_v1);
+    check_same_params(model->graph, back->graph, nets[i].net);
+    if (described)
+        assert_memory_equal(back->preprocessing.std, std, sizeof(float));
+    else
+        assert_null(back->preprocessing.mean);
+    rn_model_destroy(back);
+    rn_model_destroy(model);
+}
+
+static void networks_come_back(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(nets); i++) {
+        check_round_trip(i, true);
+        check_round_trip(i, false);
+    }
+}
+
+/* The same network with batch norm in the convolutions, as exporters have
+ * it. */
+static struct rn_graph *folded(const struct rn_graph *g)
+{
+    struct rn_graph *out = rn_graph_create();
+    int *place = calloc(g->n_nodes, sizeof(*place));
+    assert_non_null(place);
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        const struct rn_node *n = &g->nodes[i];
+        int a = n->input[0] >= 0 ? place[n->input[0]] : -1;
+        char name[32];
+        snprintf(name, sizeof(name), "n%zu", i);
+        if (n->op == RN_OP_INPUT)
+            place[i] = rn_graph_input(out, n->shape);
+        else if (n->op == RN_OP_CONV)
+            place[i] = rn_graph_conv(out, a, name, n->shape.c, n->window, true);
+        else if (n->op == RN_OP_BATCH_NORM)
+            place[i] = a;
+        else if (n->op == RN_OP_RELU)
+            place[i] = rn_graph_relu(out, a, name);
+        else if (n->op == RN_OP_ADD) /* the other way round */
+            place[i] = rn_graph_add(out, place[n->input[1]], a, name);
+        else if (n->op == RN_OP_GLOBAL_AVG_POOL)
+            place[i] = rn_graph_global_avg_pool(out, a, name);
+        else if (n->op == RN_OP_SUBSAMPLE_PAD)
+            place[i] = rn_graph_subsample_pad(out, a, name, n->shape.c,
+                                              n->before, n->window.stride);
+        else
+            place[i] = rn_graph_linear(out, a, name, n->shape.c);
+    }
+    free(place);
+    assert_int_equal(out->error.code, RN_OK);
+    return out;
+}
+
+static void folded_batch_norm_becomes_neutral(void **state)
+{
+    struct rn_model *model;
+    struct rn_error err = {0};
+    struct rn_graph *own;
+    struct rn_net_spec spec;
+    uint32_t seed = 5;
+    (void)state;
+    OK(rn_model_create(&model, "resnet8", NULL, &err));
+    struct rn_graph *g = folded(model->graph);
+    for (size_t i = 0; i < g->n_params; i++)
+        for (size_t k = 0; k < g->params[i].count; k++)
+            g->params[i].data[k] = number(&seed);
+    OK(rn_family_find(&spec, &own, g, &err));
+    assert_non_null(own);
+    assert_string_equal(spec.name, "resnet8");
+    assert_int_equal(spec.shortcut, 'A');
+    const struct rn_param *shift = rn_graph_param(own, "layer1.0.bn2.bias");
+    const struct rn_param *var =
+        rn_graph_param(own, "layer1.0.bn2.running_var");
+    const struct rn_param *scale = rn_graph_param(own, "layer1.0.bn2.weight");
+    double eps = (double)own->nodes[2].eps;
+    for (size_t i = 0; i < shift->count; i++) {
+        double factor =
+            (double)scale->data[i] / sqrt((double)var->data[i] + eps);
+        assert_true(fabs(factor - 1) < 1e-7);
+        assert_true(shift->data[i] != 0);
+    }
+    rn_graph_destroy(own);
+    /* one more ReLU, and it is another network */
+    g->output = rn_graph_relu(g, g->output, "more");
+    OK(rn_family_find(&spec, &own, g, &err));
+    assert_null(own);
+    rn_graph_destroy(g);
+    rn_model_destroy(model);
+}
+
+/* ------------------------------------------------------------------- running
+ */
+
+static void run(const struct rn_model *model, const float *images,
+                float *logits)
+{
+    struct rn_plan_options o;
+    struct rn_plan *plan;
+    struct rn_error err = {0};
+    rn_plan_defaults(&o);
+    o.batch = 1;
+    o.threads = 1;
+    OK(rn_plan_create(&plan, model, &o, &err));
+    OK(rn_plan_forward(plan, images, logits, &err));
+    rn_plan_destroy(plan);
+}
+
+/* One of everything that networks of others have. */
+static struct rn_model *made_of_everything(void)
+{
+    struct rn_graph *g = rn_graph_create();
+    struct rn_window grouped = {.kh = 3,
+                                .kw = 3,
+                                .stride = 1,
+                                .dilate_h = 1,
+                                .top = 2,
+                                .left = 1,
+                                .bottom = 2,
+                                .right = 1};
+    struct rn_window odd = {
+        .kh = 1, .kw = 3, .stride = 2, .stride_w = 1, .left = 1, .right = 1};
+    struct rn_pool_options mean = {.window = RN_WINDOW(3, 3, 2, 1),
+                                   .ceil = true};
+    struct rn_pool_options counted = {.window = RN_WINDOW(2, 2, 1, 1),
+                                      .count_padding = true};
+    struct rn_pool_options most = {.window = RN_WINDOW(3, 3, 2, 0),
+                                   .ceil = true};
+    struct rn_lrn lrn = {5, 1e-1f, 0.75f, 1.5f};
+    int x = rn_graph_input(g, (struct rn_shape){3, 16, 18}), y, z;
+    x = rn_graph_conv(g, x, "c1", 8, (struct rn_window)RN_WINDOW(3, 3, 1, 1),
+                      true);
+    y = rn_graph_conv_groups(g, x, "c2", 8, grouped, 4, false);
+    y = rn_graph_batch_norm(g, y, "b2");
+    z = rn_graph_multiply(g, y, rn_graph_sigmoid(g, y, "s"), "silu");
+    x = rn_graph_concat(g, rn_graph_zero_pad(g, x, "z", 0, 1, 0, 1),
+                        rn_graph_zero_pad(g, z, "z2", 0, 2, 0, 0), "cat");
+    x = rn_graph_lrn(g, x, "lrn", lrn);
+    x = rn_graph_max_pool_with(g, x, "p1", &most);
+    x = rn_graph_clip(g, x, "clip", -0.5f, 6);
+    x = rn_graph_conv(g, x, "c3", 8, odd, true);
+    x = rn_graph_leaky_relu(g, x, "leaky", 0.1f);
+    x = rn_graph_avg_pool(g, x, "p2", &mean);
+    x = rn_graph_avg_pool(g, x, "p3", &counted);
+    x = rn_graph_softmax(g, x, "soft");
+    g->output = rn_graph_linear(g, x, "fc", 5);
+    if (g->error.code)
+        fail_msg("%s", g->error.msg);
+    struct rn_net_spec spec;
+    rn_net_of_graph(&spec, "everything", g);
+    struct rn_model *model = rn_model_wrap(&spec, g);
+    assert_non_null(model);
+    make_up(model);
+    return model;
+}
+
+static void other_graphs_come_back(void **state)
+{
+    const char *path = in_folder("everything.onnx");
+    struct rn_model *model = made_of_everything(), *back;
+    struct rn_error err = {0};
+    float image[3 * 16 * 18], a[5], b[5];
+    uint32_t seed = 9;
+    (void)state;
+    for (size_t i = 0; i < COUNT(image); i++)
+        image[i] = 2 * number(&seed);
+    run(model, image, a);
+    for (int described = 1; described >= 0; described--) {
+        OK(rn_model_export(model, path, &err));
+        if (!described)
+            strip(path);
+        OK(rn_model_load(&back, path, &err));
+        assert_string_equal(back->spec.name, "everything");
+        run(back, image, b);
+        for (int i = 0; i < 5; i++)
+            if (!(fabsf(a[i] - b[i]) <= 1e-6f))
+                fail_msg("logit %d was %g, is %g (described: %d)", i,
+                         (double)a[i], (double)b[i], described);
+        rn_model_destroy(back);
+    }
+    rn_model_destroy(model);
+}
+
+/* --------------------------------------------------------- files made by hand
+ */
+
+/* An ONNX file being written. */
+struct made {
+    struct rn_pb_out pb;
+    size_t graph;
+};
+
+static void begin(struct made *m, int opset)
+{
+    *m = (struct made){0};
+    rn_pb_put_varint(&m->pb, ONNX_MODEL_IR_VERSION, 8);
+    size_t at = rn_pb_begin(&m->pb, ONNX_MODEL_OPSET);
+    rn_pb_put_varint(&m->pb, ONNX_OPSET_VERSION, (uint64_t)opset);
+    rn_pb_end(&m->pb, at);
+    m->graph = rn_pb_begin(&m->pb, ONNX_MODEL_GRAPH);
+}
+
+/* "2,3" as a repeated field; 0 is left open where `open`. */
+static void put_dims(struct made *m, uint32_t field, const char *dims)
+{
+    for (const char *c = dims; *c; c += strcspn(c, ",") + (strchr(c, ',') != 0))
+        rn_pb_put_varint(&m->pb, field, strtoull(c, NULL, 10));
+}
+
+static void put_value(struct made *m, uint32_t field, const char *name,
+                      const char *dims)
+{
+    size_t value = rn_pb_begin(&m->pb, field);
+    rn_pb_put_text(&m->pb, ONNX_VALUE_NAME, name);
+    size_t type = rn_pb_begin(&m->pb, ONNX_VALUE_TYPE);
+    size_t tensor = rn_pb_begin(&m->pb, ONNX_TYPE_TENSOR);
+    rn_pb_put_varint(&m->pb, ONNX_TENSOR_TYPE_ELEMENT, ONNX_FLOAT);
+    size_t shape = rn_pb_begin(&m->pb, ONNX_TENSOR_TYPE_SHAPE);
+    for (const char *c = dims; *c;
+         c += strcspn(c, ",") + (strchr(c, ',') != 0)) {
+        size_t dim = rn_pb_begin(&m->pb, ONNX_SHAPE_DIM);
+        rn_pb_put_varint(&m->pb, ONNX_DIM_VALUE, strtoull(c, NULL, 10));
+        rn_pb_end(&m->pb, dim);
+    }
+    rn_pb_end(&m->pb, shape);
+    rn_pb_end(&m->pb, tensor);
+    rn_pb_end(&m->pb, type);
+    rn_pb_end(&m->pb, value);
+}
+
+/* "axis=1 alpha=0.5 axes=[2,3] auto_pad='VALID'". */
+static void put_attribute(struct made *m, const char *text)
+{
+    const char *value = strchr(text, '=') + 1;
+    size_t at = rn_pb_begin(&m->pb, ONNX_NODE_ATTRIBUTE);
+    rn_pb_put_bytes(&m->pb, ONNX_ATTRIBUTE_NAME, text,
+                    (size_t)(value - text) - 1);
+    if (*value == '[')
+        for (const char *c = value; *c == '[' || *c == ',';
+             c += 1 + strcspn(c + 1, ",]"))
+            rn_pb_put_varint(&m->pb, ONNX_ATTRIBUTE_INTS,
+                             (uint64_t)strtoll(c + 1, NULL, 10));
+    else if (*value == '\'')
+        rn_pb_put_bytes(&m->pb, ONNX_ATTRIBUTE_S, value + 1,
+                        strcspn(value + 1, "'"));
+    else if (memchr(value, '.', strcspn(value, " ")))
+        rn_pb_put_float(&m->pb, ONNX_ATTRIBUTE_F, strtof(value, NULL));
+    else
+        rn_pb_put_varint(&m->pb, ONNX_ATTRIBUTE_I,
+                         (uint64_t)strtoll(value, NULL, 10));
+    rn_pb_end(&m->pb, at);
+}
+
+/* "Gemm x,w,b y transB=1": operator, inputs, outputs, attributes. */
+static void put_operator(struct made *m, const char *text)
+{
+    size_t node = rn_pb_begin(&m->pb, ONNX_GRAPH_NODE);
+    const char *c = text + strcspn(text, " ");
+    rn_pb_put_bytes(&m->pb, ONNX_NODE_OP, text, (size_t)(c - text));
+    for (uint32_t field = ONNX_NODE_INPUT; field <= ONNX_NODE_OUTPUT; field++) {
+        c++; /* the space */
+        while (*c && *c != ' ') {
+            size_t n = strcspn(c, ", ");
+            if (*c != '-')
+                rn_pb_put_bytes(&m->pb, field, c, n);
+            c += n + (c[n] == ',');
+        }
+    }
+    while (*c == ' ' && c[1]) {
+        put_attribute(m, c + 1);
+        c += 1 + strcspn(c + 1, " ");
+    }
+    rn_pb_end(&m->pb, node);
+}
+
+static void put_operators(struct made *m, const char *text)
+{
+    char line[200];
+    while (*text) {
+        size_t n = strcspn(text, ";");
+        snprintf(line, sizeof(line), "%.*s", (int)n, text);
+        put_operator(m, line);
+        text += n + (text[n] == ';');
+    }
+}
+
+static size_t begin_tensor(struct made *m, const char *name, const char *dims,
+                           uint64_t type)
+{
+    size_t at = rn_pb_begin(&m->pb, ONNX_GRAPH_INITIALIZER);
+    put_dims(m, ONNX_TENSOR_DIMS, dims);
+    rn_pb_put_varint(&m->pb, ONNX_TENSOR_TYPE, type);
+    rn_pb_put_text(&m->pb, ONNX_TENSOR_NAME, name);
+    return at;
+}
+
+static void put_floats(struct made *m, const char *name, const char *dims,
+                       const float *values, size_t n)
+{
+    size_t at = begin_tensor(m, name, dims, ONNX_FLOAT);
+    rn_pb_put_bytes(&m->pb, ONNX_TENSOR_RAW, values, n * sizeof(float));
+    rn_pb_end(&m->pb, at);
+}
+
+static void put_integers(struct made *m, const char *name, const char *dims,
+                         const int64_t *values, size_t n)
+{
+    size_t at = begin_tensor(m, name, dims, ONNX_INT64);
+    rn_pb_put_bytes(&m->pb, ONNX_TENSOR_RAW, values, n * sizeof(int64_t));
+    rn_pb_end(&m->pb, at);
+}
+
+static void save(struct made *m, const char *path)
+{
+    struct rn_error err = {0};
+    rn_pb_end(&m->pb, m->graph);
+    assert_false(m->pb.failed);
+    OK(rn_file_write(path, m->pb.bytes, m->pb.size, &err));
+    rn_free(m->pb.bytes);
+}
+
+/* Two channels of 2 x 2; logits w * means + b. */
+static const float weights[] = {1, 2, -3, 0.5f}; /* [out][in] */
+static const float turned[] = {1, -3, 2, 0.5f};  /* [in][out] */
+static const float halves[] = {0.5f, 1, -1.5f, 0.25f};
+static const float bias[] = {0.25f, -1};
+static const float doubled[] = {0.5f, -2}, ones[] = {1, 1}, zeros[] = {0, 0};
+static const float minus_ones[] = {-1, -1}, tens[] = {10, 10}, ten[] = {10};
+static const float image[] = {1, 2, 3, 4, -1, -2, -3, -10};
+static const float expected[] = {1 * 2.5f + 2 * -4.0f + 0.25f,
+                                 -3 * 2.5f + 0.5f * -4.0f - 1};
+
+/* Every tensor a case may read. */
+static void put_tensors(struct made *m)
+{
+    static const int64_t minus_one[] = {-1}, two[] = {-1, 2}, keep[] = {0, -1};
+    static const int64_t zero[] = {0}, plane[] = {2, 3}, matrix[] = {2, 2};
+    static const int64_t ends[] = {INT64_MAX, INT64_MAX}, once[] = {1, 1};
+    static const int64_t start[] = {0, 0};
+    static const float conv[] = {0.25f, 0.25f, 0.25f, 0.25f};
+    static const float nothing = 0;
+    put_floats(m, "w", "2,2", weights, 4);
+    put_floats(m, "turned", "2,2", turned, 4);
+    put_floats(m, "halves", "2,2", halves, 4);
+    put_floats(m, "w4", "2,2,1,1", weights, 4);
+    put_floats(
+        m, "mean4", "2,1,2,2",
+        (const float[]){0.25f, 0.25f, 0.25f, 0.25f, 0.25f, 0.25f, 0.25f, 0.25f},
+        8);
+    put_floats(m, "conv", "1,1,2,2", conv, 4);
+    put_floats(m, "b", "2", bias, 2);
+    put_floats(m, "b1", "1,2", bias, 2);
+    put_floats(m, "b3", "2,1,1", bias, 2);
+    put_floats(m, "doubled", "2", doubled, 2);
+    put_floats(m, "ones", "2", ones, 2);
+    put_floats(m, "zeros", "2", zeros, 2);
+    put_floats(m, "minus", "1,2,1,1", minus_ones, 2);
+    put_floats(m, "tens", "1,2,1,1", tens, 2);
+    put_floats(m, "ten", "", ten, 1);
+    put_floats(m, "nothing", "", &nothing, 1);
+    put_integers(m, "one_", "1", minus_one, 1);
+    put_integers(m, "two_", "2", two, 2);
+    put_integers(m, "keep", "2", keep, 2);
+    put_integers(m, "zero", "", zero, 1);
+    put_integers(m, "axis0", "1", zero, 1);
+    put_integers(m, "plane", "2", plane, 2);
+    put_integers(m, "matrix", "2", matrix, 2);
+    put_integers(m, "start", "2", start, 2);
+    put_integers(m, "ends", "2", ends, 2);
+    put_integers(m, "once", "2", once, 2);
+}
+
+#define TAIL ";Flatten g f;Gemm f,w,b y transB=1"
+#define HEAD "GlobalAveragePool x g"
+
+/* The same network said in other words. */
+static const struct {
+    const char *what, *operators;
+    int opset;
+    const char *input; /* instead of 0,2,2,2 */
+} same[] = {
+    {"plain", HEAD TAIL, 17, NULL},
+    {"batch of 1", HEAD TAIL, 17, "1,2,2,2"},
+    {"mean by attribute", "ReduceMean x g axes=[2,3]" TAIL, 13, NULL},
+    {"mean by input", "ReduceMean x,plane g" TAIL, 18, NULL},
+    {"mean from behind, flat",
+     "ReduceMean x f axes=[-1,-2] keepdims=0"
+     ";Gemm f,w,b y transB=1",
+     13, NULL},
+    {"mean by window", "AveragePool x g kernel_shape=[2,2]" TAIL, 13, NULL},
+    {"mean by grouped convolution", "Conv x,mean4 g group=2" TAIL, 13, NULL},
+    {"weights not turned", HEAD ";Flatten g f;Gemm f,turned,b y", 13, NULL},
+    {"alpha and beta",
+     HEAD ";Flatten g f"
+          ";Gemm f,halves,doubled y alpha=2.0 beta=0.5 transB=1",
+     13, NULL},
+    {"product and sum", HEAD ";Flatten g f;MatMul f,turned m;Add m,b y", 13,
+     NULL},
+    {"sum the other way round",
+     HEAD ";Flatten g f;MatMul f,turned m"
+          ";Add b1,m y",
+     13, NULL},
+    {"constant turned",
+     HEAD ";Flatten g f;Transpose w t perm=[1,0]"
+          ";MatMul f,t m;Add m,b y",
+     13, NULL},
+    {"1x1 convolution", HEAD ";Conv g,w4,b y", 13, NULL},
+    {"convolution and sum", HEAD ";Conv g,w4 m;Add m,b3 y", 13, NULL},
+    {"reshape -1", HEAD ";Reshape g,two_ f;Gemm f,w,b y transB=1", 13, NULL},
+    {"reshape 0,-1", HEAD ";Reshape g,keep f;Gemm f,w,b y transB=1", 13, NULL},
+    {"reshape by the shape",
+     "Shape x s;Gather s,zero n;Unsqueeze n u axes=[0]"
+     ";Concat u,one_ r axis=0;" HEAD ";Reshape g,r f;Gemm f,w,b y transB=1",
+     11, NULL},
+    {"unsqueeze by input",
+     "Shape x s;Gather s,zero n;Unsqueeze n,axis0 u"
+     ";Concat u,one_ r axis=0;" HEAD ";Reshape g,r f;Gemm f,w,b y transB=1",
+     13, NULL},
+    {"shape cut",
+     "Shape x u start=0 end=1;Concat u,one_ r axis=0;" HEAD
+     ";Reshape g,r f;Gemm f,w,b y transB=1",
+     15, NULL},
+    {"squeezed", HEAD ";Squeeze g,plane f;Gemm f,w,b y transB=1", 13, NULL},
+    {"softmax at the end",
+     HEAD ";Flatten g f;Gemm f,w,b m transB=1"
+          ";Softmax m y axis=1",
+     13, NULL},
+    {"dropout, identity",
+     "Identity x i;Dropout i d,mask;"
+     "GlobalAveragePool d e;Cast e g to=1" TAIL,
+     13, NULL},
+    {"batch norm",
+     "BatchNormalization x,ones,zeros,zeros,ones n epsilon=0.0"
+     ";GlobalAveragePool n g" TAIL,
+     13, NULL},
+    {"batch norm without scale",
+     "BatchNormalization x,,zeros,zeros,ones n "
+     "epsilon=0.0;GlobalAveragePool n g" TAIL,
+     13, NULL},
+    {"input prepared",
+     "Sub x,tens a;Div a,minus b_;Mul b_,minus c;"
+     "Add c,ten d;GlobalAveragePool d g" TAIL,
+     13, NULL},
+    {"constant less it",
+     "Sub nothing,x a;Sub nothing,a d"
+     ";GlobalAveragePool d g" TAIL,
+     13, NULL},
+    {"pads and slices of nothing",
+     "Pad x p pads=[0,0,0,0,0,0,0,0]"
+     ";Slice p,start,ends,plane,once s;GlobalAveragePool s g" TAIL,
+     10, NULL},
+    {"a branch nobody reads", "Frobnicate x u;" HEAD TAIL, 13, NULL},
+    {"constants made",
+     HEAD ";Flatten g f;ConstantOfShape matrix k"
+          ";MatMul f,k z;MatMul f,turned m;Add m,z s;Add s,b y",
+     13, NULL},
+};
+
+/* A longer one of them. */
+static size_t chain_of_shapes(void)
+{
+    size_t i = 0;
+    while (strcmp(same[i].what, "reshape by the shape") != 0)
+        i++;
+    return i;
+}
+
+static void make_same(size_t i, const char *path)
+{
+    struct made m;
+    begin(&m, same[i].opset);
+    put_tensors(&m);
+    put_value(&m, ONNX_GRAPH_INPUT, "x",
+              same[i].input ? same[i].input : "0,2,2,2");
+    put_value(&m, ONNX_GRAPH_OUTPUT, "y", "0,2");
+    put_operators(&m, same[i].operators);
+    save(&m, path);
+}
+
+static void one_network_in_many_words(void **state)
+{
+    const char *path = in_folder("same.onnx");
+    (void)state;
+    for (size_t i = 0; i < COUNT(same); i++) {
+        struct rn_model *model;
+        struct rn_error err = {0};
+        float logits[2];
+        make_same(i, path);
+        if (rn_model_load(&model, path, &err))
+            fail_msg("%s: %s", same[i].what, err.msg);
+        run(model, image, logits);
+        for (int k = 0; k < 2; k++)
+            if (!(fabsf(logits[k] - expected[k]) <= 1e-5f))
+                fail_msg("%s: logit %d is %g, expected %g", same[i].what, k,
+                         (double)logits[k], (double)expected[k]);
+        rn_model_destroy(model);
+    }
+}
+
+/* TensorFlow's pictures have their channels last; ours stay first. */
+static void channels_may_come_last(void **state)
+{
+    static const char *const operators[] = {
+        "Relu x r;"
+        "GlobalAveragePool r g" TAIL,
+        "Sub x,zeros s;Transpose s c perm=[0,3,1,2];Relu c r;"
+        "GlobalAveragePool r g" TAIL};
+    static const char *const dims[] = {"0,2,5,6", "0,5,6,2"};
+    const char *path = in_folder("last.onnx");
+    float images[60], logits[2][2];
+    uint32_t seed = 4;
+    (void)state;
+    for (size_t i = 0; i < COUNT(images); i++)
+        images[i] = number(&seed);
+    for (int i = 0; i < 2; i++) {
+        struct rn_model *model;
+        struct rn_error err = {0};
+        struct made m;
+        begin(&m, 13);
+        put_tensors(&m);
+        put_value(&m, ONNX_GRAPH_INPUT, "x", dims[i]);
+        put_value(&m, ONNX_GRAPH_OUTPUT, "y", "0,2");
+        put_operators(&m, operators[i]);
+        save(&m, path);
+        OK(rn_model_load(&model, path, &err));
+        assert_int_equal(model->spec.input.c, 2);
+        assert_int_equal(model->spec.input.h, 5);
+        run(model, images, logits[i]);
+        rn_model_destroy(model);
+    }
+    assert_memory_equal(logits[0], logits[1], sizeof(logits[0]));
+}
+
+/* ------------------------------------------------------------ other numbers */
+
+/* 1, 2, -3 and 0.5 as each type has them. */
+static void weights_of_every_type(void **state)
+{
+    static const uint16_t f16[] = {0x3c00, 0x4000, 0xc200, 0x3800};
+    static const uint16_t bf16[] = {0x3f80, 0x4000, 0xc040, 0x3f00};
+    static const double f64[] = {1, 2, -3, 0.5};
+    static const struct {
+        const char *what;
+        uint64_t type;
+        const void *raw;
+        size_t bytes;
+    } cases[] = {
+        {"float16", ONNX_FLOAT16, f16, sizeof(f16)},
+        {"bfloat16", ONNX_BFLOAT16, bf16, sizeof(bf16)},
+        {"float64", ONNX_DOUBLE, f64, sizeof(f64)},
+        {"float32 in fields", ONNX_FLOAT, NULL, 0},
+        {"float16 in fields", ONNX_FLOAT16, NULL, 0},
+        {"float32 in another file", ONNX_FLOAT, NULL, 1},
+    };
+    const char *path = in_folder("types.onnx");
+    struct rn_error err = {0};
+    (void)state;
+    OK(rn_file_write(in_folder("weights.bin"),
+                     (const float[]){9, 1, 2, -3, 0.5f}, 20, &err));
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct rn_model *model;
+        struct made m;
+        float logits[2];
+        begin(&m, 13);
+        size_t at = begin_tensor(&m, "weight", "2,2", cases[i].type);
+        if (cases[i].raw) {
+            rn_pb_put_bytes(&m.pb, ONNX_TENSOR_RAW, cases[i].raw,
+                            cases[i].bytes);
+        } else if (cases[i].bytes) {
+            static const char *const entries[][2] = {
+                {"location", "weights.bin"}, {"offset", "4"}, {"length", "16"}};
+            for (size_t k = 0; k < 3; k++) {
+                size_t e = rn_pb_begin(&m.pb, ONNX_TENSOR_EXTERNAL);
+                rn_pb_put_text(&m.pb, ONNX_ENTRY_KEY, entries[k][0]);
+                rn_pb_put_text(&m.pb, ONNX_ENTRY_VALUE, entries[k][1]);
+                rn_pb_end(&m.pb, e);
+            }
+            rn_pb_put_varint(&m.pb, ONNX_TENSOR_LOCATION, 1);
+        } else {
+            for (size_t k = 0; k < 4; k++)
+                if (cases[i].type == ONNX_FLOAT)
+                    rn_pb_put_float(&m.pb, ONNX_TENSOR_FLOATS, weights[k]);
+                else
+                    rn_pb_put_varint(&m.pb, ONNX_TENSOR_INT32S, f16[k]);
+        }
+        rn_pb_end(&m.pb, at);
+        put_floats(&m, "b", "2", bias, 2);
+        put_value(&m, ONNX_GRAPH_INPUT, "x", "0,2,2,2");
+        put_value(&m, ONNX_GRAPH_OUTPUT, "y", "0,2");
+        put_operators(&m, HEAD ";Flatten g f;Gemm f,weight,b y transB=1");
+        save(&m, path);
+        if (rn_model_load(&model, path, &err))
+            fail_msg("%s: %s", cases[i].what, err.msg);
+        run(model, image, logits);
+        if (!(fabsf(logits[1] - expected[1]) <= 1e-5f))
+            fail_msg("%s: logit is %g, expected %g", cases[i].what,
+                     (double)logits[1], (double)expected[1]);
+        rn_model_destroy(model);
+    }
+}
+
+/* ------------------------------------------------------------------ refusals
+ */
+
+static const struct {
+    const char *what, *operators, *message;
+} wrong[] = {
+    {"unknown operator", "Frobnicate x y", "'y' (Frobnicate) is not known"},
+    {"cycle", "Relu b_ a;Relu a b_;Add x,a y", "has a cycle"},
+    {"not in order", "Relu a y;Relu x a", "not in order"},
+    {"computed twice", "Relu x y;Relu x y", "is there already"},
+    {"nothing read", "Relu nowhere y", "'nowhere'"},
+    {"weights of other channels", "Conv x,conv y", "channels"},
+    {"weights of other sizes", "Flatten x f;MatMul f,w y", "2x2x2"},
+    {"weights that are computed", "Conv x,x y", "expected a constant"},
+    {"a picture at the end", "Relu x y", "one number a class"},
+    {"a constant at the end", "Identity w y", "not computed from the picture"},
+    {"odd reshape", "Reshape x,one_ y", "neither"},
+    {"mean over channels", "ReduceMean x y axes=[1]", "something else"},
+    {"strange padding", HEAD ";Conv g,w4 y auto_pad='ROUND'", "'ROUND'"},
+    {"strides of 3 dimensions", HEAD ";Conv g,w4 y strides=[1,1,1]",
+     "expected 2"},
+    {"stride 0", HEAD ";Conv g,w4 y strides=[0,1]", "has 0 in its 'strides'"},
+    {"a huge window", "MaxPool x y kernel_shape=[60000,60000]", "makes no"},
+    {"a huge pad", "Pad x p pads=[0,0,9999999,0,0,0,0,0];Relu p y", "pads by"},
+    {"pads that reflect",
+     "Pad x p pads=[0,0,1,1,0,0,1,1] mode='reflect'"
+     ";Relu p y",
+     "'reflect'"},
+    {"training",
+     HEAD ";BatchNormalization g,ones,ones,ones,ones y "
+          "training_mode=1",
+     "in training"},
+    {"indices used", "MaxPool x a,i kernel_shape=[2,2];Add a,i y",
+     "second output"},
+};
+
+static void check_refused(const char *path, const char *what,
+                          const char *message)
+{
+    struct rn_model *model;
+    struct rn_error err = {0};
+    if (rn_model_load(&model, path, &err) == RN_OK)
+        fail_msg("%s is taken", what);
+    if (!strstr(err.msg, message))
+        fail_msg("%s: \"%s\", expected \"%s\" in it", what, err.msg, message);
+}
+
+static void what_is_wrong_is_refused(void **state)
+{
+    const char *path = in_folder("wrong.onnx");
+    (void)state;
+    for (size_t i = 0; i < COUNT(wrong); i++) {
+        struct made m;
+        begin(&m, 13);
+        put_tensors(&m);
+        put_value(&m, ONNX_GRAPH_INPUT, "x", "0,2,2,2");
+        put_value(&m, ONNX_GRAPH_OUTPUT, "y", "0,2");
+        put_operators(&m, wrong[i].operators);
+        save(&m, path);
+        check_refused(path, wrong[i].what, wrong[i].message);
+    }
+}
+
+static void put_external(struct made *m, const char *location,
+                         const char *offset)
+{
+    const char *const entries[][2] = {{"location", location},
+                                      {"offset", offset}};
+    size_t at = begin_tensor(m, "weight", "2,2", ONNX_FLOAT);
+    for (size_t k = 0; k < 2; k++) {
+        size_t e = rn_pb_begin(&m->pb, ONNX_TENSOR_EXTERNAL);
+        rn_pb_put_text(&m->pb, ONNX_ENTRY_KEY, entries[k][0]);
+        rn_pb_put_text(&m->pb, ONNX_ENTRY_VALUE, entries[k][1]);
+        rn_pb_end(&m->pb, e);
+    }
+    rn_pb_put_varint(&m->pb, ONNX_TENSOR_LOCATION, 1);
+    rn_pb_end(&m->pb, at);
+}
+
+static void other_files_stay_in_the_folder(void **state)
+{
+    static const struct {
+        const char *location, *offset, *message;
+    } cases[] = {
+        {"../weights.bin", "0", "no file of the same folder"},
+        {"/etc/passwd", "0", "no file of the same folder"},
+        {"a/../../b", "0", "no file of the same folder"},
+        {"..", "0", "no file of the same folder"},
+        {"", "0", "no file of the same folder"},
+        {"missing.bin", "0", "missing.bin"},
+        {"short.bin", "4", "16 bytes, but"},
+        {"short.bin", "18446744073709551615", "16 bytes, but"},
+        {"short.bin", "-4", "malformed"},
+        {".", "0", "no file of the same folder"},
+    };
+    const char *path = in_folder("external.onnx");
+    struct rn_error err = {0};
+    (void)state;
+    OK(rn_file_write(in_folder("short.bin"), weights, 16, &err));
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct made m;
+        begin(&m, 13);
+        put_external(&m, cases[i].location, cases[i].offset);
+        put_value(&m, ONNX_GRAPH_INPUT, "x", "0,2,2,2");
+        put_value(&m, ONNX_GRAPH_OUTPUT, "y", "0,2");
+        put_operators(&m, HEAD ";Flatten g f;Gemm f,weight y");
+        save(&m, path);
+        check_refused(path, cases[i].location, cases[i].message);
+    }
+}
+
+static void sizes_that_lie_are_refused(void **state)
+{
+    static const struct {
+        const char *dims, *message;
+    } cases[] = {
+        {"2,3", "has not the bytes"},
+        {"4294967296,4294967296", "overflows"},
+        {"18446744073709551615,2", "malformed"},
+        {"1,1,1,1,1,1,1,1,4", "malformed"},
+        {"1000000,1000000", "has not the bytes"},
+    };
+    const char *path = in_folder("sizes.onnx");
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct made m;
+        begin(&m, 13);
+        put_floats(&m, "w", cases[i].dims, weights, 4);
+        put_value(&m, ONNX_GRAPH_INPUT, "x", "0,2,2,2");
+        put_value(&m, ONNX_GRAPH_OUTPUT, "y", "0,2");
+        put_operators(&m, HEAD ";Flatten g f;Gemm f,w y");
+        save(&m, path);
+        check_refused(path, cases[i].dims, cases[i].message);
+    }
+}
+
+static void too_much_is_refused(void **state)
+{
+    static const int64_t huge[] = {1 << 20, 1 << 20},
+                         wide[] = {1 << 15, 1 << 15};
+    const char *path = in_folder("much.onnx");
+    struct made m;
+    (void)state;
+    begin(&m, 13);
+    put_value(&m, ONNX_GRAPH_INPUT, "x", "0,2,2,2");
+    put_value(&m, ONNX_GRAPH_OUTPUT, "y", "0,2");
+    for (int i = 0; i <= RN_ONNX_NODES; i++)
+        put_operator(&m, "Relu x y");
+    save(&m, path);
+    check_refused(path, "many operators", "more than 30000 operators");
+    begin(&m, 13);
+    put_integers(&m, "huge", "2", huge, 2);
+    put_integers(&m, "wide", "2", wide, 2);
+    put_value(&m, ONNX_GRAPH_INPUT, "x", "0,2,2,2");
+    put_value(&m, ONNX_GRAPH_OUTPUT, "y", "0,2");
+    put_operators(&m, "ConstantOfShape huge k;Add x,k y");
+    save(&m, path);
+    check_refused(path, "2^40 numbers", "more than are allowed");
+    begin(&m, 13);
+    put_value(&m, ONNX_GRAPH_INPUT, "x", "0,2,2000000000,2");
+    put_value(&m, ONNX_GRAPH_OUTPUT, "y", "0,2");
+    put_operators(&m, HEAD);
+    save(&m, path);
+    check_refused(path, "a huge picture", "no picture");
+}
+
+/* No part of a file is taken for a file, and nothing breaks on one. */
+static void prefixes_are_refused(void **state)
+{
+    static const struct rn_shape size = {3, 8, 8};
+    const char *path = in_folder("same.onnx");
+    struct rn_error err = {0};
+    uint8_t *bytes;
+    size_t bytes_size;
+    (void)state;
+    make_same(chain_of_shapes(), path);
+    OK(rn_file_read(path, 1 << 20, &bytes, &bytes_size, &err));
+    for (size_t n = 0; n <= bytes_size; n++) {
+        struct rn_graph *g = NULL;
+        struct rn_onnx file;
+        err = (struct rn_error){0};
+        int rc = rn_onnx_parse(&file, bytes, n, "cut.onnx", &err);
+        if (!rc)
+            rc = rn_onnx_graph(&g, &file, &size, 1000, &err);
+        if (n < bytes_size ? !rc || !err.msg[0] : rc)
+            fail_msg("the first %zu of %zu bytes give %d: %s", n, bytes_size,
+                     rc, err.msg);
+        rn_graph_destroy(g);
+        rn_onnx_close(&file);
+    }
+    rn_free(bytes);
+}
+
+static void memory_that_fails_is_told(void **state)
+{
+    const char *path = in_folder("same.onnx");
+    struct rn_model *model = NULL;
+    struct rn_error err = {0};
+    int rc = RN_ERR_MEMORY;
+    (void)state;
+    make_same(chain_of_shapes(), path);
+    for (long n = 0; rc; n++) {
+        rn_alloc_fail_after(n);
+        err = (struct rn_error){0};
+        rc = rn_model_load(&model, path, &err);
+        rn_alloc_fail_after(-1);
+        if (rc && (rc != RN_ERR_MEMORY || !err.msg[0]))
+            fail_msg("allocation %ld failing gives %d: %s", n, rc, err.msg);
+    }
+    rn_model_destroy(model);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(fields_come_back),
+        cmocka_unit_test(what_is_no_field_is_refused),
+        cmocka_unit_test(numbers_are_read_packed_or_not),
+        cmocka_unit_test(networks_come_back),
+        cmocka_unit_test(folded_batch_norm_becomes_neutral),
+        cmocka_unit_test(other_graphs_come_back),
+        cmocka_unit_test(one_network_in_many_words),
+        cmocka_unit_test(channels_may_come_last),
+        cmocka_unit_test(weights_of_every_type),
+        cmocka_unit_test(what_is_wrong_is_refused),
+        cmocka_unit_test(other_files_stay_in_the_folder),
+        cmocka_unit_test(sizes_that_lie_are_refused),
+        cmocka_unit_test(too_much_is_refused),
+        cmocka_unit_test(prefixes_are_refused),
+        cmocka_unit_test(memory_that_fails_is_told),
+    };
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
