@@ -11,7 +11,7 @@
  * may come from the third-level cache, is little beside. */
 #define CHUNK_PIXELS 2048
 /* Pixels read again while they are in the first-level cache. */
-#define NEAR_PIXELS 128
+#define NEAR_PIXELS 256
 /* Pieces of work there should be, for however many threads. */
 #define PIECES 48
 enum { MOST_PLACES = 16 };
