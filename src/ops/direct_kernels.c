@@ -11,10 +11,21 @@ enum { PAIR = 8, SINGLE = 16, PLACES = 7 };
 enum { PAIR = 4, SINGLE = 8, PLACES = 6 };
 #endif
 enum { MOST = 16 };
+/* Pixels from memory to the first-level cache; shorter rows end too soon. */
+enum { AHEAD = 24, ROW_LEAST = 3 * AHEAD };
+
+INLINE void fetch_pixel(const struct rn_pixels *p, const float *x,
+                        const float *dy, int blocks)
+{
+    __builtin_prefetch(x + AHEAD * p->x_column);
+    __builtin_prefetch(dy + AHEAD * B);
+    if (blocks == 2)
+        __builtin_prefetch(dy + p->dy_block + AHEAD * B);
+}
 
 /** `inputs` inputs by one or two blocks; at == NULL: neighbours. */
 INLINE void sum(const struct rn_pixels *p, const float *x0, const size_t *at,
-                int inputs, int blocks, vec a[MOST], vec b[MOST])
+                int inputs, int blocks, bool ahead, vec a[MOST], vec b[MOST])
 {
 #pragma GCC unroll 16
     for (int i = 0; i < inputs; i++)
@@ -28,6 +39,8 @@ INLINE void sum(const struct rn_pixels *p, const float *x0, const size_t *at,
                 vec d0 = load(dy), d1 = fill(0);
                 if (blocks == 2)
                     d1 = load(dy + p->dy_block);
+                if (ahead)
+                    fetch_pixel(p, x, dy, blocks);
 #pragma GCC unroll 16
                 for (int i = 0; i < inputs; i++) {
                     vec v = fill(x[at ? at[i] : (size_t)i]);
@@ -50,12 +63,15 @@ static void channels(const struct rn_pixels *p, int blocks,
 {
     vec a[MOST], b[MOST];
     if (blocks == 1) {
-        sum(p, p->x, NULL, SINGLE, 1, a, b);
+        sum(p, p->x, NULL, SINGLE, 1, false, a, b);
         put(a, SINGLE, to->dw, to->first);
         return;
     }
     for (int i = 0; i < B; i += PAIR) {
-        sum(p, p->x + i, NULL, PAIR, 2, a, b);
+        if (i == 0 && p->columns >= ROW_LEAST)
+            sum(p, p->x, NULL, PAIR, 2, true, a, b);
+        else
+            sum(p, p->x + i, NULL, PAIR, 2, false, a, b);
         put(a, PAIR, to->dw + i * B, to->first);
         put(b, PAIR, to->dw + to->block + i * B, to->first);
     }
@@ -66,11 +82,11 @@ static void anywhere(const struct rn_pixels *p, const size_t *at, int count,
 {
     vec a[MOST], b[MOST];
     if (blocks == 1) {
-        sum(p, p->x, at, PLACES, 1, a, b);
+        sum(p, p->x, at, PLACES, 1, false, a, b);
         put(a, count, to->dw, to->first);
         return;
     }
-    sum(p, p->x, at, PLACES, 2, a, b);
+    sum(p, p->x, at, PLACES, 2, false, a, b);
     put(a, count, to->dw, to->first);
     put(b, count, to->dw + to->block, to->first);
 }
