@@ -19,6 +19,17 @@ struct rn_pixels {
     size_t dy_block;         /* between two blocks of output channels */
 };
 
+enum { RN_INPUTS_MOST = 16 };
+
+/** Some inputs: number i lies at x + at[i] and its sums go to dw + to[i] * B.
+ *  With `threes`, number i is the i % 3-th neighbour of number i - i % 3. at[]
+ *  is filled to its end. */
+struct rn_inputs {
+    size_t at[RN_INPUTS_MOST], to[RN_INPUTS_MOST];
+    int count;
+    bool threes;
+};
+
 /** Where the sums go: [input][B], a second block of outputs behind. */
 struct rn_sums_to {
     float *dw;
@@ -30,13 +41,14 @@ struct rn_direct_kernels {
     /** A block of B input channels by one or two blocks of outputs. */
     void (*channels)(const struct rn_pixels *pixels, int blocks,
                      const struct rn_sums_to *to);
-    /** Inputs anywhere: number i at x + at[i], `count` of them, at most
-     *  `places`; at[] holds `places` entries all the same. */
-    void (*anywhere)(const struct rn_pixels *pixels, const size_t *at,
-                     int count, int blocks, const struct rn_sums_to *to);
+    /** Inputs anywhere by one or two blocks of outputs. */
+    void (*anywhere)(const struct rn_pixels *pixels,
+                     const struct rn_inputs *inputs, int blocks,
+                     const struct rn_sums_to *to);
     /** Sum of dy over the pixels: the gradient of one block's bias. */
     void (*bias)(const struct rn_pixels *pixels, float *db);
-    int places;
+    /** Inputs at most, on their own and in threes, for one and two blocks. */
+    int places[2][2];
 };
 
 /** For rn_isa(). */

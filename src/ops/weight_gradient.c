@@ -14,7 +14,6 @@
 #define NEAR_PIXELS 256
 /* Pieces of work there should be, for however many threads. */
 #define PIECES 48
-enum { MOST_PLACES = 16 };
 
 /* --------------------------------------------------------------- planning */
 
@@ -53,8 +52,9 @@ void rn_weight_gradient_plan(struct rn_weight_gradient *g,
     g->in_blocks = rn_channels_padded(c->in.c) / g->block;
     g->out_blocks = rn_channels_padded(c->out.c) / g->block;
     plan_chunks(g);
-    g->inputs = c->plain_input ? rn_divide_up(taps * (size_t)c->in.c,
-                                              (size_t)g->kernels->places)
+    g->places =
+        (size_t)g->kernels->places[c->window.kw == 3][g->out_blocks > 1];
+    g->inputs = c->plain_input ? rn_divide_up(taps * (size_t)c->in.c, g->places)
                                : g->in_blocks;
     g->pairs = rn_divide_up(g->out_blocks, 2);
     pieces = g->pairs * g->inputs;
@@ -231,6 +231,24 @@ static void pad_part(const struct rn_weight_gradient *g,
         }
 }
 
+/** A group of the taps of plain images, neighbours of a row together. */
+static struct rn_inputs taps_of(const struct rn_weight_gradient *g,
+                                size_t group)
+{
+    const struct rn_conv_config *c = &g->config;
+    size_t kh = (size_t)c->window.kh, kw = (size_t)c->window.kw;
+    size_t ic = (size_t)c->in.c, all = kh * kw * ic, first = group * g->places;
+    struct rn_inputs in = {.count = (int)smaller(g->places, all - first),
+                           .threes = kw == 3};
+    for (size_t i = 0; i < RN_INPUTS_MOST; i++) {
+        size_t t = smaller(first + i, all - 1);
+        size_t channel = t / kw / kh, ky = t / kw % kh, kx = t % kw;
+        in.at[i] = (channel * g->padded_h + ky) * g->padded_w + kx;
+        in.to[i] = (ky * kw + kx) * ic + channel;
+    }
+    return in;
+}
+
 /** One group of taps of plain images by a pair of blocks of outputs. */
 static void add_taps(const struct rn_weight_gradient *g,
                      const struct part *part, size_t pair, size_t group,
@@ -238,23 +256,15 @@ static void add_taps(const struct rn_weight_gradient *g,
                      bool first, float *dw)
 {
     const struct rn_conv_config *c = &g->config;
-    size_t ic = (size_t)c->in.c, kw = (size_t)c->window.kw;
-    size_t all = rn_window_taps(&c->window) * ic,
-           places = (size_t)g->kernels->places;
-    size_t tap = group * places, out = 2 * pair, at[MOST_PLACES];
+    size_t all = rn_window_taps(&c->window) * (size_t)c->in.c, out = 2 * pair;
     int blocks = out + 1 < g->out_blocks ? 2 : 1;
-    struct rn_sums_to to = {dw + (out * all + tap) * g->block, all * g->block,
-                            first};
+    struct rn_sums_to to = {dw + out * all * g->block, all * g->block, first};
+    struct rn_inputs in = taps_of(g, group);
     struct rn_pixels p = gradient_of(g, part, out, a->diff_dst);
     p.x = padded;
     p.x_row = (size_t)c->window.stride * g->padded_w;
     p.x_column = (size_t)c->window.stride;
-    for (size_t i = 0; i < places; i++) {
-        size_t t = tap + i < all ? tap + i : all - 1;
-        at[i] =
-            (t % ic * g->padded_h + t / ic / kw) * g->padded_w + t / ic % kw;
-    }
-    g->kernels->anywhere(&p, at, (int)smaller(places, all - tap), blocks, &to);
+    g->kernels->anywhere(&p, &in, blocks, &to);
 }
 
 /** Pieces [begin, end) of one group of chunks. */

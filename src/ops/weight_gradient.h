@@ -21,6 +21,7 @@ struct rn_weight_gradient {
     size_t chunks, chunk_rows; /* of the batch; of an image */
     size_t inputs;  /* per block of outputs: input blocks, or groups of taps */
     size_t pairs;   /* of blocks of outputs; the last may be one alone */
+    size_t places;  /* plain input: taps of a group */
     size_t groups;  /* of chunks, each with weights of its own until the end */
     size_t weights; /* floats of all weights */
     /* Plain input: a chunk's pixels with their padding, per thread. */
