@@ -16,6 +16,7 @@
 static const struct command *const commands[] = {
     &command_info,    &command_train, &command_eval,
     &command_predict, &command_features, &command_bench, &command_convert,
+    &command_data,
 };
 
 static const struct {

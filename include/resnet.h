@@ -526,6 +526,57 @@ RN_API const char *rn_data_file(const struct rn_data *data, enum rn_part part,
 RN_API const char *rn_data_class_name(const struct rn_data *data, int i);
 RN_API const char *rn_data_class_id(const struct rn_data *data, int i);
 
+/** What is odd about a picture's file, though it can be decoded. */
+enum rn_picture_flags {
+    RN_KIND_GREY = 1,
+    RN_KIND_CMYK = 2,
+    RN_KIND_PALETTE = 4,
+    RN_KIND_DEEP = 8,         /**< 16 bits a channel */
+    RN_KIND_ALPHA = 16,       /**< may be transparent */
+    RN_KIND_PROGRESSIVE = 32, /**< or interlaced */
+};
+
+/** Every image of a data set, looked at once. */
+struct rn_survey;
+
+struct rn_survey_options {
+    int threads; /**< 0: rn_machine.threads */
+    void *user;
+    /** As in rn_eval_options. */
+    int (*progress)(void *user, int done, int images);
+};
+
+/** Decode every image of all parts. One that cannot be decoded does not end
+ *  it. Borrows the data. @param options may be NULL. */
+RN_API int rn_data_survey(struct rn_survey **out, const struct rn_data *data,
+                          const struct rn_survey_options *options,
+                          struct rn_error *err);
+
+struct rn_surveyed {
+    const char *error;  /**< why it cannot be decoded, or NULL; borrowed */
+    const char *format; /**< "JPEG", "PNG" or "WebP"; NULL for others and for
+                             images in memory */
+    int flags;          /**< of rn_picture_flags */
+    int orientation;    /**< EXIF's; 2 to 8: it is turned */
+    int width, height;
+    int twin; /**< whether an image before it has the same content, byte by
+                   byte (of files, the whole file): that one's part and index */
+    enum rn_part twin_part;
+    int twin_index;
+};
+
+/** @return RN_ERR_ARG when there is no such image. */
+RN_API int rn_survey_image(const struct rn_survey *survey, enum rn_part part,
+                           int index, struct rn_surveyed *image);
+
+/** Mean and standard deviation of each channel (pictures: 3) over the pixels,
+ *  scaled to 0..1, of those images of a part that can be decoded; every image
+ *  counts alike, whatever its size. At most 64 channels. Zero images: zeros. */
+RN_API void rn_survey_stats(const struct rn_survey *survey, enum rn_part part,
+                            double *mean, double *std);
+
+RN_API void rn_survey_destroy(struct rn_survey *survey);
+
 /* ----------------------------------------------------------- training */
 
 /** All text fields are borrowed until rn_train() returns. */

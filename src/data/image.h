@@ -54,6 +54,18 @@ int rn_image_decode_within(struct rn_image *out, const void *bytes, size_t size,
                            const char *name, size_t max_pixels,
                            struct rn_error *err);
 
+/* --------------------------------------------------------- describing */
+
+/** What the headers tell, of broken pictures, too. */
+struct rn_picture_kind {
+    const char *format; /* "JPEG", "PNG", "WebP"; NULL: none of them */
+    int flags;          /* of rn_picture_flags in resnet.h */
+    int orientation;    /* EXIF's 1 to 8; 0: not said */
+};
+
+void rn_picture_look(const uint8_t *bytes, size_t size,
+                     struct rn_picture_kind *kind);
+
 /* ----------------------------------------------------------- resizing */
 
 /** Part of a picture that is width x height pixels large. */

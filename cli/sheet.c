@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "sheet.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Between cells and around them, in pixels; light grey. */
+#define GAP        4
+#define BACKGROUND 0xe5
+
+static int fail(struct rn_error *err, int code, const char *text)
+{
+    err->code = code;
+    snprintf(err->msg, sizeof(err->msg), "%s", text);
+    return code;
+}
+
+/** Planes [c][h][w] as a picture: a single one is grey. */
+static int from_planes(const struct rn_data_info *info, const uint8_t *planes,
+                       struct rn_image *out, struct rn_error *err)
+{
+    size_t pixels = (size_t)info->height * (size_t)info->width;
+    uint8_t *rgb = malloc(3 * pixels);
+    const struct rn_image image = {info->width, info->height, rgb};
+    int rc;
+
+    if (!rgb)
+        return fail(err, RN_ERR_MEMORY, "out of memory");
+    for (size_t i = 0; i < 3 * pixels; i++)
+        rgb[i] = planes[(info->channels >= 3 ? i % 3 : 0) * pixels + i / 3];
+    rc = rn_image_resize(out, &image, info->width, info->height, RN_BOX, err);
+    free(rgb);
+    return rc;
+}
+
+static int from_memory(const struct rn_data *data, enum rn_part part, int index,
+                       struct rn_image *out, struct rn_error *err)
+{
+    struct rn_data_info info;
+    uint8_t *planes;
+    int rc;
+
+    rn_data_describe(data, &info);
+    planes = malloc((size_t)info.channels * (size_t)info.height *
+                    (size_t)info.width);
+    if (!planes)
+        return fail(err, RN_ERR_MEMORY, "out of memory");
+    rc = rn_data_image(data, part, index, planes, NULL, err);
+    if (!rc)
+        rc = from_planes(&info, planes, out, err);
+    free(planes);
+    return rc;
+}
+
+/** As large as fits into `size` x `size`. */
+static int shrink(struct rn_image *image, int size, struct rn_error *err)
+{
+    int64_t w = image->width, h = image->height;
+    int64_t width = w >= h ? size : size * w / h;
+    int64_t height = w >= h ? size * h / w : size;
+    struct rn_image small;
+    int rc = rn_image_resize(&small, image, width > 0 ? (int)width : 1,
+                             height > 0 ? (int)height : 1,
+                             w > size || h > size ? RN_BILINEAR : RN_BOX, err);
+
+    if (rc)
+        return rc;
+    rn_image_free(image);
+    *image = small;
+    return RN_OK;
+}
+
+/** Copy into the middle of the cell at (left, top). */
+static void paste(struct rn_image *sheet, const struct rn_image *image,
+                  int left, int top, int size)
+{
+    left += (size - image->width) / 2;
+    top += (size - image->height) / 2;
+    for (int y = 0; y < image->height; y++)
+        memcpy(sheet->pixels + 3 * ((size_t)(top + y) * (size_t)sheet->width +
+                                    (size_t)left),
+               image->pixels + 3 * (size_t)y * (size_t)image->width,
+               3 * (size_t)image->width);
+}
+
+static int draw_one(const struct rn_data *data, enum rn_part part, int index,
+                    const struct sheet *sheet, int cell, struct rn_image *out,
+                    struct rn_error *err)
+{
+    const char *file = rn_data_file(data, part, index);
+    struct rn_image image = {0, 0, NULL};
+    int step = sheet->size + GAP;
+    int rc = file ? rn_image_load(&image, file, 0, err)
+                  : from_memory(data, part, index, &image, err);
+
+    if (!rc)
+        rc = shrink(&image, sheet->size, err);
+    if (!rc)
+        paste(out, &image, GAP + cell % sheet->columns * step,
+              GAP + cell / sheet->columns * step, sheet->size);
+    rn_image_free(&image);
+    return rc;
+}
+
+/** A picture of one colour, made from one pixel. */
+static int blank(int width, int height, struct rn_image *out,
+                 struct rn_error *err)
+{
+    uint8_t pixel[3] = {BACKGROUND, BACKGROUND, BACKGROUND};
+    const struct rn_image one = {1, 1, pixel};
+
+    return rn_image_resize(out, &one, width, height, RN_BOX, err);
+}
+
+int sheet_draw(const struct rn_data *data, enum rn_part part,
+               const struct sheet *sheet, struct rn_image *out,
+               struct rn_error *err)
+{
+    struct rn_data_info info;
+    int rows, count, step = sheet->size + GAP, rc;
+
+    rn_data_describe(data, &info);
+    count = info.count[part] < sheet->count ? info.count[part] : sheet->count;
+    rows = (count + sheet->columns - 1) / sheet->columns;
+    rc = blank(GAP + sheet->columns * step, GAP + rows * step, out, err);
+    for (int i = 0; !rc && i < count; i++)
+        rc = draw_one(data, part, (int)((int64_t)i * info.count[part] / count),
+                      sheet, i, out, err);
+    if (rc)
+        rn_image_free(out);
+    return rc;
+}

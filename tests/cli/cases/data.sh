@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# What a data set holds, and what is wrong with it.
+seeds=$RN_SOURCE/tests/fuzz/corpus/image
+mkdir -p photos/train/ant photos/train/bee photos/val/ant
+cp "$seeds/jpeg" photos/train/ant/1.jpg
+cp "$seeds/jpeg-grey" photos/train/ant/2.jpg
+cp "$seeds/jpeg-orientation-6" photos/train/bee/1.jpg
+cp "$seeds/png-palette4-alpha" photos/val/ant/1.png
+run resnet data stats photos
+run resnet data check photos --threads 2
+cp "$seeds/webp" photos/train/bee/2.webp
+cp "$seeds/jpeg-cmyk" photos/train/bee/4.jpg
+cp "$seeds/jpeg-truncated" photos/train/bee/3.jpg
+cp "$seeds/gif" photos/train/bee/5.gif
+: > photos/train/ant/3.jpg
+cp photos/train/ant/1.jpg photos/val/ant/2.jpg
+cp photos/train/ant/1.jpg photos/train/bee/copy.jpg
+run resnet data check photos
+resnet data check photos --json > json
+echo "exit $?"
+check_json < json
+grep -o '"same_as":"[^"]*","two_parts":[a-z]*,"two_classes":[a-z]*' json
+grep -o '"kinds":{[^}]*}' json
+resnet data stats photos --json 2> messages | grep -o '"counts".*"std"' |
+    sed 's/"mean".*/…/'
+cat messages
+run resnet data check $small_data
+
+rm photos/train/bee/[35].*  photos/train/ant/3.jpg
+run resnet data show photos --output sheet.png --size 20 --columns 3 --count 5
+resnet data stats photos --json > /dev/null
+mkdir sheet
+mv sheet.png sheet
+printf 'sheet.png 0\n' > sheet/labels.txt
+resnet data stats sheet --json | grep -o '"width".*"median":[0-9]*,"max":[0-9]*}'
+run resnet data show $small_data --output small.png --part test
+fails resnet data
+fails resnet data chekc photos
+fails resnet data show photos
+fails resnet data show photos --output sheet.png --part test
+fails resnet data check nowhere
+cp "$seeds/jpeg-truncated" photos/train/ant/0.jpg
+fails resnet data show photos --output sheet.png
+mv photos/val/ant photos/val/wasp
+fails resnet data check photos
