@@ -34,15 +34,16 @@ class Contest:
     def enter(self, name, side, probe):
         """Start a side and probe it."""
         say(f"{self.row.name}: warming up {name}")
+        self.sides[name] = side  # from its start on to be stopped
         try:
             side.start()
             side.probe = side.run(probe)
         except SideError as error:
             side.stop()
+            del self.sides[name]
             say(f"{self.row.name}: {name} left out: {error}")
             self.left_out[name] = str(error)
             return
-        self.sides[name] = side
         if name not in report.OURS:
             self.best = self.better(self.best or side.probe, side.probe)
             self.leave_out(probe)
