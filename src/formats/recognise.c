@@ -159,21 +159,19 @@ void rn_recognised_free(struct rn_recognised *r)
     memset(r, 0, sizeof(*r));
 }
 
+static int name_to_tensor(const void *name, const void *tensor)
+{
+    return strcmp(name, ((const struct rn_named_tensor *)tensor)->name);
+}
+
 const struct rn_state_tensor *rn_renamed(const struct rn_recognised *r,
                                          const char *name)
 {
-    size_t low = 0, high = r->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = strcmp(name, r->tensors[middle].name);
-        if (order == 0)
-            return r->tensors[middle].tensor;
-        if (order < 0)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return NULL;
+    const struct rn_named_tensor *found =
+        r->count == 0 ? NULL
+                      : bsearch(name, r->tensors, r->count, sizeof(*r->tensors),
+                                name_to_tensor);
+    return found ? found->tensor : NULL;
 }
 
 /* ------------------------------------------------------- other networks */

@@ -378,21 +378,19 @@ void rn_st_close(struct rn_st_file *f)
     memset(f, 0, sizeof(*f));
 }
 
+static int name_to_tensor(const void *name, const void *tensor)
+{
+    return strcmp(name, (*(const struct rn_st_tensor *const *)tensor)->name);
+}
+
 const struct rn_st_tensor *rn_st_find(const struct rn_st_file *f,
                                       const char *name)
 {
-    size_t low = 0, high = f->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = strcmp(name, f->by_name[middle]->name);
-        if (order == 0)
-            return f->by_name[middle];
-        if (order < 0)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return NULL;
+    const struct rn_st_tensor *const *found =
+        f->count == 0 ? NULL
+                      : bsearch(name, f->by_name, f->count, sizeof(*f->by_name),
+                                name_to_tensor);
+    return found ? *found : NULL;
 }
 
 bool rn_st_is_f32(const struct rn_st_tensor *t, int dims, const size_t *dim)

@@ -124,21 +124,18 @@ void rn_state_close(struct rn_state *state)
     memset(state, 0, sizeof(*state));
 }
 
+static int name_to_tensor(const void *name, const void *tensor)
+{
+    return strcmp(name, ((const struct rn_state_tensor *)tensor)->name);
+}
+
 const struct rn_state_tensor *rn_state_find(const struct rn_state *state,
                                             const char *name)
 {
-    size_t low = 0, high = state->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = strcmp(name, state->tensors[middle].name);
-        if (order == 0)
-            return &state->tensors[middle];
-        if (order < 0)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return NULL;
+    if (state->count == 0)
+        return NULL;
+    return bsearch(name, state->tensors, state->count, sizeof(*state->tensors),
+                   name_to_tensor);
 }
 
 int rn_state_read(struct rn_state *state, const struct rn_state_tensor *t,
