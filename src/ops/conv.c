@@ -265,19 +265,26 @@ static dnnl_format_tag_t groups_tag(const struct rn_conv_config *c)
     return rn_is_depthwise(c) ? dnnl_Goihw8g : dnnl_gOIhw8i8o;
 }
 
-/** Weights in groups have a dimension more, as long as several are run. */
-static dnnl_status_t make_weights(md_t *md, const struct rn_conv_config *c)
+/** Weights in a layout that is ours, or any; in groups they have a dimension
+ *  more, as long as several are run. */
+static dnnl_status_t weights_md(const struct rn_conv_config *c, bool any,
+                                md_t *md)
 {
     int groups = rn_groups_run(c), kh = c->window.kh, kw = c->window.kw;
     int out = rn_channels_run(c, c->out.c) / groups;
     int in = rn_channels_run(c, c->in.c) / groups;
-    bool any = c->pass == RN_CONV_BACKWARD_DATA || !c->train;
     dnnl_dims_t whole = {out, in, kh, kw}, grouped = {groups, out, in, kh, kw};
     if (groups > 1)
-        return md_create(md, 5, grouped, dnnl_f32, groups_tag(c));
+        return md_create(md, 5, grouped, dnnl_f32,
+                         any ? dnnl_format_tag_any : groups_tag(c));
     return md_create(md, 4, whole, dnnl_f32,
-                     any && !rn_is_grouped(c) ? dnnl_format_tag_any
-                                              : store_tag(c->plain_input));
+                     any ? dnnl_format_tag_any : store_tag(c->plain_input));
+}
+
+/** Grouped ones are packed by ourselves in inference. */
+static bool takes_any_weights(const struct rn_conv_config *c)
+{
+    return c->train ? c->pass == RN_CONV_BACKWARD_DATA : !rn_is_grouped(c);
 }
 
 static dnnl_status_t make_descs(struct conv_descs *d,
@@ -292,7 +299,7 @@ static dnnl_status_t make_descs(struct conv_descs *d,
     if (!rc)
         rc = md_create(&d->dst, 4, dst, f32, data_tag(false));
     if (!rc)
-        rc = make_weights(&d->weights, c);
+        rc = weights_md(c, takes_any_weights(c), &d->weights);
     if (!rc)
         rc = md_create(&d->bias, 1, bias, f32, dnnl_a);
     return rc;
@@ -418,12 +425,10 @@ static dnnl_status_t make_memory(struct rn_conv *conv, int which)
     return rc;
 }
 
-static dnnl_status_t weights_md(const struct rn_conv_config *c, bool plain,
-                                md_t *md)
+static dnnl_status_t plain_weights_md(const struct rn_conv_config *c, md_t *md)
 {
     dnnl_dims_t dims = {c->out.c, c->in.c, c->window.kh, c->window.kw};
-    return md_create(md, 4, dims, dnnl_f32,
-                     plain ? dnnl_oihw : store_tag(c->plain_input));
+    return md_create(md, 4, dims, dnnl_f32, dnnl_oihw);
 }
 
 /** Plain weights are packed from plain OIHW: by ourselves into the store's
@@ -449,15 +454,10 @@ static dnnl_status_t make_pack(struct rn_conv *conv, bool dry)
     const_md_t to = query_md(conv, dnnl_query_weights_md);
     dnnl_primitive_desc_t pd = NULL;
     md_t from;
-    dnnl_status_t rc;
-    if (rn_is_grouped(&conv->config)) {
-        conv->packed_bytes = dnnl_memory_desc_get_size(to);
-        conv->needs_pack = true; /* by rn_groups_pack() */
-        return dnnl_success;
-    }
-    rc = compare_layouts(conv);
+    dnnl_status_t rc = compare_layouts(conv);
     if (!rc)
-        rc = weights_md(&conv->config, !conv->config.train, &from);
+        rc = conv->config.train ? weights_md(&conv->config, false, &from)
+                                : plain_weights_md(&conv->config, &from);
     if (rc)
         return rc;
     if (conv->needs_pack && !conv->packs_to_store && !dry) {
@@ -506,6 +506,10 @@ static void pack_to_store(const struct rn_conv *conv, const float *from,
                           float *packed)
 {
     const struct rn_conv_config *c = &conv->config;
+    if (rn_is_grouped(c)) {
+        rn_groups_pack(c, from, packed);
+        return;
+    }
     struct weights_walk w =
         walk_of(c->out.c, c->in.c, c->window, c->plain_input);
 #pragma omp parallel for num_threads(c->threads)
@@ -589,11 +593,13 @@ static const struct own {
     {is_weight_gradient, plan_direct, run_direct, NULL},
 };
 
+/* Groups are known to the last one alone. */
 static const struct own *own_for(const struct rn_conv_config *config)
 {
-    if (rn_is_grouped(config) || !rn_window_regular(&config->window))
+    const size_t n = sizeof owns / sizeof *owns;
+    if (!rn_window_regular(&config->window))
         return NULL;
-    for (size_t i = 0; i < sizeof owns / sizeof *owns; i++)
+    for (size_t i = rn_is_grouped(config) ? n - 1 : 0; i < n; i++)
         if (owns[i].takes(config))
             return &owns[i];
     return NULL;
@@ -679,10 +685,6 @@ int rn_conv_pack(struct rn_conv *conv, const float *from, float *packed,
     dnnl_status_t rc;
     if (conv->own) {
         conv->own->pack(conv, from, packed);
-        return RN_OK;
-    }
-    if (rn_is_grouped(&conv->config)) {
-        rn_groups_pack(&conv->config, from, packed);
         return RN_OK;
     }
     if (conv->packs_to_store) {

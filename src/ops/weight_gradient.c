@@ -2,6 +2,7 @@
 #include "ops/weight_gradient.h"
 
 #include "ops/elementwise.h"
+#include "ops/groups.h"
 #include "ops/window.h"
 
 #include <omp.h>
@@ -42,6 +43,14 @@ static void plan_chunks(struct rn_weight_gradient *g)
     g->chunks = rn_divide_up(n, g->images) * g->chunk_rows;
 }
 
+static void plan_groups(struct rn_weight_gradient *g)
+{
+    size_t groups = (size_t)rn_groups_run(&g->config);
+    g->group_ins = g->in_blocks / groups;
+    g->group_outs = g->out_blocks / groups;
+    g->group_pairs = rn_divide_up(g->group_outs, 2);
+}
+
 void rn_weight_gradient_plan(struct rn_weight_gradient *g,
                              const struct rn_conv_config *c)
 {
@@ -51,16 +60,19 @@ void rn_weight_gradient_plan(struct rn_weight_gradient *g,
     g->block = (size_t)rn_block();
     g->in_blocks = rn_channels_padded(c->in.c) / g->block;
     g->out_blocks = rn_channels_padded(c->out.c) / g->block;
+    plan_groups(g);
     plan_chunks(g);
     g->places =
         (size_t)g->kernels->places[c->window.kw == 3][g->out_blocks > 1];
     g->inputs = c->plain_input ? rn_divide_up(taps * (size_t)c->in.c, g->places)
-                               : g->in_blocks;
-    g->pairs = rn_divide_up(g->out_blocks, 2);
+                               : g->group_ins;
+    g->pairs = g->out_blocks / g->group_outs * g->group_pairs;
     pieces = g->pairs * g->inputs;
     g->groups = smaller(g->chunks, rn_divide_up(PIECES, pieces));
-    g->weights =
-        rn_conv_weights_count(c->out.c, c->in.c, c->window, c->plain_input);
+    g->weights = rn_is_grouped(c)
+                     ? rn_groups_count(c)
+                     : rn_conv_weights_count(c->out.c, c->in.c, c->window,
+                                             c->plain_input);
     if (!c->plain_input)
         return;
     g->padded_h =
@@ -189,19 +201,31 @@ static void add_pixels(const struct rn_weight_gradient *g,
             }
 }
 
-/** One block of inputs by a pair of blocks of outputs, all taps. */
+/** The first block of a pair of blocks of outputs, and how many they are. */
+static size_t pair_at(const struct rn_weight_gradient *g, size_t pair,
+                      int *blocks)
+{
+    size_t first = 2 * (pair % g->group_pairs);
+    *blocks = first + 1 < g->group_outs ? 2 : 1;
+    return pair / g->group_pairs * g->group_outs + first;
+}
+
+/** One of their group's blocks of inputs by a pair of blocks of outputs, all
+ *  taps. */
 static void add_channels(const struct rn_weight_gradient *g,
                          const struct part *part, size_t pair, size_t in,
                          const struct rn_conv_args *a, bool first, float *dw)
 {
     const struct rn_conv_config *c = &g->config;
-    size_t b = g->block, taps = rn_window_taps(&c->window), out = 2 * pair;
-    int blocks = out + 1 < g->out_blocks ? 2 : 1;
-    struct rn_sums_to to = {dw + (out * g->in_blocks + in) * taps * b * b,
-                            g->in_blocks * taps * b * b, first};
+    int blocks;
+    size_t b = g->block, taps = rn_window_taps(&c->window),
+           out = pair_at(g, pair, &blocks);
+    size_t from = pair / g->group_pairs * g->group_ins + in;
+    struct rn_sums_to to = {dw + (out * g->group_ins + in) * taps * b * b,
+                            g->group_ins * taps * b * b, first};
     for (int ky = 0; ky < c->window.kh; ky++)
         for (int kx = 0; kx < c->window.kw; kx++, to.dw += b * b) {
-            struct rn_pixels p = pixels_of(g, part, out, in, ky, kx, a);
+            struct rn_pixels p = pixels_of(g, part, out, from, ky, kx, a);
             add_pixels(g, &p, blocks, to);
         }
 }
@@ -256,8 +280,9 @@ static void add_taps(const struct rn_weight_gradient *g,
                      bool first, float *dw)
 {
     const struct rn_conv_config *c = &g->config;
-    size_t all = rn_window_taps(&c->window) * (size_t)c->in.c, out = 2 * pair;
-    int blocks = out + 1 < g->out_blocks ? 2 : 1;
+    size_t all = rn_window_taps(&c->window) * (size_t)c->in.c;
+    int blocks;
+    size_t out = pair_at(g, pair, &blocks);
     struct rn_sums_to to = {dw + out * all * g->block, all * g->block, first};
     struct rn_inputs in = taps_of(g, group);
     struct rn_pixels p = gradient_of(g, part, out, a->diff_dst);
@@ -346,4 +371,6 @@ void rn_weight_gradient_run(const struct rn_weight_gradient *g,
             join_groups(g, a, me, team);
         }
     }
+    if (rn_is_grouped(&g->config))
+        rn_groups_clear(&g->config, a->diff_weights);
 }

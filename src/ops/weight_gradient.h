@@ -15,12 +15,15 @@ struct rn_weight_gradient {
     const struct rn_direct_kernels *kernels;
     size_t block;
     size_t in_blocks, out_blocks;
+    /* Of a group of channels that is run, see ops/groups.h: all of them where
+     * there is but one. */
+    size_t group_ins, group_outs, group_pairs;
     /* A chunk is what is summed before other weights have their turn: whole
      * images, or rows of one. */
     size_t images, rows;
     size_t chunks, chunk_rows; /* of the batch; of an image */
     size_t inputs;  /* per block of outputs: input blocks, or groups of taps */
-    size_t pairs;   /* of blocks of outputs; the last may be one alone */
+    size_t pairs;   /* of blocks of outputs; a group's last may be one alone */
     size_t places;  /* plain input: taps of a group */
     size_t groups;  /* of chunks, each with weights of its own until the end */
     size_t weights; /* floats of all weights */

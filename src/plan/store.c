@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core/memory.h"
+#include "ops/groups.h"
 #include "plan/internal.h"
 
 #include <string.h>
@@ -26,12 +27,32 @@ static struct rn_window window_of(const struct rn_param *p)
     return w;
 }
 
-static size_t packed_count(const struct rn_param *p, const struct rn_place *at)
+/** A convolution whose weights are parameter p, enough to lay them out. */
+static struct rn_conv_config config_of(const struct rn_graph *g,
+                                       const struct rn_param *p,
+                                       const struct rn_place *at)
 {
+    int groups = g->nodes[at->node].groups;
+    return (struct rn_conv_config){
+        .in = {(int)p->dim[1] * (groups > 1 ? groups : 1), 1, 1},
+        .out = {(int)p->dim[0], 1, 1},
+        .window = window_of(p),
+        .groups = groups,
+        .threads = 1,
+        .train = true,
+        .plain_input = at->plain_input,
+    };
+}
+
+static size_t packed_count(const struct rn_graph *g, const struct rn_param *p,
+                           const struct rn_place *at)
+{
+    const struct rn_conv_config c = config_of(g, p, at);
     if (!is_weights(p))
         return rn_channels_padded((int)p->count);
-    return rn_conv_weights_count((int)p->dim[0], (int)p->dim[1], window_of(p),
-                                 at->plain_input);
+    if (rn_is_grouped(&c))
+        return rn_groups_count(&c);
+    return rn_conv_weights_count(c.out.c, c.in.c, c.window, c.plain_input);
 }
 
 static void place_node(struct rn_store *s, int node)
@@ -48,7 +69,7 @@ static void place_node(struct rn_store *s, int node)
         at->node = node;
         at->plain_input = n->op == RN_OP_CONV && rn_is_plain(g, n->input[0]);
         at->offset = *end;
-        at->count = rounded(packed_count(p, at));
+        at->count = rounded(packed_count(g, p, at));
         *end += at->count;
         if (learned)
             s->segments[s->n_segments++] =
@@ -144,12 +165,15 @@ void rn_store_get(const struct rn_store *store, enum rn_store_kind kind,
 {
     const struct rn_param *p = &store->graph->params[param];
     const float *from = rn_store_at(store, kind, (int)param);
-    if (is_weights(p))
-        rn_conv_weights_from_store(from, plain, (int)p->dim[0], (int)p->dim[1],
-                                   window_of(p),
-                                   store->places[param].plain_input);
-    else
+    const struct rn_conv_config c =
+        config_of(store->graph, p, &store->places[param]);
+    if (!is_weights(p))
         memcpy(plain, from, p->count * sizeof *plain);
+    else if (rn_is_grouped(&c))
+        rn_groups_unpack(&c, from, plain);
+    else
+        rn_conv_weights_from_store(from, plain, c.out.c, c.in.c, c.window,
+                                   c.plain_input);
 }
 
 const float *rn_store_plain(const struct rn_store *store, size_t param,
@@ -166,12 +190,15 @@ void rn_store_set(struct rn_store *store, enum rn_store_kind kind, size_t param,
 {
     const struct rn_param *p = &store->graph->params[param];
     float *to = rn_store_at(store, kind, (int)param);
-    if (is_weights(p))
-        rn_conv_weights_to_store(plain, to, (int)p->dim[0], (int)p->dim[1],
-                                 window_of(p),
-                                 store->places[param].plain_input);
-    else
+    const struct rn_conv_config c =
+        config_of(store->graph, p, &store->places[param]);
+    if (!is_weights(p))
         memcpy(to, plain, p->count * sizeof *plain);
+    else if (rn_is_grouped(&c))
+        rn_groups_pack(&c, plain, to);
+    else
+        rn_conv_weights_to_store(plain, to, c.out.c, c.in.c, c.window,
+                                 c.plain_input);
 }
 
 void rn_store_import(struct rn_store *store)

@@ -602,8 +602,6 @@ static const char *untrainable(const struct trainer *t, const struct rn_node *n)
 {
     if (!rules[n->op].forward)
         return "its operation";
-    if (n->op == RN_OP_CONV && n->groups > 1)
-        return "its groups";
     if ((n->op == RN_OP_CONV || n->op == RN_OP_MAX_POOL) &&
         !rn_window_regular(&n->window))
         return "its window";

@@ -176,13 +176,47 @@ static void pool_margin(struct interpreter *t, const struct place *p)
     }
 }
 
+/** Weights in groups and those of a convolution of all channels, which are
+ *  zero between groups: one is copied to the other. */
+static void copy_groups(const struct place *p, double *grouped, double *all,
+                        bool to_all)
+{
+    int groups = p->node->groups, taps = p->c.kh * p->c.kw;
+    int ins = p->c.ic / groups, outs = p->c.oc / groups;
+    for (int o = 0; o < p->c.oc; o++)
+        for (int i = 0; i < ins * taps; i++) {
+            double *a = &grouped[o * ins * taps + i];
+            double *b = &all[(o * p->c.ic + o / outs * ins) * taps + i];
+            *(to_all ? b : a) = *(to_all ? a : b);
+        }
+}
+
+static void forward_conv(const struct place *p)
+{
+    double *all = check_doubles(ref_weights(&p->c));
+    copy_groups(p, (double *)p->p[RN_P_WEIGHT], all, true);
+    ref_conv(&p->c, p->x, all, p->p[RN_P_BIAS], p->y);
+    free(all);
+}
+
+static void backward_conv(const struct place *p, double *dx)
+{
+    double *all = check_doubles(ref_weights(&p->c));
+    double *dw = check_doubles(ref_weights(&p->c));
+    copy_groups(p, (double *)p->p[RN_P_WEIGHT], all, true);
+    ref_conv_backward(&p->c, p->x, all, p->dy, dx, dw, p->pg[RN_P_BIAS]);
+    copy_groups(p, p->pg[RN_P_WEIGHT], dw, false);
+    free(all);
+    free(dw);
+}
+
 static void forward(struct interpreter *t, int v)
 {
     struct place p = place_of(t, v);
     const double *mean = p.p[RN_P_MEAN], *var = p.p[RN_P_VAR];
     switch (p.node->op) {
     case RN_OP_CONV:
-        ref_conv(&p.c, p.x, p.p[RN_P_WEIGHT], p.p[RN_P_BIAS], p.y);
+        forward_conv(&p);
         break;
     case RN_OP_LINEAR:
         ref_linear(t->n, p.c.ic, p.c.oc, p.x, p.p[RN_P_WEIGHT], p.p[RN_P_BIAS],
@@ -228,8 +262,7 @@ static void backward(struct interpreter *t, int v, double *dx)
     struct place p = place_of(t, v);
     switch (p.node->op) {
     case RN_OP_CONV:
-        ref_conv_backward(&p.c, p.x, p.p[RN_P_WEIGHT], p.dy, dx,
-                          p.pg[RN_P_WEIGHT], p.pg[RN_P_BIAS]);
+        backward_conv(&p, dx);
         break;
     case RN_OP_LINEAR:
         ref_linear_backward(t->n, p.c.ic, p.c.oc, p.x, p.p[RN_P_WEIGHT], p.dy,
@@ -1063,6 +1096,43 @@ static void graphs_by_hand(void **state)
     assert_int_equal(bad, 0);
 }
 
+/* ----------------------------------------------------------------- groups */
+
+/* Groups of less than a block, of whole ones, of what does not come out even,
+ * with more channels out than in; stride and bias. */
+static const struct {
+    int in, out, groups, bias;
+} grouped[] = {
+    {32, 32, 8, 0},  {64, 64, 2, 0},  {48, 96, 3, 1}, {15, 20, 5, 0},
+    {24, 24, 24, 1}, {32, 64, 32, 0}, {96, 96, 2, 0}, {128, 128, 32, 0},
+};
+
+static struct rn_graph *grouped_graph(size_t i)
+{
+    struct maker m = new_maker();
+    int x = cbr(&m, input(&m, 3, 9, 8), grouped[i].in, w1);
+    x = rn_graph_conv_groups(m.g, x, name_next(&m), grouped[i].out,
+                             i % 3 == 1 ? w3s2 : w3, grouped[i].groups,
+                             grouped[i].bias);
+    head(&m, cbr(&m, relu(&m, bn(&m, x)), 7, w1), 5);
+    return m.g;
+}
+
+static void convolutions_in_groups(void **state)
+{
+    static const struct setting settings[] = {{1, 1, 0.1}, {0, 2, 0.1}};
+    int bad = 0;
+    (void)state;
+    for (size_t i = 0; i < COUNT(grouped); i++)
+        for (size_t s = 0; s < COUNT(settings); s++) {
+            char name[64];
+            snprintf(name, sizeof name, "%d groups of %d to %d channels",
+                     grouped[i].groups, grouped[i].in, grouped[i].out);
+            bad += check_graph(name, grouped_graph(i), 3, 50 + i, &settings[s]);
+        }
+    assert_int_equal(bad, 0);
+}
+
 /* --------------------------------------------------------------- networks */
 
 static struct rn_graph *bottlenecks(const struct rn_net_spec *spec)
@@ -1085,11 +1155,12 @@ static const struct {
     char shortcut;
     int v1, channels, classes, batch;
 } nets[] = {
-    {"resnet8", 'A', 0, 3, 10, 2},  {"resnet8", 'B', 0, 1, 10, 3},
-    {"resnet8", 'C', 0, 4, 7, 2},   {"plain8", 0, 0, 3, 100, 2},
-    {"resnet14", 'A', 0, 3, 10, 1}, {"resnet50", 'A', 0, 3, 5, 3},
-    {"resnet50", 'B', 0, 3, 5, 3},  {"resnet50", 'B', 1, 3, 5, 3},
-    {"resnet50", 'C', 1, 3, 5, 3},
+    {"resnet8", 'A', 0, 3, 10, 2},        {"resnet8", 'B', 0, 1, 10, 3},
+    {"resnet8", 'C', 0, 4, 7, 2},         {"plain8", 0, 0, 3, 100, 2},
+    {"resnet14", 'A', 0, 3, 10, 1},       {"resnet50", 'A', 0, 3, 5, 3},
+    {"resnet50", 'B', 0, 3, 5, 3},        {"resnet50", 'B', 1, 3, 5, 3},
+    {"resnet50", 'C', 1, 3, 5, 3},        {"resnext50_4x8d", 'B', 0, 3, 5, 3},
+    {"wide_resnet50_2", 'B', 0, 3, 5, 3},
 };
 
 static struct rn_graph *build_net(size_t i)
@@ -1098,7 +1169,7 @@ static struct rn_graph *build_net(size_t i)
     struct rn_net_spec spec;
     struct rn_graph *g = NULL;
     struct rn_error err = {0};
-    bool imagenet = strcmp(nets[i].net, "resnet50") == 0;
+    bool imagenet = strstr(nets[i].net, "50") != NULL;
     rn_net_defaults(&options);
     options.shortcut = nets[i].shortcut;
     options.stride_v1 = nets[i].v1;
@@ -1222,6 +1293,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(networks),
         cmocka_unit_test(graphs_by_hand),
+        cmocka_unit_test(convolutions_in_groups),
         cmocka_unit_test(graphs_at_random),
     };
 

@@ -763,21 +763,24 @@ static void joined_once(void **state)
 
 /* ---------------------------------------------------------------- refused */
 
+/** Nodes that training does not know are named, the first of them. */
 static void training_is_refused(void **state)
 {
-    const struct conv_of *c = &convs[0];
+    const struct rn_window dilated = {
+        .kh = 3, .kw = 3, .stride = 1, .dilate_h = 1, .dilate_w = 1};
     struct rn_plan_options options = {.mode = RN_MODE_TRAIN, .batch = 2};
-    struct rn_graph *g = conv_graph(c, c->window, false);
+    struct rn_graph *g = with_input(3, 9, 9);
     struct rn_store *store;
     struct rn_plan *plan;
     struct rn_error err;
     (void)state;
+    rn_graph_conv(g, 0, "conv", 8, dilated, false);
     rn_graph_global_avg_pool(g, rn_graph_sigmoid(g, g->output, "gate"), "pool");
     rn_graph_linear(g, g->output, "fc", CLASSES);
     assert_int_equal(rn_store_create(&store, g, true, &err), RN_OK);
     assert_int_equal(rn_plan_build(&plan, store, &options, &err), RN_ERR_ARG);
     assert_non_null(strstr(err.msg, "'conv' (conv)"));
-    g->nodes[1].groups = 1;
+    g->nodes[1].window = (struct rn_window)RN_WINDOW(3, 3, 1, 0);
     assert_int_equal(rn_plan_build(&plan, store, &options, &err), RN_ERR_ARG);
     assert_non_null(strstr(err.msg, "'gate' (sigmoid)"));
     rn_store_destroy(store);

@@ -321,7 +321,9 @@ static const struct {
     const char *net;
     int size;
 } any_threads[] = {
-    {"resnet8", 32}, {"plain8", 12}, {"resnet18", 32}, {"resnet50", 32}};
+    {"resnet8", 32},  {"plain8", 12},          {"resnet18", 32},
+    {"resnet50", 32}, {"resnext50_32x4d", 32},
+};
 
 static void training_has_the_same_bits_on_any_threads(void **state)
 {
