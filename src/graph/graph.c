@@ -423,6 +423,11 @@ bool rn_param_trainable(const struct rn_param *p)
     return p->kind != RN_PARAM_RUNNING_MEAN && p->kind != RN_PARAM_RUNNING_VAR;
 }
 
+bool rn_param_updated(const struct rn_param *p)
+{
+    return rn_param_trainable(p) && !p->frozen;
+}
+
 struct rn_param *rn_graph_param(const struct rn_graph *g, const char *name)
 {
     for (size_t i = 0; i < g->n_params; i++)

@@ -64,6 +64,7 @@ struct rn_param {
     size_t dim[4];
     size_t count;
     float *data;
+    bool frozen; /* training leaves it as it is */
 };
 
 /* Places in rn_node.param; -1 where there is none. */
@@ -106,6 +107,8 @@ struct rn_node {
     bool count_padding;      /* avg pool: mean over padding's zeros, too */
     int before;          /* subsample_pad: zero channels before the input's */
     float eps, momentum; /* batch norm; momentum is the new value's share */
+    bool fixed;          /* batch norm: training, too, takes the running
+                            statistics */
     float low, high;     /* clip */
     float slope;         /* leaky relu */
     struct rn_lrn lrn;
@@ -190,6 +193,8 @@ int rn_window_left(const struct rn_window *window);
 
 /** Whether a parameter is learned (running statistics are not). */
 bool rn_param_trainable(const struct rn_param *p);
+/** Whether training changes it: learned, and not frozen. */
+bool rn_param_updated(const struct rn_param *p);
 /** The parameter of that name, or NULL. */
 struct rn_param *rn_graph_param(const struct rn_graph *g, const char *name);
 /** Learned parameters of all, or of one node. */

@@ -54,6 +54,25 @@ static void join(const struct rn_planes *p, const double *scratch, size_t c,
     }
 }
 
+/** Channel c normalises with this mean and variance. */
+static void set_channel(struct rn_batch_norm *bn, size_t c, double mean,
+                        double var)
+{
+    double inv = 1.0 / sqrt(var + (double)bn->eps);
+    bn->mean[c] = (float)mean;
+    bn->inv_std[c] = (float)inv;
+    bn->scale[c] = (float)((double)bn->weight[c] * inv);
+    bn->shift[c] =
+        (float)((double)bn->bias[c] - (double)bn->weight[c] * inv * mean);
+}
+
+void rn_batch_norm_fix(struct rn_batch_norm *bn)
+{
+    for (size_t c = 0; c < padded(&bn->planes); c++)
+        set_channel(bn, c, (double)bn->running_mean[c],
+                    (double)bn->running_var[c]);
+}
+
 static void finish_statistics(struct rn_batch_norm *bn, const double *scratch,
                               const float *pivot)
 {
@@ -67,13 +86,8 @@ static void finish_statistics(struct rn_batch_norm *bn, const double *scratch,
         double var = (b - a * a / m) / m;
         if (var < 0) /* rounding only; NaN stays NaN */
             var = 0;
-        double inv = 1.0 / sqrt(var + (double)bn->eps);
         double share = (double)bn->momentum;
-        bn->mean[c] = (float)mean;
-        bn->inv_std[c] = (float)inv;
-        bn->scale[c] = (float)((double)bn->weight[c] * inv);
-        bn->shift[c] =
-            (float)((double)bn->bias[c] - (double)bn->weight[c] * inv * mean);
+        set_channel(bn, c, mean, var);
         bn->running_mean[c] =
             (float)((1 - share) * (double)bn->running_mean[c] + share * mean);
         bn->running_var[c] = (float)((1 - share) * (double)bn->running_var[c] +
@@ -131,7 +145,8 @@ static struct rn_bn_backward backward_at(const struct rn_batch_norm *bn,
 /* With xhat = (z - mean) inv_std, m values a channel, and the sums
  * A = sum g, S = sum g (z - mean):
  *   diff_bias = A, diff_weight = inv_std S,
- *   dz = weight inv_std (g - A / m - xhat inv_std S / m). */
+ *   dz = weight inv_std (g - A / m - xhat inv_std S / m);
+ * with fixed statistics dz = weight inv_std g. */
 static void finish_gradient(struct rn_batch_norm *bn, const double *scratch)
 {
     const struct rn_planes *p = &bn->planes;
@@ -140,12 +155,15 @@ static void finish_gradient(struct rn_batch_norm *bn, const double *scratch)
         double a, s, inv = (double)bn->inv_std[c];
         double g = (double)bn->weight[c] * inv;
         join(p, scratch, c, &a, &s);
-        double z = -g * inv * inv * s / m;
-        bn->diff_bias[c] = (float)a;
-        bn->diff_weight[c] = (float)(inv * s);
+        double z = bn->fixed ? 0 : -g * inv * inv * s / m;
+        double one = bn->fixed ? 0 : -g * a / m - z * (double)bn->mean[c];
+        if (bn->diff_weight) {
+            bn->diff_bias[c] = (float)a;
+            bn->diff_weight[c] = (float)(inv * s);
+        }
         bn->grad_g[c] = (float)g;
         bn->grad_z[c] = (float)z;
-        bn->grad_one[c] = (float)(-g * a / m - z * (double)bn->mean[c]);
+        bn->grad_one[c] = (float)one;
     }
 }
 

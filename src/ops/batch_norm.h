@@ -16,9 +16,10 @@ struct rn_batch_norm {
     struct rn_planes planes;
     int channels;
     float eps, momentum;
+    bool fixed; /* the running statistics normalise, and stay */
     const float *weight, *bias;        /* gamma, beta; the store's */
     float *running_mean, *running_var; /* the store's */
-    float *diff_weight, *diff_bias;    /* the store's */
+    float *diff_weight, *diff_bias;    /* the store's; NULL when frozen */
     float *mean, *inv_std;             /* of this batch */
     float *scale, *shift;              /* y = z * scale + shift */
     float *grad_g, *grad_z, *grad_one; /* dz = these . (g, z, 1) */
@@ -34,6 +35,9 @@ size_t rn_batch_norm_scratch(const struct rn_planes *planes);
 /** mean, inv_std, scale, shift of z; running statistics move on. */
 void rn_batch_norm_statistics(struct rn_batch_norm *bn, const float *z,
                               double *scratch);
+
+/** The same from the running statistics, which stay. */
+void rn_batch_norm_fix(struct rn_batch_norm *bn);
 
 /** The two sums of the gradient -> diff_weight, diff_bias, grad_*. `g`, when
  *  not NULL, receives the masked gradient. */

@@ -21,22 +21,46 @@ static double log_sum(const float *logits, int classes, float top)
     return (double)top + log(sum);
 }
 
+/** What image k is to be, as a share of class i. */
+static double target_of(const struct rn_targets *t, int k, int i, int classes)
+{
+    double off = (double)t->smoothing / classes, on = 1 - (double)t->smoothing;
+    double share = t->share ? (double)t->share[k] : 1.0;
+    if (i == t->labels[k])
+        off += on * share;
+    if (t->share && i == t->others[k])
+        off += on * (1 - share);
+    return off;
+}
+
+/** What image k counts. */
+static double weight_of(const struct rn_targets *t, int k)
+{
+    double share = t->share ? (double)t->share[k] : 1.0;
+    if (!t->class_weights)
+        return 1;
+    if (!t->share)
+        return (double)t->class_weights[t->labels[k]];
+    return share * (double)t->class_weights[t->labels[k]] +
+           (1 - share) * (double)t->class_weights[t->others[k]];
+}
+
 struct rn_loss rn_softmax_loss(int n, int classes, size_t stride,
-                               const float *logits, const int32_t *labels,
-                               float smoothing, float *diff)
+                               const float *logits,
+                               const struct rn_targets *targets, float *diff)
 {
     struct rn_loss loss = {0, 0};
-    double off = (double)smoothing / classes, on = 1 - (double)smoothing + off;
     for (int k = 0; k < n; k++, logits += stride, diff += stride) {
         int best = largest(logits, classes);
         double all = log_sum(logits, classes, logits[best]);
-        loss.errors += best != labels[k];
+        double weight = weight_of(targets, k);
+        loss.errors += best != targets->labels[k];
         for (int i = 0; i < classes; i++) {
             double log_p = (double)logits[i] - all;
-            double target = i == labels[k] ? on : off;
+            double target = target_of(targets, k, i, classes);
             if (target > 0)
-                loss.sum -= target * log_p;
-            diff[i] = (float)((exp(log_p) - target) / n);
+                loss.sum -= weight * target * log_p;
+            diff[i] = (float)(weight * (exp(log_p) - target) / n);
         }
         for (size_t i = (size_t)classes; i < stride; i++)
             diff[i] = 0;

@@ -10,15 +10,26 @@ struct rn_loss {
     int errors; /* largest logit not the label's */
 };
 
+/** What the images of a batch are to be: (1 - s) of their label, or of two
+ *  labels' mixture, and s / classes of every class. */
+struct rn_targets {
+    const int32_t *labels;      /* [n] */
+    const int32_t *others;      /* [n] labels mixed in, used with share */
+    const float *share;         /* [n] of `labels` in the mixture; NULL: 1 */
+    const float *class_weights; /* [classes] what an image of each counts;
+                                   NULL: 1 */
+    float smoothing;            /* s */
+};
+
 /**
- * Softmax and cross-entropy against (1 - s) one-hot + s / classes.
+ * Softmax and cross-entropy against targets.
  *
  * @param logits [n][stride], the first `classes` count.
  * @param diff   out, [n][stride]: gradient of the mean loss, zero padding;
  *               may be logits.
  */
 struct rn_loss rn_softmax_loss(int n, int classes, size_t stride,
-                               const float *logits, const int32_t *labels,
-                               float smoothing, float *diff);
+                               const float *logits,
+                               const struct rn_targets *targets, float *diff);
 
 #endif

@@ -202,7 +202,8 @@ int rn_new_bn(struct rn_plan *plan, int node)
     *bn = (struct rn_batch_norm){.planes = rn_planes_of_node(plan, node),
                                  .channels = n->shape.c,
                                  .eps = n->eps,
-                                 .momentum = n->momentum};
+                                 .momentum = n->momentum,
+                                 .fixed = n->fixed};
     scratch = rn_batch_norm_scratch(&bn->planes);
     if (scratch > plan->sums_count)
         plan->sums_count = scratch;

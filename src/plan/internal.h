@@ -157,8 +157,7 @@ struct rn_plan {
 
     /* Arguments of the run under way. */
     const float *images;
-    const int32_t *labels;
-    float label_smoothing;
+    struct rn_targets targets;
     struct rn_step_result result;
 };
 
@@ -231,7 +230,8 @@ struct rn_team {
  * region. */
 int rn_team_enter(struct rn_team *team, int threads);
 void rn_team_leave(const struct rn_team *team);
-int rn_run_steps(struct rn_plan *plan, struct rn_error *err);
+/** The first `steps` of the plan. */
+int rn_run_steps(struct rn_plan *plan, size_t steps, struct rn_error *err);
 float *rn_buffer_at(const struct rn_plan *plan, int buffer);
 const char *rn_step_pass(enum rn_step_kind kind);
 

@@ -65,7 +65,7 @@ static void bind_batch_norms(struct rn_plan *p)
             rn_store_at(p->store, RN_STORE_VALUE, param[RN_P_MEAN]);
         bn->running_var =
             rn_store_at(p->store, RN_STORE_VALUE, param[RN_P_VAR]);
-        if (!train)
+        if (!train || !rn_param_updated(&p->graph->params[param[RN_P_WEIGHT]]))
             continue;
         bn->diff_weight =
             rn_store_at(p->store, RN_STORE_GRAD, param[RN_P_WEIGHT]);
@@ -320,7 +320,7 @@ int rn_plan_forward(struct rn_plan *plan, const float *images, float *logits,
         return rn_fail(err, RN_ERR_ARG,
                        "forward needs an inference plan, images and logits");
     plan->images = images;
-    rc = rn_run_steps(plan, err);
+    rc = rn_run_steps(plan, plan->n_steps, err);
     if (!rc)
         copy_logits(plan, logits);
     return rc;
@@ -330,16 +330,50 @@ int rn_plan_train(struct rn_plan *plan, const float *images,
                   const int32_t *labels, float label_smoothing,
                   struct rn_step_result *result, struct rn_error *err)
 {
+    const struct rn_targets targets = {.labels = labels,
+                                       .smoothing = label_smoothing};
+    return rn_plan_learn(plan, images, &targets, result, err);
+}
+
+int rn_plan_learn(struct rn_plan *plan, const float *images,
+                  const struct rn_targets *targets,
+                  struct rn_step_result *result, struct rn_error *err)
+{
     int rc;
-    if (!plan || !images || !labels || plan->options.mode != RN_MODE_TRAIN)
+    if (!plan || !images || !targets->labels ||
+        plan->options.mode != RN_MODE_TRAIN)
         return rn_fail(err, RN_ERR_ARG,
                        "training needs a training plan, images and labels");
     plan->images = images;
-    plan->labels = labels;
-    plan->label_smoothing = label_smoothing;
-    rc = rn_run_steps(plan, err);
+    plan->targets = *targets;
+    rc = rn_run_steps(plan, plan->n_steps, err);
     if (!rc)
         *result = plan->result;
+    return rc;
+}
+
+static void set_share(struct rn_plan *plan, const double *share)
+{
+    for (size_t i = 0; i < plan->n_bns; i++)
+        plan->bns[i].momentum =
+            share ? (float)*share
+                  : plan->graph->nodes[plan->bn_nodes[i]].momentum;
+}
+
+int rn_plan_statistics(struct rn_plan *plan, const float *images, double share,
+                       struct rn_error *err)
+{
+    size_t forward = 0;
+    int rc;
+    if (!plan || !images || plan->options.mode != RN_MODE_TRAIN)
+        return rn_fail(err, RN_ERR_ARG,
+                       "statistics need a training plan and images");
+    while (plan->steps[forward].kind != RN_STEP_LOSS)
+        forward++;
+    plan->images = images;
+    set_share(plan, &share);
+    rc = rn_run_steps(plan, forward, err);
+    set_share(plan, NULL);
     return rc;
 }
 

@@ -8,11 +8,13 @@
 #define RN_PLAN_PLAN_H
 
 #include "graph/graph.h"
+#include "ops/loss.h"
 
 /**
  * Parameters as the kernels want them, in flat ranges. Learned parameters
  * lie in the order backward finishes their gradients (last layer first), so
- * that optimiser steps and reductions work on ranges.
+ * that optimiser steps and reductions work on ranges. Frozen ones lie with
+ * the running statistics: they have neither gradient nor momentum.
  */
 struct rn_store;
 
@@ -74,6 +76,16 @@ struct rn_step_result {
 int rn_plan_train(struct rn_plan *plan, const float *images,
                   const int32_t *labels, float label_smoothing,
                   struct rn_step_result *result, struct rn_error *err);
+
+/** The same for targets of any kind. */
+int rn_plan_learn(struct rn_plan *plan, const float *images,
+                  const struct rn_targets *targets,
+                  struct rn_step_result *result, struct rn_error *err);
+
+/** Training plan: forward alone, up to the logits; the batch's share of the
+ *  running statistics is `share`. */
+int rn_plan_statistics(struct rn_plan *plan, const float *images, double share,
+                       struct rn_error *err);
 
 /** Logits [batch][classes] of the last rn_plan_train(). */
 void rn_plan_logits(const struct rn_plan *plan, float *logits);

@@ -120,8 +120,11 @@ static int run_bn_statistics(struct rn_plan *plan, struct rn_step *s,
                              struct rn_error *err)
 {
     (void)err;
-    rn_batch_norm_statistics(&plan->bns[s->bn], rn_buffer_at(plan, s->a.buffer),
-                             plan->sums);
+    if (plan->bns[s->bn].fixed)
+        rn_batch_norm_fix(&plan->bns[s->bn]);
+    else
+        rn_batch_norm_statistics(&plan->bns[s->bn],
+                                 rn_buffer_at(plan, s->a.buffer), plan->sums);
     return RN_OK;
 }
 
@@ -293,7 +296,7 @@ static int run_loss(struct rn_plan *plan, struct rn_step *s,
     int classes = node_of(plan, s)->shape.c;
     struct rn_loss loss = rn_softmax_loss(
         plan->options.batch, classes, rn_channels_padded(classes),
-        rn_buffer_at(plan, s->a.buffer), plan->labels, plan->label_smoothing,
+        rn_buffer_at(plan, s->a.buffer), &plan->targets,
         rn_buffer_at(plan, s->out));
     (void)err;
     plan->result = (struct rn_step_result){loss.sum, loss.errors};
@@ -366,10 +369,10 @@ const char *rn_step_pass(enum rn_step_kind kind)
     return runners[kind].pass;
 }
 
-static int run_all(struct rn_plan *plan, struct rn_error *err)
+static int run_first(struct rn_plan *plan, size_t steps, struct rn_error *err)
 {
     int rc = RN_OK;
-    for (size_t i = 0; !rc && i < plan->n_steps; i++) {
+    for (size_t i = 0; !rc && i < steps; i++) {
         struct rn_step *s = &plan->steps[i];
         double start = plan->options.profile ? rn_now() : 0;
         rc = runners[s->kind].run(plan, s, err);
@@ -423,13 +426,13 @@ void rn_team_leave(const struct rn_team *team)
     omp_set_dynamic(team->dynamic);
 }
 
-int rn_run_steps(struct rn_plan *plan, struct rn_error *err)
+int rn_run_steps(struct rn_plan *plan, size_t steps, struct rn_error *err)
 {
     struct rn_team team;
     int granted = rn_team_enter(&team, plan->options.threads), rc;
     /* oneDNN's threads wait for as many as the primitive was made for. */
     if (granted == plan->options.threads)
-        rc = run_all(plan, err);
+        rc = run_first(plan, steps, err);
     else
         rc = rn_fail(err, RN_ERR_KERNEL,
                      "OpenMP grants %d of the %d threads the plan was made for",

@@ -64,7 +64,7 @@ static void place_node(struct rn_store *s, int node)
             continue;
         const struct rn_param *p = &g->params[n->param[k]];
         struct rn_place *at = &s->places[n->param[k]];
-        bool learned = rn_param_trainable(p);
+        bool learned = rn_param_updated(p);
         size_t *end = learned ? &s->count : &s->statistics_count;
         at->node = node;
         at->plain_input = n->op == RN_OP_CONV && rn_is_plain(g, n->input[0]);
@@ -155,7 +155,7 @@ float *rn_store_at(const struct rn_store *store, enum rn_store_kind kind,
     float *from = base[kind];
     if (store->borrowed)
         return kind == RN_STORE_VALUE ? store->graph->params[param].data : NULL;
-    if (!rn_param_trainable(&store->graph->params[param]))
+    if (!rn_param_updated(&store->graph->params[param]))
         from = store->statistics;
     return from ? from + at->offset : NULL;
 }

@@ -29,6 +29,8 @@ struct trainer {
     const struct rn_graph *graph;
     struct train_node *nodes;
     int *readers;
+    bool *needed; /* whether the gradient of a value is: there is something
+                     to be learned in it or below it */
     struct rn_error *err;
 };
 
@@ -41,6 +43,30 @@ static int no_memory(struct trainer *t)
 static const struct rn_node *node_at(const struct trainer *t, int v)
 {
     return &t->graph->nodes[v];
+}
+
+/** Whether training changes a parameter of v. */
+static bool learns(const struct rn_graph *graph, int v)
+{
+    for (int k = 0; k < 4; k++) {
+        int p = graph->nodes[v].param[k];
+        if (p >= 0 && rn_param_updated(&graph->params[p]))
+            return true;
+    }
+    return false;
+}
+
+/** By node, into an rn_alloc()ed array; see struct trainer. */
+static bool *find_needed(const struct rn_graph *graph)
+{
+    bool *needed = rn_alloc(graph->n_nodes, sizeof *needed);
+    for (size_t i = 0; needed && i < graph->n_nodes; i++) {
+        needed[i] = learns(graph, (int)i);
+        for (int k = 0; k < 2; k++)
+            if (graph->nodes[i].input[k] >= 0)
+                needed[i] |= needed[graph->nodes[i].input[k]];
+    }
+    return needed;
 }
 
 /* ---------------------------------------------------------------- forward */
@@ -143,9 +169,11 @@ static int forward_batch_norm(struct trainer *t, int v)
     bn = rn_new_bn(t->plan, v);
     if (!s || bn < 0)
         return no_memory(t);
-    s->a.buffer = z;
     s->bn = bn;
-    rn_touch(t->plan, z);
+    if (!node_at(t, v)->fixed) {
+        s->a.buffer = z;
+        rn_touch(t->plan, z);
+    }
     t->nodes[v].bn = bn;
     t->nodes[v].value = (struct rn_value){z, bn, false};
     return RN_OK;
@@ -267,6 +295,8 @@ static int emit_loss(struct trainer *t)
     rn_touch(t->plan, logits);
     rn_touch(t->plan, out);
     t->plan->logits = logits;
+    if (!t->needed[v])
+        return RN_OK;
     t->nodes[v].grad[t->nodes[v].grads++] = out;
     t->plan->buffers[out].users++;
     return RN_OK;
@@ -400,9 +430,9 @@ static int backward_conv_data(struct trainer *t, int v, int dz)
 static int backward_conv(struct trainer *t, int v)
 {
     int dz, rc = single_gradient(t, v, &dz);
-    if (!rc)
+    if (!rc && learns(t->graph, v))
         rc = backward_conv_weights(t, v, dz);
-    if (!rc && node_at(t, node_at(t, v)->input[0])->op != RN_OP_INPUT)
+    if (!rc && t->needed[node_at(t, v)->input[0]])
         rc = backward_conv_data(t, v, dz);
     release(t, dz);
     return rc;
@@ -442,6 +472,11 @@ static int backward_batch_norm(struct trainer *t, int v)
         rc = emit_reduce(t, v, n->grad, n->grads, relu, RN_NONE, RN_NONE);
     if (rc)
         return rc;
+    if (!t->needed[input]) {
+        for (int i = 0; i < n->grads; i++)
+            release(t, n->grad[i]);
+        return RN_OK;
+    }
     s = rn_new_step(t->plan, RN_STEP_BN_GRADIENT, v);
     dz = reuse(t, v, n->grad, n->grads);
     if (!s || dz < 0)
@@ -509,7 +544,7 @@ static int backward_add(struct trainer *t, int v)
     const int *input = node_at(t, v)->input;
     int bn = RN_NONE, g, rc;
     for (int k = 1; k >= 0; k--)
-        if (is_pending_bn(t, input[k]))
+        if (t->needed[input[k]] && is_pending_bn(t, input[k]))
             bn = input[k];
     rc = add_gradient(t, v, bn, &g);
     if (rc)
@@ -517,7 +552,8 @@ static int backward_add(struct trainer *t, int v)
     /* Both inputs' before either's is added up with others. */
     t->plan->buffers[g].users++;
     for (int k = 0; !rc && k < 2; k++)
-        rc = contribute(t, input[k], g);
+        if (t->needed[input[k]])
+            rc = contribute(t, input[k], g);
     release(t, g);
     return rc;
 }
@@ -650,8 +686,10 @@ int rn_compile_train(struct rn_plan *plan, struct rn_error *err)
     int rc;
     t.nodes = rn_alloc(plan->graph->n_nodes, sizeof *t.nodes);
     t.readers = rn_count_readers(plan->graph);
-    rc = t.nodes && t.readers ? compile(&t) : no_memory(&t);
+    t.needed = find_needed(plan->graph);
+    rc = t.nodes && t.readers && t.needed ? compile(&t) : no_memory(&t);
     rn_free(t.nodes);
     rn_free(t.readers);
+    rn_free(t.needed);
     return rc;
 }

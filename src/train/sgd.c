@@ -49,12 +49,12 @@ static void update_range(const struct rn_sgd *sgd, const struct rn_graph *graph,
         size_t from = s->offset > begin ? s->offset : begin;
         size_t to = s->offset + s->count < end ? s->offset + s->count : end;
         bool decay = decays(sgd, &graph->params[s->param]);
+        float lr = sgd->scale ? sgd->scale[i] * sgd->lr : sgd->lr;
 
         if (from >= end)
             return;
         update(flat->value + from, flat->grad + from, flat->momentum + from,
-               to - from, sgd->lr, sgd->momentum,
-               decay ? sgd->weight_decay : 0.0F);
+               to - from, lr, sgd->momentum, decay ? sgd->weight_decay : 0.0F);
     }
 }
 

@@ -9,6 +9,7 @@ struct rn_sgd {
     float lr, momentum, weight_decay;
     bool decay_all; /* false: weights of convolutions and fc only */
     int threads;
+    const float *scale; /* of lr, by segment; NULL: 1 */
 };
 
 /** v <- momentum v + lr (g + weight_decay w); w <- w - v (the form of the

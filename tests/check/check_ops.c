@@ -983,8 +983,11 @@ static int check_loss(const struct conv_case *c, uint64_t stream)
             memcpy(diff.x, x.blocked, diff.count * sizeof(float));
             logits = diff.x;
         }
-        loss = rn_softmax_loss(IMAGES, c->oc, stride, logits, labels, smoothing,
-                               diff.x);
+        loss =
+            rn_softmax_loss(IMAGES, c->oc, stride, logits,
+                            &(struct rn_targets){.labels = labels,
+                                                 .smoothing = smoothing},
+                            diff.x);
         bad += check_value(c->name, "loss", 0, loss.sum, sum, 1e-12);
         bad += check_value(c->name, "errors", 0, loss.errors, errors, 0);
         bad += check_blocked(c->name, "diff", &diff, IMAGES, s, want, 1e-7);
@@ -1012,6 +1015,7 @@ static void not_a_number_shows(void **state)
         rn_pool_of(s, one, (struct rn_window)RN_WINDOW(4, 4, 1, 0));
     struct guarded y = guarded_floats(blocked_floats(1, s));
     const int32_t label = 1;
+    const struct rn_targets target = {.labels = &label};
     struct rn_operand none = {0}, operand_x = {.x = x.blocked};
     (void)state;
     x.blocked[at] = NAN;
@@ -1022,7 +1026,7 @@ static void not_a_number_shows(void **state)
     rn_global_average(&planes, x.blocked, y.x);
     assert_true(isnan(y.x[2]) && !isnan(y.x[1]));
     assert_true(isnan(
-        rn_softmax_loss(1, 5, (size_t)rn_block(), y.x, &label, 0, y.x).sum));
+        rn_softmax_loss(1, 5, (size_t)rn_block(), y.x, &target, y.x).sum));
     guarded_free(&y);
     free_values(&x);
 }

@@ -243,7 +243,7 @@ static struct lesson lesson_open(const char *net, int size, int threads,
 {
     struct lesson l = {
         .m = model(net, 10, size, 3),
-        .sgd = {0.05f, 0.9f, 1e-4f, true, threads},
+        .sgd = {0.05f, 0.9f, 1e-4f, true, threads, NULL},
     };
     l.store = store_of(l.m->graph, true);
     l.plan = plan_of(l.store, RN_MODE_TRAIN, BATCH, threads, exact);
@@ -816,7 +816,7 @@ static struct lesson lesson_again(const char *net, char shortcut, int size,
     struct rn_error err = {0};
     struct lesson l = {
         .m = model_with(net, shortcut, size),
-        .sgd = {0.05f, 0.9f, 1e-4f, true, 2},
+        .sgd = {0.05f, 0.9f, 1e-4f, true, 2, NULL},
     };
     l.store = store_of(l.m->graph, true);
     rn_plan_defaults(&options);
