@@ -2,6 +2,7 @@
 /* resnet eval: error and loss of models on a data set. */
 #include "cli.h"
 #include "import.h"
+#include "inputs.h"
 #include "interrupt.h"
 #include "output.h"
 #include "progress.h"
@@ -16,6 +17,7 @@ struct options {
     struct rn_eval_options eval;
     const char *part;
     const char *validation;
+    uint64_t seed;
     const char *scales;
     int per_class;
     const char *confusion, *predictions, *mistakes;
@@ -36,6 +38,8 @@ static const struct option options_table[] = {
     {"validation", "N", OPTION_TEXT, AT(validation), 0, 0, NULL, "0",
      "the last N or N% training images are the validation part; of pictures "
      "some of each class"},
+    {"seed", "N", OPTION_SEED, AT(seed), 0, 0, NULL, NULL,
+     "which pictures --validation holds out: as in 'resnet train'"},
     {"crops", "N", OPTION_INT, AT(eval.crops), 1, 10, NULL, NULL,
      "of a picture: 1, the centre, or 10, corners and centre of the middle "
      "square and their mirror images, probabilities averaged"},
@@ -73,6 +77,7 @@ static void defaults(void *options)
     struct options *o = options;
 
     rn_eval_defaults(&o->eval);
+    o->seed = 1; /* as in rn_train_defaults() */
 }
 
 static int on_progress(void *user, int done, int images)
@@ -104,30 +109,6 @@ struct subject {
     enum rn_part part;
     const char *part_name;
 };
-
-/** "N" or "N%". */
-static int parse_validation(const char *text, struct rn_data_options *out)
-{
-    char *end;
-    double value;
-
-    if (!text)
-        return 0;
-    value = strtod(text, &end);
-    if (end != text && strcmp(end, "%") == 0 && value >= 0 && value < 100) {
-        out->validation_percent = value;
-        return 0;
-    }
-    if (end != text && !*end && value >= 0 && value <= 1e9 &&
-        value == floor(value)) {
-        out->validation = (int)value;
-        return 0;
-    }
-    say_error("--validation: '%s' is not a number of images, or a percentage "
-              "below 100 with %%",
-              text);
-    return -1;
-}
 
 /** "224,256,384": how many, or -1 after a message. */
 static int parse_scales(const char *text, int scales[SCALES])
@@ -416,13 +397,15 @@ static int run(const struct command *command, void *options,
         .count = (size_t)args->count - 1,
         .data_spec = args->operand[args->count - 1],
     };
-    struct rn_data_options split = {0, 0};
+    struct rn_data_options split = {.seed = o->seed};
     struct rn_error err = {0};
     int scales[SCALES], n, rc;
 
     (void)command;
     n = parse_scales(o->scales, scales);
-    if (n < 0 || check(o) || parse_validation(o->validation, &split))
+    if (n < 0 || check(o) ||
+        parse_validation(o->validation, &split.validation,
+                         &split.validation_percent))
         return EXIT_USAGE;
     o->eval.scales = scales;
     o->eval.n_scales = (size_t)n;

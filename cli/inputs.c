@@ -2,14 +2,39 @@
 #include "inputs.h"
 
 #include "options.h"
+#include "output.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 /* ------------------------------------------------------------ data sets */
+
+int parse_validation(const char *text, int *images, double *percent)
+{
+    char *end;
+    double value;
+
+    if (!text)
+        return 0;
+    value = strtod(text, &end);
+    if (end != text && strcmp(end, "%") == 0 && value >= 0 && value < 100) {
+        *percent = value;
+        return 0;
+    }
+    if (end != text && !*end && value >= 0 && value <= 1e9 &&
+        value == floor(value)) {
+        *images = (int)value;
+        return 0;
+    }
+    say_error("--validation: '%s' is not a number of images, or a percentage "
+              "below 100 with %%",
+              text);
+    return -1;
+}
 
 static int parse_index(const char *text, char **end, int *out)
 {

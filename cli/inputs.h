@@ -34,4 +34,8 @@ size_t input_images(const struct input *input);
 int input_read_standard(struct rn_image *image, int flags,
                         struct rn_error *err);
 
+/** "N" images or "N%" of them to hold out; NULL: none. 0, or -1 after a
+ *  message. */
+int parse_validation(const char *text, int *images, double *percent);
+
 #endif

@@ -471,10 +471,11 @@ RN_API const char *rn_part_name(enum rn_part part);
 
 /** Training images to hold out as the validation part: a number or a share,
  *  not both. They are the last ones; of pictures about the same share of each
- *  class. */
+ *  class, chosen by seed and the names of the files. */
 struct rn_data_options {
     int validation;
     double validation_percent;
+    uint64_t seed; /**< 0; other seeds hold out other pictures */
 };
 
 /**
@@ -504,8 +505,8 @@ struct rn_data_info {
                                     differ */
     int classes;
     int count[3];      /**< images per rn_part */
-    uint64_t checksum; /**< of labels and pixels (pictures: names of files)
-                          of all parts */
+    uint64_t checksum; /**< of labels and pixels (pictures: names and sizes
+                          of files) of all parts */
 };
 
 RN_API void rn_data_describe(const struct rn_data *data,
@@ -579,7 +580,10 @@ RN_API void rn_survey_destroy(struct rn_survey *survey);
 
 /* ----------------------------------------------------------- training */
 
-/** All text fields are borrowed until rn_train() returns. */
+/** All text fields are borrowed until rn_train() returns. What is 0 or NULL
+ *  is chosen: as stated for images of one size, by the number of pictures, the
+ *  memory and the weights for pictures. What was chosen is told, and kept in
+ *  run.json. Stages are the paper's: conv1, conv2 … conv5, fc. */
 struct rn_train_options {
     const char *data;    /**< as for rn_data_open() */
     const char *out;     /**< run folder to make */
@@ -588,6 +592,8 @@ struct rn_train_options {
     const char *weights; /**< model file to start from, or NULL */
     char shortcut;       /**< as in rn_net_options; beside `weights` this */
     int stride_v1;       /**< and this must agree with the file */
+    int size;            /**< side of the images made of pictures */
+    int resize;          /**< shorter side of a picture that is tested on */
     int batch;           /**< 128 */
     int threads;         /**< 0: rn_machine.threads */
     long iterations;     /**< 0: from epochs */
@@ -609,8 +615,22 @@ struct rn_train_options {
     double label_smoothing; /**< 0 */
     uint64_t seed;          /**< 1 */
     int validation;         /**< last training images to hold out; 0 */
-    const char *augment;    /**< "none", "flip", "crop", "crop-flip" */
-    int crop_pad;           /**< pixels added on each side; 4 */
+    double validation_percent; /**< or a share of them; as rn_data_options */
+    /** "none", "flip", "crop", "crop-flip" (the default); of pictures
+     *  "area" (a part of random area and aspect ratio, resized; flipped) and
+     *  "shorter" (the paper's for ImageNet: the shorter side resized to a
+     *  random length of 8/7 to 15/7 of the size, random crop, flip). */
+    const char *augment;
+    int crop_pad;     /**< pixels added on each side; 4 */
+    double crop_area; /**< "area": least share of the picture; 0.08 */
+    /** "none", "pca" (the paper's) or "jitter" (brightness, contrast,
+     *  saturation by up to 40 %). */
+    const char *colour;
+    double erase;  /**< share of images with a random part erased; 0 */
+    double mixup;  /**< parameter of mixup, to 1; 0: off */
+    double cutmix; /**< of cutmix */
+    int skip_bad;  /**< 1: another picture stands in for a training picture
+                      that cannot be read, which is named; 0: the run stops */
     const char *normalize;  /**< "channel" (mean and std) or "pixel" (mean
                                of every pixel, the paper's) */
     const char *last_batch; /**< "wrap" (the paper's), "drop", "keep" */
@@ -620,6 +640,23 @@ struct rn_train_options {
                                and every ten minutes */
     int exact;              /**< no Winograd */
     int recompute;          /**< an rn_recompute */
+    /** Stages that stay as they are, "conv1-conv4", "conv1,fc" or "none";
+     *  backward goes no deeper than it must. */
+    const char *freeze;
+    /** "STAGES=X,…": these learn at X times the rate; NULL: all alike. */
+    const char *lr_scale;
+    /** "batch" or "running": what batch norm normalises with in training. In
+     *  frozen stages it is always the running statistics. */
+    const char *batch_norm;
+    /** "none", or "balanced": an image counts the more the fewer there are of
+     *  its class. */
+    const char *class_weights;
+    double ema;   /**< decay of an average of the weights, which is tested and
+                     saved as best; 0: none */
+    int patience; /**< tests in a row without a smaller error that end the run
+                     early; 0: none do */
+    int reestimate; /**< 1: after the last step the running statistics are
+                       made anew, as averages over the training images */
 };
 
 RN_API void rn_train_defaults(struct rn_train_options *options);

@@ -186,7 +186,7 @@ static int hold_out(struct rn_data *data, const struct rn_data_options *o,
     int count = 0, rc = validation_count(data, o, &count, err);
 
     if (!rc && count && data->fetch)
-        rc = rn_pictures_mix(data, err);
+        rc = rn_pictures_mix(data, o->seed, err);
     return rc ? rc : split_validation(data, count, err);
 }
 
@@ -212,7 +212,7 @@ static uint64_t checksum(const struct rn_data *data, int train, int test)
 int rn_data_open(struct rn_data **out, const char *spec,
                  const struct rn_data_options *options, struct rn_error *err)
 {
-    const struct rn_data_options none = {0, 0};
+    const struct rn_data_options none = {0};
     struct rn_data *data;
     int rc;
 

@@ -113,11 +113,21 @@ struct rn_pick rn_sampler_pick(const struct rn_sampler *s,
 
 /* ------------------------------------------------------------- loader */
 
+enum rn_colour {
+    RN_COLOUR_NONE,
+    RN_COLOUR_PCA,    /* the paper's */
+    RN_COLOUR_JITTER, /* brightness, contrast, saturation */
+};
+
 struct rn_augment {
     bool crop; /* pad by `pad` zeros (after the mean is subtracted, so that
                   zero is the mean) and crop the original size */
     bool flip;
     int pad;
+    enum rn_colour colour;
+    double erase;         /* share of the images that have a part erased */
+    double mixup, cutmix; /* parameter of the beta distribution, to 1; 0:
+                             off. With both, each image has one of them */
 };
 
 struct rn_loader_config {
@@ -128,6 +138,8 @@ struct rn_loader_config {
     const int32_t *labels; /* label to deliver for each of the data's
                               classes; NULL: its own. Borrowed, too */
     int threads;           /* that fetch images; 0 or 1: one */
+    bool skip_bad;         /* other images stand in for those that cannot be
+                              fetched */
     struct rn_sampler sampler;
     struct rn_augment augment;
     bool per_pixel, bgr;
@@ -142,6 +154,8 @@ struct rn_batch {
     uint32_t epoch;      /* of its first image */
     const float *images; /* [count][crops][c][h][w] */
     const int32_t *labels;
+    const int32_t *others; /* labels mixed in, and the share of `labels`: */
+    const float *share;    /* NULL when nothing is mixed */
 };
 
 /** Makes batches ahead of time in threads of its own. */
@@ -155,6 +169,9 @@ int rn_loader_create(struct rn_loader **out,
  *  image in the batch that could not be fetched. */
 int rn_loader_next(struct rn_loader *loader, struct rn_batch *batch,
                    double *waited, struct rn_error *err);
+/** The i-th image so far that another one stood in for, as text on what is
+ *  wrong with it, or NULL: each is told of once. */
+const char *rn_loader_skipped(struct rn_loader *loader, size_t i);
 void rn_loader_destroy(struct rn_loader *loader);
 
 /** Shape of the images that a loader delivers, and how many it makes of each

@@ -65,10 +65,10 @@ static const struct format *recognise(const uint8_t *bytes, size_t size)
 
 /* ------------------------------------------------- what decoders share */
 
-int rn_picture_start(struct rn_picture *p, size_t width, size_t height,
+int rn_picture_check(const struct rn_picture *p, size_t width, size_t height,
                      struct rn_error *err)
 {
-    size_t bytes = p->alpha ? 4 : 3, pixels;
+    size_t pixels;
 
     if (width < 1 || height < 1 || width > RN_IMAGE_MAX_SIDE ||
         height > RN_IMAGE_MAX_SIDE || !rn_size_mul(width, height, &pixels) ||
@@ -78,9 +78,20 @@ int rn_picture_start(struct rn_picture *p, size_t width, size_t height,
                        "side and at most %zu in all",
                        p->name, width, height, RN_IMAGE_MAX_SIDE,
                        p->max_pixels);
-    p->image.pixels = rn_alloc(pixels, bytes);
+    return RN_OK;
+}
+
+int rn_picture_start(struct rn_picture *p, size_t width, size_t height,
+                     struct rn_error *err)
+{
+    size_t bytes = p->alpha ? 4 : 3;
+    int rc = rn_picture_check(p, width, height, err);
+
+    if (rc)
+        return rc;
+    p->image.pixels = rn_alloc(width * height, bytes);
     if (!p->image.pixels)
-        return rn_fail_memory(err, pixels * bytes, p->name);
+        return rn_fail_memory(err, width * height * bytes, p->name);
     p->image.width = (int)width;
     p->image.height = (int)height;
     return RN_OK;
@@ -197,18 +208,29 @@ int rn_image_decode(struct rn_image *out, const void *bytes, size_t size,
     return decode_to(out, &p, flags, err);
 }
 
+int rn_image_load_reduced(struct rn_image *out, const char *path, int flags,
+                          int (*reduce)(void *user, int width, int height),
+                          void *user, struct rn_error *err)
+{
+    struct rn_picture p = {.name = path,
+                           .max_pixels = RN_IMAGE_MAX_PIXELS,
+                           .reduce = reduce,
+                           .user = user};
+    uint8_t *bytes;
+    int rc = rn_file_read(path, RN_IMAGE_MAX_BYTES, &bytes, &p.size, err);
+
+    *out = (struct rn_image){0, 0, NULL};
+    p.bytes = bytes;
+    if (!rc)
+        rc = decode_to(out, &p, flags, err);
+    rn_free(bytes);
+    return rc;
+}
+
 int rn_image_load(struct rn_image *out, const char *path, int flags,
                   struct rn_error *err)
 {
-    uint8_t *bytes;
-    size_t size;
-    int rc = rn_file_read(path, RN_IMAGE_MAX_BYTES, &bytes, &size, err);
-
-    *out = (struct rn_image){0, 0, NULL};
-    if (!rc)
-        rc = rn_image_decode(out, bytes, size, path, flags, err);
-    rn_free(bytes);
-    return rc;
+    return rn_image_load_reduced(out, path, flags, NULL, NULL, err);
 }
 
 void rn_image_free(struct rn_image *image)

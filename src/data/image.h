@@ -23,13 +23,20 @@ struct rn_picture {
     const uint8_t *bytes;
     size_t size;
     size_t max_pixels;
+    /* Asked, when not NULL, with the picture's size as EXIF turns it: by how
+     * much (1, 2, 4 or 8) it may be decoded smaller, where that is cheap. */
+    int (*reduce)(void *user, int width, int height);
+    void *user;
     /* what a decoder fills in: */
     struct rn_image image; /* by rn_picture_start() */
     bool alpha;            /* four bytes a pixel, the last one opacity */
     int orientation;       /* EXIF's 1 to 8; other values mean 1 */
 };
 
-/** Check width and height and allocate p->image, four bytes a pixel when
+/** Check width and height. */
+int rn_picture_check(const struct rn_picture *p, size_t width, size_t height,
+                     struct rn_error *err);
+/** The same, and allocate p->image, four bytes a pixel when
  *  p->alpha is set, else three. On failure nothing is held. */
 int rn_picture_start(struct rn_picture *p, size_t width, size_t height,
                      struct rn_error *err);
@@ -83,7 +90,34 @@ int rn_image_resize_window(struct rn_image *out, const struct rn_image *in,
                            const struct rn_area *window,
                            enum rn_interpolation how, struct rn_error *err);
 
+/** Decode a picture that reduce() may have decoded smaller. */
+int rn_image_load_reduced(struct rn_image *out, const char *path, int flags,
+                          int (*reduce)(void *user, int width, int height),
+                          void *user, struct rn_error *err);
+
 /* -------------------------------------------------- picture to network */
+
+enum rn_cut {
+    RN_CUT_CENTRE,
+    RN_CUT_AREA,    /* a part of random area and aspect ratio */
+    RN_CUT_SHORTER, /* the shorter side resized to a random length, and a
+                       random part of that (He et al. 2016, section 3.4) */
+};
+
+/** A cut at random: a function of seed, epoch, index and the picture's size. */
+struct rn_random_cut {
+    enum rn_cut kind;
+    double least_area; /* RN_CUT_AREA: from this share of the picture to 1 */
+    int shorter[2];    /* RN_CUT_SHORTER: from, to */
+    uint64_t seed;
+    uint32_t epoch, index;
+};
+
+/** A window of the picture resized to width x height. */
+struct rn_placement {
+    int64_t width, height;
+    struct rn_area window;
+};
 
 /** How a picture becomes an image: its shorter side is resized to `resize`
  *  pixels (0: the larger side of the shape), then the centre is cut out, and
@@ -95,22 +129,28 @@ struct rn_view {
     int flags; /* rn_image_flags, for loading the picture */
     int crops; /* images of a picture: the centre; or 5, the centre and the
                   corners of the middle resize x resize; 0 means 1 */
+    struct rn_random_cut random; /* instead of the centre */
+    bool reduce; /* a JPEG may be decoded smaller before it is resized */
 };
-
-/** A window of the picture resized to width x height. */
-struct rn_placement {
-    int64_t width, height;
-    struct rn_area window;
-};
-
-/** What the view shows of a picture of that size: the centre. */
-void rn_view_place(const struct rn_view *view, int width, int height,
-                   struct rn_placement *place);
 
 /** Mirror rows of w floats; `to` may be `from`. */
 void rn_mirror(const float *from, float *to, size_t rows, size_t w);
 
-/** The images, [crops][c][h][w] of 0..255. */
+/** What the view shows of a picture of that size: the centre, or what is cut
+ *  out at random. */
+void rn_view_place(const struct rn_view *view, int width, int height,
+                   struct rn_placement *place);
+/** The random cut in images of that shape. */
+void rn_random_place(const struct rn_random_cut *cut,
+                     const struct rn_shape *shape, int width, int height,
+                     struct rn_placement *place);
+
+/** The image, [c][h][w] of 0..255, of what is placed. */
+int rn_view_apply_at(const struct rn_view *view,
+                     const struct rn_placement *place,
+                     const struct rn_image *picture, uint8_t *pixels,
+                     struct rn_error *err);
+/** The images of the view, [crops][c][h][w] of 0..255. */
 int rn_view_apply(const struct rn_view *view, const struct rn_image *picture,
                   uint8_t *pixels, struct rn_error *err);
 

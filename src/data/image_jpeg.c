@@ -143,6 +143,23 @@ static void choose_colours(struct state *s)
     s->info.out_color_space = s->info.num_components == 4 ? JCS_CMYK : JCS_RGB;
 }
 
+/* EXIF's orientations from this one on lay the picture on its side. */
+#define FIRST_SIDEWAYS 5
+
+/* The library makes a half, a quarter or an eighth from fewer coefficients. */
+static void reduce(struct state *s)
+{
+    const struct rn_picture *p = s->picture;
+    int w = (int)s->info.image_width, h = (int)s->info.image_height;
+    bool sideways = p->orientation >= FIRST_SIDEWAYS && p->orientation <= 8;
+
+    s->info.scale_num = 1;
+    if (p->reduce)
+        s->info.scale_denom =
+            (unsigned)p->reduce(p->user, sideways ? h : w, sideways ? w : h);
+    jpeg_calc_output_dimensions(&s->info);
+}
+
 static void create(struct state *s)
 {
     jpeg_create_decompress(&s->info);
@@ -168,8 +185,13 @@ static void decode(struct state *s)
     jpeg_read_header(&s->info, TRUE);
     s->picture->orientation = orientation(s);
     choose_colours(s);
-    s->rc = rn_picture_start(s->picture, s->info.image_width,
+    s->rc = rn_picture_check(s->picture, s->info.image_width,
                              s->info.image_height, s->err);
+    if (s->rc)
+        return;
+    reduce(s);
+    s->rc = rn_picture_start(s->picture, s->info.output_width,
+                             s->info.output_height, s->err);
     if (s->rc)
         return;
     jpeg_start_decompress(&s->info);

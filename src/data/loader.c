@@ -2,9 +2,10 @@
 /* Batches made ahead of time: threads fill a ring of SLOTS batches, the caller
  * takes them in order. What a batch holds is a function of the configuration
  * and its iteration alone, whichever thread makes which image. */
-#include "data/data.h"
+#include "data/augment.h"
 
 #include "core/memory.h"
+#include "core/random.h"
 #include "core/threads.h"
 
 #include <pthread.h>
@@ -17,11 +18,19 @@
 struct slot {
     float *images;        /* [batch][crops][c][h][w] */
     int32_t *labels;      /* [batch] */
+    int32_t *others;      /* [batch], with share, when images are mixed */
+    float *share;         /* [batch] */
     struct rn_pick *pick; /* [batch] */
     int count;
     int left;  /* images still to be made */
     int wrong; /* first image that could not be fetched, or count */
     struct rn_error err;
+};
+
+/* A thread's own. */
+struct scratch {
+    uint8_t *pixels; /* an image fetched, or whose colours change */
+    float *other;    /* an image to be mixed in */
 };
 
 struct rn_loader {
@@ -33,7 +42,7 @@ struct rn_loader {
     size_t crops; /* of one image */
     int chunk;    /* images that a thread makes at a time */
     pthread_t thread[MAX_THREADS];
-    uint8_t *pixels[MAX_THREADS]; /* an image fetched by each */
+    struct scratch scratch[MAX_THREADS];
     int threads, running;
 
     pthread_mutex_t mutex; /* over the rest, and a slot's count to err */
@@ -44,6 +53,10 @@ struct rn_loader {
     int joined;   /* threads that have begun, so that each has a number */
     bool holding; /* the caller still has the batch before `taken` */
     bool stop;
+    /* Images that others stood in for: */
+    bool *is_bad;   /* [images of the part], or NULL */
+    char **skipped; /* what is wrong with them */
+    size_t n_skipped, skipped_room;
 };
 
 /* A run of images of a batch, for one thread. */
@@ -115,22 +128,108 @@ static int32_t label_of(const struct rn_loader_config *config,
     return config->labels ? config->labels[label] : label;
 }
 
-static int make_image(const struct rn_loader *l, struct rn_pick pick,
-                      uint8_t *pixels, float *out, struct rn_error *err)
+/* The pixels of an image; those in memory are copied only to be changed. */
+static int get_pixels(const struct rn_loader_config *config,
+                      struct rn_pick pick, uint8_t *scratch,
+                      const uint8_t **pixels, struct rn_error *err)
 {
-    const struct rn_loader_config *config = &l->config;
-    int rc;
+    const struct rn_shape *s = rn_loader_shape(config);
+    size_t image = (size_t)s->c * (size_t)s->h * (size_t)s->w;
+    struct rn_view view = config->view;
 
-    if (!config->data->fetch) {
-        rn_image_prepare(config, pick, out);
-        return RN_OK;
+    *pixels = scratch;
+    if (config->data->fetch) {
+        view.random.seed = config->sampler.seed;
+        view.random.epoch = pick.epoch;
+        view.random.index = pick.index;
+        return config->data->fetch(config->data, config->part, pick.index,
+                                   &view, scratch, err);
     }
-    rc = config->data->fetch(config->data, config->part, pick.index,
-                             &config->view, pixels, err);
-    for (size_t i = 0; !rc && i < l->crops; i++)
-        rn_image_augment(config, pick, pixels + i * l->image,
-                         out + i * l->image);
+    *pixels = config->data->part[config->part].pixels + pick.index * image;
+    if (config->augment.colour != RN_COLOUR_NONE)
+        *pixels = memcpy(scratch, *pixels, image);
+    return RN_OK;
+}
+
+static int make_one(const struct rn_loader_config *config, struct rn_pick pick,
+                    uint8_t *scratch, float *out, struct rn_error *err)
+{
+    const struct rn_shape *s = rn_loader_shape(config);
+    size_t image = (size_t)s->c * (size_t)s->h * (size_t)s->w;
+    size_t crops = (size_t)rn_loader_crops(config);
+    const uint8_t *pixels;
+    int rc = get_pixels(config, pick, scratch, &pixels, err);
+
+    if (rc)
+        return rc;
+    if (config->augment.colour != RN_COLOUR_NONE)
+        rn_colour_change(config, pick, scratch);
+    for (size_t i = 0; i < crops; i++)
+        rn_image_augment(config, pick, pixels + i * image, out + i * image);
+    if (config->augment.erase > 0)
+        rn_erase(config, pick, out);
+    return RN_OK;
+}
+
+/* Tell of a bad image once; without memory for it, not at all. */
+static void note_skipped(struct rn_loader *l, struct rn_pick pick,
+                         const struct rn_error *err)
+{
+    pthread_mutex_lock(&l->mutex);
+    if (!l->is_bad[pick.index] &&
+        rn_grow(&l->skipped, &l->skipped_room, l->n_skipped,
+                sizeof *l->skipped) &&
+        (l->skipped[l->n_skipped] = rn_strdup(err->msg)) != NULL)
+        l->n_skipped++;
+    l->is_bad[pick.index] = true;
+    pthread_mutex_unlock(&l->mutex);
+}
+
+/* As many images in a row are not all bad by chance. */
+#define SKIP_TRIES 64
+
+/* An image, or with skip_bad the one that stands in for it, a function of
+ * seed, epoch and index, too: *pick is which. */
+static int make_any(struct rn_loader *l, struct rn_pick *pick, uint8_t *scratch,
+                    float *out, struct rn_error *err)
+{
+    const struct rn_random_key key = {l->config.sampler.seed, RN_RANDOM_SKIP,
+                                      pick->epoch};
+    uint64_t asked = pick->index;
+    int rc = make_one(&l->config, *pick, scratch, out, err);
+
+    for (uint64_t i = 0; rc && l->config.skip_bad && i < SKIP_TRIES; i++) {
+        uint32_t bits[4];
+
+        note_skipped(l, *pick, err);
+        rn_random4(&key, asked << 8 | i, bits);
+        pick->index =
+            rn_random_below(bits[0], (uint32_t)l->config.sampler.count);
+        rc = make_one(&l->config, *pick, scratch, out, err);
+    }
     return rc;
+}
+
+/* Image j of a slot, mixed with another one if need be. */
+static int make_image(struct rn_loader *l, struct slot *slot, int j,
+                      const struct scratch *scratch, struct rn_error *err)
+{
+    float *out = slot->images + (size_t)j * l->crops * l->image;
+    struct rn_pick pick = slot->pick[j];
+    struct rn_mix mix;
+    int rc = make_any(l, &pick, scratch->pixels, out, err);
+
+    slot->labels[j] = label_of(&l->config, pick);
+    if (rc || !slot->share)
+        return rc;
+    rn_mix_draw(&l->config, slot->pick[j], &mix);
+    rc = make_any(l, &mix.other, scratch->pixels, scratch->other, err);
+    if (rc)
+        return rc;
+    rn_mix_apply(&l->config, &mix, scratch->other, out);
+    slot->others[j] = label_of(&l->config, mix.other);
+    slot->share[j] = mix.share;
+    return RN_OK;
 }
 
 /* Of several images that fail the first in the batch is told. */
@@ -146,16 +245,14 @@ static void note_failure(struct rn_loader *l, struct slot *slot, int j,
 }
 
 static void do_work(struct rn_loader *l, const struct work *work,
-                    uint8_t *pixels)
+                    const struct scratch *scratch)
 {
     struct slot *slot = work->slot;
 
     for (int j = work->from; j < work->to; j++) {
         struct rn_error err = {0};
 
-        slot->labels[j] = label_of(&l->config, slot->pick[j]);
-        if (make_image(l, slot->pick[j], pixels,
-                       slot->images + (size_t)j * l->crops * l->image, &err))
+        if (make_image(l, slot, j, scratch, &err))
             note_failure(l, slot, j, &err);
     }
 }
@@ -164,13 +261,13 @@ static void *run(void *argument)
 {
     struct rn_loader *l = argument;
     struct work work;
-    uint8_t *pixels;
+    const struct scratch *scratch;
 
     pthread_mutex_lock(&l->mutex);
-    pixels = l->pixels[l->joined++];
+    scratch = &l->scratch[l->joined++];
     while (take_work(l, &work)) {
         pthread_mutex_unlock(&l->mutex);
-        do_work(l, &work, pixels);
+        do_work(l, &work, scratch);
         pthread_mutex_lock(&l->mutex);
         work.slot->left -= work.to - work.from;
         if (!work.slot->left)
@@ -268,10 +365,33 @@ static int allocate_slots(struct rn_loader *l, struct rn_error *err)
         if (!slot->images || !slot->labels || !slot->pick)
             return rn_fail_memory(err, floats, "batches of images");
     }
-    for (int i = 0; i < l->threads && l->config.data->fetch; i++) {
-        l->pixels[i] = rn_alloc(l->crops, l->image);
-        if (!l->pixels[i])
+    return RN_OK;
+}
+
+/* What mixing and skipping need beside. */
+static int allocate_extras(struct rn_loader *l, struct rn_error *err)
+{
+    const struct rn_loader_config *config = &l->config;
+    size_t batch = (size_t)config->sampler.batch;
+    bool mixes = rn_mixes(&config->augment);
+
+    for (int i = 0; i < SLOTS && mixes; i++) {
+        l->slot[i].others = rn_alloc(batch, sizeof(int32_t));
+        l->slot[i].share = rn_alloc(batch, sizeof(float));
+        if (!l->slot[i].others || !l->slot[i].share)
+            return rn_fail_memory(err, batch * sizeof(float), "labels");
+    }
+    for (int i = 0; i < l->threads; i++) {
+        l->scratch[i].pixels = rn_alloc(l->crops, l->image);
+        l->scratch[i].other = mixes ? rn_alloc(l->image, sizeof(float)) : NULL;
+        if (!l->scratch[i].pixels || (mixes && !l->scratch[i].other))
             return rn_fail_memory(err, l->crops * l->image, "an image");
+    }
+    if (config->skip_bad) {
+        l->is_bad = rn_alloc((size_t)config->data->part[config->part].count,
+                             sizeof *l->is_bad);
+        if (!l->is_bad)
+            return rn_fail_memory(err, batch, "bad images");
     }
     return RN_OK;
 }
@@ -315,6 +435,8 @@ int rn_loader_create(struct rn_loader **out,
     if (!rc)
         rc = allocate_slots(l, err);
     if (!rc)
+        rc = allocate_extras(l, err);
+    if (!rc)
         rc = start(l, err);
     if (rc) {
         rn_loader_destroy(l);
@@ -346,8 +468,12 @@ static double wait_filled(struct rn_loader *l)
 static int hand_out(const struct slot *slot, long iteration,
                     struct rn_batch *batch, struct rn_error *err)
 {
-    *batch = (struct rn_batch){iteration, slot->count, 0, slot->images,
-                               slot->labels};
+    *batch = (struct rn_batch){.iteration = iteration,
+                               .count = slot->count,
+                               .images = slot->images,
+                               .labels = slot->labels,
+                               .others = slot->others,
+                               .share = slot->share};
     if (slot->count)
         batch->epoch = slot->pick[0].epoch;
     if (slot->wrong < slot->count)
@@ -382,6 +508,16 @@ int rn_loader_next(struct rn_loader *l, struct rn_batch *batch, double *waited,
     return rc;
 }
 
+const char *rn_loader_skipped(struct rn_loader *l, size_t i)
+{
+    const char *text;
+
+    pthread_mutex_lock(&l->mutex);
+    text = i < l->n_skipped ? l->skipped[i] : NULL;
+    pthread_mutex_unlock(&l->mutex);
+    return text;
+}
+
 void rn_loader_destroy(struct rn_loader *l)
 {
     if (!l)
@@ -398,10 +534,18 @@ void rn_loader_destroy(struct rn_loader *l)
     for (int i = 0; i < SLOTS; i++) {
         rn_free(l->slot[i].images);
         rn_free(l->slot[i].labels);
+        rn_free(l->slot[i].others);
+        rn_free(l->slot[i].share);
         rn_free(l->slot[i].pick);
     }
-    for (int i = 0; i < l->threads; i++)
-        rn_free(l->pixels[i]);
+    for (int i = 0; i < l->threads; i++) {
+        rn_free(l->scratch[i].pixels);
+        rn_free(l->scratch[i].other);
+    }
+    for (size_t i = 0; i < l->n_skipped; i++)
+        rn_free(l->skipped[i]);
+    rn_free(l->skipped);
+    rn_free(l->is_bad);
     rn_order_destroy(&l->order);
     rn_free(l->mean);
     rn_free(l->std);

@@ -3,10 +3,10 @@
 
 #include "core/file.h"
 #include "core/memory.h"
-#include "core/random.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* ----------------------------------------------------------------- parts */
 
@@ -67,20 +67,55 @@ static int load(const struct rn_data *data, enum rn_part part, uint32_t index,
     return rn_image_load(picture, data->part[part].files[index], flags, err);
 }
 
+/* A view of a picture that is being decoded. */
+struct sight {
+    const struct rn_view *view;
+    struct rn_placement place;
+    bool placed;
+};
+
+/* How many times smaller the picture may be and still have a pixel or more
+ * for each of what it is resized to. */
+static int reduce(void *user, int width, int height)
+{
+    struct sight *s = user;
+    int times = 1;
+
+    rn_view_place(s->view, width, height, &s->place);
+    s->placed = true;
+    while (times < 8 && width / (2 * times) >= s->place.width &&
+           height / (2 * times) >= s->place.height)
+        times *= 2;
+    return times;
+}
+
 static int fetch(const struct rn_data *data, enum rn_part part, uint32_t index,
                  const struct rn_view *view, uint8_t *pixels,
                  struct rn_error *err)
 {
     const char *file = data->part[part].files[index];
+    struct sight sight = {.view = view};
     struct rn_error why = {0};
     struct rn_image picture;
-    int rc = data->load(data, part, index, view->flags, &picture, err);
+    int rc = rn_image_load_reduced(&picture, file, view->flags,
+                                   view->reduce ? reduce : NULL, &sight, err);
 
     if (rc)
         return rc;
-    rc = rn_view_apply(view, &picture, pixels, &why);
+    if (sight.placed)
+        rc = rn_view_apply_at(view, &sight.place, &picture, pixels, &why);
+    else
+        rc = rn_view_apply(view, &picture, pixels, &why);
     rn_image_free(&picture);
     return rc ? rn_fail(err, rc, "'%s': %.300s", file, why.msg) : RN_OK;
+}
+
+/* What cannot be looked at is told of when it is read. */
+static int64_t size_of(const char *file)
+{
+    struct stat st;
+
+    return stat(file, &st) ? -1 : (int64_t)st.st_size;
 }
 
 void rn_picture_data_finish(struct rn_data *data, const char *root)
@@ -93,8 +128,10 @@ void rn_picture_data_finish(struct rn_data *data, const char *root)
         sum = rn_checksum(sum, &part->count, sizeof part->count);
         for (int j = 0; j < part->count; j++) {
             const char *name = part->files[j] + strlen(root);
+            int64_t size = size_of(part->files[j]);
 
             sum = rn_checksum(sum, name, strlen(name));
+            sum = rn_checksum(sum, &size, sizeof size);
             sum = rn_checksum(sum, &part->labels[j], sizeof part->labels[j]);
         }
     }
@@ -110,45 +147,69 @@ void rn_picture_data_finish(struct rn_data *data, const char *root)
  * of the whole: so the end of the whole holds all classes in proportion. */
 struct stand {
     double at;
+    uint64_t order; /* of the name: other pictures do not change it */
     uint16_t label;
     uint32_t index;
 };
 
-static int compare(const void *a, const void *b)
+static int compare_index(const struct stand *x, const struct stand *y)
+{
+    return x->index < y->index ? -1 : 1;
+}
+
+static int by_class(const void *a, const void *b)
+{
+    const struct stand *x = a, *y = b;
+
+    if (x->label != y->label)
+        return x->label < y->label ? -1 : 1;
+    if (x->order != y->order)
+        return x->order < y->order ? -1 : 1;
+    return compare_index(x, y);
+}
+
+static int by_place(const void *a, const void *b)
 {
     const struct stand *x = a, *y = b;
 
     if (x->at != y->at)
         return x->at < y->at ? -1 : 1;
-    return x->label != y->label ? (x->label < y->label ? -1 : 1)
-                                : (x->index < y->index ? -1 : 1);
+    if (x->label != y->label)
+        return x->label < y->label ? -1 : 1;
+    return compare_index(x, y);
 }
 
-/* Places for the pictures of class `label`, whose indices are `members`. */
-static void place(struct stand *stands, const uint32_t *members, uint32_t n,
-                  uint16_t label, uint32_t *scratch)
+/* How many pictures from `stands` on are of one class. */
+static size_t class_size(const struct stand *stands, size_t left)
 {
-    const struct rn_random_key key = {0, RN_RANDOM_SPLIT, label};
+    size_t n = 1;
 
-    rn_random_permutation(&key, n, scratch);
-    for (uint32_t r = 0; r < n; r++)
-        stands[members[scratch[r]]] =
-            (struct stand){(r + 0.5) / n, label, members[scratch[r]]};
+    while (n < left && stands[n].label == stands[0].label)
+        n++;
+    return n;
 }
 
-static void place_all(const struct rn_data *data, struct stand *stands,
-                      uint32_t *members, uint32_t *scratch)
+static void place_all(const struct rn_data *data, uint64_t seed,
+                      struct stand *stands)
 {
     const struct rn_images *train = &data->part[RN_PART_TRAIN];
+    size_t count = (size_t)train->count, root = strlen(data->spec), n;
 
-    for (int label = 0; label < data->classes; label++) {
-        uint32_t n = 0;
+    for (size_t i = 0; i < count; i++) {
+        const char *name = train->files[i] + root;
 
-        for (uint32_t i = 0; i < (uint32_t)train->count; i++)
-            if (train->labels[i] == label)
-                members[n++] = i;
-        place(stands, members, n, (uint16_t)label, scratch);
+        stands[i].order =
+            rn_checksum(rn_checksum(0, &seed, sizeof seed), name, strlen(name));
+        stands[i].label = train->labels[i];
+        stands[i].index = (uint32_t)i;
     }
+    qsort(stands, count, sizeof *stands, by_class);
+    for (size_t first = 0; first < count; first += n) {
+        n = class_size(stands + first, count - first);
+        for (size_t r = 0; r < n; r++)
+            stands[first + r].at = ((double)r + 0.5) / (double)n;
+    }
+    qsort(stands, count, sizeof *stands, by_place);
 }
 
 static void reorder(const struct rn_images *train, const struct stand *stands,
@@ -164,27 +225,22 @@ static void reorder(const struct rn_images *train, const struct stand *stands,
     memcpy(train->labels, labels, n * sizeof *labels);
 }
 
-int rn_pictures_mix(struct rn_data *data, struct rn_error *err)
+int rn_pictures_mix(struct rn_data *data, uint64_t seed, struct rn_error *err)
 {
     const struct rn_images *train = &data->part[RN_PART_TRAIN];
     size_t n = (size_t)train->count;
     struct stand *stands = rn_alloc(n, sizeof *stands);
-    uint32_t *members = rn_alloc(n, sizeof *members);
-    uint32_t *scratch = rn_alloc(n, sizeof *scratch);
     uint16_t *labels = rn_alloc(n, sizeof *labels);
     char **files = rn_alloc(n, sizeof *files);
     int rc = RN_OK;
 
-    if (stands && members && scratch && labels && files) {
-        place_all(data, stands, members, scratch);
-        qsort(stands, n, sizeof *stands, compare);
+    if (stands && labels && files) {
+        place_all(data, seed, stands);
         reorder(train, stands, files, labels);
     } else {
         rc = rn_fail_memory(err, n * sizeof *stands, "holding out pictures");
     }
     rn_free(stands);
-    rn_free(members);
-    rn_free(scratch);
     rn_free(labels);
     rn_free(files);
     return rc;

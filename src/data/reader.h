@@ -37,8 +37,9 @@ bool rn_name_valid(const char *name);
 
 /** Put the training pictures in an order whose end, of whatever length, holds
  *  about the same share of each class: for a validation part. A function of
- *  the files' names. */
-int rn_pictures_mix(struct rn_data *data, struct rn_error *err);
+ *  seed and the files' names: pictures that come or go move hardly any other
+ *  one across. */
+int rn_pictures_mix(struct rn_data *data, uint64_t seed, struct rn_error *err);
 
 /** Unsigned bytes in one to four dimensions, as an IDX file holds them. */
 struct rn_idx {

@@ -82,17 +82,10 @@ static void place_crop(const struct rn_view *view, int width, int height,
 void rn_view_place(const struct rn_view *view, int width, int height,
                    struct rn_placement *p)
 {
-    place_crop(view, width, height, 0, p);
-}
-
-static int cut(const struct rn_view *view, const struct rn_image *in, int crop,
-               struct rn_image *out, struct rn_error *err)
-{
-    struct rn_placement p;
-
-    place_crop(view, in->width, in->height, crop, &p);
-    return rn_image_resize_window(out, in, p.width, p.height, &p.window,
-                                  view->interpolation, err);
+    if (view->random.kind == RN_CUT_CENTRE)
+        place_crop(view, width, height, 0, p);
+    else
+        rn_random_place(&view->random, &view->shape, width, height, p);
 }
 
 /* [h][w][3] to [c][h][w]. */
@@ -105,13 +98,10 @@ static void planar(const struct rn_image *in, int channels, uint8_t *out)
             *out++ = in->pixels[3 * i + c];
 }
 
-static int check(const struct rn_view *view, const struct rn_image *picture,
-                 struct rn_error *err)
+static int check(const struct rn_view *view, struct rn_error *err)
 {
     int side = (int)shorter_side(view);
 
-    if (!picture->pixels)
-        return rn_fail(err, RN_ERR_ARG, "no picture given");
     if (view->shape.c != 1 && view->shape.c != 3)
         return rn_fail(err, RN_ERR_ARG,
                        "the network takes images of %d channels, pictures "
@@ -124,21 +114,24 @@ static int check(const struct rn_view *view, const struct rn_image *picture,
     return RN_OK;
 }
 
-static int cut_all(const struct rn_view *view, const struct rn_image *picture,
-                   uint8_t *pixels, struct rn_error *err)
+int rn_view_apply_at(const struct rn_view *view,
+                     const struct rn_placement *place,
+                     const struct rn_image *picture, uint8_t *pixels,
+                     struct rn_error *err)
 {
-    const struct rn_shape *s = &view->shape;
-    size_t bytes = (size_t)s->c * (size_t)s->h * (size_t)s->w;
-    int rc = RN_OK;
+    struct rn_image grey = {0, 0, NULL}, image = {0, 0, NULL};
+    int rc = check(view, err);
 
-    for (int i = 0; !rc && i < (view->crops ? view->crops : 1); i++) {
-        struct rn_image image = {0, 0, NULL};
-
-        rc = cut(view, picture, i, &image, err);
-        if (!rc)
-            planar(&image, s->c, pixels + (size_t)i * bytes);
-        rn_image_free(&image);
-    }
+    if (!rc && view->shape.c == 1)
+        rc = grey_copy(&grey, picture, err);
+    if (!rc)
+        rc = rn_image_resize_window(&image, grey.pixels ? &grey : picture,
+                                    place->width, place->height, &place->window,
+                                    view->interpolation, err);
+    if (!rc)
+        planar(&image, view->shape.c, pixels);
+    rn_image_free(&grey);
+    rn_image_free(&image);
     return rc;
 }
 
@@ -156,14 +149,22 @@ void rn_mirror(const float *from, float *to, size_t rows, size_t w)
 int rn_view_apply(const struct rn_view *view, const struct rn_image *picture,
                   uint8_t *pixels, struct rn_error *err)
 {
-    struct rn_image grey = {0, 0, NULL};
-    int rc = check(view, picture, err);
+    const struct rn_shape *s = &view->shape;
+    size_t bytes = (size_t)s->c * (size_t)s->h * (size_t)s->w;
+    int rc = check(view, err);
 
-    if (!rc && view->shape.c == 1)
-        rc = grey_copy(&grey, picture, err);
-    if (!rc)
-        rc = cut_all(view, grey.pixels ? &grey : picture, pixels, err);
-    rn_image_free(&grey);
+    if (!rc && !picture->pixels)
+        rc = rn_fail(err, RN_ERR_ARG, "no picture given");
+    for (int i = 0; !rc && i < (view->crops ? view->crops : 1); i++) {
+        struct rn_placement place;
+
+        if (i == 0)
+            rn_view_place(view, picture->width, picture->height, &place);
+        else
+            place_crop(view, picture->width, picture->height, i, &place);
+        rc = rn_view_apply_at(view, &place, picture, pixels + (size_t)i * bytes,
+                              err);
+    }
     return rc;
 }
 

@@ -518,7 +518,7 @@ static void test_loader_part(void **state)
     config.part = RN_PART_VALIDATION;
     config.sampler.count = 9;
     config.sampler.shuffle = false;
-    config.augment = (struct rn_augment){false, false, 0};
+    config.augment = (struct rn_augment){.crop = false};
     config.end = (long)rn_sampler_batches(&config.sampler);
     assert_int_equal(config.end, 3);
     loader = start(&config);
