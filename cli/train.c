@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* resnet train: make a run folder, or go on with one. */
 #include "cli.h"
+#include "inputs.h"
 #include "interrupt.h"
 #include "output.h"
 #include "progress.h"
@@ -14,6 +15,7 @@ struct options {
     struct rn_train_options train;
     const char *recipe;
     const char *resume;
+    const char *validation;
     int json;
 };
 
@@ -42,10 +44,13 @@ static const struct option run_options[] = {
 };
 
 static const struct option network_options[] = {
-    {"net", "NAME", OPTION_TEXT, AT(train.net), 0, 0, NULL, "resnet20, or that of --weights",
+    {"net", "NAME", OPTION_TEXT, AT(train.net), 0, 0, NULL, "resnet20, that of --weights; of pictures *",
      "network; 'resnet info' lists them"},
+    {"size", "N", OPTION_INT, AT(train.size), 8, 4096, NULL,
+     "that of --weights, or *", "side of the images that pictures become"},
     {"weights", "MODEL", OPTION_TEXT, AT(train.weights), 0, 0, NULL, NULL,
-     "start from this model file, with its normalisation"},
+     "start from this model file, with its normalisation; for other classes "
+     "with a new last layer"},
     {"shortcut", "A|A-split|B|C", OPTION_LETTER, AT(train.shortcut), 0, 0,
      "A|A-split|B|C",
      "the family's",
@@ -56,23 +61,47 @@ static const struct option network_options[] = {
 };
 
 static const struct option length_options[] = {
-    {"batch", "N", OPTION_INT, AT(train.batch), 1, 65536, NULL, NULL,
-     "images per iteration"},
+    {"batch", "N", OPTION_INT, AT(train.batch), 1, 65536, NULL,
+     "128; of pictures *", "images per iteration"},
     {"iterations", "N", OPTION_LONG, AT(train.iterations), 1, BILLION, NULL,
-     "64000, or from --epochs", "iterations of the whole run"},
+     "64000, or from --epochs; of pictures *", "iterations of the whole run"},
     {"epochs", "X", OPTION_REAL, AT(train.epochs), 1e-6, 1e6, NULL,
      "from --iterations", "passes over the training images"},
     {"last-batch", "HOW", OPTION_WORD, AT(train.last_batch), 0, 0,
      "wrap|drop|keep", NULL,
      "an epoch's last, smaller batch: wrap into the next epoch (the paper's), "
      "drop or keep"},
+    {"patience", "N", OPTION_INT, AT(train.patience), 1, 1000000, NULL, NULL,
+     "end after N tests in a row without a smaller error"},
+    {"reestimate", NULL, OPTION_FLAG, AT(train.reestimate), 0, 0, NULL, NULL,
+     "after the last step, take batch norm's statistics anew, as averages over "
+     "the training images (the paper's published models)"},
+};
+
+static const struct option tuning_options[] = {
+    {"freeze", "STAGES", OPTION_TEXT, AT(train.freeze), 0, 0, NULL,
+     "none; with --weights *",
+     "stages that stay as they are: conv1-conv4, or some of conv1, conv2, "
+     "conv3, conv4, conv5, fc; nothing is computed for them in backward"},
+    {"batch-norm", "HOW", OPTION_WORD, AT(train.batch_norm), 0, 0,
+     "batch|running", "batch; with --weights *",
+     "normalise by the batch's statistics, or by the weights' running ones; "
+     "frozen stages do the latter"},
+    {"lr-scale", "LIST", OPTION_TEXT, AT(train.lr_scale), 0, 0, NULL, NULL,
+     "STAGES=X,...: these learn at X times the rate (conv1-conv4=0.1)"},
+    {"ema", "X", OPTION_REAL, AT(train.ema), 0, 0.9999999, NULL, NULL,
+     "decay of a moving average of the weights (0.999), which is what is "
+     "tested and saved as best"},
+    {"class-weights", "HOW", OPTION_WORD, AT(train.class_weights), 0, 0,
+     "none|balanced", "none",
+     "balanced: an image counts the more the fewer there are of its class"},
 };
 
 static const struct option optimiser_options[] = {
-    {"lr", "X", OPTION_REAL, AT(train.lr), 1e-12, 1000, NULL, NULL,
-     "learning rate"},
+    {"lr", "X", OPTION_REAL, AT(train.lr), 1e-12, 1000, NULL,
+     "0.1; of pictures by --batch", "learning rate"},
     {"schedule", "S", OPTION_TEXT, AT(train.schedule), 0, 0, NULL,
-     "step:50%,75%",
+     "step:50%,75%; of pictures one-cycle, with --weights cosine",
      "step:A,B,... (a tenth from iteration A on, or A%), constant, cosine, "
      "one-cycle[:PERCENT]"},
     {"warmup", "W", OPTION_TEXT, AT(train.warmup), 0, 0, NULL, "none",
@@ -91,10 +120,34 @@ static const struct option optimiser_options[] = {
 };
 
 static const struct option data_options[] = {
-    {"validation", "N", OPTION_INT, AT(train.validation), 0, BILLION, NULL,
-     NULL, "hold out the last N training images and test on them"},
+    {"validation", "N", OPTION_TEXT, AT(validation), 0, 0, NULL, "0",
+     "hold out the last N or N% training images and test on them; of pictures "
+     "some of each class, chosen by --seed and the files' names"},
     {"augment", "HOW", OPTION_WORD, AT(train.augment), 0, 0,
-     "none|flip|crop|crop-flip", NULL, "random crops, mirror images, or both"},
+     "none|flip|crop|crop-flip|area|shorter", "crop-flip; of pictures area",
+     "random crops, mirror images, or both; of pictures and with mirror images "
+     "area (a part of random area and shape) or shorter (the paper's: shorter "
+     "side random, crop)"},
+    {"crop-area", "X", OPTION_REAL, AT(train.crop_area), 0.001, 1, NULL,
+     "0.08 to 0.35, *", "least share of a picture that --augment area takes"},
+    {"colour", "HOW", OPTION_WORD, AT(train.colour), 0, 0, "none|pca|jitter",
+     "none",
+     "change colours: along their principal components (the paper's), or "
+     "brightness, contrast and saturation by up to 40 %"},
+    {"erase", "X", OPTION_REAL, AT(train.erase), 0, 1, NULL, NULL,
+     "share of the images that have a random part erased"},
+    {"mixup", "X", OPTION_REAL, AT(train.mixup), 0, 1, NULL, NULL,
+     "overlay two images, in shares from beta(X, X)"},
+    {"cutmix", "X", OPTION_REAL, AT(train.cutmix), 0, 1, NULL, NULL,
+     "paste a part of another image, of an area from beta(X, X); with --mixup "
+     "each image has one of both"},
+    {"resize", "N", OPTION_INT, AT(train.resize), 8, 65535, NULL,
+     "8/7 of the size, or that of --weights",
+     "shorter side of pictures that are tested on, before the centre is cut "
+     "out"},
+    {"skip-bad", NULL, OPTION_FLAG, AT(train.skip_bad), 0, 0, NULL, NULL,
+     "name training pictures that cannot be read, and let others stand in, "
+     "rather than stop"},
     {"crop-pad", "N", OPTION_INT, AT(train.crop_pad), 0, 1024, NULL, NULL,
      "pixels of padding on each side before the crop"},
     {"normalize", "HOW", OPTION_WORD, AT(train.normalize), 0, 0,
@@ -117,6 +170,7 @@ static const struct option_group groups[] = {
     {"network", network_options, COUNT(network_options), 0},
     {"length", length_options, COUNT(length_options), 0},
     {"optimiser", optimiser_options, COUNT(optimiser_options), 0},
+    {"fine-tuning", tuning_options, COUNT(tuning_options), 0},
     {"data", data_options, COUNT(data_options), 0},
     {"log", log_options, COUNT(log_options), 0},
 };
@@ -203,6 +257,9 @@ static int check_new(const struct command *command, struct options *o,
         return EXIT_USAGE;
     }
     o->train.data = args->operand[0];
+    if (parse_validation(o->validation, &o->train.validation,
+                         &o->train.validation_percent) < 0)
+        return EXIT_USAGE;
     return 0;
 }
 
@@ -407,8 +464,11 @@ const struct command command_train = {
     .summary = "Train a network on DATA and keep models, log and learning "
                "curve in the folder RUN.",
     .notes = "DATA is a folder of CIFAR-10 or CIFAR-100 binary files, a folder "
-             "of IDX files\n(plain or .gz), or "
-             "synthetic:CxHxW:CLASSES[:COUNT].\n"
+             "of IDX files\n(plain or .gz), "
+             "synthetic:CxHxW:CLASSES[:COUNT], or a folder of pictures:\n"
+             "train/CLASS/... with val/ or test/ beside it, CLASS/..., or "
+             "labels.txt.\n"
+             "*: chosen by the number of pictures and the memory, and said.\n"
              "SIGINT (Ctrl-C) and SIGTERM finish the iteration and save; "
              "--resume goes on.\nA second signal ends at once.\n",
     .groups = groups,

@@ -8,7 +8,8 @@
 #include <math.h>
 #include <string.h>
 
-#define PREFIX "optimizer.momentum."
+#define MOMENTUM "optimizer.momentum."
+#define AVERAGE  "optimizer.average."
 
 static const struct field {
     const char *name;
@@ -130,9 +131,9 @@ static int training_read(struct rn_progress *p, const char *text,
     return rc;
 }
 
-/* ---------------------------------------------------------- momentum */
+/* ----------------------------------------------- momentum and average */
 
-/* Room needed for all momentum and for all names. */
+/* Room needed for one of each parameter and for all names. */
 static size_t measure(const struct rn_graph *graph, size_t *floats,
                       size_t *chars)
 {
@@ -140,47 +141,59 @@ static size_t measure(const struct rn_graph *graph, size_t *floats,
 
     *floats = *chars = 0;
     for (size_t i = 0; i < graph->n_params; i++) {
-        if (!rn_param_trainable(&graph->params[i]))
+        if (!rn_param_updated(&graph->params[i]))
             continue;
         count++;
         *floats += graph->params[i].count;
-        *chars += sizeof(PREFIX) + strlen(graph->params[i].name);
+        *chars += sizeof(AVERAGE) + sizeof(MOMENTUM) +
+                  2 * strlen(graph->params[i].name);
     }
     return count;
 }
 
+/* Extras named `prefix` and the parameter, from *name and *data on. */
+static void describe(struct rn_checkpoint *c, const struct rn_graph *graph,
+                     const char *prefix, char **name, float **data)
+{
+    for (size_t i = 0; i < c->count; i++) {
+        const struct rn_param *p = &graph->params[c->param[i]];
+        struct rn_extra *extra = &c->extras[c->n_extras++];
+
+        *extra =
+            (struct rn_extra){.name = *name, .dims = p->dims, .data = *data};
+        memcpy(extra->dim, p->dim, sizeof(extra->dim));
+        *name += sprintf(*name, "%s%s", prefix, p->name) + 1;
+        *data += p->count;
+    }
+}
+
 int rn_checkpoint_create(struct rn_checkpoint *c, const struct rn_graph *graph,
-                         struct rn_error *err)
+                         bool average, struct rn_error *err)
 {
     size_t floats, chars, count = measure(graph, &floats, &chars);
+    size_t kinds = average ? 2 : 1;
     float *data;
     char *name;
 
     *c = (struct rn_checkpoint){
-        .extras = rn_alloc(count, sizeof(struct rn_extra)),
+        .extras = rn_alloc(kinds * count, sizeof(struct rn_extra)),
         .param = rn_alloc(count, sizeof(size_t)),
-        .count = 0,
-        .memory = rn_alloc(floats, sizeof(float)),
+        .memory = rn_alloc(kinds * floats, sizeof(float)),
         .names = rn_alloc(chars, 1),
     };
     if (c->extras == NULL || c->param == NULL || c->memory == NULL ||
         c->names == NULL)
-        return rn_fail_memory(err, floats * sizeof(float), "a checkpoint");
+        return rn_fail_memory(err, kinds * floats * sizeof(float),
+                              "a checkpoint");
 
     data = c->memory;
     name = c->names;
-    for (size_t i = 0; i < graph->n_params; i++) {
-        const struct rn_param *p = &graph->params[i];
-        struct rn_extra *extra = &c->extras[c->count];
-
-        if (!rn_param_trainable(p))
-            continue;
-        *extra = (struct rn_extra){.name = name, .dims = p->dims, .data = data};
-        memcpy(extra->dim, p->dim, sizeof(extra->dim));
-        name += sprintf(name, PREFIX "%s", p->name) + 1;
-        data += p->count;
-        c->param[c->count++] = i;
-    }
+    for (size_t i = 0; i < graph->n_params; i++)
+        if (rn_param_updated(&graph->params[i]))
+            c->param[c->count++] = i;
+    describe(c, graph, MOMENTUM, &name, &data);
+    if (average)
+        describe(c, graph, AVERAGE, &name, &data);
     return RN_OK;
 }
 
@@ -193,9 +206,36 @@ void rn_checkpoint_free(struct rn_checkpoint *c)
     *c = (struct rn_checkpoint){.count = 0};
 }
 
+/* The average is read and written through the store, in the values' place. */
+static void get_average(struct rn_checkpoint *c, struct rn_store *store,
+                        struct rn_ema *average)
+{
+    struct rn_flat flat;
+
+    rn_store_flat(store, &flat);
+    rn_ema_swap(average, &flat);
+    for (size_t i = 0; i < c->count; i++)
+        rn_store_get(store, RN_STORE_VALUE, c->param[i],
+                     c->extras[c->count + i].data);
+    rn_ema_swap(average, &flat);
+}
+
+static void set_average(const struct rn_checkpoint *c, struct rn_store *store,
+                        struct rn_ema *average)
+{
+    struct rn_flat flat;
+
+    rn_store_flat(store, &flat);
+    rn_ema_swap(average, &flat);
+    for (size_t i = 0; i < c->count; i++)
+        rn_store_set(store, RN_STORE_VALUE, c->param[i],
+                     c->extras[c->count + i].data);
+    rn_ema_swap(average, &flat);
+}
+
 int rn_checkpoint_save(struct rn_checkpoint *c, const char *path,
-                       const struct rn_model *model,
-                       const struct rn_store *store,
+                       const struct rn_model *model, struct rn_store *store,
+                       struct rn_ema *average,
                        const struct rn_progress *progress, uint64_t options,
                        struct rn_error *err)
 {
@@ -206,7 +246,9 @@ int rn_checkpoint_save(struct rn_checkpoint *c, const char *path,
         return rn_fail_memory(err, 1024, "a checkpoint's state");
     for (size_t i = 0; i < c->count; i++)
         rn_store_get(store, RN_STORE_MOMENTUM, c->param[i], c->extras[i].data);
-    rc = rn_model_save_with(model, path, c->extras, c->count, training, err);
+    if (average->value != NULL)
+        get_average(c, store, average);
+    rc = rn_model_save_with(model, path, c->extras, c->n_extras, training, err);
     rn_free(training);
     return rc;
 }
@@ -217,7 +259,7 @@ int rn_checkpoint_load(struct rn_checkpoint *c, const char *path,
 {
     char *training = NULL;
     int rc =
-        rn_model_load_with(model, path, c->extras, c->count, &training, err);
+        rn_model_load_with(model, path, c->extras, c->n_extras, &training, err);
 
     if (rc == RN_OK)
         rc = training_read(progress, training, options, path, err);
@@ -230,8 +272,10 @@ int rn_checkpoint_load(struct rn_checkpoint *c, const char *path,
 }
 
 void rn_checkpoint_restore(const struct rn_checkpoint *c,
-                           struct rn_store *store)
+                           struct rn_store *store, struct rn_ema *average)
 {
     for (size_t i = 0; i < c->count; i++)
         rn_store_set(store, RN_STORE_MOMENTUM, c->param[i], c->extras[i].data);
+    if (average->value != NULL)
+        set_average(c, store, average);
 }

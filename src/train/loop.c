@@ -100,6 +100,14 @@ static const char *last_part(const char *path)
     return slash != NULL && slash[1] != '\0' ? slash + 1 : path;
 }
 
+/* Put the weights' average in the weights' place, and the other way round the
+ * next time. */
+static void show_average(struct rn_trainer *t)
+{
+    if (t->average.value != NULL)
+        rn_ema_swap(&t->average, &t->flat);
+}
+
 /* How the model was trained. No clock: the same run gives the same bytes. */
 static json_t *trained_json(const struct rn_trainer *t)
 {
@@ -168,15 +176,18 @@ int rn_trainer_save(struct rn_trainer *t, struct rn_error *err)
         rc = export_model(t, err);
     if (rc == RN_OK)
         rc = rn_checkpoint_save(&t->checkpoint, t->run.last, t->model, t->store,
-                                &t->progress, t->checksum, err);
+                                &t->average, &t->progress, t->checksum, err);
     t->clock.saved = rn_now();
     return rc;
 }
 
 static int save_best(struct rn_trainer *t, struct rn_error *err)
 {
-    int rc = export_model(t, err);
+    int rc;
 
+    show_average(t);
+    rc = export_model(t, err);
+    show_average(t);
     return rc == RN_OK ? rn_model_save(t->model, t->run.best, err) : rc;
 }
 
@@ -212,14 +223,19 @@ static int run_test(struct rn_trainer *t, struct rn_error *err)
         .batch = t->test_batch,
         .data = t->data,
         .part = t->test_part,
+        .view = t->view,
+        .loaders = t->threads,
         .classes = t->data->classes,
         .preprocessing = &t->model->preprocessing,
         .user = t,
         .progress = test_progress,
     };
     struct rn_metrics m;
-    int rc = rn_plan_refresh(t->test_plan, err);
+    int rc;
 
+    show_average(t);
+    rc = rn_plan_refresh(t->test_plan, err);
+    show_average(t);
     if (rc == RN_OK)
         rc = rn_eval_run(&pass, &m, err);
     if (rc != RN_OK)
@@ -233,11 +249,25 @@ static int run_test(struct rn_trainer *t, struct rn_error *err)
 
 /* ------------------------------------------------------------ reporting */
 
+/* Whether so many tests in a row have brought nothing that the run ends. */
+static bool given_up(const struct rn_trainer *t)
+{
+    const struct rn_progress *p = &t->progress;
+
+    return t->o.patience > 0 && p->best_iteration >= 0 &&
+           p->tested - p->best_iteration >= t->o.patience * t->test_every;
+}
+
+static bool at_end(const struct rn_trainer *t)
+{
+    return t->progress.iteration == t->iterations || given_up(t);
+}
+
 static bool due(const struct rn_trainer *t, long every)
 {
     long i = t->progress.iteration;
 
-    return i > 0 && (i % every == 0 || i == t->iterations);
+    return i > 0 && (i % every == 0 || at_end(t));
 }
 
 static bool test_due(const struct rn_trainer *t)
@@ -292,13 +322,42 @@ static int after_test(struct rn_trainer *t, struct rn_error *err)
     return rc;
 }
 
+/* Batch norm's statistics as averages over an epoch's batches, as those of the
+ * paper's published models are: of the weights as they are tested. A function
+ * of these alone, so that a run that is resumed here may do it again. */
+static int reestimate(struct rn_trainer *t, struct rn_error *err)
+{
+    long batches = (long)fmax(1, floor(t->epoch_batches));
+    struct rn_loader_config config;
+    struct rn_loader *loader;
+    struct rn_batch batch;
+    int rc;
+
+    rn_trainer_loader(t, &config);
+    config.first = 0;
+    config.end = batches;
+    rc = rn_loader_create(&loader, &config, err);
+    show_average(t);
+    for (long i = 0; i < batches && rc == RN_OK; i++) {
+        rc = rn_loader_next(loader, &batch, NULL, err);
+        if (rc == RN_OK && batch.count == t->o.batch)
+            rc = rn_plan_statistics(t->plan, batch.images, 1 / ((double)i + 1),
+                                    err);
+    }
+    show_average(t);
+    rn_loader_destroy(loader);
+    return rc;
+}
+
 static int report(struct rn_trainer *t, struct rn_error *err)
 {
     struct rn_train_report r = running_report(t);
     int rc = RN_OK;
 
     r.tested = test_due(t);
-    if (r.tested)
+    if (t->o.reestimate && t->progress.iteration == t->iterations)
+        rc = reestimate(t, err);
+    if (rc == RN_OK && r.tested)
         rc = run_test(t, err);
     if (rc == RN_OK && r.tested) {
         r.test_error = t->progress.test_error;
@@ -355,32 +414,67 @@ static void count_step(struct rn_trainer *t, int images,
     watch_warm_up(t, images, result->errors);
 }
 
-static int step(struct rn_trainer *t, struct rn_error *err)
+/* Name the pictures that others stand in for, each once. */
+static void say_skipped(struct rn_trainer *t)
 {
-    double start = rn_now();
-    struct rn_batch batch;
-    struct rn_step_result result;
-    struct rn_sgd sgd = {
-        .lr = (float)rn_schedule_lr(&t->schedule, t->progress.iteration),
+    const char *why;
+
+    while ((why = rn_loader_skipped(t->loader, t->skipped)) != NULL) {
+        t->skipped++;
+        rn_trainer_say(t, "skipped: %s", why);
+    }
+}
+
+static int learn(struct rn_trainer *t, const struct rn_batch *batch,
+                 struct rn_step_result *result, struct rn_error *err)
+{
+    const struct rn_targets targets = {
+        .labels = batch->labels,
+        .others = batch->others,
+        .share = batch->share,
+        .class_weights = t->class_weights,
+        .smoothing = (float)t->o.label_smoothing,
+    };
+
+    return rn_plan_learn(batch->count == t->o.batch ? t->plan : t->rest_plan,
+                         batch->images, &targets, result, err);
+}
+
+static void update(struct rn_trainer *t, double lr)
+{
+    const struct rn_sgd sgd = {
+        .lr = (float)lr,
         .momentum = (float)t->o.momentum,
         .weight_decay = (float)t->o.weight_decay,
         .decay_all = t->o.decay_all != 0,
         .threads = t->threads,
+        .scale = t->lr_scale,
     };
+
+    rn_sgd_step(&sgd, t->model->graph, &t->flat);
+    if (t->average.value != NULL)
+        rn_ema_add(&t->average, &t->flat, t->progress.iteration + 1);
+}
+
+static int step(struct rn_trainer *t, struct rn_error *err)
+{
+    double start = rn_now();
+    double lr = rn_schedule_lr(&t->schedule, t->progress.iteration);
+    struct rn_batch batch;
+    struct rn_step_result result;
     int rc = rn_loader_next(t->loader, &batch, &t->clock.waited, err);
 
+    say_skipped(t);
     if (rc == RN_OK)
-        rc = rn_plan_train(batch.count == t->o.batch ? t->plan : t->rest_plan,
-                           batch.images, batch.labels,
-                           (float)t->o.label_smoothing, &result, err);
+        rc = learn(t, &batch, &result, err);
     if (rc != RN_OK)
         return rc;
     if (!isfinite(result.loss))
         return rn_fail(err, RN_ERR_LOSS,
                        "loss is not finite in iteration %ld (lr %g); '%s' is "
                        "the last good checkpoint",
-                       t->progress.iteration + 1, (double)sgd.lr, t->run.last);
-    rn_sgd_step(&sgd, t->model->graph, &t->flat);
+                       t->progress.iteration + 1, lr, t->run.last);
+    update(t, lr);
     count_step(t, batch.count, &result);
     t->clock.seconds += rn_now() - start;
     return RN_OK;
@@ -431,13 +525,19 @@ int rn_trainer_loop(struct rn_trainer *t, struct rn_error *err)
         .start = rn_now(), .first = t->progress.iteration, .saved = rn_now()};
     if (t->progress.iteration > 0)
         rc = between(t, err);
-    while (rc == RN_OK && t->progress.iteration < t->iterations) {
+    while (rc == RN_OK && !at_end(t)) {
         rc = step(t, err);
         if (rc != RN_OK)
             break;
         tick(t);
         rc = stop_asked(t) ? stop(t, err) : between(t, err);
     }
+    if (rc == RN_OK && t->progress.iteration < t->iterations)
+        rn_trainer_say(t, "no smaller error in %d tests: the run ends early",
+                       t->o.patience);
+    if (t->skipped > 0)
+        rn_trainer_say(t, "%zu training pictures could not be read",
+                       t->skipped);
     /* Without tests the last model is the best there is. */
     if (rc == RN_OK && t->test_images == 0) {
         rc = save_best(t, err);

@@ -14,7 +14,6 @@
 enum kind { TEXT, LETTER, INT, LONG, REAL, SEED };
 
 #define PLACE(field)    offsetof(struct rn_train_options, field)
-#define DEFAULT_NET     "resnet20"
 #define BELOW_ONE       0.99999999999999989
 #define MOST_ITERATIONS 1e9
 
@@ -22,54 +21,75 @@ static const struct option {
     const char *name;
     enum kind kind;
     size_t place;
-    double low, high;  /* numbers */
-    const char *range; /* the same in words */
-    bool aside;        /* says where things are, or how the same is computed */
+    double low, high;   /* numbers */
+    const char *range;  /* the same in words */
+    bool aside;         /* says where things are, or how the same is computed */
+    const char *before; /* what older runs did, which lack it: numbers 0 */
 } options[] = {
     /* clang-format off */
-    {"data", TEXT, PLACE(data), 0, 0, NULL, true},
-    {"net", TEXT, PLACE(net), 0, 0, NULL, false},
-    {"weights", TEXT, PLACE(weights), 0, 0, NULL, true},
-    {"shortcut", LETTER, PLACE(shortcut), 0, 0, NULL, false},
-    {"stride_v1", INT, PLACE(stride_v1), 0, 1, "0 or 1", false},
-    {"batch", INT, PLACE(batch), 1, 1e6, "from 1 to 1000000", false},
-    {"threads", INT, PLACE(threads), 0, 1024, "from 0 to 1024", true},
+    {"data", TEXT, PLACE(data), 0, 0, NULL, true, NULL},
+    {"net", TEXT, PLACE(net), 0, 0, NULL, false, NULL},
+    {"weights", TEXT, PLACE(weights), 0, 0, NULL, true, NULL},
+    {"shortcut", LETTER, PLACE(shortcut), 0, 0, NULL, false, NULL},
+    {"stride_v1", INT, PLACE(stride_v1), 0, 1, "0 or 1", false, NULL},
+    {"batch", INT, PLACE(batch), 0, 1e6, "from 0 to 1000000", false, NULL},
+    {"threads", INT, PLACE(threads), 0, 1024, "from 0 to 1024", true, NULL},
     {"iterations", LONG, PLACE(iterations), 0, MOST_ITERATIONS,
-     "from 0 to 1000000000", false},
-    {"epochs", REAL, PLACE(epochs), 0, 1e6, "from 0 to 1000000", false},
-    {"lr", REAL, PLACE(lr), 1e-30, 1e6, "greater than 0 and up to 1000000",
-     false},
+     "from 0 to 1000000000", false, NULL},
+    {"epochs", REAL, PLACE(epochs), 0, 1e6, "from 0 to 1000000", false, NULL},
+    {"lr", REAL, PLACE(lr), 0, 1e6, "from 0 to 1000000",
+     false, NULL},
     {"momentum", REAL, PLACE(momentum), 0, BELOW_ONE, "from 0 to below 1",
-     false},
-    {"weight_decay", REAL, PLACE(weight_decay), 0, 1, "from 0 to 1", false},
-    {"decay_all", INT, PLACE(decay_all), 0, 1, "0 or 1", false},
-    {"schedule", TEXT, PLACE(schedule), 0, 0, NULL, false},
-    {"warmup", TEXT, PLACE(warmup), 0, 0, NULL, false},
-    {"warmup_lr", REAL, PLACE(warmup_lr), 0, 1e6, "from 0 to 1000000", false},
+     false, NULL},
+    {"weight_decay", REAL, PLACE(weight_decay), 0, 1, "from 0 to 1", false, NULL},
+    {"decay_all", INT, PLACE(decay_all), 0, 1, "0 or 1", false, NULL},
+    {"schedule", TEXT, PLACE(schedule), 0, 0, NULL, false, NULL},
+    {"warmup", TEXT, PLACE(warmup), 0, 0, NULL, false, NULL},
+    {"warmup_lr", REAL, PLACE(warmup_lr), 0, 1e6, "from 0 to 1000000", false, NULL},
     {"label_smoothing", REAL, PLACE(label_smoothing), 0, BELOW_ONE,
-     "from 0 to below 1", false},
-    {"seed", SEED, PLACE(seed), 0, 0, NULL, false},
+     "from 0 to below 1", false, NULL},
+    {"seed", SEED, PLACE(seed), 0, 0, NULL, false, NULL},
     {"validation", INT, PLACE(validation), 0, 1e9, "from 0 to 1000000000",
-     false},
-    {"augment", TEXT, PLACE(augment), 0, 0, NULL, false},
-    {"crop_pad", INT, PLACE(crop_pad), 0, 1024, "from 0 to 1024", false},
-    {"normalize", TEXT, PLACE(normalize), 0, 0, NULL, false},
-    {"last_batch", TEXT, PLACE(last_batch), 0, 0, NULL, false},
+     false, NULL},
+    {"augment", TEXT, PLACE(augment), 0, 0, NULL, false, NULL},
+    {"crop_pad", INT, PLACE(crop_pad), 0, 1024, "from 0 to 1024", false, NULL},
+    {"normalize", TEXT, PLACE(normalize), 0, 0, NULL, false, NULL},
+    {"last_batch", TEXT, PLACE(last_batch), 0, 0, NULL, false, NULL},
     {"report_every", LONG, PLACE(report_every), 0, MOST_ITERATIONS,
-     "from 0 to 1000000000", false},
+     "from 0 to 1000000000", false, NULL},
     {"test_every", LONG, PLACE(test_every), 0, MOST_ITERATIONS,
-     "from 0 to 1000000000", false},
+     "from 0 to 1000000000", false, NULL},
     {"save_every", LONG, PLACE(save_every), 0, MOST_ITERATIONS,
-     "from 0 to 1000000000", false},
-    {"exact", INT, PLACE(exact), 0, 1, "0 or 1", false},
-    {"recompute", INT, PLACE(recompute), 0, 3, "from 0 to 3", true},
+     "from 0 to 1000000000", false, NULL},
+    {"exact", INT, PLACE(exact), 0, 1, "0 or 1", false, NULL},
+    {"recompute", INT, PLACE(recompute), 0, 3, "from 0 to 3", true, NULL},
+    {"size", INT, PLACE(size), 0, 4096, "from 0 to 4096", false, ""},
+    {"resize", INT, PLACE(resize), 0, 65535, "from 0 to 65535", false, ""},
+    {"validation_percent", REAL, PLACE(validation_percent), 0, 99.9,
+     "from 0 to 99.9", false, ""},
+    {"crop_area", REAL, PLACE(crop_area), 0, 1, "from 0 to 1", false, ""},
+    {"colour", TEXT, PLACE(colour), 0, 0, NULL, false, "none"},
+    {"erase", REAL, PLACE(erase), 0, 1, "from 0 to 1", false, ""},
+    {"mixup", REAL, PLACE(mixup), 0, 1, "from 0 to 1", false, ""},
+    {"cutmix", REAL, PLACE(cutmix), 0, 1, "from 0 to 1", false, ""},
+    {"skip_bad", INT, PLACE(skip_bad), 0, 1, "0 or 1", true, NULL},
+    {"freeze", TEXT, PLACE(freeze), 0, 0, NULL, false, "none"},
+    {"lr_scale", TEXT, PLACE(lr_scale), 0, 0, NULL, false, "none"},
+    {"batch_norm", TEXT, PLACE(batch_norm), 0, 0, NULL, false, "batch"},
+    {"class_weights", TEXT, PLACE(class_weights), 0, 0, NULL, false, "none"},
+    {"ema", REAL, PLACE(ema), 0, BELOW_ONE, "from 0 to below 1", false, ""},
+    {"patience", INT, PLACE(patience), 0, 1e6, "from 0 to 1000000", false, ""},
+    {"reestimate", INT, PLACE(reestimate), 0, 1, "0 or 1", false, ""},
     /* clang-format on */
 };
 
 #define OPTIONS (sizeof(options) / sizeof(options[0]))
 
-const char *const rn_augment_names[] = {"none", "flip", "crop", "crop-flip",
-                                        NULL};
+const char *const rn_augment_names[] = {"none", "flip",    "crop", "crop-flip",
+                                        "area", "shorter", NULL};
+const char *const rn_colour_names[] = {"none", "pca", "jitter", NULL};
+const char *const rn_batch_norm_names[] = {"batch", "running", NULL};
+const char *const rn_class_weights_names[] = {"none", "balanced", NULL};
 const char *const rn_normalize_names[] = {"channel", "pixel", NULL};
 const char *const rn_last_batch_names[] = {"wrap", "drop", "keep", NULL};
 
@@ -84,16 +104,12 @@ int rn_choice(const char *const *names, const char *value)
 void rn_train_defaults(struct rn_train_options *o)
 {
     *o = (struct rn_train_options){
-        .batch = 128,
-        .lr = 0.1,
         .momentum = 0.9,
         .weight_decay = 1e-4,
         .decay_all = 1,
-        .schedule = "step:50%,75%",
         .warmup = "none",
         .warmup_lr = 0.01,
         .seed = 1,
-        .augment = "crop-flip",
         .crop_pad = 4,
         .normalize = "channel",
         .last_batch = "wrap",
@@ -129,11 +145,12 @@ static int check_numbers(const struct rn_train_options *o, struct rn_error *err)
     return RN_OK;
 }
 
+/* NULL: still to be chosen. */
 static int check_choice(const char *name, const char *const *names,
                         const char *value, const char *expected,
                         struct rn_error *err)
 {
-    if (rn_choice(names, value) >= 0)
+    if (value == NULL || rn_choice(names, value) >= 0)
         return RN_OK;
     return rn_fail(err, RN_ERR_ARG, "%s '%s': expected %s", name, value,
                    expected);
@@ -183,65 +200,91 @@ static int check_texts(const struct rn_train_options *o, struct rn_error *err)
     return RN_OK;
 }
 
-static void fill_texts(struct rn_train_options *o)
-{
-    struct rn_train_options d;
+/* Texts of a few words. */
+static const struct choice {
+    const char *name;
+    size_t place;
+    const char *const *names;
+    const char *expected;
+} choices[] = {
+    {"augment", PLACE(augment), rn_augment_names,
+     "none, flip, crop, crop-flip, area or shorter"},
+    {"normalize", PLACE(normalize), rn_normalize_names, "channel or pixel"},
+    {"last_batch", PLACE(last_batch), rn_last_batch_names,
+     "wrap, drop or keep"},
+    {"colour", PLACE(colour), rn_colour_names, "none, pca or jitter"},
+    {"batch_norm", PLACE(batch_norm), rn_batch_norm_names, "batch or running"},
+    {"class_weights", PLACE(class_weights), rn_class_weights_names,
+     "none or balanced"},
+};
 
-    rn_train_defaults(&d);
-    if (o->net == NULL && o->weights == NULL)
-        o->net = DEFAULT_NET;
-    if (o->schedule == NULL)
-        o->schedule = d.schedule;
-    if (o->warmup == NULL)
-        o->warmup = d.warmup;
-    if (o->augment == NULL)
-        o->augment = d.augment;
-    if (o->normalize == NULL)
-        o->normalize = d.normalize;
-    if (o->last_batch == NULL)
-        o->last_batch = d.last_batch;
+static int check_choices(const struct rn_train_options *o, struct rn_error *err)
+{
+    int rc = RN_OK;
+
+    for (size_t i = 0; i < sizeof(choices) / sizeof(choices[0]) && !rc; i++)
+        rc = check_choice(
+            choices[i].name, choices[i].names,
+            *(const char *const *)((const char *)o + choices[i].place),
+            choices[i].expected, err);
+    return rc;
 }
 
-int rn_options_check(struct rn_train_options *o, struct rn_error *err)
+static int check_sums(const struct rn_train_options *o, struct rn_error *err)
 {
-    int rc;
+    if (o->iterations > 0 && o->epochs > 0)
+        return rn_fail(err, RN_ERR_ARG,
+                       "iterations %ld and epochs %g: only one may be given",
+                       o->iterations, o->epochs);
+    if (o->shortcut != 0 && !rn_shortcut_name(o->shortcut))
+        return rn_fail(err, RN_ERR_ARG, "shortcut '%c': expected A, B or C",
+                       o->shortcut);
+    if (o->seed > INT64_MAX)
+        return rn_fail(err, RN_ERR_ARG, "seed %llu: must be below 2^63",
+                       (unsigned long long)o->seed);
+    return RN_OK;
+}
+
+int rn_options_check(const struct rn_train_options *o, struct rn_error *err)
+{
+    int rc = RN_OK;
 
     if (o->data == NULL || o->data[0] == '\0')
-        return rn_fail(err, RN_ERR_ARG, "no data to train on is given");
-    fill_texts(o);
-    rc = check_numbers(o, err);
+        rc = rn_fail(err, RN_ERR_ARG, "no data to train on is given");
+    if (rc == RN_OK)
+        rc = check_numbers(o, err);
     if (rc == RN_OK)
         rc = check_texts(o, err);
-    if (rc == RN_OK && o->iterations > 0 && o->epochs > 0)
-        rc = rn_fail(err, RN_ERR_ARG,
-                     "iterations %ld and epochs %g: only one may be given",
-                     o->iterations, o->epochs);
-    if (rc == RN_OK && o->shortcut != 0 && !rn_shortcut_name(o->shortcut))
-        rc = rn_fail(err, RN_ERR_ARG, "shortcut '%c': expected A, B or C",
-                     o->shortcut);
-    if (rc == RN_OK && o->seed > INT64_MAX)
-        rc = rn_fail(err, RN_ERR_ARG, "seed %llu: must be below 2^63",
-                     (unsigned long long)o->seed);
     if (rc == RN_OK)
-        rc = check_choice("augment", rn_augment_names, o->augment,
-                          "none, flip, crop or crop-flip", err);
+        rc = check_sums(o, err);
     if (rc == RN_OK)
-        rc = check_choice("normalize", rn_normalize_names, o->normalize,
-                          "channel or pixel", err);
-    if (rc == RN_OK)
-        rc = check_choice("last_batch", rn_last_batch_names, o->last_batch,
-                          "wrap, drop or keep", err);
-    return rc;
+        rc = check_choices(o, err);
+    return rc == RN_OK ? rn_rates_check(o, err) : rc;
 }
 
 /* --------------------------------------------------------------- JSON */
 
-static json_t *to_json(const struct rn_train_options *o, bool aside)
+/* Whether the option says what runs did before there was one. */
+static bool is_as_before(const struct rn_train_options *o,
+                         const struct option *option)
+{
+    const char *at = (const char *)o + option->place, *text;
+
+    if (option->before == NULL)
+        return false;
+    if (option->kind != TEXT)
+        return number(o, option) == 0;
+    text = *(const char *const *)at;
+    return text == NULL || strcmp(text, option->before) == 0;
+}
+
+/* All, or what shapes the result: so that older runs can go on. */
+static json_t *to_json(const struct rn_train_options *o, bool all)
 {
     json_t *object = json_object();
 
     for (size_t i = 0; i < OPTIONS && object != NULL; i++) {
-        if (options[i].aside && !aside)
+        if (!all && (options[i].aside || is_as_before(o, &options[i])))
             continue;
         if (json_object_set_new(object, options[i].name,
                                 option_json(o, &options[i])) != 0) {
@@ -305,7 +348,7 @@ int rn_options_from_json(struct rn_train_options *o, const json_t *object,
         const json_t *value = json_object_get(object, options[i].name);
 
         /* A run of an older version lacks some; its numbers are the same. */
-        if (value == NULL && options[i].aside)
+        if (value == NULL && (options[i].aside || options[i].before != NULL))
             continue;
         if (value == NULL || !option_read(o, &options[i], value))
             return rn_fail(err, RN_ERR_DATA, "'%s': option %s is %s", path,

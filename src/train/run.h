@@ -4,7 +4,9 @@
 #define RN_TRAIN_RUN_H
 
 #include "formats/model.h"
+#include "nets/stages.h"
 #include "plan/plan.h"
+#include "train/ema.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -12,15 +14,39 @@
 /* ------------------------------------------------------------ options */
 
 /** Names of the choices an option has; NULL ends each. */
-extern const char *const rn_augment_names[];    /* bit 0: flip, bit 1: crop */
-extern const char *const rn_normalize_names[];  /* by per_pixel */
-extern const char *const rn_last_batch_names[]; /* by enum rn_last_batch */
+extern const char *const rn_augment_names[];       /* by enum rn_augment_kind */
+extern const char *const rn_colour_names[];        /* by enum rn_colour */
+extern const char *const rn_batch_norm_names[];    /* by whether it is fixed */
+extern const char *const rn_class_weights_names[]; /* by whether balanced */
+extern const char *const rn_normalize_names[];     /* by per_pixel */
+extern const char *const rn_last_batch_names[];    /* by enum rn_last_batch */
+
+enum rn_augment_kind {
+    RN_AUGMENT_NONE,
+    RN_AUGMENT_FLIP, /* this bit of the first four */
+    RN_AUGMENT_CROP, /* and this one */
+    RN_AUGMENT_CROP_FLIP,
+    RN_AUGMENT_AREA, /* of pictures, from here on */
+    RN_AUGMENT_SHORTER,
+};
 
 /** Place of a name in such a list, -1 when it is not there. */
 int rn_choice(const char *const *names, const char *value);
 
-/** Put defaults where texts are NULL, refuse what is out of range. */
-int rn_options_check(struct rn_train_options *o, struct rn_error *err);
+/** Refuse what is out of range. */
+int rn_options_check(const struct rn_train_options *o, struct rn_error *err);
+
+/** Learning rates by stage: which of the stages, named as in nets/stages.h,
+ *  are frozen, and the others' factors. */
+struct rn_rates {
+    unsigned frozen;
+    float scale[RN_STAGES];
+};
+
+/** Read freeze and lr_scale. RN_ERR_ARG when they make no sense. */
+int rn_rates_parse(struct rn_rates *rates, const struct rn_train_options *o,
+                   struct rn_error *err);
+int rn_rates_check(const struct rn_train_options *o, struct rn_error *err);
 
 /** All options as a JSON object, NULL when memory is short. */
 json_t *rn_options_to_json(const struct rn_train_options *o);
@@ -76,31 +102,33 @@ struct rn_progress {
  *  layers took "about 400 iterations" to get there. */
 #define RN_WARM_WINDOW 100
 
-/** Momentum as extra tensors of a model file. */
+/** Momentum, and the weights' average when there is one, as extra tensors of a
+ *  model file. */
 struct rn_checkpoint {
-    struct rn_extra *extras;
-    size_t *param; /* index into the graph's params, for each extra */
-    size_t count;
+    struct rn_extra *extras; /* momentum, then averages */
+    size_t *param; /* index into the graph's params, for each momentum */
+    size_t count;  /* parameters that learn */
+    size_t n_extras;
     float *memory;
     char *names;
 };
 
 int rn_checkpoint_create(struct rn_checkpoint *c, const struct rn_graph *graph,
-                         struct rn_error *err);
+                         bool average, struct rn_error *err);
 void rn_checkpoint_free(struct rn_checkpoint *c);
 /** The model's parameters must have been exported from the store already. */
 int rn_checkpoint_save(struct rn_checkpoint *c, const char *path,
-                       const struct rn_model *model,
-                       const struct rn_store *store,
+                       const struct rn_model *model, struct rn_store *store,
+                       struct rn_ema *average,
                        const struct rn_progress *progress, uint64_t options,
                        struct rn_error *err);
-/** RN_ERR_DATA when it was made with other options. Momentum stays in the
- *  checkpoint for rn_checkpoint_restore(). */
+/** RN_ERR_DATA when it was made with other options. Momentum and average stay
+ *  in the checkpoint for rn_checkpoint_restore(). */
 int rn_checkpoint_load(struct rn_checkpoint *c, const char *path,
                        struct rn_model **model, struct rn_progress *progress,
                        uint64_t options, struct rn_error *err);
 void rn_checkpoint_restore(const struct rn_checkpoint *c,
-                           struct rn_store *store);
+                           struct rn_store *store, struct rn_ema *average);
 
 /* ---------------------------------------------------------------- log */
 

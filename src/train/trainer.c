@@ -87,127 +87,65 @@ static int plan_length(struct rn_trainer *t, struct rn_error *err)
     return rn_schedule_parse(&t->schedule, o, t->iterations, err);
 }
 
-static void plan_test(struct rn_trainer *t)
+/* Tests see pictures as the model says. */
+static void plan_test(struct rn_trainer *t, const struct rn_model *model)
 {
+    struct rn_shape shape = model->spec.input;
+
     t->test_part = t->data->part[RN_PART_VALIDATION].count > 0
                        ? RN_PART_VALIDATION
                        : RN_PART_TEST;
     t->test_images = t->data->part[t->test_part].count;
-    t->test_batch = rn_eval_batch(t->data->shape, t->test_images);
+    t->test_batch = rn_eval_batch(shape, t->test_images);
+    t->view = (struct rn_view){
+        .shape = shape,
+        .resize = model->preprocessing.resize,
+        .interpolation = model->preprocessing.interpolation,
+    };
 }
 
-/* Data, and everything that follows from it and the options. */
-static int open_data(struct rn_trainer *t, struct rn_error *err)
+/* What the model's stages are to learn. */
+static void freeze(const struct rn_trainer *t, struct rn_model *model)
 {
-    const struct rn_data_options options = {.validation = t->o.validation};
-    int rc = rn_data_open(&t->data, t->o.data, &options, err);
+    bool running = rn_choice(rn_batch_norm_names, t->o.batch_norm) == 1;
 
-    if (rc == RN_OK && t->data->fetch != NULL)
-        rc = rn_fail(err, RN_ERR_ARG,
-                     "'%s' holds pictures: they can be predicted and "
-                     "evaluated on, training takes images of one size",
-                     t->o.data);
-    if (rc == RN_OK)
-        rc = plan_batches(t, err);
+    rn_stages_freeze(model->graph, t->rates.frozen, running);
+}
+
+/* Batches, length and tests, once data and model are there. */
+static int plan_run(struct rn_trainer *t, const struct rn_model *model,
+                    struct rn_error *err)
+{
+    int rc = plan_batches(t, err);
+
     if (rc == RN_OK)
         rc = plan_length(t, err);
+    if (rc == RN_OK)
+        plan_test(t, model);
+    return rc;
+}
+
+static int open_data(struct rn_trainer *t, struct rn_error *err)
+{
+    const struct rn_data_options options = {
+        .validation = t->o.validation,
+        .validation_percent = t->o.validation_percent,
+        .seed = t->o.seed,
+    };
+    int rc = rn_data_open(&t->data, t->o.data, &options, err);
+    char shape[64] = "pictures";
+
     if (rc != RN_OK)
         return rc;
-    plan_test(t);
+    if (!rn_trainer_pictures(t))
+        snprintf(shape, sizeof(shape), "images of %d x %d x %d",
+                 t->data->shape.c, t->data->shape.h, t->data->shape.w);
     rn_trainer_say(t,
-                   "%s: %d training, %d validation, %d test images of "
-                   "%d x %d x %d in %d classes",
+                   "%s: %d training, %d validation, %d test %s in %d classes",
                    t->data->format, t->data->part[RN_PART_TRAIN].count,
                    t->data->part[RN_PART_VALIDATION].count,
-                   t->data->part[RN_PART_TEST].count, t->data->shape.c,
-                   t->data->shape.h, t->data->shape.w, t->data->classes);
+                   t->data->part[RN_PART_TEST].count, shape, t->data->classes);
     return RN_OK;
-}
-
-/* -------------------------------------------------------------- model */
-
-static int create_model(struct rn_trainer *t, struct rn_error *err)
-{
-    struct rn_net_options net = {
-        .classes = t->data->classes,
-        .channels = t->data->shape.c,
-        .height = t->data->shape.h,
-        .width = t->data->shape.w,
-        .shortcut = t->o.shortcut,
-        .stride_v1 = t->o.stride_v1,
-    };
-
-    return rn_model_create(&t->model, t->o.net, &net, err);
-}
-
-static void say_import(void *user, const char *text)
-{
-    rn_trainer_say(user, "%s", text);
-}
-
-/* Options that name a network must name the one in the file. */
-static int load_weights(struct rn_trainer *t, struct rn_error *err)
-{
-    const struct rn_import_options options = {
-        .net = t->o.net,
-        .shortcut = t->o.shortcut,
-        .stride = t->o.stride_v1 ? "v1" : NULL,
-        .height = t->data->shape.h,
-        .width = t->data->shape.w,
-        .user = t,
-        .message = say_import,
-    };
-    int rc = rn_model_import(&t->model, t->o.weights, &options, err);
-
-    if (rc != RN_OK)
-        return rc;
-    t->o.net = t->model->spec.name;
-    return rn_model_fits(t->model, t->data, err);
-}
-
-/* The per-pixel mean of the paper goes without a std. */
-static int set_preprocessing(struct rn_trainer *t, struct rn_error *err)
-{
-    struct rn_shape s = t->data->shape;
-    bool per_pixel = rn_choice(rn_normalize_names, t->o.normalize) == 1;
-    size_t pixels = (size_t)s.c * (size_t)s.h * (size_t)s.w;
-    float *mean = rn_alloc(pixels, sizeof(float));
-    float *std = rn_alloc((size_t)s.c, sizeof(float));
-    int rc;
-
-    if (mean == NULL || std == NULL) {
-        rc = rn_fail_memory(err, pixels * sizeof(float), "a mean image");
-        goto out;
-    }
-    if (per_pixel)
-        rn_data_pixel_mean(t->data, mean);
-    else
-        rn_data_channel_stats(t->data, mean, std);
-    for (int i = 0; i < s.c && per_pixel; i++)
-        std[i] = 1;
-    rc = rn_model_set_preprocessing(t->model, per_pixel, mean, std, err);
-out:
-    rn_free(mean);
-    rn_free(std);
-    return rc;
-}
-
-/* Model for a run's first step. Weights keep the preprocessing they were
- * trained with. */
-static int start_model(struct rn_trainer *t, struct rn_error *err)
-{
-    int rc = t->o.weights != NULL ? load_weights(t, err) : create_model(t, err);
-
-    if (rc == RN_OK && t->o.weights == NULL)
-        rn_model_init(t->model, t->o.seed);
-    if (rc == RN_OK && t->model->preprocessing.mean == NULL)
-        rc = set_preprocessing(t, err);
-    if (rc == RN_OK && t->data->class_names != NULL)
-        rc = rn_model_set_classes(
-            t->model, (const char *const *)t->data->class_names, err);
-    t->progress = (struct rn_progress){
-        .warmed_at = -1, .tested = -1, .best_iteration = -1};
-    return rc;
 }
 
 /* Model, momentum and progress of last.safetensors. */
@@ -216,20 +154,50 @@ static int load_checkpoint(struct rn_trainer *t, struct rn_error *err)
     struct rn_model *model = NULL;
     int rc = rn_model_load(&model, t->run.last, err);
 
+    rn_trainer_choose_rest(t);
+    t->checksum = rn_options_checksum(&t->o);
     if (rc == RN_OK)
+        rc = rn_rates_parse(&t->rates, &t->o, err);
+    if (rc == RN_OK)
+        rc = plan_run(t, model, err);
+    if (rc == RN_OK && !rn_trainer_pictures(t))
         rc = rn_model_fits(model, t->data, err);
-    if (rc == RN_OK)
-        rc = rn_checkpoint_create(&t->checkpoint, model->graph, err);
+    if (rc == RN_OK) {
+        freeze(t, model);
+        rc = rn_checkpoint_create(&t->checkpoint, model->graph, t->o.ema > 0,
+                                  err);
+    }
     if (rc == RN_OK)
         rc = rn_checkpoint_load(&t->checkpoint, t->run.last, &t->model,
                                 &t->progress, t->checksum, err);
     rn_model_destroy(model);
-    if (rc == RN_OK && t->progress.iteration > t->iterations)
-        rc = rn_fail(err, RN_ERR_DATA,
-                     "'%s' is at iteration %ld of a run of %ld", t->run.last,
-                     t->progress.iteration, t->iterations);
+    if (rc != RN_OK)
+        return rc;
+    freeze(t, t->model);
+    t->schedule.warmed_at = t->progress.warmed_at;
+    if (t->progress.iteration > t->iterations)
+        return rn_fail(err, RN_ERR_DATA,
+                       "'%s' is at iteration %ld of a run of %ld", t->run.last,
+                       t->progress.iteration, t->iterations);
+    return RN_OK;
+}
+
+/* The model of a run's first step, and what follows from it. */
+static int start_model(struct rn_trainer *t, struct rn_error *err)
+{
+    int rc = rn_trainer_start_model(t, err);
+
+    rn_trainer_choose_rest(t);
     if (rc == RN_OK)
-        t->schedule.warmed_at = t->progress.warmed_at;
+        rc = rn_rates_parse(&t->rates, &t->o, err);
+    if (rc != RN_OK)
+        return rc;
+    freeze(t, t->model);
+    rc = rn_trainer_choose_batch(t, err);
+    if (rc == RN_OK)
+        rc = plan_run(t, t->model, err);
+    t->progress = (struct rn_progress){
+        .warmed_at = -1, .tested = -1, .best_iteration = -1};
     return rc;
 }
 
@@ -247,6 +215,30 @@ static int build(struct rn_trainer *t, struct rn_plan **plan, enum rn_mode mode,
     return rn_plan_build(plan, t->store, &options, err);
 }
 
+/* Factors of the learning rate, when the stages' differ. */
+static int scale_rates(struct rn_trainer *t, struct rn_error *err)
+{
+    const struct rn_flat *flat = &t->flat;
+    bool differ = false;
+
+    t->lr_scale = rn_alloc(flat->n_segments, sizeof(float));
+    if (t->lr_scale == NULL)
+        return rn_fail_memory(err, flat->n_segments * sizeof(float),
+                              "learning rates");
+    for (size_t i = 0; i < flat->n_segments; i++) {
+        size_t param = flat->segments[i].param;
+        int stage = rn_stage_of(t->model->graph->params[param].name);
+
+        t->lr_scale[i] = stage < 0 ? 1.0F : t->rates.scale[stage];
+        differ |= t->lr_scale[i] < 1 || t->lr_scale[i] > 1;
+    }
+    if (!differ) {
+        rn_free(t->lr_scale);
+        t->lr_scale = NULL;
+    }
+    return RN_OK;
+}
+
 static int build_plans(struct rn_trainer *t, struct rn_error *err)
 {
     int rc = rn_store_create(&t->store, t->model->graph, true, err);
@@ -254,6 +246,11 @@ static int build_plans(struct rn_trainer *t, struct rn_error *err)
     if (rc != RN_OK)
         return rc;
     rn_store_flat(t->store, &t->flat);
+    rc = scale_rates(t, err);
+    if (rc == RN_OK && t->o.ema > 0)
+        rc = rn_ema_create(&t->average, &t->flat, t->o.ema, t->threads, err);
+    if (rc != RN_OK)
+        return rc;
     rc = build(t, &t->plan, RN_MODE_TRAIN, t->o.batch, err);
     if (rc == RN_OK && t->rest > 0)
         rc = build(t, &t->rest_plan, RN_MODE_TRAIN, t->rest, err);
@@ -264,23 +261,30 @@ static int build_plans(struct rn_trainer *t, struct rn_error *err)
 
 static int start_loader(struct rn_trainer *t, struct rn_error *err)
 {
-    int augment = rn_choice(rn_augment_names, t->o.augment);
-    struct rn_loader_config config = {
-        .data = t->data,
-        .part = RN_PART_TRAIN,
-        .sampler = t->sampler,
-        .augment = {.flip = (augment & 1) != 0,
-                    .crop = (augment & 2) != 0,
-                    .pad = t->o.crop_pad},
-        .per_pixel = t->model->preprocessing.per_pixel,
-        .bgr = t->model->preprocessing.bgr,
-        .mean = t->model->preprocessing.mean,
-        .std = t->model->preprocessing.std,
-        .first = t->progress.iteration,
-        .end = t->iterations,
-    };
+    struct rn_loader_config config;
 
+    rn_trainer_loader(t, &config);
     return rn_loader_create(&t->loader, &config, err);
+}
+
+/* "balanced": an image counts images / (classes * images of its class). */
+static int weigh_classes(struct rn_trainer *t, struct rn_error *err)
+{
+    const struct rn_images *train = &t->data->part[RN_PART_TRAIN];
+    size_t classes = (size_t)t->data->classes;
+
+    if (rn_choice(rn_class_weights_names, t->o.class_weights) != 1)
+        return RN_OK;
+    t->class_weights = rn_alloc(classes, sizeof(float));
+    if (t->class_weights == NULL)
+        return rn_fail_memory(err, classes * sizeof(float), "class weights");
+    for (int i = 0; i < train->count; i++)
+        t->class_weights[train->labels[i]]++;
+    for (size_t c = 0; c < classes; c++)
+        if (t->class_weights[c] > 0)
+            t->class_weights[c] =
+                (float)train->count / ((float)classes * t->class_weights[c]);
+    return RN_OK;
 }
 
 static void say_plan(const struct rn_trainer *t)
@@ -427,12 +431,15 @@ static int make_absolute(const char **path, char **owned, struct rn_error *err)
 /* From a model and progress to running. */
 static int prepare(struct rn_trainer *t, struct rn_error *err)
 {
-    int rc = build_plans(t, err);
+    int rc = weigh_classes(t, err);
 
+    if (rc == RN_OK)
+        rc = build_plans(t, err);
     if (rc == RN_OK && t->checkpoint.extras == NULL)
-        rc = rn_checkpoint_create(&t->checkpoint, t->model->graph, err);
+        rc = rn_checkpoint_create(&t->checkpoint, t->model->graph, t->o.ema > 0,
+                                  err);
     else if (rc == RN_OK)
-        rn_checkpoint_restore(&t->checkpoint, t->store);
+        rn_checkpoint_restore(&t->checkpoint, t->store, &t->average);
     if (rc == RN_OK)
         rc = start_loader(t, err);
     if (rc == RN_OK)
@@ -467,6 +474,9 @@ static void release(struct rn_trainer *t)
     rn_plan_destroy(t->rest_plan);
     rn_plan_destroy(t->test_plan);
     rn_store_destroy(t->store);
+    rn_ema_free(&t->average);
+    rn_free(t->lr_scale);
+    rn_free(t->class_weights);
     rn_checkpoint_free(&t->checkpoint);
     rn_model_destroy(t->model);
     rn_data_close(t->data);
@@ -475,16 +485,29 @@ static void release(struct rn_trainer *t)
     json_decref(t->texts);
 }
 
-/* A run's first iterations: nothing is written before all that can fail has
- * been tried. */
-static int begin(struct rn_trainer *t, struct rn_error *err)
+/* What can fail is tried before anything is written. */
+static int prepare_first(struct rn_trainer *t, struct rn_error *err)
 {
     int rc = open_data(t, err);
 
     if (rc == RN_OK)
+        rc = rn_trainer_check_classes(t, err);
+    if (rc == RN_OK)
         rc = start_model(t, err);
     if (rc == RN_OK)
-        rc = prepare(t, err);
+        rc = rn_trainer_check_memory(t, err);
+    if (rc == RN_OK)
+        rc = rn_trainer_check_room(t, err);
+    return rc == RN_OK ? prepare(t, err) : rc;
+}
+
+/* A run up to its first iteration. */
+static int begin(struct rn_trainer *t, struct rn_error *err)
+{
+    int rc = prepare_first(t, err);
+
+    if (rc == RN_OK)
+        rc = rn_trainer_estimate(t, err);
     if (rc == RN_OK)
         rc = rn_run_make(&t->run, err);
     if (rc == RN_OK)
@@ -544,12 +567,12 @@ static int begin_again(struct rn_trainer *t, struct rn_error *err)
     int rc;
 
     resolve_threads(t);
-    t->checksum = rn_options_checksum(&t->o);
     rc = open_data(t, err);
     if (rc == RN_OK)
         rc = check_data(t, err);
     if (rc == RN_OK)
         rc = saved ? load_checkpoint(t, err) : start_model(t, err);
+    t->checksum = rn_options_checksum(&t->o);
     if (rc == RN_OK)
         rc = prepare(t, err);
     if (rc == RN_OK)

@@ -33,14 +33,22 @@ struct rn_trainer {
     int test_images; /* 0: nothing to test on */
     int test_batch;
 
+    struct rn_view view; /* of pictures that are tested on */
+    struct rn_rates rates;
+    float *class_weights; /* [classes], or NULL */
+    bool batch_chosen;    /* not asked for */
+
     struct rn_model *model;
     struct rn_store *store;
     struct rn_flat flat;
+    float *lr_scale; /* by segment of flat, or NULL */
+    struct rn_ema average;
     struct rn_plan *plan;
     struct rn_plan *rest_plan; /* last, smaller batch of an epoch, or NULL */
     int rest;                  /* its images */
     struct rn_plan *test_plan;
     struct rn_loader *loader;
+    size_t skipped; /* pictures told of that others stood in for */
 
     struct rn_schedule schedule;
     struct rn_progress progress;
@@ -48,6 +56,42 @@ struct rn_trainer {
     struct rn_log log;
     struct rn_clock clock;
 };
+
+/* choose.c: what the options leave open. Each says what it chose. */
+
+/** Network and size; `weights` is the model to start from, or NULL. */
+int rn_trainer_choose_network(struct rn_trainer *t,
+                              const struct rn_model *weights,
+                              struct rn_error *err);
+/** Everything else but what hangs on the memory. */
+void rn_trainer_choose_rest(struct rn_trainer *t);
+/** A smaller batch when one that was chosen does not fit into memory. */
+int rn_trainer_choose_batch(struct rn_trainer *t, struct rn_error *err);
+
+/* start.c */
+
+/** The model of a run's first step: made, or from weights. */
+int rn_trainer_start_model(struct rn_trainer *t, struct rn_error *err);
+/** Whether the run's data are pictures. */
+bool rn_trainer_pictures(const struct rn_trainer *t);
+/** How training sees images; rn_loader_create() starts with first and end. */
+void rn_trainer_loader(const struct rn_trainer *t,
+                       struct rn_loader_config *config);
+
+/* before.c: what can be known before the first step. */
+
+/** Whether training and testing know the same classes. */
+int rn_trainer_check_classes(struct rn_trainer *t, struct rn_error *err);
+/** Whether plans and batches fit into memory; when not, what would. */
+int rn_trainer_check_memory(struct rn_trainer *t, struct rn_error *err);
+/** Whether the run folder can be written, with room for the models. */
+int rn_trainer_check_room(struct rn_trainer *t, struct rn_error *err);
+/** Say how long it will take, from a step or two on images of zeros, which
+ *  leave nothing behind. */
+int rn_trainer_estimate(struct rn_trainer *t, struct rn_error *err);
+/** Bytes of training's plan and of batches made ahead. */
+int rn_trainer_memory(const struct rn_trainer *t, int batch, int recompute,
+                      uint64_t *bytes, struct rn_error *err);
 
 /** Train from progress.iteration to the end. */
 int rn_trainer_loop(struct rn_trainer *t, struct rn_error *err);

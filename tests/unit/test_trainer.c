@@ -641,9 +641,8 @@ static void test_starts_from_weights(void **state)
     expect(rn_train(&o, NULL, &b, &err), RN_ERR_ARG, &err, "weights-a",
            "v1 stride");
     o.stride_v1 = 0;
-    o.data = "synthetic:3x8x8:5:90";
-    expect(rn_train(&o, NULL, &b, &err), RN_ERR_DATA, &err, "4 classes",
-           "has 5");
+    o.data = "synthetic:3x9x9:4:90";
+    expect(rn_train(&o, NULL, &b, &err), RN_ERR_DATA, &err, "8 x 8", "9 x 9");
 }
 
 /* ------------------------------------------------------------ bad things */
@@ -710,14 +709,13 @@ static const struct bad_number {
     const char *says[2];
 } bad_numbers[] = {
     {FIELD(recompute), INT, 4, {"recompute 4", "from 0 to 3"}},
-    {FIELD(batch), INT, 0, {"batch 0", "from 1"}},
+    {FIELD(batch), INT, -1, {"batch -1", "from 0"}},
     {FIELD(batch), INT, 91, {"batch 91", "90 training images"}},
     {FIELD(threads), INT, -1, {"threads -1", "from 0"}},
     {FIELD(iterations), LONG, -5, {"iterations -5", "from 0"}},
     {FIELD(epochs), REAL, 3, {"iterations 48 and epochs 3", "only one"}},
-    {FIELD(lr), REAL, 0, {"lr 0", "greater than 0"}},
-    {FIELD(lr), REAL, -1, {"lr -1", "greater than 0"}},
-    {FIELD(lr), REAL, (double)NAN, {"lr nan", "greater than 0"}},
+    {FIELD(lr), REAL, -1, {"lr -1", "from 0"}},
+    {FIELD(lr), REAL, (double)NAN, {"lr nan", "from 0"}},
     {FIELD(momentum), REAL, 1, {"momentum 1", "below 1"}},
     {FIELD(weight_decay), REAL, -1, {"weight_decay -1", "from 0 to 1"}},
     {FIELD(label_smoothing), REAL, 1, {"label_smoothing 1", "below 1"}},
@@ -789,7 +787,7 @@ static const struct edit {
      "\"lr\": 0.06",
      RN_ERR_DATA,
      {"last.safetensors", "other options"}},
-    {"\"lr\": 0.05", "\"lr\": -1", RN_ERR_ARG, {"lr -1", "greater than 0"}},
+    {"\"lr\": 0.05", "\"lr\": -1", RN_ERR_ARG, {"lr -1", "from 0"}},
     {"\"lr\": 0.05", "\"lr\": \"x\"", RN_ERR_DATA, {"run.json", "lr"}},
     {"\"lr\": 0.05", "\"rl\": 0.05", RN_ERR_DATA, {"lr", "missing"}},
     {"4:90", "4:91", RN_ERR_DATA, {"4:91", "checksum"}},

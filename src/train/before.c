@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What would go wrong later, found before the first step; and how long the run
+ * will take. */
+#include "core/available.h"
+#include "core/file.h"
+#include "core/memory.h"
+#include "core/threads.h"
+#include "train/trainer.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+/* -------------------------------------------------------------- classes */
+
+#define SHOWN 5
+
+/* Names the classes that have no image in `part`; how many. */
+static int list_missing(const struct rn_data *data, enum rn_part part,
+                        bool *seen, char *shown, size_t size)
+{
+    const struct rn_images *images = &data->part[part];
+    int missing = 0;
+
+    memset(seen, 0, (size_t)data->classes * sizeof(*seen));
+    for (int i = 0; i < images->count; i++)
+        seen[images->labels[i]] = true;
+    shown[0] = '\0';
+    for (int c = 0; c < data->classes; c++) {
+        const char *name = rn_data_class_id(data, c);
+        size_t n = strlen(shown);
+
+        if (seen[c] || missing++ >= SHOWN)
+            continue;
+        if (name != NULL)
+            snprintf(shown + n, size - n, "%s'%.40s'", n ? ", " : "", name);
+        else
+            snprintf(shown + n, size - n, "%s%d", n ? ", " : "", c);
+    }
+    return missing;
+}
+
+static int check_part(struct rn_trainer *t, enum rn_part part, bool *seen,
+                      struct rn_error *err)
+{
+    bool split = t->o.validation > 0 || t->o.validation_percent > 0;
+    char shown[300];
+    int missing = list_missing(t->data, part, seen, shown, sizeof(shown));
+
+    if (missing == 0 || t->data->part[part].count == 0)
+        return RN_OK;
+    /* A class of few pictures may have none among those held out. */
+    if (part == RN_PART_VALIDATION && split) {
+        rn_trainer_say(t, "%d of the %d classes have no validation image: %s%s",
+                       missing, t->data->classes, shown,
+                       missing > SHOWN ? ", …" : "");
+        return RN_OK;
+    }
+    return rn_fail(err, RN_ERR_DATA,
+                   "'%.100s': %d of the %d classes have no %s image: %s%s",
+                   t->data->spec, missing, t->data->classes, rn_part_name(part),
+                   shown, missing > SHOWN ? ", …" : "");
+}
+
+int rn_trainer_check_classes(struct rn_trainer *t, struct rn_error *err)
+{
+    bool *seen;
+    int rc;
+
+    if (!rn_trainer_pictures(t))
+        return RN_OK;
+    if (t->data->part[RN_PART_TRAIN].count == 0)
+        return rn_fail(err, RN_ERR_DATA,
+                       "'%s' has no training pictures; expected them in "
+                       "train/CLASS/ or CLASS/",
+                       t->data->spec);
+    seen = rn_alloc((size_t)t->data->classes, sizeof(*seen));
+    if (seen == NULL)
+        return rn_fail_memory(err, (size_t)t->data->classes, "classes");
+    rc = check_part(t, RN_PART_TRAIN, seen, err);
+    if (rc == RN_OK)
+        rc = check_part(t, RN_PART_VALIDATION, seen, err);
+    if (rc == RN_OK)
+        rc = check_part(t, RN_PART_TEST, seen, err);
+    rn_free(seen);
+    return rc;
+}
+
+/* --------------------------------------------------------------- memory */
+
+/* Batches that the loader makes ahead. */
+#define BATCHES_AHEAD 4
+
+int rn_trainer_memory(const struct rn_trainer *t, int batch, int recompute,
+                      uint64_t *bytes, struct rn_error *err)
+{
+    const struct rn_shape *s = &t->model->spec.input;
+    const struct rn_plan_options options = {.mode = RN_MODE_TRAIN,
+                                            .batch = batch,
+                                            .threads = t->threads,
+                                            .exact = t->o.exact,
+                                            .recompute = recompute};
+    int rc = rn_plan_estimate(t->model, &options, bytes, err);
+
+    *bytes += (uint64_t)BATCHES_AHEAD * (uint64_t)batch * (uint64_t)s->c *
+              (uint64_t)s->h * (uint64_t)s->w * sizeof(float);
+    return rc;
+}
+
+/* What would fit, or nothing. */
+static void suggest(const struct rn_trainer *t, uint64_t room, char *text,
+                    size_t size)
+{
+    struct rn_error ignored;
+    uint64_t bytes;
+
+    text[0] = '\0';
+    if (t->o.recompute != RN_RECOMPUTE_BLOCKS &&
+        rn_trainer_memory(t, t->o.batch, RN_RECOMPUTE_BLOCKS, &bytes,
+                          &ignored) == RN_OK &&
+        bytes <= room) {
+        snprintf(text, size, "; with recompute blocks it needs %.1f GB",
+                 (double)bytes / 1e9);
+        return;
+    }
+    for (int batch = t->o.batch / 2; batch > 0; batch /= 2) {
+        if (rn_trainer_memory(t, batch, t->o.recompute, &bytes, &ignored) !=
+            RN_OK)
+            return;
+        if (bytes <= room) {
+            snprintf(text, size, "; batch %d needs %.1f GB", batch,
+                     (double)bytes / 1e9);
+            return;
+        }
+    }
+}
+
+int rn_trainer_check_memory(struct rn_trainer *t, struct rn_error *err)
+{
+    uint64_t room = rn_memory_available(), bytes;
+    int rc = rn_trainer_memory(t, t->o.batch, t->o.recompute, &bytes, err);
+    char text[120];
+
+    if (rc != RN_OK || bytes <= room)
+        return rc;
+    suggest(t, room, text, sizeof(text));
+    return rn_fail(err, RN_ERR_MEMORY,
+                   "%s with batch %d needs %.1f GB, %.1f GB are available%s",
+                   t->model->spec.name, t->o.batch, (double)bytes / 1e9,
+                   (double)room / 1e9, text);
+}
+
+/* ----------------------------------------------------------------- room */
+
+/* The folder itself, or the nearest one above it that is there. */
+static void existing(const char *folder, char *path, size_t size)
+{
+    char *slash;
+
+    snprintf(path, size, "%s", folder);
+    while (access(path, F_OK) != 0) {
+        slash = strrchr(path, '/');
+        if (slash == NULL || slash == path) {
+            snprintf(path, size, slash == NULL ? "." : "/");
+            return;
+        }
+        *slash = '\0';
+    }
+}
+
+/* last.safetensors with momentum and average, another one while it is being
+ * written, and best.safetensors. */
+static double room_needed(const struct rn_trainer *t)
+{
+    double model = (double)rn_graph_params(t->model->graph) * sizeof(float);
+
+    return model * (2 * (t->o.ema > 0 ? 3 : 2) + 2);
+}
+
+int rn_trainer_check_room(struct rn_trainer *t, struct rn_error *err)
+{
+    double need = room_needed(t), room;
+    struct statvfs st;
+    char path[4096];
+
+    existing(t->run.folder, path, sizeof(path));
+    if (!rn_is_folder(path)) {
+        errno = ENOTDIR;
+        return rn_fail_errno(err, "make folder in", path);
+    }
+    if (access(path, W_OK | X_OK) != 0)
+        return rn_fail_errno(err, "write into", path);
+    if (statvfs(path, &st) != 0)
+        return RN_OK;
+    room = (double)st.f_bavail * (double)st.f_frsize;
+    if (room >= need || st.f_blocks == 0)
+        return RN_OK;
+    return rn_fail(err, RN_ERR_IO,
+                   "'%s' has room for %.0f MB, the run's models take %.0f MB",
+                   path, room / 1e6, need / 1e6);
+}
+
+/* ----------------------------------------------------------------- time */
+
+static void say_time(char *text, size_t size, double seconds)
+{
+    if (seconds < 100)
+        snprintf(text, size, "%.0f s", ceil(seconds));
+    else if (seconds < 6000)
+        snprintf(text, size, "%.0f min", ceil(seconds / 60));
+    else
+        snprintf(text, size, "%.1f hours", seconds / 3600);
+}
+
+/* Seconds of a step. The running statistics it moves are the model's again
+ * afterwards; gradients are written before they are read. */
+static int time_step(struct rn_trainer *t, const float *images,
+                     const int32_t *labels, double *seconds,
+                     struct rn_error *err)
+{
+    struct rn_step_result result;
+    int rc = RN_OK;
+
+    for (int i = 0; i < 2 && rc == RN_OK; i++) {
+        double start = rn_now();
+
+        rc = rn_plan_train(t->plan, images, labels, 0, &result, err);
+        *seconds = rn_now() - start;
+    }
+    for (size_t i = 0; i < t->model->graph->n_params; i++)
+        if (!rn_param_updated(&t->model->graph->params[i]))
+            rn_store_set(t->store, RN_STORE_VALUE, i,
+                         t->model->graph->params[i].data);
+    return rc;
+}
+
+int rn_trainer_estimate(struct rn_trainer *t, struct rn_error *err)
+{
+    const struct rn_shape *s = &t->model->spec.input;
+    size_t image = (size_t)s->c * (size_t)s->h * (size_t)s->w;
+    float *images;
+    int32_t *labels;
+    double seconds = 0;
+    char epoch[32], all[32];
+    int rc;
+
+    if (!rn_trainer_pictures(t))
+        return RN_OK;
+    images = rn_alloc((size_t)t->o.batch * image, sizeof(float));
+    labels = rn_alloc((size_t)t->o.batch, sizeof(int32_t));
+    if (images == NULL || labels == NULL)
+        rc = rn_fail_memory(err, (size_t)t->o.batch * image * sizeof(float),
+                            "a batch");
+    else
+        rc = time_step(t, images, labels, &seconds, err);
+    rn_free(images);
+    rn_free(labels);
+    if (rc != RN_OK)
+        return rc;
+    say_time(epoch, sizeof(epoch), seconds * t->epoch_batches);
+    say_time(all, sizeof(all), seconds * (double)t->iterations);
+    rn_trainer_say(t, "computing takes about %s an epoch, %s in all", epoch,
+                   all);
+    return RN_OK;
+}

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the options leave open: the paper's choices for images of one size;
+ * for pictures, rules by their number, memory and weights. */
+#include "core/available.h"
+#include "train/trainer.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <math.h>
+
+/* Without weights: a network and size for up to so many training pictures.
+ * Few pictures cannot feed a large network, and the rest is time: `epochs`
+ * and `batch` make runs of minutes, hours, days on a few cores. */
+static const struct rung {
+    int pictures;
+    const char *net;
+    int size, batch;
+    double epochs, area;
+} ladder[] = {
+    {2000, "resnet20", 64, 32, 100, 0.25},
+    {20000, "resnet18", 128, 64, 60, 0.25},
+    {300000, "resnet18", 224, 64, 45, 0.08},
+    {INT_MAX, "resnet50", 224, 32, 90, 0.08},
+};
+
+/* With weights: stages that had better stay as they are for up to so many
+ * training pictures. What is not frozen beside the head learns at a tenth of
+ * its rate, for it knows something already. */
+static const struct {
+    int pictures;
+    const char *freeze, *lr_scale;
+} frozen[] = {
+    {1000, "conv1-conv5", "none"},
+    {10000, "conv1-conv4", "conv5=0.1"},
+    {INT_MAX, "none", "conv1-conv5=0.1"},
+};
+/* And up to so many batch norm keeps the statistics it came with. */
+#define RUNNING_PICTURES 20000
+#define TUNE_AREA        0.35
+
+static int pictures_of(const struct rn_trainer *t)
+{
+    return t->data->part[RN_PART_TRAIN].count;
+}
+
+static const struct rung *rung_of(const struct rn_trainer *t)
+{
+    const struct rung *r = ladder;
+
+    while (pictures_of(t) > r->pictures)
+        r++;
+    return r;
+}
+
+/* Round so that the shorter side is to the size as 256 is to 224. */
+static int shorter_of(int size)
+{
+    return (size * 8 + 3) / 7;
+}
+
+static int only_square(const struct rn_model *weights, struct rn_error *err)
+{
+    const struct rn_shape *s = &weights->spec.input;
+
+    if (s->h == s->w)
+        return RN_OK;
+    return rn_fail(err, RN_ERR_ARG,
+                   "the weights are for images of %d x %d: say which size "
+                   "pictures are to become",
+                   s->h, s->w);
+}
+
+/* Network and size for pictures. */
+static int choose_pictures(struct rn_trainer *t, const struct rn_model *weights,
+                           struct rn_error *err)
+{
+    struct rn_train_options *o = &t->o;
+    int rc = RN_OK;
+
+    if (weights == NULL && o->net == NULL) {
+        o->net = rung_of(t)->net;
+        rn_trainer_say(t, "net %s, for %d training pictures", o->net,
+                       pictures_of(t));
+    }
+    if (o->size == 0 && weights != NULL) {
+        rc = only_square(weights, err);
+        o->size = weights->spec.input.h;
+        rn_trainer_say(t, "size %d, as the weights'", o->size);
+    } else if (o->size == 0) {
+        o->size = rung_of(t)->size;
+        rn_trainer_say(t, "size %d, for %d training pictures", o->size,
+                       pictures_of(t));
+    }
+    if (o->resize == 0 && weights != NULL && o->size == weights->spec.input.h)
+        o->resize = weights->preprocessing.resize;
+    if (o->resize == 0)
+        o->resize = shorter_of(o->size);
+    return rc;
+}
+
+/* What pictures alone can be given. */
+static int check_images(const struct rn_trainer *t, struct rn_error *err)
+{
+    const struct rn_train_options *o = &t->o;
+
+    if (o->size > 0 || o->resize > 0)
+        return rn_fail(err, RN_ERR_ARG,
+                       "size and resize are for pictures; the images of '%s' "
+                       "are %d x %d",
+                       o->data, t->data->shape.h, t->data->shape.w);
+    if (o->augment != NULL &&
+        rn_choice(rn_augment_names, o->augment) >= RN_AUGMENT_AREA)
+        return rn_fail(err, RN_ERR_ARG,
+                       "augment '%s' is for pictures; '%s' has images of one "
+                       "size: expected none, flip, crop or crop-flip",
+                       o->augment, o->data);
+    return RN_OK;
+}
+
+static int check_combinations(const struct rn_train_options *o,
+                              struct rn_error *err)
+{
+    if (o->reestimate && o->patience > 0)
+        return rn_fail(err, RN_ERR_ARG,
+                       "reestimate and patience: a run that may end at any "
+                       "test has no last step to do it after");
+    if (o->reestimate && o->batch_norm != NULL &&
+        rn_choice(rn_batch_norm_names, o->batch_norm) == 1)
+        return rn_fail(err, RN_ERR_ARG,
+                       "reestimate and batch_norm running: these statistics "
+                       "stay as they are");
+    return RN_OK;
+}
+
+int rn_trainer_choose_network(struct rn_trainer *t,
+                              const struct rn_model *weights,
+                              struct rn_error *err)
+{
+    int rc = check_combinations(&t->o, err);
+
+    if (rc == RN_OK && rn_trainer_pictures(t))
+        rc = choose_pictures(t, weights, err);
+    else if (rc == RN_OK)
+        rc = check_images(t, err);
+    if (weights == NULL && t->o.net == NULL)
+        t->o.net = "resnet20";
+    return rc;
+}
+
+/* ------------------------------------------------------------- the rest */
+
+static void set_text(const char **text, const char *value)
+{
+    if (*text == NULL)
+        *text = value;
+}
+
+static void choose_stages(struct rn_trainer *t)
+{
+    struct rn_train_options *o = &t->o;
+    bool tune = o->weights != NULL;
+
+    if (o->freeze == NULL && tune) {
+        size_t i = 0;
+
+        while (pictures_of(t) > frozen[i].pictures)
+            i++;
+        o->freeze = frozen[i].freeze;
+        set_text(&o->lr_scale, frozen[i].lr_scale);
+        rn_trainer_say(t, "freeze %s, lr-scale %s, for %d training pictures",
+                       o->freeze, o->lr_scale, pictures_of(t));
+    }
+    if (o->batch_norm == NULL && tune && !o->reestimate &&
+        pictures_of(t) <= RUNNING_PICTURES) {
+        o->batch_norm = "running";
+        rn_trainer_say(t, "batch-norm running, as the weights'");
+    }
+}
+
+/* A power of two that leaves a dozen batches in an epoch. */
+static int batch_for(int pictures, int most)
+{
+    int batch = most;
+
+    while (batch > 16 && batch * 12 > pictures)
+        batch /= 2;
+    return batch < pictures ? batch : pictures;
+}
+
+static void choose_length(struct rn_trainer *t)
+{
+    struct rn_train_options *o = &t->o;
+    bool tune = o->weights != NULL;
+
+    if (o->batch == 0) {
+        t->batch_chosen = true;
+        o->batch = batch_for(pictures_of(t), tune ? 32 : rung_of(t)->batch);
+    }
+    if (o->epochs <= 0 && o->iterations == 0) {
+        o->epochs = tune ? fmin(30, fmax(5, ceil(20000.0 / pictures_of(t))))
+                         : rung_of(t)->epochs;
+        rn_trainer_say(t, "epochs %g, for %d training pictures", o->epochs,
+                       pictures_of(t));
+    }
+}
+
+static void choose_for_pictures(struct rn_trainer *t)
+{
+    struct rn_train_options *o = &t->o;
+    bool tune = o->weights != NULL;
+
+    choose_stages(t);
+    choose_length(t);
+    set_text(&o->augment, "area");
+    if (o->crop_area <= 0)
+        o->crop_area = tune ? TUNE_AREA : rung_of(t)->area;
+    set_text(&o->schedule, tune ? "cosine" : "one-cycle");
+}
+
+void rn_trainer_choose_rest(struct rn_trainer *t)
+{
+    struct rn_train_options *o = &t->o;
+
+    if (rn_trainer_pictures(t))
+        choose_for_pictures(t);
+    if (o->batch == 0)
+        o->batch = 128;
+    if (o->lr <= 0 && !rn_trainer_pictures(t))
+        o->lr = 0.1;
+    set_text(&o->schedule, "step:50%,75%");
+    set_text(&o->warmup, "none");
+    set_text(&o->augment, "crop-flip");
+    set_text(&o->normalize, "channel");
+    set_text(&o->last_batch, "wrap");
+    set_text(&o->colour, "none");
+    set_text(&o->freeze, "none");
+    set_text(&o->lr_scale, "none");
+    set_text(&o->batch_norm, "batch");
+    set_text(&o->class_weights, "none");
+}
+
+/* --------------------------------------------------------------- memory */
+
+/* Of what is available a run takes no more than this, when it may choose. */
+#define SHARE 0.6
+
+static const char *because(const struct rn_trainer *t, bool fewer)
+{
+    return fewer                  ? "as memory allows"
+           : t->o.weights != NULL ? "for fine-tuning"
+                                  : "for this network";
+}
+
+int rn_trainer_choose_batch(struct rn_trainer *t, struct rn_error *err)
+{
+    struct rn_train_options *o = &t->o;
+    double room = SHARE * (double)rn_memory_available();
+    uint64_t bytes = 0;
+    bool fewer = false;
+    int rc = RN_OK;
+
+    while (t->batch_chosen && o->batch > 1) {
+        rc = rn_trainer_memory(t, o->batch, o->recompute, &bytes, err);
+        if (rc != RN_OK || (double)bytes <= room)
+            break;
+        o->batch /= 2;
+        fewer = true;
+    }
+    if (t->batch_chosen)
+        rn_trainer_say(t, "batch %d, %s", o->batch, because(t, fewer));
+    if (o->lr <= 0) {
+        o->lr = (o->weights != NULL ? 0.004 : 0.1) * o->batch / 64;
+        rn_trainer_say(t, "lr %g, schedule %s, for batch %d", o->lr,
+                       o->schedule, o->batch);
+    }
+    return rc;
+}

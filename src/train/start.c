@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The model a run starts from: made anew, or from weights, with a head of its
+ * own where the classes are others; and how training sees its images. */
+#include "core/memory.h"
+#include "eval/eval.h"
+#include "train/trainer.h"
+
+#include <math.h>
+#include <string.h>
+
+bool rn_trainer_pictures(const struct rn_trainer *t)
+{
+    return t->data->fetch != NULL;
+}
+
+/* ----------------------------------------------------------- the loader */
+
+static struct rn_random_cut random_cut(const struct rn_trainer *t,
+                                       enum rn_augment_kind kind)
+{
+    int size = t->model->spec.input.h;
+    struct rn_random_cut cut = {.least_area = t->o.crop_area};
+
+    /* He et al. 2016, section 3.4: from 256 to 480 for 224. */
+    cut.shorter[0] = size * 8 / 7;
+    cut.shorter[1] = size * 15 / 7;
+    if (kind >= RN_AUGMENT_AREA)
+        cut.kind = kind == RN_AUGMENT_AREA ? RN_CUT_AREA : RN_CUT_SHORTER;
+    return cut;
+}
+
+static struct rn_augment augmentation(const struct rn_train_options *o,
+                                      enum rn_augment_kind kind)
+{
+    bool cut = kind >= RN_AUGMENT_AREA;
+
+    return (struct rn_augment){
+        .flip = cut || (kind & RN_AUGMENT_FLIP) != 0,
+        .crop = !cut && (kind & RN_AUGMENT_CROP) != 0,
+        .pad = o->crop_pad,
+        .colour = (enum rn_colour)rn_choice(rn_colour_names, o->colour),
+        .erase = o->erase,
+        .mixup = o->mixup,
+        .cutmix = o->cutmix,
+    };
+}
+
+void rn_trainer_loader(const struct rn_trainer *t,
+                       struct rn_loader_config *config)
+{
+    const struct rn_preprocessing *pre = &t->model->preprocessing;
+    int kind = rn_choice(rn_augment_names, t->o.augment);
+
+    *config = (struct rn_loader_config){
+        .data = t->data,
+        .part = RN_PART_TRAIN,
+        .view = t->view,
+        .threads = t->threads,
+        .skip_bad = t->o.skip_bad != 0,
+        .sampler = t->sampler,
+        .augment = augmentation(&t->o, (enum rn_augment_kind)kind),
+        .per_pixel = pre->per_pixel,
+        .bgr = pre->bgr,
+        .mean = pre->mean,
+        .std = pre->std,
+        .first = t->progress.iteration,
+        .end = t->iterations,
+    };
+    config->view.random = random_cut(t, (enum rn_augment_kind)kind);
+    config->view.reduce = true;
+}
+
+/* -------------------------------------------------------- preprocessing */
+
+/* Of pictures so many give mean and deviation well enough. */
+#define SAMPLE 1024
+
+/* Sums over a batch of images of 0..1: of each pixel, and of the channels'
+ * squares. */
+static void add_batch(const struct rn_batch *batch, const struct rn_shape *s,
+                      double *sum, double *square)
+{
+    size_t plane = (size_t)s->h * (size_t)s->w, n = (size_t)s->c * plane;
+
+    for (size_t i = 0; i < (size_t)batch->count * n; i++) {
+        double v = (double)batch->images[i];
+
+        sum[i % n] += v;
+        square[i % n / plane] += v * v;
+    }
+}
+
+/* Mean of every pixel or channel, and the channels' std, of the pictures that
+ * the loader gives. */
+static void finish_stats(const struct rn_shape *s, bool per_pixel, double count,
+                         const double *sum, const double *square, float *mean,
+                         float *std)
+{
+    size_t plane = (size_t)s->h * (size_t)s->w;
+
+    for (size_t c = 0; c < (size_t)s->c; c++) {
+        double total = 0, m, var;
+
+        for (size_t i = 0; i < plane; i++) {
+            total += sum[c * plane + i];
+            if (per_pixel)
+                mean[c * plane + i] = (float)(sum[c * plane + i] / count);
+        }
+        m = total / count / (double)plane;
+        var = square[c] / count / (double)plane - m * m;
+        if (!per_pixel)
+            mean[c] = (float)m;
+        std[c] = per_pixel || !(var > 0) ? 1.0F : (float)sqrt(var);
+    }
+}
+
+static int sum_pictures(struct rn_loader *loader, long batches,
+                        const struct rn_shape *s, double *sum, double *square,
+                        double *count, struct rn_error *err)
+{
+    struct rn_batch batch;
+    int rc = RN_OK;
+
+    *count = 0;
+    for (long i = 0; i < batches && rc == RN_OK; i++) {
+        rc = rn_loader_next(loader, &batch, NULL, err);
+        if (rc == RN_OK) {
+            add_batch(&batch, s, sum, square);
+            *count += batch.count;
+        }
+    }
+    return rc;
+}
+
+/* Statistics of a sample of the training pictures, as they are tested on. */
+static int picture_stats(const struct rn_trainer *t, bool per_pixel,
+                         float *mean, float *std, struct rn_error *err)
+{
+    static const float zero[4], one[4] = {1, 1, 1, 1};
+    const struct rn_shape *s = &t->model->spec.input;
+    size_t pixels = (size_t)s->c * (size_t)s->h * (size_t)s->w;
+    int count = t->data->part[RN_PART_TRAIN].count;
+    struct rn_loader_config config = {
+        .data = t->data,
+        .part = RN_PART_TRAIN,
+        .view = {.shape = *s,
+                 .resize = t->model->preprocessing.resize,
+                 .reduce = true},
+        .threads = t->threads,
+        .skip_bad = t->o.skip_bad != 0,
+        .sampler = {.seed = t->o.seed,
+                    .count = count,
+                    .batch = count < 16 ? count : 16,
+                    .shuffle = true},
+        .mean = zero,
+        .std = one,
+    };
+    double *sum = rn_alloc(pixels, sizeof(double)), square[4] = {0}, n;
+    struct rn_loader *loader = NULL;
+    int rc;
+
+    config.end = (count < SAMPLE ? count : SAMPLE) / config.sampler.batch;
+    if (sum == NULL)
+        return rn_fail_memory(err, pixels * sizeof(double), "a mean image");
+    rc = rn_loader_create(&loader, &config, err);
+    if (rc == RN_OK)
+        rc = sum_pictures(loader, config.end, s, sum, square, &n, err);
+    if (rc == RN_OK)
+        finish_stats(s, per_pixel, n, sum, square, mean, std);
+    rn_loader_destroy(loader);
+    rn_free(sum);
+    return rc;
+}
+
+static int image_stats(const struct rn_trainer *t, bool per_pixel, float *mean,
+                       float *std, struct rn_error *err)
+{
+    if (rn_trainer_pictures(t))
+        return picture_stats(t, per_pixel, mean, std, err);
+    if (per_pixel)
+        rn_data_pixel_mean(t->data, mean);
+    else
+        rn_data_channel_stats(t->data, mean, std);
+    /* The per-pixel mean of the paper goes without a std. */
+    for (int i = 0; i < t->data->shape.c && per_pixel; i++)
+        std[i] = 1;
+    return RN_OK;
+}
+
+static int set_preprocessing(struct rn_trainer *t, struct rn_error *err)
+{
+    struct rn_shape s = t->model->spec.input;
+    bool per_pixel = rn_choice(rn_normalize_names, t->o.normalize) == 1;
+    size_t pixels = (size_t)s.c * (size_t)s.h * (size_t)s.w;
+    float *mean = rn_alloc(pixels, sizeof(float));
+    float *std = rn_alloc((size_t)s.c, sizeof(float));
+    int rc;
+
+    if (mean == NULL || std == NULL)
+        rc = rn_fail_memory(err, pixels * sizeof(float), "a mean image");
+    else
+        rc = image_stats(t, per_pixel, mean, std, err);
+    if (rc == RN_OK)
+        rc = rn_model_set_preprocessing(t->model, per_pixel, mean, std, err);
+    rn_free(mean);
+    rn_free(std);
+    return rc;
+}
+
+/* Pictures are tested on as the options say, or as the weights were. */
+static int set_resize(struct rn_trainer *t, struct rn_error *err)
+{
+    const struct rn_preprocessing *pre = &t->model->preprocessing;
+
+    if (!rn_trainer_pictures(t) || t->o.resize == 0)
+        return RN_OK;
+    return rn_model_set_resize(t->model, t->o.resize, pre->interpolation, err);
+}
+
+/* --------------------------------------------------------------- weights */
+
+static void say_import(void *user, const char *text)
+{
+    rn_trainer_say(user, "%s", text);
+}
+
+/* Options that name a network must name the one in the file. Images of one
+ * size must be those of the model, pictures become so. */
+static int load_weights(struct rn_trainer *t, struct rn_model **model,
+                        struct rn_error *err)
+{
+    const struct rn_import_options options = {
+        .net = t->o.net,
+        .shortcut = t->o.shortcut,
+        .stride = t->o.stride_v1 ? "v1" : NULL,
+        .height = t->data->shape.h,
+        .width = t->data->shape.w,
+        .user = t,
+        .message = say_import,
+    };
+
+    return rn_model_import(model, t->o.weights, &options, err);
+}
+
+static bool same_texts(char *const *a, char *const *b, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (strcmp(a[i], b[i]) != 0)
+            return false;
+    return true;
+}
+
+/* Whether the model's classes are the data's, as far as they are named. */
+static bool same_classes(const struct rn_model *m, const struct rn_data *d)
+{
+    if (m->spec.classes != d->classes)
+        return false;
+    if (m->class_ids != NULL && d->class_ids != NULL)
+        return same_texts(m->class_ids, d->class_ids, d->classes);
+    if (m->class_names != NULL && d->class_names != NULL)
+        return same_texts(m->class_names, d->class_names, d->classes);
+    return true;
+}
+
+static int make_net(struct rn_trainer *t, const char *name, char shortcut,
+                    bool stride_v1, struct rn_error *err)
+{
+    const struct rn_shape *s = &t->data->shape;
+    const struct rn_net_options net = {
+        .classes = t->data->classes,
+        .channels = s->c,
+        .height = rn_trainer_pictures(t) ? t->o.size : s->h,
+        .width = rn_trainer_pictures(t) ? t->o.size : s->w,
+        .shortcut = shortcut,
+        .stride_v1 = stride_v1,
+    };
+    int rc = rn_model_create(&t->model, name, &net, err);
+
+    if (rc == RN_OK)
+        rn_model_init(t->model, t->o.seed);
+    return rc;
+}
+
+/* Parameters of the same name and size; the head may have another. */
+static void copy_params(struct rn_graph *to, const struct rn_graph *from,
+                        bool head)
+{
+    for (size_t i = 0; i < to->n_params; i++) {
+        struct rn_param *p = &to->params[i];
+        const struct rn_param *q = rn_graph_param(from, p->name);
+
+        if (q == NULL || q->count != p->count ||
+            (!head && strncmp(p->name, "fc.", 3) == 0))
+            continue;
+        memcpy(p->data, q->data, p->count * sizeof(*p->data));
+    }
+}
+
+static int copy_preprocessing(struct rn_model *to, const struct rn_model *from,
+                              struct rn_error *err)
+{
+    const struct rn_preprocessing *pre = &from->preprocessing;
+    int rc = RN_OK;
+
+    if (pre->mean != NULL)
+        rc = rn_model_set_preprocessing(to, pre->per_pixel, pre->mean, pre->std,
+                                        err);
+    if (rc == RN_OK)
+        rc = rn_model_set_bgr(to, pre->bgr, err);
+    to->preprocessing.interpolation = pre->interpolation;
+    return rc;
+}
+
+static int check_adopted(const struct rn_trainer *t,
+                         const struct rn_model *weights, struct rn_error *err)
+{
+    const struct rn_shape *m = &weights->spec.input;
+    bool pictures = rn_trainer_pictures(t);
+
+    if (m->c != t->data->shape.c)
+        return rn_fail(err, RN_ERR_DATA,
+                       "'%s' takes images of %d channels, those of '%s' have "
+                       "%d",
+                       t->o.weights, m->c, t->data->spec, t->data->shape.c);
+    if (!pictures && (m->h != t->data->shape.h || m->w != t->data->shape.w))
+        return rn_model_fits(weights, t->data, err);
+    if (pictures && weights->preprocessing.per_pixel &&
+        (m->h != t->o.size || m->w != t->o.size))
+        return rn_fail(err, RN_ERR_ARG,
+                       "'%s' takes a mean of every pixel away, of %d x %d: "
+                       "size %d cannot be had",
+                       t->o.weights, m->h, m->w, t->o.size);
+    return RN_OK;
+}
+
+/* The weights in a network for the data's classes and size. */
+static int adopt(struct rn_trainer *t, const struct rn_model *weights,
+                 struct rn_error *err)
+{
+    const struct rn_net_spec *spec = &weights->spec;
+    bool head = same_classes(weights, t->data);
+    int rc = check_adopted(t, weights, err);
+
+    if (rc == RN_OK)
+        rc = make_net(t, spec->name, spec->shortcut == '-' ? 0 : spec->shortcut,
+                      spec->stride_v1, err);
+    if (rc != RN_OK)
+        return rc;
+    t->o.net = t->model->spec.name;
+    copy_params(t->model->graph, weights->graph, head);
+    if (!head)
+        rn_trainer_say(t, "new head: fc for %d classes in place of %d",
+                       t->data->classes, spec->classes);
+    return copy_preprocessing(t->model, weights, err);
+}
+
+/* Whether the weights' network is the one to train, as it is. */
+static bool fits(const struct rn_trainer *t, const struct rn_model *weights)
+{
+    const struct rn_shape *m = &weights->spec.input, *d = &t->data->shape;
+    bool pictures = rn_trainer_pictures(t);
+
+    return same_classes(weights, t->data) && m->c == d->c &&
+           m->h == (pictures ? t->o.size : d->h) &&
+           m->w == (pictures ? t->o.size : d->w);
+}
+
+static int from_weights(struct rn_trainer *t, struct rn_error *err)
+{
+    struct rn_model *weights;
+    int rc = load_weights(t, &weights, err);
+
+    if (rc != RN_OK)
+        return rc;
+    rc = rn_trainer_choose_network(t, weights, err);
+    if (rc == RN_OK && fits(t, weights)) {
+        t->model = weights;
+        t->o.net = weights->spec.name;
+        return RN_OK;
+    }
+    if (rc == RN_OK)
+        rc = adopt(t, weights, err);
+    rn_model_destroy(weights);
+    return rc;
+}
+
+static int from_nothing(struct rn_trainer *t, struct rn_error *err)
+{
+    int rc = rn_trainer_choose_network(t, NULL, err);
+
+    return rc == RN_OK
+               ? make_net(t, t->o.net, t->o.shortcut, t->o.stride_v1 != 0, err)
+               : rc;
+}
+
+/* Names and identifiers of the data's classes, where they have any. */
+static int name_classes(struct rn_trainer *t, struct rn_error *err)
+{
+    const struct rn_data *d = t->data;
+    int rc = RN_OK;
+
+    if (d->class_names != NULL)
+        rc = rn_model_set_classes(t->model, (const char *const *)d->class_names,
+                                  err);
+    if (rc == RN_OK && d->class_ids != NULL)
+        rc = rn_model_set_class_ids(t->model, (const char *const *)d->class_ids,
+                                    err);
+    return rc;
+}
+
+int rn_trainer_start_model(struct rn_trainer *t, struct rn_error *err)
+{
+    int rc = t->o.weights != NULL ? from_weights(t, err) : from_nothing(t, err);
+
+    if (rc == RN_OK)
+        rc = set_resize(t, err);
+    /* Weights keep the normalisation they were trained with. */
+    if (rc == RN_OK && t->model->preprocessing.mean == NULL)
+        rc = set_preprocessing(t, err);
+    return rc == RN_OK ? name_classes(t, err) : rc;
+}

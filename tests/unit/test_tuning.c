@@ -1,0 +1,931 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Fine-tuning: frozen stages, batch norm with fixed statistics, weighted and
+ * mixed targets; and runs on folders of pictures with all of it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "core/file.h"
+#include "core/memory.h"
+#include "core/random.h"
+#include "data/image.h"
+#include "formats/model.h"
+#include "nets/stages.h"
+#include "ops/loss.h"
+#include "plan/plan.h"
+#include "train/train.h"
+
+#include <ftw.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+/* ------------------------------------------------------------- stages */
+
+static const struct parsed {
+    const char *text;
+    unsigned bits;
+} parsed[] = {
+    {"conv1", 1},
+    {"fc", 32},
+    {"conv1-conv4", 15},
+    {"conv2-fc", 62},
+    {"conv4-conv1", 0},
+    {"conv6", 0},
+    {"", 0},
+    {"conv1-", 0},
+    {"-conv1", 0},
+    {"conv", 0},
+    {"conv1-conv4-fc", 0},
+};
+
+static const struct named {
+    const char *name;
+    int stage;
+} named[] = {
+    {"conv1.weight", 0},
+    {"bn1.running_var", 0},
+    {"layer1.0.conv1.weight", 1},
+    {"layer4.1.bn2", 4},
+    {"layer2.0.downsample.0.weight", 2},
+    {"fc.bias", 5},
+    {"fc", 5},
+    {"bn1", 0},
+    {"maxpool", -1},
+    {"layer10.x", -1},
+    {"conv10.weight", -1},
+};
+
+static void stages_have_the_papers_names(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(parsed); i++) {
+        unsigned bits = rn_stages_parse(parsed[i].text, strlen(parsed[i].text));
+
+        if (bits != parsed[i].bits)
+            fail_msg("'%s': stages %#x, expected %#x", parsed[i].text, bits,
+                     parsed[i].bits);
+    }
+    for (size_t i = 0; i < COUNT(named); i++)
+        if (rn_stage_of(named[i].name) != named[i].stage)
+            fail_msg("'%s' is of stage %d, expected %d", named[i].name,
+                     rn_stage_of(named[i].name), named[i].stage);
+}
+
+/* --------------------------------------------------------------- loss */
+
+static void targets_mix_and_weigh(void **state)
+{
+    enum { N = 2, CLASSES = 3, STRIDE = 16 };
+    const int32_t labels[N] = {0, 2}, others[N] = {1, 2};
+    const float share[N] = {0.75f, 0.5f}, weights[CLASSES] = {2, 0.5f, 3};
+    const struct rn_targets targets = {.labels = labels,
+                                       .others = others,
+                                       .share = share,
+                                       .class_weights = weights,
+                                       .smoothing = 0.3f};
+    /* By hand: 0.7 of the mixture and 0.1 of every class. */
+    const double want[N][CLASSES] = {{0.7 * 0.75 + 0.1, 0.7 * 0.25 + 0.1, 0.1},
+                                     {0.1, 0.1, 0.8}};
+    const double weight[N] = {0.75 * 2 + 0.25 * 0.5, 3};
+    float logits[N * STRIDE] = {1, -2, 0.5f, [STRIDE] = 0, 3, 1};
+    float diff[N * STRIDE];
+    struct rn_loss loss =
+        rn_softmax_loss(N, CLASSES, STRIDE, logits, &targets, diff);
+    double sum = 0;
+
+    (void)state;
+    for (int k = 0; k < N; k++) {
+        double all = 0;
+
+        for (int i = 0; i < CLASSES; i++)
+            all += exp((double)logits[k * STRIDE + i]);
+        for (int i = 0; i < CLASSES; i++) {
+            double p = exp((double)logits[k * STRIDE + i]) / all;
+            double g = weight[k] * (p - want[k][i]) / N;
+
+            sum -= weight[k] * want[k][i] * log(p);
+            if (fabs((double)diff[k * STRIDE + i] - g) > 1e-6)
+                fail_msg("image %d, class %d: gradient %g, expected %g", k, i,
+                         (double)diff[k * STRIDE + i], g);
+        }
+    }
+    if (fabs(loss.sum - sum) > 1e-6)
+        fail_msg("loss %g, expected %g", loss.sum, sum);
+    assert_int_equal(loss.errors, 1);
+}
+
+/* -------------------------------------------------------------- plans */
+
+enum { BATCH = 8, SIZE = 12, CLASSES = 4 };
+
+/* One batch through a network whose stages are frozen in some way. */
+struct lesson {
+    struct rn_model *model;
+    struct rn_store *store;
+    struct rn_plan *plan;
+    float *images;
+    int32_t labels[BATCH];
+    struct rn_step_result result;
+};
+
+/* Statistics and affine terms that are not trivial. */
+static void stir(struct rn_graph *g)
+{
+    struct rn_random_key key = {7, RN_RANDOM_TEST, 0};
+
+    for (size_t i = 0; i < g->n_params; i++) {
+        struct rn_param *p = &g->params[i];
+
+        for (size_t k = 0; k < p->count && p->kind != RN_PARAM_WEIGHT; k++) {
+            uint32_t bits[4];
+
+            rn_random4(&key, i << 32 | k, bits);
+            p->data[k] += (float)(0.3 * rn_random_unit(bits[0]));
+        }
+    }
+}
+
+static void open_plan(struct lesson *l, const char *net, unsigned frozen,
+                      bool fixed)
+{
+    const struct rn_net_options options = {
+        .classes = CLASSES, .height = SIZE, .width = SIZE};
+    struct rn_plan_options plan = {
+        .mode = RN_MODE_TRAIN, .batch = BATCH, .threads = 2};
+    size_t floats = (size_t)BATCH * 3 * SIZE * SIZE;
+    struct rn_random_key key = {5, RN_RANDOM_TEST, 0};
+    struct rn_error err = {0};
+
+    if (rn_model_create(&l->model, net, &options, &err) != RN_OK)
+        fail_msg("%s", err.msg);
+    rn_model_init(l->model, 3);
+    stir(l->model->graph);
+    rn_stages_freeze(l->model->graph, frozen, fixed);
+    if (rn_store_create(&l->store, l->model->graph, true, &err) != RN_OK ||
+        rn_plan_build(&l->plan, l->store, &plan, &err) != RN_OK)
+        fail_msg("%s", err.msg);
+    l->images = rn_alloc(floats, sizeof(float));
+    assert_non_null(l->images);
+    for (size_t i = 0; i < floats; i++) {
+        uint32_t bits[4];
+
+        rn_random4(&key, i, bits);
+        l->images[i] = (float)(2 * rn_random_unit(bits[0]) - 1);
+    }
+    for (int i = 0; i < BATCH; i++)
+        l->labels[i] = i % CLASSES;
+}
+
+static double run(struct lesson *l)
+{
+    struct rn_error err = {0};
+
+    if (rn_plan_train(l->plan, l->images, l->labels, 0, &l->result, &err))
+        fail_msg("%s", err.msg);
+    return l->result.loss;
+}
+
+static void close_plan(struct lesson *l)
+{
+    rn_plan_destroy(l->plan);
+    rn_store_destroy(l->store);
+    rn_model_destroy(l->model);
+    rn_free(l->images);
+}
+
+static float *get(const struct lesson *l, enum rn_store_kind kind, size_t i)
+{
+    float *x = rn_alloc(l->model->graph->params[i].count, sizeof(*x));
+
+    assert_non_null(x);
+    rn_store_get(l->store, kind, i, x);
+    return x;
+}
+
+/* What learns has the gradients it has when everything learns, by fewer steps
+ * in less memory; what is frozen is not touched, by the optimiser neither. */
+static void check_frozen(const char *net, unsigned frozen)
+{
+    struct lesson all = {0}, some = {0};
+    struct rn_sgd sgd = {.lr = 1,
+                         .momentum = 0.9F,
+                         .weight_decay = 0.1F,
+                         .decay_all = true,
+                         .threads = 2};
+    struct rn_flat flat;
+
+    open_plan(&all, net, 0, true);
+    open_plan(&some, net, frozen, true);
+    if (run(&all) != run(&some))
+        fail_msg("%s, frozen %#x: loss %.17g, expected %.17g", net, frozen,
+                 some.result.loss, all.result.loss);
+    for (size_t i = 0; i < all.model->graph->n_params; i++) {
+        const struct rn_param *p = &some.model->graph->params[i];
+        float *x, *y;
+
+        if (!rn_param_updated(p))
+            continue;
+        x = get(&all, RN_STORE_GRAD, i);
+        y = get(&some, RN_STORE_GRAD, i);
+        if (memcmp(x, y, p->count * sizeof(*x)) != 0)
+            fail_msg("%s, frozen %#x: other gradients of %s", net, frozen,
+                     p->name);
+        rn_free(x);
+        rn_free(y);
+    }
+    rn_store_flat(some.store, &flat);
+    rn_sgd_step(&sgd, some.model->graph, &flat);
+    for (size_t i = 0; i < all.model->graph->n_params; i++) {
+        const struct rn_param *p = &some.model->graph->params[i];
+        float *y = get(&some, RN_STORE_VALUE, i);
+        bool same = memcmp(y, p->data, p->count * sizeof(*y)) == 0;
+
+        if (same == rn_param_updated(p))
+            fail_msg("%s, frozen %#x: %s %s", net, frozen, p->name,
+                     same ? "stays" : "changes");
+        rn_free(y);
+    }
+    /* From the input on: what backward does not read is not kept. */
+    if ((frozen & (frozen + 1)) == 0 &&
+        (rn_plan_steps(some.plan) >= rn_plan_steps(all.plan) ||
+         rn_plan_bytes(some.plan) > rn_plan_bytes(all.plan)))
+        fail_msg("%s, frozen %#x: %zu steps and %llu bytes of %zu and %llu",
+                 net, frozen, rn_plan_steps(some.plan),
+                 (unsigned long long)rn_plan_bytes(some.plan),
+                 rn_plan_steps(all.plan),
+                 (unsigned long long)rn_plan_bytes(all.plan));
+    close_plan(&all);
+    close_plan(&some);
+}
+
+static void frozen_stages_are_skipped(void **state)
+{
+    static const unsigned frozen[] = {1, 7, 15, 2, 4 + 32, 31 & ~1u};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(frozen); i++) {
+        check_frozen("resnet8", frozen[i] & ~16u);
+        check_frozen("plain8", frozen[i] & ~16u);
+    }
+    check_frozen("resnet18", 15);
+    check_frozen("resnet50", 1 + 4);
+}
+
+/* Nothing below the first stage that learns has a backward step. */
+static void backward_ends_where_nothing_learns(void **state)
+{
+    struct lesson l = {0};
+
+    (void)state;
+    open_plan(&l, "resnet18", 15, false);
+    for (size_t i = 0; i < rn_plan_steps(l.plan); i++) {
+        struct rn_step_info step;
+
+        assert_int_equal(rn_plan_step(l.plan, i, &step), RN_OK);
+        if (strncmp(step.pass, "backward", 8) == 0 &&
+            rn_stage_of(step.name) >= 0 && rn_stage_of(step.name) < 4)
+            fail_msg("%s of %s", step.pass, step.name);
+    }
+    close_plan(&l);
+}
+
+/* With fixed statistics the loss is a function of each parameter alone, and
+ * its slope the gradient. */
+static void fixed_batch_norm_has_the_slopes_gradient(void **state)
+{
+    struct lesson l = {0};
+    int checked = 0;
+
+    (void)state;
+    open_plan(&l, "resnet8", 0, true);
+    for (size_t i = 0; i < l.model->graph->n_params; i++) {
+        const struct rn_param *p = &l.model->graph->params[i];
+        const float h = 2e-3F;
+        float *x, *g;
+        double up, down, slope, gradient;
+
+        if (!rn_param_updated(p))
+            continue;
+        run(&l);
+        x = get(&l, RN_STORE_VALUE, i);
+        g = get(&l, RN_STORE_GRAD, i);
+        gradient = (double)g[p->count / 2];
+        x[p->count / 2] += h;
+        rn_store_set(l.store, RN_STORE_VALUE, i, x);
+        up = run(&l) / BATCH;
+        x[p->count / 2] -= 2 * h;
+        rn_store_set(l.store, RN_STORE_VALUE, i, x);
+        down = run(&l) / BATCH;
+        x[p->count / 2] += h;
+        rn_store_set(l.store, RN_STORE_VALUE, i, x);
+        slope = (up - down) / (2 * (double)h);
+        if (fabs(slope - gradient) > 2e-3 + 0.02 * fabs(slope))
+            fail_msg("%s: slope %g, gradient %g", p->name, slope, gradient);
+        checked++;
+        rn_free(x);
+        rn_free(g);
+    }
+    assert_true(checked > 20);
+    close_plan(&l);
+}
+
+static void fixed_statistics_stay(void **state)
+{
+    struct lesson l = {0};
+
+    (void)state;
+    open_plan(&l, "resnet8", 0, true);
+    run(&l);
+    for (size_t i = 0; i < l.model->graph->n_params; i++) {
+        const struct rn_param *p = &l.model->graph->params[i];
+        float *x = get(&l, RN_STORE_VALUE, i);
+
+        if (memcmp(x, p->data, p->count * sizeof(*x)) != 0)
+            fail_msg("%s moved", p->name);
+        rn_free(x);
+    }
+    close_plan(&l);
+}
+
+/* Batches that each count 1 / k in the k-th run: the mean of all. */
+static void statistics_are_averages(void **state)
+{
+    struct lesson l = {0};
+    struct rn_error err = {0};
+    size_t floats = (size_t)BATCH * 3 * SIZE * SIZE, at = 0;
+    double mean[2];
+    float *x;
+
+    (void)state;
+    open_plan(&l, "resnet8", 0, false);
+    while (l.model->graph->params[at].kind != RN_PARAM_RUNNING_MEAN)
+        at++;
+    for (int k = 0; k < 3; k++) {
+        double share = k < 2 ? 1.0 : 0.5;
+
+        for (size_t i = 0; i < floats && k == 1; i++)
+            l.images[i] *= -3;
+        if (rn_plan_statistics(l.plan, l.images, share, &err) != RN_OK)
+            fail_msg("%s", err.msg);
+        x = get(&l, RN_STORE_VALUE, at);
+        if (k < 2)
+            mean[k] = (double)x[0];
+        if (k == 1) { /* the first batch again, to count half */
+            for (size_t i = 0; i < floats; i++)
+                l.images[i] /= -3;
+        } else if (k == 2 &&
+                   fabs((double)x[0] - (mean[0] + mean[1]) / 2) > 1e-6) {
+            fail_msg("mean %g of %g and %g", (double)x[0], mean[0], mean[1]);
+        }
+        rn_free(x);
+    }
+    close_plan(&l);
+}
+
+/* ------------------------------------------------- folders of pictures */
+
+static char folder[64];
+
+static const char *in_folder(const char *name)
+{
+    static char paths[8][300];
+    static int next;
+    char *path = paths[next++ % 8];
+
+    snprintf(path, sizeof(paths[0]), "%s/%s", folder, name);
+    return path;
+}
+
+static void write_picture(const char *path, int label, uint64_t number)
+{
+    struct rn_random_key key = {number, RN_RANDOM_TEST, (uint32_t)label};
+    struct rn_image image = {40 + (int)(number % 9), 34, NULL};
+    size_t n = (size_t)image.width * 34 * 3, size;
+    struct rn_error err = {0};
+    uint8_t *bytes;
+
+    image.pixels = rn_alloc(n, 1);
+    assert_non_null(image.pixels);
+    for (size_t i = 0; i < n; i++) {
+        uint32_t bits[4];
+
+        rn_random4(&key, i, bits);
+        image.pixels[i] =
+            (uint8_t)(bits[0] % 100 + (i % 3 == (size_t)label ? 150 : 0));
+    }
+    if (rn_png_encode(&image, &bytes, &size, &err) != RN_OK ||
+        rn_file_write(path, bytes, size, &err) != RN_OK)
+        fail_msg("%s", err.msg);
+    rn_free(bytes);
+    rn_image_free(&image);
+}
+
+static const char *const class_names[] = {"a-red", "b-green", "c-blue"};
+
+/* `count` pictures of each class, one less of each class than of the one
+ * before. */
+static void write_part(const char *part, int count)
+{
+    char path[300];
+
+    mkdir(in_folder("photos"), 0777);
+    snprintf(path, sizeof(path), "%s/photos/%s", folder, part);
+    mkdir(path, 0777);
+    for (int c = 0; c < 3; c++) {
+        snprintf(path, sizeof(path), "%s/photos/%s/%s", folder, part,
+                 class_names[c]);
+        mkdir(path, 0777);
+        for (int i = 0; i < count - c; i++) {
+            snprintf(path, sizeof(path), "%s/photos/%s/%s/%d.png", folder, part,
+                     class_names[c], i);
+            write_picture(path, c, (uint64_t)(i + 100 * strlen(part)));
+        }
+    }
+}
+
+static int make_folder(void **state)
+{
+    (void)state;
+    snprintf(folder, sizeof(folder), "/tmp/rn-tuning-XXXXXX");
+    if (mkdtemp(folder) == NULL)
+        return -1;
+    write_part("train", 14);
+    write_part("val", 5);
+    return 0;
+}
+
+static int remove_one(const char *path, const struct stat *st, int type,
+                      struct FTW *ftw)
+{
+    (void)st;
+    (void)type;
+    (void)ftw;
+    return remove(path);
+}
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    return nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+static struct rn_train_options photo_run(const char *name)
+{
+    struct rn_train_options o;
+
+    rn_train_defaults(&o);
+    o.data = in_folder("photos");
+    o.out = in_folder(name);
+    o.net = "resnet8";
+    o.size = 16;
+    o.batch = 8;
+    o.iterations = 30;
+    o.threads = 2;
+    return o;
+}
+
+struct watch {
+    int ticks, stop_at;
+    char text[8000]; /* all messages */
+};
+
+static void on_tick(void *user, const struct rn_train_report *report)
+{
+    struct watch *w = user;
+
+    (void)report;
+    w->ticks++;
+}
+
+static void on_message(void *user, const char *text)
+{
+    struct watch *w = user;
+    size_t n = strlen(w->text);
+
+    snprintf(w->text + n, sizeof(w->text) - n, "%s\n", text);
+}
+
+static int on_stop(void *user)
+{
+    struct watch *w = user;
+
+    return w->stop_at > 0 && w->ticks >= w->stop_at;
+}
+
+static int train(const struct rn_train_options *o, struct watch *w,
+                 struct rn_train_result *result, struct rn_error *err)
+{
+    const struct rn_train_events events = {
+        .user = w, .tick = on_tick, .message = on_message, .stop = on_stop};
+
+    return rn_train(o, &events, result, err);
+}
+
+static void must_train(const struct rn_train_options *o, struct watch *w,
+                       struct rn_train_result *result)
+{
+    struct rn_error err = {0};
+
+    if (train(o, w, result, &err) != RN_OK)
+        fail_msg("%s: %s", o->out, err.msg);
+}
+
+static void expect(int rc, int expected, const struct rn_error *err,
+                   const char *a, const char *b)
+{
+    if (rc != expected || strstr(err->msg, a) == NULL ||
+        strstr(err->msg, b) == NULL)
+        fail_msg("status %d, \"%s\"; expected %d with \"%s\" and \"%s\"", rc,
+                 err->msg, expected, a, b);
+}
+
+static void assert_same_file(const char *run_a, const char *run_b,
+                             const char *name)
+{
+    const char *runs[2] = {run_a, run_b};
+    uint8_t *bytes[2];
+    size_t size[2];
+    struct rn_error err = {0};
+
+    for (int i = 0; i < 2; i++) {
+        char path[300];
+
+        snprintf(path, sizeof(path), "%s/%s/%s", folder, runs[i], name);
+        if (rn_file_read(path, (size_t)1 << 28, &bytes[i], &size[i], &err))
+            fail_msg("%s", err.msg);
+    }
+    if (size[0] != size[1] || memcmp(bytes[0], bytes[1], size[0]) != 0)
+        fail_msg("%s of %s and %s differ", name, run_a, run_b);
+    rn_free(bytes[0]);
+    rn_free(bytes[1]);
+}
+
+/* A model that knows its classes by name, its size, and how pictures are
+ * prepared; and learns to tell colours. */
+static void a_folder_becomes_a_model(void **state)
+{
+    struct rn_train_options o = photo_run("plain");
+    struct watch w = {0};
+    struct rn_train_result result;
+    struct rn_model *model;
+    struct rn_model_info info;
+    struct rn_error err = {0};
+
+    (void)state;
+    o.iterations = 60;
+    must_train(&o, &w, &result);
+    assert_int_equal(result.test_images, 12);
+    if (result.test_error > 20)
+        fail_msg("%g %% of the pictures wrong", result.test_error);
+    assert_int_equal(
+        rn_model_load(&model, in_folder("plain/best.safetensors"), &err),
+        RN_OK);
+    rn_model_describe(model, &info);
+    assert_int_equal(info.height, 16);
+    assert_int_equal(info.resize, 18);
+    assert_true(info.has_preprocessing);
+    for (int c = 0; c < 3; c++) {
+        assert_string_equal(rn_model_class_name(model, c), class_names[c]);
+        assert_string_equal(rn_model_class_id(model, c), class_names[c]);
+    }
+    rn_model_destroy(model);
+}
+
+static struct rn_train_options everything(const char *name)
+{
+    struct rn_train_options o = photo_run(name);
+
+    o.net = NULL;
+    o.size = 0;
+    o.weights = in_folder("plain/best.safetensors");
+    o.freeze = "conv1-conv2";
+    o.batch_norm = "batch";
+    o.lr_scale = "conv3=0.3,fc=2";
+    o.ema = 0.9;
+    o.class_weights = "balanced";
+    o.colour = "jitter";
+    o.erase = 0.5;
+    o.mixup = 0.4;
+    o.cutmix = 1;
+    o.patience = 4;
+    o.label_smoothing = 0.1;
+    o.reestimate = 0;
+    o.test_every = 7;
+    return o;
+}
+
+static void all_of_it_resumes_to_the_bit(void **state)
+{
+    struct rn_train_options o = everything("whole");
+    struct watch w = {0};
+    struct rn_train_result result;
+    struct rn_error err = {0};
+
+    (void)state;
+    must_train(&o, &w, &result);
+    for (int stop = 3; stop < 30; stop += 11) {
+        struct watch again = {.stop_at = stop};
+        char name[32];
+
+        snprintf(name, sizeof(name), "stopped-%d", stop);
+        o.out = in_folder(name);
+        expect(train(&o, &again, &result, &err), RN_ERR_STOPPED, &err,
+               "stopped", name);
+        if (rn_train_resume(in_folder(name), NULL, &result, &err) != RN_OK)
+            fail_msg("%s", err.msg);
+        assert_same_file("whole", name, "last.safetensors");
+        assert_same_file("whole", name, "best.safetensors");
+    }
+    o = everything("threads");
+    o.threads = 1;
+    must_train(&o, &w, &result);
+    assert_same_file("whole", "threads", "last.safetensors");
+}
+
+/* Each option shapes the result: one that is forgotten on the way shows. */
+static void every_option_counts(void **state)
+{
+    static const struct {
+        const char *name;
+        size_t place;
+        double value;
+        const char *text;
+    } changes[] = {
+#define PLACE(f) offsetof(struct rn_train_options, f)
+        {"freeze", PLACE(freeze), 0, "conv1"},
+        {"batch_norm", PLACE(batch_norm), 0, "running"},
+        {"lr_scale", PLACE(lr_scale), 0, "conv3=0.4,fc=2"},
+        {"class_weights", PLACE(class_weights), 0, "none"},
+        {"colour", PLACE(colour), 0, "pca"},
+        {"augment", PLACE(augment), 0, "shorter"},
+        {"erase", PLACE(erase), 0.9, NULL},
+        {"mixup", PLACE(mixup), 0.9, NULL},
+        {"cutmix", PLACE(cutmix), 0, NULL},
+        {"crop_area", PLACE(crop_area), 0.9, NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(changes); i++) {
+        struct rn_train_options o = everything(changes[i].name);
+        char *at = (char *)&o + changes[i].place;
+        struct watch w = {0};
+        struct rn_train_result result;
+        uint8_t *bytes[2];
+        size_t size[2];
+
+        if (changes[i].text != NULL)
+            *(const char **)at = changes[i].text;
+        else
+            *(double *)at = changes[i].value;
+        o.out = in_folder(changes[i].name);
+        must_train(&o, &w, &result);
+        for (int k = 0; k < 2; k++) {
+            char path[300];
+
+            snprintf(path, sizeof(path), "%s/%s/best.safetensors", folder,
+                     k ? "whole" : changes[i].name);
+            assert_int_equal(
+                rn_file_read(path, (size_t)1 << 28, &bytes[k], &size[k], NULL),
+                RN_OK);
+        }
+        if (size[0] == size[1] && memcmp(bytes[0], bytes[1], size[0]) == 0)
+            fail_msg("%s changes nothing", changes[i].name);
+        rn_free(bytes[0]);
+        rn_free(bytes[1]);
+    }
+}
+
+/* Other classes: a new last layer, the rest from the weights. */
+static void other_classes_get_a_new_head(void **state)
+{
+    struct rn_train_options o = photo_run("head-from");
+    struct watch w = {0};
+    struct rn_train_result result;
+    struct rn_model *a, *b;
+    struct rn_error err = {0};
+    struct rn_tensor x, y;
+
+    (void)state;
+    o.data = "synthetic:3x16x16:5:64";
+    o.size = 0;
+    must_train(&o, &w, &result);
+    o = photo_run("head");
+    o.net = NULL;
+    o.size = 0;
+    o.weights = in_folder("head-from/last.safetensors");
+    o.freeze = "conv1-conv5";
+    must_train(&o, &w, &result);
+    if (strstr(w.text, "new head: fc for 3 classes in place of 5") == NULL)
+        fail_msg("not said: %s", w.text);
+    assert_int_equal(rn_model_load(&a, o.weights, &err), RN_OK);
+    assert_int_equal(
+        rn_model_load(&b, in_folder("head/last.safetensors"), &err), RN_OK);
+    for (size_t i = 0; rn_model_tensor(a, i, &x) == RN_OK; i++) {
+        bool head = strncmp(x.name, "fc.", 3) == 0;
+
+        assert_int_equal(rn_model_tensor(b, i, &y), RN_OK);
+        if (!head && memcmp(x.data, y.data, x.count * sizeof(float)) != 0)
+            fail_msg("%s is not the weights'", x.name);
+        if (head && y.dim[0] != 3)
+            fail_msg("%s has %zu rows", y.name, y.dim[0]);
+    }
+    rn_model_destroy(a);
+    rn_model_destroy(b);
+}
+
+static void patience_ends_a_run(void **state)
+{
+    struct rn_train_options o = everything("patient");
+    struct watch w = {0};
+    struct rn_train_result result, again;
+    struct rn_error err = {0};
+
+    (void)state;
+    o.patience = 2;
+    o.test_every = 1;
+    o.lr = 1e-9;
+    must_train(&o, &w, &result);
+    assert_int_equal(result.iterations, 3);
+    assert_int_equal(result.best_iteration, 1);
+    assert_non_null(strstr(w.text, "ends early"));
+    assert_int_equal(rn_train_resume(o.out, NULL, &again, &err), RN_OK);
+    assert_int_equal(again.iterations, 3);
+}
+
+static void statistics_are_made_anew(void **state)
+{
+    struct rn_train_options o = photo_run("anew"), p = photo_run("not-anew");
+    struct watch w = {0}, stop = {.stop_at = 30};
+    struct rn_train_result result;
+    struct rn_error err = {0};
+    struct rn_model *a, *b;
+    struct rn_tensor x, y;
+    int moved = 0;
+
+    (void)state;
+    o.reestimate = 1;
+    must_train(&o, &w, &result);
+    must_train(&p, &w, &result);
+    assert_int_equal(
+        rn_model_load(&a, in_folder("anew/last.safetensors"), &err), RN_OK);
+    assert_int_equal(
+        rn_model_load(&b, in_folder("not-anew/last.safetensors"), &err), RN_OK);
+    for (size_t i = 0; rn_model_tensor(a, i, &x) == RN_OK; i++) {
+        bool same;
+
+        assert_int_equal(rn_model_tensor(b, i, &y), RN_OK);
+        same = memcmp(x.data, y.data, x.count * sizeof(float)) == 0;
+        if (x.trainable && !same)
+            fail_msg("%s changed", x.name);
+        moved += !x.trainable && !same;
+    }
+    assert_true(moved > 10);
+    rn_model_destroy(a);
+    rn_model_destroy(b);
+    o.out = in_folder("anew-stopped");
+    expect(train(&o, &stop, &result, &err), RN_ERR_STOPPED, &err, "stopped",
+           "");
+    assert_int_equal(rn_train_resume(o.out, NULL, &result, &err), RN_OK);
+    assert_same_file("anew", "anew-stopped", "last.safetensors");
+}
+
+/* Nothing but a folder: all is chosen and said. */
+static void a_folder_alone_is_enough(void **state)
+{
+    struct rn_train_options o;
+    struct watch w = {.stop_at = 1};
+    struct rn_train_result result;
+    struct rn_error err = {0};
+    static const char *const said[] = {"net resnet20", "size 64",
+                                       "batch 16",     "epochs 100",
+                                       "lr 0.025",     "computing takes about"};
+
+    (void)state;
+    rn_train_defaults(&o);
+    o.data = in_folder("photos");
+    o.out = in_folder("alone");
+    assert_int_equal(train(&o, &w, &result, &err), RN_ERR_STOPPED);
+    for (size_t i = 0; i < COUNT(said); i++)
+        if (strstr(w.text, said[i]) == NULL)
+            fail_msg("'%s' is not said:\n%s", said[i], w.text);
+}
+
+static void bad_pictures_stop_or_are_named(void **state)
+{
+    struct rn_train_options o = photo_run("bad");
+    const char *bad = in_folder("photos/train/a-red/bad.png");
+    struct watch w = {0};
+    struct rn_train_result result;
+    struct rn_error err = {0};
+
+    (void)state;
+    assert_int_equal(rn_file_write(bad, "not a picture", 13, &err), RN_OK);
+    expect(train(&o, &w, &result, &err), RN_ERR_DATA, &err, "bad.png",
+           "not a picture");
+    o.out = in_folder("skipped");
+    o.skip_bad = 1;
+    must_train(&o, &w, &result);
+    if (strstr(w.text, "skipped: ") == NULL ||
+        strstr(w.text, "bad.png") == NULL ||
+        strstr(w.text, "1 training pictures could not be read") == NULL)
+        fail_msg("not said: %s", w.text);
+    assert_int_equal(unlink(in_folder("photos/train/a-red/bad.png")), 0);
+}
+
+static void classes_must_be_in_all_parts(void **state)
+{
+    struct rn_train_options o = photo_run("classes");
+    struct watch w = {0};
+    struct rn_train_result result;
+    struct rn_error err = {0};
+
+    (void)state;
+    assert_int_equal(
+        rename(in_folder("photos/val/b-green"), in_folder("aside")), 0);
+    expect(train(&o, &w, &result, &err), RN_ERR_DATA, &err,
+           "no validation image", "'b-green'");
+    assert_int_equal(
+        rename(in_folder("aside"), in_folder("photos/val/b-green")), 0);
+}
+
+static const struct refused {
+    size_t place;
+    const char *text;
+    const char *says[2];
+} refused[] = {
+    {PLACE(freeze), "conv7", {"freeze 'conv7'", "conv1-conv4"}},
+    {PLACE(freeze), "conv1-fc", {"nothing is left", "conv1-fc"}},
+    {PLACE(lr_scale), "conv1", {"lr_scale 'conv1'", "STAGES=X"}},
+    {PLACE(lr_scale), "conv1=x", {"lr_scale 'conv1=x'", "factor"}},
+    {PLACE(lr_scale), "conv1=-1", {"lr_scale 'conv1=-1'", "factor"}},
+    {PLACE(colour), "red", {"colour 'red'", "jitter"}},
+    {PLACE(batch_norm), "none", {"batch_norm 'none'", "running"}},
+    {PLACE(class_weights), "all", {"class_weights 'all'", "balanced"}},
+};
+
+static void what_makes_no_sense_is_refused(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(refused); i++) {
+        struct rn_train_options o = photo_run("refused");
+        struct watch w = {0};
+        struct rn_train_result result;
+        struct rn_error err = {0};
+
+        *(const char **)((char *)&o + refused[i].place) = refused[i].text;
+        expect(train(&o, &w, &result, &err), RN_ERR_ARG, &err,
+               refused[i].says[0], refused[i].says[1]);
+    }
+}
+
+static void too_little_memory_is_told_with_a_way_out(void **state)
+{
+    struct rn_train_options o = photo_run("large");
+    struct watch w = {0};
+    struct rn_train_result result;
+    struct rn_error err = {0};
+
+    (void)state;
+    write_part("train", 14);
+    o.net = "resnet152";
+    o.size = 4096;
+    o.batch = 39;
+    expect(train(&o, &w, &result, &err), RN_ERR_MEMORY, &err, "batch 39 needs",
+           "available");
+    assert_false(rn_is_folder(o.out));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(stages_have_the_papers_names),
+        cmocka_unit_test(targets_mix_and_weigh),
+        cmocka_unit_test(frozen_stages_are_skipped),
+        cmocka_unit_test(backward_ends_where_nothing_learns),
+        cmocka_unit_test(fixed_batch_norm_has_the_slopes_gradient),
+        cmocka_unit_test(fixed_statistics_stay),
+        cmocka_unit_test(statistics_are_averages),
+        cmocka_unit_test(a_folder_becomes_a_model),
+        cmocka_unit_test(all_of_it_resumes_to_the_bit),
+        cmocka_unit_test(every_option_counts),
+        cmocka_unit_test(other_classes_get_a_new_head),
+        cmocka_unit_test(patience_ends_a_run),
+        cmocka_unit_test(statistics_are_made_anew),
+        cmocka_unit_test(a_folder_alone_is_enough),
+        cmocka_unit_test(bad_pictures_stop_or_are_named),
+        cmocka_unit_test(classes_must_be_in_all_parts),
+        cmocka_unit_test(what_makes_no_sense_is_refused),
+        cmocka_unit_test(too_little_memory_is_told_with_a_way_out),
+    };
+
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
