@@ -9,6 +9,7 @@
 struct options {
     struct rn_net_options net;
     struct rn_bench_options bench;
+    const char *data;
     int mode, winograd;
     int batch;
     int json;
@@ -18,6 +19,9 @@ struct options {
 
 /* clang-format off */
 static const struct option own_options[] = {
+    {"data", "DATA", OPTION_TEXT, AT(data), 0, 0, NULL, NULL,
+     "instead of a network, time the loading of pictures alone: decoding, "
+     "resizing, cropping to --size (224), normalising"},
     {"mode", "MODE", OPTION_INDEX, AT(mode), 0, 0, "infer|train", NULL,
      "what to time: infer or train"},
     {"batch", "N", OPTION_INT, AT(batch), 1, 65536, NULL,
@@ -51,6 +55,67 @@ static void defaults(void *options)
     rn_net_defaults(&o->net);
     rn_bench_defaults(&o->bench);
     o->mode = o->bench.mode;
+}
+
+/* ------------------------------------------------------------- loading */
+
+static void print_loading(const struct options *o, const struct rn_data_info *d,
+                          const struct rn_loading_options *l,
+                          const struct rn_loading_result *r)
+{
+    json_t *object, *rate;
+
+    if (!o->json) {
+        printf("data       %s (%s), %d images\n", o->data, d->format,
+               r->images);
+        printf("loading    %dx%d, batch %d, threads %d\n", l->size, l->size,
+               l->batch, r->threads);
+        printf("images/s   %.1f (median of %d; %.1f to %.1f)\n",
+               r->images_per_second_median, r->rounds, r->images_per_second_min,
+               r->images_per_second_max);
+        return;
+    }
+    object = json_new();
+    rate = json_new();
+    json_put(rate, "median", json_double(r->images_per_second_median));
+    json_put(rate, "min", json_double(r->images_per_second_min));
+    json_put(rate, "max", json_double(r->images_per_second_max));
+    json_put(object, "data", json_text(o->data));
+    json_put(object, "images", json_count((uint64_t)r->images));
+    json_put(object, "size", json_count((uint64_t)l->size));
+    json_put(object, "batch", json_count((uint64_t)l->batch));
+    json_put(object, "threads", json_count((uint64_t)r->threads));
+    json_put(object, "rounds", json_count((uint64_t)r->rounds));
+    json_put(object, "images_per_second", rate);
+    json_line(object);
+}
+
+static int run_loading(const struct options *o)
+{
+    struct rn_loading_options l;
+    struct rn_loading_result result;
+    struct rn_data_info info;
+    struct rn_data *data;
+    struct rn_error err = {0};
+    int rc = rn_data_open(&data, o->data, NULL, &err);
+
+    if (rc)
+        return cli_fail(&err);
+    rn_loading_defaults(&l);
+    l.threads = o->bench.threads;
+    l.seconds = o->bench.seconds;
+    if (o->batch)
+        l.batch = o->batch;
+    if (o->net.height)
+        l.size = o->net.height;
+    rn_data_describe(data, &info);
+    rc = rn_bench_data(data, &l, &result, &err);
+    if (rc)
+        rc = cli_fail(&err);
+    else
+        print_loading(o, &info, &l, &result);
+    rn_data_close(data);
+    return rc;
 }
 
 /** What was measured, on what. */
@@ -228,10 +293,9 @@ static void print_text(const struct measured *m)
     printf(", process at most %s\n", text_bytes(&t, r->peak_memory_bytes));
 }
 
-static int run(const struct command *command, void *options,
-               const struct args *args)
+static int run_network(const struct command *command, struct options *o,
+                       const struct args *args)
 {
-    struct options *o = options;
     struct measured m = {.mode = o->mode == RN_MODE_TRAIN ? "train" : "infer"};
     struct rn_model *model = NULL;
     struct rn_plan *plan = NULL;
@@ -263,17 +327,37 @@ static int run(const struct command *command, void *options,
     return rc;
 }
 
+static int run(const struct command *command, void *options,
+               const struct args *args)
+{
+    const struct options *o = options;
+
+    if (o->data && args->count == 0 && o->net.height == o->net.width)
+        return run_loading(o);
+    if (o->data && o->net.height != o->net.width) {
+        say_error("--size: loading makes square images");
+        return EXIT_USAGE;
+    }
+    if (!o->data && args->count == 1)
+        return run_network(command, options, args);
+    if (o->data)
+        say_error("--data times loading alone, without '%s'", args->operand[0]);
+    else
+        say_error("NET or MODEL is missing; usage: resnet bench %s",
+                  command->synopsis);
+    return EXIT_USAGE;
+}
+
 const struct command command_bench = {
     .name = "bench",
     .synopsis = "NET|MODEL [option ...]",
     .summary = "Images per second and memory of training or inference, on "
-               "made-up images.",
+               "made-up images; or of loading pictures.",
     .groups = groups,
     .n_groups = COUNT(groups),
     .size = sizeof(struct options),
-    .min_args = 1,
+    .min_args = 0,
     .max_args = 1,
-    .missing = "NET or MODEL",
     .defaults = defaults,
     .run = run,
 };

@@ -895,6 +895,35 @@ RN_API int rn_bench(const struct rn_model *model,
                     struct rn_bench_result *result, struct rn_plan **plan,
                     struct rn_error *err);
 
+struct rn_loading_options {
+    int size;       /**< of the square images made; 224 */
+    int batch;      /**< 32 */
+    int threads;    /**< that decode; 0: rn_machine.threads */
+    double seconds; /**< about how long to measure; 5 */
+};
+
+struct rn_loading_result {
+    int images; /**< of the part: the first there is */
+    int threads, rounds;
+    double images_per_second_median, images_per_second_min,
+        images_per_second_max;
+};
+
+RN_API void rn_loading_defaults(struct rn_loading_options *options);
+
+/**
+ * Time the loading of pictures alone: decoding, cropping, resizing, flipping,
+ * normalising. A round is about as many images as there are; the first one,
+ * which reads the files, does not count.
+ *
+ * @return RN_ERR_ARG for data that lie in memory, RN_ERR_DATA and RN_ERR_IO
+ *         for a picture that cannot be decoded.
+ */
+RN_API int rn_bench_data(const struct rn_data *data,
+                         const struct rn_loading_options *options,
+                         struct rn_loading_result *result,
+                         struct rn_error *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Speed of a plan on made-up images. */
+#include "bench/rates.h"
 #include "core/memory.h"
 #include "core/random.h"
 #include "core/threads.h"
@@ -8,7 +9,6 @@
 #include "plan/plan.h"
 #include "train/train.h"
 
-#include <stdlib.h>
 #include <sys/resource.h>
 
 #define WARM_UP_RUNS    2
@@ -136,13 +136,6 @@ static int time_runs(struct bench *b, int runs, double *seconds,
     return rc;
 }
 
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
 static int clamp(double value, int low, int high)
 {
     return value <= low ? low : value >= high ? high : (int)value;
@@ -179,12 +172,12 @@ static int measure(struct bench *b, struct rn_bench_result *result,
         rounds[i] = (double)runs * b->o.batch / rounds[i];
     }
     if (rc == RN_OK) {
-        qsort(rounds, (size_t)n, sizeof(double), ascending);
+        struct rn_rates rates = rn_rates_of(rounds, n);
+
         result->rounds = n;
-        result->images_per_second_median =
-            (rounds[(n - 1) / 2] + rounds[n / 2]) / 2;
-        result->images_per_second_min = rounds[0];
-        result->images_per_second_max = rounds[n - 1];
+        result->images_per_second_median = rates.median;
+        result->images_per_second_min = rates.min;
+        result->images_per_second_max = rates.max;
     }
     rn_free(rounds);
     return rc;

@@ -12,3 +12,13 @@ resnet bench resnet8 --size 8 --batch 4 --seconds 0.1 --mode train --layers \
 grep '^layer1.0.conv1 ' out | grep -o 'conv1\|recompute\|forward\|backward [a-z]*'
 grep -o '^convolution, [a-z ]*[a-z]' out
 grep -o '^measured peak  *[1-9]' out | tr -d '1-9'
+# Loading alone.
+mkdir -p photos/a
+cp "$RN_SOURCE/tests/fuzz/corpus/image/jpeg" photos/a/1.jpg
+cp "$RN_SOURCE/tests/fuzz/corpus/image/webp" photos/a/2.webp
+run resnet bench --data photos --seconds 0.01 --threads 2 --batch 4 --size 32
+resnet bench --data photos --seconds 0.01 --json | check_json
+fails resnet bench --data $small_data
+fails resnet bench resnet8 --data photos
+: > photos/a/3.jpg
+fails resnet bench --data photos --seconds 0.01

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Speed of loading alone: what the loader makes of a data set when nothing
+ * waits for the processor but itself. */
+#include "bench/rates.h"
+#include "core/memory.h"
+#include "core/threads.h"
+#include "data/data.h"
+
+#include <limits.h>
+
+#define ROUNDS_AT_LEAST 5
+#define ROUNDS_AT_MOST  10000
+
+/* ImageNet's, as most models have them. */
+static const float mean[] = {0.485F, 0.456F, 0.406F};
+static const float std[] = {0.229F, 0.224F, 0.225F};
+
+void rn_loading_defaults(struct rn_loading_options *options)
+{
+    *options =
+        (struct rn_loading_options){.size = 224, .batch = 32, .seconds = 5};
+}
+
+static int check(const struct rn_data *data, const struct rn_loading_options *o,
+                 struct rn_error *err)
+{
+    if (o->batch < 1 || o->size < 1 || o->size > 4096 || o->threads < 0 ||
+        !(o->seconds >= 0 && o->seconds <= 1e6))
+        return rn_fail(err, RN_ERR_ARG,
+                       "batch %d, size %d, threads %d, %g seconds: these "
+                       "cannot be measured with",
+                       o->batch, o->size, o->threads, o->seconds);
+    if (!data->fetch)
+        return rn_fail(err, RN_ERR_ARG,
+                       "'%s' holds no pictures: its images lie in memory",
+                       data->spec);
+    return RN_OK;
+}
+
+/* The first part that has images. */
+static enum rn_part first_part(const struct rn_data *data)
+{
+    int part = RN_PART_TRAIN;
+
+    while (part < RN_PART_TEST && !data->part[part].count)
+        part++;
+    return (enum rn_part)part;
+}
+
+/* Shorter side 256 for a centre of 224 pixels, and others in proportion. */
+static int open_loader(struct rn_loader **loader, const struct rn_data *data,
+                       const struct rn_loading_options *o, int threads,
+                       struct rn_error *err)
+{
+    enum rn_part part = first_part(data);
+    const struct rn_loader_config config = {
+        .data = data,
+        .part = part,
+        .view = {.shape = {3, o->size, o->size}, .resize = o->size * 8 / 7},
+        .threads = threads,
+        .sampler = {.count = data->part[part].count,
+                    .batch = o->batch,
+                    .last = RN_LAST_WRAP,
+                    .seed = 1,
+                    .shuffle = true},
+        .augment = {.flip = true},
+        .mean = mean,
+        .std = std,
+        .end = LONG_MAX,
+    };
+
+    return rn_loader_create(loader, &config, err);
+}
+
+/* Load about as many images as there are; images per second. */
+static int run_round(struct rn_loader *loader, int batches, double *rate,
+                     struct rn_error *err)
+{
+    double start = rn_now();
+    struct rn_batch batch;
+    int images = 0, rc = RN_OK;
+
+    for (int i = 0; rc == RN_OK && i < batches; i++) {
+        rc = rn_loader_next(loader, &batch, NULL, err);
+        images += batch.count;
+    }
+    *rate = images / (rn_now() - start);
+    return rc;
+}
+
+static int measure(struct rn_loader *loader, int batches, double seconds,
+                   struct rn_loading_result *result, struct rn_error *err)
+{
+    double rates[ROUNDS_AT_MOST], start;
+    struct rn_rates r;
+    int n = 0, rc;
+
+    /* A round first, for files to be in memory and the ring to be full. */
+    rc = run_round(loader, batches, rates, err);
+    start = rn_now();
+    while (rc == RN_OK && n < ROUNDS_AT_MOST &&
+           (n < ROUNDS_AT_LEAST || rn_now() - start < seconds))
+        rc = run_round(loader, batches, &rates[n++], err);
+    if (rc != RN_OK)
+        return rc;
+    r = rn_rates_of(rates, n);
+    result->rounds = n;
+    result->images_per_second_median = r.median;
+    result->images_per_second_min = r.min;
+    result->images_per_second_max = r.max;
+    return RN_OK;
+}
+
+int rn_bench_data(const struct rn_data *data,
+                  const struct rn_loading_options *options,
+                  struct rn_loading_result *result, struct rn_error *err)
+{
+    struct rn_loader *loader = NULL;
+    struct rn_machine machine;
+    int images, rc = check(data, options, err);
+
+    if (rc != RN_OK)
+        return rc;
+    rn_machine_get(&machine);
+    images = data->part[first_part(data)].count;
+    *result = (struct rn_loading_result){
+        .images = images,
+        .threads = options->threads ? options->threads : machine.threads};
+    rc = open_loader(&loader, data, options, result->threads, err);
+    if (rc == RN_OK)
+        rc = measure(loader, (images + options->batch - 1) / options->batch,
+                     options->seconds, result, err);
+    rn_loader_destroy(loader);
+    return rc;
+}
