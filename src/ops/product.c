@@ -83,48 +83,30 @@ static struct strip strip_at(const struct rn_product *p, size_t number)
     return (struct strip){number / p->strips, r.begin, r.end - r.begin};
 }
 
-/** Pixels [x, x + count) of a row of outputs, as step number `step` of the sum
- *  sees them. */
-static void gather_row(const struct rn_product *p, const float *src,
-                       size_t image, size_t step, int y, int x, int count,
-                       float *to)
-{
-    const struct rn_conv_config *c = &p->config;
-    const struct rn_window *w = &c->window;
-    size_t taps = rn_window_taps(w), b = p->block;
-    int ky = (int)(step % taps) / w->kw, kx = (int)(step % taps) % w->kw;
-    struct rn_span inside = rn_span_of(kx, c->in.w, c->out.w, w);
-    int row = y * w->stride + ky - w->pad;
-    int begin = inside.begin > x ? inside.begin : x;
-    int end = inside.end < x + count ? inside.end : x + count;
-    const float *plane = src + (image * p->in_blocks + step / taps) *
-                                   (size_t)c->in.h * (size_t)c->in.w * b;
-    if (row < 0 || row >= c->in.h || begin >= end)
-        begin = end = x + count;
-    p->kernels->gather(to, NULL, (size_t)(begin - x), 0);
-    if (begin < end)
-        p->kernels->gather(to + (size_t)(begin - x) * b,
-                           plane + ((size_t)row * (size_t)c->in.w +
-                                    (size_t)(begin * w->stride + kx - w->pad)) *
-                                       b,
-                           (size_t)(end - begin), (size_t)w->stride * b);
-    p->kernels->gather(to + (size_t)(end - x) * b, NULL,
-                       (size_t)(x + count - end), 0);
-}
-
 /** Steps [step, step + steps) of one strip: rows[step][pixel][B]. */
 static void gather_strip(const struct rn_product *p, const float *src,
                          const struct strip *s, size_t step, size_t steps,
                          float *rows)
 {
-    size_t w = (size_t)p->config.out.w, end = s->first + s->pixels, next;
-    for (size_t at = s->first; at < end; at = next) {
-        size_t y = at / w, x = at % w;
-        next = (y + 1) * w < end ? (y + 1) * w : end;
-        for (size_t k = 0; k < steps; k++)
-            gather_row(p, src, s->image, step + k, (int)y, (int)x,
-                       (int)(next - at),
-                       rows + (k * p->chunk_pixels + at - s->first) * p->block);
+    const struct rn_conv_config *c = &p->config;
+    const struct rn_window *w = &c->window;
+    int taps = w->kh * w->kw;
+    size_t plane = (size_t)c->in.h * (size_t)c->in.w * p->block;
+    for (size_t k = step; k < step + steps; k++) {
+        size_t block = k / (size_t)taps;
+        int tap = (int)(k % (size_t)taps);
+        struct rn_product_rows r = {
+            .plane = src + (s->image * p->in_blocks + block) * plane,
+            .h = c->in.h,
+            .w = c->in.w,
+            .out_w = c->out.w,
+            .stride = w->stride,
+            .top = tap / w->kw - w->pad,
+            .left = tap % w->kw - w->pad,
+            .first = (int)s->first,
+            .pixels = (int)s->pixels,
+        };
+        p->kernels->gather(&r, rows + (k - step) * p->chunk_pixels * p->block);
     }
 }
 
@@ -218,12 +200,19 @@ static void multiply(const struct rn_product *p, const struct part *part,
     }
 }
 
+/** A chunk's strips that are of one image, as one. */
 static void gather(const struct rn_product *p, const struct part *part,
                    size_t step, size_t steps)
 {
     float *row = part->rows;
-    for (size_t i = part->strips.begin; i < part->strips.end; i++) {
+    size_t i = part->strips.begin, end;
+    for (; i < part->strips.end; i = end) {
         struct strip s = strip_at(p, i);
+        end = (s.image + 1) * p->strips;
+        if (end > part->strips.end)
+            end = part->strips.end;
+        s.pixels =
+            strip_at(p, end - 1).first + strip_at(p, end - 1).pixels - s.first;
         gather_strip(p, part->args->src, &s, step, steps, row);
         row += s.pixels * p->block;
     }

@@ -75,10 +75,39 @@ static void multiply(int pixels, int outs, const struct rn_product_strip *s)
     lengths[outs - 1][pixels - 1](s);
 }
 
-static void gather(float *to, const float *from, size_t pixels, size_t step)
+static void zeros(float *to, int pixels)
 {
-    for (size_t i = 0; i < pixels; i++)
-        store(to + i * B, from ? load(from + i * step) : fill(0));
+    for (int i = 0; i < pixels; i++)
+        store(to + i * B, fill(0));
+}
+
+/** `count` pixels of a row of the output, the first in column `x`. */
+INLINE void gather_row(const struct rn_product_rows *r, int y, int x, int count,
+                       float *to)
+{
+    int row = y * r->stride + r->top, column = x * r->stride + r->left;
+    int begin = 0, end = row < 0 || row >= r->h ? 0 : count;
+    while (begin < end && column + begin * r->stride < 0)
+        begin++;
+    while (begin < end && column + (end - 1) * r->stride >= r->w)
+        end--;
+    zeros(to, begin);
+    for (int i = begin; i < end; i++)
+        store(to + i * B,
+              load(r->plane +
+                   ((ptrdiff_t)row * r->w + column + i * r->stride) * B));
+    zeros(to + end * B, count - end);
+}
+
+static void gather(const struct rn_product_rows *r, float *to)
+{
+    int x = r->first % r->out_w;
+    for (int y = r->first / r->out_w, left = r->pixels; left > 0; y++, x = 0) {
+        int count = r->out_w - x < left ? r->out_w - x : left;
+        gather_row(r, y, x, count, to);
+        to += count * B;
+        left -= count;
+    }
 }
 
 extern const struct rn_product_kernels RN_PRODUCT_KERNELS_NAME;

@@ -26,11 +26,19 @@ struct rn_product_strip {
     struct rn_ahead ahead;
 };
 
+/** Pixels [first, first + pixels) of an output of rows of `out_w`. */
+struct rn_product_rows {
+    const float *plane; /* of the input, [h][w][B] */
+    int h, w, out_w, stride;
+    int top, left; /* output 0, 0 sees this pixel */
+    int first, pixels;
+};
+
 struct rn_product_kernels {
     /** `outs` blocks of outputs, 1 or 2, of at most `strip` pixels. */
     void (*multiply)(int pixels, int outs, const struct rn_product_strip *s);
-    /** Pixels [B], `step` apart, or zeros when `from` is NULL. */
-    void (*gather)(float *to, const float *from, size_t pixels, size_t step);
+    /** What one tap sees of one block: to[pixel][B], zeros outside. */
+    void (*gather)(const struct rn_product_rows *rows, float *to);
     int strip;
 };
 

@@ -108,7 +108,24 @@ static struct part part_of(const struct rn_weight_gradient *g, size_t chunk)
     return p;
 }
 
-static struct rn_span within(struct rn_span s, size_t row, size_t rows)
+/** Outputs [begin, end) along one side whose input at a tap is inside. */
+struct span {
+    int begin, end;
+};
+
+static struct span span_of(int tap, int in, int out, const struct rn_window *w)
+{
+    int before = w->pad - tap, last = in - 1 + w->pad - tap;
+    struct span s = {before <= 0 ? 0 : (before + w->stride - 1) / w->stride,
+                     last < 0 ? 0 : last / w->stride + 1};
+    if (s.end > out)
+        s.end = out;
+    if (s.begin > s.end)
+        s.begin = s.end;
+    return s;
+}
+
+static struct span within(struct span s, size_t row, size_t rows)
 {
     int first = (int)row, end = (int)(row + rows);
     s.begin = s.begin > first ? s.begin : first;
@@ -147,9 +164,9 @@ static struct rn_pixels pixels_of(const struct rn_weight_gradient *g,
     const struct rn_window *win = &c->window;
     size_t stride = (size_t)win->stride, iw = (size_t)c->in.w, b = g->block;
     size_t plane = (size_t)c->in.h * iw * b;
-    struct rn_span x = rn_span_of(kx, c->in.w, c->out.w, win);
-    struct rn_span y =
-        within(rn_span_of(ky, c->in.h, c->out.h, win), part->row, part->rows);
+    struct span x = span_of(kx, c->in.w, c->out.w, win);
+    struct span y =
+        within(span_of(ky, c->in.h, c->out.h, win), part->row, part->rows);
     struct rn_pixels p = gradient_of(g, part, out_block, a->diff_dst);
     size_t row = (size_t)(y.begin * win->stride + ky - win->pad);
     size_t column = (size_t)(x.begin * win->stride + kx - win->pad);
