@@ -16,7 +16,8 @@ enum {
 };
 
 extern const struct command command_info, command_train, command_eval,
-    command_predict, command_features, command_bench, command_convert, command_data;
+    command_predict, command_features, command_bench, command_convert,
+    command_diff, command_data;
 
 /** Say on standard error what err holds; the exit status that goes with it. */
 int cli_fail(const struct rn_error *err);

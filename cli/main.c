@@ -14,9 +14,9 @@
 #include <unistd.h>
 
 static const struct command *const commands[] = {
-    &command_info,    &command_train, &command_eval,
-    &command_predict, &command_features, &command_bench, &command_convert,
-    &command_data,
+    &command_info,    &command_train,    &command_eval,
+    &command_predict, &command_features, &command_bench,
+    &command_convert, &command_diff,     &command_data,
 };
 
 static const struct {

@@ -5,11 +5,18 @@
 
 #include "resnet.h"
 
+#include <stddef.h>
+#include <stdint.h>
+
 struct verify_result {
     int random, inputs; /* images of each kind */
     double difference;  /* largest between two logits */
     double largest;     /* logit, without its sign */
 };
+
+/** Numbers of about a normalised picture's range, the same every time:
+ *  *state is 0 for the first image. */
+void verify_made_up(float *image, size_t count, uint64_t *state);
 
 /**
  * Run two models of the same input and classes on made-up images, and on

@@ -435,6 +435,25 @@ RN_API int rn_plan_kept(const struct rn_plan *plan, int *channels, int *height,
  *  [width]. @return RN_ERR_ARG when the plan keeps nothing. */
 RN_API int rn_plan_values(const struct rn_plan *plan, float *values);
 
+/** A value inside the network, of the last batch. */
+struct rn_trace {
+    const char *name, *op;       /**< of the layer; borrowed from the model */
+    int channels, height, width; /**< of one image's */
+    const float *values;         /**< [batch][channels][height][width] */
+};
+
+/**
+ * Run one forward pass of an inference plan and hand out, in order, every
+ * value the plan computes for itself: of a convolution with what is done to
+ * its output in the same step (batch norm, addition, ReLU) the last; the last
+ * of all are the logits.
+ *
+ * @param visit nonzero ends the run, and is returned.
+ */
+RN_API int rn_plan_trace(struct rn_plan *plan, const float *images,
+                         int (*visit)(void *user, const struct rn_trace *value),
+                         void *user, struct rn_error *err);
+
 /** Turn `count` logits into probabilities in place, numerically safe. */
 RN_API void rn_softmax(float *logits, int count);
 

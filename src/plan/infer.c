@@ -178,6 +178,7 @@ static int infer_chain(struct inferrer *f, const struct chain *c)
         return no_memory(f);
     s->a = value_of(f, n->input[0]);
     s->out = out;
+    s->value = chain_end(c);
     s->conv = conv;
     s->flops = 2.0 * (double)n->macs * f->plan->options.batch;
     rn_touch(f->plan, s->a.buffer);
@@ -205,6 +206,7 @@ static int infer_input(struct inferrer *f, int v)
  *  norm and addition take in the ReLU behind them. */
 static int infer_elementwise(struct inferrer *f, int v)
 {
+    int rc;
     const struct rn_node *n = &f->graph->nodes[v];
     struct rn_value a = value_of(f, n->input[0]);
     int relu = n->op == RN_OP_RELU ? RN_NONE : only_reader(f, v, RN_OP_RELU);
@@ -219,8 +221,11 @@ static int infer_elementwise(struct inferrer *f, int v)
         f->nodes[relu].buffer = out;
         f->nodes[relu].done = true;
     }
-    return emit_apply(f, v, a, value_of(f, n->input[1]),
-                      n->op == RN_OP_RELU || relu >= 0, out);
+    rc = emit_apply(f, v, a, value_of(f, n->input[1]),
+                    n->op == RN_OP_RELU || relu >= 0, out);
+    if (!rc)
+        f->plan->steps[f->plan->n_steps - 1].value = relu >= 0 ? relu : v;
+    return rc;
 }
 
 static int infer_simple(struct inferrer *f, int v, enum rn_step_kind kind)
@@ -232,6 +237,7 @@ static int infer_simple(struct inferrer *f, int v, enum rn_step_kind kind)
     s->a = value_of(f, f->graph->nodes[v].input[0]);
     s->b = value_of(f, f->graph->nodes[v].input[1]);
     s->out = out;
+    s->value = v;
     rn_touch(f->plan, s->a.buffer);
     rn_touch(f->plan, s->b.buffer);
     rn_touch(f->plan, out);

@@ -94,7 +94,8 @@ enum rn_step_kind {
 
 struct rn_step {
     enum rn_step_kind kind;
-    int node;             /* that gives the step its name and shapes */
+    int node;  /* that gives the step its name and shapes */
+    int value; /* node whose value is whole after it; 0: none (inference) */
     struct rn_value a, b; /* operands of forward steps */
     int out;              /* buffer written */
     int dy, dy2;          /* gradients read by backward steps */
@@ -156,6 +157,7 @@ struct rn_plan {
     int logits; /* buffer */
 
     /* Arguments of the run under way. */
+    const struct rn_tracer *tracer; /* or NULL */
     const float *images;
     struct rn_targets targets;
     struct rn_step_result result;
@@ -207,6 +209,17 @@ int rn_compile_train(struct rn_plan *plan, struct rn_error *err);
 int rn_find_value(const struct rn_graph *g, const char *name);
 /** Set plan->keep as the options say. */
 int rn_choose_kept(struct rn_plan *plan, struct rn_error *err);
+
+/** A value of that node in a buffer, as float [batch][channels][height]
+ *  [width]. */
+void rn_plain_values(const struct rn_plan *plan, int node, int buffer,
+                     float *values);
+
+/* trace.c */
+
+struct rn_tracer;
+/** Hand out the value that a step has just made. */
+int rn_trace_step(const struct rn_plan *plan, const struct rn_step *s);
 
 /* recompute.c */
 

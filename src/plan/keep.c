@@ -88,23 +88,26 @@ int rn_plan_kept(const struct rn_plan *plan, int *channels, int *height,
     return RN_OK;
 }
 
-int rn_plan_values(const struct rn_plan *plan, float *values)
+void rn_plain_values(const struct rn_plan *plan, int node, int buffer,
+                     float *values)
 {
-    size_t block = (size_t)rn_block(), c, hw;
-    struct rn_shape s;
-    const float *from;
+    struct rn_shape s = plan->graph->nodes[node].shape;
+    size_t block = (size_t)rn_block(), c = (size_t)s.c;
+    size_t hw = (size_t)s.h * (size_t)s.w;
+    const float *from = rn_buffer_at(plan, buffer);
 
-    if (plan->keep < 0)
-        return RN_ERR_ARG;
-    s = plan->graph->nodes[plan->keep].shape;
-    c = (size_t)s.c;
-    hw = (size_t)s.h * (size_t)s.w;
-    from = rn_buffer_at(plan, plan->kept);
     for (size_t n = 0; n < (size_t)plan->options.batch; n++) {
         for (size_t k = 0; k < c; k++)
             for (size_t i = 0; i < hw; i++)
                 *values++ = from[(k / block * hw + i) * block + k % block];
         from += rn_channels_padded(s.c) * hw;
     }
+}
+
+int rn_plan_values(const struct rn_plan *plan, float *values)
+{
+    if (plan->keep < 0)
+        return RN_ERR_ARG;
+    rn_plain_values(plan, plan->keep, plan->kept, values);
     return RN_OK;
 }

@@ -378,6 +378,8 @@ static int run_first(struct rn_plan *plan, size_t steps, struct rn_error *err)
         rc = runners[s->kind].run(plan, s, err);
         if (plan->options.profile)
             s->seconds += rn_now() - start;
+        if (!rc && plan->tracer)
+            rc = rn_trace_step(plan, s);
     }
     plan->runs++;
     return rc;

@@ -1190,6 +1190,69 @@ static void any_allocation_may_fail(void **state)
     rn_model_destroy(m);
 }
 
+/* What a trace hands out, gathered. */
+struct traced {
+    int count, stop; /* values so far; at which to stop, or 0 */
+    char name[64][40];
+    float first[64]; /* number of each */
+    float last[8];   /* numbers of the last one */
+};
+
+static int gather(void *user, const struct rn_trace *value)
+{
+    struct traced *t = user;
+    int n = value->channels * value->height * value->width;
+    assert_true(t->count < 64);
+    snprintf(t->name[t->count], sizeof(t->name[0]), "%s", value->name);
+    t->first[t->count++] = value->values[0];
+    memcpy(t->last, value->values,
+           (size_t)(n < 8 ? n : 8) * sizeof(t->last[0]));
+    return t->count == t->stop ? 77 : 0;
+}
+
+/* Every value of a trace is the one a plan keeps by that name; the last are
+ * the logits; a visitor can end it. */
+static void a_trace_shows_every_value(void **state)
+{
+    struct rn_model *m = model("resnet8", 5, 12, 4);
+    struct rn_plan_options o;
+    struct rn_plan *plan, *keeper;
+    struct rn_error err = {0};
+    struct traced all = {0}, some = {.stop = 3};
+    float images[3 * 12 * 12], logits[5], values[16 * 12 * 12];
+    (void)state;
+    for (size_t i = 0; i < sizeof(images) / sizeof(*images); i++)
+        images[i] = (float)(i % 17) - 8;
+    rn_plan_defaults(&o);
+    o.batch = 1;
+    o.threads = 1;
+    assert_int_equal(rn_plan_create(&plan, m, &o, &err), RN_OK);
+    assert_int_equal(rn_plan_trace(plan, images, gather, &all, &err), RN_OK);
+    assert_int_equal(rn_plan_forward(plan, images, logits, &err), RN_OK);
+    assert_memory_equal(all.last, logits, sizeof(logits));
+    assert_int_equal(all.count, 13);
+    for (int i = 0; i < all.count; i++) {
+        o.keep = all.name[i];
+        assert_int_equal(rn_plan_create(&keeper, m, &o, &err), RN_OK);
+        assert_int_equal(rn_plan_forward(keeper, images, logits, &err), RN_OK);
+        assert_int_equal(rn_plan_values(keeper, values), RN_OK);
+        if (values[0] != all.first[i])
+            fail_msg("%s begins with %g, the trace says %g", all.name[i],
+                     (double)values[0], (double)all.first[i]);
+        rn_plan_destroy(keeper);
+    }
+    assert_int_equal(rn_plan_trace(plan, images, gather, &some, &err), 77);
+    assert_int_equal(some.count, 3);
+    rn_plan_destroy(plan);
+    o.mode = RN_MODE_TRAIN;
+    o.keep = NULL;
+    assert_int_equal(rn_plan_create(&plan, m, &o, &err), RN_OK);
+    assert_int_equal(rn_plan_trace(plan, images, gather, &some, &err),
+                     RN_ERR_ARG);
+    rn_plan_destroy(plan);
+    rn_model_destroy(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1217,6 +1280,7 @@ int main(void)
         cmocka_unit_test(misuse_is_refused),
         cmocka_unit_test(a_batch_too_large_is_refused),
         cmocka_unit_test(any_allocation_may_fail),
+        cmocka_unit_test(a_trace_shows_every_value),
     };
 
     return cmocka_run_group_tests_name("plan", tests, NULL, NULL);

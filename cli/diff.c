@@ -1,0 +1,474 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* resnet diff: where two models part. */
+#include "align.h"
+#include "cli.h"
+#include "import.h"
+#include "inputs.h"
+#include "output.h"
+#include "verify.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct options {
+    double tolerance;
+    const char *preprocess;
+    int as_stored, exact, threads, json;
+};
+
+#define AT(field) offsetof(struct options, field)
+
+/* clang-format off */
+static const struct option own_options[] = {
+    {"tolerance", "X", OPTION_REAL, AT(tolerance), 0, 1, NULL, NULL,
+     "what values may differ by, of 1 and the layer's largest"},
+    {"preprocess", "NAME[,NAME]", OPTION_TEXT, AT(preprocess), 0, 0, NULL,
+     "the models'", "how A, or A and B, prepare the picture: a name as for "
+     "'resnet convert'"},
+    {"as-stored", NULL, OPTION_FLAG, AT(as_stored), 0, 0, NULL, NULL,
+     "do not turn the picture as its EXIF orientation says"},
+    {"threads", "N", OPTION_INT, AT(threads), 1, 1024, NULL,
+     "what the machine allows", "compute threads"},
+    {"exact", NULL, OPTION_FLAG, AT(exact), 0, 0, NULL, NULL,
+     "direct convolution only, no Winograd"},
+    {"json", NULL, OPTION_FLAG, AT(json), 0, 0, NULL, NULL,
+     "print one JSON object a layer, and one for all"},
+};
+/* clang-format on */
+
+static const struct option_group groups[] = {
+    {"options", own_options, COUNT(own_options), 0},
+};
+
+static void defaults(void *options)
+{
+    struct options *o = options;
+
+    o->tolerance = 1e-4;
+}
+
+/** One of the two. */
+struct side {
+    struct rn_model *model;
+    struct rn_model_info info;
+    float *image;
+    struct layers layers; /* the input first, the logits last */
+};
+
+/** What two values of a layer differ by. */
+struct difference {
+    double most, largest;
+    int over; /* more than the tolerance */
+};
+
+static int no_memory(struct rn_error *err)
+{
+    err->code = RN_ERR_MEMORY;
+    snprintf(err->msg, sizeof(err->msg), "out of memory");
+    return err->code;
+}
+
+static int fail_argument(struct rn_error *err, const char *text)
+{
+    err->code = RN_ERR_ARG;
+    snprintf(err->msg, sizeof(err->msg), "%s", text);
+    return err->code;
+}
+
+/* --------------------------------------------------------------- models */
+
+static int open_side(struct side *side, const char *path,
+                     const char *preprocess, struct rn_error *err)
+{
+    const struct import_args args = {.preprocess = preprocess};
+    int rc = import_open(&side->model, path, &args, err);
+
+    if (rc)
+        return rc;
+    rn_model_describe(side->model, &side->info);
+    side->image =
+        malloc((size_t)side->info.channels * (size_t)side->info.height *
+               (size_t)side->info.width * sizeof(float));
+    return side->image ? RN_OK : no_memory(err);
+}
+
+static int check_inputs(const struct side sides[2], struct rn_error *err)
+{
+    const struct rn_model_info *a = &sides[0].info, *b = &sides[1].info;
+
+    if (a->channels == b->channels && a->height == b->height &&
+        a->width == b->width)
+        return RN_OK;
+    err->code = RN_ERR_ARG;
+    snprintf(err->msg, sizeof(err->msg),
+             "A takes images of %dx%dx%d, B of %dx%dx%d", a->channels,
+             a->height, a->width, b->channels, b->height, b->width);
+    return err->code;
+}
+
+/** "A[,B]": the name for each side, in `text`, which is cut. */
+static void split_names(char *text, const char *names[2])
+{
+    char *comma = text ? strchr(text, ',') : NULL;
+
+    names[0] = names[1] = text;
+    if (comma) {
+        *comma = '\0';
+        names[1] = comma + 1;
+    }
+}
+
+static int open_sides(struct side sides[2], char *const *paths,
+                      const char *preprocess, struct rn_error *err)
+{
+    char *text = preprocess ? strdup(preprocess) : NULL;
+    const char *names[2];
+    int rc = RN_OK;
+
+    if (preprocess && !text)
+        return no_memory(err);
+    split_names(text, names);
+    for (int i = 0; i < 2 && !rc; i++)
+        rc = open_side(&sides[i], paths[i], names[i], err);
+    free(text);
+    return rc ? rc : check_inputs(sides, err);
+}
+
+/* ---------------------------------------------------------------- image */
+
+/** The model that prepares a side's image: a model that does not say how is
+ *  given the other's. */
+static const struct rn_model *preparer(const struct side sides[2], int i)
+{
+    return sides[sides[i].info.has_preprocessing ? i : !i].model;
+}
+
+static int load_picture(struct side sides[2], const struct input *input,
+                        int flags, struct rn_error *err)
+{
+    struct rn_image picture;
+    const char *path;
+    int rc = rn_pictures_get(input->pictures, 0, &path, err);
+
+    if (!rc)
+        rc = rn_image_load(&picture, path, flags, err);
+    if (rc)
+        return rc;
+    for (int i = 0; i < 2 && !rc; i++)
+        rc = rn_model_preprocess_image(preparer(sides, i), &picture,
+                                       sides[i].image, err);
+    rn_image_free(&picture);
+    return rc;
+}
+
+static int load_stored(struct side sides[2], const struct input *input,
+                       struct rn_data *data, struct rn_error *err)
+{
+    const struct rn_model_info *m = &sides[0].info;
+    struct rn_data_info d;
+    uint8_t *pixels;
+    int rc;
+
+    rn_data_describe(data, &d);
+    if (d.channels != m->channels || d.height != m->height ||
+        d.width != m->width)
+        return fail_argument(err, "images of the data set have another size "
+                                  "than the models take");
+    pixels = malloc((size_t)d.channels * (size_t)d.height * (size_t)d.width);
+    if (!pixels)
+        return no_memory(err);
+    rc = rn_data_image(data, input->part, input->first, pixels, NULL, err);
+    for (int i = 0; i < 2 && !rc; i++)
+        rc = rn_model_preprocess(preparer(sides, i), pixels, sides[i].image,
+                                 err);
+    free(pixels);
+    return rc;
+}
+
+static int load_data(struct side sides[2], const struct input *input,
+                     struct rn_error *err)
+{
+    struct rn_data *data;
+    int rc = rn_data_open(&data, input->spec, NULL, err);
+
+    if (!rc)
+        rc = load_stored(sides, input, data, err);
+    rn_data_close(data);
+    return rc;
+}
+
+static int load_input(struct side sides[2], const char *text, int flags,
+                      struct rn_error *err)
+{
+    struct input input;
+    int rc;
+
+    input_parse(&input, text);
+    if (input.kind == INPUT_NONE) {
+        *err = input.err;
+        rc = err->code;
+    } else if (input.kind == INPUT_STANDARD || input_images(&input) != 1) {
+        rc = fail_argument(err, "one image is compared, which is a picture's "
+                                "file or DATA:INDEX");
+    } else if (input.kind == INPUT_PICTURES) {
+        rc = load_picture(sides, &input, flags, err);
+    } else {
+        rc = load_data(sides, &input, err);
+    }
+    input_free(&input);
+    return rc;
+}
+
+static void make_up(struct side sides[2])
+{
+    const struct rn_model_info *m = &sides[0].info;
+    size_t count = (size_t)m->channels * (size_t)m->height * (size_t)m->width;
+    uint64_t state = 0;
+
+    verify_made_up(sides[0].image, count, &state);
+    memcpy(sides[1].image, sides[0].image, count * sizeof(float));
+}
+
+/* ------------------------------------------------------------------ run */
+
+static int keep_value(void *user, const struct rn_trace *value)
+{
+    struct side *side = user;
+    const int shape[3] = {value->channels, value->height, value->width};
+
+    return layers_add(&side->layers, value->name, shape, value->values)
+               ? RN_ERR_MEMORY
+               : RN_OK;
+}
+
+static int run_side(struct side *side, const struct options *o,
+                    struct rn_error *err)
+{
+    const int shape[3] = {side->info.channels, side->info.height,
+                          side->info.width};
+    struct rn_plan_options options;
+    struct rn_plan *plan;
+    int rc;
+
+    rn_plan_defaults(&options);
+    options.batch = 1;
+    options.threads = o->threads;
+    options.exact = o->exact;
+    if (layers_add(&side->layers, "input", shape, side->image))
+        return no_memory(err);
+    rc = rn_plan_create(&plan, side->model, &options, err);
+    if (!rc)
+        rc = rn_plan_trace(plan, side->image, keep_value, side, err);
+    if (rc == RN_ERR_MEMORY)
+        no_memory(err);
+    rn_plan_destroy(plan);
+    return rc;
+}
+
+/* -------------------------------------------------------------- compare */
+
+static struct difference compare(const struct layer *a, const struct layer *b,
+                                 double tolerance)
+{
+    struct difference d = {0};
+
+    for (size_t i = 0; i < a->count; i++) {
+        double x = (double)a->values[i], y = (double)b->values[i];
+        int undefined = isnan(x) && isnan(y);
+
+        /* so that a difference that is not a number counts */
+        if (!undefined && x != y && !(fabs(x - y) <= d.most))
+            d.most = fabs(x - y);
+        if (fabs(x) > d.largest)
+            d.largest = fabs(x);
+    }
+    d.over = !(d.most <= tolerance * (1 + d.largest));
+    return d;
+}
+
+static double relative(const struct difference *d)
+{
+    return d->largest > 0 ? d->most / d->largest : d->most;
+}
+
+static void print_layer(struct table *table, const struct layer *a,
+                        const struct layer *b, const struct difference *d)
+{
+    int same = strcmp(a->name, b->name) == 0;
+
+    table_cell(table, "%s%s%s", a->name, same ? "" : " / ",
+               same ? "" : b->name);
+    table_cell(table, "%dx%dx%d", a->shape[0], a->shape[1], a->shape[2]);
+    table_cell(table, "%.4g", d->largest);
+    table_cell(table, "%.3g", d->most);
+    table_cell(table, "%.2g", relative(d));
+    table_cell(table, "%s", d->over ? "*" : "");
+}
+
+static void print_layer_json(const struct layer *a, const struct layer *b,
+                             const struct difference *d)
+{
+    json_t *object = json_new(), *shape = json_list();
+
+    for (int i = 0; i < 3; i++)
+        json_add(shape, json_count((uint64_t)a->shape[i]));
+    json_put(object, "a", json_text(a->name));
+    json_put(object, "b", json_text(b->name));
+    json_put(object, "output", shape);
+    json_put(object, "largest", json_double(d->largest));
+    json_put(object, "difference", json_double(d->most));
+    json_put(object, "relative", json_double(relative(d)));
+    json_put(object, "parts", d->over ? json_true() : json_false());
+    json_line(object);
+}
+
+/** The pair the models part at, or -1. */
+static long print_layers(const struct side sides[2], size_t (*pairs)[2],
+                         long count, const struct options *o)
+{
+    static const char *const headings[] = {"layer",      "output",   "largest",
+                                           "differs by", "relative", ""};
+    struct table *table = o->json ? NULL : table_new(6, headings, "llrrrl");
+    long first = -1;
+
+    for (long i = 0; i < count; i++) {
+        const struct layer *a = &sides[0].layers.at[pairs[i][0]];
+        const struct layer *b = &sides[1].layers.at[pairs[i][1]];
+        struct difference d = compare(a, b, o->tolerance);
+
+        if (d.over && first < 0)
+            first = i;
+        if (o->json)
+            print_layer_json(a, b, &d);
+        else
+            print_layer(table, a, b, &d);
+    }
+    if (table)
+        table_print(table);
+    return first;
+}
+
+/** How many layers of each have no like. */
+struct rest {
+    size_t a, b;
+};
+
+static void print_end(const char *first, long count, const struct rest *rest,
+                      const struct options *o)
+{
+    if (o->json) {
+        json_t *object = json_new();
+
+        json_put(object, "compared", json_count((uint64_t)count));
+        json_put(object, "only_a", json_count(rest->a));
+        json_put(object, "only_b", json_count(rest->b));
+        json_put(object, "first", json_text(first));
+        json_put(object, "tolerance", json_double(o->tolerance));
+        json_line(object);
+        return;
+    }
+    if (rest->a || rest->b)
+        printf("%zu values of A and %zu of B have no like\n", rest->a, rest->b);
+    if (first)
+        printf("they part at %s\n", first);
+    else
+        printf("%ld values are the same within %g of 1 and the largest\n",
+               count, o->tolerance);
+}
+
+/** Whether what the networks put out was compared. */
+static int ends_meet(const struct side sides[2], size_t (*pairs)[2], long count)
+{
+    return count > 0 && pairs[count - 1][0] + 1 == sides[0].layers.count &&
+           pairs[count - 1][1] + 1 == sides[1].layers.count;
+}
+
+/** Print all; 0 when they are the same, 1 when not, -1 without memory. */
+static int report(const struct side sides[2], const struct options *o)
+{
+    size_t a = sides[0].layers.count, b = sides[1].layers.count;
+    size_t(*pairs)[2] = malloc((a < b ? a : b) * sizeof(*pairs));
+    long count =
+        pairs ? layers_align(&sides[0].layers, &sides[1].layers, pairs) : -1;
+    const char *first = NULL;
+    long part;
+
+    if (count < 0) {
+        free(pairs);
+        return -1;
+    }
+    part = print_layers(sides, pairs, count, o);
+    if (part >= 0)
+        first = sides[0].layers.at[pairs[part][0]].name;
+    else if (!ends_meet(sides, pairs, count))
+        first = "their ends: the outputs have no like";
+    print_end(first, count,
+              &(struct rest){a - (size_t)count, b - (size_t)count}, o);
+    free(pairs);
+    return first != NULL;
+}
+
+static int diff(struct side sides[2], const struct options *o,
+                const struct args *args, struct rn_error *err)
+{
+    int rc = open_sides(sides, args->operand, o->preprocess, err);
+
+    if (!rc && args->count > 2)
+        rc = load_input(sides, args->operand[2],
+                        o->as_stored ? RN_IMAGE_AS_STORED : 0, err);
+    else if (!rc)
+        make_up(sides);
+    for (int i = 0; i < 2 && !rc; i++)
+        rc = run_side(&sides[i], o, err);
+    return rc;
+}
+
+/** That of a failure; 1 is kept for models that part. */
+static int fail_status(const struct rn_error *err)
+{
+    int status = cli_fail(err);
+
+    return status == EXIT_FAILED ? EXIT_BAD_DATA : status;
+}
+
+static int run(const struct command *command, void *options,
+               const struct args *args)
+{
+    const struct options *o = options;
+    struct side sides[2] = {0};
+    struct rn_error err = {0};
+    int rc = diff(sides, o, args, &err);
+    int status = rc ? 0 : report(sides, o);
+
+    (void)command;
+    if (status < 0)
+        rc = no_memory(&err);
+    for (int i = 0; i < 2; i++) {
+        layers_free(&sides[i].layers);
+        free(sides[i].image);
+        rn_model_destroy(sides[i].model);
+    }
+    return rc ? fail_status(&err) : status ? EXIT_FAILED : EXIT_DONE;
+}
+
+const struct command command_diff = {
+    .name = "diff",
+    .synopsis = "A B [IMAGE] [option ...]",
+    .summary = "Where two models part, layer by layer.",
+    .notes = "A and B are models as for 'resnet convert', or one model twice "
+             "with two ways to\nprepare pictures. IMAGE is a picture's file or "
+             "DATA:INDEX; without it the input\nis made up. Compared are "
+             "layers of one name, or of one shape in the same order\nwhere "
+             "names differ. The exit status is 0 when all are the same within "
+             "the\ntolerance, 1 when some are not.\n",
+    .groups = groups,
+    .n_groups = COUNT(groups),
+    .size = sizeof(struct options),
+    .min_args = 2,
+    .max_args = 3,
+    .missing = "A or B",
+    .defaults = defaults,
+    .run = run,
+};

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Values inside the network, handed out while an inference plan runs. */
+#include "plan/internal.h"
+
+struct rn_tracer {
+    int (*visit)(void *user, const struct rn_trace *value);
+    void *user;
+    float *values; /* room for the largest value */
+};
+
+int rn_trace_step(const struct rn_plan *plan, const struct rn_step *s)
+{
+    const struct rn_tracer *t = plan->tracer;
+    const struct rn_node *n = &plan->graph->nodes[s->value];
+    const struct rn_trace value = {.name = n->name,
+                                   .op = rn_op_name(n->op),
+                                   .channels = n->shape.c,
+                                   .height = n->shape.h,
+                                   .width = n->shape.w,
+                                   .values = t->values};
+
+    if (s->value == 0)
+        return RN_OK;
+    rn_plain_values(plan, s->value, s->out, t->values);
+    return t->visit(t->user, &value);
+}
+
+/** Floats of the largest value of one image. */
+static size_t largest_value(const struct rn_graph *g)
+{
+    size_t most = 0;
+
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        const struct rn_shape *s = &g->nodes[i].shape;
+        size_t count = (size_t)s->c * (size_t)s->h * (size_t)s->w;
+
+        most = count > most ? count : most;
+    }
+    return most;
+}
+
+int rn_plan_trace(struct rn_plan *plan, const float *images,
+                  int (*visit)(void *user, const struct rn_trace *value),
+                  void *user, struct rn_error *err)
+{
+    struct rn_tracer tracer = {visit, user, NULL};
+    size_t room;
+    int rc;
+
+    if (!plan || !images || !visit || plan->options.mode != RN_MODE_INFER)
+        return rn_fail(err, RN_ERR_ARG,
+                       "a trace needs an inference plan, images and a visitor");
+    room = largest_value(plan->graph) * (size_t)plan->options.batch;
+    tracer.values = rn_alloc(room, sizeof *tracer.values);
+    if (!tracer.values)
+        return rn_fail_memory(err, room * sizeof *tracer.values, "values");
+    plan->images = images;
+    plan->tracer = &tracer;
+    rc = rn_run_steps(plan, plan->n_steps, err);
+    plan->tracer = NULL;
+    rn_free(tracer.values);
+    return rc;
+}

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Where two models part. Numbers depend on the machine; layers and statuses do
+# not.
+small_run model
+own=model/last.safetensors
+prepare resnet convert $own a.onnx
+run resnet diff $own a.onnx | sed 's/^\(.*x[0-9]*\) .*/\1/'
+resnet diff $own a.onnx > /dev/null
+echo "exit $?"
+resnet diff $own a.onnx $small_data:3 --json | check_json
+resnet diff $own a.onnx $small_data:3 | grep -c ' 0 *0$'
+
+# Another way to prepare pictures, and other numbers in the middle.
+prepare resnet convert $own half.pth --preprocess half
+resnet diff $own half.pth $small_data:3 > out
+echo "exit $?"
+tail -1 out
+resnet diff $own $own $small_data:3 --preprocess half,zero-one > out
+echo "exit $?"
+tail -1 out
+python3 - $own other.safetensors <<'END'
+import json, struct, sys
+data = bytearray(open(sys.argv[1], "rb").read())
+size = struct.unpack("<Q", data[:8])[0]
+header = json.loads(data[8:8 + size])
+at = 8 + size + header["layer2.0.conv1.weight"]["data_offsets"][0]
+data[at:at + 4] = struct.pack("<f", 5)
+open(sys.argv[2], "wb").write(data)
+END
+resnet diff $own other.safetensors > out
+echo "exit $?"
+tail -1 out
+grep -m 1 '\*$' out | sed 's/ .*//'
+resnet diff $own other.safetensors --tolerance 1 --json | tail -1 |
+    grep -o '"first":[^,]*'
+
+prepare resnet train synthetic:1x12x12:4:64 --net resnet8 --out large \
+    --batch 16 --iterations 1 --augment none
+fails resnet diff $own large/last.safetensors
+fails resnet diff $own a.onnx $small_data:0-3
+fails resnet diff $own a.onnx -
+fails resnet diff $own a.onnx large
+fails resnet diff $own a.onnx --preprocess cafe
+fails resnet diff $own
+fails resnet diff $own missing.onnx
