@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "folder.h"
+
 #include "data/reader.h"
 
 #include <errno.h>
@@ -22,33 +24,7 @@
 
 #define FASHION "/usr/share/datasets/fashion-mnist"
 
-static char folder[64]; /* made anew for every test */
-
 /* ------------------------------------------------------------- small files */
-
-static int setup(void **state)
-{
-    (void)state;
-    strcpy(folder, "/tmp/rn-test-data-XXXXXX");
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-    char command[128];
-
-    (void)state;
-    snprintf(command, sizeof command, "rm -r '%s'", folder);
-    return system(command);
-}
-
-static const char *in_folder(const char *name)
-{
-    static char path[128];
-
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    return path;
-}
 
 static void write_plain(const char *name, const void *bytes, size_t size)
 {
@@ -866,7 +842,8 @@ static void test_real_cifar10(void **state)
     rn_data_close(data);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) \
+    cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
 
 int main(void)
 {

@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "folder.h"
+
 #include "core/file.h"
 #include "core/memory.h"
 #include "formats/model_file.h"
@@ -20,31 +22,6 @@
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 
 enum { CLASSES = 3, CHANNELS = 3, SIZE = 9 };
-
-static char folder[] = "/tmp/rn-graph-XXXXXX";
-
-static const char *in_folder(const char *name)
-{
-    static char path[200];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    return path;
-}
-
-static int make_folder(void **state)
-{
-    (void)state;
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-    static const char *const names[] = {"a.safetensors", "b.safetensors",
-                                        "a.pth"};
-    (void)state;
-    for (size_t i = 0; i < COUNT(names); i++)
-        unlink(in_folder(names[i]));
-    return rmdir(folder); /* fails when a temporary file was left */
-}
 
 #define OK(call)                                \
     do {                                        \

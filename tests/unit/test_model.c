@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "folder.h"
+
 #include "core/file.h"
 #include "core/memory.h"
 #include "formats/model.h"
@@ -20,32 +22,6 @@
 #include <unistd.h>
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
-
-static char folder[] = "/tmp/rn-model-XXXXXX";
-
-static const char *in_folder(const char *name)
-{
-    static char paths[2][200];
-    static int turn;
-    turn = !turn;
-    snprintf(paths[turn], sizeof(paths[turn]), "%s/%s", folder, name);
-    return paths[turn];
-}
-
-static int make_folder(void **state)
-{
-    (void)state;
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-    static const char *const names[] = {"a", "b"};
-    (void)state;
-    for (size_t i = 0; i < COUNT(names); i++)
-        unlink(in_folder(names[i]));
-    return rmdir(folder); /* fails when a temporary file was left */
-}
 
 #define OK(call)                                \
     do {                                        \

@@ -17,33 +17,9 @@
 
 #include <cmocka.h>
 
+#include "folder.h"
+
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
-
-static char folder[64]; /* made anew for every test */
-
-static int setup(void **state)
-{
-    (void)state;
-    strcpy(folder, "/tmp/rn-test-sets-XXXXXX");
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-    char command[128];
-
-    (void)state;
-    snprintf(command, sizeof command, "rm -r '%s'", folder);
-    return system(command);
-}
-
-static const char *in_folder(const char *name)
-{
-    static char path[300];
-
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    return path;
-}
 
 static void write_file(const char *name, const void *bytes, size_t size)
 {
@@ -867,7 +843,8 @@ static void failing_allocations_leave_nothing_behind(void **state)
     }
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) \
+    cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
 
 int main(void)
 {

@@ -13,31 +13,7 @@
 
 #include <cmocka.h>
 
-static char folder[64]; /* made anew for every test */
-
-static int setup(void **state)
-{
-    (void)state;
-    strcpy(folder, "/tmp/rn-test-pictures-XXXXXX");
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-    char command[128];
-
-    (void)state;
-    snprintf(command, sizeof command, "rm -r '%s'", folder);
-    return system(command);
-}
-
-static const char *in_folder(const char *name)
-{
-    static char path[200];
-
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    return path;
-}
+#include "folder.h"
 
 static void make_file(const char *name)
 {
@@ -47,7 +23,7 @@ static void make_file(const char *name)
     assert_int_equal(fclose(file), 0);
 }
 
-static void make_folder(const char *name)
+static void make_subfolder(const char *name)
 {
     assert_int_equal(mkdir(in_folder(name), 0777), 0);
 }
@@ -88,9 +64,9 @@ static void pictures_are_found_in_byte_order(void **state)
     struct rn_pictures *pictures;
 
     (void)state;
-    make_folder("a");
-    make_folder("a/deep");
-    make_folder(".hidden");
+    make_subfolder("a");
+    make_subfolder("a/deep");
+    make_subfolder(".hidden");
     for (size_t i = 0; i < 5; i++)
         make_file(names[i]);
     make_file("notes.txt");
@@ -126,8 +102,8 @@ static void links_are_followed_but_not_in_circles(void **state)
     char inner[200];
 
     (void)state;
-    make_folder("a");
-    make_folder("a/b");
+    make_subfolder("a");
+    make_subfolder("a/b");
     make_file("a/b/x.jpg");
     snprintf(inner, sizeof inner, "%s", in_folder("a"));
     assert_int_equal(symlink(inner, in_folder("a/b/up")), 0);
@@ -180,7 +156,7 @@ static void folders_that_cannot_be_read_are_named(void **state)
         print_message("skipped: root reads every folder\n");
         skip();
     }
-    make_folder("a");
+    make_subfolder("a");
     make_file("b.jpg");
     assert_int_equal(chmod(in_folder("a"), 0), 0);
     pictures = find(folder);
@@ -234,18 +210,18 @@ static void utf8_is_told_from_other_bytes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(pictures_are_found_in_byte_order, setup,
-                                        teardown),
+        cmocka_unit_test_setup_teardown(pictures_are_found_in_byte_order,
+                                        make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(a_file_is_taken_whatever_its_name,
-                                        setup, teardown),
+                                        make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(links_are_followed_but_not_in_circles,
-                                        setup, teardown),
-        cmocka_unit_test_setup_teardown(what_cannot_be_loaded_is_known, setup,
-                                        teardown),
+                                        make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(what_cannot_be_loaded_is_known,
+                                        make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(folders_that_cannot_be_read_are_named,
-                                        setup, teardown),
-        cmocka_unit_test_setup_teardown(nothing_to_find_is_an_error, setup,
-                                        teardown),
+                                        make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(nothing_to_find_is_an_error,
+                                        make_folder, remove_folder),
         cmocka_unit_test(utf8_is_told_from_other_bytes),
     };
 

@@ -8,6 +8,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "folder.h"
+
 #include "core/file.h"
 #include "core/memory.h"
 #include "formats/pickle.h"
@@ -23,30 +25,6 @@
 #include <zlib.h>
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
-
-static char folder[] = "/tmp/rn-pth-XXXXXX";
-
-static const char *in_folder(const char *name)
-{
-    static char path[200];
-    snprintf(path, sizeof(path), "%s/%s", folder, name);
-    return path;
-}
-
-static int make_folder(void **state)
-{
-    (void)state;
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-    static const char *const names[] = {"out.pth", "index.json", "a", "b"};
-    (void)state;
-    for (size_t i = 0; i < COUNT(names); i++)
-        unlink(in_folder(names[i]));
-    return rmdir(folder); /* fails when a temporary file was left */
-}
 
 /* ---------------------------------------------------------- made files */
 

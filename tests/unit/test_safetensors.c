@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "folder.h"
+
 #include "core/file.h"
 #include "core/memory.h"
 #include "formats/json.h"
@@ -19,30 +21,6 @@
 #include <unistd.h>
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
-
-static char folder[] = "/tmp/rn-st-XXXXXX";
-
-static const char *in_folder(const char *name)
-{
-    static char path[200];
-    snprintf(path, sizeof(path), "%s/%s", folder, name);
-    return path;
-}
-
-static int make_folder(void **state)
-{
-    (void)state;
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-    static const char *const names[] = {"good", "empty", "short", "pipe"};
-    (void)state;
-    for (size_t i = 0; i < COUNT(names); i++)
-        unlink(in_folder(names[i]));
-    return rmdir(folder); /* fails when a temporary file was left */
-}
 
 /* ---------------------------------------------------------- made files */
 

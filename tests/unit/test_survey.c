@@ -14,25 +14,9 @@
 
 #include <cmocka.h>
 
+#include "folder.h"
+
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
-
-static char folder[64]; /* made anew for every test */
-
-static int setup(void **state)
-{
-    (void)state;
-    strcpy(folder, "/tmp/rn-test-survey-XXXXXX");
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-    char command[128];
-
-    (void)state;
-    snprintf(command, sizeof command, "rm -r '%s'", folder);
-    return system(command);
-}
 
 static uint8_t *read_seed(const char *seed, size_t *size)
 {
@@ -302,7 +286,8 @@ static void a_survey_can_be_stopped(void **state)
     rn_data_close(data);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) \
+    cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
 
 int main(void)
 {
