@@ -60,7 +60,8 @@ static const struct habits {
 static const struct habits *find_habits(const struct rn_recognised *r)
 {
     for (size_t i = 0; i < sizeof(habits) / sizeof(*habits); i++)
-        if (habits[i].source == r->source && habits[i].imagenet == r->imagenet)
+        if (habits[i].source == r->source &&
+            habits[i].imagenet == r->imagenet && !r->small)
             return &habits[i];
     return NULL;
 }
@@ -122,6 +123,10 @@ static void say_network(const struct import *in)
         rn_import_say(
             o, "bottlenecks taken to stride in their 3x3 (v1.5), as most "
                "weights do; shapes do not tell: --stride v1 says otherwise");
+    if (in->found.small)
+        rn_import_say(
+            o, "taken to begin with stride 1 and no pool, as is usual for "
+               "small pictures; shapes do not tell");
     if (!o->shortcut && (s->shortcut == 'A' || s->shortcut == 'a'))
         rn_import_say(
             o,

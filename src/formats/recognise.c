@@ -180,7 +180,6 @@ const struct rn_state_tensor *rn_renamed(const struct rn_recognised *r,
 static const struct {
     const char *start, *what;
 } others[] = {
-    {"conv1.0.weight", "a ResNet whose first convolution is three"},
     {"features.denseblock1.", "a DenseNet"},
     {"features.0.0.", "a MobileNet or EfficientNet"},
     {"features.0.", "a VGG, AlexNet or SqueezeNet"},
@@ -225,7 +224,9 @@ static int fail_other(const struct rn_recognised *r, const char *path,
 
 /* What the shapes of a residual network tell. */
 struct anatomy {
-    uint64_t stem[4]; /* of conv1.weight */
+    uint64_t stem[4]; /* of conv1.weight, or the first of three */
+    bool deep;        /* three it is */
+    bool pooled;      /* shortcuts whose convolution is not the first */
     int blocks[STAGES + 1];
     int stages;
     uint64_t conv1[4], conv2[4]; /* of layer1.0 */
@@ -259,26 +260,14 @@ static void count_blocks(const struct rn_recognised *r, struct anatomy *a)
         while (*n < MOST_BLOCKS &&
                has_in_block(r, a->stages, *n, "conv1.weight")) {
             a->projections +=
-                has_in_block(r, a->stages, *n, "downsample.0.weight");
+                has_in_block(r, a->stages, *n, "downsample.0.weight") ||
+                has_in_block(r, a->stages, *n, "downsample.2.weight");
             a->all++;
             ++*n;
         }
         if (a->stages > STAGES)
             break;
     }
-}
-
-/* Networks of the same names that are built otherwise. */
-static int check_kind(const struct anatomy *a, const char *path,
-                      struct rn_error *err)
-{
-    if (a->stages == STAGES && a->stem[2] == 3)
-        return rn_fail(err, RN_ERR_DATA,
-                       "'%s': it seems to be an ImageNet ResNet changed for "
-                       "small pictures: its first convolution is 3x3, "
-                       "expected 7x7",
-                       path);
-    return RN_OK;
 }
 
 /* 6n + 2 layers of the CIFAR family, or 0. */
@@ -295,8 +284,10 @@ static int cifar_depth(const struct rn_recognised *r, const struct anatomy *a)
 static int imagenet_depth(const struct rn_recognised *r,
                           const struct anatomy *a)
 {
-    if (a->stages != STAGES || a->stem[0] != 64 || a->stem[2] != 7 ||
-        a->stem[3] != 7)
+    uint64_t channels = a->deep ? 32 : 64;
+    bool known = a->stem[2] == 3 || (a->stem[2] == 7 && !a->deep);
+    if (a->stages != STAGES || a->stem[0] != channels || !known ||
+        a->stem[3] != a->stem[2])
         return 0;
     return rn_net_imagenet_layers(a->blocks, r->bottleneck);
 }
@@ -341,6 +332,14 @@ static bool name_width(const struct rn_recognised *r, const struct anatomy *a,
     return groups > 1 || width % 64 == 0;
 }
 
+/* A stem's part of the name, which ResNeXt and wide ones have not got. */
+static const char *name_stem(const struct anatomy *a)
+{
+    if (a->deep)
+        return a->pooled ? "d" : "c";
+    return a->stages == STAGES && a->stem[2] == 3 ? "-3x3" : "";
+}
+
 static int set_name(struct rn_recognised *r, const struct anatomy *a,
                     const char *path, struct rn_error *err)
 {
@@ -352,10 +351,13 @@ static int set_name(struct rn_recognised *r, const struct anatomy *a,
         depth = imagenet_depth(r, a);
     if (depth == 0)
         return fail_family(r, a, path, err);
+    r->small = r->imagenet && !a->deep && a->stem[2] == 3;
     if (!name_width(r, a, &word, tail, sizeof(tail)) ||
+        (*tail && *name_stem(a)) ||
         snprintf(r->net, sizeof(r->net), "%s%s%d%s",
                  !r->imagenet && rn_net_imagenet_depth(depth) ? "cifar-" : "",
-                 word, depth, tail) >= (int)sizeof(r->net))
+                 word, depth,
+                 *tail ? tail : name_stem(a)) >= (int)sizeof(r->net))
         return rn_fail(err, RN_ERR_DATA,
                        "'%s': a residual network whose blocks' 3x3 have %llu "
                        "filters of %llu channels, which none here has",
@@ -378,16 +380,17 @@ int rn_recognise(struct rn_recognised *r, const struct rn_state *state,
     uint64_t fc[2];
     const char *path = state->path;
     count_blocks(r, &a);
-    if (!get_dims(r, "conv1.weight", 4, a.stem) || a.stages < 2 ||
+    a.deep = get_dims(r, "conv1.0.weight", 4, a.stem) &&
+             rn_renamed(r, "conv1.6.weight");
+    a.pooled = has_in_block(r, 2, 0, "downsample.2.weight");
+    if ((!a.deep && !get_dims(r, "conv1.weight", 4, a.stem)) || a.stages < 2 ||
         a.stages > STAGES ||
         !get_dims(r, "layer1.0.conv1.weight", 4, a.conv1) ||
         !get_dims(r, "layer1.0.conv2.weight", 4, a.conv2) ||
         find_start(r, "layer1.0.se."))
         return fail_other(r, path, err);
     r->bottleneck = has_in_block(r, 1, 0, "conv3.weight");
-    int rc = check_kind(&a, path, err);
-    if (!rc)
-        rc = set_name(r, &a, path, err);
+    int rc = set_name(r, &a, path, err);
     if (rc)
         return rc;
     r->shortcut = a.projections == 0 ? 'A' : a.projections == a.all ? 'C' : 'B';

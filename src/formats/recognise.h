@@ -30,6 +30,7 @@ struct rn_recognised {
     enum rn_source source;
     char net[32];  /* network's name */
     bool imagenet; /* family */
+    bool small;    /* of that one, but for small pictures */
     bool bottleneck;
     char shortcut; /* 'A' (where the zeros go is not told), 'B', 'C' */
     int channels, classes;

@@ -39,16 +39,23 @@ int rn_conv_bn_relu(struct rn_graph *g, int x, const char *prefix, int number,
                         relu);
 }
 
-/* 1x1 convolution and batch norm, no ReLU (He's models). */
-static int projection(struct rn_graph *g, int x, const char *block,
-                      int channels, int stride)
+/* 1x1 convolution and batch norm, no ReLU (He's models). With means of 2x2
+ * before it, which make the stride, the names count those, too. */
+static int projection(struct rn_graph *g, const struct rn_net_spec *spec, int x,
+                      const char *block, int channels, int stride)
 {
-    const struct rn_window window = RN_WINDOW(1, 1, stride, 0);
+    const struct rn_pool_options mean = {.window = RN_WINDOW(2, 2, stride, 0),
+                                         .ceil = true};
+    const struct rn_window window =
+        RN_WINDOW(1, 1, spec->pooled ? 1 : stride, 0);
     char name[NAME_SIZE];
 
     join(name, block, "downsample.0");
+    if (spec->pooled && stride > 1)
+        x = rn_graph_avg_pool(g, x, name, &mean);
+    join(name, block, spec->pooled ? "downsample.1" : "downsample.0");
     x = rn_graph_conv(g, x, name, channels, window, false);
-    join(name, block, "downsample.1");
+    join(name, block, spec->pooled ? "downsample.2" : "downsample.1");
     return rn_graph_batch_norm(g, x, name);
 }
 
@@ -64,7 +71,7 @@ static int shortcut(struct rn_graph *g, const struct rn_net_spec *spec, int x,
         return -1;
     grows = stride != 1 || g->nodes[x].shape.c != channels;
     if (spec->shortcut == 'C' || (spec->shortcut == 'B' && grows))
-        return projection(g, x, block, channels, stride);
+        return projection(g, spec, x, block, channels, stride);
     if (!grows)
         return x;
     join(name, block, "downsample");

@@ -62,13 +62,39 @@ int rn_net_imagenet_layers(const int blocks[4], bool bottleneck)
     return 0;
 }
 
+/* Names as timm has them: conv1.0 to conv1.5, then conv1.6 and bn1. */
+static int deep_stem(struct rn_graph *g, int x)
+{
+    static const struct {
+        const char *conv, *bn, *relu;
+        int channels, stride;
+    } layers[] = {
+        {"conv1.0", "conv1.1", "conv1.2", 32, 2},
+        {"conv1.3", "conv1.4", "conv1.5", 32, 1},
+        {"conv1.6", "bn1", "relu", 64, 1},
+    };
+
+    for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) {
+        const struct rn_window w = RN_WINDOW(3, 3, layers[i].stride, 1);
+
+        x = rn_graph_conv(g, x, layers[i].conv, layers[i].channels, w, false);
+        x = rn_graph_batch_norm(g, x, layers[i].bn);
+        x = rn_graph_relu(g, x, layers[i].relu);
+    }
+    return x;
+}
+
 /* 7x7, 64, /2 and 3x3 max pool /2. The pool is padded on both sides and
  * rounds down, as torchvision's; Caffe's windows lie one pixel off. */
-static int stem(struct rn_graph *g, int x)
+static int stem(struct rn_graph *g, const struct rn_net_spec *spec, int x)
 {
     const struct rn_window pool = RN_WINDOW(3, 3, 2, 1);
 
-    x = rn_conv_bn_relu(g, x, "", 1, 64, 7, 2, "relu");
+    if (spec->stem == RN_STEM_3X3)
+        return rn_conv_bn_relu(g, x, "", 1, 64, 3, 1, "relu");
+    x = spec->stem == RN_STEM_DEEP
+            ? deep_stem(g, x)
+            : rn_conv_bn_relu(g, x, "", 1, 64, 7, 2, "relu");
     return rn_graph_max_pool(g, x, "maxpool", pool);
 }
 
@@ -82,7 +108,7 @@ void rn_net_build_imagenet(struct rn_graph *g, const struct rn_net_spec *spec)
                 spec->depth);
         return;
     }
-    x = stem(g, x);
+    x = stem(g, spec, x);
     for (int s = 0; s < 4; s++)
         for (int i = 0; i < arch->blocks[s]; i++) {
             char name[32];

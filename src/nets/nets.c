@@ -32,6 +32,9 @@ static const struct {
     {"resnext101_64x4d", "the same in 64 groups of 4"},
     {"wide_resnet50_2", "resnet50 with 3x3 of twice as many channels"},
     {"wide_resnet101_2", "resnet101 likewise"},
+    {"resnet50c", "resnet50 with three 3x3 in place of the 7x7, as timm's"},
+    {"resnet50d", "and means of 2x2 in shortcuts that shrink"},
+    {"resnet18-3x3", "resnet18 for small pictures: 3x3 and no pool first"},
     {"plain18", "resnet18 without shortcuts"},
     {"plain34", "resnet34 without shortcuts"},
 };
@@ -51,16 +54,27 @@ static const struct family {
 static const struct word {
     const char *text;
     bool plain;
-    bool cifar;                            /* only that family */
-    enum { NOTHING, GROUPS, FACTOR } tail; /* "", "_32x4d", "_2" */
-    const char *usual;                     /* such a tail */
+    bool cifar;                                  /* only that family */
+    enum { NOTHING, STEM, GROUPS, FACTOR } tail; /* "", "d", "_32x4d", "_2" */
+    const char *usual;                           /* such a tail */
 } words[] = {
-    {"resnet", false, false, NOTHING, ""},
+    {"resnet", false, false, STEM, ""},
     {"plain", true, false, NOTHING, ""},
     {"cifar-resnet", false, true, NOTHING, ""},
     {"cifar-plain", true, true, NOTHING, ""},
     {"resnext", false, false, GROUPS, "_32x4d"},
     {"wide_resnet", false, false, FACTOR, "_2"},
+};
+
+static const struct {
+    const char *tail;
+    enum rn_stem stem;
+    bool pooled;
+} stems[] = {
+    {"", RN_STEM_7X7, false},
+    {"c", RN_STEM_DEEP, false},
+    {"d", RN_STEM_DEEP, true},
+    {"-3x3", RN_STEM_3X3, false},
 };
 
 /* The family that has such a network of so many layers, or NULL. ImageNet's
@@ -69,7 +83,7 @@ static const struct family *find_family(const struct word *word, int depth)
 {
     bool bottleneck = rn_net_imagenet_bottleneck(depth);
 
-    if (word->tail != NOTHING)
+    if (word->tail == GROUPS || word->tail == FACTOR)
         return bottleneck ? &families[1] : NULL;
     if (!word->cifar && rn_net_imagenet_depth(depth) &&
         !(word->plain && bottleneck))
@@ -226,6 +240,17 @@ static const char *skip(const char *text, char c)
     return text && *text == c ? text + 1 : NULL;
 }
 
+static const char *read_stem(const char *tail, struct rn_net_spec *spec)
+{
+    for (size_t i = 0; i < COUNT(stems); i++)
+        if (strcmp(tail, stems[i].tail) == 0) {
+            spec->stem = stems[i].stem;
+            spec->pooled = stems[i].pooled;
+            return tail + strlen(tail);
+        }
+    return NULL;
+}
+
 /* What follows the number of layers, to the end of the name. */
 static bool read_tail(const struct word *word, const char *tail,
                       struct rn_net_spec *spec)
@@ -236,6 +261,8 @@ static bool read_tail(const struct word *word, const char *tail,
         tail = read_number(skip(tail, '_'), 3, &spec->groups);
         tail = read_number(skip(tail, 'x'), 3, &spec->width);
         tail = skip(tail, 'd');
+    } else if (word->tail == STEM) {
+        tail = read_stem(tail, spec);
     } else if (word->tail == FACTOR) {
         tail = read_number(skip(tail, '_'), 1, &spec->width);
         spec->width *= STANDARD_WIDTH;
@@ -273,14 +300,17 @@ static int pick(int *out, int wanted, int standard, int most, const char *what,
 static int resolve_sizes(struct rn_net_spec *spec, const struct family *family,
                          const struct rn_net_options *o, struct rn_error *err)
 {
-    int rc = pick(&spec->classes, o->classes, family->classes, MOST_CLASSES,
+    /* A stem for small pictures goes with CIFAR's. */
+    const struct family *usual =
+        spec->stem == RN_STEM_3X3 ? &families[0] : family;
+    int rc = pick(&spec->classes, o->classes, usual->classes, MOST_CLASSES,
                   "number of classes", err);
 
     if (rc == RN_OK)
         rc = pick(&spec->input.c, o->channels, 3, MOST_CHANNELS,
                   "number of input channels", err);
     if (rc == RN_OK)
-        rc = pick(&spec->input.h, o->height, family->pixels, MOST_PIXELS,
+        rc = pick(&spec->input.h, o->height, usual->pixels, MOST_PIXELS,
                   "image height", err);
     if (rc == RN_OK)
         rc = pick(&spec->input.w, o->width, spec->input.h, MOST_PIXELS,
@@ -350,7 +380,8 @@ int rn_net_resolve(struct rn_net_spec *spec, const char *name,
         options = &defaults;
     word = parse_name(name, spec);
     family = word ? find_family(word, spec->depth) : NULL;
-    if (!family || strlen(name) >= sizeof spec->name)
+    if (!family || strlen(name) >= sizeof spec->name ||
+        (spec->stem != RN_STEM_7X7 && family != &families[1]))
         return fail_unknown(name, err);
 
     spec->plain = word->plain;

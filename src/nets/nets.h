@@ -5,6 +5,13 @@
 
 #include "graph/graph.h"
 
+/** How an ImageNet network begins. */
+enum rn_stem {
+    RN_STEM_7X7,  /* and a max pool, the paper's */
+    RN_STEM_DEEP, /* three 3x3 for the 7x7 (T. He et al. 2019, figure 2b) */
+    RN_STEM_3X3,  /* for small pictures: stride 1, no pool */
+};
+
 /** Everything that makes a network, with no defaults left open. */
 struct rn_net_spec {
     char name[32];   /* "resnet20", "plain34" */
@@ -16,6 +23,9 @@ struct rn_net_spec {
     /* Bottlenecks' 3x3: groups, and channels of each in conv2_x (S. Xie et al.
      * 2017). Ours have 1 of 64; wide ones 1 of 128. */
     int groups, width;
+    enum rn_stem stem;
+    bool pooled; /* shortcuts take the mean of 2x2, then a 1x1 of stride 1
+                    (figure 2c there) */
     int classes;
     struct rn_shape input;
 };

@@ -83,6 +83,20 @@ void rn_avg_pool_window(const struct rn_node *node, int n, struct rn_shape in,
     pool_window(node, n, in, threads, x, y, rn_pool_kernels_get()->mean);
 }
 
+void rn_avg_pool_window_backward(const struct rn_node *node, int n,
+                                 struct rn_shape in, int threads,
+                                 const float *dy, float *dx)
+{
+    const struct rn_pool_kernels *k = rn_pool_kernels_get();
+    const struct rn_pool_plane plane = plane_of(node, in);
+    struct rn_planes to = rn_planes_of(n, in, threads);
+    struct rn_planes from = rn_planes_of(n, node->shape, threads);
+    size_t b = (size_t)to.block;
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (size_t i = 0; i < to.n * to.blocks; i++)
+        k->mean_backward(&plane, dy + i * from.hw * b, dx + i * to.hw * b);
+}
+
 void rn_global_average(const struct rn_planes *p, const float *x, float *mean)
 {
     const struct rn_kernels *k = rn_kernels_get();

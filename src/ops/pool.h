@@ -22,6 +22,10 @@ void rn_max_pool_window(const struct rn_node *node, int n, struct rn_shape in,
 void rn_avg_pool_window(const struct rn_node *node, int n, struct rn_shape in,
                         int threads, const float *x, float *y);
 
+void rn_avg_pool_window_backward(const struct rn_node *node, int n,
+                                 struct rn_shape in, int threads,
+                                 const float *dy, float *dx);
+
 void rn_global_average(const struct rn_planes *planes, const float *x,
                        float *mean);
 void rn_global_average_backward(const struct rn_planes *planes, const float *dy,

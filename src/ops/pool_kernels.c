@@ -88,6 +88,35 @@ static void mean(const struct rn_pool_plane *p, const float *x, float *y)
     pool(p, x, y, true);
 }
 
+/** Add a window's share to each of its pixels. */
+INLINE void scatter(const struct rn_pool_plane *p, vec share, struct taps ty,
+                    struct taps tx, float *dx)
+{
+    for (int ky = ty.begin; ky < ty.end; ky++) {
+        int row = ty.first + (ky - ty.begin) * p->y.step;
+        float *at =
+            dx + ((size_t)row * (size_t)p->x.size + (size_t)tx.first) * B;
+
+        for (int kx = tx.begin; kx < tx.end; kx++, at += (size_t)p->x.step * B)
+            store(at, load(at) + share);
+    }
+}
+
+static void mean_backward(const struct rn_pool_plane *p, const float *dy,
+                          float *dx)
+{
+    memset(dx, 0, (size_t)p->y.size * (size_t)p->x.size * B * sizeof *dx);
+    for (int oy = 0; oy < p->y.windows; oy++) {
+        struct taps ty = taps_of(&p->y, oy);
+
+        for (int ox = 0; ox < p->x.windows; ox++, dy += B) {
+            struct taps tx = taps_of(&p->x, ox);
+
+            scatter(p, load(dy) / fill(counted(p, ty, tx)), ty, tx, dx);
+        }
+    }
+}
+
 extern const struct rn_pool_kernels RN_POOL_KERNELS_NAME;
-const struct rn_pool_kernels RN_POOL_KERNELS_NAME = {.largest = largest,
-                                                     .mean = mean};
+const struct rn_pool_kernels RN_POOL_KERNELS_NAME = {
+    .largest = largest, .mean = mean, .mean_backward = mean_backward};

@@ -22,6 +22,8 @@ struct rn_pool_plane {
 struct rn_pool_kernels {
     void (*largest)(const struct rn_pool_plane *p, const float *x, float *y);
     void (*mean)(const struct rn_pool_plane *p, const float *x, float *y);
+    void (*mean_backward)(const struct rn_pool_plane *p, const float *dy,
+                          float *dx);
 };
 
 /** For rn_isa(). */

@@ -167,6 +167,17 @@ static int run_avg_pool(struct rn_plan *plan, struct rn_step *s,
     return RN_OK;
 }
 
+static int run_avg_pool_backward(struct rn_plan *plan, struct rn_step *s,
+                                 struct rn_error *err)
+{
+    (void)err;
+    rn_avg_pool_window_backward(node_of(plan, s), plan->options.batch,
+                                input_shape(plan, s), plan->options.threads,
+                                rn_buffer_at(plan, s->dy),
+                                rn_buffer_at(plan, s->out));
+    return RN_OK;
+}
+
 static int run_concat(struct rn_plan *plan, struct rn_step *s,
                       struct rn_error *err)
 {
@@ -362,6 +373,8 @@ static const struct runner {
                                   "backward average pool"},
     [RN_STEP_SUBSAMPLE_PAD_BACKWARD] = {run_subsample_pad_backward,
                                         "backward subsample"},
+    [RN_STEP_AVG_POOL_BACKWARD] = {run_avg_pool_backward,
+                                   "backward average pool"},
 };
 
 const char *rn_step_pass(enum rn_step_kind kind)

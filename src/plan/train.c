@@ -274,6 +274,11 @@ static int forward_average(struct trainer *t, int v)
     return forward_simple(t, v, RN_STEP_AVERAGE);
 }
 
+static int forward_avg_pool(struct trainer *t, int v)
+{
+    return forward_simple(t, v, RN_STEP_AVG_POOL);
+}
+
 static int forward_subsample_pad(struct trainer *t, int v)
 {
     return forward_simple(t, v, RN_STEP_SUBSAMPLE_PAD);
@@ -603,6 +608,11 @@ static int backward_average(struct trainer *t, int v)
     return backward_simple(t, v, RN_STEP_AVERAGE_BACKWARD);
 }
 
+static int backward_avg_pool(struct trainer *t, int v)
+{
+    return backward_simple(t, v, RN_STEP_AVG_POOL_BACKWARD);
+}
+
 static int backward_subsample_pad(struct trainer *t, int v)
 {
     return backward_simple(t, v, RN_STEP_SUBSAMPLE_PAD_BACKWARD);
@@ -623,6 +633,7 @@ static const struct rule {
     [RN_OP_GLOBAL_AVG_POOL] = {forward_average, backward_average},
     [RN_OP_LINEAR] = {forward_conv, backward_conv},
     [RN_OP_SUBSAMPLE_PAD] = {forward_subsample_pad, backward_subsample_pad},
+    [RN_OP_AVG_POOL] = {forward_avg_pool, backward_avg_pool},
 };
 
 /** Whether backward of v has anything to do. An addition's gradients hang on

@@ -210,6 +210,32 @@ static void backward_conv(const struct place *p, double *dx)
     free(dw);
 }
 
+/** Mean over the pixels of each window (or as many as it has), or its
+ *  gradient back to them. */
+static void average_windows(const struct place *p, double *x, double *y,
+                            bool back)
+{
+    const struct ref_window *c = &p->c;
+    for (size_t i = 0; i < p->count; i++) {
+        size_t plane = i / (size_t)(c->oh * c->ow) * (size_t)(c->ih * c->iw);
+        int top = (int)(i / (size_t)c->ow) % c->oh * c->stride - c->pad;
+        int left = (int)(i % (size_t)c->ow) * c->stride - c->pad;
+        size_t at[64], n = 0;
+        double count;
+        for (int k = 0; k < c->kh * c->kw; k++) {
+            int row = top + k / c->kw, column = left + k % c->kw;
+            if (row >= 0 && row < c->ih && column >= 0 && column < c->iw)
+                at[n++] = plane + (size_t)(row * c->iw + column);
+        }
+        count = p->node->count_padding ? c->kh * c->kw : (double)n;
+        for (size_t k = 0; k < n; k++)
+            if (back)
+                x[at[k]] += y[i] / count;
+            else
+                y[i] += x[at[k]] / count;
+    }
+}
+
 static void forward(struct interpreter *t, int v)
 {
     struct place p = place_of(t, v);
@@ -242,6 +268,10 @@ static void forward(struct interpreter *t, int v)
     case RN_OP_MAX_POOL:
         ref_max_pool(&p.c, p.x, p.y, p.where);
         pool_margin(t, &p);
+        break;
+    case RN_OP_AVG_POOL:
+        memset(p.y, 0, p.count * sizeof *p.y);
+        average_windows(&p, (double *)p.x, p.y, false);
         break;
     case RN_OP_GLOBAL_AVG_POOL:
         ref_average((size_t)t->n * (size_t)p.c.ic,
@@ -280,6 +310,10 @@ static void backward(struct interpreter *t, int v, double *dx)
         break;
     case RN_OP_MAX_POOL:
         ref_max_pool_backward(&p.c, p.dy, p.where, dx);
+        break;
+    case RN_OP_AVG_POOL:
+        memset(dx, 0, ref_inputs(&p.c) * sizeof *dx);
+        average_windows(&p, dx, (double *)p.dy, true);
         break;
     case RN_OP_GLOBAL_AVG_POOL:
         ref_average_backward((size_t)t->n * (size_t)p.c.ic,
@@ -844,6 +878,22 @@ static void pool_on_plain(struct maker *m)
     head(m, max_pool(m, relu(m, x), w3s2), 5);
 }
 
+/** Rounded up, as in shortcuts; and over the padding, too. */
+static void average_pools(struct maker *m)
+{
+    const struct rn_pool_options up = {RN_WINDOW(2, 2, 2, 0), true, false};
+    const struct rn_pool_options over = {RN_WINDOW(3, 3, 2, 1), false, true};
+    const struct rn_pool_options around = {RN_WINDOW(3, 3, 1, 1), false, false};
+    int x = cbr(m, input(m, 3, 11, 9), 9, w3), y, z;
+    y = rn_graph_avg_pool(m->g, x, name_next(m), &up);
+    y = bn(m, conv(m, y, 20, w1, false));
+    z = rn_graph_avg_pool(m->g, x, name_next(m), &over);
+    z = bn(m, conv(m, z, 20, w3, false));
+    x = relu(m, add(m, y, z));
+    x = rn_graph_avg_pool(m->g, x, name_next(m), &around);
+    head(m, add(m, x, conv(m, x, 20, w3, false)), 5);
+}
+
 /** He et al. 2016b: batch norm and ReLU before the convolutions. */
 static void pre_activation(struct maker *m)
 {
@@ -1068,6 +1118,7 @@ static const struct {
     GRAPH(thousand_classes),
     GRAPH(one_class),
     GRAPH(winograd_sizes),
+    GRAPH(average_pools),
 #undef GRAPH
 };
 
@@ -1160,7 +1211,7 @@ static const struct {
     {"resnet14", 'A', 0, 3, 10, 1},       {"resnet50", 'A', 0, 3, 5, 3},
     {"resnet50", 'B', 0, 3, 5, 3},        {"resnet50", 'B', 1, 3, 5, 3},
     {"resnet50", 'C', 1, 3, 5, 3},        {"resnext50_4x8d", 'B', 0, 3, 5, 3},
-    {"wide_resnet50_2", 'B', 0, 3, 5, 3},
+    {"wide_resnet50_2", 'B', 0, 3, 5, 3}, {"resnet50d", 'B', 0, 3, 5, 3},
 };
 
 static struct rn_graph *build_net(size_t i)

@@ -97,6 +97,11 @@ static void networks_are_recognised(void **state)
         {"resnext101_32x8d", {.channels = 1}, 'B'},
         {"wide_resnet50_2", {0}, 'B'},
         {"wide_resnet50_4", {.shortcut = 'C'}, 'C'},
+        {"resnet50d", {0}, 'B'},
+        {"resnet34d", {.classes = 4}, 'B'},
+        {"resnet101c", {.channels = 1}, 'B'},
+        {"resnet18-3x3", {.classes = 10}, 'B'},
+        {"resnet50-3x3", {.classes = 100, .channels = 1}, 'B'},
     };
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
@@ -201,9 +206,10 @@ static void other_networks_are_named(void **state)
          "filters of 1099511627776 channels"},
         {"resnet18", "layer1.0.conv2.weight", NULL, 1, 2, "of 2 channels"},
         {"resnet20", "layer1.0.conv2.weight", NULL, 1, 2, "of 2 channels"},
-        {"resnet18", "conv1.weight", NULL, 2, 3, "is 3x3, expected 7x7"},
-        {"resnet18", "conv1.weight", "conv1.0.weight", 0, 0,
-         "first convolution is three"},
+        {"resnet18", "conv1.weight", NULL, 2, 3, "of 64 3x7"},
+        {"resnet18", "conv1.weight", NULL, 2, 5, "of 64 5x7"},
+        {"resnet50d", "conv1.0.weight", NULL, 0, 24, "of 24 3x3"},
+        {"resnet50d", "conv1.6.weight", "else", 0, 0, "of no network known"},
         {"resnet18", "conv1.weight", "features.0.weight", 0, 0, "a VGG"},
         {"resnet18", "conv1.weight", "features.denseblock1.x", 0, 0,
          "a DenseNet"},

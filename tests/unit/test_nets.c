@@ -70,6 +70,11 @@ static const struct count_case {
     {"resnext101_64x4d", 0, 0,  83455272, 15.460, 0},
     {"wide_resnet50_2",  0, 0,  68883240, 11.398, 0},
     {"wide_resnet101_2", 0, 0, 126886696, 22.753, 0},
+    /* timm's, and kuangliu/pytorch-cifar's. */
+    {"resnet18d",    0, 0, 11708744,  2.054, 0},
+    {"resnet50d",    0, 0, 25576264,  4.329, 0},
+    {"resnet101d",   0, 0, 44568392,  8.041, 0},
+    {"resnet18-3x3", 0, 0, 11173962, 0,  555422720},
     {"resnet50",  'C', 1, 40128552,  6.324, 0},
     {"resnet101", 'C', 1, 76981288, 13.530, 0},
     {"resnet152", 'C', 1, 107335720, 20.736, 0},
@@ -335,6 +340,8 @@ static void families_do_not_mix(void **state)
         {"cifar-plain152", "cifar", 32, 10, '-'},
         {"plain50", "cifar", 32, 10, '-'},
         {"plain18", "imagenet", 224, 1000, '-'},
+        {"resnet18-3x3", "imagenet", 32, 10, 'B'},
+        {"resnet34d", "imagenet", 224, 1000, 'B'},
         {"resnet8", "cifar", 32, 10, 'A'},
     };
 
@@ -372,6 +379,10 @@ static const struct {
     {"resnext50_32x4d_", {0}, "unknown network"},
     {"resnext34_32x4d", {0}, "did you mean 'resnext50_32x4d'?"},
     {"resnext20_32x4d", {0}, "unknown network"},
+    {"resnet20d", {0}, "did you mean 'resnet20'?"},
+    {"resnet50e", {0}, "did you mean 'resnet50'?"},
+    {"plain18d", {0}, "did you mean 'plain18'?"},
+    {"cifar-resnet50-3x3", {0}, "did you mean 'cifar-resnet50'?"},
     {"wide_resnet50", {0}, "did you mean 'wide_resnet50_2'?"},
     {"wide_resnet50_22", {0}, "unknown network"},
     {"resnet50_2", {0}, "did you mean 'resnet50'?"},
