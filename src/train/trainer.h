@@ -82,6 +82,9 @@ void rn_trainer_loader(const struct rn_trainer *t,
 
 /** Whether training and testing know the same classes. */
 int rn_trainer_check_classes(struct rn_trainer *t, struct rn_error *err);
+/** Whether the files can be read and begin as pictures; training's are left to
+ *  skip_bad. */
+int rn_trainer_check_files(const struct rn_trainer *t, struct rn_error *err);
 /** Whether plans and batches fit into memory; when not, what would. */
 int rn_trainer_check_memory(struct rn_trainer *t, struct rn_error *err);
 /** Whether the run folder can be written, with room for the models. */
