@@ -78,6 +78,11 @@ bool rn_trainer_pictures(const struct rn_trainer *t);
 void rn_trainer_loader(const struct rn_trainer *t,
                        struct rn_loader_config *config);
 
+/** Set what is changed at random, and where it is cut, for images of `size`
+ *  pixels a side; augment and colour must be set. */
+void rn_train_changes(const struct rn_train_options *o, int size,
+                      struct rn_loader_config *config);
+
 /* before.c: what can be known before the first step. */
 
 /** Whether training and testing know the same classes. */
