@@ -186,14 +186,40 @@ static int framed_picture(struct rn_onnx_import *in, struct rn_window *w,
     return rn_onnx_settle(in, out);
 }
 
+/* The window over a picture that gets a frame of zeros first. */
+static int conv_window(struct rn_onnx_import *in,
+                       const struct rn_onnx_value *weights,
+                       struct rn_shape shape, const struct rn_window *frame,
+                       struct rn_window *w)
+{
+    w->kh = (int)weights->dim[2];
+    w->kw = (int)weights->dim[3];
+    shape.h += frame->top + frame->bottom;
+    shape.w += frame->left + frame->right;
+    int rc = read_window(in, &shape, w);
+    w->top += frame->top;
+    w->left += frame->left;
+    w->bottom += frame->bottom;
+    w->right += frame->right;
+    return rc;
+}
+
+static int load_conv(struct rn_onnx_import *in, int node,
+                     const struct rn_onnx_value *weights, bool bias)
+{
+    int rc = rn_onnx_load(in, weights, param_of(in, node, RN_P_WEIGHT)->data);
+    return rc || !bias ? rc
+                       : load_vector(in, 2, param_of(in, node, RN_P_BIAS), 0);
+}
+
 static int read_conv(struct rn_onnx_import *in)
 {
     struct rn_onnx_value picture, *weights;
-    struct rn_window w = {0}, own = {0};
+    struct rn_window frame = {0}, w = {0};
     char name[RN_ONNX_NAME];
-    const struct rn_onnx_value *bias = rn_onnx_input(in, 2);
+    bool bias = rn_onnx_input(in, 2) != NULL;
     int64_t groups = rn_onnx_int(in, "group", 1);
-    int rc = framed_picture(in, &w, &picture);
+    int rc = framed_picture(in, &frame, &picture);
     if (!rc)
         rc = rn_onnx_expect(in, 1, RN_ONNX_NUMBERS, &weights);
     if (rc)
@@ -202,28 +228,15 @@ static int read_conv(struct rn_onnx_import *in)
     rc = check_weights(in, weights, shape, groups);
     if (!rc && bias)
         rc = check_vector(in, 2, (int)weights->dim[0]);
-    if (rc)
-        return rc;
-    own.kh = (int)weights->dim[2];
-    own.kw = (int)weights->dim[3];
-    shape.h += w.top + w.bottom;
-    shape.w += w.left + w.right;
-    rc = read_window(in, &shape, &own);
-    if (rc)
-        return rc;
-    own.top += w.top;
-    own.left += w.left;
-    own.bottom += w.bottom;
-    own.right += w.right;
-    int node = rn_graph_conv_groups(
-        in->g, picture.node, rn_onnx_name(in, 1, name), (int)weights->dim[0],
-        own, (int)groups, bias != NULL);
-    rc = rn_onnx_output_node(in, node, &picture);
     if (!rc)
-        rc = rn_onnx_load(in, weights, param_of(in, node, RN_P_WEIGHT)->data);
-    if (!rc && bias)
-        rc = load_vector(in, 2, param_of(in, node, RN_P_BIAS), 0);
-    return rc;
+        rc = conv_window(in, weights, shape, &frame, &w);
+    if (rc)
+        return rc;
+    int node =
+        rn_graph_conv_groups(in->g, picture.node, rn_onnx_name(in, 1, name),
+                             (int)weights->dim[0], w, (int)groups, bias);
+    rc = rn_onnx_output_node(in, node, &picture);
+    return rc ? rc : load_conv(in, node, weights, bias);
 }
 
 /* -------------------------------------------------------------- batch norm */

@@ -72,32 +72,46 @@ static int filling(struct rn_onnx_import *in, struct rn_onnx_tensor *t,
                               : rn_onnx_floats(in->file, t, number, in->err);
 }
 
+/* A list's numbers as sizes of a constant, all of them known. */
+static int known_sizes(struct rn_onnx_import *in,
+                       const struct rn_onnx_value *list,
+                       struct rn_onnx_value *v)
+{
+    if (list->count > RN_TENSOR_DIMS)
+        return rn_onnx_fail(in, "has more than 8 dimensions");
+    for (; v->dims < (int)list->count; v->dims++) {
+        int64_t size = list->list[v->dims];
+        if (size < 0 ||
+            __builtin_mul_overflow(v->count, (uint64_t)size, &v->count))
+            return rn_onnx_fail(in, "has sizes that are not known or overflow");
+        v->dim[v->dims] = (uint64_t)size;
+    }
+    return RN_OK;
+}
+
+static int make_list(struct rn_onnx_import *in, const struct rn_onnx_value *v,
+                     int64_t integer)
+{
+    int64_t list[RN_ONNX_INTEGERS];
+    if (v->count > RN_ONNX_INTEGERS || v->dims > 1)
+        return rn_onnx_fail(in, "makes too many integers");
+    for (uint64_t i = 0; i < v->count; i++)
+        list[i] = integer;
+    return rn_onnx_output_list(in, v->dims, v->count, list);
+}
+
 static int read_constant_of_shape(struct rn_onnx_import *in)
 {
-    struct rn_onnx_value v = {.kind = RN_ONNX_NUMBERS, .count = 1}, *shape;
+    struct rn_onnx_value v = {.kind = RN_ONNX_NUMBERS, .count = 1}, *sizes;
     struct rn_onnx_tensor t;
-    int64_t integer = 0, list[RN_ONNX_INTEGERS];
-    int rc = rn_onnx_expect(in, 0, RN_ONNX_LIST, &shape);
+    int64_t integer = 0;
+    int rc = rn_onnx_expect(in, 0, RN_ONNX_LIST, &sizes);
     if (!rc)
         rc = filling(in, &t, &v.same, &integer);
-    if (!rc && shape->count > RN_TENSOR_DIMS)
-        rc = rn_onnx_fail(in, "has more than 8 dimensions");
-    if (rc)
-        return rc;
-    for (; v.dims < (int)shape->count; v.dims++) {
-        int64_t size = shape->list[v.dims];
-        if (size < 0 ||
-            __builtin_mul_overflow(v.count, (uint64_t)size, &v.count))
-            return rn_onnx_fail(in, "has sizes that are not known or overflow");
-        v.dim[v.dims] = (uint64_t)size;
-    }
-    if (t.dtype == RN_I64) {
-        if (v.count > RN_ONNX_INTEGERS || v.dims > 1)
-            return rn_onnx_fail(in, "makes too many integers");
-        for (uint64_t i = 0; i < v.count; i++)
-            list[i] = integer;
-        return rn_onnx_output_list(in, v.dims, v.count, list);
-    }
+    if (!rc)
+        rc = known_sizes(in, sizes, &v);
+    if (rc || t.dtype == RN_I64)
+        return rc ? rc : make_list(in, &v, integer);
     if (v.count > in->made_left)
         return rn_onnx_fail(in, "makes %llu numbers, more than are allowed",
                             (unsigned long long)v.count);
