@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Compare with ONNX Runtime what we write and read as ONNX.
 
-    PYTHON tests/golden/onnx-peers.py BUILD out|in|files [FILE ...]
+    PYTHON tests/golden/onnx-peers.py BUILD out|in|operators|files [FILE ...]
 
 PYTHON has torch, torchvision, onnx, onnxscript, onnxruntime and numpy. BUILD
 is the build folder: the library in it computes, the program in it converts.
@@ -11,6 +11,8 @@ is the build folder: the library in it computes, the program in it converts.
          by onnx.checker, run by ONNX Runtime, and read back
   in     torchvision's networks by both of PyTorch's exporters and several
          opsets, read and compared with PyTorch
+  operators  single operators with random attributes, in several opsets,
+         against ONNX Runtime
   files  FILEs as they are, against ONNX Runtime
 
 Prints the largest difference of two logits, and the largest logit; the exit
@@ -18,6 +20,7 @@ status tells whether any differed by more than 1e-4 of 1 and the largest.
 """
 import ctypes
 import pathlib
+import random
 import subprocess
 import sys
 import tempfile
@@ -35,16 +38,16 @@ class Error(ctypes.Structure):
 
 
 class PlanOptions(ctypes.Structure):
+    """The beginning of struct rn_plan_options, and room for the rest."""
     _fields_ = [(name, ctypes.c_int) for name in (
-        "mode", "batch", "threads", "exact", "winograd", "profile",
-        "recompute")]
+        "mode", "batch", "threads")] + [("rest", ctypes.c_char * 512)]
 
 
 class Info(ctypes.Structure):
-    """The beginning of struct rn_model_info."""
+    """The same of struct rn_model_info."""
     _fields_ = [("net", ctypes.c_char_p), ("channels", ctypes.c_int),
                 ("height", ctypes.c_int), ("width", ctypes.c_int),
-                ("classes", ctypes.c_int), ("rest", ctypes.c_char * 256)]
+                ("classes", ctypes.c_int), ("rest", ctypes.c_char * 512)]
 
 
 class Library:
@@ -129,7 +132,8 @@ OURS = ["resnet20", "resnet20 --shortcut A-split", "resnet20 --shortcut B",
 class Options(ctypes.Structure):
     _fields_ = [(name, ctypes.c_int) for name in (
         "classes", "channels", "height", "width")] + [
-            ("shortcut", ctypes.c_char), ("stride_v1", ctypes.c_int)]
+            ("shortcut", ctypes.c_char), ("stride_v1", ctypes.c_int),
+            ("rest", ctypes.c_char * 512)]
 
 
 class Tensor(ctypes.Structure):
@@ -251,6 +255,118 @@ def check_in(lib, folder, report, names):
                 report.fail(what, error)
 
 
+# ------------------------------------------------------------- operators
+
+OPERATORS = 300
+
+
+class Maker:
+    """Random operators u = op(x) on pictures of random sizes."""
+
+    def __init__(self):
+        self.random = random.Random(3)
+        self.numbers = numpy.random.default_rng(3)
+
+    def tensor(self, name, *dims):
+        return onnx.numpy_helper.from_array(
+            self.numbers.normal(size=dims).astype(numpy.float32), name)
+
+    def window(self):
+        r = self.random
+        size = [r.randint(1, 4), r.randint(1, 4)]
+        how = {"kernel_shape": size,
+               "strides": [r.randint(1, 3), r.randint(1, 3)]}
+        if r.random() < 0.7:
+            how["pads"] = [r.randint(0, k - 1) for k in size + size]
+        else:
+            how["auto_pad"] = r.choice(["SAME_UPPER", "SAME_LOWER", "VALID"])
+        return how
+
+    def conv(self, c):
+        how, r = self.window(), self.random
+        if "pads" in how:
+            how["dilations"] = [r.choice([1, 2]), r.choice([1, 2])]
+        how["group"] = r.choice([g for g in range(1, c + 1) if c % g == 0])
+        outs = how["group"] * r.randint(1, 3)
+        weights = self.tensor("k", outs, c // how["group"],
+                              *how["kernel_shape"])
+        return (onnx.helper.make_node("Conv", ["x", "k", "b"], ["u"], **how),
+                [weights, self.tensor("b", outs)])
+
+    def pool(self, c):
+        how, op = self.window(), self.random.choice(["MaxPool", "AveragePool"])
+        if "pads" in how:
+            how["ceil_mode"] = self.random.randint(0, 1)
+        if op == "AveragePool":
+            how["count_include_pad"] = self.random.randint(0, 1)
+        return onnx.helper.make_node(op, ["x"], ["u"], **how), []
+
+    def lrn(self, c):
+        r = self.random
+        return onnx.helper.make_node(
+            "LRN", ["x"], ["u"], size=r.choice([1, 3, 5]), beta=0.75,
+            alpha=r.uniform(0.01, 1), bias=r.uniform(0.5, 2)), []
+
+    def pad(self, c):
+        top, left, bottom, right = (self.random.randint(0, 3)
+                                    for _ in range(4))
+        pads = numpy.array([0, 0, top, left, 0, 0, bottom, right])
+        return (onnx.helper.make_node("Pad", ["x", "p"], ["u"]),
+                [onnx.numpy_helper.from_array(pads, "p")])
+
+    def arithmetic(self, c):
+        r = self.random
+        dims = r.choice([(), (1,), (c, 1, 1), (1, c, 1, 1)])
+        return (onnx.helper.make_node(r.choice(["Add", "Sub", "Mul", "Div"]),
+                                      ["x", "k"], ["u"]),
+                [self.tensor("k", *dims)])
+
+    def model(self):
+        """A model that makes four numbers of all that the operator gives, or
+        None for an operator that leaves nothing."""
+        r, helper = self.random, onnx.helper
+        shape = [r.choice([1, 3, 4, 6]), r.randint(5, 13), r.randint(5, 13)]
+        node, tensors = r.choice([self.conv, self.pool, self.pool, self.lrn,
+                                  self.pad, self.arithmetic])(shape[0])
+        picture = helper.make_tensor_value_info(
+            "x", onnx.TensorProto.FLOAT, ["n", *shape])
+        opsets = [helper.make_opsetid("", r.choice([11, 13, 17, 19]))]
+
+        def build(nodes, output):
+            return helper.make_model(helper.make_graph(
+                nodes, "one", [picture], [helper.make_tensor_value_info(
+                    output, onnx.TensorProto.FLOAT, None)], tensors),
+                opset_imports=opsets, ir_version=8)
+
+        images = self.numbers.normal(size=[2, *shape]).astype(numpy.float32)
+        flat = [node, helper.make_node("Flatten", ["u"], ["f"])]
+        session = onnxruntime.InferenceSession(
+            build(flat, "f").SerializeToString())
+        count = session.run(None, {"x": images})[0].shape[1]
+        tensors.append(self.tensor("w", count, 4))
+        return node, images, build(
+            flat + [helper.make_node("MatMul", ["f", "w"], ["y"])], "y")
+
+
+def check_operators(lib, folder, report):
+    onnxruntime.set_default_logger_severity(4)
+    maker, path = Maker(), folder / "one.onnx"
+    for _ in range(OPERATORS):
+        try:
+            node, images, model = maker.model()
+            onnx.save(model, path)
+            theirs = runtime(path, images)
+        except Exception:  # windows larger than the picture, and the like
+            continue
+        what = node.op_type + " " + " ".join(
+            f"{a.name}={list(a.ints)}" for a in node.attribute if a.ints)
+        try:
+            ours, net = lib.run(path, images)
+            report.compare(what, ours, theirs, net)
+        except RuntimeError as error:
+            report.fail(what, error)
+
+
 # ----------------------------------------------------------------- files
 
 def logits_of(path, folder):
@@ -299,6 +415,8 @@ def main():
             check_out(lib, build, folder, report)
         elif sys.argv[2] == "in":
             check_in(lib, folder, report, sys.argv[3:])
+        elif sys.argv[2] == "operators":
+            check_operators(lib, folder, report)
         else:
             check_files(lib, folder, report, sys.argv[3:])
     return 1 if report.failed else 0

@@ -809,8 +809,60 @@ static void weights_of_every_type(void **state)
     }
 }
 
-/* ------------------------------------------------------------------ refusals
- */
+/* --------------------------------------------------- PyTorch's exporters */
+
+/* value() of tests/golden/record-onnx.py. */
+static void fill_recorded(float *to, size_t count, const char *name)
+{
+    uint32_t hash = 0x811c9dc5;
+    for (; *name; name++)
+        hash = (hash ^ (uint8_t)*name) * 0x01000193;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t h = hash + (uint32_t)i * 0x9e3779b9;
+        h = (h ^ h >> 16) * 0x85ebca6b;
+        h = (h ^ h >> 13) * 0xc2b2ae35;
+        to[i] = (float)((h ^ h >> 16) / 0x1p31 - 1);
+    }
+}
+
+static const char *recorded(const char *name)
+{
+    static char path[500];
+    const char *source = getenv("RN_SOURCE");
+    snprintf(path, sizeof(path), "%s/tests/golden/onnx/%s",
+             source ? source : ".", name);
+    return path;
+}
+
+/* Files that PyTorch wrote compute what PyTorch does. */
+static void exported_networks_compute_the_same(void **state)
+{
+    static const char *const names[] = {"script11.onnx", "script17.onnx",
+                                        "unfolded13.onnx", "dynamo18.onnx",
+                                        "beside20.onnx"};
+    float picture[3 * 12 * 14], logits[4];
+    double wanted[4];
+    FILE *f = fopen(recorded("logits.txt"), "r");
+    (void)state;
+    assert_non_null(f);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(fscanf(f, "%lf", &wanted[i]), 1);
+    fclose(f);
+    fill_recorded(picture, COUNT(picture), "picture");
+    for (size_t i = 0; i < COUNT(names); i++) {
+        struct rn_model *model;
+        struct rn_error err = {0};
+        OK(rn_model_load(&model, recorded(names[i]), &err));
+        run(model, picture, logits);
+        for (int k = 0; k < 4; k++)
+            if (!(fabs((double)logits[k] - wanted[k]) <= 1e-6))
+                fail_msg("%s: logit %d is %.9g, PyTorch's %.9g", names[i], k,
+                         (double)logits[k], wanted[k]);
+        rn_model_destroy(model);
+    }
+}
+
+/* --------------------------------------------------------------- refusals */
 
 static const struct {
     const char *what, *operators, *message;
@@ -1033,6 +1085,7 @@ int main(void)
         cmocka_unit_test(one_network_in_many_words),
         cmocka_unit_test(channels_may_come_last),
         cmocka_unit_test(weights_of_every_type),
+        cmocka_unit_test(exported_networks_compute_the_same),
         cmocka_unit_test(what_is_wrong_is_refused),
         cmocka_unit_test(other_files_stay_in_the_folder),
         cmocka_unit_test(sizes_that_lie_are_refused),
