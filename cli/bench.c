@@ -21,7 +21,7 @@ struct options {
 static const struct option own_options[] = {
     {"data", "DATA", OPTION_TEXT, AT(data), 0, 0, NULL, NULL,
      "instead of a network, time the loading of pictures alone: decoding, "
-     "resizing, cropping to --size (224), normalising"},
+     "random parts resized to --size (224), normalising"},
     {"mode", "MODE", OPTION_INDEX, AT(mode), 0, 0, "infer|train", NULL,
      "what to time: infer or train"},
     {"batch", "N", OPTION_INT, AT(batch), 1, 65536, NULL,

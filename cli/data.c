@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* resnet data: what a data set holds, and what is wrong with it. */
+#include "augment.h"
 #include "cli.h"
 #include "interrupt.h"
 #include "output.h"
@@ -15,7 +16,8 @@
 struct options {
     const char *output, *part;
     struct sheet sheet;
-    int threads, json;
+    int augmented, threads, json;
+    struct rn_train_options train;
 };
 
 #define AT(field) offsetof(struct options, field)
@@ -32,6 +34,10 @@ static const struct option options_table[] = {
      "show: images beside each other"},
     {"size", "N", OPTION_INT, AT(sheet.size), 8, 512, NULL, NULL,
      "show: pixels that an image's longer side gets"},
+    {"augmented", NULL, OPTION_FLAG, AT(augmented), 0, 0, NULL, NULL,
+     "show: training images as training shows them to the network"},
+    {"seed", "N", OPTION_SEED, AT(train.seed), 0, 0, NULL, NULL,
+     "show: random choices of --augmented follow from it"},
     {"threads", "N", OPTION_INT, AT(threads), 1, 1024, NULL,
      "what the machine allows", "check, stats: threads that decode"},
     {"json", NULL, OPTION_FLAG, AT(json), 0, 0, NULL, NULL,
@@ -41,12 +47,15 @@ static const struct option options_table[] = {
 
 static const struct option_group groups[] = {
     {"options", options_table, COUNT(options_table), 0},
+    {"augmentation, of show --augmented", augment_table, AUGMENT_OPTIONS,
+     AT(train)},
 };
 
 static void defaults(void *options)
 {
     struct options *o = options;
 
+    rn_train_defaults(&o->train);
     o->sheet = (struct sheet){.count = 64, .columns = 8, .size = 112};
 }
 
@@ -521,12 +530,20 @@ static int show(const struct subject *s, const struct options *o)
     struct rn_error err = {0};
     int rc;
 
+    if (o->augmented && part != RN_PART_TRAIN) {
+        say_error("--augmented shows training images, not the %s part",
+                  rn_part_name((enum rn_part)part));
+        return EXIT_USAGE;
+    }
     if (!s->info.count[part]) {
         say_error("'%s' has no %s images", s->spec,
                   rn_part_name((enum rn_part)part));
         return EXIT_USAGE;
     }
-    rc = sheet_draw(s->data, (enum rn_part)part, &o->sheet, &sheet, &err);
+    if (o->augmented)
+        rc = sheet_preview(s->data, &o->train, &o->sheet, &sheet, &err);
+    else
+        rc = sheet_draw(s->data, (enum rn_part)part, &o->sheet, &sheet, &err);
     if (rc)
         return cli_fail(&err);
     rc = rn_image_save(&sheet, o->output, &err);
@@ -586,15 +603,15 @@ static int open_subject(struct subject *s, const struct options *o,
 static int run(const struct command *command, void *options,
                const struct args *args)
 {
-    const struct options *o = options;
+    struct options *o = options;
     const struct action *action = find_action(args->operand[0]);
     struct subject s = {.spec = args->operand[1]};
     struct rn_error err = {0};
     int status;
 
-    (void)command;
     if (!action)
         return EXIT_USAGE;
+    o->augmented |= options_given_any(command, args, augment_table);
     if (!action->surveys && !o->output) {
         say_error("--output is missing: the PNG file to write");
         return EXIT_USAGE;

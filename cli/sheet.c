@@ -85,33 +85,44 @@ static void paste(struct rn_image *sheet, const struct rn_image *image,
                3 * (size_t)image->width);
 }
 
+/** The image as large as fits, in a cell of its own. */
+static int place(struct rn_image *out, const struct sheet *sheet, int cell,
+                 struct rn_image *image, struct rn_error *err)
+{
+    int step = sheet->size + GAP, rc = shrink(image, sheet->size, err);
+
+    if (!rc)
+        paste(out, image, GAP + cell % sheet->columns * step,
+              GAP + cell / sheet->columns * step, sheet->size);
+    return rc;
+}
+
 static int draw_one(const struct rn_data *data, enum rn_part part, int index,
                     const struct sheet *sheet, int cell, struct rn_image *out,
                     struct rn_error *err)
 {
     const char *file = rn_data_file(data, part, index);
     struct rn_image image = {0, 0, NULL};
-    int step = sheet->size + GAP;
     int rc = file ? rn_image_load(&image, file, 0, err)
                   : from_memory(data, part, index, &image, err);
 
     if (!rc)
-        rc = shrink(&image, sheet->size, err);
-    if (!rc)
-        paste(out, &image, GAP + cell % sheet->columns * step,
-              GAP + cell / sheet->columns * step, sheet->size);
+        rc = place(out, sheet, cell, &image, err);
     rn_image_free(&image);
     return rc;
 }
 
-/** A picture of one colour, made from one pixel. */
-static int blank(int width, int height, struct rn_image *out,
+/** An empty sheet: one pixel, made large. */
+static int blank(const struct sheet *sheet, int count, struct rn_image *out,
                  struct rn_error *err)
 {
     uint8_t pixel[3] = {BACKGROUND, BACKGROUND, BACKGROUND};
     const struct rn_image one = {1, 1, pixel};
+    int rows = (count + sheet->columns - 1) / sheet->columns;
+    int step = sheet->size + GAP;
 
-    return rn_image_resize(out, &one, width, height, RN_BOX, err);
+    return rn_image_resize(out, &one, GAP + sheet->columns * step,
+                           GAP + rows * step, RN_BOX, err);
 }
 
 int sheet_draw(const struct rn_data *data, enum rn_part part,
@@ -119,15 +130,43 @@ int sheet_draw(const struct rn_data *data, enum rn_part part,
                struct rn_error *err)
 {
     struct rn_data_info info;
-    int rows, count, step = sheet->size + GAP, rc;
+    int count, rc;
 
     rn_data_describe(data, &info);
     count = info.count[part] < sheet->count ? info.count[part] : sheet->count;
-    rows = (count + sheet->columns - 1) / sheet->columns;
-    rc = blank(GAP + sheet->columns * step, GAP + rows * step, out, err);
+    rc = blank(sheet, count, out, err);
     for (int i = 0; !rc && i < count; i++)
         rc = draw_one(data, part, (int)((int64_t)i * info.count[part] / count),
                       sheet, i, out, err);
+    if (rc)
+        rn_image_free(out);
+    return rc;
+}
+
+int sheet_preview(const struct rn_data *data,
+                  const struct rn_train_options *options,
+                  const struct sheet *sheet, struct rn_image *out,
+                  struct rn_error *err)
+{
+    struct rn_data_info info;
+    struct rn_image *images;
+    int count, rc;
+
+    rn_data_describe(data, &info);
+    count = info.count[RN_PART_TRAIN] < sheet->count ? info.count[RN_PART_TRAIN]
+                                                     : sheet->count;
+    *out = (struct rn_image){0, 0, NULL};
+    images = calloc((size_t)count, sizeof(*images));
+    if (!images)
+        return fail(err, RN_ERR_MEMORY, "out of memory");
+    rc = rn_train_preview(data, options, sheet->size, images, count, err);
+    if (!rc)
+        rc = blank(sheet, count, out, err);
+    for (int i = 0; !rc && i < count; i++)
+        rc = place(out, sheet, i, &images[i], err);
+    for (int i = 0; i < count; i++)
+        rn_image_free(&images[i]);
+    free(images);
     if (rc)
         rn_image_free(out);
     return rc;

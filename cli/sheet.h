@@ -16,4 +16,10 @@ int sheet_draw(const struct rn_data *data, enum rn_part part,
                const struct sheet *sheet, struct rn_image *out,
                struct rn_error *err);
 
+/** The same of images as training shows them. */
+int sheet_preview(const struct rn_data *data,
+                  const struct rn_train_options *options,
+                  const struct sheet *sheet, struct rn_image *out,
+                  struct rn_error *err);
+
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* resnet train: make a run folder, or go on with one. */
+#include "augment.h"
 #include "cli.h"
 #include "inputs.h"
 #include "interrupt.h"
@@ -123,24 +124,6 @@ static const struct option data_options[] = {
     {"validation", "N", OPTION_TEXT, AT(validation), 0, 0, NULL, "0",
      "hold out the last N or N% training images and test on them; of pictures "
      "some of each class, chosen by --seed and the files' names"},
-    {"augment", "HOW", OPTION_WORD, AT(train.augment), 0, 0,
-     "none|flip|crop|crop-flip|area|shorter", "crop-flip; of pictures area",
-     "random crops, mirror images, or both; of pictures and with mirror images "
-     "area (a part of random area and shape) or shorter (the paper's: shorter "
-     "side random, crop)"},
-    {"crop-area", "X", OPTION_REAL, AT(train.crop_area), 0.001, 1, NULL,
-     "0.08 to 0.35, *", "least share of a picture that --augment area takes"},
-    {"colour", "HOW", OPTION_WORD, AT(train.colour), 0, 0, "none|pca|jitter",
-     "none",
-     "change colours: along their principal components (the paper's), or "
-     "brightness, contrast and saturation by up to 40 %"},
-    {"erase", "X", OPTION_REAL, AT(train.erase), 0, 1, NULL, NULL,
-     "share of the images that have a random part erased"},
-    {"mixup", "X", OPTION_REAL, AT(train.mixup), 0, 1, NULL, NULL,
-     "overlay two images, in shares from beta(X, X)"},
-    {"cutmix", "X", OPTION_REAL, AT(train.cutmix), 0, 1, NULL, NULL,
-     "paste a part of another image, of an area from beta(X, X); with --mixup "
-     "each image has one of both"},
     {"resize", "N", OPTION_INT, AT(train.resize), 8, 65535, NULL,
      "8/7 of the size, or that of --weights",
      "shorter side of pictures that are tested on, before the centre is cut "
@@ -148,8 +131,6 @@ static const struct option data_options[] = {
     {"skip-bad", NULL, OPTION_FLAG, AT(train.skip_bad), 0, 0, NULL, NULL,
      "name training pictures that cannot be read, and let others stand in, "
      "rather than stop"},
-    {"crop-pad", "N", OPTION_INT, AT(train.crop_pad), 0, 1024, NULL, NULL,
-     "pixels of padding on each side before the crop"},
     {"normalize", "HOW", OPTION_WORD, AT(train.normalize), 0, 0,
      "channel|pixel", NULL,
      "by channel mean and std, or by the mean of every pixel (the paper's)"},
@@ -172,6 +153,7 @@ static const struct option_group groups[] = {
     {"optimiser", optimiser_options, COUNT(optimiser_options), 0},
     {"fine-tuning", tuning_options, COUNT(tuning_options), 0},
     {"data", data_options, COUNT(data_options), 0},
+    {"augmentation", augment_table, AUGMENT_OPTIONS, AT(train)},
     {"log", log_options, COUNT(log_options), 0},
 };
 

@@ -680,6 +680,21 @@ struct rn_train_options {
 
 RN_API void rn_train_defaults(struct rn_train_options *options);
 
+/**
+ * Images as training with such options shows them to the network: `count`
+ * training images of the first epoch, changed as augment, crop_pad, crop_area,
+ * colour, erase, mixup, cutmix and seed say. Pictures become size x size. What
+ * is padded or erased is grey.
+ *
+ * @param images out, [count]; rn_image_free() releases each.
+ * @return RN_ERR_ARG when there are not so many, RN_ERR_DATA and RN_ERR_IO for
+ *         a picture that cannot be decoded.
+ */
+RN_API int rn_train_preview(const struct rn_data *data,
+                            const struct rn_train_options *options, int size,
+                            struct rn_image *images, int count,
+                            struct rn_error *err);
+
 struct rn_train_report {
     long iteration, iterations; /**< done, of all */
     double epoch;               /**< epochs done */
@@ -931,8 +946,8 @@ struct rn_loading_result {
 RN_API void rn_loading_defaults(struct rn_loading_options *options);
 
 /**
- * Time the loading of pictures alone: decoding, cropping, resizing, flipping,
- * normalising. A round is about as many images as there are; the first one,
+ * Time the loading of pictures alone as training does it: decoding, cutting
+ * out a random 8 to 100 % of the area, resizing, flipping, normalising. A round is about as many images as there are; the first one,
  * which reads the files, does not count.
  *
  * @return RN_ERR_ARG for data that lie in memory, RN_ERR_DATA and RN_ERR_IO

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Speed of a plan on made-up images. */
-#include "bench/rates.h"
+#include "bench/speeds.h"
 #include "core/memory.h"
 #include "core/random.h"
 #include "core/threads.h"
@@ -172,7 +172,7 @@ static int measure(struct bench *b, struct rn_bench_result *result,
         rounds[i] = (double)runs * b->o.batch / rounds[i];
     }
     if (rc == RN_OK) {
-        struct rn_rates rates = rn_rates_of(rounds, n);
+        struct rn_speeds rates = rn_speeds_of(rounds, n);
 
         result->rounds = n;
         result->images_per_second_median = rates.median;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Speed of loading alone: what the loader makes of a data set when nothing
  * waits for the processor but itself. */
-#include "bench/rates.h"
+#include "bench/speeds.h"
 #include "core/memory.h"
 #include "core/threads.h"
 #include "data/data.h"
@@ -47,7 +47,7 @@ static enum rn_part first_part(const struct rn_data *data)
     return (enum rn_part)part;
 }
 
-/* Shorter side 256 for a centre of 224 pixels, and others in proportion. */
+/* As training sees pictures. */
 static int open_loader(struct rn_loader **loader, const struct rn_data *data,
                        const struct rn_loading_options *o, int threads,
                        struct rn_error *err)
@@ -56,7 +56,9 @@ static int open_loader(struct rn_loader **loader, const struct rn_data *data,
     const struct rn_loader_config config = {
         .data = data,
         .part = part,
-        .view = {.shape = {3, o->size, o->size}, .resize = o->size * 8 / 7},
+        .view = {.shape = {3, o->size, o->size},
+                 .random = {.kind = RN_CUT_AREA, .least_area = 0.08},
+                 .reduce = true},
         .threads = threads,
         .sampler = {.count = data->part[part].count,
                     .batch = o->batch,
@@ -92,7 +94,7 @@ static int measure(struct rn_loader *loader, int batches, double seconds,
                    struct rn_loading_result *result, struct rn_error *err)
 {
     double rates[ROUNDS_AT_MOST], start;
-    struct rn_rates r;
+    struct rn_speeds r;
     int n = 0, rc;
 
     /* A round first, for files to be in memory and the ring to be full. */
@@ -103,7 +105,7 @@ static int measure(struct rn_loader *loader, int batches, double seconds,
         rc = run_round(loader, batches, &rates[n++], err);
     if (rc != RN_OK)
         return rc;
-    r = rn_rates_of(rates, n);
+    r = rn_speeds_of(rates, n);
     result->rounds = n;
     result->images_per_second_median = r.median;
     result->images_per_second_min = r.min;

@@ -5,6 +5,7 @@
 #include "core/file.h"
 #include "core/memory.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* ------------------------------------------------------------- formats */
@@ -151,22 +152,33 @@ static int orient(struct rn_image *image, int orientation, const char *name,
 
 /* -------------------------------------------------------------- the API */
 
-static int decode(struct rn_picture *p, int flags, struct rn_error *err)
+/* The format of a file that begins so, if it can be decoded. */
+static int find_format(const struct format **out, const char *name,
+                       const uint8_t *bytes, size_t size, struct rn_error *err)
 {
-    const struct format *format;
-    int rc;
+    const struct format *format = recognise(bytes, size);
 
-    if (p->size == 0)
-        return rn_fail(err, RN_ERR_DATA, "'%s' is empty", p->name);
-    format = recognise(p->bytes, p->size);
+    *out = format;
+    if (size == 0)
+        return rn_fail(err, RN_ERR_DATA, "'%s' is empty", name);
     if (!format)
         return rn_fail(err, RN_ERR_DATA,
                        "'%s' is not a picture, expected JPEG, PNG or WebP",
-                       p->name);
+                       name);
     if (!format->decode)
         return rn_fail(err, RN_ERR_DATA,
-                       "'%s' is a %s file, expected JPEG, PNG or WebP", p->name,
+                       "'%s' is a %s file, expected JPEG, PNG or WebP", name,
                        format->name);
+    return RN_OK;
+}
+
+static int decode(struct rn_picture *p, int flags, struct rn_error *err)
+{
+    const struct format *format;
+    int rc = find_format(&format, p->name, p->bytes, p->size, err);
+
+    if (rc)
+        return rc;
     rc = format->decode(p, err);
     if (!rc && p->alpha)
         over_white(&p->image);
@@ -206,6 +218,28 @@ int rn_image_decode(struct rn_image *out, const void *bytes, size_t size,
                            .max_pixels = RN_IMAGE_MAX_PIXELS};
 
     return decode_to(out, &p, flags, err);
+}
+
+/* As long as any format's magic. */
+#define HEAD 32
+
+int rn_image_probe(const char *path, struct rn_error *err)
+{
+    const struct format *format;
+    uint8_t head[HEAD];
+    FILE *file = fopen(path, "rbe");
+    size_t size;
+    bool failed;
+
+    if (!file)
+        return rn_fail_errno(err, "open", path);
+    setvbuf(file, NULL, _IONBF, 0);
+    size = fread(head, 1, sizeof head, file);
+    failed = ferror(file);
+    if (failed)
+        rn_fail_errno(err, "read", path);
+    fclose(file);
+    return failed ? RN_ERR_IO : find_format(&format, path, head, size, err);
 }
 
 int rn_image_load_reduced(struct rn_image *out, const char *path, int flags,

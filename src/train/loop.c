@@ -108,6 +108,40 @@ static void show_average(struct rn_trainer *t)
         rn_ema_swap(&t->average, &t->flat);
 }
 
+/* What not every run does is told of those that do. */
+static int set_extras(json_t *object, const struct rn_train_options *o)
+{
+    const struct {
+        const char *name, *value, *usual;
+    } texts[] = {
+        {"colour", o->colour, "none"},
+        {"freeze", o->freeze, "none"},
+        {"lr_scale", o->lr_scale, "none"},
+        {"batch_norm", o->batch_norm, "batch"},
+        {"class_weights", o->class_weights, "none"},
+    };
+    const struct {
+        const char *name;
+        double value;
+    } numbers[] = {
+        {"erase", o->erase},
+        {"mixup", o->mixup},
+        {"cutmix", o->cutmix},
+        {"ema", o->ema},
+    };
+    int failed = 0;
+
+    if (o->weights != NULL)
+        failed |= set_text(object, "weights", last_part(o->weights));
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+        if (strcmp(texts[i].value, texts[i].usual) != 0)
+            failed |= set_text(object, texts[i].name, texts[i].value);
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+        if (numbers[i].value > 0)
+            failed |= set_real(object, numbers[i].name, numbers[i].value);
+    return failed;
+}
+
 /* How the model was trained. No clock: the same run gives the same bytes. */
 static json_t *trained_json(const struct rn_trainer *t)
 {
@@ -133,6 +167,7 @@ static json_t *trained_json(const struct rn_trainer *t)
     failed |= set_text(object, "augment", o->augment);
     failed |=
         json_object_set_new(object, "seed", json_integer((json_int_t)o->seed));
+    failed |= set_extras(object, o);
     if (p->tested == p->iteration) {
         failed |= set_real(object, "test_error", p->test_error);
         failed |= set_count(object, "test_images", t->test_images);

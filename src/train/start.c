@@ -15,11 +15,10 @@ bool rn_trainer_pictures(const struct rn_trainer *t)
 
 /* ----------------------------------------------------------- the loader */
 
-static struct rn_random_cut random_cut(const struct rn_trainer *t,
-                                       enum rn_augment_kind kind)
+static struct rn_random_cut random_cut(const struct rn_train_options *o,
+                                       enum rn_augment_kind kind, int size)
 {
-    int size = t->model->spec.input.h;
-    struct rn_random_cut cut = {.least_area = t->o.crop_area};
+    struct rn_random_cut cut = {.least_area = o->crop_area};
 
     /* He et al. 2016, section 3.4: from 256 to 480 for 224. */
     cut.shorter[0] = size * 8 / 7;
@@ -45,11 +44,20 @@ static struct rn_augment augmentation(const struct rn_train_options *o,
     };
 }
 
+void rn_train_changes(const struct rn_train_options *o, int size,
+                      struct rn_loader_config *config)
+{
+    int kind = rn_choice(rn_augment_names, o->augment);
+
+    config->augment = augmentation(o, (enum rn_augment_kind)kind);
+    config->view.random = random_cut(o, (enum rn_augment_kind)kind, size);
+    config->view.reduce = true;
+}
+
 void rn_trainer_loader(const struct rn_trainer *t,
                        struct rn_loader_config *config)
 {
     const struct rn_preprocessing *pre = &t->model->preprocessing;
-    int kind = rn_choice(rn_augment_names, t->o.augment);
 
     *config = (struct rn_loader_config){
         .data = t->data,
@@ -58,7 +66,6 @@ void rn_trainer_loader(const struct rn_trainer *t,
         .threads = t->threads,
         .skip_bad = t->o.skip_bad != 0,
         .sampler = t->sampler,
-        .augment = augmentation(&t->o, (enum rn_augment_kind)kind),
         .per_pixel = pre->per_pixel,
         .bgr = pre->bgr,
         .mean = pre->mean,
@@ -66,8 +73,7 @@ void rn_trainer_loader(const struct rn_trainer *t,
         .first = t->progress.iteration,
         .end = t->iterations,
     };
-    config->view.random = random_cut(t, (enum rn_augment_kind)kind);
-    config->view.reduce = true;
+    rn_train_changes(&t->o, t->model->spec.input.h, config);
 }
 
 /* -------------------------------------------------------- preprocessing */

@@ -78,10 +78,18 @@ bool rn_trainer_pictures(const struct rn_trainer *t);
 void rn_trainer_loader(const struct rn_trainer *t,
                        struct rn_loader_config *config);
 
+/** Set what is changed at random, and where it is cut, for images of `size`
+ *  pixels a side; augment and colour must be set. */
+void rn_train_changes(const struct rn_train_options *o, int size,
+                      struct rn_loader_config *config);
+
 /* before.c: what can be known before the first step. */
 
 /** Whether training and testing know the same classes. */
 int rn_trainer_check_classes(struct rn_trainer *t, struct rn_error *err);
+/** Whether the files can be read and begin as pictures; training's are left to
+ *  skip_bad. */
+int rn_trainer_check_files(const struct rn_trainer *t, struct rn_error *err);
 /** Whether plans and batches fit into memory; when not, what would. */
 int rn_trainer_check_memory(struct rn_trainer *t, struct rn_error *err);
 /** Whether the run folder can be written, with room for the models. */

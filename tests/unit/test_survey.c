@@ -264,6 +264,56 @@ static void images_in_memory_are_surveyed(void **state)
     rn_data_close(data);
 }
 
+/* Without changes the preview is the middle of the pictures, in some order. */
+static void training_can_be_previewed(void **state)
+{
+    enum { SIZE = 8 };
+    struct rn_image pictures[2], again[3];
+    struct rn_train_options options;
+    struct rn_error err = {0};
+    struct rn_data *data;
+
+    (void)state;
+    write_picture("train", "a", "1.jpg", "jpeg");
+    write_picture("train", "b", "2.png", "png-rgb8");
+    assert_int_equal(rn_data_open(&data, folder, NULL, NULL), RN_OK);
+    rn_train_defaults(&options);
+    options.augment = "none";
+    if (rn_train_preview(data, &options, SIZE, pictures, 2, &err))
+        fail_msg("%s", err.msg);
+    for (int i = 0; i < 2; i++) {
+        const struct rn_view view = {.shape = {3, SIZE, SIZE}, .reduce = true};
+        uint8_t planes[3 * SIZE * SIZE];
+        int found = 0;
+
+        assert_int_equal(
+            data->fetch(data, RN_PART_TRAIN, (uint32_t)i, &view, planes, NULL),
+            RN_OK);
+        for (int k = 0; k < 2; k++) {
+            int same = 0;
+
+            for (int at = 0; at < 3 * SIZE * SIZE; at++)
+                same += pictures[k].pixels[at] ==
+                        planes[at % 3 * SIZE * SIZE + at / 3];
+            found += same == 3 * SIZE * SIZE;
+        }
+        if (found != 1)
+            fail_msg("picture %d is there %d times", i, found);
+    }
+    options.augment = "area";
+    assert_int_equal(rn_train_preview(data, &options, SIZE, again, 2, NULL),
+                     RN_OK);
+    assert_memory_not_equal(again[0].pixels, pictures[0].pixels,
+                            3 * SIZE * SIZE);
+    for (int i = 0; i < 2; i++) {
+        rn_image_free(&pictures[i]);
+        rn_image_free(&again[i]);
+    }
+    assert_int_equal(rn_train_preview(data, &options, SIZE, again, 3, &err),
+                     RN_ERR_ARG);
+    rn_data_close(data);
+}
+
 static int stop_after_10(void *user, int done, int images)
 {
     (void)user;
@@ -298,6 +348,7 @@ int main(void)
         TEST(statistics_are_those_by_hand),
         TEST(images_in_memory_are_surveyed),
         TEST(a_survey_can_be_stopped),
+        TEST(training_can_be_previewed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

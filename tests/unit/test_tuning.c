@@ -819,6 +819,35 @@ static void a_folder_alone_is_enough(void **state)
             fail_msg("'%s' is not said:\n%s", said[i], w.text);
 }
 
+/* A file that does not even begin as a picture is found before the first step,
+ * whatever its part. */
+static void no_pictures_are_found_first(void **state)
+{
+    static const char *const parts[] = {"train", "val"};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(parts); i++) {
+        struct rn_train_options o = photo_run("no-picture");
+        struct watch w = {0};
+        struct rn_train_result result;
+        struct rn_error err = {0};
+        char path[300];
+
+        snprintf(path, sizeof(path), "%s/photos/%s/a-red/bad.png", folder,
+                 parts[i]);
+        assert_int_equal(rn_file_write(path, "not a picture", 13, &err), RN_OK);
+        o.skip_bad = i == 1; /* never of those that are tested on */
+        expect(train(&o, &w, &result, &err), RN_ERR_DATA, &err, "bad.png",
+               "not a picture");
+        assert_false(rn_is_folder(o.out));
+        assert_int_equal(rn_file_write(path, "", 0, &err), RN_OK);
+        expect(train(&o, &w, &result, &err), RN_ERR_DATA, &err, "bad.png",
+               "is empty");
+        assert_int_equal(unlink(path), 0);
+    }
+}
+
+/* One that is damaged further on stops the run, or is named. */
 static void bad_pictures_stop_or_are_named(void **state)
 {
     struct rn_train_options o = photo_run("bad");
@@ -826,11 +855,16 @@ static void bad_pictures_stop_or_are_named(void **state)
     struct watch w = {0};
     struct rn_train_result result;
     struct rn_error err = {0};
+    uint8_t *bytes;
+    size_t size;
 
     (void)state;
-    assert_int_equal(rn_file_write(bad, "not a picture", 13, &err), RN_OK);
-    expect(train(&o, &w, &result, &err), RN_ERR_DATA, &err, "bad.png",
-           "not a picture");
+    assert_int_equal(rn_file_read(in_folder("photos/train/a-red/0.png"),
+                                  1 << 20, &bytes, &size, &err),
+                     RN_OK);
+    assert_int_equal(rn_file_write(bad, bytes, size / 2, &err), RN_OK);
+    rn_free(bytes);
+    expect(train(&o, &w, &result, &err), RN_ERR_DATA, &err, "bad.png", "");
     o.out = in_folder("skipped");
     o.skip_bad = 1;
     must_train(&o, &w, &result);
@@ -921,6 +955,7 @@ int main(void)
         cmocka_unit_test(patience_ends_a_run),
         cmocka_unit_test(statistics_are_made_anew),
         cmocka_unit_test(a_folder_alone_is_enough),
+        cmocka_unit_test(no_pictures_are_found_first),
         cmocka_unit_test(bad_pictures_stop_or_are_named),
         cmocka_unit_test(classes_must_be_in_all_parts),
         cmocka_unit_test(what_makes_no_sense_is_refused),

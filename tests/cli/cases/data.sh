@@ -34,6 +34,17 @@ mv sheet.png sheet
 printf 'sheet.png 0\n' > sheet/labels.txt
 resnet data stats sheet --json | grep -o '"width".*"median":[0-9]*,"max":[0-9]*}'
 run resnet data show $small_data --output small.png --part test
+# As augmented: a function of the seed.
+run resnet data show photos --augmented --size 20 --output one.png --count 3
+prepare resnet data show photos --augment area --seed 1 --size 20 --count 3 \
+    --output two.png
+prepare resnet data show photos --augmented --seed 2 --size 20 --count 3 \
+    --output three.png
+cmp one.png two.png && echo "the same"
+cmp -s one.png three.png || echo "another seed, other crops"
+prepare resnet data show $small_data --erase 1 --mixup 0.2 --output four.png
+fails resnet data show photos --augmented --part validation --output no.png
+fails resnet data show $small_data --augment area --output no.png
 fails resnet data
 fails resnet data chekc photos
 fails resnet data show photos

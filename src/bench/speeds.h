@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef RN_BENCH_SPEEDS_H
+#define RN_BENCH_SPEEDS_H
+
+struct rn_speeds {
+    double median, min, max;
+};
+
+/** Of `n` speeds, which are sorted; n is at least 1. */
+struct rn_speeds rn_speeds_of(double *speeds, int n);
+
+#endif
