@@ -571,7 +571,7 @@ int rn_trainer_loop(struct rn_trainer *t, struct rn_error *err)
         rn_trainer_say(t, "no smaller error in %d tests: the run ends early",
                        t->o.patience);
     if (t->skipped > 0)
-        rn_trainer_say(t, "%zu training pictures could not be read",
+        rn_trainer_say(t, "training pictures that could not be read: %zu",
                        t->skipped);
     /* Without tests the last model is the best there is. */
     if (rc == RN_OK && t->test_images == 0) {

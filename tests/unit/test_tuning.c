@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include "folder.h"
+
 #include "core/file.h"
 #include "core/memory.h"
 #include "core/random.h"
@@ -18,12 +20,10 @@
 #include "plan/plan.h"
 #include "train/train.h"
 
-#include <ftw.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -393,18 +393,6 @@ static void statistics_are_averages(void **state)
 
 /* ------------------------------------------------- folders of pictures */
 
-static char folder[64];
-
-static const char *in_folder(const char *name)
-{
-    static char paths[8][300];
-    static int next;
-    char *path = paths[next++ % 8];
-
-    snprintf(path, sizeof(paths[0]), "%s/%s", folder, name);
-    return path;
-}
-
 static void write_picture(const char *path, int label, uint64_t number)
 {
     struct rn_random_key key = {number, RN_RANDOM_TEST, (uint32_t)label};
@@ -452,30 +440,13 @@ static void write_part(const char *part, int count)
     }
 }
 
-static int make_folder(void **state)
+static int make_photos(void **state)
 {
-    (void)state;
-    snprintf(folder, sizeof(folder), "/tmp/rn-tuning-XXXXXX");
-    if (mkdtemp(folder) == NULL)
+    if (make_folder(state))
         return -1;
     write_part("train", 14);
     write_part("val", 5);
     return 0;
-}
-
-static int remove_one(const char *path, const struct stat *st, int type,
-                      struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    return nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 static struct rn_train_options photo_run(const char *name)
@@ -870,7 +841,7 @@ static void bad_pictures_stop_or_are_named(void **state)
     must_train(&o, &w, &result);
     if (strstr(w.text, "skipped: ") == NULL ||
         strstr(w.text, "bad.png") == NULL ||
-        strstr(w.text, "1 training pictures could not be read") == NULL)
+        strstr(w.text, "could not be read: 1") == NULL)
         fail_msg("not said: %s", w.text);
     assert_int_equal(unlink(in_folder("photos/train/a-red/bad.png")), 0);
 }
@@ -938,6 +909,57 @@ static void too_little_memory_is_told_with_a_way_out(void **state)
     assert_false(rn_is_folder(o.out));
 }
 
+/* Names of the pictures held out, into [n]; how many. */
+static int held_out(const char *names[], int n, struct rn_data **data,
+                    uint64_t seed)
+{
+    const struct rn_data_options options = {.validation_percent = 30,
+                                            .seed = seed};
+    struct rn_data_info info;
+    struct rn_error err = {0};
+
+    if (rn_data_open(data, in_folder("photos/train"), &options, &err) != RN_OK)
+        fail_msg("%s", err.msg);
+    rn_data_describe(*data, &info);
+    assert_true(info.count[RN_PART_VALIDATION] <= n);
+    for (int i = 0; i < info.count[RN_PART_VALIDATION]; i++)
+        names[i] = rn_data_file(*data, RN_PART_VALIDATION, i);
+    return info.count[RN_PART_VALIDATION];
+}
+
+static int common(const char *a[], int n, const char *b[], int m)
+{
+    int count = 0;
+
+    for (int i = 0; i < n; i++)
+        for (int j = 0; j < m; j++)
+            count += strcmp(a[i], b[j]) == 0;
+    return count;
+}
+
+/* A picture more moves at most one of each class across; another seed holds
+ * out others. */
+static void a_split_hardly_changes_with_its_pictures(void **state)
+{
+    const char *a[40], *b[40], *c[40];
+    struct rn_data *first, *more, *other;
+    int n = held_out(a, 40, &first, 1), m, k;
+
+    (void)state;
+    write_picture(in_folder("photos/train/b-green/another.png"), 1, 77);
+    m = held_out(b, 40, &more, 1);
+    k = held_out(c, 40, &other, 2);
+    assert_true(n == 12 && m == 12 && k == 12);
+    if (common(a, n, b, m) < n - 3)
+        fail_msg("%d of %d are held out again", common(a, n, b, m), n);
+    if (common(b, m, c, k) > m - 3)
+        fail_msg("another seed: %d of %d are the same", common(b, m, c, k), m);
+    assert_int_equal(unlink(in_folder("photos/train/b-green/another.png")), 0);
+    rn_data_close(first);
+    rn_data_close(more);
+    rn_data_close(other);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -959,8 +981,9 @@ int main(void)
         cmocka_unit_test(bad_pictures_stop_or_are_named),
         cmocka_unit_test(classes_must_be_in_all_parts),
         cmocka_unit_test(what_makes_no_sense_is_refused),
+        cmocka_unit_test(a_split_hardly_changes_with_its_pictures),
         cmocka_unit_test(too_little_memory_is_told_with_a_way_out),
     };
 
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, make_photos, remove_folder);
 }
