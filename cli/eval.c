@@ -7,10 +7,12 @@
 #include "output.h"
 #include "progress.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct options {
     struct import_args import;
@@ -365,6 +367,29 @@ static int evaluate(struct subject *s, struct options *o, struct rn_error *err)
     return rc;
 }
 
+/** Whether a file can be written where it shall be. */
+static int check_place(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : NULL;
+    int rc = access(folder ? folder : ".", W_OK);
+
+    if (rc)
+        say_error("cannot write '%s': %s", path, strerror(errno));
+    free(folder);
+    return rc;
+}
+
+static int check_places(const struct options *o)
+{
+    const char *const files[] = {o->confusion, o->predictions, o->mistakes};
+
+    for (size_t i = 0; i < COUNT(files); i++)
+        if (files[i] && check_place(files[i]))
+            return EXIT_FAILED;
+    return 0;
+}
+
 /** What can be known to be wrong before an evaluation of hours. */
 static int check(const struct options *o)
 {
@@ -407,6 +432,8 @@ static int run(const struct command *command, void *options,
         parse_validation(o->validation, &split.validation,
                          &split.validation_percent))
         return EXIT_USAGE;
+    if (check_places(o))
+        return EXIT_FAILED;
     o->eval.scales = scales;
     o->eval.n_scales = (size_t)n;
     s.models = calloc(s.count, sizeof(struct rn_model *));

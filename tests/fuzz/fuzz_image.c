@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The picture decoders on any bytes: they may refuse, not crash, and what
- * they accept has all its pixels and can be resized. */
+ * they accept has all its pixels and can be resized. Whatever they say, the
+ * headers can be looked at. */
 #include "fuzz.h"
 
 #include "data/image.h"
@@ -14,10 +15,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     static const struct rn_view view = {.shape = {1, 9, 8},
                                         .interpolation = RN_BICUBIC};
     struct rn_error err = {0, ""};
+    struct rn_picture_kind kind;
     struct rn_image image;
     uint8_t seen[9 * 8];
     size_t pixels, sum = 0;
 
+    rn_picture_look(bytes, size, &kind);
+    if (kind.orientation < 0 || kind.orientation > 8 || (kind.flags & ~63))
+        abort();
     if (rn_image_decode_within(&image, bytes, size, "input", MAX_PIXELS,
                                &err)) {
         if (image.pixels || !err.code || !err.msg[0])

@@ -342,6 +342,31 @@ static void pictures_are_saved(void **state)
     unlink(path);
 }
 
+/* Whichever allocation fails, it is told and nothing is left behind. */
+static void failing_allocations_are_told(void **state)
+{
+    struct rn_model *model = make_model("resnet8");
+    struct rn_image picture = make_picture(90, 60), out;
+    int failed = 0, rc = RN_ERR_MEMORY;
+
+    (void)state;
+    for (long n = 1; n < 5000 && rc; n += n < 40 ? 1 : 7) {
+        struct rn_error err = {0};
+        int index = -1;
+
+        rn_alloc_fail_after(n);
+        rc = rn_model_paint(model, &picture, &index, 1, &out, &err);
+        rn_alloc_fail_after(-1);
+        assert_true(rc == RN_OK || err.msg[0]);
+        failed += rc != RN_OK;
+        rn_image_free(&out);
+    }
+    assert_int_equal(rc, RN_OK);
+    assert_true(failed > 20);
+    rn_image_free(&picture);
+    rn_model_destroy(model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -352,6 +377,7 @@ int main(void)
         cmocka_unit_test(pictures_are_painted_where_they_are_seen),
         cmocka_unit_test(crops_are_centre_corners_and_mirrors),
         cmocka_unit_test(pictures_are_saved),
+        cmocka_unit_test(failing_allocations_are_told),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

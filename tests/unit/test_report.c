@@ -311,6 +311,45 @@ static void models_of_other_classes_are_refused(void **state)
                      RN_ERR_ARG);
 }
 
+/* ---------------------------------------------------------- memory fails */
+
+static int evaluate_and_write(void)
+{
+    const struct rn_model *models[2] = {model, model};
+    struct rn_report *report = NULL;
+    struct rn_eval_result r;
+    struct rn_error err = {0};
+    char path[200];
+    int rc = rn_eval_models(models, 2, data, NULL, &r, &report, &err);
+
+    snprintf(path, sizeof path, "%s/c.svg", folder);
+    if (!rc)
+        rc = rn_report_confusion(report, path, &err);
+    snprintf(path, sizeof path, "%s/m.html", folder);
+    if (!rc)
+        rc = rn_report_mistakes(report, path, &err);
+    assert_true(rc == RN_OK || err.msg[0]);
+    rn_report_destroy(report);
+    return rc;
+}
+
+/* Whichever allocation fails, it is told and nothing is left behind. */
+static void failing_allocations_are_told(void **state)
+{
+    int failed = 0, rc = RN_ERR_MEMORY;
+
+    (void)state;
+    for (long n = 1; n < 20000 && rc; n += n < 60 ? 1 : 9) {
+        rn_alloc_fail_after(n);
+        rc = evaluate_and_write();
+        rn_alloc_fail_after(-1);
+        failed += rc != RN_OK;
+    }
+    assert_int_equal(rc, RN_OK);
+    if (failed < 20)
+        fail_msg("only %d allocations failed", failed);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -325,6 +364,7 @@ int main(void)
         TEST(a_folder_that_is_missing_is_named),
         TEST(models_are_averaged),
         TEST(models_of_other_classes_are_refused),
+        TEST(failing_allocations_are_told),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

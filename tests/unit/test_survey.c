@@ -336,6 +336,36 @@ static void a_survey_can_be_stopped(void **state)
     rn_data_close(data);
 }
 
+/* A failing allocation ends the survey, or makes a picture one that could not
+ * be looked at; it never goes unsaid. */
+static void failing_allocations_are_told(void **state)
+{
+    const struct rn_survey_options options = {.threads = 1};
+    struct rn_data *data;
+
+    (void)state;
+    write_picture("train", "a", "1.jpg", "jpeg");
+    write_picture("train", "a", "2.jpg", "jpeg-orientation-6");
+    assert_int_equal(rn_data_open(&data, folder, NULL, NULL), RN_OK);
+    for (long n = 1; n < 40; n++) {
+        struct rn_survey *s = NULL;
+        struct rn_surveyed image;
+        int rc, wrong = 0;
+
+        rn_alloc_fail_after(n);
+        rc = rn_data_survey(&s, data, &options, NULL);
+        rn_alloc_fail_after(-1);
+        for (int i = 0; rc == RN_OK && i < 2; i++) {
+            rn_survey_image(s, RN_PART_TRAIN, i, &image);
+            wrong += image.error != NULL;
+            assert_true(image.error || image.width > 0);
+        }
+        assert_true(rc == RN_ERR_MEMORY || (rc == RN_OK && wrong <= 1));
+        rn_survey_destroy(s);
+    }
+    rn_data_close(data);
+}
+
 #define TEST(name) \
     cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
 
@@ -349,6 +379,7 @@ int main(void)
         TEST(images_in_memory_are_surveyed),
         TEST(a_survey_can_be_stopped),
         TEST(training_can_be_previewed),
+        TEST(failing_allocations_are_told),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
