@@ -96,8 +96,4 @@ bool rn_onnx_attribute(const struct rn_onnx_node *node, const char *name,
  *  or -1 for more. */
 int rn_onnx_list(const struct rn_onnx_attribute *a, int64_t *out, int most);
 
-/** "%.*s" of a name that is shown in a message. */
-#define RN_ONNX_SHOW(pb) \
-    (int)((pb).size < 60 ? (pb).size : 60), (const char *)(pb).at
-
 #endif

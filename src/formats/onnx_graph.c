@@ -26,8 +26,7 @@ int rn_onnx_fail(struct rn_onnx_import *in, const char *format, ...)
     vsnprintf(why, sizeof(why), format, args);
     va_end(args);
     return rn_fail(in->err, RN_ERR_DATA, "'%s': operator '%.*s' (%.*s) %s",
-                   in->file->path, RN_ONNX_SHOW(name), RN_ONNX_SHOW(n->op),
-                   why);
+                   in->file->path, RN_PB_SHOW(name), RN_PB_SHOW(n->op), why);
 }
 
 /* What a builder call refused. */
@@ -117,7 +116,7 @@ struct rn_shape rn_onnx_shape_of(const struct rn_onnx_import *in,
 
 static int settle_node(struct rn_onnx_import *in, const struct rn_onnx_value *v)
 {
-    char name[RN_ONNX_NAME];
+    char name[RN_IMPORT_NAME];
     rn_onnx_name(in, NO_TENSOR, name);
     if (v->softmax)
         return rn_graph_softmax(in->g, v->node, name);
@@ -249,23 +248,6 @@ int rn_onnx_claim(struct rn_onnx_import *in, uint64_t count)
 
 /* ------------------------------------------------------------------- names */
 
-static bool name_taken(const struct rn_graph *g, const char *name)
-{
-    for (size_t i = 0; i < g->n_nodes; i++)
-        if (strcmp(g->nodes[i].name, name) == 0)
-            return true;
-    return false;
-}
-
-/* A name as others may show and store it, cut to its first part. */
-static void clean_name(struct rn_pb from, char *to, size_t size)
-{
-    size_t n = from.size < size - 1 ? from.size : size - 1;
-    for (size_t i = 0; i < n; i++)
-        to[i] = from.at[i] > ' ' && from.at[i] < 0x7f ? (char)from.at[i] : '_';
-    to[n] = '\0';
-}
-
 /* "layer1.0.conv1" of "layer1.0.conv1.weight". */
 static bool tensor_base(struct rn_pb name, struct rn_pb *base)
 {
@@ -278,7 +260,7 @@ static bool tensor_base(struct rn_pb name, struct rn_pb *base)
 }
 
 const char *rn_onnx_name(struct rn_onnx_import *in, uint32_t i,
-                         char name[RN_ONNX_NAME])
+                         char name[RN_IMPORT_NAME])
 {
     const struct rn_onnx_node *n = in->node;
     uint32_t tensor = i == NO_TENSOR ? RN_ONNX_NONE : end_of(in, i);
@@ -287,14 +269,9 @@ const char *rn_onnx_name(struct rn_onnx_import *in, uint32_t i,
     struct rn_pb base = n->name.size || output == RN_ONNX_NONE
                             ? n->name
                             : in->file->names[output];
-    char start[RN_ONNX_NAME - 20];
     if (tensor != RN_ONNX_NONE)
         tensor_base(in->file->names[tensor], &base);
-    clean_name(base, start, sizeof(start));
-    snprintf(name, RN_ONNX_NAME, "%s", start);
-    for (size_t k = in->g->n_nodes; !*name || name_taken(in->g, name); k++)
-        snprintf(name, RN_ONNX_NAME, "%s#%zu", start, k);
-    return name;
+    return rn_import_name(in->g, base, name);
 }
 
 /* --------------------------------------------------------------- the graph */
@@ -399,13 +376,13 @@ static int check_ends(struct rn_onnx_import *in)
                                 "reads '%.*s', which nothing before it "
                                 "computes: the graph has a cycle, or is "
                                 "not in order",
-                                RN_ONNX_SHOW(f->names[value]));
+                                RN_PB_SHOW(f->names[value]));
     }
     for (uint32_t k = 0; k < n->outputs; k++) {
         uint32_t value = f->ends[n->first_output + k];
         if (value != RN_ONNX_NONE && in->values[value].kind != RN_ONNX_UNSET)
             return rn_onnx_fail(in, "computes '%.*s', which is there already",
-                                RN_ONNX_SHOW(f->names[value]));
+                                RN_PB_SHOW(f->names[value]));
         if (k > 0 && value != RN_ONNX_NONE && in->readers[value])
             return rn_onnx_fail(in, "has a second output that is used, which "
                                     "is not computed here");
@@ -429,7 +406,7 @@ static int read_node(struct rn_onnx_import *in)
         !(rn_pb_is(n->domain, "") || rn_pb_is(n->domain, "ai.onnx")))
         return rn_onnx_fail(in, "is not known here%s%.*s",
                             n->domain.size ? ", being of " : "",
-                            RN_ONNX_SHOW(n->domain));
+                            RN_PB_SHOW(n->domain));
     return operate(in);
 }
 

@@ -5,8 +5,8 @@
 #ifndef RN_FORMATS_ONNX_IMPORT_H
 #define RN_FORMATS_ONNX_IMPORT_H
 
+#include "formats/import_graph.h"
 #include "formats/onnx_file.h"
-#include "graph/graph.h"
 
 /* The number of images, where a list of sizes has it. */
 #define RN_ONNX_BATCH INT64_MIN
@@ -118,8 +118,7 @@ int rn_onnx_load(struct rn_onnx_import *in, const struct rn_onnx_value *v,
 int rn_onnx_claim(struct rn_onnx_import *in, uint64_t count);
 /** A name for the node about to be built: that of the tensor at input i less
  *  its last part, or the operator's own. No other node has it. */
-#define RN_ONNX_NAME 120
 const char *rn_onnx_name(struct rn_onnx_import *in, uint32_t i,
-                         char name[RN_ONNX_NAME]);
+                         char name[RN_IMPORT_NAME]);
 
 #endif

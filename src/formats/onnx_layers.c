@@ -69,7 +69,7 @@ static int window_pads(struct rn_onnx_import *in, const struct rn_shape *shape,
         return RN_OK;
     bool upper = rn_pb_is(a.text, "SAME_UPPER");
     if (!upper && !rn_pb_is(a.text, "SAME_LOWER"))
-        return rn_onnx_fail(in, "has the padding '%.*s'", RN_ONNX_SHOW(a.text));
+        return rn_onnx_fail(in, "has the padding '%.*s'", RN_PB_SHOW(a.text));
     same_pads(shape->h, (w->kh - 1) * (w->dilate_h + 1) + 1, w->stride, upper,
               &w->top, &w->bottom);
     same_pads(shape->w, (w->kw - 1) * (w->dilate_w + 1) + 1, w->stride_w, upper,
@@ -216,7 +216,7 @@ static int read_conv(struct rn_onnx_import *in)
 {
     struct rn_onnx_value picture, *weights;
     struct rn_window frame = {0}, w = {0};
-    char name[RN_ONNX_NAME];
+    char name[RN_IMPORT_NAME];
     bool bias = rn_onnx_input(in, 2) != NULL;
     int64_t groups = rn_onnx_int(in, "group", 1);
     int rc = framed_picture(in, &frame, &picture);
@@ -245,7 +245,7 @@ static int read_batch_norm(struct rn_onnx_import *in)
 {
     static const float otherwise[] = {1, 0, 0, 1};
     struct rn_onnx_value *picture;
-    char name[RN_ONNX_NAME];
+    char name[RN_IMPORT_NAME];
     int rc = rn_onnx_picture(in, 0, &picture);
     if (!rc && rn_onnx_int(in, "training_mode", 0) != 0)
         rc = rn_onnx_fail(in, "is exported as in training");
@@ -322,7 +322,7 @@ static bool merge_affine(struct rn_onnx_import *in, int node,
 static int add_affine(struct rn_onnx_import *in, struct rn_onnx_value *picture,
                       const struct affine *a)
 {
-    char name[RN_ONNX_NAME];
+    char name[RN_IMPORT_NAME];
     int rc = rn_onnx_claim(in, 4 * (uint64_t)a->c);
     if (rc)
         return rc;
@@ -456,7 +456,7 @@ static int read_joined(struct rn_onnx_import *in,
     int rc = rn_onnx_picture(in, 0, &first);
     int node = rc ? -1 : first->node;
     for (uint32_t i = 1; i < in->node->inputs && !rc; i++) {
-        char name[RN_ONNX_NAME];
+        char name[RN_IMPORT_NAME];
         rc = rn_onnx_picture(in, i, &next);
         if (!rc && next->flat != first->flat)
             rc = rn_onnx_fail(in, "joins a picture and a flat list");
@@ -484,7 +484,7 @@ static int read_concat(struct rn_onnx_import *in)
     struct rn_onnx_value *v, *first = rn_onnx_input(in, 0);
     int64_t axis = rn_onnx_int(in, "axis", 1);
     uint32_t n = in->node->inputs;
-    char name[RN_ONNX_NAME];
+    char name[RN_IMPORT_NAME];
     int rc = RN_OK;
     if (axis != 1 && axis != (first->flat ? -1 : -3))
         return rn_onnx_fail(in,
@@ -516,7 +516,7 @@ static int read_simple(struct rn_onnx_import *in,
                        int (*build)(struct rn_graph *, int, const char *))
 {
     struct rn_onnx_value *picture;
-    char name[RN_ONNX_NAME];
+    char name[RN_IMPORT_NAME];
     int rc = rn_onnx_picture(in, 0, &picture);
     return rc ? rc
               : rn_onnx_output_node(in,
@@ -551,7 +551,7 @@ static int clip_end(struct rn_onnx_import *in, const char *name, uint32_t i,
 static int read_clip(struct rn_onnx_import *in)
 {
     struct rn_onnx_value *picture;
-    char name[RN_ONNX_NAME];
+    char name[RN_IMPORT_NAME];
     float low, high;
     int rc = rn_onnx_picture(in, 0, &picture);
     if (!rc)
@@ -570,7 +570,7 @@ static int read_clip(struct rn_onnx_import *in)
 static int read_leaky_relu(struct rn_onnx_import *in)
 {
     struct rn_onnx_value *picture;
-    char name[RN_ONNX_NAME];
+    char name[RN_IMPORT_NAME];
     int rc = rn_onnx_picture(in, 0, &picture);
     return rc ? rc
               : rn_onnx_output_node(
@@ -584,7 +584,7 @@ static int read_leaky_relu(struct rn_onnx_import *in)
 static int read_lrn(struct rn_onnx_import *in)
 {
     struct rn_onnx_value *picture;
-    char name[RN_ONNX_NAME];
+    char name[RN_IMPORT_NAME];
     int64_t size = rn_onnx_int(in, "size", 0);
     struct rn_lrn lrn = {.alpha = rn_onnx_float(in, "alpha", 1e-4f),
                          .beta = rn_onnx_float(in, "beta", 0.75f),
@@ -642,7 +642,7 @@ static int read_max_pool(struct rn_onnx_import *in)
 {
     struct rn_onnx_value *picture;
     struct rn_pool_options o = {0};
-    char name[RN_ONNX_NAME];
+    char name[RN_IMPORT_NAME];
     int rc = rn_onnx_picture(in, 0, &picture);
     if (rc)
         return rc;
@@ -667,7 +667,7 @@ static int read_average_pool(struct rn_onnx_import *in)
 {
     struct rn_onnx_value *picture;
     struct rn_pool_options o = {0};
-    char name[RN_ONNX_NAME];
+    char name[RN_IMPORT_NAME];
     int node, rc = rn_onnx_picture(in, 0, &picture);
     if (rc)
         return rc;
@@ -703,7 +703,7 @@ static int read_reduce_mean(struct rn_onnx_import *in)
 {
     struct rn_onnx_value *picture;
     int64_t axes[RN_TENSOR_DIMS];
-    char name[RN_ONNX_NAME];
+    char name[RN_IMPORT_NAME];
     int n, rc = rn_onnx_picture(in, 0, &picture);
     if (!rc)
         rc = rn_onnx_ints(in, "axes", 1, axes, RN_TENSOR_DIMS, &n);
@@ -768,7 +768,7 @@ static int load_linear(struct rn_onnx_import *in, int node,
 static int read_linear(struct rn_onnx_import *in, const struct linear *how)
 {
     struct rn_onnx_value *picture, *weights;
-    char name[RN_ONNX_NAME];
+    char name[RN_IMPORT_NAME];
     int rc = rn_onnx_picture(in, 0, &picture);
     if (!rc)
         rc = rn_onnx_expect(in, 1, RN_ONNX_NUMBERS, &weights);
@@ -826,7 +826,7 @@ static int pad_channels(struct rn_onnx_import *in, struct rn_onnx_value *v,
 {
     struct rn_shape s = rn_onnx_shape_of(in, v);
     bool steps = v->step[0] && v->step[0] == v->step[1];
-    char name[RN_ONNX_NAME];
+    char name[RN_IMPORT_NAME];
     int rc = steps ? RN_OK : rn_onnx_settle(in, v);
     if (rc)
         return rc;
@@ -863,7 +863,7 @@ static int check_pad(struct rn_onnx_import *in)
     if (rn_onnx_attribute(in->node, "mode", &a) &&
         !rn_pb_is(a.text, "constant"))
         return rn_onnx_fail(in, "pads in the manner '%.*s'",
-                            RN_ONNX_SHOW(a.text));
+                            RN_PB_SHOW(a.text));
     if (rn_onnx_input(in, 3))
         return rn_onnx_fail(in, "names the dimensions it pads");
     if (constant && (constant->kind != RN_ONNX_NUMBERS || constant->count != 1))

@@ -5,6 +5,7 @@
 #include "core/memory.h"
 #include "formats/families.h"
 #include "formats/import.h"
+#include "formats/import_graph.h"
 #include "formats/model_file.h"
 #include "formats/onnx_file.h"
 
@@ -30,19 +31,6 @@ static struct rn_shape open_size(const struct rn_import_options *o)
 static bool leaves_open(const struct rn_onnx *f)
 {
     return f->shape.dims == 4 && (!f->shape.dim[2] || !f->shape.dim[3]);
-}
-
-static int wrap(struct onnx_model *m, const struct rn_net_spec *spec,
-                struct rn_graph *graph, struct rn_error *err)
-{
-    m->model = rn_model_wrap(spec, graph);
-    if (!m->model) {
-        rn_graph_destroy(graph);
-        return rn_fail_memory(err, sizeof(*m->model), "a model");
-    }
-    m->model->path = rn_strdup(m->file.path);
-    return m->model->path ? RN_OK
-                          : rn_fail_memory(err, strlen(m->file.path), "a path");
 }
 
 /* A model of ours comes back with all it had, if its graph is still the one
@@ -73,48 +61,19 @@ static int restore(struct onnx_model *m, struct rn_error *err)
     return RN_OK;
 }
 
-/* "densenet121" of "models/densenet121.onnx". */
-static void base_name(const char *path, char *name, size_t size)
-{
-    const char *slash = strrchr(path, '/');
-    const char *base = slash ? slash + 1 : path;
-    const char *dot = strrchr(base, '.');
-    size_t n = dot && dot > base ? (size_t)(dot - base) : strlen(base);
-    n = n < size - 1 ? n : size - 1;
-    for (size_t i = 0; i < n; i++)
-        name[i] = base[i] > ' ' && base[i] < 0x7f ? base[i] : '_';
-    name[n] = '\0';
-}
-
 static int recognise(struct onnx_model *m, struct rn_error *err)
 {
-    const struct rn_import_options *o = m->options;
-    struct rn_net_spec spec;
-    struct rn_graph *own;
-    char name[32];
-    int rc = rn_family_find(&spec, &own, m->graph, err);
+    const struct rn_pb no_name = {NULL, 0};
+    int rc = rn_import_graph(&m->model, m->graph, "ONNX", m->file.path, no_name,
+                             m->options, err);
+    m->graph = NULL;
     if (rc)
         return rc;
-    if (own) {
-        rn_import_say(o, "'%s': ONNX of a %s for %d classes", m->file.path,
-                      spec.name, spec.classes);
-        rc = wrap(m, &spec, own, err);
-    } else {
-        base_name(m->file.path, name, sizeof(name));
-        rn_net_of_graph(&spec, name, m->graph);
-        rn_import_say(o,
-                      "'%s': ONNX of a network of no family here, for %d "
-                      "classes; taken as its graph",
-                      m->file.path, spec.classes);
-        rc = wrap(m, &spec, m->graph, err);
-        m->graph = NULL;
-    }
     /* PyTorch's networks of these shapes are torchvision's. */
-    bool usual = own && strcmp(spec.family, "imagenet") == 0 &&
+    bool usual = strcmp(m->model->spec.family, "imagenet") == 0 &&
                  rn_pb_is(m->file.producer, "pytorch");
-    return rc ? rc
-              : rn_import_preset(m->model, o, usual ? "torchvision" : NULL,
-                                 "as is usual with PyTorch's", err);
+    return rn_import_preset(m->model, m->options, usual ? "torchvision" : NULL,
+                            "as is usual with PyTorch's", err);
 }
 
 static int read_model(struct onnx_model *m, struct rn_error *err)

@@ -51,7 +51,7 @@ static int fail_tensor(const struct rn_onnx *f, const struct rn_onnx_tensor *t,
                        const char *why, struct rn_error *err)
 {
     return rn_fail(err, RN_ERR_DATA, "'%s': tensor '%.*s' %s", f->path,
-                   RN_ONNX_SHOW(t->name), why);
+                   RN_PB_SHOW(t->name), why);
 }
 
 /* ----------------------------------------------------------- other files */
@@ -78,7 +78,7 @@ static int external_path(const struct rn_onnx *f,
         return rn_fail(err, RN_ERR_DATA,
                        "'%s': tensor '%.*s' lies in '%.*s', which is no file "
                        "of the same folder",
-                       f->path, RN_ONNX_SHOW(t->name), RN_ONNX_SHOW(name));
+                       f->path, RN_PB_SHOW(t->name), RN_PB_SHOW(name));
     *out = rn_alloc(folder + name.size + 1, 1);
     if (!*out)
         return rn_fail_memory(err, folder + name.size, "a path");

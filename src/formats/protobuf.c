@@ -96,6 +96,11 @@ bool rn_pb_is(struct rn_pb bytes, const char *text)
            (size == 0 || memcmp(bytes.at, text, size) == 0);
 }
 
+bool rn_pb_same(struct rn_pb a, struct rn_pb b)
+{
+    return a.size == b.size && (a.size == 0 || memcmp(a.at, b.at, a.size) == 0);
+}
+
 float rn_pb_float(uint64_t fixed32)
 {
     uint32_t bits = (uint32_t)fixed32;

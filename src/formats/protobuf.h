@@ -42,8 +42,12 @@ int rn_pb_next(struct rn_pb *message, struct rn_pb_field *field);
 int rn_pb_number(struct rn_pb_field *field, enum rn_pb_type item,
                  uint64_t *out);
 
-/** Whether bytes are this text. */
+/** Whether bytes are this text, or the same as others. */
 bool rn_pb_is(struct rn_pb bytes, const char *text);
+bool rn_pb_same(struct rn_pb a, struct rn_pb b);
+/** "%.*s" of a name that is shown in a message. */
+#define RN_PB_SHOW(pb) \
+    (int)((pb).size < 60 ? (pb).size : 60), (const char *)(pb).at
 float rn_pb_float(uint64_t fixed32);
 double rn_pb_double(uint64_t fixed64);
 
