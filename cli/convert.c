@@ -123,10 +123,11 @@ const struct command command_convert = {
     .synopsis = "IN OUT [INPUT ...] [option ...]",
     .summary = "A model from one kind of file to another.",
     .notes = "IN is a model of ours, a PyTorch state dictionary (.pth, .pt, "
-             ".th), safetensors,\nthe index of several, or an ONNX model; its "
-             "content tells which. OUT ends in\n.safetensors, in .pth or .pt "
-             "for torch.load(weights_only=True), or in .onnx.\nINPUT is as for "
-             "'resnet predict'.\n",
+             ".th), safetensors,\nthe index of several, an ONNX model, or a "
+             "Caffe network (.prototxt, the\n.caffemodel beside it or by "
+             "--weights); its content tells which. OUT ends in\n.safetensors, "
+             "in .pth or .pt for torch.load(weights_only=True), or in .onnx.\n"
+             "INPUT is as for 'resnet predict'.\n",
     .groups = groups,
     .n_groups = COUNT(groups),
     .size = sizeof(struct options),

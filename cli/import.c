@@ -12,6 +12,8 @@
 
 /* clang-format off */
 const struct option import_table[IMPORT_OPTIONS] = {
+    {"weights", "FILE", OPTION_TEXT, AT(weights), 0, 0, NULL,
+     "the same name's", "weights of a Caffe network (.caffemodel)"},
     {"net", "NAME", OPTION_TEXT, AT(net), 0, 0, NULL, "recognised",
      "the network it is"},
     {"shortcut", "A|A-split|B|C", OPTION_LETTER, AT(shortcut), 0, 0,
@@ -29,6 +31,8 @@ const struct option import_table[IMPORT_OPTIONS] = {
      "mean of each channel, of pixels from 0 to 1"},
     {"std", "R,G,B", OPTION_TEXT, AT(std), 0, 0, NULL, "--preprocess's",
      "what each channel is divided by after that"},
+    {"mean-image", "FILE", OPTION_TEXT, AT(mean_image), 0, 0, NULL, NULL,
+     "mean of every pixel, as Caffe has it (.binaryproto)"},
     {"resize", "N", OPTION_INT, AT(resize), 1, 65535, NULL, "--preprocess's",
      "a picture's shorter side before the centre is cut out"},
     {"interpolation", "NAME", OPTION_WORD, AT(interpolation), 0, 0,
@@ -111,6 +115,9 @@ int import_open(struct rn_model **out, const char *path,
     o.resize = args->resize;
     o.interpolation = args->interpolation;
     o.labels = args->labels;
+    o.weights = args->weights;
+    o.structure = args->structure;
+    o.mean_image = args->mean_image;
     o.message = on_message;
     rc = set_numbers("mean", args->mean, mean, &o.mean, &o.means, err);
     if (!rc)

@@ -9,12 +9,14 @@
 /** What import_table sets. */
 struct import_args {
     const char *net, *stride, *preprocess, *mean, *std, *interpolation, *labels;
+    const char *weights, *mean_image;
     char shortcut;
     int crop[2];
     int resize;
+    int structure; /* weights may be missing */
 };
 
-enum { IMPORT_OPTIONS = 10 };
+enum { IMPORT_OPTIONS = 12 };
 extern const struct option import_table[IMPORT_OPTIONS];
 
 /** Read a model; what was taken for granted is said on standard error. `args`

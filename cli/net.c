@@ -41,6 +41,8 @@ int net_open(struct rn_model **out, const char *name,
              const struct rn_net_options *options, int given,
              struct rn_error *err)
 {
+    const struct import_args args = {.structure = 1};
+
     *out = NULL;
     if (!net_is_file(name))
         return rn_model_create(out, name, options, err);
@@ -52,7 +54,7 @@ int net_open(struct rn_model **out, const char *name,
                  name);
         return err->code;
     }
-    return import_open(out, name, NULL, err);
+    return import_open(out, name, &args, err);
 }
 
 int net_batch(const struct rn_model_info *info)

@@ -146,6 +146,12 @@ struct rn_import_options {
                                   centre is cut out */
     const char *interpolation; /**< of rn_interpolation_name() */
     const char *labels;        /**< file for rn_model_label() */
+    /** The file with the weights of a network that is described apart, where
+     *  it is not found by its name. */
+    const char *weights;
+    /** Take such a network without weights, its parameters zero. */
+    int structure;
+    const char *mean_image; /**< Caffe's mean of every pixel (.binaryproto) */
     void *user;
     /** Lines of text on what was recognised, and what was taken for granted;
      *  may be NULL. */
@@ -164,7 +170,9 @@ RN_API const char *rn_preprocess_name(size_t i, const char **description);
  * plain or within "state_dict", "model" or "net"; safetensors under the names
  * of torchvision, timm, akamaster/pytorch_resnet_cifar10, Hugging Face
  * Transformers or MMPretrain; the JSON index of such files; an ONNX model, with
- * other files of its folder. Nothing in a file is executed. Memory: the file's
+ * other files of its folder; a Caffe network (.prototxt, .caffemodel), either of
+ * its files, the other being of the same name or options->weights. Nothing in a
+ * file is executed. Memory: the file's
  * size, the network's twice, and at most 300 MB, or 2 GiB where an ONNX model
  * has operators that make tensors.
  *

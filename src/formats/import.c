@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Models from files of others: a state dictionary, what its shapes tell, and
  * what the caller or a known source says beyond that. */
+#include "formats/apart.h"
+#include "formats/caffe.h"
 #include "formats/faults.h"
 #include "formats/import.h"
 #include "formats/model_file.h"
@@ -427,10 +429,27 @@ static bool is_own(const char *path)
     return own;
 }
 
+/* Caller's files that this one does not need. */
+static int check_files(const char *path, const struct rn_import_options *o,
+                       struct rn_error *err)
+{
+    if (o->weights)
+        return rn_fail(err, RN_ERR_ARG,
+                       "'%s' holds its weights itself, '%s' is none of it",
+                       path, o->weights);
+    if (o->mean_image)
+        return rn_fail(err, RN_ERR_ARG,
+                       "a mean image goes with Caffe's networks, not with '%s'",
+                       path);
+    return RN_OK;
+}
+
 static int import_own(struct rn_model **out, const char *path,
                       const struct rn_import_options *o, struct rn_error *err)
 {
-    int rc = rn_model_load_with(out, path, NULL, 0, NULL, err);
+    int rc = check_files(path, o, err);
+    if (!rc)
+        rc = rn_model_load_with(out, path, NULL, 0, NULL, err);
     return rc ? rc : rn_import_check(*out, o, err);
 }
 
@@ -441,6 +460,10 @@ static int import_other(struct rn_model **out, const char *path,
     uint8_t bytes[RN_FIRST_BYTES];
     size_t size;
     int rc = rn_first_bytes(path, bytes, &size, err);
+    if (!rc && rn_caffe_is(path, bytes, size))
+        return rn_caffe_import(out, path, o, err);
+    if (!rc)
+        rc = check_files(path, o, err);
     if (!rc && rn_onnx_is(bytes, size))
         return rn_onnx_import(out, path, o, err);
     if (!rc)
@@ -483,12 +506,6 @@ int rn_model_load(struct rn_model **out, const char *path, struct rn_error *err)
 
 /* --------------------------------------------------------------- export */
 
-static bool ends_with(const char *text, const char *end)
-{
-    size_t n = strlen(text), k = strlen(end);
-    return n >= k && strcmp(text + n - k, end) == 0;
-}
-
 static int write_pth(const struct rn_model *model, const char *path,
                      struct rn_error *err)
 {
@@ -520,7 +537,7 @@ int rn_model_export(const struct rn_model *model, const char *path,
                    {".pt", write_pth},
                    {".onnx", rn_onnx_write}};
     for (size_t i = 0; i < sizeof(formats) / sizeof(*formats); i++)
-        if (ends_with(path, formats[i].end))
+        if (rn_ends_with(path, formats[i].end))
             return formats[i].write(model, path, err);
     return rn_fail(err, RN_ERR_ARG,
                    "'%s': the name tells no format, expected .safetensors, "

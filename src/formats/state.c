@@ -97,7 +97,8 @@ static int open_format(struct rn_state *state, struct rn_error *err)
             return formats[i].open(state, err);
     return rn_fail(err, RN_ERR_DATA,
                    "'%s': neither a safetensors file, nor an index of them, "
-                   "nor a PyTorch file, nor an ONNX model",
+                   "nor a PyTorch file, nor an ONNX model, nor a Caffe "
+                   "network",
                    state->path);
 }
 

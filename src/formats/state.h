@@ -57,7 +57,7 @@ const char *rn_state_shape_text(const struct rn_state_tensor *t, char *buf,
 
 /** A file's first bytes, by which its format is told. Anything but a regular
  *  file (folder, pipe) is not waited on. */
-#define RN_FIRST_BYTES 16
+#define RN_FIRST_BYTES 512
 int rn_first_bytes(const char *path, uint8_t bytes[RN_FIRST_BYTES],
                    size_t *size, struct rn_error *err);
 

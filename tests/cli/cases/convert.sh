@@ -16,6 +16,30 @@ resnet eval $own $small_data --json > own.json
     "$(sed 's/.*"images"//; s/,"seconds.*//' own.json)" ] &&
     echo "evaluates the same"
 
+# Caffe: a text and its weights. Two numbers in, two classes.
+cat > net.prototxt << 'END'
+name: "tiny" input: "data" input_dim: 1 input_dim: 1 input_dim: 1 input_dim: 2
+layer {
+  name: "fc" type: "InnerProduct" bottom: "data" top: "fc"
+  inner_product_param { num_output: 2 }
+}
+END
+{
+    printf '\242\006\057\012\002fc'
+    printf '\072\030\072\004\012\002\002\002\052\020'
+    printf '\0\0\200\077\0\0\0\100\0\0\100\100\0\0\200\100'
+    printf '\072\017\072\003\012\001\002\052\010'
+    printf '\0\0\0\0\0\0\200\077'
+} > other.caffemodel
+fails resnet convert net.prototxt tiny.safetensors
+run resnet info net.prototxt
+run resnet convert net.prototxt tiny.safetensors --weights other.caffemodel
+cp net.prototxt other.prototxt
+resnet convert other.caffemodel other.pth --verify | sed 's/, the largest.*//'
+fails resnet convert tiny.safetensors e.pth --weights other.caffemodel
+sed 's/InnerProduct"/Recurrent"/' net.prototxt > other.prototxt
+fails resnet convert other.prototxt e.pth
+
 # Class names and preprocessing, by name and in numbers.
 printf 'n0001 cat\nn0002 dog\nn0003 cow\nn0004 ant\n' > labels.txt
 prepare resnet convert a.pth e.pth --labels labels.txt --preprocess half

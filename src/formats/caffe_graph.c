@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The layers of a Caffe network, one after the other. */
+#include "formats/caffe_import.h"
+
+#include "core/memory.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+void rn_caffe_fail(struct rn_caffe *in, const char *format, ...)
+{
+    char text[300];
+    va_list args;
+    if (in->rc)
+        return;
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    in->rc = rn_fail(in->err, RN_ERR_DATA, "'%s': layer '%.*s' (%.*s) %s",
+                     in->net->path, RN_PB_SHOW(in->name), RN_PB_SHOW(in->type),
+                     text);
+}
+
+/* ------------------------------------------------------------------ fields */
+
+static const struct rn_prototxt_field *field_of(const struct rn_caffe *in,
+                                                const char *name)
+{
+    return rn_prototxt_last(in->net, in->param, name);
+}
+
+static void fail_value(struct rn_caffe *in, const struct rn_prototxt_field *f)
+{
+    rn_caffe_fail(in, "has '%.*s' as its %.*s", RN_PB_SHOW(f->value),
+                  RN_PB_SHOW(f->name));
+}
+
+int rn_caffe_int(struct rn_caffe *in, const char *name, int otherwise,
+                 int least, int most)
+{
+    const struct rn_prototxt_field *f = field_of(in, name);
+    int64_t value = otherwise;
+    if (f && !rn_prototxt_integer(f, &value))
+        fail_value(in, f);
+    else if (value < least || value > most)
+        rn_caffe_fail(in, "has %lld as its %s, expected %d to %d",
+                      (long long)value, name, least, most);
+    return in->rc ? otherwise : (int)value;
+}
+
+float rn_caffe_float(struct rn_caffe *in, const char *name, float otherwise)
+{
+    const struct rn_prototxt_field *f = field_of(in, name);
+    double value = (double)otherwise;
+    if (f && !rn_prototxt_number(f, &value))
+        fail_value(in, f);
+    return (float)value;
+}
+
+bool rn_caffe_flag(struct rn_caffe *in, const char *name, bool otherwise)
+{
+    const struct rn_prototxt_field *f = field_of(in, name);
+    bool value = otherwise;
+    if (f && !rn_prototxt_flag(f, &value))
+        fail_value(in, f);
+    return value;
+}
+
+int rn_caffe_choice(struct rn_caffe *in, const char *name,
+                    const char *const *words)
+{
+    const struct rn_prototxt_field *f = field_of(in, name);
+    if (!f)
+        return 0;
+    for (int i = 0; words[i]; i++) {
+        char number[12];
+        snprintf(number, sizeof(number), "%d", i);
+        if (rn_pb_is(f->value, words[i]) || rn_pb_is(f->value, number))
+            return i;
+    }
+    fail_value(in, f);
+    return 0;
+}
+
+/* -------------------------------------------------------------------- tops */
+
+static struct rn_caffe_top *find_top(struct rn_caffe *in, struct rn_pb name)
+{
+    for (size_t i = in->n_tops; i-- > 0;)
+        if (rn_pb_same(in->tops[i].name, name))
+            return &in->tops[i];
+    return NULL;
+}
+
+static const struct rn_prototxt_field *nth(const struct rn_caffe *in,
+                                           const char *name, int n)
+{
+    const struct rn_prototxt_field *f = NULL;
+    do
+        f = rn_prototxt_next(in->net, in->layer, name, f);
+    while (f && n-- > 0);
+    return f;
+}
+
+int rn_caffe_bottoms(const struct rn_caffe *in)
+{
+    const struct rn_prototxt_field *f = NULL;
+    int n = 0;
+    while ((f = rn_prototxt_next(in->net, in->layer, "bottom", f)))
+        n++;
+    return n;
+}
+
+static void fail_graph(struct rn_caffe *in)
+{
+    rn_caffe_fail(in, "cannot be built: %.200s", in->g->error.msg);
+    if (in->g->error.code == RN_ERR_MEMORY)
+        in->rc = rn_fail(in->err, RN_ERR_MEMORY, "%s", in->g->error.msg);
+}
+
+/* Softmax comes off the output; if it turns out to be read, it is a layer. */
+static void settle(struct rn_caffe *in, struct rn_caffe_top *t)
+{
+    char name[RN_IMPORT_NAME];
+    if (!t->softmax)
+        return;
+    rn_import_name(in->g, t->name, name);
+    t->softmax = false;
+    t->node = rn_graph_softmax(in->g, t->node, name);
+    if (t->node < 0)
+        fail_graph(in);
+}
+
+struct rn_caffe_top *rn_caffe_bottom(struct rn_caffe *in, int i)
+{
+    const struct rn_prototxt_field *f = nth(in, "bottom", i);
+    struct rn_caffe_top *t = f ? find_top(in, f->value) : NULL;
+    if (!f)
+        rn_caffe_fail(in, "reads %d values, expected more", i);
+    else if (t && t->node < 0)
+        rn_caffe_fail(in,
+                      "reads '%.*s', which lies between a batch norm and its "
+                      "scale",
+                      RN_PB_SHOW(f->value));
+    else if (!t)
+        rn_caffe_fail(in,
+                      "reads '%.*s', which nothing before it computes: the "
+                      "network has a cycle, or is not in order",
+                      RN_PB_SHOW(f->value));
+    else
+        settle(in, t);
+    if (in->rc)
+        return NULL;
+    t->readers++;
+    return t;
+}
+
+int rn_caffe_picture(struct rn_caffe *in, int i)
+{
+    const struct rn_caffe_top *t = rn_caffe_bottom(in, i);
+    if (t && t->flat)
+        rn_caffe_fail(in, "reads '%.*s', which has been flattened",
+                      RN_PB_SHOW(t->name));
+    return in->rc ? -1 : t->node;
+}
+
+static bool is_bottom(const struct rn_caffe *in, struct rn_pb name)
+{
+    const struct rn_prototxt_field *f = NULL;
+    while ((f = rn_prototxt_next(in->net, in->layer, "bottom", f)))
+        if (rn_pb_same(f->value, name))
+            return true;
+    return false;
+}
+
+/* A layer may put its value in the place of one it reads, of no other. */
+static struct rn_caffe_top *place_top(struct rn_caffe *in, struct rn_pb name)
+{
+    struct rn_caffe_top *t = find_top(in, name);
+    if (t && !is_bottom(in, name))
+        rn_caffe_fail(in, "computes '%.*s', which is there already",
+                      RN_PB_SHOW(name));
+    if (in->n_tops >= RN_CAFFE_TOPS)
+        rn_caffe_fail(in, "computes one value more than %d", RN_CAFFE_TOPS);
+    if (in->rc || t)
+        return in->rc ? NULL : t;
+    if (!rn_grow(&in->tops, &in->tops_room, in->n_tops, sizeof(*in->tops))) {
+        in->rc = rn_fail_memory(in->err, sizeof(*in->tops), "a value");
+        return NULL;
+    }
+    t = &in->tops[in->n_tops++];
+    t->name = name;
+    return t;
+}
+
+struct rn_caffe_top *rn_caffe_set(struct rn_caffe *in, int node)
+{
+    const struct rn_prototxt_field *f = nth(in, "top", 0);
+    struct rn_caffe_top *t;
+    if (!in->rc && node < 0)
+        fail_graph(in);
+    if (!f)
+        rn_caffe_fail(in, "has no top");
+    t = in->rc ? NULL : place_top(in, f->value);
+    if (t)
+        *t = (struct rn_caffe_top){.name = f->value, .node = node};
+    return t;
+}
+
+void rn_caffe_set_all(struct rn_caffe *in, const struct rn_caffe_top *like)
+{
+    const struct rn_prototxt_field *f = NULL;
+    struct rn_caffe_top value;
+    if (in->rc)
+        return;
+    value = *like; /* which may move */
+    value.readers = 0;
+    value.norm = false;
+    while ((f = rn_prototxt_next(in->net, in->layer, "top", f))) {
+        struct rn_caffe_top *t = place_top(in, f->value);
+        if (!t)
+            return;
+        value.name = f->value;
+        *t = value;
+    }
+}
+
+const char *rn_caffe_name(const struct rn_caffe *in, char name[RN_IMPORT_NAME])
+{
+    return rn_import_name(in->g, in->name, name);
+}
+
+/* ------------------------------------------------------------------- blobs */
+
+void rn_caffe_claim(struct rn_caffe *in, uint64_t count)
+{
+    if (in->rc)
+        return;
+    if (count > in->params_left)
+        rn_caffe_fail(in, "makes the network larger than %s",
+                      in->weights ? "its weights" : "a GiB");
+    else
+        in->params_left -= count;
+}
+
+static void check_blob(struct rn_caffe *in, uint32_t i, int dims,
+                       const size_t *dim)
+{
+    const struct rn_caffe_blob *b;
+    struct rn_caffe_blob wanted = {.dims = dims};
+    char found[100], expected[100];
+    if (!in->blobs || i >= in->blobs->blobs) {
+        rn_caffe_fail(in, "has %u blobs in '%s', expected more",
+                      in->blobs ? in->blobs->blobs : 0, in->weights->path);
+        return;
+    }
+    b = &in->weights->blobs[in->blobs->first + i];
+    for (int k = 0; k < dims; k++)
+        wanted.dim[k] = dim[k];
+    if (!rn_caffe_blob_fits(b, dims, dim))
+        rn_caffe_fail(in, "has a blob of %s as number %u, expected %s",
+                      rn_caffe_blob_text(b, found, sizeof(found)), i,
+                      rn_caffe_blob_text(&wanted, expected, sizeof(expected)));
+}
+
+void rn_caffe_expect(struct rn_caffe *in, uint32_t i, int dims,
+                     const size_t *dim)
+{
+    size_t count = 1;
+    if (!in->rc && in->weights)
+        check_blob(in, i, dims, dim);
+    for (int k = 0; k < dims; k++)
+        if (!rn_size_mul(count, dim[k], &count))
+            count = SIZE_MAX;
+    rn_caffe_claim(in, count);
+}
+
+void rn_caffe_load(struct rn_caffe *in, uint32_t i, int node, int place)
+{
+    if (in->rc || !in->weights)
+        return;
+    rn_caffe_blob_read(&in->weights->blobs[in->blobs->first + i],
+                       in->g->params[in->g->nodes[node].param[place]].data);
+}
+
+/* ------------------------------------------------------------------ layers */
+
+static bool has_phase(const struct rn_prototxt *net,
+                      const struct rn_prototxt_field *rule, const char *word,
+                      const char *number)
+{
+    const struct rn_prototxt_field *f = rn_prototxt_last(net, rule, "phase");
+    return f && (rn_pb_is(f->value, word) || rn_pb_is(f->value, number));
+}
+
+/* Whether a layer's rules leave it to training. */
+static bool for_training(const struct rn_prototxt *net,
+                         const struct rn_prototxt_field *layer)
+{
+    const struct rn_prototxt_field *f = NULL;
+    bool training = false, other = false;
+    while ((f = rn_prototxt_next(net, layer, "include", f)))
+        if (has_phase(net, f, "TRAIN", "0"))
+            training = true;
+        else
+            other = true;
+    while ((f = rn_prototxt_next(net, layer, "exclude", f)))
+        if (has_phase(net, f, "TEST", "1"))
+            return true;
+    return training && !other;
+}
+
+const struct rn_prototxt_field *
+rn_caffe_next_layer(const struct rn_prototxt *net,
+                    const struct rn_prototxt_field *after)
+{
+    const struct rn_prototxt_field *f = after;
+    do
+        f = rn_prototxt_each(net, net->fields, f);
+    while (f &&
+           ((!rn_pb_is(f->name, "layer") && !rn_pb_is(f->name, "layers")) ||
+            !f->message || for_training(net, f)));
+    return f;
+}
+
+static struct rn_pb text_of(const struct rn_caffe *in, const char *name)
+{
+    const struct rn_prototxt_field *f =
+        rn_prototxt_last(in->net, in->layer, name);
+    return f ? f->value : (struct rn_pb){in->layer->name.at, 0};
+}
+
+static void read_layer(struct rn_caffe *in)
+{
+    in->name = text_of(in, "name");
+    in->type = text_of(in, "type");
+    in->blobs =
+        in->weights ? rn_caffe_weights_find(in->weights, in->name) : NULL;
+    rn_caffe_layer *layer = rn_caffe_layer_of(in);
+    if (rn_caffe_bottoms(in) > RN_CAFFE_BOTTOMS)
+        rn_caffe_fail(in, "reads more than %d values", RN_CAFFE_BOTTOMS);
+    else if (layer)
+        layer(in);
+    else
+        rn_caffe_fail(in, "is not known here");
+    if (in->g->n_nodes > RN_CAFFE_NODES)
+        rn_caffe_fail(in, "makes the network larger than %d nodes",
+                      RN_CAFFE_NODES);
+}
+
+/* The input as fields of the network: "input" and four "input_dim", or
+ * "input_shape". */
+static void read_input(struct rn_caffe *in)
+{
+    const struct rn_prototxt *net = in->net;
+    const struct rn_prototxt_field *f = NULL, *dims[4];
+    const struct rn_prototxt_field *name =
+        rn_prototxt_next(net, net->fields, "input", NULL);
+    const struct rn_prototxt_field *shape =
+        rn_prototxt_next(net, net->fields, "input_shape", NULL);
+    if (!name)
+        return;
+    for (int i = 0; i < 4; i++)
+        dims[i] = f = i && !f
+                          ? NULL
+                          : rn_prototxt_next(net, shape ? shape : net->fields,
+                                             shape ? "dim" : "input_dim", f);
+    in->name = in->type = name->name;
+    rn_caffe_input(in, name->value, dims);
+    if (!in->rc && rn_prototxt_next(net, net->fields, "input", name))
+        rn_caffe_fail(in, "is followed by a second one");
+}
+
+/* The logits: the last value, which must be the only one that nobody reads. */
+static void set_output(struct rn_caffe *in)
+{
+    const struct rn_caffe_top *out = NULL;
+    const char *path = in->net->path;
+    for (size_t i = 0; i < in->n_tops && !in->rc; i++) {
+        if (in->tops[i].readers)
+            continue;
+        if (out)
+            in->rc = rn_fail(in->err, RN_ERR_DATA,
+                             "'%s': two outputs, '%.*s' and '%.*s', expected "
+                             "one",
+                             path, RN_PB_SHOW(out->name),
+                             RN_PB_SHOW(in->tops[i].name));
+        out = &in->tops[i];
+    }
+    if (in->rc)
+        return;
+    struct rn_shape s =
+        out ? in->g->nodes[out->node].shape : (struct rn_shape){0, 0, 0};
+    if (!out || out->node == 0 || s.h != 1 || s.w != 1)
+        in->rc = rn_fail(in->err, RN_ERR_DATA,
+                         "'%s': its output is %dx%dx%d, expected one number a "
+                         "class",
+                         path, s.c, s.h, s.w);
+    else
+        in->g->output = out->node;
+}
+
+static void read_all(struct rn_caffe *in)
+{
+    size_t layers = 0;
+    read_input(in);
+    while (!in->rc && (in->layer = rn_caffe_next_layer(in->net, in->layer))) {
+        if (++layers > RN_CAFFE_LAYERS)
+            in->rc = rn_fail(in->err, RN_ERR_DATA,
+                             "'%s': more than %d layers, which no network has",
+                             in->net->path, RN_CAFFE_LAYERS);
+        else
+            read_layer(in);
+    }
+    if (!in->rc)
+        set_output(in);
+}
+
+int rn_caffe_graph(struct rn_graph **out, const struct rn_prototxt *net,
+                   struct rn_caffe_weights *weights,
+                   const struct rn_shape *size, uint64_t params,
+                   struct rn_error *err)
+{
+    struct rn_caffe in = {.net = net,
+                          .weights = weights,
+                          .size = size,
+                          /* of a scale a file has a quarter */
+                          .params_left = weights ? 4 * weights->count : params,
+                          .g = rn_graph_create(),
+                          .err = err};
+    *out = NULL;
+    if (!in.g)
+        return rn_fail_memory(err, sizeof(*in.g), "a graph");
+    read_all(&in);
+    if (in.rc)
+        rn_graph_destroy(in.g);
+    else
+        *out = in.g;
+    rn_free(in.tops);
+    return in.rc;
+}

@@ -1,0 +1,516 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Caffe's types of layers, and what they become. */
+#include "formats/caffe_import.h"
+
+#include "core/memory.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#define COUNT(a) (sizeof(a) / sizeof *(a))
+
+enum { H, W, AXES };
+
+static struct rn_shape shape_of(const struct rn_caffe *in, int node)
+{
+    return in->rc ? (struct rn_shape){1, 1, 1} : in->g->nodes[node].shape;
+}
+
+static void fill(struct rn_caffe *in, int node, int place, float value)
+{
+    struct rn_param *p = &in->g->params[in->g->nodes[node].param[place]];
+    for (size_t i = 0; i < p->count; i++)
+        p->data[i] = value;
+}
+
+/* ------------------------------------------------------------------- input */
+
+static void make_input(struct rn_caffe *in, struct rn_shape s)
+{
+    if (s.c < 1 || s.c > RN_CAFFE_CHANNELS || s.h < 1 || s.h > RN_CAFFE_SIDE ||
+        s.w < 1 || s.w > RN_CAFFE_SIDE)
+        rn_caffe_fail(in, "is of %dx%dx%d, which is no picture", s.c, s.h, s.w);
+    if (!in->rc && in->g->n_nodes)
+        rn_caffe_fail(in, "is a second input");
+    if (!in->rc)
+        rn_graph_input(in->g, s); /* node 0 */
+}
+
+/* Sizes of pictures, the number of them first. */
+static struct rn_shape read_dims(struct rn_caffe *in,
+                                 const struct rn_prototxt_field *dims[4])
+{
+    int size[4];
+    for (int i = 0; i < 4; i++) {
+        int64_t value = 0;
+        if (!dims[i] || !rn_prototxt_integer(dims[i], &value))
+            rn_caffe_fail(in, "has no four sizes");
+        size[i] = value > 0 && value <= INT_MAX ? (int)value : 0;
+    }
+    return (struct rn_shape){size[1], size[2], size[3]};
+}
+
+void rn_caffe_input(struct rn_caffe *in, struct rn_pb name,
+                    const struct rn_prototxt_field *dims[4])
+{
+    make_input(in, read_dims(in, dims));
+    if (in->rc)
+        return;
+    if (!rn_grow(&in->tops, &in->tops_room, in->n_tops, sizeof(*in->tops)))
+        in->rc = rn_fail_memory(in->err, sizeof(*in->tops), "a value");
+    else
+        in->tops[in->n_tops++] = (struct rn_caffe_top){.name = name};
+}
+
+static void input(struct rn_caffe *in)
+{
+    const struct rn_prototxt_field *f = NULL, *dims[4];
+    const struct rn_prototxt_field *shape =
+        rn_prototxt_next(in->net, in->param, "shape", NULL);
+    for (int i = 0; i < 4; i++)
+        dims[i] = f =
+            i && !f ? NULL : rn_prototxt_next(in->net, shape, "dim", f);
+    make_input(in, read_dims(in, dims));
+    rn_caffe_set(in, 0);
+}
+
+/* Pictures from a data set, of which labels are no concern of ours. */
+static void data(struct rn_caffe *in)
+{
+    struct rn_shape s = *in->size;
+    in->param = rn_prototxt_last(in->net, in->layer, "transform_param");
+    int crop = rn_caffe_int(in, "crop_size", 0, 0, RN_CAFFE_SIDE);
+    if (crop > 0)
+        s = (struct rn_shape){3, crop, crop};
+    if (s.h == 0)
+        rn_caffe_fail(in, "tells no size of pictures: --crop says");
+    make_input(in, s);
+    rn_caffe_set(in, 0);
+}
+
+static void nothing(struct rn_caffe *in)
+{
+    (void)in;
+}
+
+/* ----------------------------------------------------------------- windows */
+
+/* A size down and across: as NAME_h and NAME_w, or as `name` once or twice. */
+static void read_pair(struct rn_caffe *in, const char *name, const char *base,
+                      int otherwise, int least, int out[AXES])
+{
+    static const char *const suffix[AXES] = {"h", "w"};
+    const struct rn_prototxt_field *f =
+        rn_prototxt_next(in->net, in->param, name, NULL);
+    int both = rn_caffe_int(in, name, otherwise, least, RN_CAFFE_SIDE);
+    int64_t first = both;
+    if (f && !rn_prototxt_integer(f, &first))
+        first = both;
+    if (first < least || first > RN_CAFFE_SIDE)
+        rn_caffe_fail(in, "has %lld as its %s", (long long)first, name);
+    out[H] = (int)first;
+    out[W] = both;
+    for (int i = 0; i < AXES; i++) {
+        char one[32];
+        snprintf(one, sizeof(one), "%s_%s", base, suffix[i]);
+        out[i] = rn_caffe_int(in, one, out[i], least, RN_CAFFE_SIDE);
+    }
+}
+
+static struct rn_window read_window(struct rn_caffe *in)
+{
+    int k[AXES], stride[AXES], pad[AXES], step[AXES];
+    read_pair(in, "kernel_size", "kernel", 0, 0, k);
+    read_pair(in, "stride", "stride", 1, 1, stride);
+    read_pair(in, "pad", "pad", 0, 0, pad);
+    read_pair(in, "dilation", "dilation", 1, 1, step);
+    if (!in->rc && (k[H] < 1 || k[W] < 1 ||
+                    (int64_t)(k[H] - 1) * step[H] >= RN_CAFFE_SIDE ||
+                    (int64_t)(k[W] - 1) * step[W] >= RN_CAFFE_SIDE))
+        rn_caffe_fail(in, "has a window of %dx%d", k[H], k[W]);
+    return (struct rn_window){.kh = k[H],
+                              .kw = k[W],
+                              .stride = stride[H],
+                              .stride_w = stride[W],
+                              .dilate_h = step[H] - 1,
+                              .dilate_w = step[W] - 1,
+                              .top = pad[H],
+                              .bottom = pad[H],
+                              .left = pad[W],
+                              .right = pad[W]};
+}
+
+static void convolution(struct rn_caffe *in)
+{
+    char name[RN_IMPORT_NAME];
+    int from = rn_caffe_picture(in, 0);
+    struct rn_shape s = shape_of(in, from);
+    struct rn_window w = read_window(in);
+    int outs = rn_caffe_int(in, "num_output", 0, 1, INT_MAX);
+    int groups = rn_caffe_int(in, "group", 1, 1, s.c);
+    bool bias = rn_caffe_flag(in, "bias_term", true);
+    const size_t oihw[] = {(size_t)outs, (size_t)(s.c / groups), (size_t)w.kh,
+                           (size_t)w.kw};
+    rn_caffe_int(in, "axis", 1, 1, 1);
+    rn_caffe_expect(in, 0, 4, oihw);
+    if (bias)
+        rn_caffe_expect(in, 1, 1, oihw);
+    if (in->rc)
+        return;
+    int v = rn_graph_conv_groups(in->g, from, rn_caffe_name(in, name), outs, w,
+                                 groups, bias);
+    rn_caffe_set(in, v);
+    rn_caffe_load(in, 0, v, RN_P_WEIGHT);
+    if (bias)
+        rn_caffe_load(in, 1, v, RN_P_BIAS);
+}
+
+/* Whether Caffe would have a last window that starts behind the input, which
+ * it cuts off only where there is padding. */
+static bool starts_outside(int size, int k, int stride)
+{
+    return size > k &&
+           ((int64_t)size - k + stride - 1) / stride * stride >= size;
+}
+
+static void pooling(struct rn_caffe *in)
+{
+    static const char *const pools[] = {"MAX", "AVE", NULL};
+    static const char *const rounds[] = {"CEIL", "FLOOR", NULL};
+    char name[RN_IMPORT_NAME];
+    int from = rn_caffe_picture(in, 0);
+    struct rn_shape s = shape_of(in, from);
+    bool all = rn_caffe_flag(in, "global_pooling", false);
+    bool mean = rn_caffe_choice(in, "pool", pools);
+    struct rn_pool_options o = {
+        .ceil = rn_caffe_choice(in, "round_mode", rounds) == 0,
+        .count_padding = true};
+    if (all)
+        o.window = (struct rn_window)RN_WINDOW(s.h, s.w, 1, 0);
+    else
+        o.window = read_window(in);
+    bool padded = o.window.top || o.window.left;
+    bool whole = o.window.kh == s.h && o.window.kw == s.w && !padded;
+    if (!in->rc && o.ceil && !padded &&
+        (starts_outside(s.h, o.window.kh, o.window.stride) ||
+         starts_outside(s.w, o.window.kw, o.window.stride_w)))
+        rn_caffe_fail(in, "has a window that sees no pixel");
+    if (in->rc)
+        return;
+    rn_caffe_name(in, name);
+    if (mean && whole)
+        rn_caffe_set(in, rn_graph_global_avg_pool(in->g, from, name));
+    else if (mean)
+        rn_caffe_set(in, rn_graph_avg_pool(in->g, from, name, &o));
+    else
+        rn_caffe_set(in, rn_graph_max_pool_with(in->g, from, name, &o));
+}
+
+/* --------------------------------------------------- scale, shift, products */
+
+/* Sums of means and variances, and the number they are to be divided by. */
+static void load_statistics(struct rn_caffe *in, int v)
+{
+    static const int places[] = {RN_P_MEAN, RN_P_VAR};
+    float factor, share;
+    if (in->rc || !in->weights)
+        return;
+    rn_caffe_blob_read(&in->weights->blobs[in->blobs->first + 2], &factor);
+    share = factor == 0 ? 0 : 1 / factor;
+    for (int i = 0; i < 2; i++) {
+        struct rn_param *p = &in->g->params[in->g->nodes[v].param[places[i]]];
+        rn_caffe_load(in, (uint32_t)i, v, places[i]);
+        for (size_t k = 0; k < p->count; k++)
+            p->data[k] *= share;
+    }
+}
+
+static void batch_norm(struct rn_caffe *in)
+{
+    char name[RN_IMPORT_NAME];
+    int from = rn_caffe_picture(in, 0);
+    const size_t c = (size_t)shape_of(in, from).c, one = 1;
+    float eps = rn_caffe_float(in, "eps", 1e-5f);
+    if (!(eps >= 0))
+        rn_caffe_fail(in, "has %g as its eps", (double)eps);
+    rn_caffe_expect(in, 0, 1, &c);
+    rn_caffe_expect(in, 1, 1, &c);
+    rn_caffe_expect(in, 2, 1, &one);
+    rn_caffe_claim(in, 2 * c);
+    if (in->rc)
+        return;
+    int v = rn_graph_batch_norm(in->g, from, rn_caffe_name(in, name));
+    struct rn_caffe_top *out = rn_caffe_set(in, v);
+    load_statistics(in, v);
+    if (in->rc)
+        return;
+    out->norm = true;
+    fill(in, v, RN_P_WEIGHT, 1);
+    in->g->nodes[v].eps = eps;
+}
+
+/* A node for a Scale: the batch norm before it, or one that does no more. */
+static int scale_node(struct rn_caffe *in)
+{
+    char name[RN_IMPORT_NAME];
+    struct rn_caffe_top *t = rn_caffe_bottom(in, 0);
+    int v = t ? t->node : -1;
+    if (t && t->norm && t->readers == 1) {
+        t->node = -1;
+        return v;
+    }
+    int from = rn_caffe_picture(in, 0);
+    rn_caffe_claim(in, 3 * (uint64_t)shape_of(in, from).c);
+    if (in->rc)
+        return -1;
+    v = rn_graph_batch_norm(in->g, from, rn_caffe_name(in, name));
+    if (v >= 0) {
+        fill(in, v, RN_P_VAR, 1);
+        in->g->nodes[v].eps = 0;
+    }
+    return v;
+}
+
+static void scale(struct rn_caffe *in)
+{
+    bool bias = rn_caffe_flag(in, "bias_term", false);
+    if (rn_caffe_bottoms(in) != 1)
+        rn_caffe_fail(in, "reads %d values, expected one",
+                      rn_caffe_bottoms(in));
+    rn_caffe_int(in, "axis", 1, 1, 1);
+    rn_caffe_int(in, "num_axes", 1, 1, 1);
+    int v = in->rc ? -1 : scale_node(in);
+    rn_caffe_set(in, v);
+    const size_t c = (size_t)shape_of(in, v).c;
+    rn_caffe_expect(in, 0, 1, &c);
+    rn_caffe_load(in, 0, v, RN_P_WEIGHT);
+    if (!bias)
+        return;
+    rn_caffe_expect(in, 1, 1, &c);
+    rn_caffe_load(in, 1, v, RN_P_BIAS);
+}
+
+static void inner_product(struct rn_caffe *in)
+{
+    char name[RN_IMPORT_NAME];
+    const struct rn_caffe_top *t = rn_caffe_bottom(in, 0);
+    int from = t ? t->node : -1;
+    struct rn_shape s = shape_of(in, from);
+    int outs = rn_caffe_int(in, "num_output", 0, 1, INT_MAX);
+    bool bias = rn_caffe_flag(in, "bias_term", true);
+    const size_t dim[] = {(size_t)outs,
+                          (size_t)s.c * (size_t)s.h * (size_t)s.w};
+    rn_caffe_int(in, "axis", 1, 1, 1);
+    if (rn_caffe_flag(in, "transpose", false))
+        rn_caffe_fail(in, "has its weights transposed");
+    rn_caffe_expect(in, 0, 2, dim);
+    if (bias)
+        rn_caffe_expect(in, 1, 1, dim);
+    else
+        rn_caffe_claim(in, dim[0]);
+    if (in->rc)
+        return;
+    int v = rn_graph_linear(in->g, from, rn_caffe_name(in, name), outs);
+    rn_caffe_set(in, v);
+    rn_caffe_load(in, 0, v, RN_P_WEIGHT);
+    if (bias)
+        rn_caffe_load(in, 1, v, RN_P_BIAS);
+}
+
+/* --------------------------------------------------------- number by number */
+
+static void relu(struct rn_caffe *in)
+{
+    char name[RN_IMPORT_NAME];
+    const struct rn_caffe_top *t = rn_caffe_bottom(in, 0);
+    float slope = rn_caffe_float(in, "negative_slope", 0);
+    if (in->rc)
+        return;
+    bool flat = t->flat;
+    rn_caffe_name(in, name);
+    struct rn_caffe_top *out = rn_caffe_set(
+        in, slope == 0 ? rn_graph_relu(in->g, t->node, name)
+                       : rn_graph_leaky_relu(in->g, t->node, name, slope));
+    if (out)
+        out->flat = flat;
+}
+
+static void sigmoid(struct rn_caffe *in)
+{
+    char name[RN_IMPORT_NAME];
+    int from = rn_caffe_picture(in, 0);
+    if (!in->rc)
+        rn_caffe_set(in,
+                     rn_graph_sigmoid(in->g, from, rn_caffe_name(in, name)));
+}
+
+/* Dropout does nothing outside training, Split nothing at all. */
+static void same(struct rn_caffe *in)
+{
+    rn_caffe_set_all(in, rn_caffe_bottom(in, 0));
+}
+
+static void softmax(struct rn_caffe *in)
+{
+    int from = rn_caffe_picture(in, 0);
+    rn_caffe_int(in, "axis", 1, 1, 1);
+    struct rn_caffe_top *out = rn_caffe_set(in, from);
+    if (out)
+        out->softmax = true;
+}
+
+static void flatten(struct rn_caffe *in)
+{
+    int from = rn_caffe_picture(in, 0);
+    rn_caffe_int(in, "axis", 1, 1, 1);
+    rn_caffe_int(in, "end_axis", -1, -1, -1);
+    struct rn_shape s = shape_of(in, from);
+    struct rn_caffe_top *out = rn_caffe_set(in, from);
+    if (out)
+        out->flat = s.h != 1 || s.w != 1;
+}
+
+/* Only to a row of numbers, each picture on its own: 0 -1, and ones. */
+static void reshape(struct rn_caffe *in)
+{
+    static const int expected[] = {0, -1, 1, 1};
+    const struct rn_prototxt_field *f = NULL;
+    const struct rn_prototxt_field *shape =
+        rn_prototxt_last(in->net, in->param, "shape");
+    size_t n = 0;
+    bool row = true;
+    while ((f = rn_prototxt_next(in->net, shape, "dim", f))) {
+        int64_t dim = 0;
+        row = row && n < COUNT(expected) && rn_prototxt_integer(f, &dim) &&
+              dim == expected[n];
+        n++;
+    }
+    if (!row || n < 2)
+        rn_caffe_fail(in, "makes other shapes than [0,-1]");
+    in->param = NULL;
+    flatten(in);
+}
+
+static void lrn(struct rn_caffe *in)
+{
+    static const char *const regions[] = {"ACROSS_CHANNELS", NULL};
+    char name[RN_IMPORT_NAME];
+    int from = rn_caffe_picture(in, 0);
+    rn_caffe_choice(in, "norm_region", regions);
+    struct rn_lrn o = {.size =
+                           rn_caffe_int(in, "local_size", 5, 1, RN_CAFFE_SIDE),
+                       .alpha = rn_caffe_float(in, "alpha", 1),
+                       .beta = rn_caffe_float(in, "beta", 0.75f),
+                       .k = rn_caffe_float(in, "k", 1)};
+    if (!in->rc)
+        rn_caffe_set(in, rn_graph_lrn(in->g, from, rn_caffe_name(in, name), o));
+}
+
+/* --------------------------------------------------------- several together */
+
+/* Sums and products of several values: nodes of two each, the last one called
+ * as the layer. */
+static void eltwise(struct rn_caffe *in)
+{
+    static const char *const operations[] = {"PROD", "SUM", NULL};
+    const struct rn_prototxt_field *f = NULL;
+    int n = rn_caffe_bottoms(in), v = rn_caffe_picture(in, 0);
+    bool product = rn_prototxt_last(in->net, in->param, "operation") &&
+                   rn_caffe_choice(in, "operation", operations) == 0;
+    while ((f = rn_prototxt_next(in->net, in->param, "coeff", f))) {
+        double value;
+        if (!rn_prototxt_number(f, &value) || value != 1)
+            rn_caffe_fail(in, "has '%.*s' as a coeff, expected 1",
+                          RN_PB_SHOW(f->value));
+    }
+    if (n < 2)
+        rn_caffe_fail(in, "reads %d values, expected two or more", n);
+    for (int i = 1; i < n && !in->rc; i++) {
+        char name[RN_IMPORT_NAME];
+        int b = rn_caffe_picture(in, i);
+        if (in->rc)
+            return;
+        rn_caffe_name(in, name);
+        v = product ? rn_graph_multiply(in->g, v, b, name)
+                    : rn_graph_add(in->g, v, b, name);
+    }
+    if (!in->rc)
+        rn_caffe_set(in, v);
+}
+
+static void concat(struct rn_caffe *in)
+{
+    char name[RN_IMPORT_NAME];
+    int values[RN_CAFFE_BOTTOMS], n = rn_caffe_bottoms(in);
+    rn_caffe_int(in, "axis", 1, 1, 1);
+    rn_caffe_int(in, "concat_dim", 1, 1, 1);
+    for (int i = 0; i < n && !in->rc; i++)
+        values[i] = rn_caffe_picture(in, i);
+    if (!in->rc)
+        rn_caffe_set(
+            in, rn_graph_concat_all(in->g, values, n, rn_caffe_name(in, name)));
+}
+
+/* ------------------------------------------------------------------- table */
+
+/* Types as they are written now, and the field their numbers are in. The older
+ * INNER_PRODUCT is the same word in other letters. */
+static const struct {
+    const char *type, *param;
+    rn_caffe_layer *layer;
+} types[] = {
+    {"Convolution", "convolution_param", convolution},
+    {"Pooling", "pooling_param", pooling},
+    {"BatchNorm", "batch_norm_param", batch_norm},
+    {"Scale", "scale_param", scale},
+    {"InnerProduct", "inner_product_param", inner_product},
+    {"ReLU", "relu_param", relu},
+    {"Sigmoid", NULL, sigmoid},
+    {"Dropout", NULL, same},
+    {"Split", NULL, same},
+    {"Softmax", "softmax_param", softmax},
+    {"SoftmaxWithLoss", "softmax_param", softmax},
+    {"SOFTMAX_LOSS", "softmax_param", softmax},
+    {"Flatten", "flatten_param", flatten},
+    {"Reshape", "reshape_param", reshape},
+    {"LRN", "lrn_param", lrn},
+    {"Eltwise", "eltwise_param", eltwise},
+    {"Concat", "concat_param", concat},
+    {"Input", "input_param", input},
+    {"Data", NULL, data},
+    {"ImageData", NULL, data},
+    {"Accuracy", NULL, nothing},
+    {"Silence", NULL, nothing},
+};
+
+static int lower(int c)
+{
+    return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c;
+}
+
+static bool same_word(struct rn_pb text, const char *word)
+{
+    size_t i = 0;
+    for (; *word; word++) {
+        if (*word == '_')
+            continue;
+        while (i < text.size && text.at[i] == '_')
+            i++;
+        if (i == text.size || lower(text.at[i++]) != lower(*word))
+            return false;
+    }
+    return i == text.size;
+}
+
+rn_caffe_layer *rn_caffe_layer_of(struct rn_caffe *in)
+{
+    for (size_t i = 0; i < COUNT(types); i++)
+        if (same_word(in->type, types[i].type)) {
+            in->param = types[i].param ? rn_prototxt_last(in->net, in->layer,
+                                                          types[i].param)
+                                       : NULL;
+            return types[i].layer;
+        }
+    return NULL;
+}

@@ -1,0 +1,831 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Caffe: texts become trees, trees with weights the networks they describe;
+ * pools meet the edge as Caffe's do; what is wrong is refused by name. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "folder.h"
+
+#include "core/file.h"
+#include "core/memory.h"
+#include "formats/caffe.h"
+#include "formats/caffe_fields.h"
+
+#include <math.h>
+
+#define COUNT(a) (sizeof(a) / sizeof *(a))
+
+#define OK(call)                     \
+    do {                             \
+        if ((call) != RN_OK)         \
+            fail_msg("%s", err.msg); \
+    } while (0)
+
+static void put_file(const char *name, const void *bytes, size_t size)
+{
+    struct rn_error err = {0};
+    OK(rn_file_write(in_folder(name), bytes, size, &err));
+}
+
+static void put_text(const char *name, const char *text)
+{
+    put_file(name, text, strlen(text));
+}
+
+/* A number in [-1, 1), the same every time. */
+static float number(uint32_t *state)
+{
+    *state = *state * 1664525u + 1013904223u;
+    return (float)(*state >> 8) * 0x1p-23f - 1;
+}
+
+static int parse(struct rn_prototxt *p, const char *text, struct rn_error *err)
+{
+    return rn_prototxt_parse(p, (const uint8_t *)text, strlen(text), "text",
+                             err);
+}
+
+/* ------------------------------------------------------------------- texts */
+
+static void texts_become_trees(void **state)
+{
+    static const char text[] = "# one\nname: \"a \\\" b\" layer { n: 3 # two\n"
+                               " in < x: [1, -2.5e1 , 3f]; y: 'q' > }\n"
+                               "layer: { on: true, n: 0x10 } n: 7";
+    struct rn_prototxt p;
+    struct rn_error err = {0};
+    int64_t integer;
+    double value, sum = 0;
+    bool on = false;
+    (void)state;
+    OK(parse(&p, text, &err));
+    const struct rn_prototxt_field *root = p.fields, *f = NULL;
+    assert_true(
+        rn_pb_is(rn_prototxt_last(&p, root, "name")->value, "a \\\" b"));
+    const struct rn_prototxt_field *first =
+        rn_prototxt_next(&p, root, "layer", NULL);
+    const struct rn_prototxt_field *second =
+        rn_prototxt_next(&p, root, "layer", first);
+    assert_null(rn_prototxt_next(&p, root, "layer", second));
+    const struct rn_prototxt_field *in = rn_prototxt_last(&p, first, "in");
+    while ((f = rn_prototxt_next(&p, in, "x", f))) {
+        assert_true(rn_prototxt_number(f, &value));
+        sum += value;
+    }
+    assert_true(sum == 1 - 25 + 3);
+    assert_true(
+        rn_prototxt_integer(rn_prototxt_last(&p, second, "n"), &integer));
+    assert_int_equal(integer, 16);
+    assert_true(rn_prototxt_flag(rn_prototxt_last(&p, second, "on"), &on));
+    assert_true(on);
+    assert_false(rn_prototxt_integer(rn_prototxt_last(&p, in, "y"), &integer));
+    assert_null(rn_prototxt_last(&p, root, "y"));
+    rn_prototxt_close(&p);
+}
+
+static void texts_that_are_none_are_refused(void **state)
+{
+    static const struct {
+        const char *text, *message;
+    } cases[] = {
+        {"layer {", "cut short in line 1, expected '}'"},
+        {"\n\nname", "cut short in line 3, expected ':'"},
+        {"name: \"x", "end of a text in quotes"},
+        {"name: \"x\n\"", "end of a text in quotes"},
+        {"name: \"\\", "end of a text in quotes"},
+        {"n: [1, 2", "expected ',' or ']'"},
+        {"n: [1, ", "expected a value"},
+        {"n: }", "expected a value"},
+        {"}", "no message is open"},
+        {"\x80\x02", "byte 0x80, expected the name of a field"},
+        {"a{a{a{a{a{a{a{a{a{a{a{a{a{a{a{a{a{", "more than 16 deep"},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct rn_prototxt p;
+        struct rn_error err = {0};
+        int rc = parse(&p, cases[i].text, &err);
+        if (rc != RN_ERR_DATA || !strstr(err.msg, cases[i].message))
+            fail_msg("'%s' gave %d '%s', expected '%s'", cases[i].text, rc,
+                     err.msg, cases[i].message);
+        rn_prototxt_close(&p);
+    }
+}
+
+/* ----------------------------------------------------------------- weights */
+
+/* How a caffemodel is written. */
+struct manner {
+    const char *name;
+    bool v1;       /* layers of before 2015 */
+    bool old_dims; /* four sizes, always */
+    bool doubles;
+    float factor; /* of batch norm's sums */
+};
+
+static void put_shape(struct rn_pb_out *out, const struct manner *how, int dims,
+                      const size_t *dim)
+{
+    size_t shape;
+    if (how->old_dims) {
+        for (int i = 0; i < 4; i++)
+            rn_pb_put_varint(out, CAFFE_BLOB_NUM + (uint32_t)i,
+                             i < 4 - dims ? 1 : dim[i - (4 - dims)]);
+        return;
+    }
+    shape = rn_pb_begin(out, CAFFE_BLOB_SHAPE);
+    for (int i = 0; i < dims; i++)
+        rn_pb_put_varint(out, CAFFE_SHAPE_DIM, dim[i]);
+    rn_pb_end(out, shape);
+}
+
+static void put_blob(struct rn_pb_out *out, const struct manner *how, int dims,
+                     const size_t *dim, const float *data, float factor)
+{
+    size_t n = 1;
+    size_t blob =
+        rn_pb_begin(out, how->v1 ? CAFFE_V1_BLOBS : CAFFE_LAYER_BLOBS);
+    for (int i = 0; i < dims; i++)
+        n *= dim[i];
+    float *floats = malloc(n * sizeof(*floats));
+    double *doubles = malloc(n * sizeof(*doubles));
+    assert_true(floats && doubles);
+    for (size_t i = 0; i < n; i++)
+        doubles[i] = (double)(floats[i] = data[i] * factor);
+    put_shape(out, how, dims, dim);
+    if (how->doubles)
+        rn_pb_put_bytes(out, CAFFE_BLOB_DOUBLE_DATA, doubles,
+                        n * sizeof(*doubles));
+    else
+        rn_pb_put_bytes(out, CAFFE_BLOB_DATA, floats, n * sizeof(*floats));
+    rn_pb_end(out, blob);
+    free(floats);
+    free(doubles);
+}
+
+static void put_param(struct rn_pb_out *out, const struct manner *how,
+                      const struct rn_graph *g, const struct rn_node *n,
+                      int place, float factor)
+{
+    const struct rn_param *p = &g->params[n->param[place]];
+    put_blob(out, how, p->dims, p->dim, p->data, factor);
+}
+
+static size_t begin_layer(struct rn_pb_out *out, const struct manner *how,
+                          const char *name)
+{
+    size_t layer =
+        rn_pb_begin(out, how->v1 ? CAFFE_NET_LAYERS_V1 : CAFFE_NET_LAYER);
+    rn_pb_put_text(out, how->v1 ? CAFFE_V1_NAME : CAFFE_LAYER_NAME, name);
+    return layer;
+}
+
+/* A batch norm "bnX" is two layers, the second one "scaleX". */
+static void put_norm(struct rn_pb_out *out, const struct manner *how,
+                     const struct rn_graph *g, const struct rn_node *n)
+{
+    const size_t one = 1;
+    char scale[100];
+    size_t layer = begin_layer(out, how, n->name);
+    put_param(out, how, g, n, RN_P_MEAN, how->factor);
+    put_param(out, how, g, n, RN_P_VAR, how->factor);
+    put_blob(out, how, 1, &one, &how->factor, 1);
+    rn_pb_end(out, layer);
+    snprintf(scale, sizeof(scale), "scale%s", n->name + 2);
+    layer = begin_layer(out, how, scale);
+    put_param(out, how, g, n, RN_P_WEIGHT, 1);
+    put_param(out, how, g, n, RN_P_BIAS, 1);
+    rn_pb_end(out, layer);
+}
+
+/* The parameters of a graph as a caffemodel. */
+static struct rn_pb_out caffemodel(const struct rn_graph *g,
+                                   const struct manner *how)
+{
+    struct rn_pb_out out = {0};
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        const struct rn_node *n = &g->nodes[i];
+        if (n->op == RN_OP_BATCH_NORM) {
+            put_norm(&out, how, g, n);
+        } else if (n->param[RN_P_WEIGHT] >= 0) {
+            size_t layer = begin_layer(&out, how, n->name);
+            put_param(&out, how, g, n, RN_P_WEIGHT, 1);
+            if (n->param[RN_P_BIAS] >= 0)
+                put_param(&out, how, g, n, RN_P_BIAS, 1);
+            rn_pb_end(&out, layer);
+        }
+    }
+    assert_false(out.failed);
+    return out;
+}
+
+static void make_up(struct rn_graph *g)
+{
+    uint32_t seed = 1;
+    for (size_t i = 0; i < g->n_params; i++) {
+        struct rn_param *p = &g->params[i];
+        float shift = p->kind == RN_PARAM_RUNNING_VAR ? 1.5f : 0;
+        for (size_t k = 0; k < p->count; k++)
+            p->data[k] = number(&seed) + shift;
+    }
+}
+
+static void check_same_params(const struct rn_graph *a,
+                              const struct rn_graph *b, const char *what)
+{
+    if (a->n_params != b->n_params)
+        fail_msg("%s: %zu tensors, expected %zu", what, b->n_params,
+                 a->n_params);
+    for (size_t i = 0; i < a->n_params; i++) {
+        const struct rn_param *p = &a->params[i];
+        const struct rn_param *q = rn_graph_param(b, p->name);
+        if (!q || p->count != q->count ||
+            memcmp(p->data, q->data, p->count * sizeof(float)) != 0)
+            fail_msg("%s: tensor %s is another", what, p->name);
+    }
+}
+
+/* --------------------------------------------------------- a small network */
+
+#define CONV(name, bottom, param)                                   \
+    "layer { name: '" name "' type: 'Convolution' bottom: '" bottom \
+    "' top: '" name "' convolution_param { " param " } }\n"
+#define NORM(name, blob)                                              \
+    "layer { name: 'bn" name "' type: 'BatchNorm' bottom: '" blob     \
+    "' top: '" blob "' batch_norm_param { use_global_stats: true } }" \
+    "layer { name: 'scale" name "' type: 'Scale' bottom: '" blob      \
+    "' top: '" blob "' scale_param { bias_term: true } }\n"
+#define PLAIN(type, name, bottom, top, rest)                          \
+    "layer { name: '" name "' type: '" type "' bottom: '" bottom "' " \
+    "top: '" top "' " rest " }\n"
+
+/* A block of a ResNet, and one of everything else. */
+static const char net_text[] =
+    "name: 'small' input: 'data' input_dim: 1 input_dim: 3 input_dim: 21 "
+    "input_dim: 19\n" CONV("c1", "data",
+                           "num_output: 8 kernel_size: 3 pad: 1 stride: 2")
+        NORM("1", "c1") PLAIN("ReLU", "r1", "c1", "c1", "") PLAIN(
+            "Pooling", "p1", "c1", "p1",
+            "pooling_param { pool: MAX kernel_size: 3 stride: 2 }")
+            CONV("b1", "p1", "num_output: 12 kernel_size: 1 bias_term: false")
+                NORM("2", "b1") CONV(
+                    "b2", "p1",
+                    "num_output: 12 kernel_h: 3 kernel_w: 1 pad_h: 2 "
+                    "dilation: 2 dilation: 1 group: 4 bias_term: false")
+                    NORM(
+                        "3",
+                        "b2") "layer { name: 'sum' type: 'Eltwise' bottom: "
+                              "'b1' bottom: 'b2' top: 'sum'"
+                              " }\n" PLAIN("ReLU", "r2", "sum", "sum",
+                                           "relu_param { negative_slope: 0.25 "
+                                           "}") PLAIN("LRN", "n", "sum", "n",
+                                                      "lrn_param { local_size: "
+                                                      "3 alpha: 0.5 beta: 0.75 "
+                                                      "k: 2 }")
+                                  PLAIN(
+                                      "Sigmoid", "s", "n", "s",
+                                      "") "layer { name: 'cat' type: 'Concat' "
+                                          "bottom: 'sum' bottom: 's' top: 'cat'"
+                                          " concat_param { axis: 1 } }\n" PLAIN(
+                                              "Pooling", "p2", "cat", "p2",
+                                              "pooling_param { pool: AVE "
+                                              "kernel_size: 2 stride: 2 pad: 1 "
+                                              "}") PLAIN("Dropout", "d", "p2",
+                                                         "p2",
+                                                         "dropout_param { "
+                                                         "dropout_ratio: 0.5 }")
+                                              PLAIN("Flatten", "f", "p2", "f",
+                                                    "")
+                                                  PLAIN("InnerProduct", "fc",
+                                                        "f", "fc",
+                                                        "inner_product_param { "
+                                                        "num_output: 5 }")
+                                                      PLAIN("Softmax", "prob",
+                                                            "fc", "prob", "");
+
+static int norm(struct rn_graph *g, int v, const char *name)
+{
+    return rn_graph_batch_norm(g, v, name);
+}
+
+/* The same in our own words. */
+static struct rn_graph *net_by_hand(void)
+{
+    struct rn_graph *g = rn_graph_create();
+    struct rn_window tall = {
+        .kh = 3, .kw = 1, .stride = 1, .dilate_h = 1, .top = 2, .bottom = 2};
+    struct rn_pool_options most = {.window = RN_WINDOW(3, 3, 2, 0),
+                                   .ceil = true};
+    struct rn_pool_options mean = {
+        .window = RN_WINDOW(2, 2, 2, 1), .ceil = true, .count_padding = true};
+    struct rn_lrn lrn = {3, 0.5f, 0.75f, 2};
+    int x = rn_graph_input(g, (struct rn_shape){3, 21, 19}), y;
+    x = rn_graph_conv(g, x, "c1", 8, (struct rn_window)RN_WINDOW(3, 3, 2, 1),
+                      true);
+    x = rn_graph_relu(g, norm(g, x, "bn1"), "r1");
+    x = rn_graph_max_pool_with(g, x, "p1", &most);
+    y = rn_graph_conv(g, x, "b1", 12, (struct rn_window)RN_WINDOW(1, 1, 1, 0),
+                      false);
+    y = norm(g, y, "bn2");
+    x = rn_graph_conv_groups(g, x, "b2", 12, tall, 4, false);
+    x = rn_graph_add(g, y, norm(g, x, "bn3"), "sum");
+    x = rn_graph_leaky_relu(g, x, "r2", 0.25f);
+    y = rn_graph_sigmoid(g, rn_graph_lrn(g, x, "n", lrn), "s");
+    x = rn_graph_avg_pool(g, rn_graph_concat(g, x, y, "cat"), "p2", &mean);
+    g->output = rn_graph_linear(g, x, "fc", 5);
+    if (g->error.code)
+        fail_msg("%s", g->error.msg);
+    make_up(g);
+    return g;
+}
+
+static void run(struct rn_graph *g, const float *image, float *logits)
+{
+    struct rn_net_spec spec;
+    struct rn_plan_options o;
+    struct rn_plan *plan;
+    struct rn_error err = {0};
+    rn_net_of_graph(&spec, "small", g);
+    struct rn_model *model = rn_model_wrap(&spec, g);
+    assert_non_null(model);
+    rn_plan_defaults(&o);
+    o.batch = 1;
+    o.threads = 1;
+    OK(rn_plan_create(&plan, model, &o, &err));
+    OK(rn_plan_forward(plan, image, logits, &err));
+    rn_plan_destroy(plan);
+    rn_model_destroy(model);
+}
+
+static const struct manner manners[] = {
+    {"as now", false, false, false, 0.25f},
+    {"as before", true, true, false, 999.98f},
+    {"in doubles", false, true, true, 3.0f},
+};
+
+/* Both networks give the same numbers: a factor that is a power of two leaves
+ * the statistics the same to the bit, too. */
+static void networks_are_what_their_texts_say(void **state)
+{
+    const struct rn_shape none = {3, 0, 0};
+    float image[3 * 21 * 19], expected[5], found[5];
+    uint32_t seed = 4;
+    (void)state;
+    for (size_t i = 0; i < COUNT(image); i++)
+        image[i] = 2 * number(&seed);
+    for (size_t i = 0; i < COUNT(manners); i++) {
+        struct rn_graph *own = net_by_hand(), *g;
+        struct rn_pb_out out = caffemodel(own, &manners[i]);
+        struct rn_caffe_weights w;
+        struct rn_prototxt p;
+        struct rn_error err = {0};
+        OK(parse(&p, net_text, &err));
+        OK(rn_caffe_weights_parse(&w, out.bytes, out.size, "weights", &err));
+        OK(rn_caffe_graph(&g, &p, &w, &none, 0, &err));
+        if (manners[i].factor == 0.25f)
+            check_same_params(own, g, manners[i].name);
+        rn_caffe_weights_close(&w);
+        rn_prototxt_close(&p);
+        rn_free(out.bytes);
+        run(own, image, expected);
+        run(g, image, found);
+        for (int k = 0; k < 5; k++)
+            if (!(fabsf(found[k] - expected[k]) <= 1e-5f))
+                fail_msg("%s: logit %d is %g, expected %g", manners[i].name, k,
+                         (double)found[k], (double)expected[k]);
+    }
+}
+
+/* ------------------------------------------------------------------- pools */
+
+/* Rows of a pool as pooling_layer.cpp counts them. */
+static int caffe_rows(int size, int k, int stride, int pad)
+{
+    int rows = (int)ceilf((float)(size + 2 * pad - k) / (float)stride) + 1;
+    if (pad && (rows - 1) * stride >= size + pad)
+        rows--;
+    return rows;
+}
+
+static int most(int a, int b)
+{
+    return a > b ? a : b;
+}
+
+static int least(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+/* One window of a size x size picture: the mean is over the padded frame, but
+ * not over what lies beyond it. */
+static float caffe_window(const float *x, int size, int k, int top, int left,
+                          int pad, bool mean)
+{
+    int bottom = least(top + k, size + pad),
+        right = least(left + k, size + pad);
+    int count = (bottom - top) * (right - left);
+    double sum = 0;
+    float largest = -1e9f;
+    for (int i = most(top, 0); i < least(bottom, size); i++)
+        for (int j = most(left, 0); j < least(right, size); j++) {
+            sum += (double)x[i * size + j];
+            largest = fmaxf(largest, x[i * size + j]);
+        }
+    return mean ? (float)(sum / count) : largest;
+}
+
+static void check_pool(int size, int k, int stride, int pad, bool mean)
+{
+    char text[600];
+    const struct rn_shape none = {3, 0, 0};
+    int rows = caffe_rows(size, k, stride, pad), n = rows * rows;
+    float x[400], found[400];
+    uint32_t seed = (uint32_t)(size + k);
+    struct rn_prototxt p;
+    struct rn_error err = {0};
+    struct rn_graph *g;
+    snprintf(text, sizeof(text),
+             "layer { name: 'data' type: 'Input' top: 'data' input_param { "
+             "shape { dim: 1 dim: 1 dim: %d dim: %d } } } "
+             "layer { name: 'pool' type: 'Pooling' bottom: 'data' top: 'p' "
+             "pooling_param { pool: %s kernel_size: %d stride: %d pad: %d } } "
+             "layer { name: 'fc' type: 'InnerProduct' bottom: 'p' top: 'fc' "
+             "inner_product_param { num_output: %d bias_term: false } }",
+             size, size, mean ? "AVE" : "MAX", k, stride, pad, n);
+    OK(parse(&p, text, &err));
+    OK(rn_caffe_graph(&g, &p, NULL, &none, RN_CAFFE_PARAMS, &err));
+    rn_prototxt_close(&p);
+    struct rn_param *weight = rn_graph_param(g, "fc.weight");
+    if (weight->dim[1] != (size_t)n)
+        fail_msg("pool of %d by %d/%d pad %d: %zu pixels, expected %d", size, k,
+                 stride, pad, weight->dim[1], n);
+    for (int i = 0; i < n; i++) /* each pixel is a class */
+        weight->data[i * n + i] = 1;
+    for (int i = 0; i < size * size; i++)
+        x[i] = number(&seed);
+    run(g, x, found);
+    for (int i = 0; i < n; i++) {
+        float e = caffe_window(x, size, k, i / rows * stride - pad,
+                               i % rows * stride - pad, pad, mean);
+        if (!(fabsf(found[i] - e) <= 1e-6f))
+            fail_msg("%s pool of %d by %d/%d pad %d: pixel %d is %g, expected "
+                     "%g",
+                     mean ? "mean" : "max", size, k, stride, pad, i,
+                     (double)found[i], (double)e);
+    }
+}
+
+static void pools_meet_the_edge_as_caffes_do(void **state)
+{
+    static const int cases[][4] = {{12, 3, 2, 0}, {11, 3, 2, 0}, {12, 3, 2, 1},
+                                   {13, 3, 2, 1}, {9, 2, 2, 1},  {10, 5, 3, 2},
+                                   {7, 7, 1, 0},  {6, 3, 1, 1}};
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++)
+        for (int mean = 0; mean < 2; mean++)
+            check_pool(cases[i][0], cases[i][1], cases[i][2], cases[i][3],
+                       mean);
+}
+
+/* ------------------------------------------------------- He et al.'s files */
+
+static const char *shared_net(int depth)
+{
+    static char path[300];
+    const char *shared = getenv("RN_SHARED");
+    snprintf(path, sizeof(path), "%s/data/arch/caffe/ResNet-%d-deploy.prototxt",
+             shared ? shared : "", depth);
+    if (rn_is_file(path))
+        return path;
+    print_message("RN_SHARED has no data/arch/caffe: skipped\n");
+    return NULL;
+}
+
+static void he_networks_have_their_parameters(void **state)
+{
+    static const struct {
+        int depth;
+        uint64_t params; /* ResNet-50's conv1 has a bias of 64 there */
+    } nets[] = {{50, 25557032 + 64}, {101, 44549160}, {152, 60192808}};
+    struct rn_import_options o;
+    struct rn_error err = {0};
+    (void)state;
+    rn_import_defaults(&o);
+    o.structure = 1;
+    for (size_t i = 0; i < COUNT(nets); i++) {
+        const char *path = shared_net(nets[i].depth);
+        struct rn_model *model;
+        if (!path)
+            skip();
+        OK(rn_model_import(&model, path, &o, &err));
+        uint64_t params = rn_graph_params(model->graph);
+        if (params != nets[i].params)
+            fail_msg("ResNet-%d: %llu parameters, expected %llu", nets[i].depth,
+                     (unsigned long long)params,
+                     (unsigned long long)nets[i].params);
+        assert_true(model->preprocessing.bgr);
+        rn_model_destroy(model);
+    }
+    assert_int_equal(
+        rn_model_load(&(struct rn_model *){NULL}, shared_net(50), &err),
+        RN_ERR_DATA);
+    assert_non_null(strstr(err.msg, "without weights"));
+}
+
+static void he_networks_take_weights(void **state)
+{
+    const struct rn_shape none = {3, 0, 0};
+    const char *path = shared_net(50);
+    struct rn_prototxt p;
+    struct rn_caffe_weights w;
+    struct rn_graph *own, *g;
+    struct rn_error err = {0};
+    (void)state;
+    if (!path)
+        skip();
+    OK(rn_prototxt_open(&p, path, &err));
+    OK(rn_caffe_graph(&own, &p, NULL, &none, RN_CAFFE_PARAMS, &err));
+    make_up(own);
+    struct rn_pb_out out = caffemodel(own, &manners[0]);
+    OK(rn_caffe_weights_parse(&w, out.bytes, out.size, "weights", &err));
+    OK(rn_caffe_graph(&g, &p, &w, &none, 0, &err));
+    check_same_params(own, g, "ResNet-50");
+    rn_caffe_weights_close(&w);
+    rn_prototxt_close(&p);
+    rn_free(out.bytes);
+    rn_graph_destroy(own);
+    rn_graph_destroy(g);
+}
+
+/* ----------------------------------------------------------- preprocessing */
+
+static const struct manner now = {"now", false, false, false, 1};
+
+/* A network of 3x2x2 whose pictures are prepared as `transform` says. */
+static void write_net(const char *transform)
+{
+    char text[800];
+    struct rn_graph *g = rn_graph_create();
+    int x = rn_graph_input(g, (struct rn_shape){3, 2, 2});
+    rn_graph_linear(g, x, "fc", 2);
+    make_up(g);
+    struct rn_pb_out out = caffemodel(g, &now);
+    put_file("net.caffemodel", out.bytes, out.size);
+    snprintf(text, sizeof(text),
+             "layer { name: 'd' type: 'Data' top: 'data' top: 'label' include "
+             "{ phase: TRAIN } transform_param { crop_size: 9 } } "
+             "layer { name: 'd' type: 'Data' top: 'data' top: 'label' include "
+             "{ phase: TEST } transform_param { crop_size: 2 %s } } "
+             "layer { name: 'fc' type: 'InnerProduct' bottom: 'data' top: 'fc' "
+             "inner_product_param { num_output: 2 } } "
+             "layer { name: 'a' type: 'Accuracy' bottom: 'fc' bottom: 'label' "
+             "top: 'a' include { phase: TEST } }",
+             transform);
+    put_text("net.prototxt", text);
+    rn_graph_destroy(g);
+    rn_free(out.bytes);
+}
+
+/* BGR means of 0..255 in the network's order, and the scale. */
+static void means_are_taken(void **state)
+{
+    struct rn_model *model;
+    struct rn_error err = {0};
+    (void)state;
+    write_net("mean_value: 51 mean_value: 102 mean_value: 204 scale: 0.5");
+    OK(rn_model_load(&model, in_folder("net.caffemodel"), &err));
+    const struct rn_preprocessing *pre = &model->preprocessing;
+    assert_true(pre->bgr && !pre->per_pixel);
+    for (int i = 0; i < 3; i++) {
+        assert_true(fabsf(pre->mean[i] - 0.2f * (float)(1 << i)) < 1e-6f);
+        assert_true(fabsf(pre->std[i] - 2.0f / 255) < 1e-8f);
+    }
+    /* red, green, blue; the network's first channel is blue */
+    const uint8_t pixels[12] = {10, 10, 10, 10, 20, 20, 20, 20, 30, 30, 30, 30};
+    float image[12];
+    rn_normalise(pre, model->spec.input, pixels, image);
+    assert_true(fabsf(image[0] - (30 - 51) * 0.5f) < 1e-4f);
+    assert_true(fabsf(image[8] - (10 - 204) * 0.5f) < 1e-4f);
+    rn_model_destroy(model);
+}
+
+/* The centre of a mean of 3x4x4: 100 c + 10 y + x. */
+static void mean_images_are_taken(void **state)
+{
+    const size_t dim[] = {3, 4, 4};
+    float mean[48];
+    struct rn_pb_out out = {0};
+    struct rn_model *model;
+    struct rn_error err = {0};
+    (void)state;
+    for (int i = 0; i < 48; i++)
+        mean[i] = (float)(50 * (i / 16) + 10 * (i / 4 % 4) + i % 4);
+    put_blob(&out, &manners[1], 3, dim, mean, 1);
+    struct rn_pb m = {out.bytes, out.size};
+    struct rn_pb_field f;
+    assert_int_equal(rn_pb_next(&m, &f), 1); /* the blob without its key */
+    put_file("m.binaryproto", f.bytes.at, f.bytes.size);
+    put_file("cut.binaryproto", f.bytes.at, f.bytes.size - 1);
+    write_net("mean_file: 'else/where/m.binaryproto'");
+    OK(rn_model_load(&model, in_folder("net.prototxt"), &err));
+    assert_true(model->preprocessing.per_pixel && model->preprocessing.bgr);
+    const float *p = model->preprocessing.mean;
+    const float expected[] = {11, 12, 21, 22, 61};
+    for (size_t i = 0; i < COUNT(expected); i++)
+        if (fabsf(p[i] - expected[i] / 255) > 1e-6f)
+            fail_msg("pixel %zu of the mean is %g, expected %g", i,
+                     (double)p[i] * 255, (double)expected[i]);
+    rn_model_destroy(model);
+
+    struct rn_import_options o;
+    rn_import_defaults(&o);
+    o.mean_image = in_folder("cut.binaryproto");
+    assert_int_equal(
+        rn_model_import(&model, in_folder("net.prototxt"), &o, &err),
+        RN_ERR_DATA);
+    assert_non_null(strstr(err.msg, "not a whole mean"));
+    rn_free(out.bytes);
+}
+
+static void files_are_found(void **state)
+{
+    struct rn_import_options o;
+    struct rn_model *model;
+    struct rn_error err = {0};
+    (void)state;
+    write_net("");
+    assert_int_equal(rename(in_folder("net.caffemodel"), in_folder("x")), 0);
+    assert_int_equal(rn_model_load(&model, in_folder("net.prototxt"), &err),
+                     RN_ERR_DATA);
+    rn_import_defaults(&o);
+    o.weights = in_folder("x");
+    OK(rn_model_import(&model, in_folder("net.prototxt"), &o, &err));
+    assert_string_equal(model->spec.name, "net");
+    OK(rn_model_save(model, in_folder("net.safetensors"), &err));
+    rn_model_destroy(model);
+    assert_int_equal(
+        rn_model_import(&model, in_folder("net.safetensors"), &o, &err),
+        RN_ERR_ARG);
+    o.weights = NULL;
+    OK(rn_model_import(&model, in_folder("net.safetensors"), &o, &err));
+    rn_model_destroy(model);
+}
+
+/* ------------------------------------------------------------------ refusals
+ */
+
+#define DATA "input: 'data' input_shape { dim: 1 dim: 3 dim: 8 dim: 8 } "
+#define FC                                                           \
+    "layer { name: 'fc' type: 'InnerProduct' bottom: 'x' top: 'fc' " \
+    "inner_product_param { num_output: 2 } }"
+#define LAYER(type, rest) \
+    "layer { name: 'l' type: '" type "' bottom: 'data' top: 'x' " rest " } "
+
+static void what_is_wrong_is_refused_by_name(void **state)
+{
+    static const struct {
+        const char *text, *message;
+    } cases[] = {
+        {DATA LAYER("Deconvolution", "") FC,
+         "layer 'l' (Deconvolution) is not known"},
+        {DATA LAYER("Convolution", "") FC, "'l' (Convolution) has a window"},
+        {DATA LAYER("Convolution", "convolution_param { kernel_size: 3 }"),
+         "has 0 as its num_output"},
+        {DATA LAYER("Convolution", "convolution_param { kernel_size: 3 "
+                                   "num_output: 2147483647 }") FC,
+         "larger than a GiB"},
+        {DATA LAYER("Convolution", "convolution_param { kernel_size: 3 "
+                                   "num_output: 99999999999 }") FC,
+         "has 99999999999 as its num_output"},
+        {DATA LAYER("Convolution", "convolution_param { kernel_size: 3 "
+                                   "num_output: 4 group: 2 }") FC,
+         "cannot be built"},
+        {DATA LAYER("Convolution", "convolution_param { kernel_size: 9 "
+                                   "num_output: 4 }") FC,
+         "cannot be built"},
+        {DATA LAYER("Convolution", "convolution_param { kernel_size: x }"),
+         "has 'x' as its kernel_size"},
+        {DATA LAYER("Pooling", "pooling_param { kernel_size: 2 pool: "
+                               "STOCHASTIC }"),
+         "'STOCHASTIC'"},
+        {DATA LAYER("Pooling", "pooling_param { kernel_size: 1 stride: 3 }"),
+         "sees no pixel"},
+        {DATA LAYER("Eltwise", "bottom: 'data' eltwise_param { coeff: 1 coeff: "
+                               "-1 }"),
+         "has '-1' as a coeff"},
+        {DATA LAYER("Eltwise", "bottom: 'data' eltwise_param { operation: "
+                               "MAX }"),
+         "has 'MAX' as its operation"},
+        {DATA LAYER("LRN", "lrn_param { norm_region: WITHIN_CHANNEL }"),
+         "'WITHIN_CHANNEL'"},
+        {DATA LAYER("Flatten", "") "layer { name: 'p' type: 'Pooling' bottom: "
+                                   "'x' top: 'p' }",
+         "has been flattened"},
+        {DATA "layer { name: 'a' type: 'ReLU' bottom: 'b' top: 'a' } "
+              "layer { name: 'b' type: 'ReLU' bottom: 'a' top: 'b' }",
+         "cycle"},
+        {DATA LAYER("ReLU", "") LAYER("Sigmoid", ""), "there already"},
+        {DATA LAYER("ReLU", "") FC "layer { name: 's' type: 'Sigmoid' bottom: "
+                                   "'x' top: 's' }",
+         "two outputs, 'fc' and 's'"},
+        {DATA LAYER("ReLU", ""), "its output is 3x8x8"},
+        {DATA, "its output is 3x8x8"},
+        {"", "its output is 0x0x0"},
+        {LAYER("ReLU", ""), "reads 'data'"},
+        {"input: 'data' input_dim: 1 input_dim: 3 input_dim: 8 " FC,
+         "has no four sizes"},
+        {"input: 'data' input_dim: 1 input_dim: 3 input_dim: 8 input_dim: "
+         "4294967297 ",
+         "no picture"},
+        {DATA "layer { name: 'i' type: 'Input' top: 'x' input_param { shape { "
+              "dim: 1 dim: 1 dim: 1 dim: 1 } } }",
+         "second input"},
+        {"layer { name: 'd' type: 'Data' top: 'data' }", "--crop says"},
+    };
+    const struct rn_shape none = {3, 0, 0};
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct rn_prototxt p;
+        struct rn_graph *g;
+        struct rn_error err = {0};
+        OK(parse(&p, cases[i].text, &err));
+        int rc = rn_caffe_graph(&g, &p, NULL, &none, RN_CAFFE_PARAMS, &err);
+        if (rc != RN_ERR_DATA || !strstr(err.msg, cases[i].message))
+            fail_msg("%s\ngave %d '%s', expected '%s'", cases[i].text, rc,
+                     err.msg, cases[i].message);
+        rn_prototxt_close(&p);
+    }
+}
+
+/* Weights cut anywhere, or of another network. */
+static void wrong_weights_are_refused(void **state)
+{
+    static const struct {
+        const char *from, *to, *message;
+    } cases[] = {
+        {"num_output: 8", "num_output: 9",
+         "has a blob of 8x3x3x3 as number 0, "
+         "expected 9x3x3x3"},
+        {"name: 'c1'", "name: 'cx'", "has 0 blobs"},
+        {"bias_term: false", "bias_term: true ", "has 1 blobs"},
+        {"num_output: 5", "num_output: 6", "expected 6x"},
+    };
+    const struct rn_shape none = {3, 0, 0};
+    struct rn_graph *own = net_by_hand(), *g;
+    struct rn_pb_out out = caffemodel(own, &now);
+    struct rn_caffe_weights w;
+    struct rn_error err = {0};
+    (void)state;
+    rn_graph_destroy(own);
+    for (size_t size = 0; size < out.size; size++) {
+        struct rn_prototxt p;
+        err = (struct rn_error){0};
+        int rc = rn_caffe_weights_parse(&w, out.bytes, size, "cut", &err);
+        OK(parse(&p, net_text, &err));
+        if (!rc) /* between two layers */
+            rc = rn_caffe_graph(&g, &p, &w, &none, 0, &err);
+        if (rc != RN_ERR_DATA || !err.msg[0])
+            fail_msg("%zu of %zu bytes gave %d", size, out.size, rc);
+        rn_prototxt_close(&p);
+        rn_caffe_weights_close(&w);
+    }
+    OK(rn_caffe_weights_parse(&w, out.bytes, out.size, "weights", &err));
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char text[sizeof(net_text)];
+        struct rn_prototxt p;
+        memcpy(text, net_text, sizeof(text));
+        char *at = strstr(text, cases[i].from);
+        assert_non_null(at);
+        memcpy(at, cases[i].to, strlen(cases[i].to));
+        OK(parse(&p, text, &err));
+        int rc = rn_caffe_graph(&g, &p, &w, &none, 0, &err);
+        if (rc != RN_ERR_DATA || !strstr(err.msg, cases[i].message))
+            fail_msg("'%s' gave %d '%s', expected '%s'", cases[i].to, rc,
+                     err.msg, cases[i].message);
+        rn_prototxt_close(&p);
+    }
+    rn_caffe_weights_close(&w);
+    rn_free(out.bytes);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(texts_become_trees),
+        cmocka_unit_test(texts_that_are_none_are_refused),
+        cmocka_unit_test(networks_are_what_their_texts_say),
+        cmocka_unit_test(pools_meet_the_edge_as_caffes_do),
+        cmocka_unit_test(he_networks_have_their_parameters),
+        cmocka_unit_test(he_networks_take_weights),
+        cmocka_unit_test(means_are_taken),
+        cmocka_unit_test(mean_images_are_taken),
+        cmocka_unit_test(files_are_found),
+        cmocka_unit_test(what_is_wrong_is_refused_by_name),
+        cmocka_unit_test(wrong_weights_are_refused),
+    };
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
