@@ -268,29 +268,50 @@ static bool same_classes(const struct rn_model *m, const struct rn_data *d)
     return true;
 }
 
-static int make_net(struct rn_trainer *t, const char *name, char shortcut,
-                    bool stride_v1, struct rn_error *err)
+/* Shape of the images that the network is to take. */
+static struct rn_shape input_shape(const struct rn_trainer *t)
 {
-    const struct rn_shape *s = &t->data->shape;
-    const struct rn_net_options net = {
-        .classes = t->data->classes,
-        .channels = s->c,
-        .height = rn_trainer_pictures(t) ? t->o.size : s->h,
-        .width = rn_trainer_pictures(t) ? t->o.size : s->w,
-        .shortcut = shortcut,
-        .stride_v1 = stride_v1,
-    };
-    int rc = rn_model_create(&t->model, name, &net, err);
+    struct rn_shape s = t->data->shape;
 
-    if (rc == RN_OK)
-        rn_model_init(t->model, t->o.seed);
-    return rc;
+    if (rn_trainer_pictures(t))
+        s.h = s.w = t->o.size;
+    return s;
 }
 
-/* Parameters of the same name and size; the head may have another. */
+/* The weights' network for the data's classes and size, not trained yet. */
+static int make_like(struct rn_trainer *t, const struct rn_model *weights,
+                     struct rn_error *err)
+{
+    struct rn_net_spec spec = weights->spec;
+    struct rn_graph *graph;
+    int rc;
+
+    if (strcmp(spec.family, RN_FAMILY_GRAPH) == 0)
+        return rn_fail(err, RN_ERR_ARG,
+                       "'%s' holds a network of no family known here: neither "
+                       "its classes nor its size can be changed",
+                       t->o.weights);
+    spec.classes = t->data->classes;
+    spec.input = input_shape(t);
+    rc = rn_net_build(&graph, &spec, err);
+    if (rc != RN_OK)
+        return rc;
+    t->model = rn_model_wrap(&spec, graph);
+    if (t->model == NULL) {
+        rn_graph_destroy(graph);
+        return rn_fail_memory(err, sizeof(*t->model), "a model");
+    }
+    rn_model_init(t->model, t->o.seed);
+    return RN_OK;
+}
+
+/* Parameters of the same name and size; the head may have another. Nodes are
+ * the same, and batch norm may have an eps of its own. */
 static void copy_params(struct rn_graph *to, const struct rn_graph *from,
                         bool head)
 {
+    for (size_t i = 0; i < to->n_nodes && i < from->n_nodes; i++)
+        to->nodes[i].eps = from->nodes[i].eps;
     for (size_t i = 0; i < to->n_params; i++) {
         struct rn_param *p = &to->params[i];
         const struct rn_param *q = rn_graph_param(from, p->name);
@@ -348,8 +369,7 @@ static int adopt(struct rn_trainer *t, const struct rn_model *weights,
     int rc = check_adopted(t, weights, err);
 
     if (rc == RN_OK)
-        rc = make_net(t, spec->name, spec->shortcut == '-' ? 0 : spec->shortcut,
-                      spec->stride_v1, err);
+        rc = make_like(t, weights, err);
     if (rc != RN_OK)
         return rc;
     t->o.net = t->model->spec.name;
@@ -363,12 +383,10 @@ static int adopt(struct rn_trainer *t, const struct rn_model *weights,
 /* Whether the weights' network is the one to train, as it is. */
 static bool fits(const struct rn_trainer *t, const struct rn_model *weights)
 {
-    const struct rn_shape *m = &weights->spec.input, *d = &t->data->shape;
-    bool pictures = rn_trainer_pictures(t);
+    const struct rn_shape *m = &weights->spec.input, s = input_shape(t);
 
-    return same_classes(weights, t->data) && m->c == d->c &&
-           m->h == (pictures ? t->o.size : d->h) &&
-           m->w == (pictures ? t->o.size : d->w);
+    return same_classes(weights, t->data) && m->c == s.c && m->h == s.h &&
+           m->w == s.w;
 }
 
 static int from_weights(struct rn_trainer *t, struct rn_error *err)
@@ -393,10 +411,21 @@ static int from_weights(struct rn_trainer *t, struct rn_error *err)
 static int from_nothing(struct rn_trainer *t, struct rn_error *err)
 {
     int rc = rn_trainer_choose_network(t, NULL, err);
+    struct rn_shape s = input_shape(t);
+    const struct rn_net_options net = {
+        .classes = t->data->classes,
+        .channels = s.c,
+        .height = s.h,
+        .width = s.w,
+        .shortcut = t->o.shortcut,
+        .stride_v1 = t->o.stride_v1,
+    };
 
-    return rc == RN_OK
-               ? make_net(t, t->o.net, t->o.shortcut, t->o.stride_v1 != 0, err)
-               : rc;
+    if (rc == RN_OK)
+        rc = rn_model_create(&t->model, t->o.net, &net, err);
+    if (rc == RN_OK)
+        rn_model_init(t->model, t->o.seed);
+    return rc;
 }
 
 /* Names and identifiers of the data's classes, where they have any. */
