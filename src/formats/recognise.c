@@ -308,6 +308,15 @@ static int fail_family(const struct rn_recognised *r, const struct anatomy *a,
                    (unsigned long long)a->stem[3]);
 }
 
+/* Whether the last stage is eight times as wide as the first. Any width may be
+ * made up in a small file; that tensor is a good part of the network. */
+static bool widens(const struct rn_recognised *r, const struct anatomy *a)
+{
+    uint64_t last[4];
+    return get_dims(r, "layer4.0.conv2.weight", 4, last) &&
+           last[0] / 8 == a->conv2[0] && last[1] / 8 == a->conv2[1];
+}
+
 /* What stands before and behind the layers' number, as the first block's 3x3
  * tells: "resnext" and "_32x4d", "wide_resnet" and "_2". False when it is no
  * such thing. */
@@ -322,14 +331,16 @@ static bool name_width(const struct rn_recognised *r, const struct anatomy *a,
     if (a->conv2[1] == 0 || width % a->conv2[1] != 0)
         return false;
     groups = width / a->conv2[1];
+    if (groups == 1 && width == 64)
+        return true;
     if (groups > 1) {
         *word = "resnext";
         snprintf(tail, size, "_%" PRIu64 "x%" PRIu64 "d", groups, a->conv2[1]);
-    } else if (width != 64) {
+    } else {
         *word = "wide_resnet";
         snprintf(tail, size, "_%" PRIu64, width / 64);
     }
-    return groups > 1 || width % 64 == 0;
+    return (groups > 1 || width % 64 == 0) && widens(r, a);
 }
 
 /* A stem's part of the name, which ResNeXt and wide ones have not got. */

@@ -202,6 +202,10 @@ static void other_networks_are_named(void **state)
     } cases[] = {
         {"resnet50", "layer1.0.conv2.weight", NULL, 1, 3,
          "3x3 have 64 filters of 3 channels"},
+        {"resnext50_32x4d", "layer4.0.conv2.weight", NULL, 0, 512,
+         "3x3 have 128 filters of 4 channels"},
+        {"wide_resnet50_2", "layer4.0.conv2.weight", "else", 0, 0,
+         "3x3 have 128 filters of 128 channels"},
         {"resnet50", "layer1.0.conv2.weight", NULL, 1, 1ull << 40,
          "filters of 1099511627776 channels"},
         {"resnet18", "layer1.0.conv2.weight", NULL, 1, 2, "of 2 channels"},
