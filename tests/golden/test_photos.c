@@ -236,11 +236,112 @@ static void resnet50_answers_as_in_pytorch(void **state)
     rn_data_close(photos);
 }
 
+/* ------------------------------------------------------------ many views */
+
+struct view_record {
+    char views[10], file[200];
+    int label;
+    float probability;
+};
+
+/* Records of the kind, in order, and a list of their photos in the folder. */
+static int read_views(const char *kind, struct view_record *records, int most)
+{
+    char path[700], line[400];
+    FILE *file, *list;
+    int n = 0;
+
+    snprintf(path, sizeof path, "%s/tests/golden/views.txt",
+             environment("RN_SOURCE", "."));
+    file = fopen(path, "r");
+    snprintf(path, sizeof path, "%s/labels.txt", folder);
+    list = fopen(path, "w");
+    assert_true(file && list);
+    while (n < most && fgets(line, sizeof line, file)) {
+        struct view_record *r = &records[n];
+
+        assert_int_equal(sscanf(line, "%9s %199s %d %f", r->views, r->file,
+                                &r->label, &r->probability),
+                         4);
+        if (strcmp(r->views, kind) != 0)
+            continue;
+        fprintf(list, "%s %d\n", r->file, r->label);
+        n++;
+    }
+    fclose(file);
+    fclose(list);
+    return n;
+}
+
+static void compare_views(const struct rn_model *model, const char *kind,
+                          struct rn_eval_options *o)
+{
+    struct view_record records[20];
+    int count = read_views(kind, records, 20);
+    struct rn_eval_result result;
+    struct rn_report *report;
+    struct rn_error err = {0};
+    struct rn_data *photos;
+    double worst = 0;
+
+    o->part = RN_PART_TRAIN;
+    if (rn_data_open(&photos, folder, NULL, &err) ||
+        rn_eval_models(&model, 1, photos, o, &result, &report, &err))
+        fail_msg("%s", err.msg);
+    assert_true(count > 0);
+    assert_int_equal(result.images, count);
+    for (int i = 0; i < count; i++) {
+        struct rn_answer a;
+        double off;
+
+        assert_int_equal(rn_report_answer(report, i, &a), RN_OK);
+        off = fabs((double)a.probability - (double)records[i].probability);
+        if (a.label != records[i].label || !(off < 1e-4))
+            fail_msg("%s, %s: class %d has %g, expected %d with %g", kind,
+                     records[i].file, a.label, (double)a.probability,
+                     records[i].label, (double)records[i].probability);
+        worst = fmax(worst, off);
+    }
+    print_message("%s: probabilities of %d photos off by %.1e at most\n", kind,
+                  count, worst);
+    rn_report_destroy(report);
+    rn_data_close(photos);
+}
+
+static void many_views_answer_as_in_pytorch(void **state)
+{
+    static const int scales[] = {224, 384};
+    struct rn_data *photos = open_photos(); /* or skip */
+    struct rn_model *model = make_model("resnet18");
+    struct rn_eval_options o;
+    char path[700];
+
+    (void)state;
+    rn_data_close(photos);
+    snprintf(path, sizeof path, "%s/images", folder);
+    assert_int_equal(
+        symlink(realpath(shared("imagenet-sample/images"), (char[4096]){0}),
+                path),
+        0);
+    rn_eval_defaults(&o);
+    o.crops = 10;
+    compare_views(model, "crops", &o);
+    o.crops = 1;
+    o.scales = scales;
+    o.n_scales = sizeof scales / sizeof *scales;
+    compare_views(model, "scales", &o);
+    unlink(path);
+    snprintf(path, sizeof path, "%s/labels.txt", folder);
+    unlink(path);
+    rn_model_destroy(model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(resnet18_answers_as_in_pytorch),
         cmocka_unit_test(resnet50_answers_as_in_pytorch),
+        cmocka_unit_test(many_views_answer_as_in_pytorch),
     };
     int failed;
 
