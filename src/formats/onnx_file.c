@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define COUNT(a) (sizeof(a) / sizeof *(a))
-
 static int fail_cut(const struct rn_onnx *f, const char *what,
                     struct rn_error *err)
 {
@@ -85,44 +83,65 @@ static int number_names(struct rn_onnx *f, struct ends *ends,
 
 /* ------------------------------------------------------------- operators */
 
-static int read_node(struct rn_onnx *f, struct rn_pb message, struct ends *ends,
-                     struct rn_error *err)
+/* Its names and attributes; what it reads goes among the ends. */
+static int read_front(struct rn_onnx *f, struct rn_onnx_node *n,
+                      struct ends *ends, struct rn_error *err)
 {
-    struct rn_onnx_node n = {.message = message};
     struct rn_pb_field field;
-    struct rn_pb m = message;
+    struct rn_pb m = n->message;
     int more, rc = RN_OK, attributes = 0;
-    n.first_input = (uint32_t)ends->count;
     FOR_FIELDS(more, m, field)
     {
         if (field.number == ONNX_NODE_INPUT) {
-            n.inputs++;
+            n->inputs++;
             rc = add_end(f, ends, field.bytes, err);
         } else if (field.number == ONNX_NODE_NAME) {
-            n.name = field.bytes;
+            n->name = field.bytes;
         } else if (field.number == ONNX_NODE_OP) {
-            n.op = field.bytes;
+            n->op = field.bytes;
         } else if (field.number == ONNX_NODE_DOMAIN) {
-            n.domain = field.bytes;
+            n->domain = field.bytes;
         } else if (field.number == ONNX_NODE_ATTRIBUTE) {
             attributes++;
         }
         if (rc)
             return rc;
     }
-    m = message;
-    n.first_output = (uint32_t)ends->count;
-    while (more == 0 && !rc && rn_pb_next(&m, &field) > 0)
-        if (field.number == ONNX_NODE_OUTPUT) {
-            n.outputs++;
-            rc = add_end(f, ends, field.bytes, err);
-        }
     if (more < 0)
         return fail_cut(f, "an operator", err);
-    if (!rc && (f->n_nodes >= RN_ONNX_NODES || attributes > RN_ONNX_ATTRIBUTES))
-        return rn_fail(err, RN_ERR_DATA,
-                       "'%s': more than %d operators, or %d attributes of one",
-                       f->path, RN_ONNX_NODES, RN_ONNX_ATTRIBUTES);
+    return attributes <= RN_ONNX_ATTRIBUTES
+               ? RN_OK
+               : rn_fail(err, RN_ERR_DATA,
+                         "'%s': an operator of more than %d attributes",
+                         f->path, RN_ONNX_ATTRIBUTES);
+}
+
+static int read_outputs(struct rn_onnx *f, struct rn_onnx_node *n,
+                        struct ends *ends, struct rn_error *err)
+{
+    struct rn_pb_field field;
+    struct rn_pb m = n->message;
+    int rc = RN_OK;
+    while (!rc && rn_pb_next(&m, &field) > 0)
+        if (field.number == ONNX_NODE_OUTPUT) {
+            n->outputs++;
+            rc = add_end(f, ends, field.bytes, err);
+        }
+    return rc;
+}
+
+static int read_node(struct rn_onnx *f, struct rn_pb message, struct ends *ends,
+                     struct rn_error *err)
+{
+    struct rn_onnx_node n = {.message = message};
+    if (f->n_nodes >= RN_ONNX_NODES)
+        return rn_fail(err, RN_ERR_DATA, "'%s': more than %d operators",
+                       f->path, RN_ONNX_NODES);
+    n.first_input = (uint32_t)ends->count;
+    int rc = read_front(f, &n, ends, err);
+    n.first_output = (uint32_t)ends->count;
+    if (!rc)
+        rc = read_outputs(f, &n, ends, err);
     if (!rc && !rn_grow(&f->nodes, &f->nodes_room, f->n_nodes, sizeof(n)))
         rc = rn_fail_memory(err, sizeof(n), "an operator");
     if (!rc)
