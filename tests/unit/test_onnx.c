@@ -743,6 +743,36 @@ static void channels_may_come_last(void **state)
 
 /* ------------------------------------------------------------ other numbers */
 
+/* A file that leaves rows and columns open takes what the caller says. */
+static void open_sizes_are_the_callers(void **state)
+{
+    const char *path = in_folder("open.onnx");
+    struct rn_import_options o;
+    struct rn_model *model;
+    struct rn_error err = {0};
+    struct made m;
+    (void)state;
+    begin(&m, 13);
+    put_tensors(&m);
+    put_value(&m, ONNX_GRAPH_INPUT, "x", "0,2,0,0");
+    put_value(&m, ONNX_GRAPH_OUTPUT, "y", "0,2");
+    put_operators(&m, HEAD TAIL);
+    save(&m, path);
+    rn_import_defaults(&o);
+    OK(rn_model_import(&model, path, &o, &err));
+    assert_int_equal(model->spec.input.h, 224);
+    rn_model_destroy(model);
+    o.height = 6;
+    o.width = 9;
+    OK(rn_model_import(&model, path, &o, &err));
+    assert_int_equal(model->spec.input.h, 6);
+    assert_int_equal(model->spec.input.w, 9);
+    rn_model_destroy(model);
+    make_same(0, path);
+    assert_int_equal(rn_model_import(&model, path, &o, &err), RN_ERR_DATA);
+    assert_non_null(strstr(err.msg, "takes 2 x 2 pixels, not 6 x 9"));
+}
+
 /* 1, 2, -3 and 0.5 as each type has them. */
 static void weights_of_every_type(void **state)
 {
@@ -1084,6 +1114,7 @@ int main(void)
         cmocka_unit_test(other_graphs_come_back),
         cmocka_unit_test(one_network_in_many_words),
         cmocka_unit_test(channels_may_come_last),
+        cmocka_unit_test(open_sizes_are_the_callers),
         cmocka_unit_test(weights_of_every_type),
         cmocka_unit_test(exported_networks_compute_the_same),
         cmocka_unit_test(what_is_wrong_is_refused),
