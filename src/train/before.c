@@ -121,6 +121,8 @@ int rn_trainer_memory(const struct rn_trainer *t, int batch, int recompute,
                                             .recompute = recompute};
     int rc = rn_plan_estimate(t->model, &options, bytes, err);
 
+    if (t->o.ema > 0)
+        *bytes += rn_graph_params(t->model->graph) * sizeof(float);
     *bytes += (uint64_t)BATCHES_AHEAD * (uint64_t)batch * (uint64_t)s->c *
               (uint64_t)s->h * (uint64_t)s->w * sizeof(float);
     return rc;

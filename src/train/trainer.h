@@ -97,7 +97,7 @@ int rn_trainer_check_room(struct rn_trainer *t, struct rn_error *err);
 /** Say how long it will take, from a step or two on images of zeros, which
  *  leave nothing behind. */
 int rn_trainer_estimate(struct rn_trainer *t, struct rn_error *err);
-/** Bytes of training's plan and of batches made ahead. */
+/** Bytes of training's plan, the weights' average and batches made ahead. */
 int rn_trainer_memory(const struct rn_trainer *t, int batch, int recompute,
                       uint64_t *bytes, struct rn_error *err);
 
