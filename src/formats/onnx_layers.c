@@ -498,7 +498,8 @@ static int read_concat(struct rn_onnx_import *in)
         rc = rn_onnx_picture(in, i, &v);
         if (!rc && v->flat != first->flat)
             rc = rn_onnx_fail(in, "joins a picture and a flat list");
-        nodes[i] = v->node;
+        if (!rc)
+            nodes[i] = v->node;
     }
     if (!rc)
         rc = rn_onnx_output_node(

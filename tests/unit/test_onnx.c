@@ -907,6 +907,7 @@ static const struct {
     {"weights that are computed", "Conv x,x y", "expected a constant"},
     {"a picture at the end", "Relu x y", "one number a class"},
     {"a constant at the end", "Identity w y", "not computed from the picture"},
+    {"a joined value left out", "Concat x,,x y axis=1", "reads nothing"},
     {"odd reshape", "Reshape x,one_ y", "neither"},
     {"mean over channels", "ReduceMean x y axes=[1]", "something else"},
     {"strange padding", HEAD ";Conv g,w4 y auto_pad='ROUND'", "'ROUND'"},
