@@ -20,6 +20,7 @@
 #include "plan/plan.h"
 #include "train/train.h"
 
+#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -909,6 +910,39 @@ static void too_little_memory_is_told_with_a_way_out(void **state)
     assert_false(rn_is_folder(o.out));
 }
 
+/* A run of a version that had none of these options goes on. */
+static void older_runs_go_on(void **state)
+{
+    static const char *const keys[] = {
+        "size",       "resize",        "validation_percent",
+        "crop_area",  "colour",        "erase",
+        "mixup",      "cutmix",        "skip_bad",
+        "freeze",     "lr_scale",      "batch_norm",
+        "ema",        "class_weights", "patience",
+        "reestimate",
+    };
+    struct rn_train_options o = photo_run("older");
+    struct watch w = {.stop_at = 3};
+    struct rn_train_result result;
+    struct rn_error err = {0};
+    json_t *run, *options;
+
+    (void)state;
+    o.data = "synthetic:3x8x8:4:64";
+    o.size = 0;
+    expect(train(&o, &w, &result, &err), RN_ERR_STOPPED, &err, "stopped", "");
+    run = json_load_file(in_folder("older/run.json"), 0, NULL);
+    options = json_object_get(run, "options");
+    for (size_t i = 0; i < COUNT(keys); i++)
+        if (json_object_del(options, keys[i]) != 0)
+            fail_msg("run.json has no %s", keys[i]);
+    assert_int_equal(json_dump_file(run, in_folder("older/run.json"), 0), 0);
+    json_decref(run);
+    if (rn_train_resume(in_folder("older"), NULL, &result, &err) != RN_OK)
+        fail_msg("%s", err.msg);
+    assert_int_equal(result.iterations, 30);
+}
+
 /* Names of the pictures held out, into [n]; how many. */
 static int held_out(const char *names[], int n, struct rn_data **data,
                     uint64_t seed)
@@ -981,6 +1015,7 @@ int main(void)
         cmocka_unit_test(bad_pictures_stop_or_are_named),
         cmocka_unit_test(classes_must_be_in_all_parts),
         cmocka_unit_test(what_makes_no_sense_is_refused),
+        cmocka_unit_test(older_runs_go_on),
         cmocka_unit_test(a_split_hardly_changes_with_its_pictures),
         cmocka_unit_test(too_little_memory_is_told_with_a_way_out),
     };
