@@ -124,10 +124,11 @@ const struct command command_convert = {
     .summary = "A model from one kind of file to another.",
     .notes = "IN is a model of ours, a PyTorch state dictionary (.pth, .pt, "
              ".th), safetensors,\nthe index of several, an ONNX model, or a "
-             "Caffe network (.prototxt, the\n.caffemodel beside it or by "
-             "--weights); its content tells which. OUT ends in\n.safetensors, "
-             "in .pth or .pt for torch.load(weights_only=True), or in .onnx.\n"
-             "INPUT is as for 'resnet predict'.\n",
+             "network of Caffe's (.prototxt and\n.caffemodel) or Darknet's "
+             "(.cfg and .weights), the weights lying beside it or\nbeing "
+             "--weights; its content tells which. OUT ends in .safetensors, "
+             "in .pth or\n.pt for torch.load(weights_only=True), or in .onnx. "
+             "INPUT is as for 'resnet\npredict'.\n",
     .groups = groups,
     .n_groups = COUNT(groups),
     .size = sizeof(struct options),

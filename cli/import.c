@@ -13,7 +13,7 @@
 /* clang-format off */
 const struct option import_table[IMPORT_OPTIONS] = {
     {"weights", "FILE", OPTION_TEXT, AT(weights), 0, 0, NULL,
-     "the same name's", "weights of a Caffe network (.caffemodel)"},
+     "the same name's", "weights of a Caffe or Darknet network (.caffemodel, .weights)"},
     {"net", "NAME", OPTION_TEXT, AT(net), 0, 0, NULL, "recognised",
      "the network it is"},
     {"shortcut", "A|A-split|B|C", OPTION_LETTER, AT(shortcut), 0, 0,

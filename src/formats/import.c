@@ -3,6 +3,7 @@
  * what the caller or a known source says beyond that. */
 #include "formats/apart.h"
 #include "formats/caffe.h"
+#include "formats/darknet.h"
 #include "formats/faults.h"
 #include "formats/import.h"
 #include "formats/model_file.h"
@@ -462,6 +463,8 @@ static int import_other(struct rn_model **out, const char *path,
     int rc = rn_first_bytes(path, bytes, &size, err);
     if (!rc && rn_caffe_is(path, bytes, size))
         return rn_caffe_import(out, path, o, err);
+    if (!rc && rn_darknet_is(path, bytes, size))
+        return rn_darknet_import(out, path, o, err);
     if (!rc)
         rc = check_files(path, o, err);
     if (!rc && rn_onnx_is(bytes, size))

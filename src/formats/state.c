@@ -98,7 +98,7 @@ static int open_format(struct rn_state *state, struct rn_error *err)
     return rn_fail(err, RN_ERR_DATA,
                    "'%s': neither a safetensors file, nor an index of them, "
                    "nor a PyTorch file, nor an ONNX model, nor a Caffe "
-                   "network",
+                   "or Darknet network",
                    state->path);
 }
 

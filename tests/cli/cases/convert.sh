@@ -40,6 +40,20 @@ fails resnet convert tiny.safetensors e.pth --weights other.caffemodel
 sed 's/InnerProduct"/Recurrent"/' net.prototxt > other.prototxt
 fails resnet convert other.prototxt e.pth
 
+# Darknet, the same.
+printf '[net]\nheight=1\nwidth=2\nchannels=1\n[connected]\noutput=2\n' > d.cfg
+echo activation=linear >> d.cfg
+{
+    printf '\0\0\0\0\002\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0'
+    printf '\0\0\0\0\0\0\200\077'
+    printf '\0\0\200\077\0\0\0\100\0\0\100\100\0\0\200\100'
+} > d.weights
+resnet convert d.cfg d.pth --verify | sed 's/, the largest.*//'
+cp other.caffemodel short.weights
+fails resnet convert d.cfg e.pth --weights short.weights
+echo '[yolo]' >> d.cfg
+fails resnet convert d.weights e.pth
+
 # Class names and preprocessing, by name and in numbers.
 printf 'n0001 cat\nn0002 dog\nn0003 cow\nn0004 ant\n' > labels.txt
 prepare resnet convert a.pth e.pth --labels labels.txt --preprocess half
