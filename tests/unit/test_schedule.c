@@ -28,6 +28,7 @@ static int parse(struct rn_schedule *s, const char *schedule,
     struct rn_train_options o;
 
     rn_train_defaults(&o);
+    o.lr = 0.1; /* zero would be for the trainer to choose */
     o.schedule = schedule;
     o.warmup = warmup;
     return rn_schedule_parse(s, &o, iterations, err);
