@@ -113,8 +113,10 @@ int rn_caffe_bottoms(const struct rn_caffe *in)
     return n;
 }
 
-static void fail_graph(struct rn_caffe *in)
+void rn_caffe_check(struct rn_caffe *in, int node)
 {
+    if (in->rc || node >= 0)
+        return;
     rn_caffe_fail(in, "cannot be built: %.200s", in->g->error.msg);
     if (in->g->error.code == RN_ERR_MEMORY)
         in->rc = rn_fail(in->err, RN_ERR_MEMORY, "%s", in->g->error.msg);
@@ -129,8 +131,7 @@ static void settle(struct rn_caffe *in, struct rn_caffe_top *t)
     rn_import_name(in->g, t->name, name);
     t->softmax = false;
     t->node = rn_graph_softmax(in->g, t->node, name);
-    if (t->node < 0)
-        fail_graph(in);
+    rn_caffe_check(in, t->node);
 }
 
 struct rn_caffe_top *rn_caffe_bottom(struct rn_caffe *in, int i)
@@ -199,8 +200,7 @@ struct rn_caffe_top *rn_caffe_set(struct rn_caffe *in, int node)
 {
     const struct rn_prototxt_field *f = nth(in, "top", 0);
     struct rn_caffe_top *t;
-    if (!in->rc && node < 0)
-        fail_graph(in);
+    rn_caffe_check(in, node);
     if (!f)
         rn_caffe_fail(in, "has no top");
     t = in->rc ? NULL : place_top(in, f->value);

@@ -58,6 +58,8 @@ void rn_caffe_input(struct rn_caffe *in, struct rn_pb name,
  *  MESSAGE". */
 __attribute__((format(printf, 2, 3))) void
 rn_caffe_fail(struct rn_caffe *in, const char *format, ...);
+/** Fail if a builder call did, whose value this is. */
+void rn_caffe_check(struct rn_caffe *in, int node);
 /** How many values the layer reads. */
 int rn_caffe_bottoms(const struct rn_caffe *in);
 /** The i-th of them, all done; NULL after a failure. */

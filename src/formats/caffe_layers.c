@@ -34,7 +34,7 @@ static void make_input(struct rn_caffe *in, struct rn_shape s)
     if (!in->rc && in->g->n_nodes)
         rn_caffe_fail(in, "is a second input");
     if (!in->rc)
-        rn_graph_input(in->g, s); /* node 0 */
+        rn_caffe_check(in, rn_graph_input(in->g, s)); /* node 0 */
 }
 
 /* Sizes of pictures, the number of them first. */

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "folder.h"
+#include "foreign.h"
 
 #include "core/file.h"
 #include "core/memory.h"
@@ -18,12 +19,6 @@
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 
-#define OK(call)                     \
-    do {                             \
-        if ((call) != RN_OK)         \
-            fail_msg("%s", err.msg); \
-    } while (0)
-
 static void put_file(const char *name, const void *bytes, size_t size)
 {
     struct rn_error err = {0};
@@ -33,13 +28,6 @@ static void put_file(const char *name, const void *bytes, size_t size)
 static void put_text(const char *name, const char *text)
 {
     put_file(name, text, strlen(text));
-}
-
-/* A number in [-1, 1), the same every time. */
-static float number(uint32_t *state)
-{
-    *state = *state * 1664525u + 1013904223u;
-    return (float)(*state >> 8) * 0x1p-23f - 1;
 }
 
 static int parse(struct rn_prototxt *p, const char *text, struct rn_error *err)
@@ -222,32 +210,6 @@ static struct rn_pb_out caffemodel(const struct rn_graph *g,
     return out;
 }
 
-static void make_up(struct rn_graph *g)
-{
-    uint32_t seed = 1;
-    for (size_t i = 0; i < g->n_params; i++) {
-        struct rn_param *p = &g->params[i];
-        float shift = p->kind == RN_PARAM_RUNNING_VAR ? 1.5f : 0;
-        for (size_t k = 0; k < p->count; k++)
-            p->data[k] = number(&seed) + shift;
-    }
-}
-
-static void check_same_params(const struct rn_graph *a,
-                              const struct rn_graph *b, const char *what)
-{
-    if (a->n_params != b->n_params)
-        fail_msg("%s: %zu tensors, expected %zu", what, b->n_params,
-                 a->n_params);
-    for (size_t i = 0; i < a->n_params; i++) {
-        const struct rn_param *p = &a->params[i];
-        const struct rn_param *q = rn_graph_param(b, p->name);
-        if (!q || p->count != q->count ||
-            memcmp(p->data, q->data, p->count * sizeof(float)) != 0)
-            fail_msg("%s: tensor %s is another", what, p->name);
-    }
-}
-
 /* --------------------------------------------------------- a small network */
 
 #define CONV(name, bottom, param)                                   \
@@ -340,24 +302,6 @@ static struct rn_graph *net_by_hand(void)
         fail_msg("%s", g->error.msg);
     make_up(g);
     return g;
-}
-
-static void run(struct rn_graph *g, const float *image, float *logits)
-{
-    struct rn_net_spec spec;
-    struct rn_plan_options o;
-    struct rn_plan *plan;
-    struct rn_error err = {0};
-    rn_net_of_graph(&spec, "small", g);
-    struct rn_model *model = rn_model_wrap(&spec, g);
-    assert_non_null(model);
-    rn_plan_defaults(&o);
-    o.batch = 1;
-    o.threads = 1;
-    OK(rn_plan_create(&plan, model, &o, &err));
-    OK(rn_plan_forward(plan, image, logits, &err));
-    rn_plan_destroy(plan);
-    rn_model_destroy(model);
 }
 
 static const struct manner manners[] = {
@@ -812,6 +756,43 @@ static void wrong_weights_are_refused(void **state)
     rn_free(out.bytes);
 }
 
+/* Everything up to the graph, the n-th allocation failing. */
+static int read_failing(const struct rn_pb_out *out, long n,
+                        struct rn_error *err)
+{
+    const struct rn_shape none = {3, 0, 0};
+    struct rn_caffe_weights w = {0};
+    struct rn_prototxt p;
+    struct rn_graph *g = NULL;
+    rn_alloc_fail_after(n);
+    int rc = parse(&p, net_text, err);
+    if (!rc)
+        rc = rn_caffe_weights_parse(&w, out->bytes, out->size, "weights", err);
+    if (!rc)
+        rc = rn_caffe_graph(&g, &p, &w, &none, 0, err);
+    rn_alloc_fail_after(-1);
+    rn_caffe_weights_close(&w);
+    rn_prototxt_close(&p);
+    rn_graph_destroy(g);
+    return rc;
+}
+
+static void lack_of_memory_is_told(void **state)
+{
+    struct rn_graph *own = net_by_hand();
+    struct rn_pb_out out = caffemodel(own, &now);
+    struct rn_error err = {0};
+    long n = 1;
+    int rc;
+    (void)state;
+    rn_graph_destroy(own);
+    for (; (rc = read_failing(&out, n, &err)); n++)
+        if (rc != RN_ERR_MEMORY)
+            fail_msg("allocation %ld failing gave %d '%s'", n, rc, err.msg);
+    assert_true(n > 20); /* as many as nodes, at least */
+    rn_free(out.bytes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -826,6 +807,7 @@ int main(void)
         cmocka_unit_test(files_are_found),
         cmocka_unit_test(what_is_wrong_is_refused_by_name),
         cmocka_unit_test(wrong_weights_are_refused),
+        cmocka_unit_test(lack_of_memory_is_told),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -8,28 +8,15 @@
 #include <cmocka.h>
 
 #include "folder.h"
+#include "foreign.h"
 
 #include "core/file.h"
 #include "core/memory.h"
 #include "formats/darknet.h"
-#include "nets/nets.h"
 
 #include <math.h>
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
-
-#define OK(call)                     \
-    do {                             \
-        if ((call) != RN_OK)         \
-            fail_msg("%s", err.msg); \
-    } while (0)
-
-/* A number in [-1, 1), the same every time. */
-static float number(uint32_t *state)
-{
-    *state = *state * 1664525u + 1013904223u;
-    return (float)(*state >> 8) * 0x1p-23f - 1;
-}
 
 static int parse(struct rn_cfg *cfg, const char *text, struct rn_error *err)
 {
@@ -96,50 +83,6 @@ static struct bytes weights_of(const struct rn_graph *g, int32_t minor)
         if (g->nodes[i].op == RN_OP_CONV || g->nodes[i].op == RN_OP_LINEAR)
             put_layer(&b, g, i);
     return b;
-}
-
-static void make_up(struct rn_graph *g)
-{
-    uint32_t seed = 1;
-    for (size_t i = 0; i < g->n_params; i++) {
-        struct rn_param *p = &g->params[i];
-        float shift = p->kind == RN_PARAM_RUNNING_VAR ? 1.5f : 0;
-        for (size_t k = 0; k < p->count; k++)
-            p->data[k] = number(&seed) + shift;
-    }
-}
-
-static void check_same_params(const struct rn_graph *a,
-                              const struct rn_graph *b, const char *what)
-{
-    if (a->n_params != b->n_params)
-        fail_msg("%s: %zu tensors, expected %zu", what, b->n_params,
-                 a->n_params);
-    for (size_t i = 0; i < a->n_params; i++) {
-        const struct rn_param *p = &a->params[i];
-        const struct rn_param *q = rn_graph_param(b, p->name);
-        if (!q || p->count != q->count ||
-            memcmp(p->data, q->data, p->count * sizeof(float)) != 0)
-            fail_msg("%s: tensor %s is another", what, p->name);
-    }
-}
-
-static void run(struct rn_graph *g, const float *image, float *logits)
-{
-    struct rn_net_spec spec;
-    struct rn_plan_options o;
-    struct rn_plan *plan;
-    struct rn_error err = {0};
-    rn_net_of_graph(&spec, "small", g);
-    struct rn_model *model = rn_model_wrap(&spec, g);
-    assert_non_null(model);
-    rn_plan_defaults(&o);
-    o.batch = 1;
-    o.threads = 1;
-    OK(rn_plan_create(&plan, model, &o, &err));
-    OK(rn_plan_forward(plan, image, logits, &err));
-    rn_plan_destroy(plan);
-    rn_model_destroy(model);
 }
 
 /* --------------------------------------------------------- a small network */
@@ -500,6 +443,38 @@ static void wrong_weights_are_refused(void **state)
     free(b.at);
 }
 
+/* Everything up to the graph, the n-th allocation failing. */
+static int read_failing(const struct bytes *b, long n, struct rn_error *err)
+{
+    const struct rn_darknet_weights w = {"weights", b->at, b->size};
+    struct rn_cfg cfg;
+    struct rn_graph *g = NULL;
+    rn_alloc_fail_after(n);
+    int rc = parse(&cfg, net_text, err);
+    if (!rc)
+        rc = rn_darknet_graph(&g, &cfg, &w, 0, err);
+    rn_alloc_fail_after(-1);
+    rn_cfg_close(&cfg);
+    rn_graph_destroy(g);
+    return rc;
+}
+
+static void lack_of_memory_is_told(void **state)
+{
+    struct rn_graph *own = net_by_hand();
+    struct bytes b = weights_of(own, 2);
+    struct rn_error err = {0};
+    long n = 1;
+    int rc;
+    (void)state;
+    rn_graph_destroy(own);
+    for (; (rc = read_failing(&b, n, &err)); n++)
+        if (rc != RN_ERR_MEMORY)
+            fail_msg("allocation %ld failing gave %d '%s'", n, rc, err.msg);
+    assert_true(n > 20); /* as many as nodes, at least */
+    free(b.at);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -511,6 +486,7 @@ int main(void)
         cmocka_unit_test(files_are_found),
         cmocka_unit_test(what_is_wrong_is_refused_by_name),
         cmocka_unit_test(wrong_weights_are_refused),
+        cmocka_unit_test(lack_of_memory_is_told),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
