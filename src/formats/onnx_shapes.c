@@ -555,7 +555,8 @@ static int transpose_matrix(struct rn_onnx_import *in, struct rn_onnx_value *v)
     float *from = rn_alloc((size_t)v->count, sizeof(*from));
     int rc = made && from ? rn_onnx_load(in, v, from)
                           : rn_onnx_fail(in, "finds no room for its numbers");
-    for (size_t i = 0; i < a && !rc; i++)
+    /* an empty matrix may have any number of rows */
+    for (size_t i = 0; i < a && b > 0 && !rc; i++)
         for (size_t j = 0; j < b; j++)
             made[j * a + i] = from[i * b + j];
     rn_free(from);
