@@ -37,7 +37,8 @@ static void put(struct bytes *b, const void *bytes, size_t size)
         b->at = realloc(b->at, b->room);
         assert_non_null(b->at);
     }
-    memcpy(b->at + b->size, bytes, size);
+    if (size > 0)
+        memcpy(b->at + b->size, bytes, size);
     b->size += size;
 }
 
