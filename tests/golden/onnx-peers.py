@@ -199,7 +199,7 @@ def convert(build, a, b):
 
 # -------------------------------------------------------------------- in
 
-THEIRS = ["resnet18", "resnet50", "vgg16", "googlenet", "densenet121",
+THEIRS = ["resnet18", "resnet50", "vgg16", "vgg19", "googlenet", "densenet121",
           "resnext50_32x4d", "wide_resnet50_2"]
 EXPORTS = [("script", 11), ("script", 17), ("script-unfolded", 13),
            ("dynamo", 18), ("dynamo", 20)]

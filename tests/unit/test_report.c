@@ -17,9 +17,10 @@
 
 #include <cmocka.h>
 
+#include "folder.h"
+
 #define CLASSES 3
 
-static char folder[64];
 static struct rn_model *model;
 static struct rn_data *data; /* four test images */
 
@@ -41,25 +42,19 @@ static struct rn_model *make_model(uint64_t seed, int classes)
 
 static int setup(void **state)
 {
-    (void)state;
-    strcpy(folder, "/tmp/rn-test-report-XXXXXX");
     model = make_model(1, CLASSES);
     assert_int_equal(rn_model_set_classes(model, names, NULL), RN_OK);
     assert_int_equal(rn_data_open(&data, "synthetic:1x8x8:3:20", NULL, NULL),
                      RN_OK);
     assert_int_equal(data->part[RN_PART_TEST].count, 4);
-    return mkdtemp(folder) ? 0 : -1;
+    return make_folder(state);
 }
 
 static int teardown(void **state)
 {
-    char command[128];
-
-    (void)state;
     rn_data_close(data);
     rn_model_destroy(model);
-    snprintf(command, sizeof command, "rm -r '%s'", folder);
-    return system(command);
+    return remove_folder(state);
 }
 
 /* Answers to the four images: labels 0, 0, 2, 1; answers 0, 1, 2, 2. */
