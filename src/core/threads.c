@@ -203,6 +203,11 @@ static int cgroup_limit(const char *root)
     return limit;
 }
 
+int rn_processors(const char *root)
+{
+    return least(affinity_limit(), cgroup_limit(root ? root : ""));
+}
+
 int rn_threads_default(const char *root, char *by, size_t size)
 {
     const struct {

@@ -11,6 +11,10 @@
  *  a folder that stands in for "/" (tests). */
 int rn_threads_default(const char *root, char *by, size_t size);
 
+/** Processors that all threads of the process share: the least of affinity and
+ *  cgroup quota. */
+int rn_processors(const char *root);
+
 /** The calling thread: flush denormals to zero; returns the mode before. */
 unsigned rn_denormals_flush(void);
 void rn_denormals_restore(unsigned mode);

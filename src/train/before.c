@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What would go wrong later, found before the first step; and how long the run
- * will take. */
+/* What would go wrong later, found before the first step. */
 #include "core/available.h"
 #include "core/file.h"
 #include "core/memory.h"
-#include "core/threads.h"
 #include "train/trainer.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <math.h>
 #include <string.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -219,111 +216,4 @@ int rn_trainer_check_room(struct rn_trainer *t, struct rn_error *err)
     return rn_fail(err, RN_ERR_IO,
                    "'%s' has room for %.0f MB, the run's models take %.0f MB",
                    path, room / 1e6, need / 1e6);
-}
-
-/* ----------------------------------------------------------------- time */
-
-static void say_time(char *text, size_t size, double seconds)
-{
-    if (seconds < 100)
-        snprintf(text, size, "%.0f s", ceil(seconds));
-    else if (seconds < 6000)
-        snprintf(text, size, "%.0f min", ceil(seconds / 60));
-    else
-        snprintf(text, size, "%.1f hours", seconds / 3600);
-}
-
-/* Images of zeros for both plans, and room for the test's answers. */
-struct trial {
-    float *images, *logits;
-    int32_t *labels;
-};
-
-static int trial_create(struct trial *trial, const struct rn_trainer *t,
-                        struct rn_error *err)
-{
-    const struct rn_shape *s = &t->model->spec.input;
-    size_t image = (size_t)s->c * (size_t)s->h * (size_t)s->w;
-    size_t batch =
-        (size_t)(t->o.batch > t->test_batch ? t->o.batch : t->test_batch);
-
-    trial->images = rn_alloc(batch * image, sizeof(float));
-    trial->logits =
-        rn_alloc(batch * (size_t)t->model->spec.classes, sizeof(float));
-    trial->labels = rn_alloc(batch, sizeof(int32_t));
-    if (trial->images == NULL || trial->logits == NULL || trial->labels == NULL)
-        return rn_fail_memory(err, batch * image * sizeof(float), "a batch");
-    return RN_OK;
-}
-
-static void trial_free(struct trial *trial)
-{
-    rn_free(trial->images);
-    rn_free(trial->logits);
-    rn_free(trial->labels);
-}
-
-/* Seconds of a step. The running statistics it moves are the model's again
- * afterwards; gradients are written before they are read. */
-static int time_step(struct rn_trainer *t, const struct trial *trial,
-                     double *seconds, struct rn_error *err)
-{
-    struct rn_step_result result;
-    int rc = RN_OK;
-
-    for (int i = 0; i < 2 && rc == RN_OK; i++) {
-        double start = rn_now();
-
-        rc = rn_plan_train(t->plan, trial->images, trial->labels, 0, &result,
-                           err);
-        *seconds = rn_now() - start;
-    }
-    for (size_t i = 0; i < t->model->graph->n_params; i++)
-        if (!rn_param_updated(&t->model->graph->params[i]))
-            rn_store_set(t->store, RN_STORE_VALUE, i,
-                         t->model->graph->params[i].data);
-    return rc;
-}
-
-/* Seconds of a test. */
-static int time_test(struct rn_trainer *t, const struct trial *trial,
-                     double *seconds, struct rn_error *err)
-{
-    double start = rn_now();
-    int rc;
-
-    *seconds = 0;
-    if (t->test_images == 0)
-        return RN_OK;
-    rc = rn_plan_forward(t->test_plan, trial->images, trial->logits, err);
-    *seconds =
-        (rn_now() - start) * ceil(t->test_images / (double)t->test_batch);
-    return rc;
-}
-
-int rn_trainer_estimate(struct rn_trainer *t, struct rn_error *err)
-{
-    struct trial trial = {NULL, NULL, NULL};
-    double step = 0, test = 0, each;
-    char epoch[32], all[32];
-    int rc;
-
-    if (!rn_trainer_pictures(t))
-        return RN_OK;
-    rc = trial_create(&trial, t, err);
-    if (rc == RN_OK)
-        rc = time_step(t, &trial, &step, err);
-    if (rc == RN_OK)
-        rc = time_test(t, &trial, &test, err);
-    trial_free(&trial);
-    if (rc != RN_OK)
-        return rc;
-    each = step + test / (double)t->test_every;
-    say_time(epoch, sizeof(epoch), each * t->epoch_batches);
-    say_time(all, sizeof(all), each * (double)t->iterations);
-    rn_trainer_say(t,
-                   "computing takes about %s an epoch, %s in all, tests "
-                   "included",
-                   epoch, all);
-    return RN_OK;
 }

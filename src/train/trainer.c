@@ -428,7 +428,7 @@ static int make_absolute(const char **path, char **owned, struct rn_error *err)
     return RN_OK;
 }
 
-/* From a model and progress to running. */
+/* From a model and progress to all but the loader. */
 static int prepare(struct rn_trainer *t, struct rn_error *err)
 {
     int rc = weigh_classes(t, err);
@@ -440,8 +440,6 @@ static int prepare(struct rn_trainer *t, struct rn_error *err)
                                   err);
     else if (rc == RN_OK)
         rn_checkpoint_restore(&t->checkpoint, t->store, &t->average);
-    if (rc == RN_OK)
-        rc = start_loader(t, err);
     if (rc == RN_OK)
         say_plan(t);
     return rc;
@@ -503,15 +501,11 @@ static int prepare_first(struct rn_trainer *t, struct rn_error *err)
     return rc == RN_OK ? prepare(t, err) : rc;
 }
 
-/* A run up to its first iteration. */
-static int begin(struct rn_trainer *t, struct rn_error *err)
+/* The run folder and what is in it before the first iteration. */
+static int make_folder(struct rn_trainer *t, struct rn_error *err)
 {
-    int rc = prepare_first(t, err);
+    int rc = rn_run_make(&t->run, err);
 
-    if (rc == RN_OK)
-        rc = rn_trainer_estimate(t, err);
-    if (rc == RN_OK)
-        rc = rn_run_make(&t->run, err);
     if (rc == RN_OK)
         rc = rn_run_vacant(&t->run, err);
     t->checksum = rn_options_checksum(&t->o);
@@ -519,8 +513,28 @@ static int begin(struct rn_trainer *t, struct rn_error *err)
         rc = write_options(t, err);
     if (rc == RN_OK)
         rc = rn_log_open(&t->log, t->run.log, err);
+    return rc;
+}
+
+/* A run up to its first iteration. */
+static int begin(struct rn_trainer *t, struct rn_error *err)
+{
+    struct rn_paces paces;
+    int rc = prepare_first(t, err);
+
     if (rc == RN_OK)
-        rc = rn_trainer_save(t, err);
+        rc = rn_trainer_measure(t, &paces, err);
+    if (rc == RN_OK)
+        rc = start_loader(t, err);
+    if (rc == RN_OK)
+        rc = make_folder(t, err);
+    if (rc != RN_OK)
+        return rc;
+    paces.save = -rn_now();
+    rc = rn_trainer_save(t, err);
+    paces.save += rn_now();
+    if (rc == RN_OK)
+        rn_trainer_estimate(t, &paces);
     return rc;
 }
 
@@ -577,6 +591,8 @@ static int begin_again(struct rn_trainer *t, struct rn_error *err)
     t->checksum = rn_options_checksum(&t->o);
     if (rc == RN_OK)
         rc = prepare(t, err);
+    if (rc == RN_OK)
+        rc = start_loader(t, err);
     if (rc == RN_OK)
         rc = rn_log_cut(&t->log, t->progress.reported, err);
     if (rc == RN_OK && !saved)

@@ -94,12 +94,30 @@ int rn_trainer_check_files(const struct rn_trainer *t, struct rn_error *err);
 int rn_trainer_check_memory(struct rn_trainer *t, struct rn_error *err);
 /** Whether the run folder can be written, with room for the models. */
 int rn_trainer_check_room(struct rn_trainer *t, struct rn_error *err);
-/** Say how long it will take, from a step or two on images of zeros, which
- *  leave nothing behind. */
-int rn_trainer_estimate(struct rn_trainer *t, struct rn_error *err);
 /** Bytes of training's plan, the weights' average and batches made ahead. */
 int rn_trainer_memory(const struct rn_trainer *t, int batch, int recompute,
                       uint64_t *bytes, struct rn_error *err);
+
+/* estimate.c */
+
+/** Seconds of a batch, computing and loading each on its own, and of a
+ *  checkpoint. */
+struct rn_pace {
+    double compute, load;
+};
+struct rn_paces {
+    struct rn_pace step, test;
+    double save;
+};
+
+/** Take the times of a batch of training and one of a test, which leave
+ *  nothing behind. Nothing else of this run may load images meanwhile. Not
+ *  for images in memory: then they are zero. */
+int rn_trainer_measure(struct rn_trainer *t, struct rn_paces *paces,
+                       struct rn_error *err);
+/** Say how long the run will take. */
+void rn_trainer_estimate(const struct rn_trainer *t,
+                         const struct rn_paces *paces);
 
 /** Train from progress.iteration to the end. */
 int rn_trainer_loop(struct rn_trainer *t, struct rn_error *err);

@@ -769,6 +769,7 @@ static void environment_limits(void **state)
         {NULL, "1", 1, "SLURM_CPUS_PER_TASK"},
         {"100000", "1", 1, "SLURM_CPUS_PER_TASK"},
     };
+    int processors;
 
     for (size_t i = 0; i < COUNT(cases); i++) {
         clear_environment();
@@ -778,7 +779,10 @@ static void environment_limits(void **state)
             setenv("SLURM_CPUS_PER_TASK", cases[i].slurm, 1);
         expect_threads("environment", *state, cases[i].threads, cases[i].by);
     }
+    setenv("OMP_NUM_THREADS", "1", 1);
+    processors = rn_processors("");
     clear_environment();
+    assert_int_equal(processors, rn_threads_default("", NULL, 0));
     assert_true(rn_threads_default("", NULL, 0) >= 1);
 }
 

@@ -779,7 +779,7 @@ static void a_folder_alone_is_enough(void **state)
     struct rn_error err = {0};
     static const char *const said[] = {"net resnet20", "size 64",
                                        "batch 16",     "epochs 100",
-                                       "lr 0.025",     "computing takes about"};
+                                       "lr 0.025",     "training takes about"};
 
     (void)state;
     rn_train_defaults(&o);

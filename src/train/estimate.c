@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* How long a run will take, told before its first step. */
+#include "core/memory.h"
+#include "core/threads.h"
+#include "train/trainer.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Seconds of a batch while others are being loaded. Computing and loading have
+ * as many threads each; where these are all the processors, or more than half
+ * of them, each takes time from the other. */
+static double together(const struct rn_trainer *t, const struct rn_pace *p)
+{
+    double share = (double)t->threads / (double)rn_processors("");
+
+    return fmax(fmax(p->compute, p->load),
+                fmin(share, 1) * (p->compute + p->load));
+}
+
+/* -------------------------------------------------------------- loading */
+
+/* The first batch from an idle loader. */
+static int time_load(struct rn_loader_config *config, double *seconds,
+                     struct rn_error *err)
+{
+    double start = rn_now();
+    struct rn_loader *loader;
+    struct rn_batch batch;
+    int rc;
+
+    config->end = config->first + 1;
+    rc = rn_loader_create(&loader, config, err);
+    if (rc == RN_OK)
+        rc = rn_loader_next(loader, &batch, NULL, err);
+    rn_loader_destroy(loader);
+    *seconds = rn_now() - start;
+    return rc;
+}
+
+static int time_train_load(const struct rn_trainer *t, double *seconds,
+                           struct rn_error *err)
+{
+    struct rn_loader_config config;
+
+    rn_trainer_loader(t, &config);
+    return time_load(&config, seconds, err);
+}
+
+static int time_test_load(const struct rn_trainer *t, double *seconds,
+                          struct rn_error *err)
+{
+    const struct rn_preprocessing *pre = &t->model->preprocessing;
+    struct rn_loader_config config = {
+        .data = t->data,
+        .part = t->test_part,
+        .view = t->view,
+        .threads = t->threads,
+        .sampler = {.count = t->test_images,
+                    .batch = t->test_batch,
+                    .last = RN_LAST_KEEP},
+        .per_pixel = pre->per_pixel,
+        .bgr = pre->bgr,
+        .mean = pre->mean,
+        .std = pre->std,
+    };
+
+    return time_load(&config, seconds, err);
+}
+
+/* ------------------------------------------------------------ computing */
+
+/* Images of zeros for both plans, and room for the test's answers. */
+struct trial {
+    float *images, *logits;
+    int32_t *labels;
+};
+
+static int trial_create(struct trial *trial, const struct rn_trainer *t,
+                        struct rn_error *err)
+{
+    const struct rn_shape *s = &t->model->spec.input;
+    size_t image = (size_t)s->c * (size_t)s->h * (size_t)s->w;
+    size_t batch =
+        (size_t)(t->o.batch > t->test_batch ? t->o.batch : t->test_batch);
+
+    trial->images = rn_alloc(batch * image, sizeof(float));
+    trial->logits =
+        rn_alloc(batch * (size_t)t->model->spec.classes, sizeof(float));
+    trial->labels = rn_alloc(batch, sizeof(int32_t));
+    if (trial->images == NULL || trial->logits == NULL || trial->labels == NULL)
+        return rn_fail_memory(err, batch * image * sizeof(float), "a batch");
+    return RN_OK;
+}
+
+static void trial_free(struct trial *trial)
+{
+    rn_free(trial->images);
+    rn_free(trial->logits);
+    rn_free(trial->labels);
+}
+
+/* The second of two steps. The running statistics they move are the model's
+ * again afterwards; gradients are written before they are read. */
+static int time_step(struct rn_trainer *t, const struct trial *trial,
+                     double *seconds, struct rn_error *err)
+{
+    struct rn_step_result result;
+    int rc = RN_OK;
+
+    for (int i = 0; i < 2 && rc == RN_OK; i++) {
+        double start = rn_now();
+
+        rc = rn_plan_train(t->plan, trial->images, trial->labels, 0, &result,
+                           err);
+        *seconds = rn_now() - start;
+    }
+    for (size_t i = 0; i < t->model->graph->n_params; i++)
+        if (!rn_param_updated(&t->model->graph->params[i]))
+            rn_store_set(t->store, RN_STORE_VALUE, i,
+                         t->model->graph->params[i].data);
+    return rc;
+}
+
+static int time_forward(struct rn_trainer *t, const struct trial *trial,
+                        double *seconds, struct rn_error *err)
+{
+    int rc = RN_OK;
+
+    for (int i = 0; i < 2 && rc == RN_OK; i++) {
+        double start = rn_now();
+
+        rc = rn_plan_forward(t->test_plan, trial->images, trial->logits, err);
+        *seconds = rn_now() - start;
+    }
+    return rc;
+}
+
+/* ---------------------------------------------------------------- whole */
+
+int rn_trainer_measure(struct rn_trainer *t, struct rn_paces *paces,
+                       struct rn_error *err)
+{
+    struct trial trial = {NULL, NULL, NULL};
+    bool tests = t->test_images > 0;
+    int rc;
+
+    *paces = (struct rn_paces){.save = 0};
+    if (!rn_trainer_pictures(t))
+        return RN_OK;
+    rc = time_train_load(t, &paces->step.load, err);
+    if (rc == RN_OK && tests)
+        rc = time_test_load(t, &paces->test.load, err);
+    if (rc == RN_OK)
+        rc = trial_create(&trial, t, err);
+    if (rc == RN_OK)
+        rc = time_step(t, &trial, &paces->step.compute, err);
+    if (rc == RN_OK && tests)
+        rc = time_forward(t, &trial, &paces->test.compute, err);
+    trial_free(&trial);
+    return rc;
+}
+
+/* Seconds of so many iterations with the tests and checkpoints among them. */
+static double whole(const struct rn_trainer *t, const struct rn_paces *paces,
+                    double iterations)
+{
+    double test = together(t, &paces->test) *
+                  ceil(t->test_images / (double)t->test_batch);
+
+    return iterations *
+           (together(t, &paces->step) + test / (double)t->test_every +
+            paces->save / (double)t->save_every);
+}
+
+static void say_time(char *text, size_t size, double seconds)
+{
+    if (seconds < 100)
+        snprintf(text, size, "%.0f s", ceil(seconds));
+    else if (seconds < 6000)
+        snprintf(text, size, "%.0f min", ceil(seconds / 60));
+    else
+        snprintf(text, size, "%.1f hours", seconds / 3600);
+}
+
+void rn_trainer_estimate(const struct rn_trainer *t,
+                         const struct rn_paces *paces)
+{
+    char epoch[32], all[32];
+
+    if (!rn_trainer_pictures(t))
+        return;
+    say_time(epoch, sizeof(epoch), whole(t, paces, t->epoch_batches));
+    say_time(all, sizeof(all), whole(t, paces, (double)t->iterations));
+    rn_trainer_say(t,
+                   "training takes about %s an epoch, %s in all, tests "
+                   "included; a batch %.2g s to compute, %.2g s to load",
+                   epoch, all, paces->step.compute, paces->step.load);
+}
