@@ -392,7 +392,7 @@ static int unpack(const struct rn_zip *zip, const struct rn_zip_entry *entry,
                   uint8_t **owned, struct rn_error *err)
 {
     z_stream z = {0};
-    *owned = rn_alloc(entry->size, 1);
+    *owned = rn_alloc(entry->size + 1, 1);
     if (!*owned)
         return rn_fail_memory(err, entry->size, "an entry of a zip file");
     int rc = RN_OK;

@@ -46,7 +46,8 @@ void rn_zip_close(struct rn_zip *zip);
 const struct rn_zip_entry *rn_zip_find(const struct rn_zip *zip,
                                        const char *name);
 /** The entry's bytes, whose sum is checked: in the file when they are stored,
- *  else in *owned, rn_alloc()ed memory that the caller frees. */
+ *  else in *owned, rn_alloc()ed memory that the caller frees, with a zero byte
+ *  behind them. */
 int rn_zip_read(const struct rn_zip *zip, const struct rn_zip_entry *entry,
                 const uint8_t **data, uint8_t **owned, struct rn_error *err);
 
