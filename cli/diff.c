@@ -149,11 +149,8 @@ static int load_picture(struct side sides[2], const struct input *input,
                         int flags, struct rn_error *err)
 {
     struct rn_image picture;
-    const char *path;
-    int rc = rn_pictures_get(input->pictures, 0, &path, err);
+    int rc = rn_pictures_load(input->pictures, 0, flags, &picture, err);
 
-    if (!rc)
-        rc = rn_image_load(&picture, path, flags, err);
     if (rc)
         return rc;
     for (int i = 0; i < 2 && !rc; i++)

@@ -456,10 +456,12 @@ const struct command command_eval = {
     .synopsis = "MODEL... DATA [option ...]",
     .summary = "Top-1 and top-5 error, loss and calibration of a model, or of "
                "several models together, on a data set.",
-    .notes = "DATA is a folder of CIFAR or IDX files, synthetic:..., or a "
-             "folder of pictures:\nFOLDER/CLASS/PICTURE, with train/ and val/ "
-             "or test/ above, or a labels.txt with\nFILE CLASS a line. "
-             "Folders are the model's classes of that identifier or name.\n",
+    .notes =
+        "DATA is a folder of CIFAR or IDX files, synthetic:..., or a "
+        "folder of pictures:\nFOLDER/CLASS/PICTURE, with train/ and val/ "
+        "or test/ above, or a labels.txt with\nFILE CLASS a line; a .tar or "
+        ".zip of them is read in place. Folders are the\nmodel's classes "
+        "of that identifier or name.\n",
     .groups = groups,
     .n_groups = COUNT(groups),
     .size = sizeof(struct options),

@@ -207,11 +207,8 @@ static int paint(const struct runner *runner, const struct input *input,
     int flags = runner->args->as_stored ? RN_IMAGE_AS_STORED : 0, index = -1;
     struct rn_image picture = {0, 0, NULL}, painted = {0, 0, NULL};
     struct rn_error err = {0};
-    const char *path;
-    int rc = rn_pictures_get(input->pictures, 0, &path, &err);
+    int rc = rn_pictures_load(input->pictures, 0, flags, &picture, &err);
 
-    if (!rc)
-        rc = rn_image_load(&picture, path, flags, &err);
     if (!rc)
         rc = rn_model_paint(runner->model, &picture, &index,
                             runner->args->threads, &painted, &err);
@@ -271,11 +268,11 @@ const struct command command_predict = {
     .name = "predict",
     .synopsis = "MODEL INPUT... [option ...]",
     .summary = "What a model takes pictures for, with probabilities.",
-    .notes = "INPUT is a picture (JPEG, PNG, WebP), a folder of pictures, or - "
-             "for a picture\nfrom standard input; or DATA:INDEX or "
-             "DATA:FIRST-LAST, images of a data set's\ntest part, or "
-             "DATA:train:INDEX. The exit status is 3 when an input failed; "
-             "the\nothers are still done.\n",
+    .notes = "INPUT is a picture (JPEG, PNG, WebP), a folder, .tar or .zip of "
+             "them, or - for a\npicture from standard input; or DATA:INDEX or "
+             "DATA:FIRST-LAST, images of a data\nset's test part, or "
+             "DATA:train:INDEX. The exit status is 3 when an input failed;\n"
+             "the others are still done.\n",
     .groups = groups,
     .n_groups = COUNT(groups),
     .size = sizeof(struct options),

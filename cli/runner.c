@@ -104,27 +104,25 @@ static void enqueue(struct runner *r, const char *file, int label)
 
 /* ------------------------------------------------------------- pictures */
 
-/** `path` NULL: from standard input. `file` is what it is called. */
-static void run_picture(struct runner *r, const char *path, const char *file)
+/** Prepare a picture, which is released; `rc` tells whether it is there, and
+ *  `file` what it is called. */
+static void run_picture(struct runner *r, struct rn_image *image, int rc,
+                        const char *file, struct rn_error *err)
 {
-    int flags = r->args->as_stored ? RN_IMAGE_AS_STORED : 0;
-    struct rn_error err = {0};
-    struct rn_image image;
-    int rc = path ? rn_image_load(&image, path, flags, &err)
-                  : input_read_standard(&image, flags, &err);
-
-    if (rc) {
-        fail(r, file, &err);
-        return;
-    }
-    rc = r->crops > 1
-             ? rn_model_preprocess_crops(r->model, &image, place(r), &err)
-             : rn_model_preprocess_image(r->model, &image, place(r), &err);
-    rn_image_free(&image);
+    if (rc == RN_OK)
+        rc = r->crops > 1
+                 ? rn_model_preprocess_crops(r->model, image, place(r), err)
+                 : rn_model_preprocess_image(r->model, image, place(r), err);
+    rn_image_free(image);
     if (rc)
-        fail(r, file, &err);
+        fail(r, file, err);
     else
         enqueue(r, file, -1);
+}
+
+static int load_flags(const struct runner *r)
+{
+    return r->args->as_stored ? RN_IMAGE_AS_STORED : 0;
 }
 
 static void run_pictures(struct runner *r, const struct rn_pictures *pictures)
@@ -133,13 +131,23 @@ static void run_pictures(struct runner *r, const struct rn_pictures *pictures)
 
     for (size_t i = 0; i < count; i++) {
         struct rn_error err = {0};
+        struct rn_image image;
         const char *path;
+        int rc;
 
-        if (rn_pictures_get(pictures, i, &path, &err))
-            fail(r, path, &err);
-        else
-            run_picture(r, path, path);
+        rn_pictures_get(pictures, i, &path, NULL);
+        rc = rn_pictures_load(pictures, i, load_flags(r), &image, &err);
+        run_picture(r, &image, rc, path, &err);
     }
+}
+
+static void run_standard(struct runner *r)
+{
+    struct rn_image image = {0, 0, NULL};
+    struct rn_error err = {0};
+    int rc = input_read_standard(&image, load_flags(r), &err);
+
+    run_picture(r, &image, rc, "-", &err);
 }
 
 /* ------------------------------------------------------------ data sets */
@@ -247,7 +255,7 @@ static void run_input(struct runner *r, const struct input *input)
 {
     switch (input->kind) {
     case INPUT_STANDARD:
-        run_picture(r, NULL, input->text);
+        run_standard(r);
         break;
     case INPUT_PICTURES:
         run_pictures(r, input->pictures);

@@ -101,10 +101,10 @@ static int draw_one(const struct rn_data *data, enum rn_part part, int index,
                     const struct sheet *sheet, int cell, struct rn_image *out,
                     struct rn_error *err)
 {
-    const char *file = rn_data_file(data, part, index);
     struct rn_image image = {0, 0, NULL};
-    int rc = file ? rn_image_load(&image, file, 0, err)
-                  : from_memory(data, part, index, &image, err);
+    int rc = rn_data_file(data, part, index)
+                 ? rn_data_picture(data, part, index, 0, &image, err)
+                 : from_memory(data, part, index, &image, err);
 
     if (!rc)
         rc = place(out, sheet, cell, &image, err);

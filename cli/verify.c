@@ -104,11 +104,11 @@ static const struct rn_model *preparer(const struct pair *p, int side)
     return info.has_preprocessing ? p->model[side] : p->model[0];
 }
 
-static int compare_picture(struct pair *p, const char *path,
-                           struct rn_error *err)
+static int compare_picture(struct pair *p, const struct rn_pictures *pictures,
+                           size_t i, struct rn_error *err)
 {
     struct rn_image picture;
-    int rc = rn_image_load(&picture, path, 0, err);
+    int rc = rn_pictures_load(pictures, i, 0, &picture, err);
 
     if (rc)
         return rc;
@@ -125,11 +125,7 @@ static int compare_pictures(struct pair *p, const struct rn_pictures *pictures,
     int rc = RN_OK;
 
     for (size_t i = 0; i < rn_pictures_count(pictures) && !rc; i++) {
-        const char *path;
-
-        rc = rn_pictures_get(pictures, i, &path, err);
-        if (!rc)
-            rc = compare_picture(p, path, err);
+        rc = compare_picture(p, pictures, i, err);
         p->result->inputs += !rc;
     }
     return rc;

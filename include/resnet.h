@@ -322,7 +322,7 @@ struct rn_pictures;
 
 /**
  * Find them: the file itself, or those of a folder and the folders below it
- * (symbolic links are followed), in byte order. In folders the name tells:
+ * (symbolic links are followed), or of an archive (.tar, .zip), in byte order. In folders the name tells:
  * .jpg, .jpeg, .png, .webp and some more, which are found to be refused later;
  * hidden files are left out.
  *
@@ -332,11 +332,15 @@ struct rn_pictures;
 RN_API int rn_pictures_find(struct rn_pictures **out, const char *path,
                             struct rn_error *err);
 RN_API size_t rn_pictures_count(const struct rn_pictures *pictures);
-/** Path of the i-th, borrowed, for rn_image_load().
+/** Path of the i-th, borrowed; "photos.tar/cat.jpg" in an archive.
  *  @return RN_ERR_DATA or RN_ERR_IO (and the path) when it is known not to
  *          load: a loop of links, a name that is not UTF-8, … */
 RN_API int rn_pictures_get(const struct rn_pictures *pictures, size_t i,
                            const char **path, struct rn_error *err);
+/** Decode the i-th, as rn_image_load(). */
+RN_API int rn_pictures_load(const struct rn_pictures *pictures, size_t i,
+                            int flags, struct rn_image *image,
+                            struct rn_error *err);
 RN_API void rn_pictures_destroy(struct rn_pictures *pictures);
 
 /** Resize, cut out the centre and normalise as the model was trained: `image`
@@ -514,6 +518,9 @@ struct rn_data_options {
  *  - FOLDER/labels.txt with `FILE CLASS` a line (the training part); FILE lies
  *    in FOLDER or FOLDER/images; CLASS is a number from 0 or, with
  *    FOLDER/classes.txt and its `ID NAME` or `NAME` a line, one of those.
+ * An archive (.tar, .zip; not compressed as a whole) is as good as a folder
+ * and is read in place: DATA itself, train.tar for train/, images.tar for
+ * images/, n01440764.tar for a class where there are no class folders.
  *
  * @param options may be NULL: nothing is held out.
  * @return RN_ERR_IO when it cannot be read, RN_ERR_DATA when a file is
@@ -541,14 +548,20 @@ RN_API void rn_data_describe(const struct rn_data *data,
 
 /** Pixels [C][H][W], 0..255, and label of an image; either may be NULL.
  *  @return RN_ERR_ARG when the data has no such image, or has pictures and
- *          pixels are asked for: rn_image_load() them. */
+ *          pixels are asked for: rn_data_picture() has them. */
 RN_API int rn_data_image(const struct rn_data *data, enum rn_part part,
                          int index, uint8_t *pixels, int *label,
                          struct rn_error *err);
 
-/** File of a picture, or NULL when there is none. */
+/** File of a picture, or NULL when there is none; "photos.tar/cat/1.jpg" in
+ *  an archive. */
 RN_API const char *rn_data_file(const struct rn_data *data, enum rn_part part,
                                 int index);
+/** Decode a picture, as rn_image_load(). @return RN_ERR_ARG, too, when the
+ *  data has no such image, or no pictures. */
+RN_API int rn_data_picture(const struct rn_data *data, enum rn_part part,
+                           int index, int flags, struct rn_image *picture,
+                           struct rn_error *err);
 
 /** Name and identifier of a class, or NULL when the data set has none. */
 RN_API const char *rn_data_class_name(const struct rn_data *data, int i);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Opening data sets: recognised by content, read whole into memory. */
-#include "data/reader.h"
+#include "data/picture_set.h"
 
 #include "core/file.h"
 #include "core/memory.h"
@@ -120,11 +120,11 @@ static int read_spec(struct rn_data *data, const char *spec,
         return rn_read_synthetic(data, spec, err);
     if (stat(spec, &st))
         return rn_fail_errno(err, "open", spec);
+    if (S_ISREG(st.st_mode))
+        return rn_picture_archive_read(data, spec, err);
     if (!S_ISDIR(st.st_mode))
         return rn_fail(err, RN_ERR_DATA,
-                       "'%s' is a file, expected a folder that holds a data "
-                       "set",
-                       spec);
+                       "'%s' is neither a folder nor an archive", spec);
     if (access(spec, R_OK | X_OK))
         return rn_fail_errno(err, "read", spec);
     return read_folder(data, spec, err);
@@ -250,6 +250,7 @@ void rn_data_close(struct rn_data *data)
         rn_free(data->labels[i]);
         rn_names_free(data->files[i]);
     }
+    rn_files_close(&data->source);
     rn_names_free(data->class_ids);
     rn_names_free(data->class_names);
     rn_free(data->spec);
@@ -321,6 +322,16 @@ const char *rn_data_file(const struct rn_data *data, enum rn_part part,
     return images->files && index >= 0 && index < images->count
                ? images->files[index]
                : NULL;
+}
+
+int rn_data_picture(const struct rn_data *data, enum rn_part part, int index,
+                    int flags, struct rn_image *picture, struct rn_error *err)
+{
+    *picture = (struct rn_image){0, 0, NULL};
+    if (!rn_data_file(data, part, index))
+        return rn_fail(err, RN_ERR_ARG, "'%s' has no %s picture number %d",
+                       data->spec, rn_part_name(part), index);
+    return data->load(data, part, (uint32_t)index, flags, picture, err);
 }
 
 const char *rn_data_class_id(const struct rn_data *data, int i)

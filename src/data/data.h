@@ -5,6 +5,7 @@
 #define RN_DATA_DATA_H
 
 #include "core/error.h"
+#include "data/files.h"
 #include "data/image.h"
 #include "graph/graph.h"
 
@@ -35,6 +36,7 @@ struct rn_data {
     /* The picture that is made of, as it is; NULL likewise. */
     int (*load)(const struct rn_data *data, enum rn_part part, uint32_t index,
                 int flags, struct rn_image *picture, struct rn_error *err);
+    struct rn_files source;   /* where pictures lie */
     struct rn_images part[3]; /* by enum rn_part */
     uint8_t *pixels[2];       /* owned memory: training, test */
     uint16_t *labels[3];      /* and, of pictures, validation */

@@ -4,6 +4,7 @@
 
 #include "core/file.h"
 #include "core/memory.h"
+#include "data/archive.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,48 +34,118 @@ static void layout_free(struct layout *l)
 
 /* ------------------------------------------------------- class folders */
 
-/* What an entry of a folder is. */
-enum entry { ENTRY_FOLDER, ENTRY_PICTURE, ENTRY_OTHER };
+/* What entries of a folder are. */
+enum kind { KIND_FOLDER, KIND_PICTURE, KIND_ARCHIVE, KIND_OTHER, KINDS };
 
-static int kind_of(const char *folder, const char *name, enum entry *kind,
-                   struct rn_error *err)
+static int kind_of(const struct rn_files *files, const char *folder,
+                   const char *name, enum kind *kind, struct rn_error *err)
 {
     char *path = rn_path_join(folder, name);
 
     if (!path)
         return rn_fail_memory(err, strlen(folder), "a file name");
-    if (rn_is_folder(path))
-        *kind = ENTRY_FOLDER;
+    if (rn_files_is_folder(files, path))
+        *kind = KIND_FOLDER;
+    else if (rn_picture_named(name))
+        *kind = KIND_PICTURE;
     else
-        *kind = rn_picture_named(name) ? ENTRY_PICTURE : ENTRY_OTHER;
+        *kind = rn_archive_named(name) && rn_files_is_file(files, path)
+                    ? KIND_ARCHIVE
+                    : KIND_OTHER;
     rn_free(path);
     return RN_OK;
 }
 
-/* Keep the folders among the names; a picture among them has no class. */
-static int keep_folders(char **names, const char *folder, size_t *count,
-                        struct rn_error *err)
+/* How many of the names are what, and where the first of each kind stands. */
+struct tally {
+    size_t count[KINDS], first[KINDS];
+};
+
+static int count_kinds(const struct rn_files *files, const char *folder,
+                       char **names, struct tally *tally, struct rn_error *err)
+{
+    enum kind kind = KIND_OTHER;
+    int rc = RN_OK;
+
+    *tally = (struct tally){{0}, {0}};
+    for (size_t i = 0; names[i] && !rc; i++) {
+        rc = kind_of(files, folder, names[i], &kind, err);
+        if (!rc && !tally->count[kind]++)
+            tally->first[kind] = i;
+    }
+    return rc;
+}
+
+static int compare(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Keep the names that are of one kind. */
+static int keep(const struct rn_files *files, const char *folder, char **names,
+                enum kind wanted, size_t *count, struct rn_error *err)
 {
     int rc = RN_OK;
 
     *count = 0;
     for (size_t i = 0; names[i]; i++) {
-        enum entry kind = ENTRY_OTHER;
+        enum kind kind = KIND_OTHER;
         char *name = names[i];
 
         names[i] = NULL;
         if (!rc)
-            rc = kind_of(folder, name, &kind, err);
-        if (!rc && kind == ENTRY_PICTURE)
-            rc = rn_fail(err, RN_ERR_DATA,
-                         "'%s/%s' lies in no class folder, expected "
-                         "FOLDER/CLASS/PICTURE",
-                         folder, name);
-        if (kind == ENTRY_FOLDER)
+            rc = kind_of(files, folder, name, &kind, err);
+        if (!rc && kind == wanted)
             names[(*count)++] = name;
         else
             rn_free(name);
     }
+    return rc;
+}
+
+/* Have an archive stand in for the folder of its name without the ending,
+ * which is cut off. */
+static int mount_class(struct rn_files *files, const char *folder, char *name,
+                       struct rn_error *err)
+{
+    char *file = rn_path_join(folder, name), *path;
+    int rc;
+
+    *strrchr(name, '.') = '\0';
+    path = rn_path_join(folder, name);
+    rc = file && path ? rn_files_mount(files, file, path, err)
+                      : rn_fail_memory(err, strlen(folder), "a file name");
+    rn_free(path);
+    rn_free(file);
+    return rc;
+}
+
+/* Keep the class folders among the names, or archives, as that of ImageNet has
+ * for each class, where there are no folders; a picture has no class. */
+static int keep_classes(struct rn_data *data, const char *folder, char **names,
+                        size_t *count, struct rn_error *err)
+{
+    struct rn_files *files = &data->source;
+    struct tally tally;
+    int rc = count_kinds(files, folder, names, &tally, err);
+    bool archives = !tally.count[KIND_FOLDER];
+
+    if (!rc && tally.count[KIND_PICTURE])
+        rc = rn_fail(err, RN_ERR_DATA,
+                     "'%s/%s' lies in no class folder, expected "
+                     "FOLDER/CLASS/PICTURE",
+                     folder, names[tally.first[KIND_PICTURE]]);
+    if (!rc)
+        rc = keep(files, folder, names, archives ? KIND_ARCHIVE : KIND_FOLDER,
+                  count, err);
+    if (!rc && *count > RN_CLASSES_MAX)
+        rc = rn_fail(err, RN_ERR_DATA,
+                     "'%s' holds %zu class folders, expected at most %d",
+                     folder, *count, RN_CLASSES_MAX);
+    for (size_t i = 0; archives && i < *count && !rc; i++)
+        rc = mount_class(files, folder, names[i], err);
+    if (!rc)
+        qsort(names, *count, sizeof *names, compare);
     return rc;
 }
 
@@ -83,10 +154,6 @@ static int check_names(char **names, size_t count, const char *folder,
 {
     if (!count)
         return rn_fail(err, RN_ERR_DATA, "'%s' holds no class folders", folder);
-    if (count > RN_CLASSES_MAX)
-        return rn_fail(err, RN_ERR_DATA,
-                       "'%s' holds %zu class folders, expected at most %d",
-                       folder, count, RN_CLASSES_MAX);
     for (size_t i = 0; i < count; i++) {
         if (!rn_is_utf8(names[i]))
             return rn_fail_utf8(err, "class folder's name", names[i]);
@@ -100,28 +167,29 @@ static int check_names(char **names, size_t count, const char *folder,
 }
 
 /* Class folders of `folder` in byte order. */
-static int list_classes(char ***names, const char *folder, size_t *count,
-                        struct rn_error *err)
+static int list_classes(struct rn_data *data, char ***names, const char *folder,
+                        size_t *count, struct rn_error *err)
 {
-    int rc = rn_folder_read(names, folder, err);
+    int rc = rn_files_list(&data->source, folder, names, err);
 
+    *count = 0;
     if (!rc)
-        rc = keep_folders(*names, folder, count, err);
+        rc = keep_classes(data, folder, *names, count, err);
     if (!rc)
         rc = check_names(*names, *count, folder, err);
     if (rc) {
-        rn_folder_free(*names);
+        rn_files_list_free(*names);
         *names = NULL;
     }
     return rc;
 }
 
 /* All pictures below a class folder. */
-static int add_class(struct rn_picture_set *set, const char *folder, int label,
-                     struct rn_error *err)
+static int add_class(const struct rn_data *data, struct rn_picture_set *set,
+                     const char *folder, int label, struct rn_error *err)
 {
-    struct rn_pictures found = {NULL, 0, 0};
-    int rc = rn_pictures_add_folder(&found, folder, err);
+    struct rn_pictures found = {.count = 0};
+    int rc = rn_pictures_add_folder(&found, &data->source, folder, err);
 
     for (size_t i = 0; i < found.count && !rc; i++) {
         const struct rn_picture_file *file = &found.file[i];
@@ -138,11 +206,6 @@ static int add_class(struct rn_picture_set *set, const char *folder, int label,
 }
 
 /* ------------------------------------------------------------------ parts */
-
-static int compare(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
 
 static int class_index(const struct rn_data *data, const char *name)
 {
@@ -188,8 +251,9 @@ static int fill_part(struct rn_data *data, char **names, const char *folder,
     for (size_t i = 0; names[i] && !rc; i++) {
         char *path = rn_path_join(folder, names[i]);
 
-        rc = path ? add_class(&set, path, class_index(data, names[i]), err)
-                  : rn_fail_memory(err, strlen(folder), "a file name");
+        rc = path
+                 ? add_class(data, &set, path, class_index(data, names[i]), err)
+                 : rn_fail_memory(err, strlen(folder), "a file name");
         rn_free(path);
     }
     if (!rc)
@@ -205,7 +269,7 @@ static int read_part(struct rn_data *data, const char *folder,
     const char *const *classes;
     char **names;
     size_t count;
-    int rc = list_classes(&names, folder, &count, err);
+    int rc = list_classes(data, &names, folder, &count, err);
 
     if (rc)
         return rc;
@@ -219,7 +283,7 @@ static int read_part(struct rn_data *data, const char *folder,
     }
     if (!rc)
         rc = fill_part(data, names, folder, part, err);
-    rn_folder_free(names);
+    rn_files_list_free(names);
     return rc;
 }
 
@@ -232,22 +296,7 @@ static int copy_ids(struct rn_data *data, struct rn_error *err)
                         data->classes, err);
 }
 
-/* -------------------------------------------------------------- layouts */
-
-static int find_parts(struct layout *l, const char *path, struct rn_error *err)
-{
-    for (size_t i = 0; i < PART_NAMES; i++) {
-        char *folder = rn_path_join(path, part_names[i].name);
-
-        if (!folder)
-            return rn_fail_memory(err, strlen(path), "a file name");
-        if (!rn_is_folder(folder) || l->folder[part_names[i].part])
-            rn_free(folder);
-        else
-            l->folder[part_names[i].part] = folder;
-    }
-    return RN_OK;
-}
+/* --------------------------------------------------------------- archives */
 
 static bool is_part(const char *name)
 {
@@ -257,33 +306,149 @@ static bool is_part(const char *name)
     return false;
 }
 
-/* Without train/ the names of parts are classes' names, unless there are no
- * others. */
-static int only_parts(const char *path, bool *only, struct rn_error *err)
+/* Whether a folder holds more than pictures: classes, parts or a list. */
+static int is_arranged(const struct rn_data *data, const char *folder,
+                       bool *arranged, struct rn_error *err)
 {
+    struct tally tally;
     char **names;
-    int rc = rn_folder_read(&names, path, err);
+    int rc = rn_files_list(&data->source, folder, &names, err);
 
-    *only = true;
-    for (size_t i = 0; !rc && names[i]; i++) {
-        enum entry kind = ENTRY_OTHER;
-
-        rc = kind_of(path, names[i], &kind, err);
-        if (!rc && kind == ENTRY_FOLDER && !is_part(names[i]))
-            *only = false;
-    }
-    rn_folder_free(names);
+    if (!rc)
+        rc = count_kinds(&data->source, folder, names, &tally, err);
+    if (!rc)
+        *arranged = tally.count[KIND_FOLDER] || tally.count[KIND_ARCHIVE];
+    for (size_t i = 0; !rc && names[i]; i++)
+        *arranged = *arranged || strcmp(names[i], RN_LABELS_FILE) == 0;
+    rn_files_list_free(names);
     return rc;
 }
 
-static int find_layout(struct layout *l, const char *path, struct rn_error *err)
+/* The one folder that an archive holds, and nothing that counts beside it, in
+ * *name; or NULL. That of a part is none when the archive is to be a whole. */
+static int find_wrapper(const struct rn_data *data, const char *path,
+                        bool whole, char **name, struct rn_error *err)
+{
+    struct tally tally;
+    bool arranged = false;
+    char **names, *inner;
+    int rc = rn_files_list(&data->source, path, &names, err);
+
+    *name = NULL;
+    if (rc)
+        return rc;
+    rc = count_kinds(&data->source, path, names, &tally, err);
+    if (!rc && tally.count[KIND_FOLDER] == 1 && !tally.count[KIND_PICTURE] &&
+        !tally.count[KIND_ARCHIVE])
+        *name = names[tally.first[KIND_FOLDER]];
+    if (*name && !(whole && is_part(*name))) {
+        inner = rn_path_join(path, *name);
+        rc = inner ? is_arranged(data, inner, &arranged, err)
+                   : rn_fail_memory(err, strlen(path), "a file name");
+        rn_free(inner);
+    }
+    *name = arranged ? rn_strdup(*name) : NULL;
+    rn_files_list_free(names);
+    return rc || !arranged || *name
+               ? rc
+               : rn_fail_memory(err, strlen(path), "a file name");
+}
+
+/* Mount an archive and go into the folder that it may hold all in. */
+static int mount(struct rn_data *data, const char *file, const char *path,
+                 bool whole, struct rn_error *err)
+{
+    int rc = rn_files_mount(&data->source, file, path, err);
+    char *name = NULL;
+
+    do {
+        rn_free(name);
+        name = NULL;
+        if (!rc)
+            rc = find_wrapper(data, path, whole, &name, err);
+        if (!rc && name)
+            rc = rn_files_enter(&data->source, path, name, err);
+    } while (!rc && name);
+    rn_free(name);
+    return rc;
+}
+
+int rn_picture_mount(struct rn_data *data, const char *folder,
+                     struct rn_error *err)
+{
+    static const char *const endings[] = {".tar", ".zip"};
+    size_t size = strlen(folder) + sizeof ".tar";
+    char *file = rn_alloc(size, 1);
+    int rc = file ? RN_OK : rn_fail_memory(err, size, "a file name");
+
+    for (size_t i = 0; i < 2 && !rc; i++) {
+        if (rn_files_is_folder(&data->source, folder))
+            break;
+        snprintf(file, size, "%s%s", folder, endings[i]);
+        if (rn_files_is_file(&data->source, file))
+            rc = mount(data, file, folder, false, err);
+    }
+    rn_free(file);
+    return rc;
+}
+
+/* ---------------------------------------------------------------- layouts */
+
+static int find_parts(struct layout *l, struct rn_data *data, const char *path,
+                      struct rn_error *err)
+{
+    int rc = RN_OK;
+
+    for (size_t i = 0; i < PART_NAMES && !rc; i++) {
+        char **place = &l->folder[part_names[i].part];
+        char *folder = rn_path_join(path, part_names[i].name);
+
+        rc = folder ? rn_picture_mount(data, folder, err)
+                    : rn_fail_memory(err, strlen(path), "a file name");
+        if (rc || *place || !rn_files_is_folder(&data->source, folder))
+            rn_free(folder);
+        else
+            *place = folder;
+    }
+    return rc;
+}
+
+/* Without train/ the names of parts are classes' names, unless there are no
+ * others. */
+static int only_parts(const struct rn_data *data, const char *path, bool *only,
+                      struct rn_error *err)
+{
+    struct tally tally;
+    enum kind what;
+    size_t count;
+    char **names;
+    int rc = rn_files_list(&data->source, path, &names, err);
+
+    if (rc)
+        return rc;
+    rc = count_kinds(&data->source, path, names, &tally, err);
+    what = tally.count[KIND_FOLDER] ? KIND_FOLDER : KIND_ARCHIVE;
+    if (!rc)
+        rc = keep(&data->source, path, names, what, &count, err);
+    *only = true;
+    for (size_t i = 0; !rc && i < count; i++) {
+        if (what == KIND_ARCHIVE)
+            *strrchr(names[i], '.') = '\0';
+        *only = *only && is_part(names[i]);
+    }
+    rn_files_list_free(names);
+    return rc;
+}
+
+static int find_layout(struct layout *l, struct rn_data *data, const char *path,
+                       struct rn_error *err)
 {
     bool only;
-    int rc = find_parts(l, path, err);
+    int rc = find_parts(l, data, path, err);
 
     if (rc || l->folder[RN_PART_TRAIN])
         return rc;
-    rc = only_parts(path, &only, err);
+    rc = only_parts(data, path, &only, err);
     if (rc ||
         (only && (l->folder[RN_PART_VALIDATION] || l->folder[RN_PART_TEST])))
         return rc;
@@ -312,7 +477,7 @@ static int read_folders(struct rn_data *data, const char *path,
                         struct rn_error *err)
 {
     struct layout l = {{NULL}};
-    int rc = find_layout(&l, path, err);
+    int rc = find_layout(&l, data, path, err);
 
     data->format = "folders";
     if (!rc)
@@ -325,24 +490,25 @@ static int read_folders(struct rn_data *data, const char *path,
 
 static bool recognise(const char *path)
 {
-    enum entry kind = ENTRY_OTHER;
+    static const struct rn_files disk;
+    enum kind kind = KIND_OTHER;
     char **names;
     bool found = false;
 
-    if (rn_folder_read(&names, path, NULL))
+    if (rn_files_list(&disk, path, &names, NULL))
         return false;
     for (size_t i = 0; names[i] && !found; i++)
         found = strcmp(names[i], RN_LABELS_FILE) == 0 ||
-                (kind_of(path, names[i], &kind, NULL) == RN_OK &&
-                 kind != ENTRY_OTHER);
-    rn_folder_free(names);
+                (kind_of(&disk, path, names[i], &kind, NULL) == RN_OK &&
+                 kind != KIND_OTHER);
+    rn_files_list_free(names);
     return found;
 }
 
 static int read(struct rn_data *data, const char *path, struct rn_error *err)
 {
     bool list = false;
-    int rc = rn_picture_folder_has(path, RN_LABELS_FILE, &list, err);
+    int rc = rn_picture_folder_has(data, path, RN_LABELS_FILE, &list, err);
 
     if (!rc)
         rc = list ? rn_picture_list_read(data, path, err)
@@ -350,6 +516,14 @@ static int read(struct rn_data *data, const char *path, struct rn_error *err)
     if (!rc)
         rn_picture_data_finish(data, path);
     return rc;
+}
+
+int rn_picture_archive_read(struct rn_data *data, const char *path,
+                            struct rn_error *err)
+{
+    int rc = mount(data, path, path, true, err);
+
+    return rc ? rc : read(data, path, err);
 }
 
 const struct rn_reader rn_reader_pictures = {"folders", recognise, read};

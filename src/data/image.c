@@ -5,7 +5,6 @@
 #include "core/file.h"
 #include "core/memory.h"
 
-#include <stdio.h>
 #include <string.h>
 
 /* ------------------------------------------------------------- formats */
@@ -209,62 +208,48 @@ int rn_image_decode_within(struct rn_image *out, const void *bytes, size_t size,
     return decode_to(out, &p, 0, err);
 }
 
-int rn_image_decode(struct rn_image *out, const void *bytes, size_t size,
-                    const char *name, int flags, struct rn_error *err)
+int rn_image_decode_reduced(struct rn_image *out, const void *bytes,
+                            size_t size, const char *name, int flags,
+                            int (*reduce)(void *user, int width, int height),
+                            void *user, struct rn_error *err)
 {
     struct rn_picture p = {.name = name,
                            .bytes = bytes,
                            .size = size,
-                           .max_pixels = RN_IMAGE_MAX_PIXELS};
+                           .max_pixels = RN_IMAGE_MAX_PIXELS,
+                           .reduce = reduce,
+                           .user = user};
 
     return decode_to(out, &p, flags, err);
 }
 
-/* As long as any format's magic. */
-#define HEAD 32
-
-int rn_image_probe(const char *path, struct rn_error *err)
+int rn_image_decode(struct rn_image *out, const void *bytes, size_t size,
+                    const char *name, int flags, struct rn_error *err)
 {
-    const struct format *format;
-    uint8_t head[HEAD];
-    FILE *file = fopen(path, "rbe");
-    size_t size;
-    bool failed;
-
-    if (!file)
-        return rn_fail_errno(err, "open", path);
-    setvbuf(file, NULL, _IONBF, 0);
-    size = fread(head, 1, sizeof head, file);
-    failed = ferror(file);
-    if (failed)
-        rn_fail_errno(err, "read", path);
-    fclose(file);
-    return failed ? RN_ERR_IO : find_format(&format, path, head, size, err);
+    return rn_image_decode_reduced(out, bytes, size, name, flags, NULL, NULL,
+                                   err);
 }
 
-int rn_image_load_reduced(struct rn_image *out, const char *path, int flags,
-                          int (*reduce)(void *user, int width, int height),
-                          void *user, struct rn_error *err)
+int rn_image_probe(const char *name, const uint8_t *bytes, size_t size,
+                   struct rn_error *err)
 {
-    struct rn_picture p = {.name = path,
-                           .max_pixels = RN_IMAGE_MAX_PIXELS,
-                           .reduce = reduce,
-                           .user = user};
-    uint8_t *bytes;
-    int rc = rn_file_read(path, RN_IMAGE_MAX_BYTES, &bytes, &p.size, err);
+    const struct format *format;
 
-    *out = (struct rn_image){0, 0, NULL};
-    p.bytes = bytes;
-    if (!rc)
-        rc = decode_to(out, &p, flags, err);
-    rn_free(bytes);
-    return rc;
+    return find_format(&format, name, bytes, size, err);
 }
 
 int rn_image_load(struct rn_image *out, const char *path, int flags,
                   struct rn_error *err)
 {
-    return rn_image_load_reduced(out, path, flags, NULL, NULL, err);
+    uint8_t *bytes;
+    size_t size;
+    int rc = rn_file_read(path, RN_IMAGE_MAX_BYTES, &bytes, &size, err);
+
+    *out = (struct rn_image){0, 0, NULL};
+    if (!rc)
+        rc = rn_image_decode(out, bytes, size, path, flags, err);
+    rn_free(bytes);
+    return rc;
 }
 
 void rn_image_free(struct rn_image *image)

@@ -90,14 +90,19 @@ int rn_image_resize_window(struct rn_image *out, const struct rn_image *in,
                            const struct rn_area *window,
                            enum rn_interpolation how, struct rn_error *err);
 
-/** Whether the file can be read and begins as a picture that can be decoded;
- *  the rest is not looked at. Fails as rn_image_load() does. */
-int rn_image_probe(const char *path, struct rn_error *err);
+/** Bytes that rn_image_probe() looks at: as long as any format's magic. */
+#define RN_IMAGE_HEAD 32
+
+/** Whether a file begins as a picture that can be decoded. Fails as
+ *  rn_image_decode() does. */
+int rn_image_probe(const char *name, const uint8_t *bytes, size_t size,
+                   struct rn_error *err);
 
 /** Decode a picture that reduce() may have decoded smaller. */
-int rn_image_load_reduced(struct rn_image *out, const char *path, int flags,
-                          int (*reduce)(void *user, int width, int height),
-                          void *user, struct rn_error *err);
+int rn_image_decode_reduced(struct rn_image *out, const void *bytes,
+                            size_t size, const char *name, int flags,
+                            int (*reduce)(void *user, int width, int height),
+                            void *user, struct rn_error *err);
 
 /* -------------------------------------------------- picture to network */
 

@@ -11,6 +11,7 @@
 
 #define MAX_LIST ((size_t)1 << 30)
 #define BLANKS   " \t"
+#define IMAGES   "images"
 
 /* A list in memory, cut into lines, each into two texts. */
 struct list {
@@ -75,11 +76,13 @@ static int add_line(struct list *list, char *text, int number,
 }
 
 /* `path` stays the caller's. */
-static int list_read(struct list *list, const char *path, struct rn_error *err)
+static int list_read(struct list *list, const struct rn_files *files,
+                     const char *path, struct rn_error *err)
 {
     uint8_t *bytes;
     size_t size;
-    int number = 0, rc = rn_file_read(path, MAX_LIST, &bytes, &size, err);
+    int number = 0,
+        rc = rn_files_read(files, path, MAX_LIST, &bytes, &size, err);
     char *next;
 
     *list = (struct list){.path = path, .text = (char *)bytes};
@@ -234,37 +237,39 @@ static int find_class(const struct rn_data *data, const struct list *list,
 
 /* ------------------------------------------------------------- pictures */
 
-/* The file in the folder, or in its subfolder images. */
-static char *locate(const char *folder, const char *file)
+/* The file in the folder, or in its subfolder images. What is listed in an
+ * archive lies there, too. */
+static char *locate(const struct rn_files *files, const char *folder,
+                    const char *file)
 {
     char *path, *inner;
 
-    if (file[0] == '/')
+    if (file[0] == '/' && !rn_files_in_archive(files, folder))
         return rn_strdup(file);
     path = rn_path_join(folder, file);
-    if (!path || rn_is_file(path))
+    if (!path || rn_files_is_file(files, path))
         return path;
-    inner = rn_path_join(folder, "images");
+    inner = rn_path_join(folder, IMAGES);
     rn_free(path);
     path = inner ? rn_path_join(inner, file) : NULL;
     rn_free(inner);
     return path;
 }
 
-static int add_picture(struct rn_picture_set *set, const struct list *list,
-                       const struct line *line, const char *folder, int class,
-                       struct rn_error *err)
+static int add_picture(const struct rn_files *files, struct rn_picture_set *set,
+                       const struct list *list, const struct line *line,
+                       const char *folder, int class, struct rn_error *err)
 {
-    char *path = locate(folder, line->file);
+    char *path = locate(files, folder, line->file);
     int rc;
 
     if (!path)
         return rn_fail_memory(err, strlen(folder), "a file name");
-    rc = rn_is_file(path)
+    rc = rn_files_is_file(files, path)
              ? rn_picture_set_add(set, path, class, err)
              : rn_fail(err, RN_ERR_DATA,
                        "'%s': line %d: there is no file '%s' in the folder or "
-                       "in images",
+                       "in " IMAGES,
                        list->path, line->number, line->file);
     rn_free(path);
     return rc;
@@ -279,7 +284,8 @@ static int add_pictures(struct rn_data *data, const struct list *list,
     for (size_t i = 0; i < list->count && !rc; i++) {
         rc = find_class(data, list, &list->line[i], numbers, &class, err);
         if (!rc)
-            rc = add_picture(&set, list, &list->line[i], folder, class, err);
+            rc = add_picture(&data->source, &set, list, &list->line[i], folder,
+                             class, err);
     }
     if (!rc)
         rn_picture_set_move(&set, data, RN_PART_TRAIN);
@@ -291,7 +297,8 @@ static int read_list(struct rn_data *data, const struct list *list,
                      const char *folder, struct rn_error *err)
 {
     bool numbers = all_numbers(list), classes = false;
-    int rc = rn_picture_folder_has(folder, RN_CLASSES_FILE, &classes, err);
+    int rc =
+        rn_picture_folder_has(data, folder, RN_CLASSES_FILE, &classes, err);
 
     if (rc)
         return rc;
@@ -304,6 +311,18 @@ static int read_list(struct rn_data *data, const struct list *list,
     return rc ? rc : add_pictures(data, list, folder, numbers, err);
 }
 
+/* Pictures in images may come as an archive. */
+static int mount_images(struct rn_data *data, const char *folder,
+                        struct rn_error *err)
+{
+    char *images = rn_path_join(folder, IMAGES);
+    int rc = images ? rn_picture_mount(data, images, err)
+                    : rn_fail_memory(err, strlen(folder), "a file name");
+
+    rn_free(images);
+    return rc;
+}
+
 int rn_picture_list_read(struct rn_data *data, const char *folder,
                          struct rn_error *err)
 {
@@ -314,7 +333,9 @@ int rn_picture_list_read(struct rn_data *data, const char *folder,
     if (!path)
         return rn_fail_memory(err, strlen(folder), "a file name");
     data->format = "list";
-    rc = list_read(&list, path, err);
+    rc = list_read(&list, &data->source, path, err);
+    if (!rc)
+        rc = mount_images(data, folder, err);
     if (!rc)
         rc = read_list(data, &list, folder, err);
     list_free(&list);

@@ -134,7 +134,7 @@ int rn_names_read(struct rn_data *data, const char *path, int *count,
     uint8_t *text = NULL;
     char **names = NULL;
     size_t size;
-    int rc = rn_file_read(path, MAX_FILE, &text, &size, err);
+    int rc = rn_files_read(&data->source, path, MAX_FILE, &text, &size, err);
 
     if (rc)
         return rc;

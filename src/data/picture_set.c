@@ -6,7 +6,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 /* ----------------------------------------------------------------- parts */
 
@@ -47,14 +46,14 @@ void rn_picture_set_move(struct rn_picture_set *set, struct rn_data *data,
     memset(set, 0, sizeof *set);
 }
 
-int rn_picture_folder_has(const char *folder, const char *name, bool *has,
-                          struct rn_error *err)
+int rn_picture_folder_has(const struct rn_data *data, const char *folder,
+                          const char *name, bool *has, struct rn_error *err)
 {
     char *path = rn_path_join(folder, name);
 
     if (!path)
         return rn_fail_memory(err, strlen(folder), "a file name");
-    *has = rn_is_file(path);
+    *has = rn_files_is_file(&data->source, path);
     rn_free(path);
     return RN_OK;
 }
@@ -64,7 +63,17 @@ int rn_picture_folder_has(const char *folder, const char *name, bool *has,
 static int load(const struct rn_data *data, enum rn_part part, uint32_t index,
                 int flags, struct rn_image *picture, struct rn_error *err)
 {
-    return rn_image_load(picture, data->part[part].files[index], flags, err);
+    const char *file = data->part[part].files[index];
+    uint8_t *bytes;
+    size_t size;
+    int rc = rn_files_read(&data->source, file, RN_IMAGE_MAX_BYTES, &bytes,
+                           &size, err);
+
+    *picture = (struct rn_image){0, 0, NULL};
+    if (!rc)
+        rc = rn_image_decode(picture, bytes, size, file, flags, err);
+    rn_free(bytes);
+    return rc;
 }
 
 /* A view of a picture that is being decoded. */
@@ -89,6 +98,24 @@ static int reduce(void *user, int width, int height)
     return times;
 }
 
+/* `sight` tells how much smaller it may be decoded. */
+static int load_reduced(const struct rn_data *data, const char *file,
+                        struct sight *sight, struct rn_image *picture,
+                        struct rn_error *err)
+{
+    const struct rn_view *view = sight->view;
+    uint8_t *bytes;
+    size_t size;
+    int rc = rn_files_read(&data->source, file, RN_IMAGE_MAX_BYTES, &bytes,
+                           &size, err);
+
+    if (!rc)
+        rc = rn_image_decode_reduced(picture, bytes, size, file, view->flags,
+                                     view->reduce ? reduce : NULL, sight, err);
+    rn_free(bytes);
+    return rc;
+}
+
 static int fetch(const struct rn_data *data, enum rn_part part, uint32_t index,
                  const struct rn_view *view, uint8_t *pixels,
                  struct rn_error *err)
@@ -97,8 +124,7 @@ static int fetch(const struct rn_data *data, enum rn_part part, uint32_t index,
     struct sight sight = {.view = view};
     struct rn_error why = {0};
     struct rn_image picture;
-    int rc = rn_image_load_reduced(&picture, file, view->flags,
-                                   view->reduce ? reduce : NULL, &sight, err);
+    int rc = load_reduced(data, file, &sight, &picture, err);
 
     if (rc)
         return rc;
@@ -110,12 +136,23 @@ static int fetch(const struct rn_data *data, enum rn_part part, uint32_t index,
     return rc ? rn_fail(err, rc, "'%s': %.300s", file, why.msg) : RN_OK;
 }
 
-/* What cannot be looked at is told of when it is read. */
-static int64_t size_of(const char *file)
+int rn_picture_probe(const struct rn_data *data, enum rn_part part, int index,
+                     struct rn_error *err)
 {
-    struct stat st;
+    const char *file = data->part[part].files[index];
+    uint8_t head[RN_IMAGE_HEAD];
+    size_t size;
+    int rc = rn_files_peek(&data->source, file, head, sizeof head, &size, err);
 
-    return stat(file, &st) ? -1 : (int64_t)st.st_size;
+    return rc ? rc : rn_image_probe(file, head, size, err);
+}
+
+/* What cannot be looked at is told of when it is read. */
+static int64_t size_of(const struct rn_data *data, const char *file)
+{
+    struct rn_entry entry;
+
+    return rn_files_look(&data->source, file, &entry, NULL) ? -1 : entry.size;
 }
 
 void rn_picture_data_finish(struct rn_data *data, const char *root)
@@ -128,7 +165,7 @@ void rn_picture_data_finish(struct rn_data *data, const char *root)
         sum = rn_checksum(sum, &part->count, sizeof part->count);
         for (int j = 0; j < part->count; j++) {
             const char *name = part->files[j] + strlen(root);
-            int64_t size = size_of(part->files[j]);
+            int64_t size = size_of(data, part->files[j]);
 
             sum = rn_checksum(sum, name, strlen(name));
             sum = rn_checksum(sum, &size, sizeof size);

@@ -32,11 +32,23 @@ void rn_picture_data_finish(struct rn_data *data, const char *root);
 
 /** Whether the folder holds a file of that name. Unlike rn_reader_has() it
  *  tells when memory is too short to look. */
-int rn_picture_folder_has(const char *folder, const char *name, bool *has,
-                          struct rn_error *err);
+int rn_picture_folder_has(const struct rn_data *data, const char *folder,
+                          const char *name, bool *has, struct rn_error *err);
+
+/** Where there is no such folder, have the archive of its name with ".tar" or
+ *  ".zip" stand in for it, if there is one. */
+int rn_picture_mount(struct rn_data *data, const char *folder,
+                     struct rn_error *err);
+/** An archive of pictures, arranged as in a folder. */
+int rn_picture_archive_read(struct rn_data *data, const char *path,
+                            struct rn_error *err);
 
 /** A folder with RN_LABELS_FILE. */
 int rn_picture_list_read(struct rn_data *data, const char *folder,
                          struct rn_error *err);
+
+/** Whether a picture's file begins as one; the rest is not looked at. */
+int rn_picture_probe(const struct rn_data *data, enum rn_part part, int index,
+                     struct rn_error *err);
 
 #endif

@@ -4,10 +4,10 @@
 
 #include "core/file.h"
 #include "core/memory.h"
+#include "data/archive.h"
+#include "data/image.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
@@ -47,75 +47,6 @@ int rn_fail_utf8(struct rn_error *err, const char *what, const char *text)
     return rn_fail(err, RN_ERR_DATA, "'%s': the %s is not UTF-8", shown, what);
 }
 
-/* -------------------------------------------------------------- folders */
-
-static int compare(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-void rn_folder_free(char **names)
-{
-    for (size_t i = 0; names && names[i]; i++)
-        rn_free(names[i]);
-    rn_free(names);
-}
-
-/* Room for the NULL at the end is kept. */
-static int add_name(char ***names, size_t *capacity, size_t count,
-                    const char *name, struct rn_error *err)
-{
-    if (!rn_grow(names, capacity, count + 1, sizeof **names) ||
-        !((*names)[count] = rn_strdup(name)))
-        return rn_fail_memory(err, strlen(name), "the names in a folder");
-    (*names)[count + 1] = NULL;
-    return RN_OK;
-}
-
-static int read_entries(DIR *dir, const char *folder, char ***names,
-                        size_t *count, struct rn_error *err)
-{
-    size_t capacity = 0;
-    int rc = rn_grow(names, &capacity, 0, sizeof **names)
-                 ? RN_OK
-                 : rn_fail_memory(err, 1, "the names in a folder");
-
-    while (!rc) {
-        struct dirent *entry;
-
-        errno = 0;
-        entry = readdir(dir);
-        if (!entry)
-            return errno ? rn_fail_errno(err, "read", folder) : RN_OK;
-        if (entry->d_name[0] == '.')
-            continue;
-        rc = add_name(names, &capacity, *count, entry->d_name, err);
-        if (!rc)
-            ++*count;
-    }
-    return rc;
-}
-
-int rn_folder_read(char ***names, const char *folder, struct rn_error *err)
-{
-    DIR *dir = opendir(folder);
-    size_t count = 0;
-    int rc;
-
-    *names = NULL;
-    if (!dir)
-        return rn_fail_errno(err, "open", folder);
-    rc = read_entries(dir, folder, names, &count, err);
-    closedir(dir);
-    if (rc) {
-        rn_folder_free(*names);
-        *names = NULL;
-        return rc;
-    }
-    qsort(*names, count, sizeof **names, compare);
-    return RN_OK;
-}
-
 /* ----------------------------------------------------------------- list */
 
 void rn_pictures_clear(struct rn_pictures *pictures)
@@ -125,7 +56,8 @@ void rn_pictures_clear(struct rn_pictures *pictures)
         rn_free(pictures->file[i].problem);
     }
     rn_free(pictures->file);
-    *pictures = (struct rn_pictures){NULL, 0, 0};
+    rn_files_close(&pictures->source);
+    *pictures = (struct rn_pictures){.count = 0};
 }
 
 /* `problem` is an error of that file, or NULL. */
@@ -148,37 +80,39 @@ static int add_file(struct rn_pictures *pictures, const char *path,
 
 /* Where the walk is: a chain up to the folder it began in. */
 struct place {
+    const struct rn_files *files;
     const struct place *up;
-    dev_t device;
-    ino_t inode;
+    uint64_t device, inode;
     int depth;
 };
 
-static bool lies_in(const struct place *place, const struct stat *st)
+static bool lies_in(const struct place *place, const struct rn_entry *entry)
 {
-    for (; place; place = place->up)
-        if (place->device == st->st_dev && place->inode == st->st_ino)
+    for (; place && entry->inode; place = place->up)
+        if (place->device == entry->device && place->inode == entry->inode)
             return true;
     return false;
 }
 
-static int walk(struct rn_pictures *pictures, const char *folder,
-                const struct place *up, const struct stat *st,
-                struct rn_error *err);
+static int walk(struct rn_pictures *pictures, const struct rn_files *files,
+                const char *folder, const struct place *up,
+                const struct rn_entry *entry, struct rn_error *err);
 
 /* Why an entry that is there cannot be taken; RN_OK when it can. */
-static int judge(const char *path, const struct stat *st,
+static int judge(const char *path, const struct rn_entry *entry,
                  const struct place *place, struct rn_error *problem)
 {
-    if (S_ISDIR(st->st_mode) && lies_in(place, st))
+    bool is_folder = entry->kind == RN_ENTRY_FOLDER;
+
+    if (is_folder && lies_in(place, entry))
         return rn_fail(problem, RN_ERR_DATA,
                        "'%s' is a symbolic link to a folder it lies in", path);
-    if (S_ISDIR(st->st_mode) && place->depth >= MAX_DEPTH)
+    if (is_folder && place->depth >= MAX_DEPTH)
         return rn_fail(problem, RN_ERR_DATA,
                        "'%s' lies more than %d folders deep", path, MAX_DEPTH);
-    if (S_ISDIR(st->st_mode))
+    if (is_folder)
         return RN_OK;
-    if (!S_ISREG(st->st_mode))
+    if (entry->kind != RN_ENTRY_FILE)
         return rn_fail(problem, RN_ERR_DATA, "'%s' is not a regular file",
                        path);
     return rn_is_utf8(path) ? RN_OK : rn_fail_utf8(problem, "file name", path);
@@ -188,31 +122,31 @@ static int visit(struct rn_pictures *pictures, const char *path,
                  const struct place *place, struct rn_error *err)
 {
     struct rn_error problem = {0};
-    struct stat st;
-    int rc;
+    struct rn_entry entry;
+    int rc = rn_files_look(place->files, path, &entry, &problem);
+    bool is_folder = !rc && entry.kind == RN_ENTRY_FOLDER;
 
-    if (stat(path, &st))
-        rc = rn_fail_errno(&problem, "open", path);
-    else if (!S_ISDIR(st.st_mode) && !rn_picture_named(path))
+    if (!rc && !is_folder && !rn_picture_named(path))
         return RN_OK;
-    else
-        rc = judge(path, &st, place, &problem);
-    if (!rc && !S_ISDIR(st.st_mode))
+    if (!rc)
+        rc = judge(path, &entry, place, &problem);
+    if (!rc && !is_folder)
         return add_file(pictures, path, NULL, err);
     if (!rc)
-        rc = walk(pictures, path, place, &st, &problem);
+        rc = walk(pictures, place->files, path, place, &entry, &problem);
     if (rc == RN_ERR_MEMORY)
         return rn_fail(err, rc, "%s", problem.msg);
     return rc ? add_file(pictures, path, &problem, err) : RN_OK;
 }
 
-static int walk(struct rn_pictures *pictures, const char *folder,
-                const struct place *up, const struct stat *st,
-                struct rn_error *err)
+static int walk(struct rn_pictures *pictures, const struct rn_files *files,
+                const char *folder, const struct place *up,
+                const struct rn_entry *entry, struct rn_error *err)
 {
-    struct place place = {up, st->st_dev, st->st_ino, up ? up->depth + 1 : 0};
+    struct place place = {files, up, entry->device, entry->inode,
+                          up ? up->depth + 1 : 0};
     char **names;
-    int rc = rn_folder_read(&names, folder, err);
+    int rc = rn_files_list(files, folder, &names, err);
 
     for (size_t i = 0; !rc && names[i]; i++) {
         char *path = rn_path_join(folder, names[i]);
@@ -221,39 +155,50 @@ static int walk(struct rn_pictures *pictures, const char *folder,
                   : rn_fail_memory(err, strlen(folder), "a file name");
         rn_free(path);
     }
-    rn_folder_free(names);
+    rn_files_list_free(names);
     return rc;
 }
 
-int rn_pictures_add_folder(struct rn_pictures *pictures, const char *folder,
+int rn_pictures_add_folder(struct rn_pictures *pictures,
+                           const struct rn_files *files, const char *folder,
                            struct rn_error *err)
 {
-    struct stat st;
+    struct rn_entry entry;
+    int rc = rn_files_look(files, folder, &entry, err);
 
-    if (stat(folder, &st))
-        return rn_fail_errno(err, "open", folder);
-    return walk(pictures, folder, NULL, &st, err);
+    return rc ? rc : walk(pictures, files, folder, NULL, &entry, err);
 }
 
 /* -------------------------------------------------------------- the API */
 
-/* `path` is a folder or a single file. */
+/* A single file. */
+static int find_file(struct rn_pictures *pictures, const char *path,
+                     struct rn_error *err)
+{
+    struct rn_error problem = {0};
+
+    if (rn_is_utf8(path))
+        return add_file(pictures, path, NULL, err);
+    rn_fail_utf8(&problem, "file name", path);
+    return add_file(pictures, path, &problem, err);
+}
+
+/* `path` is a folder, an archive or a single file. */
 static int find(struct rn_pictures *pictures, const char *path,
                 struct rn_error *err)
 {
-    struct rn_error problem = {0};
+    bool archive = rn_archive_named(path) && rn_is_file(path);
     struct stat st;
-    int rc;
+    int rc = RN_OK;
 
     if (stat(path, &st))
         return rn_fail_errno(err, "open", path);
-    if (!S_ISDIR(st.st_mode)) {
-        if (rn_is_utf8(path))
-            return add_file(pictures, path, NULL, err);
-        rn_fail_utf8(&problem, "file name", path);
-        return add_file(pictures, path, &problem, err);
-    }
-    rc = walk(pictures, path, NULL, &st, err);
+    if (!S_ISDIR(st.st_mode) && !archive)
+        return find_file(pictures, path, err);
+    if (archive)
+        rc = rn_files_mount(&pictures->source, path, path, err);
+    if (!rc)
+        rc = rn_pictures_add_folder(pictures, &pictures->source, path, err);
     if (!rc && !pictures->count)
         rc = rn_fail(err, RN_ERR_DATA,
                      "'%s' holds no picture (.jpg, .jpeg, .png, .webp)", path);
@@ -295,6 +240,25 @@ int rn_pictures_get(const struct rn_pictures *pictures, size_t i,
     *path = file->path;
     return file->problem ? rn_fail(err, file->problem_code, "%s", file->problem)
                          : RN_OK;
+}
+
+int rn_pictures_load(const struct rn_pictures *pictures, size_t i, int flags,
+                     struct rn_image *image, struct rn_error *err)
+{
+    const char *path;
+    uint8_t *bytes;
+    size_t size;
+    int rc = rn_pictures_get(pictures, i, &path, err);
+
+    *image = (struct rn_image){0, 0, NULL};
+    if (rc)
+        return rc;
+    rc = rn_files_read(&pictures->source, path, RN_IMAGE_MAX_BYTES, &bytes,
+                       &size, err);
+    if (!rc)
+        rc = rn_image_decode(image, bytes, size, path, flags, err);
+    rn_free(bytes);
+    return rc;
 }
 
 void rn_pictures_destroy(struct rn_pictures *pictures)

@@ -3,9 +3,7 @@
 #ifndef RN_DATA_PICTURES_H
 #define RN_DATA_PICTURES_H
 
-#include "core/error.h"
-
-#include <stdbool.h>
+#include "data/files.h"
 
 struct rn_picture_file {
     char *path;
@@ -14,6 +12,7 @@ struct rn_picture_file {
 };
 
 struct rn_pictures {
+    struct rn_files source; /* where they lie */
     struct rn_picture_file *file;
     size_t count, capacity;
 };
@@ -21,15 +20,11 @@ struct rn_pictures {
 /** Add the pictures in a folder and below it, in byte order; what looks like
  *  one but cannot be loaded is added with its problem. RN_ERR_IO when a
  *  folder cannot be read. */
-int rn_pictures_add_folder(struct rn_pictures *pictures, const char *folder,
+int rn_pictures_add_folder(struct rn_pictures *pictures,
+                           const struct rn_files *files, const char *folder,
                            struct rn_error *err);
-/** Release the names; the struct itself is the caller's. */
+/** Release what is held; the struct itself is the caller's. */
 void rn_pictures_clear(struct rn_pictures *pictures);
-
-/** Names in a folder but for hidden ones, sorted by bytes, in an array that
- *  ends with NULL; rn_folder_free() releases it. */
-int rn_folder_read(char ***names, const char *folder, struct rn_error *err);
-void rn_folder_free(char **names);
 
 /** Whether a name ends as those of pictures do (.jpg, .PNG, …). */
 bool rn_picture_named(const char *name);

@@ -69,12 +69,14 @@ static void look_at_memory(const struct rn_data *data,
         add_means(pixels + c * plane, plane, 1, sums + 2 * c);
 }
 
-static void look_at_file(const char *path, struct entry *e, double *sums)
+static void look_at_file(const struct rn_files *files, const char *path,
+                         struct entry *e, double *sums)
 {
     struct rn_image image = {0, 0, NULL};
     struct rn_error err = {0};
     uint8_t *bytes;
-    int rc = rn_file_read(path, RN_IMAGE_MAX_BYTES, &bytes, &e->bytes, &err);
+    int rc =
+        rn_files_read(files, path, RN_IMAGE_MAX_BYTES, &bytes, &e->bytes, &err);
 
     if (!rc) {
         e->checksum = rn_checksum(0, bytes, e->bytes);
@@ -104,7 +106,8 @@ static void look(struct rn_survey *s, int i)
     while (i >= s->first[part + 1])
         part++;
     if (s->data->fetch)
-        look_at_file(s->data->part[part].files[i - s->first[part]], e, sums);
+        look_at_file(&s->data->source,
+                     s->data->part[part].files[i - s->first[part]], e, sums);
     else
         look_at_memory(s->data, &s->data->part[part], i - s->first[part], e,
                        sums);
@@ -273,15 +276,14 @@ int rn_survey_image(const struct rn_survey *s, enum rn_part part, int index,
         return RN_ERR_ARG;
     e = &s->entries[s->first[part] + index];
     twin = e->twin;
-    *image = (struct rn_surveyed){.error = e->error || e->width
-                                              ? e->error
-                                              : "memory is short",
-                                  .format = e->kind.format,
-                                  .flags = e->kind.flags,
-                                  .orientation = e->kind.orientation,
-                                  .width = e->width,
-                                  .height = e->height,
-                                  .twin = twin >= 0};
+    *image = (struct rn_surveyed){
+        .error = e->error || e->width ? e->error : "memory is short",
+        .format = e->kind.format,
+        .flags = e->kind.flags,
+        .orientation = e->kind.orientation,
+        .width = e->width,
+        .height = e->height,
+        .twin = twin >= 0};
     if (twin < 0)
         return RN_OK;
     while (twin >= s->first[image->twin_part + 1])

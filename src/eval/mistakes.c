@@ -23,6 +23,8 @@ static const char head[] =
     "small { color: #6b7280 }\n"
     "</style>\n";
 
+#define SHOWN 240 /* pixels of the longer side of a picture: 15em */
+
 struct page {
     const struct rn_report *report;
     int *order; /* images answered wrongly, the surest first */
@@ -92,22 +94,50 @@ static bool to_picture(const struct rn_data *data, const uint8_t *planes,
     return out->pixels != NULL;
 }
 
-static void print_pixels(FILE *out, const struct rn_data *data,
-                         const uint8_t *planes)
+/* A picture within the page. */
+static void print_png(FILE *out, const struct rn_image *image,
+                      const char *attributes)
 {
-    struct rn_image image;
     uint8_t *png = NULL;
     size_t size;
 
-    if (to_picture(data, planes, &image) &&
-        rn_png_encode(&image, &png, &size, NULL) == RN_OK) {
-        fputs("<img class=\"small\" alt=\"\" src=\"data:image/png;base64,",
-              out);
+    if (rn_png_encode(image, &png, &size, NULL) == RN_OK) {
+        fprintf(out, "<img %salt=\"\" src=\"data:image/png;base64,",
+                attributes);
         print_base64(out, png, size);
         fputs("\">", out);
     }
     rn_free(png);
+}
+
+static void print_pixels(FILE *out, const struct rn_data *data,
+                         const uint8_t *planes)
+{
+    struct rn_image image;
+
+    if (to_picture(data, planes, &image))
+        print_png(out, &image, "class=\"small\" ");
     rn_image_free(&image);
+}
+
+/* Of a picture in an archive, which no address leads to, as much as the page
+ * shows of it. */
+static void print_small(const struct rn_report *r, int index, FILE *out)
+{
+    struct rn_image picture, small = {0, 0, NULL};
+    int side, rc;
+
+    rc = rn_data_picture(r->data, r->part, index, 0, &picture, NULL);
+    side = picture.width > picture.height ? picture.width : picture.height;
+    side = side > SHOWN ? side : SHOWN;
+    if (!rc)
+        rc = rn_image_resize(
+            &small, &picture, (picture.width * SHOWN + side - 1) / side,
+            (picture.height * SHOWN + side - 1) / side, RN_BILINEAR, NULL);
+    if (!rc)
+        print_png(out, &small, "");
+    rn_image_free(&small);
+    rn_image_free(&picture);
 }
 
 static void print_image(const struct rn_report *r, int index, FILE *out)
@@ -117,7 +147,9 @@ static void print_image(const struct rn_report *r, int index, FILE *out)
     size_t bytes =
         (size_t)data->shape.c * (size_t)data->shape.h * (size_t)data->shape.w;
 
-    if (file != NULL)
+    if (file != NULL && rn_files_in_archive(&data->source, file))
+        print_small(r, index, out);
+    else if (file != NULL)
         print_link(out, file);
     else
         print_pixels(out, data,

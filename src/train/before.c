@@ -3,6 +3,7 @@
 #include "core/available.h"
 #include "core/file.h"
 #include "core/memory.h"
+#include "data/picture_set.h"
 #include "train/trainer.h"
 
 #include <errno.h>
@@ -97,7 +98,7 @@ int rn_trainer_check_files(const struct rn_trainer *t, struct rn_error *err)
         bool look = part != RN_PART_TRAIN || !t->o.skip_bad;
 
         for (int i = 0; look && images->files && i < images->count && !rc; i++)
-            rc = rn_image_probe(images->files[i], err);
+            rc = rn_picture_probe(t->data, (enum rn_part)part, i, err);
     }
     return rc;
 }

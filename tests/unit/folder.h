@@ -47,4 +47,24 @@ static inline const char *in_folder(const char *name)
     return path;
 }
 
+/* Write a file in the folder, and the folders it lies in. */
+static inline void write_file(const char *name, const void *bytes, size_t size)
+{
+    char path[300];
+    FILE *file;
+
+    snprintf(path, sizeof(path), "%s", in_folder(name));
+    for (char *c = path + strlen(folder) + 1; *c; c++) {
+        if (*c != '/')
+            continue;
+        *c = '\0';
+        mkdir(path, 0777);
+        *c = '/';
+    }
+    file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes, 1, size, file), size);
+    assert_int_equal(fclose(file), 0);
+}
+
 #endif

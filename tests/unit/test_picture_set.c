@@ -21,25 +21,6 @@
 
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
 
-static void write_file(const char *name, const void *bytes, size_t size)
-{
-    char path[300];
-    FILE *file;
-
-    snprintf(path, sizeof path, "%s", in_folder(name));
-    for (char *c = path + strlen(folder) + 1; *c; c++) {
-        if (*c != '/')
-            continue;
-        *c = '\0';
-        mkdir(path, 0777);
-        *c = '/';
-    }
-    file = fopen(path, "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(bytes, 1, size, file), size);
-    assert_int_equal(fclose(file), 0);
-}
-
 static void write_text(const char *name, const char *text)
 {
     write_file(name, text, strlen(text));

@@ -1,0 +1,624 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Archives as data sets: the same as the folder they were made of, whatever
+ * their format; and those that are damaged, or would lead elsewhere. */
+#include "core/file.h"
+#include "core/memory.h"
+#include "data/archive.h"
+#include "data/data.h"
+#include "data/picture_set.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "archives.h"
+#include "folder.h"
+
+#define COUNT(a) (sizeof(a) / sizeof(*(a)))
+
+static void write_archive(const char *name, enum form form,
+                          const struct item *items, size_t count)
+{
+    size_t size = 0;
+    uint8_t *bytes = make_archive(form, items, count, &size);
+
+    write_file(name, bytes, size);
+    free(bytes);
+}
+
+/* Pictures of several kinds, seeds of the decoders' fuzz target. */
+static const char *const seeds[] = {"jpeg", "jpeg-orientation-6", "png-grey8",
+                                    "jpeg-progressive", "jpeg-cmyk"};
+static struct {
+    uint8_t *bytes;
+    size_t size;
+} seed[COUNT(seeds)];
+
+static int load_seeds(void **state)
+{
+    const char *source = getenv("RN_SOURCE");
+    char path[600];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(seeds); i++) {
+        snprintf(path, sizeof path, "%s/tests/fuzz/corpus/image/%s",
+                 source ? source : ".", seeds[i]);
+        if (rn_file_read(path, 1 << 20, &seed[i].bytes, &seed[i].size, NULL))
+            return -1;
+    }
+    return 0;
+}
+
+static int free_seeds(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(seeds); i++)
+        rn_free(seed[i].bytes);
+    return 0;
+}
+
+/* The i-th of any number of pictures called that. */
+static struct item picture(const char *name, size_t i)
+{
+    return (struct item){.name = name,
+                         .bytes = seed[i % COUNT(seeds)].bytes,
+                         .size = seed[i % COUNT(seeds)].size};
+}
+
+static struct item text(const char *name, const char *what)
+{
+    return (struct item){.name = name, .bytes = what, .size = strlen(what)};
+}
+
+static struct rn_data *open_data(const char *path,
+                                 const struct rn_data_options *options)
+{
+    struct rn_error err = {0};
+    struct rn_data *data;
+
+    if (rn_data_open(&data, path, options, &err))
+        fail_msg("%s", err.msg);
+    return data;
+}
+
+/* `expected` is the end of the message, or a part with "…" before it. */
+static void open_fails(const char *name, const char *expected)
+{
+    struct rn_error err = {0};
+    struct rn_data *data;
+    int rc = rn_data_open(&data, in_folder(name), NULL, &err);
+
+    if (rc != RN_ERR_DATA || data || !strstr(err.msg, expected))
+        fail_msg("%s: %d, '%s', expected %d, '%s'", name, rc, err.msg,
+                 RN_ERR_DATA, expected);
+}
+
+static void write_raw(const char *name, enum form form,
+                      const struct item *items, size_t count, size_t at,
+                      const void *over, size_t length, size_t cut)
+{
+    size_t size = 0;
+    uint8_t *bytes = make_archive(form, items, count, &size);
+
+    assert_true(at + length <= size);
+    if (length)
+        memcpy(bytes + at, over, length);
+    write_file(name, bytes, cut ? cut : size);
+    free(bytes);
+}
+
+/* ------------------------------------------------------ like their folder */
+
+#define VIEW 12
+
+static void fetch(const struct rn_data *data, enum rn_part part, int i,
+                  uint8_t *pixels)
+{
+    const struct rn_view view = {.shape = {3, VIEW, VIEW},
+                                 .interpolation = RN_BILINEAR};
+    struct rn_error err = {0};
+
+    if (data->fetch(data, part, (uint32_t)i, &view, pixels, &err))
+        fail_msg("%s", err.msg);
+}
+
+static void assert_same_images(const struct rn_data *a, const char *a_root,
+                               const struct rn_data *b, const char *b_root,
+                               enum rn_part part)
+{
+    uint8_t pixels[2][3 * VIEW * VIEW];
+    int label[2];
+
+    for (int i = 0; i < a->part[part].count; i++) {
+        assert_string_equal(rn_data_file(a, part, i) + strlen(a_root),
+                            rn_data_file(b, part, i) + strlen(b_root));
+        rn_data_image(a, part, i, NULL, &label[0], NULL);
+        rn_data_image(b, part, i, NULL, &label[1], NULL);
+        assert_int_equal(label[0], label[1]);
+        fetch(a, part, i, pixels[0]);
+        fetch(b, part, i, pixels[1]);
+        assert_memory_equal(pixels[0], pixels[1], sizeof pixels[0]);
+        assert_int_equal(rn_picture_probe(b, part, i, NULL), RN_OK);
+    }
+}
+
+/* Names of files, labels, classes and every pixel are the same. */
+static void assert_same(const struct rn_data *a, const char *a_root,
+                        const struct rn_data *b, const char *b_root)
+{
+    struct rn_data_info x, y;
+
+    rn_data_describe(a, &x);
+    rn_data_describe(b, &y);
+    assert_string_equal(x.format, y.format);
+    assert_int_equal(x.classes, y.classes);
+    for (int i = 0; i < x.classes; i++)
+        assert_string_equal(rn_data_class_id(a, i), rn_data_class_id(b, i));
+    for (int part = 0; part < 3; part++) {
+        assert_int_equal(x.count[part], y.count[part]);
+        assert_same_images(a, a_root, b, b_root, (enum rn_part)part);
+    }
+}
+
+/* In no order, as archives may be; with what is not for us. */
+static const char *const tree[] = {
+    "train/cat/2.jpg",     "train/b/é 1.jpg",     "train/cat/1.png",
+    "train/cat-x/1.jpg",   "val/cat/1.jpg",       "train/b/deep/er/3.jpg",
+    "train/b/._1.jpg",     "train/.hidden/1.jpg", "train/cat/.DS_Store",
+    "train/b/2.JPEG",      "train/cat/notes.txt", "val/b/9.jpg",
+    "__MACOSX/train/1.jpg"};
+
+static void an_archive_is_as_good_as_its_folder(void **state)
+{
+    const struct rn_data_options options[] = {{.validation = 0},
+                                              {.validation_percent = 40}};
+    struct item items[COUNT(tree)], parts[COUNT(tree)];
+    size_t count = 0;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(tree); i++) {
+        char name[100];
+
+        items[i] = picture(tree[i], i);
+        snprintf(name, sizeof name, "photos/%s", tree[i]);
+        write_file(name, items[i].bytes, items[i].size);
+        if (strncmp(tree[i], "train/", 6) == 0) {
+            parts[count] = picture(tree[i] + 6, i);
+            snprintf(name, sizeof name, "classes/%s", tree[i] + 6);
+            write_file(name, parts[count].bytes, parts[count].size);
+            count++;
+        }
+    }
+    for (enum form form = 0; form < FORMS; form++) {
+        struct rn_data *a, *b;
+        char name[2][300];
+
+        print_message("%s\n", form_names[form]);
+        write_archive("photos.tar", form, items, COUNT(items));
+        write_archive("classes.tar", form, parts, count);
+        for (size_t o = 0; o < 2; o++) {
+            const char *what = o ? "classes" : "photos";
+
+            snprintf(name[0], sizeof name[0], "%s/%s", folder, what);
+            snprintf(name[1], sizeof name[1], "%s/%s.tar", folder, what);
+            a = open_data(name[0], &options[o]);
+            b = open_data(name[1], &options[o]);
+            assert_same(a, name[0], b, name[1]);
+            assert_true(a->checksum == b->checksum);
+            assert_int_equal(b->part[RN_PART_VALIDATION].count, 2);
+            rn_data_close(a);
+            rn_data_close(b);
+        }
+    }
+}
+
+/* "./" before names, and one or two folders around everything. */
+static void folders_around_all_are_entered(void **state)
+{
+    static const char *const around[] = {"./", "photos/", "./a/b/",
+                                         "train/photos/"};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(around); i++) {
+        char names[3][60];
+        struct rn_data *data;
+        struct item items[3];
+
+        snprintf(names[0], sizeof names[0], "%strain/b/1.jpg", around[i]);
+        snprintf(names[1], sizeof names[1], "%strain/a/1.jpg", around[i]);
+        snprintf(names[2], sizeof names[2], "%stest/a/1.jpg", around[i]);
+        for (size_t k = 0; k < 3; k++)
+            items[k] = picture(names[k], k);
+        write_archive("x.tar", FORM_GNU, items, 3);
+        data = open_data(in_folder("x.tar"), NULL);
+        /* What is called like a part is one. */
+        if (i == 3) {
+            assert_string_equal(rn_data_class_id(data, 0), "photos");
+            rn_data_close(data);
+            continue;
+        }
+        assert_string_equal(rn_data_file(data, RN_PART_TRAIN, 1),
+                            in_folder("x.tar/train/b/1.jpg"));
+        assert_int_equal(data->part[RN_PART_TEST].count, 1);
+        rn_data_close(data);
+    }
+}
+
+static void archives_stand_for_parts(void **state)
+{
+    const struct item train[] = {picture("a/1.jpg", 0), picture("b/1.jpg", 1)},
+                      val[] = {picture("val/b/7.png", 2)};
+    struct rn_data *data;
+
+    (void)state;
+    write_archive("photos/train.tar", FORM_USTAR, train, 2);
+    write_archive("photos/val.zip", FORM_ZIP, val, 1);
+    /* A folder counts before an archive. */
+    write_file("photos/test/a/3.jpg", seed[0].bytes, seed[0].size);
+    write_file("photos/test.tar", "x", 1);
+    data = open_data(in_folder("photos"), NULL);
+    for (int part = 0; part < 3; part++)
+        assert_int_equal(data->part[part].count, part ? 1 : 2);
+    assert_string_equal(rn_data_file(data, RN_PART_TRAIN, 1),
+                        in_folder("photos/train/b/1.jpg"));
+    /* A folder around a part's classes is entered, too. */
+    assert_string_equal(rn_data_file(data, RN_PART_VALIDATION, 0),
+                        in_folder("photos/val/b/7.png"));
+    rn_data_close(data);
+}
+
+/* As the archive of ImageNet's training pictures. */
+static void class_archives_stand_for_class_folders(void **state)
+{
+    const struct item two[] = {picture("n2_1.JPEG", 0),
+                               picture("n2_2.JPEG", 1)},
+                      one[] = {picture("./n1_5.JPEG", 3)};
+    struct item classes[2] = {{.name = "n2.tar"}, {.name = "n1.tar"}};
+
+    (void)state;
+    for (enum form form = 0; form < FORMS; form++) {
+        struct rn_data *a, *b, *c;
+
+        classes[0].bytes = make_archive(FORM_USTAR, two, 2, &classes[0].size);
+        classes[1].bytes = make_archive(FORM_PAX, one, 1, &classes[1].size);
+        write_archive("ILSVRC.tar", form, classes, 2);
+        write_file("packed/n2.tar", classes[0].bytes, classes[0].size);
+        write_file("packed/n1.tar", classes[1].bytes, classes[1].size);
+        write_file("plain/n2/n2_1.JPEG", two[0].bytes, two[0].size);
+        write_file("plain/n2/n2_2.JPEG", two[1].bytes, two[1].size);
+        write_file("plain/n1/n1_5.JPEG", one[0].bytes, one[0].size);
+        free((void *)(uintptr_t)classes[0].bytes);
+        free((void *)(uintptr_t)classes[1].bytes);
+        if (form == FORM_ZIP) {
+            open_fails("ILSVRC.tar", "stored as it is");
+            continue;
+        }
+        a = open_data(in_folder("plain"), NULL);
+        b = open_data(in_folder("ILSVRC.tar"), NULL);
+        c = open_data(in_folder("packed"), NULL);
+        assert_same(a, in_folder("plain"), b, in_folder("ILSVRC.tar"));
+        assert_same(a, in_folder("plain"), c, in_folder("packed"));
+        assert_string_equal(rn_data_class_id(b, 0), "n1");
+        rn_data_close(a);
+        rn_data_close(b);
+        rn_data_close(c);
+    }
+}
+
+static void lists_lie_in_archives(void **state)
+{
+    const struct item items[] = {picture("images/1.jpg", 0),
+                                 picture("images/2.jpg", 1),
+                                 text("labels.txt", "1.jpg b\n2.jpg a\n"),
+                                 text("classes.txt", "a\nb\n")},
+                      outside[] = {picture("images/1.jpg", 0),
+                                   text("labels.txt", "/etc/passwd 0\n")};
+
+    (void)state;
+    for (enum form form = 0; form < FORMS; form++) {
+        struct rn_data *data;
+        int label;
+
+        write_archive("x.zip", form, items, 4);
+        data = open_data(in_folder("x.zip"), NULL);
+        assert_string_equal(data->format, "list");
+        assert_int_equal(data->part[RN_PART_TRAIN].count, 2);
+        rn_data_image(data, RN_PART_TRAIN, 0, NULL, &label, NULL);
+        assert_int_equal(label, 1);
+        rn_data_close(data);
+        write_archive("x.zip", form, outside, 2);
+        open_fails("x.zip", "there is no file '/etc/passwd'");
+    }
+}
+
+/* As the flat archive of ImageNet's validation pictures beside a list. */
+static void pictures_of_a_list_lie_in_an_archive(void **state)
+{
+    const struct item items[] = {picture("v1.JPEG", 0), picture("v2.JPEG", 1)};
+    struct rn_data *data;
+
+    (void)state;
+    write_archive("x/images.tar", FORM_USTAR, items, 2);
+    write_file("x/labels.txt", "v2.JPEG 1\nv1.JPEG 0\n", 20);
+    data = open_data(in_folder("x"), NULL);
+    assert_string_equal(rn_data_file(data, RN_PART_TRAIN, 0),
+                        in_folder("x/images/v2.JPEG"));
+    assert_int_equal(data->classes, 2);
+    rn_data_close(data);
+}
+
+/* ------------------------------------------------------------------ links */
+
+static void links_lead_to_members(void **state)
+{
+    const struct item items[] = {
+        picture("a/1.jpg", 1),
+        {.name = "a/hard.jpg", .hardlink = "a/1.jpg"},
+        {.name = "b/soft.jpg", .symlink = "../a/./1.jpg"},
+        {.name = "b/soft2.jpg", .symlink = "soft.jpg"},
+    };
+    struct rn_data *data;
+    uint8_t pixels[2][3 * VIEW * VIEW];
+
+    (void)state;
+    write_archive("x.tar", FORM_PAX, items, COUNT(items));
+    data = open_data(in_folder("x.tar"), NULL);
+    assert_int_equal(data->part[RN_PART_TRAIN].count, 4);
+    fetch(data, RN_PART_TRAIN, 0, pixels[0]);
+    for (int i = 1; i < 4; i++) {
+        fetch(data, RN_PART_TRAIN, i, pixels[1]);
+        assert_memory_equal(pixels[0], pixels[1], sizeof pixels[0]);
+    }
+    rn_data_close(data);
+}
+
+static void links_that_lead_nowhere_are_named(void **state)
+{
+    static const char *const targets[] = {"../../x.jpg", "/etc/passwd",
+                                          "self.jpg", "..", "1.jpg/x"};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(targets); i++) {
+        const struct item items[] = {
+            picture("a/1.jpg", 0),
+            {.name = "a/self.jpg", .symlink = targets[i]}};
+
+        write_archive("x.tar", FORM_USTAR, items, 2);
+        open_fails("x.tar", "x.tar/a/self.jpg' is a link to '");
+    }
+}
+
+/* ------------------------------------------------------------- bad archives */
+
+static void damaged_archives_are_refused(void **state)
+{
+    static const struct {
+        enum form form;
+        size_t at;
+        const char *over;
+        size_t length, cut;
+        const char *expected;
+    } cases[] = {
+        /* size, in octal, of the header's offset 124; its sum at 148 */
+        {FORM_USTAR, 0, "x", 1, 0, "neither a tar nor a zip"},
+        {FORM_USTAR, 0, "", 0, 700, "'a/1.jpg' of "},
+        {FORM_USTAR, 0, "", 0, 300, "neither a tar nor a zip"},
+        {FORM_USTAR, 0, "\x1f\x8b\x08", 3, 0, "by gzip"},
+        {FORM_USTAR, 0, "\xfd\x37zXZ", 5, 0, "decompress it first: unxz"},
+        {FORM_USTAR, 0, "BZh9", 4, 0, "by bzip2"},
+        {FORM_USTAR, 0, "\x28\xb5\x2f\xfd", 4, 0, "by zstd"},
+        {FORM_ZIP_STORED, 0, "", 0, 200, "a zip file without its end"},
+        {FORM_ZIP_STORED, 0, "", 0, 10, "a zip file without its end"},
+        {FORM_ZIP, 30, "..", 2, 0, "is not where its directory says"},
+    };
+    const struct item items[] = {picture("a/1.jpg", 0), picture("b/1.jpg", 0)};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        write_raw("x.tar", cases[i].form, items, 2, cases[i].at, cases[i].over,
+                  cases[i].length, cases[i].cut);
+        open_fails("x.tar", cases[i].expected);
+    }
+    write_file("x.tar", "", 0);
+    open_fails("x.tar", "is empty");
+    write_archive("x.tar", FORM_USTAR, items, 0);
+    open_fails("x.tar", "holds no class folders");
+}
+
+static void names_that_lead_out_are_refused(void **state)
+{
+    static const char *const names[] = {"../a/1.jpg", "/a/1.jpg",
+                                        "a/../../b/1.jpg"};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(names); i++) {
+        const struct item item = picture(names[i], 0);
+
+        for (enum form form = 0; form < FORMS; form++) {
+            write_archive("x.tar", form, &item, 1);
+            open_fails("x.tar", "outside of");
+        }
+    }
+}
+
+static void names_are_judged_as_in_folders(void **state)
+{
+    const struct item bad[] = {picture("a\xff/1.jpg", 0)},
+                      file[] = {picture("a/\xff.jpg", 0)},
+                      flat[] = {picture("1.jpg", 0), picture("a/1.jpg", 0)},
+                      empty[] = {picture("a/1.jpg", 0), {.name = "b/"}};
+    char deep[600] = "a";
+
+    (void)state;
+    write_archive("x.tar", FORM_USTAR, bad, 1);
+    open_fails("x.tar", "the class folder's name is not UTF-8");
+    write_archive("x.tar", FORM_GNU, file, 1);
+    open_fails("x.tar", "x.tar/a/\\xff.jpg': the file name is not UTF-8");
+    write_archive("x.tar", FORM_USTAR, flat, 2);
+    open_fails("x.tar", "x.tar/1.jpg' lies in no class folder");
+    write_archive("x.tar", FORM_USTAR, empty, 2);
+    open_fails("x.tar", "x.tar/b' holds no picture");
+    for (int i = 0; i < 70; i++)
+        strcat(deep, "/b");
+    strcat(deep, "/1.jpg");
+    write_archive("x.tar", FORM_GNU,
+                  (struct item[]){picture("c/1.jpg", 0), picture(deep, 0)}, 2);
+    open_fails("x.tar", "more than 64 folders deep");
+}
+
+/* When a tar is added to, the newer member follows the older one. */
+static void of_equal_names_the_last_counts(void **state)
+{
+    const struct item items[] = {picture("a/1.jpg", 0), picture("b/1.jpg", 0),
+                                 picture("a/1.jpg", 1)};
+    struct rn_data *data;
+    struct rn_entry entry;
+
+    (void)state;
+    write_archive("x.tar", FORM_PAX, items, 3);
+    data = open_data(in_folder("x.tar"), NULL);
+    assert_int_equal(data->part[RN_PART_TRAIN].count, 2);
+    assert_int_equal(
+        rn_files_look(&data->source, in_folder("x.tar/a/1.jpg"), &entry, NULL),
+        RN_OK);
+    assert_int_equal(entry.size, seed[1].size);
+    rn_data_close(data);
+    write_archive("x.zip", FORM_ZIP, items, 3);
+    open_fails("x.zip", "two entries 'a/1.jpg'");
+}
+
+/* A member whose packed bytes were changed is named when it is read. */
+static void a_bad_member_is_named(void **state)
+{
+    const struct item items[] = {picture("a/1.jpg", 0), picture("b/1.jpg", 0)};
+
+    (void)state;
+    for (enum form form = FORM_ZIP; form <= FORM_ZIP_STORED; form++) {
+        struct rn_error err = {0};
+        struct rn_image image;
+        struct rn_data *data;
+
+        write_raw("x.zip", form, items, 2, 200, "\xff\xff\xff\xff", 4, 0);
+        data = open_data(in_folder("x.zip"), NULL);
+        assert_int_equal(
+            rn_data_picture(data, RN_PART_TRAIN, 0, 0, &image, &err),
+            RN_ERR_DATA);
+        assert_non_null(strstr(err.msg, in_folder("x.zip/a/1.jpg")));
+        assert_non_null(
+            strstr(err.msg, form == FORM_ZIP ? "inflate" : "check sum"));
+        rn_data_close(data);
+    }
+}
+
+static void a_changed_archive_is_noticed(void **state)
+{
+    const struct item items[] = {picture("a/1.jpg", 0), picture("b/1.jpg", 0)};
+    struct rn_error err = {0};
+    struct rn_data *data;
+    struct rn_image image;
+
+    (void)state;
+    write_archive("x.tar", FORM_USTAR, items, 2);
+    data = open_data(in_folder("x.tar"), NULL);
+    write_archive("x.tar", FORM_USTAR, items, 1);
+    assert_int_equal(rn_data_picture(data, RN_PART_TRAIN, 1, 0, &image, &err),
+                     RN_ERR_DATA);
+    assert_non_null(strstr(err.msg, "has changed since it was opened"));
+    assert_int_equal(remove(in_folder("x.tar")), 0);
+    assert_int_equal(rn_data_picture(data, RN_PART_TRAIN, 1, 0, &image, &err),
+                     RN_ERR_IO);
+    rn_data_close(data);
+}
+
+/* ---------------------------------------------------------------- the rest */
+
+static void pictures_are_found_in_archives(void **state)
+{
+    const struct item items[] = {picture("b/2.jpg", 0), picture("1.png", 2),
+                                 picture("._1.png", 2), text("x.txt", "x")};
+
+    (void)state;
+    for (enum form form = 0; form < FORMS; form++) {
+        struct rn_pictures *pictures;
+        struct rn_image a, b;
+        const char *path;
+
+        write_archive("x.zip", form, items, COUNT(items));
+        write_file("1.png", items[1].bytes, items[1].size);
+        assert_int_equal(rn_pictures_find(&pictures, in_folder("x.zip"), NULL),
+                         RN_OK);
+        assert_int_equal(rn_pictures_count(pictures), 2);
+        assert_int_equal(rn_pictures_get(pictures, 0, &path, NULL), RN_OK);
+        assert_string_equal(path, in_folder("x.zip/1.png"));
+        assert_int_equal(rn_pictures_load(pictures, 0, 0, &a, NULL), RN_OK);
+        assert_int_equal(rn_image_load(&b, in_folder("1.png"), 0, NULL), RN_OK);
+        assert_int_equal(a.width, b.width);
+        assert_memory_equal(a.pixels, b.pixels,
+                            3 * (size_t)a.width * (size_t)a.height);
+        rn_image_free(&a);
+        rn_image_free(&b);
+        rn_pictures_destroy(pictures);
+    }
+}
+
+static void failing_allocations_are_told(void **state)
+{
+    const struct item inner[] = {picture("1.jpg", 0)};
+    struct item items[2] = {{.name = "x/a.tar"}, {.name = "x/b.tar"}};
+    struct rn_data *data;
+    int failed = 0;
+
+    (void)state;
+    items[0].bytes = make_archive(FORM_USTAR, inner, 1, &items[0].size);
+    items[1] = items[0];
+    items[1].name = "x/b.tar";
+    write_archive("x.zip", FORM_ZIP_STORED, items, 2);
+    free((void *)(uintptr_t)items[0].bytes);
+    for (long n = 1; n < 200; n++) {
+        int rc;
+
+        rn_alloc_fail_after(n);
+        rc = rn_data_open(&data, in_folder("x.zip"), NULL, NULL);
+        rn_alloc_fail_after(-1);
+        if (rc && rc != RN_ERR_MEMORY)
+            fail_msg("allocation %ld: %d, expected %d", n, rc, RN_ERR_MEMORY);
+        if (!rc)
+            assert_int_equal(data->part[RN_PART_TRAIN].count, 2);
+        failed += rc != RN_OK;
+        rn_data_close(data);
+    }
+    assert_true(failed > 50);
+}
+
+#define TEST(name) \
+    cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(an_archive_is_as_good_as_its_folder),
+        TEST(folders_around_all_are_entered),
+        TEST(archives_stand_for_parts),
+        TEST(class_archives_stand_for_class_folders),
+        TEST(lists_lie_in_archives),
+        TEST(pictures_of_a_list_lie_in_an_archive),
+        TEST(links_lead_to_members),
+        TEST(links_that_lead_nowhere_are_named),
+        TEST(damaged_archives_are_refused),
+        TEST(names_that_lead_out_are_refused),
+        TEST(names_are_judged_as_in_folders),
+        TEST(of_equal_names_the_last_counts),
+        TEST(a_bad_member_is_named),
+        TEST(a_changed_archive_is_noticed),
+        TEST(pictures_are_found_in_archives),
+        TEST(failing_allocations_are_told),
+    };
+
+    return cmocka_run_group_tests(tests, load_seeds, free_seeds);
+}
