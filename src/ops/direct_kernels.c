@@ -13,21 +13,20 @@ enum { PAIR = 4, SINGLE = 8 };
 /* Of inputs anywhere there are no more than registers for their addresses;
  * three neighbours share one. */
 #if RN_KERNELS_BLOCK == 16
-enum { ALONE = 7, THREES = 15, THREES_PAIR = 12 };
+enum { ALONE = 7, THREES = 27, THREES_PAIR = 12 };
 #else
 enum { ALONE = 6, THREES = 9, THREES_PAIR = 6 };
 #endif
 enum { MOST = RN_INPUTS_MOST };
-/* Pixels from memory to the first-level cache; shorter rows end too soon. */
-enum { AHEAD = 24, ROW_LEAST = 3 * AHEAD };
 
+/** Into the second-level cache, which is where they are needed next. */
 INLINE void fetch_pixel(const struct rn_pixels *p, const float *x,
                         const float *dy, int blocks)
 {
-    __builtin_prefetch(x + AHEAD * p->x_column);
-    __builtin_prefetch(dy + AHEAD * B);
+    __builtin_prefetch(x + p->x_next, 0, 2);
+    __builtin_prefetch(dy + p->dy_next, 0, 2);
     if (blocks == 2)
-        __builtin_prefetch(dy + p->dy_block + AHEAD * B);
+        __builtin_prefetch(dy + p->dy_block + p->dy_next, 0, 2);
 }
 
 /** One more pixel of `inputs` inputs in groups of `near` neighbours, each group
@@ -35,7 +34,7 @@ INLINE void fetch_pixel(const struct rn_pixels *p, const float *x,
 INLINE void add_pixel(const float *const *from, size_t x, int near, int inputs,
                       const vec *d, int blocks, vec a[MOST], vec b[MOST])
 {
-#pragma GCC unroll 16
+#pragma GCC unroll 32
     for (int i = 0; i < inputs; i++) {
         vec v = fill(from[i / near][x + (size_t)(i % near)]);
         a[i] += v * d[0];
@@ -50,7 +49,7 @@ INLINE void sum(const struct rn_pixels *p, const float *x0, const size_t *at,
                 int near, int inputs, int blocks, bool ahead, vec a[MOST],
                 vec b[MOST])
 {
-#pragma GCC unroll 16
+#pragma GCC unroll 32
     for (int i = 0; i < inputs; i++)
         a[i] = b[i] = fill(0);
     for (size_t n = 0; n < p->images; n++)
@@ -58,7 +57,7 @@ INLINE void sum(const struct rn_pixels *p, const float *x0, const size_t *at,
             const float *row = x0 + n * p->x_image + r * p->x_row;
             const float *dy = p->dy + n * p->dy_image + r * p->dy_row;
             const float *end = dy + p->columns * B, *from[MOST];
-#pragma GCC unroll 16
+#pragma GCC unroll 32
             for (int g = 0; g * near < inputs; g++)
                 from[g] = row + at[g * near];
             for (size_t x = 0; dy < end; dy += B, x += p->x_column) {
@@ -82,14 +81,18 @@ static void channels(const struct rn_pixels *p, int blocks,
                      const struct rn_sums_to *to)
 {
     static const size_t first[1] = {0};
+    bool ahead = p->x_next != 0 || p->dy_next != 0;
     vec a[MOST], b[MOST];
     if (blocks == 1) {
-        sum(p, p->x, first, SINGLE, SINGLE, 1, false, a, b);
+        if (ahead)
+            sum(p, p->x, first, SINGLE, SINGLE, 1, true, a, b);
+        else
+            sum(p, p->x, first, SINGLE, SINGLE, 1, false, a, b);
         put(a, SINGLE, to->dw, to->first);
         return;
     }
     for (int i = 0; i < B; i += PAIR) {
-        if (i == 0 && p->columns >= ROW_LEAST)
+        if (i == 0 && ahead)
             sum(p, p->x, first, PAIR, PAIR, 2, true, a, b);
         else
             sum(p, p->x + i, first, PAIR, PAIR, 2, false, a, b);
@@ -101,7 +104,7 @@ static void channels(const struct rn_pixels *p, int blocks,
 INLINE void put_anywhere(const vec sums[MOST], int places,
                          const struct rn_inputs *in, float *dw, bool first)
 {
-#pragma GCC unroll 16
+#pragma GCC unroll 32
     for (int i = 0; i < places; i++)
         if (i < in->count)
             put(sums + i, 1, dw + in->to[i] * B, first);

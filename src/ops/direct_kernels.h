@@ -17,13 +17,15 @@ struct rn_pixels {
     size_t x_image, x_row, x_column;
     size_t dy_image, dy_row; /* neighbouring columns are B apart */
     size_t dy_block;         /* between two blocks of output channels */
+    /* Fetched beside each pixel is what lies so far behind it; 0: nothing. */
+    ptrdiff_t x_next, dy_next;
 };
 
-enum { RN_INPUTS_MOST = 16 };
+enum { RN_INPUTS_MOST = 27 };
 
 /** Some inputs: number i lies at x + at[i] and its sums go to dw + to[i] * B.
- *  With `threes`, number i is the i % 3-th neighbour of number i - i % 3. at[]
- *  is filled to its end. */
+ *  With `threes`, number i is the i % 3-th neighbour of number i - i % 3. The
+ *  rest of at[] is zero: read, too, and forgotten. */
 struct rn_inputs {
     size_t at[RN_INPUTS_MOST], to[RN_INPUTS_MOST];
     int count;

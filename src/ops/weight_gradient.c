@@ -8,9 +8,13 @@
 #include <omp.h>
 #include <string.h>
 
-/* A chunk's pixels: so many that loading and storing its weights' sums, which
- * may come from the third-level cache, is little beside. */
-#define CHUNK_PIXELS 2048
+/* A chunk's pixels: so many that loading and storing its weights' sums is
+ * little beside; twice as many where these come from the third-level cache. */
+#define CHUNK_PIXELS 1024
+#define SUMS_NEAR    ((size_t)2 << 20)
+/* Blocks of inputs of a chunk that stay in the second-level cache while all
+ * outputs go by. */
+#define NEAR_INPUTS 16
 /* Pixels read again while they are in the first-level cache. */
 #define NEAR_PIXELS 256
 /* Pieces of work there should be, for however many threads. */
@@ -33,9 +37,12 @@ static void plan_chunks(struct rn_weight_gradient *g)
 {
     const struct rn_conv_config *c = &g->config;
     size_t w = (size_t)c->out.w, h = (size_t)c->out.h, n = (size_t)c->n;
-    g->images = c->plain_input ? 1 : smaller(n, CHUNK_PIXELS / (w * h));
+    bool near = !c->plain_input && g->weights * sizeof(float) <= SUMS_NEAR;
+    size_t pixels = near ? CHUNK_PIXELS : 2 * CHUNK_PIXELS;
+    g->near_inputs = near ? smaller(g->inputs, NEAR_INPUTS) : g->inputs;
+    g->images = c->plain_input ? 1 : smaller(n, pixels / (w * h));
     g->images = g->images ? g->images : 1;
-    g->rows = smaller(h, rn_divide_up(CHUNK_PIXELS, w));
+    g->rows = smaller(h, rn_divide_up(pixels, w));
     /* Chunks of one length. */
     g->rows = rn_divide_up(h, rn_divide_up(h, g->rows));
     g->images = rn_divide_up(n, rn_divide_up(n, g->images));
@@ -51,28 +58,36 @@ static void plan_groups(struct rn_weight_gradient *g)
     g->group_pairs = rn_divide_up(g->group_outs, 2);
 }
 
+static void plan_inputs(struct rn_weight_gradient *g)
+{
+    const struct rn_conv_config *c = &g->config;
+    size_t taps = rn_window_taps(&c->window) * (size_t)c->in.c;
+    g->places =
+        (size_t)g->kernels->places[c->window.kw == 3][g->out_blocks > 1];
+    g->inputs = c->plain_input ? rn_divide_up(taps, g->places) : g->group_ins;
+}
+
+static size_t weights_of(const struct rn_conv_config *c)
+{
+    return rn_is_grouped(c) ? rn_groups_count(c)
+                            : rn_conv_weights_count(c->out.c, c->in.c,
+                                                    c->window, c->plain_input);
+}
+
 void rn_weight_gradient_plan(struct rn_weight_gradient *g,
                              const struct rn_conv_config *c)
 {
-    size_t taps = rn_window_taps(&c->window), pieces;
     g->config = *c;
     g->kernels = rn_direct_kernels_get();
     g->block = (size_t)rn_block();
     g->in_blocks = rn_channels_padded(c->in.c) / g->block;
     g->out_blocks = rn_channels_padded(c->out.c) / g->block;
+    g->weights = weights_of(c);
     plan_groups(g);
+    plan_inputs(g);
     plan_chunks(g);
-    g->places =
-        (size_t)g->kernels->places[c->window.kw == 3][g->out_blocks > 1];
-    g->inputs = c->plain_input ? rn_divide_up(taps * (size_t)c->in.c, g->places)
-                               : g->group_ins;
     g->pairs = g->out_blocks / g->group_outs * g->group_pairs;
-    pieces = g->pairs * g->inputs;
-    g->groups = smaller(g->chunks, rn_divide_up(PIECES, pieces));
-    g->weights = rn_is_grouped(c)
-                     ? rn_groups_count(c)
-                     : rn_conv_weights_count(c->out.c, c->in.c, c->window,
-                                             c->plain_input);
+    g->groups = smaller(g->chunks, rn_divide_up(PIECES, g->pairs * g->inputs));
     if (!c->plain_input)
         return;
     g->padded_h =
@@ -191,6 +206,60 @@ static struct rn_pixels pixels_of(const struct rn_weight_gradient *g,
 
 /* ------------------------------------------------------------------ pieces */
 
+/** A chunk's pixels, an input of those in its way, a pair of blocks of outputs.
+ *  What is cold has not been used since the chunk began, or long ago. */
+struct piece {
+    struct part part;
+    size_t in, pair;
+    bool x_cold, dy_cold;
+};
+
+/** Of a thread that begins with number `begin` of each chunk. */
+static struct piece piece_at(const struct rn_weight_gradient *g, size_t chunk,
+                             size_t number, size_t begin)
+{
+    size_t turn = g->near_inputs * g->pairs;
+    size_t first = number / turn * g->near_inputs, i = number % turn;
+    size_t near = smaller(g->near_inputs, g->inputs - first);
+    return (struct piece){
+        .part = part_of(g, chunk),
+        .in = first + i % near,
+        .pair = i / near,
+        .x_cold = i < near || number - begin < near,
+        .dy_cold = i % near == 0 || number == begin,
+    };
+}
+
+/** The piece after number `now` of a chunk. */
+static struct piece piece_after(const struct rn_weight_gradient *g,
+                                size_t chunk, size_t now,
+                                const struct rn_range *chunks,
+                                const struct rn_range *pieces)
+{
+    struct piece none = {.x_cold = false};
+    if (now + 1 < pieces->end)
+        return piece_at(g, chunk, now + 1, pieces->begin);
+    if (chunk + 1 < chunks->end)
+        return piece_at(g, chunk + 1, pieces->begin, pieces->begin);
+    return none;
+}
+
+/** The first block of a pair of blocks of outputs, and how many they are. */
+static size_t pair_at(const struct rn_weight_gradient *g, size_t pair,
+                      int *blocks)
+{
+    size_t first = 2 * (pair % g->group_pairs);
+    *blocks = first + 1 < g->group_outs ? 2 : 1;
+    return pair / g->group_pairs * g->group_outs + first;
+}
+
+/** The block of x that a piece reads: its group's. */
+static size_t input_at(const struct rn_weight_gradient *g,
+                       const struct piece *p)
+{
+    return p->pair / g->group_pairs * g->group_ins + p->in;
+}
+
 /** In pieces that stay in the first-level cache, because the kernel reads
  *  them twice. */
 static void add_pixels(const struct rn_weight_gradient *g,
@@ -218,31 +287,58 @@ static void add_pixels(const struct rn_weight_gradient *g,
             }
 }
 
-/** The first block of a pair of blocks of outputs, and how many they are. */
-static size_t pair_at(const struct rn_weight_gradient *g, size_t pair,
-                      int *blocks)
-{
-    size_t first = 2 * (pair % g->group_pairs);
-    *blocks = first + 1 < g->group_outs ? 2 : 1;
-    return pair / g->group_pairs * g->group_outs + first;
-}
-
-/** One of their group's blocks of inputs by a pair of blocks of outputs, all
- *  taps. */
-static void add_channels(const struct rn_weight_gradient *g,
-                         const struct part *part, size_t pair, size_t in,
-                         const struct rn_conv_args *a, bool first, float *dw)
+/** How far the next piece's pixels lie behind this one's; 0 if they are near
+ *  already. */
+static ptrdiff_t x_next(const struct rn_weight_gradient *g,
+                        const struct piece *now, const struct piece *next)
 {
     const struct rn_conv_config *c = &g->config;
+    ptrdiff_t row = (ptrdiff_t)((size_t)c->in.w * g->block), at[2];
+    const struct piece *pieces[2] = {now, next};
+    for (int i = 0; i < 2; i++) {
+        const struct part *p = &pieces[i]->part;
+        size_t plane = p->image * g->in_blocks + input_at(g, pieces[i]);
+        at[i] = ((ptrdiff_t)plane * c->in.h +
+                 (ptrdiff_t)p->row * c->window.stride) *
+                row;
+    }
+    return next->x_cold ? at[1] - at[0] : 0;
+}
+
+static ptrdiff_t dy_next(const struct rn_weight_gradient *g,
+                         const struct piece *now, const struct piece *next,
+                         const float *dy)
+{
     int blocks;
-    size_t b = g->block, taps = rn_window_taps(&c->window),
-           out = pair_at(g, pair, &blocks);
-    size_t from = pair / g->group_pairs * g->group_ins + in;
-    struct rn_sums_to to = {dw + (out * g->group_ins + in) * taps * b * b,
+    size_t here = pair_at(g, now->pair, &blocks);
+    size_t there = pair_at(g, next->pair, &blocks);
+    return next->dy_cold ? gradient_of(g, &next->part, there, dy).dy -
+                               gradient_of(g, &now->part, here, dy).dy
+                         : 0;
+}
+
+/** One block of inputs by a pair of blocks of outputs, all taps. */
+static void add_channels(const struct rn_weight_gradient *g,
+                         const struct piece *piece, const struct piece *next,
+                         const struct rn_conv_args *a, bool first, float *dw)
+{
+    const struct rn_window *w = &g->config.window;
+    int blocks;
+    size_t b = g->block, taps = rn_window_taps(w),
+           out = pair_at(g, piece->pair, &blocks);
+    struct rn_sums_to to = {dw +
+                                (out * g->group_ins + piece->in) * taps * b * b,
                             g->group_ins * taps * b * b, first};
-    for (int ky = 0; ky < c->window.kh; ky++)
-        for (int kx = 0; kx < c->window.kw; kx++, to.dw += b * b) {
-            struct rn_pixels p = pixels_of(g, part, out, from, ky, kx, a);
+    ptrdiff_t x_ahead = x_next(g, piece, next);
+    ptrdiff_t dy_ahead = dy_next(g, piece, next, a->diff_dst);
+    for (int ky = 0; ky < w->kh; ky++)
+        for (int kx = 0; kx < w->kw; kx++, to.dw += b * b) {
+            struct rn_pixels p =
+                pixels_of(g, &piece->part, out, input_at(g, piece), ky, kx, a);
+            /* Every pixel once: those of x lie between strides, those of dy
+             * are all there in the window's middle. */
+            p.x_next = ky < w->stride && kx < w->stride ? x_ahead : 0;
+            p.dy_next = ky == w->pad && kx == w->pad ? dy_ahead : 0;
             add_pixels(g, &p, blocks, to);
         }
 }
@@ -281,7 +377,7 @@ static struct rn_inputs taps_of(const struct rn_weight_gradient *g,
     size_t ic = (size_t)c->in.c, all = kh * kw * ic, first = group * g->places;
     struct rn_inputs in = {.count = (int)smaller(g->places, all - first),
                            .threes = kw == 3};
-    for (size_t i = 0; i < RN_INPUTS_MOST; i++) {
+    for (size_t i = 0; i < g->places; i++) {
         size_t t = smaller(first + i, all - 1);
         size_t channel = t / kw / kh, ky = t / kw % kh, kx = t % kw;
         in.at[i] = (channel * g->padded_h + ky) * g->padded_w + kx;
@@ -292,17 +388,16 @@ static struct rn_inputs taps_of(const struct rn_weight_gradient *g,
 
 /** One group of taps of plain images by a pair of blocks of outputs. */
 static void add_taps(const struct rn_weight_gradient *g,
-                     const struct part *part, size_t pair, size_t group,
-                     const struct rn_conv_args *a, const float *padded,
-                     bool first, float *dw)
+                     const struct piece *piece, const struct rn_conv_args *a,
+                     const float *padded, bool first, float *dw)
 {
     const struct rn_conv_config *c = &g->config;
     size_t all = rn_window_taps(&c->window) * (size_t)c->in.c;
     int blocks;
-    size_t out = pair_at(g, pair, &blocks);
+    size_t out = pair_at(g, piece->pair, &blocks);
     struct rn_sums_to to = {dw + out * all * g->block, all * g->block, first};
-    struct rn_inputs in = taps_of(g, group);
-    struct rn_pixels p = gradient_of(g, part, out, a->diff_dst);
+    struct rn_inputs in = taps_of(g, piece->in);
+    struct rn_pixels p = gradient_of(g, &piece->part, out, a->diff_dst);
     p.x = padded;
     p.x_row = (size_t)c->window.stride * g->padded_w;
     p.x_column = (size_t)c->window.stride;
@@ -321,11 +416,12 @@ static void run_group(const struct rn_weight_gradient *g, size_t group,
         if (g->config.plain_input)
             pad_part(g, &part, a->src, padded);
         for (size_t k = pieces.begin; k < pieces.end; k++) {
-            size_t pair = k / g->inputs, in = k % g->inputs;
+            struct piece now = piece_at(g, i, k, pieces.begin);
+            struct piece next = piece_after(g, i, k, &chunks, &pieces);
             if (g->config.plain_input)
-                add_taps(g, &part, pair, in, a, padded, first, dw);
+                add_taps(g, &now, a, padded, first, dw);
             else
-                add_channels(g, &part, pair, in, a, first, dw);
+                add_channels(g, &now, &next, a, first, dw);
         }
     }
 }

@@ -22,7 +22,8 @@ struct rn_weight_gradient {
      * images, or rows of one. */
     size_t images, rows;
     size_t chunks, chunk_rows; /* of the batch; of an image */
-    size_t inputs;  /* per block of outputs: input blocks, or groups of taps */
+    size_t inputs; /* per block of outputs: input blocks, or groups of taps */
+    size_t near_inputs; /* of them that take their turns together */
     size_t pairs;   /* of blocks of outputs; a group's last may be one alone */
     size_t places;  /* plain input: taps of a group */
     size_t groups;  /* of chunks, each with weights of its own until the end */
