@@ -132,6 +132,15 @@ static const float *weights_of(const struct rn_product *p,
            (2 * n->pair * p->steps + n->step) * p->block * p->block;
 }
 
+/** A strip's pixels where they need no gathering, and a step is a block. */
+static const float *inputs_of(const struct rn_product *p,
+                              const struct part *part, const struct strip *s,
+                              size_t step)
+{
+    return part->args->src +
+           ((s->image * p->in_blocks + step) * p->pixels + s->first) * p->block;
+}
+
 /** The panel that this thread needs next; false when there is none. */
 static bool next_panel(const struct rn_product *p, const struct part *part,
                        struct panel *n)
@@ -178,6 +187,42 @@ static struct rn_product_strip strip_of(const struct rn_product *p,
     };
 }
 
+/** The strip that has this one's turn when the next step, or with the last one
+ *  the next chunk, begins; false if there is none. */
+static bool successor(const struct rn_product *p, const struct part *part,
+                      const struct panel *panel, size_t i, struct strip *s,
+                      size_t *step)
+{
+    size_t number = part->strips.begin + i;
+    *step = panel->step + panel->steps;
+    if (*step >= p->steps) {
+        *step = 0;
+        number += part->strips.end - part->strips.begin;
+    }
+    if (number >= (size_t)p->config.n * p->strips)
+        return false;
+    *s = strip_at(p, number);
+    return true;
+}
+
+/** This pair's share of what the successor will read: its pixels are fetched
+ *  evenly, and memory is never waited for. Gathered ones are near as it is. */
+static void look_ahead(const struct rn_product *p, const struct part *part,
+                       const struct panel *panel, size_t i,
+                       struct rn_product_strip *strip)
+{
+    size_t pairs = part->pairs.end - part->pairs.begin, step;
+    struct rn_range share;
+    struct strip s;
+    strip->later = strip->x;
+    if (p->gathers || !successor(p, part, panel, i, &s, &step))
+        return;
+    share = rn_range_of(s.pixels, (int)(panel->pair - part->pairs.begin),
+                        (int)pairs);
+    strip->later = inputs_of(p, part, &s, step) + share.begin * p->block;
+    strip->later_pixels = (int)(share.end - share.begin);
+}
+
 /** All strips with one panel. */
 static void multiply(const struct rn_product *p, const struct part *part,
                      const struct panel *panel)
@@ -188,14 +233,9 @@ static void multiply(const struct rn_product *p, const struct part *part,
     for (size_t i = 0; i < all; i++) {
         struct strip s = strip_at(p, part->strips.begin + i);
         struct rn_product_strip strip = strip_of(p, part, &s, panel);
-        strip.x =
-            p->gathers
-                ? row
-                : part->args->src +
-                      ((s.image * p->in_blocks + panel->step) * p->pixels +
-                       s.first) *
-                          b;
+        strip.x = p->gathers ? row : inputs_of(p, part, &s, panel->step);
         strip.ahead = ahead_of(p, part, panel, i, all);
+        look_ahead(p, part, panel, i, &strip);
         p->kernels->multiply((int)s.pixels, outs, &strip);
         row += s.pixels * b;
     }

@@ -28,8 +28,15 @@ INLINE void multiply_strip(int pixels, int outs,
                            const struct rn_product_strip *s)
 {
     vec a[STRIP], b[STRIP];
-    struct factors f = {s->x, s->x_block, s->blocks, s->w,
-                        B,    s->w_block, s->ahead};
+    struct factors f = {.x = s->x,
+                        .x_block = s->x_block,
+                        .blocks = s->blocks,
+                        .w = s->w,
+                        .step = B,
+                        .out_block = s->w_block,
+                        .ahead = s->ahead,
+                        .later = s->later,
+                        .later_pixels = s->later_pixels};
     start(pixels, s->bias, s->add, s->y, a);
     if (outs == 2)
         start(pixels, s->bias ? s->bias + B : NULL, s->add, s->y + s->y_block,
@@ -92,10 +99,14 @@ INLINE void gather_row(const struct rn_product_rows *r, int y, int x, int count,
     while (begin < end && column + (end - 1) * r->stride >= r->w)
         end--;
     zeros(to, begin);
-    for (int i = begin; i < end; i++)
-        store(to + i * B,
-              load(r->plane +
-                   ((ptrdiff_t)row * r->w + column + i * r->stride) * B));
+    for (int i = begin; i < end; i++) {
+        const float *from =
+            r->plane + ((ptrdiff_t)row * r->w + column + i * r->stride) * B;
+        /* The next tap or block, for this one's rows are no more foreseen by
+         * the hardware. */
+        __builtin_prefetch(from + (ptrdiff_t)r->h * r->w * B);
+        store(to + i * B, load(from));
+    }
     zeros(to + end * B, count - end);
 }
 

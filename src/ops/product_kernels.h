@@ -24,6 +24,8 @@ struct rn_product_strip {
     bool add;          /* to what is in y */
     bool relu;
     struct rn_ahead ahead;
+    const float *later; /* some pixels of a later strip to fetch early */
+    int later_pixels;
 };
 
 /** Pixels [first, first + pixels) of an output of rows of `out_w`. */

@@ -27,6 +27,8 @@ struct factors {
     const float *w;         /* [blocks * B] rows of B, `step` apart */
     size_t step, out_block; /* the second block of outputs' is so far off */
     struct rn_ahead ahead;
+    const float *later; /* some pixels to fetch, [blocks][pixel][B] as x */
+    int later_pixels;
 };
 
 INLINE void fetch_weights(struct rn_ahead *ahead)
@@ -39,15 +41,15 @@ INLINE void fetch_weights(struct rn_ahead *ahead)
     }
 }
 
-/** Of this strip's next block, and of the next strip. */
-INLINE void fetch_inputs(int pixels, const float *next, const float *strip)
+/** This strip's next block, and of what comes later. */
+INLINE void fetch_inputs(int pixels, const float *next, int later_pixels,
+                         const float *later)
 {
 #pragma GCC unroll 16
     for (int t = 0; t < pixels; t += RN_LINE / B)
         __builtin_prefetch(next + t * B);
-#pragma GCC unroll 16
-    for (int t = 0; t < pixels; t += RN_LINE / B)
-        __builtin_prefetch(strip + t * B, 0, 2);
+    for (int t = 0; t < later_pixels; t += RN_LINE / B)
+        __builtin_prefetch(later + t * B, 0, 2);
 }
 
 /** a, b += x . w, channel after channel. With `apart`, blocks of x lie too far
@@ -55,12 +57,14 @@ INLINE void fetch_inputs(int pixels, const float *next, const float *strip)
 INLINE void add_products(int pixels, int outs, bool apart,
                          const struct factors *f, vec a[STRIP], vec b[STRIP])
 {
-    const float *x = f->x, *next = x + f->x_block, *w = f->w;
+    const float *x = f->x, *next = x + f->x_block, *w = f->w, *later = f->later;
     struct rn_ahead ahead = f->ahead;
     for (size_t c = 0; c < f->blocks; c++, x = next, next += f->x_block) {
         fetch_weights(&ahead);
-        if (apart)
-            fetch_inputs(pixels, next, x + pixels * B);
+        if (apart) {
+            fetch_inputs(pixels, next, f->later_pixels, later);
+            later += f->x_block;
+        }
         for (int i = 0; i < B; i++, w += f->step) {
             vec w0 = load(w), w1 = outs == 2 ? load(w + f->out_block) : w0;
 #pragma GCC unroll 16

@@ -260,7 +260,13 @@ static void weights_gradient(const float *points, size_t stride, float *w,
 INLINE void multiply_strip(int tiles, const struct rn_wino_product *p)
 {
     vec a[STRIP], b[STRIP];
-    struct factors f = {p->v, p->v_block, p->blocks, p->u, 2 * B, B, p->ahead};
+    struct factors f = {.x = p->v,
+                        .x_block = p->v_block,
+                        .blocks = p->blocks,
+                        .w = p->u,
+                        .step = 2 * B,
+                        .out_block = B,
+                        .ahead = p->ahead};
 #pragma GCC unroll 16
     for (int t = 0; t < tiles; t++)
         a[t] = b[t] = fill(0);
