@@ -517,7 +517,8 @@ struct rn_data_options {
  *    names, those of train/ where there is one;
  *  - FOLDER/labels.txt with `FILE CLASS` a line (the training part); FILE lies
  *    in FOLDER or FOLDER/images; CLASS is a number from 0 or, with
- *    FOLDER/classes.txt and its `ID NAME` or `NAME` a line, one of those.
+ *    FOLDER/classes.txt and its `ID NAME` or `NAME` a line, one of those. In
+ *    val/ or test/ it gives files the classes of train/.
  * An archive (.tar, .zip; not compressed as a whole) is as good as a folder
  * and is read in place: DATA itself, train.tar for train/, images.tar for
  * images/, n01440764.tar for a class where there are no class folders.

@@ -263,8 +263,9 @@ static int fill_part(struct rn_data *data, char **names, const char *folder,
 }
 
 /* The first part gives the classes; *base is its folder. */
-static int read_part(struct rn_data *data, const char *folder,
-                     enum rn_part part, const char **base, struct rn_error *err)
+static int read_folder_part(struct rn_data *data, const char *folder,
+                            enum rn_part part, const char **base,
+                            struct rn_error *err)
 {
     const char *const *classes;
     char **names;
@@ -285,6 +286,19 @@ static int read_part(struct rn_data *data, const char *folder,
         rc = fill_part(data, names, folder, part, err);
     rn_files_list_free(names);
     return rc;
+}
+
+/* Another part's classes may also be told by a list. */
+static int read_part(struct rn_data *data, const char *folder,
+                     enum rn_part part, const char **base, struct rn_error *err)
+{
+    bool list = false;
+    int rc = rn_picture_folder_has(data, folder, RN_LABELS_FILE, &list, err);
+
+    if (rc)
+        return rc;
+    return *base && list ? rn_picture_list_read(data, folder, part, *base, err)
+                         : read_folder_part(data, folder, part, base, err);
 }
 
 /* Identifiers of folders are their names. */
@@ -479,7 +493,6 @@ static int read_folders(struct rn_data *data, const char *path,
     struct layout l = {{NULL}};
     int rc = find_layout(&l, data, path, err);
 
-    data->format = "folders";
     if (!rc)
         rc = read_layout(data, &l, err);
     layout_free(&l);
@@ -510,8 +523,9 @@ static int read(struct rn_data *data, const char *path, struct rn_error *err)
     bool list = false;
     int rc = rn_picture_folder_has(data, path, RN_LABELS_FILE, &list, err);
 
+    data->format = list ? "list" : "folders";
     if (!rc)
-        rc = list ? rn_picture_list_read(data, path, err)
+        rc = list ? rn_picture_list_read(data, path, RN_PART_TRAIN, NULL, err)
                   : read_folders(data, path, err);
     if (!rc)
         rn_picture_data_finish(data, path);

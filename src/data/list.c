@@ -16,6 +16,7 @@
 /* A list in memory, cut into lines, each into two texts. */
 struct list {
     const char *path; /* for messages */
+    const char *base; /* what gives the classes, for messages */
     char *text;
     struct line {
         const char *file, *name; /* of the class */
@@ -230,9 +231,9 @@ static int find_class(const struct rn_data *data, const struct list *list,
                 return RN_OK;
             }
     return rn_fail(err, RN_ERR_DATA,
-                   "'%s': line %d: there is no class '%s' in " RN_CLASSES_FILE
-                   ", which has %d",
-                   list->path, line->number, line->name, data->classes);
+                   "'%s': line %d: there is no class '%s' in %s, which has %d",
+                   list->path, line->number, line->name, list->base,
+                   data->classes);
 }
 
 /* ------------------------------------------------------------- pictures */
@@ -276,7 +277,8 @@ static int add_picture(const struct rn_files *files, struct rn_picture_set *set,
 }
 
 static int add_pictures(struct rn_data *data, const struct list *list,
-                        const char *folder, bool numbers, struct rn_error *err)
+                        const char *folder, enum rn_part part, bool numbers,
+                        struct rn_error *err)
 {
     struct rn_picture_set set = {0};
     int rc = RN_OK, class;
@@ -288,27 +290,25 @@ static int add_pictures(struct rn_data *data, const struct list *list,
                              class, err);
     }
     if (!rc)
-        rn_picture_set_move(&set, data, RN_PART_TRAIN);
+        rn_picture_set_move(&set, data, part);
     rn_picture_set_free(&set);
     return rc;
 }
 
-static int read_list(struct rn_data *data, const struct list *list,
-                     const char *folder, struct rn_error *err)
+static int find_classes(struct rn_data *data, const struct list *list,
+                        const char *folder, bool numbers, struct rn_error *err)
 {
-    bool numbers = all_numbers(list), classes = false;
-    int rc =
-        rn_picture_folder_has(data, folder, RN_CLASSES_FILE, &classes, err);
+    bool named = false;
+    int rc = rn_picture_folder_has(data, folder, RN_CLASSES_FILE, &named, err);
 
     if (rc)
         return rc;
-    if (classes)
-        rc = read_classes(data, folder, err);
-    else if (numbers)
-        count_classes(data, list);
-    else
-        rc = collect_classes(data, list, err);
-    return rc ? rc : add_pictures(data, list, folder, numbers, err);
+    if (named)
+        return read_classes(data, folder, err);
+    if (!numbers)
+        return collect_classes(data, list, err);
+    count_classes(data, list);
+    return RN_OK;
 }
 
 /* Pictures in images may come as an archive. */
@@ -324,20 +324,26 @@ static int mount_images(struct rn_data *data, const char *folder,
 }
 
 int rn_picture_list_read(struct rn_data *data, const char *folder,
+                         enum rn_part part, const char *base,
                          struct rn_error *err)
 {
     char *path = rn_path_join(folder, RN_LABELS_FILE);
     struct list list;
+    bool numbers;
     int rc;
 
     if (!path)
         return rn_fail_memory(err, strlen(folder), "a file name");
-    data->format = "list";
     rc = list_read(&list, &data->source, path, err);
+    list.base = base ? base : RN_CLASSES_FILE;
+    /* The folders of other parts have names, though these may be digits. */
+    numbers = !base && all_numbers(&list);
     if (!rc)
         rc = mount_images(data, folder, err);
+    if (!rc && !base)
+        rc = find_classes(data, &list, folder, numbers, err);
     if (!rc)
-        rc = read_list(data, &list, folder, err);
+        rc = add_pictures(data, &list, folder, part, numbers, err);
     list_free(&list);
     rn_free(path);
     return rc;

@@ -43,8 +43,11 @@ int rn_picture_mount(struct rn_data *data, const char *folder,
 int rn_picture_archive_read(struct rn_data *data, const char *path,
                             struct rn_error *err);
 
-/** A folder with RN_LABELS_FILE. */
+/** A folder with RN_LABELS_FILE, as a part of the data. With `base`, the
+ *  folder that gave the data its classes, these are known; else the list gives
+ *  them. */
 int rn_picture_list_read(struct rn_data *data, const char *folder,
+                         enum rn_part part, const char *base,
                          struct rn_error *err);
 
 /** Whether a picture's file begins as one; the rest is not looked at. */

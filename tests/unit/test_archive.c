@@ -353,6 +353,38 @@ static void pictures_of_a_list_lie_in_an_archive(void **state)
     rn_data_close(data);
 }
 
+/* ImageNet as it is handed out: only a list has to be written. */
+static void a_list_gives_a_part_its_classes(void **state)
+{
+    const struct item a[] = {picture("10_1.JPEG", 0)},
+                      b[] = {picture("9_1.JPEG", 1)},
+                      val[] = {picture("v1.JPEG", 0), picture("v2.JPEG", 1),
+                               picture("v3.JPEG", 2)};
+    struct item train[2] = {{.name = "10.tar"}, {.name = "9.tar"}};
+    struct rn_data *data;
+    int label;
+
+    (void)state;
+    train[0].bytes = make_archive(FORM_USTAR, a, 1, &train[0].size);
+    train[1].bytes = make_archive(FORM_USTAR, b, 1, &train[1].size);
+    write_archive("x/train.tar", FORM_USTAR, train, 2);
+    free((void *)(uintptr_t)train[0].bytes);
+    free((void *)(uintptr_t)train[1].bytes);
+    write_archive("x/val/images.tar", FORM_USTAR, val, 3);
+    write_file("x/val/labels.txt", "v3.JPEG 9\nv1.JPEG 10\n", 21);
+    data = open_data(in_folder("x"), NULL);
+    assert_string_equal(data->format, "folders");
+    assert_int_equal(data->part[RN_PART_TRAIN].count, 2);
+    assert_int_equal(data->part[RN_PART_VALIDATION].count, 2);
+    assert_string_equal(rn_data_file(data, RN_PART_VALIDATION, 0),
+                        in_folder("x/val/images/v3.JPEG"));
+    rn_data_image(data, RN_PART_VALIDATION, 0, NULL, &label, NULL);
+    assert_int_equal(label, 1);
+    rn_data_close(data);
+    write_file("x/val/labels.txt", "v3.JPEG 0\n", 10);
+    open_fails("x", "line 1: there is no class '0' in ");
+}
+
 /* ------------------------------------------------------------------ links */
 
 static void links_lead_to_members(void **state)
@@ -608,6 +640,7 @@ int main(void)
         TEST(class_archives_stand_for_class_folders),
         TEST(lists_lie_in_archives),
         TEST(pictures_of_a_list_lie_in_an_archive),
+        TEST(a_list_gives_a_part_its_classes),
         TEST(links_lead_to_members),
         TEST(links_that_lead_nowhere_are_named),
         TEST(damaged_archives_are_refused),
