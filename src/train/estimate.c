@@ -100,15 +100,20 @@ static void trial_free(struct trial *trial)
     rn_free(trial->labels);
 }
 
-/* The second of two steps. The running statistics they move are the model's
- * again afterwards; gradients are written before they are read. */
+/* A first run is slower than others; where it takes longer than this, that no
+ * longer counts. */
+#define WARM_SECONDS 2
+
+/* The second of two steps, or a long first one. The running statistics they
+ * move are the model's again afterwards; gradients are written before they are
+ * read. */
 static int time_step(struct rn_trainer *t, const struct trial *trial,
                      double *seconds, struct rn_error *err)
 {
     struct rn_step_result result;
     int rc = RN_OK;
 
-    for (int i = 0; i < 2 && rc == RN_OK; i++) {
+    for (int i = 0; i < 2 && rc == RN_OK && *seconds < WARM_SECONDS; i++) {
         double start = rn_now();
 
         rc = rn_plan_train(t->plan, trial->images, trial->labels, 0, &result,
@@ -127,7 +132,7 @@ static int time_forward(struct rn_trainer *t, const struct trial *trial,
 {
     int rc = RN_OK;
 
-    for (int i = 0; i < 2 && rc == RN_OK; i++) {
+    for (int i = 0; i < 2 && rc == RN_OK && *seconds < WARM_SECONDS; i++) {
         double start = rn_now();
 
         rc = rn_plan_forward(t->test_plan, trial->images, trial->logits, err);
@@ -161,6 +166,16 @@ int rn_trainer_measure(struct rn_trainer *t, struct rn_paces *paces,
     return rc;
 }
 
+/* Seconds of taking batch norm's statistics anew, if that is to be done: an
+ * epoch's forward passes, a third of its steps. */
+static double reestimate(const struct rn_trainer *t,
+                         const struct rn_paces *paces)
+{
+    const struct rn_pace forward = {paces->step.compute / 3, paces->step.load};
+
+    return t->o.reestimate ? together(t, &forward) * t->epoch_batches : 0;
+}
+
 /* Seconds of so many iterations with the tests and checkpoints among them. */
 static double whole(const struct rn_trainer *t, const struct rn_paces *paces,
                     double iterations)
@@ -191,7 +206,8 @@ void rn_trainer_estimate(const struct rn_trainer *t,
     if (!rn_trainer_pictures(t))
         return;
     say_time(epoch, sizeof(epoch), whole(t, paces, t->epoch_batches));
-    say_time(all, sizeof(all), whole(t, paces, (double)t->iterations));
+    say_time(all, sizeof(all),
+             whole(t, paces, (double)t->iterations) + reestimate(t, paces));
     rn_trainer_say(t,
                    "training takes about %s an epoch, %s in all, tests "
                    "included; a batch %.2g s to compute, %.2g s to load",

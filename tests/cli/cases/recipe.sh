@@ -39,3 +39,10 @@ for recipe in "$RN_SOURCE"/recipes/*.conf; do
     resnet train missing --out run2 --recipe "$recipe" 2>&1 |
         messages
 done
+
+# The networks they name are there, with the stride and shortcuts they say.
+for recipe in "$RN_SOURCE"/recipes/*.conf; do
+    set -- $(sed -n -e 's/^net = //p' \
+        -e 's/^\(stride\|shortcut\) = /--\1 /p' "$recipe")
+    [ $# = 0 ] || prepare resnet info "$@"
+done
