@@ -7,9 +7,11 @@
 #include "core/memory.h"
 #include "plan/plan.h"
 
-/* Pictures of one camera have few shapes. A plan of ResNet-50 for 640 pixels
- * holds 0.4 GB. */
-#define PLANS 3
+/* Pictures of one camera have few shapes, and a plan is quickly made: for
+ * ResNet-50 in the time of a picture of 224 pixels, or a tenth of that of one
+ * of 640. So plans are kept as long as they are few and small. */
+#define PLANS      3
+#define PLAN_BYTES 400000000
 
 struct sized {
     struct rn_model *model;
@@ -32,10 +34,42 @@ static void drop(struct sized *s)
     *s = (struct sized){.plan = NULL};
 }
 
-static int make(struct sized *s, const struct rn_whole_pass *pass,
-                struct rn_shape shape, struct rn_error *err)
+/* The one that was not used for longest; with `empty` also those without a
+ * plan. NULL when there is none. */
+static struct sized *oldest(struct whole *w, bool empty)
 {
+    struct sized *found = NULL;
+
+    for (int i = 0; i < PLANS; i++) {
+        struct sized *s = &w->sized[i];
+
+        if ((s->plan != NULL || empty) &&
+            (found == NULL || s->used < found->used))
+            found = s;
+    }
+    return found;
+}
+
+/* Drop plans until one of so many bytes fits beside those that are left. */
+static void make_room(struct whole *w, uint64_t bytes)
+{
+    struct sized *s;
+
+    for (int i = 0; i < PLANS; i++)
+        if (w->sized[i].plan != NULL)
+            bytes += rn_plan_bytes(w->sized[i].plan);
+    while (bytes > PLAN_BYTES && (s = oldest(w, false)) != NULL) {
+        bytes -= rn_plan_bytes(s->plan);
+        drop(s);
+    }
+}
+
+static int make(struct whole *w, struct sized *s, struct rn_shape shape,
+                struct rn_error *err)
+{
+    const struct rn_whole_pass *pass = w->pass;
     struct rn_plan_options plan;
+    uint64_t bytes;
     int rc = rn_model_resized(&s->model, pass->model, shape.h, shape.w, err);
 
     if (rc != RN_OK)
@@ -44,7 +78,11 @@ static int make(struct sized *s, const struct rn_whole_pass *pass,
     plan.batch = 2;
     plan.threads = pass->threads;
     plan.exact = pass->exact;
-    rc = rn_plan_create(&s->plan, s->model, &plan, err);
+    rc = rn_plan_estimate(s->model, &plan, &bytes, err);
+    if (rc == RN_OK) {
+        make_room(w, bytes);
+        rc = rn_plan_create(&s->plan, s->model, &plan, err);
+    }
     if (rc != RN_OK)
         drop(s);
     return rc;
@@ -62,16 +100,6 @@ static struct sized *find(struct whole *w, struct rn_shape shape)
     return NULL;
 }
 
-static struct sized *longest_unused(struct whole *w)
-{
-    struct sized *oldest = w->sized;
-
-    for (int i = 1; i < PLANS; i++)
-        if (w->sized[i].used < oldest->used)
-            oldest = &w->sized[i];
-    return oldest;
-}
-
 static int plan_for(struct whole *w, struct rn_shape shape,
                     struct rn_plan **plan, struct rn_error *err)
 {
@@ -79,9 +107,9 @@ static int plan_for(struct whole *w, struct rn_shape shape,
     int rc = RN_OK;
 
     if (s == NULL) {
-        s = longest_unused(w);
+        s = oldest(w, true);
         drop(s);
-        rc = make(s, w->pass, shape, err);
+        rc = make(w, s, shape, err);
     }
     if (rc == RN_OK) {
         s->used = ++w->now;
