@@ -7,6 +7,7 @@
 
 #include <archive.h>
 #include <archive_entry.h>
+#include <locale.h>
 #include <string.h>
 
 static int fail(struct archive *tar, const struct rn_archive *archive,
@@ -96,8 +97,7 @@ static int add_all(struct archive *tar, struct rn_archive *archive,
 
     do {
         status = archive_read_next_header(tar, &entry);
-        /* Warned is of names that the locale cannot show: they are taken as
-         * the bytes they are. */
+        /* Warned is of names that the C locale cannot show. */
         if (status == ARCHIVE_EOF)
             return RN_OK;
         if (status != ARCHIVE_OK && status != ARCHIVE_WARN)
@@ -107,19 +107,36 @@ static int add_all(struct archive *tar, struct rn_archive *archive,
     return rc;
 }
 
-int rn_archive_index_tar(struct rn_archive *archive, const uint8_t *bytes,
-                         size_t size, struct rn_error *err)
+static int index_all(struct rn_archive *archive, const uint8_t *bytes,
+                     size_t size, struct rn_error *err)
 {
     struct archive *tar = archive_read_new();
     int rc = RN_OK;
 
     if (!tar)
-        return rn_fail_memory(err, size, "an index");
+        return rn_fail_memory(err, sizeof(*archive), "an index");
     if (archive_read_support_format_tar(tar) != ARCHIVE_OK ||
         archive_read_open_memory(tar, bytes, size) != ARCHIVE_OK)
         rc = fail(tar, archive, err);
     if (!rc)
         rc = add_all(tar, archive, bytes, size, err);
     archive_read_free(tar);
+    return rc;
+}
+
+/* In the C locale names are the bytes that they are; in one of UTF-8 libarchive
+ * composes letters and accents anew. */
+int rn_archive_index_tar(struct rn_archive *archive, const uint8_t *bytes,
+                         size_t size, struct rn_error *err)
+{
+    locale_t plain = newlocale(LC_CTYPE_MASK, "C", (locale_t)0), before;
+    int rc;
+
+    if (!plain)
+        return rn_fail_memory(err, sizeof(plain), "a locale");
+    before = uselocale(plain);
+    rc = index_all(archive, bytes, size, err);
+    uselocale(before);
+    freelocale(plain);
     return rc;
 }

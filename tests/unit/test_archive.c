@@ -7,6 +7,7 @@
 #include "data/data.h"
 #include "data/picture_set.h"
 
+#include <locale.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -504,6 +505,31 @@ static void names_are_judged_as_in_folders(void **state)
     open_fails("x.tar", "more than 64 folders deep");
 }
 
+/* The e and the accent of the first name are two characters. */
+static void names_do_not_depend_on_the_locale(void **state)
+{
+    static const char *const locales[] = {"C", "C.UTF-8"};
+    const struct item items[] = {picture("a/e\xcc\x81.jpg", 0),
+                                 picture("b/\xc3\xa9.jpg", 0)};
+
+    (void)state;
+    for (enum form form = 0; form < FORM_ZIP; form++) {
+        setlocale(LC_ALL, "C.UTF-8");
+        write_archive("x.tar", form, items, 2);
+        for (size_t i = 0; i < COUNT(locales); i++) {
+            struct rn_data *data;
+
+            if (!setlocale(LC_ALL, locales[i]))
+                print_message("there is no locale %s\n", locales[i]);
+            data = open_data(in_folder("x.tar"), NULL);
+            assert_string_equal(rn_data_file(data, RN_PART_TRAIN, 0),
+                                in_folder("x.tar/a/e\xcc\x81.jpg"));
+            rn_data_close(data);
+        }
+        setlocale(LC_ALL, "C");
+    }
+}
+
 /* When a tar is added to, the newer member follows the older one. */
 static void of_equal_names_the_last_counts(void **state)
 {
@@ -646,6 +672,7 @@ int main(void)
         TEST(damaged_archives_are_refused),
         TEST(names_that_lead_out_are_refused),
         TEST(names_are_judged_as_in_folders),
+        TEST(names_do_not_depend_on_the_locale),
         TEST(of_equal_names_the_last_counts),
         TEST(a_bad_member_is_named),
         TEST(a_changed_archive_is_noticed),
