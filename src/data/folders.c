@@ -368,22 +368,31 @@ static int find_wrapper(const struct rn_data *data, const char *path,
                : rn_fail_memory(err, strlen(path), "a file name");
 }
 
+/* Folders around everything that are gone into: names can be far deeper. */
+#define MOST_AROUND 8
+
+static int enter_wrapper(struct rn_data *data, const char *path, bool whole,
+                         bool *entered, struct rn_error *err)
+{
+    char *name;
+    int rc = find_wrapper(data, path, whole, &name, err);
+
+    *entered = !rc && name;
+    if (*entered)
+        rc = rn_files_enter(&data->source, path, name, err);
+    rn_free(name);
+    return rc;
+}
+
 /* Mount an archive and go into the folder that it may hold all in. */
 static int mount(struct rn_data *data, const char *file, const char *path,
                  bool whole, struct rn_error *err)
 {
     int rc = rn_files_mount(&data->source, file, path, err);
-    char *name = NULL;
+    bool entered = true;
 
-    do {
-        rn_free(name);
-        name = NULL;
-        if (!rc)
-            rc = find_wrapper(data, path, whole, &name, err);
-        if (!rc && name)
-            rc = rn_files_enter(&data->source, path, name, err);
-    } while (!rc && name);
-    rn_free(name);
+    for (int i = 0; i < MOST_AROUND && !rc && entered; i++)
+        rc = enter_wrapper(data, path, whole, &entered, err);
     return rc;
 }
 
