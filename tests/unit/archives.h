@@ -6,6 +6,7 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* A member: a file of some bytes, a folder (its name ends with a slash), or a
@@ -15,6 +16,7 @@ struct item {
     const void *bytes;
     size_t size;
     const char *symlink, *hardlink;
+    int sparse; /* only the first half is written */
 };
 
 enum form { FORM_USTAR, FORM_PAX, FORM_GNU, FORM_ZIP, FORM_ZIP_STORED, FORMS };
@@ -57,6 +59,8 @@ static inline void write_item(struct archive *out, const struct item *item)
         archive_entry_set_filetype(entry, AE_IFLNK);
         archive_entry_set_symlink(entry, item->symlink);
     }
+    if (item->sparse)
+        archive_entry_sparse_add_entry(entry, 0, (int64_t)item->size / 2);
     if (item->hardlink)
         archive_entry_set_hardlink(entry, item->hardlink);
     /* Of names that are not ASCII, and no locale, is warned. */

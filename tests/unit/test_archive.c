@@ -438,7 +438,6 @@ static void damaged_archives_are_refused(void **state)
         size_t length, cut;
         const char *expected;
     } cases[] = {
-        /* size, in octal, of the header's offset 124; its sum at 148 */
         {FORM_USTAR, 0, "x", 1, 0, "neither a tar nor a zip"},
         {FORM_USTAR, 0, "", 0, 700, "'a/1.jpg' of "},
         {FORM_USTAR, 0, "", 0, 300, "neither a tar nor a zip"},
@@ -451,6 +450,9 @@ static void damaged_archives_are_refused(void **state)
         {FORM_ZIP, 30, "..", 2, 0, "is not where its directory says"},
     };
     const struct item items[] = {picture("a/1.jpg", 0), picture("b/1.jpg", 0)};
+    static const char zeros[8192];
+    const struct item sparse = {
+        .name = "a/1.jpg", .bytes = zeros, .size = sizeof zeros, .sparse = 1};
 
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
@@ -458,6 +460,8 @@ static void damaged_archives_are_refused(void **state)
                   cases[i].length, cases[i].cut);
         open_fails("x.tar", cases[i].expected);
     }
+    write_archive("x.tar", FORM_PAX, &sparse, 1);
+    open_fails("x.tar", "is sparse, which cannot be read in place");
     write_file("x.tar", "", 0);
     open_fails("x.tar", "is empty");
     write_archive("x.tar", FORM_USTAR, items, 0);
