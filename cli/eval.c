@@ -329,7 +329,7 @@ static int open_all(struct subject *s, const struct options *o,
     int rc = RN_OK;
 
     for (size_t i = 0; !rc && i < s->count; i++)
-        rc = import_open(&s->models[i], s->paths[i], &o->import, err);
+        rc = import_prepared(&s->models[i], s->paths[i], &o->import, err);
     if (!rc)
         rc = rn_data_open(&s->data, s->data_spec, split, err);
     if (rc)

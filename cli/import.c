@@ -124,3 +124,24 @@ int import_open(struct rn_model **out, const char *path,
         rc = set_numbers("std", args->std, std, &o.std, &o.stds, err);
     return rc ? rc : rn_model_import(out, path, &o, err);
 }
+
+int import_prepared(struct rn_model **out, const char *path,
+                    const struct import_args *args, struct rn_error *err)
+{
+    struct rn_model_info info;
+    int rc = import_open(out, path, args, err);
+
+    if (rc)
+        return rc;
+    rn_model_describe(*out, &info);
+    if (info.has_preprocessing)
+        return RN_OK;
+    rn_model_destroy(*out);
+    *out = NULL;
+    err->code = RN_ERR_DATA;
+    snprintf(err->msg, sizeof(err->msg),
+             "model '%.300s' does not say how its images are prepared: "
+             "--preprocess does",
+             path);
+    return err->code;
+}

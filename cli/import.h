@@ -23,5 +23,9 @@ extern const struct option import_table[IMPORT_OPTIONS];
  *  may be NULL: nothing is said of it. */
 int import_open(struct rn_model **out, const char *path,
                 const struct import_args *args, struct rn_error *err);
+/** The same of a model that is to see images: it must say how they are
+ *  prepared. */
+int import_prepared(struct rn_model **out, const char *path,
+                    const struct import_args *args, struct rn_error *err);
 
 #endif

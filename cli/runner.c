@@ -328,18 +328,11 @@ static int make_plan(struct runner *r, struct rn_error *err)
 
 static int runner_open(struct runner *r, struct rn_error *err)
 {
-    int rc = import_open(&r->model, r->path, r->import, err);
+    int rc = import_prepared(&r->model, r->path, r->import, err);
 
     if (rc)
         return rc;
     rn_model_describe(r->model, &r->info);
-    if (!r->info.has_preprocessing) {
-        err->code = RN_ERR_DATA;
-        snprintf(err->msg, sizeof(err->msg),
-                 "model '%.300s' does not say how its images are prepared",
-                 r->path);
-        return err->code;
-    }
     rc = make_plan(r, err);
     return rc || !r->opened ? rc : r->opened(r, err);
 }

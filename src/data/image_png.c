@@ -25,9 +25,10 @@ struct state {
 static void on_error(png_structp png, png_const_charp text)
 {
     struct state *s = png_get_error_ptr(png);
+    bool checksum = strstr(text, "CRC error") != NULL;
 
-    s->rc =
-        rn_fail(s->err, RN_ERR_DATA, "'%s': PNG: %s", s->picture->name, text);
+    s->rc = rn_fail(s->err, RN_ERR_DATA, "'%s': PNG: %s%s", s->picture->name,
+                    checksum ? "a checksum is wrong: " : "", text);
     png_longjmp(png, 1);
 }
 

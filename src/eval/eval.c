@@ -102,8 +102,7 @@ static int check_model(const struct rn_model *model, const struct rn_data *data,
 
     if (pre->mean == NULL)
         return rn_fail(err, RN_ERR_ARG,
-                       "model %s carries no preprocessing: it has not been "
-                       "trained",
+                       "model %s does not say how its images are prepared",
                        title(model, buf, sizeof(buf)));
     if (o->crops > 1 && pre->resize <= larger)
         return rn_fail(err, RN_ERR_ARG,

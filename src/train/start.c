@@ -450,7 +450,13 @@ int rn_trainer_start_model(struct rn_trainer *t, struct rn_error *err)
     if (rc == RN_OK)
         rc = set_resize(t, err);
     /* Weights keep the normalisation they were trained with. */
-    if (rc == RN_OK && t->model->preprocessing.mean == NULL)
+    if (rc == RN_OK && t->model->preprocessing.mean == NULL) {
+        if (t->o.weights != NULL)
+            rn_trainer_say(t,
+                           "'%s' does not say how its images are prepared: "
+                           "mean and deviation are the training images'",
+                           t->o.weights);
         rc = set_preprocessing(t, err);
+    }
     return rc == RN_OK ? name_classes(t, err) : rc;
 }

@@ -179,7 +179,7 @@ static const struct {
     {"bmp", " is a BMP file, expected JPEG, PNG or WebP"},
     {"tiff", " is a TIFF file, expected JPEG, PNG or WebP"},
     {"ppm", " is a PNM file, expected JPEG, PNG or WebP"},
-    {"png-bad-checksum", ": PNG: IDAT: CRC error"},
+    {"png-bad-checksum", ": PNG: a checksum is wrong: IDAT: CRC error"},
     {"png-truncated", ": PNG: the file is truncated"},
     {"png-no-end", ": PNG: the file is truncated"},
     {"png-short-data", ": PNG: Not enough image data"},
@@ -274,7 +274,8 @@ static const struct {
     const char *file, *message;
 } stricter[] = {
     /* Pillow never looks at the checksum of pixels. */
-    {"pngsuite/corrupt/xcsn0g01.png", "PNG: IDAT: CRC error"},
+    {"pngsuite/corrupt/xcsn0g01.png",
+     "PNG: a checksum is wrong: IDAT: CRC error"},
 };
 
 static int is_taken(const char *file, const char *format, const char *notes)

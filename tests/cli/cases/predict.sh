@@ -78,3 +78,4 @@ open(sys.argv[2], "wb").write(
     struct.pack("<Q", len(text)) + text + data[8 + size:])
 EOF
 fails resnet predict bare photos
+fails resnet eval bare synthetic:3x8x8:3
