@@ -272,21 +272,14 @@ void rn_winograd_pack(const struct rn_winograd *w, const float *oihw,
 
 /* ------------------------------------------------------------------ tiles */
 
-/** Where tile number `tile` of the batch begins; its image. */
-static size_t place_tile(const struct rn_winograd *w, size_t tile, int reach,
-                         struct rn_shape shape, struct rn_wino_place *at)
-{
-    size_t column = tile % w->columns, row = tile / w->columns % w->rows;
-    *at = (struct rn_wino_place){shape.h, shape.w, (int)(row * w->tile) - reach,
-                                 (int)(column * w->tile) - reach};
-    return tile / w->columns / w->rows;
-}
-
-static size_t plane_at(const struct rn_winograd *w, size_t plane,
-                       struct rn_shape shape)
-{
-    return plane * (size_t)shape.h * (size_t)shape.w * w->block;
-}
+/** One side of the transforms: planes of pixels, cut into tiles that read
+ *  `reach` pixels around them. */
+struct side {
+    const float *pixels;
+    size_t blocks;
+    struct rn_shape shape;
+    int reach;
+};
 
 /** Tiles [first, first + count) on their way through. */
 struct chunk {
@@ -295,48 +288,99 @@ struct chunk {
     int me, team;
 };
 
+static struct rn_range share_of(const struct side *s, const struct chunk *c)
+{
+    return rn_range_of(s->blocks * c->count, c->me, c->team);
+}
+
+/** A block of one tile, and where its plane and its points lie. */
+struct tile {
+    size_t block, plane, points;
+    struct rn_wino_place at;
+};
+
+/** Number `item` of a chunk, which has block after block of its tiles. */
+static struct tile tile_at(const struct rn_winograd *w, const struct side *s,
+                           const struct chunk *c, size_t item)
+{
+    size_t block = item / c->count, t = item % c->count, tile = c->first + t;
+    size_t column = tile % w->columns, row = tile / w->columns;
+    size_t image = row / w->rows;
+    row %= w->rows;
+    return (struct tile){
+        .block = block,
+        .plane = (image * s->blocks + block) * (size_t)s->shape.h *
+                 (size_t)s->shape.w * w->block,
+        .points = (block * w->chunk + t) * w->block,
+        .at = {.h = s->shape.h,
+               .w = s->shape.w,
+               .y = (int)(row * w->tile) - s->reach,
+               .x = (int)(column * w->tile) - s->reach},
+    };
+}
+
+static const float *own_pixels(const struct rn_winograd *w,
+                               const struct side *s, const struct tile *t)
+{
+    size_t y = (size_t)(t->at.y + s->reach), x = (size_t)(t->at.x + s->reach);
+    return s->pixels + t->plane + (y * (size_t)s->shape.w + x) * w->block;
+}
+
+/** The same, with the pixels of the tile that this thread has after as many
+ *  others as the chunk has: of the next block, or of the next chunk. */
+static struct tile tile_before_later(const struct rn_winograd *w,
+                                     const struct side *s,
+                                     const struct chunk *c,
+                                     const struct rn_range *share, size_t item)
+{
+    struct tile t = tile_at(w, s, c, item), later;
+    struct chunk next = *c;
+    size_t over = item + c->count - share->end;
+    t.at.later = own_pixels(w, s, &t);
+    if (item + c->count < share->end) {
+        t.at.later += (size_t)s->shape.h * (size_t)s->shape.w * w->block;
+        return t;
+    }
+    next.first += c->count;
+    item = share->begin + over < share->end ? share->begin + over : item;
+    later = tile_at(w, s, &next, item);
+    t.at.later = own_pixels(w, s, &later);
+    return t;
+}
+
 static void transform_in(const struct rn_winograd *w, const float *x,
                          const struct chunk *c)
 {
-    const struct rn_wino_kernels *k = w->kernels;
-    struct rn_range r = rn_range_of(w->in_blocks * c->count, c->me, c->team);
+    struct side s = {x, w->in_blocks, w->from, w->reach};
+    struct rn_range r = share_of(&s, c);
     for (size_t i = r.begin; i < r.end; i++) {
-        size_t block = i / c->count, t = i % c->count;
-        struct rn_wino_place at;
-        size_t image = place_tile(w, c->first + t, w->reach, w->from, &at);
-        k->input(x + plane_at(w, image * w->in_blocks + block, w->from), &at,
-                 c->v + (block * w->chunk + t) * w->block, w->v_point);
+        struct tile t = tile_before_later(w, &s, c, &r, i);
+        w->kernels->input(x + t.plane, &t.at, c->v + t.points, w->v_point);
     }
 }
 
 static void transform_gradient(const struct rn_winograd *w, const float *dy,
                                const struct chunk *c)
 {
-    const struct rn_wino_kernels *k = w->kernels;
-    struct rn_range r = rn_range_of(w->out_blocks * c->count, c->me, c->team);
+    struct side s = {dy, w->out_blocks, w->to, 0};
+    struct rn_range r = share_of(&s, c);
     for (size_t i = r.begin; i < r.end; i++) {
-        size_t block = i / c->count, t = i % c->count;
-        struct rn_wino_place at;
-        size_t image = place_tile(w, c->first + t, 0, w->to, &at);
-        k->gradient(dy + plane_at(w, image * w->out_blocks + block, w->to), &at,
-                    c->m + (block * w->chunk + t) * w->block, w->m_point);
+        struct tile t = tile_before_later(w, &s, c, &r, i);
+        w->kernels->gradient(dy + t.plane, &t.at, c->m + t.points, w->m_point);
     }
 }
 
 static void transform_out(const struct rn_winograd *w, const float *bias,
                           float *y, const struct chunk *c)
 {
-    const struct rn_wino_kernels *k = w->kernels;
-    struct rn_range r = rn_range_of(w->out_blocks * c->count, c->me, c->team);
+    struct side s = {y, w->out_blocks, w->to, 0};
+    struct rn_range r = share_of(&s, c);
     struct rn_wino_finish finish = {NULL, w->config.sum, w->config.relu};
     for (size_t i = r.begin; i < r.end; i++) {
-        size_t block = i / c->count, t = i % c->count;
-        struct rn_wino_place at;
-        size_t image = place_tile(w, c->first + t, 0, w->to, &at);
-        finish.bias = bias ? bias + block * w->block : NULL;
-        k->output(c->m + (block * w->chunk + t) * w->block, w->m_point, &at,
-                  &finish,
-                  y + plane_at(w, image * w->out_blocks + block, w->to));
+        struct tile t = tile_before_later(w, &s, c, &r, i);
+        finish.bias = bias ? bias + t.block * w->block : NULL;
+        w->kernels->output(c->m + t.points, w->m_point, &t.at, &finish,
+                           y + t.plane);
     }
 }
 

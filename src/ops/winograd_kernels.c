@@ -132,6 +132,19 @@ INLINE bool is_inside(const struct rn_wino_place *at, int side)
            at->x + side <= at->w;
 }
 
+/** Into the second-level cache, to be read or to be written. */
+INLINE void fetch_later(const struct rn_wino_place *at, bool write)
+{
+    for (int y = 0; y < T; y++)
+        for (int x = 0; x < T; x += RN_LINE / B) {
+            const float *pixel = at->later + (y * (ptrdiff_t)at->w + x) * B;
+            if (write)
+                __builtin_prefetch(pixel, 1, 2);
+            else
+                __builtin_prefetch(pixel, 0, 2);
+        }
+}
+
 INLINE void input_any(const float *x, const struct rn_wino_place *at,
                       float *points, size_t stride, bool inside)
 {
@@ -153,6 +166,7 @@ INLINE void input_any(const float *x, const struct rn_wino_place *at,
 static void input(const float *x, const struct rn_wino_place *at, float *points,
                   size_t stride)
 {
+    fetch_later(at, false);
     if (is_inside(at, P))
         input_any(x, at, points, stride, true);
     else
@@ -180,6 +194,7 @@ INLINE void gradient_any(const float *dy, const struct rn_wino_place *at,
 static void gradient(const float *dy, const struct rn_wino_place *at,
                      float *points, size_t stride)
 {
+    fetch_later(at, false);
     if (is_inside(at, T))
         gradient_any(dy, at, points, stride, true);
     else
@@ -201,6 +216,7 @@ static void output(const float *points, size_t stride,
 {
     vec rows[T][P], m[P], o[T], bias = fill(0);
     bool inside = is_inside(at, T);
+    fetch_later(at, true);
     if (finish->bias)
         bias = load(finish->bias);
     for (int i = 0; i < P; i++) {

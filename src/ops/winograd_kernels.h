@@ -24,6 +24,9 @@ enum { RN_WINO_POINTS_MOST = 36 };
  *  lie outside: pixels there read as zero and are not written. */
 struct rn_wino_place {
     int h, w, y, x;
+    /* The first of the pixels, without their neighbours, of a tile that comes
+     * later: fetched early. It may lie anywhere. */
+    const float *later;
 };
 
 /** What happens to a tile of outputs on its way out. */
