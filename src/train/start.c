@@ -80,6 +80,8 @@ void rn_trainer_loader(const struct rn_trainer *t,
 
 /* Of pictures so many give mean and deviation well enough. */
 #define SAMPLE 1024
+/* A batch of them, unless one picture alone takes more. */
+#define SAMPLE_BYTES ((size_t)64 << 20)
 
 /* Sums over a batch of images of 0..1: of each pixel, and of the channels'
  * squares. */
@@ -138,6 +140,17 @@ static int sum_pictures(struct rn_loader *loader, long batches,
     return rc;
 }
 
+/* Large ones few at a time: a loader holds several batches. */
+static int sample_batch(int count, size_t floats)
+{
+    size_t most = SAMPLE_BYTES / (floats * sizeof(float));
+    int batch = count < 16 ? count : 16;
+
+    if (most < (size_t)batch)
+        batch = most > 1 ? (int)most : 1;
+    return batch;
+}
+
 /* Statistics of a sample of the training pictures, as they are tested on. */
 static int picture_stats(const struct rn_trainer *t, bool per_pixel,
                          float *mean, float *std, struct rn_error *err)
@@ -156,7 +169,7 @@ static int picture_stats(const struct rn_trainer *t, bool per_pixel,
         .skip_bad = t->o.skip_bad != 0,
         .sampler = {.seed = t->o.seed,
                     .count = count,
-                    .batch = count < 16 ? count : 16,
+                    .batch = sample_batch(count, pixels),
                     .shuffle = true},
         .mean = zero,
         .std = one,
