@@ -14,7 +14,7 @@
 
 struct options {
     double tolerance;
-    const char *preprocess;
+    const char *preprocess, *stride, *shortcut;
     int as_stored, exact, threads, json;
 };
 
@@ -25,8 +25,14 @@ static const struct option own_options[] = {
     {"tolerance", "X", OPTION_REAL, AT(tolerance), 0, 1, NULL, NULL,
      "what values may differ by, of 1 and the layer's largest"},
     {"preprocess", "NAME[,NAME]", OPTION_TEXT, AT(preprocess), 0, 0, NULL,
-     "the models'", "how A, or A and B, prepare the picture: a name as for "
+     "the models'", "how A and B, or each, prepare the picture: a name as for "
      "'resnet convert'"},
+    {"stride", "NAME[,NAME]", OPTION_TEXT, AT(stride), 0, 0, NULL,
+     "the models', v1.5", "where the bottlenecks of A and B, or of each, "
+     "stride: v1 or v1.5"},
+    {"shortcut", "NAME[,NAME]", OPTION_TEXT, AT(shortcut), 0, 0, NULL,
+     "the models', recognised", "the shortcuts of A and B, or of each: A, "
+     "A-split, B or C"},
     {"as-stored", NULL, OPTION_FLAG, AT(as_stored), 0, 0, NULL, NULL,
      "do not turn the picture as its EXIF orientation says"},
     {"threads", "N", OPTION_INT, AT(threads), 1, 1024, NULL,
@@ -80,10 +86,9 @@ static int fail_argument(struct rn_error *err, const char *text)
 /* --------------------------------------------------------------- models */
 
 static int open_side(struct side *side, const char *path,
-                     const char *preprocess, struct rn_error *err)
+                     const struct import_args *args, struct rn_error *err)
 {
-    const struct import_args args = {.preprocess = preprocess};
-    int rc = import_open(&side->model, path, &args, err);
+    int rc = import_open(&side->model, path, args, err);
 
     if (rc)
         return rc;
@@ -108,31 +113,58 @@ static int check_inputs(const struct side sides[2], struct rn_error *err)
     return err->code;
 }
 
-/** "A[,B]": the name for each side, in `text`, which is cut. */
-static void split_names(char *text, const char *names[2])
-{
-    char *comma = text ? strchr(text, ',') : NULL;
+enum { NAME_SIZE = 32 };
 
-    names[0] = names[1] = text;
-    if (comma) {
-        *comma = '\0';
-        names[1] = comma + 1;
+/** "X" or "X,Y": the name for each side, NULL where it is empty; what no name
+ *  is as long as is cut. */
+static void split_names(const char *text, char buf[2][NAME_SIZE],
+                        const char *names[2])
+{
+    const char *comma = text ? strchr(text, ',') : NULL;
+    const char *parts[2] = {text, comma ? comma + 1 : text};
+    int length[2] = {comma ? (int)(comma - text) : NAME_SIZE, NAME_SIZE};
+
+    for (int i = 0; i < 2; i++) {
+        names[i] = NULL;
+        if (text && snprintf(buf[i], NAME_SIZE, "%.*s", length[i], parts[i]))
+            names[i] = buf[i];
     }
 }
 
-static int open_sides(struct side sides[2], char *const *paths,
-                      const char *preprocess, struct rn_error *err)
+/** A shortcut option by its name, as rn_shortcut_name() has it. */
+static int set_shortcut(char *shortcut, const char *name, struct rn_error *err)
 {
-    char *text = preprocess ? strdup(preprocess) : NULL;
-    const char *names[2];
+    static const char letters[] = "AaBC";
+
+    for (size_t i = 0; name && letters[i]; i++)
+        if (strcmp(rn_shortcut_name(letters[i]), name) == 0)
+            *shortcut = letters[i];
+    if (!name || *shortcut)
+        return RN_OK;
+    err->code = RN_ERR_ARG;
+    snprintf(err->msg, sizeof(err->msg),
+             "--shortcut: '%s' is not A, A-split, B or C", name);
+    return err->code;
+}
+
+static int open_sides(struct side sides[2], char *const *paths,
+                      const struct options *o, struct rn_error *err)
+{
+    char text[3][2][NAME_SIZE];
+    const char *preprocess[2], *stride[2], *shortcut[2];
     int rc = RN_OK;
 
-    if (preprocess && !text)
-        return no_memory(err);
-    split_names(text, names);
-    for (int i = 0; i < 2 && !rc; i++)
-        rc = open_side(&sides[i], paths[i], names[i], err);
-    free(text);
+    split_names(o->preprocess, text[0], preprocess);
+    split_names(o->stride, text[1], stride);
+    split_names(o->shortcut, text[2], shortcut);
+    for (int i = 0; i < 2 && !rc; i++) {
+        struct import_args args = {.preprocess = preprocess[i],
+                                   .stride = stride[i]};
+
+        rc = set_shortcut(&args.shortcut, shortcut[i], err);
+        if (!rc)
+            rc = open_side(&sides[i], paths[i], &args, err);
+    }
     return rc ? rc : check_inputs(sides, err);
 }
 
@@ -410,7 +442,7 @@ static int report(const struct side sides[2], const struct options *o)
 static int diff(struct side sides[2], const struct options *o,
                 const struct args *args, struct rn_error *err)
 {
-    int rc = open_sides(sides, args->operand, o->preprocess, err);
+    int rc = open_sides(sides, args->operand, o, err);
 
     if (!rc && args->count > 2)
         rc = load_input(sides, args->operand[2],

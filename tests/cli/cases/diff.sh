@@ -34,6 +34,26 @@ grep -m 1 '\*$' out | sed 's/ .*//'
 resnet diff $own other.safetensors --tolerance 1 --json | tail -1 |
     grep -o '"first":[^,]*'
 
+# A file that says no more than its tensors, read in two ways.
+prepare resnet convert $own whole.safetensors
+python3 - whole.safetensors tensors.safetensors <<'END'
+import json, struct, sys
+data = open(sys.argv[1], "rb").read()
+size = struct.unpack("<Q", data[:8])[0]
+header = json.loads(data[8:8 + size])
+del header["__metadata__"]
+text = json.dumps(header).encode()
+open(sys.argv[2], "wb").write(
+    struct.pack("<Q", len(text)) + text + data[8 + size:])
+END
+for names in A A,A-split ,A-split; do
+    resnet diff tensors.safetensors tensors.safetensors --preprocess half \
+        --shortcut $names 2> said | tail -1
+    grep -o 'shortcut . taken' said
+done
+fails resnet diff tensors.safetensors $own --shortcut A,D
+fails resnet diff tensors.safetensors $own --stride v2,v1
+
 prepare resnet train synthetic:1x12x12:4:64 --net resnet8 --out large \
     --batch 16 --iterations 1 --augment none
 fails resnet diff $own large/last.safetensors
