@@ -263,6 +263,7 @@ static int fold(struct rn_plan *p, const struct rn_fold *f,
     const struct rn_node *n = &p->graph->nodes[f->conv];
     const struct rn_param *w = &p->graph->params[n->param[RN_P_WEIGHT]];
     size_t row = w->count / w->dim[0];
+    bool scaled = f->bn >= 0;
     float *bias = p->folded + f->bias;
     const float *own =
         n->param[RN_P_BIAS] < 0
@@ -273,13 +274,14 @@ static int fold(struct rn_plan *p, const struct rn_fold *f,
 #pragma omp parallel for
     for (size_t o = 0; o < w->dim[0]; o++) {
         double scale = 1, shift = 0;
-        if (f->bn >= 0)
+        if (scaled)
             frozen_scale(p, f->bn, (int)o, &scale, &shift);
-        for (size_t i = 0; i < row; i++)
+        for (size_t i = 0; scaled && i < row; i++)
             p->plain[o * row + i] = (float)(scale * (double)from[o * row + i]);
         bias[o] = (float)(shift + (own ? scale * (double)own[o] : 0));
     }
-    return rn_conv_pack(f->primitive, p->plain, p->folded + f->weights, err);
+    return rn_conv_pack(f->primitive, scaled ? p->plain : from,
+                        p->folded + f->weights, err);
 }
 
 int rn_plan_refresh(struct rn_plan *p, struct rn_error *err)

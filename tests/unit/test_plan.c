@@ -788,6 +788,56 @@ static void an_estimate_is_what_a_plan_holds(void **state)
         }
 }
 
+/** Convolutions as VGG has them: no batch norm folds into any. */
+static struct rn_graph *graph_without_batch_norm(void)
+{
+    static const struct rn_window three = RN_WINDOW(3, 3, 1, 1);
+    static const struct rn_window strided = RN_WINDOW(3, 3, 2, 1);
+    struct rn_graph *g = rn_graph_create();
+    int x;
+    assert_non_null(g);
+    x = rn_graph_input(g, (struct rn_shape){3, 12, 12});
+    x = rn_graph_conv(g, x, "conv1", 20, three, true);
+    x = rn_graph_conv(g, rn_graph_relu(g, x, "relu1"), "conv2", 24, three,
+                      true);
+    x = rn_graph_conv(g, rn_graph_relu(g, x, "relu2"), "conv3", 33, strided,
+                      true);
+    rn_graph_linear(g, rn_graph_relu(g, x, "relu3"), "fc", 10);
+    assert_int_equal(g->error.code, RN_OK);
+    for (size_t i = 0; i < g->n_params; i++) {
+        float *values = random_floats(g->params[i].count, (int)i + 1);
+        memcpy(g->params[i].data, values, g->params[i].count * sizeof *values);
+        rn_free(values);
+    }
+    return g;
+}
+
+/** They are packed from the model's own memory, and come out as those that a
+ *  store has laid out otherwise. */
+static void weights_that_nothing_folds_into_are_not_copied(void **state)
+{
+    struct rn_graph *g = graph_without_batch_norm();
+    struct rn_store *whole = store_of(g, false), *borrowed = NULL;
+    float *images = random_floats(input_floats(g, 2), 9);
+    float a[2 * 10], b[2 * 10];
+    struct rn_plan *p, *q;
+    (void)state;
+    assert_int_equal(rn_store_borrow(&borrowed, g, NULL), RN_OK);
+    p = plan_of(whole, RN_MODE_INFER, 2, 2, 0);
+    q = plan_of(borrowed, RN_MODE_INFER, 2, 2, 0);
+    assert_true(p->plain_floats > 0);
+    assert_int_equal(q->plain_floats, 0);
+    forward(p, images, a);
+    forward(q, images, b);
+    assert_memory_equal(a, b, sizeof a);
+    rn_free(images);
+    rn_plan_destroy(p);
+    rn_plan_destroy(q);
+    rn_store_destroy(whole);
+    rn_store_destroy(borrowed);
+    rn_graph_destroy(g);
+}
+
 /* ---------------------------------------------------------- recomputation */
 
 static const char *const level_names[] = {"auto", "none", "activations",
@@ -1271,6 +1321,7 @@ int main(void)
         cmocka_unit_test(segments_cover_the_flat_arrays),
         cmocka_unit_test(buffers_alive_do_not_overlap),
         cmocka_unit_test(an_estimate_is_what_a_plan_holds),
+        cmocka_unit_test(weights_that_nothing_folds_into_are_not_copied),
         cmocka_unit_test(recomputation_changes_no_bit),
         cmocka_unit_test(recomputation_holds_less),
         cmocka_unit_test(logits_of_any_batch_and_classes),
