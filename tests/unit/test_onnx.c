@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "folder.h"
+#include "foreign.h"
 
 #include "core/file.h"
 #include "core/memory.h"
@@ -25,19 +26,6 @@
 #include <string.h>
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
-
-#define OK(call)                     \
-    do {                             \
-        if ((call) != RN_OK)         \
-            fail_msg("%s", err.msg); \
-    } while (0)
-
-/* A number in [-1, 1), the same every time. */
-static float number(uint32_t *state)
-{
-    *state = *state * 1664525u + 1013904223u;
-    return (float)(*state >> 8) * 0x1p-23f - 1;
-}
 
 /* ---------------------------------------------------------- protocol buffers
  */
@@ -133,7 +121,8 @@ static void numbers_are_read_packed_or_not(void **state)
 /* --------------------------------------------------------------- round trips
  */
 
-static void make_up(struct rn_model *model)
+/* The parameters of a new model, those of batch norm and biases changed. */
+static void stir(struct rn_model *model)
 {
     uint32_t seed = 1;
     rn_model_init(model, 3);
@@ -157,20 +146,6 @@ static void strip(const char *path)
     at[sizeof(key) - 2] = 'x';
     OK(rn_file_write(path, bytes, size, &err));
     rn_free(bytes);
-}
-
-static void check_same_params(const struct rn_graph *a,
-                              const struct rn_graph *b, const char *what)
-{
-    if (a->n_params != b->n_params)
-        fail_msg("%s: %zu tensors became %zu", what, a->n_params, b->n_params);
-    for (size_t i = 0; i < a->n_params; i++) {
-        const struct rn_param *p = &a->params[i], *q = &b->params[i];
-        if (strcmp(p->name, q->name) != 0 || p->count != q->count ||
-            memcmp(p->data, q->data, p->count * sizeof(float)) != 0)
-            fail_msg("%s: tensor %s became another, %s", what, p->name,
-                     q->name);
-    }
 }
 
 static const struct {
@@ -198,7 +173,7 @@ static void check_round_trip(size_t i, bool described)
     struct rn_model *model, *back;
     struct rn_error err = {0};
     OK(rn_model_create(&model, nets[i].net, &nets[i].options, &err));
-    make_up(model);
+    stir(model);
     OK(rn_model_set_preprocessing(model, false, mean, std, &err));
     OK(rn_model_export(model, path, &err));
     if (!described)
@@ -302,8 +277,8 @@ static void folded_batch_norm_becomes_neutral(void **state)
 /* ------------------------------------------------------------------- running
  */
 
-static void run(const struct rn_model *model, const float *images,
-                float *logits)
+static void answer(const struct rn_model *model, const float *images,
+                   float *logits)
 {
     struct rn_plan_options o;
     struct rn_plan *plan;
@@ -360,7 +335,7 @@ static struct rn_model *made_of_everything(void)
     rn_net_of_graph(&spec, "everything", g);
     struct rn_model *model = rn_model_wrap(&spec, g);
     assert_non_null(model);
-    make_up(model);
+    stir(model);
     return model;
 }
 
@@ -374,14 +349,14 @@ static void other_graphs_come_back(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT(image); i++)
         image[i] = 2 * number(&seed);
-    run(model, image, a);
+    answer(model, image, a);
     for (int described = 1; described >= 0; described--) {
         OK(rn_model_export(model, path, &err));
         if (!described)
             strip(path);
         OK(rn_model_load(&back, path, &err));
         assert_string_equal(back->spec.name, "everything");
-        run(back, image, b);
+        answer(back, image, b);
         for (int i = 0; i < 5; i++)
             if (!(fabsf(a[i] - b[i]) <= 1e-6f))
                 fail_msg("logit %d was %g, is %g (described: %d)", i,
@@ -698,7 +673,7 @@ static void one_network_in_many_words(void **state)
         make_same(i, path);
         if (rn_model_load(&model, path, &err))
             fail_msg("%s: %s", same[i].what, err.msg);
-        run(model, image, logits);
+        answer(model, image, logits);
         for (int k = 0; k < 2; k++)
             if (!(fabsf(logits[k] - expected[k]) <= 1e-5f))
                 fail_msg("%s: logit %d is %g, expected %g", same[i].what, k,
@@ -735,7 +710,7 @@ static void channels_may_come_last(void **state)
         OK(rn_model_load(&model, path, &err));
         assert_int_equal(model->spec.input.c, 2);
         assert_int_equal(model->spec.input.h, 5);
-        run(model, images, logits[i]);
+        answer(model, images, logits[i]);
         rn_model_destroy(model);
     }
     assert_memory_equal(logits[0], logits[1], sizeof(logits[0]));
@@ -831,7 +806,7 @@ static void weights_of_every_type(void **state)
         save(&m, path);
         if (rn_model_load(&model, path, &err))
             fail_msg("%s: %s", cases[i].what, err.msg);
-        run(model, image, logits);
+        answer(model, image, logits);
         if (!(fabsf(logits[1] - expected[1]) <= 1e-5f))
             fail_msg("%s: logit is %g, expected %g", cases[i].what,
                      (double)logits[1], (double)expected[1]);
@@ -883,7 +858,7 @@ static void exported_networks_compute_the_same(void **state)
         struct rn_model *model;
         struct rn_error err = {0};
         OK(rn_model_load(&model, recorded(names[i]), &err));
-        run(model, picture, logits);
+        answer(model, picture, logits);
         for (int k = 0; k < 4; k++)
             if (!(fabs((double)logits[k] - wanted[k]) <= 1e-6))
                 fail_msg("%s: logit %d is %.9g, PyTorch's %.9g", names[i], k,

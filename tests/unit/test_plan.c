@@ -805,7 +805,7 @@ static struct rn_graph *graph_without_batch_norm(void)
     rn_graph_linear(g, rn_graph_relu(g, x, "relu3"), "fc", 10);
     assert_int_equal(g->error.code, RN_OK);
     for (size_t i = 0; i < g->n_params; i++) {
-        float *values = random_floats(g->params[i].count, (int)i + 1);
+        float *values = random_floats(g->params[i].count, i + 1);
         memcpy(g->params[i].data, values, g->params[i].count * sizeof *values);
         rn_free(values);
     }
