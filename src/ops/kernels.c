@@ -211,68 +211,121 @@ static void bn_gradient(const struct rn_bn_backward *in, const float *cg,
         gradient_loop(in, g, z, k, dz, hw, two, mask);
 }
 
-INLINE vec read_operand(const struct rn_operand *x, size_t i, vec scale,
-                        vec shift)
+/** Taps [begin, end) of `count` that are on one of `size` pixels, the first tap
+ *  being on pixel `start`. */
+struct inside {
+    int begin, end;
+};
+
+INLINE struct inside inside_of(int start, int count, int size)
 {
-    vec v = load(x->x + i * B);
-    if (x->scale)
-        v = v * scale + shift;
-    return x->relu ? relu_of(v) : v;
+    return (struct inside){start < 0 ? -start : 0,
+                           start + count > size ? size - start : count};
+}
+
+/* The paper's window, when all of it is on pixels: a case of its own, so that
+ * the compiler knows it. */
+static const struct inside three = {0, 3};
+
+INLINE bool is_three(struct inside i)
+{
+    return i.begin == 0 && i.end == 3;
+}
+
+/** The largest of a window's pixels, and its tap; tap 0 is on pixel `first`. */
+INLINE vec largest(const struct rn_pool *p, const float *x, ptrdiff_t first,
+                   struct inside rows, struct inside columns, bool scaled,
+                   vec scale, vec shift, bool relu, veci *at)
+{
+    vec best = fill(-__builtin_inff());
+    *at = (veci){0};
+    for (int ky = rows.begin; ky < rows.end; ky++)
+        for (int kx = columns.begin; kx < columns.end; kx++) {
+            vec v = load(x + (first + (ptrdiff_t)ky * p->iw + kx) * B);
+            v = scaled ? v * scale + shift : v;
+            v = relu ? relu_of(v) : v;
+            /* NaN wins, stays, and so shows. */
+            veci larger = (v > best) | (v != v);
+            best = pick(larger, v, best);
+            *at = (larger & (ky * p->kw + kx)) | (~larger & *at);
+        }
+    return best;
+}
+
+INLINE void max_pool_some(const struct rn_pool *p, const struct rn_operand *x,
+                          float *y, uint8_t *where, bool scaled, bool relu)
+{
+    vec scale = scaled ? load(x->scale) : fill(1);
+    vec shift = scaled ? load(x->shift) : fill(0);
+    for (int oy = 0; oy < p->oh; oy++) {
+        int top = oy * p->stride - p->pad;
+        struct inside rows = inside_of(top, p->kh, p->ih);
+        for (int ox = 0; ox < p->ow; ox++, y += B) {
+            int left = ox * p->stride - p->pad;
+            ptrdiff_t first = (ptrdiff_t)top * p->iw + left;
+            struct inside columns = inside_of(left, p->kw, p->iw);
+            veci at;
+            if (is_three(rows) && is_three(columns))
+                store(y, largest(p, x->x, first, three, three, scaled, scale,
+                                 shift, relu, &at));
+            else
+                store(y, largest(p, x->x, first, rows, columns, scaled, scale,
+                                 shift, relu, &at));
+            if (where) {
+                vecb bytes = __builtin_convertvector(at, vecb);
+                memcpy(where, &bytes, sizeof bytes);
+                where += B;
+            }
+        }
+    }
 }
 
 static void max_pool(const struct rn_pool *p, const struct rn_operand *x,
                      float *y, uint8_t *where)
 {
-    vec scale = fill(1), shift = fill(0);
-    if (x->scale)
-        scale = load(x->scale), shift = load(x->shift);
-    for (int oy = 0; oy < p->oh; oy++)
-        for (int ox = 0; ox < p->ow; ox++) {
-            vec best = fill(-__builtin_inff());
-            veci at = (veci){0};
-            for (int k = 0; k < p->kh * p->kw; k++) {
-                int iy = oy * p->stride - p->pad + k / p->kw;
-                int ix = ox * p->stride - p->pad + k % p->kw;
-                if (iy < 0 || iy >= p->ih || ix < 0 || ix >= p->iw)
-                    continue;
-                vec v = read_operand(x, (size_t)iy * (size_t)p->iw + (size_t)ix,
-                                     scale, shift);
-                /* NaN wins, stays, and so shows. */
-                veci larger = (v > best) | (v != v);
-                best = pick(larger, v, best);
-                at = (larger & k) | (~larger & at);
-            }
-            size_t o = (size_t)oy * (size_t)p->ow + (size_t)ox;
-            store(y + o * B, best);
-            if (where) {
-                vecb bytes = __builtin_convertvector(at, vecb);
-                memcpy(where + o * B, &bytes, sizeof bytes);
-            }
+    bool scaled = x->scale != NULL;
+    if (scaled && x->relu)
+        max_pool_some(p, x, y, where, true, true);
+    else if (!scaled && !x->relu)
+        max_pool_some(p, x, y, where, false, false);
+    else
+        max_pool_some(p, x, y, where, scaled, x->relu);
+}
+
+/** Add to the pixel at each tap what went through it. */
+INLINE void give_back(const struct rn_pool *p, vec g, veci at,
+                      struct inside rows, struct inside columns,
+                      ptrdiff_t first, float *dx)
+{
+    for (int ky = rows.begin; ky < rows.end; ky++)
+        for (int kx = columns.begin; kx < columns.end; kx++) {
+            float *to = dx + (first + (ptrdiff_t)ky * p->iw + kx) * B;
+            store(to, load(to) + keep(g, at == ky * p->kw + kx));
         }
 }
 
 static void max_pool_backward(const struct rn_pool *p, const float *dy,
                               const float *dy2, const uint8_t *where, float *dx)
 {
+    size_t o = 0;
     memset(dx, 0, (size_t)p->ih * (size_t)p->iw * B * sizeof *dx);
-    for (int oy = 0; oy < p->oh; oy++)
-        for (int ox = 0; ox < p->ow; ox++) {
-            size_t o = (size_t)oy * (size_t)p->ow + (size_t)ox;
-            vec g = load(dy + o * B);
+    for (int oy = 0; oy < p->oh; oy++) {
+        int top = oy * p->stride - p->pad;
+        struct inside rows = inside_of(top, p->kh, p->ih);
+        for (int ox = 0; ox < p->ow; ox++, o += B) {
+            int left = ox * p->stride - p->pad;
+            struct inside columns = inside_of(left, p->kw, p->iw);
+            ptrdiff_t first = (ptrdiff_t)top * p->iw + left;
+            vec g = dy2 ? load(dy + o) + load(dy2 + o) : load(dy + o);
             vecb bytes;
-            if (dy2)
-                g += load(dy2 + o * B);
-            memcpy(&bytes, where + o * B, sizeof bytes);
+            memcpy(&bytes, where + o, sizeof bytes);
             veci at = __builtin_convertvector(bytes, veci);
-            for (int k = 0; k < p->kh * p->kw; k++) {
-                int iy = oy * p->stride - p->pad + k / p->kw;
-                int ix = ox * p->stride - p->pad + k % p->kw;
-                if (iy < 0 || iy >= p->ih || ix < 0 || ix >= p->iw)
-                    continue;
-                float *to = dx + ((size_t)iy * (size_t)p->iw + (size_t)ix) * B;
-                store(to, load(to) + keep(g, at == k));
-            }
+            if (is_three(rows) && is_three(columns))
+                give_back(p, g, at, three, three, first, dx);
+            else
+                give_back(p, g, at, rows, columns, first, dx);
         }
+    }
 }
 
 static void average(const float *x, size_t hw, float *mean)
