@@ -100,44 +100,52 @@ static void trial_free(struct trial *trial)
     rn_free(trial->labels);
 }
 
-/* A first run is slower than others; where it takes longer than this, that no
- * longer counts. */
-#define WARM_SECONDS 2
-
-/* The second of two steps, or a long first one. The running statistics they
- * move are the model's again afterwards; gradients are written before they are
- * read. */
-static int time_step(struct rn_trainer *t, const struct trial *trial,
-                     double *seconds, struct rn_error *err)
+static int step(struct rn_trainer *t, const struct trial *trial,
+                struct rn_error *err)
 {
     struct rn_step_result result;
-    int rc = RN_OK;
 
-    for (int i = 0; i < 2 && rc == RN_OK && *seconds < WARM_SECONDS; i++) {
-        double start = rn_now();
+    return rn_plan_train(t->plan, trial->images, trial->labels, 0, &result,
+                         err);
+}
 
-        rc = rn_plan_train(t->plan, trial->images, trial->labels, 0, &result,
-                           err);
-        *seconds = rn_now() - start;
-    }
+static int forward(struct rn_trainer *t, const struct trial *trial,
+                   struct rn_error *err)
+{
+    return rn_plan_forward(t->test_plan, trial->images, trial->logits, err);
+}
+
+/* Others may be at work on the machine: the mean of this long. */
+#define TRIAL_SECONDS 0.5
+
+/* Seconds of a run, of those behind the first, which is slower; or of the first
+ * when it takes long. */
+static int time_runs(struct rn_trainer *t, const struct trial *trial,
+                     int (*run)(struct rn_trainer *t, const struct trial *trial,
+                                struct rn_error *err),
+                     double *seconds, struct rn_error *err)
+{
+    double start = rn_now(), first;
+    int runs = 0, rc = run(t, trial, err);
+
+    first = rn_now() - start;
+    for (; rc == RN_OK && rn_now() - start < TRIAL_SECONDS; runs++)
+        rc = run(t, trial, err);
+    *seconds = runs > 0 ? (rn_now() - start - first) / runs : first;
+    return rc;
+}
+
+/* The running statistics that steps move are the model's again afterwards;
+ * gradients are written before they are read. */
+static int time_steps(struct rn_trainer *t, const struct trial *trial,
+                      double *seconds, struct rn_error *err)
+{
+    int rc = time_runs(t, trial, step, seconds, err);
+
     for (size_t i = 0; i < t->model->graph->n_params; i++)
         if (!rn_param_updated(&t->model->graph->params[i]))
             rn_store_set(t->store, RN_STORE_VALUE, i,
                          t->model->graph->params[i].data);
-    return rc;
-}
-
-static int time_forward(struct rn_trainer *t, const struct trial *trial,
-                        double *seconds, struct rn_error *err)
-{
-    int rc = RN_OK;
-
-    for (int i = 0; i < 2 && rc == RN_OK && *seconds < WARM_SECONDS; i++) {
-        double start = rn_now();
-
-        rc = rn_plan_forward(t->test_plan, trial->images, trial->logits, err);
-        *seconds = rn_now() - start;
-    }
     return rc;
 }
 
@@ -159,9 +167,9 @@ int rn_trainer_measure(struct rn_trainer *t, struct rn_paces *paces,
     if (rc == RN_OK)
         rc = trial_create(&trial, t, err);
     if (rc == RN_OK)
-        rc = time_step(t, &trial, &paces->step.compute, err);
+        rc = time_steps(t, &trial, &paces->step.compute, err);
     if (rc == RN_OK && tests)
-        rc = time_forward(t, &trial, &paces->test.compute, err);
+        rc = time_runs(t, &trial, forward, &paces->test.compute, err);
     trial_free(&trial);
     return rc;
 }

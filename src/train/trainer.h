@@ -110,8 +110,8 @@ struct rn_paces {
     double save;
 };
 
-/** Take the times of a batch of training and one of a test, which leave
- *  nothing behind. Nothing else of this run may load images meanwhile. Not
+/** Take the times of batches of training and of a test, which leave nothing
+ *  behind. Nothing else of this run may load images meanwhile. Not
  *  for images in memory: then they are zero. */
 int rn_trainer_measure(struct rn_trainer *t, struct rn_paces *paces,
                        struct rn_error *err);
