@@ -322,9 +322,9 @@ struct rn_pictures;
 
 /**
  * Find them: the file itself, or those of a folder and the folders below it
- * (symbolic links are followed), or of an archive (.tar, .zip), in byte order. In folders the name tells:
- * .jpg, .jpeg, .png, .webp and some more, which are found to be refused later;
- * hidden files are left out.
+ * (symbolic links are followed), or of an archive (.tar, .zip), in byte order.
+ * In folders the name tells: .jpg, .jpeg, .png, .webp and some more, which are
+ * found to be refused later; hidden files are left out.
  *
  * @return RN_ERR_IO when it cannot be read, RN_ERR_DATA for a folder without
  *         pictures.
@@ -969,8 +969,9 @@ RN_API void rn_loading_defaults(struct rn_loading_options *options);
 
 /**
  * Time the loading of pictures alone as training does it: decoding, cutting
- * out a random 8 to 100 % of the area, resizing, flipping, normalising. A round is about as many images as there are; the first one,
- * which reads the files, does not count.
+ * out a random 8 to 100 % of the area, resizing, flipping, normalising. A round
+ * is about as many images as there are; the first one, which reads the files,
+ * does not count.
  *
  * @return RN_ERR_ARG for data that lie in memory, RN_ERR_DATA and RN_ERR_IO
  *         for a picture that cannot be decoded.

@@ -149,6 +149,17 @@ static int keep_classes(struct rn_data *data, const char *folder, char **names,
     return rc;
 }
 
+/* Say which folder's name is not UTF-8. */
+static int fail_name(const char *folder, const char *name, struct rn_error *err)
+{
+    char *path = rn_path_join(folder, name);
+    int rc = path ? rn_fail_utf8(err, "class folder's name", path)
+                  : rn_fail_memory(err, strlen(folder), "a file name");
+
+    rn_free(path);
+    return rc;
+}
+
 static int check_names(char **names, size_t count, const char *folder,
                        struct rn_error *err)
 {
@@ -156,7 +167,7 @@ static int check_names(char **names, size_t count, const char *folder,
         return rn_fail(err, RN_ERR_DATA, "'%s' holds no class folders", folder);
     for (size_t i = 0; i < count; i++) {
         if (!rn_is_utf8(names[i]))
-            return rn_fail_utf8(err, "class folder's name", names[i]);
+            return fail_name(folder, names[i], err);
         if (!rn_name_valid(names[i]))
             return rn_fail(err, RN_ERR_DATA,
                            "'%s/%s': not a class folder's name, expected 1 to "

@@ -105,8 +105,9 @@ static int judge(const char *path, const struct rn_entry *entry,
     bool is_folder = entry->kind == RN_ENTRY_FOLDER;
 
     if (is_folder && lies_in(place, entry))
-        return rn_fail(problem, RN_ERR_DATA,
-                       "'%s' is a symbolic link to a folder it lies in", path);
+        return rn_fail(
+            problem, RN_ERR_DATA,
+            "'%s' is a folder it lies in: a symbolic link leads back", path);
     if (is_folder && place->depth >= MAX_DEPTH)
         return rn_fail(problem, RN_ERR_DATA,
                        "'%s' lies more than %d folders deep", path, MAX_DEPTH);

@@ -124,8 +124,10 @@ INLINE void anywhere_some(const struct rn_pixels *p, const struct rn_inputs *in,
 static void anywhere(const struct rn_pixels *p, const struct rn_inputs *in,
                      int blocks, const struct rn_sums_to *to)
 {
-    if (in->threes && blocks == 1)
+    if (in->threes && blocks == 1 && in->count > THREES_PAIR)
         anywhere_some(p, in, 3, THREES, 1, to);
+    else if (in->threes && blocks == 1)
+        anywhere_some(p, in, 3, THREES_PAIR, 1, to);
     else if (in->threes)
         anywhere_some(p, in, 3, THREES_PAIR, 2, to);
     else if (blocks == 1)

@@ -225,7 +225,7 @@ static struct piece piece_at(const struct rn_weight_gradient *g, size_t chunk,
         .part = part_of(g, chunk),
         .in = first + i % near,
         .pair = i / near,
-        .x_cold = i < near || number - begin < near,
+        .x_cold = i / near % g->group_pairs == 0 || number - begin < near,
         .dy_cold = i % near == 0 || number == begin,
     };
 }
@@ -377,8 +377,8 @@ static struct rn_inputs taps_of(const struct rn_weight_gradient *g,
     size_t ic = (size_t)c->in.c, all = kh * kw * ic, first = group * g->places;
     struct rn_inputs in = {.count = (int)smaller(g->places, all - first),
                            .threes = kw == 3};
-    for (size_t i = 0; i < g->places; i++) {
-        size_t t = smaller(first + i, all - 1);
+    for (size_t i = 0; i < (size_t)in.count; i++) {
+        size_t t = first + i;
         size_t channel = t / kw / kh, ky = t / kw % kh, kx = t % kw;
         in.at[i] = (channel * g->padded_h + ky) * g->padded_w + kx;
         in.to[i] = (ky * kw + kx) * ic + channel;

@@ -206,18 +206,29 @@ static void say_time(char *text, size_t size, double seconds)
         snprintf(text, size, "%.1f hours", seconds / 3600);
 }
 
+/* From milliseconds to minutes. */
+static void say_batch_time(char *text, size_t size, double seconds)
+{
+    if (seconds < 95)
+        snprintf(text, size, "%.2g s", seconds);
+    else
+        say_time(text, size, seconds);
+}
+
 void rn_trainer_estimate(const struct rn_trainer *t,
                          const struct rn_paces *paces)
 {
-    char epoch[32], all[32];
+    char epoch[32], all[32], compute[32], load[32];
 
     if (!rn_trainer_pictures(t))
         return;
+    say_batch_time(compute, sizeof(compute), paces->step.compute);
+    say_batch_time(load, sizeof(load), paces->step.load);
     say_time(epoch, sizeof(epoch), whole(t, paces, t->epoch_batches));
     say_time(all, sizeof(all),
              whole(t, paces, (double)t->iterations) + reestimate(t, paces));
     rn_trainer_say(t,
                    "training takes about %s an epoch, %s in all, tests "
-                   "included; a batch %.2g s to compute, %.2g s to load",
-                   epoch, all, paces->step.compute, paces->step.load);
+                   "included; a batch %s to compute, %s to load",
+                   epoch, all, compute, load);
 }

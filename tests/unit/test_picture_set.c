@@ -180,14 +180,15 @@ static void bad_folders_are_named(void **state)
     assert_int_equal(unlink(in_folder("loose.jpg")), 0);
     assert_int_equal(symlink("..", in_folder("a/up")), 0);
     open_fails(RN_ERR_DATA,
-               "'%s/a/up/a' is a symbolic link to a folder it lies in");
+               "'%s/a/up/a' is a folder it lies in: a symbolic link leads back");
     assert_int_equal(unlink(in_folder("a/up")), 0);
     assert_int_equal(symlink("gone.jpg", in_folder("a/2.jpg")), 0);
     open_fails(RN_ERR_IO,
                "cannot open '%s/a/2.jpg': No such file or directory");
     assert_int_equal(unlink(in_folder("a/2.jpg")), 0);
     mkdir(in_folder("caf\xe9"), 0777);
-    open_fails(RN_ERR_DATA, "'caf\\xe9': the class folder's name is not UTF-8");
+    open_fails(RN_ERR_DATA,
+               "'%s/caf\\xe9': the class folder's name is not UTF-8");
 }
 
 static void folders_without_classes_are_refused(void **state)

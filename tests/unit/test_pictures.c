@@ -113,10 +113,10 @@ static void links_are_followed_but_not_in_circles(void **state)
     pictures = find(folder);
     assert_int_equal(rn_pictures_count(pictures), 6);
     assert_found(pictures, 0, "a/b/up",
-                 "'%s' is a symbolic link to a folder it lies in");
+                 "'%s' is a folder it lies in: a symbolic link leads back");
     assert_found(pictures, 1, "a/b/x.jpg", NULL);
     assert_found(pictures, 2, "c/b/up",
-                 "'%s' is a symbolic link to a folder it lies in");
+                 "'%s' is a folder it lies in: a symbolic link leads back");
     assert_found(pictures, 3, "c/b/x.jpg", NULL);
     assert_found(pictures, 4, "self",
                  "cannot open '%s': Too many levels of symbolic links");
