@@ -155,6 +155,15 @@ static int64_t size_of(const struct rn_data *data, const char *file)
     return rn_files_look(&data->source, file, &entry, NULL) ? -1 : entry.size;
 }
 
+/* What tells a picture from others of its data set: its path from below the
+ * root on. A list may name files that lie elsewhere. */
+static const char *name_below(const char *path, const char *root)
+{
+    size_t length = strlen(root);
+
+    return strncmp(path, root, length) == 0 ? path + length : path;
+}
+
 void rn_picture_data_finish(struct rn_data *data, const char *root)
 {
     uint64_t sum = rn_checksum(0, &data->classes, sizeof data->classes);
@@ -164,7 +173,7 @@ void rn_picture_data_finish(struct rn_data *data, const char *root)
 
         sum = rn_checksum(sum, &part->count, sizeof part->count);
         for (int j = 0; j < part->count; j++) {
-            const char *name = part->files[j] + strlen(root);
+            const char *name = name_below(part->files[j], root);
             int64_t size = size_of(data, part->files[j]);
 
             sum = rn_checksum(sum, name, strlen(name));
@@ -230,10 +239,10 @@ static void place_all(const struct rn_data *data, uint64_t seed,
                       struct stand *stands)
 {
     const struct rn_images *train = &data->part[RN_PART_TRAIN];
-    size_t count = (size_t)train->count, root = strlen(data->spec), n;
+    size_t count = (size_t)train->count, n;
 
     for (size_t i = 0; i < count; i++) {
-        const char *name = train->files[i] + root;
+        const char *name = name_below(train->files[i], data->spec);
 
         stands[i].order =
             rn_checksum(rn_checksum(0, &seed, sizeof seed), name, strlen(name));

@@ -26,8 +26,8 @@ void rn_picture_set_move(struct rn_picture_set *set, struct rn_data *data,
                          enum rn_part part);
 void rn_picture_set_free(struct rn_picture_set *set);
 
-/** Checksum of names, from below `root` on, sizes and labels of all parts, and
- * the way pictures are fetched: what a reader ends with. */
+/** Checksum of names, from below `root` on for what lies there, sizes and labels
+ * of all parts, and the way pictures are fetched: what a reader ends with. */
 void rn_picture_data_finish(struct rn_data *data, const char *root);
 
 /** Whether the folder holds a file of that name. Unlike rn_reader_has() it

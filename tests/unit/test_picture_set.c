@@ -281,6 +281,36 @@ static void bad_lists_are_refused_by_line(void **state)
     open_fails(RN_ERR_DATA, "'%s/labels.txt' is not a text");
 }
 
+/* Files that lie elsewhere have the same names for every folder, those with
+ * longer paths, too. */
+static void lists_name_files_outside_of_the_folder(void **state)
+{
+    static const char *const lists[] = {"l", "a-folder-with-a-longer-path"};
+    const struct rn_data_options options = {.validation = 1};
+    const char *held_out[2];
+    struct rn_data *data[2];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(lists); i++) {
+        struct rn_error err = {0};
+        char name[60], text[700];
+
+        write_picture("1.jpg", "jpeg");
+        write_picture("2.jpg", "jpeg");
+        snprintf(name, sizeof name, "%s/labels.txt", lists[i]);
+        snprintf(text, sizeof text, "%s a\n%s a\n", in_folder("1.jpg"),
+                 in_folder("2.jpg"));
+        write_text(name, text);
+        if (rn_data_open(&data[i], in_folder(lists[i]), &options, &err))
+            fail_msg("%s", err.msg);
+        held_out[i] = rn_data_file(data[i], RN_PART_VALIDATION, 0);
+    }
+    assert_true(data[0]->checksum == data[1]->checksum);
+    assert_string_equal(held_out[0], held_out[1]);
+    rn_data_close(data[0]);
+    rn_data_close(data[1]);
+}
+
 /* ------------------------------------------------------------- held out */
 
 static void validation_takes_some_of_each_class(void **state)
@@ -838,6 +868,7 @@ int main(void)
         TEST(folders_without_classes_are_refused),
         TEST(lists_give_files_and_classes),
         TEST(bad_lists_are_refused_by_line),
+        TEST(lists_name_files_outside_of_the_folder),
         TEST(validation_takes_some_of_each_class),
         TEST(impossible_validation_is_refused),
         TEST(checksums_tell_names_and_labels),
