@@ -299,7 +299,8 @@ static int read_folder_part(struct rn_data *data, const char *folder,
     return rc;
 }
 
-/* Another part's classes may also be told by a list. */
+/* A list tells which of the first part's classes another one's pictures are
+ * of. */
 static int read_part(struct rn_data *data, const char *folder,
                      enum rn_part part, const char **base, struct rn_error *err)
 {
@@ -308,8 +309,15 @@ static int read_part(struct rn_data *data, const char *folder,
 
     if (rc)
         return rc;
-    return *base && list ? rn_picture_list_read(data, folder, part, *base, err)
-                         : read_folder_part(data, folder, part, base, err);
+    if (!list)
+        return read_folder_part(data, folder, part, base, err);
+    return *base ? rn_picture_list_read(data, folder, part, *base, err)
+                 : rn_fail(err, RN_ERR_DATA,
+                           "'%s/" RN_LABELS_FILE
+                           "': the classes are those of the first part, which "
+                           "must be folders; for the list alone give '%s' as "
+                           "DATA",
+                           folder, folder);
 }
 
 /* Identifiers of folders are their names. */

@@ -281,6 +281,27 @@ static void bad_lists_are_refused_by_line(void **state)
     open_fails(RN_ERR_DATA, "'%s/labels.txt' is not a text");
 }
 
+static void a_list_of_a_part_needs_the_classes_of_another(void **state)
+{
+    static const char *const parts[] = {"val", "train"};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(parts); i++) {
+        char name[60], expected[300];
+
+        snprintf(name, sizeof name, "%s/images/1.jpg", parts[i]);
+        write_picture(name, "jpeg");
+        snprintf(name, sizeof name, "%s/labels.txt", parts[i]);
+        write_text(name, "1.jpg a\n");
+        snprintf(expected, sizeof expected,
+                 "'%%s/%s/labels.txt': the classes are those of the first "
+                 "part, which must be folders; for the list alone give "
+                 "'%%s/%s' as DATA",
+                 parts[i], parts[i]);
+        open_fails(RN_ERR_DATA, expected);
+    }
+}
+
 /* Files that lie elsewhere have the same names for every folder, those with
  * longer paths, too. */
 static void lists_name_files_outside_of_the_folder(void **state)
@@ -868,6 +889,7 @@ int main(void)
         TEST(folders_without_classes_are_refused),
         TEST(lists_give_files_and_classes),
         TEST(bad_lists_are_refused_by_line),
+        TEST(a_list_of_a_part_needs_the_classes_of_another),
         TEST(lists_name_files_outside_of_the_folder),
         TEST(validation_takes_some_of_each_class),
         TEST(impossible_validation_is_refused),
