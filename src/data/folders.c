@@ -37,22 +37,40 @@ static void layout_free(struct layout *l)
 /* What entries of a folder are. */
 enum kind { KIND_FOLDER, KIND_PICTURE, KIND_ARCHIVE, KIND_OTHER, KINDS };
 
+/* What a path leads to. Nothing at all is something other; but a link in an
+ * archive to no file of it may be to a folder, and is refused as it is among
+ * pictures. */
+static int look(const struct rn_files *files, const char *path,
+                struct rn_entry *entry, struct rn_error *err)
+{
+    struct rn_error why = {0};
+    int rc = rn_files_look(files, path, entry, &why);
+
+    if (rc == RN_OK)
+        return rc;
+    entry->kind = RN_ENTRY_OTHER;
+    return rc == RN_ERR_IO ? RN_OK : rn_fail(err, rc, "%s", why.msg);
+}
+
 static int kind_of(const struct rn_files *files, const char *folder,
                    const char *name, enum kind *kind, struct rn_error *err)
 {
+    struct rn_entry entry = {.kind = RN_ENTRY_OTHER};
     char *path = rn_path_join(folder, name);
+    int rc = path ? look(files, path, &entry, err)
+                  : rn_fail_memory(err, strlen(folder), "a file name");
 
-    if (!path)
-        return rn_fail_memory(err, strlen(folder), "a file name");
-    if (rn_files_is_folder(files, path))
+    rn_free(path);
+    if (rc)
+        return rc;
+    if (entry.kind == RN_ENTRY_FOLDER)
         *kind = KIND_FOLDER;
     else if (rn_picture_named(name))
         *kind = KIND_PICTURE;
     else
-        *kind = rn_archive_named(name) && rn_files_is_file(files, path)
+        *kind = rn_archive_named(name) && entry.kind == RN_ENTRY_FILE
                     ? KIND_ARCHIVE
                     : KIND_OTHER;
-    rn_free(path);
     return RN_OK;
 }
 
@@ -444,10 +462,13 @@ static int find_parts(struct layout *l, struct rn_data *data, const char *path,
     for (size_t i = 0; i < PART_NAMES && !rc; i++) {
         char **place = &l->folder[part_names[i].part];
         char *folder = rn_path_join(path, part_names[i].name);
+        struct rn_entry entry = {.kind = RN_ENTRY_OTHER};
 
         rc = folder ? rn_picture_mount(data, folder, err)
                     : rn_fail_memory(err, strlen(path), "a file name");
-        if (rc || *place || !rn_files_is_folder(&data->source, folder))
+        if (!rc)
+            rc = look(&data->source, folder, &entry, err);
+        if (rc || *place || entry.kind != RN_ENTRY_FOLDER)
             rn_free(folder);
         else
             *place = folder;

@@ -427,6 +427,23 @@ static void links_that_lead_nowhere_are_named(void **state)
     }
 }
 
+/* They would be left out, and a class or a part with them. */
+static void links_to_folders_are_refused(void **state)
+{
+    static const char *const links[][2] = {
+        {"x/b", "a"}, {"x/val", "train"}, {"b", "x"}};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(links); i++) {
+        const struct item items[] = {
+            picture(i == 1 ? "x/train/a/1.jpg" : "x/a/1.jpg", 0),
+            {.name = links[i][0], .symlink = links[i][1]}};
+
+        write_archive("x.tar", FORM_USTAR, items, 2);
+        open_fails("x.tar", "which is no file of the archive");
+    }
+}
+
 /* ------------------------------------------------------------- bad archives */
 
 static void damaged_archives_are_refused(void **state)
@@ -673,6 +690,7 @@ int main(void)
         TEST(a_list_gives_a_part_its_classes),
         TEST(links_lead_to_members),
         TEST(links_that_lead_nowhere_are_named),
+        TEST(links_to_folders_are_refused),
         TEST(damaged_archives_are_refused),
         TEST(names_that_lead_out_are_refused),
         TEST(names_are_judged_as_in_folders),
