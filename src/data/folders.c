@@ -138,6 +138,40 @@ static int mount_class(struct rn_files *files, const char *folder, char *name,
     return rc;
 }
 
+/* Whether the folder that an archive stands for is there, too. Of names in
+ * order it comes before the archive, as do only others that begin with it. */
+static bool is_unpacked(char *const *names, size_t archive)
+{
+    size_t length = (size_t)(strrchr(names[archive], '.') - names[archive]);
+
+    for (size_t i = archive;
+         i-- > 0 && strncmp(names[i], names[archive], length) == 0;)
+        if (!names[i][length])
+            return true;
+    return false;
+}
+
+/* Beside class folders archives do not count, and must have theirs there. */
+static int check_unpacked(const struct rn_files *files, const char *folder,
+                          char *const *names, const struct tally *tally,
+                          struct rn_error *err)
+{
+    enum kind kind = KIND_OTHER;
+    int rc = RN_OK;
+
+    for (size_t i = 0; names[i] && !rc; i++) {
+        if (!rn_archive_named(names[i]) || is_unpacked(names, i))
+            continue;
+        rc = kind_of(files, folder, names[i], &kind, err);
+        if (!rc && kind == KIND_ARCHIVE)
+            rc = rn_fail(err, RN_ERR_DATA,
+                         "'%s' holds class folders and archives, '%s' and "
+                         "'%s', expected one or the other",
+                         folder, names[tally->first[KIND_FOLDER]], names[i]);
+    }
+    return rc;
+}
+
 /* Keep the class folders among the names, or archives, as that of ImageNet has
  * for each class, where there are no folders; a picture has no class. */
 static int keep_classes(struct rn_data *data, const char *folder, char **names,
@@ -153,6 +187,8 @@ static int keep_classes(struct rn_data *data, const char *folder, char **names,
                      "'%s/%s' lies in no class folder, expected "
                      "FOLDER/CLASS/PICTURE",
                      folder, names[tally.first[KIND_PICTURE]]);
+    if (!rc && !archives)
+        rc = check_unpacked(files, folder, names, &tally, err);
     if (!rc)
         rc = keep(files, folder, names, archives ? KIND_ARCHIVE : KIND_FOLDER,
                   count, err);

@@ -312,6 +312,24 @@ static void class_archives_stand_for_class_folders(void **state)
     }
 }
 
+/* What was unpacked may stay beside its folder; no class is left out. */
+static void class_folders_and_archives_do_not_mix(void **state)
+{
+    const struct item one[] = {picture("1.jpg", 0)};
+    struct rn_data *data;
+
+    (void)state;
+    write_file("x/ant/1.jpg", seed[0].bytes, seed[0].size);
+    write_file("x/ant-hill/1.jpg", seed[0].bytes, seed[0].size);
+    write_archive("x/ant.tar", FORM_USTAR, one, 1);
+    data = open_data(in_folder("x"), NULL);
+    assert_int_equal(data->classes, 2);
+    rn_data_close(data);
+    write_archive("x/bee.tar", FORM_USTAR, one, 1);
+    open_fails("x", "x' holds class folders and archives, 'ant' and 'bee.tar', "
+                    "expected one or the other");
+}
+
 static void lists_lie_in_archives(void **state)
 {
     const struct item items[] = {picture("images/1.jpg", 0),
@@ -685,6 +703,7 @@ int main(void)
         TEST(folders_around_all_are_entered),
         TEST(archives_stand_for_parts),
         TEST(class_archives_stand_for_class_folders),
+        TEST(class_folders_and_archives_do_not_mix),
         TEST(lists_lie_in_archives),
         TEST(pictures_of_a_list_lie_in_an_archive),
         TEST(a_list_gives_a_part_its_classes),
