@@ -479,9 +479,13 @@ int rn_archive_peek(const struct rn_archive *archive,
     wanted = member->packed < wanted ? (size_t)member->packed : wanted;
     *size = 0;
     rc = read_packed(archive, member, name, to, wanted, err);
-    if (!rc && member->deflated)
-        rn_archive_inflate_head(head, wanted, bytes, room, size);
-    else if (!rc)
+    if (rc)
+        return rc;
+    if (!member->deflated)
         *size = wanted;
-    return rc;
+    else
+        rn_archive_inflate_head(head, wanted, bytes, room, size);
+    return *size || !member->size
+               ? RN_OK
+               : rn_fail(err, RN_ERR_DATA, "'%s' does not inflate", name);
 }

@@ -76,7 +76,8 @@ int rn_archive_read(const struct rn_archive *archive,
                     const struct rn_member *member, const char *name,
                     size_t limit, uint8_t **bytes, size_t *size,
                     struct rn_error *err);
-/** The first `room` bytes of it, or as many as there are. */
+/** The first `room` bytes of it, or as many as there are, or of a damaged one
+ *  as many as inflate; RN_ERR_DATA when these are none. */
 int rn_archive_peek(const struct rn_archive *archive,
                     const struct rn_member *member, const char *name,
                     uint8_t *bytes, size_t room, size_t *size,

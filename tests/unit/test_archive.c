@@ -613,6 +613,28 @@ static void a_bad_member_is_named(void **state)
     }
 }
 
+/* From its first byte on, it is not taken for an empty one. */
+static void a_member_that_does_not_inflate_is_told_early(void **state)
+{
+    const struct item items[] = {picture("a/1.jpg", 0), picture("b/1.jpg", 0)};
+    struct rn_error err = {0};
+    struct rn_data *data;
+    size_t size = 0;
+    uint8_t *bytes = make_archive(FORM_ZIP, items, 2, &size);
+
+    (void)state;
+    /* Behind the header, the name and extra fields: a block of no type. */
+    bytes[30 + bytes[26] + bytes[28]] = 0xff;
+    write_file("x.zip", bytes, size);
+    free(bytes);
+    data = open_data(in_folder("x.zip"), NULL);
+    assert_int_equal(rn_picture_probe(data, RN_PART_TRAIN, 0, &err),
+                     RN_ERR_DATA);
+    assert_string_equal(strchr(err.msg, '\'') + strlen(folder) + 2,
+                        "x.zip/a/1.jpg' does not inflate");
+    rn_data_close(data);
+}
+
 static void a_changed_archive_is_noticed(void **state)
 {
     const struct item items[] = {picture("a/1.jpg", 0), picture("b/1.jpg", 0)};
@@ -716,6 +738,7 @@ int main(void)
         TEST(names_do_not_depend_on_the_locale),
         TEST(of_equal_names_the_last_counts),
         TEST(a_bad_member_is_named),
+        TEST(a_member_that_does_not_inflate_is_told_early),
         TEST(a_changed_archive_is_noticed),
         TEST(pictures_are_found_in_archives),
         TEST(failing_allocations_are_told),
