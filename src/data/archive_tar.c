@@ -10,6 +10,14 @@
 #include <locale.h>
 #include <string.h>
 
+static int fail_cut(const struct rn_archive *archive, const char *why,
+                    struct rn_error *err)
+{
+    return rn_fail(
+        err, RN_ERR_DATA, "'%s': not a whole tar, after %zu member%s: %.150s",
+        archive->path, archive->count, archive->count == 1 ? "" : "s", why);
+}
+
 static int fail(struct archive *tar, const struct rn_archive *archive,
                 struct rn_error *err)
 {
@@ -19,9 +27,7 @@ static int fail(struct archive *tar, const struct rn_archive *archive,
         return rn_fail(err, RN_ERR_DATA,
                        "'%s' is neither a tar nor a zip: %.150s", archive->path,
                        why ? why : "damaged");
-    return rn_fail(
-        err, RN_ERR_DATA, "'%s': not a whole tar, after %d members: %.150s",
-        archive->path, archive_file_count(tar), why ? why : "damaged");
+    return fail_cut(archive, why ? why : "damaged", err);
 }
 
 /* Where the file's bytes lie, which are all there, and in one piece. */
@@ -89,6 +95,20 @@ static int add(struct archive *tar, struct archive_entry *entry,
     return rc ? rc : rn_archive_add(archive, name, &member, err);
 }
 
+/* Every tar ends with blocks of zeros. libarchive does without, and so would
+ * take one that is cut short between two members as whole. */
+static int check_end(struct archive *tar, const struct rn_archive *archive,
+                     const uint8_t *bytes, size_t size, struct rn_error *err)
+{
+    static const uint8_t zeros[512];
+    la_int64_t at = archive_read_header_position(tar);
+
+    if (at >= 0 && (uint64_t)at <= size && size - (size_t)at >= sizeof zeros &&
+        memcmp(bytes + at, zeros, sizeof zeros) == 0)
+        return RN_OK;
+    return fail_cut(archive, "the zeros that end one are missing", err);
+}
+
 static int add_all(struct archive *tar, struct rn_archive *archive,
                    const uint8_t *bytes, size_t size, struct rn_error *err)
 {
@@ -97,9 +117,9 @@ static int add_all(struct archive *tar, struct rn_archive *archive,
 
     do {
         status = archive_read_next_header(tar, &entry);
-        /* Warned is of names that the C locale cannot show. */
         if (status == ARCHIVE_EOF)
-            return RN_OK;
+            return check_end(tar, archive, bytes, size, err);
+        /* Warned is of names that the C locale cannot show. */
         if (status != ARCHIVE_OK && status != ARCHIVE_WARN)
             return fail(tar, archive, err);
         rc = add(tar, entry, archive, bytes, size, err);

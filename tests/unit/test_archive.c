@@ -503,6 +503,32 @@ static void damaged_archives_are_refused(void **state)
     open_fails("x.tar", "holds no class folders");
 }
 
+/* Even between two members, where each of them is whole. */
+static void a_tar_that_is_cut_anywhere_is_refused(void **state)
+{
+    const struct item items[] = {
+        text("a/1.jpg", "x"), {.name = "b/"}, text("b/1.jpg", "x")};
+
+    (void)state;
+    for (enum form form = FORM_USTAR; !is_zip(form); form++) {
+        size_t size = 0, end = 0;
+        uint8_t *bytes = make_archive(form, items, COUNT(items), &size);
+
+        for (size_t i = 0; i < size; i++)
+            end = bytes[i] ? i + 1 : end;
+        end = (end + 511) / 512 * 512;
+        for (size_t cut = 512; cut <= end; cut += 256) {
+            write_file("x.tar", bytes, cut);
+            open_fails("x.tar", cut == end ? "after 3 members: the zeros that "
+                                             "end one are missing"
+                                           : "x.tar");
+        }
+        write_file("x.tar", bytes, end + 512);
+        rn_data_close(open_data(in_folder("x.tar"), NULL));
+        free(bytes);
+    }
+}
+
 static void names_that_lead_out_are_refused(void **state)
 {
     static const char *const names[] = {"../a/1.jpg", "/a/1.jpg",
@@ -733,6 +759,7 @@ int main(void)
         TEST(links_that_lead_nowhere_are_named),
         TEST(links_to_folders_are_refused),
         TEST(damaged_archives_are_refused),
+        TEST(a_tar_that_is_cut_anywhere_is_refused),
         TEST(names_that_lead_out_are_refused),
         TEST(names_are_judged_as_in_folders),
         TEST(names_do_not_depend_on_the_locale),
