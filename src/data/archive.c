@@ -9,19 +9,22 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 /* As many links as may lead to one another. */
 #define MOST_LINKS 16
 
+const char *const rn_archive_endings[] = {".tar", ".zip", ".TAR", ".ZIP", NULL};
+
 bool rn_archive_named(const char *name)
 {
     const char *dot = strrchr(name, '.');
 
-    return dot && dot != name &&
-           (strcasecmp(dot, ".tar") == 0 || strcasecmp(dot, ".zip") == 0);
+    for (size_t i = 0; dot && dot != name && rn_archive_endings[i]; i++)
+        if (strcmp(dot, rn_archive_endings[i]) == 0)
+            return true;
+    return false;
 }
 
 /* ---------------------------------------------------------------- members */
@@ -194,8 +197,8 @@ static int check_plain(const struct rn_archive *archive, const uint8_t *bytes,
                           archive->path);
 }
 
-int rn_archive_index(struct rn_archive *archive, const uint8_t *bytes,
-                     size_t size, struct rn_error *err)
+static int index_bytes(struct rn_archive *archive, const uint8_t *bytes,
+                       size_t size, struct rn_error *err)
 {
     int rc = check_plain(archive, bytes, size, err);
 
@@ -306,13 +309,13 @@ static int index_part(struct rn_archive *archive, int fd, struct rn_error *err)
     int rc;
 
     if (!archive->size)
-        return rn_archive_index(archive, NULL, 0, err);
+        return index_bytes(archive, NULL, 0, err);
     map = mmap(NULL, length, PROT_READ, MAP_PRIVATE, fd,
                (off_t)(archive->at - before));
     if (map == MAP_FAILED)
         return rn_fail_errno(err, "read", archive->path);
     madvise(map, length, MADV_RANDOM);
-    rc = rn_archive_index(archive, map + before, (size_t)archive->size, err);
+    rc = index_bytes(archive, map + before, (size_t)archive->size, err);
     munmap(map, length);
     return rc;
 }

@@ -40,7 +40,9 @@ struct rn_archive {
     size_t count, room;
 };
 
-/** Whether a name ends as those of archives do: .tar, .zip. */
+/** How names of archives end: .tar, .zip, or in capitals; then NULL. */
+extern const char *const rn_archive_endings[];
+/** Whether a name ends so, and with more before it. */
 bool rn_archive_named(const char *name);
 
 /**
@@ -104,9 +106,5 @@ int rn_archive_unzip(const struct rn_member *member, const char *name,
  *  *size is 0 when they are damaged. */
 void rn_archive_inflate_head(const uint8_t *packed, size_t packed_size,
                              uint8_t *bytes, size_t room, size_t *size);
-
-/** For fuzzing: index what lies in memory. */
-int rn_archive_index(struct rn_archive *archive, const uint8_t *bytes,
-                     size_t size, struct rn_error *err);
 
 #endif

@@ -472,15 +472,15 @@ static int mount(struct rn_data *data, const char *file, const char *path,
 int rn_picture_mount(struct rn_data *data, const char *folder,
                      struct rn_error *err)
 {
-    static const char *const endings[] = {".tar", ".zip"};
+    const char *const *ending = rn_archive_endings;
     size_t size = strlen(folder) + sizeof ".tar";
     char *file = rn_alloc(size, 1);
     int rc = file ? RN_OK : rn_fail_memory(err, size, "a file name");
 
-    for (size_t i = 0; i < 2 && !rc; i++) {
+    for (; *ending && !rc; ending++) {
         if (rn_files_is_folder(&data->source, folder))
             break;
-        snprintf(file, size, "%s%s", folder, endings[i]);
+        snprintf(file, size, "%s%s", folder, *ending);
         if (rn_files_is_file(&data->source, file))
             rc = mount(data, file, folder, false, err);
     }

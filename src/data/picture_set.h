@@ -26,8 +26,9 @@ void rn_picture_set_move(struct rn_picture_set *set, struct rn_data *data,
                          enum rn_part part);
 void rn_picture_set_free(struct rn_picture_set *set);
 
-/** Checksum of names, from below `root` on for what lies there, sizes and labels
- * of all parts, and the way pictures are fetched: what a reader ends with. */
+/** Checksum of names, from below `root` on for what lies there, sizes and
+ * labels of all parts, and the way pictures are fetched: what a reader ends
+ * with. */
 void rn_picture_data_finish(struct rn_data *data, const char *root);
 
 /** Whether the folder holds a file of that name. Unlike rn_reader_has() it
@@ -35,8 +36,8 @@ void rn_picture_data_finish(struct rn_data *data, const char *root);
 int rn_picture_folder_has(const struct rn_data *data, const char *folder,
                           const char *name, bool *has, struct rn_error *err);
 
-/** Where there is no such folder, have the archive of its name with ".tar" or
- *  ".zip" stand in for it, if there is one. */
+/** Where there is no such folder, have the archive of its name with an ending
+ *  stand in for it, if there is one. */
 int rn_picture_mount(struct rn_data *data, const char *folder,
                      struct rn_error *err);
 /** An archive of pictures, arranged as in a folder. */

@@ -259,7 +259,7 @@ static void archives_stand_for_parts(void **state)
 
     (void)state;
     write_archive("photos/train.tar", FORM_USTAR, train, 2);
-    write_archive("photos/val.zip", FORM_ZIP, val, 1);
+    write_archive("photos/val.ZIP", FORM_ZIP, val, 1);
     /* A folder counts before an archive. */
     write_file("photos/test/a/3.jpg", seed[0].bytes, seed[0].size);
     write_file("photos/test.tar", "x", 1);
