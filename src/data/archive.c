@@ -304,12 +304,17 @@ static int index_part(struct rn_archive *archive, int fd, struct rn_error *err)
 {
     uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
     size_t before = (size_t)(archive->at % page);
-    size_t length = before + (size_t)archive->size;
+    size_t length;
     uint8_t *map;
     int rc;
 
     if (!archive->size)
         return index_bytes(archive, NULL, 0, err);
+    if (archive->size > SIZE_MAX - before)
+        return rn_fail(err, RN_ERR_DATA,
+                       "'%s' has %llu bytes, more than can be addressed",
+                       archive->path, (unsigned long long)archive->size);
+    length = before + (size_t)archive->size;
     map = mmap(NULL, length, PROT_READ, MAP_PRIVATE, fd,
                (off_t)(archive->at - before));
     if (map == MAP_FAILED)
