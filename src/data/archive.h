@@ -52,8 +52,9 @@ bool rn_archive_named(const char *name);
  * @return RN_ERR_DATA, saying what to do about it, when it is compressed as a
  *         whole; when it is cut short or damaged; when a name leads out of it.
  *
- * Of several members of one name the last counts, as when unpacking. Links to
- * files of the archive become those files; others stay links.
+ * Of several members of one name in a tar the last counts, as when unpacking; a
+ * zip has no such. Links to files of the archive become those files; others
+ * stay links.
  */
 int rn_archive_open(struct rn_archive **out, const char *path,
                     const struct rn_archive *outer,

@@ -39,7 +39,8 @@ static uint64_t get(const uint8_t *at, int bytes)
 
 bool rn_zip_is(const uint8_t *bytes, size_t size)
 {
-    return size >= 4 && get(bytes, 4) == LOCAL_MAGIC;
+    return size >= 4 && (get(bytes, 4) == LOCAL_MAGIC ||
+                         get(bytes, 4) == END_MAGIC /* it is empty */);
 }
 
 static int fail_cut(const struct rn_zip *zip, const char *what,

@@ -501,6 +501,8 @@ static void damaged_archives_are_refused(void **state)
     open_fails("x.tar", "is empty");
     write_archive("x.tar", FORM_USTAR, items, 0);
     open_fails("x.tar", "holds no class folders");
+    write_archive("x.zip", FORM_ZIP, items, 0);
+    open_fails("x.zip", "holds no class folders");
 }
 
 /* Even between two members, where each of them is whole. */
