@@ -164,48 +164,64 @@ static void follow(const struct rn_archive *archive, struct rn_member *link)
     link->packed = to->packed;
 }
 
-/* Compressed archives, by their first bytes, and who decompresses them. */
+/* Compressed archives, by their first bytes, and what decompresses them and
+ * keeps them. */
 static const struct {
     const char *magic;
     size_t length;
     const char *by;
     const char *command;
 } compressed[] = {
-    {"\x1f\x8b", 2, "gzip", "gunzip"},
-    {"\xfd\x37zXZ", 5, "xz", "unxz"},
-    {"BZh", 3, "bzip2", "bunzip2"},
+    {"\x1f\x8b", 2, "gzip", "gunzip -k"},
+    {"\xfd\x37zXZ", 5, "xz", "unxz -k"},
+    {"BZh", 3, "bzip2", "bunzip2 -k"},
     {"\x28\xb5\x2f\xfd", 4, "zstd", "unzstd"},
     {"\x04\x22\x4d\x18", 4, "lz4", "unlz4"},
-    {"\x1f\x9d", 2, "compress", "uncompress"},
+    {"\x1f\x9d", 2, "compress", "gunzip -k"},
 };
 #define COMPRESSED (sizeof compressed / sizeof compressed[0])
 
-static int check_plain(const struct rn_archive *archive, const uint8_t *bytes,
-                       size_t size, struct rn_error *err)
+int rn_archive_check_plain(const char *path, bool on_disk, const uint8_t *bytes,
+                           size_t size, struct rn_error *err)
 {
-    for (size_t i = 0; i < COMPRESSED; i++)
-        if (size >= compressed[i].length &&
-            memcmp(bytes, compressed[i].magic, compressed[i].length) == 0)
+    for (size_t i = 0; i < COMPRESSED; i++) {
+        if (size < compressed[i].length ||
+            memcmp(bytes, compressed[i].magic, compressed[i].length) != 0)
+            continue;
+        if (!on_disk)
             return rn_fail(err, RN_ERR_DATA,
                            "'%s' is compressed as a whole, by %s, and cannot "
-                           "be read in place; decompress it first: %s '%s'",
-                           archive->path, compressed[i].by,
-                           compressed[i].command, archive->path);
-    return size ? RN_OK
-                : rn_fail(err, RN_ERR_DATA,
-                          "'%s' is empty, expected a tar or a zip",
-                          archive->path);
+                           "be read in place",
+                           path, compressed[i].by);
+        return rn_fail(err, RN_ERR_DATA,
+                       "'%s' is compressed as a whole, by %s, and cannot be "
+                       "read in place; decompress it first: %s '%s'",
+                       path, compressed[i].by, compressed[i].command, path);
+    }
+    return RN_OK;
+}
+
+static int index_members(struct rn_archive *archive, const uint8_t *bytes,
+                         size_t size, struct rn_error *err)
+{
+    bool on_disk = strcmp(archive->path, archive->file) == 0;
+    int rc = rn_archive_check_plain(archive->path, on_disk, bytes, size, err);
+
+    if (rc)
+        return rc;
+    if (!size)
+        return rn_fail(err, RN_ERR_DATA,
+                       "'%s' is empty, expected a tar or a zip", archive->path);
+    return rn_zip_is(bytes, size)
+               ? rn_archive_index_zip(archive, bytes, size, err)
+               : rn_archive_index_tar(archive, bytes, size, err);
 }
 
 static int index_bytes(struct rn_archive *archive, const uint8_t *bytes,
                        size_t size, struct rn_error *err)
 {
-    int rc = check_plain(archive, bytes, size, err);
+    int rc = index_members(archive, bytes, size, err);
 
-    if (!rc)
-        rc = rn_zip_is(bytes, size)
-                 ? rn_archive_index_zip(archive, bytes, size, err)
-                 : rn_archive_index_tar(archive, bytes, size, err);
     if (rc || !archive->count)
         return rc;
     qsort(archive->member, archive->count, sizeof *archive->member, by_name);

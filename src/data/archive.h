@@ -45,6 +45,11 @@ extern const char *const rn_archive_endings[];
 /** Whether a name ends so, and with more before it. */
 bool rn_archive_named(const char *name);
 
+/** RN_ERR_DATA when these are the first bytes of an archive that is compressed
+ *  as a whole; of one `on_disk` it is said how to decompress it. */
+int rn_archive_check_plain(const char *path, bool on_disk, const uint8_t *bytes,
+                           size_t size, struct rn_error *err);
+
 /**
  * Open an archive that is a file of its own, or, with `outer`, a member of
  * another one that is a plain file. Nothing stays open but the index.

@@ -172,16 +172,31 @@ int rn_pictures_add_folder(struct rn_pictures *pictures,
 
 /* -------------------------------------------------------------- the API */
 
-/* A single file. */
+/* Bytes enough to tell what compressed a file. */
+#define HEAD 8
+
+/* Why a single file cannot be taken. A compressed archive is told of as such;
+ * what cannot be read is told of when it is loaded. */
+static int check_file(const char *path, bool regular, struct rn_error *problem)
+{
+    static const struct rn_files disk;
+    uint8_t head[HEAD];
+    size_t size = 0;
+
+    if (!rn_is_utf8(path))
+        return rn_fail_utf8(problem, "file name", path);
+    if (!regular || rn_files_peek(&disk, path, head, sizeof head, &size, NULL))
+        return RN_OK;
+    return rn_archive_check_plain(path, true, head, size, problem);
+}
+
 static int find_file(struct rn_pictures *pictures, const char *path,
-                     struct rn_error *err)
+                     bool regular, struct rn_error *err)
 {
     struct rn_error problem = {0};
+    int rc = check_file(path, regular, &problem);
 
-    if (rn_is_utf8(path))
-        return add_file(pictures, path, NULL, err);
-    rn_fail_utf8(&problem, "file name", path);
-    return add_file(pictures, path, &problem, err);
+    return add_file(pictures, path, rc ? &problem : NULL, err);
 }
 
 /* `path` is a folder, an archive or a single file. */
@@ -195,7 +210,7 @@ static int find(struct rn_pictures *pictures, const char *path,
     if (stat(path, &st))
         return rn_fail_errno(err, "open", path);
     if (!S_ISDIR(st.st_mode) && !archive)
-        return find_file(pictures, path, err);
+        return find_file(pictures, path, S_ISREG(st.st_mode), err);
     if (archive)
         rc = rn_files_mount(&pictures->source, path, path, err);
     if (!rc)

@@ -477,7 +477,7 @@ static void damaged_archives_are_refused(void **state)
         {FORM_USTAR, 0, "", 0, 700, "'a/1.jpg' of "},
         {FORM_USTAR, 0, "", 0, 300, "neither a tar nor a zip"},
         {FORM_USTAR, 0, "\x1f\x8b\x08", 3, 0, "by gzip"},
-        {FORM_USTAR, 0, "\xfd\x37zXZ", 5, 0, "decompress it first: unxz"},
+        {FORM_USTAR, 0, "\xfd\x37zXZ", 5, 0, "decompress it first: unxz -k '"},
         {FORM_USTAR, 0, "BZh9", 4, 0, "by bzip2"},
         {FORM_USTAR, 0, "\x28\xb5\x2f\xfd", 4, 0, "by zstd"},
         {FORM_ZIP_STORED, 0, "", 0, 200, "a zip file without its end"},
@@ -714,6 +714,35 @@ static void pictures_are_found_in_archives(void **state)
     }
 }
 
+/* DATA and INPUT say the same, and nothing of a command where there is none. */
+static void compressed_archives_are_told_of(void **state)
+{
+    static const char gz[] = "\x1f\x8b\x08\0\0\0\0\0\0";
+    const struct item items[] = {
+        {.name = "a.tar", .bytes = gz, .size = sizeof gz}};
+    struct rn_pictures *pictures;
+    struct rn_error err = {0};
+    struct rn_data *data;
+    const char *path;
+    char expected[400];
+
+    (void)state;
+    write_file("x.tgz", gz, sizeof gz);
+    snprintf(expected, sizeof expected, "first: gunzip -k '%s'",
+             in_folder("x.tgz"));
+    open_fails("x.tgz", expected);
+    assert_int_equal(rn_pictures_find(&pictures, in_folder("x.tgz"), NULL),
+                     RN_OK);
+    assert_int_equal(rn_pictures_get(pictures, 0, &path, &err), RN_ERR_DATA);
+    assert_non_null(strstr(err.msg, expected));
+    rn_pictures_destroy(pictures);
+    write_archive("x.tar", FORM_USTAR, items, 1);
+    assert_int_equal(rn_data_open(&data, in_folder("x.tar"), NULL, &err),
+                     RN_ERR_DATA);
+    assert_non_null(strstr(err.msg, "x.tar/a.tar' is compressed as a whole"));
+    assert_null(strstr(err.msg, "gunzip"));
+}
+
 static void failing_allocations_are_told(void **state)
 {
     const struct item inner[] = {picture("1.jpg", 0)};
@@ -770,6 +799,7 @@ int main(void)
         TEST(a_member_that_does_not_inflate_is_told_early),
         TEST(a_changed_archive_is_noticed),
         TEST(pictures_are_found_in_archives),
+        TEST(compressed_archives_are_told_of),
         TEST(failing_allocations_are_told),
     };
 
