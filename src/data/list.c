@@ -57,6 +57,25 @@ static void trim(char *line)
         line[--n] = '\0';
 }
 
+/* Leave out "." and what is empty between slashes: members of archives are
+ * found by name. */
+static void tidy(char *path)
+{
+    const char *from = path + (*path == '/');
+    char *to = path + (*path == '/');
+
+    while (*from) {
+        size_t part = strcspn(from, "/"), next = part + (from[part] == '/');
+
+        if (part && !(part == 1 && *from == '.')) {
+            memmove(to, from, next);
+            to += next;
+        }
+        from += next;
+    }
+    *to = '\0';
+}
+
 static int add_line(struct list *list, char *text, int number,
                     struct rn_error *err)
 {
@@ -70,6 +89,7 @@ static int add_line(struct list *list, char *text, int number,
         return rn_fail(err, RN_ERR_DATA,
                        "'%s': line %d is not FILE CLASS in UTF-8", list->path,
                        number);
+    tidy(text);
     if (!rn_grow(&list->line, &list->room, list->count, sizeof *list->line))
         return rn_fail_memory(err, sizeof line, "a list of pictures");
     list->line[list->count++] = line;

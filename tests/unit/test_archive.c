@@ -334,7 +334,8 @@ static void lists_lie_in_archives(void **state)
 {
     const struct item items[] = {picture("images/1.jpg", 0),
                                  picture("images/2.jpg", 1),
-                                 text("labels.txt", "1.jpg b\n2.jpg a\n"),
+                                 text("labels.txt", "1.jpg b\n"
+                                                    "./images//2.jpg a\n"),
                                  text("classes.txt", "a\nb\n")},
                       outside[] = {picture("images/1.jpg", 0),
                                    text("labels.txt", "/etc/passwd 0\n")};
