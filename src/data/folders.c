@@ -411,14 +411,36 @@ static int is_arranged(const struct rn_data *data, const char *folder,
     return rc;
 }
 
+/* Whether the one folder in an archive that stands for `path` holds all: when
+ * it bears that name, as in images.tar by `tar cf images.tar images`, or holds
+ * more than pictures. Of an archive that is a whole, a folder is a part by its
+ * name. */
+static int is_wrapper(const struct rn_data *data, const char *path,
+                      const char *name, bool whole, bool *wraps,
+                      struct rn_error *err)
+{
+    const char *slash = strrchr(path, '/');
+    char *inner;
+    int rc;
+
+    *wraps = !whole && strcmp(slash ? slash + 1 : path, name) == 0;
+    if (*wraps || (whole && is_part(name)))
+        return RN_OK;
+    inner = rn_path_join(path, name);
+    rc = inner ? is_arranged(data, inner, wraps, err)
+               : rn_fail_memory(err, strlen(path), "a file name");
+    rn_free(inner);
+    return rc;
+}
+
 /* The one folder that an archive holds, and nothing that counts beside it, in
- * *name; or NULL. That of a part is none when the archive is to be a whole. */
+ * *name; or NULL. */
 static int find_wrapper(const struct rn_data *data, const char *path,
                         bool whole, char **name, struct rn_error *err)
 {
     struct tally tally;
-    bool arranged = false;
-    char **names, *inner;
+    bool wraps = false;
+    char **names;
     int rc = rn_files_list(&data->source, path, &names, err);
 
     *name = NULL;
@@ -426,17 +448,13 @@ static int find_wrapper(const struct rn_data *data, const char *path,
         return rc;
     rc = count_kinds(&data->source, path, names, &tally, err);
     if (!rc && tally.count[KIND_FOLDER] == 1 && !tally.count[KIND_PICTURE] &&
-        !tally.count[KIND_ARCHIVE])
+        !tally.count[KIND_ARCHIVE]) {
         *name = names[tally.first[KIND_FOLDER]];
-    if (*name && !(whole && is_part(*name))) {
-        inner = rn_path_join(path, *name);
-        rc = inner ? is_arranged(data, inner, &arranged, err)
-                   : rn_fail_memory(err, strlen(path), "a file name");
-        rn_free(inner);
+        rc = is_wrapper(data, path, *name, whole, &wraps, err);
     }
-    *name = arranged ? rn_strdup(*name) : NULL;
+    *name = !rc && wraps ? rn_strdup(*name) : NULL;
     rn_files_list_free(names);
-    return rc || !arranged || *name
+    return rc || !wraps || *name
                ? rc
                : rn_fail_memory(err, strlen(path), "a file name");
 }

@@ -351,26 +351,35 @@ static void lists_lie_in_archives(void **state)
         assert_int_equal(data->part[RN_PART_TRAIN].count, 2);
         rn_data_image(data, RN_PART_TRAIN, 0, NULL, &label, NULL);
         assert_int_equal(label, 1);
+        assert_string_equal(rn_data_file(data, RN_PART_TRAIN, 1),
+                            in_folder("x.zip/images/2.jpg"));
         rn_data_close(data);
         write_archive("x.zip", form, outside, 2);
         open_fails("x.zip", "there is no file '/etc/passwd'");
     }
 }
 
-/* As the flat archive of ImageNet's validation pictures beside a list. */
+/* As the flat archive of ImageNet's validation pictures beside a list, or as
+ * `tar cf images.tar images` makes it. */
 static void pictures_of_a_list_lie_in_an_archive(void **state)
 {
-    const struct item items[] = {picture("v1.JPEG", 0), picture("v2.JPEG", 1)};
-    struct rn_data *data;
+    static const char *const names[][2] = {
+        {"v1.JPEG", "v2.JPEG"}, {"images/v1.JPEG", "./images/v2.JPEG"}};
 
     (void)state;
-    write_archive("x/images.tar", FORM_USTAR, items, 2);
     write_file("x/labels.txt", "v2.JPEG 1\nv1.JPEG 0\n", 20);
-    data = open_data(in_folder("x"), NULL);
-    assert_string_equal(rn_data_file(data, RN_PART_TRAIN, 0),
-                        in_folder("x/images/v2.JPEG"));
-    assert_int_equal(data->classes, 2);
-    rn_data_close(data);
+    for (size_t i = 0; i < COUNT(names); i++) {
+        const struct item items[] = {picture(names[i][0], 0),
+                                     picture(names[i][1], 1)};
+        struct rn_data *data;
+
+        write_archive("x/images.tar", FORM_USTAR, items, 2);
+        data = open_data(in_folder("x"), NULL);
+        assert_string_equal(rn_data_file(data, RN_PART_TRAIN, 0),
+                            in_folder("x/images/v2.JPEG"));
+        assert_int_equal(data->classes, 2);
+        rn_data_close(data);
+    }
 }
 
 /* ImageNet as it is handed out: only a list has to be written. */
