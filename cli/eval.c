@@ -460,7 +460,7 @@ const struct command command_eval = {
         "DATA is a folder of CIFAR or IDX files, synthetic:..., or a "
         "folder of pictures:\nFOLDER/CLASS/PICTURE, with train/ and val/ "
         "or test/ above, or a labels.txt with\nFILE CLASS a line; a .tar or "
-        ".zip of them is read in place. Folders are the\nmodel's classes "
+        ".zip of pictures is read in place. Folders are the\nmodel's classes "
         "of that identifier or name.\n",
     .groups = groups,
     .n_groups = COUNT(groups),

@@ -449,7 +449,7 @@ const struct command command_train = {
              "of IDX files\n(plain or .gz), "
              "synthetic:CxHxW:CLASSES[:COUNT], or a folder of pictures:\n"
              "train/CLASS/... with val/ or test/ beside it, CLASS/..., or "
-             "labels.txt; a\n.tar or .zip of them is read in place.\n"
+             "labels.txt; a\n.tar or .zip of pictures is read in place.\n"
              "*: chosen by the number of pictures and the memory, and said.\n"
              "SIGINT (Ctrl-C) and SIGTERM finish the iteration and save; "
              "--resume goes on.\nA second signal ends at once.\n",
