@@ -243,7 +243,7 @@ struct names {
     size_t count, room;
 };
 
-static int compare(const void *a, const void *b)
+int rn_files_compare(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
@@ -344,7 +344,7 @@ static void order(struct names *names)
 {
     size_t kept = 0;
 
-    qsort(names->name, names->count, sizeof *names->name, compare);
+    qsort(names->name, names->count, sizeof *names->name, rn_files_compare);
     for (size_t i = 0; i < names->count; i++) {
         if (kept && strcmp(names->name[kept - 1], names->name[i]) == 0)
             rn_free(names->name[i]);

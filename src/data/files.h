@@ -52,6 +52,8 @@ bool rn_files_in_archive(const struct rn_files *files, const char *path);
 int rn_files_list(const struct rn_files *files, const char *folder,
                   char ***names, struct rn_error *err);
 void rn_files_list_free(char **names);
+/** The order of such names, for qsort() and bsearch(). */
+int rn_files_compare(const void *a, const void *b);
 
 /** As rn_file_read(). */
 int rn_files_read(const struct rn_files *files, const char *path, size_t limit,

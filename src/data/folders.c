@@ -94,11 +94,6 @@ static int count_kinds(const struct rn_files *files, const char *folder,
     return rc;
 }
 
-static int compare(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 /* Keep the names that are of one kind. */
 static int keep(const struct rn_files *files, const char *folder, char **names,
                 enum kind wanted, size_t *count, struct rn_error *err)
@@ -199,7 +194,7 @@ static int keep_classes(struct rn_data *data, const char *folder, char **names,
     for (size_t i = 0; archives && i < *count && !rc; i++)
         rc = mount_class(files, folder, names[i], err);
     if (!rc)
-        qsort(names, *count, sizeof *names, compare);
+        qsort(names, *count, sizeof *names, rn_files_compare);
     return rc;
 }
 
@@ -275,7 +270,7 @@ static int add_class(const struct rn_data *data, struct rn_picture_set *set,
 static int class_index(const struct rn_data *data, const char *name)
 {
     char **at = bsearch(&name, data->class_names, (size_t)data->classes,
-                        sizeof *data->class_names, compare);
+                        sizeof *data->class_names, rn_files_compare);
 
     return at ? (int)(at - data->class_names) : -1;
 }

@@ -190,11 +190,6 @@ static int read_classes(struct rn_data *data, const char *folder,
     return rc ? rc : split_ids(data, err);
 }
 
-static int compare(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 /* The names that occur, in byte order. */
 static int collect_classes(struct rn_data *data, const struct list *list,
                            struct rn_error *err)
@@ -207,7 +202,7 @@ static int collect_classes(struct rn_data *data, const struct list *list,
         return rn_fail_memory(err, list->count * sizeof *names, "class names");
     for (size_t i = 0; i < list->count; i++)
         names[i] = list->line[i].name;
-    qsort(names, list->count, sizeof *names, compare);
+    qsort(names, list->count, sizeof *names, rn_files_compare);
     for (size_t i = 0; i < list->count; i++)
         if (!n || strcmp(names[n - 1], names[i]) != 0)
             names[n++] = names[i];
