@@ -5,6 +5,7 @@
 #include "core/file.h"
 #include "core/memory.h"
 #include "data/archive.h"
+#include "data/contents.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,14 @@ static const struct {
 };
 #define PART_NAMES (sizeof part_names / sizeof part_names[0])
 
+bool rn_part_named(const char *name)
+{
+    for (size_t i = 0; i < PART_NAMES; i++)
+        if (strcmp(part_names[i].name, name) == 0)
+            return true;
+    return false;
+}
+
 /* Folders of the parts that there are, by enum rn_part; or all in `whole`. */
 struct layout {
     char *folder[3];
@@ -33,88 +42,6 @@ static void layout_free(struct layout *l)
 }
 
 /* ------------------------------------------------------- class folders */
-
-/* What entries of a folder are. */
-enum kind { KIND_FOLDER, KIND_PICTURE, KIND_ARCHIVE, KIND_OTHER, KINDS };
-
-/* What a path leads to. Nothing at all is something other; but a link in an
- * archive to no file of it may be to a folder, and is refused as it is among
- * pictures. */
-static int look(const struct rn_files *files, const char *path,
-                struct rn_entry *entry, struct rn_error *err)
-{
-    struct rn_error why = {0};
-    int rc = rn_files_look(files, path, entry, &why);
-
-    if (rc == RN_OK)
-        return rc;
-    entry->kind = RN_ENTRY_OTHER;
-    return rc == RN_ERR_IO ? RN_OK : rn_fail(err, rc, "%s", why.msg);
-}
-
-static int kind_of(const struct rn_files *files, const char *folder,
-                   const char *name, enum kind *kind, struct rn_error *err)
-{
-    struct rn_entry entry = {.kind = RN_ENTRY_OTHER};
-    char *path = rn_path_join(folder, name);
-    int rc = path ? look(files, path, &entry, err)
-                  : rn_fail_memory(err, strlen(folder), "a file name");
-
-    rn_free(path);
-    if (rc)
-        return rc;
-    if (entry.kind == RN_ENTRY_FOLDER)
-        *kind = KIND_FOLDER;
-    else if (rn_picture_named(name))
-        *kind = KIND_PICTURE;
-    else
-        *kind = rn_archive_named(name) && entry.kind == RN_ENTRY_FILE
-                    ? KIND_ARCHIVE
-                    : KIND_OTHER;
-    return RN_OK;
-}
-
-/* How many of the names are what, and where the first of each kind stands. */
-struct tally {
-    size_t count[KINDS], first[KINDS];
-};
-
-static int count_kinds(const struct rn_files *files, const char *folder,
-                       char **names, struct tally *tally, struct rn_error *err)
-{
-    enum kind kind = KIND_OTHER;
-    int rc = RN_OK;
-
-    *tally = (struct tally){{0}, {0}};
-    for (size_t i = 0; names[i] && !rc; i++) {
-        rc = kind_of(files, folder, names[i], &kind, err);
-        if (!rc && !tally->count[kind]++)
-            tally->first[kind] = i;
-    }
-    return rc;
-}
-
-/* Keep the names that are of one kind. */
-static int keep(const struct rn_files *files, const char *folder, char **names,
-                enum kind wanted, size_t *count, struct rn_error *err)
-{
-    int rc = RN_OK;
-
-    *count = 0;
-    for (size_t i = 0; names[i]; i++) {
-        enum kind kind = KIND_OTHER;
-        char *name = names[i];
-
-        names[i] = NULL;
-        if (!rc)
-            rc = kind_of(files, folder, name, &kind, err);
-        if (!rc && kind == wanted)
-            names[(*count)++] = name;
-        else
-            rn_free(name);
-    }
-    return rc;
-}
 
 /* Have an archive stand in for the folder of its name without the ending,
  * which is cut off. */
@@ -148,21 +75,22 @@ static bool is_unpacked(char *const *names, size_t archive)
 
 /* Beside class folders archives do not count, and must have theirs there. */
 static int check_unpacked(const struct rn_files *files, const char *folder,
-                          char *const *names, const struct tally *tally,
+                          char *const *names, const struct rn_tally *tally,
                           struct rn_error *err)
 {
-    enum kind kind = KIND_OTHER;
+    enum rn_content content = RN_CONTENT_OTHER;
     int rc = RN_OK;
 
     for (size_t i = 0; names[i] && !rc; i++) {
         if (!rn_archive_named(names[i]) || is_unpacked(names, i))
             continue;
-        rc = kind_of(files, folder, names[i], &kind, err);
-        if (!rc && kind == KIND_ARCHIVE)
+        rc = rn_content_of(files, folder, names[i], &content, err);
+        if (!rc && content == RN_CONTENT_ARCHIVE)
             rc = rn_fail(err, RN_ERR_DATA,
                          "'%s' holds class folders and archives, '%s' and "
                          "'%s', expected one or the other",
-                         folder, names[tally->first[KIND_FOLDER]], names[i]);
+                         folder, names[tally->first[RN_CONTENT_FOLDER]],
+                         names[i]);
     }
     return rc;
 }
@@ -173,20 +101,21 @@ static int keep_classes(struct rn_data *data, const char *folder, char **names,
                         size_t *count, struct rn_error *err)
 {
     struct rn_files *files = &data->source;
-    struct tally tally;
-    int rc = count_kinds(files, folder, names, &tally, err);
-    bool archives = !tally.count[KIND_FOLDER];
+    struct rn_tally tally;
+    int rc = rn_tally_contents(files, folder, names, &tally, err);
+    bool archives = !tally.count[RN_CONTENT_FOLDER];
 
-    if (!rc && tally.count[KIND_PICTURE])
+    if (!rc && tally.count[RN_CONTENT_PICTURE])
         rc = rn_fail(err, RN_ERR_DATA,
                      "'%s/%s' lies in no class folder, expected "
                      "FOLDER/CLASS/PICTURE",
-                     folder, names[tally.first[KIND_PICTURE]]);
+                     folder, names[tally.first[RN_CONTENT_PICTURE]]);
     if (!rc && !archives)
         rc = check_unpacked(files, folder, names, &tally, err);
     if (!rc)
-        rc = keep(files, folder, names, archives ? KIND_ARCHIVE : KIND_FOLDER,
-                  count, err);
+        rc = rn_keep_contents(files, folder, names,
+                              archives ? RN_CONTENT_ARCHIVE : RN_CONTENT_FOLDER,
+                              count, err);
     if (!rc && *count > RN_CLASSES_MAX)
         rc = rn_fail(err, RN_ERR_DATA,
                      "'%s' holds %zu class folders, expected at most %d",
@@ -378,129 +307,6 @@ static int copy_ids(struct rn_data *data, struct rn_error *err)
                         data->classes, err);
 }
 
-/* --------------------------------------------------------------- archives */
-
-static bool is_part(const char *name)
-{
-    for (size_t i = 0; i < PART_NAMES; i++)
-        if (strcmp(part_names[i].name, name) == 0)
-            return true;
-    return false;
-}
-
-/* Whether a folder holds more than pictures: classes, parts or a list. */
-static int is_arranged(const struct rn_data *data, const char *folder,
-                       bool *arranged, struct rn_error *err)
-{
-    struct tally tally;
-    char **names;
-    int rc = rn_files_list(&data->source, folder, &names, err);
-
-    if (!rc)
-        rc = count_kinds(&data->source, folder, names, &tally, err);
-    if (!rc)
-        *arranged = tally.count[KIND_FOLDER] || tally.count[KIND_ARCHIVE];
-    for (size_t i = 0; !rc && names[i]; i++)
-        *arranged = *arranged || strcmp(names[i], RN_LABELS_FILE) == 0;
-    rn_files_list_free(names);
-    return rc;
-}
-
-/* Whether the one folder in an archive that stands for `path` holds all: when
- * it bears that name, as in images.tar by `tar cf images.tar images`, or holds
- * more than pictures. Of an archive that is a whole, a folder is a part by its
- * name. */
-static int is_wrapper(const struct rn_data *data, const char *path,
-                      const char *name, bool whole, bool *wraps,
-                      struct rn_error *err)
-{
-    const char *slash = strrchr(path, '/');
-    char *inner;
-    int rc;
-
-    *wraps = !whole && strcmp(slash ? slash + 1 : path, name) == 0;
-    if (*wraps || (whole && is_part(name)))
-        return RN_OK;
-    inner = rn_path_join(path, name);
-    rc = inner ? is_arranged(data, inner, wraps, err)
-               : rn_fail_memory(err, strlen(path), "a file name");
-    rn_free(inner);
-    return rc;
-}
-
-/* The one folder that an archive holds, and nothing that counts beside it, in
- * *name; or NULL. */
-static int find_wrapper(const struct rn_data *data, const char *path,
-                        bool whole, char **name, struct rn_error *err)
-{
-    struct tally tally;
-    bool wraps = false;
-    char **names;
-    int rc = rn_files_list(&data->source, path, &names, err);
-
-    *name = NULL;
-    if (rc)
-        return rc;
-    rc = count_kinds(&data->source, path, names, &tally, err);
-    if (!rc && tally.count[KIND_FOLDER] == 1 && !tally.count[KIND_PICTURE] &&
-        !tally.count[KIND_ARCHIVE]) {
-        *name = names[tally.first[KIND_FOLDER]];
-        rc = is_wrapper(data, path, *name, whole, &wraps, err);
-    }
-    *name = !rc && wraps ? rn_strdup(*name) : NULL;
-    rn_files_list_free(names);
-    return rc || !wraps || *name
-               ? rc
-               : rn_fail_memory(err, strlen(path), "a file name");
-}
-
-/* Folders around everything that are gone into: names can be far deeper. */
-#define MOST_AROUND 8
-
-static int enter_wrapper(struct rn_data *data, const char *path, bool whole,
-                         bool *entered, struct rn_error *err)
-{
-    char *name;
-    int rc = find_wrapper(data, path, whole, &name, err);
-
-    *entered = !rc && name;
-    if (*entered)
-        rc = rn_files_enter(&data->source, path, name, err);
-    rn_free(name);
-    return rc;
-}
-
-/* Mount an archive and go into the folder that it may hold all in. */
-static int mount(struct rn_data *data, const char *file, const char *path,
-                 bool whole, struct rn_error *err)
-{
-    int rc = rn_files_mount(&data->source, file, path, err);
-    bool entered = true;
-
-    for (int i = 0; i < MOST_AROUND && !rc && entered; i++)
-        rc = enter_wrapper(data, path, whole, &entered, err);
-    return rc;
-}
-
-int rn_picture_mount(struct rn_data *data, const char *folder,
-                     struct rn_error *err)
-{
-    const char *const *ending = rn_archive_endings;
-    size_t size = strlen(folder) + sizeof ".tar";
-    char *file = rn_alloc(size, 1);
-    int rc = file ? RN_OK : rn_fail_memory(err, size, "a file name");
-
-    for (; *ending && !rc; ending++) {
-        if (rn_files_is_folder(&data->source, folder))
-            break;
-        snprintf(file, size, "%s%s", folder, *ending);
-        if (rn_files_is_file(&data->source, file))
-            rc = mount(data, file, folder, false, err);
-    }
-    rn_free(file);
-    return rc;
-}
-
 /* ---------------------------------------------------------------- layouts */
 
 static int find_parts(struct layout *l, struct rn_data *data, const char *path,
@@ -516,7 +322,7 @@ static int find_parts(struct layout *l, struct rn_data *data, const char *path,
         rc = folder ? rn_picture_mount(data, folder, err)
                     : rn_fail_memory(err, strlen(path), "a file name");
         if (!rc)
-            rc = look(&data->source, folder, &entry, err);
+            rc = rn_content_look(&data->source, folder, &entry, err);
         if (rc || *place || entry.kind != RN_ENTRY_FOLDER)
             rn_free(folder);
         else
@@ -530,23 +336,24 @@ static int find_parts(struct layout *l, struct rn_data *data, const char *path,
 static int only_parts(const struct rn_data *data, const char *path, bool *only,
                       struct rn_error *err)
 {
-    struct tally tally;
-    enum kind what;
+    struct rn_tally tally;
+    enum rn_content what;
     size_t count;
     char **names;
     int rc = rn_files_list(&data->source, path, &names, err);
 
     if (rc)
         return rc;
-    rc = count_kinds(&data->source, path, names, &tally, err);
-    what = tally.count[KIND_FOLDER] ? KIND_FOLDER : KIND_ARCHIVE;
+    rc = rn_tally_contents(&data->source, path, names, &tally, err);
+    what =
+        tally.count[RN_CONTENT_FOLDER] ? RN_CONTENT_FOLDER : RN_CONTENT_ARCHIVE;
     if (!rc)
-        rc = keep(&data->source, path, names, what, &count, err);
+        rc = rn_keep_contents(&data->source, path, names, what, &count, err);
     *only = true;
     for (size_t i = 0; !rc && i < count; i++) {
-        if (what == KIND_ARCHIVE)
+        if (what == RN_CONTENT_ARCHIVE)
             *strrchr(names[i], '.') = '\0';
-        *only = *only && is_part(names[i]);
+        *only = *only && rn_part_named(names[i]);
     }
     rn_files_list_free(names);
     return rc;
@@ -602,16 +409,17 @@ static int read_folders(struct rn_data *data, const char *path,
 static bool recognise(const char *path)
 {
     static const struct rn_files disk;
-    enum kind kind = KIND_OTHER;
+    enum rn_content content = RN_CONTENT_OTHER;
     char **names;
     bool found = false;
 
     if (rn_files_list(&disk, path, &names, NULL))
         return false;
     for (size_t i = 0; names[i] && !found; i++)
-        found = strcmp(names[i], RN_LABELS_FILE) == 0 ||
-                (kind_of(&disk, path, names[i], &kind, NULL) == RN_OK &&
-                 kind != KIND_OTHER);
+        found =
+            strcmp(names[i], RN_LABELS_FILE) == 0 ||
+            (rn_content_of(&disk, path, names[i], &content, NULL) == RN_OK &&
+             content != RN_CONTENT_OTHER);
     rn_files_list_free(names);
     return found;
 }
@@ -633,7 +441,7 @@ static int read(struct rn_data *data, const char *path, struct rn_error *err)
 int rn_picture_archive_read(struct rn_data *data, const char *path,
                             struct rn_error *err)
 {
-    int rc = mount(data, path, path, true, err);
+    int rc = rn_picture_mount_whole(data, path, err);
 
     return rc ? rc : read(data, path, err);
 }
