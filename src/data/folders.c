@@ -127,11 +127,11 @@ static int keep_classes(struct rn_data *data, const char *folder, char **names,
     return rc;
 }
 
-/* Say which folder's name is not UTF-8. */
+/* Say which folder's name is not UTF-8, or has control characters. */
 static int fail_name(const char *folder, const char *name, struct rn_error *err)
 {
     char *path = rn_path_join(folder, name);
-    int rc = path ? rn_fail_utf8(err, "class folder's name", path)
+    int rc = path ? rn_fail_text(err, "class folder's name", path)
                   : rn_fail_memory(err, strlen(folder), "a file name");
 
     rn_free(path);
@@ -144,12 +144,12 @@ static int check_names(char **names, size_t count, const char *folder,
     if (!count)
         return rn_fail(err, RN_ERR_DATA, "'%s' holds no class folders", folder);
     for (size_t i = 0; i < count; i++) {
-        if (!rn_is_utf8(names[i]))
+        if (!rn_is_printable(names[i]))
             return fail_name(folder, names[i], err);
         if (!rn_name_valid(names[i]))
             return rn_fail(err, RN_ERR_DATA,
                            "'%s/%s': not a class folder's name, expected 1 to "
-                           "256 bytes without control characters",
+                           "256 bytes",
                            folder, names[i]);
     }
     return RN_OK;

@@ -85,7 +85,7 @@ static int add_line(struct list *list, char *text, int number,
     if (!*text)
         return RN_OK;
     line.name = cut_class(text);
-    if (!line.name || !rn_is_utf8(line.file) || !rn_name_valid(line.name))
+    if (!line.name || !rn_is_printable(line.file) || !rn_name_valid(line.name))
         return rn_fail(err, RN_ERR_DATA,
                        "'%s': line %d is not FILE CLASS in UTF-8", list->path,
                        number);

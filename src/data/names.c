@@ -69,7 +69,7 @@ bool rn_is_utf8(const char *text)
     return true;
 }
 
-static bool name_valid(const uint8_t *s, size_t size)
+static bool all_fit(const uint8_t *s, size_t size)
 {
     size_t length;
 
@@ -78,7 +78,17 @@ static bool name_valid(const uint8_t *s, size_t size)
         if (!length || length > size - i || !fits(s + i, length))
             return false;
     }
-    return size > 0 && size <= MAX_NAME;
+    return true;
+}
+
+bool rn_is_printable(const char *text)
+{
+    return all_fit((const uint8_t *)text, strlen(text));
+}
+
+static bool name_valid(const uint8_t *s, size_t size)
+{
+    return size > 0 && size <= MAX_NAME && all_fit(s, size);
 }
 
 bool rn_name_valid(const char *name)

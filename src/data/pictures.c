@@ -34,17 +34,19 @@ bool rn_picture_named(const char *name)
     return false;
 }
 
-int rn_fail_utf8(struct rn_error *err, const char *what, const char *text)
+int rn_fail_text(struct rn_error *err, const char *what, const char *text)
 {
+    const char *why =
+        rn_is_utf8(text) ? "has control characters" : "is not UTF-8";
     char shown[400];
     size_t n = 0;
 
-    for (; *text && n < sizeof shown - 5; text++)
+    for (const char *c = text; *c && n < sizeof shown - 5; c++)
         n += (size_t)snprintf(shown + n, sizeof shown - n,
-                              *text & 0x80 ? "\\x%02x" : "%c",
-                              (unsigned char)*text);
+                              *c >= ' ' && *c < 0x7f ? "%c" : "\\x%02x",
+                              (unsigned char)*c);
     shown[n] = '\0';
-    return rn_fail(err, RN_ERR_DATA, "'%s': the %s is not UTF-8", shown, what);
+    return rn_fail(err, RN_ERR_DATA, "'%s': the %s %s", shown, what, why);
 }
 
 /* ----------------------------------------------------------------- list */
@@ -116,7 +118,8 @@ static int judge(const char *path, const struct rn_entry *entry,
     if (entry->kind != RN_ENTRY_FILE)
         return rn_fail(problem, RN_ERR_DATA, "'%s' is not a regular file",
                        path);
-    return rn_is_utf8(path) ? RN_OK : rn_fail_utf8(problem, "file name", path);
+    return rn_is_printable(path) ? RN_OK
+                                 : rn_fail_text(problem, "file name", path);
 }
 
 static int visit(struct rn_pictures *pictures, const char *path,
@@ -183,8 +186,8 @@ static int check_file(const char *path, bool regular, struct rn_error *problem)
     uint8_t head[HEAD];
     size_t size = 0;
 
-    if (!rn_is_utf8(path))
-        return rn_fail_utf8(problem, "file name", path);
+    if (!rn_is_printable(path))
+        return rn_fail_text(problem, "file name", path);
     if (!regular || rn_files_peek(&disk, path, head, sizeof head, &size, NULL))
         return RN_OK;
     return rn_archive_check_plain(path, true, head, size, problem);

@@ -29,9 +29,10 @@ void rn_pictures_clear(struct rn_pictures *pictures);
 /** Whether a name ends as those of pictures do (.jpg, .PNG, …). */
 bool rn_picture_named(const char *name);
 
-/** Whether a text is UTF-8; if not, rn_fail_utf8() names it, what is not
- *  ASCII written as \xNN. */
 bool rn_is_utf8(const char *text);
-int rn_fail_utf8(struct rn_error *err, const char *what, const char *text);
+/** Whether it is, without control characters, which a terminal would obey; if
+ *  not, rn_fail_text() names it, what is not plain ASCII written as \xNN. */
+bool rn_is_printable(const char *text);
+int rn_fail_text(struct rn_error *err, const char *what, const char *text);
 
 #endif

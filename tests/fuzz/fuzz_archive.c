@@ -23,7 +23,7 @@ static void read_picture(const struct rn_data *data, enum rn_part part, int i)
     size_t size, sum = 0;
     int label = -1;
 
-    if (!path || !rn_is_utf8(path) ||
+    if (!path || !rn_is_printable(path) ||
         rn_data_image(data, part, i, NULL, &label, NULL) || label < 0 ||
         label >= data->classes)
         abort();

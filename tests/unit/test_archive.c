@@ -561,6 +561,9 @@ static void names_are_judged_as_in_folders(void **state)
 {
     const struct item bad[] = {picture("a\xff/1.jpg", 0)},
                       file[] = {picture("a/\xff.jpg", 0)},
+                      escape[] = {picture("a/\x1b[2J\xc3\xa9.jpg", 0)},
+                      control[] = {picture("a/b\xc2\x9b/1.jpg", 0),
+                                   picture("b/1.jpg", 0)},
                       flat[] = {picture("1.jpg", 0), picture("a/1.jpg", 0)},
                       empty[] = {picture("a/1.jpg", 0), {.name = "b/"}};
     char deep[600] = "a";
@@ -570,6 +573,12 @@ static void names_are_judged_as_in_folders(void **state)
     open_fails("x.tar", "the class folder's name is not UTF-8");
     write_archive("x.tar", FORM_GNU, file, 1);
     open_fails("x.tar", "x.tar/a/\\xff.jpg': the file name is not UTF-8");
+    write_archive("x.tar", FORM_GNU, escape, 1);
+    open_fails("x.tar", "x.tar/a/\\x1b[2J\\xc3\\xa9.jpg': the file name has "
+                        "control characters");
+    write_archive("x.tar", FORM_GNU, control, 2);
+    open_fails("x.tar", "x.tar/a/b\\xc2\\x9b/1.jpg': the file name has "
+                        "control characters");
     write_archive("x.tar", FORM_USTAR, flat, 2);
     open_fails("x.tar", "x.tar/1.jpg' lies in no class folder");
     write_archive("x.tar", FORM_USTAR, empty, 2);

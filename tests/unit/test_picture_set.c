@@ -186,6 +186,10 @@ static void bad_folders_are_named(void **state)
     open_fails(RN_ERR_IO,
                "cannot open '%s/a/2.jpg': No such file or directory");
     assert_int_equal(unlink(in_folder("a/2.jpg")), 0);
+    write_picture("a/2\n3.jpg", "jpeg");
+    open_fails(RN_ERR_DATA,
+               "'%s/a/2\\x0a3.jpg': the file name has control characters");
+    assert_int_equal(unlink(in_folder("a/2\n3.jpg")), 0);
     mkdir(in_folder("caf\xe9"), 0777);
     open_fails(RN_ERR_DATA,
                "'%s/caf\\xe9': the class folder's name is not UTF-8");
@@ -254,6 +258,8 @@ static void bad_lists_are_refused_by_line(void **state)
         {"1.jpg 0\n1.jpg\n", NULL,
          "'%s/labels.txt': line 2 is not FILE CLASS in UTF-8"},
         {" 0\n", NULL, "'%s/labels.txt': line 1 is not FILE CLASS in UTF-8"},
+        {"1\x1b.jpg 0\n", NULL,
+         "'%s/labels.txt': line 1 is not FILE CLASS in UTF-8"},
         {"\xe9.jpg 0\n", NULL,
          "'%s/labels.txt': line 1 is not FILE CLASS in UTF-8"},
         {"1.jpg 0\n\n2.jpg 0\n", NULL,
