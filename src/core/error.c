@@ -12,6 +12,17 @@ const char *rn_version(void)
     return RN_VERSION_STRING;
 }
 
+/* Bytes of the control character at `text`: of ASCII's, or of those that
+ * terminals obey as well, U+0080 to U+009F in UTF-8. 0: there is none. */
+static size_t control_length(const char *text)
+{
+    const unsigned char *s = (const unsigned char *)text;
+
+    if (iscntrl(s[0]))
+        return 1;
+    return s[0] == 0xc2 && s[1] >= 0x80 && s[1] <= 0x9f ? 2 : 0;
+}
+
 int rn_fail(struct rn_error *err, int code, const char *format, ...)
 {
     va_list args;
@@ -24,8 +35,7 @@ int rn_fail(struct rn_error *err, int code, const char *format, ...)
     va_end(args);
     /* Names from files may hold line ends and terminal commands. */
     for (char *c = err->msg; *c; c++)
-        if (iscntrl((unsigned char)*c))
-            *c = '?';
+        memset(c, '?', control_length(c));
     return code;
 }
 

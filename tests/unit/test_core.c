@@ -40,6 +40,8 @@ static void errors_are_filled(void **state)
                      RN_ERR_DATA);
     assert_int_equal(err.code, RN_ERR_DATA);
     assert_string_equal(err.msg, "'f': 7");
+    rn_fail(&err, RN_ERR_DATA, "'%s'", "a\n\x1b[2J\xc2\x9b\xc3\xa9\x7f");
+    assert_string_equal(err.msg, "'a??[2J??\xc3\xa9?'");
     assert_int_equal(rn_fail(NULL, RN_ERR_IO, "x"), RN_ERR_IO);
 
     memset(longer, 'x', sizeof longer - 1);
