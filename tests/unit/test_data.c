@@ -606,8 +606,9 @@ static void test_unknown(void **state)
     (void)state;
     write_text("readme.txt", "nothing here\n");
     FAILS(RN_ERR_DATA, folder, "CIFAR-10", "CIFAR-100", "IDX");
-    open_fails(in_folder("readme.txt"), 0, RN_ERR_DATA,
-               (const char *const[]){"readme.txt", "expected a folder", NULL});
+    open_fails(
+        in_folder("readme.txt"), 0, RN_ERR_DATA,
+        (const char *const[]){"readme.txt", "neither a tar nor a zip", NULL});
     open_fails(in_folder("nowhere"), 0, RN_ERR_IO,
                (const char *const[]){"nowhere", strerror(ENOENT), NULL});
     open_fails("", 0, RN_ERR_ARG, (const char *const[]){"", NULL});
