@@ -141,8 +141,6 @@ static int fail_name(const char *folder, const char *name, struct rn_error *err)
 static int check_names(char **names, size_t count, const char *folder,
                        struct rn_error *err)
 {
-    if (!count)
-        return rn_fail(err, RN_ERR_DATA, "'%s' holds no class folders", folder);
     for (size_t i = 0; i < count; i++) {
         if (!rn_is_printable(names[i]))
             return fail_name(folder, names[i], err);
@@ -155,6 +153,24 @@ static int check_names(char **names, size_t count, const char *folder,
     return RN_OK;
 }
 
+/* A folder that was made to unpack an archive into hides it. */
+static int fail_empty(const struct rn_data *data, const char *folder,
+                      struct rn_error *err)
+{
+    char *file;
+    int rc = rn_picture_find_archive(data, folder, &file, err);
+
+    if (!rc && file && !rn_files_in_archive(&data->source, folder))
+        rc = rn_fail(err, RN_ERR_DATA,
+                     "'%s' holds no class folders, and '%s' does not count "
+                     "beside it",
+                     folder, file);
+    else if (!rc)
+        rc = rn_fail(err, RN_ERR_DATA, "'%s' holds no class folders", folder);
+    rn_free(file);
+    return rc;
+}
+
 /* Class folders of `folder` in byte order. */
 static int list_classes(struct rn_data *data, char ***names, const char *folder,
                         size_t *count, struct rn_error *err)
@@ -164,6 +180,8 @@ static int list_classes(struct rn_data *data, char ***names, const char *folder,
     *count = 0;
     if (!rc)
         rc = keep_classes(data, folder, *names, count, err);
+    if (!rc && !*count)
+        rc = fail_empty(data, folder, err);
     if (!rc)
         rc = check_names(*names, *count, folder, err);
     if (rc) {

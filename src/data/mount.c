@@ -111,21 +111,34 @@ int rn_picture_mount_whole(struct rn_data *data, const char *path,
     return mount(data, path, path, true, err);
 }
 
+int rn_picture_find_archive(const struct rn_data *data, const char *folder,
+                            char **file, struct rn_error *err)
+{
+    size_t size = strlen(folder) + sizeof ".tar";
+
+    *file = rn_alloc(size, 1);
+    if (!*file)
+        return rn_fail_memory(err, size, "a file name");
+    for (size_t i = 0; rn_archive_endings[i]; i++) {
+        snprintf(*file, size, "%s%s", folder, rn_archive_endings[i]);
+        if (rn_files_is_file(&data->source, *file))
+            return RN_OK;
+    }
+    rn_free(*file);
+    *file = NULL;
+    return RN_OK;
+}
+
 int rn_picture_mount(struct rn_data *data, const char *folder,
                      struct rn_error *err)
 {
-    const char *const *ending = rn_archive_endings;
-    size_t size = strlen(folder) + sizeof ".tar";
-    char *file = rn_alloc(size, 1);
-    int rc = file ? RN_OK : rn_fail_memory(err, size, "a file name");
+    char *file = NULL;
+    int rc = RN_OK;
 
-    for (; *ending && !rc; ending++) {
-        if (rn_files_is_folder(&data->source, folder))
-            break;
-        snprintf(file, size, "%s%s", folder, *ending);
-        if (rn_files_is_file(&data->source, file))
-            rc = mount(data, file, folder, false, err);
-    }
+    if (!rn_files_is_folder(&data->source, folder))
+        rc = rn_picture_find_archive(data, folder, &file, err);
+    if (!rc && file)
+        rc = mount(data, file, folder, false, err);
     rn_free(file);
     return rc;
 }

@@ -43,8 +43,11 @@ bool rn_part_named(const char *name);
  *  data set. A folder that all in it lies in is gone into. */
 int rn_picture_mount_whole(struct rn_data *data, const char *path,
                            struct rn_error *err);
-/** Where there is no such folder, have the archive of its name with an ending
- *  stand in for it, if there is one. */
+/** The archive of a folder's name and an ending, in *file, or NULL. */
+int rn_picture_find_archive(const struct rn_data *data, const char *folder,
+                            char **file, struct rn_error *err);
+/** Where there is no such folder, have that archive, if there is one, stand in
+ *  for it. */
 int rn_picture_mount(struct rn_data *data, const char *folder,
                      struct rn_error *err);
 /** An archive of pictures, arranged as in a folder. */

@@ -272,6 +272,10 @@ static void archives_stand_for_parts(void **state)
     assert_string_equal(rn_data_file(data, RN_PART_VALIDATION, 0),
                         in_folder("photos/val/b/7.png"));
     rn_data_close(data);
+    /* That it does not count is said where it matters. */
+    write_archive("new/train.tar", FORM_USTAR, train, 2);
+    mkdir(in_folder("new/train"), 0777);
+    open_fails("new", "new/train' holds no class folders, and '");
 }
 
 /* As the archive of ImageNet's training pictures. */
