@@ -105,10 +105,31 @@ static int mount(struct rn_data *data, const char *file, const char *path,
     return rc;
 }
 
+/* Whether there are pictures, archives that may hold some, or a list, which may
+ * call them anything. */
+static bool has_pictures(const struct rn_archive *archive)
+{
+    for (size_t i = 0; i < archive->count; i++) {
+        const char *name = archive->member[i].name;
+
+        if (rn_picture_named(name) || rn_archive_named(name) ||
+            strcmp(name, RN_LABELS_FILE) == 0)
+            return true;
+    }
+    return false;
+}
+
 int rn_picture_mount_whole(struct rn_data *data, const char *path,
                            struct rn_error *err)
 {
-    return mount(data, path, path, true, err);
+    int rc = mount(data, path, path, true, err);
+
+    if (rc || has_pictures(data->source.mount[0].archive))
+        return rc;
+    return rn_fail(err, RN_ERR_DATA,
+                   "'%s' holds no pictures; of data sets in archives only "
+                   "those of pictures are read",
+                   path);
 }
 
 int rn_picture_find_archive(const struct rn_data *data, const char *folder,

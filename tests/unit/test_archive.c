@@ -502,6 +502,7 @@ static void damaged_archives_are_refused(void **state)
     static const char zeros[8192];
     const struct item sparse = {
         .name = "a/1.jpg", .bytes = zeros, .size = sizeof zeros, .sparse = 1};
+    const struct item cifar = text("cifar-10-batches-bin/data_batch_1.bin", "");
 
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
@@ -514,9 +515,12 @@ static void damaged_archives_are_refused(void **state)
     write_file("x.tar", "", 0);
     open_fails("x.tar", "is empty");
     write_archive("x.tar", FORM_USTAR, items, 0);
-    open_fails("x.tar", "holds no class folders");
+    open_fails("x.tar", "holds no pictures");
     write_archive("x.zip", FORM_ZIP, items, 0);
-    open_fails("x.zip", "holds no class folders");
+    open_fails("x.zip", "holds no pictures");
+    write_archive("x.tar", FORM_USTAR, &cifar, 1);
+    open_fails("x.tar", "x.tar' holds no pictures; of data sets in archives "
+                        "only those of pictures are read");
 }
 
 /* Even between two members, where each of them is whole. */
