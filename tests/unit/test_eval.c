@@ -324,7 +324,7 @@ static void test_misfits(void **state)
 
     (void)state;
     expect(rn_eval(bare, data, NULL, &r, &err), RN_ERR_ARG, &err, "resnet8",
-           "no preprocessing");
+           "does not say how its images are prepared");
     set_preprocessing(classes);
     expect(rn_eval(classes, data, NULL, &r, &err), RN_ERR_DATA, &err,
            "7 classes", "has 10");
