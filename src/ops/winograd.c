@@ -328,10 +328,9 @@ static const float *own_pixels(const struct rn_winograd *w,
 
 /** The same, with the pixels of the tile that this thread has after as many
  *  others as the chunk has: of the next block, or of the next chunk. */
-static struct tile tile_before_later(const struct rn_winograd *w,
-                                     const struct side *s,
-                                     const struct chunk *c,
-                                     const struct rn_range *share, size_t item)
+static struct tile tile_with_later(const struct rn_winograd *w,
+                                   const struct side *s, const struct chunk *c,
+                                   const struct rn_range *share, size_t item)
 {
     struct tile t = tile_at(w, s, c, item), later;
     struct chunk next = *c;
@@ -354,7 +353,7 @@ static void transform_in(const struct rn_winograd *w, const float *x,
     struct side s = {x, w->in_blocks, w->from, w->reach};
     struct rn_range r = share_of(&s, c);
     for (size_t i = r.begin; i < r.end; i++) {
-        struct tile t = tile_before_later(w, &s, c, &r, i);
+        struct tile t = tile_with_later(w, &s, c, &r, i);
         w->kernels->input(x + t.plane, &t.at, c->v + t.points, w->v_point);
     }
 }
@@ -365,7 +364,7 @@ static void transform_gradient(const struct rn_winograd *w, const float *dy,
     struct side s = {dy, w->out_blocks, w->to, 0};
     struct rn_range r = share_of(&s, c);
     for (size_t i = r.begin; i < r.end; i++) {
-        struct tile t = tile_before_later(w, &s, c, &r, i);
+        struct tile t = tile_with_later(w, &s, c, &r, i);
         w->kernels->gradient(dy + t.plane, &t.at, c->m + t.points, w->m_point);
     }
 }
@@ -377,7 +376,7 @@ static void transform_out(const struct rn_winograd *w, const float *bias,
     struct rn_range r = share_of(&s, c);
     struct rn_wino_finish finish = {NULL, w->config.sum, w->config.relu};
     for (size_t i = r.begin; i < r.end; i++) {
-        struct tile t = tile_before_later(w, &s, c, &r, i);
+        struct tile t = tile_with_later(w, &s, c, &r, i);
         finish.bias = bias ? bias + t.block * w->block : NULL;
         w->kernels->output(c->m + t.points, w->m_point, &t.at, &finish,
                            y + t.plane);
