@@ -4,6 +4,7 @@
 
 #include "core/file.h"
 #include "core/memory.h"
+#include "data/pictures.h"
 
 #include <limits.h>
 #include <string.h>
@@ -327,11 +328,14 @@ const char *rn_data_file(const struct rn_data *data, enum rn_part part,
 int rn_data_picture(const struct rn_data *data, enum rn_part part, int index,
                     int flags, struct rn_image *picture, struct rn_error *err)
 {
+    const char *file = rn_data_file(data, part, index);
+
     *picture = (struct rn_image){0, 0, NULL};
-    if (!rn_data_file(data, part, index))
+    if (!file)
         return rn_fail(err, RN_ERR_ARG, "'%s' has no %s picture number %d",
                        data->spec, rn_part_name(part), index);
-    return data->load(data, part, (uint32_t)index, flags, picture, err);
+    return rn_picture_load(&data->source, file, flags, NULL, NULL, picture,
+                           err);
 }
 
 const char *rn_data_class_id(const struct rn_data *data, int i)

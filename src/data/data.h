@@ -33,9 +33,6 @@ struct rn_data {
     int (*fetch)(const struct rn_data *data, enum rn_part part, uint32_t index,
                  const struct rn_view *view, uint8_t *pixels,
                  struct rn_error *err);
-    /* The picture that is made of, as it is; NULL likewise. */
-    int (*load)(const struct rn_data *data, enum rn_part part, uint32_t index,
-                int flags, struct rn_image *picture, struct rn_error *err);
     struct rn_files source;   /* where pictures lie */
     struct rn_images part[3]; /* by enum rn_part */
     uint8_t *pixels[2];       /* owned memory: training, test */

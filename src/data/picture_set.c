@@ -60,22 +60,6 @@ int rn_picture_folder_has(const struct rn_data *data, const char *folder,
 
 /* -------------------------------------------------------------- fetching */
 
-static int load(const struct rn_data *data, enum rn_part part, uint32_t index,
-                int flags, struct rn_image *picture, struct rn_error *err)
-{
-    const char *file = data->part[part].files[index];
-    uint8_t *bytes;
-    size_t size;
-    int rc = rn_files_read(&data->source, file, RN_IMAGE_MAX_BYTES, &bytes,
-                           &size, err);
-
-    *picture = (struct rn_image){0, 0, NULL};
-    if (!rc)
-        rc = rn_image_decode(picture, bytes, size, file, flags, err);
-    rn_free(bytes);
-    return rc;
-}
-
 /* A view of a picture that is being decoded. */
 struct sight {
     const struct rn_view *view;
@@ -98,24 +82,6 @@ static int reduce(void *user, int width, int height)
     return times;
 }
 
-/* `sight` tells how much smaller it may be decoded. */
-static int load_reduced(const struct rn_data *data, const char *file,
-                        struct sight *sight, struct rn_image *picture,
-                        struct rn_error *err)
-{
-    const struct rn_view *view = sight->view;
-    uint8_t *bytes;
-    size_t size;
-    int rc = rn_files_read(&data->source, file, RN_IMAGE_MAX_BYTES, &bytes,
-                           &size, err);
-
-    if (!rc)
-        rc = rn_image_decode_reduced(picture, bytes, size, file, view->flags,
-                                     view->reduce ? reduce : NULL, sight, err);
-    rn_free(bytes);
-    return rc;
-}
-
 static int fetch(const struct rn_data *data, enum rn_part part, uint32_t index,
                  const struct rn_view *view, uint8_t *pixels,
                  struct rn_error *err)
@@ -124,7 +90,9 @@ static int fetch(const struct rn_data *data, enum rn_part part, uint32_t index,
     struct sight sight = {.view = view};
     struct rn_error why = {0};
     struct rn_image picture;
-    int rc = load_reduced(data, file, &sight, &picture, err);
+    int rc =
+        rn_picture_load(&data->source, file, view->flags,
+                        view->reduce ? reduce : NULL, &sight, &picture, err);
 
     if (rc)
         return rc;
@@ -184,7 +152,6 @@ void rn_picture_data_finish(struct rn_data *data, const char *root)
     data->checksum = sum;
     data->shape = (struct rn_shape){3, 0, 0};
     data->fetch = fetch;
-    data->load = load;
 }
 
 /* ------------------------------------------------------------- held out */

@@ -5,7 +5,6 @@
 #include "core/file.h"
 #include "core/memory.h"
 #include "data/archive.h"
-#include "data/image.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -261,23 +260,32 @@ int rn_pictures_get(const struct rn_pictures *pictures, size_t i,
                          : RN_OK;
 }
 
+int rn_picture_load(const struct rn_files *files, const char *path, int flags,
+                    int (*reduce)(void *user, int width, int height),
+                    void *user, struct rn_image *image, struct rn_error *err)
+{
+    uint8_t *bytes;
+    size_t size;
+    int rc = rn_files_read(files, path, RN_IMAGE_MAX_BYTES, &bytes, &size, err);
+
+    *image = (struct rn_image){0, 0, NULL};
+    if (!rc)
+        rc = rn_image_decode_reduced(image, bytes, size, path, flags, reduce,
+                                     user, err);
+    rn_free(bytes);
+    return rc;
+}
+
 int rn_pictures_load(const struct rn_pictures *pictures, size_t i, int flags,
                      struct rn_image *image, struct rn_error *err)
 {
     const char *path;
-    uint8_t *bytes;
-    size_t size;
     int rc = rn_pictures_get(pictures, i, &path, err);
 
     *image = (struct rn_image){0, 0, NULL};
-    if (rc)
-        return rc;
-    rc = rn_files_read(&pictures->source, path, RN_IMAGE_MAX_BYTES, &bytes,
-                       &size, err);
-    if (!rc)
-        rc = rn_image_decode(image, bytes, size, path, flags, err);
-    rn_free(bytes);
-    return rc;
+    return rc ? rc
+              : rn_picture_load(&pictures->source, path, flags, NULL, NULL,
+                                image, err);
 }
 
 void rn_pictures_destroy(struct rn_pictures *pictures)

@@ -4,6 +4,7 @@
 #define RN_DATA_PICTURES_H
 
 #include "data/files.h"
+#include "data/image.h"
 
 struct rn_picture_file {
     char *path;
@@ -28,6 +29,11 @@ void rn_pictures_clear(struct rn_pictures *pictures);
 
 /** Whether a name ends as those of pictures do (.jpg, .PNG, …). */
 bool rn_picture_named(const char *name);
+
+/** Read and decode one, as rn_image_decode_reduced(). */
+int rn_picture_load(const struct rn_files *files, const char *path, int flags,
+                    int (*reduce)(void *user, int width, int height),
+                    void *user, struct rn_image *image, struct rn_error *err);
 
 bool rn_is_utf8(const char *text);
 /** Whether it is, without control characters, which a terminal would obey; if

@@ -195,8 +195,8 @@ static int run_image(struct whole *w, int index, struct rn_error *err)
     const struct rn_data *data = pass->data;
     struct rn_image picture = {0, 0, NULL};
     struct rn_error why = {0};
-    int rc = data->load(data, pass->part, (uint32_t)index, pass->flags,
-                        &picture, err);
+    int rc =
+        rn_data_picture(data, pass->part, index, pass->flags, &picture, err);
 
     if (rc != RN_OK)
         return rc;
