@@ -71,6 +71,10 @@ struct rn_eval_pass {
     int (*progress)(void *user, int done, int images); /* or NULL */
 };
 
+/** What loads its batches. */
+void rn_eval_loader(const struct rn_eval_pass *pass,
+                    struct rn_loader_config *config);
+
 /** Every image is taken once; the answers to its crops and mirror images are
  *  averaged. RN_ERR_STOPPED when progress() says so. */
 int rn_eval_answers(const struct rn_eval_pass *pass,

@@ -19,13 +19,13 @@ struct feed {
     float *average;          /* [classes] */
 };
 
-static int feed_open(struct feed *feed, const struct rn_eval_pass *pass,
-                     struct rn_error *err)
+void rn_eval_loader(const struct rn_eval_pass *pass,
+                    struct rn_loader_config *config)
 {
-    const struct rn_data *data = pass->data;
-    int images = data->part[pass->part].count;
-    struct rn_loader_config config = {
-        .data = data,
+    int images = pass->data->part[pass->part].count;
+
+    *config = (struct rn_loader_config){
+        .data = pass->data,
         .part = pass->part,
         .view = pass->view,
         .labels = pass->labels,
@@ -39,9 +39,17 @@ static int feed_open(struct feed *feed, const struct rn_eval_pass *pass,
         .std = pass->preprocessing->std,
         .end = (images + pass->batch - 1) / pass->batch,
     };
-    const struct rn_shape *shape = rn_loader_shape(&config);
+}
+
+static int feed_open(struct feed *feed, const struct rn_eval_pass *pass,
+                     struct rn_error *err)
+{
+    struct rn_loader_config config;
+    const struct rn_shape *shape;
     size_t views;
 
+    rn_eval_loader(pass, &config);
+    shape = rn_loader_shape(&config);
     feed->pass = pass;
     feed->row = (size_t)shape->w;
     feed->view = (size_t)shape->c * (size_t)shape->h * feed->row;

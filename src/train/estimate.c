@@ -2,6 +2,7 @@
 /* How long a run will take, told before its first step. */
 #include "core/memory.h"
 #include "core/threads.h"
+#include "eval/eval.h"
 #include "train/trainer.h"
 
 #include <math.h>
@@ -50,21 +51,11 @@ static int time_train_load(const struct rn_trainer *t, double *seconds,
 static int time_test_load(const struct rn_trainer *t, double *seconds,
                           struct rn_error *err)
 {
-    const struct rn_preprocessing *pre = &t->model->preprocessing;
-    struct rn_loader_config config = {
-        .data = t->data,
-        .part = t->test_part,
-        .view = t->view,
-        .threads = t->threads,
-        .sampler = {.count = t->test_images,
-                    .batch = t->test_batch,
-                    .last = RN_LAST_KEEP},
-        .per_pixel = pre->per_pixel,
-        .bgr = pre->bgr,
-        .mean = pre->mean,
-        .std = pre->std,
-    };
+    struct rn_loader_config config;
+    struct rn_eval_pass pass;
 
+    rn_trainer_test_pass(t, &pass);
+    rn_eval_loader(&pass, &config);
     return time_load(&config, seconds, err);
 }
 

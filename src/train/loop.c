@@ -253,21 +253,13 @@ static int test_progress(void *user, int done, int images)
 static int run_test(struct rn_trainer *t, struct rn_error *err)
 {
     struct rn_progress *p = &t->progress;
-    struct rn_eval_pass pass = {
-        .plan = t->test_plan,
-        .batch = t->test_batch,
-        .data = t->data,
-        .part = t->test_part,
-        .view = t->view,
-        .loaders = t->threads,
-        .classes = t->data->classes,
-        .preprocessing = &t->model->preprocessing,
-        .user = t,
-        .progress = test_progress,
-    };
+    struct rn_eval_pass pass;
     struct rn_metrics m;
     int rc;
 
+    rn_trainer_test_pass(t, &pass);
+    pass.user = t;
+    pass.progress = test_progress;
     show_average(t);
     rc = rn_plan_refresh(t->test_plan, err);
     show_average(t);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The model a run starts from: made anew, or from weights, with a head of its
- * own where the classes are others; and how training sees its images. */
+ * own where the classes are others; and how training and tests see images. */
 #include "core/memory.h"
 #include "eval/eval.h"
 #include "train/trainer.h"
@@ -74,6 +74,20 @@ void rn_trainer_loader(const struct rn_trainer *t,
         .end = t->iterations,
     };
     rn_train_changes(&t->o, t->model->spec.input.h, config);
+}
+
+void rn_trainer_test_pass(const struct rn_trainer *t, struct rn_eval_pass *pass)
+{
+    *pass = (struct rn_eval_pass){
+        .plan = t->test_plan,
+        .batch = t->test_batch,
+        .data = t->data,
+        .part = t->test_part,
+        .view = t->view,
+        .loaders = t->threads,
+        .classes = t->data->classes,
+        .preprocessing = &t->model->preprocessing,
+    };
 }
 
 /* -------------------------------------------------------- preprocessing */

@@ -77,6 +77,10 @@ bool rn_trainer_pictures(const struct rn_trainer *t);
 /** How training sees images; rn_loader_create() starts with first and end. */
 void rn_trainer_loader(const struct rn_trainer *t,
                        struct rn_loader_config *config);
+/** A test's pass, without progress. */
+struct rn_eval_pass;
+void rn_trainer_test_pass(const struct rn_trainer *t,
+                          struct rn_eval_pass *pass);
 
 /** Set what is changed at random, and where it is cut, for images of `size`
  *  pixels a side; augment and colour must be set. */
