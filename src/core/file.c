@@ -131,6 +131,14 @@ static char *temporary_name(const char *path)
     return name;
 }
 
+/* A device or a pipe: the rename would put a file in its place. */
+static bool is_special(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
+}
+
 int rn_writer_open(struct rn_writer *w, const char *path, struct rn_error *err)
 {
     int fd = -1, rc;
@@ -138,6 +146,11 @@ int rn_writer_open(struct rn_writer *w, const char *path, struct rn_error *err)
     memset(w, 0, sizeof *w);
     w->path = rn_strdup(path);
     w->temporary = temporary_name(path);
+    if (is_special(path)) {
+        rc = rn_fail(err, RN_ERR_IO, "cannot write '%s': not a regular file",
+                     path);
+        goto out;
+    }
     if (!w->path || !w->temporary) {
         rc = rn_fail_memory(err, strlen(path), "a file name");
         goto out;

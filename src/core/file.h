@@ -21,6 +21,7 @@ struct rn_writer {
     char *temporary;
 };
 
+/** RN_ERR_IO also when there is a device or a pipe of that name. */
 int rn_writer_open(struct rn_writer *w, const char *path, struct rn_error *err);
 int rn_writer_write(struct rn_writer *w, const void *bytes, size_t size,
                     struct rn_error *err);

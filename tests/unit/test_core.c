@@ -505,6 +505,14 @@ static void files_appear_whole(void **state)
     assert_int_equal(entries(*state), 1);
 
     rn_free(path);
+    path = rn_path_join(*state, "pipe");
+    assert_int_equal(mkfifo(path, 0666), 0);
+    assert_int_equal(rn_file_write(path, "new", 3, &err), RN_ERR_IO);
+    assert_non_null(strstr(err.msg, "pipe': not a regular file"));
+    assert_false(rn_is_file(path));
+    assert_int_equal(unlink(path), 0);
+    rn_free(path);
+
     path = rn_path_join(*state, "none/file");
     assert_int_equal(rn_writer_open(&w, path, &err), RN_ERR_IO);
     assert_non_null(strstr(err.msg, "No such file or directory"));
