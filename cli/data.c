@@ -272,7 +272,7 @@ static void print_kinds(const struct findings *f)
         if (f->kinds[i])
             printf("; %d %s", f->kinds[i], kind_names[i]);
     if (f->turned)
-        printf("; %d turned by EXIF", f->turned);
+        printf("; %d turned by EXIF or XMP", f->turned);
     if (*joint)
         putchar('\n');
 }

@@ -284,12 +284,12 @@ struct rn_image {
 };
 
 enum rn_image_flags {
-    RN_IMAGE_AS_STORED = 1, /**< leave EXIF orientation alone */
+    RN_IMAGE_AS_STORED = 1, /**< leave the orientation of EXIF and XMP alone */
 };
 
 /**
  * Decode JPEG, PNG or WebP, told by content, into 8-bit RGB. Turned as EXIF
- * says; grey and palettes become RGB, CMYK is taken as Adobe writes it, of 16
+ * says, or XMP where EXIF says nothing; grey and palettes become RGB, CMYK is taken as Adobe writes it, of 16
  * bits the upper eight count, what is transparent lies over white. Colour
  * profiles are not applied. Not taken: animated WebP, more than 65,535 pixels
  * a side, 2^27 in all, or 2^28 bytes of file.
@@ -599,7 +599,7 @@ struct rn_surveyed {
     const char *format; /**< "JPEG", "PNG" or "WebP"; NULL for others and for
                              images in memory */
     int flags;          /**< of rn_picture_flags */
-    int orientation;    /**< EXIF's; 2 to 8: it is turned */
+    int orientation;    /**< of EXIF or XMP; 2 to 8: it is turned */
     int width, height;
     int twin; /**< whether an image before it has the same content, byte by
                    byte (of files, the whole file): that one's part and index */

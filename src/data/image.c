@@ -178,38 +178,40 @@ static int decode(struct rn_picture *p, int flags, struct rn_error *err)
 
     if (rc)
         return rc;
+    p->kind.format = format->name;
     rc = format->decode(p, err);
     if (!rc && p->alpha)
         over_white(&p->image);
-    if (!rc && p->orientation > 1 && p->orientation <= 8 &&
-        !(flags & RN_IMAGE_AS_STORED))
-        rc = orient(&p->image, p->orientation, p->name, err);
+    if (!rc && p->kind.orientation > 1 && !(flags & RN_IMAGE_AS_STORED))
+        rc = orient(&p->image, p->kind.orientation, p->name, err);
     return rc;
 }
 
-static int decode_to(struct rn_image *out, struct rn_picture *p, int flags,
-                     struct rn_error *err)
+static int decode_to(struct rn_image *out, struct rn_picture_kind *kind,
+                     struct rn_picture *p, int flags, struct rn_error *err)
 {
     int rc = decode(p, flags, err);
 
     if (rc)
         rn_image_free(&p->image);
     *out = p->image;
+    *kind = p->kind;
     return rc;
 }
 
-int rn_image_decode_within(struct rn_image *out, const void *bytes, size_t size,
-                           const char *name, size_t max_pixels,
-                           struct rn_error *err)
+int rn_image_decode_kind(struct rn_image *out, struct rn_picture_kind *kind,
+                         const void *bytes, size_t size, const char *name,
+                         size_t max_pixels, struct rn_error *err)
 {
     struct rn_picture p = {
         .name = name, .bytes = bytes, .size = size, .max_pixels = max_pixels};
 
-    return decode_to(out, &p, 0, err);
+    return decode_to(out, kind, &p, 0, err);
 }
 
-int rn_image_decode_reduced(struct rn_image *out, const void *bytes,
-                            size_t size, const char *name, int flags,
+int rn_image_decode_reduced(struct rn_image *out, struct rn_picture_kind *kind,
+                            const void *bytes, size_t size, const char *name,
+                            int flags,
                             int (*reduce)(void *user, int width, int height),
                             void *user, struct rn_error *err)
 {
@@ -220,14 +222,16 @@ int rn_image_decode_reduced(struct rn_image *out, const void *bytes,
                            .reduce = reduce,
                            .user = user};
 
-    return decode_to(out, &p, flags, err);
+    return decode_to(out, kind, &p, flags, err);
 }
 
 int rn_image_decode(struct rn_image *out, const void *bytes, size_t size,
                     const char *name, int flags, struct rn_error *err)
 {
-    return rn_image_decode_reduced(out, bytes, size, name, flags, NULL, NULL,
-                                   err);
+    struct rn_picture_kind kind;
+
+    return rn_image_decode_reduced(out, &kind, bytes, size, name, flags, NULL,
+                                   NULL, err);
 }
 
 int rn_image_probe(const char *name, const uint8_t *bytes, size_t size,

@@ -17,6 +17,14 @@
 
 /* ----------------------------------------------------------- decoding */
 
+/** What its file says of a picture; of a broken one what was read before it
+ *  turned out to be. */
+struct rn_picture_kind {
+    const char *format; /* "JPEG", "PNG", ...; NULL: none that is decoded */
+    int flags;          /* of rn_picture_flags in resnet.h */
+    int orientation;    /* EXIF's 1 to 8; 0: not said */
+};
+
 /** One picture on its way from bytes to pixels. */
 struct rn_picture {
     const char *name; /* for messages */
@@ -30,7 +38,8 @@ struct rn_picture {
     /* what a decoder fills in: */
     struct rn_image image; /* by rn_picture_start() */
     bool alpha;            /* four bytes a pixel, the last one opacity */
-    int orientation;       /* EXIF's 1 to 8; other values mean 1 */
+    bool multiplied;       /* by it, the others */
+    struct rn_picture_kind kind;
 };
 
 /** Check width and height. */
@@ -52,26 +61,17 @@ int rn_png_encode(const struct rn_image *image, uint8_t **bytes, size_t *size,
                   struct rn_error *err);
 
 /** Orientation in an EXIF block, with or without "Exif\0\0" before it; 0 when
- *  it tells none. */
+ *  it tells none, 1 when it tells one that there is not. */
 int rn_exif_orientation(const uint8_t *bytes, size_t size);
+/** Orientation in an XMP packet, for pictures whose EXIF tells none; 0 when
+ *  this tells none, either. */
+int rn_xmp_orientation(const void *packet, size_t size);
 
-/** rn_image_decode() without flags and with another bound on the pixels, for
- *  fuzzing. */
-int rn_image_decode_within(struct rn_image *out, const void *bytes, size_t size,
-                           const char *name, size_t max_pixels,
-                           struct rn_error *err);
-
-/* --------------------------------------------------------- describing */
-
-/** What the headers tell, of broken pictures, too. */
-struct rn_picture_kind {
-    const char *format; /* "JPEG", "PNG", "WebP"; NULL: none of them */
-    int flags;          /* of rn_picture_flags in resnet.h */
-    int orientation;    /* EXIF's 1 to 8; 0: not said */
-};
-
-void rn_picture_look(const uint8_t *bytes, size_t size,
-                     struct rn_picture_kind *kind);
+/** rn_image_decode() without flags and with a bound on the pixels; *kind is
+ *  filled in whether it fails or not. */
+int rn_image_decode_kind(struct rn_image *out, struct rn_picture_kind *kind,
+                         const void *bytes, size_t size, const char *name,
+                         size_t max_pixels, struct rn_error *err);
 
 /* ----------------------------------------------------------- resizing */
 
@@ -99,8 +99,9 @@ int rn_image_probe(const char *name, const uint8_t *bytes, size_t size,
                    struct rn_error *err);
 
 /** Decode a picture that reduce() may have decoded smaller. */
-int rn_image_decode_reduced(struct rn_image *out, const void *bytes,
-                            size_t size, const char *name, int flags,
+int rn_image_decode_reduced(struct rn_image *out, struct rn_picture_kind *kind,
+                            const void *bytes, size_t size, const char *name,
+                            int flags,
                             int (*reduce)(void *user, int width, int height),
                             void *user, struct rn_error *err);
 

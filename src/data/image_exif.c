@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* EXIF is a TIFF file without pictures: byte order, 42, where its first
+/* Which way up a picture is, as Pillow's ImageOps.exif_transpose() finds out:
+ * what EXIF says counts, even if it makes no sense, and only where EXIF says
+ * nothing does XMP.
+ *
+ * EXIF is a TIFF file without pictures: byte order, 42, where its first
  * directory is; there, entries of twelve bytes. */
 #include "data/image.h"
 
@@ -9,7 +13,16 @@
 #define ENTRY       12
 #define ORIENTATION 0x0112
 
-enum { TYPE_BYTE = 1, TYPE_SHORT = 3, TYPE_LONG = 4 };
+/* Types of values; those of texts and bytes tell Pillow nothing. */
+enum {
+    TYPE_SHORT = 3,
+    TYPE_LONG = 4,
+    TYPE_SIGNED_BYTE = 6,
+    TYPE_SIGNED_SHORT = 8,
+    TYPE_SIGNED_LONG = 9,
+    TYPE_DIRECTORY = 13,
+    TYPES
+};
 
 struct reader {
     const uint8_t *bytes;
@@ -26,16 +39,24 @@ static uint32_t number(const struct reader *r, size_t at, int bytes)
     return value;
 }
 
+static int sensible(uint32_t orientation)
+{
+    return orientation >= 1 && orientation <= 8 ? (int)orientation : 1;
+}
+
 static int value_of(const struct reader *r, size_t entry)
 {
-    static const int widths[] = {
-        [TYPE_BYTE] = 1, [TYPE_SHORT] = 2, [TYPE_LONG] = 4};
+    static const int widths[TYPES] = {
+        [TYPE_SHORT] = 2,        [TYPE_LONG] = 4,
+        [TYPE_SIGNED_BYTE] = 1,  [TYPE_SIGNED_SHORT] = 2,
+        [TYPE_SIGNED_LONG] = 4,  [TYPE_DIRECTORY] = 4,
+    };
     uint32_t type = number(r, entry + 2, 2), value;
 
-    if (type >= sizeof widths / sizeof widths[0] || !widths[type])
+    if (type == 0 || type >= TYPES || number(r, entry + 4, 4) == 0)
         return 0;
-    value = number(r, entry + 8, widths[type]);
-    return value >= 1 && value <= 8 ? (int)value : 0;
+    value = widths[type] ? number(r, entry + 8, widths[type]) : 0;
+    return sensible(value);
 }
 
 int rn_exif_orientation(const uint8_t *bytes, size_t size)
@@ -43,7 +64,7 @@ int rn_exif_orientation(const uint8_t *bytes, size_t size)
     struct reader r;
     size_t at, count;
 
-    if (size >= 6 && memcmp(bytes, "Exif\0", 6) == 0) {
+    for (int i = 0; i < 2 && size >= 6 && !memcmp(bytes, "Exif\0", 6); i++) {
         bytes += 6;
         size -= 6;
     }
@@ -61,5 +82,27 @@ int rn_exif_orientation(const uint8_t *bytes, size_t size)
          count--, at += ENTRY)
         if (number(&r, at, 2) == ORIENTATION)
             return value_of(&r, at);
+    return 0;
+}
+
+/* XMP is XML, in which the orientation is an attribute or an element:
+ * tiff:Orientation="6" or <tiff:Orientation>6<. Pillow looks for just these
+ * characters. */
+int rn_xmp_orientation(const void *packet, size_t size)
+{
+    static const char name[] = "tiff:Orientation";
+    const size_t length = sizeof name - 1;
+    const uint8_t *at = packet, *end = at + size;
+
+    while ((at = memmem(at, (size_t)(end - at), name, length))) {
+        size_t left = (size_t)(end - (at += length)), before = 0;
+
+        if (left >= 2 && memcmp(at, "=\"", 2) == 0)
+            before = 2;
+        else if (left >= 1 && *at == '>')
+            before = 1;
+        if (before && left > before && at[before] >= '0' && at[before] <= '9')
+            return sensible((uint32_t)(at[before] - '0'));
+    }
     return 0;
 }

@@ -17,7 +17,7 @@
 /* A progressive picture has ten scans; a hostile one thousands, each of
  * which costs as much as decoding the whole picture. */
 #define MAX_SCANS 200
-#define EXIF_APP  (JPEG_APP0 + 1)
+#define META_APP  (JPEG_APP0 + 1) /* EXIF, XMP */
 
 struct state {
     struct jpeg_decompress_struct info;
@@ -89,15 +89,30 @@ static void skip(j_decompress_ptr info, long bytes)
 
 /* ---------------------------------------------------------------- pixels */
 
+static bool begins(const struct jpeg_marker_struct *m, const char *name,
+                   size_t length)
+{
+    return m->data_length >= length && memcmp(m->data, name, length) == 0;
+}
+
+/* Of several blocks Pillow takes the first of EXIF (others go on with it, and
+ * the orientation stands at its beginning) and the last of XMP. */
 static int orientation(const struct state *s)
 {
-    jpeg_saved_marker_ptr m;
+    static const char exif[] = "Exif\0", xmp[] = "http://ns.adobe.com/xap/1.0/";
+    jpeg_saved_marker_ptr m, first = NULL, last = NULL;
     int found = 0;
 
-    for (m = s->info.marker_list; m && !found; m = m->next)
-        if (m->marker == EXIF_APP && m->data_length >= 6 &&
-            memcmp(m->data, "Exif\0", 6) == 0)
-            found = rn_exif_orientation(m->data, m->data_length);
+    for (m = s->info.marker_list; m; m = m->next) {
+        if (begins(m, exif, sizeof exif))
+            first = first ? first : m;
+        else if (begins(m, xmp, sizeof xmp))
+            last = m;
+    }
+    if (first)
+        found = rn_exif_orientation(first->data, first->data_length);
+    if (!found && last)
+        found = rn_xmp_orientation(last->data, last->data_length);
     return found;
 }
 
@@ -135,6 +150,16 @@ static void read_rows(struct state *s)
     }
 }
 
+static void describe(struct state *s)
+{
+    struct rn_picture_kind *kind = &s->picture->kind;
+
+    kind->orientation = orientation(s);
+    kind->flags = (s->info.num_components == 1 ? RN_KIND_GREY : 0) |
+                  (s->info.num_components == 4 ? RN_KIND_CMYK : 0) |
+                  (s->info.progressive_mode ? RN_KIND_PROGRESSIVE : 0);
+}
+
 static void choose_colours(struct state *s)
 {
     if (s->info.num_components != 1 && s->info.num_components != 3 &&
@@ -151,7 +176,7 @@ static void reduce(struct state *s)
 {
     const struct rn_picture *p = s->picture;
     int w = (int)s->info.image_width, h = (int)s->info.image_height;
-    bool sideways = p->orientation >= FIRST_SIDEWAYS && p->orientation <= 8;
+    bool sideways = p->kind.orientation >= FIRST_SIDEWAYS;
 
     s->info.scale_num = 1;
     if (p->reduce)
@@ -181,9 +206,9 @@ static void create(struct state *s)
 static void decode(struct state *s)
 {
     create(s);
-    jpeg_save_markers(&s->info, EXIF_APP, 0xffff);
+    jpeg_save_markers(&s->info, META_APP, 0xffff);
     jpeg_read_header(&s->info, TRUE);
-    s->picture->orientation = orientation(s);
+    describe(s);
     choose_colours(s);
     s->rc = rn_picture_check(s->picture, s->info.image_width,
                              s->info.image_height, s->err);

@@ -85,21 +85,38 @@ static int orientation_of_text(const char *text)
     return rn_exif_orientation(block, digits / 2);
 }
 
-static int orientation(const struct state *s)
+static int exif_orientation(const struct state *s, png_textp text, int count)
 {
     png_bytep exif;
     png_uint_32 size;
-    png_textp text;
-    int count = 0;
 
     if (png_get_eXIf_1(s->png, s->info, &size, &exif))
         return rn_exif_orientation(exif, size);
-    png_get_text(s->png, s->info, &text, &count);
     for (int i = 0; i < count; i++)
         if (strcmp(text[i].key, "Raw profile type exif") == 0 ||
             strcmp(text[i].key, "Raw profile type APP1") == 0)
             return orientation_of_text(text[i].text);
     return 0;
+}
+
+/* Of several XMP packets Pillow keeps the last. */
+static int xmp_orientation(png_textp text, int count)
+{
+    while (count--)
+        if (strcmp(text[count].key, "XML:com.adobe.xmp") == 0)
+            return rn_xmp_orientation(text[count].text,
+                                      strlen(text[count].text));
+    return 0;
+}
+
+static int orientation(const struct state *s)
+{
+    png_textp text = NULL;
+    int count = 0, found;
+
+    png_get_text(s->png, s->info, &text, &count);
+    found = exif_orientation(s, text, count);
+    return found ? found : xmp_orientation(text, count);
 }
 
 /* ---------------------------------------------------------------- pixels */
@@ -129,10 +146,23 @@ static bool has_alpha(const struct state *s)
            png_get_valid(s->png, s->info, PNG_INFO_tRNS);
 }
 
+static int flags(const struct state *s)
+{
+    int colour = png_get_color_type(s->png, s->info);
+    bool deep = png_get_bit_depth(s->png, s->info) == 16;
+    bool interlaced = png_get_interlace_type(s->png, s->info) != 0;
+
+    return (deep ? RN_KIND_DEEP : 0) | (has_alpha(s) ? RN_KIND_ALPHA : 0) |
+           (colour & PNG_COLOR_MASK_COLOR ? 0 : RN_KIND_GREY) |
+           (colour & PNG_COLOR_MASK_PALETTE ? RN_KIND_PALETTE : 0) |
+           (interlaced ? RN_KIND_PROGRESSIVE : 0);
+}
+
 static void decode(struct state *s)
 {
     png_read_info(s->png, s->info);
     s->picture->alpha = has_alpha(s);
+    s->picture->kind.flags = flags(s);
     s->rc = rn_picture_start(s->picture, png_get_image_width(s->png, s->info),
                              png_get_image_height(s->png, s->info), s->err);
     if (s->rc)
@@ -140,7 +170,7 @@ static void decode(struct state *s)
     to_8_bit_colour(s);
     read_rows(s);
     png_read_end(s->png, s->info);
-    s->picture->orientation = orientation(s);
+    s->picture->kind.orientation = orientation(s);
 }
 
 /* The one place that errors of the library jump back to. */

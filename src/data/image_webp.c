@@ -35,23 +35,37 @@ static size_t little_endian(const uint8_t *b)
            (size_t)b[3] << 24;
 }
 
-/* From the chunk "EXIF", which stands behind the pixels. */
-static int orientation(const struct rn_picture *p)
+/* The first chunk of that name, of *size bytes, or NULL. */
+static const uint8_t *find_chunk(const struct rn_picture *p, const char *name,
+                                 size_t *size)
 {
     size_t at = RIFF_HEADER;
 
     while (at <= p->size && p->size - at >= CHUNK) {
-        size_t size = little_endian(p->bytes + at + 4);
-        bool exif = memcmp(p->bytes + at, "EXIF", 4) == 0;
+        const uint8_t *chunk = p->bytes + at;
 
+        *size = little_endian(chunk + 4);
         at += CHUNK;
-        if (size > p->size - at)
-            return 0;
-        if (exif)
-            return rn_exif_orientation(p->bytes + at, size);
-        at += size + size % 2;
+        if (*size > p->size - at)
+            return NULL;
+        if (memcmp(chunk, name, 4) == 0)
+            return chunk + CHUNK;
+        at += *size + *size % 2;
     }
-    return 0;
+    return NULL;
+}
+
+/* From chunks that stand behind the pixels. */
+static int orientation(const struct rn_picture *p)
+{
+    size_t size = 0;
+    const uint8_t *exif = find_chunk(p, "EXIF", &size), *xmp;
+    int found = exif ? rn_exif_orientation(exif, size) : 0;
+
+    if (found)
+        return found;
+    xmp = find_chunk(p, "XMP ", &size);
+    return xmp ? rn_xmp_orientation(xmp, size) : 0;
 }
 
 static int decode(struct rn_picture *p, WebPDecoderConfig *config,
@@ -85,7 +99,8 @@ int rn_webp_decode(struct rn_picture *p, struct rn_error *err)
     if (config.input.has_animation)
         return fail(p, "an animation, expected a single picture", err);
     p->alpha = config.input.has_alpha;
-    p->orientation = orientation(p);
+    p->kind.flags = p->alpha ? RN_KIND_ALPHA : 0;
+    p->kind.orientation = orientation(p);
     rc = rn_picture_start(p, (size_t)config.input.width,
                           (size_t)config.input.height, err);
     return rc ? rc : decode(p, &config, err);

@@ -266,12 +266,13 @@ int rn_picture_load(const struct rn_files *files, const char *path, int flags,
 {
     uint8_t *bytes;
     size_t size;
+    struct rn_picture_kind kind;
     int rc = rn_files_read(files, path, RN_IMAGE_MAX_BYTES, &bytes, &size, err);
 
     *image = (struct rn_image){0, 0, NULL};
     if (!rc)
-        rc = rn_image_decode_reduced(image, bytes, size, path, flags, reduce,
-                                     user, err);
+        rc = rn_image_decode_reduced(image, &kind, bytes, size, path, flags,
+                                     reduce, user, err);
     rn_free(bytes);
     return rc;
 }

@@ -81,8 +81,8 @@ static void look_at_file(const struct rn_files *files, const char *path,
     if (!rc) {
         e->checksum = rn_checksum(0, bytes, e->bytes);
         e->read = true;
-        rn_picture_look(bytes, e->bytes, &e->kind);
-        rc = rn_image_decode(&image, bytes, e->bytes, path, 0, &err);
+        rc = rn_image_decode_kind(&image, &e->kind, bytes, e->bytes, path,
+                                  RN_IMAGE_MAX_PIXELS, &err);
     }
     rn_free(bytes);
     if (rc) {

@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Record what Pillow makes of pictures, for test_image.c to compare with.
 
-    tests/golden/record-pictures.py [SHARED]      (python3-pil; ../shared)
+    tests/golden/record-pictures.py [SHARED]      (Pillow 13; ../shared)
 
 Writes pictures.txt beside this file: what each picture decodes to, what
 resized ones look like, as width, height and the CRC-32 of the RGB bytes. The
 small pictures it decodes are made here, too: the seeds of the fuzz target, in
-../fuzz/corpus/image. Of SHARED/data nothing but these sums is kept.
+../fuzz/corpus/image. Those that are there already stay as they are, as other
+versions of Pillow write other bytes. Of SHARED/data nothing but these sums is
+kept.
 """
 import array
 import io
@@ -16,6 +18,7 @@ import struct
 import sys
 import zlib
 
+import PIL
 from PIL import Image, ImageOps
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -76,6 +79,71 @@ def png(width, height, depth, colour, sample, channels, interlaced=False,
 def exif(orientation):
     return (b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0"
             + bytes([orientation]) + b"\0\0\0\0\0\0")
+
+
+def xmp(text):
+    return f"""<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?>
+<x:xmpmeta xmlns:x="adobe:ns:meta/"><r:RDF xmlns:r="http://www.w3.org/1999/02/22
+-rdf-syntax-ns#"><r:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" {text}
+</r:Description></r:RDF></x:xmpmeta><?xpacket end="r"?>""".encode()
+
+
+AS_ATTRIBUTE = xmp('tiff:Orientation="6">')
+AS_ELEMENT = xmp(">tiff:Orientation=<tiff:Orientation>8</tiff:Orientation>")
+# Pillow knows neither of these.
+IN_OTHER_WORDS = [xmp("tiff:Orientation='6'>"), xmp('tiff:Orientation = "6">')]
+
+
+def international(packet, packed):
+    if packed:
+        packet = zlib.compress(packet)
+    return chunk(b"iTXt", b"XML:com.adobe.xmp\0" + bytes([packed, 0]) + b"\0\0"
+                 + packet)
+
+
+def exif_of(kind, value, count=1):
+    """An orientation of that type of value."""
+    return (b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12"
+            + struct.pack(">HI", kind, count) + value + b"\0\0\0\0")
+
+
+def turned():
+    """Which way up: EXIF before XMP, values that make no sense, types."""
+    photo = synthetic(7, 4)
+
+    def jpeg(name, packet, block=b""):
+        options = {"exif": block} if block else {}
+        return f"jpeg-{name}", saved(photo, "JPEG", quality=30, xmp=packet,
+                                     **options)
+    yield jpeg("xmp-attribute", AS_ATTRIBUTE)
+    yield jpeg("xmp-element", AS_ELEMENT)
+    yield jpeg("xmp-exif-wins", AS_ATTRIBUTE, exif(3))
+    yield jpeg("xmp-exif-is-1", AS_ATTRIBUTE, exif(1))
+    yield jpeg("xmp-exif-is-0", AS_ATTRIBUTE, exif(0))
+    yield jpeg("xmp-exif-is-bytes", AS_ATTRIBUTE, exif_of(1, b"\3\0\0\0"))
+    yield jpeg("xmp-exif-of-no-values", AS_ATTRIBUTE,
+               exif_of(3, b"\0\3\0\0", 0))
+    yield jpeg("xmp-exif-of-no-type", AS_ATTRIBUTE, exif_of(99, b"\0\3\0\0"))
+    yield jpeg("xmp-exif-signed", AS_ATTRIBUTE, exif_of(8, b"\0\3\0\0"))
+    yield jpeg("xmp-9", xmp('tiff:Orientation="9" tiff:Orientation="6">'))
+    for i, packet in enumerate(IN_OTHER_WORDS):
+        yield jpeg(f"xmp-unknown-{i}", packet)
+    first, second = (jpeg("", packet)[1] for packet in (AS_ATTRIBUTE,
+                                                        AS_ELEMENT))
+    at = first.index(b"\xff\xe1")
+    size = struct.unpack(">H", first[at + 2:at + 4])[0]
+    yield "jpeg-xmp-twice", second[:at] + first[at:at + 2 + size] + second[at:]
+    for packed in False, True:
+        yield f"png-xmp-{'packed' if packed else 'plain'}", png(
+            7, 4, 8, 2, value, 3, False, international(AS_ELEMENT, packed))
+    yield "png-xmp-text", png(7, 4, 8, 2, value, 3, False, chunk(
+        b"tEXt", b"XML:com.adobe.xmp\0" + AS_ATTRIBUTE))
+    yield "png-xmp-exif-wins", png(
+        7, 4, 8, 2, value, 3, False, chunk(b"eXIf", exif(8)[6:])
+        + international(AS_ATTRIBUTE, False))
+    yield "webp-xmp", saved(photo, "WEBP", lossless=True, xmp=AS_ATTRIBUTE)
+    yield "webp-xmp-exif-wins", saved(photo, "WEBP", lossless=True,
+                                      xmp=AS_ATTRIBUTE, exif=exif(3))
 
 
 def pngs():
@@ -221,16 +289,21 @@ def view(image, resize, height, width, how):
 
 # ------------------------------------------------------------------ records
 
+def keep(name, data):
+    if not (CORPUS / name).exists():
+        (CORPUS / name).write_bytes(data)
+
+
 def record_corpus(out):
     CORPUS.mkdir(parents=True, exist_ok=True)
-    for maker in pngs, jpegs, webps:
+    for maker in pngs, jpegs, webps, turned:
         for name, data in maker():
-            (CORPUS / name).write_bytes(data)
+            keep(name, data)
             print("decode", f"corpus/{name}", summary(rgb(CORPUS / name)),
                   file=out)
     for maker in bad_pngs, bad_jpegs, bad_others:
         for name, data in maker():
-            (CORPUS / name).write_bytes(data)
+            keep(name, data)
             print("refuse", f"corpus/{name}", file=out)
 
 
@@ -284,10 +357,21 @@ def record_photos(out):
 
 
 def main():
-    with open(HERE / "pictures.txt", "w") as out:
-        for record in (record_corpus, record_resizes, record_views,
-                       record_shared, record_photos):
-            record(out)
+    """What is resized is as in Pillow up to 11; later ones take the passes over
+    tall pictures in another order. There, decoding alone is recorded anew."""
+    path, new = HERE / "pictures.txt", io.StringIO()
+    anew = int(PIL.__version__.split(".")[0]) < 12
+    for record in (record_corpus, record_resizes, record_views, record_shared,
+                   record_photos):
+        record(new)
+    lines = new.getvalue().splitlines()
+    if not anew:
+        def resized(line):
+            return line.split()[0] in ("resize", "view", "photo")
+        old = iter([line for line in path.read_text().splitlines()
+                    if resized(line)])
+        lines = [next(old) if resized(line) else line for line in lines]
+    path.write_text("\n".join(lines) + "\n")
 
 
 main()

@@ -159,7 +159,7 @@ static void decode_shared(const char *rest)
 static void made_pictures_decode_as_in_pillow(void **state)
 {
     (void)state;
-    each_record("decode corpus/", 35, decode_corpus);
+    each_record("decode corpus/", 53, decode_corpus);
 }
 
 static void real_pictures_decode_as_in_pillow(void **state)

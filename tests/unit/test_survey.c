@@ -63,6 +63,7 @@ static const struct {
     {"jpeg-orientation-1", "JPEG", 0, 1},
     {"jpeg-orientation-6", "JPEG", 0, 6},
     {"jpeg-orientation-8", "JPEG", 0, 8},
+    {"jpeg-xmp-attribute", "JPEG", 0, 6},
     {"png-rgb8", "PNG", 0, 0},
     {"png-rgb16", "PNG", RN_KIND_DEEP, 0},
     {"png-rgba8", "PNG", RN_KIND_ALPHA | RN_KIND_PROGRESSIVE, 0},
@@ -85,11 +86,15 @@ static void kinds_are_told(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT(kinds); i++) {
         struct rn_picture_kind kind;
+        struct rn_image image;
+        struct rn_error err = {0};
         const char *format = kinds[i].format;
         size_t size;
         uint8_t *bytes = read_seed(kinds[i].seed, &size);
 
-        rn_picture_look(bytes, size, &kind);
+        rn_image_decode_kind(&image, &kind, bytes, size, "seed",
+                             RN_IMAGE_MAX_PIXELS, &err);
+        rn_image_free(&image);
         if ((kind.format == NULL) != (format == NULL) ||
             (format && strcmp(kind.format, format) != 0) ||
             kind.flags != kinds[i].flags ||
@@ -102,8 +107,8 @@ static void kinds_are_told(void **state)
 }
 
 /* Cut anywhere, nothing is read behind the end (sanitizers would tell), and
- * the orientation is that of the decoder or not there yet. */
-static void cut_headers_are_taken(void **state)
+ * the orientation is that of the whole or not there yet. */
+static void cut_pictures_tell_nothing_else(void **state)
 {
     static const char *const seeds[] = {"jpeg-orientation-6", "png-orientation",
                                         "webp-orientation", "jpeg-cmyk"};
@@ -111,16 +116,22 @@ static void cut_headers_are_taken(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT(seeds); i++) {
         struct rn_picture_kind whole, cut;
+        struct rn_image image;
+        struct rn_error err = {0};
         size_t size;
         uint8_t *bytes = read_seed(seeds[i], &size);
 
-        rn_picture_look(bytes, size, &whole);
+        rn_image_decode_kind(&image, &whole, bytes, size, "seed",
+                             RN_IMAGE_MAX_PIXELS, &err);
+        rn_image_free(&image);
         for (size_t n = 0; n < size; n++) {
             uint8_t *part = malloc(n + 1);
 
             memcpy(part, bytes, n);
             part[n] = 0xff;
-            rn_picture_look(part, n, &cut);
+            rn_image_decode_kind(&image, &cut, part, n, "seed",
+                                 RN_IMAGE_MAX_PIXELS, &err);
+            rn_image_free(&image);
             assert_true(cut.orientation == 0 ||
                         cut.orientation == whole.orientation);
             assert_int_equal(cut.flags & ~whole.flags, 0);
@@ -373,7 +384,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(kinds_are_told),
-        TEST(cut_headers_are_taken),
+        TEST(cut_pictures_tell_nothing_else),
         TEST(broken_and_double_files_are_found),
         TEST(statistics_are_those_by_hand),
         TEST(images_in_memory_are_surveyed),
