@@ -5,6 +5,7 @@
 #include "eval/eval.h"
 #include "train/trainer.h"
 
+#include <limits.h>
 #include <math.h>
 #include <string.h>
 
@@ -19,23 +20,71 @@ static double together(const struct rn_trainer *t, const struct rn_pace *p)
                 fmin(share, 1) * (p->compute + p->load));
 }
 
+/* Others may be at work on the machine: the mean of this long. */
+#define TRIAL_SECONDS 0.5
+/* The first of anything is slower: memory is touched for the first time, and
+ * caches, threads and files are cold. Only one that takes this long stands for
+ * those that follow. */
+#define LONG_SECONDS 10.0
+
+/* What is timed: something that can be done again and again. */
+struct repeated {
+    int (*once)(void *user, struct rn_error *err);
+    void *user;
+    long most; /* times that it can be done */
+};
+
+/* Mean seconds of those behind the first. */
+static int time_repeated(const struct repeated *r, double *seconds,
+                         struct rn_error *err)
+{
+    double start = rn_now(), first;
+    long runs = 0;
+    int rc = r->once(r->user, err);
+
+    first = rn_now() - start;
+    start += first;
+    *seconds = first;
+    if (first > LONG_SECONDS)
+        return rc;
+    while (rc == RN_OK && runs + 1 < r->most &&
+           (runs == 0 || rn_now() - start < TRIAL_SECONDS)) {
+        rc = r->once(r->user, err);
+        runs++;
+    }
+    if (runs > 0)
+        *seconds = (rn_now() - start) / (double)runs;
+    return rc;
+}
+
 /* -------------------------------------------------------------- loading */
 
-/* The first batch from an idle loader. */
+/* More of them load in TRIAL_SECONDS only if they are tiny. */
+#define MOST_BATCHES 64
+
+static int load_one(void *user, struct rn_error *err)
+{
+    struct rn_batch batch;
+
+    return rn_loader_next(user, &batch, NULL, err);
+}
+
+/* Batches of a loader that has nothing else to do. */
 static int time_load(struct rn_loader_config *config, double *seconds,
                      struct rn_error *err)
 {
-    double start = rn_now();
+    struct repeated load = {.once = load_one};
     struct rn_loader *loader;
-    struct rn_batch batch;
     int rc;
 
-    config->end = config->first + 1;
+    if (config->end - config->first > MOST_BATCHES)
+        config->end = config->first + MOST_BATCHES;
+    load.most = config->end - config->first;
     rc = rn_loader_create(&loader, config, err);
+    load.user = loader;
     if (rc == RN_OK)
-        rc = rn_loader_next(loader, &batch, NULL, err);
+        rc = time_repeated(&load, seconds, err);
     rn_loader_destroy(loader);
-    *seconds = rn_now() - start;
     return rc;
 }
 
@@ -63,11 +112,12 @@ static int time_test_load(const struct rn_trainer *t, double *seconds,
 
 /* Images of zeros for both plans, and room for the test's answers. */
 struct trial {
+    struct rn_trainer *t;
     float *images, *logits;
     int32_t *labels;
 };
 
-static int trial_create(struct trial *trial, const struct rn_trainer *t,
+static int trial_create(struct trial *trial, struct rn_trainer *t,
                         struct rn_error *err)
 {
     const struct rn_shape *s = &t->model->spec.input;
@@ -75,6 +125,7 @@ static int trial_create(struct trial *trial, const struct rn_trainer *t,
     size_t batch =
         (size_t)(t->o.batch > t->test_batch ? t->o.batch : t->test_batch);
 
+    trial->t = t;
     trial->images = rn_alloc(batch * image, sizeof(float));
     trial->logits =
         rn_alloc(batch * (size_t)t->model->spec.classes, sizeof(float));
@@ -91,52 +142,45 @@ static void trial_free(struct trial *trial)
     rn_free(trial->labels);
 }
 
-static int step(struct rn_trainer *t, const struct trial *trial,
-                struct rn_error *err)
+static int step(void *user, struct rn_error *err)
 {
+    const struct trial *trial = user;
     struct rn_step_result result;
 
-    return rn_plan_train(t->plan, trial->images, trial->labels, 0, &result,
-                         err);
+    return rn_plan_train(trial->t->plan, trial->images, trial->labels, 0,
+                         &result, err);
 }
 
-static int forward(struct rn_trainer *t, const struct trial *trial,
-                   struct rn_error *err)
+static int forward(void *user, struct rn_error *err)
 {
-    return rn_plan_forward(t->test_plan, trial->images, trial->logits, err);
+    const struct trial *trial = user;
+
+    return rn_plan_forward(trial->t->test_plan, trial->images, trial->logits,
+                           err);
 }
 
-/* Others may be at work on the machine: the mean of this long. */
-#define TRIAL_SECONDS 0.5
-
-/* Seconds of a run, of those behind the first, which is slower; or of the first
- * when it takes long. */
-static int time_runs(struct rn_trainer *t, const struct trial *trial,
-                     int (*run)(struct rn_trainer *t, const struct trial *trial,
-                                struct rn_error *err),
+static int time_plan(struct trial *trial,
+                     int (*once)(void *user, struct rn_error *err),
                      double *seconds, struct rn_error *err)
 {
-    double start = rn_now(), first;
-    int runs = 0, rc = run(t, trial, err);
+    const struct repeated plan = {
+        .once = once, .user = trial, .most = LONG_MAX};
 
-    first = rn_now() - start;
-    for (; rc == RN_OK && rn_now() - start < TRIAL_SECONDS; runs++)
-        rc = run(t, trial, err);
-    *seconds = runs > 0 ? (rn_now() - start - first) / runs : first;
-    return rc;
+    return time_repeated(&plan, seconds, err);
 }
 
 /* The running statistics that steps move are the model's again afterwards;
  * gradients are written before they are read. */
-static int time_steps(struct rn_trainer *t, const struct trial *trial,
-                      double *seconds, struct rn_error *err)
+static int time_steps(struct trial *trial, double *seconds,
+                      struct rn_error *err)
 {
-    int rc = time_runs(t, trial, step, seconds, err);
+    const struct rn_graph *graph = trial->t->model->graph;
+    int rc = time_plan(trial, step, seconds, err);
 
-    for (size_t i = 0; i < t->model->graph->n_params; i++)
-        if (!rn_param_updated(&t->model->graph->params[i]))
-            rn_store_set(t->store, RN_STORE_VALUE, i,
-                         t->model->graph->params[i].data);
+    for (size_t i = 0; i < graph->n_params; i++)
+        if (!rn_param_updated(&graph->params[i]))
+            rn_store_set(trial->t->store, RN_STORE_VALUE, i,
+                         graph->params[i].data);
     return rc;
 }
 
@@ -145,7 +189,7 @@ static int time_steps(struct rn_trainer *t, const struct trial *trial,
 int rn_trainer_measure(struct rn_trainer *t, struct rn_paces *paces,
                        struct rn_error *err)
 {
-    struct trial trial = {NULL, NULL, NULL};
+    struct trial trial = {NULL, NULL, NULL, NULL};
     bool tests = t->test_images > 0;
     int rc;
 
@@ -158,9 +202,9 @@ int rn_trainer_measure(struct rn_trainer *t, struct rn_paces *paces,
     if (rc == RN_OK)
         rc = trial_create(&trial, t, err);
     if (rc == RN_OK)
-        rc = time_steps(t, &trial, &paces->step.compute, err);
+        rc = time_steps(&trial, &paces->step.compute, err);
     if (rc == RN_OK && tests)
-        rc = time_runs(t, &trial, forward, &paces->test.compute, err);
+        rc = time_plan(&trial, forward, &paces->test.compute, err);
     trial_free(&trial);
     return rc;
 }
@@ -179,9 +223,11 @@ static double reestimate(const struct rn_trainer *t,
 static double whole(const struct rn_trainer *t, const struct rn_paces *paces,
                     double iterations)
 {
-    double test = together(t, &paces->test) *
-                  ceil(t->test_images / (double)t->test_batch);
+    double test = 0;
 
+    if (t->test_images > 0)
+        test = together(t, &paces->test) *
+               ceil(t->test_images / (double)t->test_batch);
     return iterations *
            (together(t, &paces->step) + test / (double)t->test_every +
             paces->save / (double)t->save_every);
@@ -219,7 +265,8 @@ void rn_trainer_estimate(const struct rn_trainer *t,
     say_time(all, sizeof(all),
              whole(t, paces, (double)t->iterations) + reestimate(t, paces));
     rn_trainer_say(t,
-                   "training takes about %s an epoch, %s in all, tests "
-                   "included; a batch %s to compute, %s to load",
-                   epoch, all, compute, load);
+                   "training takes about %s an epoch, %s in all%s; a batch %s "
+                   "to compute, %s to load",
+                   epoch, all, t->test_images > 0 ? ", tests included" : "",
+                   compute, load);
 }

@@ -791,6 +791,30 @@ static void a_folder_alone_is_enough(void **state)
             fail_msg("'%s' is not said:\n%s", said[i], w.text);
 }
 
+/* How long it takes is told in numbers, with a part to test on or without. */
+static void time_is_told_without_tests(void **state)
+{
+    struct rn_train_options o = photo_run("untested");
+    struct watch w = {0};
+    struct rn_train_result result;
+    const char *told;
+    char unit[8];
+    double epoch;
+
+    (void)state;
+    o.data = in_folder("photos/train");
+    o.iterations = 1;
+    must_train(&o, &w, &result);
+    assert_int_equal(result.test_images, 0);
+    told = strstr(w.text, "training takes about");
+    assert_non_null(told);
+    assert_int_equal(
+        sscanf(told, "training takes about %lf %7s an epoch", &epoch, unit), 2);
+    assert_true(isfinite(epoch) && epoch > 0);
+    assert_null(strstr(told, "nan"));
+    assert_null(strstr(told, "tests included"));
+}
+
 /* A file that does not even begin as a picture is found before the first step,
  * whatever its part. */
 static void no_pictures_are_found_first(void **state)
@@ -1011,6 +1035,7 @@ int main(void)
         cmocka_unit_test(patience_ends_a_run),
         cmocka_unit_test(statistics_are_made_anew),
         cmocka_unit_test(a_folder_alone_is_enough),
+        cmocka_unit_test(time_is_told_without_tests),
         cmocka_unit_test(no_pictures_are_found_first),
         cmocka_unit_test(bad_pictures_stop_or_are_named),
         cmocka_unit_test(classes_must_be_in_all_parts),
