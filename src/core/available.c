@@ -1,17 +1,28 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core/available.h"
 
+#include "core/cgroup.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-/* "MemAvailable:   12345 kB" */
-static uint64_t system_available(void)
+static uint64_t least(uint64_t a, uint64_t b)
 {
-    FILE *file = fopen("/proc/meminfo", "re");
-    uint64_t found = UINT64_MAX, kilobytes;
-    char line[128];
+    return a < b ? a : b;
+}
 
+/* "MemAvailable:   12345 kB" */
+static uint64_t system_available(const char *root)
+{
+    uint64_t found = UINT64_MAX, kilobytes;
+    char path[1024], line[128];
+    FILE *file;
+
+    if (snprintf(path, sizeof path, "%s/proc/meminfo", root) >=
+        (int)sizeof path)
+        return found;
+    file = fopen(path, "re");
     while (file && found == UINT64_MAX && fgets(line, sizeof line, file))
         if (sscanf(line, "MemAvailable: %" SCNu64, &kilobytes) == 1)
             found = kilobytes * 1024;
@@ -20,44 +31,40 @@ static uint64_t system_available(void)
     return found;
 }
 
-/* A file of one number; UINT64_MAX for "max" and when there is none. */
-static uint64_t read_number(const char *path)
+/* What a group leaves. Cached files count as used, but give way. */
+static uint64_t left(uint64_t limit, uint64_t used, uint64_t cached)
 {
-    FILE *file = fopen(path, "re");
-    uint64_t value = UINT64_MAX;
-
-    if (file && fscanf(file, "%" SCNu64, &value) != 1)
-        value = UINT64_MAX;
-    if (file)
-        fclose(file);
-    return value;
+    if (limit == UINT64_MAX || used == UINT64_MAX)
+        return UINT64_MAX;
+    used -= least(used, cached);
+    return used < limit ? limit - used : 0;
 }
 
-/* As a container sees its own group: limit and use. */
-static const char *const groups[][2] = {
-    {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"},
-    {"/sys/fs/cgroup/memory/memory.limit_in_bytes",
-     "/sys/fs/cgroup/memory/memory.usage_in_bytes"},
-};
-
-static uint64_t group_available(void)
+/* Beyond "high" the kernel slows a group down until it stands still. */
+static uint64_t v2_left(const char *folder)
 {
-    uint64_t least = UINT64_MAX;
+    uint64_t limit = least(rn_cgroup_number(folder, "memory.max"),
+                           rn_cgroup_number(folder, "memory.high"));
 
-    for (size_t i = 0; i < sizeof groups / sizeof groups[0]; i++) {
-        uint64_t limit = read_number(groups[i][0]);
-        uint64_t used = read_number(groups[i][1]);
-        uint64_t left = used < limit ? limit - used : 0;
-
-        if (limit != UINT64_MAX && used != UINT64_MAX && left < least)
-            least = left;
-    }
-    return least;
+    return left(limit, rn_cgroup_number(folder, "memory.current"),
+                rn_cgroup_entry(folder, "memory.stat", "inactive_file") +
+                    rn_cgroup_entry(folder, "memory.stat", "active_file"));
 }
 
-uint64_t rn_memory_available(void)
+static uint64_t v1_left(const char *folder)
 {
-    uint64_t all = system_available(), group = group_available();
+    return left(
+        rn_cgroup_number(folder, "memory.limit_in_bytes"),
+        rn_cgroup_number(folder, "memory.usage_in_bytes"),
+        rn_cgroup_entry(folder, "memory.stat", "total_inactive_file") +
+            rn_cgroup_entry(folder, "memory.stat", "total_active_file"));
+}
 
-    return group < all ? group : all;
+uint64_t rn_memory_available(const char *root)
+{
+    static const char *const mounts[] = {"/sys/fs/cgroup/memory", NULL};
+    static const struct rn_cgroup_limit limit = {"memory", mounts, v1_left,
+                                                 v2_left};
+
+    return least(system_available(root), rn_cgroup_least(root, &limit));
 }

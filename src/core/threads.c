@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core/threads.h"
 
+#include "core/cgroup.h"
+
 #include <limits.h>
 #include <sched.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,15 +14,8 @@
 #include <xmmintrin.h>
 #endif
 
-#define NO_LIMIT    INT_MAX
-#define MOST_CPUS   (1 << 16)
-#define CGROUP_PATH 2048
-
-/* Where the CPU controllers are mounted, version 2 first. */
-static const char *const v2_mounts[] = {"/sys/fs/cgroup",
-                                        "/sys/fs/cgroup/unified", NULL};
-static const char *const v1_mounts[] = {"/sys/fs/cgroup/cpu",
-                                        "/sys/fs/cgroup/cpu,cpuacct", NULL};
+#define NO_LIMIT  INT_MAX
+#define MOST_CPUS (1 << 16)
 
 static int least(int a, int b)
 {
@@ -68,139 +62,47 @@ static int env_limit(const char *name)
 }
 
 /* Microseconds of computing per period, as whole processors, rounded up. */
-static int quota_cpus(long long quota, long long period)
+static uint64_t quota_cpus(long long quota, long long period)
 {
-    long long cpus;
-
     if (quota <= 0 || period <= 0)
-        return NO_LIMIT;
-    cpus = quota / period + (quota % period != 0);
-    return cpus < NO_LIMIT ? (int)cpus : NO_LIMIT;
-}
-
-/* First line of FOLDER/NAME; false when there is none. */
-static bool first_line(const char *folder, const char *name, char *line,
-                       int size)
-{
-    char path[CGROUP_PATH + 64];
-    FILE *f;
-    bool ok;
-
-    if (snprintf(path, sizeof path, "%s/%s", folder, name) >= (int)sizeof path)
-        return false;
-    f = fopen(path, "re");
-    if (!f)
-        return false;
-    ok = fgets(line, size, f) != NULL;
-    fclose(f);
-    return ok;
+        return UINT64_MAX;
+    return (uint64_t)(quota / period + (quota % period != 0));
 }
 
 /* "max 100000" or "150000 100000". */
-static int v2_quota(const char *folder)
+static uint64_t v2_quota(const char *folder)
 {
     long long quota, period;
     char line[128];
 
-    if (!first_line(folder, "cpu.max", line, sizeof line) ||
+    if (!rn_cgroup_line(folder, "cpu.max", line, sizeof line) ||
         sscanf(line, "%lld %lld", &quota, &period) != 2)
-        return NO_LIMIT;
+        return UINT64_MAX;
     return quota_cpus(quota, period);
 }
 
 /* Two files; the quota is -1 where there is none. */
-static int v1_quota(const char *folder)
+static uint64_t v1_quota(const char *folder)
 {
     char quota[64], period[64];
 
-    if (!first_line(folder, "cpu.cfs_quota_us", quota, sizeof quota) ||
-        !first_line(folder, "cpu.cfs_period_us", period, sizeof period))
-        return NO_LIMIT;
+    if (!rn_cgroup_line(folder, "cpu.cfs_quota_us", quota, sizeof quota) ||
+        !rn_cgroup_line(folder, "cpu.cfs_period_us", period, sizeof period))
+        return UINT64_MAX;
     return quota_cpus(atoll(quota), atoll(period));
 }
 
-/* Least quota of a group and all groups above it, up to the mount itself:
- * inside a container the group's path is often the host's, and only the
- * mount is there. */
-static int walk_up(const char *root, const char *mount, const char *group,
-                   int (*quota)(const char *folder))
-{
-    char path[CGROUP_PATH];
-    int start = snprintf(path, sizeof path, "%s%s", root, mount);
-    int limit = NO_LIMIT;
-    char *slash;
-
-    if (start < 0 || start >= (int)sizeof path)
-        return NO_LIMIT;
-    if (snprintf(path + start, sizeof path - (size_t)start, "%s", group) >=
-        (int)sizeof path - start)
-        path[start] = '\0';
-    for (;;) {
-        limit = least(limit, quota(path));
-        slash = strrchr(path + start, '/');
-        if (!slash)
-            return limit;
-        *slash = '\0';
-    }
-}
-
-static int walk_mounts(const char *root, const char *const *mounts,
-                       const char *group, int (*quota)(const char *folder))
-{
-    int limit = NO_LIMIT;
-
-    for (; *mounts; mounts++)
-        limit = least(limit, walk_up(root, *mounts, group, quota));
-    return limit;
-}
-
-/* Whether a comma-separated list holds "cpu" itself, not just "cpuset". */
-static bool lists_cpu(char *controllers)
-{
-    char *rest = NULL;
-
-    for (char *word = strtok_r(controllers, ",", &rest); word;
-         word = strtok_r(NULL, ",", &rest))
-        if (strcmp(word, "cpu") == 0)
-            return true;
-    return false;
-}
-
-/* A line of /proc/self/cgroup: "0::/user.slice" is version 2's,
- * "4:cpu,cpuacct:/docker/1f" one of version 1's. */
-static int line_quota(const char *root, char *line)
-{
-    char *controllers = strchr(line, ':');
-    char *group = controllers ? strchr(controllers + 1, ':') : NULL;
-
-    if (!group)
-        return NO_LIMIT;
-    *controllers++ = '\0';
-    *group++ = '\0';
-    group[strcspn(group, "\n")] = '\0';
-    if (*controllers == '\0')
-        return walk_mounts(root, v2_mounts, group, v2_quota);
-    if (lists_cpu(controllers))
-        return walk_mounts(root, v1_mounts, group, v1_quota);
-    return NO_LIMIT;
-}
+/* Where version 1's controller is mounted. */
+static const char *const v1_mounts[] = {"/sys/fs/cgroup/cpu",
+                                        "/sys/fs/cgroup/cpu,cpuacct", NULL};
 
 static int cgroup_limit(const char *root)
 {
-    char path[CGROUP_PATH], line[CGROUP_PATH];
-    int limit = NO_LIMIT;
-    FILE *f;
+    static const struct rn_cgroup_limit limit = {"cpu", v1_mounts, v1_quota,
+                                                 v2_quota};
+    uint64_t cpus = rn_cgroup_least(root, &limit);
 
-    if (snprintf(path, sizeof path, "%s/proc/self/cgroup", root) >=
-        (int)sizeof path)
-        return NO_LIMIT;
-    f = fopen(path, "re");
-    if (!f)
-        return NO_LIMIT;
-    while (fgets(line, sizeof line, f))
-        limit = least(limit, line_quota(root, line));
-    fclose(f);
-    return limit;
+    return cpus < NO_LIMIT ? (int)cpus : NO_LIMIT;
 }
 
 int rn_processors(const char *root)

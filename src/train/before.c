@@ -156,7 +156,7 @@ static void suggest(const struct rn_trainer *t, uint64_t room, char *text,
 
 int rn_trainer_check_memory(struct rn_trainer *t, struct rn_error *err)
 {
-    uint64_t room = rn_memory_available(), bytes;
+    uint64_t room = rn_memory_available(""), bytes;
     int rc = rn_trainer_memory(t, t->o.batch, t->o.recompute, &bytes, err);
     char text[120];
 

@@ -254,7 +254,7 @@ static const char *because(const struct rn_trainer *t, bool fewer)
 int rn_trainer_choose_batch(struct rn_trainer *t, struct rn_error *err)
 {
     struct rn_train_options *o = &t->o;
-    double room = SHARE * (double)rn_memory_available();
+    double room = SHARE * (double)rn_memory_available("");
     uint64_t bytes = 0;
     bool fewer = false;
     int rc = RN_OK;

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "core/available.h"
 #include "core/error.h"
 #include "core/file.h"
 #include "core/memory.h"
@@ -764,6 +765,96 @@ static void quotas_are_found(void **state)
     }
 }
 
+#define V1M "sys/fs/cgroup/memory/"
+#define V2M "sys/fs/cgroup/"
+#define KB  "MemAvailable:    1000 kB\n"
+
+static const struct memory_case {
+    const char *name;
+    struct {
+        const char *path, *text;
+    } files[8];
+    uint64_t available;
+} memories[] = {
+    {"m, no group", {{"proc/meminfo", "MemTotal: 9999 kB\n" KB}}, 1024000},
+    {"m, nothing", {{"proc/self/cgroup", "0::/\n"}}, UINT64_MAX},
+    {"m2, root",
+     {{"proc/self/cgroup", "0::/\n"},
+      {V2M "memory.max", "5000\n"},
+      {V2M "memory.current", "2000\n"}},
+     3000},
+    {"m2, nested",
+     {{"proc/meminfo", KB},
+      {"proc/self/cgroup", "0::/system.slice/job\n"},
+      {V2M "system.slice/job/memory.max", "5000\n"},
+      {V2M "system.slice/job/memory.current", "2000\n"}},
+     3000},
+    {"m2, above it",
+     {{"proc/self/cgroup", "0::/a/b/c\n"},
+      {V2M "a/b/c/memory.max", "max\n"},
+      {V2M "a/b/c/memory.current", "10\n"},
+      {V2M "a/memory.max", "5000\n"},
+      {V2M "a/memory.current", "4000\n"}},
+     1000},
+    {"m2, high",
+     {{"proc/self/cgroup", "0::/a\n"},
+      {V2M "a/memory.max", "max\n"},
+      {V2M "a/memory.high", "700\n"},
+      {V2M "a/memory.current", "100\n"}},
+     600},
+    {"m2, cached files give way",
+     {{"proc/self/cgroup", "0::/a\n"},
+      {V2M "a/memory.max", "5000\n"},
+      {V2M "a/memory.current", "4900\n"},
+      {V2M "a/memory.stat",
+       "anon 900\nfile 4000\ninactive_file 3000\nactive_file 1000\n"}},
+     4100},
+    {"m2, full",
+     {{"proc/self/cgroup", "0::/a\n"},
+      {V2M "a/memory.max", "5000\n"},
+      {V2M "a/memory.current", "6000\n"}},
+     0},
+    {"m2, garbage",
+     {{"proc/meminfo", KB},
+      {"proc/self/cgroup", "0::/a\n"},
+      {V2M "a/memory.max", "-5\n"},
+      {V2M "a/memory.high", "99999999999999999999999\n"},
+      {V2M "a/memory.current", "much\n"}},
+     1024000},
+    {"m1, SLURM's",
+     {{"proc/self/cgroup", "9:cpu:/x\n4:memory:/slurm/uid_7/job_3\n"},
+      {V1M "slurm/uid_7/job_3/memory.limit_in_bytes", "8000\n"},
+      {V1M "slurm/uid_7/job_3/memory.usage_in_bytes", "1000\n"},
+      {V1M "slurm/uid_7/job_3/memory.stat",
+       "inactive_file 1\ntotal_inactive_file 500\n"},
+      {V1M "memory.limit_in_bytes", "9223372036854771712\n"},
+      {V1M "memory.usage_in_bytes", "700000\n"}},
+     7500},
+    {"m1, path of the host",
+     {{"proc/self/cgroup", "4:memory:/docker/1f\n0::/\n"},
+      {V1M "memory.limit_in_bytes", "8000\n"},
+      {V1M "memory.usage_in_bytes", "1000\n"}},
+     7000},
+};
+
+static void memory_limits_are_found(void **state)
+{
+    for (size_t i = 0; i < COUNT(memories); i++) {
+        char *root = rn_path_join(*state, memories[i].name);
+        uint64_t got;
+
+        assert_int_equal(mkdir(root, 0777), 0);
+        for (int f = 0; f < 8 && memories[i].files[f].path; f++)
+            put(root, memories[i].files[f].path, memories[i].files[f].text);
+        got = rn_memory_available(root);
+        if (got != memories[i].available)
+            fail_msg("%s: %llu bytes, expected %llu", memories[i].name,
+                     (unsigned long long)got,
+                     (unsigned long long)memories[i].available);
+        rn_free(root);
+    }
+}
+
 static void environment_limits(void **state)
 {
     static const struct {
@@ -853,6 +944,7 @@ int main(void)
         cmocka_unit_test(paths_are_joined),
         cmocka_unit_test(checksums_differ),
         IN_FOLDER(quotas_are_found),
+        IN_FOLDER(memory_limits_are_found),
         IN_FOLDER(environment_limits),
         cmocka_unit_test(denormals_are_flushed),
         cmocka_unit_test(time_goes_forward),
