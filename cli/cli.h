@@ -6,7 +6,7 @@
 #include "options.h"
 #include "resnet.h"
 
-/* Exit statuses; 128 + signal after SIGINT and SIGTERM. */
+/* Exit statuses; 128 + signal after those of interrupt.h. */
 enum {
     EXIT_DONE = 0,
     EXIT_FAILED = 1,

@@ -60,11 +60,13 @@ static int answer(struct runner *runner, const char *file, int label,
                   float *logits, const float *values, struct rn_error *err)
 {
     struct writing *w = runner->user;
+    int rc = rn_features_add(w->file, file, values, err);
 
     (void)label;
     (void)logits;
     w->rows++;
-    return rn_features_add(w->file, file, values, err);
+    runner->broken = rc != RN_OK; /* a file with holes is of no use */
+    return rc;
 }
 
 static void print_result(const struct runner *r, const struct writing *w)
@@ -117,7 +119,9 @@ static int run(const struct command *command, void *options,
         return EXIT_USAGE;
     }
     status = runner_run(&runner, args->operand + 1, args->count - 1);
-    if (w.file && rn_features_finish(w.file, &err))
+    if (runner.broken)
+        rn_features_abort(w.file);
+    else if (w.file && rn_features_finish(w.file, &err))
         status = cli_fail(&err);
     else if (w.file)
         print_result(&runner, &w);

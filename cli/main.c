@@ -55,14 +55,15 @@ static void print_help(void)
         snprintf(left, sizeof(left), "  %s", commands[i]->name);
         print_wrapped(left, 11, commands[i]->summary);
     }
-    printf("\n"
-           "'resnet COMMAND --help' tells its options, 'resnet info' the "
-           "networks.\n"
-           "'resnet --version' tells versions and the instruction set in "
-           "use.\n\n"
-           "exit status: 0 done; 1 failed; 2 wrong usage; 3 bad data; 4 loss "
-           "not finite;\n130 and 143 stopped by SIGINT and SIGTERM, state "
-           "saved\n");
+    printf(
+        "\n"
+        "'resnet COMMAND --help' tells its options, 'resnet info' the "
+        "networks.\n"
+        "'resnet --version' tells versions and the instruction set in "
+        "use.\n\n"
+        "exit status: 0 done; 1 failed; 2 wrong usage; 3 bad data; 4 loss "
+        "not finite;\n128 + N stopped by signal N, state saved (130: SIGINT, "
+        "143: SIGTERM; also\nSIGHUP, SIGUSR1, SIGUSR2, SIGXCPU)\n");
 }
 
 static void print_version(void)
@@ -179,7 +180,9 @@ int main(int argc, char **argv)
 
     spin_less(argv);
     hold_standard_files();
-    signal(SIGPIPE, SIG_IGN); /* a closed pipe is a write error like others */
+    /* a closed pipe, or a limit on files' sizes, is an error like others */
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
     status = run(argc, argv);
     failure = output_flush();
     if (failure) {

@@ -59,14 +59,15 @@ static void flush(struct runner *r)
         rn_plan_values(r->plan, r->values);
     for (int i = 0; i < r->filled; i++) {
         struct waiting *image = &r->waiting[i];
+        int failed = rc;
 
-        if (rc == RN_OK)
-            rc = r->answer(
+        if (rc == RN_OK && !r->broken)
+            failed = r->answer(
                 r, image->file, image->label, r->logits + (size_t)i * logits,
                 r->values ? r->values + (size_t)i * values : NULL, &err);
-        if (rc)
+        if (failed)
             print_failure(r, image->file, &err);
-        r->failed += rc != RN_OK;
+        r->failed += failed != RN_OK;
         free(image->file);
     }
     r->filled = 0;
@@ -129,7 +130,7 @@ static void run_pictures(struct runner *r, const struct rn_pictures *pictures)
 {
     size_t count = rn_pictures_count(pictures);
 
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count && !r->broken; i++) {
         struct rn_error err = {0};
         struct rn_image image;
         const char *path;
@@ -244,7 +245,7 @@ static void run_data(struct runner *r, const struct input *input)
         fail(r, input->text, &err);
         return;
     }
-    for (int i = input->first; i <= input->last; i++)
+    for (int i = input->first; i <= input->last && !r->broken; i++)
         if (run_image(r, input, i))
             return; /* the rest of the range is past the end, too */
 }
@@ -357,9 +358,11 @@ static int run_inputs(struct runner *r, const struct input *inputs, int count)
         r->count += input_images(&inputs[i]);
     if (runner_open(r, &err))
         return cli_fail(&err);
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < count && !r->broken; i++)
         run_input(r, &inputs[i]);
     flush(r);
+    if (r->broken)
+        return EXIT_FAILED;
     return r->failed ? EXIT_BAD_DATA : EXIT_DONE;
 }
 

@@ -38,6 +38,7 @@ struct runner {
     size_t count;         /* images that the inputs stand for */
     int kept[3];          /* channels, height, width of values */
     int failed;           /* images */
+    int broken;           /* set by answer(): no use in going on */
 
     /* Its own: */
     struct rn_plan *plan;

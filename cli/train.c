@@ -445,14 +445,16 @@ const struct command command_train = {
     .synopsis = "DATA --out RUN [option ...] | --resume RUN",
     .summary = "Train a network on DATA and keep models, log and learning "
                "curve in the folder RUN.",
-    .notes = "DATA is a folder of CIFAR-10 or CIFAR-100 binary files, a folder "
-             "of IDX files\n(plain or .gz), "
-             "synthetic:CxHxW:CLASSES[:COUNT], or a folder of pictures:\n"
-             "train/CLASS/... with val/ or test/ beside it, CLASS/..., or "
-             "labels.txt; a\n.tar or .zip of pictures is read in place.\n"
-             "*: chosen by the number of pictures and the memory, and said.\n"
-             "SIGINT (Ctrl-C) and SIGTERM finish the iteration and save; "
-             "--resume goes on.\nA second signal ends at once.\n",
+    .notes =
+        "DATA is a folder of CIFAR-10 or CIFAR-100 binary files, a folder "
+        "of IDX files\n(plain or .gz), "
+        "synthetic:CxHxW:CLASSES[:COUNT], or a folder of pictures:\n"
+        "train/CLASS/... with val/ or test/ beside it, CLASS/..., or "
+        "labels.txt; a\n.tar or .zip of pictures is read in place.\n"
+        "*: chosen by the number of pictures and the memory, and said.\n"
+        "SIGINT (Ctrl-C), SIGTERM, SIGHUP, SIGUSR1, SIGUSR2 and SIGXCPU "
+        "finish the\niteration and save; --resume goes on. A second SIGINT "
+        "or SIGTERM ends at once.\n",
     .groups = groups,
     .n_groups = COUNT(groups),
     .size = sizeof(struct options),

@@ -224,7 +224,8 @@ int rn_writer_commit(struct rn_writer *w, struct rn_error *err)
 {
     int rc = RN_OK;
 
-    if (fflush(w->file) != 0 || sync_failed(fileno(w->file)))
+    errno = EIO; /* what an earlier write failed of is not known any more */
+    if (ferror(w->file) || fflush(w->file) != 0 || sync_failed(fileno(w->file)))
         rc = rn_fail_errno(err, "write", w->path);
     if (fclose(w->file) != 0 && rc == RN_OK)
         rc = rn_fail_errno(err, "write", w->path);

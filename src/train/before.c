@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -187,13 +188,37 @@ static void existing(const char *folder, char *path, size_t size)
     }
 }
 
+static double parameters_size(const struct rn_trainer *t)
+{
+    return (double)rn_graph_params(t->model->graph) * sizeof(float);
+}
+
+/* What a checkpoint holds of each parameter: value, momentum, average. */
+static int checkpoint_kinds(const struct rn_trainer *t)
+{
+    return t->o.ema > 0 ? 3 : 2;
+}
+
 /* last.safetensors with momentum and average, another one while it is being
  * written, and best.safetensors. */
 static double room_needed(const struct rn_trainer *t)
 {
-    double model = (double)rn_graph_params(t->model->graph) * sizeof(float);
+    return parameters_size(t) * (2 * checkpoint_kinds(t) + 2);
+}
 
-    return model * (2 * (t->o.ema > 0 ? 3 : 2) + 2);
+/* Whether the largest file is one that this process may write. */
+static int check_file_size(const struct rn_trainer *t, struct rn_error *err)
+{
+    double need = parameters_size(t) * checkpoint_kinds(t);
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_FSIZE, &limit) != 0 ||
+        limit.rlim_cur == RLIM_INFINITY || need <= (double)limit.rlim_cur)
+        return RN_OK;
+    return rn_fail(err, RN_ERR_IO,
+                   "'%s': a checkpoint takes %.2f MB, files are limited to "
+                   "%.2f MB here (ulimit -f)",
+                   t->run.last, need / 1e6, (double)limit.rlim_cur / 1e6);
 }
 
 int rn_trainer_check_room(struct rn_trainer *t, struct rn_error *err)
@@ -201,6 +226,7 @@ int rn_trainer_check_room(struct rn_trainer *t, struct rn_error *err)
     double need = room_needed(t), room;
     struct statvfs st;
     char path[4096];
+    int rc;
 
     existing(t->run.folder, path, sizeof(path));
     if (!rn_is_folder(path)) {
@@ -209,8 +235,9 @@ int rn_trainer_check_room(struct rn_trainer *t, struct rn_error *err)
     }
     if (access(path, W_OK | X_OK) != 0)
         return rn_fail_errno(err, "write into", path);
-    if (statvfs(path, &st) != 0)
-        return RN_OK;
+    rc = check_file_size(t, err);
+    if (rc != RN_OK || statvfs(path, &st) != 0)
+        return rc;
     room = (double)st.f_bavail * (double)st.f_frsize;
     if (room >= need || st.f_blocks == 0)
         return RN_OK;

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# SIGINT and SIGTERM finish the iteration, save, and tell how to go on; going
-# on ends where an uninterrupted run does, to the bit.
+# Signals finish the iteration, save, and tell how to go on; going on ends where
+# an uninterrupted run does, to the bit.
 options="--net resnet8 --batch 16 --iterations 1500 --seed 5 --save-every 200
     --test-every 500 --threads 1"
 data=synthetic:1x8x8:4:64
 # shellcheck disable=SC2086
 prepare resnet train $data $options --out whole
 
-for signal in INT TERM; do
+for signal in INT TERM HUP USR1 USR2 XCPU; do
     # shellcheck disable=SC2086
     resnet train $data $options --out $signal > out 2> err &
     child=$!
@@ -27,3 +27,27 @@ for signal in INT TERM; do
         cmp whole/$file $signal/$file && echo "$file is the same"
     done
 done
+
+# A closed terminal sends SIGHUP twice; what nohup left ignored stays so.
+begin() {
+    # shellcheck disable=SC2086
+    "$@" resnet train $data $options --out "$name" > out 2> err &
+    child=$!
+    tries=0
+    while [ ! -s "$name/last.safetensors" ] && [ $tries -lt 600 ]; do
+        sleep 0.05
+        tries=$((tries + 1))
+    done
+}
+name=twice
+begin env
+kill -HUP $child
+kill -HUP $child 2> kill.err
+wait $child
+echo "exit $?"
+name=nohup
+begin nohup
+kill -HUP $child
+wait $child
+echo "exit $?"
+cmp whole/last.safetensors nohup/last.safetensors && echo "the same"
