@@ -33,7 +33,7 @@ static const struct option options_table[] = {
 static const struct option_group groups[] = {
     {"options", options_table, COUNT(options_table), 0},
     {"running", runner_table, RUNNER_OPTIONS, AT(run)},
-    {"models of others", import_table, IMPORT_OPTIONS, AT(import)},
+    {"models of others", import_table, IMPORT_OPTIONS - 1, AT(import)},
 };
 
 static void defaults(void *options)

@@ -40,6 +40,12 @@ const struct option import_table[IMPORT_OPTIONS] = {
      "bicubic or box"},
     {"labels", "FILE", OPTION_TEXT, AT(labels), 0, 0, NULL, NULL,
      "class names: lines of 'name' or 'id name', CSV or JSON"},
+    {"head", "softmax|sigmoid", OPTION_WORD, AT(head), 0, 0, "softmax|sigmoid",
+     "its file's, else softmax", "what makes probabilities of its logits: "
+     "softmax, of one of the classes, or sigmoid, of each by itself"},
+    {"output", "NAME", OPTION_TEXT, AT(output), 0, 0, NULL, NULL,
+     "the value of a graph (ONNX, Caffe) that is the answer, where there are "
+     "several"},
 };
 /* clang-format on */
 
@@ -118,6 +124,8 @@ int import_open(struct rn_model **out, const char *path,
     o.weights = args->weights;
     o.structure = args->structure;
     o.mean_image = args->mean_image;
+    o.head = args->head;
+    o.output = args->output;
     o.message = on_message;
     rc = set_numbers("mean", args->mean, mean, &o.mean, &o.means, err);
     if (!rc)

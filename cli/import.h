@@ -9,14 +9,15 @@
 /** What import_table sets. */
 struct import_args {
     const char *net, *stride, *preprocess, *mean, *std, *interpolation, *labels;
-    const char *weights, *mean_image;
+    const char *weights, *mean_image, *head, *output;
     char shortcut;
     int crop[2];
     int resize;
     int structure; /* weights may be missing */
 };
 
-enum { IMPORT_OPTIONS = 12 };
+enum { IMPORT_OPTIONS = 14 };
+/** --output is the last, for commands whose own --output is a file. */
 extern const struct option import_table[IMPORT_OPTIONS];
 
 /** Read a model; what was taken for granted is said on standard error. `args`

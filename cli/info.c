@@ -126,6 +126,8 @@ static void print_json(const struct facts *facts)
     json_put(object, "input",
              json_shape(info->channels, info->height, info->width));
     json_put(object, "classes", json_count((uint64_t)info->classes));
+    json_put(object, "output", json_text(rn_output_name(info->output)));
+    json_put(object, "head", json_text(rn_output_name(info->head)));
     json_put(object, "shortcut", json_text(shortcut ? shortcut : "-"));
     json_put(object, "stride", json_text(info->stride_v1 ? "v1" : "v1.5"));
     json_put(object, "params", json_count(info->params));
@@ -186,6 +188,10 @@ static void print_text(const struct facts *facts)
            info->channels, info->height, info->width, info->classes);
     if (info->shortcut != '-')
         printf(", shortcut %s", rn_shortcut_name(info->shortcut));
+    if (info->output != RN_OUTPUT_LOGITS || info->head != info->output)
+        printf("\noutput       %s", rn_output_name(info->output));
+    if (info->head != info->output)
+        printf(", its file's %s", rn_output_name(info->head));
     printf("\nparameters   %s\n", text_count(&t, info->params));
     printf("mult-adds    %s an image\n", text_count(&t, info->macs));
     printf("memory       ");

@@ -12,7 +12,7 @@ struct options {
     struct import_args import;
     struct runner_args run;
     int top;
-    double min_probability;
+    double min_probability, threshold;
     int crops;
     const char *cam;
     int json;
@@ -20,12 +20,19 @@ struct options {
 
 #define AT(field) offsetof(struct options, field)
 
+/* Classes shown when nothing is said. */
+#define TOP 5
+
 /* clang-format off */
 static const struct option options_table[] = {
-    {"top", "K", OPTION_INT, AT(top), 1, 1000, NULL, NULL,
-     "classes to show, likeliest first"},
+    {"top", "K", OPTION_INT, AT(top), 1, 1000, NULL, "5",
+     "classes to show, likeliest first; of classes that are there or not each "
+     "by itself, all that --threshold takes"},
     {"min-probability", "P", OPTION_REAL, AT(min_probability), 0, 1, NULL, NULL,
      "leave out classes less likely than P, from 0 to 1"},
+    {"threshold", "P", OPTION_REAL, AT(threshold), 0, 1, NULL, "0.5",
+     "of classes that are there or not each by itself (sigmoid): the least "
+     "probability of those that are"},
     {"crops", "N", OPTION_INT, AT(crops), 1, 10, NULL, NULL,
      "of a picture: 1, the centre, or 10, corners and centre of the middle "
      "square and their mirror images, probabilities averaged"},
@@ -47,7 +54,6 @@ static void defaults(void *options)
 {
     struct options *o = options;
 
-    o->top = 5;
     o->crops = 1;
 }
 
@@ -57,6 +63,9 @@ struct predictor {
     const struct runner *runner;
     int *top; /* [k] */
     int k;
+    int given;        /* whether --threshold was */
+    int independent;  /* classes do not exclude each other, */
+    double threshold; /* and are there from this probability on */
 };
 
 /* --------------------------------------------------------------- output */
@@ -80,6 +89,21 @@ static int shown(const struct predictor *p, const float *probability)
     return n;
 }
 
+static int is_there(const struct predictor *p, const float *probability, int c)
+{
+    return (double)probability[c] >= p->threshold;
+}
+
+/** Those that text shows: of independent classes the ones that are there. */
+static int printed(const struct predictor *p, const float *probability)
+{
+    int n = shown(p, probability);
+
+    while (p->independent && n > 0 && !is_there(p, probability, p->top[n - 1]))
+        n--;
+    return n;
+}
+
 static json_t *json_top(const struct predictor *p, const float *probability)
 {
     json_t *list = json_list();
@@ -94,6 +118,9 @@ static json_t *json_top(const struct predictor *p, const float *probability)
                  json_text(rn_model_class_id(p->runner->model, c)));
         json_put(entry, "name", json_text(class_name(p, c)));
         json_put(entry, "probability", json_double((double)probability[c]));
+        if (p->independent)
+            json_put(entry, "present",
+                     json_boolean(is_there(p, probability, c)));
         json_add(list, entry);
     }
     return list;
@@ -130,12 +157,16 @@ static void print_heading(const struct predictor *p, const char *file,
 static void print_text(const struct predictor *p, const char *file, int label,
                        const float *probability)
 {
-    int n = shown(p, probability);
+    int n = printed(p, probability);
 
     print_heading(p, file, label);
     if (n == 0)
-        printf("  no class has a probability of %g\n",
-               p->options->min_probability);
+        printf("  no class has a probability of %g", p->threshold);
+    if (n == 0 && p->independent)
+        printf(": the likeliest, %d, has %.2f %%", p->top[0],
+               100 * (double)probability[p->top[0]]);
+    if (n == 0)
+        putchar('\n');
     for (int i = 0; i < n; i++) {
         static const char bar[BAR_CELLS + 1] = "########################";
         int c = p->top[i];
@@ -150,12 +181,50 @@ static void print_text(const struct predictor *p, const char *file, int label,
 
 /* ---------------------------------------------------------- the command */
 
+static int fail_model(const struct runner *runner, struct rn_error *err,
+                      const char *why)
+{
+    err->code = RN_ERR_ARG;
+    snprintf(err->msg, sizeof(err->msg), "model '%.200s' %s", runner->path,
+             why);
+    return err->code;
+}
+
+/** How the model's outputs are to be looked at. */
+static int look_at(struct predictor *p, struct rn_error *err)
+{
+    const struct options *o = p->options;
+    const struct rn_model_info *info = &p->runner->info;
+
+    p->independent = info->output == RN_OUTPUT_INDEPENDENT_LOGITS ||
+                     info->output == RN_OUTPUT_INDEPENDENT;
+    p->threshold = p->given ? o->threshold : 0.5;
+    if (!p->independent && p->given)
+        return fail_model(p->runner, err,
+                          "takes a picture for one of its classes: "
+                          "--min-probability leaves out unlikely ones, "
+                          "--threshold goes with --head sigmoid");
+    if (!p->independent && info->classes == 1)
+        return fail_model(p->runner, err,
+                          "gives one number, of which softmax makes 100 % "
+                          "whatever it is: --head sigmoid makes a probability "
+                          "of it");
+    if (!p->independent)
+        p->threshold = o->min_probability;
+    return RN_OK;
+}
+
 static int opened(struct runner *runner, struct rn_error *err)
 {
     struct predictor *p = runner->user;
+    int k = p->options->top;
+    int rc = look_at(p, err);
 
-    p->k = p->options->top < runner->info.classes ? p->options->top
-                                                  : runner->info.classes;
+    if (rc)
+        return rc;
+    if (k == 0)
+        k = p->independent ? runner->info.classes : TOP;
+    p->k = k < runner->info.classes ? k : runner->info.classes;
     p->top = malloc((size_t)p->k * sizeof(int));
     if (p->top)
         return RN_OK;
@@ -174,7 +243,8 @@ static int answer(struct runner *runner, const char *file, int label,
     (void)values;
     (void)err;
     for (int i = 0; i < runner->crops; i++)
-        rn_softmax(logits + (size_t)i * (size_t)classes, classes);
+        rn_probabilities(runner->info.output,
+                         logits + (size_t)i * (size_t)classes, classes);
     for (int c = 0; runner->crops > 1 && c < classes; c++) {
         double sum = 0;
 
@@ -245,11 +315,12 @@ static int run(const struct command *command, void *options,
         .opened = opened,
         .answer = answer,
     };
-    struct predictor p = {.options = o, .runner = &runner};
+    struct predictor p = {.options = o,
+                          .runner = &runner,
+                          .given = options_given(command, args, "threshold")};
     struct input picture = {.kind = INPUT_NONE};
     int status = check(o, args);
 
-    (void)command;
     if (!status && o->cam)
         status = find_picture(args->operand[1], &picture);
     if (status)

@@ -29,7 +29,7 @@ int main(int argc, char **argv)
     if (rn_model_preprocess(model, pixels, image, &err) ||
         rn_plan_forward(plan, image, scores, &err))
         return fprintf(stderr, "%s\n", err.msg), 1;
-    rn_softmax(scores, info.classes);
+    rn_probabilities(info.output, scores, info.classes);
     rn_top_k(scores, info.classes, 1, &top);
     printf("class %d, %.1f %%\n", top, 100.0 * scores[top]);
     free(pixels), free(image), free(scores);

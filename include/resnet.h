@@ -152,6 +152,12 @@ struct rn_import_options {
     /** Take such a network without weights, its parameters zero. */
     int structure;
     const char *mean_image; /**< Caffe's mean of every pixel (.binaryproto) */
+    /** Of a graph (ONNX, Caffe) the value that is the answer, where there are
+     *  several. */
+    const char *output;
+    /** "softmax" (one of the classes) or "sigmoid" (each of them by itself):
+     *  what makes probabilities of a model's logits. */
+    const char *head;
     void *user;
     /** Lines of text on what was recognised, and what was taken for granted;
      *  may be NULL. */
@@ -216,6 +222,20 @@ enum rn_interpolation {
 /** "bilinear", "bicubic" or "box"; NULL for others. */
 RN_API const char *rn_interpolation_name(enum rn_interpolation how);
 
+/** What a network's answers are: rn_plan_forward() gives them as they come. */
+enum rn_output {
+    RN_OUTPUT_LOGITS = 0, /**< before softmax; all networks of ours */
+    RN_OUTPUT_PROBABILITIES = 1,      /**< of one of the classes, their sum 1 */
+    RN_OUTPUT_LOG_PROBABILITIES = 2,  /**< their logarithms */
+    RN_OUTPUT_INDEPENDENT_LOGITS = 3, /**< before sigmoid: every class is there
+                                         or not, whatever the others are */
+    RN_OUTPUT_INDEPENDENT = 4,        /**< their probabilities */
+};
+
+/** "logits", "probabilities", "log-probabilities", "independent-logits",
+ *  "independent-probabilities"; NULL for others. */
+RN_API const char *rn_output_name(enum rn_output output);
+
 struct rn_model_info {
     const char *net; /**< name, e.g. "resnet20"; borrowed */
     int channels, height, width, classes;
@@ -232,6 +252,10 @@ struct rn_model_info {
     int bgr;             /**< the network's channels are blue, green, red;
                             rn_model_preprocess() turns them around */
     const char *trained; /**< JSON text on how it was trained, or NULL */
+    enum rn_output output; /**< what rn_plan_forward() gives */
+    enum rn_output head;   /**< what the file it came from makes of that, and
+                              an ONNX file it is exported to: a softmax or
+                              sigmoid at the very end is taken off */
 };
 
 RN_API void rn_model_describe(const struct rn_model *model,
@@ -431,7 +455,8 @@ RN_API void rn_plan_destroy(struct rn_plan *plan);
  * Run one forward pass of an inference plan. Allocates nothing.
  *
  * @param images float [batch][C][H][W], normalised (rn_model_preprocess()).
- * @param logits out, float [batch][classes], before softmax.
+ * @param logits out, float [batch][classes]: what rn_model_info.output says,
+ *               rn_probabilities() turns it into probabilities.
  * @return RN_ERR_ARG for a training plan or NULL, RN_ERR_KERNEL when a
  *         primitive fails; logits is undefined then, the plan usable.
  */
@@ -468,6 +493,8 @@ RN_API int rn_plan_trace(struct rn_plan *plan, const float *images,
 
 /** Turn `count` logits into probabilities in place, numerically safe. */
 RN_API void rn_softmax(float *logits, int count);
+/** Turn the `count` outputs of an image into probabilities in place. */
+RN_API void rn_probabilities(enum rn_output output, float *values, int count);
 
 /** Indices of the k largest of `count` values, largest first; ties in
  *  order of index. k is from 1 to count. */

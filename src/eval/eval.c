@@ -5,6 +5,7 @@
 #include "core/memory.h"
 #include "core/threads.h"
 #include "eval/report.h"
+#include "formats/head.h"
 #include "plan/plan.h"
 
 #include <stdio.h>
@@ -104,6 +105,13 @@ static int check_model(const struct rn_model *model, const struct rn_data *data,
         return rn_fail(err, RN_ERR_ARG,
                        "model %s does not say how its images are prepared",
                        title(model, buf, sizeof(buf)));
+    if (rn_is_independent(model->graph->kind))
+        return rn_fail(err, RN_ERR_ARG,
+                       "model %s says of each of its %d classes by itself "
+                       "whether it is there, but the images of '%s' have one "
+                       "label each: --head softmax takes its likeliest class",
+                       title(model, buf, sizeof(buf)), model->spec.classes,
+                       data->spec);
     if (o->crops > 1 && pre->resize <= larger)
         return rn_fail(err, RN_ERR_ARG,
                        "model %s resizes the shorter side to no more than the "
@@ -232,6 +240,7 @@ static int run_views(struct evaluation *e, const struct rn_model *model,
                  .crops = ten ? CROPS : 1},
         .labels = e->map,
         .classes = e->classes,
+        .output = model->graph->kind,
         .mirror = ten,
         .preprocessing = pre,
         .user = e,

@@ -8,6 +8,10 @@
 
 enum { RN_CALIBRATION_BINS = 15 };
 
+/** Outputs of which one class is right, as logits, in place: logarithms of
+ *  probabilities are. */
+void rn_logits(enum rn_output output, float *values, size_t count);
+
 /** Sums over images seen so far. */
 struct rn_metrics {
     long images;
@@ -64,6 +68,7 @@ struct rn_eval_pass {
     const int32_t *labels; /* the model's class for each of the data's; NULL:
                               the same */
     int classes;           /* of the model */
+    enum rn_output output; /* of it */
     int loaders;           /* threads that load pictures */
     bool mirror;           /* look at mirror images, too */
     const struct rn_preprocessing *preprocessing;

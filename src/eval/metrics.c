@@ -17,6 +17,37 @@ void rn_softmax(float *logits, int count)
         logits[i] = (float)(exp((double)logits[i] - (double)largest) / sum);
 }
 
+static void sigmoid(float *values, int count)
+{
+    for (int i = 0; i < count; i++)
+        values[i] = (float)(1 / (1 + exp(-(double)values[i])));
+}
+
+void rn_probabilities(enum rn_output output, float *values, int count)
+{
+    switch (output) {
+    case RN_OUTPUT_LOGITS:
+        rn_softmax(values, count);
+        break;
+    case RN_OUTPUT_LOG_PROBABILITIES:
+        for (int i = 0; i < count; i++)
+            values[i] = expf(values[i]);
+        break;
+    case RN_OUTPUT_INDEPENDENT_LOGITS:
+        sigmoid(values, count);
+        break;
+    case RN_OUTPUT_PROBABILITIES:
+    case RN_OUTPUT_INDEPENDENT:
+        break;
+    }
+}
+
+void rn_logits(enum rn_output output, float *values, size_t count)
+{
+    for (size_t i = 0; i < count && output == RN_OUTPUT_PROBABILITIES; i++)
+        values[i] = logf(values[i]);
+}
+
 /* Insertion into the k best so far: k is small. */
 void rn_top_k(const float *values, int count, int k, int *indices)
 {

@@ -95,11 +95,14 @@ static int forward(struct feed *feed, const struct rn_batch *batch,
     const float *images = fill_up(feed, batch);
     int rc = rn_plan_forward(pass->plan, images, feed->logits, err);
 
-    if (rc != RN_OK || !pass->mirror)
-        return rc;
-    rn_mirror(images, feed->padded, floats / feed->row, feed->row);
-    return rn_plan_forward(pass->plan, feed->padded,
-                           feed->logits + feed->answers, err);
+    if (rc == RN_OK && pass->mirror) {
+        rn_mirror(images, feed->padded, floats / feed->row, feed->row);
+        rc = rn_plan_forward(pass->plan, feed->padded,
+                             feed->logits + feed->answers, err);
+    }
+    rn_logits(pass->output, feed->logits,
+              pass->mirror ? 2 * feed->answers : feed->answers);
+    return rc;
 }
 
 /* The answer to image j of the batch, averaged when there are several. */

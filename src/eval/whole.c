@@ -183,6 +183,7 @@ static int run_picture(struct whole *w, const struct rn_image *picture,
     rn_free(images);
     if (rc != RN_OK)
         return rc;
+    rn_logits(pass->model->graph->kind, w->logits, 2 * (size_t)classes);
     rn_average_begin(w->average, (size_t)classes);
     for (int i = 0; i < 2; i++)
         rn_average_add(w->average, w->logits + i * classes, classes);

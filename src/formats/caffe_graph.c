@@ -3,6 +3,7 @@
 #include "formats/caffe_import.h"
 
 #include "core/memory.h"
+#include "formats/head.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -122,18 +123,6 @@ void rn_caffe_check(struct rn_caffe *in, int node)
         in->rc = rn_fail(in->err, RN_ERR_MEMORY, "%s", in->g->error.msg);
 }
 
-/* Softmax comes off the output; if it turns out to be read, it is a layer. */
-static void settle(struct rn_caffe *in, struct rn_caffe_top *t)
-{
-    char name[RN_IMPORT_NAME];
-    if (!t->softmax)
-        return;
-    rn_import_name(in->g, t->name, name);
-    t->softmax = false;
-    t->node = rn_graph_softmax(in->g, t->node, name);
-    rn_caffe_check(in, t->node);
-}
-
 struct rn_caffe_top *rn_caffe_bottom(struct rn_caffe *in, int i)
 {
     const struct rn_prototxt_field *f = nth(in, "bottom", i);
@@ -150,8 +139,6 @@ struct rn_caffe_top *rn_caffe_bottom(struct rn_caffe *in, int i)
                       "reads '%.*s', which nothing before it computes: the "
                       "network has a cycle, or is not in order",
                       RN_PB_SHOW(f->value));
-    else
-        settle(in, t);
     if (in->rc)
         return NULL;
     t->readers++;
@@ -398,8 +385,10 @@ static void set_output(struct rn_caffe *in)
                          "'%s': its output is %dx%dx%d, expected one number a "
                          "class",
                          path, s.c, s.h, s.w);
+    else if (rn_graph_cut(in->g, out->node))
+        in->rc = rn_head_take(in->g, path, in->err);
     else
-        in->g->output = out->node;
+        in->rc = rn_fail_memory(in->err, in->g->n_nodes, "a network");
 }
 
 static void read_all(struct rn_caffe *in)

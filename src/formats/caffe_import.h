@@ -21,7 +21,6 @@ struct rn_caffe_top {
     struct rn_pb name;
     int node;     /* -1: a batch norm that its scale has joined */
     bool flat;    /* [c*h*w] instead of [c,h,w] */
-    bool softmax; /* still to be done, if anybody reads it */
     bool norm;    /* a batch norm that a scale may still join */
     int readers;
 };

@@ -353,11 +353,12 @@ static void same(struct rn_caffe *in)
 
 static void softmax(struct rn_caffe *in)
 {
+    char name[RN_IMPORT_NAME];
     int from = rn_caffe_picture(in, 0);
     rn_caffe_int(in, "axis", 1, 1, 1);
-    struct rn_caffe_top *out = rn_caffe_set(in, from);
-    if (out)
-        out->softmax = true;
+    if (!in->rc)
+        rn_caffe_set(in,
+                     rn_graph_softmax(in->g, from, rn_caffe_name(in, name)));
 }
 
 static void flatten(struct rn_caffe *in)

@@ -2,6 +2,7 @@
 /* The sections of a Darknet network, one after the other. */
 #include "core/memory.h"
 #include "formats/darknet.h"
+#include "formats/head.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -33,7 +34,6 @@ struct darknet {
     struct rn_graph *g;
     int *values;  /* of layers */
     int layers;   /* so far; the first section is none */
-    bool softmax; /* of the last value is still to be done, if it is read */
     const struct rn_cfg_section *section;
     int rc; /* first failure; later calls then do nothing */
     struct rn_error *err;
@@ -141,20 +141,11 @@ static void add_layer(struct darknet *in, int node)
 }
 
 /* The value of layer i; that of the input before the first one. */
-static int value_of(struct darknet *in, int i)
+static int value_of(const struct darknet *in, int i)
 {
-    char name[NAME_SIZE];
     if (in->rc)
         return -1;
-    if (i < 0)
-        return 0;
-    if (i == in->layers - 1 && in->softmax) {
-        in->softmax = false;
-        snprintf(name, sizeof(name), "%d.softmax", i);
-        in->values[i] = rn_graph_softmax(in->g, in->values[i], name);
-        check_node(in, in->values[i]);
-    }
-    return in->rc ? -1 : in->values[i];
+    return i < 0 ? 0 : in->values[i];
 }
 
 static int previous(struct darknet *in)
@@ -422,10 +413,21 @@ static void route(struct darknet *in)
 
 static void softmax(struct darknet *in)
 {
+    char name[NAME_SIZE];
     int from = previous(in);
     integer(in, "groups", 1, 1, 1);
-    add_layer(in, from);
-    in->softmax = true;
+    if (!in->rc)
+        add_layer(in, rn_graph_softmax(in->g, from,
+                                       name_of(in, "softmax", name)));
+}
+
+static void logistic(struct darknet *in)
+{
+    char name[NAME_SIZE];
+    int from = previous(in);
+    if (!in->rc)
+        add_layer(in, rn_graph_sigmoid(in->g, from,
+                                       name_of(in, "logistic", name)));
 }
 
 /* What does nothing outside training. */
@@ -450,6 +452,7 @@ static const struct {
     {"avgpool", "avg", avgpool},
     {"route", NULL, route},
     {"softmax", "soft", softmax},
+    {"logistic", NULL, logistic},
     {"dropout", NULL, dropout},
     {"cost", NULL, cost},
 };
@@ -500,7 +503,10 @@ static void set_output(struct darknet *in)
         in->rc = rn_fail(in->err, RN_ERR_DATA,
                          "'%s': %zu numbers more than '%s' has parameters",
                          in->weights->path, in->floats_left, in->cfg->path);
-    in->g->output = v;
+    else if (rn_graph_cut(in->g, v))
+        in->rc = rn_head_take(in->g, in->cfg->path, in->err);
+    else
+        in->rc = rn_fail_memory(in->err, in->g->n_nodes, "a network");
 }
 
 static void read_all(struct darknet *in)

@@ -183,6 +183,11 @@ static int add_softmax(struct rn_graph *g, const struct described *d)
     return rn_graph_softmax(g, d->input[0], d->name);
 }
 
+static int add_log_softmax(struct rn_graph *g, const struct described *d)
+{
+    return rn_graph_log_softmax(g, d->input[0], d->name);
+}
+
 static int add_zero_pad(struct rn_graph *g, const struct described *d)
 {
     const int *p = d->padding;
@@ -211,6 +216,7 @@ static const struct kind {
     [RN_OP_LRN] = {add_lrn, 1, LRN},
     [RN_OP_SOFTMAX] = {add_softmax, 1, 0},
     [RN_OP_ZERO_PAD] = {add_zero_pad, 1, PADDING},
+    [RN_OP_LOG_SOFTMAX] = {add_log_softmax, 1, 0},
 };
 
 /* ------------------------------------------------------------- writing */

@@ -319,6 +319,31 @@ static int set_view(struct rn_model *model, const struct rn_import_options *o,
     return rn_model_set_resize(model, resize, how, err);
 }
 
+/* What the caller says that logits are turned into probabilities by. */
+static int set_head(struct rn_model *model, const char *head,
+                    struct rn_error *err)
+{
+    struct rn_graph *g = model->graph;
+    bool sigmoid = head && strcmp(head, "sigmoid") == 0;
+    bool logits = g->kind == RN_OUTPUT_LOGITS ||
+                  g->kind == RN_OUTPUT_INDEPENDENT_LOGITS;
+    enum rn_output kind =
+        sigmoid ? RN_OUTPUT_INDEPENDENT_LOGITS : RN_OUTPUT_LOGITS;
+    if (head && !sigmoid && strcmp(head, "softmax") != 0)
+        return rn_fail(err, RN_ERR_ARG,
+                       "unknown head '%.40s', expected softmax or sigmoid",
+                       head);
+    if (!head || (logits && kind == g->kind))
+        return RN_OK;
+    if (!logits)
+        return rn_fail(err, RN_ERR_ARG,
+                       "the output of '%s' are %s, of which no %s makes "
+                       "others",
+                       model->path, rn_output_name(g->kind), head);
+    g->kind = g->head = kind;
+    return RN_OK;
+}
+
 /* All that the caller says beside the tensors. */
 static int apply_options(struct rn_model *model,
                          const struct rn_import_options *o,
@@ -331,6 +356,8 @@ static int apply_options(struct rn_model *model,
         if (!rc)
             rc = rn_preset_apply(model, preset, err);
     }
+    if (!rc)
+        rc = set_head(model, o->head, err);
     if (!rc)
         rc = set_numbers(model, o, err);
     if (!rc)
@@ -445,10 +472,23 @@ static int check_files(const char *path, const struct rn_import_options *o,
     return RN_OK;
 }
 
+/* A graph of others alone has values to choose from. */
+int rn_import_no_output(const char *path, const struct rn_import_options *o,
+                        struct rn_error *err)
+{
+    return o->output ? rn_fail(err, RN_ERR_ARG,
+                               "'%s' has one output: '%.100s' goes with graphs "
+                               "of ONNX and Caffe",
+                               path, o->output)
+                     : RN_OK;
+}
+
 static int import_own(struct rn_model **out, const char *path,
                       const struct rn_import_options *o, struct rn_error *err)
 {
     int rc = check_files(path, o, err);
+    if (!rc)
+        rc = rn_import_no_output(path, o, err);
     if (!rc)
         rc = rn_model_load_with(out, path, NULL, 0, NULL, err);
     return rc ? rc : rn_import_check(*out, o, err);
@@ -469,6 +509,8 @@ static int import_other(struct rn_model **out, const char *path,
         rc = check_files(path, o, err);
     if (!rc && rn_onnx_is(bytes, size))
         return rn_onnx_import(out, path, o, err);
+    if (!rc)
+        rc = rn_import_no_output(path, o, err);
     if (!rc)
         rc = rn_state_open(&in.state, path, err);
     if (!rc)

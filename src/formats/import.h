@@ -15,6 +15,12 @@ int rn_import_check(const struct rn_model *model,
                     const struct rn_import_options *options,
                     struct rn_error *err);
 
+/** RN_ERR_ARG when the caller names a value as output, of a file that has one
+ *  output. */
+int rn_import_no_output(const char *path,
+                        const struct rn_import_options *options,
+                        struct rn_error *err);
+
 /** Give a model a preset's preprocessing unless the caller says one; tells
  *  `why` ("as is usual with these names"). Without a preset, or when it does
  *  not fit, tells that there is none. */

@@ -3,6 +3,7 @@
 
 #include "core/memory.h"
 #include "formats/families.h"
+#include "formats/head.h"
 #include "formats/import.h"
 
 #include <stdio.h>
@@ -46,8 +47,20 @@ static struct rn_pb base_name(const char *path)
     return (struct rn_pb){(const uint8_t *)base, n};
 }
 
+static void say_head(const struct rn_model *model,
+                     const struct rn_import_options *options)
+{
+    const struct rn_graph *g = model->graph;
+    if (rn_is_independent(g->kind))
+        rn_import_say(options,
+                      "each class is there or not by itself (sigmoid)");
+    else if (g->kind != RN_OUTPUT_LOGITS)
+        rn_import_say(options, "its output are %s", rn_output_name(g->kind));
+}
+
 static int wrap(struct rn_model **out, const struct rn_net_spec *spec,
-                struct rn_graph *graph, const char *path, struct rn_error *err)
+                struct rn_graph *graph, const char *path,
+                const struct rn_import_options *options, struct rn_error *err)
 {
     struct rn_model *model = rn_model_wrap(spec, graph);
     if (!model) {
@@ -56,6 +69,7 @@ static int wrap(struct rn_model **out, const struct rn_net_spec *spec,
     }
     model->path = rn_strdup(path);
     *out = model;
+    say_head(model, options);
     if (model->path)
         return RN_OK;
     rn_model_destroy(model);
@@ -74,12 +88,15 @@ int rn_import_graph(struct rn_model **out, struct rn_graph *graph,
     *out = NULL;
     int rc = rn_family_find(&spec, &own, graph, err);
     if (rc || own) {
+        enum rn_output output = graph->kind, head = graph->head;
         rn_graph_destroy(graph);
         if (rc)
             return rc;
+        own->kind = output;
+        own->head = head;
         rn_import_say(options, "'%s': %s of a %s for %d classes", path, kind,
                       spec.name, spec.classes);
-        return wrap(out, &spec, own, path, err);
+        return wrap(out, &spec, own, path, options, err);
     }
     clean_name(name.size ? name : base_name(path), text, sizeof(text));
     rn_net_of_graph(&spec, text, graph);
@@ -87,7 +104,7 @@ int rn_import_graph(struct rn_model **out, struct rn_graph *graph,
                   "'%s': %s of a network of no family here, for %d classes; "
                   "taken as its graph",
                   path, kind, spec.classes);
-    return wrap(out, &spec, graph, path, err);
+    return wrap(out, &spec, graph, path, options, err);
 }
 
 bool rn_import_known(const struct rn_model *model)

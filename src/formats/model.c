@@ -57,6 +57,8 @@ static bool borrow_parameters(struct rn_graph *g, const struct rn_graph *from)
 {
     if (g->n_nodes != from->n_nodes || g->n_params != from->n_params)
         return false;
+    g->kind = from->kind;
+    g->head = from->head;
     for (size_t i = 0; i < g->n_nodes; i++)
         g->nodes[i].eps = from->nodes[i].eps;
     for (size_t i = 0; i < g->n_params; i++) {
@@ -208,6 +210,8 @@ void rn_model_describe(const struct rn_model *model, struct rn_model_info *info)
         .interpolation = model->preprocessing.interpolation,
         .bgr = model->preprocessing.bgr,
         .trained = model->trained,
+        .output = model->graph->kind,
+        .head = model->graph->head,
     };
 }
 

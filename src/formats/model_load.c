@@ -4,6 +4,7 @@
 
 #include "core/memory.h"
 #include "formats/graph_json.h"
+#include "formats/head.h"
 #include "formats/json.h"
 
 #include <string.h>
@@ -481,11 +482,32 @@ static int build(struct rn_model **out, const struct holdings *h,
                         : rn_fail_memory(err, strlen(h->path), "a path");
 }
 
+/* What the network's output is; files that do not say tell it by their last
+ * layers, which those of ours have none for. */
+static int read_output(const char *path, struct rn_graph *g, const json_t *root,
+                       struct rn_error *err)
+{
+    const json_t *kind = json_object_get(root, "output");
+    const json_t *head = json_object_get(root, "head");
+    if (!kind)
+        return rn_head_tell(g, path, err);
+    if (!rn_output_find(json_string_value(kind), &g->kind))
+        return fail_field(path, "output", "what a network's output can be",
+                          err);
+    g->head = g->kind;
+    if (head && (!rn_output_find(json_string_value(head), &g->head) ||
+                 !rn_head_fits(g->kind, g->head)))
+        return fail_field(path, "head", "what becomes of its output", err);
+    return RN_OK;
+}
+
 /* What a description says beside the network. */
 static int read_rest(const struct holdings *h, struct rn_model *model,
                      const json_t *root, struct rn_error *err)
 {
-    int rc = read_preprocessing(h, model,
+    int rc = read_output(h->path, model->graph, root, err);
+    if (!rc)
+        rc = read_preprocessing(h, model,
                                 json_object_get(root, "preprocessing"), err);
     if (!rc)
         rc = read_classes(h->path, model, json_object_get(root, "classes"),

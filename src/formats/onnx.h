@@ -22,6 +22,13 @@ int rn_onnx_import(struct rn_model **out, const char *path,
 
 struct rn_onnx;
 
+/** Choose the output that is the answer: the caller's, or the only one that
+ *  can be. RN_ERR_DATA lists those that can, RN_ERR_ARG when there is none of
+ *  the caller's name. */
+int rn_onnx_choose_output(struct rn_onnx *file,
+                          const struct rn_import_options *options,
+                          struct rn_error *err);
+
 /** The network of an opened file, as its graph; `size` is that of the input
  *  where the file leaves it open. RN_ERR_DATA names the operator that is not
  *  known, or not with what it reads. */
@@ -30,7 +37,8 @@ int rn_onnx_graph(struct rn_graph **out, const struct rn_onnx *file,
                   struct rn_error *err);
 
 /** Write a model: opset 17, batch of any size, "input" [batch,C,H,W],
- *  "logits" [batch,classes]; batch norm stays as it is, tensors have our
+ *  "logits" [batch,classes], or "probabilities", "log_probabilities" where the
+ *  model's head makes them; batch norm stays as it is, tensors have our
  *  names, the description lies in the metadata. RN_ERR_ARG above 2 GiB, which
  *  the format does not hold. */
 int rn_onnx_write(const struct rn_model *model, const char *path,

@@ -235,6 +235,26 @@ static struct rn_onnx_shape declared_shape(struct rn_pb value)
     return shape;
 }
 
+void rn_onnx_output_type(const struct rn_onnx *f, uint32_t i, int64_t *type,
+                         struct rn_onnx_shape *shape)
+{
+    struct rn_pb m = f->graph, tensor;
+    struct rn_pb_field field;
+    *type = 0;
+    *shape = (struct rn_onnx_shape){0};
+    while (rn_pb_next(&m, &field) > 0) {
+        if (field.number != ONNX_GRAPH_OUTPUT || i-- != 0)
+            continue;
+        *shape = declared_shape(field.bytes);
+        tensor = inner_message(inner_message(field.bytes, ONNX_VALUE_TYPE),
+                               ONNX_TYPE_TENSOR);
+        while (rn_pb_next(&tensor, &field) > 0)
+            if (field.number == ONNX_TENSOR_TYPE_ELEMENT)
+                *type = (int64_t)field.value;
+        return;
+    }
+}
+
 /* -------------------------------------------------------------- the graph */
 
 /* Inputs and outputs of the graph, and tensors: their places among ends. */
@@ -376,6 +396,8 @@ static int read_parts(struct rn_onnx *f, struct parts *p, struct rn_error *err)
     if (rc)
         return rc;
     f->tensor_values = f->ends + p->first_tensor;
+    f->first_output = (uint32_t)p->output;
+    f->n_outputs = (uint32_t)p->n_outputs;
     f->output = f->ends[p->output];
     if (f->output == RN_ONNX_NONE)
         return rn_fail(err, RN_ERR_DATA, "'%s': its output has no name",

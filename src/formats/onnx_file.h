@@ -67,7 +67,9 @@ struct rn_onnx {
     struct rn_onnx_tensor *tensors;
     uint32_t *tensor_values; /* the value each is */
     size_t n_tensors, tensors_room;
-    uint32_t input, output;     /* values */
+    uint32_t input, output;     /* values; the first output, until another is
+                                   chosen */
+    uint32_t first_output, n_outputs; /* in ends */
     struct rn_onnx_shape shape; /* of the input */
 };
 
@@ -78,6 +80,10 @@ int rn_onnx_parse(struct rn_onnx *f, const uint8_t *bytes, size_t size,
                   const char *path, struct rn_error *err);
 /** Also after a failure, and on a zeroed struct. */
 void rn_onnx_close(struct rn_onnx *f);
+
+/** Declared type (TensorProto's; 0: not told) and sizes of output i. */
+void rn_onnx_output_type(const struct rn_onnx *f, uint32_t i, int64_t *type,
+                         struct rn_onnx_shape *shape);
 
 /** A tensor's message taken apart, its size checked against its numbers. */
 int rn_onnx_tensor(const struct rn_onnx *f, struct rn_pb message,

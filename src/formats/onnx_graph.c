@@ -2,6 +2,7 @@
 #include "formats/onnx_import.h"
 
 #include "core/memory.h"
+#include "formats/head.h"
 #include "formats/onnx.h"
 
 #include <stdarg.h>
@@ -118,8 +119,6 @@ static int settle_node(struct rn_onnx_import *in, const struct rn_onnx_value *v)
 {
     char name[RN_IMPORT_NAME];
     rn_onnx_name(in, NO_TENSOR, name);
-    if (v->softmax)
-        return rn_graph_softmax(in->g, v->node, name);
     if (v->step[0])
         return rn_graph_subsample_pad(in->g, v->node, name,
                                       rn_onnx_shape_of(in, v).c, 0, v->step[0]);
@@ -130,7 +129,7 @@ static int settle_node(struct rn_onnx_import *in, const struct rn_onnx_value *v)
 int rn_onnx_settle(struct rn_onnx_import *in, struct rn_onnx_value *v)
 {
     bool framed = v->frame[0] || v->frame[1] || v->frame[2] || v->frame[3];
-    if (!v->softmax && !v->step[0] && !framed)
+    if (!v->step[0] && !framed)
         return RN_OK;
     if (v->step[0] != v->step[1])
         return rn_onnx_fail(in,
@@ -140,7 +139,6 @@ int rn_onnx_settle(struct rn_onnx_import *in, struct rn_onnx_value *v)
     v->node = settle_node(in, v);
     if (v->node < 0)
         return fail_graph(in);
-    v->softmax = false;
     memset(v->step, 0, sizeof(v->step));
     memset(v->frame, 0, sizeof(v->frame));
     return RN_OK;
@@ -410,8 +408,7 @@ static int read_node(struct rn_onnx_import *in)
     return operate(in);
 }
 
-/* The logits: the output less its softmax. */
-static int set_logits(struct rn_onnx_import *in)
+static int set_output(struct rn_onnx_import *in)
 {
     struct rn_onnx_value *v = &in->values[in->file->output];
     int rc = RN_OK;
@@ -419,14 +416,13 @@ static int set_logits(struct rn_onnx_import *in)
         return rn_fail(in->err, RN_ERR_DATA,
                        "'%s': its output is not computed from the picture",
                        in->file->path);
-    v->softmax = false;
     rc = rn_onnx_settle(in, v);
     if (rc)
         return rc;
     struct rn_shape s = rn_onnx_shape_of(in, v);
     in->g->output = v->node;
     return s.h == 1 && s.w == 1
-               ? RN_OK
+               ? rn_head_take(in->g, in->file->path, in->err)
                : rn_fail(in->err, RN_ERR_DATA,
                          "'%s': its output is %dx%dx%d, expected one number a "
                          "class",
@@ -447,7 +443,7 @@ static int read_all(struct rn_onnx_import *in, const struct rn_shape *size)
         if (in->needed[i])
             rc = read_node(in);
     }
-    return rc ? rc : set_logits(in);
+    return rc ? rc : set_output(in);
 }
 
 int rn_onnx_graph(struct rn_graph **out, const struct rn_onnx *f,

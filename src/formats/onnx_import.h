@@ -41,7 +41,6 @@ struct rn_onnx_value {
     /* and what is still to be done to the node's, one at most: */
     int step[2];  /* keep every n-th row, column; 0: all */
     int frame[4]; /* zeros around it: top, left, bottom, right */
-    bool softmax;
 };
 
 struct rn_onnx_import {

@@ -603,10 +603,11 @@ static int read_lrn(struct rn_onnx_import *in)
                                picture);
 }
 
-/* The last one is left out: predictions are made of logits. */
 static int read_softmax(struct rn_onnx_import *in)
 {
-    struct rn_onnx_value *picture, v;
+    struct rn_onnx_value *picture;
+    char name[RN_IMPORT_NAME];
+    bool logarithms = rn_pb_is(in->node->op, "LogSoftmax");
     int64_t axis = rn_onnx_int(in, "axis", in->file->opset < 13 ? 1 : -1);
     int rc = rn_onnx_picture(in, 0, &picture);
     if (rc)
@@ -616,10 +617,12 @@ static int read_softmax(struct rn_onnx_import *in)
     if (!channels ||
         ((picture->flat || in->file->opset < 13) && (s.h != 1 || s.w != 1)))
         return rn_onnx_fail(in, "is not over the channels");
-    v = *picture;
-    v.softmax = true;
-    rn_onnx_output(in, &v);
-    return RN_OK;
+    rn_onnx_name(in, UINT32_MAX, name);
+    return rn_onnx_output_node(
+        in,
+        logarithms ? rn_graph_log_softmax(in->g, picture->node, name)
+                   : rn_graph_softmax(in->g, picture->node, name),
+        picture);
 }
 
 /* ----------------------------------------------------------------- pooling */

@@ -33,6 +33,15 @@ static bool leaves_open(const struct rn_onnx *f)
     return f->shape.dims == 4 && (!f->shape.dim[2] || !f->shape.dim[3]);
 }
 
+/* Whether the file's operators end as the description says. Of logits they do
+ * not tell whether classes exclude each other. */
+static bool same_head(const struct rn_graph *said, const struct rn_graph *found)
+{
+    if (said->kind == RN_OUTPUT_INDEPENDENT_LOGITS && said->head == said->kind)
+        return found->head == RN_OUTPUT_LOGITS;
+    return said->kind == found->kind && said->head == found->head;
+}
+
 /* A model of ours comes back with all it had, if its graph is still the one
  * it is said to be. */
 static int restore(struct onnx_model *m, struct rn_error *err)
@@ -51,7 +60,8 @@ static int restore(struct onnx_model *m, struct rn_error *err)
     rn_free(copy);
     if (rc == RN_ERR_MEMORY)
         return rn_fail(err, rc, "%s", why.msg);
-    if (!rc && rn_graph_adopt(m->model->graph, m->graph))
+    if (!rc && same_head(m->model->graph, m->graph) &&
+        rn_graph_adopt(m->model->graph, m->graph))
         return RN_OK;
     rn_model_destroy(m->model);
     m->model = NULL;
@@ -79,7 +89,9 @@ static int recognise(struct onnx_model *m, struct rn_error *err)
 static int read_model(struct onnx_model *m, struct rn_error *err)
 {
     struct rn_shape size = open_size(m->options);
-    int rc = rn_onnx_graph(&m->graph, &m->file, &size, RN_ONNX_MADE, err);
+    int rc = rn_onnx_choose_output(&m->file, m->options, err);
+    if (!rc)
+        rc = rn_onnx_graph(&m->graph, &m->file, &size, RN_ONNX_MADE, err);
     if (!rc && m->file.description.at)
         rc = restore(m, err);
     if (rc || m->model)

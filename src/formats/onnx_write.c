@@ -15,7 +15,6 @@
 #define OPSET      17
 #define NAME_SIZE  200
 #define INPUT      "input"
-#define OUTPUT     "logits"
 #define PICTURE    4 /* dimensions: batch, channel, row, column */
 
 struct onnx_out {
@@ -79,6 +78,20 @@ static const struct rn_node *node_of(const struct onnx_out *o)
     return &o->g->nodes[o->v];
 }
 
+/* What an output is called. */
+static const char *output_name(enum rn_output kind)
+{
+    switch (kind) {
+    case RN_OUTPUT_PROBABILITIES:
+    case RN_OUTPUT_INDEPENDENT:
+        return "probabilities";
+    case RN_OUTPUT_LOG_PROBABILITIES:
+        return "log_probabilities";
+    default:
+        return "logits";
+    }
+}
+
 /* Whether the value is all there is of the output: [batch,classes]. */
 static bool is_logits(const struct onnx_out *o, int v)
 {
@@ -87,7 +100,7 @@ static bool is_logits(const struct onnx_out *o, int v)
 
 static const char *value_name(const struct onnx_out *o, int v)
 {
-    return is_logits(o, v) ? OUTPUT : o->g->nodes[v].name;
+    return is_logits(o, v) ? output_name(o->g->kind) : o->g->nodes[v].name;
 }
 
 /* "NAME.PART", for what a node of ours needs beside its own. */
@@ -322,7 +335,24 @@ static const struct {
     [RN_OP_LRN] = {"LRN", put_lrn},
     [RN_OP_SOFTMAX] = {"Softmax", put_channelwise},
     [RN_OP_ZERO_PAD] = {"Pad", put_zero_pad},
+    [RN_OP_LOG_SOFTMAX] = {"LogSoftmax", put_channelwise},
 };
+
+/* The softmax or sigmoid that is behind the output. */
+static void put_last(struct onnx_out *o)
+{
+    static const char *const ops[] = {
+        [RN_OUTPUT_PROBABILITIES] = "Softmax",
+        [RN_OUTPUT_LOG_PROBABILITIES] = "LogSoftmax",
+        [RN_OUTPUT_INDEPENDENT] = "Sigmoid",
+    };
+    const char *name = output_name(o->g->head);
+    size_t at = begin_node(o, ops[o->g->head], name, name);
+    put_input(o, output_name(o->g->kind));
+    if (o->g->head != RN_OUTPUT_INDEPENDENT)
+        put_int(o, "axis", 1);
+    rn_pb_end(&o->pb, at);
+}
 
 static void put_nodes(struct onnx_out *o)
 {
@@ -330,7 +360,9 @@ static void put_nodes(struct onnx_out *o)
         if (writers[node_of(o)->op].put)
             writers[node_of(o)->op].put(o, writers[node_of(o)->op].op);
     if (!is_logits(o, o->g->output))
-        put_flatten(o, value_name(o, o->g->output), OUTPUT);
+        put_flatten(o, value_name(o, o->g->output), output_name(o->g->kind));
+    if (o->g->head != o->g->kind)
+        put_last(o);
 }
 
 /* Input or output: floats [batch,dim...]. */
@@ -370,7 +402,8 @@ static void put_graph(struct onnx_out *o, const struct rn_model *model)
                    p->count * sizeof(*p->data));
     }
     put_value(o, ONNX_GRAPH_INPUT, INPUT, 3, image);
-    put_value(o, ONNX_GRAPH_OUTPUT, OUTPUT, 1, &model->spec.classes);
+    put_value(o, ONNX_GRAPH_OUTPUT, output_name(o->g->head), 1,
+              &model->spec.classes);
     put_nodes(o);
     rn_pb_end(&o->pb, at);
 }

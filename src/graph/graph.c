@@ -32,6 +32,7 @@ const char *rn_op_name(enum rn_op op)
         [RN_OP_LRN] = "lrn",
         [RN_OP_SOFTMAX] = "softmax",
         [RN_OP_ZERO_PAD] = "zero_pad",
+        [RN_OP_LOG_SOFTMAX] = "log_softmax",
     };
 
     return (unsigned)op < RN_OP_COUNT ? names[op] : "unknown";

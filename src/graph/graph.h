@@ -38,6 +38,7 @@ enum rn_op {
     RN_OP_LRN,
     RN_OP_SOFTMAX,  /* over the channels of each pixel */
     RN_OP_ZERO_PAD, /* by the window's padding */
+    RN_OP_LOG_SOFTMAX, /* the logarithms of softmax */
     RN_OP_COUNT
 };
 
@@ -122,7 +123,10 @@ struct rn_graph {
     struct rn_param *params;
     size_t n_params, params_capacity;
     struct rn_slab values; /* the parameters' data */
-    int output;            /* value of the logits */
+    int output;            /* value of the answers, logits mostly */
+    enum rn_output kind;   /* what that value is, */
+    enum rn_output head;   /* and what its source made of it: see
+                              rn_model_info */
     /* First failure of a builder call; later calls then do nothing. */
     struct rn_error error;
 };
@@ -173,12 +177,17 @@ int rn_graph_leaky_relu(struct rn_graph *g, int input, const char *name,
 int rn_graph_lrn(struct rn_graph *g, int input, const char *name,
                  struct rn_lrn lrn);
 int rn_graph_softmax(struct rn_graph *g, int input, const char *name);
+int rn_graph_log_softmax(struct rn_graph *g, int input, const char *name);
 /** Zeros around the picture; counts of pixels, none negative. */
 int rn_graph_zero_pad(struct rn_graph *g, int input, const char *name, int top,
                       int left, int bottom, int right);
 /** `before` of the zero channels precede the input's, the others follow. */
 int rn_graph_subsample_pad(struct rn_graph *g, int input, const char *name,
                            int channels, int before, int stride);
+
+/** Make g->output a value before it and leave out all that it does not need;
+ *  false when memory is short. */
+bool rn_graph_cut(struct rn_graph *g, int output);
 
 /** Whether a window has only what ours have: one stride, one padding, no
  *  dilation. */

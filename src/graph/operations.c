@@ -37,6 +37,13 @@ int rn_graph_softmax(struct rn_graph *g, int input, const char *name)
     return append(g, &node, name);
 }
 
+int rn_graph_log_softmax(struct rn_graph *g, int input, const char *name)
+{
+    struct rn_node node = same_shape(g, RN_OP_LOG_SOFTMAX, input, name);
+
+    return append(g, &node, name);
+}
+
 int rn_graph_clip(struct rn_graph *g, int input, const char *name, float low,
                   float high)
 {

@@ -82,7 +82,7 @@ void rn_multiply(const struct rn_planes *p, const float *a, const float *b,
 
 /** One pixel, whose channel blocks lie `stride` floats apart. */
 static void softmax_pixel(const struct rn_planes *p, int channels,
-                          const float *x, float *y)
+                          bool logarithms, const float *x, float *y)
 {
     size_t b = (size_t)p->block, stride = p->hw * b;
     float most = -INFINITY;
@@ -92,19 +92,22 @@ static void softmax_pixel(const struct rn_planes *p, int channels,
     for (size_t c = 0; c < (size_t)channels; c++)
         sum += (double)(y[c / b * stride + c % b] =
                             expf(x[c / b * stride + c % b] - most));
-    for (size_t c = 0; c < (size_t)channels; c++)
+    for (size_t c = 0; c < (size_t)channels && !logarithms; c++)
         y[c / b * stride + c % b] /= (float)sum;
+    for (size_t c = 0; c < (size_t)channels && logarithms; c++)
+        y[c / b * stride + c % b] =
+            x[c / b * stride + c % b] - most - (float)log(sum);
     for (size_t c = (size_t)channels; c < p->blocks * b; c++)
         y[c / b * stride + c % b] = 0;
 }
 
 void rn_softmax_channels(const struct rn_planes *p, int channels,
-                         const float *x, float *y)
+                         bool logarithms, const float *x, float *y)
 {
     size_t b = (size_t)p->block;
 #pragma omp parallel for num_threads(p->threads) schedule(static)
     for (size_t i = 0; i < p->n * p->hw; i++) {
         size_t at = i / p->hw * p->blocks * p->hw * b + i % p->hw * b;
-        softmax_pixel(p, channels, x + at, y + at);
+        softmax_pixel(p, channels, logarithms, x + at, y + at);
     }
 }

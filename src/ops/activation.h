@@ -14,8 +14,8 @@ void rn_activate(const struct rn_node *node, int n, int threads, const float *x,
 void rn_multiply(const struct rn_planes *planes, const float *a, const float *b,
                  bool per_channel, float *y);
 
-/** Over the channels of each pixel. */
+/** Over the channels of each pixel; `logarithms` of what softmax gives. */
 void rn_softmax_channels(const struct rn_planes *planes, int channels,
-                         const float *x, float *y);
+                         bool logarithms, const float *x, float *y);
 
 #endif

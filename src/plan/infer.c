@@ -282,6 +282,7 @@ static int infer_other(struct inferrer *f, int v)
         [RN_OP_LRN] = RN_STEP_LRN,
         [RN_OP_SOFTMAX] = RN_STEP_SOFTMAX,
         [RN_OP_ZERO_PAD] = RN_STEP_ZERO_PAD,
+        [RN_OP_LOG_SOFTMAX] = RN_STEP_SOFTMAX,
     };
     enum rn_op op = f->graph->nodes[v].op;
     if (op == RN_OP_INPUT)

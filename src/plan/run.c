@@ -226,6 +226,7 @@ static int run_softmax(struct rn_plan *plan, struct rn_step *s,
     struct rn_planes p = rn_planes_of_node(plan, s->node);
     (void)err;
     rn_softmax_channels(&p, node_of(plan, s)->shape.c,
+                        node_of(plan, s)->op == RN_OP_LOG_SOFTMAX,
                         read_at(plan, s->a.buffer), rn_buffer_at(plan, s->out));
     return RN_OK;
 }

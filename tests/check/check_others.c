@@ -236,6 +236,13 @@ static double softmax_at(const struct interpreter *t,
     return exp(at(t, node->input[0], n, c, y, x, 0)) / sum;
 }
 
+static double log_softmax_at(const struct interpreter *t,
+                             const struct rn_node *node, int n, int c, int y,
+                             int x)
+{
+    return log(softmax_at(t, node, n, c, y, x));
+}
+
 static double zero_pad_at(const struct interpreter *t,
                           const struct rn_node *node, int n, int c, int y,
                           int x)
@@ -254,6 +261,7 @@ static rule *const rules[RN_OP_COUNT] = {
     [RN_OP_SIGMOID] = sigmoid_at,   [RN_OP_CLIP] = clip_at,
     [RN_OP_LEAKY_RELU] = leaky_at,  [RN_OP_LRN] = lrn_at,
     [RN_OP_SOFTMAX] = softmax_at,   [RN_OP_ZERO_PAD] = zero_pad_at,
+    [RN_OP_LOG_SOFTMAX] = log_softmax_at,
 };
 
 static void interpret_node(struct interpreter *t, int v)
@@ -585,6 +593,11 @@ static void make_softmax(struct rn_graph *g)
     rn_graph_softmax(g, 0, "softmax");
 }
 
+static void make_log_softmax(struct rn_graph *g)
+{
+    rn_graph_log_softmax(g, 0, "log softmax");
+}
+
 static void make_zero_pad(struct rn_graph *g)
 {
     rn_graph_zero_pad(g, 0, "pad", 1, 2, 3, 1);
@@ -675,6 +688,7 @@ static const struct {
     {"lrn", make_lrn},
     {"lrn of three", make_lrn_of_three},
     {"softmax", make_softmax},
+    {"log softmax", make_log_softmax},
     {"zero pad", make_zero_pad},
     {"even zero pad", make_even_pad},
     {"batch norm", make_bn},

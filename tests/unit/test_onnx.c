@@ -682,6 +682,186 @@ static void one_network_in_many_words(void **state)
     }
 }
 
+/* ------------------------------------------------------------------- heads */
+
+#define LOGITS HEAD ";Flatten g f;Gemm f,w,b m transB=1"
+
+enum { AS_IS, SOFTMAX, LOG_SOFTMAX, SIGMOID, CLIPPED };
+
+/* Ends of networks: what comes out is what the file computes, whatever stands
+ * behind its softmax or sigmoid. */
+static const struct {
+    const char *what, *operators, *output, *head; /* of the caller, or NULL */
+    enum rn_output kind, made;
+    int rule;              /* the probabilities of `expected` */
+    const char *others[2]; /* outputs before y: "NAME DIMS" */
+} heads[] = {
+    {"logits", LOGITS ";Identity m y", NULL, NULL, RN_OUTPUT_LOGITS,
+     RN_OUTPUT_LOGITS, SOFTMAX, {NULL}},
+    {"softmax", LOGITS ";Softmax m y", NULL, NULL, RN_OUTPUT_LOGITS,
+     RN_OUTPUT_PROBABILITIES, SOFTMAX, {NULL}},
+    {"softmax, flattened", HEAD ";Conv g,w4,b m;Softmax m s axis=1;Flatten s y",
+     NULL, NULL, RN_OUTPUT_LOGITS, RN_OUTPUT_PROBABILITIES, SOFTMAX, {NULL}},
+    {"softmax, squeezed",
+     HEAD ";Conv g,w4,b m;Softmax m s axis=1;Squeeze s,plane y", NULL, NULL,
+     RN_OUTPUT_LOGITS, RN_OUTPUT_PROBABILITIES, SOFTMAX, {NULL}},
+    {"softmax, reshaped", LOGITS ";Softmax m s;Reshape s,two_ y", NULL, NULL,
+     RN_OUTPUT_LOGITS, RN_OUTPUT_PROBABILITIES, SOFTMAX, {NULL}},
+    {"softmax, identity, cast, dropout",
+     LOGITS ";Softmax m s;Identity s t;Cast t u to=1;Dropout u y", NULL, NULL,
+     RN_OUTPUT_LOGITS, RN_OUTPUT_PROBABILITIES, SOFTMAX, {NULL}},
+    {"softmax, clipped to what it is",
+     LOGITS ";Softmax m s;Clip s,nothing,ten y", NULL, NULL, RN_OUTPUT_LOGITS,
+     RN_OUTPUT_PROBABILITIES, SOFTMAX, {NULL}},
+    {"softmax, clipped", LOGITS ";Softmax m s;Clip s,fifth y", NULL, NULL,
+     RN_OUTPUT_PROBABILITIES, RN_OUTPUT_PROBABILITIES, CLIPPED, {NULL}},
+    {"log softmax", LOGITS ";LogSoftmax m y", NULL, NULL, RN_OUTPUT_LOGITS,
+     RN_OUTPUT_LOG_PROBABILITIES, SOFTMAX, {NULL}},
+    {"log softmax, reshaped", LOGITS ";LogSoftmax m s;Reshape s,two_ y", NULL,
+     NULL, RN_OUTPUT_LOGITS, RN_OUTPUT_LOG_PROBABILITIES, SOFTMAX, {NULL}},
+    {"log softmax, clipped", LOGITS ";LogSoftmax m s;Clip s,minus100 y", NULL,
+     NULL, RN_OUTPUT_LOG_PROBABILITIES, RN_OUTPUT_LOG_PROBABILITIES, SOFTMAX,
+     {NULL}},
+    {"sigmoid", LOGITS ";Sigmoid m y", NULL, NULL, RN_OUTPUT_INDEPENDENT_LOGITS,
+     RN_OUTPUT_INDEPENDENT, SIGMOID, {NULL}},
+    {"sigmoid, reshaped", LOGITS ";Sigmoid m s;Reshape s,two_ y", NULL, NULL,
+     RN_OUTPUT_INDEPENDENT_LOGITS, RN_OUTPUT_INDEPENDENT, SIGMOID, {NULL}},
+    {"logits of independent classes", LOGITS ";Identity m y", NULL, "sigmoid",
+     RN_OUTPUT_INDEPENDENT_LOGITS, RN_OUTPUT_INDEPENDENT_LOGITS, SIGMOID,
+     {NULL}},
+    {"sigmoid, said to be one class", LOGITS ";Sigmoid m y", NULL, "softmax",
+     RN_OUTPUT_LOGITS, RN_OUTPUT_LOGITS, SOFTMAX, {NULL}},
+    {"features first", LOGITS ";Identity m y", NULL, NULL, RN_OUTPUT_LOGITS,
+     RN_OUTPUT_LOGITS, SOFTMAX, {"f 0,2"}},
+    {"logits and a picture first", LOGITS ";Softmax m y", NULL, NULL,
+     RN_OUTPUT_LOGITS, RN_OUTPUT_PROBABILITIES, SOFTMAX, {"m 0,2", "x2 0,2,2,2"}},
+    {"a value by its name", LOGITS ";Sigmoid m y", "m", NULL, RN_OUTPUT_LOGITS,
+     RN_OUTPUT_LOGITS, SOFTMAX, {NULL}},
+};
+
+/* Probabilities of the network whose logits are `expected`. */
+static void by_rule(int rule, float out[2])
+{
+    double e[2] = {exp((double)expected[0]), exp((double)expected[1])};
+    for (int i = 0; i < 2; i++) {
+        double soft = e[i] / (e[0] + e[1]);
+        out[i] = (float)(rule == SIGMOID ? e[i] / (1 + e[i]) : soft);
+        if (rule == CLIPPED && soft < (double)0.2f)
+            out[i] = 0.2f;
+    }
+}
+
+static void make_head(size_t i, const char *path)
+{
+    static const float fifth[] = {0.2f}, minus100[] = {-100};
+    struct made m;
+    begin(&m, 13);
+    put_tensors(&m);
+    put_floats(&m, "fifth", "", fifth, 1);
+    put_floats(&m, "minus100", "", minus100, 1);
+    put_value(&m, ONNX_GRAPH_INPUT, "x", "0,2,2,2");
+    for (int k = 0; k < 2 && heads[i].others[k]; k++) {
+        char name[8];
+        const char *dims = strchr(heads[i].others[k], ' ') + 1;
+        snprintf(name, sizeof(name), "%.*s",
+                 (int)(dims - heads[i].others[k]) - 1, heads[i].others[k]);
+        put_value(&m, ONNX_GRAPH_OUTPUT, name, dims);
+    }
+    put_value(&m, ONNX_GRAPH_OUTPUT, "y", "0,2");
+    put_operators(&m, heads[i].operators);
+    if (heads[i].others[1])
+        put_operators(&m, "Relu x x2");
+    save(&m, path);
+}
+
+static void check_head(size_t i, const struct rn_model *model, const char *how)
+{
+    struct rn_model_info info;
+    float values[2], right[2];
+    rn_model_describe(model, &info);
+    if (info.output != heads[i].kind || info.head != heads[i].made)
+        fail_msg("%s, %s: %s of %s", heads[i].what, how,
+                 rn_output_name(info.head), rn_output_name(info.output));
+    answer(model, image, values);
+    rn_probabilities(info.output, values, 2);
+    by_rule(heads[i].rule, right);
+    for (int k = 0; k < 2; k++)
+        if (!(fabsf(values[k] - right[k]) <= 1e-6f))
+            fail_msg("%s, %s: probability %d is %g, expected %g", heads[i].what,
+                     how, k, (double)values[k], (double)right[k]);
+}
+
+/* The same after a file of ours, and after an ONNX file, with and without the
+ * description in it. */
+static void heads_come_back(void **state)
+{
+    const char *path = in_folder("head.onnx");
+    (void)state;
+    for (size_t i = 0; i < COUNT(heads); i++) {
+        static const char *const names[] = {"back.safetensors", "back.onnx",
+                                            "bare.onnx"};
+        const struct rn_import_options o = {.output = heads[i].output,
+                                            .head = heads[i].head};
+        const struct rn_import_options again = {.head = heads[i].head};
+        struct rn_model *model, *back;
+        struct rn_error err = {0};
+        make_head(i, path);
+        if (rn_model_import(&model, path, &o, &err))
+            fail_msg("%s: %s", heads[i].what, err.msg);
+        check_head(i, model, "read");
+        for (size_t k = 0; k < COUNT(names); k++) {
+            OK(rn_model_export(model, in_folder(names[k]), &err));
+            if (k == 2)
+                strip(in_folder(names[k]));
+            OK(rn_model_import(&back, in_folder(names[k]),
+                               k == 2 ? &again : NULL, &err));
+            check_head(i, back, names[k]);
+            rn_model_destroy(back);
+        }
+        rn_model_destroy(model);
+    }
+}
+
+/* Outputs that are not to be told apart, and ends that mean nothing here. */
+static const struct {
+    const char *what, *operators, *others[2], *output, *message;
+} no_heads[] = {
+    {"two classifiers", LOGITS ";Gemm f,halves,b z transB=1;Identity m y",
+     {"z 0,2"}, NULL, "2 of its 2 outputs can be the classes: 'z' [?,2], 'y' "},
+    {"no such value", LOGITS ";Identity m y", {NULL}, "nowhere",
+     "computes no 'nowhere', its outputs are 'y' [?,2]"},
+    {"probabilities in per cent", LOGITS ";Softmax m s;Mul s,ten y", {NULL},
+     NULL, "made of probabilities"},
+    {"a sum of two answers",
+     LOGITS ";Gemm f,halves,b n transB=1;Softmax m s;Softmax n t;Add s,t y",
+     {NULL}, NULL, "made of probabilities"},
+};
+
+static void ends_not_understood_are_refused(void **state)
+{
+    const char *path = in_folder("nohead.onnx");
+    (void)state;
+    for (size_t i = 0; i < COUNT(no_heads); i++) {
+        const struct rn_import_options o = {.output = no_heads[i].output};
+        struct rn_model *model;
+        struct rn_error err = {0};
+        struct made m;
+        begin(&m, 13);
+        put_tensors(&m);
+        put_value(&m, ONNX_GRAPH_INPUT, "x", "0,2,2,2");
+        if (no_heads[i].others[0])
+            put_value(&m, ONNX_GRAPH_OUTPUT, "z", "0,2");
+        put_value(&m, ONNX_GRAPH_OUTPUT, "y", "0,2");
+        put_operators(&m, no_heads[i].operators);
+        save(&m, path);
+        if (rn_model_import(&model, path, &o, &err) == RN_OK)
+            fail_msg("%s is taken", no_heads[i].what);
+        if (!strstr(err.msg, no_heads[i].message))
+            fail_msg("%s: \"%s\", expected \"%s\" in it", no_heads[i].what,
+                     err.msg, no_heads[i].message);
+    }
+}
+
 /* TensorFlow's pictures have their channels last; ours stay first. */
 static void channels_may_come_last(void **state)
 {
@@ -1089,6 +1269,8 @@ int main(void)
         cmocka_unit_test(folded_batch_norm_becomes_neutral),
         cmocka_unit_test(other_graphs_come_back),
         cmocka_unit_test(one_network_in_many_words),
+        cmocka_unit_test(heads_come_back),
+        cmocka_unit_test(ends_not_understood_are_refused),
         cmocka_unit_test(channels_may_come_last),
         cmocka_unit_test(open_sizes_are_the_callers),
         cmocka_unit_test(weights_of_every_type),
