@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 #define AT(field) offsetof(struct rn_net_options, field)
 
@@ -27,14 +27,27 @@ const struct option net_options[NET_OPTIONS] = {
 };
 /* clang-format on */
 
+/** A folder is a run's, unless a network has that very name: the network is
+ *  meant then, and the folder is ./NAME. */
+static int folder_is_meant(const char *name)
+{
+    char near[64];
+    const char *net = rn_net_suggest(name, near, sizeof(near));
+
+    return !net || strcmp(net, name) != 0;
+}
+
 int net_is_file(const char *name)
 {
+    struct stat st;
     static const char suffix[] = ".safetensors";
     size_t n = strlen(name), k = strlen(suffix);
 
     if (strchr(name, '/') || (n >= k && strcmp(name + n - k, suffix) == 0))
         return 1;
-    return access(name, F_OK) == 0;
+    if (stat(name, &st) != 0)
+        return 0;
+    return !S_ISDIR(st.st_mode) || folder_is_meant(name);
 }
 
 int net_open(struct rn_model **out, const char *name,

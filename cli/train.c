@@ -50,7 +50,7 @@ static const struct option network_options[] = {
     {"size", "N", OPTION_INT, AT(train.size), 8, 4096, NULL,
      "that of --weights, or *", "side of the images that pictures become"},
     {"weights", "MODEL", OPTION_TEXT, AT(train.weights), 0, 0, NULL, NULL,
-     "start from this model file, with its normalisation; for other classes "
+     "start from this model, with its normalisation; for other classes "
      "with a new last layer"},
     {"shortcut", "A|A-split|B|C", OPTION_LETTER, AT(train.shortcut), 0, 0,
      "A|A-split|B|C",

@@ -178,7 +178,8 @@ RN_API const char *rn_preprocess_name(size_t i, const char **description);
  * Transformers or MMPretrain; the JSON index of such files; an ONNX model, with
  * other files of its folder; a network of Caffe (.prototxt, .caffemodel) or
  * Darknet (.cfg, .weights), either of its files, the other being of the same
- * name or options->weights. Nothing in a file is executed. Memory: the file's
+ * name or options->weights. A run's folder stands for its best.safetensors,
+ * else its last.safetensors. Nothing in a file is executed. Memory: the file's
  * size, the network's twice, and at most 300 MB, or 2 GiB where an ONNX model
  * has operators that make tensors.
  *

@@ -11,6 +11,7 @@
 #include "formats/presets.h"
 #include "formats/pth.h"
 #include "formats/recognise.h"
+#include "formats/run_folder.h"
 
 #include "core/memory.h"
 
@@ -522,15 +523,11 @@ static int import_other(struct rn_model **out, const char *path,
     return rc;
 }
 
-int rn_model_import(struct rn_model **out, const char *path,
-                    const struct rn_import_options *options,
-                    struct rn_error *err)
+static int import_file(struct rn_model **out, const char *path,
+                       const struct rn_import_options *options,
+                       struct rn_error *err)
 {
-    static const struct rn_import_options none;
     struct rn_model *model = NULL;
-    *out = NULL;
-    if (!options)
-        options = &none;
     int rc = check_stride(options->stride, err);
     if (!rc)
         rc = is_own(path) ? import_own(&model, path, options, err)
@@ -541,6 +538,24 @@ int rn_model_import(struct rn_model **out, const char *path,
         rn_model_destroy(model);
     else
         *out = model;
+    return rc;
+}
+
+int rn_model_import(struct rn_model **out, const char *path,
+                    const struct rn_import_options *options,
+                    struct rn_error *err)
+{
+    static const struct rn_import_options none;
+    char *file;
+    *out = NULL;
+    if (!options)
+        options = &none;
+    int rc = rn_run_model(path, &file, err);
+    if (!rc && file)
+        rn_import_say(options, "'%s' is a run: '%s' is taken", path, file);
+    if (!rc)
+        rc = import_file(out, file ? file : path, options, err);
+    rn_free(file);
     return rc;
 }
 

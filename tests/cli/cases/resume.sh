@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# A run's folder is as good as its model, for every command; a run goes on with
+# more threads, data elsewhere and, where the schedule allows it, for longer.
+small_run run
+for command in "info run --json" "info run/best.safetensors --json"; do
+    # shellcheck disable=SC2086
+    resnet $command 2>&1 | cut -c1-60
+done
+fails resnet eval run $small_data --json
+fails resnet predict run $small_data:0
+fails resnet features run $small_data:0 --output f.npy
+fails resnet convert run c.safetensors
+cmp c.safetensors run/best.safetensors && echo "best is taken"
+fails resnet diff run run/last.safetensors
+fails resnet bench run --seconds 0.1
+prepare resnet train $small_data --weights run --out tuned --batch 16 \
+    --iterations 1
+rm run/best.safetensors
+fails resnet info run
+rm run/last.safetensors
+fails resnet info run
+mkdir empty resnet20
+fails resnet info empty
+# a network's name means the network, whatever lies here
+resnet info resnet20 | head -1
+fails resnet info ./resnet20
