@@ -16,6 +16,9 @@ const struct option import_table[IMPORT_OPTIONS] = {
      "the same name's", "weights of a Caffe or Darknet network (.caffemodel, .weights)"},
     {"net", "NAME", OPTION_TEXT, AT(net), 0, 0, NULL, "recognised",
      "the network it is"},
+    {"holder", "NAME", OPTION_TEXT, AT(holder), 0, 0, NULL, "the likeliest",
+     "which of a checkpoint's dictionaries of tensors (model_ema), or which "
+     "beginning of names"},
     {"shortcut", "A|A-split|B|C", OPTION_LETTER, AT(shortcut), 0, 0,
      "A|A-split|B|C", "recognised",
      "its shortcuts; shapes do not tell A from A-split"},
@@ -126,6 +129,7 @@ int import_open(struct rn_model **out, const char *path,
     o.mean_image = args->mean_image;
     o.head = args->head;
     o.output = args->output;
+    o.holder = args->holder;
     o.message = on_message;
     rc = set_numbers("mean", args->mean, mean, &o.mean, &o.means, err);
     if (!rc)

@@ -10,13 +10,14 @@
 struct import_args {
     const char *net, *stride, *preprocess, *mean, *std, *interpolation, *labels;
     const char *weights, *mean_image, *head, *output;
+    const char *holder;
     char shortcut;
     int crop[2];
     int resize;
     int structure; /* weights may be missing */
 };
 
-enum { IMPORT_OPTIONS = 14 };
+enum { IMPORT_OPTIONS = 15 };
 /** --output is the last, for commands whose own --output is a file. */
 extern const struct option import_table[IMPORT_OPTIONS];
 

@@ -158,6 +158,9 @@ struct rn_import_options {
     /** "softmax" (one of the classes) or "sigmoid" (each of them by itself):
      *  what makes probabilities of a model's logits. */
     const char *head;
+    /** Which of several dictionaries of tensors a checkpoint's network is
+     *  ("model_ema"), or under which beginning of names ("encoder_q"). */
+    const char *holder;
     void *user;
     /** Lines of text on what was recognised, and what was taken for granted;
      *  may be NULL. */
@@ -173,8 +176,8 @@ RN_API const char *rn_preprocess_name(size_t i, const char **description);
 /**
  * Read a model from a file of any of these kinds, told by content: written by
  * rn_model_save(); a PyTorch state dictionary (.pth, .pt, .th), zip or older,
- * plain or within "state_dict", "model" or "net"; safetensors under the names
- * of torchvision, timm, akamaster/pytorch_resnet_cifar10, Hugging Face
+ * plain or within "state_dict", "model", "model_ema" and such, whatever objects
+ * lie beside them; safetensors under the names of torchvision, timm, akamaster/pytorch_resnet_cifar10, Hugging Face
  * Transformers or MMPretrain; the JSON index of such files; an ONNX model, with
  * other files of its folder; a network of Caffe (.prototxt, .caffemodel) or
  * Darknet (.cfg, .weights), either of its files, the other being of the same

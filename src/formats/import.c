@@ -383,6 +383,8 @@ static int import_state(struct import *in, struct rn_error *err)
         rc = read_tensors(in, err);
     if (rc)
         return rc;
+    if (*in->state.note)
+        rn_import_say(in->options, "%s", in->state.note);
     say_network(in);
     const struct habits *h = find_habits(&in->found);
     return rn_import_preset(in->model, in->options, h ? h->preprocess : NULL,
@@ -513,7 +515,7 @@ static int import_other(struct rn_model **out, const char *path,
     if (!rc)
         rc = rn_import_no_output(path, o, err);
     if (!rc)
-        rc = rn_state_open(&in.state, path, err);
+        rc = rn_state_open(&in.state, path, o->holder, err);
     if (!rc)
         rc = in.state.description ? import_described(&in, err)
                                   : import_state(&in, err);

@@ -106,6 +106,64 @@ uint32_t rn_pickle_lookup(const struct rn_pickle *p, uint32_t dict,
     return found;
 }
 
+/* ------------------------------------------------------ opaque values */
+
+static bool same(const uint8_t *text, size_t size, const char *expected)
+{
+    return size == strlen(expected) && memcmp(text, expected, size) == 0;
+}
+
+bool rn_pickle_opaque_is(const struct rn_pickle *p, uint32_t object,
+                         const char *module, const char *name)
+{
+    const struct rn_pickle_object *o = &p->objects[object];
+    if (o->kind != RN_PICKLE_OPAQUE)
+        return false;
+    const struct rn_pickle_name *n = &p->names[o->u.opaque.name];
+    return same(n->module, n->module_size, module) &&
+           same(n->name, n->name_size, name);
+}
+
+static int shown(size_t size)
+{
+    return size < 60 ? (int)size : 60;
+}
+
+const char *rn_pickle_opaque_name(const struct rn_pickle *p, uint32_t object,
+                                  char *buf, size_t size)
+{
+    const struct rn_pickle_name *n =
+        &p->names[p->objects[object].u.opaque.name];
+    snprintf(buf, size, "%.*s.%.*s", shown(n->module_size),
+             (const char *)n->module, shown(n->name_size),
+             (const char *)n->name);
+    return buf;
+}
+
+/* An opaque value of a name seen for the first time. */
+static int new_opaque(struct rn_pickle *p, const struct rn_pickle_name *name,
+                      uint32_t *out)
+{
+    int rc = grow(p, &p->names, &p->names_room, p->n_names, sizeof(*p->names),
+                  "names");
+    if (!rc)
+        rc = rn_pickle_new(p, RN_PICKLE_OPAQUE, out);
+    if (rc)
+        return rc;
+    p->names[p->n_names] = *name;
+    p->objects[*out].u.opaque.name = (uint32_t)p->n_names++;
+    return RN_OK;
+}
+
+int rn_pickle_opaque_like(struct rn_pickle *p, uint32_t of, uint32_t *out)
+{
+    uint32_t name = p->objects[of].u.opaque.name;
+    int rc = rn_pickle_new(p, RN_PICKLE_OPAQUE, out);
+    if (!rc)
+        p->objects[*out].u.opaque.name = name;
+    return rc;
+}
+
 /* -------------------------------------------------------------- stack */
 
 static int push(struct rn_pickle *p, uint32_t object)
@@ -454,6 +512,10 @@ static int extend(struct rn_pickle *p, size_t first, enum rn_pickle_kind kind)
 {
     uint32_t object = p->stack[first - 1];
     int rc = RN_OK;
+    if (p->objects[object].kind == RN_PICKLE_OPAQUE) {
+        p->height = first;
+        return RN_OK;
+    }
     if (p->objects[object].kind != kind)
         return rn_pickle_fail(p,
                               "adds items to something else than a %s, at "
@@ -554,28 +616,35 @@ static int op_memoize(struct rn_pickle *p, int a)
 
 /* -------------------------------------------------- classes and calls */
 
-static int push_global(struct rn_pickle *p, const uint8_t *module,
-                       size_t module_size, const uint8_t *name,
-                       size_t name_size)
+/* What a name stands for: one of the table's, or an opaque value. */
+static int new_global(struct rn_pickle *p, const struct rn_pickle_name *name,
+                      uint32_t *out)
 {
-    uint32_t index, object;
-    int rc = rn_torch_global(p, module, module_size, name, name_size, &index);
+    uint32_t index;
+    if (!rn_torch_global(name, &index))
+        return new_opaque(p, name, out);
+    int rc = rn_pickle_new(p, RN_PICKLE_GLOBAL, out);
     if (!rc)
-        rc = push_new(p, RN_PICKLE_GLOBAL, &object);
-    if (!rc)
-        p->objects[object].u.index = index;
+        p->objects[*out].u.index = index;
     return rc;
+}
+
+/* A module and a name, a line each. */
+static int take_global(struct rn_pickle *p, uint32_t *out)
+{
+    struct rn_pickle_name name = {0};
+    int rc = take_line(p, &name.module, &name.module_size);
+    if (!rc)
+        rc = take_line(p, &name.name, &name.name_size);
+    return rc ? rc : new_global(p, &name, out);
 }
 
 static int op_global(struct rn_pickle *p, int a)
 {
-    const uint8_t *module = NULL, *name = NULL;
-    size_t module_size = 0, name_size = 0;
+    uint32_t object;
     (void)a;
-    int rc = take_line(p, &module, &module_size);
-    if (!rc)
-        rc = take_line(p, &name, &name_size);
-    return rc ? rc : push_global(p, module, module_size, name, name_size);
+    int rc = take_global(p, &object);
+    return rc ? rc : push(p, object);
 }
 
 static int op_stack_global(struct rn_pickle *p, int a)
@@ -588,37 +657,82 @@ static int op_stack_global(struct rn_pickle *p, int a)
     struct rn_pickle_object *module = &p->objects[p->stack[p->height - 2]];
     if (name->kind != RN_PICKLE_TEXT || module->kind != RN_PICKLE_TEXT)
         return rn_pickle_fail(p, "asks for something without a name");
+    const struct rn_pickle_name global = {module->u.text.at, name->u.text.at,
+                                          module->u.text.size,
+                                          name->u.text.size};
+    uint32_t object;
     p->height -= 2;
-    return push_global(p, module->u.text.at, module->u.text.size,
-                       name->u.text.at, name->u.text.size);
+    rc = new_global(p, &global, &object);
+    return rc ? rc : push(p, object);
 }
 
-static int op_call(struct rn_pickle *p, int a)
+/* What calling a value would make, onto the stack: of an opaque one, or with
+ * arguments that are one, another opaque value. */
+static int call(struct rn_pickle *p, uint32_t called, uint32_t args)
 {
     uint32_t out;
-    (void)a;
-    int rc = need(p, 2);
-    if (rc)
-        return rc;
-    uint32_t args = p->stack[--p->height], called = p->stack[--p->height];
-    if (p->objects[called].kind != RN_PICKLE_GLOBAL ||
-        p->objects[args].kind != RN_PICKLE_TUPLE)
+    int rc;
+    if (p->objects[called].kind == RN_PICKLE_OPAQUE)
+        rc = rn_pickle_opaque_like(p, called, &out);
+    else if (p->objects[args].kind == RN_PICKLE_OPAQUE)
+        rc = rn_pickle_opaque_like(p, args, &out);
+    else if (p->objects[called].kind == RN_PICKLE_GLOBAL &&
+             p->objects[args].kind == RN_PICKLE_TUPLE)
+        rc = rn_torch_call(p, p->objects[called].u.index, args, &out);
+    else
         return rn_pickle_fail(p,
                               "calls something that is no function, at "
                               "byte %zu",
                               p->at);
-    rc = rn_torch_call(p, p->objects[called].u.index, args, &out);
     return rc ? rc : push(p, out);
 }
 
-/* Attributes of a value, as a state dictionary's "_metadata": not needed. */
+/* A function or class and its arguments; `extra` more above those, which are
+ * named ones. */
+static int op_call(struct rn_pickle *p, int extra)
+{
+    int rc = need(p, 2 + (size_t)extra);
+    if (rc)
+        return rc;
+    p->height -= 2 + (size_t)extra;
+    return call(p, p->stack[p->height], p->stack[p->height + 1]);
+}
+
+/* Arguments since the mark; the class stands below them, or in two lines. */
+static int op_instance(struct rn_pickle *p, int in_lines)
+{
+    uint32_t class = 0, args = 0;
+    size_t first = 0;
+    int rc = in_lines ? take_global(p, &class) : RN_OK;
+    if (!rc)
+        rc = pop_mark(p, &first);
+    if (!rc && !in_lines && first == p->height)
+        rc = rn_pickle_fail(p, "calls nothing at byte %zu", p->at);
+    if (!rc)
+        rc = rn_pickle_new(p, RN_PICKLE_TUPLE, &args);
+    if (rc)
+        return rc;
+    if (!in_lines)
+        class = p->stack[first];
+    size_t from = in_lines ? first : first + 1;
+    rc = gather(p, args, from);
+    p->height = first;
+    return rc ? rc : call(p, class, args);
+}
+
+/* Attributes of a value, as a state dictionary's "_metadata". Only an opaque
+ * one keeps them, for those who look into it. */
 static int op_build(struct rn_pickle *p, int a)
 {
     (void)a;
     int rc = need(p, 2);
-    if (!rc)
-        p->height--;
-    return rc;
+    if (rc)
+        return rc;
+    uint32_t state = p->stack[--p->height];
+    struct rn_pickle_object *o = &p->objects[p->stack[p->height - 1]];
+    if (o->kind == RN_PICKLE_OPAQUE)
+        o->u.opaque.state = state;
+    return RN_OK;
 }
 
 static int op_persistent(struct rn_pickle *p, int a)
@@ -667,9 +781,13 @@ static const struct {
     ['C']  = {op_bytes, 1},                       /* SHORT_BINBYTES */
     ['B']  = {op_bytes, 4},                       /* BINBYTES */
     [0x8e] = {op_bytes, 8},                       /* BINBYTES8 */
+    [0x96] = {op_bytes, 8},                       /* BYTEARRAY8 */
     [']']  = {op_empty, RN_PICKLE_LIST},
     [')']  = {op_empty, RN_PICKLE_TUPLE},
     ['}']  = {op_empty, RN_PICKLE_DICT},
+    [0x8f] = {op_empty, RN_PICKLE_LIST},          /* EMPTY_SET */
+    [0x91] = {op_gather, RN_PICKLE_LIST},         /* FROZENSET */
+    [0x90] = {op_append_all, RN_PICKLE_LIST},     /* ADDITEMS */
     ['l']  = {op_gather, RN_PICKLE_LIST},
     ['t']  = {op_gather, RN_PICKLE_TUPLE},
     ['d']  = {op_gather, RN_PICKLE_DICT},
@@ -691,6 +809,9 @@ static const struct {
     [0x93] = {op_stack_global, 0},                /* STACK_GLOBAL */
     ['R']  = {op_call, 0},                        /* REDUCE */
     [0x81] = {op_call, 0},                        /* NEWOBJ */
+    [0x92] = {op_call, 1},                        /* NEWOBJ_EX */
+    ['i']  = {op_instance, true},                 /* INST */
+    ['o']  = {op_instance, false},                /* OBJ */
     ['b']  = {op_build, 0},                       /* BUILD */
     ['Q']  = {op_persistent, 0},                  /* BINPERSID */
 };
@@ -741,5 +862,6 @@ void rn_pickle_close(struct rn_pickle *p)
     rn_free(p->memo);
     rn_free(p->storages);
     rn_free(p->tensors);
+    rn_free(p->names);
     memset(p, 0, sizeof(*p));
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The part of Python's pickle format (protocols 1 to 5) that torch.save()
  * writes for dictionaries of tensors. Nothing is executed: a pickle may build
- * plain values and tensors over storages; whatever else it asks for is refused
- * by name. Values refer to each other by number, so one that holds itself is
- * as harmless as any other: nobody walks deeper than asked to. */
+ * plain values and tensors over storages; whatever else it names, calls or
+ * builds on becomes an opaque value, which knows its class's name and the state
+ * it was given. Values refer to each other by number, so one that holds itself
+ * is as harmless as any other: nobody walks deeper than asked to. */
 #ifndef RN_FORMATS_PICKLE_H
 #define RN_FORMATS_PICKLE_H
 
@@ -30,6 +31,7 @@ enum rn_pickle_kind {
     RN_PICKLE_GLOBAL,
     RN_PICKLE_STORAGE,
     RN_PICKLE_TENSOR,
+    RN_PICKLE_OPAQUE, /* of a name that pickle_torch.c does not know */
 };
 
 /* A value. */
@@ -45,7 +47,17 @@ struct rn_pickle_object {
             const uint8_t *at; /* in the pickle */
             size_t size;
         } text; /* TEXT, OTHER */
+        struct {
+            uint32_t name;  /* in their array */
+            uint32_t state; /* what BUILD gave it; 0: nothing */
+        } opaque;           /* OPAQUE */
     } u;
+};
+
+/* The name of something not known here; both parts lie in the pickle. */
+struct rn_pickle_name {
+    const uint8_t *module, *name;
+    size_t module_size, name_size;
 };
 
 struct rn_pickle_cell {
@@ -88,6 +100,8 @@ struct rn_pickle {
     size_t n_storages, storages_room;
     struct rn_pickle_tensor *tensors;
     size_t n_tensors, tensors_room;
+    struct rn_pickle_name *names; /* of opaque values */
+    size_t n_names, names_room;
     uint32_t root; /* the result */
     bool done;
     struct rn_error *err;
@@ -113,6 +127,12 @@ size_t rn_pickle_items(const struct rn_pickle *p, uint32_t object,
 /** The value of a DICT's last entry of that name; 0 when there is none. */
 uint32_t rn_pickle_lookup(const struct rn_pickle *p, uint32_t dict,
                           const char *key);
+/** Whether it is an OPAQUE of that module and name. */
+bool rn_pickle_opaque_is(const struct rn_pickle *p, uint32_t object,
+                         const char *module, const char *name);
+/** "MODULE.NAME" of an OPAQUE into buf, cut to its size. */
+const char *rn_pickle_opaque_name(const struct rn_pickle *p, uint32_t object,
+                                  char *buf, size_t size);
 
 /* What pickle.c and pickle_torch.c share. */
 
@@ -124,14 +144,16 @@ int rn_pickle_add(struct rn_pickle *p, uint32_t object, uint32_t item);
 __attribute__((format(printf, 2, 3))) int
 rn_pickle_fail(const struct rn_pickle *p, const char *format, ...);
 
-/** Number of the global MODULE.NAME; RN_ERR_DATA names one not known. */
-int rn_torch_global(struct rn_pickle *p, const uint8_t *module,
-                    size_t module_size, const uint8_t *name, size_t name_size,
-                    uint32_t *index);
+/** A new OPAQUE of the same name as `of`. */
+int rn_pickle_opaque_like(struct rn_pickle *p, uint32_t of, uint32_t *out);
+
+/** Number of the global MODULE.NAME; false for one not known. */
+bool rn_torch_global(const struct rn_pickle_name *name, uint32_t *index);
 /** What calling a global with these arguments (a TUPLE) would make. */
 int rn_torch_call(struct rn_pickle *p, uint32_t global, uint32_t args,
                   uint32_t *out);
-/** The storage that a persistent identifier (a TUPLE) stands for. */
+/** The storage that a persistent identifier (a TUPLE) stands for, or, in older
+ *  files, the class. */
 int rn_torch_storage(struct rn_pickle *p, uint32_t id, uint32_t *out);
 
 #endif

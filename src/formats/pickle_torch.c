@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What the names in PyTorch's pickles mean. Whatever stands in no line of the
- * table is refused. */
+ * table is opaque. */
 #include "formats/pickle.h"
 
 #include "core/memory.h"
@@ -12,9 +12,10 @@
 struct global;
 typedef int call_fn(struct rn_pickle *p, const struct global *g, uint32_t args,
                     uint32_t *out);
-static call_fn call_dict, call_first, call_other, call_tensor;
+static call_fn call_dict, call_empty_dict, call_first, call_instance,
+    call_other, call_retyped, call_tensor;
 
-enum global_kind { FUNCTION, STORAGE, UNTYPED, TYPE };
+enum global_kind { FUNCTION, STORAGE, UNTYPED, TYPE, CLASS };
 
 static const struct global {
     const char *module, *name;
@@ -25,7 +26,10 @@ static const struct global {
 } globals[] = {
     /* clang-format off */
     {"collections", "OrderedDict", FUNCTION, 0, call_dict, 0},
+    {"collections", "defaultdict", FUNCTION, 0, call_empty_dict, 0},
     {"collections", "Counter", FUNCTION, 0, call_other, 0},
+    {"copyreg", "_reconstructor", FUNCTION, 0, call_instance, 0},
+    {"copy_reg", "_reconstructor", FUNCTION, 0, call_instance, 0},
     {"torch", "Size", FUNCTION, 0, call_first, 0},
     {"torch", "device", FUNCTION, 0, call_other, 0},
     {"torch._utils", "_rebuild_tensor", FUNCTION, 0, call_tensor, 0},
@@ -33,6 +37,9 @@ static const struct global {
     {"torch._utils", "_rebuild_tensor_v3", FUNCTION, 0, call_tensor, 6},
     {"torch._utils", "_rebuild_parameter", FUNCTION, 0, call_first, 0},
     {"torch._utils", "_rebuild_parameter_with_state", FUNCTION, 0, call_first, 0},
+    {"torch._tensor", "_rebuild_from_type_v2", FUNCTION, 0, call_retyped, 0},
+    {"torch", "Tensor", CLASS, 0, NULL, 0},
+    {"torch.nn.parameter", "Parameter", CLASS, 0, NULL, 0},
     {"torch", "FloatStorage", STORAGE, RN_F32, NULL, 0},
     {"torch", "HalfStorage", STORAGE, RN_F16, NULL, 0},
     {"torch", "BFloat16Storage", STORAGE, RN_BF16, NULL, 0},
@@ -66,27 +73,15 @@ static bool same(const uint8_t *text, size_t size, const char *name)
     return size == strlen(name) && memcmp(text, name, size) == 0;
 }
 
-static int shown(size_t size)
-{
-    return size < 60 ? (int)size : 60;
-}
-
-int rn_torch_global(struct rn_pickle *p, const uint8_t *module,
-                    size_t module_size, const uint8_t *name, size_t name_size,
-                    uint32_t *index)
+bool rn_torch_global(const struct rn_pickle_name *name, uint32_t *index)
 {
     for (size_t i = 0; i < COUNT(globals); i++) {
         *index = (uint32_t)i;
-        if (same(module, module_size, globals[i].module) &&
-            same(name, name_size, globals[i].name))
-            return RN_OK;
+        if (same(name->module, name->module_size, globals[i].module) &&
+            same(name->name, name->name_size, globals[i].name))
+            return true;
     }
-    return rn_pickle_fail(p,
-                          "asks for %.*s.%.*s, which is neither known nor run; "
-                          "expected a dictionary of tensors "
-                          "(model.state_dict())",
-                          shown(module_size), (const char *)module,
-                          shown(name_size), (const char *)name);
+    return false;
 }
 
 int rn_torch_call(struct rn_pickle *p, uint32_t global, uint32_t args,
@@ -118,6 +113,25 @@ static int call_first(struct rn_pickle *p, const struct global *g,
                           g->name);
 }
 
+/* A dictionary whose arguments say nothing of its items. */
+static int call_empty_dict(struct rn_pickle *p, const struct global *g,
+                           uint32_t args, uint32_t *out)
+{
+    (void)g;
+    (void)args;
+    return rn_pickle_new(p, RN_PICKLE_DICT, out);
+}
+
+/* An instance of the class that comes first: protocols before 2. */
+static int call_instance(struct rn_pickle *p, const struct global *g,
+                         uint32_t args, uint32_t *out)
+{
+    int rc = call_first(p, g, args, out);
+    if (rc || rn_pickle_get(p, *out)->kind != RN_PICKLE_OPAQUE)
+        return rc ? rc : rn_pickle_new(p, RN_PICKLE_OTHER, out);
+    return rn_pickle_opaque_like(p, *out, out);
+}
+
 /* An ordered dictionary: empty, or of a list of pairs (Python 2). */
 static int call_dict(struct rn_pickle *p, const struct global *g, uint32_t args,
                      uint32_t *out)
@@ -127,6 +141,8 @@ static int call_dict(struct rn_pickle *p, const struct global *g, uint32_t args,
     (void)g;
     if (rc || rn_pickle_items(p, args, &list, 1) == 0)
         return rc;
+    if (rn_pickle_get(p, list)->kind == RN_PICKLE_OPAQUE)
+        return rn_pickle_opaque_like(p, list, out);
     if (rn_pickle_get(p, list)->kind != RN_PICKLE_LIST)
         return rn_pickle_fail(p, "makes a dictionary of something else than "
                                  "a list");
@@ -176,6 +192,22 @@ static bool get_view(const struct rn_pickle *p, uint32_t object,
            s->count <= all - s->first;
 }
 
+/* A class is written with its source: ("module", class, file, text). What is
+ * no storage of a known type is opaque. */
+static bool is_opaque_id(struct rn_pickle *p, uint32_t id, uint32_t *out)
+{
+    uint32_t part[2];
+    *out = id;
+    if (rn_pickle_get(p, id)->kind == RN_PICKLE_OPAQUE)
+        return true;
+    if (rn_pickle_items(p, id, part, 2) < 2 ||
+        rn_pickle_get(p, part[1])->kind != RN_PICKLE_OPAQUE)
+        return false;
+    *out = part[1];
+    return rn_pickle_text_is(p, part[0], "module") ||
+           rn_pickle_text_is(p, part[0], "storage");
+}
+
 /* ("storage", type, key, place, count[, view]) */
 int rn_torch_storage(struct rn_pickle *p, uint32_t id, uint32_t *out)
 {
@@ -183,6 +215,8 @@ int rn_torch_storage(struct rn_pickle *p, uint32_t id, uint32_t *out)
     uint32_t part[6];
     size_t n = rn_pickle_items(p, id, part, 6);
     const struct global *g = n >= 5 ? get_global(p, part[1]) : NULL;
+    if (is_opaque_id(p, id, out))
+        return RN_OK;
     if (!g || !rn_pickle_text_is(p, part[0], "storage") ||
         (g->kind != STORAGE && g->kind != UNTYPED) ||
         rn_pickle_get(p, part[2])->kind != RN_PICKLE_TEXT ||
@@ -297,6 +331,8 @@ static int call_tensor(struct rn_pickle *p, const struct global *g,
     struct rn_pickle_tensor t = {0};
     uint32_t arg[7];
     size_t n = rn_pickle_items(p, args, arg, 7);
+    if (n > 0 && rn_pickle_get(p, arg[0])->kind == RN_PICKLE_OPAQUE)
+        return rn_pickle_opaque_like(p, arg[0], out);
     if (n < 4 || rn_pickle_get(p, arg[0])->kind != RN_PICKLE_STORAGE)
         return rn_pickle_fail(p, "makes a tensor of no storage");
     const struct rn_pickle_object *size = rn_pickle_get(p, arg[2]);
@@ -327,4 +363,22 @@ static int call_tensor(struct rn_pickle *p, const struct global *g,
     p->tensors[p->n_tensors] = t;
     p->objects[*out].u.index = (uint32_t)p->n_tensors++;
     return RN_OK;
+}
+
+/* (function, class, its arguments, attributes): a tensor with attributes, or
+ * of a class made of tensors'. */
+static int call_retyped(struct rn_pickle *p, const struct global *g,
+                        uint32_t args, uint32_t *out)
+{
+    uint32_t arg[4];
+    size_t n = rn_pickle_items(p, args, arg, 4);
+    const struct global *made = n >= 3 ? get_global(p, arg[0]) : NULL;
+    const struct global *class = n >= 3 ? get_global(p, arg[1]) : NULL;
+    for (size_t i = 0; i < 3 && n >= 3; i++)
+        if (rn_pickle_get(p, arg[i])->kind == RN_PICKLE_OPAQUE)
+            return rn_pickle_opaque_like(p, arg[i], out);
+    if (!made || made->call != call_tensor || !class || class->kind != CLASS)
+        return rn_pickle_fail(p, "calls %s.%s for no tensor", g->module,
+                              g->name);
+    return call_tensor(p, made, arg[2], out);
 }

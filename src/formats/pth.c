@@ -3,6 +3,7 @@
 
 #include "core/file.h"
 #include "core/memory.h"
+#include "formats/checkpoint.h"
 #include "formats/pickle.h"
 #include "formats/zip.h"
 
@@ -127,67 +128,6 @@ static const struct rn_state_format zip_format = {"PyTorch zip file", pth_read,
                                                   pth_close};
 static const struct rn_state_format pickle_format = {"older PyTorch file",
                                                      pth_read, pth_close};
-
-/* ------------------------------------------------- the state dictionary */
-
-/* Under which a training script keeps the network's tensors. */
-static const char *const holders[] = {"state_dict",       "model",   "net",
-                                      "model_state_dict", "network", "weights"};
-
-/* The dictionary within `dict` that holds the tensors, or `dict`. */
-static uint32_t inner_dict(const struct rn_pickle *p, uint32_t dict)
-{
-    for (size_t i = 0; i < sizeof(holders) / sizeof(*holders); i++) {
-        uint32_t inner = rn_pickle_lookup(p, dict, holders[i]);
-        if (inner && rn_pickle_get(p, inner)->kind == RN_PICKLE_DICT)
-            return inner;
-    }
-    return dict;
-}
-
-static int add_tensor(struct rn_state *state, const struct rn_pickle *p,
-                      uint32_t name, uint32_t tensor, struct rn_error *err)
-{
-    const struct rn_pickle_object *text = rn_pickle_get(p, name);
-    uint32_t index = rn_pickle_get(p, tensor)->u.index;
-    const struct rn_pickle_tensor *from = &p->tensors[index];
-    struct rn_state_tensor t = {.dtype = from->dtype,
-                                .dims = from->dims,
-                                .count = from->count,
-                                .source = index};
-    memcpy(t.dim, from->size, sizeof(t.dim));
-    return rn_state_add(state, &t, (const char *)text->u.text.at,
-                        text->u.text.size, err);
-}
-
-/* What a dictionary holds beside tensors is of no interest. */
-static int collect(struct rn_state *state, const struct rn_pickle *p,
-                   struct rn_error *err)
-{
-    uint32_t dict = inner_dict(p, inner_dict(p, p->root));
-    const struct rn_pickle_object *o = rn_pickle_get(p, dict);
-    int rc = RN_OK;
-    if (o->kind != RN_PICKLE_DICT)
-        return rn_fail(err, RN_ERR_DATA,
-                       "'%s': holds no dictionary, expected one of tensors "
-                       "(model.state_dict())",
-                       state->path);
-    uint32_t cell = o->u.items.count ? o->u.items.first : 0;
-    while (cell && !rc) {
-        uint32_t name = p->cells[cell].object, next = p->cells[cell].next;
-        uint32_t value = p->cells[next].object;
-        if (rn_pickle_get(p, name)->kind == RN_PICKLE_TEXT &&
-            rn_pickle_get(p, value)->kind == RN_PICKLE_TENSOR)
-            rc = add_tensor(state, p, name, value, err);
-        cell = p->cells[next].next;
-    }
-    if (!rc && state->count == 0)
-        rc = rn_fail(err, RN_ERR_DATA,
-                     "'%s': its dictionary holds no tensors; expected them "
-                     "there, or in \"state_dict\", \"model\" or \"net\"",
-                     state->path);
-    return rc ? rc : rn_state_finish(state, err);
-}
 
 static int alloc_places(struct pth *f, struct rn_error *err)
 {
@@ -317,12 +257,38 @@ static int find_storages(struct rn_state *state, struct pth *f,
     return rc;
 }
 
+/* What torch.jit.save() and torch.export.save() write: programs, whose tensors
+ * have other names or none. */
+static int check_program(const struct rn_state *state, const struct rn_zip *zip,
+                         struct rn_error *err)
+{
+    static const struct {
+        const char *end, *what, *function;
+    } programs[] = {
+        {"/constants.pkl", "a TorchScript archive", "torch.jit.save()"},
+        {"/model.json", "a torch.export archive", "torch.export.save()"},
+        {"serialized_exported_program.json", "a torch.export archive",
+         "torch.export.save()"},
+    };
+    for (size_t i = 0; i < zip->count; i++)
+        for (size_t k = 0; k < sizeof(programs) / sizeof(*programs); k++)
+            if (ends_with(zip->entries[i].name, programs[k].end))
+                return rn_fail(err, RN_ERR_DATA,
+                               "'%s': %s (%s), a program that is not run; "
+                               "expected torch.save(model.state_dict())",
+                               state->path, programs[k].what,
+                               programs[k].function);
+    return RN_OK;
+}
+
 static int open_zip(struct rn_state *state, struct pth *f, struct rn_error *err)
 {
     const struct rn_zip_entry *entry;
     const uint8_t *program;
     size_t prefix = 0, used;
     int rc = rn_zip_parse(&f->zip, f->bytes, f->size, state->path, err);
+    if (!rc)
+        rc = check_program(state, &f->zip, err);
     if (!rc)
         rc = find_pickle(state, &f->zip, &entry, &prefix, err);
     if (!rc)
@@ -336,7 +302,7 @@ static int open_zip(struct rn_state *state, struct pth *f, struct rn_error *err)
                            err);
     if (!rc)
         rc = find_storages(state, f, entry->name, prefix, err);
-    return rc ? rc : collect(state, &f->pickle, err);
+    return rc ? rc : rn_checkpoint_collect(state, &f->pickle, err);
 }
 
 /* ---------------------------------------------------------- older form */
@@ -360,9 +326,16 @@ static int check_magic(const struct rn_state *state, const struct rn_pickle *p,
                        struct rn_error *err)
 {
     const struct rn_pickle_object *o = rn_pickle_get(p, p->root);
+    char name[130];
     if (o->kind == RN_PICKLE_OTHER && o->u.text.size == sizeof(magic) &&
         memcmp(o->u.text.at, magic, sizeof(magic)) == 0)
         return RN_OK;
+    if (o->kind == RN_PICKLE_OPAQUE)
+        return rn_fail(err, RN_ERR_DATA,
+                       "'%s': a pickle of %s, which is neither known nor run; "
+                       "expected a file of torch.save(model.state_dict())",
+                       state->path,
+                       rn_pickle_opaque_name(p, p->root, name, sizeof(name)));
     return rn_fail(err, RN_ERR_DATA,
                    "'%s': a pickle, but not a file of torch.save()",
                    state->path);
@@ -548,7 +521,7 @@ static int open_pickles(struct rn_state *state, struct pth *f,
     }
     rn_free(keys);
     rn_pickle_close(&list);
-    return rc ? rc : collect(state, &f->pickle, err);
+    return rc ? rc : rn_checkpoint_collect(state, &f->pickle, err);
 }
 
 /* --------------------------------------------------------------- either */

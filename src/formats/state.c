@@ -32,6 +32,11 @@ int rn_state_start(struct rn_state *state, const char *path,
 int rn_state_add(struct rn_state *state, const struct rn_state_tensor *t,
                  const char *name, size_t name_size, struct rn_error *err)
 {
+    if (name_size > RN_STATE_NAME)
+        return rn_fail(err, RN_ERR_DATA,
+                       "'%s': a tensor's name has %zu characters, at most %d "
+                       "expected",
+                       state->path, name_size, RN_STATE_NAME);
     if (memchr(name, '\0', name_size))
         return rn_fail(err, RN_ERR_DATA,
                        "'%s': a tensor's name has a zero byte", state->path);
@@ -43,6 +48,7 @@ int rn_state_add(struct rn_state *state, const struct rn_state_tensor *t,
     }
     memcpy(copy, name, name_size);
     state->tensors[state->count] = *t;
+    state->tensors[state->count].order = (uint32_t)state->count;
     state->tensors[state->count++].name = copy;
     return RN_OK;
 }
@@ -102,12 +108,38 @@ static int open_format(struct rn_state *state, struct rn_error *err)
                    state->path);
 }
 
-int rn_state_open(struct rn_state *state, const char *path,
+/* Only the tensors whose names begin with "HOLDER." stay, without that. */
+static int keep_wanted(struct rn_state *state, struct rn_error *err)
+{
+    size_t n = strlen(state->wanted), kept = 0;
+    if (n > 0 && state->wanted[n - 1] == '.')
+        n--;
+    for (size_t i = 0; i < state->count; i++) {
+        struct rn_state_tensor *t = &state->tensors[i];
+        if (strncmp(t->name, state->wanted, n) == 0 && t->name[n] == '.') {
+            memmove(t->name, t->name + n + 1, strlen(t->name + n + 1) + 1);
+            state->tensors[kept++] = *t;
+        } else {
+            rn_free(t->name);
+        }
+    }
+    state->count = kept;
+    if (kept > 0)
+        return RN_OK;
+    return rn_fail(err, RN_ERR_DATA, "'%s': no tensors are in or under '%.60s'",
+                   state->path, state->wanted);
+}
+
+int rn_state_open(struct rn_state *state, const char *path, const char *holder,
                   struct rn_error *err)
 {
     int rc = rn_state_start(state, path, err);
-    if (!rc)
+    if (!rc) {
+        state->wanted = holder;
         rc = open_format(state, err);
+    }
+    if (!rc && state->wanted)
+        rc = keep_wanted(state, err);
     if (rc)
         rn_state_close(state);
     return rc;

@@ -18,6 +18,7 @@ struct rn_state_tensor {
     uint64_t dim[RN_TENSOR_DIMS];
     uint64_t count;  /* elements; never more than the file has */
     uint32_t source; /* for the format's own reader */
+    uint32_t order;  /* place in the file */
 };
 
 struct rn_state;
@@ -37,11 +38,20 @@ struct rn_state {
     struct rn_state_tensor *tensors; /* ordered by name */
     size_t count, room;
     char *description; /* of the model, when we wrote the file; or NULL */
+    /* The holder, or beginning of names, that the caller wants; borrowed. NULL
+     * when there is none, or when it has been found. */
+    const char *wanted;
+    char note[500]; /* which of several holders was taken; or "" */
 };
 
-/** Open a file; RN_ERR_DATA when it is of none of the formats, or not what
- *  its format says. */
-int rn_state_open(struct rn_state *state, const char *path,
+/* Longest name of a tensor. */
+#define RN_STATE_NAME 1000
+
+/** Open a file; `holder` names one of several dictionaries of tensors, or is a
+ *  beginning of names ("encoder_q") that alone is read and cut off; NULL: the
+ *  likeliest dictionary. RN_ERR_DATA when it is of none of the formats, not
+ *  what its format says, or without such a holder. */
+int rn_state_open(struct rn_state *state, const char *path, const char *holder,
                   struct rn_error *err);
 /** Also after a failed open, and on a zeroed struct. */
 void rn_state_close(struct rn_state *state);

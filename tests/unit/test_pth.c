@@ -159,7 +159,8 @@ static void make_zip(struct bytes *zip, const struct entry *entries,
 #define REBUILD "ctorch._utils\n_rebuild_tensor_v2\n("
 #define STORAGE(type, key, count) \
     "(Vstorage\nctorch\n" type "\nV" key "\nVcuda:0\nI" count "\ntQ"
-#define END "I00\n" DICT "tR"
+#define END_ARGS "I00\n" DICT "t"
+#define END      END_ARGS "R"
 /* Six float32 in storage 0, as 2 x 3. */
 #define STORAGE6 STORAGE("FloatStorage", "0", "6")
 #define TENSOR6  REBUILD STORAGE6 "I0\n(I2\nI3\nt(I3\nI1\nt" END
@@ -298,7 +299,10 @@ static void wrappings(void **state)
 static void protocol_4(void **state)
 {
     static const char program[] =
-        "\x80\x04\x95\0\1\0\0\0\0\0\0}\x94\x8c\1w\x94\x8c\x0ctorch._utils\x94"
+        "\x80\x04\x95\0\1\0\0\0\0\0\0"
+        /* an array of bytes, dropped */
+        "\x96\1\0\0\0\0\0\0\0x0"
+        "}\x94\x8c\1w\x94\x8c\x0ctorch._utils\x94"
         "\x8c\x12_rebuild_tensor_v2\x94\x93\x94((\x8c\7storage\x94"
         "\x8c\5torch\x94\x8c\x0c"
         "FloatStorage\x94\x93\x94\x8c\1"
@@ -495,23 +499,23 @@ static void bad_pickles(void **state)
     } cases[] = {
         {"\x80\x02"
          "cos\nsystem\n(Vtouch /tmp/hurt\ntR.",
-         "asks for os.system"},
+         "is an object of os.system"},
         {"\x80\x02"
          "cposix\nsystem\n(Vtrue\ntR.",
-         "asks for posix.system"},
-        {"\x80\x04Vos\nVsystem\n\x93(Vtrue\ntR.", "asks for os.system"},
+         "is an object of posix.system"},
+        {"\x80\x04Vos\nVsystem\n\x93(Vtrue\ntR.", "is an object of os.system"},
         {"\x80\x02"
          "c__builtin__\neval\n(V1\ntR.",
-         "__builtin__.eval"},
+         "an object of __builtin__.eval, which is neither known nor run"},
         {"\x80\x02"
          "ctorchvision.models.resnet\nResNet\n)\x81.",
-         "torchvision.models.resnet.ResNet"},
+         "is an object of torchvision.models.resnet.ResNet"},
         {"\x80\x02"
          "ctorch\nload\n.",
-         "asks for torch.load"},
+         "is an object of torch.load"},
         {"\x80\x02"
          "cos\x1b[31m\nsystem\n.",
-         "asks for os?[31m.system"},
+         "is an object of os?[31m.system"},
         {"\x80\x02"
          "ctorch\nFloatStorage\n)R.",
          "no function"},
@@ -537,7 +541,13 @@ static void bad_pickles(void **state)
         {"\x80\x02(Nd.", "key without a value"},
         {"\x80\x02}Na.", "something else than a list"},
         {"\x80\x06N.", "protocol 6"},
-        {"\x80\x02i.", "operation 0x69"},
+        {"\x80\x02i.", "cut short"},
+        {"\x80\x02ios\nsystem\n.", "misses a mark"},
+        {"\x80\x02(o.", "calls nothing"},
+        {"\x80\x02(NNo.", "calls something that is no function"},
+        {"\x80\x02(ios\nsystem\n.", "is an object of os.system"},
+        {"\x80\x02(cos\nsystem\no.", "is an object of os.system"},
+        {"\x80\x02\x82\1.", "operation 0x82"},
         {"\x80\x02Pabc\n.", "operation 0x50"},
         {"\x80\x02Ix\n.", "no number"},
         {"\x80\x02S'\n.", "without quotes"},
@@ -583,8 +593,8 @@ static void bad_pickles(void **state)
         {"\x80\x02}Vw\n" REBUILD STORAGE("FloatStorage", "../0",
                                          "6") "I0\n))" END "s.",
          "storage data/../0 is missing"},
-        {"\x80\x02}Vw\n" REBUILD STORAGE("ComplexFloatStorage", "0",
-                                         "3") "I0\n))" END "s.",
+        {"\x80\x02}Vw.bias\n" REBUILD STORAGE("ComplexFloatStorage", "0",
+                                              "3") "I0\n))" END "s.",
          "torch.ComplexFloatStorage"},
         {"\x80\x02}Vw\n" REBUILD
          "(Vstorage\nctorch\nUntypedStorage\nV0\nVcpu\nI24\ntQI0\n))" END "s.",
@@ -605,6 +615,179 @@ static void bad_pickles(void **state)
         make_pth(&b, cases[i].program, strlen(cases[i].program), six,
                  sizeof(six), &plain);
         assert_refused(&b, cases[i].expected, cases[i].expected);
+    }
+}
+
+/* Objects of classes unknown, beside the tensors and around them: none is made,
+ * and the tensors are there. */
+static void objects_beside(void **state)
+{
+    static const char *const programs[] = {
+        /* argparse's; a NumPy number; a path */
+        "\x80\x02}(Vmodel\n}Vw\n" TENSOR6
+        "sVargs\ncargparse\nNamespace\n)\x81}Vlr\nF0.1\nsb"
+        "Vbest\ncnumpy.core.multiarray\nscalar\n(cnumpy\ndtype\n(Vf8\nI0\n"
+        "I1\ntR(I3\nV<\nNNNI-1\nI-1\nI0\ntbC\x08"
+        "12345678tR"
+        "Vdata\ncpathlib\nPosixPath\n(V/\nVd\ntRu.",
+        /* items of an object; an object of objects; getattr */
+        "\x80\x02}(Vw\n" TENSOR6
+        "Vlog\nccollections\ndeque\n)R(I1\nI2\neVa\nI1\nsI3\na"
+        "Vmore\nc__builtin__\ngetattr\n(cx\ny\nVz\ntR(cx\ny\ntRu.",
+        /* a dictionary with defaults */
+        "\x80\x02"
+        "ccollections\ndefaultdict\n(c__builtin__\nlist\ntR(Vw\n" TENSOR6 "u.",
+        /* earlier protocols, named arguments, sets */
+        "(Vw\n" TENSOR6 "Va\nccopy_reg\n_reconstructor\n(cx\nY\nc__builtin__"
+                        "\nobject\nNtR(dbVb\n"
+        "(I1\nix\nZ\nVc\n(cx\nZ\nI1\noVd\ncx\nZ\n)}\x92Ve\n\x8f(I1\n\x90Vf\n"
+        "(I1\n\x91"
+        "d.",
+        /* a tensor with attributes; one of a class of its own beside it */
+        "\x80\x02}(Vw\nctorch._tensor\n_rebuild_from_type_v2\n"
+        "(ctorch._utils\n_rebuild_tensor_v2\nctorch\nTensor\n(" STORAGE6
+        "I0\n(I2\nI3\nt(I3\nI1\nt" END_ARGS "}tR"
+        "Vother\nctorch._utils\n_rebuild_qtensor\n(" STORAGE6 "I0\ntRu.",
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(programs); i++) {
+        struct bytes b;
+        struct rn_state s;
+        struct rn_error err = {0};
+        make_pth(&b, programs[i], strlen(programs[i]), six, sizeof(six),
+                 &plain);
+        if (parse(&s, &b, &err))
+            fail_msg("objects %zu: %s", i, err.msg);
+        assert_int_equal(s.count, 1);
+        assert_values(&s, "w", 2, six, 6);
+        rn_state_close(&s);
+    }
+}
+
+/* A layer's tensor within an object is refused by the class's name. */
+static void objects_in_the_way(void **state)
+{
+    static const struct {
+        const char *program, *expected;
+    } cases[] = {
+        {"\x80\x02}(Vw\n" TENSOR6
+         "Vfc.weight\nctorch._utils\n_rebuild_qtensor\n(" STORAGE6 "I0\ntRu.",
+         "\"fc.weight\" is an object of torch._utils._rebuild_qtensor"},
+        {"\x80\x02}Vfc.bias\n" REBUILD STORAGE("QInt8Storage", "0",
+                                               "6") "I0\n))" END "s.",
+         "\"fc.bias\" is an object of torch.QInt8Storage"},
+        {"\x80\x02}Vmodel\ncmy.nets\nNet\n)\x81}Vw\n" TENSOR6 "sbs.",
+         "\"model\" is an object of my.nets.Net"},
+        {"\x80\x02"
+         "cmy.nets\nNet\n)\x81}Vw\n" TENSOR6 "sb.",
+         "its content is an object of my.nets.Net"},
+        {"\x80\x02"
+         "cmy\nDict\n)R(Vw\n" TENSOR6 "u.",
+         "its content is an object of my.Dict"},
+        {"\x80\x02"
+         "ccollections\nOrderedDict\n(cmy\nDict\n)RtR.",
+         "its content is an object of my.Dict"},
+        {"\x80\x02}Vw\nctorch._tensor\n_rebuild_from_type_v2\n(NNNNtRs.",
+         "for no tensor"},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct bytes b;
+        make_pth(&b, cases[i].program, strlen(cases[i].program), six,
+                 sizeof(six), &plain);
+        assert_refused(&b, cases[i].expected, cases[i].expected);
+    }
+}
+
+/* Which of several dictionaries is taken; and which when one is wanted, or the
+ * end of the message. */
+static void holders(void **state)
+{
+#define IN(name, tensor) "V" name "\n}V" tensor "\n" TENSOR6 "s"
+    static const struct {
+        const char *program, *wanted, *tensor, *note;
+        bool refused;
+    } cases[] = {
+        {"\x80\x02}(" IN("model_ema", "e") "u.", NULL, "e", "", false},
+        {"\x80\x02}(" IN("model_ema", "e") IN("model", "m") "u.", NULL, "m",
+         "\"model\" taken, it also has some in model_ema", false},
+        {"\x80\x02}(" IN("model_ema", "e") IN("model", "m") "u.", "model_ema",
+         "e", "", false},
+        {"\x80\x02}(" IN("teacher", "t") IN("student", "s") "u.", NULL, "s",
+         "\"student\" taken", false},
+        {"\x80\x02}(" IN("resnet", "r") "Voptimizer\n}" IN("state", "o") "su.",
+         NULL, "r", "", false},
+        {"\x80\x02}(" IN("left", "l") IN("right", "r") "u.", NULL, NULL,
+         "2 dictionaries hold tensors (left, right): --holder", true},
+        {"\x80\x02}(" IN("left", "l") IN("right", "r") "u.", "right", "r", "",
+         false},
+        {"\x80\x02}(Vw\n" TENSOR6 IN("state_dict", "s") "u.", NULL, "s",
+         "also has some in .:", false},
+        {"\x80\x02}(Vw\n" TENSOR6 IN("state_dict", "s") "u.", ".", "w", "",
+         false},
+        {"\x80\x02}Vema\n}(" IN("state_dict", "s") IN("other", "o") "us.",
+         "other", "o", "", false},
+        {"\x80\x02}Vema\n}(" IN("state_dict", "s") IN("other", "o") "us.",
+         "ema.state_dict", "s", "", false},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct bytes b;
+        struct rn_state s;
+        struct rn_error err = {0};
+        make_pth(&b, cases[i].program, strlen(cases[i].program), six,
+                 sizeof(six), &plain);
+        assert_int_equal(rn_state_start(&s, "file.pth", &err), RN_OK);
+        s.wanted = cases[i].wanted;
+        int rc = rn_pth_parse(&s, b.at, b.size, &err);
+        if (!rc != !cases[i].refused ||
+            !strstr(rc ? err.msg : s.note, cases[i].note))
+            fail_msg("holder %zu: got %d \"%s%s\"", i, rc, err.msg, s.note);
+        if (!rc) {
+            assert_int_equal(s.count, 1);
+            assert_values(&s, cases[i].tensor, 2, six, 6);
+            assert_true(!*cases[i].note == !*s.note);
+        }
+        rn_state_close(&s);
+    }
+#undef IN
+}
+
+/* A dictionary in itself and a thousand times elsewhere is looked into once. */
+static void dictionaries_in_themselves(void **state)
+{
+    static const char start[] = "\x80\x02}q\1(";
+    char *program = malloc(400000);
+    size_t n = sizeof(start) - 1;
+    struct bytes b;
+    (void)state;
+    assert_non_null(program);
+    memcpy(program, start, n);
+    for (int i = 0; i < 150; i++)
+        n += (size_t)sprintf(program + n, "V%d\nh\1V%da\n}(V1\nh\1u", i, i);
+    program[n++] = 'u';
+    program[n++] = '.';
+    make_pth(&b, program, n, six, sizeof(six), &plain);
+    assert_refused(&b, "holds no tensors", "itself");
+    free(program);
+}
+
+static void programs_are_named(void **state)
+{
+    static const struct {
+        const char *entry, *expected;
+    } cases[] = {
+        {"x/constants.pkl", "a TorchScript archive (torch.jit.save())"},
+        {"x/models/model.json", "a torch.export archive"},
+        {"serialized_exported_program.json", "a torch.export archive"},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const struct entry entries[] = {{"x/data.pkl", "N.", 2},
+                                        {cases[i].entry, "N.", 2}};
+        struct bytes b;
+        make_zip(&b, entries, COUNT(entries), &plain);
+        assert_refused(&b, cases[i].expected, cases[i].entry);
     }
 }
 
@@ -852,7 +1035,7 @@ static void written_file(void **state)
     memset(numbers + 3, 0x80, 12);
     assert_int_equal(
         rn_pth_write(in_folder("out.pth"), out, COUNT(out), "{}", &err), RN_OK);
-    if (rn_state_open(&s, in_folder("out.pth"), &err))
+    if (rn_state_open(&s, in_folder("out.pth"), NULL, &err))
         fail_msg("%s", err.msg);
     assert_string_equal(s.format->name, "PyTorch zip file");
     assert_int_equal(s.count, COUNT(out));
@@ -934,7 +1117,7 @@ static void shards(void **state)
         struct rn_state s;
         struct rn_error err = {0};
         write_text("index.json", cases[i].index);
-        int rc = rn_state_open(&s, in_folder("index.json"), &err);
+        int rc = rn_state_open(&s, in_folder("index.json"), NULL, &err);
         if (!cases[i].expected != !rc ||
             (rc && !strstr(err.msg, cases[i].expected)))
             fail_msg("%s: got %d \"%s\"", cases[i].index, rc, err.msg);
@@ -954,15 +1137,17 @@ static void not_a_state(void **state)
     struct rn_error err = {0};
     (void)state;
     write_text("a", "just text, nothing of the kind");
-    assert_int_equal(rn_state_open(&s, in_folder("a"), &err), RN_ERR_DATA);
+    assert_int_equal(rn_state_open(&s, in_folder("a"), NULL, &err),
+                     RN_ERR_DATA);
     assert_non_null(strstr(err.msg, "neither a safetensors file"));
     write_text("a", "");
-    assert_int_equal(rn_state_open(&s, in_folder("a"), &err), RN_ERR_DATA);
-    assert_int_equal(rn_state_open(&s, folder, &err), RN_ERR_IO);
-    assert_int_equal(rn_state_open(&s, in_folder("no"), &err), RN_ERR_IO);
+    assert_int_equal(rn_state_open(&s, in_folder("a"), NULL, &err),
+                     RN_ERR_DATA);
+    assert_int_equal(rn_state_open(&s, folder, NULL, &err), RN_ERR_IO);
+    assert_int_equal(rn_state_open(&s, in_folder("no"), NULL, &err), RN_ERR_IO);
     unlink(in_folder("b"));
     assert_int_equal(mkfifo(in_folder("b"), 0600), 0);
-    assert_int_equal(rn_state_open(&s, in_folder("b"), &err), RN_ERR_IO);
+    assert_int_equal(rn_state_open(&s, in_folder("b"), NULL, &err), RN_ERR_IO);
     unlink(in_folder("b"));
 }
 
@@ -986,7 +1171,7 @@ static void real_files(void **state)
             print_message("no %s: skipped\n", path);
             skip();
         }
-        if (rn_state_open(&s, path, &err))
+        if (rn_state_open(&s, path, NULL, &err))
             fail_msg("%s", err.msg);
         assert_string_equal(s.format->name, "older PyTorch file");
         assert_int_equal(s.count, files[i].tensors);
@@ -1001,16 +1186,31 @@ static void real_files(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(wrappings),          cmocka_unit_test(protocol_4),
-        cmocka_unit_test(zip_styles),         cmocka_unit_test(types),
-        cmocka_unit_test(untyped_storage),    cmocka_unit_test(views),
-        cmocka_unit_test(older_form),         cmocka_unit_test(bad_pickles),
-        cmocka_unit_test(odd_names),          cmocka_unit_test(deep_pickle),
-        cmocka_unit_test(many_pickle_values), cmocka_unit_test(bad_zips),
-        cmocka_unit_test(damaged_zip),        cmocka_unit_test(bad_old_files),
-        cmocka_unit_test(truncation),         cmocka_unit_test(short_of_memory),
-        cmocka_unit_test(written_file),       cmocka_unit_test(shards),
-        cmocka_unit_test(not_a_state),        cmocka_unit_test(real_files),
+        cmocka_unit_test(wrappings),
+        cmocka_unit_test(protocol_4),
+        cmocka_unit_test(zip_styles),
+        cmocka_unit_test(types),
+        cmocka_unit_test(untyped_storage),
+        cmocka_unit_test(views),
+        cmocka_unit_test(older_form),
+        cmocka_unit_test(bad_pickles),
+        cmocka_unit_test(objects_beside),
+        cmocka_unit_test(objects_in_the_way),
+        cmocka_unit_test(holders),
+        cmocka_unit_test(dictionaries_in_themselves),
+        cmocka_unit_test(programs_are_named),
+        cmocka_unit_test(odd_names),
+        cmocka_unit_test(deep_pickle),
+        cmocka_unit_test(many_pickle_values),
+        cmocka_unit_test(bad_zips),
+        cmocka_unit_test(damaged_zip),
+        cmocka_unit_test(bad_old_files),
+        cmocka_unit_test(truncation),
+        cmocka_unit_test(short_of_memory),
+        cmocka_unit_test(written_file),
+        cmocka_unit_test(shards),
+        cmocka_unit_test(not_a_state),
+        cmocka_unit_test(real_files),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
