@@ -85,9 +85,28 @@ int rn_onnx_output_node(struct rn_onnx_import *in, int node,
     struct rn_onnx_value v = {.kind = RN_ONNX_PICTURE,
                               .node = node,
                               .sole = true,
-                              .flat = like->flat};
+                              .flat = like->flat,
+                              .rows_first = like->rows_first};
     if (node < 0)
         return fail_graph(in);
+    rn_onnx_output(in, &v);
+    return RN_OK;
+}
+
+int rn_onnx_output_table(struct rn_onnx_import *in,
+                         const struct rn_onnx_value *like, const int64_t *list)
+{
+    int64_t *copy =
+        rn_slab_alloc(&in->made, (size_t)like->count, sizeof(*copy));
+    struct rn_onnx_value v = {.kind = RN_ONNX_LIST,
+                              .dims = like->dims,
+                              .count = like->count,
+                              .list = copy};
+    if (!copy)
+        return rn_fail_memory(in->err, like->count * sizeof(*copy), "a list");
+    if (like->count > 0)
+        memcpy(copy, list, (size_t)like->count * sizeof(*copy));
+    memcpy(v.dim, like->dim, sizeof(v.dim));
     rn_onnx_output(in, &v);
     return RN_OK;
 }
@@ -95,18 +114,9 @@ int rn_onnx_output_node(struct rn_onnx_import *in, int node,
 int rn_onnx_output_list(struct rn_onnx_import *in, int dims, uint64_t count,
                         const int64_t *list)
 {
-    int64_t *copy = rn_slab_alloc(&in->made, (size_t)count, sizeof(*copy));
-    struct rn_onnx_value v = {.kind = RN_ONNX_LIST,
-                              .dims = dims,
-                              .dim = {count},
-                              .count = count,
-                              .list = copy};
-    if (!copy)
-        return rn_fail_memory(in->err, count * sizeof(*copy), "a list");
-    if (count > 0)
-        memcpy(copy, list, (size_t)count * sizeof(*copy));
-    rn_onnx_output(in, &v);
-    return RN_OK;
+    const struct rn_onnx_value like = {
+        .dims = dims, .dim = {count}, .count = count};
+    return rn_onnx_output_table(in, &like, list);
 }
 
 struct rn_shape rn_onnx_shape_of(const struct rn_onnx_import *in,
@@ -136,12 +146,26 @@ int rn_onnx_settle(struct rn_onnx_import *in, struct rn_onnx_value *v)
                             "reads every %d-th row and every %d-th column "
                             "of a picture, expected the same of both",
                             v->step[0], v->step[1]);
+    if (framed && v->frame_of != RN_ONNX_ZEROS)
+        return rn_onnx_fail(in,
+                            "reads a picture padded with %s, which only a max "
+                            "pool does here",
+                            v->frame_of == RN_ONNX_EDGE
+                                ? "copies of its edge"
+                                : "the lowest of numbers");
     v->node = settle_node(in, v);
     if (v->node < 0)
         return fail_graph(in);
     memset(v->step, 0, sizeof(v->step));
     memset(v->frame, 0, sizeof(v->frame));
     return RN_OK;
+}
+
+int rn_onnx_any_layout(struct rn_onnx_import *in, uint32_t i,
+                       struct rn_onnx_value **out)
+{
+    int rc = rn_onnx_expect(in, i, RN_ONNX_PICTURE, out);
+    return rc ? rc : rn_onnx_settle(in, *out);
 }
 
 int rn_onnx_picture(struct rn_onnx_import *in, uint32_t i,
@@ -310,7 +334,7 @@ static int set_input(struct rn_onnx_import *in, const struct rn_shape *size)
 static bool is_list(const struct rn_onnx_tensor *t)
 {
     return (t->dtype == RN_I64 || t->dtype == RN_I32 || t->dtype == RN_BOOL) &&
-           t->dims <= 1 && t->count <= RN_ONNX_INTEGERS;
+           t->count <= RN_ONNX_INTEGERS;
 }
 
 int rn_onnx_constant(struct rn_onnx_import *in, const struct rn_onnx_tensor *t,

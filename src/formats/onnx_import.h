@@ -23,6 +23,14 @@ enum rn_onnx_kind {
     RN_ONNX_PICTURE, /* a value of the graph */
 };
 
+/* What a frame's pixels are. No layer makes one that is not of zeros; to a max
+ * pool the others are padding. */
+enum rn_onnx_frame {
+    RN_ONNX_ZEROS,
+    RN_ONNX_EDGE,   /* copies of the picture's edge */
+    RN_ONNX_LOWEST, /* less than any number */
+};
+
 struct rn_onnx_value {
     enum rn_onnx_kind kind;
     /* Of constants. Numbers are one of: stored, made, all the same. */
@@ -36,11 +44,12 @@ struct rn_onnx_value {
     /* Of the graph's values: */
     int node;
     bool flat;       /* [batch,c*h*w] instead of [batch,c,h,w] */
-    bool rows_first; /* [batch,h,w,c] */
+    bool rows_first; /* [batch,h,w,c], or flattened from that */
     bool sole;       /* nobody else reads the node */
     /* and what is still to be done to the node's, one at most: */
     int step[2];  /* keep every n-th row, column; 0: all */
-    int frame[4]; /* zeros around it: top, left, bottom, right */
+    int frame[4]; /* pixels around it: top, left, bottom, right */
+    enum rn_onnx_frame frame_of;
 };
 
 struct rn_onnx_import {
@@ -82,7 +91,10 @@ int rn_onnx_output_node(struct rn_onnx_import *in, int node,
                         const struct rn_onnx_value *like);
 /** Do what is still to be done to a value. */
 int rn_onnx_settle(struct rn_onnx_import *in, struct rn_onnx_value *v);
-/** Input i: a picture, settled, [batch,c,h,w] or flat. */
+/** Input i: a picture, settled, in any order of its dimensions. */
+int rn_onnx_any_layout(struct rn_onnx_import *in, uint32_t i,
+                       struct rn_onnx_value **out);
+/** The same, [batch,c,h,w] or flattened from that. */
 int rn_onnx_picture(struct rn_onnx_import *in, uint32_t i,
                     struct rn_onnx_value **out);
 /** Its shape. */
@@ -107,7 +119,10 @@ float *rn_onnx_make(struct rn_onnx_import *in, uint64_t count);
 /** A value of a tensor: numbers, or a list where it is a short one. */
 int rn_onnx_constant(struct rn_onnx_import *in, const struct rn_onnx_tensor *t,
                      struct rn_onnx_value *v);
-/** The first output is a list of so many (dims is 0 or 1). */
+/** The first output is a table of integers, of the sizes of `like`. */
+int rn_onnx_output_table(struct rn_onnx_import *in,
+                         const struct rn_onnx_value *like, const int64_t *list);
+/** The same of a list of so many (dims is 0 or 1). */
 int rn_onnx_output_list(struct rn_onnx_import *in, int dims, uint64_t count,
                         const int64_t *list);
 /** Copy a constant's numbers. */

@@ -161,7 +161,7 @@ static int check_weights(struct rn_onnx_import *in,
     return rn_onnx_claim(in, w->count);
 }
 
-/* A frame of zeros that a picture should get is part of the padding. */
+/* A frame that a picture should get is part of the padding. */
 static void take_frame(struct rn_onnx_value *picture, struct rn_window *w)
 {
     w->top += picture->frame[TOP];
@@ -171,9 +171,10 @@ static void take_frame(struct rn_onnx_value *picture, struct rn_window *w)
     memset(picture->frame, 0, sizeof(picture->frame));
 }
 
-/* Input 0, with what its frame leaves to the window taken off. */
-static int framed_picture(struct rn_onnx_import *in, struct rn_window *w,
-                          struct rn_onnx_value *out)
+/* Input 0, with what its frame leaves to the window taken off: zeros to a
+ * convolution, others to a max pool. */
+static int framed_picture(struct rn_onnx_import *in, bool zeros,
+                          struct rn_window *w, struct rn_onnx_value *out)
 {
     struct rn_onnx_value *v;
     int rc = rn_onnx_expect(in, 0, RN_ONNX_PICTURE, &v);
@@ -182,18 +183,15 @@ static int framed_picture(struct rn_onnx_import *in, struct rn_window *w,
     *out = *v;
     if (v->rows_first || v->flat)
         return rn_onnx_fail(in, "reads no picture of channels, rows, columns");
-    take_frame(out, w);
+    if (zeros == (v->frame_of == RN_ONNX_ZEROS))
+        take_frame(out, w);
     return rn_onnx_settle(in, out);
 }
 
-/* The window over a picture that gets a frame of zeros first. */
-static int conv_window(struct rn_onnx_import *in,
-                       const struct rn_onnx_value *weights,
-                       struct rn_shape shape, const struct rn_window *frame,
-                       struct rn_window *w)
+/* The window over a picture that gets a frame first. */
+static int framed_window(struct rn_onnx_import *in, struct rn_shape shape,
+                         const struct rn_window *frame, struct rn_window *w)
 {
-    w->kh = (int)weights->dim[2];
-    w->kw = (int)weights->dim[3];
     shape.h += frame->top + frame->bottom;
     shape.w += frame->left + frame->right;
     int rc = read_window(in, &shape, w);
@@ -219,7 +217,7 @@ static int read_conv(struct rn_onnx_import *in)
     char name[RN_IMPORT_NAME];
     bool bias = rn_onnx_input(in, 2) != NULL;
     int64_t groups = rn_onnx_int(in, "group", 1);
-    int rc = framed_picture(in, &frame, &picture);
+    int rc = framed_picture(in, true, &frame, &picture);
     if (!rc)
         rc = rn_onnx_expect(in, 1, RN_ONNX_NUMBERS, &weights);
     if (rc)
@@ -228,8 +226,10 @@ static int read_conv(struct rn_onnx_import *in)
     rc = check_weights(in, weights, shape, groups);
     if (!rc && bias)
         rc = check_vector(in, 2, (int)weights->dim[0]);
+    w.kh = (int)weights->dim[2];
+    w.kw = (int)weights->dim[3];
     if (!rc)
-        rc = conv_window(in, weights, shape, &frame, &w);
+        rc = framed_window(in, shape, &frame, &w);
     if (rc)
         return rc;
     int node =
@@ -272,7 +272,8 @@ static bool fits_channels(const struct rn_onnx_value *constant,
 {
     int last = constant->dims - 1;
     int axis = picture->flat || picture->rows_first ? last : last - 2;
-    if (constant->kind != RN_ONNX_NUMBERS)
+    if (constant->kind != RN_ONNX_NUMBERS ||
+        constant->dims > (picture->flat ? 2 : 4))
         return false;
     return constant->count == 1 ||
            (axis >= 0 && constant->count == (uint64_t)c &&
@@ -349,11 +350,6 @@ static int apply_affine(struct rn_onnx_import *in,
         rc = add_affine(in, &like, a);
     } else {
         rn_onnx_output(in, picture);
-    }
-    if (!rc && picture->rows_first) { /* channels are where they were */
-        struct rn_onnx_value *out =
-            &in->values[in->file->ends[in->node->first_output]];
-        out->rows_first = true;
     }
     return rc;
 }
@@ -448,18 +444,30 @@ static bool all_pictures(struct rn_onnx_import *in)
     return in->node->inputs > 0;
 }
 
+/* Values whose numbers lie where each other's do. */
+static int check_alike(struct rn_onnx_import *in, const struct rn_onnx_value *a,
+                       const struct rn_onnx_value *b)
+{
+    if (a->flat != b->flat)
+        return rn_onnx_fail(in, "joins a picture and a flat list");
+    return a->rows_first == b->rows_first
+               ? RN_OK
+               : rn_onnx_fail(in, "joins a picture whose channels come first "
+                                  "and one whose channels come last");
+}
+
 /* All inputs joined, two at a time. */
 static int read_joined(struct rn_onnx_import *in,
                        int (*join)(struct rn_graph *, int, int, const char *))
 {
     struct rn_onnx_value *first, *next;
-    int rc = rn_onnx_picture(in, 0, &first);
+    int rc = rn_onnx_any_layout(in, 0, &first);
     int node = rc ? -1 : first->node;
     for (uint32_t i = 1; i < in->node->inputs && !rc; i++) {
         char name[RN_IMPORT_NAME];
-        rc = rn_onnx_picture(in, i, &next);
-        if (!rc && next->flat != first->flat)
-            rc = rn_onnx_fail(in, "joins a picture and a flat list");
+        rc = rn_onnx_any_layout(in, i, &next);
+        if (!rc)
+            rc = check_alike(in, first, next);
         if (!rc)
             node = join(in->g, node, next->node,
                         rn_onnx_name(in, UINT32_MAX, name));
@@ -479,6 +487,14 @@ static int read_mul(struct rn_onnx_import *in)
                             : read_affine(in, TIMES);
 }
 
+/* Whether a dimension is that of the channels. */
+static bool is_channels(const struct rn_onnx_value *v, int64_t axis)
+{
+    if (v->flat)
+        return !v->rows_first && (axis == 1 || axis == -1);
+    return v->rows_first ? axis == 3 || axis == -1 : axis == 1 || axis == -3;
+}
+
 static int read_concat(struct rn_onnx_import *in)
 {
     struct rn_onnx_value *v, *first = rn_onnx_input(in, 0);
@@ -486,7 +502,7 @@ static int read_concat(struct rn_onnx_import *in)
     uint32_t n = in->node->inputs;
     char name[RN_IMPORT_NAME];
     int rc = RN_OK;
-    if (axis != 1 && axis != (first->flat ? -1 : -3))
+    if (!is_channels(first, axis))
         return rn_onnx_fail(in,
                             "joins along dimension %lld, expected the "
                             "channels",
@@ -495,9 +511,9 @@ static int read_concat(struct rn_onnx_import *in)
     if (!nodes)
         return rn_fail_memory(in->err, n * sizeof(*nodes), "inputs");
     for (uint32_t i = 0; i < n && !rc; i++) {
-        rc = rn_onnx_picture(in, i, &v);
-        if (!rc && v->flat != first->flat)
-            rc = rn_onnx_fail(in, "joins a picture and a flat list");
+        rc = rn_onnx_any_layout(in, i, &v);
+        if (!rc)
+            rc = check_alike(in, first, v);
         if (!rc)
             nodes[i] = v->node;
     }
@@ -518,7 +534,7 @@ static int read_simple(struct rn_onnx_import *in,
 {
     struct rn_onnx_value *picture;
     char name[RN_IMPORT_NAME];
-    int rc = rn_onnx_picture(in, 0, &picture);
+    int rc = rn_onnx_any_layout(in, 0, &picture);
     return rc ? rc
               : rn_onnx_output_node(in,
                                     build(in->g, picture->node,
@@ -554,7 +570,7 @@ static int read_clip(struct rn_onnx_import *in)
     struct rn_onnx_value *picture;
     char name[RN_IMPORT_NAME];
     float low, high;
-    int rc = rn_onnx_picture(in, 0, &picture);
+    int rc = rn_onnx_any_layout(in, 0, &picture);
     if (!rc)
         rc = clip_end(in, "min", 1, -FLT_MAX, &low);
     if (!rc)
@@ -572,7 +588,7 @@ static int read_leaky_relu(struct rn_onnx_import *in)
 {
     struct rn_onnx_value *picture;
     char name[RN_IMPORT_NAME];
-    int rc = rn_onnx_picture(in, 0, &picture);
+    int rc = rn_onnx_any_layout(in, 0, &picture);
     return rc ? rc
               : rn_onnx_output_node(
                     in,
@@ -629,6 +645,7 @@ static int read_softmax(struct rn_onnx_import *in)
 
 static int read_pool_options(struct rn_onnx_import *in,
                              const struct rn_shape *shape,
+                             const struct rn_window *frame,
                              struct rn_pool_options *o)
 {
     int kernel[2];
@@ -639,25 +656,41 @@ static int read_pool_options(struct rn_onnx_import *in,
     o->window.kw = kernel[1];
     o->ceil = rn_onnx_int(in, "ceil_mode", 0) != 0;
     o->count_padding = rn_onnx_int(in, "count_include_pad", 0) != 0;
-    return read_window(in, shape, &o->window);
+    return framed_window(in, *shape, frame, &o->window);
+}
+
+/* Every window over a frame of copies of the edge must see that edge. */
+static int check_frame(struct rn_onnx_import *in, const struct rn_window *frame,
+                       const struct rn_window *w)
+{
+    bool framed = frame->top || frame->left || frame->bottom || frame->right;
+    bool sees = !w->dilate_h && !w->dilate_w && w->top < w->kh &&
+                w->bottom < w->kh && w->left < w->kw && w->right < w->kw;
+    return !framed || sees
+               ? RN_OK
+               : rn_onnx_fail(in, "has windows over nothing but the padding "
+                                  "before it");
 }
 
 static int read_max_pool(struct rn_onnx_import *in)
 {
-    struct rn_onnx_value *picture;
+    struct rn_onnx_value picture;
     struct rn_pool_options o = {0};
+    struct rn_window frame = {0};
     char name[RN_IMPORT_NAME];
-    int rc = rn_onnx_picture(in, 0, &picture);
+    int rc = framed_picture(in, false, &frame, &picture);
     if (rc)
         return rc;
-    struct rn_shape shape = rn_onnx_shape_of(in, picture);
-    rc = read_pool_options(in, &shape, &o);
+    struct rn_shape shape = rn_onnx_shape_of(in, &picture);
+    rc = read_pool_options(in, &shape, &frame, &o);
+    if (!rc)
+        rc = check_frame(in, &frame, &o.window);
     return rc ? rc
               : rn_onnx_output_node(in,
                                     rn_graph_max_pool_with(
-                                        in->g, picture->node,
+                                        in->g, picture.node,
                                         rn_onnx_name(in, UINT32_MAX, name), &o),
-                                    picture);
+                                    &picture);
 }
 
 /* Whether a window is the picture: a global average. */
@@ -671,12 +704,13 @@ static int read_average_pool(struct rn_onnx_import *in)
 {
     struct rn_onnx_value *picture;
     struct rn_pool_options o = {0};
+    const struct rn_window frame = {0};
     char name[RN_IMPORT_NAME];
     int node, rc = rn_onnx_picture(in, 0, &picture);
     if (rc)
         return rc;
     struct rn_shape shape = rn_onnx_shape_of(in, picture);
-    rc = read_pool_options(in, &shape, &o);
+    rc = read_pool_options(in, &shape, &frame, &o);
     if (rc)
         return rc;
     rn_onnx_name(in, UINT32_MAX, name);
@@ -689,16 +723,20 @@ static int read_average_pool(struct rn_onnx_import *in)
 
 static int read_global_average(struct rn_onnx_import *in)
 {
-    return read_simple(in, rn_graph_global_avg_pool);
+    struct rn_onnx_value *picture;
+    int rc = rn_onnx_picture(in, 0, &picture);
+    return rc ? rc : read_simple(in, rn_graph_global_avg_pool);
 }
 
-/* Whether these are rows and columns, and nothing else. */
-static bool is_plane(const int64_t *axes, int n)
+/* Whether these are a picture's rows and columns, and nothing else. */
+static bool is_plane(const struct rn_onnx_value *picture, const int64_t *axes,
+                     int n)
 {
+    int row = picture->rows_first ? 1 : 2;
     bool rows = false, columns = false;
     for (int i = 0; i < n; i++) {
-        rows |= axes[i] == 2 || axes[i] == -2;
-        columns |= axes[i] == 3 || axes[i] == -1;
+        rows |= axes[i] == row || axes[i] == row - 4;
+        columns |= axes[i] == row + 1 || axes[i] == row - 3;
     }
     return n == 2 && rows && columns;
 }
@@ -708,16 +746,17 @@ static int read_reduce_mean(struct rn_onnx_import *in)
     struct rn_onnx_value *picture;
     int64_t axes[RN_TENSOR_DIMS];
     char name[RN_IMPORT_NAME];
-    int n, rc = rn_onnx_picture(in, 0, &picture);
+    int n, rc = rn_onnx_any_layout(in, 0, &picture);
     if (!rc)
         rc = rn_onnx_ints(in, "axes", 1, axes, RN_TENSOR_DIMS, &n);
-    if (!rc && (picture->flat || !is_plane(axes, n)))
+    if (!rc && (picture->flat || !is_plane(picture, axes, n)))
         rc = rn_onnx_fail(in, "is a mean over something else than the rows and "
                               "columns of a picture");
     if (rc)
         return rc;
     struct rn_onnx_value like = *picture;
     like.flat = rn_onnx_int(in, "keepdims", 1) == 0;
+    like.rows_first &= !like.flat;
     return rn_onnx_output_node(
         in,
         rn_graph_global_avg_pool(in->g, picture->node,
@@ -743,6 +782,26 @@ static int load_transposed(struct rn_onnx_import *in,
     return rc;
 }
 
+/* Rows of weights for numbers in the order [h][w][c] become those for
+ * [c][h][w]. */
+static int reorder_rows(struct rn_onnx_import *in, struct rn_param *p,
+                        struct rn_shape s)
+{
+    size_t c = (size_t)s.c, pixels = (size_t)s.h * (size_t)s.w;
+    float *row = rn_alloc(p->dim[1], sizeof(*row));
+    if (!row)
+        return rn_fail_memory(in->err, p->dim[1] * sizeof(*row), "weights");
+    for (size_t o = 0; o < p->dim[0]; o++) {
+        float *to = p->data + o * p->dim[1];
+        memcpy(row, to, p->dim[1] * sizeof(*row));
+        for (size_t k = 0; k < c; k++)
+            for (size_t i = 0; i < pixels; i++)
+                to[k * pixels + i] = row[i * c + k];
+    }
+    rn_free(row);
+    return RN_OK;
+}
+
 struct linear {
     bool transposed; /* weights are [outs][ins], as ours */
     float alpha, beta;
@@ -751,12 +810,15 @@ struct linear {
 
 static int load_linear(struct rn_onnx_import *in, int node,
                        const struct rn_onnx_value *weights,
+                       const struct rn_onnx_value *list,
                        const struct linear *how)
 {
     struct rn_param *w = param_of(in, node, RN_P_WEIGHT);
     struct rn_param *b = param_of(in, node, RN_P_BIAS);
     int rc = how->transposed ? rn_onnx_load(in, weights, w->data)
                              : load_transposed(in, weights, w);
+    if (!rc && list->rows_first)
+        rc = reorder_rows(in, w, rn_onnx_shape_of(in, list));
     for (size_t i = 0; i < w->count && how->alpha != 1 && !rc; i++)
         w->data[i] *= how->alpha;
     if (rc || !how->bias)
@@ -771,9 +833,10 @@ static int load_linear(struct rn_onnx_import *in, int node,
 
 static int read_linear(struct rn_onnx_import *in, const struct linear *how)
 {
+    const struct rn_onnx_value list = {.flat = true};
     struct rn_onnx_value *picture, *weights;
     char name[RN_IMPORT_NAME];
-    int rc = rn_onnx_picture(in, 0, &picture);
+    int rc = rn_onnx_any_layout(in, 0, &picture);
     if (!rc)
         rc = rn_onnx_expect(in, 1, RN_ONNX_NUMBERS, &weights);
     if (rc)
@@ -798,8 +861,8 @@ static int read_linear(struct rn_onnx_import *in, const struct linear *how)
         return rc;
     int node = rn_graph_linear(in->g, picture->node, rn_onnx_name(in, 1, name),
                                (int)outs);
-    rc = rn_onnx_output_node(in, node, picture);
-    return rc ? rc : load_linear(in, node, weights, how);
+    rc = rn_onnx_output_node(in, node, &list);
+    return rc ? rc : load_linear(in, node, weights, picture, how);
 }
 
 static int read_matmul(struct rn_onnx_import *in)
@@ -844,7 +907,7 @@ static int pad_channels(struct rn_onnx_import *in, struct rn_onnx_value *v,
 }
 
 static int pad_frame(struct rn_onnx_import *in, const struct rn_onnx_value *of,
-                     const int64_t *pads)
+                     const int64_t *pads, enum rn_onnx_frame frame_of)
 {
     struct rn_onnx_value v = *of;
     int rc = rn_onnx_settle(in, &v);
@@ -854,37 +917,54 @@ static int pad_frame(struct rn_onnx_import *in, const struct rn_onnx_value *of,
     v.frame[LEFT] = (int)pads[3];
     v.frame[BOTTOM] = (int)pads[6];
     v.frame[RIGHT] = (int)pads[7];
+    v.frame_of = frame_of;
     rn_onnx_output(in, &v);
     return RN_OK;
 }
 
-static int check_pad(struct rn_onnx_import *in)
+/* What it pads with. */
+static int read_padding(struct rn_onnx_import *in, enum rn_onnx_frame *frame_of)
 {
     struct rn_onnx_attribute a;
     struct rn_onnx_value *constant = rn_onnx_input(in, 2);
     float value = rn_onnx_float(in, "value", 0);
+    bool mode = rn_onnx_attribute(in->node, "mode", &a);
     int rc = RN_OK;
-    if (rn_onnx_attribute(in->node, "mode", &a) &&
-        !rn_pb_is(a.text, "constant"))
-        return rn_onnx_fail(in, "pads in the manner '%.*s'",
-                            RN_PB_SHOW(a.text));
+    *frame_of = RN_ONNX_EDGE;
     if (rn_onnx_input(in, 3))
         return rn_onnx_fail(in, "names the dimensions it pads");
+    if (mode && rn_pb_is(a.text, "edge"))
+        return RN_OK;
+    if (mode && !rn_pb_is(a.text, "constant"))
+        return rn_onnx_fail(in, "pads in the manner '%.*s'",
+                            RN_PB_SHOW(a.text));
     if (constant && (constant->kind != RN_ONNX_NUMBERS || constant->count != 1))
         return rn_onnx_fail(in, "pads with something else than a number");
     if (constant)
         rc = rn_onnx_load(in, constant, &value);
-    return rc || value == 0 ? rc
-                            : rn_onnx_fail(in, "pads with %g", (double)value);
+    *frame_of = value == 0 ? RN_ONNX_ZEROS : RN_ONNX_LOWEST;
+    return rc || value == 0 || value <= -FLT_MAX
+               ? rc
+               : rn_onnx_fail(in, "pads with %g", (double)value);
+}
+
+/* The pads of [batch,h,w,c] as those of [batch,c,h,w]. */
+static void put_channels_first(int64_t pads[8])
+{
+    for (int64_t *end = pads; end < pads + 8; end += 4) {
+        const int64_t last[] = {end[3], end[1], end[2]};
+        memcpy(end + 1, last, sizeof(last));
+    }
 }
 
 static int read_pad(struct rn_onnx_import *in)
 {
     struct rn_onnx_value *v;
+    enum rn_onnx_frame frame_of;
     int64_t pads[8];
     int n, rc = rn_onnx_expect(in, 0, RN_ONNX_PICTURE, &v);
     if (!rc)
-        rc = check_pad(in);
+        rc = read_padding(in, &frame_of);
     if (!rc)
         rc = rn_onnx_ints(in, rn_onnx_has(in, "paddings") ? "paddings" : "pads",
                           1, pads, 8, &n);
@@ -893,15 +973,19 @@ static int read_pad(struct rn_onnx_import *in)
     for (int i = 0; i < n; i++)
         if (pads[i] < 0 || pads[i] > RN_ONNX_SIDE)
             return rn_onnx_fail(in, "pads by %lld", (long long)pads[i]);
+    if (n == 8 && v->rows_first)
+        put_channels_first(pads);
     bool channels = n == 8 && (pads[1] || pads[5]);
     bool frame = n == 8 && (pads[2] || pads[3] || pads[6] || pads[7]);
-    if (n != 8 || v->flat || v->rows_first || pads[0] || pads[4] ||
-        (channels && frame))
+    if (n != 8 || v->flat || pads[0] || pads[4] || (channels && frame))
         return rn_onnx_fail(in, "pads something else than channels alone, or "
                                 "rows and columns, of a picture");
+    if (channels && frame_of != RN_ONNX_ZEROS)
+        return rn_onnx_fail(in, "adds channels of something else than zeros");
     if (channels)
         return pad_channels(in, v, pads);
-    return frame ? pad_frame(in, v, pads) : (rn_onnx_output(in, v), RN_OK);
+    return frame ? pad_frame(in, v, pads, frame_of)
+                 : (rn_onnx_output(in, v), RN_OK);
 }
 
 static const struct {

@@ -93,11 +93,11 @@ static int make_list(struct rn_onnx_import *in, const struct rn_onnx_value *v,
                      int64_t integer)
 {
     int64_t list[RN_ONNX_INTEGERS];
-    if (v->count > RN_ONNX_INTEGERS || v->dims > 1)
+    if (v->count > RN_ONNX_INTEGERS)
         return rn_onnx_fail(in, "makes too many integers");
     for (uint64_t i = 0; i < v->count; i++)
         list[i] = integer;
-    return rn_onnx_output_list(in, v->dims, v->count, list);
+    return rn_onnx_output_table(in, v, list);
 }
 
 static int read_constant_of_shape(struct rn_onnx_import *in)
@@ -178,6 +178,8 @@ static int read_gather(struct rn_onnx_import *in)
     int rc = rn_onnx_expect(in, 0, RN_ONNX_LIST, &list);
     if (!rc)
         rc = rn_onnx_expect(in, 1, RN_ONNX_LIST, &which);
+    if (!rc && list->dims > 1)
+        rc = rn_onnx_fail(in, "takes part of a table of integers");
     if (rc)
         return rc;
     for (uint64_t i = 0; i < which->count; i++) {
@@ -188,7 +190,7 @@ static int read_gather(struct rn_onnx_import *in)
                                 (unsigned long long)list->count);
         out[i] = list->list[at];
     }
-    return rn_onnx_output_list(in, which->dims, which->count, out);
+    return rn_onnx_output_table(in, which, out);
 }
 
 static int read_list_concat(struct rn_onnx_import *in)
@@ -198,6 +200,8 @@ static int read_list_concat(struct rn_onnx_import *in)
     for (uint32_t i = 0; i < in->node->inputs; i++) {
         struct rn_onnx_value *v;
         int rc = rn_onnx_expect(in, i, RN_ONNX_LIST, &v);
+        if (!rc && v->dims > 1)
+            rc = rn_onnx_fail(in, "joins tables of integers");
         if (!rc && n + v->count > RN_ONNX_INTEGERS)
             rc = rn_onnx_fail(in, "makes too many integers");
         if (rc)
@@ -241,15 +245,17 @@ static int read_list_arithmetic(struct rn_onnx_import *in)
         rc = rn_onnx_fail(in, "computes with lists of two lengths");
     if (rc)
         return rc;
-    uint64_t n = x->count == 1 ? y->count : x->count;
+    /* the one whose sizes the result has */
+    const struct rn_onnx_value *larger =
+        x->count == 1 && (y->count != 1 || y->dims > x->dims) ? y : x;
+    uint64_t n = larger->count;
     for (uint64_t i = 0; i < n; i++) {
         out[i] = compute(in->node->op, x->list[x->count == 1 ? 0 : i],
                          y->list[y->count == 1 ? 0 : i]);
         if (out[i] == OUT_OF_LIST)
             return rn_onnx_fail(in, "makes a size that cannot be told");
     }
-    return rn_onnx_output_list(in, x->dims > y->dims ? x->dims : y->dims, n,
-                               out);
+    return rn_onnx_output_table(in, larger, out);
 }
 
 /* -------------------------------------------------------------- other views */
@@ -272,12 +278,33 @@ static int read_dropout(struct rn_onnx_import *in)
     return read_same(in);
 }
 
+/* Integers as numbers; the number of images is none. */
+static int cast_list(struct rn_onnx_import *in, const struct rn_onnx_value *v)
+{
+    struct rn_onnx_value out = {
+        .kind = RN_ONNX_NUMBERS, .dims = v->dims, .count = v->count};
+    float *made = rn_onnx_make(in, v->count);
+    if (!made)
+        return in->err->code;
+    for (uint64_t i = 0; i < v->count; i++) {
+        if (v->list[i] == RN_ONNX_BATCH)
+            return rn_onnx_fail(in, "computes with the number of images");
+        made[i] = (float)v->list[i];
+    }
+    memcpy(out.dim, v->dim, sizeof(out.dim));
+    out.made = made;
+    rn_onnx_output(in, &out);
+    return RN_OK;
+}
+
 static int read_cast(struct rn_onnx_import *in)
 {
     const struct rn_onnx_value *v = rn_onnx_input(in, 0);
     int64_t to = rn_onnx_int(in, "to", ONNX_FLOAT);
     bool floats = to == ONNX_FLOAT || to == ONNX_DOUBLE || to == ONNX_FLOAT16 ||
                   to == ONNX_BFLOAT16;
+    if (v && v->kind == RN_ONNX_LIST && floats)
+        return cast_list(in, v);
     if (!v || (v->kind == RN_ONNX_LIST) != !floats)
         return rn_onnx_fail(in, "makes numbers of type %lld of others",
                             (long long)to);
@@ -288,6 +315,12 @@ static int read_cast(struct rn_onnx_import *in)
 static bool is_pixel(struct rn_shape s)
 {
     return s.h == 1 && s.w == 1;
+}
+
+/* Whether its numbers lie the same with channels first and last. */
+static bool in_either_order(struct rn_shape s)
+{
+    return is_pixel(s) || s.c == 1;
 }
 
 static int64_t size_of(struct rn_shape s)
@@ -335,16 +368,17 @@ static bool view(const struct rn_onnx_import *in, struct rn_onnx_value *v,
                  const int64_t *sizes, int n)
 {
     struct rn_shape s = rn_onnx_shape_of(in, v);
-    bool pixel = is_pixel(s);
-    bool same =
+    bool either = in_either_order(s);
+    bool first =
         n == PICTURE && sizes[1] == s.c && sizes[2] == s.h && sizes[3] == s.w;
-    bool last = n == PICTURE && pixel && sizes[3] == s.c;
-    if (v->rows_first && !pixel)
-        return false;
-    if (n != 2 && !same && !last)
+    bool last =
+        n == PICTURE && sizes[1] == s.h && sizes[2] == s.w && sizes[3] == s.c;
+    first &= either || !v->rows_first;
+    last &= either || v->rows_first;
+    if (n != 2 && !first && !last)
         return false;
     v->flat = n == 2;
-    v->rows_first = last && !same;
+    v->rows_first = n == 2 ? v->rows_first && !either : !first;
     return true;
 }
 
@@ -390,8 +424,6 @@ static int resize_constant(struct rn_onnx_import *in, struct rn_onnx_value *v,
                             (unsigned long long)count,
                             (unsigned long long)v->count);
     v->dims = n;
-    if (v->kind == RN_ONNX_LIST && n > 1)
-        return rn_onnx_fail(in, "makes a table of a list of sizes");
     rn_onnx_output(in, v);
     return RN_OK;
 }
@@ -416,12 +448,11 @@ static int read_flatten(struct rn_onnx_import *in)
     if (rc)
         return rc;
     int64_t axis = rn_onnx_int(in, "axis", 1);
-    if ((axis != 1 && axis != (v.flat ? -1 : 1 - PICTURE)) ||
-        (v.rows_first && !is_pixel(rn_onnx_shape_of(in, &v))))
+    if (axis != 1 && axis != (v.flat ? -1 : 1 - PICTURE))
         return rn_onnx_fail(in, "flattens from dimension %lld on",
                             (long long)axis);
     v.flat = true;
-    v.rows_first = false;
+    v.rows_first &= !in_either_order(rn_onnx_shape_of(in, &v));
     rn_onnx_output(in, &v);
     return RN_OK;
 }
@@ -445,7 +476,8 @@ static int read_axes(struct rn_onnx_import *in, int dims, unsigned *set)
     return rc;
 }
 
-#define PLANE (1u << 2 | 1u << 3) /* rows and columns */
+#define PLANE      (1u << 2 | 1u << 3) /* rows and columns */
+#define PLANE_LAST (1u << 1 | 1u << 2) /* where channels come last */
 
 /* How many dimensions an unsqueezed value gets. */
 static int count_axes(struct rn_onnx_import *in, int *n)
@@ -484,20 +516,30 @@ static int read_unsqueeze(struct rn_onnx_import *in)
     rc = read_axes(in, dims, &set);
     if (rc || !picture)
         return rc ? rc : unsqueeze_constant(in, &v, dims, set);
-    if (!v.flat || set != PLANE || !is_pixel(rn_onnx_shape_of(in, &v)))
+    if (!v.flat || (set != PLANE && set != PLANE_LAST) ||
+        !is_pixel(rn_onnx_shape_of(in, &v)))
         return rn_onnx_fail(in, "makes no picture of a flat list");
     v.flat = false;
+    v.rows_first = set == PLANE_LAST;
     rn_onnx_output(in, &v);
     return RN_OK;
+}
+
+/* Whether it says which dimensions to leave out; else all of size 1. */
+static bool names_axes(struct rn_onnx_import *in)
+{
+    return rn_onnx_has(in, "axes") || rn_onnx_input(in, 1);
 }
 
 static int squeeze_constant(struct rn_onnx_import *in, struct rn_onnx_value *v)
 {
     int64_t sizes[RN_TENSOR_DIMS];
-    unsigned set;
-    int n = 0, rc = read_axes(in, v->dims, &set);
+    unsigned set = 0;
+    int n = 0, rc = names_axes(in) ? read_axes(in, v->dims, &set) : RN_OK;
     if (rc)
         return rc;
+    for (int i = 0; i < v->dims && !names_axes(in); i++)
+        set |= (unsigned)(v->dim[i] == 1) << i;
     for (int i = 0; i < v->dims; i++)
         if (!(set >> i & 1))
             sizes[n++] = (int64_t)v->dim[i];
@@ -507,18 +549,20 @@ static int squeeze_constant(struct rn_onnx_import *in, struct rn_onnx_value *v)
 static int read_squeeze(struct rn_onnx_import *in)
 {
     struct rn_onnx_value v;
-    unsigned set;
+    unsigned plane, set;
     int rc = settled_copy(in, &v);
     if (rc || v.kind != RN_ONNX_PICTURE)
         return rc ? rc : squeeze_constant(in, &v);
-    rc = read_axes(in, PICTURE, &set);
+    plane = set = v.rows_first ? PLANE_LAST : PLANE;
+    if (names_axes(in))
+        rc = read_axes(in, PICTURE, &set);
     if (rc)
         return rc;
-    if (v.flat || v.rows_first || set != PLANE ||
-        !is_pixel(rn_onnx_shape_of(in, &v)))
+    if (v.flat || set != plane || !is_pixel(rn_onnx_shape_of(in, &v)))
         return rn_onnx_fail(in, "makes something else of a picture than its "
                                 "list of channels");
     v.flat = true;
+    v.rows_first = false;
     rn_onnx_output(in, &v);
     return RN_OK;
 }
@@ -547,6 +591,18 @@ static int transpose_picture(struct rn_onnx_import *in, struct rn_onnx_value *v,
     return RN_OK;
 }
 
+/* [a][b] to [b][a], of integers. */
+static int transpose_table(struct rn_onnx_import *in, struct rn_onnx_value *v)
+{
+    int64_t list[RN_ONNX_INTEGERS];
+    uint64_t a = v->dim[0], b = v->dim[1];
+    for (uint64_t i = 0; i < v->count; i++)
+        list[i % b * a + i / b] = v->list[i];
+    v->dim[0] = b;
+    v->dim[1] = a;
+    return rn_onnx_output_table(in, v, list);
+}
+
 /* [a][b] to [b][a], of numbers. */
 static int transpose_matrix(struct rn_onnx_import *in, struct rn_onnx_value *v)
 {
@@ -573,18 +629,22 @@ static int read_transpose(struct rn_onnx_import *in)
 {
     struct rn_onnx_value v;
     int64_t perm[RN_TENSOR_DIMS];
-    int n, rc = settled_copy(in, &v);
-    if (!rc)
-        rc = rn_onnx_ints(in, "perm", 0, perm, RN_TENSOR_DIMS, &n);
-    if (rc || v.kind == RN_ONNX_PICTURE)
-        return rc ? rc : transpose_picture(in, &v, perm, n);
-    if (v.kind != RN_ONNX_NUMBERS || v.dims != 2 || (n >= 0 && n != 2))
+    const struct rn_onnx_value *from = rn_onnx_input(in, 0);
+    int n, rc = from ? rn_onnx_ints(in, "perm", 0, perm, RN_TENSOR_DIMS, &n)
+                     : rn_onnx_fail(in, "reads nothing");
+    if (rc)
+        return rc;
+    v = *from; /* what is still to be done can be done afterwards */
+    if (v.kind == RN_ONNX_PICTURE)
+        return transpose_picture(in, &v, perm, n);
+    if (v.dims != 2 || (n >= 0 && n != 2))
         return rn_onnx_fail(in, "turns around a constant that is no matrix");
     if (n == 2 && perm[0] == 0) {
         rn_onnx_output(in, &v);
         return RN_OK;
     }
-    return transpose_matrix(in, &v);
+    return v.kind == RN_ONNX_LIST ? transpose_table(in, &v)
+                                  : transpose_matrix(in, &v);
 }
 
 /* ------------------------------------------------------------------- slices */
@@ -617,15 +677,53 @@ static int read_slice_lists(struct rn_onnx_import *in, struct slice *s)
                : rn_onnx_fail(in, "has lists of several lengths");
 }
 
+/* Some of `count` things: from `first` on every step-th, how many. */
+struct run {
+    int64_t first, step;
+    uint64_t count;
+};
+
+/* What ONNX's Slice takes: ends beyond the last or before the first are cut,
+ * negative ones count from behind. */
+static struct run run_of(const struct slice *s, int i, int64_t count)
+{
+    struct run r = {.step = s->steps[i]};
+    int64_t first = s->starts[i], end = s->ends[i];
+    int64_t low = r.step < 0 ? -1 : 0, high = r.step < 0 ? count - 1 : count;
+    first += first < 0 ? count : 0;
+    end += end < 0 ? count : 0;
+    first = first < 0 ? 0 : first > high ? high : first;
+    end = end < low ? low : end > high ? high : end;
+    if (count == 0)
+        return r;
+    r.first = first;
+    if (r.step > 0 && end > first)
+        r.count = ((uint64_t)(end - first) - 1) / (uint64_t)r.step + 1;
+    if (r.step < 0 && end < first) /* no overflow: -(step + 1) + 1 */
+        r.count =
+            (uint64_t)(first - end - 1) / ((uint64_t) - (r.step + 1) + 1) + 1;
+    return r;
+}
+
+/* Some rows of a table, or some of a list. */
 static int slice_list(struct rn_onnx_import *in, const struct rn_onnx_value *v,
                       const struct slice *s)
 {
-    if (s->n != 1 || s->steps[0] != 1 || axis_of(s->axes[0], 1) != 0)
+    int64_t list[RN_ONNX_INTEGERS];
+    struct rn_onnx_value out = *v;
+    if (s->n != 1 || s->steps[0] == 0 || v->dims < 1 ||
+        axis_of(s->axes[0], v->dims) != 0)
         return rn_onnx_fail(in, "takes more than a run of a list");
-    int64_t first = clamp(s->starts[0], (int64_t)v->count);
-    int64_t end = clamp(s->ends[0], (int64_t)v->count);
-    return rn_onnx_output_list(in, 1, end > first ? (uint64_t)(end - first) : 0,
-                               v->list + first);
+    struct run r = run_of(s, 0, (int64_t)v->dim[0]);
+    uint64_t row = v->dim[0] ? v->count / v->dim[0] : 0;
+    for (uint64_t i = 0; i < r.count; i++)
+        if (row) /* r.first and step stay within the rows there are */
+            memcpy(list + i * row,
+                   v->list + (uint64_t)(r.first + (int64_t)i * r.step) * row,
+                   (size_t)row * sizeof(*list));
+    out.dim[0] = r.count;
+    out.count = r.count * row;
+    return rn_onnx_output_table(in, &out, list);
 }
 
 /* Every n-th row or column, from the first; or all of them. */
