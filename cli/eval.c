@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* resnet eval: error and loss of models on a data set. */
 #include "cli.h"
+#include "heldout.h"
 #include "import.h"
 #include "inputs.h"
 #include "interrupt.h"
@@ -37,11 +38,13 @@ static const struct option options_table[] = {
     {"part", "PART", OPTION_WORD, AT(part), 0, 0, "train|validation|test",
      "test; of pictures what there is",
      "part of the data to evaluate on: train, validation or test"},
-    {"validation", "N", OPTION_TEXT, AT(validation), 0, 0, NULL, "0",
+    {"validation", "N", OPTION_TEXT, AT(validation), 0, 0, NULL,
+     "as the model was trained",
      "the last N or N% training images are the validation part; of pictures "
      "some of each class"},
     {"seed", "N", OPTION_SEED, AT(seed), 0, 0, NULL, NULL,
-     "which pictures --validation holds out: as in 'resnet train'"},
+     "which pictures are held out: as in 'resnet train'; the model's own, "
+     "where it tells"},
     {"crops", "N", OPTION_INT, AT(eval.crops), 1, 10, NULL, NULL,
      "of a picture: 1, the centre, or 10, corners and centre of the middle "
      "square and their mirror images, probabilities averaged"},
@@ -110,6 +113,7 @@ struct subject {
     struct rn_data_info info;
     enum rn_part part;
     const char *part_name;
+    struct held_out_args held_out;
 };
 
 /** "224,256,384": how many, or -1 after a message. */
@@ -248,11 +252,26 @@ static json_t *json_models(const struct subject *s)
     return list;
 }
 
+/** How many of the images evaluated a model was trained on, the most of any;
+ *  -1: not known of any. */
+static int trained_on(const struct subject *s)
+{
+    int most = -1;
+
+    for (size_t i = 0; i < s->count; i++) {
+        int n = held_out_trained(s->models[i], s->data, &s->held_out, s->part);
+
+        most = n > most ? n : most;
+    }
+    return most;
+}
+
 static void print_json(const struct subject *s, const struct options *o,
                        const struct rn_eval_result *r,
                        const struct rn_report *report)
 {
     json_t *object = json_new();
+    int trained = trained_on(s);
 
     json_put(object, "model", json_text(s->paths[0]));
     if (s->count > 1)
@@ -267,6 +286,8 @@ static void print_json(const struct subject *s, const struct options *o,
     json_put(object, "loss", json_double(r->loss));
     json_put(object, "calibration_error", json_double(r->calibration_error));
     json_put(object, "seconds", json_double(r->seconds));
+    if (trained >= 0)
+        json_put(object, "trained_on", json_count((uint64_t)trained));
     if (o->per_class)
         json_put(object, "classes", json_classes(s, report));
     json_line(object);
@@ -324,19 +345,21 @@ static int write_files(const struct options *o, const struct rn_report *report,
 /* ---------------------------------------------------------- the command */
 
 static int open_all(struct subject *s, const struct options *o,
-                    const struct rn_data_options *split, struct rn_error *err)
+                    struct rn_error *err)
 {
     int rc = RN_OK;
 
     for (size_t i = 0; !rc && i < s->count; i++)
         rc = import_prepared(&s->models[i], s->paths[i], &o->import, err);
     if (!rc)
-        rc = rn_data_open(&s->data, s->data_spec, split, err);
+        rc = held_out_open(&s->data, s->models[0], &s->held_out, err);
     if (rc)
         return rc;
     rn_model_describe(s->models[0], &s->model);
     rn_data_describe(s->data, &s->info);
     choose_part(s, o->part);
+    for (size_t i = 0; i < s->count; i++)
+        held_out_say(s->models[i], s->paths[i], s->data, &s->held_out, s->part);
     return RN_OK;
 }
 
@@ -422,15 +445,22 @@ static int run(const struct command *command, void *options,
         .count = (size_t)args->count - 1,
         .data_spec = args->operand[args->count - 1],
     };
-    struct rn_data_options split = {.seed = o->seed};
+    struct rn_data_options *split = &s.held_out.split;
     struct rn_error err = {0};
     int scales[SCALES], n, rc;
 
-    (void)command;
+    s.held_out = (struct held_out_args){
+        .spec = s.data_spec,
+        .model = s.paths[0],
+        .part = o->part,
+        .validation_given = options_given(command, args, "validation"),
+        .seed_given = options_given(command, args, "seed"),
+        .split = {.seed = o->seed},
+    };
     n = parse_scales(o->scales, scales);
     if (n < 0 || check(o) ||
-        parse_validation(o->validation, &split.validation,
-                         &split.validation_percent))
+        parse_validation(o->validation, &split->validation,
+                         &split->validation_percent))
         return EXIT_USAGE;
     if (check_places(o))
         return EXIT_FAILED;
@@ -441,7 +471,7 @@ static int run(const struct command *command, void *options,
         say_error("out of memory");
         return EXIT_FAILED;
     }
-    rc = open_all(&s, o, &split, &err);
+    rc = open_all(&s, o, &err);
     if (!rc)
         rc = evaluate(&s, o, &err);
     rn_data_close(s.data);

@@ -533,11 +533,18 @@ RN_API const char *rn_part_name(enum rn_part part);
 
 /** Training images to hold out as the validation part: a number or a share,
  *  not both. They are the last ones; of pictures about the same share of each
- *  class, chosen by seed and the names of the files. */
+ *  class, chosen by seed and CLASS/FILE, so that it is all the same how DATA is
+ *  written, whether it is an archive, and whether the parts' folder is given or
+ *  the training part's. */
 struct rn_data_options {
     int validation;
     double validation_percent;
     uint64_t seed; /**< 0; other seeds hold out other pictures */
+    /** Rule that says what is held out and which folders are classes: 0, the
+     *  newest; others are for models and runs that began under them (1: the
+     *  choice follows from the path below DATA, and only train, val, valid,
+     *  validation and test are parts). RN_ERR_ARG for one not known. */
+    int rule;
 };
 
 /**
@@ -573,6 +580,9 @@ struct rn_data_info {
     int count[3];      /**< images per rn_part */
     uint64_t checksum; /**< of labels and pixels (pictures: names and sizes
                           of files) of all parts */
+    uint64_t training; /**< of the training images, held out or not: of pictures
+                          CLASS/FILE, sizes and classes; else `checksum` */
+    int rule;          /**< as in rn_data_options, never 0 */
 };
 
 RN_API void rn_data_describe(const struct rn_data *data,
@@ -598,6 +608,19 @@ RN_API int rn_data_picture(const struct rn_data *data, enum rn_part part,
 /** Name and identifier of a class, or NULL when the data set has none. */
 RN_API const char *rn_data_class_name(const struct rn_data *data, int i);
 RN_API const char *rn_data_class_id(const struct rn_data *data, int i);
+
+/** What a model says of the images it was trained on. */
+struct rn_model_training {
+    int known;         /**< 0: which images these were is not stated */
+    uint64_t checksum; /**< rn_data_info.training of its data */
+    int images;        /**< of these, trained on */
+    struct rn_data_options held_out; /**< the others; with known 0 the rule of
+                                          its data alone, 0 for models that this
+                                          library did not train */
+};
+
+RN_API void rn_model_training(const struct rn_model *model,
+                              struct rn_model_training *training);
 
 /** What is odd about a picture's file, though it can be decoded. */
 enum rn_picture_flags {
@@ -729,6 +752,7 @@ struct rn_train_options {
                      early; 0: none do */
     int reestimate; /**< 1: after the last step the running statistics are
                        made anew, as averages over the training images */
+    int data_rule;  /**< as rn_data_options.rule */
 };
 
 RN_API void rn_train_defaults(struct rn_train_options *options);

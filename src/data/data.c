@@ -7,6 +7,7 @@
 #include "data/pictures.h"
 
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -49,7 +50,7 @@ int rn_reader_allocate(struct rn_data *data, int which, size_t count,
     if (!data->pixels[which] || !data->labels[which])
         return rn_fail_memory(err, bytes, "images");
     data->part[which ? RN_PART_TEST : RN_PART_TRAIN] = (struct rn_images){
-        (int)count, data->pixels[which], data->labels[which], NULL};
+        (int)count, data->pixels[which], data->labels[which], NULL, NULL};
     return RN_OK;
 }
 
@@ -159,6 +160,8 @@ static int split_validation(struct rn_data *data, int count,
         out->pixels += (size_t)train->count * image_size(data);
     if (out->files)
         out->files += train->count;
+    if (out->key)
+        out->key += train->count;
     return RN_OK;
 }
 
@@ -210,6 +213,36 @@ static uint64_t checksum(const struct rn_data *data, int train, int test)
     return sum;
 }
 
+/* Slashes at its end do not make another path. */
+static int set_spec(struct rn_data *data, const char *spec,
+                    struct rn_error *err)
+{
+    char *real = realpath(spec, NULL);
+    size_t length = strlen(spec);
+    bool short_of = false;
+
+    data->spec = rn_strdup(spec);
+    data->real = rn_strdup(real);
+    short_of = !data->spec || (real && !data->real);
+    free(real);
+    if (short_of)
+        return rn_fail_memory(err, length, "a name");
+    while (length > 1 && data->spec[length - 1] == '/')
+        data->spec[--length] = '\0';
+    return RN_OK;
+}
+
+static int set_rule(struct rn_data *data, int rule, struct rn_error *err)
+{
+    data->rule = rule ? (enum rn_data_rule)rule : RN_RULE_NEWEST;
+    if (rule >= 0 && rule <= RN_RULE_NEWEST)
+        return RN_OK;
+    return rn_fail(err, RN_ERR_ARG,
+                   "data rule %d is not known, expected 0 to %d: a newer "
+                   "version made this",
+                   rule, RN_RULE_NEWEST);
+}
+
 int rn_data_open(struct rn_data **out, const char *spec,
                  const struct rn_data_options *options, struct rn_error *err)
 {
@@ -223,15 +256,20 @@ int rn_data_open(struct rn_data **out, const char *spec,
     data = rn_alloc(1, sizeof *data);
     if (!data)
         return rn_fail_memory(err, sizeof *data, "a data set");
-    data->spec = rn_strdup(spec);
-    rc = data->spec ? read_spec(data, spec, err)
-                    : rn_fail_memory(err, strlen(spec), "a name");
+    if (!options)
+        options = &none;
+    rc = set_spec(data, spec, err);
+    if (!rc)
+        rc = set_rule(data, options->rule, err);
+    if (!rc)
+        rc = read_spec(data, data->spec, err);
     if (rc)
         goto out;
     if (!data->fetch)
-        data->checksum = checksum(data, data->part[RN_PART_TRAIN].count,
-                                  data->part[RN_PART_TEST].count);
-    rc = hold_out(data, options ? options : &none, err);
+        data->training = data->checksum =
+            checksum(data, data->part[RN_PART_TRAIN].count,
+                     data->part[RN_PART_TEST].count);
+    rc = hold_out(data, options, err);
 out:
     if (rc) {
         rn_data_close(data);
@@ -250,11 +288,13 @@ void rn_data_close(struct rn_data *data)
     for (int i = 0; i < 3; i++) {
         rn_free(data->labels[i]);
         rn_names_free(data->files[i]);
+        rn_free(data->keys[i]);
     }
     rn_files_close(&data->source);
     rn_names_free(data->class_ids);
     rn_names_free(data->class_names);
     rn_free(data->spec);
+    rn_free(data->real);
     rn_free(data);
 }
 
@@ -282,6 +322,8 @@ void rn_data_describe(const struct rn_data *data, struct rn_data_info *info)
         .width = data->shape.w,
         .classes = data->classes,
         .checksum = data->checksum,
+        .training = data->training,
+        .rule = data->rule,
     };
     for (int i = 0; i < 3; i++)
         info->count[i] = data->part[i].count;

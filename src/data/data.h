@@ -19,12 +19,30 @@ struct rn_images {
     int count;
     uint8_t *pixels;
     uint16_t *labels;
-    char **files; /* [count], or NULL */
+    char **files;  /* [count], or NULL */
+    uint32_t *key; /* likewise: where in a file's path begins what it is known
+                      by when some are held out: CLASS/FILE, or the FILE of a
+                      list */
+};
+
+/** Which pictures are held out, which folders are classes and in what order is
+ *  a matter of rules, numbered as in struct rn_data_options: a run goes on
+ *  under the one it began with. */
+enum rn_data_rule {
+    /* The choice follows from names below DATA. Classes are in byte order, the
+     * five names of parts in lower case, and no folder but hidden ones is left
+     * out. */
+    RN_RULE_FIRST = 1,
+    /* The choice follows from CLASS/FILE alone. */
+    RN_RULE_KEYS = 2,
+    RN_RULE_NEWEST = RN_RULE_KEYS,
 };
 
 struct rn_data {
     const char *format;
-    char *spec;
+    char *spec; /* as given, but for slashes at its end */
+    char *real; /* of pictures: the same without links, or NULL */
+    enum rn_data_rule rule;
     struct rn_shape shape; /* of every image; 0 x 0 when they differ */
     int classes;
     /* Image `index` of a part as `view` shows it, [crops][c][h][w], for data
@@ -38,9 +56,12 @@ struct rn_data {
     uint8_t *pixels[2];       /* owned memory: training, test */
     uint16_t *labels[3];      /* and, of pictures, validation */
     char **files[3];          /* each ends with NULL */
+    uint32_t *keys[3];
     char **class_names;       /* `classes` entries and a NULL; or NULL */
     char **class_ids;         /* likewise */
     uint64_t checksum;
+    uint64_t training; /* checksum of the training images, held out or not,
+                          however DATA is written */
 };
 
 /* Readers fill shape, classes, parts, owned memory. Each `recognise` looks

@@ -193,7 +193,8 @@ static int list_classes(struct rn_data *data, char ***names, const char *folder,
 
 /* All pictures below a class folder. */
 static int add_class(const struct rn_data *data, struct rn_picture_set *set,
-                     const char *folder, int label, struct rn_error *err)
+                     const char *folder, size_t key, int label,
+                     struct rn_error *err)
 {
     struct rn_pictures found = {.count = 0};
     int rc = rn_pictures_add_folder(&found, &data->source, folder, err);
@@ -203,7 +204,7 @@ static int add_class(const struct rn_data *data, struct rn_picture_set *set,
 
         rc = file->problem
                  ? rn_fail(err, file->problem_code, "%s", file->problem)
-                 : rn_picture_set_add(set, file->path, label, err);
+                 : rn_picture_set_add(set, file->path, key, label, err);
     }
     if (!rc && !found.count)
         rc = rn_fail(err, RN_ERR_DATA, "class folder '%s' holds no picture",
@@ -258,9 +259,9 @@ static int fill_part(struct rn_data *data, char **names, const char *folder,
     for (size_t i = 0; names[i] && !rc; i++) {
         char *path = rn_path_join(folder, names[i]);
 
-        rc = path
-                 ? add_class(data, &set, path, class_index(data, names[i]), err)
-                 : rn_fail_memory(err, strlen(folder), "a file name");
+        rc = path ? add_class(data, &set, path, strlen(path) - strlen(names[i]),
+                              class_index(data, names[i]), err)
+                  : rn_fail_memory(err, strlen(folder), "a file name");
         rn_free(path);
     }
     if (!rc)
@@ -452,7 +453,7 @@ static int read(struct rn_data *data, const char *path, struct rn_error *err)
         rc = list ? rn_picture_list_read(data, path, RN_PART_TRAIN, NULL, err)
                   : read_folders(data, path, err);
     if (!rc)
-        rn_picture_data_finish(data, path);
+        rn_picture_data_finish(data);
     return rc;
 }
 

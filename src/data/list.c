@@ -282,7 +282,8 @@ static int add_picture(const struct rn_files *files, struct rn_picture_set *set,
     if (!path)
         return rn_fail_memory(err, strlen(folder), "a file name");
     rc = rn_files_is_file(files, path)
-             ? rn_picture_set_add(set, path, class, err)
+             ? rn_picture_set_add(set, path, strlen(path) - strlen(line->file),
+                                  class, err)
              : rn_fail(err, RN_ERR_DATA,
                        "'%s': line %d: there is no file '%s' in the folder or "
                        "in " IMAGES,

@@ -9,8 +9,8 @@
 
 /* ----------------------------------------------------------------- parts */
 
-int rn_picture_set_add(struct rn_picture_set *set, const char *path, int label,
-                       struct rn_error *err)
+int rn_picture_set_add(struct rn_picture_set *set, const char *path, size_t key,
+                       int label, struct rn_error *err)
 {
     /* Room for the NULL behind the last one, too. */
     if (set->count >= INT32_MAX ||
@@ -18,8 +18,10 @@ int rn_picture_set_add(struct rn_picture_set *set, const char *path, int label,
                  sizeof *set->files) ||
         !rn_grow(&set->labels, &set->label_room, set->count,
                  sizeof *set->labels) ||
+        !rn_grow(&set->keys, &set->key_room, set->count, sizeof *set->keys) ||
         !(set->files[set->count] = rn_strdup(path)))
         return rn_fail_memory(err, strlen(path), "a list of pictures");
+    set->keys[set->count] = (uint32_t)key;
     set->labels[set->count++] = (uint16_t)label;
     return RN_OK;
 }
@@ -28,6 +30,7 @@ void rn_picture_set_free(struct rn_picture_set *set)
 {
     rn_names_free(set->files);
     rn_free(set->labels);
+    rn_free(set->keys);
     memset(set, 0, sizeof *set);
 }
 
@@ -41,8 +44,9 @@ void rn_picture_set_move(struct rn_picture_set *set, struct rn_data *data,
 
     data->files[at] = set->files;
     data->labels[at] = set->labels;
-    data->part[part] =
-        (struct rn_images){(int)set->count, NULL, set->labels, set->files};
+    data->keys[at] = set->keys;
+    data->part[part] = (struct rn_images){(int)set->count, NULL, set->labels,
+                                          set->files, set->keys};
     memset(set, 0, sizeof *set);
 }
 
@@ -123,16 +127,22 @@ static int64_t size_of(const struct rn_data *data, const char *file)
     return rn_files_look(&data->source, file, &entry, NULL) ? -1 : entry.size;
 }
 
-/* What tells a picture from others of its data set: its path from below the
- * root on. A list may name files that lie elsewhere. */
-static const char *name_below(const char *path, const char *root)
+/* What tells a picture from others of its data set: its path from below DATA
+ * on. A list may name files that lie elsewhere, or there by their full path. */
+static const char *name_below(const struct rn_data *data, const char *path)
 {
-    size_t length = strlen(root);
+    const char *const roots[] = {data->spec, data->real};
 
-    return strncmp(path, root, length) == 0 ? path + length : path;
+    for (size_t i = 0; i < sizeof roots / sizeof roots[0]; i++) {
+        size_t length = roots[i] ? strlen(roots[i]) : 0;
+
+        if (length && strncmp(path, roots[i], length) == 0)
+            return path + length;
+    }
+    return path;
 }
 
-void rn_picture_data_finish(struct rn_data *data, const char *root)
+static uint64_t sum_all(const struct rn_data *data)
 {
     uint64_t sum = rn_checksum(0, &data->classes, sizeof data->classes);
 
@@ -141,7 +151,7 @@ void rn_picture_data_finish(struct rn_data *data, const char *root)
 
         sum = rn_checksum(sum, &part->count, sizeof part->count);
         for (int j = 0; j < part->count; j++) {
-            const char *name = name_below(part->files[j], root);
+            const char *name = name_below(data, part->files[j]);
             int64_t size = size_of(data, part->files[j]);
 
             sum = rn_checksum(sum, name, strlen(name));
@@ -149,7 +159,41 @@ void rn_picture_data_finish(struct rn_data *data, const char *root)
             sum = rn_checksum(sum, &part->labels[j], sizeof part->labels[j]);
         }
     }
-    data->checksum = sum;
+    return sum;
+}
+
+/* rn_checksum() leaves what names begin with in the upper bits. */
+static uint64_t spread(uint64_t x)
+{
+    x = (x ^ x >> 33) * 0xff51afd7ed558ccdu;
+    x = (x ^ x >> 33) * 0xc4ceb9fe1a85ec53u;
+    return x ^ x >> 33;
+}
+
+/* The same in whatever order the classes are. */
+static uint64_t sum_training(const struct rn_data *data)
+{
+    const struct rn_images *train = &data->part[RN_PART_TRAIN];
+    uint64_t sum = (uint64_t)train->count;
+
+    for (int i = 0; i < train->count; i++) {
+        const char *key = train->files[i] + train->key[i];
+        const char *class = rn_data_class_id(data, train->labels[i]);
+        int64_t size = size_of(data, train->files[i]);
+        uint64_t one = rn_checksum(0, key, strlen(key));
+
+        one = class ? rn_checksum(one, class, strlen(class))
+                    : rn_checksum(one, &train->labels[i],
+                                  sizeof train->labels[i]);
+        sum += spread(rn_checksum(one, &size, sizeof size));
+    }
+    return sum;
+}
+
+void rn_picture_data_finish(struct rn_data *data)
+{
+    data->checksum = sum_all(data);
+    data->training = sum_training(data);
     data->shape = (struct rn_shape){3, 0, 0};
     data->fetch = fetch;
 }
@@ -161,6 +205,7 @@ void rn_picture_data_finish(struct rn_data *data, const char *root)
 struct stand {
     double at;
     uint64_t order; /* of the name: other pictures do not change it */
+    uint64_t tie;   /* which of several classes' comes first at a place */
     uint16_t label;
     uint32_t index;
 };
@@ -187,9 +232,24 @@ static int by_place(const void *a, const void *b)
 
     if (x->at != y->at)
         return x->at < y->at ? -1 : 1;
+    if (x->tie != y->tie)
+        return x->tie < y->tie ? -1 : 1;
     if (x->label != y->label)
         return x->label < y->label ? -1 : 1;
     return compare_index(x, y);
+}
+
+/* A function of what a picture is known by, whatever else there is. */
+static uint64_t order_of(const struct rn_data *data, int i, uint64_t seed)
+{
+    const struct rn_images *train = &data->part[RN_PART_TRAIN];
+    const char *name = train->files[i] + train->key[i];
+    uint64_t sum = rn_checksum(0, &seed, sizeof seed);
+
+    if (data->rule != RN_RULE_FIRST)
+        return spread(rn_checksum(sum, name, strlen(name)));
+    name = name_below(data, train->files[i]);
+    return rn_checksum(sum, name, strlen(name));
 }
 
 /* How many pictures from `stands` on are of one class. */
@@ -209,11 +269,11 @@ static void place_all(const struct rn_data *data, uint64_t seed,
     size_t count = (size_t)train->count, n;
 
     for (size_t i = 0; i < count; i++) {
-        const char *name = name_below(train->files[i], data->spec);
-
-        stands[i].order =
-            rn_checksum(rn_checksum(0, &seed, sizeof seed), name, strlen(name));
+        stands[i].order = order_of(data, (int)i, seed);
         stands[i].label = train->labels[i];
+        /* Names of classes are part of the pictures', their order is not. */
+        if (data->rule != RN_RULE_FIRST)
+            stands[i].tie = stands[i].order;
         stands[i].index = (uint32_t)i;
     }
     qsort(stands, count, sizeof *stands, by_class);
@@ -225,17 +285,20 @@ static void place_all(const struct rn_data *data, uint64_t seed,
     qsort(stands, count, sizeof *stands, by_place);
 }
 
+/* `files`, `labels` and `keys` have room for the training part's. */
 static void reorder(const struct rn_images *train, const struct stand *stands,
-                    char **files, uint16_t *labels)
+                    char **files, uint16_t *labels, uint32_t *keys)
 {
     size_t n = (size_t)train->count;
 
     for (size_t i = 0; i < n; i++) {
         files[i] = train->files[stands[i].index];
         labels[i] = train->labels[stands[i].index];
+        keys[i] = train->key[stands[i].index];
     }
     memcpy(train->files, files, n * sizeof *files);
     memcpy(train->labels, labels, n * sizeof *labels);
+    memcpy(train->key, keys, n * sizeof *keys);
 }
 
 int rn_pictures_mix(struct rn_data *data, uint64_t seed, struct rn_error *err)
@@ -244,17 +307,19 @@ int rn_pictures_mix(struct rn_data *data, uint64_t seed, struct rn_error *err)
     size_t n = (size_t)train->count;
     struct stand *stands = rn_alloc(n, sizeof *stands);
     uint16_t *labels = rn_alloc(n, sizeof *labels);
+    uint32_t *keys = rn_alloc(n, sizeof *keys);
     char **files = rn_alloc(n, sizeof *files);
     int rc = RN_OK;
 
-    if (stands && labels && files) {
+    if (stands && labels && keys && files) {
         place_all(data, seed, stands);
-        reorder(train, stands, files, labels);
+        reorder(train, stands, files, labels, keys);
     } else {
         rc = rn_fail_memory(err, n * sizeof *stands, "holding out pictures");
     }
     rn_free(stands);
     rn_free(labels);
+    rn_free(keys);
     rn_free(files);
     return rc;
 }

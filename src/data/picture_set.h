@@ -15,21 +15,22 @@
 struct rn_picture_set {
     char **files; /* ends with NULL */
     uint16_t *labels;
-    size_t count, file_room, label_room;
+    uint32_t *keys;
+    size_t count, file_room, label_room, key_room;
 };
 
-/** Add a picture; the path is copied. */
-int rn_picture_set_add(struct rn_picture_set *set, const char *path, int label,
-                       struct rn_error *err);
+/** Add a picture; the path is copied. It is known by the path from `key` on,
+ *  see struct rn_images. */
+int rn_picture_set_add(struct rn_picture_set *set, const char *path, size_t key,
+                       int label, struct rn_error *err);
 /** The set becomes a part of the data, which then owns its memory. */
 void rn_picture_set_move(struct rn_picture_set *set, struct rn_data *data,
                          enum rn_part part);
 void rn_picture_set_free(struct rn_picture_set *set);
 
-/** Checksum of names, from below `root` on for what lies there, sizes and
- * labels of all parts, and the way pictures are fetched: what a reader ends
- * with. */
-void rn_picture_data_finish(struct rn_data *data, const char *root);
+/** Checksums of names, from below DATA on for what lies there, sizes and labels
+ * of all parts, and the way pictures are fetched: what a reader ends with. */
+void rn_picture_data_finish(struct rn_data *data);
 
 /** Whether the folder holds a file of that name. Unlike rn_reader_has() it
  *  tells when memory is too short to look. */

@@ -11,6 +11,7 @@
 #include "core/threads.h"
 #include "eval/eval.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
 #include <string.h>
@@ -142,6 +143,25 @@ static int set_extras(json_t *object, const struct rn_train_options *o)
     return failed;
 }
 
+/* What it was trained on: which images of which, and how the others were held
+ * out; rn_model_training() reads it. */
+static int set_training(json_t *object, const struct rn_trainer *t)
+{
+    const struct rn_train_options *o = &t->o;
+    char sum[20];
+    int failed = 0;
+
+    snprintf(sum, sizeof(sum), "%016" PRIx64, t->data->training);
+    failed |= set_text(object, "training_checksum", sum);
+    failed |= set_count(object, "data_rule", o->data_rule);
+    if (o->validation > 0)
+        failed |= set_count(object, "validation", o->validation);
+    if (o->validation_percent > 0)
+        failed |=
+            set_real(object, "validation_percent", o->validation_percent);
+    return failed;
+}
+
 /* How the model was trained. No clock: the same run gives the same bytes. */
 static json_t *trained_json(const struct rn_trainer *t)
 {
@@ -167,6 +187,7 @@ static json_t *trained_json(const struct rn_trainer *t)
     failed |= set_text(object, "augment", o->augment);
     failed |=
         json_object_set_new(object, "seed", json_integer((json_int_t)o->seed));
+    failed |= set_training(object, t);
     failed |= set_extras(object, o);
     if (p->tested == p->iteration) {
         failed |= set_real(object, "test_error", p->test_error);

@@ -5,6 +5,7 @@
 
 #include "core/file.h"
 #include "core/memory.h"
+#include "data/data.h"
 
 #include <float.h>
 #include <math.h>
@@ -24,7 +25,8 @@ static const struct option {
     double low, high;   /* numbers */
     const char *range;  /* the same in words */
     bool aside;         /* says where things are, or how the same is computed */
-    const char *before; /* what older runs did, which lack it: numbers 0 */
+    const char *before; /* what older runs did, which lack it; numbers: 0 for
+                           "" */
 } options[] = {
     /* clang-format off */
     {"data", TEXT, PLACE(data), 0, 0, NULL, true, NULL},
@@ -80,6 +82,8 @@ static const struct option {
     {"ema", REAL, PLACE(ema), 0, BELOW_ONE, "from 0 to below 1", false, ""},
     {"patience", INT, PLACE(patience), 0, 1e6, "from 0 to 1000000", false, ""},
     {"reestimate", INT, PLACE(reestimate), 0, 1, "0 or 1", false, ""},
+    {"data_rule", INT, PLACE(data_rule), 0, RN_RULE_NEWEST, "of this version",
+     false, "1"},
     /* clang-format on */
 };
 
@@ -264,6 +268,12 @@ int rn_options_check(const struct rn_train_options *o, struct rn_error *err)
 
 /* --------------------------------------------------------------- JSON */
 
+/* What a number was before there was an option of it. */
+static double number_before(const struct option *option)
+{
+    return strtod(option->before, NULL);
+}
+
 /* Whether the option says what runs did before there was one. */
 static bool is_as_before(const struct rn_train_options *o,
                          const struct option *option)
@@ -273,7 +283,7 @@ static bool is_as_before(const struct rn_train_options *o,
     if (option->before == NULL)
         return false;
     if (option->kind != TEXT)
-        return number(o, option) == 0;
+        return number(o, option) == number_before(option);
     text = *(const char *const *)at;
     return text == NULL || strcmp(text, option->before) == 0;
 }
@@ -340,6 +350,13 @@ static bool option_read(struct rn_train_options *o, const struct option *option,
     return !isnan(real);
 }
 
+/* Defaults are those of new runs. */
+static void set_before(struct rn_train_options *o, const struct option *option)
+{
+    if (option->before != NULL && option->kind == INT)
+        *(int *)((char *)o + option->place) = (int)number_before(option);
+}
+
 int rn_options_from_json(struct rn_train_options *o, const json_t *object,
                          const char *path, struct rn_error *err)
 {
@@ -348,8 +365,10 @@ int rn_options_from_json(struct rn_train_options *o, const json_t *object,
         const json_t *value = json_object_get(object, options[i].name);
 
         /* A run of an older version lacks some; its numbers are the same. */
-        if (value == NULL && (options[i].aside || options[i].before != NULL))
+        if (value == NULL && (options[i].aside || options[i].before != NULL)) {
+            set_before(o, &options[i]);
             continue;
+        }
         if (value == NULL || !option_read(o, &options[i], value))
             return rn_fail(err, RN_ERR_DATA, "'%s': option %s is %s", path,
                            options[i].name,

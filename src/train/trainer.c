@@ -131,12 +131,14 @@ static int open_data(struct rn_trainer *t, struct rn_error *err)
         .validation = t->o.validation,
         .validation_percent = t->o.validation_percent,
         .seed = t->o.seed,
+        .rule = t->o.data_rule,
     };
     int rc = rn_data_open(&t->data, t->o.data, &options, err);
     char shape[64] = "pictures";
 
     if (rc != RN_OK)
         return rc;
+    t->o.data_rule = (int)t->data->rule;
     if (!rn_trainer_pictures(t))
         snprintf(shape, sizeof(shape), "images of %d x %d x %d",
                  t->data->shape.c, t->data->shape.h, t->data->shape.w);

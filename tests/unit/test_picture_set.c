@@ -374,6 +374,159 @@ static void validation_takes_some_of_each_class(void **state)
     rn_data_close(again);
 }
 
+/* 8, 16 and 16 pictures in classes whose byte order is not their numbers'. */
+static void write_many(const char *below)
+{
+    char name[60];
+
+    for (int i = 0; i < 40; i++) {
+        const char *class = i < 8 ? "a" : "b";
+
+        snprintf(name, sizeof name, "%s%s/%02d.jpg", below,
+                 i < 24 ? class : "10", i);
+        write_picture(name, "jpeg-one-pixel");
+    }
+}
+
+static void assert_held_out(const char *path, int rule, uint64_t seed,
+                            const char *const *expected)
+{
+    const struct rn_data_options options = {
+        .validation_percent = 25, .seed = seed, .rule = rule};
+    struct rn_error err = {0};
+    struct rn_data *data;
+
+    if (rn_data_open(&data, path, &options, &err))
+        fail_msg("%s", err.msg);
+    assert_int_equal(data->part[RN_PART_VALIDATION].count, 10);
+    for (int i = 0; i < 10; i++) {
+        const char *file = rn_data_file(data, RN_PART_VALIDATION, i);
+        size_t length = strlen(file), n = strlen(expected[i]);
+
+        if (length < n || strcmp(file + length - n, expected[i]) != 0)
+            fail_msg("picture %d held out of '%s' is '%s', expected '%s'", i,
+                     path, file, expected[i]);
+    }
+    rn_data_close(data);
+}
+
+/* What the version before rules were numbered held out, recorded from it. */
+static const char *const first_rule[2][10] = {
+    {"10/39.jpg", "b/17.jpg", "a/05.jpg", "10/29.jpg", "b/16.jpg", "10/38.jpg",
+     "b/15.jpg", "a/04.jpg", "10/28.jpg", "b/14.jpg"},
+    {"10/33.jpg", "b/13.jpg", "a/07.jpg", "10/32.jpg", "b/23.jpg", "10/31.jpg",
+     "b/12.jpg", "a/05.jpg", "10/30.jpg", "b/22.jpg"}};
+/* And its checksum, by which runs know their data. */
+#define FIRST_CHECKSUM 0xca550b1e5c7a0701u
+
+static void the_first_rule_holds_out_what_it_did(void **state)
+{
+    const struct rn_data_options first = {.rule = 1};
+    struct rn_data_info info;
+    struct rn_data *data;
+    char slash[100];
+
+    (void)state;
+    write_many("");
+    snprintf(slash, sizeof slash, "%s/", folder);
+    for (uint64_t i = 0; i < 2; i++) {
+        assert_held_out(folder, 1, 2 * i, first_rule[i]);
+        assert_held_out(slash, 1, 2 * i, first_rule[i]);
+    }
+    data = open_with(&first);
+    rn_data_describe(data, &info);
+    assert_true(info.checksum == FIRST_CHECKSUM);
+    assert_int_equal(info.rule, 1);
+    rn_data_close(data);
+}
+
+/* The newest rule's choice, which must stay, too. */
+static const char *const second_rule[10] = {
+    "b/20.jpg", "10/30.jpg", "a/07.jpg",  "b/15.jpg", "10/32.jpg",
+    "b/17.jpg", "10/38.jpg", "a/00.jpg", "b/14.jpg", "10/39.jpg"};
+
+static void held_out_is_the_same_however_data_is_written(void **state)
+{
+    static const char *const ways[] = {
+        "p/train", "p/train/", "p/train//", "p/../p", "p",  "p/.",
+        "link",    "link/",    "p/link",    "p/train/../train"};
+    struct rn_data_info info, other;
+    struct rn_data *data;
+    char here[300];
+
+    (void)state;
+    write_many("p/train/");
+    assert_int_equal(symlink("p/train", in_folder("link")), 0);
+    assert_int_equal(symlink("train", in_folder("p/link")), 0);
+    for (size_t i = 0; i < COUNT(ways); i++)
+        assert_held_out(in_folder(ways[i]), 0, 2, second_rule);
+    assert_non_null(getcwd(here, sizeof here));
+    assert_int_equal(chdir(in_folder("p/train")), 0);
+    assert_held_out(".", 0, 2, second_rule);
+    assert_held_out("./", 0, 2, second_rule);
+    assert_held_out("../../p", 0, 2, second_rule);
+    assert_int_equal(chdir(here), 0);
+    /* And it is known to be the same training images. */
+    assert_int_equal(rn_data_open(&data, in_folder("p"), NULL, NULL), RN_OK);
+    rn_data_describe(data, &info);
+    rn_data_close(data);
+    assert_int_equal(rn_data_open(&data, in_folder("p/train/"), NULL, NULL),
+                     RN_OK);
+    rn_data_describe(data, &other);
+    rn_data_close(data);
+    assert_true(info.training == other.training);
+    assert_int_equal(info.rule, RN_RULE_NEWEST);
+}
+
+static void held_out_of_a_list_is_the_same_by_full_paths(void **state)
+{
+    struct rn_data_info info[2];
+    char line[200], text[4000] = "";
+    struct rn_data *data;
+
+    (void)state;
+    write_many("");
+    for (int full = 0; full < 2; full++) {
+        char here[300];
+
+        text[0] = '\0';
+        for (int i = 0; i < 8; i++) {
+            snprintf(line, sizeof line, "%s%sa/%02d.jpg %d\n",
+                     full ? folder : "", full ? "/" : "", i, i % 2);
+            strcat(text, line);
+        }
+        write_text("labels.txt", text);
+        data = open_ok();
+        rn_data_describe(data, &info[0]);
+        rn_data_close(data);
+        assert_non_null(getcwd(here, sizeof here));
+        assert_int_equal(chdir(folder), 0);
+        assert_int_equal(rn_data_open(&data, ".", NULL, NULL), RN_OK);
+        assert_int_equal(chdir(here), 0);
+        rn_data_describe(data, &info[1]);
+        rn_data_close(data);
+        assert_true(info[0].checksum == info[1].checksum);
+        assert_true(info[0].training == info[1].training);
+    }
+}
+
+static void unknown_rules_are_refused(void **state)
+{
+    static const int rules[] = {-1, RN_RULE_NEWEST + 1};
+    struct rn_error err = {0};
+    struct rn_data *data;
+
+    (void)state;
+    write_picture("a/1.jpg", "jpeg");
+    for (size_t i = 0; i < COUNT(rules); i++) {
+        const struct rn_data_options options = {.rule = rules[i]};
+
+        assert_int_equal(rn_data_open(&data, folder, &options, &err),
+                         RN_ERR_ARG);
+        assert_non_null(strstr(err.msg, "is not known, expected 0 to "));
+    }
+}
+
 static void impossible_validation_is_refused(void **state)
 {
     static const struct rn_data_options bad[] = {
@@ -898,6 +1051,10 @@ int main(void)
         TEST(a_list_of_a_part_needs_the_classes_of_another),
         TEST(lists_name_files_outside_of_the_folder),
         TEST(validation_takes_some_of_each_class),
+        TEST(the_first_rule_holds_out_what_it_did),
+        TEST(held_out_is_the_same_however_data_is_written),
+        TEST(held_out_of_a_list_is_the_same_by_full_paths),
+        TEST(unknown_rules_are_refused),
         TEST(impossible_validation_is_refused),
         TEST(checksums_tell_names_and_labels),
         TEST(classes_match_by_identifier_or_name),

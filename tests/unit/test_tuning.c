@@ -13,6 +13,7 @@
 #include "core/file.h"
 #include "core/memory.h"
 #include "core/random.h"
+#include "data/data.h"
 #include "data/image.h"
 #include "formats/model.h"
 #include "nets/stages.h"
@@ -943,7 +944,7 @@ static void older_runs_go_on(void **state)
         "mixup",      "cutmix",        "skip_bad",
         "freeze",     "lr_scale",      "batch_norm",
         "ema",        "class_weights", "patience",
-        "reestimate",
+        "reestimate", "data_rule",
     };
     struct rn_train_options o = photo_run("older");
     struct watch w = {.stop_at = 3};
@@ -954,6 +955,7 @@ static void older_runs_go_on(void **state)
     (void)state;
     o.data = "synthetic:3x8x8:4:64";
     o.size = 0;
+    o.data_rule = 1;
     expect(train(&o, &w, &result, &err), RN_ERR_STOPPED, &err, "stopped", "");
     run = json_load_file(in_folder("older/run.json"), 0, NULL);
     options = json_object_get(run, "options");
@@ -965,6 +967,64 @@ static void older_runs_go_on(void **state)
     if (rn_train_resume(in_folder("older"), NULL, &result, &err) != RN_OK)
         fail_msg("%s", err.msg);
     assert_int_equal(result.iterations, 30);
+}
+
+static struct rn_model_training training_of(const char *run)
+{
+    struct rn_model_training training;
+    struct rn_error err = {0};
+    struct rn_model *model;
+    char path[300];
+
+    snprintf(path, sizeof(path), "%s/%s/last.safetensors", folder, run);
+    if (rn_model_load(&model, path, &err))
+        fail_msg("%s", err.msg);
+    rn_model_training(model, &training);
+    rn_model_destroy(model);
+    return training;
+}
+
+/* A run that began before rules were numbered holds out what it did, and its
+ * model says so. */
+static void runs_go_on_under_their_rule(void **state)
+{
+    struct rn_train_options o = photo_run("rule-whole");
+    struct watch w = {.stop_at = 0}, stop = {.stop_at = 7};
+    struct rn_model_training training;
+    struct rn_train_result result;
+    struct rn_error err = {0};
+    json_t *run;
+
+    (void)state;
+    o.data = in_folder("photos/train");
+    o.validation_percent = 30;
+    o.seed = 5;
+    o.iterations = 12;
+    o.data_rule = 1;
+    must_train(&o, &w, &result);
+    o.out = in_folder("rule-old");
+    expect(train(&o, &stop, &result, &err), RN_ERR_STOPPED, &err, "stopped",
+           "");
+    run = json_load_file(in_folder("rule-old/run.json"), 0, NULL);
+    assert_int_equal(
+        json_object_del(json_object_get(run, "options"), "data_rule"), 0);
+    assert_int_equal(json_dump_file(run, in_folder("rule-old/run.json"), 0), 0);
+    json_decref(run);
+    if (rn_train_resume(in_folder("rule-old"), NULL, &result, &err) != RN_OK)
+        fail_msg("%s", err.msg);
+    assert_same_file("rule-whole", "rule-old", "last.safetensors");
+
+    training = training_of("rule-old");
+    assert_true(training.known);
+    assert_int_equal(training.images, 27);
+    assert_int_equal(training.held_out.rule, 1);
+    assert_int_equal(training.held_out.seed, 5);
+    assert_true(training.held_out.validation_percent == 30);
+    o.data_rule = 0;
+    o.out = in_folder("rule-new");
+    must_train(&o, &w, &result);
+    assert_int_equal(training_of("rule-new").held_out.rule, RN_RULE_NEWEST);
+    assert_true(training_of("rule-new").checksum == training.checksum);
 }
 
 /* Names of the pictures held out, into [n]; how many. */
@@ -1041,6 +1101,7 @@ int main(void)
         cmocka_unit_test(classes_must_be_in_all_parts),
         cmocka_unit_test(what_makes_no_sense_is_refused),
         cmocka_unit_test(older_runs_go_on),
+        cmocka_unit_test(runs_go_on_under_their_rule),
         cmocka_unit_test(a_split_hardly_changes_with_its_pictures),
         cmocka_unit_test(too_little_memory_is_told_with_a_way_out),
     };
