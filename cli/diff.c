@@ -57,6 +57,8 @@ static void defaults(void *options)
 
 /** One of the two. */
 struct side {
+    const char *path;
+    char broken[128]; /* a layer whose values are not finite, or "" */
     struct rn_model *model;
     struct rn_model_info info;
     float *image;
@@ -92,6 +94,7 @@ static int open_side(struct side *side, const char *path,
 
     if (rc)
         return rc;
+    side->path = path;
     rn_model_describe(side->model, &side->info);
     side->image =
         malloc((size_t)side->info.channels * (size_t)side->info.height *
@@ -262,14 +265,31 @@ static void make_up(struct side sides[2])
 
 /* ------------------------------------------------------------------ run */
 
+/** The first layer whose values are not numbers ends the comparison: what
+ *  comes after it says nothing. */
 static int keep_value(void *user, const struct rn_trace *value)
 {
     struct side *side = user;
     const int shape[3] = {value->channels, value->height, value->width};
+    size_t count = (size_t)shape[0] * (size_t)shape[1] * (size_t)shape[2];
 
+    if (rn_first_not_finite(value->values, count) < count) {
+        snprintf(side->broken, sizeof(side->broken), "%s", value->name);
+        return RN_ERR_DATA;
+    }
     return layers_add(&side->layers, value->name, shape, value->values)
                ? RN_ERR_MEMORY
                : RN_OK;
+}
+
+static int fail_broken(const struct side *side, struct rn_error *err)
+{
+    err->code = RN_ERR_DATA;
+    snprintf(err->msg, sizeof(err->msg),
+             "'%.200s': the values of layer %s are not finite, those of all "
+             "layers before it are: nothing can be compared",
+             side->path, side->broken);
+    return err->code;
 }
 
 static int run_side(struct side *side, const struct options *o,
@@ -292,6 +312,8 @@ static int run_side(struct side *side, const struct options *o,
         rc = rn_plan_trace(plan, side->image, keep_value, side, err);
     if (rc == RN_ERR_MEMORY)
         no_memory(err);
+    if (*side->broken)
+        rc = fail_broken(side, err);
     rn_plan_destroy(plan);
     return rc;
 }

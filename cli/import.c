@@ -126,6 +126,7 @@ int import_open(struct rn_model **out, const char *path,
     o.labels = args->labels;
     o.weights = args->weights;
     o.structure = args->structure;
+    o.not_finite = args->structure;
     o.mean_image = args->mean_image;
     o.head = args->head;
     o.output = args->output;

@@ -14,7 +14,7 @@ struct import_args {
     char shortcut;
     int crop[2];
     int resize;
-    int structure; /* weights may be missing */
+    int structure; /* weights may be missing, or no numbers */
 };
 
 enum { IMPORT_OPTIONS = 15 };

@@ -4,6 +4,7 @@
 #include "cli.h"
 #include "output.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +45,41 @@ static void print_failure(const struct runner *r, const char *file,
 
 /* ---------------------------------------------------------------- batch */
 
+/** What came out must be numbers. */
+static int check_values(const struct runner *r, const char *file,
+                        const char *what, const float *values, size_t count,
+                        struct rn_error *err)
+{
+    size_t bad = rn_first_not_finite(values, count);
+
+    if (bad == count)
+        return RN_OK;
+    err->code = RN_ERR_DATA;
+    snprintf(err->msg, sizeof(err->msg),
+             "'%.150s': the network's %s hold %g, though its weights are "
+             "finite: values become too large on the way; 'resnet diff %.80s "
+             "%.80s' names the layer",
+             file, what,
+             isnan(values[bad]) ? (double)NAN : (double)values[bad], r->path,
+             r->path);
+    return err->code;
+}
+
+static int hand_on(struct runner *r, const struct waiting *image, float *logits,
+                   const float *values, struct rn_error *err)
+{
+    size_t n_logits = (size_t)r->crops * (size_t)r->info.classes;
+    size_t n_values =
+        (size_t)r->kept[0] * (size_t)r->kept[1] * (size_t)r->kept[2];
+    int rc = values ? check_values(r, image->file, "features", values, n_values,
+                                   err)
+                    : check_values(r, image->file, "answers", logits, n_logits,
+                                   err);
+
+    return rc ? rc
+              : r->answer(r, image->file, image->label, logits, values, err);
+}
+
 /** Run the images that wait, and hand on what comes out. */
 static void flush(struct runner *r)
 {
@@ -61,9 +97,9 @@ static void flush(struct runner *r)
         struct waiting *image = &r->waiting[i];
         int failed = rc;
 
-        if (rc == RN_OK && !r->broken)
-            failed = r->answer(
-                r, image->file, image->label, r->logits + (size_t)i * logits,
+        if (!failed && !r->broken)
+            failed = hand_on(
+                r, image, r->logits + (size_t)i * logits,
                 r->values ? r->values + (size_t)i * values : NULL, &err);
         if (failed)
             print_failure(r, image->file, &err);

@@ -151,6 +151,9 @@ struct rn_import_options {
     const char *weights;
     /** Take such a network without weights, its parameters zero. */
     int structure;
+    /** Take weights that are not finite numbers, too, and say so: to look at,
+     *  for nothing can be computed with them. */
+    int not_finite;
     const char *mean_image; /**< Caffe's mean of every pixel (.binaryproto) */
     /** Of a graph (ONNX, Caffe) the value that is the answer, where there are
      *  several. */
@@ -189,8 +192,9 @@ RN_API const char *rn_preprocess_name(size_t i, const char **description);
  * @param options may be NULL. What a file of rn_model_save() says of its
  *        network cannot be changed, preprocessing and class names can.
  * @return RN_ERR_IO when it cannot be read; RN_ERR_DATA when it is no such
- *         file, of no network known here, or has tensors missing, misshapen
- *         or left over (the message names them); RN_ERR_ARG for options that
+ *         file, of no network known here, has tensors missing, misshapen or
+ *         left over, or weights that are not finite (the message names
+ *         them); RN_ERR_ARG for options that
  *         make no sense.
  */
 RN_API int rn_model_import(struct rn_model **out, const char *path,
@@ -499,6 +503,10 @@ RN_API int rn_plan_trace(struct rn_plan *plan, const float *images,
 RN_API void rn_softmax(float *logits, int count);
 /** Turn the `count` outputs of an image into probabilities in place. */
 RN_API void rn_probabilities(enum rn_output output, float *values, int count);
+
+/** Index of the first value that is infinite or not a number; `count` when all
+ *  are finite. */
+RN_API size_t rn_first_not_finite(const float *values, size_t count);
 
 /** Indices of the k largest of `count` values, largest first; ties in
  *  order of index. k is from 1 to count. */
@@ -874,14 +882,14 @@ RN_API void rn_eval_defaults(struct rn_eval_options *options);
  * Error rates and loss of a model over a part of a data set, every image
  * once, preprocessed as the model says. The classes of pictures are the
  * model's of the same identifier or name, and may be some of them only. Among
- * equal logits the one of the smaller class index counts as larger; a label's
- * logit that is NaN is wrong.
+ * equal logits the one of the smaller class index counts as larger.
  *
  * @param options may be NULL for the defaults.
  * @return RN_ERR_DATA when the data has other classes or another input size
  *         than the model (the message gives both), RN_ERR_DATA or RN_ERR_IO
- *         when a picture cannot be decoded (none is left out), RN_ERR_ARG when
- * it has no such part or the model carries no preprocessing.
+ *         when a picture cannot be decoded (none is left out) or an answer is
+ *         not finite (the message names the image), RN_ERR_ARG when it has
+ *         no such part or the model carries no preprocessing.
  */
 RN_API int rn_eval(const struct rn_model *model, const struct rn_data *data,
                    const struct rn_eval_options *options,

@@ -220,11 +220,16 @@ static int run_look(struct look *l, const struct rn_image *picture, int *index,
                     struct rn_error *err)
 {
     int places = l->heat.h * l->heat.w;
+    size_t classes = (size_t)l->model->spec.classes;
     float *map = l->values + (size_t)l->channels * (size_t)places;
     int rc = rn_model_preprocess_image(l->model, picture, l->image, err);
 
     if (!rc)
         rc = rn_plan_forward(l->plan, l->image, l->logits, err);
+    if (!rc && rn_first_not_finite(l->logits, classes) < classes)
+        rc = rn_fail(err, RN_ERR_DATA,
+                     "the network's answer is not finite: there is nothing "
+                     "to paint");
     if (rc)
         return rc;
     if (*index < 0)

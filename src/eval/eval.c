@@ -8,6 +8,7 @@
 #include "formats/head.h"
 #include "plan/plan.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -180,9 +181,33 @@ static int on_progress(void *user, int done, int images)
         images);
 }
 
-static void finish_image(void *user, int index, int label, const float *logits)
+/* An average of answers is one of logarithms of probabilities: they are not
+ * finite when one of the answers is not. */
+static int check_answer(const struct evaluation *e, int index,
+                        const float *logits, struct rn_error *err)
 {
-    struct evaluation *e = user;
+    const struct rn_images *part = &e->data->part[e->o.part];
+    size_t classes = (size_t)e->classes;
+    size_t bad = rn_first_not_finite(logits, classes);
+    size_t scales = e->o.n_scales ? e->o.n_scales : 1;
+    char image[24], buf[TITLE_SIZE];
+
+    if (bad == classes)
+        return RN_OK;
+    snprintf(image, sizeof(image), "%d", index);
+    return rn_fail(err, RN_ERR_DATA,
+                   "model %s answers image '%.150s' with %g for class %zu, "
+                   "though its weights are finite: values become too large "
+                   "on the way ('resnet diff' names the layer)",
+                   title(e->models[(size_t)e->pass / scales], buf, sizeof(buf)),
+                   part->files != NULL ? part->files[index] : image,
+                   isnan(logits[bad]) ? (double)NAN : (double)logits[bad],
+                   bad);
+}
+
+static void finish_image(struct evaluation *e, int index, int label,
+                         const float *logits)
+{
     const int32_t labels[] = {label};
 
     rn_metrics_add(&e->metrics, logits, labels, 1, e->classes);
@@ -190,13 +215,28 @@ static void finish_image(void *user, int index, int label, const float *logits)
         rn_report_set(e->report, index, label, logits);
 }
 
-static void sum_image(void *user, int index, int label, const float *logits)
+static int take_image(void *user, int index, int label, const float *logits,
+                      struct rn_error *err)
 {
     struct evaluation *e = user;
+    int rc = check_answer(e, index, logits, err);
+
+    if (rc == RN_OK)
+        finish_image(e, index, label, logits);
+    return rc;
+}
+
+static int sum_image(void *user, int index, int label, const float *logits,
+                     struct rn_error *err)
+{
+    struct evaluation *e = user;
+    int rc = check_answer(e, index, logits, err);
 
     (void)label;
-    rn_average_add(e->sums + (size_t)index * (size_t)e->classes, logits,
-                   e->classes);
+    if (rc == RN_OK)
+        rn_average_add(e->sums + (size_t)index * (size_t)e->classes, logits,
+                       e->classes);
+    return rc;
 }
 
 static void finish_sums(struct evaluation *e)
@@ -283,7 +323,7 @@ static int run_scale(struct evaluation *e, const struct rn_model *model,
 
 static int run_passes(struct evaluation *e, struct rn_error *err)
 {
-    const struct rn_eval_sink sink = {e, e->sums ? sum_image : finish_image};
+    const struct rn_eval_sink sink = {e, e->sums ? sum_image : take_image};
     size_t scales = e->o.n_scales;
     int rc = RN_OK;
 

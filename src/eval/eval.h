@@ -52,10 +52,12 @@ void rn_average_begin(float *sum, size_t count);
 void rn_average_add(float *sum, const float *logits, int classes);
 
 /** Where answers go, in any order: the image's place in the part, the model's
- *  class it is labelled with, its logits (borrowed). */
+ *  class it is labelled with, its logits (borrowed). A failure ends the
+ *  pass. */
 struct rn_eval_sink {
     void *user;
-    void (*take)(void *user, int index, int label, const float *logits);
+    int (*take)(void *user, int index, int label, const float *logits,
+                struct rn_error *err);
 };
 
 /** One pass over a part of the data through an inference plan. */

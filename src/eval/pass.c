@@ -146,8 +146,11 @@ static int run_batches(struct feed *feed, const struct rn_eval_sink *sink,
             rc = forward(feed, &batch, err);
         if (rc != RN_OK)
             return rc;
-        for (int j = 0; j < batch.count; j++)
-            sink->take(sink->user, done + j, batch.labels[j], answer(feed, j));
+        for (int j = 0; rc == RN_OK && j < batch.count; j++)
+            rc = sink->take(sink->user, done + j, batch.labels[j],
+                            answer(feed, j), err);
+        if (rc != RN_OK)
+            return rc;
         done += batch.count;
         rc = rn_eval_progress(pass->progress, pass->user, done, images, err);
     }
@@ -171,13 +174,16 @@ struct counting {
     int classes;
 };
 
-static void count(void *user, int index, int label, const float *logits)
+static int count(void *user, int index, int label, const float *logits,
+                 struct rn_error *err)
 {
     const struct counting *c = user;
     const int32_t labels[] = {label};
 
     (void)index;
+    (void)err;
     rn_metrics_add(c->metrics, logits, labels, 1, c->classes);
+    return RN_OK;
 }
 
 int rn_eval_run(const struct rn_eval_pass *pass, struct rn_metrics *metrics,

@@ -219,9 +219,11 @@ static int run(struct whole *w, const struct rn_eval_sink *sink,
         rc = run_image(w, i, err);
         if (rc != RN_OK)
             return rc;
-        sink->take(sink->user, i, pass->labels[images->labels[i]], w->average);
-        rc = rn_eval_progress(pass->progress, pass->user, i + 1, images->count,
-                              err);
+        rc = sink->take(sink->user, i, pass->labels[images->labels[i]],
+                        w->average, err);
+        if (rc == RN_OK)
+            rc = rn_eval_progress(pass->progress, pass->user, i + 1,
+                                  images->count, err);
     }
     return rc;
 }

@@ -3,6 +3,7 @@
 
 #include "core/file.h"
 #include "core/memory.h"
+#include "formats/foreign.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -70,6 +71,13 @@ static int find_weights(struct rn_apart *pair, const char *end,
                    pair->net, end);
 }
 
+/* Neither is something else. */
+static int check_both(const struct rn_apart *pair, struct rn_error *err)
+{
+    int rc = rn_foreign_check(pair->net, err);
+    return rc || !pair->weights ? rc : rn_foreign_check(pair->weights, err);
+}
+
 int rn_apart_find(struct rn_apart *pair, const char *path, const char *net_end,
                   const char *weights_end,
                   const struct rn_import_options *options, struct rn_error *err)
@@ -77,14 +85,18 @@ int rn_apart_find(struct rn_apart *pair, const char *path, const char *net_end,
     memset(pair, 0, sizeof(*pair));
     if (!rn_ends_with(path, weights_end)) {
         int rc = copy_path(&pair->net, path, err);
-        return rc ? rc : find_weights(pair, weights_end, options, err);
+        if (!rc)
+            rc = find_weights(pair, weights_end, options, err);
+        return rc ? rc : check_both(pair, err);
     }
     if (options->weights)
         return rn_fail(err, RN_ERR_ARG,
                        "'%s' holds weights already, and '%s' more of them",
                        path, options->weights);
     int rc = copy_path(&pair->weights, path, err);
-    return rc ? rc : find_net(pair, path, net_end, err);
+    if (!rc)
+        rc = find_net(pair, path, net_end, err);
+    return rc ? rc : check_both(pair, err);
 }
 
 void rn_apart_free(struct rn_apart *pair)

@@ -23,8 +23,8 @@ void rn_fault_add(struct rn_faults *faults, const char *format, ...)
     va_end(args);
 }
 
-static void finish(const struct rn_faults *faults, const char *kind, char *buf,
-                   size_t size)
+void rn_faults_list(const struct rn_faults *faults, const char *kind, char *buf,
+                    size_t size)
 {
     size_t used = strlen(buf);
     if (faults->count == 0 || used >= size)
@@ -47,9 +47,9 @@ int rn_faults_report(const struct rn_faults *missing,
     char text[440] = "";
     if (missing->count + misshapen->count + unexpected->count == 0)
         return RN_OK;
-    finish(missing, "missing", text, sizeof(text));
-    finish(misshapen, "of another type or shape", text, sizeof(text));
-    finish(unexpected, "unexpected", text, sizeof(text));
+    rn_faults_list(missing, "missing", text, sizeof(text));
+    rn_faults_list(misshapen, "of another type or shape", text, sizeof(text));
+    rn_faults_list(unexpected, "unexpected", text, sizeof(text));
     return rn_fail(err, RN_ERR_DATA, "'%s': tensors do not fit: %s", path,
                    text);
 }

@@ -5,6 +5,7 @@
 #include "formats/caffe.h"
 #include "formats/darknet.h"
 #include "formats/faults.h"
+#include "formats/foreign.h"
 #include "formats/import.h"
 #include "formats/model_file.h"
 #include "formats/onnx.h"
@@ -504,6 +505,8 @@ static int import_other(struct rn_model **out, const char *path,
     uint8_t bytes[RN_FIRST_BYTES];
     size_t size;
     int rc = rn_first_bytes(path, bytes, &size, err);
+    if (!rc)
+        rc = rn_foreign_refuse(path, bytes, size, err);
     if (!rc && rn_caffe_is(path, bytes, size))
         return rn_caffe_import(out, path, o, err);
     if (!rc && rn_darknet_is(path, bytes, size))
@@ -525,6 +528,20 @@ static int import_other(struct rn_model **out, const char *path,
     return rc;
 }
 
+/* What cannot be computed with is refused here, not found in the answers. */
+static int check_numbers(const struct rn_model *model,
+                         const struct rn_import_options *o,
+                         struct rn_error *err)
+{
+    struct rn_error why = {0};
+    int rc = rn_model_check_numbers(model, &why);
+    if (rc && o->not_finite) {
+        rn_import_say(o, "%s", why.msg);
+        return RN_OK;
+    }
+    return rc ? rn_fail(err, rc, "%s", why.msg) : RN_OK;
+}
+
 static int import_file(struct rn_model **out, const char *path,
                        const struct rn_import_options *options,
                        struct rn_error *err)
@@ -534,6 +551,8 @@ static int import_file(struct rn_model **out, const char *path,
     if (!rc)
         rc = is_own(path) ? import_own(&model, path, options, err)
                           : import_other(&model, path, options, err);
+    if (!rc)
+        rc = check_numbers(model, options, err);
     if (!rc)
         rc = apply_options(model, options, err);
     if (rc)

@@ -108,5 +108,8 @@ int rn_model_set_class_ids(struct rn_model *model, const char *const *ids,
 /** Text on the first tensor (name, place, value) that is not finite, or NULL.
  *  The text lies in the model until the next call. */
 const char *rn_model_not_finite(struct rn_model *model);
+/** RN_ERR_DATA, listing them, when weights or statistics are not finite, or a
+ *  variance has no root. */
+int rn_model_check_numbers(const struct rn_model *model, struct rn_error *err);
 
 #endif

@@ -4,6 +4,7 @@
 #include "core/file.h"
 #include "core/memory.h"
 #include "formats/checkpoint.h"
+#include "formats/foreign.h"
 #include "formats/pickle.h"
 #include "formats/zip.h"
 
@@ -169,10 +170,7 @@ static int find_pickle(const struct rn_state *state, const struct rn_zip *zip,
     }
     if (*out)
         return RN_OK;
-    return rn_fail(err, RN_ERR_DATA,
-                   "'%s': a zip file, but not one of PyTorch's: it has no "
-                   "entry " PICKLE_FILE,
-                   state->path);
+    return rn_foreign_zip(state->path, zip, err);
 }
 
 /* The entry FOLDER MIDDLE NAME, the folder cut to `prefix` characters; NULL

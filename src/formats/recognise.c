@@ -176,22 +176,29 @@ const struct rn_state_tensor *rn_renamed(const struct rn_recognised *r,
 
 /* ------------------------------------------------------- other networks */
 
-/* Beginnings of names that other networks have, and which those are. */
+/* Beginnings of names that other networks have, both in a file, and which
+ * those are. What several have in common is told as that. */
 static const struct {
-    const char *start, *what;
+    const char *start, *also, *what;
 } others[] = {
-    {"features.denseblock1.", "a DenseNet"},
-    {"features.0.0.", "a MobileNet or EfficientNet"},
-    {"features.0.", "a VGG, AlexNet or SqueezeNet"},
-    {"inception3a.", "a GoogLeNet"},
-    {"Mixed_5b.", "an Inception network"},
-    {"Conv2d_1a_3x3.", "an Inception network"},
-    {"stages.0.", "a ConvNeXt or a pre-activation ResNet"},
-    {"conv_stem.", "an EfficientNet or MobileNet"},
-    {"stem.", "a RegNet or a network of timm's"},
-    {"patch_embed.", "a vision transformer"},
-    {"conv_proj.", "a vision transformer"},
-    {"layer1.0.se.", "a squeeze-and-excitation ResNet"},
+    {"features.denseblock1.", "", "DenseNet"},
+    {"features.0.0.", "features.1.conv.", "torchvision's MobileNetV2"},
+    {"features.0.0.", "features.1.block.", "torchvision's MobileNetV3"},
+    {"features.0.0.", "features.1.0.block.",
+     "torchvision's EfficientNet and ConvNeXt"},
+    {"features.0.", "classifier.", "VGG, AlexNet and SqueezeNet"},
+    {"inception3a.", "", "GoogLeNet"},
+    {"Mixed_5b.", "", "Inception"},
+    {"mixed_5b.", "", "Inception"},
+    {"Conv2d_1a_3x3.", "", "Inception"},
+    {"stem.", "trunk_output.", "torchvision's RegNet"},
+    {"stem.", "s1.b1.", "timm's RegNet"},
+    {"stem.", "stages.0.blocks.", "timm's ConvNeXt and pre-activation ResNet"},
+    {"conv_stem.", "blocks.0.", "timm's EfficientNet and MobileNet"},
+    {"patch_embed.", "blocks.0.", "vision transformers"},
+    {"patch_embed.", "layers.0.", "Swin transformers"},
+    {"conv_proj.", "encoder.", "vision transformers"},
+    {"layer1.0.se.", "", "squeeze-and-excitation ResNet"},
 };
 
 /* One with this in a name. */
@@ -208,11 +215,11 @@ static int fail_other(const struct rn_recognised *r, const char *path,
                       struct rn_error *err)
 {
     for (size_t i = 0; i < COUNT(others); i++)
-        if (find_start(r, others[i].start))
+        if (find_start(r, others[i].start) && find_start(r, others[i].also))
             return rn_fail(err, RN_ERR_DATA,
-                           "'%s': it seems to be %s, which is not among the "
-                           "networks known here",
-                           path, others[i].what);
+                           "'%s': its tensors have names of %s ('%s…'), which "
+                           "are not among the networks known here",
+                           path, others[i].what, others[i].start);
     return rn_fail(err, RN_ERR_DATA,
                    "'%s': %zu tensors, the first called '%.60s', are of no "
                    "network known here",

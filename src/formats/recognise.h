@@ -41,7 +41,7 @@ struct rn_recognised {
 int rn_rename(struct rn_recognised *r, const struct rn_state *state,
               struct rn_error *err);
 /** Fill in the rest; RN_ERR_DATA when it is no network of a family here, with
- *  what it seems to be. */
+ *  whose names its tensors have. */
 int rn_recognise(struct rn_recognised *r, const struct rn_state *state,
                  struct rn_error *err);
 /** Also after a failure, and on a zeroed struct. */

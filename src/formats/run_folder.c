@@ -4,6 +4,7 @@
 #include "core/error.h"
 #include "core/file.h"
 #include "core/memory.h"
+#include "formats/foreign.h"
 
 #include <string.h>
 
@@ -29,10 +30,7 @@ int rn_run_model(const char *path, char **file, struct rn_error *err)
         return RN_OK;
     run = file_in(path, "run.json");
     if (!run)
-        return rn_fail(err, RN_ERR_DATA,
-                       "'%s' is a folder and no run, which has a run.json: "
-                       "expected a model's file",
-                       path);
+        return rn_foreign_folder(path, err);
     rn_free(run);
     for (size_t i = 0; !*file && i < sizeof models / sizeof *models; i++)
         *file = file_in(path, models[i]);

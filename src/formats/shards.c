@@ -3,6 +3,7 @@
 
 #include "core/file.h"
 #include "core/memory.h"
+#include "formats/foreign.h"
 #include "formats/json.h"
 #include "formats/safetensors.h"
 
@@ -178,7 +179,9 @@ static int find_shard(struct rn_state *state, const char *name, size_t *out,
     char *path = path_beside(state->path, name);
     if (!path)
         return rn_fail_memory(err, strlen(name), "a path");
-    int rc = open_shard(s, name, path, err);
+    int rc = rn_foreign_check(path, err);
+    if (!rc)
+        rc = open_shard(s, name, path, err);
     rn_free(path);
     return rc;
 }
@@ -205,11 +208,25 @@ static int add_mapped(struct rn_state *state, const char *tensor,
     return add_tensor(state, f, (size_t)(t - f->tensors), s->first[i], err);
 }
 
+/* Whether it is the config.json of Hugging Face's or timm's. */
+static bool describes_network(const json_t *object)
+{
+    return json_object_get(object, "architectures") ||
+           json_object_get(object, "model_type") ||
+           json_object_get(object, "architecture");
+}
+
 static int add_all_mapped(struct rn_state *state, json_t *index,
                           struct rn_error *err)
 {
     json_t *map = json_object_get(index, "weight_map"), *file;
     const char *tensor;
+    if (!json_is_object(map) && describes_network(index))
+        return rn_fail(err, RN_ERR_DATA,
+                       "'%s' describes a network and holds no weights: give "
+                       "the file of these (model.safetensors, say), and it is "
+                       "read beside them",
+                       state->path);
     if (!json_is_object(map))
         return rn_fail(err, RN_ERR_DATA,
                        "'%s': JSON, but not an index of safetensors files: it "

@@ -2,6 +2,7 @@
 #include "formats/state.h"
 
 #include "core/memory.h"
+#include "formats/foreign.h"
 #include "formats/pth.h"
 #include "formats/shards.h"
 
@@ -78,7 +79,11 @@ int rn_first_bytes(const char *path, uint8_t bytes[RN_FIRST_BYTES],
     struct stat st;
     if (fd < 0)
         return rn_fail_errno(err, "open", path);
-    if (fstat(fd, &st) == 0 && !S_ISREG(st.st_mode)) {
+    if (fstat(fd, &st) != 0) {
+        rc = rn_fail_errno(err, "read", path);
+    } else if (S_ISDIR(st.st_mode)) {
+        rc = rn_foreign_folder(path, err);
+    } else if (!S_ISREG(st.st_mode)) {
         rc = rn_fail(err, RN_ERR_IO, "cannot read '%s': not a regular file",
                      path);
     } else {
@@ -101,11 +106,7 @@ static int open_format(struct rn_state *state, struct rn_error *err)
     for (size_t i = 0; i < sizeof(formats) / sizeof(*formats); i++)
         if (formats[i].is(bytes, size))
             return formats[i].open(state, err);
-    return rn_fail(err, RN_ERR_DATA,
-                   "'%s': neither a safetensors file, nor an index of them, "
-                   "nor a PyTorch file, nor an ONNX model, nor a Caffe "
-                   "or Darknet network",
-                   state->path);
+    return rn_foreign_unknown(state->path, bytes, size, err);
 }
 
 /* Only the tensors whose names begin with "HOLDER." stay, without that. */

@@ -342,6 +342,26 @@ static void test_misfits(void **state)
     rn_model_destroy(size);
 }
 
+/* Finite weights whose sums are not: no error rate is made of that. */
+static void test_answers_must_be_finite(void **state)
+{
+    struct rn_model *model = make_model("resnet8", 10, 16);
+    struct rn_data *data = open_data(DATA);
+    struct rn_tensor t;
+    struct rn_eval_result r;
+    struct rn_error err = {0};
+
+    (void)state;
+    set_preprocessing(model);
+    for (size_t i = 0; rn_model_tensor(model, i, &t) == RN_OK; i++)
+        for (size_t k = 0; strcmp(t.name, "fc.weight") == 0 && k < 64; k++)
+            t.data[k] = 3e38F;
+    expect(rn_eval(model, data, NULL, &r, &err), RN_ERR_DATA, &err,
+           "answers image '0' with inf for class 0", "weights are finite");
+    rn_data_close(data);
+    rn_model_destroy(model);
+}
+
 static int stop_after_40(void *user, int done, int images)
 {
     int *calls = user;
@@ -436,6 +456,7 @@ int main(void)
         cmocka_unit_test(test_batches_do_not_matter),
         cmocka_unit_test(test_by_hand),
         cmocka_unit_test(test_misfits),
+        cmocka_unit_test(test_answers_must_be_finite),
         cmocka_unit_test(test_progress_stops),
         cmocka_unit_test(test_bench),
     };

@@ -214,13 +214,16 @@ static void other_networks_are_named(void **state)
         {"resnet18", "conv1.weight", NULL, 2, 5, "of 64 5x7"},
         {"resnet50d", "conv1.0.weight", NULL, 0, 24, "of 24 3x3"},
         {"resnet50d", "conv1.6.weight", "else", 0, 0, "of no network known"},
-        {"resnet18", "conv1.weight", "features.0.weight", 0, 0, "a VGG"},
+        {"resnet18", "conv1.weight", "features.0.weight", 0, 0,
+         "of no network known"},
         {"resnet18", "conv1.weight", "features.denseblock1.x", 0, 0,
-         "a DenseNet"},
-        {"resnet18", "conv1.weight", "inception3a.x", 0, 0, "a GoogLeNet"},
+         "names of DenseNet ('features.denseblock1."},
+        {"resnet18", "conv1.weight", "inception3a.x", 0, 0,
+         "names of GoogLeNet"},
         {"resnet18", "bn1.bias", "layer1.0.se.fc1.weight", 0, 0,
-         "a squeeze-and-excitation ResNet"},
-        {"resnet18", "conv1.weight", "stem.weight", 0, 0, "of timm's"},
+         "names of squeeze-and-excitation ResNet"},
+        {"resnet18", "conv1.weight", "stem.weight", 0, 0,
+         "of no network known"},
         {"resnet18", "conv1.weight", "else", 0, 0, "of no network known"},
         {"resnet18", "layer4.1.conv1.weight", "else", 0, 0,
          "of 2, 2, 2, 1 basic blocks behind a convolution of 64 7x7"},
@@ -878,6 +881,112 @@ static void real_cifar_weights(void **state)
     rn_data_close(data);
 }
 
+/* ---------------------------------------------------------- other files */
+
+/* What people give instead of a model is called by its name. */
+static void files_of_other_kinds_are_named(void **state)
+{
+    static const struct {
+        const char *name, *bytes;
+        size_t size;
+        const char *said;
+    } cases[] = {
+#define BYTES(text) text, sizeof(text) - 1
+        {"a.pth", BYTES("version https://git-lfs.github.com/spec/v1\noid "),
+         "a Git LFS pointer to the file, not the file itself; fetch it"},
+        {"a.pth", BYTES("\n <!DOCTYPE html><html>"), "a page of the web"},
+        {"a.bin", BYTES("\xef\xbb\xbf<HTML>"), "a page of the web"},
+        {"a.pth", BYTES(""), "empty (0 bytes)"},
+        {"a.h5", BYTES("\x89HDF\r\n\x1a\n\0\0"), "an HDF5 file"},
+        {"a.tflite", BYTES("\x1c\0\0\0TFL3"), "a TensorFlow Lite model"},
+        {"checkpoint", BYTES("model_checkpoint_path: \"m\"\n"),
+         "a TensorFlow checkpoint"},
+        {"saved_model.pb", BYTES("\x08\x01\x12\x03"), "SavedModel"},
+        {"frozen.pb", BYTES("\x0a\x10\x0a\x01x\x12\x0bPlaceholder"),
+         "a graph of TensorFlow's"},
+        {"a.npy", BYTES("\x93NUMPY\x01\0"), "a NumPy array"},
+        {"a.gguf", BYTES("GGUF\x03\0\0\0"), "a GGUF file"},
+        {"a.mlmodel", BYTES("\x08\x03\x12\x05"), "Core ML"},
+        {"a.engine", BYTES("ftrt\0\0"), "a TensorRT engine"},
+        {"a.ort", BYTES("\x18\0\0\0ORTM"), "ONNX Runtime's own format"},
+        {"a.params", BYTES("\x12\x01\0\0\0\0\0\0\0"), "MXNet"},
+        {"a.pth.gz", BYTES("\x1f\x8b\x08\0"), "compressed with gzip; unpack"},
+        {"a.pth", BYTES("\xff\xd8\xff\xe0"), "a picture (JPEG)"},
+        {"a.xml", BYTES("<?xml version=\"1.0\"?><net name=\"m\">"),
+         "OpenVINO"},
+        {"a.bmp", BYTES("BM\x36\x0c\0\0\0\0\0\0\x36"), "a picture (BMP)"},
+        {"a.txt", BYTES("resnet50 weights\nas of today"),
+         "a text that begins 'resnet50 weights'"},
+        {"a.bin", BYTES("\x01\x02\xfe"), "its first bytes, 01 02 fe, are of"},
+        {"config.json", BYTES("{\"architectures\": [\"ResNet\"]}"),
+         "describes a network and holds no weights"},
+        {"a.caffemodel", BYTES("version https://git-lfs"), "a Git LFS pointer"},
+        {"a.weights", BYTES("<html>"), "a page of the web"},
+#undef BYTES
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct rn_model *model;
+        struct rn_error err = {0};
+        const char *path = in_folder(cases[i].name);
+        OK(rn_file_write(path, cases[i].bytes, cases[i].size, &err));
+        int rc = rn_model_load(&model, path, &err);
+        if (rc != RN_ERR_DATA || !strstr(err.msg, cases[i].said))
+            fail_msg("case %zu: %d, '%s', expected '%s'", i, rc, err.msg,
+                     cases[i].said);
+        assert_null(model);
+        unlink(path);
+    }
+}
+
+/* A header's length may have any first bytes: those of a picture, say. */
+static void lengths_are_no_magic(void **state)
+{
+    const uint8_t bytes[] = {'B', 'M', 0, 0, 0, 0, 0, 0, '{', '}', 0, 0, 0};
+    struct rn_model *model;
+    struct rn_error err = {0};
+    (void)state;
+    OK(rn_file_write(in_folder("m.safetensors"), bytes, sizeof(bytes), &err));
+    assert_int_equal(rn_model_load(&model, in_folder("m.safetensors"), &err),
+                     RN_ERR_DATA);
+    assert_null(strstr(err.msg, "picture"));
+}
+
+/* Weights nothing can be computed with are listed, and may be looked at. */
+static void weights_must_be_numbers(void **state)
+{
+    static const struct {
+        const char *tensor;
+        float value;
+        const char *said;
+    } cases[] = {
+        {"fc.weight", NAN, "1 of 640 in fc.weight, the first nan"},
+        {"conv1.weight", -INFINITY, "1 of 432 in conv1.weight, the first -inf"},
+        {"bn1.running_var", -1, "1 tensor has variances that are not positive"},
+    };
+    struct rn_import_options o;
+    struct rn_model *model, *back;
+    struct rn_error err = {0};
+    (void)state;
+    rn_import_defaults(&o);
+    o.message = on_message;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        OK(rn_model_create(&model, "resnet8", NULL, &err));
+        rn_model_init(model, 1);
+        rn_graph_param(model->graph, cases[i].tensor)->data[5] = cases[i].value;
+        OK(rn_model_save(model, in_folder("m.safetensors"), &err));
+        rn_model_destroy(model);
+        int rc = rn_model_load(&back, in_folder("m.safetensors"), &err);
+        if (rc != RN_ERR_DATA || !strstr(err.msg, cases[i].said))
+            fail_msg("%s: %d, '%s'", cases[i].tensor, rc, err.msg);
+        o.not_finite = 1;
+        said[0] = '\0';
+        OK(rn_model_import(&back, in_folder("m.safetensors"), &o, &err));
+        assert_said(cases[i].said);
+        rn_model_destroy(back);
+    }
+}
+
 /* Trained ImageNet networks under torchvision's names. */
 static void real_imagenet_weights(void **state)
 {
@@ -937,6 +1046,9 @@ int main(void)
         cmocka_unit_test(class_lists),
         cmocka_unit_test(caffe_order),
         cmocka_unit_test(every_preset),
+        cmocka_unit_test(files_of_other_kinds_are_named),
+        cmocka_unit_test(lengths_are_no_magic),
+        cmocka_unit_test(weights_must_be_numbers),
         cmocka_unit_test(real_cifar_weights),
         cmocka_unit_test(real_imagenet_weights),
     };
