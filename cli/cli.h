@@ -25,6 +25,11 @@ int cli_fail(const struct rn_error *err);
 /** The status alone. */
 int cli_status(int code);
 
+/** Say on standard error what there is to say of data or pictures that nothing
+ *  is wrong with; NULL is no data. */
+void cli_remarks(const struct rn_data *data);
+void cli_picture_remarks(const struct rn_pictures *pictures);
+
 /* Networks by name or from a model file: net.c. */
 
 /** The options of struct rn_net_options. */

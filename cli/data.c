@@ -146,12 +146,13 @@ struct findings {
     struct {
         const char *format;
         int images;
-    } formats[3];
-    int kinds[6], turned;
+    } formats[10];
+    int kinds[7], turned;
 };
 
 static const char *const kind_names[] = {
-    "grey", "CMYK", "palette", "16 bits", "transparent", "progressive"};
+    "grey",        "CMYK",        "palette",    "16 bits",
+    "transparent", "progressive", "multi-frame"};
 
 /** Problems as lines and as objects. Keys and texts are those of the kind. */
 static void report(struct findings *f, const char *kind, const char *line,
@@ -205,7 +206,9 @@ static void report_twin(struct findings *f, enum rn_part part, int index,
 
 static void count_kind(struct findings *f, const struct rn_surveyed *image)
 {
-    static const char *const names[] = {"JPEG", "PNG", "WebP"};
+    static const char *const names[COUNT(f->formats)] = {
+        "JPEG", "PNG", "WebP", "BMP", "PNM",
+        "GIF", "TIFF", "HEIC", "AVIF", "JPEG XL"};
 
     for (size_t i = 0; image->format && i < COUNT(names); i++)
         if (strcmp(image->format, names[i]) == 0) {
@@ -618,6 +621,7 @@ static int run(const struct command *command, void *options,
     }
     status =
         open_subject(&s, o, action, &err) ? cli_fail(&err) : action->run(&s, o);
+    cli_remarks(s.data);
     rn_survey_destroy(s.survey);
     rn_data_close(s.data);
     return status;

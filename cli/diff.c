@@ -188,6 +188,7 @@ static int load_picture(struct side sides[2], const struct input *input,
 
     if (rc)
         return rc;
+    cli_picture_remarks(input->pictures);
     for (int i = 0; i < 2 && !rc; i++)
         rc = rn_model_preprocess_image(preparer(sides, i), &picture,
                                        sides[i].image, err);

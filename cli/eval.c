@@ -379,6 +379,7 @@ static int evaluate(struct subject *s, struct options *o, struct rn_error *err)
                         s->data, &o->eval, &result, wanted ? &report : NULL,
                         err);
     progress_clear();
+    cli_remarks(s->data);
     if (rc)
         return rc;
     if (o->json)

@@ -44,6 +44,22 @@ int cli_fail(const struct rn_error *err)
     return cli_status(err->code);
 }
 
+void cli_remarks(const struct rn_data *data)
+{
+    const char *remark;
+
+    for (size_t i = 0; data && (remark = rn_data_remark(data, i)); i++)
+        say("%s", remark);
+}
+
+void cli_picture_remarks(const struct rn_pictures *pictures)
+{
+    const char *remark;
+
+    for (size_t i = 0; (remark = rn_pictures_remark(pictures, i)); i++)
+        say("%s", remark);
+}
+
 static void print_help(void)
 {
     printf("usage: resnet COMMAND [argument ...] [option ...]\n\n"
@@ -59,8 +75,8 @@ static void print_help(void)
         "\n"
         "'resnet COMMAND --help' tells its options, 'resnet info' the "
         "networks.\n"
-        "'resnet --version' tells versions and the instruction set in "
-        "use.\n\n"
+        "'resnet --version' tells versions, the instruction set in use and the "
+        "formats of\npictures that are read.\n\n"
         "exit status: 0 done; 1 failed; 2 wrong usage; 3 bad data; 4 loss "
         "not finite;\n128 + N stopped by signal N, state saved (130: SIGINT, "
         "143: SIGTERM; also\nSIGHUP, SIGUSR1, SIGUSR2, SIGXCPU)\n");
@@ -71,8 +87,8 @@ static void print_version(void)
     struct rn_machine machine;
 
     rn_machine_get(&machine);
-    printf("resnet %s\noneDNN %s, %s\n", rn_version(), machine.onednn,
-           machine.isa);
+    printf("resnet %s\noneDNN %s, %s\npictures: %s\n", rn_version(),
+           machine.onednn, machine.isa, rn_image_formats());
 }
 
 static const struct command *find_command(const char *name)

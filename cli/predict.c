@@ -339,10 +339,10 @@ const struct command command_predict = {
     .name = "predict",
     .synopsis = "MODEL INPUT... [option ...]",
     .summary = "What a model takes pictures for, with probabilities.",
-    .notes = "INPUT is a picture (JPEG, PNG, WebP), a folder, .tar or .zip of "
-             "them, or - for a\npicture from standard input; or DATA:INDEX or "
-             "DATA:FIRST-LAST, images of a data\nset's test part, or "
-             "DATA:train:INDEX. The exit status is 3 when an input failed;\n"
+    .notes = "INPUT is a picture (JPEG, PNG and what else --version lists), a "
+             "folder, .tar or\n.zip of them, or - for a picture from standard input; or DATA:INDEX\nor "
+             "DATA:FIRST-LAST, images of a data set's test part, or "
+             "DATA:train:INDEX. The\nexit status is 3 when an input failed; "
              "the others are still done.\n",
     .groups = groups,
     .n_groups = COUNT(groups),

@@ -176,6 +176,7 @@ static void run_pictures(struct runner *r, const struct rn_pictures *pictures)
         rc = rn_pictures_load(pictures, i, load_flags(r), &image, &err);
         run_picture(r, &image, rc, path, &err);
     }
+    cli_picture_remarks(pictures);
 }
 
 static void run_standard(struct runner *r)

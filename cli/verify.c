@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "verify.h"
 
+#include "cli.h"
 #include "inputs.h"
 
 #include <math.h>
@@ -128,6 +129,7 @@ static int compare_pictures(struct pair *p, const struct rn_pictures *pictures,
         rc = compare_picture(p, pictures, i, err);
         p->result->inputs += !rc;
     }
+    cli_picture_remarks(pictures);
     return rc;
 }
 

@@ -316,15 +316,19 @@ struct rn_image {
 };
 
 enum rn_image_flags {
-    RN_IMAGE_AS_STORED = 1, /**< leave the orientation of EXIF and XMP alone */
+    RN_IMAGE_AS_STORED = 1, /**< leave the orientation of EXIF and XMP alone; TIFF,
+                                 HEIC, AVIF and JPEG XL have their own, which
+                                 every reader follows */
 };
 
 /**
- * Decode JPEG, PNG or WebP, told by content, into 8-bit RGB. Turned as EXIF
+ * Decode a picture of one of rn_image_formats(), told by content, into 8-bit
+ * RGB. Turned as EXIF
  * says, or XMP where EXIF says nothing; grey and palettes become RGB, CMYK is taken as Adobe writes it, of 16
  * bits the upper eight count, what is transparent lies over white. Colour
- * profiles are not applied. Not taken: animated WebP, more than 65,535 pixels
- * a side, 2^27 in all, or 2^28 bytes of file.
+ * profiles are not applied. Of several frames or pages the first counts. Not
+ * taken: animated WebP, more than 65,535 pixels a side, 2^27 in all, or 2^28
+ * bytes of file.
  *
  * @param name for messages.
  * @param flags of rn_image_flags; 0 is the default.
@@ -332,6 +336,10 @@ enum rn_image_flags {
  */
 RN_API int rn_image_decode(struct rn_image *out, const void *bytes, size_t size,
                            const char *name, int flags, struct rn_error *err);
+
+/** The formats that this build decodes: "JPEG, PNG, WebP, BMP, PNM", and those
+ *  of GIF, TIFF, HEIC, AVIF and JPEG XL whose libraries it has. */
+RN_API const char *rn_image_formats(void);
 
 /** The same from a file. @return RN_ERR_IO, too. */
 RN_API int rn_image_load(struct rn_image *out, const char *path, int flags,
@@ -355,8 +363,8 @@ struct rn_pictures;
 /**
  * Find them: the file itself, or those of a folder and the folders below it
  * (symbolic links are followed), or of an archive (.tar, .zip), in byte order.
- * In folders the name tells: .jpg, .jpeg, .png, .webp and some more, which are
- * found to be refused later; hidden files are left out.
+ * In folders the name tells: .jpg, .png and so on, those of formats that are
+ * refused later, too; hidden files are left out.
  *
  * @return RN_ERR_IO when it cannot be read, RN_ERR_DATA for a folder without
  *         pictures.
@@ -369,6 +377,11 @@ RN_API size_t rn_pictures_count(const struct rn_pictures *pictures);
  *          load: a loop of links, a name that is not UTF-8, … */
 RN_API int rn_pictures_get(const struct rn_pictures *pictures, size_t i,
                            const char **path, struct rn_error *err);
+/** What there is to say of them though nothing is wrong, as that a file holds
+ *  several pictures: the i-th remark so far, or NULL; borrowed. Loading may add
+ *  some. */
+RN_API const char *rn_pictures_remark(const struct rn_pictures *pictures,
+                                      size_t i);
 /** Decode the i-th, as rn_image_load(). */
 RN_API int rn_pictures_load(const struct rn_pictures *pictures, size_t i,
                             int flags, struct rn_image *image,
@@ -613,6 +626,11 @@ RN_API int rn_data_picture(const struct rn_data *data, enum rn_part part,
                            int index, int flags, struct rn_image *picture,
                            struct rn_error *err);
 
+/** What there is to say of the data though nothing is wrong, as that a file
+ *  holds several pictures: the i-th remark so far, or NULL; borrowed. Reading
+ *  images may add some. */
+RN_API const char *rn_data_remark(const struct rn_data *data, size_t i);
+
 /** Name and identifier of a class, or NULL when the data set has none. */
 RN_API const char *rn_data_class_name(const struct rn_data *data, int i);
 RN_API const char *rn_data_class_id(const struct rn_data *data, int i);
@@ -638,6 +656,7 @@ enum rn_picture_flags {
     RN_KIND_DEEP = 8,         /**< 16 bits a channel */
     RN_KIND_ALPHA = 16,       /**< may be transparent */
     RN_KIND_PROGRESSIVE = 32, /**< or interlaced */
+    RN_KIND_SEVERAL = 64,     /**< more frames or pages; the first is taken */
 };
 
 /** Every image of a data set, looked at once. */
@@ -658,7 +677,7 @@ RN_API int rn_data_survey(struct rn_survey **out, const struct rn_data *data,
 
 struct rn_surveyed {
     const char *error;  /**< why it cannot be decoded, or NULL; borrowed */
-    const char *format; /**< "JPEG", "PNG" or "WebP"; NULL for others and for
+    const char *format; /**< one of rn_image_formats(); NULL for others and for
                              images in memory */
     int flags;          /**< of rn_picture_flags */
     int orientation;    /**< of EXIF or XMP; 2 to 8: it is turned */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Opening data sets: recognised by content, read whole into memory. */
+#include "data/remarks.h"
 #include "data/picture_set.h"
 
 #include "core/file.h"
@@ -258,7 +259,9 @@ int rn_data_open(struct rn_data **out, const char *spec,
         return rn_fail_memory(err, sizeof *data, "a data set");
     if (!options)
         options = &none;
-    rc = set_spec(data, spec, err);
+    rc = rn_remarks_create(&data->source.remarks, err);
+    if (!rc)
+        rc = set_spec(data, spec, err);
     if (!rc)
         rc = set_rule(data, options->rule, err);
     if (!rc)
@@ -378,6 +381,11 @@ int rn_data_picture(const struct rn_data *data, enum rn_part part, int index,
                        data->spec, rn_part_name(part), index);
     return rn_picture_load(&data->source, file, flags, NULL, NULL, picture,
                            err);
+}
+
+const char *rn_data_remark(const struct rn_data *data, size_t i)
+{
+    return rn_remarks_get(data->source.remarks, i);
 }
 
 const char *rn_data_class_id(const struct rn_data *data, int i)

@@ -4,6 +4,7 @@
 #include "core/file.h"
 #include "core/memory.h"
 #include "data/archive.h"
+#include "data/remarks.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -142,7 +143,8 @@ void rn_files_close(struct rn_files *files)
         rn_free(files->mount[i].path);
     }
     rn_free(files->mount);
-    *files = (struct rn_files){NULL, 0, 0};
+    rn_remarks_destroy(files->remarks);
+    *files = (struct rn_files){.mount = NULL};
 }
 
 /* ---------------------------------------------------------------- looking */

@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct rn_remarks;
+
 /** Zeroed, it is the disk alone. Once the archives are mounted any number of
  *  threads may read. */
 struct rn_files {
@@ -19,6 +21,7 @@ struct rn_files {
         struct rn_archive *archive;
     } * mount; /* ordered by path */
     size_t count, room;
+    struct rn_remarks *remarks; /* on what is read; or NULL */
 };
 
 /** Have the archive `file`, which may be a member of one that is mounted, stand

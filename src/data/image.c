@@ -9,41 +9,97 @@
 
 /* ------------------------------------------------------------- formats */
 
+/* Decoders that the build may leave out. */
+#ifdef RN_WITH_GIF
+#define GIF_DECODE rn_gif_decode
+#define GIF_NAME   ", GIF"
+#else
+#define GIF_DECODE NULL
+#define GIF_NAME   ""
+#endif
+#ifdef RN_WITH_TIFF
+#define TIFF_DECODE rn_tiff_decode
+#define TIFF_NAME   ", TIFF"
+#else
+#define TIFF_DECODE NULL
+#define TIFF_NAME   ""
+#endif
+#ifdef RN_WITH_HEIF
+#define HEIF_DECODE rn_heif_decode
+#define HEIF_NAME   ", HEIC, AVIF"
+#else
+#define HEIF_DECODE NULL
+#define HEIF_NAME   ""
+#endif
+#ifdef RN_WITH_JXL
+#define JXL_DECODE rn_jxl_decode
+#define JXL_NAME   ", JPEG XL"
+#else
+#define JXL_DECODE NULL
+#define JXL_NAME   ""
+#endif
+
+#define FORMATS                                                                \
+    "JPEG, PNG, WebP, BMP, PNM" GIF_NAME TIFF_NAME HEIF_NAME JXL_NAME
+
 /* Where a format is told by its first bytes; '?' stands for any byte. */
 struct format {
     const char *name;
     const char *magic;
     size_t length;                                             /* of magic */
     int (*decode)(struct rn_picture *p, struct rn_error *err); /* or NULL */
+    const char *library; /* that decode() needs and a build may be without */
 };
 
 #define MAGIC(text) text, sizeof(text) - 1
+#define PNM(magic)                                                             \
+    {"PNM", MAGIC(magic "\n"), rn_pnm_decode, NULL},                           \
+        {"PNM", MAGIC(magic " "), rn_pnm_decode, NULL},                        \
+        {"PNM", MAGIC(magic "\r"), rn_pnm_decode, NULL},                       \
+        {"PNM", MAGIC(magic "\t"), rn_pnm_decode, NULL}
+#define GIF(magic)  {"GIF", MAGIC(magic), GIF_DECODE, "giflib (libgif-dev)"}
+#define TIFF(magic) {"TIFF", MAGIC(magic), TIFF_DECODE, "libtiff (libtiff-dev)"}
+#define HEIF(name, brand)                                                      \
+    {name, MAGIC("????ftyp" brand), HEIF_DECODE, "libheif (libheif-dev)"}
+#define JXL(magic)                                                             \
+    {"JPEG XL", MAGIC(magic), JXL_DECODE, "libjxl (libjxl-dev)"}
 
 static const struct format formats[] = {
-    {"JPEG", MAGIC("\xff\xd8\xff"), rn_jpeg_decode},
-    {"PNG", MAGIC("\x89PNG\r\n\x1a\n"), rn_png_decode},
-    {"WebP", MAGIC("RIFF????WEBP"), rn_webp_decode},
+    {"JPEG", MAGIC("\xff\xd8\xff"), rn_jpeg_decode, NULL},
+    {"PNG", MAGIC("\x89PNG\r\n\x1a\n"), rn_png_decode, NULL},
+    {"WebP", MAGIC("RIFF????WEBP"), rn_webp_decode, NULL},
+    {"BMP", MAGIC("BM?????????????\0\0\0"), rn_bmp_decode, NULL},
+    PNM("P1"),
+    PNM("P2"),
+    PNM("P3"),
+    PNM("P4"),
+    PNM("P5"),
+    PNM("P6"),
+    GIF("GIF87a"),
+    GIF("GIF89a"),
+    TIFF("II*\0"),
+    TIFF("MM\0*"),
+    TIFF("II+\0"),
+    TIFF("MM\0+"),
+    HEIF("HEIC", "hei"),
+    HEIF("HEIC", "hev"),
+    HEIF("HEIC", "mif1"),
+    HEIF("HEIC", "msf1"),
+    HEIF("AVIF", "avi"),
+    JXL("\xff\x0a"),
+    JXL("\0\0\0\x0cJXL \r\n\x87\n"),
     /* Known, so that the message can say what was found. */
-    {"GIF", MAGIC("GIF8"), NULL},
-    {"TIFF", MAGIC("II*\0"), NULL},
-    {"TIFF", MAGIC("MM\0*"), NULL},
-    {"BMP", MAGIC("BM????\0\0\0\0"), NULL},
-    {"PNM", MAGIC("P1\n"), NULL},
-    {"PNM", MAGIC("P2\n"), NULL},
-    {"PNM", MAGIC("P3\n"), NULL},
-    {"PNM", MAGIC("P4\n"), NULL},
-    {"PNM", MAGIC("P5\n"), NULL},
-    {"PNM", MAGIC("P6\n"), NULL},
-    {"HEIC", MAGIC("????ftyphei"), NULL},
-    {"HEIC", MAGIC("????ftypmif1"), NULL},
-    {"AVIF", MAGIC("????ftypavi"), NULL},
-    {"JPEG XL", MAGIC("\xff\x0a"), NULL},
-    {"JPEG XL", MAGIC("\0\0\0\x0cJXL "), NULL},
-    {"JPEG 2000", MAGIC("\0\0\0\x0cjP  "), NULL},
-    {"PSD", MAGIC("8BPS"), NULL},
-    {"ICO", MAGIC("\0\0\1\0"), NULL},
-    {"PDF", MAGIC("%PDF-"), NULL},
+    {"JPEG 2000", MAGIC("\0\0\0\x0cjP  "), NULL, NULL},
+    {"JPEG 2000", MAGIC("\xff\x4f\xff\x51"), NULL, NULL},
+    {"PSD", MAGIC("8BPS"), NULL, NULL},
+    {"ICO", MAGIC("\0\0\1\0"), NULL, NULL},
+    {"PDF", MAGIC("%PDF-"), NULL, NULL},
 };
+
+const char *rn_image_formats(void)
+{
+    return FORMATS;
+}
 
 static bool matches(const struct format *f, const uint8_t *bytes, size_t size)
 {
@@ -95,6 +151,23 @@ int rn_picture_start(struct rn_picture *p, size_t width, size_t height,
     p->image.width = (int)width;
     p->image.height = (int)height;
     return RN_OK;
+}
+
+/* Colours that opacity was multiplied into get back what they were. */
+static void divide(struct rn_image *image)
+{
+    size_t pixels = (size_t)image->width * (size_t)image->height;
+
+    for (size_t i = 0; i < pixels; i++) {
+        uint8_t *pixel = image->pixels + 4 * i;
+        unsigned alpha = pixel[3];
+
+        for (int c = 0; alpha && c < 3; c++) {
+            unsigned value = pixel[c] * 255 / alpha;
+
+            pixel[c] = (uint8_t)(value < 255 ? value : 255);
+        }
+    }
 }
 
 /* Four bytes a pixel become three, what is transparent turning white. The
@@ -162,12 +235,18 @@ static int find_format(const struct format **out, const char *name,
         return rn_fail(err, RN_ERR_DATA, "'%s' is empty", name);
     if (!format)
         return rn_fail(err, RN_ERR_DATA,
-                       "'%s' is not a picture, expected JPEG, PNG or WebP",
+                       "'%s' is not a picture, expected one such as JPEG or PNG",
                        name);
+    if (!format->decode && format->library)
+        return rn_fail(err, RN_ERR_DATA,
+                       "'%s' is a %s file, which this build leaves out: build "
+                       "resnet again with %s",
+                       name, format->name, format->library);
     if (!format->decode)
         return rn_fail(err, RN_ERR_DATA,
-                       "'%s' is a %s file, expected JPEG, PNG or WebP", name,
-                       format->name);
+                       "'%s' is a %s file, expected a picture such as JPEG or "
+                       "PNG",
+                       name, format->name);
     return RN_OK;
 }
 
@@ -180,9 +259,12 @@ static int decode(struct rn_picture *p, int flags, struct rn_error *err)
         return rc;
     p->kind.format = format->name;
     rc = format->decode(p, err);
+    if (!rc && p->multiplied)
+        divide(&p->image);
     if (!rc && p->alpha)
         over_white(&p->image);
-    if (!rc && p->kind.orientation > 1 && !(flags & RN_IMAGE_AS_STORED))
+    if (!rc && p->kind.orientation > 1 &&
+        (p->turned || !(flags & RN_IMAGE_AS_STORED)))
         rc = orient(&p->image, p->kind.orientation, p->name, err);
     return rc;
 }

@@ -38,7 +38,8 @@ struct rn_picture {
     /* what a decoder fills in: */
     struct rn_image image; /* by rn_picture_start() */
     bool alpha;            /* four bytes a pixel, the last one opacity */
-    bool multiplied;       /* by it, the others */
+    bool multiplied;       /* the others are, by it */
+    bool turned;           /* by the format itself, not by what lies beside */
     struct rn_picture_kind kind;
 };
 
@@ -55,6 +56,12 @@ int rn_picture_start(struct rn_picture *p, size_t width, size_t height,
 int rn_jpeg_decode(struct rn_picture *p, struct rn_error *err);
 int rn_png_decode(struct rn_picture *p, struct rn_error *err);
 int rn_webp_decode(struct rn_picture *p, struct rn_error *err);
+int rn_bmp_decode(struct rn_picture *p, struct rn_error *err);
+int rn_pnm_decode(struct rn_picture *p, struct rn_error *err);
+int rn_gif_decode(struct rn_picture *p, struct rn_error *err);
+int rn_tiff_decode(struct rn_picture *p, struct rn_error *err);
+int rn_heif_decode(struct rn_picture *p, struct rn_error *err);
+int rn_jxl_decode(struct rn_picture *p, struct rn_error *err);
 
 /** A picture as PNG, in rn_alloc()ed memory. */
 int rn_png_encode(const struct rn_image *image, uint8_t **bytes, size_t *size,

@@ -5,6 +5,7 @@
 #include "core/file.h"
 #include "core/memory.h"
 #include "data/archive.h"
+#include "data/remarks.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -15,12 +16,12 @@
 
 /* ---------------------------------------------------------------- names */
 
-/* Those that cannot be decoded are pictures, too: they are refused by name
- * rather than left out in silence. */
+/* Those that cannot be decoded, or not in this build, are pictures, too: they
+ * are refused by name rather than left out in silence. */
 static const char *const endings[] = {
-    ".jpg", ".jpeg", ".jpe",  ".jfif", ".png", ".webp", ".mpo",
-    ".gif", ".bmp",  ".tif",  ".tiff", ".ppm", ".pgm",  ".pbm",
-    ".pnm", ".heic", ".heif", ".avif", ".jp2", ".jxl",
+    ".jpg", ".jpeg", ".jpe",  ".jfif", ".png",  ".webp", ".mpo", ".gif",
+    ".bmp", ".dib",  ".tif",  ".tiff", ".ppm",  ".pgm",  ".pbm", ".pnm",
+    ".heic", ".heif", ".hif", ".avif", ".jxl",  ".jp2",  ".j2k",
 };
 
 bool rn_picture_named(const char *name)
@@ -219,7 +220,8 @@ static int find(struct rn_pictures *pictures, const char *path,
         rc = rn_pictures_add_folder(pictures, &pictures->source, path, err);
     if (!rc && !pictures->count)
         rc = rn_fail(err, RN_ERR_DATA,
-                     "'%s' holds no picture (.jpg, .jpeg, .png, .webp)", path);
+                     "'%s' holds no picture (.jpg, .png, .tif and so on)",
+                     path);
     return rc;
 }
 
@@ -232,7 +234,9 @@ int rn_pictures_find(struct rn_pictures **out, const char *path,
     *out = NULL;
     if (!pictures)
         return rn_fail_memory(err, sizeof *pictures, "a list of pictures");
-    rc = find(pictures, path, err);
+    rc = rn_remarks_create(&pictures->source.remarks, err);
+    if (!rc)
+        rc = find(pictures, path, err);
     if (rc)
         rn_pictures_destroy(pictures);
     else
@@ -243,6 +247,11 @@ int rn_pictures_find(struct rn_pictures **out, const char *path,
 size_t rn_pictures_count(const struct rn_pictures *pictures)
 {
     return pictures->count;
+}
+
+const char *rn_pictures_remark(const struct rn_pictures *pictures, size_t i)
+{
+    return rn_remarks_get(pictures->source.remarks, i);
 }
 
 int rn_pictures_get(const struct rn_pictures *pictures, size_t i,
@@ -273,6 +282,11 @@ int rn_picture_load(const struct rn_files *files, const char *path, int flags,
     if (!rc)
         rc = rn_image_decode_reduced(image, &kind, bytes, size, path, flags,
                                      reduce, user, err);
+    if (!rc && kind.flags & RN_KIND_SEVERAL)
+        rn_remark(files->remarks, RN_REMARK_SEVERAL,
+                  "'%s' holds several pictures; of files like it the first "
+                  "picture is taken",
+                  path);
     rn_free(bytes);
     return rc;
 }

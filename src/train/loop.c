@@ -473,6 +473,17 @@ static void say_skipped(struct rn_trainer *t)
     }
 }
 
+/* What there is to say of the data, each thing once. */
+static void say_remarks(struct rn_trainer *t)
+{
+    const char *remark;
+
+    while ((remark = rn_data_remark(t->data, t->remarks)) != NULL) {
+        t->remarks++;
+        rn_trainer_say(t, "%s", remark);
+    }
+}
+
 static int learn(struct rn_trainer *t, const struct rn_batch *batch,
                  struct rn_step_result *result, struct rn_error *err)
 {
@@ -513,6 +524,7 @@ static int step(struct rn_trainer *t, struct rn_error *err)
     int rc = rn_loader_next(t->loader, &batch, &t->clock.waited, err);
 
     say_skipped(t);
+    say_remarks(t);
     if (rc == RN_OK)
         rc = learn(t, &batch, &result, err);
     if (rc != RN_OK)

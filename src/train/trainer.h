@@ -49,6 +49,7 @@ struct rn_trainer {
     struct rn_plan *test_plan;
     struct rn_loader *loader;
     size_t skipped; /* pictures told of that others stood in for */
+    size_t remarks; /* on the data, told */
 
     struct rn_schedule schedule;
     struct rn_progress progress;

@@ -22,7 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     int rc = rn_image_decode_kind(&image, &kind, bytes, size, "input",
                                   MAX_PIXELS, &err);
 
-    if (kind.orientation < 0 || kind.orientation > 8 || (kind.flags & ~63))
+    if (kind.orientation < 0 || kind.orientation > 8 || (kind.flags & ~127))
         abort();
     if (rc) {
         if (image.pixels || !err.code || !err.msg[0])

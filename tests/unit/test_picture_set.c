@@ -966,7 +966,7 @@ static void a_bad_picture_ends_the_evaluation(void **state)
     (void)state;
     write_picture("a/1.jpg", "jpeg");
     write_picture("a/2.jpg", "jpeg-truncated");
-    write_picture("c/3.gif", "gif");
+    write_picture("c/3.jp2", "jpeg-2000");
     data = open_ok();
     rn_eval_defaults(&o);
     o.part = RN_PART_TRAIN;
@@ -979,6 +979,36 @@ static void a_bad_picture_ends_the_evaluation(void **state)
     assert_int_equal(rn_eval(model, data, &o, &r, &err), RN_ERR_ARG);
     rn_data_close(data);
     rn_model_destroy(model);
+}
+
+/* Said once, whichever of them is loaded first. */
+static void the_first_of_several_is_taken_and_said(void **state)
+{
+    struct rn_error err = {0};
+    struct rn_image image;
+    struct rn_data *data;
+    char expected[300];
+
+    (void)state;
+    if (!strstr(rn_image_formats(), "GIF"))
+        skip();
+    write_picture("a/1.gif", "gif");
+    write_picture("a/2.gif", "gif-animated");
+    write_picture("c/3.gif", "gif-animated");
+    data = open_ok();
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(
+            rn_data_picture(data, RN_PART_TRAIN, i, 0, &image, &err), RN_OK);
+        rn_image_free(&image);
+        assert_int_equal(rn_data_remark(data, 0) != NULL, i > 0);
+    }
+    snprintf(expected, sizeof expected,
+             "'%s/a/2.gif' holds several pictures; of files like it the first "
+             "picture is taken",
+             folder);
+    assert_string_equal(rn_data_remark(data, 0), expected);
+    assert_null(rn_data_remark(data, 1));
+    rn_data_close(data);
 }
 
 static void pictures_have_no_pixels_in_memory(void **state)
@@ -1065,6 +1095,7 @@ int main(void)
         TEST(impossible_protocols_are_refused),
         TEST(a_bad_picture_ends_the_evaluation),
         TEST(pictures_have_no_pixels_in_memory),
+        TEST(the_first_of_several_is_taken_and_said),
         TEST(failing_allocations_leave_nothing_behind),
     };
 

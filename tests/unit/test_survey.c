@@ -76,7 +76,9 @@ static const struct {
      RN_KIND_PALETTE | RN_KIND_ALPHA | RN_KIND_PROGRESSIVE, 0},
     {"webp-alpha", "WebP", RN_KIND_ALPHA, 0},
     {"webp", "WebP", 0, 0},
-    {"gif", NULL, 0, 0},
+    {"bmp-16", "BMP", 0, 0},
+    {"bmp-grey", "BMP", RN_KIND_GREY, 0},
+    {"ppm-grey-deep", "PNM", RN_KIND_GREY | RN_KIND_DEEP, 0},
     {"text", NULL, 0, 0},
     {"empty", NULL, 0, 0},
 };

@@ -29,7 +29,7 @@ meets() {
     done
 }
 
-for seed in text empty jpeg-truncated png-bad-checksum png-huge gif; do
+for seed in text empty jpeg-truncated png-bad-checksum png-huge jpeg-2000; do
     whole
     cp "$seeds/$seed" photos/val/ant/bad.png
     meets

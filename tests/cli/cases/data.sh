@@ -11,7 +11,7 @@ run resnet data check photos --threads 2
 cp "$seeds/webp" photos/train/bee/2.webp
 cp "$seeds/jpeg-cmyk" photos/train/bee/4.jpg
 cp "$seeds/jpeg-truncated" photos/train/bee/3.jpg
-cp "$seeds/gif" photos/train/bee/5.gif
+cp "$seeds/jpeg-2000" photos/train/bee/5.jp2
 : > photos/train/ant/3.jpg
 cp photos/train/ant/1.jpg photos/val/ant/2.jpg
 cp photos/train/ant/1.jpg photos/train/bee/copy.jpg

@@ -46,7 +46,7 @@ fails resnet predict $model photos/a.jpg --cam nowhere/cam.png
 
 # One bad file does not stop the others.
 cp "$seeds/jpeg-truncated" photos/aa.jpg
-cp "$seeds/gif" photos/z.gif
+cp "$seeds/jpeg-2000" photos/z.jp2
 : > photos/zero.png
 ln -s .. photos/more/up
 ln -s nowhere photos/nowhere.jpg

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What there is to say of a data set, or of pictures, though nothing is wrong:
+ * each thing once. */
+#ifndef RN_DATA_REMARKS_H
+#define RN_DATA_REMARKS_H
+
+#include "core/error.h"
+
+#include <stddef.h>
+
+/** What is said once, of the first file that it is true of. */
+enum rn_remark {
+    RN_REMARK_SEVERAL, /* of several pictures in a file the first is taken */
+    RN_REMARK_KINDS
+};
+
+struct rn_remarks;
+
+int rn_remarks_create(struct rn_remarks **out, struct rn_error *err);
+void rn_remarks_destroy(struct rn_remarks *remarks);
+
+/** Add a remark unless one of that kind is there. Any number of threads may do
+ *  so at once. Without memory, or with NULL for remarks, nothing is said. */
+__attribute__((format(printf, 3, 4))) void
+rn_remark(struct rn_remarks *remarks, enum rn_remark kind, const char *format,
+          ...);
+
+/** The i-th so far, or NULL; it stays until all are destroyed. */
+const char *rn_remarks_get(struct rn_remarks *remarks, size_t i);
+
+#endif
