@@ -28,7 +28,10 @@ static const struct option run_options[] = {
     {"out", "RUN", OPTION_TEXT, AT(train.out), 0, 0, NULL, NULL,
      "run folder to make"},
     {"resume", "RUN", OPTION_TEXT, AT(resume), 0, 0, NULL, NULL,
-     "go on with a run that was stopped or killed; takes all options from it"},
+     "go on with a run that was stopped or killed, with its options; --threads, "
+     "--data and, for a longer run, --iterations or --epochs may be others"},
+    {"data", "DATA", OPTION_TEXT, AT(train.data), 0, 0, NULL, NULL,
+     "with --resume: where the run's data lie now"},
     {"recipe", "FILE", OPTION_TEXT, AT(recipe), 0, 0, NULL, NULL,
      "file of lines 'option = value', - for standard input; the command line "
      "overrides it"},
@@ -185,7 +188,7 @@ static int apply_recipe(const struct command *command, struct options *o,
 
     memset(o, 0, sizeof(*o));
     defaults(o);
-    rc = recipe_read(path, command, o, "resume|recipe|json", args, text);
+    rc = recipe_read(path, command, o, "resume|data|recipe|json", args, text);
     if (rc)
         return rc;
     if (options_given(command, args, "iterations") &&
@@ -198,13 +201,16 @@ static int apply_recipe(const struct command *command, struct options *o,
     return options_parse(command, o, args);
 }
 
+/** Options that a run may go on with. */
+#define BESIDE_RESUME "resume|json|threads|data|iterations|epochs"
+
 static int check_resume(const struct command *command, const struct args *args)
 {
     size_t position = 0;
 
     if (args->count > 0) {
         say_error("--resume takes the data from the run; '%s' is one argument "
-                  "too many",
+                  "too many (--data says where they lie now)",
                   args->operand[0]);
         return EXIT_USAGE;
     }
@@ -214,10 +220,9 @@ static int check_resume(const struct command *command, const struct args *args)
         for (size_t i = 0; i < group->count; i++, position++) {
             const char *name = group->options[i].name;
 
-            if (!args->seen[position] || strcmp(name, "resume") == 0 ||
-                strcmp(name, "json") == 0)
+            if (!args->seen[position] || word_index(BESIDE_RESUME, name) >= 0)
                 continue;
-            say_error("--resume takes all options from the run; --%s cannot "
+            say_error("--resume takes its options from the run; --%s cannot "
                       "be given with it",
                       name);
             return EXIT_USAGE;
@@ -236,6 +241,11 @@ static int check_new(const struct command *command, struct options *o,
     }
     if (!o->train.out) {
         say_error("--out RUN is missing: the folder to make for the run");
+        return EXIT_USAGE;
+    }
+    if (o->train.data) {
+        say_error("--data is for --resume; DATA is the argument '%s'",
+                  args->operand[0]);
         return EXIT_USAGE;
     }
     o->train.data = args->operand[0];
@@ -405,13 +415,19 @@ static int train(struct options *o)
         .message = on_message,
         .stop = on_stop,
     };
+    const struct rn_resume_options again = {
+        .data = o->train.data,
+        .threads = o->train.threads,
+        .iterations = o->train.iterations,
+        .epochs = o->train.epochs,
+    };
     struct rn_train_result result = {0};
     struct rn_error err = {0};
     int rc;
 
     interrupt_catch();
     if (o->resume)
-        rc = rn_train_resume(run, &events, &result, &err);
+        rc = rn_train_resume(run, &again, &events, &result, &err);
     else
         rc = rn_train(&o->train, &events, &result, &err);
     return finish(run, o, rc, &result, &watcher, &err);

@@ -855,11 +855,29 @@ RN_API int rn_train(const struct rn_train_options *options,
                     const struct rn_train_events *events,
                     struct rn_train_result *result, struct rn_error *err);
 
-/** Go on with a run that was stopped or killed: same weights, to the bit,
- *  as if it had not been (same machine and library), on any number of
- *  threads: the run's own, or if that is 0 what this process may use.
- *  Returns what rn_train() does; RN_ERR_ARG when `run` holds none. */
+/** What a run does otherwise from now on; 0 and NULL: nothing. It is kept in
+ *  run.json, under "options" and, with the old values, "changes". */
+struct rn_resume_options {
+    const char *data; /**< where its data lie now */
+    int threads;
+    /** A greater length, in one of the two, where the schedule is the same for
+     *  every length: constant, or steps at iterations. */
+    long iterations;
+    double epochs;
+};
+
+/**
+ * Go on with a run that was stopped or killed: same weights, to the bit, as if
+ * it had not been (same machine and library), on any number of threads: the
+ * run's own, or if that is 0 what this process may use. A run made longer has
+ * the weights of one that was so long from the beginning.
+ *
+ * @param options may be NULL.
+ * @return what rn_train() does; RN_ERR_ARG when `run` holds none, and for a
+ *         length that it cannot have; RN_ERR_DATA when the data are others.
+ */
 RN_API int rn_train_resume(const char *run,
+                           const struct rn_resume_options *options,
                            const struct rn_train_events *events,
                            struct rn_train_result *result,
                            struct rn_error *err);

@@ -103,13 +103,21 @@ static int progress_read(struct rn_progress *p, const json_t *object,
     return RN_OK;
 }
 
+/* Whether the checkpoint is of the options of this sum. */
+static bool is_of(const json_t *training, uint64_t options)
+{
+    const char *sum = json_string_value(json_object_get(training, "options"));
+    char expected[20];
+
+    snprintf(expected, sizeof(expected), "%016" PRIx64, options);
+    return sum != NULL && strcmp(sum, expected) == 0;
+}
+
 static int training_read(struct rn_progress *p, const char *text,
-                         uint64_t options, const char *path,
+                         const uint64_t options[2], const char *path,
                          struct rn_error *err)
 {
     json_t *object;
-    const char *sum;
-    char expected[20];
     int rc;
 
     if (text == NULL)
@@ -119,9 +127,8 @@ static int training_read(struct rn_progress *p, const char *text,
     if (object == NULL)
         return rn_fail(err, RN_ERR_DATA, "'%s': training state is not JSON",
                        path);
-    snprintf(expected, sizeof(expected), "%016" PRIx64, options);
-    sum = json_string_value(json_object_get(object, "options"));
-    if (sum == NULL || strcmp(sum, expected) != 0)
+    if (!is_of(object, options[0]) &&
+        (options[1] == 0 || !is_of(object, options[1])))
         rc = rn_fail(err, RN_ERR_DATA,
                      "'%s' was made with other options than run.json now has",
                      path);
@@ -255,7 +262,7 @@ int rn_checkpoint_save(struct rn_checkpoint *c, const char *path,
 
 int rn_checkpoint_load(struct rn_checkpoint *c, const char *path,
                        struct rn_model **model, struct rn_progress *progress,
-                       uint64_t options, struct rn_error *err)
+                       const uint64_t options[2], struct rn_error *err)
 {
     char *training = NULL;
     int rc =

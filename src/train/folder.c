@@ -79,6 +79,23 @@ int rn_run_make(const struct rn_run *run, struct rn_error *err)
     return rc;
 }
 
+int rn_run_describe(const struct rn_run *run, const json_t *texts,
+                    struct rn_error *err)
+{
+    char *text = texts == NULL ? NULL : rn_json_dump(texts, JSON_INDENT(2));
+    size_t size;
+    int rc;
+
+    if (text == NULL)
+        return rn_fail_memory(err, 1024, "run.json");
+    /* The zero byte that ends the text becomes the end of its last line. */
+    size = strlen(text);
+    text[size] = '\n';
+    rc = rn_file_write(run->options, text, size + 1, err);
+    rn_free(text);
+    return rc;
+}
+
 /* "last.safetensors.tmp-123", as core/file.c names what it writes. */
 static bool is_left_over(const char *name)
 {

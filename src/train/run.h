@@ -77,6 +77,10 @@ int rn_run_make(const struct rn_run *run, struct rn_error *err);
 /** Remove what a killed process left half written. */
 void rn_run_sweep(const struct rn_run *run);
 
+/** Write run.json; NULL stands for a lack of memory. */
+int rn_run_describe(const struct rn_run *run, const json_t *texts,
+                    struct rn_error *err);
+
 /* -------------------------------------------------------- checkpoints */
 
 /** Everything about a run that goes on changing, beside the parameters.
@@ -122,11 +126,12 @@ int rn_checkpoint_save(struct rn_checkpoint *c, const char *path,
                        struct rn_ema *average,
                        const struct rn_progress *progress, uint64_t options,
                        struct rn_error *err);
-/** RN_ERR_DATA when it was made with other options. Momentum and average stay
- *  in the checkpoint for rn_checkpoint_restore(). */
+/** RN_ERR_DATA when it was made with other options than those of these two
+ *  sums, the second being 0 if there is none. Momentum and average stay in the
+ *  checkpoint for rn_checkpoint_restore(). */
 int rn_checkpoint_load(struct rn_checkpoint *c, const char *path,
                        struct rn_model **model, struct rn_progress *progress,
-                       uint64_t options, struct rn_error *err);
+                       const uint64_t options[2], struct rn_error *err);
 void rn_checkpoint_restore(const struct rn_checkpoint *c,
                            struct rn_store *store, struct rn_ema *average);
 

@@ -47,7 +47,7 @@ static bool parse_count(const char *text, long *out)
 
 /* One entry of "step:": an iteration, or a percentage of the run. */
 static bool parse_step(const char *text, long iterations, const char **end,
-                       long *out)
+                       long *out, bool *relative)
 {
     double value = 0;
 
@@ -58,6 +58,7 @@ static bool parse_step(const char *text, long iterations, const char **end,
         if (value > 100)
             return false;
         value = round(value / 100 * (double)iterations);
+        *relative = true;
     }
     if (value != floor(value) || value > 1e9)
         return false;
@@ -74,7 +75,7 @@ static int parse_steps(struct rn_schedule *s, const char *schedule,
     for (;;) {
         long step = 0;
 
-        if (!parse_step(p, s->iterations, &p, &step) ||
+        if (!parse_step(p, s->iterations, &p, &step, &s->relative) ||
             (*p != ',' && *p != '\0'))
             return rn_fail(err, RN_ERR_ARG,
                            "schedule '%s': expected iterations or percentages "
@@ -127,11 +128,13 @@ static int parse_schedule(struct rn_schedule *s, const char *schedule,
     }
     if (strcmp(schedule, "cosine") == 0) {
         s->kind = RN_SCHEDULE_COSINE;
+        s->relative = true;
         return RN_OK;
     }
     rest = after(schedule, "one-cycle");
     if (rest != NULL && (*rest == ':' || *rest == '\0')) {
         s->kind = RN_SCHEDULE_ONE_CYCLE;
+        s->relative = true;
         return parse_one_cycle(s, schedule, rest, err);
     }
     return rn_fail(err, RN_ERR_ARG,

@@ -32,6 +32,7 @@ struct rn_schedule {
     long iterations;
     long step[RN_SCHEDULE_STEPS]; /* ascending */
     int steps;
+    bool relative;      /* to the length of the run */
     double rise;        /* one-cycle: share of the run */
     long warmup;        /* linear, iterations */
     double error_below; /* warm-up by training error, per cent; 0: none */

@@ -63,7 +63,7 @@ static long at_least_one(double value)
     return value < 1 ? 1 : (long)value;
 }
 
-static int plan_length(struct rn_trainer *t, struct rn_error *err)
+int rn_trainer_plan_length(struct rn_trainer *t, struct rn_error *err)
 {
     const struct rn_train_options *o = &t->o;
     /* Less a little, so that rounding does not add an iteration. */
@@ -119,7 +119,7 @@ static int plan_run(struct rn_trainer *t, const struct rn_model *model,
     int rc = plan_batches(t, err);
 
     if (rc == RN_OK)
-        rc = plan_length(t, err);
+        rc = rn_trainer_plan_length(t, err);
     if (rc == RN_OK)
         plan_test(t, model);
     return rc;
@@ -154,10 +154,11 @@ static int open_data(struct rn_trainer *t, struct rn_error *err)
 static int load_checkpoint(struct rn_trainer *t, struct rn_error *err)
 {
     struct rn_model *model = NULL;
+    uint64_t sums[2] = {0, rn_changes_before(t->texts)};
     int rc = rn_model_load(&model, t->run.last, err);
 
     rn_trainer_choose_rest(t);
-    t->checksum = rn_options_checksum(&t->o);
+    sums[0] = t->checksum = rn_options_checksum(&t->o);
     if (rc == RN_OK)
         rc = rn_rates_parse(&t->rates, &t->o, err);
     if (rc == RN_OK)
@@ -171,7 +172,7 @@ static int load_checkpoint(struct rn_trainer *t, struct rn_error *err)
     }
     if (rc == RN_OK)
         rc = rn_checkpoint_load(&t->checkpoint, t->run.last, &t->model,
-                                &t->progress, t->checksum, err);
+                                &t->progress, sums, err);
     rn_model_destroy(model);
     if (rc != RN_OK)
         return rc;
@@ -345,18 +346,9 @@ static int write_options(struct rn_trainer *t, struct rn_error *err)
                   "iterations", (json_int_t)t->iterations, "options",
                   rn_options_to_json(&t->o), "network", network_json(t), "data",
                   data_json(t), "machine", machine_json(t));
-    char *text = object == NULL ? NULL : rn_json_dump(object, JSON_INDENT(2));
-    size_t size;
-    int rc;
+    int rc = rn_run_describe(&t->run, object, err);
 
     json_decref(object);
-    if (text == NULL)
-        return rn_fail_memory(err, OPTIONS_LIMIT, "run.json");
-    /* The zero byte that ends the text becomes the end of its last line. */
-    size = strlen(text);
-    text[size] = '\n';
-    rc = rn_file_write(t->run.options, text, size + 1, err);
-    rn_free(text);
     return rc;
 }
 
@@ -579,7 +571,8 @@ int rn_train(const struct rn_train_options *options,
 }
 
 /* A run killed before its first checkpoint begins again. */
-static int begin_again(struct rn_trainer *t, struct rn_error *err)
+static int begin_again(struct rn_trainer *t, const struct rn_resume_options *r,
+                       struct rn_error *err)
 {
     bool saved = rn_is_file(t->run.last);
     int rc;
@@ -592,6 +585,8 @@ static int begin_again(struct rn_trainer *t, struct rn_error *err)
         rc = saved ? load_checkpoint(t, err) : start_model(t, err);
     t->checksum = rn_options_checksum(&t->o);
     if (rc == RN_OK)
+        rc = rn_trainer_lengthen(t, r, err);
+    if (rc == RN_OK)
         rc = prepare(t, err);
     if (rc == RN_OK)
         rc = start_loader(t, err);
@@ -602,9 +597,42 @@ static int begin_again(struct rn_trainer *t, struct rn_error *err)
     return rc;
 }
 
-int rn_train_resume(const char *run, const struct rn_train_events *events,
+/* Go on with a run whose options are read. */
+static int go_on(struct rn_trainer *t, const struct rn_resume_options *r,
+                 struct rn_error *err)
+{
+    const struct rn_train_options before = t->o;
+    char *data = NULL;
+    int rc = RN_OK;
+
+    if (r->threads > 0)
+        t->o.threads = r->threads;
+    if (r->data != NULL) {
+        t->o.data = r->data;
+        rc = make_absolute(&t->o.data, &data, err);
+    }
+    rn_run_sweep(&t->run);
+    compare_machine(t);
+    if (rc == RN_OK)
+        rc = begin_again(t, r, err);
+    if (rc == RN_OK)
+        rc = rn_trainer_record_change(t, &before, err);
+    if (rc == RN_OK) {
+        rn_trainer_say(t, "resumed after iteration %ld of %ld",
+                       t->progress.iteration, t->iterations);
+        rc = rn_trainer_loop(t, err);
+    }
+    t->o.data = before.data;
+    free(data);
+    return rc;
+}
+
+int rn_train_resume(const char *run, const struct rn_resume_options *options,
+                    const struct rn_train_events *events,
                     struct rn_train_result *result, struct rn_error *err)
 {
+    static const struct rn_resume_options none;
+    const struct rn_resume_options *r = options != NULL ? options : &none;
     struct rn_trainer t = {.o = {.batch = 0}};
     double start = rn_now();
     int rc;
@@ -613,23 +641,17 @@ int rn_train_resume(const char *run, const struct rn_train_events *events,
         t.events = *events;
     if (result != NULL)
         *result = (struct rn_train_result){.best_iteration = -1};
-    rc = rn_run_name(&t.run, run, err);
+    rc = rn_resume_check(r, err);
+    if (rc == RN_OK)
+        rc = rn_run_name(&t.run, run, err);
     if (rc == RN_OK)
         rc = read_options(&t, err);
     if (rc == RN_OK)
         rc = rn_options_check(&t.o, err);
     if (rc == RN_OK)
         rc = rn_log_open(&t.log, t.run.log, err);
-    if (rc == RN_OK) {
-        rn_run_sweep(&t.run);
-        compare_machine(&t);
-        rc = begin_again(&t, err);
-    }
-    if (rc == RN_OK) {
-        rn_trainer_say(&t, "resumed after iteration %ld of %ld",
-                       t.progress.iteration, t.iterations);
-        rc = rn_trainer_loop(&t, err);
-    }
+    if (rc == RN_OK)
+        rc = go_on(&t, r, err);
     if (result != NULL)
         fill_result(&t, start, result);
     release(&t);

@@ -69,6 +69,26 @@ void rn_trainer_choose_rest(struct rn_trainer *t);
 /** A smaller batch when one that was chosen does not fit into memory. */
 int rn_trainer_choose_batch(struct rn_trainer *t, struct rn_error *err);
 
+/* trainer.c */
+
+/** Iterations, what comes when, and the schedule. */
+int rn_trainer_plan_length(struct rn_trainer *t, struct rn_error *err);
+
+/* change.c */
+
+/** Refuse what is out of range. */
+int rn_resume_check(const struct rn_resume_options *r, struct rn_error *err);
+/** Make the run as long as asked for. RN_ERR_ARG when that is shorter, or its
+ *  schedule depends on the length. */
+int rn_trainer_lengthen(struct rn_trainer *t, const struct rn_resume_options *r,
+                        struct rn_error *err);
+/** Checksum of the options before the last change, 0 without one. */
+uint64_t rn_changes_before(const json_t *texts);
+/** Into run.json, and the checkpoint with it, if options differ. */
+int rn_trainer_record_change(struct rn_trainer *t,
+                             const struct rn_train_options *before,
+                             struct rn_error *err);
+
 /* start.c */
 
 /** The model of a run's first step: made, or from weights. */

@@ -183,7 +183,7 @@ static pid_t start_child(const struct rn_train_options *o)
     if (pid > 0)
         return pid;
     rc = rn_is_file(in_folder("killed/run.json")) && o->out == NULL
-             ? rn_train_resume(in_folder("killed"), NULL, &result, &err)
+             ? rn_train_resume(in_folder("killed"), NULL, NULL, &result, &err)
              : rn_train(o, NULL, &result, &err);
     if (rc != RN_OK)
         fprintf(stderr, "# run: %s\n", err.msg);
@@ -346,7 +346,7 @@ static void test_stopped(void **state)
         expect(rn_train(&o, &events, &result, &err), RN_ERR_STOPPED, &err,
                "stopped after iteration", name);
         assert_int_equal(result.iterations, stops[i].iteration);
-        if (rn_train_resume(o.out, NULL, &result, &err) != RN_OK)
+        if (rn_train_resume(o.out, NULL, NULL, &result, &err) != RN_OK)
             fail_msg("%s: %s", name, err.msg);
         assert_int_equal(result.iterations, 48);
         assert_same_run(in_folder("unstopped"), in_folder(name));
@@ -361,7 +361,7 @@ static void test_finished_run_resumes_to_itself(void **state)
 
     (void)state;
     train(&o, NULL, &first);
-    if (rn_train_resume(o.out, NULL, &again, &err) != RN_OK)
+    if (rn_train_resume(o.out, NULL, NULL, &again, &err) != RN_OK)
         fail_msg("%s", err.msg);
     assert_int_equal(again.iterations, first.iterations);
     assert_true(again.test_error == first.test_error);
@@ -387,10 +387,10 @@ static void test_recompute(void **state)
     expect(rn_train(&o, &events, &result, &err), RN_ERR_STOPPED, &err,
            "stopped after iteration", "again");
     c.stop_at = 9 + c.asked;
-    expect(rn_train_resume(o.out, &events, &result, &err), RN_ERR_STOPPED, &err,
-           "stopped after iteration", "again");
+    expect(rn_train_resume(o.out, NULL, &events, &result, &err), RN_ERR_STOPPED,
+           &err, "stopped after iteration", "again");
     edit_run(in_folder("again/run.json"), "\"recompute\": 3", "\"other\": 3");
-    if (rn_train_resume(o.out, NULL, &result, &err) != RN_OK)
+    if (rn_train_resume(o.out, NULL, NULL, &result, &err) != RN_OK)
         fail_msg("%s", err.msg);
     assert_same_run(in_folder("kept"), in_folder("again"));
 }
@@ -412,9 +412,133 @@ static void test_other_threads(void **state)
            "stopped after iteration", "threads-3");
     edit_run(in_folder("threads-3/run.json"), "\"threads\": 2",
              "\"threads\": 3");
-    if (rn_train_resume(o.out, NULL, &result, &err) != RN_OK)
+    if (rn_train_resume(o.out, NULL, NULL, &result, &err) != RN_OK)
         fail_msg("%s", err.msg);
     assert_same_run(in_folder("threads-2"), in_folder("threads-3"));
+}
+
+/* ------------------------------------------------------ resumed otherwise */
+
+static void resume(const char *run, struct rn_resume_options r)
+{
+    struct rn_train_result result;
+    struct rn_error err = {0};
+
+    if (rn_train_resume(run, &r, NULL, &result, &err) != RN_OK)
+        fail_msg("%s: %s", run, err.msg);
+}
+
+/* So many iterations at one learning rate. */
+static struct rn_train_options constant_run(const char *name, long iterations)
+{
+    struct rn_train_options o = small_run(name);
+
+    o.schedule = "constant";
+    o.epochs = 0;
+    o.iterations = iterations;
+    o.report_every = 3;
+    o.test_every = 12;
+    return o;
+}
+
+static json_t *read_json(const char *path)
+{
+    uint8_t *bytes;
+    size_t size;
+    json_t *object;
+
+    read_whole(path, &bytes, &size);
+    object = json_loadb((const char *)bytes, size, 0, NULL);
+    assert_non_null(object);
+    rn_free(bytes);
+    return object;
+}
+
+/* Half a run made a whole one is the whole one, to the bit. */
+static void test_longer_runs(void **state)
+{
+    struct rn_train_options o = constant_run("long", 48);
+    struct rn_train_result result;
+    struct rn_error err = {0};
+    struct counts c = {.stop_at = 5};
+    struct rn_train_events events = count_events(&c);
+    const struct rn_resume_options longer = {.iterations = 48};
+    json_t *text, *change;
+    uint8_t *before;
+    size_t size;
+
+    (void)state;
+    train(&o, NULL, &result);
+    o = constant_run("longer", 24);
+    train(&o, NULL, &result);
+    read_whole(in_folder("longer/last.safetensors"), &before, &size);
+    expect(rn_train_resume(o.out, &longer, &events, &result, &err),
+           RN_ERR_STOPPED, &err, "of 48", "");
+    /* As if it had been killed between run.json and the checkpoint. */
+    assert_int_equal(
+        rn_file_write(in_folder("longer/last.safetensors"), before, size, NULL),
+        RN_OK);
+    rn_free(before);
+    resume(o.out, (struct rn_resume_options){.threads = 2});
+    assert_same_run(in_folder("long"), in_folder("longer"));
+
+    text = read_json(in_folder("longer/run.json"));
+    assert_int_equal(json_integer_value(json_object_get(text, "iterations")),
+                     48);
+    assert_int_equal(json_array_size(json_object_get(text, "changes")), 2);
+    change = json_array_get(json_object_get(text, "changes"), 0);
+    assert_int_equal(json_integer_value(json_object_get(change, "iteration")),
+                     24);
+    change = json_object_get(change, "iterations");
+    assert_int_equal(json_integer_value(json_array_get(change, 0)), 24);
+    assert_int_equal(json_integer_value(json_array_get(change, 1)), 48);
+    json_decref(text);
+}
+
+static void test_refused_changes(void **state)
+{
+    static const struct {
+        const char *schedule;
+        struct rn_resume_options options;
+        int code;
+        const char *says[2];
+    } cases[] = {
+        {"constant", {.iterations = 3}, RN_ERR_ARG, {"3 iterations", "has 6"}},
+        {"constant", {.iterations = 9, .epochs = 2}, RN_ERR_ARG, {"only", "9"}},
+        {"constant", {.threads = 2000}, RN_ERR_ARG, {"threads 2000", "1024"}},
+        {"constant",
+         {.data = "synthetic:1x8x8:4:65"},
+         RN_ERR_DATA,
+         {"synthetic:1x8x8:4:65", "checksum"}},
+        {"constant", {.data = "nowhere"}, RN_ERR_IO, {"nowhere", ""}},
+        {"step:50%", {.epochs = 90}, RN_ERR_ARG, {"step:50%", "percentages"}},
+        {"cosine", {.iterations = 9}, RN_ERR_ARG, {"cosine", "falls to 0"}},
+        {"one-cycle", {.iterations = 9}, RN_ERR_ARG, {"one-cycle", "whole"}},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct rn_train_options o = constant_run("refused", 6);
+        struct rn_train_result result;
+        struct rn_error err = {0};
+        uint8_t *before, *after;
+        size_t size, size_after;
+        char name[32];
+
+        snprintf(name, sizeof(name), "refused-%zu", i);
+        o.out = in_folder(name);
+        o.schedule = cases[i].schedule;
+        train(&o, NULL, &result);
+        snprintf(name, sizeof(name), "refused-%zu/run.json", i);
+        read_whole(in_folder(name), &before, &size);
+        expect(rn_train_resume(o.out, &cases[i].options, NULL, &result, &err),
+               cases[i].code, &err, cases[i].says[0], cases[i].says[1]);
+        read_whole(in_folder(name), &after, &size_after);
+        assert_int_equal(size, size_after);
+        assert_memory_equal(before, after, size);
+        rn_free(before);
+        rn_free(after);
+    }
 }
 
 /* ------------------------------------------------------------- learning */
@@ -593,7 +717,7 @@ static void test_starts_from_weights(void **state)
     if (fabs(a.test_error - b.test_error) > 10)
         fail_msg("test error %g %% became %g %%", a.test_error, b.test_error);
     /* The network's name came from the file and is in the run. */
-    assert_int_equal(rn_train_resume(o.out, NULL, &b, &err), RN_OK);
+    assert_int_equal(rn_train_resume(o.out, NULL, NULL, &b, &err), RN_OK);
 
     o.out = in_folder("weights-c");
     o.net = "resnet20";
@@ -773,7 +897,7 @@ static void test_bad_resume(void **state)
     size_t size;
 
     (void)state;
-    expect(rn_train_resume(in_folder("nowhere"), NULL, &result, &err),
+    expect(rn_train_resume(in_folder("nowhere"), NULL, NULL, &result, &err),
            RN_ERR_ARG, &err, "nowhere", "holds no run");
     assert_int_equal(rn_train(&o, &events, &result, &err), RN_ERR_STOPPED);
     path = in_folder("edited/run.json");
@@ -781,12 +905,12 @@ static void test_bad_resume(void **state)
     for (size_t i = 0; i < COUNT(edits); i++) {
         path = in_folder("edited/run.json");
         edit_run(path, edits[i].from, edits[i].to);
-        expect(rn_train_resume(in_folder("edited"), NULL, &result, &err),
+        expect(rn_train_resume(in_folder("edited"), NULL, NULL, &result, &err),
                edits[i].code, &err, edits[i].says[0], edits[i].says[1]);
         assert_int_equal(rn_file_write(path, bytes, size, NULL), RN_OK);
     }
-    assert_int_equal(rn_train_resume(in_folder("edited"), NULL, &result, &err),
-                     RN_OK);
+    assert_int_equal(
+        rn_train_resume(in_folder("edited"), NULL, NULL, &result, &err), RN_OK);
     rn_free(bytes);
 }
 
@@ -808,6 +932,8 @@ int main(void)
         cmocka_unit_test(test_existing_run),
         cmocka_unit_test(test_bad_options),
         cmocka_unit_test(test_bad_resume),
+        cmocka_unit_test(test_longer_runs),
+        cmocka_unit_test(test_refused_changes),
     };
 
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

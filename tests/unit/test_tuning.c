@@ -613,7 +613,8 @@ static void all_of_it_resumes_to_the_bit(void **state)
         o.out = in_folder(name);
         expect(train(&o, &again, &result, &err), RN_ERR_STOPPED, &err,
                "stopped", name);
-        if (rn_train_resume(in_folder(name), NULL, &result, &err) != RN_OK)
+        if (rn_train_resume(in_folder(name), NULL, NULL, &result, &err) !=
+            RN_OK)
             fail_msg("%s", err.msg);
         assert_same_file("whole", name, "last.safetensors");
         assert_same_file("whole", name, "best.safetensors");
@@ -730,7 +731,7 @@ static void patience_ends_a_run(void **state)
     assert_int_equal(result.iterations, 3);
     assert_int_equal(result.best_iteration, 1);
     assert_non_null(strstr(w.text, "ends early"));
-    assert_int_equal(rn_train_resume(o.out, NULL, &again, &err), RN_OK);
+    assert_int_equal(rn_train_resume(o.out, NULL, NULL, &again, &err), RN_OK);
     assert_int_equal(again.iterations, 3);
 }
 
@@ -767,7 +768,7 @@ static void statistics_are_made_anew(void **state)
     o.out = in_folder("anew-stopped");
     expect(train(&o, &stop, &result, &err), RN_ERR_STOPPED, &err, "stopped",
            "");
-    assert_int_equal(rn_train_resume(o.out, NULL, &result, &err), RN_OK);
+    assert_int_equal(rn_train_resume(o.out, NULL, NULL, &result, &err), RN_OK);
     assert_same_file("anew", "anew-stopped", "last.safetensors");
 }
 
@@ -790,6 +791,32 @@ static void a_folder_alone_is_enough(void **state)
     for (size_t i = 0; i < COUNT(said); i++)
         if (strstr(w.text, said[i]) == NULL)
             fail_msg("'%s' is not said:\n%s", said[i], w.text);
+}
+
+/* A run goes on where its data lie now; others are refused. */
+static void data_may_move(void **state)
+{
+    struct rn_train_options o = photo_run("stays");
+    struct watch w = {0}, stop = {.stop_at = 3};
+    struct rn_resume_options moved = {.data = in_folder("else/photos")};
+    struct rn_train_result result;
+    struct rn_error err = {0};
+
+    (void)state;
+    o.iterations = 6;
+    must_train(&o, &w, &result);
+    o.out = in_folder("moves");
+    expect(train(&o, &stop, &result, &err), RN_ERR_STOPPED, &err, "stopped",
+           "");
+    assert_int_equal(mkdir(in_folder("else"), 0777), 0);
+    assert_int_equal(rename(in_folder("photos"), in_folder("else/photos")), 0);
+    if (rn_train_resume(o.out, &moved, NULL, &result, &err) != RN_OK)
+        fail_msg("%s", err.msg);
+    assert_same_file("stays", "moves", "best.safetensors");
+    assert_int_equal(rename(in_folder("else/photos"), in_folder("photos")), 0);
+    moved.data = in_folder("photos/train");
+    expect(rn_train_resume(o.out, &moved, NULL, &result, &err), RN_ERR_DATA,
+           &err, "photos/train", "checksum");
 }
 
 /* How long it takes is told in numbers, with a part to test on or without. */
@@ -964,7 +991,7 @@ static void older_runs_go_on(void **state)
             fail_msg("run.json has no %s", keys[i]);
     assert_int_equal(json_dump_file(run, in_folder("older/run.json"), 0), 0);
     json_decref(run);
-    if (rn_train_resume(in_folder("older"), NULL, &result, &err) != RN_OK)
+    if (rn_train_resume(in_folder("older"), NULL, NULL, &result, &err) != RN_OK)
         fail_msg("%s", err.msg);
     assert_int_equal(result.iterations, 30);
 }
@@ -1010,7 +1037,7 @@ static void runs_go_on_under_their_rule(void **state)
         json_object_del(json_object_get(run, "options"), "data_rule"), 0);
     assert_int_equal(json_dump_file(run, in_folder("rule-old/run.json"), 0), 0);
     json_decref(run);
-    if (rn_train_resume(in_folder("rule-old"), NULL, &result, &err) != RN_OK)
+    if (rn_train_resume(in_folder("rule-old"), NULL, NULL, &result, &err) != RN_OK)
         fail_msg("%s", err.msg);
     assert_same_file("rule-whole", "rule-old", "last.safetensors");
 
@@ -1096,6 +1123,7 @@ int main(void)
         cmocka_unit_test(statistics_are_made_anew),
         cmocka_unit_test(a_folder_alone_is_enough),
         cmocka_unit_test(time_is_told_without_tests),
+        cmocka_unit_test(data_may_move),
         cmocka_unit_test(no_pictures_are_found_first),
         cmocka_unit_test(bad_pictures_stop_or_are_named),
         cmocka_unit_test(classes_must_be_in_all_parts),
