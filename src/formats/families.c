@@ -43,6 +43,13 @@ static uint64_t mix_window(uint64_t sum, const struct rn_window *w)
     return sum;
 }
 
+static uint64_t mix_selection(uint64_t sum, const struct rn_selection *p)
+{
+    return mix(mix(mix(mix(sum, (uint64_t)p->first), (uint64_t)p->inner),
+                   (uint64_t)p->step),
+               (uint64_t)p->outer);
+}
+
 /* Whether it is the batch norm of a convolution, which may be folded in. */
 static bool is_norm(const struct rn_graph *g, int v)
 {
@@ -67,6 +74,8 @@ static uint64_t sum_of(const struct rn_graph *g, int v, const uint64_t *sums)
     sum = mix_float(mix_float(mix_float(sum, n->low), n->high), n->slope);
     sum = mix_float(mix_float(sum, n->lrn.alpha), n->lrn.beta);
     sum = mix(mix_float(sum, n->lrn.k), (uint64_t)n->lrn.size);
+    sum = mix(mix_float(mix_float(sum, n->a), n->b), n->function);
+    sum = mix_selection(sum, &n->selection);
     if (n->op == RN_OP_ADD) /* in either order */
         return mix(sum, a + b);
     return mix(mix(sum, a), b);

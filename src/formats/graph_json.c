@@ -22,6 +22,9 @@ struct described {
     float eps, low, high, slope;
     int size; /* and the rest of LRN's */
     float alpha, beta, k;
+    int function;
+    float a, b;
+    struct rn_selection selection;
 };
 
 /* What an operation has beside its inputs. */
@@ -37,6 +40,8 @@ enum {
     HIGH = 256,
     SLOPE = 512,
     LRN = 1024,
+    FUNCTION = 2048,
+    SELECTION = 4096,
 };
 
 #define AT(field) offsetof(struct described, field)
@@ -44,7 +49,7 @@ enum {
 static const struct field {
     unsigned has;
     const char *key;
-    enum { INTS, SWITCH, REAL } type;
+    enum { INTS, SIGNED, SWITCH, REAL, WORD } type;
     int count; /* of INTS; one stands alone */
     size_t place;
 } fields[] = {
@@ -68,6 +73,13 @@ static const struct field {
     {LRN,       "alpha",         REAL,   1, AT(alpha)},
     {LRN,       "beta",          REAL,   1, AT(beta)},
     {LRN,       "k",             REAL,   1, AT(k)},
+    {FUNCTION,  "function",      WORD,   1, AT(function)},
+    {FUNCTION,  "a",             REAL,   1, AT(a)},
+    {FUNCTION,  "b",             REAL,   1, AT(b)},
+    {SELECTION,      "first",         INTS,   1, AT(selection.first)},
+    {SELECTION,      "inner",         INTS,   1, AT(selection.inner)},
+    {SELECTION,      "step",          SIGNED, 1, AT(selection.step)},
+    {SELECTION,      "outer",         SIGNED, 1, AT(selection.outer)},
     /* clang-format on */
 };
 
@@ -172,6 +184,22 @@ static int add_leaky_relu(struct rn_graph *g, const struct described *d)
     return rn_graph_leaky_relu(g, d->input[0], d->name, d->slope);
 }
 
+static int add_activation(struct rn_graph *g, const struct described *d)
+{
+    return rn_graph_activation(g, d->input[0], d->name,
+                               (enum rn_function)d->function, d->a, d->b);
+}
+
+static int add_prelu(struct rn_graph *g, const struct described *d)
+{
+    return rn_graph_prelu(g, d->input[0], d->name);
+}
+
+static int add_select(struct rn_graph *g, const struct described *d)
+{
+    return rn_graph_select(g, d->input[0], d->name, d->channels, d->selection);
+}
+
 static int add_lrn(struct rn_graph *g, const struct described *d)
 {
     const struct rn_lrn lrn = {d->size, d->alpha, d->beta, d->k};
@@ -214,6 +242,9 @@ static const struct kind {
     [RN_OP_CLIP] = {add_clip, 1, LOW | HIGH},
     [RN_OP_LEAKY_RELU] = {add_leaky_relu, 1, SLOPE},
     [RN_OP_LRN] = {add_lrn, 1, LRN},
+    [RN_OP_ACTIVATION] = {add_activation, 1, FUNCTION},
+    [RN_OP_PRELU] = {add_prelu, 1, 0},
+    [RN_OP_SELECT] = {add_select, 1, CHANNELS | SELECTION},
     [RN_OP_SOFTMAX] = {add_softmax, 1, 0},
     [RN_OP_ZERO_PAD] = {add_zero_pad, 1, PADDING},
     [RN_OP_LOG_SOFTMAX] = {add_log_softmax, 1, 0},
@@ -246,6 +277,10 @@ static void describe(const struct rn_node *n, struct described *d)
         .alpha = n->lrn.alpha,
         .beta = n->lrn.beta,
         .k = n->lrn.k,
+        .function = (int)n->function,
+        .a = n->a,
+        .b = n->b,
+        .selection = n->selection,
     };
 }
 
@@ -266,8 +301,11 @@ static json_t *ints_json(const int *values, int count)
 static json_t *field_json(const struct field *f, const struct described *d)
 {
     const void *from = (const char *)d + f->place;
-    if (f->type == INTS)
+    if (f->type == INTS || f->type == SIGNED)
         return ints_json(from, f->count);
+    if (f->type == WORD)
+        return json_string(
+            rn_function_name((enum rn_function) * (const int *)from));
     if (f->type == SWITCH)
         return json_boolean(*(const int *)from);
     return json_real((double)*(const float *)from);
@@ -343,12 +381,33 @@ static bool get_ints(const json_t *value, int *out, int count)
     return true;
 }
 
+static bool get_signed(const json_t *value, int *out)
+{
+    json_int_t v = json_integer_value(value);
+    *out = (int)v;
+    return json_is_integer(value) && v >= -INT32_MAX && v <= INT32_MAX;
+}
+
+static bool get_function(const char *name, int *out)
+{
+    *out = 0;
+    while (*out < RN_FUNCTION_COUNT &&
+           (!name ||
+            strcmp(name, rn_function_name((enum rn_function) * out)) != 0))
+        ++*out;
+    return *out < RN_FUNCTION_COUNT;
+}
+
 static bool get_field(const json_t *value, const struct field *f,
                       struct described *d)
 {
     void *to = (char *)d + f->place;
     if (f->type == INTS)
         return get_ints(value, to, f->count);
+    if (f->type == SIGNED)
+        return get_signed(value, to);
+    if (f->type == WORD)
+        return get_function(json_string_value(value), to);
     if (f->type == SWITCH) {
         *(int *)to = json_is_true(value);
         return json_is_boolean(value);
@@ -414,6 +473,8 @@ static int take_floats(struct reader *r, const struct kind *kind,
     bool fits = true;
     if (kind->add == add_batch_norm)
         need = 4 * (uint64_t)in->c;
+    if (kind->add == add_prelu)
+        need = (uint64_t)in->c;
     if (kind->add == add_conv)
         fits = !__builtin_mul_overflow(
             channels * (uint64_t)(in->c / (d->groups ? d->groups : 1)),

@@ -71,26 +71,41 @@ int rn_onnx_expect(struct rn_onnx_import *in, uint32_t i,
 
 void rn_onnx_output(struct rn_onnx_import *in, const struct rn_onnx_value *v)
 {
-    uint32_t value = in->node->outputs ? in->file->ends[in->node->first_output]
-                                       : RN_ONNX_NONE;
+    rn_onnx_output_at(in, 0, v);
+}
+
+void rn_onnx_output_at(struct rn_onnx_import *in, uint32_t i,
+                       const struct rn_onnx_value *v)
+{
+    uint32_t value = i < in->node->outputs
+                         ? in->file->ends[in->node->first_output + i]
+                         : RN_ONNX_NONE;
     if (value == RN_ONNX_NONE)
         return;
     in->values[value] = *v;
     in->values[value].sole = v->sole && in->readers[value] == 1;
 }
 
+int rn_onnx_node_value(struct rn_onnx_import *in, int node,
+                       const struct rn_onnx_value *like,
+                       struct rn_onnx_value *out)
+{
+    *out = (struct rn_onnx_value){.kind = RN_ONNX_PICTURE,
+                                  .node = node,
+                                  .sole = true,
+                                  .flat = like->flat,
+                                  .rows_first = like->rows_first};
+    return node < 0 ? fail_graph(in) : RN_OK;
+}
+
 int rn_onnx_output_node(struct rn_onnx_import *in, int node,
                         const struct rn_onnx_value *like)
 {
-    struct rn_onnx_value v = {.kind = RN_ONNX_PICTURE,
-                              .node = node,
-                              .sole = true,
-                              .flat = like->flat,
-                              .rows_first = like->rows_first};
-    if (node < 0)
-        return fail_graph(in);
-    rn_onnx_output(in, &v);
-    return RN_OK;
+    struct rn_onnx_value v;
+    int rc = rn_onnx_node_value(in, node, like, &v);
+    if (!rc)
+        rn_onnx_output(in, &v);
+    return rc;
 }
 
 int rn_onnx_output_table(struct rn_onnx_import *in,
@@ -138,6 +153,8 @@ static int settle_node(struct rn_onnx_import *in, const struct rn_onnx_value *v)
 
 int rn_onnx_settle(struct rn_onnx_import *in, struct rn_onnx_value *v)
 {
+    if (v->groups)
+        return rn_onnx_fail(in, "reads a picture whose channels are in groups");
     bool framed = v->frame[0] || v->frame[1] || v->frame[2] || v->frame[3];
     if (!v->step[0] && !framed)
         return RN_OK;
@@ -405,7 +422,18 @@ static int check_ends(struct rn_onnx_import *in)
         if (value != RN_ONNX_NONE && in->values[value].kind != RN_ONNX_UNSET)
             return rn_onnx_fail(in, "computes '%.*s', which is there already",
                                 RN_PB_SHOW(f->names[value]));
-        if (k > 0 && value != RN_ONNX_NONE && in->readers[value])
+    }
+    return RN_OK;
+}
+
+/* What somebody reads must be there now. */
+static int check_outputs(struct rn_onnx_import *in)
+{
+    const struct rn_onnx_node *n = in->node;
+    for (uint32_t k = 1; k < n->outputs; k++) {
+        uint32_t value = in->file->ends[n->first_output + k];
+        if (value != RN_ONNX_NONE && in->readers[value] &&
+            in->values[value].kind == RN_ONNX_UNSET)
             return rn_onnx_fail(in, "has a second output that is used, which "
                                     "is not computed here");
     }
@@ -429,7 +457,8 @@ static int read_node(struct rn_onnx_import *in)
         return rn_onnx_fail(in, "is not known here%s%.*s",
                             n->domain.size ? ", being of " : "",
                             RN_PB_SHOW(n->domain));
-    return operate(in);
+    rc = operate(in);
+    return rc ? rc : check_outputs(in);
 }
 
 static int set_output(struct rn_onnx_import *in)

@@ -50,6 +50,8 @@ struct rn_onnx_value {
     int step[2];  /* keep every n-th row, column; 0: all */
     int frame[4]; /* pixels around it: top, left, bottom, right */
     enum rn_onnx_frame frame_of;
+    int groups;  /* channels looked at as [groups][c / groups]; 0: not */
+    bool turned; /* and turned to [c / groups][groups] */
 };
 
 struct rn_onnx_import {
@@ -73,6 +75,21 @@ typedef int rn_onnx_operator(struct rn_onnx_import *in);
 rn_onnx_operator *rn_onnx_layer(struct rn_pb op);
 rn_onnx_operator *rn_onnx_shaper(struct rn_pb op);
 
+/* onnx_channels.c */
+rn_onnx_operator rn_onnx_read_split, rn_onnx_read_channel_gather;
+/** `count` of a picture's channels, from `first` on every step-th, as *out. */
+int rn_onnx_channels(struct rn_onnx_import *in, const struct rn_onnx_value *v,
+                     int64_t first, int64_t step, uint64_t count,
+                     struct rn_onnx_value *out);
+/** A picture whose channels are to be looked at as groups, or no longer, if
+ *  these sizes, resolved, say that: *done. */
+int rn_onnx_regroup(struct rn_onnx_import *in, struct rn_onnx_value *v,
+                    const int64_t *sizes, int n, bool *done);
+/** Whether an axis is the channels'. */
+bool rn_onnx_is_channels(const struct rn_onnx_value *v, int64_t axis);
+/** Turn the groups of a picture, if that is what the order says. */
+bool rn_onnx_turn_groups(struct rn_onnx_value *v, const int64_t *perm, int n);
+
 /* onnx_graph.c: for operators. */
 
 /** RN_ERR_DATA: "'PATH': operator 'NAME' (Conv) MESSAGE". */
@@ -85,6 +102,14 @@ int rn_onnx_expect(struct rn_onnx_import *in, uint32_t i,
                    enum rn_onnx_kind kind, struct rn_onnx_value **out);
 /** Set the first output, its readers counted. */
 void rn_onnx_output(struct rn_onnx_import *in, const struct rn_onnx_value *v);
+/** Set output i alike. */
+void rn_onnx_output_at(struct rn_onnx_import *in, uint32_t i,
+                       const struct rn_onnx_value *v);
+/** A picture that is that node, laid out as `like`; fails when the builder
+ *  did. */
+int rn_onnx_node_value(struct rn_onnx_import *in, int node,
+                       const struct rn_onnx_value *like,
+                       struct rn_onnx_value *out);
 /** The first output is that node, laid out as `like`; fails when the builder
  *  did. */
 int rn_onnx_output_node(struct rn_onnx_import *in, int node,

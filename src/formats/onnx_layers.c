@@ -3,6 +3,7 @@
 #include "formats/onnx_import.h"
 
 #include "core/memory.h"
+#include "formats/onnx_functions.h"
 
 #include <float.h>
 #include <stdlib.h>
@@ -354,6 +355,11 @@ static int apply_affine(struct rn_onnx_import *in,
     return rc;
 }
 
+static bool is_one_pixel(struct rn_shape s)
+{
+    return s.h == 1 && s.w == 1;
+}
+
 /* The two inputs of x + y and the like, of which one is a constant: which. */
 static int pick_constant(struct rn_onnx_import *in,
                          struct rn_onnx_value **picture,
@@ -487,14 +493,6 @@ static int read_mul(struct rn_onnx_import *in)
                             : read_affine(in, TIMES);
 }
 
-/* Whether a dimension is that of the channels. */
-static bool is_channels(const struct rn_onnx_value *v, int64_t axis)
-{
-    if (v->flat)
-        return !v->rows_first && (axis == 1 || axis == -1);
-    return v->rows_first ? axis == 3 || axis == -1 : axis == 1 || axis == -3;
-}
-
 static int read_concat(struct rn_onnx_import *in)
 {
     struct rn_onnx_value *v, *first = rn_onnx_input(in, 0);
@@ -502,7 +500,7 @@ static int read_concat(struct rn_onnx_import *in)
     uint32_t n = in->node->inputs;
     char name[RN_IMPORT_NAME];
     int rc = RN_OK;
-    if (!is_channels(first, axis))
+    if (!rn_onnx_is_channels(first, axis))
         return rn_onnx_fail(in,
                             "joins along dimension %lld, expected the "
                             "channels",
@@ -552,6 +550,127 @@ static int read_sigmoid(struct rn_onnx_import *in)
     return read_simple(in, rn_graph_sigmoid);
 }
 
+/* A constant number as input i. */
+static int number_of(struct rn_onnx_import *in, uint32_t i, float *out)
+{
+    struct rn_onnx_value *v;
+    int rc = rn_onnx_expect(in, i, RN_ONNX_NUMBERS, &v);
+    if (!rc && v->count != 1)
+        rc = rn_onnx_fail(in, "reads %llu numbers as input %u, expected one",
+                          (unsigned long long)v->count, i + 1);
+    return rc ? rc : rn_onnx_load(in, v, out);
+}
+
+/* Gelu comes in two kinds, Pow with its exponent as input. */
+static int function_numbers(struct rn_onnx_import *in,
+                            const struct rn_onnx_function *f,
+                            enum rn_function *function, float *a, float *b)
+{
+    struct rn_onnx_attribute how;
+    *function = f->function;
+    *a = f->a ? rn_onnx_float(in, f->a, f->a_else) : f->a_else;
+    *b = f->b ? rn_onnx_float(in, f->b, f->b_else) : f->b_else;
+    if (f->function == RN_FUNCTION_POWER)
+        return number_of(in, 1, a);
+    if (f->function != RN_FUNCTION_GELU ||
+        !rn_onnx_attribute(in->node, "approximate", &how) ||
+        rn_pb_is(how.text, "none"))
+        return RN_OK;
+    *function = RN_FUNCTION_GELU_TANH;
+    return rn_pb_is(how.text, "tanh")
+               ? RN_OK
+               : rn_onnx_fail(in, "is made of '%.*s'", RN_PB_SHOW(how.text));
+}
+
+static int read_function(struct rn_onnx_import *in)
+{
+    const struct rn_onnx_function *f = rn_onnx_function_called(in->node->op);
+    struct rn_onnx_value *picture;
+    enum rn_function function;
+    char name[RN_IMPORT_NAME];
+    float a, b;
+    int rc = rn_onnx_any_layout(in, 0, &picture);
+    if (!rc)
+        rc = function_numbers(in, f, &function, &a, &b);
+    return rc ? rc
+              : rn_onnx_output_node(
+                    in,
+                    rn_graph_activation(in->g, picture->node,
+                                        rn_onnx_name(in, UINT32_MAX, name),
+                                        function, a, b),
+                    picture);
+}
+
+static int read_reciprocal(struct rn_onnx_import *in)
+{
+    struct rn_onnx_value *picture;
+    char name[RN_IMPORT_NAME];
+    int rc = rn_onnx_any_layout(in, 0, &picture);
+    return rc ? rc
+              : rn_onnx_output_node(
+                    in,
+                    rn_graph_activation(in->g, picture->node,
+                                        rn_onnx_name(in, UINT32_MAX, name),
+                                        RN_FUNCTION_POWER, -1, 0),
+                    picture);
+}
+
+/* Each times the same number. */
+static int scale_all(struct rn_onnx_import *in, struct rn_onnx_value *picture,
+                     float factor)
+{
+    struct affine a = {.c = rn_onnx_shape_of(in, picture).c};
+    float *scale = rn_onnx_make(in, (uint64_t)a.c);
+    if (!scale)
+        return in->err->code;
+    for (int i = 0; i < a.c; i++)
+        scale[i] = factor;
+    a.scale = scale;
+    return apply_affine(in, picture, &a);
+}
+
+static int read_negative(struct rn_onnx_import *in)
+{
+    struct rn_onnx_value *picture;
+    int rc = rn_onnx_any_layout(in, 0, &picture);
+    return rc ? rc : scale_all(in, picture, -1);
+}
+
+/* A slope for each channel; the same for all is a leaky ReLU. */
+static int read_prelu(struct rn_onnx_import *in)
+{
+    struct rn_onnx_value *picture, *slopes;
+    char name[RN_IMPORT_NAME];
+    float slope;
+    int node, rc = rn_onnx_any_layout(in, 0, &picture);
+    if (!rc)
+        rc = rn_onnx_expect(in, 1, RN_ONNX_NUMBERS, &slopes);
+    if (rc)
+        return rc;
+    int c = rn_onnx_shape_of(in, picture).c;
+    if (slopes->count == 1) {
+        rc = rn_onnx_load(in, slopes, &slope);
+        node =
+            rc ? -1
+               : rn_graph_leaky_relu(in->g, picture->node,
+                                     rn_onnx_name(in, UINT32_MAX, name), slope);
+        return rc ? rc : rn_onnx_output_node(in, node, picture);
+    }
+    if (!fits_channels(slopes, picture, c) ||
+        (picture->flat && !is_one_pixel(rn_onnx_shape_of(in, picture))))
+        return rn_onnx_fail(in,
+                            "has slopes that are neither one number nor one "
+                            "for each of %d channels",
+                            c);
+    rc = rn_onnx_claim(in, (uint64_t)c);
+    if (rc)
+        return rc;
+    node = rn_graph_prelu(in->g, picture->node, rn_onnx_name(in, 1, name));
+    rc = rn_onnx_output_node(in, node, picture);
+    return rc ? rc
+              : rn_onnx_load(in, slopes, param_of(in, node, RN_P_WEIGHT)->data);
+}
+
 /* An end of a clip: an attribute, or a constant as input i. */
 static int clip_end(struct rn_onnx_import *in, const char *name, uint32_t i,
                     float otherwise, float *out)
@@ -582,6 +701,37 @@ static int read_clip(struct rn_onnx_import *in)
                                   rn_onnx_name(in, UINT32_MAX, name), low,
                                   high),
                     picture);
+}
+
+/* The larger, or smaller, of each element and a number. */
+static int clip_by(struct rn_onnx_import *in, bool low)
+{
+    struct rn_onnx_value *x = rn_onnx_input(in, 0), *picture;
+    uint32_t place = x && x->kind == RN_ONNX_PICTURE ? 0 : 1;
+    char name[RN_IMPORT_NAME];
+    float end;
+    if (in->node->inputs != 2)
+        return rn_onnx_fail(in, "has %u inputs, expected 2", in->node->inputs);
+    int rc = number_of(in, 1 - place, &end);
+    if (!rc)
+        rc = rn_onnx_any_layout(in, place, &picture);
+    return rc ? rc
+              : rn_onnx_output_node(
+                    in,
+                    rn_graph_clip(in->g, picture->node,
+                                  rn_onnx_name(in, UINT32_MAX, name),
+                                  low ? end : -FLT_MAX, low ? FLT_MAX : end),
+                    picture);
+}
+
+static int read_max(struct rn_onnx_import *in)
+{
+    return clip_by(in, true);
+}
+
+static int read_min(struct rn_onnx_import *in)
+{
+    return clip_by(in, false);
 }
 
 static int read_leaky_relu(struct rn_onnx_import *in)
@@ -728,6 +878,20 @@ static int read_global_average(struct rn_onnx_import *in)
     return rc ? rc : read_simple(in, rn_graph_global_avg_pool);
 }
 
+static int max_of_all(struct rn_graph *g, int input, const char *name)
+{
+    const struct rn_shape s = g->nodes[input].shape;
+    const struct rn_pool_options o = {.window = RN_WINDOW(s.h, s.w, 1, 0)};
+    return rn_graph_max_pool_with(g, input, name, &o);
+}
+
+static int read_global_max(struct rn_onnx_import *in)
+{
+    struct rn_onnx_value *picture;
+    int rc = rn_onnx_picture(in, 0, &picture);
+    return rc ? rc : read_simple(in, max_of_all);
+}
+
 /* Whether these are a picture's rows and columns, and nothing else. */
 static bool is_plane(const struct rn_onnx_value *picture, const int64_t *axes,
                      int n)
@@ -741,7 +905,8 @@ static bool is_plane(const struct rn_onnx_value *picture, const int64_t *axes,
     return n == 2 && rows && columns;
 }
 
-static int read_reduce_mean(struct rn_onnx_import *in)
+static int read_reduced(struct rn_onnx_import *in, const char *what,
+                        int (*build)(struct rn_graph *, int, const char *))
 {
     struct rn_onnx_value *picture;
     int64_t axes[RN_TENSOR_DIMS];
@@ -750,18 +915,28 @@ static int read_reduce_mean(struct rn_onnx_import *in)
     if (!rc)
         rc = rn_onnx_ints(in, "axes", 1, axes, RN_TENSOR_DIMS, &n);
     if (!rc && (picture->flat || !is_plane(picture, axes, n)))
-        rc = rn_onnx_fail(in, "is a mean over something else than the rows and "
-                              "columns of a picture");
+        rc = rn_onnx_fail(in,
+                          "is a %s over something else than the rows and "
+                          "columns of a picture",
+                          what);
     if (rc)
         return rc;
     struct rn_onnx_value like = *picture;
     like.flat = rn_onnx_int(in, "keepdims", 1) == 0;
     like.rows_first &= !like.flat;
     return rn_onnx_output_node(
-        in,
-        rn_graph_global_avg_pool(in->g, picture->node,
-                                 rn_onnx_name(in, UINT32_MAX, name)),
+        in, build(in->g, picture->node, rn_onnx_name(in, UINT32_MAX, name)),
         &like);
+}
+
+static int read_reduce_mean(struct rn_onnx_import *in)
+{
+    return read_reduced(in, "mean", rn_graph_global_avg_pool);
+}
+
+static int read_reduce_max(struct rn_onnx_import *in)
+{
+    return read_reduced(in, "maximum", max_of_all);
 }
 
 /* --------------------------------------------------------- fully connected */
@@ -998,13 +1173,22 @@ static const struct {
     {"Sigmoid", read_sigmoid},
     {"Clip", read_clip},
     {"LeakyRelu", read_leaky_relu},
+    {"PRelu", read_prelu},
+    {"Neg", read_negative},
+    {"Reciprocal", read_reciprocal},
+    {"Max", read_max},
+    {"Min", read_min},
+    {"Split", rn_onnx_read_split},
+    {"Gather", rn_onnx_read_channel_gather},
     {"LRN", read_lrn},
     {"Softmax", read_softmax},
     {"LogSoftmax", read_softmax},
     {"MaxPool", read_max_pool},
     {"AveragePool", read_average_pool},
     {"GlobalAveragePool", read_global_average},
+    {"GlobalMaxPool", read_global_max},
     {"ReduceMean", read_reduce_mean},
+    {"ReduceMax", read_reduce_max},
     {"Gemm", read_gemm},
     {"MatMul", read_matmul},
     {"Pad", read_pad},
@@ -1021,5 +1205,5 @@ rn_onnx_operator *rn_onnx_layer(struct rn_pb op)
     for (size_t i = 0; i < COUNT(layers); i++)
         if (rn_pb_is(op, layers[i].op))
             return layers[i].read;
-    return NULL;
+    return rn_onnx_function_called(op) ? read_function : NULL;
 }

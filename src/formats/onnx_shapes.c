@@ -340,7 +340,8 @@ static bool resolve(const struct rn_onnx_import *in,
                     const struct rn_onnx_value *v, int64_t *sizes, int n)
 {
     int64_t own[RN_TENSOR_DIMS], rest = 1;
-    int given = sizes_of(in, v, own), open = -1;
+    int given = v->groups ? 1 : sizes_of(in, v, own), open = -1;
+    own[0] = RN_ONNX_BATCH;
     bool keep = rn_onnx_int(in, "allowzero", 0) == 0;
     if (n < 1)
         return false;
@@ -385,10 +386,14 @@ static bool view(const struct rn_onnx_import *in, struct rn_onnx_value *v,
 static int reshape_picture(struct rn_onnx_import *in, struct rn_onnx_value *v)
 {
     int64_t sizes[RN_TENSOR_DIMS];
+    bool done = false;
     int n, rc = rn_onnx_ints(in, "shape", 1, sizes, RN_TENSOR_DIMS, &n);
+    bool fits = !rc && resolve(in, v, sizes, n);
+    if (fits)
+        rc = rn_onnx_regroup(in, v, sizes, n, &done);
     if (rc)
         return rc;
-    if (!resolve(in, v, sizes, n) || !view(in, v, sizes, n)) {
+    if (!fits || (!done && (v->groups || !view(in, v, sizes, n)))) {
         struct rn_shape s = rn_onnx_shape_of(in, v);
         return rn_onnx_fail(in,
                             "makes of %dx%dx%d something that is neither "
@@ -430,9 +435,15 @@ static int resize_constant(struct rn_onnx_import *in, struct rn_onnx_value *v,
 
 static int read_reshape(struct rn_onnx_import *in)
 {
+    const struct rn_onnx_value *from = rn_onnx_input(in, 0);
     struct rn_onnx_value v;
     int64_t sizes[RN_TENSOR_DIMS];
-    int n, rc = settled_copy(in, &v);
+    bool grouped = from && from->kind == RN_ONNX_PICTURE && from->groups;
+    int n, rc = RN_OK;
+    if (grouped)
+        v = *from;
+    else
+        rc = settled_copy(in, &v);
     if (rc || v.kind == RN_ONNX_PICTURE)
         return rc ? rc : reshape_picture(in, &v);
     rc = rn_onnx_ints(in, "shape", 1, sizes, RN_TENSOR_DIMS, &n);
@@ -581,6 +592,13 @@ static int transpose_picture(struct rn_onnx_import *in, struct rn_onnx_value *v,
     bool same = true;
     for (int i = 0; i < n; i++)
         same &= perm[i] == i;
+    if (v->groups && !rn_onnx_turn_groups(v, perm, n))
+        return rn_onnx_fail(in, "turns groups of channels around otherwise "
+                                "than with those within");
+    if (v->groups) {
+        rn_onnx_output(in, v);
+        return RN_OK;
+    }
     if (!same && !v->flat &&
         is_order(perm, n, v->rows_first ? to_first : to_last))
         v->rows_first = !v->rows_first;
@@ -726,33 +744,63 @@ static int slice_list(struct rn_onnx_import *in, const struct rn_onnx_value *v,
     return rn_onnx_output_table(in, &out, list);
 }
 
+/* Which dimension of [batch,c,h,w] an axis is; -1 for none. */
+static int plain_axis(const struct rn_onnx_value *v, int64_t axis)
+{
+    static const int last[PICTURE] = {0, 2, 3, 1};
+    int i = axis_of(axis, v->flat ? 2 : PICTURE);
+    return v->rows_first && i >= 0 ? last[i] : i;
+}
+
 /* Every n-th row or column, from the first; or all of them. */
-static bool slice_axis(const struct rn_onnx_import *in, struct rn_onnx_value *v,
-                       const struct slice *s, int i)
+static bool slice_plane(struct rn_onnx_value *v, int axis, int64_t step)
+{
+    if (step < 1 || step > RN_ONNX_SIDE || v->step[axis - 2] > 1)
+        return false;
+    v->step[axis - 2] = (int)step;
+    return true;
+}
+
+static int slice_channels(struct rn_onnx_import *in, struct rn_onnx_value *v,
+                          const struct run *r)
+{
+    struct rn_onnx_value from = *v;
+    int rc = rn_onnx_settle(in, &from);
+    return rc ? rc
+              : rn_onnx_channels(in, &from, r->first, r->step, r->count, v);
+}
+
+static int slice_axis(struct rn_onnx_import *in, struct rn_onnx_value *v,
+                      const struct slice *s, int i)
 {
     struct rn_shape shape = rn_onnx_shape_of(in, v);
     const int64_t sizes[PICTURE] = {INT64_MAX, shape.c, shape.h, shape.w};
-    int axis = axis_of(s->axes[i], PICTURE);
-    if (axis < 0 || s->starts[i] != 0 || s->ends[i] < sizes[axis])
-        return false;
-    if (s->steps[i] == 1)
-        return true;
-    if (axis < 2 || s->steps[i] < 1 || s->steps[i] > RN_ONNX_SIDE ||
-        v->step[axis - 2] > 1)
-        return false;
-    v->step[axis - 2] = (int)s->steps[i];
-    return true;
+    int axis = plain_axis(v, s->axes[i]);
+    bool list = v->flat && (v->rows_first || !is_pixel(shape));
+    if (axis < 0 || s->steps[i] == 0 || (list && axis != 0))
+        return rn_onnx_fail(in, "takes part of what is no picture, or every "
+                                "0-th of it");
+    bool whole = s->starts[i] == 0 && s->ends[i] >= sizes[axis];
+    if (whole && s->steps[i] == 1)
+        return RN_OK;
+    if (axis == 1) {
+        struct run r = run_of(s, i, shape.c);
+        return slice_channels(in, v, &r);
+    }
+    return whole && axis > 1 && slice_plane(v, axis, s->steps[i])
+               ? RN_OK
+               : rn_onnx_fail(in, "takes something else of a picture than "
+                                  "channels and every n-th row and column");
 }
 
 static int slice_picture(struct rn_onnx_import *in, struct rn_onnx_value *v,
                          const struct slice *s)
 {
-    bool good = !v->flat && !v->rows_first;
-    for (int i = 0; i < s->n && good; i++)
-        good = slice_axis(in, v, s, i);
-    if (!good)
-        return rn_onnx_fail(in, "takes something else of a picture than every "
-                                "n-th row and column");
+    int rc = RN_OK;
+    for (int i = 0; i < s->n && !rc; i++)
+        rc = slice_axis(in, v, s, i);
+    if (rc)
+        return rc;
     for (int i = 0; i < 2 && (v->step[0] || v->step[1]); i++)
         v->step[i] = v->step[i] ? v->step[i] : 1;
     rn_onnx_output(in, v);

@@ -5,6 +5,7 @@
 #include "core/memory.h"
 #include "formats/model_file.h"
 #include "formats/onnx_fields.h"
+#include "formats/onnx_functions.h"
 #include "formats/protobuf.h"
 
 #include <limits.h>
@@ -266,6 +267,102 @@ static void put_clip(struct onnx_out *o, const char *op)
     rn_pb_end(&o->pb, at);
 }
 
+/* HardSwish has the numbers of its name; others are a product. */
+static bool is_usual(const struct rn_node *n, const struct rn_onnx_function *f)
+{
+    return n->function != RN_FUNCTION_HARD_SWISH ||
+           (n->a == f->a_else && n->b == f->b_else);
+}
+
+/* x times hard sigmoid of it. */
+static void put_gate(struct onnx_out *o)
+{
+    const struct rn_node *n = node_of(o);
+    char gate[NAME_SIZE];
+    part_name(o, "gate", gate);
+    size_t at = begin_node(o, "HardSigmoid", gate, gate);
+    put_input(o, value_name(o, n->input[0]));
+    put_float(o, "alpha", n->a);
+    put_float(o, "beta", n->b);
+    rn_pb_end(&o->pb, at);
+    at = begin_same(o, "Mul");
+    put_input(o, gate);
+    rn_pb_end(&o->pb, at);
+}
+
+static void put_text(struct onnx_out *o, const char *name, const char *value)
+{
+    size_t at = begin_attribute(o, name, ONNX_TYPE_STRING);
+    rn_pb_put_text(&o->pb, ONNX_ATTRIBUTE_S, value);
+    rn_pb_end(&o->pb, at);
+}
+
+static void put_activation(struct onnx_out *o, const char *op)
+{
+    const struct rn_node *n = node_of(o);
+    const struct rn_onnx_function *f = rn_onnx_function_of(n->function);
+    char exponent[NAME_SIZE];
+    (void)op;
+    if (!is_usual(n, f)) {
+        put_gate(o);
+        return;
+    }
+    if (n->function == RN_FUNCTION_POWER)
+        put_tensor(o, part_name(o, "exponent", exponent), ONNX_FLOAT, 0, NULL,
+                   &n->a, sizeof(n->a));
+    size_t at = begin_same(o, f->op);
+    if (n->function == RN_FUNCTION_POWER)
+        put_input(o, exponent);
+    if (n->function == RN_FUNCTION_GELU_TANH)
+        put_text(o, "approximate", "tanh");
+    if (f->a)
+        put_float(o, f->a, n->a);
+    if (f->b)
+        put_float(o, f->b, n->b);
+    rn_pb_end(&o->pb, at);
+}
+
+/* Slopes stand before rows and columns. */
+static void put_prelu(struct onnx_out *o, const char *op)
+{
+    const struct rn_node *n = node_of(o);
+    const struct rn_param *p = &o->g->params[n->param[RN_P_WEIGHT]];
+    const int64_t sizes[] = {n->shape.c, 1, 1};
+    char list[NAME_SIZE], slopes[NAME_SIZE];
+    put_list(o, "sizes", 3, sizes, list);
+    part_name(o, "slopes", slopes);
+    size_t at = begin_node(o, "Reshape", slopes, slopes);
+    put_input(o, p->name);
+    put_input(o, list);
+    rn_pb_end(&o->pb, at);
+    at = begin_node(o, op, n->name, value_name(o, o->v));
+    put_input(o, value_name(o, n->input[0]));
+    put_input(o, slopes);
+    rn_pb_end(&o->pb, at);
+}
+
+static void put_select(struct onnx_out *o, const char *op)
+{
+    const struct rn_node *n = node_of(o);
+    const struct rn_selection *p = &n->selection;
+    const size_t count = (size_t)n->shape.c;
+    char name[NAME_SIZE];
+    int64_t *list = rn_alloc(count, sizeof(*list));
+    if (!list) {
+        o->pb.failed = true;
+        return;
+    }
+    for (int i = 0; i < n->shape.c; i++)
+        list[i] = p->first + (int64_t)(i % p->inner) * p->step +
+                  (int64_t)(i / p->inner) * p->outer;
+    put_list(o, "channels", count, list, name);
+    rn_free(list);
+    size_t at = begin_same(o, op);
+    put_input(o, name);
+    put_int(o, "axis", 1);
+    rn_pb_end(&o->pb, at);
+}
+
 static void put_zero_pad(struct onnx_out *o, const char *op)
 {
     const struct rn_window *w = &node_of(o)->window;
@@ -333,6 +430,9 @@ static const struct {
     [RN_OP_CLIP] = {"Clip", put_clip},
     [RN_OP_LEAKY_RELU] = {"LeakyRelu", put_leaky_relu},
     [RN_OP_LRN] = {"LRN", put_lrn},
+    [RN_OP_ACTIVATION] = {NULL, put_activation},
+    [RN_OP_PRELU] = {"PRelu", put_prelu},
+    [RN_OP_SELECT] = {"Gather", put_select},
     [RN_OP_SOFTMAX] = {"Softmax", put_channelwise},
     [RN_OP_ZERO_PAD] = {"Pad", put_zero_pad},
     [RN_OP_LOG_SOFTMAX] = {"LogSoftmax", put_channelwise},
@@ -408,14 +508,30 @@ static void put_graph(struct onnx_out *o, const struct rn_model *model)
     rn_pb_end(&o->pb, at);
 }
 
+/* The oldest version of the operators, not older than ours, that has all. */
+static int opset_of(const struct rn_graph *g)
+{
+    int opset = OPSET;
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        const struct rn_node *n = &g->nodes[i];
+        int needs = n->op == RN_OP_ACTIVATION
+                        ? rn_onnx_function_of(n->function)->opset
+                        : 0;
+        opset = needs > opset ? needs : opset;
+    }
+    return opset;
+}
+
 static void put_head(struct onnx_out *o, const char *description)
 {
-    rn_pb_put_varint(&o->pb, ONNX_MODEL_IR_VERSION, IR_VERSION);
+    const int opset = opset_of(o->g);
+    rn_pb_put_varint(&o->pb, ONNX_MODEL_IR_VERSION,
+                     opset > 18 ? IR_VERSION + 1 : IR_VERSION);
     rn_pb_put_text(&o->pb, ONNX_MODEL_PRODUCER, "resnet");
     rn_pb_put_text(&o->pb, ONNX_MODEL_PRODUCER_VERSION, RN_VERSION_STRING);
     size_t at = rn_pb_begin(&o->pb, ONNX_MODEL_OPSET);
     rn_pb_put_text(&o->pb, ONNX_OPSET_DOMAIN, "");
-    rn_pb_put_varint(&o->pb, ONNX_OPSET_VERSION, OPSET);
+    rn_pb_put_varint(&o->pb, ONNX_OPSET_VERSION, (uint64_t)opset);
     rn_pb_end(&o->pb, at);
     at = rn_pb_begin(&o->pb, ONNX_MODEL_METADATA);
     rn_pb_put_text(&o->pb, ONNX_ENTRY_KEY, RN_ONNX_DESCRIPTION);

@@ -33,9 +33,38 @@ const char *rn_op_name(enum rn_op op)
         [RN_OP_SOFTMAX] = "softmax",
         [RN_OP_ZERO_PAD] = "zero_pad",
         [RN_OP_LOG_SOFTMAX] = "log_softmax",
+        [RN_OP_ACTIVATION] = "activation",
+        [RN_OP_PRELU] = "prelu",
+        [RN_OP_SELECT] = "select",
     };
 
     return (unsigned)op < RN_OP_COUNT ? names[op] : "unknown";
+}
+
+const char *rn_function_name(enum rn_function function)
+{
+    static const char *const names[RN_FUNCTION_COUNT] = {
+        [RN_FUNCTION_ELU] = "elu",
+        [RN_FUNCTION_SELU] = "selu",
+        [RN_FUNCTION_CELU] = "celu",
+        [RN_FUNCTION_GELU] = "gelu",
+        [RN_FUNCTION_GELU_TANH] = "gelu_tanh",
+        [RN_FUNCTION_MISH] = "mish",
+        [RN_FUNCTION_SOFTPLUS] = "softplus",
+        [RN_FUNCTION_SOFTSIGN] = "softsign",
+        [RN_FUNCTION_HARD_SIGMOID] = "hard_sigmoid",
+        [RN_FUNCTION_HARD_SWISH] = "hard_swish",
+        [RN_FUNCTION_THRESHOLD] = "threshold",
+        [RN_FUNCTION_TANH] = "tanh",
+        [RN_FUNCTION_ERF] = "erf",
+        [RN_FUNCTION_EXP] = "exp",
+        [RN_FUNCTION_LOG] = "log",
+        [RN_FUNCTION_SQRT] = "sqrt",
+        [RN_FUNCTION_POWER] = "power",
+        [RN_FUNCTION_ABSOLUTE] = "absolute",
+    };
+
+    return (unsigned)function < RN_FUNCTION_COUNT ? names[function] : "unknown";
 }
 
 struct rn_graph *rn_graph_create(void)
@@ -387,6 +416,19 @@ int rn_graph_linear(struct rn_graph *g, int input, const char *name, int outs)
     if (g->error.code != RN_OK || !set_macs(g, name, &node))
         return -1;
     return rn_node_append(g, &node, name);
+}
+
+int rn_graph_prelu(struct rn_graph *g, int input, const char *name)
+{
+    const struct rn_node *in = rn_node_source(g, input, name);
+    struct rn_node node = rn_node_new(RN_OP_PRELU, input, -1);
+
+    if (!in)
+        return -1;
+    node.shape = in->shape;
+    node.param[RN_P_WEIGHT] =
+        channel_param(g, name, "weight", RN_PARAM_SLOPE, in->shape.c);
+    return g->error.code == RN_OK ? rn_node_append(g, &node, name) : -1;
 }
 
 int rn_graph_subsample_pad(struct rn_graph *g, int input, const char *name,

@@ -36,14 +36,49 @@ enum rn_op {
     /** x / (k + alpha / size * sum of squares of the `size` channels around
      *  it)^beta (A. Krizhevsky et al. 2012, section 3.3). */
     RN_OP_LRN,
-    RN_OP_SOFTMAX,  /* over the channels of each pixel */
-    RN_OP_ZERO_PAD, /* by the window's padding */
+    RN_OP_SOFTMAX,     /* over the channels of each pixel */
+    RN_OP_ZERO_PAD,    /* by the window's padding */
     RN_OP_LOG_SOFTMAX, /* the logarithms of softmax */
+    RN_OP_ACTIVATION,  /* a function of each element, enum rn_function */
+    RN_OP_PRELU,       /* x, or x * its channel's slope where x is negative */
+    RN_OP_SELECT, /* some of the channels in some order, struct rn_selection */
     RN_OP_COUNT
 };
 
 /** "conv", "batch_norm", … as printed. */
 const char *rn_op_name(enum rn_op op);
+
+/** Functions of single elements, with two numbers a and b. */
+enum rn_function {
+    RN_FUNCTION_ELU,          /* x, or a (e^x - 1) where x is negative */
+    RN_FUNCTION_SELU,         /* b times that */
+    RN_FUNCTION_CELU,         /* x, or a (e^(x / a) - 1) where negative */
+    RN_FUNCTION_GELU,         /* x (1 + erf(x / sqrt 2)) / 2 */
+    RN_FUNCTION_GELU_TANH,    /* the same by tanh (D. Hendrycks et al. 2016) */
+    RN_FUNCTION_MISH,         /* x tanh(softplus(x)) */
+    RN_FUNCTION_SOFTPLUS,     /* log(1 + e^x) */
+    RN_FUNCTION_SOFTSIGN,     /* x / (1 + |x|) */
+    RN_FUNCTION_HARD_SIGMOID, /* a x + b, within 0..1 */
+    RN_FUNCTION_HARD_SWISH,   /* x times that */
+    RN_FUNCTION_THRESHOLD,    /* x where it is above a, or 0 */
+    RN_FUNCTION_TANH,
+    RN_FUNCTION_ERF,
+    RN_FUNCTION_EXP,
+    RN_FUNCTION_LOG,
+    RN_FUNCTION_SQRT,
+    RN_FUNCTION_POWER, /* x^a */
+    RN_FUNCTION_ABSOLUTE,
+    RN_FUNCTION_COUNT
+};
+
+/** "elu", "hard_swish", … as files have them. */
+const char *rn_function_name(enum rn_function function);
+
+/** Output channel i is the input's first + i % inner * step +
+ *  i / inner * outer: runs, flips, and shuffles of groups. */
+struct rn_selection {
+    int first, inner, step, outer;
+};
 
 struct rn_shape {
     int c, h, w;
@@ -56,6 +91,7 @@ enum rn_param_kind {
     RN_PARAM_BN_BIAS,      /* beta [c] */
     RN_PARAM_RUNNING_MEAN, /* [c] */
     RN_PARAM_RUNNING_VAR,  /* [c], unbiased */
+    RN_PARAM_SLOPE,        /* of prelu, [c] */
 };
 
 struct rn_param {
@@ -112,6 +148,9 @@ struct rn_node {
                             statistics */
     float low, high;     /* clip */
     float slope;         /* leaky relu */
+    enum rn_function function; /* activation, */
+    float a, b;                /* and its numbers */
+    struct rn_selection selection;
     struct rn_lrn lrn;
     struct rn_shape shape; /* of the value */
     uint64_t macs;         /* convolutions and fc, one image */
@@ -174,6 +213,15 @@ int rn_graph_clip(struct rn_graph *g, int input, const char *name, float low,
                   float high);
 int rn_graph_leaky_relu(struct rn_graph *g, int input, const char *name,
                         float slope);
+/** a and b are finite, and 0 where the function has none. */
+int rn_graph_activation(struct rn_graph *g, int input, const char *name,
+                        enum rn_function function, float a, float b);
+/** Slopes NAME.weight [c]. */
+int rn_graph_prelu(struct rn_graph *g, int input, const char *name);
+/** So many channels, each of which the input has; inner divides their number.
+ */
+int rn_graph_select(struct rn_graph *g, int input, const char *name,
+                    int channels, struct rn_selection selection);
 int rn_graph_lrn(struct rn_graph *g, int input, const char *name,
                  struct rn_lrn lrn);
 int rn_graph_softmax(struct rn_graph *g, int input, const char *name);

@@ -69,6 +69,55 @@ int rn_graph_leaky_relu(struct rn_graph *g, int input, const char *name,
     return append(g, &node, name);
 }
 
+int rn_graph_activation(struct rn_graph *g, int input, const char *name,
+                        enum rn_function function, float a, float b)
+{
+    struct rn_node node = same_shape(g, RN_OP_ACTIVATION, input, name);
+    bool sane = (unsigned)function < RN_FUNCTION_COUNT && isfinite(a) &&
+                isfinite(b) && !(function == RN_FUNCTION_CELU && a == 0);
+
+    node.function = function;
+    node.a = a;
+    node.b = b;
+    if (g->error.code == RN_OK && !sane)
+        rn_fail(&g->error, RN_ERR_ARG, "'%s' is %s of %g and %g", name,
+                rn_function_name(function), (double)a, (double)b);
+    return append(g, &node, name);
+}
+
+/* Whether each of so many channels is one of the input's. */
+static bool selects_channels(const struct rn_selection *p, int channels,
+                             int from)
+{
+    int64_t ends[2], last = channels / (p->inner > 0 ? p->inner : 1) - 1;
+
+    if (channels < 1 || p->inner < 1 || channels % p->inner)
+        return false;
+    for (int i = 0; i < 2; i++) {
+        ends[i] = p->first + (int64_t)(p->inner - 1) * p->step * i;
+        if (ends[i] < 0 || ends[i] >= from || ends[i] + last * p->outer < 0 ||
+            ends[i] + last * p->outer >= from)
+            return false;
+    }
+    return true;
+}
+
+int rn_graph_select(struct rn_graph *g, int input, const char *name,
+                    int channels, struct rn_selection selection)
+{
+    struct rn_node node = same_shape(g, RN_OP_SELECT, input, name);
+
+    if (g->error.code == RN_OK &&
+        !selects_channels(&selection, channels, node.shape.c))
+        rn_fail(&g->error, RN_ERR_ARG,
+                "'%s' selects %d channels, from %d on by %d and %d, of %d",
+                name, channels, selection.first, selection.step,
+                selection.outer, node.shape.c);
+    node.shape.c = channels;
+    node.selection = selection;
+    return append(g, &node, name);
+}
+
 /* A sum of squares is never negative, so the base of the power is positive.
  * Where an even size lies, frameworks do not agree on. */
 int rn_graph_lrn(struct rn_graph *g, int input, const char *name,

@@ -6,9 +6,12 @@
 
 #include "ops/elementwise.h"
 
-/** Sigmoid, clip or leaky ReLU, as the node says; y may be x. */
+/** Sigmoid, clip, leaky ReLU or a function, as the node says; y may be x. */
 void rn_activate(const struct rn_node *node, int n, int threads, const float *x,
                  float *y);
+/** `slopes` has one for each channel. */
+void rn_prelu(int n, struct rn_shape shape, int threads, const float *slopes,
+              const float *x, float *y);
 
 /** y = a * b; with `per_channel` b has one pixel. */
 void rn_multiply(const struct rn_planes *planes, const float *a, const float *b,

@@ -62,6 +62,42 @@ void rn_concat(int n, struct rn_shape a, struct rn_shape b, int threads,
     }
 }
 
+/** How many of the output's channels from i on, `most` of them at the most, lie
+ *  side by side in both. */
+static size_t run_from(const struct rn_selection *selection, size_t i,
+                       size_t source, size_t block, size_t most)
+{
+    size_t inner = (size_t)selection->inner;
+    if (selection->step != 1)
+        return 1;
+    return least(most, least(inner - i % inner, block - source % block));
+}
+
+void rn_select(const struct rn_selection *selection, int n, struct rn_shape in,
+               struct rn_shape out, int threads, const float *x, float *y)
+{
+    struct rn_planes from = rn_planes_of(n, in, threads);
+    struct rn_planes to = rn_planes_of(n, out, threads);
+    size_t b = (size_t)to.block, size = to.hw * b, all = (size_t)out.c;
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (size_t k = 0; k < to.n * to.blocks; k++) {
+        const float *src = x + k / to.blocks * from.blocks * size;
+        size_t i = k % to.blocks * b, end = least(i + b, all);
+        float *dst = y + k * size;
+        if (end - i < b)
+            memset(dst, 0, size * sizeof *dst);
+        while (i < end) {
+            int64_t inner = selection->inner, at = (int64_t)i;
+            size_t c =
+                (size_t)(selection->first + at % inner * selection->step +
+                         at / inner * selection->outer);
+            size_t run = run_from(selection, i, c, b, end - i);
+            copy_lanes(src + c / b * size, c % b, dst, i % b, run, to.hw, b);
+            i += run;
+        }
+    }
+}
+
 /** v^-beta; the beta of all networks known without powf(), at a fifth of the
  *  time. */
 static float inverse_power(float v, float beta)

@@ -9,6 +9,10 @@
 void rn_concat(int n, struct rn_shape a, struct rn_shape b, int threads,
                const float *from_a, const float *from_b, float *y);
 
+/** Some of x's channels; each of them is there. */
+void rn_select(const struct rn_selection *selection, int n, struct rn_shape in,
+               struct rn_shape out, int threads, const float *x, float *y);
+
 /** Local response normalisation across channels. */
 void rn_lrn(const struct rn_lrn *lrn, int n, struct rn_shape shape, int threads,
             const float *x, float *y);

@@ -79,6 +79,8 @@ enum rn_step_kind {
     RN_STEP_CONCAT,
     RN_STEP_MULTIPLY,
     RN_STEP_ACTIVATE,
+    RN_STEP_PRELU,
+    RN_STEP_SELECT,
     RN_STEP_LRN,
     RN_STEP_SOFTMAX,
     RN_STEP_ZERO_PAD,

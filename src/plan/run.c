@@ -210,6 +210,28 @@ static int run_activate(struct rn_plan *plan, struct rn_step *s,
     return RN_OK;
 }
 
+static int run_prelu(struct rn_plan *plan, struct rn_step *s,
+                     struct rn_error *err)
+{
+    const struct rn_node *n = node_of(plan, s);
+    (void)err;
+    rn_prelu(plan->options.batch, n->shape, plan->options.threads,
+             rn_store_at(plan->store, RN_STORE_VALUE, n->param[RN_P_WEIGHT]),
+             read_at(plan, s->a.buffer), rn_buffer_at(plan, s->out));
+    return RN_OK;
+}
+
+static int run_select(struct rn_plan *plan, struct rn_step *s,
+                      struct rn_error *err)
+{
+    const struct rn_node *n = node_of(plan, s);
+    (void)err;
+    rn_select(&n->selection, plan->options.batch, input_shape(plan, s),
+              n->shape, plan->options.threads, read_at(plan, s->a.buffer),
+              rn_buffer_at(plan, s->out));
+    return RN_OK;
+}
+
 static int run_lrn(struct rn_plan *plan, struct rn_step *s,
                    struct rn_error *err)
 {
@@ -362,6 +384,8 @@ static const struct runner {
     [RN_STEP_CONCAT] = {run_concat, "concat"},
     [RN_STEP_MULTIPLY] = {run_multiply, "multiply"},
     [RN_STEP_ACTIVATE] = {run_activate, "activation"},
+    [RN_STEP_PRELU] = {run_prelu, "activation"},
+    [RN_STEP_SELECT] = {run_select, "select channels"},
     [RN_STEP_LRN] = {run_lrn, "normalise across channels"},
     [RN_STEP_SOFTMAX] = {run_softmax, "softmax"},
     [RN_STEP_ZERO_PAD] = {run_zero_pad, "zero pad"},

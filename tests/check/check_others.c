@@ -214,6 +214,82 @@ static double leaky_at(const struct interpreter *t, const struct rn_node *node,
     return v < 0 ? v * (double)node->slope : v;
 }
 
+static double softplus_of(double v)
+{
+    return fmax(v, 0) + log1p(exp(-fabs(v)));
+}
+
+/** One of RN_FUNCTION_… by its definition. */
+static double function_of(enum rn_function f, double a, double b, double v)
+{
+    switch (f) {
+    case RN_FUNCTION_ELU:
+        return v < 0 ? a * (exp(v) - 1) : v;
+    case RN_FUNCTION_SELU:
+        return b * (v < 0 ? a * (exp(v) - 1) : v);
+    case RN_FUNCTION_CELU:
+        return fmax(v, 0) + fmin(0, a * (exp(v / a) - 1));
+    case RN_FUNCTION_GELU:
+        return v * 0.5 * (1 + erf(v / sqrt(2)));
+    case RN_FUNCTION_GELU_TANH:
+        return v * 0.5 *
+               (1 + tanh(sqrt(2 / M_PI) * (v + 0.044715 * v * v * v)));
+    case RN_FUNCTION_MISH:
+        return v * tanh(softplus_of(v));
+    case RN_FUNCTION_SOFTPLUS:
+        return softplus_of(v);
+    case RN_FUNCTION_SOFTSIGN:
+        return v / (1 + fabs(v));
+    case RN_FUNCTION_HARD_SIGMOID:
+        return fmin(1, fmax(0, a * v + b));
+    case RN_FUNCTION_HARD_SWISH:
+        return v * fmin(1, fmax(0, a * v + b));
+    case RN_FUNCTION_THRESHOLD:
+        return v > a ? v : 0;
+    case RN_FUNCTION_TANH:
+        return tanh(v);
+    case RN_FUNCTION_ERF:
+        return erf(v);
+    case RN_FUNCTION_EXP:
+        return exp(v);
+    case RN_FUNCTION_LOG:
+        return log(v);
+    case RN_FUNCTION_SQRT:
+        return sqrt(v);
+    case RN_FUNCTION_POWER:
+        return pow(v, a);
+    case RN_FUNCTION_ABSOLUTE:
+        return fabs(v);
+    case RN_FUNCTION_COUNT:
+        break;
+    }
+    return NAN;
+}
+
+static double activation_at(const struct interpreter *t,
+                            const struct rn_node *node, int n, int c, int y,
+                            int x)
+{
+    return function_of(node->function, (double)node->a, (double)node->b,
+                       at(t, node->input[0], n, c, y, x, 0));
+}
+
+static double prelu_at(const struct interpreter *t, const struct rn_node *node,
+                       int n, int c, int y, int x)
+{
+    double v = at(t, node->input[0], n, c, y, x, 0);
+    return fmax(v, 0) + weight(t, node, RN_P_WEIGHT, c) * fmin(v, 0);
+}
+
+static double select_at(const struct interpreter *t, const struct rn_node *node,
+                        int n, int c, int y, int x)
+{
+    const struct rn_selection *s = &node->selection;
+    return at(t, node->input[0], n,
+              s->first + c % s->inner * s->step + c / s->inner * s->outer, y, x,
+              0);
+}
+
 static double lrn_at(const struct interpreter *t, const struct rn_node *node,
                      int n, int c, int y, int x)
 {
@@ -253,15 +329,26 @@ static double zero_pad_at(const struct interpreter *t,
 }
 
 static rule *const rules[RN_OP_COUNT] = {
-    [RN_OP_CONV] = conv_at,         [RN_OP_BATCH_NORM] = bn_at,
-    [RN_OP_RELU] = relu_at,         [RN_OP_ADD] = add_at,
-    [RN_OP_MAX_POOL] = max_pool_at, [RN_OP_GLOBAL_AVG_POOL] = average_at,
-    [RN_OP_LINEAR] = linear_at,     [RN_OP_AVG_POOL] = avg_pool_at,
-    [RN_OP_CONCAT] = concat_at,     [RN_OP_MULTIPLY] = multiply_at,
-    [RN_OP_SIGMOID] = sigmoid_at,   [RN_OP_CLIP] = clip_at,
-    [RN_OP_LEAKY_RELU] = leaky_at,  [RN_OP_LRN] = lrn_at,
-    [RN_OP_SOFTMAX] = softmax_at,   [RN_OP_ZERO_PAD] = zero_pad_at,
+    [RN_OP_CONV] = conv_at,
+    [RN_OP_BATCH_NORM] = bn_at,
+    [RN_OP_RELU] = relu_at,
+    [RN_OP_ADD] = add_at,
+    [RN_OP_MAX_POOL] = max_pool_at,
+    [RN_OP_GLOBAL_AVG_POOL] = average_at,
+    [RN_OP_LINEAR] = linear_at,
+    [RN_OP_AVG_POOL] = avg_pool_at,
+    [RN_OP_CONCAT] = concat_at,
+    [RN_OP_MULTIPLY] = multiply_at,
+    [RN_OP_SIGMOID] = sigmoid_at,
+    [RN_OP_CLIP] = clip_at,
+    [RN_OP_LEAKY_RELU] = leaky_at,
+    [RN_OP_LRN] = lrn_at,
+    [RN_OP_SOFTMAX] = softmax_at,
+    [RN_OP_ZERO_PAD] = zero_pad_at,
     [RN_OP_LOG_SOFTMAX] = log_softmax_at,
+    [RN_OP_ACTIVATION] = activation_at,
+    [RN_OP_PRELU] = prelu_at,
+    [RN_OP_SELECT] = select_at,
 };
 
 static void interpret_node(struct interpreter *t, int v)
@@ -578,6 +665,11 @@ static void make_leaky(struct rn_graph *g)
     rn_graph_leaky_relu(g, 0, "leaky", 0.1f);
 }
 
+static void make_prelu(struct rn_graph *g)
+{
+    rn_graph_prelu(g, 0, "prelu");
+}
+
 static void make_lrn(struct rn_graph *g)
 {
     rn_graph_lrn(g, 0, "lrn", (struct rn_lrn){5, 0.5f, 0.75f, 1});
@@ -685,6 +777,7 @@ static const struct {
     {"sigmoid", make_sigmoid},
     {"clip", make_clip},
     {"leaky relu", make_leaky},
+    {"prelu", make_prelu},
     {"lrn", make_lrn},
     {"lrn of three", make_lrn_of_three},
     {"softmax", make_softmax},
@@ -715,6 +808,97 @@ static void operations(void **state)
             makers[i].make(g);
             bad += check_graph(name, g, shapes[k].n, 10 * i + k);
         }
+    assert_int_equal(bad, 0);
+}
+
+/* ------------------------------------------------ functions of one element */
+
+/** What a function reads is the square of the input, and something, where it
+ *  wants what is above zero. */
+static const struct {
+    enum rn_function function;
+    float a, b;
+    bool positive;
+} functions[] = {
+    {RN_FUNCTION_ELU, 1.5f, 0, false},
+    {RN_FUNCTION_SELU, 1.6f, 1.1f, false},
+    {RN_FUNCTION_CELU, 0.7f, 0, false},
+    {RN_FUNCTION_CELU, -0.7f, 0, false},
+    {RN_FUNCTION_GELU, 0, 0, false},
+    {RN_FUNCTION_GELU_TANH, 0, 0, false},
+    {RN_FUNCTION_MISH, 0, 0, false},
+    {RN_FUNCTION_SOFTPLUS, 0, 0, false},
+    {RN_FUNCTION_SOFTSIGN, 0, 0, false},
+    {RN_FUNCTION_HARD_SIGMOID, 0.9f, 0.4f, false},
+    {RN_FUNCTION_HARD_SWISH, 0.9f, 0.4f, false},
+    {RN_FUNCTION_THRESHOLD, 0.3f, 0, false},
+    {RN_FUNCTION_TANH, 0, 0, false},
+    {RN_FUNCTION_ERF, 0, 0, false},
+    {RN_FUNCTION_EXP, 0, 0, false},
+    {RN_FUNCTION_LOG, 0, 0, true},
+    {RN_FUNCTION_SQRT, 0, 0, true},
+    {RN_FUNCTION_POWER, 2, 0, false},
+    {RN_FUNCTION_POWER, -1.5f, 0, true},
+    {RN_FUNCTION_ABSOLUTE, 0, 0, false},
+};
+
+static void functions_of_one_element(void **state)
+{
+    bool seen[RN_FUNCTION_COUNT] = {false};
+    int bad = 0;
+    (void)state;
+    for (size_t i = 0; i < COUNT(functions); i++)
+        for (size_t k = 0; k < COUNT(shapes); k++) {
+            struct rn_graph *g =
+                with_input(shapes[k].c, shapes[k].h, shapes[k].w);
+            char name[96];
+            int x = 0;
+            snprintf(name, sizeof name, "%s of %s",
+                     rn_function_name(functions[i].function), shapes[k].name);
+            seen[functions[i].function] = true;
+            if (functions[i].positive) /* above 0.5, that is */
+                x = rn_graph_clip(g, rn_graph_multiply(g, 0, 0, "square"),
+                                  "positive", 0.5f, INFINITY);
+            rn_graph_activation(g, x, "function", functions[i].function,
+                                functions[i].a, functions[i].b);
+            bad += check_graph(name, g, shapes[k].n, 10 * i + k);
+        }
+    for (size_t i = 0; i < COUNT(seen); i++)
+        assert_true(seen[i]);
+    assert_int_equal(bad, 0);
+}
+
+/** Channels of the input and of what is selected of it. */
+static const struct {
+    int from, channels;
+    struct rn_selection selection;
+} selections[] = {
+    {16, 16, {0, 16, 1, 0}}, {48, 16, {16, 16, 1, 0}},
+    {19, 7, {5, 7, 1, 0}},   {40, 23, {13, 23, 1, 0}},
+    {3, 3, {2, 3, -1, 0}},   {19, 19, {18, 19, -1, 0}},
+    {24, 24, {0, 3, 8, 1}},  {112, 112, {0, 4, 28, 1}},
+    {34, 34, {0, 17, 2, 1}}, {20, 10, {1, 10, 2, 0}},
+    {9, 27, {0, 3, 1, 1}},   {5, 40, {4, 1, 0, 0}},
+};
+
+static void channels_selected(void **state)
+{
+    int bad = 0;
+    (void)state;
+    for (size_t i = 0; i < COUNT(selections); i++) {
+        struct rn_graph *g = with_input(selections[i].from, 5, 3);
+        char name[64];
+        bool too_far = selections[i].channels == 27; /* 2 + 8 of 9 */
+        rn_graph_select(g, 0, "select", selections[i].channels,
+                        selections[i].selection);
+        if (too_far) {
+            assert_non_null(strstr(g->error.msg, "27 channels"));
+            rn_graph_destroy(g);
+            continue;
+        }
+        snprintf(name, sizeof name, "selection %zu", i);
+        bad += check_graph(name, g, 2, i);
+    }
     assert_int_equal(bad, 0);
 }
 
@@ -804,9 +988,14 @@ static void training_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(convolutions), cmocka_unit_test(pools_of_any_window),
-        cmocka_unit_test(operations),   cmocka_unit_test(concatenations),
-        cmocka_unit_test(joined_once),  cmocka_unit_test(training_is_refused),
+        cmocka_unit_test(convolutions),
+        cmocka_unit_test(pools_of_any_window),
+        cmocka_unit_test(operations),
+        cmocka_unit_test(concatenations),
+        cmocka_unit_test(functions_of_one_element),
+        cmocka_unit_test(channels_selected),
+        cmocka_unit_test(joined_once),
+        cmocka_unit_test(training_is_refused),
     };
 
     print_message("# seed %llu, %s\n", (unsigned long long)check_seed(),

@@ -292,6 +292,34 @@ static void answer(const struct rn_model *model, const float *images,
     rn_plan_destroy(plan);
 }
 
+/* Each function of single elements, one after the other; those that want
+ * something above zero get it. */
+static int every_function(struct rn_graph *g, int x)
+{
+    static const float numbers[RN_FUNCTION_COUNT][2] = {
+        [RN_FUNCTION_ELU] = {1.5f, 0},
+        [RN_FUNCTION_SELU] = {1.6f, 1.1f},
+        [RN_FUNCTION_CELU] = {0.8f, 0},
+        [RN_FUNCTION_HARD_SIGMOID] = {0.7f, 0.4f},
+        [RN_FUNCTION_HARD_SWISH] = {1.0f / 6, 0.5f},
+        [RN_FUNCTION_THRESHOLD] = {-0.5f, 0},
+        [RN_FUNCTION_POWER] = {1.5f, 0},
+    };
+    for (int f = 0; f < RN_FUNCTION_COUNT; f++) {
+        const char *name = rn_function_name((enum rn_function)f);
+        if (f == RN_FUNCTION_LOG || f == RN_FUNCTION_SQRT ||
+            f == RN_FUNCTION_POWER)
+            x = rn_graph_softmax(g, x,
+                                 f == RN_FUNCTION_LOG    ? "above"
+                                 : f == RN_FUNCTION_SQRT ? "above2"
+                                                         : "above3");
+        x = rn_graph_activation(g, x, name, (enum rn_function)f, numbers[f][0],
+                                numbers[f][1]);
+    }
+    return rn_graph_activation(g, x, "swish", RN_FUNCTION_HARD_SWISH, 0.9f,
+                               0.3f);
+}
+
 /* One of everything that networks of others have. */
 static struct rn_model *made_of_everything(void)
 {
@@ -326,6 +354,10 @@ static struct rn_model *made_of_everything(void)
     x = rn_graph_clip(g, x, "clip", -0.5f, 6);
     x = rn_graph_conv(g, x, "c3", 8, odd, true);
     x = rn_graph_leaky_relu(g, x, "leaky", 0.1f);
+    x = rn_graph_prelu(g, x, "prelu");
+    x = rn_graph_select(g, x, "shuffle", 8, (struct rn_selection){0, 2, 4, 1});
+    x = rn_graph_select(g, x, "flip", 6, (struct rn_selection){6, 6, -1, 0});
+    x = every_function(g, x);
     x = rn_graph_avg_pool(g, x, "p2", &mean);
     x = rn_graph_avg_pool(g, x, "p3", &counted);
     x = rn_graph_softmax(g, x, "soft");
@@ -364,6 +396,11 @@ static void other_graphs_come_back(void **state)
                          (double)a[i], (double)b[i], described);
         rn_model_destroy(back);
     }
+    OK(rn_model_save(model, in_folder("everything.safetensors"), &err));
+    OK(rn_model_load(&back, in_folder("everything.safetensors"), &err));
+    answer(back, image, b);
+    assert_memory_equal(a, b, sizeof(a));
+    rn_model_destroy(back);
     rn_model_destroy(model);
 }
 
@@ -993,6 +1030,20 @@ static void put_more_tensors(struct made *m)
     put_floats(m, "kernel", "2,2,3,3", first, 36);
     put_floats(m, "grey", "2,1,5,5", first, 50);
     put_floats(m, "two_by_four", "2,4,1,1", first, 8);
+    put_floats(m, "two_by_two", "2,2,1,1", first, 4);
+    put_floats(m, "two_by_six", "2,6,1,1", first, 12);
+    put_floats(m, "halve", "2,1,1", doubled, 2);
+    put_floats(m, "half", "1", (const float[]){0.5f}, 1);
+    put_floats(m, "one", "", (const float[]){1}, 1);
+    put_floats(m, "two", "", (const float[]){2}, 1);
+    put_floats(m, "root", "", (const float[]){0.70710678f}, 1);
+    put_floats(m, "gelu", "", (const float[]){0.044715f}, 1);
+    put_floats(m, "pi", "", (const float[]){0.79788456f}, 1);
+    put_integers(m, "flip", "2", (const int64_t[]){1, 0}, 2);
+    put_integers(m, "shuffle", "4", (const int64_t[]){0, 2, 1, 3}, 4);
+    put_integers(m, "one_1", "1", (const int64_t[]){1}, 1);
+    put_integers(m, "three", "1", (const int64_t[]){3}, 1);
+    put_integers(m, "three_", "1", (const int64_t[]){3}, 1);
     put_floats(m, "lowest", "", (const float[]){-FLT_MAX}, 1);
 }
 
@@ -1061,6 +1112,71 @@ static const struct {
      "Conv x,kernel r pads=[1,2,0,1];" MEAN, LAST,
      "Pad x p pads=[0,1,2,0,0,0,1,0];" TO_FIRST("p",
                                                 "c") "Conv c,kernel r;" MEAN},
+    {"slopes of channels", FIRST,
+     "Relu x p;Neg x n;Relu n m;Mul m,halve c;Neg c e;Add p,e r;" MEAN, FIRST,
+     "PRelu x,halve r;" MEAN},
+    {"slopes where channels come last", FIRST, "PRelu x,halve r;" MEAN, LAST,
+     "PRelu x,doubled r;ReduceMean r f axes=[1,2] keepdims=0;"
+     "Gemm f,w,b y transB=1"},
+    {"one slope", FIRST, "LeakyRelu x r alpha=10.0;" MEAN, FIRST,
+     "PRelu x,ten r;" MEAN},
+    {"hard swish", FIRST,
+     "HardSigmoid x h alpha=0.16666667 beta=0.5;Mul x,h r;" MEAN, FIRST,
+     "HardSwish x r;" MEAN},
+    {"defaults", FIRST,
+     "Elu x a alpha=1.0;Selu a c alpha=1.6732632 gamma=1.050701;"
+     "HardSigmoid c d alpha=0.2 beta=0.5;Celu d e alpha=1.0;"
+     "ThresholdedRelu e r alpha=1.0;" MEAN,
+     FIRST,
+     "Elu x a;Selu a c;HardSigmoid c d;Celu d e;ThresholdedRelu e r;" MEAN},
+    {"softplus and mish", FIRST,
+     "Exp x e;Add e,one fa;Log fa s;Tanh s t;Mul x,t r;" MEAN, FIRST,
+     "Mish x r;" MEAN},
+    {"gelu", FIRST,
+     "Mul x,root h;Erf h e;Add e,one fa;Mul x,fa g2;Mul g2,half r;" MEAN, FIRST,
+     "Gelu x r;" MEAN},
+    {"gelu by tanh", FIRST,
+     "Mul x,x q;Mul q,x c;Mul c,gelu k;Add x,k a;Mul a,pi s;Tanh s t;"
+     "Add t,one fa;Mul x,fa g2;Mul g2,half r;" MEAN,
+     FIRST, "Gelu x r approximate='tanh';" MEAN},
+    {"powers and roots", FIRST,
+     "Mul x,x a;Sqrt a c;Div c,half d;Softsign d r;" MEAN, FIRST,
+     "Pow x,two a;Sqrt a m;Abs m c;Reciprocal half h;Mul c,two d;"
+     "Abs d e;Add e,one fa;Reciprocal fa g2;Mul d,g2 r;" MEAN},
+    {"the larger and the smaller", FIRST,
+     "Clip x,lowest,ten a;Clip a,half,ten r;" MEAN, FIRST,
+     "Min x,ten a;Max half,a r;" MEAN},
+    {"the largest of all", FIRST, "MaxPool x g kernel_shape=[5,6]" TAIL, FIRST,
+     "GlobalMaxPool x g" TAIL},
+    {"that by other words", FIRST, "GlobalMaxPool x g" TAIL, LAST,
+     "ReduceMax x f axes=[1,2] keepdims=0;Gemm f,w,b y transB=1"},
+    {"parts joined the other way round", FIRST, "Gather x,flip r axis=1;" MEAN,
+     FIRST, "Split x a,c axis=1;Concat c,a r axis=1;" MEAN},
+    {"parts of given sizes", "0,4,5,3",
+     "Slice x,one_1,three,one_1 c;Conv c,two_by_two r;" MEAN, "0,4,5,3",
+     "Constant - s value_ints=[1,2,1];Split x,s a,c,d axis=1;"
+     "Conv c,two_by_two r;" MEAN},
+    {"channels the other way round", FIRST, "Gather x,flip r axis=1;" MEAN,
+     LAST,
+     "Constant - n value_ints=[-1];Constant - least value_ints=[-999];"
+     "Slice x,n,least,three_,n c;" TO_FIRST("c", "r") MEAN},
+    {"a shuffle of channels", "0,4,5,3",
+     "Gather x,shuffle s axis=1;Conv s,two_by_four r;" MEAN, "0,4,5,3",
+     "Constant - s value_ints=[-1,2,2,5,3];Reshape x,s a;"
+     "Transpose a c perm=[0,2,1,3,4];Constant - t value_ints=[0,4,5,3];"
+     "Reshape c,t d;Conv d,two_by_four r;" MEAN},
+    {"a shuffle where channels come last", "0,4,5,3",
+     "Gather x,shuffle s axis=1;Conv s,two_by_four r;" MEAN, "0,4,5,3",
+     "Transpose x l perm=[0,2,3,1];Constant - s value_ints=[-1,5,3,2,2];"
+     "Reshape l,s a;Transpose a c perm=[0,1,2,4,3];"
+     "Constant - t value_ints=[-1,5,3,4];Reshape c,t d;" TO_FIRST(
+         "d", "e") "Conv e,two_by_four r;" MEAN},
+    {"channels in any order", "0,4,5,3",
+     "Split x p,q,s,t axis=1;Concat t,p,q,t,s,s a axis=1;"
+     "Conv a,two_by_six r;" MEAN,
+     "0,4,5,3",
+     "Constant - s value_ints=[3,0,1,-1,2,2];Gather x,s a axis=1;"
+     "Conv a,two_by_six r;" MEAN},
     {"copies of the edge before a max pool", FIRST,
      "MaxPool x r kernel_shape=[3,3] pads=[1,2,1,0] strides=[2,2];" MEAN, FIRST,
      "Pad x p pads=[0,0,1,2,0,0,1,0] mode='edge';"
@@ -1072,7 +1188,7 @@ static const struct {
     {"pads as PyTorch makes them", FIRST,
      "Conv x,kernel r pads=[1,2,0,3];" MEAN, FIRST,
      "Constant - k value_ints=[2,3,1,0];Constant - z value_ints=[0,0,0,0];"
-     "Concat k,z j axis=0;Constant - two value_ints=[-1,2];Reshape j,two t;"
+     "Concat k,z j axis=0;Constant - pair value_ints=[-1,2];Reshape j,pair t;"
      "Constant - n value_ints=[-1];Constant - least value_ints=[-999];"
      "Slice t,n,least,axis0,n u;Transpose u v perm=[1,0];Reshape v,n s;"
      "Pad x,s p;Conv p,kernel r;" MEAN},
@@ -1280,6 +1396,29 @@ static const struct {
      HEAD ";BatchNormalization g,ones,ones,ones,ones y "
           "training_mode=1",
      "in training"},
+    {"channels that are not there",
+     "Constant - s value_ints=[0,5];Gather x,s y axis=1", "none of 2"},
+    {"parts of other sizes",
+     "Constant - s value_ints=[1,2];Split x,s a,y axis=1", "other sizes"},
+    {"parts of rows", "Split x a,y axis=2", "dimension 2"},
+    {"no channels", "Constant - s value_ints=[7];Slice x,s,ends,start y",
+     "several lengths"},
+    {"groups of channels",
+     "Constant - s value_ints=[-1,2,1,2,2];Reshape x,s r;Relu r y",
+     "in groups"},
+    {"groups turned otherwise",
+     "Constant - s value_ints=[-1,2,1,2,2];Reshape x,s r;"
+     "Transpose r y perm=[0,1,2,4,3]",
+     "turns groups"},
+    {"slopes for pixels", "PRelu x,mean4 y", "slopes"},
+    {"an exponent that is computed", "Pow x,x y", "expected a constant"},
+    {"copies of the edge",
+     "Pad x p pads=[0,0,1,1,0,0,1,1] mode='edge';Relu p y",
+     "copies of its edge"},
+    {"windows over the padding alone",
+     "Pad x p pads=[0,0,2,2,0,0,2,2] mode='edge';"
+     "MaxPool p y kernel_shape=[2,2]",
+     "nothing but the padding"},
     {"indices used", "MaxPool x a,i kernel_shape=[2,2];Add a,i y",
      "second output"},
 };
