@@ -7,6 +7,7 @@
 #include "output.h"
 #include "progress.h"
 #include "recipe.h"
+#include "recipe_path.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +18,7 @@ struct options {
     const char *recipe;
     const char *resume;
     const char *validation;
-    int json;
+    int json, quiet;
 };
 
 #define AT(field) offsetof(struct options, field)
@@ -32,9 +33,9 @@ static const struct option run_options[] = {
      "--data and, for a longer run, --iterations or --epochs may be others"},
     {"data", "DATA", OPTION_TEXT, AT(train.data), 0, 0, NULL, NULL,
      "with --resume: where the run's data lie now"},
-    {"recipe", "FILE", OPTION_TEXT, AT(recipe), 0, 0, NULL, NULL,
-     "file of lines 'option = value', - for standard input; the command line "
-     "overrides it"},
+    {"recipe", "NAME", OPTION_TEXT, AT(recipe), 0, 0, NULL, NULL,
+     "file of lines 'option = value', or the name of one that comes with the "
+     "program, - for standard input; the command line overrides it"},
     {"seed", "N", OPTION_SEED, AT(train.seed), 0, 0, NULL, NULL,
      "all random choices follow from it"},
     {"threads", "N", OPTION_INT, AT(train.threads), 1, 1024, NULL,
@@ -45,6 +46,8 @@ static const struct option run_options[] = {
      NULL, RECOMPUTE_HELP},
     {"json", NULL, OPTION_FLAG, AT(json), 0, 0, NULL, NULL,
      "print the result as one JSON object"},
+    {"quiet", NULL, OPTION_FLAG, AT(quiet), 0, 0, NULL, NULL,
+     "no progress and no messages but errors; the result is still printed"},
 };
 
 static const struct option network_options[] = {
@@ -183,17 +186,21 @@ static int apply_recipe(const struct command *command, struct options *o,
                         struct args *args, char **text)
 {
     const struct args given = *args;
-    const char *path = o->recipe;
+    char *path = recipe_path(o->recipe);
     int rc;
 
+    if (!path)
+        return EXIT_USAGE;
     memset(o, 0, sizeof(*o));
     defaults(o);
-    rc = recipe_read(path, command, o, "resume|data|recipe|json", args, text);
+    rc = recipe_read(path, command, o, "resume|data|recipe|json|quiet", args,
+                     text);
+    if (rc == 0 && options_given(command, args, "iterations") &&
+        options_given(command, args, "epochs"))
+        rc = both_lengths(path);
+    free(path);
     if (rc)
         return rc;
-    if (options_given(command, args, "iterations") &&
-        options_given(command, args, "epochs"))
-        return both_lengths(path);
     if (options_given(command, &given, "iterations"))
         o->train.epochs = 0;
     if (options_given(command, &given, "epochs"))
@@ -202,7 +209,7 @@ static int apply_recipe(const struct command *command, struct options *o,
 }
 
 /** Options that a run may go on with. */
-#define BESIDE_RESUME "resume|json|threads|data|iterations|epochs"
+#define BESIDE_RESUME "resume|json|quiet|threads|data|iterations|epochs"
 
 static int check_resume(const struct command *command, const struct args *args)
 {
@@ -263,6 +270,7 @@ static int check_new(const struct command *command, struct options *o,
 struct watcher {
     double said_at; /* seconds_now() of the last report line */
     int introduced; /* the machine has been named */
+    int quiet;
     struct rn_train_report last;
 };
 
@@ -287,6 +295,8 @@ static void on_report(void *user, const struct rn_train_report *r)
     int due = now - w->said_at >= SECONDS_PER_LINE;
 
     w->last = *r;
+    if (w->quiet)
+        return;
     /* on a terminal the bar says the rest */
     if (!r->tested && (progress_live() || !due) && r->iteration < r->iterations)
         return;
@@ -305,7 +315,7 @@ static void on_tick(void *user, const struct rn_train_report *r)
     char line[160];
 
     w->last = *r;
-    if (!progress_due())
+    if (w->quiet || !progress_due())
         return;
     snprintf(line, sizeof(line),
              "%s/%s  %.0f images/s  loss %.3f  error %.1f %%  %s left",
@@ -407,12 +417,12 @@ static int finish(const char *run, const struct options *o, int rc,
 static int train(struct options *o)
 {
     const char *run = o->resume ? o->resume : o->train.out;
-    struct watcher watcher = {.said_at = seconds_now()};
+    struct watcher watcher = {.said_at = seconds_now(), .quiet = o->quiet};
     const struct rn_train_events events = {
         .user = &watcher,
         .report = on_report,
         .tick = on_tick,
-        .message = on_message,
+        .message = o->quiet ? NULL : on_message,
         .stop = on_stop,
     };
     const struct rn_resume_options again = {

@@ -23,6 +23,14 @@ for file in include/resnet.h man/man1/resnet.1 pkgconfig/resnet.pc \
     fi
 done
 
+for recipe in "$RN_SOURCE"/recipes/*.conf; do
+    if ! cmp "$recipe" \
+        "$(find root -path "*/share/resnet/recipes/${recipe##*/}")"; then
+        echo "not installed: $recipe"
+        exit 1
+    fi
+done
+
 # The .pc file names the prefix; the sysroot puts DESTDIR before it.
 pc=$(find "$work/root" -name resnet.pc)
 export PKG_CONFIG_LIBDIR="$(dirname "$pc")" PKG_CONFIG_SYSROOT_DIR="$work/root"

@@ -34,6 +34,36 @@ grep -o '"\(batch\|iterations\|epochs\|exact\|recompute\)": *[0-9.]*' run/run.js
 echo 'lr = fast' > wrong.conf
 fails resnet train synthetic:1x8x8:4 --out run --recipe - < wrong.conf
 
+# Those that come with the program are found by name, from everywhere: where it
+# is built, where it is installed, wherever that is moved to. A file comes
+# first, a folder is none.
+cd .. && mkdir elsewhere && cd elsewhere || exit 1
+fails resnet train missing --out run --recipe cifar10-resnet20
+fails resnet train missing --out run --recipe cifar10-resnet20.conf
+fails resnet train missing --out run --recipe cifar11
+fails resnet train missing --out run --recipe ./cifar10-resnet20
+mkdir finetune
+fails resnet train missing --out run --recipe finetune
+echo 'lr = fast' > fashion-mnist
+fails resnet train missing --out run --recipe fashion-mnist
+mkdir -p moved/bin moved/share/resnet/recipes
+cp "$RN_BUILD/resnet" moved/bin
+cp "$RN_SOURCE/recipes/finetune.conf" moved/share/resnet/recipes/own.conf
+fails moved/bin/resnet train missing --out run --recipe own
+fails moved/bin/resnet train missing --out run --recipe other
+cd ../dir || exit 1
+ls "$RN_SOURCE"/recipes/*.conf | sed 's|.*/||' > ours
+ls "$RN_BUILD"/recipes/*.conf | sed 's|.*/||' | diff ours - && echo "all there"
+
+# Nothing but the result, or what went wrong.
+resnet train synthetic:1x8x8:4:64 --out quiet --recipe small.conf --quiet \
+    > out 2> err
+cat err
+resnet train --resume quiet --quiet --json > out 2> err
+cat err
+check_json < out
+fails resnet train missing --out new --recipe small.conf --quiet
+
 # Every recipe in the repository is read without complaint.
 for recipe in "$RN_SOURCE"/recipes/*.conf; do
     resnet train missing --out run2 --recipe "$recipe" 2>&1 |
