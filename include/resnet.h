@@ -578,8 +578,10 @@ struct rn_data_options {
  *    in FOLDER or FOLDER/images; CLASS is a number from 0 or, with
  *    FOLDER/classes.txt and its `ID NAME` or `NAME` a line, one of those. In
  *    val/ or test/ it gives files the classes of train/.
- * An archive (.tar, .zip; not compressed as a whole) is as good as a folder
- * and is read in place: DATA itself, train.tar for train/, images.tar for
+ * An archive (.tar, .zip) is as good as a folder and is read in place (one that
+ * is compressed as a whole, as .tar.gz, is first unpacked into a temporary file
+ * in TMPDIR or else /var/tmp, no more than the disk and 64 MB and 256 times its
+ * size allow): DATA itself, train.tar for train/, images.tar for
  * images/, n01440764.tar for a class where there are no class folders.
  *
  * @param options may be NULL: nothing is held out.

@@ -15,16 +15,29 @@
 /* As many links as may lead to one another. */
 #define MOST_LINKS 16
 
-const char *const rn_archive_endings[] = {".tar", ".zip", ".TAR", ".ZIP", NULL};
+/* A tar that is compressed as a whole is called so or so. */
+const char *const rn_archive_endings[] = {
+    ".tar",     ".zip",     ".TAR",     ".ZIP",    ".tar.gz", ".tgz",
+    ".TAR.GZ",  ".TGZ",     ".tar.xz",  ".txz",    ".tar.zst", ".tzst",
+    ".tar.bz2", ".tbz2",    ".tbz",     ".tar.lz4", ".tar.Z", NULL};
+
+size_t rn_archive_stem(const char *name)
+{
+    size_t length = strlen(name), best = 0;
+
+    for (size_t i = 0; rn_archive_endings[i]; i++) {
+        size_t ending = strlen(rn_archive_endings[i]);
+
+        if (length > ending && ending > best &&
+            strcmp(name + length - ending, rn_archive_endings[i]) == 0)
+            best = ending;
+    }
+    return best ? length - best : 0;
+}
 
 bool rn_archive_named(const char *name)
 {
-    const char *dot = strrchr(name, '.');
-
-    for (size_t i = 0; dot && dot != name && rn_archive_endings[i]; i++)
-        if (strcmp(dot, rn_archive_endings[i]) == 0)
-            return true;
-    return false;
+    return rn_archive_stem(name) > 0;
 }
 
 /* ---------------------------------------------------------------- members */
@@ -181,34 +194,41 @@ static const struct {
 };
 #define COMPRESSED (sizeof compressed / sizeof compressed[0])
 
-int rn_archive_check_plain(const char *path, bool on_disk, const uint8_t *bytes,
-                           size_t size, struct rn_error *err)
+/* What decompresses a file that begins so; NULL when it is plain. */
+static const char *find_command(const uint8_t *bytes, size_t size,
+                                const char **by)
 {
-    for (size_t i = 0; i < COMPRESSED; i++) {
-        if (size < compressed[i].length ||
-            memcmp(bytes, compressed[i].magic, compressed[i].length) != 0)
-            continue;
-        if (!on_disk)
-            return rn_fail(err, RN_ERR_DATA,
-                           "'%s' is compressed as a whole, by %s, and cannot "
-                           "be read in place",
-                           path, compressed[i].by);
-        return rn_fail(err, RN_ERR_DATA,
-                       "'%s' is compressed as a whole, by %s, and cannot be "
-                       "read in place; decompress it first: %s '%s'",
-                       path, compressed[i].by, compressed[i].command, path);
-    }
-    return RN_OK;
+    for (size_t i = 0; i < COMPRESSED; i++)
+        if (size >= compressed[i].length &&
+            memcmp(bytes, compressed[i].magic, compressed[i].length) == 0) {
+            *by = compressed[i].by;
+            return compressed[i].command;
+        }
+    return NULL;
+}
+
+int rn_archive_check_plain(const char *path, const uint8_t *bytes, size_t size,
+                           struct rn_error *err)
+{
+    const char *by, *command = find_command(bytes, size, &by);
+
+    return command ? rn_fail(err, RN_ERR_DATA,
+                             "'%s' is compressed by %s; decompress it first: "
+                             "%s '%s'",
+                             path, by, command, path)
+                   : RN_OK;
 }
 
 static int index_members(struct rn_archive *archive, const uint8_t *bytes,
                          size_t size, struct rn_error *err)
 {
-    bool on_disk = strcmp(archive->path, archive->file) == 0;
-    int rc = rn_archive_check_plain(archive->path, on_disk, bytes, size, err);
+    const char *by;
 
-    if (rc)
-        return rc;
+    if (find_command(bytes, size, &by))
+        return rn_fail(err, RN_ERR_DATA,
+                       "'%s' is compressed twice, the second time by %s, "
+                       "expected a tar or a zip in it",
+                       archive->path, by);
     if (!size)
         return rn_fail(err, RN_ERR_DATA,
                        "'%s' is empty, expected a tar or a zip", archive->path);
@@ -313,14 +333,33 @@ static int fail_changed(const struct rn_archive *archive, struct rn_error *err)
                    archive->file);
 }
 
-/* The part of an open file that is the archive is mapped for as long as its
- * index is made: what libarchive reads must lie in memory for it to tell where
- * members are, and but for headers nothing of it is touched. */
-static int index_part(struct rn_archive *archive, int fd, struct rn_error *err)
+/* Unpack an archive into the spool, where it lies from then on. */
+static int unpack(struct rn_archive *archive, struct rn_spool **spool,
+                  const char *command, const uint8_t *bytes, size_t size,
+                  struct rn_error *err)
+{
+    uint64_t length = 0;
+    int rc = rn_spool_unpack(spool, archive->path, command, bytes, size,
+                             &length, err);
+
+    if (rc)
+        return rc;
+    archive->spool = *spool;
+    archive->at = rn_spool_size(*spool) - length;
+    archive->size = length;
+    return RN_OK;
+}
+
+/* Make an index of the part of an open file that is the archive, or unpack it.
+ * The part is mapped for as long as that takes: what libarchive reads must lie
+ * in memory for it to tell where members are, and but for headers nothing of it
+ * is touched. `spool` is NULL when it cannot be packed. */
+static int map_part(struct rn_archive *archive, int fd, struct rn_spool **spool,
+                    struct rn_error *err)
 {
     uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-    size_t before = (size_t)(archive->at % page);
-    size_t length;
+    size_t before = (size_t)(archive->at % page), size = (size_t)archive->size;
+    const char *command, *by;
     uint8_t *map;
     int rc;
 
@@ -330,43 +369,69 @@ static int index_part(struct rn_archive *archive, int fd, struct rn_error *err)
         return rn_fail(err, RN_ERR_DATA,
                        "'%s' has %llu bytes, more than can be addressed",
                        archive->path, (unsigned long long)archive->size);
-    length = before + (size_t)archive->size;
-    map = mmap(NULL, length, PROT_READ, MAP_PRIVATE, fd,
+    map = mmap(NULL, before + size, PROT_READ, MAP_PRIVATE, fd,
                (off_t)(archive->at - before));
     if (map == MAP_FAILED)
         return rn_fail_errno(err, "read", archive->path);
-    madvise(map, length, MADV_RANDOM);
-    rc = index_bytes(archive, map + before, (size_t)archive->size, err);
-    munmap(map, length);
+    command = spool ? find_command(map + before, size, &by) : NULL;
+    madvise(map, before + size, command ? MADV_SEQUENTIAL : MADV_RANDOM);
+    rc = command ? unpack(archive, spool, command, map + before, size, err)
+                 : index_bytes(archive, map + before, size, err);
+    munmap(map, before + size);
     return rc;
 }
 
-static int open_index(struct rn_archive *archive,
-                      const struct rn_archive *outer, struct rn_error *err)
+static int index_part(struct rn_archive *archive, int fd,
+                      struct rn_spool **spool, struct rn_error *err)
 {
-    int fd = open(archive->file, O_RDONLY | O_CLOEXEC | O_NONBLOCK), rc;
+    const struct rn_spool *before = archive->spool;
+    uint64_t at = archive->at;
+    int rc = map_part(archive, fd, spool, err);
 
+    if (!rc && (archive->spool != before || archive->at != at))
+        rc = map_part(archive, rn_spool_file(archive->spool), NULL, err);
+    return rc;
+}
+
+static int open_file(struct rn_archive *archive, const struct rn_archive *outer,
+                     int fd, struct rn_error *err)
+{
+    if (fstat(fd, &archive->stat))
+        return rn_fail_errno(err, "read", archive->path);
+    if (!S_ISREG(archive->stat.st_mode))
+        return rn_fail(err, RN_ERR_DATA, "'%s' is not a regular file",
+                       archive->path);
+    if (outer && !same_file(&archive->stat, &outer->stat))
+        return fail_changed(outer, err);
+    if (!outer)
+        archive->size = (uint64_t)archive->stat.st_size;
+    return RN_OK;
+}
+
+static int open_index(struct rn_archive *archive,
+                      const struct rn_archive *outer, struct rn_spool **spool,
+                      struct rn_error *err)
+{
+    int fd, rc;
+
+    if (outer && outer->spool) {
+        archive->spool = outer->spool;
+        return index_part(archive, rn_spool_file(outer->spool), spool, err);
+    }
+    fd = open(archive->file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return rn_fail_errno(err, "open", archive->path);
-    if (fstat(fd, &archive->stat))
-        rc = rn_fail_errno(err, "read", archive->path);
-    else if (!S_ISREG(archive->stat.st_mode))
-        rc = rn_fail(err, RN_ERR_DATA, "'%s' is not a regular file",
-                     archive->path);
-    else if (outer && !same_file(&archive->stat, &outer->stat))
-        rc = fail_changed(outer, err);
-    else {
-        if (!outer)
-            archive->size = (uint64_t)archive->stat.st_size;
-        rc = index_part(archive, fd, err);
-    }
+    rc = open_file(archive, outer, fd, err);
+    if (!rc)
+        rc = index_part(archive, fd, spool, err);
     close(fd);
     return rc;
 }
 
 int rn_archive_open(struct rn_archive **out, const char *path,
                     const struct rn_archive *outer,
-                    const struct rn_member *member, struct rn_error *err)
+                    const struct rn_member *member, struct rn_spool **spool,
+                    struct rn_error *err)
 {
     struct rn_archive *archive = rn_alloc(1, sizeof *archive);
     int rc = RN_OK;
@@ -383,7 +448,7 @@ int rn_archive_open(struct rn_archive **out, const char *path,
         archive->size = member->size;
     }
     if (!rc)
-        rc = open_index(archive, outer, err);
+        rc = open_index(archive, outer, spool, err);
     if (rc)
         rn_archive_close(archive);
     else
@@ -431,9 +496,13 @@ static int read_packed(const struct rn_archive *archive,
                        const struct rn_member *member, const char *name,
                        uint8_t *bytes, size_t size, struct rn_error *err)
 {
-    int fd = open(archive->file, O_RDONLY | O_CLOEXEC | O_NONBLOCK), rc;
     struct stat st;
+    int fd, rc;
 
+    if (archive->spool)
+        return read_at(rn_spool_file(archive->spool), bytes, size, member->at,
+                       name, err);
+    fd = open(archive->file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return rn_fail_errno(err, "open", archive->file);
     if (fstat(fd, &st))

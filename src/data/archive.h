@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Archives read in place: an index of their members is made when they are
- * opened, and bytes are fetched from where they lie. Uncompressed tar, and zip
- * whose members are stored or deflated. */
+ * opened, and bytes are fetched from where they lie: of tar, and of zip whose
+ * members are stored or deflated. One that is compressed as a whole is first
+ * unpacked into a temporary file. */
 #ifndef RN_DATA_ARCHIVE_H
 #define RN_DATA_ARCHIVE_H
 
@@ -31,31 +32,43 @@ struct rn_member {
     uint32_t crc;    /* 0: none was taken */
 };
 
+/** The temporary file of a data set's compressed archives, one behind the
+ *  other. It has no name, and is gone when it is closed. */
+struct rn_spool;
+
 struct rn_archive {
     char *path;        /* for messages */
     char *file;        /* on disk; of an archive in another, the other's */
     struct stat stat;  /* of that file when it was opened */
+    const struct rn_spool *spool; /* borrowed: it lies there, not in file */
     uint64_t at, size; /* the archive's part of it */
     struct rn_member *member; /* ordered by name */
     size_t count, room;
 };
 
-/** How names of archives end: .tar, .zip, or in capitals; then NULL. */
+/** How names of archives end: .tar, .zip, .tar.gz and so on, or in capitals;
+ *  then NULL. */
 extern const char *const rn_archive_endings[];
+/** Bytes of a name before such an ending; 0 when it has none, or nothing
+ *  before it. */
+size_t rn_archive_stem(const char *name);
 /** Whether a name ends so, and with more before it. */
 bool rn_archive_named(const char *name);
 
-/** RN_ERR_DATA when these are the first bytes of an archive that is compressed
- *  as a whole; of one `on_disk` it is said how to decompress it. */
-int rn_archive_check_plain(const char *path, bool on_disk, const uint8_t *bytes,
-                           size_t size, struct rn_error *err);
+/** RN_ERR_DATA when these are the first bytes of a file that is compressed as a
+ *  whole, saying how to decompress it. */
+int rn_archive_check_plain(const char *path, const uint8_t *bytes, size_t size,
+                           struct rn_error *err);
 
 /**
  * Open an archive that is a file of its own, or, with `outer`, a member of
  * another one that is a plain file. Nothing stays open but the index.
  *
- * @return RN_ERR_DATA, saying what to do about it, when it is compressed as a
- *         whole; when it is cut short or damaged; when a name leads out of it.
+ * @param spool where it is unpacked to when it is compressed as a whole; made
+ *              when it is needed, and then the caller's to close, after all its
+ *              archives.
+ * @return RN_ERR_DATA when it is cut short or damaged; when a name leads out of
+ *         it; RN_ERR_IO, saying what to do about it, without room to unpack it.
  *
  * Of several members of one name in a tar the last counts, as when unpacking; a
  * zip has no such. Links to files of the archive become those files; others
@@ -63,7 +76,8 @@ int rn_archive_check_plain(const char *path, bool on_disk, const uint8_t *bytes,
  */
 int rn_archive_open(struct rn_archive **out, const char *path,
                     const struct rn_archive *outer,
-                    const struct rn_member *member, struct rn_error *err);
+                    const struct rn_member *member, struct rn_spool **spool,
+                    struct rn_error *err);
 void rn_archive_close(struct rn_archive *archive);
 
 /** Keep only what lies below a folder, named as seen from there. */
@@ -103,6 +117,16 @@ int rn_archive_index_tar(struct rn_archive *archive, const uint8_t *bytes,
                          size_t size, struct rn_error *err);
 int rn_archive_index_zip(struct rn_archive *archive, const uint8_t *bytes,
                          size_t size, struct rn_error *err);
+
+/** Unpack an archive in memory, behind what is in the spool, which is made if
+ *  there is none; *length is how much it is. What would grow like a bomb, or
+ *  fill the disk, is refused. `command` would unpack it, too. */
+int rn_spool_unpack(struct rn_spool **spool, const char *path,
+                    const char *command, const uint8_t *bytes, size_t size,
+                    uint64_t *length, struct rn_error *err);
+int rn_spool_file(const struct rn_spool *spool);
+uint64_t rn_spool_size(const struct rn_spool *spool);
+void rn_spool_close(struct rn_spool *spool);
 
 /** From `packed` bytes of a zip's member to all of its own. */
 int rn_archive_unzip(const struct rn_member *member, const char *name,

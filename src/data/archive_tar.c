@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Members of a tar by libarchive, the only file that includes it. It knows the
+/* Members of a tar by libarchive. It knows the
  * dialects (old, ustar, GNU's, pax), but reads from front to back only. Where
  * a member's bytes lie follows from this: of an archive in memory that is not
  * compressed, it hands out blocks without copying them. */

@@ -268,6 +268,7 @@ int rn_data_open(struct rn_data **out, const char *spec,
         rc = read_spec(data, data->spec, err);
     if (rc)
         goto out;
+    rn_files_remark(&data->source);
     if (!data->fetch)
         data->training = data->checksum =
             checksum(data, data->part[RN_PART_TRAIN].count,

@@ -8,6 +8,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,7 +81,7 @@ bool rn_files_in_archive(const struct rn_files *files, const char *path)
 }
 
 /* The archive `file`, on disk or in another one. */
-static int open_archive(const struct rn_files *files, const char *file,
+static int open_archive(struct rn_files *files, const char *file,
                         struct rn_archive **archive, struct rn_error *err)
 {
     const char *name;
@@ -96,7 +97,7 @@ static int open_archive(const struct rn_files *files, const char *file,
                            "archive is read when it is stored as it is",
                            file);
     }
-    return rn_archive_open(archive, file, outer, member, err);
+    return rn_archive_open(archive, file, outer, member, &files->spool, err);
 }
 
 int rn_files_mount(struct rn_files *files, const char *file, const char *path,
@@ -136,6 +137,15 @@ int rn_files_enter(struct rn_files *files, const char *path, const char *name,
                             err);
 }
 
+void rn_files_remark(const struct rn_files *files)
+{
+    if (files->spool)
+        rn_remark(files->remarks, RN_REMARK_UNPACKED,
+                  "compressed archives were unpacked into a temporary file of "
+                  "%.1f MB; unpacked ones open at once",
+                  ceil((double)rn_spool_size(files->spool) / 1e5) / 10);
+}
+
 void rn_files_close(struct rn_files *files)
 {
     for (size_t i = 0; i < files->count; i++) {
@@ -143,6 +153,7 @@ void rn_files_close(struct rn_files *files)
         rn_free(files->mount[i].path);
     }
     rn_free(files->mount);
+    rn_spool_close(files->spool);
     rn_remarks_destroy(files->remarks);
     *files = (struct rn_files){.mount = NULL};
 }

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 struct rn_remarks;
+struct rn_spool;
 
 /** Zeroed, it is the disk alone. Once the archives are mounted any number of
  *  threads may read. */
@@ -21,6 +22,7 @@ struct rn_files {
         struct rn_archive *archive;
     } * mount; /* ordered by path */
     size_t count, room;
+    struct rn_spool *spool; /* what compressed archives unpack to, or NULL */
     struct rn_remarks *remarks; /* on what is read; or NULL */
 };
 
@@ -32,6 +34,8 @@ int rn_files_mount(struct rn_files *files, const char *file, const char *path,
  *  it. */
 int rn_files_enter(struct rn_files *files, const char *path, const char *name,
                    struct rn_error *err);
+/** Remark on archives that had to be unpacked. */
+void rn_files_remark(const struct rn_files *files);
 void rn_files_close(struct rn_files *files);
 
 /** What a path leads to, symbolic links followed. */

@@ -51,7 +51,7 @@ static int mount_class(struct rn_files *files, const char *folder, char *name,
     char *file = rn_path_join(folder, name), *path;
     int rc;
 
-    *strrchr(name, '.') = '\0';
+    name[rn_archive_stem(name)] = '\0';
     path = rn_path_join(folder, name);
     rc = file && path ? rn_files_mount(files, file, path, err)
                       : rn_fail_memory(err, strlen(folder), "a file name");
@@ -64,7 +64,7 @@ static int mount_class(struct rn_files *files, const char *folder, char *name,
  * order it comes before the archive, as do only others that begin with it. */
 static bool is_unpacked(char *const *names, size_t archive)
 {
-    size_t length = (size_t)(strrchr(names[archive], '.') - names[archive]);
+    size_t length = rn_archive_stem(names[archive]);
 
     for (size_t i = archive;
          i-- > 0 && strncmp(names[i], names[archive], length) == 0;)
@@ -371,7 +371,7 @@ static int only_parts(const struct rn_data *data, const char *path, bool *only,
     *only = true;
     for (size_t i = 0; !rc && i < count; i++) {
         if (what == RN_CONTENT_ARCHIVE)
-            *strrchr(names[i], '.') = '\0';
+            names[i][rn_archive_stem(names[i])] = '\0';
         *only = *only && rn_part_named(names[i]);
     }
     rn_files_list_free(names);

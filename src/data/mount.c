@@ -128,14 +128,14 @@ int rn_picture_mount_whole(struct rn_data *data, const char *path,
         return rc;
     return rn_fail(err, RN_ERR_DATA,
                    "'%s' holds no pictures; of data sets in archives only "
-                   "those of pictures are read",
+                   "those of pictures are read: unpack it",
                    path);
 }
 
 int rn_picture_find_archive(const struct rn_data *data, const char *folder,
                             char **file, struct rn_error *err)
 {
-    size_t size = strlen(folder) + sizeof ".tar";
+    size_t size = strlen(folder) + sizeof ".tar.bz2";
 
     *file = rn_alloc(size, 1);
     if (!*file)

@@ -190,7 +190,7 @@ static int check_file(const char *path, bool regular, struct rn_error *problem)
         return rn_fail_text(problem, "file name", path);
     if (!regular || rn_files_peek(&disk, path, head, sizeof head, &size, NULL))
         return RN_OK;
-    return rn_archive_check_plain(path, true, head, size, problem);
+    return rn_archive_check_plain(path, head, size, problem);
 }
 
 static int find_file(struct rn_pictures *pictures, const char *path,
@@ -237,6 +237,7 @@ int rn_pictures_find(struct rn_pictures **out, const char *path,
     rc = rn_remarks_create(&pictures->source.remarks, err);
     if (!rc)
         rc = find(pictures, path, err);
+    rn_files_remark(&pictures->source);
     if (rc)
         rn_pictures_destroy(pictures);
     else

@@ -11,6 +11,7 @@
 /** What is said once, of the first file that it is true of. */
 enum rn_remark {
     RN_REMARK_SEVERAL, /* of several pictures in a file the first is taken */
+    RN_REMARK_UNPACKED, /* archives, into a temporary file */
     RN_REMARK_KINDS
 };
 

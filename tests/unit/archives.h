@@ -73,15 +73,18 @@ static inline void write_item(struct archive *out, const struct item *item)
 
 #define ARCHIVE_ROOM ((size_t)1 << 20)
 
-/* An archive of those items in malloc()ed memory. */
-static inline uint8_t *make_archive(enum form form, const struct item *items,
-                                    size_t count, size_t *size)
+/* An archive of those items in malloc()ed memory, compressed as a whole by one
+ * of libarchive's filters. */
+static inline uint8_t *make_packed(enum form form, int filter,
+                                   const struct item *items, size_t count,
+                                   size_t *size)
 {
     struct archive *out = archive_write_new();
     uint8_t *bytes = malloc(ARCHIVE_ROOM);
 
     assert_non_null(bytes);
     set_form(out, form);
+    assert_int_equal(archive_write_add_filter(out, filter), ARCHIVE_OK);
     assert_int_equal(archive_write_open_memory(out, bytes, ARCHIVE_ROOM, size),
                      ARCHIVE_OK);
     for (size_t i = 0; i < count; i++)
@@ -89,6 +92,12 @@ static inline uint8_t *make_archive(enum form form, const struct item *items,
     assert_int_equal(archive_write_close(out), ARCHIVE_OK);
     archive_write_free(out);
     return bytes;
+}
+
+static inline uint8_t *make_archive(enum form form, const struct item *items,
+                                    size_t count, size_t *size)
+{
+    return make_packed(form, ARCHIVE_FILTER_NONE, items, count, size);
 }
 
 #endif

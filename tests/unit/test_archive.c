@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include <cmocka.h>
 
@@ -490,10 +491,10 @@ static void damaged_archives_are_refused(void **state)
         {FORM_USTAR, 0, "x", 1, 0, "neither a tar nor a zip"},
         {FORM_USTAR, 0, "", 0, 700, "'a/1.jpg' of "},
         {FORM_USTAR, 0, "", 0, 300, "neither a tar nor a zip"},
-        {FORM_USTAR, 0, "\x1f\x8b\x08", 3, 0, "by gzip"},
-        {FORM_USTAR, 0, "\xfd\x37zXZ", 5, 0, "decompress it first: unxz -k '"},
-        {FORM_USTAR, 0, "BZh9", 4, 0, "by bzip2"},
-        {FORM_USTAR, 0, "\x28\xb5\x2f\xfd", 4, 0, "by zstd"},
+        {FORM_USTAR, 0, "\x1f\x8b\x08", 3, 0, "does not unpack: "},
+        {FORM_USTAR, 0, "\xfd\x37zXZ", 5, 0, "does not unpack: "},
+        {FORM_USTAR, 0, "BZh9", 4, 0, "does not unpack: "},
+        {FORM_USTAR, 0, "\x28\xb5\x2f\xfd", 4, 0, "does not unpack: "},
         {FORM_ZIP_STORED, 0, "", 0, 200, "a zip file without its end"},
         {FORM_ZIP_STORED, 0, "", 0, 10, "a zip file without its end"},
         {FORM_ZIP, 30, "..", 2, 0, "is not where its directory says"},
@@ -741,33 +742,188 @@ static void pictures_are_found_in_archives(void **state)
     }
 }
 
-/* DATA and INPUT say the same, and nothing of a command where there is none. */
-static void compressed_archives_are_told_of(void **state)
+/* -------------------------------------------------- compressed as a whole */
+
+/* nothing */
+static const char gzip_twice[] =
+    "\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\x93\xef"
+    "\xe6\x60\x00\x01\x26\x66\x66\x06\x18\x00\x00\x64"
+    "\xee\xd5\x2a\x14\x00\x00\x00";
+
+static const struct {
+    int filter;
+    const char *ending;
+} filters[] = {
+    {ARCHIVE_FILTER_GZIP, ".tar.gz"},  {ARCHIVE_FILTER_GZIP, ".tgz"},
+    {ARCHIVE_FILTER_BZIP2, ".tar.bz2"}, {ARCHIVE_FILTER_XZ, ".tar.xz"},
+    {ARCHIVE_FILTER_ZSTD, ".tar.zst"},  {ARCHIVE_FILTER_LZ4, ".tar.lz4"},
+    {ARCHIVE_FILTER_COMPRESS, ".tar.Z"},
+};
+
+static void write_packed(const char *name, int filter, const struct item *items,
+                         size_t count, size_t cut)
 {
-    static const char gz[] = "\x1f\x8b\x08\0\0\0\0\0\0";
-    const struct item items[] = {
-        {.name = "a.tar", .bytes = gz, .size = sizeof gz}};
-    struct rn_pictures *pictures;
+    size_t size = 0;
+    uint8_t *bytes = make_packed(FORM_GNU, filter, items, count, &size);
+
+    write_file(name, bytes, size - cut);
+    free(bytes);
+}
+
+/* As good as the plain one, wherever it stands. */
+static void compressed_archives_are_unpacked(void **state)
+{
+    const struct item items[] = {picture("train/a/1.jpg", 0),
+                                 picture("train/b/2.jpg", 1),
+                                 picture("val/a/3.jpg", 2),
+                                 picture("val/b/4.jpg", 3)};
+    struct rn_data *plain, *data;
+    uint8_t pixels[2][3 * VIEW * VIEW];
+    char name[40];
+
+    (void)state;
+    write_archive("x.tar", FORM_GNU, items, 4);
+    plain = open_data(in_folder("x.tar"), NULL);
+    assert_null(rn_data_remark(plain, 0));
+    for (size_t i = 0; i < COUNT(filters); i++) {
+        snprintf(name, sizeof name, "x%s", filters[i].ending);
+        write_packed(name, filters[i].filter, items, 4, 0);
+        data = open_data(in_folder(name), NULL);
+        assert_true(data->checksum == plain->checksum);
+        assert_non_null(strstr(rn_data_remark(data, 0), "temporary file of "));
+        /* It may be gone: the temporary file has all. */
+        assert_int_equal(unlink(in_folder(name)), 0);
+        for (int part = 0; part < 2; part++)
+            for (int k = 0; k < 2; k++) {
+                fetch(plain, (enum rn_part)part, k, pixels[0]);
+                fetch(data, (enum rn_part)part, k, pixels[1]);
+                assert_memory_equal(pixels[0], pixels[1], sizeof pixels[0]);
+            }
+        rn_data_close(data);
+    }
+    rn_data_close(plain);
+}
+
+static void compressed_archives_stand_for_folders(void **state)
+{
+    const struct item inner[] = {picture("1.jpg", 0), picture("2.jpg", 1)};
+    struct item outer[2] = {{.name = "a.tar.gz"}, {.name = "b.tgz"}};
+    struct rn_data *data;
+
+    (void)state;
+    for (int i = 0; i < 2; i++)
+        outer[i].bytes = make_packed(FORM_GNU, ARCHIVE_FILTER_GZIP, inner, 2,
+                                     &outer[i].size);
+    mkdir(in_folder("set"), 0777);
+    write_archive("set/train.tar", FORM_GNU, outer, 2);
+    write_packed("set/val.tar.xz", ARCHIVE_FILTER_XZ, outer, 2, 0);
+    data = open_data(in_folder("set"), NULL);
+    assert_int_equal(data->classes, 2);
+    assert_string_equal(rn_data_class_name(data, 0), "a");
+    assert_string_equal(rn_data_class_name(data, 1), "b");
+    for (int part = 0; part < 2; part++) {
+        uint8_t pixels[3 * VIEW * VIEW];
+
+        assert_int_equal(data->part[part].count, 4);
+        for (int k = 0; k < 4; k++)
+            fetch(data, (enum rn_part)part, k, pixels);
+    }
+    assert_string_equal(rn_data_file(data, RN_PART_VALIDATION, 3),
+                        in_folder("set/val/b/2.jpg"));
+    rn_data_close(data);
+    for (int i = 0; i < 2; i++)
+        free((void *)(uintptr_t)outer[i].bytes);
+}
+
+static void damaged_compressed_archives_are_refused(void **state)
+{
+    const struct item items[] = {picture("a/1.jpg", 0), picture("b/1.jpg", 1)};
+    size_t size = 0;
+    uint8_t *bytes;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(filters); i++) {
+        /* compress has no end: what is cut off is missing in the tar */
+        bool told = filters[i].filter != ARCHIVE_FILTER_COMPRESS;
+
+        write_packed("x.tar.gz", filters[i].filter, items, 2, 20);
+        open_fails("x.tar.gz", told ? "does not unpack: " : "x.tar.gz'");
+    }
+    bytes = make_packed(FORM_GNU, ARCHIVE_FILTER_GZIP, items, 2, &size);
+    bytes[size - 6] ^= 1; /* of the check sum */
+    write_file("x.tar.gz", bytes, size);
+    open_fails("x.tar.gz", "does not unpack: incorrect data check");
+    bytes[size - 6] ^= 1;
+    memcpy(bytes + size, "more", 4);
+    write_file("x.tar.gz", bytes, size + 4);
+    open_fails("x.tar.gz", "something else follows its gzip data");
+    write_file("x.tar.gz", gzip_twice, sizeof gzip_twice - 1);
+    open_fails("x.tar.gz", "is compressed twice, the second time by gzip");
+    free(bytes);
+}
+
+/* 100 MB of zeros in 100 kB. */
+static uint8_t *make_bomb(size_t *size)
+{
+    static uint8_t zeros[1 << 20];
+    size_t room = 1 << 18;
+    uint8_t *bytes = malloc(room);
+    z_stream z = {.next_out = bytes, .avail_out = (unsigned)room};
+
+    assert_int_equal(deflateInit2(&z, 9, Z_DEFLATED, MAX_WBITS + 16, 9,
+                                  Z_DEFAULT_STRATEGY),
+                     Z_OK);
+    for (int i = 0; i < 100; i++) {
+        z.next_in = zeros;
+        z.avail_in = sizeof zeros;
+        deflate(&z, i == 99 ? Z_FINISH : Z_NO_FLUSH);
+    }
+    *size = room - z.avail_out;
+    deflateEnd(&z);
+    return bytes;
+}
+
+static void bombs_and_full_disks_are_refused(void **state)
+{
+    const struct item items[] = {picture("a/1.jpg", 0), picture("b/1.jpg", 1)};
     struct rn_error err = {0};
     struct rn_data *data;
+    char expected[500];
+    size_t size;
+    uint8_t *bytes = make_bomb(&size);
+
+    (void)state;
+    write_file("x.tgz", bytes, size);
+    free(bytes);
+    snprintf(expected, sizeof expected, "unpack it first: gunzip -k '%s'",
+             in_folder("x.tgz"));
+    open_fails("x.tgz", expected);
+    write_packed("x.tgz", ARCHIVE_FILTER_GZIP, items, 2, 0);
+    setenv("TMPDIR", "/no/such", 1);
+    assert_int_equal(rn_data_open(&data, in_folder("x.tgz"), NULL, &err),
+                     RN_ERR_IO);
+    unsetenv("TMPDIR");
+    assert_non_null(strstr(err.msg, "in '/no/such'"));
+    assert_non_null(strstr(err.msg, "set TMPDIR"));
+}
+
+/* A single file is no archive, whatever it unpacks to. */
+static void compressed_files_are_told_of(void **state)
+{
+    struct rn_pictures *pictures;
+    struct rn_error err = {0};
     const char *path;
     char expected[400];
 
     (void)state;
-    write_file("x.tgz", gz, sizeof gz);
+    write_file("x.jpg.gz", gzip_twice, sizeof gzip_twice - 1);
     snprintf(expected, sizeof expected, "first: gunzip -k '%s'",
-             in_folder("x.tgz"));
-    open_fails("x.tgz", expected);
-    assert_int_equal(rn_pictures_find(&pictures, in_folder("x.tgz"), NULL),
+             in_folder("x.jpg.gz"));
+    assert_int_equal(rn_pictures_find(&pictures, in_folder("x.jpg.gz"), NULL),
                      RN_OK);
     assert_int_equal(rn_pictures_get(pictures, 0, &path, &err), RN_ERR_DATA);
     assert_non_null(strstr(err.msg, expected));
     rn_pictures_destroy(pictures);
-    write_archive("x.tar", FORM_USTAR, items, 1);
-    assert_int_equal(rn_data_open(&data, in_folder("x.tar"), NULL, &err),
-                     RN_ERR_DATA);
-    assert_non_null(strstr(err.msg, "x.tar/a.tar' is compressed as a whole"));
-    assert_null(strstr(err.msg, "gunzip"));
 }
 
 static void failing_allocations_are_told(void **state)
@@ -826,7 +982,11 @@ int main(void)
         TEST(a_member_that_does_not_inflate_is_told_early),
         TEST(a_changed_archive_is_noticed),
         TEST(pictures_are_found_in_archives),
-        TEST(compressed_archives_are_told_of),
+        TEST(compressed_archives_are_unpacked),
+        TEST(compressed_archives_stand_for_folders),
+        TEST(damaged_compressed_archives_are_refused),
+        TEST(bombs_and_full_disks_are_refused),
+        TEST(compressed_files_are_told_of),
         TEST(failing_allocations_are_told),
     };
 
