@@ -42,7 +42,8 @@ const struct option import_table[IMPORT_OPTIONS] = {
      "bilinear|bicubic|box", "--preprocess's", "filter that resizes: bilinear, "
      "bicubic or box"},
     {"labels", "FILE", OPTION_TEXT, AT(labels), 0, 0, NULL, NULL,
-     "class names: lines of 'name' or 'id name', CSV or JSON"},
+     "class names: lines of 'name', 'id name' or '0 name', CSV, JSON, a "
+     "Python dictionary or Hugging Face's config.json"},
     {"head", "softmax|sigmoid", OPTION_WORD, AT(head), 0, 0, "softmax|sigmoid",
      "its file's, else softmax", "what makes probabilities of its logits: "
      "softmax, of one of the classes, or sigmoid, of each by itself"},

@@ -23,6 +23,7 @@ struct recipe {
 static char *read_stream(FILE *file, const char *path)
 {
     char *text = malloc(RECIPE_MAX + 1);
+    struct rn_error err;
     size_t size;
 
     if (!text) {
@@ -32,12 +33,11 @@ static char *read_stream(FILE *file, const char *path)
     size = fread(text, 1, RECIPE_MAX + 1, file);
     if (ferror(file)) {
         say_error("cannot read recipe '%s': %s", path, strerror(errno));
-    } else if (size > RECIPE_MAX || memchr(text, '\0', size)) {
-        say_error("'%s' is not a recipe: %s", path,
-                  size > RECIPE_MAX ? "it is longer than 64 KiB"
-                                    : "it is not text");
+    } else if (size > RECIPE_MAX) {
+        say_error("'%s' is not a recipe: it is longer than 64 KiB", path);
+    } else if (rn_text_clean(text, &size, path, &err)) {
+        say_error("recipe %s", err.msg);
     } else {
-        text[size] = '\0';
         return text;
     }
     free(text);

@@ -57,6 +57,27 @@ struct rn_error {
     char msg[500]; /**< one line, no full stop, names file, layer or sizes */
 };
 
+/* --------------------------------------------------------------- text */
+
+/** What the library does with every text it reads, for those that a caller
+ *  reads: the UTF-8 byte order mark is dropped, CRLF and a lone CR become LF.
+ *
+ * @param text in place; the caller's, of *size bytes and room for one more,
+ *             which becomes zero.
+ * @param path borrowed, for messages.
+ * @return RN_ERR_DATA for UTF-16 and UTF-32 (the message names the command
+ *         that converts it) and where there is a zero byte.
+ */
+RN_API int rn_text_clean(char *text, size_t *size, const char *path,
+                         struct rn_error *err);
+
+/** Columns that UTF-8 takes on a terminal: two for a wide East Asian
+ *  character, none for an accent of its own. */
+RN_API int rn_text_width(const char *text);
+/** Bytes of the whole characters of `text` that fit into so many columns;
+ *  what they take goes into *width. */
+RN_API size_t rn_text_fit(const char *text, int columns, int *width);
+
 /* ------------------------------------------------------------ machine */
 
 struct rn_machine {
@@ -202,8 +223,12 @@ RN_API int rn_model_import(struct rn_model **out, const char *path,
                            struct rn_error *err);
 
 /** Give a model the class names of a file, and identifiers if it has them:
- *  lines of "name" or "id name" ("n01440764 tench"), CSV or JSON.
- *  @return RN_ERR_DATA when it is no list of as many names as classes. */
+ *  lines of "name", "id name" ("n01440764 tench"), "0 name", "name 0" or
+ *  "0: name"; CSV (index, id, name; a heading tells which is which); JSON or
+ *  Python's text of a list or a dictionary; Hugging Face's config.json.
+ *  Numbers, from 0 or from 1, order the classes, else their lines do.
+ *  @return RN_ERR_DATA when it is no list of as many names as classes, or has
+ *          numbers that do not number them. */
 RN_API int rn_model_label(struct rn_model *model, const char *path,
                           struct rn_error *err);
 
@@ -576,8 +601,10 @@ struct rn_data_options {
  *    names, those of train/ where there is one;
  *  - FOLDER/labels.txt with `FILE CLASS` a line (the training part); FILE lies
  *    in FOLDER or FOLDER/images; CLASS is a number from 0 or, with
- *    FOLDER/classes.txt and its `ID NAME` or `NAME` a line, one of those. In
- *    val/ or test/ it gives files the classes of train/.
+ *    FOLDER/classes.txt (a list as rn_model_label() reads), one of those. In
+ *    val/ or test/ it gives files the classes of train/. Or
+ *    FOLDER/labels.csv, `FILE,CLASS` a line or with a heading that names the
+ *    columns (file, image, …; class, label, …).
  * An archive (.tar, .zip) is as good as a folder and is read in place (one that
  * is compressed as a whole, as .tar.gz, is first unpacked into a temporary file
  * in TMPDIR or else /var/tmp, no more than the disk and 64 MB and 256 times its

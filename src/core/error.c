@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core/error.h"
 
-#include <ctype.h>
+#include "core/locale.h"
+#include "core/text.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -18,7 +20,7 @@ static size_t control_length(const char *text)
 {
     const unsigned char *s = (const unsigned char *)text;
 
-    if (iscntrl(s[0]))
+    if (s[0] && (s[0] < 0x20 || s[0] == 0x7f))
         return 1;
     return s[0] == 0xc2 && s[1] >= 0x80 && s[1] <= 0x9f ? 2 : 0;
 }
@@ -31,8 +33,9 @@ int rn_fail(struct rn_error *err, int code, const char *format, ...)
         return code;
     err->code = code;
     va_start(args, format);
-    vsnprintf(err->msg, sizeof err->msg, format, args);
+    rn_format_list(err->msg, sizeof err->msg, format, args);
     va_end(args);
+    rn_text_whole(err->msg);
     /* Names from files may hold line ends and terminal commands. */
     for (char *c = err->msg; *c; c++)
         memset(c, '?', control_length(c));

@@ -3,6 +3,7 @@
 
 #include "core/file.h"
 #include "core/memory.h"
+#include "core/text.h"
 #include "data/archive.h"
 #include "data/remarks.h"
 
@@ -423,6 +424,24 @@ int rn_files_read(const struct rn_files *files, const char *path, size_t limit,
     rc = find_file(archive, name, path, &member, err);
     return rc ? rc
               : rn_archive_read(archive, member, path, limit, bytes, size, err);
+}
+
+int rn_files_read_text(const struct rn_files *files, const char *path,
+                       size_t limit, char **text, size_t *size,
+                       struct rn_error *err)
+{
+    uint8_t *bytes;
+    int rc = rn_files_read(files, path, limit, &bytes, size, err);
+
+    *text = (char *)bytes;
+    if (!rc)
+        rc = rn_text_clean(*text, size, path, err);
+    if (rc) {
+        rn_free(*text);
+        *text = NULL;
+        *size = 0;
+    }
+    return rc;
 }
 
 static int peek_on_disk(const char *path, uint8_t *bytes, size_t room,

@@ -65,6 +65,10 @@ int rn_files_compare(const void *a, const void *b);
 /** As rn_file_read(). */
 int rn_files_read(const struct rn_files *files, const char *path, size_t limit,
                   uint8_t **bytes, size_t *size, struct rn_error *err);
+/** As rn_text_read(). */
+int rn_files_read_text(const struct rn_files *files, const char *path,
+                       size_t limit, char **text, size_t *size,
+                       struct rn_error *err);
 /** The first `room` bytes, or as many as there are. */
 int rn_files_peek(const struct rn_files *files, const char *path,
                   uint8_t *bytes, size_t room, size_t *size,

@@ -4,6 +4,7 @@
 
 #include "core/file.h"
 #include "core/memory.h"
+#include "core/text.h"
 #include "data/archive.h"
 #include "data/contents.h"
 
@@ -302,7 +303,7 @@ static int read_part(struct rn_data *data, const char *folder,
                      enum rn_part part, const char **base, struct rn_error *err)
 {
     bool list = false;
-    int rc = rn_picture_folder_has(data, folder, RN_LABELS_FILE, &list, err);
+    int rc = rn_picture_list_has(data, folder, &list, err);
 
     if (rc)
         return rc;
@@ -437,6 +438,7 @@ static bool recognise(const char *path)
     for (size_t i = 0; names[i] && !found; i++)
         found =
             strcmp(names[i], RN_LABELS_FILE) == 0 ||
+            strcmp(names[i], RN_LABELS_TABLE) == 0 ||
             (rn_content_of(&disk, path, names[i], &content, NULL) == RN_OK &&
              content != RN_CONTENT_OTHER);
     rn_files_list_free(names);
@@ -446,7 +448,7 @@ static bool recognise(const char *path)
 static int read(struct rn_data *data, const char *path, struct rn_error *err)
 {
     bool list = false;
-    int rc = rn_picture_folder_has(data, path, RN_LABELS_FILE, &list, err);
+    int rc = rn_picture_list_has(data, path, &list, err);
 
     data->format = list ? "list" : "folders";
     if (!rc)

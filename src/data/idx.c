@@ -4,6 +4,7 @@
 #include "data/reader.h"
 
 #include "core/file.h"
+#include "core/locale.h"
 #include "core/memory.h"
 
 #include <fcntl.h>
@@ -343,7 +344,7 @@ static bool has_component(const char *path, const char *name)
 {
     size_t length = strlen(name);
 
-    for (const char *s = path; (s = strcasestr(s, name)); s++)
+    for (const char *s = path; (s = rn_find_word(s, name)); s++)
         if ((s == path || s[-1] == '/') && (!s[length] || s[length] == '/'))
             return true;
     return false;
@@ -358,7 +359,7 @@ static int guess_names(struct rn_data *data, const char *folder,
     const char *path = real ? real : folder;
     const char *const *names = NULL;
 
-    if (strcasestr(path, "fashion"))
+    if (rn_find_word(path, "fashion"))
         names = fashion_names;
     else if (has_component(path, "mnist"))
         names = digit_names;

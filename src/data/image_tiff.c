@@ -6,6 +6,7 @@
  * the library's. */
 #include "data/image.h"
 
+#include "core/locale.h"
 #include "core/memory.h"
 
 #include <stdarg.h>
@@ -44,7 +45,7 @@ static int on_error(TIFF *tiff, void *user, const char *module,
     (void)tiff;
     (void)module;
     if (!s->why[0])
-        vsnprintf(s->why, sizeof s->why, format, arguments);
+        rn_format_list(s->why, sizeof s->why, format, arguments);
     return 1;
 }
 

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Pictures in one folder with a list of their classes, `FILE CLASS` a line. */
+/* Pictures in one folder with a list of their classes: `FILE CLASS` a line in
+ * labels.txt, or a table in labels.csv. */
 #include "data/picture_set.h"
 
+#include "core/csv.h"
 #include "core/file.h"
+#include "core/locale.h"
 #include "core/memory.h"
 
 #include <stdio.h>
@@ -12,6 +15,7 @@
 #define MAX_LIST ((size_t)1 << 30)
 #define BLANKS   " \t"
 #define IMAGES   "images"
+#define NOTE     300
 
 /* A list in memory, cut into lines, each into two texts. */
 struct list {
@@ -53,7 +57,7 @@ static void trim(char *line)
 {
     size_t n = strlen(line);
 
-    while (n && strchr("\r" BLANKS, line[n - 1]))
+    while (n && strchr(BLANKS, line[n - 1]))
         line[--n] = '\0';
 }
 
@@ -76,52 +80,223 @@ static void tidy(char *path)
     *to = '\0';
 }
 
+/* `file` and `name` point into the text; either may be NULL. */
+static int add(struct list *list, char *file, const char *name,
+               const char *expected, int number, struct rn_error *err)
+{
+    if (!file || !*file || !name || !rn_is_printable(file) ||
+        !rn_name_valid(name))
+        return rn_fail(err, RN_ERR_DATA, "'%s': line %d is not %s in UTF-8",
+                       list->path, number, expected);
+    tidy(file);
+    if (!rn_grow(&list->line, &list->room, list->count, sizeof *list->line))
+        return rn_fail_memory(err, sizeof *list->line, "a list of pictures");
+    list->line[list->count++] = (struct line){file, name, number};
+    return RN_OK;
+}
+
 static int add_line(struct list *list, char *text, int number,
                     struct rn_error *err)
 {
-    struct line line = {.file = text, .number = number};
+    char *name;
 
     trim(text);
     if (!*text)
         return RN_OK;
-    line.name = cut_class(text);
-    if (!line.name || !rn_is_printable(line.file) || !rn_name_valid(line.name))
-        return rn_fail(err, RN_ERR_DATA,
-                       "'%s': line %d is not FILE CLASS in UTF-8", list->path,
-                       number);
-    tidy(text);
-    if (!rn_grow(&list->line, &list->room, list->count, sizeof *list->line))
-        return rn_fail_memory(err, sizeof line, "a list of pictures");
-    list->line[list->count++] = line;
+    name = cut_class(text);
+    return add(list, text, name, "FILE CLASS", number, err);
+}
+
+static int read_lines(struct list *list, struct rn_error *err)
+{
+    char *next = list->text, *line;
+    int number = 0, rc = RN_OK;
+
+    while (!rc && (line = rn_line_next(&next)))
+        rc = add_line(list, line, ++number, err);
+    return rc;
+}
+
+/* ------------------------------------------------------------------ CSV */
+
+#define COLUMNS 64
+
+/* What columns of files and of classes are called, the surest first. */
+static const char *const file_words[] = {
+    "file",      "filename",  "file_name",  "file name",  "filepath",
+    "file_path", "path",      "image",      "image_name", "image name",
+    "img",       "img_name",  "image_path", "image_file", "picture",
+    "photo",     "image_id",  "id",         NULL};
+static const char *const class_words[] = {
+    "class",  "label",      "class_name", "label_name", "class name",
+    "target", "category",   "species",    "breed",      "class_id",
+    "labels", "class_index", "label_id",  "tag",        NULL};
+
+struct columns {
+    int count, file, class; /* numbers of columns, -1: none */
+};
+
+static bool is_word(const char *const *words, const char *text)
+{
+    while (*words && !rn_same_word(*words, text))
+        words++;
+    return *words != NULL;
+}
+
+static int find_column(const char *const *words, const char *const *fields,
+                       int count)
+{
+    for (; *words; words++)
+        for (int i = 0; i < count; i++)
+            if (rn_same_word(*words, fields[i]))
+                return i;
+    return -1;
+}
+
+static int fail_heading(const struct list *list, const char *what,
+                        struct rn_error *err)
+{
+    return rn_fail(err, RN_ERR_DATA,
+                   "'%s': %s; expected FILE,CLASS on each line, or a heading "
+                   "that calls one column file and one class",
+                   list->path, what);
+}
+
+/* Whether the first line is a heading; without one there are two columns. */
+static int read_heading(const struct list *list, const char *const *fields,
+                        struct columns *c, bool *heading, struct rn_error *err)
+{
+    int file = find_column(file_words, fields, c->count);
+    int class = find_column(class_words, fields, c->count);
+
+    *heading = file >= 0 && class >= 0;
+    if (file >= 0 && class < 0)
+        return fail_heading(list, "no column of its heading is the class", err);
+    if (!*heading && c->count != 2)
+        return fail_heading(list, "has no heading that is known here", err);
+    c->file = *heading ? file : 0;
+    c->class = *heading ? class : 1;
     return RN_OK;
+}
+
+/* Of several columns that may be the class, the one that has no numbers. */
+static int choose_class(const struct list *list, const bool *may_be,
+                        const char *const *fields, struct columns *c,
+                        struct rn_error *err)
+{
+    int names = -1, candidates = 0;
+
+    for (int i = 0; i < c->count; i++) {
+        if (!may_be[i] || i == c->file)
+            continue;
+        candidates++;
+        if (fields[i][strspn(fields[i], "0123456789")])
+            names = names == -1 ? i : -2;
+    }
+    if (candidates > 1 && names < 0)
+        return fail_heading(list, "several columns may be the class", err);
+    if (candidates > 1)
+        c->class = names;
+    return RN_OK;
+}
+
+static int cut_row(const struct list *list, char *line, char separator,
+                   int number, const char **fields, struct columns *c,
+                   struct rn_error *err)
+{
+    int n = rn_csv_cut(line, separator, fields, COLUMNS);
+
+    if (n < 0 || (c->count && n != c->count))
+        return rn_fail(err, RN_ERR_DATA,
+                       "'%s': line %d has not %d fields, as the first line "
+                       "has; quote a field with a '%c'",
+                       list->path, number, c->count ? c->count : COLUMNS,
+                       separator);
+    c->count = n;
+    return RN_OK;
+}
+
+static int read_csv(struct list *list, struct rn_error *err)
+{
+    char *next = list->text, *line, separator = rn_csv_separator(next);
+    struct columns c = {0, -1, -1};
+    const char *fields[COLUMNS];
+    bool may_be[COLUMNS] = {false}, heading = false;
+    int number = 0, rc = RN_OK;
+
+    while (!rc && (line = rn_line_next(&next))) {
+        number++;
+        if (!line[strspn(line, (char[]){' ', '\t', separator, '\0'})])
+            continue;
+        rc = cut_row(list, line, separator, number, fields, &c, err);
+        if (!rc && c.file < 0) {
+            rc = read_heading(list, fields, &c, &heading, err);
+            for (int i = 0; heading && i < c.count; i++)
+                may_be[i] = is_word(class_words, fields[i]);
+            if (heading)
+                continue;
+        }
+        if (!rc && !list->count)
+            rc = choose_class(list, may_be, fields, &c, err);
+        if (!rc)
+            rc = add(list, (char *)(uintptr_t)fields[c.file], fields[c.class],
+                     "FILE,CLASS", number, err);
+    }
+    return rc;
+}
+
+/* ---------------------------------------------------------------- whole */
+
+static int by_file(const void *a, const void *b)
+{
+    const struct line *x = *(const struct line *const *)a;
+    const struct line *y = *(const struct line *const *)b;
+    int order = strcmp(x->file, y->file);
+
+    return order ? order : x->number < y->number ? -1 : x->number > y->number;
+}
+
+/* A picture has one class. */
+static int check_twice(const struct list *list, struct rn_error *err)
+{
+    const struct line **sorted = rn_alloc(list->count + 1, sizeof *sorted);
+    int rc = RN_OK;
+
+    if (!sorted)
+        return rn_fail_memory(err, list->count, "a list of pictures");
+    for (size_t i = 0; i < list->count; i++)
+        sorted[i] = &list->line[i];
+    qsort(sorted, list->count, sizeof *sorted, by_file);
+    for (size_t i = 1; i < list->count && !rc; i++) {
+        const struct line *a = sorted[i - 1], *b = sorted[i];
+
+        if (strcmp(a->file, b->file) == 0 && strcmp(a->name, b->name) != 0)
+            rc = rn_fail(err, RN_ERR_DATA,
+                         "'%s': '%s' is of class '%s' in line %d and of class "
+                         "'%s' in line %d, expected one",
+                         list->path, a->file, a->name, a->number, b->name,
+                         b->number);
+    }
+    rn_free(sorted);
+    return rc;
 }
 
 /* `path` stays the caller's. */
 static int list_read(struct list *list, const struct rn_files *files,
-                     const char *path, struct rn_error *err)
+                     const char *path, bool csv, struct rn_error *err)
 {
-    uint8_t *bytes;
     size_t size;
-    int number = 0,
-        rc = rn_files_read(files, path, MAX_LIST, &bytes, &size, err);
-    char *next;
+    int rc;
 
-    *list = (struct list){.path = path, .text = (char *)bytes};
-    if (!rc && memchr(bytes, 0, size))
-        rc = rn_fail(err, RN_ERR_DATA, "'%s' is not a text", path);
-    next = list->text;
-    while (!rc && next) {
-        char *line = next;
-
-        next = strchr(line, '\n');
-        if (next)
-            *next++ = '\0';
-        rc = add_line(list, line, ++number, err);
-    }
+    *list = (struct list){.path = path};
+    rc = rn_files_read_text(files, path, MAX_LIST, &list->text, &size, err);
+    if (!rc)
+        rc = csv ? read_csv(list, err) : read_lines(list, err);
     if (!rc && !list->count)
         rc = rn_fail(err, RN_ERR_DATA,
-                     "'%s' is empty, expected FILE CLASS, one a line", path);
-    return rc;
+                     "'%s' is empty, expected %s, one a line", path,
+                     csv ? "FILE,CLASS" : "FILE CLASS");
+    return rc ? rc : check_twice(list, err);
 }
 
 /* -------------------------------------------------------------- classes */
@@ -145,32 +320,6 @@ static bool all_numbers(const struct list *list)
     return true;
 }
 
-/* Cut the first word off each name, as its identifier, if all have more than
- * one: "n01440764 tench". */
-static int split_ids(struct rn_data *data, struct rn_error *err)
-{
-    char **names = data->class_names;
-    size_t n = (size_t)data->classes;
-
-    for (size_t i = 0; i < n; i++)
-        if (!strchr(names[i], ' '))
-            return RN_OK;
-    data->class_ids = rn_alloc(n + 1, sizeof *data->class_ids);
-    if (!data->class_ids)
-        return rn_fail_memory(err, n * sizeof(char *), "class names");
-    for (size_t i = 0; i < n; i++) {
-        char *blank = strchr(names[i], ' ');
-        char *rest = rn_strdup(blank + strspn(blank, " "));
-
-        if (!rest)
-            return rn_fail_memory(err, n, "class names");
-        *blank = '\0';
-        data->class_ids[i] = names[i];
-        names[i] = rest;
-    }
-    return RN_OK;
-}
-
 static int read_classes(struct rn_data *data, const char *folder,
                         struct rn_error *err)
 {
@@ -187,7 +336,7 @@ static int read_classes(struct rn_data *data, const char *folder,
                      path, count, RN_CLASSES_MAX);
     rn_free(path);
     data->classes = count;
-    return rc ? rc : split_ids(data, err);
+    return rc;
 }
 
 /* The names that occur, in byte order. */
@@ -229,12 +378,23 @@ static void count_classes(struct rn_data *data, const struct list *list)
     data->classes = (int)largest + 1;
 }
 
+/* The note on the first name that differs only in normalisation. */
+static const char *find_twin(const char *wanted, char *const *names, char *note,
+                             size_t size)
+{
+    *note = '\0';
+    for (size_t i = 0; names && names[i] && !*note; i++)
+        rn_text_twin_note(wanted, names[i], note, size);
+    return note;
+}
+
 /* Sets *class; an identifier counts before a name. */
 static int find_class(const struct rn_data *data, const struct list *list,
                       const struct line *line, bool numbers, int *class,
                       struct rn_error *err)
 {
     char **const sets[] = {data->class_ids, data->class_names};
+    char note[NOTE];
 
     *class = numbers ? (int)class_number(line->name) : -1;
     if (numbers && *class < data->classes)
@@ -246,48 +406,118 @@ static int find_class(const struct rn_data *data, const struct list *list,
                 return RN_OK;
             }
     return rn_fail(err, RN_ERR_DATA,
-                   "'%s': line %d: there is no class '%s' in %s, which has %d",
+                   "'%s': line %d: there is no class '%s' in %s, which has "
+                   "%d%s",
                    list->path, line->number, line->name, list->base,
-                   data->classes);
+                   data->classes,
+                   find_twin(line->name, data->class_names, note, sizeof note));
 }
 
 /* ------------------------------------------------------------- pictures */
 
-/* The file in the folder, or in its subfolder images. What is listed in an
- * archive lies there, too. */
-static char *locate(const struct rn_files *files, const char *folder,
-                    const char *file)
+/* FOLDER/FILE or FOLDER/images/FILE, in *path; NULL when neither is there. */
+static int find_file(const struct rn_files *files, const char *folder,
+                     const char *file, char **path, struct rn_error *err)
 {
-    char *path, *inner;
+    char *inner = rn_path_join(folder, IMAGES);
+    const char *const places[] = {folder, inner};
+    int rc = inner ? RN_OK : rn_fail_memory(err, strlen(file), "a file name");
 
-    if (file[0] == '/' && !rn_files_in_archive(files, folder))
-        return rn_strdup(file);
-    path = rn_path_join(folder, file);
-    if (!path || rn_files_is_file(files, path))
-        return path;
-    inner = rn_path_join(folder, IMAGES);
-    rn_free(path);
-    path = inner ? rn_path_join(inner, file) : NULL;
+    *path = NULL;
+    for (int i = 0; i < 2 && !rc && !*path; i++) {
+        *path = rn_path_join(places[i], file);
+        if (!*path)
+            rc = rn_fail_memory(err, strlen(file), "a file name");
+        else if (!rn_files_is_file(files, *path)) {
+            rn_free(*path);
+            *path = NULL;
+        }
+    }
     rn_free(inner);
-    return path;
+    return rc;
+}
+
+/* Where a listed file lies, and from where on its path is what was listed.
+ * What is listed in an archive lies there, too. Lists made on Windows have
+ * backslashes for slashes. */
+static int locate(const struct rn_files *files, const char *folder,
+                  const char *file, char **path, size_t *key,
+                  struct rn_error *err)
+{
+    char *other;
+    int rc;
+
+    *path = NULL;
+    *key = 0;
+    if (file[0] == '/' && !rn_files_in_archive(files, folder)) {
+        if (!rn_files_is_file(files, file))
+            return RN_OK;
+        *path = rn_strdup(file);
+        return *path ? RN_OK : rn_fail_memory(err, strlen(file), "a file name");
+    }
+    rc = find_file(files, folder, file, path, err);
+    if (*path)
+        *key = strlen(*path) - strlen(file);
+    if (rc || *path || !strchr(file, '\\'))
+        return rc;
+    other = rn_strdup(file);
+    if (!other)
+        return rn_fail_memory(err, strlen(file), "a file name");
+    for (char *c = other; *c; c++)
+        *c = *c == '\\' ? '/' : *c;
+    tidy(other);
+    rc = find_file(files, folder, other, path, err);
+    if (*path)
+        *key = strlen(*path) - strlen(other);
+    rn_free(other);
+    return rc;
+}
+
+/* The note on a file in `folder` whose name differs only in normalisation. */
+static void find_twin_file(const struct rn_files *files, const char *folder,
+                           const char *file, char *note, size_t size)
+{
+    char *path = rn_path_join(folder, file), **names = NULL;
+    char *slash = path ? strrchr(path, '/') : NULL;
+
+    *note = '\0';
+    if (slash) {
+        *slash = '\0';
+        if (rn_files_list(files, path, &names, NULL) == RN_OK)
+            find_twin(slash + 1, names, note, size);
+        rn_files_list_free(names);
+    }
+    rn_free(path);
+}
+
+static int fail_file(const struct rn_files *files, const struct list *list,
+                     const struct line *line, const char *folder,
+                     struct rn_error *err)
+{
+    char *images = rn_path_join(folder, IMAGES);
+    char note[NOTE];
+
+    find_twin_file(files, folder, line->file, note, sizeof note);
+    if (!*note && images)
+        find_twin_file(files, images, line->file, note, sizeof note);
+    rn_free(images);
+    return rn_fail(err, RN_ERR_DATA,
+                   "'%s': line %d: there is no file '%s' in the folder or "
+                   "in " IMAGES "%s",
+                   list->path, line->number, line->file, note);
 }
 
 static int add_picture(const struct rn_files *files, struct rn_picture_set *set,
                        const struct list *list, const struct line *line,
                        const char *folder, int class, struct rn_error *err)
 {
-    char *path = locate(files, folder, line->file);
-    int rc;
+    size_t key;
+    char *path;
+    int rc = locate(files, folder, line->file, &path, &key, err);
 
-    if (!path)
-        return rn_fail_memory(err, strlen(folder), "a file name");
-    rc = rn_files_is_file(files, path)
-             ? rn_picture_set_add(set, path, strlen(path) - strlen(line->file),
-                                  class, err)
-             : rn_fail(err, RN_ERR_DATA,
-                       "'%s': line %d: there is no file '%s' in the folder or "
-                       "in " IMAGES,
-                       list->path, line->number, line->file);
+    if (!rc)
+        rc = path ? rn_picture_set_add(set, path, key, class, err)
+                  : fail_file(files, list, line, folder, err);
     rn_free(path);
     return rc;
 }
@@ -339,21 +569,57 @@ static int mount_images(struct rn_data *data, const char *folder,
     return rc;
 }
 
+/* Which list there is: *name is NULL without one. */
+static int find_list(const struct rn_data *data, const char *folder,
+                     const char **name, struct rn_error *err)
+{
+    static const char *const names[] = {RN_LABELS_FILE, RN_LABELS_TABLE};
+    bool has = false;
+    int rc = RN_OK;
+
+    *name = NULL;
+    for (int i = 0; i < 2 && !rc; i++) {
+        rc = rn_picture_folder_has(data, folder, names[i], &has, err);
+        if (!rc && has && *name)
+            rc = rn_fail(err, RN_ERR_DATA,
+                         "'%s' has two lists, " RN_LABELS_FILE
+                         " and " RN_LABELS_TABLE ", expected one",
+                         folder);
+        if (!rc && has)
+            *name = names[i];
+    }
+    return rc;
+}
+
+int rn_picture_list_has(const struct rn_data *data, const char *folder,
+                        bool *has, struct rn_error *err)
+{
+    const char *name;
+    int rc = find_list(data, folder, &name, err);
+
+    *has = name != NULL;
+    return rc;
+}
+
 int rn_picture_list_read(struct rn_data *data, const char *folder,
                          enum rn_part part, const char *base,
                          struct rn_error *err)
 {
-    char *path = rn_path_join(folder, RN_LABELS_FILE);
-    struct list list;
-    bool numbers;
-    int rc;
+    struct list list = {.path = NULL};
+    const char *name;
+    char *path = NULL;
+    bool numbers = false;
+    int rc = find_list(data, folder, &name, err);
 
-    if (!path)
-        return rn_fail_memory(err, strlen(folder), "a file name");
-    rc = list_read(&list, &data->source, path, err);
+    if (!rc && !(path = rn_path_join(folder, name ? name : RN_LABELS_FILE)))
+        rc = rn_fail_memory(err, strlen(folder), "a file name");
+    if (!rc)
+        rc = list_read(&list, &data->source, path,
+                       name && strcmp(name, RN_LABELS_TABLE) == 0, err);
     list.base = base ? base : RN_CLASSES_FILE;
     /* The folders of other parts have names, though these may be digits. */
-    numbers = !base && all_numbers(&list);
+    if (!rc)
+        numbers = !base && all_numbers(&list);
     if (!rc)
         rc = mount_images(data, folder, err);
     if (!rc && !base)

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Names of classes, from text files with one name a line. */
+/* Names of classes, from class lists. */
 #include "data/pictures.h"
 #include "data/reader.h"
 
 #include "core/file.h"
 #include "core/memory.h"
+#include "core/text.h"
+#include "formats/class_list.h"
 
 #include <string.h>
 
@@ -18,154 +20,76 @@ void rn_names_free(char **names)
     rn_free(names);
 }
 
-/* Length of the UTF-8 sequence that starts with byte c, 0 for none. */
-static size_t utf8_length(uint8_t c)
-{
-    if (c < 0x80)
-        return 1;
-    if (c >> 5 == 0x06)
-        return 2;
-    if (c >> 4 == 0x0e)
-        return 3;
-    return c >> 3 == 0x1e ? 4 : 0;
-}
-
-/* The character that those bytes make, -1 for none. */
-static int32_t decode(const uint8_t *s, size_t length)
-{
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    uint32_t code = length == 1 ? s[0] : s[0] & (0x7fu >> length);
-
-    for (size_t k = 1; k < length; k++) {
-        if ((s[k] & 0xc0) != 0x80)
-            return -1;
-        code = code << 6 | (s[k] & 0x3f);
-    }
-    if (code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff) ||
-        (length > 1 && code < least[length]))
-        return -1;
-    return (int32_t)code;
-}
-
-/* Whether a character fits into a name: model files keep names as JSON, and
- * terminals print them. */
-static bool fits(const uint8_t *s, size_t length)
-{
-    int32_t code = decode(s, length);
-
-    return code >= 0x20 && (code < 0x7f || code > 0x9f);
-}
-
-bool rn_is_utf8(const char *text)
-{
-    const uint8_t *s = (const uint8_t *)text;
-    size_t length;
-
-    for (size_t size = strlen(text); size; size -= length, s += length) {
-        length = utf8_length(*s);
-        if (!length || length > size || decode(s, length) < 0)
-            return false;
-    }
-    return true;
-}
-
-static bool all_fit(const uint8_t *s, size_t size)
-{
-    size_t length;
-
-    for (size_t i = 0; i < size; i += length) {
-        length = utf8_length(s[i]);
-        if (!length || length > size - i || !fits(s + i, length))
-            return false;
-    }
-    return true;
-}
-
-bool rn_is_printable(const char *text)
-{
-    return all_fit((const uint8_t *)text, strlen(text));
-}
-
-static bool name_valid(const uint8_t *s, size_t size)
-{
-    return size > 0 && size <= MAX_NAME && all_fit(s, size);
-}
-
 bool rn_name_valid(const char *name)
 {
-    return name_valid((const uint8_t *)name, strlen(name));
+    return *name && strlen(name) <= MAX_NAME && rn_is_printable(name);
 }
 
-/* Size of the text without the empty lines and blanks at its end. */
-static size_t trimmed(const uint8_t *text, size_t size)
+/* Copies of `count` texts, ending with NULL; NULL when memory is short. */
+static char **copy_all(const char *const *texts, size_t count)
 {
-    while (size && strchr("\r\n \t", text[size - 1]) && text[size - 1])
-        size--;
-    return size;
-}
+    char **copy = rn_alloc(count + 1, sizeof *copy);
 
-static int count_lines(const uint8_t *text, size_t size)
-{
-    int lines = 1;
-
-    for (size_t i = 0; i < size; i++)
-        lines += text[i] == '\n';
-    return lines;
-}
-
-/* Split text into `lines` names. */
-static int split(const uint8_t *text, size_t size, int lines, char **names,
-                 const char *path, struct rn_error *err)
-{
-    const uint8_t *s = text, *end = text + size;
-
-    for (int i = 0; i < lines; i++) {
-        const uint8_t *stop = memchr(s, '\n', (size_t)(end - s));
-        size_t length = (size_t)((stop ? stop : end) - s);
-
-        length = trimmed(s, length);
-        if (!name_valid(s, length))
-            return rn_fail(err, RN_ERR_DATA,
-                           "'%s': line %d is not a class name, expected 1 to "
-                           "%d bytes of UTF-8 without control characters",
-                           path, i + 1, MAX_NAME);
-        names[i] = rn_alloc(length + 1, 1);
-        if (!names[i])
-            return rn_fail_memory(err, length + 1, "class names");
-        memcpy(names[i], s, length);
-        s = stop ? stop + 1 : end;
+    for (size_t i = 0; copy && i < count; i++) {
+        copy[i] = rn_strdup(texts[i]);
+        if (!copy[i]) {
+            rn_names_free(copy);
+            copy = NULL;
+        }
     }
+    return copy;
+}
+
+static int check_all(const struct rn_class_list *list, const char *path,
+                     struct rn_error *err)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (!rn_name_valid(list->name[i]) ||
+            (list->id && !rn_name_valid(list->id[i])))
+            return rn_fail(err, RN_ERR_DATA,
+                           "'%s': the name of class %zu is longer than %d "
+                           "bytes",
+                           path, i, MAX_NAME);
+    return RN_OK;
+}
+
+static int take(struct rn_data *data, const struct rn_class_list *list,
+                struct rn_error *err)
+{
+    char **names = copy_all(list->name, list->count);
+    char **ids = list->id ? copy_all(list->id, list->count) : NULL;
+
+    if (!names || (list->id && !ids)) {
+        rn_names_free(names);
+        rn_names_free(ids);
+        return rn_fail_memory(err, list->count, "class names");
+    }
+    rn_names_free(data->class_names);
+    rn_names_free(data->class_ids);
+    data->class_names = names;
+    data->class_ids = ids;
     return RN_OK;
 }
 
 int rn_names_read(struct rn_data *data, const char *path, int *count,
                   struct rn_error *err)
 {
-    uint8_t *text = NULL;
-    char **names = NULL;
+    struct rn_class_list list;
     size_t size;
-    int rc = rn_files_read(&data->source, path, MAX_FILE, &text, &size, err);
+    char *text;
+    int rc =
+        rn_files_read_text(&data->source, path, MAX_FILE, &text, &size, err);
 
     if (rc)
         return rc;
-    size = trimmed(text, size);
-    if (!size) {
-        rc = rn_fail(err, RN_ERR_DATA,
-                     "'%s' is empty, expected class names, one a line", path);
-        goto out;
+    rc = rn_class_list_parse(&list, text, size, path, 0, err);
+    if (!rc) {
+        rc = check_all(&list, path, err);
+        if (!rc)
+            rc = take(data, &list, err);
+        *count = (int)list.count;
+        rn_class_list_free(&list);
     }
-    *count = count_lines(text, size);
-    names = rn_alloc((size_t)*count + 1, sizeof *names);
-    rc = names ? split(text, size, *count, names, path, err)
-               : rn_fail_memory(err, ((size_t)*count + 1) * sizeof *names,
-                                "class names");
-    if (rc)
-        goto out;
-    rn_names_free(data->class_names);
-    data->class_names = names;
-    names = NULL;
-out:
-    rn_names_free(names);
     rn_free(text);
     return rc;
 }
@@ -173,15 +97,8 @@ out:
 int rn_names_set(struct rn_data *data, const char *const *names, int count,
                  struct rn_error *err)
 {
-    char **copy = rn_alloc((size_t)count + 1, sizeof *copy);
+    char **copy = copy_all(names, (size_t)count);
 
-    for (int i = 0; copy && i < count; i++) {
-        copy[i] = rn_strdup(names[i]);
-        if (!copy[i]) {
-            rn_names_free(copy);
-            copy = NULL;
-        }
-    }
     if (!copy)
         return rn_fail_memory(err, ((size_t)count + 1) * sizeof *copy,
                               "class names");

@@ -8,6 +8,7 @@
 #include "data/reader.h"
 
 #define RN_LABELS_FILE  "labels.txt"
+#define RN_LABELS_TABLE "labels.csv"
 #define RN_CLASSES_FILE "classes.txt"
 #define RN_CLASSES_MAX  65535
 
@@ -55,7 +56,10 @@ int rn_picture_mount(struct rn_data *data, const char *folder,
 int rn_picture_archive_read(struct rn_data *data, const char *path,
                             struct rn_error *err);
 
-/** A folder with RN_LABELS_FILE, as a part of the data. With `base`, the
+/** Whether a folder has a list of its pictures; RN_ERR_DATA when it has both. */
+int rn_picture_list_has(const struct rn_data *data, const char *folder,
+                        bool *has, struct rn_error *err);
+/** A folder with RN_LABELS_FILE or RN_LABELS_TABLE, as a part of the data. With `base`, the
  *  folder that gave the data its classes, these are known; else the list gives
  *  them. */
 int rn_picture_list_read(struct rn_data *data, const char *folder,

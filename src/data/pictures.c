@@ -3,7 +3,9 @@
 #include "data/pictures.h"
 
 #include "core/file.h"
+#include "core/locale.h"
 #include "core/memory.h"
+#include "core/text.h"
 #include "data/archive.h"
 #include "data/remarks.h"
 
@@ -29,7 +31,7 @@ bool rn_picture_named(const char *name)
     const char *dot = strrchr(name, '.');
 
     for (size_t i = 0; dot && i < sizeof endings / sizeof endings[0]; i++)
-        if (strcasecmp(dot, endings[i]) == 0)
+        if (rn_same_word(dot, endings[i]))
             return true;
     return false;
 }

@@ -3,6 +3,7 @@
 #ifndef RN_DATA_PICTURES_H
 #define RN_DATA_PICTURES_H
 
+#include "core/text.h"
 #include "data/files.h"
 #include "data/image.h"
 
@@ -35,10 +36,8 @@ int rn_picture_load(const struct rn_files *files, const char *path, int flags,
                     int (*reduce)(void *user, int width, int height),
                     void *user, struct rn_image *image, struct rn_error *err);
 
-bool rn_is_utf8(const char *text);
-/** Whether it is, without control characters, which a terminal would obey; if
- *  not, rn_fail_text() names it, what is not plain ASCII written as \xNN. */
-bool rn_is_printable(const char *text);
+/** RN_ERR_DATA for a text that is not rn_is_printable(): what is not plain
+ *  ASCII is written as \xNN. */
 int rn_fail_text(struct rn_error *err, const char *what, const char *text);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "data/remarks.h"
 
+#include "core/locale.h"
 #include "core/memory.h"
 
 #include <pthread.h>
@@ -47,7 +48,7 @@ void rn_remark(struct rn_remarks *remarks, enum rn_remark kind,
     if (!remarks)
         return;
     va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
+    rn_format_list(text, sizeof text, format, arguments);
     va_end(arguments);
     pthread_mutex_lock(&remarks->lock);
     if (!remarks->made[kind] &&

@@ -3,7 +3,9 @@
  * that occur as one or the other. */
 #include "eval/report.h"
 
+#include "core/locale.h"
 #include "core/memory.h"
+#include "core/text.h"
 
 #include <string.h>
 
@@ -194,14 +196,14 @@ static void draw_name(const struct confusion *c, const struct layout *l, int i,
         length--;
     memcpy(shown, text, length);
     shown[length] = '\0';
-    fprintf(out, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">",
-            l->left - 6, l->top + middle + 4);
-    rn_print_escaped(out, shown);
-    fprintf(out,
-            "</text><text transform=\"translate(%.1f %.1f) "
-            "rotate(-90)\">",
-            l->left + middle + 4, l->top - 6);
-    rn_print_escaped(out, shown);
+    rn_print(out, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">",
+             l->left - 6, l->top + middle + 4);
+    rn_text_xml(out, shown);
+    rn_print(out,
+             "</text><text transform=\"translate(%.1f %.1f) "
+             "rotate(-90)\">",
+             l->left + middle + 4, l->top - 6);
+    rn_text_xml(out, shown);
     fputs("</text>\n", out);
 }
 
@@ -216,17 +218,17 @@ static void draw_cell(const struct confusion *c, const struct layout *l,
     if (n == 0)
         return;
     share = (double)n / c->rows[row];
-    fprintf(out,
-            "<rect x=\"%.2f\" y=\"%.2f\" width=\"%.2f\" height=\"%.2f\" "
-            "fill=\"%s\" fill-opacity=\"%.2f\"/>",
-            x, y, l->cell, l->cell, row == column ? "#1d4ed8" : "#c2410c",
-            0.15 + 0.85 * share);
+    rn_print(out,
+             "<rect x=\"%.2f\" y=\"%.2f\" width=\"%.2f\" height=\"%.2f\" "
+             "fill=\"%s\" fill-opacity=\"%.2f\"/>",
+             x, y, l->cell, l->cell, row == column ? "#1d4ed8" : "#c2410c",
+             0.15 + 0.85 * share);
     if (l->labeled)
-        fprintf(out,
-                "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\" "
-                "fill=\"%s\">%d</text>",
-                x + l->cell / 2, y + l->cell / 2 + 4,
-                share > 0.5 ? "#fff" : "#111827", n);
+        rn_print(out,
+                 "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\" "
+                 "fill=\"%s\">%d</text>",
+                 x + l->cell / 2, y + l->cell / 2 + 4,
+                 share > 0.5 ? "#fff" : "#111827", n);
     putc('\n', out);
 }
 
@@ -238,24 +240,24 @@ static void print_svg(const void *what, FILE *out)
 
     lay_out(c, &l);
     side = c->n * l.cell;
-    fprintf(out,
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%.0f\" "
-            "height=\"%.0f\" font-family=\"sans-serif\" font-size=\"11\" "
-            "fill=\"#111827\">\n"
-            "<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n"
-            "<text x=\"%d\" y=\"16\">rows: labels, columns: answers, %d "
-            "images</text>\n",
-            l.left + side + MARGIN, l.top + side + MARGIN, MARGIN,
-            c->report->count);
+    rn_print(out,
+             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%.0f\" "
+             "height=\"%.0f\" font-family=\"sans-serif\" font-size=\"11\" "
+             "fill=\"#111827\">\n"
+             "<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n"
+             "<text x=\"%d\" y=\"16\">rows: labels, columns: answers, %d "
+             "images</text>\n",
+             l.left + side + MARGIN, l.top + side + MARGIN, MARGIN,
+             c->report->count);
     for (int i = 0; l.labeled && i < c->n; i++)
         draw_name(c, &l, i, out);
     for (int row = 0; row < c->n; row++)
         for (int column = 0; column < c->n; column++)
             draw_cell(c, &l, row, column, out);
-    fprintf(out,
-            "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" "
-            "fill=\"none\" stroke=\"#9ca3af\"/>\n</svg>\n",
-            l.left, l.top, side, side);
+    rn_print(out,
+             "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" "
+             "fill=\"none\" stroke=\"#9ca3af\"/>\n</svg>\n",
+             l.left, l.top, side, side);
 }
 
 /* -------------------------------------------------------------- writing */

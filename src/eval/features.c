@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Files of embeddings: NumPy's .npy with the names beside it, or CSV. */
 #include "core/file.h"
+#include "core/locale.h"
 #include "core/memory.h"
 #include "eval/report.h"
 
@@ -143,7 +144,7 @@ int rn_features_add(struct rn_features *f, const char *name,
     }
     rn_print_csv(f->file.file, name);
     for (size_t i = 0; i < f->values; i++)
-        fprintf(f->file.file, ",%.9g", (double)values[i]);
+        rn_print(f->file.file, ",%.9g", (double)values[i]);
     putc('\n', f->file.file);
     if (ferror(f->file.file))
         return rn_fail_errno(err, "write", f->file.path);

@@ -3,7 +3,9 @@
  * browser: one file, without scripts. */
 #include "eval/report.h"
 
+#include "core/locale.h"
 #include "core/memory.h"
+#include "core/text.h"
 #include "data/image.h"
 
 #include <stdlib.h>
@@ -163,8 +165,8 @@ static void print_class(const struct rn_report *r, int i, float probability,
 {
     char buf[16];
 
-    rn_print_escaped(out, rn_report_name(r, i, buf, sizeof(buf)));
-    fprintf(out, " (%d) %.1f&#8239;%%", i, 100 * (double)probability);
+    rn_text_xml(out, rn_report_name(r, i, buf, sizeof(buf)));
+    rn_print(out, " (%d) %.1f&#8239;%%", i, 100 * (double)probability);
 }
 
 static void print_mistake(const struct rn_report *r, int index, FILE *out)
@@ -181,7 +183,7 @@ static void print_mistake(const struct rn_report *r, int index, FILE *out)
     if (a->rank < r->classes)
         fprintf(out, ", place %d", a->rank + 1);
     fputs("<br><small>", out);
-    rn_print_escaped(out, rn_report_image(r, index, buf, sizeof(buf)));
+    rn_text_xml(out, rn_report_image(r, index, buf, sizeof(buf)));
     fputs("</small></figcaption></figure>\n", out);
 }
 
@@ -193,10 +195,10 @@ static void print_page(const void *what, FILE *out)
     fputs(head, out);
     fprintf(out, "<h1>%d of %d images answered wrongly</h1>\n<p>", page->count,
             r->count);
-    rn_print_escaped(out,
+    rn_text_xml(out,
                      r->model->path ? r->model->path : r->model->spec.name);
     fputs(" on ", out);
-    rn_print_escaped(out, r->data->spec);
+    rn_text_xml(out, r->data->spec);
     fprintf(out, ", %s part; the surest answers first.</p>\n<main>\n",
             rn_part_name(r->part));
     for (int i = 0; i < page->count; i++)

@@ -2,6 +2,7 @@
 #include "eval/report.h"
 
 #include "core/file.h"
+#include "core/locale.h"
 #include "core/memory.h"
 #include "eval/eval.h"
 
@@ -137,16 +138,6 @@ void rn_print_csv(FILE *out, const char *text)
     putc('"', out);
 }
 
-void rn_print_escaped(FILE *out, const char *text)
-{
-    for (; *text; text++) {
-        if (strchr("&<>\"'", *text) != NULL)
-            fprintf(out, "&#%d;", *text);
-        else
-            putc(*text, out);
-    }
-}
-
 int rn_print_file(const char *path, void (*print)(const void *what, FILE *out),
                   const void *what, struct rn_error *err)
 {
@@ -184,11 +175,11 @@ static void print_answer(const struct rn_report *report, int index, FILE *out)
 
     rn_print_csv(out, rn_report_image(report, index, buf, sizeof(buf)));
     print_class(report, a->label, out);
-    fprintf(out, ",%d,%.6g", a->rank < report->classes ? a->rank + 1 : 0,
-            (double)a->probability);
+    rn_print(out, ",%d,%.6g", a->rank < report->classes ? a->rank + 1 : 0,
+             (double)a->probability);
     for (int i = 0; i < a->count; i++) {
         print_class(report, a->top[i], out);
-        fprintf(out, ",%.6g", (double)a->top_probability[i]);
+        rn_print(out, ",%.6g", (double)a->top_probability[i]);
     }
     putc('\n', out);
 }

@@ -39,7 +39,5 @@ int rn_print_file(const char *path, void (*print)(const void *what, FILE *out),
 
 /** A field of CSV (RFC 4180). */
 void rn_print_csv(FILE *out, const char *text);
-/** Text within HTML or SVG. */
-void rn_print_escaped(FILE *out, const char *text);
 
 #endif

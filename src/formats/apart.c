@@ -3,6 +3,7 @@
 
 #include "core/file.h"
 #include "core/memory.h"
+#include "core/text.h"
 #include "formats/foreign.h"
 
 #include <stdio.h>
@@ -108,8 +109,9 @@ void rn_apart_free(struct rn_apart *pair)
 const uint8_t *rn_text_start(const uint8_t *bytes, size_t size)
 {
     bool comment = false;
-    for (size_t i = 0; i < size; i++) {
-        comment = comment ? bytes[i] != '\n' : bytes[i] == '#';
+    for (size_t i = rn_text_mark(bytes, size); i < size; i++) {
+        comment = comment ? bytes[i] != '\n' && bytes[i] != '\r'
+                          : bytes[i] == '#';
         if (!comment && (bytes[i] == '\0' || !strchr(" \t\r\n", bytes[i])))
             return &bytes[i];
     }

@@ -2,6 +2,7 @@
 /* The layers of a Caffe network, one after the other. */
 #include "formats/caffe_import.h"
 
+#include "core/locale.h"
 #include "core/memory.h"
 #include "formats/head.h"
 
@@ -17,7 +18,7 @@ void rn_caffe_fail(struct rn_caffe *in, const char *format, ...)
     if (in->rc)
         return;
     va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
+    rn_format_list(text, sizeof(text), format, args);
     va_end(args);
     in->rc = rn_fail(in->err, RN_ERR_DATA, "'%s': layer '%.*s' (%.*s) %s",
                      in->net->path, RN_PB_SHOW(in->name), RN_PB_SHOW(in->type),

@@ -3,6 +3,7 @@
 
 #include "core/file.h"
 #include "core/memory.h"
+#include "core/text.h"
 
 #include <string.h>
 
@@ -89,14 +90,14 @@ int rn_cfg_parse(struct rn_cfg *cfg, const uint8_t *bytes, size_t size,
 
 int rn_cfg_open(struct rn_cfg *cfg, const char *path, struct rn_error *err)
 {
-    uint8_t *bytes;
+    char *text;
     size_t size;
     memset(cfg, 0, sizeof(*cfg));
-    int rc = rn_file_read(path, RN_CFG_BYTES, &bytes, &size, err);
+    int rc = rn_text_read(path, RN_CFG_BYTES, &text, &size, err);
     if (rc)
         return rc;
-    rc = rn_cfg_parse(cfg, bytes, size, path, err);
-    cfg->file = bytes;
+    rc = rn_cfg_parse(cfg, (uint8_t *)text, size, path, err);
+    cfg->file = (uint8_t *)text;
     return rc;
 }
 

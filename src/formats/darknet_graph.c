@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The sections of a Darknet network, one after the other. */
 #include "core/memory.h"
+#include "core/locale.h"
 #include "formats/darknet.h"
 #include "formats/head.h"
 
@@ -47,7 +48,7 @@ __attribute__((format(printf, 2, 3))) static void fail(struct darknet *in,
     if (in->rc)
         return;
     va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
+    rn_format_list(text, sizeof(text), format, args);
     va_end(args);
     in->rc = rn_fail(in->err, RN_ERR_DATA, "'%s': [%.*s] in line %d %s",
                      in->cfg->path, RN_PB_SHOW(in->section->name),

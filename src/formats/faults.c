@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "formats/faults.h"
 
+#include "core/locale.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,7 +21,8 @@ void rn_fault_add(struct rn_faults *faults, const char *format, ...)
     if (used >= sizeof(faults->text))
         return;
     va_start(args, format);
-    vsnprintf(faults->text + used, sizeof(faults->text) - used, format, args);
+    rn_format_list(faults->text + used, sizeof(faults->text) - used, format,
+                   args);
     va_end(args);
 }
 

@@ -2,13 +2,13 @@
 #include "formats/foreign.h"
 
 #include "core/file.h"
+#include "core/locale.h"
 #include "core/memory.h"
+#include "core/text.h"
 #include "formats/apart.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 
@@ -120,10 +120,10 @@ static bool begins_with_word(const uint8_t *bytes, size_t size,
 {
     size_t at = has(bytes, size, 0, "\xef\xbb\xbf", 3) ? 3 : 0;
     size_t length = strlen(word);
-    while (at < size && isspace(bytes[at]))
+    while (at < size && rn_is_blank((char)bytes[at]))
         at++;
     return size - at >= length &&
-           strncasecmp((const char *)bytes + at, word, length) == 0;
+           rn_same_letters((const char *)bytes + at, word, length);
 }
 
 /* TensorFlow's graphs (GraphDef) begin with a node: in it its name and what it
@@ -228,7 +228,7 @@ int rn_foreign_zip(const char *path, const struct rn_zip *zip,
 static bool is_text(const uint8_t *bytes, size_t size)
 {
     for (size_t i = 0; i < size; i++)
-        if (bytes[i] < ' ' && !isspace(bytes[i]))
+        if (bytes[i] < ' ' && !rn_is_blank((char)bytes[i]))
             return false;
     return true;
 }
@@ -238,6 +238,8 @@ int rn_foreign_unknown(const char *path, const uint8_t *bytes, size_t size,
 {
     char start[25] = "";
     size_t line = 0;
+    if (rn_text_encoding(bytes, size))
+        return rn_text_fail_encoding(err, path, rn_text_encoding(bytes, size));
     if (is_text(bytes, size)) {
         while (line < size && line < 60 && bytes[line] != '\n' &&
                bytes[line] != '\r')

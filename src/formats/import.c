@@ -2,6 +2,7 @@
 /* Models from files of others: a state dictionary, what its shapes tell, and
  * what the caller or a known source says beyond that. */
 #include "formats/apart.h"
+#include "core/locale.h"
 #include "formats/caffe.h"
 #include "formats/darknet.h"
 #include "formats/faults.h"
@@ -42,7 +43,7 @@ void rn_import_say(const struct rn_import_options *options, const char *format,
     if (!options->message)
         return;
     va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
+    rn_format_list(text, sizeof(text), format, args);
     va_end(args);
     options->message(options->user, text);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "formats/json.h"
 
+#include "core/locale.h"
 #include "core/memory.h"
 
 #include <stdlib.h>
@@ -49,6 +50,23 @@ static struct extent measure(const char *text, size_t size)
     return e;
 }
 
+json_t *rn_json_load(const char *text, size_t size, size_t flags,
+                     json_error_t *error)
+{
+    locale_t before = rn_locale_begin();
+    json_t *value = json_loadb(text, size, flags, error);
+    rn_locale_end(before);
+    return value;
+}
+
+char *rn_json_print(const json_t *value, size_t flags)
+{
+    locale_t before = rn_locale_begin();
+    char *text = json_dumps(value, flags);
+    rn_locale_end(before);
+    return text;
+}
+
 int rn_json_parse(json_t **out, const char *text, size_t size, const char *path,
                   const char *what, struct rn_error *err)
 {
@@ -63,7 +81,7 @@ int rn_json_parse(json_t **out, const char *text, size_t size, const char *path,
                        "'%s': %s has about %zu values, at most %d expected",
                        path, what, e.values, RN_JSON_VALUES);
     json_error_t error;
-    *out = json_loadb(text, size, JSON_REJECT_DUPLICATES, &error);
+    *out = rn_json_load(text, size, JSON_REJECT_DUPLICATES, &error);
     if (*out)
         return RN_OK;
     if (json_error_code(&error) == json_error_out_of_memory)
@@ -75,7 +93,7 @@ int rn_json_parse(json_t **out, const char *text, size_t size, const char *path,
 int rn_json_text(char **out, const json_t *value, struct rn_error *err)
 {
     *out = NULL;
-    char *text = json_dumps(value, JSON_COMPACT);
+    char *text = rn_json_print(value, JSON_COMPACT);
     if (!text)
         return rn_fail(err, RN_ERR_MEMORY, "memory is too short for JSON text");
     *out = rn_strdup(text);

@@ -18,6 +18,12 @@
 int rn_json_parse(json_t **out, const char *text, size_t size, const char *path,
                   const char *what, struct rn_error *err);
 
+/** json_loadb() and json_dumps() (free() releases the text) in the C locale:
+ *  jansson's own care knows no decimal point of several bytes. */
+json_t *rn_json_load(const char *text, size_t size, size_t flags,
+                     json_error_t *error);
+char *rn_json_print(const json_t *value, size_t flags);
+
 /** The value as compact text in rn_alloc()ed memory, members in their order;
  *  numbers are written so that they read back the same. */
 int rn_json_text(char **out, const json_t *value, struct rn_error *err);

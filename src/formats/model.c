@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "formats/model.h"
 
+#include "core/locale.h"
 #include "core/memory.h"
 #include "core/random.h"
 
@@ -259,9 +260,9 @@ const char *rn_model_not_finite(struct rn_model *model)
         for (size_t j = 0; j < p->count; j++) {
             if (isfinite(p->data[j]))
                 continue;
-            snprintf(model->not_finite, sizeof(model->not_finite),
-                     "element %zu of %.120s is %g", j, p->name,
-                     (double)p->data[j]);
+            rn_format(model->not_finite, sizeof(model->not_finite),
+                      "element %zu of %.120s is %g", j, p->name,
+                      (double)p->data[j]);
             return model->not_finite;
         }
     }

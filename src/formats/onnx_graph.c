@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "formats/onnx_import.h"
 
+#include "core/locale.h"
 #include "core/memory.h"
 #include "formats/head.h"
 #include "formats/onnx.h"
@@ -24,7 +25,7 @@ int rn_onnx_fail(struct rn_onnx_import *in, const char *format, ...)
     if (name.size == 0 && output != RN_ONNX_NONE)
         name = in->file->names[output];
     va_start(args, format);
-    vsnprintf(why, sizeof(why), format, args);
+    rn_format_list(why, sizeof(why), format, args);
     va_end(args);
     return rn_fail(in->err, RN_ERR_DATA, "'%s': operator '%.*s' (%.*s) %s",
                    in->file->path, RN_PB_SHOW(name), RN_PB_SHOW(n->op), why);

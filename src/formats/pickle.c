@@ -2,6 +2,7 @@
 /* The machine: a stack, a memo, and a table of operations. */
 #include "formats/pickle.h"
 
+#include "core/locale.h"
 #include "core/memory.h"
 
 #include <stdarg.h>
@@ -13,7 +14,7 @@ int rn_pickle_fail(const struct rn_pickle *p, const char *format, ...)
     char text[360];
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
+    rn_format_list(text, sizeof(text), format, args);
     va_end(args);
     return rn_fail(p->err, RN_ERR_DATA, "'%s': its pickle %s", p->path, text);
 }

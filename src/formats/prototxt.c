@@ -2,7 +2,9 @@
 #include "formats/prototxt.h"
 
 #include "core/file.h"
+#include "core/locale.h"
 #include "core/memory.h"
+#include "core/text.h"
 
 #include <errno.h>
 #include <math.h>
@@ -206,14 +208,14 @@ int rn_prototxt_parse(struct rn_prototxt *p, const uint8_t *bytes, size_t size,
 int rn_prototxt_open(struct rn_prototxt *p, const char *path,
                      struct rn_error *err)
 {
-    uint8_t *bytes;
+    char *text;
     size_t size;
     memset(p, 0, sizeof(*p));
-    int rc = rn_file_read(path, RN_PROTOTXT_BYTES, &bytes, &size, err);
+    int rc = rn_text_read(path, RN_PROTOTXT_BYTES, &text, &size, err);
     if (rc)
         return rc;
-    rc = rn_prototxt_parse(p, bytes, size, path, err);
-    p->file = bytes;
+    rc = rn_prototxt_parse(p, (uint8_t *)text, size, path, err);
+    p->file = (uint8_t *)text;
     return rc;
 }
 
@@ -267,7 +269,7 @@ bool rn_prototxt_number(const struct rn_prototxt_field *f, double *out)
         return false;
     memcpy(text, f->value.at, f->value.size);
     text[f->value.size] = '\0';
-    *out = strtod(text, &end);
+    *out = rn_number(text, &end);
     if (end != text && (*end == 'f' || *end == 'F')) /* 0.5f */
         end++;
     return end != text && !*end && isfinite(*out);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "formats/recognise.h"
 
+#include "core/locale.h"
 #include "core/memory.h"
 
-#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -78,7 +78,7 @@ static const char *match(const char *name, const char *pattern,
     for (; *pattern; pattern++) {
         if (*pattern == '#') {
             char *end;
-            if (!isdigit((unsigned char)*name))
+            if (!rn_is_digit(*name))
                 return NULL;
             numbers[n++] = strtoul(name, &end, 10);
             name = end;

@@ -3,6 +3,7 @@
 
 #include "core/file.h"
 #include "core/memory.h"
+#include "core/text.h"
 #include "formats/foreign.h"
 #include "formats/json.h"
 #include "formats/safetensors.h"
@@ -142,8 +143,9 @@ int rn_shards_open_one(struct rn_state *state, struct rn_error *err)
 
 bool rn_shards_is(const uint8_t *bytes, size_t size)
 {
+    size_t mark = rn_text_mark(bytes, size);
     /* No length of a safetensors header is so large. */
-    return size > 0 && bytes[0] == '{' && (size <= 8 || bytes[8] != '{');
+    return size > mark && bytes[mark] == '{' && (size <= 8 || bytes[8] != '{');
 }
 
 /* "FOLDER/NAME" beside the index. */
@@ -243,14 +245,13 @@ static int add_all_mapped(struct rn_state *state, json_t *index,
 
 int rn_shards_open(struct rn_state *state, struct rn_error *err)
 {
-    uint8_t *text;
+    char *text;
     size_t size;
     json_t *index;
-    int rc = rn_file_read(state->path, INDEX_LIMIT, &text, &size, err);
+    int rc = rn_text_read(state->path, INDEX_LIMIT, &text, &size, err);
     if (rc)
         return rc;
-    rc = rn_json_parse(&index, (const char *)text, size, state->path,
-                       "the index", err);
+    rc = rn_json_parse(&index, text, size, state->path, "the index", err);
     rn_free(text);
     if (rc)
         return rc;

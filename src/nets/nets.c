@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "nets/nets.h"
 
-#include <ctype.h>
+#include "core/locale.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -127,10 +128,10 @@ static bool first_word(const char *name, char word[WORD_SIZE])
 {
     size_t i;
 
-    for (i = 0; name[i] && !isdigit((unsigned char)name[i]); i++) {
+    for (i = 0; name[i] && !rn_is_digit(name[i]); i++) {
         if (i + 1 >= WORD_SIZE)
             return false;
-        word[i] = (char)tolower((unsigned char)name[i]);
+        word[i] = rn_lower(name[i]);
     }
     word[i] = '\0';
     return true;

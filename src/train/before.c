@@ -2,6 +2,7 @@
 /* What would go wrong later, found before the first step. */
 #include "core/available.h"
 #include "core/file.h"
+#include "core/locale.h"
 #include "core/memory.h"
 #include "data/picture_set.h"
 #include "train/trainer.h"
@@ -139,8 +140,8 @@ static void suggest(const struct rn_trainer *t, uint64_t room, char *text,
         rn_trainer_memory(t, t->o.batch, RN_RECOMPUTE_BLOCKS, &bytes,
                           &ignored) == RN_OK &&
         bytes <= room) {
-        snprintf(text, size, "; with recompute blocks it needs %.1f GB",
-                 (double)bytes / 1e9);
+        rn_format(text, size, "; with recompute blocks it needs %.1f GB",
+                  (double)bytes / 1e9);
         return;
     }
     for (int batch = t->o.batch / 2; batch > 0; batch /= 2) {
@@ -148,8 +149,8 @@ static void suggest(const struct rn_trainer *t, uint64_t room, char *text,
             RN_OK)
             return;
         if (bytes <= room) {
-            snprintf(text, size, "; batch %d needs %.1f GB", batch,
-                     (double)bytes / 1e9);
+            rn_format(text, size, "; batch %d needs %.1f GB", batch,
+                      (double)bytes / 1e9);
             return;
         }
     }

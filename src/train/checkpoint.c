@@ -123,7 +123,7 @@ static int training_read(struct rn_progress *p, const char *text,
     if (text == NULL)
         return rn_fail(err, RN_ERR_DATA, "'%s' is a model, not a checkpoint",
                        path);
-    object = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    object = rn_json_load(text, strlen(text), JSON_REJECT_DUPLICATES, NULL);
     if (object == NULL)
         return rn_fail(err, RN_ERR_DATA, "'%s': training state is not JSON",
                        path);

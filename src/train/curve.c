@@ -4,7 +4,9 @@
 #include "train/run.h"
 
 #include "core/file.h"
+#include "core/locale.h"
 #include "core/memory.h"
+#include "core/text.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -50,7 +52,7 @@ static bool append(struct line *line, double x, double y)
 
 static bool read_line(const char *text, struct line *train, struct line *test)
 {
-    json_t *object = json_loads(text, 0, NULL);
+    json_t *object = rn_json_load(text, strlen(text), 0, NULL);
     double x = json_number_value(json_object_get(object, "iteration"));
     const json_t *error = json_object_get(object, "train_error");
     bool ok = true;
@@ -158,26 +160,6 @@ static double at_y(const struct axes *a, double y)
 
 /* Text is gathered in memory; a stream's errors stay until they are asked
  * for at the end. */
-static void text_xml(FILE *out, const char *text)
-{
-    for (; *text != '\0'; text++) {
-        switch (*text) {
-        case '<':
-            fputs("&lt;", out);
-            break;
-        case '>':
-            fputs("&gt;", out);
-            break;
-        case '&':
-            fputs("&amp;", out);
-            break;
-        default:
-            if ((unsigned char)*text >= ' ')
-                fputc(*text, out);
-        }
-    }
-}
-
 static void draw_head(FILE *out, const struct rn_curve *curve)
 {
     fprintf(out,
@@ -186,7 +168,7 @@ static void draw_head(FILE *out, const struct rn_curve *curve)
             "Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif\" "
             "font-size=\"13\" fill=\"#374151\">\n<title>",
             WIDTH, HEIGHT, WIDTH, HEIGHT);
-    text_xml(out, curve->title);
+    rn_text_xml(out, curve->title);
     fprintf(out,
             "</title>\n"
             "<clipPath id=\"plot\"><rect x=\"%d\" y=\"%d\" width=\"%d\" "
@@ -196,7 +178,7 @@ static void draw_head(FILE *out, const struct rn_curve *curve)
             "fill=\"#111827\">",
             LEFT, TOP - 1, RIGHT - LEFT + 2, BOTTOM - TOP + 2, WIDTH, HEIGHT,
             LEFT);
-    text_xml(out, curve->title);
+    rn_text_xml(out, curve->title);
     fputs("</text>\n", out);
 }
 
@@ -204,17 +186,17 @@ static void draw_axes(FILE *out, const struct axes *a)
 {
     fputs("<g stroke=\"#e5e7eb\">\n", out);
     for (double y = a->y_step; y <= a->y_max * 1.0001; y += a->y_step)
-        fprintf(out, "<path d=\"M%d %.1fH%d\"/>\n", LEFT, at_y(a, y), RIGHT);
+        rn_print(out, "<path d=\"M%d %.1fH%d\"/>\n", LEFT, at_y(a, y), RIGHT);
     fputs("</g>\n<g text-anchor=\"end\">\n", out);
     for (double y = 0; y <= a->y_max * 1.0001; y += a->y_step)
-        fprintf(out, "<text x=\"%d\" y=\"%.1f\">%g</text>\n", LEFT - 9,
-                at_y(a, y) + 4.5, y);
+        rn_print(out, "<text x=\"%d\" y=\"%.1f\">%g</text>\n", LEFT - 9,
+                 at_y(a, y) + 4.5, y);
     fputs("</g>\n<g text-anchor=\"middle\">\n", out);
     for (double x = 0; x <= a->x_max * 1.0001; x += a->x_step)
-        fprintf(out,
-                "<path d=\"M%.1f %dv5\" stroke=\"#6b7280\"/>"
-                "<text x=\"%.1f\" y=\"%d\">%.10g</text>\n",
-                at_x(a, x), BOTTOM, at_x(a, x), BOTTOM + 20, x);
+        rn_print(out,
+                 "<path d=\"M%.1f %dv5\" stroke=\"#6b7280\"/>"
+                 "<text x=\"%.1f\" y=\"%d\">%.10g</text>\n",
+                 at_x(a, x), BOTTOM, at_x(a, x), BOTTOM + 20, x);
     fprintf(out,
             "<text x=\"%d\" y=\"%d\">iterations</text>\n"
             "<text transform=\"translate(22 %d) rotate(-90)\">error, %%"
@@ -233,12 +215,12 @@ static void draw_steps(FILE *out, const struct axes *a,
 
         if (x <= 0 || x >= a->x_max)
             continue;
-        fprintf(out,
-                "<path d=\"M%.1f %dV%d\" stroke=\"#9ca3af\" "
-                "stroke-dasharray=\"2 4\"/>"
-                "<text x=\"%.1f\" y=\"%d\" font-size=\"11\" fill=\"#6b7280\">"
-                "lr &#247; 10</text>\n",
-                at_x(a, x), TOP, BOTTOM, at_x(a, x) + 5, TOP + 12);
+        rn_print(out,
+                 "<path d=\"M%.1f %dV%d\" stroke=\"#9ca3af\" "
+                 "stroke-dasharray=\"2 4\"/>"
+                 "<text x=\"%.1f\" y=\"%d\" font-size=\"11\" fill=\"#6b7280\">"
+                 "lr &#247; 10</text>\n",
+                 at_x(a, x), TOP, BOTTOM, at_x(a, x) + 5, TOP + 12);
     }
 }
 
@@ -247,14 +229,14 @@ static void draw_line(FILE *out, const struct axes *a, const struct line *line,
 {
     if (line->count == 0)
         return;
-    fprintf(out,
-            "<polyline clip-path=\"url(#plot)\" fill=\"none\" stroke=\"%s\" "
-            "stroke-width=\"%g\" stroke-linejoin=\"round\" "
-            "stroke-linecap=\"round\" points=\"",
-            colour, width);
+    rn_print(out,
+             "<polyline clip-path=\"url(#plot)\" fill=\"none\" stroke=\"%s\" "
+             "stroke-width=\"%g\" stroke-linejoin=\"round\" "
+             "stroke-linecap=\"round\" points=\"",
+             colour, width);
     for (size_t i = 0; i < line->count; i++)
-        fprintf(out, "%s%.1f,%.1f", i == 0 ? "" : " ",
-                at_x(a, line->points[i].x), at_y(a, line->points[i].y));
+        rn_print(out, "%s%.1f,%.1f", i == 0 ? "" : " ",
+                 at_x(a, line->points[i].x), at_y(a, line->points[i].y));
     fputs("\"/>\n", out);
 }
 
@@ -267,13 +249,13 @@ static int draw_key(FILE *out, int x, const char *name, const struct line *line,
 
     if (line->count == 0)
         return x;
-    length = snprintf(text, sizeof(text), "%s error %.2f %%", name,
-                      line->points[line->count - 1].y);
-    fprintf(out,
-            "<path d=\"M%d 27h26\" stroke=\"%s\" stroke-width=\"%g\" "
-            "stroke-linecap=\"round\"/><text x=\"%d\" y=\"32\" "
-            "text-anchor=\"end\">%s</text>\n",
-            x - 7 * length - 34, colour, width, x, text);
+    length = rn_format(text, sizeof(text), "%s error %.2f %%", name,
+                       line->points[line->count - 1].y);
+    rn_print(out,
+             "<path d=\"M%d 27h26\" stroke=\"%s\" stroke-width=\"%g\" "
+             "stroke-linecap=\"round\"/><text x=\"%d\" y=\"32\" "
+             "text-anchor=\"end\">%s</text>\n",
+             x - 7 * length - 34, colour, width, x, text);
     return x - 7 * length - 56;
 }
 

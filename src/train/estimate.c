@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* How long a run will take, told before its first step. */
 #include "core/memory.h"
+#include "core/locale.h"
 #include "core/threads.h"
 #include "eval/eval.h"
 #include "train/trainer.h"
@@ -236,18 +237,18 @@ static double whole(const struct rn_trainer *t, const struct rn_paces *paces,
 static void say_time(char *text, size_t size, double seconds)
 {
     if (seconds < 100)
-        snprintf(text, size, "%.0f s", ceil(seconds));
+        rn_format(text, size, "%.0f s", ceil(seconds));
     else if (seconds < 6000)
-        snprintf(text, size, "%.0f min", ceil(seconds / 60));
+        rn_format(text, size, "%.0f min", ceil(seconds / 60));
     else
-        snprintf(text, size, "%.1f hours", seconds / 3600);
+        rn_format(text, size, "%.1f hours", seconds / 3600);
 }
 
 /* From milliseconds to minutes. */
 static void say_batch_time(char *text, size_t size, double seconds)
 {
     if (seconds < 95)
-        snprintf(text, size, "%.2g s", seconds);
+        rn_format(text, size, "%.2g s", seconds);
     else
         say_time(text, size, seconds);
 }

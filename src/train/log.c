@@ -31,7 +31,7 @@ int rn_log_open(struct rn_log *log, const char *path, struct rn_error *err)
 /* Iteration of a line, -1 when it is no log line. */
 static long line_iteration(const char *line)
 {
-    json_t *object = json_loads(line, 0, NULL);
+    json_t *object = rn_json_load(line, strlen(line), 0, NULL);
     const json_t *value = json_object_get(object, "iteration");
     long iteration =
         json_is_integer(value) ? (long)json_integer_value(value) : -1;
@@ -105,14 +105,17 @@ int rn_log_line(struct rn_log *log, const struct rn_train_report *report,
                 struct rn_error *err)
 {
     json_t *line = report_json(report);
+    char *text =
+        line == NULL ? NULL : rn_json_print(line, JSON_REAL_PRECISION(DIGITS));
     int failed;
 
-    if (line == NULL)
+    json_decref(line);
+    if (text == NULL)
         return rn_fail_memory(err, 256, "a log line");
     errno = 0;
-    failed = json_dumpf(line, log->file, JSON_REAL_PRECISION(DIGITS)) != 0 ||
-             fputc('\n', log->file) == EOF || fflush(log->file) != 0;
-    json_decref(line);
+    failed = fputs(text, log->file) == EOF || fputc('\n', log->file) == EOF ||
+             fflush(log->file) != 0;
+    free(text);
     return failed ? rn_fail_errno(err, "write", log->path) : RN_OK;
 }
 

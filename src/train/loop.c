@@ -7,6 +7,7 @@
  * after it, and arrives at the same files. */
 #include "train/trainer.h"
 
+#include "core/locale.h"
 #include "core/memory.h"
 #include "core/threads.h"
 #include "eval/eval.h"
@@ -26,7 +27,7 @@ void rn_trainer_say(const struct rn_trainer *t, const char *format, ...)
     if (t->events.message == NULL)
         return;
     va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
+    rn_format_list(text, sizeof(text), format, args);
     va_end(args);
     t->events.message(t->events.user, text);
 }

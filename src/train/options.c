@@ -4,6 +4,7 @@
 #include "train/run.h"
 
 #include "core/file.h"
+#include "core/locale.h"
 #include "core/memory.h"
 #include "data/data.h"
 
@@ -271,7 +272,7 @@ int rn_options_check(const struct rn_train_options *o, struct rn_error *err)
 /* What a number was before there was an option of it. */
 static double number_before(const struct option *option)
 {
-    return strtod(option->before, NULL);
+    return rn_number(option->before, NULL);
 }
 
 /* Whether the option says what runs did before there was one. */
@@ -391,7 +392,7 @@ uint64_t rn_options_checksum(const struct rn_train_options *o)
 /* rn_alloc()ed copy of what json_dumps() gives. */
 static char *dump(const json_t *value, size_t flags)
 {
-    char *text = json_dumps(value, flags | JSON_ENCODE_ANY);
+    char *text = rn_json_print(value, flags | JSON_ENCODE_ANY);
     char *copy = rn_strdup(text);
 
     free(text);
@@ -402,7 +403,9 @@ char *rn_json_dump(const json_t *value, size_t flags)
 {
     char *text = dump(value, flags | JSON_REAL_PRECISION(15));
     json_t *again =
-        text == NULL ? NULL : json_loads(text, JSON_DECODE_ANY, NULL);
+        text == NULL
+            ? NULL
+            : rn_json_load(text, strlen(text), JSON_DECODE_ANY, NULL);
     bool same = again != NULL && json_equal(again, value);
 
     json_decref(again);

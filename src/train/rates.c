@@ -2,6 +2,8 @@
 /* Learning rates by stage, and stages that do not learn. */
 #include "train/run.h"
 
+#include "core/locale.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,7 +51,7 @@ static int parse_scale(float scale[RN_STAGES], const char *text, size_t n,
     unsigned bits =
         equals == NULL ? 0 : rn_stages_parse(text, (size_t)(equals - text));
     char *end = NULL;
-    double value = equals == NULL ? -1 : strtod(equals + 1, &end);
+    double value = equals == NULL ? -1 : rn_number(equals + 1, &end);
 
     if (bits == 0)
         return rn_fail(err, RN_ERR_ARG,

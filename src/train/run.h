@@ -3,6 +3,7 @@
 #ifndef RN_TRAIN_RUN_H
 #define RN_TRAIN_RUN_H
 
+#include "formats/json.h"
 #include "formats/model.h"
 #include "nets/stages.h"
 #include "plan/plan.h"

@@ -2,6 +2,8 @@
 /* Learning rate as a function of the iteration. */
 #include "train/train.h"
 
+#include "core/locale.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +30,7 @@ static bool parse_number(const char *text, const char **end, double *out)
 
     if (n == 0)
         return false;
-    *out = strtod(text, &stop);
+    *out = rn_number(text, &stop);
     *end = stop;
     return stop == text + n;
 }

@@ -4,6 +4,7 @@
 
 #include "core/file.h"
 #include "core/memory.h"
+#include "core/text.h"
 #include "core/threads.h"
 #include "eval/eval.h"
 
@@ -355,7 +356,7 @@ static int write_options(struct rn_trainer *t, struct rn_error *err)
 /* Options and data checksum of a run folder. */
 static int read_options(struct rn_trainer *t, struct rn_error *err)
 {
-    uint8_t *bytes = NULL;
+    char *text = NULL;
     size_t size = 0;
     int rc;
 
@@ -364,12 +365,11 @@ static int read_options(struct rn_trainer *t, struct rn_error *err)
                        "'%s' holds no run: run.json is "
                        "missing",
                        t->run.folder);
-    rc = rn_file_read(t->run.options, OPTIONS_LIMIT, &bytes, &size, err);
+    rc = rn_text_read(t->run.options, OPTIONS_LIMIT, &text, &size, err);
     if (rc != RN_OK)
         return rc;
-    t->texts =
-        json_loadb((const char *)bytes, size, JSON_REJECT_DUPLICATES, NULL);
-    rn_free(bytes);
+    t->texts = rn_json_load(text, size, JSON_REJECT_DUPLICATES, NULL);
+    rn_free(text);
     if (t->texts == NULL)
         return rn_fail(err, RN_ERR_DATA, "'%s': not JSON", t->run.options);
     rc = rn_options_from_json(&t->o, json_object_get(t->texts, "options"),

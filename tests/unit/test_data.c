@@ -321,7 +321,7 @@ static void test_names_bad(void **state)
     write_text("batches.meta.txt", "a\xc3\n");
     FAILS(RN_ERR_DATA, "batches.meta.txt", "line 1");
     write_plain("batches.meta.txt", "a\0b\n", 4);
-    FAILS(RN_ERR_DATA, "batches.meta.txt", "line 1");
+    FAILS(RN_ERR_DATA, "batches.meta.txt", "byte 1 is zero");
     write_text("batches.meta.txt", "\n\n");
     FAILS(RN_ERR_DATA, "batches.meta.txt", "empty");
 }

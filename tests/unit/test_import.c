@@ -668,21 +668,57 @@ static void class_lists(void **state)
          "[\"a\",\"b\",\"c\",\"d\",\"e\"]",
          {NULL, "5 labels for 3 classes"}},
         {"l.txt", "a\n\nc\n", {NULL, "line 2 is empty"}},
-        {"l.txt", "a\n\xff\nc\n", {NULL, "not UTF-8"}},
+        {"l.txt", "a\n\xff\nc\n", {NULL, "line 2 is not a class name"}},
         {"l.txt", "", {NULL, "0 labels"}},
         {"l.csv",
          "0,n1,cat\n5,n2,dog\n2,n3,cow\n",
-         {NULL, "does not begin with its number"}},
-        {"l.csv", "0,n1,cat,x\n", {NULL, "one to three fields"}},
-        {"l.csv", "\"cat\ndog\ncow\n", {NULL, "one to three fields"}},
-        {"l.json", "{\"cow\":2,\"cat\":2,\"dog\":1}", {NULL, "only one"}},
+         {NULL, "from 0 to 2, or from 1 to 3, each once"}},
+        {"l.csv", "0,n1,cat,x\n", {NULL, "1 labels for 3 classes"}},
+        {"l.csv", "\"cat\ndog\ncow\n", {NULL, "line 1 is not of"}},
+        {"l.json",
+         "{\"cow\":2,\"cat\":2,\"dog\":1}",
+         {NULL, "(2 stands there twice)"}},
         {"l.json", "{\"cow\":3,\"cat\":0,\"dog\":1}", {NULL, "from 0 to 2"}},
         {"l.json",
          "{\"0\":\"cat\",\"3\":\"cow\",\"1\":\"dog\"}",
-         {NULL, "no class list"}},
+         {NULL, "from 0 to 2"}},
         {"l.json", "[1,2,3]", {NULL, "no class list"}},
         {"l.json", "{}", {NULL, "no class list"}},
         {"l.json", "[\"cat\"", {NULL, "not valid JSON"}},
+        /* Numbers that number nothing. */
+        {"l.txt", "0 a\n1 b\n1 c\n", {NULL, "(1 stands there twice)"}},
+        {"l.txt", "a 0\nb 1\nc 3\n", {NULL, "from 0 to 2"}},
+        {"l.txt", "7: a\n8: b\n9: c\n", {NULL, "from 0 to 2"}},
+        {"l.txt", "level 2\nlevel 0\nlevel 1\n", {NULL, "give these as JSON"}},
+        {"l.csv", "index,name\n3,a\n4,b\n5,c\n", {NULL, "from 0 to 2"}},
+        {"l.csv", "index,name\nx,a\ny,b\nz,c\n", {NULL, "whole numbers"}},
+        {"l.csv", "index,id,name\n0,1,a\n1,2,b\n2,0,c\n", {NULL, "each in"}},
+        {"l.csv", "4021,robin\n4022,wren\n7,owl\n", {NULL, "from 0 to 2"}},
+        {"l.csv", "a,b\nc,d\ne,f\n", {NULL, "not clear"}},
+        {"l.csv", "0,1\n1,2\n2,0\n", {NULL, "not clear"}},
+        {"l.csv", "class,label\na,b\nc,d\ne,f\n", {NULL, "several columns"}},
+        {"l.csv", "bird,kind\n0,a\n1,b\n2,c\n", {"c", NULL}},
+        {"l.csv", "bird,kind\na,b\nc,d\ne,f\n", {NULL, "a heading"}},
+        {"l.csv", "0,a\n1,b,x\n2,c\n", {NULL, "line 2 is not of 2 fields"}},
+        /* What is no list, or says two things. */
+        {"l.py", "{0: 'a', 1: 'b', 1: 'c'}", {NULL, "'1' stands there twice"}},
+        {"l.py", "{0: 'a', 1: b, 2: 'c'}", {NULL, "line 1: neither JSON nor"}},
+        {"l.py", "['a', 'b', 'c'", {NULL, "a closing bracket"}},
+        {"l.py", "['a', 'b\n', 'c']", {NULL, "the end of a text"}},
+        {"l.py", "['a', '\\ud800', 'c']", {NULL, "behind the backslash"}},
+        {"l.py", "[[[[['a']]]]]", {NULL, "fewer brackets"}},
+        {"l.py", "['a'] ['b']", {NULL, "nothing behind"}},
+        {"config.json",
+         "{\"id2label\":{\"0\":\"a\",\"1\":\"b\",\"2\":\"c\"},"
+         "\"label2id\":{\"a\":1,\"b\":0,\"c\":2}}",
+         {NULL, "another by \"label2id\""}},
+        {"config.json",
+         "{\"id2label\":{\"0\":\"LABEL_0\",\"1\":\"LABEL_1\","
+         "\"2\":\"LABEL_2\"}}",
+         {NULL, "only LABEL_0"}},
+        {"config.json", "{\"model_type\":\"resnet\"}", {NULL, "no class list"}},
+        /* Encodings. */
+        {"l.txt", "\xff\xfe" "a", {NULL, "UTF-16, expected UTF-8"}},
     };
     struct rn_model *model =
         make_model("resnet8", &(struct rn_net_options){.classes = 3});
@@ -706,6 +742,112 @@ static void class_lists(void **state)
                                 cases[i].expected[1]);
         else
             assert_null(rn_model_class_id(model, 2));
+    }
+    rn_model_destroy(model);
+}
+
+/* The three names, whatever order the lines are in; no identifiers. */
+static void class_lists_by_number(void **state)
+{
+    static const char *const cases[][2] = {
+        {"l.csv", "index,name\n2,cow\n0,cat\n1,dog\n"},
+        {"l.csv", "2,cow\n0,cat\n1,dog\n"},
+        {"l.csv", "1,cat\n2,dog\n3,cow\n"},
+        {"l.csv", "3,cow\n1,cat\n2,dog\n"},
+        {"l.csv", "cow,2\ncat,0\ndog,1\n"},
+        {"l.csv", "Name,Class_ID\r\ncow,2\r\ncat,0\r\ndog,1\r\n\r\n"},
+        {"l.csv", "id;label\n2;cow\n0;cat\n1;dog\n;\n"},
+        {"l.csv", ",label,pictures\n0,cat,7\n1,dog,5\n2,cow,9\n"},
+        {"l.csv", "index, name\n0, cat\n1, \"dog\"\n2, cow \n"},
+        {"l.tsv", "label\tno\ncow\t3\ncat\t1\ndog\t2\n"},
+        {"l.txt", "2 cow\n0 cat\n1 dog\n"},
+        {"l.txt", "1 cat\n2 dog\n3 cow\n"},
+        {"l.txt", "1. cat\n2. dog\n3. cow\n\n\n"},
+        {"l.txt", "0: cat\n2: cow\n1: dog\n"},
+        {"l.txt", "2\tcow\n0\tcat\n1\tdog\n"},
+        {"l.txt", "0,cat\n2,cow\n1,dog\n"},
+        {"l.txt", "cow 2\ncat 0\ndog 1\n"},
+        {"l.txt", "cat\t1\ndog\t2\ncow\t3\n"},
+        {"l.txt", "\xef\xbb\xbf" "cat\rdog\rcow\r"},
+        {"l.json", "{\"3\":\"cow\",\"1\":\"cat\",\"2\":\"dog\"}"},
+        {"l.json", "\xef\xbb\xbf[\"cat\",\r\n\"dog\",\r\n\"cow\"]"},
+        {"l.json", "{\"cow\":3,\"cat\":1,\"dog\":2}"},
+        {"l.txt", "{2: 'cow', 0: 'cat',\n 1: \"dog\"}\n"},
+        {"l.py", "# ours\nNAMES = ['cat', u'dog', \"c\\x6fw\",]  # all\n"},
+        {"l.py", "names = {0: 'cat', '1': 'd\\u006fg', 2: 'cow'}"},
+        {"config.json",
+         "{\"model_type\":\"resnet\",\"id2label\":{\"2\":\"cow\",\"0\":"
+         "\"cat\",\"1\":\"dog\"},\"label2id\":{\"cow\":2,\"cat\":0,"
+         "\"dog\":1}}"},
+        {"config.json", "{\"label2id\":{\"cow\":2,\"cat\":0,\"dog\":1}}"},
+        {"config.json", "{\"label_names\":[\"cat\",\"dog\",\"cow\"]}"},
+    };
+    static const char *const names[] = {"cat", "dog", "cow"};
+    struct rn_model *model =
+        make_model("resnet8", &(struct rn_net_options){.classes = 3});
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct rn_error err = {0};
+        write_text(cases[i][0], cases[i][1]);
+        if (rn_model_label(model, in_folder(cases[i][0]), &err))
+            fail_msg("%s: %s", cases[i][1], err.msg);
+        for (int k = 0; k < 3; k++) {
+            if (strcmp(rn_model_class_name(model, k), names[k]) != 0)
+                fail_msg("%s: class %d is '%s'", cases[i][1], k,
+                         rn_model_class_name(model, k));
+            assert_null(rn_model_class_id(model, k));
+        }
+    }
+    rn_model_destroy(model);
+}
+
+/* Identifiers are what looks like them, or is called so; numbers that are a
+ * part of the names stay. */
+static void class_lists_with_identifiers(void **state)
+{
+    static const char *const cases[][4] = {
+        /* the third class's name and identifier */
+        {"l.txt", "n02119789 1 kit fox\nn02100735 3 setter\nn02096294 2 owl\n",
+         "setter", "n02100735"},
+        {"l.txt", "0 n01440764 tench\n2 n01484850 shark\n1 n01443537 fish\n",
+         "shark", "n01484850"},
+        {"l.txt", "a1\ttench\na2\tshark\na3\tgreat ray\n", "great ray",
+         "a3"},
+        {"l.csv", "n1,cat\nn2,dog\nn3,cow\n", "cow", "n3"},
+        {"l.csv", "cow,2,n3\ncat,0,n1\ndog,1,n2\n", "cow", "n3"},
+        {"l.csv", "id,class\nfox,Vulpes\ncat,Felis\ndog,Canis\n", "Canis",
+         "dog"},
+        {"l.csv", "class,label,name\nn3,2,cow\nn1,0,cat\nn2,1,dog\n", "cow",
+         "n3"},
+        {"config.json",
+         "{\"label_names\":[\"n1\",\"n2\",\"n3\"],\"label_descriptions\":"
+         "{\"n3\":\"cow\",\"n1\":\"cat\",\"n2\":\"dog\"}}",
+         "cow", "n3"},
+        {"l.py", "{0: ('n1', 'cat'), 1: ('n2', 'dog'), 2: ('n3', 'cow')}", "cow",
+         "n3"},
+        {"l.txt", "golden retriever\nsiamese cat\nday gecko\n", "day gecko",
+         NULL},
+        {"l.txt", "mp3 player\nmp4 player\nmp5 player\n", "mp5 player", NULL},
+        {"l.txt", "level 1\nlevel 2\nlevel 3\n", "level 3", NULL},
+        {"l.txt", "10 euro\n20 euro\n50 euro\n", "50 euro", NULL},
+        {"l.txt", "707\n737\n747\n", "747", NULL},
+        {"l.csv", "name\nlabel\nclass\n", "class", NULL},
+        {"l.csv", "name\ncat\ndog\ncow\n", "cow", NULL},
+    };
+    struct rn_model *model =
+        make_model("resnet8", &(struct rn_net_options){.classes = 3});
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct rn_error err = {0};
+        const char *id;
+        write_text(cases[i][0], cases[i][1]);
+        if (rn_model_label(model, in_folder(cases[i][0]), &err))
+            fail_msg("%s: %s", cases[i][1], err.msg);
+        id = rn_model_class_id(model, 2);
+        assert_string_equal(rn_model_class_name(model, 2), cases[i][2]);
+        if ((id == NULL) != (cases[i][3] == NULL) ||
+            (id && strcmp(id, cases[i][3]) != 0))
+            fail_msg("%s: identifier '%s'", cases[i][1], id ? id : "none");
     }
     rn_model_destroy(model);
 }
@@ -1044,6 +1186,8 @@ int main(void)
         cmocka_unit_test(hostile_descriptions),
         cmocka_unit_test(short_of_memory),
         cmocka_unit_test(class_lists),
+        cmocka_unit_test(class_lists_by_number),
+        cmocka_unit_test(class_lists_with_identifiers),
         cmocka_unit_test(caffe_order),
         cmocka_unit_test(every_preset),
         cmocka_unit_test(files_of_other_kinds_are_named),

@@ -226,21 +226,21 @@ static void lists_give_files_and_classes(void **state)
     assert_picture(data, RN_PART_TRAIN, 1, "2.jpg", 0);
     rn_data_close(data);
 
-    write_text("classes.txt", "n1 tench\nn2 great white shark\nn3 tench\n");
+    write_text("classes.txt", "n0001 tench\nn0002 great white shark\nn0003 tench\n");
     data = open_ok();
     assert_counts(data, 3, 2, 0, 0);
-    assert_string_equal(rn_data_class_id(data, 1), "n2");
+    assert_string_equal(rn_data_class_id(data, 1), "n0002");
     assert_string_equal(rn_data_class_name(data, 1), "great white shark");
     rn_data_close(data);
 
-    write_text("labels.txt", "a b.jpg n3\n2.jpg\tgreat white shark\n");
+    write_text("labels.txt", "a b.jpg n0003\n2.jpg\tgreat white shark\n");
     data = open_ok();
     assert_picture(data, RN_PART_TRAIN, 0, "images/a b.jpg", 2);
     assert_picture(data, RN_PART_TRAIN, 1, "2.jpg", 1);
     rn_data_close(data);
 
     assert_int_equal(unlink(in_folder("classes.txt")), 0);
-    write_text("labels.txt", "a b.jpg zebra\n2.jpg ant\n2.jpg zebra\n");
+    write_text("labels.txt", "a b.jpg zebra\n2.jpg ant\nimages/a b.jpg zebra\n");
     data = open_ok();
     assert_counts(data, 2, 3, 0, 0);
     assert_string_equal(rn_data_class_name(data, 0), "ant");
@@ -284,7 +284,89 @@ static void bad_lists_are_refused_by_line(void **state)
     }
     write_file("labels.txt", "1.jpg 0\0x", 9);
     unlink(in_folder("classes.txt"));
-    open_fails(RN_ERR_DATA, "'%s/labels.txt' is not a text");
+    open_fails(RN_ERR_DATA, "'%s/labels.txt' is not a text: byte 7 is zero");
+}
+
+/* Columns by their names or by their places; quotes, blanks, semicolons,
+ * Windows' line ends, mark and slashes. */
+static void tables_give_files_and_classes(void **state)
+{
+    static const char *const names[] = {"images/a, b.jpg", "2.jpg",
+                                        "images/x/3.jpg"};
+    static const char *const tables[] = {
+        "\"a, b.jpg\",dog\n2.jpg,cat\nx/3.jpg,dog\n",
+        "\xef\xbb\xbf" "2.jpg;cat\r\nx/3.jpg;dog\r\na, b.jpg;dog\r\n;\r\n",
+        "file,class\n2.jpg,cat\n\"a, b.jpg\",dog\nx\\3.jpg,dog\n",
+        "label,width,Image Name\ncat,1,2.jpg\ndog,2,\"a, b.jpg\"\n"
+        "\"dog\",2,x/3.jpg\n",
+        "id,filename,class_id,species\n7,2.jpg,0,cat\n8,\"a, b.jpg\",1,dog\n"
+        "9,./x/3.jpg,1,dog\n",
+    };
+
+    (void)state;
+    write_pictures(names, COUNT(names));
+    for (size_t i = 0; i < COUNT(tables); i++) {
+        struct rn_data *data;
+
+        write_text("labels.csv", tables[i]);
+        data = open_ok();
+        assert_counts(data, 2, 3, 0, 0);
+        assert_string_equal(rn_data_class_name(data, 0), "cat");
+        assert_string_equal(rn_data_class_name(data, 1), "dog");
+        for (int k = 0; k < 3; k++)
+            assert_int_equal(data->part[RN_PART_TRAIN].labels[k],
+                             !strstr(rn_data_file(data, RN_PART_TRAIN, k),
+                                     "2.jpg"));
+        rn_data_close(data);
+    }
+}
+
+static void bad_tables_are_refused(void **state)
+{
+    static const char *const cases[][2] = {
+        {"\n", "'%s/labels.csv' is empty, expected FILE,CLASS, one a line"},
+        {"1.jpg,a\n1.jpg,b\n",
+         "'%s/labels.csv': '1.jpg' is of class 'a' in line 1 and of class 'b' "
+         "in line 2, expected one"},
+        {"1.jpg,a\n2.jpg,b,c\n",
+         "'%s/labels.csv': line 2 has not 2 fields, as the first line has; "
+         "quote a field with a ','"},
+        {"1.jpg,\n", "'%s/labels.csv': line 1 is not FILE,CLASS in UTF-8"},
+        {"image,MEL,NV\n1.jpg,0,1\n",
+         "'%s/labels.csv': no column of its heading is the class; expected "
+         "FILE,CLASS on each line, or a heading that calls one column file and "
+         "one class"},
+        {"1.jpg,0,1\n",
+         "'%s/labels.csv': has no heading that is known here; expected "
+         "FILE,CLASS on each line, or a heading that calls one column file and "
+         "one class"},
+        {"file,class,label\n1.jpg,a,b\n",
+         "'%s/labels.csv': several columns may be the class; expected "
+         "FILE,CLASS on each line, or a heading that calls one column file and "
+         "one class"},
+        {"file,class\nn\xcc\x83.jpg,a\n",
+         "'%s/labels.csv': line 2: there is no file 'n\xcc\x83.jpg' in the "
+         "folder or in images; '\xc3\xb1.jpg' there differs only in Unicode "
+         "normalisation: its accents are composed (NFC), here apart (NFD)"},
+        {"file,class\n1.jpg,a\n\"2.jpg,b\n",
+         "'%s/labels.csv': line 3 has not 2 fields, as the first line has; "
+         "quote a field with a ','"},
+    };
+
+    (void)state;
+    write_picture("1.jpg", "jpeg");
+    write_picture("\xc3\xb1.jpg", "jpeg");
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        write_text("labels.csv", cases[i][0]);
+        open_fails(RN_ERR_DATA, cases[i][1]);
+    }
+    write_file("labels.csv", "1\0.\0j\0p\0", 8);
+    open_fails(RN_ERR_DATA,
+               "'%s/labels.csv': text in UTF-16LE, expected UTF-8; convert it "
+               "with: iconv -f UTF-16LE -t UTF-8 FILE > NEWFILE");
+    write_text("labels.txt", "1.jpg a\n");
+    open_fails(RN_ERR_DATA, "'%s' has two lists, labels.txt and labels.csv, "
+                            "expected one");
 }
 
 static void a_list_of_a_part_needs_the_classes_of_another(void **state)
@@ -1042,8 +1124,9 @@ static void failing_allocations_leave_nothing_behind(void **state)
     for (int list = 0; list < 2; list++) {
         if (list) {
             write_picture("1.jpg", "jpeg");
-            write_text("labels.txt", "1.jpg 1\n1.jpg 0\n1.jpg x\n");
-            write_text("classes.txt", "0 a\n1 b\nx c\n");
+            write_picture("2.jpg", "jpeg");
+            write_text("labels.txt", "1.jpg n0002\n2.jpg b\n1.jpg n0002\n");
+            write_text("classes.txt", "n0001 a\nn0002 b\nn0003 c\n");
         }
         int failed = 0;
 
@@ -1078,6 +1161,8 @@ int main(void)
         TEST(folders_without_classes_are_refused),
         TEST(lists_give_files_and_classes),
         TEST(bad_lists_are_refused_by_line),
+        TEST(tables_give_files_and_classes),
+        TEST(bad_tables_are_refused),
         TEST(a_list_of_a_part_needs_the_classes_of_another),
         TEST(lists_name_files_outside_of_the_folder),
         TEST(validation_takes_some_of_each_class),

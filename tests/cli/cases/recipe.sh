@@ -30,6 +30,12 @@ grep -o '"net": *"[^"]*"' run/run.json | sort -u | tr -d ' '
 grep -o '"\(batch\|iterations\|epochs\|exact\|recompute\)": *[0-9.]*' run/run.json |
     tr -d ' '
 
+# As Windows' editor saves it: a byte order mark, CRLF; UTF-16 is named.
+printf '\357\273\277net = resnet8\r\nlr = fast\r\n' > wrong.conf
+fails resnet train synthetic:1x8x8:4 --out run --recipe wrong.conf
+printf '\377\376n\0e\0t\0' > wrong.conf
+fails resnet train synthetic:1x8x8:4 --out run --recipe wrong.conf
+
 # Standard input is a file like others.
 echo 'lr = fast' > wrong.conf
 fails resnet train synthetic:1x8x8:4 --out run --recipe - < wrong.conf

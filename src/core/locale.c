@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "core/locale.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The C locale as a whole is a constant of the C library: nothing is
+ * allocated, and this cannot fail. */
+locale_t rn_locale_begin(void)
+{
+    return uselocale(newlocale(LC_ALL_MASK, "C", (locale_t)0));
+}
+
+void rn_locale_end(locale_t before)
+{
+    freelocale(uselocale(before));
+}
+
+double rn_number(const char *text, char **end)
+{
+    locale_t before = rn_locale_begin();
+    double value = strtod(text, end);
+
+    rn_locale_end(before);
+    return value;
+}
+
+int rn_format_list(char *out, size_t size, const char *format, va_list args)
+{
+    locale_t before = rn_locale_begin();
+    int n = vsnprintf(out, size, format, args);
+
+    rn_locale_end(before);
+    return n;
+}
+
+int rn_format(char *out, size_t size, const char *format, ...)
+{
+    va_list args;
+    int n;
+
+    va_start(args, format);
+    n = rn_format_list(out, size, format, args);
+    va_end(args);
+    return n;
+}
+
+int rn_print(FILE *out, const char *format, ...)
+{
+    locale_t before = rn_locale_begin();
+    va_list args;
+    int n;
+
+    va_start(args, format);
+    n = vfprintf(out, format, args);
+    va_end(args);
+    rn_locale_end(before);
+    return n;
+}
+
+char rn_lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+bool rn_same_word(const char *a, const char *b)
+{
+    while (*a && rn_lower(*a) == rn_lower(*b)) {
+        a++;
+        b++;
+    }
+    return rn_lower(*a) == rn_lower(*b);
+}
+
+bool rn_same_letters(const char *a, const char *b, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (rn_lower(a[i]) != rn_lower(b[i]))
+            return false;
+        if (!a[i])
+            break;
+    }
+    return true;
+}
+
+const char *rn_find_word(const char *text, const char *word)
+{
+    for (; *text; text++)
+        if (rn_same_letters(text, word, strlen(word)))
+            return text;
+    return NULL;
+}
+
+bool rn_is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+bool rn_is_blank(char c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
