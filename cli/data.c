@@ -261,6 +261,42 @@ static void check_class(struct findings *f, const int *counts, int class)
     }
 }
 
+/** What is to be said though it is no problem. */
+static void print_notes(const struct subject *s)
+{
+    const char *remark;
+
+    for (size_t i = 0; (remark = rn_data_remark(s->data, i)); i++)
+        printf("%-14s %s\n", "note", remark);
+}
+
+static json_t *json_notes(const struct subject *s)
+{
+    json_t *list = json_list();
+    const char *remark;
+
+    for (size_t i = 0; (remark = rn_data_remark(s->data, i)); i++)
+        json_add(list, json_text(remark));
+    return list;
+}
+
+/** Of one class nothing can be learnt. */
+static void check_count(struct findings *f)
+{
+    const struct subject *s = f->subject;
+    struct text buf;
+    json_t *object;
+    char line[400];
+
+    if (s->info.classes != 1)
+        return;
+    snprintf(line, sizeof(line), "'%.300s', and no other",
+             class_name(s, 0, &buf));
+    object = json_new();
+    json_put(object, "class", json_text(class_name(s, 0, &buf)));
+    report(f, "one class", line, object);
+}
+
 static void print_kinds(const struct findings *f)
 {
     const char *joint = "";
@@ -306,8 +342,11 @@ static int check(const struct subject *s, const struct options *o)
         json_decref(f.list);
         return EXIT_FAILED;
     }
-    if (!o->json)
+    if (!o->json) {
         print_heading(s);
+        print_notes(s);
+    }
+    check_count(&f);
     for (int p = 0; p < PARTS; p++)
         for (int i = 0; i < s->info.count[p]; i++)
             check_image(&f, (enum rn_part)p, i);
@@ -317,6 +356,7 @@ static int check(const struct subject *s, const struct options *o)
     if (o->json) {
         object = json_heading(s);
         put_kinds(&f, object);
+        json_put(object, "notes", json_notes(s));
         json_put(object, "problems", f.list);
         json_line(object);
     } else {
@@ -621,7 +661,8 @@ static int run(const struct command *command, void *options,
     }
     status =
         open_subject(&s, o, action, &err) ? cli_fail(&err) : action->run(&s, o);
-    cli_remarks(s.data);
+    if (action->run != check) /* which notes them */
+        cli_remarks(s.data);
     rn_survey_destroy(s.survey);
     rn_data_close(s.data);
     return status;

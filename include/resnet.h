@@ -591,14 +591,19 @@ struct rn_data_options {
      *  choice follows from the path below DATA, and only train, val, valid,
      *  validation and test are parts). RN_ERR_ARG for one not known. */
     int rule;
+    /** A folder that is none of DATA's where it lies in it, or NULL: that of a
+     *  run to be. Folders that hold a run (run.json) never are. */
+    const char *run;
 };
 
 /**
  * Open DATA: a folder of CIFAR-10/100 binary files or of IDX files (plain
  * or gzip), "synthetic:CxHxW:CLASSES[:COUNT]", or a folder of pictures:
  *  - FOLDER/CLASS/… (all of it the training part), or the same in train/, and
- *    val/ or test/, below FOLDER; classes are in byte order of the folders'
- *    names, those of train/ where there is one;
+ *    val/ or test/, below FOLDER (or Training, TEST, valid, seg_train, …);
+ *    classes are in byte order of the folders' names, or in that of numbers
+ *    where all are, those of train/ where there is one; what could be parts or
+ *    classes is refused with both readings;
  *  - FOLDER/labels.txt with `FILE CLASS` a line (the training part); FILE lies
  *    in FOLDER or FOLDER/images; CLASS is a number from 0 or, with
  *    FOLDER/classes.txt (a list as rn_model_label() reads), one of those. In
@@ -656,7 +661,8 @@ RN_API int rn_data_picture(const struct rn_data *data, enum rn_part part,
                            struct rn_error *err);
 
 /** What there is to say of the data though nothing is wrong, as that a file
- *  holds several pictures: the i-th remark so far, or NULL; borrowed. Reading
+ *  holds several pictures, a folder was left out, or all lies in another: the
+ *  i-th remark so far, or NULL; borrowed. Reading
  *  images may add some. */
 RN_API const char *rn_data_remark(const struct rn_data *data, size_t i);
 

@@ -28,11 +28,15 @@ int rn_content_of(const struct rn_files *files, const char *folder,
     char *path = rn_path_join(folder, name);
     int rc = path ? rn_content_look(files, path, &entry, err)
                   : rn_fail_memory(err, strlen(folder), "a file name");
+    bool run = !rc && entry.kind == RN_ENTRY_FOLDER &&
+               (rn_files_skips(files, &entry) || rn_is_run_folder(files, path));
 
     rn_free(path);
     if (rc)
         return rc;
-    if (entry.kind == RN_ENTRY_FOLDER)
+    if (run)
+        *content = RN_CONTENT_OTHER;
+    else if (entry.kind == RN_ENTRY_FOLDER)
         *content = RN_CONTENT_FOLDER;
     else if (rn_picture_named(name))
         *content = RN_CONTENT_PICTURE;

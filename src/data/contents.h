@@ -18,9 +18,14 @@ enum rn_content {
  *  pictures. */
 int rn_content_look(const struct rn_files *files, const char *path,
                     struct rn_entry *entry, struct rn_error *err);
+/** A folder of runs, or that of the run that begins, is something other. */
 int rn_content_of(const struct rn_files *files, const char *folder,
                   const char *name, enum rn_content *content,
                   struct rn_error *err);
+
+/** Whether a folder is one that training made, or holds nothing but such. It is
+ *  never a class, and its pictures are none of the data's. */
+bool rn_is_run_folder(const struct rn_files *files, const char *folder);
 
 /** How many of the names in a folder are what, and where the first of each
  *  stands. */

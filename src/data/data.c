@@ -236,6 +236,7 @@ static int set_spec(struct rn_data *data, const char *spec,
 static int set_rule(struct rn_data *data, int rule, struct rn_error *err)
 {
     data->rule = rule ? (enum rn_data_rule)rule : RN_RULE_NEWEST;
+    data->source.first_rule = data->rule == RN_RULE_FIRST;
     if (rule >= 0 && rule <= RN_RULE_NEWEST)
         return RN_OK;
     return rn_fail(err, RN_ERR_ARG,
@@ -248,6 +249,7 @@ int rn_data_open(struct rn_data **out, const char *spec,
                  const struct rn_data_options *options, struct rn_error *err)
 {
     const struct rn_data_options none = {0};
+    struct stat st;
     struct rn_data *data;
     int rc;
 
@@ -264,6 +266,10 @@ int rn_data_open(struct rn_data **out, const char *spec,
         rc = set_spec(data, spec, err);
     if (!rc)
         rc = set_rule(data, options->rule, err);
+    if (options->run && stat(options->run, &st) == 0) {
+        data->source.skip_device = (uint64_t)st.st_dev;
+        data->source.skip_inode = (uint64_t)st.st_ino;
+    }
     if (!rc)
         rc = read_spec(data, data->spec, err);
     if (rc)

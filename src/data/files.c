@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 /* ----------------------------------------------------------------- mounts */
@@ -234,6 +235,12 @@ int rn_files_look(const struct rn_files *files, const char *path,
                    : look_on_disk(path, entry, err);
 }
 
+bool rn_files_skips(const struct rn_files *files, const struct rn_entry *entry)
+{
+    return files->skip_inode && entry->inode == files->skip_inode &&
+           entry->device == files->skip_device;
+}
+
 bool rn_files_is_folder(const struct rn_files *files, const char *path)
 {
     struct rn_entry entry = {.kind = RN_ENTRY_OTHER};
@@ -269,14 +276,39 @@ void rn_files_list_free(char **names)
     rn_free(names);
 }
 
-/* Files with a dot before their name, also "._1.jpg" with what macOS keeps on
- * 1.jpg, and the folder that its archives have of these. */
-static bool hidden(const char *name, size_t length)
-{
-    static const char macosx[] = "__MACOSX";
+/* What others keep among a user's files: macOS's archives, Synology's
+ * thumbnails, bins and snapshots, QNAP's, Windows', a file system's. */
+static const char *const left_out[] = {
+    "__MACOSX",
+    "@eaDir",
+    "#recycle",
+    "#snapshot",
+    "@Recycle",
+    "@Recently-Snapshot",
+    "$RECYCLE.BIN",
+    "RECYCLER",
+    "System Volume Information",
+    "lost+found",
+    "Network Trash Folder",
+    "Temporary Items",
+};
 
-    return *name == '.' ||
-           (length == sizeof macosx - 1 && strncmp(name, macosx, length) == 0);
+static bool is_called(const char *name, size_t length, const char *other)
+{
+    return strlen(other) == length && strncasecmp(name, other, length) == 0;
+}
+
+/* Files with a dot before their name, also "._1.jpg" with what macOS keeps on
+ * 1.jpg, and what is left out. */
+static bool hidden(const struct rn_files *files, const char *name,
+                   size_t length)
+{
+    size_t count = files->first_rule ? 1 : sizeof left_out / sizeof *left_out;
+
+    for (size_t i = 0; i < count; i++)
+        if (is_called(name, length, left_out[i]))
+            return true;
+    return *name == '.';
 }
 
 /* Room for the NULL at the end is kept. */
@@ -296,7 +328,8 @@ static int add_name(struct names *names, const char *name, size_t length,
     return RN_OK;
 }
 
-static int list_entries(DIR *dir, const char *folder, struct names *names,
+static int list_entries(const struct rn_files *files, DIR *dir,
+                        const char *folder, struct names *names,
                         struct rn_error *err)
 {
     int rc = RN_OK;
@@ -310,28 +343,29 @@ static int list_entries(DIR *dir, const char *folder, struct names *names,
         if (!entry)
             return errno ? rn_fail_errno(err, "read", folder) : RN_OK;
         length = strlen(entry->d_name);
-        if (!hidden(entry->d_name, length))
+        if (!hidden(files, entry->d_name, length))
             rc = add_name(names, entry->d_name, length, err);
     }
     return rc;
 }
 
-static int list_on_disk(const char *folder, struct names *names,
-                        struct rn_error *err)
+static int list_on_disk(const struct rn_files *files, const char *folder,
+                        struct names *names, struct rn_error *err)
 {
     DIR *dir = opendir(folder);
     int rc;
 
     if (!dir)
         return rn_fail_errno(err, "open", folder);
-    rc = list_entries(dir, folder, names, err);
+    rc = list_entries(files, dir, folder, names, err);
     closedir(dir);
     return rc;
 }
 
 /* Members below a folder stand together, those of each of its folders, too,
  * but for the folder itself when that is a member. */
-static int list_in_archive(const struct rn_archive *archive, const char *folder,
+static int list_in_archive(const struct rn_files *files,
+                           const struct rn_archive *archive, const char *folder,
                            struct names *names, struct rn_error *err)
 {
     const char *last = "", *rest;
@@ -343,7 +377,7 @@ static int list_in_archive(const struct rn_archive *archive, const char *folder,
          i++) {
         size_t length = strcspn(rest, "/");
 
-        if (hidden(rest, length) ||
+        if (hidden(files, rest, length) ||
             (length == last_length && strncmp(rest, last, length) == 0))
             continue;
         rc = add_name(names, rest, length, err);
@@ -379,8 +413,8 @@ int rn_files_list(const struct rn_files *files, const char *folder, char ***out,
     *out = NULL;
     if (!rn_grow(&names.name, &names.room, 0, sizeof *names.name))
         return rn_fail_memory(err, 1, "the names in a folder");
-    rc = archive ? list_in_archive(archive, name, &names, err)
-                 : list_on_disk(folder, &names, err);
+    rc = archive ? list_in_archive(files, archive, name, &names, err)
+                 : list_on_disk(files, folder, &names, err);
     if (rc) {
         rn_files_list_free(names.name);
         return rc;

@@ -24,6 +24,11 @@ struct rn_files {
     size_t count, room;
     struct rn_spool *spool; /* what compressed archives unpack to, or NULL */
     struct rn_remarks *remarks; /* on what is read; or NULL */
+    /* Only names that begin with a dot, and __MACOSX, are hidden: as it was
+     * when the first runs began. */
+    bool first_rule;
+    /* A folder on disk that does not count; inode 0: none. */
+    uint64_t skip_device, skip_inode;
 };
 
 /** Have the archive `file`, which may be a member of one that is mounted, stand
@@ -49,12 +54,15 @@ struct rn_entry {
 /** RN_ERR_IO when there is nothing. */
 int rn_files_look(const struct rn_files *files, const char *path,
                   struct rn_entry *entry, struct rn_error *err);
+/** Whether it is the folder that does not count. */
+bool rn_files_skips(const struct rn_files *files, const struct rn_entry *entry);
 bool rn_files_is_folder(const struct rn_files *files, const char *path);
 bool rn_files_is_file(const struct rn_files *files, const char *path);
 /** Whether the path lies in an archive. */
 bool rn_files_in_archive(const struct rn_files *files, const char *path);
 
-/** Names in a folder but for hidden ones, sorted by bytes, in an array that
+/** Names in a folder but for hidden ones and those of thumbnails, recycle bins
+ *  and such that file servers and systems keep among them, sorted by bytes, in an array that
  *  ends with NULL; rn_files_list_free() releases it. */
 int rn_files_list(const struct rn_files *files, const char *folder,
                   char ***names, struct rn_error *err);

@@ -7,40 +7,13 @@
 #include "core/text.h"
 #include "data/archive.h"
 #include "data/contents.h"
+#include "data/layout.h"
+#include "data/numerals.h"
+#include "data/remarks.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Folders that are parts. */
-static const struct {
-    const char *name;
-    enum rn_part part;
-} part_names[] = {
-    {"train", RN_PART_TRAIN},      {"val", RN_PART_VALIDATION},
-    {"valid", RN_PART_VALIDATION}, {"validation", RN_PART_VALIDATION},
-    {"test", RN_PART_TEST},
-};
-#define PART_NAMES (sizeof part_names / sizeof part_names[0])
-
-bool rn_part_named(const char *name)
-{
-    for (size_t i = 0; i < PART_NAMES; i++)
-        if (strcmp(part_names[i].name, name) == 0)
-            return true;
-    return false;
-}
-
-/* Folders of the parts that there are, by enum rn_part; or all in `whole`. */
-struct layout {
-    char *folder[3];
-};
-
-static void layout_free(struct layout *l)
-{
-    for (int i = 0; i < 3; i++)
-        rn_free(l->folder[i]);
-}
 
 /* ------------------------------------------------------- class folders */
 
@@ -172,7 +145,7 @@ static int fail_empty(const struct rn_data *data, const char *folder,
     return rc;
 }
 
-/* Class folders of `folder` in byte order. */
+/* Class folders of `folder` in byte order, in that of numbers if all are. */
 static int list_classes(struct rn_data *data, char ***names, const char *folder,
                         size_t *count, struct rn_error *err)
 {
@@ -185,6 +158,8 @@ static int list_classes(struct rn_data *data, char ***names, const char *folder,
         rc = fail_empty(data, folder, err);
     if (!rc)
         rc = check_names(*names, *count, folder, err);
+    if (!rc)
+        rc = rn_layout_check_classes(data, folder, *names, err);
     if (rc) {
         rn_files_list_free(*names);
         *names = NULL;
@@ -192,10 +167,66 @@ static int list_classes(struct rn_data *data, char ***names, const char *folder,
     return rc;
 }
 
+/* How the pictures of a part lie below its class folders. */
+struct depths {
+    int deep; /* classes that have pictures in several folders, or in some and
+                 beside them */
+    int flat; /* that have pictures beside folders, or none */
+    char example[300];
+};
+
+/* Look at where a class's pictures lie. */
+static void measure(struct depths *depths, const struct rn_pictures *found,
+                    const char *folder)
+{
+    size_t length = strlen(folder) + 1, first = 0;
+    const char *inner = NULL;
+    bool flat = false, several = false;
+
+    for (size_t i = 0; i < found->count; i++) {
+        const char *rest = found->file[i].path + length;
+        size_t n = strcspn(rest, "/");
+
+        if (!rest[n]) {
+            flat = true;
+            continue;
+        }
+        several = several ||
+                  (inner && (n != first || strncmp(rest, inner, n) != 0));
+        inner = rest;
+        first = n;
+    }
+    depths->flat += flat;
+    if (!inner || !(flat || several))
+        return;
+    if (!depths->deep++)
+        snprintf(depths->example, sizeof depths->example, "%.200s/%.*s", folder,
+                 (int)(first < 90 ? first : 90), inner);
+}
+
+/* Folders below class folders could have been meant as classes. */
+static int say_depths(struct rn_data *data, const struct depths *depths,
+                      const char *folder, struct rn_error *err)
+{
+    if (!depths->deep || data->rule == RN_RULE_FIRST)
+        return RN_OK;
+    if (!depths->flat)
+        return rn_remark_add(data->source.remarks, err,
+                           "the class folders of '%.150s' hold folders, as "
+                           "'%s': pictures in these are of the class above; "
+                           "folders to be classes must lie in '%.150s' itself",
+                           folder, depths->example, folder);
+    return rn_remark_add(data->source.remarks, err,
+                       "%d class folder%s hold%s pictures in folders, as '%s': "
+                       "these are of the same class",
+                       depths->deep, depths->deep > 1 ? "s" : "",
+                       depths->deep > 1 ? "" : "s", depths->example);
+}
+
 /* All pictures below a class folder. */
 static int add_class(const struct rn_data *data, struct rn_picture_set *set,
                      const char *folder, size_t key, int label,
-                     struct rn_error *err)
+                     struct depths *depths, struct rn_error *err)
 {
     struct rn_pictures found = {.count = 0};
     int rc = rn_pictures_add_folder(&found, &data->source, folder, err);
@@ -210,6 +241,8 @@ static int add_class(const struct rn_data *data, struct rn_picture_set *set,
     if (!rc && !found.count)
         rc = rn_fail(err, RN_ERR_DATA, "class folder '%s' holds no picture",
                      folder);
+    if (!rc)
+        measure(depths, &found, folder);
     rn_pictures_clear(&found);
     return rc;
 }
@@ -218,9 +251,13 @@ static int add_class(const struct rn_data *data, struct rn_picture_set *set,
 
 static int class_index(const struct rn_data *data, const char *name)
 {
-    char **at = bsearch(&name, data->class_names, (size_t)data->classes,
-                        sizeof *data->class_names, rn_files_compare);
+    char **at;
 
+    if (data->by_number && rn_numeral(name) < 0)
+        return -1;
+    at = bsearch(&name, data->class_names, (size_t)data->classes,
+                 sizeof *data->class_names,
+                 data->by_number ? rn_numerals_compare : rn_files_compare);
     return at ? (int)(at - data->class_names) : -1;
 }
 
@@ -255,20 +292,21 @@ static int fill_part(struct rn_data *data, char **names, const char *folder,
                      enum rn_part part, struct rn_error *err)
 {
     struct rn_picture_set set = {0};
+    struct depths depths = {0, 0, ""};
     int rc = RN_OK;
 
     for (size_t i = 0; names[i] && !rc; i++) {
         char *path = rn_path_join(folder, names[i]);
 
         rc = path ? add_class(data, &set, path, strlen(path) - strlen(names[i]),
-                              class_index(data, names[i]), err)
+                              class_index(data, names[i]), &depths, err)
                   : rn_fail_memory(err, strlen(folder), "a file name");
         rn_free(path);
     }
     if (!rc)
         rn_picture_set_move(&set, data, part);
     rn_picture_set_free(&set);
-    return rc;
+    return rc ? rc : say_depths(data, &depths, folder, err);
 }
 
 /* The first part gives the classes; *base is its folder. */
@@ -285,6 +323,10 @@ static int read_folder_part(struct rn_data *data, const char *folder,
         return rc;
     classes = (const char *const *)names;
     if (!*base) {
+        data->by_number =
+            data->rule != RN_RULE_FIRST && rn_numerals(names, count);
+        if (data->by_number)
+            qsort(names, count, sizeof *names, rn_numerals_compare);
         *base = folder;
         data->classes = (int)count;
         rc = rn_names_set(data, classes, (int)count, err);
@@ -329,99 +371,48 @@ static int copy_ids(struct rn_data *data, struct rn_error *err)
 
 /* ---------------------------------------------------------------- layouts */
 
-static int find_parts(struct layout *l, struct rn_data *data, const char *path,
+/* Folders around everything that are gone into: names can be far deeper. */
+#define MOST_AROUND 8
+
+/* Go into the one folder that a part's classes lie in: for the part that gives
+ * the classes any, for another one that is none of these. */
+static int enter_part(struct rn_data *data, char **folder, bool base,
                       struct rn_error *err)
 {
-    int rc = RN_OK;
+    for (int i = 0; i < MOST_AROUND; i++) {
+        char *inner;
+        int rc = rn_layout_around(data, *folder, &inner, err);
 
-    for (size_t i = 0; i < PART_NAMES && !rc; i++) {
-        char **place = &l->folder[part_names[i].part];
-        char *folder = rn_path_join(path, part_names[i].name);
-        struct rn_entry entry = {.kind = RN_ENTRY_OTHER};
-
-        rc = folder ? rn_picture_mount(data, folder, err)
-                    : rn_fail_memory(err, strlen(path), "a file name");
-        if (!rc)
-            rc = rn_content_look(&data->source, folder, &entry, err);
-        if (rc || *place || entry.kind != RN_ENTRY_FOLDER)
-            rn_free(folder);
-        else
-            *place = folder;
+        if (rc || !inner)
+            return rc;
+        if (!base && class_index(data, strrchr(inner, '/') + 1) >= 0) {
+            rn_free(inner);
+            return RN_OK;
+        }
+        rc = rn_remark_add(data->source.remarks, err, "all of '%s' lies in '%s'", *folder, inner);
+        rn_free(*folder);
+        *folder = inner;
+        if (rc)
+            return rc;
     }
-    return rc;
+    return RN_OK;
 }
 
-/* Without train/ the names of parts are classes' names, unless there are no
- * others. */
-static int only_parts(const struct rn_data *data, const char *path, bool *only,
-                      struct rn_error *err)
-{
-    struct rn_tally tally;
-    enum rn_content what;
-    size_t count;
-    char **names;
-    int rc = rn_files_list(&data->source, path, &names, err);
-
-    if (rc)
-        return rc;
-    rc = rn_tally_contents(&data->source, path, names, &tally, err);
-    what =
-        tally.count[RN_CONTENT_FOLDER] ? RN_CONTENT_FOLDER : RN_CONTENT_ARCHIVE;
-    if (!rc)
-        rc = rn_keep_contents(&data->source, path, names, what, &count, err);
-    *only = true;
-    for (size_t i = 0; !rc && i < count; i++) {
-        if (what == RN_CONTENT_ARCHIVE)
-            names[i][rn_archive_stem(names[i])] = '\0';
-        *only = *only && rn_part_named(names[i]);
-    }
-    rn_files_list_free(names);
-    return rc;
-}
-
-static int find_layout(struct layout *l, struct rn_data *data, const char *path,
-                       struct rn_error *err)
-{
-    bool only;
-    int rc = find_parts(l, data, path, err);
-
-    if (rc || l->folder[RN_PART_TRAIN])
-        return rc;
-    rc = only_parts(data, path, &only, err);
-    if (rc ||
-        (only && (l->folder[RN_PART_VALIDATION] || l->folder[RN_PART_TEST])))
-        return rc;
-    layout_free(l);
-    *l = (struct layout){{NULL}};
-    l->folder[RN_PART_TRAIN] = rn_strdup(path);
-    return l->folder[RN_PART_TRAIN]
-               ? RN_OK
-               : rn_fail_memory(err, strlen(path), "a file name");
-}
-
-static int read_layout(struct rn_data *data, const struct layout *l,
+static int read_layout(struct rn_data *data, struct rn_layout *l,
                        struct rn_error *err)
 {
     const char *base = NULL;
     int rc = RN_OK;
 
-    for (int part = RN_PART_TRAIN; part <= RN_PART_TEST && !rc; part++)
-        if (l->folder[part])
+    for (int part = RN_PART_TRAIN; part <= RN_PART_TEST && !rc; part++) {
+        if (!l->folder[part])
+            continue;
+        rc = enter_part(data, &l->folder[part], !base, err);
+        if (!rc)
             rc = read_part(data, l->folder[part], (enum rn_part)part, &base,
                            err);
+    }
     return rc ? rc : copy_ids(data, err);
-}
-
-static int read_folders(struct rn_data *data, const char *path,
-                        struct rn_error *err)
-{
-    struct layout l = {{NULL}};
-    int rc = find_layout(&l, data, path, err);
-
-    if (!rc)
-        rc = read_layout(data, &l, err);
-    layout_free(&l);
-    return rc;
 }
 
 /* ------------------------------------------------------------ the reader */
@@ -445,15 +436,46 @@ static bool recognise(const char *path)
     return found;
 }
 
-static int read(struct rn_data *data, const char *path, struct rn_error *err)
+/* A list, or folders; or the one folder that holds all, in *inner. */
+static int read_one(struct rn_data *data, const char *path, char **inner,
+                    struct rn_error *err)
 {
+    struct rn_layout l;
     bool list = false;
     int rc = rn_picture_list_has(data, path, &list, err);
 
+    *inner = NULL;
     data->format = list ? "list" : "folders";
-    if (!rc)
-        rc = list ? rn_picture_list_read(data, path, RN_PART_TRAIN, NULL, err)
-                  : read_folders(data, path, err);
+    if (rc || list)
+        return rc ? rc
+                  : rn_picture_list_read(data, path, RN_PART_TRAIN, NULL, err);
+    rc = rn_layout_find(&l, data, path, err);
+    if (!rc && l.inner) {
+        *inner = l.inner;
+        l.inner = NULL;
+    } else if (!rc) {
+        rc = read_layout(data, &l, err);
+    }
+    rn_layout_free(&l);
+    return rc;
+}
+
+static int read(struct rn_data *data, const char *path, struct rn_error *err)
+{
+    char *at = NULL, *inner = NULL;
+    int rc = read_one(data, path, &at, err);
+
+    for (int i = 1; i < MOST_AROUND && !rc && at; i++) {
+        rc = read_one(data, at, &inner, err);
+        rn_free(at);
+        at = inner;
+    }
+    if (!rc && at)
+        rc = rn_fail(err, RN_ERR_DATA,
+                     "'%s' lies in more than %d folders, each alone in the one "
+                     "around it",
+                     at, MOST_AROUND);
+    rn_free(at);
     if (!rc)
         rn_picture_data_finish(data);
     return rc;

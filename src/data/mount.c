@@ -2,6 +2,7 @@
 /* Archives that stand for the folders of a data set of pictures. */
 #include "data/archive.h"
 #include "data/contents.h"
+#include "data/layout.h"
 #include "data/picture_set.h"
 
 #include "core/file.h"
@@ -42,7 +43,7 @@ static int is_wrapper(const struct rn_data *data, const char *path,
     int rc;
 
     *wraps = !whole && strcmp(slash ? slash + 1 : path, name) == 0;
-    if (*wraps || (whole && rn_part_named(name)))
+    if (*wraps || (whole && rn_part_named(data, name)))
         return RN_OK;
     inner = rn_path_join(path, name);
     rc = inner ? is_arranged(data, inner, wraps, err)

@@ -38,9 +38,6 @@ void rn_picture_data_finish(struct rn_data *data);
 int rn_picture_folder_has(const struct rn_data *data, const char *folder,
                           const char *name, bool *has, struct rn_error *err);
 
-/** Whether a folder of that name is a part: train, val, … */
-bool rn_part_named(const char *name);
-
 /** Have an archive stand for a folder of its name, ending and all: the whole
  *  data set. A folder that all in it lies in is gone into. */
 int rn_picture_mount_whole(struct rn_data *data, const char *path,

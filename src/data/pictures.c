@@ -7,6 +7,7 @@
 #include "core/memory.h"
 #include "core/text.h"
 #include "data/archive.h"
+#include "data/contents.h"
 #include "data/remarks.h"
 
 #include <stdio.h>
@@ -152,8 +153,12 @@ static int walk(struct rn_pictures *pictures, const struct rn_files *files,
     struct place place = {files, up, entry->device, entry->inode,
                           up ? up->depth + 1 : 0};
     char **names;
-    int rc = rn_files_list(files, folder, &names, err);
+    int rc;
 
+    /* The folder asked for is looked into, whatever it is. */
+    if (up && (rn_files_skips(files, entry) || rn_is_run_folder(files, folder)))
+        return RN_OK;
+    rc = rn_files_list(files, folder, &names, err);
     for (size_t i = 0; !rc && names[i]; i++) {
         char *path = rn_path_join(folder, names[i]);
 

@@ -8,13 +8,14 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 
 #define MOST_TEXT 1000
 
 struct rn_remarks {
     pthread_mutex_t lock;
-    char *text[RN_REMARK_KINDS];
-    size_t count;
+    char **text;
+    size_t count, room;
     bool made[RN_REMARK_KINDS];
 };
 
@@ -35,8 +36,19 @@ void rn_remarks_destroy(struct rn_remarks *remarks)
         return;
     for (size_t i = 0; i < remarks->count; i++)
         rn_free(remarks->text[i]);
+    rn_free(remarks->text);
     pthread_mutex_destroy(&remarks->lock);
     rn_free(remarks);
+}
+
+static bool add(struct rn_remarks *remarks, const char *text)
+{
+    if (!rn_grow(&remarks->text, &remarks->room, remarks->count,
+                 sizeof *remarks->text) ||
+        !(remarks->text[remarks->count] = rn_strdup(text)))
+        return false;
+    remarks->count++;
+    return true;
 }
 
 void rn_remark(struct rn_remarks *remarks, enum rn_remark kind,
@@ -51,12 +63,25 @@ void rn_remark(struct rn_remarks *remarks, enum rn_remark kind,
     rn_format_list(text, sizeof text, format, arguments);
     va_end(arguments);
     pthread_mutex_lock(&remarks->lock);
-    if (!remarks->made[kind] &&
-        (remarks->text[remarks->count] = rn_strdup(text))) {
-        remarks->made[kind] = true;
-        remarks->count++;
-    }
+    if (!remarks->made[kind])
+        remarks->made[kind] = add(remarks, text);
     pthread_mutex_unlock(&remarks->lock);
+}
+
+int rn_remark_add(struct rn_remarks *remarks, struct rn_error *err,
+                  const char *format, ...)
+{
+    char text[MOST_TEXT];
+    va_list arguments;
+    bool added;
+
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    pthread_mutex_lock(&remarks->lock);
+    added = add(remarks, text);
+    pthread_mutex_unlock(&remarks->lock);
+    return added ? RN_OK : rn_fail_memory(err, strlen(text), "a remark");
 }
 
 const char *rn_remarks_get(struct rn_remarks *remarks, size_t i)

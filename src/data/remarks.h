@@ -26,6 +26,11 @@ __attribute__((format(printf, 3, 4))) void
 rn_remark(struct rn_remarks *remarks, enum rn_remark kind, const char *format,
           ...);
 
+/** Add one whatever there is already. */
+__attribute__((format(printf, 3, 4))) int
+rn_remark_add(struct rn_remarks *remarks, struct rn_error *err,
+              const char *format, ...);
+
 /** The i-th so far, or NULL; it stays until all are destroyed. */
 const char *rn_remarks_get(struct rn_remarks *remarks, size_t i);
 

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/statvfs.h>
@@ -70,6 +71,13 @@ int rn_trainer_check_classes(struct rn_trainer *t, struct rn_error *err)
     bool *seen;
     int rc;
 
+    if (t->data->classes < 2)
+        return rn_fail(err, RN_ERR_DATA,
+                       "'%s' has one class only%s%.100s%s: there is nothing to "
+                       "learn; expected two or more",
+                       t->data->spec, t->data->class_names ? ", '" : "",
+                       t->data->class_names ? t->data->class_names[0] : "",
+                       t->data->class_names ? "'" : "");
     if (!rn_trainer_pictures(t))
         return RN_OK;
     if (t->data->part[RN_PART_TRAIN].count == 0)
@@ -86,6 +94,40 @@ int rn_trainer_check_classes(struct rn_trainer *t, struct rn_error *err)
     if (rc == RN_OK)
         rc = check_part(t, RN_PART_TEST, seen, err);
     rn_free(seen);
+    return rc;
+}
+
+/* ------------------------------------------------------- the run folder */
+
+/* Whether a folder that is there lies in the data, which it is not itself. */
+static bool lies_in_data(const char *folder, const char *data)
+{
+    char *inner = realpath(folder, NULL), *outer = realpath(data, NULL);
+    size_t length = outer != NULL ? strlen(outer) : 0;
+    bool in = inner != NULL && length > 0 &&
+              strncmp(inner, outer, length) == 0 && inner[length] == '/';
+
+    free(inner);
+    free(outer);
+    return in;
+}
+
+int rn_trainer_check_out(const struct rn_trainer *t, struct rn_error *err)
+{
+    static const struct rn_files disk;
+    struct rn_pictures found = {.count = 0};
+    int rc;
+
+    if (!rn_is_folder(t->run.folder) ||
+        !lies_in_data(t->run.folder, t->o.data))
+        return RN_OK;
+    rc = rn_pictures_add_folder(&found, &disk, t->run.folder, err);
+    if (rc == RN_OK && found.count > 0)
+        rc = rn_fail(err, RN_ERR_ARG,
+                     "'%s' lies in the data and holds pictures; give the run a "
+                     "folder of its own",
+                     t->run.folder);
+    rn_pictures_clear(&found);
     return rc;
 }
 

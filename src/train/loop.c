@@ -474,8 +474,7 @@ static void say_skipped(struct rn_trainer *t)
     }
 }
 
-/* What there is to say of the data, each thing once. */
-static void say_remarks(struct rn_trainer *t)
+void rn_trainer_say_remarks(struct rn_trainer *t)
 {
     const char *remark;
 
@@ -525,7 +524,7 @@ static int step(struct rn_trainer *t, struct rn_error *err)
     int rc = rn_loader_next(t->loader, &batch, &t->clock.waited, err);
 
     say_skipped(t);
-    say_remarks(t);
+    rn_trainer_say_remarks(t);
     if (rc == RN_OK)
         rc = learn(t, &batch, &result, err);
     if (rc != RN_OK)

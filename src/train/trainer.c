@@ -133,6 +133,7 @@ static int open_data(struct rn_trainer *t, struct rn_error *err)
         .validation_percent = t->o.validation_percent,
         .seed = t->o.seed,
         .rule = t->o.data_rule,
+        .run = t->run.folder,
     };
     int rc = rn_data_open(&t->data, t->o.data, &options, err);
     char shape[64] = "pictures";
@@ -148,6 +149,7 @@ static int open_data(struct rn_trainer *t, struct rn_error *err)
                    t->data->format, t->data->part[RN_PART_TRAIN].count,
                    t->data->part[RN_PART_VALIDATION].count,
                    t->data->part[RN_PART_TEST].count, shape, t->data->classes);
+    rn_trainer_say_remarks(t);
     return RN_OK;
 }
 
@@ -480,8 +482,10 @@ static void release(struct rn_trainer *t)
 /* What can fail is tried before anything is written. */
 static int prepare_first(struct rn_trainer *t, struct rn_error *err)
 {
-    int rc = open_data(t, err);
+    int rc = rn_trainer_check_out(t, err);
 
+    if (rc == RN_OK)
+        rc = open_data(t, err);
     if (rc == RN_OK)
         rc = rn_trainer_check_classes(t, err);
     if (rc == RN_OK)

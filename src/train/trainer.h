@@ -110,7 +110,10 @@ void rn_train_changes(const struct rn_train_options *o, int size,
 
 /* before.c: what can be known before the first step. */
 
-/** Whether training and testing know the same classes. */
+/** Whether the run folder, where it lies in the data, is no class's: as one of
+ *  a run it is none of the data's. */
+int rn_trainer_check_out(const struct rn_trainer *t, struct rn_error *err);
+/** Whether training and testing know the same classes, two or more. */
 int rn_trainer_check_classes(struct rn_trainer *t, struct rn_error *err);
 /** Whether the files can be read and begin as pictures; training's are left to
  *  skip_bad. */
@@ -151,6 +154,8 @@ int rn_trainer_loop(struct rn_trainer *t, struct rn_error *err);
 int rn_trainer_save(struct rn_trainer *t, struct rn_error *err);
 /** Draw curve.svg. */
 int rn_trainer_draw(struct rn_trainer *t, struct rn_error *err);
+/** Say what there is to say of the data, each thing once. */
+void rn_trainer_say_remarks(struct rn_trainer *t);
 /** Hand a line to the caller. */
 __attribute__((format(printf, 2, 3))) void
 rn_trainer_say(const struct rn_trainer *t, const char *format, ...);

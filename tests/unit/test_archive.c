@@ -238,17 +238,159 @@ static void folders_around_all_are_entered(void **state)
         for (size_t k = 0; k < 3; k++)
             items[k] = picture(names[k], k);
         write_archive("x.tar", FORM_GNU, items, 3);
-        data = open_data(in_folder("x.tar"), NULL);
-        /* What is called like a part is one. */
+        /* What is called like a part is one, and holds no others. */
         if (i == 3) {
-            assert_string_equal(rn_data_class_id(data, 0), "photos");
-            rn_data_close(data);
+            open_fails("x.tar", "' lies in a part, and holds 'test' and "
+                                "'train', which could be parts or classes: ");
             continue;
         }
+        data = open_data(in_folder("x.tar"), NULL);
         assert_string_equal(rn_data_file(data, RN_PART_TRAIN, 1),
                             in_folder("x.tar/train/b/1.jpg"));
         assert_int_equal(data->part[RN_PART_TEST].count, 1);
         rn_data_close(data);
+    }
+}
+
+/* Files, and what they are: classes, and counts of the parts; or what the
+ * message says. And a note, each found in the notes. */
+static const struct layout_case {
+    const char *files[8];
+    const char *classes;
+    int count[3];
+    const char *message, *note;
+} layout_cases[] = {
+    /* Parts by their usual names. */
+    {{"Training/a/1.jpg", "Training/b/1.jpg", "Testing/b/2.jpg"},
+     "a b", {2, 0, 1}, NULL, NULL},
+    {{"TRAIN/a/1.jpg", "TRAIN/b/1.jpg", "TEST/a/1.jpg", "Val/b/1.jpg"},
+     "a b", {2, 1, 1}, NULL, NULL},
+    {{"train_set/a/1.jpg", "train_set/b/1.jpg", "dev-set/a/1.jpg",
+      "Test Data/b/1.jpg"},
+     "a b", {2, 1, 1}, NULL, NULL},
+    {{"seg_train/seg_train/a/1.jpg", "seg_train/seg_train/b/1.jpg",
+      "seg_test/seg_test/a/1.jpg", "seg_test/seg_test/b/1.jpg",
+      "seg_pred/seg_pred/1.jpg"},
+     "a b", {2, 0, 2}, NULL, "seg_pred', which is no part"},
+    {{"trainset/x/a/1.jpg", "trainset/x/b/1.jpg", "testset/b/in/1.jpg"},
+     "a b", {2, 0, 1}, NULL, "/trainset' lies in '"},
+    /* Folders around all. */
+    {{"2750/a/1.jpg", "2750/b/1.jpg"}, "a b", {2, 0, 0}, NULL, NULL},
+    {{"data/data/Train/a/1.jpg", "data/data/Train/b/1.jpg",
+      "data/data/valid/a/1.jpg"},
+     "a b", {2, 1, 0}, NULL, NULL},
+    {{"data/LICENSE.txt", "data/in/a/1.jpg", "data/in/b/1.jpg", "README.md"},
+     "a b", {2, 0, 0}, NULL, NULL},
+    {{"one/1.jpg", "one/2.jpg"}, "one", {2, 0, 0}, NULL, NULL},
+    /* A class called like a part, when it can be nothing else. */
+    {{"bus/1.jpg", "car/1.jpg", "train/1.jpg"},
+     "bus car train", {3, 0, 0}, NULL, "train' is taken for a class"},
+    {{"cat/1.jpg", "test/1.jpg"}, "cat test", {2, 0, 0}, NULL,
+     "test' is taken for a class"},
+    {{"bus/1.jpg", "train/steam/1.jpg"}, NULL, {0}, "can be read in two ways: "
+     "'train' is a part with class folders, 'bus' left out", NULL},
+    {{"cat/1.jpg", "dog/1.jpg", "test/cat/1.jpg", "test/dog/1.jpg"}, NULL, {0},
+     "can be read in two ways: 'test' is a part", NULL},
+    {{"test/1.jpg", "train/1.jpg"}, NULL, {0},
+     "can be read in two ways: 'test' and 'train' are parts, whose", NULL},
+    /* Two folders of a part. */
+    {{"train/a/1.jpg", "train/b/1.jpg", "val/a/1.jpg", "valid/a/1.jpg"}, NULL,
+     {0}, "'val' and 'valid', and either could be the validation part", NULL},
+    {{"Train/a/1.jpg", "train/b/1.jpg"}, NULL, {0},
+     "either could be the train part", NULL},
+    /* Tests without classes, and what is no part. */
+    {{"train/a/1.jpg", "train/b/1.jpg", "test/1.jpg", "cover.jpg"}, "a b",
+     {2, 0, 0}, NULL, "test', whose pictures lie in no class folder"},
+    {{"train/a/1.jpg", "train/b/1.jpg", "test/a/2.jpg", "more/1.jpg"}, "a b",
+     {2, 0, 1}, NULL, "more', which is no part"},
+    {{"train/a/1.jpg", "train/b/1.jpg", "val/a/2.jpg", "x.jpg"}, "a b",
+     {2, 1, 0}, NULL, "x.jpg' beside the parts"},
+    /* Classes of two levels, and of both. */
+    {{"a/x/1.jpg", "a/y/1.jpg", "b/z/1.jpg", "b/u/2.jpg"}, "a b", {4, 0, 0},
+     NULL, "' hold folders, as '"},
+    {{"a/1.jpg", "a/y/1.jpg", "b/1.jpg"}, "a b", {3, 0, 0}, NULL,
+     "1 class folder holds pictures in folders, as '"},
+    /* What file servers and systems keep beside. */
+    {{"a/1.jpg", "b/1.jpg", "a/@eaDir/1.jpg/SYNOPHOTO_THUMB_M.jpg",
+      "@eaDir/a.jpg", "$Recycle.Bin/x/1.jpg", "lost+found/1.jpg",
+      "System Volume Information/1.jpg", "#recycle/b/2.jpg"},
+     "a b", {2, 0, 0}, NULL, NULL},
+    {{"a/1.jpg", "b/1.jpg", "b/@Recycle/1.jpg", ".AppleDouble/1.jpg",
+      "__MACOSX/a/1.jpg"},
+     "a b", {2, 0, 0}, NULL, NULL},
+    /* Numbers in their order. */
+    {{"10/1.jpg", "9/1.jpg", "007/1.jpg"}, "007 9 10", {3, 0, 0}, NULL, NULL},
+    {{"train/10/1.jpg", "train/9/1.jpg", "val/09/1.jpg"}, "9 10", {2, 1, 0},
+     NULL, NULL},
+    {{"10/1.jpg", "9/1.jpg", "x/1.jpg"}, "10 9 x", {3, 0, 0}, NULL, NULL},
+    {{"1/1.jpg", "01/1.jpg", "2/1.jpg"}, "01 1 2", {3, 0, 0}, NULL, NULL},
+};
+
+static bool has_note(const struct rn_data *data, const char *text)
+{
+    for (size_t i = 0; rn_data_remark(data, i); i++)
+        if (strstr(rn_data_remark(data, i), text))
+            return true;
+    return false;
+}
+
+static void assert_layout(const struct layout_case *c, const char *path)
+{
+    struct rn_error err = {0};
+    struct rn_data_info info;
+    struct rn_data *data;
+    char ids[200] = "";
+    int rc = rn_data_open(&data, path, NULL, &err);
+
+    if (c->message) {
+        if (rc != RN_ERR_DATA || !strstr(err.msg, c->message))
+            fail_msg("'%s': %d, '%s', expected '%s'", path, rc, err.msg,
+                     c->message);
+        return;
+    }
+    if (rc)
+        fail_msg("%s", err.msg);
+    rn_data_describe(data, &info);
+    for (int i = 0; i < info.classes; i++) {
+        strcat(ids, i ? " " : "");
+        strcat(ids, rn_data_class_id(data, i));
+    }
+    if (strcmp(ids, c->classes) != 0)
+        fail_msg("'%s': classes %s, expected %s", path, ids, c->classes);
+    for (int part = 0; part < 3; part++)
+        if (info.count[part] != c->count[part])
+            fail_msg("'%s': %d %s images, expected %d", path, info.count[part],
+                     rn_part_name((enum rn_part)part), c->count[part]);
+    if (c->note && !has_note(data, c->note))
+        fail_msg("'%s': no note says '%s'", path, c->note);
+    rn_data_close(data);
+}
+
+/* The same of a folder, of its tar, and of its tar in another folder. */
+static void layouts_are_read_as_they_are_meant(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(layout_cases); i++) {
+        const struct layout_case *c = &layout_cases[i];
+        struct item items[8], around[8];
+        char names[2][8][120], path[40];
+        size_t n = 0;
+
+        for (; n < 8 && c->files[n]; n++) {
+            items[n] = around[n] = picture(c->files[n], n);
+            snprintf(names[0][n], sizeof names[0][n], "case/%s", c->files[n]);
+            snprintf(names[1][n], sizeof names[1][n], "%zu/%s", i, c->files[n]);
+            around[n].name = names[0][n];
+            write_file(names[1][n], items[n].bytes, items[n].size);
+        }
+        snprintf(path, sizeof path, "%zu", i);
+        assert_layout(c, in_folder(path));
+        snprintf(path, sizeof path, "%zu.tar", i);
+        write_archive(path, FORM_GNU, items, n);
+        assert_layout(c, in_folder(path));
+        snprintf(path, sizeof path, "%zu-around.zip", i);
+        write_archive(path, FORM_ZIP, around, n);
+        assert_layout(c, in_folder(path));
     }
 }
 
@@ -413,7 +555,8 @@ static void a_list_gives_a_part_its_classes(void **state)
     assert_string_equal(rn_data_file(data, RN_PART_VALIDATION, 0),
                         in_folder("x/val/images/v3.JPEG"));
     rn_data_image(data, RN_PART_VALIDATION, 0, NULL, &label, NULL);
-    assert_int_equal(label, 1);
+    /* 9 comes before 10. */
+    assert_int_equal(label, 0);
     rn_data_close(data);
     write_file("x/val/labels.txt", "v3.JPEG 0\n", 10);
     open_fails("x", "line 1: there is no class '0' in ");
@@ -963,6 +1106,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(an_archive_is_as_good_as_its_folder),
         TEST(folders_around_all_are_entered),
+        TEST(layouts_are_read_as_they_are_meant),
         TEST(archives_stand_for_parts),
         TEST(class_archives_stand_for_class_folders),
         TEST(class_folders_and_archives_do_not_mix),

@@ -1054,6 +1054,63 @@ static void runs_go_on_under_their_rule(void **state)
     assert_true(training_of("rule-new").checksum == training.checksum);
 }
 
+/* A run folder among the class folders is none of them, at the start and when
+ * the run goes on, be it there before or not; nor are other runs'. */
+static void a_run_in_its_data_is_no_class(void **state)
+{
+    static const char *const outs[] = {"photos/train/run",
+                                       "photos/train/runs/one",
+                                       "photos/train/b-green/run"};
+    struct rn_train_options o = photo_run("unused");
+    struct rn_train_result result;
+    struct rn_error err = {0};
+
+    (void)state;
+    o.data = in_folder("photos/train");
+    o.iterations = 6;
+    for (size_t i = 0; i < COUNT(outs); i++) {
+        struct watch w = {.stop_at = 2};
+
+        o.out = in_folder(outs[i]);
+        if (i == 0)
+            assert_int_equal(mkdir(o.out, 0777), 0);
+        expect(train(&o, &w, &result, &err), RN_ERR_STOPPED, &err, "stopped",
+               "");
+        assert_non_null(strstr(w.text, "folders: 39 training"));
+        write_picture(in_folder("photos/train/run/sheet.png"), 0, 1);
+        if (rn_train_resume(in_folder(outs[i]), NULL, NULL, &result, &err) !=
+            RN_OK)
+            fail_msg("%s", err.msg);
+    }
+    o.out = in_folder("photos/train/a-red");
+    o.data = in_folder("photos");
+    expect(train(&o, &(struct watch){0}, &result, &err), RN_ERR_ARG, &err,
+           "a-red' lies in the data and holds pictures", "of its own");
+    for (size_t i = 0; i < COUNT(outs); i++)
+        nftw(in_folder(outs[i]), remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    assert_int_equal(rmdir(in_folder("photos/train/runs")), 0);
+}
+
+static void one_class_is_refused(void **state)
+{
+    struct rn_train_options o = photo_run("one-class");
+    struct rn_train_result result;
+    struct rn_error err = {0};
+
+    (void)state;
+    mkdir(in_folder("only"), 0777);
+    mkdir(in_folder("only/dog"), 0777);
+    for (int i = 0; i < 9; i++) {
+        char path[300];
+
+        snprintf(path, sizeof(path), "%s/only/dog/%d.png", folder, i);
+        write_picture(path, 1, (uint64_t)i);
+    }
+    o.data = in_folder("only");
+    expect(train(&o, &(struct watch){0}, &result, &err), RN_ERR_DATA, &err,
+           "has one class only, 'dog': there is nothing to learn", "");
+}
+
 /* Names of the pictures held out, into [n]; how many. */
 static int held_out(const char *names[], int n, struct rn_data **data,
                     uint64_t seed)
@@ -1130,6 +1187,8 @@ int main(void)
         cmocka_unit_test(what_makes_no_sense_is_refused),
         cmocka_unit_test(older_runs_go_on),
         cmocka_unit_test(runs_go_on_under_their_rule),
+        cmocka_unit_test(a_run_in_its_data_is_no_class),
+        cmocka_unit_test(one_class_is_refused),
         cmocka_unit_test(a_split_hardly_changes_with_its_pictures),
         cmocka_unit_test(too_little_memory_is_told_with_a_way_out),
     };

@@ -54,3 +54,19 @@ cp "$seeds/jpeg-truncated" photos/train/ant/0.jpg
 fails resnet data show photos --output sheet.png
 mv photos/val/ant photos/val/wasp
 fails resnet data check photos
+
+# How folders were read is said where it could have been otherwise.
+mkdir -p around/all/Training/a around/all/Training/b/in around/all/Testing
+mkdir -p around/all/docs
+cp "$seeds/jpeg" around/all/Training/a/1.jpg
+cp "$seeds/png-rgb8" around/all/Training/b/1.png
+cp "$seeds/webp" around/all/Training/b/in/1.webp
+cp "$seeds/png-grey8" around/all/Testing/1.png
+cp "$seeds/png-palette4-alpha" around/all/docs/1.png
+run resnet data check around
+resnet data check around --json | grep -o '"notes":\[.*\],"problems'
+resnet data stats around 2>&1 > /dev/null | head -1
+mkdir one
+mv around/all/Training/a one/a
+run resnet data check one
+fails resnet train one --out new --batch 1

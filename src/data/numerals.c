@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "data/numerals.h"
+
+#include "core/memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MOST_DIGITS 18
+
+long rn_numeral(const char *text)
+{
+    size_t digits = strspn(text, "0123456789");
+
+    return digits && digits <= MOST_DIGITS && !text[digits]
+               ? strtol(text, NULL, 10)
+               : -1;
+}
+
+int rn_numerals_compare(const void *a, const void *b)
+{
+    long x = rn_numeral(*(char *const *)a), y = rn_numeral(*(char *const *)b);
+
+    return (x > y) - (x < y);
+}
+
+bool rn_numerals(char *const *names, size_t count)
+{
+    char **sorted = rn_alloc(count, sizeof *sorted);
+    bool all = count && sorted;
+
+    for (size_t i = 0; all && i < count; i++) {
+        sorted[i] = names[i];
+        all = rn_numeral(names[i]) >= 0;
+    }
+    if (all)
+        qsort(sorted, count, sizeof *sorted, rn_numerals_compare);
+    for (size_t i = 1; all && i < count; i++)
+        all = rn_numeral(sorted[i - 1]) != rn_numeral(sorted[i]);
+    rn_free(sorted);
+    return all;
+}
