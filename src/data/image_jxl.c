@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* JPEG XL by libjxl, the only file that includes it. Of several frames the
  * first counts. The library turns the picture itself, as the format says it
- * shall be seen; of EXIF beside it nothing counts. */
+ * shall be seen; of EXIF beside it nothing counts. (Debian's build of it writes to
+ * standard error where a file is damaged, and cannot be told not to.) */
 #include "data/image.h"
 
 #include <jxl/decode.h>

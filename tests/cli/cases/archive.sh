@@ -61,9 +61,16 @@ done
 cmp photos.csv photos.tar.csv && echo "one table"
 grep -o 'src="[^,]*' photos.tar.html | sort -u
 
-# What cannot be read in place, what is broken, what has changed.
+# What is compressed as a whole is unpacked, which is said.
 gzip -k photos.tar
-fails resnet data check photos.tar.gz
+resnet eval model.safetensors photos > expected 2> messages
+fails resnet eval model.safetensors photos.tar.gz
+resnet eval model.safetensors photos.tar.gz 2> messages |
+    sed 's|photos.tar.gz|photos|' | cmp - expected && echo "the same, unpacked"
+
+# What is broken, what has changed.
+head -c 500 photos.tar.gz > short.tar.gz
+fails resnet data check short.tar.gz
 head -c 3000 photos.tar > short.tar
 fails resnet data check short.tar
 echo nothing > nothing.tar
