@@ -10,6 +10,18 @@ enum { /* ModelProto */
        ONNX_MODEL_GRAPH = 7,
        ONNX_MODEL_OPSET = 8,
        ONNX_MODEL_METADATA = 14,
+       ONNX_MODEL_FUNCTION = 25,
+};
+
+enum { /* FunctionProto */
+       ONNX_FUNCTION_NAME = 1,
+       ONNX_FUNCTION_INPUT = 4,
+       ONNX_FUNCTION_OUTPUT = 5,
+       ONNX_FUNCTION_NODE = 7,
+       ONNX_FUNCTION_OPSET = 9,
+       ONNX_FUNCTION_DOMAIN = 10,
+       ONNX_FUNCTION_ATTRIBUTE = 11, /* with what it is when left out */
+       ONNX_FUNCTION_OVERLOAD = 13,
 };
 
 enum { /* OperatorSetIdProto */
@@ -38,6 +50,7 @@ enum { /* NodeProto */
        ONNX_NODE_OP = 4,
        ONNX_NODE_ATTRIBUTE = 5,
        ONNX_NODE_DOMAIN = 7,
+       ONNX_NODE_OVERLOAD = 8,
 };
 
 enum { /* AttributeProto */
@@ -49,6 +62,7 @@ enum { /* AttributeProto */
        ONNX_ATTRIBUTE_FLOATS = 7,
        ONNX_ATTRIBUTE_INTS = 8,
        ONNX_ATTRIBUTE_TYPE = 20,
+       ONNX_ATTRIBUTE_REFERENCE = 21, /* name of the function's */
 };
 
 enum { /* AttributeProto.type */

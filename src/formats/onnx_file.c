@@ -23,27 +23,86 @@ static int fail_cut(const struct rn_onnx *f, const char *what,
 
 /* ----------------------------------------------------------------- names */
 
-/* A place where a name stands, and where its value goes. */
+/* A place where a name stands, and where its value goes. Names within a
+ * function are another's in each call. */
 struct end {
     struct rn_pb name;
-    uint32_t at; /* in rn_onnx.ends */
+    uint32_t at;    /* in rn_onnx.ends */
+    uint32_t scope; /* 0: the graph; else the call's number */
 };
 
 struct ends {
     struct end *at;
     size_t count, room;
+    uint64_t looked; /* fields of functions gone through */
 };
 
-static int add_end(const struct rn_onnx *f, struct ends *ends,
-                   struct rn_pb name, struct rn_error *err)
+/* The field-th name in a list of them that is `name`; -1 when none is. */
+static int place_of(struct rn_pb m, uint32_t number, struct rn_pb name,
+                    uint64_t *looked)
 {
+    struct rn_pb_field field;
+    for (int i = 0; rn_pb_next(&m, &field) > 0;) {
+        ++*looked;
+        if (field.number != number)
+            continue;
+        if (rn_pb_same(field.bytes, name))
+            return i;
+        i++;
+    }
+    return -1;
+}
+
+/* The i-th name in a list; false when it has fewer. */
+static bool name_at(struct rn_pb m, uint32_t number, int i, struct rn_pb *name)
+{
+    struct rn_pb_field field;
+    while (rn_pb_next(&m, &field) > 0)
+        if (field.number == number && i-- == 0) {
+            *name = field.bytes;
+            return true;
+        }
+    return false;
+}
+
+/* What a name within a function's call is outside of it, and in which call it
+ * is at home. */
+static struct rn_pb outer_name(const struct rn_onnx_call *call,
+                               struct rn_pb name, uint32_t *scope,
+                               uint64_t *looked)
+{
+    const struct rn_pb none = {NULL, 0};
+    while (call && name.size > 0) {
+        int in = place_of(call->function, ONNX_FUNCTION_INPUT, name, looked);
+        int out = place_of(call->function, ONNX_FUNCTION_OUTPUT, name, looked);
+        if (in >= 0 && !name_at(call->message, ONNX_NODE_INPUT, in, &name))
+            return none; /* left out */
+        if (in < 0 &&
+            (out < 0 || !name_at(call->message, ONNX_NODE_OUTPUT, out, &name)))
+            break;
+        call = call->parent;
+    }
+    *scope = call ? call->number : 0;
+    return name;
+}
+
+static int add_end(const struct rn_onnx *f, struct ends *ends,
+                   const struct rn_onnx_call *call, struct rn_pb name,
+                   struct rn_error *err)
+{
+    uint32_t scope = 0;
     if (ends->count >= RN_ONNX_NAMES)
         return rn_fail(err, RN_ERR_DATA,
                        "'%s': more than %d names, which no network has",
                        f->path, RN_ONNX_NAMES);
     if (!rn_grow(&ends->at, &ends->room, ends->count, sizeof(*ends->at)))
         return rn_fail_memory(err, sizeof(*ends->at), "a name");
-    ends->at[ends->count] = (struct end){name, (uint32_t)ends->count};
+    name = outer_name(call, name, &scope, &ends->looked);
+    if (ends->looked > RN_ONNX_LOOKED)
+        return rn_fail(err, RN_ERR_DATA,
+                       "'%s': functions of more names than any network has",
+                       f->path);
+    ends->at[ends->count] = (struct end){name, (uint32_t)ends->count, scope};
     ends->count++;
     return RN_OK;
 }
@@ -55,7 +114,9 @@ static int by_name(const void *a, const void *b)
     int order = least ? memcmp(x->name.at, y->name.at, least) : 0;
     if (order)
         return order;
-    return (x->name.size > y->name.size) - (x->name.size < y->name.size);
+    if (x->name.size != y->name.size)
+        return x->name.size > y->name.size ? 1 : -1;
+    return (x->scope > y->scope) - (x->scope < y->scope);
 }
 
 /* Give equal names one number, the empty one none. */
@@ -94,7 +155,7 @@ static int read_front(struct rn_onnx *f, struct rn_onnx_node *n,
     {
         if (field.number == ONNX_NODE_INPUT) {
             n->inputs++;
-            rc = add_end(f, ends, field.bytes, err);
+            rc = add_end(f, ends, n->call, field.bytes, err);
         } else if (field.number == ONNX_NODE_NAME) {
             n->name = field.bytes;
         } else if (field.number == ONNX_NODE_OP) {
@@ -125,15 +186,18 @@ static int read_outputs(struct rn_onnx *f, struct rn_onnx_node *n,
     while (!rc && rn_pb_next(&m, &field) > 0)
         if (field.number == ONNX_NODE_OUTPUT) {
             n->outputs++;
-            rc = add_end(f, ends, field.bytes, err);
+            rc = add_end(f, ends, n->call, field.bytes, err);
         }
     return rc;
 }
 
-static int read_node(struct rn_onnx *f, struct rn_pb message, struct ends *ends,
+static int read_node(struct rn_onnx *f, struct rn_pb message,
+                     const struct rn_onnx_call *call, struct ends *ends,
                      struct rn_error *err)
 {
-    struct rn_onnx_node n = {.message = message};
+    struct rn_onnx_node n = {.message = message,
+                             .call = call,
+                             .opset = call ? call->opset : f->opset};
     if (f->n_nodes >= RN_ONNX_NODES)
         return rn_fail(err, RN_ERR_DATA, "'%s': more than %d operators",
                        f->path, RN_ONNX_NODES);
@@ -149,16 +213,19 @@ static int read_node(struct rn_onnx *f, struct rn_pb message, struct ends *ends,
     return rc;
 }
 
-bool rn_onnx_attribute(const struct rn_onnx_node *node, const char *name,
-                       struct rn_onnx_attribute *out)
+/* The attribute of that name in an operator's message, or in a function's;
+ * *reference is the name of the function's that it is, or empty. */
+static bool find_attribute(struct rn_pb m, uint32_t number, struct rn_pb name,
+                           struct rn_onnx_attribute *out,
+                           struct rn_pb *reference)
 {
-    struct rn_pb m = node->message;
     struct rn_pb_field field, inner;
     while (rn_pb_next(&m, &field) > 0) {
         struct rn_pb a = field.bytes;
-        if (field.number != ONNX_NODE_ATTRIBUTE)
+        if (field.number != number)
             continue;
         *out = (struct rn_onnx_attribute){.message = a};
+        *reference = (struct rn_pb){NULL, 0};
         while (rn_pb_next(&a, &inner) > 0) {
             if (inner.number == ONNX_ATTRIBUTE_NAME)
                 out->name = inner.bytes;
@@ -169,11 +236,31 @@ bool rn_onnx_attribute(const struct rn_onnx_node *node, const char *name,
             else if (inner.number == ONNX_ATTRIBUTE_S ||
                      inner.number == ONNX_ATTRIBUTE_T)
                 out->text = inner.bytes;
+            else if (inner.number == ONNX_ATTRIBUTE_REFERENCE)
+                *reference = inner.bytes;
         }
-        if (rn_pb_is(out->name, name))
+        if (rn_pb_same(out->name, name))
             return true;
     }
     return false;
+}
+
+bool rn_onnx_attribute(const struct rn_onnx_node *node, const char *name,
+                       struct rn_onnx_attribute *out)
+{
+    const struct rn_onnx_call *call = node->call;
+    struct rn_pb wanted = {(const uint8_t *)name, strlen(name)}, reference;
+    bool found = find_attribute(node->message, ONNX_NODE_ATTRIBUTE, wanted, out,
+                                &reference);
+    for (; found && reference.size > 0 && call; call = call->parent) {
+        wanted = reference;
+        found = find_attribute(call->message, ONNX_NODE_ATTRIBUTE, wanted, out,
+                               &reference);
+        if (!found && find_attribute(call->function, ONNX_FUNCTION_ATTRIBUTE,
+                                     wanted, out, &reference))
+            return reference.size == 0;
+    }
+    return found && reference.size == 0;
 }
 
 int rn_onnx_list(const struct rn_onnx_attribute *a, int64_t *out, int most)
@@ -288,7 +375,7 @@ static int read_tensors(struct rn_onnx *f, struct parts *p,
         if (rc)
             break;
         f->tensors[f->n_tensors++] = t;
-        rc = add_end(f, &p->ends, t.name, err);
+        rc = add_end(f, &p->ends, NULL, t.name, err);
     }
     return rc;
 }
@@ -303,25 +390,114 @@ static int read_values(struct rn_onnx *f, struct parts *p, uint32_t number,
     *first = p->ends.count;
     while (!rc && rn_pb_next(&m, &field) > 0)
         if (field.number == number) {
-            rc = add_end(f, &p->ends,
+            rc = add_end(f, &p->ends, NULL,
                          inner_message(field.bytes, ONNX_VALUE_NAME), err);
             ++*count;
         }
     return rc;
 }
 
+static void read_opset(int64_t *opset, struct rn_pb message)
+{
+    struct rn_pb_field field;
+    struct rn_pb domain = {0};
+    int64_t version = 0;
+    while (rn_pb_next(&message, &field) > 0) {
+        if (field.number == ONNX_OPSET_DOMAIN)
+            domain = field.bytes;
+        else if (field.number == ONNX_OPSET_VERSION)
+            version = (int64_t)field.value;
+    }
+    if (rn_pb_is(domain, "") || rn_pb_is(domain, "ai.onnx"))
+        *opset = version;
+}
+
+/* The version of the operators that a function is made of: its own, else the
+ * model's. */
+static int64_t function_opset(const struct rn_onnx *f, struct rn_pb function)
+{
+    int64_t opset = f->opset;
+    struct rn_pb_field field;
+    while (rn_pb_next(&function, &field) > 0)
+        if (field.number == ONNX_FUNCTION_OPSET)
+            read_opset(&opset, field.bytes);
+    return opset;
+}
+
+/* The function that an operator's message calls; empty for none. */
+static struct rn_pb called_function(const struct rn_onnx *f, struct rn_pb m)
+{
+    const struct rn_pb none = {NULL, 0};
+    if (f->n_functions == 0)
+        return none;
+    struct rn_pb op = inner_message(m, ONNX_NODE_OP);
+    struct rn_pb domain = inner_message(m, ONNX_NODE_DOMAIN);
+    struct rn_pb overload = inner_message(m, ONNX_NODE_OVERLOAD);
+    for (size_t i = 0; i < f->n_functions; i++) {
+        const struct rn_onnx_definition *d = &f->functions[i];
+        if (rn_pb_same(d->name, op) && rn_pb_same(d->domain, domain) &&
+            rn_pb_same(d->overload, overload))
+            return d->message;
+    }
+    return none;
+}
+
+/* Messages of operators that are still to be read: of the graph, and of the
+ * functions called, each within the one before it. */
+struct frame {
+    struct rn_pb rest;
+    const struct rn_onnx_call *call;
+};
+
+static int enter_function(struct rn_onnx *f, struct frame *stack, int *depth,
+                          struct rn_pb message, struct rn_pb function,
+                          struct rn_error *err)
+{
+    const struct rn_onnx_call *parent = stack[*depth].call;
+    if (*depth + 1 >= RN_ONNX_DEPTH || f->n_calls >= RN_ONNX_NODES)
+        return rn_fail(err, RN_ERR_DATA,
+                       "'%s': function '%.*s' calls itself, or more than %d "
+                       "deep",
+                       f->path,
+                       RN_PB_SHOW(inner_message(function, ONNX_FUNCTION_NAME)),
+                       RN_ONNX_DEPTH);
+    struct rn_onnx_call *call = rn_slab_alloc(&f->calls, 1, sizeof(*call));
+    if (!call)
+        return rn_fail_memory(err, sizeof(*call), "a function's call");
+    *call = (struct rn_onnx_call){
+        .message = message,
+        .function = function,
+        .parent = parent,
+        .number = ++f->n_calls,
+        .opset = function_opset(f, function),
+    };
+    stack[++*depth] = (struct frame){function, call};
+    return RN_OK;
+}
+
 static int read_nodes(struct rn_onnx *f, struct parts *p, struct rn_error *err)
 {
-    struct rn_pb m = f->graph;
-    struct rn_pb_field field;
-    int more, rc = RN_OK;
-    FOR_FIELDS(more, m, field)
-    if (field.number == ONNX_GRAPH_NODE) {
-        rc = read_node(f, field.bytes, &p->ends, err);
-        if (rc)
-            return rc;
+    struct frame stack[RN_ONNX_DEPTH] = {{f->graph, NULL}};
+    int depth = 0, rc = RN_OK;
+    while (depth >= 0 && !rc) {
+        struct frame *top = &stack[depth];
+        struct rn_pb_field field;
+        int more = rn_pb_next(&top->rest, &field);
+        uint32_t number = top->call ? ONNX_FUNCTION_NODE : ONNX_GRAPH_NODE;
+        if (more < 0)
+            return fail_cut(f, top->call ? "a function" : "the graph", err);
+        if (more == 0) {
+            depth--;
+            continue;
+        }
+        if (field.number != number)
+            continue;
+        struct rn_pb function = called_function(f, field.bytes);
+        rc = function.at
+                 ? enter_function(f, stack, &depth, field.bytes, function, err)
+                 : read_node(f, field.bytes, top->call, &p->ends, err);
     }
-    return more < 0 ? fail_cut(f, "the graph", err) : RN_OK;
+    return rc;
 }
 
 static int by_value(const void *a, const void *b)
@@ -412,19 +588,22 @@ static int read_parts(struct rn_onnx *f, struct parts *p, struct rn_error *err)
 
 /* -------------------------------------------------------------- the model */
 
-static void read_opset(struct rn_onnx *f, struct rn_pb message)
+static int add_function(struct rn_onnx *f, struct rn_pb message,
+                        struct rn_error *err)
 {
-    struct rn_pb_field field;
-    struct rn_pb domain = {0};
-    int64_t version = 0;
-    while (rn_pb_next(&message, &field) > 0) {
-        if (field.number == ONNX_OPSET_DOMAIN)
-            domain = field.bytes;
-        else if (field.number == ONNX_OPSET_VERSION)
-            version = (int64_t)field.value;
-    }
-    if (rn_pb_is(domain, "") || rn_pb_is(domain, "ai.onnx"))
-        f->opset = version;
+    if (f->n_functions >= RN_ONNX_FUNCTIONS)
+        return rn_fail(err, RN_ERR_DATA, "'%s': more than %d functions",
+                       f->path, RN_ONNX_FUNCTIONS);
+    if (!rn_grow(&f->functions, &f->functions_room, f->n_functions,
+                 sizeof(*f->functions)))
+        return rn_fail_memory(err, sizeof(*f->functions), "a function");
+    f->functions[f->n_functions++] = (struct rn_onnx_definition){
+        .message = message,
+        .name = inner_message(message, ONNX_FUNCTION_NAME),
+        .domain = inner_message(message, ONNX_FUNCTION_DOMAIN),
+        .overload = inner_message(message, ONNX_FUNCTION_OVERLOAD),
+    };
+    return RN_OK;
 }
 
 static void read_metadata(struct rn_onnx *f, struct rn_pb message)
@@ -437,13 +616,16 @@ static int read_model(struct rn_onnx *f, struct rn_pb m, struct rn_error *err)
 {
     struct parts parts = {0};
     struct rn_pb_field field;
-    int more;
+    int more, rc = RN_OK;
     FOR_FIELDS(more, m, field)
     {
         if (field.number == ONNX_MODEL_GRAPH)
             f->graph = field.bytes;
         else if (field.number == ONNX_MODEL_OPSET)
-            read_opset(f, field.bytes);
+            read_opset(&f->opset, field.bytes);
+        else if (field.number == ONNX_MODEL_FUNCTION &&
+                 (rc = add_function(f, field.bytes, err)))
+            return rc;
         else if (field.number == ONNX_MODEL_PRODUCER)
             f->producer = field.bytes;
         else if (field.number == ONNX_MODEL_METADATA)
@@ -456,7 +638,7 @@ static int read_model(struct rn_onnx *f, struct rn_pb m, struct rn_error *err)
                        "'%s': no ONNX file: it has no graph, or no version of "
                        "the operators",
                        f->path);
-    int rc = read_parts(f, &parts, err);
+    rc = read_parts(f, &parts, err);
     rn_free(parts.ends.at);
     return rc;
 }
@@ -494,6 +676,8 @@ int rn_onnx_open(struct rn_onnx *f, const char *path, struct rn_error *err)
 void rn_onnx_close(struct rn_onnx *f)
 {
     rn_free(f->nodes);
+    rn_free(f->functions);
+    rn_slab_free(&f->calls);
     rn_free(f->ends);
     rn_free(f->names);
     rn_free(f->tensors);

@@ -4,6 +4,7 @@
 #ifndef RN_FORMATS_ONNX_FILE_H
 #define RN_FORMATS_ONNX_FILE_H
 
+#include "core/memory.h"
 #include "formats/dtype.h"
 #include "formats/protobuf.h"
 #include "formats/safetensors.h"
@@ -13,6 +14,12 @@
 #define RN_ONNX_NODES      30000
 #define RN_ONNX_NAMES      300000
 #define RN_ONNX_ATTRIBUTES 100
+/* Most functions, and calls within each other. */
+#define RN_ONNX_FUNCTIONS 2000
+#define RN_ONNX_DEPTH     16
+/* Most names of functions' inputs and outputs, and other fields of theirs, that
+ * are gone through for the names within. */
+#define RN_ONNX_LOOKED 1000000000
 
 /* A tensor: in the file, in one beside it, or a single number throughout. */
 struct rn_onnx_tensor {
@@ -29,6 +36,22 @@ struct rn_onnx_tensor {
     uint64_t offset;
 };
 
+/* An operator that the file has as a function of others, which stand in its
+ * place. */
+struct rn_onnx_call {
+    struct rn_pb message;  /* the operator's */
+    struct rn_pb function; /* the function's */
+    const struct rn_onnx_call
+        *parent;     /* whose function it stands in, or NULL */
+    uint32_t number; /* from 1 on */
+    int64_t opset;
+};
+
+/* A function that the file defines. */
+struct rn_onnx_definition {
+    struct rn_pb message, name, domain, overload;
+};
+
 struct rn_onnx_attribute {
     struct rn_pb name, text; /* `text` also of a tensor: its message */
     int64_t integer;
@@ -40,8 +63,10 @@ struct rn_onnx_attribute {
  * wherever it stands; the empty name's is RN_ONNX_NONE. */
 struct rn_onnx_node {
     struct rn_pb message, op, name, domain;
-    uint32_t first_input, inputs;   /* in rn_onnx.ends */
-    uint32_t first_output, outputs; /* likewise */
+    uint32_t first_input, inputs;    /* in rn_onnx.ends */
+    uint32_t first_output, outputs;  /* likewise */
+    const struct rn_onnx_call *call; /* it stands in, or NULL */
+    int64_t opset;
 };
 #define RN_ONNX_NONE UINT32_MAX
 
@@ -61,16 +86,20 @@ struct rn_onnx {
     int64_t opset;
     struct rn_onnx_node *nodes;
     size_t n_nodes, nodes_room;
+    struct rn_slab calls;
+    uint32_t n_calls;
+    struct rn_onnx_definition *functions;
+    size_t n_functions, functions_room;
     uint32_t *ends;      /* values, of nodes */
     struct rn_pb *names; /* by value */
     size_t n_values;
     struct rn_onnx_tensor *tensors;
     uint32_t *tensor_values; /* the value each is */
     size_t n_tensors, tensors_room;
-    uint32_t input, output;     /* values; the first output, until another is
-                                   chosen */
+    uint32_t input, output; /* values; the first output, until another is
+                               chosen */
     uint32_t first_output, n_outputs; /* in ends */
-    struct rn_onnx_shape shape; /* of the input */
+    struct rn_onnx_shape shape;       /* of the input */
 };
 
 /** Read and check a file's structure. `path` is borrowed until closing. */

@@ -322,7 +322,8 @@ static int set_input(struct rn_onnx_import *in, const struct rn_shape *size)
     struct rn_onnx_value *v = &in->values[in->file->input];
     /* Channels last, as TensorFlow has it: a picture has few of them. */
     bool rows_first = s->dims == 4 && s->dim[3] > 0 && s->dim[3] <= 4 &&
-                      (s->dim[1] > 4 || s->dim[1] == 0);
+                      (s->dim[1] > 4 || s->dim[1] == 0) &&
+                      (s->dim[2] > 4 || s->dim[2] == 0);
     int64_t c = s->dim[rows_first ? 3 : 1], h = s->dim[rows_first ? 1 : 2],
             w = s->dim[rows_first ? 2 : 3];
     if (!s->known || s->dims != 4)

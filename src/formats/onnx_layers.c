@@ -774,14 +774,14 @@ static int read_softmax(struct rn_onnx_import *in)
     struct rn_onnx_value *picture;
     char name[RN_IMPORT_NAME];
     bool logarithms = rn_pb_is(in->node->op, "LogSoftmax");
-    int64_t axis = rn_onnx_int(in, "axis", in->file->opset < 13 ? 1 : -1);
+    int64_t axis = rn_onnx_int(in, "axis", in->node->opset < 13 ? 1 : -1);
     int rc = rn_onnx_picture(in, 0, &picture);
     if (rc)
         return rc;
     struct rn_shape s = rn_onnx_shape_of(in, picture);
     bool channels = axis == 1 || axis == (picture->flat ? -1 : -3);
     if (!channels ||
-        ((picture->flat || in->file->opset < 13) && (s.h != 1 || s.w != 1)))
+        ((picture->flat || in->node->opset < 13) && (s.h != 1 || s.w != 1)))
         return rn_onnx_fail(in, "is not over the channels");
     rn_onnx_name(in, UINT32_MAX, name);
     return rn_onnx_output_node(
@@ -1106,8 +1106,6 @@ static int read_padding(struct rn_onnx_import *in, enum rn_onnx_frame *frame_of)
     bool mode = rn_onnx_attribute(in->node, "mode", &a);
     int rc = RN_OK;
     *frame_of = RN_ONNX_EDGE;
-    if (rn_onnx_input(in, 3))
-        return rn_onnx_fail(in, "names the dimensions it pads");
     if (mode && rn_pb_is(a.text, "edge"))
         return RN_OK;
     if (mode && !rn_pb_is(a.text, "constant"))
@@ -1132,6 +1130,27 @@ static void put_channels_first(int64_t pads[8])
     }
 }
 
+/* Pads of the dimensions that input 3 names as those of all. */
+static int spread_pads(struct rn_onnx_import *in, int64_t pads[8], int *n)
+{
+    int64_t axes[4], given[8];
+    int count, rc = rn_onnx_ints(in, "axes", 3, axes, 4, &count);
+    if (rc || count < 0)
+        return rc;
+    memcpy(given, pads, sizeof(given));
+    memset(pads, 0, 8 * sizeof(*pads));
+    for (int i = 0; i < count; i++) {
+        int64_t axis = axes[i] < 0 ? axes[i] + 4 : axes[i];
+        if (*n != 2 * count || axis < 0 || axis > 3)
+            return rn_onnx_fail(in, "pads dimensions that are none of a "
+                                    "picture's");
+        pads[axis] = given[i];
+        pads[axis + 4] = given[i + count];
+    }
+    *n = 8;
+    return RN_OK;
+}
+
 static int read_pad(struct rn_onnx_import *in)
 {
     struct rn_onnx_value *v;
@@ -1143,6 +1162,8 @@ static int read_pad(struct rn_onnx_import *in)
     if (!rc)
         rc = rn_onnx_ints(in, rn_onnx_has(in, "paddings") ? "paddings" : "pads",
                           1, pads, 8, &n);
+    if (!rc)
+        rc = spread_pads(in, pads, &n);
     if (rc)
         return rc;
     for (int i = 0; i < n; i++)

@@ -7,6 +7,7 @@
 #include "formats/onnx_fields.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,12 +57,68 @@ static int fail_tensor(const struct rn_onnx *f, const struct rn_onnx_tensor *t,
 
 /* ----------------------------------------------------------- other files */
 
-/* A name alone: no folders, and so none above. */
-static bool is_file_name(struct rn_pb name)
+/* A name of a file, or of a folder: not one above or the same. */
+static bool is_part(struct rn_pb name)
 {
     return name.size > 0 && name.size < 256 && !rn_pb_is(name, ".") &&
-           !rn_pb_is(name, "..") && !memchr(name.at, '/', name.size) &&
-           !memchr(name.at, '\\', name.size) && !memchr(name.at, 0, name.size);
+           !rn_pb_is(name, "..");
+}
+
+/* Names of folders and a file, below where they begin. */
+static bool is_below(struct rn_pb path)
+{
+    if (path.size >= PATH_MAX || memchr(path.at, '\\', path.size) ||
+        memchr(path.at, 0, path.size))
+        return false;
+    for (;;) {
+        const uint8_t *slash =
+            path.size ? memchr(path.at, '/', path.size) : NULL;
+        size_t n = slash ? (size_t)(slash - path.at) : path.size;
+        if (!is_part((struct rn_pb){path.at, n}))
+            return false;
+        if (!slash)
+            return true;
+        path = (struct rn_pb){slash + 1, path.size - n - 1};
+    }
+}
+
+/* Whether `path` lies in or below the folder that the file `model` lies in;
+ * both without links. */
+static bool lies_below(const char *path, const char *model)
+{
+    const char *slash = strrchr(model, '/');
+    size_t n = slash ? (size_t)(slash - model) + 1 : 0;
+    return n > 0 && strncmp(path, model, n) == 0;
+}
+
+/* Whether a link leads out: what `path` is lies neither below the folder of
+ * the model's name, nor below that of the file this name leads to (a download
+ * cache has links to both in one place). */
+static int check_links(const struct rn_onnx *f, const char *path, size_t folder,
+                       struct rn_error *err)
+{
+    char *real = realpath(path, NULL), *model = realpath(f->path, NULL);
+    char *name = rn_alloc(folder + 2, 1), *base = NULL;
+    bool below = false;
+    int rc = RN_OK;
+    if (name) {
+        memcpy(name, folder ? f->path : "./", folder ? folder : 2);
+        base = realpath(name, NULL);
+    }
+    if (!real)
+        rc = rn_fail_errno(err, "open", path);
+    else if (base && strncmp(real, base, strlen(base)) == 0)
+        below = real[strlen(base)] == '/' || strcmp(base, "/") == 0;
+    if (!rc && !below && !(model && lies_below(real, model)))
+        rc = rn_fail(err, RN_ERR_DATA,
+                     "'%s' is a link to '%s', which lies outside of the "
+                     "model's folder",
+                     path, real);
+    free(real);
+    free(model);
+    free(base);
+    rn_free(name);
+    return rc;
 }
 
 /* The file beside the model's that a tensor lies in. */
@@ -74,17 +131,17 @@ static int external_path(const struct rn_onnx *f,
     size_t folder = slash ? (size_t)(slash - f->path) + 1 : 0;
     if (name.size > 2 && memcmp(name.at, "./", 2) == 0)
         name = (struct rn_pb){name.at + 2, name.size - 2};
-    if (!is_file_name(name))
+    if (!is_below(name))
         return rn_fail(err, RN_ERR_DATA,
                        "'%s': tensor '%.*s' lies in '%.*s', which is no file "
-                       "of the same folder",
+                       "of the same folder, or below",
                        f->path, RN_PB_SHOW(t->name), RN_PB_SHOW(name));
     *out = rn_alloc(folder + name.size + 1, 1);
     if (!*out)
         return rn_fail_memory(err, folder + name.size, "a path");
     memcpy(*out, f->path, folder);
     memcpy(*out + folder, name.at, name.size);
-    return RN_OK;
+    return check_links(f, *out, folder, err);
 }
 
 /* An open file that has all of a tensor's bytes. */
@@ -130,8 +187,10 @@ static int visit_external(const struct rn_onnx *f,
 {
     char *path = NULL;
     int rc = external_path(f, t, &path, err);
-    if (rc)
+    if (rc) {
+        rn_free(path);
         return rc;
+    }
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) {
         rc = rn_fail_errno(err, "open", path);

@@ -25,6 +25,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 
@@ -410,7 +412,8 @@ static void other_graphs_come_back(void **state)
 /* An ONNX file being written. */
 struct made {
     struct rn_pb_out pb;
-    size_t graph;
+    size_t graph; /* or the function being written */
+    uint32_t node;
 };
 
 static void begin(struct made *m, int opset)
@@ -421,6 +424,7 @@ static void begin(struct made *m, int opset)
     rn_pb_put_varint(&m->pb, ONNX_OPSET_VERSION, (uint64_t)opset);
     rn_pb_end(&m->pb, at);
     m->graph = rn_pb_begin(&m->pb, ONNX_MODEL_GRAPH);
+    m->node = ONNX_GRAPH_NODE;
 }
 
 /* "2,3" as a repeated field; 0 is left open where `open`. */
@@ -463,6 +467,9 @@ static void put_attribute(struct made *m, const char *text)
              c += 1 + strcspn(c + 1, ",]"))
             rn_pb_put_varint(&m->pb, ONNX_ATTRIBUTE_INTS,
                              (uint64_t)strtoll(c + 1, NULL, 10));
+    else if (*value == '@')
+        rn_pb_put_bytes(&m->pb, ONNX_ATTRIBUTE_REFERENCE, value + 1,
+                        strcspn(value + 1, " "));
     else if (*value == '\'')
         rn_pb_put_bytes(&m->pb, ONNX_ATTRIBUTE_S, value + 1,
                         strcspn(value + 1, "'"));
@@ -474,11 +481,16 @@ static void put_attribute(struct made *m, const char *text)
     rn_pb_end(&m->pb, at);
 }
 
-/* "Gemm x,w,b y transB=1": operator, inputs, outputs, attributes. */
+/* "Gemm x,w,b y transB=1": operator, inputs, outputs, attributes; "local:F" is
+ * one of the domain `local`. */
 static void put_operator(struct made *m, const char *text)
 {
-    size_t node = rn_pb_begin(&m->pb, ONNX_GRAPH_NODE);
+    size_t node = rn_pb_begin(&m->pb, m->node);
     const char *c = text + strcspn(text, " ");
+    if (strncmp(text, "local:", 6) == 0) {
+        rn_pb_put_text(&m->pb, ONNX_NODE_DOMAIN, "local");
+        text += 6;
+    }
     rn_pb_put_bytes(&m->pb, ONNX_NODE_OP, text, (size_t)(c - text));
     for (uint32_t field = ONNX_NODE_INPUT; field <= ONNX_NODE_OUTPUT; field++) {
         c++; /* the space */
@@ -505,6 +517,24 @@ static void put_operators(struct made *m, const char *text)
         put_operator(m, line);
         text += n + (text[n] == ';');
     }
+}
+
+/* After the graph: a function of such operators, "a,b" being names. */
+static void begin_function(struct made *m, const char *name, const char *inputs,
+                           const char *outputs)
+{
+    const char *const lists[] = {inputs, outputs};
+    rn_pb_end(&m->pb, m->graph);
+    m->graph = rn_pb_begin(&m->pb, ONNX_MODEL_FUNCTION);
+    m->node = ONNX_FUNCTION_NODE;
+    rn_pb_put_text(&m->pb, ONNX_FUNCTION_NAME, name);
+    rn_pb_put_text(&m->pb, ONNX_FUNCTION_DOMAIN, "local");
+    for (uint32_t i = 0; i < 2; i++)
+        for (const char *c = lists[i]; *c;) {
+            size_t n = strcspn(c, ",");
+            rn_pb_put_bytes(&m->pb, ONNX_FUNCTION_INPUT + i, c, n);
+            c += n + (c[n] == ',');
+        }
 }
 
 static size_t begin_tensor(struct made *m, const char *name, const char *dims,
@@ -1213,6 +1243,99 @@ static void what_computes_the_same(void **state)
     }
 }
 
+static void check_refused(const char *path, const char *what,
+                          const char *message)
+{
+    struct rn_model *model;
+    struct rn_error err = {0};
+    if (rn_model_load(&model, path, &err) == RN_OK)
+        fail_msg("%s is taken", what);
+    if (!strstr(err.msg, message))
+        fail_msg("%s: \"%s\", expected \"%s\" in it", what, err.msg, message);
+}
+
+/* -------------------------------------------------------- local functions */
+
+static void begin_calls(struct made *m, const char *operators)
+{
+    begin(m, 13);
+    put_tensors(m);
+    put_more_tensors(m);
+    put_value(m, ONNX_GRAPH_INPUT, "x", FIRST);
+    put_value(m, ONNX_GRAPH_OUTPUT, "y", "0,2");
+    put_operators(m, operators);
+}
+
+/* Functions stand for their operators: names within them are their own in each
+ * call, attributes are the call's or what the function says, inputs may be left
+ * out. */
+static void functions_are_their_operators(void **state)
+{
+    const char *path = in_folder("functions.onnx");
+    float images[60], logits[2][2];
+    struct rn_model *model;
+    struct rn_error err = {0};
+    struct made m;
+    uint32_t seed = 4;
+    (void)state;
+    for (size_t i = 0; i < COUNT(images); i++)
+        images[i] = number(&seed);
+    answer_of("no functions", FIRST,
+              "LeakyRelu x a alpha=0.5;Add a,x d;LeakyRelu d e alpha=0.25;"
+              "Add e,d h;Conv h,kernel i;Conv i,kernel k pads=[1,1,1,1];"
+              "Relu k r;" MEAN,
+              images, logits[0]);
+    begin_calls(&m, "local:Twice x h first=0.5;local:Block h,kernel i;"
+                    "local:Block i,kernel k border=[1,1,1,1];Relu k r;" MEAN);
+    begin_function(&m, "Leak", "x", "r");
+    put_operators(&m, "LeakyRelu x a alpha=@slope;Add a,x r");
+    begin_function(&m, "Twice", "in", "out");
+    put_operators(
+        &m, "local:Leak in a slope=@first;local:Leak a out slope=@second");
+    size_t at = rn_pb_begin(&m.pb, ONNX_FUNCTION_ATTRIBUTE);
+    rn_pb_put_text(&m.pb, ONNX_ATTRIBUTE_NAME, "second");
+    rn_pb_put_float(&m.pb, ONNX_ATTRIBUTE_F, 0.25f);
+    rn_pb_end(&m.pb, at);
+    begin_function(&m, "Block", "x,w,bias", "y");
+    put_operators(&m, "Conv x,w,bias y pads=@border");
+    save(&m, path);
+    OK(rn_model_load(&model, path, &err));
+    answer(model, images, logits[1]);
+    assert_memory_equal(logits[0], logits[1], sizeof(logits[0]));
+    rn_model_destroy(model);
+}
+
+static void functions_without_end_are_refused(void **state)
+{
+    const char *path = in_folder("endless.onnx");
+    struct made m;
+    (void)state;
+    begin_calls(&m, "local:Again x r;" MEAN);
+    begin_function(&m, "Again", "x", "y");
+    put_operators(&m, "local:Again x a;Relu a y");
+    save(&m, path);
+    check_refused(path, "a function that calls itself", "'Again' calls itself");
+    begin_calls(&m, "local:F0 x r;" MEAN);
+    for (int i = 0; i < 15; i++) {
+        char name[8], inner[100];
+        snprintf(name, sizeof(name), "F%d", i);
+        snprintf(inner, sizeof(inner),
+                 i < 14 ? "local:F%d x a;local:F%d a b;local:F%d b c;"
+                          "local:F%d c y"
+                        : "Relu x a;Relu a y",
+                 i + 1, i + 1, i + 1, i + 1);
+        begin_function(&m, name, "x", "y");
+        put_operators(&m, inner);
+    }
+    save(&m, path);
+    check_refused(path, "4^14 calls", "more than");
+    begin_calls(&m, "local:Lost x r;" MEAN);
+    begin_function(&m, "Lost", "x", "y");
+    put_operators(&m, "Relu within y");
+    save(&m, path);
+    check_refused(path, "a name of nobody", "'within'");
+}
+
 /* ------------------------------------------------------------ other numbers */
 
 /* A file that leaves rows and columns open takes what the caller says. */
@@ -1263,12 +1386,17 @@ static void weights_of_every_type(void **state)
         {"float32 in fields", ONNX_FLOAT, NULL, 0},
         {"float16 in fields", ONNX_FLOAT16, NULL, 0},
         {"float32 in another file", ONNX_FLOAT, NULL, 1},
+        {"float32 in a folder below", ONNX_FLOAT, NULL, 2},
+        {"float32 behind a link", ONNX_FLOAT, NULL, 3},
     };
     const char *path = in_folder("types.onnx");
     struct rn_error err = {0};
     (void)state;
     OK(rn_file_write(in_folder("weights.bin"),
                      (const float[]){9, 1, 2, -3, 0.5f}, 20, &err));
+    write_file("below/further/weights.bin", (const float[]){9, 1, 2, -3, 0.5f},
+               20);
+    assert_int_equal(symlink("../weights.bin", in_folder("below/link.bin")), 0);
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct rn_model *model;
         struct made m;
@@ -1280,8 +1408,14 @@ static void weights_of_every_type(void **state)
                             cases[i].bytes);
         } else if (cases[i].bytes) {
             static const char *const entries[][2] = {
-                {"location", "weights.bin"}, {"offset", "4"}, {"length", "16"}};
-            for (size_t k = 0; k < 3; k++) {
+                {"location", "weights.bin"},
+                {"location", "below/further/weights.bin"},
+                {"location", "below/link.bin"},
+                {"offset", "4"},
+                {"length", "16"}};
+            for (size_t k = 0; k < 5; k++) {
+                if (k < 3 && k != cases[i].bytes - 1)
+                    continue;
                 size_t e = rn_pb_begin(&m.pb, ONNX_TENSOR_EXTERNAL);
                 rn_pb_put_text(&m.pb, ONNX_ENTRY_KEY, entries[k][0]);
                 rn_pb_put_text(&m.pb, ONNX_ENTRY_VALUE, entries[k][1]);
@@ -1423,17 +1557,6 @@ static const struct {
      "second output"},
 };
 
-static void check_refused(const char *path, const char *what,
-                          const char *message)
-{
-    struct rn_model *model;
-    struct rn_error err = {0};
-    if (rn_model_load(&model, path, &err) == RN_OK)
-        fail_msg("%s is taken", what);
-    if (!strstr(err.msg, message))
-        fail_msg("%s: \"%s\", expected \"%s\" in it", what, err.msg, message);
-}
-
 static void what_is_wrong_is_refused(void **state)
 {
     const char *path = in_folder("wrong.onnx");
@@ -1472,6 +1595,11 @@ static void other_files_stay_in_the_folder(void **state)
         const char *location, *offset, *message;
     } cases[] = {
         {"../weights.bin", "0", "no file of the same folder"},
+        {"sub/../short.bin", "0", "no file of the same folder"},
+        {"sub//short.bin", "0", "no file of the same folder"},
+        {"sub/", "0", "no file of the same folder"},
+        {"sub/out.bin", "0", "outside of the model's folder"},
+        {"sub/missing.bin", "0", "missing.bin"},
         {"/etc/passwd", "0", "no file of the same folder"},
         {"a/../../b", "0", "no file of the same folder"},
         {"..", "0", "no file of the same folder"},
@@ -1486,6 +1614,8 @@ static void other_files_stay_in_the_folder(void **state)
     struct rn_error err = {0};
     (void)state;
     OK(rn_file_write(in_folder("short.bin"), weights, 16, &err));
+    assert_int_equal(mkdir(in_folder("sub"), 0700), 0);
+    assert_int_equal(symlink("/etc/passwd", in_folder("sub/out.bin")), 0);
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct made m;
         begin(&m, 13);
@@ -1612,6 +1742,8 @@ int main(void)
         cmocka_unit_test(heads_come_back),
         cmocka_unit_test(ends_not_understood_are_refused),
         cmocka_unit_test(what_computes_the_same),
+        cmocka_unit_test(functions_are_their_operators),
+        cmocka_unit_test(functions_without_end_are_refused),
         cmocka_unit_test(open_sizes_are_the_callers),
         cmocka_unit_test(weights_of_every_type),
         cmocka_unit_test(exported_networks_compute_the_same),
