@@ -79,7 +79,8 @@ int rn_caffe_choice(struct rn_caffe *in, const char *name,
     for (int i = 0; words[i]; i++) {
         char number[12];
         snprintf(number, sizeof(number), "%d", i);
-        if (rn_pb_is(f->value, words[i]) || rn_pb_is(f->value, number))
+        if (!f->quoted &&
+            (rn_pb_is(f->value, words[i]) || rn_pb_is(f->value, number)))
             return i;
     }
     fail_value(in, f);
@@ -257,6 +258,7 @@ void rn_caffe_expect(struct rn_caffe *in, uint32_t i, int dims,
                      const size_t *dim)
 {
     size_t count = 1;
+    in->expected = i + 1 > in->expected ? i + 1 : in->expected;
     if (!in->rc && in->weights)
         check_blob(in, i, dims, dim);
     for (int k = 0; k < dims; k++)
@@ -275,29 +277,40 @@ void rn_caffe_load(struct rn_caffe *in, uint32_t i, int node, int place)
 
 /* ------------------------------------------------------------------ layers */
 
-static bool has_phase(const struct rn_prototxt *net,
-                      const struct rn_prototxt_field *rule, const char *word,
-                      const char *number)
+/* A bound of levels, of which ours is 0; none where it is no number. */
+static int64_t level(const struct rn_prototxt *net,
+                     const struct rn_prototxt_field *rule, const char *name)
 {
-    const struct rn_prototxt_field *f = rn_prototxt_last(net, rule, "phase");
-    return f && (rn_pb_is(f->value, word) || rn_pb_is(f->value, number));
+    const struct rn_prototxt_field *f = rn_prototxt_last(net, rule, name);
+    int64_t value = 0;
+    return f && rn_prototxt_integer(f, &value) ? value : 0;
 }
 
-/* Whether a layer's rules leave it to training. */
-static bool for_training(const struct rn_prototxt *net,
-                         const struct rn_prototxt_field *layer)
+/* Whether a rule is met in the phase TEST, at level 0 of no stage. */
+static bool is_met(const struct rn_prototxt *net,
+                   const struct rn_prototxt_field *rule)
+{
+    const struct rn_prototxt_field *f = rn_prototxt_last(net, rule, "phase");
+    bool test = !f || rn_pb_is(f->value, "TEST") || rn_pb_is(f->value, "1");
+    return test && level(net, rule, "min_level") <= 0 &&
+           level(net, rule, "max_level") >= 0 &&
+           !rn_prototxt_last(net, rule, "stage");
+}
+
+/* Whether a layer's rules leave it out: one that includes must be met, where
+ * there is any, else none that excludes. */
+static bool is_left_out(const struct rn_prototxt *net,
+                        const struct rn_prototxt_field *layer)
 {
     const struct rn_prototxt_field *f = NULL;
-    bool training = false, other = false;
-    while ((f = rn_prototxt_next(net, layer, "include", f)))
-        if (has_phase(net, f, "TRAIN", "0"))
-            training = true;
-        else
-            other = true;
-    while ((f = rn_prototxt_next(net, layer, "exclude", f)))
-        if (has_phase(net, f, "TEST", "1"))
+    bool rules = false;
+    for (; (f = rn_prototxt_next(net, layer, "include", f)); rules = true)
+        if (is_met(net, f))
+            return false;
+    while (!rules && (f = rn_prototxt_next(net, layer, "exclude", f)))
+        if (is_met(net, f))
             return true;
-    return training && !other;
+    return rules;
 }
 
 const struct rn_prototxt_field *
@@ -309,7 +322,7 @@ rn_caffe_next_layer(const struct rn_prototxt *net,
         f = rn_prototxt_each(net, net->fields, f);
     while (f &&
            ((!rn_pb_is(f->name, "layer") && !rn_pb_is(f->name, "layers")) ||
-            !f->message || for_training(net, f)));
+            !f->message || is_left_out(net, f)));
     return f;
 }
 
@@ -326,13 +339,20 @@ static void read_layer(struct rn_caffe *in)
     in->type = text_of(in, "type");
     in->blobs =
         in->weights ? rn_caffe_weights_find(in->weights, in->name) : NULL;
+    in->expected = 0;
     rn_caffe_layer *layer = rn_caffe_layer_of(in);
+    rn_caffe_known_layer(in);
+    if (in->rc)
+        return;
     if (rn_caffe_bottoms(in) > RN_CAFFE_BOTTOMS)
         rn_caffe_fail(in, "reads more than %d values", RN_CAFFE_BOTTOMS);
     else if (layer)
         layer(in);
     else
         rn_caffe_fail(in, "is not known here");
+    if (in->blobs && in->blobs->blobs != in->expected)
+        rn_caffe_fail(in, "has %u blobs in '%s', expected %u",
+                      in->blobs->blobs, in->weights->path, in->expected);
     if (in->g->n_nodes > RN_CAFFE_NODES)
         rn_caffe_fail(in, "makes the network larger than %d nodes",
                       RN_CAFFE_NODES);
@@ -395,7 +415,9 @@ static void set_output(struct rn_caffe *in)
 static void read_all(struct rn_caffe *in)
 {
     size_t layers = 0;
-    read_input(in);
+    in->rc = rn_caffe_known_net(in->net, in->err);
+    if (!in->rc)
+        read_input(in);
     while (!in->rc && (in->layer = rn_caffe_next_layer(in->net, in->layer))) {
         if (++layers > RN_CAFFE_LAYERS)
             in->rc = rn_fail(in->err, RN_ERR_DATA,

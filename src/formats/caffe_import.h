@@ -38,12 +38,24 @@ struct rn_caffe {
     struct rn_pb name, type;
     const struct rn_prototxt_field *param; /* its convolution_param or such */
     const struct rn_caffe_weighted *blobs;
+    uint32_t expected; /* of them */
     int rc; /* its first failure; later calls then do nothing */
     struct rn_error *err;
 };
 
 /* What the layers of a type do: set in->rc, or the tops. */
 typedef void rn_caffe_layer(struct rn_caffe *in);
+
+/* caffe_known.c: */
+
+/** RN_ERR_DATA for a field of the network that is not known. */
+int rn_caffe_known_net(const struct rn_prototxt *net, struct rn_error *err);
+/** Fail for a field of the layer, or of one of its rules, that is not known. */
+void rn_caffe_known_layer(struct rn_caffe *in);
+/** Fail for a field of a message of the layer (or NULL) that is none of
+ *  `words`; a star behind one means that it may be there several times. */
+void rn_caffe_known(struct rn_caffe *in,
+                    const struct rn_prototxt_field *message, const char *words);
 
 /** The function for in->type, or NULL; caffe_layers.c. Sets in->param. */
 rn_caffe_layer *rn_caffe_layer_of(struct rn_caffe *in);

@@ -75,11 +75,14 @@ static void input(struct rn_caffe *in)
     rn_caffe_set(in, 0);
 }
 
+/* What is done to pictures is caffe_model.c's concern. */
+static const char transform_fields[] =
+    "scale mean_value* mean_file crop_size force_gray | mirror force_color";
+
 /* Pictures from a data set, of which labels are no concern of ours. */
 static void data(struct rn_caffe *in)
 {
     struct rn_shape s = *in->size;
-    in->param = rn_prototxt_last(in->net, in->layer, "transform_param");
     int crop = rn_caffe_int(in, "crop_size", 0, 0, RN_CAFFE_SIDE);
     if (crop > 0)
         s = (struct rn_shape){3, crop, crop};
@@ -184,7 +187,8 @@ static void pooling(struct rn_caffe *in)
     bool all = rn_caffe_flag(in, "global_pooling", false);
     bool mean = rn_caffe_choice(in, "pool", pools);
     struct rn_pool_options o = {
-        .ceil = rn_caffe_choice(in, "round_mode", rounds) == 0,
+        .ceil = rn_caffe_choice(in, "round_mode", rounds) == 0 &&
+                rn_caffe_flag(in, "ceil_mode", true),
         .count_padding = true};
     if (all)
         o.window = (struct rn_window)RN_WINDOW(s.h, s.w, 1, 0);
@@ -226,18 +230,30 @@ static void load_statistics(struct rn_caffe *in, int v)
     }
 }
 
+/* Mean, variance, their factor; then NVIDIA's scale and shift. */
+static void expect_norm(struct rn_caffe *in, size_t c, bool scaled)
+{
+    const size_t sizes[] = {c, c, 1, c, c};
+    if (!scaled && in->blobs && in->blobs->blobs == COUNT(sizes))
+        rn_caffe_fail(in, "has 5 blobs, but no 'scale_bias: true' that makes "
+                          "the last two its scale and shift");
+    for (uint32_t i = 0; i < (scaled ? 5 : 3); i++)
+        rn_caffe_expect(in, i, 1, &sizes[i]);
+    rn_caffe_claim(in, scaled ? 0 : 2 * c);
+}
+
 static void batch_norm(struct rn_caffe *in)
 {
     char name[RN_IMPORT_NAME];
     int from = rn_caffe_picture(in, 0);
-    const size_t c = (size_t)shape_of(in, from).c, one = 1;
     float eps = rn_caffe_float(in, "eps", 1e-5f);
+    bool scaled = rn_caffe_flag(in, "scale_bias", false);
     if (!(eps >= 0))
         rn_caffe_fail(in, "has %g as its eps", (double)eps);
-    rn_caffe_expect(in, 0, 1, &c);
-    rn_caffe_expect(in, 1, 1, &c);
-    rn_caffe_expect(in, 2, 1, &one);
-    rn_caffe_claim(in, 2 * c);
+    if (!rn_caffe_flag(in, "use_global_stats", true))
+        rn_caffe_fail(in, "normalises by the batch's own statistics "
+                          "(use_global_stats: false), as in training");
+    expect_norm(in, (size_t)shape_of(in, from).c, scaled);
     if (in->rc)
         return;
     int v = rn_graph_batch_norm(in->g, from, rn_caffe_name(in, name));
@@ -245,9 +261,13 @@ static void batch_norm(struct rn_caffe *in)
     load_statistics(in, v);
     if (in->rc)
         return;
-    out->norm = true;
-    fill(in, v, RN_P_WEIGHT, 1);
+    out->norm = !scaled;
     in->g->nodes[v].eps = eps;
+    fill(in, v, RN_P_WEIGHT, 1);
+    if (scaled) {
+        rn_caffe_load(in, 3, v, RN_P_WEIGHT);
+        rn_caffe_load(in, 4, v, RN_P_BIAS);
+    }
 }
 
 /* A node for a Scale: the batch norm before it, or one that does no more. */
@@ -455,34 +475,57 @@ static void concat(struct rn_caffe *in)
 
 /* ------------------------------------------------------------------- table */
 
-/* Types as they are written now, and the field their numbers are in. The older
- * INNER_PRODUCT is the same word in other letters. */
+#define WINDOW                                                          \
+    "kernel_size* kernel_h kernel_w stride* stride_h stride_w pad* pad_h " \
+    "pad_w "
+
+/* Fields whose names are longer than a line's share. */
+static const char convolution_fields[] =
+    WINDOW "num_output bias_term dilation* group axis | weight_filler "
+           "bias_filler engine force_nd_im2col";
+static const char pooling_fields[] =
+    WINDOW "pool global_pooling round_mode ceil_mode | engine";
+static const char batch_norm_fields[] =
+    "use_global_stats eps scale_bias | moving_average_fraction scale_filler "
+    "bias_filler engine";
+static const char inner_product_fields[] =
+    "num_output bias_term axis transpose | weight_filler bias_filler";
+static const char scale_fields[] =
+    "axis num_axes bias_term | filler bias_filler";
+
+/* Types as they are written now, the field their numbers are in, and which it
+ * may have (caffe_known.c). The older INNER_PRODUCT is the same word in other
+ * letters. */
 static const struct {
     const char *type, *param;
     rn_caffe_layer *layer;
+    const char *fields;
 } types[] = {
-    {"Convolution", "convolution_param", convolution},
-    {"Pooling", "pooling_param", pooling},
-    {"BatchNorm", "batch_norm_param", batch_norm},
-    {"Scale", "scale_param", scale},
-    {"InnerProduct", "inner_product_param", inner_product},
-    {"ReLU", "relu_param", relu},
-    {"Sigmoid", NULL, sigmoid},
-    {"Dropout", NULL, same},
-    {"Split", NULL, same},
-    {"Softmax", "softmax_param", softmax},
-    {"SoftmaxWithLoss", "softmax_param", softmax},
-    {"SOFTMAX_LOSS", "softmax_param", softmax},
-    {"Flatten", "flatten_param", flatten},
-    {"Reshape", "reshape_param", reshape},
-    {"LRN", "lrn_param", lrn},
-    {"Eltwise", "eltwise_param", eltwise},
-    {"Concat", "concat_param", concat},
-    {"Input", "input_param", input},
-    {"Data", NULL, data},
-    {"ImageData", NULL, data},
-    {"Accuracy", NULL, nothing},
-    {"Silence", NULL, nothing},
+    {"Convolution", "convolution_param", convolution, convolution_fields},
+    {"Pooling", "pooling_param", pooling, pooling_fields},
+    {"BatchNorm", "batch_norm_param", batch_norm, batch_norm_fields},
+    {"Scale", "scale_param", scale, scale_fields},
+    {"InnerProduct", "inner_product_param", inner_product,
+     inner_product_fields},
+    {"ReLU", "relu_param", relu, "negative_slope | engine"},
+    {"Sigmoid", "sigmoid_param", sigmoid, "| engine"},
+    {"Dropout", "dropout_param", same, "| dropout_ratio"},
+    {"Split", NULL, same, NULL},
+    {"Softmax", "softmax_param", softmax, "axis | engine"},
+    {"SoftmaxWithLoss", "softmax_param", softmax, "axis | engine"},
+    {"SOFTMAX_LOSS", "softmax_param", softmax, "axis | engine"},
+    {"Flatten", "flatten_param", flatten, "axis end_axis"},
+    {"Reshape", "reshape_param", reshape, "shape axis num_axes"},
+    {"LRN", "lrn_param", lrn,
+     "local_size alpha beta k norm_region | engine"},
+    {"Eltwise", "eltwise_param", eltwise,
+     "operation coeff* | stable_prod_grad"},
+    {"Concat", "concat_param", concat, "axis concat_dim"},
+    {"Input", "input_param", input, "shape*"},
+    {"Data", "transform_param", data, transform_fields},
+    {"ImageData", "transform_param", data, transform_fields},
+    {"Accuracy", NULL, nothing, NULL},
+    {"Silence", NULL, nothing, NULL},
 };
 
 static int lower(int c)
@@ -511,6 +554,8 @@ rn_caffe_layer *rn_caffe_layer_of(struct rn_caffe *in)
             in->param = types[i].param ? rn_prototxt_last(in->net, in->layer,
                                                           types[i].param)
                                        : NULL;
+            if (types[i].fields)
+                rn_caffe_known(in, in->param, types[i].fields);
             return types[i].layer;
         }
     return NULL;

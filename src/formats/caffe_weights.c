@@ -99,6 +99,9 @@ bool rn_caffe_blob_fits(const struct rn_caffe_blob *b, int dims,
                         const size_t *dim)
 {
     int extra = b->dims - dims;
+    for (int i = 0; i < b->dims && dims == 1; i++)
+        if (b->dim[i] == *dim)
+            return b->count == *dim; /* 1xCx1x1, too */
     for (int i = 0; i < b->dims; i++)
         if (b->dim[i] != (i < extra ? 1 : dim[i - extra]))
             return false;

@@ -50,8 +50,8 @@ rn_caffe_weights_find(struct rn_caffe_weights *w, struct rn_pb name);
 /** A BlobProto taken apart; false when it is none, or has other sizes than
  *  numbers. */
 bool rn_caffe_blob_parse(struct rn_pb message, struct rn_caffe_blob *b);
-/** Whether it has these sizes, sizes of 1 before them aside, as files from
- *  when every blob had four have it. */
+/** Whether it has these sizes, sizes of 1 before them aside (and behind a
+ *  single one), as files from when every blob had four have it. */
 bool rn_caffe_blob_fits(const struct rn_caffe_blob *b, int dims,
                         const size_t *dim);
 /** Its numbers, b->count of them. */

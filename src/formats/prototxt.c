@@ -17,6 +17,7 @@ struct scan {
     const uint8_t *at, *end;
     int line;
     uint32_t open[RN_PROTOTXT_DEPTH];
+    uint8_t ends[RN_PROTOTXT_DEPTH]; /* the character that closes each */
     int depth;
     struct rn_error *err;
 };
@@ -93,6 +94,78 @@ static int take_quoted(struct scan *s, struct rn_pb *text)
     return RN_OK;
 }
 
+/* Up to `most` digits of a base as a byte's value. */
+static uint8_t take_digits(struct rn_pb *text, int base, int most)
+{
+    unsigned value = 0;
+    for (; most-- > 0 && text->size; text->at++, text->size--) {
+        static const char digits[] = "0123456789abcdef";
+        const char *d = memchr(digits, *text->at | 0x20, (size_t)base);
+        if (!d)
+            break;
+        value = value * (unsigned)base + (unsigned)(d - digits);
+    }
+    return (uint8_t)value;
+}
+
+/* The byte that an escape behind its backslash stands for: \n, \101, \x41. */
+static uint8_t take_escape(struct rn_pb *text)
+{
+    static const char letters[] = "abfnrtv", bytes[] = "\a\b\f\n\r\t\v";
+    uint8_t c = *text->at;
+    const char *letter = c ? strchr(letters, c) : NULL;
+    if (c >= '0' && c <= '7')
+        return take_digits(text, 8, 3);
+    text->at++;
+    text->size--;
+    if (c == 'x' || c == 'X')
+        return take_digits(text, 16, 2);
+    return letter ? (uint8_t)bytes[letter - letters] : c;
+}
+
+static size_t unescape(struct rn_pb text, uint8_t *to)
+{
+    size_t n = 0;
+    while (text.size) {
+        uint8_t c = *text.at++;
+        text.size--;
+        to[n++] = c == '\\' && text.size ? take_escape(&text) : c;
+    }
+    return n;
+}
+
+static bool at_quote(struct scan *s)
+{
+    skip_blank(s);
+    return s->at < s->end && (*s->at == '"' || *s->at == '\'');
+}
+
+/* Texts in quotes one after the other are one. */
+static int take_text(struct scan *s, struct rn_pb *text)
+{
+    const uint8_t *first = s->at;
+    const int line = s->line;
+    struct rn_pb more = {NULL, 0};
+    size_t room;
+    int rc = take_quoted(s, text);
+    if (rc || (!at_quote(s) && !memchr(text->at, '\\', text->size)))
+        return rc;
+    while (!rc && at_quote(s))
+        rc = take_quoted(s, &more);
+    room = (size_t)(s->at - first);
+    uint8_t *to = rc ? NULL : rn_slab_alloc(&s->p->texts, room, 1);
+    if (rc || !to)
+        return rc ? rc : rn_fail_memory(s->err, room, "a text");
+    s->at = first;
+    s->line = line;
+    *text = (struct rn_pb){to, 0};
+    while (!rc && at_quote(s)) {
+        rc = take_quoted(s, &more); /* it did before */
+        text->size += unescape(more, to + text->size);
+    }
+    return rc;
+}
+
 static int add_field(struct scan *s, const struct rn_prototxt_field *field)
 {
     struct rn_prototxt *p = s->p;
@@ -108,13 +181,14 @@ static int add_field(struct scan *s, const struct rn_prototxt_field *field)
     return RN_OK;
 }
 
-static int open_message(struct scan *s, struct rn_pb name)
+static int open_message(struct scan *s, struct rn_pb name, uint8_t end)
 {
     if (s->depth == RN_PROTOTXT_DEPTH)
         return rn_fail(s->err, RN_ERR_DATA,
                        "'%s': line %d has messages within messages, more than "
                        "%d deep",
                        s->p->path, s->line, RN_PROTOTXT_DEPTH);
+    s->ends[s->depth] = end;
     s->open[s->depth++] = (uint32_t)s->p->count;
     return add_field(
         s, &(struct rn_prototxt_field){.name = name, .message = true});
@@ -129,9 +203,9 @@ static int read_value(struct scan *s, struct rn_pb name)
 {
     struct rn_prototxt_field field = {.name = name};
     int rc = RN_OK;
-    skip_blank(s);
-    if (s->at < s->end && (*s->at == '"' || *s->at == '\'')) {
-        rc = take_quoted(s, &field.value);
+    if (at_quote(s)) {
+        field.quoted = true;
+        rc = take_text(s, &field.value);
     } else {
         field.value = take_run(s, is_value);
         if (field.value.size == 0)
@@ -160,8 +234,10 @@ static int read_field(struct scan *s)
     if (name.size == 0)
         return fail_expected(s, "the name of a field");
     bool colon = take(s, ':');
-    if (take(s, '{') || take(s, '<'))
-        return open_message(s, name);
+    if (take(s, '{'))
+        return open_message(s, name, '}');
+    if (take(s, '<'))
+        return open_message(s, name, '>');
     if (!colon)
         return fail_expected(s, "':' or '{'");
     return take(s, '[') ? read_list(s, name) : read_value(s, name);
@@ -178,6 +254,9 @@ static int read_item(struct scan *s)
         return read_field(s);
     if (s->depth == 1)
         return fail_expected(s, "a field: no message is open");
+    if (*s->at != s->ends[s->depth - 1])
+        return fail_expected(s, *s->at == '}' ? "'>' to end a message"
+                                              : "'}' to end a message");
     s->at++;
     close_message(s);
     return RN_OK;
@@ -185,7 +264,7 @@ static int read_item(struct scan *s)
 
 static int read_file(struct scan *s)
 {
-    int rc = open_message(s, (struct rn_pb){s->at, 0});
+    int rc = open_message(s, (struct rn_pb){s->at, 0}, 0);
     for (skip_blank(s); s->at < s->end && !rc; skip_blank(s))
         rc = read_item(s);
     if (!rc && s->depth > 1)
@@ -223,6 +302,7 @@ void rn_prototxt_close(struct rn_prototxt *p)
 {
     rn_free(p->fields);
     rn_free(p->file);
+    rn_slab_free(&p->texts);
     memset(p, 0, sizeof(*p));
 }
 
@@ -265,7 +345,7 @@ rn_prototxt_last(const struct rn_prototxt *p,
 bool rn_prototxt_number(const struct rn_prototxt_field *f, double *out)
 {
     char text[64], *end;
-    if (f->value.size == 0 || f->value.size >= sizeof(text))
+    if (f->quoted || f->value.size == 0 || f->value.size >= sizeof(text))
         return false;
     memcpy(text, f->value.at, f->value.size);
     text[f->value.size] = '\0';
@@ -278,7 +358,7 @@ bool rn_prototxt_number(const struct rn_prototxt_field *f, double *out)
 bool rn_prototxt_integer(const struct rn_prototxt_field *f, int64_t *out)
 {
     char text[32], *end;
-    if (f->value.size == 0 || f->value.size >= sizeof(text))
+    if (f->quoted || f->value.size == 0 || f->value.size >= sizeof(text))
         return false;
     memcpy(text, f->value.at, f->value.size);
     text[f->value.size] = '\0';
@@ -289,10 +369,10 @@ bool rn_prototxt_integer(const struct rn_prototxt_field *f, int64_t *out)
 
 bool rn_prototxt_flag(const struct rn_prototxt_field *f, bool *out)
 {
-    static const char *const words[2][3] = {{"false", "0", "f"},
-                                            {"true", "1", "t"}};
-    for (int value = 0; value < 2; value++)
-        for (int i = 0; i < 3; i++)
+    static const char *const words[2][4] = {{"false", "False", "f", "0"},
+                                            {"true", "True", "t", "1"}};
+    for (int value = 0; value < 2 && !f->quoted; value++)
+        for (int i = 0; i < 4; i++)
             if (rn_pb_is(f->value, words[value][i])) {
                 *out = value;
                 return true;

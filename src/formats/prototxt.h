@@ -2,10 +2,11 @@
 /* The text form of protocol buffers, in which Caffe has its networks. What a
  * field means only its reader knows, so a file becomes a tree of names and
  * texts: one array, in the file's order, a message's fields right behind it.
- * All text points into the file's bytes. */
+ * Text points into the file's bytes, or was put together from pieces. */
 #ifndef RN_FORMATS_PROTOTXT_H
 #define RN_FORMATS_PROTOTXT_H
 
+#include "core/memory.h"
 #include "formats/protobuf.h"
 
 /* Most bytes and fields of a file, and messages within one another. ResNet-1202
@@ -17,7 +18,7 @@
 struct rn_prototxt_field {
     struct rn_pb name;
     struct rn_pb value; /* without its quotes; of messages empty */
-    bool message;
+    bool message, quoted;
     uint32_t end; /* the first field that is not its own */
 };
 
@@ -26,6 +27,7 @@ struct rn_prototxt {
     uint8_t *file;    /* owned; NULL when the caller has the bytes */
     struct rn_prototxt_field *fields; /* the first one is the whole file */
     size_t count, room;
+    struct rn_slab texts; /* of several pieces, or with escapes */
 };
 
 /** Read a file's tree. `path` is borrowed until closing. */
@@ -53,7 +55,8 @@ const struct rn_prototxt_field *
 rn_prototxt_last(const struct rn_prototxt *p,
                  const struct rn_prototxt_field *message, const char *name);
 
-/** A value as a number, an integer, true or false; false when it is none. */
+/** A value as a number, an integer, true or false; false when it is none, as
+ *  a text in quotes is. */
 bool rn_prototxt_number(const struct rn_prototxt_field *f, double *out);
 bool rn_prototxt_integer(const struct rn_prototxt_field *f, int64_t *out);
 bool rn_prototxt_flag(const struct rn_prototxt_field *f, bool *out);

@@ -52,7 +52,7 @@ static void texts_become_trees(void **state)
     OK(parse(&p, text, &err));
     const struct rn_prototxt_field *root = p.fields, *f = NULL;
     assert_true(
-        rn_pb_is(rn_prototxt_last(&p, root, "name")->value, "a \\\" b"));
+        rn_pb_is(rn_prototxt_last(&p, root, "name")->value, "a \" b"));
     const struct rn_prototxt_field *first =
         rn_prototxt_next(&p, root, "layer", NULL);
     const struct rn_prototxt_field *second =
@@ -74,6 +74,39 @@ static void texts_become_trees(void **state)
     rn_prototxt_close(&p);
 }
 
+/* As protobuf's own reader takes them: pieces of a text, escapes, the words of
+ * true and false, numbers of other bases; what is in quotes is a text. */
+static void values_are_protobufs(void **state)
+{
+    static const char text[] =
+        "s: \"a\" 'b' # and\n \"\\x43\\104\\te\"; f: [true, True, t, 1, false, "
+        "False, f, 0], g: 'true' n: [010, 0x1F, -7, '8'] r: 1.5F e < d { } >";
+    static const int64_t numbers[] = {8, 31, -7};
+    struct rn_prototxt p;
+    struct rn_error err = {0};
+    const struct rn_prototxt_field *f = NULL;
+    bool on = false;
+    double real = 0;
+    (void)state;
+    OK(parse(&p, text, &err));
+    assert_true(
+        rn_pb_is(rn_prototxt_last(&p, p.fields, "s")->value, "abCD\te"));
+    for (int i = 0; (f = rn_prototxt_next(&p, p.fields, "f", f)); i++) {
+        assert_true(rn_prototxt_flag(f, &on));
+        assert_int_equal(on, i < 4);
+    }
+    assert_false(rn_prototxt_flag(rn_prototxt_last(&p, p.fields, "g"), &on));
+    for (int i = 0; (f = rn_prototxt_next(&p, p.fields, "n", f)); i++) {
+        int64_t n = 0;
+        assert_int_equal(rn_prototxt_integer(f, &n), i < 3);
+        assert_true(i == 3 || n == numbers[i]);
+    }
+    assert_true(
+        rn_prototxt_number(rn_prototxt_last(&p, p.fields, "r"), &real));
+    assert_true(real == 1.5);
+    rn_prototxt_close(&p);
+}
+
 static void texts_that_are_none_are_refused(void **state)
 {
     static const struct {
@@ -88,6 +121,8 @@ static void texts_that_are_none_are_refused(void **state)
         {"n: [1, ", "expected a value"},
         {"n: }", "expected a value"},
         {"}", "no message is open"},
+        {"a { b < } >", "expected '>' to end a message"},
+        {"a { b: 1 >", "expected '}' to end a message"},
         {"\x80\x02", "byte 0x80, expected the name of a field"},
         {"a{a{a{a{a{a{a{a{a{a{a{a{a{a{a{a{a{", "more than 16 deep"},
     };
@@ -113,6 +148,8 @@ struct manner {
     bool doubles;
     float factor; /* of batch norm's sums */
 };
+
+static const struct manner now = {"now", false, false, false, 1};
 
 static void put_shape(struct rn_pb_out *out, const struct manner *how, int dims,
                       const size_t *dim)
@@ -505,9 +542,88 @@ static void he_networks_take_weights(void **state)
     rn_graph_destroy(g);
 }
 
-/* ----------------------------------------------------------- preprocessing */
+/* Layers for training, for another stage or level are left out. */
+static void phases_choose_layers(void **state)
+{
+    static const struct {
+        const char *rules;
+        bool there;
+    } cases[] = {
+        {"", true},
+        {"include { phase: TEST }", true},
+        {"include { phase: 1 }", true},
+        {"include { phase: TRAIN }", false},
+        {"include { phase: TRAIN } include { phase: TEST }", true},
+        {"exclude { phase: TEST }", false},
+        {"exclude { phase: TRAIN }", true},
+        {"include { stage: 'deploy' }", false},
+        {"include { not_stage: 'deploy' }", true},
+        {"exclude { stage: 'deploy' }", true},
+        {"include { min_level: 1 }", false},
+        {"include { max_level: 2 }", true},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char text[300];
+        struct rn_prototxt p;
+        struct rn_error err = {0};
+        snprintf(text, sizeof(text), "layer { name: 'l' %s }", cases[i].rules);
+        OK(parse(&p, text, &err));
+        if ((rn_caffe_next_layer(&p, NULL) != NULL) != cases[i].there)
+            fail_msg("%s: %s", cases[i].rules,
+                     cases[i].there ? "left out" : "there");
+        rn_prototxt_close(&p);
+    }
+}
 
-static const struct manner now = {"now", false, false, false, 1};
+/* NVIDIA's: scale and shift in the batch norm's own blobs. */
+static void norms_of_five_blobs(void **state)
+{
+    static const char text[] =
+        "input: 'data' input_shape { dim: 1 dim: 2 dim: 1 dim: 1 } layer { "
+        "name: 'bn' type: 'BatchNorm' bottom: 'data' top: 'bn' "
+        "batch_norm_param { scale_bias: true eps: 0 } } layer { name: 'fc' "
+        "type: 'InnerProduct' bottom: 'bn' top: 'fc' inner_product_param { "
+        "num_output: 2 bias_term: False } }";
+    static const float blobs[5][2] = {
+        {1, 2}, {4, 16}, {2, 0}, {3, 0.5f}, {0.25f, -1}};
+    static const float eye[] = {1, 0, 0, 1}, x[] = {2.5f, -3};
+    const size_t two[] = {2, 2}, one = 1;
+    const struct rn_shape none = {3, 0, 0};
+    struct rn_pb_out out = {0};
+    struct rn_error err = {0};
+    struct rn_caffe_weights w;
+    struct rn_prototxt p;
+    struct rn_graph *g;
+    char plain[sizeof(text)];
+    float found[2];
+    (void)state;
+    size_t layer = begin_layer(&out, &now, "bn");
+    for (int i = 0; i < 5; i++)
+        put_blob(&out, &now, 1, i == 2 ? &one : two, blobs[i], 1);
+    rn_pb_end(&out, layer);
+    layer = begin_layer(&out, &now, "fc");
+    put_blob(&out, &now, 2, two, eye, 1);
+    rn_pb_end(&out, layer);
+    OK(rn_caffe_weights_parse(&w, out.bytes, out.size, "weights", &err));
+    OK(parse(&p, text, &err));
+    OK(rn_caffe_graph(&g, &p, &w, &none, 0, &err));
+    run(g, x, found);
+    /* (2.5 - 1/2) / sqrt(4/2) * 3 + 0.25, (-3 - 2/2) / sqrt(16/2) / 2 - 1 */
+    assert_true(fabs((double)found[0] - (2 / sqrt(2) * 3 + 0.25)) < 1e-6);
+    assert_true(fabs((double)found[1] - (-4 / sqrt(8) / 2 - 1)) < 1e-6);
+    rn_prototxt_close(&p);
+    memcpy(plain, text, sizeof(text));
+    memset(strstr(plain, "scale_bias: true"), ' ', 16);
+    OK(parse(&p, plain, &err));
+    assert_int_equal(rn_caffe_graph(&g, &p, &w, &none, 0, &err), RN_ERR_DATA);
+    assert_non_null(strstr(err.msg, "has 5 blobs, but no 'scale_bias: true'"));
+    rn_prototxt_close(&p);
+    rn_caffe_weights_close(&w);
+    rn_free(out.bytes);
+}
+
+/* ----------------------------------------------------------- preprocessing */
 
 /* A network of 3x2x2 whose pictures are prepared as `transform` says. */
 static void write_net(const char *transform)
@@ -689,6 +805,27 @@ static void what_is_wrong_is_refused_by_name(void **state)
               "dim: 1 dim: 1 dim: 1 dim: 1 } } }",
          "second input"},
         {"layer { name: 'd' type: 'Data' top: 'data' }", "--crop says"},
+        {"colour: 3 " DATA, "the network's field 'colour' is not known"},
+        {"name: 'a' name: 'b' " DATA, "the network's field 'name' is there "
+                                      "twice"},
+        {DATA LAYER("ReLU", "colour: 3"), "'l' (ReLU) has the field 'colour', "
+                                          "which is not known"},
+        {DATA LAYER("ReLU", "relu_param { slope: 3 }"),
+         "has the field 'slope' in its relu_param, which is not known"},
+        {DATA LAYER("ReLU", "relu_param { negative_slope: 0 negative_slope: 1 "
+                            "}"),
+         "'negative_slope' in its relu_param, which is there twice"},
+        {DATA LAYER("ReLU", "relu_param: 3"), "has '3' as its relu_param"},
+        {DATA LAYER("ReLU", "include { faze: TEST }"),
+         "'faze' in its include"},
+        {DATA LAYER("Pooling", "pooling_param { pool: 'MAX' kernel_size: 2 }"),
+         "has 'MAX' as its pool"},
+        {DATA LAYER("Pooling", "pooling_param { pool: MAX kernel_size: 2 "
+                               "global_pooling: yes }"),
+         "has 'yes' as its global_pooling"},
+        {DATA LAYER("BatchNorm", "batch_norm_param { use_global_stats: False "
+                                 "}"),
+         "use_global_stats: false"},
     };
     const struct rn_shape none = {3, 0, 0};
     (void)state;
@@ -797,11 +934,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(texts_become_trees),
+        cmocka_unit_test(values_are_protobufs),
         cmocka_unit_test(texts_that_are_none_are_refused),
         cmocka_unit_test(networks_are_what_their_texts_say),
         cmocka_unit_test(pools_meet_the_edge_as_caffes_do),
         cmocka_unit_test(he_networks_have_their_parameters),
         cmocka_unit_test(he_networks_take_weights),
+        cmocka_unit_test(phases_choose_layers),
+        cmocka_unit_test(norms_of_five_blobs),
         cmocka_unit_test(means_are_taken),
         cmocka_unit_test(mean_images_are_taken),
         cmocka_unit_test(files_are_found),
