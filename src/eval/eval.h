@@ -9,7 +9,7 @@
 enum { RN_CALIBRATION_BINS = 15 };
 
 /** Outputs of which one class is right, as logits, in place: logarithms of
- *  probabilities are. */
+ *  probabilities are, that of 0 being that of the least float. */
 void rn_logits(enum rn_output output, float *values, size_t count);
 
 /** Sums over images seen so far. */

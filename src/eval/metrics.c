@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "eval/eval.h"
 
+#include <float.h>
 #include <limits.h>
 #include <math.h>
 
@@ -45,7 +46,7 @@ void rn_probabilities(enum rn_output output, float *values, int count)
 void rn_logits(enum rn_output output, float *values, size_t count)
 {
     for (size_t i = 0; i < count && output == RN_OUTPUT_PROBABILITIES; i++)
-        values[i] = logf(values[i]);
+        values[i] = logf(values[i] == 0 ? FLT_MIN : values[i]);
 }
 
 /* Insertion into the k best so far: k is small. */

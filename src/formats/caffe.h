@@ -19,13 +19,19 @@ int rn_caffe_import(struct rn_model **out, const char *path,
                     const struct rn_import_options *options,
                     struct rn_error *err);
 
+/* What a caller says of a network. */
+struct rn_caffe_options {
+    struct rn_shape size; /* of the input where the text leaves it open; zero
+                             where nobody says */
+    const char *output;   /* the value that is the answer, or NULL */
+};
+
 /** The network of a text with its weights; without them (NULL) parameters are
- *  zero, `params` of them at most. `size` is that of the input where the text
- *  leaves it open, zero where nobody says. RN_ERR_DATA names the layer that is
+ *  zero, `params` of them at most. RN_ERR_DATA names the layer that is
  *  not known, or not with what it reads. */
 int rn_caffe_graph(struct rn_graph **out, const struct rn_prototxt *net,
                    struct rn_caffe_weights *weights,
-                   const struct rn_shape *size, uint64_t params,
+                   const struct rn_caffe_options *options, uint64_t params,
                    struct rn_error *err);
 /** The layers of a text are of either name, the older one second. Layers for
  *  training alone are left out. */

@@ -4,6 +4,7 @@
 
 #include "core/locale.h"
 #include "core/memory.h"
+#include "formats/faults.h"
 #include "formats/head.h"
 
 #include <math.h>
@@ -185,17 +186,24 @@ static struct rn_caffe_top *place_top(struct rn_caffe *in, struct rn_pb name)
     return t;
 }
 
+struct rn_caffe_top *rn_caffe_set_named(struct rn_caffe *in, struct rn_pb name,
+                                        int node)
+{
+    struct rn_caffe_top *t;
+    rn_caffe_check(in, node);
+    t = in->rc ? NULL : place_top(in, name);
+    if (t)
+        *t = (struct rn_caffe_top){.name = name, .node = node};
+    return t;
+}
+
 struct rn_caffe_top *rn_caffe_set(struct rn_caffe *in, int node)
 {
     const struct rn_prototxt_field *f = nth(in, "top", 0);
-    struct rn_caffe_top *t;
     rn_caffe_check(in, node);
     if (!f)
         rn_caffe_fail(in, "has no top");
-    t = in->rc ? NULL : place_top(in, f->value);
-    if (t)
-        *t = (struct rn_caffe_top){.name = f->value, .node = node};
-    return t;
+    return in->rc ? NULL : rn_caffe_set_named(in, f->value, node);
 }
 
 void rn_caffe_set_all(struct rn_caffe *in, const struct rn_caffe_top *like)
@@ -381,22 +389,94 @@ static void read_input(struct rn_caffe *in)
         rn_caffe_fail(in, "is followed by a second one");
 }
 
-/* The logits: the last value, which must be the only one that nobody reads. */
-static void set_output(struct rn_caffe *in)
+static struct rn_shape shape_of(const struct rn_caffe *in, size_t top)
+{
+    return in->g->nodes[in->tops[top].node].shape;
+}
+
+static bool is_row(const struct rn_caffe *in, size_t top)
+{
+    struct rn_shape s = shape_of(in, top);
+    return in->tops[top].node > 0 && s.h == 1 && s.w == 1;
+}
+
+/* Whether an output is what another one is: a loss computes its softmax anew. */
+static bool is_again(const struct rn_caffe *in, size_t a, size_t b)
+{
+    const struct rn_node *x = &in->g->nodes[in->tops[a].node];
+    const struct rn_node *y = &in->g->nodes[in->tops[b].node];
+    return x == y ||
+           (x->op == y->op && x->input[0] == y->input[0] &&
+            (x->op == RN_OP_SOFTMAX || x->op == RN_OP_SIGMOID));
+}
+
+static void fail_outputs(struct rn_caffe *in, const bool *can)
+{
+    struct rn_faults all = {0};
+    for (size_t i = 0; i < in->n_tops; i++)
+        if (can[i]) {
+            struct rn_shape s = shape_of(in, i);
+            rn_fault_add(&all, "'%.*s' %dx%dx%d", RN_PB_SHOW(in->tops[i].name),
+                         s.c, s.h, s.w);
+        }
+    in->rc = rn_fail(in->err, RN_ERR_DATA,
+                     "'%s': %zu outputs, %s: --output NAME says which one is "
+                     "the classes",
+                     in->net->path, all.count, all.text);
+}
+
+/* The only value that nobody reads, of different ones the only row. */
+static const struct rn_caffe_top *only_output(struct rn_caffe *in, bool *can)
 {
     const struct rn_caffe_top *out = NULL;
-    const char *path = in->net->path;
-    for (size_t i = 0; i < in->n_tops && !in->rc; i++) {
-        if (in->tops[i].readers)
-            continue;
-        if (out)
-            in->rc = rn_fail(in->err, RN_ERR_DATA,
-                             "'%s': two outputs, '%.*s' and '%.*s', expected "
-                             "one",
-                             path, RN_PB_SHOW(out->name),
-                             RN_PB_SHOW(in->tops[i].name));
-        out = &in->tops[i];
+    size_t rows = 0, all = 0;
+    for (size_t i = 0; i < in->n_tops; i++) {
+        can[i] = in->tops[i].readers == 0 && in->tops[i].node >= 0;
+        for (size_t k = 0; k < i && can[i]; k++)
+            can[i] = !can[k] || !is_again(in, k, i);
+        all += can[i];
+        rows += can[i] && is_row(in, i);
     }
+    for (size_t i = 0; i < in->n_tops; i++)
+        if (can[i] && (all == 1 || is_row(in, i)))
+            out = &in->tops[i];
+    if (all > 1 && rows != 1)
+        fail_outputs(in, can);
+    return out;
+}
+
+static const struct rn_caffe_top *named_output(struct rn_caffe *in)
+{
+    const char *name = in->options->output;
+    const struct rn_pb text = {(const uint8_t *)name, strlen(name)};
+    const struct rn_caffe_top *t = find_top(in, text);
+    if (t && t->node >= 0)
+        return t;
+    in->rc = rn_fail(in->err, RN_ERR_ARG, "'%s' computes no '%.100s'",
+                     in->net->path, name);
+    return NULL;
+}
+
+static const struct rn_caffe_top *find_output(struct rn_caffe *in)
+{
+    bool *can;
+    const struct rn_caffe_top *out;
+    if (in->options->output)
+        return named_output(in);
+    can = rn_alloc(in->n_tops, sizeof(*can));
+    if (!can) {
+        in->rc = rn_fail_memory(in->err, in->n_tops, "outputs");
+        return NULL;
+    }
+    out = only_output(in, can);
+    rn_free(can);
+    return out;
+}
+
+static void set_output(struct rn_caffe *in)
+{
+    const char *path = in->net->path;
+    const struct rn_caffe_top *out = in->n_tops ? find_output(in) : NULL;
     if (in->rc)
         return;
     struct rn_shape s =
@@ -432,12 +512,12 @@ static void read_all(struct rn_caffe *in)
 
 int rn_caffe_graph(struct rn_graph **out, const struct rn_prototxt *net,
                    struct rn_caffe_weights *weights,
-                   const struct rn_shape *size, uint64_t params,
+                   const struct rn_caffe_options *options, uint64_t params,
                    struct rn_error *err)
 {
     struct rn_caffe in = {.net = net,
                           .weights = weights,
-                          .size = size,
+                          .options = options,
                           /* of a scale a file has a quarter */
                           .params_left = weights ? 4 * weights->count : params,
                           .g = rn_graph_create(),

@@ -28,7 +28,7 @@ struct rn_caffe_top {
 struct rn_caffe {
     const struct rn_prototxt *net;
     struct rn_caffe_weights *weights; /* NULL: structure alone */
-    const struct rn_shape *size;
+    const struct rn_caffe_options *options;
     struct rn_graph *g;
     struct rn_caffe_top *tops; /* in the order they were made */
     size_t n_tops, tops_room;
@@ -80,6 +80,9 @@ int rn_caffe_picture(struct rn_caffe *in, int i);
 /** Set the layer's only value; fails when the builder did. The top for what
  *  is not just a picture, or NULL. */
 struct rn_caffe_top *rn_caffe_set(struct rn_caffe *in, int node);
+/** Set the value of a name, one of its tops. */
+struct rn_caffe_top *rn_caffe_set_named(struct rn_caffe *in, struct rn_pb name,
+                                        int node);
 /** Set all of its values to one. */
 void rn_caffe_set_all(struct rn_caffe *in, const struct rn_caffe_top *like);
 /** The name of the node about to be built. */

@@ -82,7 +82,7 @@ static const char transform_fields[] =
 /* Pictures from a data set, of which labels are no concern of ours. */
 static void data(struct rn_caffe *in)
 {
-    struct rn_shape s = *in->size;
+    struct rn_shape s = in->options->size;
     int crop = rn_caffe_int(in, "crop_size", 0, 0, RN_CAFFE_SIDE);
     if (crop > 0)
         s = (struct rn_shape){3, crop, crop};
@@ -292,14 +292,28 @@ static int scale_node(struct rn_caffe *in)
     return v;
 }
 
-static void scale(struct rn_caffe *in)
+/* The first bottom's numbers times the second's: of one shape, or a factor for
+ * each picture's channel. */
+static void scale_by_second(struct rn_caffe *in, int axis, bool bias)
 {
-    bool bias = rn_caffe_flag(in, "bias_term", false);
-    if (rn_caffe_bottoms(in) != 1)
-        rn_caffe_fail(in, "reads %d values, expected one",
-                      rn_caffe_bottoms(in));
-    rn_caffe_int(in, "axis", 1, 1, 1);
-    rn_caffe_int(in, "num_axes", 1, 1, 1);
+    char name[RN_IMPORT_NAME];
+    int x = rn_caffe_picture(in, 0), factor = rn_caffe_picture(in, 1);
+    struct rn_shape s = shape_of(in, x), f = shape_of(in, factor);
+    bool same = s.c == f.c && s.h == f.h && s.w == f.w;
+    if (bias)
+        rn_caffe_fail(in, "has a bias beside a factor that is computed");
+    if (axis != 0 || s.c != f.c || (!same && (f.h != 1 || f.w != 1)))
+        rn_caffe_fail(in,
+                      "multiplies %dx%dx%d with %dx%dx%d from dimension %d on, "
+                      "expected a factor for each channel from dimension 0 on",
+                      s.c, s.h, s.w, f.c, f.h, f.w, axis);
+    if (!in->rc)
+        rn_caffe_set(in, rn_graph_multiply(in->g, x, factor,
+                                           rn_caffe_name(in, name)));
+}
+
+static void scale_by_blob(struct rn_caffe *in, bool bias)
+{
     int v = in->rc ? -1 : scale_node(in);
     rn_caffe_set(in, v);
     const size_t c = (size_t)shape_of(in, v).c;
@@ -309,6 +323,22 @@ static void scale(struct rn_caffe *in)
         return;
     rn_caffe_expect(in, 1, 1, &c);
     rn_caffe_load(in, 1, v, RN_P_BIAS);
+}
+
+static void scale(struct rn_caffe *in)
+{
+    bool bias = rn_caffe_flag(in, "bias_term", false);
+    bool two = rn_caffe_bottoms(in) == 2;
+    int axis = rn_caffe_int(in, "axis", 1, two ? 0 : 1, 1);
+    if (two) {
+        scale_by_second(in, axis, bias);
+        return;
+    }
+    if (rn_caffe_bottoms(in) != 1)
+        rn_caffe_fail(in, "reads %d values, expected one or two",
+                      rn_caffe_bottoms(in));
+    rn_caffe_int(in, "num_axes", 1, 1, 1);
+    scale_by_blob(in, bias);
 }
 
 static void inner_product(struct rn_caffe *in)
@@ -365,6 +395,100 @@ static void sigmoid(struct rn_caffe *in)
                      rn_graph_sigmoid(in->g, from, rn_caffe_name(in, name)));
 }
 
+/* A name for a part of the layer: "norm1.square". */
+static const char *part_name(const struct rn_caffe *in, const char *part,
+                             char name[RN_IMPORT_NAME])
+{
+    char text[RN_IMPORT_NAME];
+    int n = snprintf(text, sizeof(text), "%.*s.%s", RN_PB_SHOW(in->name), part);
+    return rn_import_name(in->g,
+                          (struct rn_pb){(const uint8_t *)text,
+                                         n < 0 ? 0 : strlen(text)},
+                          name);
+}
+
+/* x * scale + shift, called `name`. */
+static int affine(struct rn_caffe *in, int from, const char *name, float factor,
+                  float shift)
+{
+    rn_caffe_claim(in, 4 * (uint64_t)shape_of(in, from).c);
+    if (in->rc)
+        return -1;
+    int v = rn_graph_batch_norm(in->g, from, name);
+    if (v < 0)
+        return v;
+    fill(in, v, RN_P_WEIGHT, factor);
+    fill(in, v, RN_P_BIAS, shift);
+    fill(in, v, RN_P_VAR, 1);
+    in->g->nodes[v].eps = 0;
+    return v;
+}
+
+/* (shift + scale x)^power */
+static void power(struct rn_caffe *in)
+{
+    char name[RN_IMPORT_NAME];
+    float exponent = rn_caffe_float(in, "power", 1);
+    float factor = rn_caffe_float(in, "scale", 1);
+    float shift = rn_caffe_float(in, "shift", 0);
+    int v = rn_caffe_picture(in, 0);
+    if (in->rc)
+        return;
+    if (exponent == 1 || factor != 1 || shift != 0)
+        v = affine(in, v,
+                   exponent == 1 ? rn_caffe_name(in, name)
+                                 : part_name(in, "scale", name),
+                   factor, shift);
+    rn_caffe_check(in, v);
+    if (!in->rc && exponent != 1)
+        v = rn_graph_activation(in->g, v, rn_caffe_name(in, name),
+                                RN_FUNCTION_POWER, exponent, 0);
+    rn_caffe_set(in, v);
+}
+
+static void function(struct rn_caffe *in, enum rn_function f, float a)
+{
+    char name[RN_IMPORT_NAME];
+    int from = rn_caffe_picture(in, 0);
+    if (!in->rc)
+        rn_caffe_set(in, rn_graph_activation(in->g, from,
+                                             rn_caffe_name(in, name), f, a, 0));
+}
+
+static void tanh_layer(struct rn_caffe *in)
+{
+    function(in, RN_FUNCTION_TANH, 0);
+}
+
+static void absolute(struct rn_caffe *in)
+{
+    function(in, RN_FUNCTION_ABSOLUTE, 0);
+}
+
+static void elu(struct rn_caffe *in)
+{
+    function(in, RN_FUNCTION_ELU, rn_caffe_float(in, "alpha", 1));
+}
+
+/* A slope for each channel, or one for all. */
+static void prelu(struct rn_caffe *in)
+{
+    char name[RN_IMPORT_NAME];
+    int from = rn_caffe_picture(in, 0);
+    bool shared = rn_caffe_flag(in, "channel_shared", false);
+    size_t c = (size_t)shape_of(in, from).c, slopes = shared ? 1 : c;
+    rn_caffe_expect(in, 0, 1, &slopes);
+    rn_caffe_claim(in, c - slopes);
+    if (in->rc)
+        return;
+    int v = rn_graph_prelu(in->g, from, rn_caffe_name(in, name));
+    rn_caffe_set(in, v);
+    rn_caffe_load(in, 0, v, RN_P_WEIGHT);
+    if (!in->rc && shared)
+        fill(in, v, RN_P_WEIGHT,
+             in->g->params[in->g->nodes[v].param[RN_P_WEIGHT]].data[0]);
+}
+
 /* Dropout does nothing outside training, Split nothing at all. */
 static void same(struct rn_caffe *in)
 {
@@ -381,6 +505,12 @@ static void softmax(struct rn_caffe *in)
                      rn_graph_softmax(in->g, from, rn_caffe_name(in, name)));
 }
 
+static void no_classes(struct rn_caffe *in)
+{
+    rn_caffe_fail(in, "compares numbers, so that the network's are not those "
+                      "of classes: --output names the value that is");
+}
+
 static void flatten(struct rn_caffe *in)
 {
     int from = rn_caffe_picture(in, 0);
@@ -392,72 +522,244 @@ static void flatten(struct rn_caffe *in)
         out->flat = s.h != 1 || s.w != 1;
 }
 
-/* Only to a row of numbers, each picture on its own: 0 -1, and ones. */
-static void reshape(struct rn_caffe *in)
+/* The sizes asked for behind the number of pictures, 0 and -1 replaced, missing
+ * ones as 1; how many were given, 0 when they do not fit. */
+static int read_sizes(struct rn_caffe *in, struct rn_shape s, int64_t size[4])
 {
-    static const int expected[] = {0, -1, 1, 1};
+    const int64_t own[4] = {1, s.c, s.h, s.w};
     const struct rn_prototxt_field *f = NULL;
     const struct rn_prototxt_field *shape =
         rn_prototxt_last(in->net, in->param, "shape");
-    size_t n = 0;
-    bool row = true;
-    while ((f = rn_prototxt_next(in->net, shape, "dim", f))) {
-        int64_t dim = 0;
-        row = row && n < COUNT(expected) && rn_prototxt_integer(f, &dim) &&
-              dim == expected[n];
-        n++;
+    int64_t rest = (int64_t)s.c * s.h * s.w;
+    int n = 0, open = -1;
+    for (; n < 4 && (f = rn_prototxt_next(in->net, shape, "dim", f)); n++) {
+        if (!rn_prototxt_integer(f, &size[n]) || size[n] < -1)
+            return 0;
+        size[n] = size[n] ? size[n] : own[n];
+        if (size[n] == -1 && (open >= 0 || n == 0))
+            return 0;
+        if (size[n] == -1)
+            open = n;
+        else if (n && rest % size[n])
+            return 0;
+        else if (n)
+            rest /= size[n];
     }
-    if (!row || n < 2)
-        rn_caffe_fail(in, "makes other shapes than [0,-1]");
-    in->param = NULL;
-    flatten(in);
+    for (int i = n; i < 4; i++)
+        size[i] = 1;
+    if (open > 0)
+        size[open] = rest;
+    bool more = f && rn_prototxt_next(in->net, shape, "dim", f);
+    return more || size[0] != 1 || (open < 0 && rest != 1) ? 0 : n;
+}
+
+/* To a row of numbers, or to what it is or was: each picture on its own. */
+static void reshape(struct rn_caffe *in)
+{
+    const struct rn_caffe_top *t = rn_caffe_bottom(in, 0);
+    int from = t ? t->node : -1;
+    struct rn_shape s = shape_of(in, from);
+    int64_t size[4] = {0};
+    rn_caffe_int(in, "axis", 0, 0, 0);
+    rn_caffe_int(in, "num_axes", -1, -1, -1);
+    rn_caffe_known(in, rn_prototxt_last(in->net, in->param, "shape"), "dim*");
+    int n = in->rc ? 0 : read_sizes(in, s, size);
+    bool same = size[1] == s.c && size[2] == s.h && size[3] == s.w;
+    bool row = size[1] == (int64_t)s.c * s.h * s.w;
+    if (n < 2 || (!same && !row))
+        rn_caffe_fail(in, "makes of %dx%dx%d something that is neither it nor "
+                          "its list of numbers",
+                      s.c, s.h, s.w);
+    struct rn_caffe_top *out = rn_caffe_set(in, from);
+    if (out)
+        out->flat = !same;
+}
+
+/* x / (1 + alpha * mean of squares in the window around)^beta */
+static void lrn_within(struct rn_caffe *in, int x, const struct rn_lrn *o)
+{
+    struct rn_pool_options window = {
+        .window = RN_WINDOW(o->size, o->size, 1, (o->size - 1) / 2),
+        .count_padding = true};
+    char name[RN_IMPORT_NAME];
+    if (o->size % 2 == 0)
+        rn_caffe_fail(in, "has %d as its local_size, expected an odd one",
+                      o->size);
+    if (in->rc)
+        return;
+    int v = rn_graph_activation(in->g, x, part_name(in, "square", name),
+                                RN_FUNCTION_POWER, 2, 0);
+    v = rn_graph_avg_pool(in->g, v, part_name(in, "mean", name), &window);
+    rn_caffe_check(in, v);
+    if (!in->rc)
+        v = affine(in, v, part_name(in, "base", name), o->alpha, 1);
+    rn_caffe_check(in, v);
+    if (in->rc)
+        return;
+    v = rn_graph_activation(in->g, v, part_name(in, "power", name),
+                            RN_FUNCTION_POWER, -o->beta, 0);
+    rn_caffe_set(in,
+                 rn_graph_multiply(in->g, x, v, rn_caffe_name(in, name)));
 }
 
 static void lrn(struct rn_caffe *in)
 {
-    static const char *const regions[] = {"ACROSS_CHANNELS", NULL};
+    static const char *const regions[] = {"ACROSS_CHANNELS", "WITHIN_CHANNEL",
+                                          NULL};
     char name[RN_IMPORT_NAME];
     int from = rn_caffe_picture(in, 0);
-    rn_caffe_choice(in, "norm_region", regions);
+    bool within = rn_caffe_choice(in, "norm_region", regions) == 1;
     struct rn_lrn o = {.size =
                            rn_caffe_int(in, "local_size", 5, 1, RN_CAFFE_SIDE),
                        .alpha = rn_caffe_float(in, "alpha", 1),
                        .beta = rn_caffe_float(in, "beta", 0.75f),
                        .k = rn_caffe_float(in, "k", 1)};
-    if (!in->rc)
+    if (within)
+        lrn_within(in, from, &o);
+    else if (!in->rc)
         rn_caffe_set(in, rn_graph_lrn(in->g, from, rn_caffe_name(in, name), o));
 }
 
 /* --------------------------------------------------------- several together */
 
-/* Sums and products of several values: nodes of two each, the last one called
- * as the layer. */
+enum { PRODUCT, SUM, MAXIMUM };
+
+/* a where it is larger than b, else b: relu(a - b) + b. */
+static int larger(struct rn_caffe *in, int a, int b, const char *last)
+{
+    char name[RN_IMPORT_NAME];
+    int v = affine(in, b, part_name(in, "minus", name), -1, 0);
+    rn_caffe_check(in, v);
+    if (in->rc)
+        return -1;
+    v = rn_graph_add(in->g, a, v, part_name(in, "difference", name));
+    v = rn_graph_relu(in->g, v, part_name(in, "relu", name));
+    return rn_graph_add(in->g, v, b, last);
+}
+
+static int join(struct rn_caffe *in, int how, int a, int b)
+{
+    char name[RN_IMPORT_NAME];
+    rn_caffe_name(in, name);
+    if (how == MAXIMUM)
+        return larger(in, a, b, name);
+    return how == PRODUCT ? rn_graph_multiply(in->g, a, b, name)
+                          : rn_graph_add(in->g, a, b, name);
+}
+
+/* Value i of those that are joined, times its coefficient. */
+static int summand(struct rn_caffe *in, int i,
+                   const struct rn_prototxt_field *coeff)
+{
+    char name[RN_IMPORT_NAME];
+    double factor = 1;
+    int v = rn_caffe_picture(in, i);
+    if (coeff && !rn_prototxt_number(coeff, &factor))
+        rn_caffe_fail(in, "has '%.*s' as a coeff", RN_PB_SHOW(coeff->value));
+    if (in->rc || factor == 1)
+        return v;
+    v = affine(in, v, part_name(in, "times", name), (float)factor, 0);
+    rn_caffe_check(in, v);
+    return v;
+}
+
+/* Sums, products and maxima of several values: nodes of two each, the last one
+ * called as the layer. */
 static void eltwise(struct rn_caffe *in)
 {
-    static const char *const operations[] = {"PROD", "SUM", NULL};
-    const struct rn_prototxt_field *f = NULL;
-    int n = rn_caffe_bottoms(in), v = rn_caffe_picture(in, 0);
-    bool product = rn_prototxt_last(in->net, in->param, "operation") &&
-                   rn_caffe_choice(in, "operation", operations) == 0;
-    while ((f = rn_prototxt_next(in->net, in->param, "coeff", f))) {
-        double value;
-        if (!rn_prototxt_number(f, &value) || value != 1)
-            rn_caffe_fail(in, "has '%.*s' as a coeff, expected 1",
-                          RN_PB_SHOW(f->value));
-    }
+    static const char *const operations[] = {"PROD", "SUM", "MAX", NULL};
+    const struct rn_prototxt_field *coeff = NULL, *f = NULL;
+    int n = rn_caffe_bottoms(in), v = -1, coeffs = 0;
+    int how = rn_prototxt_last(in->net, in->param, "operation")
+                  ? rn_caffe_choice(in, "operation", operations)
+                  : SUM;
+    while ((f = rn_prototxt_next(in->net, in->param, "coeff", f)))
+        coeffs++;
+    if (coeffs && (how != SUM || coeffs != n))
+        rn_caffe_fail(in, "has %d coeffs for %d values, expected one for each "
+                          "of a sum",
+                      coeffs, n);
     if (n < 2)
         rn_caffe_fail(in, "reads %d values, expected two or more", n);
-    for (int i = 1; i < n && !in->rc; i++) {
-        char name[RN_IMPORT_NAME];
-        int b = rn_caffe_picture(in, i);
+    for (int i = 0; i < n && !in->rc; i++) {
+        coeff = coeffs ? rn_prototxt_next(in->net, in->param, "coeff", coeff)
+                       : NULL;
+        int b = summand(in, i, coeff);
         if (in->rc)
             return;
-        rn_caffe_name(in, name);
-        v = product ? rn_graph_multiply(in->g, v, b, name)
-                    : rn_graph_add(in->g, v, b, name);
+        v = i ? join(in, how, v, b) : b;
+        rn_caffe_check(in, v);
     }
     if (!in->rc)
         rn_caffe_set(in, v);
+}
+
+/* SENet's: the first bottom, a factor for each channel, times the second, and
+ * the third added. */
+static void axpy(struct rn_caffe *in)
+{
+    char name[RN_IMPORT_NAME];
+    int factor = rn_caffe_picture(in, 0), x = rn_caffe_picture(in, 1);
+    int y = rn_caffe_picture(in, 2);
+    struct rn_shape f = shape_of(in, factor), s = shape_of(in, x);
+    if (f.c != s.c || f.h != 1 || f.w != 1)
+        rn_caffe_fail(in, "multiplies %dx%dx%d with %dx%dx%d, expected a "
+                          "factor for each channel",
+                      s.c, s.h, s.w, f.c, f.h, f.w);
+    if (in->rc)
+        return;
+    int v = rn_graph_multiply(in->g, x, factor, part_name(in, "times", name));
+    rn_caffe_set(in, rn_graph_add(in->g, v, y, rn_caffe_name(in, name)));
+}
+
+/* Where part i of so many ends: told, or of equal parts. */
+static int slice_end(struct rn_caffe *in, const struct rn_prototxt_field *point,
+                     int i, int parts, int channels)
+{
+    int64_t end = (int64_t)channels * (i + 1) / parts;
+    if (point && !rn_prototxt_integer(point, &end))
+        rn_caffe_fail(in, "has '%.*s' as a slice_point",
+                      RN_PB_SHOW(point->value));
+    return end < 0 || end > channels ? channels : (int)end;
+}
+
+/* Each top is a run of the channels. */
+static void slice(struct rn_caffe *in)
+{
+    const struct rn_prototxt_field *point = NULL, *top = NULL;
+    int from = rn_caffe_picture(in, 0), parts = 0, points = 0, first = 0;
+    int channels = shape_of(in, from).c;
+    rn_caffe_int(in, "axis", 1, 1, 1);
+    rn_caffe_int(in, "slice_dim", 1, 1, 1);
+    while ((top = rn_prototxt_next(in->net, in->layer, "top", top)))
+        parts++;
+    while ((point = rn_prototxt_next(in->net, in->param, "slice_point", point)))
+        points++;
+    if (parts < 1 || (points && points != parts - 1) ||
+        (!points && channels % parts))
+        rn_caffe_fail(in, "makes %d parts of %d channels at %d points", parts,
+                      channels, points);
+    for (int i = 0; i < parts && !in->rc; i++) {
+        char name[RN_IMPORT_NAME];
+        bool last = i == parts - 1;
+        top = rn_prototxt_next(in->net, in->layer, "top", top);
+        if (points && !last)
+            point = rn_prototxt_next(in->net, in->param, "slice_point", point);
+        int end = slice_end(in, points && !last ? point : NULL, i, parts,
+                            channels);
+        if (!in->rc && end <= first)
+            rn_caffe_fail(in, "has slice_points that do not rise within %d "
+                              "channels",
+                          channels);
+        if (in->rc)
+            return;
+        rn_caffe_set_named(
+            in, top->value,
+            rn_graph_select(in->g, from, rn_import_name(in->g, top->value, name),
+                            end - first,
+                            (struct rn_selection){first, end - first, 1, 0}));
+        first = end;
+    }
 }
 
 static void concat(struct rn_caffe *in)
@@ -514,6 +816,19 @@ static const struct {
     {"Softmax", "softmax_param", softmax, "axis | engine"},
     {"SoftmaxWithLoss", "softmax_param", softmax, "axis | engine"},
     {"SOFTMAX_LOSS", "softmax_param", softmax, "axis | engine"},
+    {"MultinomialLogisticLoss", NULL, same, NULL},
+    {"InfogainLoss", "softmax_param", softmax, "axis | engine"},
+    {"SigmoidCrossEntropyLoss", "sigmoid_param", sigmoid, "| engine"},
+    {"EuclideanLoss", NULL, no_classes, NULL},
+    {"HingeLoss", NULL, no_classes, NULL},
+    {"ContrastiveLoss", NULL, no_classes, NULL},
+    {"Power", "power_param", power, "power scale shift"},
+    {"TanH", "tanh_param", tanh_layer, "| engine"},
+    {"AbsVal", NULL, absolute, NULL},
+    {"ELU", "elu_param", elu, "alpha"},
+    {"PReLU", "prelu_param", prelu, "channel_shared | filler"},
+    {"Slice", "slice_param", slice, "axis slice_dim slice_point*"},
+    {"Axpy", "axpy_param", axpy, ""},
     {"Flatten", "flatten_param", flatten, "axis end_axis"},
     {"Reshape", "reshape_param", reshape, "shape axis num_axes"},
     {"LRN", "lrn_param", lrn,
@@ -524,7 +839,9 @@ static const struct {
     {"Input", "input_param", input, "shape*"},
     {"Data", "transform_param", data, transform_fields},
     {"ImageData", "transform_param", data, transform_fields},
+    {"HDF5Data", "transform_param", data, transform_fields},
     {"Accuracy", NULL, nothing, NULL},
+    {"ArgMax", NULL, nothing, NULL},
     {"Silence", NULL, nothing, NULL},
 };
 

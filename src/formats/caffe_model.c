@@ -245,14 +245,14 @@ static int prepare(struct caffe_model *m, struct rn_error *err)
 static int build(struct caffe_model *m, struct rn_error *err)
 {
     const struct rn_import_options *o = m->options;
-    const struct rn_shape size = {3, o->height,
-                                  o->width ? o->width : o->height};
+    const struct rn_caffe_options options = {
+        {3, o->height, o->width ? o->width : o->height}, o->output};
     const struct rn_prototxt_field *name =
         rn_prototxt_last(&m->net, m->net.fields, "name");
     struct rn_graph *graph;
     int rc =
         rn_caffe_graph(&graph, &m->net, m->paths.weights ? &m->weights : NULL,
-                       &size, RN_CAFFE_PARAMS, err);
+                       &options, RN_CAFFE_PARAMS, err);
     if (rc)
         return rc;
     return rn_import_graph(&m->model, graph, "Caffe's files", m->net.path,

@@ -88,6 +88,12 @@ static int kind_of(const struct rn_graph *g, int v, const int *kinds)
     case RN_OP_AVG_POOL:
     case RN_OP_GLOBAL_AVG_POOL:
         return kept(a, false);
+    case RN_OP_ACTIVATION: /* the logarithm may be an operation of its own */
+        if (n->function == RN_FUNCTION_LOG && a == RN_OUTPUT_PROBABILITIES)
+            return RN_OUTPUT_LOG_PROBABILITIES;
+        return a == RN_OUTPUT_LOGITS ? a : MIXED;
+    case RN_OP_SELECT:
+        return a == RN_OUTPUT_INDEPENDENT || a == RN_OUTPUT_LOGITS ? a : MIXED;
     case RN_OP_ADD:
     case RN_OP_MULTIPLY:
         return joined(a, b);

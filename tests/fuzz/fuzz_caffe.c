@@ -20,10 +20,10 @@ static void check(int rc, const struct rn_error *err)
 static void read_graph(const struct rn_prototxt *net,
                        struct rn_caffe_weights *weights)
 {
-    const struct rn_shape size = {3, 32, 32};
+    const struct rn_caffe_options options = {{3, 32, 32}, NULL};
     struct rn_graph *g;
     struct rn_error err = {0};
-    check(rn_caffe_graph(&g, net, weights, &size, PARAMS, &err), &err);
+    check(rn_caffe_graph(&g, net, weights, &options, PARAMS, &err), &err);
     rn_graph_destroy(g);
 }
 
