@@ -4,8 +4,6 @@
  * computed. */
 #include "formats/caffe_import.h"
 
-#include <string.h>
-
 /* Behind the bar stands what changes nothing outside training, or nothing but
  * how fast it is computed. */
 
@@ -33,18 +31,6 @@ static const char layer_fields[] =
 static const char rule_fields[] =
     "phase min_level max_level stage* not_stage*";
 
-/* The word of a list that the name is, or NULL. */
-static const char *find_word(const char *words, struct rn_pb name)
-{
-    while (*words) {
-        size_t n = strcspn(words, " *");
-        if (n == name.size && memcmp(words, name.at, n) == 0)
-            return words;
-        words += n + strspn(words + n, " *");
-    }
-    return NULL;
-}
-
 static bool is_twice(const struct rn_prototxt *net,
                      const struct rn_prototxt_field *message,
                      const struct rn_prototxt_field *f)
@@ -65,7 +51,7 @@ find_odd(const struct rn_prototxt *net, const struct rn_prototxt_field *message,
     const struct rn_prototxt_field *f = NULL;
     *twice = false;
     while (message && (f = rn_prototxt_each(net, message, f))) {
-        const char *word = find_word(words, f->name);
+        const char *word = rn_pb_word(f->name, words);
         *twice = word && word[f->name.size] != '*' && is_twice(net, message, f);
         if (!word || *twice)
             return f;

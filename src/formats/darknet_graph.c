@@ -93,20 +93,30 @@ static int integer(struct darknet *in, const char *key, int otherwise,
 }
 
 /* What only other uses of Darknet need, and changes what is computed. */
+static const struct {
+    const char *key, *value;
+} plain[] = {
+    {"binary", "0"},        {"xnor", "0"},
+    {"flipped", "0"},       {"dilation", "1"},
+    {"antialiasing", "0"},  {"alpha", "1"},
+    {"beta", "1"},          {"tree", ""},
+    {"temperature", "1"},   {"group_id", "0"},
+    {"stride_x", ""},       {"stride_y", ""},
+    {"share_index", ""},    {"weights_type", "none"},
+    {"spatial", "0"},       {"dontloadscales", "0"},
+    {"dontload", "0"},
+};
+
+static bool is_plain_key(struct rn_pb key)
+{
+    for (size_t i = 0; i < COUNT(plain); i++)
+        if (rn_pb_is(key, plain[i].key))
+            return true;
+    return false;
+}
+
 static void check_plain(struct darknet *in)
 {
-    static const struct {
-        const char *key, *value;
-    } plain[] = {
-        {"binary", "0"},       {"xnor", "0"},
-        {"flipped", "0"},      {"dilation", "1"},
-        {"antialiasing", "0"}, {"alpha", "1"},
-        {"beta", "1"},         {"tree", ""},
-        {"temperature", "1"},  {"group_id", "0"},
-        {"stride_x", ""},      {"stride_y", ""},
-        {"share_index", ""},   {"weights_type", "none"},
-        {"spatial", "0"},      {"dontloadscales", "0"},
-    };
     for (size_t i = 0; i < COUNT(plain); i++) {
         const struct rn_pb *v = rn_cfg_find(in->cfg, in->section, plain[i].key);
         if (v && !rn_pb_is(*v, plain[i].value))
@@ -442,29 +452,53 @@ static void cost(struct darknet *in)
     (void)in;
 }
 
-static const struct {
+/* Keys of a type: those behind the bar are for training alone. Those of
+ * check_plain() are anybody's. */
+static const struct type {
     const char *name, *other;
     layer_reader *read;
+    const char *keys;
 } types[] = {
-    {"convolutional", "conv", convolutional},
-    {"connected", "conn", connected},
-    {"shortcut", NULL, shortcut},
-    {"maxpool", "max", maxpool},
-    {"avgpool", "avg", avgpool},
-    {"route", NULL, route},
-    {"softmax", "soft", softmax},
-    {"logistic", NULL, logistic},
-    {"dropout", NULL, dropout},
-    {"cost", NULL, cost},
+    {"convolutional", "conv", convolutional,
+     "filters size stride pad padding groups batch_normalize activation | "
+     "learning_rate stopbackward"},
+    {"connected", "conn", connected,
+     "output batch_normalize activation | learning_rate stopbackward"},
+    {"shortcut", NULL, shortcut, "from activation"},
+    {"maxpool", "max", maxpool, "size stride padding"},
+    {"avgpool", "avg", avgpool, ""},
+    {"route", NULL, route, "layers groups"},
+    {"softmax", "soft", softmax, "groups | noloss"},
+    {"logistic", NULL, logistic, ""},
+    {"dropout", NULL, dropout, "| probability"},
+    {"cost", NULL, cost, "| type scale sse ratio noobj thresh smooth"},
 };
 
-static layer_reader *reader_of(struct rn_pb name)
+static const char net_keys[] =
+    "height width channels | batch subdivisions inputs max_crop min_crop "
+    "max_ratio min_ratio center angle aspect saturation exposure hue momentum "
+    "decay learning_rate burn_in policy power max_batches steps scales step "
+    "scale gamma time_steps notruth random adam B1 B2 eps mosaic cutmix mixup "
+    "blur flip label_smooth_eps";
+
+static const struct type *type_of(struct rn_pb name)
 {
     for (size_t i = 0; i < COUNT(types); i++)
         if (rn_pb_is(name, types[i].name) ||
             (types[i].other && rn_pb_is(name, types[i].other)))
-            return types[i].read;
+            return &types[i];
     return NULL;
+}
+
+/* A key that nobody reads may be one that changes what is computed. */
+static void check_keys(struct darknet *in, const char *keys)
+{
+    for (uint32_t i = 0; i < in->section->count; i++) {
+        struct rn_pb key = in->cfg->values[in->section->first + i].key;
+        if (!rn_pb_word(key, keys) && !is_plain_key(key))
+            fail(in, "has the key '%.*s', which is not known here",
+                 RN_PB_SHOW(key));
+    }
 }
 
 /* ------------------------------------------------------------------- whole */
@@ -474,6 +508,7 @@ static void read_net(struct darknet *in)
     struct rn_pb name = in->section->name;
     if (!rn_pb_is(name, "net") && !rn_pb_is(name, "network"))
         fail(in, "is the first section, expected [net]");
+    check_keys(in, net_keys);
     struct rn_shape s = {integer(in, "channels", 0, 1, CHANNELS),
                          integer(in, "height", 0, 1, SIDE),
                          integer(in, "width", 0, 1, SIDE)};
@@ -483,12 +518,14 @@ static void read_net(struct darknet *in)
 
 static void read_layer(struct darknet *in)
 {
-    layer_reader *read = reader_of(in->section->name);
-    if (!read)
+    const struct type *type = type_of(in->section->name);
+    if (!type)
         fail(in, "is not known here");
     check_plain(in);
     if (!in->rc)
-        read(in);
+        check_keys(in, type->keys);
+    if (!in->rc)
+        type->read(in);
 }
 
 static void set_output(struct darknet *in)

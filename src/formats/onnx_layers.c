@@ -242,14 +242,32 @@ static int read_conv(struct rn_onnx_import *in)
 
 /* -------------------------------------------------------------- batch norm */
 
+/* Until opset 6 is_test, which is 0 when it is left out, tells training from
+ * inference; then whether it has the statistics of a batch as outputs; from 14
+ * on training_mode. */
+static int check_inference(struct rn_onnx_import *in)
+{
+    const struct rn_onnx_node *n = in->node;
+    bool training = in->file->opset < 7 && rn_onnx_int(in, "is_test", 0) == 0;
+    for (uint32_t i = 1; i < n->outputs; i++)
+        training |= in->file->ends[n->first_output + i] != RN_ONNX_NONE;
+    if (training || rn_onnx_int(in, "training_mode", 0) != 0)
+        return rn_onnx_fail(in, "is exported as in training: it normalises by "
+                                "each batch's own statistics");
+    return rn_onnx_int(in, "spatial", 1) != 0
+               ? RN_OK
+               : rn_onnx_fail(in, "normalises each pixel by itself (spatial "
+                                  "0), expected each channel");
+}
+
 static int read_batch_norm(struct rn_onnx_import *in)
 {
     static const float otherwise[] = {1, 0, 0, 1};
     struct rn_onnx_value *picture;
     char name[RN_IMPORT_NAME];
     int rc = rn_onnx_picture(in, 0, &picture);
-    if (!rc && rn_onnx_int(in, "training_mode", 0) != 0)
-        rc = rn_onnx_fail(in, "is exported as in training");
+    if (!rc)
+        rc = check_inference(in);
     for (uint32_t i = 0; i < COUNT(otherwise) && !rc; i++)
         rc = check_vector(in, i + 1, rn_onnx_shape_of(in, picture).c);
     if (rc)

@@ -89,6 +89,18 @@ int rn_pb_number(struct rn_pb_field *field, enum rn_pb_type item, uint64_t *out)
     return take_number(&field->bytes, item, out) ? 1 : -1;
 }
 
+const char *rn_pb_word(struct rn_pb text, const char *words)
+{
+    while (*words) {
+        size_t n = strcspn(words, " *:");
+        if (n == text.size && memcmp(words, text.at, n) == 0)
+            return words;
+        words += strcspn(words, " ");
+        words += strspn(words, " ");
+    }
+    return NULL;
+}
+
 bool rn_pb_is(struct rn_pb bytes, const char *text)
 {
     size_t size = strlen(text);

@@ -42,6 +42,9 @@ int rn_pb_next(struct rn_pb *message, struct rn_pb_field *field);
 int rn_pb_number(struct rn_pb_field *field, enum rn_pb_type item,
                  uint64_t *out);
 
+/** The word of a list that a text is, or NULL; words are apart by blanks, and
+ *  may have a star and other marks behind a colon. */
+const char *rn_pb_word(struct rn_pb text, const char *words);
 /** Whether bytes are this text, or the same as others. */
 bool rn_pb_is(struct rn_pb bytes, const char *text);
 bool rn_pb_same(struct rn_pb a, struct rn_pb b);

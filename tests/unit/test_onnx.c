@@ -1553,6 +1553,13 @@ static const struct {
      "Pad x p pads=[0,0,2,2,0,0,2,2] mode='edge';"
      "MaxPool p y kernel_shape=[2,2]",
      "nothing but the padding"},
+    {"batch statistics as outputs",
+     HEAD ";BatchNormalization g,ones,ones,ones,ones y,m,v", "in training"},
+    {"each pixel's norm",
+     HEAD ";BatchNormalization g,ones,ones,ones,ones y spatial=0",
+     "each pixel by itself"},
+    {"an unknown attribute", HEAD ";Conv g,w4,b y kernel_shap=[1,1]",
+     "has the attribute 'kernel_shap', which is not known"},
     {"indices used", "MaxPool x a,i kernel_shape=[2,2];Add a,i y",
      "second output"},
 };
