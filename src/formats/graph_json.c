@@ -443,6 +443,30 @@ static int fail_member(struct reader *r, const struct described *d,
                    d->name, key);
 }
 
+static bool is_member(const struct kind *kind, const char *key)
+{
+    for (size_t i = 0; i < COUNT(fields); i++)
+        if ((kind->has & fields[i].has) && strcmp(key, fields[i].key) == 0)
+            return true;
+    return strcmp(key, "op") == 0 || strcmp(key, "name") == 0 ||
+           strcmp(key, "input") == 0;
+}
+
+/* A member that nobody reads may be one that changes what is computed. */
+static int check_members(struct reader *r, const json_t *node,
+                         const struct kind *kind, const char *name)
+{
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)node, key, value)
+        if (!is_member(kind, key))
+            return rn_fail(r->err, RN_ERR_DATA,
+                           "layer '%s': \"%.60s\" is not known here: a newer "
+                           "program wrote it",
+                           name, key);
+    return RN_OK;
+}
+
 static int read_members(struct reader *r, const json_t *node,
                         const struct kind *kind, struct described *d)
 {
@@ -451,6 +475,9 @@ static int read_members(struct reader *r, const json_t *node,
     d->high = INFINITY;
     if (!get_ints(json_object_get(node, "input"), d->input, kind->inputs))
         return fail_member(r, d, "input");
+    int rc = check_members(r, node, kind, d->name);
+    if (rc)
+        return rc;
     for (size_t i = 0; i < COUNT(fields); i++) {
         const struct field *f = &fields[i];
         const json_t *value = json_object_get(node, f->key);

@@ -6,6 +6,7 @@
 #include "formats/graph_json.h"
 #include "formats/head.h"
 #include "formats/json.h"
+#include "formats/protobuf.h"
 
 #include <string.h>
 
@@ -18,6 +19,25 @@ static int fail_field(const char *path, const char *field, const char *expected,
                    "'%s': \"%s\" in the model's description is missing or not "
                    "%s",
                    path, field, expected);
+}
+
+/* A key that is not known would say something of the model that this program
+ * does not do. */
+static int check_keys(const char *path, const json_t *object, const char *where,
+                      const char *keys, struct rn_error *err)
+{
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)object, key, value)
+    {
+        struct rn_pb text = {(const uint8_t *)key, strlen(key)};
+        if (!rn_pb_word(text, keys))
+            return rn_fail(err, RN_ERR_DATA,
+                           "'%s': \"%.60s\" in the model's %s is not known "
+                           "here: a newer program wrote it",
+                           path, key, where);
+    }
+    return RN_OK;
 }
 
 static bool get_int(const json_t *value, int *out)
@@ -165,7 +185,11 @@ static int read_spec(const char *path, const json_t *root,
     struct rn_error why = {0};
     if (!name)
         return fail_field(path, "name", "the name of a network", err);
-    int rc = read_options(path, net, &options, err);
+    int rc = check_keys(path, net, "network",
+                        "name family depth plain shortcut stride input classes",
+                        err);
+    if (!rc)
+        rc = read_options(path, net, &options, err);
     if (rc)
         return rc;
     if (rn_net_resolve(spec, name, &options, &why))
@@ -354,6 +378,10 @@ static int read_preprocessing(const struct holdings *h, struct rn_model *model,
     int rc;
     if (!pre || json_is_null(pre))
         return RN_OK;
+    rc = check_keys(h->path, pre, "preprocessing",
+                    "kind scale mean std order resize crop interpolation", err);
+    if (rc)
+        return rc;
     /* Room for the mean in the file, whose shape is checked before use. */
     size_t n_mean = t ? t->bytes / sizeof(*mean)
                       : json_array_size(json_object_get(pre, "mean"));
@@ -441,7 +469,10 @@ static int build_graph(struct rn_graph **out, struct rn_net_spec *spec,
         return fail_field(h->path, "name", "the name of a network", err);
     if (!get_int(json_object_get(net, "output"), &output))
         return fail_field(h->path, "output", "a positive number", err);
-    int rc = read_sizes(h->path, net, &input, &classes, err);
+    int rc = check_keys(h->path, net, "network",
+                        "name family input classes output nodes", err);
+    if (!rc)
+        rc = read_sizes(h->path, net, &input, &classes, err);
     if (rc)
         return rc;
     rc = rn_graph_from_json(out, json_object_get(net, "nodes"), input, output,
@@ -505,7 +536,12 @@ static int read_output(const char *path, struct rn_graph *g, const json_t *root,
 static int read_rest(const struct holdings *h, struct rn_model *model,
                      const json_t *root, struct rn_error *err)
 {
-    int rc = read_output(h->path, model->graph, root, err);
+    int rc = check_keys(h->path, root, "description",
+                        "format network output head preprocessing classes "
+                        "class_ids trained",
+                        err);
+    if (!rc)
+        rc = read_output(h->path, model->graph, root, err);
     if (!rc)
         rc = read_preprocessing(h, model,
                                 json_object_get(root, "preprocessing"), err);

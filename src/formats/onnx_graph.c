@@ -459,7 +459,9 @@ static int read_node(struct rn_onnx_import *in)
         return rn_onnx_fail(in, "is not known here%s%.*s",
                             n->domain.size ? ", being of " : "",
                             RN_PB_SHOW(n->domain));
-    rc = operate(in);
+    rc = rn_onnx_known(in);
+    if (!rc)
+        rc = operate(in);
     return rc ? rc : check_outputs(in);
 }
 

@@ -90,6 +90,9 @@ bool rn_onnx_is_channels(const struct rn_onnx_value *v, int64_t axis);
 /** Turn the groups of a picture, if that is what the order says. */
 bool rn_onnx_turn_groups(struct rn_onnx_value *v, const int64_t *perm, int n);
 
+/** Fail for an attribute of the operator that is not known; onnx_known.c. */
+int rn_onnx_known(struct rn_onnx_import *in);
+
 /* onnx_graph.c: for operators. */
 
 /** RN_ERR_DATA: "'PATH': operator 'NAME' (Conv) MESSAGE". */
