@@ -223,6 +223,8 @@ static const struct {
     {"\"input\":0", "\"input\":[0,0]", "layer 'c': \"input\""},
     {"\"input\":0", "\"input\":3000000000", "layer 'c': \"input\""},
     {"\"channels\":8", "\"channels\":0", "'c' has 0 channels"},
+    {"\"channels\":8", "\"channels\":8,\"colour\":8",
+     "\"colour\" is not known here"},
     {"\"channels\":8", "\"channels\":8.5", "\"channels\" is missing or not"},
     {"\"channels\":8", "\"channels\":9", "layer 'f' has more parameters than"},
     {"\"channels\":8", "\"channels\":2147483647", "'c' has more parameters"},

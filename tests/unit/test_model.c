@@ -559,6 +559,8 @@ static const struct {
     {WITH(CHANNEL("\"resize\":[9,9]")), "\"resize\""},
     {WITH(CHANNEL("\"crop\":[9,8]")), "\"crop\""},
     {WITH(CHANNEL("\"crop\":9")), "\"crop\""},
+    {WITH(CHANNEL("\"crop\":[9,7],\"sharpen\":2")),
+     "\"sharpen\" in the model's preprocessing is not known"},
     {WITH(CHANNEL("\"crop\":[9,7],\"interpolation\":\"lanczos\"")),
      "\"interpolation\""},
     {WITH("\"class_ids\":[\"a\"]"), "1 class names for 3 classes"},
