@@ -24,6 +24,17 @@ const struct option import_table[IMPORT_OPTIONS] = {
      "its shortcuts; shapes do not tell A from A-split"},
     {"stride", "v1|v1.5", OPTION_WORD, AT(stride), 0, 0, "v1|v1.5", "v1.5",
      "where its bottlenecks stride, which shapes do not tell"},
+    {"stem-stride", "N", OPTION_INT, AT(stem_stride), 1, 8, NULL,
+     "the network's", "stride of its first convolution"},
+    {"stem-pool", "POOL", OPTION_WORD, AT(stem_pool), 0, 0,
+     "none|max|max-ceil|mean|blur", "the network's", "what follows that: none, "
+     "max (3x3, stride 2, padded), max-ceil (not padded, rounded up), mean "
+     "(2x2) or blur"},
+    {"activation", "NAME", OPTION_WORD, AT(activation), 0, 0,
+     "relu|relu6|leaky-relu|silu", "relu", "in place of ReLU: relu6, "
+     "leaky-relu (slope 0.01) or silu"},
+    {"eps", "X", OPTION_REAL, AT(eps), 0, 1, NULL, "1e-5",
+     "what its batch norms add to variances"},
     {"crop", "HxW", OPTION_SIZE, AT(crop), 1, 65535, NULL, "the family's",
      "height and width of the images it takes, or N for both"},
     {"preprocess", "NAME", OPTION_TEXT, AT(preprocess), 0, 0, NULL,
@@ -34,6 +45,9 @@ const struct option import_table[IMPORT_OPTIONS] = {
      "mean of each channel, of pixels from 0 to 1"},
     {"std", "R,G,B", OPTION_TEXT, AT(std), 0, 0, NULL, "--preprocess's",
      "what each channel is divided by after that"},
+    {"channel-order", "rgb|bgr", OPTION_WORD, AT(channel_order), 0, 0,
+     "rgb|bgr", "its kind's", "order of its input's channels; bgr for weights "
+     "trained on OpenCV's pictures; means and stds stay those of R, G, B"},
     {"mean-image", "FILE", OPTION_TEXT, AT(mean_image), 0, 0, NULL, NULL,
      "mean of every pixel, as Caffe has it (.binaryproto)"},
     {"resize", "N", OPTION_INT, AT(resize), 1, 65535, NULL, "--preprocess's",
@@ -121,6 +135,11 @@ int import_open(struct rn_model **out, const char *path,
     o.stride = args->stride;
     o.height = args->crop[0];
     o.width = args->crop[1];
+    o.stem_stride = args->stem_stride;
+    o.stem_pool = args->stem_pool;
+    o.activation = args->activation;
+    o.eps = args->eps;
+    o.channel_order = args->channel_order;
     o.preprocess = args->preprocess;
     o.resize = args->resize;
     o.interpolation = args->interpolation;

@@ -11,13 +11,16 @@ struct import_args {
     const char *net, *stride, *preprocess, *mean, *std, *interpolation, *labels;
     const char *weights, *mean_image, *head, *output;
     const char *holder;
+    const char *stem_pool, *activation, *channel_order;
+    double eps;
     char shortcut;
+    int stem_stride;
     int crop[2];
     int resize;
     int structure; /* weights may be missing, or no numbers */
 };
 
-enum { IMPORT_OPTIONS = 15 };
+enum { IMPORT_OPTIONS = 20 };
 /** --output is the last, for commands whose own --output is a file. */
 extern const struct option import_table[IMPORT_OPTIONS];
 

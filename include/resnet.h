@@ -157,6 +157,16 @@ struct rn_import_options {
     char shortcut;      /**< as in rn_net_options */
     const char *stride; /**< "v1" or "v1.5", see rn_net_options.stride_v1 */
     int height, width;  /**< of the images the network takes */
+    /** What else shapes do not tell; zero or NULL: the usual. The first
+     *  convolution's stride; what follows it: "none", "max" (3x3, stride 2,
+     *  padded), "max-ceil" (not padded, rounded up), "mean" (2x2) or "blur";
+     *  "relu", "relu6", "leaky-relu" or "silu"; batch norm's eps. */
+    int stem_stride;
+    const char *stem_pool, *activation;
+    double eps;
+    /** Order of the network's channels, "rgb" or "bgr"; NULL: as its kind has
+     *  it. Means and stds stay those of their colours. */
+    const char *channel_order;
     /** A name of rn_preprocess_name(): how pictures are prepared. */
     const char *preprocess;
     /** In place of that one's: a number per channel, of pixels 0..1, in RGB

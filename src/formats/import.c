@@ -13,6 +13,7 @@
 #include "formats/presets.h"
 #include "formats/pth.h"
 #include "formats/recognise.h"
+#include "formats/unusual.h"
 #include "formats/run_folder.h"
 
 #include "core/memory.h"
@@ -114,6 +115,8 @@ static int choose_network(struct import *in, struct rn_error *err)
     };
     int rc =
         rn_net_resolve(&in->spec, o->net ? o->net : in->found.net, &net, &why);
+    if (!rc)
+        rc = rn_unusual_spec(&in->spec, o, &why);
     return rc ? rn_fail(err, rc, "'%s': %.300s", in->state.path, why.msg)
               : RN_OK;
 }
@@ -129,10 +132,13 @@ static void say_network(const struct import *in)
         rn_import_say(
             o, "bottlenecks taken to stride in their 3x3 (v1.5), as most "
                "weights do; shapes do not tell: --stride v1 says otherwise");
-    if (in->found.small)
+    if (in->found.small && (!o->stem_stride || !o->stem_pool))
         rn_import_say(
-            o, "taken to begin with stride 1 and no pool, as is usual for "
-               "small pictures; shapes do not tell");
+            o, "taken to begin with stride %d and %s, as is usual for small "
+               "pictures; shapes do not tell: --stem-stride and --stem-pool "
+               "say otherwise",
+            o->stem_stride ? o->stem_stride : 1,
+            o->stem_pool ? "the pool given" : "no pool");
     if (!o->shortcut && (s->shortcut == 'A' || s->shortcut == 'a'))
         rn_import_say(
             o,
@@ -222,6 +228,10 @@ static int build(struct import *in, struct rn_error *err)
     int rc = rn_net_build(&graph, &in->spec, &why);
     if (rc)
         return rn_fail(err, rc, "'%s': %.300s", in->state.path, why.msg);
+    if (rn_net_is_unusual(&in->spec)) { /* of that name, but its own kind */
+        const struct rn_net_spec named = in->spec;
+        rn_net_of_graph(&in->spec, named.name, graph);
+    }
     in->model = rn_model_wrap(&in->spec, graph);
     if (!in->model) {
         rn_graph_destroy(graph);
@@ -362,6 +372,8 @@ static int apply_options(struct rn_model *model,
     if (!rc)
         rc = set_head(model, o->head, err);
     if (!rc)
+        rc = rn_unusual_order(model, o->channel_order, err);
+    if (!rc)
         rc = set_numbers(model, o, err);
     if (!rc)
         rc = set_view(model, o, err);
@@ -383,6 +395,8 @@ static int import_state(struct import *in, struct rn_error *err)
         rc = build(in, err);
     if (!rc)
         rc = read_tensors(in, err);
+    if (!rc && in->options->eps > 0)
+        rc = rn_unusual_eps(in->model->graph, in->options->eps, err);
     if (rc)
         return rc;
     if (*in->state.note)
@@ -403,6 +417,9 @@ int rn_import_check(const struct rn_model *model,
                     const struct rn_import_options *o, struct rn_error *err)
 {
     const struct rn_net_spec *s = &model->spec;
+    int rc = rn_unusual_refuse(model->path, o, err);
+    if (rc)
+        return rc;
     if (o->net && strcmp(o->net, s->name) != 0)
         return rn_fail(err, RN_ERR_ARG, "'%s' holds a %s, not a %s",
                        model->path, s->name, o->net);

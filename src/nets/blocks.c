@@ -11,10 +11,79 @@ static void join(char name[NAME_SIZE], const char *prefix, const char *part)
     snprintf(name, NAME_SIZE, "%s%s%s", prefix, *prefix ? "." : "", part);
 }
 
+#define LEAKY_SLOPE 0.01f
+
+int rn_block_activation(struct rn_graph *g, const struct rn_net_spec *spec, int x,
+                const char *name)
+{
+    char gate[NAME_SIZE + 10];
+    int y;
+
+    switch (spec->activation) {
+    case RN_ACTIVATION_RELU6:
+        return rn_graph_clip(g, x, name, 0, 6);
+    case RN_ACTIVATION_LEAKY_RELU:
+        return rn_graph_leaky_relu(g, x, name, LEAKY_SLOPE);
+    case RN_ACTIVATION_SILU:
+        snprintf(gate, sizeof gate, "%s.sigmoid", name);
+        y = rn_graph_sigmoid(g, x, gate);
+        return rn_graph_multiply(g, x, y, name);
+    case RN_ACTIVATION_RELU:
+        break;
+    }
+    return rn_graph_relu(g, x, name);
+}
+
+/* A blur of 1 2 1 over 4, of every second pixel, the picture reflected at its
+ * edges, is the mean of two neighbours taken twice: at an edge the second one
+ * would be of a mean and its mirror image, which are equal, so that the mean
+ * over what is there is the same. */
+int rn_shrink(struct rn_graph *g, enum rn_antialias how, int x,
+              const char *name)
+{
+    const struct rn_pool_options pair = {.window = RN_WINDOW(2, 2, 1, 0)};
+    const struct rn_pool_options mean = {.window = RN_WINDOW(2, 2, 2, 0)};
+    const struct rn_pool_options last = {.window = RN_WINDOW(2, 2, 2, 1)};
+    char first[NAME_SIZE + 2];
+
+    if (how == RN_ANTIALIAS_MEAN)
+        return rn_graph_avg_pool(g, x, name, &mean);
+    snprintf(first, sizeof first, "%s.0", name);
+    x = rn_graph_avg_pool(g, x, first, &pair);
+    return rn_graph_avg_pool(g, x, name, &last);
+}
+
+int rn_pool_stem(struct rn_graph *g, const struct rn_net_spec *spec, int x,
+                 enum rn_stem_pool usual)
+{
+    const struct rn_window padded = RN_WINDOW(3, 3, 2, 1);
+    const struct rn_window dense = RN_WINDOW(3, 3, 1, 1);
+    const struct rn_pool_options ceil = {.window = RN_WINDOW(3, 3, 2, 0),
+                                         .ceil = true};
+    enum rn_stem_pool pool =
+        spec->stem_pool == RN_STEM_POOL_USUAL ? usual : spec->stem_pool;
+
+    switch (pool) {
+    case RN_STEM_POOL_MAX:
+        return rn_graph_max_pool(g, x, "maxpool", padded);
+    case RN_STEM_POOL_MAX_CEIL:
+        return rn_graph_max_pool_with(g, x, "maxpool", &ceil);
+    case RN_STEM_POOL_MEAN:
+        return rn_shrink(g, RN_ANTIALIAS_MEAN, x, "maxpool");
+    case RN_STEM_POOL_BLUR:
+        x = rn_graph_max_pool(g, x, "maxpool.max", dense);
+        return rn_shrink(g, RN_ANTIALIAS_BLUR, x, "maxpool");
+    case RN_STEM_POOL_USUAL:
+    case RN_STEM_POOL_NONE:
+        break;
+    }
+    return x;
+}
+
 /* rn_conv_bn_relu() in groups. */
-static int conv_bn_relu(struct rn_graph *g, int x, const char *prefix,
-                        int number, int channels, int kernel, int stride,
-                        int groups, const char *relu)
+static int conv_bn_relu(struct rn_graph *g, const struct rn_net_spec *spec,
+                        int x, const char *prefix, int number, int channels,
+                        int kernel, int stride, int groups, const char *relu)
 {
     const struct rn_window window =
         RN_WINDOW(kernel, kernel, stride, kernel / 2);
@@ -29,13 +98,14 @@ static int conv_bn_relu(struct rn_graph *g, int x, const char *prefix,
     if (!relu)
         return x;
     join(name, prefix, relu);
-    return rn_graph_relu(g, x, name);
+    return rn_block_activation(g, spec, x, name);
 }
 
-int rn_conv_bn_relu(struct rn_graph *g, int x, const char *prefix, int number,
-                    int channels, int kernel, int stride, const char *relu)
+int rn_conv_bn_relu(struct rn_graph *g, const struct rn_net_spec *spec, int x,
+                    const char *prefix, int number, int channels, int kernel,
+                    int stride, const char *relu)
 {
-    return conv_bn_relu(g, x, prefix, number, channels, kernel, stride, 1,
+    return conv_bn_relu(g, spec, x, prefix, number, channels, kernel, stride, 1,
                         relu);
 }
 
@@ -94,15 +164,29 @@ static int join_shortcut(struct rn_graph *g, const struct rn_net_spec *spec,
         f = rn_graph_add(g, f, x, name);
     }
     join(name, block, relu);
-    return rn_graph_relu(g, f, name);
+    return rn_block_activation(g, spec, f, name);
+}
+
+/* Behind a convolution of stride 1 in the place of one that would shrink. */
+static int antialias(struct rn_graph *g, const struct rn_net_spec *spec, int x,
+                     const char *block, int stride)
+{
+    char name[NAME_SIZE];
+
+    if (spec->antialias == RN_ANTIALIAS_NONE || stride == 1)
+        return x;
+    join(name, block, "aa");
+    return rn_shrink(g, spec->antialias, x, name);
 }
 
 int rn_block_basic(struct rn_graph *g, const struct rn_net_spec *spec, int x,
                    const char *name, int channels, int stride)
 {
-    int f = rn_conv_bn_relu(g, x, name, 1, channels, 3, stride, "relu1");
+    const int stride1 = spec->antialias == RN_ANTIALIAS_NONE ? stride : 1;
+    int f = rn_conv_bn_relu(g, spec, x, name, 1, channels, 3, stride1, "relu1");
 
-    f = rn_conv_bn_relu(g, f, name, 2, channels, 3, 1, NULL);
+    f = antialias(g, spec, f, name, stride);
+    f = rn_conv_bn_relu(g, spec, f, name, 2, channels, 3, 1, NULL);
     return join_shortcut(g, spec, f, x, name, channels, stride, "relu2");
 }
 
@@ -114,11 +198,14 @@ int rn_block_bottleneck(struct rn_graph *g, const struct rn_net_spec *spec,
     const int narrow = channels * spec->width / 64 * spec->groups;
     /* v1, the paper's weights, or v1.5, fb.resnet.torch and torchvision. */
     const int stride1 = spec->stride_v1 ? stride : 1;
-    const int stride2 = spec->stride_v1 ? 1 : stride;
-    int f = rn_conv_bn_relu(g, x, name, 1, narrow, 1, stride1, "relu1");
+    const int stride2 =
+        spec->stride_v1 || spec->antialias != RN_ANTIALIAS_NONE ? 1 : stride;
+    int f = rn_conv_bn_relu(g, spec, x, name, 1, narrow, 1, stride1, "relu1");
 
-    f = conv_bn_relu(g, f, name, 2, narrow, 3, stride2, spec->groups, "relu2");
-    f = rn_conv_bn_relu(g, f, name, 3, wide, 1, 1, NULL);
+    f = conv_bn_relu(g, spec, f, name, 2, narrow, 3, stride2, spec->groups,
+                     "relu2");
+    f = antialias(g, spec, f, name, stride);
+    f = rn_conv_bn_relu(g, spec, f, name, 3, wide, 1, 1, NULL);
     return join_shortcut(g, spec, f, x, name, wide, stride, "relu3");
 }
 

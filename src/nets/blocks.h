@@ -9,10 +9,23 @@
 #define RN_BOTTLENECK_EXPANSION 4
 
 /** Convolution without bias, padded to keep the size at stride 1, and batch
- *  norm; ReLU too when relu is a name. Names get "PREFIX." before them when
- *  prefix is not "". */
-int rn_conv_bn_relu(struct rn_graph *g, int x, const char *prefix, int number,
-                    int channels, int kernel, int stride, const char *relu);
+ *  norm; ReLU, or the network's own activation, too when relu is a name. Names
+ *  get "PREFIX." before them when prefix is not "". */
+int rn_conv_bn_relu(struct rn_graph *g, const struct rn_net_spec *spec, int x,
+                    const char *prefix, int number, int channels, int kernel,
+                    int stride, const char *relu);
+
+/** ReLU or what the network has in its place. */
+int rn_block_activation(struct rn_graph *g, const struct rn_net_spec *spec, int x,
+                const char *name);
+
+/** The mean or blur of an anti-aliased network, stride 2. */
+int rn_shrink(struct rn_graph *g, enum rn_antialias how, int x,
+              const char *name);
+
+/** What follows the first convolution; `usual` is what goes with the stem. */
+int rn_pool_stem(struct rn_graph *g, const struct rn_net_spec *spec, int x,
+                 enum rn_stem_pool usual);
 
 /** Two 3x3 convolutions of so many channels, and the shortcut. */
 int rn_block_basic(struct rn_graph *g, const struct rn_net_spec *spec, int x,

@@ -18,7 +18,9 @@ void rn_net_build_cifar(struct rn_graph *g, const struct rn_net_spec *spec)
     const int n = (spec->depth - 2) / 6;
     int x = rn_graph_input(g, spec->input);
 
-    x = rn_conv_bn_relu(g, x, "", 1, stages[0].channels, 3, 1, "relu");
+    x = rn_conv_bn_relu(g, spec, x, "", 1, stages[0].channels, 3,
+                        spec->stem_stride ? spec->stem_stride : 1, "relu");
+    x = rn_pool_stem(g, spec, x, RN_STEM_POOL_NONE);
     for (int s = 0; s < 3; s++)
         for (int i = 0; i < n; i++) {
             char name[32];

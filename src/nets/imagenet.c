@@ -63,7 +63,7 @@ int rn_net_imagenet_layers(const int blocks[4], bool bottleneck)
 }
 
 /* Names as timm has them: conv1.0 to conv1.5, then conv1.6 and bn1. */
-static int deep_stem(struct rn_graph *g, int x)
+static int deep_stem(struct rn_graph *g, const struct rn_net_spec *spec, int x)
 {
     static const struct {
         const char *conv, *bn, *relu;
@@ -75,27 +75,38 @@ static int deep_stem(struct rn_graph *g, int x)
     };
 
     for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) {
-        const struct rn_window w = RN_WINDOW(3, 3, layers[i].stride, 1);
+        const int stride =
+            i == 0 && spec->stem_stride ? spec->stem_stride : layers[i].stride;
+        const struct rn_window w = RN_WINDOW(3, 3, stride, 1);
 
         x = rn_graph_conv(g, x, layers[i].conv, layers[i].channels, w, false);
         x = rn_graph_batch_norm(g, x, layers[i].bn);
-        x = rn_graph_relu(g, x, layers[i].relu);
+        x = rn_block_activation(g, spec, x, layers[i].relu);
     }
     return x;
 }
 
 /* 7x7, 64, /2 and 3x3 max pool /2. The pool is padded on both sides and
- * rounds down, as torchvision's; Caffe's windows lie one pixel off. */
+ * rounds down, as torchvision's; Caffe's windows lie one pixel off. Pools of
+ * anti-aliased networks are timm's. */
 static int stem(struct rn_graph *g, const struct rn_net_spec *spec, int x)
 {
-    const struct rn_window pool = RN_WINDOW(3, 3, 2, 1);
+    static const enum rn_stem_pool pools[] = {
+        [RN_ANTIALIAS_NONE] = RN_STEM_POOL_MAX,
+        [RN_ANTIALIAS_MEAN] = RN_STEM_POOL_MEAN,
+        [RN_ANTIALIAS_BLUR] = RN_STEM_POOL_BLUR,
+    };
+    bool small = spec->stem == RN_STEM_3X3;
+    int usual = small ? 1 : 2;
+    int stride = spec->stem_stride ? spec->stem_stride : usual;
 
-    if (spec->stem == RN_STEM_3X3)
-        return rn_conv_bn_relu(g, x, "", 1, 64, 3, 1, "relu");
-    x = spec->stem == RN_STEM_DEEP
-            ? deep_stem(g, x)
-            : rn_conv_bn_relu(g, x, "", 1, 64, 7, 2, "relu");
-    return rn_graph_max_pool(g, x, "maxpool", pool);
+    if (spec->stem == RN_STEM_DEEP)
+        x = deep_stem(g, spec, x);
+    else
+        x = rn_conv_bn_relu(g, spec, x, "", 1, 64, small ? 3 : 7, stride,
+                            "relu");
+    return rn_pool_stem(g, spec, x,
+                        small ? RN_STEM_POOL_NONE : pools[spec->antialias]);
 }
 
 void rn_net_build_imagenet(struct rn_graph *g, const struct rn_net_spec *spec)
@@ -109,13 +120,17 @@ void rn_net_build_imagenet(struct rn_graph *g, const struct rn_net_spec *spec)
         return;
     }
     x = stem(g, spec, x);
-    for (int s = 0; s < 4; s++)
+    for (int s = 0; s < 4; s++) {
+        int stride =
+            s == 0 && spec->first_stride ? spec->first_stride : stages[s].stride;
+
         for (int i = 0; i < arch->blocks[s]; i++) {
             char name[32];
 
             snprintf(name, sizeof name, "layer%d.%d", s + 1, i);
             x = arch->block(g, spec, x, name, stages[s].channels,
-                            i == 0 ? stages[s].stride : 1);
+                            i == 0 ? stride : 1);
         }
+    }
     rn_head(g, spec, x);
 }

@@ -35,6 +35,8 @@ static const struct {
     {"wide_resnet101_2", "resnet101 likewise"},
     {"resnet50c", "resnet50 with three 3x3 in place of the 7x7, as timm's"},
     {"resnet50d", "and means of 2x2 in shortcuts that shrink"},
+    {"resnetaa50", "resnet50 whose strides are means of 2x2 (timm's; d, too)"},
+    {"resnetblur50", "resnet50 with a blur before every stride, likewise"},
     {"resnet18-3x3", "resnet18 for small pictures: 3x3 and no pool first"},
     {"plain18", "resnet18 without shortcuts"},
     {"plain34", "resnet34 without shortcuts"},
@@ -58,13 +60,16 @@ static const struct word {
     bool cifar;                                  /* only that family */
     enum { NOTHING, STEM, GROUPS, FACTOR } tail; /* "", "d", "_32x4d", "_2" */
     const char *usual;                           /* such a tail */
+    enum rn_antialias antialias;                 /* only ImageNet's have one */
 } words[] = {
-    {"resnet", false, false, STEM, ""},
-    {"plain", true, false, NOTHING, ""},
-    {"cifar-resnet", false, true, NOTHING, ""},
-    {"cifar-plain", true, true, NOTHING, ""},
-    {"resnext", false, false, GROUPS, "_32x4d"},
-    {"wide_resnet", false, false, FACTOR, "_2"},
+    {"resnetaa", false, false, STEM, "", RN_ANTIALIAS_MEAN},
+    {"resnetblur", false, false, STEM, "", RN_ANTIALIAS_BLUR},
+    {"resnet", false, false, STEM, "", RN_ANTIALIAS_NONE},
+    {"plain", true, false, NOTHING, "", RN_ANTIALIAS_NONE},
+    {"cifar-resnet", false, true, NOTHING, "", RN_ANTIALIAS_NONE},
+    {"cifar-plain", true, true, NOTHING, "", RN_ANTIALIAS_NONE},
+    {"resnext", false, false, GROUPS, "_32x4d", RN_ANTIALIAS_NONE},
+    {"wide_resnet", false, false, FACTOR, "_2", RN_ANTIALIAS_NONE},
 };
 
 static const struct {
@@ -84,6 +89,8 @@ static const struct family *find_family(const struct word *word, int depth)
 {
     bool bottleneck = rn_net_imagenet_bottleneck(depth);
 
+    if (word->antialias != RN_ANTIALIAS_NONE)
+        return rn_net_imagenet_depth(depth) ? &families[1] : NULL;
     if (word->tail == GROUPS || word->tail == FACTOR)
         return bottleneck ? &families[1] : NULL;
     if (!word->cifar && rn_net_imagenet_depth(depth) &&
@@ -356,6 +363,11 @@ static int resolve_stride(struct rn_net_spec *spec, int v1,
                           struct rn_error *err)
 {
     spec->stride_v1 = v1 != 0;
+    if (v1 && spec->antialias != RN_ANTIALIAS_NONE)
+        return rn_fail(err, RN_ERR_ARG,
+                       "'%s' shrinks behind its 3x3, but the v1 stride was "
+                       "given",
+                       spec->name);
     if (!v1 || (strcmp(spec->family, "imagenet") == 0 &&
                 rn_net_imagenet_bottleneck(spec->depth)))
         return RN_OK;
@@ -386,6 +398,7 @@ int rn_net_resolve(struct rn_net_spec *spec, const char *name,
         return fail_unknown(name, err);
 
     spec->plain = word->plain;
+    spec->antialias = word->antialias;
     snprintf(spec->name, sizeof spec->name, "%s", name);
     snprintf(spec->family, sizeof spec->family, "%s", family->name);
     rc = resolve_sizes(spec, family, options, err);
@@ -394,6 +407,28 @@ int rn_net_resolve(struct rn_net_spec *spec, const char *name,
     if (rc == RN_OK)
         rc = resolve_stride(spec, options->stride_v1, err);
     return rc;
+}
+
+const char *rn_stem_pool_name(enum rn_stem_pool pool)
+{
+    static const char *const names[] = {NULL,       "none", "max",
+                                        "max-ceil", "mean", "blur"};
+
+    return (size_t)pool < COUNT(names) ? names[pool] : NULL;
+}
+
+const char *rn_activation_name(enum rn_activation activation)
+{
+    static const char *const names[] = {"relu", "relu6", "leaky-relu", "silu"};
+
+    return (size_t)activation < COUNT(names) ? names[activation] : NULL;
+}
+
+bool rn_net_is_unusual(const struct rn_net_spec *spec)
+{
+    return spec->stem_stride || spec->first_stride ||
+           spec->stem_pool != RN_STEM_POOL_USUAL ||
+           spec->activation != RN_ACTIVATION_RELU;
 }
 
 int rn_net_build(struct rn_graph **out, const struct rn_net_spec *spec,

@@ -12,6 +12,36 @@ enum rn_stem {
     RN_STEM_3X3,  /* for small pictures: stride 1, no pool */
 };
 
+/** What shrinks in place of a stride, so that less is aliased: timm's resnetaa
+ *  and resnetblur (R. Zhang 2019). */
+enum rn_antialias {
+    RN_ANTIALIAS_NONE,
+    RN_ANTIALIAS_MEAN, /* of 2x2 */
+    RN_ANTIALIAS_BLUR, /* 1 2 1 both ways, every second pixel */
+};
+
+/** What follows the first convolution. */
+enum rn_stem_pool {
+    RN_STEM_POOL_USUAL,    /* what goes with the stem */
+    RN_STEM_POOL_NONE,
+    RN_STEM_POOL_MAX,      /* 3x3, /2, padded on both sides: torchvision's */
+    RN_STEM_POOL_MAX_CEIL, /* 3x3, /2, not padded, rounded up: Caffe's */
+    RN_STEM_POOL_MEAN,     /* 2x2, /2 */
+    RN_STEM_POOL_BLUR,     /* max of 3x3, then the blur above */
+};
+
+enum rn_activation {
+    RN_ACTIVATION_RELU,
+    RN_ACTIVATION_RELU6,
+    RN_ACTIVATION_LEAKY_RELU, /* slope 0.01, as PyTorch's */
+    RN_ACTIVATION_SILU,
+};
+
+/** "none", "max", …; "relu", "silu", …; NULL for others. The usual pool has no
+ *  name. */
+const char *rn_stem_pool_name(enum rn_stem_pool pool);
+const char *rn_activation_name(enum rn_activation activation);
+
 /** Everything that makes a network, with no defaults left open. */
 struct rn_net_spec {
     char name[32];   /* "resnet20", "plain34" */
@@ -26,6 +56,12 @@ struct rn_net_spec {
     enum rn_stem stem;
     bool pooled; /* shortcuts take the mean of 2x2, then a 1x1 of stride 1
                     (figure 2c there) */
+    enum rn_antialias antialias;
+    /* What is another than the name says, zero when nothing is: networks of
+     * others, see rn_net_is_unusual(). */
+    int stem_stride, first_stride; /* of conv1; of conv2_x */
+    enum rn_stem_pool stem_pool;
+    enum rn_activation activation;
     int classes;
     struct rn_shape input;
 };
@@ -34,6 +70,10 @@ struct rn_net_spec {
  *  wrong and suggests the nearest network. */
 int rn_net_resolve(struct rn_net_spec *spec, const char *name,
                    const struct rn_net_options *options, struct rn_error *err);
+
+/** Whether more makes the network than its name and rn_net_options say. It is
+ *  stored as its graph, then. */
+bool rn_net_is_unusual(const struct rn_net_spec *spec);
 
 /** Build the graph of a spec; parameters are zero. */
 int rn_net_build(struct rn_graph **out, const struct rn_net_spec *spec,

@@ -1192,7 +1192,7 @@ static struct rn_graph *bottlenecks(const struct rn_net_spec *spec)
     int x;
     assert_non_null(g);
     x = rn_graph_input(g, (struct rn_shape){3, 19, 18});
-    x = rn_conv_bn_relu(g, x, "", 1, 16, 7, 2, "relu");
+    x = rn_conv_bn_relu(g, spec, x, "", 1, 16, 7, 2, "relu");
     x = rn_graph_max_pool(g, x, "maxpool", w3s2);
     x = rn_block_bottleneck(g, spec, x, "layer1.0", 8, 1);
     x = rn_block_bottleneck(g, spec, x, "layer1.1", 8, 1);

@@ -203,7 +203,7 @@ static void build_bottleneck14(struct rn_graph *g, const struct rn_net_spec *s)
     static const struct rn_window pool = RN_WINDOW(3, 3, 2, 1);
     int x = rn_graph_input(g, s->input);
 
-    x = rn_conv_bn_relu(g, x, "", 1, 64, 7, 2, "relu");
+    x = rn_conv_bn_relu(g, s, x, "", 1, 64, 7, 2, "relu");
     x = rn_graph_max_pool(g, x, "maxpool", pool);
     x = rn_block_bottleneck(g, s, x, "layer1.0", 16, 1);
     x = rn_block_bottleneck(g, s, x, "layer1.1", 16, 1);

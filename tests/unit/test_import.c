@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "folder.h"
+#include "foreign.h"
 
 #include "core/file.h"
 #include "core/memory.h"
@@ -15,6 +16,7 @@
 #include "formats/model_file.h"
 #include "formats/pth.h"
 #include "formats/recognise.h"
+#include "nets/blocks.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -23,12 +25,6 @@
 #include <unistd.h>
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
-
-#define OK(call)                     \
-    do {                             \
-        if ((call) != RN_OK)         \
-            fail_msg("%s", err.msg); \
-    } while (0)
 
 /* ------------------------------------------------------------ made states */
 
@@ -422,6 +418,188 @@ static void assert_import_fails(const char *name, struct rn_import_options *o,
         fail_msg("got %d \"%s\", expected %d \"…%s…\"", rc, err.msg, code,
                  expected);
     assert_null(model);
+}
+
+/* ------------------------------------------- what shapes do not tell */
+
+/* Pixel i of a line of `size`, reflected at its ends. */
+static int reflect(int i, int size)
+{
+    i = i < 0 ? -i : i;
+    return i < size ? i : 2 * (size - 1) - i;
+}
+
+/* 1 2 1 by 1 2 1, sixteenths, of every second pixel. */
+static double blurred(const float *image, int h, int w, int y, int x)
+{
+    double sum = 0;
+    for (int dy = -1; dy <= 1; dy++)
+        for (int dx = -1; dx <= 1; dx++)
+            sum += (2 - abs(dy)) * (2 - abs(dx)) / 16.0 *
+                   (double)image[reflect(2 * y + dy, h) * w +
+                                 reflect(2 * x + dx, w)];
+    return sum;
+}
+
+struct blur_check {
+    const float *image;
+    int h, w, seen;
+};
+
+static int check_blur(void *user, const struct rn_trace *value)
+{
+    struct blur_check *c = user;
+    if (strcmp(value->name, "blur") != 0)
+        return RN_OK;
+    assert_int_equal(value->height, (c->h + 1) / 2);
+    assert_int_equal(value->width, (c->w + 1) / 2);
+    const float *at = value->values;
+    for (int k = 0; k < value->channels; k++)
+        for (int y = 0; y < value->height; y++)
+            for (int x = 0; x < value->width; x++) {
+                double right =
+                    blurred(c->image + k * c->h * c->w, c->h, c->w, y, x);
+                if (!(fabs((double)*at++ - right) < 1e-6))
+                    fail_msg("%dx%d: channel %d, pixel %d, %d", c->h, c->w, k,
+                             y, x);
+            }
+    c->seen++;
+    return RN_OK;
+}
+
+/* The blur of timm's resnetblur against its definition. */
+static void blurs_are_right(void **state)
+{
+    static const int sizes[][2] = {{8, 8}, {7, 8}, {8, 5}, {3, 9}, {2, 2}};
+    (void)state;
+    for (size_t i = 0; i < COUNT(sizes); i++) {
+        struct blur_check c = {.h = sizes[i][0], .w = sizes[i][1]};
+        struct rn_graph *g = rn_graph_create();
+        struct rn_net_spec spec;
+        struct rn_plan_options o;
+        struct rn_plan *plan;
+        struct rn_error err = {0};
+        float image[3 * 81];
+        uint32_t seed = 5;
+        for (size_t k = 0; k < COUNT(image); k++)
+            image[k] = number(&seed);
+        assert_non_null(g);
+        int x = rn_graph_input(g, (struct rn_shape){3, c.h, c.w});
+        x = rn_shrink(g, RN_ANTIALIAS_BLUR, x, "blur");
+        x = rn_graph_global_avg_pool(g, x, "avgpool");
+        rn_graph_linear(g, x, "fc", 2);
+        assert_int_equal(g->error.code, RN_OK);
+        rn_net_of_graph(&spec, "small", g);
+        struct rn_model *model = rn_model_wrap(&spec, g);
+        assert_non_null(model);
+        rn_plan_defaults(&o);
+        o.batch = o.threads = 1;
+        OK(rn_plan_create(&plan, model, &o, &err));
+        c.image = image;
+        OK(rn_plan_trace(plan, image, check_blur, &c, &err));
+        assert_int_equal(c.seen, 1);
+        rn_plan_destroy(plan);
+        rn_model_destroy(model);
+    }
+}
+
+static const struct rn_node *node_of(const struct rn_model *model,
+                                     const char *name)
+{
+    for (size_t i = 0; i < model->graph->n_nodes; i++)
+        if (strcmp(model->graph->nodes[i].name, name) == 0)
+            return &model->graph->nodes[i];
+    return NULL;
+}
+
+/* A stem and an activation that are said are the model's, and stay so. */
+static void unusual_networks_are_stored(void **state)
+{
+    struct rn_model *model = make_model("resnet18-3x3", NULL), *back;
+    struct rn_error err = {0};
+    struct rn_import_options o;
+    (void)state;
+    write_bare(model, "a.pth", false, NULL);
+    rn_import_defaults(&o);
+    o.stem_stride = 2;
+    o.stem_pool = "max";
+    o.activation = "silu";
+    OK(import(&back, in_folder("a.pth"), &o, &err));
+    assert_null(strstr(said, "taken to begin"));
+    OK(rn_model_save(back, in_folder("m.safetensors"), &err));
+    rn_model_destroy(back);
+    OK(import(&back, in_folder("m.safetensors"), NULL, &err));
+    assert_string_equal(back->spec.name, "resnet18-3x3");
+    assert_int_equal(node_of(back, "conv1")->window.stride, 2);
+    assert_int_equal(node_of(back, "maxpool")->op, RN_OP_MAX_POOL);
+    assert_int_equal(node_of(back, "layer1.0.relu1")->op, RN_OP_MULTIPLY);
+    assert_int_equal(node_of(back, "layer1.0.conv1")->shape.h, 8);
+    assert_same_tensors(model, back);
+    rn_model_destroy(back);
+    assert_import_fails("m.safetensors", &o, RN_ERR_ARG,
+                        "says itself what its layers are");
+    rn_import_defaults(&o);
+    OK(import(&back, in_folder("a.pth"), &o, &err));
+    assert_said("taken to begin with stride 1 and no pool");
+    assert_null(node_of(back, "maxpool"));
+    rn_model_destroy(back);
+    rn_model_destroy(model);
+}
+
+static void unusual_options_are_checked(void **state)
+{
+    struct rn_model *model = make_model("resnet8", NULL);
+    struct rn_import_options o;
+    (void)state;
+    write_bare(model, "a.pth", false, NULL);
+    rn_model_destroy(model);
+    rn_import_defaults(&o);
+    o.stem_pool = "min";
+    assert_import_fails("a.pth", &o, RN_ERR_ARG,
+                        "expected one of none, max, max-ceil, mean, blur");
+    rn_import_defaults(&o);
+    o.activation = "tanh";
+    assert_import_fails("a.pth", &o, RN_ERR_ARG,
+                        "expected one of relu, relu6, leaky-relu, silu");
+    rn_import_defaults(&o);
+    o.stem_stride = 9;
+    assert_import_fails("a.pth", &o, RN_ERR_ARG, "stride is 9");
+    rn_import_defaults(&o);
+    o.eps = 2;
+    assert_import_fails("a.pth", &o, RN_ERR_ARG, "eps is 2");
+    rn_import_defaults(&o);
+    o.channel_order = "gbr";
+    assert_import_fails("a.pth", &o, RN_ERR_ARG, "expected rgb or bgr");
+}
+
+/* Another eps is a matter of variances, another order of where means are. */
+static void eps_and_order(void **state)
+{
+    struct rn_model *model = make_model("resnet8", NULL), *back;
+    struct rn_error err = {0};
+    struct rn_import_options o;
+    (void)state;
+    write_bare(model, "a.pth", false, NULL);
+    rn_import_defaults(&o);
+    o.eps = 1e-3;
+    o.preprocess = "cifar";
+    o.channel_order = "bgr";
+    OK(import(&back, in_folder("a.pth"), &o, &err));
+    const float *var = rn_graph_param(back->graph, "bn1.running_var")->data;
+    assert_true(fabs((double)var[3] - (1 + 1e-3 - 1e-5)) < 1e-6);
+    assert_string_equal(back->spec.family, "cifar");
+    assert_true(back->preprocessing.bgr);
+    assert_true(back->preprocessing.mean[2] == 0.4914f);
+    assert_true(back->preprocessing.std[0] == 0.2010f);
+    rn_model_destroy(back);
+    /* As they are given: in RGB order. */
+    const float mean[] = {0.1f, 0.2f, 0.3f};
+    o.mean = mean;
+    o.means = 3;
+    OK(import(&back, in_folder("a.pth"), &o, &err));
+    assert_true(back->preprocessing.mean[0] == 0.3f);
+    rn_model_destroy(back);
+    rn_model_destroy(model);
 }
 
 static void misfits_are_listed(void **state)
@@ -1179,6 +1357,10 @@ int main(void)
         cmocka_unit_test(uneven_widths_are_named),
         cmocka_unit_test(known_sources_have_habits),
         cmocka_unit_test(callers_name_networks),
+        cmocka_unit_test(blurs_are_right),
+        cmocka_unit_test(unusual_networks_are_stored),
+        cmocka_unit_test(unusual_options_are_checked),
+        cmocka_unit_test(eps_and_order),
         cmocka_unit_test(misfits_are_listed),
         cmocka_unit_test(senseless_options_are_refused),
         cmocka_unit_test(exports_are_whole),

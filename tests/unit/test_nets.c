@@ -522,6 +522,53 @@ static void memory_failures_are_reported(void **state)
         fail_msg("%ld allocations, expected about a hundred", n);
 }
 
+/* timm's: strides become pools behind the 3x3, of the tensors of resnet50 and
+ * such. */
+static void antialiased_networks(void **state)
+{
+    static const struct {
+        const char *name, *like;
+        const char *conv; /* of the first block of layer2 */
+        size_t pools;     /* nodes of a pool that shrinks */
+        enum rn_op stem;
+    } cases[] = {
+        {"resnetaa50", "resnet50", "layer2.0.conv2", 1, RN_OP_AVG_POOL},
+        {"resnetaa34d", "resnet34d", "layer2.0.conv1", 1, RN_OP_AVG_POOL},
+        {"resnetblur18", "resnet18", "layer2.0.conv1", 2, RN_OP_AVG_POOL},
+        {"resnetblur50d", "resnet50d", "layer2.0.conv2", 2, RN_OP_AVG_POOL},
+    };
+    const struct rn_net_options v1 = {.stride_v1 = 1};
+    struct rn_net_spec spec;
+    struct rn_error err = {0};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct rn_graph *g = build(cases[i].name, NULL);
+        struct rn_graph *like = build(cases[i].like, NULL);
+        size_t pools = 0;
+
+        assert_int_equal(g->n_params, like->n_params);
+        for (size_t k = 0; k < g->n_params; k++)
+            assert_string_equal(g->params[k].name, like->params[k].name);
+        assert_int_equal(find(g, cases[i].conv)->window.stride, 1);
+        assert_int_equal(find(like, cases[i].conv)->window.stride, 2);
+        assert_int_equal(find(g, "maxpool")->op, cases[i].stem);
+        assert_int_equal(find(g, "layer2.0.aa")->shape.h, 28);
+        for (size_t k = 0; k < g->n_nodes; k++)
+            pools += strncmp(g->nodes[k].name, "layer3.0.aa", 11) == 0;
+        assert_int_equal(pools, cases[i].pools);
+        assert_int_equal(find(g, "avgpool")->shape.c,
+                         find(like, "avgpool")->shape.c);
+        rn_graph_destroy(g);
+        rn_graph_destroy(like);
+    }
+    assert_int_equal(rn_net_resolve(&spec, "resnetaa50", &v1, &err),
+                     RN_ERR_ARG);
+    assert_non_null(strstr(err.msg, "shrinks behind its 3x3"));
+    assert_int_equal(rn_net_resolve(&spec, "resnetaa20", NULL, &err),
+                     RN_ERR_ARG);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -534,6 +581,7 @@ int main(void)
         cmocka_unit_test(stride_versions),
         cmocka_unit_test(names_are_torchvisions),
         cmocka_unit_test(families_do_not_mix),
+        cmocka_unit_test(antialiased_networks),
         cmocka_unit_test(bad_options_are_named),
         cmocka_unit_test(too_large_is_refused),
         cmocka_unit_test(suggestions_are_near),
