@@ -69,7 +69,9 @@ static const struct option network_options[] = {
 
 static const struct option length_options[] = {
     {"batch", "N", OPTION_INT, AT(train.batch), 1, 65536, NULL,
-     "128; of pictures *", "images per iteration"},
+     "128; of pictures *", "images per batch"},
+    {"accumulate", "N", OPTION_INT, AT(train.accumulate), 1, 4096, NULL, "1",
+     "batches per iteration: the mean of their gradients makes one step"},
     {"iterations", "N", OPTION_LONG, AT(train.iterations), 1, BILLION, NULL,
      "64000, or from --epochs; of pictures *", "iterations of the whole run"},
     {"epochs", "X", OPTION_REAL, AT(train.epochs), 1e-6, 1e6, NULL,

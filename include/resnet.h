@@ -824,6 +824,10 @@ struct rn_train_options {
                      early; 0: none do */
     int reestimate; /**< 1: after the last step the running statistics are
                        made anew, as averages over the training images */
+    int accumulate; /**< batches of an iteration, whose gradients' mean makes
+                       one step; each has its own batch norm statistics, and
+                       counts alike. Iterations go on over the end of an epoch.
+                       0: 1 */
     int data_rule;  /**< as rn_data_options.rule */
 };
 

@@ -269,9 +269,12 @@ int rn_trainer_choose_batch(struct rn_trainer *t, struct rn_error *err)
     if (t->batch_chosen)
         rn_trainer_say(t, "batch %d, %s", o->batch, because(t, fewer));
     if (o->lr <= 0) {
-        o->lr = (o->weights != NULL ? 0.004 : 0.1) * o->batch / 64;
-        rn_trainer_say(t, "lr %g, schedule %s, for batch %d", o->lr,
-                       o->schedule, o->batch);
+        int batches = o->accumulate > 1 ? o->accumulate : 1;
+
+        o->lr = (o->weights != NULL ? 0.004 : 0.1) * o->batch * batches / 64;
+        rn_trainer_say(t, "lr %g, schedule %s, for batch %d%s", o->lr,
+                       o->schedule, o->batch,
+                       batches > 1 ? " and accumulate" : "");
     }
     return rc;
 }

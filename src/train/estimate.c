@@ -230,8 +230,8 @@ static double whole(const struct rn_trainer *t, const struct rn_paces *paces,
         test = together(t, &paces->test) *
                ceil(t->test_images / (double)t->test_batch);
     return iterations *
-           (together(t, &paces->step) + test / (double)t->test_every +
-            paces->save / (double)t->save_every);
+           (t->step_batches * together(t, &paces->step) +
+            test / (double)t->test_every + paces->save / (double)t->save_every);
 }
 
 static void say_time(char *text, size_t size, double seconds)
@@ -262,7 +262,7 @@ void rn_trainer_estimate(const struct rn_trainer *t,
         return;
     say_batch_time(compute, sizeof(compute), paces->step.compute);
     say_batch_time(load, sizeof(load), paces->step.load);
-    say_time(epoch, sizeof(epoch), whole(t, paces, t->epoch_batches));
+    say_time(epoch, sizeof(epoch), whole(t, paces, rn_trainer_epoch(t)));
     say_time(all, sizeof(all),
              whole(t, paces, (double)t->iterations) + reestimate(t, paces));
     rn_trainer_say(t,

@@ -41,7 +41,7 @@ static bool stop_asked(const struct rn_trainer *t)
 
 static double epochs_done(const struct rn_trainer *t)
 {
-    return (double)t->progress.iteration / t->epoch_batches;
+    return (double)t->progress.iteration / rn_trainer_epoch(t);
 }
 
 static double seconds_left(const struct rn_trainer *t)
@@ -179,6 +179,8 @@ static json_t *trained_json(const struct rn_trainer *t)
     failed |= set_count(object, "iterations", p->iteration);
     failed |= set_real(object, "epochs", epochs_done(t));
     failed |= set_count(object, "batch", o->batch);
+    if (t->step_batches > 1)
+        failed |= set_count(object, "accumulate", t->step_batches);
     failed |= set_real(object, "lr", o->lr);
     failed |= set_text(object, "schedule", o->schedule);
     failed |= set_text(object, "warmup", o->warmup);
@@ -515,10 +517,10 @@ static void update(struct rn_trainer *t, double lr)
         rn_ema_add(&t->average, &t->flat, t->progress.iteration + 1);
 }
 
-static int step(struct rn_trainer *t, struct rn_error *err)
+/* The gradients of the step's i-th batch, and what it adds to the sums. */
+static int learn_next(struct rn_trainer *t, int i, int *images,
+                      struct rn_step_result *sum, struct rn_error *err)
 {
-    double start = rn_now();
-    double lr = rn_schedule_lr(&t->schedule, t->progress.iteration);
     struct rn_batch batch;
     struct rn_step_result result;
     int rc = rn_loader_next(t->loader, &batch, &t->clock.waited, err);
@@ -529,13 +531,31 @@ static int step(struct rn_trainer *t, struct rn_error *err)
         rc = learn(t, &batch, &result, err);
     if (rc != RN_OK)
         return rc;
+    rn_accumulate_add(&t->gradients, &t->flat, i);
+    *images += batch.count;
+    sum->loss += result.loss;
+    sum->errors += result.errors;
+    return RN_OK;
+}
+
+static int step(struct rn_trainer *t, struct rn_error *err)
+{
+    double start = rn_now();
+    double lr = rn_schedule_lr(&t->schedule, t->progress.iteration);
+    struct rn_step_result result = {.loss = 0};
+    int images = 0, rc = RN_OK;
+
+    for (int i = 0; i < t->step_batches && rc == RN_OK; i++)
+        rc = learn_next(t, i, &images, &result, err);
+    if (rc != RN_OK)
+        return rc;
     if (!isfinite(result.loss))
         return rn_fail(err, RN_ERR_LOSS,
                        "loss is not finite in iteration %ld (lr %g); '%s' is "
                        "the last good checkpoint",
                        t->progress.iteration + 1, lr, t->run.last);
     update(t, lr);
-    count_step(t, batch.count, &result);
+    count_step(t, images, &result);
     t->clock.seconds += rn_now() - start;
     return RN_OK;
 }

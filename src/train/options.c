@@ -83,6 +83,7 @@ static const struct option {
     {"ema", REAL, PLACE(ema), 0, BELOW_ONE, "from 0 to below 1", false, ""},
     {"patience", INT, PLACE(patience), 0, 1e6, "from 0 to 1000000", false, ""},
     {"reestimate", INT, PLACE(reestimate), 0, 1, "0 or 1", false, ""},
+    {"accumulate", INT, PLACE(accumulate), 0, 4096, "from 0 to 4096", false, ""},
     {"data_rule", INT, PLACE(data_rule), 0, RN_RULE_NEWEST, "of this version",
      false, "1"},
     /* clang-format on */

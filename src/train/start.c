@@ -70,8 +70,8 @@ void rn_trainer_loader(const struct rn_trainer *t,
         .bgr = pre->bgr,
         .mean = pre->mean,
         .std = pre->std,
-        .first = t->progress.iteration,
-        .end = t->iterations,
+        .first = t->progress.iteration * t->step_batches,
+        .end = t->iterations * t->step_batches,
     };
     rn_train_changes(&t->o, t->model->spec.input.h, config);
 }

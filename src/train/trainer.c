@@ -54,9 +54,15 @@ static int plan_batches(struct rn_trainer *t, struct rn_error *err)
         .shuffle = true,
     };
     t->epoch_batches = rn_sampler_batches(&t->sampler);
+    t->step_batches = o->accumulate > 1 ? o->accumulate : 1;
     if (t->sampler.last == RN_LAST_KEEP)
         t->rest = images % o->batch;
     return RN_OK;
+}
+
+double rn_trainer_epoch(const struct rn_trainer *t)
+{
+    return t->epoch_batches / t->step_batches;
 }
 
 static long at_least_one(double value)
@@ -68,7 +74,7 @@ int rn_trainer_plan_length(struct rn_trainer *t, struct rn_error *err)
 {
     const struct rn_train_options *o = &t->o;
     /* Less a little, so that rounding does not add an iteration. */
-    double length = ceil(o->epochs * t->epoch_batches - 1e-6);
+    double length = ceil(o->epochs * rn_trainer_epoch(t) - 1e-6);
 
     if (o->iterations > 0)
         length = (double)o->iterations;
@@ -83,7 +89,7 @@ int rn_trainer_plan_length(struct rn_trainer *t, struct rn_error *err)
         t->report_every = at_least_one(fmin(length / REPORTS, REPORT_AT_MOST));
     t->test_every = o->test_every;
     if (t->test_every == 0)
-        t->test_every = at_least_one(round(t->epoch_batches));
+        t->test_every = at_least_one(round(rn_trainer_epoch(t)));
     t->save_every = o->save_every > 0 ? o->save_every : t->test_every;
     return rn_schedule_parse(&t->schedule, o, t->iterations, err);
 }
@@ -257,7 +263,10 @@ static int build_plans(struct rn_trainer *t, struct rn_error *err)
         rc = rn_ema_create(&t->average, &t->flat, t->o.ema, t->threads, err);
     if (rc != RN_OK)
         return rc;
-    rc = build(t, &t->plan, RN_MODE_TRAIN, t->o.batch, err);
+    rc = rn_accumulate_create(&t->gradients, &t->flat, t->step_batches,
+                              t->threads, err);
+    if (rc == RN_OK)
+        rc = build(t, &t->plan, RN_MODE_TRAIN, t->o.batch, err);
     if (rc == RN_OK && t->rest > 0)
         rc = build(t, &t->rest_plan, RN_MODE_TRAIN, t->rest, err);
     if (rc == RN_OK && t->test_images > 0)
@@ -295,12 +304,16 @@ static int weigh_classes(struct rn_trainer *t, struct rn_error *err)
 
 static void say_plan(const struct rn_trainer *t)
 {
+    char batches[48] = "";
+
+    if (t->step_batches > 1)
+        snprintf(batches, sizeof(batches), "%d batches of ", t->step_batches);
     rn_trainer_say(
         t,
-        "%s: %" PRIu64 " parameters, %ld iterations of %d images (%.4g "
+        "%s: %" PRIu64 " parameters, %ld iterations of %s%d images (%.4g "
         "epochs)%s",
         t->model->spec.name, rn_graph_params(t->model->graph), t->iterations,
-        t->o.batch, (double)t->iterations / t->epoch_batches,
+        batches, t->o.batch, (double)t->iterations / rn_trainer_epoch(t),
         t->test_images == 0 ? "; there is nothing to test on" : "");
 }
 
@@ -469,6 +482,7 @@ static void release(struct rn_trainer *t)
     rn_plan_destroy(t->test_plan);
     rn_store_destroy(t->store);
     rn_ema_free(&t->average);
+    rn_accumulate_free(&t->gradients);
     rn_free(t->lr_scale);
     rn_free(t->class_weights);
     rn_checkpoint_free(&t->checkpoint);

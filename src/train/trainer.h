@@ -4,6 +4,7 @@
 #define RN_TRAIN_TRAINER_H
 
 #include "data/data.h"
+#include "train/accumulate.h"
 #include "train/run.h"
 #include "train/train.h"
 
@@ -28,6 +29,7 @@ struct rn_trainer {
     struct rn_data *data;
     struct rn_sampler sampler;
     double epoch_batches; /* may be fractional */
+    int step_batches;     /* of an iteration */
     long iterations, report_every, test_every, save_every;
     enum rn_part test_part;
     int test_images; /* 0: nothing to test on */
@@ -43,6 +45,7 @@ struct rn_trainer {
     struct rn_flat flat;
     float *lr_scale; /* by segment of flat, or NULL */
     struct rn_ema average;
+    struct rn_accumulated gradients;
     struct rn_plan *plan;
     struct rn_plan *rest_plan; /* last, smaller batch of an epoch, or NULL */
     int rest;                  /* its images */
@@ -70,6 +73,9 @@ void rn_trainer_choose_rest(struct rn_trainer *t);
 int rn_trainer_choose_batch(struct rn_trainer *t, struct rn_error *err);
 
 /* trainer.c */
+
+/** Iterations of an epoch; may be fractional. */
+double rn_trainer_epoch(const struct rn_trainer *t);
 
 /** Iterations, what comes when, and the schedule. */
 int rn_trainer_plan_length(struct rn_trainer *t, struct rn_error *err);

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Record what PyTorch computes, for test_golden.c to compare with.
 
-    bench/.peers/bin/python tests/golden/record.py [OUT-FOLDER]
+    bench/.peers/bin/python tests/golden/record.py [OUT-FOLDER [WORK...]]
 
 Writes a file for each of WORKS beside this one. Parameters, images
 and labels are not stored: both sides make them from the formula of value().
@@ -35,6 +35,9 @@ WORKS = {
     "bottleneck14": (64, 8, 0.01, 20),
     "resnet50": (64, 8, 0, 1),
 }
+# Batches whose gradients' mean makes a step; the others' steps have one.
+WORKS["resnet20-accumulate"] = (32, 8, 0.01, 8)
+ACCUMULATE = {"resnet20-accumulate": 3}
 CLASSES = 10
 
 
@@ -100,7 +103,8 @@ def digest(name, tensor):
 
 def run(work, dtype):
     size, count, lr, steps = WORKS[work]
-    net = nets.build(work, CLASSES).to(dtype)
+    batches = ACCUMULATE.get(work, 1)
+    net = nets.build(work.split("-")[0], CLASSES).to(dtype)
     fill(net)
     out = {}
 
@@ -114,12 +118,14 @@ def run(work, dtype):
                           weight_decay=WEIGHT_DECAY)
     out["losses"] = []
     for step in range(steps):
-        images, labels = batch(step % 4, size, count)
-        logits = net(images.to(dtype))
-        loss = F.cross_entropy(logits, labels)
         sgd.zero_grad()
-        loss.backward()
-        out["losses"].append(loss.item())
+        out["losses"].append(0.0)
+        for part in range(batches):
+            images, labels = batch((step * batches + part) % 4, size, count)
+            logits = net(images.to(dtype))
+            loss = F.cross_entropy(logits, labels) / batches
+            loss.backward()
+            out["losses"][-1] += loss.item()
         if step == 0:
             out["train_logits"] = logits.flatten().tolist()
         if step == 0 and lr > 0:
@@ -151,10 +157,12 @@ def record(work, folder):
     print(work, "logits", [round(x, 2) for x in truth["infer_logits"][:10]])
     head = {
         "source": f"PyTorch {torch.__version__.split('+')[0]}, float64",
-        "net": work, "classes": CLASSES, "size": size, "batch": count,
+        "net": work.split("-")[0], "classes": CLASSES, "size": size, "batch": count,
         "lr": lr, "momentum": MOMENTUM, "weight_decay": WEIGHT_DECAY,
         "float32_strays": strays,
     }
+    if work in ACCUMULATE:
+        head["accumulate"] = ACCUMULATE[work]
     text = json.dumps({**head, **truth}, indent=None)
     (folder / f"{work}.json").write_text(text + "\n", encoding="utf-8")
 
@@ -162,7 +170,7 @@ def record(work, folder):
 def main():
     folder = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else HERE
     torch.set_num_threads(2)
-    for work in WORKS:
+    for work in sys.argv[2:] or WORKS:
         record(work, folder)
 
 

@@ -7,6 +7,7 @@
 #include "nets/blocks.h"
 #include "nets/nets.h"
 #include "plan/plan.h"
+#include "train/accumulate.h"
 #include "train/train.h"
 
 #include <jansson.h>
@@ -35,8 +36,13 @@ static const struct run {
     const char *net;
     int exact, threads;
 } runs[] = {
-    {"resnet20", 1, 1},     {"resnet20", 0, 2}, {"bottleneck14", 1, 1},
-    {"bottleneck14", 0, 2}, {"resnet50", 1, 2}, {"resnet50", 0, 1},
+    {"resnet20", 1, 1},
+    {"resnet20", 0, 2},
+    {"bottleneck14", 1, 1},
+    {"bottleneck14", 0, 2},
+    {"resnet50", 1, 2},
+    {"resnet50", 0, 1},
+    {"resnet20-accumulate", 0, 2},
 };
 
 /* ------------------------------------- the formula, as in record.py */
@@ -183,6 +189,7 @@ struct golden {
     struct rn_graph *graph;
     struct rn_store *store;
     int batch, classes, steps;
+    int accumulate; /* batches of a step */
     size_t image; /* floats */
     float *images, *logits, *plain;
     int32_t labels[64];
@@ -256,7 +263,11 @@ static void golden_open(struct golden *g, const char *net)
     size = (int)number(g, "size");
     assert_true(g->steps > 0 && g->batch <= 64);
     g->image = 3 * (size_t)size * (size_t)size;
-    g->graph = build_graph(net, g->classes, size);
+    g->accumulate = 1;
+    if (json_object_get(g->record, "accumulate"))
+        g->accumulate = (int)number(g, "accumulate");
+    g->graph = build_graph(json_string_value(json_object_get(g->record, "net")),
+                           g->classes, size);
     fill_parameters(g->graph);
     assert_int_equal(rn_store_create(&g->store, g->graph, true, NULL), RN_OK);
     for (size_t i = 0; i < g->graph->n_params; i++)
@@ -351,22 +362,41 @@ static int compare_end(struct golden *g)
     return bad;
 }
 
+/* Gradients of a step, and its loss. */
+static double run_step(struct golden *g, struct rn_plan *plan, int step,
+                       struct rn_accumulated *gradients)
+{
+    struct rn_step_result result;
+    struct rn_flat flat;
+    double loss = 0;
+
+    rn_store_flat(g->store, &flat);
+    for (int i = 0; i < g->accumulate; i++) {
+        fill_batch((step * g->accumulate + i) % 4, g->images,
+                   (size_t)g->batch * g->image, g->labels, g->batch,
+                   g->classes);
+        assert_int_equal(
+            rn_plan_train(plan, g->images, g->labels, 0.0f, &result, NULL),
+            RN_OK);
+        rn_accumulate_add(gradients, &flat, i);
+        loss += result.loss / g->batch / g->accumulate;
+    }
+    return loss;
+}
+
 static int compare_step(struct golden *g, struct rn_plan *plan, int step,
-                        const struct rn_sgd *sgd)
+                        const struct rn_sgd *sgd,
+                        struct rn_accumulated *gradients)
 {
     const json_t *losses = json_object_get(g->record, "losses");
     double want = json_real_value(json_array_get(losses, (size_t)step));
-    struct rn_step_result result;
+    double loss = run_step(g, plan, step, gradients);
     struct rn_flat flat;
     char name[32];
     int bad;
 
-    fill_batch(step % 4, g->images, (size_t)g->batch * g->image, g->labels,
-               g->batch, g->classes);
-    assert_int_equal(
-        rn_plan_train(plan, g->images, g->labels, 0.0f, &result, NULL), RN_OK);
     snprintf(name, sizeof name, "loss of step %d", step);
-    bad = check_close(name, result.loss / g->batch, want, fabs(want),
+    bad = check_close(name, loss, want, fabs(want),
                       step < 16 ? TOLERANCE_LOSS : TOLERANCE_LATE_LOSS);
     if (step == 0)
         bad += compare_first_step(g, plan);
@@ -385,10 +415,17 @@ static int compare_training(struct golden *g, const struct run *run)
         .decay_all = true,
         .threads = run->threads,
     };
+    struct rn_accumulated gradients;
+    struct rn_flat flat;
     int bad = 0;
 
+    rn_store_flat(g->store, &flat);
+    assert_int_equal(rn_accumulate_create(&gradients, &flat, g->accumulate,
+                                          run->threads, NULL),
+                     RN_OK);
     for (int step = 0; step < g->steps; step++)
-        bad += compare_step(g, plan, step, &sgd);
+        bad += compare_step(g, plan, step, &sgd, &gradients);
+    rn_accumulate_free(&gradients);
     rn_plan_destroy(plan);
     return bad + compare_end(g);
 }

@@ -15,6 +15,7 @@
 #include "core/random.h"
 #include "core/threads.h"
 #include "resnet.h"
+#include "train/accumulate.h"
 
 #include <ftw.h>
 #include <jansson.h>
@@ -495,6 +496,82 @@ static void test_longer_runs(void **state)
     json_decref(text);
 }
 
+static void sum_gradients(void **state)
+{
+    float grad[] = {1, 2, 3};
+    const struct rn_flat flat = {.grad = grad, .count = 3};
+    struct rn_accumulated a;
+
+    (void)state;
+    assert_int_equal(rn_accumulate_create(&a, &flat, 4, 2, NULL), RN_OK);
+    for (int step = 0; step < 2; step++) {
+        for (int i = 0; i < 4; i++) {
+            for (int k = 0; k < 3; k++)
+                grad[k] = (float)((k + 1) * (i + 1 + 10 * step));
+            rn_accumulate_add(&a, &flat, i);
+        }
+        for (int k = 0; k < 3; k++)
+            assert_true(fabsf(grad[k] -
+                              (float)(k + 1) * (2.5F + 10 * (float)step)) == 0);
+    }
+    rn_accumulate_free(&a);
+}
+
+/* 90 images in batches of 16, three a step: epochs end within steps. A run that
+ * is stopped goes on to the bit, on other threads; images are counted as
+ * images, iterations as steps. */
+static void test_accumulated_runs(void **state)
+{
+    static const char *const last[] = {"wrap", "keep", "drop"};
+    static const double epochs[] = {3 / 5.625, 3 / 6.0, 3 / 5.0};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(last); i++) {
+        char whole[32], broken[32];
+        struct counts c = {.stop_at = 4};
+        struct rn_train_events events = count_events(&c);
+        struct rn_train_options o;
+        struct rn_train_result result;
+        struct rn_error err = {0};
+        json_t *log;
+
+        snprintf(whole, sizeof(whole), "accumulated-%s", last[i]);
+        snprintf(broken, sizeof(broken), "accumulated-%s-broken", last[i]);
+        o = constant_run(whole, 9);
+        o.accumulate = 3;
+        o.last_batch = last[i];
+        o.report_every = 1;
+        train(&o, NULL, &result);
+        assert_int_equal(result.iterations, 9);
+        o.out = in_folder(broken);
+        expect(rn_train(&o, &events, &result, &err), RN_ERR_STOPPED, &err,
+               "stopped after iteration", "of 9");
+        resume(o.out, (struct rn_resume_options){.threads = 2});
+        assert_same_run(in_folder(whole), in_folder(broken));
+        log = read_log(in_folder(whole));
+        assert_int_equal(json_array_size(log), 9);
+        assert_true(fabs(json_number_value(
+                             json_object_get(json_array_get(log, 0), "epoch")) -
+                         epochs[i]) < 1e-5);
+        json_decref(log);
+    }
+}
+
+/* One batch accumulated is a batch. */
+static void test_one_batch_accumulated(void **state)
+{
+    struct rn_train_options o = constant_run("plain-one", 6);
+    struct rn_train_result result;
+
+    (void)state;
+    train(&o, NULL, &result);
+    o.out = in_folder("accumulated-one");
+    o.accumulate = 1;
+    train(&o, NULL, &result);
+    assert_same_file(in_folder("plain-one"), in_folder("accumulated-one"),
+                     "best.safetensors");
+}
+
 static void test_refused_changes(void **state)
 {
     static const struct {
@@ -934,6 +1011,9 @@ int main(void)
         cmocka_unit_test(test_bad_resume),
         cmocka_unit_test(test_longer_runs),
         cmocka_unit_test(test_refused_changes),
+        cmocka_unit_test(sum_gradients),
+        cmocka_unit_test(test_accumulated_runs),
+        cmocka_unit_test(test_one_batch_accumulated),
     };
 
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
