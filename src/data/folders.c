@@ -428,8 +428,7 @@ static bool recognise(const char *path)
         return false;
     for (size_t i = 0; names[i] && !found; i++)
         found =
-            strcmp(names[i], RN_LABELS_FILE) == 0 ||
-            strcmp(names[i], RN_LABELS_TABLE) == 0 ||
+            rn_picture_list_named(names[i]) ||
             (rn_content_of(&disk, path, names[i], &content, NULL) == RN_OK &&
              content != RN_CONTENT_OTHER);
     rn_files_list_free(names);

@@ -210,7 +210,7 @@ static int look_at(const struct rn_files *files, const char *folder,
     rc = rn_content_of(files, folder, name, &content, err);
     *flat = *flat || content == RN_CONTENT_PICTURE;
     *nested = *nested || content == RN_CONTENT_ARCHIVE ||
-              strcmp(name, RN_LABELS_FILE) == 0;
+              rn_picture_list_named(name);
     if (rc || content != RN_CONTENT_FOLDER || *nested)
         return rc;
     path = rn_path_join(folder, name);

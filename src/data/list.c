@@ -7,6 +7,7 @@
 #include "core/file.h"
 #include "core/locale.h"
 #include "core/memory.h"
+#include "data/numerals.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -339,7 +340,7 @@ static int read_classes(struct rn_data *data, const char *folder,
     return rc;
 }
 
-/* The names that occur, in byte order. */
+/* The names that occur, in byte order, or in that of numbers if all are. */
 static int collect_classes(struct rn_data *data, const struct list *list,
                            struct rn_error *err)
 {
@@ -355,6 +356,8 @@ static int collect_classes(struct rn_data *data, const struct list *list,
     for (size_t i = 0; i < list->count; i++)
         if (!n || strcmp(names[n - 1], names[i]) != 0)
             names[n++] = names[i];
+    if (data->rule != RN_RULE_FIRST && rn_numerals((char *const *)names, n))
+        qsort(names, n, sizeof *names, rn_numerals_compare);
     data->classes = (int)n;
     rc = n > RN_CLASSES_MAX ? rn_fail(err, RN_ERR_DATA,
                                       "'%s' names %zu classes, expected at "
@@ -388,6 +391,27 @@ static const char *find_twin(const char *wanted, char *const *names, char *note,
     return note;
 }
 
+/* Among classes that are called by numbers the one of that number, or -1. */
+static int find_number(const struct rn_data *data, const char *name)
+{
+    char **names = data->class_ids ? data->class_ids : data->class_names;
+    long number = rn_numeral(name);
+
+    for (int i = 0; data->by_number && number >= 0 && i < data->classes; i++)
+        if (rn_numeral(names[i]) == number)
+            return i;
+    return -1;
+}
+
+/* Whether classes of a list are called by numbers, which then count. */
+static bool called_by_numbers(const struct rn_data *data)
+{
+    char **names = data->class_ids ? data->class_ids : data->class_names;
+
+    return data->rule != RN_RULE_FIRST && names &&
+           rn_numerals(names, (size_t)data->classes);
+}
+
 /* Sets *class; an identifier counts before a name. */
 static int find_class(const struct rn_data *data, const struct list *list,
                       const struct line *line, bool numbers, int *class,
@@ -405,6 +429,8 @@ static int find_class(const struct rn_data *data, const struct list *list,
                 *class = i;
                 return RN_OK;
             }
+    if (!numbers && (*class = find_number(data, line->name)) >= 0)
+        return RN_OK;
     return rn_fail(err, RN_ERR_DATA,
                    "'%s': line %d: there is no class '%s' in %s, which has "
                    "%d%s",
@@ -591,6 +617,12 @@ static int find_list(const struct rn_data *data, const char *folder,
     return rc;
 }
 
+bool rn_picture_list_named(const char *name)
+{
+    return strcmp(name, RN_LABELS_FILE) == 0 ||
+           strcmp(name, RN_LABELS_TABLE) == 0;
+}
+
 int rn_picture_list_has(const struct rn_data *data, const char *folder,
                         bool *has, struct rn_error *err)
 {
@@ -624,6 +656,10 @@ int rn_picture_list_read(struct rn_data *data, const char *folder,
         rc = mount_images(data, folder, err);
     if (!rc && !base)
         rc = find_classes(data, &list, folder, numbers, err);
+    if (!rc && !base) {
+        data->by_number = called_by_numbers(data);
+        numbers = numbers && !data->by_number;
+    }
     if (!rc)
         rc = add_pictures(data, &list, folder, part, numbers, err);
     list_free(&list);

@@ -25,7 +25,7 @@ static int is_arranged(const struct rn_data *data, const char *folder,
         *arranged =
             tally.count[RN_CONTENT_FOLDER] || tally.count[RN_CONTENT_ARCHIVE];
     for (size_t i = 0; !rc && names[i]; i++)
-        *arranged = *arranged || strcmp(names[i], RN_LABELS_FILE) == 0;
+        *arranged = *arranged || rn_picture_list_named(names[i]);
     rn_files_list_free(names);
     return rc;
 }
@@ -114,7 +114,7 @@ static bool has_pictures(const struct rn_archive *archive)
         const char *name = archive->member[i].name;
 
         if (rn_picture_named(name) || rn_archive_named(name) ||
-            strcmp(name, RN_LABELS_FILE) == 0)
+            rn_picture_list_named(name))
             return true;
     }
     return false;

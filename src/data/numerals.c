@@ -24,19 +24,35 @@ int rn_numerals_compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-bool rn_numerals(char *const *names, size_t count)
+/* Whether no two are equal, without memory. */
+static bool distinct_slowly(char *const *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = 0; j < i; j++)
+            if (rn_numeral(names[i]) == rn_numeral(names[j]))
+                return false;
+    return true;
+}
+
+static bool distinct(char *const *names, size_t count)
 {
     char **sorted = rn_alloc(count, sizeof *sorted);
-    bool all = count && sorted;
+    bool differ = true;
 
-    for (size_t i = 0; all && i < count; i++) {
-        sorted[i] = names[i];
-        all = rn_numeral(names[i]) >= 0;
-    }
-    if (all)
-        qsort(sorted, count, sizeof *sorted, rn_numerals_compare);
-    for (size_t i = 1; all && i < count; i++)
-        all = rn_numeral(sorted[i - 1]) != rn_numeral(sorted[i]);
+    if (!sorted)
+        return distinct_slowly(names, count);
+    memcpy(sorted, names, count * sizeof *sorted);
+    qsort(sorted, count, sizeof *sorted, rn_numerals_compare);
+    for (size_t i = 1; differ && i < count; i++)
+        differ = rn_numeral(sorted[i - 1]) != rn_numeral(sorted[i]);
     rn_free(sorted);
-    return all;
+    return differ;
+}
+
+bool rn_numerals(char *const *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (rn_numeral(names[i]) < 0)
+            return false;
+    return count && distinct(names, count);
 }

@@ -53,6 +53,8 @@ int rn_picture_mount(struct rn_data *data, const char *folder,
 int rn_picture_archive_read(struct rn_data *data, const char *path,
                             struct rn_error *err);
 
+/** Whether a file of that name is a list of a folder's pictures. */
+bool rn_picture_list_named(const char *name);
 /** Whether a folder has a list of its pictures; RN_ERR_DATA when it has both. */
 int rn_picture_list_has(const struct rn_data *data, const char *folder,
                         bool *has, struct rn_error *err);

@@ -2,6 +2,7 @@
 /* Which of a model's classes those of a data set are: 50 folders of
  * ImageNet's 1,000, in whatever order, are enough to evaluate on. */
 #include "core/memory.h"
+#include "data/numerals.h"
 #include "eval/eval.h"
 
 #include <stdio.h>
@@ -11,19 +12,42 @@
 #define AMBIGUOUS (-2)
 #define SHOWN     5
 
+/* Whether texts are the same, or the same number. */
+static bool same(const char *a, const char *b, bool numbers)
+{
+    return numbers ? rn_numeral(a) == rn_numeral(b) : strcmp(a, b) == 0;
+}
+
 /* Index of `text` among the model's identifiers or names. */
-static int find(char *const *texts, int count, const char *text)
+static int find_as(char *const *texts, int count, const char *text,
+                   bool numbers)
 {
     int found = NO_CLASS;
 
-    for (int i = 0; texts && text && i < count; i++) {
-        if (strcmp(texts[i], text) != 0)
+    for (int i = 0; i < count; i++) {
+        if (!same(texts[i], text, numbers))
             continue;
         if (found >= 0)
             return AMBIGUOUS;
         found = i;
     }
     return found;
+}
+
+/* As it is written, or else, where all are numbers, as the number. */
+static int find(char *const *texts, int count, const char *text)
+{
+    int found;
+
+    if (!texts || !text)
+        return NO_CLASS;
+    found = find_as(texts, count, text, false);
+    if (found != NO_CLASS || rn_numeral(text) < 0)
+        return found;
+    for (int i = 0; i < count; i++)
+        if (rn_numeral(texts[i]) < 0)
+            return NO_CLASS;
+    return find_as(texts, count, text, true);
 }
 
 /* Identifiers before names, of both sides. */
@@ -51,6 +75,67 @@ static int check_counts(const struct rn_model *model,
                    "them by are missing",
                    model->spec.name, model->spec.classes, data->spec,
                    data->classes);
+}
+
+/* The texts that are all numbers, identifiers before names; NULL: neither. */
+static char *const *numerals(char *const *ids, char *const *names, int count)
+{
+    if (ids && rn_numerals(ids, (size_t)count))
+        return ids;
+    return names && rn_numerals(names, (size_t)count) ? names : NULL;
+}
+
+/* A model without names has classes by index. Numbers of all its classes, from
+ * 0, are these; others could be anything. Words are in the order of the names,
+ * as in most training programs. */
+static int match_indices(const struct rn_model *model,
+                         const struct rn_data *data, int32_t *map,
+                         struct rn_error *err)
+{
+    char *const *numbers =
+        numerals(data->class_ids, data->class_names, data->classes);
+    int rc = check_counts(model, data, false, err);
+
+    for (int i = 0; numbers && !rc && i < data->classes; i++) {
+        long index = rn_numeral(numbers[i]);
+
+        map[i] = (int32_t)index;
+        if (index >= model->spec.classes)
+            rc = rn_fail(err, RN_ERR_DATA,
+                         "model %s has %d classes without names, numbered from "
+                         "0, and '%.100s' has one called '%.40s': which is "
+                         "which cannot be told; give the model the names of "
+                         "its classes",
+                         model->spec.name, model->spec.classes, data->spec,
+                         numbers[i]);
+    }
+    return rc;
+}
+
+/* The number of a class of unnamed data is the index of the model's, unless the
+ * model's classes are called by numbers. */
+static int match_numbers(const struct rn_model *model,
+                         const struct rn_data *data, const bool *used,
+                         int32_t *map, struct rn_error *err)
+{
+    char *const *numbers = numerals(model->class_ids, model->class_names,
+                                    model->spec.classes);
+    char text[24];
+
+    if (!numbers)
+        return check_counts(model, data, true, err);
+    for (int i = 0; i < data->classes; i++) {
+        snprintf(text, sizeof text, "%d", i);
+        map[i] = used[i] ? find(numbers, model->spec.classes, text) : NO_CLASS;
+        if (used[i] && map[i] < 0)
+            return rn_fail(err, RN_ERR_DATA,
+                           "model %s has no class called %d, which '%.100s' "
+                           "has; its classes are called '%.40s', '%.40s' and so "
+                           "on",
+                           model->spec.name, i, data->spec, numbers[0],
+                           numbers[1 % model->spec.classes]);
+    }
+    return RN_OK;
 }
 
 /* Lists the classes that the model has not. */
@@ -105,14 +190,16 @@ int rn_match_classes(const struct rn_model *model, const struct rn_data *data,
 
     for (int i = 0; i < data->classes; i++)
         map[i] = i;
-    if (!data_names || !model_names)
-        return check_counts(model, data, !data_names, err);
+    if (!model_names)
+        return data_names ? match_indices(model, data, map, err)
+                          : check_counts(model, data, true, err);
     used = rn_alloc((size_t)data->classes, sizeof *used);
     if (!used)
         return rn_fail_memory(err, (size_t)data->classes, "classes");
     for (int i = 0; i < images->count; i++)
         used[images->labels[i]] = true;
-    rc = match_used(model, data, used, map, err);
+    rc = data_names ? match_used(model, data, used, map, err)
+                    : match_numbers(model, data, used, map, err);
     rn_free(used);
     return rc;
 }

@@ -2,6 +2,7 @@
 /* The model a run starts from: made anew, or from weights, with a head of its
  * own where the classes are others; and how training and tests see images. */
 #include "core/memory.h"
+#include "data/numerals.h"
 #include "eval/eval.h"
 #include "train/trainer.h"
 
@@ -283,16 +284,37 @@ static bool same_texts(char *const *a, char *const *b, int count)
     return true;
 }
 
+/* Whether names that are numbers are those of the classes without names. */
+static bool are_indices(char *const *names, int count)
+{
+    if (!rn_numerals(names, (size_t)count))
+        return true; /* words: of these nothing is known */
+    for (int i = 0; i < count; i++)
+        if (rn_numeral(names[i]) != i)
+            return false;
+    return true;
+}
+
+/* The names of classes that a model or data have, or NULL. */
+static char *const *texts_of(char *const *ids, char *const *names)
+{
+    return ids != NULL ? ids : names;
+}
+
 /* Whether the model's classes are the data's, as far as they are named. */
 static bool same_classes(const struct rn_model *m, const struct rn_data *d)
 {
+    char *const *texts;
+
     if (m->spec.classes != d->classes)
         return false;
     if (m->class_ids != NULL && d->class_ids != NULL)
         return same_texts(m->class_ids, d->class_ids, d->classes);
     if (m->class_names != NULL && d->class_names != NULL)
         return same_texts(m->class_names, d->class_names, d->classes);
-    return true;
+    if ((texts = texts_of(m->class_ids, m->class_names)) == NULL)
+        texts = texts_of(d->class_ids, d->class_names);
+    return texts == NULL || are_indices(texts, d->classes);
 }
 
 /* Shape of the images that the network is to take. */

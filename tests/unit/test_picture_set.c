@@ -767,6 +767,114 @@ static void without_names_numbers_count(void **state)
     rn_model_destroy(model);
 }
 
+/* Names of 12 classes in byte order, as folders were before. */
+static const char *const byte_order[] = {"0", "1", "10", "11", "2", "3",
+                                         "4", "5", "6",  "7",  "8", "9"};
+
+static struct rn_model *make_twelve(const char *const *names)
+{
+    const struct rn_net_options options = {
+        .classes = 12, .height = 8, .width = 8};
+    struct rn_error err = {0};
+    struct rn_model *model;
+
+    assert_int_equal(rn_model_create(&model, "resnet8", &options, &err), RN_OK);
+    if (names)
+        assert_int_equal(rn_model_set_class_ids(model, names, &err), RN_OK);
+    return model;
+}
+
+/* Class i of the data is what of the model's; or what the message says. */
+static void assert_matches(const struct rn_model *model, int i, int expected,
+                           const char *message)
+{
+    struct rn_error err = {0};
+    struct rn_data *data = open_ok();
+    int32_t map[20];
+    int rc = rn_match_classes(model, data, RN_PART_TRAIN, map, &err);
+
+    if (message) {
+        assert_int_equal(rc, RN_ERR_DATA);
+        if (!strstr(err.msg, message))
+            fail_msg("'%s', expected '%s'", err.msg, message);
+    } else {
+        if (rc)
+            fail_msg("%s", err.msg);
+        assert_int_equal(map[i], expected);
+    }
+    rn_data_close(data);
+}
+
+static void write_numbered(int first, int last)
+{
+    char name[40];
+
+    for (int i = first; i <= last; i++) {
+        snprintf(name, sizeof name, "%d/1.jpg", i);
+        write_picture(name, "jpeg-one-pixel");
+    }
+}
+
+/* Folders called by numbers: of an old model's, of one without names. */
+static void numbers_are_numbers_in_folders(void **state)
+{
+    struct rn_model *old = make_twelve(byte_order), *bare = make_twelve(NULL);
+
+    (void)state;
+    write_numbered(0, 11);
+    assert_matches(old, 2, 4, NULL);
+    assert_matches(old, 10, 2, NULL);
+    assert_matches(bare, 2, 2, NULL);
+    assert_matches(bare, 10, 10, NULL);
+    /* Fewer, or others, are no indices. */
+    rename(in_folder("0"), in_folder("12"));
+    assert_matches(bare, 0, 0, "has one called '12': which is which cannot");
+    assert_matches(old, 0, 0, "does not know 1 of the 12 classes");
+    rename(in_folder("12/1.jpg"), in_folder("11/2.jpg"));
+    assert_int_equal(rmdir(in_folder("12")), 0);
+    assert_matches(bare, 0, 0, "has 12 classes, '");
+    assert_matches(old, 0, 1, NULL);
+    /* 007 is 7. */
+    rename(in_folder("7"), in_folder("007"));
+    assert_matches(old, 6, 9, NULL);
+    rn_model_destroy(old);
+    rn_model_destroy(bare);
+}
+
+static void numbers_are_numbers_in_lists(void **state)
+{
+    static const char *const words[] = {"a", "b", "c", "d", "e", "f",
+                                        "g", "h", "i", "j", "k", "l"};
+    static const char *const other[] = {"1", "2", "3", "4",  "5",  "6",
+                                        "7", "8", "9", "10", "11", "12"};
+    struct rn_model *old = make_twelve(byte_order), *named = make_twelve(words),
+                    *from_one = make_twelve(other);
+    struct rn_data *data;
+
+    (void)state;
+    write_picture("1.jpg", "jpeg");
+    write_text("labels.txt", "1.jpg 10\n");
+    assert_matches(old, 10, 2, NULL);
+    assert_matches(named, 10, 10, NULL);
+    assert_matches(from_one, 10, 9, NULL);
+    write_text("labels.txt", "1.jpg 0\n");
+    assert_matches(from_one, 0, 0, "has no class called 0, which '");
+    /* Names that are numbers are meant by numbers, wherever they stand. */
+    write_text("classes.txt", "5\n03\n1\n");
+    write_picture("2.jpg", "jpeg");
+    write_text("labels.txt", "1.jpg 3\n2.jpg 1\n");
+    data = open_ok();
+    assert_picture(data, RN_PART_TRAIN, 0, "1.jpg", 1);
+    assert_picture(data, RN_PART_TRAIN, 1, "2.jpg", 2);
+    rn_data_close(data);
+    write_text("labels.txt", "1.jpg 0\n");
+    open_fails(RN_ERR_DATA, "'%s/labels.txt': line 1: there is no class '0' in "
+                            "classes.txt, which has 3");
+    rn_model_destroy(old);
+    rn_model_destroy(named);
+    rn_model_destroy(from_one);
+}
+
 static const char *const letters[] = {"a", "b", "c", "d"};
 static const struct {
     const char *file, *seed;
@@ -1180,6 +1288,8 @@ int main(void)
         TEST(checksums_tell_names_and_labels),
         TEST(classes_match_by_identifier_or_name),
         TEST(without_names_numbers_count),
+        TEST(numbers_are_numbers_in_folders),
+        TEST(numbers_are_numbers_in_lists),
         TEST(evaluation_is_that_by_hand),
         TEST(ten_crops_are_those_by_hand),
         TEST(scales_are_those_by_hand),

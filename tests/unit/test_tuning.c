@@ -716,6 +716,41 @@ static void other_classes_get_a_new_head(void **state)
     rn_model_destroy(b);
 }
 
+/* A head whose classes are called by other numbers than those that the labels
+ * are is not gone on with. */
+static void classes_of_other_numbers_get_a_new_head(void **state)
+{
+    static const char *const ids[2][3] = {{"0", "1", "2"}, {"0", "2", "1"}};
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        const struct rn_net_options net = {
+            .classes = 3, .height = 16, .width = 16};
+        struct rn_train_options o = photo_run(i ? "numbers-2" : "numbers-1");
+        struct watch w = {0};
+        struct rn_train_result result;
+        struct rn_error err = {0};
+        struct rn_model *model;
+
+        assert_int_equal(rn_model_create(&model, "resnet8", &net, &err), RN_OK);
+        rn_model_init(model, 1);
+        assert_int_equal(rn_model_set_class_ids(model, ids[i], &err), RN_OK);
+        assert_int_equal(
+            rn_model_save(model, in_folder("numbers.safetensors"), &err),
+            RN_OK);
+        rn_model_destroy(model);
+        o.data = "synthetic:3x16x16:3:64";
+        o.net = NULL;
+        o.size = 0;
+        o.iterations = 2;
+        o.weights = in_folder("numbers.safetensors");
+        must_train(&o, &w, &result);
+        if ((strstr(w.text, "new head") != NULL) != (i == 1))
+            fail_msg("of classes %s, %s, %s: %s", ids[i][0], ids[i][1],
+                     ids[i][2], w.text);
+    }
+}
+
 static void patience_ends_a_run(void **state)
 {
     struct rn_train_options o = everything("patient");
@@ -1176,6 +1211,7 @@ int main(void)
         cmocka_unit_test(all_of_it_resumes_to_the_bit),
         cmocka_unit_test(every_option_counts),
         cmocka_unit_test(other_classes_get_a_new_head),
+        cmocka_unit_test(classes_of_other_numbers_get_a_new_head),
         cmocka_unit_test(patience_ends_a_run),
         cmocka_unit_test(statistics_are_made_anew),
         cmocka_unit_test(a_folder_alone_is_enough),
