@@ -83,6 +83,10 @@ static const char transform_fields[] =
 static void data(struct rn_caffe *in)
 {
     struct rn_shape s = in->options->size;
+    if (!in->param) /* of old */
+        in->param = rn_prototxt_last(in->net, in->layer, "data_param");
+    if (!in->param)
+        in->param = rn_prototxt_last(in->net, in->layer, "image_data_param");
     int crop = rn_caffe_int(in, "crop_size", 0, 0, RN_CAFFE_SIDE);
     if (crop > 0)
         s = (struct rn_shape){3, crop, crop};

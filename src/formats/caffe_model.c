@@ -34,6 +34,7 @@ struct caffe_model {
     size_t means;
     float mean[3];
     struct rn_pb mean_file;
+    bool whole; /* pictures are not cut */
 };
 
 /* A name and ':' or '{'. */
@@ -78,14 +79,21 @@ static int read_numbers(struct caffe_model *m,
     return RN_OK;
 }
 
-/* What the layer that reads pictures does to them. */
+/* What the layer that reads pictures does to them; of old it stands with where
+ * they are. */
 static int read_transform(struct caffe_model *m, struct rn_error *err)
 {
+    static const char *const params[] = {"transform_param", "data_param",
+                                         "image_data_param"};
     const struct rn_prototxt_field *layer = NULL, *param = NULL;
     m->scale = 1;
     while (!param && (layer = rn_caffe_next_layer(&m->net, layer)))
-        param = rn_prototxt_last(&m->net, layer, "transform_param");
-    return param ? read_numbers(m, param, err) : RN_OK;
+        for (size_t i = 0; !param && i < sizeof(params) / sizeof(*params); i++)
+            param = rn_prototxt_last(&m->net, layer, params[i]);
+    if (!param)
+        return RN_OK;
+    m->whole = !rn_prototxt_last(&m->net, param, "crop_size");
+    return read_numbers(m, param, err);
 }
 
 /* Pixels [c][h][w] of a mean become those of the network's input, cut from the
@@ -207,10 +215,13 @@ static int set_view(struct caffe_model *m, struct rn_error *err)
 {
     const struct rn_shape *s = &m->model->spec.input;
     int64_t side = s->h > s->w ? s->h : s->w;
-    int64_t resize = side * RESIZED_FROM / CUT;
+    int64_t resize = m->whole ? side : side * RESIZED_FROM / CUT;
     int rc = RN_OK;
-    if (s->c == 3)
+    if (s->c == 3) {
         rc = rn_model_set_bgr(m->model, true, err);
+        rn_import_say(m->options, "channels taken as blue, green, red, as "
+                                  "Caffe's tools have them");
+    }
     if (!rc && resize <= RN_RESIZE_MAX)
         rc = rn_model_set_resize(m->model, (int)resize, RN_BILINEAR, err);
     return rc;

@@ -790,6 +790,34 @@ static void means_are_taken(void **state)
     rn_model_destroy(model);
 }
 
+/* Texts of old have it with where the pictures are; those that do not cut
+ * pictures show all of them. */
+static void old_transforms_are_taken(void **state)
+{
+    static const char text[] =
+        "layers { name: 'd' type: DATA top: 'data' data_param { source: 'x' "
+        "%s scale: 0.25 } } layers { name: 'fc' type: INNER_PRODUCT bottom: "
+        "'data' top: 'fc' inner_product_param { num_output: 2 } }";
+    static const char *const crops[] = {"crop_size: 70", ""};
+    static const int sides[] = {80, 70};
+    struct rn_import_options o;
+    struct rn_model *model;
+    struct rn_error err = {0};
+    (void)state;
+    rn_import_defaults(&o);
+    o.structure = 1;
+    o.height = 70;
+    for (int i = 0; i < 2; i++) {
+        char net[400];
+        snprintf(net, sizeof(net), text, crops[i]);
+        put_text("alone.prototxt", net);
+        OK(rn_model_import(&model, in_folder("alone.prototxt"), &o, &err));
+        assert_int_equal(model->preprocessing.resize, sides[i]);
+        assert_true(fabsf(model->preprocessing.std[0] - 4.0f / 255) < 1e-6f);
+        rn_model_destroy(model);
+    }
+}
+
 /* The centre of a mean of 3x4x4: 100 c + 10 y + x. */
 static void mean_images_are_taken(void **state)
 {
@@ -1068,6 +1096,7 @@ int main(void)
         cmocka_unit_test(phases_choose_layers),
         cmocka_unit_test(norms_of_five_blobs),
         cmocka_unit_test(means_are_taken),
+        cmocka_unit_test(old_transforms_are_taken),
         cmocka_unit_test(mean_images_are_taken),
         cmocka_unit_test(files_are_found),
         cmocka_unit_test(what_is_wrong_is_refused_by_name),
