@@ -134,7 +134,8 @@ int held_out_open(struct rn_data **data, const struct rn_model *model,
     if (args->validation_given && holds_out(&args->split))
         return open_asked(data, &t, args, err);
     rc = rn_data_open(data, args->spec, NULL, err);
-    if (rc || args->validation_given || !(validation || train) || !t.known || !holds_out(&t.held_out))
+    if (rc || args->validation_given || !(validation || train) || !t.known ||
+        !holds_out(&t.held_out))
         return rc;
     rn_data_describe(*data, &info);
     if (info.count[RN_PART_VALIDATION] > 0)

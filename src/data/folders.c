@@ -389,7 +389,8 @@ static int enter_part(struct rn_data *data, char **folder, bool base,
             rn_free(inner);
             return RN_OK;
         }
-        rc = rn_remark_add(data->source.remarks, err, "all of '%s' lies in '%s'", *folder, inner);
+        rc = rn_remark_add(data->source.remarks, err,
+                           "all of '%s' lies in '%s'", *folder, inner);
         rn_free(*folder);
         *folder = inner;
         if (rc)

@@ -318,8 +318,8 @@ static int say_run(struct rn_data *data, const char *path, const char *name,
     if (!folder)
         return rn_fail_memory(err, strlen(path), "a file name");
     if (rn_is_run_folder(&data->source, folder))
-        rc = rn_remark_add(data->source.remarks, err, "left out: '%s', which holds a run",
-                         folder);
+        rc = rn_remark_add(data->source.remarks, err,
+                           "left out: '%s', which holds a run", folder);
     rn_free(folder);
     return rc;
 }
@@ -408,8 +408,8 @@ static int fail_twice(const char *path, const char *a, const char *b,
                       enum rn_part part, struct rn_error *err)
 {
     return rn_fail(err, RN_ERR_DATA,
-                   "'%.100s' holds '%.60s' and '%.60s', and either could be the "
-                   "%s part: rename one, or join them",
+                   "'%.100s' holds '%.60s' and '%.60s', and either could be "
+                   "the %s part: rename one, or join them",
                    path, a, b, rn_part_name(part));
 }
 
@@ -454,8 +454,9 @@ static int leave_out(struct rn_data *data, const char *path,
                            "left out: '%s/%s', whose pictures lie in no class "
                            "folder",
                            path, entry->name);
-    return rn_remark_add(data->source.remarks, err, "left out: '%s/%s', which is no part", path,
-                       entry->name);
+    return rn_remark_add(data->source.remarks, err,
+                         "left out: '%s/%s', which is no part", path,
+                         entry->name);
 }
 
 static int take_part(struct rn_layout *l, const char *path,
@@ -488,7 +489,8 @@ static int take_parts(struct rn_layout *l, struct rn_data *data,
     if (!rc && e->pictures)
         rc = rn_remark_add(data->source.remarks, err,
                          "left out: '%s/%s'%s beside the parts", path,
-                         e->picture, e->pictures > 1 ? " and other pictures" : "");
+                         e->picture,
+                         e->pictures > 1 ? " and other pictures" : "");
     return rc;
 }
 
@@ -521,7 +523,8 @@ static int enter(struct rn_layout *l, struct rn_data *data, const char *path,
     l->inner = rn_path_join(path, e->entry[0].name);
     if (!l->inner)
         return rn_fail_memory(err, strlen(path), "a file name");
-    return rn_remark_add(data->source.remarks, err, "all lies in '%s'", l->inner);
+    return rn_remark_add(data->source.remarks, err, "all lies in '%s'",
+                         l->inner);
 }
 
 /* Parts where that is the only sense, classes likewise. */
@@ -605,7 +608,7 @@ int rn_layout_check_classes(const struct rn_data *data, const char *folder,
         return RN_OK;
     return rn_fail(err, RN_ERR_DATA,
                    "'%.100s' lies in a part, and holds '%.60s' and '%.60s', "
-                   "which could be parts or classes: for parts give it as DATA, "
-                   "for classes give them other names",
+                   "which could be parts or classes: for parts give it as "
+                   "DATA, for classes give them other names",
                    folder, names[0], names[n - 1]);
 }

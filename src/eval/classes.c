@@ -130,8 +130,8 @@ static int match_numbers(const struct rn_model *model,
         if (used[i] && map[i] < 0)
             return rn_fail(err, RN_ERR_DATA,
                            "model %s has no class called %d, which '%.100s' "
-                           "has; its classes are called '%.40s', '%.40s' and so "
-                           "on",
+                           "has; its classes are called '%.40s', '%.40s' and "
+                           "so on",
                            model->spec.name, i, data->spec, numbers[0],
                            numbers[1 % model->spec.classes]);
     }

@@ -84,6 +84,38 @@ static void pictures_are_found_in_byte_order(void **state)
     rn_pictures_destroy(pictures);
 }
 
+/* What file servers keep among a user's pictures is none of these; nor is what
+ * lies in the folder of a run. */
+static void thumbnails_and_runs_are_left_out(void **state)
+{
+    static const char run[] = "{\"version\": \"1\", \"options\": {\"data\": "
+                              "\"x\"}, \"network\": {}}";
+    static const char *const folders[] = {
+        "@eaDir", "@eaDir/b.jpg", "#recycle", "LOST+FOUND", "run", "no-run"};
+    struct rn_pictures *pictures;
+
+    (void)state;
+    for (size_t i = 0; i < 6; i++)
+        make_subfolder(folders[i]);
+    make_file("b.jpg");
+    make_file("@eaDir/b.jpg/SYNOPHOTO_THUMB_M.jpg");
+    make_file("#recycle/c.jpg");
+    make_file("LOST+FOUND/d.jpg");
+    make_file("run/sheet.png");
+    write_file("run/run.json", run, strlen(run));
+    make_file("no-run/e.jpg");
+    write_file("no-run/run.json", "{}", 2);
+    pictures = find(folder);
+    assert_int_equal(rn_pictures_count(pictures), 2);
+    assert_found(pictures, 0, "b.jpg", NULL);
+    assert_found(pictures, 1, "no-run/e.jpg", NULL);
+    rn_pictures_destroy(pictures);
+    /* Asked for by name they are looked into. */
+    pictures = find(in_folder("run"));
+    assert_int_equal(rn_pictures_count(pictures), 1);
+    rn_pictures_destroy(pictures);
+}
+
 static void a_file_is_taken_whatever_its_name(void **state)
 {
     struct rn_pictures *pictures;
@@ -211,6 +243,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(pictures_are_found_in_byte_order,
+                                        make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(thumbnails_and_runs_are_left_out,
                                         make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(a_file_is_taken_whatever_its_name,
                                         make_folder, remove_folder),

@@ -1072,7 +1072,8 @@ static void runs_go_on_under_their_rule(void **state)
         json_object_del(json_object_get(run, "options"), "data_rule"), 0);
     assert_int_equal(json_dump_file(run, in_folder("rule-old/run.json"), 0), 0);
     json_decref(run);
-    if (rn_train_resume(in_folder("rule-old"), NULL, NULL, &result, &err) != RN_OK)
+    if (rn_train_resume(in_folder("rule-old"), NULL, NULL, &result, &err) !=
+        RN_OK)
         fail_msg("%s", err.msg);
     assert_same_file("rule-whole", "rule-old", "last.safetensors");
 
