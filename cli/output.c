@@ -3,6 +3,8 @@
 
 #include "progress.h"
 
+#include "resnet.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
@@ -101,11 +103,23 @@ const char *text_seconds(struct text *t, double s)
 
 /* -------------------------------------------------------------- text */
 
+/** Columns of the first `n` bytes. */
+static int word_width(const char *text, int n)
+{
+    char word[128];
+
+    if (n >= (int)sizeof(word))
+        return n;
+    snprintf(word, sizeof(word), "%.*s", n, text);
+    return rn_text_width(word);
+}
+
 void print_wrapped(const char *left, int indent, const char *text)
 {
     const int width = 79;
-    int column = printf("%s", left);
+    int column = rn_text_width(left);
 
+    printf("%s", left);
     if (column >= indent && column > 0) {
         putchar('\n');
         column = 0;
@@ -114,14 +128,16 @@ void print_wrapped(const char *left, int indent, const char *text)
     column = indent;
     while (*text) {
         int n = (int)strcspn(text, " ");
+        int columns = word_width(text, n);
 
-        if (column > indent && column + 1 + n > width) {
+        if (column > indent && column + 1 + columns > width) {
             printf("\n%*s", indent, "");
             column = indent;
         }
         if (column > indent)
             column += printf(" ");
-        column += printf("%.*s", n, text);
+        printf("%.*s", n, text);
+        column += columns;
         text += n;
         text += strspn(text, " ");
     }
@@ -168,23 +184,24 @@ struct table *table_new(int columns, const char *const *headings,
 
 void table_cell(struct table *t, const char *format, ...)
 {
-    char text[256];
+    char *text;
     va_list args;
 
     va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
+    if (vasprintf(&text, format, args) < 0)
+        text = NULL;
     va_end(args);
-    table_push(t, strdup(text));
+    table_push(t, text);
 }
 
 static int column_width(const struct table *t, int column)
 {
-    size_t width = 0;
+    int width = 0;
 
     for (size_t i = (size_t)column; i < t->cells; i += (size_t)t->columns)
-        if (strlen(t->cell[i]) > width)
-            width = strlen(t->cell[i]);
-    return (int)width;
+        if (rn_text_width(t->cell[i]) > width)
+            width = rn_text_width(t->cell[i]);
+    return width;
 }
 
 /** One row, from cell `first` on. Blanks wait until something follows. */
@@ -194,7 +211,7 @@ static void print_row(const struct table *t, size_t first, const int *width)
 
     for (int c = 0; c < t->columns; c++) {
         const char *cell = t->cell[first + (size_t)c];
-        int pad = width[c] - (int)strlen(cell);
+        int pad = width[c] - rn_text_width(cell);
 
         if (t->align[c] == 'r')
             blanks += pad;

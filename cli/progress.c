@@ -2,6 +2,7 @@
 #include "progress.h"
 
 #include "output.h"
+#include "resnet.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,7 +60,7 @@ static void draw_bar(int cells, double share)
 void progress_draw(double share, const char *text)
 {
     int width = terminal_width() - 1; /* the last column may wrap */
-    int cells = width - 3 - (int)strlen(text);
+    int fits, cells = width - 3 - rn_text_width(text);
 
     if (share < 0)
         share = 0;
@@ -72,7 +73,7 @@ void progress_draw(double share, const char *text)
         draw_bar(cells, share);
         width -= cells + 3;
     }
-    fprintf(stderr, "%.*s", width > 0 ? width : 0, text);
+    fprintf(stderr, "%.*s", (int)rn_text_fit(text, width, &fits), text);
     fflush(stderr);
     line.drawn_at = seconds_now();
     line.visible = 1;

@@ -252,12 +252,26 @@ static const char *form_of(const char *text)
 const char *rn_text_twin_note(const char *wanted, const char *there, char *buf,
                               size_t size)
 {
+    const char *c = wanted;
+
     *buf = '\0';
-    if (rn_text_twins(wanted, there))
+    /* Of ASCII there is only one form. */
+    while (*c && !(*c & 0x80))
+        c++;
+    if (*c && rn_text_twins(wanted, there))
         snprintf(buf, size,
                  "; '%.60s' there differs only in Unicode normalisation: its "
                  "accents are %s, here %s",
                  there, form_of(there), form_of(wanted));
+    return buf;
+}
+
+const char *rn_text_twin_among(const char *wanted, char *const *names,
+                               size_t count, char *buf, size_t size)
+{
+    *buf = '\0';
+    for (size_t i = 0; names && i < count && names[i] && !*buf; i++)
+        rn_text_twin_note(wanted, names[i], buf, size);
     return buf;
 }
 

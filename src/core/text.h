@@ -39,6 +39,11 @@ bool rn_text_twins(const char *a, const char *b);
 const char *rn_text_twin_note(const char *wanted, const char *there, char *buf,
                               size_t size);
 
+/** The note on the first of `count` names, or of those before a NULL, that is
+ *  a twin; "" for none, and for names NULL. */
+const char *rn_text_twin_among(const char *wanted, char *const *names,
+                               size_t count, char *buf, size_t size);
+
 /** Print as the text of an XML or HTML document: '<' and such escaped, what
  *  XML forbids left out, bytes that are not UTF-8 replaced by U+FFFD. */
 void rn_text_xml(FILE *out, const char *text);

@@ -381,16 +381,6 @@ static void count_classes(struct rn_data *data, const struct list *list)
     data->classes = (int)largest + 1;
 }
 
-/* The note on the first name that differs only in normalisation. */
-static const char *find_twin(const char *wanted, char *const *names, char *note,
-                             size_t size)
-{
-    *note = '\0';
-    for (size_t i = 0; names && names[i] && !*note; i++)
-        rn_text_twin_note(wanted, names[i], note, size);
-    return note;
-}
-
 /* Among classes that are called by numbers the one of that number, or -1. */
 static int find_number(const struct rn_data *data, const char *name)
 {
@@ -436,7 +426,8 @@ static int find_class(const struct rn_data *data, const struct list *list,
                    "%d%s",
                    list->path, line->number, line->name, list->base,
                    data->classes,
-                   find_twin(line->name, data->class_names, note, sizeof note));
+                   rn_text_twin_among(line->name, data->class_names, SIZE_MAX, note,
+                                      sizeof note));
 }
 
 /* ------------------------------------------------------------- pictures */
@@ -510,7 +501,7 @@ static void find_twin_file(const struct rn_files *files, const char *folder,
     if (slash) {
         *slash = '\0';
         if (rn_files_list(files, path, &names, NULL) == RN_OK)
-            find_twin(slash + 1, names, note, size);
+            rn_text_twin_among(slash + 1, names, SIZE_MAX, note, size);
         rn_files_list_free(names);
     }
     rn_free(path);

@@ -2,6 +2,7 @@
 /* Which of a model's classes those of a data set are: 50 folders of
  * ImageNet's 1,000, in whatever order, are enough to evaluate on. */
 #include "core/memory.h"
+#include "core/text.h"
 #include "data/numerals.h"
 #include "eval/eval.h"
 
@@ -138,12 +139,23 @@ static int match_numbers(const struct rn_model *model,
     return RN_OK;
 }
 
+/* The note on a class of the model whose name is written otherwise. */
+static void find_twin(const struct rn_model *model, const struct rn_data *data,
+                      int class, char *note, size_t size)
+{
+    const char *name = rn_data_class_name(data, class);
+
+    if (name)
+        rn_text_twin_among(name, model->class_names,
+                           (size_t)model->spec.classes, note, size);
+}
+
 /* Lists the classes that the model has not. */
 static int fail_unknown(const struct rn_model *model,
                         const struct rn_data *data, const int32_t *map,
                         const bool *used, struct rn_error *err)
 {
-    char shown[300] = "";
+    char shown[300] = "", note[240] = "";
     int unknown = 0, of = 0;
 
     for (int i = 0; i < data->classes; i++) {
@@ -152,6 +164,8 @@ static int fail_unknown(const struct rn_model *model,
         of += used[i];
         if (!used[i] || map[i] >= 0)
             continue;
+        if (!*note)
+            find_twin(model, data, i, note, sizeof note);
         if (unknown++ < SHOWN)
             snprintf(shown + n, sizeof shown - n, "%s'%.40s'%s", n ? ", " : "",
                      data->class_ids ? data->class_ids[i]
@@ -160,9 +174,9 @@ static int fail_unknown(const struct rn_model *model,
     }
     return rn_fail(err, RN_ERR_DATA,
                    "model %s does not know %d of the %d classes of '%.100s': "
-                   "%s%s",
-                   model->spec.name, unknown, of, data->spec, shown,
-                   unknown > SHOWN ? ", …" : "");
+                   "%s%s%s",
+                   model->spec.name, unknown, of, data->spec,
+                   rn_text_whole(shown), unknown > SHOWN ? ", …" : "", note);
 }
 
 static int match_used(const struct rn_model *model, const struct rn_data *data,

@@ -106,7 +106,7 @@ static void print_class(const struct confusion *c, int i, FILE *out)
 
     snprintf(text, sizeof(text), "%d %s", c->classes[i],
              name(c, i, buf, sizeof(buf)));
-    rn_print_csv(out, text);
+    rn_print_csv(out, rn_text_whole(text));
 }
 
 static void print_csv(const void *what, FILE *out)
@@ -137,6 +137,15 @@ static int column_width(const struct confusion *c)
     return snprintf(NULL, 0, "%d", most) + 1;
 }
 
+/* As many columns as all names get. */
+static void print_padded(FILE *out, const char *text)
+{
+    int width;
+    size_t length = rn_text_fit(text, NAME_MAX_SHOWN, &width);
+
+    fprintf(out, "%.*s%*s", (int)length, text, NAME_MAX_SHOWN - width, "");
+}
+
 static void print_text(const void *what, FILE *out)
 {
     const struct confusion *c = what;
@@ -149,8 +158,8 @@ static void print_text(const void *what, FILE *out)
         fprintf(out, "%*d", width, c->classes[i]);
     putc('\n', out);
     for (int row = 0; row < c->n; row++) {
-        fprintf(out, "%5d  %-*.*s", c->classes[row], NAME_MAX_SHOWN,
-                NAME_MAX_SHOWN, name(c, row, buf, sizeof(buf)));
+        fprintf(out, "%5d  ", c->classes[row]);
+        print_padded(out, name(c, row, buf, sizeof(buf)));
         for (int column = 0; column < c->n; column++)
             fprintf(out, "%*d", width, at(c, row, column));
         putc('\n', out);
@@ -166,18 +175,18 @@ struct layout {
 
 static void lay_out(const struct confusion *c, struct layout *l)
 {
-    size_t longest = 0;
+    int longest = 0;
     char buf[16];
 
     l->labeled = c->n <= LABELED;
     l->cell = c->n * CELL > SIDE ? (double)SIDE / c->n : CELL;
     for (int i = 0; i < c->n; i++) {
-        size_t length = strlen(name(c, i, buf, sizeof(buf)));
+        int width = rn_text_width(name(c, i, buf, sizeof(buf)));
 
-        longest = length > longest ? length : longest;
+        longest = width > longest ? width : longest;
     }
     longest = longest > NAME_MAX_SHOWN ? NAME_MAX_SHOWN : longest;
-    l->left = l->labeled ? (double)longest * LETTER + 2 * MARGIN : 2 * MARGIN;
+    l->left = l->labeled ? longest * LETTER + 2 * MARGIN : 2 * MARGIN;
     l->top = l->left + MARGIN;
 }
 
@@ -185,17 +194,13 @@ static void draw_name(const struct confusion *c, const struct layout *l, int i,
                       FILE *out)
 {
     double middle = (i + 0.5) * l->cell;
-    char buf[16], shown[NAME_MAX_SHOWN + 1];
+    char buf[16], shown[300];
     const char *text = name(c, i, buf, sizeof(buf));
-    size_t length = strlen(text);
+    int width;
 
-    /* A name is cut before the byte that would begin half a character. */
-    if (length > NAME_MAX_SHOWN)
-        length = NAME_MAX_SHOWN;
-    while (length > 0 && ((unsigned char)text[length] & 0xc0) == 0x80)
-        length--;
-    memcpy(shown, text, length);
-    shown[length] = '\0';
+    snprintf(shown, sizeof(shown), "%.*s",
+             (int)rn_text_fit(text, NAME_MAX_SHOWN, &width), text);
+    rn_text_whole(shown);
     rn_print(out, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">",
              l->left - 6, l->top + middle + 4);
     rn_text_xml(out, shown);

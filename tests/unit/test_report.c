@@ -199,6 +199,50 @@ static void confusion_is_svg(void **state)
     rn_report_destroy(report);
 }
 
+/* Two columns for each East Asian character, none for an accent; a name is cut
+ * between characters. */
+static void wide_names_keep_their_columns(void **state)
+{
+#define DOG  "\xe7\x8a\xac"
+#define E    "e\xcc\x81" /* an accent of its own */
+#define DOGS DOG DOG DOG DOG DOG DOG
+    static const char *const wide[] = {DOG, "a" DOGS DOGS DOGS,
+                                       E E E E E E E E E E E E E E E E E E E E E
+                                           E E E E E E};
+
+    (void)state;
+    assert_int_equal(rn_model_set_classes(model, wide, NULL), RN_OK);
+    assert_file("c.txt",
+                "Rows are labels, columns answers, by number of class.\n\n"
+                "                                0 1 2\n"
+                "    0  " DOG "                       1 1 0\n"
+                "    1  a" DOGS DOG DOG DOG DOG DOG "  0 0 1\n"
+                "    2  " E E E E E E E E E E E E E E E E E E E E E E E E
+                " 0 0 1\n",
+                rn_report_confusion);
+    assert_file("c.csv",
+                "label\\answer,0 " DOG ",1 a" DOGS DOGS DOGS ",2 " E E E E E E
+                    E E E E E E E E E E E E E E E E E E E E E "\n"
+                "0 " DOG ",1,1,0\n"
+                "1 a" DOGS DOGS DOGS ",0,0,1\n"
+                "2 " E E E E E E E E E E E E E E E E E E E E E E E E E E E
+                ",0,0,1\n",
+                rn_report_confusion);
+    struct rn_report *report = make_report();
+    char path[200];
+
+    snprintf(path, sizeof path, "%s/c.svg", folder);
+    assert_int_equal(rn_report_confusion(report, path, NULL), RN_OK);
+    assert_int_equal(count_in("c.svg", ">" DOG "<"), 2);
+    assert_int_equal(count_in("c.svg", ">a" DOGS DOG DOG DOG DOG DOG "<"), 2);
+    assert_int_equal(count_in("c.svg", E "<"), 2);
+    rn_report_destroy(report);
+    assert_int_equal(rn_model_set_classes(model, names, NULL), RN_OK);
+#undef DOG
+#undef DOGS
+#undef E
+}
+
 /* Both are equally sure: the first comes first. */
 static void mistakes_are_shown(void **state)
 {
@@ -355,6 +399,7 @@ int main(void)
         TEST(predictions_are_csv),
         TEST(confusion_is_csv_or_text),
         TEST(confusion_is_svg),
+        TEST(wide_names_keep_their_columns),
         TEST(mistakes_are_shown),
         TEST(a_folder_that_is_missing_is_named),
         TEST(models_are_averaged),
