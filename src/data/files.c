@@ -2,6 +2,7 @@
 #include "data/files.h"
 
 #include "core/file.h"
+#include "core/locale.h"
 #include "core/memory.h"
 #include "core/text.h"
 #include "data/archive.h"
@@ -295,7 +296,7 @@ static const char *const left_out[] = {
 
 static bool is_called(const char *name, size_t length, const char *other)
 {
-    return strlen(other) == length && strncasecmp(name, other, length) == 0;
+    return strlen(other) == length && rn_same_letters(name, other, length);
 }
 
 /* Files with a dot before their name, also "._1.jpg" with what macOS keeps on

@@ -268,7 +268,7 @@ static int check_known(const struct rn_data *data, char **names,
                        const char *folder, const char *base,
                        struct rn_error *err)
 {
-    char shown[300] = "";
+    char shown[300] = "", note[240] = "";
     int unknown = 0;
 
     for (size_t i = 0; names[i]; i++) {
@@ -276,6 +276,9 @@ static int check_known(const struct rn_data *data, char **names,
 
         if (class_index(data, names[i]) >= 0)
             continue;
+        if (!*note)
+            rn_text_twin_among(names[i], data->class_names, SIZE_MAX, note,
+                               sizeof note);
         if (unknown++ < SHOWN)
             snprintf(shown + n, sizeof shown - n, "%s'%.40s'", n ? ", " : "",
                      names[i]);
@@ -283,9 +286,9 @@ static int check_known(const struct rn_data *data, char **names,
     if (!unknown)
         return RN_OK;
     return rn_fail(err, RN_ERR_DATA,
-                   "'%.80s' has %d class folder%s that '%.80s' has not: %s%s",
-                   folder, unknown, unknown > 1 ? "s" : "", base, shown,
-                   unknown > SHOWN ? ", …" : "");
+                   "'%.80s' has %d class folder%s that '%.80s' has not: %s%s%s",
+                   folder, unknown, unknown > 1 ? "s" : "", base,
+                   rn_text_whole(shown), unknown > SHOWN ? ", …" : "", note);
 }
 
 static int fill_part(struct rn_data *data, char **names, const char *folder,

@@ -2,6 +2,7 @@
 #include "data/layout.h"
 
 #include "core/file.h"
+#include "core/locale.h"
 #include "core/memory.h"
 #include "data/archive.h"
 #include "data/contents.h"
@@ -9,7 +10,6 @@
 #include "data/pictures.h"
 #include "data/remarks.h"
 
-#include <ctype.h>
 #include <string.h>
 
 /* ----------------------------------------------------------------- names */
@@ -61,7 +61,7 @@ static void reduce(const char *name, char word[MOST_NAME])
 
     for (; *name && n < MOST_NAME - 1; name++)
         if (!strchr("-_. ", *name))
-            word[n++] = (char)tolower((unsigned char)*name);
+            word[n++] = rn_lower(*name);
     while (n && word[n - 1] >= '0' && word[n - 1] <= '9')
         n--;
     word[n] = '\0';

@@ -7,7 +7,9 @@
 #include "core/file.h"
 #include "core/locale.h"
 #include "core/memory.h"
+#include "data/contents.h"
 #include "data/numerals.h"
+#include "data/remarks.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -586,25 +588,64 @@ static int mount_images(struct rn_data *data, const char *folder,
     return rc;
 }
 
+/* Whether a table lists files, by its first line: classes often have a table
+ * of that name, too ("ClassId,Name"). What cannot be told here is told when it
+ * is read. */
+static bool lists_files(const struct rn_data *data, const char *folder,
+                        const char *path)
+{
+    char text[4096], *next = text, *line, *file = NULL;
+    const char *fields[COLUMNS];
+    size_t size, key;
+    int n;
+
+    if (rn_files_peek(&data->source, path, (uint8_t *)text, sizeof text - 1,
+                      &size, NULL) ||
+        rn_text_clean(text, &size, path, NULL) || !(line = rn_line_next(&next)))
+        return true;
+    n = rn_csv_cut(line, rn_csv_separator(line), fields, COLUMNS);
+    if (n < 0 || find_column(file_words, fields, n) >= 0)
+        return true;
+    locate(&data->source, folder, fields[0], &file, &key, NULL);
+    n = file != NULL;
+    rn_free(file);
+    return n;
+}
+
 /* Which list there is: *name is NULL without one. */
 static int find_list(const struct rn_data *data, const char *folder,
                      const char **name, struct rn_error *err)
 {
-    static const char *const names[] = {RN_LABELS_FILE, RN_LABELS_TABLE};
-    bool has = false;
-    int rc = RN_OK;
+    bool text = false, table = false;
+    int rc = rn_picture_folder_has(data, folder, RN_LABELS_FILE, &text, err);
 
-    *name = NULL;
-    for (int i = 0; i < 2 && !rc; i++) {
-        rc = rn_picture_folder_has(data, folder, names[i], &has, err);
-        if (!rc && has && *name)
-            rc = rn_fail(err, RN_ERR_DATA,
-                         "'%s' has two lists, " RN_LABELS_FILE
-                         " and " RN_LABELS_TABLE ", expected one",
-                         folder);
-        if (!rc && has)
-            *name = names[i];
-    }
+    if (!rc)
+        rc = rn_picture_folder_has(data, folder, RN_LABELS_TABLE, &table, err);
+    *name = text ? RN_LABELS_FILE : table ? RN_LABELS_TABLE : NULL;
+    if (!rc && text && table)
+        rc = rn_fail(err, RN_ERR_DATA,
+                     "'%s' has two lists, " RN_LABELS_FILE
+                     " and " RN_LABELS_TABLE ", expected one",
+                     folder);
+    return rc;
+}
+
+/* Folders but for that of the list's own pictures. */
+static int has_folders(const struct rn_data *data, const char *folder,
+                       bool *has, struct rn_error *err)
+{
+    struct rn_tally tally = {{0}, {0}};
+    char **names;
+    int rc = rn_files_list(&data->source, folder, &names, err);
+
+    *has = false;
+    if (rc)
+        return rc;
+    rc = rn_tally_contents(&data->source, folder, names, &tally, err);
+    *has = tally.count[RN_CONTENT_FOLDER] > 1 ||
+           (tally.count[RN_CONTENT_FOLDER] == 1 &&
+            strcmp(names[tally.first[RN_CONTENT_FOLDER]], IMAGES) != 0);
+    rn_files_list_free(names);
     return rc;
 }
 
@@ -618,9 +659,26 @@ int rn_picture_list_has(const struct rn_data *data, const char *folder,
                         bool *has, struct rn_error *err)
 {
     const char *name;
+    bool folders = false;
+    char *path;
     int rc = find_list(data, folder, &name, err);
 
-    *has = name != NULL;
+    *has = !rc && name;
+    if (rc || !name || strcmp(name, RN_LABELS_TABLE) != 0)
+        return rc;
+    rc = has_folders(data, folder, &folders, err);
+    if (rc || !folders)
+        return rc;
+    path = rn_path_join(folder, name);
+    if (!path)
+        return rn_fail_memory(err, strlen(folder), "a file name");
+    *has = lists_files(data, folder, path);
+    if (!*has)
+        rc = rn_remark_add(data->source.remarks, err,
+                           "'%s' lists no files, and is left aside for the "
+                           "folders beside it",
+                           path);
+    rn_free(path);
     return rc;
 }
 

@@ -76,7 +76,7 @@ int rn_remark_add(struct rn_remarks *remarks, struct rn_error *err,
     bool added;
 
     va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
+    rn_format_list(text, sizeof text, format, arguments);
     va_end(arguments);
     pthread_mutex_lock(&remarks->lock);
     added = add(remarks, text);

@@ -374,6 +374,44 @@ static void bad_tables_are_refused(void **state)
                             "expected one");
 }
 
+/* A table of that name is often of classes, and no list of files. */
+static void a_table_of_classes_is_left_aside(void **state)
+{
+    static const char *const names[] = {"0/1.jpg", "1/1.jpg"};
+    struct rn_data *data;
+
+    (void)state;
+    write_pictures(names, COUNT(names));
+    write_text("labels.csv", "ClassId,Name\n0,Speed limit\n1,Stop\n");
+    data = open_ok();
+    assert_counts(data, 2, 2, 0, 0);
+    assert_non_null(rn_data_remark(data, 0));
+    assert_non_null(strstr(rn_data_remark(data, 0), "/labels.csv' lists no "
+                                                    "files"));
+    rn_data_close(data);
+    write_text("labels.csv", "0/1.jpg,a\n1/1.jpg,a\n");
+    data = open_ok();
+    assert_counts(data, 1, 2, 0, 0);
+    assert_null(rn_data_remark(data, 0));
+    rn_data_close(data);
+}
+
+/* macOS's names and those of others look the same. */
+static void normal_forms_are_told_apart(void **state)
+{
+    static const char *const names[] = {"train/caf\xc3\xa9/1.jpg",
+                                        "train/b/1.jpg",
+                                        "test/cafe\xcc\x81/1.jpg"};
+
+    (void)state;
+    write_pictures(names, COUNT(names));
+    open_fails(RN_ERR_DATA,
+               "'%s/test' has 1 class folder that '%s/train' has not: "
+               "'cafe\xcc\x81'; 'caf\xc3\xa9' there differs only in Unicode "
+               "normalisation: its accents are composed (NFC), here apart "
+               "(NFD)");
+}
+
 static void a_list_of_a_part_needs_the_classes_of_another(void **state)
 {
     static const char *const parts[] = {"val", "train"};
@@ -1277,6 +1315,8 @@ int main(void)
         TEST(bad_lists_are_refused_by_line),
         TEST(tables_give_files_and_classes),
         TEST(bad_tables_are_refused),
+        TEST(a_table_of_classes_is_left_aside),
+        TEST(normal_forms_are_told_apart),
         TEST(a_list_of_a_part_needs_the_classes_of_another),
         TEST(lists_name_files_outside_of_the_folder),
         TEST(validation_takes_some_of_each_class),
