@@ -42,6 +42,7 @@ enum {
     LRN = 1024,
     FUNCTION = 2048,
     SELECTION = 4096,
+    QUANTIZE = 8192,
 };
 
 #define AT(field) offsetof(struct described, field)
@@ -76,10 +77,12 @@ static const struct field {
     {FUNCTION,  "function",      WORD,   1, AT(function)},
     {FUNCTION,  "a",             REAL,   1, AT(a)},
     {FUNCTION,  "b",             REAL,   1, AT(b)},
-    {SELECTION,      "first",         INTS,   1, AT(selection.first)},
-    {SELECTION,      "inner",         INTS,   1, AT(selection.inner)},
-    {SELECTION,      "step",          SIGNED, 1, AT(selection.step)},
-    {SELECTION,      "outer",         SIGNED, 1, AT(selection.outer)},
+    {QUANTIZE,  "unit",          REAL,   1, AT(a)},
+    {QUANTIZE,  "zero",          REAL,   1, AT(b)},
+    {SELECTION, "first",         INTS,   1, AT(selection.first)},
+    {SELECTION, "inner",         INTS,   1, AT(selection.inner)},
+    {SELECTION, "step",          SIGNED, 1, AT(selection.step)},
+    {SELECTION, "outer",         SIGNED, 1, AT(selection.outer)},
     /* clang-format on */
 };
 
@@ -190,6 +193,12 @@ static int add_activation(struct rn_graph *g, const struct described *d)
                                (enum rn_function)d->function, d->a, d->b);
 }
 
+static int add_quantize(struct rn_graph *g, const struct described *d)
+{
+    return rn_graph_quantize(g, d->input[0], d->name, d->a, d->b, d->low,
+                             d->high);
+}
+
 static int add_prelu(struct rn_graph *g, const struct described *d)
 {
     return rn_graph_prelu(g, d->input[0], d->name);
@@ -243,6 +252,7 @@ static const struct kind {
     [RN_OP_LEAKY_RELU] = {add_leaky_relu, 1, SLOPE},
     [RN_OP_LRN] = {add_lrn, 1, LRN},
     [RN_OP_ACTIVATION] = {add_activation, 1, FUNCTION},
+    [RN_OP_QUANTIZE] = {add_quantize, 1, QUANTIZE | LOW | HIGH},
     [RN_OP_PRELU] = {add_prelu, 1, 0},
     [RN_OP_SELECT] = {add_select, 1, CHANNELS | SELECTION},
     [RN_OP_SOFTMAX] = {add_softmax, 1, 0},

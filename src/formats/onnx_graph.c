@@ -154,6 +154,11 @@ static int settle_node(struct rn_onnx_import *in, const struct rn_onnx_value *v)
 
 int rn_onnx_settle(struct rn_onnx_import *in, struct rn_onnx_value *v)
 {
+    if (v->quantized)
+        return rn_onnx_fail(in, "reads quantised numbers, expected "
+                                "DequantizeLinear before it: only models of "
+                                "QuantizeLinear and DequantizeLinear pairs are "
+                                "read");
     if (v->groups)
         return rn_onnx_fail(in, "reads a picture whose channels are in groups");
     bool framed = v->frame[0] || v->frame[1] || v->frame[2] || v->frame[3];

@@ -52,6 +52,9 @@ struct rn_onnx_value {
     enum rn_onnx_frame frame_of;
     int groups;  /* channels looked at as [groups][c / groups]; 0: not */
     bool turned; /* and turned to [c / groups][groups] */
+    /* Not dequantised yet: nothing but that can be done to it. */
+    bool quantized;
+    float unit, zero; /* what one of it is worth, and which is 0 */
 };
 
 struct rn_onnx_import {
@@ -74,6 +77,9 @@ typedef int rn_onnx_operator(struct rn_onnx_import *in);
 /** The function for an operator, or NULL: onnx_layers.c, onnx_shapes.c. */
 rn_onnx_operator *rn_onnx_layer(struct rn_pb op);
 rn_onnx_operator *rn_onnx_shaper(struct rn_pb op);
+
+/* onnx_quantized.c */
+rn_onnx_operator rn_onnx_read_quantize, rn_onnx_read_dequantize;
 
 /* onnx_channels.c */
 rn_onnx_operator rn_onnx_read_split, rn_onnx_read_channel_gather;

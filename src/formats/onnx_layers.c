@@ -182,7 +182,7 @@ static int framed_picture(struct rn_onnx_import *in, bool zeros,
     if (rc)
         return rc;
     *out = *v;
-    if (v->rows_first || v->flat)
+    if (v->rows_first || v->flat || v->quantized)
         return rn_onnx_fail(in, "reads no picture of channels, rows, columns");
     if (zeros == (v->frame_of == RN_ONNX_ZEROS))
         take_frame(out, w);
@@ -339,8 +339,9 @@ static bool merge_affine(struct rn_onnx_import *in, int node,
 }
 
 /* A layer that does that alone: batch norm of mean 0, variance 1. */
-static int add_affine(struct rn_onnx_import *in, struct rn_onnx_value *picture,
-                      const struct affine *a)
+static int affine_value(struct rn_onnx_import *in,
+                        const struct rn_onnx_value *picture,
+                        const struct affine *a, struct rn_onnx_value *out)
 {
     char name[RN_IMPORT_NAME];
     int rc = rn_onnx_claim(in, 4 * (uint64_t)a->c);
@@ -348,7 +349,7 @@ static int add_affine(struct rn_onnx_import *in, struct rn_onnx_value *picture,
         return rc;
     int node = rn_graph_batch_norm(in->g, picture->node,
                                    rn_onnx_name(in, UINT32_MAX, name));
-    rc = rn_onnx_output_node(in, node, picture);
+    rc = rn_onnx_node_value(in, node, picture, out);
     if (rc)
         return rc;
     fill(param_of(in, node, RN_P_WEIGHT), 1);
@@ -365,8 +366,10 @@ static int apply_affine(struct rn_onnx_import *in,
     if (rc)
         return rc;
     if (!picture->sole || !merge_affine(in, picture->node, a)) {
-        struct rn_onnx_value like = *picture;
-        rc = add_affine(in, &like, a);
+        struct rn_onnx_value out;
+        rc = affine_value(in, picture, a, &out);
+        if (!rc)
+            rn_onnx_output(in, &out);
     } else {
         rn_onnx_output(in, picture);
     }
@@ -446,11 +449,6 @@ static int read_affine(struct rn_onnx_import *in, enum arithmetic how)
     return rc ? rc : apply_affine(in, picture, &a);
 }
 
-static int read_sub(struct rn_onnx_import *in)
-{
-    return read_affine(in, MINUS);
-}
-
 static int read_div(struct rn_onnx_import *in)
 {
     return read_affine(in, OVER);
@@ -497,6 +495,49 @@ static int read_joined(struct rn_onnx_import *in,
                         rn_onnx_name(in, UINT32_MAX, name));
     }
     return rc ? rc : rn_onnx_output_node(in, node, first);
+}
+
+/* Each times -1. */
+static int make_negative(struct rn_onnx_import *in,
+                         const struct rn_onnx_value *picture, struct affine *a)
+{
+    *a = (struct affine){.c = rn_onnx_shape_of(in, picture).c};
+    float *signs = rn_onnx_make(in, (uint64_t)a->c);
+    if (!signs)
+        return in->err->code;
+    for (int i = 0; i < a->c; i++)
+        signs[i] = -1;
+    a->scale = signs;
+    return RN_OK;
+}
+
+/* x - y as the sum of x and -y. */
+static int read_difference(struct rn_onnx_import *in)
+{
+    struct rn_onnx_value *x, *y, minus;
+    struct affine a;
+    char name[RN_IMPORT_NAME];
+    int rc = rn_onnx_any_layout(in, 0, &x);
+    if (!rc)
+        rc = rn_onnx_any_layout(in, 1, &y);
+    if (!rc)
+        rc = check_alike(in, x, y);
+    if (!rc)
+        rc = make_negative(in, y, &a);
+    if (!rc)
+        rc = affine_value(in, y, &a, &minus);
+    return rc ? rc
+              : rn_onnx_output_node(
+                    in,
+                    rn_graph_add(in->g, x->node, minus.node,
+                                 rn_onnx_name(in, UINT32_MAX, name)),
+                    x);
+}
+
+static int read_sub(struct rn_onnx_import *in)
+{
+    return in->node->inputs == 2 && all_pictures(in) ? read_difference(in)
+                                                     : read_affine(in, MINUS);
 }
 
 static int read_add(struct rn_onnx_import *in)
@@ -633,25 +674,14 @@ static int read_reciprocal(struct rn_onnx_import *in)
                     picture);
 }
 
-/* Each times the same number. */
-static int scale_all(struct rn_onnx_import *in, struct rn_onnx_value *picture,
-                     float factor)
-{
-    struct affine a = {.c = rn_onnx_shape_of(in, picture).c};
-    float *scale = rn_onnx_make(in, (uint64_t)a.c);
-    if (!scale)
-        return in->err->code;
-    for (int i = 0; i < a.c; i++)
-        scale[i] = factor;
-    a.scale = scale;
-    return apply_affine(in, picture, &a);
-}
-
 static int read_negative(struct rn_onnx_import *in)
 {
     struct rn_onnx_value *picture;
+    struct affine a;
     int rc = rn_onnx_any_layout(in, 0, &picture);
-    return rc ? rc : scale_all(in, picture, -1);
+    if (!rc)
+        rc = make_negative(in, picture, &a);
+    return rc ? rc : apply_affine(in, picture, &a);
 }
 
 /* A slope for each channel; the same for all is a leaky ReLU. */
@@ -1217,6 +1247,8 @@ static const struct {
     {"Reciprocal", read_reciprocal},
     {"Max", read_max},
     {"Min", read_min},
+    {"QuantizeLinear", rn_onnx_read_quantize},
+    {"DequantizeLinear", rn_onnx_read_dequantize},
     {"Split", rn_onnx_read_split},
     {"Gather", rn_onnx_read_channel_gather},
     {"LRN", read_lrn},

@@ -86,6 +86,46 @@ static int recognise(struct onnx_model *m, struct rn_error *err)
                             "as is usual with PyTorch's", err);
 }
 
+/* Whether it resizes its pictures: nothing else is resized here. */
+static bool resizes(const struct onnx_model *m)
+{
+    for (size_t i = 0; i < m->file.n_nodes; i++)
+        if (rn_pb_is(m->file.nodes[i].op, "Resize") ||
+            rn_pb_is(m->file.nodes[i].op, "Upsample"))
+            return true;
+    return false;
+}
+
+static void say_size(const struct onnx_model *m)
+{
+    struct rn_shape s = m->graph->nodes[0].shape;
+    if (resizes(m))
+        rn_import_say(
+            m->options,
+            "'%s': it resizes its pictures to %dx%d itself; here they "
+            "come in that size, resized as the preprocessing says",
+            m->file.path, s.h, s.w);
+    else if (leaves_open(&m->file) && !m->options->height)
+        rn_import_say(m->options,
+                      "pictures of any size; %dx%d taken: --crop says "
+                      "otherwise",
+                      SIDE, SIDE);
+}
+
+/* Models for integers run in floats here. */
+static void say_quantized(const struct onnx_model *m)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < m->file.n_nodes; i++)
+        count += rn_pb_is(m->file.nodes[i].op, "QuantizeLinear");
+    if (count > 0)
+        rn_import_say(
+            m->options,
+            "'%s': quantised: it runs in float32, rounding %zu values "
+            "on the way as the file says",
+            m->file.path, count);
+}
+
 static int read_model(struct onnx_model *m, struct rn_error *err)
 {
     struct rn_shape size = open_size(m->options);
@@ -96,11 +136,8 @@ static int read_model(struct onnx_model *m, struct rn_error *err)
         rc = restore(m, err);
     if (rc || m->model)
         return rc;
-    if (leaves_open(&m->file) && !m->options->height)
-        rn_import_say(m->options,
-                      "pictures of any size; %dx%d taken: --crop says "
-                      "otherwise",
-                      SIDE, SIDE);
+    say_quantized(m);
+    say_size(m);
     return recognise(m, err);
 }
 

@@ -147,7 +147,8 @@ static int settled_copy(struct rn_onnx_import *in, struct rn_onnx_value *out)
     if (!v)
         return rn_onnx_fail(in, "reads nothing");
     *out = *v;
-    return v->kind == RN_ONNX_PICTURE ? rn_onnx_settle(in, out) : RN_OK;
+    return v->kind == RN_ONNX_PICTURE && !v->quantized ? rn_onnx_settle(in, out)
+                                                       : RN_OK;
 }
 
 static int64_t clamp(int64_t at, int64_t count)
@@ -305,7 +306,7 @@ static int read_cast(struct rn_onnx_import *in)
                   to == ONNX_BFLOAT16;
     if (v && v->kind == RN_ONNX_LIST && floats)
         return cast_list(in, v);
-    if (!v || (v->kind == RN_ONNX_LIST) != !floats)
+    if (!v || v->quantized || (v->kind == RN_ONNX_LIST) != !floats)
         return rn_onnx_fail(in, "makes numbers of type %lld of others",
                             (long long)to);
     return read_same(in);
@@ -665,6 +666,142 @@ static int read_transpose(struct rn_onnx_import *in)
                                   : transpose_matrix(in, &v);
 }
 
+/* ------------------------------------------------------------------- expand */
+
+/* Sizes that a value's own and those asked for make together; how many, or -1
+ * when they do not fit. */
+static int broadcast(const int64_t *own, int dims, const int64_t *asked, int n,
+                     int64_t *out)
+{
+    int most = dims > n ? dims : n;
+    for (int i = 0; i < most; i++) {
+        int64_t a = i < most - dims ? 1 : own[i - (most - dims)];
+        int64_t b = i < most - n ? 1 : asked[i - (most - n)];
+        if (a != b && a != 1 && b != 1)
+            return -1;
+        out[i] = a == 1 ? b : a;
+    }
+    return most;
+}
+
+/* Number `at` of the larger value, as a place in the smaller one. */
+static uint64_t place_in(const struct rn_onnx_value *v, const int64_t *sizes,
+                         int n, uint64_t at)
+{
+    uint64_t place = 0, step = 1;
+    for (int i = n - 1, k = v->dims - 1; i >= 0 && k >= 0; i--, k--) {
+        uint64_t size = (uint64_t)sizes[i];
+        place += v->dim[k] == 1 ? 0 : at % size * step;
+        step *= v->dim[k];
+        at /= size;
+    }
+    return place;
+}
+
+static int expand_constant(struct rn_onnx_import *in,
+                           const struct rn_onnx_value *v, const int64_t *sizes,
+                           int n)
+{
+    struct rn_onnx_value out = {.kind = RN_ONNX_NUMBERS, .dims = n, .count = 1};
+    for (int i = 0; i < n; i++) {
+        out.dim[i] = (uint64_t)sizes[i];
+        if (sizes[i] < 0 ||
+            __builtin_mul_overflow(out.count, out.dim[i], &out.count))
+            return rn_onnx_fail(in, "has sizes that are not known or overflow");
+    }
+    float *from = rn_onnx_make(in, v->count);
+    float *made = from ? rn_onnx_make(in, out.count) : NULL;
+    if (!made || rn_onnx_load(in, v, from))
+        return in->err->code;
+    for (uint64_t i = 0; i < out.count; i++)
+        made[i] = from[place_in(v, sizes, n, i)];
+    out.made = made;
+    rn_onnx_output(in, &out);
+    return RN_OK;
+}
+
+static int read_expand(struct rn_onnx_import *in)
+{
+    struct rn_onnx_value v;
+    int64_t own[RN_TENSOR_DIMS], asked[RN_TENSOR_DIMS], sizes[RN_TENSOR_DIMS];
+    int n, rc = settled_copy(in, &v);
+    if (!rc)
+        rc = rn_onnx_ints(in, "shape", 1, asked, RN_TENSOR_DIMS, &n);
+    if (rc)
+        return rc;
+    int dims = sizes_of(in, &v, own);
+    int most = broadcast(own, dims, asked, n < 0 ? 0 : n, sizes);
+    if (most >= 0 && v.kind == RN_ONNX_NUMBERS)
+        return expand_constant(in, &v, sizes, most);
+    bool same =
+        most == dims && memcmp(own, sizes, (size_t)dims * sizeof(*own)) == 0;
+    if (!same || v.kind != RN_ONNX_PICTURE)
+        return rn_onnx_fail(in, "repeats something else than a constant");
+    rn_onnx_output(in, &v);
+    return RN_OK;
+}
+
+/* ------------------------------------------------------------------- resize */
+
+/* The sizes of a resized picture, [batch,c,h,w] or as it lies: from a list of
+ * sizes, or of factors. */
+static int resized_sizes(struct rn_onnx_import *in,
+                         const struct rn_onnx_value *v,
+                         int64_t sizes[RN_TENSOR_DIMS])
+{
+    bool upsample = in->node->inputs <= 2;
+    const struct rn_onnx_value *list = rn_onnx_input(in, 3);
+    const struct rn_onnx_value *factors = rn_onnx_input(in, upsample ? 1 : 2);
+    float scales[PICTURE];
+    int n = 0, rc = RN_OK;
+    if (list && list->count > 0) {
+        rc = rn_onnx_ints(in, "sizes", 3, sizes, PICTURE, &n);
+        return rc || n == PICTURE ? rc
+                                  : rn_onnx_fail(in, "has sizes of no picture");
+    }
+    if (!factors || factors->kind != RN_ONNX_NUMBERS ||
+        factors->count != PICTURE)
+        return rn_onnx_fail(in, "has no sizes that are known now");
+    sizes_of(in, v, sizes);
+    rc = rn_onnx_load(in, factors, scales);
+    for (int i = 1; i < PICTURE && !rc; i++) {
+        double size = (double)sizes[i] * (double)scales[i];
+        if (!(size >= 1 && size <= RN_ONNX_SIDE))
+            return rn_onnx_fail(in, "makes a picture of %g pixels", size);
+        sizes[i] = (int64_t)size;
+    }
+    return rc;
+}
+
+/* A network that first resizes its pictures: they come in that size. Which
+ * filter it has does not matter then, as people's pictures have any size and
+ * are resized anyway. */
+static int read_resize(struct rn_onnx_import *in)
+{
+    struct rn_onnx_value *v;
+    int64_t sizes[RN_TENSOR_DIMS];
+    int rc = rn_onnx_expect(in, 0, RN_ONNX_PICTURE, &v);
+    if (!rc)
+        rc = rn_onnx_settle(in, v);
+    if (!rc && (in->g->n_nodes != 1 || v->flat || rn_onnx_has(in, "axes")))
+        rc = rn_onnx_fail(in, "resizes something else than the picture that "
+                              "comes in");
+    if (!rc)
+        rc = resized_sizes(in, v, sizes);
+    if (rc)
+        return rc;
+    struct rn_shape *s = &in->g->nodes[0].shape;
+    int64_t c = sizes[v->rows_first ? 3 : 1], h = sizes[v->rows_first ? 1 : 2],
+            w = sizes[v->rows_first ? 2 : 3];
+    if (c != s->c || h < 1 || h > RN_ONNX_SIDE || w < 1 || w > RN_ONNX_SIDE)
+        return rn_onnx_fail(in, "makes a picture of %lld x %lld x %lld",
+                            (long long)c, (long long)h, (long long)w);
+    s->h = (int)h;
+    s->w = (int)w;
+    rn_onnx_output(in, v);
+    return RN_OK;
+}
+
 /* ------------------------------------------------------------------- slices */
 
 struct slice {
@@ -839,6 +976,8 @@ static const struct {
     {"Reshape", read_reshape},     {"Flatten", read_flatten},
     {"Unsqueeze", read_unsqueeze}, {"Squeeze", read_squeeze},
     {"Transpose", read_transpose}, {"Slice", read_slice},
+    {"Expand", read_expand},       {"Resize", read_resize},
+    {"Upsample", read_resize},
 };
 
 rn_onnx_operator *rn_onnx_shaper(struct rn_pb op)

@@ -322,6 +322,31 @@ static void put_activation(struct onnx_out *o, const char *op)
     rn_pb_end(&o->pb, at);
 }
 
+/* To a number of eight bits and back. */
+static void put_quantize(struct onnx_out *o, const char *op)
+{
+    const struct rn_node *n = node_of(o);
+    const bool negative = n->low < 0;
+    const uint8_t zero = (uint8_t)(int)n->b; /* of either sign, the same bits */
+    static const char *const parts[] = {"step", "zero", "quantized"};
+    char names[3][NAME_SIZE];
+    for (int i = 0; i < 3; i++)
+        part_name(o, parts[i], names[i]);
+    put_tensor(o, names[0], ONNX_FLOAT, 0, NULL, &n->a, sizeof(n->a));
+    put_tensor(o, names[1], negative ? ONNX_INT8 : ONNX_UINT8, 0, NULL, &zero,
+               sizeof(zero));
+    size_t at = begin_node(o, op, names[2], names[2]);
+    put_input(o, value_name(o, n->input[0]));
+    put_input(o, names[0]);
+    put_input(o, names[1]);
+    rn_pb_end(&o->pb, at);
+    at = begin_node(o, "DequantizeLinear", n->name, value_name(o, o->v));
+    put_input(o, names[2]);
+    put_input(o, names[0]);
+    put_input(o, names[1]);
+    rn_pb_end(&o->pb, at);
+}
+
 /* Slopes stand before rows and columns. */
 static void put_prelu(struct onnx_out *o, const char *op)
 {
@@ -431,6 +456,7 @@ static const struct {
     [RN_OP_LEAKY_RELU] = {"LeakyRelu", put_leaky_relu},
     [RN_OP_LRN] = {"LRN", put_lrn},
     [RN_OP_ACTIVATION] = {NULL, put_activation},
+    [RN_OP_QUANTIZE] = {"QuantizeLinear", put_quantize},
     [RN_OP_PRELU] = {"PRelu", put_prelu},
     [RN_OP_SELECT] = {"Gather", put_select},
     [RN_OP_SOFTMAX] = {"Softmax", put_channelwise},

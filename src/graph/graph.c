@@ -36,6 +36,7 @@ const char *rn_op_name(enum rn_op op)
         [RN_OP_ACTIVATION] = "activation",
         [RN_OP_PRELU] = "prelu",
         [RN_OP_SELECT] = "select",
+        [RN_OP_QUANTIZE] = "quantize",
     };
 
     return (unsigned)op < RN_OP_COUNT ? names[op] : "unknown";

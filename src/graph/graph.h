@@ -42,6 +42,7 @@ enum rn_op {
     RN_OP_ACTIVATION,  /* a function of each element, enum rn_function */
     RN_OP_PRELU,       /* x, or x * its channel's slope where x is negative */
     RN_OP_SELECT, /* some of the channels in some order, struct rn_selection */
+    RN_OP_QUANTIZE, /* rounded to one of low..high steps, see below */
     RN_OP_COUNT
 };
 
@@ -149,7 +150,7 @@ struct rn_node {
     float low, high;     /* clip */
     float slope;         /* leaky relu */
     enum rn_function function; /* activation, */
-    float a, b;                /* and its numbers */
+    float a, b;                /* and its numbers; quantize: step, zero */
     struct rn_selection selection;
     struct rn_lrn lrn;
     struct rn_shape shape; /* of the value */
@@ -216,6 +217,10 @@ int rn_graph_leaky_relu(struct rn_graph *g, int input, const char *name,
 /** a and b are finite, and 0 where the function has none. */
 int rn_graph_activation(struct rn_graph *g, int input, const char *name,
                         enum rn_function function, float a, float b);
+/** (clip(round(x / step) + zero, low, high) - zero) * step, as a number of few
+ *  bits and back; halves round to even. step is above 0. */
+int rn_graph_quantize(struct rn_graph *g, int input, const char *name,
+                      float step, float zero, float low, float high);
 /** Slopes NAME.weight [c]. */
 int rn_graph_prelu(struct rn_graph *g, int input, const char *name);
 /** So many channels, each of which the input has; inner divides their number.

@@ -85,6 +85,24 @@ int rn_graph_activation(struct rn_graph *g, int input, const char *name,
     return append(g, &node, name);
 }
 
+int rn_graph_quantize(struct rn_graph *g, int input, const char *name,
+                      float step, float zero, float low, float high)
+{
+    struct rn_node node = same_shape(g, RN_OP_QUANTIZE, input, name);
+    bool sane = isfinite(step) && step > 0 && isfinite(low) && isfinite(high) &&
+                low <= zero && zero <= high;
+
+    node.a = step;
+    node.b = zero;
+    node.low = low;
+    node.high = high;
+    if (g->error.code == RN_OK && !sane)
+        rn_fail(&g->error, RN_ERR_ARG,
+                "'%s' rounds to steps of %g, zero being %g of %g..%g", name,
+                (double)step, (double)zero, (double)low, (double)high);
+    return append(g, &node, name);
+}
+
 /* Whether each of so many channels is one of the input's. */
 static bool selects_channels(const struct rn_selection *p, int channels,
                              int from)

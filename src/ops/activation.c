@@ -110,6 +110,12 @@ PLAIN(absolute, fabsf)
 
 /* ------------------------------------------------------------ whole planes */
 
+/* Halves round to even, as is the processor's way. */
+static float quantize(const struct rn_node *node, float x)
+{
+    return (clip(node, rintf(x / node->a) + node->b) - node->b) * node->a;
+}
+
 /** The first `channels` of each pixel's block; the others become zero. */
 static inline void activate(const struct rn_node *node, size_t hw, size_t block,
                             size_t channels, const float *x, float *y,
@@ -153,6 +159,8 @@ static void activate_plane(const struct rn_node *node, size_t hw, size_t block,
         activate(node, hw, block, channels, x, y, hard_swish);
     else if (node->op == RN_OP_ACTIVATION)
         activate(node, hw, block, channels, x, y, functions[node->function]);
+    else if (node->op == RN_OP_QUANTIZE)
+        activate(node, hw, block, channels, x, y, quantize);
     /* Cheap ones with their function inlined. */
     else if (node->op == RN_OP_SIGMOID)
         activate(node, hw, block, channels, x, y, sigmoid);

@@ -6,7 +6,8 @@
 
 #include "ops/elementwise.h"
 
-/** Sigmoid, clip, leaky ReLU or a function, as the node says; y may be x. */
+/** Sigmoid, clip, leaky ReLU, rounding or a function, as the node says; y may
+ * be x. */
 void rn_activate(const struct rn_node *node, int n, int threads, const float *x,
                  float *y);
 /** `slopes` has one for each channel. */

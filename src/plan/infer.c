@@ -280,6 +280,7 @@ static int infer_other(struct inferrer *f, int v)
         [RN_OP_CLIP] = RN_STEP_ACTIVATE,
         [RN_OP_LEAKY_RELU] = RN_STEP_ACTIVATE,
         [RN_OP_ACTIVATION] = RN_STEP_ACTIVATE,
+        [RN_OP_QUANTIZE] = RN_STEP_ACTIVATE,
         [RN_OP_PRELU] = RN_STEP_PRELU,
         [RN_OP_SELECT] = RN_STEP_SELECT,
         [RN_OP_LRN] = RN_STEP_LRN,

@@ -274,6 +274,17 @@ static double activation_at(const struct interpreter *t,
                        at(t, node->input[0], n, c, y, x, 0));
 }
 
+static double quantize_at(const struct interpreter *t,
+                          const struct rn_node *node, int n, int c, int y,
+                          int x)
+{
+    double unit = (double)node->a, zero = (double)node->b;
+    float steps = (float)at(t, node->input[0], n, c, y, x, 0) / node->a;
+    double rounded = nearbyint((double)steps) + zero;
+    return (fmin(fmax(rounded, (double)node->low), (double)node->high) - zero) *
+           unit;
+}
+
 static double prelu_at(const struct interpreter *t, const struct rn_node *node,
                        int n, int c, int y, int x)
 {
@@ -348,6 +359,7 @@ static rule *const rules[RN_OP_COUNT] = {
     [RN_OP_LOG_SOFTMAX] = log_softmax_at,
     [RN_OP_ACTIVATION] = activation_at,
     [RN_OP_PRELU] = prelu_at,
+    [RN_OP_QUANTIZE] = quantize_at,
     [RN_OP_SELECT] = select_at,
 };
 
@@ -665,6 +677,12 @@ static void make_leaky(struct rn_graph *g)
     rn_graph_leaky_relu(g, 0, "leaky", 0.1f);
 }
 
+/** Some values beyond what is held. */
+static void make_quantize(struct rn_graph *g)
+{
+    rn_graph_quantize(g, 0, "quantize", 0.0043f, 37, 0, 255);
+}
+
 static void make_prelu(struct rn_graph *g)
 {
     rn_graph_prelu(g, 0, "prelu");
@@ -778,6 +796,7 @@ static const struct {
     {"clip", make_clip},
     {"leaky relu", make_leaky},
     {"prelu", make_prelu},
+    {"quantize", make_quantize},
     {"lrn", make_lrn},
     {"lrn of three", make_lrn_of_three},
     {"softmax", make_softmax},

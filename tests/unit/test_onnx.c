@@ -357,6 +357,8 @@ static struct rn_model *made_of_everything(void)
     x = rn_graph_conv(g, x, "c3", 8, odd, true);
     x = rn_graph_leaky_relu(g, x, "leaky", 0.1f);
     x = rn_graph_prelu(g, x, "prelu");
+    x = rn_graph_quantize(g, x, "bytes", 0.03f, 100, 0, 255);
+    x = rn_graph_quantize(g, x, "signed", 0.04f, -5, -128, 127);
     x = rn_graph_select(g, x, "shuffle", 8, (struct rn_selection){0, 2, 4, 1});
     x = rn_graph_select(g, x, "flip", 6, (struct rn_selection){6, 6, -1, 0});
     x = every_function(g, x);
@@ -560,6 +562,14 @@ static void put_integers(struct made *m, const char *name, const char *dims,
 {
     size_t at = begin_tensor(m, name, dims, ONNX_INT64);
     rn_pb_put_bytes(&m->pb, ONNX_TENSOR_RAW, values, n * sizeof(int64_t));
+    rn_pb_end(&m->pb, at);
+}
+
+static void put_bytes(struct made *m, const char *name, const char *dims,
+                      uint64_t type, const char *bytes, size_t n)
+{
+    size_t at = begin_tensor(m, name, dims, type);
+    rn_pb_put_bytes(&m->pb, ONNX_TENSOR_RAW, bytes, n);
     rn_pb_end(&m->pb, at);
 }
 
@@ -1069,6 +1079,16 @@ static void put_more_tensors(struct made *m)
     put_floats(m, "root", "", (const float[]){0.70710678f}, 1);
     put_floats(m, "gelu", "", (const float[]){0.044715f}, 1);
     put_floats(m, "pi", "", (const float[]){0.79788456f}, 1);
+    put_integers(m, "sizes", "4", (const int64_t[]){1, 2, 5, 6}, 4);
+    put_floats(m, "factors", "4", (const float[]){1, 0.25f, 1, 1}, 4);
+    put_floats(m, "unit", "", (const float[]){0.02f}, 1);
+    put_floats(m, "hundredth", "", (const float[]){0.01f}, 1);
+    put_floats(m, "units", "2", (const float[]){0.5f, 0.25f}, 2);
+    put_floats(m, "exact", "2,2,1,1", (const float[]){1, -1.5f, 1, -32}, 4);
+    put_bytes(m, "bytes", "2,2,1,1", ONNX_INT8, "\x02\xfd\x04\x80", 4);
+    put_bytes(m, "none", "2", ONNX_INT8, "\0\0", 2);
+    put_bytes(m, "forty", "", ONNX_UINT8, "\x28", 1);
+    put_bytes(m, "bias32", "2", ONNX_INT32, "\x19\0\0\0\x9c\xff\xff\xff", 8);
     put_integers(m, "flip", "2", (const int64_t[]){1, 0}, 2);
     put_integers(m, "shuffle", "4", (const int64_t[]){0, 2, 1, 3}, 4);
     put_integers(m, "one_1", "1", (const int64_t[]){1}, 1);
@@ -1103,6 +1123,9 @@ static void answer_of(const char *what, const char *dims, const char *operators,
 #define TO_FIRST(a, b) "Transpose " a " " b " perm=[0,3,1,2];"
 #define TO_LAST(a, b)  "Transpose " a " " b " perm=[0,2,3,1];"
 #define MEAN           "GlobalAveragePool r g" TAIL
+#define ROUND(a, b)                      \
+    "QuantizeLinear " a ",unit rounded;" \
+    "DequantizeLinear rounded,unit " b ";"
 
 /* What computes the same. */
 static const struct {
@@ -1142,6 +1165,15 @@ static const struct {
      "Conv x,kernel r pads=[1,2,0,1];" MEAN, LAST,
      "Pad x p pads=[0,1,2,0,0,0,1,0];" TO_FIRST("p",
                                                 "c") "Conv c,kernel r;" MEAN},
+    {"a ReLU in the rounding", FIRST, "Relu x p;" ROUND("p", "r") MEAN, FIRST,
+     ROUND("x", "r") MEAN},
+    {"weights of bytes", FIRST, "Conv x,exact,b r;" MEAN, FIRST,
+     "DequantizeLinear bytes,units,none d axis=0;"
+     "DequantizeLinear bias32,hundredth e;Conv x,d,e r;" MEAN},
+    {"flattened between", FIRST,
+     ROUND("x", "u") "Flatten u f;Gemm f,dense y transB=1", FIRST,
+     "QuantizeLinear x,unit q;Flatten q p;DequantizeLinear p,unit f;"
+     "Gemm f,dense y transB=1"},
     {"slopes of channels", FIRST,
      "Relu x p;Neg x n;Relu n m;Mul m,halve c;Neg c e;Add p,e r;" MEAN, FIRST,
      "PRelu x,halve r;" MEAN},
@@ -1173,6 +1205,17 @@ static const struct {
      "Mul x,x a;Sqrt a c;Div c,half d;Softsign d r;" MEAN, FIRST,
      "Pow x,two a;Sqrt a m;Abs m c;Reciprocal half h;Mul c,two d;"
      "Abs d e;Add e,one fa;Reciprocal fa g2;Mul d,g2 r;" MEAN},
+    {"a difference", FIRST, "Relu x p;Neg x n;Add p,n r;" MEAN, FIRST,
+     "Relu x p;Sub p,x r;" MEAN},
+    {"a constant repeated", FIRST, "Mul x,halve r;" MEAN, FIRST,
+     "Constant - s value_ints=[1,1,1,1];Expand halve,s k;Mul x,k r;" MEAN},
+    {"one number repeated", FIRST, "Mul x,ten r;" MEAN, FIRST,
+     "Constant - s value_ints=[2,1,1];Expand ten,s k;Shape x t;Expand x,t v;"
+     "Mul v,k r;" MEAN},
+    {"pictures that are resized first", "0,2,5,6", "Relu x r;" MEAN, "0,2,10,3",
+     "Resize x,,,sizes r0;Relu r0 r;" MEAN},
+    {"the same by factors", "0,2,5,6", "Relu x r;" MEAN, "0,20,6,2",
+     "Upsample x,factors u;" TO_FIRST("u", "c") "Relu c r;" MEAN},
     {"the larger and the smaller", FIRST,
      "Clip x,lowest,ten a;Clip a,half,ten r;" MEAN, FIRST,
      "Min x,ten a;Max half,a r;" MEAN},
@@ -1498,6 +1541,110 @@ static void exported_networks_compute_the_same(void **state)
     }
 }
 
+/* --------------------------------------------------- ONNX Runtime's numbers */
+
+static size_t count_of(const char *dims)
+{
+    size_t count = 1;
+    for (const char *c = dims; *c; c += strcspn(c, ",") + (strchr(c, ',') != 0))
+        count *= strtoull(c, NULL, 10);
+    return count;
+}
+
+/* "w:4,3,2,2 b:4" */
+static void put_recorded(struct made *m, const char *tensors)
+{
+    for (const char *c = tensors; *c;) {
+        char name[16], dims[32];
+        float values[512];
+        int used = 0;
+        assert_int_equal(sscanf(c, "%15[^:]:%31[^ ] %n", name, dims, &used), 2);
+        size_t count = count_of(dims);
+        assert_true(count <= COUNT(values));
+        fill_recorded(values, count, name);
+        put_floats(m, name, dims, values, count);
+        c += used;
+    }
+}
+
+/* The answer's numbers are all there, and the model's. */
+static void check_answer(const char *name, const struct rn_model *model,
+                         const float *picture, const char *wanted)
+{
+    struct rn_model_info info;
+    float got[16];
+    rn_model_describe(model, &info);
+    assert_true(info.classes <= (int)COUNT(got));
+    answer(model, picture, got);
+    for (int i = 0; i < info.classes; i++) {
+        char *end;
+        double right = strtod(wanted, &end);
+        if (end == wanted)
+            fail_msg("%s: %d numbers, expected fewer", name, info.classes);
+        if (!(fabs((double)got[i] - right) <= 1e-5 * (1 + fabs(right))))
+            fail_msg("%s: number %d is %.9g, ONNX Runtime's %.9g", name, i,
+                     (double)got[i], right);
+        wanted = end;
+    }
+    if (*wanted)
+        fail_msg("%s: %d numbers, expected more", name, info.classes);
+}
+
+enum { NAME, OPSET, SIZES, TENSORS, OPERATORS, ANSWER, FIELDS };
+
+static void check_recorded(char *fields[FIELDS], const char *path)
+{
+    float picture[512];
+    struct rn_model *model;
+    struct rn_error err = {0};
+    struct made m;
+    begin(&m, atoi(fields[OPSET]));
+    put_recorded(&m, fields[TENSORS]);
+    put_value(&m, ONNX_GRAPH_INPUT, "x", fields[SIZES]);
+    put_value(&m, ONNX_GRAPH_OUTPUT, "y", "1,0");
+    put_operators(&m, fields[OPERATORS]);
+    save(&m, path);
+    if (rn_model_load(&model, path, &err))
+        fail_msg("%s: %s", fields[NAME], err.msg);
+    assert_true(count_of(fields[SIZES]) <= COUNT(picture));
+    fill_recorded(picture, count_of(fields[SIZES]), "picture");
+    struct rn_shape in = model->graph->nodes[0].shape;
+    float turned_picture[512];
+    /* ours has its channels first */
+    bool last = atoi(strchr(fields[SIZES], ',') + 1) != in.c;
+    for (int i = 0; i < in.c * in.h * in.w; i++)
+        turned_picture[i] =
+            picture[last ? i % (in.h * in.w) * in.c + i / (in.h * in.w) : i];
+    check_answer(fields[NAME], model, turned_picture, fields[ANSWER]);
+    rn_model_destroy(model);
+}
+
+/* tests/golden/record-operators.py has written what they are to give. */
+static void recorded_operators(void **state)
+{
+    const char *path = in_folder("recorded.onnx");
+    FILE *f = fopen(recorded("operators.txt"), "r");
+    char line[1000];
+    int count = 0;
+    (void)state;
+    assert_non_null(f);
+    while (fgets(line, sizeof(line), f)) {
+        char *fields[FIELDS], *c = line;
+        line[strcspn(line, "\n")] = '\0';
+        for (int i = 0; i < FIELDS; i++) {
+            assert_non_null(c);
+            fields[i] = c;
+            c = strchr(c, '|');
+            if (c)
+                *c++ = '\0';
+        }
+        check_recorded(fields, path);
+        count++;
+    }
+    fclose(f);
+    assert_int_equal(count, 31);
+}
+
 /* --------------------------------------------------------------- refusals */
 
 static const struct {
@@ -1530,6 +1677,21 @@ static const struct {
      HEAD ";BatchNormalization g,ones,ones,ones,ones y "
           "training_mode=1",
      "in training"},
+    {"a value resized",
+     "Constant - s value_ints=[1,2,4,4];Relu x a;"
+     "Resize a,,,s y",
+     "resizes something else"},
+    {"a picture repeated", "Constant - s value_ints=[1,2,4,2];Expand x,s y",
+     "repeats something else"},
+    {"quantised and not back", "QuantizeLinear x,ten q;Relu q y",
+     "reads quantised numbers"},
+    {"quantised and cast", "QuantizeLinear x,ten q;Cast q y to=1",
+     "makes numbers of type 1"},
+    {"back otherwise", "QuantizeLinear x,ten q;DequantizeLinear q,nothing y",
+     "has scale 0"},
+    {"back from nothing", "Relu x q;DequantizeLinear q,ten y",
+     "was not quantised"},
+    {"scales of a picture", "QuantizeLinear x,b y", "a scale for each of 2"},
     {"channels that are not there",
      "Constant - s value_ints=[0,5];Gather x,s y axis=1", "none of 2"},
     {"parts of other sizes",
@@ -1754,6 +1916,7 @@ int main(void)
         cmocka_unit_test(open_sizes_are_the_callers),
         cmocka_unit_test(weights_of_every_type),
         cmocka_unit_test(exported_networks_compute_the_same),
+        cmocka_unit_test(recorded_operators),
         cmocka_unit_test(what_is_wrong_is_refused),
         cmocka_unit_test(other_files_stay_in_the_folder),
         cmocka_unit_test(sizes_that_lie_are_refused),
