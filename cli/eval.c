@@ -23,7 +23,7 @@ struct options {
     uint64_t seed;
     const char *scales;
     int per_class;
-    const char *confusion, *predictions, *mistakes;
+    const char *confusion, *predictions, *mistakes, *probabilities;
     int json;
 };
 
@@ -52,11 +52,15 @@ static const struct option options_table[] = {
      "whole pictures and their mirror images instead, the shorter side resized "
      "to each, probabilities averaged; the paper's: 224,256,384,480,640"},
     {"per-class", NULL, OPTION_FLAG, AT(per_class), 0, 0, NULL, NULL,
-     "errors of each class, too"},
+     "errors and measures of each class, and their means: precision, recall, "
+     "F1, balanced accuracy, ROC-AUC, average precision"},
     {"confusion", "FILE", OPTION_TEXT, AT(confusion), 0, 0, NULL, NULL,
      "write the confusion matrix, as the name ends: .csv, .svg or .txt"},
     {"predictions", "FILE.csv", OPTION_TEXT, AT(predictions), 0, 0, NULL, NULL,
      "write the five likeliest classes of every image"},
+    {"probabilities", "FILE", OPTION_TEXT, AT(probabilities), 0, 0, NULL, NULL,
+     "write all classes' probabilities of every image, as the name ends: .csv "
+     "or .npy"},
     {"mistakes", "FILE.html", OPTION_TEXT, AT(mistakes), 0, 0, NULL, NULL,
      "write a page that shows the images answered wrongly"},
     {"as-stored", NULL, OPTION_FLAG, AT(eval.as_stored), 0, 0, NULL, NULL,
@@ -113,6 +117,8 @@ struct subject {
     struct rn_data_info info;
     enum rn_part part;
     const char *part_name;
+    struct rn_measures *measures; /* of each class, with --per-class */
+    struct rn_measures macro;
     struct held_out_args held_out;
 };
 
@@ -185,6 +191,16 @@ static double wrong(int right, int of)
     return of ? 100.0 * (of - right) / of : (double)NAN;
 }
 
+static void json_measures(json_t *object, const struct rn_measures *m)
+{
+    json_put(object, "precision", json_double(m->precision));
+    json_put(object, "recall", json_double(m->recall));
+    json_put(object, "f1", json_double(m->f1));
+    json_put(object, "balanced_accuracy", json_double(m->balanced_accuracy));
+    json_put(object, "roc_auc", json_double(m->roc_auc));
+    json_put(object, "average_precision", json_double(m->average_precision));
+}
+
 static json_t *json_classes(const struct subject *s,
                             const struct rn_report *report)
 {
@@ -204,6 +220,7 @@ static json_t *json_classes(const struct subject *s,
         json_put(class, "top1_error", json_double(wrong(r.right1, r.images)));
         json_put(class, "top5_error", json_double(wrong(r.right5, r.images)));
         json_put(class, "answered", json_count((uint64_t)r.answered));
+        json_measures(class, &s->measures[i]);
         json_add(list, class);
     }
     return list;
@@ -217,12 +234,50 @@ static void error_cell(struct table *table, int right, int of)
         table_cell(table, "-");
 }
 
+static void measure_cells(struct table *table, const struct rn_measures *m)
+{
+    const double values[] = {m->precision, m->recall,
+                             m->f1,        m->balanced_accuracy,
+                             m->roc_auc,   m->average_precision};
+
+    for (size_t i = 0; i < COUNT(values); i++)
+        if (isnan(values[i]))
+            table_cell(table, "-");
+        else
+            table_cell(table, "%.4f", values[i]);
+}
+
+/** Among so few classes everything is among the first five. */
+static int all_are_top5(const struct subject *s)
+{
+    return s->model.classes <= 5;
+}
+
+static void print_macro(const struct subject *s)
+{
+    static const char *const headings[] = {
+        "mean", "precision", "recall", "F1", "balanced", "ROC-AUC", "avg prec"};
+    struct table *table = table_new(COUNT(headings), headings, "lrrrrrr");
+
+    table_cell(table, "of classes");
+    measure_cells(table, &s->macro);
+    putchar('\n');
+    table_print(table);
+}
+
 static void print_classes(const struct subject *s,
                           const struct rn_report *report)
 {
-    static const char *const headings[] = {"class",   "name",    "images",
-                                           "top-1 %", "top-5 %", "answered"};
-    struct table *table = table_new(COUNT(headings), headings, "rlrrrr");
+    static const char *const headings[] = {
+        "class",     "name",   "images", "top-1 %",  "top-5 %", "answered",
+        "precision", "recall", "F1",     "balanced", "ROC-AUC", "avg prec"};
+    static const char *const few[] = {
+        "class",  "name", "images",   "top-1 %", "answered", "precision",
+        "recall", "F1",   "balanced", "ROC-AUC", "avg prec"};
+    int short_one = all_are_top5(s);
+    struct table *table =
+        short_one ? table_new(COUNT(few), few, "rlrrrrrrrrr")
+                  : table_new(COUNT(headings), headings, "rlrrrrrrrrrr");
     struct rn_class_result r;
 
     for (int i = 0; i < s->model.classes; i++) {
@@ -234,8 +289,10 @@ static void print_classes(const struct subject *s,
         table_cell(table, "%s", name ? name : "");
         table_cell(table, "%d", r.images);
         error_cell(table, r.right1, r.images);
-        error_cell(table, r.right5, r.images);
+        if (!short_one)
+            error_cell(table, r.right5, r.images);
         table_cell(table, "%d", r.answered);
+        measure_cells(table, &s->measures[i]);
     }
     putchar('\n');
     table_print(table);
@@ -288,8 +345,13 @@ static void print_json(const struct subject *s, const struct options *o,
     json_put(object, "seconds", json_double(r->seconds));
     if (trained >= 0)
         json_put(object, "trained_on", json_count((uint64_t)trained));
-    if (o->per_class)
+    if (o->per_class) {
+        json_t *macro = json_new();
+
+        json_measures(macro, &s->macro);
+        json_put(object, "macro", macro);
         json_put(object, "classes", json_classes(s, report));
+    }
     json_line(object);
 }
 
@@ -315,12 +377,15 @@ static void print_text(const struct subject *s, const struct options *o,
            text_count(&t, (uint64_t)r->images));
     print_wrapped("protocol", 13, r->protocol);
     printf("top-1 error  %.2f %%\n", r->top1_error);
-    printf("top-5 error  %.2f %%\n", r->top5_error);
+    if (!all_are_top5(s))
+        printf("top-5 error  %.2f %%\n", r->top5_error);
     printf("loss         %.4f\n", r->loss);
     printf("calibration  %.2f %% expected error, 15 bins\n",
            r->calibration_error);
-    if (o->per_class)
+    if (o->per_class) {
+        print_macro(s);
         print_classes(s, report);
+    }
 }
 
 /** The files that were asked for. */
@@ -333,6 +398,7 @@ static int write_files(const struct options *o, const struct rn_report *report,
                      struct rn_error *err);
     } files[] = {{o->confusion, rn_report_confusion},
                  {o->predictions, rn_report_predictions},
+                 {o->probabilities, rn_report_probabilities},
                  {o->mistakes, rn_report_mistakes}};
     int rc = RN_OK;
 
@@ -363,15 +429,34 @@ static int open_all(struct subject *s, const struct options *o,
     return RN_OK;
 }
 
+/** Of each class and over them: none is printed unless all can be had. */
+static int measure(struct subject *s, const struct rn_report *report,
+                   struct rn_error *err)
+{
+    int rc = rn_report_measures(report, &s->macro, err);
+
+    s->measures = calloc((size_t)s->model.classes, sizeof(*s->measures));
+    if (!s->measures) {
+        err->code = RN_ERR_MEMORY;
+        snprintf(err->msg, sizeof(err->msg), "out of memory");
+        return err->code;
+    }
+    for (int i = 0; !rc && i < s->model.classes; i++)
+        rc = rn_report_class_measures(report, i, &s->measures[i], err);
+    return rc;
+}
+
 static int evaluate(struct subject *s, struct options *o, struct rn_error *err)
 {
-    int wanted = o->per_class || o->confusion || o->predictions || o->mistakes;
+    int keep = o->per_class || o->probabilities;
+    int wanted = keep || o->confusion || o->predictions || o->mistakes;
     struct rn_eval_result result = {0};
     struct rn_report *report = NULL;
     double started = seconds_now();
     int rc;
 
     o->eval.part = s->part;
+    o->eval.keep = keep;
     o->eval.user = &started;
     o->eval.progress = on_progress;
     interrupt_catch();
@@ -380,13 +465,14 @@ static int evaluate(struct subject *s, struct options *o, struct rn_error *err)
                         err);
     progress_clear();
     cli_remarks(s->data);
-    if (rc)
-        return rc;
-    if (o->json)
+    if (rc == RN_OK && o->per_class)
+        rc = measure(s, report, err);
+    if (rc == RN_OK && o->json)
         print_json(s, o, &result, report);
-    else
+    else if (rc == RN_OK)
         print_text(s, o, &result, report);
-    rc = write_files(o, report, err);
+    if (rc == RN_OK)
+        rc = write_files(o, report, err);
     rn_report_destroy(report);
     return rc;
 }
@@ -406,7 +492,8 @@ static int check_place(const char *path)
 
 static int check_places(const struct options *o)
 {
-    const char *const files[] = {o->confusion, o->predictions, o->mistakes};
+    const char *const files[] = {o->confusion, o->predictions, o->mistakes,
+                                 o->probabilities};
 
     for (size_t i = 0; i < COUNT(files); i++)
         if (files[i] && check_place(files[i]))
@@ -414,18 +501,26 @@ static int check_places(const struct options *o)
     return 0;
 }
 
+/** A file's ending, of four letters, says what is written. */
+static int check_ending(const char *option, const char *path,
+                        const char *endings, const char *expected)
+{
+    size_t length = path ? strlen(path) : 0;
+
+    if (!path || (length > 4 && word_index(endings, path + length - 4) >= 0))
+        return 0;
+    say_error("--%s: '%s' does not end in %s", option, path, expected);
+    return -1;
+}
+
 /** What can be known to be wrong before an evaluation of hours. */
 static int check(const struct options *o)
 {
-    size_t length = o->confusion ? strlen(o->confusion) : 0;
-
-    if (o->confusion &&
-        (length < 5 ||
-         word_index(".csv|.svg|.txt", o->confusion + length - 4) < 0)) {
-        say_error("--confusion: '%s' does not end in .csv, .svg or .txt",
-                  o->confusion);
+    if (check_ending("confusion", o->confusion, ".csv|.svg|.txt",
+                     ".csv, .svg or .txt") ||
+        check_ending("probabilities", o->probabilities, ".csv|.npy",
+                     ".csv or .npy"))
         return -1;
-    }
     if (o->eval.crops != 1 && o->eval.crops != 10) {
         say_error("--crops: %d is not 1 or 10", o->eval.crops);
         return -1;
@@ -478,6 +573,7 @@ static int run(const struct command *command, void *options,
     rn_data_close(s.data);
     for (size_t i = 0; i < s.count; i++)
         rn_model_destroy(s.models[i]);
+    free(s.measures);
     free(s.models);
     return rc ? cli_fail(&err) : EXIT_DONE;
 }

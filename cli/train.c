@@ -384,9 +384,12 @@ static void print_text(const char *run, const struct rn_train_result *r)
     printf("%s iterations", text_count(&t, (uint64_t)r->iterations));
     printf(" in %s\n", text_seconds(&t, r->seconds));
     if (r->test_images > 0) {
-        printf("%s error %.2f %% (top-5 %.2f %%), loss %.4f, %s images\n",
-               rn_part_name(r->test_part), r->test_error, r->test_error5,
-               r->test_loss, text_count(&t, (uint64_t)r->test_images));
+        printf("%s error %.2f %%", rn_part_name(r->test_part), r->test_error);
+        /* among five classes everything is among the first five */
+        if (r->classes > 5)
+            printf(" (top-5 %.2f %%)", r->test_error5);
+        printf(", loss %.4f, %s images\n", r->test_loss,
+               text_count(&t, (uint64_t)r->test_images));
         printf("best %.2f %% at iteration %s: %s/best.safetensors\n",
                r->best_error, text_count(&t, (uint64_t)r->best_iteration), run);
     }

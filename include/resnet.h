@@ -883,7 +883,9 @@ struct rn_train_result {
     double loss, train_error;                  /**< of the last report */
     double test_error, test_error5, test_loss; /**< last test; per cent */
     double best_error;   /**< smallest tested error, per cent */
-    long best_iteration; /**< -1: no test yet */
+    long best_iteration; /**< with the smallest loss of these; -1: no test
+                            yet */
+    int classes;
     enum rn_part test_part;
     int test_images; /**< 0: nothing to test on */
 };
@@ -947,6 +949,8 @@ struct rn_eval_options {
      *  2016, section 3.4), probabilities averaged. Borrowed for the call. */
     const int *scales;
     size_t n_scales; /**< 0: crops */
+    int keep;        /**< 1: the report keeps all probabilities, a float for
+                        each image and class */
     void *user;
     /** Called now and then with images done and of all; may be NULL.
      *  Nonzero stops with RN_ERR_STOPPED. */
@@ -1020,6 +1024,47 @@ struct rn_class_result {
 /** @return RN_ERR_ARG for a class the model has not. */
 RN_API int rn_report_class(const struct rn_report *report, int i,
                            struct rn_class_result *result);
+
+/** What is told of a class against all others, or as means over classes;
+ *  shares from 0 to 1. What divides by 0 is NaN. */
+struct rn_measures {
+    double precision; /**< of the answers, the right ones; NaN for a class
+                         never answered */
+    double recall;    /**< of the images, those answered right; NaN for a class
+                         without images */
+    double f1;        /**< 2 right / (images + answers); NaN for a class that
+                         has neither */
+    double balanced_accuracy; /**< mean of the recall and that of the rest */
+    double roc_auc; /**< area under the curve of the class's probability: of
+                       an image of the class and one of the rest, how often the
+                       first has the larger one, equal ones counting a half;
+                       NaN where one of the two is missing */
+    double average_precision; /**< mean over the class's images of the
+                                 precision down to their probability, images of
+                                 equal ones taken together; NaN without any */
+};
+
+/** Measures of class i, one against the rest.
+ *  @return RN_ERR_ARG for a class the model has not, and for a report made
+ *          without rn_eval_options.keep. */
+RN_API int rn_report_class_measures(const struct rn_report *report, int i,
+                                    struct rn_measures *measures,
+                                    struct rn_error *err);
+
+/** Means over classes, all of the same weight ("macro"): precision, recall and
+ *  F1 over those that are a label or an answer, NaN counting 0;
+ *  balanced_accuracy, the mean recall of those that have images; the others
+ *  over the classes that have them. These are scikit-learn's, with its
+ *  zero_division = 0. @return As above. */
+RN_API int rn_report_measures(const struct rn_report *report,
+                              struct rn_measures *measures,
+                              struct rn_error *err);
+
+/** Write all probabilities, as rn_features_create(): a row for each image,
+ *  in the part's order, a number for each class. @return As there, and above.
+ */
+RN_API int rn_report_probabilities(const struct rn_report *report,
+                                   const char *path, struct rn_error *err);
 
 /** Write every image with its label and answer, as CSV. */
 RN_API int rn_report_predictions(const struct rn_report *report,

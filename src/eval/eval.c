@@ -481,6 +481,8 @@ int rn_eval_models(const struct rn_model *const *models, size_t count,
     rc = prepare(&e, err);
     if (rc == RN_OK && report != NULL)
         rc = rn_report_create(&e.report, models[0], data, e.o.part, err);
+    if (rc == RN_OK && report != NULL && e.o.keep)
+        rc = rn_report_keep(e.report, err);
     if (rc == RN_OK)
         rc = run_passes(&e, err);
     rn_free(e.map);

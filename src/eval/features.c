@@ -94,10 +94,11 @@ int rn_features_create(struct rn_features **out, const char *path,
 
     *out = NULL;
     if (!csv && !ends_in(path, ".npy"))
-        return rn_fail(err, RN_ERR_ARG,
-                       "'%s': embeddings go into a file that ends in .npy or "
-                       ".csv",
-                       path);
+        return rn_fail(
+            err, RN_ERR_ARG,
+            "'%s': rows of numbers go into a file that ends in .npy or "
+            ".csv",
+            path);
     f = rn_alloc(1, sizeof *f);
     if (!f)
         return rn_fail_memory(err, sizeof *f, "a file of embeddings");

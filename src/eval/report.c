@@ -43,7 +43,19 @@ void rn_report_destroy(struct rn_report *report)
         return;
     rn_free(report->answers);
     rn_free(report->scratch);
+    rn_free(report->probabilities);
     rn_free(report);
+}
+
+int rn_report_keep(struct rn_report *report, struct rn_error *err)
+{
+    size_t row = (size_t)report->classes * sizeof(float);
+
+    report->probabilities = rn_alloc((size_t)report->count, row);
+    if (report->probabilities != NULL)
+        return RN_OK;
+    return rn_fail_memory(err, (size_t)report->count * row,
+                          "all probabilities of all images");
 }
 
 void rn_report_set(struct rn_report *report, int index, int label,
@@ -54,6 +66,9 @@ void rn_report_set(struct rn_report *report, int index, int label,
 
     memcpy(p, logits, (size_t)report->classes * sizeof(*p));
     rn_softmax(p, report->classes);
+    if (report->probabilities != NULL)
+        memcpy(report->probabilities + (size_t)index * (size_t)report->classes,
+               p, (size_t)report->classes * sizeof(*p));
     *a = (struct rn_answer){
         .label = label,
         .rank = rn_rank(logits, report->classes, label),

@@ -15,11 +15,14 @@ struct rn_report {
     int count, classes;
     struct rn_answer *answers; /* [count] */
     float *scratch;            /* [classes] */
+    float *probabilities;      /* [count][classes], or NULL */
 };
 
 int rn_report_create(struct rn_report **out, const struct rn_model *model,
                      const struct rn_data *data, enum rn_part part,
                      struct rn_error *err);
+/** Keep all probabilities of the images to come, for measures.c. */
+int rn_report_keep(struct rn_report *report, struct rn_error *err);
 /** Logits, borrowed, of an image. */
 void rn_report_set(struct rn_report *report, int index, int label,
                    const float *logits);

@@ -14,10 +14,13 @@
 static const struct field {
     const char *name;
     size_t place;
-    bool real;
+    bool real, later; /* not there in older checkpoints */
 } fields[] = {
 /* clang-format off */
-#define FIELD(name, real) {#name, offsetof(struct rn_progress, name), real}
+#define FIELD(name, real)                                                 \
+    {#name, offsetof(struct rn_progress, name), real, false}
+#define LATER(name, real)                                                 \
+    {#name, offsetof(struct rn_progress, name), real, true}
     FIELD(iteration, false),
     FIELD(reported, false),
     FIELD(warmed_at, false),
@@ -34,6 +37,9 @@ static const struct field {
     FIELD(test_loss, true),
     FIELD(best_error, true),
     FIELD(best_iteration, false),
+    LATER(best_loss, true),
+    LATER(improved, false),
+#undef LATER
 #undef FIELD
     /* clang-format on */
 };
@@ -89,12 +95,21 @@ static bool field_read(struct rn_progress *p, const struct field *f,
 static int progress_read(struct rn_progress *p, const json_t *object,
                          const char *path, struct rn_error *err)
 {
-    for (size_t i = 0; i < FIELDS; i++)
-        if (!field_read(p, &fields[i], json_object_get(object, fields[i].name)))
+    p->best_loss = (double)NAN;
+    p->improved = -1;
+    for (size_t i = 0; i < FIELDS; i++) {
+        const json_t *value = json_object_get(object, fields[i].name);
+
+        if (value == NULL && fields[i].later)
+            continue;
+        if (!field_read(p, &fields[i], value))
             return rn_fail(err, RN_ERR_DATA,
                            "'%s': training state lacks %s or has it in the "
                            "wrong type",
                            path, fields[i].name);
+    }
+    if (p->improved < 0)
+        p->improved = p->best_iteration;
     if (p->iteration < 0 || p->images < 0 || p->warm_images < 0)
         return rn_fail(err, RN_ERR_DATA,
                        "'%s': training state has negative "

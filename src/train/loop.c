@@ -306,7 +306,7 @@ static bool given_up(const struct rn_trainer *t)
     const struct rn_progress *p = &t->progress;
 
     return t->o.patience > 0 && p->best_iteration >= 0 &&
-           p->tested - p->best_iteration >= t->o.patience * t->test_every;
+           p->tested - p->improved >= t->o.patience * t->test_every;
 }
 
 static bool at_end(const struct rn_trainer *t)
@@ -356,18 +356,28 @@ static void close_report(struct rn_trainer *t,
     t->clock.images = 0;
 }
 
+/* Of equal errors, which a few test images often give, the smaller loss. */
+static bool is_best(const struct rn_progress *p)
+{
+    if (p->best_iteration < 0 || p->test_error < p->best_error)
+        return true;
+    return !(p->test_error > p->best_error) && p->test_loss < p->best_loss;
+}
+
 /* After a test: the curve, and the model when there is none better. */
 static int after_test(struct rn_trainer *t, struct rn_error *err)
 {
     struct rn_progress *p = &t->progress;
     int rc = rn_trainer_draw(t, err);
 
-    if (rc != RN_OK ||
-        (p->best_iteration >= 0 && !(p->test_error < p->best_error)))
+    if (rc != RN_OK || !is_best(p))
         return rc;
     rc = save_best(t, err);
     if (rc == RN_OK) {
+        if (p->best_iteration < 0 || p->test_error < p->best_error)
+            p->improved = p->iteration;
         p->best_error = p->test_error;
+        p->best_loss = p->test_loss;
         p->best_iteration = p->iteration;
     }
     return rc;

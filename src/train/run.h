@@ -98,8 +98,10 @@ struct rn_progress {
     double loss, train_error; /* of the last log line */
     long tested;              /* iteration of the last test, -1: none yet */
     double test_error, test_error5, test_loss;
-    double best_error;
-    long best_iteration; /* -1: none yet */
+    double best_error, best_loss; /* its loss NaN in older checkpoints */
+    long best_iteration;          /* -1: none yet */
+    long improved; /* when the error last became smaller; ties by the loss do
+                      not count; -1 in older checkpoints */
 };
 
 /** The warm-up rule looks at the training error of this many iterations, so

@@ -209,7 +209,7 @@ static int start_model(struct rn_trainer *t, struct rn_error *err)
     if (rc == RN_OK)
         rc = plan_run(t, t->model, err);
     t->progress = (struct rn_progress){
-        .warmed_at = -1, .tested = -1, .best_iteration = -1};
+        .warmed_at = -1, .tested = -1, .best_iteration = -1, .improved = -1};
     return rc;
 }
 
@@ -469,6 +469,7 @@ static void fill_result(const struct rn_trainer *t, double start,
         .test_loss = p->test_loss,
         .best_error = p->best_error,
         .best_iteration = p->best_iteration,
+        .classes = t->data != NULL ? t->data->classes : 0,
         .test_part = t->test_part,
         .test_images = t->test_images,
     };

@@ -391,9 +391,152 @@ static void failing_allocations_are_told(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* ----------------------------------------------------------- measures */
+
+enum { MADE = 200, MADE_CLASSES = 6 };
+
+/* The formulas of tests/golden/record-measures.py. */
+static uint32_t mixed(uint32_t x)
+{
+    return x * 2654435761U;
+}
+
+static int made_label(int i)
+{
+    uint32_t n = (uint32_t)i;
+
+    return (int)(mixed(n * n + 3 * n + 1) >> 16) % 4;
+}
+
+static int made_sixteenths(int i, int c)
+{
+    int h = (int)(mixed((uint32_t)i * 7919U + (uint32_t)c * 104729U + 12345U) >>
+                  16) %
+            12;
+    int boost = made_label(i) == c ? 4 : 0;
+
+    return c == 5 ? 0 : c == 3 ? (h + boost) / 8 : h + boost;
+}
+
+static void make_answers(struct rn_report *report, struct rn_answer *answers,
+                         float *probabilities)
+{
+    *report = (struct rn_report){.count = MADE,
+                                 .classes = MADE_CLASSES,
+                                 .answers = answers,
+                                 .probabilities = probabilities};
+    for (int i = 0; i < MADE; i++) {
+        float *row = probabilities + (size_t)i * MADE_CLASSES;
+
+        for (int c = 0; c < MADE_CLASSES; c++)
+            row[c] = (float)made_sixteenths(i, c) / 16;
+        answers[i] = (struct rn_answer){
+            .label = made_label(i),
+            .rank = rn_rank(row, MADE_CLASSES, made_label(i))};
+        rn_top_k(row, MADE_CLASSES, 5, answers[i].top);
+    }
+}
+
+/* Undefined with us, 0 with scikit-learn's zero_division. */
+static void assert_measure(const char *line, const char *name, double got,
+                           double expected)
+{
+    if (isnan(got) && (isnan(expected) || !(fabs(expected) > 0)))
+        return;
+    if (!(fabs(got - expected) < 1e-11))
+        fail_msg("%s%s: %.12g, scikit-learn has %.12g", line, name, got,
+                 expected);
+}
+
+static void test_measures(void **state)
+{
+    static struct rn_answer answers[MADE];
+    static float probabilities[MADE * MADE_CLASSES];
+    const char *source = getenv("RN_SOURCE");
+    struct rn_measures m, macro;
+    struct rn_report report;
+    double auc = 0, average = 0;
+    char line[300], path[1000];
+    int lines = 0, with = 0;
+    FILE *file;
+
+    (void)state;
+    make_answers(&report, answers, probabilities);
+    assert_int_equal(rn_report_measures(&report, &macro, NULL), RN_OK);
+    snprintf(path, sizeof(path), "%s/tests/golden/measures.txt",
+             source ? source : ".");
+    file = fopen(path, "r");
+    assert_non_null(file);
+    while (fgets(line, sizeof(line), file)) {
+        double v[5];
+        int c;
+
+        if (sscanf(line, "all %lf %lf %lf %lf", &v[0], &v[1], &v[2], &v[3]) ==
+            4) {
+            assert_measure(line, "precision", macro.precision, v[0]);
+            assert_measure(line, "recall", macro.recall, v[1]);
+            assert_measure(line, "F1", macro.f1, v[2]);
+            assert_measure(line, "balanced", macro.balanced_accuracy, v[3]);
+            lines++;
+        }
+        if (sscanf(line, "%d %lf %lf %lf %lf %lf", &c, &v[0], &v[1], &v[2],
+                   &v[3], &v[4]) != 6)
+            continue;
+        assert_int_equal(rn_report_class_measures(&report, c, &m, NULL), RN_OK);
+        assert_measure(line, "precision", m.precision, v[0]);
+        assert_measure(line, "recall", m.recall, v[1]);
+        assert_measure(line, "F1", m.f1, v[2]);
+        assert_measure(line, "ROC-AUC", m.roc_auc, v[3]);
+        assert_measure(line, "average precision", m.average_precision, v[4]);
+        auc += isnan(v[3]) ? 0 : v[3];
+        average += isnan(v[4]) ? 0 : v[4];
+        with += !isnan(v[3]);
+        lines++;
+    }
+    fclose(file);
+    assert_int_equal(lines, MADE_CLASSES + 1);
+    assert_int_equal(with, 4);
+    assert_measure("all ", "ROC-AUC", macro.roc_auc, auc / with);
+    assert_measure("all ", "average", macro.average_precision, average / with);
+}
+
+/* Classes that are not there, one class alone, and ties throughout. */
+static void test_measures_at_the_edge(void **state)
+{
+    float probabilities[4 * 2] = {.5F, .5F, .5F, .5F, .5F, .5F, .5F, .5F};
+    struct rn_answer answers[4] = {{.label = 0},
+                                   {.label = 0},
+                                   {.label = 1, .rank = 1},
+                                   {.label = 1, .rank = 1}};
+    struct rn_report report = {.count = 4,
+                               .classes = 2,
+                               .answers = answers,
+                               .probabilities = probabilities};
+    struct rn_measures m;
+    struct rn_error err = {0};
+
+    (void)state;
+    assert_int_equal(rn_report_class_measures(&report, 1, &m, NULL), RN_OK);
+    assert_true(isnan(m.precision) && fabs(m.recall) < 1e-15);
+    assert_true(fabs(m.balanced_accuracy - 0.5) < 1e-15);
+    assert_true(fabs(m.roc_auc - 0.5) < 1e-15);
+    assert_true(fabs(m.average_precision - 0.5) < 1e-15);
+    for (int i = 0; i < 4; i++)
+        answers[i] = (struct rn_answer){.label = 0};
+    assert_int_equal(rn_report_measures(&report, &m, NULL), RN_OK);
+    assert_true(fabs(m.precision - 1) < 1e-15 && fabs(m.recall - 1) < 1e-15);
+    assert_true(isnan(m.roc_auc) && fabs(m.average_precision - 1) < 1e-15);
+    assert_int_equal(rn_report_class_measures(&report, 2, &m, &err),
+                     RN_ERR_ARG);
+    report.probabilities = NULL;
+    assert_int_equal(rn_report_measures(&report, &m, &err), RN_ERR_ARG);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_measures),
+        cmocka_unit_test(test_measures_at_the_edge),
         TEST(answers_are_kept),
         TEST(classes_are_counted),
         TEST(predictions_are_csv),

@@ -557,6 +557,37 @@ static void test_accumulated_runs(void **state)
     }
 }
 
+/* Of equal errors the smaller loss is the best model's. */
+static void test_ties(void **state)
+{
+    struct rn_train_options o = constant_run("ties", 48);
+    struct rn_train_result result;
+    double error = 101, loss = 0;
+    long best = -1, ties = 0;
+    json_t *log;
+
+    (void)state;
+    o.test_every = 1;
+    o.report_every = 1;
+    train(&o, NULL, &result);
+    log = read_log(o.out);
+    for (size_t i = 0; i < json_array_size(log); i++) {
+        const json_t *line = json_array_get(log, i);
+        double e = json_number_value(json_object_get(line, "test_error"));
+        double l = json_number_value(json_object_get(line, "test_loss"));
+
+        if (e > error || (!(e < error) && l >= loss))
+            continue;
+        ties += !(e < error);
+        best = (long)i + 1;
+        error = e;
+        loss = l;
+    }
+    json_decref(log);
+    assert_true(ties > 0);
+    assert_int_equal(result.best_iteration, best);
+}
+
 /* One batch accumulated is a batch. */
 static void test_one_batch_accumulated(void **state)
 {
@@ -1012,6 +1043,7 @@ int main(void)
         cmocka_unit_test(test_longer_runs),
         cmocka_unit_test(test_refused_changes),
         cmocka_unit_test(sum_gradients),
+        cmocka_unit_test(test_ties),
         cmocka_unit_test(test_accumulated_runs),
         cmocka_unit_test(test_one_batch_accumulated),
     };

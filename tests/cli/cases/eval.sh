@@ -47,6 +47,19 @@ resnet eval model model tree/train --per-class > text
 sed -e '/^\(top\|cal\)/s/  *[0-9.]* %/  N %/; s/^\(loss *\).*/\1N/' -e '/^class/q' text
 grep -c '^ *[0-3]  \(ant\|bee\|cat\|dog\) ' text > rows
 test "$(cat rows)" -ge 2 || echo "only $(cat rows) classes"
+resnet eval model tree/train --per-class --json > json
+for name in macro precision recall f1 balanced_accuracy roc_auc \
+    average_precision top5_error; do
+    grep -q "\"$name\":" json || echo "no $name"
+done
+check_json < json
+resnet eval model tree/train --probabilities p.csv > out
+awk -F, 'NR > 1 { sum = 0; for (i = 2; i <= NF; i++) sum += $i
+    if (sum < 0.9999 || sum > 1.0001) print "not one:", $0 }
+    END { print NR - 1, "rows of", NF - 1 }' p.csv
+resnet eval model tree/train --probabilities p.npy > out
+wc -l < p.npy.names.txt
+fails resnet eval model tree/train --probabilities p.txt
 fails resnet eval model tree/train --confusion c.png
 fails resnet eval model tree/train --crops 5
 fails resnet eval model tree/train --crops 10
