@@ -97,7 +97,7 @@ static void print_result(const struct runner *r, const struct writing *w)
 static int run(const struct command *command, void *options,
                const struct args *args)
 {
-    const struct options *o = options;
+    struct options *o = options;
     struct writing w = {.options = o};
     struct runner runner = {
         .args = &o->run,
@@ -114,6 +114,7 @@ static int run(const struct command *command, void *options,
     int status;
 
     (void)command;
+    o->import.headless = strcmp(o->stage, "fc") != 0;
     if (!o->output) {
         say_error("--output is missing: where to write, FILE.npy or FILE.csv");
         return EXIT_USAGE;

@@ -19,6 +19,10 @@ const struct option import_table[IMPORT_OPTIONS] = {
     {"holder", "NAME", OPTION_TEXT, AT(holder), 0, 0, NULL, "the likeliest",
      "which of a checkpoint's dictionaries of tensors (model_ema), or which "
      "beginning of names"},
+    {"map", "FILE", OPTION_TEXT, AT(map), 0, 0, NULL, NULL,
+     "lines OURS = THEIRS: names of tensors or layers that are not known"},
+    {"skip-extra", NULL, OPTION_FLAG, AT(skip_extra), 0, 0, NULL, NULL,
+     "pass over tensors that belong to no layer"},
     {"shortcut", "A|A-split|B|C", OPTION_LETTER, AT(shortcut), 0, 0,
      "A|A-split|B|C", "recognised",
      "its shortcuts; shapes do not tell A from A-split"},
@@ -151,6 +155,9 @@ int import_open(struct rn_model **out, const char *path,
     o.head = args->head;
     o.output = args->output;
     o.holder = args->holder;
+    o.map = args->map;
+    o.skip_extra = args->skip_extra;
+    o.headless = args->headless;
     o.message = on_message;
     rc = set_numbers("mean", args->mean, mean, &o.mean, &o.means, err);
     if (!rc)

@@ -10,17 +10,19 @@
 struct import_args {
     const char *net, *stride, *preprocess, *mean, *std, *interpolation, *labels;
     const char *weights, *mean_image, *head, *output;
-    const char *holder;
     const char *stem_pool, *activation, *channel_order;
     double eps;
+    const char *holder, *map;
     char shortcut;
     int stem_stride;
     int crop[2];
     int resize;
     int structure; /* weights may be missing, or no numbers */
+    int skip_extra;
+    int headless; /* the classifier may be missing; no option */
 };
 
-enum { IMPORT_OPTIONS = 20 };
+enum { IMPORT_OPTIONS = 22 };
 /** --output is the last, for commands whose own --output is a file. */
 extern const struct option import_table[IMPORT_OPTIONS];
 

@@ -195,6 +195,13 @@ struct rn_import_options {
     /** Which of several dictionaries of tensors a checkpoint's network is
      *  ("model_ema"), or under which beginning of names ("encoder_q"). */
     const char *holder;
+    /** File of lines OURS = THEIRS: names of tensors or layers of a state
+     *  dictionary, where those are not known here. */
+    const char *map;
+    int skip_extra; /**< pass over tensors that belong to no layer */
+    /** Take a network without its classifier; that of the model is then zero
+     *  and for the caller to replace. */
+    int headless;
     void *user;
     /** Lines of text on what was recognised, and what was taken for granted;
      *  may be NULL. */
@@ -211,11 +218,12 @@ RN_API const char *rn_preprocess_name(size_t i, const char **description);
  * Read a model from a file of any of these kinds, told by content: written by
  * rn_model_save(); a PyTorch state dictionary (.pth, .pt, .th), zip or older,
  * plain or within "state_dict", "model", "model_ema" and such, whatever objects
- * lie beside them; safetensors under the names of torchvision, timm, akamaster/pytorch_resnet_cifar10, Hugging Face
- * Transformers or MMPretrain; the JSON index of such files; an ONNX model, with
- * other files of its folder; a network of Caffe (.prototxt, .caffemodel) or
- * Darknet (.cfg, .weights), either of its files, the other being of the same
- * name or options->weights. A run's folder stands for its best.safetensors,
+ * lie beside them; safetensors; both under the names of torchvision, timm,
+ * akamaster/pytorch_resnet_cifar10, Hugging Face Transformers or MMPretrain, or
+ * others where the order and shapes of tensors leave no doubt; the JSON index
+ * of such files; an ONNX model, with other files of its folder; a network of
+ * Caffe (.prototxt, .caffemodel) or Darknet (.cfg, .weights), either of its
+ * files, the other being of the same name or options->weights. A run's folder stands for its best.safetensors,
  * else its last.safetensors. Nothing in a file is executed. Memory: the file's
  * size, the network's twice, and at most 300 MB, or 2 GiB where an ONNX model
  * has operators that make tensors.

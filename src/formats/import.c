@@ -5,7 +5,6 @@
 #include "core/locale.h"
 #include "formats/caffe.h"
 #include "formats/darknet.h"
-#include "formats/faults.h"
 #include "formats/foreign.h"
 #include "formats/import.h"
 #include "formats/model_file.h"
@@ -14,6 +13,8 @@
 #include "formats/pth.h"
 #include "formats/recognise.h"
 #include "formats/unusual.h"
+#include "formats/state_tensors.h"
+#include "formats/structure.h"
 #include "formats/run_folder.h"
 
 #include "core/memory.h"
@@ -27,6 +28,8 @@ struct import {
     const struct rn_import_options *options;
     struct rn_state state;
     struct rn_recognised found;
+    struct rn_names_map map;
+    char note[400]; /* how unknown names were taken; or "" */
     struct rn_net_spec spec;
     struct rn_model *model;
 };
@@ -51,7 +54,8 @@ void rn_import_say(const struct rn_import_options *options, const char *format,
 
 /* -------------------------------------------------- what shapes do not tell */
 
-/* What the tensors cannot tell but people who use those names mean. */
+/* What the tensors cannot tell but people who use those names mean. Many use
+ * akamaster's with other shortcuts, and prepare images in as many ways. */
 static const struct habits {
     enum rn_source source;
     bool imagenet;
@@ -62,12 +66,14 @@ static const struct habits {
     {RN_SOURCE_TRANSFORMERS, true, 'A', "torchvision"},
     {RN_SOURCE_MMPRETRAIN, true, 'A', "torchvision"},
     {RN_SOURCE_AKAMASTER, false, 'a', "akamaster"},
+    {RN_SOURCE_STRUCTURE, false, 'a', NULL},
 };
 
 static const struct habits *find_habits(const struct rn_recognised *r)
 {
     for (size_t i = 0; i < sizeof(habits) / sizeof(*habits); i++)
         if (habits[i].source == r->source &&
+            (habits[i].source != RN_SOURCE_AKAMASTER || r->shortcut == 'A') &&
             habits[i].imagenet == r->imagenet && !r->small)
             return &habits[i];
     return NULL;
@@ -149,77 +155,7 @@ static void say_network(const struct import *in)
             s->shortcut == 'a' ? "A" : "A-split");
 }
 
-/* -------------------------------------------------------------- tensors */
-
-static bool fits(const struct rn_state_tensor *t, const struct rn_param *p)
-{
-    bool same = t->dims == p->dims;
-    for (int i = 0; i < p->dims && same; i++)
-        same = t->dim[i] == p->dim[i];
-    return same;
-}
-
-static void add_misshapen(struct rn_faults *faults,
-                          const struct rn_state_tensor *t,
-                          const struct rn_param *p)
-{
-    struct rn_state_tensor wanted = {.dims = p->dims};
-    char found_text[64], wanted_text[64];
-    for (int i = 0; i < p->dims; i++)
-        wanted.dim[i] = p->dim[i];
-    rn_fault_add(
-        faults, "%.50s is %s, expected %s", t->name,
-        rn_state_shape_text(t, found_text, sizeof(found_text)),
-        rn_state_shape_text(&wanted, wanted_text, sizeof(wanted_text)));
-}
-
-/* Training's, not the network's. */
-static bool may_be_left(const char *name)
-{
-    static const char counter[] = "num_batches_tracked";
-    size_t n = strlen(name), k = strlen(counter);
-    return (n >= k && strcmp(name + n - k, counter) == 0) ||
-           strncmp(name, "optimizer.", 10) == 0 ||
-           strncmp(name, "preprocessing.", 14) == 0;
-}
-
-static void find_unexpected(const struct import *in, struct rn_faults *faults)
-{
-    for (size_t i = 0; i < in->found.count; i++) {
-        const struct rn_named_tensor *t = &in->found.tensors[i];
-        if (!rn_graph_param(in->model->graph, t->name) && !may_be_left(t->name))
-            rn_fault_add(faults, "%.50s", t->tensor->name);
-    }
-}
-
-/* Every parameter has its tensor, and nothing is left over. */
-static int check_tensors(struct import *in, struct rn_error *err)
-{
-    const struct rn_graph *g = in->model->graph;
-    struct rn_faults missing = {0}, misshapen = {0}, unexpected = {0};
-    for (size_t i = 0; i < g->n_params; i++) {
-        const struct rn_param *p = &g->params[i];
-        const struct rn_state_tensor *t = rn_renamed(&in->found, p->name);
-        if (!t)
-            rn_fault_add(&missing, "%.50s", p->name);
-        else if (!fits(t, p))
-            add_misshapen(&misshapen, t, p);
-    }
-    find_unexpected(in, &unexpected);
-    return rn_faults_report(&missing, &misshapen, &unexpected, in->state.path,
-                            err);
-}
-
-static int read_tensors(struct import *in, struct rn_error *err)
-{
-    struct rn_graph *g = in->model->graph;
-    int rc = check_tensors(in, err);
-    for (size_t i = 0; i < g->n_params && !rc; i++)
-        rc =
-            rn_state_read(&in->state, rn_renamed(&in->found, g->params[i].name),
-                          g->params[i].data, err);
-    return rc;
-}
+/* -------------------------------------------------------------- network */
 
 static int build(struct import *in, struct rn_error *err)
 {
@@ -384,11 +320,46 @@ static int apply_options(struct rn_model *model,
 
 /* ---------------------------------------------------------------- whole */
 
+/* By names, with the caller's help; else, without it, by structure. */
+static int recognise(struct import *in, struct rn_error *err)
+{
+    const char *list = in->options->map;
+    struct rn_recognised found;
+    struct rn_error why = {0};
+    int rc = list ? rn_names_map_open(&in->map, list, err) : RN_OK;
+    if (!rc)
+        rc = rn_rename(&in->found, &in->state, list ? &in->map : NULL, err);
+    if (!rc && list)
+        rc = rn_names_map_check(&in->map, in->state.path, err);
+    if (rc)
+        return rc;
+    rc = rn_recognise(&in->found, &in->state, &why);
+    if (rc == RN_ERR_DATA && !list && !in->found.known &&
+        rn_structure(&found, &in->state, in->note, sizeof(in->note), err) ==
+            RN_OK) {
+        rn_recognised_free(&in->found);
+        in->found = found;
+        return RN_OK;
+    }
+    if (rc && (in->found.known || in->found.other || list))
+        return rn_fail(err, rc, "%s", why.msg);
+    return rc;
+}
+
+static int read_tensors(struct import *in, struct rn_error *err)
+{
+    return rn_state_tensors(in->model, &in->state, &in->found, &in->map,
+                            in->options, err);
+}
+
 static int import_state(struct import *in, struct rn_error *err)
 {
-    int rc = rn_rename(&in->found, &in->state, err);
-    if (!rc)
-        rc = rn_recognise(&in->found, &in->state, err);
+    int rc = recognise(in, err);
+    if (!rc && in->found.headless && !in->options->headless)
+        rc = rn_fail(err, RN_ERR_DATA,
+                     "'%s': a %s without its classifier: fc.weight is missing; "
+                     "only 'train --weights' and 'features' take it",
+                     in->state.path, in->found.net);
     if (!rc)
         rc = choose_network(in, err);
     if (!rc)
@@ -399,8 +370,11 @@ static int import_state(struct import *in, struct rn_error *err)
         rc = rn_unusual_eps(in->model->graph, in->options->eps, err);
     if (rc)
         return rc;
+    in->model->headless = in->found.headless;
     if (*in->state.note)
         rn_import_say(in->options, "%s", in->state.note);
+    if (*in->note)
+        rn_import_say(in->options, "'%s': %s", in->state.path, in->note);
     say_network(in);
     const struct habits *h = find_habits(&in->found);
     return rn_import_preset(in->model, in->options, h ? h->preprocess : NULL,
@@ -462,7 +436,7 @@ static int import_described(struct import *in, struct rn_error *err)
         rn_model_from_text(&in->model, in->state.path, in->state.description,
                            in->state.count, bytes, err);
     if (!rc)
-        rc = rn_rename(&in->found, &in->state, err);
+        rc = rn_rename(&in->found, &in->state, NULL, err);
     if (!rc)
         rc = read_tensors(in, err);
     return rc ? rc : rn_import_check(in->model, in->options, err);
@@ -477,6 +451,21 @@ static bool is_own(const char *path)
     bool own = rn_st_is_model(&f);
     rn_st_close(&f);
     return own;
+}
+
+/* What is said of tensors' names is said of state dictionaries of others. */
+static int check_naming(const char *path, const struct rn_import_options *o,
+                        struct rn_error *err)
+{
+    const char *option = o->map          ? "a list of names"
+                         : o->holder     ? "a holder"
+                         : o->skip_extra ? "passing over tensors"
+                                         : NULL;
+    if (!option)
+        return RN_OK;
+    return rn_fail(err, RN_ERR_ARG,
+                   "%s goes with a state dictionary of others, not with '%s'",
+                   option, path);
 }
 
 /* Caller's files that this one does not need. */
@@ -512,6 +501,8 @@ static int import_own(struct rn_model **out, const char *path,
     if (!rc)
         rc = rn_import_no_output(path, o, err);
     if (!rc)
+        rc = check_naming(path, o, err);
+    if (!rc)
         rc = rn_model_load_with(out, path, NULL, 0, NULL, err);
     return rc ? rc : rn_import_check(*out, o, err);
 }
@@ -525,6 +516,9 @@ static int import_other(struct rn_model **out, const char *path,
     int rc = rn_first_bytes(path, bytes, &size, err);
     if (!rc)
         rc = rn_foreign_refuse(path, bytes, size, err);
+    if (!rc && (rn_caffe_is(path, bytes, size) ||
+                rn_darknet_is(path, bytes, size) || rn_onnx_is(bytes, size)))
+        rc = check_naming(path, o, err);
     if (!rc && rn_caffe_is(path, bytes, size))
         return rn_caffe_import(out, path, o, err);
     if (!rc && rn_darknet_is(path, bytes, size))
@@ -542,6 +536,7 @@ static int import_other(struct rn_model **out, const char *path,
                                   : import_state(&in, err);
     *out = in.model;
     rn_recognised_free(&in.found);
+    rn_names_map_close(&in.map);
     rn_state_close(&in.state);
     return rc;
 }

@@ -31,6 +31,7 @@ struct rn_model {
     char *trained;        /* JSON object text, or NULL */
     char *path;           /* file it was read from, for messages, or NULL */
     char not_finite[200]; /* see rn_model_not_finite() */
+    bool headless;        /* its fc is for the caller to replace */
 };
 
 /** A model around a graph, which it takes over; NULL when memory is short

@@ -20,6 +20,7 @@ const char *rn_source_name(enum rn_source source)
         [RN_SOURCE_AKAMASTER] = "akamaster/pytorch_resnet_cifar10's",
         [RN_SOURCE_TRANSFORMERS] = "Hugging Face Transformers'",
         [RN_SOURCE_MMPRETRAIN] = "MMPretrain's",
+        [RN_SOURCE_STRUCTURE] = "its own",
     };
     return names[source];
 }
@@ -28,7 +29,7 @@ const char *rn_source_name(enum rn_source source)
 
 /* What wrappers put before every name. */
 static const char *const wrappers[] = {"module.", "_orig_mod.", "model.",
-                                       "net."};
+                                       "net.", "resnet."};
 
 /* Beginnings of names. In `from`, # is a number; in `to`, # is the next of
  * those numbers, + the next one plus 1. */
@@ -40,15 +41,15 @@ static const struct rule {
     {"layer#.#.shortcut.", "layer#.#.downsample.", RN_SOURCE_AKAMASTER},
     {"backbone.", "", RN_SOURCE_MMPRETRAIN},
     {"head.fc.", "fc.", RN_SOURCE_MMPRETRAIN},
-    {"resnet.embedder.embedder.convolution.", "conv1.", RN_SOURCE_TRANSFORMERS},
-    {"resnet.embedder.embedder.normalization.", "bn1.", RN_SOURCE_TRANSFORMERS},
-    {"resnet.encoder.stages.#.layers.#.layer.#.convolution.", "layer+.#.conv+.",
+    {"embedder.embedder.convolution.", "conv1.", RN_SOURCE_TRANSFORMERS},
+    {"embedder.embedder.normalization.", "bn1.", RN_SOURCE_TRANSFORMERS},
+    {"encoder.stages.#.layers.#.layer.#.convolution.", "layer+.#.conv+.",
      RN_SOURCE_TRANSFORMERS},
-    {"resnet.encoder.stages.#.layers.#.layer.#.normalization.", "layer+.#.bn+.",
+    {"encoder.stages.#.layers.#.layer.#.normalization.", "layer+.#.bn+.",
      RN_SOURCE_TRANSFORMERS},
-    {"resnet.encoder.stages.#.layers.#.shortcut.convolution.",
+    {"encoder.stages.#.layers.#.shortcut.convolution.",
      "layer+.#.downsample.0.", RN_SOURCE_TRANSFORMERS},
-    {"resnet.encoder.stages.#.layers.#.shortcut.normalization.",
+    {"encoder.stages.#.layers.#.shortcut.normalization.",
      "layer+.#.downsample.1.", RN_SOURCE_TRANSFORMERS},
     {"classifier.1.", "fc.", RN_SOURCE_TRANSFORMERS},
 };
@@ -106,11 +107,41 @@ static bool apply(const struct rule *rule, const unsigned long numbers[3],
     return used < size;
 }
 
+/* What the names of all convolutions begin with, up to a point. */
+static void find_shared(struct rn_recognised *r, const struct rn_state *state)
+{
+    size_t convs = 0;
+    for (size_t i = 0; i < state->count; i++) {
+        const char *name = state->tensors[i].name;
+        size_t same = 0;
+        if (state->tensors[i].dims != 4)
+            continue;
+        if (convs++ == 0) {
+            r->shared = name;
+            r->shared_size = strlen(name);
+        }
+        while (same < r->shared_size && name[same] == r->shared[same])
+            same++;
+        r->shared_size = same;
+    }
+    if (convs < 2)
+        r->shared_size = 0;
+    while (r->shared_size > 0 && r->shared[r->shared_size - 1] != '.')
+        r->shared_size--;
+}
+
+const char *rn_bare_name(const struct rn_recognised *r, const char *name)
+{
+    if (r->shared_size > 0 && strncmp(name, r->shared, r->shared_size) == 0)
+        name += r->shared_size;
+    return unwrap(name);
+}
+
 /* Torchvision's name for a tensor, or the tensor's own; names too long for
  * any network are cut, and will be unexpected. */
 static void rename_one(struct rn_recognised *r, struct rn_named_tensor *named)
 {
-    const char *name = unwrap(named->tensor->name);
+    const char *name = rn_bare_name(r, named->tensor->name);
     for (size_t i = 0; i < COUNT(rules); i++) {
         unsigned long numbers[3];
         const char *rest = match(name, rules[i].from, numbers);
@@ -129,27 +160,43 @@ static int by_name(const void *a, const void *b)
     return strcmp(x->name, y->name);
 }
 
+static int fail_same(const struct rn_recognised *r, size_t i, const char *path,
+                     struct rn_error *err)
+{
+    return rn_fail(err, RN_ERR_DATA,
+                   "'%s': tensors '%.60s' and '%.60s' are the same in a "
+                   "network",
+                   path, r->tensors[i - 1].tensor->name,
+                   r->tensors[i].tensor->name);
+}
+
+void rn_recognised_sort(struct rn_recognised *r)
+{
+    if (r->count > 0)
+        qsort(r->tensors, r->count, sizeof(*r->tensors), by_name);
+}
+
 int rn_rename(struct rn_recognised *r, const struct rn_state *state,
-              struct rn_error *err)
+              struct rn_names_map *map, struct rn_error *err)
 {
     memset(r, 0, sizeof(*r));
+    find_shared(r, state);
     r->tensors = rn_alloc(state->count, sizeof(*r->tensors));
     if (!r->tensors)
         return rn_fail_memory(err, state->count * sizeof(*r->tensors),
                               "a list of tensors");
     for (; r->count < state->count; r->count++) {
-        r->tensors[r->count].tensor = &state->tensors[r->count];
-        rename_one(r, &r->tensors[r->count]);
+        struct rn_named_tensor *t = &r->tensors[r->count];
+        t->tensor = &state->tensors[r->count];
+        t->mapped = map && rn_names_map_apply(map, t->tensor->name, t->name,
+                                              sizeof(t->name));
+        if (!t->mapped)
+            rename_one(r, t);
     }
-    if (r->count > 0)
-        qsort(r->tensors, r->count, sizeof(*r->tensors), by_name);
+    rn_recognised_sort(r);
     for (size_t i = 1; i < r->count; i++)
         if (by_name(&r->tensors[i - 1], &r->tensors[i]) == 0)
-            return rn_fail(err, RN_ERR_DATA,
-                           "'%s': tensors '%.60s' and '%.60s' are the same in "
-                           "a network",
-                           state->path, r->tensors[i - 1].tensor->name,
-                           r->tensors[i].tensor->name);
+            return fail_same(r, i, state->path, err);
     return RN_OK;
 }
 
@@ -201,21 +248,23 @@ static const struct {
     {"layer1.0.se.", "", "squeeze-and-excitation ResNet"},
 };
 
-/* One with this in a name. */
+/* One whose name begins so, here or in the file. */
 static const struct rn_named_tensor *find_start(const struct rn_recognised *r,
                                                 const char *start)
 {
     for (size_t i = 0; i < r->count; i++)
-        if (starts_with(r->tensors[i].name, start))
+        if (starts_with(r->tensors[i].name, start) ||
+            starts_with(unwrap(r->tensors[i].tensor->name), start))
             return &r->tensors[i];
     return NULL;
 }
 
-static int fail_other(const struct rn_recognised *r, const char *path,
+static int fail_other(struct rn_recognised *r, const char *path,
                       struct rn_error *err)
 {
     for (size_t i = 0; i < COUNT(others); i++)
-        if (find_start(r, others[i].start) && find_start(r, others[i].also))
+        if ((r->other = find_start(r, others[i].start) &&
+                        find_start(r, others[i].also)))
             return rn_fail(err, RN_ERR_DATA,
                            "'%s': its tensors have names of %s ('%s…'), which "
                            "are not among the networks known here",
@@ -384,6 +433,67 @@ static int set_name(struct rn_recognised *r, const struct anatomy *a,
     return RN_OK;
 }
 
+/* ---------------------------------------------------------- classifier */
+
+/* Whether the tensor is a layer's weight, a matrix; *length is that of the
+ * layer's name. */
+static bool is_matrix(const struct rn_named_tensor *t, size_t *length)
+{
+    static const char end[] = ".weight";
+    size_t n = strlen(t->name), k = sizeof(end) - 1;
+    if (t->mapped || t->tensor->dims != 2 || t->tensor->count == 0 || n <= k ||
+        strcmp(t->name + n - k, end) != 0)
+        return false;
+    *length = n - k;
+    return true;
+}
+
+/* The layer of that name becomes fc. */
+static void rename_head(struct rn_recognised *r, const char *layer,
+                        size_t length)
+{
+    char name[sizeof(r->tensors->name)];
+    snprintf(name, sizeof(name), "%.*s.", (int)length, layer);
+    for (size_t i = 0; i < r->count; i++) {
+        char *old = r->tensors[i].name, rest[sizeof(name)];
+        if (!starts_with(old, name))
+            continue;
+        snprintf(rest, sizeof(rest), "%s", old + length + 1);
+        snprintf(old, sizeof(r->tensors[i].name), "fc.%.90s", rest);
+    }
+    rn_recognised_sort(r);
+}
+
+/* Under whatever name: the only matrix. None at all is a backbone. */
+static int find_head(struct rn_recognised *r, const char *path,
+                     struct rn_error *err)
+{
+    const struct rn_named_tensor *head = NULL;
+    char name[sizeof(head->name)];
+    size_t length = 0, n;
+    for (size_t i = 0; i < r->count; i++) {
+        if (!is_matrix(&r->tensors[i], &n))
+            continue;
+        if (head)
+            return rn_fail(err, RN_ERR_DATA,
+                           "'%s': a %s with several linear layers ('%.60s' and "
+                           "'%.60s'), one expected: fc",
+                           path, r->net, head->tensor->name,
+                           r->tensors[i].tensor->name);
+        head = &r->tensors[i];
+        length = n;
+    }
+    r->headless = !head;
+    if (!head)
+        return RN_OK;
+    snprintf(name, sizeof(name), "%s", head->name);
+    rename_head(r, name, length);
+    for (size_t i = 1; i < r->count; i++)
+        if (by_name(&r->tensors[i - 1], &r->tensors[i]) == 0)
+            return fail_same(r, i, path, err);
+    return RN_OK;
+}
+
 /* The longest list of fields a network may have in int. */
 static bool to_int(uint64_t value, int *out)
 {
@@ -407,15 +517,22 @@ int rn_recognise(struct rn_recognised *r, const struct rn_state *state,
         !get_dims(r, "layer1.0.conv2.weight", 4, a.conv2) ||
         find_start(r, "layer1.0.se."))
         return fail_other(r, path, err);
+    r->known = true;
     r->bottleneck = has_in_block(r, 1, 0, "conv3.weight");
     int rc = set_name(r, &a, path, err);
     if (rc)
         return rc;
     r->shortcut = a.projections == 0 ? 'A' : a.projections == a.all ? 'C' : 'B';
-    if (!get_dims(r, "fc.weight", 2, fc))
+    if (!rn_renamed(r, "fc.weight"))
+        rc = find_head(r, path, err);
+    if (rc)
+        return rc;
+    if (r->headless)
+        fc[0] = 0;
+    else if (!get_dims(r, "fc.weight", 2, fc))
         return rn_fail(err, RN_ERR_DATA,
                        "'%s': a %s without its classifier: fc.weight is "
-                       "missing or no matrix",
+                       "no matrix",
                        path, r->net);
     if (!to_int(a.stem[1], &r->channels) || !to_int(fc[0], &r->classes))
         return rn_fail(err, RN_ERR_DATA, "'%s': a %s of too many channels",

@@ -271,6 +271,7 @@ static int load_weights(struct rn_trainer *t, struct rn_model **model,
         .width = t->data->shape.w,
         .user = t,
         .message = say_import,
+        .headless = 1,
     };
 
     return rn_model_import(model, t->o.weights, &options, err);
@@ -306,7 +307,7 @@ static bool same_classes(const struct rn_model *m, const struct rn_data *d)
 {
     char *const *texts;
 
-    if (m->spec.classes != d->classes)
+    if (m->spec.classes != d->classes || m->headless)
         return false;
     if (m->class_ids != NULL && d->class_ids != NULL)
         return same_texts(m->class_ids, d->class_ids, d->classes);
@@ -423,7 +424,10 @@ static int adopt(struct rn_trainer *t, const struct rn_model *weights,
         return rc;
     t->o.net = t->model->spec.name;
     copy_params(t->model->graph, weights->graph, head);
-    if (!head)
+    if (!head && weights->headless)
+        rn_trainer_say(t, "new head: fc for %d classes, the weights have none",
+                       t->data->classes);
+    else if (!head)
         rn_trainer_say(t, "new head: fc for %d classes in place of %d",
                        t->data->classes, spec->classes);
     return copy_preprocessing(t->model, weights, err);

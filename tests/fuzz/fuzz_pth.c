@@ -6,6 +6,7 @@
 #include "core/memory.h"
 #include "formats/pickle.h"
 #include "formats/pth.h"
+#include "formats/structure.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -29,16 +30,32 @@ static void read_all(struct rn_state *state)
     }
 }
 
+/* Whatever its tensors are, they are a network's or refused. */
+static void recognise(const struct rn_state *state)
+{
+    struct rn_recognised r;
+    struct rn_error err = {0};
+    char note[400];
+    if (rn_structure(&r, state, note, sizeof(note), &err) && !err.msg[0])
+        abort();
+    rn_recognised_free(&r);
+    if (rn_rename(&r, state, NULL, &err) == RN_OK)
+        rn_recognise(&r, state, &err);
+    rn_recognised_free(&r);
+}
+
 static void read_file(const uint8_t *bytes, size_t size)
 {
     struct rn_state state;
     struct rn_error err = {0};
     if (rn_state_start(&state, "input", &err))
         return;
-    if (rn_pth_parse(&state, bytes, size, &err) == RN_OK)
+    if (rn_pth_parse(&state, bytes, size, &err) == RN_OK) {
         read_all(&state);
-    else if (!err.code || !err.msg[0])
+        recognise(&state);
+    } else if (!err.code || !err.msg[0]) {
         abort();
+    }
     rn_state_close(&state);
 }
 
