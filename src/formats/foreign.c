@@ -293,7 +293,7 @@ int rn_foreign_folder(const char *path, struct rn_error *err)
                            path, members[i].what);
     }
     return rn_fail(err, RN_ERR_DATA,
-                   "'%.200s' is a folder and no run, which has a run.json: "
-                   "expected a model's file",
+                   "'%.200s' is a folder without run.json, so no run's: "
+                   "expected a model file or a run's folder",
                    path);
 }
