@@ -477,8 +477,9 @@ const struct command command_train = {
     .summary = "Train a network on DATA and keep models, log and learning "
                "curve in the folder RUN.",
     .notes =
-        "DATA is a folder of CIFAR-10 or CIFAR-100 binary files, a folder "
-        "of IDX files\n(plain or .gz), "
+        "DATA is a folder of CIFAR-10 or CIFAR-100 files, binary or for Python "
+        "(coarse:FOLDER:\nCIFAR-100's 20 coarse labels), a folder of IDX "
+        "files (plain or .gz),\n"
         "synthetic:CxHxW:CLASSES[:COUNT], or a folder of pictures:\n"
         "train/CLASS/... with val/ or test/ beside it, CLASS/..., or "
         "labels.txt; a\n.tar or .zip of pictures is read in place.\n"

@@ -615,7 +615,8 @@ struct rn_data_options {
 };
 
 /**
- * Open DATA: a folder of CIFAR-10/100 binary files or of IDX files (plain
+ * Open DATA: a folder of CIFAR-10/100, binary or pickled for Python
+ * ("coarse:FOLDER": CIFAR-100 with its 20 coarse labels), or of IDX files (plain
  * or gzip), "synthetic:CxHxW:CLASSES[:COUNT]", or a folder of pictures:
  *  - FOLDER/CLASS/… (all of it the training part), or the same in train/, and
  *    val/ or test/, below FOLDER (or Training, TEST, valid, seg_train, …);

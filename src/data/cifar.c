@@ -2,7 +2,7 @@
 /* CIFAR-10 and CIFAR-100, "binary version" (Krizhevsky 2009): records of one
  * label byte (CIFAR-100: coarse, then fine) and 32x32 red, green, blue
  * planes. */
-#include "data/reader.h"
+#include "data/cifar.h"
 
 #include "core/file.h"
 #include "core/memory.h"
@@ -12,25 +12,25 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define SIDE        32
-#define PIXELS      (3 * SIDE * SIDE)
-#define MAX_RECORDS 1000000 /* a file; the largest usual one holds 50,000 */
+#define PIXELS      RN_CIFAR_PIXELS
+#define MAX_RECORDS RN_CIFAR_RECORDS
 #define MAX_LABELS  2
-#define MAX_BATCHES 5
+#define MAX_BATCHES RN_CIFAR_BATCHES
 
 struct layout {
     const char *format;
     const char *train[MAX_BATCHES + 1]; /* NULL behind the last */
     const char *test;
-    int labels;               /* label bytes of a record; the last counts */
+    int labels;               /* label bytes of a record; the last counts, or
+                                 of the coarse ones the first */
     int classes[MAX_LABELS];  /* of each label byte */
-    const char *names_file;   /* may be absent */
+    const char *names_file[MAX_LABELS]; /* likewise; may be absent */
     const char *const *names; /* when it is; NULL: unknown */
 };
 
-static const char *const cifar10_names[] = {
-    "airplane", "automobile", "bird",  "cat",  "deer",
-    "dog",      "frog",       "horse", "ship", "truck"};
+const char *const rn_cifar10_names[] = {
+    "airplane", "automobile", "bird", "cat",  "deer",  "dog",
+    "frog",     "horse",      "ship", "truck", NULL};
 
 static const struct layout cifar10 = {
     .format = "cifar10",
@@ -39,8 +39,8 @@ static const struct layout cifar10 = {
     .test = "test_batch.bin",
     .labels = 1,
     .classes = {10},
-    .names_file = "batches.meta.txt",
-    .names = cifar10_names,
+    .names_file = {"batches.meta.txt"},
+    .names = rn_cifar10_names,
 };
 
 static const struct layout cifar100 = {
@@ -49,13 +49,19 @@ static const struct layout cifar100 = {
     .test = "test.bin",
     .labels = 2,
     .classes = {20, 100},
-    .names_file = "fine_label_names.txt",
+    .names_file = {"coarse_label_names.txt", "fine_label_names.txt"},
     .names = NULL,
 };
 
 static size_t record_size(const struct layout *l)
 {
     return (size_t)l->labels + PIXELS;
+}
+
+/* The label that counts. */
+static int which_label(const struct layout *l, const struct rn_data *data)
+{
+    return data->coarse ? 0 : l->labels - 1;
 }
 
 static bool recognise(const struct layout *l, const char *path)
@@ -106,7 +112,8 @@ static int check_labels(const struct layout *l, const uint8_t *record,
 }
 
 static int read_records(const struct layout *l, const char *path, size_t count,
-                        uint8_t *pixels, uint16_t *labels, struct rn_error *err)
+                        int which, uint8_t *pixels, uint16_t *labels,
+                        struct rn_error *err)
 {
     uint8_t record[MAX_LABELS + PIXELS];
     FILE *file = fopen(path, "rb");
@@ -124,7 +131,7 @@ static int read_records(const struct layout *l, const char *path, size_t count,
             break;
         }
         rc = check_labels(l, record, i, path, err);
-        labels[i] = record[l->labels - 1];
+        labels[i] = record[which];
         memcpy(pixels + i * PIXELS, record + l->labels, PIXELS);
     }
     fclose(file);
@@ -146,7 +153,7 @@ static int read_files(const struct layout *l, struct rn_data *data, int which,
     }
     rc = rn_reader_allocate(data, which, total, err);
     for (int i = 0; files[i] && !rc; i++) {
-        rc = read_records(l, files[i], count[i],
+        rc = read_records(l, files[i], count[i], which_label(l, data),
                           data->pixels[which] + done * PIXELS,
                           data->labels[which] + done, err);
         done += count[i];
@@ -176,13 +183,14 @@ static int read_part(const struct layout *l, struct rn_data *data, int which,
 static int read_names(const struct layout *l, struct rn_data *data,
                       const char *folder, struct rn_error *err)
 {
+    const char *name = l->names_file[which_label(l, data)];
     char *path;
     int count = 0, rc;
 
-    if (!rn_reader_has(folder, l->names_file))
+    if (!rn_reader_has(folder, name))
         return l->names ? rn_names_set(data, l->names, data->classes, err)
                         : RN_OK;
-    path = rn_path_join(folder, l->names_file);
+    path = rn_path_join(folder, name);
     if (!path)
         return rn_fail_memory(err, strlen(folder), "a file name");
     rc = rn_names_read(data, path, &count, err);
@@ -200,8 +208,10 @@ static int read_folder(const struct layout *l, struct rn_data *data,
     int rc;
 
     data->format = l->format;
-    data->shape = (struct rn_shape){3, SIDE, SIDE};
-    data->classes = l->classes[l->labels - 1];
+    data->shape = (struct rn_shape){3, RN_CIFAR_SIDE, RN_CIFAR_SIDE};
+    data->classes = l->classes[which_label(l, data)];
+    if (!recognise(l, path))
+        return rn_cifar_python_read(data, path, l == &cifar100, err);
     rc = read_part(l, data, 0, path, l->train, err);
     if (!rc)
         rc = read_part(l, data, 1, path, test, err);
@@ -210,7 +220,7 @@ static int read_folder(const struct layout *l, struct rn_data *data,
 
 static bool recognise10(const char *path)
 {
-    return recognise(&cifar10, path);
+    return recognise(&cifar10, path) || rn_cifar_python_recognise(path, false);
 }
 
 static int read10(struct rn_data *data, const char *path, struct rn_error *err)
@@ -220,7 +230,7 @@ static int read10(struct rn_data *data, const char *path, struct rn_error *err)
 
 static bool recognise100(const char *path)
 {
-    return recognise(&cifar100, path);
+    return recognise(&cifar100, path) || rn_cifar_python_recognise(path, true);
 }
 
 static int read100(struct rn_data *data, const char *path, struct rn_error *err)

@@ -19,8 +19,12 @@ static const struct rn_reader *const readers[] = {
 
 /* Where the files lie within the folder given: there, or where the usual
  * archives unpack to. */
-static const char *const inner[] = {"", "cifar-10-batches-bin",
-                                    "cifar-100-binary", "raw"};
+static const char *const inner[] = {"",
+                                    "cifar-10-batches-bin",
+                                    "cifar-100-binary",
+                                    "cifar-10-batches-py",
+                                    "cifar-100-python",
+                                    "raw"};
 #define INNER (sizeof inner / sizeof inner[0])
 
 /* ------------------------------------------------------ what readers share */
@@ -84,6 +88,15 @@ static const struct rn_reader *recognise(const char *folder)
     return NULL;
 }
 
+static int fail_coarse(const char *path, const char *format,
+                       struct rn_error *err)
+{
+    return rn_fail(err, RN_ERR_DATA,
+                   "'%s' is %s data, of which there are no coarse labels: "
+                   "'" RN_DATA_COARSE "' stands before a folder of CIFAR-100",
+                   path, format);
+}
+
 static int read_folder(struct rn_data *data, const char *path,
                        struct rn_error *err)
 {
@@ -97,18 +110,23 @@ static int read_folder(struct rn_data *data, const char *path,
         if (!folder)
             return rn_fail_memory(err, strlen(path), "a file name");
         reader = recognise(folder);
-        if (reader)
+        if (reader && (!data->coarse || reader == &rn_reader_cifar100))
             rc = reader->read(data, folder, err);
+        else if (reader)
+            rc = fail_coarse(path, reader->format, err);
         rn_free(folder);
     }
     if (reader)
         return rc;
+    if (data->coarse)
+        return fail_coarse(path, "other", err);
     /* Last, for any folder of folders could be one of pictures. */
     if (rn_reader_pictures.recognise(path))
         return rn_reader_pictures.read(data, path, err);
     return rn_fail(err, RN_ERR_DATA,
                    "'%s' holds no data set that is known; looked for CIFAR-10 "
-                   "(data_batch_1.bin), CIFAR-100 (train.bin), IDX files "
+                   "(data_batch_1.bin or data_batch_1), CIFAR-100 (train.bin or "
+                   "train), IDX files "
                    "(train-images-idx3-ubyte, also .gz), class folders with "
                    "pictures and labels.txt",
                    path);
@@ -121,8 +139,13 @@ static int read_spec(struct rn_data *data, const char *spec,
 
     if (!strncmp(spec, "synthetic:", strlen("synthetic:")))
         return rn_read_synthetic(data, spec, err);
+    data->coarse = !strncmp(spec, RN_DATA_COARSE, strlen(RN_DATA_COARSE));
+    if (data->coarse)
+        spec += strlen(RN_DATA_COARSE);
     if (stat(spec, &st))
         return rn_fail_errno(err, "open", spec);
+    if (S_ISREG(st.st_mode) && data->coarse)
+        return fail_coarse(spec, "other", err);
     if (S_ISREG(st.st_mode))
         return rn_picture_archive_read(data, spec, err);
     if (!S_ISDIR(st.st_mode))

@@ -45,6 +45,7 @@ struct rn_data {
     char *real; /* of pictures: the same without links, or NULL */
     enum rn_data_rule rule;
     struct rn_shape shape; /* of every image; 0 x 0 when they differ */
+    bool coarse;           /* CIFAR-100's coarse labels are asked for */
     int classes;
     /* Image `index` of a part as `view` shows it, [crops][c][h][w], for data
      * that are not in memory; NULL for those that are. Several threads call it
@@ -68,6 +69,9 @@ struct rn_data {
 
 /* Readers fill shape, classes, parts, owned memory. Each `recognise` looks
  * at the folder's contents only. */
+/** Before DATA's path, where the coarse labels are wanted. */
+#define RN_DATA_COARSE "coarse:"
+
 struct rn_reader {
     const char *format;
     bool (*recognise)(const char *path);

@@ -437,6 +437,31 @@ static int make_absolute(const char **path, char **owned, struct rn_error *err)
     return RN_OK;
 }
 
+/* The same for DATA, which may have a word before its path. */
+static int make_data_absolute(const char **data, char **owned,
+                              struct rn_error *err)
+{
+    size_t word = strlen(RN_DATA_COARSE);
+    const char *path = *data ? *data + word : NULL;
+    char *real = NULL;
+    int rc;
+
+    if (!path || strncmp(*data, RN_DATA_COARSE, word) != 0)
+        return make_absolute(data, owned, err);
+    rc = make_absolute(&path, &real, err);
+    if (rc || !real)
+        return rc;
+    *owned = malloc(word + strlen(real) + 1);
+    if (*owned) {
+        memcpy(*owned, RN_DATA_COARSE, word);
+        strcpy(*owned + word, real);
+        *data = *owned;
+    }
+    rc = *owned ? RN_OK : rn_fail_memory(err, strlen(real), "a file name");
+    free(real);
+    return rc;
+}
+
 /* From a model and progress to all but the loader. */
 static int prepare(struct rn_trainer *t, struct rn_error *err)
 {
@@ -566,7 +591,7 @@ int rn_train(const struct rn_train_options *options,
         *result = (struct rn_train_result){.best_iteration = -1};
     if (options->out == NULL || options->out[0] == '\0')
         return rn_fail(err, RN_ERR_ARG, "no run folder to make is given");
-    rc = make_absolute(&t.o.data, &data, err);
+    rc = make_data_absolute(&t.o.data, &data, err);
     if (rc == RN_OK)
         rc = make_absolute(&t.o.weights, &weights, err);
     if (rc == RN_OK)
@@ -628,7 +653,7 @@ static int go_on(struct rn_trainer *t, const struct rn_resume_options *r,
         t->o.threads = r->threads;
     if (r->data != NULL) {
         t->o.data = r->data;
-        rc = make_absolute(&t->o.data, &data, err);
+        rc = make_data_absolute(&t->o.data, &data, err);
     }
     rn_run_sweep(&t->run);
     compare_machine(t);

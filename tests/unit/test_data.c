@@ -224,6 +224,227 @@ static void test_cifar100(void **state)
     rn_data_close(data);
 }
 
+/* --------------------------------------------- CIFAR as pickles of Python 2 */
+
+/* Writes the very operations that Python 2 wrote for the files handed out:
+ * texts of one byte a character, NumPy's array built by three calls. */
+struct pickle {
+    FILE *file;
+};
+
+static void put_bytes(struct pickle *p, const void *bytes, size_t size)
+{
+    assert_int_equal(fwrite(bytes, 1, size, p->file), size);
+}
+
+#define PUT(p, text) put_bytes(p, text, sizeof(text) - 1)
+
+static void put_text(struct pickle *p, const char *text)
+{
+    uint8_t head[2] = {'U', (uint8_t)strlen(text)};
+
+    put_bytes(p, head, 2);
+    put_bytes(p, text, strlen(text));
+}
+
+static void put_labels(struct pickle *p, const char *key, int first, int f,
+                       int count)
+{
+    put_text(p, key);
+    PUT(p, "](");
+    for (int r = 0; r < count; r++) {
+        uint8_t number[2] = {'K', (uint8_t)(first + (f + r) % 10)};
+
+        put_bytes(p, number, 2);
+    }
+    PUT(p, "e");
+}
+
+/* An array of count x 3072 of a type, "u1", in an order of bytes, "|". */
+static void put_array(struct pickle *p, int f, int count, const char *order)
+{
+    uint8_t size[4] = {0, (uint8_t)(12 * count)};
+    uint8_t number[2] = {'K', (uint8_t)count};
+
+    PUT(p, "cnumpy.core.multiarray\n_reconstruct\nq\1cnumpy\nndarray\n"
+           "K\0\x85U\1b\x87R(K\1");
+    put_bytes(p, number, 2);
+    PUT(p, "M\0\x0c\x86" "cnumpy\ndtype\nU\2u1K\0K\1\x87R(K\3");
+    put_text(p, order);
+    PUT(p, "NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\0tb\x89T");
+    put_bytes(p, size, 4);
+    for (int r = 0; r < count; r++)
+        for (int i = 0; i < 3072; i++) {
+            uint8_t pixel = cifar_pixel(f, r, i);
+
+            put_bytes(p, &pixel, 1);
+        }
+    PUT(p, "tb");
+}
+
+static struct pickle begin_pickle(const char *name)
+{
+    struct pickle p = {fopen(in_folder(name), "wb")};
+
+    assert_non_null(p.file);
+    PUT(&p, "\x80\2}q\0(");
+    return p;
+}
+
+static void end_pickle(struct pickle *p)
+{
+    PUT(p, "u.");
+    assert_int_equal(fclose(p->file), 0);
+}
+
+static void write_batch(const char *name, int f, int labels, int count,
+                        const char *order)
+{
+    struct pickle p = begin_pickle(name);
+
+    put_text(&p, "batch_label");
+    put_text(&p, "training batch 1 of 5");
+    put_text(&p, "data");
+    put_array(&p, f, count, order);
+    put_labels(&p, labels == 2 ? "coarse_labels" : "labels", 0, f, count);
+    if (labels == 2)
+        put_labels(&p, "fine_labels", 90, f, count);
+    end_pickle(&p);
+}
+
+/* As many names as there are classes. */
+static void put_names(struct pickle *p, const char *key, char first, int count)
+{
+    char name[4] = {first};
+
+    put_text(p, key);
+    PUT(p, "](");
+    for (int i = 0; i < count; i++) {
+        name[1] = (char)('!' + i % 90);
+        name[2] = i < 90 ? '\0' : '.';
+        put_text(p, name);
+    }
+    PUT(p, "e");
+}
+
+static void write_cifar10_pickles(const char *prefix)
+{
+    char name[64];
+
+    for (int f = 1; f <= 5; f++) {
+        snprintf(name, sizeof name, "%sdata_batch_%d", prefix, f);
+        write_batch(name, f, 1, 2 + f, "|");
+    }
+    snprintf(name, sizeof name, "%stest_batch", prefix);
+    write_batch(name, 6, 1, 4, "|");
+}
+
+/* The same data as the binary version's, under the same checksum. */
+static void test_cifar10_pickles(void **state)
+{
+    struct rn_data *data;
+    struct pickle p;
+    uint64_t sum;
+
+    (void)state;
+    write_cifar10("");
+    sum = checksum_of(folder, 0);
+    mkdir(in_folder("py"), 0700);
+    mkdir(in_folder("py/cifar-10-batches-py"), 0700);
+    write_cifar10_pickles("py/cifar-10-batches-py/");
+    data = open_ok(in_folder("py"), 0);
+    check_info(data, "cifar10", 3, 32, 32, 10, 25, 0, 4);
+    check_cifar_image(data, RN_PART_TRAIN, 24, 5, 6, 1);
+    check_cifar_image(data, RN_PART_TEST, 3, 6, 3, 9);
+    assert_string_equal(rn_data_class_name(data, 9), "truck");
+    rn_data_close(data);
+    p = begin_pickle("py/cifar-10-batches-py/batches.meta");
+    put_names(&p, "label_names", 'n', 10);
+    end_pickle(&p);
+    data = open_ok(in_folder("py"), 0);
+    assert_string_equal(rn_data_class_name(data, 9), "n*");
+    rn_data_close(data);
+    assert_true(checksum_of(in_folder("py"), 0) == sum);
+}
+
+static void test_bad_pickles(void **state)
+{
+    struct pickle p;
+
+    (void)state;
+    write_cifar10_pickles("");
+    unlink(in_folder("data_batch_3"));
+    FAILS(RN_ERR_DATA, "data_batch_3", "is missing");
+    write_batch("data_batch_3", 3, 1, 2, "<");
+    FAILS(RN_ERR_DATA, "data_batch_3", "an array of N x 3072 bytes");
+    write_batch("data_batch_3", 3, 2, 2, "|");
+    FAILS(RN_ERR_DATA, "data_batch_3", "'labels' has 0 labels, expected 2");
+    p = begin_pickle("data_batch_3");
+    put_text(&p, "data");
+    put_array(&p, 3, 2, "|");
+    put_labels(&p, "labels", 5, 4, 2);
+    end_pickle(&p);
+    FAILS(RN_ERR_DATA, "data_batch_3", "label of image 1", "from 0 to 9");
+    p = begin_pickle("data_batch_3");
+    end_pickle(&p);
+    FAILS(RN_ERR_DATA, "data_batch_3", "'data' is not what it is in CIFAR's");
+    write_batch("data_batch_3", 3, 1, 2, "|");
+    p = begin_pickle("batches.meta");
+    put_names(&p, "label_names", 'n', 9);
+    end_pickle(&p);
+    FAILS(RN_ERR_DATA, "batches.meta", "is not a list of 10 names");
+}
+
+/* Fine labels, or coarse ones where these are asked for; of both forms. */
+static void test_cifar100_labels(void **state)
+{
+    static const char *const forms[] = {"bin", "py"};
+    struct rn_data *data;
+    char path[300];
+    struct pickle p;
+
+    (void)state;
+    mkdir(in_folder("bin"), 0700);
+    mkdir(in_folder("py"), 0700);
+    write_records("bin/train.bin", 0, 2, 12);
+    write_records("bin/test.bin", 1, 2, 3);
+    write_batch("py/train", 0, 2, 12, "|");
+    write_batch("py/test", 1, 2, 3, "|");
+    assert_true(checksum_of(in_folder("bin"), 0) == checksum_of(in_folder("py"), 0));
+    p = begin_pickle("py/meta");
+    put_names(&p, "fine_label_names", 'f', 100);
+    put_names(&p, "coarse_label_names", 'c', 20);
+    end_pickle(&p);
+    write_text("bin/coarse_label_names.txt", "c!\nc\"\nc#\nc$\nc%\nc&\nc'\nc(\n"
+               "c)\nc*\nc+\nc,\nc-\nc.\nc/\nc0\nc1\nc2\nc3\nc4\n");
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(path, sizeof path, "coarse:%s", in_folder(forms[i]));
+        data = open_ok(path, 2);
+        check_info(data, "cifar100", 3, 32, 32, 20, 10, 2, 3);
+        check_cifar_image(data, RN_PART_TRAIN, 3, 0, 3, 3);
+        check_cifar_image(data, RN_PART_TEST, 2, 1, 2, 3);
+        assert_string_equal(rn_data_class_name(data, 19), "c4");
+        rn_data_close(data);
+    }
+    data = open_ok(in_folder("py"), 0);
+    assert_string_equal(rn_data_class_name(data, 99), "f*.");
+    rn_data_close(data);
+}
+
+static void test_no_coarse_labels(void **state)
+{
+    char path[300];
+
+    (void)state;
+    write_cifar10("");
+    snprintf(path, sizeof path, "coarse:%s", folder);
+    open_fails(path, 0, RN_ERR_DATA,
+               (const char *const[]){"is cifar10 data, of which there are no "
+                                     "coarse labels", NULL});
+    open_fails("coarse:/no/such", 0, RN_ERR_IO,
+               (const char *const[]){"'/no/such'", NULL});
+}
+
 static void test_validation(void **state)
 {
     struct rn_data *data;
@@ -850,6 +1071,10 @@ int main(void)
         TEST(test_cifar10),
         TEST(test_cifar10_below),
         TEST(test_cifar100),
+        TEST(test_cifar10_pickles),
+        TEST(test_bad_pickles),
+        TEST(test_cifar100_labels),
+        TEST(test_no_coarse_labels),
         TEST(test_validation),
         TEST(test_cifar_truncated),
         TEST(test_cifar_oversized),

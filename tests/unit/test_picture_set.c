@@ -1282,7 +1282,7 @@ static void failing_allocations_leave_nothing_behind(void **state)
         }
         int failed = 0;
 
-        for (long n = 1; n < 200; n++) {
+        for (long n = 1; n < 500; n++) {
             rn_alloc_fail_after(n);
             rc = rn_data_open(&data, folder, &options, &err);
             rn_alloc_fail_after(-1);
