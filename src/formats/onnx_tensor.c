@@ -67,8 +67,8 @@ static bool is_part(struct rn_pb name)
 /* Names of folders and a file, below where they begin. */
 static bool is_below(struct rn_pb path)
 {
-    if (path.size >= PATH_MAX || memchr(path.at, '\\', path.size) ||
-        memchr(path.at, 0, path.size))
+    if (path.size == 0 || path.size >= PATH_MAX ||
+        memchr(path.at, '\\', path.size) || memchr(path.at, 0, path.size))
         return false;
     for (;;) {
         const uint8_t *slash =
