@@ -16,6 +16,9 @@ const struct option import_table[IMPORT_OPTIONS] = {
      "the same name's", "weights of a Caffe or Darknet network (.caffemodel, .weights)"},
     {"net", "NAME", OPTION_TEXT, AT(net), 0, 0, NULL, "recognised",
      "the network it is"},
+    {"config", "FILE|none", OPTION_TEXT, AT(config), 0, 0, NULL,
+     "config.json beside it", "Hugging Face's or timm's description of the "
+     "network; none: no such file is read"},
     {"holder", "NAME", OPTION_TEXT, AT(holder), 0, 0, NULL, "the likeliest",
      "which of a checkpoint's dictionaries of tensors (model_ema), or which "
      "beginning of names"},
@@ -139,6 +142,7 @@ int import_open(struct rn_model **out, const char *path,
     o.stride = args->stride;
     o.height = args->crop[0];
     o.width = args->crop[1];
+    o.config = args->config;
     o.stem_stride = args->stem_stride;
     o.stem_pool = args->stem_pool;
     o.activation = args->activation;

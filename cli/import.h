@@ -10,7 +10,7 @@
 struct import_args {
     const char *net, *stride, *preprocess, *mean, *std, *interpolation, *labels;
     const char *weights, *mean_image, *head, *output;
-    const char *stem_pool, *activation, *channel_order;
+    const char *config, *stem_pool, *activation, *channel_order;
     double eps;
     const char *holder, *map;
     char shortcut;
@@ -22,7 +22,7 @@ struct import_args {
     int headless; /* the classifier may be missing; no option */
 };
 
-enum { IMPORT_OPTIONS = 22 };
+enum { IMPORT_OPTIONS = 23 };
 /** --output is the last, for commands whose own --output is a file. */
 extern const struct option import_table[IMPORT_OPTIONS];
 

@@ -177,6 +177,9 @@ struct rn_import_options {
                                   centre is cut out */
     const char *interpolation; /**< of rn_interpolation_name() */
     const char *labels;        /**< file for rn_model_label() */
+    /** Hugging Face's or timm's description of weights; NULL: config.json
+     *  beside them, if it is there, "none": not even that. */
+    const char *config;
     /** The file with the weights of a network that is described apart, where
      *  it is not found by its name. */
     const char *weights;

@@ -306,6 +306,18 @@ static int add_tensors(struct rn_state *state, const struct rn_pickle *p,
     return rc ? rc : rn_state_finish(state, err);
 }
 
+/* timm's script writes the network's name beside the weights. */
+static void find_architecture(struct rn_state *state, const struct rn_pickle *p)
+{
+    uint32_t arch = rn_pickle_get(p, p->root)->kind == RN_PICKLE_DICT
+                        ? rn_pickle_lookup(p, p->root, "arch")
+                        : 0;
+    const struct rn_pickle_object *o = arch ? rn_pickle_get(p, arch) : NULL;
+    if (o && o->kind == RN_PICKLE_TEXT &&
+        o->u.text.size < sizeof(state->architecture))
+        memcpy(state->architecture, o->u.text.at, o->u.text.size);
+}
+
 int rn_checkpoint_collect(struct rn_state *state, const struct rn_pickle *p,
                           struct rn_error *err)
 {
@@ -319,6 +331,7 @@ int rn_checkpoint_collect(struct rn_state *state, const struct rn_pickle *p,
                        "'%s': holds no dictionary, expected one of tensors "
                        "(model.state_dict())",
                        state->path);
+    find_architecture(state, p);
     int rc = find_holders(state, &s, err);
     if (!rc)
         rc = choose(state, &s, &dict, err);

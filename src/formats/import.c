@@ -4,6 +4,7 @@
 #include "formats/apart.h"
 #include "core/locale.h"
 #include "formats/caffe.h"
+#include "formats/config.h"
 #include "formats/darknet.h"
 #include "formats/foreign.h"
 #include "formats/import.h"
@@ -26,6 +27,8 @@
 /* An import under way. */
 struct import {
     const struct rn_import_options *options;
+    struct rn_config config;
+    struct rn_import_options filled; /* by it */
     struct rn_state state;
     struct rn_recognised found;
     struct rn_names_map map;
@@ -123,8 +126,21 @@ static int choose_network(struct import *in, struct rn_error *err)
         rn_net_resolve(&in->spec, o->net ? o->net : in->found.net, &net, &why);
     if (!rc)
         rc = rn_unusual_spec(&in->spec, o, &why);
+    in->spec.first_stride = in->config.first_stride;
     return rc ? rn_fail(err, rc, "'%s': %.300s", in->state.path, why.msg)
               : RN_OK;
+}
+
+#define RESNET "resnet"
+
+/* Whether timm has networks of the same tensors that shrink by pools, and
+ * nothing says which it is. */
+static bool may_antialias(const struct import *in)
+{
+    const struct rn_net_spec *s = &in->spec;
+    return !in->options->net && in->found.imagenet && !in->found.small &&
+           !in->options->stride && s->shortcut == 'B' &&
+           strncmp(s->name, RESNET, strlen(RESNET)) == 0;
 }
 
 static void say_network(const struct import *in)
@@ -134,10 +150,16 @@ static void say_network(const struct import *in)
     rn_import_say(o, "'%s': %s of a %s for %d classes under %s names",
                   in->state.path, in->state.format->name, s->name, s->classes,
                   rn_source_name(in->found.source));
-    if (in->found.bottleneck && !o->stride)
+    if (in->found.bottleneck && !o->stride && !s->antialias)
         rn_import_say(
             o, "bottlenecks taken to stride in their 3x3 (v1.5), as most "
                "weights do; shapes do not tell: --stride v1 says otherwise");
+    if (may_antialias(in))
+        rn_import_say(o,
+                      "taken to shrink by strides, not by pools as timm's "
+                      "resnetaa%s and resnetblur%s; shapes do not tell: --net "
+                      "says otherwise",
+                      s->name + strlen(RESNET), s->name + strlen(RESNET));
     if (in->found.small && (!o->stem_stride || !o->stem_pool))
         rn_import_say(
             o, "taken to begin with stride %d and %s, as is usual for small "
@@ -352,6 +374,42 @@ static int read_tensors(struct import *in, struct rn_error *err)
                             in->options, err);
 }
 
+/* What is written down beside the weights; what the caller says goes first. */
+static int read_config(struct import *in, struct rn_error *err)
+{
+    int rc = rn_config_read(&in->config, &in->state, in->options, err);
+    if (rc)
+        return rc;
+    in->filled = *in->options;
+    in->filled.head = NULL; /* is the caller's alone */
+    rn_config_fill(&in->config, in->found.channels, &in->filled);
+    in->options = &in->filled;
+    return RN_OK;
+}
+
+static void say_config(const struct import *in)
+{
+    const struct rn_config *c = &in->config;
+    if (c->path)
+        rn_import_say(in->options, "'%s' beside it is read", c->path);
+    if (c->preprocessor_path)
+        rn_import_say(in->options, "'%s' is read", c->preprocessor_path);
+    if (c->unclear_view)
+        rn_import_say(in->options,
+                      "it has pictures resized or cut in a way that is not "
+                      "ours");
+}
+
+/* Habits are for where nothing is written down. */
+static int prepare(struct import *in, struct rn_error *err)
+{
+    const struct habits *h = find_habits(&in->found);
+    const char *usual = h && !in->config.unclear_view ? h->preprocess : NULL;
+    int rc = rn_import_preset(in->model, in->options, usual,
+                              "as is usual with these names", err);
+    return rc ? rc : apply_options(in->model, in->options, err);
+}
+
 static int import_state(struct import *in, struct rn_error *err)
 {
     int rc = recognise(in, err);
@@ -361,9 +419,13 @@ static int import_state(struct import *in, struct rn_error *err)
                      "only 'train --weights' and 'features' take it",
                      in->state.path, in->found.net);
     if (!rc)
+        rc = read_config(in, err);
+    if (!rc)
         rc = choose_network(in, err);
     if (!rc)
         rc = build(in, err);
+    if (!rc)
+        rc = rn_config_check(&in->config, in->model->graph, err);
     if (!rc)
         rc = read_tensors(in, err);
     if (!rc && in->options->eps > 0)
@@ -376,9 +438,8 @@ static int import_state(struct import *in, struct rn_error *err)
     if (*in->note)
         rn_import_say(in->options, "'%s': %s", in->state.path, in->note);
     say_network(in);
-    const struct habits *h = find_habits(&in->found);
-    return rn_import_preset(in->model, in->options, h ? h->preprocess : NULL,
-                            "as is usual with these names", err);
+    say_config(in);
+    return prepare(in, err);
 }
 
 static const char *shortcut_text(char shortcut)
@@ -535,6 +596,7 @@ static int import_other(struct rn_model **out, const char *path,
         rc = in.state.description ? import_described(&in, err)
                                   : import_state(&in, err);
     *out = in.model;
+    rn_config_free(&in.config);
     rn_recognised_free(&in.found);
     rn_names_map_close(&in.map);
     rn_state_close(&in.state);

@@ -120,6 +120,25 @@ static int add_tensor(struct rn_state *state, const struct rn_st_file *f,
 
 /* ------------------------------------------------------------ one file */
 
+/* The network's name, where its metadata have it. */
+static int find_architecture(struct rn_state *state, const struct rn_st_file *f,
+                             struct rn_error *err)
+{
+    json_t *metadata;
+    if (!f->metadata)
+        return RN_OK;
+    int rc = rn_json_parse(&metadata, f->metadata, strlen(f->metadata), f->path,
+                           "the metadata", err);
+    if (rc)
+        return rc;
+    const char *name =
+        json_string_value(json_object_get(metadata, "architecture"));
+    if (name && strlen(name) < sizeof(state->architecture))
+        snprintf(state->architecture, sizeof(state->architecture), "%s", name);
+    json_decref(metadata);
+    return RN_OK;
+}
+
 bool rn_shards_is_one(const uint8_t *bytes, size_t size)
 {
     return size > 8 && bytes[8] == '{';
@@ -136,6 +155,8 @@ int rn_shards_open_one(struct rn_state *state, struct rn_error *err)
     const struct rn_st_file *f = &s->shards[0].file;
     for (size_t i = 0; i < f->count && !rc; i++)
         rc = add_tensor(state, f, i, 0, err);
+    if (!rc)
+        rc = find_architecture(state, f, err);
     return rc ? rc : rn_state_finish(state, err);
 }
 

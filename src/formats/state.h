@@ -41,6 +41,7 @@ struct rn_state {
     /* The holder, or beginning of names, that the caller wants; borrowed. NULL
      * when there is none, or when it has been found. */
     const char *wanted;
+    char architecture[64]; /* the network's name as the file has it, or "" */
     char note[500]; /* which of several holders was taken; or "" */
 };
 

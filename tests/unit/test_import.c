@@ -281,6 +281,12 @@ static int import(struct rn_model **out, const char *path,
     return rn_model_import(out, path, o, err);
 }
 
+static void write_text(const char *name, const char *text)
+{
+    struct rn_error err = {0};
+    OK(rn_file_write(in_folder(name), text, strlen(text), &err));
+}
+
 static struct rn_model *make_model(const char *net,
                                    const struct rn_net_options *options)
 {
@@ -601,6 +607,155 @@ static void eps_and_order(void **state)
     rn_model_destroy(model);
 }
 
+/* A description beside weights of resnet18 for 3 classes. */
+static void descriptions_are_read(void **state)
+{
+    const struct rn_net_options three = {.classes = 3};
+    struct rn_model *model = make_model("resnet18", &three), *back;
+    struct rn_error err = {0};
+    struct rn_import_options o;
+    (void)state;
+    write_bare(model, "a.pth", false, NULL);
+    rn_model_destroy(model);
+    rn_import_defaults(&o);
+    OK(import(&back, in_folder("a.pth"), &o, &err));
+    assert_said("not by pools as timm's resnetaa18 and resnetblur18");
+    rn_model_destroy(back);
+
+    write_text("config.json",
+               "{\"architecture\": \"resnetblur18.in1k\", \"num_classes\": 3, "
+               "\"label_names\": [\"a\", \"b\", \"c\"], \"pretrained_cfg\": "
+               "{\"input_size\": [3, 160, 160], \"crop_pct\": 0.95, "
+               "\"crop_mode\": \"center\", \"interpolation\": \"bicubic\", "
+               "\"mean\": [0.5, 0.25, 0.125], \"std\": [0.5, 0.4, 0.3]}}");
+    OK(import(&back, in_folder("a.pth"), &o, &err));
+    assert_said("config.json' beside it is read");
+    assert_null(strstr(said, "torchvision' taken"));
+    assert_string_equal(back->spec.name, "resnetblur18");
+    assert_int_equal(back->spec.input.h, 160);
+    assert_int_equal(back->preprocessing.resize, 168); /* 160 / 0.95 */
+    assert_int_equal(back->preprocessing.interpolation, RN_BICUBIC);
+    assert_true(back->preprocessing.mean[1] == 0.25f);
+    assert_true(back->preprocessing.std[2] == 0.3f);
+    assert_string_equal(rn_model_class_name(back, 2), "c");
+    OK(rn_model_save(back, in_folder("m.safetensors"), &err));
+    rn_model_destroy(back);
+    OK(import(&back, in_folder("m.safetensors"), NULL, &err));
+    assert_string_equal(back->spec.name, "resnetblur18");
+    rn_model_destroy(back);
+    /* What the caller says goes first; nor need it be read. */
+    o.net = "resnet18";
+    o.height = 64;
+    o.preprocess = "half";
+    OK(import(&back, in_folder("a.pth"), &o, &err));
+    assert_string_equal(back->spec.name, "resnet18");
+    assert_int_equal(back->spec.input.h, 64);
+    assert_true(back->preprocessing.mean[1] == 0.5f);
+    rn_model_destroy(back);
+    rn_import_defaults(&o);
+    o.config = "none";
+    OK(import(&back, in_folder("a.pth"), &o, &err));
+    assert_string_equal(back->spec.name, "resnet18");
+    rn_model_destroy(back);
+
+    write_text("config.json",
+               "{\"model_type\": \"resnet\", \"layer_type\": \"basic\", "
+               "\"depths\": [2, 2, 2, 2], \"hidden_act\": \"silu\", "
+               "\"id2label\": {\"0\": \"x\", \"1\": \"y\", \"2\": \"z\"}}");
+    write_text("preprocessor_config.json",
+               "{\"crop_pct\": 0.875, \"size\": 224, \"resample\": 3, "
+               "\"image_mean\": [0.1, 0.2, 0.3], \"image_std\": [1, 1, 1]}");
+    o.config = NULL;
+    OK(import(&back, in_folder("a.pth"), &o, &err));
+    assert_int_equal(node_of(back, "layer1.0.relu1")->op, RN_OP_MULTIPLY);
+    assert_int_equal(back->preprocessing.resize, 256);
+    assert_int_equal(back->preprocessing.interpolation, RN_BICUBIC);
+    assert_true(back->preprocessing.mean[2] == 0.3f);
+    assert_string_equal(rn_model_class_name(back, 0), "x");
+    rn_model_destroy(back);
+    write_text("preprocessor_config.json",
+               "{\"size\": {\"height\": 224, \"width\": 224}}");
+    OK(import(&back, in_folder("a.pth"), &o, &err));
+    assert_said("in a way that is not ours");
+    assert_said("how its images are prepared is not known");
+    rn_model_destroy(back);
+    unlink(in_folder("preprocessor_config.json"));
+    unlink(in_folder("config.json"));
+}
+
+/* Strides that only config.json of Hugging Face's tells: in the first 1x1, and
+ * in the first stage, too. */
+static void strides_are_described(void **state)
+{
+    const struct rn_net_options three = {.classes = 3};
+    struct rn_net_spec spec;
+    struct rn_graph *g;
+    struct rn_model *model, *back;
+    struct rn_error err = {0};
+    (void)state;
+    OK(rn_net_resolve(&spec, "resnet50", &three, &err));
+    spec.first_stride = 2;
+    OK(rn_net_build(&g, &spec, &err));
+    model = rn_model_wrap(&spec, g);
+    assert_non_null(model);
+    rn_model_init(model, 3);
+    write_bare(model, "a.pth", false, NULL);
+    rn_model_destroy(model);
+    write_text("config.json",
+               "{\"model_type\": \"resnet\", \"downsample_in_bottleneck\": true, "
+               "\"downsample_in_first_stage\": true, "
+               "\"id2label\": {\"0\": \"LABEL_0\"}}");
+    OK(import(&back, in_folder("a.pth"), NULL, &err));
+    assert_int_equal(node_of(back, "layer1.0.conv1")->window.stride, 2);
+    assert_int_equal(node_of(back, "layer2.0.conv1")->window.stride, 2);
+    assert_int_equal(node_of(back, "layer2.0.conv2")->window.stride, 1);
+    assert_null(strstr(said, "v1.5"));
+    assert_null(rn_model_class_name(back, 0));
+    rn_model_destroy(back);
+    unlink(in_folder("config.json"));
+}
+
+static void strange_descriptions(void **state)
+{
+    static const struct {
+        const char *text, *said;
+    } cases[] = {
+        {"{\"architecture\": \"resnest50d\"}",
+         "its network is a 'resnest50d', which is not known here: --net"},
+        {"{\"architecture\": \"resnet18\", \"model_args\": {\"act_layer\": 1}}",
+         "made with the argument 'act_layer'"},
+        {"{\"model_type\": \"convnext\"}", "its network is a 'convnext'"},
+        {"{\"model_type\": \"resnet\", \"hidden_act\": \"gelu\"}",
+         "activation is 'gelu'"},
+        {"{\"model_type\": \"resnet\", \"depths\": [3, 4, 6, 3]}",
+         "describes 3, 4, 6, 3  blocks, the weights are of 2, 2, 2, 2 basic"},
+        {"{\"model_type\": \"resnet\", \"depths\": [2]}", "list of four"},
+        {"{\"model_type\": \"resnet\", \"layer_type\": \"odd\"}",
+         "its blocks are 'odd'"},
+        {"{\"architecture\": ", "the description"},
+    };
+    const struct rn_net_options three = {.classes = 3};
+    struct rn_model *model = make_model("resnet18", &three), *back;
+    struct rn_error err = {0};
+    struct rn_import_options o;
+    (void)state;
+    write_bare(model, "a.pth", false, NULL);
+    rn_model_destroy(model);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        write_text("config.json", cases[i].text);
+        rn_import_defaults(&o);
+        assert_import_fails("a.pth", &o, RN_ERR_DATA, cases[i].said);
+    }
+    /* Of something else: not ours to read, unless it is given. */
+    write_text("config.json", "{\"port\": 8080}");
+    OK(import(&back, in_folder("a.pth"), &o, &err));
+    assert_null(strstr(said, "config.json"));
+    rn_model_destroy(back);
+    o.config = in_folder("config.json");
+    assert_import_fails("a.pth", &o, RN_ERR_DATA, "is no description of");
+    unlink(in_folder("config.json"));
+}
+
 static void misfits_are_listed(void **state)
 {
     static const struct {
@@ -797,12 +952,6 @@ static void short_of_memory(void **state)
 }
 
 /* ----------------------------------------------------------------- labels */
-
-static void write_text(const char *name, const char *text)
-{
-    struct rn_error err = {0};
-    OK(rn_file_write(in_folder(name), text, strlen(text), &err));
-}
 
 static void class_lists(void **state)
 {
@@ -1409,6 +1558,9 @@ int main(void)
         cmocka_unit_test(unusual_networks_are_stored),
         cmocka_unit_test(unusual_options_are_checked),
         cmocka_unit_test(eps_and_order),
+        cmocka_unit_test(descriptions_are_read),
+        cmocka_unit_test(strides_are_described),
+        cmocka_unit_test(strange_descriptions),
         cmocka_unit_test(misfits_are_listed),
         cmocka_unit_test(senseless_options_are_refused),
         cmocka_unit_test(exports_are_whole),
