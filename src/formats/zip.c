@@ -2,6 +2,7 @@
 #include "formats/zip.h"
 
 #include "core/memory.h"
+#include "formats/zip_name.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -128,10 +129,9 @@ static int find_directory(const struct rn_zip *zip, struct directory *d,
 /* ------------------------------------------------------------ entries */
 
 /* Nothing is ever written to such a name, but an honest writer has none. */
-static bool name_is_odd(const char *name, size_t length)
+static bool name_is_odd(const char *name)
 {
-    if (strlen(name) != length || length == 0 || name[0] == '/' ||
-        strchr(name, '\\'))
+    if (!*name || name[0] == '/' || strchr(name, '\\'))
         return true;
     for (const char *part = name; part; part = strchr(part, '/')) {
         part += *part == '/';
@@ -142,13 +142,14 @@ static bool name_is_odd(const char *name, size_t length)
 }
 
 static int copy_name(const struct rn_zip *zip, struct rn_zip_entry *entry,
-                     const uint8_t *name, size_t length, struct rn_error *err)
+                     const struct rn_zip_name *name, struct rn_error *err)
 {
-    entry->name = rn_alloc(length + 1, 1);
+    entry->name = rn_zip_name(name);
     if (!entry->name)
-        return rn_fail_memory(err, length, "an entry's name");
-    memcpy(entry->name, name, length);
-    if (name_is_odd(entry->name, length))
+        return rn_fail_memory(err, name->size, "an entry's name");
+    if (zip->backslashes)
+        rn_zip_turn_slashes(name, entry->name);
+    if (memchr(name->bytes, 0, name->size) || name_is_odd(entry->name))
         return rn_fail(err, RN_ERR_DATA,
                        "'%s': entry '%.60s' of the zip file names a place "
                        "outside of it",
@@ -183,15 +184,16 @@ static bool read_zip64(const uint8_t *extra, size_t length,
 
 /* The data follow a second header, in front of them. */
 static int find_data(const struct rn_zip *zip, struct rn_zip_entry *entry,
-                     uint64_t offset, struct rn_error *err)
+                     const struct rn_zip_name *raw, uint64_t offset,
+                     struct rn_error *err)
 {
     if (!inside(zip, offset, LOCAL_BYTES))
         return fail_cut(zip, "an entry", err);
     const uint8_t *local = zip->bytes + offset;
     size_t name = get(local + 26, 2), extra = get(local + 28, 2);
-    if (get(local, 4) != LOCAL_MAGIC || name != strlen(entry->name) ||
+    if (get(local, 4) != LOCAL_MAGIC || name != raw->size ||
         !inside(zip, offset, LOCAL_BYTES + name + extra) ||
-        memcmp(local + LOCAL_BYTES, entry->name, name) != 0)
+        memcmp(local + LOCAL_BYTES, raw->bytes, name) != 0)
         return rn_fail(err, RN_ERR_DATA,
                        "'%s': entry '%.60s' of the zip file is not where its "
                        "directory says",
@@ -248,7 +250,13 @@ static int parse_entry(struct rn_zip *zip, const uint8_t **at,
     entry->packed = get(p + 20, 4);
     entry->size = get(p + 24, 4);
     entry->deflated = get(p + 10, 2) == DEFLATED;
-    int rc = copy_name(zip, entry, p + CENTRAL_BYTES, name, err);
+    const struct rn_zip_name raw = {.bytes = p + CENTRAL_BYTES,
+                                    .extra = p + CENTRAL_BYTES + name,
+                                    .size = name,
+                                    .extra_size = extra,
+                                    .flags = (unsigned)get(p + 8, 2),
+                                    .host = p[5]};
+    int rc = copy_name(zip, entry, &raw, err);
     if (rc)
         return rc;
     if (!read_zip64(p + CENTRAL_BYTES + name, extra, entry, &offset))
@@ -258,7 +266,7 @@ static int parse_entry(struct rn_zip *zip, const uint8_t **at,
                        zip->path, entry->name);
     rc = check_entry(zip, entry, (unsigned)get(p + 8, 2),
                      (unsigned)get(p + 10, 2), err);
-    return rc ? rc : find_data(zip, entry, offset, err);
+    return rc ? rc : find_data(zip, entry, &raw, offset, err);
 }
 
 static int by_place(const void *a, const void *b)
@@ -294,6 +302,24 @@ static int check_overlap(const struct rn_zip *zip, struct rn_error *err)
     return RN_OK;
 }
 
+/* Whether names are separated by backslashes: by nothing else, then. What is
+ * damaged is told of later. */
+static bool has_backslashes(const uint8_t *at, const uint8_t *end)
+{
+    bool back = false;
+    while (end - at >= CENTRAL_BYTES) {
+        size_t name = get(at + 28, 2);
+        size_t bytes = CENTRAL_BYTES + name + get(at + 30, 2) + get(at + 32, 2);
+        if ((size_t)(end - at) < bytes)
+            return false;
+        if (memchr(at + CENTRAL_BYTES, '/', name))
+            return false;
+        back = back || memchr(at + CENTRAL_BYTES, '\\', name);
+        at += bytes;
+    }
+    return back;
+}
+
 static int parse_entries(struct rn_zip *zip, const struct directory *d,
                          struct rn_error *err)
 {
@@ -303,6 +329,7 @@ static int parse_entries(struct rn_zip *zip, const struct directory *d,
     if (!zip->entries || !zip->by_name)
         return rn_fail_memory(err, d->count * sizeof(*zip->entries),
                               "a zip directory");
+    zip->backslashes = has_backslashes(at, end);
     while (zip->count < d->count) {
         int rc = parse_entry(zip, &at, end, err);
         if (rc)

@@ -15,7 +15,7 @@
 #define RN_ZIP_MOST_GROWTH 64
 
 struct rn_zip_entry {
-    char *name;
+    char *name; /* UTF-8 where the zip's own is, or is of code page 437 */
     bool deflated;
     uint32_t crc; /* 0 where the writer took none, as PyTorch can */
     uint64_t packed, size;
@@ -26,6 +26,7 @@ struct rn_zip {
     char *path;           /* for messages */
     const uint8_t *bytes; /* the file, borrowed */
     size_t file_size;
+    bool backslashes; /* between folders, as some programs of Windows' write */
     struct rn_zip_entry *entries; /* ordered by place in the file */
     const struct rn_zip_entry **by_name;
     size_t count;

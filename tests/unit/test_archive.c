@@ -885,6 +885,152 @@ static void pictures_are_found_in_archives(void **state)
     }
 }
 
+/* ---------------------------------------------------------- names in zips */
+
+/* A member of a zip as some program may name it. */
+struct named {
+    const char *name, *unicode; /* the other: in Info-ZIP's field, or NULL */
+    unsigned flags, host;
+    uint32_t wrong; /* added to the field's check sum */
+};
+
+static void put_number(FILE *file, uint64_t value, int bytes)
+{
+    for (; bytes--; value >>= 8)
+        fputc((int)(value & 255), file);
+}
+
+static uint32_t crc_of(const void *bytes, size_t size)
+{
+    return (uint32_t)crc32(0, bytes, (unsigned)size);
+}
+
+static void put_header(FILE *file, const struct named *n,
+                       const struct item *item, bool central, long at)
+{
+    size_t name = strlen(n->name);
+    size_t extra = central && n->unicode ? 9 + strlen(n->unicode) : 0;
+
+    fputs(central ? "PK\1\2" : "PK\3\4", file);
+    if (central)
+        put_number(file, 20 | n->host << 8, 2);
+    put_number(file, 20, 2);
+    put_number(file, n->flags, 2);
+    put_number(file, 0, 6);
+    put_number(file, crc_of(item->bytes, item->size), 4);
+    put_number(file, item->size, 4);
+    put_number(file, item->size, 4);
+    put_number(file, name, 2);
+    put_number(file, extra, 2);
+    if (central) {
+        put_number(file, 0, 10); /* comment, disk, attributes */
+        put_number(file, (uint64_t)at, 4);
+    }
+    fputs(n->name, file);
+    if (!extra)
+        return;
+    put_number(file, 0x7075, 2);
+    put_number(file, extra - 4, 2);
+    fputc(1, file);
+    put_number(file, crc_of(n->name, name) + n->wrong, 4);
+    fputs(n->unicode, file);
+}
+
+static void write_named(const char *file_name, const struct named *names,
+                        size_t count)
+{
+    FILE *file = fopen(in_folder(file_name), "wb");
+    long at[8], start;
+
+    assert_non_null(file);
+    assert_true(count <= COUNT(at));
+    for (size_t i = 0; i < count; i++) {
+        struct item item = picture("", i);
+
+        at[i] = ftell(file);
+        put_header(file, &names[i], &item, false, 0);
+        fwrite(item.bytes, 1, item.size, file);
+    }
+    start = ftell(file);
+    for (size_t i = 0; i < count; i++) {
+        struct item item = picture("", i);
+
+        put_header(file, &names[i], &item, true, at[i]);
+    }
+    at[0] = ftell(file);
+    fputs("PK\5\6", file);
+    put_number(file, 0, 4);
+    put_number(file, count, 2);
+    put_number(file, count, 2);
+    put_number(file, (uint64_t)(at[0] - start), 4);
+    put_number(file, (uint64_t)start, 4);
+    put_number(file, 0, 2);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void names_in_zips_become_utf8(void **state)
+{
+    enum { UTF8 = 0x800, DOS = 0, NTFS = 10, UNIX = 3, MACOS = 19 };
+    static const struct {
+        struct named first;
+        const char *expected;
+    } cases[] = {
+        {{"a\x84/1.jpg", NULL, 0, DOS, 0}, "a\xc3\xa4"},
+        {{"a\xe1\xfe/1.jpg", NULL, 0, NTFS, 0}, "a\xc3\x9f\xe2\x96\xa0"},
+        {{"a\x84/1.jpg", NULL, 0, UNIX, 0}, "a\xc3\xa4"},
+        {{"a\xc3\xa4/1.jpg", NULL, UTF8, DOS, 0}, "a\xc3\xa4"},
+        {{"a\xc3\xa4/1.jpg", NULL, 0, UNIX, 0}, "a\xc3\xa4"},
+        {{"a\xc3\xa4/1.jpg", NULL, 0, MACOS, 0}, "a\xc3\xa4"},
+        {{"a\xc3\xa4/1.jpg", NULL, 0, DOS, 0}, "a\xe2\x94\x9c\xc3\xb1"},
+        {{"a?/1.jpg", "a\xc5\x91/1.jpg", 0, UNIX, 0}, "a\xc5\x91"},
+        {{"a?/1.jpg", "a\xc5\x91/1.jpg", 0, UNIX, 1}, "a?"},
+        {{"a\\1.jpg", NULL, 0, DOS, 0}, "a"},
+        {{"a\x84\\1.jpg", NULL, 0, DOS, 0}, "a\xc3\xa4"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        bool back = strchr(cases[i].first.name, '\\') != NULL;
+        const struct named names[] = {
+            cases[i].first, {back ? "b\\2.jpg" : "b/2.jpg", NULL, 0, DOS, 0}};
+        struct rn_data *data;
+        uint8_t pixels[3 * VIEW * VIEW];
+
+        write_named("x.zip", names, 2);
+        data = open_data(in_folder("x.zip"), NULL);
+        assert_int_equal(data->classes, 2);
+        assert_string_equal(rn_data_class_name(data, 0), cases[i].expected);
+        fetch(data, RN_PART_TRAIN, 0, pixels);
+        fetch(data, RN_PART_TRAIN, 1, pixels);
+        rn_data_close(data);
+    }
+}
+
+static void backslashes_and_ways_out_are_refused(void **state)
+{
+    static const struct {
+        struct named names[2];
+        const char *expected;
+    } cases[] = {
+        {{{"a\\1.jpg", NULL, 0, 0, 0}, {"b/2.jpg", NULL, 0, 0, 0}},
+         "'a\\1.jpg' of the zip file names a place outside"},
+        {{{"a\\1.jpg", NULL, 0, 3, 0}, {"b\\2.jpg", NULL, 0, 3, 0}},
+         "'a\\1.jpg' of the zip file names a place outside"},
+        {{{"..\\1.jpg", NULL, 0, 0, 0}, {"b\\2.jpg", NULL, 0, 0, 0}},
+         "'../1.jpg' of the zip file names a place outside"},
+        {{{"a/1.jpg", "../1.jpg", 0, 3, 0}, {"b/2.jpg", NULL, 0, 0, 0}},
+         "'../1.jpg' of the zip file names a place outside"},
+        {{{"a/1.jpg", "b/2.jpg", 0, 3, 0}, {"b/2.jpg", NULL, 0, 0, 0}},
+         "two entries 'b/2.jpg'"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        write_named("x.zip", cases[i].names, 2);
+        open_fails("x.zip", cases[i].expected);
+    }
+}
+
 /* -------------------------------------------------- compressed as a whole */
 
 /* nothing */
@@ -1126,6 +1272,8 @@ int main(void)
         TEST(a_member_that_does_not_inflate_is_told_early),
         TEST(a_changed_archive_is_noticed),
         TEST(pictures_are_found_in_archives),
+        TEST(names_in_zips_become_utf8),
+        TEST(backslashes_and_ways_out_are_refused),
         TEST(compressed_archives_are_unpacked),
         TEST(compressed_archives_stand_for_folders),
         TEST(damaged_compressed_archives_are_refused),
