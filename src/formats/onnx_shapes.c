@@ -773,6 +773,19 @@ static int resized_sizes(struct rn_onnx_import *in,
     return rc;
 }
 
+/* Whether it takes the whole picture and makes it those sizes. */
+static bool is_plain_resize(const struct rn_onnx_import *in)
+{
+    struct rn_onnx_attribute a;
+    if (rn_onnx_attribute(in->node, "coordinate_transformation_mode", &a) &&
+        rn_pb_is(a.text, "tf_crop_and_resize"))
+        return false;
+    if (rn_onnx_attribute(in->node, "keep_aspect_ratio_policy", &a) &&
+        !rn_pb_is(a.text, "stretch"))
+        return false;
+    return !rn_onnx_has(in, "axes");
+}
+
 /* A network that first resizes its pictures: they come in that size. Which
  * filter it has does not matter then, as people's pictures have any size and
  * are resized anyway. */
@@ -783,7 +796,10 @@ static int read_resize(struct rn_onnx_import *in)
     int rc = rn_onnx_expect(in, 0, RN_ONNX_PICTURE, &v);
     if (!rc)
         rc = rn_onnx_settle(in, v);
-    if (!rc && (in->g->n_nodes != 1 || v->flat || rn_onnx_has(in, "axes")))
+    if (!rc && !is_plain_resize(in))
+        rc = rn_onnx_fail(in, "crops, keeps the aspect ratio, or names "
+                              "dimensions");
+    if (!rc && (in->g->n_nodes != 1 || v->flat))
         rc = rn_onnx_fail(in, "resizes something else than the picture that "
                               "comes in");
     if (!rc)

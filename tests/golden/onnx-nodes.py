@@ -143,6 +143,11 @@ def run(lib, folder, path):
             model, inputs, picture, model.graph.output[i].name, outputs[i])
         onnx.save(network, path)
         try:
+            model_of, info = lib.load(path)
+            lib.lib.rn_model_destroy(model_of)
+            if images.shape[2:] not in ((info.height, info.width),
+                                        (info.width, info.channels)):
+                return "the network's pictures come in another size"
             got, _ = lib.run(path, images)
         except RuntimeError as error:
             return refused(error)

@@ -1681,6 +1681,10 @@ static const struct {
      "Constant - s value_ints=[1,2,4,4];Relu x a;"
      "Resize a,,,s y",
      "resizes something else"},
+    {"a picture cropped",
+     "Constant - s value_ints=[1,2,4,4];"
+     "Resize x,,,s y coordinate_transformation_mode='tf_crop_and_resize'",
+     "crops"},
     {"a picture repeated", "Constant - s value_ints=[1,2,4,2];Expand x,s y",
      "repeats something else"},
     {"quantised and not back", "QuantizeLinear x,ten q;Relu q y",
