@@ -211,7 +211,7 @@ int rn_text_width(const char *text)
 
 /* --------------------------------------------------------- normalisation */
 
-static char *composed(const char *text)
+char *rn_text_composed(const char *text)
 {
     return (char *)utf8proc_NFC((const utf8proc_uint8_t *)text);
 }
@@ -229,8 +229,8 @@ bool rn_text_twins(const char *a, const char *b)
 
     if (strcmp(a, b) == 0)
         return false;
-    x = composed(a);
-    y = composed(b);
+    x = rn_text_composed(a);
+    y = rn_text_composed(b);
     same = x && y && strcmp(x, y) == 0;
     free(x);
     free(y);
@@ -239,7 +239,7 @@ bool rn_text_twins(const char *a, const char *b)
 
 static const char *form_of(const char *text)
 {
-    char *x = composed(text), *y = apart(text);
+    char *x = rn_text_composed(text), *y = apart(text);
     const char *form = x && strcmp(x, text) == 0   ? "composed (NFC)"
                        : y && strcmp(y, text) == 0 ? "apart (NFD)"
                                                    : "mixed";

@@ -44,6 +44,10 @@ const char *rn_text_twin_note(const char *wanted, const char *there, char *buf,
 const char *rn_text_twin_among(const char *wanted, char *const *names,
                                size_t count, char *buf, size_t size);
 
+/** A copy in the composed form, free() releases it; NULL when it is not UTF-8
+ *  or memory is short. */
+char *rn_text_composed(const char *text);
+
 /** Print as the text of an XML or HTML document: '<' and such escaped, what
  *  XML forbids left out, bytes that are not UTF-8 replaced by U+FFFD. */
 void rn_text_xml(FILE *out, const char *text);

@@ -480,6 +480,8 @@ static int read(struct rn_data *data, const char *path, struct rn_error *err)
                      at, MOST_AROUND);
     rn_free(at);
     if (!rc)
+        rc = rn_names_remark(data, err);
+    if (!rc)
         rn_picture_data_finish(data);
     return rc;
 }

@@ -6,8 +6,10 @@
 #include "core/file.h"
 #include "core/memory.h"
 #include "core/text.h"
+#include "data/remarks.h"
 #include "formats/class_list.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define MAX_FILE ((size_t)1 << 22)
@@ -105,4 +107,57 @@ int rn_names_set(struct rn_data *data, const char *const *names, int count,
     rn_names_free(data->class_names);
     data->class_names = copy;
     return RN_OK;
+}
+
+/* --------------------------------------------------------- normal forms */
+
+static bool is_ascii(const char *text)
+{
+    while (*text && !(*text & 0x80))
+        text++;
+    return !*text;
+}
+
+static int compare_forms(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* The composed forms of names that may have another one, in order. */
+static size_t compose_all(const struct rn_data *data, char **forms)
+{
+    size_t n = 0;
+
+    for (int i = 0; i < data->classes; i++) {
+        const char *name = data->class_names[i];
+
+        if (!is_ascii(name) && (forms[n] = rn_text_composed(name)))
+            n++;
+    }
+    qsort(forms, n, sizeof *forms, compare_forms);
+    return n;
+}
+
+int rn_names_remark(const struct rn_data *data, struct rn_error *err)
+{
+    char **forms;
+    size_t n;
+    int rc = RN_OK;
+
+    if (!data->class_names)
+        return RN_OK;
+    forms = rn_alloc((size_t)data->classes + 1, sizeof *forms);
+    if (!forms)
+        return rn_fail_memory(err, (size_t)data->classes, "class names");
+    n = compose_all(data, forms);
+    for (size_t i = 1; i < n && !rc; i++)
+        if (strcmp(forms[i - 1], forms[i]) == 0)
+            rc = rn_remark_add(data->source.remarks, err,
+                               "two classes are called '%.200s', in different "
+                               "Unicode normal forms",
+                               forms[i]);
+    for (size_t i = 0; i < n; i++)
+        free(forms[i]);
+    rn_free(forms);
+    return rc;
 }

@@ -31,6 +31,9 @@ int rn_names_read(struct rn_data *data, const char *path, int *count,
 int rn_names_set(struct rn_data *data, const char *const *names, int count,
                  struct rn_error *err);
 void rn_names_free(char **names);
+/** Remark on two classes whose names are the same letters in different Unicode
+ *  normal forms: folders of two systems, put together. */
+int rn_names_remark(const struct rn_data *data, struct rn_error *err);
 /** Whether a text may name a class: 1 to 256 bytes of UTF-8 without control
  *  characters. */
 bool rn_name_valid(const char *name);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "formats/structure.h"
 
+#include "core/locale.h"
 #include "core/memory.h"
 
-#include <ctype.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -130,7 +130,7 @@ static void word_of(const char *part, size_t length, char word[60])
 {
     size_t n = 0;
     for (size_t i = 0; i < length && n < 59; i++) {
-        bool digit = isdigit((unsigned char)part[i]);
+        bool digit = rn_is_digit(part[i]);
         if (!digit)
             word[n++] = part[i];
         else if (n == 0 || word[n - 1] != '#')
@@ -145,7 +145,7 @@ static int compare_numbers(const char *a, const char *b, size_t length)
     const char *end = a + length;
     while (a < end) {
         char *next_a, *next_b;
-        if (!isdigit((unsigned char)*a) || !isdigit((unsigned char)*b)) {
+        if (!rn_is_digit(*a) || !rn_is_digit(*b)) {
             a++;
             b++;
             continue;
@@ -238,15 +238,15 @@ static long next_number(const char **at, const char *end)
 {
     while (*at < end) {
         char *next;
-        if (!isdigit((unsigned char)**at)) {
+        if (!rn_is_digit(**at)) {
             ++*at;
             continue;
         }
         unsigned long number = strtoul(*at, &next, 10);
         *at = next;
         if (next < end && *next == 'x' && next + 1 < end &&
-            isdigit((unsigned char)next[1])) {
-            while (*at < end && (**at == 'x' || isdigit((unsigned char)**at)))
+            rn_is_digit(next[1])) {
+            while (*at < end && (**at == 'x' || rn_is_digit(**at)))
                 ++*at;
             continue;
         }
@@ -313,7 +313,7 @@ static bool alternate(struct layer **convs, struct layer **norms, size_t count,
         const struct layer *l = i % 2 ? norms[i / 2] : convs[i / 2];
         size_t start = n + (n > 0);
         char *end;
-        if (l->length <= start || !isdigit((unsigned char)l->name[start]))
+        if (l->length <= start || !rn_is_digit(l->name[start]))
             return false;
         unsigned long number = strtoul(l->name + start, &end, 10);
         if ((i > 0 && number <= last) ||
@@ -470,7 +470,7 @@ static bool reads_stem(struct reader *r)
 static long last_number(const struct layer *l)
 {
     size_t n = l->length;
-    while (n > 0 && isdigit((unsigned char)l->name[n - 1]))
+    while (n > 0 && rn_is_digit(l->name[n - 1]))
         n--;
     if (n == l->length || (n > 0 && l->name[n - 1] != '.'))
         return -1;

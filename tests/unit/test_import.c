@@ -1178,6 +1178,32 @@ static void class_lists_with_identifiers(void **state)
     rn_model_destroy(model);
 }
 
+static void class_lists_without_memory(void **state)
+{
+    static const char *const cases[][2] = {
+        {"l.txt", "n0001 1 cat\nn0002 3 dog\nn0003 2 cow\n"},
+        {"l.csv", "id,label,no\nn1,cat,0\nn2,dog,2\nn3,cow,1\n"},
+        {"l.py", "{0: ('n1', 'cat'), 1: ('n2', 'dog'), 2: ('n3', 'cow')}"},
+    };
+    struct rn_model *model =
+        make_model("resnet8", &(struct rn_net_options){.classes = 3});
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        int rc = RN_ERR_MEMORY;
+        write_text(cases[i][0], cases[i][1]);
+        for (long n = 0; rc && n < 100; n++) {
+            struct rn_error err = {0};
+            rn_alloc_fail_after(n);
+            rc = rn_model_label(model, in_folder(cases[i][0]), &err);
+            rn_alloc_fail_after(-1);
+            if (rc && rc != RN_ERR_MEMORY)
+                fail_msg("%s: %s", cases[i][1], err.msg);
+        }
+        assert_int_equal(rc, RN_OK);
+    }
+    rn_model_destroy(model);
+}
+
 /* ---------------------------------------------------------- preprocessing */
 
 /* Blue first, 0..255: of Caffe's models; by the model and by the loader. */
@@ -1570,6 +1596,7 @@ int main(void)
         cmocka_unit_test(class_lists),
         cmocka_unit_test(class_lists_by_number),
         cmocka_unit_test(class_lists_with_identifiers),
+        cmocka_unit_test(class_lists_without_memory),
         cmocka_unit_test(caffe_order),
         cmocka_unit_test(every_preset),
         cmocka_unit_test(files_of_other_kinds_are_named),

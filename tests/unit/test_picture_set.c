@@ -410,6 +410,13 @@ static void normal_forms_are_told_apart(void **state)
                "'cafe\xcc\x81'; 'caf\xc3\xa9' there differs only in Unicode "
                "normalisation: its accents are composed (NFC), here apart "
                "(NFD)");
+    write_picture("train/cafe\xcc\x81/1.jpg", "jpeg");
+    struct rn_data *data = open_ok();
+    assert_counts(data, 3, 3, 0, 1);
+    assert_string_equal(rn_data_remark(data, 0),
+                        "two classes are called 'caf\xc3\xa9', in different "
+                        "Unicode normal forms");
+    rn_data_close(data);
 }
 
 static void a_list_of_a_part_needs_the_classes_of_another(void **state)
