@@ -221,7 +221,8 @@ RN_API const char *rn_preprocess_name(size_t i, const char **description);
  * Read a model from a file of any of these kinds, told by content: written by
  * rn_model_save(); a PyTorch state dictionary (.pth, .pt, .th), zip or older,
  * plain or within "state_dict", "model", "model_ema" and such, whatever objects
- * lie beside them; safetensors; both under the names of torchvision, timm,
+ * lie beside them, or torchvision's ResNet as a whole module; safetensors; both
+ * under the names of torchvision, timm,
  * akamaster/pytorch_resnet_cifar10, Hugging Face Transformers or MMPretrain, or
  * others where the order and shapes of tensors leave no doubt; the JSON index
  * of such files; an ONNX model, with other files of its folder; a network of

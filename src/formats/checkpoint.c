@@ -3,6 +3,7 @@
 
 #include "core/memory.h"
 #include "formats/faults.h"
+#include "formats/module.h"
 
 #include <string.h>
 
@@ -67,26 +68,6 @@ static bool is_needed(const struct rn_pickle_object *name)
     return false;
 }
 
-/* The next key and value of a dictionary, *cell being moved on; false past the
- * last. */
-static bool next_pair(const struct rn_pickle *p, uint32_t *cell, uint32_t *key,
-                      uint32_t *value)
-{
-    if (!*cell)
-        return false;
-    *key = p->cells[*cell].object;
-    *cell = p->cells[*cell].next;
-    *value = p->cells[*cell].object;
-    *cell = p->cells[*cell].next;
-    return true;
-}
-
-static uint32_t first_cell(const struct rn_pickle *p, uint32_t dict)
-{
-    const struct rn_pickle_object *o = rn_pickle_get(p, dict);
-    return o->u.items.count ? o->u.items.first : 0;
-}
-
 /* ------------------------------------------------------------- holders */
 
 static int add_holder(struct rn_state *state, struct search *s, uint32_t object,
@@ -120,7 +101,8 @@ static bool may_hold(const struct search *s, uint32_t key, uint32_t value)
 {
     const struct rn_pickle_object *text = rn_pickle_get(s->p, key);
     return text->kind == RN_PICKLE_TEXT && text->u.text.size < RN_HOLDER_NAME &&
-           rn_pickle_get(s->p, value)->kind == RN_PICKLE_DICT &&
+           (rn_pickle_get(s->p, value)->kind == RN_PICKLE_DICT ||
+            rn_module_is(s->p, value)) &&
            !s->seen[value] && !starts_with(text, "optim");
 }
 
@@ -129,9 +111,13 @@ static int look_into(struct rn_state *state, struct search *s, size_t i,
                      struct rn_error *err)
 {
     const struct holder h = s->list[i];
-    uint32_t cell = first_cell(s->p, h.object), key, value;
+    if (rn_module_is(s->p, h.object)) {
+        s->list[i].holds = true;
+        return RN_OK;
+    }
+    uint32_t cell = rn_pickle_first(s->p, h.object), key, value;
     int rc = RN_OK;
-    while (!rc && next_pair(s->p, &cell, &key, &value)) {
+    while (!rc && rn_pickle_pair(s->p, &cell, &key, &value)) {
         const struct rn_pickle_object *name = rn_pickle_get(s->p, key);
         enum rn_pickle_kind kind = rn_pickle_get(s->p, value)->kind;
         if (name->kind == RN_PICKLE_TEXT &&
@@ -231,8 +217,8 @@ static int fail_opaque(const struct rn_state *state, const struct rn_pickle *p,
 static int fail_empty(const struct rn_state *state, const struct rn_pickle *p,
                       struct rn_error *err)
 {
-    uint32_t cell = first_cell(p, p->root), key, value;
-    while (next_pair(p, &cell, &key, &value))
+    uint32_t cell = rn_pickle_first(p, p->root), key, value;
+    while (rn_pickle_pair(p, &cell, &key, &value))
         if (rn_pickle_get(p, value)->kind == RN_PICKLE_OPAQUE &&
             rank_of(p, key) != UNKNOWN)
             return fail_opaque(state, p, key, value, err);
@@ -240,6 +226,22 @@ static int fail_empty(const struct rn_state *state, const struct rn_pickle *p,
                    "'%s': its dictionary holds no tensors; expected them "
                    "there, or in \"state_dict\", \"model\" or \"net\"",
                    state->path);
+}
+
+/* What stands in a better place, but is an object. */
+static void note_opaque(struct rn_state *state, const struct search *s,
+                        const struct holder *best)
+{
+    char class[130];
+    uint32_t cell = rn_pickle_first(s->p, s->p->root), key, value;
+    while (!*state->note && rn_pickle_pair(s->p, &cell, &key, &value))
+        if (rn_pickle_get(s->p, value)->kind == RN_PICKLE_OPAQUE &&
+            rank_of(s->p, key) < best->rank && !rn_module_is(s->p, value))
+            snprintf(state->note, sizeof(state->note),
+                     "'%.100s': tensors of \"%.60s\" taken, its \"%s\" is an "
+                     "object of %s, which is neither known nor run",
+                     state->path, shown_name(best), known[rank_of(s->p, key)],
+                     rn_pickle_opaque_name(s->p, value, class, sizeof(class)));
 }
 
 static int choose(struct rn_state *state, const struct search *s, uint32_t *out,
@@ -263,6 +265,8 @@ static int choose(struct rn_state *state, const struct search *s, uint32_t *out,
                  "'%.100s': tensors of \"%.60s\" taken, it also has some in "
                  "%s: --holder NAME says otherwise",
                  state->path, shown_name(best), names.text);
+    if (!wanted && rn_pickle_get(s->p, s->p->root)->kind == RN_PICKLE_DICT)
+        note_opaque(state, s, best);
     *out = wanted ? wanted->object : best->object;
     if (wanted)
         state->wanted = NULL;
@@ -271,10 +275,10 @@ static int choose(struct rn_state *state, const struct search *s, uint32_t *out,
 
 /* ------------------------------------------------------------- tensors */
 
-static int add_tensor(struct rn_state *state, const struct rn_pickle *p,
-                      uint32_t name, uint32_t tensor, struct rn_error *err)
+int rn_checkpoint_add(struct rn_state *state, const struct rn_pickle *p,
+                      const char *name, size_t size, uint32_t tensor,
+                      struct rn_error *err)
 {
-    const struct rn_pickle_object *text = rn_pickle_get(p, name);
     uint32_t index = rn_pickle_get(p, tensor)->u.index;
     const struct rn_pickle_tensor *from = &p->tensors[index];
     struct rn_state_tensor t = {.dtype = from->dtype,
@@ -282,8 +286,7 @@ static int add_tensor(struct rn_state *state, const struct rn_pickle *p,
                                 .count = from->count,
                                 .source = index};
     memcpy(t.dim, from->size, sizeof(t.dim));
-    return rn_state_add(state, &t, (const char *)text->u.text.at,
-                        text->u.text.size, err);
+    return rn_state_add(state, &t, name, size, err);
 }
 
 /* What a dictionary holds beside tensors is of no interest, unless it stands
@@ -291,15 +294,16 @@ static int add_tensor(struct rn_state *state, const struct rn_pickle *p,
 static int add_tensors(struct rn_state *state, const struct rn_pickle *p,
                        uint32_t dict, struct rn_error *err)
 {
-    uint32_t cell = first_cell(p, dict), key, value;
+    uint32_t cell = rn_pickle_first(p, dict), key, value;
     int rc = RN_OK;
-    while (!rc && next_pair(p, &cell, &key, &value)) {
+    while (!rc && rn_pickle_pair(p, &cell, &key, &value)) {
         const struct rn_pickle_object *name = rn_pickle_get(p, key);
         enum rn_pickle_kind kind = rn_pickle_get(p, value)->kind;
         if (name->kind != RN_PICKLE_TEXT)
             continue;
         if (kind == RN_PICKLE_TENSOR)
-            rc = add_tensor(state, p, key, value, err);
+            rc = rn_checkpoint_add(state, p, (const char *)name->u.text.at,
+                                   name->u.text.size, value, err);
         else if (kind == RN_PICKLE_OPAQUE && is_needed(name))
             rc = fail_opaque(state, p, key, value, err);
     }
@@ -324,9 +328,10 @@ int rn_checkpoint_collect(struct rn_state *state, const struct rn_pickle *p,
     struct search s = {.p = p};
     uint32_t dict = 0;
     enum rn_pickle_kind kind = rn_pickle_get(p, p->root)->kind;
-    if (kind == RN_PICKLE_OPAQUE)
+    bool module = rn_module_is(p, p->root);
+    if (kind == RN_PICKLE_OPAQUE && !module)
         return fail_opaque(state, p, 0, p->root, err);
-    if (kind != RN_PICKLE_DICT)
+    if (kind != RN_PICKLE_DICT && !module)
         return rn_fail(err, RN_ERR_DATA,
                        "'%s': holds no dictionary, expected one of tensors "
                        "(model.state_dict())",
@@ -337,5 +342,8 @@ int rn_checkpoint_collect(struct rn_state *state, const struct rn_pickle *p,
         rc = choose(state, &s, &dict, err);
     rn_free(s.list);
     rn_free(s.seen);
-    return rc ? rc : add_tensors(state, p, dict, err);
+    if (rc)
+        return rc;
+    return rn_module_is(p, dict) ? rn_module_collect(state, p, dict, err)
+                                 : add_tensors(state, p, dict, err);
 }

@@ -9,6 +9,7 @@
 #include "formats/foreign.h"
 #include "formats/import.h"
 #include "formats/model_file.h"
+#include "formats/module.h"
 #include "formats/onnx.h"
 #include "formats/presets.h"
 #include "formats/pth.h"
@@ -120,7 +121,7 @@ static int choose_network(struct import *in, struct rn_error *err)
         .height = o->height,
         .width = o->width,
         .shortcut = choose_shortcut(in),
-        .stride_v1 = wants_v1(o),
+        .stride_v1 = o->stride ? wants_v1(o) : rn_module_stride_v1(&in->state),
     };
     int rc =
         rn_net_resolve(&in->spec, o->net ? o->net : in->found.net, &net, &why);
@@ -150,7 +151,8 @@ static void say_network(const struct import *in)
     rn_import_say(o, "'%s': %s of a %s for %d classes under %s names",
                   in->state.path, in->state.format->name, s->name, s->classes,
                   rn_source_name(in->found.source));
-    if (in->found.bottleneck && !o->stride && !s->antialias)
+    if (in->found.bottleneck && !o->stride && !s->antialias &&
+        in->state.n_layers == 0)
         rn_import_say(
             o, "bottlenecks taken to stride in their 3x3 (v1.5), as most "
                "weights do; shapes do not tell: --stride v1 says otherwise");
@@ -428,6 +430,8 @@ static int import_state(struct import *in, struct rn_error *err)
         rc = rn_config_check(&in->config, in->model->graph, err);
     if (!rc)
         rc = read_tensors(in, err);
+    if (!rc)
+        rc = rn_module_check(in->model->graph, &in->state, err);
     if (!rc && in->options->eps > 0)
         rc = rn_unusual_eps(in->model->graph, in->options->eps, err);
     if (rc)

@@ -107,6 +107,24 @@ uint32_t rn_pickle_lookup(const struct rn_pickle *p, uint32_t dict,
     return found;
 }
 
+uint32_t rn_pickle_first(const struct rn_pickle *p, uint32_t dict)
+{
+    const struct rn_pickle_object *o = &p->objects[dict];
+    return o->u.items.count ? o->u.items.first : 0;
+}
+
+bool rn_pickle_pair(const struct rn_pickle *p, uint32_t *cell, uint32_t *key,
+                    uint32_t *value)
+{
+    if (!*cell)
+        return false;
+    *key = p->cells[*cell].object;
+    *cell = p->cells[*cell].next;
+    *value = p->cells[*cell].object;
+    *cell = p->cells[*cell].next;
+    return true;
+}
+
 /* ------------------------------------------------------ opaque values */
 
 static bool same(const uint8_t *text, size_t size, const char *expected)

@@ -127,6 +127,11 @@ size_t rn_pickle_items(const struct rn_pickle *p, uint32_t object,
 /** The value of a DICT's last entry of that name; 0 when there is none. */
 uint32_t rn_pickle_lookup(const struct rn_pickle *p, uint32_t dict,
                           const char *key);
+/** The first cell of a DICT, 0 when it is empty; then the next key and value,
+ *  *cell being moved on: false past the last. */
+uint32_t rn_pickle_first(const struct rn_pickle *p, uint32_t dict);
+bool rn_pickle_pair(const struct rn_pickle *p, uint32_t *cell, uint32_t *key,
+                    uint32_t *value);
 /** Whether it is an OPAQUE of that module and name. */
 bool rn_pickle_opaque_is(const struct rn_pickle *p, uint32_t object,
                          const char *module, const char *name);

@@ -3,6 +3,7 @@
 
 #include "core/memory.h"
 #include "formats/foreign.h"
+#include "formats/module.h"
 #include "formats/pth.h"
 #include "formats/shards.h"
 
@@ -152,6 +153,9 @@ void rn_state_close(struct rn_state *state)
         state->format->close(state->source);
     for (size_t i = 0; i < state->count; i++)
         rn_free(state->tensors[i].name);
+    for (size_t i = 0; i < state->n_layers; i++)
+        rn_free(state->layers[i].name);
+    rn_free(state->layers);
     rn_free(state->tensors);
     rn_free(state->description);
     rn_free(state->path);

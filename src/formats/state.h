@@ -42,6 +42,9 @@ struct rn_state {
      * when there is none, or when it has been found. */
     const char *wanted;
     char architecture[64]; /* the network's name as the file has it, or "" */
+    /* Layers of a whole module, whose attributes say what tensors do not. */
+    struct rn_state_layer *layers;
+    size_t n_layers, layers_room;
     char note[500]; /* which of several holders was taken; or "" */
 };
 

@@ -12,6 +12,8 @@
 
 #include "core/file.h"
 #include "core/memory.h"
+#include "formats/model.h"
+#include "formats/module.h"
 #include "formats/pickle.h"
 #include "formats/pth.h"
 #include "formats/zip.h"
@@ -639,7 +641,7 @@ static void objects_beside(void **state)
         "ccollections\ndefaultdict\n(c__builtin__\nlist\ntR(Vw\n" TENSOR6 "u.",
         /* earlier protocols, named arguments, sets */
         "(Vw\n" TENSOR6 "Va\nccopy_reg\n_reconstructor\n(cx\nY\nc__builtin__"
-                        "\nobject\nNtR(dbVb\n"
+        "\nobject\nNtR(dbVb\n"
         "(I1\nix\nZ\nVc\n(cx\nZ\nI1\noVd\ncx\nZ\n)}\x92Ve\n\x8f(I1\n\x90Vf\n"
         "(I1\n\x91"
         "d.",
@@ -725,6 +727,8 @@ static void holders(void **state)
          "also has some in .:", false},
         {"\x80\x02}(Vw\n" TENSOR6 IN("state_dict", "s") "u.", ".", "w", "",
          false},
+        {"\x80\x02}(Vmodel\ncmy\nNet\n)\x81" IN("ema", "e") "u.", NULL, "e",
+         "\"ema\" taken, its \"model\" is an object of my.Net", false},
         {"\x80\x02}Vema\n}(" IN("state_dict", "s") IN("other", "o") "us.",
          "other", "o", "", false},
         {"\x80\x02}Vema\n}(" IN("state_dict", "s") IN("other", "o") "us.",
@@ -770,6 +774,223 @@ static void dictionaries_in_themselves(void **state)
     make_pth(&b, program, n, six, sizeof(six), &plain);
     assert_refused(&b, "holds no tensors", "itself");
     free(program);
+}
+
+/* ------------------------------------------------------- whole modules */
+
+/* A module: its class, and dictionaries of tensors and of modules. */
+#define MODULE(module, class, attributes, tensors, modules)     \
+    "c" module "\n" class "\n)\x81}(V_parameters\n}(" tensors   \
+                          "uV_buffers\n}V_forward_hooks\n" DICT \
+                          "V_modules\n}(" modules "u" attributes "ub"
+#define LEAF(module, class, attributes) \
+    MODULE("torch.nn.modules." module, class, attributes, "", "")
+#define PAIR(name, a) "V" name "\n(I" a "\nI" a "\nt"
+#define CONV(stride, kernel, padding, more)                               \
+    MODULE("torch.nn.modules.conv", "Conv2d",                             \
+           PAIR("stride", stride) PAIR("kernel_size", kernel)             \
+               PAIR("padding", padding)                                   \
+                   PAIR("dilation",                                       \
+                        "1") "Vgroups\nI1\nVpadding_mode\nVzeros\n" more, \
+           "Vbias\nNVweight\n" TENSOR6, "")
+/* eps 0.5 */
+#define NORM \
+    LEAF("batchnorm", "BatchNorm2d", "Veps\nG\x3f\xe0\x01\x01\x01\x01\x01\x01")
+#define POOL                                                        \
+    LEAF("pooling", "MaxPool2d",                                    \
+         "Vkernel_size\nI3\nVstride\nI2\nVpadding\nI1\nVdilation\n" \
+         "I1\nVceil_mode\nI00\n")
+#define RESNET(modules) \
+    MODULE("torchvision.models.resnet", "ResNet", "", "", modules)
+#define BLOCK(modules) \
+    MODULE("torchvision.models.resnet", "BasicBlock", "", "", modules)
+#define SEQUENCE(modules) \
+    MODULE("torch.nn.modules.container", "Sequential", "", "", modules)
+
+static void whole_modules(void **state)
+{
+    static const char *const programs[] = {
+        "\x80\x02" RESNET("Vconv1\n" CONV(
+            "2", "7", "3", "") "Vbn1\n" NORM "Vmaxpool\n" POOL
+                               "Vfc\nNVlayer1\n" SEQUENCE("V0\n" BLOCK(
+                                   "Vconv1\n" CONV("1", "3", "1", "")))) ".",
+        "\x80\x02" MODULE(
+            "torch.nn.parallel.data_parallel", "DataParallel", "", "",
+            "Vmodule\n" RESNET(
+                "Vconv1\n" CONV("2", "7", "3", "") "Vlayer1\n" SEQUENCE(
+                    "V0\n" BLOCK("Vconv1\n" CONV("1", "3", "1", ""))))) ".",
+        "\x80\x02}Vmodel\n" RESNET(
+            "Vconv1\n" CONV("2", "7", "3", "") "Vlayer1\n" SEQUENCE(
+                "V0\n" BLOCK("Vconv1\n" CONV("1", "3", "1", "")))) "s.",
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(programs); i++) {
+        struct bytes b;
+        struct rn_state s;
+        struct rn_error err = {0};
+        make_pth(&b, programs[i], strlen(programs[i]), six, sizeof(six),
+                 &plain);
+        if (parse(&s, &b, &err))
+            fail_msg("module %zu: %s", i, err.msg);
+        assert_int_equal(s.count, 2);
+        assert_values(&s, "conv1.weight", 2, six, 6);
+        assert_values(&s, "layer1.0.conv1.weight", 2, six, 6);
+        assert_int_equal(s.n_layers, i == 0 ? 4 : 2);
+        for (size_t k = 0; k < s.n_layers; k++) {
+            const struct rn_state_layer *l = &s.layers[k];
+            bool stem = strcmp(l->name, "conv1") == 0;
+            if (l->op == RN_OP_CONV)
+                assert_true(l->stride == (stem ? 2 : 1) && l->groups == 1 &&
+                            l->kernel == (stem ? 7 : 3) &&
+                            l->padding == (stem ? 3 : 1));
+            if (l->op == RN_OP_BATCH_NORM)
+                assert_true(l->eps > 0.5 && l->eps < 0.51);
+        }
+        rn_state_close(&s);
+    }
+}
+
+static void other_modules_are_refused(void **state)
+{
+    static const struct {
+        const char *program, *expected;
+    } cases[] = {
+        {"\x80\x02" RESNET("Vattn\n" LEAF("conv", "Conv2d", "")) ".",
+         "'attn' is an object of torch.nn.modules.conv.Conv2d, whose code"},
+        {"\x80\x02" RESNET("Vrelu\n" LEAF("activation", "SiLU", "")) ".",
+         "'relu' is an object of torch.nn.modules.activation.SiLU, whose code"},
+        {"\x80\x02" RESNET("Vlayer1\n" SEQUENCE("V0\ncmy\nBlock\n)\x81")) ".",
+         "'layer1.0' is an object of my.Block, whose code is not run"},
+        {"\x80\x02" RESNET(
+             "Vconv1\n" CONV("2", "7", "3", "V_forward_hooks\n}I0\nI1\ns")) ".",
+         "'conv1' is an object of torch.nn.modules.conv.Conv2d, with hooks"},
+        {"\x80\x02" RESNET(
+             "Vconv1\n" CONV("2", "7", "3", "Vforward\nI1\n")) ".",
+         "with hooks or methods of its own"},
+        {"\x80\x02" RESNET(
+             "Vconv1\n" CONV("2", "7", "3", "Vpadding\nVsame\n")) ".",
+         "with attributes that no network here has"},
+        {"\x80\x02" RESNET(
+             "Vconv1\n" CONV("2", "7", "3", "Vpadding_mode\nVcircular\n")) ".",
+         "with attributes that no network here has"},
+        {"\x80\x02" RESNET(
+             "Vconv1\n" CONV("2", "7", "3", PAIR("dilation", "2"))) ".",
+         "with attributes that no network here has"},
+        {"\x80\x02" RESNET(
+             "Vconv1\n" CONV("2", "7", "3", "Vstride\n(I1\nI2\nt")) ".",
+         "with attributes that no network here has"},
+        {"\x80\x02" RESNET("Vbn1\n" LEAF("batchnorm", "BatchNorm2d", "")) ".",
+         "with attributes that no network here has"},
+        {"\x80\x02" MODULE("torch.nn.parallel.data_parallel", "DataParallel",
+                           "", "", "Vmodule\ncmy\nNet\n)\x81") ".",
+         "is an object of my.Net, whose code is not run"},
+        {"\x80\x02" MODULE("my", "Net", "", "", "") ".",
+         "its content is an object of my.Net"},
+        {"\x80\x02" RESNET(
+             "Vfc\n" LEAF("linear", "Linear", "V_parameters\nN")) ".",
+         "without a dictionary of tensors"},
+        {"\x80\x02" RESNET("Vfc\n" LEAF("linear", "Linear",
+                                        "V_parameters\n}Vweight\nI1\ns")) ".",
+         "with something else than tensors"},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct bytes b;
+        make_pth(&b, cases[i].program, strlen(cases[i].program), six,
+                 sizeof(six), &plain);
+        assert_refused(&b, cases[i].expected, cases[i].expected);
+    }
+}
+
+/* One that holds itself, twice: nobody follows it far. */
+static void modules_in_themselves(void **state)
+{
+    static const char program[] = "\x80\x02" MODULE(
+        "torchvision.models.resnet", "ResNet", "", "",
+        "Vlayer1\nctorch.nn.modules.container\nSequential\n)\x81q\1}("
+        "V_parameters\n}V_buffers\n}V_modules\n}(V0\nh\1V1\nh\1u"
+        "ub") ".";
+    struct bytes b;
+    (void)state;
+    make_pth(&b, program, sizeof(program) - 1, six, sizeof(six), &plain);
+    assert_refused(&b, "not known in that place", "itself");
+}
+
+/* The layers of a network of ours, as a module would tell them. */
+static void layers_of(struct rn_state *s, const struct rn_graph *g)
+{
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        const struct rn_node *n = &g->nodes[i];
+        struct rn_state_layer l = {.op = n->op,
+                                   .stride = n->window.stride,
+                                   .padding = n->window.pad,
+                                   .kernel = n->window.kh,
+                                   .groups = n->groups,
+                                   .eps = 0.25};
+        if (n->op != RN_OP_CONV && n->op != RN_OP_BATCH_NORM &&
+            n->op != RN_OP_MAX_POOL)
+            continue;
+        assert_true(
+            rn_grow(&s->layers, &s->layers_room, s->n_layers, sizeof(l)));
+        l.name = rn_strdup(n->name);
+        s->layers[s->n_layers++] = l;
+    }
+}
+
+static void modules_are_compared(void **state)
+{
+    const struct rn_net_options v1 = {.stride_v1 = 1};
+    static const struct {
+        const char *net, *layer;
+        int stride, kernel, padding, groups; /* added */
+        const char *expected;
+    } cases[] = {
+        {"resnet18", "conv1", -1, 0, 0, 0, "its conv1 is 7x7 with stride 1"},
+        {"resnet18", "layer2.0.downsample.0", 1, 0, 0, 0, "with stride 3"},
+        {"resnet18", "layer4.1.conv2", 0, 0, 1, 0, "padding 2"},
+        {"resnet18", "maxpool", 0, -1, 0, 0, "its maxpool is 2x2"},
+        {"resnext50_32x4d", "layer1.0.conv2", 0, 0, 0, 1, "and 33 groups"},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases) + 2; i++) {
+        const bool bad = i < COUNT(cases);
+        struct rn_model *model;
+        struct rn_state s;
+        struct rn_error err = {0};
+        assert_int_equal(rn_model_create(&model,
+                                         bad ? cases[i].net : "resnet50",
+                                         i == COUNT(cases) ? &v1 : NULL, &err),
+                         RN_OK);
+        assert_int_equal(rn_state_start(&s, "file.pth", &err), RN_OK);
+        layers_of(&s, model->graph);
+        for (size_t k = 0; k < s.n_layers && bad; k++) {
+            struct rn_state_layer *l = &s.layers[k];
+            if (strcmp(l->name, cases[i].layer) != 0)
+                continue;
+            l->stride += cases[i].stride;
+            l->kernel += cases[i].kernel;
+            l->padding += cases[i].padding;
+            l->groups += cases[i].groups;
+        }
+        int rc = rn_module_check(model->graph, &s, &err);
+        if (bad ? rc != RN_ERR_DATA || !strstr(err.msg, cases[i].expected)
+                : rc != RN_OK)
+            fail_msg("case %zu: %d \"%s\"", i, rc, err.msg);
+        if (!bad) {
+            assert_true(rn_module_stride_v1(&s) == (i == COUNT(cases)));
+            for (size_t k = 0; k < model->graph->n_nodes; k++)
+                if (model->graph->nodes[k].op == RN_OP_BATCH_NORM)
+                    assert_true(model->graph->nodes[k].eps == 0.25f);
+            /* A layer less, and a pool too many. */
+            s.n_layers--;
+            rn_free(s.layers[s.n_layers].name);
+            assert_int_equal(rn_module_check(model->graph, &s, &err),
+                             RN_ERR_DATA);
+            assert_non_null(strstr(err.msg, "its modules have no batch_norm"));
+        }
+        rn_state_close(&s);
+        rn_model_destroy(model);
+    }
 }
 
 static void programs_are_named(void **state)
@@ -858,7 +1079,9 @@ static void bad_zips(void **state)
          {0},
          "place outside of it"},
         {{{"x/..", "N.", 2}}, {0}, "place outside of it"},
-        {{{"x/data.txt", "N.", 2}}, {0}, "a zip file, but not one of PyTorch's"},
+        {{{"x/data.txt", "N.", 2}},
+         {0},
+         "a zip file, but not one of PyTorch's"},
         {{{"xdata.pkl", "N.", 2}}, {0}, "a zip file, but not one of PyTorch's"},
         {{{"a.npy", "N.", 2}}, {0}, "an archive of NumPy arrays (.npz)"},
         {{{"model.weights.h5", "N.", 2}}, {0}, "Keras's (.keras)"},
@@ -1204,6 +1427,10 @@ int main(void)
         cmocka_unit_test(objects_in_the_way),
         cmocka_unit_test(holders),
         cmocka_unit_test(dictionaries_in_themselves),
+        cmocka_unit_test(whole_modules),
+        cmocka_unit_test(other_modules_are_refused),
+        cmocka_unit_test(modules_in_themselves),
+        cmocka_unit_test(modules_are_compared),
         cmocka_unit_test(programs_are_named),
         cmocka_unit_test(odd_names),
         cmocka_unit_test(deep_pickle),
