@@ -586,9 +586,9 @@ const struct command command_eval = {
     .notes =
         "DATA is a folder of CIFAR or IDX files, synthetic:..., or a "
         "folder of pictures:\nFOLDER/CLASS/PICTURE, with train/ and val/ "
-        "or test/ above, or a labels.txt with\nFILE CLASS a line; a .tar or "
-        ".zip of pictures is read in place. Folders are the\nmodel's classes "
-        "of that identifier or name.\n",
+        "or test/ above, or a labels.txt with\nFILE CLASS a line (labels.csv: "
+        "a table of them); a .tar or .zip of pictures is\nread in place. "
+        "Folders are the model's classes of that identifier or name.\n",
     .groups = groups,
     .n_groups = COUNT(groups),
     .size = sizeof(struct options),

@@ -482,7 +482,7 @@ const struct command command_train = {
         "files (plain or .gz),\n"
         "synthetic:CxHxW:CLASSES[:COUNT], or a folder of pictures:\n"
         "train/CLASS/... with val/ or test/ beside it, CLASS/..., or "
-        "labels.txt; a\n.tar or .zip of pictures is read in place.\n"
+        "labels.txt or\nlabels.csv; a .tar or .zip of pictures is read in place.\n"
         "*: chosen by the number of pictures and the memory, and said.\n"
         "SIGINT (Ctrl-C), SIGTERM, SIGHUP, SIGUSR1, SIGUSR2 and SIGXCPU "
         "finish the\niteration and save; --resume goes on. A second SIGINT "
