@@ -128,7 +128,7 @@ static int read_folder(struct rn_data *data, const char *path,
                    "(data_batch_1.bin or data_batch_1), CIFAR-100 (train.bin or "
                    "train), IDX files "
                    "(train-images-idx3-ubyte, also .gz), class folders with "
-                   "pictures and labels.txt",
+                   "pictures, labels.txt and labels.csv",
                    path);
 }
 
