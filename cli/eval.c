@@ -7,6 +7,7 @@
 #include "interrupt.h"
 #include "output.h"
 #include "progress.h"
+#include "try.h"
 
 #include <errno.h>
 #include <math.h>
@@ -21,11 +22,13 @@ struct options {
     const char *part;
     const char *validation;
     uint64_t seed;
-    const char *scales;
+    const char *scales, *try;
     int per_class;
     const char *confusion, *predictions, *mistakes, *probabilities;
     int json;
 };
+
+#define TRY_IMAGES 500 /* that --try looks at */
 
 /* Most of --scales, and the largest. */
 #define SCALES    16
@@ -45,6 +48,11 @@ static const struct option options_table[] = {
     {"seed", "N", OPTION_SEED, AT(seed), 0, 0, NULL, NULL,
      "which pictures are held out: as in 'resnet train'; the model's own, "
      "where it tells"},
+    {"images", "N", OPTION_INT, AT(eval.images), 1, 100000000, NULL,
+     "all; 500 with --try", "at most so many of the part, spread evenly over it"},
+    {"try", "A,B,...", OPTION_TEXT, AT(try), 0, 0, NULL, NULL,
+     "evaluate the model under every combination of what no tensor tells, the "
+     "smallest error first: " TRY_WORDS "; options that are given stay"},
     {"crops", "N", OPTION_INT, AT(eval.crops), 1, 10, NULL, NULL,
      "of a picture: 1, the centre, or 10, corners and centre of the middle "
      "square and their mirror images, probabilities averaged"},
@@ -416,7 +424,8 @@ static int open_all(struct subject *s, const struct options *o,
     int rc = RN_OK;
 
     for (size_t i = 0; !rc && i < s->count; i++)
-        rc = import_prepared(&s->models[i], s->paths[i], &o->import, err);
+        rc = (o->try ? import_open : import_prepared)(
+            &s->models[i], s->paths[i], &o->import, err);
     if (!rc)
         rc = held_out_open(&s->data, s->models[0], &s->held_out, err);
     if (rc)
@@ -532,6 +541,46 @@ static int check(const struct options *o)
     return 0;
 }
 
+/** What goes with all images of a part, or with one model. */
+static int check_few(const struct options *o, size_t models)
+{
+    int report = o->per_class || o->confusion || o->predictions ||
+                 o->mistakes || o->probabilities;
+
+    if ((o->eval.images || o->try) && (report || o->scales)) {
+        say_error("%s is for error and loss alone, without --scales, "
+                  "--per-class and files",
+                  o->try ? "--try" : "--images");
+        return -1;
+    }
+    if (o->try && models > 1) {
+        say_error("--try takes one model, not %zu", models);
+        return -1;
+    }
+    return o->try ? try_check(o->try) : 0;
+}
+
+/** --try instead of one evaluation. */
+static int try_all(const struct subject *s, struct options *o,
+                   struct rn_error *err)
+{
+    const struct try_args args = {
+        .list = o->try,
+        .model = s->paths[0],
+        .data_spec = s->data_spec,
+        .part_name = s->part_name,
+        .import = &o->import,
+        .data = s->data,
+        .eval = &o->eval,
+        .json = o->json,
+    };
+
+    o->eval.part = s->part;
+    if (!o->eval.images)
+        o->eval.images = TRY_IMAGES;
+    return try_run(&args, err);
+}
+
 static int run(const struct command *command, void *options,
                const struct args *args)
 {
@@ -554,7 +603,7 @@ static int run(const struct command *command, void *options,
         .split = {.seed = o->seed},
     };
     n = parse_scales(o->scales, scales);
-    if (n < 0 || check(o) ||
+    if (n < 0 || check(o) || check_few(o, s.count) ||
         parse_validation(o->validation, &split->validation,
                          &split->validation_percent))
         return EXIT_USAGE;
@@ -569,7 +618,7 @@ static int run(const struct command *command, void *options,
     }
     rc = open_all(&s, o, &err);
     if (!rc)
-        rc = evaluate(&s, o, &err);
+        rc = o->try ? try_all(&s, o, &err) : evaluate(&s, o, &err);
     rn_data_close(s.data);
     for (size_t i = 0; i < s.count; i++)
         rn_model_destroy(s.models[i]);

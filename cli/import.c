@@ -162,7 +162,7 @@ int import_open(struct rn_model **out, const char *path,
     o.map = args->map;
     o.skip_extra = args->skip_extra;
     o.headless = args->headless;
-    o.message = on_message;
+    o.message = args->quiet ? NULL : on_message;
     rc = set_numbers("mean", args->mean, mean, &o.mean, &o.means, err);
     if (!rc)
         rc = set_numbers("std", args->std, std, &o.std, &o.stds, err);

@@ -17,6 +17,7 @@ struct import_args {
     int stem_stride;
     int crop[2];
     int resize;
+    int quiet;     /* nothing is said; no option */
     int structure; /* weights may be missing, or no numbers */
     int skip_extra;
     int headless; /* the classifier may be missing; no option */

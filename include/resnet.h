@@ -953,6 +953,8 @@ struct rn_eval_options {
     int batch;         /**< 0: chosen */
     int threads;       /**< 0: rn_machine.threads; as many load pictures */
     int exact;
+    int images;    /**< at most so many of the part, spread evenly over it; 0:
+                      all. Without report or scales */
     int as_stored; /**< leave the EXIF orientation of pictures alone */
     int crops;     /**< of pictures: 1, the centre; 10, the corners and the
                       centre of the middle square and their mirror images

@@ -102,6 +102,8 @@ struct rn_sampler {
     int batch;
     enum rn_last_batch last;
     bool shuffle;
+    int of; /* unless 0: the part has as many, of which `count` are taken,
+               spread evenly; not shuffled */
 };
 
 /** Batches in an epoch; for RN_LAST_WRAP the (fractional) quotient. */
@@ -111,6 +113,9 @@ struct rn_pick {
     uint32_t epoch;
     uint32_t index; /* within the part */
 };
+
+/** The i-th of `count` spread evenly over `of`. */
+int rn_spread(int i, int count, int of);
 
 /** Images in batch `iteration` (0-based): s->batch, or fewer for the last of
  *  an epoch under RN_LAST_KEEP; 0 when the epochs hold no batch at all

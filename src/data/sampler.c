@@ -70,11 +70,19 @@ void rn_order_destroy(struct rn_order *order)
     *order = (struct rn_order){NULL, -1};
 }
 
+int rn_spread(int i, int count, int of)
+{
+    return (int)((int64_t)i * of / count);
+}
+
 struct rn_pick rn_sampler_pick(const struct rn_sampler *s,
                                struct rn_order *order, long iteration, int j)
 {
     struct rn_pick pick = rn_sampler_place(s, iteration, j);
 
+    if (!s->shuffle && s->of > 0)
+        pick.index =
+            (uint32_t)rn_spread((int)pick.index, s->count, s->of);
     if (!s->shuffle)
         return pick;
     if (order->epoch != pick.epoch) {

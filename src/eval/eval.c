@@ -84,6 +84,11 @@ static int check(const struct rn_data *data, const struct rn_eval_options *o,
 {
     if (o->part < RN_PART_TRAIN || o->part > RN_PART_TEST)
         return rn_fail(err, RN_ERR_ARG, "part %d: there is none", (int)o->part);
+    if (o->images > 0 && o->n_scales > 0)
+        return rn_fail(err, RN_ERR_ARG,
+                       "%d images of a part are looked at in crops, not at "
+                       "scales",
+                       o->images);
     if (o->batch < 0 || o->threads < 0)
         return rn_fail(err, RN_ERR_ARG,
                        "batch %d, threads %d: must not be negative", o->batch,
@@ -181,6 +186,14 @@ static int on_progress(void *user, int done, int images)
         images);
 }
 
+/* Of an image, counted among those evaluated, its place in the part. */
+static int place_of(const struct evaluation *e, int index)
+{
+    return e->o.images > 0 ? rn_spread(index, e->images,
+                                       e->data->part[e->o.part].count)
+                           : index;
+}
+
 /* An average of answers is one of logarithms of probabilities: they are not
  * finite when one of the answers is not. */
 static int check_answer(const struct evaluation *e, int index,
@@ -194,6 +207,7 @@ static int check_answer(const struct evaluation *e, int index,
 
     if (bad == classes)
         return RN_OK;
+    index = place_of(e, index);
     snprintf(image, sizeof(image), "%d", index);
     return rn_fail(err, RN_ERR_DATA,
                    "model %s answers image '%.150s' with %g for class %zu, "
@@ -244,7 +258,7 @@ static void finish_sums(struct evaluation *e)
     const uint16_t *labels = e->data->part[e->o.part].labels;
 
     for (int i = 0; i < e->images; i++)
-        finish_image(e, i, e->map[labels[i]],
+        finish_image(e, i, e->map[labels[place_of(e, i)]],
                      e->sums + (size_t)i * (size_t)e->classes);
 }
 
@@ -272,6 +286,7 @@ static int run_views(struct evaluation *e, const struct rn_model *model,
     struct rn_eval_pass pass = {
         .data = e->data,
         .part = e->o.part,
+        .images = e->o.images > 0 ? e->images : 0,
         .batch = choose_batch(e, model),
         .view = {.shape = model->spec.input,
                  .resize = pre->resize,
@@ -460,6 +475,10 @@ static void take_options(struct evaluation *e,
     e->classes = e->models[0]->spec.classes;
     if (e->o.part >= RN_PART_TRAIN && e->o.part <= RN_PART_TEST)
         e->images = e->data->part[e->o.part].count;
+    if (e->o.images > 0 && e->o.images < e->images)
+        e->images = e->o.images;
+    else
+        e->o.images = 0; /* all */
     e->passes = (int)(e->count * (e->o.n_scales ? e->o.n_scales : 1));
 }
 
@@ -478,7 +497,11 @@ int rn_eval_models(const struct rn_model *const *models, size_t count,
     if (count == 0)
         return rn_fail(err, RN_ERR_ARG, "no model to evaluate");
     take_options(&e, options);
-    rc = prepare(&e, err);
+    rc = e.o.images > 0 && report != NULL
+             ? rn_fail(err, RN_ERR_ARG,
+                       "a report is of all images of a part, not of %d",
+                       e.o.images)
+             : prepare(&e, err);
     if (rc == RN_OK && report != NULL)
         rc = rn_report_create(&e.report, models[0], data, e.o.part, err);
     if (rc == RN_OK && report != NULL && e.o.keep)

@@ -66,6 +66,8 @@ struct rn_eval_pass {
     int batch; /* images; the plan is for all their crops */
     const struct rn_data *data;
     enum rn_part part;
+    int images;            /* of the part, spread evenly; 0: all. Their places
+                              are counted from 0 on */
     struct rn_view view;   /* of pictures */
     const int32_t *labels; /* the model's class for each of the data's; NULL:
                               the same */

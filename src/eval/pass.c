@@ -19,10 +19,16 @@ struct feed {
     float *average;          /* [classes] */
 };
 
+static int count_images(const struct rn_eval_pass *pass)
+{
+    return pass->images > 0 ? pass->images
+                            : pass->data->part[pass->part].count;
+}
+
 void rn_eval_loader(const struct rn_eval_pass *pass,
                     struct rn_loader_config *config)
 {
-    int images = pass->data->part[pass->part].count;
+    int images = count_images(pass);
 
     *config = (struct rn_loader_config){
         .data = pass->data,
@@ -32,7 +38,9 @@ void rn_eval_loader(const struct rn_eval_pass *pass,
         .threads = pass->loaders,
         .sampler = {.count = images,
                     .batch = pass->batch,
-                    .last = RN_LAST_KEEP},
+                    .last = RN_LAST_KEEP,
+                    .of = pass->images > 0 ? pass->data->part[pass->part].count
+                                           : 0},
         .per_pixel = pass->preprocessing->per_pixel,
         .bgr = pass->preprocessing->bgr,
         .mean = pass->preprocessing->mean,
@@ -136,7 +144,7 @@ static int run_batches(struct feed *feed, const struct rn_eval_sink *sink,
                        struct rn_error *err)
 {
     const struct rn_eval_pass *pass = feed->pass;
-    int images = pass->data->part[pass->part].count, done = 0, rc = RN_OK;
+    int images = count_images(pass), done = 0, rc = RN_OK;
 
     while (rc == RN_OK && done < images) {
         struct rn_batch batch;

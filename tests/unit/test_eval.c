@@ -362,6 +362,46 @@ static void test_answers_must_be_finite(void **state)
     rn_model_destroy(model);
 }
 
+/* Some of a part, spread evenly: those very images, whatever the batch, and of
+ * several models, too. */
+static void test_some_images(void **state)
+{
+    struct rn_model *model = make_model("resnet8", 10, 16);
+    struct rn_data *data = open_data(DATA);
+    const struct rn_model *two[] = {model, model};
+    struct rn_images *part = &data->part[RN_PART_TEST];
+    struct rn_eval_options o;
+    struct rn_eval_result r, again, both;
+    struct rn_report *report;
+    struct rn_error err = {0};
+
+    (void)state;
+    set_preprocessing(model);
+    rn_eval_defaults(&o);
+    o.images = 26; /* of 130: every fifth */
+    assert_int_equal(rn_spread(25, 26, 130), 125);
+    assert_int_equal(rn_eval(model, data, &o, &r, &err), RN_OK);
+    assert_int_equal(r.images, 26);
+    o.batch = 7;
+    assert_int_equal(rn_eval_models(two, 2, data, &o, &both, NULL, &err),
+                     RN_OK);
+    assert_near(both.loss, r.loss, 1e-4);
+    assert_near(both.top1_error, r.top1_error, 0);
+    expect(rn_eval_models(two, 1, data, &o, &again, &report, &err), RN_ERR_ARG,
+           &err, "of all images", "not of 26");
+    /* The others do not matter. */
+    for (int i = 0; i < part->count; i++)
+        if (i % 5)
+            part->labels[i] = (uint16_t)((part->labels[i] + 1) % 10);
+    assert_int_equal(rn_eval(model, data, &o, &again, &err), RN_OK);
+    assert_near(again.loss, r.loss, 1e-5);
+    o.images = 1000; /* all there are */
+    assert_int_equal(rn_eval(model, data, &o, &again, &err), RN_OK);
+    assert_int_equal(again.images, 130);
+    rn_data_close(data);
+    rn_model_destroy(model);
+}
+
 static int stop_after_40(void *user, int done, int images)
 {
     int *calls = user;
@@ -457,6 +497,7 @@ int main(void)
         cmocka_unit_test(test_by_hand),
         cmocka_unit_test(test_misfits),
         cmocka_unit_test(test_answers_must_be_finite),
+        cmocka_unit_test(test_some_images),
         cmocka_unit_test(test_progress_stops),
         cmocka_unit_test(test_bench),
     };

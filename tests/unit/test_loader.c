@@ -53,7 +53,7 @@ static struct rn_loader_config make_config(const struct rn_data *data,
 static void check_epochs(enum rn_last_batch last, int count, int batch,
                          long iterations)
 {
-    const struct rn_sampler s = {3, count, batch, last, true};
+    const struct rn_sampler s = {3, count, batch, last, true, 0};
     int *seen = calloc((size_t)count, sizeof *seen), n = 0, changes = 0;
     uint32_t *before = calloc((size_t)count, sizeof *before);
     uint32_t epoch = 0;
@@ -108,7 +108,7 @@ static void test_sampler_epochs(void **state)
 
 static void test_sampler_sizes(void **state)
 {
-    struct rn_sampler s = {1, 20, 6, RN_LAST_WRAP, true};
+    struct rn_sampler s = {1, 20, 6, RN_LAST_WRAP, true, 0};
     struct rn_pick pick;
 
     (void)state;
@@ -132,14 +132,14 @@ static void test_sampler_sizes(void **state)
     s.batch = 21;
     assert_true(rn_sampler_batches(&s) == 0);
     assert_int_equal(rn_sampler_size(&s, 0), 0);
-    s = (struct rn_sampler){1, 50000, 128, RN_LAST_WRAP, true};
+    s = (struct rn_sampler){1, 50000, 128, RN_LAST_WRAP, true, 0};
     pick = rn_sampler_place(&s, 1L << 40, 0); /* no 32-bit overflow */
     assert_int_equal(pick.index, (1LL << 47) % 50000);
 }
 
 static void test_sampler_plain(void **state)
 {
-    const struct rn_sampler s = {1, 10, 4, RN_LAST_KEEP, false};
+    const struct rn_sampler s = {1, 10, 4, RN_LAST_KEEP, false, 0};
     struct rn_order order;
 
     (void)state;
