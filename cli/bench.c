@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* resnet bench: speed and memory of a network, step by step if asked. */
 #include "cli.h"
+#include "import.h"
 #include "output.h"
 
 #include <stdio.h>
@@ -8,6 +9,7 @@
 
 struct options {
     struct rn_net_options net;
+    struct import_args import;
     struct rn_bench_options bench;
     const char *data;
     int mode, winograd;
@@ -46,6 +48,8 @@ static const struct option own_options[] = {
 static const struct option_group groups[] = {
     {"measurement", own_options, COUNT(own_options), 0},
     {"network", net_options, NET_OPTIONS, AT(net)},
+    {"models of others", import_table + NAMING_FIRST, NAMING_OPTIONS,
+     AT(import)},
 };
 
 static void defaults(void *options)
@@ -303,7 +307,8 @@ static int run_network(const struct command *command, struct options *o,
     int rc;
 
     rc = net_open(&model, args->operand[0], &o->net,
-                  options_given_any(command, args, net_options), &err);
+                  options_given_any(command, args, net_options), &o->import,
+                  &err);
     if (rc)
         return cli_fail(&err);
     if (!net_is_file(args->operand[0]))

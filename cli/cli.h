@@ -46,11 +46,12 @@ extern const struct option net_options[NET_OPTIONS];
 /** Does this name a file rather than a network? */
 int net_is_file(const char *name);
 
+struct import_args;
 /** Build or load NET|MODEL. `given` tells whether any of net_options was:
- *  they cannot change a model from a file. */
+ *  they cannot change a model from a file, nor `import` a network's name. */
 int net_open(struct rn_model **out, const char *name,
              const struct rn_net_options *options, int given,
-             struct rn_error *err);
+             const struct import_args *import, struct rn_error *err);
 
 /** Batch for a network of this size when none is given: the paper's 128 for
  *  CIFAR, 32 for larger pictures. */

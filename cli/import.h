@@ -26,6 +26,8 @@ struct import_args {
 enum { IMPORT_OPTIONS = 23 };
 /** --output is the last, for commands whose own --output is a file. */
 extern const struct option import_table[IMPORT_OPTIONS];
+/** Of these, the ones that say which tensors of a file are the network's. */
+enum { NAMING_FIRST = 2, NAMING_OPTIONS = 3 };
 
 /** Read a model; what was taken for granted is said on standard error. `args`
  *  may be NULL: nothing is said of it. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* resnet info: layers, sizes and costs of a network. */
 #include "cli.h"
+#include "import.h"
 #include "output.h"
 
 #include <inttypes.h>
@@ -10,6 +11,7 @@
 
 struct options {
     struct rn_net_options net;
+    struct import_args import;
     int batch;
     int recompute;
     int json;
@@ -30,6 +32,8 @@ static const struct option own_options[] = {
 
 static const struct option_group groups[] = {
     {"network", net_options, NET_OPTIONS, AT(net)},
+    {"models of others", import_table + NAMING_FIRST, NAMING_OPTIONS,
+     AT(import)},
     {"output", own_options, COUNT(own_options), 0},
 };
 
@@ -219,7 +223,8 @@ static int run(const struct command *command, void *options,
         return EXIT_DONE;
     }
     rc = net_open(&model, args->operand[0], &o->net,
-                  options_given_any(command, args, net_options), &err);
+                  options_given_any(command, args, net_options), &o->import,
+                  &err);
     if (rc)
         return cli_fail(&err);
     facts.model = model;

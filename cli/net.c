@@ -52,13 +52,22 @@ int net_is_file(const char *name)
 
 int net_open(struct rn_model **out, const char *name,
              const struct rn_net_options *options, int given,
-             struct rn_error *err)
+             const struct import_args *import, struct rn_error *err)
 {
-    const struct import_args args = {.structure = 1};
+    struct import_args args = *import;
 
+    args.structure = 1;
     *out = NULL;
-    if (!net_is_file(name))
-        return rn_model_create(out, name, options, err);
+    if (!net_is_file(name)) {
+        if (!import->holder && !import->map && !import->skip_extra)
+            return rn_model_create(out, name, options, err);
+        err->code = RN_ERR_ARG;
+        snprintf(err->msg, sizeof(err->msg),
+                 "--holder, --map and --skip-extra go with a model file, not "
+                 "with the network's name '%.100s'",
+                 name);
+        return err->code;
+    }
     if (given) {
         err->code = RN_ERR_ARG;
         snprintf(err->msg, sizeof(err->msg),

@@ -58,6 +58,13 @@ static const struct option network_options[] = {
     {"weights", "MODEL", OPTION_TEXT, AT(train.weights), 0, 0, NULL, NULL,
      "start from this model, with its normalisation; for other classes "
      "with a new last layer"},
+    {"holder", "NAME", OPTION_TEXT, AT(train.holder), 0, 0, NULL,
+     "the likeliest", "which of the weights' dictionaries of tensors, or which "
+     "beginning of names"},
+    {"map", "FILE", OPTION_TEXT, AT(train.map), 0, 0, NULL, NULL,
+     "lines OURS = THEIRS: names of the weights that are not known"},
+    {"skip-extra", NULL, OPTION_FLAG, AT(train.skip_extra), 0, 0, NULL, NULL,
+     "pass over tensors of the weights that belong to no layer"},
     {"shortcut", "A|A-split|B|C", OPTION_LETTER, AT(train.shortcut), 0, 0,
      "A|A-split|B|C",
      "the family's",

@@ -770,6 +770,8 @@ struct rn_train_options {
     const char *net;     /**< network name; NULL: that of `weights`, else
                             "resnet20" */
     const char *weights; /**< model file to start from, or NULL */
+    const char *holder, *map; /**< of its tensors, as in rn_import_options */
+    int skip_extra;           /**< likewise */
     char shortcut;       /**< as in rn_net_options; beside `weights` this */
     int stride_v1;       /**< and this must agree with the file */
     int size;            /**< side of the images made of pictures */

@@ -189,7 +189,7 @@ int rn_names_map_check(const struct rn_names_map *map, const char *file,
         if (!map->lines[i].used)
             return rn_fail(err, RN_ERR_DATA,
                            "'%s', line %zu: '%s' has no tensor or layer "
-                           "'%.60s' that no other line names",
+                           "'%.60s', or other lines name all of it",
                            map->path, map->lines[i].number, file,
                            map->lines[i].theirs);
     return RN_OK;

@@ -846,7 +846,7 @@ static int recognise(struct structure *s, struct rn_recognised *found,
     int rc = find_layers(s, err);
     if (!rc && s->n_convs == 0)
         rc = rn_fail(err, RN_ERR_DATA,
-                     "'%s': %zu tensors, none a convolution's weight",
+                     "'%s': none of its %zu tensors is a convolution's weight",
                      s->state->path, s->state->count);
     s->sorted = !rc && is_sorted(s);
     if (!rc)

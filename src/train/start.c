@@ -272,6 +272,9 @@ static int load_weights(struct rn_trainer *t, struct rn_model **model,
         .user = t,
         .message = say_import,
         .headless = 1,
+        .holder = t->o.holder,
+        .map = t->o.map,
+        .skip_extra = t->o.skip_extra,
     };
 
     return rn_model_import(model, t->o.weights, &options, err);

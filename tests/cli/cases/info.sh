@@ -19,3 +19,21 @@ done | sort -rn | cut -d ' ' -f 2
 resnet info | cut -d ' ' -f 1
 resnet info --json | check_json
 resnet info resnet56 --json | check_json
+# Names that are not known here, and a list that tells them.
+cp "$RN_SOURCE/tests/fuzz/corpus/pth/zip-structure" found.pth
+cp "$RN_SOURCE/tests/fuzz/corpus/pth/zip-objects" objects.pth
+resnet info found.pth 2>&1 | head -n 4
+{
+    echo '# ours = theirs'
+    echo 'conv1 = a'
+    echo 'bn1 = n'
+    echo 'fc = z'
+    for stage in 1 2 3; do echo "layer$stage = g$stage"; done
+} > list
+resnet info found.pth --map list 2>&1 | head -n 2
+echo 'bn7 = nothing' >> list
+fails resnet info found.pth --map list
+fails resnet info found.pth --holder teacher
+fails resnet info objects.pth --holder model_ema
+fails resnet info resnet20 --map list
+fails resnet train synthetic:1x8x8:4 --out run --weights found.pth --map list
