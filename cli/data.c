@@ -207,8 +207,8 @@ static void report_twin(struct findings *f, enum rn_part part, int index,
 static void count_kind(struct findings *f, const struct rn_surveyed *image)
 {
     static const char *const names[COUNT(f->formats)] = {
-        "JPEG", "PNG", "WebP", "BMP", "PNM",
-        "GIF", "TIFF", "HEIC", "AVIF", "JPEG XL"};
+        "JPEG", "PNG",  "WebP", "BMP",  "PNM",
+        "GIF",  "TIFF", "HEIC", "AVIF", "JPEG XL"};
 
     for (size_t i = 0; image->format && i < COUNT(names); i++)
         if (strcmp(image->format, names[i]) == 0) {

@@ -36,8 +36,7 @@ static int same_order(const struct rn_model_training *t,
                       const struct rn_data_options *split)
 {
     return info->height > 0 || !holds_out(&t->held_out) ||
-           (split->seed == t->held_out.seed &&
-            info->rule == t->held_out.rule);
+           (split->seed == t->held_out.seed && info->rule == t->held_out.rule);
 }
 
 /** Whether the parts are those of the model's training. */
@@ -122,8 +121,7 @@ int held_out_open(struct rn_data **data, const struct rn_model *model,
                   struct held_out_args *args, struct rn_error *err)
 {
     int validation =
-        args->part &&
-        strcmp(args->part, rn_part_name(RN_PART_VALIDATION)) == 0;
+        args->part && strcmp(args->part, rn_part_name(RN_PART_VALIDATION)) == 0;
     int train =
         args->part && strcmp(args->part, rn_part_name(RN_PART_TRAIN)) == 0;
     struct rn_model_training t;

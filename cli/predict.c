@@ -340,7 +340,8 @@ const struct command command_predict = {
     .synopsis = "MODEL INPUT... [option ...]",
     .summary = "What a model takes pictures for, with probabilities.",
     .notes = "INPUT is a picture (JPEG, PNG and what else --version lists), a "
-             "folder, .tar or\n.zip of them, or - for a picture from standard input; or DATA:INDEX\nor "
+             "folder, .tar or\n.zip of them, or - for a picture from standard "
+             "input; or DATA:INDEX\nor "
              "DATA:FIRST-LAST, images of a data set's test part, or "
              "DATA:train:INDEX. The\nexit status is 3 when an input failed; "
              "the others are still done.\n",

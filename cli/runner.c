@@ -59,9 +59,8 @@ static int check_values(const struct runner *r, const char *file,
              "'%.150s': the network's %s hold %g, though its weights are "
              "finite: values become too large on the way; 'resnet diff %.80s "
              "%.80s' names the layer",
-             file, what,
-             isnan(values[bad]) ? (double)NAN : (double)values[bad], r->path,
-             r->path);
+             file, what, isnan(values[bad]) ? (double)NAN : (double)values[bad],
+             r->path, r->path);
     return err->code;
 }
 
@@ -71,10 +70,9 @@ static int hand_on(struct runner *r, const struct waiting *image, float *logits,
     size_t n_logits = (size_t)r->crops * (size_t)r->info.classes;
     size_t n_values =
         (size_t)r->kept[0] * (size_t)r->kept[1] * (size_t)r->kept[2];
-    int rc = values ? check_values(r, image->file, "features", values, n_values,
-                                   err)
-                    : check_values(r, image->file, "answers", logits, n_logits,
-                                   err);
+    int rc =
+        values ? check_values(r, image->file, "features", values, n_values, err)
+               : check_values(r, image->file, "answers", logits, n_logits, err);
 
     return rc ? rc
               : r->answer(r, image->file, image->label, logits, values, err);
@@ -98,9 +96,9 @@ static void flush(struct runner *r)
         int failed = rc;
 
         if (!failed && !r->broken)
-            failed = hand_on(
-                r, image, r->logits + (size_t)i * logits,
-                r->values ? r->values + (size_t)i * values : NULL, &err);
+            failed = hand_on(r, image, r->logits + (size_t)i * logits,
+                             r->values ? r->values + (size_t)i * values : NULL,
+                             &err);
         if (failed)
             print_failure(r, image->file, &err);
         r->failed += failed != RN_OK;

@@ -102,8 +102,7 @@ static const struct {
 
 static int count_stems(const struct facts *f)
 {
-    return f->given->stem_stride || f->given->stem_pool ? 0
-                                                        : (int)COUNT(stems);
+    return f->given->stem_stride || f->given->stem_pool ? 0 : (int)COUNT(stems);
 }
 
 static void set_stem(const struct facts *f, int value, struct import_args *args,
@@ -284,8 +283,7 @@ static int take_print(struct trial *trial, const struct rn_model *model,
     int rc = RN_OK;
 
     rn_model_describe(model, &info);
-    count =
-        (size_t)info.channels * (size_t)info.height * (size_t)info.width;
+    count = (size_t)info.channels * (size_t)info.height * (size_t)info.width;
     pixels = malloc(count);
     image = malloc(count * sizeof(*image));
     if (!pixels || !image) {
@@ -296,9 +294,9 @@ static int take_print(struct trial *trial, const struct rn_model *model,
         pixels[i] = (uint8_t)(i * 2654435761U >> 24);
     if (!rc)
         rc = rn_model_preprocess(model, pixels, image, err);
-    trial->print = pictures ? (uint64_t)info.resize << 2 |
-                                  (uint64_t)info.interpolation
-                            : 0;
+    trial->print =
+        pictures ? (uint64_t)info.resize << 2 | (uint64_t)info.interpolation
+                 : 0;
     for (size_t i = 0; !rc && i < count; i++) {
         uint32_t bits;
 

@@ -7,7 +7,8 @@
 #include "import.h"
 
 /** Words of --try. */
-#define TRY_WORDS "shortcut, stride, preprocess, channels, stem, pools, activation"
+#define TRY_WORDS \
+    "shortcut, stride, preprocess, channels, stem, pools, activation"
 
 struct try_args {
     const char *list; /* of such words, commas between them */

@@ -222,12 +222,12 @@ RN_API const char *rn_preprocess_name(size_t i, const char **description);
  * rn_model_save(); a PyTorch state dictionary (.pth, .pt, .th), zip or older,
  * plain or within "state_dict", "model", "model_ema" and such, whatever objects
  * lie beside them, or torchvision's ResNet as a whole module; safetensors; both
- * under the names of torchvision, timm,
- * akamaster/pytorch_resnet_cifar10, Hugging Face Transformers or MMPretrain, or
- * others where the order and shapes of tensors leave no doubt; the JSON index
- * of such files; an ONNX model, with other files of its folder; a network of
- * Caffe (.prototxt, .caffemodel) or Darknet (.cfg, .weights), either of its
- * files, the other being of the same name or options->weights. A run's folder stands for its best.safetensors,
+ * under the names of torchvision, timm, akamaster/pytorch_resnet_cifar10,
+ * Hugging Face Transformers or MMPretrain, or others where the order and shapes
+ * of tensors leave no doubt; the JSON index of such files; an ONNX model, with
+ * other files of its folder; a network of Caffe (.prototxt, .caffemodel) or
+ * Darknet (.cfg, .weights), either of its files, the other being of the same
+ * name or options->weights. A run's folder stands for its best.safetensors,
  * else its last.safetensors. Nothing in a file is executed. Memory: the file's
  * size, the network's twice, and at most 300 MB, or 2 GiB where an ONNX model
  * has operators that make tensors.
@@ -237,8 +237,7 @@ RN_API const char *rn_preprocess_name(size_t i, const char **description);
  * @return RN_ERR_IO when it cannot be read; RN_ERR_DATA when it is no such
  *         file, of no network known here, has tensors missing, misshapen or
  *         left over, or weights that are not finite (the message names
- *         them); RN_ERR_ARG for options that
- *         make no sense.
+ *         them); RN_ERR_ARG for options that make no sense.
  */
 RN_API int rn_model_import(struct rn_model **out, const char *path,
                            const struct rn_import_options *options,
@@ -363,19 +362,18 @@ struct rn_image {
 };
 
 enum rn_image_flags {
-    RN_IMAGE_AS_STORED = 1, /**< leave the orientation of EXIF and XMP alone; TIFF,
-                                 HEIC, AVIF and JPEG XL have their own, which
-                                 every reader follows */
+    RN_IMAGE_AS_STORED = 1, /**< leave the orientation of EXIF and XMP alone;
+                               TIFF, HEIC, AVIF and JPEG XL have their own,
+                               which every reader follows */
 };
 
 /**
  * Decode a picture of one of rn_image_formats(), told by content, into 8-bit
- * RGB. Turned as EXIF
- * says, or XMP where EXIF says nothing; grey and palettes become RGB, CMYK is taken as Adobe writes it, of 16
- * bits the upper eight count, what is transparent lies over white. Colour
- * profiles are not applied. Of several frames or pages the first counts. Not
- * taken: animated WebP, more than 65,535 pixels a side, 2^27 in all, or 2^28
- * bytes of file.
+ * RGB. Turned as EXIF says, or XMP where EXIF says nothing; grey and palettes
+ * become RGB, CMYK is taken as Adobe writes it, of 16 bits the upper eight
+ * count, what is transparent lies over white. Colour profiles are not applied.
+ * Of several frames or pages the first counts. Not taken: animated WebP, more
+ * than 65,535 pixels a side, 2^27 in all, or 2^28 bytes of file.
  *
  * @param name for messages.
  * @param flags of rn_image_flags; 0 is the default.
@@ -620,8 +618,8 @@ struct rn_data_options {
 
 /**
  * Open DATA: a folder of CIFAR-10/100, binary or pickled for Python
- * ("coarse:FOLDER": CIFAR-100 with its 20 coarse labels), or of IDX files (plain
- * or gzip), "synthetic:CxHxW:CLASSES[:COUNT]", or a folder of pictures:
+ * ("coarse:FOLDER": CIFAR-100 with its 20 coarse labels), or of IDX files
+ * (plain or gzip), "synthetic:CxHxW:CLASSES[:COUNT]", or a folder of pictures:
  *  - FOLDER/CLASS/… (all of it the training part), or the same in train/, and
  *    val/ or test/, below FOLDER (or Training, TEST, valid, seg_train, …);
  *    classes are in byte order of the folders' names, or in that of numbers
@@ -630,14 +628,14 @@ struct rn_data_options {
  *  - FOLDER/labels.txt with `FILE CLASS` a line (the training part); FILE lies
  *    in FOLDER or FOLDER/images; CLASS is a number from 0 or, with
  *    FOLDER/classes.txt (a list as rn_model_label() reads), one of those. In
- *    val/ or test/ it gives files the classes of train/. Or
- *    FOLDER/labels.csv, `FILE,CLASS` a line or with a heading that names the
+ *    val/ or test/ it gives files the classes of train/. FOLDER/labels.csv
+ *    does the same with `FILE,CLASS` a line, or with a heading that names the
  *    columns (file, image, …; class, label, …).
- * An archive (.tar, .zip) is as good as a folder and is read in place (one that
- * is compressed as a whole, as .tar.gz, is first unpacked into a temporary file
- * in TMPDIR or else /var/tmp, no more than the disk and 64 MB and 256 times its
- * size allow): DATA itself, train.tar for train/, images.tar for
- * images/, n01440764.tar for a class where there are no class folders.
+ * An archive (.tar, .zip) is as good as a folder and is read in place: DATA
+ * itself, train.tar for train/, images.tar for images/, n01440764.tar for a
+ * class where there are no class folders. One that is compressed as a whole, as
+ * .tar.gz, is first unpacked into a temporary file in TMPDIR or else /var/tmp,
+ * of at most 64 MB and 256 times its size, if the disk has room for that.
  *
  * @param options may be NULL: nothing is held out.
  * @return RN_ERR_IO when it cannot be read, RN_ERR_DATA when a file is
@@ -685,8 +683,7 @@ RN_API int rn_data_picture(const struct rn_data *data, enum rn_part part,
 
 /** What there is to say of the data though nothing is wrong, as that a file
  *  holds several pictures, a folder was left out, or all lies in another: the
- *  i-th remark so far, or NULL; borrowed. Reading
- *  images may add some. */
+ *  i-th remark so far, or NULL; borrowed. Reading images may add some. */
 RN_API const char *rn_data_remark(const struct rn_data *data, size_t i);
 
 /** Name and identifier of a class, or NULL when the data set has none. */

@@ -17,9 +17,9 @@
 
 /* A tar that is compressed as a whole is called so or so. */
 const char *const rn_archive_endings[] = {
-    ".tar",     ".zip",     ".TAR",     ".ZIP",    ".tar.gz", ".tgz",
-    ".TAR.GZ",  ".TGZ",     ".tar.xz",  ".txz",    ".tar.zst", ".tzst",
-    ".tar.bz2", ".tbz2",    ".tbz",     ".tar.lz4", ".tar.Z", NULL};
+    ".tar",     ".zip",  ".TAR",    ".ZIP",     ".tar.gz",  ".tgz",
+    ".TAR.GZ",  ".TGZ",  ".tar.xz", ".txz",     ".tar.zst", ".tzst",
+    ".tar.bz2", ".tbz2", ".tbz",    ".tar.lz4", ".tar.Z",   NULL};
 
 size_t rn_archive_stem(const char *name)
 {

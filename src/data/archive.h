@@ -37,12 +37,12 @@ struct rn_member {
 struct rn_spool;
 
 struct rn_archive {
-    char *path;        /* for messages */
-    char *file;        /* on disk; of an archive in another, the other's */
-    struct stat stat;  /* of that file when it was opened */
+    char *path;       /* for messages */
+    char *file;       /* on disk; of an archive in another, the other's */
+    struct stat stat; /* of that file when it was opened */
     const struct rn_spool *spool; /* borrowed: it lies there, not in file */
-    uint64_t at, size; /* the archive's part of it */
-    struct rn_member *member; /* ordered by name */
+    uint64_t at, size;            /* the archive's part of it */
+    struct rn_member *member;     /* ordered by name */
     size_t count, room;
 };
 

@@ -22,9 +22,9 @@
 #define MOST_GROWTH 256
 #define MOST_SMALL  ((uint64_t)64 << 20) /* however small it is */
 /* The share of what is free on the disk that is left so. */
-#define LEFT_FREE   16
-#define CHUNK       ((size_t)1 << 17)
-#define MB          1000000
+#define LEFT_FREE 16
+#define CHUNK     ((size_t)1 << 17)
+#define MB        1000000
 
 struct rn_spool {
     int fd;
@@ -39,9 +39,9 @@ struct unpacking {
     const char *path;
     const uint8_t *bytes;
     size_t size;
-    uint64_t length;       /* unpacked so far */
-    uint64_t most, free;   /* that it may be: as a bomb, on the disk */
-    const char *command;   /* that would unpack it */
+    uint64_t length;     /* unpacked so far */
+    uint64_t most, free; /* that it may be: as a bomb, on the disk */
+    const char *command; /* that would unpack it */
     struct rn_error *err;
 };
 
@@ -93,8 +93,7 @@ static int append(struct unpacking *u, const uint8_t *bytes, size_t size)
 
 /* One of the files of gzip that may follow each other; how much of the bytes
  * from `at` on it took in *used. */
-static int gunzip_one(struct unpacking *u, z_stream *z, size_t at,
-                      size_t *used)
+static int gunzip_one(struct unpacking *u, z_stream *z, size_t at, size_t *used)
 {
     uint8_t chunk[CHUNK];
     int status = Z_OK, rc = RN_OK;
@@ -253,7 +252,8 @@ static int open_spool(struct rn_spool **out, struct rn_error *err)
                        "compressed archive into: %s; set TMPDIR to a folder "
                        "where one can be",
                        folder, strerror(errno));
-    return spool->folder ? RN_OK : rn_fail_memory(err, strlen(folder), "a name");
+    return spool->folder ? RN_OK
+                         : rn_fail_memory(err, strlen(folder), "a name");
 }
 
 void rn_spool_close(struct rn_spool *spool)
@@ -299,8 +299,8 @@ int rn_spool_unpack(struct rn_spool **spool, const char *path,
     u.spool = *spool;
     u.free = UINT64_MAX;
     if (fstatvfs(u.spool->fd, &st) == 0)
-        u.free = (uint64_t)st.f_bavail * st.f_frsize / LEFT_FREE *
-                 (LEFT_FREE - 1);
+        u.free =
+            (uint64_t)st.f_bavail * st.f_frsize / LEFT_FREE * (LEFT_FREE - 1);
     rc = is_gzip(bytes, size) ? gunzip(&u) : unpack_others(&u);
     if (rc)
         return rc;

@@ -21,15 +21,15 @@ struct layout {
     const char *format;
     const char *train[MAX_BATCHES + 1]; /* NULL behind the last */
     const char *test;
-    int labels;               /* label bytes of a record; the last counts, or
-                                 of the coarse ones the first */
-    int classes[MAX_LABELS];  /* of each label byte */
+    int labels;              /* label bytes of a record; the last counts, or
+                                of the coarse ones the first */
+    int classes[MAX_LABELS]; /* of each label byte */
     const char *names_file[MAX_LABELS]; /* likewise; may be absent */
-    const char *const *names; /* when it is; NULL: unknown */
+    const char *const *names;           /* when it is; NULL: unknown */
 };
 
 const char *const rn_cifar10_names[] = {
-    "airplane", "automobile", "bird", "cat",  "deer",  "dog",
+    "airplane", "automobile", "bird", "cat",   "deer", "dog",
     "frog",     "horse",      "ship", "truck", NULL};
 
 static const struct layout cifar10 = {

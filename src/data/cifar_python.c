@@ -98,8 +98,8 @@ static int open_file(struct file *f, const char *folder, const char *name,
     rc = rn_file_read(f->path, MAX_FILE, &f->bytes, &size, err);
     if (!rc)
         rc = rn_pickle_run(&f->pickle, f->bytes, size, f->path, &used, err);
-    if (!rc && rn_pickle_get(&f->pickle, f->pickle.root)->kind !=
-                   RN_PICKLE_DICT)
+    if (!rc &&
+        rn_pickle_get(&f->pickle, f->pickle.root)->kind != RN_PICKLE_DICT)
         rc = rn_fail(err, RN_ERR_DATA,
                      "'%s': its pickle is no dictionary, as CIFAR's are",
                      f->path);
@@ -189,8 +189,7 @@ static int find_labels(struct file *f, const char *key, struct rn_error *err)
     uint32_t list = find(f, key);
     size_t count = 0;
 
-    if (list &&
-        rn_pickle_get(&f->pickle, list)->kind == RN_PICKLE_LIST)
+    if (list && rn_pickle_get(&f->pickle, list)->kind == RN_PICKLE_LIST)
         count = rn_pickle_get(&f->pickle, list)->u.items.count;
     if (count != f->count)
         return rn_fail(err, RN_ERR_DATA,

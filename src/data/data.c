@@ -123,13 +123,14 @@ static int read_folder(struct rn_data *data, const char *path,
     /* Last, for any folder of folders could be one of pictures. */
     if (rn_reader_pictures.recognise(path))
         return rn_reader_pictures.read(data, path, err);
-    return rn_fail(err, RN_ERR_DATA,
-                   "'%s' holds no data set that is known; looked for CIFAR-10 "
-                   "(data_batch_1.bin or data_batch_1), CIFAR-100 (train.bin or "
-                   "train), IDX files "
-                   "(train-images-idx3-ubyte, also .gz), class folders with "
-                   "pictures, labels.txt and labels.csv",
-                   path);
+    return rn_fail(
+        err, RN_ERR_DATA,
+        "'%s' holds no data set that is known; looked for CIFAR-10 "
+        "(data_batch_1.bin or data_batch_1), CIFAR-100 (train.bin or "
+        "train), IDX files "
+        "(train-images-idx3-ubyte, also .gz), class folders with "
+        "pictures, labels.txt and labels.csv",
+        path);
 }
 
 static int read_spec(struct rn_data *data, const char *spec,

@@ -33,8 +33,8 @@ enum rn_data_rule {
      * five names of parts in lower case, and no folder but hidden ones is left
      * out. */
     RN_RULE_FIRST = 1,
-    /* The choice follows from CLASS/FILE alone. Classes that are all numbers are
-     * in their order. Parts and what is left out: data/layout.c, files.c. */
+    /* The choice follows from CLASS/FILE alone. Classes that are all numbers
+     * are in their order. Parts and what is left out: layout.c, files.c. */
     RN_RULE_KEYS = 2,
     RN_RULE_NEWEST = RN_RULE_KEYS,
 };
@@ -59,9 +59,9 @@ struct rn_data {
     uint16_t *labels[3];      /* and, of pictures, validation */
     char **files[3];          /* each ends with NULL */
     uint32_t *keys[3];
-    char **class_names;       /* `classes` entries and a NULL; or NULL */
-    char **class_ids;         /* likewise */
-    bool by_number;           /* the classes are in the order of numbers */
+    char **class_names; /* `classes` entries and a NULL; or NULL */
+    char **class_ids;   /* likewise */
+    bool by_number;     /* the classes are in the order of numbers */
     uint64_t checksum;
     uint64_t training; /* checksum of the training images, held out or not,
                           however DATA is written */

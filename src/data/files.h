@@ -62,8 +62,8 @@ bool rn_files_is_file(const struct rn_files *files, const char *path);
 bool rn_files_in_archive(const struct rn_files *files, const char *path);
 
 /** Names in a folder but for hidden ones and those of thumbnails, recycle bins
- *  and such that file servers and systems keep among them, sorted by bytes, in an array that
- *  ends with NULL; rn_files_list_free() releases it. */
+ *  and such that file servers and systems keep among them, sorted by bytes, in
+ *  an array that ends with NULL; rn_files_list_free() releases it. */
 int rn_files_list(const struct rn_files *files, const char *folder,
                   char ***names, struct rn_error *err);
 void rn_files_list_free(char **names);

@@ -191,8 +191,8 @@ static void measure(struct depths *depths, const struct rn_pictures *found,
             flat = true;
             continue;
         }
-        several = several ||
-                  (inner && (n != first || strncmp(rest, inner, n) != 0));
+        several =
+            several || (inner && (n != first || strncmp(rest, inner, n) != 0));
         inner = rest;
         first = n;
     }
@@ -211,16 +211,18 @@ static int say_depths(struct rn_data *data, const struct depths *depths,
     if (!depths->deep || data->rule == RN_RULE_FIRST)
         return RN_OK;
     if (!depths->flat)
-        return rn_remark_add(data->source.remarks, err,
-                           "the class folders of '%.150s' hold folders, as "
-                           "'%s': pictures in these are of the class above; "
-                           "folders to be classes must lie in '%.150s' itself",
-                           folder, depths->example, folder);
-    return rn_remark_add(data->source.remarks, err,
-                       "%d class folder%s hold%s pictures in folders, as '%s': "
-                       "these are of the same class",
-                       depths->deep, depths->deep > 1 ? "s" : "",
-                       depths->deep > 1 ? "" : "s", depths->example);
+        return rn_remark_add(
+            data->source.remarks, err,
+            "the class folders of '%.150s' hold folders, as "
+            "'%s': pictures in these are of the class above; "
+            "folders to be classes must lie in '%.150s' itself",
+            folder, depths->example, folder);
+    return rn_remark_add(
+        data->source.remarks, err,
+        "%d class folder%s hold%s pictures in folders, as '%s': "
+        "these are of the same class",
+        depths->deep, depths->deep > 1 ? "s" : "", depths->deep > 1 ? "" : "s",
+        depths->example);
 }
 
 /* All pictures below a class folder. */

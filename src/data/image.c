@@ -39,7 +39,7 @@
 #define JXL_NAME   ""
 #endif
 
-#define FORMATS                                                                \
+#define FORMATS \
     "JPEG, PNG, WebP, BMP, PNM" GIF_NAME TIFF_NAME HEIF_NAME JXL_NAME
 
 /* Where a format is told by its first bytes; '?' stands for any byte. */
@@ -51,6 +51,7 @@ struct format {
     const char *library; /* that decode() needs and a build may be without */
 };
 
+/* clang-format off */
 #define MAGIC(text) text, sizeof(text) - 1
 #define PNM(magic)                                                             \
     {"PNM", MAGIC(magic "\n"), rn_pnm_decode, NULL},                           \
@@ -63,6 +64,7 @@ struct format {
     {name, MAGIC("????ftyp" brand), HEIF_DECODE, "libheif (libheif-dev)"}
 #define JXL(magic)                                                             \
     {"JPEG XL", MAGIC(magic), JXL_DECODE, "libjxl (libjxl-dev)"}
+/* clang-format on */
 
 static const struct format formats[] = {
     {"JPEG", MAGIC("\xff\xd8\xff"), rn_jpeg_decode, NULL},
@@ -234,9 +236,9 @@ static int find_format(const struct format **out, const char *name,
     if (size == 0)
         return rn_fail(err, RN_ERR_DATA, "'%s' is empty", name);
     if (!format)
-        return rn_fail(err, RN_ERR_DATA,
-                       "'%s' is not a picture, expected one such as JPEG or PNG",
-                       name);
+        return rn_fail(
+            err, RN_ERR_DATA,
+            "'%s' is not a picture, expected one such as JPEG or PNG", name);
     if (!format->decode && format->library)
         return rn_fail(err, RN_ERR_DATA,
                        "'%s' is a %s file, which this build leaves out: build "

@@ -118,9 +118,9 @@ static int check_kind(const struct bitmap *b, struct rn_error *err)
 {
     static const struct {
         unsigned compression, bits;
-    } known[] = {{PLAIN, 1},  {PLAIN, 4},       {PLAIN, 8},
-                 {PLAIN, 16}, {PLAIN, 24},      {PLAIN, 32},
-                 {RUNS8, 8},  {RUNS4, 4},       {BIT_FIELDS, 16},
+    } known[] = {{PLAIN, 1},       {PLAIN, 4},      {PLAIN, 8},
+                 {PLAIN, 16},      {PLAIN, 24},     {PLAIN, 32},
+                 {RUNS8, 8},       {RUNS4, 4},      {BIT_FIELDS, 16},
                  {BIT_FIELDS, 24}, {BIT_FIELDS, 32}};
 
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
@@ -350,10 +350,10 @@ int rn_bmp_decode(struct rn_picture *p, struct rn_error *err)
     if (rc)
         return rc;
     p->alpha = b.bits > 8 && b.mask[3];
-    p->kind.flags = (p->alpha ? RN_KIND_ALPHA : 0) |
-                    (b.bits > 8  ? 0
-                     : b.grey ? RN_KIND_GREY
-                              : RN_KIND_PALETTE);
+    p->kind.flags =
+        (p->alpha ? RN_KIND_ALPHA : 0) | (b.bits > 8 ? 0
+                                          : b.grey   ? RN_KIND_GREY
+                                                     : RN_KIND_PALETTE);
     rc = rn_picture_start(p, b.width, b.height, err);
     if (rc)
         return rc;

@@ -47,9 +47,8 @@ static int sensible(uint32_t orientation)
 static int value_of(const struct reader *r, size_t entry)
 {
     static const int widths[TYPES] = {
-        [TYPE_SHORT] = 2,        [TYPE_LONG] = 4,
-        [TYPE_SIGNED_BYTE] = 1,  [TYPE_SIGNED_SHORT] = 2,
-        [TYPE_SIGNED_LONG] = 4,  [TYPE_DIRECTORY] = 4,
+        [TYPE_SHORT] = 2,        [TYPE_LONG] = 4,        [TYPE_SIGNED_BYTE] = 1,
+        [TYPE_SIGNED_SHORT] = 2, [TYPE_SIGNED_LONG] = 4, [TYPE_DIRECTORY] = 4,
     };
     uint32_t type = number(r, entry + 2, 2), value;
 

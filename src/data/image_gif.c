@@ -126,9 +126,10 @@ static int read_row(struct state *s, uint8_t *indices, size_t y,
     const GifImageDesc *frame = &s->gif->Image;
     struct rn_image *image = &s->picture->image;
     size_t bytes = s->picture->alpha ? 4 : 3;
-    uint8_t *to = image->pixels + ((y + (size_t)frame->Top) *
-                                   (size_t)image->width +
-                                   (size_t)frame->Left) * bytes;
+    uint8_t *to =
+        image->pixels + ((y + (size_t)frame->Top) * (size_t)image->width +
+                         (size_t)frame->Left) *
+                            bytes;
 
     if (DGifGetLine(s->gif, indices, frame->Width) != GIF_OK)
         return fail_library(s);
@@ -185,9 +186,9 @@ static int read_frame(struct state *s)
     p->alpha = s->transparent != NO_TRANSPARENT_COLOR;
     p->kind.flags |= (p->alpha ? RN_KIND_ALPHA : 0) |
                      (frame->Interlace ? RN_KIND_PROGRESSIVE : 0);
-    rc = rn_picture_start(
-        p, larger(s->gif->SWidth, frame->Left + frame->Width),
-        larger(s->gif->SHeight, frame->Top + frame->Height), s->err);
+    rc = rn_picture_start(p, larger(s->gif->SWidth, frame->Left + frame->Width),
+                          larger(s->gif->SHeight, frame->Top + frame->Height),
+                          s->err);
     if (rc)
         return rc;
     fill(p, colours[p->alpha ? s->transparent : 0]);
@@ -227,8 +228,8 @@ static int decode(struct state *s)
 
 int rn_gif_decode(struct rn_picture *p, struct rn_error *err)
 {
-    struct state s = {.picture = p, .err = err,
-                      .transparent = NO_TRANSPARENT_COLOR};
+    struct state s = {
+        .picture = p, .err = err, .transparent = NO_TRANSPARENT_COLOR};
     int code = 0, rc;
 
     s.gif = DGifOpen(&s, on_read, &code);

@@ -11,8 +11,10 @@ static int fail(const struct rn_picture *p, struct heif_error why,
                 struct rn_error *err)
 {
     if (why.code == heif_error_Memory_allocation_error)
-        return rn_fail(err, RN_ERR_DATA, "'%s': %s: decoding it takes too much "
-                       "memory", p->name, p->kind.format);
+        return rn_fail(err, RN_ERR_DATA,
+                       "'%s': %s: decoding it takes too much "
+                       "memory",
+                       p->name, p->kind.format);
     return rn_fail(err, RN_ERR_DATA, "'%s': %s: %.200s", p->name,
                    p->kind.format, why.message ? why.message : "damaged data");
 }
@@ -25,8 +27,8 @@ static int copy(struct rn_picture *p, struct heif_image *image,
     int height = heif_image_get_height(image, heif_channel_interleaved);
     size_t row = (size_t)(p->alpha ? 4 : 3);
     int stride = 0;
-    const uint8_t *rows = heif_image_get_plane_readonly(
-        image, heif_channel_interleaved, &stride);
+    const uint8_t *rows =
+        heif_image_get_plane_readonly(image, heif_channel_interleaved, &stride);
     int rc;
 
     if (!rows || width < 1 || height < 1 || stride < 1)

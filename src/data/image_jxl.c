@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* JPEG XL by libjxl, the only file that includes it. Of several frames the
  * first counts. The library turns the picture itself, as the format says it
- * shall be seen; of EXIF beside it nothing counts. (Debian's build of it writes to
- * standard error where a file is damaged, and cannot be told not to.) */
+ * shall be seen; of EXIF beside it nothing counts. (Debian's build of it writes
+ * to standard error where a file is damaged, and cannot be told not to.) */
 #include "data/image.h"
 
 #include <jxl/decode.h>
@@ -65,8 +65,8 @@ static void ask_for_srgb(struct state *s)
 static int place_pixels(struct state *s)
 {
     const struct rn_image *image = &s->picture->image;
-    size_t size = (size_t)image->width * (size_t)image->height *
-                  s->format.num_channels;
+    size_t size =
+        (size_t)image->width * (size_t)image->height * s->format.num_channels;
     size_t wanted = 0;
 
     if (!image->pixels ||
@@ -103,8 +103,8 @@ static int step(struct state *s)
 
 static int decode(struct state *s)
 {
-    int events = JXL_DEC_BASIC_INFO | JXL_DEC_COLOR_ENCODING |
-                 JXL_DEC_FULL_IMAGE;
+    int events =
+        JXL_DEC_BASIC_INFO | JXL_DEC_COLOR_ENCODING | JXL_DEC_FULL_IMAGE;
     int rc = RN_OK;
 
     if (JxlDecoderSubscribeEvents(s->decoder, events) != JXL_DEC_SUCCESS ||

@@ -112,8 +112,8 @@ static int read_text(struct reader *r, size_t count, struct rn_error *err)
         else
             rc = read_number(r, r->most, &value, err);
         if (!rc)
-            put(r, i, r->kind == 1 ? (uint8_t)(255 * !value)
-                                   : scaled(r, value));
+            put(r, i,
+                r->kind == 1 ? (uint8_t)(255 * !value) : scaled(r, value));
     }
     return rc;
 }
@@ -137,8 +137,8 @@ static void read_values(const struct reader *r, size_t count)
     bool two = r->most > 255;
 
     for (size_t i = 0; i < count; i++) {
-        unsigned value = two ? (unsigned)from[2 * i] << 8 | from[2 * i + 1]
-                             : from[i];
+        unsigned value =
+            two ? (unsigned)from[2 * i] << 8 | from[2 * i + 1] : from[i];
 
         put(r, i, scaled(r, value < r->most ? value : r->most));
     }

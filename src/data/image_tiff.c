@@ -29,9 +29,9 @@ struct state {
     TIFF *tiff;
     uint32_t width, height;
     uint16_t photometric, bits, samples, planes;
-    int colours;      /* samples that are: 1, 3 or 4 */
-    int used;         /* those and opacity */
-    uint8_t *values;  /* [height][width][used]: the image's, or owned */
+    int colours;     /* samples that are: 1, 3 or 4 */
+    int used;        /* those and opacity */
+    uint8_t *values; /* [height][width][used]: the image's, or owned */
     bool owned;
 };
 
@@ -151,8 +151,8 @@ static void find_opacity(struct state *s)
 static int check_bits(const struct state *s)
 {
     uint16_t format = SAMPLEFORMAT_UINT;
-    bool known = s->bits == 1 || s->bits == 2 || s->bits == 4 ||
-                 s->bits == 8 || s->bits == 16;
+    bool known = s->bits == 1 || s->bits == 2 || s->bits == 4 || s->bits == 8 ||
+                 s->bits == 16;
 
     TIFFGetFieldDefaulted(s->tiff, TIFFTAG_SAMPLEFORMAT, &format);
     if (format != SAMPLEFORMAT_UINT && format != SAMPLEFORMAT_VOID)
@@ -309,12 +309,12 @@ static int read_blocks(struct state *s, struct block *b, tmsize_t size,
         for (b->y = 0; !rc && b->y < s->height; b->y += b->height)
             for (b->x = 0; !rc && b->x < s->width; b->x += b->width) {
                 tmsize_t got =
-                    tiled ? TIFFReadTile(s->tiff, bytes, b->x, b->y, 0,
-                                         b->plane)
-                          : TIFFReadEncodedStrip(
-                                s->tiff,
-                                TIFFComputeStrip(s->tiff, b->y, b->plane),
-                                bytes, size);
+                    tiled
+                        ? TIFFReadTile(s->tiff, bytes, b->x, b->y, 0, b->plane)
+                        : TIFFReadEncodedStrip(
+                              s->tiff,
+                              TIFFComputeStrip(s->tiff, b->y, b->plane), bytes,
+                              size);
 
                 if (got < 0)
                     rc = fail_library(s);

@@ -14,7 +14,7 @@
 
 /* ----------------------------------------------------------------- names */
 
-#define NO_PART  (-1)
+#define NO_PART   (-1)
 #define MOST_NAME 64
 
 /* What is left of a part's name without case, blanks, digits at its end, and
@@ -209,8 +209,8 @@ static int look_at(const struct rn_files *files, const char *folder,
         return RN_OK;
     rc = rn_content_of(files, folder, name, &content, err);
     *flat = *flat || content == RN_CONTENT_PICTURE;
-    *nested = *nested || content == RN_CONTENT_ARCHIVE ||
-              rn_picture_list_named(name);
+    *nested =
+        *nested || content == RN_CONTENT_ARCHIVE || rn_picture_list_named(name);
     if (rc || content != RN_CONTENT_FOLDER || *nested)
         return rc;
     path = rn_path_join(folder, name);
@@ -441,8 +441,8 @@ static bool is_unlabelled(const struct entries *e, const struct entry *entry)
     bool labelled = false;
 
     for (size_t i = 0; i < e->count; i++)
-        labelled |= e->entry[i].part == RN_PART_TRAIN &&
-                    e->entry[i].shape == NESTED;
+        labelled |=
+            e->entry[i].part == RN_PART_TRAIN && e->entry[i].shape == NESTED;
     return labelled && entry->part != RN_PART_TRAIN && entry->shape == FLAT;
 }
 
@@ -450,10 +450,11 @@ static int leave_out(struct rn_data *data, const char *path,
                      const struct entry *entry, struct rn_error *err)
 {
     if (entry->part != NO_PART)
-        return rn_remark_add(data->source.remarks, err,
-                           "left out: '%s/%s', whose pictures lie in no class "
-                           "folder",
-                           path, entry->name);
+        return rn_remark_add(
+            data->source.remarks, err,
+            "left out: '%s/%s', whose pictures lie in no class "
+            "folder",
+            path, entry->name);
     return rn_remark_add(data->source.remarks, err,
                          "left out: '%s/%s', which is no part", path,
                          entry->name);
@@ -487,10 +488,9 @@ static int take_parts(struct rn_layout *l, struct rn_data *data,
             rc = leave_out(data, path, entry, err);
     }
     if (!rc && e->pictures)
-        rc = rn_remark_add(data->source.remarks, err,
-                         "left out: '%s/%s'%s beside the parts", path,
-                         e->picture,
-                         e->pictures > 1 ? " and other pictures" : "");
+        rc = rn_remark_add(
+            data->source.remarks, err, "left out: '%s/%s'%s beside the parts",
+            path, e->picture, e->pictures > 1 ? " and other pictures" : "");
     return rc;
 }
 
@@ -511,9 +511,9 @@ static int take_classes(struct rn_layout *l, struct rn_data *data,
 
     if (!rc && part)
         rc = rn_remark_add(data->source.remarks, err,
-                         "'%s/%s' is taken for a class, not for a part: it "
-                         "holds no class folders",
-                         path, part->name);
+                           "'%s/%s' is taken for a class, not for a part: it "
+                           "holds no class folders",
+                           path, part->name);
     return rc;
 }
 
@@ -541,8 +541,8 @@ static int decide(struct rn_layout *l, struct rn_data *data, const char *path,
     if (others && !nested)
         return take_classes(l, data, path, e, err);
     if (others && distinct_parts(e) < 2)
-        return fail_doubt(path, nested->name,
-                          other ? other->name : "archives", err);
+        return fail_doubt(path, nested->name, other ? other->name : "archives",
+                          err);
     if (!nested && e->parts > 1 && find_entry(e, true, FLAT))
         return fail_flat(path, e, err);
     return take_parts(l, data, path, e, err);

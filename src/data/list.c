@@ -126,14 +126,14 @@ static int read_lines(struct list *list, struct rn_error *err)
 
 /* What columns of files and of classes are called, the surest first. */
 static const char *const file_words[] = {
-    "file",      "filename",  "file_name",  "file name",  "filepath",
-    "file_path", "path",      "image",      "image_name", "image name",
-    "img",       "img_name",  "image_path", "image_file", "picture",
-    "photo",     "image_id",  "id",         NULL};
+    "file",      "filename", "file_name",  "file name",  "filepath",
+    "file_path", "path",     "image",      "image_name", "image name",
+    "img",       "img_name", "image_path", "image_file", "picture",
+    "photo",     "image_id", "id",         NULL};
 static const char *const class_words[] = {
-    "class",  "label",      "class_name", "label_name", "class name",
-    "target", "category",   "species",    "breed",      "class_id",
-    "labels", "class_index", "label_id",  "tag",        NULL};
+    "class",  "label",       "class_name", "label_name", "class name",
+    "target", "category",    "species",    "breed",      "class_id",
+    "labels", "class_index", "label_id",   "tag",        NULL};
 
 struct columns {
     int count, file, class; /* numbers of columns, -1: none */
@@ -296,9 +296,8 @@ static int list_read(struct list *list, const struct rn_files *files,
     if (!rc)
         rc = csv ? read_csv(list, err) : read_lines(list, err);
     if (!rc && !list->count)
-        rc = rn_fail(err, RN_ERR_DATA,
-                     "'%s' is empty, expected %s, one a line", path,
-                     csv ? "FILE,CLASS" : "FILE CLASS");
+        rc = rn_fail(err, RN_ERR_DATA, "'%s' is empty, expected %s, one a line",
+                     path, csv ? "FILE,CLASS" : "FILE CLASS");
     return rc ? rc : check_twice(list, err);
 }
 
@@ -428,8 +427,8 @@ static int find_class(const struct rn_data *data, const struct list *list,
                    "%d%s",
                    list->path, line->number, line->name, list->base,
                    data->classes,
-                   rn_text_twin_among(line->name, data->class_names, SIZE_MAX, note,
-                                      sizeof note));
+                   rn_text_twin_among(line->name, data->class_names, SIZE_MAX,
+                                      note, sizeof note));
 }
 
 /* ------------------------------------------------------------- pictures */

@@ -55,12 +55,12 @@ int rn_picture_archive_read(struct rn_data *data, const char *path,
 
 /** Whether a file of that name is a list of a folder's pictures. */
 bool rn_picture_list_named(const char *name);
-/** Whether a folder has a list of its pictures; RN_ERR_DATA when it has both. */
+/** Whether a folder has a list of its pictures; RN_ERR_DATA: it has both. */
 int rn_picture_list_has(const struct rn_data *data, const char *folder,
                         bool *has, struct rn_error *err);
-/** A folder with RN_LABELS_FILE or RN_LABELS_TABLE, as a part of the data. With `base`, the
- *  folder that gave the data its classes, these are known; else the list gives
- *  them. */
+/** A folder with RN_LABELS_FILE or RN_LABELS_TABLE, as a part of the data. With
+ *  `base`, the folder that gave the data its classes, these are known; else the
+ *  list gives them. */
 int rn_picture_list_read(struct rn_data *data, const char *folder,
                          enum rn_part part, const char *base,
                          struct rn_error *err);

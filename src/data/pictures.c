@@ -22,9 +22,9 @@
 /* Those that cannot be decoded, or not in this build, are pictures, too: they
  * are refused by name rather than left out in silence. */
 static const char *const endings[] = {
-    ".jpg", ".jpeg", ".jpe",  ".jfif", ".png",  ".webp", ".mpo", ".gif",
-    ".bmp", ".dib",  ".tif",  ".tiff", ".ppm",  ".pgm",  ".pbm", ".pnm",
-    ".heic", ".heif", ".hif", ".avif", ".jxl",  ".jp2",  ".j2k",
+    ".jpg",  ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".mpo", ".gif",
+    ".bmp",  ".dib",  ".tif", ".tiff", ".ppm", ".pgm",  ".pbm", ".pnm",
+    ".heic", ".heif", ".hif", ".avif", ".jxl", ".jp2",  ".j2k",
 };
 
 bool rn_picture_named(const char *name)
@@ -226,9 +226,9 @@ static int find(struct rn_pictures *pictures, const char *path,
     if (!rc)
         rc = rn_pictures_add_folder(pictures, &pictures->source, path, err);
     if (!rc && !pictures->count)
-        rc = rn_fail(err, RN_ERR_DATA,
-                     "'%s' holds no picture (.jpg, .png, .tif and so on)",
-                     path);
+        rc =
+            rn_fail(err, RN_ERR_DATA,
+                    "'%s' holds no picture (.jpg, .png, .tif and so on)", path);
     return rc;
 }
 

@@ -10,7 +10,7 @@
 
 /** What is said once, of the first file that it is true of. */
 enum rn_remark {
-    RN_REMARK_SEVERAL, /* of several pictures in a file the first is taken */
+    RN_REMARK_SEVERAL,  /* of several pictures in a file the first is taken */
     RN_REMARK_UNPACKED, /* archives, into a temporary file */
     RN_REMARK_KINDS
 };
@@ -22,9 +22,9 @@ void rn_remarks_destroy(struct rn_remarks *remarks);
 
 /** Add a remark unless one of that kind is there. Any number of threads may do
  *  so at once. Without memory, or with NULL for remarks, nothing is said. */
-__attribute__((format(printf, 3, 4))) void
-rn_remark(struct rn_remarks *remarks, enum rn_remark kind, const char *format,
-          ...);
+__attribute__((format(printf, 3, 4))) void rn_remark(struct rn_remarks *remarks,
+                                                     enum rn_remark kind,
+                                                     const char *format, ...);
 
 /** Add one whatever there is already. */
 __attribute__((format(printf, 3, 4))) int

@@ -36,10 +36,10 @@ static bool holds_run(const struct rn_files *files, const char *folder)
     char *path = rn_path_join(folder, RUN_FILE);
     uint8_t *text = NULL;
     size_t size;
-    bool ours = path && rn_files_is_file(files, path) &&
-                rn_files_read(files, path, MOST_TEXT, &text, &size, NULL) ==
-                    RN_OK &&
-                is_run_text(text, size);
+    bool ours =
+        path && rn_files_is_file(files, path) &&
+        rn_files_read(files, path, MOST_TEXT, &text, &size, NULL) == RN_OK &&
+        is_run_text(text, size);
 
     rn_free(text);
     rn_free(path);

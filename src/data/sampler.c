@@ -81,8 +81,7 @@ struct rn_pick rn_sampler_pick(const struct rn_sampler *s,
     struct rn_pick pick = rn_sampler_place(s, iteration, j);
 
     if (!s->shuffle && s->of > 0)
-        pick.index =
-            (uint32_t)rn_spread((int)pick.index, s->count, s->of);
+        pick.index = (uint32_t)rn_spread((int)pick.index, s->count, s->of);
     if (!s->shuffle)
         return pick;
     if (order->epoch != pick.epoch) {

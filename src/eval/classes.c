@@ -119,8 +119,8 @@ static int match_numbers(const struct rn_model *model,
                          const struct rn_data *data, const bool *used,
                          int32_t *map, struct rn_error *err)
 {
-    char *const *numbers = numerals(model->class_ids, model->class_names,
-                                    model->spec.classes);
+    char *const *numbers =
+        numerals(model->class_ids, model->class_names, model->spec.classes);
     char text[24];
 
     if (!numbers)

@@ -189,9 +189,9 @@ static int on_progress(void *user, int done, int images)
 /* Of an image, counted among those evaluated, its place in the part. */
 static int place_of(const struct evaluation *e, int index)
 {
-    return e->o.images > 0 ? rn_spread(index, e->images,
-                                       e->data->part[e->o.part].count)
-                           : index;
+    return e->o.images > 0
+               ? rn_spread(index, e->images, e->data->part[e->o.part].count)
+               : index;
 }
 
 /* An average of answers is one of logarithms of probabilities: they are not
@@ -215,8 +215,7 @@ static int check_answer(const struct evaluation *e, int index,
                    "on the way ('resnet diff' names the layer)",
                    title(e->models[(size_t)e->pass / scales], buf, sizeof(buf)),
                    part->files != NULL ? part->files[index] : image,
-                   isnan(logits[bad]) ? (double)NAN : (double)logits[bad],
-                   bad);
+                   isnan(logits[bad]) ? (double)NAN : (double)logits[bad], bad);
 }
 
 static void finish_image(struct evaluation *e, int index, int label,

@@ -195,8 +195,7 @@ static void print_page(const void *what, FILE *out)
     fputs(head, out);
     fprintf(out, "<h1>%d of %d images answered wrongly</h1>\n<p>", page->count,
             r->count);
-    rn_text_xml(out,
-                     r->model->path ? r->model->path : r->model->spec.name);
+    rn_text_xml(out, r->model->path ? r->model->path : r->model->spec.name);
     fputs(" on ", out);
     rn_text_xml(out, r->data->spec);
     fprintf(out, ", %s part; the surest answers first.</p>\n<main>\n",

@@ -21,8 +21,7 @@ struct feed {
 
 static int count_images(const struct rn_eval_pass *pass)
 {
-    return pass->images > 0 ? pass->images
-                            : pass->data->part[pass->part].count;
+    return pass->images > 0 ? pass->images : pass->data->part[pass->part].count;
 }
 
 void rn_eval_loader(const struct rn_eval_pass *pass,

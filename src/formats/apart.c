@@ -110,8 +110,8 @@ const uint8_t *rn_text_start(const uint8_t *bytes, size_t size)
 {
     bool comment = false;
     for (size_t i = rn_text_mark(bytes, size); i < size; i++) {
-        comment = comment ? bytes[i] != '\n' && bytes[i] != '\r'
-                          : bytes[i] == '#';
+        comment =
+            comment ? bytes[i] != '\n' && bytes[i] != '\r' : bytes[i] == '#';
         if (!comment && (bytes[i] == '\0' || !strchr(" \t\r\n", bytes[i])))
             return &bytes[i];
     }

@@ -359,8 +359,8 @@ static void read_layer(struct rn_caffe *in)
     else
         rn_caffe_fail(in, "is not known here");
     if (in->blobs && in->blobs->blobs != in->expected)
-        rn_caffe_fail(in, "has %u blobs in '%s', expected %u",
-                      in->blobs->blobs, in->weights->path, in->expected);
+        rn_caffe_fail(in, "has %u blobs in '%s', expected %u", in->blobs->blobs,
+                      in->weights->path, in->expected);
     if (in->g->n_nodes > RN_CAFFE_NODES)
         rn_caffe_fail(in, "makes the network larger than %d nodes",
                       RN_CAFFE_NODES);
@@ -400,14 +400,13 @@ static bool is_row(const struct rn_caffe *in, size_t top)
     return in->tops[top].node > 0 && s.h == 1 && s.w == 1;
 }
 
-/* Whether an output is what another one is: a loss computes its softmax anew. */
+/* Whether an output is what another is: a loss computes its softmax anew. */
 static bool is_again(const struct rn_caffe *in, size_t a, size_t b)
 {
     const struct rn_node *x = &in->g->nodes[in->tops[a].node];
     const struct rn_node *y = &in->g->nodes[in->tops[b].node];
-    return x == y ||
-           (x->op == y->op && x->input[0] == y->input[0] &&
-            (x->op == RN_OP_SOFTMAX || x->op == RN_OP_SIGMOID));
+    return x == y || (x->op == y->op && x->input[0] == y->input[0] &&
+                      (x->op == RN_OP_SOFTMAX || x->op == RN_OP_SIGMOID));
 }
 
 static void fail_outputs(struct rn_caffe *in, const bool *can)

@@ -19,9 +19,9 @@
 /* What a layer has computed, under its name ("top"). */
 struct rn_caffe_top {
     struct rn_pb name;
-    int node;     /* -1: a batch norm that its scale has joined */
-    bool flat;    /* [c*h*w] instead of [c,h,w] */
-    bool norm;    /* a batch norm that a scale may still join */
+    int node;  /* -1: a batch norm that its scale has joined */
+    bool flat; /* [c*h*w] instead of [c,h,w] */
+    bool norm; /* a batch norm that a scale may still join */
     int readers;
 };
 
@@ -39,7 +39,7 @@ struct rn_caffe {
     const struct rn_prototxt_field *param; /* its convolution_param or such */
     const struct rn_caffe_weighted *blobs;
     uint32_t expected; /* of them */
-    int rc; /* its first failure; later calls then do nothing */
+    int rc;            /* its first failure; later calls then do nothing */
     struct rn_error *err;
 };
 

@@ -28,8 +28,7 @@ static const char layer_fields[] =
     "spp_param swish_param tanh_param threshold_param tile_param "
     "transform_param window_data_param";
 
-static const char rule_fields[] =
-    "phase min_level max_level stage* not_stage*";
+static const char rule_fields[] = "phase min_level max_level stage* not_stage*";
 
 static bool is_twice(const struct rn_prototxt *net,
                      const struct rn_prototxt_field *message,

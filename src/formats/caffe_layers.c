@@ -312,8 +312,8 @@ static void scale_by_second(struct rn_caffe *in, int axis, bool bias)
                       "expected a factor for each channel from dimension 0 on",
                       s.c, s.h, s.w, f.c, f.h, f.w, axis);
     if (!in->rc)
-        rn_caffe_set(in, rn_graph_multiply(in->g, x, factor,
-                                           rn_caffe_name(in, name)));
+        rn_caffe_set(
+            in, rn_graph_multiply(in->g, x, factor, rn_caffe_name(in, name)));
 }
 
 static void scale_by_blob(struct rn_caffe *in, bool bias)
@@ -405,10 +405,9 @@ static const char *part_name(const struct rn_caffe *in, const char *part,
 {
     char text[RN_IMPORT_NAME];
     int n = snprintf(text, sizeof(text), "%.*s.%s", RN_PB_SHOW(in->name), part);
-    return rn_import_name(in->g,
-                          (struct rn_pb){(const uint8_t *)text,
-                                         n < 0 ? 0 : strlen(text)},
-                          name);
+    return rn_import_name(
+        in->g, (struct rn_pb){(const uint8_t *)text, n < 0 ? 0 : strlen(text)},
+        name);
 }
 
 /* x * scale + shift, called `name`. */
@@ -571,8 +570,9 @@ static void reshape(struct rn_caffe *in)
     bool same = size[1] == s.c && size[2] == s.h && size[3] == s.w;
     bool row = size[1] == (int64_t)s.c * s.h * s.w;
     if (n < 2 || (!same && !row))
-        rn_caffe_fail(in, "makes of %dx%dx%d something that is neither it nor "
-                          "its list of numbers",
+        rn_caffe_fail(in,
+                      "makes of %dx%dx%d something that is neither it nor "
+                      "its list of numbers",
                       s.c, s.h, s.w);
     struct rn_caffe_top *out = rn_caffe_set(in, from);
     if (out)
@@ -602,8 +602,7 @@ static void lrn_within(struct rn_caffe *in, int x, const struct rn_lrn *o)
         return;
     v = rn_graph_activation(in->g, v, part_name(in, "power", name),
                             RN_FUNCTION_POWER, -o->beta, 0);
-    rn_caffe_set(in,
-                 rn_graph_multiply(in->g, x, v, rn_caffe_name(in, name)));
+    rn_caffe_set(in, rn_graph_multiply(in->g, x, v, rn_caffe_name(in, name)));
 }
 
 static void lrn(struct rn_caffe *in)
@@ -680,8 +679,9 @@ static void eltwise(struct rn_caffe *in)
     while ((f = rn_prototxt_next(in->net, in->param, "coeff", f)))
         coeffs++;
     if (coeffs && (how != SUM || coeffs != n))
-        rn_caffe_fail(in, "has %d coeffs for %d values, expected one for each "
-                          "of a sum",
+        rn_caffe_fail(in,
+                      "has %d coeffs for %d values, expected one for each "
+                      "of a sum",
                       coeffs, n);
     if (n < 2)
         rn_caffe_fail(in, "reads %d values, expected two or more", n);
@@ -707,8 +707,9 @@ static void axpy(struct rn_caffe *in)
     int y = rn_caffe_picture(in, 2);
     struct rn_shape f = shape_of(in, factor), s = shape_of(in, x);
     if (f.c != s.c || f.h != 1 || f.w != 1)
-        rn_caffe_fail(in, "multiplies %dx%dx%d with %dx%dx%d, expected a "
-                          "factor for each channel",
+        rn_caffe_fail(in,
+                      "multiplies %dx%dx%d with %dx%dx%d, expected a "
+                      "factor for each channel",
                       s.c, s.h, s.w, f.c, f.h, f.w);
     if (in->rc)
         return;
@@ -749,19 +750,20 @@ static void slice(struct rn_caffe *in)
         top = rn_prototxt_next(in->net, in->layer, "top", top);
         if (points && !last)
             point = rn_prototxt_next(in->net, in->param, "slice_point", point);
-        int end = slice_end(in, points && !last ? point : NULL, i, parts,
-                            channels);
+        int end =
+            slice_end(in, points && !last ? point : NULL, i, parts, channels);
         if (!in->rc && end <= first)
-            rn_caffe_fail(in, "has slice_points that do not rise within %d "
-                              "channels",
+            rn_caffe_fail(in,
+                          "has slice_points that do not rise within %d "
+                          "channels",
                           channels);
         if (in->rc)
             return;
         rn_caffe_set_named(
             in, top->value,
-            rn_graph_select(in->g, from, rn_import_name(in->g, top->value, name),
-                            end - first,
-                            (struct rn_selection){first, end - first, 1, 0}));
+            rn_graph_select(
+                in->g, from, rn_import_name(in->g, top->value, name),
+                end - first, (struct rn_selection){first, end - first, 1, 0}));
         first = end;
     }
 }
@@ -781,7 +783,7 @@ static void concat(struct rn_caffe *in)
 
 /* ------------------------------------------------------------------- table */
 
-#define WINDOW                                                          \
+#define WINDOW                                                             \
     "kernel_size* kernel_h kernel_w stride* stride_h stride_w pad* pad_h " \
     "pad_w "
 
@@ -835,8 +837,7 @@ static const struct {
     {"Axpy", "axpy_param", axpy, ""},
     {"Flatten", "flatten_param", flatten, "axis end_axis"},
     {"Reshape", "reshape_param", reshape, "shape axis num_axes"},
-    {"LRN", "lrn_param", lrn,
-     "local_size alpha beta k norm_region | engine"},
+    {"LRN", "lrn_param", lrn, "local_size alpha beta k norm_region | engine"},
     {"Eltwise", "eltwise_param", eltwise,
      "operation coeff* | stable_prod_grad"},
     {"Concat", "concat_param", concat, "axis concat_dim"},

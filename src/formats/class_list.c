@@ -11,10 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define COUNT(a)   (sizeof(a) / sizeof *(a))
-#define COLUMNS    12
-#define NO_NUMBER  SIZE_MAX
-#define AS_JSON    "[\"2 door\", \"4 door\"]"
+#define COUNT(a)  (sizeof(a) / sizeof *(a))
+#define COLUMNS   12
+#define NO_NUMBER SIZE_MAX
+#define AS_JSON   "[\"2 door\", \"4 door\"]"
 
 /* What is known of a class, in the order of the file. */
 struct entry {
@@ -66,7 +66,7 @@ static size_t number_of(const char *text)
 struct numbering {
     bool from0, from1, in_order; /* all of them, each once, from 0 or from 1 */
     bool beyond;                 /* one is larger than there are classes */
-    size_t twice;                /* a number that is there twice, or NO_NUMBER */
+    size_t twice; /* a number that is there twice, or NO_NUMBER */
 };
 
 /* number(context, i) is that of the i-th line. */
@@ -275,7 +275,7 @@ static size_t id_length(const char *line)
     if (letters && n - letters >= 4 && blanks && line[n + blanks])
         return n;
     return line[column] == '\t' && strcspn(line, "0123456789") < column ? column
-                                                                       : 0;
+                                                                        : 0;
 }
 
 /* Cut the identifiers off, when every line has one. */
@@ -360,6 +360,7 @@ static const struct {
     const char *word;
     int may_be;
 } words[] = {
+    /* clang-format off */
     {"name", NAME},          {"class_name", NAME},
     {"classname", NAME},     {"class name", NAME},
     {"label_name", NAME},    {"labelname", NAME},
@@ -383,6 +384,7 @@ static const struct {
     {"wnid", ID},            {"synset", ID},
     {"synset_id", ID},       {"wordnet_id", ID},
     {"code", ID},
+    /* clang-format on */
 };
 #define HEADINGS "index, id and name"
 
@@ -718,8 +720,8 @@ static int add_named(struct reading *r, const char *name, const json_t *value)
 /* {"0": name, …} or {name: 0, …}; the first tells. */
 static int read_object(struct reading *r, json_t *object)
 {
-    bool named = json_is_integer(
-        json_object_iter_value(json_object_iter(object)));
+    bool named =
+        json_is_integer(json_object_iter_value(json_object_iter(object)));
     const char *key;
     json_t *value;
     int rc = json_object_size(object) ? RN_OK : fail_json(r);
@@ -731,8 +733,8 @@ static int read_object(struct reading *r, json_t *object)
         if (named)
             rc = add_named(r, key, value);
         else
-            rc = number == NO_NUMBER ? fail_json(r)
-                                     : add_json(r, number, value);
+            rc =
+                number == NO_NUMBER ? fail_json(r) : add_json(r, number, value);
         if (rc)
             break;
     }
@@ -757,9 +759,8 @@ static int check_label2id(const struct reading *r, const json_t *label2id)
 
         if (json_object_size(label2id) == r->count && number &&
             (size_t)json_integer_value(number) != e->number &&
-            number_of(json_string_value(number)
-                          ? json_string_value(number)
-                          : "") != e->number)
+            number_of(json_string_value(number) ? json_string_value(number)
+                                                : "") != e->number)
             return rn_fail(r->err, RN_ERR_DATA,
                            "'%s': '%.60s' is class %zu by \"id2label\", and "
                            "another by \"label2id\"",

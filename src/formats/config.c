@@ -110,9 +110,9 @@ static void take_numbers(struct rn_config *c, const json_t *mean,
 /* ------------------------------------------------------------------ timm */
 
 /* Arguments that leave the network what its name says. */
-static const char *const harmless[] = {"num_classes", "in_chans", "img_size",
-                                       "global_pool", "drop_rate",
-                                       "drop_path_rate"};
+static const char *const harmless[] = {"num_classes", "in_chans",
+                                       "img_size",    "global_pool",
+                                       "drop_rate",   "drop_path_rate"};
 
 static int check_arguments(const char *path, json_t *arguments,
                            struct rn_error *err)
@@ -167,8 +167,10 @@ static int read_timm(struct rn_config *c, json_t *root, struct rn_error *err)
 
 static const struct {
     const char *theirs, *ours;
-} activations[] = {{"relu", "relu"}, {"relu6", "relu6"},
-                   {"silu", "silu"}, {"swish", "silu"},
+} activations[] = {{"relu", "relu"},
+                   {"relu6", "relu6"},
+                   {"silu", "silu"},
+                   {"swish", "silu"},
                    {"leaky_relu", "leaky-relu"}};
 
 static int read_activation(struct rn_config *c, const char *name,
@@ -193,17 +195,17 @@ static int read_blocks(struct rn_config *c, const json_t *root,
             return fail(c->path, "its depths are", "no list of four", err);
     if (type && strcmp(type, "basic") != 0 && strcmp(type, "bottleneck") != 0)
         return fail(c->path, "its blocks are", type, err);
-    c->layer_type = !type ? NULL : *type == 'b' && type[1] == 'a' ? "basic"
-                                                                  : "bottleneck";
+    c->layer_type = !type                            ? NULL
+                    : *type == 'b' && type[1] == 'a' ? "basic"
+                                                     : "bottleneck";
     return RN_OK;
 }
 
 /* Names made up by the library, LABEL_0 and so on, are none. */
 static bool has_names(const json_t *root)
 {
-    const char *first =
-        json_string_value(json_object_get(json_object_get(root, "id2label"),
-                                          "0"));
+    const char *first = json_string_value(
+        json_object_get(json_object_get(root, "id2label"), "0"));
     return first && strncmp(first, "LABEL_", 6) != 0;
 }
 
@@ -390,12 +392,11 @@ int rn_config_check(const struct rn_config *c, const struct rn_graph *g,
     }
     if (!other)
         return RN_OK;
-    return rn_fail(err, RN_ERR_DATA,
-                   "'%.200s' describes %d, %d, %d, %d %s blocks, the weights "
-                   "are of %d, %d, %d, %d %s ones: it is of another network; "
-                   PASS_OVER,
-                   c->path, c->blocks[0], c->blocks[1], c->blocks[2],
-                   c->blocks[3], c->layer_type ? c->layer_type : "",
-                   found[0], found[1], found[2], found[3],
-                   bottleneck ? "bottleneck" : "basic");
+    return rn_fail(
+        err, RN_ERR_DATA,
+        "'%.200s' describes %d, %d, %d, %d %s blocks, the weights "
+        "are of %d, %d, %d, %d %s ones: it is of another network; " PASS_OVER,
+        c->path, c->blocks[0], c->blocks[1], c->blocks[2], c->blocks[3],
+        c->layer_type ? c->layer_type : "", found[0], found[1], found[2],
+        found[3], bottleneck ? "bottleneck" : "basic");
 }

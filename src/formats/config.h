@@ -21,8 +21,8 @@ struct rn_config {
     const char *layer_type;  /* "basic" or "bottleneck"; NULL: not said */
     int height, width;       /* 0: not said */
     float mean[3], std[3];
-    bool has_numbers;      /* those */
-    double crop_share;     /* of the resized picture; 0: not said */
+    bool has_numbers;  /* those */
+    double crop_share; /* of the resized picture; 0: not said */
     const char *interpolation;
     bool has_names;    /* config.json has the classes' names */
     bool unclear_view; /* pictures are prepared in another way than ours */

@@ -33,8 +33,8 @@ struct darknet {
     uint64_t params_left;                     /* without weights */
     bool transposed;                          /* connected layers' weights */
     struct rn_graph *g;
-    int *values;  /* of layers */
-    int layers;   /* so far; the first section is none */
+    int *values; /* of layers */
+    int layers;  /* so far; the first section is none */
     const struct rn_cfg_section *section;
     int rc; /* first failure; later calls then do nothing */
     struct rn_error *err;
@@ -96,14 +96,14 @@ static int integer(struct darknet *in, const char *key, int otherwise,
 static const struct {
     const char *key, *value;
 } plain[] = {
-    {"binary", "0"},        {"xnor", "0"},
-    {"flipped", "0"},       {"dilation", "1"},
-    {"antialiasing", "0"},  {"alpha", "1"},
-    {"beta", "1"},          {"tree", ""},
-    {"temperature", "1"},   {"group_id", "0"},
-    {"stride_x", ""},       {"stride_y", ""},
-    {"share_index", ""},    {"weights_type", "none"},
-    {"spatial", "0"},       {"dontloadscales", "0"},
+    {"binary", "0"},       {"xnor", "0"},
+    {"flipped", "0"},      {"dilation", "1"},
+    {"antialiasing", "0"}, {"alpha", "1"},
+    {"beta", "1"},         {"tree", ""},
+    {"temperature", "1"},  {"group_id", "0"},
+    {"stride_x", ""},      {"stride_y", ""},
+    {"share_index", ""},   {"weights_type", "none"},
+    {"spatial", "0"},      {"dontloadscales", "0"},
     {"dontload", "0"},
 };
 
@@ -428,8 +428,8 @@ static void softmax(struct darknet *in)
     int from = previous(in);
     integer(in, "groups", 1, 1, 1);
     if (!in->rc)
-        add_layer(in, rn_graph_softmax(in->g, from,
-                                       name_of(in, "softmax", name)));
+        add_layer(in,
+                  rn_graph_softmax(in->g, from, name_of(in, "softmax", name)));
 }
 
 static void logistic(struct darknet *in)
@@ -437,8 +437,8 @@ static void logistic(struct darknet *in)
     char name[NAME_SIZE];
     int from = previous(in);
     if (!in->rc)
-        add_layer(in, rn_graph_sigmoid(in->g, from,
-                                       name_of(in, "logistic", name)));
+        add_layer(in,
+                  rn_graph_sigmoid(in->g, from, name_of(in, "logistic", name)));
 }
 
 /* What does nothing outside training. */

@@ -42,10 +42,9 @@ static void find_not_finite(const struct rn_param *p, struct rn_faults *faults)
     for (size_t i = first; i < p->count; i++)
         bad += !isfinite(p->data[i]);
     if (bad > 0)
-        rn_fault_add(faults, "%zu of %zu in %.50s, the first %g", bad,
-                     p->count, p->name,
-                     isnan(p->data[first]) ? (double)NAN
-                                           : (double)p->data[first]);
+        rn_fault_add(
+            faults, "%zu of %zu in %.50s, the first %g", bad, p->count, p->name,
+            isnan(p->data[first]) ? (double)NAN : (double)p->data[first]);
 }
 
 /* A root is taken of variance and eps. */
@@ -59,8 +58,8 @@ static void find_negative(const struct rn_param *p, float eps,
             bad++;
         }
     if (bad > 0)
-        rn_fault_add(faults, "%zu of %zu in %.50s, the first %g", bad,
-                     p->count, p->name, (double)p->data[first]);
+        rn_fault_add(faults, "%zu of %zu in %.50s, the first %g", bad, p->count,
+                     p->name, (double)p->data[first]);
 }
 
 int rn_model_check_numbers(const struct rn_model *model, struct rn_error *err)

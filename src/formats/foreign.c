@@ -28,9 +28,9 @@ struct magic {
     const char *what, *instead; /* instead: NULL when nothing helps */
 };
 
-#define TEXT(text)     text, sizeof(text) - 1
-#define ONLY(text)     TEXT(text), 0, "", 0
-#define PICTURE        "give it as an input, after the model"
+#define TEXT(text) text, sizeof(text) - 1
+#define ONLY(text) TEXT(text), 0, "", 0
+#define PICTURE    "give it as an input, after the model"
 
 static const struct magic magics[] = {
     /* clang-format off */
@@ -221,8 +221,8 @@ int rn_foreign_zip(const char *path, const struct rn_zip *zip,
 
 /* -------------------------------------------------------------- unknown */
 
-#define READ                                                                  \
-    "expected a PyTorch or safetensors file, an index of these, an ONNX "     \
+#define READ                                                              \
+    "expected a PyTorch or safetensors file, an index of these, an ONNX " \
     "model, or a Caffe or Darknet network"
 
 static bool is_text(const uint8_t *bytes, size_t size)

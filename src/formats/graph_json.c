@@ -469,11 +469,13 @@ static int check_members(struct reader *r, const json_t *node,
     const char *key;
     json_t *value;
     json_object_foreach((json_t *)(uintptr_t)node, key, value)
+    {
         if (!is_member(kind, key))
             return rn_fail(r->err, RN_ERR_DATA,
                            "layer '%s': \"%.60s\" is not known here: a newer "
                            "program wrote it",
                            name, key);
+    }
     return RN_OK;
 }
 

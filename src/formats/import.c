@@ -164,9 +164,10 @@ static void say_network(const struct import *in)
                       s->name + strlen(RESNET), s->name + strlen(RESNET));
     if (in->found.small && (!o->stem_stride || !o->stem_pool))
         rn_import_say(
-            o, "taken to begin with stride %d and %s, as is usual for small "
-               "pictures; shapes do not tell: --stem-stride and --stem-pool "
-               "say otherwise",
+            o,
+            "taken to begin with stride %d and %s, as is usual for small "
+            "pictures; shapes do not tell: --stem-stride and --stem-pool "
+            "say otherwise",
             o->stem_stride ? o->stem_stride : 1,
             o->stem_pool ? "the pool given" : "no pool");
     if (!o->shortcut && (s->shortcut == 'A' || s->shortcut == 'a'))
@@ -298,8 +299,8 @@ static int set_head(struct rn_model *model, const char *head,
 {
     struct rn_graph *g = model->graph;
     bool sigmoid = head && strcmp(head, "sigmoid") == 0;
-    bool logits = g->kind == RN_OUTPUT_LOGITS ||
-                  g->kind == RN_OUTPUT_INDEPENDENT_LOGITS;
+    bool logits =
+        g->kind == RN_OUTPUT_LOGITS || g->kind == RN_OUTPUT_INDEPENDENT_LOGITS;
     enum rn_output kind =
         sigmoid ? RN_OUTPUT_INDEPENDENT_LOGITS : RN_OUTPUT_LOGITS;
     if (head && !sigmoid && strcmp(head, "softmax") != 0)

@@ -109,7 +109,8 @@ static int take_text(struct scan *s)
 static bool at_text(struct scan *s)
 {
     skip(s);
-    if ((*s->at == 'u' || *s->at == 'U') && (s->at[1] == '\'' || s->at[1] == '"'))
+    if ((*s->at == 'u' || *s->at == 'U') &&
+        (s->at[1] == '\'' || s->at[1] == '"'))
         s->at++;
     return *s->at == '\'' || *s->at == '"';
 }

@@ -136,13 +136,14 @@ int rn_model_text(char **out, const struct rn_model *model, bool whole,
     if (rc)
         return rc;
     /* json_pack() is NULL when a part is. */
-    json_t *root = json_pack(
-        "{s:i, s:o, s:s, s:s, s:o, s:o, s:o, s:o}", "format", RN_MODEL_FORMAT,
-        "network", network_json(model), "output",
-        rn_output_name(model->graph->kind), "head",
-        rn_output_name(model->graph->head), "preprocessing", preprocessing_json(model, whole),
-        "classes", classes_json(model, model->class_names), "class_ids",
-        classes_json(model, model->class_ids), "trained", trained);
+    json_t *root =
+        json_pack("{s:i, s:o, s:s, s:s, s:o, s:o, s:o, s:o}", "format",
+                  RN_MODEL_FORMAT, "network", network_json(model), "output",
+                  rn_output_name(model->graph->kind), "head",
+                  rn_output_name(model->graph->head), "preprocessing",
+                  preprocessing_json(model, whole), "classes",
+                  classes_json(model, model->class_names), "class_ids",
+                  classes_json(model, model->class_ids), "trained", trained);
     if (root)
         rc = rn_json_text(out, root, err);
     else

@@ -137,8 +137,8 @@ static int choose(struct outputs *o, const struct rn_import_options *options)
         int64_t type;
         rn_onnx_output_type(o->f, i, &type, &shape);
         if (value_of(o, i) == RN_ONNX_NONE)
-            return rn_fail(o->err, RN_ERR_DATA,
-                           "'%s': output %u has no name", o->f->path, i + 1);
+            return rn_fail(o->err, RN_ERR_DATA, "'%s': output %u has no name",
+                           o->f->path, i + 1);
         o->can[i] = is_float(type) && is_row(&shape);
     }
     o->needed = rn_alloc(o->f->n_values, sizeof(*o->needed));

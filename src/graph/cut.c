@@ -4,7 +4,6 @@
 
 #include "core/memory.h"
 
-
 /* Where a node or parameter goes; -1: nobody needs it. */
 struct places {
     int *node, *param;

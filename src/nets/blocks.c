@@ -13,8 +13,8 @@ static void join(char name[NAME_SIZE], const char *prefix, const char *part)
 
 #define LEAKY_SLOPE 0.01f
 
-int rn_block_activation(struct rn_graph *g, const struct rn_net_spec *spec, int x,
-                const char *name)
+int rn_block_activation(struct rn_graph *g, const struct rn_net_spec *spec,
+                        int x, const char *name)
 {
     char gate[NAME_SIZE + 10];
     int y;

@@ -16,8 +16,8 @@ int rn_conv_bn_relu(struct rn_graph *g, const struct rn_net_spec *spec, int x,
                     int stride, const char *relu);
 
 /** ReLU or what the network has in its place. */
-int rn_block_activation(struct rn_graph *g, const struct rn_net_spec *spec, int x,
-                const char *name);
+int rn_block_activation(struct rn_graph *g, const struct rn_net_spec *spec,
+                        int x, const char *name);
 
 /** The mean or blur of an anti-aliased network, stride 2. */
 int rn_shrink(struct rn_graph *g, enum rn_antialias how, int x,

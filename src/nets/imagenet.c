@@ -121,8 +121,8 @@ void rn_net_build_imagenet(struct rn_graph *g, const struct rn_net_spec *spec)
     }
     x = stem(g, spec, x);
     for (int s = 0; s < 4; s++) {
-        int stride =
-            s == 0 && spec->first_stride ? spec->first_stride : stages[s].stride;
+        int stride = s == 0 && spec->first_stride ? spec->first_stride
+                                                  : stages[s].stride;
 
         for (int i = 0; i < arch->blocks[s]; i++) {
             char name[32];

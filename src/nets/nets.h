@@ -22,7 +22,7 @@ enum rn_antialias {
 
 /** What follows the first convolution. */
 enum rn_stem_pool {
-    RN_STEM_POOL_USUAL,    /* what goes with the stem */
+    RN_STEM_POOL_USUAL, /* what goes with the stem */
     RN_STEM_POOL_NONE,
     RN_STEM_POOL_MAX,      /* 3x3, /2, padded on both sides: torchvision's */
     RN_STEM_POOL_MAX_CEIL, /* 3x3, /2, not padded, rounded up: Caffe's */

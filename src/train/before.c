@@ -118,8 +118,7 @@ int rn_trainer_check_out(const struct rn_trainer *t, struct rn_error *err)
     struct rn_pictures found = {.count = 0};
     int rc;
 
-    if (!rn_is_folder(t->run.folder) ||
-        !lies_in_data(t->run.folder, t->o.data))
+    if (!rn_is_folder(t->run.folder) || !lies_in_data(t->run.folder, t->o.data))
         return RN_OK;
     rc = rn_pictures_add_folder(&found, &disk, t->run.folder, err);
     if (rc == RN_OK && found.count > 0)

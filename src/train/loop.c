@@ -158,8 +158,7 @@ static int set_training(json_t *object, const struct rn_trainer *t)
     if (o->validation > 0)
         failed |= set_count(object, "validation", o->validation);
     if (o->validation_percent > 0)
-        failed |=
-            set_real(object, "validation_percent", o->validation_percent);
+        failed |= set_real(object, "validation_percent", o->validation_percent);
     return failed;
 }
 

@@ -407,9 +407,8 @@ char *rn_json_dump(const json_t *value, size_t flags)
 {
     char *text = dump(value, flags | JSON_REAL_PRECISION(15));
     json_t *again =
-        text == NULL
-            ? NULL
-            : rn_json_load(text, strlen(text), JSON_DECODE_ANY, NULL);
+        text == NULL ? NULL
+                     : rn_json_load(text, strlen(text), JSON_DECODE_ANY, NULL);
     bool same = again != NULL && json_equal(again, value);
 
     json_decref(again);

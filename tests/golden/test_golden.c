@@ -190,7 +190,7 @@ struct golden {
     struct rn_store *store;
     int batch, classes, steps;
     int accumulate; /* batches of a step */
-    size_t image; /* floats */
+    size_t image;   /* floats */
     float *images, *logits, *plain;
     int32_t labels[64];
 };

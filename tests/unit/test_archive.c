@@ -259,6 +259,7 @@ static const struct layout_case {
     const char *classes;
     int count[3];
     const char *message, *note;
+    /* clang-format off */
 } layout_cases[] = {
     /* Parts by their usual names. */
     {{"Training/a/1.jpg", "Training/b/1.jpg", "Testing/b/2.jpg"},
@@ -325,6 +326,7 @@ static const struct layout_case {
     {{"10/1.jpg", "9/1.jpg", "x/1.jpg"}, "10 9 x", {3, 0, 0}, NULL, NULL},
     {{"1/1.jpg", "01/1.jpg", "2/1.jpg"}, "01 1 2", {3, 0, 0}, NULL, NULL},
 };
+/* clang-format on */
 
 static bool has_note(const struct rn_data *data, const char *text)
 {
@@ -1043,9 +1045,9 @@ static const struct {
     int filter;
     const char *ending;
 } filters[] = {
-    {ARCHIVE_FILTER_GZIP, ".tar.gz"},  {ARCHIVE_FILTER_GZIP, ".tgz"},
-    {ARCHIVE_FILTER_BZIP2, ".tar.bz2"}, {ARCHIVE_FILTER_XZ, ".tar.xz"},
-    {ARCHIVE_FILTER_ZSTD, ".tar.zst"},  {ARCHIVE_FILTER_LZ4, ".tar.lz4"},
+    {ARCHIVE_FILTER_GZIP, ".tar.gz"},    {ARCHIVE_FILTER_GZIP, ".tgz"},
+    {ARCHIVE_FILTER_BZIP2, ".tar.bz2"},  {ARCHIVE_FILTER_XZ, ".tar.xz"},
+    {ARCHIVE_FILTER_ZSTD, ".tar.zst"},   {ARCHIVE_FILTER_LZ4, ".tar.lz4"},
     {ARCHIVE_FILTER_COMPRESS, ".tar.Z"},
 };
 
@@ -1062,10 +1064,9 @@ static void write_packed(const char *name, int filter, const struct item *items,
 /* As good as the plain one, wherever it stands. */
 static void compressed_archives_are_unpacked(void **state)
 {
-    const struct item items[] = {picture("train/a/1.jpg", 0),
-                                 picture("train/b/2.jpg", 1),
-                                 picture("val/a/3.jpg", 2),
-                                 picture("val/b/4.jpg", 3)};
+    const struct item items[] = {
+        picture("train/a/1.jpg", 0), picture("train/b/2.jpg", 1),
+        picture("val/a/3.jpg", 2), picture("val/b/4.jpg", 3)};
     struct rn_data *plain, *data;
     uint8_t pixels[2][3 * VIEW * VIEW];
     char name[40];
@@ -1159,9 +1160,9 @@ static uint8_t *make_bomb(size_t *size)
     uint8_t *bytes = malloc(room);
     z_stream z = {.next_out = bytes, .avail_out = (unsigned)room};
 
-    assert_int_equal(deflateInit2(&z, 9, Z_DEFLATED, MAX_WBITS + 16, 9,
-                                  Z_DEFAULT_STRATEGY),
-                     Z_OK);
+    assert_int_equal(
+        deflateInit2(&z, 9, Z_DEFLATED, MAX_WBITS + 16, 9, Z_DEFAULT_STRATEGY),
+        Z_OK);
     for (int i = 0; i < 100; i++) {
         z.next_in = zeros;
         z.avail_in = sizeof zeros;

@@ -51,8 +51,7 @@ static void texts_become_trees(void **state)
     (void)state;
     OK(parse(&p, text, &err));
     const struct rn_prototxt_field *root = p.fields, *f = NULL;
-    assert_true(
-        rn_pb_is(rn_prototxt_last(&p, root, "name")->value, "a \" b"));
+    assert_true(rn_pb_is(rn_prototxt_last(&p, root, "name")->value, "a \" b"));
     const struct rn_prototxt_field *first =
         rn_prototxt_next(&p, root, "layer", NULL);
     const struct rn_prototxt_field *second =
@@ -101,8 +100,7 @@ static void values_are_protobufs(void **state)
         assert_int_equal(rn_prototxt_integer(f, &n), i < 3);
         assert_true(i == 3 || n == numbers[i]);
     }
-    assert_true(
-        rn_prototxt_number(rn_prototxt_last(&p, p.fields, "r"), &real));
+    assert_true(rn_prototxt_number(rn_prototxt_last(&p, p.fields, "r"), &real));
     assert_true(real == 1.5);
     rn_prototxt_close(&p);
 }
@@ -543,7 +541,8 @@ static void he_networks_take_weights(void **state)
 }
 
 /* A case of tests/golden/caffe.txt: layers from 'data' to 'x'. */
-static void check_layers(const char *name, const char *layers, const char *right)
+static void check_layers(const char *name, const char *layers,
+                         const char *right)
 {
     const struct rn_caffe_options none = {{3, 0, 0}, NULL};
     const char *at = right;
@@ -629,8 +628,8 @@ static void outputs_are_chosen(void **state)
          RN_OUTPUT_INDEPENDENT_LOGITS, RN_OUTPUT_INDEPENDENT, NULL},
         {PLAIN("Sigmoid", "p", "fc", "p", ""), "fc", RN_OUTPUT_LOGITS,
          RN_OUTPUT_LOGITS, NULL},
-        {PLAIN("Sigmoid", "p", "fc", "p", "") PLAIN("Softmax", "q", "fc", "q",
-                                                    ""),
+        {PLAIN("Sigmoid", "p", "fc", "p", "")
+             PLAIN("Softmax", "q", "fc", "q", ""),
          NULL, 0, 0, "2 outputs, 'p' 2x1x1, 'q' 2x1x1: --output NAME"},
         {PLAIN("EuclideanLoss", "p", "fc", "p", ""), NULL, 0, 0,
          "compares numbers"},
@@ -967,8 +966,7 @@ static void what_is_wrong_is_refused_by_name(void **state)
                             "}"),
          "'negative_slope' in its relu_param, which is there twice"},
         {DATA LAYER("ReLU", "relu_param: 3"), "has '3' as its relu_param"},
-        {DATA LAYER("ReLU", "include { faze: TEST }"),
-         "'faze' in its include"},
+        {DATA LAYER("ReLU", "include { faze: TEST }"), "'faze' in its include"},
         {DATA LAYER("Pooling", "pooling_param { pool: 'MAX' kernel_size: 2 }"),
          "has 'MAX' as its pool"},
         {DATA LAYER("Pooling", "pooling_param { pool: MAX kernel_size: 2 "

@@ -269,7 +269,8 @@ static void put_array(struct pickle *p, int f, int count, const char *order)
     PUT(p, "cnumpy.core.multiarray\n_reconstruct\nq\1cnumpy\nndarray\n"
            "K\0\x85U\1b\x87R(K\1");
     put_bytes(p, number, 2);
-    PUT(p, "M\0\x0c\x86" "cnumpy\ndtype\nU\2u1K\0K\1\x87R(K\3");
+    PUT(p, "M\0\x0c\x86"
+           "cnumpy\ndtype\nU\2u1K\0K\1\x87R(K\3");
     put_text(p, order);
     PUT(p, "NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\0tb\x89T");
     put_bytes(p, size, 4);
@@ -410,12 +411,14 @@ static void test_cifar100_labels(void **state)
     write_records("bin/test.bin", 1, 2, 3);
     write_batch("py/train", 0, 2, 12, "|");
     write_batch("py/test", 1, 2, 3, "|");
-    assert_true(checksum_of(in_folder("bin"), 0) == checksum_of(in_folder("py"), 0));
+    assert_true(checksum_of(in_folder("bin"), 0) ==
+                checksum_of(in_folder("py"), 0));
     p = begin_pickle("py/meta");
     put_names(&p, "fine_label_names", 'f', 100);
     put_names(&p, "coarse_label_names", 'c', 20);
     end_pickle(&p);
-    write_text("bin/coarse_label_names.txt", "c!\nc\"\nc#\nc$\nc%\nc&\nc'\nc(\n"
+    write_text("bin/coarse_label_names.txt",
+               "c!\nc\"\nc#\nc$\nc%\nc&\nc'\nc(\n"
                "c)\nc*\nc+\nc,\nc-\nc.\nc/\nc0\nc1\nc2\nc3\nc4\n");
     for (size_t i = 0; i < 2; i++) {
         snprintf(path, sizeof path, "coarse:%s", in_folder(forms[i]));
@@ -440,7 +443,8 @@ static void test_no_coarse_labels(void **state)
     snprintf(path, sizeof path, "coarse:%s", folder);
     open_fails(path, 0, RN_ERR_DATA,
                (const char *const[]){"is cifar10 data, of which there are no "
-                                     "coarse labels", NULL});
+                                     "coarse labels",
+                                     NULL});
     open_fails("coarse:/no/such", 0, RN_ERR_IO,
                (const char *const[]){"'/no/such'", NULL});
 }

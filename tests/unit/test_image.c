@@ -327,8 +327,10 @@ static void other_files_are_called_by_their_names(void **state)
             rn_image_decode(&image, others[i].bytes, 32, "x", 0, &err),
             RN_ERR_DATA);
         if (others[i].library)
-            snprintf(expected, sizeof expected, "%s, which this build leaves "
-                     "out: build resnet again with", others[i].message);
+            snprintf(expected, sizeof expected,
+                     "%s, which this build leaves "
+                     "out: build resnet again with",
+                     others[i].message);
         else
             snprintf(expected, sizeof expected, "%s, expected ",
                      others[i].message);

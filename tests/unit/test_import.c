@@ -440,9 +440,10 @@ static double blurred(const float *image, int h, int w, int y, int x)
     double sum = 0;
     for (int dy = -1; dy <= 1; dy++)
         for (int dx = -1; dx <= 1; dx++)
-            sum += (2 - abs(dy)) * (2 - abs(dx)) / 16.0 *
-                   (double)image[reflect(2 * y + dy, h) * w +
-                                 reflect(2 * x + dx, w)];
+            sum +=
+                (2 - abs(dy)) * (2 - abs(dx)) / 16.0 *
+                (double)
+                    image[reflect(2 * y + dy, h) * w + reflect(2 * x + dx, w)];
     return sum;
 }
 
@@ -701,10 +702,11 @@ static void strides_are_described(void **state)
     rn_model_init(model, 3);
     write_bare(model, "a.pth", false, NULL);
     rn_model_destroy(model);
-    write_text("config.json",
-               "{\"model_type\": \"resnet\", \"downsample_in_bottleneck\": true, "
-               "\"downsample_in_first_stage\": true, "
-               "\"id2label\": {\"0\": \"LABEL_0\"}}");
+    write_text(
+        "config.json",
+        "{\"model_type\": \"resnet\", \"downsample_in_bottleneck\": true, "
+        "\"downsample_in_first_stage\": true, "
+        "\"id2label\": {\"0\": \"LABEL_0\"}}");
     OK(import(&back, in_folder("a.pth"), NULL, &err));
     assert_int_equal(node_of(back, "layer1.0.conv1")->window.stride, 2);
     assert_int_equal(node_of(back, "layer2.0.conv1")->window.stride, 2);
@@ -1044,7 +1046,10 @@ static void class_lists(void **state)
          {NULL, "only LABEL_0"}},
         {"config.json", "{\"model_type\":\"resnet\"}", {NULL, "no class list"}},
         /* Encodings. */
-        {"l.txt", "\xff\xfe" "a", {NULL, "UTF-16, expected UTF-8"}},
+        {"l.txt",
+         "\xff\xfe"
+         "a",
+         {NULL, "UTF-16, expected UTF-8"}},
     };
     struct rn_model *model =
         make_model("resnet8", &(struct rn_net_options){.classes = 3});
@@ -1094,7 +1099,8 @@ static void class_lists_by_number(void **state)
         {"l.txt", "0,cat\n2,cow\n1,dog\n"},
         {"l.txt", "cow 2\ncat 0\ndog 1\n"},
         {"l.txt", "cat\t1\ndog\t2\ncow\t3\n"},
-        {"l.txt", "\xef\xbb\xbf" "cat\rdog\rcow\r"},
+        {"l.txt", "\xef\xbb\xbf"
+                  "cat\rdog\rcow\r"},
         {"l.json", "{\"3\":\"cow\",\"1\":\"cat\",\"2\":\"dog\"}"},
         {"l.json", "\xef\xbb\xbf[\"cat\",\r\n\"dog\",\r\n\"cow\"]"},
         {"l.json", "{\"cow\":3,\"cat\":1,\"dog\":2}"},
@@ -1137,8 +1143,7 @@ static void class_lists_with_identifiers(void **state)
          "setter", "n02100735"},
         {"l.txt", "0 n01440764 tench\n2 n01484850 shark\n1 n01443537 fish\n",
          "shark", "n01484850"},
-        {"l.txt", "a1\ttench\na2\tshark\na3\tgreat ray\n", "great ray",
-         "a3"},
+        {"l.txt", "a1\ttench\na2\tshark\na3\tgreat ray\n", "great ray", "a3"},
         {"l.csv", "n1,cat\nn2,dog\nn3,cow\n", "cow", "n3"},
         {"l.csv", "cow,2,n3\ncat,0,n1\ndog,1,n2\n", "cow", "n3"},
         {"l.csv", "id,class\nfox,Vulpes\ncat,Felis\ndog,Canis\n", "Canis",
@@ -1149,8 +1154,8 @@ static void class_lists_with_identifiers(void **state)
          "{\"label_names\":[\"n1\",\"n2\",\"n3\"],\"label_descriptions\":"
          "{\"n3\":\"cow\",\"n1\":\"cat\",\"n2\":\"dog\"}}",
          "cow", "n3"},
-        {"l.py", "{0: ('n1', 'cat'), 1: ('n2', 'dog'), 2: ('n3', 'cow')}", "cow",
-         "n3"},
+        {"l.py", "{0: ('n1', 'cat'), 1: ('n2', 'dog'), 2: ('n3', 'cow')}",
+         "cow", "n3"},
         {"l.txt", "golden retriever\nsiamese cat\nday gecko\n", "day gecko",
          NULL},
         {"l.txt", "mp3 player\nmp4 player\nmp5 player\n", "mp5 player", NULL},
@@ -1406,8 +1411,7 @@ static void files_of_other_kinds_are_named(void **state)
         {"a.params", BYTES("\x12\x01\0\0\0\0\0\0\0"), "MXNet"},
         {"a.pth.gz", BYTES("\x1f\x8b\x08\0"), "compressed with gzip; unpack"},
         {"a.pth", BYTES("\xff\xd8\xff\xe0"), "a picture (JPEG)"},
-        {"a.xml", BYTES("<?xml version=\"1.0\"?><net name=\"m\">"),
-         "OpenVINO"},
+        {"a.xml", BYTES("<?xml version=\"1.0\"?><net name=\"m\">"), "OpenVINO"},
         {"a.bmp", BYTES("BM\x36\x0c\0\0\0\0\0\0\x36"), "a picture (BMP)"},
         {"a.txt", BYTES("resnet50 weights\nas of today"),
          "a text that begins 'resnet50 weights'"},

@@ -614,7 +614,8 @@ static struct rn_data fetched_data(int classes, uint16_t *labels)
     for (int i = 0; i < FETCHED; i++)
         labels[i] = (uint16_t)(i % 2);
     data.spec = spec;
-    data.part[RN_PART_TEST] = (struct rn_images){FETCHED, NULL, labels, NULL, NULL};
+    data.part[RN_PART_TEST] =
+        (struct rn_images){FETCHED, NULL, labels, NULL, NULL};
     return data;
 }
 

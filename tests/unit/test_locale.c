@@ -102,7 +102,8 @@ static void check_functions(void)
     assert_int_equal(schedule.step[0], 625);
 
     assert_int_equal(
-        rn_prototxt_parse(&p, (const uint8_t *)"a: 0.125", 8, "p", NULL), RN_OK);
+        rn_prototxt_parse(&p, (const uint8_t *)"a: 0.125", 8, "p", NULL),
+        RN_OK);
     assert_true(rn_prototxt_number(&p.fields[1], &value) && value == 0.125);
     rn_prototxt_close(&p);
 }

@@ -184,8 +184,9 @@ static void bad_folders_are_named(void **state)
                             "FOLDER/CLASS/PICTURE");
     assert_int_equal(unlink(in_folder("loose.jpg")), 0);
     assert_int_equal(symlink("..", in_folder("a/up")), 0);
-    open_fails(RN_ERR_DATA,
-               "'%s/a/up/a' is a folder it lies in: a symbolic link leads back");
+    open_fails(
+        RN_ERR_DATA,
+        "'%s/a/up/a' is a folder it lies in: a symbolic link leads back");
     assert_int_equal(unlink(in_folder("a/up")), 0);
     assert_int_equal(symlink("gone.jpg", in_folder("a/2.jpg")), 0);
     open_fails(RN_ERR_IO,
@@ -231,7 +232,8 @@ static void lists_give_files_and_classes(void **state)
     assert_picture(data, RN_PART_TRAIN, 1, "2.jpg", 0);
     rn_data_close(data);
 
-    write_text("classes.txt", "n0001 tench\nn0002 great white shark\nn0003 tench\n");
+    write_text("classes.txt",
+               "n0001 tench\nn0002 great white shark\nn0003 tench\n");
     data = open_ok();
     assert_counts(data, 3, 2, 0, 0);
     assert_string_equal(rn_data_class_id(data, 1), "n0002");
@@ -245,7 +247,8 @@ static void lists_give_files_and_classes(void **state)
     rn_data_close(data);
 
     assert_int_equal(unlink(in_folder("classes.txt")), 0);
-    write_text("labels.txt", "a b.jpg zebra\n2.jpg ant\nimages/a b.jpg zebra\n");
+    write_text("labels.txt",
+               "a b.jpg zebra\n2.jpg ant\nimages/a b.jpg zebra\n");
     data = open_ok();
     assert_counts(data, 2, 3, 0, 0);
     assert_string_equal(rn_data_class_name(data, 0), "ant");
@@ -300,7 +303,8 @@ static void tables_give_files_and_classes(void **state)
                                         "images/x/3.jpg"};
     static const char *const tables[] = {
         "\"a, b.jpg\",dog\n2.jpg,cat\nx/3.jpg,dog\n",
-        "\xef\xbb\xbf" "2.jpg;cat\r\nx/3.jpg;dog\r\na, b.jpg;dog\r\n;\r\n",
+        "\xef\xbb\xbf"
+        "2.jpg;cat\r\nx/3.jpg;dog\r\na, b.jpg;dog\r\n;\r\n",
         "file,class\n2.jpg,cat\n\"a, b.jpg\",dog\nx\\3.jpg,dog\n",
         "label,width,Image Name\ncat,1,2.jpg\ndog,2,\"a, b.jpg\"\n"
         "\"dog\",2,x/3.jpg\n",
@@ -319,9 +323,9 @@ static void tables_give_files_and_classes(void **state)
         assert_string_equal(rn_data_class_name(data, 0), "cat");
         assert_string_equal(rn_data_class_name(data, 1), "dog");
         for (int k = 0; k < 3; k++)
-            assert_int_equal(data->part[RN_PART_TRAIN].labels[k],
-                             !strstr(rn_data_file(data, RN_PART_TRAIN, k),
-                                     "2.jpg"));
+            assert_int_equal(
+                data->part[RN_PART_TRAIN].labels[k],
+                !strstr(rn_data_file(data, RN_PART_TRAIN, k), "2.jpg"));
         rn_data_close(data);
     }
 }
@@ -399,9 +403,8 @@ static void a_table_of_classes_is_left_aside(void **state)
 /* macOS's names and those of others look the same. */
 static void normal_forms_are_told_apart(void **state)
 {
-    static const char *const names[] = {"train/caf\xc3\xa9/1.jpg",
-                                        "train/b/1.jpg",
-                                        "test/cafe\xcc\x81/1.jpg"};
+    static const char *const names[] = {
+        "train/caf\xc3\xa9/1.jpg", "train/b/1.jpg", "test/cafe\xcc\x81/1.jpg"};
 
     (void)state;
     write_pictures(names, COUNT(names));
@@ -574,14 +577,14 @@ static void the_first_rule_holds_out_what_it_did(void **state)
 
 /* The newest rule's choice, which must stay, too. */
 static const char *const second_rule[10] = {
-    "b/20.jpg", "10/30.jpg", "a/07.jpg",  "b/15.jpg", "10/32.jpg",
+    "b/20.jpg", "10/30.jpg", "a/07.jpg", "b/15.jpg", "10/32.jpg",
     "b/17.jpg", "10/38.jpg", "a/00.jpg", "b/14.jpg", "10/39.jpg"};
 
 static void held_out_is_the_same_however_data_is_written(void **state)
 {
     static const char *const ways[] = {
-        "p/train", "p/train/", "p/train//", "p/../p", "p",  "p/.",
-        "link",    "link/",    "q/link",    "p/train/../train"};
+        "p/train", "p/train/", "p/train//", "p/../p", "p",
+        "p/.",     "link",     "link/",     "q/link", "p/train/../train"};
     struct rn_data_info info, other;
     struct rn_data *data;
     char here[300];

@@ -206,9 +206,9 @@ static void wide_names_keep_their_columns(void **state)
 #define DOG  "\xe7\x8a\xac"
 #define E    "e\xcc\x81" /* an accent of its own */
 #define DOGS DOG DOG DOG DOG DOG DOG
-    static const char *const wide[] = {DOG, "a" DOGS DOGS DOGS,
-                                       E E E E E E E E E E E E E E E E E E E E E
-                                           E E E E E E};
+    static const char *const wide[] = {
+        DOG, "a" DOGS DOGS DOGS,
+        E E E E E E E E E E E E E E E E E E E E E E E E E E E};
 
     (void)state;
     assert_int_equal(rn_model_set_classes(model, wide, NULL), RN_OK);
@@ -221,8 +221,8 @@ static void wide_names_keep_their_columns(void **state)
                 " 0 0 1\n",
                 rn_report_confusion);
     assert_file("c.csv",
-                "label\\answer,0 " DOG ",1 a" DOGS DOGS DOGS ",2 " E E E E E E
-                    E E E E E E E E E E E E E E E E E E E E E "\n"
+                "label\\answer,0 " DOG ",1 a" DOGS DOGS DOGS
+                ",2 " E E E E E E E E E E E E E E E E E E E E E E E E E E E "\n"
                 "0 " DOG ",1,1,0\n"
                 "1 a" DOGS DOGS DOGS ",0,0,1\n"
                 "2 " E E E E E E E E E E E E E E E E E E E E E E E E E E E

@@ -21,7 +21,9 @@ static void marks_and_line_ends_are_dropped(void **state)
 {
     static const char *const cases[][2] = {
         {"a\r\nb\rc\nd", "a\nb\nc\nd"},
-        {"\xef\xbb\xbf" "a\r\n", "a\n"},
+        {"\xef\xbb\xbf"
+         "a\r\n",
+         "a\n"},
         {"\xef\xbb\xbf", ""},
         {"\r\r\n\n", "\n\n\n"},
         {"", ""},
@@ -49,7 +51,9 @@ static void other_encodings_are_named(void **state)
         size_t size;
         const char *encoding; /* NULL: a zero byte is told of */
     } cases[] = {
-        {BYTES("\xff\xfe" "a\0\n\0"), "UTF-16"},
+        {BYTES("\xff\xfe"
+               "a\0\n\0"),
+         "UTF-16"},
         {BYTES("\xfe\xff\0a\0\n"), "UTF-16"},
         {BYTES("\xff\xfe\0\0a\0\0\0"), "UTF-32"},
         {BYTES("\0\0\xfe\xff\0\0\0a"), "UTF-32"},
@@ -96,7 +100,9 @@ static void columns_are_counted(void **state)
         {"\xe7\x8a\xac\xe7\x8c\xab", 4, 3, 3}, /* dog, cat: two columns each */
         {"\xe7\x8a\xac\xe7\x8c\xab", 4, 4, 6},
         {"\xe7\x8a\xac", 2, 1, 0},
-        {"a\xff" "b", 3, 2, 2},
+        {"a\xff"
+         "b",
+         3, 2, 2},
         {"", 0, 5, 0},
     };
 
@@ -114,7 +120,7 @@ static void columns_are_counted(void **state)
 static void half_characters_are_cut_off(void **state)
 {
     static const char *const cases[][2] = {
-        {CAFE_NFC, CAFE_NFC}, {"caf\xc3", "caf"}, {"\xe7\x8a", ""},
+        {CAFE_NFC, CAFE_NFC},   {"caf\xc3", "caf"}, {"\xe7\x8a", ""},
         {"a\xf0\x9f\x90", "a"}, {"", ""},
     };
     struct rn_error err;
