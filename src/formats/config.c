@@ -14,6 +14,7 @@
 #define CONFIG       "config.json"
 #define PREPROCESSOR "preprocessor_config.json"
 #define SIDE_MOST    65535
+#define LEAST_SHARE  0.01 /* of a picture that is cut out */
 #define WARPED_FROM  384 /* Hugging Face: from there on nothing is cut off */
 
 /* What is wrong with a description, and how to go on without it. */
@@ -105,6 +106,9 @@ static void take_numbers(struct rn_config *c, const json_t *mean,
                          const json_t *std)
 {
     c->has_numbers = get_three(mean, c->mean) && get_three(std, c->std);
+    for (size_t i = 0; i < 3; i++)
+        c->has_numbers &= isfinite(c->mean[i]) && c->std[i] > 0 &&
+                          isfinite(c->std[i]);
 }
 
 /* ------------------------------------------------------------------ timm */
@@ -148,7 +152,9 @@ static void read_timm_view(struct rn_config *c, const json_t *pretrained)
                                                             : NULL;
     c->unclear_view = (mode && strcmp(mode, "center") != 0) ||
                       (how && !c->interpolation) || c->height != c->width ||
-                      (share && !(c->crop_share > 0 && c->crop_share <= 1));
+                      (json_object_get(pretrained, "std") && !c->has_numbers) ||
+                      (share &&
+                       !(c->crop_share >= LEAST_SHARE && c->crop_share <= 1));
 }
 
 static int read_timm(struct rn_config *c, json_t *root, struct rn_error *err)
@@ -245,7 +251,8 @@ static void read_preprocessor(struct rn_config *c, const json_t *root)
                        : json_integer_value(how) == 2 ? "bilinear"
                                                       : NULL;
     c->unclear_view = !side || side >= WARPED_FROM || !c->interpolation ||
-                      !(c->crop_share > 0 && c->crop_share <= 1);
+                      (json_object_get(root, "image_std") && !c->has_numbers) ||
+                      !(c->crop_share >= LEAST_SHARE && c->crop_share <= 1);
 }
 
 /* ----------------------------------------------------------------- whole */
@@ -347,7 +354,7 @@ static void fill_view(const struct rn_config *c, int channels,
     }
     if (!o->interpolation)
         o->interpolation = c->interpolation;
-    if (!o->resize && c->crop_share > 0 && side > 0)
+    if (!o->resize && c->crop_share >= LEAST_SHARE && side > 0)
         o->resize = (int)floor(side / c->crop_share);
 }
 

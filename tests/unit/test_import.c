@@ -748,6 +748,16 @@ static void strange_descriptions(void **state)
         rn_import_defaults(&o);
         assert_import_fails("a.pth", &o, RN_ERR_DATA, cases[i].said);
     }
+    /* Numbers that make no sense are none. */
+    write_text("config.json",
+               "{\"architecture\": \"resnet18\", \"pretrained_cfg\": {\"mean\": "
+               "[0, 0, 0], \"std\": [0, 1, 1], \"input_size\": [3, 64, 64], "
+               "\"crop_pct\": 1e-300}}");
+    rn_import_defaults(&o);
+    OK(import(&back, in_folder("a.pth"), &o, &err));
+    assert_said("in a way that is not ours");
+    assert_null(back->preprocessing.mean);
+    rn_model_destroy(back);
     /* Of something else: not ours to read, unless it is given. */
     write_text("config.json", "{\"port\": 8080}");
     OK(import(&back, in_folder("a.pth"), &o, &err));
