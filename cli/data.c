@@ -674,10 +674,10 @@ const struct command command_data = {
     .summary =
         "What a data set holds: check names what is wrong with it, stats "
         "counts and measures, show draws a contact sheet.",
-    .notes = "check tells of images that cannot be decoded, images that are "
-             "there twice (within\nand across parts) and classes that a part "
-             "lacks; the exit status is 1 when there\nare any. Grey, CMYK, "
-             "turned and other odd pictures are counted.\n",
+    .notes = "check names images that cannot be decoded, images that are there "
+             "twice (within\nand across parts) and classes that a part lacks; "
+             "the exit status is 1 when there\nare any. It counts grey, CMYK, "
+             "turned and other odd pictures.\n",
     .groups = groups,
     .n_groups = COUNT(groups),
     .size = sizeof(struct options),
