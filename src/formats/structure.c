@@ -33,7 +33,7 @@ struct structure {
     struct layer *head;
     bool sorted; /* the file's order is that of names */
     /* Words in names of sorted convolutions, digits being #. */
-    char words[RN_STRUCTURE_WORDS][60];
+    char words[RN_STRUCTURE_WORDS][RN_STRUCTURE_WORD + 1];
     size_t n_words;
     /* How far the best attempt came. */
     size_t reached;
@@ -108,11 +108,12 @@ static int find_layers(struct structure *s, struct rn_error *err)
         else if (l->kind == NORM)
             s->norms[s->n_norms++] = l;
     }
-    if (s->n_convs > RN_STRUCTURE_CONVS)
+    if (s->n_convs > RN_STRUCTURE_CONVS || s->n_norms > RN_STRUCTURE_CONVS)
         return rn_fail(err, RN_ERR_DATA,
-                       "'%s': %zu convolutions under unknown names, at most "
-                       "%d expected",
-                       s->state->path, s->n_convs, RN_STRUCTURE_CONVS);
+                       "'%s': %zu convolutions and %zu batch norms under "
+                       "unknown names, at most %d of each expected",
+                       s->state->path, s->n_convs, s->n_norms,
+                       RN_STRUCTURE_CONVS);
     return RN_OK;
 }
 
@@ -125,11 +126,12 @@ static size_t part_length(const char *name, const char *end)
     return (size_t)((point ? point : end) - name);
 }
 
-/* The word of a part: numbers become #. */
-static void word_of(const char *part, size_t length, char word[60])
+/* The word of a part: numbers become #. False when it is too long. */
+static bool word_of(const char *part, size_t length,
+                    char word[RN_STRUCTURE_WORD + 1])
 {
-    size_t n = 0;
-    for (size_t i = 0; i < length && n < 59; i++) {
+    size_t n = 0, i = 0;
+    for (; i < length && n < RN_STRUCTURE_WORD; i++) {
         bool digit = rn_is_digit(part[i]);
         if (!digit)
             word[n++] = part[i];
@@ -137,6 +139,26 @@ static void word_of(const char *part, size_t length, char word[60])
             word[n++] = '#';
     }
     word[n] = '\0';
+    return i == length;
+}
+
+/* Parts are compared by their words, which must be whole for that. */
+static int check_words(const struct structure *s, struct rn_error *err)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        const char *at = s->layers[i].name, *end = at + s->layers[i].length;
+        while (at < end) {
+            char word[RN_STRUCTURE_WORD + 1];
+            size_t n = part_length(at, end);
+            if (!word_of(at, n, word))
+                return rn_fail(err, RN_ERR_DATA,
+                               "'%s': names are not known, and the part "
+                               "'%s…' of one is longer than %d characters",
+                               s->state->path, word, RN_STRUCTURE_WORD);
+            at += n + (at + n < end);
+        }
+    }
+    return RN_OK;
 }
 
 /* The order of the first numbers in which two parts of one word differ. */
@@ -162,7 +184,8 @@ static int compare_numbers(const char *a, const char *b, size_t length)
 /* Where two names part: the order of their numbers, or, with *words true, the
  * two words, whose order nothing tells. */
 static int compare_names(const struct layer *a, const struct layer *b,
-                         bool *words, char word_a[60], char word_b[60])
+                         bool *words, char word_a[RN_STRUCTURE_WORD + 1],
+                         char word_b[RN_STRUCTURE_WORD + 1])
 {
     const char *x = a->name, *x_end = x + a->length;
     const char *y = b->name, *y_end = y + b->length;
@@ -207,7 +230,7 @@ static bool add_word(struct structure *s, const char *word)
  * numbers must not speak against the file's order. */
 static int check_names(struct structure *s, struct rn_error *err)
 {
-    char a[60], b[60];
+    char a[RN_STRUCTURE_WORD + 1], b[RN_STRUCTURE_WORD + 1];
     bool words;
     for (size_t i = 0; i < s->n_convs; i++)
         for (size_t k = i + 1; k < s->n_convs; k++) {
@@ -327,7 +350,7 @@ static bool alternate(struct layer **convs, struct layer **norms, size_t count,
 static int by_name_numbers(const void *a, const void *b)
 {
     const struct layer *const *x = a, *const *y = b;
-    char word_a[60], word_b[60];
+    char word_a[RN_STRUCTURE_WORD + 1], word_b[RN_STRUCTURE_WORD + 1];
     bool words;
     int order = compare_names(*x, *y, &words, word_a, word_b);
     return words ? strcmp(word_a, word_b) : order;
@@ -703,7 +726,7 @@ static int by_ranks(const void *a, const void *b, void *user)
 {
     const struct layer *const *x = a, *const *y = b;
     const struct ranks *r = user;
-    char word_a[60], word_b[60];
+    char word_a[RN_STRUCTURE_WORD + 1], word_b[RN_STRUCTURE_WORD + 1];
     bool words;
     int order = compare_names(*x, *y, &words, word_a, word_b);
     if (!words)
@@ -849,6 +872,8 @@ static int recognise(struct structure *s, struct rn_recognised *found,
                      "'%s': none of its %zu tensors is a convolution's weight",
                      s->state->path, s->state->count);
     s->sorted = !rc && is_sorted(s);
+    if (!rc)
+        rc = check_words(s, err);
     if (!rc)
         rc = find_head(s, err);
     if (!rc)

@@ -12,6 +12,8 @@
 #define RN_STRUCTURE_CONVS 2048
 #define RN_STRUCTURE_DEEP  16
 #define RN_STRUCTURE_WORDS 5
+/* Most characters between two points of a name, a number being one. */
+#define RN_STRUCTURE_WORD 59
 
 /** Recognise a state (borrowed). Convolutions, each with a batch norm, follow
  *  each other as in the file, or, where its tensors are sorted by name, as the

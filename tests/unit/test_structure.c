@@ -443,6 +443,15 @@ static void doubts_are_refused(void **state)
     assert_refused("d.pth", NULL, "1 unexpected (g1.gate.weight)");
     const struct rn_import_options skip = {.skip_extra = 1};
     assert_refused("d.pth", &skip, "1 unexpected (g1.gate.weight)");
+    /* Words that are the same as far as they are kept: the longer one must
+     * not be compared past the shorter one's end. */
+#define TEN   "abcdefghij"
+#define SIXTY TEN TEN TEN TEN TEN TEN
+    l.tensors[l.count - 1] = (struct rn_st_out){SIXTY ".weight", 4, dim, twos};
+    l.tensors[l.count++] =
+        (struct rn_st_out){SIXTY SIXTY SIXTY ".weight", 4, dim, twos};
+    write_pth(&l, "d.pth");
+    assert_refused("d.pth", NULL, "of one is longer than 59 characters");
     /* One block less. */
     list_style(&l, model->graph, &plain_style, 2);
     rename_layer(&l, "g3.1.c1.weight", "g3.1.c1.other");
