@@ -14,8 +14,8 @@
 
 struct options {
     double tolerance;
-    const char *preprocess, *stride, *shortcut;
-    int as_stored, exact, threads, json;
+    const char *preprocess, *stride, *shortcut, *holder, *map;
+    int skip_extra, as_stored, exact, threads, json;
 };
 
 #define AT(field) offsetof(struct options, field)
@@ -33,6 +33,13 @@ static const struct option own_options[] = {
     {"shortcut", "NAME[,NAME]", OPTION_TEXT, AT(shortcut), 0, 0, NULL,
      "the models', recognised", "the shortcuts of A and B, or of each: A, "
      "A-split, B or C"},
+    {"holder", "NAME[,NAME]", OPTION_TEXT, AT(holder), 0, 0, NULL,
+     "the likeliest", "which of a checkpoint's dictionaries of tensors A and B, "
+     "or each, are"},
+    {"map", "FILE[,FILE]", OPTION_TEXT, AT(map), 0, 0, NULL, NULL,
+     "lines OURS = THEIRS: names of tensors of A and B, or of each"},
+    {"skip-extra", NULL, OPTION_FLAG, AT(skip_extra), 0, 0, NULL, NULL,
+     "pass over tensors that belong to no layer"},
     {"as-stored", NULL, OPTION_FLAG, AT(as_stored), 0, 0, NULL, NULL,
      "do not turn the picture as its EXIF orientation says"},
     {"threads", "N", OPTION_INT, AT(threads), 1, 1024, NULL,
@@ -116,22 +123,37 @@ static int check_inputs(const struct side sides[2], struct rn_error *err)
     return err->code;
 }
 
-enum { NAME_SIZE = 32 };
+enum { NAME_SIZE = 4096 }; /* of files, too */
 
-/** "X" or "X,Y": the name for each side, NULL where it is empty; what no name
- *  is as long as is cut. */
-static void split_names(const char *text, char buf[2][NAME_SIZE],
-                        const char *names[2])
+/** What a side's option says of "X", which is for both, or "X,Y": NULL where
+ *  that is empty. */
+struct both {
+    char text[2][NAME_SIZE];
+    const char *side[2];
+};
+
+static int split(struct both *out, const char *option, const char *text,
+                 struct rn_error *err)
 {
     const char *comma = text ? strchr(text, ',') : NULL;
     const char *parts[2] = {text, comma ? comma + 1 : text};
     int length[2] = {comma ? (int)(comma - text) : NAME_SIZE, NAME_SIZE};
 
     for (int i = 0; i < 2; i++) {
-        names[i] = NULL;
-        if (text && snprintf(buf[i], NAME_SIZE, "%.*s", length[i], parts[i]))
-            names[i] = buf[i];
+        int n = text ? snprintf(out->text[i], NAME_SIZE, "%.*s", length[i],
+                                parts[i])
+                     : 0;
+
+        if (n >= NAME_SIZE) {
+            err->code = RN_ERR_ARG;
+            snprintf(err->msg, sizeof(err->msg),
+                     "--%s: a name of more than %d characters", option,
+                     NAME_SIZE - 1);
+            return err->code;
+        }
+        out->side[i] = n > 0 ? out->text[i] : NULL;
     }
+    return RN_OK;
 }
 
 /** A shortcut option by its name, as rn_shortcut_name() has it. */
@@ -153,18 +175,26 @@ static int set_shortcut(char *shortcut, const char *name, struct rn_error *err)
 static int open_sides(struct side sides[2], char *const *paths,
                       const struct options *o, struct rn_error *err)
 {
-    char text[3][2][NAME_SIZE];
-    const char *preprocess[2], *stride[2], *shortcut[2];
+    const struct {
+        const char *option, *text;
+    } given[] = {{"preprocess", o->preprocess},
+                 {"stride", o->stride},
+                 {"shortcut", o->shortcut},
+                 {"holder", o->holder},
+                 {"map", o->map}};
+    struct both told[COUNT(given)];
     int rc = RN_OK;
 
-    split_names(o->preprocess, text[0], preprocess);
-    split_names(o->stride, text[1], stride);
-    split_names(o->shortcut, text[2], shortcut);
+    for (size_t k = 0; k < COUNT(given) && !rc; k++)
+        rc = split(&told[k], given[k].option, given[k].text, err);
     for (int i = 0; i < 2 && !rc; i++) {
-        struct import_args args = {.preprocess = preprocess[i],
-                                   .stride = stride[i]};
+        struct import_args args = {.preprocess = told[0].side[i],
+                                   .stride = told[1].side[i],
+                                   .holder = told[3].side[i],
+                                   .map = told[4].side[i],
+                                   .skip_extra = o->skip_extra};
 
-        rc = set_shortcut(&args.shortcut, shortcut[i], err);
+        rc = set_shortcut(&args.shortcut, told[2].side[i], err);
         if (!rc)
             rc = open_side(&sides[i], paths[i], &args, err);
     }

@@ -51,6 +51,23 @@ for names in A A,A-split ,A-split; do
         --shortcut $names 2> said | tail -1
     grep -o 'shortcut . taken' said
 done
+# One of them with a tensor that belongs to no layer.
+python3 - tensors.safetensors extra.safetensors <<'END'
+import json, struct, sys
+data = open(sys.argv[1], "rb").read()
+size = struct.unpack("<Q", data[:8])[0]
+header = json.loads(data[8:8 + size])
+end = len(data) - 8 - size
+header["criterion.weight"] = {"dtype": "F32", "shape": [1],
+                              "data_offsets": [end, end + 4]}
+text = json.dumps(header).encode()
+open(sys.argv[2], "wb").write(
+    struct.pack("<Q", len(text)) + text + data[8 + size:] + bytes(4))
+END
+fails resnet diff tensors.safetensors extra.safetensors --preprocess half
+run resnet diff tensors.safetensors extra.safetensors --preprocess half \
+    --skip-extra 2> said | tail -2
+fails resnet diff tensors.safetensors extra.safetensors --map ,none
 fails resnet diff tensors.safetensors $own --shortcut A,D
 fails resnet diff tensors.safetensors $own --stride v2,v1
 
