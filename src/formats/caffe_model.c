@@ -210,17 +210,23 @@ static int set_mean_values(struct caffe_model *m, struct rn_error *err)
     return rn_model_set_preprocessing(m->model, false, mean, std, err);
 }
 
-/* Channels and size of pictures as Caffe's tools have it. */
+/* Channels and size of pictures as Caffe's tools have it. The means are the
+ * channels', whatever colours the caller says that these are. */
 static int set_view(struct caffe_model *m, struct rn_error *err)
 {
     const struct rn_shape *s = &m->model->spec.input;
+    const char *order = m->options->channel_order;
     int64_t side = s->h > s->w ? s->h : s->w;
     int64_t resize = m->whole ? side : side * RESIZED_FROM / CUT;
     int rc = RN_OK;
     if (s->c == 3) {
-        rc = rn_model_set_bgr(m->model, true, err);
-        rn_import_say(m->options, "channels taken as blue, green, red, as "
-                                  "Caffe's tools have them");
+        rc = rn_model_set_bgr(m->model, !order || strcmp(order, "rgb") != 0,
+                              err);
+        if (!order)
+            rn_import_say(m->options,
+                          "channels taken as blue, green, red, as Caffe's "
+                          "tools have them: --channel-order rgb says "
+                          "otherwise");
     }
     if (!rc && resize <= RN_RESIZE_MAX)
         rc = rn_model_set_resize(m->model, (int)resize, RN_BILINEAR, err);

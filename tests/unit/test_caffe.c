@@ -789,6 +789,31 @@ static void means_are_taken(void **state)
     rn_model_destroy(model);
 }
 
+/* The text's means are of the channels in the network's order, whatever
+ * colours these turn out to be. */
+static void means_stay_with_their_channels(void **state)
+{
+    struct rn_import_options o;
+    struct rn_model *model;
+    struct rn_error err = {0};
+    (void)state;
+    write_net("mean_value: 51 mean_value: 102 mean_value: 204");
+    rn_import_defaults(&o);
+    o.channel_order = "rgb";
+    OK(rn_model_import(&model, in_folder("net.caffemodel"), &o, &err));
+    const uint8_t pixels[12] = {10, 10, 10, 10, 20, 20, 20, 20, 30, 30, 30, 30};
+    float image[12];
+    assert_false(model->preprocessing.bgr);
+    rn_normalise(&model->preprocessing, model->spec.input, pixels, image);
+    for (int c = 0; c < 3; c++) {
+        float expected = (float)(10 * (c + 1)) - 51 * (float)(1 << c);
+        if (fabsf(image[4 * c] - expected) > 1e-3f)
+            fail_msg("channel %d is %g, expected %g", c, (double)image[4 * c],
+                     (double)expected);
+    }
+    rn_model_destroy(model);
+}
+
 /* Texts of old have it with where the pictures are; those that do not cut
  * pictures show all of them. */
 static void old_transforms_are_taken(void **state)
@@ -1094,6 +1119,7 @@ int main(void)
         cmocka_unit_test(phases_choose_layers),
         cmocka_unit_test(norms_of_five_blobs),
         cmocka_unit_test(means_are_taken),
+        cmocka_unit_test(means_stay_with_their_channels),
         cmocka_unit_test(old_transforms_are_taken),
         cmocka_unit_test(mean_images_are_taken),
         cmocka_unit_test(files_are_found),

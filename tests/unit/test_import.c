@@ -1495,6 +1495,8 @@ static void weights_must_be_numbers(void **state)
     }
 }
 
+#define MORE "weights/cifar10-more/"
+
 /* Other people's, as often right as in PyTorch; and one that is no network of
  * ours. */
 static void real_cifar_weights_of_others(void **state)
@@ -1506,28 +1508,58 @@ static void real_cifar_weights_of_others(void **state)
         struct rn_import_options o;
         const char *said;
         int right;
+        const char *weights; /* in a file of their own */
     } cases[] = {
-        {"theo-resnet20.pth", {.preprocess = "akamaster"}, "A-split", 9147},
-        {"theo-resnet56.pth", {.preprocess = "akamaster"}, "A-split", 9310},
-        {"zhengjiakun-resnet20-model.th", {0}, "A-split", 9200},
+        {"theo-resnet20.pth",
+         {.preprocess = "akamaster"},
+         "A-split",
+         9147,
+         NULL},
+        {"theo-resnet56.pth",
+         {.preprocess = "akamaster"},
+         "A-split",
+         9310,
+         NULL},
+        {"zhengjiakun-resnet20-model.th", {0}, "A-split", 9200, NULL},
         {"benjames03-resnet20.pth",
          {.mean = mean, .means = 3, .std = std, .stds = 3},
          "resnet20",
-         9156},
+         9156,
+         NULL},
+        {"amandashi95-resnet20.onnx",
+         {.preprocess = "akamaster"},
+         "resnet20",
+         9172,
+         NULL},
+        {"test_ResNet_20.prototxt",
+         {.height = 32, .channel_order = "rgb"},
+         "resnet20",
+         9223,
+         "cifar10_ResNet_20_iter_53500.caffemodel"},
+        {"test_SE-ResNet_20.prototxt",
+         {.height = 32, .channel_order = "rgb"},
+         "its graph",
+         9251,
+         "cifar10_SE-ResNet_20_iter_53000.caffemodel"},
     };
     const char *path = real_cifar10();
     struct rn_data *data;
     struct rn_error err = {0};
     (void)state;
-    if (!path || !shared_file("weights/cifar10-more/theo-resnet20.pth"))
+    if (!path || !shared_file(MORE "theo-resnet20.pth"))
         skip();
     OK(rn_data_open(&data, path, NULL, &err));
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct rn_import_options o = cases[i].o;
         struct rn_eval_result result;
         struct rn_model *model;
-        char name[100];
-        snprintf(name, sizeof(name), "weights/cifar10-more/%s", cases[i].file);
+        char name[100], weights[500];
+        if (cases[i].weights) {
+            snprintf(name, sizeof(name), MORE "%s", cases[i].weights);
+            snprintf(weights, sizeof(weights), "%s", shared_file(name));
+            o.weights = weights;
+        }
+        snprintf(name, sizeof(name), MORE "%s", cases[i].file);
         OK(import(&model, shared_file(name), &o, &err));
         assert_said(cases[i].said);
         OK(rn_eval(model, data, NULL, &result, &err));
@@ -1538,7 +1570,7 @@ static void real_cifar_weights_of_others(void **state)
         rn_model_destroy(model);
     }
     rn_data_close(data);
-    path = shared_file("weights/cifar10-more/fattorib-resnet20.pth");
+    path = shared_file(MORE "fattorib-resnet20.pth");
     struct rn_model *model;
     assert_int_equal(import(&model, path, NULL, &err), RN_ERR_DATA);
     assert_non_null(strstr(err.msg, "convolutions and"));
