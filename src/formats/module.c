@@ -282,12 +282,30 @@ static int add_task(struct walk *w, const struct task *t, struct rn_error *err)
     return RN_OK;
 }
 
+/* Whether the modules are named as they follow each other: a Sequential runs
+ * them in its dictionary's order, ours is that of names. */
+static bool in_order(const struct rn_pickle *p, uint32_t dict)
+{
+    uint32_t cell = is_dict(p, dict) ? rn_pickle_first(p, dict) : 0;
+    uint32_t key, value;
+    char name[16];
+    for (unsigned i = 0; rn_pickle_pair(p, &cell, &key, &value); i++) {
+        snprintf(name, sizeof(name), "%u", i);
+        if (!rn_pickle_text_is(p, key, name))
+            return false;
+    }
+    return true;
+}
+
 static int add_children(struct walk *w, const struct task *t,
                         struct rn_error *err)
 {
     uint32_t dict = attribute(w->p, t->object, "_modules"), key, value;
     uint32_t cell = is_dict(w->p, dict) ? rn_pickle_first(w->p, dict) : 0;
     int rc = RN_OK;
+    if (rn_pickle_opaque_is(w->p, t->object, NN "container", "Sequential") &&
+        !in_order(w->p, dict))
+        return fail_module(w, t, "whose modules are not called 0, 1, 2 …", err);
     while (!rc && rn_pickle_pair(w->p, &cell, &key, &value)) {
         struct task child = {.object = value, .depth = t->depth + 1};
         enum rn_pickle_kind kind = rn_pickle_get(w->p, value)->kind;

@@ -862,6 +862,10 @@ static void other_modules_are_refused(void **state)
         {"\x80\x02" RESNET("Vlayer1\n" SEQUENCE("V0\ncmy\nBlock\n)\x81")) ".",
          "'layer1.0' is an object of my.Block, whose code is not run"},
         {"\x80\x02" RESNET(
+             "Vlayer1\n" SEQUENCE("V1\n" BLOCK("") "V0\n" BLOCK(""))) ".",
+         "'layer1' is an object of torch.nn.modules.container.Sequential, "
+         "whose modules are not called 0, 1, 2"},
+        {"\x80\x02" RESNET(
              "Vconv1\n" CONV("2", "7", "3", "V_forward_hooks\n}I0\nI1\ns")) ".",
          "'conv1' is an object of torch.nn.modules.conv.Conv2d, with hooks"},
         {"\x80\x02" RESNET(
