@@ -345,12 +345,23 @@ static int apply_options(struct rn_model *model,
 
 /* ---------------------------------------------------------------- whole */
 
+/* By structure what names do not tell, if that fits. */
+static int by_structure(struct import *in, struct rn_error *err)
+{
+    struct rn_recognised found;
+    int rc = rn_structure(&found, &in->state, in->note, sizeof(in->note), err);
+    if (rc)
+        return rc;
+    rn_recognised_free(&in->found);
+    in->found = found;
+    return RN_OK;
+}
+
 /* By names, with the caller's help; else, without it, by structure. */
 static int recognise(struct import *in, struct rn_error *err)
 {
     const char *list = in->options->map;
-    struct rn_recognised found;
-    struct rn_error why = {0};
+    struct rn_error why = {0}, other = {0};
     int rc = list ? rn_names_map_open(&in->map, list, err) : RN_OK;
     if (!rc)
         rc = rn_rename(&in->found, &in->state, list ? &in->map : NULL, err);
@@ -360,12 +371,13 @@ static int recognise(struct import *in, struct rn_error *err)
         return rc;
     rc = rn_recognise(&in->found, &in->state, &why);
     if (rc == RN_ERR_DATA && !list && !in->found.known &&
-        rn_structure(&found, &in->state, in->note, sizeof(in->note), err) ==
-            RN_OK) {
-        rn_recognised_free(&in->found);
-        in->found = found;
+        by_structure(in, err) == RN_OK)
         return RN_OK;
-    }
+    /* A shortcut may have a name of its own in a network of known names; what
+     * fits neither way is told by those. */
+    if (!rc && !list && rn_recognised_stranger(&in->found) &&
+        by_structure(in, &other) == RN_ERR_MEMORY)
+        return rn_fail(err, RN_ERR_MEMORY, "%s", other.msg);
     if (rc && (in->found.known || in->found.other || list))
         return rn_fail(err, rc, "%s", why.msg);
     return rc;

@@ -539,3 +539,21 @@ int rn_recognise(struct rn_recognised *r, const struct rn_state *state,
                        path, r->net);
     return RN_OK;
 }
+
+bool rn_recognised_stranger(const struct rn_recognised *r)
+{
+    static const char *const known[] = {"conv1.weight", "conv1.#.weight",
+                                        "layer#.#.conv#.weight",
+                                        "layer#.#.downsample.#.weight"};
+    for (size_t i = 0; i < r->count; i++) {
+        bool found = r->tensors[i].tensor->dims != 4;
+        for (size_t k = 0; k < COUNT(known) && !found; k++) {
+            unsigned long numbers[3];
+            const char *rest = match(r->tensors[i].name, known[k], numbers);
+            found = rest && *rest == '\0';
+        }
+        if (!found)
+            return true;
+    }
+    return false;
+}

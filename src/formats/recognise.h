@@ -65,4 +65,7 @@ void rn_recognised_free(struct rn_recognised *r);
 const struct rn_state_tensor *rn_renamed(const struct rn_recognised *r,
                                          const char *name);
 
+/** Whether a convolution has a name that no network here has. */
+bool rn_recognised_stranger(const struct rn_recognised *r);
+
 #endif

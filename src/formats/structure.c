@@ -292,6 +292,51 @@ static bool same_numbers(const char *a, const char *a_end, const char *b,
     }
 }
 
+/* Characters that two names have in common, from a place on, at their ends. */
+static size_t same_end(const struct layer *a, const struct layer *b, size_t n)
+{
+    size_t same = 0;
+    while (same + n < a->length && same + n < b->length &&
+           a->name[a->length - 1 - same] == b->name[b->length - 1 - same])
+        same++;
+    return same;
+}
+
+/* Likewise at their beginnings. */
+static size_t same_start(const struct layer *a, const struct layer *b, size_t n)
+{
+    size_t at = n;
+    while (at < a->length && at < b->length && a->name[at] == b->name[at])
+        at++;
+    return at - n;
+}
+
+static bool share_numbers(const struct layer *a, const struct layer *b,
+                          size_t n)
+{
+    return same_numbers(a->name + n, a->name + a->length, b->name + n,
+                        b->name + b->length);
+}
+
+/* Whether names tell which batch norm is which convolution's: the k-th and no
+ * other has the k-th's numbers, or more of its beginning or end than others. */
+static bool names_pair(struct layer **convs, struct layer **norms, size_t count,
+                       size_t n)
+{
+    bool numbers = true, ends = true, starts = true;
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = 0; k < count; k++) {
+            const struct layer *c = convs[i], *own = norms[i], *b = norms[k];
+            if (share_numbers(c, b, n) != (i == k))
+                numbers = false;
+            if (i != k && same_end(c, b, n) >= same_end(c, own, n))
+                ends = false;
+            if (i != k && same_start(c, b, n) >= same_start(c, own, n))
+                starts = false;
+        }
+    return numbers || ends || starts;
+}
+
 /* Layers not paired yet below a name's first `n` characters. */
 static size_t collect(struct layer **all, size_t count, const char *name,
                       size_t n, struct layer **out)
@@ -307,11 +352,11 @@ static size_t collect(struct layer **all, size_t count, const char *name,
 }
 
 /* Whether the k-th batch norm is the k-th convolution's: it comes before the
- * next convolution, or has the same numbers in its name. */
+ * next convolution, or its name tells. */
 static bool belong(const struct structure *s, struct layer **convs,
                    struct layer **norms, size_t count, size_t n)
 {
-    bool between = !s->sorted, numbers = true;
+    bool between = !s->sorted;
     for (size_t i = 0; i < count; i++) {
         const struct layer *c = convs[i], *b = norms[i];
         uint32_t at = b->weight->order;
@@ -320,11 +365,8 @@ static bool belong(const struct structure *s, struct layer **convs,
             return false;
         if (i + 1 < count && at > convs[i + 1]->weight->order)
             between = false;
-        if (!same_numbers(c->name + n, c->name + c->length, b->name + n,
-                          b->name + b->length))
-            numbers = false;
     }
-    return count == 1 || between || numbers;
+    return count == 1 || between || names_pair(convs, norms, count, n);
 }
 
 /* In a Sequential, sorted or not: 0 conv, 1 norm, 3 conv, 4 norm. */

@@ -312,6 +312,23 @@ static void sorted_names(void **state)
     }
 }
 
+/* All names are torchvision's but the shortcuts'. */
+static void shortcuts_of_other_names(void **state)
+{
+    static const struct style s = {
+        "",
+        "conv1",
+        "bn1",
+        {"layer1", "layer2", "layer3"},
+        NAMED("conv1", "bn1", "conv2", "bn2", "sc.0", "sc.1"),
+        "012345",
+        "fc"};
+    (void)state;
+    check_style(&s, 'B', false);
+    assert_non_null(strstr(said, "shortcuts: layer2.0.sc.0.weight"));
+    check_style(&s, 'B', true);
+}
+
 /* One of each kind of the other family, the letters being sorted. */
 static void other_family(void **state)
 {
@@ -394,6 +411,35 @@ static void rename_layer(struct list *l, const char *from, const char *to)
         }
 }
 
+/* Of words, a block's convolutions and batch norms have to share some: the
+ * k-th of one kind need not belong to the k-th of the other. */
+static void check_pairs_by_words(const struct rn_model *model)
+{
+    static struct list l;
+    struct style s = {
+        "",
+        "conv",
+        "bn",
+        {"g1", "g2", "g3"},
+        NAMED("first", "norm_z", "second", "norm_a", "s.0", "s.1"),
+        "021345",
+        "linear"};
+    list_style(&l, model->graph, &s, 2);
+    write_sorted(&l, "d.safetensors");
+    assert_refused("d.safetensors", NULL, "neither order nor channels tell");
+    s.part[0] = "conv_in";
+    s.part[1] = "norm_in";
+    s.part[2] = "conv_out";
+    s.part[3] = "norm_out";
+    s.order = "023145";
+    list_style(&l, model->graph, &s, 2);
+    write_pth(&l, "d.pth");
+    assert_refused("d.pth", NULL, "neither order nor channels tell");
+    check_style(&s, 'B', true);
+    s.order = "021345";
+    check_style(&s, 'B', false);
+}
+
 static void doubts_are_refused(void **state)
 {
     static struct list l;
@@ -412,6 +458,7 @@ static void doubts_are_refused(void **state)
     rename_layer(&l, "g1.0.n2", "g1.0.y");
     write_sorted(&l, "d.safetensors");
     assert_refused("d.safetensors", NULL, "neither order nor channels tell");
+    check_pairs_by_words(model);
     /* Names of which either order would do. */
     const struct style letters = {
         "",
@@ -798,6 +845,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(unknown_names),
         cmocka_unit_test(sorted_names),
+        cmocka_unit_test(shortcuts_of_other_names),
         cmocka_unit_test(other_family),
         cmocka_unit_test(doubts_are_refused),
         cmocka_unit_test(pools_are_asked_for),
