@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "formats/module.h"
 
+#include "core/locale.h"
 #include "core/memory.h"
 #include "formats/checkpoint.h"
 
-#include <ctype.h>
 #include <string.h>
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
@@ -88,9 +88,9 @@ static bool matches(const char *name, const char *place)
                 return false;
             continue;
         }
-        if (!isdigit((unsigned char)*name))
+        if (!rn_is_digit(*name))
             return false;
-        while (isdigit((unsigned char)*name))
+        while (rn_is_digit(*name))
             name++;
     }
     return *name == '\0';
