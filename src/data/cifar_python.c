@@ -283,7 +283,8 @@ static int copy_names(struct rn_data *data, const struct file *f,
     rn_pickle_items(&f->pickle, list, items, count);
     for (size_t i = 0; i < count && !rc; i++) {
         const struct rn_pickle_object *o = rn_pickle_get(&f->pickle, items[i]);
-        bool text = o->kind == RN_PICKLE_TEXT || o->kind == RN_PICKLE_OTHER;
+        bool text = (o->kind == RN_PICKLE_TEXT || o->kind == RN_PICKLE_OTHER) &&
+                    o->u.text.size > 0;
 
         names[i] = text ? rn_alloc(o->u.text.size + 1, 1) : NULL;
         if (names[i])

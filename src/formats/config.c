@@ -3,6 +3,7 @@
 
 #include "core/file.h"
 #include "core/memory.h"
+#include "core/text.h"
 #include "formats/json.h"
 
 #include <math.h>
@@ -15,7 +16,7 @@
 #define PREPROCESSOR "preprocessor_config.json"
 #define SIDE_MOST    65535
 #define LEAST_SHARE  0.01 /* of a picture that is cut out */
-#define WARPED_FROM  384 /* Hugging Face: from there on nothing is cut off */
+#define WARPED_FROM  384  /* Hugging Face: from there on nothing is cut off */
 
 /* What is wrong with a description, and how to go on without it. */
 #define PASS_OVER "--config none passes over the file"
@@ -65,14 +66,13 @@ static void read_state(struct rn_config *c, const struct rn_state *state)
 
 static int open_json(const char *path, json_t **out, struct rn_error *err)
 {
-    uint8_t *text;
+    char *text;
     size_t size;
     *out = NULL;
-    int rc = rn_file_read(path, CONFIG_LIMIT, &text, &size, err);
+    int rc = rn_text_read(path, CONFIG_LIMIT, &text, &size, err);
     if (rc)
         return rc;
-    rc = rn_json_parse(out, (const char *)text, size, path, "the description",
-                       err);
+    rc = rn_json_parse(out, text, size, path, "the description", err);
     rn_free(text);
     return rc;
 }
@@ -107,8 +107,8 @@ static void take_numbers(struct rn_config *c, const json_t *mean,
 {
     c->has_numbers = get_three(mean, c->mean) && get_three(std, c->std);
     for (size_t i = 0; i < 3; i++)
-        c->has_numbers &= isfinite(c->mean[i]) && c->std[i] > 0 &&
-                          isfinite(c->std[i]);
+        c->has_numbers &=
+            isfinite(c->mean[i]) && c->std[i] > 0 && isfinite(c->std[i]);
 }
 
 /* ------------------------------------------------------------------ timm */
@@ -150,11 +150,11 @@ static void read_timm_view(struct rn_config *c, const json_t *pretrained)
     c->interpolation = how && strcmp(how, "bilinear") == 0  ? "bilinear"
                        : how && strcmp(how, "bicubic") == 0 ? "bicubic"
                                                             : NULL;
-    c->unclear_view = (mode && strcmp(mode, "center") != 0) ||
-                      (how && !c->interpolation) || c->height != c->width ||
-                      (json_object_get(pretrained, "std") && !c->has_numbers) ||
-                      (share &&
-                       !(c->crop_share >= LEAST_SHARE && c->crop_share <= 1));
+    c->unclear_view =
+        (mode && strcmp(mode, "center") != 0) || (how && !c->interpolation) ||
+        c->height != c->width ||
+        (json_object_get(pretrained, "std") && !c->has_numbers) ||
+        (share && !(c->crop_share >= LEAST_SHARE && c->crop_share <= 1));
 }
 
 static int read_timm(struct rn_config *c, json_t *root, struct rn_error *err)

@@ -63,11 +63,13 @@ static long take_code(struct scan *s, int digits)
     return utf8proc_codepoint_valid((utf8proc_int32_t)code) ? code : -1;
 }
 
-/* What follows a backslash, to *to; false: no character. An unknown letter
- * leaves the backslash, as Python does. */
+/* What follows a backslash, to *to; false: no character of a name, as what
+ * Python makes of the letters in `others`. Behind any other letter the
+ * backslash stays, as in Python. */
 static bool take_escape(struct scan *s, char **to)
 {
     static const char letters[] = "\\'\"nt", meant[] = "\\'\"\n\t";
+    static const char others[] = "abfrvN01234567\n";
     char c = *s->at++;
     const char *known = c ? strchr(letters, c) : NULL;
     long code;
@@ -76,6 +78,8 @@ static bool take_escape(struct scan *s, char **to)
         *(*to)++ = meant[known - letters];
         return true;
     }
+    if (c && strchr(others, c))
+        return false;
     if (c != 'x' && c != 'u' && c != 'U') {
         *(*to)++ = '\\';
         s->at--;

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "formats/names_map.h"
 
-#include "core/file.h"
 #include "core/memory.h"
+#include "core/text.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 static bool is_blank(char c)
 {
-    return c == ' ' || c == '\t' || c == '\r';
+    return c == ' ' || c == '\t';
 }
 
 /* The text from `start` to before `end` without blanks around it, ended. */
@@ -47,8 +47,6 @@ static int add_line(struct rn_names_map *map, char *line, char *end,
                     size_t number, struct rn_error *err)
 {
     char *comment = memchr(line, '#', (size_t)(end - line));
-    if (strlen(line) != (size_t)(end - line))
-        return fail_line(map, number, "has a zero byte", err);
     if (comment)
         end = comment;
     line = trim(line, end);
@@ -73,10 +71,8 @@ static int add_line(struct rn_names_map *map, char *line, char *end,
 static int add_lines(struct rn_names_map *map, size_t size,
                      struct rn_error *err)
 {
-    char *at = (char *)map->text, *end = at + size;
+    char *at = map->text, *end = at + size;
     int rc = RN_OK;
-    if (size >= 3 && memcmp(at, "\xef\xbb\xbf", 3) == 0)
-        at += 3;
     for (size_t number = 1; at < end && !rc; number++) {
         char *stop = memchr(at, '\n', (size_t)(end - at));
         stop = stop ? stop : end;
@@ -105,28 +101,13 @@ static int check_twice(struct rn_names_map *map,
     return RN_OK;
 }
 
-/* A copy with a zero behind it. */
-static int read_text(struct rn_names_map *map, size_t *size,
-                     struct rn_error *err)
-{
-    uint8_t *bytes;
-    int rc = rn_file_read(map->path, RN_MAP_LIMIT, &bytes, size, err);
-    if (rc)
-        return rc;
-    map->text = rn_alloc(*size + 1, 1);
-    if (map->text && *size > 0)
-        memcpy(map->text, bytes, *size);
-    rn_free(bytes);
-    return map->text ? RN_OK : rn_fail_memory(err, *size, "a list of names");
-}
-
 int rn_names_map_open(struct rn_names_map *map, const char *path,
                       struct rn_error *err)
 {
     size_t size = 0;
     memset(map, 0, sizeof(*map));
     map->path = path;
-    int rc = read_text(map, &size, err);
+    int rc = rn_text_read(path, RN_MAP_LIMIT, &map->text, &size, err);
     if (!rc)
         rc = add_lines(map, size, err);
     if (!rc && map->count == 0)

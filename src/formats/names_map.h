@@ -17,7 +17,7 @@ struct rn_names_line {
 
 struct rn_names_map {
     const char *path;            /* borrowed */
-    uint8_t *text;               /* in which the names lie */
+    char *text;                  /* in which the names lie */
     struct rn_names_line *lines; /* ordered by theirs */
     size_t count, room;
 };

@@ -324,6 +324,16 @@ static int choose_type(struct rn_pickle *p, const struct global *g,
     return rn_pickle_fail(p, "has a tensor of no type");
 }
 
+/* Numbers that are negated or conjugated only when they are read: the last of
+ * _rebuild_tensor_v2's arguments says so. */
+static bool is_lazy(const struct rn_pickle *p, const struct global *g,
+                    const uint32_t *arg, size_t n)
+{
+    return !g->type_at && n > 6 &&
+           (rn_pickle_lookup(p, arg[6], "neg") ||
+            rn_pickle_lookup(p, arg[6], "conj"));
+}
+
 /* (storage, offset, size, stride, ...) */
 static int call_tensor(struct rn_pickle *p, const struct global *g,
                        uint32_t args, uint32_t *out)
@@ -347,6 +357,9 @@ static int call_tensor(struct rn_pickle *p, const struct global *g,
         !get_counts(p, arg[3], t.stride, (size_t)t.dims))
         return rn_pickle_fail(p, "has a tensor with a negative or missing "
                                  "offset, size or stride");
+    if (is_lazy(p, g, arg, n))
+        return rn_pickle_fail(p, "has a tensor that is negated when it is "
+                                 "read; expected tensor.resolve_neg()");
     t.storage = rn_pickle_get(p, arg[0])->u.index;
     int rc = choose_type(p, g, arg, n, &t);
     if (!rc)

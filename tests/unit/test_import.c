@@ -659,10 +659,11 @@ static void descriptions_are_read(void **state)
     assert_string_equal(back->spec.name, "resnet18");
     rn_model_destroy(back);
 
-    write_text("config.json",
-               "{\"model_type\": \"resnet\", \"layer_type\": \"basic\", "
-               "\"depths\": [2, 2, 2, 2], \"hidden_act\": \"silu\", "
-               "\"id2label\": {\"0\": \"x\", \"1\": \"y\", \"2\": \"z\"}}");
+    write_text(
+        "config.json",
+        "\xef\xbb\xbf{\"model_type\": \"resnet\", \"layer_type\": \"basic\", "
+        "\"depths\": [2, 2, 2, 2], \"hidden_act\": \"silu\", "
+        "\"id2label\": {\"0\": \"x\", \"1\": \"y\", \"2\": \"z\"}}");
     write_text("preprocessor_config.json",
                "{\"crop_pct\": 0.875, \"size\": 224, \"resample\": 3, "
                "\"image_mean\": [0.1, 0.2, 0.3], \"image_std\": [1, 1, 1]}");
@@ -749,10 +750,11 @@ static void strange_descriptions(void **state)
         assert_import_fails("a.pth", &o, RN_ERR_DATA, cases[i].said);
     }
     /* Numbers that make no sense are none. */
-    write_text("config.json",
-               "{\"architecture\": \"resnet18\", \"pretrained_cfg\": {\"mean\": "
-               "[0, 0, 0], \"std\": [0, 1, 1], \"input_size\": [3, 64, 64], "
-               "\"crop_pct\": 1e-300}}");
+    write_text(
+        "config.json",
+        "{\"architecture\": \"resnet18\", \"pretrained_cfg\": {\"mean\": "
+        "[0, 0, 0], \"std\": [0, 1, 1], \"input_size\": [3, 64, 64], "
+        "\"crop_pct\": 1e-300}}");
     rn_import_defaults(&o);
     OK(import(&back, in_folder("a.pth"), &o, &err));
     assert_said("in a way that is not ours");
@@ -1044,6 +1046,10 @@ static void class_lists(void **state)
         {"l.py", "['a', 'b', 'c'", {NULL, "a closing bracket"}},
         {"l.py", "['a', 'b\n', 'c']", {NULL, "the end of a text"}},
         {"l.py", "['a', '\\ud800', 'c']", {NULL, "behind the backslash"}},
+        {"l.py", "['a', 'caf\\351', 'c']", {NULL, "behind the backslash"}},
+        {"l.py",
+         "['a', '\\N{LATIN SMALL LETTER B}', 'c']",
+         {NULL, "behind the backslash"}},
         {"l.py", "[[[[['a']]]]]", {NULL, "fewer brackets"}},
         {"l.py", "['a'] ['b']", {NULL, "nothing behind"}},
         {"config.json",

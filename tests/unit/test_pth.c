@@ -691,6 +691,9 @@ static void objects_in_the_way(void **state)
          "its content is an object of my.Dict"},
         {"\x80\x02}Vw\nctorch._tensor\n_rebuild_from_type_v2\n(NNNNtRs.",
          "for no tensor"},
+        {"\x80\x02}Vw\n" REBUILD STORAGE6 "I0\n(I2\nI3\nt(I3\nI1\nt"
+         "I00\n" DICT "}Vneg\nI01\nstRs.",
+         "negated when it is read"},
     };
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {

@@ -776,6 +776,7 @@ static void bad_lists_of_names(void **state)
         const char *text, *expected;
     } cases[] = {
         {"", "has no line, expected OURS = THEIRS"},
+        {"\xff\xfe# UTF-16", "UTF-16, expected UTF-8"},
         {"# nothing\n", "has no line"},
         {"conv1\n", "line 1: expected OURS = THEIRS"},
         {"\nconv1 = \n", "line 2: expected OURS = THEIRS"},
