@@ -46,7 +46,8 @@ static uint32_t number(const uint8_t *at, int bytes)
     return value;
 }
 
-/* The name in Info-ZIP's field, if it goes with the other one. */
+/* The name in Info-ZIP's field, if it goes with the other one and has no zero
+ * byte, at which it would end for us and not for others. */
 static const uint8_t *find_unicode(const struct rn_zip_name *n, size_t *size)
 {
     const uint8_t *at = n->extra, *end = at + n->extra_size;
@@ -58,7 +59,7 @@ static const uint8_t *find_unicode(const struct rn_zip_name *n, size_t *size)
         if (length > (size_t)(end - at) - 4)
             return NULL;
         if (number(at, 2) == EXTRA_UNICODE && length > 5 && at[4] == 1 &&
-            number(at + 5, 4) == crc) {
+            number(at + 5, 4) == crc && !memchr(at + 9, 0, length - 5)) {
             *size = length - 5;
             return at + 9;
         }

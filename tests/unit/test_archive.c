@@ -891,7 +891,8 @@ static void pictures_are_found_in_archives(void **state)
 
 /* A member of a zip as some program may name it. */
 struct named {
-    const char *name, *unicode; /* the other: in Info-ZIP's field, or NULL */
+    /* The other: in Info-ZIP's field, | being a zero byte; or NULL. */
+    const char *name, *unicode;
     unsigned flags, host;
     uint32_t wrong; /* added to the field's check sum */
 };
@@ -935,7 +936,8 @@ static void put_header(FILE *file, const struct named *n,
     put_number(file, extra - 4, 2);
     fputc(1, file);
     put_number(file, crc_of(n->name, name) + n->wrong, 4);
-    fputs(n->unicode, file);
+    for (const char *c = n->unicode; *c; c++)
+        fputc(*c == '|' ? 0 : *c, file);
 }
 
 static void write_named(const char *file_name, const struct named *names,
@@ -986,6 +988,7 @@ static void names_in_zips_become_utf8(void **state)
         {{"a\xc3\xa4/1.jpg", NULL, 0, DOS, 0}, "a\xe2\x94\x9c\xc3\xb1"},
         {{"a?/1.jpg", "a\xc5\x91/1.jpg", 0, UNIX, 0}, "a\xc5\x91"},
         {{"a?/1.jpg", "a\xc5\x91/1.jpg", 0, UNIX, 1}, "a?"},
+        {{"a?/1.jpg", "c/1.jpg|.txt", 0, UNIX, 0}, "a?"},
         {{"a\\1.jpg", NULL, 0, DOS, 0}, "a"},
         {{"a\x84\\1.jpg", NULL, 0, DOS, 0}, "a\xc3\xa4"},
     };
