@@ -17,7 +17,7 @@
 #define NO_PART   (-1)
 #define MOST_NAME 64
 
-/* What is left of a part's name without case, blanks, digits at its end, and
+/* What is left of a part's name without case, blanks, digits around it, and
  * what stands around. */
 static const struct {
     const char *name;
@@ -53,12 +53,13 @@ static void cut_end(char *word, const char *end)
         word[n - m] = '\0';
 }
 
-/* "seg_train", "Train-Images" and "trainset2" become "train". */
+/* "seg_train", "Train-Images", "trainset2" and "1. train" become "train". */
 static void reduce(const char *name, char word[MOST_NAME])
 {
     static const char *const ends[] = {"dataset", "set", "data", "images"};
     size_t n = 0;
 
+    name += strspn(name, "0123456789-_.() ");
     for (; *name && n < MOST_NAME - 1; name++)
         if (!strchr("-_. ", *name))
             word[n++] = rn_lower(*name);

@@ -275,6 +275,9 @@ static const struct layout_case {
      "a b", {2, 0, 2}, NULL, "seg_pred', which is no part"},
     {{"trainset/x/a/1.jpg", "trainset/x/b/1.jpg", "testset/b/in/1.jpg"},
      "a b", {2, 0, 1}, NULL, "/trainset' lies in '"},
+    {{"1. train/a/1.jpg", "1. train/b/1.jpg", "02_Validation/a/1.jpg",
+      "(3) Test/b/1.jpg"},
+     "a b", {2, 1, 1}, NULL, NULL},
     /* Folders around all. */
     {{"2750/a/1.jpg", "2750/b/1.jpg"}, "a b", {2, 0, 0}, NULL, NULL},
     {{"data/data/Train/a/1.jpg", "data/data/Train/b/1.jpg",
