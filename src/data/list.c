@@ -135,8 +135,14 @@ static const char *const class_words[] = {
     "target", "category",    "species",    "breed",      "class_id",
     "labels", "class_index", "label_id",   "tag",        NULL};
 
+/* And one that tells the parts. */
+static const char *const part_words[] = {
+    "split", "subset", "partition", "part", "set", "data set", "data_set",
+    NULL};
+
 struct columns {
-    int count, file, class; /* numbers of columns, -1: none */
+    int count, file, class, part; /* numbers of columns, -1: none */
+    char of[32];                  /* what the part's column says first */
 };
 
 static bool is_word(const char *const *words, const char *text)
@@ -179,7 +185,30 @@ static int read_heading(const struct list *list, const char *const *fields,
         return fail_heading(list, "has no heading that is known here", err);
     c->file = *heading ? file : 0;
     c->class = *heading ? class : 1;
+    c->part = *heading ? find_column(part_words, fields, c->count) : -1;
     return RN_OK;
+}
+
+/* A list is of one part: to pass over the column that says otherwise would be
+ * to train on what is meant for tests. */
+static int check_part(const struct list *list, const char *const *fields,
+                      struct columns *c, int number, struct rn_error *err)
+{
+    const char *of = c->part >= 0 ? fields[c->part] : "";
+
+    if (c->part < 0)
+        return RN_OK;
+    if (!list->count)
+        snprintf(c->of, sizeof c->of, "%s", of);
+    if (strncmp(c->of, of, sizeof c->of - 1) == 0)
+        return RN_OK;
+    return rn_fail(err, RN_ERR_DATA,
+                   "'%s': line %d is of part '%.60s', the first is of '%s', "
+                   "and a list is of one part; give each part a folder and a "
+                   "list of its own, such as train/" RN_LABELS_TABLE
+                   " and test/" RN_LABELS_TABLE
+                   ", or take the column out for one part",
+                   list->path, number, of, c->of);
 }
 
 /* Of several columns that may be the class, the one that has no numbers. */
@@ -222,7 +251,7 @@ static int cut_row(const struct list *list, char *line, char separator,
 static int read_csv(struct list *list, struct rn_error *err)
 {
     char *next = list->text, *line, separator = rn_csv_separator(next);
-    struct columns c = {0, -1, -1};
+    struct columns c = {0, -1, -1, -1, ""};
     const char *fields[COLUMNS];
     bool may_be[COLUMNS] = {false}, heading = false;
     int number = 0, rc = RN_OK;
@@ -239,6 +268,8 @@ static int read_csv(struct list *list, struct rn_error *err)
             if (heading)
                 continue;
         }
+        if (!rc)
+            rc = check_part(list, fields, &c, number, err);
         if (!rc && !list->count)
             rc = choose_class(list, may_be, fields, &c, err);
         if (!rc)

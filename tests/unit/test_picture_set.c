@@ -353,6 +353,11 @@ static void bad_tables_are_refused(void **state)
          "'%s/labels.csv': several columns may be the class; expected "
          "FILE,CLASS on each line, or a heading that calls one column file and "
          "one class"},
+        {"file,class,split\n1.jpg,a,train\n2.jpg,b,test\n",
+         "'%s/labels.csv': line 3 is of part 'test', the first is of 'train', "
+         "and a list is of one part; give each part a folder and a list of its "
+         "own, such as train/labels.csv and test/labels.csv, or take the "
+         "column out for one part"},
         {"file,class\nn\xcc\x83.jpg,a\n",
          "'%s/labels.csv': line 2: there is no file 'n\xcc\x83.jpg' in the "
          "folder or in images; '\xc3\xb1.jpg' there differs only in Unicode "
