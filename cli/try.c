@@ -441,9 +441,9 @@ static void print_trials(const struct try_args *args, struct trials *t)
     }
     if (table)
         table_print(table);
-    say("%d combinations on %d images of the %s part; the smallest error was "
+    say("%d combination%s on %d images of the %s part; the smallest error was "
         "chosen on these, so it is optimistic: measure it on others",
-        shown, images, args->part_name);
+        shown, shown == 1 ? "" : "s", images, args->part_name);
 }
 
 /* ---------------------------------------------------------- the command */

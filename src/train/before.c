@@ -99,13 +99,14 @@ int rn_trainer_check_classes(struct rn_trainer *t, struct rn_error *err)
 
 /* ------------------------------------------------------- the run folder */
 
-/* Whether a folder that is there lies in the data, which it is not itself. */
+/* Whether a folder that is there lies in the data, or is the data. */
 static bool lies_in_data(const char *folder, const char *data)
 {
     char *inner = realpath(folder, NULL), *outer = realpath(data, NULL);
     size_t length = outer != NULL ? strlen(outer) : 0;
     bool in = inner != NULL && length > 0 &&
-              strncmp(inner, outer, length) == 0 && inner[length] == '/';
+              strncmp(inner, outer, length) == 0 &&
+              (inner[length] == '/' || inner[length] == '\0');
 
     free(inner);
     free(outer);
@@ -123,8 +124,9 @@ int rn_trainer_check_out(const struct rn_trainer *t, struct rn_error *err)
     rc = rn_pictures_add_folder(&found, &disk, t->run.folder, err);
     if (rc == RN_OK && found.count > 0)
         rc = rn_fail(err, RN_ERR_ARG,
-                     "'%s' lies in the data and holds pictures; give the run a "
-                     "folder of its own",
+                     "'%s' is or lies in the data and holds pictures, which "
+                     "would be left out as a run's; give the run a folder of "
+                     "its own",
                      t->run.folder);
     rn_pictures_clear(&found);
     return rc;

@@ -43,7 +43,7 @@ static int check_longer(const struct rn_trainer *t, long before,
                        t->iterations, before);
     if (t->schedule.relative)
         return rn_fail(err, RN_ERR_ARG,
-                       "the run cannot become %ld iterations in place of %ld: "
+                       "the run cannot have %ld iterations in place of %ld: "
                        "schedule %s depends on the length, %s; begin another "
                        "run from its weights",
                        t->iterations, before, t->o.schedule,

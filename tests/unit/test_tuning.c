@@ -1121,7 +1121,10 @@ static void a_run_in_its_data_is_no_class(void **state)
     o.out = in_folder("photos/train/a-red");
     o.data = in_folder("photos");
     expect(train(&o, &(struct watch){0}, &result, &err), RN_ERR_ARG, &err,
-           "a-red' lies in the data and holds pictures", "of its own");
+           "a-red' is or lies in the data and holds pictures", "of its own");
+    o.out = o.data = in_folder("photos");
+    expect(train(&o, &(struct watch){0}, &result, &err), RN_ERR_ARG, &err,
+           "photos' is or lies in the data", "of its own");
     for (size_t i = 0; i < COUNT(outs); i++)
         nftw(in_folder(outs[i]), remove_one, 16, FTW_DEPTH | FTW_PHYS);
     assert_int_equal(rmdir(in_folder("photos/train/runs")), 0);
