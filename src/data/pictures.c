@@ -27,14 +27,36 @@ static const char *const endings[] = {
     ".heic", ".heif", ".hif", ".avif", ".jxl", ".jp2",  ".j2k",
 };
 
-bool rn_picture_named(const char *name)
+/* These often lie beside pictures, as a camera's raw files and icons do: they
+ * are left out, and that is said. */
+static const char *const others[] = {
+    ".tga", ".pcx", ".dds", ".psd", ".exr", ".hdr", ".ico", ".svg",
+    ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf",
+    ".dcm", ".npy",
+};
+
+static bool ends(const char *name, const char *const *with, size_t count)
 {
     const char *dot = strrchr(name, '.');
 
-    for (size_t i = 0; dot && i < sizeof endings / sizeof endings[0]; i++)
-        if (rn_same_word(dot, endings[i]))
+    for (size_t i = 0; dot && i < count; i++)
+        if (rn_same_word(dot, with[i]))
             return true;
     return false;
+}
+
+bool rn_picture_named(const char *name)
+{
+    return ends(name, endings, sizeof endings / sizeof endings[0]);
+}
+
+static void say_other(const struct rn_files *files, const char *path)
+{
+    if (ends(path, others, sizeof others / sizeof others[0]))
+        rn_remark(files->remarks, RN_REMARK_OTHER,
+                  "left out: '%s' and files like it, whose format is not read; "
+                  "pictures among them must be converted, to PNG for example",
+                  path);
 }
 
 int rn_fail_text(struct rn_error *err, const char *what, const char *text)
@@ -133,8 +155,10 @@ static int visit(struct rn_pictures *pictures, const char *path,
     int rc = rn_files_look(place->files, path, &entry, &problem);
     bool is_folder = !rc && entry.kind == RN_ENTRY_FOLDER;
 
-    if (!rc && !is_folder && !rn_picture_named(path))
+    if (!rc && !is_folder && !rn_picture_named(path)) {
+        say_other(place->files, path);
         return RN_OK;
+    }
     if (!rc)
         rc = judge(path, &entry, place, &problem);
     if (!rc && !is_folder)

@@ -286,6 +286,9 @@ static const struct layout_case {
     {{"data/LICENSE.txt", "data/in/a/1.jpg", "data/in/b/1.jpg", "README.md"},
      "a b", {2, 0, 0}, NULL, NULL},
     {{"one/1.jpg", "one/2.jpg"}, "one", {2, 0, 0}, NULL, NULL},
+    /* Pictures of formats that are not read. */
+    {{"a/1.jpg", "a/2.TGA", "b/1.jpg", "b/read me.txt"}, "a b", {2, 0, 0}, NULL,
+     "a/2.TGA' and files like it, whose format is not read"},
     /* A class called like a part, when it can be nothing else. */
     {{"bus/1.jpg", "car/1.jpg", "train/1.jpg"},
      "bus car train", {3, 0, 0}, NULL, "train' is taken for a class"},
