@@ -278,8 +278,8 @@ RN_API const char *rn_interpolation_name(enum rn_interpolation how);
 
 /** What a network's answers are: rn_plan_forward() gives them as they come. */
 enum rn_output {
-    RN_OUTPUT_LOGITS = 0, /**< before softmax; all networks of ours */
-    RN_OUTPUT_PROBABILITIES = 1,      /**< of one of the classes, their sum 1 */
+    RN_OUTPUT_LOGITS = 0,        /**< before softmax; all networks of ours */
+    RN_OUTPUT_PROBABILITIES = 1, /**< of one of the classes, their sum 1 */
     RN_OUTPUT_LOG_PROBABILITIES = 2,  /**< their logarithms */
     RN_OUTPUT_INDEPENDENT_LOGITS = 3, /**< before sigmoid: every class is there
                                          or not, whatever the others are */
@@ -303,9 +303,9 @@ struct rn_model_info {
     int resize;            /**< a picture's shorter side before the centre
                               height x width is cut out; 0: not stated */
     enum rn_interpolation interpolation;
-    int bgr;             /**< the network's channels are blue, green, red;
-                            rn_model_preprocess() turns them around */
-    const char *trained; /**< JSON text on how it was trained, or NULL */
+    int bgr;               /**< the network's channels are blue, green, red;
+                              rn_model_preprocess() turns them around */
+    const char *trained;   /**< JSON text on how it was trained, or NULL */
     enum rn_output output; /**< what rn_plan_forward() gives */
     enum rn_output head;   /**< what the file it came from makes of that, and
                               an ONNX file it is exported to: a softmax or
@@ -762,11 +762,11 @@ RN_API void rn_survey_destroy(struct rn_survey *survey);
  *  memory and the weights for pictures. What was chosen is told, and kept in
  *  run.json. Stages are the paper's: conv1, conv2 … conv5, fc. */
 struct rn_train_options {
-    const char *data;    /**< as for rn_data_open() */
-    const char *out;     /**< run folder to make */
-    const char *net;     /**< network name; NULL: that of `weights`, else
-                            "resnet20" */
-    const char *weights; /**< model file to start from, or NULL */
+    const char *data;         /**< as for rn_data_open() */
+    const char *out;          /**< run folder to make */
+    const char *net;          /**< network name; NULL: that of `weights`, else
+                                 "resnet20" */
+    const char *weights;      /**< model file to start from, or NULL */
     const char *holder, *map; /**< of its tensors, as in rn_import_options */
     int skip_extra;           /**< likewise */
     char shortcut;       /**< as in rn_net_options; beside `weights` this */
@@ -790,10 +790,10 @@ struct rn_train_options {
      *  warmup_lr until the training error falls below P per cent (He et
      *  al. 2016, section 4.2: 0.01 until 80, for 110 layers). */
     const char *warmup;
-    double warmup_lr;       /**< 0.01 */
-    double label_smoothing; /**< 0 */
-    uint64_t seed;          /**< 1 */
-    int validation;         /**< last training images to hold out; 0 */
+    double warmup_lr;          /**< 0.01 */
+    double label_smoothing;    /**< 0 */
+    uint64_t seed;             /**< 1 */
+    int validation;            /**< last training images to hold out; 0 */
     double validation_percent; /**< or a share of them; as rn_data_options */
     /** "none", "flip", "crop", "crop-flip" (the default); of pictures
      *  "area" (a part of random area and aspect ratio, resized; flipped) and
@@ -830,10 +830,10 @@ struct rn_train_options {
     /** "none", or "balanced": an image counts the more the fewer there are of
      *  its class. */
     const char *class_weights;
-    double ema;   /**< decay of an average of the weights, which is tested and
-                     saved as best; 0: none */
-    int patience; /**< tests in a row without a smaller error that end the run
-                     early; 0: none do */
+    double ema;     /**< decay of an average of the weights, which is tested and
+                       saved as best; 0: none */
+    int patience;   /**< tests in a row without a smaller error that end the run
+                       early; 0: none do */
     int reestimate; /**< 1: after the last step the running statistics are
                        made anew, as averages over the training images */
     int accumulate; /**< batches of an iteration, whose gradients' mean makes
