@@ -112,6 +112,23 @@ static void say_size(const struct onnx_model *m)
                       SIDE, SIDE);
 }
 
+/* What a graph does to its pictures is not to be done twice. */
+static void say_scaling(const struct onnx_model *m)
+{
+    for (size_t i = 1; i < m->graph->n_nodes; i++)
+        if (m->graph->nodes[i].op == RN_OP_BATCH_NORM &&
+            m->graph->nodes[i].input[0] == 0) {
+            rn_import_say(
+                m->options,
+                "'%s': it scales or normalises its pictures itself ('%.60s'); "
+                "--preprocess says what is done to them before that: zero-one "
+                "where it takes pixels from 0 to 1; --mean 0,0,0 --std "
+                "0.00392157,0.00392157,0.00392157 where from 0 to 255",
+                m->file.path, m->graph->nodes[i].name);
+            return;
+        }
+}
+
 /* Models for integers run in floats here. */
 static void say_quantized(const struct onnx_model *m)
 {
@@ -138,6 +155,7 @@ static int read_model(struct onnx_model *m, struct rn_error *err)
         return rc;
     say_quantized(m);
     say_size(m);
+    say_scaling(m);
     return recognise(m, err);
 }
 

@@ -1411,6 +1411,46 @@ static void open_sizes_are_the_callers(void **state)
     assert_non_null(strstr(err.msg, "takes 2 x 2 pixels, not 6 x 9"));
 }
 
+static void on_message(void *user, const char *text)
+{
+    size_t *told = user;
+    *told += strstr(text, "normalises its pictures itself ('") != NULL;
+}
+
+/* A graph that normalises its pictures says so: they might be twice. */
+static void pictures_are_not_scaled_twice(void **state)
+{
+    static const struct {
+        const char *operators;
+        size_t told;
+    } cases[] = {{"Mul x,tens s;GlobalAveragePool s g" TAIL, 1},
+                 {"Sub x,tens t;Div t,ten s;GlobalAveragePool s g" TAIL, 1},
+                 {"Conv x,w4 s;GlobalAveragePool s g" TAIL, 0},
+                 {HEAD TAIL, 0}};
+    const char *path = in_folder("scaled.onnx");
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct rn_import_options o;
+        struct rn_model *model;
+        struct rn_error err = {0};
+        struct made m;
+        size_t told = 0;
+        begin(&m, 13);
+        put_tensors(&m);
+        put_value(&m, ONNX_GRAPH_INPUT, "x", "0,2,2,2");
+        put_value(&m, ONNX_GRAPH_OUTPUT, "y", "0,2");
+        put_operators(&m, cases[i].operators);
+        save(&m, path);
+        rn_import_defaults(&o);
+        o.message = on_message;
+        o.user = &told;
+        OK(rn_model_import(&model, path, &o, &err));
+        rn_model_destroy(model);
+        if (told != cases[i].told)
+            fail_msg("%s: told %zu times", cases[i].operators, told);
+    }
+}
+
 /* 1, 2, -3 and 0.5 as each type has them. */
 static void weights_of_every_type(void **state)
 {
@@ -1918,6 +1958,7 @@ int main(void)
         cmocka_unit_test(functions_are_their_operators),
         cmocka_unit_test(functions_without_end_are_refused),
         cmocka_unit_test(open_sizes_are_the_callers),
+        cmocka_unit_test(pictures_are_not_scaled_twice),
         cmocka_unit_test(weights_of_every_type),
         cmocka_unit_test(exported_networks_compute_the_same),
         cmocka_unit_test(recorded_operators),
