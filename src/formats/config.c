@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#define POOL         "global_pool"
 #define COUNT(a)     (sizeof(a) / sizeof *(a))
 #define CONFIG_LIMIT ((size_t)16 << 20)
 #define CONFIG       "config.json"
@@ -114,9 +115,29 @@ static void take_numbers(struct rn_config *c, const json_t *mean,
 /* ------------------------------------------------------------------ timm */
 
 /* Arguments that leave the network what its name says. */
-static const char *const harmless[] = {"num_classes", "in_chans",
-                                       "img_size",    "global_pool",
-                                       "drop_rate",   "drop_path_rate"};
+static const char *const harmless[] = {
+    "num_classes", "in_chans", "img_size", POOL, "drop_rate", "drop_path_rate"};
+
+/* Whether the pool before the classifier is the mean, or not told. */
+static bool is_mean(const json_t *pool)
+{
+    static const char *const means[] = {"", "avg", "fast", "fastavg"};
+    const char *name = json_string_value(pool);
+    bool known = !pool || json_is_null(pool);
+    for (size_t i = 0; i < COUNT(means) && name; i++)
+        known |= strcmp(name, means[i]) == 0;
+    return known;
+}
+
+static int check_pool(const char *path, const json_t *object,
+                      struct rn_error *err)
+{
+    const json_t *pool = json_object_get(object, POOL);
+    const char *name = json_string_value(pool);
+    return is_mean(pool) ? RN_OK
+                         : fail(path, "the pool before its classifier is",
+                                name ? name : POOL, err);
+}
 
 static int check_arguments(const char *path, json_t *arguments,
                            struct rn_error *err)
@@ -166,7 +187,11 @@ static int read_timm(struct rn_config *c, json_t *root, struct rn_error *err)
     c->stride = "v1.5";
     c->has_names = json_is_array(json_object_get(root, "label_names"));
     read_timm_view(c, json_is_object(pretrained) ? pretrained : root);
-    return check_arguments(c->path, json_object_get(root, "model_args"), err);
+    json_t *arguments = json_object_get(root, "model_args");
+    int rc = check_pool(c->path, root, err);
+    if (!rc)
+        rc = check_pool(c->path, arguments, err);
+    return rc ? rc : check_arguments(c->path, arguments, err);
 }
 
 /* ---------------------------------------------------------- Hugging Face */

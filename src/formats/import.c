@@ -385,8 +385,14 @@ static int recognise(struct import *in, struct rn_error *err)
 
 static int read_tensors(struct import *in, struct rn_error *err)
 {
-    return rn_state_tensors(in->model, &in->state, &in->found, &in->map,
-                            in->options, err);
+    struct rn_error why = {0};
+    int rc = rn_state_tensors(in->model, &in->state, &in->found, &in->map,
+                              in->options, &why);
+    if (rc == RN_ERR_DATA && *in->config.net &&
+        in->options->net == in->config.net)
+        return rn_fail(err, rc, "'%s' says that it is a %s, but %s",
+                       in->config.path, in->config.net, why.msg);
+    return rc ? rn_fail(err, rc, "%s", why.msg) : RN_OK;
 }
 
 /* What is written down beside the weights; what the caller says goes first. */

@@ -727,6 +727,13 @@ static void strange_descriptions(void **state)
          "its network is a 'resnest50d', which is not known here: --net"},
         {"{\"architecture\": \"resnet18\", \"model_args\": {\"act_layer\": 1}}",
          "made with the argument 'act_layer'"},
+        {"{\"architecture\": \"resnet18\", \"global_pool\": \"catavgmax\"}",
+         "the pool before its classifier is 'catavgmax', which"},
+        {"{\"architecture\": \"resnet18\", \"model_args\": "
+         "{\"global_pool\": \"max\"}}",
+         "the pool before its classifier is 'max', which"},
+        {"{\"architecture\": \"resnet34\", \"global_pool\": \"avg\"}",
+         "config.json' says that it is a resnet34, but"},
         {"{\"model_type\": \"convnext\"}", "its network is a 'convnext'"},
         {"{\"model_type\": \"resnet\", \"hidden_act\": \"gelu\"}",
          "activation is 'gelu'"},
