@@ -19,9 +19,10 @@ struct reading {
 
 /* -------------------------------------------------------------- fitting */
 
+/* Whole numbers are what someone made of weights, by a scale not told here. */
 static bool fits(const struct rn_state_tensor *t, const struct rn_param *p)
 {
-    bool same = t->dims == p->dims;
+    bool same = t->dims == p->dims && t->dtype < RN_BOOL;
     for (int i = 0; i < p->dims && same; i++)
         same = t->dim[i] == p->dim[i];
     return same;

@@ -577,6 +577,31 @@ static void heads_have_many_names(void **state)
     rn_model_destroy(model);
 }
 
+/* Whole numbers where weights should be have a scale that nobody tells. */
+static void whole_numbers_are_no_weights(void **state)
+{
+    static struct list l;
+    struct rn_model *model = make("resnet8", 'B');
+    struct rn_error err = {0};
+    uint8_t *bytes;
+    size_t size;
+    (void)state;
+    list_ours(&l, model, "");
+    write_sorted(&l, "i.safetensors");
+    OK(rn_file_read(in_folder("i.safetensors"), 1 << 30, &bytes, &size, &err));
+    char *name = strstr((char *)bytes + 8, "\"fc.weight\"");
+    assert_non_null(name);
+    memcpy(strstr(name, "F32"), "I32", 3);
+    FILE *file = fopen(in_folder("i.safetensors"), "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes, 1, size, file), size);
+    assert_int_equal(fclose(file), 0);
+    rn_free(bytes);
+    assert_refused("i.safetensors", NULL,
+                   "fc.weight is I32 [10,64], expected F32 [10,64]");
+    rn_model_destroy(model);
+}
+
 static void bias_of_the_head(void **state)
 {
     static struct list l;
@@ -851,6 +876,7 @@ int main(void)
         cmocka_unit_test(doubts_are_refused),
         cmocka_unit_test(pools_are_asked_for),
         cmocka_unit_test(heads_have_many_names),
+        cmocka_unit_test(whole_numbers_are_no_weights),
         cmocka_unit_test(bias_of_the_head),
         cmocka_unit_test(backbones),
         cmocka_unit_test(biases_fold),
