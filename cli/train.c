@@ -388,7 +388,8 @@ static void print_text(const char *run, const struct rn_train_result *r)
 {
     struct text t;
 
-    printf("%s iterations", text_count(&t, (uint64_t)r->iterations));
+    printf("%s iteration%s", text_count(&t, (uint64_t)r->iterations),
+           r->iterations == 1 ? "" : "s");
     printf(" in %s\n", text_seconds(&t, r->seconds));
     if (r->test_images > 0) {
         printf("%s error %.2f %%", rn_part_name(r->test_part), r->test_error);

@@ -55,15 +55,17 @@ static int check_part(struct rn_trainer *t, enum rn_part part, bool *seen,
         return RN_OK;
     /* A class of few pictures may have none among those held out. */
     if (part == RN_PART_VALIDATION && split) {
-        rn_trainer_say(t, "%d of the %d classes have no validation image: %s%s",
-                       missing, t->data->classes, shown,
+        rn_trainer_say(t, "%d of the %d classes %s no validation image: %s%s",
+                       missing, t->data->classes,
+                       missing == 1 ? "has" : "have", shown,
                        missing > SHOWN ? ", …" : "");
         return RN_OK;
     }
     return rn_fail(err, RN_ERR_DATA,
-                   "'%.100s': %d of the %d classes have no %s image: %s%s",
-                   t->data->spec, missing, t->data->classes, rn_part_name(part),
-                   shown, missing > SHOWN ? ", …" : "");
+                   "'%.100s': %d of the %d classes %s no %s image: %s%s",
+                   t->data->spec, missing, t->data->classes,
+                   missing == 1 ? "has" : "have", rn_part_name(part), shown,
+                   missing > SHOWN ? ", …" : "");
 }
 
 int rn_trainer_check_classes(struct rn_trainer *t, struct rn_error *err)
