@@ -257,6 +257,18 @@ static int read_hugging_face(struct rn_config *c, json_t *root,
     return rc ? rc : read_activation(c, text_of(root, "hidden_act"), err);
 }
 
+/* Whether pictures are resized, divided by 255 and normalised, and their
+ * channels left in their order: what is done without a word. */
+static bool has_usual_steps(const json_t *root)
+{
+    const json_t *factor = json_object_get(root, "rescale_factor");
+    return !json_is_false(json_object_get(root, "do_resize")) &&
+           !json_is_false(json_object_get(root, "do_rescale")) &&
+           !json_is_false(json_object_get(root, "do_normalize")) &&
+           !json_is_true(json_object_get(root, "do_flip_channel_order")) &&
+           (!factor || fabs(json_number_value(factor) * 255 - 1) < 1e-3);
+}
+
 /* preprocessor_config.json: only the kind that resizes the shorter side and
  * cuts out the centre is ours. */
 static void read_preprocessor(struct rn_config *c, const json_t *root)
@@ -276,6 +288,7 @@ static void read_preprocessor(struct rn_config *c, const json_t *root)
                        : json_integer_value(how) == 2 ? "bilinear"
                                                       : NULL;
     c->unclear_view = !side || side >= WARPED_FROM || !c->interpolation ||
+                      !has_usual_steps(root) ||
                       (json_object_get(root, "image_std") && !c->has_numbers) ||
                       !(c->crop_share >= LEAST_SHARE && c->crop_share <= 1);
 }

@@ -681,6 +681,23 @@ static void descriptions_are_read(void **state)
     assert_said("in a way that is not ours");
     assert_said("how its images are prepared is not known");
     rn_model_destroy(back);
+    static const char *const steps[] = {
+        "\"do_normalize\": false", "\"do_rescale\": false",
+        "\"do_resize\": false", "\"do_flip_channel_order\": true",
+        "\"rescale_factor\": 0.00784"};
+    for (size_t i = 0; i < COUNT(steps); i++) {
+        char text[300];
+        snprintf(text, sizeof(text),
+                 "{\"crop_pct\": 0.875, \"size\": 224, \"resample\": 3, "
+                 "\"image_mean\": [0.1, 0.2, 0.3], \"image_std\": [1, 1, 1], "
+                 "%s}",
+                 steps[i]);
+        write_text("preprocessor_config.json", text);
+        OK(import(&back, in_folder("a.pth"), &o, &err));
+        assert_said("in a way that is not ours");
+        assert_null(back->preprocessing.mean);
+        rn_model_destroy(back);
+    }
     unlink(in_folder("preprocessor_config.json"));
     unlink(in_folder("config.json"));
 }
