@@ -248,6 +248,9 @@ static int read_hugging_face(struct rn_config *c, json_t *root,
     const json_t *v1 = json_object_get(root, "downsample_in_bottleneck");
     if (type && strcmp(type, "resnet") != 0)
         return fail(c->path, "its network is a", type, err);
+    const char *problem = text_of(root, "problem_type");
+    c->multi_label =
+        problem && strcmp(problem, "multi_label_classification") == 0;
     c->first_stride = json_is_true(first) ? 2 : 0;
     c->has_names = has_names(root);
     int rc = read_blocks(c, root, err);
@@ -407,6 +410,8 @@ void rn_config_fill(const struct rn_config *c, int channels,
         o->activation = c->activation;
     if (!o->labels && c->has_names)
         o->labels = c->path;
+    if (!o->head && c->multi_label)
+        o->head = "sigmoid";
     fill_view(c, channels, o);
     if (!o->height && !o->width) {
         o->height = c->height;

@@ -24,6 +24,7 @@ struct rn_config {
     bool has_numbers;  /* those */
     double crop_share; /* of the resized picture; 0: not said */
     const char *interpolation;
+    bool multi_label;  /* each class is there or not by itself */
     bool has_names;    /* config.json has the classes' names */
     bool unclear_view; /* pictures are prepared in another way than ours */
 };

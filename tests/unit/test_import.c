@@ -681,6 +681,18 @@ static void descriptions_are_read(void **state)
     assert_said("in a way that is not ours");
     assert_said("how its images are prepared is not known");
     rn_model_destroy(back);
+    write_text("config.json",
+               "{\"model_type\": \"resnet\", \"layer_type\": \"basic\", "
+               "\"depths\": [2, 2, 2, 2], "
+               "\"problem_type\": \"multi_label_classification\"}");
+    OK(import(&back, in_folder("a.pth"), &o, &err));
+    assert_int_equal(back->graph->kind, RN_OUTPUT_INDEPENDENT_LOGITS);
+    rn_model_destroy(back);
+    o.head = "softmax";
+    OK(import(&back, in_folder("a.pth"), &o, &err));
+    assert_int_equal(back->graph->kind, RN_OUTPUT_LOGITS);
+    rn_model_destroy(back);
+    o.head = NULL;
     static const char *const steps[] = {
         "\"do_normalize\": false", "\"do_rescale\": false",
         "\"do_resize\": false", "\"do_flip_channel_order\": true",
