@@ -311,33 +311,35 @@ static struct rn_pb inner_message(struct rn_pb message, uint32_t number)
     return (struct rn_pb){0};
 }
 
-static struct rn_onnx_shape declared_shape(struct rn_pb value)
+/* What a graph declares of an input or output: *type is TensorProto's, 0 where
+ * none is told. */
+static void read_declared(struct rn_pb value, int64_t *type,
+                          struct rn_onnx_shape *shape)
 {
-    struct rn_onnx_shape shape = {0};
-    struct rn_pb m = inner_message(value, ONNX_VALUE_TYPE);
-    m = inner_message(m, ONNX_TYPE_TENSOR);
-    m = inner_message(m, ONNX_TENSOR_TYPE_SHAPE);
-    if (m.at)
-        read_shape(m, &shape);
-    return shape;
+    struct rn_pb tensor =
+        inner_message(inner_message(value, ONNX_VALUE_TYPE), ONNX_TYPE_TENSOR);
+    struct rn_pb sizes = inner_message(tensor, ONNX_TENSOR_TYPE_SHAPE);
+    struct rn_pb_field field;
+    *type = 0;
+    *shape = (struct rn_onnx_shape){0};
+    if (sizes.at)
+        read_shape(sizes, shape);
+    while (rn_pb_next(&tensor, &field) > 0)
+        if (field.number == ONNX_TENSOR_TYPE_ELEMENT)
+            *type = (int64_t)field.value;
 }
 
 void rn_onnx_output_type(const struct rn_onnx *f, uint32_t i, int64_t *type,
                          struct rn_onnx_shape *shape)
 {
-    struct rn_pb m = f->graph, tensor;
+    struct rn_pb m = f->graph;
     struct rn_pb_field field;
     *type = 0;
     *shape = (struct rn_onnx_shape){0};
     while (rn_pb_next(&m, &field) > 0) {
         if (field.number != ONNX_GRAPH_OUTPUT || i-- != 0)
             continue;
-        *shape = declared_shape(field.bytes);
-        tensor = inner_message(inner_message(field.bytes, ONNX_VALUE_TYPE),
-                               ONNX_TYPE_TENSOR);
-        while (rn_pb_next(&tensor, &field) > 0)
-            if (field.number == ONNX_TENSOR_TYPE_ELEMENT)
-                *type = (int64_t)field.value;
+        read_declared(field.bytes, type, shape);
         return;
     }
 }
@@ -543,7 +545,7 @@ static int choose_input(struct rn_onnx *f, const struct parts *p,
             continue;
         if (found++ == 0) {
             f->input = value;
-            f->shape = declared_shape(field.bytes);
+            read_declared(field.bytes, &f->type, &f->shape);
         }
     }
     return found == 1 ? RN_OK

@@ -100,6 +100,7 @@ struct rn_onnx {
                                chosen */
     uint32_t first_output, n_outputs; /* in ends */
     struct rn_onnx_shape shape;       /* of the input */
+    int64_t type;                     /* likewise, TensorProto's */
 };
 
 /** Read and check a file's structure. `path` is borrowed until closing. */

@@ -7,6 +7,7 @@
 #include "formats/import.h"
 #include "formats/import_graph.h"
 #include "formats/model_file.h"
+#include "formats/onnx_fields.h"
 #include "formats/onnx_file.h"
 
 #include <string.h>
@@ -112,9 +113,18 @@ static void say_size(const struct onnx_model *m)
                       SIDE, SIDE);
 }
 
-/* What a graph does to its pictures is not to be done twice. */
+/* What a graph does to its pictures is not to be done twice, and one that takes
+ * bytes takes pixels as they are. */
 static void say_scaling(const struct onnx_model *m)
 {
+    if (m->file.type == ONNX_UINT8) {
+        rn_import_say(m->options,
+                      "'%s': its input is bytes, pixels from 0 to 255: --mean "
+                      "0,0,0 --std 0.00392157,0.00392157,0.00392157 gives it "
+                      "those, and whatever else --preprocess says is wrong",
+                      m->file.path);
+        return;
+    }
     for (size_t i = 1; i < m->graph->n_nodes; i++)
         if (m->graph->nodes[i].op == RN_OP_BATCH_NORM &&
             m->graph->nodes[i].input[0] == 0) {
