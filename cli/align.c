@@ -51,7 +51,7 @@ static int has_name(const struct layers *layers, const char *name)
     return 0;
 }
 
-/** For each of `layers` whether the other network has its name. */
+/* For each of `layers` whether the other network has its name. */
 static char *find_known(const struct layers *layers, const struct layers *other)
 {
     char *known = malloc(layers->count + 1);
@@ -69,8 +69,8 @@ static int fits(const struct layer *a, int a_known, const struct layer *b,
     return a_known || b_known ? strcmp(a->name, b->name) == 0 : 1;
 }
 
-/** The longest common run of layers, others left out in between: length[i][j]
- *  is that of the layers from i and j on. */
+/* The longest common run of layers, others left out in between: length[i][j]
+ * is that of the layers from i and j on. */
 static long walk(const struct layers *a, const struct layers *b,
                  const char *a_known, const char *b_known, uint16_t *length,
                  size_t (*pairs)[2])

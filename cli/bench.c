@@ -189,7 +189,7 @@ static double seconds_of_all(const struct rn_plan *plan)
     return sum;
 }
 
-/** The figures of a step, or of several together. */
+/* The figures of a step, or of several together. */
 static void cost_cells(struct table *table, const struct rn_step_info *s,
                        double all, double peak)
 {
@@ -225,7 +225,7 @@ static void print_steps(const struct measured *m, double all)
     table_print(table);
 }
 
-/** Steps that multiply matrices, by pass; the rest moves memory. */
+/* Steps that multiply matrices, by pass; the rest moves memory. */
 static const struct kind {
     const char *title;
     const char *pass; /* NULL: what no other row takes */

@@ -125,7 +125,7 @@ static json_t *json_heading(const struct subject *s)
     return object;
 }
 
-/** Images of each class and part, [classes][PARTS], or NULL. */
+/* Images of each class and part, [classes][PARTS], or NULL. */
 static int *count_classes(const struct subject *s)
 {
     int *counts = calloc((size_t)s->info.classes * PARTS, sizeof(int));
@@ -154,7 +154,7 @@ static const char *const kind_names[] = {
     "grey",        "CMYK",        "palette",    "16 bits",
     "transparent", "progressive", "multi-frame"};
 
-/** Problems as lines and as objects. Keys and texts are those of the kind. */
+/* Problems as lines and as objects. Keys and texts are those of the kind. */
 static void report(struct findings *f, const char *kind, const char *line,
                    json_t *object)
 {
@@ -235,7 +235,7 @@ static void check_image(struct findings *f, enum rn_part part, int index)
         report_twin(f, part, index, &image);
 }
 
-/** A class that has images in one part and none in another. */
+/* A class that has images in one part and none in another. */
 static void check_class(struct findings *f, const int *counts, int class)
 {
     const struct subject *s = f->subject;
@@ -261,7 +261,7 @@ static void check_class(struct findings *f, const int *counts, int class)
     }
 }
 
-/** What is to be said though it is no problem. */
+/* What is to be said though it is no problem. */
 static void print_notes(const struct subject *s)
 {
     const char *remark;
@@ -280,7 +280,7 @@ static json_t *json_notes(const struct subject *s)
     return list;
 }
 
-/** Of one class nothing can be learnt. */
+/* Of one class nothing can be learnt. */
 static void check_count(struct findings *f)
 {
     const struct subject *s = f->subject;
@@ -407,7 +407,7 @@ static int collect_sizes(const struct subject *s, struct sizes *sizes)
     return 0;
 }
 
-/** The part that mean and std are of. */
+/* The part that mean and std are of. */
 static enum rn_part first_part(const struct subject *s)
 {
     int p = 0;
@@ -457,7 +457,7 @@ static void print_channels(const char *name, const double *values, int count)
         printf(" %.4f", values[i]);
 }
 
-/** Channels that rn_survey_stats() knows. */
+/* Channels that rn_survey_stats() knows. */
 static int channels(const struct subject *s)
 {
     return s->info.height ? s->info.channels : 3;

@@ -156,7 +156,7 @@ static int split(struct both *out, const char *option, const char *text,
     return RN_OK;
 }
 
-/** A shortcut option by its name, as rn_shortcut_name() has it. */
+/* A shortcut option by its name, as rn_shortcut_name() has it. */
 static int set_shortcut(char *shortcut, const char *name, struct rn_error *err)
 {
     static const char letters[] = "AaBC";
@@ -203,8 +203,8 @@ static int open_sides(struct side sides[2], char *const *paths,
 
 /* ---------------------------------------------------------------- image */
 
-/** The model that prepares a side's image: a model that does not say how is
- *  given the other's. */
+/* The model that prepares a side's image: a model that does not say how is
+ * given the other's. */
 static const struct rn_model *preparer(const struct side sides[2], int i)
 {
     return sides[sides[i].info.has_preprocessing ? i : !i].model;
@@ -296,8 +296,8 @@ static void make_up(struct side sides[2])
 
 /* ------------------------------------------------------------------ run */
 
-/** The first layer whose values are not numbers ends the comparison: what
- *  comes after it says nothing. */
+/* The first layer whose values are not numbers ends the comparison: what
+ * comes after it says nothing. */
 static int keep_value(void *user, const struct rn_trace *value)
 {
     struct side *side = user;
@@ -406,7 +406,7 @@ static void print_layer_json(const struct layer *a, const struct layer *b,
     json_line(object);
 }
 
-/** The pair the models part at, or -1. */
+/* The pair the models part at, or -1. */
 static long print_layers(const struct side sides[2], size_t (*pairs)[2],
                          long count, const struct options *o)
 {
@@ -460,17 +460,18 @@ static void print_end(const char *first, long count, const struct rest *rest,
                count, o->tolerance);
 }
 
-/** Whether what the networks put out was compared. */
+/* Whether what the networks put out was compared. */
 static int ends_meet(const struct side sides[2], size_t (*pairs)[2], long count)
 {
     return count > 0 && pairs[count - 1][0] + 1 == sides[0].layers.count &&
            pairs[count - 1][1] + 1 == sides[1].layers.count;
 }
 
-/** Print all; 0 when they are the same, 1 when not, -1 without memory. */
+/* Print all; 0 when they are the same, 1 when not, -1 without memory. */
 static int report(const struct side sides[2], const struct options *o)
 {
     size_t a = sides[0].layers.count, b = sides[1].layers.count;
+
     size_t(*pairs)[2] = malloc((a < b ? a : b) * sizeof(*pairs));
     long count =
         pairs ? layers_align(&sides[0].layers, &sides[1].layers, pairs) : -1;
@@ -507,7 +508,7 @@ static int diff(struct side sides[2], const struct options *o,
     return rc;
 }
 
-/** That of a failure; 1 is kept for models that part. */
+/* That of a failure; 1 is kept for models that part. */
 static int fail_status(const struct rn_error *err)
 {
     int status = cli_fail(err);

@@ -130,7 +130,7 @@ struct subject {
     struct held_out_args held_out;
 };
 
-/** "224,256,384": how many, or -1 after a message. */
+/* "224,256,384": how many, or -1 after a message. */
 static int parse_scales(const char *text, int scales[SCALES])
 {
     const char *rest = text;
@@ -154,8 +154,8 @@ static int parse_scales(const char *text, int scales[SCALES])
     return -1;
 }
 
-/** The part asked for. When none is, and the images are pictures, a test
- *  part, else a validation part, else all there are. */
+/* The part asked for. When none is, and the images are pictures, a test
+ * part, else a validation part, else all there are. */
 static void choose_part(struct subject *s, const char *asked)
 {
     static const enum rn_part order[] = {RN_PART_TEST, RN_PART_VALIDATION};
@@ -187,7 +187,7 @@ static const char *class_name(const struct subject *s, int i)
     return name || s->info.height == 0 ? name : rn_data_class_name(s->data, i);
 }
 
-/** Whether class i is one of an image, or of an answer. */
+/* Whether class i is one of an image, or of an answer. */
 static int class_occurs(const struct rn_report *report, int i,
                         struct rn_class_result *r)
 {
@@ -255,7 +255,7 @@ static void measure_cells(struct table *table, const struct rn_measures *m)
             table_cell(table, "%.4f", values[i]);
 }
 
-/** Among so few classes everything is among the first five. */
+/* Among so few classes everything is among the first five. */
 static int all_are_top5(const struct subject *s)
 {
     return s->model.classes <= 5;
@@ -317,8 +317,8 @@ static json_t *json_models(const struct subject *s)
     return list;
 }
 
-/** How many of the images evaluated a model was trained on, the most of any;
- *  -1: not known of any. */
+/* How many of the images evaluated a model was trained on, the most of any;
+ * -1: not known of any. */
 static int trained_on(const struct subject *s)
 {
     int most = -1;
@@ -396,7 +396,7 @@ static void print_text(const struct subject *s, const struct options *o,
     }
 }
 
-/** The files that were asked for. */
+/* The files that were asked for. */
 static int write_files(const struct options *o, const struct rn_report *report,
                        struct rn_error *err)
 {
@@ -438,7 +438,7 @@ static int open_all(struct subject *s, const struct options *o,
     return RN_OK;
 }
 
-/** Of each class and over them: none is printed unless all can be had. */
+/* Of each class and over them: none is printed unless all can be had. */
 static int measure(struct subject *s, const struct rn_report *report,
                    struct rn_error *err)
 {
@@ -486,7 +486,7 @@ static int evaluate(struct subject *s, struct options *o, struct rn_error *err)
     return rc;
 }
 
-/** Whether a file can be written where it shall be. */
+/* Whether a file can be written where it shall be. */
 static int check_place(const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -510,7 +510,7 @@ static int check_places(const struct options *o)
     return 0;
 }
 
-/** A file's ending, of four letters, says what is written. */
+/* A file's ending, of four letters, says what is written. */
 static int check_ending(const char *option, const char *path,
                         const char *endings, const char *expected)
 {
@@ -522,7 +522,7 @@ static int check_ending(const char *option, const char *path,
     return -1;
 }
 
-/** What can be known to be wrong before an evaluation of hours. */
+/* What can be known to be wrong before an evaluation of hours. */
 static int check(const struct options *o)
 {
     if (check_ending("confusion", o->confusion, ".csv|.svg|.txt",
@@ -541,7 +541,7 @@ static int check(const struct options *o)
     return 0;
 }
 
-/** What goes with all images of a part, or with one model. */
+/* What goes with all images of a part, or with one model. */
 static int check_few(const struct options *o, size_t models)
 {
     int report = o->per_class || o->confusion || o->predictions ||
@@ -560,7 +560,7 @@ static int check_few(const struct options *o, size_t models)
     return o->try ? try_check(o->try) : 0;
 }
 
-/** --try instead of one evaluation. */
+/* --try instead of one evaluation. */
 static int try_all(const struct subject *s, struct options *o,
                    struct rn_error *err)
 {

@@ -12,8 +12,8 @@ static int holds_out(const struct rn_data_options *o)
     return o->validation > 0 || o->validation_percent > 0;
 }
 
-/** "25% of the training images, seed 1"; of images of one size the last are
- *  held out, whatever the seed. */
+/* "25% of the training images, seed 1"; of images of one size the last are
+ * held out, whatever the seed. */
 static const char *describe(const struct rn_data_options *o, int pictures,
                             char *buf, size_t size)
 {
@@ -29,8 +29,8 @@ static const char *describe(const struct rn_data_options *o, int pictures,
     return buf;
 }
 
-/** Whether what is held out is the end of the same order of images, of whatever
- *  length; when nothing was, any order will do. */
+/* Whether what is held out is the end of the same order of images, of whatever
+ * length; when nothing was, any order will do. */
 static int same_order(const struct rn_model_training *t,
                       const struct rn_data_info *info,
                       const struct rn_data_options *split)
@@ -39,7 +39,7 @@ static int same_order(const struct rn_model_training *t,
            (split->seed == t->held_out.seed && info->rule == t->held_out.rule);
 }
 
-/** Whether the parts are those of the model's training. */
+/* Whether the parts are those of the model's training. */
 static int same_parts(const struct rn_model_training *t,
                       const struct rn_data_info *info,
                       const struct rn_data_options *split)
@@ -48,7 +48,7 @@ static int same_parts(const struct rn_model_training *t,
            same_order(t, info, split);
 }
 
-/** Images are held out that the model, or one of several, may have seen. */
+/* Images are held out that the model, or one of several, may have seen. */
 static void warn(const struct rn_model_training *t, const char *model,
                  const struct rn_data_info *info,
                  const struct held_out_args *args)
@@ -68,8 +68,8 @@ static void warn(const struct rn_model_training *t, const char *model,
             describe(&args->split, pictures, asked, sizeof(asked)));
 }
 
-/** --validation says what to hold out; what it leaves open is as it was for
- *  the model. */
+/* --validation says what to hold out; what it leaves open is as it was for
+ * the model. */
 static int open_asked(struct rn_data **data, const struct rn_model_training *t,
                       struct held_out_args *args, struct rn_error *err)
 {
@@ -94,7 +94,7 @@ static int fail_other(const struct rn_model_training *t,
     return err->code;
 }
 
-/** Data without a validation part again, as the model saw it. */
+/* Data without a validation part again, as the model saw it. */
 static int open_again(struct rn_data **data, const struct rn_model_training *t,
                       struct held_out_args *args, struct rn_error *err)
 {

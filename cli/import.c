@@ -76,7 +76,7 @@ const struct option import_table[IMPORT_OPTIONS] = {
 
 enum { CHANNELS = 64 };
 
-/** "0.485,0.456,0.406": how many, or -1. */
+/* "0.485,0.456,0.406": how many, or -1. */
 static int parse_numbers(const char *text, float out[CHANNELS])
 {
     int n = 0;
@@ -97,7 +97,7 @@ static int parse_numbers(const char *text, float out[CHANNELS])
     }
 }
 
-/** Numbers of --mean or --std, if any, into an import's fields. */
+/* Numbers of --mean or --std, if any, into an import's fields. */
 static int set_numbers(const char *option, const char *text,
                        float numbers[CHANNELS], const float **out,
                        size_t *count, struct rn_error *err)

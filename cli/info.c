@@ -81,7 +81,7 @@ static int estimate(const struct facts *facts, enum rn_mode mode,
     return rn_plan_estimate(facts->model, &o, bytes, err);
 }
 
-/** Some networks of others are for inference alone. */
+/* Some networks of others are for inference alone. */
 static int estimate_both(struct facts *facts, struct rn_error *err)
 {
     int rc = estimate(facts, RN_MODE_TRAIN, &facts->train_bytes, err);
@@ -171,7 +171,7 @@ static void print_layers(const struct facts *facts)
     table_print(table);
 }
 
-/** The file's JSON, with numbers as short as people write them. */
+/* The file's JSON, with numbers as short as people write them. */
 static void print_trained(const char *trained)
 {
     json_t *value = json_loads(trained, 0, NULL);

@@ -62,7 +62,7 @@ static int parse_range(const char *text, struct input *input)
     return *end || input->last < input->first ? -1 : 0;
 }
 
-/** Cut ":train" or ":test" off the end of spec. */
+/* Cut ":train" or ":test" off the end of spec. */
 static enum rn_part cut_part(char *spec)
 {
     static const enum rn_part parts[] = {RN_PART_TRAIN, RN_PART_TEST};
@@ -83,8 +83,8 @@ static void out_of_memory(struct rn_error *err)
     snprintf(err->msg, sizeof(err->msg), "out of memory");
 }
 
-/** DATA may hold colons itself: the last component is the index. Whether the
- *  text has such a form. */
+/* DATA may hold colons itself: the last component is the index. Whether the
+ * text has such a form. */
 static int parse_data(struct input *input)
 {
     const char *colon = strrchr(input->text, ':');
@@ -150,7 +150,7 @@ size_t input_images(const struct input *input)
 #define STANDARD_NAME "standard input"
 #define MAX_BYTES     ((size_t)1 << 28) /* as rn_image_load() */
 
-/** All of it, or a byte more than the limit, in malloc()ed memory. */
+/* All of it, or a byte more than the limit, in malloc()ed memory. */
 static char *read_all(size_t *size, struct rn_error *err)
 {
     size_t room = 1 << 16, got;

@@ -124,6 +124,7 @@ static int unknown_command(const char *name)
 static int run_command(const struct command *command, int argc, char **argv)
 {
     struct args args = {.argc = argc, .argv = argv};
+
     void *options = calloc(1, command->size);
     int status = EXIT_FAILED;
 
@@ -169,8 +170,8 @@ static int run(int argc, char **argv)
     return run_command(command, argc - 2, argv + 2);
 }
 
-/** A closed standard descriptor would be taken by the next file opened, and
- *  our output would go there. Open it so that using it fails. */
+/* A closed standard descriptor would be taken by the next file opened, and
+ * our output would go there. Open it so that using it fails. */
 static void hold_standard_files(void)
 {
     for (int fd = 0; fd <= 2; fd++)
@@ -178,10 +179,10 @@ static void hold_standard_files(void)
             (void)!open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
 }
 
-/** OpenMP's threads spin for milliseconds when they wait for each other, which
- *  takes the processor from whoever else has work, our own threads included;
- *  on a shared machine that costs more than sleeping sooner. libgomp reads how
- *  long from the environment before main(), so start over with it set. */
+/* OpenMP's threads spin for milliseconds when they wait for each other, which
+ * takes the processor from whoever else has work, our own threads included;
+ * on a shared machine that costs more than sleeping sooner. libgomp reads how
+ * long from the environment before main(), so start over with it set. */
 static void spin_less(char **argv)
 {
     if (getenv("GOMP_SPINCOUNT") || getenv("OMP_WAIT_POLICY") ||

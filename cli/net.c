@@ -27,8 +27,8 @@ const struct option net_options[NET_OPTIONS] = {
 };
 /* clang-format on */
 
-/** A folder is a run's, unless a network has that very name: the network is
- *  meant then, and the folder is ./NAME. */
+/* A folder is a run's, unless a network has that very name: the network is
+ * meant then, and the folder is ./NAME. */
 static int folder_is_meant(const char *name)
 {
     char near[64];

@@ -22,6 +22,7 @@
 static int min3(int a, int b, int c)
 {
     int least = a < b ? a : b;
+
     return least < c ? least : c;
 }
 
@@ -89,7 +90,7 @@ int word_index(const char *words, const char *value)
     return -1;
 }
 
-/** The index-th of "A|B|C", cut out into buf. */
+/* The index-th of "A|B|C", cut out into buf. */
 static const char *word_at(const char *words, int index, char *buf, size_t size)
 {
     while (index-- > 0) {
@@ -100,7 +101,7 @@ static const char *word_at(const char *words, int index, char *buf, size_t size)
     return buf;
 }
 
-/** "A, B or C" for "A|B|C". */
+/* "A, B or C" for "A|B|C". */
 static void word_list(const char *words, char *buf, size_t size)
 {
     size_t used = 0;
@@ -136,6 +137,7 @@ static int parse_whole(const char *text, double min, double max, long *out)
 static int parse_seed(const char *text, uint64_t *out)
 {
     char *end;
+
     unsigned long long value;
 
     errno = 0;
@@ -157,7 +159,7 @@ static int parse_real(const char *text, double min, double max, double *out)
     return 0;
 }
 
-/** "32" or "32x48": height and width. */
+/* "32" or "32x48": height and width. */
 static int parse_size(const char *text, double min, double max, int out[2])
 {
     char height[16];
@@ -178,7 +180,7 @@ static int parse_size(const char *text, double min, double max, int out[2])
     return 0;
 }
 
-/** What a value of this option has to be, as in "'x' is not ...". */
+/* What a value of this option has to be, as in "'x' is not ...". */
 static void expectation(const struct option *o, char *buf, size_t size)
 {
     char words[160];
@@ -325,7 +327,7 @@ static int unknown_option(const struct command *command, const char *arg)
     return EXIT_USAGE;
 }
 
-/** One "--name", "--name=value" or "--name value"; *i moves along. */
+/* One "--name", "--name=value" or "--name value"; *i moves along. */
 static int parse_option(const struct command *command, void *options,
                         struct args *args, int *i)
 {
@@ -408,7 +410,7 @@ int options_help_asked(int argc, char **argv)
     return 0;
 }
 
-/** The default as text, or "" where there is none worth a word. */
+/* The default as text, or "" where there is none worth a word. */
 static void default_text(const struct option *o, const void *options, char *buf,
                          size_t size)
 {

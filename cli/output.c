@@ -103,7 +103,7 @@ const char *text_seconds(struct text *t, double s)
 
 /* -------------------------------------------------------------- text */
 
-/** Columns of the first `n` bytes. */
+/* Columns of the first `n` bytes. */
 static int word_width(const char *text, int n)
 {
     char word[128];
@@ -204,7 +204,7 @@ static int column_width(const struct table *t, int column)
     return width;
 }
 
-/** One row, from cell `first` on. Blanks wait until something follows. */
+/* One row, from cell `first` on. Blanks wait until something follows. */
 static void print_row(const struct table *t, size_t first, const int *width)
 {
     int blanks = 0;

@@ -78,7 +78,7 @@ static const char *class_name(const struct predictor *p, int i)
     return name || !r->data ? name : rn_data_class_name(r->data, i);
 }
 
-/** Of the classes in p->top, how many are to be shown. */
+/* Of the classes in p->top, how many are to be shown. */
 static int shown(const struct predictor *p, const float *probability)
 {
     int n = 0;
@@ -94,7 +94,7 @@ static int is_there(const struct predictor *p, const float *probability, int c)
     return (double)probability[c] >= p->threshold;
 }
 
-/** Those that text shows: of independent classes the ones that are there. */
+/* Those that text shows: of independent classes the ones that are there. */
 static int printed(const struct predictor *p, const float *probability)
 {
     int n = shown(p, probability);
@@ -190,7 +190,7 @@ static int fail_model(const struct runner *runner, struct rn_error *err,
     return err->code;
 }
 
-/** How the model's outputs are to be looked at. */
+/* How the model's outputs are to be looked at. */
 static int look_at(struct predictor *p, struct rn_error *err)
 {
     const struct options *o = p->options;
@@ -233,7 +233,7 @@ static int opened(struct runner *runner, struct rn_error *err)
     return err->code;
 }
 
-/** Probabilities, averaged over the crops, into the first one's place. */
+/* Probabilities, averaged over the crops, into the first one's place. */
 static int answer(struct runner *runner, const char *file, int label,
                   float *logits, const float *values, struct rn_error *err)
 {
@@ -260,7 +260,7 @@ static int answer(struct runner *runner, const char *file, int label,
     return RN_OK;
 }
 
-/** The one picture that `text` stands for, for --cam. */
+/* The one picture that `text` stands for, for --cam. */
 static int find_picture(const char *text, struct input *input)
 {
     input_parse(input, text);

@@ -61,7 +61,7 @@ static char *read_text(const char *path)
     return text;
 }
 
-/** Cut blanks off both ends, in place. */
+/* Cut blanks off both ends, in place. */
 static char *trim(char *text)
 {
     size_t n;

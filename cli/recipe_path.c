@@ -20,7 +20,7 @@
  * to be installed. RECIPES_* come from meson.build. */
 static const char *const places[] = {"recipes", RECIPES_BESIDE, RECIPES_HERE};
 
-/** FOLDER/NAME and an ending, or NULL. */
+/* FOLDER/NAME and an ending, or NULL. */
 static char *join(const char *folder, const char *name, const char *ending)
 {
     size_t size = strlen(folder) + strlen(name) + strlen(ending) + 2;
@@ -31,7 +31,7 @@ static char *join(const char *folder, const char *name, const char *ending)
     return path;
 }
 
-/** A folder means no recipe: runs are called like those they were made with. */
+/* A folder means no recipe: runs are called like those they were made with. */
 static int is_file(const char *path)
 {
     struct stat st;
@@ -39,7 +39,7 @@ static int is_file(const char *path)
     return stat(path, &st) == 0 && !S_ISDIR(st.st_mode);
 }
 
-/** The folder the program lies in. */
+/* The folder the program lies in. */
 static int own_folder(char *folder, size_t size)
 {
     ssize_t n = readlink("/proc/self/exe", folder, size - 1);
@@ -55,7 +55,7 @@ static int own_folder(char *folder, size_t size)
     return 0;
 }
 
-/** The i-th place, absolute, or NULL. */
+/* The i-th place, absolute, or NULL. */
 static char *place(size_t i)
 {
     char folder[PATH_MAX];
@@ -67,7 +67,7 @@ static char *place(size_t i)
     return join(folder, places[i], "");
 }
 
-/** NAME or NAME.conf in a folder. */
+/* NAME or NAME.conf in a folder. */
 static char *find_in(const char *folder, const char *name)
 {
     static const char *const endings[] = {ENDING, ""};
@@ -105,7 +105,7 @@ static int is_recipe(const struct dirent *entry)
     return n > k && strcmp(entry->d_name + n - k, ENDING) == 0;
 }
 
-/** Names in the first place that has any, "a, b, c"; empty without. */
+/* Names in the first place that has any, "a, b, c"; empty without. */
 static void list_names(char *text, size_t size)
 {
     struct dirent **entries = NULL;

@@ -45,7 +45,7 @@ static void print_failure(const struct runner *r, const char *file,
 
 /* ---------------------------------------------------------------- batch */
 
-/** What came out must be numbers. */
+/* What came out must be numbers. */
 static int check_values(const struct runner *r, const char *file,
                         const char *what, const float *values, size_t count,
                         struct rn_error *err)
@@ -78,7 +78,7 @@ static int hand_on(struct runner *r, const struct waiting *image, float *logits,
               : r->answer(r, image->file, image->label, logits, values, err);
 }
 
-/** Run the images that wait, and hand on what comes out. */
+/* Run the images that wait, and hand on what comes out. */
 static void flush(struct runner *r)
 {
     size_t logits = (size_t)r->crops * (size_t)r->info.classes;
@@ -107,7 +107,7 @@ static void flush(struct runner *r)
     r->filled = 0;
 }
 
-/** A failed input does not stop the others, nor overtake those before it. */
+/* A failed input does not stop the others, nor overtake those before it. */
 static void fail(struct runner *r, const char *file, const struct rn_error *err)
 {
     flush(r);
@@ -115,13 +115,13 @@ static void fail(struct runner *r, const char *file, const struct rn_error *err)
     r->failed++;
 }
 
-/** Where the next image's floats go. */
+/* Where the next image's floats go. */
 static float *place(const struct runner *r)
 {
     return r->images + (size_t)r->filled * (size_t)r->crops * r->pixels;
 }
 
-/** The image at place() is ready. */
+/* The image at place() is ready. */
 static void enqueue(struct runner *r, const char *file, int label)
 {
     struct waiting image = {strdup(file), label};
@@ -139,8 +139,8 @@ static void enqueue(struct runner *r, const char *file, int label)
 
 /* ------------------------------------------------------------- pictures */
 
-/** Prepare a picture, which is released; `rc` tells whether it is there, and
- *  `file` what it is called. */
+/* Prepare a picture, which is released; `rc` tells whether it is there, and
+ * `file` what it is called. */
 static void run_picture(struct runner *r, struct rn_image *image, int rc,
                         const char *file, struct rn_error *err)
 {
@@ -228,7 +228,7 @@ static void close_data(struct runner *r)
     r->spec = NULL;
 }
 
-/** Open the input's data, unless it is open already. */
+/* Open the input's data, unless it is open already. */
 static int open_data(struct runner *r, const struct input *input,
                      struct rn_error *err)
 {
@@ -252,7 +252,7 @@ static int open_data(struct runner *r, const struct input *input,
     return rc;
 }
 
-/** One image of the open data; nonzero when it failed. */
+/* One image of the open data; nonzero when it failed. */
 static int run_image(struct runner *r, const struct input *input, int index)
 {
     struct rn_error err = {0};

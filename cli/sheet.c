@@ -17,7 +17,7 @@ static int fail(struct rn_error *err, int code, const char *text)
     return code;
 }
 
-/** Planes [c][h][w] as a picture: a single one is grey. */
+/* Planes [c][h][w] as a picture: a single one is grey. */
 static int from_planes(const struct rn_data_info *info, const uint8_t *planes,
                        struct rn_image *out, struct rn_error *err)
 {
@@ -54,7 +54,7 @@ static int from_memory(const struct rn_data *data, enum rn_part part, int index,
     return rc;
 }
 
-/** As large as fits into `size` x `size`. */
+/* As large as fits into `size` x `size`. */
 static int shrink(struct rn_image *image, int size, struct rn_error *err)
 {
     int64_t w = image->width, h = image->height;
@@ -72,7 +72,7 @@ static int shrink(struct rn_image *image, int size, struct rn_error *err)
     return RN_OK;
 }
 
-/** Copy into the middle of the cell at (left, top). */
+/* Copy into the middle of the cell at (left, top). */
 static void paste(struct rn_image *sheet, const struct rn_image *image,
                   int left, int top, int size)
 {
@@ -85,7 +85,7 @@ static void paste(struct rn_image *sheet, const struct rn_image *image,
                3 * (size_t)image->width);
 }
 
-/** The image as large as fits, in a cell of its own. */
+/* The image as large as fits, in a cell of its own. */
 static int place(struct rn_image *out, const struct sheet *sheet, int cell,
                  struct rn_image *image, struct rn_error *err)
 {
@@ -112,7 +112,7 @@ static int draw_one(const struct rn_data *data, enum rn_part part, int index,
     return rc;
 }
 
-/** An empty sheet: one pixel, made large. */
+/* An empty sheet: one pixel, made large. */
 static int blank(const struct sheet *sheet, int count, struct rn_image *out,
                  struct rn_error *err)
 {

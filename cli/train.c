@@ -189,8 +189,8 @@ static int both_lengths(const char *where)
     return EXIT_USAGE;
 }
 
-/** Options again, the recipe's first; what the command line says of the
- *  length replaces what the recipe says. */
+/* Options again, the recipe's first; what the command line says of the
+ * length replaces what the recipe says. */
 static int apply_recipe(const struct command *command, struct options *o,
                         struct args *args, char **text)
 {
@@ -334,7 +334,7 @@ static void on_tick(void *user, const struct rn_train_report *r)
     progress_draw((double)r->iteration / (double)r->iterations, line);
 }
 
-/** The number of threads is the library's to say: a resumed run has its own. */
+/* The number of threads is the library's to say: a resumed run has its own. */
 static void say_machine(void)
 {
     struct rn_machine m;

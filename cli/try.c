@@ -61,7 +61,7 @@ static void set_stride(const struct facts *f, int value,
     snprintf(text, size, "--stride %s", args->stride);
 }
 
-/** "none", the last of them, is no way to evaluate. */
+/* "none", the last of them, is no way to evaluate. */
 static int count_presets(const struct facts *f)
 {
     const struct import_args *a = f->given;
@@ -115,7 +115,7 @@ static void set_stem(const struct facts *f, int value, struct import_args *args,
              args->stem_pool);
 }
 
-/** Names are "resnet" and what follows. */
+/* Names are "resnet" and what follows. */
 static const char *const families[] = {"resnet", "resnetaa", "resnetblur"};
 
 static int count_pools(const struct facts *f)
@@ -173,7 +173,7 @@ static int find_dimension(const char *word, size_t length)
     return -1;
 }
 
-/** Which dimensions a list names; 0 after a message. */
+/* Which dimensions a list names; 0 after a message. */
 static unsigned parse_list(const char *list)
 {
     unsigned bits = 0;
@@ -223,7 +223,7 @@ static int fail(struct rn_error *err, const char *text)
     return err->code;
 }
 
-/** Every value of a dimension for each trial so far. */
+/* Every value of a dimension for each trial so far. */
 static int multiply(struct trials *t, const struct facts *f, size_t which,
                     struct rn_error *err)
 {
@@ -271,8 +271,8 @@ static int list_trials(struct trials *t, const struct try_args *args,
 
 /* -------------------------------------------------------------- running */
 
-/** A sum over what the model makes of a made-up image: ways to prepare images
- *  that come to the same are not tried twice. */
+/* A sum over what the model makes of a made-up image: ways to prepare images
+ * that come to the same are not tried twice. */
 static int take_print(struct trial *trial, const struct rn_model *model,
                       int pictures, struct rn_error *err)
 {
@@ -308,8 +308,8 @@ static int take_print(struct trial *trial, const struct rn_model *model,
     return rc;
 }
 
-/** Whether an earlier trial is the same but for the name of how images are
- *  prepared. */
+/* Whether an earlier trial is the same but for the name of how images are
+ * prepared. */
 static int is_known(const struct trials *t, int which)
 {
     const struct trial *a = &t->at[which];
@@ -348,7 +348,7 @@ static int on_progress(void *user, int done, int images)
     return 0;
 }
 
-/** A combination that the model cannot be is left out. */
+/* A combination that the model cannot be is left out. */
 static int run_trial(struct trials *t, int which, const struct try_args *args,
                      struct rn_error *err)
 {

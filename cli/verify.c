@@ -48,7 +48,7 @@ static int open_side(struct pair *p, int side, struct rn_error *err)
     return rn_plan_create(&p->plan[side], p->model[side], &options, err);
 }
 
-/** Run both on what is in their images. */
+/* Run both on what is in their images. */
 static int compare(struct pair *p, struct rn_error *err)
 {
     for (int side = 0; side < 2; side++) {
@@ -60,6 +60,7 @@ static int compare(struct pair *p, struct rn_error *err)
     }
     for (int i = 0; i < p->classes; i++) {
         double a = (double)p->logits[0][i], b = (double)p->logits[1][i];
+
         /* so that a difference that is not a number counts */
         if (!(fabs(a - b) <= p->result->difference))
             p->result->difference = fabs(a - b);
@@ -96,7 +97,7 @@ static int compare_random(struct pair *p, struct rn_error *err)
     return rc;
 }
 
-/** The model whose way of preparing pictures a side takes. */
+/* The model whose way of preparing pictures a side takes. */
 static const struct rn_model *preparer(const struct pair *p, int side)
 {
     struct rn_model_info info;

@@ -4,7 +4,7 @@
 #include "core/memory.h"
 #include "core/random.h"
 #include "core/threads.h"
-#include "formats/model.h"
+#include "model/model.h"
 #include "ops/kernels.h"
 #include "plan/plan.h"
 #include "train/train.h"
@@ -63,7 +63,7 @@ static int make_images(struct bench *b, struct rn_error *err)
         b->logits = rn_alloc(batch * (size_t)spec->classes, sizeof(float));
         b->labels = rn_alloc(batch, sizeof(int32_t));
     }
-    if (b->images == NULL || b->logits == NULL || b->labels == NULL)
+    if (!b->images || !b->logits || !b->labels)
         return rn_fail_memory(err, fits ? floats * sizeof(float) : SIZE_MAX,
                               "a batch of images");
     for (size_t i = 0; i < floats; i++) {
@@ -163,7 +163,7 @@ static int measure(struct bench *b, struct rn_bench_result *result,
     if (n == 0)
         n = clamp(b->o.seconds / (run * runs), ROUNDS_AT_LEAST, ROUNDS_AT_MOST);
     rounds = rn_alloc((size_t)n, sizeof(double));
-    if (rounds == NULL)
+    if (!rounds)
         return rn_fail_memory(err, (size_t)n * sizeof(double), "round times");
 
     rn_plan_profile_reset(b->plan);
@@ -199,7 +199,7 @@ int rn_bench(const struct rn_model *model,
     struct bench b = {.model = model, .o = *options};
     int rc;
 
-    if (plan != NULL)
+    if (plan)
         *plan = NULL;
     *result = (struct rn_bench_result){.batch = options->batch};
     rc = check(options, err);
@@ -217,7 +217,7 @@ int rn_bench(const struct rn_model *model,
     result->peak_memory_bytes = peak_memory();
     if (options->profile)
         result->peak_gflops = rn_kernel_peak_gflops(result->threads);
-    if (plan != NULL) {
+    if (plan) {
         *plan = b.plan;
         b.plan = NULL;
     }

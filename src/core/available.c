@@ -19,11 +19,11 @@ static uint64_t system_available(const char *root)
     char path[1024], line[128];
     FILE *file;
 
-    if (snprintf(path, sizeof path, "%s/proc/meminfo", root) >=
-        (int)sizeof path)
+    if (snprintf(path, sizeof(path), "%s/proc/meminfo", root) >=
+        (int)sizeof(path))
         return found;
     file = fopen(path, "re");
-    while (file && found == UINT64_MAX && fgets(line, sizeof line, file))
+    while (file && found == UINT64_MAX && fgets(line, sizeof(line), file))
         if (sscanf(line, "MemAvailable: %" SCNu64, &kilobytes) == 1)
             found = kilobytes * 1024;
     if (file)

@@ -24,7 +24,8 @@ static FILE *open_file(const char *folder, const char *name)
 {
     char path[CGROUP_PATH + 64];
 
-    if (snprintf(path, sizeof path, "%s/%s", folder, name) >= (int)sizeof path)
+    if (snprintf(path, sizeof(path), "%s/%s", folder, name) >=
+        (int)sizeof(path))
         return NULL;
     return fopen(path, "re");
 }
@@ -56,7 +57,7 @@ uint64_t rn_cgroup_number(const char *folder, const char *name)
     char line[64];
     uint64_t number;
 
-    if (!rn_cgroup_line(folder, name, line, sizeof line) ||
+    if (!rn_cgroup_line(folder, name, line, sizeof(line)) ||
         !parse_number(line, &number))
         return UINT64_MAX;
     return number;
@@ -69,7 +70,7 @@ uint64_t rn_cgroup_entry(const char *folder, const char *name, const char *key)
     uint64_t number, found = 0;
     char line[128];
 
-    while (file && fgets(line, sizeof line, file)) {
+    while (file && fgets(line, sizeof(line), file)) {
         if (strncmp(line, key, length) != 0 || line[length] != ' ')
             continue;
         if (parse_number(line + length, &number))
@@ -89,14 +90,14 @@ static uint64_t walk_up(const char *root, const char *mount, const char *group,
                         uint64_t (*read)(const char *folder))
 {
     char path[CGROUP_PATH];
-    int start = snprintf(path, sizeof path, "%s%s", root, mount);
+    int start = snprintf(path, sizeof(path), "%s%s", root, mount);
     uint64_t limit = UINT64_MAX;
     char *slash;
 
-    if (start < 0 || start >= (int)sizeof path)
+    if (start < 0 || start >= (int)sizeof(path))
         return limit;
-    if (snprintf(path + start, sizeof path - (size_t)start, "%s", group) >=
-        (int)sizeof path - start)
+    if (snprintf(path + start, sizeof(path) - (size_t)start, "%s", group) >=
+        (int)sizeof(path) - start)
         path[start] = '\0';
     for (;;) {
         limit = least(limit, read(path));
@@ -157,13 +158,13 @@ uint64_t rn_cgroup_least(const char *root, const struct rn_cgroup_limit *limit)
     uint64_t allowed = UINT64_MAX;
     FILE *file;
 
-    if (snprintf(path, sizeof path, "%s/proc/self/cgroup", root) >=
-        (int)sizeof path)
+    if (snprintf(path, sizeof(path), "%s/proc/self/cgroup", root) >=
+        (int)sizeof(path))
         return allowed;
     file = fopen(path, "re");
     if (!file)
         return allowed;
-    while (fgets(line, sizeof line, file))
+    while (fgets(line, sizeof(line), file))
         allowed = least(allowed, line_limit(root, limit, line));
     fclose(file);
     return allowed;

@@ -33,7 +33,7 @@ int rn_fail(struct rn_error *err, int code, const char *format, ...)
         return code;
     err->code = code;
     va_start(args, format);
-    rn_format_list(err->msg, sizeof err->msg, format, args);
+    rn_format_list(err->msg, sizeof(err->msg), format, args);
     va_end(args);
     rn_text_whole(err->msg);
     /* Names from files may hold line ends and terminal commands. */
@@ -55,5 +55,5 @@ int rn_fail_errno(struct rn_error *err, const char *verb, const char *path)
 
     /* The GNU form, which unlike strerror() may be called by any thread. */
     return rn_fail(err, RN_ERR_IO, "cannot %s '%s': %s", verb, path,
-                   strerror_r(number, buf, sizeof buf));
+                   strerror_r(number, buf, sizeof(buf)));
 }

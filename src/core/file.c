@@ -143,7 +143,7 @@ int rn_writer_open(struct rn_writer *w, const char *path, struct rn_error *err)
 {
     int fd = -1, rc;
 
-    memset(w, 0, sizeof *w);
+    memset(w, 0, sizeof(*w));
     w->path = rn_strdup(path);
     w->temporary = temporary_name(path);
     if (is_special(path)) {
@@ -170,7 +170,7 @@ int rn_writer_open(struct rn_writer *w, const char *path, struct rn_error *err)
 out:
     rn_free(w->path);
     rn_free(w->temporary);
-    memset(w, 0, sizeof *w);
+    memset(w, 0, sizeof(*w));
     return rc;
 }
 
@@ -249,7 +249,7 @@ void rn_writer_abort(struct rn_writer *w)
         unlink(w->temporary);
     rn_free(w->path);
     rn_free(w->temporary);
-    memset(w, 0, sizeof *w);
+    memset(w, 0, sizeof(*w));
 }
 
 int rn_file_write(const char *path, const void *bytes, size_t size,
@@ -308,10 +308,10 @@ uint64_t rn_checksum(uint64_t sum, const void *bytes, size_t size)
 
     /* With the size, zeros at an end count. */
     sum = mix(sum ^ 0xcbf29ce484222325u, size);
-    for (left = size; left >= sizeof word; left -= sizeof word) {
-        memcpy(&word, next, sizeof word);
+    for (left = size; left >= sizeof(word); left -= sizeof(word)) {
+        memcpy(&word, next, sizeof(word));
         sum = mix(sum, le64toh(word));
-        next += sizeof word;
+        next += sizeof(word);
     }
     if (left > 0) {
         word = 0;

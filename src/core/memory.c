@@ -36,6 +36,7 @@ bool rn_size_add(size_t a, size_t b, size_t *out)
 void *rn_alloc(size_t count, size_t size)
 {
     size_t bytes, rounded;
+
     void *p;
 
     if (must_fail())
@@ -86,7 +87,7 @@ struct rn_slab_chunk {
 
 enum { SLAB_FIRST = 1 << 20 };
 
-/** A chunk with room for `bytes`, twice as large as the one before. */
+/* A chunk with room for `bytes`, twice as large as the one before. */
 static struct rn_slab_chunk *add_chunk(struct rn_slab *slab, size_t bytes)
 {
     size_t before = slab->chunks ? slab->chunks->bytes : SLAB_FIRST / 2;
@@ -149,6 +150,7 @@ char *rn_strdup(const char *text)
 bool rn_grow(void *array, size_t *capacity, size_t count, size_t size)
 {
     size_t wanted = *capacity < 8 ? 8 : *capacity;
+
     void *old, *grown;
 
     if (count < *capacity)
@@ -161,10 +163,10 @@ bool rn_grow(void *array, size_t *capacity, size_t count, size_t size)
         return false;
     /* `array` is the address of a pointer to some type: copied bytewise, as
      * C does not let void ** alias it. */
-    memcpy(&old, array, sizeof old);
+    memcpy(&old, array, sizeof(old));
     if (old)
         memcpy(grown, old, *capacity * size);
-    memcpy(array, &grown, sizeof grown);
+    memcpy(array, &grown, sizeof(grown));
     rn_free(old);
     *capacity = wanted;
     return true;

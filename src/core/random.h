@@ -13,7 +13,7 @@ enum rn_purpose {
     RN_RANDOM_AUGMENT = 3, /* epoch, index: image */
     RN_RANDOM_SYNTHETIC = 4,
     RN_RANDOM_BENCH = 5,
-    RN_RANDOM_SPLIT = 6, /* epoch: class, index: position */
+    RN_RANDOM_SPLIT = 6,  /* epoch: class, index: position */
     RN_RANDOM_CUT = 7,    /* epoch, index: image << 8 | try */
     RN_RANDOM_COLOUR = 8, /* epoch, index: image << 8 | draw */
     RN_RANDOM_ERASE = 9,  /* epoch, index: image << 8 | try */

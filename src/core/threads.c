@@ -75,7 +75,7 @@ static uint64_t v2_quota(const char *folder)
     long long quota, period;
     char line[128];
 
-    if (!rn_cgroup_line(folder, "cpu.max", line, sizeof line) ||
+    if (!rn_cgroup_line(folder, "cpu.max", line, sizeof(line)) ||
         sscanf(line, "%lld %lld", &quota, &period) != 2)
         return UINT64_MAX;
     return quota_cpus(quota, period);
@@ -86,8 +86,8 @@ static uint64_t v1_quota(const char *folder)
 {
     char quota[64], period[64];
 
-    if (!rn_cgroup_line(folder, "cpu.cfs_quota_us", quota, sizeof quota) ||
-        !rn_cgroup_line(folder, "cpu.cfs_period_us", period, sizeof period))
+    if (!rn_cgroup_line(folder, "cpu.cfs_quota_us", quota, sizeof(quota)) ||
+        !rn_cgroup_line(folder, "cpu.cfs_period_us", period, sizeof(period)))
         return UINT64_MAX;
     return quota_cpus(atoll(quota), atoll(period));
 }
@@ -124,7 +124,7 @@ int rn_threads_default(const char *root, char *by, size_t size)
     };
     size_t best = 0;
 
-    for (size_t i = 1; i < sizeof limits / sizeof *limits; i++)
+    for (size_t i = 1; i < sizeof(limits) / sizeof(*limits); i++)
         if (limits[i].threads < limits[best].threads)
             best = i;
     if (by && size > 0)
@@ -168,9 +168,9 @@ void rn_affinity_get(struct rn_affinity *affinity)
 {
     cpu_set_t set;
 
-    memset(affinity, 0, sizeof *affinity);
+    memset(affinity, 0, sizeof(*affinity));
     CPU_ZERO(&set);
-    if (sched_getaffinity(0, sizeof set, &set))
+    if (sched_getaffinity(0, sizeof(set), &set))
         return;
     for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
         if (CPU_ISSET(cpu, &set))
@@ -178,7 +178,7 @@ void rn_affinity_get(struct rn_affinity *affinity)
     affinity->count = CPU_COUNT(&set);
 }
 
-/** From the first-th processor on, `count` of them. */
+/* From the first-th processor on, `count` of them. */
 static void bind(const struct rn_affinity *affinity, int first, int count)
 {
     cpu_set_t set;
@@ -193,7 +193,7 @@ static void bind(const struct rn_affinity *affinity, int first, int count)
         i++;
     }
     /* Where it is refused, the thread runs wherever it ran before. */
-    (void)sched_setaffinity(0, sizeof set, &set);
+    (void)sched_setaffinity(0, sizeof(set), &set);
 }
 
 void rn_affinity_set(const struct rn_affinity *affinity)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Opening data sets: recognised by content, read whole into memory. */
 #include "data/remarks.h"
-#include "data/picture_set.h"
+#include "data/sets/picture_set.h"
 
 #include "core/file.h"
 #include "core/memory.h"
-#include "data/pictures.h"
+#include "data/sets/pictures.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -15,7 +15,7 @@
 
 static const struct rn_reader *const readers[] = {
     &rn_reader_cifar10, &rn_reader_cifar100, &rn_reader_idx};
-#define READERS (sizeof readers / sizeof readers[0])
+#define READERS (sizeof(readers) / sizeof(readers[0]))
 
 /* Where the files lie within the folder given: there, or where the usual
  * archives unpack to. */
@@ -25,7 +25,7 @@ static const char *const inner[] = {"",
                                     "cifar-10-batches-py",
                                     "cifar-100-python",
                                     "raw"};
-#define INNER (sizeof inner / sizeof inner[0])
+#define INNER (sizeof(inner) / sizeof(inner[0]))
 
 /* ------------------------------------------------------ what readers share */
 
@@ -51,7 +51,7 @@ int rn_reader_allocate(struct rn_data *data, int which, size_t count,
                        "%zu bytes",
                        count, s->c, s->h, s->w, RN_DATA_MAX_BYTES);
     data->pixels[which] = rn_alloc(count, image);
-    data->labels[which] = rn_alloc(count, sizeof *data->labels[which]);
+    data->labels[which] = rn_alloc(count, sizeof(*data->labels[which]));
     if (!data->pixels[which] || !data->labels[which])
         return rn_fail_memory(err, bytes, "images");
     data->part[which ? RN_PART_TEST : RN_PART_TRAIN] = (struct rn_images){
@@ -225,14 +225,14 @@ static uint64_t checksum(const struct rn_data *data, int train, int test)
     const struct rn_shape *s = &data->shape;
     const int32_t shape[] = {s->c, s->h, s->w, data->classes, train, test};
     const int count[2] = {train, test};
-    uint64_t sum = rn_checksum(0, shape, sizeof shape);
+    uint64_t sum = rn_checksum(0, shape, sizeof(shape));
 
     for (int i = 0; i < 2; i++) {
         size_t n = (size_t)count[i];
 
         if (!n)
             continue;
-        sum = rn_checksum(sum, data->labels[i], n * sizeof *data->labels[i]);
+        sum = rn_checksum(sum, data->labels[i], n * sizeof(*data->labels[i]));
         sum = rn_checksum(sum, data->pixels[i], n * image_size(data));
     }
     return sum;
@@ -280,9 +280,9 @@ int rn_data_open(struct rn_data **out, const char *spec,
     *out = NULL;
     if (!spec || !*spec)
         return rn_fail(err, RN_ERR_ARG, "no data set is given");
-    data = rn_alloc(1, sizeof *data);
+    data = rn_alloc(1, sizeof(*data));
     if (!data)
-        return rn_fail_memory(err, sizeof *data, "a data set");
+        return rn_fail_memory(err, sizeof(*data), "a data set");
     if (!options)
         options = &none;
     rc = rn_remarks_create(&data->source.remarks, err);

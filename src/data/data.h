@@ -5,8 +5,8 @@
 #define RN_DATA_DATA_H
 
 #include "core/error.h"
-#include "data/files.h"
-#include "data/image.h"
+#include "data/archives/files.h"
+#include "data/pictures/image.h"
 #include "graph/graph.h"
 
 #include <stdbool.h>

@@ -23,7 +23,7 @@ int rn_reader_allocate(struct rn_data *data, int which, size_t count,
 int rn_reader_check_labels(const uint16_t *labels, size_t count, int classes,
                            const char *path, struct rn_error *err);
 
-/** Class names from a list (formats/class_list.h) into data->class_names, and
+/** Class names from a list (model/class_list.h) into data->class_names, and
  *  data->class_ids if it has identifiers; their number into *count. */
 int rn_names_read(struct rn_data *data, const char *path, int *count,
                   struct rn_error *err);

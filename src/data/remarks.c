@@ -21,11 +21,11 @@ struct rn_remarks {
 
 int rn_remarks_create(struct rn_remarks **out, struct rn_error *err)
 {
-    struct rn_remarks *remarks = rn_alloc(1, sizeof *remarks);
+    struct rn_remarks *remarks = rn_alloc(1, sizeof(*remarks));
 
     *out = remarks;
     if (!remarks)
-        return rn_fail_memory(err, sizeof *remarks, "remarks");
+        return rn_fail_memory(err, sizeof(*remarks), "remarks");
     pthread_mutex_init(&remarks->lock, NULL);
     return RN_OK;
 }
@@ -44,7 +44,7 @@ void rn_remarks_destroy(struct rn_remarks *remarks)
 static bool add(struct rn_remarks *remarks, const char *text)
 {
     if (!rn_grow(&remarks->text, &remarks->room, remarks->count,
-                 sizeof *remarks->text) ||
+                 sizeof(*remarks->text)) ||
         !(remarks->text[remarks->count] = rn_strdup(text)))
         return false;
     remarks->count++;
@@ -60,7 +60,7 @@ void rn_remark(struct rn_remarks *remarks, enum rn_remark kind,
     if (!remarks)
         return;
     va_start(arguments, format);
-    rn_format_list(text, sizeof text, format, arguments);
+    rn_format_list(text, sizeof(text), format, arguments);
     va_end(arguments);
     pthread_mutex_lock(&remarks->lock);
     if (!remarks->made[kind])
@@ -76,7 +76,7 @@ int rn_remark_add(struct rn_remarks *remarks, struct rn_error *err,
     bool added;
 
     va_start(arguments, format);
-    rn_format_list(text, sizeof text, format, arguments);
+    rn_format_list(text, sizeof(text), format, arguments);
     va_end(arguments);
     pthread_mutex_lock(&remarks->lock);
     added = add(remarks, text);

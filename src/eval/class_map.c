@@ -6,8 +6,8 @@
 #include "eval/class_map.h"
 
 #include "core/memory.h"
-#include "data/image.h"
-#include "formats/model.h"
+#include "data/pictures/image.h"
+#include "model/model.h"
 #include "plan/plan.h"
 
 #include <math.h>
@@ -208,12 +208,12 @@ static int open_look(struct look *l, int threads, struct rn_error *err)
     /* The map goes behind the values. */
     values = (size_t)(l->channels + 1) * (size_t)l->heat.h * (size_t)l->heat.w;
     l->image =
-        rn_alloc((size_t)s->c * (size_t)s->h * (size_t)s->w, sizeof *l->image);
-    l->logits = rn_alloc((size_t)l->model->spec.classes, sizeof *l->logits);
-    l->values = rn_alloc(values, sizeof *l->values);
+        rn_alloc((size_t)s->c * (size_t)s->h * (size_t)s->w, sizeof(*l->image));
+    l->logits = rn_alloc((size_t)l->model->spec.classes, sizeof(*l->logits));
+    l->values = rn_alloc(values, sizeof(*l->values));
     if (l->image && l->logits && l->values)
         return RN_OK;
-    return rn_fail_memory(err, values * sizeof *l->values, "a class map");
+    return rn_fail_memory(err, values * sizeof(*l->values), "a class map");
 }
 
 static int run_look(struct look *l, const struct rn_image *picture, int *index,

@@ -3,7 +3,7 @@
 #ifndef RN_EVAL_CLASS_MAP_H
 #define RN_EVAL_CLASS_MAP_H
 
-#include "formats/model.h"
+#include "model/model.h"
 
 /** What each place of the last stage adds to the logit of a class: `values`
  *  [channels][places] of it to map[places], whose mean, with fc's bias, is the

@@ -3,7 +3,7 @@
  * ImageNet's 1,000, in whatever order, are enough to evaluate on. */
 #include "core/memory.h"
 #include "core/text.h"
-#include "data/numerals.h"
+#include "data/sets/numerals.h"
 #include "eval/eval.h"
 
 #include <stdio.h>
@@ -126,7 +126,7 @@ static int match_numbers(const struct rn_model *model,
     if (!numbers)
         return check_counts(model, data, true, err);
     for (int i = 0; i < data->classes; i++) {
-        snprintf(text, sizeof text, "%d", i);
+        snprintf(text, sizeof(text), "%d", i);
         map[i] = used[i] ? find(numbers, model->spec.classes, text) : NO_CLASS;
         if (used[i] && map[i] < 0)
             return rn_fail(err, RN_ERR_DATA,
@@ -165,9 +165,9 @@ static int fail_unknown(const struct rn_model *model,
         if (!used[i] || map[i] >= 0)
             continue;
         if (!*note)
-            find_twin(model, data, i, note, sizeof note);
+            find_twin(model, data, i, note, sizeof(note));
         if (unknown++ < SHOWN)
-            snprintf(shown + n, sizeof shown - n, "%s'%.40s'%s", n ? ", " : "",
+            snprintf(shown + n, sizeof(shown) - n, "%s'%.40s'%s", n ? ", " : "",
                      data->class_ids ? data->class_ids[i]
                                      : data->class_names[i],
                      map[i] == AMBIGUOUS ? " (a name of several)" : "");
@@ -207,7 +207,7 @@ int rn_match_classes(const struct rn_model *model, const struct rn_data *data,
     if (!model_names)
         return data_names ? match_indices(model, data, map, err)
                           : check_counts(model, data, true, err);
-    used = rn_alloc((size_t)data->classes, sizeof *used);
+    used = rn_alloc((size_t)data->classes, sizeof(*used));
     if (!used)
         return rn_fail_memory(err, (size_t)data->classes, "classes");
     for (int i = 0; i < images->count; i++)

@@ -74,11 +74,11 @@ static bool make(struct confusion *c, const struct rn_report *report)
     *c = (struct confusion){.report = report};
     c->classes = rn_alloc(all, sizeof(int));
     c->place = rn_alloc(all, sizeof(int));
-    if (c->classes != NULL && c->place != NULL)
+    if (c->classes && c->place)
         find_classes(c);
     c->counts = rn_alloc((size_t)c->n * (size_t)c->n, sizeof(int));
     c->rows = rn_alloc((size_t)c->n, sizeof(int));
-    if (c->n > 0 && c->counts != NULL && c->rows != NULL) {
+    if (c->n > 0 && c->counts && c->rows) {
         count(c);
         return true;
     }
@@ -289,7 +289,7 @@ int rn_report_confusion(const struct rn_report *report, const char *path,
     struct confusion c;
     int rc;
 
-    if (form == NULL)
+    if (!form)
         return rn_fail(err, RN_ERR_ARG,
                        "'%s': a confusion matrix ends in .csv, .svg or .txt",
                        path);

@@ -5,7 +5,7 @@
 #include "core/memory.h"
 #include "core/threads.h"
 #include "eval/report.h"
-#include "formats/head.h"
+#include "model/head.h"
 #include "plan/plan.h"
 
 #include <math.h>
@@ -26,7 +26,7 @@ int rn_eval_batch(struct rn_shape shape, int images)
 /* "resnet20", or "resnet20 of 'run/best.safetensors'". */
 static const char *title(const struct rn_model *model, char *buf, size_t size)
 {
-    if (model->path == NULL)
+    if (!model->path)
         return model->spec.name;
     snprintf(buf, size, "%s of '%s'", model->spec.name, model->path);
     return buf;
@@ -107,7 +107,7 @@ static int check_model(const struct rn_model *model, const struct rn_data *data,
     int larger = input->h > input->w ? input->h : input->w;
     char buf[TITLE_SIZE];
 
-    if (pre->mean == NULL)
+    if (!pre->mean)
         return rn_fail(err, RN_ERR_ARG,
                        "model %s does not say how its images are prepared",
                        title(model, buf, sizeof(buf)));
@@ -128,13 +128,13 @@ static int check_model(const struct rn_model *model, const struct rn_data *data,
                        "model %s has a mean for every pixel, so pictures of "
                        "other sizes cannot be normalised",
                        title(model, buf, sizeof(buf)));
-    return data->fetch != NULL ? RN_OK : rn_model_fits(model, data, err);
+    return data->fetch ? RN_OK : rn_model_fits(model, data, err);
 }
 
 /* Whether class i has the same text in both, where both have any. */
 static bool same(char *const *a, char *const *b, int i)
 {
-    return a == NULL || b == NULL || strcmp(a[i], b[i]) == 0;
+    return !a || !b || strcmp(a[i], b[i]) == 0;
 }
 
 /* Models whose answers are averaged must mean the same by class i. */
@@ -179,7 +179,7 @@ static int on_progress(void *user, int done, int images)
     const struct evaluation *e = user;
     int64_t all = (int64_t)e->passes * images;
 
-    if (e->o.progress == NULL)
+    if (!e->o.progress)
         return 0;
     return e->o.progress(
         e->o.user, (int)(((int64_t)e->pass * images + done) * images / all),
@@ -214,7 +214,7 @@ static int check_answer(const struct evaluation *e, int index,
                    "though its weights are finite: values become too large "
                    "on the way ('resnet diff' names the layer)",
                    title(e->models[(size_t)e->pass / scales], buf, sizeof(buf)),
-                   part->files != NULL ? part->files[index] : image,
+                   part->files ? part->files[index] : image,
                    isnan(logits[bad]) ? (double)NAN : (double)logits[bad], bad);
 }
 
@@ -224,7 +224,7 @@ static void finish_image(struct evaluation *e, int index, int label,
     const int32_t labels[] = {label};
 
     rn_metrics_add(&e->metrics, logits, labels, 1, e->classes);
-    if (e->report != NULL)
+    if (e->report)
         rn_report_set(e->report, index, label, logits);
 }
 
@@ -348,7 +348,7 @@ static int run_passes(struct evaluation *e, struct rn_error *err)
                                     e->o.scales[i % scales], &sink, err)
                         : run_views(e, e->models[i], &sink, err);
     }
-    if (rc == RN_OK && e->sums != NULL)
+    if (rc == RN_OK && e->sums)
         finish_sums(e);
     return rc;
 }
@@ -365,16 +365,16 @@ static int prepare(struct evaluation *e, struct rn_error *err)
     if (rc != RN_OK)
         return rc;
     e->map = rn_alloc((size_t)e->data->classes, sizeof(*e->map));
-    if (e->map == NULL)
+    if (!e->map)
         return rn_fail_memory(err, (size_t)e->data->classes, "classes");
     if (e->passes > 1) {
         e->sums = rn_alloc(floats, sizeof(*e->sums));
-        if (e->sums == NULL)
+        if (!e->sums)
             return rn_fail_memory(err, floats * sizeof(*e->sums),
                                   "the answers to all images");
         rn_average_begin(e->sums, floats);
     }
-    if (e->data->fetch != NULL)
+    if (e->data->fetch)
         return rn_match_classes(e->models[0], e->data, e->o.part, e->map, err);
     for (int i = 0; i < e->data->classes; i++)
         e->map[i] = i;
@@ -406,7 +406,7 @@ static void name_view(const struct evaluation *e, const struct rn_model *model,
     int larger = s->h > s->w ? s->h : s->w;
     int side = pre->resize ? pre->resize : larger, n;
 
-    if (e->data->fetch == NULL) {
+    if (!e->data->fetch) {
         snprintf(text, size, "single view");
         return;
     }
@@ -467,7 +467,7 @@ static void take_options(struct evaluation *e,
                          const struct rn_eval_options *options)
 {
     rn_eval_defaults(&e->o);
-    if (options != NULL)
+    if (options)
         e->o = *options;
     if (e->o.crops == 0)
         e->o.crops = 1;
@@ -491,7 +491,7 @@ int rn_eval_models(const struct rn_model *const *models, size_t count,
     double start = rn_now();
     int rc;
 
-    if (report != NULL)
+    if (report)
         *report = NULL;
     if (count == 0)
         return rn_fail(err, RN_ERR_ARG, "no model to evaluate");
@@ -501,9 +501,9 @@ int rn_eval_models(const struct rn_model *const *models, size_t count,
                        "a report is of all images of a part, not of %d",
                        e.o.images)
              : prepare(&e, err);
-    if (rc == RN_OK && report != NULL)
+    if (rc == RN_OK && report)
         rc = rn_report_create(&e.report, models[0], data, e.o.part, err);
-    if (rc == RN_OK && report != NULL && e.o.keep)
+    if (rc == RN_OK && report && e.o.keep)
         rc = rn_report_keep(e.report, err);
     if (rc == RN_OK)
         rc = run_passes(&e, err);
@@ -514,7 +514,7 @@ int rn_eval_models(const struct rn_model *const *models, size_t count,
         return rc;
     }
     fill_result(&e, rn_now() - start, result);
-    if (report != NULL)
+    if (report)
         *report = e.report;
     return RN_OK;
 }

@@ -4,7 +4,7 @@
 #define RN_EVAL_EVAL_H
 
 #include "data/data.h"
-#include "formats/model.h"
+#include "model/model.h"
 
 enum { RN_CALIBRATION_BINS = 15 };
 

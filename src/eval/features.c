@@ -28,7 +28,7 @@ static void make_head(const struct rn_features *f, char head[HEAD])
     int n;
 
     memset(head, ' ', HEAD);
-    memcpy(head, magic, sizeof magic - 1);
+    memcpy(head, magic, sizeof(magic) - 1);
     head[7] = 0;
     head[8] = HEAD - 10;
     head[9] = 0;
@@ -99,11 +99,11 @@ int rn_features_create(struct rn_features **out, const char *path,
             "'%s': rows of numbers go into a file that ends in .npy or "
             ".csv",
             path);
-    f = rn_alloc(1, sizeof *f);
+    f = rn_alloc(1, sizeof(*f));
     if (!f)
-        return rn_fail_memory(err, sizeof *f, "a file of embeddings");
+        return rn_fail_memory(err, sizeof(*f), "a file of embeddings");
     f->csv = csv;
-    memcpy(f->shape, shape, sizeof f->shape);
+    memcpy(f->shape, shape, sizeof(f->shape));
     f->values = (size_t)shape[0] * (size_t)shape[1] * (size_t)shape[2];
     rc = rn_writer_open(&f->file, path, err);
     if (!rc && csv)
@@ -140,7 +140,7 @@ int rn_features_add(struct rn_features *f, const char *name,
     f->rows++;
     if (!f->csv) {
         write_name(f->names.file, name);
-        return rn_writer_write(&f->file, values, f->values * sizeof *values,
+        return rn_writer_write(&f->file, values, f->values * sizeof(*values),
                                err);
     }
     rn_print_csv(f->file.file, name);

@@ -78,7 +78,7 @@ static struct scored *score_room(const struct rn_report *report,
     size_t images = (size_t)report->count;
     struct scored *scored = rn_alloc(images, sizeof(*scored));
 
-    if (scored == NULL)
+    if (!scored)
         rn_fail_memory(err, images * sizeof(*scored), "the images' scores");
     return scored;
 }
@@ -99,7 +99,7 @@ static void measure(const struct rn_report *report, int i,
 
 static int check_kept(const struct rn_report *report, struct rn_error *err)
 {
-    if (report->probabilities != NULL)
+    if (report->probabilities)
         return RN_OK;
     return rn_fail(err, RN_ERR_ARG,
                    "the report was made without keeping all probabilities");
@@ -117,7 +117,7 @@ int rn_report_class_measures(const struct rn_report *report, int i,
     if (rc != RN_OK)
         return rc;
     scored = score_room(report, err);
-    if (scored == NULL)
+    if (!scored)
         return RN_ERR_MEMORY;
     measure(report, i, scored, measures);
     rn_free(scored);
@@ -157,7 +157,7 @@ int rn_report_measures(const struct rn_report *report,
     if (rc != RN_OK)
         return rc;
     scored = score_room(report, err);
-    if (scored == NULL)
+    if (!scored)
         return RN_ERR_MEMORY;
     for (int i = 0; i < report->classes; i++) {
         struct rn_measures m;

@@ -6,7 +6,7 @@
 #include "core/locale.h"
 #include "core/memory.h"
 #include "core/text.h"
-#include "data/image.h"
+#include "data/pictures/image.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -43,7 +43,7 @@ static void print_address(FILE *out, const char *path)
                                 "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/-._~";
 
     for (; *path; path++) {
-        if (strchr(plain, *path) != NULL)
+        if (strchr(plain, *path))
             putc(*path, out);
         else
             fprintf(out, "%%%02X", (unsigned char)*path);
@@ -55,9 +55,9 @@ static void print_link(FILE *out, const char *file)
     char *absolute = realpath(file, NULL);
 
     fputs("<img loading=\"lazy\" alt=\"\" src=\"", out);
-    if (absolute != NULL)
+    if (absolute)
         fputs("file://", out);
-    print_address(out, absolute != NULL ? absolute : file);
+    print_address(out, absolute ? absolute : file);
     fputs("\">", out);
     free(absolute);
 }
@@ -89,7 +89,7 @@ static bool to_picture(const struct rn_data *data, const uint8_t *planes,
     size_t pixels = (size_t)data->shape.h * (size_t)data->shape.w;
 
     *out = (struct rn_image){data->shape.w, data->shape.h, rn_alloc(pixels, 3)};
-    for (size_t i = 0; out->pixels != NULL && i < pixels; i++)
+    for (size_t i = 0; out->pixels && i < pixels; i++)
         for (size_t c = 0; c < 3; c++)
             out->pixels[3 * i + c] =
                 planes[(data->shape.c >= 3 ? c : 0) * pixels + i];
@@ -149,9 +149,9 @@ static void print_image(const struct rn_report *r, int index, FILE *out)
     size_t bytes =
         (size_t)data->shape.c * (size_t)data->shape.h * (size_t)data->shape.w;
 
-    if (file != NULL && rn_files_in_archive(&data->source, file))
+    if (file && rn_files_in_archive(&data->source, file))
         print_small(r, index, out);
-    else if (file != NULL)
+    else if (file)
         print_link(out, file);
     else
         print_pixels(out, data,
@@ -221,7 +221,7 @@ int rn_report_mistakes(const struct rn_report *report, const char *path,
     int rc;
 
     page.order = rn_alloc((size_t)report->count, sizeof(*page.order));
-    if (page.order == NULL)
+    if (!page.order)
         return rn_fail_memory(err, (size_t)report->count, path);
     for (int i = 0; i < report->count; i++)
         if (report->answers[i].rank > 0)

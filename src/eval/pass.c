@@ -66,7 +66,7 @@ static int feed_open(struct feed *feed, const struct rn_eval_pass *pass,
     feed->padded = rn_alloc(views * feed->view, sizeof(float));
     feed->logits = rn_alloc(2 * feed->answers, sizeof(float));
     feed->average = rn_alloc((size_t)pass->classes, sizeof(float));
-    if (feed->padded == NULL || feed->logits == NULL || feed->average == NULL)
+    if (!feed->padded || !feed->logits || !feed->average)
         return rn_fail_memory(err, views * feed->view * sizeof(float),
                               "a batch of images");
     return rn_loader_create(&feed->loader, &config, err);
@@ -133,7 +133,7 @@ static const float *answer(struct feed *feed, int j)
 int rn_eval_progress(int (*progress)(void *user, int done, int images),
                      void *user, int done, int images, struct rn_error *err)
 {
-    if (progress == NULL || progress(user, done, images) == 0)
+    if (!progress || progress(user, done, images) == 0)
         return RN_OK;
     return rn_fail(err, RN_ERR_STOPPED, "stopped after %d of %d images", done,
                    images);

@@ -19,7 +19,7 @@ int rn_report_create(struct rn_report **out, const struct rn_model *model,
     size_t images = (size_t)data->part[part].count;
 
     *out = NULL;
-    if (r == NULL)
+    if (!r)
         return rn_fail_memory(err, sizeof(*r), "a report");
     r->model = model;
     r->data = data;
@@ -28,7 +28,7 @@ int rn_report_create(struct rn_report **out, const struct rn_model *model,
     r->classes = model->spec.classes;
     r->answers = rn_alloc(images, sizeof(*r->answers));
     r->scratch = rn_alloc((size_t)r->classes, sizeof(*r->scratch));
-    if (r->answers == NULL || r->scratch == NULL) {
+    if (!r->answers || !r->scratch) {
         rn_report_destroy(r);
         return rn_fail_memory(err, images * sizeof(*r->answers),
                               "the answers to all images");
@@ -39,7 +39,7 @@ int rn_report_create(struct rn_report **out, const struct rn_model *model,
 
 void rn_report_destroy(struct rn_report *report)
 {
-    if (report == NULL)
+    if (!report)
         return;
     rn_free(report->answers);
     rn_free(report->scratch);
@@ -52,7 +52,7 @@ int rn_report_keep(struct rn_report *report, struct rn_error *err)
     size_t row = (size_t)report->classes * sizeof(float);
 
     report->probabilities = rn_alloc((size_t)report->count, row);
-    if (report->probabilities != NULL)
+    if (report->probabilities)
         return RN_OK;
     return rn_fail_memory(err, (size_t)report->count * row,
                           "all probabilities of all images");
@@ -66,7 +66,7 @@ void rn_report_set(struct rn_report *report, int index, int label,
 
     memcpy(p, logits, (size_t)report->classes * sizeof(*p));
     rn_softmax(p, report->classes);
-    if (report->probabilities != NULL)
+    if (report->probabilities)
         memcpy(report->probabilities + (size_t)index * (size_t)report->classes,
                p, (size_t)report->classes * sizeof(*p));
     *a = (struct rn_answer){
@@ -115,11 +115,11 @@ const char *rn_report_name(const struct rn_report *report, int i, char *buf,
 {
     const char *name = rn_model_class_name(report->model, i);
 
-    if (name == NULL)
+    if (!name)
         name = rn_model_class_id(report->model, i);
-    if (name == NULL && report->data->fetch == NULL)
+    if (!name && !report->data->fetch)
         name = rn_data_class_name(report->data, i);
-    if (name != NULL)
+    if (name)
         return name;
     snprintf(buf, size, "%d", i);
     return buf;
@@ -131,7 +131,7 @@ const char *rn_report_image(const struct rn_report *report, int index,
     const char *file = rn_data_file(report->data, report->part, index);
     bool test = report->part == RN_PART_TEST;
 
-    if (file != NULL)
+    if (file)
         return file;
     snprintf(buf, size, "%s:%s%s%d", report->data->spec,
              test ? "" : rn_part_name(report->part), test ? "" : ":", index);
@@ -140,7 +140,7 @@ const char *rn_report_image(const struct rn_report *report, int index,
 
 void rn_print_csv(FILE *out, const char *text)
 {
-    if (strpbrk(text, ",\"\r\n") == NULL) {
+    if (!strpbrk(text, ",\"\r\n")) {
         fputs(text, out);
         return;
     }
@@ -159,10 +159,10 @@ int rn_print_file(const char *path, void (*print)(const void *what, FILE *out),
     char *text = NULL;
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);
-    bool failed = out == NULL;
+    bool failed = !out;
     int rc;
 
-    if (out != NULL) {
+    if (out) {
         print(what, out);
         failed = ferror(out) != 0;
         failed |= fclose(out) != 0;

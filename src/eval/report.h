@@ -4,7 +4,7 @@
 #define RN_EVAL_REPORT_H
 
 #include "data/data.h"
-#include "formats/model.h"
+#include "model/model.h"
 
 #include <stdio.h>
 

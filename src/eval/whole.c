@@ -43,8 +43,7 @@ static struct sized *oldest(struct whole *w, bool empty)
     for (int i = 0; i < PLANS; i++) {
         struct sized *s = &w->sized[i];
 
-        if ((s->plan != NULL || empty) &&
-            (found == NULL || s->used < found->used))
+        if ((s->plan || empty) && (!found || s->used < found->used))
             found = s;
     }
     return found;
@@ -56,7 +55,7 @@ static void make_room(struct whole *w, uint64_t bytes)
     struct sized *s;
 
     for (int i = 0; i < PLANS; i++)
-        if (w->sized[i].plan != NULL)
+        if (w->sized[i].plan)
             bytes += rn_plan_bytes(w->sized[i].plan);
     while (bytes > PLAN_BYTES && (s = oldest(w, false)) != NULL) {
         bytes -= rn_plan_bytes(s->plan);
@@ -93,7 +92,7 @@ static struct sized *find(struct whole *w, struct rn_shape shape)
     for (int i = 0; i < PLANS; i++) {
         struct sized *s = &w->sized[i];
 
-        if (s->plan != NULL && s->model->spec.input.h == shape.h &&
+        if (s->plan && s->model->spec.input.h == shape.h &&
             s->model->spec.input.w == shape.w)
             return s;
     }
@@ -106,7 +105,7 @@ static int plan_for(struct whole *w, struct rn_shape shape,
     struct sized *s = find(w, shape);
     int rc = RN_OK;
 
-    if (s == NULL) {
+    if (!s) {
         s = oldest(w, true);
         drop(s);
         rc = make(w, s, shape, err);
@@ -148,7 +147,7 @@ static int prepare(const struct rn_whole_pass *pass, const struct rn_view *view,
     int rc = RN_OK;
 
     *images = rn_alloc(2 * floats, sizeof(**images));
-    if (pixels == NULL || *images == NULL)
+    if (!pixels || *images == NULL)
         rc = rn_fail_memory(err, floats, "a picture");
     if (rc == RN_OK)
         rc = rn_view_apply(view, picture, pixels, err);

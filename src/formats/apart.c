@@ -12,6 +12,7 @@
 bool rn_ends_with(const char *text, const char *end)
 {
     size_t n = strlen(text), k = strlen(end);
+
     return n >= k && strcmp(text + n - k, end) == 0;
 }
 
@@ -23,6 +24,7 @@ static char *other_path(const char *path, const char *end)
     size_t stem = dot ? (size_t)(dot - path) : strlen(path);
     size_t size = stem + strlen(end) + 1;
     char *other = rn_alloc(size, 1);
+
     if (other)
         snprintf(other, size, "%.*s%s", (int)stem, path, end);
     return other;
@@ -50,6 +52,7 @@ static int find_net(struct rn_apart *pair, const char *path, const char *end,
                     struct rn_error *err)
 {
     int rc = take_file(&pair->net, other_path(path, end), err);
+
     if (rc || pair->net)
         return rc;
     return rn_fail(err, RN_ERR_DATA,
@@ -76,6 +79,7 @@ static int find_weights(struct rn_apart *pair, const char *end,
 static int check_both(const struct rn_apart *pair, struct rn_error *err)
 {
     int rc = rn_foreign_check(pair->net, err);
+
     return rc || !pair->weights ? rc : rn_foreign_check(pair->weights, err);
 }
 
@@ -86,6 +90,7 @@ int rn_apart_find(struct rn_apart *pair, const char *path, const char *net_end,
     memset(pair, 0, sizeof(*pair));
     if (!rn_ends_with(path, weights_end)) {
         int rc = copy_path(&pair->net, path, err);
+
         if (!rc)
             rc = find_weights(pair, weights_end, options, err);
         return rc ? rc : check_both(pair, err);
@@ -109,6 +114,7 @@ void rn_apart_free(struct rn_apart *pair)
 const uint8_t *rn_text_start(const uint8_t *bytes, size_t size)
 {
     bool comment = false;
+
     for (size_t i = rn_text_mark(bytes, size); i < size; i++) {
         comment =
             comment ? bytes[i] != '\n' && bytes[i] != '\r' : bytes[i] == '#';

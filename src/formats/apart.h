@@ -3,7 +3,7 @@
 #ifndef RN_FORMATS_APART_H
 #define RN_FORMATS_APART_H
 
-#include "formats/model.h"
+#include "model/model.h"
 
 struct rn_apart {
     char *net;     /* path of the description */

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define COUNT(a) (sizeof(a) / sizeof *(a))
+#define COUNT(a) (sizeof(a) / sizeof(*(a)))
 #define NONE     (-1)
 
 /* Two graphs, and for each node of the first one its like in the second. */
@@ -29,6 +29,7 @@ static uint64_t mix(uint64_t sum, uint64_t value)
 static uint64_t mix_float(uint64_t sum, float value)
 {
     uint32_t bits;
+
     memcpy(&bits, &value, sizeof(bits));
     return mix(sum, bits);
 }
@@ -38,6 +39,7 @@ static uint64_t mix_window(uint64_t sum, const struct rn_window *w)
     const int fields[] = {w->kh,       w->kw,       w->stride,   w->pad,
                           w->stride_w, w->dilate_h, w->dilate_w, w->top,
                           w->left,     w->bottom,   w->right};
+
     for (size_t i = 0; i < COUNT(fields); i++)
         sum = mix(sum, (uint64_t)fields[i]);
     return sum;
@@ -54,6 +56,7 @@ static uint64_t mix_selection(uint64_t sum, const struct rn_selection *p)
 static bool is_norm(const struct rn_graph *g, int v)
 {
     const struct rn_node *n = &g->nodes[v];
+
     return n->op == RN_OP_BATCH_NORM && g->nodes[n->input[0]].op == RN_OP_CONV;
 }
 
@@ -66,6 +69,7 @@ static uint64_t sum_of(const struct rn_graph *g, int v, const uint64_t *sums)
     uint64_t sum =
         mix(mix(mix(n->op, (uint64_t)n->shape.c), (uint64_t)n->shape.h),
             (uint64_t)n->shape.w);
+
     if (is_norm(g, v))
         return a;
     sum = mix_window(sum, &n->window);
@@ -103,6 +107,7 @@ static bool match_inputs(struct pair *p, const struct rn_node *own,
                          const struct rn_node *from)
 {
     int a = from->input[0], b = from->input[1];
+
     if (own->op == RN_OP_ADD && p->own_sums[own->input[0]] != p->from_sums[a]) {
         a = from->input[1];
         b = from->input[0];
@@ -115,10 +120,12 @@ static bool match_node(struct pair *p, int v)
     const struct rn_node *own = &p->own->nodes[v];
     int like = p->like[v];
     const struct rn_node *from = &p->from->nodes[like];
+
     if (p->own_sums[v] != p->from_sums[like])
         return false;
     if (is_norm(p->own, v)) {
         bool there = is_norm(p->from, like);
+
         p->norm[own->input[0]] = there ? like : NONE;
         return set_like(p, own->input[0], there ? from->input[0] : like);
     }
@@ -143,6 +150,7 @@ static bool match(struct pair *p)
 static struct rn_param *param(const struct rn_graph *g, int v, int place)
 {
     int i = v < 0 ? -1 : g->nodes[v].param[place];
+
     return i < 0 ? NULL : &g->params[i];
 }
 
@@ -165,6 +173,7 @@ static bool set_neutral(struct pair *p, int norm, const struct rn_param *bias)
 {
     double eps = (double)p->own->nodes[norm].eps;
     struct rn_param *shift = param(p->own, norm, RN_P_BIAS);
+
     fill(param(p->own, norm, RN_P_WEIGHT), (float)sqrt(1 + eps));
     fill(param(p->own, norm, RN_P_MEAN), 0);
     fill(param(p->own, norm, RN_P_VAR), 1);
@@ -198,6 +207,7 @@ static bool adopt_norm(struct pair *p, int v)
     int conv = p->own->nodes[v].input[0], from = p->norm[conv];
     const struct rn_param *bias = param(p->from, p->like[conv], RN_P_BIAS);
     struct rn_param *mean = param(p->own, v, RN_P_MEAN);
+
     if (param(p->own, conv, RN_P_BIAS))
         bias = NULL; /* it stays where it is */
     if (from == NONE)
@@ -218,6 +228,7 @@ static bool adopt_node(struct pair *p, int v)
     for (int place = 0; place < 2; place++) {
         struct rn_param *to = param(p->own, v, place);
         const struct rn_param *from = param(p->from, p->like[v], place);
+
         if (to && from && !copy(to, from))
             return false;
         if (to && !from)
@@ -247,6 +258,7 @@ bool rn_graph_adopt(struct rn_graph *own, const struct rn_graph *from)
         .norm = rn_alloc(own->n_nodes, sizeof(*p.norm)),
     };
     bool same = p.own_sums && p.from_sums && p.like && p.norm && adopt(&p);
+
     rn_free(p.own_sums);
     rn_free(p.from_sums);
     rn_free(p.like);
@@ -265,9 +277,11 @@ struct outline {
 static struct outline outline_of(const struct rn_graph *g)
 {
     struct outline o = {0};
+
     for (size_t i = 0; i < g->n_nodes; i++) {
         const struct rn_node *n = &g->nodes[i];
         bool three = n->op == RN_OP_CONV && n->window.kh == 3;
+
         o.convs += n->op == RN_OP_CONV;
         o.three += three;
         if (three && o.three == 1) {
@@ -299,6 +313,7 @@ static int try_network(struct search *s, const char *name, char shortcut,
         .stride_v1 = stride_v1};
     struct rn_graph *own;
     struct rn_error why = {0};
+
     if (rn_net_resolve(s->spec, name, &options, &why))
         return RN_OK; /* no such network */
     int rc = rn_net_build(&own, s->spec, &why);
@@ -316,6 +331,7 @@ static int try_options(struct search *s, const char *name, bool bottleneck)
 {
     static const char shortcuts[] = {'B', 'A', 'a', 'C'};
     int rc = RN_OK;
+
     for (size_t i = 0; i < COUNT(shortcuts) && !rc && !*s->out; i++)
         for (int v1 = 0; v1 <= bottleneck && !rc && !*s->out; v1++)
             rc = try_network(s, name, shortcuts[i], v1);
@@ -326,6 +342,7 @@ static int try_cifar(struct search *s, int depth)
 {
     const char *prefix = rn_net_imagenet_depth(depth) ? "cifar-" : "";
     char name[32];
+
     snprintf(name, sizeof(name), "%sresnet%d", prefix, depth);
     int rc = try_options(s, name, false);
     if (rc || *s->out)
@@ -338,6 +355,7 @@ static int try_imagenet(struct search *s, int depth, const struct outline *o)
 {
     bool bottleneck = rn_net_imagenet_bottleneck(depth);
     char name[48];
+
     if (bottleneck && o->groups > 1)
         snprintf(name, sizeof(name), "resnext%d_%dx%dd", depth, o->groups,
                  o->width / o->groups);
@@ -358,6 +376,7 @@ int rn_family_find(struct rn_net_spec *spec, struct rn_graph **out,
     struct search s = {from, spec, out, err};
     struct outline o = outline_of(from);
     int rc = RN_OK;
+
     *out = NULL;
     /* CIFAR's have 6n + 1 of 3x3, and the classifier. */
     if (o.three >= 7 && (o.three - 1) % 6 == 0 && o.convs < 2 * o.three)

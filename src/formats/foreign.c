@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define COUNT(a) (sizeof(a) / sizeof *(a))
+#define COUNT(a) (sizeof(a) / sizeof(*(a)))
 
 /* What to do about frameworks' files. */
 #define EXPORT "export it as ONNX (with tf2onnx, say) and give that"
@@ -120,6 +120,7 @@ static bool begins_with_word(const uint8_t *bytes, size_t size,
 {
     size_t at = has(bytes, size, 0, "\xef\xbb\xbf", 3) ? 3 : 0;
     size_t length = strlen(word);
+
     while (at < size && rn_is_blank((char)bytes[at]))
         at++;
     return size - at >= length &&
@@ -132,6 +133,7 @@ static bool is_graph_def(const char *path, const uint8_t *bytes, size_t size)
 {
     static const char *const ops[] = {"\x12\x0bPlaceholder", "\x12\x05"
                                                              "Const"};
+
     if (size < 4 || bytes[0] != 0x0a || !rn_ends_with(path, ".pb"))
         return false;
     for (size_t at = 0; at < size; at++)
@@ -151,6 +153,7 @@ int rn_foreign_refuse(const char *path, const uint8_t *bytes, size_t size,
         return RN_OK;
     for (size_t i = 0; i < COUNT(magics); i++) {
         const struct magic *m = &magics[i];
+
         if (has(bytes, size, m->at, m->bytes, m->size) &&
             has(bytes, size, m->also_at, m->also, m->also_size))
             return refuse(path, m->what, m->instead, err);
@@ -171,6 +174,7 @@ int rn_foreign_check(const char *path, struct rn_error *err)
     uint8_t bytes[RN_FIRST_BYTES];
     size_t size = 0;
     int rc = rn_first_bytes(path, bytes, &size, err);
+
     return rc ? rc : rn_foreign_refuse(path, bytes, size, err);
 }
 
@@ -238,6 +242,7 @@ int rn_foreign_unknown(const char *path, const uint8_t *bytes, size_t size,
 {
     char start[25] = "";
     size_t line = 0;
+
     if (rn_text_encoding(bytes, size))
         return rn_text_fail_encoding(err, path, rn_text_encoding(bytes, size));
     if (is_text(bytes, size)) {
@@ -281,6 +286,7 @@ int rn_foreign_folder(const char *path, struct rn_error *err)
     for (size_t i = 0; i < COUNT(members); i++) {
         char *file = rn_path_join(path, members[i].name);
         bool there = file && rn_is_file(file);
+
         rn_free(file);
         if (there && members[i].read)
             return rn_fail(err, RN_ERR_DATA,

@@ -3,8 +3,8 @@
 #ifndef RN_FORMATS_FOREIGN_H
 #define RN_FORMATS_FOREIGN_H
 
-#include "formats/state.h"
-#include "formats/zip.h"
+#include "formats/torch/state.h"
+#include "core/zip.h"
 
 /** RN_ERR_DATA, saying what it is and what would do instead, when the first
  *  bytes of a file are of a kind that holds no model we read. */

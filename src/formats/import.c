@@ -3,21 +3,21 @@
  * what the caller or a known source says beyond that. */
 #include "formats/apart.h"
 #include "core/locale.h"
-#include "formats/caffe.h"
-#include "formats/config.h"
-#include "formats/darknet.h"
+#include "formats/caffe/caffe.h"
+#include "formats/torch/config.h"
+#include "formats/darknet/darknet.h"
 #include "formats/foreign.h"
 #include "formats/import.h"
-#include "formats/model_file.h"
-#include "formats/module.h"
-#include "formats/onnx.h"
-#include "formats/presets.h"
-#include "formats/pth.h"
-#include "formats/recognise.h"
+#include "model/file.h"
+#include "formats/torch/module.h"
+#include "formats/onnx/onnx.h"
+#include "model/presets.h"
+#include "formats/torch/pth.h"
+#include "formats/torch/recognise.h"
 #include "formats/unusual.h"
-#include "formats/state_tensors.h"
-#include "formats/structure.h"
-#include "formats/run_folder.h"
+#include "formats/torch/state_tensors.h"
+#include "formats/torch/structure.h"
+#include "formats/own/run_folder.h"
 
 #include "core/memory.h"
 
@@ -48,6 +48,7 @@ void rn_import_say(const struct rn_import_options *options, const char *format,
 {
     char text[400];
     va_list args;
+
     if (!options->message)
         return;
     va_start(args, format);
@@ -101,6 +102,7 @@ static char choose_shortcut(const struct import *in)
 {
     const struct habits *h = find_habits(&in->found);
     const char *name = in->options->net;
+
     if (in->options->shortcut)
         return in->options->shortcut;
     if (name && (strncmp(name, "plain", 5) == 0 ||
@@ -125,6 +127,7 @@ static int choose_network(struct import *in, struct rn_error *err)
     };
     int rc =
         rn_net_resolve(&in->spec, o->net ? o->net : in->found.net, &net, &why);
+
     if (!rc)
         rc = rn_unusual_spec(&in->spec, o, &why);
     in->spec.first_stride = in->config.first_stride;
@@ -139,6 +142,7 @@ static int choose_network(struct import *in, struct rn_error *err)
 static bool may_antialias(const struct import *in)
 {
     const struct rn_net_spec *s = &in->spec;
+
     return !in->options->net && in->found.imagenet && !in->found.small &&
            !in->options->stride && s->shortcut == 'B' &&
            strncmp(s->name, RESNET, strlen(RESNET)) == 0;
@@ -148,6 +152,7 @@ static void say_network(const struct import *in)
 {
     const struct rn_import_options *o = in->options;
     const struct rn_net_spec *s = &in->spec;
+
     rn_import_say(o, "'%s': %s of a %s for %d classes under %s names",
                   in->state.path, in->state.format->name, s->name, s->classes,
                   rn_source_name(in->found.source));
@@ -187,6 +192,7 @@ static int build(struct import *in, struct rn_error *err)
     struct rn_graph *graph;
     struct rn_error why = {0};
     int rc = rn_net_build(&graph, &in->spec, &why);
+
     if (rc)
         return rn_fail(err, rc, "'%s': %.300s", in->state.path, why.msg);
     if (rn_net_is_unusual(&in->spec)) { /* of that name, but its own kind */
@@ -212,6 +218,7 @@ int rn_import_preset(struct rn_model *model,
 {
     const struct rn_preset *preset = NULL;
     int rc = name ? rn_preset_find(name, &preset, err) : RN_OK;
+
     if (rc || options->preprocess || options->mean)
         return rc;
     if (!preset || !rn_preset_fits(preset, model->spec.input.c)) {
@@ -241,6 +248,7 @@ static int set_numbers(struct rn_model *model,
 {
     const struct rn_preprocessing *pre = &model->preprocessing;
     size_t c = (size_t)model->spec.input.c;
+
     if (!o->mean && !o->std)
         return RN_OK;
     if (!o->mean != !o->std && (!pre->mean || pre->per_pixel))
@@ -268,6 +276,7 @@ static int find_interpolation(const char *name, enum rn_interpolation *out,
                               struct rn_error *err)
 {
     const char *known;
+
     for (int i = 0; (known = rn_interpolation_name((enum rn_interpolation)i));
          i++) {
         *out = (enum rn_interpolation)i;
@@ -286,6 +295,7 @@ static int set_view(struct rn_model *model, const struct rn_import_options *o,
     int resize = o->resize ? o->resize : model->preprocessing.resize;
     enum rn_interpolation how = model->preprocessing.interpolation;
     int rc = RN_OK;
+
     if (o->interpolation)
         rc = find_interpolation(o->interpolation, &how, err);
     if (rc || (!o->resize && !o->interpolation))
@@ -303,6 +313,7 @@ static int set_head(struct rn_model *model, const char *head,
         g->kind == RN_OUTPUT_LOGITS || g->kind == RN_OUTPUT_INDEPENDENT_LOGITS;
     enum rn_output kind =
         sigmoid ? RN_OUTPUT_INDEPENDENT_LOGITS : RN_OUTPUT_LOGITS;
+
     if (head && !sigmoid && strcmp(head, "softmax") != 0)
         return rn_fail(err, RN_ERR_ARG,
                        "unknown head '%.40s', expected softmax or sigmoid",
@@ -325,6 +336,7 @@ static int apply_options(struct rn_model *model,
 {
     const struct rn_preset *preset;
     int rc = RN_OK;
+
     if (o->preprocess) {
         rc = rn_preset_find(o->preprocess, &preset, err);
         if (!rc)
@@ -350,6 +362,7 @@ static int by_structure(struct import *in, struct rn_error *err)
 {
     struct rn_recognised found;
     int rc = rn_structure(&found, &in->state, in->note, sizeof(in->note), err);
+
     if (rc)
         return rc;
     rn_recognised_free(&in->found);
@@ -363,6 +376,7 @@ static int recognise(struct import *in, struct rn_error *err)
     const char *list = in->options->map;
     struct rn_error why = {0}, other = {0};
     int rc = list ? rn_names_map_open(&in->map, list, err) : RN_OK;
+
     if (!rc)
         rc = rn_rename(&in->found, &in->state, list ? &in->map : NULL, err);
     if (!rc && list)
@@ -388,6 +402,7 @@ static int read_tensors(struct import *in, struct rn_error *err)
     struct rn_error why = {0};
     int rc = rn_state_tensors(in->model, &in->state, &in->found, &in->map,
                               in->options, &why);
+
     if (rc == RN_ERR_DATA && *in->config.net &&
         in->options->net == in->config.net)
         return rn_fail(err, rc, "'%s' says that it is a %s, but %s",
@@ -399,6 +414,7 @@ static int read_tensors(struct import *in, struct rn_error *err)
 static int read_config(struct import *in, struct rn_error *err)
 {
     int rc = rn_config_read(&in->config, &in->state, in->options, err);
+
     if (rc)
         return rc;
     in->filled = *in->options;
@@ -411,6 +427,7 @@ static int read_config(struct import *in, struct rn_error *err)
 static void say_config(const struct import *in)
 {
     const struct rn_config *c = &in->config;
+
     if (c->path)
         rn_import_say(in->options, "'%s' beside it is read", c->path);
     if (c->preprocessor_path)
@@ -428,12 +445,14 @@ static int prepare(struct import *in, struct rn_error *err)
     const char *usual = h && !in->config.unclear_view ? h->preprocess : NULL;
     int rc = rn_import_preset(in->model, in->options, usual,
                               "as is usual with these names", err);
+
     return rc ? rc : apply_options(in->model, in->options, err);
 }
 
 static int import_state(struct import *in, struct rn_error *err)
 {
     int rc = recognise(in, err);
+
     if (!rc && in->found.headless && !in->options->headless)
         rc = rn_fail(err, RN_ERR_DATA,
                      "'%s': a %s without its classifier: fc.weight is missing; "
@@ -468,6 +487,7 @@ static int import_state(struct import *in, struct rn_error *err)
 static const char *shortcut_text(char shortcut)
 {
     const char *name = rn_shortcut_name(shortcut);
+
     return name ? name : "none";
 }
 
@@ -476,6 +496,7 @@ int rn_import_check(const struct rn_model *model,
 {
     const struct rn_net_spec *s = &model->spec;
     int rc = rn_unusual_refuse(model->path, o, err);
+
     if (rc)
         return rc;
     if (o->net && strcmp(o->net, s->name) != 0)
@@ -505,6 +526,7 @@ static uint64_t held_bytes(const struct rn_state *state)
 {
     struct stat file;
     uint64_t bytes = 0;
+
     for (size_t i = 0; i < state->count; i++)
         bytes += state->tensors[i].count * sizeof(float);
     if (stat(state->path, &file) == 0 && (uint64_t)file.st_size < bytes)
@@ -519,6 +541,7 @@ static int import_described(struct import *in, struct rn_error *err)
     int rc =
         rn_model_from_text(&in->model, in->state.path, in->state.description,
                            in->state.count, bytes, err);
+
     if (!rc)
         rc = rn_rename(&in->found, &in->state, NULL, err);
     if (!rc)
@@ -530,6 +553,7 @@ static int import_described(struct import *in, struct rn_error *err)
 static bool is_own(const char *path)
 {
     struct rn_st_file f;
+
     if (rn_st_open(&f, path, NULL))
         return false;
     bool own = rn_st_is_model(&f);
@@ -545,6 +569,7 @@ static int check_naming(const char *path, const struct rn_import_options *o,
                          : o->holder     ? "a holder"
                          : o->skip_extra ? "passing over tensors"
                                          : NULL;
+
     if (!option)
         return RN_OK;
     return rn_fail(err, RN_ERR_ARG,
@@ -582,6 +607,7 @@ static int import_own(struct rn_model **out, const char *path,
                       const struct rn_import_options *o, struct rn_error *err)
 {
     int rc = check_files(path, o, err);
+
     if (!rc)
         rc = rn_import_no_output(path, o, err);
     if (!rc)
@@ -598,6 +624,7 @@ static int import_other(struct rn_model **out, const char *path,
     uint8_t bytes[RN_FIRST_BYTES];
     size_t size;
     int rc = rn_first_bytes(path, bytes, &size, err);
+
     if (!rc)
         rc = rn_foreign_refuse(path, bytes, size, err);
     if (!rc && (rn_caffe_is(path, bytes, size) ||
@@ -633,6 +660,7 @@ static int check_numbers(const struct rn_model *model,
 {
     struct rn_error why = {0};
     int rc = rn_model_check_numbers(model, &why);
+
     if (rc && o->not_finite) {
         rn_import_say(o, "%s", why.msg);
         return RN_OK;
@@ -646,6 +674,7 @@ static int import_file(struct rn_model **out, const char *path,
 {
     struct rn_model *model = NULL;
     int rc = check_stride(options->stride, err);
+
     if (!rc)
         rc = is_own(path) ? import_own(&model, path, options, err)
                           : import_other(&model, path, options, err);
@@ -666,6 +695,7 @@ int rn_model_import(struct rn_model **out, const char *path,
 {
     static const struct rn_import_options none;
     char *file;
+
     *out = NULL;
     if (!options)
         options = &none;
@@ -690,6 +720,7 @@ static int write_pth(const struct rn_model *model, const char *path,
 {
     const struct rn_graph *g = model->graph;
     struct rn_st_out *list = rn_alloc(g->n_params, sizeof(*list));
+
     if (!list)
         return rn_fail_memory(err, g->n_params * sizeof(*list),
                               "a list of tensors");

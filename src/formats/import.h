@@ -3,7 +3,7 @@
 #ifndef RN_FORMATS_IMPORT_H
 #define RN_FORMATS_IMPORT_H
 
-#include "formats/model.h"
+#include "model/model.h"
 
 /** A line of text for the caller, if it wants any. */
 __attribute__((format(printf, 2, 3))) void

@@ -3,7 +3,7 @@
 
 #include "core/memory.h"
 #include "formats/families.h"
-#include "formats/head.h"
+#include "model/head.h"
 #include "formats/import.h"
 
 #include <stdio.h>
@@ -21,6 +21,7 @@ static bool name_taken(const struct rn_graph *g, const char *name)
 static void clean_name(struct rn_pb from, char *to, size_t size)
 {
     size_t n = from.size < size - 1 ? from.size : size - 1;
+
     for (size_t i = 0; i < n; i++)
         to[i] = from.at[i] > ' ' && from.at[i] < 0x7f ? (char)from.at[i] : '_';
     to[n] = '\0';
@@ -30,6 +31,7 @@ const char *rn_import_name(const struct rn_graph *g, struct rn_pb from,
                            char name[RN_IMPORT_NAME])
 {
     char start[RN_IMPORT_NAME - 20];
+
     clean_name(from, start, sizeof(start));
     snprintf(name, RN_IMPORT_NAME, "%s", start);
     for (size_t k = g->n_nodes; !*name || name_taken(g, name); k++)
@@ -44,6 +46,7 @@ static struct rn_pb base_name(const char *path)
     const char *base = slash ? slash + 1 : path;
     const char *dot = strrchr(base, '.');
     size_t n = dot && dot > base ? (size_t)(dot - base) : strlen(base);
+
     return (struct rn_pb){(const uint8_t *)base, n};
 }
 
@@ -51,6 +54,7 @@ static void say_head(const struct rn_model *model,
                      const struct rn_import_options *options)
 {
     const struct rn_graph *g = model->graph;
+
     if (rn_is_independent(g->kind))
         rn_import_say(options,
                       "each class is there or not by itself (sigmoid)");
@@ -63,6 +67,7 @@ static int wrap(struct rn_model **out, const struct rn_net_spec *spec,
                 const struct rn_import_options *options, struct rn_error *err)
 {
     struct rn_model *model = rn_model_wrap(spec, graph);
+
     if (!model) {
         rn_graph_destroy(graph);
         return rn_fail_memory(err, sizeof(*model), "a model");
@@ -85,10 +90,12 @@ int rn_import_graph(struct rn_model **out, struct rn_graph *graph,
     struct rn_net_spec spec;
     struct rn_graph *own;
     char text[sizeof(spec.name)];
+
     *out = NULL;
     int rc = rn_family_find(&spec, &own, graph, err);
     if (rc || own) {
         enum rn_output output = graph->kind, head = graph->head;
+
         rn_graph_destroy(graph);
         if (rc)
             return rc;

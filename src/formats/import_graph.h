@@ -3,7 +3,7 @@
 #ifndef RN_FORMATS_IMPORT_GRAPH_H
 #define RN_FORMATS_IMPORT_GRAPH_H
 
-#include "formats/model.h"
+#include "model/model.h"
 #include "formats/protobuf.h"
 
 /* Size of a node's name, its zero byte counted. */

@@ -13,6 +13,7 @@ static bool take_varint(struct rn_pb *m, uint64_t *out)
     *out = 0;
     for (unsigned shift = 0; shift < 64 && m->size > 0; shift += 7) {
         uint8_t byte = *m->at++;
+
         m->size--;
         if (shift == 63 && byte > 1)
             return false;
@@ -38,6 +39,7 @@ static bool take_fixed(struct rn_pb *m, size_t bytes, uint64_t *out)
 static bool take_bytes(struct rn_pb *m, struct rn_pb *out)
 {
     uint64_t size;
+
     if (!take_varint(m, &size) || size > m->size)
         return false;
     *out = (struct rn_pb){m->at, (size_t)size};
@@ -63,6 +65,7 @@ static bool take_number(struct rn_pb *m, enum rn_pb_type type, uint64_t *out)
 int rn_pb_next(struct rn_pb *message, struct rn_pb_field *field)
 {
     uint64_t key;
+
     if (message->size == 0)
         return 0;
     if (!take_varint(message, &key) || key >> 3 == 0 || key >> 32 != 0)
@@ -93,6 +96,7 @@ const char *rn_pb_word(struct rn_pb text, const char *words)
 {
     while (*words) {
         size_t n = strcspn(words, " *:");
+
         if (n == text.size && memcmp(words, text.at, n) == 0)
             return words;
         words += strcspn(words, " ");
@@ -104,6 +108,7 @@ const char *rn_pb_word(struct rn_pb text, const char *words)
 bool rn_pb_is(struct rn_pb bytes, const char *text)
 {
     size_t size = strlen(text);
+
     return bytes.size == size &&
            (size == 0 || memcmp(bytes.at, text, size) == 0);
 }
@@ -117,6 +122,7 @@ float rn_pb_float(uint64_t fixed32)
 {
     uint32_t bits = (uint32_t)fixed32;
     float value;
+
     memcpy(&value, &bits, sizeof(value));
     return value;
 }
@@ -124,6 +130,7 @@ float rn_pb_float(uint64_t fixed32)
 double rn_pb_double(uint64_t fixed64)
 {
     double value;
+
     memcpy(&value, &fixed64, sizeof(value));
     return value;
 }
@@ -134,6 +141,7 @@ double rn_pb_double(uint64_t fixed64)
 static uint8_t *extend(struct rn_pb_out *out, size_t size)
 {
     size_t wanted, room = out->room ? out->room : 256;
+
     if (out->failed || !rn_size_add(out->size, size, &wanted))
         goto failed;
     while (room < wanted)
@@ -141,6 +149,7 @@ static uint8_t *extend(struct rn_pb_out *out, size_t size)
             goto failed;
     if (room > out->room) {
         uint8_t *bytes = rn_alloc(room, 1);
+
         if (!bytes)
             goto failed;
         if (out->size > 0)
@@ -160,6 +169,7 @@ failed:
 static size_t varint(uint64_t value, uint8_t bytes[10])
 {
     size_t n = 0;
+
     for (; value > 0x7f; value >>= 7)
         bytes[n++] = (uint8_t)(value | 0x80);
     bytes[n++] = (uint8_t)value;
@@ -169,6 +179,7 @@ static size_t varint(uint64_t value, uint8_t bytes[10])
 static void put_raw(struct rn_pb_out *out, const void *bytes, size_t size)
 {
     uint8_t *to = extend(out, size);
+
     if (to && size > 0)
         memcpy(to, bytes, size);
 }
@@ -176,6 +187,7 @@ static void put_raw(struct rn_pb_out *out, const void *bytes, size_t size)
 static void put_number(struct rn_pb_out *out, uint64_t value)
 {
     uint8_t bytes[10];
+
     put_raw(out, bytes, varint(value, bytes));
 }
 
@@ -221,6 +233,7 @@ void rn_pb_end(struct rn_pb_out *out, size_t begun)
 {
     uint8_t bytes[10];
     size_t size = out->size - begun, n = varint(size, bytes);
+
     if (!extend(out, n))
         return;
     memmove(out->bytes + begun + n, out->bytes + begun, size);

@@ -19,6 +19,7 @@ static int fail_word(const char *what, const char *word,
                      const char *(*name)(int), int first, struct rn_error *err)
 {
     char list[120] = "";
+
     for (int i = first; name(i); i++)
         snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s%s",
                  i > first ? ", " : "", name(i));
@@ -43,6 +44,7 @@ int rn_unusual_spec(struct rn_net_spec *spec, const struct rn_import_options *o,
     int pool = o->stem_pool ? find_word(o->stem_pool, pool_name, pools) : 0;
     int activation =
         o->activation ? find_word(o->activation, activation_name, 0) : 0;
+
     if (pool < 0)
         return fail_word("the stem's pool is", o->stem_pool, pool_name, pools,
                          err);
@@ -64,11 +66,13 @@ int rn_unusual_eps(struct rn_graph *g, double eps, struct rn_error *err)
         return rn_fail(err, RN_ERR_ARG, "eps is %g, expected 0 to 1", eps);
     for (size_t i = 0; i < g->n_nodes; i++) {
         const struct rn_node *n = &g->nodes[i];
+
         if (n->op != RN_OP_BATCH_NORM)
             continue;
         struct rn_param *var = &g->params[n->param[RN_P_VAR]];
         for (size_t k = 0; k < var->count; k++) {
             double sum = (double)var->data[k] + eps;
+
             if (!(sum > 0))
                 return rn_fail(err, RN_ERR_DATA,
                                "element %zu of %.80s is %g: with an eps of %g "
@@ -84,6 +88,7 @@ static void swap(float *a, float *b, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         float x = a[i];
+
         a[i] = b[i];
         b[i] = x;
     }
@@ -95,6 +100,7 @@ int rn_unusual_order(struct rn_model *model, const char *order,
     struct rn_preprocessing *pre = &model->preprocessing;
     const struct rn_shape *in = &model->spec.input;
     bool was = pre->bgr, bgr = order && strcmp(order, "bgr") == 0;
+
     if (!order)
         return RN_OK;
     if (!bgr && strcmp(order, "rgb") != 0)
@@ -121,6 +127,7 @@ int rn_unusual_refuse(const char *path, const struct rn_import_options *o,
                         : o->activation ? "an activation"
                         : o->eps        ? "an eps"
                                         : NULL;
+
     if (!given)
         return RN_OK;
     return rn_fail(err, RN_ERR_ARG,

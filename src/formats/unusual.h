@@ -4,7 +4,7 @@
 #ifndef RN_FORMATS_UNUSUAL_H
 #define RN_FORMATS_UNUSUAL_H
 
-#include "formats/model.h"
+#include "model/model.h"
 
 /** Put stem, activation and such of the options into a spec; RN_ERR_ARG
  *  listing what there is when a word is none of them. */

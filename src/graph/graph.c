@@ -70,7 +70,7 @@ const char *rn_function_name(enum rn_function function)
 
 struct rn_graph *rn_graph_create(void)
 {
-    struct rn_graph *g = rn_alloc(1, sizeof *g);
+    struct rn_graph *g = rn_alloc(1, sizeof(*g));
 
     if (g)
         g->output = -1;
@@ -142,9 +142,9 @@ int rn_node_append(struct rn_graph *g, const struct rn_node *node,
 
     if (!rn_shape_ok(g, name, node->shape))
         return -1;
-    if (g->n_nodes >= INT_MAX ||
-        !rn_grow(&g->nodes, &g->nodes_capacity, g->n_nodes, sizeof *g->nodes)) {
-        rn_fail_memory(&g->error, sizeof *g->nodes, name);
+    if (g->n_nodes >= INT_MAX || !rn_grow(&g->nodes, &g->nodes_capacity,
+                                          g->n_nodes, sizeof(*g->nodes))) {
+        rn_fail_memory(&g->error, sizeof(*g->nodes), name);
         return -1;
     }
     slot = &g->nodes[g->n_nodes];
@@ -169,8 +169,8 @@ static int append_param(struct rn_graph *g, const char *name,
 
     if (g->error.code != RN_OK)
         return -1;
-    if (snprintf(full, sizeof full, "%s.%s", name, suffix) >=
-        (int)sizeof full) {
+    if (snprintf(full, sizeof(full), "%s.%s", name, suffix) >=
+        (int)sizeof(full)) {
         rn_fail(&g->error, RN_ERR_ARG, "name '%.80s…' is too long", name);
         return -1;
     }
@@ -180,9 +180,9 @@ static int append_param(struct rn_graph *g, const char *name,
             p.count = SIZE_MAX; /* which the allocation refuses */
     }
     if (rn_grow(&g->params, &g->params_capacity, g->n_params,
-                sizeof *g->params)) {
+                sizeof(*g->params))) {
         p.name = rn_strdup(full);
-        p.data = rn_slab_alloc(&g->values, p.count, sizeof *p.data);
+        p.data = rn_slab_alloc(&g->values, p.count, sizeof(*p.data));
     }
     if (!p.name || !p.data) {
         rn_free(p.name);
@@ -307,7 +307,7 @@ int rn_graph_batch_norm(struct rn_graph *g, int input, const char *name)
     node.shape = in->shape;
     node.eps = BN_EPS;
     node.momentum = BN_MOMENTUM;
-    for (size_t i = 0; i < sizeof params / sizeof *params; i++)
+    for (size_t i = 0; i < sizeof(params) / sizeof(*params); i++)
         node.param[params[i].place] = channel_param(
             g, name, params[i].suffix, params[i].kind, node.shape.c);
     if (g->error.code != RN_OK)

@@ -226,7 +226,7 @@ int rn_graph_concat_all(struct rn_graph *g, const int *inputs, int n,
         char part[RN_NAME_SIZE];
         int before = joined_before(g, x, inputs[i]);
 
-        snprintf(part, sizeof part, "%.140s.%d", name, i);
+        snprintf(part, sizeof(part), "%.140s.%d", name, i);
         x = before >= 0
                 ? before
                 : rn_graph_concat(g, x, inputs[i], i + 1 < n ? part : name);

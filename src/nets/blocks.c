@@ -25,7 +25,7 @@ int rn_block_activation(struct rn_graph *g, const struct rn_net_spec *spec,
     case RN_ACTIVATION_LEAKY_RELU:
         return rn_graph_leaky_relu(g, x, name, LEAKY_SLOPE);
     case RN_ACTIVATION_SILU:
-        snprintf(gate, sizeof gate, "%s.sigmoid", name);
+        snprintf(gate, sizeof(gate), "%s.sigmoid", name);
         y = rn_graph_sigmoid(g, x, gate);
         return rn_graph_multiply(g, x, y, name);
     case RN_ACTIVATION_RELU:
@@ -48,7 +48,7 @@ int rn_shrink(struct rn_graph *g, enum rn_antialias how, int x,
 
     if (how == RN_ANTIALIAS_MEAN)
         return rn_graph_avg_pool(g, x, name, &mean);
-    snprintf(first, sizeof first, "%s.0", name);
+    snprintf(first, sizeof(first), "%s.0", name);
     x = rn_graph_avg_pool(g, x, first, &pair);
     return rn_graph_avg_pool(g, x, name, &last);
 }
@@ -89,10 +89,10 @@ static int conv_bn_relu(struct rn_graph *g, const struct rn_net_spec *spec,
         RN_WINDOW(kernel, kernel, stride, kernel / 2);
     char part[16], name[NAME_SIZE];
 
-    snprintf(part, sizeof part, "conv%d", number);
+    snprintf(part, sizeof(part), "conv%d", number);
     join(name, prefix, part);
     x = rn_graph_conv_groups(g, x, name, channels, window, groups, false);
-    snprintf(part, sizeof part, "bn%d", number);
+    snprintf(part, sizeof(part), "bn%d", number);
     join(name, prefix, part);
     x = rn_graph_batch_norm(g, x, name);
     if (!relu)

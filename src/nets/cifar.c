@@ -25,7 +25,7 @@ void rn_net_build_cifar(struct rn_graph *g, const struct rn_net_spec *spec)
         for (int i = 0; i < n; i++) {
             char name[32];
 
-            snprintf(name, sizeof name, "layer%d.%d", s + 1, i);
+            snprintf(name, sizeof(name), "layer%d.%d", s + 1, i);
             x = rn_block_basic(g, spec, x, name, stages[s].channels,
                                i == 0 ? stages[s].stride : 1);
         }

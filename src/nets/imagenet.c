@@ -35,7 +35,7 @@ static const struct {
 
 static const struct arch *find_arch(int depth)
 {
-    for (size_t i = 0; i < sizeof archs / sizeof *archs; i++)
+    for (size_t i = 0; i < sizeof(archs) / sizeof(*archs); i++)
         if (archs[i].depth == depth)
             return &archs[i];
     return NULL;
@@ -55,8 +55,8 @@ bool rn_net_imagenet_bottleneck(int depth)
 
 int rn_net_imagenet_layers(const int blocks[4], bool bottleneck)
 {
-    for (size_t i = 0; i < sizeof archs / sizeof *archs; i++)
-        if (memcmp(archs[i].blocks, blocks, sizeof archs[i].blocks) == 0 &&
+    for (size_t i = 0; i < sizeof(archs) / sizeof(*archs); i++)
+        if (memcmp(archs[i].blocks, blocks, sizeof(archs[i].blocks)) == 0 &&
             (archs[i].block == rn_block_bottleneck) == bottleneck)
             return archs[i].depth;
     return 0;
@@ -74,7 +74,7 @@ static int deep_stem(struct rn_graph *g, const struct rn_net_spec *spec, int x)
         {"conv1.6", "bn1", "relu", 64, 1},
     };
 
-    for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) {
+    for (size_t i = 0; i < sizeof(layers) / sizeof(*layers); i++) {
         const int stride =
             i == 0 && spec->stem_stride ? spec->stem_stride : layers[i].stride;
         const struct rn_window w = RN_WINDOW(3, 3, stride, 1);
@@ -127,7 +127,7 @@ void rn_net_build_imagenet(struct rn_graph *g, const struct rn_net_spec *spec)
         for (int i = 0; i < arch->blocks[s]; i++) {
             char name[32];
 
-            snprintf(name, sizeof name, "layer%d.%d", s + 1, i);
+            snprintf(name, sizeof(name), "layer%d.%d", s + 1, i);
             x = arch->block(g, spec, x, name, stages[s].channels,
                             i == 0 ? stride : 1);
         }

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define COUNT(a) (sizeof(a) / sizeof *(a))
+#define COUNT(a) (sizeof(a) / sizeof(*(a)))
 
 #define MOST_CLASSES   65535
 #define MOST_CHANNELS  65535
@@ -213,13 +213,13 @@ const char *rn_net_name(size_t i, const char **description)
 
 void rn_net_defaults(struct rn_net_options *options)
 {
-    memset(options, 0, sizeof *options);
+    memset(options, 0, sizeof(*options));
 }
 
 static int fail_unknown(const char *name, struct rn_error *err)
 {
     char buf[64];
-    const char *near = rn_net_suggest(name, buf, sizeof buf);
+    const char *near = rn_net_suggest(name, buf, sizeof(buf));
 
     if (near)
         return rn_fail(err, RN_ERR_ARG,
@@ -385,7 +385,7 @@ int rn_net_resolve(struct rn_net_spec *spec, const char *name,
     const struct word *word;
     int rc;
 
-    memset(spec, 0, sizeof *spec);
+    memset(spec, 0, sizeof(*spec));
     if (!name)
         return rn_fail(err, RN_ERR_ARG, "no network named");
     rn_net_defaults(&defaults);
@@ -393,14 +393,14 @@ int rn_net_resolve(struct rn_net_spec *spec, const char *name,
         options = &defaults;
     word = parse_name(name, spec);
     family = word ? find_family(word, spec->depth) : NULL;
-    if (!family || strlen(name) >= sizeof spec->name ||
+    if (!family || strlen(name) >= sizeof(spec->name) ||
         (spec->stem != RN_STEM_7X7 && family != &families[1]))
         return fail_unknown(name, err);
 
     spec->plain = word->plain;
     spec->antialias = word->antialias;
-    snprintf(spec->name, sizeof spec->name, "%s", name);
-    snprintf(spec->family, sizeof spec->family, "%s", family->name);
+    snprintf(spec->name, sizeof(spec->name), "%s", name);
+    snprintf(spec->family, sizeof(spec->family), "%s", family->name);
     rc = resolve_sizes(spec, family, options, err);
     if (rc == RN_OK)
         rc = resolve_shortcut(spec, family, options->shortcut, err);
@@ -439,7 +439,7 @@ int rn_net_build(struct rn_graph **out, const struct rn_net_spec *spec,
 
     *out = NULL;
     if (!g)
-        return rn_fail_memory(err, sizeof *g, spec->name);
+        return rn_fail_memory(err, sizeof(*g), spec->name);
     for (size_t i = 0; i < COUNT(families); i++)
         if (strcmp(families[i].name, spec->family) == 0)
             families[i].build(g, spec);
@@ -458,9 +458,9 @@ int rn_net_build(struct rn_graph **out, const struct rn_net_spec *spec,
 void rn_net_of_graph(struct rn_net_spec *spec, const char *name,
                      const struct rn_graph *g)
 {
-    memset(spec, 0, sizeof *spec);
-    snprintf(spec->name, sizeof spec->name, "%.31s", name);
-    snprintf(spec->family, sizeof spec->family, RN_FAMILY_GRAPH);
+    memset(spec, 0, sizeof(*spec));
+    snprintf(spec->name, sizeof(spec->name), "%.31s", name);
+    snprintf(spec->family, sizeof(spec->family), RN_FAMILY_GRAPH);
     for (size_t i = 0; i < g->n_nodes; i++)
         spec->depth +=
             g->nodes[i].op == RN_OP_CONV || g->nodes[i].op == RN_OP_LINEAR;

@@ -48,6 +48,7 @@ static float gelu(const struct rn_node *node, float x)
 static float gelu_tanh(const struct rn_node *node, float x)
 {
     const float scale = (float)(M_SQRT1_2 * M_2_SQRTPI); /* sqrt(2 / pi) */
+
     (void)node;
     return 0.5f * x * (1 + tanhf(scale * (x + 0.044715f * x * x * x)));
 }
@@ -73,6 +74,7 @@ static float softsign(const struct rn_node *node, float x)
 static float hard_sigmoid(const struct rn_node *node, float x)
 {
     float y = node->a * x + node->b;
+
     if (y < 0)
         return 0;
     return y > 1 ? 1 : y;
@@ -116,7 +118,7 @@ static float quantize(const struct rn_node *node, float x)
     return (clip(node, rintf(x / node->a) + node->b) - node->b) * node->a;
 }
 
-/** The first `channels` of each pixel's block; the others become zero. */
+/* The first `channels` of each pixel's block; the others become zero. */
 static inline void activate(const struct rn_node *node, size_t hw, size_t block,
                             size_t channels, const float *x, float *y,
                             float (*f)(const struct rn_node *, float))
@@ -170,10 +172,11 @@ static void activate_plane(const struct rn_node *node, size_t hw, size_t block,
         activate(node, hw, block, channels, x, y, leaky_relu);
 }
 
-/** Channels in block k of a value. */
+/* Channels in block k of a value. */
 static size_t channels_in(int channels, size_t k, size_t block)
 {
     size_t left = (size_t)channels - k * block;
+
     return left < block ? left : block;
 }
 
@@ -198,6 +201,7 @@ void rn_prelu(int n, struct rn_shape shape, int threads, const float *slopes,
     for (size_t i = 0; i < p.n * p.blocks; i++) {
         size_t first = i % p.blocks * b;
         size_t channels = channels_in(shape.c, i % p.blocks, b);
+
         for (size_t k = i * size; k < (i + 1) * size; k += b)
             for (size_t c = 0; c < b; c++)
                 y[k + c] = c < channels && x[k + c] < 0
@@ -213,6 +217,7 @@ void rn_multiply(const struct rn_planes *p, const float *a, const float *b,
 #pragma omp parallel for num_threads(p->threads) schedule(static)
     for (size_t i = 0; i < p->n * p->blocks; i++) {
         const float *factor = b + i * (per_channel ? block : size);
+
         for (size_t k = 0; k < size; k += block)
             for (size_t c = 0; c < block; c++)
                 y[i * size + k + c] =
@@ -220,13 +225,14 @@ void rn_multiply(const struct rn_planes *p, const float *a, const float *b,
     }
 }
 
-/** One pixel, whose channel blocks lie `stride` floats apart. */
+/* One pixel, whose channel blocks lie `stride` floats apart. */
 static void softmax_pixel(const struct rn_planes *p, int channels,
                           bool logarithms, const float *x, float *y)
 {
     size_t b = (size_t)p->block, stride = p->hw * b;
     float most = -INFINITY;
     double sum = 0;
+
     for (size_t c = 0; c < (size_t)channels; c++)
         most = fmaxf(most, x[c / b * stride + c % b]);
     for (size_t c = 0; c < (size_t)channels; c++)
@@ -248,6 +254,7 @@ void rn_softmax_channels(const struct rn_planes *p, int channels,
 #pragma omp parallel for num_threads(p->threads) schedule(static)
     for (size_t i = 0; i < p->n * p->hw; i++) {
         size_t at = i / p->hw * p->blocks * p->hw * b + i % p->hw * b;
+
         softmax_pixel(p, channels, logarithms, x + at, y + at);
     }
 }

@@ -23,6 +23,7 @@ void rn_batch_norm_place(struct rn_batch_norm *bn, float *memory)
     float **arrays[ARRAYS] = {&bn->mean,    &bn->inv_std, &bn->scale,
                               &bn->shift,   &bn->grad_g,  &bn->grad_z,
                               &bn->grad_one};
+
     for (size_t i = 0; i < ARRAYS; i++)
         *arrays[i] = memory + i * c;
 }
@@ -39,14 +40,16 @@ static struct rn_plane_sums sums_of(const struct rn_planes *p, double *scratch,
 {
     size_t c = padded(p), image = i / p->blocks, block = i % p->blocks;
     double *a = scratch + image * 2 * c + block * (size_t)p->block;
+
     return (struct rn_plane_sums){a, a + c};
 }
 
-/** Sums over the images, in order, of channel c's two sums. */
+/* Sums over the images, in order, of channel c's two sums. */
 static void join(const struct rn_planes *p, const double *scratch, size_t c,
                  double *a, double *b)
 {
     size_t stride = padded(p);
+
     *a = *b = 0.0;
     for (size_t n = 0; n < p->n; n++) {
         *a += scratch[2 * n * stride + c];
@@ -54,11 +57,12 @@ static void join(const struct rn_planes *p, const double *scratch, size_t c,
     }
 }
 
-/** Channel c normalises with this mean and variance. */
+/* Channel c normalises with this mean and variance. */
 static void set_channel(struct rn_batch_norm *bn, size_t c, double mean,
                         double var)
 {
     double inv = 1.0 / sqrt(var + (double)bn->eps);
+
     bn->mean[c] = (float)mean;
     bn->inv_std[c] = (float)inv;
     bn->scale[c] = (float)((double)bn->weight[c] * inv);
@@ -79,8 +83,10 @@ static void finish_statistics(struct rn_batch_norm *bn, const double *scratch,
     const struct rn_planes *p = &bn->planes;
     double m = (double)p->n * (double)p->hw;
     double unbias = m > 1 ? m / (m - 1) : 1.0;
+
     for (size_t c = 0; c < padded(p); c++) {
         double a, b;
+
         join(p, scratch, c, &a, &b);
         double mean = (double)pivot[c] + a / m;
         double var = (b - a * a / m) / m;
@@ -104,18 +110,21 @@ void rn_batch_norm_statistics(struct rn_batch_norm *bn, const float *z,
     /* Any value near the mean keeps the variance from cancelling; one of the
      * channel's own is near enough. */
     float *pivot = (float *)(scratch + 2 * p->n * padded(p));
+
     for (size_t i = 0; i < p->blocks; i++)
         memcpy(pivot + i * (size_t)p->block,
                z + i * size + p->hw / 2 * (size_t)p->block,
-               (size_t)p->block * sizeof *pivot);
+               (size_t)p->block * sizeof(*pivot));
 #pragma omp parallel num_threads(p->threads)
     {
         struct rn_range r = rn_range_of(p->n * p->blocks, omp_get_thread_num(),
                                         omp_get_num_threads());
+
         for (size_t i = r.begin; i < r.end; i++) {
             struct rn_plane_sums sums = sums_of(p, scratch, i);
-            memset(sums.a, 0, (size_t)p->block * sizeof *sums.a);
-            memset(sums.b, 0, (size_t)p->block * sizeof *sums.b);
+
+            memset(sums.a, 0, (size_t)p->block * sizeof(*sums.a));
+            memset(sums.b, 0, (size_t)p->block * sizeof(*sums.b));
             k->bn_sums(z + i * size, p->hw,
                        pivot + i % p->blocks * (size_t)p->block, sums);
         }
@@ -123,7 +132,7 @@ void rn_batch_norm_statistics(struct rn_batch_norm *bn, const float *z,
     finish_statistics(bn, scratch, pivot);
 }
 
-/** The pointers of `in` moved to plane i. */
+/* The pointers of `in` moved to plane i. */
 static struct rn_bn_backward backward_at(const struct rn_batch_norm *bn,
                                          const struct rn_bn_backward *in,
                                          size_t i)
@@ -131,6 +140,7 @@ static struct rn_bn_backward backward_at(const struct rn_batch_norm *bn,
     const struct rn_planes *p = &bn->planes;
     size_t at = i * p->hw * (size_t)p->block;
     size_t c = i % p->blocks * (size_t)p->block;
+
     return (struct rn_bn_backward){
         .dy = in->dy + at,
         .dy2 = in->dy2 ? in->dy2 + at : NULL,
@@ -151,9 +161,11 @@ static void finish_gradient(struct rn_batch_norm *bn, const double *scratch)
 {
     const struct rn_planes *p = &bn->planes;
     double m = (double)p->n * (double)p->hw;
+
     for (size_t c = 0; c < padded(p); c++) {
         double a, s, inv = (double)bn->inv_std[c];
         double g = (double)bn->weight[c] * inv;
+
         join(p, scratch, c, &a, &s);
         double z = bn->fixed ? 0 : -g * inv * inv * s / m;
         double one = bn->fixed ? 0 : -g * a / m - z * (double)bn->mean[c];
@@ -178,11 +190,13 @@ void rn_batch_norm_reduce(struct rn_batch_norm *bn,
     {
         struct rn_range r = rn_range_of(p->n * p->blocks, omp_get_thread_num(),
                                         omp_get_num_threads());
+
         for (size_t i = r.begin; i < r.end; i++) {
             struct rn_plane_sums sums = sums_of(p, scratch, i);
             struct rn_bn_backward at = backward_at(bn, in, i);
-            memset(sums.a, 0, (size_t)p->block * sizeof *sums.a);
-            memset(sums.b, 0, (size_t)p->block * sizeof *sums.b);
+
+            memset(sums.a, 0, (size_t)p->block * sizeof(*sums.a));
+            memset(sums.b, 0, (size_t)p->block * sizeof(*sums.b));
             k->bn_reduce(&at, g ? g + i * size : NULL, p->hw,
                          bn->mean + i % p->blocks * (size_t)p->block, sums);
         }
@@ -200,10 +214,12 @@ void rn_batch_norm_gradient(const struct rn_batch_norm *bn,
     {
         struct rn_range r = rn_range_of(p->n * p->blocks, omp_get_thread_num(),
                                         omp_get_num_threads());
+
         /* Last plane first: it is the one still in cache. */
         for (size_t i = r.end; i-- > r.begin;) {
             struct rn_bn_backward at = backward_at(bn, in, i);
             size_t c = i % p->blocks * (size_t)p->block;
+
             k->bn_gradient(&at, bn->grad_g + c, bn->grad_z + c,
                            bn->grad_one + c, dz + i * size, p->hw);
         }

@@ -16,8 +16,8 @@ struct rn_batch_norm {
     struct rn_planes planes;
     int channels;
     float eps, momentum;
-    bool fixed; /* the running statistics normalise, and stay */
-    const float *weight, *bias;        /* gamma, beta; the store's */
+    bool fixed;                 /* the running statistics normalise, and stay */
+    const float *weight, *bias; /* gamma, beta; the store's */
     float *running_mean, *running_var; /* the store's */
     float *diff_weight, *diff_bias;    /* the store's; NULL when frozen */
     float *mean, *inv_std;             /* of this batch */

@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "ops/channels.h"
 
-#include "ops/conv.h"
+#include "ops/conv/conv.h"
 
 #include <math.h>
 #include <string.h>
 
-/** Copy `size` channels of every pixel from channel `from` of one block to
- *  channel `to` of another. */
+/* Copy `size` channels of every pixel from channel `from` of one block to
+ * channel `to` of another. */
 static void copy_lanes(const float *src, size_t from, float *dst, size_t to,
                        size_t size, size_t hw, size_t block)
 {
     if (size == block) {
-        memcpy(dst, src, hw * block * sizeof *dst);
+        memcpy(dst, src, hw * block * sizeof(*dst));
         return;
     }
     for (size_t i = 0; i < hw; i++)
         memcpy(dst + i * block + to, src + i * block + from,
-               size * sizeof *dst);
+               size * sizeof(*dst));
 }
 
 static size_t least(size_t a, size_t b)
@@ -25,14 +25,15 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/** Channels first..end-1 of one output block, of an image `src` whose channel
- *  c is the output's channel c + shift. */
+/* Channels first..end-1 of one output block, of an image `src` whose channel
+ * c is the output's channel c + shift. */
 static void copy_range(const float *src, size_t shift, size_t first, size_t end,
                        size_t hw, size_t block, float *dst)
 {
     while (first < end) {
         size_t c = first - shift, from = c % block, to = first % block;
         size_t size = least(end - first, block - from);
+
         copy_lanes(src + c / block * hw * block, from, dst, to, size, hw,
                    block);
         first += size;
@@ -53,8 +54,9 @@ void rn_concat(int n, struct rn_shape a, struct rn_shape b, int threads,
         size_t image = i / to.blocks, first = i % to.blocks * block;
         size_t end = least(first + block, all);
         float *dst = y + i * size;
+
         if (end - first < block)
-            memset(dst, 0, size * sizeof *dst);
+            memset(dst, 0, size * sizeof(*dst));
         copy_range(from_a + image * pa.blocks * size, 0, first,
                    least(end, middle), to.hw, block, dst);
         copy_range(from_b + image * pb.blocks * size, middle,
@@ -62,12 +64,13 @@ void rn_concat(int n, struct rn_shape a, struct rn_shape b, int threads,
     }
 }
 
-/** How many of the output's channels from i on, `most` of them at the most, lie
- *  side by side in both. */
+/* How many of the output's channels from i on, `most` of them at the most, lie
+ * side by side in both. */
 static size_t run_from(const struct rn_selection *selection, size_t i,
                        size_t source, size_t block, size_t most)
 {
     size_t inner = (size_t)selection->inner;
+
     if (selection->step != 1)
         return 1;
     return least(most, least(inner - i % inner, block - source % block));
@@ -84,22 +87,24 @@ void rn_select(const struct rn_selection *selection, int n, struct rn_shape in,
         const float *src = x + k / to.blocks * from.blocks * size;
         size_t i = k % to.blocks * b, end = least(i + b, all);
         float *dst = y + k * size;
+
         if (end - i < b)
-            memset(dst, 0, size * sizeof *dst);
+            memset(dst, 0, size * sizeof(*dst));
         while (i < end) {
             int64_t inner = selection->inner, at = (int64_t)i;
             size_t c =
                 (size_t)(selection->first + at % inner * selection->step +
                          at / inner * selection->outer);
             size_t run = run_from(selection, i, c, b, end - i);
+
             copy_lanes(src + c / b * size, c % b, dst, i % b, run, to.hw, b);
             i += run;
         }
     }
 }
 
-/** v^-beta; the beta of all networks known without powf(), at a fifth of the
- *  time. */
+/* v^-beta; the beta of all networks known without powf(), at a fifth of the
+ * time. */
 static float inverse_power(float v, float beta)
 {
     if (beta == 0.75f)
@@ -107,17 +112,20 @@ static float inverse_power(float v, float beta)
     return powf(v, -beta);
 }
 
-/** One pixel, whose channel blocks lie `stride` floats apart. */
+/* One pixel, whose channel blocks lie `stride` floats apart. */
 static void lrn_pixel(const struct rn_lrn *lrn, size_t channels, size_t block,
                       size_t stride, const float *x, float *y)
 {
     size_t side = (size_t)lrn->size / 2; /* the size is odd */
     float scale = lrn->alpha / (float)lrn->size;
+
     for (size_t c = 0; c < channels; c++) {
         size_t end = least(c + side + 1, channels);
         float sum = 0;
+
         for (size_t k = c > side ? c - side : 0; k < end; k++) {
             float v = x[k / block * stride + k % block];
+
             sum += v * v;
         }
         y[c / block * stride + c % block] =
@@ -136,6 +144,7 @@ void rn_lrn(const struct rn_lrn *lrn, int n, struct rn_shape shape, int threads,
 #pragma omp parallel for num_threads(threads) schedule(static)
     for (size_t i = 0; i < p.n * p.hw; i++) {
         size_t at = i / p.hw * p.blocks * stride + i % p.hw * b;
+
         lrn_pixel(lrn, (size_t)shape.c, b, stride, x + at, y + at);
     }
 }
@@ -150,9 +159,10 @@ void rn_zero_pad(int n, struct rn_shape in, struct rn_shape out, int top,
     for (size_t i = 0; i < to.n * to.blocks; i++) {
         const float *src = x + i * from.hw * b;
         float *dst = y + i * to.hw * b;
-        memset(dst, 0, to.hw * b * sizeof *dst);
+
+        memset(dst, 0, to.hw * b * sizeof(*dst));
         dst += ((size_t)top * (size_t)out.w + (size_t)left) * b;
         for (int r = 0; r < in.h; r++, src += row, dst += (size_t)out.w * b)
-            memcpy(dst, src, row * sizeof *dst);
+            memcpy(dst, src, row * sizeof(*dst));
     }
 }

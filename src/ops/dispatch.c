@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Which compilation of the kernels runs here. */
 #include "core/threads.h"
-#include "ops/conv.h"
-#include "ops/direct_kernels.h"
+#include "ops/conv/conv.h"
+#include "ops/conv/direct_kernels.h"
 #include "ops/kernels.h"
 #include "ops/pool_kernels.h"
-#include "ops/product_kernels.h"
-#include "ops/winograd_kernels.h"
+#include "ops/conv/product_kernels.h"
+#include "ops/conv/winograd_kernels.h"
 
 #include <string.h>
 

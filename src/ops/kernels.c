@@ -26,19 +26,23 @@ static void bn_sums(const float *z, size_t hw, const float *pivot,
                     struct rn_plane_sums sums)
 {
     const vec p = load(pivot);
+
     for (size_t begin = 0; begin < hw; begin += TILE) {
         size_t end = begin + TILE < hw ? begin + TILE : hw;
         size_t i = begin;
         vec a0 = fill(0), a1 = a0, a2 = a0, a3 = a0;
         vec b0 = a0, b1 = a0, b2 = a0, b3 = a0;
+
         for (; i + 4 <= end; i += 4) {
             vec v0 = load(z + i * B) - p, v1 = load(z + (i + 1) * B) - p;
             vec v2 = load(z + (i + 2) * B) - p, v3 = load(z + (i + 3) * B) - p;
+
             a0 += v0, a1 += v1, a2 += v2, a3 += v3;
             b0 += v0 * v0, b1 += v1 * v1, b2 += v2 * v2, b3 += v3 * v3;
         }
         for (; i < end; i++) {
             vec v = load(z + i * B) - p;
+
             a0 += v, b0 += v * v;
         }
         flush(sums.a, (a0 + a1) + (a2 + a3));
@@ -52,18 +56,21 @@ INLINE void apply_loop(const struct rn_operand *pp, const struct rn_operand *qq,
 {
     const struct rn_operand p = *pp, q = *qq;
     vec ps = fill(1), pt = fill(0), qs = ps, qt = pt;
+
     if (affine_p)
         ps = load(p.scale), pt = load(p.shift);
     if (affine_q)
         qs = load(q.scale), qt = load(q.shift);
     for (size_t i = 0; i < hw; i++) {
         vec v = load(p.x + i * B);
+
         if (affine_p)
             v = v * ps + pt;
         if (p.relu)
             v = relu_of(v);
         if (has_q) {
             vec w = load(q.x + i * B);
+
             if (affine_q)
                 w = w * qs + qt;
             if (q.relu)
@@ -79,6 +86,7 @@ static void apply(const struct rn_operand *p, const struct rn_operand *q,
 {
     bool has_q = q->x != NULL;
     struct rn_operand a = *p, b = *q;
+
     if (!has_q && p->scale && (relu || p->relu)) {
         a.relu = false;
         apply_loop(&a, &b, true, false, false, true, y, hw);
@@ -101,6 +109,7 @@ INLINE vec masked(const struct rn_bn_backward *in, size_t i, bool two,
                   enum mask mask, vec z, vec scale, vec shift)
 {
     vec g = load(in->dy + i * B);
+
     if (two)
         g += load(in->dy2 + i * B);
     if (mask == MASK_OUTPUT)
@@ -121,6 +130,7 @@ INLINE void reduce_at(const struct rn_bn_backward *in, size_t i, float *g,
 {
     vec z = in->z ? load(in->z + i * B) : mean;
     vec v = masked(in, i, two, mask, z, scale, shift);
+
     if (write)
         store(g + i * B, v);
     p->a += v;
@@ -134,11 +144,13 @@ INLINE void reduce_loop(const struct rn_bn_backward *from, float *g, size_t hw,
     /* A copy, so that stores to g cannot change the pointers. */
     const struct rn_bn_backward in = *from;
     vec scale = fill(0), shift = scale, m = load(mean);
+
     if (mask == MASK_INPUT)
         scale = load(in.scale), shift = load(in.shift);
     for (size_t begin = 0; begin < hw; begin += TILE) {
         size_t end = begin + TILE < hw ? begin + TILE : hw, i = begin;
         struct partial p = {fill(0), fill(0)}, q = p;
+
         for (; i + 2 <= end; i += 2) {
             reduce_at(&in, i, g, two, mask, write, scale, shift, m, &p);
             reduce_at(&in, i + 1, g, two, mask, write, scale, shift, m, &q);
@@ -154,6 +166,7 @@ INLINE void mask_loop(const struct rn_bn_backward *from, float *g, size_t hw,
                       bool two, enum mask mask)
 {
     const struct rn_bn_backward in = *from;
+
     for (size_t i = 0; i < hw; i++)
         store(g + i * B, masked(&in, i, two, mask, fill(0), fill(0), fill(0)));
 }
@@ -170,6 +183,7 @@ static void bn_reduce(const struct rn_bn_backward *in, float *g, size_t hw,
 {
     enum mask mask = mask_of(in);
     bool two = in->dy2 != NULL, write = g != NULL;
+
     /* The common cases get loops without tests in them. */
     if (!in->z)
         mask_loop(in, g, hw, two, mask);
@@ -188,11 +202,13 @@ INLINE void gradient_loop(const struct rn_bn_backward *from, vec cg, vec cz,
 {
     const struct rn_bn_backward in = *from;
     vec scale = fill(0), shift = scale;
+
     if (mask == MASK_INPUT)
         scale = load(in.scale), shift = load(in.shift);
     for (size_t i = 0; i < hw; i++) {
         vec z = load(in.z + i * B);
         vec g = masked(&in, i, two, mask, z, scale, shift);
+
         store(dz + i * B, (g * cg + z * cz) + c);
     }
 }
@@ -203,6 +219,7 @@ static void bn_gradient(const struct rn_bn_backward *in, const float *cg,
     enum mask mask = mask_of(in);
     bool two = in->dy2 != NULL;
     vec g = load(cg), z = load(cz), k = load(c);
+
     if (mask == MASK_INPUT && !two)
         gradient_loop(in, g, z, k, dz, hw, false, MASK_INPUT);
     else if (mask == MASK_NONE && !two)
@@ -238,10 +255,12 @@ INLINE vec largest(const struct rn_pool *p, const float *x, ptrdiff_t first,
                    vec scale, vec shift, bool relu, veci *at)
 {
     vec best = fill(-__builtin_inff());
+
     *at = (veci){0};
     for (int ky = rows.begin; ky < rows.end; ky++)
         for (int kx = columns.begin; kx < columns.end; kx++) {
             vec v = load(x + (first + (ptrdiff_t)ky * p->iw + kx) * B);
+
             v = scaled ? v * scale + shift : v;
             v = relu ? relu_of(v) : v;
             /* NaN wins, stays, and so shows. */
@@ -257,13 +276,16 @@ INLINE void max_pool_some(const struct rn_pool *p, const struct rn_operand *x,
 {
     vec scale = scaled ? load(x->scale) : fill(1);
     vec shift = scaled ? load(x->shift) : fill(0);
+
     for (int oy = 0; oy < p->oh; oy++) {
         int top = oy * p->stride - p->pad;
         struct inside rows = inside_of(top, p->kh, p->ih);
+
         for (int ox = 0; ox < p->ow; ox++, y += B) {
             int left = ox * p->stride - p->pad;
             ptrdiff_t first = (ptrdiff_t)top * p->iw + left;
             struct inside columns = inside_of(left, p->kw, p->iw);
+
             veci at;
             if (is_three(rows) && is_three(columns))
                 store(y, largest(p, x->x, first, three, three, scaled, scale,
@@ -273,7 +295,7 @@ INLINE void max_pool_some(const struct rn_pool *p, const struct rn_operand *x,
                                  shift, relu, &at));
             if (where) {
                 vecb bytes = __builtin_convertvector(at, vecb);
-                memcpy(where, &bytes, sizeof bytes);
+                memcpy(where, &bytes, sizeof(bytes));
                 where += B;
             }
         }
@@ -284,6 +306,7 @@ static void max_pool(const struct rn_pool *p, const struct rn_operand *x,
                      float *y, uint8_t *where)
 {
     bool scaled = x->scale != NULL;
+
     if (scaled && x->relu)
         max_pool_some(p, x, y, where, true, true);
     else if (!scaled && !x->relu)
@@ -300,6 +323,7 @@ INLINE void give_back(const struct rn_pool *p, vec g, veci at,
     for (int ky = rows.begin; ky < rows.end; ky++)
         for (int kx = columns.begin; kx < columns.end; kx++) {
             float *to = dx + (first + (ptrdiff_t)ky * p->iw + kx) * B;
+
             store(to, load(to) + keep(g, at == ky * p->kw + kx));
         }
 }
@@ -308,17 +332,20 @@ static void max_pool_backward(const struct rn_pool *p, const float *dy,
                               const float *dy2, const uint8_t *where, float *dx)
 {
     size_t o = 0;
-    memset(dx, 0, (size_t)p->ih * (size_t)p->iw * B * sizeof *dx);
+
+    memset(dx, 0, (size_t)p->ih * (size_t)p->iw * B * sizeof(*dx));
     for (int oy = 0; oy < p->oh; oy++) {
         int top = oy * p->stride - p->pad;
         struct inside rows = inside_of(top, p->kh, p->ih);
+
         for (int ox = 0; ox < p->ow; ox++, o += B) {
             int left = ox * p->stride - p->pad;
             struct inside columns = inside_of(left, p->kw, p->iw);
             ptrdiff_t first = (ptrdiff_t)top * p->iw + left;
             vec g = dy2 ? load(dy + o) + load(dy2 + o) : load(dy + o);
+
             vecb bytes;
-            memcpy(&bytes, where + o, sizeof bytes);
+            memcpy(&bytes, where + o, sizeof(bytes));
             veci at = __builtin_convertvector(bytes, veci);
             if (is_three(rows) && is_three(columns))
                 give_back(p, g, at, three, three, first, dx);
@@ -331,6 +358,7 @@ static void max_pool_backward(const struct rn_pool *p, const float *dy,
 static void average(const float *x, size_t hw, float *mean)
 {
     vec sum = fill(0);
+
     for (size_t i = 0; i < hw; i++)
         sum += load(x + i * B);
     store(mean, sum / fill((float)hw));
@@ -339,6 +367,7 @@ static void average(const float *x, size_t hw, float *mean)
 static void average_backward(const float *dy, size_t hw, float *dx)
 {
     vec g = load(dy) / fill((float)hw);
+
     for (size_t i = 0; i < hw; i++)
         store(dx + i * B, g);
 }
@@ -347,6 +376,7 @@ static float multiply_add(long rounds)
 {
     vec a[16], x = fill(0.999f), y = fill(1e-3f), sum = fill(0);
     float total = 0;
+
     for (int k = 0; k < 16; k++)
         a[k] = fill((float)k);
     for (long i = 0; i < rounds; i++) {

@@ -21,6 +21,7 @@ void rn_max_pool(const struct rn_pool *pool, int n, struct rn_shape in,
 #pragma omp parallel for num_threads(threads) schedule(static)
     for (size_t i = 0; i < p.n * p.blocks; i++) {
         struct rn_operand at = *x;
+
         at.x += i * from;
         if (at.scale) {
             at.scale += i % p.blocks * b;
@@ -48,6 +49,7 @@ static struct rn_pool_plane plane_of(const struct rn_node *node,
                                      struct rn_shape in)
 {
     const struct rn_window *w = &node->window;
+
     return (struct rn_pool_plane){
         .y = {in.h, node->shape.h, w->kh, w->stride, w->dilate_h + 1,
               rn_window_top(w), w->pad + w->bottom},

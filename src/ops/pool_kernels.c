@@ -105,7 +105,7 @@ INLINE void scatter(const struct rn_pool_plane *p, vec share, struct taps ty,
 static void mean_backward(const struct rn_pool_plane *p, const float *dy,
                           float *dx)
 {
-    memset(dx, 0, (size_t)p->y.size * (size_t)p->x.size * B * sizeof *dx);
+    memset(dx, 0, (size_t)p->y.size * (size_t)p->x.size * B * sizeof(*dx));
     for (int oy = 0; oy < p->y.windows; oy++) {
         struct taps ty = taps_of(&p->y, oy);
 

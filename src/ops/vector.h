@@ -21,13 +21,14 @@ typedef int32_t veci __attribute__((vector_size(B * sizeof(int32_t))));
 INLINE vec load(const float *p)
 {
     vec v;
-    memcpy(&v, p, sizeof v);
+
+    memcpy(&v, p, sizeof(v));
     return v;
 }
 
 INLINE void store(float *p, vec v)
 {
-    memcpy(p, &v, sizeof v);
+    memcpy(p, &v, sizeof(v));
 }
 
 /* Less zero, because plus zero would turn -0 into 0: an instruction. */

@@ -14,9 +14,11 @@
 int rn_check_sizes(const struct rn_plan *plan, struct rn_error *err)
 {
     size_t all = 0;
+
     for (size_t i = 0; i < plan->graph->n_nodes; i++) {
         const struct rn_node *n = &plan->graph->nodes[i];
         size_t bytes = rn_channels_padded(n->shape.c) * sizeof(float);
+
         if (!rn_size_mul(bytes, (size_t)n->shape.h, &bytes) ||
             !rn_size_mul(bytes, (size_t)n->shape.w, &bytes) ||
             !rn_size_mul(bytes, (size_t)plan->options.batch, &bytes) ||
@@ -33,7 +35,7 @@ int rn_check_sizes(const struct rn_plan *plan, struct rn_error *err)
 int rn_new_buffer(struct rn_plan *plan, size_t bytes)
 {
     if (!rn_grow(&plan->buffers, &plan->buffers_capacity, plan->n_buffers,
-                 sizeof *plan->buffers))
+                 sizeof(*plan->buffers)))
         return RN_NONE;
     plan->buffers[plan->n_buffers] = (struct rn_buffer){
         .bytes = (bytes + RN_ALIGN - 1) / RN_ALIGN * RN_ALIGN,
@@ -45,6 +47,7 @@ int rn_new_buffer(struct rn_plan *plan, size_t bytes)
 size_t rn_value_bytes(const struct rn_plan *plan, int node)
 {
     struct rn_planes p = rn_planes_of_node(plan, node);
+
     return rn_planes_floats(&p) * sizeof(float);
 }
 
@@ -63,8 +66,9 @@ struct rn_step *rn_new_step(struct rn_plan *plan, enum rn_step_kind kind,
                             int node)
 {
     struct rn_step *s;
+
     if (!rn_grow(&plan->steps, &plan->steps_capacity, plan->n_steps,
-                 sizeof *plan->steps))
+                 sizeof(*plan->steps)))
         return NULL;
     s = &plan->steps[plan->n_steps++];
     *s = (struct rn_step){
@@ -88,6 +92,7 @@ struct rn_step *rn_new_step(struct rn_plan *plan, enum rn_step_kind kind,
 void rn_touch(struct rn_plan *plan, int buffer)
 {
     int step = (int)plan->n_steps - 1;
+
     if (buffer < 0)
         return;
     struct rn_buffer *b = &plan->buffers[buffer];
@@ -102,11 +107,12 @@ void rn_step_buffers(struct rn_step *step, int *buffers[RN_STEP_BUFFERS])
     int *const all[RN_STEP_BUFFERS] = {&step->a.buffer, &step->b.buffer,
                                        &step->dy,       &step->dy2,
                                        &step->y,        &step->out};
-    memcpy(buffers, all, sizeof all);
+
+    memcpy(buffers, all, sizeof(all));
 }
 
-/** A buffer that step i alone uses, RN_NONE for no bytes; false without
- *  memory. */
+/* A buffer that step i alone uses, RN_NONE for no bytes; false without
+ * memory. */
 static bool new_scratch(struct rn_plan *plan, size_t i, size_t bytes, int *out)
 {
     *out = bytes ? rn_new_buffer(plan, bytes) : RN_NONE;
@@ -123,9 +129,10 @@ int rn_add_scratch(struct rn_plan *plan, struct rn_error *err)
                     rn_conv_needs_pack(s->conv);
         size_t bytes = s->conv ? rn_conv_scratch_bytes(s->conv) : 0;
         size_t packed = pack ? rn_conv_packed_bytes(s->conv) : 0;
+
         if (!new_scratch(plan, i, bytes, &s->scratch) ||
             !new_scratch(plan, i, packed, &s->packed))
-            return rn_fail_memory(err, plan->n_buffers * sizeof *plan->buffers,
+            return rn_fail_memory(err, plan->n_buffers * sizeof(*plan->buffers),
                                   "the plan");
     }
     return RN_OK;
@@ -135,14 +142,15 @@ int rn_find_conv(struct rn_plan *plan, const struct rn_conv_config *config,
                  struct rn_conv **out, struct rn_error *err)
 {
     int rc;
+
     for (size_t i = 0; i < plan->n_convs; i++)
-        if (!memcmp(rn_conv_config(plan->convs[i]), config, sizeof *config)) {
+        if (!memcmp(rn_conv_config(plan->convs[i]), config, sizeof(*config))) {
             *out = plan->convs[i];
             return RN_OK;
         }
     if (!rn_grow(&plan->convs, &plan->convs_capacity, plan->n_convs,
-                 sizeof *plan->convs))
-        return rn_fail_memory(err, sizeof *plan->convs, "a convolution");
+                 sizeof(*plan->convs)))
+        return rn_fail_memory(err, sizeof(*plan->convs), "a convolution");
     rc = rn_conv_create(out, config, plan->dry, err);
     if (rc)
         return rc;
@@ -155,7 +163,8 @@ void rn_conv_config_of(const struct rn_plan *plan, int node,
 {
     const struct rn_node *n = &plan->graph->nodes[node];
     const struct rn_node *in = &plan->graph->nodes[n->input[0]];
-    memset(config, 0, sizeof *config); /* padding too: compared bytewise */
+
+    memset(config, 0, sizeof(*config)); /* padding too: compared bytewise */
     config->n = plan->options.batch;
     config->in = in->shape;
     config->out = n->shape;
@@ -176,10 +185,12 @@ void rn_conv_config_of(const struct rn_plan *plan, int node,
 bool rn_is_plain(const struct rn_graph *graph, int v)
 {
     const struct rn_node *in = &graph->nodes[v];
+
     if (in->op != RN_OP_INPUT || !rn_conv_plain_input(in->shape.c))
         return false;
     for (size_t i = (size_t)v + 1; i < graph->n_nodes; i++) {
         const struct rn_node *n = &graph->nodes[i];
+
         if ((n->input[0] == v || n->input[1] == v) &&
             (n->op != RN_OP_CONV || n->groups > 1))
             return false;
@@ -192,10 +203,11 @@ int rn_new_bn(struct rn_plan *plan, int node)
     const struct rn_node *n = &plan->graph->nodes[node];
     struct rn_batch_norm *bn;
     size_t scratch;
+
     if (!rn_grow(&plan->bns, &plan->bns_capacity, plan->n_bns,
-                 sizeof *plan->bns) ||
+                 sizeof(*plan->bns)) ||
         !rn_grow(&plan->bn_nodes, &plan->bn_nodes_capacity, plan->n_bns,
-                 sizeof *plan->bn_nodes))
+                 sizeof(*plan->bn_nodes)))
         return RN_NONE;
     plan->bn_nodes[plan->n_bns] = node;
     bn = &plan->bns[plan->n_bns];
@@ -213,7 +225,8 @@ int rn_new_bn(struct rn_plan *plan, int node)
 
 int *rn_count_readers(const struct rn_graph *graph)
 {
-    int *readers = rn_alloc(graph->n_nodes, sizeof *readers);
+    int *readers = rn_alloc(graph->n_nodes, sizeof(*readers));
+
     if (!readers)
         return NULL;
     for (size_t i = 0; i < graph->n_nodes; i++)
@@ -234,6 +247,7 @@ static int by_size(const void *a, const void *b)
 {
     const struct rn_buffer *x = *(struct rn_buffer *const *)a;
     const struct rn_buffer *y = *(struct rn_buffer *const *)b;
+
     if (x->bytes != y->bytes)
         return x->bytes < y->bytes ? 1 : -1;
     return x < y ? -1 : x > y;
@@ -244,11 +258,12 @@ static bool alive_together(const struct rn_buffer *a, const struct rn_buffer *b)
     return a->first <= b->last && b->first <= a->last;
 }
 
-/** Insert at place i of the first n+1 entries, which are by offset. */
+/* Insert at place i of the first n+1 entries, which are by offset. */
 static void insert_by_offset(struct rn_buffer **placed, size_t n,
                              struct rn_buffer *b)
 {
     size_t i = n;
+
     for (; i > 0 && placed[i - 1]->offset > b->offset; i--)
         placed[i] = placed[i - 1];
     placed[i] = b;
@@ -257,6 +272,7 @@ static void insert_by_offset(struct rn_buffer **placed, size_t n,
 static void place_one(struct rn_buffer **placed, size_t n, struct rn_buffer *b)
 {
     size_t at = 0;
+
     for (size_t i = 0; i < n; i++) {
         if (!alive_together(placed[i], b))
             continue;
@@ -271,21 +287,23 @@ static void place_one(struct rn_buffer **placed, size_t n, struct rn_buffer *b)
 
 int rn_place_buffers(struct rn_plan *plan, struct rn_error *err)
 {
-    struct rn_buffer **order = rn_alloc(plan->n_buffers, sizeof *order);
-    struct rn_buffer **placed = rn_alloc(plan->n_buffers, sizeof *placed);
+    struct rn_buffer **order = rn_alloc(plan->n_buffers, sizeof(*order));
+    struct rn_buffer **placed = rn_alloc(plan->n_buffers, sizeof(*placed));
     size_t n = 0;
+
     if (!order || !placed) {
         rn_free(order);
         rn_free(placed);
-        return rn_fail_memory(err, plan->n_buffers * sizeof *order,
+        return rn_fail_memory(err, plan->n_buffers * sizeof(*order),
                               "placing activations");
     }
     for (size_t i = 0; i < plan->n_buffers; i++)
         if (plan->buffers[i].first >= 0)
             order[n++] = &plan->buffers[i];
-    qsort(order, n, sizeof *order, by_size);
+    qsort(order, n, sizeof(*order), by_size);
     for (size_t i = 0; i < n; i++) {
         struct rn_buffer *b = order[i];
+
         place_one(placed, i, b);
         if (b->offset + b->bytes > plan->arena_bytes)
             plan->arena_bytes = b->offset + b->bytes;

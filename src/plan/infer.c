@@ -40,6 +40,7 @@ static int only_reader(const struct inferrer *f, int v, enum rn_op op)
         return RN_NONE;
     for (size_t i = (size_t)v + 1; i < f->graph->n_nodes; i++) {
         const struct rn_node *n = &f->graph->nodes[i];
+
         if (n->input[0] == v || n->input[1] == v)
             return n->op == op ? (int)i : RN_NONE;
     }
@@ -55,11 +56,12 @@ static void claim(struct inferrer *f, int node, int *place, int *end)
     *end = node;
 }
 
-/** Follow what a convolution's step can include. */
+/* Follow what a convolution's step can include. */
 static void find_chain(struct inferrer *f, int v)
 {
     struct chain c = {v, RN_NONE, RN_NONE, RN_NONE, RN_NONE};
     int end = v, add;
+
     claim(f, v, &c.conv, &end);
     claim(f, only_reader(f, end, RN_OP_BATCH_NORM), &c.bn, &end);
     add = only_reader(f, end, RN_OP_ADD);
@@ -68,6 +70,7 @@ static void find_chain(struct inferrer *f, int v)
     if (add >= 0) {
         const int *input = f->graph->nodes[add].input;
         int other = input[0] == end ? input[1] : input[0];
+
         if (other < end && f->nodes[add].chain < 0) {
             claim(f, add, &c.add, &end);
             c.other = other;
@@ -80,6 +83,7 @@ static void find_chain(struct inferrer *f, int v)
 static int chain_end(const struct chain *c)
 {
     int end = c->conv;
+
     end = c->bn > end ? c->bn : end;
     end = c->add > end ? c->add : end;
     return c->relu > end ? c->relu : end;
@@ -89,6 +93,7 @@ static int emit_apply(struct inferrer *f, int node, struct rn_value a,
                       struct rn_value b, bool relu, int out)
 {
     struct rn_step *s = rn_new_step(f->plan, RN_STEP_APPLY, node);
+
     if (!s || out < 0)
         return no_memory(f);
     s->a = a;
@@ -107,17 +112,18 @@ static struct rn_value value_of(const struct inferrer *f, int v)
                              false};
 }
 
-/** Whether the shortcut's buffer can become the sum: it is ours, nobody reads
- *  it later, and the convolution itself does not read it. */
+/* Whether the shortcut's buffer can become the sum: it is ours, nobody reads
+ * it later, and the convolution itself does not read it. */
 static bool adds_in_place(const struct inferrer *f, const struct chain *c)
 {
     int buffer = f->nodes[c->other].buffer;
     int input = f->graph->nodes[c->conv].input[0];
+
     return buffer >= 0 && f->readers[c->other] == 1 &&
            buffer != f->nodes[input].buffer;
 }
 
-/** The buffer a chain writes: the shortcut's own, a copy of it, a new one. */
+/* The buffer a chain writes: the shortcut's own, a copy of it, a new one. */
 static int chain_output(struct inferrer *f, const struct chain *c, int *out)
 {
     if (c->add >= 0 && adds_in_place(f, c)) {
@@ -135,6 +141,7 @@ static int chain_output(struct inferrer *f, const struct chain *c, int *out)
 static size_t folded_floats(struct rn_plan *plan, size_t floats)
 {
     size_t at = plan->folded_floats;
+
     plan->folded_floats += (floats + 15) / 16 * 16;
     return at;
 }
@@ -145,7 +152,8 @@ static int add_fold(struct inferrer *f, const struct chain *c,
     struct rn_plan *p = f->plan;
     const struct rn_node *n = &f->graph->nodes[c->conv];
     size_t plain = f->graph->params[n->param[RN_P_WEIGHT]].count;
-    if (!rn_grow(&p->folds, &p->folds_capacity, p->n_folds, sizeof *p->folds))
+
+    if (!rn_grow(&p->folds, &p->folds_capacity, p->n_folds, sizeof(*p->folds)))
         return no_memory(f);
     s->folded = folded_floats(p, rn_conv_packed_bytes(conv) / sizeof(float));
     s->folded_bias = folded_floats(p, rn_channels_padded(n->shape.c));
@@ -166,6 +174,7 @@ static int infer_chain(struct inferrer *f, const struct chain *c)
     struct rn_step *s;
     int out;
     int rc;
+
     rn_conv_config_of(f->plan, c->conv, &config);
     config.bias = true;
     config.sum = c->add >= 0;
@@ -192,6 +201,7 @@ static int infer_chain(struct inferrer *f, const struct chain *c)
 static int infer_input(struct inferrer *f, int v)
 {
     struct rn_step *s;
+
     f->nodes[v].buffer = RN_IMAGES;
     if (rn_is_plain(f->graph, v))
         return RN_OK;
@@ -204,8 +214,8 @@ static int infer_input(struct inferrer *f, int v)
     return RN_OK;
 }
 
-/** Batch norm, ReLU or addition that no convolution could take in. Batch
- *  norm and addition take in the ReLU behind them. */
+/* Batch norm, ReLU or addition that no convolution could take in. Batch
+ * norm and addition take in the ReLU behind them. */
 static int infer_elementwise(struct inferrer *f, int v)
 {
     int rc;
@@ -213,6 +223,7 @@ static int infer_elementwise(struct inferrer *f, int v)
     struct rn_value a = value_of(f, n->input[0]);
     int relu = n->op == RN_OP_RELU ? RN_NONE : only_reader(f, v, RN_OP_RELU);
     int out = rn_new_value(f->plan, v);
+
     if (n->op == RN_OP_BATCH_NORM) {
         a.bn = rn_new_bn(f->plan, v);
         if (a.bn < 0)
@@ -234,6 +245,7 @@ static int infer_simple(struct inferrer *f, int v, enum rn_step_kind kind)
 {
     struct rn_step *s = rn_new_step(f->plan, kind, v);
     int out = f->nodes[v].buffer = rn_new_value(f->plan, v);
+
     if (!s || out < 0)
         return no_memory(f);
     s->a = value_of(f, f->graph->nodes[v].input[0]);
@@ -253,10 +265,11 @@ static void mark_read(struct inferrer *f, int v)
             f->readers[f->graph->nodes[v].input[k]]--;
 }
 
-/** A chain runs where it ends, and reads only then. */
+/* A chain runs where it ends, and reads only then. */
 static int infer_chain_node(struct inferrer *f, const struct chain *c, int v)
 {
     int rc;
+
     if (chain_end(c) != v)
         return RN_OK;
     rc = infer_chain(f, c);
@@ -289,6 +302,7 @@ static int infer_other(struct inferrer *f, int v)
         [RN_OP_LOG_SOFTMAX] = RN_STEP_SOFTMAX,
     };
     enum rn_op op = f->graph->nodes[v].op;
+
     if (op == RN_OP_INPUT)
         return infer_input(f, v);
     /* Kind 0 is the input's. */
@@ -299,6 +313,7 @@ static int compile(struct inferrer *f)
 {
     const struct rn_graph *g = f->graph;
     int rc = RN_OK;
+
     /* The caller reads it, after all others. */
     if (f->plan->keep >= 0)
         f->readers[f->plan->keep]++;
@@ -327,8 +342,9 @@ int rn_compile_infer(struct rn_plan *plan, struct rn_error *err)
     size_t n = plan->graph->n_nodes;
     struct inferrer f = {.plan = plan, .graph = plan->graph, .err = err};
     int rc;
-    f.nodes = rn_alloc(n, sizeof *f.nodes);
-    f.chains = rn_alloc(n, sizeof *f.chains);
+
+    f.nodes = rn_alloc(n, sizeof(*f.nodes));
+    f.chains = rn_alloc(n, sizeof(*f.chains));
     f.readers = rn_count_readers(plan->graph);
     rc = f.nodes && f.chains && f.readers ? compile(&f) : no_memory(&f);
     rn_free(f.nodes);

@@ -5,7 +5,7 @@
 
 #include "core/threads.h"
 #include "ops/batch_norm.h"
-#include "ops/conv.h"
+#include "ops/conv/conv.h"
 #include "ops/pool.h"
 #include "plan/plan.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core/memory.h"
 #include "core/threads.h"
-#include "formats/model.h"
+#include "model/model.h"
 #include "plan/internal.h"
 
 #include <math.h>
@@ -19,7 +19,7 @@ static int take(void *pointer, size_t bytes, const char *what,
                 struct rn_error *err)
 {
     void *p = rn_map(bytes ? bytes : 1);
-    memcpy(pointer, &p, sizeof p);
+    memcpy(pointer, &p, sizeof(p));
     return p ? RN_OK : rn_fail_memory(err, bytes, what);
 }
 
@@ -27,7 +27,8 @@ static int take_memory(struct rn_plan *p, struct rn_error *err)
 {
     char what[64];
     int rc;
-    snprintf(what, sizeof what, "the activations of batch %d",
+
+    snprintf(what, sizeof(what), "the activations of batch %d",
              p->options.batch);
     rc = take(&p->arena, p->arena_bytes, what, err);
     if (!rc)
@@ -49,14 +50,16 @@ static void give_back(void *p, size_t bytes)
         rn_unmap(p, bytes ? bytes : 1);
 }
 
-/** Point every batch norm's state at its memory and its parameters. */
+/* Point every batch norm's state at its memory and its parameters. */
 static void bind_batch_norms(struct rn_plan *p)
 {
     float *memory = p->bn_memory;
     bool train = p->options.mode == RN_MODE_TRAIN;
+
     for (size_t i = 0; i < p->n_bns; i++) {
         struct rn_batch_norm *bn = &p->bns[i];
         const int *param = p->graph->nodes[p->bn_nodes[i]].param;
+
         rn_batch_norm_place(bn, memory);
         memory += rn_batch_norm_floats(&bn->planes);
         bn->weight = rn_store_at(p->store, RN_STORE_VALUE, param[RN_P_WEIGHT]);
@@ -91,10 +94,11 @@ static int check_options(const struct rn_plan_options *o, struct rn_error *err)
     return RN_OK;
 }
 
-/** A number per class comes out, of something that is computed. */
+/* A number per class comes out, of something that is computed. */
 static int check_output(const struct rn_plan *p, struct rn_error *err)
 {
     const struct rn_node *n = &p->graph->nodes[p->graph->output];
+
     if (n->op != RN_OP_INPUT && n->shape.h == 1 && n->shape.w == 1)
         return RN_OK;
     return rn_fail(err, RN_ERR_ARG,
@@ -104,10 +108,11 @@ static int check_output(const struct rn_plan *p, struct rn_error *err)
                    n->shape.w);
 }
 
-/** Everything but the memory. */
+/* Everything but the memory. */
 static int compile(struct rn_plan *p, struct rn_error *err)
 {
     int rc = check_output(p, err);
+
     if (!rc)
         rc = rn_check_sizes(p, err);
     if (!rc)
@@ -131,12 +136,13 @@ static int build(struct rn_plan **out, struct rn_store *store,
     struct rn_plan *p;
     struct rn_team team;
     int rc = check_options(options, err);
+
     *out = NULL;
     if (rc)
         return rc;
-    p = rn_alloc(1, sizeof *p);
+    p = rn_alloc(1, sizeof(*p));
     if (!p)
-        return rn_fail_memory(err, sizeof *p, "a plan");
+        return rn_fail_memory(err, sizeof(*p), "a plan");
     p->store = store;
     p->graph = store->graph;
     p->options = *options;
@@ -179,6 +185,7 @@ int rn_plan_create(struct rn_plan **out, const struct rn_model *model,
     struct rn_store *store;
     bool train = options->mode == RN_MODE_TRAIN;
     int rc;
+
     *out = NULL;
     rc = train ? rn_store_create(&store, model->graph, true, err)
                : rn_store_borrow(&store, model->graph, err);
@@ -206,6 +213,7 @@ int rn_plan_estimate(const struct rn_model *model,
     int rc = options->mode == RN_MODE_TRAIN
                  ? rn_store_measure(&store, model->graph, true, err)
                  : rn_store_borrow(&store, model->graph, err);
+
     if (rc)
         return rc;
     rc = build(&plan, store, options, true, err);
@@ -243,12 +251,13 @@ void rn_plan_destroy(struct rn_plan *p)
 
 /* ---------------------------------------------------------------- folding */
 
-/** Batch norm with its running statistics as y = x * scale + shift. */
+/* Batch norm with its running statistics as y = x * scale + shift. */
 static void frozen_scale(const struct rn_plan *p, int node, int channel,
                          double *scale, double *shift)
 {
     const struct rn_node *n = &p->graph->nodes[node];
     const float *at[4];
+
     for (int k = 0; k < 4; k++)
         at[k] = rn_store_at(p->store, RN_STORE_VALUE, n->param[k]);
     *scale = (double)at[RN_P_WEIGHT][channel] /
@@ -274,6 +283,7 @@ static int fold(struct rn_plan *p, const struct rn_fold *f,
 #pragma omp parallel for
     for (size_t o = 0; o < w->dim[0]; o++) {
         double scale = 1, shift = 0;
+
         if (scaled)
             frozen_scale(p, f->bn, (int)o, &scale, &shift);
         for (size_t i = 0; scaled && i < row; i++)
@@ -288,12 +298,14 @@ int rn_plan_refresh(struct rn_plan *p, struct rn_error *err)
 {
     struct rn_team team;
     int rc = RN_OK;
+
     rn_team_enter(&team, p->options.threads);
     for (size_t i = 0; !rc && i < p->n_folds; i++)
         rc = fold(p, &p->folds[i], err);
     for (size_t i = 0; i < p->n_bns; i++)
         for (int c = 0; c < p->bns[i].channels; c++) {
             double scale, shift;
+
             frozen_scale(p, p->bn_nodes[i], c, &scale, &shift);
             p->bns[i].scale[c] = (float)scale;
             p->bns[i].shift[c] = (float)shift;
@@ -309,15 +321,17 @@ static void copy_logits(const struct rn_plan *plan, float *logits)
     size_t classes = (size_t)plan->graph->nodes[plan->graph->output].shape.c;
     size_t stride = rn_channels_padded((int)classes);
     const float *from = rn_buffer_at(plan, plan->logits);
+
     for (int n = 0; n < plan->options.batch; n++)
         memcpy(logits + (size_t)n * classes, from + (size_t)n * stride,
-               classes * sizeof *logits);
+               classes * sizeof(*logits));
 }
 
 int rn_plan_forward(struct rn_plan *plan, const float *images, float *logits,
                     struct rn_error *err)
 {
     int rc;
+
     if (!plan || !images || !logits || plan->options.mode != RN_MODE_INFER)
         return rn_fail(err, RN_ERR_ARG,
                        "forward needs an inference plan, images and logits");
@@ -334,6 +348,7 @@ int rn_plan_train(struct rn_plan *plan, const float *images,
 {
     const struct rn_targets targets = {.labels = labels,
                                        .smoothing = label_smoothing};
+
     return rn_plan_learn(plan, images, &targets, result, err);
 }
 
@@ -342,6 +357,7 @@ int rn_plan_learn(struct rn_plan *plan, const float *images,
                   struct rn_step_result *result, struct rn_error *err)
 {
     int rc;
+
     if (!plan || !images || !targets->labels ||
         plan->options.mode != RN_MODE_TRAIN)
         return rn_fail(err, RN_ERR_ARG,
@@ -367,6 +383,7 @@ int rn_plan_statistics(struct rn_plan *plan, const float *images, double share,
 {
     size_t forward = 0;
     int rc;
+
     if (!plan || !images || plan->options.mode != RN_MODE_TRAIN)
         return rn_fail(err, RN_ERR_ARG,
                        "statistics need a training plan and images");
@@ -408,6 +425,7 @@ int rn_plan_step(const struct rn_plan *plan, size_t i,
                  struct rn_step_info *step)
 {
     const struct rn_step *s;
+
     if (i >= plan->n_steps)
         return RN_ERR_ARG;
     s = &plan->steps[i];
@@ -436,10 +454,12 @@ static void processor_name(char *name, size_t size)
     static const char key[] = "model name";
     char line[256];
     FILE *f = fopen("/proc/cpuinfo", "re");
+
     snprintf(name, size, "unknown");
-    while (f && fgets(line, sizeof line, f)) {
+    while (f && fgets(line, sizeof(line), f)) {
         char *value = strchr(line, ':');
-        if (strncmp(line, key, sizeof key - 1) || !value)
+
+        if (strncmp(line, key, sizeof(key) - 1) || !value)
             continue;
         value += strspn(value, ": \t");
         value[strcspn(value, "\n")] = '\0';
@@ -452,11 +472,11 @@ static void processor_name(char *name, size_t size)
 
 void rn_machine_get(struct rn_machine *machine)
 {
-    memset(machine, 0, sizeof *machine);
-    machine->threads =
-        rn_threads_default("", machine->limited_by, sizeof machine->limited_by);
-    snprintf(machine->isa, sizeof machine->isa, "%s", rn_isa());
-    snprintf(machine->onednn, sizeof machine->onednn, "%s",
+    memset(machine, 0, sizeof(*machine));
+    machine->threads = rn_threads_default("", machine->limited_by,
+                                          sizeof(machine->limited_by));
+    snprintf(machine->isa, sizeof(machine->isa), "%s", rn_isa());
+    snprintf(machine->onednn, sizeof(machine->onednn), "%s",
              rn_onednn_version());
-    processor_name(machine->cpu, sizeof machine->cpu);
+    processor_name(machine->cpu, sizeof(machine->cpu));
 }

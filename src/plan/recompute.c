@@ -45,6 +45,7 @@ static int append(struct recomputer *r, const struct rn_step *step)
 {
     struct rn_step *s = rn_new_step(r->plan, step->kind, step->node);
     int *buffers[RN_STEP_BUFFERS];
+
     if (!s)
         return no_memory(r);
     *s = *step;
@@ -55,11 +56,12 @@ static int append(struct recomputer *r, const struct rn_step *step)
     return RN_OK;
 }
 
-/** *buffer -> where its value is in backward; makes it again if need be. */
+/* *buffer -> where its value is in backward; makes it again if need be. */
 static int have(struct recomputer *r, int *buffer)
 {
     int b = *buffer, rc;
     struct rn_step step;
+
     if (b < 0 || !r->dropped[b])
         return RN_OK;
     if (r->again[b] >= 0) {
@@ -83,17 +85,19 @@ static int have(struct recomputer *r, int *buffer)
 static int append_backward(struct recomputer *r, struct rn_step step)
 {
     int *buffers[RN_STEP_BUFFERS], rc = RN_OK;
+
     rn_step_buffers(&step, buffers);
     for (int i = 0; !rc && i < RN_STEP_BUFFERS; i++)
         rc = have(r, buffers[i]);
     return rc ? rc : append(r, &step);
 }
 
-/** The plan's list of steps for what is dropped now. */
+/* The plan's list of steps for what is dropped now. */
 static int rewrite(struct recomputer *r)
 {
     struct rn_plan *p = r->plan;
     int rc = RN_OK;
+
     p->n_steps = 0;
     p->n_buffers = r->n_buffers;
     for (size_t b = 0; b < r->n_buffers; b++) {
@@ -116,11 +120,12 @@ static int rewrite(struct recomputer *r)
  * as what backward has done with by then leaves room for; near the end, where
  * nothing is done with yet, values are kept. */
 
-/** As compiled, the first step of backward that reads a buffer. */
+/* As compiled, the first step of backward that reads a buffer. */
 static int first_reader(struct recomputer *r, int buffer)
 {
     for (size_t i = r->n_forward; i < r->n_steps; i++) {
         int *buffers[RN_STEP_BUFFERS];
+
         rn_step_buffers(&r->steps[i], buffers);
         for (int k = 0; k < RN_STEP_BUFFERS; k++)
             if (*buffers[k] == buffer)
@@ -129,13 +134,15 @@ static int first_reader(struct recomputer *r, int buffer)
     return (int)r->n_steps;
 }
 
-/** Bytes of kept values that backward has done with before step i, less those
- *  of gradients alive then. */
+/* Bytes of kept values that backward has done with before step i, less those
+ * of gradients alive then. */
 static size_t room_at(const struct recomputer *r, int i)
 {
     size_t done = 0, gradients = 0;
+
     for (size_t k = 0; k < r->n_buffers; k++) {
         const struct rn_buffer *b = &r->plan->buffers[k];
+
         if (b->first < 0)
             continue;
         if (b->first < (int)r->n_forward)
@@ -146,12 +153,13 @@ static size_t room_at(const struct recomputer *r, int i)
     return done > gradients ? done - gradients : 0;
 }
 
-/** Values of the chain that `step` goes on with may take so much less. */
+/* Values of the chain that `step` goes on with may take so much less. */
 static void lengthen(struct recomputer *r, const struct rn_step *step,
                      size_t room)
 {
     const int from[] = {step->a.buffer, step->b.buffer};
-    for (size_t i = 0; i < sizeof from / sizeof *from; i++)
+
+    for (size_t i = 0; i < sizeof(from) / sizeof(*from); i++)
         if (from[i] >= 0 && room < r->room[from[i]])
             r->room[from[i]] = room;
 }
@@ -165,6 +173,7 @@ static int drop_activations(struct recomputer *r)
     for (size_t i = r->n_forward; i-- > 0;) {
         const struct rn_step *s = &r->steps[i];
         size_t room, bytes;
+
         if (s->kind != RN_STEP_APPLY || s->out == r->plan->logits)
             continue;
         bytes = bytes_of(r, s->out);
@@ -190,40 +199,44 @@ static int drop_activations(struct recomputer *r)
 /** Trials: cuts at least 0, or 1/64 to 1/2 of all droppable bytes, apart. */
 #define TRIALS 7
 
-/** Whether running a step twice is all it takes to have its output twice. */
+/* Whether running a step twice is all it takes to have its output twice. */
 static bool can_drop(const struct recomputer *r, const struct rn_step *s)
 {
     bool kind = s->kind == RN_STEP_CONV || s->kind == RN_STEP_APPLY ||
                 s->kind == RN_STEP_SUBSAMPLE_PAD;
+
     return kind && s->out != r->plan->logits;
 }
 
-/** Change of the number of values that later forward steps read, by step i
- *  done. */
+/* Change of the number of values that later forward steps read, by step i
+ * done. */
 static int change(const struct recomputer *r, size_t i)
 {
     const struct rn_step *s = &r->steps[i];
     int at = (int)i, a = s->a.buffer, b = s->b.buffer;
+
     return (s->out >= 0 && r->last[s->out] > at) -
            (a >= 0 && r->last[a] == at) -
            (b >= 0 && b != a && r->last[b] == at);
 }
 
-/** relu(bn(z)) of one z. */
+/* relu(bn(z)) of one z. */
 static bool is_activation(const struct rn_step *s)
 {
     return s->kind == RN_STEP_APPLY && s->b.buffer == RN_NONE;
 }
 
-/** Drop what lies between cuts; a cut is taken when more than `apart` bytes
- *  have been dropped since the one before. */
+/* Drop what lies between cuts; a cut is taken when more than `apart` bytes
+ * have been dropped since the one before. */
 static void choose(struct recomputer *r, size_t apart)
 {
     size_t since = 0, begin = 0;
     int alive = 0;
+
     for (size_t i = 0; i < r->n_forward; i++) {
         const struct rn_step *s = &r->steps[i];
         bool droppable = can_drop(r, s);
+
         alive += change(r, i);
         if (s->out < 0)
             continue;
@@ -243,11 +256,12 @@ static void choose(struct recomputer *r, size_t apart)
             r->dropped[r->steps[i].out] = false;
 }
 
-/** Most bytes of buffers alive at once. */
+/* Most bytes of buffers alive at once. */
 static int measure(struct recomputer *r, size_t *most)
 {
     const struct rn_plan *p = r->plan;
-    size_t *change_at = rn_alloc(p->n_steps + 1, sizeof *change_at), sum = 0;
+    size_t *change_at = rn_alloc(p->n_steps + 1, sizeof(*change_at)), sum = 0;
+
     if (!change_at)
         return no_memory(r);
     for (size_t b = 0; b < p->n_buffers; b++) {
@@ -269,11 +283,13 @@ static int drop_blocks(struct recomputer *r)
 {
     size_t all = 0, least = SIZE_MAX, best = 0, most = 0;
     int rc = RN_OK;
+
     for (size_t i = 0; i < r->n_forward; i++)
         if (can_drop(r, &r->steps[i]))
             all += bytes_of(r, r->steps[i].out);
     for (int k = 0; !rc && k < TRIALS; k++) {
         size_t apart = k ? all >> (TRIALS - k) : 0;
+
         choose(r, apart);
         rc = rewrite(r);
         if (!rc)
@@ -289,7 +305,7 @@ static int drop_blocks(struct recomputer *r)
 
 /* ------------------------------------------------------------------- whole */
 
-/** Who writes and reads each buffer in forward. */
+/* Who writes and reads each buffer in forward. */
 static void look(struct recomputer *r)
 {
     for (size_t b = 0; b < r->n_buffers; b++)
@@ -298,6 +314,7 @@ static void look(struct recomputer *r)
         ;
     for (size_t i = 0; i < r->n_forward; i++) {
         const struct rn_step *s = &r->steps[i];
+
         if (s->out >= 0)
             r->maker[s->out] = (int)i;
         if (s->a.buffer >= 0)
@@ -329,11 +346,11 @@ int rn_recompute(struct rn_plan *plan, struct rn_error *err)
         return RN_OK;
     plan->steps = NULL;
     plan->n_steps = plan->steps_capacity = 0;
-    r.maker = rn_alloc(r.n_buffers, sizeof *r.maker);
-    r.last = rn_alloc(r.n_buffers, sizeof *r.last);
-    r.dropped = rn_alloc(r.n_buffers, sizeof *r.dropped);
-    r.again = rn_alloc(r.n_buffers, sizeof *r.again);
-    r.room = rn_alloc(r.n_buffers, sizeof *r.room);
+    r.maker = rn_alloc(r.n_buffers, sizeof(*r.maker));
+    r.last = rn_alloc(r.n_buffers, sizeof(*r.last));
+    r.dropped = rn_alloc(r.n_buffers, sizeof(*r.dropped));
+    r.again = rn_alloc(r.n_buffers, sizeof(*r.again));
+    r.room = rn_alloc(r.n_buffers, sizeof(*r.room));
     if (r.maker && r.last && r.dropped && r.again && r.room) {
         look(&r);
         rc = drop[level](&r);

@@ -13,7 +13,7 @@ float *rn_buffer_at(const struct rn_plan *plan, int buffer)
                       : (float *)(plan->arena + plan->buffers[buffer].offset);
 }
 
-/** For reading: the caller's images too. */
+/* For reading: the caller's images too. */
 static const float *read_at(const struct rn_plan *plan, int buffer)
 {
     return buffer == RN_IMAGES ? plan->images : rn_buffer_at(plan, buffer);
@@ -22,6 +22,7 @@ static const float *read_at(const struct rn_plan *plan, int buffer)
 static struct rn_operand operand(const struct rn_plan *plan, struct rn_value v)
 {
     struct rn_operand o = {.x = read_at(plan, v.buffer), .relu = v.relu};
+
     if (v.bn >= 0) {
         o.scale = plan->bns[v.bn].scale;
         o.shift = plan->bns[v.bn].shift;
@@ -57,6 +58,7 @@ static int run_block_images(struct rn_plan *plan, struct rn_step *s,
                             struct rn_error *err)
 {
     struct rn_planes p = rn_planes_of_node(plan, s->node);
+
     (void)err;
     rn_block_images(&p, node_of(plan, s)->shape.c, plan->images,
                     rn_buffer_at(plan, s->out));
@@ -72,6 +74,7 @@ static int run_conv(struct rn_plan *plan, struct rn_step *s,
         .dst = rn_buffer_at(plan, s->out),
         .scratch = rn_buffer_at(plan, s->scratch),
     };
+
     if (!train) {
         args.weights = plan->folded + s->folded;
         args.bias = plan->folded + s->folded_bias;
@@ -92,9 +95,11 @@ static int run_conv_backward_data(struct rn_plan *plan, struct rn_step *s,
         .diff_src = rn_buffer_at(plan, s->out),
         .scratch = rn_buffer_at(plan, s->scratch),
     };
+
     if (rn_conv_needs_pack(s->conv)) {
         float *packed = rn_buffer_at(plan, s->packed);
         int rc = rn_conv_pack(s->conv, args.weights, packed, err);
+
         if (rc)
             return rc;
         args.weights = packed;
@@ -111,6 +116,7 @@ static int run_conv_backward_weights(struct rn_plan *plan, struct rn_step *s,
         .diff_weights = rn_store_at(plan->store, RN_STORE_GRAD, s->weights),
         .scratch = rn_buffer_at(plan, s->scratch),
     };
+
     if (s->bias >= 0)
         args.diff_bias = rn_store_at(plan->store, RN_STORE_GRAD, s->bias);
     return rn_conv_run(s->conv, &args, err);
@@ -133,6 +139,7 @@ static int run_apply(struct rn_plan *plan, struct rn_step *s,
 {
     struct rn_planes p = rn_planes_of_node(plan, s->node);
     struct rn_operand a = operand(plan, s->a), b = operand(plan, s->b);
+
     (void)err;
     rn_apply(&p, &a, &b, s->relu, rn_buffer_at(plan, s->out));
     return RN_OK;
@@ -146,11 +153,13 @@ static int run_max_pool(struct rn_plan *plan, struct rn_step *s,
     int batch = plan->options.batch, threads = plan->options.threads;
     struct rn_operand x = operand(plan, s->a);
     float *out = rn_buffer_at(plan, s->out);
+
     (void)err;
     if (plan->options.mode == RN_MODE_INFER) {
         rn_max_pool_window(n, batch, in, threads, x.x, out);
     } else {
         struct rn_pool pool = rn_pool_of(in, n->shape, n->window);
+
         rn_max_pool(&pool, batch, in, threads, &x, out,
                     (uint8_t *)rn_buffer_at(plan, s->y));
     }
@@ -183,6 +192,7 @@ static int run_concat(struct rn_plan *plan, struct rn_step *s,
 {
     const struct rn_node *nodes = plan->graph->nodes;
     const int *input = node_of(plan, s)->input;
+
     (void)err;
     rn_concat(plan->options.batch, nodes[input[0]].shape, nodes[input[1]].shape,
               plan->options.threads, read_at(plan, s->a.buffer),
@@ -195,6 +205,7 @@ static int run_multiply(struct rn_plan *plan, struct rn_step *s,
 {
     struct rn_planes p = rn_planes_of_node(plan, s->node);
     struct rn_shape b = plan->graph->nodes[node_of(plan, s)->input[1]].shape;
+
     (void)err;
     rn_multiply(&p, read_at(plan, s->a.buffer), read_at(plan, s->b.buffer),
                 b.h == 1 && b.w == 1, rn_buffer_at(plan, s->out));
@@ -214,6 +225,7 @@ static int run_prelu(struct rn_plan *plan, struct rn_step *s,
                      struct rn_error *err)
 {
     const struct rn_node *n = node_of(plan, s);
+
     (void)err;
     rn_prelu(plan->options.batch, n->shape, plan->options.threads,
              rn_store_at(plan->store, RN_STORE_VALUE, n->param[RN_P_WEIGHT]),
@@ -225,6 +237,7 @@ static int run_select(struct rn_plan *plan, struct rn_step *s,
                       struct rn_error *err)
 {
     const struct rn_node *n = node_of(plan, s);
+
     (void)err;
     rn_select(&n->selection, plan->options.batch, input_shape(plan, s),
               n->shape, plan->options.threads, read_at(plan, s->a.buffer),
@@ -236,6 +249,7 @@ static int run_lrn(struct rn_plan *plan, struct rn_step *s,
                    struct rn_error *err)
 {
     const struct rn_node *n = node_of(plan, s);
+
     (void)err;
     rn_lrn(&n->lrn, plan->options.batch, n->shape, plan->options.threads,
            read_at(plan, s->a.buffer), rn_buffer_at(plan, s->out));
@@ -246,6 +260,7 @@ static int run_softmax(struct rn_plan *plan, struct rn_step *s,
                        struct rn_error *err)
 {
     struct rn_planes p = rn_planes_of_node(plan, s->node);
+
     (void)err;
     rn_softmax_channels(&p, node_of(plan, s)->shape.c,
                         node_of(plan, s)->op == RN_OP_LOG_SOFTMAX,
@@ -257,6 +272,7 @@ static int run_zero_pad(struct rn_plan *plan, struct rn_step *s,
                         struct rn_error *err)
 {
     const struct rn_node *n = node_of(plan, s);
+
     (void)err;
     rn_zero_pad(plan->options.batch, input_shape(plan, s), n->shape,
                 rn_window_top(&n->window), rn_window_left(&n->window),
@@ -271,6 +287,7 @@ static int run_max_pool_backward(struct rn_plan *plan, struct rn_step *s,
     struct rn_shape in = input_shape(plan, s);
     struct rn_pool pool =
         rn_pool_of(in, node_of(plan, s)->shape, node_of(plan, s)->window);
+
     (void)err;
     rn_max_pool_backward(&pool, plan->options.batch, in, plan->options.threads,
                          rn_buffer_at(plan, s->dy), rn_buffer_at(plan, s->dy2),
@@ -284,6 +301,7 @@ static int run_average(struct rn_plan *plan, struct rn_step *s,
 {
     struct rn_planes p = rn_planes_of(plan->options.batch, input_shape(plan, s),
                                       plan->options.threads);
+
     (void)err;
     rn_global_average(&p, read_at(plan, s->a.buffer),
                       rn_buffer_at(plan, s->out));
@@ -295,6 +313,7 @@ static int run_average_backward(struct rn_plan *plan, struct rn_step *s,
 {
     struct rn_planes p = rn_planes_of(plan->options.batch, input_shape(plan, s),
                                       plan->options.threads);
+
     (void)err;
     rn_global_average_backward(&p, rn_buffer_at(plan, s->dy),
                                rn_buffer_at(plan, s->out));
@@ -305,6 +324,7 @@ static int run_subsample_pad(struct rn_plan *plan, struct rn_step *s,
                              struct rn_error *err)
 {
     const struct rn_node *n = node_of(plan, s);
+
     (void)err;
     rn_subsample_pad(plan->options.batch, input_shape(plan, s), n->shape,
                      n->before, n->window.stride, plan->options.threads,
@@ -316,6 +336,7 @@ static int run_subsample_pad_backward(struct rn_plan *plan, struct rn_step *s,
                                       struct rn_error *err)
 {
     const struct rn_node *n = node_of(plan, s);
+
     (void)err;
     rn_subsample_pad_backward(plan->options.batch, input_shape(plan, s),
                               n->shape, n->before, n->window.stride,
@@ -332,6 +353,7 @@ static int run_loss(struct rn_plan *plan, struct rn_step *s,
         plan->options.batch, classes, rn_channels_padded(classes),
         rn_buffer_at(plan, s->a.buffer), &plan->targets,
         rn_buffer_at(plan, s->out));
+
     (void)err;
     plan->result = (struct rn_step_result){loss.sum, loss.errors};
     return RN_OK;
@@ -341,6 +363,7 @@ static int run_mask(struct rn_plan *plan, struct rn_step *s,
                     struct rn_error *err)
 {
     struct rn_planes p = rn_planes_of_node(plan, s->node);
+
     (void)err;
     rn_mask(&p, rn_buffer_at(plan, s->dy), rn_buffer_at(plan, s->dy2),
             rn_buffer_at(plan, s->y), rn_buffer_at(plan, s->out));
@@ -351,6 +374,7 @@ static int run_bn_reduce(struct rn_plan *plan, struct rn_step *s,
                          struct rn_error *err)
 {
     struct rn_bn_backward in = gradient(plan, s);
+
     (void)err;
     rn_batch_norm_reduce(&plan->bns[s->bn], &in, rn_buffer_at(plan, s->out),
                          plan->sums);
@@ -361,6 +385,7 @@ static int run_bn_gradient(struct rn_plan *plan, struct rn_step *s,
                            struct rn_error *err)
 {
     struct rn_bn_backward in = gradient(plan, s);
+
     (void)err;
     rn_batch_norm_gradient(&plan->bns[s->bn], &in, rn_buffer_at(plan, s->out));
     return RN_OK;
@@ -410,9 +435,11 @@ const char *rn_step_pass(enum rn_step_kind kind)
 static int run_first(struct rn_plan *plan, size_t steps, struct rn_error *err)
 {
     int rc = RN_OK;
+
     for (size_t i = 0; !rc && i < steps; i++) {
         struct rn_step *s = &plan->steps[i];
         double start = plan->options.profile ? rn_now() : 0;
+
         rc = runners[s->kind].run(plan, s, err);
         if (plan->options.profile)
             s->seconds += rn_now() - start;
@@ -436,6 +463,7 @@ static bool binds(struct rn_team *team, int threads)
 int rn_team_enter(struct rn_team *team, int threads)
 {
     int granted = 1;
+
     team->threads = omp_get_max_threads();
     team->dynamic = omp_get_dynamic();
     team->mode = rn_denormals_flush();
@@ -470,6 +498,7 @@ int rn_run_steps(struct rn_plan *plan, size_t steps, struct rn_error *err)
 {
     struct rn_team team;
     int granted = rn_team_enter(&team, plan->options.threads), rc;
+
     /* oneDNN's threads wait for as many as the primitive was made for. */
     if (granted == plan->options.threads)
         rc = run_first(plan, steps, err);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core/memory.h"
-#include "ops/groups.h"
+#include "ops/conv/groups.h"
 #include "plan/internal.h"
 
 #include <string.h>
@@ -16,10 +16,11 @@ static bool is_weights(const struct rn_param *p)
     return p->kind == RN_PARAM_WEIGHT;
 }
 
-/** Window of a weight: fc is a 1x1 convolution of a 1x1 image. */
+/* Window of a weight: fc is a 1x1 convolution of a 1x1 image. */
 static struct rn_window window_of(const struct rn_param *p)
 {
     struct rn_window w = RN_WINDOW(1, 1, 1, 0);
+
     if (p->dims == 4) {
         w.kh = (int)p->dim[2];
         w.kw = (int)p->dim[3];
@@ -27,12 +28,13 @@ static struct rn_window window_of(const struct rn_param *p)
     return w;
 }
 
-/** A convolution whose weights are parameter p, enough to lay them out. */
+/* A convolution whose weights are parameter p, enough to lay them out. */
 static struct rn_conv_config config_of(const struct rn_graph *g,
                                        const struct rn_param *p,
                                        const struct rn_place *at)
 {
     int groups = g->nodes[at->node].groups;
+
     return (struct rn_conv_config){
         .in = {(int)p->dim[1] * (groups > 1 ? groups : 1), 1, 1},
         .out = {(int)p->dim[0], 1, 1},
@@ -48,6 +50,7 @@ static size_t packed_count(const struct rn_graph *g, const struct rn_param *p,
                            const struct rn_place *at)
 {
     const struct rn_conv_config c = config_of(g, p, at);
+
     if (!is_weights(p))
         return rn_channels_padded((int)p->count);
     if (rn_is_grouped(&c))
@@ -59,6 +62,7 @@ static void place_node(struct rn_store *s, int node)
 {
     const struct rn_graph *g = s->graph;
     const struct rn_node *n = &g->nodes[node];
+
     for (int k = 0; k < 4; k++) {
         if (n->param[k] < 0)
             continue;
@@ -80,16 +84,17 @@ static void place_node(struct rn_store *s, int node)
 int rn_store_measure(struct rn_store **out, const struct rn_graph *graph,
                      bool train, struct rn_error *err)
 {
-    struct rn_store *s = rn_alloc(1, sizeof *s);
+    struct rn_store *s = rn_alloc(1, sizeof(*s));
+
     *out = NULL;
     if (s) {
         s->graph = graph;
-        s->places = rn_alloc(graph->n_params, sizeof *s->places);
-        s->segments = rn_alloc(graph->n_params, sizeof *s->segments);
+        s->places = rn_alloc(graph->n_params, sizeof(*s->places));
+        s->segments = rn_alloc(graph->n_params, sizeof(*s->segments));
     }
     if (!s || !s->places || !s->segments) {
         rn_store_destroy(s);
-        return rn_fail_memory(err, graph->n_params * sizeof *s->places,
+        return rn_fail_memory(err, graph->n_params * sizeof(*s->places),
                               "the parameter table");
     }
     for (size_t i = graph->n_nodes; i-- > 0;)
@@ -104,6 +109,7 @@ int rn_store_borrow(struct rn_store **out, const struct rn_graph *graph,
                     struct rn_error *err)
 {
     int rc = rn_store_measure(out, graph, false, err);
+
     if (rc)
         return rc;
     (*out)->borrowed = true;
@@ -116,6 +122,7 @@ int rn_store_create(struct rn_store **out, const struct rn_graph *graph,
 {
     struct rn_store *s;
     int rc = rn_store_measure(&s, graph, train, err);
+
     *out = NULL;
     if (rc)
         return rc;
@@ -153,6 +160,7 @@ float *rn_store_at(const struct rn_store *store, enum rn_store_kind kind,
                      [RN_STORE_MOMENTUM] = store->momentum};
     const struct rn_place *at = &store->places[param];
     float *from = base[kind];
+
     if (store->borrowed)
         return kind == RN_STORE_VALUE ? store->graph->params[param].data : NULL;
     if (!rn_param_updated(&store->graph->params[param]))
@@ -167,8 +175,9 @@ void rn_store_get(const struct rn_store *store, enum rn_store_kind kind,
     const float *from = rn_store_at(store, kind, (int)param);
     const struct rn_conv_config c =
         config_of(store->graph, p, &store->places[param]);
+
     if (!is_weights(p))
-        memcpy(plain, from, p->count * sizeof *plain);
+        memcpy(plain, from, p->count * sizeof(*plain));
     else if (rn_is_grouped(&c))
         rn_groups_unpack(&c, from, plain);
     else
@@ -192,8 +201,9 @@ void rn_store_set(struct rn_store *store, enum rn_store_kind kind, size_t param,
     float *to = rn_store_at(store, kind, (int)param);
     const struct rn_conv_config c =
         config_of(store->graph, p, &store->places[param]);
+
     if (!is_weights(p))
-        memcpy(to, plain, p->count * sizeof *plain);
+        memcpy(to, plain, p->count * sizeof(*plain));
     else if (rn_is_grouped(&c))
         rn_groups_pack(&c, plain, to);
     else

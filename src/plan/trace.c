@@ -25,7 +25,7 @@ int rn_trace_step(const struct rn_plan *plan, const struct rn_step *s)
     return t->visit(t->user, &value);
 }
 
-/** Floats of the largest value of one image. */
+/* Floats of the largest value of one image. */
 static size_t largest_value(const struct rn_graph *g)
 {
     size_t most = 0;
@@ -51,9 +51,9 @@ int rn_plan_trace(struct rn_plan *plan, const float *images,
         return rn_fail(err, RN_ERR_ARG,
                        "a trace needs an inference plan, images and a visitor");
     room = largest_value(plan->graph) * (size_t)plan->options.batch;
-    tracer.values = rn_alloc(room, sizeof *tracer.values);
+    tracer.values = rn_alloc(room, sizeof(*tracer.values));
     if (!tracer.values)
-        return rn_fail_memory(err, room * sizeof *tracer.values, "values");
+        return rn_fail_memory(err, room * sizeof(*tracer.values), "values");
     plan->images = images;
     plan->tracer = &tracer;
     rc = rn_run_steps(plan, plan->n_steps, err);

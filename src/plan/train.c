@@ -45,21 +45,23 @@ static const struct rn_node *node_at(const struct trainer *t, int v)
     return &t->graph->nodes[v];
 }
 
-/** Whether training changes a parameter of v. */
+/* Whether training changes a parameter of v. */
 static bool learns(const struct rn_graph *graph, int v)
 {
     for (int k = 0; k < 4; k++) {
         int p = graph->nodes[v].param[k];
+
         if (p >= 0 && rn_param_updated(&graph->params[p]))
             return true;
     }
     return false;
 }
 
-/** By node, into an rn_alloc()ed array; see struct trainer. */
+/* By node, into an rn_alloc()ed array; see struct trainer. */
 static bool *find_needed(const struct rn_graph *graph)
 {
-    bool *needed = rn_alloc(graph->n_nodes, sizeof *needed);
+    bool *needed = rn_alloc(graph->n_nodes, sizeof(*needed));
+
     for (size_t i = 0; needed && i < graph->n_nodes; i++) {
         needed[i] = learns(graph, (int)i);
         for (int k = 0; k < 2; k++)
@@ -76,11 +78,12 @@ static void touch_value(struct trainer *t, struct rn_value v)
     rn_touch(t->plan, v.buffer);
 }
 
-/** out = relu(a + b), b may be empty; into a new buffer. */
+/* out = relu(a + b), b may be empty; into a new buffer. */
 static int emit_apply(struct trainer *t, int node, struct rn_value a,
                       struct rn_value b, bool relu, int *out)
 {
     struct rn_step *s = rn_new_step(t->plan, RN_STEP_APPLY, node);
+
     *out = rn_new_value(t->plan, node);
     if (!s || *out < 0)
         return no_memory(t);
@@ -94,14 +97,16 @@ static int emit_apply(struct trainer *t, int node, struct rn_value a,
     return RN_OK;
 }
 
-/** Write a pending value, once: readers after this one find it written. */
+/* Write a pending value, once: readers after this one find it written. */
 static int written(struct trainer *t, int v, int *buffer)
 {
     const struct rn_value none = {RN_NONE, RN_NONE, false};
     struct rn_value *value = &t->nodes[v].value;
     int rc = RN_OK;
+
     if (value->bn >= 0 || value->relu) {
         int out;
+
         rc = emit_apply(t, v, *value, none, false, &out);
         *value = (struct rn_value){out, RN_NONE, false};
     }
@@ -118,6 +123,7 @@ static int forward_input(struct trainer *t, int v)
 {
     struct rn_step *s;
     int out;
+
     set_value(t, v, RN_IMAGES);
     if (rn_is_plain(t->graph, v))
         return RN_OK;
@@ -138,6 +144,7 @@ static int forward_conv(struct trainer *t, int v)
     struct rn_conv *conv;
     struct rn_step *s;
     int in, out, rc = written(t, n->input[0], &in);
+
     rn_conv_config_of(t->plan, v, &config);
     if (!rc)
         rc = rn_find_conv(t->plan, &config, &conv, t->err);
@@ -163,6 +170,7 @@ static int forward_batch_norm(struct trainer *t, int v)
 {
     struct rn_step *s;
     int z, bn, rc = written(t, node_at(t, v)->input[0], &z);
+
     if (rc)
         return rc;
     s = rn_new_step(t->plan, RN_STEP_BN_STATISTICS, v);
@@ -179,8 +187,8 @@ static int forward_batch_norm(struct trainer *t, int v)
     return RN_OK;
 }
 
-/** Whether a ReLU of v is masked by v's own backward: a batch norm that
- *  nothing else reads. */
+/* Whether a ReLU of v is masked by v's own backward: a batch norm that
+ * nothing else reads. */
 static bool takes_mask(const struct trainer *t, int v)
 {
     return node_at(t, v)->op == RN_OP_BATCH_NORM && t->readers[v] == 1;
@@ -189,6 +197,7 @@ static bool takes_mask(const struct trainer *t, int v)
 static int forward_relu(struct trainer *t, int v)
 {
     int input = node_at(t, v)->input[0], buffer;
+
     t->nodes[v].value = t->nodes[input].value;
     t->nodes[v].value.relu = true;
     /* Behind a batch norm that does not take over the ReLU's mask (others
@@ -199,7 +208,7 @@ static int forward_relu(struct trainer *t, int v)
                : RN_OK;
 }
 
-/** The node that alone reads v, or RN_NONE. */
+/* The node that alone reads v, or RN_NONE. */
 static int only_reader(const struct trainer *t, int v)
 {
     if (t->readers[v] != 1)
@@ -216,6 +225,7 @@ static int forward_add(struct trainer *t, int v)
     const struct rn_node *n = node_at(t, v);
     int reader = only_reader(t, v), out, rc;
     bool fuse = reader >= 0 && node_at(t, reader)->op == RN_OP_RELU;
+
     rc = emit_apply(t, v, t->nodes[n->input[0]].value,
                     t->nodes[n->input[1]].value, fuse, &out);
     if (rc)
@@ -237,6 +247,7 @@ static int forward_max_pool(struct trainer *t, int v)
     int out = rn_new_value(t->plan, v);
     int places =
         rn_new_buffer(t->plan, rn_value_bytes(t->plan, v) / sizeof(float));
+
     if (!s || out < 0 || places < 0)
         return no_memory(t);
     s->a = in;
@@ -250,11 +261,12 @@ static int forward_max_pool(struct trainer *t, int v)
     return RN_OK;
 }
 
-/** Average pool and option A: one written input, one output. */
+/* Average pool and option A: one written input, one output. */
 static int forward_simple(struct trainer *t, int v, enum rn_step_kind kind)
 {
     struct rn_step *s;
     int in, out, rc = written(t, node_at(t, v)->input[0], &in);
+
     if (rc)
         return rc;
     s = rn_new_step(t->plan, kind, v);
@@ -289,6 +301,7 @@ static int emit_loss(struct trainer *t)
     int v = t->graph->output, logits, rc = written(t, v, &logits);
     struct rn_step *s;
     int out;
+
     if (rc)
         return rc;
     s = rn_new_step(t->plan, RN_STEP_LOSS, v);
@@ -309,11 +322,12 @@ static int emit_loss(struct trainer *t)
 
 /* --------------------------------------------------------------- backward */
 
-/** g = mask(dy + dy2) by the sign of y, RN_NONE for no mask. */
+/* g = mask(dy + dy2) by the sign of y, RN_NONE for no mask. */
 static int emit_mask(struct trainer *t, int node, const int grad[2], int grads,
                      int y, int g)
 {
     struct rn_step *s = rn_new_step(t->plan, RN_STEP_MASK, node);
+
     if (!s)
         return no_memory(t);
     s->dy = grad[0];
@@ -327,28 +341,30 @@ static int emit_mask(struct trainer *t, int node, const int grad[2], int grads,
     return RN_OK;
 }
 
-/** A reader of this gradient is done with it; whether it may be overwritten. */
+/* A reader of this gradient is done with it; whether it may be overwritten. */
 static bool release(struct trainer *t, int buffer)
 {
     return --t->plan->buffers[buffer].users == 0;
 }
 
-/** A buffer for a result of node's shape: one of the gradients read, if
- *  nobody else needs it, else new. */
+/* A buffer for a result of node's shape: one of the gradients read, if
+ * nobody else needs it, else new. */
 static int reuse(struct trainer *t, int node, const int grad[2], int grads)
 {
     int free = RN_NONE;
+
     for (int i = 0; i < grads; i++)
         if (release(t, grad[i]))
             free = grad[i];
     return free >= 0 ? free : rn_new_value(t->plan, node);
 }
 
-/** Gradients of v as one buffer, RN_NONE when v has none. */
+/* Gradients of v as one buffer, RN_NONE when v has none. */
 static int single_gradient(struct trainer *t, int v, int *g)
 {
     struct train_node *n = &t->nodes[v];
     int out, rc;
+
     *g = n->grads ? n->grad[0] : RN_NONE;
     if (n->grads < 2)
         return RN_OK;
@@ -362,11 +378,12 @@ static int single_gradient(struct trainer *t, int v, int *g)
     return rc;
 }
 
-/** v's gradient gets another summand. */
+/* v's gradient gets another summand. */
 static int contribute(struct trainer *t, int v, int buffer)
 {
     struct train_node *n = &t->nodes[v];
     int g, rc;
+
     /* Counted before two earlier ones are added up: when v has got the same
      * buffer before, their sum must not be written over it. */
     t->plan->buffers[buffer].users++;
@@ -386,6 +403,7 @@ static int backward_conv_weights(struct trainer *t, int v, int dz)
     struct rn_step *s;
     int in = t->nodes[n->input[0]].value.buffer, rc;
     struct rn_conv *conv;
+
     rn_conv_config_of(t->plan, v, &config);
     config.pass = RN_CONV_BACKWARD_WEIGHTS;
     rc = rn_find_conv(t->plan, &config, &conv, t->err);
@@ -412,6 +430,7 @@ static int backward_conv_data(struct trainer *t, int v, int dz)
     struct rn_conv *conv;
     struct rn_step *s;
     int out, rc;
+
     rn_conv_config_of(t->plan, v, &config);
     config.pass = RN_CONV_BACKWARD_DATA;
     config.bias = false;
@@ -435,6 +454,7 @@ static int backward_conv_data(struct trainer *t, int v, int dz)
 static int backward_conv(struct trainer *t, int v)
 {
     int dz, rc = single_gradient(t, v, &dz);
+
     if (!rc && learns(t->graph, v))
         rc = backward_conv_weights(t, v, dz);
     if (!rc && t->needed[node_at(t, v)->input[0]])
@@ -443,12 +463,13 @@ static int backward_conv(struct trainer *t, int v)
     return rc;
 }
 
-/** One pass: mask, both sums; the masked gradient to g unless RN_NONE. */
+/* One pass: mask, both sums; the masked gradient to g unless RN_NONE. */
 static int emit_reduce(struct trainer *t, int v, const int grad[2], int grads,
                        bool relu, int y, int g)
 {
     struct rn_step *s = rn_new_step(t->plan, RN_STEP_BN_REDUCE, v);
     int bn = t->nodes[v].bn;
+
     if (!s)
         return no_memory(t);
     s->dy = grad[0];
@@ -473,6 +494,7 @@ static int backward_batch_norm(struct trainer *t, int v)
     int input = node_at(t, v)->input[0], dz, rc = RN_OK;
     bool relu = n->masked && !n->reduced;
     struct rn_step *s;
+
     if (!n->reduced)
         rc = emit_reduce(t, v, n->grad, n->grads, relu, RN_NONE, RN_NONE);
     if (rc)
@@ -499,11 +521,12 @@ static int backward_batch_norm(struct trainer *t, int v)
     return contribute(t, input, dz);
 }
 
-/** A ReLU on its own, or behind a batch norm, whose backward then masks. */
+/* A ReLU on its own, or behind a batch norm, whose backward then masks. */
 static int backward_relu(struct trainer *t, int v)
 {
     struct train_node *n = &t->nodes[v];
     int input = node_at(t, v)->input[0], g, rc;
+
     if (takes_mask(t, input)) {
         t->nodes[input].masked = true;
         for (int i = 0; i < n->grads; i++)
@@ -518,19 +541,20 @@ static int backward_relu(struct trainer *t, int v)
     return rc ? rc : contribute(t, input, g);
 }
 
-/** Whether v is a batch norm that only the addition reads, as it stands. */
+/* Whether v is a batch norm that only the addition reads, as it stands. */
 static bool is_pending_bn(const struct trainer *t, int v)
 {
     return node_at(t, v)->op == RN_OP_BATCH_NORM && t->readers[v] == 1;
 }
 
-/** The masked gradient of an addition in one buffer, with the sums of the
- *  batch norm `bn` (a node, or RN_NONE) taken on the way. */
+/* The masked gradient of an addition in one buffer, with the sums of the
+ * batch norm `bn` (a node, or RN_NONE) taken on the way. */
 static int add_gradient(struct trainer *t, int v, int bn, int *g)
 {
     bool relu = t->nodes[v].fused >= 0;
     struct train_node *n = &t->nodes[relu ? t->nodes[v].fused : v];
     int y = relu ? n->value.buffer : RN_NONE;
+
     if (!relu && n->grads == 1) {
         *g = n->grad[0];
         release(t, *g);
@@ -548,6 +572,7 @@ static int backward_add(struct trainer *t, int v)
 {
     const int *input = node_at(t, v)->input;
     int bn = RN_NONE, g, rc;
+
     for (int k = 1; k >= 0; k--)
         if (t->needed[input[k]] && is_pending_bn(t, input[k]))
             bn = input[k];
@@ -569,6 +594,7 @@ static int backward_max_pool(struct trainer *t, int v)
     int input = node_at(t, v)->input[0];
     struct rn_step *s = rn_new_step(t->plan, RN_STEP_MAX_POOL_BACKWARD, v);
     int out = rn_new_value(t->plan, input);
+
     if (!s || out < 0)
         return no_memory(t);
     s->dy = n->grad[0];
@@ -589,6 +615,7 @@ static int backward_simple(struct trainer *t, int v, enum rn_step_kind kind)
     int input = node_at(t, v)->input[0], dy, out,
         rc = single_gradient(t, v, &dy);
     struct rn_step *s;
+
     if (rc)
         return rc;
     s = rn_new_step(t->plan, kind, v);
@@ -636,15 +663,16 @@ static const struct rule {
     [RN_OP_AVG_POOL] = {forward_avg_pool, backward_avg_pool},
 };
 
-/** Whether backward of v has anything to do. An addition's gradients hang on
- *  the ReLU its step includes. */
+/* Whether backward of v has anything to do. An addition's gradients hang on
+ * the ReLU its step includes. */
 static bool has_gradient(const struct trainer *t, int v)
 {
     int at = t->nodes[v].fused >= 0 ? t->nodes[v].fused : v;
+
     return t->nodes[at].grads > 0 && !t->nodes[v].done;
 }
 
-/** What about a node is for inference alone, or NULL. */
+/* What about a node is for inference alone, or NULL. */
 static const char *untrainable(const struct trainer *t, const struct rn_node *n)
 {
     if (!rules[n->op].forward)
@@ -664,6 +692,7 @@ static int check_trainable(struct trainer *t)
     for (size_t i = 0; i < t->graph->n_nodes; i++) {
         const struct rn_node *n = node_at(t, (int)i);
         const char *what = untrainable(t, n);
+
         if (what)
             return rn_fail(t->err, RN_ERR_ARG,
                            "this network cannot be trained here: layer '%s' "
@@ -676,6 +705,7 @@ static int check_trainable(struct trainer *t)
 static int compile(struct trainer *t)
 {
     int rc = check_trainable(t);
+
     for (size_t i = 0; !rc && i < t->graph->n_nodes; i++) {
         t->nodes[i].fused = t->nodes[i].bn = RN_NONE;
         if (!t->nodes[i].done)
@@ -685,6 +715,7 @@ static int compile(struct trainer *t)
         rc = emit_loss(t);
     for (size_t i = t->graph->n_nodes; !rc && i-- > 0;) {
         const struct rule *rule = &rules[t->graph->nodes[i].op];
+
         if (rule->backward && has_gradient(t, (int)i))
             rc = rule->backward(t, (int)i);
     }
@@ -695,7 +726,8 @@ int rn_compile_train(struct rn_plan *plan, struct rn_error *err)
 {
     struct trainer t = {.plan = plan, .graph = plan->graph, .err = err};
     int rc;
-    t.nodes = rn_alloc(plan->graph->n_nodes, sizeof *t.nodes);
+
+    t.nodes = rn_alloc(plan->graph->n_nodes, sizeof(*t.nodes));
     t.readers = rn_count_readers(plan->graph);
     t.needed = find_needed(plan->graph);
     rc = t.nodes && t.readers && t.needed ? compile(&t) : no_memory(&t);

@@ -11,7 +11,7 @@ int rn_accumulate_create(struct rn_accumulated *a, const struct rn_flat *flat,
     if (batches == 1)
         return RN_OK;
     a->sum = rn_alloc(flat->count, sizeof(float));
-    if (a->sum == NULL)
+    if (!a->sum)
         return rn_fail_memory(err, flat->count * sizeof(float),
                               "the gradients of several batches");
     return RN_OK;
@@ -30,7 +30,7 @@ void rn_accumulate_add(struct rn_accumulated *a, const struct rn_flat *flat,
     bool last = i == a->batches - 1;
     float share = 1.0F / (float)a->batches;
 
-    if (sum == NULL)
+    if (!sum)
         return;
 #pragma omp parallel for num_threads(a->threads)
     for (size_t k = 0; k < a->count; k++) {

@@ -4,7 +4,7 @@
 #include "core/file.h"
 #include "core/locale.h"
 #include "core/memory.h"
-#include "data/picture_set.h"
+#include "data/sets/picture_set.h"
 #include "train/trainer.h"
 
 #include <errno.h>
@@ -36,7 +36,7 @@ static int list_missing(const struct rn_data *data, enum rn_part part,
 
         if (seen[c] || missing++ >= SHOWN)
             continue;
-        if (name != NULL)
+        if (name)
             snprintf(shown + n, size - n, "%s'%.40s'", n ? ", " : "", name);
         else
             snprintf(shown + n, size - n, "%s%d", n ? ", " : "", c);
@@ -56,16 +56,14 @@ static int check_part(struct rn_trainer *t, enum rn_part part, bool *seen,
     /* A class of few pictures may have none among those held out. */
     if (part == RN_PART_VALIDATION && split) {
         rn_trainer_say(t, "%d of the %d classes %s no validation image: %s%s",
-                       missing, t->data->classes,
-                       missing == 1 ? "has" : "have", shown,
-                       missing > SHOWN ? ", …" : "");
+                       missing, t->data->classes, missing == 1 ? "has" : "have",
+                       shown, missing > SHOWN ? ", …" : "");
         return RN_OK;
     }
-    return rn_fail(err, RN_ERR_DATA,
-                   "'%.100s': %d of the %d classes %s no %s image: %s%s",
-                   t->data->spec, missing, t->data->classes,
-                   missing == 1 ? "has" : "have", rn_part_name(part), shown,
-                   missing > SHOWN ? ", …" : "");
+    return rn_fail(
+        err, RN_ERR_DATA, "'%.100s': %d of the %d classes %s no %s image: %s%s",
+        t->data->spec, missing, t->data->classes, missing == 1 ? "has" : "have",
+        rn_part_name(part), shown, missing > SHOWN ? ", …" : "");
 }
 
 int rn_trainer_check_classes(struct rn_trainer *t, struct rn_error *err)
@@ -88,7 +86,7 @@ int rn_trainer_check_classes(struct rn_trainer *t, struct rn_error *err)
                        "train/CLASS/ or CLASS/",
                        t->data->spec);
     seen = rn_alloc((size_t)t->data->classes, sizeof(*seen));
-    if (seen == NULL)
+    if (!seen)
         return rn_fail_memory(err, (size_t)t->data->classes, "classes");
     rc = check_part(t, RN_PART_TRAIN, seen, err);
     if (rc == RN_OK)
@@ -105,7 +103,7 @@ int rn_trainer_check_classes(struct rn_trainer *t, struct rn_error *err)
 static bool lies_in_data(const char *folder, const char *data)
 {
     char *inner = realpath(folder, NULL), *outer = realpath(data, NULL);
-    size_t length = outer != NULL ? strlen(outer) : 0;
+    size_t length = outer ? strlen(outer) : 0;
     bool in = inner != NULL && length > 0 &&
               strncmp(inner, outer, length) == 0 &&
               (inner[length] == '/' || inner[length] == '\0');
@@ -228,8 +226,8 @@ static void existing(const char *folder, char *path, size_t size)
     snprintf(path, size, "%s", folder);
     while (access(path, F_OK) != 0) {
         slash = strrchr(path, '/');
-        if (slash == NULL || slash == path) {
-            snprintf(path, size, slash == NULL ? "." : "/");
+        if (!slash || slash == path) {
+            snprintf(path, size, !slash ? "." : "/");
             return;
         }
         *slash = '\0';

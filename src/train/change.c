@@ -95,7 +95,7 @@ uint64_t rn_changes_before(const json_t *texts)
 static int add_differences(json_t *change, const json_t *before,
                            const json_t *after)
 {
-    int failed = before == NULL || after == NULL;
+    int failed = !before || !after;
     const char *name;
     json_t *value;
 
@@ -106,7 +106,7 @@ static int add_differences(json_t *change, const json_t *before,
         if (!failed && !json_equal(old, value))
             failed = json_object_set_new(
                 change, name,
-                json_pack("[O,O]", old == NULL ? json_null() : old, value));
+                json_pack("[O,O]", !old ? json_null() : old, value));
     }
     return failed;
 }
@@ -121,7 +121,7 @@ static json_t *change_json(const struct rn_trainer *t,
     snprintf(sum, sizeof(sum), "%016" PRIx64, t->checksum);
     change = json_pack("{s:I, s:s}", "iteration",
                        (json_int_t)t->progress.iteration, "checkpoint", sum);
-    if (change != NULL && add_differences(change, old, new)) {
+    if (change && add_differences(change, old, new)) {
         json_decref(change);
         change = NULL;
     }
@@ -136,7 +136,7 @@ static json_t *changed_texts(const struct rn_trainer *t,
 {
     json_t *texts = json_deep_copy(t->texts);
     json_t *changes = json_object_get(texts, "changes");
-    int failed = texts == NULL;
+    int failed = !texts;
 
     if (!json_is_array(changes)) {
         changes = json_array();

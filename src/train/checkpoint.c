@@ -64,7 +64,7 @@ static char *progress_text(const struct rn_progress *p, uint64_t options)
 {
     char sum[20], *text = NULL;
     json_t *object = json_object();
-    int failed = object == NULL;
+    int failed = !object;
 
     snprintf(sum, sizeof(sum), "%016" PRIx64, options);
     for (size_t i = 0; i < FIELDS && !failed; i++)
@@ -100,7 +100,7 @@ static int progress_read(struct rn_progress *p, const json_t *object,
     for (size_t i = 0; i < FIELDS; i++) {
         const json_t *value = json_object_get(object, fields[i].name);
 
-        if (value == NULL && fields[i].later)
+        if (!value && fields[i].later)
             continue;
         if (!field_read(p, &fields[i], value))
             return rn_fail(err, RN_ERR_DATA,
@@ -135,11 +135,11 @@ static int training_read(struct rn_progress *p, const char *text,
     json_t *object;
     int rc;
 
-    if (text == NULL)
+    if (!text)
         return rn_fail(err, RN_ERR_DATA, "'%s' is a model, not a checkpoint",
                        path);
     object = rn_json_load(text, strlen(text), JSON_REJECT_DUPLICATES, NULL);
-    if (object == NULL)
+    if (!object)
         return rn_fail(err, RN_ERR_DATA, "'%s': training state is not JSON",
                        path);
     if (!is_of(object, options[0]) &&
@@ -203,8 +203,7 @@ int rn_checkpoint_create(struct rn_checkpoint *c, const struct rn_graph *graph,
         .memory = rn_alloc(kinds * floats, sizeof(float)),
         .names = rn_alloc(chars, 1),
     };
-    if (c->extras == NULL || c->param == NULL || c->memory == NULL ||
-        c->names == NULL)
+    if (!c->extras || !c->param || !c->memory || !c->names)
         return rn_fail_memory(err, kinds * floats * sizeof(float),
                               "a checkpoint");
 
@@ -264,11 +263,11 @@ int rn_checkpoint_save(struct rn_checkpoint *c, const char *path,
     char *training = progress_text(progress, options);
     int rc;
 
-    if (training == NULL)
+    if (!training)
         return rn_fail_memory(err, 1024, "a checkpoint's state");
     for (size_t i = 0; i < c->count; i++)
         rn_store_get(store, RN_STORE_MOMENTUM, c->param[i], c->extras[i].data);
-    if (average->value != NULL)
+    if (average->value)
         get_average(c, store, average);
     rc = rn_model_save_with(model, path, c->extras, c->n_extras, training, err);
     rn_free(training);
@@ -298,6 +297,6 @@ void rn_checkpoint_restore(const struct rn_checkpoint *c,
 {
     for (size_t i = 0; i < c->count; i++)
         rn_store_set(store, RN_STORE_MOMENTUM, c->param[i], c->extras[i].data);
-    if (average->value != NULL)
+    if (average->value)
         set_average(c, store, average);
 }

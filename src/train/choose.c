@@ -77,12 +77,12 @@ static int choose_pictures(struct rn_trainer *t, const struct rn_model *weights,
     struct rn_train_options *o = &t->o;
     int rc = RN_OK;
 
-    if (weights == NULL && o->net == NULL) {
+    if (!weights && !o->net) {
         o->net = rung_of(t)->net;
         rn_trainer_say(t, "net %s, for %d training pictures", o->net,
                        pictures_of(t));
     }
-    if (o->size == 0 && weights != NULL) {
+    if (o->size == 0 && weights) {
         rc = only_square(weights, err);
         o->size = weights->spec.input.h;
         rn_trainer_say(t, "size %d, as the weights'", o->size);
@@ -91,7 +91,7 @@ static int choose_pictures(struct rn_trainer *t, const struct rn_model *weights,
         rn_trainer_say(t, "size %d, for %d training pictures", o->size,
                        pictures_of(t));
     }
-    if (o->resize == 0 && weights != NULL && o->size == weights->spec.input.h)
+    if (o->resize == 0 && weights && o->size == weights->spec.input.h)
         o->resize = weights->preprocessing.resize;
     if (o->resize == 0)
         o->resize = shorter_of(o->size);
@@ -108,7 +108,7 @@ static int check_images(const struct rn_trainer *t, struct rn_error *err)
                        "size and resize are for pictures; the images of '%s' "
                        "are %d x %d",
                        o->data, t->data->shape.h, t->data->shape.w);
-    if (o->augment != NULL &&
+    if (o->augment &&
         rn_choice(rn_augment_names, o->augment) >= RN_AUGMENT_AREA)
         return rn_fail(err, RN_ERR_ARG,
                        "augment '%s' is for pictures; '%s' has images of one "
@@ -124,7 +124,7 @@ static int check_combinations(const struct rn_train_options *o,
         return rn_fail(err, RN_ERR_ARG,
                        "reestimate and patience: a run that may end at any "
                        "test has no last step to do it after");
-    if (o->reestimate && o->batch_norm != NULL &&
+    if (o->reestimate && o->batch_norm &&
         rn_choice(rn_batch_norm_names, o->batch_norm) == 1)
         return rn_fail(err, RN_ERR_ARG,
                        "reestimate and batch_norm running: these statistics "
@@ -142,7 +142,7 @@ int rn_trainer_choose_network(struct rn_trainer *t,
         rc = choose_pictures(t, weights, err);
     else if (rc == RN_OK)
         rc = check_images(t, err);
-    if (weights == NULL && t->o.net == NULL)
+    if (!weights && !t->o.net)
         t->o.net = "resnet20";
     return rc;
 }
@@ -160,7 +160,7 @@ static void choose_stages(struct rn_trainer *t)
     struct rn_train_options *o = &t->o;
     bool tune = o->weights != NULL;
 
-    if (o->freeze == NULL && tune) {
+    if (!o->freeze && tune) {
         size_t i = 0;
 
         while (pictures_of(t) > frozen[i].pictures)
@@ -170,7 +170,7 @@ static void choose_stages(struct rn_trainer *t)
         rn_trainer_say(t, "freeze %s, lr-scale %s, for %d training pictures",
                        o->freeze, o->lr_scale, pictures_of(t));
     }
-    if (o->batch_norm == NULL && tune && !o->reestimate &&
+    if (!o->batch_norm && tune && !o->reestimate &&
         pictures_of(t) <= RUNNING_PICTURES) {
         o->batch_norm = "running";
         rn_trainer_say(t, "batch-norm running, as the weights'");
@@ -247,7 +247,7 @@ void rn_trainer_choose_rest(struct rn_trainer *t)
 static const char *because(const struct rn_trainer *t, bool fewer)
 {
     return fewer                  ? "as memory allows"
-           : t->o.weights != NULL ? "for fine-tuning"
+           : t->o.weights ? "for fine-tuning"
                                   : "for this network";
 }
 
@@ -271,7 +271,7 @@ int rn_trainer_choose_batch(struct rn_trainer *t, struct rn_error *err)
     if (o->lr <= 0) {
         int batches = o->accumulate > 1 ? o->accumulate : 1;
 
-        o->lr = (o->weights != NULL ? 0.004 : 0.1) * o->batch * batches / 64;
+        o->lr = (o->weights ? 0.004 : 0.1) * o->batch * batches / 64;
         rn_trainer_say(t, "lr %g, schedule %s, for batch %d%s", o->lr,
                        o->schedule, o->batch,
                        batches > 1 ? " and accumulate" : "");

@@ -293,10 +293,10 @@ int rn_curve_write(const char *log, const char *svg,
     if (rc != RN_OK)
         goto done;
     out = open_memstream(&text, &size);
-    if (out != NULL)
+    if (out)
         draw(out, curve, &train, &test);
-    failed = out == NULL || ferror(out);
-    if (out != NULL)
+    failed = !out || ferror(out);
+    if (out)
         failed |= fclose(out) != 0;
     rc = failed ? rn_fail_memory(err, size, "a learning curve")
                 : rn_file_write(svg, text, size, err);

@@ -15,7 +15,7 @@ int rn_ema_create(struct rn_ema *a, const struct rn_flat *flat, double decay,
         .decay = decay,
         .threads = threads,
     };
-    if (a->value == NULL)
+    if (!a->value)
         return rn_fail_memory(err, flat->count * sizeof(float),
                               "the weights' average");
     memcpy(a->value, flat->value, flat->count * sizeof(float));

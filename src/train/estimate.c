@@ -131,7 +131,7 @@ static int trial_create(struct trial *trial, struct rn_trainer *t,
     trial->logits =
         rn_alloc(batch * (size_t)t->model->spec.classes, sizeof(float));
     trial->labels = rn_alloc(batch, sizeof(int32_t));
-    if (trial->images == NULL || trial->logits == NULL || trial->labels == NULL)
+    if (!trial->images || !trial->logits || !trial->labels)
         return rn_fail_memory(err, batch * image * sizeof(float), "a batch");
     return RN_OK;
 }

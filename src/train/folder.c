@@ -21,8 +21,8 @@ int rn_run_name(struct rn_run *run, const char *folder, struct rn_error *err)
         .best = rn_path_join(folder, "best.safetensors"),
         .curve = rn_path_join(folder, "curve.svg"),
     };
-    if (run->folder == NULL || run->options == NULL || run->log == NULL ||
-        run->last == NULL || run->best == NULL || run->curve == NULL)
+    if (!run->folder || !run->options || !run->log || !run->last ||
+        !run->best || !run->curve)
         return rn_fail_memory(err, 6 * strlen(folder), "file names");
     return RN_OK;
 }
@@ -64,9 +64,9 @@ int rn_run_make(const struct rn_run *run, struct rn_error *err)
     char *path = rn_strdup(run->folder);
     int rc = RN_OK;
 
-    if (path == NULL)
+    if (!path)
         return rn_fail_memory(err, strlen(run->folder), "a file name");
-    for (char *p = strchr(path + 1, '/'); p != NULL && rc == RN_OK;
+    for (char *p = strchr(path + 1, '/'); p && rc == RN_OK;
          p = strchr(p + 1, '/')) {
         *p = '\0';
         if (!rn_is_folder(path))
@@ -82,11 +82,11 @@ int rn_run_make(const struct rn_run *run, struct rn_error *err)
 int rn_run_describe(const struct rn_run *run, const json_t *texts,
                     struct rn_error *err)
 {
-    char *text = texts == NULL ? NULL : rn_json_dump(texts, JSON_INDENT(2));
+    char *text = !texts ? NULL : rn_json_dump(texts, JSON_INDENT(2));
     size_t size;
     int rc;
 
-    if (text == NULL)
+    if (!text)
         return rn_fail_memory(err, 1024, "run.json");
     /* The zero byte that ends the text becomes the end of its last line. */
     size = strlen(text);
@@ -117,9 +117,9 @@ void rn_run_sweep(const struct rn_run *run)
     DIR *dir = opendir(run->folder);
     struct dirent *entry;
 
-    if (dir == NULL)
+    if (!dir)
         return;
-    while ((entry = readdir(dir)) != NULL)
+    while ((entry = readdir(dir)))
         if (is_left_over(entry->d_name))
             unlinkat(dirfd(dir), entry->d_name, 0);
     closedir(dir);

@@ -18,7 +18,7 @@ int rn_log_open(struct rn_log *log, const char *path, struct rn_error *err)
 {
     log->path = path;
     log->file = fopen(path, "a+e");
-    if (log->file == NULL)
+    if (!log->file)
         return rn_fail_errno(err, "open", path);
     /* Some network file systems have no locks: go without. */
     if (flock(fileno(log->file), LOCK_EX | LOCK_NB) != 0 &&
@@ -78,7 +78,7 @@ static int set_real(json_t *object, const char *name, double value)
 static json_t *report_json(const struct rn_train_report *r)
 {
     json_t *line = json_object();
-    int failed = line == NULL;
+    int failed = !line;
 
     if (failed)
         return NULL;
@@ -106,11 +106,11 @@ int rn_log_line(struct rn_log *log, const struct rn_train_report *report,
 {
     json_t *line = report_json(report);
     char *text =
-        line == NULL ? NULL : rn_json_print(line, JSON_REAL_PRECISION(DIGITS));
+        !line ? NULL : rn_json_print(line, JSON_REAL_PRECISION(DIGITS));
     int failed;
 
     json_decref(line);
-    if (text == NULL)
+    if (!text)
         return rn_fail_memory(err, 256, "a log line");
     errno = 0;
     failed = fputs(text, log->file) == EOF || fputc('\n', log->file) == EOF ||
@@ -129,7 +129,7 @@ int rn_log_sync(struct rn_log *log, struct rn_error *err)
 
 void rn_log_close(struct rn_log *log)
 {
-    if (log->file != NULL)
+    if (log->file)
         fclose(log->file);
     log->file = NULL;
 }

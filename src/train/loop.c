@@ -24,7 +24,7 @@ void rn_trainer_say(const struct rn_trainer *t, const char *format, ...)
     char text[512];
     va_list args;
 
-    if (t->events.message == NULL)
+    if (!t->events.message)
         return;
     va_start(args, format);
     rn_format_list(text, sizeof(text), format, args);
@@ -106,7 +106,7 @@ static const char *last_part(const char *path)
  * next time. */
 static void show_average(struct rn_trainer *t)
 {
-    if (t->average.value != NULL)
+    if (t->average.value)
         rn_ema_swap(&t->average, &t->flat);
 }
 
@@ -133,7 +133,7 @@ static int set_extras(json_t *object, const struct rn_train_options *o)
     };
     int failed = 0;
 
-    if (o->weights != NULL)
+    if (o->weights)
         failed |= set_text(object, "weights", last_part(o->weights));
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         if (strcmp(texts[i].value, texts[i].usual) != 0)
@@ -168,7 +168,7 @@ static json_t *trained_json(const struct rn_trainer *t)
     const struct rn_progress *p = &t->progress;
     const struct rn_train_options *o = &t->o;
     json_t *object = json_object();
-    int failed = object == NULL;
+    int failed = !object;
 
     if (failed)
         return NULL;
@@ -206,18 +206,18 @@ static json_t *trained_json(const struct rn_trainer *t)
 static int export_model(struct rn_trainer *t, struct rn_error *err)
 {
     json_t *object = trained_json(t);
-    char *text = object == NULL ? NULL : rn_json_dump(object, 0);
+    char *text = !object ? NULL : rn_json_dump(object, 0);
     const char *broken;
 
     json_decref(object);
-    if (text == NULL)
+    if (!text)
         return rn_fail_memory(err, 1024, "the model's description");
     rn_free(t->model->trained);
     t->model->trained = text;
 
     rn_store_export(t->store, t->model->graph);
     broken = rn_model_not_finite(t->model);
-    if (broken != NULL)
+    if (broken)
         return rn_fail(err, RN_ERR_LOSS,
                        "parameters are not finite after iteration %ld: %s; "
                        "'%s' is the last good checkpoint",
@@ -432,7 +432,7 @@ static int report(struct rn_trainer *t, struct rn_error *err)
     close_report(t, &r);
     if (r.tested)
         rc = after_test(t, err);
-    if (rc == RN_OK && t->events.report != NULL)
+    if (rc == RN_OK && t->events.report)
         t->events.report(t->events.user, &r);
     return rc;
 }
@@ -479,7 +479,7 @@ static void say_skipped(struct rn_trainer *t)
 {
     const char *why;
 
-    while ((why = rn_loader_skipped(t->loader, t->skipped)) != NULL) {
+    while ((why = rn_loader_skipped(t->loader, t->skipped))) {
         t->skipped++;
         rn_trainer_say(t, "skipped: %s", why);
     }
@@ -489,7 +489,7 @@ void rn_trainer_say_remarks(struct rn_trainer *t)
 {
     const char *remark;
 
-    while ((remark = rn_data_remark(t->data, t->remarks)) != NULL) {
+    while ((remark = rn_data_remark(t->data, t->remarks))) {
         t->remarks++;
         rn_trainer_say(t, "%s", remark);
     }
@@ -522,7 +522,7 @@ static void update(struct rn_trainer *t, double lr)
     };
 
     rn_sgd_step(&sgd, t->model->graph, &t->flat);
-    if (t->average.value != NULL)
+    if (t->average.value)
         rn_ema_add(&t->average, &t->flat, t->progress.iteration + 1);
 }
 
@@ -573,7 +573,7 @@ static void tick(const struct rn_trainer *t)
 {
     struct rn_train_report r;
 
-    if (t->events.tick == NULL)
+    if (!t->events.tick)
         return;
     r = running_report(t);
     t->events.tick(t->events.user, &r);

@@ -104,7 +104,7 @@ const char *const rn_last_batch_names[] = {"wrap", "drop", "keep", NULL};
 
 int rn_choice(const char *const *names, const char *value)
 {
-    for (int i = 0; names[i] != NULL; i++)
+    for (int i = 0; names[i]; i++)
         if (strcmp(names[i], value) == 0)
             return i;
     return -1;
@@ -144,7 +144,7 @@ static int check_numbers(const struct rn_train_options *o, struct rn_error *err)
     for (size_t i = 0; i < OPTIONS; i++) {
         double value;
 
-        if (options[i].range == NULL)
+        if (!options[i].range)
             continue;
         value = number(o, &options[i]);
         if (!(value >= options[i].low && value <= options[i].high))
@@ -159,7 +159,7 @@ static int check_choice(const char *name, const char *const *names,
                         const char *value, const char *expected,
                         struct rn_error *err)
 {
-    if (value == NULL || rn_choice(names, value) >= 0)
+    if (!value || rn_choice(names, value) >= 0)
         return RN_OK;
     return rn_fail(err, RN_ERR_ARG, "%s '%s': expected %s", name, value,
                    expected);
@@ -167,7 +167,7 @@ static int check_choice(const char *name, const char *const *names,
 
 static json_t *text_json(const char *text)
 {
-    return text == NULL ? json_null() : json_string(text);
+    return !text ? json_null() : json_string(text);
 }
 
 static json_t *option_json(const struct rn_train_options *o,
@@ -201,7 +201,7 @@ static int check_texts(const struct rn_train_options *o, struct rn_error *err)
         if (options[i].kind != TEXT)
             continue;
         text = option_json(o, &options[i]);
-        if (text == NULL)
+        if (!text)
             return rn_fail(err, RN_ERR_ARG, "%s is not UTF-8 text",
                            options[i].name);
         json_decref(text);
@@ -258,7 +258,7 @@ int rn_options_check(const struct rn_train_options *o, struct rn_error *err)
 {
     int rc = RN_OK;
 
-    if (o->data == NULL || o->data[0] == '\0')
+    if (!o->data || o->data[0] == '\0')
         rc = rn_fail(err, RN_ERR_ARG, "no data to train on is given");
     if (rc == RN_OK)
         rc = check_numbers(o, err);
@@ -285,12 +285,12 @@ static bool is_as_before(const struct rn_train_options *o,
 {
     const char *at = (const char *)o + option->place, *text;
 
-    if (option->before == NULL)
+    if (!option->before)
         return false;
     if (option->kind != TEXT)
         return number(o, option) == number_before(option);
     text = *(const char *const *)at;
-    return text == NULL || strcmp(text, option->before) == 0;
+    return !text || strcmp(text, option->before) == 0;
 }
 
 /* All, or what shapes the result: so that older runs can go on. */
@@ -298,7 +298,7 @@ static json_t *to_json(const struct rn_train_options *o, bool all)
 {
     json_t *object = json_object();
 
-    for (size_t i = 0; i < OPTIONS && object != NULL; i++) {
+    for (size_t i = 0; i < OPTIONS && object; i++) {
         if (!all && (options[i].aside || is_as_before(o, &options[i])))
             continue;
         if (json_object_set_new(object, options[i].name,
@@ -358,7 +358,7 @@ static bool option_read(struct rn_train_options *o, const struct option *option,
 /* Defaults are those of new runs. */
 static void set_before(struct rn_train_options *o, const struct option *option)
 {
-    if (option->before != NULL && option->kind == INT)
+    if (option->before && option->kind == INT)
         *(int *)((char *)o + option->place) = (int)number_before(option);
 }
 
@@ -370,14 +370,14 @@ int rn_options_from_json(struct rn_train_options *o, const json_t *object,
         const json_t *value = json_object_get(object, options[i].name);
 
         /* A run of an older version lacks some; its numbers are the same. */
-        if (value == NULL && (options[i].aside || options[i].before != NULL)) {
+        if (!value && (options[i].aside || options[i].before)) {
             set_before(o, &options[i]);
             continue;
         }
-        if (value == NULL || !option_read(o, &options[i], value))
+        if (!value || !option_read(o, &options[i], value))
             return rn_fail(err, RN_ERR_DATA, "'%s': option %s is %s", path,
                            options[i].name,
-                           value == NULL ? "missing" : "of the wrong type");
+                           !value ? "missing" : "of the wrong type");
     }
     return RN_OK;
 }
@@ -385,8 +385,8 @@ int rn_options_from_json(struct rn_train_options *o, const json_t *object,
 uint64_t rn_options_checksum(const struct rn_train_options *o)
 {
     json_t *object = to_json(o, false);
-    char *text = object == NULL ? NULL : rn_json_dump(object, JSON_COMPACT);
-    uint64_t sum = text == NULL ? 0 : rn_checksum(0, text, strlen(text));
+    char *text = !object ? NULL : rn_json_dump(object, JSON_COMPACT);
+    uint64_t sum = !text ? 0 : rn_checksum(0, text, strlen(text));
 
     rn_free(text);
     json_decref(object);
@@ -407,12 +407,11 @@ char *rn_json_dump(const json_t *value, size_t flags)
 {
     char *text = dump(value, flags | JSON_REAL_PRECISION(15));
     json_t *again =
-        text == NULL ? NULL
-                     : rn_json_load(text, strlen(text), JSON_DECODE_ANY, NULL);
+        !text ? NULL : rn_json_load(text, strlen(text), JSON_DECODE_ANY, NULL);
     bool same = again != NULL && json_equal(again, value);
 
     json_decref(again);
-    if (same || text == NULL)
+    if (same || !text)
         return text;
     rn_free(text);
     return dump(value, flags | JSON_REAL_PRECISION(17));

@@ -21,7 +21,7 @@ static int check(const struct rn_data *data, const struct rn_train_options *o,
                        "cannot show %d of the %d training images of '%s' in "
                        "%d pixels",
                        count, images, data->spec, size);
-    if (data->fetch == NULL &&
+    if (!data->fetch &&
         rn_choice(rn_augment_names, o->augment) >= RN_AUGMENT_AREA)
         return rn_fail(err, RN_ERR_ARG,
                        "augment '%s' is for pictures; '%s' has images of one "
@@ -37,7 +37,7 @@ static int to_picture(const float *planes, const struct rn_shape *s,
     size_t pixels = (size_t)s->h * (size_t)s->w;
 
     *out = (struct rn_image){s->w, s->h, rn_alloc(pixels, 3)};
-    if (out->pixels == NULL)
+    if (!out->pixels)
         return rn_fail_memory(err, 3 * pixels, "a picture");
     for (size_t i = 0; i < 3 * pixels; i++) {
         float x = planes[(s->c >= 3 ? i % 3 : 0) * pixels + i / 3];
@@ -92,9 +92,9 @@ int rn_train_preview(const struct rn_data *data,
     int rc;
 
     memset(images, 0, (size_t)count * sizeof(*images));
-    if (o.augment == NULL)
-        o.augment = data->fetch != NULL ? "area" : "crop-flip";
-    if (o.colour == NULL)
+    if (!o.augment)
+        o.augment = data->fetch ? "area" : "crop-flip";
+    if (!o.colour)
         o.colour = "none";
     if (o.crop_area <= 0)
         o.crop_area = 0.08;
@@ -104,7 +104,7 @@ int rn_train_preview(const struct rn_data *data,
     configure(&config, data, &o, size, count);
     shape = rn_loader_shape(&config);
     half = rn_alloc((size_t)shape->c, sizeof(*half));
-    if (half == NULL)
+    if (!half)
         return rn_fail_memory(err, (size_t)shape->c, "a preview");
     for (int c = 0; c < shape->c; c++)
         half[c] = HALF;

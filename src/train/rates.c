@@ -15,7 +15,7 @@
 
 static bool is_none(const char *text)
 {
-    return text == NULL || text[0] == '\0' || strcmp(text, "none") == 0;
+    return !text || text[0] == '\0' || strcmp(text, "none") == 0;
 }
 
 /* "conv1-conv3,fc" */
@@ -49,9 +49,9 @@ static int parse_scale(float scale[RN_STAGES], const char *text, size_t n,
 {
     const char *equals = memchr(text, '=', n);
     unsigned bits =
-        equals == NULL ? 0 : rn_stages_parse(text, (size_t)(equals - text));
+        !equals ? 0 : rn_stages_parse(text, (size_t)(equals - text));
     char *end = NULL;
-    double value = equals == NULL ? -1 : rn_number(equals + 1, &end);
+    double value = !equals ? -1 : rn_number(equals + 1, &end);
 
     if (bits == 0)
         return rn_fail(err, RN_ERR_ARG,

@@ -3,8 +3,8 @@
 #ifndef RN_TRAIN_RUN_H
 #define RN_TRAIN_RUN_H
 
-#include "formats/json.h"
-#include "formats/model.h"
+#include "core/json.h"
+#include "model/model.h"
 #include "nets/stages.h"
 #include "plan/plan.h"
 #include "train/ema.h"

@@ -120,7 +120,7 @@ static int parse_schedule(struct rn_schedule *s, const char *schedule,
 {
     const char *rest = NULL;
 
-    if ((rest = after(schedule, "step:")) != NULL) {
+    if ((rest = after(schedule, "step:"))) {
         s->kind = RN_SCHEDULE_STEP;
         return parse_steps(s, schedule, rest, err);
     }
@@ -134,7 +134,7 @@ static int parse_schedule(struct rn_schedule *s, const char *schedule,
         return RN_OK;
     }
     rest = after(schedule, "one-cycle");
-    if (rest != NULL && (*rest == ':' || *rest == '\0')) {
+    if (rest && (*rest == ':' || *rest == '\0')) {
         s->kind = RN_SCHEDULE_ONE_CYCLE;
         s->relative = true;
         return parse_one_cycle(s, schedule, rest, err);
@@ -176,7 +176,7 @@ static int parse_warmup(struct rn_schedule *s, const char *warmup,
                        "warmup '%s': schedule one-cycle has a rise of its own, "
                        "expected none",
                        warmup);
-    if ((rest = after(warmup, "error:")) != NULL)
+    if ((rest = after(warmup, "error:")))
         return parse_warmup_error(s, warmup, rest, warmup_lr, err);
     if (!parse_count(warmup, &s->warmup))
         return rn_fail(err, RN_ERR_ARG,

@@ -13,6 +13,7 @@ static void update(float *restrict value, const float *restrict grad,
 {
     for (size_t i = 0; i < count; i++) {
         float v = keep * momentum[i] + lr * (grad[i] + decay * value[i]);
+
         momentum[i] = v;
         value[i] -= v;
     }

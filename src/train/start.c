@@ -2,7 +2,7 @@
 /* The model a run starts from: made anew, or from weights, with a head of its
  * own where the classes are others; and how training and tests see images. */
 #include "core/memory.h"
-#include "data/numerals.h"
+#include "data/sets/numerals.h"
 #include "eval/eval.h"
 #include "train/trainer.h"
 
@@ -194,7 +194,7 @@ static int picture_stats(const struct rn_trainer *t, bool per_pixel,
     int rc;
 
     config.end = (count < SAMPLE ? count : SAMPLE) / config.sampler.batch;
-    if (sum == NULL)
+    if (!sum)
         return rn_fail_memory(err, pixels * sizeof(double), "a mean image");
     rc = rn_loader_create(&loader, &config, err);
     if (rc == RN_OK)
@@ -230,7 +230,7 @@ static int set_preprocessing(struct rn_trainer *t, struct rn_error *err)
     float *std = rn_alloc((size_t)s.c, sizeof(float));
     int rc;
 
-    if (mean == NULL || std == NULL)
+    if (!mean || !std)
         rc = rn_fail_memory(err, pixels * sizeof(float), "a mean image");
     else
         rc = image_stats(t, per_pixel, mean, std, err);
@@ -302,7 +302,7 @@ static bool are_indices(char *const *names, int count)
 /* The names of classes that a model or data have, or NULL. */
 static char *const *texts_of(char *const *ids, char *const *names)
 {
-    return ids != NULL ? ids : names;
+    return ids ? ids : names;
 }
 
 /* Whether the model's classes are the data's, as far as they are named. */
@@ -312,13 +312,13 @@ static bool same_classes(const struct rn_model *m, const struct rn_data *d)
 
     if (m->spec.classes != d->classes || m->headless)
         return false;
-    if (m->class_ids != NULL && d->class_ids != NULL)
+    if (m->class_ids && d->class_ids)
         return same_texts(m->class_ids, d->class_ids, d->classes);
-    if (m->class_names != NULL && d->class_names != NULL)
+    if (m->class_names && d->class_names)
         return same_texts(m->class_names, d->class_names, d->classes);
     if ((texts = texts_of(m->class_ids, m->class_names)) == NULL)
         texts = texts_of(d->class_ids, d->class_names);
-    return texts == NULL || are_indices(texts, d->classes);
+    return !texts || are_indices(texts, d->classes);
 }
 
 /* Shape of the images that the network is to take. */
@@ -350,7 +350,7 @@ static int make_like(struct rn_trainer *t, const struct rn_model *weights,
     if (rc != RN_OK)
         return rc;
     t->model = rn_model_wrap(&spec, graph);
-    if (t->model == NULL) {
+    if (!t->model) {
         rn_graph_destroy(graph);
         return rn_fail_memory(err, sizeof(*t->model), "a model");
     }
@@ -369,7 +369,7 @@ static void copy_params(struct rn_graph *to, const struct rn_graph *from,
         struct rn_param *p = &to->params[i];
         const struct rn_param *q = rn_graph_param(from, p->name);
 
-        if (q == NULL || q->count != p->count ||
+        if (!q || q->count != p->count ||
             (!head && strncmp(p->name, "fc.", 3) == 0))
             continue;
         memcpy(p->data, q->data, p->count * sizeof(*p->data));
@@ -382,7 +382,7 @@ static int copy_preprocessing(struct rn_model *to, const struct rn_model *from,
     const struct rn_preprocessing *pre = &from->preprocessing;
     int rc = RN_OK;
 
-    if (pre->mean != NULL)
+    if (pre->mean)
         rc = rn_model_set_preprocessing(to, pre->per_pixel, pre->mean, pre->std,
                                         err);
     if (rc == RN_OK)
@@ -490,10 +490,10 @@ static int name_classes(struct rn_trainer *t, struct rn_error *err)
     const struct rn_data *d = t->data;
     int rc = RN_OK;
 
-    if (d->class_names != NULL)
+    if (d->class_names)
         rc = rn_model_set_classes(t->model, (const char *const *)d->class_names,
                                   err);
-    if (rc == RN_OK && d->class_ids != NULL)
+    if (rc == RN_OK && d->class_ids)
         rc = rn_model_set_class_ids(t->model, (const char *const *)d->class_ids,
                                     err);
     return rc;
@@ -501,13 +501,13 @@ static int name_classes(struct rn_trainer *t, struct rn_error *err)
 
 int rn_trainer_start_model(struct rn_trainer *t, struct rn_error *err)
 {
-    int rc = t->o.weights != NULL ? from_weights(t, err) : from_nothing(t, err);
+    int rc = t->o.weights ? from_weights(t, err) : from_nothing(t, err);
 
     if (rc == RN_OK)
         rc = set_resize(t, err);
     /* Weights keep the normalisation they were trained with. */
-    if (rc == RN_OK && t->model->preprocessing.mean == NULL) {
-        if (t->o.weights != NULL)
+    if (rc == RN_OK && !t->model->preprocessing.mean) {
+        if (t->o.weights)
             rn_trainer_say(t,
                            "'%s' does not say how its images are prepared: "
                            "mean and deviation are the training images'",

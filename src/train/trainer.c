@@ -234,7 +234,7 @@ static int scale_rates(struct rn_trainer *t, struct rn_error *err)
     bool differ = false;
 
     t->lr_scale = rn_alloc(flat->n_segments, sizeof(float));
-    if (t->lr_scale == NULL)
+    if (!t->lr_scale)
         return rn_fail_memory(err, flat->n_segments * sizeof(float),
                               "learning rates");
     for (size_t i = 0; i < flat->n_segments; i++) {
@@ -291,7 +291,7 @@ static int weigh_classes(struct rn_trainer *t, struct rn_error *err)
     if (rn_choice(rn_class_weights_names, t->o.class_weights) != 1)
         return RN_OK;
     t->class_weights = rn_alloc(classes, sizeof(float));
-    if (t->class_weights == NULL)
+    if (!t->class_weights)
         return rn_fail_memory(err, classes * sizeof(float), "class weights");
     for (int i = 0; i < train->count; i++)
         t->class_weights[train->labels[i]]++;
@@ -385,7 +385,7 @@ static int read_options(struct rn_trainer *t, struct rn_error *err)
         return rc;
     t->texts = rn_json_load(text, size, JSON_REJECT_DUPLICATES, NULL);
     rn_free(text);
-    if (t->texts == NULL)
+    if (!t->texts)
         return rn_fail(err, RN_ERR_DATA, "'%s': not JSON", t->run.options);
     rc = rn_options_from_json(&t->o, json_object_get(t->texts, "options"),
                               t->run.options, err);
@@ -400,12 +400,12 @@ static int check_data(const struct rn_trainer *t, struct rn_error *err)
     char found[20];
 
     snprintf(found, sizeof(found), "%016" PRIx64, t->data->checksum);
-    if (sum != NULL && strcmp(sum, found) == 0)
+    if (sum && strcmp(sum, found) == 0)
         return RN_OK;
     return rn_fail(err, RN_ERR_DATA,
                    "'%s' is not the data the run began with: checksum %s, "
                    "expected %s",
-                   t->data->spec, found, sum == NULL ? "(none)" : sum);
+                   t->data->spec, found, !sum ? "(none)" : sum);
 }
 
 /* The last bits depend on what computes them. */
@@ -417,7 +417,7 @@ static void compare_machine(const struct rn_trainer *t)
     struct rn_machine m;
 
     rn_machine_get(&m);
-    if (onednn == NULL || isa == NULL || strcmp(onednn, m.onednn) != 0 ||
+    if (!onednn || !isa || strcmp(onednn, m.onednn) != 0 ||
         strcmp(isa, m.isa) != 0)
         rn_trainer_say(t, "the run began on another machine or oneDNN; its "
                           "last bits may differ from now on");
@@ -469,7 +469,7 @@ static int prepare(struct rn_trainer *t, struct rn_error *err)
 
     if (rc == RN_OK)
         rc = build_plans(t, err);
-    if (rc == RN_OK && t->checkpoint.extras == NULL)
+    if (rc == RN_OK && !t->checkpoint.extras)
         rc = rn_checkpoint_create(&t->checkpoint, t->model->graph, t->o.ema > 0,
                                   err);
     else if (rc == RN_OK)
@@ -494,7 +494,7 @@ static void fill_result(const struct rn_trainer *t, double start,
         .test_loss = p->test_loss,
         .best_error = p->best_error,
         .best_iteration = p->best_iteration,
-        .classes = t->data != NULL ? t->data->classes : 0,
+        .classes = t->data ? t->data->classes : 0,
         .test_part = t->test_part,
         .test_images = t->test_images,
     };
@@ -585,11 +585,11 @@ int rn_train(const struct rn_train_options *options,
     double start = rn_now();
     int rc;
 
-    if (events != NULL)
+    if (events)
         t.events = *events;
-    if (result != NULL)
+    if (result)
         *result = (struct rn_train_result){.best_iteration = -1};
-    if (options->out == NULL || options->out[0] == '\0')
+    if (!options->out || options->out[0] == '\0')
         return rn_fail(err, RN_ERR_ARG, "no run folder to make is given");
     rc = make_data_absolute(&t.o.data, &data, err);
     if (rc == RN_OK)
@@ -606,7 +606,7 @@ int rn_train(const struct rn_train_options *options,
     }
     if (rc == RN_OK)
         rc = rn_trainer_loop(&t, err);
-    if (result != NULL)
+    if (result)
         fill_result(&t, start, result);
     release(&t);
     free(data);
@@ -651,7 +651,7 @@ static int go_on(struct rn_trainer *t, const struct rn_resume_options *r,
 
     if (r->threads > 0)
         t->o.threads = r->threads;
-    if (r->data != NULL) {
+    if (r->data) {
         t->o.data = r->data;
         rc = make_data_absolute(&t->o.data, &data, err);
     }
@@ -676,14 +676,14 @@ int rn_train_resume(const char *run, const struct rn_resume_options *options,
                     struct rn_train_result *result, struct rn_error *err)
 {
     static const struct rn_resume_options none;
-    const struct rn_resume_options *r = options != NULL ? options : &none;
+    const struct rn_resume_options *r = options ? options : &none;
     struct rn_trainer t = {.o = {.batch = 0}};
     double start = rn_now();
     int rc;
 
-    if (events != NULL)
+    if (events)
         t.events = *events;
-    if (result != NULL)
+    if (result)
         *result = (struct rn_train_result){.best_iteration = -1};
     rc = rn_resume_check(r, err);
     if (rc == RN_OK)
@@ -696,7 +696,7 @@ int rn_train_resume(const char *run, const struct rn_resume_options *options,
         rc = rn_log_open(&t.log, t.run.log, err);
     if (rc == RN_OK)
         rc = go_on(&t, r, err);
-    if (result != NULL)
+    if (result)
         fill_result(&t, start, result);
     release(&t);
     return rc;

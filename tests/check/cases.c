@@ -99,4 +99,4 @@ const struct conv_case conv_cases[] = {
     {"fc, 7 classes",            3,   64,    7,   1,   1, 1, 1, 0, 1e-5},
 };
 /* clang-format on */
-const size_t conv_cases_count = sizeof conv_cases / sizeof *conv_cases;
+const size_t conv_cases_count = sizeof(conv_cases) / sizeof(*conv_cases);

@@ -10,7 +10,7 @@
 #include "cases.h"
 #include "core/memory.h"
 #include "nets/nets.h"
-#include "ops/conv.h"
+#include "ops/conv/conv.h"
 #include "support.h"
 
 #include <math.h>
@@ -43,7 +43,8 @@ struct problem {
 
 static float *floats(size_t count)
 {
-    float *x = rn_alloc(count, sizeof *x);
+    float *x = rn_alloc(count, sizeof(*x));
+
     assert_non_null(x);
     return x;
 }
@@ -51,6 +52,7 @@ static float *floats(size_t count)
 static double *filled(size_t count, uint64_t stream, double scale)
 {
     double *x = check_doubles(count);
+
     check_fill(x, count, stream, 0, scale);
     return x;
 }
@@ -59,7 +61,8 @@ static void problem_open(struct problem *p, const struct conv_case *c)
 {
     uint64_t stream = 100 + 10 * (uint64_t)(c - conv_cases);
     int n = c->n;
-    memset(p, 0, sizeof *p);
+
+    memset(p, 0, sizeof(*p));
     p->c = c;
     p->in = (struct rn_shape){c->ic, c->h, c->w};
     p->window = (struct rn_window)RN_WINDOW(c->k, c->k, c->stride, c->pad);
@@ -126,17 +129,19 @@ struct sample {
     double want[SAMPLES];
 };
 
-/** All of them, or one at a random place of each of SAMPLES equal parts, the
- *  first and the last element among them. */
+/* All of them, or one at a random place of each of SAMPLES equal parts, the
+ * first and the last element among them. */
 static void choose(struct sample *s, size_t total, uint64_t stream)
 {
     size_t most = check_fast() ? SAMPLES_FAST : SAMPLES;
     double places[SAMPLES];
+
     check_fill(places, SAMPLES, stream, 0.5, 0.5);
     s->count = total < most ? total : most;
     for (size_t i = 0; i < s->count; i++) {
         size_t begin = i * total / s->count;
         size_t part = (i + 1) * total / s->count - begin;
+
         s->at[i] = begin + (size_t)(places[i] * (double)part);
         if (s->at[i] >= begin + part)
             s->at[i] = begin + part - 1;
@@ -153,6 +158,7 @@ struct wanted {
 static void want(struct wanted *r, const struct problem *p)
 {
     const struct ref_window *c = &p->ref;
+
     choose(&r->dst, ref_outputs(c), 1);
     choose(&r->diff_src, ref_inputs(c), 2);
     choose(&r->diff_weights, ref_weights(c), 3);
@@ -207,7 +213,8 @@ static struct rn_conv *create(const struct run *r, bool dry)
     struct rn_conv_config config;
     struct rn_conv *conv = NULL;
     struct rn_error err = {0};
-    memset(&config, 0, sizeof config);
+
+    memset(&config, 0, sizeof(config));
     config.n = r->p->c->n;
     config.in = r->p->in;
     config.out = r->p->out;
@@ -249,8 +256,10 @@ static int check_forward(const struct run *r, const struct guarded *dst)
     int bad = guarded_check(dst, r->name) +
               check_padding(r->name, dst->x, r->p->c->n, r->p->out) +
               check_finite(r->name, dst->x, dst->count);
+
     for (size_t i = 0; i < s->count && bad < 5; i++) {
         double y = s->want[i];
+
         if (r->v->bias)
             y += r->p->b[s->at[i] / hw % (size_t)r->p->c->oc];
         if (r->v->sum)
@@ -270,6 +279,7 @@ static int check_data(const struct run *r, const struct guarded *dx)
     int bad = guarded_check(dx, r->name) +
               check_padding(r->name, dx->x, r->p->c->n, r->p->in) +
               check_finite(r->name, dx->x, dx->count);
+
     for (size_t i = 0; i < s->count && bad < 5; i++)
         bad += check_value(r->name, "diff_src", s->at[i],
                            (double)blocked_at(dx->x, r->p->in, s->at[i]),
@@ -285,6 +295,7 @@ static int check_weights(const struct run *r, const struct guarded *dw,
     float *plain = floats(ref_weights(&p->ref)), *again = floats(dw->count);
     int bad = guarded_check(dw, r->name) + guarded_check(db, r->name) +
               check_finite(r->name, dw->x, dw->count);
+
     rn_conv_weights_from_store(dw->x, plain, p->c->oc, p->c->ic, p->window,
                                r->plain);
     for (size_t i = 0; i < s->count && bad < 5; i++)
@@ -302,6 +313,7 @@ static int check_weights(const struct run *r, const struct guarded *dw,
     for (size_t i = 0; i < db->count && bad < 5; i++) {
         bool real = r->v->bias && i < (size_t)p->c->oc;
         double sum = real ? ref_conv_bias_at(&p->ref, p->dy, i) : 0;
+
         bad += check_value(r->name, "diff_bias", i, (double)db->x[i],
                            p->small * sum, real ? r->tol : 0);
     }
@@ -328,6 +340,7 @@ static struct outputs make_outputs(const struct run *r,
         .packed = guarded_floats(rn_conv_packed_bytes(conv) / sizeof(float)),
         .scratch = guarded_floats(rn_conv_scratch_bytes(conv) / sizeof(float)),
     };
+
     if (r->v->sum)
         memcpy(o.y.x, p->shortcut, o.y.count * sizeof(float));
     memset(o.db.x, 0, o.db.count * sizeof(float));
@@ -338,6 +351,7 @@ static int free_outputs(struct outputs *o, const char *name)
 {
     int bad =
         guarded_check(&o->packed, name) + guarded_check(&o->scratch, name);
+
     guarded_free(&o->y);
     guarded_free(&o->dw);
     guarded_free(&o->db);
@@ -363,9 +377,11 @@ static int execute(const struct run *r, struct rn_conv *conv, struct outputs *o,
         .diff_bias = o->db.x,
         .scratch = o->scratch.x,
     };
+
     if (!backward_weights && rn_conv_needs_pack(conv)) {
         int rc = rn_conv_pack(conv, r->v->train ? weights : p->oihw,
                               o->packed.x, err);
+
         if (rc)
             return rc;
         args.weights = o->packed.x;
@@ -373,13 +389,14 @@ static int execute(const struct run *r, struct rn_conv *conv, struct outputs *o,
     return rn_conv_run(conv, &args, err);
 }
 
-/** oneDNN's own reference, a thousand times slower, is what remains where it
- *  has no better way: with SSE backward, or for 3 channels in blocks. */
+/* oneDNN's own reference, a thousand times slower, is what remains where it
+ * has no better way: with SSE backward, or for 3 channels in blocks. */
 static bool too_slow(const struct run *r, const struct rn_conv *conv)
 {
     const struct conv_case *c = r->p->c;
     double macs =
         (double)c->n * c->ic * c->oc * c->k * c->k * r->p->out.h * r->p->out.w;
+
     return strstr(rn_conv_algorithm(conv), "ref") && macs > 3e6;
 }
 
@@ -389,6 +406,7 @@ static int check_run(struct run *r)
     struct rn_error err = {0};
     struct outputs o;
     int bad = 0;
+
     if (too_slow(r, conv)) {
         rn_conv_destroy(conv);
         return 0;
@@ -414,11 +432,12 @@ static int check_run(struct run *r)
     return bad;
 }
 
-/** Whether leaving out `exact` changes anything. */
+/* Whether leaving out `exact` changes anything. */
 static bool has_winograd(struct run r)
 {
     struct rn_conv *conv;
     bool winograd;
+
     r.exact = false;
     conv = create(&r, true);
     winograd = is_winograd(conv);
@@ -426,7 +445,7 @@ static bool has_winograd(struct run r)
     return winograd;
 }
 
-/** Every algorithm in turn: direct, as chosen, either Winograd. */
+/* Every algorithm in turn: direct, as chosen, either Winograd. */
 static const struct {
     const char *name;
     bool exact;
@@ -439,10 +458,11 @@ static const struct {
 static int check_variant(struct run *r)
 {
     int bad = 0;
-    for (size_t i = 0; i < sizeof choices / sizeof *choices; i++) {
+
+    for (size_t i = 0; i < sizeof(choices) / sizeof(*choices); i++) {
         r->exact = choices[i].exact;
         r->winograd = choices[i].winograd;
-        snprintf(r->name, sizeof r->name, "%s, %s%s%s, %d threads",
+        snprintf(r->name, sizeof(r->name), "%s, %s%s%s, %d threads",
                  r->p->c->name, r->v->name, choices[i].name,
                  r->plain ? ", plain input" : "", r->threads);
         if (r->exact || has_winograd(*r))
@@ -455,6 +475,7 @@ static int check_case(const struct problem *p, const struct wanted *w,
                       int threads)
 {
     int bad = 0;
+
     /* oneDNN shares work out when a primitive is made: as plans do. */
     omp_set_num_threads(threads);
     for (size_t i = 0; i < COUNT(variants); i++)
@@ -464,6 +485,7 @@ static int check_case(const struct problem *p, const struct wanted *w,
                             .want = w,
                             .threads = threads,
                             .plain = plain};
+
             if (!r.v->everywhere && threads != 2)
                 continue;
             /* The images have no gradient. */
@@ -478,10 +500,12 @@ static int check_case(const struct problem *p, const struct wanted *w,
 static void convolutions(void **state)
 {
     int threads = omp_get_max_threads(), bad = 0;
+
     (void)state;
     for (size_t i = 0; i < conv_cases_count; i++) {
-        struct wanted *w = calloc(1, sizeof *w);
+        struct wanted *w = calloc(1, sizeof(*w));
         struct problem p;
+
         assert_non_null(w);
         problem_open(&p, &conv_cases[i]);
         want(w, &p);
@@ -501,8 +525,10 @@ static bool in_table(const struct rn_node *n, struct rn_shape in)
     bool linear = n->op == RN_OP_LINEAR;
     int k = linear ? 1 : n->window.kh, stride = linear ? 1 : n->window.stride;
     int pad = linear ? 0 : n->window.pad;
+
     for (size_t i = 0; i < conv_cases_count; i++) {
         const struct conv_case *c = &conv_cases[i];
+
         if (c->ic == in.c && c->oc == n->shape.c && c->h == in.h &&
             c->w == in.w && c->k == k && c->stride == stride && c->pad == pad)
             return true;
@@ -516,11 +542,13 @@ static int check_net(const char *name, const struct rn_net_options *options)
     struct rn_graph *g = NULL;
     struct rn_error err = {0};
     int missing = 0;
+
     if (rn_net_resolve(&spec, name, options, &err) != RN_OK ||
         rn_net_build(&g, &spec, &err) != RN_OK)
         fail_msg("%s: %s", name, err.msg);
     for (size_t i = 0; i < g->n_nodes; i++) {
         const struct rn_node *n = &g->nodes[i];
+
         if (n->op != RN_OP_CONV && n->op != RN_OP_LINEAR)
             continue;
         if (in_table(n, g->nodes[n->input[0]].shape))
@@ -552,6 +580,7 @@ static void the_table_has_every_convolution(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT(nets); i++) {
         struct rn_net_options options;
+
         rn_net_defaults(&options);
         options.shortcut = nets[i].shortcut;
         options.stride_v1 = nets[i].v1;
@@ -563,15 +592,17 @@ static void the_table_has_every_convolution(void **state)
     assert_int_equal(missing, 0);
 }
 
-/** Where Winograd is to be had it must be among what was checked. */
+/* Where Winograd is to be had it must be among what was checked. */
 static void winograd_is_among_them(void **state)
 {
     int found = 0;
+
     (void)state;
     for (size_t i = 0; i < conv_cases_count; i++) {
         struct problem p = {.c = &conv_cases[i]};
         const struct conv_case *c = p.c;
         struct run r = {.p = &p, .v = &variants[0], .threads = 1};
+
         p.in = (struct rn_shape){c->ic, c->h, c->w};
         p.window = (struct rn_window)RN_WINDOW(c->k, c->k, c->stride, c->pad);
         p.out = window_output(p.in, c->oc, p.window);
@@ -586,10 +617,11 @@ static void winograd_is_among_them(void **state)
     assert_true(found > 0);
 }
 
-/** RN_TEST_ISA, which the tests' description sets beside oneDNN's limit. */
+/* RN_TEST_ISA, which the tests' description sets beside oneDNN's limit. */
 static void the_instruction_set_asked_for(void **state)
 {
     const char *wanted = getenv("RN_TEST_ISA");
+
     (void)state;
     print_message("# seed %llu, oneDNN %s, %s, blocks of %d\n",
                   (unsigned long long)check_seed(), rn_onednn_version(),

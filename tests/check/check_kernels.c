@@ -40,6 +40,7 @@ static struct plane new_plane(size_t b, size_t hw, uint64_t stream,
                               double centre)
 {
     struct plane p = {b, hw, check_doubles(b * hw), guarded_floats(b * hw)};
+
     check_fill(p.plain, b * hw, stream, centre, 1);
     for (size_t i = 0; i < b * hw; i++)
         p.g.x[i % hw * b + i / hw] = (float)p.plain[i];
@@ -56,8 +57,10 @@ static int compare(const char *name, const char *what, const struct plane *got,
                    const double *want, double tol)
 {
     int bad = guarded_check(&got->g, name);
+
     for (size_t i = 0; i < got->b * got->hw && bad < 5; i++) {
         double x = (double)got->g.x[i % got->hw * got->b + i / got->hw];
+
         bad += check_value(name, what, i, x, want[i], tol);
     }
     return bad;
@@ -72,6 +75,7 @@ struct channels {
 static struct channels new_channels(uint64_t stream, double centre)
 {
     struct channels c;
+
     check_fill(c.x, WIDEST, stream, centre, 0.5);
     to_floats(c.x, WIDEST, c.f);
     return c;
@@ -84,11 +88,14 @@ static int check_sums(const struct rn_kernels *k, const char *name, size_t hw)
     struct channels pivot = new_channels(2, 2);
     double a[WIDEST] = {0}, s[WIDEST] = {0};
     int bad = 0;
+
     k->bn_sums(z.g.x, hw, pivot.f, (struct rn_plane_sums){a, s});
     for (size_t c = 0; c < b; c++) {
         double want_a = 0, want_s = 0;
+
         for (size_t i = 0; i < hw; i++) {
             double v = z.plain[c * hw + i] - pivot.x[c];
+
             want_a += v;
             want_s += v * v;
         }
@@ -104,12 +111,13 @@ static double read_value(const struct plane *p, size_t i, bool affine,
                          const struct channels *shift)
 {
     double v = p->plain[i];
+
     if (affine)
         v = v * scale->x[i / p->hw] + shift->x[i / p->hw];
     return relu && v < 0 ? 0 : v;
 }
 
-/** Every way to read two operands. */
+/* Every way to read two operands. */
 static int check_apply(const struct rn_kernels *k, const char *name, size_t hw)
 {
     size_t b = (size_t)k->block;
@@ -118,6 +126,7 @@ static int check_apply(const struct rn_kernels *k, const char *name, size_t hw)
     struct channels scale = new_channels(4, 1), shift = new_channels(5, 0);
     double *want = check_doubles(b * hw);
     int bad = 0;
+
     for (int m = 0; m < 64; m++) {
         bool pa = m & 1, pr = m & 2, has = m & 4, qa = m & 8, qr = m & 16;
         bool relu = m & 32;
@@ -125,6 +134,7 @@ static int check_apply(const struct rn_kernels *k, const char *name, size_t hw)
                                pr};
         struct rn_operand c = {has ? q.g.x : NULL, qa ? scale.f : NULL,
                                qa ? shift.f : NULL, qr};
+
         for (size_t i = 0; i < b * hw; i++) {
             want[i] = read_value(&p, i, pa, pr, &scale, &shift);
             if (has)
@@ -143,8 +153,8 @@ static int check_apply(const struct rn_kernels *k, const char *name, size_t hw)
     return bad;
 }
 
-/** The two passes of batch norm's gradient, every mask, one gradient or two,
- *  written or not. */
+/* The two passes of batch norm's gradient, every mask, one gradient or two,
+ * written or not. */
 static int check_backward(const struct rn_kernels *k, const char *name,
                           size_t hw)
 {
@@ -157,6 +167,7 @@ static int check_backward(const struct rn_kernels *k, const char *name,
     struct channels cz = new_channels(11, 0), one = new_channels(12, 0);
     double *want = check_doubles(b * hw), *want_dz = check_doubles(b * hw);
     int bad = 0;
+
     for (int m = 0; m < 12; m++) {
         bool two = m & 1, write = m & 2;
         int mask = m / 4; /* none, output's, input's */
@@ -171,10 +182,12 @@ static int check_backward(const struct rn_kernels *k, const char *name,
             .shift = shift.f,
             .relu = mask != 0,
         };
+
         for (size_t i = 0; i < b * hw; i++) {
             size_t c = i / hw;
             double pre = z.plain[i] * scale.x[c] + shift.x[c];
             bool pass = mask == 0 || (mask == 1 ? y.plain[i] : pre) > 0;
+
             want[i] = pass ? dy.plain[i] + (two ? dy2.plain[i] : 0) : 0;
             want_dz[i] = want[i] * cg.x[c] + z.plain[i] * cz.x[c] + one.x[c];
             want_a[c] += want[i];
@@ -219,6 +232,7 @@ static int check_average(const struct rn_kernels *k, const char *name,
     struct plane mean = new_plane(b, 1, 3, 0);
     double want_mean[WIDEST], *want = check_doubles(b * hw);
     int bad;
+
     ref_average(b, hw, x.plain, want_mean);
     guarded_reset(&mean.g);
     k->average(x.g.x, hw, mean.g.x);
@@ -253,10 +267,11 @@ static int check_pool(const struct rn_kernels *k, const char *name,
     struct plane dx = new_plane(b, x.hw, 2, 0), y = new_plane(b, out, 3, 0);
     struct plane dy = new_plane(b, out, 4, 0), dy2 = new_plane(b, out, 5, 0);
     double *want_y = check_doubles(b * out), *want_dx = check_doubles(b * x.hw);
-    size_t *places = calloc(b * out, sizeof *places);
+    size_t *places = calloc(b * out, sizeof(*places));
     uint8_t *where = malloc(b * out);
     struct rn_operand in = {.x = x.g.x};
     int bad;
+
     assert_true(places && where);
     ref_max_pool(&c, x.plain, want_y, places);
     guarded_reset(&y.g);
@@ -282,10 +297,12 @@ static int check_pool(const struct rn_kernels *k, const char *name,
 static void check_kernels(const struct rn_kernels *k)
 {
     int bad = 0;
+
     assert_true(k->block <= WIDEST);
     for (size_t i = 0; i < COUNT(sizes); i++) {
         char name[64];
-        snprintf(name, sizeof name, "%s, %zu pixels", k->isa, sizes[i]);
+
+        snprintf(name, sizeof(name), "%s, %zu pixels", k->isa, sizes[i]);
         bad += check_sums(k, name, sizes[i]);
         bad += check_apply(k, name, sizes[i]);
         bad += check_backward(k, name, sizes[i]);
@@ -293,7 +310,8 @@ static void check_kernels(const struct rn_kernels *k)
     }
     for (size_t i = 0; i < COUNT(pools); i++) {
         char name[64];
-        snprintf(name, sizeof name, "%s, pool %zu", k->isa, i);
+
+        snprintf(name, sizeof(name), "%s, pool %zu", k->isa, i);
         bad += check_pool(k, name, &pools[i]);
     }
     assert_int_equal(bad, 0);

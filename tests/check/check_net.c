@@ -17,7 +17,7 @@
 #include "core/random.h"
 #include "nets/blocks.h"
 #include "nets/nets.h"
-#include "ops/conv.h"
+#include "ops/conv/conv.h"
 #include "plan/plan.h"
 #include "support.h"
 
@@ -50,12 +50,14 @@ struct interpreter {
 static size_t value_count(const struct interpreter *t, int v)
 {
     struct rn_shape s = t->g->nodes[v].shape;
+
     return (size_t)t->n * (size_t)s.c * (size_t)s.h * (size_t)s.w;
 }
 
 static double **pointers(size_t count)
 {
-    double **p = calloc(count, sizeof *p);
+    double **p = calloc(count, sizeof(*p));
+
     assert_non_null(p);
     return p;
 }
@@ -73,6 +75,7 @@ static struct interpreter interpreter_open(const struct rn_graph *g, int n)
         .param = pointers(g->n_params),
         .param_grad = pointers(g->n_params),
     };
+
     assert_non_null(t.where);
     for (size_t i = 0; i < g->n_nodes; i++) {
         t.value[i] = check_doubles(value_count(&t, (int)i));
@@ -135,6 +138,7 @@ static struct place place_of(const struct interpreter *t, int v)
                       .mean = t->mean[v],
                       .var = t->var[v],
                       .where = t->where[v]};
+
     if (n->input[0] >= 0) {
         p.x = t->value[n->input[0]];
         p.c = ref_window_of(t->n, t->g->nodes[n->input[0]].shape, n->shape,
@@ -159,34 +163,39 @@ static void closer(struct interpreter *t, double distance)
         t->margin = distance;
 }
 
-/** The least difference between a window's largest and any other value. */
+/* The least difference between a window's largest and any other value. */
 static void pool_margin(struct interpreter *t, const struct place *p)
 {
     const struct ref_window *c = &p->c;
+
     for (size_t i = 0; i < p->count; i++) {
         size_t hw = (size_t)c->ih * (size_t)c->iw;
         size_t plane = p->where[i] / hw * hw;
         int oy = (int)(i / (size_t)c->ow % (size_t)c->oh) * c->stride - c->pad;
         int ox = (int)(i % (size_t)c->ow) * c->stride - c->pad;
+
         for (int k = 0; k < c->kh * c->kw; k++) {
             int y = oy + k / c->kw, x = ox + k % c->kw;
+
             if (y >= 0 && y < c->ih && x >= 0 && x < c->iw)
                 closer(t, p->y[i] - p->x[plane + (size_t)(y * c->iw + x)]);
         }
     }
 }
 
-/** Weights in groups and those of a convolution of all channels, which are
- *  zero between groups: one is copied to the other. */
+/* Weights in groups and those of a convolution of all channels, which are
+ * zero between groups: one is copied to the other. */
 static void copy_groups(const struct place *p, double *grouped, double *all,
                         bool to_all)
 {
     int groups = p->node->groups, taps = p->c.kh * p->c.kw;
     int ins = p->c.ic / groups, outs = p->c.oc / groups;
+
     for (int o = 0; o < p->c.oc; o++)
         for (int i = 0; i < ins * taps; i++) {
             double *a = &grouped[o * ins * taps + i];
             double *b = &all[(o * p->c.ic + o / outs * ins) * taps + i];
+
             *(to_all ? b : a) = *(to_all ? a : b);
         }
 }
@@ -194,6 +203,7 @@ static void copy_groups(const struct place *p, double *grouped, double *all,
 static void forward_conv(const struct place *p)
 {
     double *all = check_doubles(ref_weights(&p->c));
+
     copy_groups(p, (double *)p->p[RN_P_WEIGHT], all, true);
     ref_conv(&p->c, p->x, all, p->p[RN_P_BIAS], p->y);
     free(all);
@@ -203,6 +213,7 @@ static void backward_conv(const struct place *p, double *dx)
 {
     double *all = check_doubles(ref_weights(&p->c));
     double *dw = check_doubles(ref_weights(&p->c));
+
     copy_groups(p, (double *)p->p[RN_P_WEIGHT], all, true);
     ref_conv_backward(&p->c, p->x, all, p->dy, dx, dw, p->pg[RN_P_BIAS]);
     copy_groups(p, p->pg[RN_P_WEIGHT], dw, false);
@@ -210,20 +221,23 @@ static void backward_conv(const struct place *p, double *dx)
     free(dw);
 }
 
-/** Mean over the pixels of each window (or as many as it has), or its
- *  gradient back to them. */
+/* Mean over the pixels of each window (or as many as it has), or its
+ * gradient back to them. */
 static void average_windows(const struct place *p, double *x, double *y,
                             bool back)
 {
     const struct ref_window *c = &p->c;
+
     for (size_t i = 0; i < p->count; i++) {
         size_t plane = i / (size_t)(c->oh * c->ow) * (size_t)(c->ih * c->iw);
         int top = (int)(i / (size_t)c->ow) % c->oh * c->stride - c->pad;
         int left = (int)(i % (size_t)c->ow) * c->stride - c->pad;
         size_t at[64], n = 0;
         double count;
+
         for (int k = 0; k < c->kh * c->kw; k++) {
             int row = top + k / c->kw, column = left + k % c->kw;
+
             if (row >= 0 && row < c->ih && column >= 0 && column < c->iw)
                 at[n++] = plane + (size_t)(row * c->iw + column);
         }
@@ -240,6 +254,7 @@ static void forward(struct interpreter *t, int v)
 {
     struct place p = place_of(t, v);
     const double *mean = p.p[RN_P_MEAN], *var = p.p[RN_P_VAR];
+
     switch (p.node->op) {
     case RN_OP_CONV:
         forward_conv(&p);
@@ -270,7 +285,7 @@ static void forward(struct interpreter *t, int v)
         pool_margin(t, &p);
         break;
     case RN_OP_AVG_POOL:
-        memset(p.y, 0, p.count * sizeof *p.y);
+        memset(p.y, 0, p.count * sizeof(*p.y));
         average_windows(&p, (double *)p.x, p.y, false);
         break;
     case RN_OP_GLOBAL_AVG_POOL:
@@ -285,11 +300,12 @@ static void forward(struct interpreter *t, int v)
     }
 }
 
-/** One operation's gradient; dx for its first input, where that differs from
- *  its output's. */
+/* One operation's gradient; dx for its first input, where that differs from
+ * its output's. */
 static void backward(struct interpreter *t, int v, double *dx)
 {
     struct place p = place_of(t, v);
+
     switch (p.node->op) {
     case RN_OP_CONV:
         backward_conv(&p, dx);
@@ -306,13 +322,13 @@ static void backward(struct interpreter *t, int v, double *dx)
         ref_relu_backward(p.count, p.x, p.dy, dx);
         break;
     case RN_OP_ADD:
-        memcpy(dx, p.dy, p.count * sizeof *dx);
+        memcpy(dx, p.dy, p.count * sizeof(*dx));
         break;
     case RN_OP_MAX_POOL:
         ref_max_pool_backward(&p.c, p.dy, p.where, dx);
         break;
     case RN_OP_AVG_POOL:
-        memset(dx, 0, ref_inputs(&p.c) * sizeof *dx);
+        memset(dx, 0, ref_inputs(&p.c) * sizeof(*dx));
         average_windows(&p, dx, (double *)p.dy, true);
         break;
     case RN_OP_GLOBAL_AVG_POOL:
@@ -334,24 +350,26 @@ static void interpret(struct interpreter *t, const double *images, bool train)
     for (size_t v = 0; v < t->g->n_nodes; v++)
         if (t->g->nodes[v].op == RN_OP_INPUT)
             memcpy(t->value[v], images,
-                   value_count(t, (int)v) * sizeof *images);
+                   value_count(t, (int)v) * sizeof(*images));
         else
             forward(t, (int)v);
 }
 
-/** Loss and the gradients of every parameter. */
+/* Loss and the gradients of every parameter. */
 static double interpret_backward(struct interpreter *t, const int32_t *labels,
                                  double smoothing)
 {
     const struct rn_graph *g = t->g;
     int out = g->output;
     double loss;
+
     for (size_t v = 0; v < g->n_nodes; v++)
         memset(t->grad[v], 0, value_count(t, (int)v) * sizeof(double));
     loss = ref_loss(t->n, g->nodes[out].shape.c, t->value[out], labels,
                     smoothing, t->grad[out]);
     for (size_t v = g->n_nodes; v-- > 0;) {
         const int *input = g->nodes[v].input;
+
         for (int k = 0; k < 2; k++) {
             if (input[k] < 0)
                 continue;
@@ -380,11 +398,12 @@ struct problem {
     double loss;
 };
 
-/** Enough variety for all parts to matter; all exactly floats. */
+/* Enough variety for all parts to matter; all exactly floats. */
 static void draw(struct problem *p, uint64_t stream)
 {
     struct rn_random_key key = {check_seed(), RN_RANDOM_TEST, 7};
     int classes = p->g->nodes[p->g->output].shape.c;
+
     for (size_t i = 0; i < p->g->n_params; i++) {
         struct rn_param *q = &p->g->params[i];
         uint64_t s = stream * 4096 + i;
@@ -393,6 +412,7 @@ static void draw(struct problem *p, uint64_t stream)
                             : 0.5;
         bool about_one =
             q->kind == RN_PARAM_BN_WEIGHT || q->kind == RN_PARAM_RUNNING_VAR;
+
         check_fill(p->t.param[i], q->count, s, about_one ? 1 : 0, spread);
         to_floats(p->t.param[i], q->count, q->data);
     }
@@ -401,6 +421,7 @@ static void draw(struct problem *p, uint64_t stream)
     to_floats(p->images, (size_t)p->n * p->image, p->float_images);
     for (int i = 0; i < p->n; i++) {
         uint32_t bits[4];
+
         rn_random4(&key, stream * 64 + (uint64_t)i, bits);
         p->labels[i] = (int32_t)rn_random_below(bits[0], (uint32_t)classes);
     }
@@ -410,12 +431,13 @@ static struct problem problem_open(const char *name, struct rn_graph *g, int n)
 {
     struct rn_shape s = g->nodes[0].shape;
     struct problem p = {.name = name, .g = g, .n = n};
+
     if (g->error.code != RN_OK)
         fail_msg("%s: %s", name, g->error.msg);
     p.image = (size_t)s.c * (size_t)s.h * (size_t)s.w;
     p.images = check_doubles((size_t)n * p.image);
     p.float_images = rn_alloc((size_t)n * p.image, sizeof(float));
-    p.labels = rn_alloc((size_t)n, sizeof *p.labels);
+    p.labels = rn_alloc((size_t)n, sizeof(*p.labels));
     assert_true(p.float_images && p.labels);
     p.t = interpreter_open(g, n);
     return p;
@@ -430,11 +452,12 @@ static void problem_close(struct problem *p)
     rn_graph_destroy(p->g);
 }
 
-/** Draw until no decision is close, in training or with frozen statistics. */
+/* Draw until no decision is close, in training or with frozen statistics. */
 static void draw_clear(struct problem *p, uint64_t stream)
 {
     for (uint64_t tries = 0; tries < 50; tries++) {
         double margin;
+
         draw(p, stream + tries * 1000);
         interpret(&p->t, p->images, false);
         margin = p->t.margin;
@@ -448,6 +471,7 @@ static void draw_clear(struct problem *p, uint64_t stream)
 static double largest(const double *x, size_t count)
 {
     double most = 0;
+
     for (size_t i = 0; i < count; i++)
         most = fmax(most, fabs(x[i]));
     return most;
@@ -476,10 +500,11 @@ struct setting {
     double floor;
 };
 
-/** Tiles that the whole test shall use: F(2x2), F(4x4), or as chosen. */
+/* Tiles that the whole test shall use: F(2x2), F(4x4), or as chosen. */
 static int winograd_asked(void)
 {
     const char *tile = getenv("RN_TEST_WINOGRAD");
+
     return tile ? atoi(tile) : 0;
 }
 
@@ -490,6 +515,7 @@ static struct rn_plan *build_plan(const struct problem *p,
     struct rn_plan_options options;
     struct rn_plan *plan = NULL;
     struct rn_error err = {0};
+
     rn_plan_defaults(&options);
     options.mode = mode;
     options.batch = p->n;
@@ -505,6 +531,7 @@ static bool uses_winograd(const struct rn_plan *plan)
 {
     for (size_t i = 0; i < rn_plan_steps(plan); i++) {
         struct rn_step_info step;
+
         rn_plan_step(plan, i, &step);
         if (strstr(step.algorithm, "wino"))
             return true;
@@ -517,6 +544,7 @@ static int compare_logits(const struct problem *p, const char *what,
 {
     int out = p->g->output;
     size_t count = value_count(&p->t, out);
+
     return compare(p, what, "logits", got, p->t.value[out], count,
                    largest(p->t.value[out], count), tol);
 }
@@ -525,10 +553,11 @@ static int check_inference(struct problem *p, struct rn_store *store,
                            const struct setting *s)
 {
     struct rn_plan *plan = build_plan(p, store, RN_MODE_INFER, s);
-    float *logits = rn_alloc(value_count(&p->t, p->g->output), sizeof *logits);
+    float *logits = rn_alloc(value_count(&p->t, p->g->output), sizeof(*logits));
     double tol = uses_winograd(plan) ? WINOGRAD_TOL : TOL;
     struct rn_error err = {0};
     int bad = 0;
+
     assert_non_null(logits);
     interpret(&p->t, p->images, false);
     /* Twice: the second run finds the first one's leavings in memory. */
@@ -549,14 +578,16 @@ static int compare_gradients(const struct problem *p,
     const struct rn_graph *g = p->g;
     double overall = 0;
     int bad = 0;
+
     for (size_t i = 0; i < g->n_params; i++)
         overall =
             fmax(overall, largest(p->t.param_grad[i], g->params[i].count));
     for (size_t i = 0; i < g->n_params; i++) {
         const struct rn_param *q = &g->params[i];
-        float *got = rn_alloc(q->count, sizeof *got);
+        float *got = rn_alloc(q->count, sizeof(*got));
         double scale =
             fmax(largest(p->t.param_grad[i], q->count), floor * overall);
+
         assert_non_null(got);
         if (rn_param_trainable(q)) {
             rn_store_get(store, RN_STORE_GRAD, i, got);
@@ -568,20 +599,22 @@ static int compare_gradients(const struct problem *p,
     return bad;
 }
 
-/** Running statistics after one step from those the graph holds. */
+/* Running statistics after one step from those the graph holds. */
 static int compare_statistics(const struct problem *p,
                               const struct rn_store *store, double tol)
 {
     int bad = 0;
+
     for (size_t v = 0; v < p->g->n_nodes; v++) {
         struct place at = place_of(&p->t, (int)v);
         size_t c = at.bn.c;
         double *mean = check_doubles(c), *var = check_doubles(c);
-        float *got = rn_alloc(c, sizeof *got);
+        float *got = rn_alloc(c, sizeof(*got));
+
         assert_non_null(got);
         if (at.node->op == RN_OP_BATCH_NORM) {
-            memcpy(mean, at.p[RN_P_MEAN], c * sizeof *mean);
-            memcpy(var, at.p[RN_P_VAR], c * sizeof *var);
+            memcpy(mean, at.p[RN_P_MEAN], c * sizeof(*mean));
+            memcpy(var, at.p[RN_P_VAR], c * sizeof(*var));
             ref_bn_running(&at.bn, (double)at.node->momentum, at.mean, at.var,
                            mean, var);
             rn_store_get(store, RN_STORE_VALUE,
@@ -604,11 +637,12 @@ static int check_training(struct problem *p, struct rn_store *store,
                           const struct setting *s, double smoothing)
 {
     struct rn_plan *plan = build_plan(p, store, RN_MODE_TRAIN, s);
-    float *logits = rn_alloc(value_count(&p->t, p->g->output), sizeof *logits);
+    float *logits = rn_alloc(value_count(&p->t, p->g->output), sizeof(*logits));
     double loss, tol = uses_winograd(plan) ? WINOGRAD_TOL : TOL;
     struct rn_step_result result;
     struct rn_error err = {0};
     int bad = 0;
+
     assert_non_null(logits);
     interpret(&p->t, p->images, true);
     loss = interpret_backward(&p->t, p->labels, smoothing);
@@ -632,7 +666,7 @@ static int check_training(struct problem *p, struct rn_store *store,
     return bad;
 }
 
-/** Takes the graph over. */
+/* Takes the graph over. */
 static int check_graph(const char *name, struct rn_graph *g, int n,
                        uint64_t stream, const struct setting *s)
 {
@@ -640,6 +674,7 @@ static int check_graph(const char *name, struct rn_graph *g, int n,
     struct rn_store *store = NULL;
     struct rn_error err = {0};
     int bad;
+
     draw_clear(&p, stream);
     if (rn_store_create(&store, g, true, &err) != RN_OK)
         fail_msg("%s: %s", name, err.msg);
@@ -666,7 +701,7 @@ struct maker {
 
 static const char *name_next(struct maker *m)
 {
-    snprintf(m->name, sizeof m->name, "node%d", m->count++);
+    snprintf(m->name, sizeof(m->name), "node%d", m->count++);
     return m->name;
 }
 
@@ -710,10 +745,11 @@ static int linear(struct maker *m, int x, int outs)
     return rn_graph_linear(m->g, x, name_next(m), outs);
 }
 
-/** A third of the new channels before the old ones. */
+/* A third of the new channels before the old ones. */
 static int subsample(struct maker *m, int x, int c, int stride)
 {
     int before = m->g->error.code ? 0 : (c - m->g->nodes[x].shape.c) / 3;
+
     return rn_graph_subsample_pad(m->g, x, name_next(m), c, before, stride);
 }
 
@@ -731,6 +767,7 @@ static void bn_with_two_readers(struct maker *m)
 {
     int x = cbr(m, input(m, 3, 7, 6), 8, w3);
     int b = bn(m, conv(m, x, 8, w3, false));
+
     head(m, add(m, conv(m, relu(m, b), 8, w3, false), b), 5);
 }
 
@@ -738,30 +775,35 @@ static void bn_read_by_relu_and_conv(struct maker *m)
 {
     int b = bn(m, conv(m, input(m, 3, 7, 6), 20, w3, false));
     int left = relu(m, b), right = conv(m, b, 20, w1, false);
+
     head(m, add(m, left, right), 5);
 }
 
 static void bn_read_by_two_relus(struct maker *m)
 {
     int b = bn(m, conv(m, input(m, 1, 7, 6), 9, w3, false));
+
     head(m, add(m, relu(m, b), conv(m, relu(m, b), 9, w3, false)), 3);
 }
 
 static void bn_without_relu(struct maker *m)
 {
     int x = bn(m, conv(m, input(m, 3, 6, 6), 12, w3, false));
+
     head(m, bn(m, conv(m, x, 12, w3, false)), 4);
 }
 
 static void bn_of_bn(struct maker *m)
 {
     int x = conv(m, input(m, 3, 6, 6), 12, w3, false);
+
     head(m, relu(m, bn(m, bn(m, x))), 4);
 }
 
 static void relu_without_bn(struct maker *m)
 {
     int x = relu(m, conv(m, input(m, 3, 6, 5), 7, w3, true));
+
     head(m, relu(m, conv(m, x, 18, w3, false)), 5);
 }
 
@@ -769,12 +811,14 @@ static void relu_of_relu_into_add(struct maker *m)
 {
     int x = cbr(m, input(m, 3, 6, 5), 7, w3);
     int y = relu(m, relu(m, bn(m, conv(m, x, 7, w3, false))));
+
     head(m, add(m, x, y), 5);
 }
 
 static void relu_of_relu_into_pool(struct maker *m)
 {
     int x = relu(m, bn(m, conv(m, input(m, 3, 6, 5), 7, w3, false)));
+
     head(m, max_pool(m, relu(m, x), w3s2), 5);
 }
 
@@ -782,12 +826,14 @@ static void relu_with_two_readers(struct maker *m)
 {
     int x = cbr(m, input(m, 3, 6, 5), 7, w3);
     int y = relu(m, bn(m, conv(m, x, 7, w3, false)));
+
     head(m, add(m, add(m, x, y), conv(m, y, 7, w3, false)), 5);
 }
 
 static void conv_with_bias_before_bn(struct maker *m)
 {
     int x = relu(m, bn(m, conv(m, input(m, 3, 6, 6), 8, w3, true)));
+
     head(m, relu(m, bn(m, conv(m, x, 11, w3s2, true))), 5);
 }
 
@@ -795,6 +841,7 @@ static void add_of_two_plain(struct maker *m)
 {
     int x = cbr(m, input(m, 3, 6, 6), 8, w3);
     int a = conv(m, x, 10, w3, false), b = conv(m, x, 10, w1, true);
+
     head(m, add(m, a, b), 5);
 }
 
@@ -802,6 +849,7 @@ static void add_of_two_plain_then_relu(struct maker *m)
 {
     int x = cbr(m, input(m, 3, 6, 6), 8, w3);
     int a = conv(m, x, 10, w3, false), b = conv(m, x, 10, w1, true);
+
     head(m, relu(m, add(m, a, b)), 5);
 }
 
@@ -810,6 +858,7 @@ static void add_of_two_bn(struct maker *m)
     int x = cbr(m, input(m, 3, 6, 6), 8, w3);
     int a = bn(m, conv(m, x, 10, w3, false));
     int b = bn(m, conv(m, x, 10, w1, false));
+
     head(m, add(m, a, b), 5);
 }
 
@@ -818,6 +867,7 @@ static void add_of_two_bn_relu(struct maker *m)
     int x = cbr(m, input(m, 3, 6, 6), 8, w3);
     int a = relu(m, bn(m, conv(m, x, 10, w3, false)));
     int b = relu(m, bn(m, conv(m, x, 10, w1, false)));
+
     head(m, relu(m, add(m, a, b)), 5);
 }
 
@@ -825,6 +875,7 @@ static void add_to_itself(struct maker *m)
 {
     int x = bn(m, conv(m, input(m, 3, 6, 6), 8, w3, false));
     int y = add(m, x, x);
+
     head(m, relu(m, add(m, y, y)), 5);
 }
 
@@ -832,6 +883,7 @@ static void add_to_itself_and_more(struct maker *m)
 {
     int x = cbr(m, input(m, 3, 6, 6), 8, w3);
     int y = add(m, x, x);
+
     head(m, add(m, y, conv(m, x, 8, w3, false)), 5);
 }
 
@@ -840,6 +892,7 @@ static void sum_of_sums(struct maker *m)
     int x = cbr(m, input(m, 3, 6, 6), 8, w3);
     int y = cbr(m, x, 8, w3);
     int z = add(m, add(m, x, y), x);
+
     head(m, add(m, z, conv(m, x, 8, w3, false)), 5);
 }
 
@@ -848,6 +901,7 @@ static void sum_of_sums_relu(struct maker *m)
     int x = cbr(m, input(m, 3, 6, 6), 8, w3);
     int y = bn(m, conv(m, x, 8, w3, false));
     int z = relu(m, add(m, relu(m, add(m, x, y)), x));
+
     head(m, add(m, z, conv(m, z, 8, w3, false)), 5);
 }
 
@@ -855,6 +909,7 @@ static void pending_relu_into_add(struct maker *m)
 {
     int x = cbr(m, input(m, 3, 6, 6), 8, w3);
     int y = relu(m, bn(m, conv(m, x, 8, w3, false)));
+
     head(m, relu(m, add(m, y, x)), 5);
 }
 
@@ -862,6 +917,7 @@ static void pool_on_pending(struct maker *m)
 {
     int x = max_pool(m, cbr(m, input(m, 3, 11, 9), 8, w3), w3s2);
     int y = bn(m, conv(m, x, 8, w3, false));
+
     head(m, max_pool(m, y, (struct rn_window)RN_WINDOW(2, 2, 2, 0)), 5);
 }
 
@@ -869,22 +925,25 @@ static void pool_with_two_readers(struct maker *m)
 {
     int x = max_pool(m, cbr(m, input(m, 3, 11, 9), 8, w3), w3s2);
     int y = bn(m, conv(m, x, 8, w3, false));
+
     head(m, relu(m, add(m, y, x)), 5);
 }
 
 static void pool_on_plain(struct maker *m)
 {
     int x = max_pool(m, conv(m, input(m, 3, 11, 9), 8, w3, false), w3);
+
     head(m, max_pool(m, relu(m, x), w3s2), 5);
 }
 
-/** Rounded up, as in shortcuts; and over the padding, too. */
+/* Rounded up, as in shortcuts; and over the padding, too. */
 static void average_pools(struct maker *m)
 {
     const struct rn_pool_options up = {RN_WINDOW(2, 2, 2, 0), true, false};
     const struct rn_pool_options over = {RN_WINDOW(3, 3, 2, 1), false, true};
     const struct rn_pool_options around = {RN_WINDOW(3, 3, 1, 1), false, false};
     int x = cbr(m, input(m, 3, 11, 9), 9, w3), y, z;
+
     y = rn_graph_avg_pool(m->g, x, name_next(m), &up);
     y = bn(m, conv(m, y, 20, w1, false));
     z = rn_graph_avg_pool(m->g, x, name_next(m), &over);
@@ -894,12 +953,14 @@ static void average_pools(struct maker *m)
     head(m, add(m, x, conv(m, x, 20, w3, false)), 5);
 }
 
-/** He et al. 2016b: batch norm and ReLU before the convolutions. */
+/* He et al. 2016b: batch norm and ReLU before the convolutions. */
 static void pre_activation(struct maker *m)
 {
     int x = conv(m, input(m, 3, 8, 8), 16, w3, false);
+
     for (int i = 0; i < 2; i++) {
         int y = conv(m, relu(m, bn(m, x)), 16, w3, false);
+
         y = conv(m, relu(m, bn(m, y)), 16, w3, false);
         x = add(m, x, y);
     }
@@ -911,6 +972,7 @@ static void pre_activation_projection(struct maker *m)
     int x = conv(m, input(m, 3, 8, 8), 16, w3, false);
     int a = relu(m, bn(m, x));
     int y = conv(m, a, 24, w3s2, false), s = conv(m, a, 24, w1s2, false);
+
     y = conv(m, relu(m, bn(m, y)), 24, w3, false);
     head(m, relu(m, bn(m, add(m, y, s))), 5);
 }
@@ -920,12 +982,14 @@ static void three_readers(struct maker *m)
     int x = cbr(m, input(m, 3, 8, 8), 8, w3);
     int a = conv(m, x, 8, w3, false), b = conv(m, x, 8, w1, false);
     int c = conv(m, x, 8, w3, true);
+
     head(m, relu(m, add(m, add(m, a, b), c)), 5);
 }
 
 static void five_readers(struct maker *m)
 {
     int x = cbr(m, input(m, 3, 8, 8), 8, w3), sum = x;
+
     for (int i = 0; i < 4; i++)
         sum = add(m, sum, bn(m, conv(m, x, 8, i % 2 ? w1 : w3, false)));
     head(m, relu(m, sum), 5);
@@ -934,6 +998,7 @@ static void five_readers(struct maker *m)
 static void convs_input_is_its_shortcut(struct maker *m)
 {
     int x = cbr(m, input(m, 3, 8, 8), 8, w3);
+
     head(m, relu(m, add(m, conv(m, x, 8, w3, false), x)), 5);
 }
 
@@ -942,6 +1007,7 @@ static void shortcut_longer_than_needed(struct maker *m)
     int x = cbr(m, input(m, 3, 8, 8), 8, w3);
     int a = bn(m, conv(m, x, 8, w3, false));
     int y = cbr(m, cbr(m, x, 8, w3), 8, w3);
+
     head(m, add(m, cbr(m, add(m, a, y), 8, w3), x), 5);
 }
 
@@ -949,18 +1015,21 @@ static void subsample_of_pending(struct maker *m)
 {
     int x = bn(m, conv(m, input(m, 3, 9, 7), 6, w3, false));
     int y = bn(m, conv(m, x, 21, w3s2, false));
+
     head(m, relu(m, add(m, y, subsample(m, x, 21, 2))), 5);
 }
 
 static void subsample_alone(struct maker *m)
 {
     int x = cbr(m, input(m, 4, 9, 7), 6, w3);
+
     head(m, subsample(m, subsample(m, x, 17, 3), 40, 1), 5);
 }
 
 static void four_channels_of_images(struct maker *m)
 {
     int x = input(m, 4, 9, 7);
+
     head(m, add(m, cbr(m, x, 4, w3), x), 5);
 }
 
@@ -973,12 +1042,14 @@ static void images_into_relu_and_conv(struct maker *m)
 {
     int x = input(m, 2, 9, 7);
     int y = cbr(m, x, 8, w3);
+
     head(m, add(m, y, conv(m, relu(m, x), 8, w3, false)), 5);
 }
 
 static void images_into_add(struct maker *m)
 {
     int x = input(m, 3, 9, 7);
+
     head(m, relu(m, add(m, conv(m, x, 3, w3, false), x)), 5);
 }
 
@@ -1005,6 +1076,7 @@ static void one_pixel_images(struct maker *m)
 static void perceptron(struct maker *m)
 {
     int x = relu(m, linear(m, input(m, 40, 1, 1), 33));
+
     linear(m, relu(m, bn(m, linear(m, x, 20))), 10);
 }
 
@@ -1021,6 +1093,7 @@ static void output_is_relu(struct maker *m)
 static void output_is_add(struct maker *m)
 {
     int x = average(m, cbr(m, input(m, 3, 5, 5), 8, w3));
+
     add(m, linear(m, x, 8), x);
 }
 
@@ -1032,6 +1105,7 @@ static void output_is_average(struct maker *m)
 static void output_in_the_middle(struct maker *m)
 {
     int x = linear(m, average(m, cbr(m, input(m, 3, 5, 5), 8, w3)), 6);
+
     relu(m, x);
     m->g->output = x;
 }
@@ -1040,6 +1114,7 @@ static void dead_branch(struct maker *m)
 {
     int x = cbr(m, input(m, 3, 6, 6), 8, w3);
     int y = bn(m, conv(m, x, 8, w3, false));
+
     relu(m, add(m, x, y));
     head(m, cbr(m, x, 8, w3), 5);
 }
@@ -1058,6 +1133,7 @@ static void winograd_sizes(struct maker *m)
 {
     int x = cbr(m, input(m, 3, 9, 10), 32, w3);
     int y = bn(m, conv(m, cbr(m, x, 32, w3), 32, w3, false));
+
     x = relu(m, add(m, y, x));
     head(m, cbr(m, x, 40, w3), 5);
 }
@@ -1125,6 +1201,7 @@ static const struct {
 static struct maker new_maker(void)
 {
     struct maker m = {.g = rn_graph_create()};
+
     assert_non_null(m.g);
     return m;
 }
@@ -1134,10 +1211,12 @@ static void graphs_by_hand(void **state)
     static const struct setting settings[] = {{1, 1, 0.1}, {0, 2, 0.1}};
     const char *only = getenv("RN_TEST_GRAPH");
     int bad = 0;
+
     (void)state;
     for (size_t i = 0; i < COUNT(graphs); i++)
         for (size_t s = 0; s < COUNT(settings); s++) {
             struct maker m;
+
             if (only && strcmp(only, graphs[i].name) != 0)
                 continue;
             m = new_maker();
@@ -1162,6 +1241,7 @@ static struct rn_graph *grouped_graph(size_t i)
 {
     struct maker m = new_maker();
     int x = cbr(&m, input(&m, 3, 9, 8), grouped[i].in, w1);
+
     x = rn_graph_conv_groups(m.g, x, name_next(&m), grouped[i].out,
                              i % 3 == 1 ? w3s2 : w3, grouped[i].groups,
                              grouped[i].bias);
@@ -1173,11 +1253,13 @@ static void convolutions_in_groups(void **state)
 {
     static const struct setting settings[] = {{1, 1, 0.1}, {0, 2, 0.1}};
     int bad = 0;
+
     (void)state;
     for (size_t i = 0; i < COUNT(grouped); i++)
         for (size_t s = 0; s < COUNT(settings); s++) {
             char name[64];
-            snprintf(name, sizeof name, "%d groups of %d to %d channels",
+
+            snprintf(name, sizeof(name), "%d groups of %d to %d channels",
                      grouped[i].groups, grouped[i].in, grouped[i].out);
             bad += check_graph(name, grouped_graph(i), 3, 50 + i, &settings[s]);
         }
@@ -1190,6 +1272,7 @@ static struct rn_graph *bottlenecks(const struct rn_net_spec *spec)
 {
     struct rn_graph *g = rn_graph_create();
     int x;
+
     assert_non_null(g);
     x = rn_graph_input(g, (struct rn_shape){3, 19, 18});
     x = rn_conv_bn_relu(g, spec, x, "", 1, 16, 7, 2, "relu");
@@ -1221,6 +1304,7 @@ static struct rn_graph *build_net(size_t i)
     struct rn_graph *g = NULL;
     struct rn_error err = {0};
     bool imagenet = strstr(nets[i].net, "50") != NULL;
+
     rn_net_defaults(&options);
     options.shortcut = nets[i].shortcut;
     options.stride_v1 = nets[i].v1;
@@ -1241,13 +1325,15 @@ static void networks(void **state)
 {
     static const struct setting settings[] = {{1, 2, 1e-2}, {0, 3, 1e-2}};
     int bad = 0;
+
     (void)state;
     for (size_t i = 0; i < COUNT(nets); i++)
         for (size_t s = 0; s < COUNT(settings); s++) {
             char name[64];
+
             if (check_fast() && s != i % 2)
                 continue;
-            snprintf(name, sizeof name, "%s, option %c%s", nets[i].net,
+            snprintf(name, sizeof(name), "%s, option %c%s", nets[i].net,
                      nets[i].shortcut ? nets[i].shortcut : '-',
                      nets[i].v1 ? ", v1" : "");
             bad += check_graph(name, build_net(i), nets[i].batch, 100 + i,
@@ -1258,12 +1344,13 @@ static void networks(void **state)
 
 /* ----------------------------------------------------------------- random */
 
-/** A random operation on values of one shape, picked from all made so far,
- *  the latest more often. */
+/* A random operation on values of one shape, picked from all made so far,
+ * the latest more often. */
 static int random_node(struct maker *m, const uint32_t r[4], bool images)
 {
     int last = (int)m->g->n_nodes - 1, first = images ? 0 : 1;
     int a = last, b;
+
     if (r[1] % 3 == 0)
         a = first + (int)(r[1] / 3 % (uint32_t)(last - first + 1));
     b = first + (int)(r[2] % (uint32_t)(last - first + 1));
@@ -1296,6 +1383,7 @@ static struct rn_graph *random_graph(uint64_t number)
     uint32_t r[4];
     int nodes, x;
     bool images;
+
     rn_random4(&key, number << 16, r);
     nodes = 4 + (int)(r[0] % 12);
     images = r[1] % 2;
@@ -1322,15 +1410,18 @@ static void graphs_at_random(void **state)
 {
     uint64_t count = check_fast() ? 60 : 250;
     int bad = 0;
+
     (void)state;
     for (uint64_t i = 0; i < count && bad < 5; i++) {
         struct setting s = {1, 1 + (int)(i % 3), 0.1};
         char name[64];
         int wrong;
-        snprintf(name, sizeof name, "random graph %d", (int)i);
+
+        snprintf(name, sizeof(name), "random graph %d", (int)i);
         wrong = check_graph(name, random_graph(i), 2, 200 + i, &s);
         if (wrong) {
             struct rn_graph *g = random_graph(i);
+
             print_graph(g);
             rn_graph_destroy(g);
         }

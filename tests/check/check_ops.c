@@ -10,7 +10,7 @@
 #include "cases.h"
 #include "core/memory.h"
 #include "ops/batch_norm.h"
-#include "ops/conv.h"
+#include "ops/conv/conv.h"
 #include "ops/elementwise.h"
 #include "ops/loss.h"
 #include "ops/pool.h"
@@ -42,6 +42,7 @@ static struct values new_values(int n, struct rn_shape s, uint64_t stream,
                                 double centre)
 {
     struct values v = {.n = n, .shape = s};
+
     v.count = (size_t)n * (size_t)s.c * (size_t)s.h * (size_t)s.w;
     v.plain = check_doubles(v.count);
     v.blocked = rn_alloc(blocked_floats(n, s), sizeof(float));
@@ -51,8 +52,8 @@ static struct values new_values(int n, struct rn_shape s, uint64_t stream,
     return v;
 }
 
-/** Multiples of 1/1024, so that a multiplication by 1/2 or 2 and an addition
- *  are exact, and equal values common. */
+/* Multiples of 1/1024, so that a multiplication by 1/2 or 2 and an addition
+ * are exact, and equal values common. */
 static void quantise(struct values *v)
 {
     for (size_t i = 0; i < v->count; i++)
@@ -76,7 +77,7 @@ static size_t channel_of(const struct values *v, size_t i)
     return i / pixels(v->shape) % (size_t)v->shape.c;
 }
 
-/** 1 when `now` differs from what one thread made, which `first` keeps. */
+/* 1 when `now` differs from what one thread made, which `first` keeps. */
 static int same_bits(const char *name, int threads, void *first,
                      const void *now, size_t bytes)
 {
@@ -99,6 +100,7 @@ struct output {
 static struct output new_output(size_t floats)
 {
     struct output o = {guarded_floats(floats), rn_alloc(floats, sizeof(float))};
+
     assert_non_null(o.first);
     return o;
 }
@@ -114,6 +116,7 @@ static int check_output(const char *name, int threads, struct output *o, int n,
 {
     int bad =
         same_bits(name, threads, o->first, o->g.x, o->g.count * sizeof(float));
+
     if (threads == 1)
         bad += check_blocked(name, "output", &o->g, n, s, want, tol);
     return bad;
@@ -134,12 +137,14 @@ static struct rn_shape output_of(const struct conv_case *c)
     return window_output(input_of(c), c->oc, window_of(c));
 }
 
-/** Whether an earlier case has the same output. */
+/* Whether an earlier case has the same output. */
 static bool repeats_output(size_t i)
 {
     struct rn_shape s = output_of(&conv_cases[i]);
+
     for (size_t k = 0; k < i; k++) {
         struct rn_shape other = output_of(&conv_cases[k]);
+
         if (conv_cases[k].n == conv_cases[i].n && other.c == s.c &&
             other.h == s.h && other.w == s.w)
             return true;
@@ -149,10 +154,11 @@ static bool repeats_output(size_t i)
 
 typedef int (*check)(const struct conv_case *c, uint64_t stream);
 
-/** Runs a check that looks at outputs alone over those of the table. */
+/* Runs a check that looks at outputs alone over those of the table. */
 static void for_all_outputs(check f)
 {
     int bad = 0;
+
     for (size_t i = 0; i < conv_cases_count; i++)
         if (!repeats_output(i))
             bad += f(&conv_cases[i], 10000 + 100 * i);
@@ -162,16 +168,18 @@ static void for_all_outputs(check f)
 static void for_all(check f)
 {
     int bad = 0;
+
     for (size_t i = 0; i < conv_cases_count; i++)
         bad += f(&conv_cases[i], 10000 + 100 * i);
     assert_int_equal(bad, 0);
 }
 
-/** Of `of` variants, whether a shape of so many values tries this one: small
- *  shapes try all, large ones take turns. */
+/* Of `of` variants, whether a shape of so many values tries this one: small
+ * shapes try all, large ones take turns. */
 static bool takes_turn(size_t count, int variant, int of, uint64_t stream)
 {
     size_t most = check_fast() ? 1000 : 5000;
+
     return count <= most || variant % of == (int)(stream / 100 % (uint64_t)of);
 }
 
@@ -202,6 +210,7 @@ static double *filled(size_t count, uint64_t stream, double centre,
                       double scale)
 {
     double *x = check_doubles(count);
+
     check_fill(x, count, stream, centre, scale);
     return x;
 }
@@ -210,6 +219,7 @@ static struct layer new_layer(const struct values *z, uint64_t stream)
 {
     size_t c = (size_t)z->shape.c, padded = rn_channels_padded(z->shape.c);
     struct layer l = {.c = c, .padded = padded};
+
     l.ref = (struct ref_batch_norm){(size_t)z->n, c, pixels(z->shape),
                                     (double)1e-5f};
     l.weight = filled(c, stream, 1, 0.5);
@@ -238,7 +248,7 @@ static struct layer new_layer(const struct values *z, uint64_t stream)
     return l;
 }
 
-/** Parameters and running statistics as they were at first. */
+/* Parameters and running statistics as they were at first. */
 static void reset_layer(struct layer *l, int threads)
 {
     l->bn.planes.threads = threads;
@@ -253,6 +263,7 @@ static void free_layer(struct layer *l)
 {
     double *doubles[] = {l->weight, l->bias, l->running_mean, l->running_var,
                          l->mean,   l->var,  l->dweight,      l->dbias};
+
     for (size_t i = 0; i < COUNT(doubles); i++)
         free(doubles[i]);
     rn_free(l->memory);
@@ -264,6 +275,7 @@ static int check_zeros(const char *name, const char *what, const float *x,
                        size_t from, size_t to)
 {
     int bad = 0;
+
     for (size_t i = from; i < to && !bad; i++)
         bad += check_value(name, what, i, (double)x[i], 0, 0);
     return bad;
@@ -273,12 +285,14 @@ static int compare_statistics(const char *name, const struct layer *l)
 {
     double *rm = check_doubles(l->c), *rv = check_doubles(l->c);
     int bad = 0;
-    memcpy(rm, l->running_mean, l->c * sizeof *rm);
-    memcpy(rv, l->running_var, l->c * sizeof *rv);
+
+    memcpy(rm, l->running_mean, l->c * sizeof(*rm));
+    memcpy(rv, l->running_var, l->c * sizeof(*rv));
     ref_bn_running(&l->ref, (double)0.1f, l->mean, l->var, rm, rv);
     for (size_t c = 0; c < l->c && bad < 5; c++) {
         double inv = 1 / sqrt(l->var[c] + l->ref.eps);
         double scale = l->weight[c] * inv;
+
         bad += check_value(name, "mean", c, (double)l->bn.mean[c], l->mean[c],
                            TOL_SUM);
         bad += check_value(name, "inv_std", c, (double)l->bn.inv_std[c], inv,
@@ -305,8 +319,9 @@ static int check_statistics(const struct conv_case *c, uint64_t stream)
     struct values z = new_values(c->n, output_of(c), stream, 3);
     struct layer l = new_layer(&z, stream + 1);
     size_t state = rn_batch_norm_floats(&l.bn.planes);
-    float *first = rn_alloc(state + PARAMS * l.padded, sizeof *first);
+    float *first = rn_alloc(state + PARAMS * l.padded, sizeof(*first));
     int bad = 0;
+
     assert_non_null(first);
     ref_bn_statistics(&l.ref, z.plain, l.mean, l.var);
     for (int t = 1; t <= THREADS; t++) {
@@ -342,11 +357,12 @@ struct backward {
     double *pre; /* z scale + shift, by the engine's scale and shift */
 };
 
-/** Gradients vanish where float and double might see another sign. */
+/* Gradients vanish where float and double might see another sign. */
 static void avoid_zero(struct backward *b)
 {
     for (size_t i = 0; i < b->z.count; i++) {
         size_t c = channel_of(&b->z, i);
+
         b->pre[i] =
             b->z.plain[i] * (double)b->l.bn.scale[c] + (double)b->l.bn.shift[c];
         if (fabs(b->pre[i]) < 1e-4)
@@ -365,6 +381,7 @@ static struct backward new_backward(const struct conv_case *c, uint64_t stream)
         .dy2 = new_values(c->n, s, stream + 2, 0.1),
         .y = new_values(c->n, s, stream + 3, 0),
     };
+
     b.l = new_layer(&b.z, stream + 4);
     b.g = check_doubles(b.z.count);
     b.dz = check_doubles(b.z.count);
@@ -397,26 +414,29 @@ static void reference_gradient(struct backward *b, bool two, enum mask mask)
         bool pass = mask == MASK_NONE ||
                     (mask == MASK_OUTPUT ? b->y.plain[i] : b->pre[i]) > 0;
         double g = b->dy.plain[i] + (two ? b->dy2.plain[i] : 0);
+
         b->g[i] = pass ? g : 0;
     }
     ref_bn_backward(&b->l.ref, b->z.plain, b->l.weight, b->l.mean, b->l.var,
                     b->g, b->dz, b->l.dweight, b->l.dbias);
 }
 
-/** dz, with both sides divided by what rounding is multiplied with: batch
- *  norm's scale, and how many deviations the mean is from zero, as z comes in
- *  with its mean and is rid of it in the sum. Both are large where a channel
- *  has two nearly equal values. */
+/* dz, with both sides divided by what rounding is multiplied with: batch
+ * norm's scale, and how many deviations the mean is from zero, as z comes in
+ * with its mean and is rid of it in the sum. Both are large where a channel
+ * has two nearly equal values. */
 static int compare_dz(const char *name, const struct backward *b,
                       const struct guarded *dz)
 {
     int bad = guarded_check(dz, name) +
               check_padding(name, dz->x, b->z.n, b->z.shape);
+
     for (size_t i = 0; i < b->z.count && bad < 5; i++) {
         size_t c = channel_of(&b->z, i);
         double inv = (double)b->l.bn.inv_std[c];
         double scale = fmax(1, fabs((double)b->l.bn.scale[c])) *
                        fmax(1, fabs(b->l.mean[c]) * inv);
+
         bad += check_value(name, "dz", i,
                            (double)blocked_at(dz->x, b->z.shape, i) / scale,
                            b->dz[i] / scale, TOL_SUM);
@@ -437,6 +457,7 @@ static int check_one_backward(const char *name, struct backward *b, bool two,
         .relu = mask != MASK_NONE,
     };
     int bad = 0;
+
     l->bn.planes.threads = threads;
     guarded_reset(&g->g);
     guarded_reset(&dz->g);
@@ -445,7 +466,7 @@ static int check_one_backward(const char *name, struct backward *b, bool two,
         bad += check_output(name, threads, g, b->z.n, b->z.shape, b->g,
                             TOL_ELEMENT);
     bad += same_bits(name, threads, sums, l->bn.diff_weight,
-                     2 * l->padded * sizeof *sums);
+                     2 * l->padded * sizeof(*sums));
     if (threads == 1) {
         bad += check_floats(name, "diff_weight", l->bn.diff_weight, l->dweight,
                             l->c, TOL_WEIGHT);
@@ -470,16 +491,18 @@ static int check_backward(const struct conv_case *c, uint64_t stream)
     struct backward b = new_backward(c, stream);
     size_t floats = blocked_floats(c->n, b.z.shape);
     struct output g = new_output(floats), dz = new_output(floats);
-    float *sums = rn_alloc(2 * b.l.padded, sizeof *sums);
+    float *sums = rn_alloc(2 * b.l.padded, sizeof(*sums));
     int bad = 0;
+
     assert_non_null(sums);
     for (int k = 0; k < 4 * MASKS; k++) {
         bool two = k % 2, write = k / 2 % 2;
         enum mask mask = (enum mask)(k / 4);
         char name[128];
+
         if (!takes_turn(b.z.count, k, 4, stream))
             continue;
-        snprintf(name, sizeof name, "%s, %s, %s mask%s", c->name,
+        snprintf(name, sizeof(name), "%s, %s, %s mask%s", c->name,
                  two ? "dy + dy2" : "dy",
                  mask == MASK_NONE     ? "no"
                  : mask == MASK_OUTPUT ? "output's"
@@ -503,12 +526,13 @@ static void batch_norm_backward(void **state)
     for_all_outputs(check_backward);
 }
 
-/** A mean a thousand deviations from zero, and a channel that never changes. */
+/* A mean a thousand deviations from zero, and a channel that never changes. */
 static void batch_norm_far_from_zero(void **state)
 {
     struct values z = new_values(2, (struct rn_shape){17, 13, 11}, 77, 1000);
     struct layer l;
     int bad = 0;
+
     (void)state;
     for (size_t i = 0; i < z.count; i++)
         if (channel_of(&z, i) == 3)
@@ -520,6 +544,7 @@ static void batch_norm_far_from_zero(void **state)
     ref_bn_statistics(&l.ref, z.plain, l.mean, l.var);
     for (size_t c = 0; c < l.c; c++) {
         double inv = 1 / sqrt(l.var[c] + l.ref.eps);
+
         bad += check_value("far", "mean", c, (double)l.bn.mean[c], l.mean[c],
                            1e-6);
         bad += check_value("far", "inv_std", c, (double)l.bn.inv_std[c], inv,
@@ -553,6 +578,7 @@ static struct pending new_pending(int n, struct rn_shape s, uint64_t stream)
 {
     struct pending p = {.v = new_values(n, s, stream, 0)};
     size_t c = (size_t)s.c, padded = rn_channels_padded(s.c);
+
     p.scale = filled(c, stream + 1, 1, 0.5);
     p.shift = filled(c, stream + 2, 0, 0.5);
     p.scales = rn_alloc(padded, sizeof(float));
@@ -576,6 +602,7 @@ static double read_value(const struct pending *p, struct reading r, size_t i)
 {
     size_t c = channel_of(&p->v, i);
     double x = p->v.plain[i];
+
     if (r.affine)
         x = x * p->scale[c] + p->shift[c];
     return r.relu && x < 0 ? 0 : x;
@@ -612,6 +639,7 @@ static int check_apply(const struct conv_case *c, uint64_t stream)
     struct output y = new_output(floats);
     double *want = check_doubles(p.v.count);
     int bad = 0;
+
     /* p is always there: 4 readings; q in 5; ReLU or not; y new, or in place
      * of p or q. */
     for (int k = 0; k < 4 * 5 * 2 * 3; k++) {
@@ -619,10 +647,11 @@ static int check_apply(const struct conv_case *c, uint64_t stream)
         bool relu = k / 20 % 2;
         int place = k / 40;
         char name[128];
+
         if (!takes_turn(p.v.count, k, 13, stream) ||
             (place == 2 && !rq.present))
             continue;
-        snprintf(name, sizeof name, "%s, apply%s%s%s%s%s%s%s", c->name,
+        snprintf(name, sizeof(name), "%s, apply%s%s%s%s%s%s%s", c->name,
                  rp.affine ? " affine" : "", rp.relu ? " relu" : "",
                  rq.present ? " + q" : "", rq.affine ? " affine" : "",
                  rq.relu ? " relu" : "", relu ? ", relu" : "",
@@ -631,6 +660,7 @@ static int check_apply(const struct conv_case *c, uint64_t stream)
         for (int t = 1; t <= THREADS; t++) {
             struct rn_planes planes = rn_planes_of(c->n, p.v.shape, t);
             struct rn_operand a = operand(&p, rp), b = operand(&q, rq);
+
             guarded_reset(&y.g);
             if (place) {
                 memcpy(y.g.x, place == 1 ? p.v.blocked : q.v.blocked,
@@ -664,16 +694,19 @@ static int check_mask(const struct conv_case *c, uint64_t stream)
     struct output g = new_output(blocked_floats(c->n, s));
     double *want = check_doubles(dy.count);
     int bad = 0;
+
     ref_relu(y.count, y.plain, y.plain);
     to_blocked(y.plain, c->n, s, y.blocked);
     for (int k = 0; k < 4; k++) {
         bool two = k % 2, mask = k / 2;
+
         for (size_t i = 0; i < dy.count; i++)
             want[i] = mask && !(y.plain[i] > 0)
                           ? 0
                           : dy.plain[i] + (two ? dy2.plain[i] : 0);
         for (int t = 1; t <= THREADS; t++) {
             struct rn_planes planes = rn_planes_of(c->n, s, t);
+
             guarded_reset(&g.g);
             rn_mask(&planes, dy.blocked, two ? dy2.blocked : NULL,
                     mask ? y.blocked : NULL, g.g.x);
@@ -699,12 +732,14 @@ static int check_block_images(const struct conv_case *c, uint64_t stream)
     struct rn_shape s = input_of(c);
     struct values x = new_values(c->n, s, stream, 0);
     struct output y = new_output(blocked_floats(c->n, s));
-    float *images = rn_alloc(x.count, sizeof *images);
+    float *images = rn_alloc(x.count, sizeof(*images));
     int bad = 0;
+
     assert_non_null(images);
     to_floats(x.plain, x.count, images);
     for (int t = 1; t <= THREADS; t++) {
         struct rn_planes planes = rn_planes_of(c->n, s, t);
+
         guarded_reset(&y.g);
         rn_block_images(&planes, s.c, images, y.g.x);
         bad += check_output(c->name, t, &y, c->n, s, x.plain, 0);
@@ -723,12 +758,13 @@ static void block_images(void **state)
 
 /* ------------------------------------------------------------------ pools */
 
-/** Places within windows, from indices into x. */
+/* Places within windows, from indices into x. */
 static int check_places(const char *name, const uint8_t *where,
                         const struct ref_window *c, const size_t *wanted)
 {
     struct rn_shape s = {c->oc, c->oh, c->ow};
     size_t b = (size_t)rn_block(), padded = rn_channels_padded(s.c);
+
     for (size_t i = 0; i < ref_outputs(c); i++) {
         size_t hw = pixels(s), n = i / hw / (size_t)s.c;
         size_t channel = i / hw % (size_t)s.c, pixel = i % hw;
@@ -738,6 +774,7 @@ static int check_places(const char *name, const uint8_t *where,
         int x = (int)(wanted[i] % (size_t)c->iw);
         int ky = y - (int)(pixel / (size_t)c->ow) * c->stride + c->pad;
         int kx = x - (int)(pixel % (size_t)c->ow) * c->stride + c->pad;
+
         if (where[at] == ky * c->kw + kx)
             continue;
         print_error("%s: place[%zu] is %d, expected %d\n", name, i, where[at],
@@ -763,6 +800,7 @@ struct pooling {
 static struct pooling new_pooling(const struct conv_case *c, uint64_t stream)
 {
     struct pooling p = {.in = input_of(c)};
+
     p.out = window_output(p.in, c->ic, window_of(c));
     p.ref = ref_window_of(c->n, p.in, p.out, window_of(c));
     p.pool = rn_pool_of(p.in, p.out, window_of(c));
@@ -779,7 +817,7 @@ static struct pooling new_pooling(const struct conv_case *c, uint64_t stream)
     p.y = new_output(blocked_floats(c->n, p.out));
     p.dx = new_output(blocked_floats(c->n, p.in));
     p.where = rn_alloc(p.y.g.count, 1);
-    p.wanted_where = calloc(p.dy.count, sizeof *p.wanted_where);
+    p.wanted_where = calloc(p.dy.count, sizeof(*p.wanted_where));
     assert_true(p.where && p.wanted_where);
     p.read = check_doubles(p.x.v.count);
     p.want_y = check_doubles(p.dy.count);
@@ -808,6 +846,7 @@ static int check_pool_once(const char *name, struct pooling *p, int n,
 {
     struct rn_operand x = operand(&p->x, r);
     int bad = 0;
+
     guarded_reset(&p->y.g);
     guarded_reset(&p->dx.g);
     /* Without places, as inference does. */
@@ -827,12 +866,14 @@ static int check_max_pool(const struct conv_case *c, uint64_t stream)
 {
     struct pooling p;
     int bad = 0;
+
     if (c->k == 1 || c->k > 15)
         return 0;
     p = new_pooling(c, stream);
     for (int k = 0; k < 8; k++) {
         struct reading r = readings[1 + k % 4];
         bool two = k / 4;
+
         if (!takes_turn(p.x.v.count, k, 4, stream))
             continue;
         for (size_t i = 0; i < p.x.v.count; i++)
@@ -863,10 +904,12 @@ static int check_average(const struct conv_case *c, uint64_t stream)
     struct output dx = new_output(blocked_floats(c->n, s));
     double *want_mean = check_doubles(dy.count), *want = check_doubles(x.count);
     int bad = 0;
+
     ref_average(dy.count, pixels(s), x.plain, want_mean);
     ref_average_backward(dy.count, pixels(s), dy.plain, want);
     for (int t = 1; t <= THREADS; t++) {
         struct rn_planes planes = rn_planes_of(c->n, s, t);
+
         guarded_reset(&mean.g);
         guarded_reset(&dx.g);
         rn_global_average(&planes, x.blocked, mean.g.x);
@@ -900,6 +943,7 @@ static int check_subsample_before(const struct conv_case *c, uint64_t stream,
     struct output y, dx;
     double *want, *want_dx;
     int bad = 0;
+
     x = new_values(c->n, in, stream, 0);
     dy = new_values(c->n, out, stream + 1, 0);
     y = new_output(blocked_floats(c->n, out));
@@ -931,6 +975,7 @@ static int check_subsample_before(const struct conv_case *c, uint64_t stream,
 static int check_subsample(const struct conv_case *c, uint64_t stream)
 {
     int more = c->oc - c->ic, bad = 0;
+
     if (more < 0)
         return 0;
     bad += check_subsample_before(c, stream, 0);
@@ -949,7 +994,7 @@ static void subsample_pad(void **state)
 
 /* ------------------------------------------------------------------- loss */
 
-/** Logits of up to 30 in size, some equal; labels all over. */
+/* Logits of up to 30 in size, some equal; labels all over. */
 static int check_loss(const struct conv_case *c, uint64_t stream)
 {
     enum { IMAGES = 5 };
@@ -966,6 +1011,7 @@ static int check_loss(const struct conv_case *c, uint64_t stream)
     for (int n = 0; n < IMAGES; n++) {
         const double *row = x.plain + n * c->oc;
         int best = 0;
+
         for (int i = 1; i < c->oc; i++)
             if (row[i] > row[best])
                 best = i;
@@ -978,16 +1024,16 @@ static int check_loss(const struct conv_case *c, uint64_t stream)
             ref_loss(IMAGES, c->oc, x.plain, labels, (double)smoothing, want);
         float *logits = x.blocked;
         struct rn_loss loss;
+
         guarded_reset(&diff);
         if (k / 2) { /* in place */
             memcpy(diff.x, x.blocked, diff.count * sizeof(float));
             logits = diff.x;
         }
-        loss =
-            rn_softmax_loss(IMAGES, c->oc, stride, logits,
-                            &(struct rn_targets){.labels = labels,
-                                                 .smoothing = smoothing},
-                            diff.x);
+        loss = rn_softmax_loss(
+            IMAGES, c->oc, stride, logits,
+            &(struct rn_targets){.labels = labels, .smoothing = smoothing},
+            diff.x);
         bad += check_value(c->name, "loss", 0, loss.sum, sum, 1e-12);
         bad += check_value(c->name, "errors", 0, loss.errors, errors, 0);
         bad += check_blocked(c->name, "diff", &diff, IMAGES, s, want, 1e-7);
@@ -1004,7 +1050,7 @@ static void loss(void **state)
     for_all(check_loss);
 }
 
-/** What is not a number stays visible: in ReLU, pool, average and loss. */
+/* What is not a number stays visible: in ReLU, pool, average and loss. */
 static void not_a_number_shows(void **state)
 {
     struct rn_shape s = {5, 4, 4}, one = {5, 1, 1};
@@ -1017,6 +1063,7 @@ static void not_a_number_shows(void **state)
     const int32_t label = 1;
     const struct rn_targets target = {.labels = &label};
     struct rn_operand none = {0}, operand_x = {.x = x.blocked};
+
     (void)state;
     x.blocked[at] = NAN;
     rn_apply(&planes, &operand_x, &none, true, y.x);
@@ -1034,6 +1081,7 @@ static void not_a_number_shows(void **state)
 static void the_instruction_set_asked_for(void **state)
 {
     const char *wanted = getenv("RN_TEST_ISA");
+
     (void)state;
     print_message("# seed %llu, %s, blocks of %d\n",
                   (unsigned long long)check_seed(), rn_isa(), rn_block());

@@ -13,7 +13,7 @@
 
 #include "core/memory.h"
 #include "core/random.h"
-#include "ops/conv.h"
+#include "ops/conv/conv.h"
 #include "plan/internal.h"
 #include "support.h"
 
@@ -39,14 +39,16 @@ struct interpreter {
 static size_t size_of(const struct interpreter *t, int v)
 {
     struct rn_shape s = t->g->nodes[v].shape;
+
     return (size_t)t->n * (size_t)s.c * (size_t)s.h * (size_t)s.w;
 }
 
-/** Value v at a pixel of a channel; `outside` beyond the edge. */
+/* Value v at a pixel of a channel; `outside` beyond the edge. */
 static double at(const struct interpreter *t, int v, int n, int c, int y, int x,
                  double outside)
 {
     struct rn_shape s = t->g->nodes[v].shape;
+
     if (y < 0 || y >= s.h || x < 0 || x >= s.w)
         return outside;
     return t->value[v][((n * s.c + c) * s.h + y) * s.w + x];
@@ -56,10 +58,11 @@ static double weight(const struct interpreter *t, const struct rn_node *node,
                      int place, int i)
 {
     int p = node->param[place];
+
     return p < 0 ? 0 : (double)t->g->params[p].data[i];
 }
 
-/** Where tap (ky, kx) of an output's window lies. */
+/* Where tap (ky, kx) of an output's window lies. */
 static int tap_y(const struct rn_window *w, int y, int ky)
 {
     return y * w->stride - w->pad - w->top + ky * (w->dilate_h + 1);
@@ -68,6 +71,7 @@ static int tap_y(const struct rn_window *w, int y, int ky)
 static int tap_x(const struct rn_window *w, int x, int kx)
 {
     int stride = w->stride_w ? w->stride_w : w->stride;
+
     return x * stride - w->pad - w->left + kx * (w->dilate_w + 1);
 }
 
@@ -82,6 +86,7 @@ static double conv_at(const struct interpreter *t, const struct rn_node *node,
     int ins = t->g->nodes[in].shape.c / node->groups;
     int group = c / (node->shape.c / node->groups);
     double sum = weight(t, node, RN_P_BIAS, c);
+
     for (int i = 0; i < ins; i++)
         for (int ky = 0; ky < w->kh; ky++)
             for (int kx = 0; kx < w->kw; kx++)
@@ -98,6 +103,7 @@ static double linear_at(const struct interpreter *t, const struct rn_node *node,
     size_t ins = size_of(t, node->input[0]) / (size_t)t->n;
     const double *from = t->value[node->input[0]] + (size_t)n * ins;
     double sum = weight(t, node, RN_P_BIAS, c);
+
     (void)y, (void)x;
     for (size_t i = 0; i < ins; i++)
         sum += from[i] * weight(t, node, RN_P_WEIGHT, c * (int)ins + (int)i);
@@ -108,6 +114,7 @@ static double bn_at(const struct interpreter *t, const struct rn_node *node,
                     int n, int c, int y, int x)
 {
     double v = at(t, node->input[0], n, c, y, x, 0);
+
     return (v - weight(t, node, RN_P_MEAN, c)) /
                sqrt(weight(t, node, RN_P_VAR, c) + (double)node->eps) *
                weight(t, node, RN_P_WEIGHT, c) +
@@ -119,6 +126,7 @@ static double max_pool_at(const struct interpreter *t,
                           int x)
 {
     double best = -INFINITY;
+
     for (int ky = 0; ky < node->window.kh; ky++)
         for (int kx = 0; kx < node->window.kw; kx++)
             best = fmax(best,
@@ -127,10 +135,11 @@ static double max_pool_at(const struct interpreter *t,
     return best;
 }
 
-/** Whether the mean over a window is also over this place. */
+/* Whether the mean over a window is also over this place. */
 static bool counts(const struct rn_node *node, struct rn_shape s, int y, int x)
 {
     const struct rn_window *w = &node->window;
+
     if (node->count_padding)
         return y < s.h + w->pad + w->bottom && x < s.w + w->pad + w->right;
     return y >= 0 && y < s.h && x >= 0 && x < s.w;
@@ -142,10 +151,12 @@ static double avg_pool_at(const struct interpreter *t,
 {
     struct rn_shape s = t->g->nodes[node->input[0]].shape;
     double sum = 0, count = 0;
+
     for (int ky = 0; ky < node->window.kh; ky++)
         for (int kx = 0; kx < node->window.kw; kx++) {
             int iy = tap_y(&node->window, y, ky);
             int ix = tap_x(&node->window, x, kx);
+
             sum += at(t, node->input[0], n, c, iy, ix, 0);
             count += counts(node, s, iy, ix);
         }
@@ -157,6 +168,7 @@ static double average_at(const struct interpreter *t,
 {
     struct rn_shape s = t->g->nodes[node->input[0]].shape;
     double sum = 0;
+
     (void)y, (void)x;
     for (int iy = 0; iy < s.h; iy++)
         for (int ix = 0; ix < s.w; ix++)
@@ -181,6 +193,7 @@ static double concat_at(const struct interpreter *t, const struct rn_node *node,
                         int n, int c, int y, int x)
 {
     int first = t->g->nodes[node->input[0]].shape.c;
+
     return c < first ? at(t, node->input[0], n, c, y, x, 0)
                      : at(t, node->input[1], n, c - first, y, x, 0);
 }
@@ -190,6 +203,7 @@ static double multiply_at(const struct interpreter *t,
                           int x)
 {
     struct rn_shape s = t->g->nodes[node->input[1]].shape;
+
     return at(t, node->input[0], n, c, y, x, 0) *
            at(t, node->input[1], n, c, s.h == 1 ? 0 : y, s.w == 1 ? 0 : x, 0);
 }
@@ -211,6 +225,7 @@ static double leaky_at(const struct interpreter *t, const struct rn_node *node,
                        int n, int c, int y, int x)
 {
     double v = at(t, node->input[0], n, c, y, x, 0);
+
     return v < 0 ? v * (double)node->slope : v;
 }
 
@@ -219,7 +234,7 @@ static double softplus_of(double v)
     return fmax(v, 0) + log1p(exp(-fabs(v)));
 }
 
-/** One of RN_FUNCTION_… by its definition. */
+/* One of RN_FUNCTION_… by its definition. */
 static double function_of(enum rn_function f, double a, double b, double v)
 {
     switch (f) {
@@ -281,6 +296,7 @@ static double quantize_at(const struct interpreter *t,
     double unit = (double)node->a, zero = (double)node->b;
     float steps = (float)at(t, node->input[0], n, c, y, x, 0) / node->a;
     double rounded = nearbyint((double)steps) + zero;
+
     return (fmin(fmax(rounded, (double)node->low), (double)node->high) - zero) *
            unit;
 }
@@ -289,6 +305,7 @@ static double prelu_at(const struct interpreter *t, const struct rn_node *node,
                        int n, int c, int y, int x)
 {
     double v = at(t, node->input[0], n, c, y, x, 0);
+
     return fmax(v, 0) + weight(t, node, RN_P_WEIGHT, c) * fmin(v, 0);
 }
 
@@ -296,6 +313,7 @@ static double select_at(const struct interpreter *t, const struct rn_node *node,
                         int n, int c, int y, int x)
 {
     const struct rn_selection *s = &node->selection;
+
     return at(t, node->input[0], n,
               s->first + c % s->inner * s->step + c / s->inner * s->outer, y, x,
               0);
@@ -306,6 +324,7 @@ static double lrn_at(const struct interpreter *t, const struct rn_node *node,
 {
     const struct rn_lrn *l = &node->lrn;
     double sum = 0;
+
     for (int k = c - l->size / 2; k <= c + l->size / 2; k++)
         if (k >= 0 && k < node->shape.c)
             sum += pow(at(t, node->input[0], n, k, y, x, 0), 2);
@@ -318,6 +337,7 @@ static double softmax_at(const struct interpreter *t,
                          const struct rn_node *node, int n, int c, int y, int x)
 {
     double sum = 0;
+
     for (int k = 0; k < node->shape.c; k++)
         sum += exp(at(t, node->input[0], n, k, y, x, 0));
     return exp(at(t, node->input[0], n, c, y, x, 0)) / sum;
@@ -335,6 +355,7 @@ static double zero_pad_at(const struct interpreter *t,
                           int x)
 {
     const struct rn_window *w = &node->window;
+
     return at(t, node->input[0], n, c, y - w->pad - w->top,
               x - w->pad - w->left, 0);
 }
@@ -368,6 +389,7 @@ static void interpret_node(struct interpreter *t, int v)
     const struct rn_node *node = &t->g->nodes[v];
     struct rn_shape s = node->shape;
     double *to = t->value[v];
+
     for (int n = 0; n < t->n; n++)
         for (int c = 0; c < s.c; c++)
             for (int y = 0; y < s.h; y++)
@@ -375,16 +397,17 @@ static void interpret_node(struct interpreter *t, int v)
                     *to++ = rules[node->op](t, node, n, c, y, x);
 }
 
-/** The logits of images in value 0; released by the caller. */
+/* The logits of images in value 0; released by the caller. */
 static double *interpret(const struct rn_graph *g, int n, const double *images)
 {
     struct interpreter t = {.g = g, .n = n};
     double *logits;
-    t.value = calloc(g->n_nodes, sizeof *t.value);
+
+    t.value = calloc(g->n_nodes, sizeof(*t.value));
     assert_non_null(t.value);
     for (size_t i = 0; i < g->n_nodes; i++)
         t.value[i] = check_doubles(size_of(&t, (int)i));
-    memcpy(t.value[0], images, size_of(&t, 0) * sizeof *images);
+    memcpy(t.value[0], images, size_of(&t, 0) * sizeof(*images));
     for (size_t i = 1; i < g->n_nodes; i++)
         interpret_node(&t, (int)i);
     logits = t.value[g->output];
@@ -403,6 +426,7 @@ static void fill_param(struct rn_param *p, uint64_t stream, size_t fan)
     bool gamma = p->kind == RN_PARAM_BN_WEIGHT;
     double scale = p->kind == RN_PARAM_WEIGHT ? sqrt(6.0 / (double)fan) : 0.5;
     double *x = check_doubles(p->count);
+
     check_fill(x, p->count, stream, variance || gamma ? 1 : 0, scale);
     to_floats(x, p->count, p->data);
     free(x);
@@ -419,10 +443,12 @@ static int compare_logits(const char *name, const float *got,
                           const double *want, size_t count, double tol)
 {
     double largest = 0, worst = 0;
+
     for (size_t i = 0; i < count; i++)
         largest = fmax(largest, fabs(want[i]));
     for (size_t i = 0; i < count; i++) {
         double off = fabs((double)got[i] - want[i]);
+
         worst = off <= worst ? worst : off; /* NaN stays */
     }
     if (worst <= tol * largest)
@@ -442,6 +468,7 @@ static int run(const char *name, struct rn_store *store,
     struct rn_plan *plan;
     struct rn_error err;
     int bad = 0;
+
     assert_true(count <= COUNT(logits));
     if (rn_plan_build(&plan, store, options, &err))
         fail_msg("%s: %s", name, err.msg);
@@ -455,7 +482,7 @@ static int run(const char *name, struct rn_store *store,
     return bad;
 }
 
-/** Takes the graph over; its last value is classified. */
+/* Takes the graph over; its last value is classified. */
 static int check_graph(const char *name, struct rn_graph *g, int n,
                        uint64_t stream)
 {
@@ -466,6 +493,7 @@ static int check_graph(const char *name, struct rn_graph *g, int n,
     double *images, *want;
     float *floats;
     int bad = 0;
+
     rn_graph_linear(g, g->output, "classifier", CLASSES);
     if (g->error.code)
         fail_msg("%s: %s", name, g->error.msg);
@@ -474,7 +502,7 @@ static int check_graph(const char *name, struct rn_graph *g, int n,
             (size_t)g->nodes[0].shape.h * (size_t)g->nodes[0].shape.w;
     images = check_doubles(count);
     check_fill(images, count, stream + 1000, 0.2, 1);
-    floats = rn_alloc(count, sizeof *floats);
+    floats = rn_alloc(count, sizeof(*floats));
     assert_non_null(floats);
     to_floats(images, count, floats);
     want = interpret(g, n, images);
@@ -497,6 +525,7 @@ static int check_graph(const char *name, struct rn_graph *g, int n,
 static struct rn_graph *with_input(int c, int h, int w)
 {
     struct rn_graph *g = rn_graph_create();
+
     assert_non_null(g);
     rn_graph_input(g, (struct rn_shape){c, h, w});
     return g;
@@ -571,12 +600,13 @@ static struct rn_window with(struct rn_window w, const struct rn_window *more)
     return w;
 }
 
-/** Alone, and with all that folds into it: batch norm, a sum, ReLU. */
+/* Alone, and with all that folds into it: batch norm, a sum, ReLU. */
 static struct rn_graph *conv_graph(const struct conv_of *c, struct rn_window w,
                                    bool folds)
 {
     struct rn_graph *g = with_input(c->in, c->h, c->w);
     int x, y;
+
     if (!folds) {
         rn_graph_conv_groups(g, 0, "conv", c->out, w, c->groups, true);
         return g;
@@ -591,13 +621,15 @@ static struct rn_graph *conv_graph(const struct conv_of *c, struct rn_window w,
 static void convolutions(void **state)
 {
     int bad = 0;
+
     (void)state;
     for (size_t i = 0; i < COUNT(convs); i++)
         for (size_t k = 0; k < COUNT(besides); k++)
             for (int folds = 0; folds < 2; folds++) {
                 char name[96];
-                snprintf(name, sizeof name, "%s, window %zu, %s", convs[i].name,
-                         k, folds ? "folded" : "alone");
+
+                snprintf(name, sizeof(name), "%s, window %zu, %s",
+                         convs[i].name, k, folds ? "folded" : "alone");
                 bad += check_graph(
                     name,
                     conv_graph(&convs[i], with(convs[i].window, &besides[k]),
@@ -626,7 +658,7 @@ static const struct rn_pool_options pools[] = {
     {.window = RN_WINDOW(1, 1, 2, 0), .ceil = true},
 };
 
-/** Whether the window fits into the input at all. */
+/* Whether the window fits into the input at all. */
 static bool fits(const struct rn_window *w, int height, int width)
 {
     return rn_window_rows(w) <= height + 2 * w->pad + w->top + w->bottom &&
@@ -639,7 +671,8 @@ static int check_pool(size_t shape, size_t pool, int kind)
     struct rn_graph *g =
         with_input(shapes[shape].c, shapes[shape].h, shapes[shape].w);
     char name[96];
-    snprintf(name, sizeof name, "pool %zu of kind %d of %s", pool, kind,
+
+    snprintf(name, sizeof(name), "pool %zu of kind %d of %s", pool, kind,
              shapes[shape].name);
     o.count_padding = kind == 2;
     if (kind == 0)
@@ -649,10 +682,11 @@ static int check_pool(size_t shape, size_t pool, int kind)
     return check_graph(name, g, shapes[shape].n, 100 * shape + pool);
 }
 
-/** Largest, mean of pixels, mean of pixels and padding. */
+/* Largest, mean of pixels, mean of pixels and padding. */
 static void pools_of_any_window(void **state)
 {
     int bad = 0;
+
     (void)state;
     for (size_t i = 0; i < COUNT(shapes); i++)
         for (size_t k = 0; k < COUNT(pools); k++)
@@ -677,7 +711,7 @@ static void make_leaky(struct rn_graph *g)
     rn_graph_leaky_relu(g, 0, "leaky", 0.1f);
 }
 
-/** Some values beyond what is held. */
+/* Some values beyond what is held. */
 static void make_quantize(struct rn_graph *g)
 {
     rn_graph_quantize(g, 0, "quantize", 0.0043f, 37, 0, 255);
@@ -721,6 +755,7 @@ static void make_even_pad(struct rn_graph *g)
 static void make_bn(struct rn_graph *g)
 {
     int x = rn_graph_batch_norm(g, 0, "bn");
+
     if (x >= 0)
         g->nodes[x].eps = 1e-3f;
 }
@@ -730,10 +765,11 @@ static void make_bn_relu(struct rn_graph *g)
     rn_graph_relu(g, rn_graph_batch_norm(g, 0, "bn"), "relu");
 }
 
-/** DenseNet's: batch norm and ReLU before the convolution. */
+/* DenseNet's: batch norm and ReLU before the convolution. */
 static void make_pre_activation(struct rn_graph *g)
 {
     int x = rn_graph_relu(g, rn_graph_batch_norm(g, 0, "norm1"), "relu1");
+
     x = rn_graph_conv(g, x, "conv1", 20,
                       (struct rn_window)RN_WINDOW(1, 1, 1, 0), false);
     x = rn_graph_relu(g, rn_graph_batch_norm(g, x, "norm2"), "relu2");
@@ -742,11 +778,12 @@ static void make_pre_activation(struct rn_graph *g)
     rn_graph_concat(g, 0, x, "concat");
 }
 
-/** Squeeze and excite, the factor on either side. */
+/* Squeeze and excite, the factor on either side. */
 static void make_excite(struct rn_graph *g)
 {
     int c = g->nodes[0].shape.c;
     int x = rn_graph_global_avg_pool(g, 0, "squeeze");
+
     x = rn_graph_relu(g, rn_graph_linear(g, x, "fc1", 6), "relu");
     x = rn_graph_sigmoid(g, rn_graph_linear(g, x, "fc2", c), "sigmoid");
     x = rn_graph_multiply(g, x, 0, "left");
@@ -761,21 +798,23 @@ static void make_product(struct rn_graph *g)
 static void make_classifier(struct rn_graph *g)
 {
     int x = rn_graph_relu(g, rn_graph_linear(g, 0, "fc1", 37), "relu1");
+
     rn_graph_relu(g, rn_graph_linear(g, x, "fc2", 24), "relu2");
 }
 
-/** Readers of the same value, before and behind the ReLU. */
+/* Readers of the same value, before and behind the ReLU. */
 static void make_two_readers(struct rn_graph *g)
 {
     int x = rn_graph_batch_norm(g, 0, "bn");
     int y = rn_graph_relu(g, x, "relu");
+
     rn_graph_relu(g,
                   rn_graph_add(g, rn_graph_concat(g, x, y, "xy"),
                                rn_graph_concat(g, y, x, "yx"), "add"),
                   "sum");
 }
 
-/** A sum in place, over a shortcut that is part of something else. */
+/* A sum in place, over a shortcut that is part of something else. */
 static void make_shortcuts(struct rn_graph *g)
 {
     const struct rn_window w = RN_WINDOW(3, 3, 1, 1);
@@ -783,6 +822,7 @@ static void make_shortcuts(struct rn_graph *g)
     int x = rn_graph_relu(g, rn_graph_batch_norm(g, 0, "bn"), "relu");
     int y = rn_graph_conv(g, x, "conv1", c, w, false);
     int z = rn_graph_concat(g, x, y, "both");
+
     y = rn_graph_add(g, rn_graph_conv(g, z, "conv2", c, w, true), x, "add1");
     y = rn_graph_clip(g, y, "relu6", 0, 6);
     rn_graph_add(g, rn_graph_conv(g, y, "conv3", c, w, true), y, "add2");
@@ -816,13 +856,15 @@ static const struct {
 static void operations(void **state)
 {
     int bad = 0;
+
     (void)state;
     for (size_t i = 0; i < COUNT(makers); i++)
         for (size_t k = 0; k < COUNT(shapes); k++) {
             struct rn_graph *g =
                 with_input(shapes[k].c, shapes[k].h, shapes[k].w);
             char name[96];
-            snprintf(name, sizeof name, "%s of %s", makers[i].name,
+
+            snprintf(name, sizeof(name), "%s of %s", makers[i].name,
                      shapes[k].name);
             makers[i].make(g);
             bad += check_graph(name, g, shapes[k].n, 10 * i + k);
@@ -832,8 +874,8 @@ static void operations(void **state)
 
 /* ------------------------------------------------ functions of one element */
 
-/** What a function reads is the square of the input, and something, where it
- *  wants what is above zero. */
+/* What a function reads is the square of the input, and something, where it
+ * wants what is above zero. */
 static const struct {
     enum rn_function function;
     float a, b;
@@ -865,6 +907,7 @@ static void functions_of_one_element(void **state)
 {
     bool seen[RN_FUNCTION_COUNT] = {false};
     int bad = 0;
+
     (void)state;
     for (size_t i = 0; i < COUNT(functions); i++)
         for (size_t k = 0; k < COUNT(shapes); k++) {
@@ -872,7 +915,8 @@ static void functions_of_one_element(void **state)
                 with_input(shapes[k].c, shapes[k].h, shapes[k].w);
             char name[96];
             int x = 0;
-            snprintf(name, sizeof name, "%s of %s",
+
+            snprintf(name, sizeof(name), "%s of %s",
                      rn_function_name(functions[i].function), shapes[k].name);
             seen[functions[i].function] = true;
             if (functions[i].positive) /* above 0.5, that is */
@@ -887,7 +931,7 @@ static void functions_of_one_element(void **state)
     assert_int_equal(bad, 0);
 }
 
-/** Channels of the input and of what is selected of it. */
+/* Channels of the input and of what is selected of it. */
 static const struct {
     int from, channels;
     struct rn_selection selection;
@@ -903,11 +947,13 @@ static const struct {
 static void channels_selected(void **state)
 {
     int bad = 0;
+
     (void)state;
     for (size_t i = 0; i < COUNT(selections); i++) {
         struct rn_graph *g = with_input(selections[i].from, 5, 3);
         char name[64];
         bool too_far = selections[i].channels == 27; /* 2 + 8 of 9 */
+
         rn_graph_select(g, 0, "select", selections[i].channels,
                         selections[i].selection);
         if (too_far) {
@@ -915,7 +961,7 @@ static void channels_selected(void **state)
             rn_graph_destroy(g);
             continue;
         }
-        snprintf(name, sizeof name, "selection %zu", i);
+        snprintf(name, sizeof(name), "selection %zu", i);
         bad += check_graph(name, g, 2, i);
     }
     assert_int_equal(bad, 0);
@@ -923,22 +969,24 @@ static void channels_selected(void **state)
 
 /* ---------------------------------------------------------------- concat */
 
-/** Channel counts of values joined, zero-ended. */
+/* Channel counts of values joined, zero-ended. */
 static const int joins[][6] = {
     {16, 16}, {8, 8},           {3, 5},        {16, 5},
     {5, 16},  {1, 1, 1, 1},     {20, 12, 7},   {15, 1, 16},
     {17, 31}, {64, 96, 16, 32}, {7, 9, 16, 3}, {33, 2, 2, 30},
 };
 
-/** Values of so many channels, by 1x1 convolutions, joined at once. */
+/* Values of so many channels, by 1x1 convolutions, joined at once. */
 static struct rn_graph *join_graph(const int *channels)
 {
     const struct rn_window w = RN_WINDOW(1, 1, 1, 0);
     struct rn_graph *g = with_input(4, 5, 3);
     int values[6], n = 0;
+
     for (; n < 6 && channels[n]; n++) {
         char name[16];
-        snprintf(name, sizeof name, "conv%d", n);
+
+        snprintf(name, sizeof(name), "conv%d", n);
         values[n] = rn_graph_conv(g, 0, name, channels[n], w, true);
     }
     rn_graph_concat_all(g, values, n, "all");
@@ -948,27 +996,31 @@ static struct rn_graph *join_graph(const int *channels)
 static void concatenations(void **state)
 {
     int bad = 0;
+
     (void)state;
     for (size_t i = 0; i < COUNT(joins); i++) {
         char name[64];
-        snprintf(name, sizeof name, "concat %zu", i);
+
+        snprintf(name, sizeof(name), "concat %zu", i);
         bad += check_graph(name, join_graph(joins[i]), 2, i);
     }
     assert_int_equal(bad, 0);
 }
 
-/** Layers that each join all earlier ones make one node each. */
+/* Layers that each join all earlier ones make one node each. */
 static void joined_once(void **state)
 {
     const struct rn_window w = RN_WINDOW(3, 3, 1, 1);
     struct rn_graph *g = with_input(9, 4, 4);
     int values[9] = {0}, x = 0, concats = 0;
+
     (void)state;
     for (int i = 1; i < 9; i++) {
         char name[16];
-        snprintf(name, sizeof name, "conv%d", i);
+
+        snprintf(name, sizeof(name), "conv%d", i);
         values[i] = rn_graph_conv(g, x, name, 5, w, false);
-        snprintf(name, sizeof name, "concat%d", i);
+        snprintf(name, sizeof(name), "concat%d", i);
         x = rn_graph_concat_all(g, values, i + 1, name);
     }
     for (size_t i = 0; i < g->n_nodes; i++)
@@ -980,7 +1032,7 @@ static void joined_once(void **state)
 
 /* ---------------------------------------------------------------- refused */
 
-/** Nodes that training does not know are named, the first of them. */
+/* Nodes that training does not know are named, the first of them. */
 static void training_is_refused(void **state)
 {
     const struct rn_window dilated = {
@@ -990,6 +1042,7 @@ static void training_is_refused(void **state)
     struct rn_store *store;
     struct rn_plan *plan;
     struct rn_error err;
+
     (void)state;
     rn_graph_conv(g, 0, "conv", 8, dilated, false);
     rn_graph_global_avg_pool(g, rn_graph_sigmoid(g, g->output, "gate"), "pool");

@@ -19,14 +19,16 @@
 /** A function under test: the value of f, everything read from `data`. */
 typedef double (*function)(void *data);
 
-/** Gradient with respect to x[0..count-1], which f reads. */
+/* Gradient with respect to x[0..count-1], which f reads. */
 static int check_gradient(const char *name, const char *what, function f,
                           void *data, double *x, const double *gradient,
                           size_t count)
 {
     int bad = 0;
+
     for (size_t i = 0; i < count; i++) {
         double kept = x[i], up, down;
+
         x[i] = kept + STEP;
         up = f(data);
         x[i] = kept - STEP;
@@ -41,6 +43,7 @@ static int check_gradient(const char *name, const char *what, function f,
 static double dot(const double *a, const double *b, size_t count)
 {
     double sum = 0;
+
     for (size_t i = 0; i < count; i++)
         sum += a[i] * b[i];
     return sum;
@@ -61,7 +64,8 @@ struct problem {
 
 static struct problem *new_problem(uint64_t stream)
 {
-    struct problem *p = calloc(1, sizeof *p);
+    struct problem *p = calloc(1, sizeof(*p));
+
     assert_non_null(p);
     check_fill(p->x, MOST, 10 * stream, 0, 1);
     check_fill(p->w, MOST, 10 * stream + 1, 0.2, 1);
@@ -81,6 +85,7 @@ static const struct ref_window windows[] = {
 static double conv_value(void *data)
 {
     struct problem *p = data;
+
     ref_conv(&p->c, p->x, p->w, p->b, p->y);
     return dot(p->y, p->r, ref_outputs(&p->c));
 }
@@ -88,9 +93,11 @@ static double conv_value(void *data)
 static void convolution(void **state)
 {
     int bad = 0;
+
     (void)state;
     for (size_t i = 0; i < COUNT(windows); i++) {
         struct problem *p = new_problem(i);
+
         p->c = windows[i];
         ref_conv_backward(&p->c, p->x, p->w, p->r, p->dx, p->dw, p->db);
         bad += check_gradient("conv", "diff_src", conv_value, p, p->x, p->dx,
@@ -107,6 +114,7 @@ static void convolution(void **state)
 static double linear_value(void *data)
 {
     struct problem *p = data;
+
     ref_linear(3, 5, 4, p->x, p->w, p->b, p->y);
     return dot(p->y, p->r, 3 * 4);
 }
@@ -115,6 +123,7 @@ static void linear(void **state)
 {
     struct problem *p = new_problem(20);
     int bad;
+
     (void)state;
     ref_linear_backward(3, 5, 4, p->x, p->w, p->r, p->dx, p->dw, p->db);
     bad =
@@ -127,11 +136,12 @@ static void linear(void **state)
     assert_int_equal(bad, 0);
 }
 
-/** A linear layer is a 1x1 convolution of one pixel. */
+/* A linear layer is a 1x1 convolution of one pixel. */
 static void linear_is_a_convolution(void **state)
 {
     struct problem *p = new_problem(21);
     int bad = 0;
+
     (void)state;
     p->c = (struct ref_window){3, 5, 1, 1, 4, 1, 1, 1, 1, 1, 0};
     ref_linear(3, 5, 4, p->x, p->w, p->b, p->y);
@@ -145,6 +155,7 @@ static void linear_is_a_convolution(void **state)
 static double bn_value(void *data)
 {
     struct problem *p = data;
+
     ref_bn_statistics(&p->bn, p->x, p->mean, p->var);
     ref_bn_apply(&p->bn, p->x, p->w, p->b, p->mean, p->var, p->y);
     return dot(p->y, p->r, p->bn.n * p->bn.c * p->bn.hw);
@@ -155,9 +166,11 @@ static void batch_norm(void **state)
     static const struct ref_batch_norm cases[] = {
         {2, 3, 20, 1e-5}, {1, 2, 9, 1e-5}, {4, 5, 1, 1e-3}};
     int bad = 0;
+
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct problem *p = new_problem(30 + i);
+
         p->bn = cases[i];
         bn_value(p);
         ref_bn_backward(&p->bn, p->x, p->w, p->mean, p->var, p->r, p->dx, p->dw,
@@ -173,12 +186,13 @@ static void batch_norm(void **state)
     assert_int_equal(bad, 0);
 }
 
-/** Normalised: mean 0 and variance 1; by hand: the running update. */
+/* Normalised: mean 0 and variance 1; by hand: the running update. */
 static void batch_norm_normalises(void **state)
 {
     struct problem *p = new_problem(40);
     double rm[2] = {1, -1}, rv[2] = {2, 1}, mean[2] = {3, 5}, var[2] = {4, 8};
     int bad = 0;
+
     (void)state;
     p->bn = (struct ref_batch_norm){3, 2, 50, 0};
     for (size_t c = 0; c < 2; c++)
@@ -203,6 +217,7 @@ static void batch_norm_normalises(void **state)
 static double relu_value(void *data)
 {
     struct problem *p = data;
+
     ref_relu(100, p->x, p->y);
     return dot(p->y, p->r, 100);
 }
@@ -211,6 +226,7 @@ static void relu(void **state)
 {
     struct problem *p = new_problem(50);
     int bad;
+
     (void)state;
     ref_relu_backward(100, p->x, p->r, p->dx);
     bad = check_gradient("relu", "diff_src", relu_value, p, p->x, p->dx, 100);
@@ -221,6 +237,7 @@ static void relu(void **state)
 static double max_pool_value(void *data)
 {
     struct problem *p = data;
+
     ref_max_pool(&p->c, p->x, p->y, p->where);
     return dot(p->y, p->r, ref_outputs(&p->c));
 }
@@ -228,9 +245,11 @@ static double max_pool_value(void *data)
 static void max_pool(void **state)
 {
     int bad = 0;
+
     (void)state;
     for (size_t i = 0; i < COUNT(windows); i++) {
         struct problem *p = new_problem(60 + i);
+
         p->c = windows[i];
         p->c.oc = p->c.ic;
         max_pool_value(p);
@@ -245,6 +264,7 @@ static void max_pool(void **state)
 static double average_value(void *data)
 {
     struct problem *p = data;
+
     ref_average(6, 35, p->x, p->y);
     return dot(p->y, p->r, 6);
 }
@@ -253,6 +273,7 @@ static void average(void **state)
 {
     struct problem *p = new_problem(70);
     int bad;
+
     (void)state;
     ref_average_backward(6, 35, p->r, p->dx);
     bad = check_gradient("average", "diff_src", average_value, p, p->x, p->dx,
@@ -265,6 +286,7 @@ static void average(void **state)
 static double subsample_value(void *data)
 {
     struct problem *p = data;
+
     ref_subsample_pad(&p->c, p->c.pad, p->x, p->y);
     return dot(p->y, p->r, ref_outputs(&p->c));
 }
@@ -277,9 +299,11 @@ static void subsample_pad(void **state)
         {1, 4, 3, 3, 5, 3, 3, 1, 1, 1, 1},
     };
     int bad = 0;
+
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct problem *p = new_problem(80 + i);
+
         p->c = cases[i];
         ref_subsample_pad_backward(&p->c, p->c.pad, p->r, p->dx);
         bad += check_gradient("subsample", "diff_src", subsample_value, p, p->x,
@@ -292,6 +316,7 @@ static void subsample_pad(void **state)
 static double loss_value(void *data)
 {
     struct problem *p = data;
+
     return ref_loss(4, 7, p->x, p->labels, 0.1, p->y) / 4;
 }
 
@@ -299,6 +324,7 @@ static void loss(void **state)
 {
     struct problem *p = new_problem(90);
     int bad;
+
     (void)state;
     for (int i = 0; i < 4; i++)
         p->labels[i] = 2 * i;

@@ -2,7 +2,7 @@
 #include "support.h"
 
 #include "core/random.h"
-#include "ops/conv.h"
+#include "ops/conv/conv.h"
 
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,6 +17,7 @@
 uint64_t check_seed(void)
 {
     const char *text = getenv("RN_TEST_SEED");
+
     return text ? strtoull(text, NULL, 10) : 1;
 }
 
@@ -32,6 +33,7 @@ void check_fill(double *x, size_t count, uint64_t stream, double centre,
                                     check_seed() + stream * 0x9e3779b97f4a7c15u,
                                 .purpose = RN_RANDOM_TEST};
     uint32_t bits[4];
+
     for (size_t i = 0; i < count; i++) {
         if (i % 4 == 0)
             rn_random4(&key, i / 4, bits);
@@ -42,7 +44,8 @@ void check_fill(double *x, size_t count, uint64_t stream, double centre,
 
 double *check_doubles(size_t count)
 {
-    double *x = calloc(count ? count : 1, sizeof *x);
+    double *x = calloc(count ? count : 1, sizeof(*x));
+
     assert_non_null(x);
     return x;
 }
@@ -54,7 +57,8 @@ enum { GUARD_BYTES = 256, GUARD_BYTE = 0xa5 };
 struct guarded guarded_floats(size_t count)
 {
     struct guarded g = {.count = count};
-    size_t bytes = count * sizeof *g.x + GUARD_BYTES;
+    size_t bytes = count * sizeof(*g.x) + GUARD_BYTES;
+
     assert_int_equal(posix_memalign(&g.memory, 64, bytes), 0);
     g.x = g.memory;
     guarded_reset(&g);
@@ -63,7 +67,7 @@ struct guarded guarded_floats(size_t count)
 
 void guarded_reset(struct guarded *g)
 {
-    memset(g->x, 0xff, g->count * sizeof *g->x); /* NaN */
+    memset(g->x, 0xff, g->count * sizeof(*g->x)); /* NaN */
     memset(g->x + g->count, GUARD_BYTE, GUARD_BYTES);
 }
 
@@ -76,6 +80,7 @@ void guarded_free(struct guarded *g)
 int guarded_check(const struct guarded *g, const char *name)
 {
     const uint8_t *guard = (const uint8_t *)(g->x + g->count);
+
     for (size_t i = 0; i < GUARD_BYTES; i++)
         if (guard[i] != GUARD_BYTE) {
             print_error("%s: byte %zu behind the output was written\n", name,
@@ -87,10 +92,11 @@ int guarded_check(const struct guarded *g, const char *name)
 
 /* ---------------------------------------------------------------- layouts */
 
-/** rn_block() asks oneDNN, which is slow for every element. */
+/* rn_block() asks oneDNN, which is slow for every element. */
 static size_t block(void)
 {
     static size_t b;
+
     if (!b)
         b = (size_t)rn_block();
     return b;
@@ -111,11 +117,12 @@ size_t blocked_floats(int n, struct rn_shape s)
     return (size_t)n * blocks_of(s) * block() * pixels(s);
 }
 
-/** Where plain element i of [n][c][h][w] lies in the blocked layout. */
+/* Where plain element i of [n][c][h][w] lies in the blocked layout. */
 static size_t blocked_index(struct rn_shape s, size_t i)
 {
     size_t b = block(), hw = pixels(s), c = (size_t)s.c;
     size_t n = i / hw / c, channel = i / hw % c;
+
     return ((n * blocks_of(s) + channel / b) * hw + i % hw) * b + channel % b;
 }
 
@@ -128,7 +135,8 @@ void to_floats(const double *from, size_t count, float *to)
 void to_blocked(const double *plain, int n, struct rn_shape s, float *blocked)
 {
     size_t count = (size_t)n * (size_t)s.c * pixels(s);
-    memset(blocked, 0, blocked_floats(n, s) * sizeof *blocked);
+
+    memset(blocked, 0, blocked_floats(n, s) * sizeof(*blocked));
     for (size_t i = 0; i < count; i++)
         blocked[blocked_index(s, i)] = (float)plain[i];
 }
@@ -144,8 +152,10 @@ int check_padding(const char *name, const float *blocked, int n,
     size_t b = block(), hw = pixels(s), blocks = blocks_of(s);
     size_t real = (size_t)s.c - (blocks - 1) * b; /* of the last block */
     int bad = 0;
+
     for (size_t k = 0; k < (size_t)n; k++) {
         const float *last = blocked + ((k + 1) * blocks - 1) * hw * b;
+
         for (size_t i = 0; i < hw * b; i++) {
             if (i % b < real || last[i] == 0)
                 continue;
@@ -165,6 +175,7 @@ int check_value(const char *name, const char *what, size_t i, double got,
                 double want, double tol)
 {
     double off = fabs(got - want) / (1 + fabs(want));
+
     if (off <= tol)
         return 0;
     print_error("%s: %s[%zu] is %.9g, expected %.9g, off by %.2g, "
@@ -181,6 +192,7 @@ int check_blocked(const char *name, const char *what, const struct guarded *got,
 {
     size_t count = (size_t)n * (size_t)s.c * pixels(s);
     int bad = guarded_check(got, name) + check_padding(name, got->x, n, s);
+
     for (size_t i = 0; i < count && bad < FEW; i++)
         bad += check_value(name, what, i, (double)blocked_at(got->x, s, i),
                            want[i], tol);
@@ -191,6 +203,7 @@ int check_floats(const char *name, const char *what, const float *got,
                  const double *want, size_t count, double tol)
 {
     int bad = 0;
+
     for (size_t i = 0; i < count && bad < FEW; i++)
         bad += check_value(name, what, i, (double)got[i], want[i], tol);
     return bad;

@@ -9,7 +9,7 @@
 
 #include <stdbool.h>
 
-#define COUNT(a) (sizeof(a) / sizeof *(a))
+#define COUNT(a) (sizeof(a) / sizeof(*(a)))
 
 /** Seed of the whole program: RN_TEST_SEED, else 1; printed. */
 uint64_t check_seed(void);

@@ -5,7 +5,7 @@
 
 #include "core/memory.h"
 #include "data/data.h"
-#include "data/picture_set.h"
+#include "data/sets/picture_set.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,7 +4,7 @@
 #include "fuzz.h"
 
 #include "core/memory.h"
-#include "formats/caffe.h"
+#include "formats/caffe/caffe.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +23,7 @@ static void read_graph(const struct rn_prototxt *net,
     const struct rn_caffe_options options = {{3, 32, 32}, NULL};
     struct rn_graph *g;
     struct rn_error err = {0};
+
     check(rn_caffe_graph(&g, net, weights, &options, PARAMS, &err), &err);
     rn_graph_destroy(g);
 }
@@ -33,6 +34,7 @@ static void read_net(const uint8_t *bytes, size_t size,
     struct rn_prototxt net;
     struct rn_error err = {0};
     int rc = rn_prototxt_parse(&net, bytes, size, "input", &err);
+
     check(rc, &err);
     if (!rc)
         read_graph(&net, weights);
@@ -45,6 +47,7 @@ static void read_both(const uint8_t *bytes, size_t size)
     size_t text = zero ? (size_t)(zero - bytes) : size;
     struct rn_caffe_weights w;
     struct rn_error err = {0};
+
     read_net(bytes, text, NULL);
     if (!zero)
         return;
@@ -59,6 +62,7 @@ static void read_both(const uint8_t *bytes, size_t size)
 static void read_blob(struct rn_pb message)
 {
     struct rn_caffe_blob b;
+
     if (!rn_caffe_blob_parse(message, &b))
         return;
     float *numbers = malloc(b.count * sizeof(*numbers) + 1);
@@ -71,6 +75,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
     struct rn_caffe_weights w;
     struct rn_error err = {0};
+
     if (size > 0)
         read_both(bytes, size);
     check(rn_caffe_weights_parse(&w, bytes, size, "input", &err), &err);

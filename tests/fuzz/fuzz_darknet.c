@@ -3,7 +3,7 @@
  * weights behind it. */
 #include "fuzz.h"
 
-#include "formats/darknet.h"
+#include "formats/darknet/darknet.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +21,7 @@ static void read_graph(const struct rn_cfg *cfg,
 {
     struct rn_graph *g;
     struct rn_error err = {0};
+
     check(rn_darknet_graph(&g, cfg, weights, PARAMS, &err), &err);
     rn_graph_destroy(g);
 }
@@ -32,11 +33,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     struct rn_cfg cfg;
     struct rn_error err = {0};
     int rc = rn_cfg_parse(&cfg, bytes, text, "input", &err);
+
     check(rc, &err);
     if (!rc)
         read_graph(&cfg, NULL);
     if (!rc && zero) {
         struct rn_darknet_weights w = {"weights", zero + 1, size - text - 1};
+
         read_graph(&cfg, &w);
     }
     rn_cfg_close(&cfg);

@@ -3,7 +3,7 @@
  * they accept has all its pixels and can be resized. */
 #include "fuzz.h"
 
-#include "data/image.h"
+#include "data/pictures/image.h"
 
 #include <stdlib.h>
 

@@ -5,8 +5,8 @@
 
 #include "core/memory.h"
 #include "formats/families.h"
-#include "formats/onnx.h"
-#include "formats/onnx_file.h"
+#include "formats/onnx/onnx.h"
+#include "formats/onnx/file.h"
 #include "formats/protobuf.h"
 
 #include <stdlib.h>
@@ -19,6 +19,7 @@ static void look_for_family(const struct rn_graph *g)
     struct rn_net_spec spec;
     struct rn_graph *own;
     struct rn_error err = {0};
+
     if (rn_family_find(&spec, &own, g, &err) && !err.msg[0])
         abort();
     rn_graph_destroy(own);
@@ -29,6 +30,7 @@ static void read_graph(const struct rn_onnx *file)
     const struct rn_shape size = {3, 32, 32};
     struct rn_graph *g;
     struct rn_error err = {0};
+
     if (rn_onnx_graph(&g, file, &size, MADE, &err) == RN_OK)
         look_for_family(g);
     else if (g || !err.code || !err.msg[0])
@@ -41,8 +43,10 @@ static void read_fields(struct rn_pb m)
 {
     struct rn_pb_field f;
     uint64_t value;
+
     while (rn_pb_next(&m, &f) > 0) {
         struct rn_pb_field numbers = f;
+
         while (rn_pb_number(&numbers, RN_PB_FIXED32, &value) > 0)
             ;
         if (f.type == RN_PB_BYTES && m.size == 0)
@@ -54,6 +58,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
     struct rn_onnx file;
     struct rn_error err = {0};
+
     if (rn_onnx_parse(&file, bytes, size, "input", &err) == RN_OK)
         read_graph(&file);
     else if (!err.code || !err.msg[0])

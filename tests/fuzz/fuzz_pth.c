@@ -4,9 +4,9 @@
 #include "fuzz.h"
 
 #include "core/memory.h"
-#include "formats/pickle.h"
-#include "formats/pth.h"
-#include "formats/structure.h"
+#include "core/pickle.h"
+#include "formats/torch/pth.h"
+#include "formats/torch/structure.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +20,7 @@ static void read_all(struct rn_state *state)
         const struct rn_state_tensor *t = &state->tensors[i];
         float *out =
             t->count <= MOST ? malloc(t->count * sizeof(*out) + 1) : NULL;
+
         if (!out)
             continue;
         if (rn_state_read(state, t, out, &err) && !err.msg[0])
@@ -36,6 +37,7 @@ static void recognise(const struct rn_state *state)
     struct rn_recognised r;
     struct rn_error err = {0};
     char note[400];
+
     if (rn_structure(&r, state, note, sizeof(note), &err) && !err.msg[0])
         abort();
     rn_recognised_free(&r);
@@ -48,6 +50,7 @@ static void read_file(const uint8_t *bytes, size_t size)
 {
     struct rn_state state;
     struct rn_error err = {0};
+
     if (rn_state_start(&state, "input", &err))
         return;
     if (rn_pth_parse(&state, bytes, size, &err) == RN_OK) {
@@ -65,6 +68,7 @@ static void run_pickle(const uint8_t *bytes, size_t size)
     struct rn_error err = {0};
     size_t used;
     int rc = rn_pickle_run(&p, bytes, size, "input", &used, &err);
+
     if (used > size || (rc && !err.msg[0]))
         abort();
     if (!rc)

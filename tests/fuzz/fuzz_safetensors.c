@@ -4,7 +4,7 @@
 #include "fuzz.h"
 
 #include "core/memory.h"
-#include "formats/model.h"
+#include "model/model.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,8 +13,10 @@
 static void check_tensors(const struct rn_st_file *f)
 {
     uint64_t end = 0;
+
     for (size_t i = 0; i < f->count; i++) {
         const struct rn_st_tensor *t = &f->tensors[i];
+
         if (t->offset != end || rn_st_find(f, t->name) != t)
             abort();
         end += t->bytes;
@@ -29,6 +31,7 @@ static void read_file(const uint8_t *bytes, size_t size)
     struct rn_model *model;
     struct rn_error err = {0};
     char *training;
+
     if (rn_st_parse(&f, bytes, size, "input", &err) != RN_OK)
         return;
     check_tensors(&f);
@@ -48,8 +51,10 @@ static size_t wanted_data(const uint8_t *text, size_t size)
     static const char key[] = "\"data_offsets\":[";
     size_t wanted = 0;
     const uint8_t *end = text + size, *at = text;
+
     while ((at = memmem(at, (size_t)(end - at), key, strlen(key)))) {
         size_t number = 0;
+
         for (at += strlen(key); at < end && *at != ']'; at++)
             number = *at == ',' ? 0 : number * 10 + (*at - '0') % 10u;
         if (number > wanted)

@@ -5,7 +5,7 @@
 
 #include "core/memory.h"
 #include "core/text.h"
-#include "formats/class_list.h"
+#include "model/class_list.h"
 
 #include <stdlib.h>
 #include <string.h>

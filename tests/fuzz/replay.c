@@ -18,6 +18,7 @@
 static void run_copy(const uint8_t *bytes, size_t size)
 {
     uint8_t *copy = malloc(size ? size : 1);
+
     if (!copy)
         abort();
     memcpy(copy, bytes, size);
@@ -30,6 +31,7 @@ static int run_file(const char *path)
     struct rn_error err;
     uint8_t *bytes;
     size_t size;
+
     if (rn_file_read(path, LIMIT, &bytes, &size, &err) != RN_OK) {
         fprintf(stderr, "%s\n", err.msg);
         return -1;
@@ -46,12 +48,14 @@ static int run_folder(const char *path)
 {
     DIR *folder = opendir(path);
     int files = 0;
+
     if (!folder) {
         perror(path);
         return -1;
     }
     for (struct dirent *entry; files >= 0 && (entry = readdir(folder));) {
         char *file = rn_path_join(path, entry->d_name);
+
         if (file && rn_is_file(file))
             files = run_file(file) < 0 ? -1 : files + 1;
         rn_free(file);
@@ -63,8 +67,10 @@ static int run_folder(const char *path)
 int main(int argc, char **argv)
 {
     int files = 0;
+
     for (int i = 1; i < argc; i++) {
         int n = rn_is_folder(argv[i]) ? run_folder(argv[i]) : run_file(argv[i]);
+
         if (n < 0)
             return 1;
         files += n;

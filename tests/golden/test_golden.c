@@ -116,11 +116,11 @@ static void fill_batch(int step, float *images, size_t count, int32_t *labels,
     char name[32];
     uint32_t hash;
 
-    snprintf(name, sizeof name, "images.%d", step);
+    snprintf(name, sizeof(name), "images.%d", step);
     hash = fnv1a(name);
     for (size_t i = 0; i < count; i++)
         images[i] = (float)(1.5 * value(hash, (uint32_t)i));
-    snprintf(name, sizeof name, "labels.%d", step);
+    snprintf(name, sizeof(name), "labels.%d", step);
     hash = fnv1a(name);
     for (int i = 0; labels && i < n; i++)
         labels[i] = (int32_t)((value(hash, (uint32_t)i) + 1) / 2 * classes);
@@ -148,7 +148,7 @@ static int check_logits(const char *what, const float *got, const json_t *want)
         largest = fmax(largest, fabs(json_real_value(json_array_get(want, i))));
     assert_true(largest > 0);
     for (size_t i = 0; i < json_array_size(want); i++) {
-        snprintf(name, sizeof name, "%s[%zu]", what, i);
+        snprintf(name, sizeof(name), "%s[%zu]", what, i);
         bad += check_close(name, (double)got[i],
                            json_real_value(json_array_get(want, i)), largest,
                            TOLERANCE_LOGITS);
@@ -169,15 +169,15 @@ static int check_digest(const char *kind, const char *name, const float *x,
         print_error("%s of %s: not recorded\n", kind, name);
         return 1;
     }
-    snprintf(text, sizeof text, "digest.%s", name);
+    snprintf(text, sizeof(text), "digest.%s", name);
     hash = fnv1a(text);
     for (size_t i = 0; i < count; i++) {
         square += (double)x[i] * (double)x[i];
         dot += (double)x[i] * value(hash, (uint32_t)i);
     }
-    snprintf(text, sizeof text, "%s of %s, norm", kind, name);
+    snprintf(text, sizeof(text), "%s of %s, norm", kind, name);
     int bad = check_close(text, sqrt(square), norm, norm, tolerance);
-    snprintf(text, sizeof text, "%s of %s, projection", kind, name);
+    snprintf(text, sizeof(text), "%s of %s, projection", kind, name);
     return bad + check_close(text, dot,
                              json_real_value(json_array_get(want, 1)), norm,
                              tolerance);
@@ -252,9 +252,9 @@ static void golden_open(struct golden *g, const char *net)
     int size;
     size_t largest = 0;
 
-    snprintf(path, sizeof path, "%s/tests/golden/%s.json",
+    snprintf(path, sizeof(path), "%s/tests/golden/%s.json",
              source ? source : ".", net);
-    memset(g, 0, sizeof *g);
+    memset(g, 0, sizeof(*g));
     g->record = json_load_file(path, 0, &json_err);
     if (!g->record)
         fail_msg("'%s': %s", path, json_err.text);
@@ -290,10 +290,11 @@ static void golden_close(struct golden *g)
     json_decref(g->record);
 }
 
-/** Tiles that the whole test shall use: F(2x2), F(4x4), or as chosen. */
+/* Tiles that the whole test shall use: F(2x2), F(4x4), or as chosen. */
 static int winograd_asked(void)
 {
     const char *tile = getenv("RN_TEST_WINOGRAD");
+
     return tile ? atoi(tile) : 0;
 }
 
@@ -396,7 +397,7 @@ static int compare_step(struct golden *g, struct rn_plan *plan, int step,
     char name[32];
     int bad;
 
-    snprintf(name, sizeof name, "loss of step %d", step);
+    snprintf(name, sizeof(name), "loss of step %d", step);
     bad = check_close(name, loss, want, fabs(want),
                       step < 16 ? TOLERANCE_LOSS : TOLERANCE_LATE_LOSS);
     if (step == 0)
@@ -446,11 +447,11 @@ static void test_run(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[sizeof runs / sizeof *runs];
-    char names[sizeof runs / sizeof *runs][64];
+    struct CMUnitTest tests[sizeof(runs) / sizeof(*runs)];
+    char names[sizeof(runs) / sizeof(*runs)][64];
 
-    for (size_t i = 0; i < sizeof runs / sizeof *runs; i++) {
-        snprintf(names[i], sizeof names[i], "%s, %s, threads: %d", runs[i].net,
+    for (size_t i = 0; i < sizeof(runs) / sizeof(*runs); i++) {
+        snprintf(names[i], sizeof(names[i]), "%s, %s, threads: %d", runs[i].net,
                  runs[i].exact ? "direct" : "with Winograd", runs[i].threads);
         tests[i] = (struct CMUnitTest){names[i], test_run, NULL, NULL,
                                        (void *)(uintptr_t)&runs[i]};

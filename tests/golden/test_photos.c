@@ -4,7 +4,7 @@
 #include "core/memory.h"
 #include "data/data.h"
 #include "eval/eval.h"
-#include "formats/model_file.h"
+#include "model/file.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -34,7 +34,7 @@ static const char *shared(const char *name)
 {
     static char path[600];
 
-    snprintf(path, sizeof path, "%s/data/%s",
+    snprintf(path, sizeof(path), "%s/data/%s",
              environment("RN_SHARED", "../shared"), name);
     return path;
 }
@@ -49,8 +49,8 @@ static struct rn_model *make_model(const char *net)
     struct rn_model *model;
     struct rn_st_file file;
 
-    snprintf(weights, sizeof weights, "%s/%s", folder, net);
-    snprintf(command, sizeof command,
+    snprintf(weights, sizeof(weights), "%s/%s", folder, net);
+    snprintf(command, sizeof(command),
              "python3 '%s/data/weights/expand.py' "
              "'%s/data/weights/imagenet-%s/kbits-%s.pth' '%s' >/dev/null",
              environment("RN_SHARED", "../shared"),
@@ -157,11 +157,11 @@ static struct tally compare_photos(const struct rn_model *model,
     options.batch = 1;
     if (rn_plan_create(&plan, model, &options, &err))
         fail_msg("%s", err.msg);
-    snprintf(path, sizeof path, "%s/tests/golden/photos.txt",
+    snprintf(path, sizeof(path), "%s/tests/golden/photos.txt",
              environment("RN_SOURCE", "."));
     file = fopen(path, "r");
     assert_non_null(file);
-    while (fgets(line, sizeof line, file))
+    while (fgets(line, sizeof(line), file))
         if (read_record(line, &r) && strcmp(r.net, net) == 0)
             run_photo(model, plan, photos, &r, &tally);
     fclose(file);
@@ -251,13 +251,13 @@ static int read_views(const char *kind, struct view_record *records, int most)
     FILE *file, *list;
     int n = 0;
 
-    snprintf(path, sizeof path, "%s/tests/golden/views.txt",
+    snprintf(path, sizeof(path), "%s/tests/golden/views.txt",
              environment("RN_SOURCE", "."));
     file = fopen(path, "r");
-    snprintf(path, sizeof path, "%s/labels.txt", folder);
+    snprintf(path, sizeof(path), "%s/labels.txt", folder);
     list = fopen(path, "w");
     assert_true(file && list);
-    while (n < most && fgets(line, sizeof line, file)) {
+    while (n < most && fgets(line, sizeof(line), file)) {
         struct view_record *r = &records[n];
 
         assert_int_equal(sscanf(line, "%9s %199s %d %f", r->views, r->file,
@@ -318,7 +318,7 @@ static void many_views_answer_as_in_pytorch(void **state)
 
     (void)state;
     rn_data_close(photos);
-    snprintf(path, sizeof path, "%s/images", folder);
+    snprintf(path, sizeof(path), "%s/images", folder);
     assert_int_equal(
         symlink(realpath(shared("imagenet-sample/images"), (char[4096]){0}),
                 path),
@@ -328,10 +328,10 @@ static void many_views_answer_as_in_pytorch(void **state)
     compare_views(model, "crops", &o);
     o.crops = 1;
     o.scales = scales;
-    o.n_scales = sizeof scales / sizeof *scales;
+    o.n_scales = sizeof(scales) / sizeof(*scales);
     compare_views(model, "scales", &o);
     unlink(path);
-    snprintf(path, sizeof path, "%s/labels.txt", folder);
+    snprintf(path, sizeof(path), "%s/labels.txt", folder);
     unlink(path);
     rn_model_destroy(model);
 }

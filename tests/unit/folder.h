@@ -24,6 +24,7 @@ static inline int remove_one(const char *path, const struct stat *st, int type,
                              struct FTW *ftw)
 {
     int left = strstr(path + ftw->base, ".tmp-") != NULL;
+
     (void)st;
     (void)type;
     if (left)
@@ -43,6 +44,7 @@ static inline const char *in_folder(const char *name)
     static char paths[8][300];
     static int next;
     char *path = paths[next++ % 8];
+
     snprintf(path, sizeof(paths[0]), "%s/%s", folder, name);
     return path;
 }

@@ -3,7 +3,7 @@
 #ifndef TESTS_UNIT_FOREIGN_H
 #define TESTS_UNIT_FOREIGN_H
 
-#include "formats/model.h"
+#include "model/model.h"
 #include "nets/nets.h"
 
 #include <string.h>
@@ -25,9 +25,11 @@ static inline float number(uint32_t *state)
 static inline void make_up(struct rn_graph *g)
 {
     uint32_t seed = 1;
+
     for (size_t i = 0; i < g->n_params; i++) {
         struct rn_param *p = &g->params[i];
         float shift = p->kind == RN_PARAM_RUNNING_VAR ? 1.5f : 0;
+
         for (size_t k = 0; k < p->count; k++)
             p->data[k] = number(&seed) + shift;
     }
@@ -42,6 +44,7 @@ static inline void check_same_params(const struct rn_graph *a,
     for (size_t i = 0; i < a->n_params; i++) {
         const struct rn_param *p = &a->params[i];
         const struct rn_param *q = rn_graph_param(b, p->name);
+
         if (!q || p->count != q->count ||
             memcmp(p->data, q->data, p->count * sizeof(float)) != 0)
             fail_msg("%s: tensor %s is another", what, p->name);
@@ -55,6 +58,7 @@ static inline void run(struct rn_graph *g, const float *image, float *logits)
     struct rn_plan_options o;
     struct rn_plan *plan;
     struct rn_error err = {0};
+
     rn_net_of_graph(&spec, "small", g);
     struct rn_model *model = rn_model_wrap(&spec, g);
     assert_non_null(model);

@@ -3,9 +3,9 @@
  * their format; and those that are damaged, or would lead elsewhere. */
 #include "core/file.h"
 #include "core/memory.h"
-#include "data/archive.h"
+#include "data/archives/archive.h"
 #include "data/data.h"
-#include "data/picture_set.h"
+#include "data/sets/picture_set.h"
 
 #include <locale.h>
 #include <setjmp.h>
@@ -49,7 +49,7 @@ static int load_seeds(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT(seeds); i++) {
-        snprintf(path, sizeof path, "%s/tests/fuzz/corpus/image/%s",
+        snprintf(path, sizeof(path), "%s/tests/fuzz/corpus/image/%s",
                  source ? source : ".", seeds[i]);
         if (rn_file_read(path, 1 << 20, &seed[i].bytes, &seed[i].size, NULL))
             return -1;
@@ -145,7 +145,7 @@ static void assert_same_images(const struct rn_data *a, const char *a_root,
         assert_int_equal(label[0], label[1]);
         fetch(a, part, i, pixels[0]);
         fetch(b, part, i, pixels[1]);
-        assert_memory_equal(pixels[0], pixels[1], sizeof pixels[0]);
+        assert_memory_equal(pixels[0], pixels[1], sizeof(pixels[0]));
         assert_int_equal(rn_picture_probe(b, part, i, NULL), RN_OK);
     }
 }
@@ -188,11 +188,11 @@ static void an_archive_is_as_good_as_its_folder(void **state)
         char name[100];
 
         items[i] = picture(tree[i], i);
-        snprintf(name, sizeof name, "photos/%s", tree[i]);
+        snprintf(name, sizeof(name), "photos/%s", tree[i]);
         write_file(name, items[i].bytes, items[i].size);
         if (strncmp(tree[i], "train/", 6) == 0) {
             parts[count] = picture(tree[i] + 6, i);
-            snprintf(name, sizeof name, "classes/%s", tree[i] + 6);
+            snprintf(name, sizeof(name), "classes/%s", tree[i] + 6);
             write_file(name, parts[count].bytes, parts[count].size);
             count++;
         }
@@ -207,8 +207,8 @@ static void an_archive_is_as_good_as_its_folder(void **state)
         for (size_t o = 0; o < 2; o++) {
             const char *what = o ? "classes" : "photos";
 
-            snprintf(name[0], sizeof name[0], "%s/%s", folder, what);
-            snprintf(name[1], sizeof name[1], "%s/%s.tar", folder, what);
+            snprintf(name[0], sizeof(name[0]), "%s/%s", folder, what);
+            snprintf(name[1], sizeof(name[1]), "%s/%s.tar", folder, what);
             a = open_data(name[0], &options[o]);
             b = open_data(name[1], &options[o]);
             assert_same(a, name[0], b, name[1]);
@@ -232,9 +232,9 @@ static void folders_around_all_are_entered(void **state)
         struct rn_data *data;
         struct item items[3];
 
-        snprintf(names[0], sizeof names[0], "%strain/b/1.jpg", around[i]);
-        snprintf(names[1], sizeof names[1], "%strain/a/1.jpg", around[i]);
-        snprintf(names[2], sizeof names[2], "%stest/a/1.jpg", around[i]);
+        snprintf(names[0], sizeof(names[0]), "%strain/b/1.jpg", around[i]);
+        snprintf(names[1], sizeof(names[1]), "%strain/a/1.jpg", around[i]);
+        snprintf(names[2], sizeof(names[2]), "%stest/a/1.jpg", around[i]);
         for (size_t k = 0; k < 3; k++)
             items[k] = picture(names[k], k);
         write_archive("x.tar", FORM_GNU, items, 3);
@@ -386,17 +386,18 @@ static void layouts_are_read_as_they_are_meant(void **state)
 
         for (; n < 8 && c->files[n]; n++) {
             items[n] = around[n] = picture(c->files[n], n);
-            snprintf(names[0][n], sizeof names[0][n], "case/%s", c->files[n]);
-            snprintf(names[1][n], sizeof names[1][n], "%zu/%s", i, c->files[n]);
+            snprintf(names[0][n], sizeof(names[0][n]), "case/%s", c->files[n]);
+            snprintf(names[1][n], sizeof(names[1][n]), "%zu/%s", i,
+                     c->files[n]);
             around[n].name = names[0][n];
             write_file(names[1][n], items[n].bytes, items[n].size);
         }
-        snprintf(path, sizeof path, "%zu", i);
+        snprintf(path, sizeof(path), "%zu", i);
         assert_layout(c, in_folder(path));
-        snprintf(path, sizeof path, "%zu.tar", i);
+        snprintf(path, sizeof(path), "%zu.tar", i);
         write_archive(path, FORM_GNU, items, n);
         assert_layout(c, in_folder(path));
-        snprintf(path, sizeof path, "%zu-around.zip", i);
+        snprintf(path, sizeof(path), "%zu-around.zip", i);
         write_archive(path, FORM_ZIP, around, n);
         assert_layout(c, in_folder(path));
     }
@@ -590,7 +591,7 @@ static void links_lead_to_members(void **state)
     fetch(data, RN_PART_TRAIN, 0, pixels[0]);
     for (int i = 1; i < 4; i++) {
         fetch(data, RN_PART_TRAIN, i, pixels[1]);
-        assert_memory_equal(pixels[0], pixels[1], sizeof pixels[0]);
+        assert_memory_equal(pixels[0], pixels[1], sizeof(pixels[0]));
     }
     rn_data_close(data);
 }
@@ -653,7 +654,7 @@ static void damaged_archives_are_refused(void **state)
     const struct item items[] = {picture("a/1.jpg", 0), picture("b/1.jpg", 0)};
     static const char zeros[8192];
     const struct item sparse = {
-        .name = "a/1.jpg", .bytes = zeros, .size = sizeof zeros, .sparse = 1};
+        .name = "a/1.jpg", .bytes = zeros, .size = sizeof(zeros), .sparse = 1};
     const struct item cifar = text("cifar-10-batches-bin/data_batch_1.bin", "");
 
     (void)state;
@@ -1085,7 +1086,7 @@ static void compressed_archives_are_unpacked(void **state)
     plain = open_data(in_folder("x.tar"), NULL);
     assert_null(rn_data_remark(plain, 0));
     for (size_t i = 0; i < COUNT(filters); i++) {
-        snprintf(name, sizeof name, "x%s", filters[i].ending);
+        snprintf(name, sizeof(name), "x%s", filters[i].ending);
         write_packed(name, filters[i].filter, items, 4, 0);
         data = open_data(in_folder(name), NULL);
         assert_true(data->checksum == plain->checksum);
@@ -1096,7 +1097,7 @@ static void compressed_archives_are_unpacked(void **state)
             for (int k = 0; k < 2; k++) {
                 fetch(plain, (enum rn_part)part, k, pixels[0]);
                 fetch(data, (enum rn_part)part, k, pixels[1]);
-                assert_memory_equal(pixels[0], pixels[1], sizeof pixels[0]);
+                assert_memory_equal(pixels[0], pixels[1], sizeof(pixels[0]));
             }
         rn_data_close(data);
     }
@@ -1156,7 +1157,7 @@ static void damaged_compressed_archives_are_refused(void **state)
     memcpy(bytes + size, "more", 4);
     write_file("x.tar.gz", bytes, size + 4);
     open_fails("x.tar.gz", "something else follows its gzip data");
-    write_file("x.tar.gz", gzip_twice, sizeof gzip_twice - 1);
+    write_file("x.tar.gz", gzip_twice, sizeof(gzip_twice) - 1);
     open_fails("x.tar.gz", "is compressed twice, the second time by gzip");
     free(bytes);
 }
@@ -1174,7 +1175,7 @@ static uint8_t *make_bomb(size_t *size)
         Z_OK);
     for (int i = 0; i < 100; i++) {
         z.next_in = zeros;
-        z.avail_in = sizeof zeros;
+        z.avail_in = sizeof(zeros);
         deflate(&z, i == 99 ? Z_FINISH : Z_NO_FLUSH);
     }
     *size = room - z.avail_out;
@@ -1194,7 +1195,7 @@ static void bombs_and_full_disks_are_refused(void **state)
     (void)state;
     write_file("x.tgz", bytes, size);
     free(bytes);
-    snprintf(expected, sizeof expected, "unpack it first: gunzip -k '%s'",
+    snprintf(expected, sizeof(expected), "unpack it first: gunzip -k '%s'",
              in_folder("x.tgz"));
     open_fails("x.tgz", expected);
     write_packed("x.tgz", ARCHIVE_FILTER_GZIP, items, 2, 0);
@@ -1215,8 +1216,8 @@ static void compressed_files_are_told_of(void **state)
     char expected[400];
 
     (void)state;
-    write_file("x.jpg.gz", gzip_twice, sizeof gzip_twice - 1);
-    snprintf(expected, sizeof expected, "first: gunzip -k '%s'",
+    write_file("x.jpg.gz", gzip_twice, sizeof(gzip_twice) - 1);
+    snprintf(expected, sizeof(expected), "first: gunzip -k '%s'",
              in_folder("x.jpg.gz"));
     assert_int_equal(rn_pictures_find(&pictures, in_folder("x.jpg.gz"), NULL),
                      RN_OK);

@@ -10,7 +10,7 @@
 
 #include "core/memory.h"
 #include "core/random.h"
-#include "data/augment.h"
+#include "data/load/augment.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -12,16 +12,17 @@
 
 #include "core/file.h"
 #include "core/memory.h"
-#include "formats/caffe.h"
-#include "formats/caffe_fields.h"
+#include "formats/caffe/caffe.h"
+#include "formats/caffe/fields.h"
 
 #include <math.h>
 
-#define COUNT(a) (sizeof(a) / sizeof *(a))
+#define COUNT(a) (sizeof(a) / sizeof(*(a)))
 
 static void put_file(const char *name, const void *bytes, size_t size)
 {
     struct rn_error err = {0};
+
     OK(rn_file_write(in_folder(name), bytes, size, &err));
 }
 
@@ -48,6 +49,7 @@ static void texts_become_trees(void **state)
     int64_t integer;
     double value, sum = 0;
     bool on = false;
+
     (void)state;
     OK(parse(&p, text, &err));
     const struct rn_prototxt_field *root = p.fields, *f = NULL;
@@ -86,6 +88,7 @@ static void values_are_protobufs(void **state)
     const struct rn_prototxt_field *f = NULL;
     bool on = false;
     double real = 0;
+
     (void)state;
     OK(parse(&p, text, &err));
     assert_true(
@@ -97,6 +100,7 @@ static void values_are_protobufs(void **state)
     assert_false(rn_prototxt_flag(rn_prototxt_last(&p, p.fields, "g"), &on));
     for (int i = 0; (f = rn_prototxt_next(&p, p.fields, "n", f)); i++) {
         int64_t n = 0;
+
         assert_int_equal(rn_prototxt_integer(f, &n), i < 3);
         assert_true(i == 3 || n == numbers[i]);
     }
@@ -129,6 +133,7 @@ static void texts_that_are_none_are_refused(void **state)
         struct rn_prototxt p;
         struct rn_error err = {0};
         int rc = parse(&p, cases[i].text, &err);
+
         if (rc != RN_ERR_DATA || !strstr(err.msg, cases[i].message))
             fail_msg("'%s' gave %d '%s', expected '%s'", cases[i].text, rc,
                      err.msg, cases[i].message);
@@ -153,6 +158,7 @@ static void put_shape(struct rn_pb_out *out, const struct manner *how, int dims,
                       const size_t *dim)
 {
     size_t shape;
+
     if (how->old_dims) {
         for (int i = 0; i < 4; i++)
             rn_pb_put_varint(out, CAFFE_BLOB_NUM + (uint32_t)i,
@@ -171,6 +177,7 @@ static void put_blob(struct rn_pb_out *out, const struct manner *how, int dims,
     size_t n = 1;
     size_t blob =
         rn_pb_begin(out, how->v1 ? CAFFE_V1_BLOBS : CAFFE_LAYER_BLOBS);
+
     for (int i = 0; i < dims; i++)
         n *= dim[i];
     float *floats = malloc(n * sizeof(*floats));
@@ -194,6 +201,7 @@ static void put_param(struct rn_pb_out *out, const struct manner *how,
                       int place, float factor)
 {
     const struct rn_param *p = &g->params[n->param[place]];
+
     put_blob(out, how, p->dims, p->dim, p->data, factor);
 }
 
@@ -202,6 +210,7 @@ static size_t begin_layer(struct rn_pb_out *out, const struct manner *how,
 {
     size_t layer =
         rn_pb_begin(out, how->v1 ? CAFFE_NET_LAYERS_V1 : CAFFE_NET_LAYER);
+
     rn_pb_put_text(out, how->v1 ? CAFFE_V1_NAME : CAFFE_LAYER_NAME, name);
     return layer;
 }
@@ -213,6 +222,7 @@ static void put_norm(struct rn_pb_out *out, const struct manner *how,
     const size_t one = 1;
     char scale[100];
     size_t layer = begin_layer(out, how, n->name);
+
     put_param(out, how, g, n, RN_P_MEAN, how->factor);
     put_param(out, how, g, n, RN_P_VAR, how->factor);
     put_blob(out, how, 1, &one, &how->factor, 1);
@@ -229,12 +239,15 @@ static struct rn_pb_out caffemodel(const struct rn_graph *g,
                                    const struct manner *how)
 {
     struct rn_pb_out out = {0};
+
     for (size_t i = 0; i < g->n_nodes; i++) {
         const struct rn_node *n = &g->nodes[i];
+
         if (n->op == RN_OP_BATCH_NORM) {
             put_norm(&out, how, g, n);
         } else if (n->param[RN_P_WEIGHT] >= 0) {
             size_t layer = begin_layer(&out, how, n->name);
+
             put_param(&out, how, g, n, RN_P_WEIGHT, 1);
             if (n->param[RN_P_BIAS] >= 0)
                 put_param(&out, how, g, n, RN_P_BIAS, 1);
@@ -320,6 +333,7 @@ static struct rn_graph *net_by_hand(void)
         .window = RN_WINDOW(2, 2, 2, 1), .ceil = true, .count_padding = true};
     struct rn_lrn lrn = {3, 0.5f, 0.75f, 2};
     int x = rn_graph_input(g, (struct rn_shape){3, 21, 19}), y;
+
     x = rn_graph_conv(g, x, "c1", 8, (struct rn_window)RN_WINDOW(3, 3, 2, 1),
                       true);
     x = rn_graph_relu(g, norm(g, x, "bn1"), "r1");
@@ -352,6 +366,7 @@ static void networks_are_what_their_texts_say(void **state)
     const struct rn_caffe_options none = {{3, 0, 0}, NULL};
     float image[3 * 21 * 19], expected[5], found[5];
     uint32_t seed = 4;
+
     (void)state;
     for (size_t i = 0; i < COUNT(image); i++)
         image[i] = 2 * number(&seed);
@@ -361,6 +376,7 @@ static void networks_are_what_their_texts_say(void **state)
         struct rn_caffe_weights w;
         struct rn_prototxt p;
         struct rn_error err = {0};
+
         OK(parse(&p, net_text, &err));
         OK(rn_caffe_weights_parse(&w, out.bytes, out.size, "weights", &err));
         OK(rn_caffe_graph(&g, &p, &w, &none, 0, &err));
@@ -384,6 +400,7 @@ static void networks_are_what_their_texts_say(void **state)
 static int caffe_rows(int size, int k, int stride, int pad)
 {
     int rows = (int)ceilf((float)(size + 2 * pad - k) / (float)stride) + 1;
+
     if (pad && (rows - 1) * stride >= size + pad)
         rows--;
     return rows;
@@ -409,6 +426,7 @@ static float caffe_window(const float *x, int size, int k, int top, int left,
     int count = (bottom - top) * (right - left);
     double sum = 0;
     float largest = -1e9f;
+
     for (int i = most(top, 0); i < least(bottom, size); i++)
         for (int j = most(left, 0); j < least(right, size); j++) {
             sum += (double)x[i * size + j];
@@ -427,6 +445,7 @@ static void check_pool(int size, int k, int stride, int pad, bool mean)
     struct rn_prototxt p;
     struct rn_error err = {0};
     struct rn_graph *g;
+
     snprintf(text, sizeof(text),
              "layer { name: 'data' type: 'Input' top: 'data' input_param { "
              "shape { dim: 1 dim: 1 dim: %d dim: %d } } } "
@@ -450,6 +469,7 @@ static void check_pool(int size, int k, int stride, int pad, bool mean)
     for (int i = 0; i < n; i++) {
         float e = caffe_window(x, size, k, i / rows * stride - pad,
                                i % rows * stride - pad, pad, mean);
+
         if (!(fabsf(found[i] - e) <= 1e-6f))
             fail_msg("%s pool of %d by %d/%d pad %d: pixel %d is %g, expected "
                      "%g",
@@ -463,6 +483,7 @@ static void pools_meet_the_edge_as_caffes_do(void **state)
     static const int cases[][4] = {{12, 3, 2, 0}, {11, 3, 2, 0}, {12, 3, 2, 1},
                                    {13, 3, 2, 1}, {9, 2, 2, 1},  {10, 5, 3, 2},
                                    {7, 7, 1, 0},  {6, 3, 1, 1}};
+
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++)
         for (int mean = 0; mean < 2; mean++)
@@ -476,6 +497,7 @@ static const char *shared_net(int depth)
 {
     static char path[300];
     const char *shared = getenv("RN_SHARED");
+
     snprintf(path, sizeof(path), "%s/data/arch/caffe/ResNet-%d-deploy.prototxt",
              shared ? shared : "", depth);
     if (rn_is_file(path))
@@ -498,6 +520,7 @@ static void he_networks_have_their_parameters(void **state)
     for (size_t i = 0; i < COUNT(nets); i++) {
         const char *path = shared_net(nets[i].depth);
         struct rn_model *model;
+
         if (!path)
             skip();
         OK(rn_model_import(&model, path, &o, &err));
@@ -523,6 +546,7 @@ static void he_networks_take_weights(void **state)
     struct rn_caffe_weights w;
     struct rn_graph *own, *g;
     struct rn_error err = {0};
+
     (void)state;
     if (!path)
         skip();
@@ -552,6 +576,7 @@ static void check_layers(const char *name, const char *layers,
     struct rn_prototxt p;
     struct rn_graph *g;
     struct rn_error err = {0};
+
     snprintf(text, sizeof(text),
              "input: 'data' input_shape { dim: 1 dim: 2 dim: 5 dim: 4 } %s "
              "layer { name: 'fc' type: 'InnerProduct' bottom: 'x' top: 'fc' "
@@ -569,6 +594,7 @@ static void check_layers(const char *name, const char *layers,
     for (int i = 0; i < 40; i++) {
         char *end;
         double e = strtod(at, &end);
+
         assert_true(end != at);
         at = end;
         if (!(fabs((double)found[i] - e) <= 2e-6 * (1 + fabs(e))))
@@ -583,6 +609,7 @@ static void layers_compute_what_caffes_do(void **state)
     const char *root = getenv("RN_SOURCE");
     char path[4096], lines[3][4096];
     int n = 0;
+
     (void)state;
     snprintf(path, sizeof(path), "%s/tests/golden/caffe.txt",
              root ? root : ".");
@@ -604,6 +631,7 @@ static void outputs_are_chosen(void **state)
         "input: 'data' input_shape { dim: 1 dim: 2 dim: 1 dim: 1 } "
         "layer { name: 'fc' type: 'InnerProduct' bottom: 'data' top: 'fc' "
         "inner_product_param { num_output: 2 } } ";
+
     static const struct {
         const char *text, *output;
         enum rn_output kind, head;
@@ -642,6 +670,7 @@ static void outputs_are_chosen(void **state)
         struct rn_prototxt p;
         struct rn_graph *g;
         struct rn_error err = {0};
+
         snprintf(text, sizeof(text), "%s%s", net, cases[i].text);
         OK(parse(&p, text, &err));
         int rc = rn_caffe_graph(&g, &p, NULL, &o, RN_CAFFE_PARAMS, &err);
@@ -683,6 +712,7 @@ static void phases_choose_layers(void **state)
         char text[300];
         struct rn_prototxt p;
         struct rn_error err = {0};
+
         snprintf(text, sizeof(text), "layer { name: 'l' %s }", cases[i].rules);
         OK(parse(&p, text, &err));
         if ((rn_caffe_next_layer(&p, NULL) != NULL) != cases[i].there)
@@ -713,6 +743,7 @@ static void norms_of_five_blobs(void **state)
     struct rn_graph *g;
     char plain[sizeof(text)];
     float found[2];
+
     (void)state;
     size_t layer = begin_layer(&out, &now, "bn");
     for (int i = 0; i < 5; i++)
@@ -747,6 +778,7 @@ static void write_net(const char *transform)
     char text[800];
     struct rn_graph *g = rn_graph_create();
     int x = rn_graph_input(g, (struct rn_shape){3, 2, 2});
+
     rn_graph_linear(g, x, "fc", 2);
     make_up(g);
     struct rn_pb_out out = caffemodel(g, &now);
@@ -771,6 +803,7 @@ static void means_are_taken(void **state)
 {
     struct rn_model *model;
     struct rn_error err = {0};
+
     (void)state;
     write_net("mean_value: 51 mean_value: 102 mean_value: 204 scale: 0.5");
     OK(rn_model_load(&model, in_folder("net.caffemodel"), &err));
@@ -796,6 +829,7 @@ static void means_stay_with_their_channels(void **state)
     struct rn_import_options o;
     struct rn_model *model;
     struct rn_error err = {0};
+
     (void)state;
     write_net("mean_value: 51 mean_value: 102 mean_value: 204");
     rn_import_defaults(&o);
@@ -807,6 +841,7 @@ static void means_stay_with_their_channels(void **state)
     rn_normalise(&model->preprocessing, model->spec.input, pixels, image);
     for (int c = 0; c < 3; c++) {
         float expected = (float)(10 * (c + 1)) - 51 * (float)(1 << c);
+
         if (fabsf(image[4 * c] - expected) > 1e-3f)
             fail_msg("channel %d is %g, expected %g", c, (double)image[4 * c],
                      (double)expected);
@@ -827,12 +862,14 @@ static void old_transforms_are_taken(void **state)
     struct rn_import_options o;
     struct rn_model *model;
     struct rn_error err = {0};
+
     (void)state;
     rn_import_defaults(&o);
     o.structure = 1;
     o.height = 70;
     for (int i = 0; i < 2; i++) {
         char net[400];
+
         snprintf(net, sizeof(net), text, crops[i]);
         put_text("alone.prototxt", net);
         OK(rn_model_import(&model, in_folder("alone.prototxt"), &o, &err));
@@ -850,6 +887,7 @@ static void mean_images_are_taken(void **state)
     struct rn_pb_out out = {0};
     struct rn_model *model;
     struct rn_error err = {0};
+
     (void)state;
     for (int i = 0; i < 48; i++)
         mean[i] = (float)(50 * (i / 16) + 10 * (i / 4 % 4) + i % 4);
@@ -885,6 +923,7 @@ static void files_are_found(void **state)
     struct rn_import_options o;
     struct rn_model *model;
     struct rn_error err = {0};
+
     (void)state;
     write_net("");
     assert_int_equal(rename(in_folder("net.caffemodel"), in_folder("x")), 0);
@@ -1007,6 +1046,7 @@ static void what_is_wrong_is_refused_by_name(void **state)
         struct rn_prototxt p;
         struct rn_graph *g;
         struct rn_error err = {0};
+
         OK(parse(&p, cases[i].text, &err));
         int rc = rn_caffe_graph(&g, &p, NULL, &none, RN_CAFFE_PARAMS, &err);
         if (rc != RN_ERR_DATA || !strstr(err.msg, cases[i].message))
@@ -1038,6 +1078,7 @@ static void wrong_weights_are_refused(void **state)
     rn_graph_destroy(own);
     for (size_t size = 0; size < out.size; size++) {
         struct rn_prototxt p;
+
         err = (struct rn_error){0};
         int rc = rn_caffe_weights_parse(&w, out.bytes, size, "cut", &err);
         OK(parse(&p, net_text, &err));
@@ -1052,6 +1093,7 @@ static void wrong_weights_are_refused(void **state)
     for (size_t i = 0; i < COUNT(cases); i++) {
         char text[sizeof(net_text)];
         struct rn_prototxt p;
+
         memcpy(text, net_text, sizeof(text));
         char *at = strstr(text, cases[i].from);
         assert_non_null(at);
@@ -1075,6 +1117,7 @@ static int read_failing(const struct rn_pb_out *out, long n,
     struct rn_caffe_weights w = {0};
     struct rn_prototxt p;
     struct rn_graph *g = NULL;
+
     rn_alloc_fail_after(n);
     int rc = parse(&p, net_text, err);
     if (!rc)
@@ -1095,6 +1138,7 @@ static void lack_of_memory_is_told(void **state)
     struct rn_error err = {0};
     long n = 1;
     int rc;
+
     (void)state;
     rn_graph_destroy(own);
     for (; (rc = read_failing(&out, n, &err)); n++)
@@ -1127,5 +1171,6 @@ int main(void)
         cmocka_unit_test(wrong_weights_are_refused),
         cmocka_unit_test(lack_of_memory_is_told),
     };
+
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -3,8 +3,8 @@
 #include "eval/class_map.h"
 
 #include "core/memory.h"
-#include "data/image.h"
-#include "formats/model.h"
+#include "data/pictures/image.h"
+#include "model/model.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -40,7 +40,7 @@ static struct rn_model *make_model(const char *net)
 static float *make_images(int batch)
 {
     size_t count = (size_t)batch * 3 * SIDE * SIDE;
-    float *images = rn_alloc(count, sizeof *images);
+    float *images = rn_alloc(count, sizeof(*images));
     uint32_t state = 1;
 
     assert_non_null(images);
@@ -287,7 +287,7 @@ static void crops_are_centre_corners_and_mirrors(void **state)
     enum { IMAGE = 3 * SIDE * SIDE };
     struct rn_model *model = make_model("resnet8");
     struct rn_image picture = make_picture(70, 50);
-    float *crops = rn_alloc(10 * IMAGE, sizeof *crops), centre[IMAGE];
+    float *crops = rn_alloc(10 * IMAGE, sizeof(*crops)), centre[IMAGE];
     struct rn_error err = {0};
 
     (void)state;
@@ -301,7 +301,7 @@ static void crops_are_centre_corners_and_mirrors(void **state)
                      RN_OK);
     assert_int_equal(rn_model_preprocess_image(model, &picture, centre, NULL),
                      RN_OK);
-    assert_memory_equal(crops, centre, sizeof centre);
+    assert_memory_equal(crops, centre, sizeof(centre));
     for (int i = 0; i < 5; i++) {
         static const int left[] = {15, 10, 20, 10, 20},
                          top[] = {5, 0, 0, 10, 10};

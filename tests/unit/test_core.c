@@ -27,7 +27,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define COUNT(a) (sizeof(a) / sizeof *(a))
+#define COUNT(a) (sizeof(a) / sizeof(*(a)))
 
 /* ------------------------------------------------------------- errors */
 
@@ -45,10 +45,10 @@ static void errors_are_filled(void **state)
     assert_string_equal(err.msg, "'a??[2J??\xc3\xa9?'");
     assert_int_equal(rn_fail(NULL, RN_ERR_IO, "x"), RN_ERR_IO);
 
-    memset(longer, 'x', sizeof longer - 1);
-    longer[sizeof longer - 1] = '\0';
+    memset(longer, 'x', sizeof(longer) - 1);
+    longer[sizeof(longer) - 1] = '\0';
     rn_fail(&err, RN_ERR_ARG, "%s", longer);
-    assert_int_equal(strlen(err.msg), sizeof err.msg - 1);
+    assert_int_equal(strlen(err.msg), sizeof(err.msg) - 1);
 
     assert_int_equal(rn_fail_memory(&err, 42, "a plan"), RN_ERR_MEMORY);
     assert_string_equal(err.msg, "cannot allocate 42 bytes for a plan");
@@ -143,13 +143,13 @@ static void arrays_grow(void **state)
 
     (void)state;
     for (count = 0; count < 1000; count++) {
-        assert_true(rn_grow(&array, &capacity, count, sizeof *array));
+        assert_true(rn_grow(&array, &capacity, count, sizeof(*array)));
         assert_true(capacity > count);
         array[count] = (int)count;
     }
     for (size_t i = 0; i < count; i++)
         assert_int_equal(array[i], (int)i);
-    assert_false(rn_grow(&array, &capacity, SIZE_MAX - 1, sizeof *array));
+    assert_false(rn_grow(&array, &capacity, SIZE_MAX - 1, sizeof(*array)));
     assert_int_equal(array[999], 999);
     rn_free(array);
 
@@ -162,6 +162,7 @@ static void allocations_fail_when_told(void **state)
 {
     int *array = NULL;
     size_t capacity = 0;
+
     void *p;
 
     (void)state;
@@ -177,7 +178,7 @@ static void allocations_fail_when_told(void **state)
     rn_alloc_fail_after(1);
     assert_null(rn_strdup("x"));
     rn_alloc_fail_after(1);
-    assert_false(rn_grow(&array, &capacity, 0, sizeof *array));
+    assert_false(rn_grow(&array, &capacity, 0, sizeof(*array)));
     assert_null(array);
     assert_int_equal(capacity, 0);
     rn_alloc_fail_after(1);
@@ -242,7 +243,7 @@ static void numbers_depend_on_all(void **state)
 
             rn_random4(&cases[i].key, cases[i].index, a);
             rn_random4(&cases[j].key, cases[j].index, b);
-            if ((memcmp(a, b, sizeof a) == 0) != (i == j))
+            if ((memcmp(a, b, sizeof(a)) == 0) != (i == j))
                 fail_msg("cases %zu and %zu", i, j);
         }
 }
@@ -303,7 +304,7 @@ static void permutations_hold_all(void **state)
     (void)state;
     rn_random_permutation(&key, N, a);
     rn_random_permutation(&key, N, b);
-    assert_memory_equal(a, b, sizeof a);
+    assert_memory_equal(a, b, sizeof(a));
     for (uint32_t i = 0; i < N; i++) {
         assert_true(a[i] < N && !seen[a[i]]);
         seen[a[i]] = 1;
@@ -312,7 +313,7 @@ static void permutations_hold_all(void **state)
     assert_true(in_place < 10); /* 1 expected */
     key.epoch++;
     rn_random_permutation(&key, N, b);
-    assert_memory_not_equal(a, b, sizeof a);
+    assert_memory_not_equal(a, b, sizeof(a));
     rn_random_permutation(&key, 1, b);
     assert_int_equal(b[0], 0);
     rn_random_permutation(&key, 0, b);
@@ -459,7 +460,7 @@ static int read_pipe(const char *path, const void *text, size_t length,
 static void pipes_are_read_up_to_the_limit(void **state)
 {
     static char text[200000];
-    const size_t n = sizeof text;
+    const size_t n = sizeof(text);
     char *path = rn_path_join(*state, "pipe");
     struct rn_error err = {0};
     uint8_t *bytes;
@@ -526,7 +527,7 @@ static void bare_names_are_written(void **state)
 {
     char here[4096];
 
-    assert_non_null(getcwd(here, sizeof here));
+    assert_non_null(getcwd(here, sizeof(here)));
     assert_int_equal(chdir(*state), 0);
     assert_int_equal(rn_file_write("bare", "x", 1, NULL), RN_OK);
     expect_file("bare", "x");
@@ -561,7 +562,7 @@ static void full_disks_are_reported(void **state)
     small.rlim_cur = 1000;
     signal(SIGXFSZ, SIG_IGN);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
-    rc = rn_file_write(path, big, sizeof big, &err);
+    rc = rn_file_write(path, big, sizeof(big), &err);
     setrlimit(RLIMIT_FSIZE, &before);
     signal(SIGXFSZ, SIG_DFL);
     assert_int_equal(rc, RN_ERR_IO);
@@ -617,11 +618,11 @@ static void checksums_differ(void **state)
     size_t n = 0;
 
     (void)state;
-    for (size_t size = 0; size <= sizeof bytes; size++)
+    for (size_t size = 0; size <= sizeof(bytes); size++)
         sums[n++] = rn_checksum(0, bytes, size);
-    for (size_t bit = 0; bit < 8 * sizeof bytes; bit++) {
+    for (size_t bit = 0; bit < 8 * sizeof(bytes); bit++) {
         bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
-        sums[n++] = rn_checksum(0, bytes, sizeof bytes);
+        sums[n++] = rn_checksum(0, bytes, sizeof(bytes));
         bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
     }
     for (size_t i = 0; i < n; i++)
@@ -657,9 +658,9 @@ static void expect_threads(const char *what, const char *root, int threads,
 {
     cpu_set_t set;
     char by[32];
-    int got = rn_threads_default(root, by, sizeof by), cpus;
+    int got = rn_threads_default(root, by, sizeof(by)), cpus;
 
-    assert_int_equal(sched_getaffinity(0, sizeof set, &set), 0);
+    assert_int_equal(sched_getaffinity(0, sizeof(set), &set), 0);
     cpus = CPU_COUNT(&set);
     if (threads >= cpus || threads == 0) { /* on machines this small */
         threads = cpus;

@@ -12,11 +12,11 @@
 
 #include "core/file.h"
 #include "core/memory.h"
-#include "formats/darknet.h"
+#include "formats/darknet/darknet.h"
 
 #include <math.h>
 
-#define COUNT(a) (sizeof(a) / sizeof *(a))
+#define COUNT(a) (sizeof(a) / sizeof(*(a)))
 
 static int parse(struct rn_cfg *cfg, const char *text, struct rn_error *err)
 {
@@ -47,6 +47,7 @@ static void put_header(struct bytes *b, int32_t minor)
 {
     const int32_t version[] = {0, minor, 5};
     const uint64_t seen = 123456;
+
     put(b, version, sizeof(version));
     put(b, &seen, minor >= 2 ? 8 : 4);
 }
@@ -55,6 +56,7 @@ static void put_param(struct bytes *b, const struct rn_graph *g, size_t node,
                       int place)
 {
     const struct rn_param *p = &g->params[g->nodes[node].param[place]];
+
     put(b, p->data, p->count * sizeof(*p->data));
 }
 
@@ -63,6 +65,7 @@ static void put_layer(struct bytes *b, const struct rn_graph *g, size_t i)
 {
     bool norm = i + 1 < g->n_nodes && g->nodes[i + 1].op == RN_OP_BATCH_NORM;
     bool fc = g->nodes[i].op == RN_OP_LINEAR;
+
     put_param(b, g, norm ? i + 1 : i, RN_P_BIAS);
     if (fc)
         put_param(b, g, i, RN_P_WEIGHT);
@@ -79,6 +82,7 @@ static void put_layer(struct bytes *b, const struct rn_graph *g, size_t i)
 static struct bytes weights_of(const struct rn_graph *g, int32_t minor)
 {
     struct bytes b = {0};
+
     put_header(&b, minor);
     for (size_t i = 0; i < g->n_nodes; i++)
         if (g->nodes[i].op == RN_OP_CONV || g->nodes[i].op == RN_OP_LINEAR)
@@ -110,6 +114,7 @@ static struct rn_graph *net_by_hand(void)
     struct rn_window pool = {
         .kh = 2, .kw = 2, .stride = 2, .bottom = 1, .right = 1};
     int x = rn_graph_input(g, (struct rn_shape){3, 17, 14}), y;
+
     x = rn_graph_conv(g, x, "0.conv", 8,
                       (struct rn_window)RN_WINDOW(3, 3, 2, 1), false);
     x = rn_graph_leaky_relu(g, rn_graph_batch_norm(g, x, "0.bn"), "0.leaky",
@@ -139,6 +144,7 @@ static void networks_are_what_their_sections_say(void **state)
 {
     float image[3 * 17 * 14], expected[5], found[5];
     uint32_t seed = 4;
+
     (void)state;
     for (size_t i = 0; i < COUNT(image); i++)
         image[i] = 2 * number(&seed);
@@ -148,6 +154,7 @@ static void networks_are_what_their_sections_say(void **state)
         struct rn_darknet_weights w = {"weights", b.at, b.size};
         struct rn_cfg cfg;
         struct rn_error err = {0};
+
         OK(parse(&cfg, net_text, &err));
         OK(rn_darknet_graph(&g, &cfg, &w, 0, &err));
         check_same_params(own, g, minor == 1 ? "0.1" : "0.2");
@@ -175,6 +182,7 @@ static void run_layers(const char *layers, int c, int size, int outs,
     struct rn_cfg cfg;
     struct rn_graph *g;
     struct rn_error err = {0};
+
     snprintf(text, sizeof(text),
              "[net]\nheight=%d\nwidth=%d\nchannels=%d\n%s\n"
              "[connected]\noutput=%d\nactivation=linear\n",
@@ -196,6 +204,7 @@ static void run_layers(const char *layers, int c, int size, int outs,
 static float darknet_pool(const float *x, int size, int k, int top, int left)
 {
     float most = -1e9f;
+
     for (int i = top; i < top + k; i++)
         for (int j = left; j < left + k; j++)
             if (i >= 0 && i < size && j >= 0 && j < size)
@@ -208,12 +217,14 @@ static void pools_meet_the_edge_as_darknets_do(void **state)
     static const int cases[][3] = {{8, 2, 2}, {9, 2, 2}, {8, 2, 1},
                                    {9, 3, 2}, {8, 3, 2}, {10, 5, 1}};
     float x[100], found[100];
+
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
         int size = cases[i][0], k = cases[i][1], stride = cases[i][2];
         int rows = (size + (k - 1) - k) / stride + 1, n = rows * rows;
         uint32_t seed = (uint32_t)i;
         char text[100];
+
         for (int p = 0; p < size * size; p++)
             x[p] = number(&seed);
         snprintf(text, sizeof(text), "[maxpool]\nsize=%d\nstride=%d", k,
@@ -222,6 +233,7 @@ static void pools_meet_the_edge_as_darknets_do(void **state)
         for (int p = 0; p < n; p++) {
             float e = darknet_pool(x, size, k, p / rows * stride - (k - 1) / 2,
                                    p % rows * stride - (k - 1) / 2);
+
             if (!(fabsf(found[p] - e) <= 1e-6f))
                 fail_msg("pool of %d by %d/%d: pixel %d is %g, expected %g",
                          size, k, stride, p, (double)found[p], (double)e);
@@ -238,6 +250,7 @@ static void shortcuts_take_every_other_pixel(void **state)
                                     0, 3, 3, 0, 0, 0, 0};
     float x[32], found[12];
     uint32_t seed = 3;
+
     (void)state;
     for (int i = 0; i < 32; i++)
         x[i] = number(&seed);
@@ -250,6 +263,7 @@ static void shortcuts_take_every_other_pixel(void **state)
         float e = c == 0   ? 3 * (x[at] + x[16 + at]) + x[at]
                   : c == 1 ? 10 + x[16 + at]
                            : 0;
+
         if (!(fabsf(found[p] - e) <= 1e-5f))
             fail_msg("number %d is %g, expected %g", p, (double)found[p],
                      (double)e);
@@ -262,6 +276,7 @@ static const char *shared_net(const char *name)
 {
     static char path[300];
     const char *shared = getenv("RN_SHARED");
+
     snprintf(path, sizeof(path), "%s/data/arch/darknet/%s.cfg",
              shared ? shared : "", name);
     if (rn_is_file(path))
@@ -287,6 +302,7 @@ static void darknets_networks_have_their_parameters(void **state)
     for (size_t i = 0; i < COUNT(nets); i++) {
         const char *path = shared_net(nets[i].name);
         struct rn_model *model, *own;
+
         if (!path)
             skip();
         OK(rn_model_import(&model, path, &o, &err));
@@ -309,6 +325,7 @@ static void darknets_networks_take_weights(void **state)
     struct rn_cfg cfg;
     struct rn_graph *own, *g;
     struct rn_error err = {0};
+
     (void)state;
     if (!path)
         skip();
@@ -332,6 +349,7 @@ static void files_are_found(void **state)
     struct rn_import_options o;
     struct rn_model *model;
     struct rn_error err = {0};
+
     (void)state;
     OK(rn_file_write(in_folder("net.cfg"), net_text, strlen(net_text), &err));
     assert_int_equal(rn_model_load(&model, in_folder("net.cfg"), &err),
@@ -408,6 +426,7 @@ static void what_is_wrong_is_refused_by_name(void **state)
         struct rn_graph *g;
         struct rn_error err = {0};
         int rc = parse(&cfg, cases[i].text, &err);
+
         if (!rc)
             rc = rn_darknet_graph(&g, &cfg, NULL, RN_DARKNET_PARAMS, &err);
         if (rc != RN_ERR_DATA || !strstr(err.msg, cases[i].message))
@@ -424,11 +443,13 @@ static void wrong_weights_are_refused(void **state)
     struct bytes b = weights_of(own, 2);
     struct rn_cfg cfg;
     struct rn_error err = {0};
+
     (void)state;
     OK(parse(&cfg, net_text, &err));
     rn_graph_destroy(own);
     for (size_t size = 0; size < b.size; size++) {
         struct rn_darknet_weights w = {"weights", b.at, size};
+
         err = (struct rn_error){0};
         int rc = rn_darknet_graph(&g, &cfg, &w, 0, &err);
         if (rc != RN_ERR_DATA || !err.msg[0])
@@ -453,6 +474,7 @@ static int read_failing(const struct bytes *b, long n, struct rn_error *err)
     const struct rn_darknet_weights w = {"weights", b->at, b->size};
     struct rn_cfg cfg;
     struct rn_graph *g = NULL;
+
     rn_alloc_fail_after(n);
     int rc = parse(&cfg, net_text, err);
     if (!rc)
@@ -470,6 +492,7 @@ static void lack_of_memory_is_told(void **state)
     struct rn_error err = {0};
     long n = 1;
     int rc;
+
     (void)state;
     rn_graph_destroy(own);
     for (; (rc = read_failing(&b, n, &err)); n++)
@@ -492,5 +515,6 @@ int main(void)
         cmocka_unit_test(wrong_weights_are_refused),
         cmocka_unit_test(lack_of_memory_is_told),
     };
+
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -151,10 +151,10 @@ static void write_cifar10(const char *prefix)
     char name[64];
 
     for (int f = 1; f <= 5; f++) {
-        snprintf(name, sizeof name, "%sdata_batch_%d.bin", prefix, f);
+        snprintf(name, sizeof(name), "%sdata_batch_%d.bin", prefix, f);
         write_records(name, f, 1, 2 + f);
     }
-    snprintf(name, sizeof name, "%stest_batch.bin", prefix);
+    snprintf(name, sizeof(name), "%stest_batch.bin", prefix);
     write_records(name, 6, 1, 4);
 }
 
@@ -333,10 +333,10 @@ static void write_cifar10_pickles(const char *prefix)
     char name[64];
 
     for (int f = 1; f <= 5; f++) {
-        snprintf(name, sizeof name, "%sdata_batch_%d", prefix, f);
+        snprintf(name, sizeof(name), "%sdata_batch_%d", prefix, f);
         write_batch(name, f, 1, 2 + f, "|");
     }
-    snprintf(name, sizeof name, "%stest_batch", prefix);
+    snprintf(name, sizeof(name), "%stest_batch", prefix);
     write_batch(name, 6, 1, 4, "|");
 }
 
@@ -421,7 +421,7 @@ static void test_cifar100_labels(void **state)
                "c!\nc\"\nc#\nc$\nc%\nc&\nc'\nc(\n"
                "c)\nc*\nc+\nc,\nc-\nc.\nc/\nc0\nc1\nc2\nc3\nc4\n");
     for (size_t i = 0; i < 2; i++) {
-        snprintf(path, sizeof path, "coarse:%s", in_folder(forms[i]));
+        snprintf(path, sizeof(path), "coarse:%s", in_folder(forms[i]));
         data = open_ok(path, 2);
         check_info(data, "cifar100", 3, 32, 32, 20, 10, 2, 3);
         check_cifar_image(data, RN_PART_TRAIN, 3, 0, 3, 3);
@@ -440,7 +440,7 @@ static void test_no_coarse_labels(void **state)
 
     (void)state;
     write_cifar10("");
-    snprintf(path, sizeof path, "coarse:%s", folder);
+    snprintf(path, sizeof(path), "coarse:%s", folder);
     open_fails(path, 0, RN_ERR_DATA,
                (const char *const[]){"is cifar10 data, of which there are no "
                                      "coarse labels",
@@ -523,11 +523,11 @@ static void test_cifar100_label(void **state)
     (void)state;
     write_records("train.bin", 0, 2, 3);
     record[3075] = 100;
-    write_plain("test.bin", record, sizeof record);
+    write_plain("test.bin", record, sizeof(record));
     FAILS(RN_ERR_DATA, "test.bin", "record 1", "label 100", "0 to 99");
     record[3075] = 0;
     record[0] = 20;
-    write_plain("test.bin", record, sizeof record);
+    write_plain("test.bin", record, sizeof(record));
     FAILS(RN_ERR_DATA, "test.bin", "record 0", "label 20", "0 to 19");
 }
 
@@ -570,7 +570,7 @@ static struct idx_file idx_make(const unsigned dim[4], int modulo)
             f.bytes[f.size++] = (uint8_t)(dim[i] >> (24 - 8 * b));
         n *= dim[i];
     }
-    for (size_t i = 0; i < n && f.size < sizeof f.bytes; i++)
+    for (size_t i = 0; i < n && f.size < sizeof(f.bytes); i++)
         f.bytes[f.size++] = (uint8_t)(i % (size_t)modulo);
     return f;
 }
@@ -692,9 +692,9 @@ static void test_idx_guessed_names(void **state)
         char path[128];
 
         assert_int_equal(mkdir(in_folder(name[i]), 0700), 0);
-        snprintf(sub, sizeof sub, "%s/train-images-idx3-ubyte", name[i]);
+        snprintf(sub, sizeof(sub), "%s/train-images-idx3-ubyte", name[i]);
         put(sub, images(10, 2, 2));
-        snprintf(sub, sizeof sub, "%s/train-labels-idx1-ubyte", name[i]);
+        snprintf(sub, sizeof(sub), "%s/train-labels-idx1-ubyte", name[i]);
         put(sub, labels(10, 10));
         strcpy(path, in_folder(name[i]));
         data = open_ok(path, 0);
@@ -790,7 +790,7 @@ static void test_idx_hostile(void **state)
 
     (void)state;
     write_idx();
-    for (size_t i = 0; i < sizeof dims / sizeof dims[0]; i++) {
+    for (size_t i = 0; i < sizeof(dims) / sizeof(dims[0]); i++) {
         f = (struct idx_file){{0, 0, 8, 0}, 4};
         for (int k = 0; k < 4 && dims[i][k]; k++) {
             f.bytes[3]++;
@@ -938,7 +938,7 @@ static void test_synthetic_bad(void **state)
     };
 
     (void)state;
-    for (size_t i = 0; i < sizeof spec / sizeof spec[0]; i++)
+    for (size_t i = 0; i < sizeof(spec) / sizeof(spec[0]); i++)
         open_fails(spec[i], 0, RN_ERR_ARG,
                    (const char *const[]){spec[i], "expected", NULL});
 }
@@ -1021,14 +1021,14 @@ static const char *real_cifar10(void)
 
     if (path)
         return path;
-    snprintf(script, sizeof script, "%s/data/cifar10/cifar10.py",
+    snprintf(script, sizeof(script), "%s/data/cifar10/cifar10.py",
              shared ? shared : "../shared");
     if (access(script, R_OK)) {
         print_message("skipped: %s is not there\n", script);
         return NULL;
     }
     path = in_folder("real");
-    snprintf(command, sizeof command,
+    snprintf(command, sizeof(command),
              "/usr/bin/python3 '%s' '%s' >/dev/null 2>&1", script, path);
     if (system(command) == 0)
         return path;

@@ -306,8 +306,7 @@ static void test_by_hand(void **state)
 static void expect(int rc, int expected, const struct rn_error *err,
                    const char *a, const char *b)
 {
-    if (rc != expected || strstr(err->msg, a) == NULL ||
-        strstr(err->msg, b) == NULL)
+    if (rc != expected || !strstr(err->msg, a) || !strstr(err->msg, b))
         fail_msg("status %d, \"%s\"; expected %d with \"%s\" and \"%s\"", rc,
                  err->msg, expected, a, b);
 }

@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define COUNT(a) (sizeof(a) / sizeof *(a))
+#define COUNT(a) (sizeof(a) / sizeof(*(a)))
 
 static struct rn_graph *with_input(int c, int h, int w)
 {
@@ -453,8 +453,8 @@ static void names_have_a_limit(void **state)
     char name[400];
 
     (void)state;
-    memset(name, 'x', sizeof name - 1);
-    name[sizeof name - 1] = '\0';
+    memset(name, 'x', sizeof(name) - 1);
+    name[sizeof(name) - 1] = '\0';
     expect_error(g, rn_graph_batch_norm(g, 0, name), "too long");
 }
 

@@ -11,7 +11,7 @@
 
 #include "core/file.h"
 #include "core/memory.h"
-#include "formats/model_file.h"
+#include "model/file.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -19,7 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define COUNT(a) (sizeof(a) / sizeof *(a))
+#define COUNT(a) (sizeof(a) / sizeof(*(a)))
 
 enum { CLASSES = 3, CHANNELS = 3, SIZE = 9 };
 
@@ -45,6 +45,7 @@ static struct rn_graph *make_graph(void)
     const struct rn_pool_options odd_pool = {.window = odd};
     struct rn_graph *g = rn_graph_create();
     int x, y, z;
+
     assert_non_null(g);
     rn_graph_input(g, (struct rn_shape){CHANNELS, SIZE, SIZE});
     x = rn_graph_conv(g, 0, "stem.conv", 8, three, true);
@@ -82,6 +83,7 @@ static struct rn_model *make_model(void)
     struct rn_graph *g = make_graph();
     struct rn_net_spec spec;
     struct rn_model *model;
+
     rn_net_of_graph(&spec, "somebody's", g);
     model = rn_model_wrap(&spec, g);
     assert_non_null(model);
@@ -93,11 +95,11 @@ static void assert_same_node(const struct rn_node *a, const struct rn_node *b)
 {
     assert_string_equal(a->name, b->name);
     assert_int_equal(a->op, b->op);
-    assert_memory_equal(a->input, b->input, sizeof a->input);
-    assert_memory_equal(a->param, b->param, sizeof a->param);
-    assert_memory_equal(&a->window, &b->window, sizeof a->window);
-    assert_memory_equal(&a->shape, &b->shape, sizeof a->shape);
-    assert_memory_equal(&a->lrn, &b->lrn, sizeof a->lrn);
+    assert_memory_equal(a->input, b->input, sizeof(a->input));
+    assert_memory_equal(a->param, b->param, sizeof(a->param));
+    assert_memory_equal(&a->window, &b->window, sizeof(a->window));
+    assert_memory_equal(&a->shape, &b->shape, sizeof(a->shape));
+    assert_memory_equal(&a->lrn, &b->lrn, sizeof(a->lrn));
     assert_int_equal(a->groups, b->groups);
     assert_int_equal(a->ceil, b->ceil);
     assert_int_equal(a->count_padding, b->count_padding);
@@ -110,6 +112,7 @@ static void assert_same_node(const struct rn_node *a, const struct rn_node *b)
 static void assert_same(const struct rn_model *a, const struct rn_model *b)
 {
     const struct rn_graph *x = a->graph, *y = b->graph;
+
     assert_string_equal(a->spec.name, b->spec.name);
     assert_string_equal(a->spec.family, b->spec.family);
     assert_int_equal(a->spec.classes, b->spec.classes);
@@ -133,6 +136,7 @@ static void forward(const struct rn_model *model, float logits[CLASSES])
     float image[CHANNELS * SIZE * SIZE];
     struct rn_plan *plan;
     struct rn_error err;
+
     for (size_t i = 0; i < COUNT(image); i++)
         image[i] = (float)(i * i % 101) / 50.0f - 1.0f;
     rn_plan_defaults(&options);
@@ -149,6 +153,7 @@ static void graphs_read_back_the_same(void **state)
     struct rn_model *model = make_model(), *back;
     float want[CLASSES], got[CLASSES];
     struct rn_error err;
+
     (void)state;
     forward(model, want);
     assert_true(want[0] != want[1]);
@@ -157,7 +162,7 @@ static void graphs_read_back_the_same(void **state)
         OK(rn_model_load(&back, in_folder(names[i]), &err));
         assert_same(model, back);
         forward(back, got);
-        assert_memory_equal(want, got, sizeof want);
+        assert_memory_equal(want, got, sizeof(want));
         rn_model_destroy(model);
         model = back;
     }
@@ -169,6 +174,7 @@ static void describes_itself(void **state)
     struct rn_model *model = make_model();
     struct rn_model_info info;
     struct rn_layer_info layer;
+
     (void)state;
     rn_model_describe(model, &info);
     assert_string_equal(info.net, "somebody's");
@@ -267,15 +273,17 @@ static void save_faulty(const char *from, const char *to)
     char text[4000], metadata[8000] = "{\"resnet\":\"";
     struct rn_error err;
     size_t used = strlen(metadata);
+
     assert_non_null(at);
-    snprintf(text, sizeof text, "%.*s%s%s", (int)(at - WHOLE), WHOLE, to, rest);
+    snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - WHOLE), WHOLE, to,
+             rest);
     if (strchr(to, '{') && strstr(to, "\"a\":[")) /* an object for a list */
         snprintf(strstr(text, "]}}"), 5, "]}}}");
     for (const char *c = text; *c; c++) {
         if (*c == '"' || *c == '\\')
             metadata[used++] = '\\';
         metadata[used++] = *c;
-        assert_true(used + 4 < sizeof metadata);
+        assert_true(used + 4 < sizeof(metadata));
     }
     memcpy(metadata + used, "\"}", 3);
     OK(rn_st_write(in_folder("a.safetensors"), tensors, COUNT(tensors),
@@ -286,6 +294,7 @@ static void faulty_graphs_are_refused(void **state)
 {
     struct rn_model *model;
     struct rn_error err = {0};
+
     (void)state;
     save_faulty("\"bias\"", "\"bias\"");
     OK(rn_model_load(&model, in_folder("a.safetensors"), &err));
@@ -314,7 +323,8 @@ static void too_many_nodes_are_refused(void **state)
     x = rn_graph_input(g, (struct rn_shape){3, 1, 1});
     for (int i = 0; i < MOST; i++) {
         char name[16];
-        snprintf(name, sizeof name, "r%d", i);
+
+        snprintf(name, sizeof(name), "r%d", i);
         x = rn_graph_relu(g, x, name);
     }
     rn_net_of_graph(&spec, "long", g);
@@ -331,6 +341,7 @@ static int save_and_load(const struct rn_model *model, long n,
                          struct rn_error *err)
 {
     struct rn_model *back = NULL;
+
     rn_alloc_fail_after(n);
     int rc = rn_model_save(model, in_folder("a.safetensors"), err);
     if (rc == RN_OK)
@@ -348,6 +359,7 @@ static void every_allocation_may_fail(void **state)
     struct rn_error err = {0};
     long n = 1;
     int rc = save_and_load(model, n, &err);
+
     (void)state;
     for (; rc != RN_OK && n < 5000; rc = save_and_load(model, ++n, &err))
         if (rc != RN_ERR_MEMORY)
@@ -366,6 +378,7 @@ int main(void)
         cmocka_unit_test(too_many_nodes_are_refused),
         cmocka_unit_test(every_allocation_may_fail),
     };
+
     return cmocka_run_group_tests_name("graph models", tests, make_folder,
                                        remove_folder);
 }

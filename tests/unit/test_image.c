@@ -2,8 +2,8 @@
 /* Pictures against what Pillow makes of them (golden/record-pictures.py). */
 #include "core/file.h"
 #include "core/memory.h"
-#include "data/image.h"
-#include "formats/model.h"
+#include "data/pictures/image.h"
+#include "model/model.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -45,7 +45,7 @@ static int has_shared(void)
 {
     char path[600];
 
-    if (access(path_of("shared/decode/MANIFEST.txt", path, sizeof path),
+    if (access(path_of("shared/decode/MANIFEST.txt", path, sizeof(path)),
                R_OK) == 0)
         return 1;
     print_message("skipped: there is no '%s'\n", path);
@@ -99,12 +99,12 @@ static void each_record(const char *kind, int least,
     int count = 0;
     FILE *file;
 
-    snprintf(path, sizeof path, "%s/tests/golden/pictures.txt",
+    snprintf(path, sizeof(path), "%s/tests/golden/pictures.txt",
              environment("RN_SOURCE", "."));
     file = fopen(path, "r");
     if (!file)
         fail_msg("cannot open '%s'", path);
-    while (fgets(line, sizeof line, file)) {
+    while (fgets(line, sizeof(line), file)) {
         size_t length = strlen(kind);
 
         line[strcspn(line, "\n")] = '\0';
@@ -154,13 +154,13 @@ static void check_decode(const char *prefix, const char *rest)
     unsigned sum;
     int w, h;
 
-    snprintf(name, sizeof name, "%s", prefix);
+    snprintf(name, sizeof(name), "%s", prefix);
     if (sscanf(rest, "%250s %d %d %x", name + strlen(prefix), &w, &h, &sum) !=
         4)
         fail_msg("cannot read the record '%s'", rest);
     if (!is_built(name))
         return;
-    if (rn_image_load(&image, path_of(name, path, sizeof path), 0, &err))
+    if (rn_image_load(&image, path_of(name, path, sizeof(path)), 0, &err))
         fail_msg("%s", err.msg);
     assert_image(name, &image, w, h, sum);
     rn_image_free(&image);
@@ -191,7 +191,7 @@ static void check_near(const char *rest)
     assert_int_equal(sscanf(rest, "%250s %d %d%n", name, &w, &h, &at), 3);
     if (!is_built(name))
         return;
-    if (rn_image_load(&image, path_of(name, path, sizeof path), 0, &err))
+    if (rn_image_load(&image, path_of(name, path, sizeof(path)), 0, &err))
         fail_msg("%s", err.msg);
     if (image.width != w || image.height != h)
         fail_msg("%s: got %d x %d", name, image.width, image.height);
@@ -287,11 +287,12 @@ static void bad_files_are_refused_by_name(void **state)
         struct rn_error err = {0};
         struct rn_image image = {1, 1, NULL};
 
-        snprintf(name, sizeof name, "corpus/%s", refused[i].file);
+        snprintf(name, sizeof(name), "corpus/%s", refused[i].file);
         if (!is_built(name))
             continue;
-        path_of(name, path, sizeof path);
-        snprintf(expected, sizeof expected, "'%s'%s", path, refused[i].message);
+        path_of(name, path, sizeof(path));
+        snprintf(expected, sizeof(expected), "'%s'%s", path,
+                 refused[i].message);
         assert_int_equal(rn_image_load(&image, path, 0, &err), RN_ERR_DATA);
         assert_string_equal(err.msg, expected);
         assert_null(image.pixels);
@@ -327,12 +328,12 @@ static void other_files_are_called_by_their_names(void **state)
             rn_image_decode(&image, others[i].bytes, 32, "x", 0, &err),
             RN_ERR_DATA);
         if (others[i].library)
-            snprintf(expected, sizeof expected,
+            snprintf(expected, sizeof(expected),
                      "%s, which this build leaves "
                      "out: build resnet again with",
                      others[i].message);
         else
-            snprintf(expected, sizeof expected, "%s, expected ",
+            snprintf(expected, sizeof(expected), "%s, expected ",
                      others[i].message);
         if (!strstr(err.msg, expected))
             fail_msg("got '%s', expected '%s'", err.msg, expected);
@@ -345,8 +346,8 @@ static void check_refusal(const char *rest)
     struct rn_error err = {0};
     struct rn_image image;
 
-    snprintf(name, sizeof name, "corpus/%.250s", rest);
-    if (rn_image_load(&image, path_of(name, path, sizeof path), 0, &err) !=
+    snprintf(name, sizeof(name), "corpus/%.250s", rest);
+    if (rn_image_load(&image, path_of(name, path, sizeof(path)), 0, &err) !=
             RN_ERR_DATA ||
         !strstr(err.msg, path))
         fail_msg("%s: got %d '%s'", name, err.code, err.msg);
@@ -381,8 +382,9 @@ static void orientation_may_be_left_alone(void **state)
 
     (void)state;
     for (int i = 1; i <= 8; i++) {
-        snprintf(name, sizeof name, "corpus/jpeg-orientation-%d", i);
-        assert_int_equal(rn_image_load(&image, path_of(name, path, sizeof path),
+        snprintf(name, sizeof(name), "corpus/jpeg-orientation-%d", i);
+        assert_int_equal(rn_image_load(&image,
+                                       path_of(name, path, sizeof(path)),
                                        RN_IMAGE_AS_STORED, &err),
                          RN_OK);
         assert_int_equal(image.width, 21);
@@ -430,8 +432,8 @@ static void check_manifest_line(const char *line)
     if (sscanf(line, "%199s | %19s | %39s | %19s", file, format, size, mode) !=
         4)
         fail_msg("cannot read '%s'", line);
-    snprintf(name, sizeof name, "shared/decode/%s", file);
-    path_of(name, path, sizeof path);
+    snprintf(name, sizeof(name), "shared/decode/%s", file);
+    path_of(name, path, sizeof(path));
     rc = rn_image_load(&image, path, 0, &err);
     if (rc && (rc != RN_ERR_DATA || !strstr(err.msg, path)))
         fail_msg("%s: got %d '%s'", file, rc, err.msg);
@@ -453,9 +455,10 @@ static void every_file_does_what_the_manifest_says(void **state)
     (void)state;
     if (!has_shared())
         skip();
-    file = fopen(path_of("shared/decode/MANIFEST.txt", path, sizeof path), "r");
+    file =
+        fopen(path_of("shared/decode/MANIFEST.txt", path, sizeof(path)), "r");
     assert_non_null(file);
-    while (fgets(line, sizeof line, file)) {
+    while (fgets(line, sizeof(line), file)) {
         line[strcspn(line, "\n")] = '\0';
         if (line[0] == '#')
             continue;
@@ -477,9 +480,9 @@ static void stricter_refusals_say_why(void **state)
         struct rn_error err = {0};
         struct rn_image image;
 
-        snprintf(name, sizeof name, "shared/decode/%s", stricter[i].file);
+        snprintf(name, sizeof(name), "shared/decode/%s", stricter[i].file);
         assert_int_equal(
-            rn_image_load(&image, path_of(name, path, sizeof path), 0, &err),
+            rn_image_load(&image, path_of(name, path, sizeof(path)), 0, &err),
             RN_ERR_DATA);
         if (!strstr(err.msg, stricter[i].message))
             fail_msg("got '%s', expected '…%s'", err.msg, stricter[i].message);
@@ -493,14 +496,14 @@ static void check_primary(const char *rest)
     struct rn_error err = {0};
     struct rn_image a, b;
 
-    snprintf(name, sizeof name, "shared/decode/pngsuite/primary/%.*s",
+    snprintf(name, sizeof(name), "shared/decode/pngsuite/primary/%.*s",
              (int)strcspn(rest, " "), rest);
     assert_int_equal(
-        rn_image_load(&a, path_of(name, path, sizeof path), 0, &err), RN_OK);
-    snprintf(name, sizeof name, "shared/decode/pngsuite/primary_check/%.*s",
+        rn_image_load(&a, path_of(name, path, sizeof(path)), 0, &err), RN_OK);
+    snprintf(name, sizeof(name), "shared/decode/pngsuite/primary_check/%.*s",
              (int)strcspn(rest, " "), rest);
     assert_int_equal(
-        rn_image_load(&b, path_of(name, path, sizeof path), 0, &err), RN_OK);
+        rn_image_load(&b, path_of(name, path, sizeof(path)), 0, &err), RN_OK);
     assert_image(name, &a, b.width, b.height, checksum(&b));
     rn_image_free(&a);
     rn_image_free(&b);
@@ -529,7 +532,7 @@ static void check_resize(const char *rest)
     in = synthetic(iw, ih);
     if (rn_image_resize(&out, &in, w, h, interpolation(name), &err))
         fail_msg("%s", err.msg);
-    snprintf(what, sizeof what, "%s from %d x %d", name, iw, ih);
+    snprintf(what, sizeof(what), "%s from %d x %d", name, iw, ih);
     assert_image(what, &out, w, h, sum);
     rn_image_free(&in);
     rn_image_free(&out);
@@ -635,10 +638,10 @@ static void check_photo(const char *rest)
     struct rn_image photo;
     unsigned sum;
 
-    snprintf(name, sizeof name, "shared/");
+    snprintf(name, sizeof(name), "shared/");
     if (sscanf(rest, "%250s 224 224 %x", name + strlen(name), &sum) != 2)
         fail_msg("cannot read the record '%s'", rest);
-    if (rn_image_load(&photo, path_of(name, path, sizeof path), 0, &err))
+    if (rn_image_load(&photo, path_of(name, path, sizeof(path)), 0, &err))
         fail_msg("%s", err.msg);
     assert_view(name, &view, &photo, sum);
     rn_image_free(&photo);
@@ -730,8 +733,8 @@ static void failing_allocations_leave_nothing_behind(void **state)
         long n = 0;
         int rc;
 
-        snprintf(name, sizeof name, "corpus/%s", files[i]);
-        path_of(name, path, sizeof path);
+        snprintf(name, sizeof(name), "corpus/%s", files[i]);
+        path_of(name, path, sizeof(path));
         do {
             struct rn_image image;
             struct rn_error err = {0};

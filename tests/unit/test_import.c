@@ -13,9 +13,9 @@
 #include "core/file.h"
 #include "core/memory.h"
 #include "data/data.h"
-#include "formats/model_file.h"
-#include "formats/pth.h"
-#include "formats/recognise.h"
+#include "model/file.h"
+#include "formats/torch/pth.h"
+#include "formats/torch/recognise.h"
 #include "nets/blocks.h"
 
 #include <math.h>
@@ -24,7 +24,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define COUNT(a) (sizeof(a) / sizeof *(a))
+#define COUNT(a) (sizeof(a) / sizeof(*(a)))
 
 /* ------------------------------------------------------------ made states */
 
@@ -32,10 +32,12 @@
 static void shapes_of(struct rn_state *state, const struct rn_graph *g)
 {
     struct rn_error err = {0};
+
     OK(rn_state_start(state, "file.pth", &err));
     for (size_t i = 0; i < g->n_params; i++) {
         const struct rn_param *p = &g->params[i];
         struct rn_state_tensor t = {.dims = p->dims, .count = p->count};
+
         for (int d = 0; d < p->dims; d++)
             t.dim[d] = p->dim[d];
         OK(rn_state_add(state, &t, p->name, strlen(p->name), &err));
@@ -48,6 +50,7 @@ static void shapes_of_net(struct rn_state *state, const char *name,
 {
     struct rn_model *model;
     struct rn_error err = {0};
+
     OK(rn_model_create(&model, name, options, &err));
     shapes_of(state, model->graph);
     rn_model_destroy(model);
@@ -105,6 +108,7 @@ static void networks_are_recognised(void **state)
         struct rn_recognised r;
         struct rn_error err = {0};
         const struct rn_net_options *o = &cases[i].options;
+
         shapes_of_net(&s, cases[i].net, o);
         OK(rn_rename(&r, &s, NULL, &err));
         OK(rn_recognise(&r, &s, &err));
@@ -160,6 +164,7 @@ static void names_of_others(void **state)
         struct rn_recognised r;
         struct rn_error err = {0};
         struct rn_state_tensor t = {.dims = 1, .dim = {1}, .count = 1};
+
         OK(rn_state_start(&s, "file.pth", &err));
         OK(rn_state_add(&s, &t, cases[i].from, strlen(cases[i].from), &err));
         OK(rn_rename(&r, &s, NULL, &err));
@@ -178,6 +183,7 @@ static void assert_not_recognised(const struct rn_state *s,
     struct rn_recognised r;
     struct rn_error err = {0};
     int rc = rn_rename(&r, s, NULL, &err);
+
     if (!rc)
         rc = rn_recognise(&r, s, &err);
     if (rc != RN_ERR_DATA || !strstr(err.msg, expected) ||
@@ -235,6 +241,7 @@ static void other_networks_are_named(void **state)
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct rn_state s;
         struct rn_state_tensor *t;
+
         shapes_of_net(&s, cases[i].net, NULL);
         t = tensor_of(&s, cases[i].tensor);
         if (cases[i].name)
@@ -249,6 +256,7 @@ static void other_networks_are_named(void **state)
 static void uneven_widths_are_named(void **state)
 {
     struct rn_state s;
+
     (void)state;
     shapes_of_net(&s, "resnet50", NULL);
     tensor_of(&s, "layer1.0.conv1.weight")->dim[0] = 96;
@@ -273,6 +281,7 @@ static int import(struct rn_model **out, const char *path,
                   struct rn_import_options *o, struct rn_error *err)
 {
     struct rn_import_options none;
+
     rn_import_defaults(&none);
     if (!o)
         o = &none;
@@ -284,6 +293,7 @@ static int import(struct rn_model **out, const char *path,
 static void write_text(const char *name, const char *text)
 {
     struct rn_error err = {0};
+
     OK(rn_file_write(in_folder(name), text, strlen(text), &err));
 }
 
@@ -292,6 +302,7 @@ static struct rn_model *make_model(const char *net,
 {
     struct rn_model *model;
     struct rn_error err = {0};
+
     OK(rn_model_create(&model, net, options, &err));
     rn_model_init(model, 7);
     return model;
@@ -312,10 +323,12 @@ static void write_bare(const struct rn_model *model, const char *name,
     struct rn_st_out *list = calloc(g->n_params, sizeof(*list));
     size_t n = 0, dim[4];
     struct rn_error err = {0};
+
     assert_non_null(list);
     for (size_t i = 0; i < g->n_params; i++) {
         const struct rn_param *p = &g->params[i];
         struct rn_st_out t = {p->name, p->dims, p->dim, p->data};
+
         if (akamaster && strcmp(p->name, "fc.weight") == 0)
             t.name = "module.linear.weight";
         if (akamaster && strcmp(p->name, "fc.bias") == 0)
@@ -344,6 +357,7 @@ static void assert_same_tensors(const struct rn_model *a,
     for (size_t i = 0; i < a->graph->n_params; i++) {
         const struct rn_param *p = &a->graph->params[i];
         const struct rn_param *q = &b->graph->params[i];
+
         assert_string_equal(p->name, q->name);
         assert_int_equal(p->count, q->count);
         if (memcmp(p->data, q->data, p->count * sizeof(float)) != 0)
@@ -362,6 +376,7 @@ static void known_sources_have_habits(void **state)
     struct rn_model *model = make_model("resnet8", NULL), *back;
     struct rn_error err = {0};
     struct rn_import_options o;
+
     (void)state;
     write_bare(model, "a.pth", true, NULL);
     OK(import(&back, in_folder("a.pth"), NULL, &err));
@@ -398,6 +413,7 @@ static void callers_name_networks(void **state)
     struct rn_model *model = make_model("plain20", NULL), *back;
     struct rn_error err = {0};
     struct rn_import_options o;
+
     (void)state;
     write_bare(model, "a.pth", false, NULL);
     rn_import_defaults(&o);
@@ -419,6 +435,7 @@ static void assert_import_fails(const char *name, struct rn_import_options *o,
     struct rn_model *model = (struct rn_model *)&code;
     struct rn_error err = {0};
     int rc = import(&model, in_folder(name), o, &err);
+
     if (rc != code || err.code != rc || !strstr(err.msg, expected))
         fail_msg("got %d \"%s\", expected %d \"…%s…\"", rc, err.msg, code,
                  expected);
@@ -438,6 +455,7 @@ static int reflect(int i, int size)
 static double blurred(const float *image, int h, int w, int y, int x)
 {
     double sum = 0;
+
     for (int dy = -1; dy <= 1; dy++)
         for (int dx = -1; dx <= 1; dx++)
             sum +=
@@ -455,6 +473,7 @@ struct blur_check {
 static int check_blur(void *user, const struct rn_trace *value)
 {
     struct blur_check *c = user;
+
     if (strcmp(value->name, "blur") != 0)
         return RN_OK;
     assert_int_equal(value->height, (c->h + 1) / 2);
@@ -465,6 +484,7 @@ static int check_blur(void *user, const struct rn_trace *value)
             for (int x = 0; x < value->width; x++) {
                 double right =
                     blurred(c->image + k * c->h * c->w, c->h, c->w, y, x);
+
                 if (!(fabs((double)*at++ - right) < 1e-6))
                     fail_msg("%dx%d: channel %d, pixel %d, %d", c->h, c->w, k,
                              y, x);
@@ -477,6 +497,7 @@ static int check_blur(void *user, const struct rn_trace *value)
 static void blurs_are_right(void **state)
 {
     static const int sizes[][2] = {{8, 8}, {7, 8}, {8, 5}, {3, 9}, {2, 2}};
+
     (void)state;
     for (size_t i = 0; i < COUNT(sizes); i++) {
         struct blur_check c = {.h = sizes[i][0], .w = sizes[i][1]};
@@ -487,6 +508,7 @@ static void blurs_are_right(void **state)
         struct rn_error err = {0};
         float image[3 * 81];
         uint32_t seed = 5;
+
         for (size_t k = 0; k < COUNT(image); k++)
             image[k] = number(&seed);
         assert_non_null(g);
@@ -524,6 +546,7 @@ static void unusual_networks_are_stored(void **state)
     struct rn_model *model = make_model("resnet18-3x3", NULL), *back;
     struct rn_error err = {0};
     struct rn_import_options o;
+
     (void)state;
     write_bare(model, "a.pth", false, NULL);
     rn_import_defaults(&o);
@@ -556,6 +579,7 @@ static void unusual_options_are_checked(void **state)
 {
     struct rn_model *model = make_model("resnet8", NULL);
     struct rn_import_options o;
+
     (void)state;
     write_bare(model, "a.pth", false, NULL);
     rn_model_destroy(model);
@@ -584,6 +608,7 @@ static void eps_and_order(void **state)
     struct rn_model *model = make_model("resnet8", NULL), *back;
     struct rn_error err = {0};
     struct rn_import_options o;
+
     (void)state;
     write_bare(model, "a.pth", false, NULL);
     rn_import_defaults(&o);
@@ -615,6 +640,7 @@ static void descriptions_are_read(void **state)
     struct rn_model *model = make_model("resnet18", &three), *back;
     struct rn_error err = {0};
     struct rn_import_options o;
+
     (void)state;
     write_bare(model, "a.pth", false, NULL);
     rn_model_destroy(model);
@@ -699,6 +725,7 @@ static void descriptions_are_read(void **state)
         "\"rescale_factor\": 0.00784"};
     for (size_t i = 0; i < COUNT(steps); i++) {
         char text[300];
+
         snprintf(text, sizeof(text),
                  "{\"crop_pct\": 0.875, \"size\": 224, \"resample\": 3, "
                  "\"image_mean\": [0.1, 0.2, 0.3], \"image_std\": [1, 1, 1], "
@@ -723,6 +750,7 @@ static void strides_are_described(void **state)
     struct rn_graph *g;
     struct rn_model *model, *back;
     struct rn_error err = {0};
+
     (void)state;
     OK(rn_net_resolve(&spec, "resnet50", &three, &err));
     spec.first_stride = 2;
@@ -838,6 +866,7 @@ static void senseless_options_are_refused(void **state)
 {
     static const float numbers[4] = {0.5f, 0.5f, 0.5f, 0.5f};
     static const float zero[3] = {0, 1, 1};
+
     const struct {
         struct rn_import_options o;
         const char *expected;
@@ -862,6 +891,7 @@ static void senseless_options_are_refused(void **state)
     write_bare(model, "a.pth", true, NULL);
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct rn_import_options o = cases[i].o;
+
         assert_import_fails("a.pth", &o, RN_ERR_ARG, cases[i].expected);
     }
     rn_model_destroy(model);
@@ -880,6 +910,7 @@ static void exports_are_whole(void **state)
     struct rn_error err = {0};
     float mean[3 * 12 * 9];
     const float std[3] = {0.25f, 1.0f / 3, 0.1f};
+
     (void)state;
     for (size_t i = 0; i < COUNT(mean); i++)
         mean[i] = 1.0f / (float)(i + 3);
@@ -913,9 +944,11 @@ static void own_files_stay_what_they_are(void **state)
     static const float numbers[3] = {0.1f, 0.2f, 0.3f};
     struct rn_model *model = make_model("resnet8", NULL), *back;
     struct rn_error err = {0};
+
     (void)state;
     for (size_t i = 0; i < COUNT(names); i++) {
         struct rn_import_options o = {.shortcut = 'B'};
+
         OK(rn_model_export(model, in_folder(names[i]), &err));
         assert_import_fails(names[i], &o, RN_ERR_ARG,
                             "holds a resnet8 with shortcut 'A', not 'B'");
@@ -972,6 +1005,7 @@ static void hostile_descriptions(void **state)
     assert_true(n <= COUNT(list));
     for (size_t i = 0; i < n; i++) {
         const struct rn_param *p = &model->graph->params[i];
+
         list[i] = (struct rn_st_out){p->name, p->dims, p->dim, p->data};
     }
     for (size_t i = 0; i < COUNT(cases); i++) {
@@ -984,12 +1018,14 @@ static void hostile_descriptions(void **state)
 static void short_of_memory(void **state)
 {
     struct rn_model *model = make_model("resnet8", NULL);
+
     (void)state;
     write_bare(model, "m.pth", true, NULL);
     int rc = RN_ERR_MEMORY;
     for (long n = 1; rc == RN_ERR_MEMORY; n++) {
         struct rn_model *back;
         struct rn_error err = {0};
+
         rn_alloc_fail_after(n);
         rc = rn_model_import(&back, in_folder("m.pth"), NULL, &err);
         rn_alloc_fail_after(-1);
@@ -1109,6 +1145,7 @@ static void class_lists(void **state)
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct rn_error err = {0};
         const char *name = cases[i].expected[0];
+
         write_text(cases[i].name, cases[i].text);
         int rc = rn_model_label(model, in_folder(cases[i].name), &err);
         if (!name &&
@@ -1169,9 +1206,11 @@ static void class_lists_by_number(void **state)
     static const char *const names[] = {"cat", "dog", "cow"};
     struct rn_model *model =
         make_model("resnet8", &(struct rn_net_options){.classes = 3});
+
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct rn_error err = {0};
+
         write_text(cases[i][0], cases[i][1]);
         if (rn_model_label(model, in_folder(cases[i][0]), &err))
             fail_msg("%s: %s", cases[i][1], err.msg);
@@ -1219,16 +1258,18 @@ static void class_lists_with_identifiers(void **state)
     };
     struct rn_model *model =
         make_model("resnet8", &(struct rn_net_options){.classes = 3});
+
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct rn_error err = {0};
         const char *id;
+
         write_text(cases[i][0], cases[i][1]);
         if (rn_model_label(model, in_folder(cases[i][0]), &err))
             fail_msg("%s: %s", cases[i][1], err.msg);
         id = rn_model_class_id(model, 2);
         assert_string_equal(rn_model_class_name(model, 2), cases[i][2]);
-        if ((id == NULL) != (cases[i][3] == NULL) ||
+        if ((!id) != (cases[i][3] == NULL) ||
             (id && strcmp(id, cases[i][3]) != 0))
             fail_msg("%s: identifier '%s'", cases[i][1], id ? id : "none");
     }
@@ -1244,12 +1285,15 @@ static void class_lists_without_memory(void **state)
     };
     struct rn_model *model =
         make_model("resnet8", &(struct rn_net_options){.classes = 3});
+
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
         int rc = RN_ERR_MEMORY;
+
         write_text(cases[i][0], cases[i][1]);
         for (long n = 0; rc && n < 100; n++) {
             struct rn_error err = {0};
+
             rn_alloc_fail_after(n);
             rc = rn_model_label(model, in_folder(cases[i][0]), &err);
             rn_alloc_fail_after(-1);
@@ -1272,6 +1316,7 @@ static void caffe_order(void **state)
     struct rn_model *back;
     struct rn_data *data;
     struct rn_error err = {0};
+
     enum { PLANE = 32 * 32 };
     static uint8_t pixels[3 * PLANE];
     static float image[3 * PLANE], loaded[3 * PLANE];
@@ -1284,6 +1329,7 @@ static void caffe_order(void **state)
     for (size_t c = 0; c < 3; c++)
         for (size_t i = 0; i < PLANE; i++) {
             double wanted = pixels[(2 - c) * PLANE + i] - mean[c];
+
             if (fabs((double)image[c * PLANE + i] - wanted) > 1e-3)
                 fail_msg("channel %zu, pixel %zu: %g, expected %g", c, i,
                          (double)image[c * PLANE + i], wanted);
@@ -1310,12 +1356,14 @@ static void every_preset(void **state)
         make_model("resnet8", &(struct rn_net_options){.channels = 1});
     struct rn_error err = {0};
     size_t n = 0;
+
     (void)state;
     OK(rn_model_export(model, in_folder("c.pth"), &err));
     OK(rn_model_export(grey, in_folder("g.pth"), &err));
     for (; (name = rn_preprocess_name(n, &description)); n++) {
         struct rn_import_options o = {.preprocess = name};
         struct rn_model *back;
+
         OK(import(&back, in_folder("c.pth"), &o, &err));
         if (!back->preprocessing.mean != !strcmp(name, "none"))
             fail_msg("'%s' gave %s", name,
@@ -1339,6 +1387,7 @@ static const char *shared_file(const char *name)
 {
     static char path[500];
     const char *shared = getenv("RN_SHARED");
+
     snprintf(path, sizeof(path), "%s/data/%s", shared ? shared : "../shared",
              name);
     if (rn_is_file(path))
@@ -1352,6 +1401,7 @@ static const char *real_cifar10(void)
 {
     const char *path = getenv("RN_CIFAR10"), *script;
     char command[800];
+
     if (path)
         return path;
     script = shared_file("cifar10/cifar10.py");
@@ -1379,6 +1429,7 @@ static void check_first_logits(const struct rn_model *model,
     struct rn_plan_options options;
     struct rn_plan *plan;
     struct rn_error err = {0};
+
     rn_plan_defaults(&options);
     options.batch = 1;
     options.threads = 1;
@@ -1415,6 +1466,7 @@ static void real_cifar_weights(void **state)
         struct rn_model *model;
         struct rn_eval_result result;
         const char *file = shared_file(cases[i].file);
+
         if (!file)
             skip();
         OK(import(&model, file, NULL, &err));
@@ -1479,6 +1531,7 @@ static void files_of_other_kinds_are_named(void **state)
         struct rn_model *model;
         struct rn_error err = {0};
         const char *path = in_folder(cases[i].name);
+
         OK(rn_file_write(path, cases[i].bytes, cases[i].size, &err));
         int rc = rn_model_load(&model, path, &err);
         if (rc != RN_ERR_DATA || !strstr(err.msg, cases[i].said))
@@ -1495,6 +1548,7 @@ static void lengths_are_no_magic(void **state)
     const uint8_t bytes[] = {'B', 'M', 0, 0, 0, 0, 0, 0, '{', '}', 0, 0, 0};
     struct rn_model *model;
     struct rn_error err = {0};
+
     (void)state;
     OK(rn_file_write(in_folder("m.safetensors"), bytes, sizeof(bytes), &err));
     assert_int_equal(rn_model_load(&model, in_folder("m.safetensors"), &err),
@@ -1545,6 +1599,7 @@ static void real_cifar_weights_of_others(void **state)
 {
     static const float mean[3] = {0.4914f, 0.4822f, 0.4465f};
     static const float std[3] = {0.247f, 0.243f, 0.261f};
+
     static const struct {
         const char *file;
         struct rn_import_options o;
@@ -1596,6 +1651,7 @@ static void real_cifar_weights_of_others(void **state)
         struct rn_eval_result result;
         struct rn_model *model;
         char name[100], weights[500];
+
         if (cases[i].weights) {
             snprintf(name, sizeof(name), MORE "%s", cases[i].weights);
             snprintf(weights, sizeof(weights), "%s", shared_file(name));
@@ -1639,6 +1695,7 @@ static void real_imagenet_weights(void **state)
         struct rn_model_info info;
         struct rn_error err = {0};
         const char *out = in_folder("expanded.safetensors");
+
         path = shared_file(cases[i].file);
         if (!path)
             skip();
@@ -1694,5 +1751,6 @@ int main(void)
         cmocka_unit_test(real_cifar_weights_of_others),
         cmocka_unit_test(real_imagenet_weights),
     };
+
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

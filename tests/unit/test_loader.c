@@ -54,8 +54,8 @@ static void check_epochs(enum rn_last_batch last, int count, int batch,
                          long iterations)
 {
     const struct rn_sampler s = {3, count, batch, last, true, 0};
-    int *seen = calloc((size_t)count, sizeof *seen), n = 0, changes = 0;
-    uint32_t *before = calloc((size_t)count, sizeof *before);
+    int *seen = calloc((size_t)count, sizeof(*seen)), n = 0, changes = 0;
+    uint32_t *before = calloc((size_t)count, sizeof(*before));
     uint32_t epoch = 0;
     struct rn_order order;
 
@@ -73,7 +73,7 @@ static void check_epochs(enum rn_last_batch last, int count, int batch,
                 if (pick.epoch != epoch + 1 || n != whole)
                     fail_msg("epoch %u after %u, which had %d images of %d",
                              pick.epoch, epoch, n, whole);
-                memset(seen, 0, (size_t)count * sizeof *seen);
+                memset(seen, 0, (size_t)count * sizeof(*seen));
                 epoch = pick.epoch;
                 n = 0;
             }
@@ -97,7 +97,7 @@ static void test_sampler_epochs(void **state)
     static const int sizes[][2] = {{20, 6}, {20, 5}, {7, 7}, {13, 1}, {1, 1}};
 
     (void)state;
-    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
         check_epochs(RN_LAST_WRAP, sizes[i][0], sizes[i][1], 60);
         check_epochs(RN_LAST_DROP, sizes[i][0], sizes[i][1], 60);
         check_epochs(RN_LAST_KEEP, sizes[i][0], sizes[i][1], 60);
@@ -194,7 +194,7 @@ static void check_views(const struct rn_loader_config *config)
     enum { EPOCHS = 1500 };
     int pad = config->augment.crop ? config->augment.pad : 0;
     int side = 2 * pad + 1, views = side * side * (1 + config->augment.flip);
-    int *seen = calloc((size_t)side * (size_t)side * 2, sizeof *seen);
+    int *seen = calloc((size_t)side * (size_t)side * 2, sizeof(*seen));
     float out[512];
 
     for (uint32_t e = 0; e < EPOCHS; e++) {
@@ -318,7 +318,7 @@ static void take(struct rn_loader *loader, long iteration, struct kept *kept)
         fail_msg("%s", err.msg);
     assert_int_equal(batch.iteration, iteration);
     assert_true(waited >= 0);
-    memset(kept, 0, sizeof *kept);
+    memset(kept, 0, sizeof(*kept));
     kept->count = batch.count;
     kept->epoch = batch.epoch;
     memcpy(kept->images, batch.images,
@@ -339,7 +339,7 @@ static void check_loader(enum rn_last_batch last, int batch)
 
     assert_int_equal(rn_order_create(&order, &config.sampler, NULL), RN_OK);
     for (long i = 0; i < config.end; i++) {
-        memset(&want, 0, sizeof want);
+        memset(&want, 0, sizeof(want));
         want.count = rn_sampler_size(&config.sampler, i);
         for (int j = 0; j < want.count; j++) {
             struct rn_pick pick =
@@ -350,7 +350,7 @@ static void check_loader(enum rn_last_batch last, int batch)
             rn_image_prepare(&config, pick, want.images + j * 3 * 5 * 6);
         }
         take(loader, i, &got);
-        if (memcmp(&got, &want, sizeof got))
+        if (memcmp(&got, &want, sizeof(got)))
             fail_msg("batch %ld is not what was expected", i);
     }
     assert_int_equal(rn_loader_next(loader, &none, &waited, NULL), RN_ERR_ARG);
@@ -387,7 +387,7 @@ static void test_loader_start(void **state)
         loader = start(&config);
         for (long i = first; i < 40; i++) {
             take(loader, i, &got);
-            if (memcmp(&got, &all[i], sizeof got))
+            if (memcmp(&got, &all[i], sizeof(got)))
                 fail_msg("batch %ld differs when started at %ld", i, first);
         }
         rn_loader_destroy(loader);
@@ -396,7 +396,7 @@ static void test_loader_start(void **state)
     config.first = 0;
     loader = start(&config);
     take(loader, 0, &got);
-    assert_memory_not_equal(&got, &all[0], sizeof got);
+    assert_memory_not_equal(&got, &all[0], sizeof(got));
     rn_loader_destroy(loader);
     rn_data_close(data);
 }
@@ -414,15 +414,15 @@ static void test_loader_copies(void **state)
     loader = start(&config);
     take(loader, 0, &want);
     rn_loader_destroy(loader);
-    memcpy(mean, means, sizeof mean);
-    memcpy(std, stds, sizeof std);
+    memcpy(mean, means, sizeof(mean));
+    memcpy(std, stds, sizeof(std));
     config.mean = mean;
     config.std = std;
     loader = start(&config);
-    memset(mean, 0, sizeof mean);
-    memset(std, 0, sizeof std);
+    memset(mean, 0, sizeof(mean));
+    memset(std, 0, sizeof(std));
     take(loader, 0, &got);
-    assert_memory_equal(&got, &want, sizeof got);
+    assert_memory_equal(&got, &want, sizeof(got));
     rn_loader_destroy(loader);
     rn_data_close(data);
 }
@@ -627,7 +627,7 @@ static void test_fetched(void **state)
     struct rn_data data = fetched_data(3, labels);
 
     (void)state;
-    for (size_t t = 0; t < sizeof threads / sizeof threads[0]; t++) {
+    for (size_t t = 0; t < sizeof(threads) / sizeof(threads[0]); t++) {
         struct rn_loader_config config = fetching(&data, threads[t]);
         struct rn_loader *loader = start(&config);
         struct rn_batch batch;

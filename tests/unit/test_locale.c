@@ -13,9 +13,9 @@
 #include "core/file.h"
 #include "core/locale.h"
 #include "core/memory.h"
-#include "formats/json.h"
-#include "formats/model.h"
-#include "formats/prototxt.h"
+#include "core/json.h"
+#include "model/model.h"
+#include "formats/caffe/prototxt.h"
 #include "train/run.h"
 #include "train/train.h"
 
@@ -26,7 +26,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define COUNT(a) (sizeof(a) / sizeof *(a))
+#define COUNT(a) (sizeof(a) / sizeof(*(a)))
 #define LIMIT    ((size_t)1 << 26)
 
 /* Turkish, where I and i are no pair, too; Pashto's point is U+066B. */
@@ -42,7 +42,7 @@ static bool set_locale(size_t i)
 {
     char command[400];
 
-    snprintf(command, sizeof command,
+    snprintf(command, sizeof(command),
              "localedef --no-archive -c -f UTF-8 -i %s '%s/%s' >/dev/null 2>&1",
              locales[i].source, folder, locales[i].name);
     if (system(command) == -1)
@@ -65,8 +65,8 @@ static void check_host(size_t i)
 {
     char expected[16], text[16];
 
-    snprintf(expected, sizeof expected, "0%s5", locales[i].point);
-    snprintf(text, sizeof text, "%.1f", 0.5);
+    snprintf(expected, sizeof(expected), "0%s5", locales[i].point);
+    snprintf(text, sizeof(text), "%.1f", 0.5);
     assert_string_equal(text, expected);
     assert_true(strtod(expected, NULL) == 0.5);
 }
@@ -84,7 +84,7 @@ static void check_functions(void)
 
     assert_true(rn_number("0.25x", &end) == 0.25 && *end == 'x');
     assert_true(rn_number("0,25", &end) == 0 && *end == ',');
-    assert_int_equal(rn_format(text, sizeof text, "%g %.2f", 0.5, 1.25), 8);
+    assert_int_equal(rn_format(text, sizeof(text), "%g %.2f", 0.5, 1.25), 8);
     assert_string_equal(text, "0.5 1.25");
     assert_true(rn_same_word("INDEX.TIFF", "index.tiff"));
     assert_string_equal(rn_find_word("x/FASHION-I", "fashion-i"), "FASHION-I");
@@ -239,7 +239,7 @@ static void write_caffe(void)
 
     rn_import_defaults(&options);
     options.structure = 1;
-    ok(rn_file_write("net.prototxt", net, sizeof net - 1, &err), &err);
+    ok(rn_file_write("net.prototxt", net, sizeof(net) - 1, &err), &err);
     ok(rn_model_import(&model, "net.prototxt", &options, &err), &err);
     ok(rn_model_save(model, "caffe.safetensors", &err), &err);
     rn_model_destroy(model);
@@ -250,7 +250,7 @@ static void write_all(const char *name, int locale)
     struct host host = {locale, 0};
     char before[PATH_MAX];
 
-    assert_non_null(getcwd(before, sizeof before));
+    assert_non_null(getcwd(before, sizeof(before)));
     assert_int_equal(mkdir(in_folder(name), 0777), 0);
     assert_int_equal(chdir(in_folder(name)), 0);
     write_run(&host);
@@ -294,7 +294,7 @@ static void compare_file(const char *one, const char *other, const char *name)
         char path[700];
         struct rn_error err = {0};
 
-        snprintf(path, sizeof path, "%s/%s/%s", folder, runs[i], name);
+        snprintf(path, sizeof(path), "%s/%s/%s", folder, runs[i], name);
         ok(rn_file_read(path, LIMIT, &bytes[i], &size[i], &err), &err);
         if (strstr(name, "log.jsonl"))
             drop_times(&bytes[i], &size[i]);
@@ -313,13 +313,13 @@ static int compare_folders(const char *one, const char *other,
     DIR *dir;
     int n = 0;
 
-    snprintf(path, sizeof path, "%s/%s/%s", folder, one, inner);
+    snprintf(path, sizeof(path), "%s/%s/%s", folder, one, inner);
     dir = opendir(path);
     assert_non_null(dir);
     while ((entry = readdir(dir))) {
         char name[600];
 
-        snprintf(name, sizeof name, "%s%s", inner, entry->d_name);
+        snprintf(name, sizeof(name), "%s%s", inner, entry->d_name);
         if (entry->d_type != DT_REG)
             continue;
         compare_file(one, other, name);

@@ -11,7 +11,7 @@
 
 #include "core/file.h"
 #include "core/memory.h"
-#include "formats/model.h"
+#include "model/model.h"
 
 #include <float.h>
 #include <math.h>
@@ -21,7 +21,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define COUNT(a) (sizeof(a) / sizeof *(a))
+#define COUNT(a) (sizeof(a) / sizeof(*(a)))
 
 #define OK(call)                                \
     do {                                        \
@@ -35,6 +35,7 @@ static struct rn_model *create(const char *name, struct rn_net_options options)
 {
     struct rn_error err = {0};
     struct rn_model *model;
+
     OK(rn_model_create(&model, name, &options, &err));
     return model;
 }
@@ -49,6 +50,7 @@ static struct rn_model *create_full(bool per_pixel)
     struct rn_model *model = create("resnet8", options);
     struct rn_error err = {0};
     float mean[2 * 9 * 7], std[2] = {0.1f, 1.0f / 3.0f};
+
     for (size_t i = 0; i < COUNT(mean); i++)
         mean[i] = 1.0f / (float)(i + 3);
     rn_model_init(model, 5);
@@ -65,6 +67,7 @@ static void assert_same_tensors(const struct rn_model *a,
                                 const struct rn_model *b)
 {
     struct rn_tensor x, y;
+
     assert_int_equal(a->graph->n_params, b->graph->n_params);
     for (size_t i = 0; i < a->graph->n_params; i++) {
         assert_int_equal(rn_model_tensor(a, i, &x), RN_OK);
@@ -83,6 +86,7 @@ static void assert_same(const struct rn_model *a, const struct rn_model *b)
     size_t n = a->preprocessing.per_pixel
                    ? c * (size_t)(a->spec.input.h * a->spec.input.w)
                    : c;
+
     assert_memory_equal(&a->spec, &b->spec, sizeof(a->spec));
     assert_same_tensors(a, b);
     assert_int_equal(a->preprocessing.per_pixel, b->preprocessing.per_pixel);
@@ -111,6 +115,7 @@ static void assert_same_files(const char *a, const char *b)
     struct rn_error err = {0};
     uint8_t *x, *y;
     size_t n, m;
+
     OK(rn_file_read(a, 1 << 28, &x, &n, &err));
     OK(rn_file_read(b, 1 << 28, &y, &m, &err));
     assert_int_equal(n, m);
@@ -125,11 +130,13 @@ static void initial_values_follow_he(void **state)
 {
     struct rn_model *model = create("resnet20", (struct rn_net_options){0});
     struct rn_tensor t;
+
     (void)state;
     rn_model_init(model, 1);
     for (size_t i = 0; rn_model_tensor(model, i, &t) == RN_OK; i++) {
         double sum = 0, squares = 0, n = (double)t.count;
         float largest = 0;
+
         for (size_t j = 0; j < t.count; j++) {
             sum += (double)t.data[j];
             squares += (double)t.data[j] * (double)t.data[j];
@@ -138,6 +145,7 @@ static void initial_values_follow_he(void **state)
         double mean = sum / n, std = sqrt(squares / n - mean * mean);
         if (t.dims == 4) {
             double he = sqrt(2.0 / (double)(t.dim[0] * t.dim[2] * t.dim[3]));
+
             /* Five standard errors of a mean and of a deviation. */
             if (fabs(mean) > 5 * he / sqrt(n) ||
                 fabs(std / he - 1) > 5 / sqrt(2 * n) ||
@@ -146,6 +154,7 @@ static void initial_values_follow_he(void **state)
                          he);
         } else if (t.dims == 2) {
             double bound = 1 / sqrt((double)t.dim[1]);
+
             if ((double)largest > bound || (double)largest < 0.95 * bound ||
                 fabs(std * sqrt(3) / bound - 1) > 0.1)
                 fail_msg("%s: largest %g, std %g, bound %g", t.name,
@@ -154,6 +163,7 @@ static void initial_values_follow_he(void **state)
             enum rn_param_kind kind = model->graph->params[i].kind;
             double one =
                 kind == RN_PARAM_BN_WEIGHT || kind == RN_PARAM_RUNNING_VAR;
+
             if (mean != one || squares != one * n)
                 fail_msg("%s: mean %g, expected %g", t.name, mean, one);
         }
@@ -166,6 +176,7 @@ static void seeds_decide_alone(void **state)
     struct rn_model *a = create("resnet8", (struct rn_net_options){0});
     struct rn_model *b = create("resnet8", (struct rn_net_options){0});
     struct rn_tensor x, y;
+
     (void)state;
     rn_model_init(a, 7);
     rn_model_init(b, 8);
@@ -182,6 +193,7 @@ static void fresh_models_have_sane_statistics(void **state)
 {
     struct rn_model *model = create("resnet8", (struct rn_net_options){0});
     const struct rn_param *p;
+
     (void)state;
     p = rn_graph_param(model->graph, "bn1.running_var");
     assert_non_null(p);
@@ -205,6 +217,7 @@ static void descriptions_are_exact(void **state)
     struct rn_layer_info layer;
     struct rn_tensor tensor;
     uint64_t params = 0, macs = 0, floats = 0;
+
     (void)state;
     rn_model_describe(model, &info);
     assert_string_equal(info.net, "resnet20");
@@ -239,6 +252,7 @@ static void unknown_networks_make_no_model(void **state)
 {
     struct rn_error err = {0};
     struct rn_model *model = (struct rn_model *)&err;
+
     (void)state;
     assert_int_equal(rn_model_create(&model, "resnet21", NULL, &err),
                      RN_ERR_ARG);
@@ -254,6 +268,7 @@ static void pixels_are_normalised(void **state)
     struct rn_error err = {0};
     uint8_t pixels[128];
     float image[128], mean[128], std[2] = {0.25f, 0.5f};
+
     (void)state;
     for (size_t i = 0; i < 128; i++) {
         pixels[i] = (uint8_t)(2 * i);
@@ -267,6 +282,7 @@ static void pixels_are_normalised(void **state)
         for (size_t i = 0; i < 128; i++) {
             double m = (double)mean[per_pixel ? i : i / 64];
             double want = (pixels[i] / 255.0 - m) / (double)std[i / 64];
+
             if (fabs((double)image[i] - want) > 1e-6 * (1 + fabs(want)))
                 fail_msg("pixel %zu: got %g, expected %g", i, (double)image[i],
                          want);
@@ -291,6 +307,7 @@ static void resizing_is_checked(void **state)
     struct rn_model *model = create_full(false);
     struct rn_model_info info;
     struct rn_error err = {0};
+
     (void)state;
     assert_int_equal(rn_model_set_resize(model, 8, RN_BOX, &err), RN_ERR_ARG);
     assert_string_equal(err.msg,
@@ -311,6 +328,7 @@ static void class_names_are_checked(void **state)
     struct rn_model *model = create_full(false);
     const char *const bad[3] = {"a", "\xff", "c"};
     struct rn_error err = {0};
+
     (void)state;
     assert_string_equal(rn_model_class_name(model, 1), "two words");
     assert_null(rn_model_class_name(model, 3));
@@ -334,6 +352,7 @@ static void round_trip(struct rn_model *model)
     const struct rn_import_options options = {.not_finite = 1};
     struct rn_error err = {0};
     struct rn_model *back;
+
     OK(rn_model_save(model, in_folder("a"), &err));
     OK(rn_model_import(&back, in_folder("a"), &options, &err));
     assert_same(model, back);
@@ -360,6 +379,7 @@ static void models_read_back_to_the_bit(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct rn_model *model = create(cases[i].name, cases[i].options);
+
         rn_model_init(model, i);
         round_trip(model);
     }
@@ -373,6 +393,7 @@ static void odd_floats_are_kept(void **state)
     struct rn_model *model = create("resnet8", (struct rn_net_options){0});
     const uint32_t odd[] = {0x7fc12345, 0xff800001, 0x80000000, 1, 0x7f800000};
     struct rn_tensor t;
+
     (void)state;
     assert_int_equal(rn_model_tensor(model, 0, &t), RN_OK);
     memcpy(t.data, odd, sizeof(odd));
@@ -384,6 +405,7 @@ static void provenance_is_kept(void **state)
     struct rn_model *model = create_full(true), *back;
     struct rn_model_info info;
     struct rn_error err = {0};
+
     (void)state;
     OK(rn_model_save(model, in_folder("a"), &err));
     OK(rn_model_load(&back, in_folder("a"), &err));
@@ -405,6 +427,7 @@ static void extras_travel_along(void **state)
     struct rn_extra extra = {"optimizer.momentum.x", 2, {2, 3}, out};
     struct rn_error err = {0};
     char *training;
+
     (void)state;
     OK(rn_model_save_with(model, in_folder("a"), &extra, 1, "{\"i\":1}", &err));
     extra.data = in;
@@ -580,6 +603,7 @@ static void save_described(const char *text, const struct rn_st_out *tensors,
     struct rn_error err = {0};
     size_t used = 0;
     char metadata[2000] = "{\"resnet\":\"";
+
     used = strlen(metadata);
     for (const char *c = text; *c; c++) {
         if (*c == '"' || *c == '\\')
@@ -594,6 +618,7 @@ static void save_described(const char *text, const struct rn_st_out *tensors,
 static size_t list_tensors(const struct rn_model *model, struct rn_st_out *list)
 {
     const struct rn_graph *g = model->graph;
+
     for (size_t i = 0; i < g->n_params; i++)
         list[i] = (struct rn_st_out){g->params[i].name, g->params[i].dims,
                                      g->params[i].dim, g->params[i].data};
@@ -605,6 +630,7 @@ static void assert_load_fails(const char *expected)
     struct rn_error err = {0};
     struct rn_model *model = (struct rn_model *)&err;
     int rc = rn_model_load(&model, in_folder("a"), &err);
+
     if (rc != RN_ERR_DATA || !strstr(err.msg, expected) ||
         !strstr(err.msg, in_folder("a")) || strchr(err.msg, '\n'))
         fail_msg("got %d \"%s\", expected %d \"…%s…\"", rc, err.msg,
@@ -618,6 +644,7 @@ static void hostile_descriptions_are_refused(void **state)
     struct rn_st_out list[100];
     size_t n = list_tensors(model, list);
     struct rn_error err = {0};
+
     (void)state;
     for (size_t i = 0; i < COUNT(descriptions); i++) {
         save_described(descriptions[i].text, list, n);
@@ -637,6 +664,7 @@ static void wrong_tensors_are_named(void **state)
     struct rn_st_out list[100];
     size_t n = list_tensors(model, list);
     struct rn_error err = {0};
+
     (void)state;
     save_described(DESCRIBED(NET), list + 1, n - 1);
     assert_load_fails("tensors do not fit: 1 missing (conv1.weight)");
@@ -667,6 +695,7 @@ static void other_types_are_refused(void **state)
     struct rn_error err = {0};
     uint8_t *bytes;
     size_t size;
+
     (void)state;
     OK(rn_model_save(model, in_folder("a"), &err));
     OK(rn_file_read(in_folder("a"), 1 << 28, &bytes, &size, &err));
@@ -685,6 +714,7 @@ static void failed_saves_leave_the_old_file(void **state)
 {
     struct rn_model *model = create_full(true), *back;
     struct rn_error err = {0};
+
     (void)state;
     assert_int_equal(rn_model_save(model, "/nonexistent/folder/m", &err),
                      RN_ERR_IO);
@@ -699,6 +729,7 @@ static void failed_saves_leave_the_old_file(void **state)
     } else {
         /* The name of the temporary file is taken by a folder. */
         char path[300];
+
         snprintf(path, sizeof(path), "%s.tmp-%ld", in_folder("a"),
                  (long)getpid());
         assert_int_equal(mkdir(path, 0700), 0);
@@ -722,6 +753,7 @@ static int save_and_load(const struct rn_model *model, long n,
     struct rn_model *back = NULL;
     struct rn_extra extra = {"optimizer.x", 1, {3}, (float[3]){1, 2, 3}};
     char *training = NULL;
+
     rn_alloc_fail_after(n);
     int rc = rn_model_save_with(model, in_folder("a"), &extra, 1, "{}", err);
     if (rc == RN_OK)
@@ -740,6 +772,7 @@ static void every_allocation_may_fail(void **state)
     struct rn_error err = {0};
     long n = 1;
     int rc = save_and_load(model, n, &err);
+
     (void)state;
     for (; rc != RN_OK && n < 5000; rc = save_and_load(model, ++n, &err))
         if (rc != RN_ERR_MEMORY)
@@ -754,6 +787,7 @@ static void creating_may_fail(void **state)
     struct rn_model *model;
     long n = 0;
     int rc;
+
     (void)state;
     do {
         rn_alloc_fail_after(++n);
@@ -788,5 +822,6 @@ int main(void)
         cmocka_unit_test(every_allocation_may_fail),
         cmocka_unit_test(creating_may_fail),
     };
+
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

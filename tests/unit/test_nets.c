@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define COUNT(a) (sizeof(a) / sizeof *(a))
+#define COUNT(a) (sizeof(a) / sizeof(*(a)))
 
 static struct rn_graph *build(const char *name,
                               const struct rn_net_options *options)
@@ -463,7 +463,7 @@ static void suggestions_are_near(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
-        const char *near = rn_net_suggest(cases[i].name, buf, sizeof buf);
+        const char *near = rn_net_suggest(cases[i].name, buf, sizeof(buf));
 
         if (!near != !cases[i].near ||
             (near && strcmp(near, cases[i].near) != 0))
@@ -472,7 +472,7 @@ static void suggestions_are_near(void **state)
                      cases[i].near ? cases[i].near : "nothing");
     }
     assert_null(rn_net_suggest("resnet21", buf, 4));
-    assert_null(rn_net_suggest(NULL, buf, sizeof buf));
+    assert_null(rn_net_suggest(NULL, buf, sizeof(buf)));
 }
 
 static void names_are_listed(void **state)

@@ -13,10 +13,10 @@
 #include "core/file.h"
 #include "core/memory.h"
 #include "formats/families.h"
-#include "formats/model.h"
-#include "formats/onnx.h"
-#include "formats/onnx_fields.h"
-#include "formats/onnx_file.h"
+#include "model/model.h"
+#include "formats/onnx/onnx.h"
+#include "formats/onnx/fields.h"
+#include "formats/onnx/file.h"
 #include "formats/protobuf.h"
 #include "nets/nets.h"
 
@@ -28,7 +28,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define COUNT(a) (sizeof(a) / sizeof *(a))
+#define COUNT(a) (sizeof(a) / sizeof(*(a)))
 
 /* ---------------------------------------------------------- protocol buffers
  */
@@ -38,6 +38,7 @@ static void fields_come_back(void **state)
     static const uint64_t values[] = {0, 127, 128, 300, UINT32_MAX, UINT64_MAX};
     struct rn_pb_out out = {0};
     struct rn_pb_field f;
+
     (void)state;
     for (size_t i = 0; i < COUNT(values); i++)
         rn_pb_put_varint(&out, (uint32_t)i + 1, values[i]);
@@ -62,6 +63,7 @@ static void fields_come_back(void **state)
     assert_int_equal(rn_pb_next(&within, &f), 1);
     for (int i = 0; i < 100; i++) {
         struct rn_pb_field item;
+
         assert_int_equal(rn_pb_next(&f.bytes, &item), 1);
         assert_true(rn_pb_float(item.value) == (float)i);
     }
@@ -95,6 +97,7 @@ static void what_is_no_field_is_refused(void **state)
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct rn_pb m = {(const uint8_t *)cases[i].bytes, cases[i].size};
         struct rn_pb_field f;
+
         if (rn_pb_next(&m, &f) != -1)
             fail_msg("%s is taken", cases[i].what);
     }
@@ -107,6 +110,7 @@ static void numbers_are_read_packed_or_not(void **state)
     struct rn_pb m = {packed, sizeof(packed)};
     struct rn_pb_field f;
     uint64_t value;
+
     (void)state;
     assert_int_equal(rn_pb_next(&m, &f), 1);
     assert_int_equal(rn_pb_number(&f, RN_PB_VARINT, &value), 1);
@@ -128,9 +132,11 @@ static void numbers_are_read_packed_or_not(void **state)
 static void stir(struct rn_model *model)
 {
     uint32_t seed = 1;
+
     rn_model_init(model, 3);
     for (size_t i = 0; i < model->graph->n_params; i++) {
         struct rn_param *p = &model->graph->params[i];
+
         for (size_t k = 0; k < p->count && p->dims == 1; k++)
             p->data[k] += 0.3f * number(&seed);
     }
@@ -143,6 +149,7 @@ static void strip(const char *path)
     struct rn_error err = {0};
     uint8_t *bytes;
     size_t size;
+
     OK(rn_file_read(path, 1 << 30, &bytes, &size, &err));
     uint8_t *at = memmem(bytes, size, key, sizeof(key) - 1);
     assert_non_null(at);
@@ -175,6 +182,7 @@ static void check_round_trip(size_t i, bool described)
     const char *path = in_folder("net.onnx");
     struct rn_model *model, *back;
     struct rn_error err = {0};
+
     OK(rn_model_create(&model, nets[i].net, &nets[i].options, &err));
     stir(model);
     OK(rn_model_set_preprocessing(model, false, mean, std, &err));
@@ -211,11 +219,13 @@ static struct rn_graph *folded(const struct rn_graph *g)
 {
     struct rn_graph *out = rn_graph_create();
     int *place = calloc(g->n_nodes, sizeof(*place));
+
     assert_non_null(place);
     for (size_t i = 0; i < g->n_nodes; i++) {
         const struct rn_node *n = &g->nodes[i];
         int a = n->input[0] >= 0 ? place[n->input[0]] : -1;
         char name[32];
+
         snprintf(name, sizeof(name), "n%zu", i);
         if (n->op == RN_OP_INPUT)
             place[i] = rn_graph_input(out, n->shape);
@@ -247,6 +257,7 @@ static void folded_batch_norm_becomes_neutral(void **state)
     struct rn_graph *own;
     struct rn_net_spec spec;
     uint32_t seed = 5;
+
     (void)state;
     OK(rn_model_create(&model, "resnet8", NULL, &err));
     struct rn_graph *g = folded(model->graph);
@@ -265,6 +276,7 @@ static void folded_batch_norm_becomes_neutral(void **state)
     for (size_t i = 0; i < shift->count; i++) {
         double factor =
             (double)scale->data[i] / sqrt((double)var->data[i] + eps);
+
         assert_true(fabs(factor - 1) < 1e-7);
         assert_true(shift->data[i] != 0);
     }
@@ -286,6 +298,7 @@ static void answer(const struct rn_model *model, const float *images,
     struct rn_plan_options o;
     struct rn_plan *plan;
     struct rn_error err = {0};
+
     rn_plan_defaults(&o);
     o.batch = 1;
     o.threads = 1;
@@ -307,8 +320,10 @@ static int every_function(struct rn_graph *g, int x)
         [RN_FUNCTION_THRESHOLD] = {-0.5f, 0},
         [RN_FUNCTION_POWER] = {1.5f, 0},
     };
+
     for (int f = 0; f < RN_FUNCTION_COUNT; f++) {
         const char *name = rn_function_name((enum rn_function)f);
+
         if (f == RN_FUNCTION_LOG || f == RN_FUNCTION_SQRT ||
             f == RN_FUNCTION_POWER)
             x = rn_graph_softmax(g, x,
@@ -344,6 +359,7 @@ static struct rn_model *made_of_everything(void)
                                    .ceil = true};
     struct rn_lrn lrn = {5, 1e-1f, 0.75f, 1.5f};
     int x = rn_graph_input(g, (struct rn_shape){3, 16, 18}), y, z;
+
     x = rn_graph_conv(g, x, "c1", 8, (struct rn_window)RN_WINDOW(3, 3, 1, 1),
                       true);
     y = rn_graph_conv_groups(g, x, "c2", 8, grouped, 4, false);
@@ -383,6 +399,7 @@ static void other_graphs_come_back(void **state)
     struct rn_error err = {0};
     float image[3 * 16 * 18], a[5], b[5];
     uint32_t seed = 9;
+
     (void)state;
     for (size_t i = 0; i < COUNT(image); i++)
         image[i] = 2 * number(&seed);
@@ -440,6 +457,7 @@ static void put_typed(struct made *m, uint32_t field, const char *name,
                       const char *dims, uint64_t element)
 {
     size_t value = rn_pb_begin(&m->pb, field);
+
     rn_pb_put_text(&m->pb, ONNX_VALUE_NAME, name);
     size_t type = rn_pb_begin(&m->pb, ONNX_VALUE_TYPE);
     size_t tensor = rn_pb_begin(&m->pb, ONNX_TYPE_TENSOR);
@@ -448,6 +466,7 @@ static void put_typed(struct made *m, uint32_t field, const char *name,
     for (const char *c = dims; *c;
          c += strcspn(c, ",") + (strchr(c, ',') != 0)) {
         size_t dim = rn_pb_begin(&m->pb, ONNX_SHAPE_DIM);
+
         rn_pb_put_varint(&m->pb, ONNX_DIM_VALUE, strtoull(c, NULL, 10));
         rn_pb_end(&m->pb, dim);
     }
@@ -468,6 +487,7 @@ static void put_attribute(struct made *m, const char *text)
 {
     const char *value = strchr(text, '=') + 1;
     size_t at = rn_pb_begin(&m->pb, ONNX_NODE_ATTRIBUTE);
+
     rn_pb_put_bytes(&m->pb, ONNX_ATTRIBUTE_NAME, text,
                     (size_t)(value - text) - 1);
     if (*value == '[')
@@ -495,6 +515,7 @@ static void put_operator(struct made *m, const char *text)
 {
     size_t node = rn_pb_begin(&m->pb, m->node);
     const char *c = text + strcspn(text, " ");
+
     if (strncmp(text, "local:", 6) == 0) {
         rn_pb_put_text(&m->pb, ONNX_NODE_DOMAIN, "local");
         text += 6;
@@ -504,6 +525,7 @@ static void put_operator(struct made *m, const char *text)
         c++; /* the space */
         while (*c && *c != ' ') {
             size_t n = strcspn(c, ", ");
+
             if (*c != '-')
                 rn_pb_put_bytes(&m->pb, field, c, n);
             c += n + (c[n] == ',');
@@ -519,8 +541,10 @@ static void put_operator(struct made *m, const char *text)
 static void put_operators(struct made *m, const char *text)
 {
     char line[200];
+
     while (*text) {
         size_t n = strcspn(text, ";");
+
         snprintf(line, sizeof(line), "%.*s", (int)n, text);
         put_operator(m, line);
         text += n + (text[n] == ';');
@@ -532,6 +556,7 @@ static void begin_function(struct made *m, const char *name, const char *inputs,
                            const char *outputs)
 {
     const char *const lists[] = {inputs, outputs};
+
     rn_pb_end(&m->pb, m->graph);
     m->graph = rn_pb_begin(&m->pb, ONNX_MODEL_FUNCTION);
     m->node = ONNX_FUNCTION_NODE;
@@ -540,6 +565,7 @@ static void begin_function(struct made *m, const char *name, const char *inputs,
     for (uint32_t i = 0; i < 2; i++)
         for (const char *c = lists[i]; *c;) {
             size_t n = strcspn(c, ",");
+
             rn_pb_put_bytes(&m->pb, ONNX_FUNCTION_INPUT + i, c, n);
             c += n + (c[n] == ',');
         }
@@ -549,6 +575,7 @@ static size_t begin_tensor(struct made *m, const char *name, const char *dims,
                            uint64_t type)
 {
     size_t at = rn_pb_begin(&m->pb, ONNX_GRAPH_INITIALIZER);
+
     put_dims(m, ONNX_TENSOR_DIMS, dims);
     rn_pb_put_varint(&m->pb, ONNX_TENSOR_TYPE, type);
     rn_pb_put_text(&m->pb, ONNX_TENSOR_NAME, name);
@@ -559,6 +586,7 @@ static void put_floats(struct made *m, const char *name, const char *dims,
                        const float *values, size_t n)
 {
     size_t at = begin_tensor(m, name, dims, ONNX_FLOAT);
+
     rn_pb_put_bytes(&m->pb, ONNX_TENSOR_RAW, values, n * sizeof(float));
     rn_pb_end(&m->pb, at);
 }
@@ -567,6 +595,7 @@ static void put_integers(struct made *m, const char *name, const char *dims,
                          const int64_t *values, size_t n)
 {
     size_t at = begin_tensor(m, name, dims, ONNX_INT64);
+
     rn_pb_put_bytes(&m->pb, ONNX_TENSOR_RAW, values, n * sizeof(int64_t));
     rn_pb_end(&m->pb, at);
 }
@@ -575,6 +604,7 @@ static void put_bytes(struct made *m, const char *name, const char *dims,
                       uint64_t type, const char *bytes, size_t n)
 {
     size_t at = begin_tensor(m, name, dims, type);
+
     rn_pb_put_bytes(&m->pb, ONNX_TENSOR_RAW, bytes, n);
     rn_pb_end(&m->pb, at);
 }
@@ -582,6 +612,7 @@ static void put_bytes(struct made *m, const char *name, const char *dims,
 static void save(struct made *m, const char *path)
 {
     struct rn_error err = {0};
+
     rn_pb_end(&m->pb, m->graph);
     assert_false(m->pb.failed);
     OK(rn_file_write(path, m->pb.bytes, m->pb.size, &err));
@@ -608,6 +639,7 @@ static void put_tensors(struct made *m)
     static const int64_t start[] = {0, 0};
     static const float conv[] = {0.25f, 0.25f, 0.25f, 0.25f};
     static const float nothing = 0;
+
     put_floats(m, "w", "2,2", weights, 4);
     put_floats(m, "turned", "2,2", turned, 4);
     put_floats(m, "halves", "2,2", halves, 4);
@@ -729,6 +761,7 @@ static const struct {
 static size_t chain_of_shapes(void)
 {
     size_t i = 0;
+
     while (strcmp(same[i].what, "reshape by the shape") != 0)
         i++;
     return i;
@@ -737,6 +770,7 @@ static size_t chain_of_shapes(void)
 static void make_same(size_t i, const char *path)
 {
     struct made m;
+
     begin(&m, same[i].opset);
     put_tensors(&m);
     put_value(&m, ONNX_GRAPH_INPUT, "x",
@@ -749,11 +783,13 @@ static void make_same(size_t i, const char *path)
 static void one_network_in_many_words(void **state)
 {
     const char *path = in_folder("same.onnx");
+
     (void)state;
     for (size_t i = 0; i < COUNT(same); i++) {
         struct rn_model *model;
         struct rn_error err = {0};
         float logits[2];
+
         make_same(i, path);
         if (rn_model_load(&model, path, &err))
             fail_msg("%s: %s", same[i].what, err.msg);
@@ -930,8 +966,10 @@ static const struct {
 static void by_rule(int rule, float out[2])
 {
     double e[2] = {exp((double)expected[0]), exp((double)expected[1])};
+
     for (int i = 0; i < 2; i++) {
         double soft = e[i] / (e[0] + e[1]);
+
         out[i] = (float)(rule == SIGMOID ? e[i] / (1 + e[i]) : soft);
         if (rule == CLIPPED && soft < (double)0.2f)
             out[i] = 0.2f;
@@ -942,6 +980,7 @@ static void make_head(size_t i, const char *path)
 {
     static const float fifth[] = {0.2f}, minus100[] = {-100};
     struct made m;
+
     begin(&m, 13);
     put_tensors(&m);
     put_floats(&m, "fifth", "", fifth, 1);
@@ -950,6 +989,7 @@ static void make_head(size_t i, const char *path)
     for (int k = 0; k < 2 && heads[i].others[k]; k++) {
         char name[8];
         const char *dims = strchr(heads[i].others[k], ' ') + 1;
+
         snprintf(name, sizeof(name), "%.*s",
                  (int)(dims - heads[i].others[k]) - 1, heads[i].others[k]);
         put_value(&m, ONNX_GRAPH_OUTPUT, name, dims);
@@ -965,6 +1005,7 @@ static void check_head(size_t i, const struct rn_model *model, const char *how)
 {
     struct rn_model_info info;
     float values[2], right[2];
+
     rn_model_describe(model, &info);
     if (info.output != heads[i].kind || info.head != heads[i].made)
         fail_msg("%s, %s: %s of %s", heads[i].what, how,
@@ -983,6 +1024,7 @@ static void check_head(size_t i, const struct rn_model *model, const char *how)
 static void heads_come_back(void **state)
 {
     const char *path = in_folder("head.onnx");
+
     (void)state;
     for (size_t i = 0; i < COUNT(heads); i++) {
         static const char *const names[] = {"back.safetensors", "back.onnx",
@@ -992,6 +1034,7 @@ static void heads_come_back(void **state)
         const struct rn_import_options again = {.head = heads[i].head};
         struct rn_model *model, *back;
         struct rn_error err = {0};
+
         make_head(i, path);
         if (rn_model_import(&model, path, &o, &err))
             fail_msg("%s: %s", heads[i].what, err.msg);
@@ -1038,12 +1081,14 @@ static const struct {
 static void ends_not_understood_are_refused(void **state)
 {
     const char *path = in_folder("nohead.onnx");
+
     (void)state;
     for (size_t i = 0; i < COUNT(no_heads); i++) {
         const struct rn_import_options o = {.output = no_heads[i].output};
         struct rn_model *model;
         struct rn_error err = {0};
         struct made m;
+
         begin(&m, 13);
         put_tensors(&m);
         put_value(&m, ONNX_GRAPH_INPUT, "x", "0,2,2,2");
@@ -1066,6 +1111,7 @@ static void put_more_tensors(struct made *m)
 {
     float first[2 * 60], last[2 * 60];
     uint32_t seed = 11;
+
     for (int o = 0; o < 2; o++)
         for (int c = 0; c < 2; c++)
             for (int i = 0; i < 30; i++)
@@ -1111,6 +1157,7 @@ static void answer_of(const char *what, const char *dims, const char *operators,
     struct rn_model *model;
     struct rn_error err = {0};
     struct made m;
+
     begin(&m, 13);
     put_tensors(&m);
     put_more_tensors(&m);
@@ -1277,11 +1324,13 @@ static void what_computes_the_same(void **state)
 {
     float images[60], logits[2][2];
     uint32_t seed = 4;
+
     (void)state;
     for (size_t i = 0; i < COUNT(images); i++)
         images[i] = number(&seed);
     for (size_t i = 0; i < COUNT(pairs); i++) {
         const char *what = pairs[i].what;
+
         answer_of(what, pairs[i].dims, pairs[i].operators, images, logits[0]);
         answer_of(what, pairs[i].other_dims, pairs[i].others, images,
                   logits[1]);
@@ -1297,6 +1346,7 @@ static void check_refused(const char *path, const char *what,
 {
     struct rn_model *model;
     struct rn_error err = {0};
+
     if (rn_model_load(&model, path, &err) == RN_OK)
         fail_msg("%s is taken", what);
     if (!strstr(err.msg, message))
@@ -1326,6 +1376,7 @@ static void functions_are_their_operators(void **state)
     struct rn_error err = {0};
     struct made m;
     uint32_t seed = 4;
+
     (void)state;
     for (size_t i = 0; i < COUNT(images); i++)
         images[i] = number(&seed);
@@ -1358,6 +1409,7 @@ static void functions_without_end_are_refused(void **state)
 {
     const char *path = in_folder("endless.onnx");
     struct made m;
+
     (void)state;
     begin_calls(&m, "local:Again x r;" MEAN);
     begin_function(&m, "Again", "x", "y");
@@ -1367,6 +1419,7 @@ static void functions_without_end_are_refused(void **state)
     begin_calls(&m, "local:F0 x r;" MEAN);
     for (int i = 0; i < 15; i++) {
         char name[8], inner[100];
+
         snprintf(name, sizeof(name), "F%d", i);
         snprintf(inner, sizeof(inner),
                  i < 14 ? "local:F%d x a;local:F%d a b;local:F%d b c;"
@@ -1395,6 +1448,7 @@ static void open_sizes_are_the_callers(void **state)
     struct rn_model *model;
     struct rn_error err = {0};
     struct made m;
+
     (void)state;
     begin(&m, 13);
     put_tensors(&m);
@@ -1420,6 +1474,7 @@ static void open_sizes_are_the_callers(void **state)
 static void on_message(void *user, const char *text)
 {
     size_t *told = user;
+
     *told += strstr(text, "normalises its pictures itself ('") != NULL ||
              strstr(text, "input is bytes") != NULL;
 }
@@ -1447,6 +1502,7 @@ static void pictures_are_not_scaled_twice(void **state)
         struct rn_error err = {0};
         struct made m;
         size_t told = 0;
+
         begin(&m, 13);
         put_tensors(&m);
         put_typed(&m, ONNX_GRAPH_INPUT, "x", "0,2,2,2", cases[i].element);
@@ -1469,6 +1525,7 @@ static void weights_of_every_type(void **state)
     static const uint16_t f16[] = {0x3c00, 0x4000, 0xc200, 0x3800};
     static const uint16_t bf16[] = {0x3f80, 0x4000, 0xc040, 0x3f00};
     static const double f64[] = {1, 2, -3, 0.5};
+
     static const struct {
         const char *what;
         uint64_t type;
@@ -1496,6 +1553,7 @@ static void weights_of_every_type(void **state)
         struct rn_model *model;
         struct made m;
         float logits[2];
+
         begin(&m, 13);
         size_t at = begin_tensor(&m, "weight", "2,2", cases[i].type);
         if (cases[i].raw) {
@@ -1508,6 +1566,7 @@ static void weights_of_every_type(void **state)
                 {"location", "below/link.bin"},
                 {"offset", "4"},
                 {"length", "16"}};
+
             for (size_t k = 0; k < 5; k++) {
                 if (k < 3 && k != cases[i].bytes - 1)
                     continue;
@@ -1546,10 +1605,12 @@ static void weights_of_every_type(void **state)
 static void fill_recorded(float *to, size_t count, const char *name)
 {
     uint32_t hash = 0x811c9dc5;
+
     for (; *name; name++)
         hash = (hash ^ (uint8_t)*name) * 0x01000193;
     for (size_t i = 0; i < count; i++) {
         uint32_t h = hash + (uint32_t)i * 0x9e3779b9;
+
         h = (h ^ h >> 16) * 0x85ebca6b;
         h = (h ^ h >> 13) * 0xc2b2ae35;
         to[i] = (float)((h ^ h >> 16) / 0x1p31 - 1);
@@ -1560,6 +1621,7 @@ static const char *recorded(const char *name)
 {
     static char path[500];
     const char *source = getenv("RN_SOURCE");
+
     snprintf(path, sizeof(path), "%s/tests/golden/onnx/%s",
              source ? source : ".", name);
     return path;
@@ -1574,6 +1636,7 @@ static void exported_networks_compute_the_same(void **state)
     float picture[3 * 12 * 14], logits[4];
     double wanted[4];
     FILE *f = fopen(recorded("logits.txt"), "r");
+
     (void)state;
     assert_non_null(f);
     for (int i = 0; i < 4; i++)
@@ -1583,6 +1646,7 @@ static void exported_networks_compute_the_same(void **state)
     for (size_t i = 0; i < COUNT(names); i++) {
         struct rn_model *model;
         struct rn_error err = {0};
+
         OK(rn_model_load(&model, recorded(names[i]), &err));
         answer(model, picture, logits);
         for (int k = 0; k < 4; k++)
@@ -1598,6 +1662,7 @@ static void exported_networks_compute_the_same(void **state)
 static size_t count_of(const char *dims)
 {
     size_t count = 1;
+
     for (const char *c = dims; *c; c += strcspn(c, ",") + (strchr(c, ',') != 0))
         count *= strtoull(c, NULL, 10);
     return count;
@@ -1610,6 +1675,7 @@ static void put_recorded(struct made *m, const char *tensors)
         char name[16], dims[32];
         float values[512];
         int used = 0;
+
         assert_int_equal(sscanf(c, "%15[^:]:%31[^ ] %n", name, dims, &used), 2);
         size_t count = count_of(dims);
         assert_true(count <= COUNT(values));
@@ -1625,12 +1691,14 @@ static void check_answer(const char *name, const struct rn_model *model,
 {
     struct rn_model_info info;
     float got[16];
+
     rn_model_describe(model, &info);
     assert_true(info.classes <= (int)COUNT(got));
     answer(model, picture, got);
     for (int i = 0; i < info.classes; i++) {
         char *end;
         double right = strtod(wanted, &end);
+
         if (end == wanted)
             fail_msg("%s: %d numbers, expected fewer", name, info.classes);
         if (!(fabs((double)got[i] - right) <= 1e-5 * (1 + fabs(right))))
@@ -1650,6 +1718,7 @@ static void check_recorded(char *fields[FIELDS], const char *path)
     struct rn_model *model;
     struct rn_error err = {0};
     struct made m;
+
     begin(&m, atoi(fields[OPSET]));
     put_recorded(&m, fields[TENSORS]);
     put_value(&m, ONNX_GRAPH_INPUT, "x", fields[SIZES]);
@@ -1678,10 +1747,12 @@ static void recorded_operators(void **state)
     FILE *f = fopen(recorded("operators.txt"), "r");
     char line[1000];
     int count = 0;
+
     (void)state;
     assert_non_null(f);
     while (fgets(line, sizeof(line), f)) {
         char *fields[FIELDS], *c = line;
+
         line[strcspn(line, "\n")] = '\0';
         for (int i = 0; i < FIELDS; i++) {
             assert_non_null(c);
@@ -1785,9 +1856,11 @@ static const struct {
 static void what_is_wrong_is_refused(void **state)
 {
     const char *path = in_folder("wrong.onnx");
+
     (void)state;
     for (size_t i = 0; i < COUNT(wrong); i++) {
         struct made m;
+
         begin(&m, 13);
         put_tensors(&m);
         put_value(&m, ONNX_GRAPH_INPUT, "x", "0,2,2,2");
@@ -1804,8 +1877,10 @@ static void put_external(struct made *m, const char *location,
     const char *const entries[][2] = {{"location", location},
                                       {"offset", offset}};
     size_t at = begin_tensor(m, "weight", "2,2", ONNX_FLOAT);
+
     for (size_t k = 0; k < 2; k++) {
         size_t e = rn_pb_begin(&m->pb, ONNX_TENSOR_EXTERNAL);
+
         rn_pb_put_text(&m->pb, ONNX_ENTRY_KEY, entries[k][0]);
         rn_pb_put_text(&m->pb, ONNX_ENTRY_VALUE, entries[k][1]);
         rn_pb_end(&m->pb, e);
@@ -1843,6 +1918,7 @@ static void other_files_stay_in_the_folder(void **state)
     assert_int_equal(symlink("/etc/passwd", in_folder("sub/out.bin")), 0);
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct made m;
+
         begin(&m, 13);
         put_external(&m, cases[i].location, cases[i].offset);
         put_value(&m, ONNX_GRAPH_INPUT, "x", "0,2,2,2");
@@ -1868,6 +1944,7 @@ static void sizes_that_lie_are_refused(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct made m;
+
         begin(&m, 13);
         put_floats(&m, "w", cases[i].dims, weights, 4);
         put_value(&m, ONNX_GRAPH_INPUT, "x", "0,2,2,2");
@@ -1884,6 +1961,7 @@ static void too_much_is_refused(void **state)
                          wide[] = {1 << 15, 1 << 15};
     const char *path = in_folder("much.onnx");
     struct made m;
+
     (void)state;
     begin(&m, 13);
     put_value(&m, ONNX_GRAPH_INPUT, "x", "0,2,2,2");
@@ -1916,12 +1994,14 @@ static void prefixes_are_refused(void **state)
     struct rn_error err = {0};
     uint8_t *bytes;
     size_t bytes_size;
+
     (void)state;
     make_same(chain_of_shapes(), path);
     OK(rn_file_read(path, 1 << 20, &bytes, &bytes_size, &err));
     for (size_t n = 0; n <= bytes_size; n++) {
         struct rn_graph *g = NULL;
         struct rn_onnx file;
+
         err = (struct rn_error){0};
         int rc = rn_onnx_parse(&file, bytes, n, "cut.onnx", &err);
         if (!rc)
@@ -1941,6 +2021,7 @@ static void memory_that_fails_is_told(void **state)
     struct rn_model *model = NULL;
     struct rn_error err = {0};
     int rc = RN_ERR_MEMORY;
+
     (void)state;
     make_same(chain_of_shapes(), path);
     for (long n = 0; rc; n++) {
@@ -1981,5 +2062,6 @@ int main(void)
         cmocka_unit_test(prefixes_are_refused),
         cmocka_unit_test(memory_that_fails_is_told),
     };
+
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -35,7 +35,7 @@ static void write_picture(const char *name, const char *seed)
     uint8_t *bytes;
     size_t size;
 
-    snprintf(path, sizeof path, "%s/tests/fuzz/corpus/image/%s",
+    snprintf(path, sizeof(path), "%s/tests/fuzz/corpus/image/%s",
              source ? source : ".", seed);
     if (rn_file_read(path, 1 << 20, &bytes, &size, &err))
         fail_msg("%s", err.msg);
@@ -73,7 +73,7 @@ static void open_fails(int code, const char *expected)
 
     assert_int_equal(rn_data_open(&data, folder, NULL, &err), code);
     assert_null(data);
-    snprintf(text, sizeof text, expected, folder, folder);
+    snprintf(text, sizeof(text), expected, folder, folder);
     assert_string_equal(err.msg, text);
 }
 
@@ -435,11 +435,11 @@ static void a_list_of_a_part_needs_the_classes_of_another(void **state)
     for (size_t i = 0; i < COUNT(parts); i++) {
         char name[60], expected[300];
 
-        snprintf(name, sizeof name, "%s/images/1.jpg", parts[i]);
+        snprintf(name, sizeof(name), "%s/images/1.jpg", parts[i]);
         write_picture(name, "jpeg");
-        snprintf(name, sizeof name, "%s/labels.txt", parts[i]);
+        snprintf(name, sizeof(name), "%s/labels.txt", parts[i]);
         write_text(name, "1.jpg a\n");
-        snprintf(expected, sizeof expected,
+        snprintf(expected, sizeof(expected),
                  "'%%s/%s/labels.txt': the classes are those of the first "
                  "part, which must be folders; for the list alone give "
                  "'%%s/%s' as DATA",
@@ -464,8 +464,8 @@ static void lists_name_files_outside_of_the_folder(void **state)
 
         write_picture("1.jpg", "jpeg");
         write_picture("2.jpg", "jpeg");
-        snprintf(name, sizeof name, "%s/labels.txt", lists[i]);
-        snprintf(text, sizeof text, "%s a\n%s a\n", in_folder("1.jpg"),
+        snprintf(name, sizeof(name), "%s/labels.txt", lists[i]);
+        snprintf(text, sizeof(text), "%s a\n%s a\n", in_folder("1.jpg"),
                  in_folder("2.jpg"));
         write_text(name, text);
         if (rn_data_open(&data[i], in_folder(lists[i]), &options, &err))
@@ -489,7 +489,7 @@ static void validation_takes_some_of_each_class(void **state)
 
     (void)state;
     for (int i = 0; i < 40; i++) {
-        snprintf(name, sizeof name, "%s/%02d.jpg", i < 8 ? "a" : "b", i);
+        snprintf(name, sizeof(name), "%s/%02d.jpg", i < 8 ? "a" : "b", i);
         write_picture(name, "jpeg-one-pixel");
     }
     data = open_with(&options);
@@ -522,7 +522,7 @@ static void write_many(const char *below)
     for (int i = 0; i < 40; i++) {
         const char *class = i < 8 ? "a" : "b";
 
-        snprintf(name, sizeof name, "%s%s/%02d.jpg", below,
+        snprintf(name, sizeof(name), "%s%s/%02d.jpg", below,
                  i < 24 ? class : "10", i);
         write_picture(name, "jpeg-one-pixel");
     }
@@ -568,7 +568,7 @@ static void the_first_rule_holds_out_what_it_did(void **state)
 
     (void)state;
     write_many("");
-    snprintf(slash, sizeof slash, "%s/", folder);
+    snprintf(slash, sizeof(slash), "%s/", folder);
     for (uint64_t i = 0; i < 2; i++) {
         assert_held_out(folder, 1, 2 * i, first_rule[i]);
         assert_held_out(slash, 1, 2 * i, first_rule[i]);
@@ -601,7 +601,7 @@ static void held_out_is_the_same_however_data_is_written(void **state)
     assert_int_equal(symlink("../p/train", in_folder("q/link")), 0);
     for (size_t i = 0; i < COUNT(ways); i++)
         assert_held_out(in_folder(ways[i]), 0, 2, second_rule);
-    assert_non_null(getcwd(here, sizeof here));
+    assert_non_null(getcwd(here, sizeof(here)));
     assert_int_equal(chdir(in_folder("p/train")), 0);
     assert_held_out(".", 0, 2, second_rule);
     assert_held_out("./", 0, 2, second_rule);
@@ -632,7 +632,7 @@ static void held_out_of_a_list_is_the_same_by_full_paths(void **state)
 
         text[0] = '\0';
         for (int i = 0; i < 8; i++) {
-            snprintf(line, sizeof line, "%s%sa/%02d.jpg %d\n",
+            snprintf(line, sizeof(line), "%s%sa/%02d.jpg %d\n",
                      full ? folder : "", full ? "/" : "", i, i % 2);
             strcat(text, line);
         }
@@ -640,7 +640,7 @@ static void held_out_of_a_list_is_the_same_by_full_paths(void **state)
         data = open_ok();
         rn_data_describe(data, &info[0]);
         rn_data_close(data);
-        assert_non_null(getcwd(here, sizeof here));
+        assert_non_null(getcwd(here, sizeof(here)));
         assert_int_equal(chdir(folder), 0);
         assert_int_equal(rn_data_open(&data, ".", NULL, NULL), RN_OK);
         assert_int_equal(chdir(here), 0);
@@ -863,7 +863,7 @@ static void write_numbered(int first, int last)
     char name[40];
 
     for (int i = first; i <= last; i++) {
-        snprintf(name, sizeof name, "%d/1.jpg", i);
+        snprintf(name, sizeof(name), "%d/1.jpg", i);
         write_picture(name, "jpeg-one-pixel");
     }
 }
@@ -1160,7 +1160,7 @@ static void fails(const struct rn_model *model, const struct rn_data *data,
     struct rn_error err = {0};
 
     assert_int_equal(rn_eval(model, data, o, &r, &err), code);
-    if (strstr(err.msg, text) == NULL)
+    if (!strstr(err.msg, text))
         fail_msg("\"%s\", expected \"%s\"", err.msg, text);
 }
 
@@ -1221,7 +1221,7 @@ static void a_bad_picture_ends_the_evaluation(void **state)
     o.part = RN_PART_TRAIN;
     o.threads = 2;
     assert_int_equal(rn_eval(model, data, &o, &r, &err), RN_ERR_DATA);
-    snprintf(expected, sizeof expected,
+    snprintf(expected, sizeof(expected),
              "'%s/a/2.jpg': JPEG: the file is truncated", folder);
     assert_string_equal(err.msg, expected);
     o.part = RN_PART_TEST;
@@ -1251,7 +1251,7 @@ static void the_first_of_several_is_taken_and_said(void **state)
         rn_image_free(&image);
         assert_int_equal(rn_data_remark(data, 0) != NULL, i > 0);
     }
-    snprintf(expected, sizeof expected,
+    snprintf(expected, sizeof(expected),
              "'%s/a/2.gif' holds several pictures; of files like it the first "
              "picture is taken",
              folder);

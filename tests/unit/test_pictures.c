@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Finding pictures in folders: which, in what order, and what is wrong. */
-#include "data/pictures.h"
+#include "data/sets/pictures.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -51,7 +51,7 @@ static void assert_found(const struct rn_pictures *pictures, size_t i,
     if (!problem && rc)
         fail_msg("%s", err.msg);
     if (problem) {
-        snprintf(expected, sizeof expected, problem, path);
+        snprintf(expected, sizeof(expected), problem, path);
         assert_string_equal(err.msg, expected);
         assert_int_equal(rc, err.code);
     }
@@ -137,7 +137,7 @@ static void links_are_followed_but_not_in_circles(void **state)
     make_subfolder("a");
     make_subfolder("a/b");
     make_file("a/b/x.jpg");
-    snprintf(inner, sizeof inner, "%s", in_folder("a"));
+    snprintf(inner, sizeof(inner), "%s", in_folder("a"));
     assert_int_equal(symlink(inner, in_folder("a/b/up")), 0);
     assert_int_equal(symlink("a", in_folder("c")), 0);
     assert_int_equal(symlink("self", in_folder("self")), 0);
@@ -170,7 +170,7 @@ static void what_cannot_be_loaded_is_known(void **state)
     pictures = find(folder);
     assert_int_equal(rn_pictures_count(pictures), 2);
     assert_int_equal(rn_pictures_get(pictures, 0, &path, &err), RN_ERR_DATA);
-    snprintf(expected, sizeof expected,
+    snprintf(expected, sizeof(expected),
              "'%s/caf\\xe9.jpg': the file name is not UTF-8", folder);
     assert_string_equal(err.msg, expected);
     assert_found(pictures, 1, "pipe.png", "'%s' is not a regular file");
@@ -208,7 +208,7 @@ static void nothing_to_find_is_an_error(void **state)
     make_file("notes.txt");
     assert_int_equal(rn_pictures_find(&pictures, folder, &err), RN_ERR_DATA);
     assert_null(pictures);
-    snprintf(expected, sizeof expected,
+    snprintf(expected, sizeof(expected),
              "'%s' holds no picture (.jpg, .png, .tif and so on)", folder);
     assert_string_equal(err.msg, expected);
     assert_int_equal(rn_pictures_find(&pictures, in_folder("x.jpg"), &err),
@@ -234,7 +234,7 @@ static void utf8_is_told_from_other_bytes(void **state)
     };
 
     (void)state;
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
         if (rn_is_utf8(cases[i].text) != cases[i].valid)
             fail_msg("case %zu: expected %d", i, cases[i].valid);
 }

@@ -10,7 +10,7 @@
 #include "core/memory.h"
 #include "core/random.h"
 #include "core/threads.h"
-#include "formats/model.h"
+#include "model/model.h"
 #include "nets/nets.h"
 #include "plan/internal.h"
 #include "train/train.h"
@@ -26,7 +26,7 @@
 #include <immintrin.h>
 #endif
 
-#define COUNT(a) (sizeof(a) / sizeof *(a))
+#define COUNT(a) (sizeof(a) / sizeof(*(a)))
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || \
     !defined(__GLIBC__)
@@ -148,6 +148,7 @@ static struct rn_model *model(const char *net, int classes, int size,
     struct rn_net_options options;
     struct rn_model *m = NULL;
     struct rn_error err = {0};
+
     rn_net_defaults(&options);
     options.classes = classes;
     options.height = size;
@@ -161,15 +162,17 @@ static struct rn_store *store_of(const struct rn_graph *g, bool train)
 {
     struct rn_store *store = NULL;
     struct rn_error err = {0};
+
     if (rn_store_create(&store, g, train, &err) != RN_OK)
         fail_msg("%s", err.msg);
     return store;
 }
 
-/** Tiles that the whole test shall use: F(2x2), F(4x4), or as chosen. */
+/* Tiles that the whole test shall use: F(2x2), F(4x4), or as chosen. */
 static int winograd_asked(void)
 {
     const char *tile = getenv("RN_TEST_WINOGRAD");
+
     return tile ? atoi(tile) : 0;
 }
 
@@ -179,6 +182,7 @@ static struct rn_plan *plan_of(struct rn_store *store, enum rn_mode mode,
     struct rn_plan_options options;
     struct rn_plan *plan = NULL;
     struct rn_error err = {0};
+
     rn_plan_defaults(&options);
     options.mode = mode;
     options.batch = batch;
@@ -193,10 +197,12 @@ static struct rn_plan *plan_of(struct rn_store *store, enum rn_mode mode,
 static float *random_floats(size_t count, uint64_t seed)
 {
     struct rn_random_key key = {seed, RN_RANDOM_TEST, 0};
-    float *x = rn_alloc(count, sizeof *x);
+    float *x = rn_alloc(count, sizeof(*x));
+
     assert_non_null(x);
     for (size_t i = 0; i < count; i++) {
         uint32_t bits[4];
+
         rn_random4(&key, i, bits);
         x[i] = (float)(2 * rn_random_unit(bits[0]) - 1);
     }
@@ -206,6 +212,7 @@ static float *random_floats(size_t count, uint64_t seed)
 static size_t input_floats(const struct rn_graph *g, int n)
 {
     struct rn_shape s = g->nodes[0].shape;
+
     return (size_t)n * (size_t)s.c * (size_t)s.h * (size_t)s.w;
 }
 
@@ -213,6 +220,7 @@ static void train(struct rn_plan *plan, const float *images,
                   const int32_t *labels, struct rn_step_result *result)
 {
     struct rn_error err = {0};
+
     if (rn_plan_train(plan, images, labels, 0, result, &err) != RN_OK)
         fail_msg("%s", err.msg);
 }
@@ -220,6 +228,7 @@ static void train(struct rn_plan *plan, const float *images,
 static void forward(struct rn_plan *plan, const float *images, float *logits)
 {
     struct rn_error err = {0};
+
     if (rn_plan_forward(plan, images, logits, &err) != RN_OK)
         fail_msg("%s", err.msg);
 }
@@ -245,6 +254,7 @@ static struct lesson lesson_open(const char *net, int size, int threads,
         .m = model(net, 10, size, 3),
         .sgd = {0.05f, 0.9f, 1e-4f, true, threads, NULL},
     };
+
     l.store = store_of(l.m->graph, true);
     l.plan = plan_of(l.store, RN_MODE_TRAIN, BATCH, threads, exact);
     rn_store_flat(l.store, &l.flat);
@@ -276,6 +286,7 @@ static void one_batch_is_learned_by_heart(void **state)
 {
     struct lesson l = lesson_open("resnet8", 16, 2, 0);
     double first;
+
     (void)state;
     lesson_steps(&l, 1);
     first = l.result.loss / BATCH;
@@ -292,6 +303,7 @@ static void lesson_equal(const struct lesson *a, const struct lesson *b,
                          const char *what)
 {
     size_t bytes = a->flat.count * sizeof(float);
+
     if (memcmp(a->flat.value, b->flat.value, bytes) ||
         memcmp(a->flat.momentum, b->flat.momentum, bytes))
         fail_msg("%s: parameters or momentum differ", what);
@@ -309,6 +321,7 @@ static void the_same_steps_give_the_same_bits(void **state)
     for (int exact = 0; exact < 2; exact++) {
         struct lesson a = lesson_open("resnet8", 12, 2, exact);
         struct lesson b = lesson_open("resnet8", 12, 2, exact);
+
         lesson_steps(&a, 4);
         lesson_steps(&b, 4);
         lesson_equal(&a, &b, "twice the same");
@@ -332,12 +345,14 @@ static void training_has_the_same_bits_on_any_threads(void **state)
         for (int exact = 0; exact < 2; exact++) {
             const char *net = any_threads[i].net;
             struct lesson one = lesson_open(net, any_threads[i].size, 1, exact);
+
             lesson_steps(&one, 2);
             for (int threads = 2; threads <= 4; threads++) {
                 struct lesson more =
                     lesson_open(net, any_threads[i].size, threads, exact);
                 char what[80];
-                snprintf(what, sizeof what, "%s, %d threads and 1, exact %d",
+
+                snprintf(what, sizeof(what), "%s, %d threads and 1, exact %d",
                          net, threads, exact);
                 lesson_steps(&more, 2);
                 lesson_equal(&one, &more, what);
@@ -357,13 +372,15 @@ static void logits_have_the_same_bits_on_any_threads(void **state)
             struct rn_store *store = store_of(m->graph, false);
             float *images = random_floats(input_floats(m->graph, batch), 5);
             float one[8 * 10], more[8 * 10];
+
             for (int threads = 1; threads <= 4; threads++) {
                 struct rn_plan *plan =
                     plan_of(store, RN_MODE_INFER, batch, threads, 0);
+
                 forward(plan, images, threads == 1 ? one : more);
                 rn_plan_destroy(plan);
                 if (threads > 1 &&
-                    memcmp(one, more, (size_t)batch * 10 * sizeof *one))
+                    memcmp(one, more, (size_t)batch * 10 * sizeof(*one)))
                     fail_msg("%s, batch %d: logits on %d threads differ from "
                              "those on 1",
                              any_threads[i].net, batch, threads);
@@ -374,28 +391,30 @@ static void logits_have_the_same_bits_on_any_threads(void **state)
         }
 }
 
-/** What a run finds in memory is none of its business. */
+/* What a run finds in memory is none of its business. */
 static void nothing_is_read_before_it_is_written(void **state)
 {
     struct lesson a = lesson_open("resnet8", 12, 2, 0);
     struct lesson b = lesson_open("resnet8", 12, 2, 0);
     struct rn_plan *p = b.plan;
+
     (void)state;
     memset(p->arena, 0xff, p->arena_bytes); /* NaN */
-    memset(p->sums, 0xff, p->sums_count * sizeof *p->sums);
-    memset(p->bn_memory, 0xff, p->bn_floats * sizeof *p->bn_memory);
-    memset(b.flat.grad, 0xff, b.flat.count * sizeof *b.flat.grad);
+    memset(p->sums, 0xff, p->sums_count * sizeof(*p->sums));
+    memset(p->bn_memory, 0xff, p->bn_floats * sizeof(*p->bn_memory));
+    memset(b.flat.grad, 0xff, b.flat.count * sizeof(*b.flat.grad));
     train(a.plan, a.images, a.labels, &a.result);
     train(p, b.images, b.labels, &b.result);
     assert_memory_equal(&a.result.loss, &b.result.loss, sizeof(double));
     for (size_t i = 0; i < a.m->graph->n_params; i++) {
         const struct rn_param *q = &a.m->graph->params[i];
-        float *x = rn_alloc(q->count, sizeof *x);
-        float *y = rn_alloc(q->count, sizeof *y);
+        float *x = rn_alloc(q->count, sizeof(*x));
+        float *y = rn_alloc(q->count, sizeof(*y));
+
         assert_true(x && y);
         rn_store_get(a.store, RN_STORE_GRAD, i, x);
         rn_store_get(b.store, RN_STORE_GRAD, i, y);
-        if (memcmp(x, y, q->count * sizeof *x) != 0)
+        if (memcmp(x, y, q->count * sizeof(*x)) != 0)
             fail_msg("gradient of %s depends on what memory held", q->name);
         rn_free(x);
         rn_free(y);
@@ -404,18 +423,20 @@ static void nothing_is_read_before_it_is_written(void **state)
     lesson_close(&b);
 }
 
-/** Padding must stay zero through training, as rn_store_flat() says: what a
- *  store gives out, put into another one, makes the same flat arrays. */
+/* Padding must stay zero through training, as rn_store_flat() says: what a
+ * store gives out, put into another one, makes the same flat arrays. */
 static void padding_stays_zero(void **state)
 {
     struct lesson l = lesson_open("resnet8", 12, 2, 0);
     struct rn_store *other = store_of(l.m->graph, true);
     struct rn_flat flat;
+
     (void)state;
     lesson_steps(&l, 3);
     for (size_t i = 0; i < l.m->graph->n_params; i++) {
         const struct rn_param *q = &l.m->graph->params[i];
-        float *x = rn_alloc(q->count, sizeof *x);
+        float *x = rn_alloc(q->count, sizeof(*x));
+
         assert_non_null(x);
         for (int kind = RN_STORE_VALUE; kind <= RN_STORE_MOMENTUM; kind++) {
             rn_store_get(l.store, (enum rn_store_kind)kind, i, x);
@@ -435,12 +456,13 @@ static void padding_stays_zero(void **state)
 
 /* ------------------------------------------------------------- allocation */
 
-/** No convolution: what allocates here would be ours. */
+/* No convolution: what allocates here would be ours. */
 static struct rn_graph *graph_without_convolutions(void)
 {
     static const struct rn_window w = RN_WINDOW(3, 3, 2, 1);
     struct rn_graph *g = rn_graph_create();
     int x, y;
+
     assert_non_null(g);
     x = rn_graph_input(g, (struct rn_shape){5, 9, 8});
     x = rn_graph_relu(g, rn_graph_batch_norm(g, x, "bn1"), "relu1");
@@ -456,7 +478,7 @@ static struct rn_graph *graph_without_convolutions(void)
     return g;
 }
 
-/** Training and inference, a few runs each, between watch() and unwatch(). */
+/* Training and inference, a few runs each, between watch() and unwatch(). */
 static void run_watched(const struct rn_graph *g)
 {
     struct rn_store *store = store_of(g, true);
@@ -466,6 +488,7 @@ static void run_watched(const struct rn_graph *g)
     float logits[3 * 64];
     const int32_t labels[3] = {0, 1, 2};
     struct rn_step_result result;
+
     /* Once before: OpenMP starts its threads. */
     train(t, images, labels, &result);
     forward(f, images, logits);
@@ -490,6 +513,7 @@ static void run_watched(const struct rn_graph *g)
 static void our_own_steps_allocate_nothing(void **state)
 {
     struct rn_graph *g = graph_without_convolutions();
+
     (void)state;
     run_watched(g);
     rn_graph_destroy(g);
@@ -500,13 +524,15 @@ static void our_own_steps_allocate_nothing(void **state)
     assert_int_equal(heap.allocations, 0);
 }
 
-/** oneDNN makes a small map of arguments for every primitive it runs. */
+/* oneDNN makes a small map of arguments for every primitive it runs. */
 static void what_onednn_allocates_is_small_and_freed(void **state)
 {
     static const char *const names[] = {"resnet8", "resnet18"};
+
     (void)state;
     for (size_t i = 0; i < COUNT(names); i++) {
         struct rn_model *m = model(names[i], 10, i ? 32 : 16, 1);
+
         run_watched(m->graph);
         rn_model_destroy(m);
         if (!COUNTS_MALLOC)
@@ -537,6 +563,7 @@ static void denormals_are_zero_inside_only(void **state)
     struct rn_store *store;
     struct rn_plan *plan;
     float images[6 * 20 * 4], logits[6 * 20];
+
     (void)state;
 #ifndef __SSE__
     skip();
@@ -549,6 +576,7 @@ static void denormals_are_zero_inside_only(void **state)
         images[i] = 1e-40f;
     for (int threads = 1; threads <= 3; threads++) {
         unsigned before = float_mode();
+
         plan = plan_of(store, RN_MODE_INFER, 6, threads, 0);
         assert_int_equal(float_mode(), before);
         forward(plan, images, logits);
@@ -581,6 +609,7 @@ static void the_callers_threads_are_left_alone(void **state)
     float *images = random_floats(input_floats(m->graph, 1), 1), logits[10];
     int before = omp_get_max_threads();
     struct rn_plan *plan = plan_of(store, RN_MODE_INFER, 1, 3, 0);
+
     (void)state;
     assert_int_equal(omp_get_max_threads(), before);
     forward(plan, images, logits);
@@ -592,7 +621,7 @@ static void the_callers_threads_are_left_alone(void **state)
     rn_free(images);
 }
 
-/** Processors that the pool's threads may run on, one after the other. */
+/* Processors that the pool's threads may run on, one after the other. */
 static void pool_affinities(struct rn_affinity *affinity, int threads)
 {
 #pragma omp parallel num_threads(threads)
@@ -621,13 +650,13 @@ static void a_full_team_is_bound_while_it_runs(void **state)
         assert_int_equal(inside[i].count, 1);
         for (int k = 0; k < i; k++)
             assert_memory_not_equal(inside[i].mask, inside[k].mask,
-                                    sizeof inside[i].mask);
-        assert_memory_equal(&before[i], &after[i], sizeof before[i]);
+                                    sizeof(inside[i].mask));
+        assert_memory_equal(&before[i], &after[i], sizeof(before[i]));
     }
     rn_team_enter(&team, threads - 1);
     rn_affinity_get(inside);
     rn_team_leave(&team);
-    assert_memory_equal(inside, before, sizeof *before);
+    assert_memory_equal(inside, before, sizeof(*before));
 }
 
 /* ------------------------------------------------------------------ store */
@@ -648,7 +677,8 @@ static void a_store_gives_back_what_it_took(void **state)
             model(several[k].net, several[k].classes, several[k].size, 1);
         struct rn_graph *g = m->graph;
         struct rn_store *store;
-        float **kept = rn_alloc(g->n_params, sizeof *kept);
+        float **kept = rn_alloc(g->n_params, sizeof(*kept));
+
         assert_non_null(kept);
         for (size_t i = 0; i < g->n_params; i++) {
             kept[i] = random_floats(g->params[i].count, 100 + i);
@@ -661,8 +691,9 @@ static void a_store_gives_back_what_it_took(void **state)
         rn_store_export(store, g);
         for (size_t i = 0; i < g->n_params; i++) {
             const struct rn_param *q = &g->params[i];
-            float *got = rn_alloc(q->count, sizeof *got);
-            size_t bytes = q->count * sizeof *got;
+            float *got = rn_alloc(q->count, sizeof(*got));
+            size_t bytes = q->count * sizeof(*got);
+
             assert_non_null(got);
             assert_memory_equal(q->data, kept[i], bytes);
             if (rn_param_trainable(q)) {
@@ -681,14 +712,15 @@ static void a_store_gives_back_what_it_took(void **state)
     }
 }
 
-/** Segments lie one behind the other, cover all, each parameter once, the
- *  last layer's first. */
+/* Segments lie one behind the other, cover all, each parameter once, the
+ * last layer's first. */
 static void segments_cover_the_flat_arrays(void **state)
 {
     struct rn_model *m = model("resnet8", 7, 12, 1);
     struct rn_store *store = store_of(m->graph, true);
     struct rn_flat flat;
     size_t end = 0, learned = 0;
+
     (void)state;
     rn_store_flat(store, &flat);
     for (size_t i = 0; i < m->graph->n_params; i++)
@@ -696,6 +728,7 @@ static void segments_cover_the_flat_arrays(void **state)
     assert_int_equal(flat.n_segments, learned);
     for (size_t i = 0; i < flat.n_segments; i++) {
         const struct rn_segment *s = &flat.segments[i];
+
         assert_int_equal(s->offset, end);
         assert_true(s->count >= m->graph->params[s->param].count);
         for (size_t k = 0; k < i; k++)
@@ -727,11 +760,13 @@ static void check_placement(const struct rn_plan *p)
         const struct rn_step *s = &p->steps[i];
         const int used[] = {s->a.buffer, s->b.buffer, s->out,     s->dy,
                             s->dy2,      s->y,        s->scratch, s->packed};
+
         for (size_t k = 0; k < COUNT(used); k++)
             check_alive(p, used[k], i);
     }
     for (size_t i = 0; i < p->n_buffers; i++) {
         const struct rn_buffer *a = &p->buffers[i];
+
         if (a->first < 0)
             continue;
         assert_true(a->offset % RN_ALIGN == 0);
@@ -740,6 +775,7 @@ static void check_placement(const struct rn_plan *p)
             const struct rn_buffer *b = &p->buffers[k];
             bool together =
                 b->first >= 0 && a->first <= b->last && b->first <= a->last;
+
             if (together && a->offset < b->offset + b->bytes &&
                 b->offset < a->offset + a->bytes)
                 fail_msg("buffers %zu and %zu overlap in memory and in time", i,
@@ -757,6 +793,7 @@ static void buffers_alive_do_not_overlap(void **state)
                 model(several[k].net, several[k].classes, several[k].size, 1);
             struct rn_store *store = store_of(m->graph, true);
             struct rn_plan *plan = plan_of(store, (enum rn_mode)mode, 2, 2, 0);
+
             check_placement(plan);
             rn_plan_destroy(plan);
             rn_store_destroy(store);
@@ -774,6 +811,7 @@ static void an_estimate_is_what_a_plan_holds(void **state)
             struct rn_plan_options options;
             struct rn_plan *plan = NULL;
             uint64_t bytes = 0;
+
             rn_plan_defaults(&options);
             options.mode = (enum rn_mode)mode;
             options.batch = 2;
@@ -788,13 +826,14 @@ static void an_estimate_is_what_a_plan_holds(void **state)
         }
 }
 
-/** Convolutions as VGG has them: no batch norm folds into any. */
+/* Convolutions as VGG has them: no batch norm folds into any. */
 static struct rn_graph *graph_without_batch_norm(void)
 {
     static const struct rn_window three = RN_WINDOW(3, 3, 1, 1);
     static const struct rn_window strided = RN_WINDOW(3, 3, 2, 1);
     struct rn_graph *g = rn_graph_create();
     int x;
+
     assert_non_null(g);
     x = rn_graph_input(g, (struct rn_shape){3, 12, 12});
     x = rn_graph_conv(g, x, "conv1", 20, three, true);
@@ -806,14 +845,15 @@ static struct rn_graph *graph_without_batch_norm(void)
     assert_int_equal(g->error.code, RN_OK);
     for (size_t i = 0; i < g->n_params; i++) {
         float *values = random_floats(g->params[i].count, i + 1);
-        memcpy(g->params[i].data, values, g->params[i].count * sizeof *values);
+
+        memcpy(g->params[i].data, values, g->params[i].count * sizeof(*values));
         rn_free(values);
     }
     return g;
 }
 
-/** They are packed from the model's own memory, and come out as those that a
- *  store has laid out otherwise. */
+/* They are packed from the model's own memory, and come out as those that a
+ * store has laid out otherwise. */
 static void weights_that_nothing_folds_into_are_not_copied(void **state)
 {
     struct rn_graph *g = graph_without_batch_norm();
@@ -821,6 +861,7 @@ static void weights_that_nothing_folds_into_are_not_copied(void **state)
     float *images = random_floats(input_floats(g, 2), 9);
     float a[2 * 10], b[2 * 10];
     struct rn_plan *p, *q;
+
     (void)state;
     assert_int_equal(rn_store_borrow(&borrowed, g, NULL), RN_OK);
     p = plan_of(whole, RN_MODE_INFER, 2, 2, 0);
@@ -829,7 +870,7 @@ static void weights_that_nothing_folds_into_are_not_copied(void **state)
     assert_int_equal(q->plain_floats, 0);
     forward(p, images, a);
     forward(q, images, b);
-    assert_memory_equal(a, b, sizeof a);
+    assert_memory_equal(a, b, sizeof(a));
     rn_free(images);
     rn_plan_destroy(p);
     rn_plan_destroy(q);
@@ -848,6 +889,7 @@ static struct rn_model *model_with(const char *net, char shortcut, int size)
     struct rn_net_options options;
     struct rn_model *m = NULL;
     struct rn_error err = {0};
+
     rn_net_defaults(&options);
     options.classes = 10;
     options.height = size;
@@ -858,7 +900,7 @@ static struct rn_model *model_with(const char *net, char shortcut, int size)
     return m;
 }
 
-/** A lesson with fewer images and a level of recomputation. */
+/* A lesson with fewer images and a level of recomputation. */
 static struct lesson lesson_again(const char *net, char shortcut, int size,
                                   int level)
 {
@@ -868,6 +910,7 @@ static struct lesson lesson_again(const char *net, char shortcut, int size,
         .m = model_with(net, shortcut, size),
         .sgd = {0.05f, 0.9f, 1e-4f, true, 2, NULL},
     };
+
     l.store = store_of(l.m->graph, true);
     rn_plan_defaults(&options);
     options.mode = RN_MODE_TRAIN;
@@ -884,16 +927,18 @@ static struct lesson lesson_again(const char *net, char shortcut, int size,
     return l;
 }
 
-/** Steps that are second runs. Batch norm's sums must not be among them:
- *  running statistics would move twice. `activations` runs single passes over
- *  memory again, outputs of blocks included where there are additions. */
+/* Steps that are second runs. Batch norm's sums must not be among them:
+ * running statistics would move twice. `activations` runs single passes over
+ * memory again, outputs of blocks included where there are additions. */
 static size_t runs_again(const struct rn_plan *plan)
 {
     bool cheap = plan->options.recompute == RN_RECOMPUTE_ACTIVATIONS;
     bool adds = false, added = false;
     size_t n = 0;
+
     for (size_t i = 0; i < rn_plan_steps(plan); i++) {
         struct rn_step_info step;
+
         assert_int_equal(rn_plan_step(plan, i, &step), RN_OK);
         adds |= plan->steps[i].b.buffer >= 0;
         if (strcmp(step.pass, "recompute") != 0)
@@ -909,15 +954,16 @@ static size_t runs_again(const struct rn_plan *plan)
     return n;
 }
 
-/** What differs between two lessons after the same steps, or NULL. */
+/* What differs between two lessons after the same steps, or NULL. */
 static const char *difference(const struct lesson *a, const struct lesson *b)
 {
     size_t bytes = a->flat.count * sizeof(float);
     size_t statistics = a->store->statistics_count * sizeof(float);
     float x[4 * 10], y[4 * 10];
+
     rn_plan_logits(a->plan, x);
     rn_plan_logits(b->plan, y);
-    if (memcmp(x, y, sizeof x) != 0)
+    if (memcmp(x, y, sizeof(x)) != 0)
         return "logits";
     if (memcmp(&a->result.loss, &b->result.loss, sizeof(double)) != 0)
         return "loss";
@@ -950,6 +996,7 @@ static void recomputation_changes_no_bit(void **state)
         struct lesson kept =
             lesson_again(c->net, c->shortcut, c->size, RN_RECOMPUTE_NONE);
         size_t least = kept.plan->arena_bytes;
+
         assert_int_equal(runs_again(kept.plan), 0);
         lesson_steps(&kept, 2);
         assert_true(isfinite(kept.result.loss));
@@ -957,6 +1004,7 @@ static void recomputation_changes_no_bit(void **state)
              level++) {
             struct lesson l = lesson_again(c->net, c->shortcut, c->size, level);
             const char *differ;
+
             check_placement(l.plan);
             lesson_steps(&l, 2);
             differ = difference(&kept, &l);
@@ -980,8 +1028,8 @@ static void recomputation_changes_no_bit(void **state)
     }
 }
 
-/** At the sizes people train; `activations` and `blocks` are the largest
- *  shares, in per cent, of what training without recomputation holds. */
+/* At the sizes people train; `activations` and `blocks` are the largest
+ * shares, in per cent, of what training without recomputation holds. */
 static const struct hold_case {
     const char *net;
     int batch, activations, blocks;
@@ -1000,6 +1048,7 @@ static void recomputation_holds_less(void **state)
         struct rn_model *m = model_with(c->net, 0, 0);
         struct rn_plan_options options;
         uint64_t bytes[COUNT(most)];
+
         rn_plan_defaults(&options);
         options.mode = RN_MODE_TRAIN;
         options.batch = c->batch;
@@ -1023,11 +1072,12 @@ static void recomputation_holds_less(void **state)
 
 /* -------------------------------------------------------------- inference */
 
-/** Each image's logits are its own, whatever the batch and the classes that
- *  fill a block, and nothing is written behind them. */
+/* Each image's logits are its own, whatever the batch and the classes that
+ * fill a block, and nothing is written behind them. */
 static void logits_of_any_batch_and_classes(void **state)
 {
     static const int classes[] = {10, 1000, 7, 16};
+
     (void)state;
     for (size_t k = 0; k < COUNT(classes); k++) {
         size_t c = (size_t)classes[k];
@@ -1037,8 +1087,9 @@ static void logits_of_any_batch_and_classes(void **state)
         struct rn_plan *three = plan_of(store, RN_MODE_INFER, 3, 2, 1);
         size_t image = input_floats(m->graph, 1);
         float *images = random_floats(3 * image, 9);
-        float *alone = rn_alloc(c + 1, sizeof *alone);
-        float *all = rn_alloc(3 * c + 1, sizeof *all);
+        float *alone = rn_alloc(c + 1, sizeof(*alone));
+        float *all = rn_alloc(3 * c + 1, sizeof(*all));
+
         assert_true(alone && all);
         all[3 * c] = alone[c] = 12345;
         forward(three, images, all);
@@ -1062,7 +1113,7 @@ static void logits_of_any_batch_and_classes(void **state)
     }
 }
 
-/** A batch of one trains, also where batch norm then has one value. */
+/* A batch of one trains, also where batch norm then has one value. */
 static void a_batch_of_one_trains(void **state)
 {
     struct rn_model *m = model("resnet18", 3, 32, 1);
@@ -1072,6 +1123,7 @@ static void a_batch_of_one_trains(void **state)
     const int32_t label = 1;
     struct rn_step_result result;
     struct rn_flat flat;
+
     (void)state;
     train(plan, images, &label, &result);
     rn_store_flat(store, &flat);
@@ -1084,24 +1136,25 @@ static void a_batch_of_one_trains(void **state)
     rn_free(images);
 }
 
-/** After training, a refreshed inference plan sees the new parameters. */
+/* After training, a refreshed inference plan sees the new parameters. */
 static void a_refreshed_plan_sees_new_parameters(void **state)
 {
     struct lesson l = lesson_open("resnet8", 12, 2, 0);
     struct rn_plan *infer = plan_of(l.store, RN_MODE_INFER, BATCH, 2, 0);
     struct rn_plan *fresh;
     float before[BATCH * 10], after[BATCH * 10], wanted[BATCH * 10];
+
     (void)state;
     forward(infer, l.images, before);
     lesson_steps(&l, 2);
     forward(infer, l.images, after);
-    assert_memory_equal(before, after, sizeof before);
+    assert_memory_equal(before, after, sizeof(before));
     assert_int_equal(rn_plan_refresh(infer, NULL), RN_OK);
     forward(infer, l.images, after);
     fresh = plan_of(l.store, RN_MODE_INFER, BATCH, 2, 0);
     forward(fresh, l.images, wanted);
-    assert_memory_equal(after, wanted, sizeof after);
-    assert_memory_not_equal(before, after, sizeof before);
+    assert_memory_equal(after, wanted, sizeof(after));
+    assert_memory_not_equal(before, after, sizeof(before));
     rn_plan_destroy(infer);
     rn_plan_destroy(fresh);
     lesson_close(&l);
@@ -1111,6 +1164,7 @@ static bool uses_winograd(const struct rn_plan *plan)
 {
     for (size_t i = 0; i < rn_plan_steps(plan); i++) {
         struct rn_step_info step;
+
         assert_int_equal(rn_plan_step(plan, i, &step), RN_OK);
         if (strstr(step.algorithm, "wino"))
             return true;
@@ -1122,10 +1176,12 @@ static void exact_means_no_winograd(void **state)
 {
     struct rn_model *m = model("resnet18", 10, 128, 1);
     struct rn_store *store = store_of(m->graph, true);
+
     (void)state;
     for (int mode = RN_MODE_INFER; mode <= RN_MODE_TRAIN; mode++) {
         struct rn_plan *exact = plan_of(store, (enum rn_mode)mode, 2, 2, 1);
         struct rn_plan *fast = plan_of(store, (enum rn_mode)mode, 2, 2, 0);
+
         assert_false(uses_winograd(exact));
         assert_true(uses_winograd(fast));
         rn_plan_destroy(exact);
@@ -1135,7 +1191,7 @@ static void exact_means_no_winograd(void **state)
     rn_model_destroy(m);
 }
 
-/** Plans for what they are not, and options that make no sense. */
+/* Plans for what they are not, and options that make no sense. */
 static void misuse_is_refused(void **state)
 {
     struct rn_model *m = model("resnet8", 10, 12, 1);
@@ -1150,6 +1206,7 @@ static void misuse_is_refused(void **state)
     struct rn_error err = {0};
     float *images = random_floats(input_floats(m->graph, 1), 2), logits[10];
     const int32_t label = 0;
+
     (void)state;
     assert_int_equal(rn_plan_forward(learn, images, logits, &err), RN_ERR_ARG);
     assert_int_equal(rn_plan_forward(infer, NULL, logits, &err), RN_ERR_ARG);
@@ -1178,12 +1235,13 @@ static void misuse_is_refused(void **state)
     rn_free(images);
 }
 
-/** Sizes that no memory holds are refused before they overflow, and the
- *  message names the batch. */
+/* Sizes that no memory holds are refused before they overflow, and the
+ * message names the batch. */
 static void a_batch_too_large_is_refused(void **state)
 {
     static const int batches[] = {INT_MAX, 1 << 28};
     struct rn_model *m = model_with("resnet20", 0, 0);
+
     (void)state;
     for (size_t i = 0; i < COUNT(batches); i++)
         for (int mode = RN_MODE_INFER; mode <= RN_MODE_TRAIN; mode++) {
@@ -1192,7 +1250,8 @@ static void a_batch_too_large_is_refused(void **state)
             struct rn_plan *plan;
             uint64_t bytes;
             char name[32];
-            snprintf(name, sizeof name, "batch %d", batches[i]);
+
+            snprintf(name, sizeof(name), "batch %d", batches[i]);
             rn_plan_defaults(&options);
             options.mode = (enum rn_mode)mode;
             options.batch = batches[i];
@@ -1200,7 +1259,7 @@ static void a_batch_too_large_is_refused(void **state)
                              RN_ERR_MEMORY);
             assert_null(plan);
             assert_non_null(strstr(err.msg, name));
-            memset(&err, 0, sizeof err);
+            memset(&err, 0, sizeof(err));
             assert_int_equal(rn_plan_estimate(m, &options, &bytes, &err),
                              RN_ERR_MEMORY);
             assert_non_null(strstr(err.msg, name));
@@ -1208,11 +1267,12 @@ static void a_batch_too_large_is_refused(void **state)
     rn_model_destroy(m);
 }
 
-/** Every allocation of a plan fails once, in turn. */
+/* Every allocation of a plan fails once, in turn. */
 static void any_allocation_may_fail(void **state)
 {
     struct rn_model *m = model("resnet8", 10, 12, 1);
     int failures = 0;
+
     (void)state;
     for (int level = 0; level <= RN_RECOMPUTE_BLOCKS; level++)
         for (long n = 1;; n++) {
@@ -1220,6 +1280,7 @@ static void any_allocation_may_fail(void **state)
             struct rn_plan *plan;
             struct rn_error err = {0};
             int rc;
+
             rn_plan_defaults(&options);
             options.mode = level ? RN_MODE_TRAIN : RN_MODE_INFER;
             options.recompute = level;
@@ -1252,6 +1313,7 @@ static int gather(void *user, const struct rn_trace *value)
 {
     struct traced *t = user;
     int n = value->channels * value->height * value->width;
+
     assert_true(t->count < 64);
     snprintf(t->name[t->count], sizeof(t->name[0]), "%s", value->name);
     t->first[t->count++] = value->values[0];
@@ -1270,6 +1332,7 @@ static void a_trace_shows_every_value(void **state)
     struct rn_error err = {0};
     struct traced all = {0}, some = {.stop = 3};
     float images[3 * 12 * 12], logits[5], values[16 * 12 * 12];
+
     (void)state;
     for (size_t i = 0; i < sizeof(images) / sizeof(*images); i++)
         images[i] = (float)(i % 17) - 8;

@@ -12,11 +12,11 @@
 
 #include "core/file.h"
 #include "core/memory.h"
-#include "formats/model.h"
-#include "formats/module.h"
-#include "formats/pickle.h"
-#include "formats/pth.h"
-#include "formats/zip.h"
+#include "model/model.h"
+#include "formats/torch/module.h"
+#include "core/pickle.h"
+#include "formats/torch/pth.h"
+#include "core/zip.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -26,7 +26,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
-#define COUNT(a) (sizeof(a) / sizeof *(a))
+#define COUNT(a) (sizeof(a) / sizeof(*(a)))
 
 /* ---------------------------------------------------------- made files */
 
@@ -72,6 +72,7 @@ static size_t deflate_into(struct bytes *out, const struct entry *e)
 {
     z_stream z = {0};
     uint8_t packed[4096];
+
     assert_int_equal(deflateInit2(&z, 9, Z_DEFLATED, -15, 8, 0), Z_OK);
     z.next_in = (unsigned char *)(uintptr_t)e->data;
     z.avail_in = (unsigned)e->size;
@@ -87,6 +88,7 @@ static void make_zip(struct bytes *zip, const struct entry *entries,
                      size_t count, const struct zip_style *style)
 {
     struct bytes *directory = calloc(1, sizeof(*directory));
+
     assert_non_null(directory);
     zip->size = 0;
     for (size_t i = 0; i < count; i++) {
@@ -96,6 +98,7 @@ static void make_zip(struct bytes *zip, const struct entry *entries,
                           : style->deflated ? 8
                                             : 0;
         uint32_t crc = (uint32_t)crc32(0, e->data, (unsigned)e->size);
+
         if (style->no_crc)
             crc = 0;
         put(zip, "PK\3\4\24\0\0\0", 8);
@@ -180,6 +183,7 @@ static void make_pth(struct bytes *b, const void *program, size_t length,
         {"x/data/0", storage, size},
         {"x/version", "3\n", 2},
     };
+
     make_zip(b, entries, COUNT(entries), style);
 }
 
@@ -192,6 +196,7 @@ static int parse(struct rn_state *state, const struct bytes *b,
 {
     /* Of exactly that size, so that sanitizers see reads past the end. */
     static uint8_t *copy;
+
     free(copy);
     copy = malloc(b->size ? b->size : 1);
     assert_non_null(copy);
@@ -206,6 +211,7 @@ static int parse(struct rn_state *state, const struct bytes *b,
 static void assert_parses(struct rn_state *state, const struct bytes *b)
 {
     struct rn_error err = {0};
+
     if (parse(state, b, &err))
         fail_msg("refused: %s", err.msg);
 }
@@ -216,6 +222,7 @@ static void assert_refused(const struct bytes *b, const char *expected,
     struct rn_state state;
     struct rn_error err = {0};
     int rc = parse(&state, b, &err);
+
     if (!rc) { /* or refused when it is read */
         float out[64];
         for (size_t i = 0; i < state.count && !rc; i++)
@@ -235,6 +242,7 @@ static void assert_values(struct rn_state *state, const char *name, int dims,
     const struct rn_state_tensor *t = rn_state_find(state, name);
     struct rn_error err = {0};
     float got[64];
+
     if (!t || t->dims != dims || t->count != count)
         fail_msg("'%s': %d dimensions, %zu elements, expected %d and %zu", name,
                  t ? t->dims : -1, t ? (size_t)t->count : 0, dims, count);
@@ -282,11 +290,13 @@ static void wrappings(void **state)
         "\x80\x02}(Vsched\nccollections\nCounter\n(}tRVw\n" TENSOR6
         "Vdev\nctorch\ndevice\n(Vcpu\ntRVsize\nctorch\nSize\n((I1\nttRu.",
     };
+
     (void)state;
     for (size_t i = 0; i < COUNT(programs); i++) {
         struct bytes b;
         struct rn_state s;
         struct rn_error err = {0};
+
         make_pth(&b, programs[i], strlen(programs[i]), six, sizeof(six),
                  &plain);
         if (parse(&s, &b, &err))
@@ -315,6 +325,7 @@ static void protocol_4(void **state)
         "\x94s.";
     struct bytes b;
     struct rn_state s;
+
     (void)state;
     make_pth(&b, program, sizeof(program) - 1, six, sizeof(six), &plain);
     assert_parses(&s, &b);
@@ -331,11 +342,13 @@ static void zip_styles(void **state)
         {.zip64 = true, .deflated = true},
         {.no_crc = true},
     };
+
     (void)state;
     for (size_t i = 0; i < COUNT(styles); i++) {
         struct bytes b;
         struct rn_state s;
         struct rn_error err = {0};
+
         make_pth(&b, program, sizeof(program) - 1, six, sizeof(six),
                  &styles[i]);
         if (parse(&s, &b, &err))
@@ -393,6 +406,7 @@ static void types(void **state)
         char program[400];
         struct bytes b;
         struct rn_state s;
+
         snprintf(program, sizeof(program),
                  "\x80\x02}Vw\n" REBUILD
                  "(Vstorage\nctorch\n%s\nV0\nVcpu\nI%s\ntQI0\n(I%s\nt(I1\nt" END
@@ -417,6 +431,7 @@ static void untyped_storage(void **state)
     static const float expected[] = {2, 65535};
     struct bytes b;
     struct rn_state s;
+
     (void)state;
     make_pth(&b, program, sizeof(program) - 1, numbers, sizeof(numbers),
              &plain);
@@ -442,6 +457,7 @@ static void views(void **state)
     static const float same[] = {5, 5, 5};
     struct bytes b;
     struct rn_state s;
+
     (void)state;
     make_pth(&b, program, sizeof(program) - 1, six, sizeof(six), &plain);
     assert_parses(&s, &b);
@@ -466,6 +482,7 @@ static void make_old(struct bytes *b, const char *program, size_t length,
                      uint64_t count, const void *numbers, size_t size)
 {
     static const char front[] = FRONT LITTLE;
+
     b->size = 0;
     put(b, front, sizeof(front) - 1);
     put(b, program, length);
@@ -483,6 +500,7 @@ static void older_form(void **state)
         "I6\n(V1\nI2\nI3\nttQI1\n(I2\nt(I1\nt" END "s.";
     struct bytes b;
     struct rn_state s;
+
     (void)state;
     make_old(&b, program, sizeof(program) - 1, 6, six, sizeof(six));
     assert_parses(&s, &b);
@@ -614,6 +632,7 @@ static void bad_pickles(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct bytes b;
+
         make_pth(&b, cases[i].program, strlen(cases[i].program), six,
                  sizeof(six), &plain);
         assert_refused(&b, cases[i].expected, cases[i].expected);
@@ -651,11 +670,13 @@ static void objects_beside(void **state)
         "I0\n(I2\nI3\nt(I3\nI1\nt" END_ARGS "}tR"
         "Vother\nctorch._utils\n_rebuild_qtensor\n(" STORAGE6 "I0\ntRu.",
     };
+
     (void)state;
     for (size_t i = 0; i < COUNT(programs); i++) {
         struct bytes b;
         struct rn_state s;
         struct rn_error err = {0};
+
         make_pth(&b, programs[i], strlen(programs[i]), six, sizeof(six),
                  &plain);
         if (parse(&s, &b, &err))
@@ -698,6 +719,7 @@ static void objects_in_the_way(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct bytes b;
+
         make_pth(&b, cases[i].program, strlen(cases[i].program), six,
                  sizeof(six), &plain);
         assert_refused(&b, cases[i].expected, cases[i].expected);
@@ -742,6 +764,7 @@ static void holders(void **state)
         struct bytes b;
         struct rn_state s;
         struct rn_error err = {0};
+
         make_pth(&b, cases[i].program, strlen(cases[i].program), six,
                  sizeof(six), &plain);
         assert_int_equal(rn_state_start(&s, "file.pth", &err), RN_OK);
@@ -767,6 +790,7 @@ static void dictionaries_in_themselves(void **state)
     char *program = malloc(400000);
     size_t n = sizeof(start) - 1;
     struct bytes b;
+
     (void)state;
     assert_non_null(program);
     memcpy(program, start, n);
@@ -826,11 +850,13 @@ static void whole_modules(void **state)
             "Vconv1\n" CONV("2", "7", "3", "") "Vlayer1\n" SEQUENCE(
                 "V0\n" BLOCK("Vconv1\n" CONV("1", "3", "1", "")))) "s.",
     };
+
     (void)state;
     for (size_t i = 0; i < COUNT(programs); i++) {
         struct bytes b;
         struct rn_state s;
         struct rn_error err = {0};
+
         make_pth(&b, programs[i], strlen(programs[i]), six, sizeof(six),
                  &plain);
         if (parse(&s, &b, &err))
@@ -842,6 +868,7 @@ static void whole_modules(void **state)
         for (size_t k = 0; k < s.n_layers; k++) {
             const struct rn_state_layer *l = &s.layers[k];
             bool stem = strcmp(l->name, "conv1") == 0;
+
             if (l->op == RN_OP_CONV)
                 assert_true(l->stride == (stem ? 2 : 1) && l->groups == 1 &&
                             l->kernel == (stem ? 7 : 3) &&
@@ -903,6 +930,7 @@ static void other_modules_are_refused(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct bytes b;
+
         make_pth(&b, cases[i].program, strlen(cases[i].program), six,
                  sizeof(six), &plain);
         assert_refused(&b, cases[i].expected, cases[i].expected);
@@ -918,6 +946,7 @@ static void modules_in_themselves(void **state)
         "V_parameters\n}V_buffers\n}V_modules\n}(V0\nh\1V1\nh\1u"
         "ub") ".";
     struct bytes b;
+
     (void)state;
     make_pth(&b, program, sizeof(program) - 1, six, sizeof(six), &plain);
     assert_refused(&b, "not known in that place", "itself");
@@ -934,6 +963,7 @@ static void layers_of(struct rn_state *s, const struct rn_graph *g)
                                    .kernel = n->window.kh,
                                    .groups = n->groups,
                                    .eps = 0.25};
+
         if (n->op != RN_OP_CONV && n->op != RN_OP_BATCH_NORM &&
             n->op != RN_OP_MAX_POOL)
             continue;
@@ -947,6 +977,7 @@ static void layers_of(struct rn_state *s, const struct rn_graph *g)
 static void modules_are_compared(void **state)
 {
     const struct rn_net_options v1 = {.stride_v1 = 1};
+
     static const struct {
         const char *net, *layer;
         int stride, kernel, padding, groups; /* added */
@@ -964,6 +995,7 @@ static void modules_are_compared(void **state)
         struct rn_model *model;
         struct rn_state s;
         struct rn_error err = {0};
+
         assert_int_equal(rn_model_create(&model,
                                          bad ? cases[i].net : "resnet50",
                                          i == COUNT(cases) ? &v1 : NULL, &err),
@@ -972,6 +1004,7 @@ static void modules_are_compared(void **state)
         layers_of(&s, model->graph);
         for (size_t k = 0; k < s.n_layers && bad; k++) {
             struct rn_state_layer *l = &s.layers[k];
+
             if (strcmp(l->name, cases[i].layer) != 0)
                 continue;
             l->stride += cases[i].stride;
@@ -1014,6 +1047,7 @@ static void programs_are_named(void **state)
         const struct entry entries[] = {{"x/data.pkl", "N.", 2},
                                         {cases[i].entry, "N.", 2}};
         struct bytes b;
+
         make_zip(&b, entries, COUNT(entries), &plain);
         assert_refused(&b, cases[i].expected, cases[i].entry);
     }
@@ -1024,6 +1058,7 @@ static void odd_names(void **state)
 {
     static const char zero[] = "\x80\x02}U\2w\0" TENSOR6 "s.";
     struct bytes b;
+
     (void)state;
     make_pth(&b, zero, sizeof(zero) - 1, six, sizeof(six), &plain);
     assert_refused(&b, "name has a zero byte", "a zero byte");
@@ -1034,6 +1069,7 @@ static void deep_pickle(void **state)
 {
     char program[4000] = "\x80\x02";
     struct bytes b;
+
     (void)state;
     memset(program + 2, '(', sizeof(program) - 2);
     make_pth(&b, program, sizeof(program), six, sizeof(six), &plain);
@@ -1073,6 +1109,7 @@ static void many_pickle_values(void **state)
 static void bad_zips(void **state)
 {
     static const char program[] = "\x80\x02}Vw\n" TENSOR6 "s.";
+
     static const struct {
         struct entry entries[4];
         struct zip_style style;
@@ -1127,6 +1164,7 @@ static void bad_zips(void **state)
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct bytes b;
         size_t n = 0;
+
         while (n < COUNT(cases[i].entries) && cases[i].entries[n].name)
             n++;
         make_zip(&b, cases[i].entries, n, &cases[i].style);
@@ -1141,6 +1179,7 @@ static void damaged_zip(void **state)
     static const struct entry two[] = {{"a/data.pkl", "N.", 2},
                                        {"a/data.pkm", "N.", 2}};
     struct bytes b;
+
     (void)state;
     make_zip(&b, two, COUNT(two), &plain);
     /* Both names, both places the first's: the directory's second entry. */
@@ -1160,6 +1199,7 @@ static void damaged_zip(void **state)
 static void bad_old_files(void **state)
 {
     static const char program[] = "\x80\x02}Vw\n" TENSOR6 "s.";
+
     static const struct {
         const char *front, *keys;
         uint64_t count;
@@ -1183,6 +1223,7 @@ static void bad_old_files(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct bytes b = {.size = 0};
+
         put_text(&b, cases[i].front);
         put(&b, program, sizeof(program) - 1);
         put_text(&b, cases[i].keys);
@@ -1198,9 +1239,11 @@ static void truncation(void **state)
     static const char program[] = "\x80\x02}Vw\n" TENSOR6 "s.";
     static const struct zip_style styles[] = {
         {0}, {.deflated = true}, {.zip64 = true}};
+
     (void)state;
     for (size_t form = 0; form <= COUNT(styles); form++) {
         struct bytes b;
+
         if (form < COUNT(styles))
             make_pth(&b, program, sizeof(program) - 1, six, sizeof(six),
                      &styles[form]);
@@ -1210,6 +1253,7 @@ static void truncation(void **state)
             struct rn_state s;
             struct rn_error err = {0};
             int rc = parse(&s, &b, &err);
+
             if (rc != RN_ERR_DATA || !err.msg[0])
                 fail_msg("form %zu, %zu of %zu bytes: got %d \"%s\"", form,
                          b.size, whole, rc, err.msg);
@@ -1221,9 +1265,11 @@ static void short_of_memory(void **state)
 {
     static const char program[] = "\x80\x02}Vw\n" TENSOR6 "s.";
     struct bytes b;
+
     (void)state;
     for (int old = 0; old < 2; old++) {
         int rc = RN_ERR_MEMORY;
+
         if (old)
             make_old(&b, program, sizeof(program) - 1, 6, six, sizeof(six));
         else
@@ -1233,6 +1279,7 @@ static void short_of_memory(void **state)
             struct rn_state s = {0};
             struct rn_error err = {0};
             float out[6];
+
             rn_alloc_fail_after(n);
             rc = rn_state_start(&s, "file.pth", &err);
             if (!rc)
@@ -1264,6 +1311,7 @@ static void written_file(void **state)
     struct rn_error err = {0};
     uint8_t *bytes;
     size_t size;
+
     (void)state;
     for (int i = 0; i < 300; i++)
         many[i] = (float)i / 7;
@@ -1305,6 +1353,7 @@ static void written_file(void **state)
 static void write_text(const char *name, const char *text)
 {
     struct rn_error err = {0};
+
     if (rn_file_write(in_folder(name), text, strlen(text), &err))
         fail_msg("%s", err.msg);
 }
@@ -1313,6 +1362,7 @@ static void write_shard(const char *name, const char *header, size_t data)
 {
     struct bytes b = {.size = 0};
     struct rn_error err = {0};
+
     put_number(&b, strlen(header), 8);
     put_text(&b, header);
     put(&b, "\0\x3c\0\xc0\0\x44\0\0", data);
@@ -1352,6 +1402,7 @@ static void shards(void **state)
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct rn_state s;
         struct rn_error err = {0};
+
         write_text("index.json", cases[i].index);
         int rc = rn_state_open(&s, in_folder("index.json"), NULL, &err);
         if (!cases[i].expected != !rc ||
@@ -1371,6 +1422,7 @@ static void not_a_state(void **state)
 {
     struct rn_state s;
     struct rn_error err = {0};
+
     (void)state;
     write_text("a", "just text, nothing of the kind");
     assert_int_equal(rn_state_open(&s, in_folder("a"), NULL, &err),
@@ -1401,6 +1453,7 @@ static void real_files(void **state)
         struct rn_state s;
         struct rn_error err = {0};
         char path[400];
+
         snprintf(path, sizeof(path), "%s/data/weights/cifar10-akamaster/%s",
                  shared ? shared : ".", files[i].name);
         if (!rn_is_file(path)) {
@@ -1452,5 +1505,6 @@ int main(void)
         cmocka_unit_test(not_a_state),
         cmocka_unit_test(real_files),
     };
+
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

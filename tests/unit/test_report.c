@@ -82,7 +82,7 @@ static void assert_file(const char *name, const char *expected,
     uint8_t *text = NULL;
     size_t size;
 
-    snprintf(path, sizeof path, "%s/%s", folder, name);
+    snprintf(path, sizeof(path), "%s/%s", folder, name);
     if (write(report, path, &err) ||
         rn_file_read(path, 1 << 20, &text, &size, &err))
         fail_msg("%s", err.msg);
@@ -121,7 +121,7 @@ static void classes_are_counted(void **state)
     (void)state;
     for (int i = 0; i < CLASSES; i++) {
         assert_int_equal(rn_report_class(report, i, &r), RN_OK);
-        assert_memory_equal(&r, &expected[i], sizeof r);
+        assert_memory_equal(&r, &expected[i], sizeof(r));
     }
     assert_int_equal(rn_report_class(report, CLASSES, &r), RN_ERR_ARG);
     rn_report_destroy(report);
@@ -172,7 +172,7 @@ static int count_in(const char *name, const char *what)
     size_t size;
     int n = 0;
 
-    snprintf(path, sizeof path, "%s/%s", folder, name);
+    snprintf(path, sizeof(path), "%s/%s", folder, name);
     assert_int_equal(rn_file_read(path, 1 << 20, &text, &size, NULL), RN_OK);
     for (const char *at = (const char *)text; (at = strstr(at, what)); at++)
         n++;
@@ -187,13 +187,13 @@ static void confusion_is_svg(void **state)
     char path[200];
 
     (void)state;
-    snprintf(path, sizeof path, "%s/c.svg", folder);
+    snprintf(path, sizeof(path), "%s/c.svg", folder);
     assert_int_equal(rn_report_confusion(report, path, &err), RN_OK);
     assert_int_equal(count_in("c.svg", "#1d4ed8"), 2); /* of three classes */
     assert_int_equal(count_in("c.svg", "#c2410c"), 2);
     assert_int_equal(count_in("c.svg", "&#60;b&#62; &#38; &#34;c&#34;"), 2);
     assert_int_equal(count_in("c.svg", "<b>"), 0);
-    snprintf(path, sizeof path, "%s/c.png", folder);
+    snprintf(path, sizeof(path), "%s/c.png", folder);
     assert_int_equal(rn_report_confusion(report, path, &err), RN_ERR_ARG);
     assert_non_null(strstr(err.msg, "ends in .csv, .svg or .txt"));
     rn_report_destroy(report);
@@ -231,7 +231,7 @@ static void wide_names_keep_their_columns(void **state)
     struct rn_report *report = make_report();
     char path[200];
 
-    snprintf(path, sizeof path, "%s/c.svg", folder);
+    snprintf(path, sizeof(path), "%s/c.svg", folder);
     assert_int_equal(rn_report_confusion(report, path, NULL), RN_OK);
     assert_int_equal(count_in("c.svg", ">" DOG "<"), 2);
     assert_int_equal(count_in("c.svg", ">a" DOGS DOG DOG DOG DOG DOG "<"), 2);
@@ -250,7 +250,7 @@ static void mistakes_are_shown(void **state)
     char path[200];
 
     (void)state;
-    snprintf(path, sizeof path, "%s/m.html", folder);
+    snprintf(path, sizeof(path), "%s/m.html", folder);
     assert_int_equal(rn_report_mistakes(report, path, NULL), RN_OK);
     assert_int_equal(count_in("m.html", "<h1>2 of 4 images"), 1);
     assert_int_equal(count_in("m.html", "<figure>"), 2);
@@ -361,10 +361,10 @@ static int evaluate_and_write(void)
     char path[200];
     int rc = rn_eval_models(models, 2, data, NULL, &r, &report, &err);
 
-    snprintf(path, sizeof path, "%s/c.svg", folder);
+    snprintf(path, sizeof(path), "%s/c.svg", folder);
     if (!rc)
         rc = rn_report_confusion(report, path, &err);
-    snprintf(path, sizeof path, "%s/m.html", folder);
+    snprintf(path, sizeof(path), "%s/m.html", folder);
     if (!rc)
         rc = rn_report_mistakes(report, path, &err);
     assert_true(rc == RN_OK || err.msg[0]);

@@ -11,8 +11,8 @@
 
 #include "core/file.h"
 #include "core/memory.h"
-#include "formats/json.h"
-#include "formats/safetensors.h"
+#include "core/json.h"
+#include "core/safetensors.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define COUNT(a) (sizeof(a) / sizeof *(a))
+#define COUNT(a) (sizeof(a) / sizeof(*(a)))
 
 /* ---------------------------------------------------------- made files */
 
@@ -34,6 +34,7 @@ static struct bytes made(const char *header, size_t header_size, size_t data)
 {
     struct bytes b = {NULL, 8 + header_size + data};
     uint64_t length = header_size;
+
     b.at = malloc(b.size);
     assert_non_null(b.at);
     memcpy(b.at, &length, 8);
@@ -49,6 +50,7 @@ static void assert_refused(const struct bytes *b, const char *expected)
     struct rn_st_file f;
     struct rn_error err = {0};
     int rc = rn_st_parse(&f, b->at, b->size, "file.x", &err);
+
     if (rc != RN_ERR_DATA || err.code != rc || !strstr(err.msg, expected) ||
         !strstr(err.msg, "'file.x'"))
         fail_msg("got %d \"%s\", expected %d \"…%s…\"", rc, err.msg,
@@ -129,6 +131,7 @@ static void hostile_headers_are_refused(void **state)
     for (size_t i = 0; i < COUNT(hostile); i++) {
         struct bytes b =
             made(hostile[i].header, strlen(hostile[i].header), hostile[i].data);
+
         assert_refused(&b, hostile[i].expected);
         free(b.at);
     }
@@ -159,6 +162,7 @@ static void long_headers_are_refused(void **state)
 {
     size_t size = 100000001;
     char *text = malloc(size);
+
     (void)state;
     assert_non_null(text);
     memset(text, ' ', size);
@@ -173,6 +177,7 @@ static struct bytes repeated(const char *start, const char *piece, size_t count)
 {
     size_t n = strlen(piece), size = strlen(start) + n * count;
     char *text = malloc(size + 1);
+
     assert_non_null(text);
     strcpy(text, start);
     for (size_t i = 0; i < count; i++)
@@ -185,6 +190,7 @@ static struct bytes repeated(const char *start, const char *piece, size_t count)
 static void deep_and_wide_json_is_refused(void **state)
 {
     struct bytes b = repeated("{\"a\":", "[", 32);
+
     (void)state;
     assert_refused(&b, "nested 33 deep, at most 32");
     free(b.at);
@@ -218,6 +224,7 @@ static void foreign_files_are_read(void **state)
     struct rn_error err = {0};
     uint8_t data[8];
     char text[40];
+
     (void)state;
     if (rn_st_parse(&f, b.at, b.size, "file.x", &err) != RN_OK)
         fail_msg("%s", err.msg);
@@ -252,6 +259,7 @@ static int write_good(const char *path, struct rn_error *err)
         {"empty", 1, dim_b, values},
         {"scalar", 0, NULL, values + 5},
     };
+
     return rn_st_write(path, out, COUNT(out), "{\"k\":\"v\"}", err);
 }
 
@@ -260,6 +268,7 @@ static void written_files_read_back(void **state)
     struct rn_st_file f;
     struct rn_error err = {0};
     float got[6];
+
     (void)state;
     if (write_good(in_folder("good"), &err) != RN_OK ||
         rn_st_open(&f, in_folder("good"), &err) != RN_OK)
@@ -287,6 +296,7 @@ static void no_prefix_is_a_file(void **state)
     struct rn_st_file f;
     uint8_t *bytes;
     size_t size;
+
     (void)state;
     assert_int_equal(write_good(in_folder("good"), &err), RN_OK);
     assert_int_equal(
@@ -296,6 +306,7 @@ static void no_prefix_is_a_file(void **state)
     for (size_t n = 0; n < size; n++) {
         /* A copy of its own, so that sanitizers see reads past its end. */
         struct bytes b = {malloc(n ? n : 1), n};
+
         assert_non_null(b.at);
         memcpy(b.at, bytes, n);
         assert_refused(&b, "");
@@ -313,6 +324,7 @@ static void shrinking_files_are_an_error(void **state)
     struct rn_st_file f;
     struct rn_error err = {0};
     float got[6];
+
     (void)state;
     assert_int_equal(write_good(in_folder("good"), &err), RN_OK);
     assert_int_equal(rn_st_open(&f, in_folder("good"), &err), RN_OK);
@@ -330,6 +342,7 @@ static void assert_open_fails(const char *path, int code, const char *expected)
     struct rn_st_file f;
     struct rn_error err = {0};
     int rc = rn_st_open(&f, path, &err);
+
     if (rc != code || !strstr(err.msg, expected) || !strstr(err.msg, path))
         fail_msg("got %d \"%s\", expected %d \"…%s…\"", rc, err.msg, code,
                  expected);
@@ -340,6 +353,7 @@ static void what_is_no_file_is_refused(void **state)
 {
     static const char png[] = "\x89PNG\r\n\x1a\n is not a model file";
     struct rn_error err;
+
     (void)state;
     assert_open_fails(in_folder("absent"), RN_ERR_IO, "No such file");
     assert_open_fails(folder, RN_ERR_IO, "not a regular file");
@@ -358,6 +372,7 @@ static void writing_can_fail(void **state)
     const struct rn_st_out twice[] = {{"a", 0, NULL, values},
                                       {"a", 0, NULL, values}};
     struct rn_error err = {0};
+
     (void)state;
     assert_int_equal(rn_st_write(in_folder("good"), twice, 2, NULL, &err),
                      RN_ERR_ARG);
@@ -373,6 +388,7 @@ static void every_allocation_may_fail(void **state)
     struct rn_error err;
     long n = 0;
     int rc;
+
     (void)state;
     do {
         rn_alloc_fail_after(++n);
@@ -403,5 +419,6 @@ int main(void)
         cmocka_unit_test(writing_can_fail),
         cmocka_unit_test(every_allocation_may_fail),
     };
+
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -138,8 +138,8 @@ static void test_refusals(void **state)
         struct rn_error err = {0};
         int rc = parse(&s, r->schedule, r->warmup, 1000, &err);
 
-        if (rc != RN_ERR_ARG || strstr(err.msg, r->says[0]) == NULL ||
-            strstr(err.msg, r->says[1]) == NULL)
+        if (rc != RN_ERR_ARG || !strstr(err.msg, r->says[0]) ||
+            !strstr(err.msg, r->says[1]))
             fail_msg("%s, warmup %s: status %d, message \"%s\", expected "
                      "RN_ERR_ARG with \"%s\" and \"%s\"",
                      r->schedule, r->warmup, rc, err.msg, r->says[0],

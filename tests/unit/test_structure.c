@@ -11,15 +11,15 @@
 #include "foreign.h"
 
 #include "core/file.h"
-#include "formats/pth.h"
-#include "formats/safetensors.h"
-#include "formats/structure.h"
+#include "formats/torch/pth.h"
+#include "core/safetensors.h"
+#include "formats/torch/structure.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define COUNT(a) (sizeof(a) / sizeof *(a))
+#define COUNT(a) (sizeof(a) / sizeof(*(a)))
 enum { MOST = 400, PARTS = 6 };
 
 /* What was said, all lines. */
@@ -35,6 +35,7 @@ static int import(struct rn_model **out, const char *path,
                   const struct rn_import_options *given, struct rn_error *err)
 {
     struct rn_import_options o = {0};
+
     if (given)
         o = *given;
     o.message = on_message;
@@ -192,9 +193,11 @@ static void add_layer(struct list *l, const struct rn_graph *g,
                       const char *ours, const char *theirs)
 {
     size_t n = strlen(ours);
+
     for (size_t i = 0; i < g->n_params; i++) {
         const struct rn_param *p = &g->params[i];
         char name[120];
+
         if (strncmp(p->name, ours, n) != 0 || p->name[n] != '.')
             continue;
         snprintf(name, sizeof(name), "%s%s", theirs, p->name + n);
@@ -207,8 +210,10 @@ static void add_block(struct list *l, const struct rn_graph *g,
 {
     static const char *const ours[PARTS] = {
         "conv1", "bn1", "conv2", "bn2", "downsample.0", "downsample.1"};
+
     for (const char *part = s->order; *part; part++) {
         char from[80], to[120];
+
         snprintf(from, sizeof(from), "layer%d.%d.%s", stage + 1, block,
                  ours[*part - '0']);
         snprintf(to, sizeof(to), "%s%s.%d.%s", s->prefix, s->stage[stage],
@@ -221,6 +226,7 @@ static void list_style(struct list *l, const struct rn_graph *g,
                        const struct style *s, int blocks)
 {
     char name[120];
+
     l->count = 0;
     snprintf(name, sizeof(name), "%s%s", s->prefix, s->stem);
     add_layer(l, g, "conv1", name);
@@ -236,12 +242,14 @@ static void list_style(struct list *l, const struct rn_graph *g,
 static void write_pth(const struct list *l, const char *name)
 {
     struct rn_error err = {0};
+
     OK(rn_pth_write(in_folder(name), l->tensors, l->count, NULL, &err));
 }
 
 static int by_name(const void *a, const void *b)
 {
     const struct rn_st_out *x = a, *y = b;
+
     return strcmp(x->name, y->name);
 }
 
@@ -249,6 +257,7 @@ static int by_name(const void *a, const void *b)
 static void write_sorted(struct list *l, const char *name)
 {
     struct rn_error err = {0};
+
     qsort(l->tensors, l->count, sizeof(l->tensors[0]), by_name);
     OK(rn_st_write(in_folder(name), l->tensors, l->count, NULL, &err));
 }
@@ -258,6 +267,7 @@ static struct rn_model *make(const char *net, char shortcut)
     const struct rn_net_options o = {.shortcut = shortcut};
     struct rn_model *model;
     struct rn_error err = {0};
+
     OK(rn_model_create(&model, net, &o, &err));
     make_up(model->graph);
     return model;
@@ -271,6 +281,7 @@ static void check_style(const struct style *s, char shortcut, bool sorted)
     const char *file = sorted ? "s.safetensors" : "s.pth";
     struct rn_model *model = make("resnet14", shortcut), *back;
     struct rn_error err = {0};
+
     list_style(&l, model->graph, s, 2);
     if (sorted)
         write_sorted(&l, file);
@@ -323,6 +334,7 @@ static void shortcuts_of_other_names(void **state)
         NAMED("conv1", "bn1", "conv2", "bn2", "sc.0", "sc.1"),
         "012345",
         "fc"};
+
     (void)state;
     check_style(&s, 'B', false);
     assert_non_null(strstr(said, "shortcuts: layer2.0.sc.0.weight"));
@@ -334,6 +346,7 @@ static void other_family(void **state)
 {
     static const char *const nets[] = {"resnet18", "resnet50",
                                        "resnext50_32x4d", "resnet50d"};
+
     (void)state;
     for (size_t i = 0; i < COUNT(nets); i++) {
         struct rn_model *model = make(nets[i], 'B');
@@ -342,11 +355,13 @@ static void other_family(void **state)
         struct rn_state s;
         struct rn_error err = {0};
         char note[400];
+
         OK(rn_state_start(&s, "file.pth", &err));
         for (size_t k = 0; k < g->n_params; k++) {
             const struct rn_param *p = &g->params[k];
             struct rn_state_tensor t = {.dims = p->dims, .count = p->count};
             char name[120];
+
             for (int d = 0; d < p->dims; d++)
                 t.dim[d] = p->dim[d];
             snprintf(name, sizeof(name), "x%s", p->name);
@@ -381,6 +396,7 @@ static void assert_refused(const char *file, const struct rn_import_options *o,
     struct rn_model *back;
     struct rn_error err = {0};
     int rc = import(&back, in_folder(file), o, &err);
+
     if ((rc != RN_ERR_DATA && rc != RN_ERR_ARG) || !strstr(err.msg, expected))
         fail_msg("got %d \"%s\", expected \"…%s…\"", rc, err.msg, expected);
     assert_null(back);
@@ -390,9 +406,11 @@ static void assert_refused(const char *file, const struct rn_import_options *o,
 static void exchange(struct list *l, const char *a, const char *b)
 {
     size_t n = strlen(a);
+
     assert_int_equal(n, strlen(b));
     for (size_t i = 0; i < l->count; i++) {
         char *name = l->names[i];
+
         if (strncmp(name, a, n) == 0)
             memcpy(name, b, n);
         else if (strncmp(name, b, n) == 0)
@@ -404,6 +422,7 @@ static void rename_layer(struct list *l, const char *from, const char *to)
 {
     char name[120];
     size_t n = strlen(from);
+
     for (size_t i = 0; i < l->count; i++)
         if (strncmp(l->names[i], from, n) == 0) {
             snprintf(name, sizeof(name), "%s%s", to, l->names[i] + n);
@@ -424,6 +443,7 @@ static void check_pairs_by_words(const struct rn_model *model)
         NAMED("first", "norm_z", "second", "norm_a", "s.0", "s.1"),
         "021345",
         "linear"};
+
     list_style(&l, model->graph, &s, 2);
     write_sorted(&l, "d.safetensors");
     assert_refused("d.safetensors", NULL, "neither order nor channels tell");
@@ -446,6 +466,7 @@ static void doubts_are_refused(void **state)
     struct rn_model *model = make("resnet14", 'B');
     const float twos[64 * 64] = {0};
     const size_t dim[4] = {64, 64, 1, 1};
+
     (void)state;
     /* The file's order against the numbers'. */
     list_style(&l, model->graph, &plain_style, 2);
@@ -512,12 +533,14 @@ static void pools_are_asked_for(void **state)
 {
     static struct list l;
     struct rn_model *model = make("resnet34d", 'B');
+
     (void)state;
     l.count = 0;
     for (size_t i = 0; i < model->graph->n_params; i++)
         add(&l, model->graph->params[i].name, &model->graph->params[i]);
     for (size_t i = 0; i < l.count; i++) {
         char *at = strstr(l.names[i], "downsample.");
+
         if (at && !strncmp(at + 11, "1", 1))
             memcpy(at, "short.cnv.x", 11), at[11] = 'a';
         else if (at)
@@ -537,6 +560,7 @@ static void list_ours(struct list *l, const struct rn_model *model,
     l->count = 0;
     for (size_t i = 0; i < model->graph->n_params; i++) {
         char name[120];
+
         snprintf(name, sizeof(name), "%s%s", prefix,
                  model->graph->params[i].name);
         add(l, name, &model->graph->params[i]);
@@ -551,6 +575,7 @@ static void heads_have_many_names(void **state)
     static struct list l;
     struct rn_model *model = make("resnet8", 'B'), *back;
     struct rn_error err = {0};
+
     (void)state;
     for (size_t i = 0; i < COUNT(heads); i++) {
         list_ours(&l, model, "");
@@ -585,6 +610,7 @@ static void whole_numbers_are_no_weights(void **state)
     struct rn_error err = {0};
     uint8_t *bytes;
     size_t size;
+
     (void)state;
     list_ours(&l, model, "");
     write_sorted(&l, "i.safetensors");
@@ -607,6 +633,7 @@ static void bias_of_the_head(void **state)
     static struct list l;
     struct rn_model *model = make("resnet8", 'B'), *back;
     struct rn_error err = {0};
+
     (void)state;
     list_ours(&l, model, "");
     l.count--;
@@ -625,6 +652,7 @@ static void backbones(void **state)
     const struct rn_import_options headless = {.headless = 1};
     struct rn_model *model = make("resnet8", 'B'), *back;
     struct rn_error err = {0};
+
     (void)state;
     list_ours(&l, model, "module.");
     l.count -= 2;
@@ -657,6 +685,7 @@ static void biases_fold(void **state)
     const size_t dim[1] = {weight->dim[0]};
     float bias[64];
     struct rn_error err = {0};
+
     (void)state;
     for (size_t i = 0; i < dim[0]; i++)
         bias[i] = (float)i / 8 - 1;
@@ -692,6 +721,7 @@ static void extras_are_passed_over(void **state)
     const float numbers[3] = {1, 1, 1};
     struct rn_model *model = make("resnet8", 'B'), *back;
     struct rn_error err = {0};
+
     (void)state;
     for (size_t i = 0; i < COUNT(prefixes); i++) {
         list_ours(&l, model, prefixes[i]);
@@ -729,12 +759,14 @@ static void beginnings_of_names(void **state)
     struct rn_model *other = make("resnet8", 'B');
     struct rn_error err = {0};
     size_t n;
+
     (void)state;
     rn_model_init(other, 3);
     list_ours(&l, other, "encoder_k.");
     n = l.count;
     for (size_t i = 0; i < model->graph->n_params; i++) {
         char name[120];
+
         snprintf(name, sizeof(name), "encoder_q.%s",
                  model->graph->params[i].name);
         add(&l, name, &model->graph->params[i]);
@@ -755,6 +787,7 @@ static void beginnings_of_names(void **state)
 static void write_text(const char *name, const char *text)
 {
     struct rn_error err = {0};
+
     OK(rn_file_write(in_folder(name), text, strlen(text), &err));
 }
 
@@ -775,6 +808,7 @@ static void lists_of_names(void **state)
     char path[500];
     struct rn_model *model = make("resnet8", 'B'), *back;
     struct rn_error err = {0};
+
     (void)state;
     list_ours(&l, model, "");
     rename_layer(&l, "conv1", "b.x");
@@ -846,6 +880,7 @@ static void short_of_memory(void **state)
     static struct list l;
     char path[500];
     struct rn_model *model = make("resnet8", 'B');
+
     (void)state;
     list_style(&l, model->graph, &plain_style, 1);
     write_pth(&l, "m.pth");
@@ -855,6 +890,7 @@ static void short_of_memory(void **state)
     for (long n = 1; rc == RN_ERR_MEMORY; n++) {
         struct rn_model *back;
         struct rn_error err = {0};
+
         rn_alloc_fail_after(n);
         rc = rn_model_import(&back, path, NULL, &err);
         rn_alloc_fail_after(-1);
@@ -886,5 +922,6 @@ int main(void)
         cmocka_unit_test(bad_lists_of_names),
         cmocka_unit_test(short_of_memory),
     };
+
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -25,7 +25,7 @@ static uint8_t *read_seed(const char *seed, size_t *size)
     char path[600];
     uint8_t *bytes;
 
-    snprintf(path, sizeof path, "%s/tests/fuzz/corpus/image/%s",
+    snprintf(path, sizeof(path), "%s/tests/fuzz/corpus/image/%s",
              source ? source : ".", seed);
     if (rn_file_read(path, 1 << 20, &bytes, size, &err))
         fail_msg("%s", err.msg);
@@ -39,12 +39,12 @@ static void write_picture(const char *part, const char *class, const char *file,
     char path[300];
     uint8_t *bytes;
     size_t size;
-    int n = snprintf(path, sizeof path, "%s/%s", folder, part);
+    int n = snprintf(path, sizeof(path), "%s/%s", folder, part);
 
     mkdir(path, 0777);
-    n += snprintf(path + n, sizeof path - (size_t)n, "/%s", class);
+    n += snprintf(path + n, sizeof(path) - (size_t)n, "/%s", class);
     mkdir(path, 0777);
-    snprintf(path + n, sizeof path - (size_t)n, "/%s", file);
+    snprintf(path + n, sizeof(path) - (size_t)n, "/%s", file);
     bytes = read_seed(seed, &size);
     assert_int_equal(rn_file_write(path, bytes, size, NULL), RN_OK);
     rn_free(bytes);
@@ -97,7 +97,7 @@ static void kinds_are_told(void **state)
         rn_image_decode_kind(&image, &kind, bytes, size, "seed",
                              RN_IMAGE_MAX_PIXELS, &err);
         rn_image_free(&image);
-        if ((kind.format == NULL) != (format == NULL) ||
+        if ((!kind.format) != (!format) ||
             (format && strcmp(kind.format, format) != 0) ||
             kind.flags != kinds[i].flags ||
             kind.orientation != kinds[i].orientation)

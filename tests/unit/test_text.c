@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define COUNT(a) (sizeof(a) / sizeof *(a))
+#define COUNT(a) (sizeof(a) / sizeof(*(a)))
 
 #define CAFE_NFC "caf\xc3\xa9"
 #define CAFE_NFD "cafe\xcc\x81"
@@ -42,7 +42,7 @@ static void marks_and_line_ends_are_dropped(void **state)
     }
 }
 
-#define BYTES(text) text, sizeof text - 1
+#define BYTES(text) text, sizeof(text) - 1
 
 static void other_encodings_are_named(void **state)
 {
@@ -74,7 +74,7 @@ static void other_encodings_are_named(void **state)
 
         memcpy(text, cases[i].text, size);
         assert_int_equal(rn_text_clean(text, &size, "f", &err), RN_ERR_DATA);
-        snprintf(expected, sizeof expected,
+        snprintf(expected, sizeof(expected),
                  "'f': text in %s, expected UTF-8; convert it with: iconv -f "
                  "%s -t UTF-8 FILE > NEWFILE",
                  cases[i].encoding, cases[i].encoding);
@@ -148,10 +148,10 @@ static void twins_differ_only_in_normalisation(void **state)
     assert_false(rn_text_twins(CAFE_NFC, "cafe"));
     assert_false(rn_text_twins("\xff", "\xfe"));
     assert_string_equal(
-        rn_text_twin_note(CAFE_NFC, CAFE_NFD, note, sizeof note),
+        rn_text_twin_note(CAFE_NFC, CAFE_NFD, note, sizeof(note)),
         "; '" CAFE_NFD "' there differs only in Unicode normalisation: its "
         "accents are apart (NFD), here composed (NFC)");
-    assert_string_equal(rn_text_twin_note("a", "b", note, sizeof note), "");
+    assert_string_equal(rn_text_twin_note("a", "b", note, sizeof(note)), "");
 }
 
 static void xml_is_escaped(void **state)

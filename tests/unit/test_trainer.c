@@ -87,7 +87,7 @@ static void edit_run(const char *path, const char *from, const char *to)
 
     read_whole(path, &bytes, &size);
     at = strstr((char *)bytes, from);
-    if (at == NULL) {
+    if (!at) {
         fail_msg("%s has no %s", path, from);
         return;
     }
@@ -114,7 +114,7 @@ static json_t *read_log(const char *run)
     while ((line = strsep(&rest, "\n")) != NULL && *line != '\0') {
         json_t *object = json_loads(line, 0, NULL);
 
-        if (object == NULL)
+        if (!object)
             fail_msg("%s: not JSON: %s", path, line);
         json_object_del(object, "images_per_second");
         json_object_del(object, "data_wait");
@@ -153,8 +153,7 @@ static void assert_same_run(const char *a, const char *b)
 static void expect(int rc, int expected, const struct rn_error *err,
                    const char *a, const char *b)
 {
-    if (rc != expected || strstr(err->msg, a) == NULL ||
-        strstr(err->msg, b) == NULL)
+    if (rc != expected || !strstr(err->msg, a) || !strstr(err->msg, b))
         fail_msg("status %d, \"%s\"; expected %d with \"%s\" and \"%s\"", rc,
                  err->msg, expected, a, b);
 }
@@ -183,7 +182,7 @@ static pid_t start_child(const struct rn_train_options *o)
     assert_true(pid >= 0);
     if (pid > 0)
         return pid;
-    rc = rn_is_file(in_folder("killed/run.json")) && o->out == NULL
+    rc = rn_is_file(in_folder("killed/run.json")) && !o->out
              ? rn_train_resume(in_folder("killed"), NULL, NULL, &result, &err)
              : rn_train(o, NULL, &result, &err);
     if (rc != RN_OK)

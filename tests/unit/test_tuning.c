@@ -14,8 +14,8 @@
 #include "core/memory.h"
 #include "core/random.h"
 #include "data/data.h"
-#include "data/image.h"
-#include "formats/model.h"
+#include "data/pictures/image.h"
+#include "model/model.h"
 #include "nets/stages.h"
 #include "ops/loss.h"
 #include "plan/plan.h"
@@ -515,8 +515,7 @@ static void must_train(const struct rn_train_options *o, struct watch *w,
 static void expect(int rc, int expected, const struct rn_error *err,
                    const char *a, const char *b)
 {
-    if (rc != expected || strstr(err->msg, a) == NULL ||
-        strstr(err->msg, b) == NULL)
+    if (rc != expected || !strstr(err->msg, a) || !strstr(err->msg, b))
         fail_msg("status %d, \"%s\"; expected %d with \"%s\" and \"%s\"", rc,
                  err->msg, expected, a, b);
 }
@@ -656,7 +655,7 @@ static void every_option_counts(void **state)
         uint8_t *bytes[2];
         size_t size[2];
 
-        if (changes[i].text != NULL)
+        if (changes[i].text)
             *(const char **)at = changes[i].text;
         else
             *(double *)at = changes[i].value;
@@ -698,7 +697,7 @@ static void other_classes_get_a_new_head(void **state)
     o.weights = in_folder("head-from/last.safetensors");
     o.freeze = "conv1-conv5";
     must_train(&o, &w, &result);
-    if (strstr(w.text, "new head: fc for 3 classes in place of 5") == NULL)
+    if (!strstr(w.text, "new head: fc for 3 classes in place of 5"))
         fail_msg("not said: %s", w.text);
     assert_int_equal(rn_model_load(&a, o.weights, &err), RN_OK);
     assert_int_equal(
@@ -824,7 +823,7 @@ static void a_folder_alone_is_enough(void **state)
     o.out = in_folder("alone");
     assert_int_equal(train(&o, &w, &result, &err), RN_ERR_STOPPED);
     for (size_t i = 0; i < COUNT(said); i++)
-        if (strstr(w.text, said[i]) == NULL)
+        if (!strstr(w.text, said[i]))
             fail_msg("'%s' is not said:\n%s", said[i], w.text);
 }
 
@@ -927,9 +926,8 @@ static void bad_pictures_stop_or_are_named(void **state)
     o.out = in_folder("skipped");
     o.skip_bad = 1;
     must_train(&o, &w, &result);
-    if (strstr(w.text, "skipped: ") == NULL ||
-        strstr(w.text, "bad.png") == NULL ||
-        strstr(w.text, "could not be read: 1") == NULL)
+    if (!strstr(w.text, "skipped: ") || !strstr(w.text, "bad.png") ||
+        !strstr(w.text, "could not be read: 1"))
         fail_msg("not said: %s", w.text);
     assert_int_equal(unlink(in_folder("photos/train/a-red/bad.png")), 0);
 }

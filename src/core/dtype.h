@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Types of numbers that tensors in files have, all little-endian. */
+#ifndef RN_CORE_DTYPE_H
+#define RN_CORE_DTYPE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum rn_dtype {
+    RN_F32,
+    RN_F16,
+    RN_BF16,
+    RN_F64,
+    RN_BOOL,
+    RN_U8,
+    RN_I8,
+    RN_U16,
+    RN_I16,
+    RN_U32,
+    RN_I32,
+    RN_U64,
+    RN_I64,
+    RN_DTYPES
+};
+
+/** "F32", as safetensors has it. */
+const char *rn_dtype_name(enum rn_dtype type);
+size_t rn_dtype_bytes(enum rn_dtype type);
+/** The type of that name; false when there is none. */
+bool rn_dtype_find(const char *name, enum rn_dtype *out);
+
+/** Convert `count` numbers, `step` of them apart, to float32: F32 and
+ *  smaller floats keep their value, the others are rounded to nearest. */
+void rn_dtype_to_float(enum rn_dtype type, const uint8_t *from, size_t step,
+                       float *to, size_t count);
+
+#endif

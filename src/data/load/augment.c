@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Normalising, then "4 pixels are padded on each side, and a 32x32 crop is
+ * randomly sampled from the padded image or its horizontal flip" (He et al.
+ * 2016, section 4.2). The padding is zero after the mean is gone. */
+#include "data/data.h"
+
+#include "core/random.h"
+
+#include <string.h>
+
+/* Where the crop lies: output (y, x) shows input (y + dy, x + dx), columns
+ * counted from the right when flipped. */
+struct view {
+    int dy, dx;
+    bool flip;
+};
+
+/* What one plane is made with. */
+struct plane {
+    const uint8_t *pixels; /* [h][w] */
+    int h, w;
+    const float *value; /* [256]: normalised values, or NULL: */
+    const float *mean;  /* [h][w] of 0..1 */
+    float std;
+};
+
+static struct view draw(const struct rn_loader_config *config,
+                        struct rn_pick pick)
+{
+    const struct rn_augment *a = &config->augment;
+    const struct rn_random_key key = {config->sampler.seed, RN_RANDOM_AUGMENT,
+                                      pick.epoch};
+    struct view view = {0, 0, false};
+    uint32_t bits[4];
+
+    if (!a->crop && !a->flip)
+        return view;
+    rn_random4(&key, pick.index, bits);
+    if (a->crop) {
+        uint32_t offsets = 2 * (uint32_t)a->pad + 1;
+
+        view.dy = (int)rn_random_below(bits[0], offsets) - a->pad;
+        view.dx = (int)rn_random_below(bits[1], offsets) - a->pad;
+    }
+    view.flip = a->flip && bits[2] >> 31;
+    return view;
+}
+
+/* Normalise pixels `from` .. `from + n` of the plane into out. */
+static void convert(const struct plane *p, size_t from, size_t n, float *out)
+{
+    const uint8_t *pixels = p->pixels + from;
+
+    if (p->value) {
+        for (size_t i = 0; i < n; i++)
+            out[i] = p->value[pixels[i]];
+        return;
+    }
+    for (size_t i = 0; i < n; i++)
+        out[i] = ((float)pixels[i] / 255.0f - p->mean[from + i]) / p->std;
+}
+
+static void reverse(float *row, size_t n)
+{
+    for (size_t i = 0; i < n / 2; i++) {
+        float kept = row[i];
+
+        row[i] = row[n - 1 - i];
+        row[n - 1 - i] = kept;
+    }
+}
+
+/* One row of the output; sy is the input's row, perhaps outside. */
+static void make_row(const struct plane *p, const struct view *view, int sy,
+                     float *out)
+{
+    int left = view->dx < 0 ? -view->dx : 0; /* columns of padding */
+    int right = view->dx > 0 ? view->dx : 0;
+    size_t n;
+
+    if (sy < 0 || sy >= p->h || left + right >= p->w) {
+        memset(out, 0, (size_t)p->w * sizeof(*out));
+        return;
+    }
+    n = (size_t)(p->w - left - right);
+    memset(out, 0, (size_t)left * sizeof(*out));
+    convert(p, (size_t)sy * (size_t)p->w + (size_t)right, n, out + left);
+    memset(out + p->w - right, 0, (size_t)right * sizeof(*out));
+    if (view->flip)
+        reverse(out, (size_t)p->w);
+}
+
+static void make_plane(const struct plane *p, const struct view *view,
+                       float *out)
+{
+    if (!view->dy && !view->dx && !view->flip) {
+        convert(p, 0, (size_t)p->h * (size_t)p->w, out);
+        return;
+    }
+    for (int y = 0; y < p->h; y++)
+        make_row(p, view, y + view->dy, out + (size_t)y * (size_t)p->w);
+}
+
+const struct rn_shape *rn_loader_shape(const struct rn_loader_config *config)
+{
+    return config->data->fetch ? &config->view.shape : &config->data->shape;
+}
+
+int rn_loader_crops(const struct rn_loader_config *config)
+{
+    return config->data->fetch && config->view.crops > 1 ? config->view.crops
+                                                         : 1;
+}
+
+void rn_image_prepare(const struct rn_loader_config *config,
+                      struct rn_pick pick, float *out)
+{
+    const struct rn_shape *s = &config->data->shape;
+    size_t image = (size_t)s->c * (size_t)s->h * (size_t)s->w;
+
+    rn_image_augment(
+        config, pick,
+        config->data->part[config->part].pixels + pick.index * image, out);
+}
+
+void rn_image_augment(const struct rn_loader_config *config,
+                      struct rn_pick pick, const uint8_t *pixels, float *out)
+{
+    const struct rn_shape *s = rn_loader_shape(config);
+    const struct view view = draw(config, pick);
+    size_t plane = (size_t)s->h * (size_t)s->w;
+    float value[256];
+
+    for (size_t c = 0; c < (size_t)s->c; c++) {
+        size_t stored = config->bgr ? (size_t)s->c - 1 - c : c;
+        struct plane p = {
+            .pixels = pixels + stored * plane, .h = s->h, .w = s->w};
+
+        p.std = config->std[c];
+        if (config->per_pixel) {
+            p.mean = config->mean + c * plane;
+        } else {
+            for (int v = 0; v < 256; v++)
+                value[v] = ((float)v / 255.0f - config->mean[c]) / p.std;
+            p.value = value;
+        }
+        make_plane(&p, &view, out + c * plane);
+    }
+}

@@ -1,0 +1,553 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Batches made ahead of time: threads fill a ring of SLOTS batches, the caller
+ * takes them in order. What a batch holds is a function of the configuration
+ * and its iteration alone, whichever thread makes which image. */
+#include "data/load/augment.h"
+
+#include "core/memory.h"
+#include "core/random.h"
+#include "core/threads.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+
+#define SLOTS       4
+#define MAX_THREADS 256
+
+struct slot {
+    float *images;        /* [batch][crops][c][h][w] */
+    int32_t *labels;      /* [batch] */
+    int32_t *others;      /* [batch], with share, when images are mixed */
+    float *share;         /* [batch] */
+    struct rn_pick *pick; /* [batch] */
+    int count;
+    int left;  /* images still to be made */
+    int wrong; /* first image that could not be fetched, or count */
+    struct rn_error err;
+};
+
+/* A thread's own. */
+struct scratch {
+    uint8_t *pixels; /* an image fetched, or whose colours change */
+    float *other;    /* an image to be mixed in */
+};
+
+struct rn_loader {
+    struct rn_loader_config config;
+    float *mean, *std; /* config's copies */
+    struct rn_order order;
+    struct slot slot[SLOTS];
+    size_t image; /* floats of one crop */
+    size_t crops; /* of one image */
+    int chunk;    /* images that a thread makes at a time */
+    pthread_t thread[MAX_THREADS];
+    struct scratch scratch[MAX_THREADS];
+    int threads, running;
+
+    pthread_mutex_t mutex; /* over the rest, and a slot's count to err */
+    pthread_cond_t filled, freed;
+    long begun;   /* iterations from config.first on that are in slots */
+    int given;    /* images of the last of them that threads have taken */
+    long taken;   /* iterations the caller took */
+    int joined;   /* threads that have begun, so that each has a number */
+    bool holding; /* the caller still has the batch before `taken` */
+    bool stop;
+    /* Images that others stood in for: */
+    bool *is_bad;   /* [images of the part], or NULL */
+    char **skipped; /* what is wrong with them */
+    size_t n_skipped, skipped_room;
+};
+
+/* A run of images of a batch, for one thread. */
+struct work {
+    struct slot *slot;
+    int from, to;
+};
+
+/* ---------------------------------------------------- the loader's threads */
+
+/* Mutex held: whether the newest batch has images that nobody has taken. */
+static bool work_left(const struct rn_loader *l)
+{
+    return l->begun > 0 && l->given < l->slot[(l->begun - 1) % SLOTS].count;
+}
+
+/* Mutex held: whether another batch may be begun. */
+static bool may_begin(const struct rn_loader *l)
+{
+    return l->begun < l->config.end - l->config.first &&
+           l->begun - l->taken + l->holding < SLOTS;
+}
+
+/* Mutex held. Which images a batch has is decided here, in order. */
+static void begin(struct rn_loader *l)
+{
+    long iteration = l->config.first + l->begun;
+    struct slot *slot = &l->slot[l->begun % SLOTS];
+
+    slot->count = rn_sampler_size(&l->config.sampler, iteration);
+    for (int j = 0; j < slot->count; j++)
+        slot->pick[j] =
+            rn_sampler_pick(&l->config.sampler, &l->order, iteration, j);
+    slot->left = slot->count;
+    slot->wrong = slot->count;
+    l->given = 0;
+    l->begun++;
+    if (!slot->count)
+        pthread_cond_signal(&l->filled);
+}
+
+/* Mutex held; false when it is time to end. */
+static bool take_work(struct rn_loader *l, struct work *work)
+{
+    while (!l->stop && !work_left(l)) {
+        if (may_begin(l))
+            begin(l);
+        else if (l->begun == l->config.end - l->config.first)
+            return false;
+        else
+            pthread_cond_wait(&l->freed, &l->mutex);
+    }
+    if (l->stop)
+        return false;
+    work->slot = &l->slot[(l->begun - 1) % SLOTS];
+    work->from = l->given;
+    work->to = work->slot->count - work->from < l->chunk
+                   ? work->slot->count
+                   : work->from + l->chunk;
+    l->given = work->to;
+    return true;
+}
+
+static int32_t label_of(const struct rn_loader_config *config,
+                        struct rn_pick pick)
+{
+    int label = config->data->part[config->part].labels[pick.index];
+
+    return config->labels ? config->labels[label] : label;
+}
+
+/* The pixels of an image; those in memory are copied only to be changed. */
+static int get_pixels(const struct rn_loader_config *config,
+                      struct rn_pick pick, uint8_t *scratch,
+                      const uint8_t **pixels, struct rn_error *err)
+{
+    const struct rn_shape *s = rn_loader_shape(config);
+    size_t image = (size_t)s->c * (size_t)s->h * (size_t)s->w;
+    struct rn_view view = config->view;
+
+    *pixels = scratch;
+    if (config->data->fetch) {
+        view.random.seed = config->sampler.seed;
+        view.random.epoch = pick.epoch;
+        view.random.index = pick.index;
+        return config->data->fetch(config->data, config->part, pick.index,
+                                   &view, scratch, err);
+    }
+    *pixels = config->data->part[config->part].pixels + pick.index * image;
+    if (config->augment.colour != RN_COLOUR_NONE)
+        *pixels = memcpy(scratch, *pixels, image);
+    return RN_OK;
+}
+
+static int make_one(const struct rn_loader_config *config, struct rn_pick pick,
+                    uint8_t *scratch, float *out, struct rn_error *err)
+{
+    const struct rn_shape *s = rn_loader_shape(config);
+    size_t image = (size_t)s->c * (size_t)s->h * (size_t)s->w;
+    size_t crops = (size_t)rn_loader_crops(config);
+    const uint8_t *pixels;
+    int rc = get_pixels(config, pick, scratch, &pixels, err);
+
+    if (rc)
+        return rc;
+    if (config->augment.colour != RN_COLOUR_NONE)
+        rn_colour_change(config, pick, scratch);
+    for (size_t i = 0; i < crops; i++)
+        rn_image_augment(config, pick, pixels + i * image, out + i * image);
+    if (config->augment.erase > 0)
+        rn_erase(config, pick, out);
+    return RN_OK;
+}
+
+/* Tell of a bad image once; without memory for it, not at all. */
+static void note_skipped(struct rn_loader *l, struct rn_pick pick,
+                         const struct rn_error *err)
+{
+    pthread_mutex_lock(&l->mutex);
+    if (!l->is_bad[pick.index] &&
+        rn_grow(&l->skipped, &l->skipped_room, l->n_skipped,
+                sizeof(*l->skipped)) &&
+        (l->skipped[l->n_skipped] = rn_strdup(err->msg)) != NULL)
+        l->n_skipped++;
+    l->is_bad[pick.index] = true;
+    pthread_mutex_unlock(&l->mutex);
+}
+
+/* As many images in a row are not all bad by chance. */
+#define SKIP_TRIES 64
+
+/* An image, or with skip_bad the one that stands in for it, a function of
+ * seed, epoch and index, too: *pick is which. */
+static int make_any(struct rn_loader *l, struct rn_pick *pick, uint8_t *scratch,
+                    float *out, struct rn_error *err)
+{
+    const struct rn_random_key key = {l->config.sampler.seed, RN_RANDOM_SKIP,
+                                      pick->epoch};
+    uint64_t asked = pick->index;
+    int rc = make_one(&l->config, *pick, scratch, out, err);
+
+    for (uint64_t i = 0; rc && l->config.skip_bad && i < SKIP_TRIES; i++) {
+        uint32_t bits[4];
+
+        note_skipped(l, *pick, err);
+        rn_random4(&key, asked << 8 | i, bits);
+        pick->index =
+            rn_random_below(bits[0], (uint32_t)l->config.sampler.count);
+        rc = make_one(&l->config, *pick, scratch, out, err);
+    }
+    return rc;
+}
+
+/* Image j of a slot, mixed with another one if need be. */
+static int make_image(struct rn_loader *l, struct slot *slot, int j,
+                      const struct scratch *scratch, struct rn_error *err)
+{
+    float *out = slot->images + (size_t)j * l->crops * l->image;
+    struct rn_pick pick = slot->pick[j];
+    struct rn_mix mix;
+    int rc = make_any(l, &pick, scratch->pixels, out, err);
+
+    slot->labels[j] = label_of(&l->config, pick);
+    if (rc || !slot->share)
+        return rc;
+    rn_mix_draw(&l->config, slot->pick[j], &mix);
+    rc = make_any(l, &mix.other, scratch->pixels, scratch->other, err);
+    if (rc)
+        return rc;
+    rn_mix_apply(&l->config, &mix, scratch->other, out);
+    slot->others[j] = label_of(&l->config, mix.other);
+    slot->share[j] = mix.share;
+    return RN_OK;
+}
+
+/* Of several images that fail the first in the batch is told. */
+static void note_failure(struct rn_loader *l, struct slot *slot, int j,
+                         const struct rn_error *err)
+{
+    pthread_mutex_lock(&l->mutex);
+    if (j < slot->wrong) {
+        slot->wrong = j;
+        slot->err = *err;
+    }
+    pthread_mutex_unlock(&l->mutex);
+}
+
+static void do_work(struct rn_loader *l, const struct work *work,
+                    const struct scratch *scratch)
+{
+    struct slot *slot = work->slot;
+
+    for (int j = work->from; j < work->to; j++) {
+        struct rn_error err = {0};
+
+        if (make_image(l, slot, j, scratch, &err))
+            note_failure(l, slot, j, &err);
+    }
+}
+
+static void *run(void *argument)
+{
+    struct rn_loader *l = argument;
+    struct work work;
+    const struct scratch *scratch;
+
+    pthread_mutex_lock(&l->mutex);
+    scratch = &l->scratch[l->joined++];
+    while (take_work(l, &work)) {
+        pthread_mutex_unlock(&l->mutex);
+        do_work(l, &work, scratch);
+        pthread_mutex_lock(&l->mutex);
+        work.slot->left -= work.to - work.from;
+        if (!work.slot->left)
+            pthread_cond_signal(&l->filled);
+    }
+    pthread_mutex_unlock(&l->mutex);
+    return NULL;
+}
+
+/* Signals are for the program's own threads. */
+static int start(struct rn_loader *l, struct rn_error *err)
+{
+    sigset_t all, before;
+    int code = 0;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    while (!code && l->running < l->threads) {
+        code = pthread_create(&l->thread[l->running], NULL, run, l);
+        l->running += !code;
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (code)
+        return rn_fail(err, RN_ERR_MEMORY, "cannot start the loader: %s",
+                       strerror(code));
+    return RN_OK;
+}
+
+/* ------------------------------------------------------------- the caller */
+
+static int check(const struct rn_loader_config *config, struct rn_error *err)
+{
+    const struct rn_sampler *s = &config->sampler;
+    int count = config->data->part[config->part].count;
+
+    if (s->count < 1 || s->count > count)
+        return rn_fail(err, RN_ERR_ARG,
+                       "the %s part of '%s' has %d images, cannot load %d",
+                       rn_part_name(config->part), config->data->spec, count,
+                       s->count);
+    if (s->batch < 1 || (s->last == RN_LAST_DROP && s->batch > s->count))
+        return rn_fail(err, RN_ERR_ARG,
+                       "cannot make batches of %d from the %d %s images of "
+                       "'%s'",
+                       s->batch, s->count, rn_part_name(config->part),
+                       config->data->spec);
+    if (config->first < 0 || config->end < config->first)
+        return rn_fail(err, RN_ERR_ARG, "cannot load iterations %ld to %ld",
+                       config->first, config->end);
+    if (config->augment.crop &&
+        (config->augment.pad < 0 || config->augment.pad > 1 << 16))
+        return rn_fail(err, RN_ERR_ARG,
+                       "cannot pad images by %d pixels, expected 0 to %d",
+                       config->augment.pad, 1 << 16);
+    return RN_OK;
+}
+
+/* A copy of n floats, NULL when memory is short. */
+static float *copy(const float *from, size_t n)
+{
+    float *to = rn_alloc(n, sizeof(*to));
+
+    if (to)
+        memcpy(to, from, n * sizeof(*to));
+    return to;
+}
+
+static int allocate(struct rn_loader *l, struct rn_error *err)
+{
+    struct rn_loader_config *config = &l->config;
+    size_t channels = (size_t)rn_loader_shape(config)->c;
+
+    l->mean = copy(config->mean, config->per_pixel ? l->image : channels);
+    l->std = copy(config->std, channels);
+    if (!l->mean || !l->std)
+        return rn_fail_memory(err, l->image * sizeof(float),
+                              "the normalisation");
+    config->mean = l->mean;
+    config->std = l->std;
+    return rn_order_create(&l->order, &config->sampler, err);
+}
+
+static int allocate_slots(struct rn_loader *l, struct rn_error *err)
+{
+    size_t batch = (size_t)l->config.sampler.batch, floats;
+
+    if (!rn_size_mul(batch, l->crops * l->image, &floats))
+        floats = SIZE_MAX; /* fails below */
+    for (int i = 0; i < SLOTS; i++) {
+        struct slot *slot = &l->slot[i];
+
+        slot->images = rn_alloc(floats, sizeof(float));
+        slot->labels = rn_alloc(batch, sizeof(int32_t));
+        slot->pick = rn_alloc(batch, sizeof(struct rn_pick));
+        if (!slot->images || !slot->labels || !slot->pick)
+            return rn_fail_memory(err, floats, "batches of images");
+    }
+    return RN_OK;
+}
+
+/* What mixing and skipping need beside. */
+static int allocate_extras(struct rn_loader *l, struct rn_error *err)
+{
+    const struct rn_loader_config *config = &l->config;
+    size_t batch = (size_t)config->sampler.batch;
+    bool mixes = rn_mixes(&config->augment);
+
+    for (int i = 0; i < SLOTS && mixes; i++) {
+        l->slot[i].others = rn_alloc(batch, sizeof(int32_t));
+        l->slot[i].share = rn_alloc(batch, sizeof(float));
+        if (!l->slot[i].others || !l->slot[i].share)
+            return rn_fail_memory(err, batch * sizeof(float), "labels");
+    }
+    for (int i = 0; i < l->threads; i++) {
+        l->scratch[i].pixels = rn_alloc(l->crops, l->image);
+        l->scratch[i].other = mixes ? rn_alloc(l->image, sizeof(float)) : NULL;
+        if (!l->scratch[i].pixels || (mixes && !l->scratch[i].other))
+            return rn_fail_memory(err, l->crops * l->image, "an image");
+    }
+    if (config->skip_bad) {
+        l->is_bad = rn_alloc((size_t)config->data->part[config->part].count,
+                             sizeof(*l->is_bad));
+        if (!l->is_bad)
+            return rn_fail_memory(err, batch, "bad images");
+    }
+    return RN_OK;
+}
+
+/* Images in memory take microseconds: a thread that makes whole batches is
+ * enough for them. */
+static void configure(struct rn_loader *l,
+                      const struct rn_loader_config *config)
+{
+    const struct rn_shape *s = rn_loader_shape(config);
+    bool fetch = config->data->fetch != NULL;
+
+    l->config = *config;
+    l->image = (size_t)s->c * (size_t)s->h * (size_t)s->w;
+    l->crops = (size_t)rn_loader_crops(config);
+    l->chunk = fetch ? 1 : config->sampler.batch;
+    l->threads = !fetch || config->threads < 1   ? 1
+                 : config->threads > MAX_THREADS ? MAX_THREADS
+                                                 : config->threads;
+}
+
+int rn_loader_create(struct rn_loader **out,
+                     const struct rn_loader_config *config,
+                     struct rn_error *err)
+{
+    struct rn_loader *l;
+    int rc;
+
+    *out = NULL;
+    rc = check(config, err);
+    if (rc)
+        return rc;
+    l = rn_alloc(1, sizeof(*l));
+    if (!l)
+        return rn_fail_memory(err, sizeof(*l), "the loader");
+    configure(l, config);
+    pthread_mutex_init(&l->mutex, NULL);
+    pthread_cond_init(&l->filled, NULL);
+    pthread_cond_init(&l->freed, NULL);
+    rc = allocate(l, err);
+    if (!rc)
+        rc = allocate_slots(l, err);
+    if (!rc)
+        rc = allocate_extras(l, err);
+    if (!rc)
+        rc = start(l, err);
+    if (rc) {
+        rn_loader_destroy(l);
+        l = NULL;
+    }
+    *out = l;
+    return rc;
+}
+
+/* Mutex held: whether the next batch is there. */
+static bool is_filled(const struct rn_loader *l)
+{
+    return l->begun > l->taken && !l->slot[l->taken % SLOTS].left;
+}
+
+/* Wait for it; the seconds that took. */
+static double wait_filled(struct rn_loader *l)
+{
+    double start_time;
+
+    if (is_filled(l))
+        return 0;
+    start_time = rn_now();
+    while (!is_filled(l))
+        pthread_cond_wait(&l->filled, &l->mutex);
+    return rn_now() - start_time;
+}
+
+static int hand_out(const struct slot *slot, long iteration,
+                    struct rn_batch *batch, struct rn_error *err)
+{
+    *batch = (struct rn_batch){.iteration = iteration,
+                               .count = slot->count,
+                               .images = slot->images,
+                               .labels = slot->labels,
+                               .others = slot->others,
+                               .share = slot->share};
+    if (slot->count)
+        batch->epoch = slot->pick[0].epoch;
+    if (slot->wrong < slot->count)
+        return rn_fail(err, slot->err.code, "%s", slot->err.msg);
+    return RN_OK;
+}
+
+int rn_loader_next(struct rn_loader *l, struct rn_batch *batch, double *waited,
+                   struct rn_error *err)
+{
+    long first = l->config.first, end = l->config.end;
+    double seconds;
+    int rc;
+
+    pthread_mutex_lock(&l->mutex);
+    if (l->holding) {
+        l->holding = false;
+        pthread_cond_broadcast(&l->freed);
+    }
+    if (l->taken == end - first) {
+        pthread_mutex_unlock(&l->mutex);
+        return rn_fail(err, RN_ERR_ARG,
+                       "the loader is at its end, iteration %ld", end);
+    }
+    seconds = wait_filled(l);
+    rc = hand_out(&l->slot[l->taken % SLOTS], first + l->taken, batch, err);
+    l->taken++;
+    l->holding = true;
+    pthread_mutex_unlock(&l->mutex);
+    if (waited)
+        *waited += seconds;
+    return rc;
+}
+
+const char *rn_loader_skipped(struct rn_loader *l, size_t i)
+{
+    const char *text;
+
+    pthread_mutex_lock(&l->mutex);
+    text = i < l->n_skipped ? l->skipped[i] : NULL;
+    pthread_mutex_unlock(&l->mutex);
+    return text;
+}
+
+void rn_loader_destroy(struct rn_loader *l)
+{
+    if (!l)
+        return;
+    pthread_mutex_lock(&l->mutex);
+    l->stop = true;
+    pthread_cond_broadcast(&l->freed);
+    pthread_mutex_unlock(&l->mutex);
+    for (int i = 0; i < l->running; i++)
+        pthread_join(l->thread[i], NULL);
+    pthread_cond_destroy(&l->filled);
+    pthread_cond_destroy(&l->freed);
+    pthread_mutex_destroy(&l->mutex);
+    for (int i = 0; i < SLOTS; i++) {
+        rn_free(l->slot[i].images);
+        rn_free(l->slot[i].labels);
+        rn_free(l->slot[i].others);
+        rn_free(l->slot[i].share);
+        rn_free(l->slot[i].pick);
+    }
+    for (int i = 0; i < l->threads; i++) {
+        rn_free(l->scratch[i].pixels);
+        rn_free(l->scratch[i].other);
+    }
+    for (size_t i = 0; i < l->n_skipped; i++)
+        rn_free(l->skipped[i]);
+    rn_free(l->skipped);
+    rn_free(l->is_bad);
+    rn_order_destroy(&l->order);
+    rn_free(l->mean);
+    rn_free(l->std);
+    rn_free(l);
+}

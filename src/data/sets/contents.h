@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What lies in the folders of a data set of pictures. */
+#ifndef RN_DATA_SETS_CONTENTS_H
+#define RN_DATA_SETS_CONTENTS_H
+
+#include "data/archives/files.h"
+
+enum rn_content {
+    RN_CONTENT_FOLDER,
+    RN_CONTENT_PICTURE,
+    RN_CONTENT_ARCHIVE,
+    RN_CONTENT_OTHER,
+    RN_CONTENTS
+};
+
+/** rn_files_look(), where nothing at all is something other. But a link in an
+ *  archive to no file of it may be to a folder, and is refused as it is among
+ *  pictures. */
+int rn_content_look(const struct rn_files *files, const char *path,
+                    struct rn_entry *entry, struct rn_error *err);
+/** A folder of runs, or that of the run that begins, is something other. */
+int rn_content_of(const struct rn_files *files, const char *folder,
+                  const char *name, enum rn_content *content,
+                  struct rn_error *err);
+
+/** Whether a folder is one that training made, or holds nothing but such. It is
+ *  never a class, and its pictures are none of the data's. */
+bool rn_is_run_folder(const struct rn_files *files, const char *folder);
+
+/** How many of the names in a folder are what, and where the first of each
+ *  stands. */
+struct rn_tally {
+    size_t count[RN_CONTENTS], first[RN_CONTENTS];
+};
+
+int rn_tally_contents(const struct rn_files *files, const char *folder,
+                      char *const *names, struct rn_tally *tally,
+                      struct rn_error *err);
+/** Keep the names of what is `wanted`. */
+int rn_keep_contents(const struct rn_files *files, const char *folder,
+                     char **names, enum rn_content wanted, size_t *count,
+                     struct rn_error *err);
+
+#endif

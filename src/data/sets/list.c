@@ -1,0 +1,747 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Pictures in one folder with a list of their classes: `FILE CLASS` a line in
+ * labels.txt, or a table in labels.csv. */
+#include "data/sets/picture_set.h"
+
+#include "core/csv.h"
+#include "core/file.h"
+#include "core/locale.h"
+#include "core/memory.h"
+#include "data/sets/contents.h"
+#include "data/sets/numerals.h"
+#include "data/remarks.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_LIST ((size_t)1 << 30)
+#define BLANKS   " \t"
+#define IMAGES   "images"
+#define NOTE     300
+
+/* A list in memory, cut into lines, each into two texts. */
+struct list {
+    const char *path; /* for messages */
+    const char *base; /* what gives the classes, for messages */
+    char *text;
+    struct line {
+        const char *file, *name; /* of the class */
+        int number;
+    } * line;
+    size_t count, room;
+};
+
+static void list_free(struct list *list)
+{
+    rn_free(list->text);
+    rn_free(list->line);
+}
+
+/* ---------------------------------------------------------------- lines */
+
+/* Where the class's name begins: behind the last tab, or else the last blank,
+ * so that file names may hold blanks. NULL: there is none. */
+static char *cut_class(char *line)
+{
+    char *blank = strrchr(line, '\t');
+
+    if (!blank)
+        blank = strrchr(line, ' ');
+    if (!blank || blank == line)
+        return NULL;
+    *blank = '\0';
+    for (char *end = blank; end > line && strchr(BLANKS, end[-1]);)
+        *--end = '\0';
+    return *line ? blank + 1 : NULL;
+}
+
+static void trim(char *line)
+{
+    size_t n = strlen(line);
+
+    while (n && strchr(BLANKS, line[n - 1]))
+        line[--n] = '\0';
+}
+
+/* Leave out "." and what is empty between slashes: members of archives are
+ * found by name. */
+static void tidy(char *path)
+{
+    const char *from = path + (*path == '/');
+    char *to = path + (*path == '/');
+
+    while (*from) {
+        size_t part = strcspn(from, "/"), next = part + (from[part] == '/');
+
+        if (part && !(part == 1 && *from == '.')) {
+            memmove(to, from, next);
+            to += next;
+        }
+        from += next;
+    }
+    *to = '\0';
+}
+
+/* `file` and `name` point into the text; either may be NULL. */
+static int add(struct list *list, char *file, const char *name,
+               const char *expected, int number, struct rn_error *err)
+{
+    if (!file || !*file || !name || !rn_is_printable(file) ||
+        !rn_name_valid(name))
+        return rn_fail(err, RN_ERR_DATA, "'%s': line %d is not %s in UTF-8",
+                       list->path, number, expected);
+    tidy(file);
+    if (!rn_grow(&list->line, &list->room, list->count, sizeof(*list->line)))
+        return rn_fail_memory(err, sizeof(*list->line), "a list of pictures");
+    list->line[list->count++] = (struct line){file, name, number};
+    return RN_OK;
+}
+
+static int add_line(struct list *list, char *text, int number,
+                    struct rn_error *err)
+{
+    char *name;
+
+    trim(text);
+    if (!*text)
+        return RN_OK;
+    name = cut_class(text);
+    return add(list, text, name, "FILE CLASS", number, err);
+}
+
+static int read_lines(struct list *list, struct rn_error *err)
+{
+    char *next = list->text, *line;
+    int number = 0, rc = RN_OK;
+
+    while (!rc && (line = rn_line_next(&next)))
+        rc = add_line(list, line, ++number, err);
+    return rc;
+}
+
+/* ------------------------------------------------------------------ CSV */
+
+#define COLUMNS 64
+
+/* What columns of files and of classes are called, the surest first. */
+static const char *const file_words[] = {
+    "file",      "filename", "file_name",  "file name",  "filepath",
+    "file_path", "path",     "image",      "image_name", "image name",
+    "img",       "img_name", "image_path", "image_file", "picture",
+    "photo",     "image_id", "id",         NULL};
+static const char *const class_words[] = {
+    "class",  "label",       "class_name", "label_name", "class name",
+    "target", "category",    "species",    "breed",      "class_id",
+    "labels", "class_index", "label_id",   "tag",        NULL};
+
+/* And one that tells the parts. */
+static const char *const part_words[] = {"split",    "subset", "partition",
+                                         "part",     "set",    "data set",
+                                         "data_set", NULL};
+
+struct columns {
+    int count, file, class, part; /* numbers of columns, -1: none */
+    char of[32];                  /* what the part's column says first */
+};
+
+static bool is_word(const char *const *words, const char *text)
+{
+    while (*words && !rn_same_word(*words, text))
+        words++;
+    return *words != NULL;
+}
+
+static int find_column(const char *const *words, const char *const *fields,
+                       int count)
+{
+    for (; *words; words++)
+        for (int i = 0; i < count; i++)
+            if (rn_same_word(*words, fields[i]))
+                return i;
+    return -1;
+}
+
+static int fail_heading(const struct list *list, const char *what,
+                        struct rn_error *err)
+{
+    return rn_fail(err, RN_ERR_DATA,
+                   "'%s': %s; expected FILE,CLASS on each line, or a heading "
+                   "that calls one column file and one class",
+                   list->path, what);
+}
+
+/* Whether the first line is a heading; without one there are two columns. */
+static int read_heading(const struct list *list, const char *const *fields,
+                        struct columns *c, bool *heading, struct rn_error *err)
+{
+    int file = find_column(file_words, fields, c->count);
+    int class = find_column(class_words, fields, c->count);
+
+    *heading = file >= 0 && class >= 0;
+    if (file >= 0 && class < 0)
+        return fail_heading(list, "no column of its heading is the class", err);
+    if (!*heading && c->count != 2)
+        return fail_heading(list, "has no heading that is known here", err);
+    c->file = *heading ? file : 0;
+    c->class = *heading ? class : 1;
+    c->part = *heading ? find_column(part_words, fields, c->count) : -1;
+    return RN_OK;
+}
+
+/* A list is of one part: to pass over the column that says otherwise would be
+ * to train on what is meant for tests. */
+static int check_part(const struct list *list, const char *const *fields,
+                      struct columns *c, int number, struct rn_error *err)
+{
+    const char *of = c->part >= 0 ? fields[c->part] : "";
+
+    if (c->part < 0)
+        return RN_OK;
+    if (!list->count)
+        snprintf(c->of, sizeof(c->of), "%s", of);
+    if (strncmp(c->of, of, sizeof(c->of) - 1) == 0)
+        return RN_OK;
+    return rn_fail(err, RN_ERR_DATA,
+                   "'%s': line %d is of part '%.60s', the first is of '%s', "
+                   "and a list is of one part; give each part a folder and a "
+                   "list of its own, such as train/" RN_LABELS_TABLE
+                   " and test/" RN_LABELS_TABLE
+                   ", or take the column out for one part",
+                   list->path, number, of, c->of);
+}
+
+/* Of several columns that may be the class, the one that has no numbers. */
+static int choose_class(const struct list *list, const bool *may_be,
+                        const char *const *fields, struct columns *c,
+                        struct rn_error *err)
+{
+    int names = -1, candidates = 0;
+
+    for (int i = 0; i < c->count; i++) {
+        if (!may_be[i] || i == c->file)
+            continue;
+        candidates++;
+        if (fields[i][strspn(fields[i], "0123456789")])
+            names = names == -1 ? i : -2;
+    }
+    if (candidates > 1 && names < 0)
+        return fail_heading(list, "several columns may be the class", err);
+    if (candidates > 1)
+        c->class = names;
+    return RN_OK;
+}
+
+static int cut_row(const struct list *list, char *line, char separator,
+                   int number, const char **fields, struct columns *c,
+                   struct rn_error *err)
+{
+    int n = rn_csv_cut(line, separator, fields, COLUMNS);
+
+    if (n < 0 || (c->count && n != c->count))
+        return rn_fail(err, RN_ERR_DATA,
+                       "'%s': line %d has not %d fields, as the first line "
+                       "has; quote a field with a '%c'",
+                       list->path, number, c->count ? c->count : COLUMNS,
+                       separator);
+    c->count = n;
+    return RN_OK;
+}
+
+static int read_csv(struct list *list, struct rn_error *err)
+{
+    char *next = list->text, *line, separator = rn_csv_separator(next);
+    struct columns c = {0, -1, -1, -1, ""};
+    const char *fields[COLUMNS];
+    bool may_be[COLUMNS] = {false}, heading = false;
+    int number = 0, rc = RN_OK;
+
+    while (!rc && (line = rn_line_next(&next))) {
+        number++;
+        if (!line[strspn(line, (char[]){' ', '\t', separator, '\0'})])
+            continue;
+        rc = cut_row(list, line, separator, number, fields, &c, err);
+        if (!rc && c.file < 0) {
+            rc = read_heading(list, fields, &c, &heading, err);
+            for (int i = 0; heading && i < c.count; i++)
+                may_be[i] = is_word(class_words, fields[i]);
+            if (heading)
+                continue;
+        }
+        if (!rc)
+            rc = check_part(list, fields, &c, number, err);
+        if (!rc && !list->count)
+            rc = choose_class(list, may_be, fields, &c, err);
+        if (!rc)
+            rc = add(list, (char *)(uintptr_t)fields[c.file], fields[c.class],
+                     "FILE,CLASS", number, err);
+    }
+    return rc;
+}
+
+/* ---------------------------------------------------------------- whole */
+
+static int by_file(const void *a, const void *b)
+{
+    const struct line *x = *(const struct line *const *)a;
+    const struct line *y = *(const struct line *const *)b;
+    int order = strcmp(x->file, y->file);
+
+    return order ? order : x->number < y->number ? -1 : x->number > y->number;
+}
+
+/* A picture has one class. */
+static int check_twice(const struct list *list, struct rn_error *err)
+{
+    const struct line **sorted = rn_alloc(list->count + 1, sizeof(*sorted));
+    int rc = RN_OK;
+
+    if (!sorted)
+        return rn_fail_memory(err, list->count, "a list of pictures");
+    for (size_t i = 0; i < list->count; i++)
+        sorted[i] = &list->line[i];
+    qsort(sorted, list->count, sizeof(*sorted), by_file);
+    for (size_t i = 1; i < list->count && !rc; i++) {
+        const struct line *a = sorted[i - 1], *b = sorted[i];
+
+        if (strcmp(a->file, b->file) == 0 && strcmp(a->name, b->name) != 0)
+            rc = rn_fail(err, RN_ERR_DATA,
+                         "'%s': '%s' is of class '%s' in line %d and of class "
+                         "'%s' in line %d, expected one",
+                         list->path, a->file, a->name, a->number, b->name,
+                         b->number);
+    }
+    rn_free(sorted);
+    return rc;
+}
+
+/* `path` stays the caller's. */
+static int list_read(struct list *list, const struct rn_files *files,
+                     const char *path, bool csv, struct rn_error *err)
+{
+    size_t size;
+    int rc;
+
+    *list = (struct list){.path = path};
+    rc = rn_files_read_text(files, path, MAX_LIST, &list->text, &size, err);
+    if (!rc)
+        rc = csv ? read_csv(list, err) : read_lines(list, err);
+    if (!rc && !list->count)
+        rc = rn_fail(err, RN_ERR_DATA, "'%s' is empty, expected %s, one a line",
+                     path, csv ? "FILE,CLASS" : "FILE CLASS");
+    return rc ? rc : check_twice(list, err);
+}
+
+/* -------------------------------------------------------------- classes */
+
+/* Number of a class given as one; -1 when it is something else. */
+static long class_number(const char *name)
+{
+    char *end;
+    long value = strtol(name, &end, 10);
+
+    return *name >= '0' && *name <= '9' && !*end && value < RN_CLASSES_MAX
+               ? value
+               : -1;
+}
+
+static bool all_numbers(const struct list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (class_number(list->line[i].name) < 0)
+            return false;
+    return true;
+}
+
+static int read_classes(struct rn_data *data, const char *folder,
+                        struct rn_error *err)
+{
+    char *path = rn_path_join(folder, RN_CLASSES_FILE);
+    int count = 0, rc;
+
+    if (!path)
+        return rn_fail_memory(err, strlen(folder), "a file name");
+    rc = rn_names_read(data, path, &count, err);
+    if (!rc && count > RN_CLASSES_MAX)
+        rc = rn_fail(err, RN_ERR_DATA,
+                     "'%s' names %d classes, expected at "
+                     "most %d",
+                     path, count, RN_CLASSES_MAX);
+    rn_free(path);
+    data->classes = count;
+    return rc;
+}
+
+/* The names that occur, in byte order, or in that of numbers if all are. */
+static int collect_classes(struct rn_data *data, const struct list *list,
+                           struct rn_error *err)
+{
+    const char **names = rn_alloc(list->count, sizeof(*names));
+    size_t n = 0;
+    int rc;
+
+    if (!names)
+        return rn_fail_memory(err, list->count * sizeof(*names), "class names");
+    for (size_t i = 0; i < list->count; i++)
+        names[i] = list->line[i].name;
+    qsort(names, list->count, sizeof(*names), rn_files_compare);
+    for (size_t i = 0; i < list->count; i++)
+        if (!n || strcmp(names[n - 1], names[i]) != 0)
+            names[n++] = names[i];
+    if (data->rule != RN_RULE_FIRST && rn_numerals((char *const *)names, n))
+        qsort(names, n, sizeof(*names), rn_numerals_compare);
+    data->classes = (int)n;
+    rc = n > RN_CLASSES_MAX ? rn_fail(err, RN_ERR_DATA,
+                                      "'%s' names %zu classes, expected at "
+                                      "most %d",
+                                      list->path, n, RN_CLASSES_MAX)
+                            : rn_names_set(data, names, (int)n, err);
+    rn_free(names);
+    return rc;
+}
+
+/* Numbers without names: as many classes as the largest says. */
+static void count_classes(struct rn_data *data, const struct list *list)
+{
+    long largest = 0;
+
+    for (size_t i = 0; i < list->count; i++) {
+        long number = class_number(list->line[i].name);
+
+        largest = number > largest ? number : largest;
+    }
+    data->classes = (int)largest + 1;
+}
+
+/* Among classes that are called by numbers the one of that number, or -1. */
+static int find_number(const struct rn_data *data, const char *name)
+{
+    char **names = data->class_ids ? data->class_ids : data->class_names;
+    long number = rn_numeral(name);
+
+    for (int i = 0; data->by_number && number >= 0 && i < data->classes; i++)
+        if (rn_numeral(names[i]) == number)
+            return i;
+    return -1;
+}
+
+/* Whether classes of a list are called by numbers, which then count. */
+static bool called_by_numbers(const struct rn_data *data)
+{
+    char **names = data->class_ids ? data->class_ids : data->class_names;
+
+    return data->rule != RN_RULE_FIRST && names &&
+           rn_numerals(names, (size_t)data->classes);
+}
+
+/* Sets *class; an identifier counts before a name. */
+static int find_class(const struct rn_data *data, const struct list *list,
+                      const struct line *line, bool numbers, int *class,
+                      struct rn_error *err)
+{
+    char **const sets[] = {data->class_ids, data->class_names};
+    char note[NOTE];
+
+    *class = numbers ? (int)class_number(line->name) : -1;
+    if (numbers && *class < data->classes)
+        return RN_OK;
+    for (size_t s = 0; s < 2 && !numbers; s++)
+        for (int i = 0; sets[s] && i < data->classes; i++)
+            if (strcmp(sets[s][i], line->name) == 0) {
+                *class = i;
+                return RN_OK;
+            }
+    if (!numbers && (*class = find_number(data, line->name)) >= 0)
+        return RN_OK;
+    return rn_fail(err, RN_ERR_DATA,
+                   "'%s': line %d: there is no class '%s' in %s, which has "
+                   "%d%s",
+                   list->path, line->number, line->name, list->base,
+                   data->classes,
+                   rn_text_twin_among(line->name, data->class_names, SIZE_MAX,
+                                      note, sizeof(note)));
+}
+
+/* ------------------------------------------------------------- pictures */
+
+/* FOLDER/FILE or FOLDER/images/FILE, in *path; NULL when neither is there. */
+static int find_file(const struct rn_files *files, const char *folder,
+                     const char *file, char **path, struct rn_error *err)
+{
+    char *inner = rn_path_join(folder, IMAGES);
+    const char *const places[] = {folder, inner};
+    int rc = inner ? RN_OK : rn_fail_memory(err, strlen(file), "a file name");
+
+    *path = NULL;
+    for (int i = 0; i < 2 && !rc && !*path; i++) {
+        *path = rn_path_join(places[i], file);
+        if (!*path)
+            rc = rn_fail_memory(err, strlen(file), "a file name");
+        else if (!rn_files_is_file(files, *path)) {
+            rn_free(*path);
+            *path = NULL;
+        }
+    }
+    rn_free(inner);
+    return rc;
+}
+
+/* Where a listed file lies, and from where on its path is what was listed.
+ * What is listed in an archive lies there, too. Lists made on Windows have
+ * backslashes for slashes. */
+static int locate(const struct rn_files *files, const char *folder,
+                  const char *file, char **path, size_t *key,
+                  struct rn_error *err)
+{
+    char *other;
+    int rc;
+
+    *path = NULL;
+    *key = 0;
+    if (file[0] == '/' && !rn_files_in_archive(files, folder)) {
+        if (!rn_files_is_file(files, file))
+            return RN_OK;
+        *path = rn_strdup(file);
+        return *path ? RN_OK : rn_fail_memory(err, strlen(file), "a file name");
+    }
+    rc = find_file(files, folder, file, path, err);
+    if (*path)
+        *key = strlen(*path) - strlen(file);
+    if (rc || *path || !strchr(file, '\\'))
+        return rc;
+    other = rn_strdup(file);
+    if (!other)
+        return rn_fail_memory(err, strlen(file), "a file name");
+    for (char *c = other; *c; c++)
+        *c = *c == '\\' ? '/' : *c;
+    tidy(other);
+    rc = find_file(files, folder, other, path, err);
+    if (*path)
+        *key = strlen(*path) - strlen(other);
+    rn_free(other);
+    return rc;
+}
+
+/* The note on a file in `folder` whose name differs only in normalisation. */
+static void find_twin_file(const struct rn_files *files, const char *folder,
+                           const char *file, char *note, size_t size)
+{
+    char *path = rn_path_join(folder, file), **names = NULL;
+    char *slash = path ? strrchr(path, '/') : NULL;
+
+    *note = '\0';
+    if (slash) {
+        *slash = '\0';
+        if (rn_files_list(files, path, &names, NULL) == RN_OK)
+            rn_text_twin_among(slash + 1, names, SIZE_MAX, note, size);
+        rn_files_list_free(names);
+    }
+    rn_free(path);
+}
+
+static int fail_file(const struct rn_files *files, const struct list *list,
+                     const struct line *line, const char *folder,
+                     struct rn_error *err)
+{
+    char *images = rn_path_join(folder, IMAGES);
+    char note[NOTE];
+
+    find_twin_file(files, folder, line->file, note, sizeof(note));
+    if (!*note && images)
+        find_twin_file(files, images, line->file, note, sizeof(note));
+    rn_free(images);
+    return rn_fail(err, RN_ERR_DATA,
+                   "'%s': line %d: there is no file '%s' in the folder or "
+                   "in " IMAGES "%s",
+                   list->path, line->number, line->file, note);
+}
+
+static int add_picture(const struct rn_files *files, struct rn_picture_set *set,
+                       const struct list *list, const struct line *line,
+                       const char *folder, int class, struct rn_error *err)
+{
+    size_t key;
+    char *path;
+    int rc = locate(files, folder, line->file, &path, &key, err);
+
+    if (!rc)
+        rc = path ? rn_picture_set_add(set, path, key, class, err)
+                  : fail_file(files, list, line, folder, err);
+    rn_free(path);
+    return rc;
+}
+
+static int add_pictures(struct rn_data *data, const struct list *list,
+                        const char *folder, enum rn_part part, bool numbers,
+                        struct rn_error *err)
+{
+    struct rn_picture_set set = {0};
+    int rc = RN_OK, class;
+
+    for (size_t i = 0; i < list->count && !rc; i++) {
+        rc = find_class(data, list, &list->line[i], numbers, &class, err);
+        if (!rc)
+            rc = add_picture(&data->source, &set, list, &list->line[i], folder,
+                             class, err);
+    }
+    if (!rc)
+        rn_picture_set_move(&set, data, part);
+    rn_picture_set_free(&set);
+    return rc;
+}
+
+static int find_classes(struct rn_data *data, const struct list *list,
+                        const char *folder, bool numbers, struct rn_error *err)
+{
+    bool named = false;
+    int rc = rn_picture_folder_has(data, folder, RN_CLASSES_FILE, &named, err);
+
+    if (rc)
+        return rc;
+    if (named)
+        return read_classes(data, folder, err);
+    if (!numbers)
+        return collect_classes(data, list, err);
+    count_classes(data, list);
+    return RN_OK;
+}
+
+/* Pictures in images may come as an archive. */
+static int mount_images(struct rn_data *data, const char *folder,
+                        struct rn_error *err)
+{
+    char *images = rn_path_join(folder, IMAGES);
+    int rc = images ? rn_picture_mount(data, images, err)
+                    : rn_fail_memory(err, strlen(folder), "a file name");
+
+    rn_free(images);
+    return rc;
+}
+
+/* Whether a table lists files, by its first line: classes often have a table
+ * of that name, too ("ClassId,Name"). What cannot be told here is told when it
+ * is read. */
+static bool lists_files(const struct rn_data *data, const char *folder,
+                        const char *path)
+{
+    char text[4096], *next = text, *line, *file = NULL;
+    const char *fields[COLUMNS];
+    size_t size, key;
+    int n;
+
+    if (rn_files_peek(&data->source, path, (uint8_t *)text, sizeof(text) - 1,
+                      &size, NULL) ||
+        rn_text_clean(text, &size, path, NULL) || !(line = rn_line_next(&next)))
+        return true;
+    n = rn_csv_cut(line, rn_csv_separator(line), fields, COLUMNS);
+    if (n < 0 || find_column(file_words, fields, n) >= 0)
+        return true;
+    locate(&data->source, folder, fields[0], &file, &key, NULL);
+    n = file != NULL;
+    rn_free(file);
+    return n;
+}
+
+/* Which list there is: *name is NULL without one. */
+static int find_list(const struct rn_data *data, const char *folder,
+                     const char **name, struct rn_error *err)
+{
+    bool text = false, table = false;
+    int rc = rn_picture_folder_has(data, folder, RN_LABELS_FILE, &text, err);
+
+    if (!rc)
+        rc = rn_picture_folder_has(data, folder, RN_LABELS_TABLE, &table, err);
+    *name = text ? RN_LABELS_FILE : table ? RN_LABELS_TABLE : NULL;
+    if (!rc && text && table)
+        rc = rn_fail(err, RN_ERR_DATA,
+                     "'%s' has two lists, " RN_LABELS_FILE
+                     " and " RN_LABELS_TABLE ", expected one",
+                     folder);
+    return rc;
+}
+
+/* Folders but for that of the list's own pictures. */
+static int has_folders(const struct rn_data *data, const char *folder,
+                       bool *has, struct rn_error *err)
+{
+    struct rn_tally tally = {{0}, {0}};
+    char **names;
+    int rc = rn_files_list(&data->source, folder, &names, err);
+
+    *has = false;
+    if (rc)
+        return rc;
+    rc = rn_tally_contents(&data->source, folder, names, &tally, err);
+    *has = tally.count[RN_CONTENT_FOLDER] > 1 ||
+           (tally.count[RN_CONTENT_FOLDER] == 1 &&
+            strcmp(names[tally.first[RN_CONTENT_FOLDER]], IMAGES) != 0);
+    rn_files_list_free(names);
+    return rc;
+}
+
+bool rn_picture_list_named(const char *name)
+{
+    return strcmp(name, RN_LABELS_FILE) == 0 ||
+           strcmp(name, RN_LABELS_TABLE) == 0;
+}
+
+int rn_picture_list_has(const struct rn_data *data, const char *folder,
+                        bool *has, struct rn_error *err)
+{
+    const char *name;
+    bool folders = false;
+    char *path;
+    int rc = find_list(data, folder, &name, err);
+
+    *has = !rc && name;
+    if (rc || !name || strcmp(name, RN_LABELS_TABLE) != 0)
+        return rc;
+    rc = has_folders(data, folder, &folders, err);
+    if (rc || !folders)
+        return rc;
+    path = rn_path_join(folder, name);
+    if (!path)
+        return rn_fail_memory(err, strlen(folder), "a file name");
+    *has = lists_files(data, folder, path);
+    if (!*has)
+        rc = rn_remark_add(data->source.remarks, err,
+                           "'%s' lists no files, and is left aside for the "
+                           "folders beside it",
+                           path);
+    rn_free(path);
+    return rc;
+}
+
+int rn_picture_list_read(struct rn_data *data, const char *folder,
+                         enum rn_part part, const char *base,
+                         struct rn_error *err)
+{
+    struct list list = {.path = NULL};
+    const char *name;
+    char *path = NULL;
+    bool numbers = false;
+    int rc = find_list(data, folder, &name, err);
+
+    if (!rc && !(path = rn_path_join(folder, name ? name : RN_LABELS_FILE)))
+        rc = rn_fail_memory(err, strlen(folder), "a file name");
+    if (!rc)
+        rc = list_read(&list, &data->source, path,
+                       name && strcmp(name, RN_LABELS_TABLE) == 0, err);
+    list.base = base ? base : RN_CLASSES_FILE;
+    /* The folders of other parts have names, though these may be digits. */
+    if (!rc)
+        numbers = !base && all_numbers(&list);
+    if (!rc)
+        rc = mount_images(data, folder, err);
+    if (!rc && !base)
+        rc = find_classes(data, &list, folder, numbers, err);
+    if (!rc && !base) {
+        data->by_number = called_by_numbers(data);
+        numbers = numbers && !data->by_number;
+    }
+    if (!rc)
+        rc = add_pictures(data, &list, folder, part, numbers, err);
+    list_free(&list);
+    rn_free(path);
+    return rc;
+}

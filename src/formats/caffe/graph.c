@@ -1,0 +1,568 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The layers of a Caffe network, one after the other. */
+#include "formats/caffe/import.h"
+
+#include "core/locale.h"
+#include "core/memory.h"
+#include "core/faults.h"
+#include "model/head.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+void rn_caffe_fail(struct rn_caffe *in, const char *format, ...)
+{
+    char text[300];
+    va_list args;
+
+    if (in->rc)
+        return;
+    va_start(args, format);
+    rn_format_list(text, sizeof(text), format, args);
+    va_end(args);
+    in->rc = rn_fail(in->err, RN_ERR_DATA, "'%s': layer '%.*s' (%.*s) %s",
+                     in->net->path, RN_PB_SHOW(in->name), RN_PB_SHOW(in->type),
+                     text);
+}
+
+/* ------------------------------------------------------------------ fields */
+
+static const struct rn_prototxt_field *field_of(const struct rn_caffe *in,
+                                                const char *name)
+{
+    return rn_prototxt_last(in->net, in->param, name);
+}
+
+static void fail_value(struct rn_caffe *in, const struct rn_prototxt_field *f)
+{
+    rn_caffe_fail(in, "has '%.*s' as its %.*s", RN_PB_SHOW(f->value),
+                  RN_PB_SHOW(f->name));
+}
+
+int rn_caffe_int(struct rn_caffe *in, const char *name, int otherwise,
+                 int least, int most)
+{
+    const struct rn_prototxt_field *f = field_of(in, name);
+    int64_t value = otherwise;
+
+    if (f && !rn_prototxt_integer(f, &value))
+        fail_value(in, f);
+    else if (value < least || value > most)
+        rn_caffe_fail(in, "has %lld as its %s, expected %d to %d",
+                      (long long)value, name, least, most);
+    return in->rc ? otherwise : (int)value;
+}
+
+float rn_caffe_float(struct rn_caffe *in, const char *name, float otherwise)
+{
+    const struct rn_prototxt_field *f = field_of(in, name);
+    double value = (double)otherwise;
+
+    if (f && !rn_prototxt_number(f, &value))
+        fail_value(in, f);
+    return (float)value;
+}
+
+bool rn_caffe_flag(struct rn_caffe *in, const char *name, bool otherwise)
+{
+    const struct rn_prototxt_field *f = field_of(in, name);
+    bool value = otherwise;
+
+    if (f && !rn_prototxt_flag(f, &value))
+        fail_value(in, f);
+    return value;
+}
+
+int rn_caffe_choice(struct rn_caffe *in, const char *name,
+                    const char *const *words)
+{
+    const struct rn_prototxt_field *f = field_of(in, name);
+
+    if (!f)
+        return 0;
+    for (int i = 0; words[i]; i++) {
+        char number[12];
+
+        snprintf(number, sizeof(number), "%d", i);
+        if (!f->quoted &&
+            (rn_pb_is(f->value, words[i]) || rn_pb_is(f->value, number)))
+            return i;
+    }
+    fail_value(in, f);
+    return 0;
+}
+
+/* -------------------------------------------------------------------- tops */
+
+static struct rn_caffe_top *find_top(struct rn_caffe *in, struct rn_pb name)
+{
+    for (size_t i = in->n_tops; i-- > 0;)
+        if (rn_pb_same(in->tops[i].name, name))
+            return &in->tops[i];
+    return NULL;
+}
+
+static const struct rn_prototxt_field *nth(const struct rn_caffe *in,
+                                           const char *name, int n)
+{
+    const struct rn_prototxt_field *f = NULL;
+
+    do
+        f = rn_prototxt_next(in->net, in->layer, name, f);
+    while (f && n-- > 0);
+    return f;
+}
+
+int rn_caffe_bottoms(const struct rn_caffe *in)
+{
+    const struct rn_prototxt_field *f = NULL;
+    int n = 0;
+
+    while ((f = rn_prototxt_next(in->net, in->layer, "bottom", f)))
+        n++;
+    return n;
+}
+
+void rn_caffe_check(struct rn_caffe *in, int node)
+{
+    if (in->rc || node >= 0)
+        return;
+    rn_caffe_fail(in, "cannot be built: %.200s", in->g->error.msg);
+    if (in->g->error.code == RN_ERR_MEMORY)
+        in->rc = rn_fail(in->err, RN_ERR_MEMORY, "%s", in->g->error.msg);
+}
+
+struct rn_caffe_top *rn_caffe_bottom(struct rn_caffe *in, int i)
+{
+    const struct rn_prototxt_field *f = nth(in, "bottom", i);
+    struct rn_caffe_top *t = f ? find_top(in, f->value) : NULL;
+
+    if (!f)
+        rn_caffe_fail(in, "reads %d values, expected more", i);
+    else if (t && t->node < 0)
+        rn_caffe_fail(in,
+                      "reads '%.*s', which lies between a batch norm and its "
+                      "scale",
+                      RN_PB_SHOW(f->value));
+    else if (!t)
+        rn_caffe_fail(in,
+                      "reads '%.*s', which nothing before it computes: the "
+                      "network has a cycle, or is not in order",
+                      RN_PB_SHOW(f->value));
+    if (in->rc)
+        return NULL;
+    t->readers++;
+    return t;
+}
+
+int rn_caffe_picture(struct rn_caffe *in, int i)
+{
+    const struct rn_caffe_top *t = rn_caffe_bottom(in, i);
+
+    if (t && t->flat)
+        rn_caffe_fail(in, "reads '%.*s', which has been flattened",
+                      RN_PB_SHOW(t->name));
+    return in->rc ? -1 : t->node;
+}
+
+static bool is_bottom(const struct rn_caffe *in, struct rn_pb name)
+{
+    const struct rn_prototxt_field *f = NULL;
+
+    while ((f = rn_prototxt_next(in->net, in->layer, "bottom", f)))
+        if (rn_pb_same(f->value, name))
+            return true;
+    return false;
+}
+
+/* A layer may put its value in the place of one it reads, of no other. */
+static struct rn_caffe_top *place_top(struct rn_caffe *in, struct rn_pb name)
+{
+    struct rn_caffe_top *t = find_top(in, name);
+
+    if (t && !is_bottom(in, name))
+        rn_caffe_fail(in, "computes '%.*s', which is there already",
+                      RN_PB_SHOW(name));
+    if (in->n_tops >= RN_CAFFE_TOPS)
+        rn_caffe_fail(in, "computes one value more than %d", RN_CAFFE_TOPS);
+    if (in->rc || t)
+        return in->rc ? NULL : t;
+    if (!rn_grow(&in->tops, &in->tops_room, in->n_tops, sizeof(*in->tops))) {
+        in->rc = rn_fail_memory(in->err, sizeof(*in->tops), "a value");
+        return NULL;
+    }
+    t = &in->tops[in->n_tops++];
+    t->name = name;
+    return t;
+}
+
+struct rn_caffe_top *rn_caffe_set_named(struct rn_caffe *in, struct rn_pb name,
+                                        int node)
+{
+    struct rn_caffe_top *t;
+
+    rn_caffe_check(in, node);
+    t = in->rc ? NULL : place_top(in, name);
+    if (t)
+        *t = (struct rn_caffe_top){.name = name, .node = node};
+    return t;
+}
+
+struct rn_caffe_top *rn_caffe_set(struct rn_caffe *in, int node)
+{
+    const struct rn_prototxt_field *f = nth(in, "top", 0);
+
+    rn_caffe_check(in, node);
+    if (!f)
+        rn_caffe_fail(in, "has no top");
+    return in->rc ? NULL : rn_caffe_set_named(in, f->value, node);
+}
+
+void rn_caffe_set_all(struct rn_caffe *in, const struct rn_caffe_top *like)
+{
+    const struct rn_prototxt_field *f = NULL;
+    struct rn_caffe_top value;
+
+    if (in->rc)
+        return;
+    value = *like; /* which may move */
+    value.readers = 0;
+    value.norm = false;
+    while ((f = rn_prototxt_next(in->net, in->layer, "top", f))) {
+        struct rn_caffe_top *t = place_top(in, f->value);
+
+        if (!t)
+            return;
+        value.name = f->value;
+        *t = value;
+    }
+}
+
+const char *rn_caffe_name(const struct rn_caffe *in, char name[RN_IMPORT_NAME])
+{
+    return rn_import_name(in->g, in->name, name);
+}
+
+/* ------------------------------------------------------------------- blobs */
+
+void rn_caffe_claim(struct rn_caffe *in, uint64_t count)
+{
+    if (in->rc)
+        return;
+    if (count > in->params_left)
+        rn_caffe_fail(in, "makes the network larger than %s",
+                      in->weights ? "its weights" : "a GiB");
+    else
+        in->params_left -= count;
+}
+
+static void check_blob(struct rn_caffe *in, uint32_t i, int dims,
+                       const size_t *dim)
+{
+    const struct rn_caffe_blob *b;
+    struct rn_caffe_blob wanted = {.dims = dims};
+    char found[100], expected[100];
+
+    if (!in->blobs || i >= in->blobs->blobs) {
+        rn_caffe_fail(in, "has %u blobs in '%s', expected more",
+                      in->blobs ? in->blobs->blobs : 0, in->weights->path);
+        return;
+    }
+    b = &in->weights->blobs[in->blobs->first + i];
+    for (int k = 0; k < dims; k++)
+        wanted.dim[k] = dim[k];
+    if (!rn_caffe_blob_fits(b, dims, dim))
+        rn_caffe_fail(in, "has a blob of %s as number %u, expected %s",
+                      rn_caffe_blob_text(b, found, sizeof(found)), i,
+                      rn_caffe_blob_text(&wanted, expected, sizeof(expected)));
+}
+
+void rn_caffe_expect(struct rn_caffe *in, uint32_t i, int dims,
+                     const size_t *dim)
+{
+    size_t count = 1;
+
+    in->expected = i + 1 > in->expected ? i + 1 : in->expected;
+    if (!in->rc && in->weights)
+        check_blob(in, i, dims, dim);
+    for (int k = 0; k < dims; k++)
+        if (!rn_size_mul(count, dim[k], &count))
+            count = SIZE_MAX;
+    rn_caffe_claim(in, count);
+}
+
+void rn_caffe_load(struct rn_caffe *in, uint32_t i, int node, int place)
+{
+    if (in->rc || !in->weights)
+        return;
+    rn_caffe_blob_read(&in->weights->blobs[in->blobs->first + i],
+                       in->g->params[in->g->nodes[node].param[place]].data);
+}
+
+/* ------------------------------------------------------------------ layers */
+
+/* A bound of levels, of which ours is 0; none where it is no number. */
+static int64_t level(const struct rn_prototxt *net,
+                     const struct rn_prototxt_field *rule, const char *name)
+{
+    const struct rn_prototxt_field *f = rn_prototxt_last(net, rule, name);
+    int64_t value = 0;
+
+    return f && rn_prototxt_integer(f, &value) ? value : 0;
+}
+
+/* Whether a rule is met in the phase TEST, at level 0 of no stage. */
+static bool is_met(const struct rn_prototxt *net,
+                   const struct rn_prototxt_field *rule)
+{
+    const struct rn_prototxt_field *f = rn_prototxt_last(net, rule, "phase");
+    bool test = !f || rn_pb_is(f->value, "TEST") || rn_pb_is(f->value, "1");
+
+    return test && level(net, rule, "min_level") <= 0 &&
+           level(net, rule, "max_level") >= 0 &&
+           !rn_prototxt_last(net, rule, "stage");
+}
+
+/* Whether a layer's rules leave it out: one that includes must be met, where
+ * there is any, else none that excludes. */
+static bool is_left_out(const struct rn_prototxt *net,
+                        const struct rn_prototxt_field *layer)
+{
+    const struct rn_prototxt_field *f = NULL;
+    bool rules = false;
+
+    for (; (f = rn_prototxt_next(net, layer, "include", f)); rules = true)
+        if (is_met(net, f))
+            return false;
+    while (!rules && (f = rn_prototxt_next(net, layer, "exclude", f)))
+        if (is_met(net, f))
+            return true;
+    return rules;
+}
+
+const struct rn_prototxt_field *
+rn_caffe_next_layer(const struct rn_prototxt *net,
+                    const struct rn_prototxt_field *after)
+{
+    const struct rn_prototxt_field *f = after;
+
+    do
+        f = rn_prototxt_each(net, net->fields, f);
+    while (f &&
+           ((!rn_pb_is(f->name, "layer") && !rn_pb_is(f->name, "layers")) ||
+            !f->message || is_left_out(net, f)));
+    return f;
+}
+
+static struct rn_pb text_of(const struct rn_caffe *in, const char *name)
+{
+    const struct rn_prototxt_field *f =
+        rn_prototxt_last(in->net, in->layer, name);
+
+    return f ? f->value : (struct rn_pb){in->layer->name.at, 0};
+}
+
+static void read_layer(struct rn_caffe *in)
+{
+    in->name = text_of(in, "name");
+    in->type = text_of(in, "type");
+    in->blobs =
+        in->weights ? rn_caffe_weights_find(in->weights, in->name) : NULL;
+    in->expected = 0;
+    rn_caffe_layer *layer = rn_caffe_layer_of(in);
+    rn_caffe_known_layer(in);
+    if (in->rc)
+        return;
+    if (rn_caffe_bottoms(in) > RN_CAFFE_BOTTOMS)
+        rn_caffe_fail(in, "reads more than %d values", RN_CAFFE_BOTTOMS);
+    else if (layer)
+        layer(in);
+    else
+        rn_caffe_fail(in, "is not known here");
+    if (in->blobs && in->blobs->blobs != in->expected)
+        rn_caffe_fail(in, "has %u blobs in '%s', expected %u", in->blobs->blobs,
+                      in->weights->path, in->expected);
+    if (in->g->n_nodes > RN_CAFFE_NODES)
+        rn_caffe_fail(in, "makes the network larger than %d nodes",
+                      RN_CAFFE_NODES);
+}
+
+/* The input as fields of the network: "input" and four "input_dim", or
+ * "input_shape". */
+static void read_input(struct rn_caffe *in)
+{
+    const struct rn_prototxt *net = in->net;
+    const struct rn_prototxt_field *f = NULL, *dims[4];
+    const struct rn_prototxt_field *name =
+        rn_prototxt_next(net, net->fields, "input", NULL);
+    const struct rn_prototxt_field *shape =
+        rn_prototxt_next(net, net->fields, "input_shape", NULL);
+
+    if (!name)
+        return;
+    for (int i = 0; i < 4; i++)
+        dims[i] = f = i && !f
+                          ? NULL
+                          : rn_prototxt_next(net, shape ? shape : net->fields,
+                                             shape ? "dim" : "input_dim", f);
+    in->name = in->type = name->name;
+    rn_caffe_input(in, name->value, dims);
+    if (!in->rc && rn_prototxt_next(net, net->fields, "input", name))
+        rn_caffe_fail(in, "is followed by a second one");
+}
+
+static struct rn_shape shape_of(const struct rn_caffe *in, size_t top)
+{
+    return in->g->nodes[in->tops[top].node].shape;
+}
+
+static bool is_row(const struct rn_caffe *in, size_t top)
+{
+    struct rn_shape s = shape_of(in, top);
+
+    return in->tops[top].node > 0 && s.h == 1 && s.w == 1;
+}
+
+/* Whether an output is what another is: a loss computes its softmax anew. */
+static bool is_again(const struct rn_caffe *in, size_t a, size_t b)
+{
+    const struct rn_node *x = &in->g->nodes[in->tops[a].node];
+    const struct rn_node *y = &in->g->nodes[in->tops[b].node];
+
+    return x == y || (x->op == y->op && x->input[0] == y->input[0] &&
+                      (x->op == RN_OP_SOFTMAX || x->op == RN_OP_SIGMOID));
+}
+
+static void fail_outputs(struct rn_caffe *in, const bool *can)
+{
+    struct rn_faults all = {0};
+
+    for (size_t i = 0; i < in->n_tops; i++)
+        if (can[i]) {
+            struct rn_shape s = shape_of(in, i);
+
+            rn_fault_add(&all, "'%.*s' %dx%dx%d", RN_PB_SHOW(in->tops[i].name),
+                         s.c, s.h, s.w);
+        }
+    in->rc = rn_fail(in->err, RN_ERR_DATA,
+                     "'%s': %zu outputs, %s: --output NAME says which one is "
+                     "the classes",
+                     in->net->path, all.count, all.text);
+}
+
+/* The only value that nobody reads, of different ones the only row. */
+static const struct rn_caffe_top *only_output(struct rn_caffe *in, bool *can)
+{
+    const struct rn_caffe_top *out = NULL;
+    size_t rows = 0, all = 0;
+
+    for (size_t i = 0; i < in->n_tops; i++) {
+        can[i] = in->tops[i].readers == 0 && in->tops[i].node >= 0;
+        for (size_t k = 0; k < i && can[i]; k++)
+            can[i] = !can[k] || !is_again(in, k, i);
+        all += can[i];
+        rows += can[i] && is_row(in, i);
+    }
+    for (size_t i = 0; i < in->n_tops; i++)
+        if (can[i] && (all == 1 || is_row(in, i)))
+            out = &in->tops[i];
+    if (all > 1 && rows != 1)
+        fail_outputs(in, can);
+    return out;
+}
+
+static const struct rn_caffe_top *named_output(struct rn_caffe *in)
+{
+    const char *name = in->options->output;
+    const struct rn_pb text = {(const uint8_t *)name, strlen(name)};
+    const struct rn_caffe_top *t = find_top(in, text);
+
+    if (t && t->node >= 0)
+        return t;
+    in->rc = rn_fail(in->err, RN_ERR_ARG, "'%s' computes no '%.100s'",
+                     in->net->path, name);
+    return NULL;
+}
+
+static const struct rn_caffe_top *find_output(struct rn_caffe *in)
+{
+    bool *can;
+    const struct rn_caffe_top *out;
+
+    if (in->options->output)
+        return named_output(in);
+    can = rn_alloc(in->n_tops, sizeof(*can));
+    if (!can) {
+        in->rc = rn_fail_memory(in->err, in->n_tops, "outputs");
+        return NULL;
+    }
+    out = only_output(in, can);
+    rn_free(can);
+    return out;
+}
+
+static void set_output(struct rn_caffe *in)
+{
+    const char *path = in->net->path;
+    const struct rn_caffe_top *out = in->n_tops ? find_output(in) : NULL;
+
+    if (in->rc)
+        return;
+    struct rn_shape s =
+        out ? in->g->nodes[out->node].shape : (struct rn_shape){0, 0, 0};
+    if (!out || out->node == 0 || s.h != 1 || s.w != 1)
+        in->rc = rn_fail(in->err, RN_ERR_DATA,
+                         "'%s': its output is %dx%dx%d, expected one number a "
+                         "class",
+                         path, s.c, s.h, s.w);
+    else if (rn_graph_cut(in->g, out->node))
+        in->rc = rn_head_take(in->g, path, in->err);
+    else
+        in->rc = rn_fail_memory(in->err, in->g->n_nodes, "a network");
+}
+
+static void read_all(struct rn_caffe *in)
+{
+    size_t layers = 0;
+
+    in->rc = rn_caffe_known_net(in->net, in->err);
+    if (!in->rc)
+        read_input(in);
+    while (!in->rc && (in->layer = rn_caffe_next_layer(in->net, in->layer))) {
+        if (++layers > RN_CAFFE_LAYERS)
+            in->rc = rn_fail(in->err, RN_ERR_DATA,
+                             "'%s': more than %d layers, which no network has",
+                             in->net->path, RN_CAFFE_LAYERS);
+        else
+            read_layer(in);
+    }
+    if (!in->rc)
+        set_output(in);
+}
+
+int rn_caffe_graph(struct rn_graph **out, const struct rn_prototxt *net,
+                   struct rn_caffe_weights *weights,
+                   const struct rn_caffe_options *options, uint64_t params,
+                   struct rn_error *err)
+{
+    struct rn_caffe in = {.net = net,
+                          .weights = weights,
+                          .options = options,
+                          /* of a scale a file has a quarter */
+                          .params_left = weights ? 4 * weights->count : params,
+                          .g = rn_graph_create(),
+                          .err = err};
+
+    *out = NULL;
+    if (!in.g)
+        return rn_fail_memory(err, sizeof(*in.g), "a graph");
+    read_all(&in);
+    if (in.rc)
+        rn_graph_destroy(in.g);
+    else
+        *out = in.g;
+    rn_free(in.tops);
+    return in.rc;
+}

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Models from ONNX files. */
+#include "formats/onnx/onnx.h"
+
+#include "core/memory.h"
+#include "formats/families.h"
+#include "formats/import.h"
+#include "formats/import_graph.h"
+#include "model/file.h"
+#include "formats/onnx/fields.h"
+#include "formats/onnx/file.h"
+
+#include <string.h>
+
+#define SIDE 224 /* of pictures, where neither file nor caller says */
+
+/* An import under way. */
+struct onnx_model {
+    const struct rn_import_options *options;
+    struct rn_onnx file;
+    struct rn_graph *graph; /* as read */
+    struct rn_model *model;
+};
+
+/* What of the input the caller says, for files that leave it open. */
+static struct rn_shape open_size(const struct rn_import_options *o)
+{
+    int h = o->height ? o->height : SIDE;
+
+    return (struct rn_shape){3, h, o->width ? o->width : h};
+}
+
+static bool leaves_open(const struct rn_onnx *f)
+{
+    return f->shape.dims == 4 && (!f->shape.dim[2] || !f->shape.dim[3]);
+}
+
+/* Whether the file's operators end as the description says. Of logits they do
+ * not tell whether classes exclude each other. */
+static bool same_head(const struct rn_graph *said, const struct rn_graph *found)
+{
+    if (said->kind == RN_OUTPUT_INDEPENDENT_LOGITS && said->head == said->kind)
+        return found->head == RN_OUTPUT_LOGITS;
+    return said->kind == found->kind && said->head == found->head;
+}
+
+/* A model of ours comes back with all it had, if its graph is still the one
+ * it is said to be. */
+static int restore(struct onnx_model *m, struct rn_error *err)
+{
+    struct rn_pb text = m->file.description;
+    struct rn_error why = {0};
+    uint64_t bytes = 0;
+    char *copy = rn_alloc(text.size + 1, 1);
+
+    if (!copy)
+        return rn_fail_memory(err, text.size, "a description");
+    memcpy(copy, text.at, text.size);
+    for (size_t i = 0; i < m->graph->n_params; i++)
+        bytes += m->graph->params[i].count * sizeof(float);
+    int rc = rn_model_from_text(&m->model, m->file.path, copy,
+                                m->graph->n_params, bytes, &why);
+    rn_free(copy);
+    if (rc == RN_ERR_MEMORY)
+        return rn_fail(err, rc, "%s", why.msg);
+    if (!rc && same_head(m->model->graph, m->graph) &&
+        rn_graph_adopt(m->model->graph, m->graph))
+        return RN_OK;
+    rn_model_destroy(m->model);
+    m->model = NULL;
+    rn_import_say(m->options,
+                  "its description is of another network and left out%s%s",
+                  why.msg[0] ? ": " : "", why.msg);
+    return RN_OK;
+}
+
+static int recognise(struct onnx_model *m, struct rn_error *err)
+{
+    const struct rn_pb no_name = {NULL, 0};
+    int rc = rn_import_graph(&m->model, m->graph, "ONNX", m->file.path, no_name,
+                             m->options, err);
+
+    m->graph = NULL;
+    if (rc)
+        return rc;
+    /* PyTorch's networks of these shapes are torchvision's. */
+    bool usual = strcmp(m->model->spec.family, "imagenet") == 0 &&
+                 rn_pb_is(m->file.producer, "pytorch");
+    return rn_import_preset(m->model, m->options, usual ? "torchvision" : NULL,
+                            "as is usual with PyTorch's", err);
+}
+
+/* Whether it resizes its pictures: nothing else is resized here. */
+static bool resizes(const struct onnx_model *m)
+{
+    for (size_t i = 0; i < m->file.n_nodes; i++)
+        if (rn_pb_is(m->file.nodes[i].op, "Resize") ||
+            rn_pb_is(m->file.nodes[i].op, "Upsample"))
+            return true;
+    return false;
+}
+
+static void say_size(const struct onnx_model *m)
+{
+    struct rn_shape s = m->graph->nodes[0].shape;
+
+    if (resizes(m))
+        rn_import_say(
+            m->options,
+            "'%s': it resizes its pictures to %dx%d itself; here they "
+            "come in that size, resized as the preprocessing says",
+            m->file.path, s.h, s.w);
+    else if (leaves_open(&m->file) && !m->options->height)
+        rn_import_say(m->options,
+                      "pictures of any size; %dx%d taken: --crop says "
+                      "otherwise",
+                      SIDE, SIDE);
+}
+
+/* What a graph does to its pictures is not to be done twice, and one that takes
+ * bytes takes pixels as they are. */
+static void say_scaling(const struct onnx_model *m)
+{
+    if (m->file.type == ONNX_UINT8) {
+        rn_import_say(m->options,
+                      "'%s': its input is bytes, pixels from 0 to 255: --mean "
+                      "0,0,0 --std 0.00392157,0.00392157,0.00392157 gives it "
+                      "those, and whatever else --preprocess says is wrong",
+                      m->file.path);
+        return;
+    }
+    for (size_t i = 1; i < m->graph->n_nodes; i++)
+        if (m->graph->nodes[i].op == RN_OP_BATCH_NORM &&
+            m->graph->nodes[i].input[0] == 0) {
+            rn_import_say(
+                m->options,
+                "'%s': it scales or normalises its pictures itself ('%.60s'); "
+                "--preprocess says what is done to them before that: zero-one "
+                "where it takes pixels from 0 to 1; --mean 0,0,0 --std "
+                "0.00392157,0.00392157,0.00392157 where from 0 to 255",
+                m->file.path, m->graph->nodes[i].name);
+            return;
+        }
+}
+
+/* Models for integers run in floats here. */
+static void say_quantized(const struct onnx_model *m)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < m->file.n_nodes; i++)
+        count += rn_pb_is(m->file.nodes[i].op, "QuantizeLinear");
+    if (count > 0)
+        rn_import_say(
+            m->options,
+            "'%s': quantised: it runs in float32, rounding %zu values "
+            "on the way as the file says",
+            m->file.path, count);
+}
+
+static int read_model(struct onnx_model *m, struct rn_error *err)
+{
+    struct rn_shape size = open_size(m->options);
+    int rc = rn_onnx_choose_output(&m->file, m->options, err);
+
+    if (!rc)
+        rc = rn_onnx_graph(&m->graph, &m->file, &size, RN_ONNX_MADE, err);
+    if (!rc && m->file.description.at)
+        rc = restore(m, err);
+    if (rc || m->model)
+        return rc;
+    say_quantized(m);
+    say_size(m);
+    say_scaling(m);
+    return recognise(m, err);
+}
+
+int rn_onnx_import(struct rn_model **out, const char *path,
+                   const struct rn_import_options *options,
+                   struct rn_error *err)
+{
+    struct onnx_model m = {.options = options};
+
+    *out = NULL;
+    int rc = rn_onnx_open(&m.file, path, err);
+    if (!rc)
+        rc = read_model(&m, err);
+    if (!rc)
+        rc = rn_import_check(m.model, options, err);
+    *out = m.model;
+    rn_graph_destroy(m.graph);
+    rn_onnx_close(&m.file);
+    return rc;
+}

@@ -1,0 +1,623 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "formats/onnx/onnx.h"
+
+#include "core/file.h"
+#include "core/memory.h"
+#include "model/file.h"
+#include "formats/onnx/fields.h"
+#include "formats/onnx/functions.h"
+#include "formats/protobuf.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#define IR_VERSION 8 /* the oldest that goes with the opset */
+#define OPSET      17
+#define NAME_SIZE  200
+#define INPUT      "input"
+#define PICTURE    4 /* dimensions: batch, channel, row, column */
+
+struct onnx_out {
+    struct rn_pb_out pb;
+    const struct rn_graph *g;
+    int v; /* node being written */
+};
+
+/* ------------------------------------------------------------ attributes */
+
+static size_t begin_attribute(struct onnx_out *o, const char *name,
+                              uint64_t type)
+{
+    size_t at = rn_pb_begin(&o->pb, ONNX_NODE_ATTRIBUTE);
+
+    rn_pb_put_text(&o->pb, ONNX_ATTRIBUTE_NAME, name);
+    rn_pb_put_varint(&o->pb, ONNX_ATTRIBUTE_TYPE, type);
+    return at;
+}
+
+static void put_int(struct onnx_out *o, const char *name, int value)
+{
+    size_t at = begin_attribute(o, name, ONNX_TYPE_INT);
+
+    rn_pb_put_varint(&o->pb, ONNX_ATTRIBUTE_I, (uint64_t)value);
+    rn_pb_end(&o->pb, at);
+}
+
+static void put_float(struct onnx_out *o, const char *name, float value)
+{
+    size_t at = begin_attribute(o, name, ONNX_TYPE_FLOAT);
+
+    rn_pb_put_float(&o->pb, ONNX_ATTRIBUTE_F, value);
+    rn_pb_end(&o->pb, at);
+}
+
+static void put_ints(struct onnx_out *o, const char *name, size_t n,
+                     const int *values)
+{
+    size_t at = begin_attribute(o, name, ONNX_TYPE_INTS);
+
+    for (size_t i = 0; i < n; i++)
+        rn_pb_put_varint(&o->pb, ONNX_ATTRIBUTE_INTS, (uint64_t)values[i]);
+    rn_pb_end(&o->pb, at);
+}
+
+static void put_window(struct onnx_out *o, const struct rn_window *w)
+{
+    const int kernel[] = {w->kh, w->kw};
+    const int strides[] = {w->stride, rn_window_stride_w(w)};
+    const int dilations[] = {w->dilate_h + 1, w->dilate_w + 1};
+    const int pads[] = {rn_window_top(w), rn_window_left(w), w->pad + w->bottom,
+                        w->pad + w->right};
+
+    put_ints(o, "kernel_shape", 2, kernel);
+    put_ints(o, "strides", 2, strides);
+    put_ints(o, "pads", 4, pads);
+    if (w->dilate_h || w->dilate_w)
+        put_ints(o, "dilations", 2, dilations);
+}
+
+/* ----------------------------------------------------------------- names */
+
+static const struct rn_node *node_of(const struct onnx_out *o)
+{
+    return &o->g->nodes[o->v];
+}
+
+/* What an output is called. */
+static const char *output_name(enum rn_output kind)
+{
+    switch (kind) {
+    case RN_OUTPUT_PROBABILITIES:
+    case RN_OUTPUT_INDEPENDENT:
+        return "probabilities";
+    case RN_OUTPUT_LOG_PROBABILITIES:
+        return "log_probabilities";
+    default:
+        return "logits";
+    }
+}
+
+/* Whether the value is all there is of the output: [batch,classes]. */
+static bool is_logits(const struct onnx_out *o, int v)
+{
+    return v == o->g->output && o->g->nodes[v].op == RN_OP_LINEAR;
+}
+
+static const char *value_name(const struct onnx_out *o, int v)
+{
+    return is_logits(o, v) ? output_name(o->g->kind) : o->g->nodes[v].name;
+}
+
+/* "NAME.PART", for what a node of ours needs beside its own. */
+static const char *part_name(const struct onnx_out *o, const char *part,
+                             char name[NAME_SIZE])
+{
+    snprintf(name, NAME_SIZE, "%s.%s", node_of(o)->name, part);
+    return name;
+}
+
+/* ----------------------------------------------------------------- nodes */
+
+/* One operator; its inputs follow. */
+static size_t begin_node(struct onnx_out *o, const char *op, const char *name,
+                         const char *output)
+{
+    size_t at = rn_pb_begin(&o->pb, ONNX_GRAPH_NODE);
+
+    rn_pb_put_text(&o->pb, ONNX_NODE_OP, op);
+    rn_pb_put_text(&o->pb, ONNX_NODE_NAME, name);
+    rn_pb_put_text(&o->pb, ONNX_NODE_OUTPUT, output);
+    return at;
+}
+
+static void put_input(struct onnx_out *o, const char *name)
+{
+    rn_pb_put_text(&o->pb, ONNX_NODE_INPUT, name);
+}
+
+/* Parameters stand in the order that ONNX's operators have them in. */
+static void put_params(struct onnx_out *o)
+{
+    for (int i = 0; i < 4; i++)
+        if (node_of(o)->param[i] >= 0)
+            put_input(o, o->g->params[node_of(o)->param[i]].name);
+}
+
+/* The one operator that a node of ours is, its inputs and parameters. */
+static size_t begin_same(struct onnx_out *o, const char *op)
+{
+    const struct rn_node *n = node_of(o);
+    size_t at = begin_node(o, op, n->name, value_name(o, o->v));
+
+    for (int i = 0; i < 2; i++)
+        if (n->input[i] >= 0)
+            put_input(o, value_name(o, n->input[i]));
+    put_params(o);
+    return at;
+}
+
+static void put_same(struct onnx_out *o, const char *op)
+{
+    rn_pb_end(&o->pb, begin_same(o, op));
+}
+
+static void put_flatten(struct onnx_out *o, const char *from, const char *to)
+{
+    size_t at = begin_node(o, "Flatten", to, to);
+
+    put_input(o, from);
+    put_int(o, "axis", 1);
+    rn_pb_end(&o->pb, at);
+}
+
+static void put_conv(struct onnx_out *o, const char *op)
+{
+    size_t at = begin_same(o, op);
+
+    put_window(o, &node_of(o)->window);
+    if (node_of(o)->groups > 1)
+        put_int(o, "group", node_of(o)->groups);
+    rn_pb_end(&o->pb, at);
+}
+
+static void put_pool(struct onnx_out *o, const char *op)
+{
+    size_t at = begin_same(o, op);
+
+    put_window(o, &node_of(o)->window);
+    if (node_of(o)->ceil)
+        put_int(o, "ceil_mode", 1);
+    if (node_of(o)->count_padding)
+        put_int(o, "count_include_pad", 1);
+    rn_pb_end(&o->pb, at);
+}
+
+static void put_channelwise(struct onnx_out *o, const char *op)
+{
+    size_t at = begin_same(o, op);
+
+    put_int(o, "axis", 1);
+    rn_pb_end(&o->pb, at);
+}
+
+static void put_leaky_relu(struct onnx_out *o, const char *op)
+{
+    size_t at = begin_same(o, op);
+
+    put_float(o, "alpha", node_of(o)->slope);
+    rn_pb_end(&o->pb, at);
+}
+
+static void put_lrn(struct onnx_out *o, const char *op)
+{
+    const struct rn_lrn *lrn = &node_of(o)->lrn;
+    size_t at = begin_same(o, op);
+
+    put_int(o, "size", lrn->size);
+    put_float(o, "alpha", lrn->alpha);
+    put_float(o, "beta", lrn->beta);
+    put_float(o, "bias", lrn->k);
+    rn_pb_end(&o->pb, at);
+}
+
+static void put_batch_norm(struct onnx_out *o, const char *op)
+{
+    size_t at = begin_same(o, op);
+
+    put_float(o, "epsilon", node_of(o)->eps);
+    /* theirs is the old value's share */
+    put_float(o, "momentum", 1 - node_of(o)->momentum);
+    rn_pb_end(&o->pb, at);
+}
+
+static void put_linear(struct onnx_out *o, const char *op)
+{
+    char flat[NAME_SIZE];
+
+    part_name(o, "flatten", flat);
+    put_flatten(o, value_name(o, node_of(o)->input[0]), flat);
+    size_t at = begin_node(o, op, node_of(o)->name, value_name(o, o->v));
+    put_input(o, flat);
+    put_params(o);
+    put_int(o, "transB", 1);
+    rn_pb_end(&o->pb, at);
+}
+
+/* ------------------------------------------------- tensors beside the model */
+
+static void put_tensor(struct onnx_out *o, const char *name, uint64_t type,
+                       int dims, const size_t *dim, const void *data,
+                       size_t bytes)
+{
+    size_t at = rn_pb_begin(&o->pb, ONNX_GRAPH_INITIALIZER);
+
+    for (int i = 0; i < dims; i++)
+        rn_pb_put_varint(&o->pb, ONNX_TENSOR_DIMS, dim[i]);
+    rn_pb_put_varint(&o->pb, ONNX_TENSOR_TYPE, type);
+    rn_pb_put_text(&o->pb, ONNX_TENSOR_NAME, name);
+    rn_pb_put_bytes(&o->pb, ONNX_TENSOR_RAW, data, bytes);
+    rn_pb_end(&o->pb, at);
+}
+
+/* A list of numbers that an operator reads; its name. */
+static const char *put_list(struct onnx_out *o, const char *part, size_t n,
+                            const int64_t *values, char name[NAME_SIZE])
+{
+    part_name(o, part, name);
+    put_tensor(o, name, ONNX_INT64, 1, &n, values, n * sizeof(*values));
+    return name;
+}
+
+static void put_clip(struct onnx_out *o, const char *op)
+{
+    const float ends[] = {node_of(o)->low, node_of(o)->high};
+    static const char *const parts[] = {"min", "max"};
+    char names[2][NAME_SIZE];
+
+    for (int i = 0; i < 2; i++)
+        put_tensor(o, part_name(o, parts[i], names[i]), ONNX_FLOAT, 0, NULL,
+                   &ends[i], sizeof(ends[i]));
+    size_t at = begin_same(o, op);
+    for (int i = 0; i < 2; i++)
+        put_input(o, names[i]);
+    rn_pb_end(&o->pb, at);
+}
+
+/* HardSwish has the numbers of its name; others are a product. */
+static bool is_usual(const struct rn_node *n, const struct rn_onnx_function *f)
+{
+    return n->function != RN_FUNCTION_HARD_SWISH ||
+           (n->a == f->a_else && n->b == f->b_else);
+}
+
+/* x times hard sigmoid of it. */
+static void put_gate(struct onnx_out *o)
+{
+    const struct rn_node *n = node_of(o);
+    char gate[NAME_SIZE];
+
+    part_name(o, "gate", gate);
+    size_t at = begin_node(o, "HardSigmoid", gate, gate);
+    put_input(o, value_name(o, n->input[0]));
+    put_float(o, "alpha", n->a);
+    put_float(o, "beta", n->b);
+    rn_pb_end(&o->pb, at);
+    at = begin_same(o, "Mul");
+    put_input(o, gate);
+    rn_pb_end(&o->pb, at);
+}
+
+static void put_text(struct onnx_out *o, const char *name, const char *value)
+{
+    size_t at = begin_attribute(o, name, ONNX_TYPE_STRING);
+
+    rn_pb_put_text(&o->pb, ONNX_ATTRIBUTE_S, value);
+    rn_pb_end(&o->pb, at);
+}
+
+static void put_activation(struct onnx_out *o, const char *op)
+{
+    const struct rn_node *n = node_of(o);
+    const struct rn_onnx_function *f = rn_onnx_function_of(n->function);
+    char exponent[NAME_SIZE];
+
+    (void)op;
+    if (!is_usual(n, f)) {
+        put_gate(o);
+        return;
+    }
+    if (n->function == RN_FUNCTION_POWER)
+        put_tensor(o, part_name(o, "exponent", exponent), ONNX_FLOAT, 0, NULL,
+                   &n->a, sizeof(n->a));
+    size_t at = begin_same(o, f->op);
+    if (n->function == RN_FUNCTION_POWER)
+        put_input(o, exponent);
+    if (n->function == RN_FUNCTION_GELU_TANH)
+        put_text(o, "approximate", "tanh");
+    if (f->a)
+        put_float(o, f->a, n->a);
+    if (f->b)
+        put_float(o, f->b, n->b);
+    rn_pb_end(&o->pb, at);
+}
+
+/* To a number of eight bits and back. */
+static void put_quantize(struct onnx_out *o, const char *op)
+{
+    const struct rn_node *n = node_of(o);
+    const bool negative = n->low < 0;
+    const uint8_t zero = (uint8_t)(int)n->b; /* of either sign, the same bits */
+    static const char *const parts[] = {"step", "zero", "quantized"};
+    char names[3][NAME_SIZE];
+
+    for (int i = 0; i < 3; i++)
+        part_name(o, parts[i], names[i]);
+    put_tensor(o, names[0], ONNX_FLOAT, 0, NULL, &n->a, sizeof(n->a));
+    put_tensor(o, names[1], negative ? ONNX_INT8 : ONNX_UINT8, 0, NULL, &zero,
+               sizeof(zero));
+    size_t at = begin_node(o, op, names[2], names[2]);
+    put_input(o, value_name(o, n->input[0]));
+    put_input(o, names[0]);
+    put_input(o, names[1]);
+    rn_pb_end(&o->pb, at);
+    at = begin_node(o, "DequantizeLinear", n->name, value_name(o, o->v));
+    put_input(o, names[2]);
+    put_input(o, names[0]);
+    put_input(o, names[1]);
+    rn_pb_end(&o->pb, at);
+}
+
+/* Slopes stand before rows and columns. */
+static void put_prelu(struct onnx_out *o, const char *op)
+{
+    const struct rn_node *n = node_of(o);
+    const struct rn_param *p = &o->g->params[n->param[RN_P_WEIGHT]];
+    const int64_t sizes[] = {n->shape.c, 1, 1};
+    char list[NAME_SIZE], slopes[NAME_SIZE];
+
+    put_list(o, "sizes", 3, sizes, list);
+    part_name(o, "slopes", slopes);
+    size_t at = begin_node(o, "Reshape", slopes, slopes);
+    put_input(o, p->name);
+    put_input(o, list);
+    rn_pb_end(&o->pb, at);
+    at = begin_node(o, op, n->name, value_name(o, o->v));
+    put_input(o, value_name(o, n->input[0]));
+    put_input(o, slopes);
+    rn_pb_end(&o->pb, at);
+}
+
+static void put_select(struct onnx_out *o, const char *op)
+{
+    const struct rn_node *n = node_of(o);
+    const struct rn_selection *p = &n->selection;
+    const size_t count = (size_t)n->shape.c;
+    char name[NAME_SIZE];
+    int64_t *list = rn_alloc(count, sizeof(*list));
+
+    if (!list) {
+        o->pb.failed = true;
+        return;
+    }
+    for (int i = 0; i < n->shape.c; i++)
+        list[i] = p->first + (int64_t)(i % p->inner) * p->step +
+                  (int64_t)(i / p->inner) * p->outer;
+    put_list(o, "channels", count, list, name);
+    rn_free(list);
+    size_t at = begin_same(o, op);
+    put_input(o, name);
+    put_int(o, "axis", 1);
+    rn_pb_end(&o->pb, at);
+}
+
+static void put_zero_pad(struct onnx_out *o, const char *op)
+{
+    const struct rn_window *w = &node_of(o)->window;
+    const int64_t pads[2 * PICTURE] = {
+        0, 0, rn_window_top(w),   rn_window_left(w),
+        0, 0, w->pad + w->bottom, w->pad + w->right};
+    char name[NAME_SIZE];
+
+    put_list(o, "pads", 2 * PICTURE, pads, name);
+    size_t at = begin_same(o, op);
+    put_input(o, name);
+    rn_pb_end(&o->pb, at);
+}
+
+/* Every stride-th pixel of rows and columns, into value `to`. */
+static void put_slice(struct onnx_out *o, const char *to)
+{
+    const int64_t step = node_of(o)->window.stride;
+    const int64_t lists[4][2] = {
+        {0, 0}, {INT64_MAX, INT64_MAX}, {2, 3}, {step, step}};
+    static const char *const parts[4] = {"starts", "ends", "axes", "steps"};
+    char names[4][NAME_SIZE];
+
+    for (int i = 0; i < 4; i++)
+        put_list(o, parts[i], 2, lists[i], names[i]);
+    size_t at = begin_node(o, "Slice", to, to);
+    put_input(o, value_name(o, node_of(o)->input[0]));
+    for (int i = 0; i < 4; i++)
+        put_input(o, names[i]);
+    rn_pb_end(&o->pb, at);
+}
+
+static void put_subsample_pad(struct onnx_out *o, const char *op)
+{
+    const struct rn_node *n = node_of(o);
+    int64_t before = n->before;
+    int64_t after = n->shape.c - o->g->nodes[n->input[0]].shape.c - before;
+    const int64_t pads[2 * PICTURE] = {0, before, 0, 0, 0, after, 0, 0};
+    char slice[NAME_SIZE], name[NAME_SIZE];
+
+    put_slice(o, part_name(o, "slice", slice));
+    put_list(o, "pads", 2 * PICTURE, pads, name);
+    size_t at = begin_node(o, op, n->name, value_name(o, o->v));
+    put_input(o, slice);
+    put_input(o, name);
+    rn_pb_end(&o->pb, at);
+}
+
+/* ------------------------------------------------------------ whole graph */
+
+static const struct {
+    const char *op;
+    void (*put)(struct onnx_out *o, const char *op);
+} writers[RN_OP_COUNT] = {
+    /* all but the input */
+    [RN_OP_CONV] = {"Conv", put_conv},
+    [RN_OP_BATCH_NORM] = {"BatchNormalization", put_batch_norm},
+    [RN_OP_RELU] = {"Relu", put_same},
+    [RN_OP_ADD] = {"Add", put_same},
+    [RN_OP_MAX_POOL] = {"MaxPool", put_pool},
+    [RN_OP_GLOBAL_AVG_POOL] = {"GlobalAveragePool", put_same},
+    [RN_OP_LINEAR] = {"Gemm", put_linear},
+    [RN_OP_SUBSAMPLE_PAD] = {"Pad", put_subsample_pad},
+    [RN_OP_AVG_POOL] = {"AveragePool", put_pool},
+    [RN_OP_CONCAT] = {"Concat", put_channelwise},
+    [RN_OP_MULTIPLY] = {"Mul", put_same},
+    [RN_OP_SIGMOID] = {"Sigmoid", put_same},
+    [RN_OP_CLIP] = {"Clip", put_clip},
+    [RN_OP_LEAKY_RELU] = {"LeakyRelu", put_leaky_relu},
+    [RN_OP_LRN] = {"LRN", put_lrn},
+    [RN_OP_ACTIVATION] = {NULL, put_activation},
+    [RN_OP_QUANTIZE] = {"QuantizeLinear", put_quantize},
+    [RN_OP_PRELU] = {"PRelu", put_prelu},
+    [RN_OP_SELECT] = {"Gather", put_select},
+    [RN_OP_SOFTMAX] = {"Softmax", put_channelwise},
+    [RN_OP_ZERO_PAD] = {"Pad", put_zero_pad},
+    [RN_OP_LOG_SOFTMAX] = {"LogSoftmax", put_channelwise},
+};
+
+/* The softmax or sigmoid that is behind the output. */
+static void put_last(struct onnx_out *o)
+{
+    static const char *const ops[] = {
+        [RN_OUTPUT_PROBABILITIES] = "Softmax",
+        [RN_OUTPUT_LOG_PROBABILITIES] = "LogSoftmax",
+        [RN_OUTPUT_INDEPENDENT] = "Sigmoid",
+    };
+    const char *name = output_name(o->g->head);
+    size_t at = begin_node(o, ops[o->g->head], name, name);
+
+    put_input(o, output_name(o->g->kind));
+    if (o->g->head != RN_OUTPUT_INDEPENDENT)
+        put_int(o, "axis", 1);
+    rn_pb_end(&o->pb, at);
+}
+
+static void put_nodes(struct onnx_out *o)
+{
+    for (o->v = 0; (size_t)o->v < o->g->n_nodes; o->v++)
+        if (writers[node_of(o)->op].put)
+            writers[node_of(o)->op].put(o, writers[node_of(o)->op].op);
+    if (!is_logits(o, o->g->output))
+        put_flatten(o, value_name(o, o->g->output), output_name(o->g->kind));
+    if (o->g->head != o->g->kind)
+        put_last(o);
+}
+
+/* Input or output: floats [batch,dim...]. */
+static void put_value(struct onnx_out *o, uint32_t field, const char *name,
+                      int dims, const int *dim)
+{
+    struct rn_pb_out *pb = &o->pb;
+    size_t value = rn_pb_begin(pb, field), type, tensor, shape, at;
+
+    rn_pb_put_text(pb, ONNX_VALUE_NAME, name);
+    type = rn_pb_begin(pb, ONNX_VALUE_TYPE);
+    tensor = rn_pb_begin(pb, ONNX_TYPE_TENSOR);
+    rn_pb_put_varint(pb, ONNX_TENSOR_TYPE_ELEMENT, ONNX_FLOAT);
+    shape = rn_pb_begin(pb, ONNX_TENSOR_TYPE_SHAPE);
+    at = rn_pb_begin(pb, ONNX_SHAPE_DIM);
+    rn_pb_put_text(pb, ONNX_DIM_NAME, "batch");
+    rn_pb_end(pb, at);
+    for (int i = 0; i < dims; i++) {
+        at = rn_pb_begin(pb, ONNX_SHAPE_DIM);
+        rn_pb_put_varint(pb, ONNX_DIM_VALUE, (uint64_t)dim[i]);
+        rn_pb_end(pb, at);
+    }
+    rn_pb_end(pb, shape);
+    rn_pb_end(pb, tensor);
+    rn_pb_end(pb, type);
+    rn_pb_end(pb, value);
+}
+
+static void put_graph(struct onnx_out *o, const struct rn_model *model)
+{
+    const struct rn_shape *in = &model->spec.input;
+    const int image[] = {in->c, in->h, in->w};
+    size_t at = rn_pb_begin(&o->pb, ONNX_MODEL_GRAPH);
+
+    rn_pb_put_text(&o->pb, ONNX_GRAPH_NAME, model->spec.name);
+    for (size_t i = 0; i < o->g->n_params; i++) {
+        const struct rn_param *p = &o->g->params[i];
+
+        put_tensor(o, p->name, ONNX_FLOAT, p->dims, p->dim, p->data,
+                   p->count * sizeof(*p->data));
+    }
+    put_value(o, ONNX_GRAPH_INPUT, INPUT, 3, image);
+    put_value(o, ONNX_GRAPH_OUTPUT, output_name(o->g->head), 1,
+              &model->spec.classes);
+    put_nodes(o);
+    rn_pb_end(&o->pb, at);
+}
+
+/* The oldest version of the operators, not older than ours, that has all. */
+static int opset_of(const struct rn_graph *g)
+{
+    int opset = OPSET;
+
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        const struct rn_node *n = &g->nodes[i];
+        int needs = n->op == RN_OP_ACTIVATION
+                        ? rn_onnx_function_of(n->function)->opset
+                        : 0;
+
+        opset = needs > opset ? needs : opset;
+    }
+    return opset;
+}
+
+static void put_head(struct onnx_out *o, const char *description)
+{
+    const int opset = opset_of(o->g);
+
+    rn_pb_put_varint(&o->pb, ONNX_MODEL_IR_VERSION,
+                     opset > 18 ? IR_VERSION + 1 : IR_VERSION);
+    rn_pb_put_text(&o->pb, ONNX_MODEL_PRODUCER, "resnet");
+    rn_pb_put_text(&o->pb, ONNX_MODEL_PRODUCER_VERSION, RN_VERSION_STRING);
+    size_t at = rn_pb_begin(&o->pb, ONNX_MODEL_OPSET);
+    rn_pb_put_text(&o->pb, ONNX_OPSET_DOMAIN, "");
+    rn_pb_put_varint(&o->pb, ONNX_OPSET_VERSION, (uint64_t)opset);
+    rn_pb_end(&o->pb, at);
+    at = rn_pb_begin(&o->pb, ONNX_MODEL_METADATA);
+    rn_pb_put_text(&o->pb, ONNX_ENTRY_KEY, RN_ONNX_DESCRIPTION);
+    rn_pb_put_text(&o->pb, ONNX_ENTRY_VALUE, description);
+    rn_pb_end(&o->pb, at);
+}
+
+int rn_onnx_write(const struct rn_model *model, const char *path,
+                  struct rn_error *err)
+{
+    struct onnx_out o = {.g = model->graph};
+    char *description = NULL;
+    int rc = rn_model_text(&description, model, true, path, err);
+
+    if (rc)
+        return rc;
+    put_head(&o, description);
+    rn_free(description);
+    put_graph(&o, model);
+    if (o.pb.failed)
+        rc = rn_fail_memory(err, o.pb.room, "an ONNX model");
+    if (!rc && o.pb.size > INT32_MAX)
+        rc = rn_fail(err, RN_ERR_ARG,
+                     "'%s': %zu bytes, but an ONNX file holds 2 GiB at most",
+                     path, o.pb.size);
+    if (!rc)
+        rc = rn_file_write(path, o.pb.bytes, o.pb.size, err);
+    rn_free(o.pb.bytes);
+    return rc;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Which network a state dictionary is of, by the names and shapes of its
+ * tensors. */
+#ifndef RN_FORMATS_TORCH_RECOGNISE_H
+#define RN_FORMATS_TORCH_RECOGNISE_H
+
+#include "formats/torch/names_map.h"
+#include "formats/torch/state.h"
+#include "nets/nets.h"
+
+/* Whose names they are. Torchvision's are ours, and most people's. */
+enum rn_source {
+    RN_SOURCE_TORCHVISION,
+    RN_SOURCE_AKAMASTER,    /* akamaster/pytorch_resnet_cifar10 */
+    RN_SOURCE_TRANSFORMERS, /* Hugging Face's */
+    RN_SOURCE_MMPRETRAIN,   /* OpenMMLab's */
+    RN_SOURCE_STRUCTURE,    /* nobody's known here */
+};
+
+/** "torchvision's", "akamaster/pytorch_resnet_cifar10's", … */
+const char *rn_source_name(enum rn_source source);
+
+struct rn_named_tensor {
+    char name[100]; /* torchvision's for it */
+    const struct rn_state_tensor *tensor;
+    bool mapped; /* by the caller */
+};
+
+/* Tensors under torchvision's names, and what they tell. */
+struct rn_recognised {
+    struct rn_named_tensor *tensors; /* ordered by name */
+    size_t count;
+    enum rn_source source;
+    char net[32];  /* network's name */
+    bool imagenet; /* family */
+    bool small;    /* of that one, but for small pictures */
+    bool bottleneck;
+    char shortcut; /* 'A' (where the zeros go is not told), 'B', 'C' */
+    int channels, classes;
+    bool other;    /* by its names a network of another kind */
+    bool known;    /* a residual network by its names, though none here */
+    bool headless; /* without a classifier; classes is 0 */
+    /* What all convolutions' names begin with: so many characters of this. */
+    const char *shared;
+    size_t shared_size;
+};
+
+/** Rename the tensors of a state (borrowed): as `map` says, unless NULL, else
+ *  without what all convolutions' names begin with, and by tables. RN_ERR_DATA
+ *  when two become one. */
+int rn_rename(struct rn_recognised *r, const struct rn_state *state,
+              struct rn_names_map *map, struct rn_error *err);
+/** A name of the file's without what all convolutions' begin with, and without
+ *  what wrappers add. */
+const char *rn_bare_name(const struct rn_recognised *r, const char *name);
+/** Order the tensors by their names. */
+void rn_recognised_sort(struct rn_recognised *r);
+/** Fill in the rest; RN_ERR_DATA when it is no network of a family here, with
+ *  whose names its tensors have. */
+int rn_recognise(struct rn_recognised *r, const struct rn_state *state,
+                 struct rn_error *err);
+/** Also after a failure, and on a zeroed struct. */
+void rn_recognised_free(struct rn_recognised *r);
+/** NULL when there is none of that name. */
+const struct rn_state_tensor *rn_renamed(const struct rn_recognised *r,
+                                         const char *name);
+
+/** Whether a convolution has a name that no network here has. */
+bool rn_recognised_stranger(const struct rn_recognised *r);
+
+#endif

@@ -1,0 +1,487 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "model/model.h"
+
+#include "core/locale.h"
+#include "core/memory.h"
+#include "core/random.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <string.h>
+
+struct rn_model *rn_model_wrap(const struct rn_net_spec *spec,
+                               struct rn_graph *graph)
+{
+    struct rn_model *model = rn_alloc(1, sizeof(*model));
+
+    if (!model)
+        return NULL;
+    model->spec = *spec;
+    model->graph = graph;
+    return model;
+}
+
+/* Variance 1, so that a network without training statistics has sane ones. */
+static void reset_statistics(struct rn_graph *g)
+{
+    for (size_t i = 0; i < g->n_params; i++) {
+        struct rn_param *p = &g->params[i];
+        bool one = p->kind == RN_PARAM_RUNNING_VAR;
+
+        if (!rn_param_trainable(p))
+            for (size_t j = 0; j < p->count; j++)
+                p->data[j] = one ? 1.0f : 0.0f;
+    }
+}
+
+int rn_model_create(struct rn_model **out, const char *name,
+                    const struct rn_net_options *options, struct rn_error *err)
+{
+    struct rn_net_spec spec;
+    struct rn_graph *graph;
+
+    *out = NULL;
+    int rc = rn_net_resolve(&spec, name, options, err);
+    if (!rc)
+        rc = rn_net_build(&graph, &spec, err);
+    if (rc)
+        return rc;
+    *out = rn_model_wrap(&spec, graph);
+    if (!*out) {
+        rn_graph_destroy(graph);
+        return rn_fail_memory(err, sizeof(**out), "a model");
+    }
+    reset_statistics(graph);
+    return RN_OK;
+}
+
+/* A network of the same layers, so that its parameters stand in the same
+ * order. */
+static bool borrow_parameters(struct rn_graph *g, const struct rn_graph *from)
+{
+    if (g->n_nodes != from->n_nodes || g->n_params != from->n_params)
+        return false;
+    g->kind = from->kind;
+    g->head = from->head;
+    for (size_t i = 0; i < g->n_nodes; i++)
+        g->nodes[i].eps = from->nodes[i].eps;
+    for (size_t i = 0; i < g->n_params; i++) {
+        if (g->params[i].count != from->params[i].count)
+            return false;
+        g->params[i].data = from->params[i].data;
+    }
+    return true;
+}
+
+int rn_model_resized(struct rn_model **out, const struct rn_model *model, int h,
+                     int w, struct rn_error *err)
+{
+    struct rn_net_spec spec = model->spec;
+    struct rn_graph *graph;
+    int rc;
+
+    *out = NULL;
+    if (strcmp(spec.family, RN_FAMILY_GRAPH) == 0)
+        return rn_fail(err, RN_ERR_ARG,
+                       "%s is a graph of others, made for images of %d x %d "
+                       "alone",
+                       spec.name, spec.input.h, spec.input.w);
+    spec.input.h = h;
+    spec.input.w = w;
+    rc = rn_net_build(&graph, &spec, err);
+    if (rc)
+        return rc;
+    if (!borrow_parameters(graph, model->graph)) {
+        rn_graph_destroy(graph);
+        return rn_fail(err, RN_ERR_ARG,
+                       "%s has other parameters than its name says", spec.name);
+    }
+    *out = rn_model_wrap(&spec, graph);
+    if (*out)
+        return RN_OK;
+    rn_graph_destroy(graph);
+    return rn_fail_memory(err, sizeof(**out), "a model");
+}
+
+static void free_texts(char **texts, size_t count)
+{
+    for (size_t i = 0; texts && i < count; i++)
+        rn_free(texts[i]);
+    rn_free(texts);
+}
+
+void rn_model_destroy(struct rn_model *model)
+{
+    if (!model)
+        return;
+    rn_graph_destroy(model->graph);
+    rn_free(model->preprocessing.mean);
+    rn_free(model->preprocessing.std);
+    free_texts(model->class_names, (size_t)model->spec.classes);
+    free_texts(model->class_ids, (size_t)model->spec.classes);
+    rn_free(model->trained);
+    rn_free(model->path);
+    rn_free(model);
+}
+
+/* ----------------------------------------------------- initialisation */
+
+static void fill(struct rn_param *p, float value)
+{
+    for (size_t i = 0; i < p->count; i++)
+        p->data[i] = value;
+}
+
+/* Four numbers at a time: number i of parameter n comes from draw i / 4. */
+static void fill_random(struct rn_param *p, const struct rn_random_key *key,
+                        size_t n, double scale,
+                        void (*draw)(const uint32_t bits[4], double out[4]))
+{
+    for (size_t i = 0; i < p->count; i += 4) {
+        uint32_t bits[4];
+        double value[4];
+
+        rn_random4(key, (uint64_t)n << 32 | i / 4, bits);
+        draw(bits, value);
+        for (size_t j = 0; j < 4 && i + j < p->count; j++)
+            p->data[i + j] = (float)(scale * value[j]);
+    }
+}
+
+static void draw_normal(const uint32_t bits[4], double out[4])
+{
+    rn_random_normal2(bits[0], bits[1], out);
+    rn_random_normal2(bits[2], bits[3], out + 2);
+}
+
+/* Uniform in [-1, 1). */
+static void draw_symmetric(const uint32_t bits[4], double out[4])
+{
+    for (int i = 0; i < 4; i++)
+        out[i] = 2.0 * rn_random_unit(bits[i]) - 1.0;
+}
+
+static void init_weight(struct rn_param *p, const struct rn_random_key *key,
+                        size_t n)
+{
+    if (p->dims == 4) {
+        /* He et al. 2015, with fan-out k * k * C_out as in the paper's
+         * reimplementations. */
+        double fan_out = (double)(p->dim[0] * p->dim[2] * p->dim[3]);
+
+        fill_random(p, key, n, sqrt(2.0 / fan_out), draw_normal);
+    } else {
+        /* The paper does not say how fc starts. Ours, as in PyTorch:
+         * uniform within 1 / sqrt(fan-in); the bias is zero. */
+        double fan_in = (double)p->dim[1];
+
+        fill_random(p, key, n, 1.0 / sqrt(fan_in), draw_symmetric);
+    }
+}
+
+void rn_model_init(struct rn_model *model, uint64_t seed)
+{
+    struct rn_graph *g = model->graph;
+    struct rn_random_key key = {.seed = seed, .purpose = RN_RANDOM_INIT};
+
+    for (size_t i = 0; i < g->n_params; i++) {
+        struct rn_param *p = &g->params[i];
+
+        if (p->kind == RN_PARAM_WEIGHT)
+            init_weight(p, &key, i);
+        else
+            fill(p, p->kind == RN_PARAM_BN_WEIGHT ? 1.0f : 0.0f);
+    }
+    reset_statistics(g);
+}
+
+/* -------------------------------------------------------- description */
+
+/* The input node is no layer. */
+#define FIRST_LAYER 1
+
+void rn_model_describe(const struct rn_model *model, struct rn_model_info *info)
+{
+    const struct rn_net_spec *spec = &model->spec;
+
+    *info = (struct rn_model_info){
+        .net = spec->name,
+        .channels = spec->input.c,
+        .height = spec->input.h,
+        .width = spec->input.w,
+        .classes = spec->classes,
+        .shortcut = spec->shortcut,
+        .stride_v1 = spec->stride_v1,
+        .params = rn_graph_params(model->graph),
+        .macs = rn_graph_macs(model->graph),
+        .layers = model->graph->n_nodes - FIRST_LAYER,
+        .tensors = model->graph->n_params,
+        .has_preprocessing = model->preprocessing.mean != NULL,
+        .resize = model->preprocessing.resize,
+        .interpolation = model->preprocessing.interpolation,
+        .bgr = model->preprocessing.bgr,
+        .trained = model->trained,
+        .output = model->graph->kind,
+        .head = model->graph->head,
+    };
+}
+
+int rn_model_layer(const struct rn_model *model, size_t i,
+                   struct rn_layer_info *layer)
+{
+    const struct rn_graph *g = model->graph;
+
+    if (i >= g->n_nodes - FIRST_LAYER)
+        return RN_ERR_ARG;
+    const struct rn_node *node = &g->nodes[i + FIRST_LAYER];
+    *layer = (struct rn_layer_info){
+        .name = node->name,
+        .op = rn_op_name(node->op),
+        .channels = node->shape.c,
+        .height = node->shape.h,
+        .width = node->shape.w,
+        .params = rn_node_params(g, node),
+        .macs = node->macs,
+    };
+    return RN_OK;
+}
+
+int rn_model_tensor(const struct rn_model *model, size_t i,
+                    struct rn_tensor *tensor)
+{
+    if (i >= model->graph->n_params)
+        return RN_ERR_ARG;
+    const struct rn_param *p = &model->graph->params[i];
+    *tensor = (struct rn_tensor){
+        .name = p->name,
+        .dims = p->dims,
+        .count = p->count,
+        .data = p->data,
+        .trainable = rn_param_trainable(p),
+    };
+    memcpy(tensor->dim, p->dim, sizeof(tensor->dim));
+    return RN_OK;
+}
+
+const char *rn_model_not_finite(struct rn_model *model)
+{
+    const struct rn_graph *g = model->graph;
+
+    for (size_t i = 0; i < g->n_params; i++) {
+        const struct rn_param *p = &g->params[i];
+
+        for (size_t j = 0; j < p->count; j++) {
+            if (isfinite(p->data[j]))
+                continue;
+            rn_format(model->not_finite, sizeof(model->not_finite),
+                      "element %zu of %.120s is %g", j, p->name,
+                      (double)p->data[j]);
+            return model->not_finite;
+        }
+    }
+    return NULL;
+}
+
+/* -------------------------------------------------------- class names */
+
+static const char *class_text(const struct rn_model *model, char *const *texts,
+                              int i)
+{
+    return texts && i >= 0 && i < model->spec.classes ? texts[i] : NULL;
+}
+
+const char *rn_model_class_name(const struct rn_model *model, int i)
+{
+    return class_text(model, model->class_names, i);
+}
+
+const char *rn_model_class_id(const struct rn_model *model, int i)
+{
+    return class_text(model, model->class_ids, i);
+}
+
+static bool is_utf8(const char *text)
+{
+    json_t *string = json_string(text);
+
+    json_decref(string);
+    return string != NULL;
+}
+
+/* Replace *texts by copies of n texts; `what` is what one is called. */
+static int set_texts(char ***texts, const char *const *from, size_t n,
+                     const char *what, struct rn_error *err)
+{
+    free_texts(*texts, n);
+    *texts = NULL;
+    if (!from)
+        return RN_OK;
+    char **copy = rn_alloc(n, sizeof(*copy));
+    if (!copy)
+        return rn_fail_memory(err, n * sizeof(char *), "class names");
+    int rc = RN_OK;
+    for (size_t i = 0; i < n && !rc; i++) {
+        if (!from[i] || !is_utf8(from[i])) {
+            rc = rn_fail(err, RN_ERR_ARG, "%s of class %zu is not UTF-8", what,
+                         i);
+            break;
+        }
+        copy[i] = rn_strdup(from[i]);
+        if (!copy[i])
+            rc = rn_fail_memory(err, strlen(from[i]) + 1, "a class name");
+    }
+    if (rc)
+        free_texts(copy, n);
+    else
+        *texts = copy;
+    return rc;
+}
+
+int rn_model_set_classes(struct rn_model *model, const char *const *names,
+                         struct rn_error *err)
+{
+    return set_texts(&model->class_names, names, (size_t)model->spec.classes,
+                     "name", err);
+}
+
+int rn_model_set_class_ids(struct rn_model *model, const char *const *ids,
+                           struct rn_error *err)
+{
+    return set_texts(&model->class_ids, ids, (size_t)model->spec.classes,
+                     "identifier", err);
+}
+
+/* ------------------------------------------------------ preprocessing */
+
+static size_t pixels_of(const struct rn_shape *s)
+{
+    return (size_t)s->h * (size_t)s->w;
+}
+
+static float *copy_floats(const float *from, size_t count)
+{
+    float *to = rn_alloc(count, sizeof(*to));
+
+    if (to)
+        memcpy(to, from, count * sizeof(*to));
+    return to;
+}
+
+static int check_preprocessing(const float *mean, size_t n_mean,
+                               const float *std, size_t n_std,
+                               struct rn_error *err)
+{
+    for (size_t i = 0; i < n_mean; i++)
+        if (!isfinite(mean[i]))
+            return rn_fail(err, RN_ERR_ARG,
+                           "mean %zu of the preprocessing is %g", i,
+                           (double)mean[i]);
+    for (size_t i = 0; i < n_std; i++)
+        if (!isfinite(std[i]) || std[i] <= 0.0f)
+            return rn_fail(err, RN_ERR_ARG,
+                           "std of channel %zu in the preprocessing is %g, "
+                           "expected a positive number",
+                           i, (double)std[i]);
+    return RN_OK;
+}
+
+int rn_model_set_preprocessing(struct rn_model *model, bool per_pixel,
+                               const float *mean, const float *std,
+                               struct rn_error *err)
+{
+    const struct rn_shape *s = &model->spec.input;
+    size_t n_std = (size_t)s->c;
+    size_t n_mean = per_pixel ? n_std * pixels_of(s) : n_std;
+    int rc = check_preprocessing(mean, n_mean, std, n_std, err);
+
+    if (rc)
+        return rc;
+    struct rn_preprocessing new = model->preprocessing;
+    new.per_pixel = per_pixel;
+    new.mean = copy_floats(mean, n_mean);
+    new.std = copy_floats(std, n_std);
+    if (!new.mean || !new.std) {
+        rn_free(new.mean);
+        rn_free(new.std);
+        return rn_fail_memory(err, n_mean * sizeof(float), "a mean");
+    }
+    rn_free(model->preprocessing.mean);
+    rn_free(model->preprocessing.std);
+    model->preprocessing = new;
+    return RN_OK;
+}
+
+const char *rn_interpolation_name(enum rn_interpolation how)
+{
+    static const char *const names[] = {
+        [RN_BILINEAR] = "bilinear", [RN_BICUBIC] = "bicubic", [RN_BOX] = "box"};
+
+    return (unsigned)how < sizeof(names) / sizeof(*names) ? names[how] : NULL;
+}
+
+int rn_model_set_resize(struct rn_model *model, int resize,
+                        enum rn_interpolation interpolation,
+                        struct rn_error *err)
+{
+    const struct rn_shape *s = &model->spec.input;
+    int least = s->h > s->w ? s->h : s->w;
+
+    if (resize && (resize < least || resize > RN_RESIZE_MAX))
+        return rn_fail(err, RN_ERR_ARG,
+                       "the shorter side is resized to %d pixels, expected %d "
+                       "to %d, the network taking %d x %d",
+                       resize, least, RN_RESIZE_MAX, s->h, s->w);
+    if (!rn_interpolation_name(interpolation))
+        return rn_fail(err, RN_ERR_ARG, "interpolation %d: there is none",
+                       (int)interpolation);
+    model->preprocessing.resize = resize;
+    model->preprocessing.interpolation = interpolation;
+    return RN_OK;
+}
+
+int rn_model_set_bgr(struct rn_model *model, bool bgr, struct rn_error *err)
+{
+    if (bgr && model->spec.input.c != 3)
+        return rn_fail(err, RN_ERR_ARG,
+                       "channels in the order BGR, but the network takes %d",
+                       model->spec.input.c);
+    model->preprocessing.bgr = bgr;
+    return RN_OK;
+}
+
+size_t rn_channel_stored(const struct rn_preprocessing *pre, size_t channels,
+                         size_t c)
+{
+    return pre->bgr ? channels - 1 - c : c;
+}
+
+void rn_normalise(const struct rn_preprocessing *pre, struct rn_shape shape,
+                  const uint8_t *pixels, float *image)
+{
+    size_t n = pixels_of(&shape), channels = (size_t)shape.c;
+
+    for (size_t c = 0; c < channels; c++) {
+        const uint8_t *from = pixels + n * rn_channel_stored(pre, channels, c);
+
+        for (size_t i = 0; i < n; i++) {
+            size_t at = c * n + i;
+            float mean = pre->mean[pre->per_pixel ? at : c];
+
+            image[at] = ((float)from[i] / 255.0f - mean) / pre->std[c];
+        }
+    }
+}
+
+int rn_model_preprocess(const struct rn_model *model, const uint8_t *pixels,
+                        float *image, struct rn_error *err)
+{
+    const struct rn_preprocessing *pre = &model->preprocessing;
+
+    if (!pre->mean)
+        return rn_fail(err, RN_ERR_ARG,
+                       "the model does not say how its images are prepared");
+    if (!pixels || !image)
+        return rn_fail(err, RN_ERR_ARG, "no pixels or no image given");
+    rn_normalise(pre, model->spec.input, pixels, image);
+    return RN_OK;
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What struct rn_model holds, and the model file (safetensors). */
+#ifndef RN_MODEL_MODEL_H
+#define RN_MODEL_MODEL_H
+
+#include "core/safetensors.h"
+#include "graph/graph.h"
+#include "nets/nets.h"
+
+/** Pixels 0..255 become (pixel / 255 - mean) / std. For the per-pixel mean
+ *  of the paper `mean` has c*h*w entries, else c; std always has c. Both are
+ *  in the order of the network's channels. */
+struct rn_preprocessing {
+    bool per_pixel;
+    bool bgr;    /* the network's channels are blue, green, red */
+    float *mean; /* owned; NULL: the model has no preprocessing */
+    float *std;  /* owned */
+    /* Before that, of a picture of any size: its shorter side becomes
+     * `resize` pixels (0: not stated, the larger side of the input), and the
+     * input's h x w are cut from the centre. */
+    int resize;
+    enum rn_interpolation interpolation;
+};
+
+struct rn_model {
+    struct rn_net_spec spec;
+    struct rn_graph *graph;
+    struct rn_preprocessing preprocessing;
+    char **class_names;   /* spec.classes entries, or NULL */
+    char **class_ids;     /* likewise */
+    char *trained;        /* JSON object text, or NULL */
+    char *path;           /* file it was read from, for messages, or NULL */
+    char not_finite[200]; /* see rn_model_not_finite() */
+    bool headless;        /* its fc is for the caller to replace */
+};
+
+/** A model around a graph, which it takes over; NULL when memory is short
+ *  (the graph stays the caller's). */
+struct rn_model *rn_model_wrap(const struct rn_net_spec *spec,
+                               struct rn_graph *graph);
+
+/** The same network for images of h x w pixels. It reads the parameters of
+ *  `model`, which must outlive it, and knows no preprocessing, no names.
+ *  RN_ERR_ARG for a size it cannot take. */
+int rn_model_resized(struct rn_model **out, const struct rn_model *model, int h,
+                     int w, struct rn_error *err);
+
+/** An extra named float32 tensor in a model file, for checkpoints
+ *  ("optimizer.momentum.conv1.weight"). */
+struct rn_extra {
+    const char *name;
+    int dims;
+    size_t dim[4];
+    float *data;
+};
+
+/**
+ * rn_model_save() with extra tensors and an extra JSON text, kept in the
+ * metadata under "training" (both may be absent).
+ */
+int rn_model_save_with(const struct rn_model *model, const char *path,
+                       const struct rn_extra *extras, size_t n_extras,
+                       const char *training, struct rn_error *err);
+
+/**
+ * rn_model_load() that also hands out the metadata text "training"
+ * (*training is rn_alloc()ed, or NULL) and fills the data of the extras
+ * given; a missing or misshapen extra is RN_ERR_DATA.
+ */
+int rn_model_load_with(struct rn_model **out, const char *path,
+                       const struct rn_extra *extras, size_t n_extras,
+                       char **training, struct rn_error *err);
+
+/** The same on an open file. */
+int rn_model_read(struct rn_model **out, const struct rn_st_file *f,
+                  const struct rn_extra *extras, size_t n_extras,
+                  char **training, struct rn_error *err);
+
+/** Give the model its preprocessing; arrays are copied. RN_ERR_ARG when a
+ *  mean is not finite or a std not finite and positive. */
+int rn_model_set_preprocessing(struct rn_model *model, bool per_pixel,
+                               const float *mean, const float *std,
+                               struct rn_error *err);
+/** Pixels [c][h][w] of a shape to the network's numbers; one of the input's
+ *  size when there is a mean for every pixel. */
+void rn_normalise(const struct rn_preprocessing *pre, struct rn_shape shape,
+                  const uint8_t *pixels, float *image);
+/** Which channel of pixels, in RGB order, the network's channel c is. */
+size_t rn_channel_stored(const struct rn_preprocessing *pre, size_t channels,
+                         size_t c);
+/** Whether the network takes blue, green, red. RN_ERR_ARG when it does not
+ *  take three channels. */
+int rn_model_set_bgr(struct rn_model *model, bool bgr, struct rn_error *err);
+/** How a picture becomes an image of the input's size. RN_ERR_ARG when
+ *  `resize` is neither 0 nor large enough to cut the input from. */
+int rn_model_set_resize(struct rn_model *model, int resize,
+                        enum rn_interpolation interpolation,
+                        struct rn_error *err);
+/** Largest `resize`. */
+#define RN_RESIZE_MAX 65535
+/** Copy `classes` names; NULL removes them. RN_ERR_ARG when one is not
+ *  UTF-8. */
+int rn_model_set_classes(struct rn_model *model, const char *const *names,
+                         struct rn_error *err);
+/** The same for the classes' identifiers. */
+int rn_model_set_class_ids(struct rn_model *model, const char *const *ids,
+                           struct rn_error *err);
+
+/** Text on the first tensor (name, place, value) that is not finite, or NULL.
+ *  The text lies in the model until the next call. */
+const char *rn_model_not_finite(struct rn_model *model);
+/** RN_ERR_DATA, listing them, when weights or statistics are not finite, or a
+ *  variance has no root. */
+int rn_model_check_numbers(const struct rn_model *model, struct rn_error *err);
+
+#endif

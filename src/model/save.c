@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Writing a model: tensors in a safetensors container, everything else in one
+ * JSON text under "resnet" in its metadata. */
+#include "model/file.h"
+
+#include "core/memory.h"
+#include "model/graph_json.h"
+#include "core/json.h"
+
+#include <string.h>
+
+const char *rn_stride_name(bool v1)
+{
+    return v1 ? "v1" : "v1.5";
+}
+
+void rn_pixel_mean_dim(const struct rn_model *model, size_t dim[RN_MEAN_DIMS])
+{
+    dim[0] = (size_t)model->spec.input.c;
+    dim[1] = (size_t)model->spec.input.h;
+    dim[2] = (size_t)model->spec.input.w;
+}
+
+/* A network of no family is told node by node. */
+static json_t *graph_network_json(const struct rn_model *model)
+{
+    const struct rn_net_spec *spec = &model->spec;
+
+    return json_pack("{s:s, s:s, s:[i,i,i], s:i, s:i, s:o}", "name", spec->name,
+                     "family", spec->family, "input", spec->input.c,
+                     spec->input.h, spec->input.w, "classes", spec->classes,
+                     "output", model->graph->output, "nodes",
+                     rn_graph_json(model->graph));
+}
+
+static json_t *network_json(const struct rn_model *model)
+{
+    const struct rn_net_spec *spec = &model->spec;
+
+    if (strcmp(spec->family, RN_FAMILY_GRAPH) == 0)
+        return graph_network_json(model);
+    const char *shortcut = rn_shortcut_name(spec->shortcut);
+    return json_pack("{s:s, s:s, s:i, s:b, s:s, s:s, s:[i,i,i], s:i}", "name",
+                     spec->name, "family", spec->family, "depth", spec->depth,
+                     "plain", (int)spec->plain, "shortcut",
+                     shortcut ? shortcut : "-", "stride",
+                     rn_stride_name(spec->stride_v1), "input", spec->input.c,
+                     spec->input.h, spec->input.w, "classes", spec->classes);
+}
+
+static json_t *floats_json(const float *values, int count)
+{
+    json_t *list = json_array();
+
+    for (int i = 0; i < count; i++)
+        json_array_append_new(list, json_real((double)values[i]));
+    if (json_array_size(list) == (size_t)count)
+        return list;
+    json_decref(list);
+    return NULL;
+}
+
+/* Adds how a picture becomes an image of the input's size. */
+static int add_resize(json_t *object, const struct rn_model *model)
+{
+    const struct rn_preprocessing *pre = &model->preprocessing;
+
+    if (!pre->resize)
+        return 0;
+    json_t *resize =
+        json_pack("{s:i, s:[i,i], s:s}", "resize", pre->resize, "crop",
+                  model->spec.input.h, model->spec.input.w, "interpolation",
+                  rn_interpolation_name(pre->interpolation));
+    int failed = json_object_update(object, resize);
+    json_decref(resize);
+    return failed;
+}
+
+/* A mean of every pixel is left to a tensor, or stands here, too. */
+static json_t *preprocessing_json(const struct rn_model *model, bool whole)
+{
+    const struct rn_preprocessing *pre = &model->preprocessing;
+    int c = model->spec.input.c;
+
+    if (!pre->mean)
+        return json_null();
+    json_t *object = json_pack("{s:s, s:s, s:o}", "kind",
+                               pre->per_pixel ? "pixel" : "channel", "scale",
+                               RN_PIXEL_SCALE, "std", floats_json(pre->std, c));
+    if (pre->bgr &&
+        json_object_set_new(object, "order", json_string(RN_ORDER_BGR)) != 0) {
+        json_decref(object);
+        return NULL;
+    }
+    int count =
+        pre->per_pixel ? c * model->spec.input.h * model->spec.input.w : c;
+    if (add_resize(object, model) == 0 &&
+        ((pre->per_pixel && !whole) ||
+         json_object_set_new(object, "mean", floats_json(pre->mean, count)) ==
+             0))
+        return object;
+    json_decref(object);
+    return NULL;
+}
+
+static json_t *classes_json(const struct rn_model *model, char *const *texts)
+{
+    size_t count = (size_t)model->spec.classes;
+
+    if (!texts)
+        return json_null();
+    json_t *list = json_array();
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(list, json_string(texts[i]));
+    if (json_array_size(list) == count)
+        return list;
+    json_decref(list);
+    return NULL;
+}
+
+static int trained_json(json_t **out, const struct rn_model *model,
+                        const char *path, struct rn_error *err)
+{
+    *out = json_null();
+    if (!model->trained)
+        return RN_OK;
+    int rc = rn_json_parse(out, model->trained, strlen(model->trained), path,
+                           "the text on how it was trained", err);
+    if (rc || json_is_object(*out))
+        return rc;
+    json_decref(*out);
+    return rn_fail(err, RN_ERR_ARG,
+                   "'%s': the text on how it was trained is not an object",
+                   path);
+}
+
+int rn_model_text(char **out, const struct rn_model *model, bool whole,
+                  const char *path, struct rn_error *err)
+{
+    json_t *trained;
+    int rc = trained_json(&trained, model, path, err);
+
+    if (rc)
+        return rc;
+    /* json_pack() is NULL when a part is. */
+    json_t *root =
+        json_pack("{s:i, s:o, s:s, s:s, s:o, s:o, s:o, s:o}", "format",
+                  RN_MODEL_FORMAT, "network", network_json(model), "output",
+                  rn_output_name(model->graph->kind), "head",
+                  rn_output_name(model->graph->head), "preprocessing",
+                  preprocessing_json(model, whole), "classes",
+                  classes_json(model, model->class_names), "class_ids",
+                  classes_json(model, model->class_ids), "trained", trained);
+    if (root)
+        rc = rn_json_text(out, root, err);
+    else
+        rc = rn_fail(err, RN_ERR_MEMORY,
+                     "memory is too short for a model's description");
+    json_decref(root);
+    return rc;
+}
+
+static int metadata_text(char **out, const struct rn_model *model,
+                         const char *training, const char *path,
+                         struct rn_error *err)
+{
+    char *text;
+    int rc = rn_model_text(&text, model, false, path, err);
+
+    if (rc)
+        return rc;
+    json_t *metadata =
+        json_pack("{s:s, s:s*}", RN_KEY_MODEL, text, RN_KEY_TRAINING, training);
+    if (metadata)
+        rc = rn_json_text(out, metadata, err);
+    else
+        rc = rn_fail(err, RN_ERR_ARG,
+                     "cannot write '%s': its metadata are not UTF-8", path);
+    json_decref(metadata);
+    rn_free(text);
+    return rc;
+}
+
+/* Fills list, which has room for all; returns their number. */
+static size_t list_tensors(struct rn_st_out *list, const struct rn_model *model,
+                           const struct rn_extra *extras, size_t n_extras,
+                           const size_t mean_dim[RN_MEAN_DIMS])
+{
+    const struct rn_preprocessing *pre = &model->preprocessing;
+    size_t n = 0;
+
+    for (size_t i = 0; i < model->graph->n_params; i++) {
+        const struct rn_param *p = &model->graph->params[i];
+
+        list[n++] = (struct rn_st_out){p->name, p->dims, p->dim, p->data};
+    }
+    if (pre->mean && pre->per_pixel)
+        list[n++] = (struct rn_st_out){RN_MEAN_TENSOR, RN_MEAN_DIMS, mean_dim,
+                                       pre->mean};
+    for (size_t i = 0; i < n_extras; i++) {
+        const struct rn_extra *e = &extras[i];
+
+        list[n++] = (struct rn_st_out){e->name, e->dims, e->dim, e->data};
+    }
+    return n;
+}
+
+int rn_model_save_with(const struct rn_model *model, const char *path,
+                       const struct rn_extra *extras, size_t n_extras,
+                       const char *training, struct rn_error *err)
+{
+    size_t room = model->graph->n_params + 1 + n_extras;
+    size_t mean_dim[RN_MEAN_DIMS];
+    char *metadata;
+    int rc = metadata_text(&metadata, model, training, path, err);
+
+    if (rc)
+        return rc;
+    rn_pixel_mean_dim(model, mean_dim);
+    struct rn_st_out *list = rn_alloc(room, sizeof(*list));
+    if (list)
+        rc = rn_st_write(path, list,
+                         list_tensors(list, model, extras, n_extras, mean_dim),
+                         metadata, err);
+    else
+        rc = rn_fail_memory(err, room * sizeof(*list), "a list of tensors");
+    rn_free(list);
+    rn_free(metadata);
+    return rc;
+}
+
+int rn_model_save(const struct rn_model *model, const char *path,
+                  struct rn_error *err)
+{
+    return rn_model_save_with(model, path, NULL, 0, NULL, err);
+}

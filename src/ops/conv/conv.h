@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * Convolutions, the wall around oneDNN: conv.c alone includes its header.
+ *
+ * Activations are blocked: [n][ceil(c / B)][h][w][B], B = rn_block(), with
+ * zeros in the channels that fill the last block. Only the images of a first
+ * convolution of at most three channels are plain [n][c][h][w]; for such a
+ * convolution every step takes its input as it came from the loader.
+ */
+#ifndef RN_OPS_CONV_CONV_H
+#define RN_OPS_CONV_CONV_H
+
+#include "core/error.h"
+#include "graph/graph.h"
+
+#include <stdbool.h>
+
+/** Channels in a block: 16 with AVX-512, else 8. */
+int rn_block(void);
+/** Channels with the last block filled up. */
+size_t rn_channels_padded(int c);
+/** "avx512", "avx2" or "sse": what oneDNN and our kernels both use. */
+const char *rn_isa(void);
+const char *rn_onednn_version(void);
+
+/** Whether a convolution of so many input channels reads plain images. */
+bool rn_conv_plain_input(int channels);
+
+enum rn_conv_pass {
+    RN_CONV_FORWARD,          /* src, weights, bias -> dst */
+    RN_CONV_BACKWARD_DATA,    /* diff_dst, weights -> diff_src */
+    RN_CONV_BACKWARD_WEIGHTS, /* src, diff_dst -> diff_weights, diff_bias */
+    RN_CONV_PASSES
+};
+
+/** A convolution of one pass; compared bytewise, so zero it first. */
+struct rn_conv_config {
+    int n;
+    struct rn_shape in, out;
+    struct rn_window window;
+    int groups; /* weights are [out][in / groups][kh][kw]; 0 is 1 */
+    enum rn_conv_pass pass;
+    int threads;
+    bool bias;
+    bool train;   /* forward: weights as the store has them; else any layout,
+                     packed by rn_conv_pack() from plain OIHW */
+    bool sum;     /* dst += before relu (inference) */
+    bool relu;    /* (inference) */
+    bool exact;   /* no Winograd */
+    int winograd; /* 0: where it pays; 2, 4: that one where it can */
+    bool plain_input;
+};
+
+struct rn_conv;
+
+/** Choose an algorithm; with `dry` nothing can be run, only asked. */
+int rn_conv_create(struct rn_conv **out, const struct rn_conv_config *config,
+                   bool dry, struct rn_error *err);
+void rn_conv_destroy(struct rn_conv *conv);
+const struct rn_conv_config *rn_conv_config(const struct rn_conv *conv);
+/** For people: "winograd jit_wino_4x3:avx512_core". */
+const char *rn_conv_algorithm(const struct rn_conv *conv);
+size_t rn_conv_scratch_bytes(const struct rn_conv *conv);
+
+/** Bytes of the weights in the layout the pass reads. */
+size_t rn_conv_packed_bytes(const struct rn_conv *conv);
+/** Whether rn_conv_pack() must be called before a run: always in inference
+ *  (from plain OIHW), in training for backward data when it reads another
+ *  layout than the store's. */
+bool rn_conv_needs_pack(const struct rn_conv *conv);
+int rn_conv_pack(struct rn_conv *conv, const float *from, float *packed,
+                 struct rn_error *err);
+
+struct rn_conv_args {
+    const float *src;     /* forward, backward weights */
+    const float *weights; /* forward, backward data; packed if need be */
+    const float *bias;    /* forward */
+    float *dst;           /* forward's output */
+    const float *diff_dst;
+    float *diff_src, *diff_weights, *diff_bias;
+    void *scratch;
+};
+int rn_conv_run(struct rn_conv *conv, const struct rn_conv_args *args,
+                struct rn_error *err);
+
+/* The store's layout of convolution weights: blocked
+ * [oc / B][ic / B][kh][kw][B ic][B oc], or [oc / B][kh][kw][ic][B oc] for
+ * plain input; zeros in the padding. */
+size_t rn_conv_weights_count(int oc, int ic, struct rn_window window,
+                             bool plain_input);
+void rn_conv_weights_to_store(const float *oihw, float *store, int oc, int ic,
+                              struct rn_window window, bool plain_input);
+void rn_conv_weights_from_store(const float *store, float *oihw, int oc, int ic,
+                                struct rn_window window, bool plain_input);
+
+#endif

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "ops/conv/product.h"
+
+#include "ops/elementwise.h"
+#include "ops/window.h"
+
+#include <omp.h>
+#include <string.h>
+
+/* Input channels times taps summed at once. The weights of two blocks of
+ * outputs for them, 48 KiB with AVX-512, just about stay in the first-level
+ * cache; of 128, 192, 256 and 384 the last was the fastest. */
+#define DEPTH 384
+/* A chunk's inputs of that depth, which every pair of blocks of outputs
+ * rereads, stay in the second-level cache. */
+#define CHUNK_BYTES ((size_t)256 << 10)
+/* Pieces of work there should be for each thread. */
+#define PIECES 4
+
+/* --------------------------------------------------------------- planning */
+
+/* In training, with fewer outputs there is too little to do with what was
+ * gathered, and oneDNN is a tenth faster. In inference it is slower with 32
+ * outputs, and hardly faster with 64. */
+#define GATHER_OUTPUTS 128
+
+/* A fully connected layer, of one pixel an image, has no strips. */
+bool rn_product_takes(const struct rn_conv_config *c)
+{
+    bool fits = c->pass == RN_CONV_FORWARD && !c->plain_input &&
+                c->out.h * c->out.w > 1 && strcmp(rn_isa(), "sse") != 0;
+
+    if (rn_window_taps(&c->window) == 1)
+        return fits;
+    return fits && c->window.stride > 1 &&
+           (!c->train || c->out.c >= GATHER_OUTPUTS);
+}
+
+static size_t most(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+static void plan_chunks(struct rn_product *p)
+{
+    const struct rn_conv_config *c = &p->config;
+    size_t strip = (size_t)p->kernels->strip, all, chunks;
+    size_t bytes = strip * p->depth * p->block * sizeof(float);
+
+    p->pixels = (size_t)c->out.h * (size_t)c->out.w;
+    p->strips = rn_divide_up(p->pixels, strip);
+    all = (size_t)c->n * p->strips;
+    chunks = most(rn_divide_up(all, most(CHUNK_BYTES / bytes, 1)),
+                  rn_divide_up(PIECES * (size_t)c->threads, p->pairs));
+    p->chunk = rn_divide_up(all, chunks);
+    p->chunks = rn_divide_up(all, p->chunk);
+    p->chunk_pixels = p->chunk * strip;
+}
+
+void rn_product_plan(struct rn_product *p, const struct rn_conv_config *c)
+{
+    size_t taps = rn_window_taps(&c->window), deepest;
+
+    p->config = *c;
+    p->kernels = rn_product_kernels_get();
+    p->block = (size_t)rn_block();
+    p->in_blocks = rn_channels_padded(c->in.c) / p->block;
+    p->out_blocks = rn_channels_padded(c->out.c) / p->block;
+    p->pairs = rn_divide_up(p->out_blocks, 2);
+    p->steps = p->in_blocks * taps;
+    deepest = DEPTH / p->block;
+    p->depth = rn_divide_up(p->steps, rn_divide_up(p->steps, deepest));
+    p->gathers = taps > 1 || c->window.stride > 1 || c->window.pad > 0;
+    plan_chunks(p);
+}
+
+size_t rn_product_scratch_floats(const struct rn_product *p)
+{
+    return p->gathers ? (size_t)p->config.threads * p->chunk_pixels * p->depth *
+                            p->block
+                      : 0;
+}
+
+/* ------------------------------------------------------------------- rows */
+
+/** Some pixels of one image's outputs. */
+struct strip {
+    size_t image, first, pixels;
+};
+
+static struct strip strip_at(const struct rn_product *p, size_t number)
+{
+    struct rn_range r =
+        rn_range_of(p->pixels, (int)(number % p->strips), (int)p->strips);
+
+    return (struct strip){number / p->strips, r.begin, r.end - r.begin};
+}
+
+/* Steps [step, step + steps) of one strip: rows[step][pixel][B]. */
+static void gather_strip(const struct rn_product *p, const float *src,
+                         const struct strip *s, size_t step, size_t steps,
+                         float *rows)
+{
+    const struct rn_conv_config *c = &p->config;
+    const struct rn_window *w = &c->window;
+    int taps = w->kh * w->kw;
+    size_t plane = (size_t)c->in.h * (size_t)c->in.w * p->block;
+
+    for (size_t k = step; k < step + steps; k++) {
+        size_t block = k / (size_t)taps;
+        int tap = (int)(k % (size_t)taps);
+        struct rn_product_rows r = {
+            .plane = src + (s->image * p->in_blocks + block) * plane,
+            .h = c->in.h,
+            .w = c->in.w,
+            .out_w = c->out.w,
+            .stride = w->stride,
+            .top = tap / w->kw - w->pad,
+            .left = tap % w->kw - w->pad,
+            .first = (int)s->first,
+            .pixels = (int)s->pixels,
+        };
+
+        p->kernels->gather(&r, rows + (k - step) * p->chunk_pixels * p->block);
+    }
+}
+
+/* --------------------------------------------------------------- products */
+
+/** A thread's part of a chunk: strips by pairs of blocks of outputs. */
+struct part {
+    struct rn_range strips, pairs;
+    const struct rn_conv_args *args;
+    float *rows;
+};
+
+/** The weights of one pair of blocks of outputs for some steps of the sum. */
+struct panel {
+    size_t pair, step, steps;
+};
+
+static const float *weights_of(const struct rn_product *p,
+                               const struct part *part, const struct panel *n)
+{
+    return part->args->weights +
+           (2 * n->pair * p->steps + n->step) * p->block * p->block;
+}
+
+/* A strip's pixels where they need no gathering, and a step is a block. */
+static const float *inputs_of(const struct rn_product *p,
+                              const struct part *part, const struct strip *s,
+                              size_t step)
+{
+    return part->args->src +
+           ((s->image * p->in_blocks + step) * p->pixels + s->first) * p->block;
+}
+
+/* The panel that this thread needs next; false when there is none. */
+static bool next_panel(const struct rn_product *p, const struct part *part,
+                       struct panel *n)
+{
+    if (++n->pair < part->pairs.end)
+        return true;
+    n->pair = part->pairs.begin;
+    n->step += n->steps;
+    return n->step < p->steps;
+}
+
+/* Share number `i` of `strips` of fetching the panel after this. */
+static struct rn_ahead ahead_of(const struct rn_product *p,
+                                const struct part *part,
+                                const struct panel *panel, size_t i,
+                                size_t strips)
+{
+    struct panel n = *panel;
+
+    if (!next_panel(p, part, &n))
+        return (struct rn_ahead){{NULL, NULL}, 0};
+    return rn_ahead_of(weights_of(p, part, &n), p->steps * p->block * p->block,
+                       n.steps, p->block, i, strips);
+}
+
+static struct rn_product_strip strip_of(const struct rn_product *p,
+                                        const struct part *part,
+                                        const struct strip *s,
+                                        const struct panel *n)
+{
+    const struct rn_conv_config *c = &p->config;
+    size_t b = p->block, out = 2 * n->pair, plane = p->pixels * b;
+    bool first = n->step == 0, last = n->step + n->steps == p->steps;
+
+    return (struct rn_product_strip){
+        .x_block = p->gathers ? p->chunk_pixels * b : plane,
+        .blocks = n->steps,
+        .w = weights_of(p, part, n),
+        .w_block = p->steps * b * b,
+        .y = part->args->dst + (s->image * p->out_blocks + out) * plane +
+             s->first * b,
+        .y_block = plane,
+        .bias = first && c->bias ? part->args->bias + out * b : NULL,
+        .add = !first || c->sum,
+        .relu = last && c->relu,
+    };
+}
+
+/* The strip that has this one's turn when the next step, or with the last one
+ * the next chunk, begins; false if there is none. */
+static bool successor(const struct rn_product *p, const struct part *part,
+                      const struct panel *panel, size_t i, struct strip *s,
+                      size_t *step)
+{
+    size_t number = part->strips.begin + i;
+
+    *step = panel->step + panel->steps;
+    if (*step >= p->steps) {
+        *step = 0;
+        number += part->strips.end - part->strips.begin;
+    }
+    if (number >= (size_t)p->config.n * p->strips)
+        return false;
+    *s = strip_at(p, number);
+    return true;
+}
+
+/* This pair's share of what the successor will read: its pixels are fetched
+ * evenly, and memory is never waited for. Gathered ones are near as it is. */
+static void look_ahead(const struct rn_product *p, const struct part *part,
+                       const struct panel *panel, size_t i,
+                       struct rn_product_strip *strip)
+{
+    size_t pairs = part->pairs.end - part->pairs.begin, step;
+    struct rn_range share;
+    struct strip s;
+
+    strip->later = strip->x;
+    if (p->gathers || !successor(p, part, panel, i, &s, &step))
+        return;
+    share = rn_range_of(s.pixels, (int)(panel->pair - part->pairs.begin),
+                        (int)pairs);
+    strip->later = inputs_of(p, part, &s, step) + share.begin * p->block;
+    strip->later_pixels = (int)(share.end - share.begin);
+}
+
+/* All strips with one panel. */
+static void multiply(const struct rn_product *p, const struct part *part,
+                     const struct panel *panel)
+{
+    size_t b = p->block, all = part->strips.end - part->strips.begin;
+    int outs = 2 * panel->pair + 1 < p->out_blocks ? 2 : 1;
+    const float *row = part->rows;
+
+    for (size_t i = 0; i < all; i++) {
+        struct strip s = strip_at(p, part->strips.begin + i);
+        struct rn_product_strip strip = strip_of(p, part, &s, panel);
+
+        strip.x = p->gathers ? row : inputs_of(p, part, &s, panel->step);
+        strip.ahead = ahead_of(p, part, panel, i, all);
+        look_ahead(p, part, panel, i, &strip);
+        p->kernels->multiply((int)s.pixels, outs, &strip);
+        row += s.pixels * b;
+    }
+}
+
+/* A chunk's strips that are of one image, as one. */
+static void gather(const struct rn_product *p, const struct part *part,
+                   size_t step, size_t steps)
+{
+    float *row = part->rows;
+    size_t i = part->strips.begin, end;
+
+    for (; i < part->strips.end; i = end) {
+        struct strip s = strip_at(p, i);
+
+        end = (s.image + 1) * p->strips;
+        if (end > part->strips.end)
+            end = part->strips.end;
+        s.pixels =
+            strip_at(p, end - 1).first + strip_at(p, end - 1).pixels - s.first;
+        gather_strip(p, part->args->src, &s, step, steps, row);
+        row += s.pixels * p->block;
+    }
+}
+
+static void run_part(const struct rn_product *p, const struct part *part)
+{
+    for (size_t step = 0; step < p->steps; step += p->depth) {
+        size_t left = p->steps - step;
+        struct panel n = {0, step, left < p->depth ? left : p->depth};
+
+        if (p->gathers)
+            gather(p, part, step, n.steps);
+        for (n.pair = part->pairs.begin; n.pair < part->pairs.end; n.pair++)
+            multiply(p, part, &n);
+    }
+}
+
+/* This thread's share of all pairs of all chunks. */
+static void run_share(const struct rn_product *p,
+                      const struct rn_conv_args *args, int me, int team)
+{
+    struct rn_range all = rn_range_of(p->chunks * p->pairs, me, team);
+    float *rows = (float *)args->scratch +
+                  (size_t)me * p->chunk_pixels * p->depth * p->block;
+    size_t strips = (size_t)p->config.n * p->strips;
+
+    while (all.begin < all.end) {
+        size_t chunk = all.begin / p->pairs, start = chunk * p->pairs;
+        size_t end = start + p->pairs < all.end ? start + p->pairs : all.end;
+        size_t first = chunk * p->chunk, left = strips - first;
+        struct part part = {
+            .strips = {first, first + (left < p->chunk ? left : p->chunk)},
+            .pairs = {all.begin - start, end - start},
+            .args = args,
+            .rows = rows,
+        };
+
+        run_part(p, &part);
+        all.begin = end;
+    }
+}
+
+void rn_product_run(const struct rn_product *p, const struct rn_conv_args *args)
+{
+#pragma omp parallel num_threads(p->config.threads)
+    run_share(p, args, omp_get_thread_num(), omp_get_num_threads());
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * The inner loops of convolutions as matrix products. product_kernels.c is
+ * compiled once per instruction set. Distances are in floats.
+ */
+#ifndef RN_OPS_CONV_PRODUCT_KERNELS_H
+#define RN_OPS_CONV_PRODUCT_KERNELS_H
+
+#include "ops/conv/ahead.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/** A strip of neighbouring pixels, of one or two blocks of output channels. */
+struct rn_product_strip {
+    const float *x; /* [block][pixel][B] */
+    size_t x_block;
+    size_t blocks;  /* of inputs to sum over */
+    const float *w; /* [block][B in][B out] */
+    size_t w_block; /* between two blocks of outputs, as y_block */
+    float *y;       /* [pixel][B] */
+    size_t y_block;
+    const float *bias; /* [1 or 2][B], or NULL */
+    bool add;          /* to what is in y */
+    bool relu;
+    struct rn_ahead ahead;
+    const float *later; /* some pixels of a later strip to fetch early */
+    int later_pixels;
+};
+
+/** Pixels [first, first + pixels) of an output of rows of `out_w`. */
+struct rn_product_rows {
+    const float *plane; /* of the input, [h][w][B] */
+    int h, w, out_w, stride;
+    int top, left; /* output 0, 0 sees this pixel */
+    int first, pixels;
+};
+
+struct rn_product_kernels {
+    /** `outs` blocks of outputs, 1 or 2, of at most `strip` pixels. */
+    void (*multiply)(int pixels, int outs, const struct rn_product_strip *s);
+    /** What one tap sees of one block: to[pixel][B], zeros outside. */
+    void (*gather)(const struct rn_product_rows *rows, float *to);
+    int strip;
+};
+
+/** For rn_isa(). */
+const struct rn_product_kernels *rn_product_kernels_get(void);
+
+#endif

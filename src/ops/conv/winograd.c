@@ -1,0 +1,632 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "ops/conv/winograd.h"
+
+#include "ops/elementwise.h"
+#include "ops/window.h"
+#include "ops/conv/winograd_kernels.h"
+
+#include <omp.h>
+
+/* Transformed tiles of a thread's own chunk stay in its second-level cache;
+ * those of a chunk shared by all threads in the third. */
+#define OWN_CHUNK_BYTES    ((size_t)640 << 10)
+#define SHARED_CHUNK_BYTES ((size_t)8 << 20)
+/* Training transforms weights anew in each pass. Those that a single chunk of
+ * at most so many bytes meets are made and used in slices of as many: reading
+ * the chunk again from the third-level cache is paid for by weights that do
+ * not leave it. */
+#define SLICE_BYTES ((size_t)10 << 20)
+/* From so many channels on, in and out together, transformed weights are too
+ * much to read again for every small chunk. */
+#define SHARED_CHANNELS 384
+
+/* --------------------------------------------------------------- planning */
+
+/* Fewer tiles than so many do not repay reading 36 points' weights, four times
+ * those of the convolution: F(2x2, 3x3) has 16. */
+#define LEAST_TILES 8
+/* Nor do so many, when so many bytes of weights come from memory: in inference
+ * a small batch has met a whole network's since it last saw a layer's. */
+#define LEAST_TILES_COLD 32
+#define COLD_BYTES       ((size_t)4 << 20)
+
+static size_t tiles_of(const struct rn_conv_config *c, int tile)
+{
+    struct rn_shape over = c->pass == RN_CONV_BACKWARD_DATA ? c->in : c->out;
+
+    return (size_t)c->n * (size_t)((over.h + tile - 1) / tile) *
+           (size_t)((over.w + tile - 1) / tile);
+}
+
+static bool can(const struct rn_conv_config *c)
+{
+    const struct rn_window *w = &c->window;
+    int pair = 2 * rn_block(); /* channels that a product makes at once */
+
+    return !c->exact && !c->plain_input && w->kh == 3 && w->kw == 3 &&
+           w->stride == 1 && w->pad <= 2 && c->in.c % pair == 0 &&
+           c->out.c % pair == 0 && (!c->bias || !c->train);
+}
+
+static int least_tiles(const struct rn_conv_config *c)
+{
+    size_t weights = 36 * sizeof(float) * (size_t)c->in.c * (size_t)c->out.c;
+
+    return !c->train && weights > COLD_BYTES ? LEAST_TILES_COLD : LEAST_TILES;
+}
+
+/* Outputs a tile's side, 0 for no Winograd. Where it beats oneDNN's direct
+ * kernels, by measurement (docs/performance.md): a rule and not a trial at
+ * run time, so that a run resumes with the same sums. */
+static int tile_for(const struct rn_conv_config *c)
+{
+    if (!can(c))
+        return 0;
+    if (c->winograd)
+        return c->winograd;
+    if (tiles_of(c, 4) >= (size_t)least_tiles(c))
+        return 4;
+    return !c->train && tiles_of(c, 2) >= LEAST_TILES ? 2 : 0;
+}
+
+bool rn_winograd_takes(const struct rn_conv_config *c)
+{
+    return tile_for(c) > 0;
+}
+
+static size_t even(size_t a)
+{
+    return a + a % 2;
+}
+
+/* Tiles of a chunk: about `bytes` of transformed tiles, all chunks alike. */
+static size_t chunk_of(const struct rn_winograd *w, size_t bytes)
+{
+    size_t strip = (size_t)w->kernels->strip;
+    size_t tile =
+        w->points * (w->in_blocks + w->out_blocks) * w->block * sizeof(float);
+    size_t most = bytes / tile < 2 * strip ? 2 * strip : bytes / tile;
+    size_t chunks = rn_divide_up(w->tiles, most);
+
+    return even(rn_divide_up(w->tiles, chunks));
+}
+
+/* The weight gradient rereads its sums for every chunk: as many tiles as
+ * make both sides cost the same, the channels' harmonic mean. */
+static size_t chunk_of_sums(const struct rn_winograd *w)
+{
+    size_t most = 2 * w->in_blocks * w->out_blocks * w->block /
+                  (w->in_blocks + w->out_blocks);
+
+    return rn_divide_up(w->tiles, rn_divide_up(w->tiles, most));
+}
+
+/* A chunk that all threads share outweighs the weights read for it. */
+static size_t shared_chunk_bytes(const struct rn_winograd *w)
+{
+    size_t weights =
+        w->points * (size_t)w->from.c * (size_t)w->to.c * sizeof(float);
+
+    return weights > SHARED_CHUNK_BYTES ? weights : SHARED_CHUNK_BYTES;
+}
+
+static bool own_weights(const struct rn_winograd *w)
+{
+    return w->config.train;
+}
+
+/* Pairs of output blocks of a slice of the weights; all slices alike. */
+static size_t slice_of(const struct rn_winograd *w)
+{
+    size_t pairs = w->out_blocks / 2, most;
+    size_t chunk = w->points * (w->v_point + w->m_point) * sizeof(float);
+    size_t pair = w->points * (size_t)w->from.c * 2 * w->block * sizeof(float);
+
+    if (!own_weights(w) || !w->together || w->chunk < w->tiles ||
+        chunk > SLICE_BYTES)
+        return pairs;
+    most = SLICE_BYTES / pair;
+    return rn_divide_up(pairs, rn_divide_up(pairs, most ? most : 1));
+}
+
+void rn_winograd_plan(struct rn_winograd *w, const struct rn_conv_config *c)
+{
+    size_t block = (size_t)rn_block();
+    bool data = c->pass == RN_CONV_BACKWARD_DATA;
+
+    w->config = *c;
+    w->kernels =
+        tile_for(c) == 4 ? rn_wino4_kernels_get() : rn_wino2_kernels_get();
+    w->tile = (size_t)w->kernels->tile;
+    w->points = (size_t)w->kernels->points;
+    w->block = block;
+    /* The data gradient is a convolution of the output's gradient with the
+     * weights turned round. */
+    w->from = data ? c->out : c->in;
+    w->to = data ? c->in : c->out;
+    w->reach = data ? 2 - c->window.pad : c->window.pad;
+    w->in_blocks = (size_t)w->from.c / block;
+    w->out_blocks = (size_t)w->to.c / block;
+    w->columns = rn_divide_up((size_t)w->to.w, w->tile);
+    w->rows = rn_divide_up((size_t)w->to.h, w->tile);
+    w->tiles = (size_t)c->n * w->rows * w->columns;
+    w->together = c->pass == RN_CONV_BACKWARD_WEIGHTS ||
+                  w->from.c + w->to.c >= SHARED_CHANNELS;
+    w->chunk = c->pass == RN_CONV_BACKWARD_WEIGHTS
+                   ? chunk_of_sums(w)
+                   : chunk_of(w, w->together ? shared_chunk_bytes(w)
+                                             : OWN_CHUNK_BYTES);
+    /* A block more, or points would lie in the same places of the caches. */
+    w->v_point = w->in_blocks * w->chunk * block + block;
+    w->m_point = w->out_blocks * w->chunk * block + block;
+    w->slice = slice_of(w);
+    w->u_point = (size_t)w->from.c * w->slice * 2 * block + block;
+}
+
+size_t rn_winograd_packed_floats(const struct rn_winograd *w)
+{
+    return w->points * w->u_point;
+}
+
+size_t rn_winograd_scratch_floats(const struct rn_winograd *w)
+{
+    size_t teams = w->together ? 1 : (size_t)w->config.threads;
+
+    return (own_weights(w) ? w->points * w->u_point : 0) +
+           teams * w->points * (w->v_point + w->m_point);
+}
+
+/* ---------------------------------------------------------------- weights */
+
+enum { TAPS = 9, BLOCK_MOST = 16 };
+
+/* Where the transformed weights of one input channel and one block of output
+ * channels, counted within their slice, lie:
+ * [point][pair of blocks][input channel][2][B]. */
+static size_t u_offset(const struct rn_winograd *w, size_t out_block, size_t in)
+{
+    size_t block = w->block;
+
+    return ((out_block / 2 * w->in_blocks * block + in) * 2 + out_block % 2) *
+           block;
+}
+
+/* The store's weights [o / B][i / B][9][B i][B o], forward: as they are. */
+static const float *forward_taps(const struct rn_winograd *w,
+                                 const float *store, size_t out_block,
+                                 size_t in)
+{
+    size_t block = w->block;
+
+    return store + ((out_block * w->in_blocks + in / block) * TAPS * block +
+                    in % block) *
+                       block;
+}
+
+/* Backward: input channels and output channels change places, and the taps
+ * turn round. `taps` is [9][B]. */
+static void backward_taps(const struct rn_winograd *w, const float *store,
+                          size_t out_block, size_t in, float *taps)
+{
+    size_t block = w->block;
+    const float *from =
+        store + (in / block * w->out_blocks + out_block) * TAPS * block * block;
+
+    for (size_t k = 0; k < TAPS; k++)
+        for (size_t i = 0; i < block; i++)
+            taps[(TAPS - 1 - k) * block + i] =
+                from[(k * block + i) * block + in % block];
+}
+
+static void plain_taps(const struct rn_winograd *w, const float *oihw,
+                       size_t out_block, size_t in, float *taps)
+{
+    size_t block = w->block, channels = w->in_blocks * block;
+
+    for (size_t i = 0; i < block; i++)
+        for (size_t k = 0; k < TAPS; k++)
+            taps[k * block + i] =
+                oihw[((out_block * block + i) * channels + in) * TAPS + k];
+}
+
+/** Pairs of output blocks [first, first + pairs). */
+struct slice {
+    size_t first, pairs;
+};
+
+/* False when there is no slice of that number. */
+static bool slice_at(const struct rn_winograd *w, size_t number,
+                     struct slice *s)
+{
+    size_t all = w->out_blocks / 2, first = number * w->slice;
+
+    if (first >= all)
+        return false;
+    s->first = first;
+    s->pairs = all - first < w->slice ? all - first : w->slice;
+    return true;
+}
+
+/* This thread's share of transforming a slice of the store's weights. */
+static void transform_weights(const struct rn_winograd *w, const float *store,
+                              float *u, const struct slice *s, int me, int team)
+{
+    const struct rn_wino_kernels *k = w->kernels;
+    size_t block = w->block, channels = w->in_blocks * block;
+    struct rn_range r = rn_range_of(2 * s->pairs * channels, me, team);
+    bool data = w->config.pass == RN_CONV_BACKWARD_DATA;
+    float taps[TAPS * BLOCK_MOST];
+
+    for (size_t item = r.begin; item < r.end; item++) {
+        size_t out = 2 * s->first + item / channels, in = item % channels;
+        float *to = u + u_offset(w, item / channels, in);
+
+        if (data) {
+            backward_taps(w, store, out, in, taps);
+            k->weights(taps, block, to, w->u_point);
+        } else {
+            k->weights(forward_taps(w, store, out, in), block * block, to,
+                       w->u_point);
+        }
+    }
+}
+
+void rn_winograd_pack(const struct rn_winograd *w, const float *oihw,
+                      float *packed)
+{
+    const struct rn_wino_kernels *k = w->kernels;
+    size_t block = w->block, channels = w->in_blocks * block;
+#pragma omp parallel for num_threads(w->config.threads)
+    for (size_t item = 0; item < w->out_blocks * channels; item++) {
+        float taps[TAPS * BLOCK_MOST];
+
+        plain_taps(w, oihw, item / channels, item % channels, taps);
+        k->weights(taps, block,
+                   packed + u_offset(w, item / channels, item % channels),
+                   w->u_point);
+    }
+}
+
+/* ------------------------------------------------------------------ tiles */
+
+/** One side of the transforms: planes of pixels, cut into tiles that read
+ *  `reach` pixels around them. */
+struct side {
+    const float *pixels;
+    size_t blocks;
+    struct rn_shape shape;
+    int reach;
+};
+
+/** Tiles [first, first + count) on their way through. */
+struct chunk {
+    size_t first, count;
+    float *v, *m;
+    int me, team;
+};
+
+static struct rn_range share_of(const struct side *s, const struct chunk *c)
+{
+    return rn_range_of(s->blocks * c->count, c->me, c->team);
+}
+
+/** A block of one tile, and where its plane and its points lie. */
+struct tile {
+    size_t block, plane, points;
+    struct rn_wino_place at;
+};
+
+/* Number `item` of a chunk, which has block after block of its tiles. */
+static struct tile tile_at(const struct rn_winograd *w, const struct side *s,
+                           const struct chunk *c, size_t item)
+{
+    size_t block = item / c->count, t = item % c->count, tile = c->first + t;
+    size_t column = tile % w->columns, row = tile / w->columns;
+    size_t image = row / w->rows;
+
+    row %= w->rows;
+    return (struct tile){
+        .block = block,
+        .plane = (image * s->blocks + block) * (size_t)s->shape.h *
+                 (size_t)s->shape.w * w->block,
+        .points = (block * w->chunk + t) * w->block,
+        .at = {.h = s->shape.h,
+               .w = s->shape.w,
+               .y = (int)(row * w->tile) - s->reach,
+               .x = (int)(column * w->tile) - s->reach},
+    };
+}
+
+static const float *own_pixels(const struct rn_winograd *w,
+                               const struct side *s, const struct tile *t)
+{
+    size_t y = (size_t)(t->at.y + s->reach), x = (size_t)(t->at.x + s->reach);
+
+    return s->pixels + t->plane + (y * (size_t)s->shape.w + x) * w->block;
+}
+
+/* The same, with the pixels of the tile that this thread has after as many
+ * others as the chunk has: of the next block, or of the next chunk. */
+static struct tile tile_with_later(const struct rn_winograd *w,
+                                   const struct side *s, const struct chunk *c,
+                                   const struct rn_range *share, size_t item)
+{
+    struct tile t = tile_at(w, s, c, item), later;
+    struct chunk next = *c;
+    size_t over = item + c->count - share->end;
+
+    t.at.later = own_pixels(w, s, &t);
+    if (item + c->count < share->end) {
+        t.at.later += (size_t)s->shape.h * (size_t)s->shape.w * w->block;
+        return t;
+    }
+    next.first += c->count;
+    item = share->begin + over < share->end ? share->begin + over : item;
+    later = tile_at(w, s, &next, item);
+    t.at.later = own_pixels(w, s, &later);
+    return t;
+}
+
+static void transform_in(const struct rn_winograd *w, const float *x,
+                         const struct chunk *c)
+{
+    struct side s = {x, w->in_blocks, w->from, w->reach};
+    struct rn_range r = share_of(&s, c);
+
+    for (size_t i = r.begin; i < r.end; i++) {
+        struct tile t = tile_with_later(w, &s, c, &r, i);
+
+        w->kernels->input(x + t.plane, &t.at, c->v + t.points, w->v_point);
+    }
+}
+
+static void transform_gradient(const struct rn_winograd *w, const float *dy,
+                               const struct chunk *c)
+{
+    struct side s = {dy, w->out_blocks, w->to, 0};
+    struct rn_range r = share_of(&s, c);
+
+    for (size_t i = r.begin; i < r.end; i++) {
+        struct tile t = tile_with_later(w, &s, c, &r, i);
+
+        w->kernels->gradient(dy + t.plane, &t.at, c->m + t.points, w->m_point);
+    }
+}
+
+static void transform_out(const struct rn_winograd *w, const float *bias,
+                          float *y, const struct chunk *c)
+{
+    struct side s = {y, w->out_blocks, w->to, 0};
+    struct rn_range r = share_of(&s, c);
+    struct rn_wino_finish finish = {NULL, w->config.sum, w->config.relu};
+
+    for (size_t i = r.begin; i < r.end; i++) {
+        struct tile t = tile_with_later(w, &s, c, &r, i);
+
+        finish.bias = bias ? bias + t.block * w->block : NULL;
+        w->kernels->output(c->m + t.points, w->m_point, &t.at, &finish,
+                           y + t.plane);
+    }
+}
+
+/* One point's weights of one pair of blocks of outputs. */
+static const float *panel_of(const struct rn_winograd *w, const float *u,
+                             const struct slice *s, size_t item)
+{
+    return u + item / s->pairs * w->u_point +
+           item % s->pairs * w->in_blocks * w->block * 2 * w->block;
+}
+
+/* All points' products with a slice of the weights. The last strip may hold
+ * tiles beyond `count`: what is made of them is not read. */
+static void multiply(const struct rn_winograd *w, const float *u,
+                     const struct slice *s, const struct chunk *c)
+{
+    const struct rn_wino_kernels *k = w->kernels;
+    size_t block = w->block;
+    /* Strips of one length, so that none is too short to be fast. */
+    size_t strips = rn_divide_up(c->count, (size_t)k->strip);
+    size_t strip = even(rn_divide_up(c->count, strips));
+    size_t row = w->chunk * block;
+    struct rn_range r = rn_range_of(w->points * s->pairs, c->me, c->team);
+
+    for (size_t i = r.begin; i < r.end; i++) {
+        size_t point = i / s->pairs, pair = s->first + i % s->pairs;
+        const float *v = c->v + point * w->v_point;
+        float *m = c->m + point * w->m_point + 2 * pair * row;
+
+        for (size_t n = 0; n < strips; n++) {
+            size_t t = n * strip, left = c->count - t;
+            struct rn_wino_product p = {
+                .v = v + t * block,
+                .v_block = row,
+                .blocks = w->in_blocks,
+                .u = panel_of(w, u, s, i),
+                .m = m + t * block,
+                .m_block = row,
+            };
+
+            if (i + 1 < r.end)
+                p.ahead = rn_ahead_of(panel_of(w, u, s, i + 1),
+                                      w->in_blocks * block * block,
+                                      w->in_blocks, block, n, strips);
+            k->multiply((int)(left < strip ? left : strip), &p);
+        }
+    }
+}
+
+static void accumulate(const struct rn_winograd *w, float *du,
+                       const struct slice *s, const struct chunk *c)
+{
+    const struct rn_wino_kernels *k = w->kernels;
+    size_t block = w->block, row = w->chunk * block;
+    struct rn_range r = rn_range_of(w->points * s->pairs, c->me, c->team);
+
+    for (size_t i = r.begin; i < r.end; i++) {
+        size_t point = i / s->pairs, pair = i % s->pairs;
+        const float *dy =
+            c->m + point * w->m_point + 2 * (s->first + pair) * row;
+        float *to =
+            du + point * w->u_point + pair * w->in_blocks * block * 2 * block;
+
+        for (size_t b = 0; b < w->in_blocks; b++)
+            k->accumulate(c->v + point * w->v_point + b * row, dy, row,
+                          c->count, c->first == 0, to + b * 2 * block * block);
+    }
+}
+
+/* ----------------------------------------------------------------- passes */
+
+static struct chunk chunk_at(const struct rn_winograd *w, size_t number,
+                             float *memory, int me, int team)
+{
+    size_t first = number * w->chunk, left = w->tiles - first;
+
+    return (struct chunk){
+        .first = first,
+        .count = left < w->chunk ? left : w->chunk,
+        .v = memory,
+        .m = memory + w->points * w->v_point,
+        .me = me,
+        .team = team,
+    };
+}
+
+struct product {
+    const float *x, *bias;
+    const float *store; /* weights to transform into `slice`, or NULL */
+    const float *u;     /* transformed ones */
+    float *slice, *y, *memory;
+};
+
+static void transform_slice(const struct rn_winograd *w,
+                            const struct product *p, const struct slice *s)
+{
+    if (p->store)
+        transform_weights(w, p->store, p->slice, s, omp_get_thread_num(),
+                          omp_get_num_threads());
+}
+
+/* Every thread takes chunks of its own. */
+static void run_apart(const struct rn_winograd *w, const struct product *p)
+{
+    size_t chunks = rn_divide_up(w->tiles, w->chunk);
+    float *memory = p->memory + (size_t)omp_get_thread_num() * w->points *
+                                    (w->v_point + w->m_point);
+    struct slice all;
+
+    slice_at(w, 0, &all);
+    transform_slice(w, p, &all);
+#pragma omp barrier
+#pragma omp for schedule(dynamic)
+    for (size_t i = 0; i < chunks; i++) {
+        struct chunk c = chunk_at(w, i, memory, 0, 1);
+
+        transform_in(w, p->x, &c);
+        multiply(w, p->u, &all, &c);
+        transform_out(w, p->bias, p->y, &c);
+    }
+}
+
+/* All threads on one chunk after the other. */
+static void run_together(const struct rn_winograd *w, const struct product *p)
+{
+    size_t chunks = rn_divide_up(w->tiles, w->chunk);
+
+    for (size_t i = 0; i < chunks; i++) {
+        struct chunk c = chunk_at(w, i, p->memory, omp_get_thread_num(),
+                                  omp_get_num_threads());
+        struct slice s;
+
+        transform_in(w, p->x, &c);
+        for (size_t k = 0; slice_at(w, k, &s); k++) {
+            if (i == 0)
+                transform_slice(w, p, &s);
+#pragma omp barrier
+            multiply(w, p->u, &s, &c);
+#pragma omp barrier
+        }
+        transform_out(w, p->bias, p->y, &c);
+    }
+}
+
+static void run_product(const struct rn_winograd *w,
+                        const struct rn_conv_args *a)
+{
+    bool data = w->config.pass == RN_CONV_BACKWARD_DATA;
+    float *scratch = a->scratch;
+    bool own = own_weights(w);
+    struct product p = {
+        .x = data ? a->diff_dst : a->src,
+        .bias = w->config.bias ? a->bias : NULL,
+        .store = own ? a->weights : NULL,
+        .u = own ? scratch : a->weights,
+        .slice = scratch,
+        .y = data ? a->diff_src : a->dst,
+        .memory = own ? scratch + w->points * w->u_point : scratch,
+    };
+#pragma omp parallel num_threads(w->config.threads)
+    {
+        if (w->together)
+            run_together(w, &p);
+        else
+            run_apart(w, &p);
+    }
+}
+
+/* This thread's share of a slice's sums' way back to 3x3. */
+static void finish_weights(const struct rn_winograd *w, const float *du,
+                           float *store, const struct slice *s, int me,
+                           int team)
+{
+    const struct rn_wino_kernels *k = w->kernels;
+    size_t block = w->block, channels = w->in_blocks * block;
+    struct rn_range r = rn_range_of(2 * s->pairs * channels, me, team);
+
+    for (size_t i = r.begin; i < r.end; i++) {
+        size_t out = 2 * s->first + i / channels, in = i % channels;
+        size_t at =
+            ((out * w->in_blocks + in / block) * TAPS * block + in % block) *
+            block;
+
+        k->weights_gradient(du + u_offset(w, i / channels, in), w->u_point,
+                            store + at, block * block);
+    }
+}
+
+static void run_weights_gradient(const struct rn_winograd *w,
+                                 const struct rn_conv_args *a)
+{
+    size_t chunks = rn_divide_up(w->tiles, w->chunk);
+    float *du = a->scratch, *memory = du + w->points * w->u_point;
+#pragma omp parallel num_threads(w->config.threads)
+    {
+        int me = omp_get_thread_num(), team = omp_get_num_threads();
+        struct slice s;
+
+        for (size_t i = 0; i < chunks; i++) {
+            struct chunk c = chunk_at(w, i, memory, me, team);
+
+            transform_in(w, a->src, &c);
+            transform_gradient(w, a->diff_dst, &c);
+#pragma omp barrier
+            for (size_t k = 0; slice_at(w, k, &s); k++) {
+                accumulate(w, du, &s, &c);
+#pragma omp barrier
+                if (i + 1 < chunks)
+                    continue;
+                finish_weights(w, du, a->diff_weights, &s, me, team);
+#pragma omp barrier
+            }
+        }
+    }
+}
+
+void rn_winograd_run(const struct rn_winograd *w,
+                     const struct rn_conv_args *args)
+{
+    if (w->config.pass == RN_CONV_BACKWARD_WEIGHTS)
+        run_weights_gradient(w, args);
+    else
+        run_product(w, args);
+}

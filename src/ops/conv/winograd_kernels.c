@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Compiled once per instruction set, like kernels.c, and per size of tiles:
+ * RN_WINO_TILE outputs a side. The matrices are Lavin and Gray's, for the
+ * points 0, 1, -1, 2, -2 and infinity; smaller tiles leave out the twos. */
+#include "ops/conv/winograd_kernels.h"
+
+#include "ops/conv/strip.h"
+
+#ifndef RN_WINO_TILE
+#define RN_WINO_TILE 4 /* read alone */
+#endif
+
+enum { T = RN_WINO_TILE, P = T + 2 };
+
+/* Inputs whose sums registers hold: 32 with AVX-512, 16 before it. */
+#if RN_KERNELS_BLOCK == 16
+enum { INPUTS = 8 };
+#else
+enum { INPUTS = 4 };
+#endif
+
+/* ------------------------------------------------- one-dimensional forms */
+
+#if RN_WINO_TILE == 4
+INLINE void input_1d(const vec d[P], vec o[P])
+{
+    vec a = d[4] - 4 * d[2], b = d[3] - 4 * d[1];
+    vec c = d[4] - d[2], e = 2 * (d[3] - d[1]);
+
+    o[0] = 4 * d[0] - 5 * d[2] + d[4];
+    o[1] = a + b;
+    o[2] = a - b;
+    o[3] = c + e;
+    o[4] = c - e;
+    o[5] = 4 * d[1] - 5 * d[3] + d[5];
+}
+
+INLINE void gradient_1d(const vec y[T], vec o[P])
+{
+    vec a = y[0] + y[2], b = y[1] + y[3];
+    vec c = y[0] + 4 * y[2], e = 2 * y[1] + 8 * y[3];
+
+    o[0] = y[0];
+    o[1] = a + b;
+    o[2] = a - b;
+    o[3] = c + e;
+    o[4] = c - e;
+    o[5] = y[3];
+}
+
+INLINE void output_1d(const vec m[P], vec o[T])
+{
+    vec a = m[1] + m[2], b = m[1] - m[2], c = m[3] + m[4], e = m[3] - m[4];
+
+    o[0] = m[0] + a + c;
+    o[1] = b + 2 * e;
+    o[2] = a + 4 * c;
+    o[3] = b + 8 * e + m[5];
+}
+
+INLINE void weights_1d(const vec w[3], vec o[P])
+{
+    vec a = (w[0] + w[2]) * (-1.0f / 6), b = w[1] * (-1.0f / 6);
+    vec c = w[0] * (1.0f / 24) + w[2] * (1.0f / 6), e = w[1] * (1.0f / 12);
+
+    o[0] = w[0] * 0.25f;
+    o[1] = a + b;
+    o[2] = a - b;
+    o[3] = c + e;
+    o[4] = c - e;
+    o[5] = w[2];
+}
+
+INLINE void weights_gradient_1d(const vec u[P], vec o[3])
+{
+    vec a = u[1] + u[2], b = u[2] - u[1], c = u[3] + u[4], e = u[3] - u[4];
+
+    o[0] = u[0] * 0.25f - a * (1.0f / 6) + c * (1.0f / 24);
+    o[1] = b * (1.0f / 6) + e * (1.0f / 12);
+    o[2] = (c - a) * (1.0f / 6) + u[5];
+}
+#else
+INLINE void input_1d(const vec d[P], vec o[P])
+{
+    o[0] = d[0] - d[2];
+    o[1] = d[1] + d[2];
+    o[2] = d[2] - d[1];
+    o[3] = d[1] - d[3];
+}
+
+INLINE void gradient_1d(const vec y[T], vec o[P])
+{
+    o[0] = y[0];
+    o[1] = y[0] + y[1];
+    o[2] = y[0] - y[1];
+    o[3] = -y[1];
+}
+
+INLINE void output_1d(const vec m[P], vec o[T])
+{
+    o[0] = m[0] + m[1] + m[2];
+    o[1] = m[1] - m[2] - m[3];
+}
+
+INLINE void weights_1d(const vec w[3], vec o[P])
+{
+    vec a = (w[0] + w[2]) * 0.5f, b = w[1] * 0.5f;
+
+    o[0] = w[0];
+    o[1] = a + b;
+    o[2] = a - b;
+    o[3] = w[2];
+}
+
+INLINE void weights_gradient_1d(const vec u[P], vec o[3])
+{
+    vec a = (u[1] + u[2]) * 0.5f;
+
+    o[0] = u[0] + a;
+    o[1] = (u[1] - u[2]) * 0.5f;
+    o[2] = u[3] + a;
+}
+#endif
+
+/* ------------------------------------------------------------ transforms */
+
+INLINE vec pixel(const float *x, const struct rn_wino_place *at, int y, int col,
+                 bool inside)
+{
+    int row = at->y + y, column = at->x + col;
+
+    if (!inside && (row < 0 || row >= at->h || column < 0 || column >= at->w))
+        return fill(0);
+    return load(x + ((ptrdiff_t)row * at->w + column) * B);
+}
+
+INLINE bool is_inside(const struct rn_wino_place *at, int side)
+{
+    return at->y >= 0 && at->x >= 0 && at->y + side <= at->h &&
+           at->x + side <= at->w;
+}
+
+/** Into the second-level cache, to be read or to be written. */
+INLINE void fetch_later(const struct rn_wino_place *at, bool write)
+{
+    for (int y = 0; y < T; y++)
+        for (int x = 0; x < T; x += RN_LINE / B) {
+            const float *pixel = at->later + (y * (ptrdiff_t)at->w + x) * B;
+
+            if (write)
+                __builtin_prefetch(pixel, 1, 2);
+            else
+                __builtin_prefetch(pixel, 0, 2);
+        }
+}
+
+INLINE void input_any(const float *x, const struct rn_wino_place *at,
+                      float *points, size_t stride, bool inside)
+{
+    vec rows[P][P], d[P], o[P];
+
+    for (int y = 0; y < P; y++) {
+        for (int i = 0; i < P; i++)
+            d[i] = pixel(x, at, y, i, inside);
+        input_1d(d, rows[y]);
+    }
+    for (int i = 0; i < P; i++) {
+        for (int y = 0; y < P; y++)
+            d[y] = rows[y][i];
+        input_1d(d, o);
+        for (int y = 0; y < P; y++)
+            store(points + (size_t)(y * P + i) * stride, o[y]);
+    }
+}
+
+static void input(const float *x, const struct rn_wino_place *at, float *points,
+                  size_t stride)
+{
+    fetch_later(at, false);
+    if (is_inside(at, P))
+        input_any(x, at, points, stride, true);
+    else
+        input_any(x, at, points, stride, false);
+}
+
+INLINE void gradient_any(const float *dy, const struct rn_wino_place *at,
+                         float *points, size_t stride, bool inside)
+{
+    vec rows[T][P], d[T], o[P];
+
+    for (int y = 0; y < T; y++) {
+        for (int i = 0; i < T; i++)
+            d[i] = pixel(dy, at, y, i, inside);
+        gradient_1d(d, rows[y]);
+    }
+    for (int i = 0; i < P; i++) {
+        for (int y = 0; y < T; y++)
+            d[y] = rows[y][i];
+        gradient_1d(d, o);
+        for (int y = 0; y < P; y++)
+            store(points + (size_t)(y * P + i) * stride, o[y]);
+    }
+}
+
+static void gradient(const float *dy, const struct rn_wino_place *at,
+                     float *points, size_t stride)
+{
+    fetch_later(at, false);
+    if (is_inside(at, T))
+        gradient_any(dy, at, points, stride, true);
+    else
+        gradient_any(dy, at, points, stride, false);
+}
+
+INLINE void finish_pixel(vec v, vec bias, const struct rn_wino_finish *finish,
+                         float *to)
+{
+    v += bias;
+    if (finish->sum)
+        v += load(to);
+    store(to, finish->relu ? relu_of(v) : v);
+}
+
+static void output(const float *points, size_t stride,
+                   const struct rn_wino_place *at,
+                   const struct rn_wino_finish *finish, float *y)
+{
+    vec rows[T][P], m[P], o[T], bias = fill(0);
+    bool inside = is_inside(at, T);
+
+    fetch_later(at, true);
+    if (finish->bias)
+        bias = load(finish->bias);
+    for (int i = 0; i < P; i++) {
+        for (int k = 0; k < P; k++)
+            m[k] = load(points + (size_t)(k * P + i) * stride);
+        output_1d(m, o);
+        for (int k = 0; k < T; k++)
+            rows[k][i] = o[k];
+    }
+    for (int k = 0; k < T; k++) {
+        float *to = y + ((ptrdiff_t)(at->y + k) * at->w + at->x) * B;
+
+        if (!inside && at->y + k >= at->h)
+            break;
+        output_1d(rows[k], o);
+        for (int i = 0; i < T && (inside || at->x + i < at->w); i++)
+            finish_pixel(o[i], bias, finish, to + i * B);
+    }
+}
+
+static void weights(const float *w, size_t at, float *points, size_t stride)
+{
+    vec rows[3][P], d[3], o[P];
+
+    for (int y = 0; y < 3; y++) {
+        for (int x = 0; x < 3; x++)
+            d[x] = load(w + (size_t)(y * 3 + x) * at);
+        weights_1d(d, rows[y]);
+    }
+    for (int i = 0; i < P; i++) {
+        for (int y = 0; y < 3; y++)
+            d[y] = rows[y][i];
+        weights_1d(d, o);
+        for (int y = 0; y < P; y++)
+            store(points + (size_t)(y * P + i) * stride, o[y]);
+    }
+}
+
+static void weights_gradient(const float *points, size_t stride, float *w,
+                             size_t at)
+{
+    vec rows[3][P], u[P], o[3];
+
+    for (int i = 0; i < P; i++) {
+        for (int y = 0; y < P; y++)
+            u[y] = load(points + (size_t)(y * P + i) * stride);
+        weights_gradient_1d(u, o);
+        for (int y = 0; y < 3; y++)
+            rows[y][i] = o[y];
+    }
+    for (int y = 0; y < 3; y++) {
+        weights_gradient_1d(rows[y], o);
+        for (int x = 0; x < 3; x++)
+            store(w + (size_t)(y * 3 + x) * at, o[x]);
+    }
+}
+
+/* -------------------------------------------------------- matrix products */
+
+INLINE void multiply_strip(int tiles, const struct rn_wino_product *p)
+{
+    vec a[STRIP], b[STRIP];
+    struct factors f = {.x = p->v,
+                        .x_block = p->v_block,
+                        .blocks = p->blocks,
+                        .w = p->u,
+                        .step = 2 * B,
+                        .out_block = B,
+                        .ahead = p->ahead};
+#pragma GCC unroll 16
+    for (int t = 0; t < tiles; t++)
+        a[t] = b[t] = fill(0);
+    add_products(tiles, 2, false, &f, a, b);
+#pragma GCC unroll 16
+    for (int t = 0; t < tiles; t++) {
+        store(p->m + t * B, a[t]);
+        store(p->m + p->m_block + t * B, b[t]);
+    }
+}
+
+/* A loop for every even length, each with its sums in registers. */
+static void multiply(int tiles, const struct rn_wino_product *p)
+{
+    switch ((tiles + 1) / 2) {
+    case 1:
+        multiply_strip(2, p);
+        break;
+    case 2:
+        multiply_strip(4, p);
+        break;
+    case 3:
+        multiply_strip(6, p);
+        break;
+#if RN_KERNELS_BLOCK == 16
+    case 4:
+        multiply_strip(8, p);
+        break;
+    case 5:
+        multiply_strip(10, p);
+        break;
+    case 6:
+        multiply_strip(12, p);
+        break;
+    default:
+        multiply_strip(14, p);
+        break;
+#endif
+    }
+}
+
+INLINE void accumulate_some(const float *v, const float *dy, size_t dy_block,
+                            size_t tiles, bool first, float *du)
+{
+    vec a[INPUTS], b[INPUTS];
+#pragma GCC unroll 8
+    for (int i = 0; i < INPUTS; i++)
+        a[i] = b[i] = fill(0);
+    for (size_t t = 0; t < tiles; t++) {
+        vec y0 = load(dy + t * B), y1 = load(dy + dy_block + t * B);
+#pragma GCC unroll 8
+        for (int i = 0; i < INPUTS; i++) {
+            vec x = fill(v[t * B + i]);
+
+            a[i] += x * y0;
+            b[i] += x * y1;
+        }
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < INPUTS; i++) {
+        float *to = du + 2 * B * i;
+
+        store(to, first ? a[i] : a[i] + load(to));
+        store(to + B, first ? b[i] : b[i] + load(to + B));
+    }
+}
+
+static void accumulate(const float *v, const float *dy, size_t dy_block,
+                       size_t tiles, bool first, float *du)
+{
+    for (int i = 0; i < B; i += INPUTS)
+        accumulate_some(v + i, dy, dy_block, tiles, first, du + 2 * B * i);
+}
+
+extern const struct rn_wino_kernels RN_WINO_KERNELS_NAME;
+const struct rn_wino_kernels RN_WINO_KERNELS_NAME = {
+    .input = input,
+    .gradient = gradient,
+    .output = output,
+    .weights = weights,
+    .weights_gradient = weights_gradient,
+    .multiply = multiply,
+    .accumulate = accumulate,
+    .tile = T,
+    .points = P * P,
+    .strip = STRIP,
+};

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * The inner loops of Winograd's F(4x4, 3x3) (A. Lavin, S. Gray, "Fast
+ * Algorithms for Convolutional Neural Networks", 2016): a tile of 4x4 outputs
+ * from a 6x6 patch through 36 points, each point a matrix product over
+ * channels: 36 multiplications where direct convolution takes 144. And of
+ * F(2x2, 3x3): 16 points where it takes 36.
+ *
+ * winograd_kernels.c is compiled once per instruction set and size. "Point
+ * stride" is the distance in floats between the same place of neighbouring
+ * points.
+ */
+#ifndef RN_OPS_CONV_WINOGRAD_KERNELS_H
+#define RN_OPS_CONV_WINOGRAD_KERNELS_H
+
+#include "ops/conv/ahead.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum { RN_WINO_POINTS_MOST = 36 };
+
+/** A plane [h][w][B] and the place of a tile's first pixel in it, which may
+ *  lie outside: pixels there read as zero and are not written. */
+struct rn_wino_place {
+    int h, w, y, x;
+    /* The first of the pixels, without their neighbours, of a tile that comes
+     * later: fetched early. It may lie anywhere. */
+    const float *later;
+};
+
+/** What happens to a tile of outputs on its way out. */
+struct rn_wino_finish {
+    const float *bias; /* [B] or NULL */
+    bool sum;          /* add what is there */
+    bool relu;
+};
+
+/** One point of some tiles and two blocks of outputs; distances in floats. */
+struct rn_wino_product {
+    const float *v; /* [block][tile][B] */
+    size_t v_block;
+    size_t blocks;  /* of inputs */
+    const float *u; /* [block][B in][2][B out] */
+    float *m;       /* [2][tile][B] */
+    size_t m_block;
+    struct rn_ahead ahead;
+};
+
+struct rn_wino_kernels {
+    /** Patch of x -> points. */
+    void (*input)(const float *x, const struct rn_wino_place *at, float *points,
+                  size_t stride);
+    /** Tile of an output's gradient -> points. */
+    void (*gradient)(const float *dy, const struct rn_wino_place *at,
+                     float *points, size_t stride);
+    /** Points -> tile of outputs. */
+    void (*output)(const float *points, size_t stride,
+                   const struct rn_wino_place *at,
+                   const struct rn_wino_finish *finish, float *y);
+    /** 3x3 weights [9][B][B], input channel i -> points of B output channels.
+     *  `at` is the distance between the nine in floats. */
+    void (*weights)(const float *w, size_t at, float *points, size_t stride);
+    /** Points of B output channels -> gradient of 3x3 weights. */
+    void (*weights_gradient)(const float *points, size_t stride, float *w,
+                             size_t at);
+    /** m = v . u, of at most `strip` tiles. An odd number of them reads and
+     *  writes one more. */
+    void (*multiply)(int tiles, const struct rn_wino_product *product);
+    /** One point, one block of input and two of output channels:
+     *  du[B][2][B] (+)= sum over tiles of v[tile][B] x dy[2][tile][B]. */
+    void (*accumulate)(const float *v, const float *dy, size_t dy_block,
+                       size_t tiles, bool first, float *du);
+    int tile;   /* outputs a side */
+    int points; /* (tile + 2) squared */
+    int strip;  /* tiles that multiply() takes at once */
+};
+
+/** For rn_isa(): tiles of 4x4, of 2x2. */
+const struct rn_wino_kernels *rn_wino4_kernels_get(void);
+const struct rn_wino_kernels *rn_wino2_kernels_get(void);
+
+#endif
