@@ -3,11 +3,11 @@
 #ifndef RN_PLAN_INTERNAL_H
 #define RN_PLAN_INTERNAL_H
 
-#include "core/threads.h"
 #include "ops/batch_norm.h"
 #include "ops/conv/conv.h"
 #include "ops/pool.h"
 #include "plan/plan.h"
+#include "plan/team.h"
 
 /* -------------------------------------------------------------- the store */
 
@@ -232,20 +232,6 @@ int rn_recompute(struct rn_plan *plan, struct rn_error *err);
 
 /* run.c */
 
-/** What a team of threads replaces. */
-struct rn_team {
-    int threads, dynamic;
-    unsigned mode;
-    struct rn_affinity affinity;
-    bool bound;
-};
-
-/** Have OpenMP, and so oneDNN, use that many threads, denormals flushed, each
- *  on a processor of its own where there are as many. Returns how many it
- * grants: fewer under OMP_THREAD_LIMIT or inside a caller's own parallel
- * region. */
-int rn_team_enter(struct rn_team *team, int threads);
-void rn_team_leave(const struct rn_team *team);
 /** The first `steps` of the plan. */
 int rn_run_steps(struct rn_plan *plan, size_t steps, struct rn_error *err);
 float *rn_buffer_at(const struct rn_plan *plan, int buffer);

@@ -5,8 +5,6 @@
 #include "ops/loss.h"
 #include "plan/internal.h"
 
-#include <omp.h>
-
 float *rn_buffer_at(const struct rn_plan *plan, int buffer)
 {
     return buffer < 0 ? NULL
@@ -448,50 +446,6 @@ static int run_first(struct rn_plan *plan, size_t steps, struct rn_error *err)
     }
     plan->runs++;
     return rc;
-}
-
-/* Threads wait for each other by spinning. With another program running, the
- * system may put two of a full team on one processor, and each then spins
- * away the time slice that the other needs: ten times slower. */
-static bool binds(struct rn_team *team, int threads)
-{
-    rn_affinity_get(&team->affinity);
-    return threads > 1 && threads == team->affinity.count &&
-           omp_get_proc_bind() == omp_proc_bind_false && !omp_in_parallel();
-}
-
-int rn_team_enter(struct rn_team *team, int threads)
-{
-    int granted = 1;
-
-    team->threads = omp_get_max_threads();
-    team->dynamic = omp_get_dynamic();
-    team->mode = rn_denormals_flush();
-    team->bound = binds(team, threads);
-    omp_set_dynamic(0);
-    omp_set_num_threads(threads);
-#pragma omp parallel num_threads(threads)
-    {
-        rn_denormals_flush();
-        if (team->bound)
-            rn_affinity_set_one(&team->affinity, omp_get_thread_num());
-#pragma omp single
-        granted = omp_get_num_threads();
-    }
-    omp_set_num_threads(granted);
-    return granted;
-}
-
-void rn_team_leave(const struct rn_team *team)
-{
-#pragma omp parallel
-    {
-        rn_denormals_restore(team->mode);
-        if (team->bound)
-            rn_affinity_set(&team->affinity);
-    }
-    omp_set_num_threads(team->threads);
-    omp_set_dynamic(team->dynamic);
 }
 
 int rn_run_steps(struct rn_plan *plan, size_t steps, struct rn_error *err)
