@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "core/count.h"
 #include "core/safetensors.h"
 
 #include "core/file.h"
@@ -36,7 +37,7 @@ static const struct dtype {
 
 static const struct dtype *find_dtype(const char *name)
 {
-    for (size_t i = 0; i < sizeof(dtypes) / sizeof(dtypes[0]); i++)
+    for (size_t i = 0; i < COUNT(dtypes); i++)
         if (strcmp(name, dtypes[i].name) == 0)
             return &dtypes[i];
     return NULL;

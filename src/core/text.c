@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "core/count.h"
 #include "core/text.h"
 
 #include "core/file.h"
@@ -51,7 +52,7 @@ const char *rn_text_encoding(const void *bytes, size_t size)
         {"UTF-16", "\xfe\xff", 2},
     };
 
-    for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++)
+    for (size_t i = 0; i < COUNT(marks); i++)
         if (size >= marks[i].size &&
             memcmp(bytes, marks[i].mark, marks[i].size) == 0)
             return marks[i].name;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "core/count.h"
 #include "core/threads.h"
 
 #include "core/cgroup.h"
@@ -124,7 +125,7 @@ int rn_threads_default(const char *root, char *by, size_t size)
     };
     size_t best = 0;
 
-    for (size_t i = 1; i < sizeof(limits) / sizeof(*limits); i++)
+    for (size_t i = 1; i < COUNT(limits); i++)
         if (limits[i].threads < limits[best].threads)
             best = i;
     if (by && size > 0)

@@ -3,6 +3,7 @@
 #include "data/remarks.h"
 #include "data/sets/picture_set.h"
 
+#include "core/count.h"
 #include "core/file.h"
 #include "core/memory.h"
 #include "data/sets/pictures.h"
@@ -15,7 +16,7 @@
 
 static const struct rn_reader *const readers[] = {
     &rn_reader_cifar10, &rn_reader_cifar100, &rn_reader_idx};
-#define READERS (sizeof(readers) / sizeof(readers[0]))
+#define READERS COUNT(readers)
 
 /* Where the files lie within the folder given: there, or where the usual
  * archives unpack to. */
@@ -25,7 +26,7 @@ static const char *const inner[] = {"",
                                     "cifar-10-batches-py",
                                     "cifar-100-python",
                                     "raw"};
-#define INNER (sizeof(inner) / sizeof(inner[0]))
+#define INNER COUNT(inner)
 
 /* ------------------------------------------------------ what readers share */
 
@@ -42,7 +43,7 @@ int rn_reader_allocate(struct rn_data *data, int which, size_t count,
                        struct rn_error *err)
 {
     const struct rn_shape *s = &data->shape;
-    size_t image = (size_t)s->c * (size_t)s->h * (size_t)s->w, bytes;
+    size_t image = rn_shape_size(*s), bytes;
 
     if (count > INT_MAX || !rn_size_mul(count, image, &bytes) ||
         bytes > RN_DATA_MAX_BYTES)
@@ -76,7 +77,7 @@ static size_t image_size(const struct rn_data *data)
 {
     const struct rn_shape *s = &data->shape;
 
-    return (size_t)s->c * (size_t)s->h * (size_t)s->w;
+    return rn_shape_size(*s);
 }
 
 /* The reader that knows the files in `folder`, or NULL. */

@@ -207,8 +207,7 @@ static int open_look(struct look *l, int threads, struct rn_error *err)
     rn_plan_kept(l->plan, &l->channels, &l->heat.h, &l->heat.w);
     /* The map goes behind the values. */
     values = (size_t)(l->channels + 1) * (size_t)l->heat.h * (size_t)l->heat.w;
-    l->image =
-        rn_alloc((size_t)s->c * (size_t)s->h * (size_t)s->w, sizeof(*l->image));
+    l->image = rn_alloc(rn_shape_size(*s), sizeof(*l->image));
     l->logits = rn_alloc((size_t)l->model->spec.classes, sizeof(*l->logits));
     l->values = rn_alloc(values, sizeof(*l->values));
     if (l->image && l->logits && l->values)

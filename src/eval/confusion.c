@@ -3,6 +3,7 @@
  * that occur as one or the other. */
 #include "eval/report.h"
 
+#include "core/count.h"
 #include "core/locale.h"
 #include "core/memory.h"
 #include "core/text.h"
@@ -276,7 +277,7 @@ static const struct form *form_of(const char *path)
 {
     size_t length = strlen(path);
 
-    for (size_t i = 0; i < sizeof(forms) / sizeof(*forms); i++)
+    for (size_t i = 0; i < COUNT(forms); i++)
         if (length > 4 && strcmp(path + length - 4, forms[i].ending) == 0)
             return &forms[i];
     return NULL;

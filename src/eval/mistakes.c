@@ -86,7 +86,7 @@ static void print_base64(FILE *out, const uint8_t *bytes, size_t size)
 static bool to_picture(const struct rn_data *data, const uint8_t *planes,
                        struct rn_image *out)
 {
-    size_t pixels = (size_t)data->shape.h * (size_t)data->shape.w;
+    size_t pixels = rn_shape_pixels(data->shape);
 
     *out = (struct rn_image){data->shape.w, data->shape.h, rn_alloc(pixels, 3)};
     for (size_t i = 0; out->pixels && i < pixels; i++)
@@ -146,8 +146,7 @@ static void print_image(const struct rn_report *r, int index, FILE *out)
 {
     const struct rn_data *data = r->data;
     const char *file = rn_data_file(data, r->part, index);
-    size_t bytes =
-        (size_t)data->shape.c * (size_t)data->shape.h * (size_t)data->shape.w;
+    size_t bytes = rn_shape_size(data->shape);
 
     if (file && rn_files_in_archive(&data->source, file))
         print_small(r, index, out);

@@ -142,7 +142,7 @@ static int prepare(const struct rn_whole_pass *pass, const struct rn_view *view,
                    struct rn_error *err)
 {
     struct rn_shape s = view->shape;
-    size_t floats = (size_t)s.c * (size_t)s.h * (size_t)s.w;
+    size_t floats = rn_shape_size(s);
     uint8_t *pixels = rn_alloc(floats, 1);
     int rc = RN_OK;
 

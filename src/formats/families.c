@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "formats/families.h"
 
+#include "core/count.h"
 #include "core/memory.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#define COUNT(a) (sizeof(a) / sizeof(*(a)))
-#define NONE     (-1)
+#define NONE (-1)
 
 /* Two graphs, and for each node of the first one its like in the second. */
 struct pair {

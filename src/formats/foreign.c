@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "formats/foreign.h"
 
+#include "core/count.h"
 #include "core/file.h"
 #include "core/locale.h"
 #include "core/memory.h"
@@ -9,8 +10,6 @@
 
 #include <stdio.h>
 #include <string.h>
-
-#define COUNT(a) (sizeof(a) / sizeof(*(a)))
 
 /* What to do about frameworks' files. */
 #define EXPORT "export it as ONNX (with tf2onnx, say) and give that"

@@ -2,6 +2,7 @@
 /* Models from files of others: a state dictionary, what its shapes tell, and
  * what the caller or a known source says beyond that. */
 #include "formats/apart.h"
+#include "core/count.h"
 #include "core/locale.h"
 #include "formats/caffe/caffe.h"
 #include "formats/torch/config.h"
@@ -76,7 +77,7 @@ static const struct habits {
 
 static const struct habits *find_habits(const struct rn_recognised *r)
 {
-    for (size_t i = 0; i < sizeof(habits) / sizeof(*habits); i++)
+    for (size_t i = 0; i < COUNT(habits); i++)
         if (habits[i].source == r->source &&
             (habits[i].source != RN_SOURCE_AKAMASTER || r->shortcut == 'A') &&
             habits[i].imagenet == r->imagenet && !r->small)
@@ -746,7 +747,7 @@ int rn_model_export(const struct rn_model *model, const char *path,
                    {".pth", write_pth},
                    {".pt", write_pth},
                    {".onnx", rn_onnx_write}};
-    for (size_t i = 0; i < sizeof(formats) / sizeof(*formats); i++)
+    for (size_t i = 0; i < COUNT(formats); i++)
         if (rn_ends_with(path, formats[i].end))
             return formats[i].write(model, path, err);
     return rn_fail(err, RN_ERR_ARG,

@@ -113,7 +113,7 @@ int rn_unusual_order(struct rn_model *model, const char *order,
     int rc = rn_model_set_bgr(model, bgr, err);
     if (rc || bgr == was || !pre->mean)
         return rc;
-    size_t plane = pre->per_pixel ? (size_t)in->h * (size_t)in->w : 1;
+    size_t plane = pre->per_pixel ? rn_shape_pixels(*in) : 1;
     swap(pre->mean, pre->mean + 2 * plane, plane);
     swap(pre->std, pre->std + 2, 1);
     return RN_OK;

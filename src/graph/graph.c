@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "graph/build.h"
 
+#include "core/count.h"
 #include "core/memory.h"
 
 #include <limits.h>
@@ -307,7 +308,7 @@ int rn_graph_batch_norm(struct rn_graph *g, int input, const char *name)
     node.shape = in->shape;
     node.eps = BN_EPS;
     node.momentum = BN_MOMENTUM;
-    for (size_t i = 0; i < sizeof(params) / sizeof(*params); i++)
+    for (size_t i = 0; i < COUNT(params); i++)
         node.param[params[i].place] = channel_param(
             g, name, params[i].suffix, params[i].kind, node.shape.c);
     if (g->error.code != RN_OK)
@@ -408,9 +409,7 @@ int rn_graph_linear(struct rn_graph *g, int input, const char *name, int outs)
     node.shape = (struct rn_shape){outs, 1, 1};
 
     /* No overflow: a value has at most INT_MAX numbers. */
-    const size_t dim[2] = {(size_t)outs, (size_t)in->shape.c *
-                                             (size_t)in->shape.h *
-                                             (size_t)in->shape.w};
+    const size_t dim[2] = {(size_t)outs, rn_shape_size(in->shape)};
     node.param[RN_P_WEIGHT] =
         append_param(g, name, "weight", RN_PARAM_WEIGHT, 2, dim);
     node.param[RN_P_BIAS] = channel_param(g, name, "bias", RN_PARAM_BIAS, outs);

@@ -12,6 +12,7 @@
 #include "core/memory.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum rn_op {
@@ -84,6 +85,17 @@ struct rn_selection {
 struct rn_shape {
     int c, h, w;
 };
+
+/** Pixels of a channel; numbers of one image's value. */
+static inline size_t rn_shape_pixels(struct rn_shape s)
+{
+    return (size_t)s.h * (size_t)s.w;
+}
+
+static inline size_t rn_shape_size(struct rn_shape s)
+{
+    return (size_t)s.c * rn_shape_pixels(s);
+}
 
 enum rn_param_kind {
     RN_PARAM_WEIGHT,       /* convolution OIHW or fc [out][in] */

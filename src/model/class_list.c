@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "model/class_list.h"
 
+#include "core/count.h"
 #include "core/csv.h"
 #include "core/locale.h"
 #include "core/memory.h"
@@ -11,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define COUNT(a)  (sizeof(a) / sizeof(*(a)))
 #define COLUMNS   12
 #define NO_NUMBER SIZE_MAX
 #define AS_JSON   "[\"2 door\", \"4 door\"]"

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "model/graph_json.h"
 
+#include "core/count.h"
 #include "core/memory.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define COUNT(a) (sizeof(a) / sizeof(*(a)))
 
 /* Longest name of a node; its parameters' are longer. */
 #define NAME_MAX_BYTES 139
@@ -536,9 +535,7 @@ static int take_floats(struct reader *r, const struct kind *kind,
             channels * (uint64_t)(in->c / (d->groups ? d->groups : 1)),
             (uint64_t)d->kernel[0] * (uint64_t)d->kernel[1], &need);
     if (kind->add == add_linear)
-        fits = !__builtin_mul_overflow(
-            channels, (uint64_t)in->c * (uint64_t)in->h * (uint64_t)in->w,
-            &need);
+        fits = !__builtin_mul_overflow(channels, rn_shape_size(*in), &need);
     if (!fits || need > r->floats)
         return rn_fail(r->err, RN_ERR_DATA,
                        "layer '%s' has more parameters than the file", d->name);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "model/head.h"
 
+#include "core/count.h"
 #include "core/memory.h"
 
 #include <string.h>
@@ -15,8 +16,7 @@ const char *rn_output_name(enum rn_output output)
         [RN_OUTPUT_INDEPENDENT] = "independent-probabilities",
     };
 
-    return (unsigned)output < sizeof(names) / sizeof(*names) ? names[output]
-                                                             : NULL;
+    return (unsigned)output < COUNT(names) ? names[output] : NULL;
 }
 
 bool rn_output_find(const char *name, enum rn_output *out)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "model/model.h"
 
+#include "core/count.h"
 #include "core/locale.h"
 #include "core/memory.h"
 #include "core/random.h"
@@ -355,7 +356,7 @@ int rn_model_set_class_ids(struct rn_model *model, const char *const *ids,
 
 static size_t pixels_of(const struct rn_shape *s)
 {
-    return (size_t)s->h * (size_t)s->w;
+    return rn_shape_pixels(*s);
 }
 
 static float *copy_floats(const float *from, size_t count)
@@ -416,7 +417,7 @@ const char *rn_interpolation_name(enum rn_interpolation how)
     static const char *const names[] = {
         [RN_BILINEAR] = "bilinear", [RN_BICUBIC] = "bicubic", [RN_BOX] = "box"};
 
-    return (unsigned)how < sizeof(names) / sizeof(*names) ? names[how] : NULL;
+    return (unsigned)how < COUNT(names) ? names[how] : NULL;
 }
 
 int rn_model_set_resize(struct rn_model *model, int resize,

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "model/presets.h"
 
+#include "core/count.h"
 #include "core/memory.h"
 
 #include <string.h>
 
-#define COUNT(a) (sizeof(a) / sizeof(*(a)))
-#define INPUT    224 /* that `resize` goes with */
+#define INPUT 224 /* that `resize` goes with */
 
 /* Means of ImageNet's training images; Caffe's are of pixels 0..255. */
 #define IMAGENET_MEAN          \

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "nets/blocks.h"
 
+#include "core/count.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -35,7 +37,7 @@ static const struct {
 
 static const struct arch *find_arch(int depth)
 {
-    for (size_t i = 0; i < sizeof(archs) / sizeof(*archs); i++)
+    for (size_t i = 0; i < COUNT(archs); i++)
         if (archs[i].depth == depth)
             return &archs[i];
     return NULL;
@@ -55,7 +57,7 @@ bool rn_net_imagenet_bottleneck(int depth)
 
 int rn_net_imagenet_layers(const int blocks[4], bool bottleneck)
 {
-    for (size_t i = 0; i < sizeof(archs) / sizeof(*archs); i++)
+    for (size_t i = 0; i < COUNT(archs); i++)
         if (memcmp(archs[i].blocks, blocks, sizeof(archs[i].blocks)) == 0 &&
             (archs[i].block == rn_block_bottleneck) == bottleneck)
             return archs[i].depth;
@@ -74,7 +76,7 @@ static int deep_stem(struct rn_graph *g, const struct rn_net_spec *spec, int x)
         {"conv1.6", "bn1", "relu", 64, 1},
     };
 
-    for (size_t i = 0; i < sizeof(layers) / sizeof(*layers); i++) {
+    for (size_t i = 0; i < COUNT(layers); i++) {
         const int stride =
             i == 0 && spec->stem_stride ? spec->stem_stride : layers[i].stride;
         const struct rn_window w = RN_WINDOW(3, 3, stride, 1);

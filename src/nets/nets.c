@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "nets/nets.h"
 
+#include "core/count.h"
 #include "core/locale.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define COUNT(a) (sizeof(a) / sizeof(*(a)))
 
 #define MOST_CLASSES   65535
 #define MOST_CHANNELS  65535

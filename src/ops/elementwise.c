@@ -11,8 +11,7 @@ struct rn_planes rn_planes_of(int n, struct rn_shape shape, int threads)
     size_t block = (size_t)rn_block();
 
     return (struct rn_planes){(size_t)n, rn_channels_padded(shape.c) / block,
-                              (size_t)shape.h * (size_t)shape.w, (int)block,
-                              threads};
+                              rn_shape_pixels(shape), (int)block, threads};
 }
 
 size_t rn_planes_floats(const struct rn_planes *p)

@@ -93,7 +93,7 @@ void rn_plain_values(const struct rn_plan *plan, int node, int buffer,
 {
     struct rn_shape s = plan->graph->nodes[node].shape;
     size_t block = (size_t)rn_block(), c = (size_t)s.c;
-    size_t hw = (size_t)s.h * (size_t)s.w;
+    size_t hw = rn_shape_pixels(s);
     const float *from = rn_buffer_at(plan, buffer);
 
     for (size_t n = 0; n < (size_t)plan->options.batch; n++) {

@@ -9,6 +9,7 @@
  * This is a pass over the finished list of steps. It decides which buffers
  * are dropped after their last reader in forward, then writes the list anew.
  */
+#include "core/count.h"
 #include "core/memory.h"
 #include "plan/internal.h"
 
@@ -159,7 +160,7 @@ static void lengthen(struct recomputer *r, const struct rn_step *step,
 {
     const int from[] = {step->a.buffer, step->b.buffer};
 
-    for (size_t i = 0; i < sizeof(from) / sizeof(*from); i++)
+    for (size_t i = 0; i < COUNT(from); i++)
         if (from[i] >= 0 && room < r->room[from[i]])
             r->room[from[i]] = room;
 }

@@ -32,7 +32,7 @@ static size_t largest_value(const struct rn_graph *g)
 
     for (size_t i = 0; i < g->n_nodes; i++) {
         const struct rn_shape *s = &g->nodes[i].shape;
-        size_t count = (size_t)s->c * (size_t)s->h * (size_t)s->w;
+        size_t count = rn_shape_size(*s);
 
         most = count > most ? count : most;
     }

@@ -168,8 +168,8 @@ int rn_trainer_memory(const struct rn_trainer *t, int batch, int recompute,
         *bytes += rn_graph_params(t->model->graph) * sizeof(float);
     if (t->o.accumulate > 1)
         *bytes += rn_graph_params(t->model->graph) * sizeof(float);
-    *bytes += (uint64_t)BATCHES_AHEAD * (uint64_t)batch * (uint64_t)s->c *
-              (uint64_t)s->h * (uint64_t)s->w * sizeof(float);
+    *bytes += (uint64_t)BATCHES_AHEAD * (uint64_t)batch * rn_shape_size(*s) *
+              sizeof(float);
     return rc;
 }
 

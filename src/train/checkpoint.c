@@ -2,6 +2,7 @@
 /* last.safetensors: a model, its momentum, and how far the run has come. */
 #include "train/run.h"
 
+#include "core/count.h"
 #include "core/memory.h"
 
 #include <inttypes.h>
@@ -44,7 +45,7 @@ static const struct field {
     /* clang-format on */
 };
 
-#define FIELDS (sizeof(fields) / sizeof(fields[0]))
+#define FIELDS COUNT(fields)
 
 /* ------------------------------------------------- progress as JSON */
 

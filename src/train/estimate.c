@@ -122,7 +122,7 @@ static int trial_create(struct trial *trial, struct rn_trainer *t,
                         struct rn_error *err)
 {
     const struct rn_shape *s = &t->model->spec.input;
-    size_t image = (size_t)s->c * (size_t)s->h * (size_t)s->w;
+    size_t image = rn_shape_size(*s);
     size_t batch =
         (size_t)(t->o.batch > t->test_batch ? t->o.batch : t->test_batch);
 

@@ -2,6 +2,7 @@
 /* The run folder. */
 #include "train/run.h"
 
+#include "core/count.h"
 #include "core/file.h"
 #include "core/memory.h"
 
@@ -42,7 +43,7 @@ int rn_run_vacant(const struct rn_run *run, struct rn_error *err)
     const char *const files[] = {run->options, run->log, run->last, run->best,
                                  run->curve};
 
-    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+    for (size_t i = 0; i < COUNT(files); i++)
         if (access(files[i], F_OK) == 0)
             return rn_fail(err, RN_ERR_ARG,
                            "'%s' already holds a run; resume it or choose "
@@ -102,7 +103,7 @@ static bool is_left_over(const char *name)
     static const char *const files[] = {"run.json", "curve.svg",
                                         "last.safetensors", "best.safetensors"};
 
-    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+    for (size_t i = 0; i < COUNT(files); i++) {
         size_t n = strlen(files[i]);
 
         if (strncmp(name, files[i], n) == 0 &&

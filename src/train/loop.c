@@ -7,6 +7,7 @@
  * after it, and arrives at the same files. */
 #include "train/trainer.h"
 
+#include "core/count.h"
 #include "core/locale.h"
 #include "core/memory.h"
 #include "core/threads.h"
@@ -135,10 +136,10 @@ static int set_extras(json_t *object, const struct rn_train_options *o)
 
     if (o->weights)
         failed |= set_text(object, "weights", last_part(o->weights));
-    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+    for (size_t i = 0; i < COUNT(texts); i++)
         if (strcmp(texts[i].value, texts[i].usual) != 0)
             failed |= set_text(object, texts[i].name, texts[i].value);
-    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+    for (size_t i = 0; i < COUNT(numbers); i++)
         if (numbers[i].value > 0)
             failed |= set_real(object, numbers[i].name, numbers[i].value);
     return failed;

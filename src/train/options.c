@@ -3,6 +3,7 @@
  * serves all three. */
 #include "train/run.h"
 
+#include "core/count.h"
 #include "core/file.h"
 #include "core/locale.h"
 #include "core/memory.h"
@@ -92,7 +93,7 @@ static const struct option {
     /* clang-format on */
 };
 
-#define OPTIONS (sizeof(options) / sizeof(options[0]))
+#define OPTIONS COUNT(options)
 
 const char *const rn_augment_names[] = {"none", "flip",    "crop", "crop-flip",
                                         "area", "shorter", NULL};
@@ -231,7 +232,7 @@ static int check_choices(const struct rn_train_options *o, struct rn_error *err)
 {
     int rc = RN_OK;
 
-    for (size_t i = 0; i < sizeof(choices) / sizeof(choices[0]) && !rc; i++)
+    for (size_t i = 0; i < COUNT(choices) && !rc; i++)
         rc = check_choice(
             choices[i].name, choices[i].names,
             *(const char *const *)((const char *)o + choices[i].place),

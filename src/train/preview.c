@@ -34,7 +34,7 @@ static int check(const struct rn_data *data, const struct rn_train_options *o,
 static int to_picture(const float *planes, const struct rn_shape *s,
                       struct rn_image *out, struct rn_error *err)
 {
-    size_t pixels = (size_t)s->h * (size_t)s->w;
+    size_t pixels = rn_shape_pixels(*s);
 
     *out = (struct rn_image){s->w, s->h, rn_alloc(pixels, 3)};
     if (!out->pixels)
@@ -51,7 +51,7 @@ static int to_picture(const float *planes, const struct rn_shape *s,
 static int convert(const struct rn_batch *batch, const struct rn_shape *s,
                    struct rn_image *images, int count, struct rn_error *err)
 {
-    size_t image = (size_t)s->c * (size_t)s->h * (size_t)s->w;
+    size_t image = rn_shape_size(*s);
     int rc = RN_OK;
 
     for (int i = 0; rc == RN_OK && i < count; i++)

@@ -103,7 +103,7 @@ void rn_trainer_test_pass(const struct rn_trainer *t, struct rn_eval_pass *pass)
 static void add_batch(const struct rn_batch *batch, const struct rn_shape *s,
                       double *sum, double *square)
 {
-    size_t plane = (size_t)s->h * (size_t)s->w, n = (size_t)s->c * plane;
+    size_t plane = rn_shape_pixels(*s), n = (size_t)s->c * plane;
 
     for (size_t i = 0; i < (size_t)batch->count * n; i++) {
         double v = (double)batch->images[i];
@@ -119,7 +119,7 @@ static void finish_stats(const struct rn_shape *s, bool per_pixel, double count,
                          const double *sum, const double *square, float *mean,
                          float *std)
 {
-    size_t plane = (size_t)s->h * (size_t)s->w;
+    size_t plane = rn_shape_pixels(*s);
 
     for (size_t c = 0; c < (size_t)s->c; c++) {
         double total = 0, m, var;
@@ -172,7 +172,7 @@ static int picture_stats(const struct rn_trainer *t, bool per_pixel,
 {
     static const float zero[4], one[4] = {1, 1, 1, 1};
     const struct rn_shape *s = &t->model->spec.input;
-    size_t pixels = (size_t)s->c * (size_t)s->h * (size_t)s->w;
+    size_t pixels = rn_shape_size(*s);
     int count = t->data->part[RN_PART_TRAIN].count;
     struct rn_loader_config config = {
         .data = t->data,
@@ -225,7 +225,7 @@ static int set_preprocessing(struct rn_trainer *t, struct rn_error *err)
 {
     struct rn_shape s = t->model->spec.input;
     bool per_pixel = rn_choice(rn_normalize_names, t->o.normalize) == 1;
-    size_t pixels = (size_t)s.c * (size_t)s.h * (size_t)s.w;
+    size_t pixels = rn_shape_size(s);
     float *mean = rn_alloc(pixels, sizeof(float));
     float *std = rn_alloc((size_t)s.c, sizeof(float));
     int rc;

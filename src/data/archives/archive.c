@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "data/archives/archive.h"
 
+#include "core/count.h"
 #include "core/file.h"
 #include "core/memory.h"
 #include "core/zip.h"
@@ -192,7 +193,7 @@ static const struct {
     {"\x04\x22\x4d\x18", 4, "lz4", "unlz4"},
     {"\x1f\x9d", 2, "compress", "gunzip -k"},
 };
-#define COMPRESSED (sizeof(compressed) / sizeof(compressed[0]))
+#define COMPRESSED COUNT(compressed)
 
 /* What decompresses a file that begins so; NULL when it is plain. */
 static const char *find_command(const uint8_t *bytes, size_t size,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "data/archives/files.h"
 
+#include "core/count.h"
 #include "core/file.h"
 #include "core/locale.h"
 #include "core/memory.h"
@@ -304,7 +305,7 @@ static bool is_called(const char *name, size_t length, const char *other)
 static bool hidden(const struct rn_files *files, const char *name,
                    size_t length)
 {
-    size_t count = files->first_rule ? 1 : sizeof(left_out) / sizeof(*left_out);
+    size_t count = files->first_rule ? 1 : COUNT(left_out);
 
     for (size_t i = 0; i < count; i++)
         if (is_called(name, length, left_out[i]))

@@ -116,7 +116,7 @@ void rn_image_prepare(const struct rn_loader_config *config,
                       struct rn_pick pick, float *out)
 {
     const struct rn_shape *s = &config->data->shape;
-    size_t image = (size_t)s->c * (size_t)s->h * (size_t)s->w;
+    size_t image = rn_shape_size(*s);
 
     rn_image_augment(
         config, pick,
@@ -128,7 +128,7 @@ void rn_image_augment(const struct rn_loader_config *config,
 {
     const struct rn_shape *s = rn_loader_shape(config);
     const struct view view = draw(config, pick);
-    size_t plane = (size_t)s->h * (size_t)s->w;
+    size_t plane = rn_shape_pixels(*s);
     float value[256];
 
     for (size_t c = 0; c < (size_t)s->c; c++) {

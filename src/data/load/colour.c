@@ -107,7 +107,7 @@ void rn_colour_change(const struct rn_loader_config *config,
                       struct rn_pick pick, uint8_t *pixels)
 {
     const struct rn_shape *s = rn_loader_shape(config);
-    size_t plane = (size_t)s->h * (size_t)s->w;
+    size_t plane = rn_shape_pixels(*s);
 
     if (s->c != CHANNELS)
         return;

@@ -134,7 +134,7 @@ static int get_pixels(const struct rn_loader_config *config,
                       const uint8_t **pixels, struct rn_error *err)
 {
     const struct rn_shape *s = rn_loader_shape(config);
-    size_t image = (size_t)s->c * (size_t)s->h * (size_t)s->w;
+    size_t image = rn_shape_size(*s);
     struct rn_view view = config->view;
 
     *pixels = scratch;
@@ -155,7 +155,7 @@ static int make_one(const struct rn_loader_config *config, struct rn_pick pick,
                     uint8_t *scratch, float *out, struct rn_error *err)
 {
     const struct rn_shape *s = rn_loader_shape(config);
-    size_t image = (size_t)s->c * (size_t)s->h * (size_t)s->w;
+    size_t image = rn_shape_size(*s);
     size_t crops = (size_t)rn_loader_crops(config);
     const uint8_t *pixels;
     int rc = get_pixels(config, pick, scratch, &pixels, err);
@@ -405,7 +405,7 @@ static void configure(struct rn_loader *l,
     bool fetch = config->data->fetch != NULL;
 
     l->config = *config;
-    l->image = (size_t)s->c * (size_t)s->h * (size_t)s->w;
+    l->image = rn_shape_size(*s);
     l->crops = (size_t)rn_loader_crops(config);
     l->chunk = fetch ? 1 : config->sampler.batch;
     l->threads = !fetch || config->threads < 1   ? 1

@@ -157,7 +157,7 @@ void rn_mix_apply(const struct rn_loader_config *config,
                   const struct rn_mix *mix, const float *other, float *image)
 {
     const struct rn_shape *s = rn_loader_shape(config);
-    size_t count = (size_t)s->c * (size_t)s->h * (size_t)s->w;
+    size_t count = rn_shape_size(*s);
 
     if (mix->cut) {
         paste(s, mix, other, image);

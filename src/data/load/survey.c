@@ -56,7 +56,7 @@ static void look_at_memory(const struct rn_data *data,
                            struct entry *e, double *sums)
 {
     const struct rn_shape *s = &data->shape;
-    size_t plane = (size_t)s->h * (size_t)s->w;
+    size_t plane = rn_shape_pixels(*s);
     const uint8_t *pixels;
 
     e->bytes = plane * (size_t)s->c;

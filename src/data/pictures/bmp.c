@@ -5,6 +5,7 @@
  * of 32 bits is opacity only where bit fields say so. */
 #include "data/pictures/image.h"
 
+#include "core/count.h"
 #include "core/memory.h"
 
 #include <string.h>
@@ -123,7 +124,7 @@ static int check_kind(const struct bitmap *b, struct rn_error *err)
                  {RUNS8, 8},       {RUNS4, 4},      {BIT_FIELDS, 16},
                  {BIT_FIELDS, 24}, {BIT_FIELDS, 32}};
 
-    for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
+    for (size_t i = 0; i < COUNT(known); i++)
         if (known[i].compression == b->compression && known[i].bits == b->bits)
             return RN_OK;
     return rn_fail(err, RN_ERR_DATA,

@@ -2,6 +2,7 @@
 /* Pictures from files: which format it is, and what all formats share. */
 #include "data/pictures/image.h"
 
+#include "core/count.h"
 #include "core/file.h"
 #include "core/memory.h"
 
@@ -115,7 +116,7 @@ static bool matches(const struct format *f, const uint8_t *bytes, size_t size)
 
 static const struct format *recognise(const uint8_t *bytes, size_t size)
 {
-    for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++)
+    for (size_t i = 0; i < COUNT(formats); i++)
         if (matches(&formats[i], bytes, size))
             return &formats[i];
     return NULL;

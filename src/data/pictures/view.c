@@ -150,7 +150,7 @@ int rn_view_apply(const struct rn_view *view, const struct rn_image *picture,
                   uint8_t *pixels, struct rn_error *err)
 {
     const struct rn_shape *s = &view->shape;
-    size_t bytes = (size_t)s->c * (size_t)s->h * (size_t)s->w;
+    size_t bytes = rn_shape_size(*s);
     int rc = check(view, err);
 
     if (!rc && !picture->pixels)
@@ -178,7 +178,7 @@ int rn_model_preprocess_image(const struct rn_model *model,
         .resize = model->preprocessing.resize,
         .interpolation = model->preprocessing.interpolation,
     };
-    size_t bytes = (size_t)s->c * (size_t)s->h * (size_t)s->w;
+    size_t bytes = rn_shape_size(*s);
     uint8_t *pixels = rn_alloc(bytes, 1);
     int rc;
 
@@ -202,7 +202,7 @@ int rn_model_preprocess_crops(const struct rn_model *model,
                                  .interpolation = pre->interpolation,
                                  .crops = CROPS};
     const struct rn_shape *s = &view.shape;
-    size_t image = (size_t)s->c * (size_t)s->h * (size_t)s->w;
+    size_t image = rn_shape_size(*s);
     uint8_t *pixels;
     int rc;
 

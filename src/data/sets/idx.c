@@ -3,6 +3,7 @@
  * type, number of dimensions, big-endian sizes, elements. Plain or gzip. */
 #include "data/reader.h"
 
+#include "core/count.h"
 #include "core/file.h"
 #include "core/locale.h"
 #include "core/memory.h"
@@ -221,7 +222,7 @@ static bool find(const char *folder, const char *stem, const int dims[2],
         {"-", ""}, {".", ""}, {"-", ".gz"}, {".", ".gz"}};
 
     for (int n = dims[0]; n <= dims[1]; n++) {
-        for (size_t i = 0; i < sizeof(form) / sizeof(form[0]); i++) {
+        for (size_t i = 0; i < COUNT(form); i++) {
             snprintf(name, 64, "%s%sidx%d-ubyte%s", stem, form[i][0], n,
                      form[i][1]);
             if (rn_reader_has(folder, name))

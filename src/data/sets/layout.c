@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "data/sets/layout.h"
 
+#include "core/count.h"
 #include "core/file.h"
 #include "core/locale.h"
 #include "core/memory.h"
@@ -32,7 +33,7 @@ static const struct {
     {"test", RN_PART_TEST},
     {"testing", RN_PART_TEST},
 };
-#define PART_NAMES (sizeof(part_names) / sizeof(part_names[0]))
+#define PART_NAMES COUNT(part_names)
 
 /* Of the first rule, in the order in which they were looked for. */
 static const struct {
@@ -43,7 +44,7 @@ static const struct {
     {"valid", RN_PART_VALIDATION}, {"validation", RN_PART_VALIDATION},
     {"test", RN_PART_TEST},
 };
-#define FIRST_NAMES (sizeof(first_names) / sizeof(first_names[0]))
+#define FIRST_NAMES COUNT(first_names)
 
 static void cut_end(char *word, const char *end)
 {
@@ -68,7 +69,7 @@ static void reduce(const char *name, char word[MOST_NAME])
     word[n] = '\0';
     if (strncmp(word, "seg", 3) == 0)
         memmove(word, word + 3, n - 2);
-    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+    for (size_t i = 0; i < COUNT(ends); i++)
         cut_end(word, ends[i]);
 }
 

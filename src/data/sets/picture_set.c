@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "data/sets/picture_set.h"
 
+#include "core/count.h"
 #include "core/file.h"
 #include "core/memory.h"
 
@@ -133,7 +134,7 @@ static const char *name_below(const struct rn_data *data, const char *path)
 {
     const char *const roots[] = {data->spec, data->real};
 
-    for (size_t i = 0; i < sizeof(roots) / sizeof(roots[0]); i++) {
+    for (size_t i = 0; i < COUNT(roots); i++) {
         size_t length = roots[i] ? strlen(roots[i]) : 0;
 
         if (length && strncmp(path, roots[i], length) == 0)

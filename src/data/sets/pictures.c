@@ -2,6 +2,7 @@
 /* Finding pictures in folders. */
 #include "data/sets/pictures.h"
 
+#include "core/count.h"
 #include "core/file.h"
 #include "core/locale.h"
 #include "core/memory.h"
@@ -46,12 +47,12 @@ static bool ends(const char *name, const char *const *with, size_t count)
 
 bool rn_picture_named(const char *name)
 {
-    return ends(name, endings, sizeof(endings) / sizeof(endings[0]));
+    return ends(name, endings, COUNT(endings));
 }
 
 static void say_other(const struct rn_files *files, const char *path)
 {
-    if (ends(path, others, sizeof(others) / sizeof(others[0])))
+    if (ends(path, others, COUNT(others)))
         rn_remark(files->remarks, RN_REMARK_OTHER,
                   "left out: '%s' and files like it, whose format is not read; "
                   "pictures among them must be converted, to PNG for example",

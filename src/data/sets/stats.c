@@ -34,7 +34,7 @@ void rn_data_channel_stats(const struct rn_data *data, float *mean, float *std)
 {
     const struct rn_images *part = &data->part[RN_PART_TRAIN];
     size_t channels = (size_t)data->shape.c;
-    size_t plane = (size_t)data->shape.h * (size_t)data->shape.w;
+    size_t plane = rn_shape_pixels(data->shape);
 
     for (size_t c = 0; c < channels; c++) {
         struct sums sums = {0, 0};
@@ -56,8 +56,7 @@ void rn_data_pixel_mean(const struct rn_data *data, float *mean)
 {
     enum { BLOCK = 1024 };
     const struct rn_images *part = &data->part[RN_PART_TRAIN];
-    size_t image =
-        (size_t)data->shape.c * (size_t)data->shape.h * (size_t)data->shape.w;
+    size_t image = rn_shape_size(data->shape);
 
     for (size_t first = 0; first < image; first += BLOCK) {
         size_t n = image - first < BLOCK ? image - first : BLOCK;

@@ -98,7 +98,7 @@ static void fill(struct rn_data *data, int which)
     const struct rn_shape *s = &data->shape;
     const struct rn_random_key key = {0, RN_RANDOM_SYNTHETIC, (uint32_t)which};
     struct rn_images *part = &data->part[which ? RN_PART_TEST : RN_PART_TRAIN];
-    size_t pixels = (size_t)s->h * (size_t)s->w, blocks = (pixels + 15) / 16;
+    size_t pixels = rn_shape_pixels(*s), blocks = (pixels + 15) / 16;
     int cell[GRID * GRID];
 
     for (size_t i = 0; i < (size_t)part->count; i++) {

@@ -2,13 +2,12 @@
 /* Caffe's types of layers, and what they become. */
 #include "formats/caffe/import.h"
 
+#include "core/count.h"
 #include "core/memory.h"
 
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-
-#define COUNT(a) (sizeof(a) / sizeof(*(a)))
 
 enum { H, W, AXES };
 
@@ -371,8 +370,7 @@ static void inner_product(struct rn_caffe *in)
     struct rn_shape s = shape_of(in, from);
     int outs = rn_caffe_int(in, "num_output", 0, 1, INT_MAX);
     bool bias = rn_caffe_flag(in, "bias_term", true);
-    const size_t dim[] = {(size_t)outs,
-                          (size_t)s.c * (size_t)s.h * (size_t)s.w};
+    const size_t dim[] = {(size_t)outs, rn_shape_size(s)};
 
     rn_caffe_int(in, "axis", 1, 1, 1);
     if (rn_caffe_flag(in, "transpose", false))
@@ -560,7 +558,7 @@ static int read_sizes(struct rn_caffe *in, struct rn_shape s, int64_t size[4])
     const struct rn_prototxt_field *f = NULL;
     const struct rn_prototxt_field *shape =
         rn_prototxt_last(in->net, in->param, "shape");
-    int64_t rest = (int64_t)s.c * s.h * s.w;
+    int64_t rest = (int64_t)rn_shape_size(s);
     int n = 0, open = -1;
 
     for (; n < 4 && (f = rn_prototxt_next(in->net, shape, "dim", f)); n++) {
@@ -597,7 +595,7 @@ static void reshape(struct rn_caffe *in)
     rn_caffe_known(in, rn_prototxt_last(in->net, in->param, "shape"), "dim*");
     int n = in->rc ? 0 : read_sizes(in, s, size);
     bool same = size[1] == s.c && size[2] == s.h && size[3] == s.w;
-    bool row = size[1] == (int64_t)s.c * s.h * s.w;
+    bool row = size[1] == (int64_t)rn_shape_size(s);
     if (n < 2 || (!same && !row))
         rn_caffe_fail(in,
                       "makes of %dx%dx%d something that is neither it nor "

@@ -2,6 +2,7 @@
 /* Models from Caffe's files: the network, and how its pictures are prepared. */
 #include "formats/caffe/caffe.h"
 
+#include "core/count.h"
 #include "core/file.h"
 #include "core/memory.h"
 #include "formats/apart.h"
@@ -91,7 +92,7 @@ static int read_transform(struct caffe_model *m, struct rn_error *err)
 
     m->scale = 1;
     while (!param && (layer = rn_caffe_next_layer(&m->net, layer)))
-        for (size_t i = 0; !param && i < sizeof(params) / sizeof(*params); i++)
+        for (size_t i = 0; !param && i < COUNT(params); i++)
             param = rn_prototxt_last(&m->net, layer, params[i]);
     if (!param)
         return RN_OK;
@@ -119,7 +120,7 @@ static int set_mean_image(struct caffe_model *m, const struct rn_caffe_blob *b,
 {
     const struct rn_shape *s = &m->model->spec.input;
     const uint64_t *size = b->dim + (b->dims > 3);
-    size_t pixels = (size_t)s->c * (size_t)s->h * (size_t)s->w;
+    size_t pixels = rn_shape_size(*s);
     char text[100];
 
     if (b->dims < 3 || b->dims > 4 || (b->dims == 4 && b->dim[0] != 1) ||

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The sections of a Darknet network, one after the other. */
+#include "core/count.h"
 #include "core/memory.h"
 #include "core/locale.h"
 #include "formats/darknet/darknet.h"
@@ -11,8 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define COUNT(a) (sizeof(a) / sizeof(*(a)))
 
 #define SIDE      65535 /* of pictures, windows and strides */
 #define CHANNELS  4096  /* of the input */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "formats/onnx/functions.h"
 
-#include <stddef.h>
+#include "core/count.h"
 
-#define COUNT(a) (sizeof(a) / sizeof(*(a)))
+#include <stddef.h>
 
 static const struct rn_onnx_function functions[] = {
     /* clang-format off */

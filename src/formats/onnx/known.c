@@ -2,9 +2,9 @@
 /* Which attributes ONNX's operators have, of every version of theirs. Others
  * are refused by name: they would say something of what is computed. */
 #include "formats/onnx/fields.h"
-#include "formats/onnx/import.h"
 
-#define COUNT(a) (sizeof(a) / sizeof(*(a)))
+#include "core/count.h"
+#include "formats/onnx/import.h"
 
 #define WINDOW "auto_pad:s dilations:I kernel_shape:I pads:I strides:I "
 #define OLD    "consumed_inputs:I "

@@ -2,14 +2,13 @@
 /* Operators that compute something of a picture, and the layers they become. */
 #include "formats/onnx/import.h"
 
+#include "core/count.h"
 #include "core/memory.h"
 #include "formats/onnx/functions.h"
 
 #include <float.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define COUNT(a) (sizeof(a) / sizeof(*(a)))
 
 enum { TOP, LEFT, BOTTOM, RIGHT, SIDES };
 
@@ -1059,7 +1058,7 @@ static int load_transposed(struct rn_onnx_import *in,
 static int reorder_rows(struct rn_onnx_import *in, struct rn_param *p,
                         struct rn_shape s)
 {
-    size_t c = (size_t)s.c, pixels = (size_t)s.h * (size_t)s.w;
+    size_t c = (size_t)s.c, pixels = rn_shape_pixels(s);
     float *row = rn_alloc(p->dim[1], sizeof(*row));
 
     if (!row)
@@ -1118,7 +1117,7 @@ static int read_linear(struct rn_onnx_import *in, const struct linear *how)
     if (rc)
         return rc;
     struct rn_shape s = rn_onnx_shape_of(in, picture);
-    uint64_t ins = (uint64_t)s.c * (uint64_t)s.h * (uint64_t)s.w;
+    uint64_t ins = rn_shape_size(s);
     uint64_t outs = weights->dim[how->transposed ? 0 : 1];
     if (!picture->flat || weights->dims != 2 ||
         weights->dim[how->transposed ? 1 : 0] != ins || outs < 1 ||

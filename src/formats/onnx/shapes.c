@@ -3,12 +3,12 @@
  * other ways to look at what is there. */
 #include "formats/onnx/import.h"
 
+#include "core/count.h"
 #include "core/memory.h"
 #include "formats/onnx/fields.h"
 
 #include <string.h>
 
-#define COUNT(a)    (sizeof(a) / sizeof(*(a)))
 #define PICTURE     4 /* dimensions of one, batch included */
 #define OUT_OF_LIST INT64_MAX
 
@@ -142,7 +142,7 @@ static int sizes_of(const struct rn_onnx_import *in,
     const int64_t last[PICTURE] = {RN_ONNX_BATCH, s.h, s.w, s.c};
     memcpy(out, v->rows_first ? last : all, sizeof(all));
     if (v->flat)
-        out[1] = (int64_t)s.c * s.h * s.w;
+        out[1] = (int64_t)rn_shape_size(s);
     return v->flat ? 2 : PICTURE;
 }
 
@@ -344,7 +344,7 @@ static bool in_either_order(struct rn_shape s)
 
 static int64_t size_of(struct rn_shape s)
 {
-    return (int64_t)s.c * s.h * s.w;
+    return (int64_t)rn_shape_size(s);
 }
 
 /* Whether `size` may be that of the batch. */

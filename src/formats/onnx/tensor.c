@@ -3,6 +3,7 @@
  * a file beside it. */
 #include "formats/onnx/file.h"
 
+#include "core/count.h"
 #include "core/memory.h"
 #include "formats/onnx/fields.h"
 
@@ -13,8 +14,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#define COUNT(a) (sizeof(a) / sizeof(*(a)))
 
 /* Types of numbers, and the field that has them when raw bytes do not. */
 static const struct type {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "formats/own/run_folder.h"
 
+#include "core/count.h"
 #include "core/error.h"
 #include "core/file.h"
 #include "core/memory.h"
@@ -32,7 +33,7 @@ int rn_run_model(const char *path, char **file, struct rn_error *err)
     if (!run)
         return rn_foreign_folder(path, err);
     rn_free(run);
-    for (size_t i = 0; !*file && i < sizeof(models) / sizeof(*models); i++)
+    for (size_t i = 0; !*file && i < COUNT(models); i++)
         *file = file_in(path, models[i]);
     if (*file)
         return RN_OK;

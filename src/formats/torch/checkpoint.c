@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "formats/torch/checkpoint.h"
 
+#include "core/count.h"
 #include "core/memory.h"
 #include "core/faults.h"
 #include "formats/torch/module.h"
 
 #include <string.h>
-
-#define COUNT(a) (sizeof(a) / sizeof(*(a)))
 
 /* Under which scripts keep a network's tensors, those that most people mean
  * first. Moving averages are taken where there is nothing else. */

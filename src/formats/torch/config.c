@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "formats/torch/config.h"
 
+#include "core/count.h"
 #include "core/file.h"
 #include "core/memory.h"
 #include "core/text.h"
@@ -11,7 +12,6 @@
 #include <string.h>
 
 #define POOL         "global_pool"
-#define COUNT(a)     (sizeof(a) / sizeof(*(a)))
 #define CONFIG_LIMIT ((size_t)16 << 20)
 #define CONFIG       "config.json"
 #define PREPROCESSOR "preprocessor_config.json"

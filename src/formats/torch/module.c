@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "formats/torch/module.h"
 
+#include "core/count.h"
 #include "core/locale.h"
 #include "core/memory.h"
 #include "formats/torch/checkpoint.h"
 
 #include <string.h>
 
-#define COUNT(a) (sizeof(a) / sizeof(*(a)))
-#define RESNET   "torchvision.models.resnet"
-#define NN       "torch.nn.modules."
+#define RESNET "torchvision.models.resnet"
+#define NN     "torch.nn.modules."
 
 /* Which classes may stand where. In a place # is a number. */
 static const struct place {

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What the names in PyTorch's pickles mean. Whatever stands in no line of the
  * table is opaque. */
+#include "core/count.h"
 #include "core/pickle.h"
 
 #include "core/memory.h"
 
 #include <string.h>
-
-#define COUNT(a) (sizeof(a) / sizeof(*(a)))
 
 struct global;
 typedef int call_fn(struct rn_pickle *p, const struct global *g, uint32_t args,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "formats/torch/pth.h"
 
+#include "core/count.h"
 #include "core/file.h"
 #include "core/memory.h"
 #include "formats/torch/checkpoint.h"
@@ -282,7 +283,7 @@ static int check_program(const struct rn_state *state, const struct rn_zip *zip,
          "torch.export.save()"},
     };
     for (size_t i = 0; i < zip->count; i++)
-        for (size_t k = 0; k < sizeof(programs) / sizeof(*programs); k++)
+        for (size_t k = 0; k < COUNT(programs); k++)
             if (ends_with(zip->entries[i].name, programs[k].end))
                 return rn_fail(err, RN_ERR_DATA,
                                "'%s': %s (%s), a program that is not run; "
@@ -387,7 +388,7 @@ static int read_front(struct rn_state *state, const struct pth *f, size_t *at,
                                 const struct rn_pickle *, struct rn_error *) = {
         check_magic, check_protocol, check_system};
     int rc = RN_OK;
-    for (size_t i = 0; i < sizeof(check) / sizeof(*check) && !rc; i++) {
+    for (size_t i = 0; i < COUNT(check) && !rc; i++) {
         struct rn_pickle p;
 
         rc = next_pickle(state, f, at, &p, err);

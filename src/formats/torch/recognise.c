@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "formats/torch/recognise.h"
 
+#include "core/count.h"
 #include "core/locale.h"
 #include "core/memory.h"
 
@@ -9,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define COUNT(a)    (sizeof(a) / sizeof(*(a)))
 #define MOST_BLOCKS 100000
 #define STAGES      4
 

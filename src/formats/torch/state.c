@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "formats/torch/state.h"
 
+#include "core/count.h"
 #include "core/memory.h"
 #include "formats/foreign.h"
 #include "formats/torch/module.h"
@@ -108,7 +109,7 @@ static int open_format(struct rn_state *state, struct rn_error *err)
 
     if (rc)
         return rc;
-    for (size_t i = 0; i < sizeof(formats) / sizeof(*formats); i++)
+    for (size_t i = 0; i < COUNT(formats); i++)
         if (formats[i].is(bytes, size))
             return formats[i].open(state, err);
     return rn_foreign_unknown(state->path, bytes, size, err);

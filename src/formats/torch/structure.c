@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "formats/torch/structure.h"
 
+#include "core/count.h"
 #include "core/locale.h"
 #include "core/memory.h"
 
@@ -8,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define COUNT(a)   (sizeof(a) / sizeof(*(a)))
 #define MOST_PARTS 3 /* convolutions of a block */
 #define STEM       3 /* of the deepest stem */
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "ops/conv/conv.h"
 
+#include "core/count.h"
 #include "core/memory.h"
 #include "ops/conv/groups.h"
 #include "ops/conv/product.h"
@@ -621,7 +622,7 @@ static const struct own {
 /* Groups are known to the last one alone. */
 static const struct own *own_for(const struct rn_conv_config *config)
 {
-    const size_t n = sizeof(owns) / sizeof(*owns);
+    const size_t n = COUNT(owns);
 
     if (!rn_window_regular(&config->window))
         return NULL;

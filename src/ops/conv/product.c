@@ -47,7 +47,7 @@ static void plan_chunks(struct rn_product *p)
     size_t strip = (size_t)p->kernels->strip, all, chunks;
     size_t bytes = strip * p->depth * p->block * sizeof(float);
 
-    p->pixels = (size_t)c->out.h * (size_t)c->out.w;
+    p->pixels = rn_shape_pixels(c->out);
     p->strips = rn_divide_up(p->pixels, strip);
     all = (size_t)c->n * p->strips;
     chunks = most(rn_divide_up(all, most(CHUNK_BYTES / bytes, 1)),
@@ -104,7 +104,7 @@ static void gather_strip(const struct rn_product *p, const float *src,
     const struct rn_conv_config *c = &p->config;
     const struct rn_window *w = &c->window;
     int taps = w->kh * w->kw;
-    size_t plane = (size_t)c->in.h * (size_t)c->in.w * p->block;
+    size_t plane = rn_shape_pixels(c->in) * p->block;
 
     for (size_t k = step; k < step + steps; k++) {
         size_t block = k / (size_t)taps;

@@ -327,8 +327,8 @@ static struct tile tile_at(const struct rn_winograd *w, const struct side *s,
     row %= w->rows;
     return (struct tile){
         .block = block,
-        .plane = (image * s->blocks + block) * (size_t)s->shape.h *
-                 (size_t)s->shape.w * w->block,
+        .plane =
+            (image * s->blocks + block) * rn_shape_pixels(s->shape) * w->block,
         .points = (block * w->chunk + t) * w->block,
         .at = {.h = s->shape.h,
                .w = s->shape.w,
@@ -357,7 +357,7 @@ static struct tile tile_with_later(const struct rn_winograd *w,
 
     t.at.later = own_pixels(w, s, &t);
     if (item + c->count < share->end) {
-        t.at.later += (size_t)s->shape.h * (size_t)s->shape.w * w->block;
+        t.at.later += rn_shape_pixels(s->shape) * w->block;
         return t;
     }
     next.first += c->count;
