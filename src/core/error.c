@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Error messages: one line each, whatever names from files hold. */
 #include "core/error.h"
 
+#include "core/letters.h"
 #include "core/locale.h"
-#include "core/text.h"
 
 #include <errno.h>
 #include <stdarg.h>

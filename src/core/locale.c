@@ -83,6 +83,25 @@ bool rn_same_letters(const char *a, const char *b, size_t n)
     return true;
 }
 
+bool rn_starts_with(const char *text, const char *start)
+{
+    return strncmp(text, start, strlen(start)) == 0;
+}
+
+bool rn_ends_with(const char *text, const char *end)
+{
+    size_t n = strlen(text), k = strlen(end);
+
+    return n >= k && strcmp(text + n - k, end) == 0;
+}
+
+bool rn_ends_with_word(const char *text, const char *end)
+{
+    size_t n = strlen(text), k = strlen(end);
+
+    return n >= k && rn_same_word(text + n - k, end);
+}
+
 const char *rn_find_word(const char *text, const char *word)
 {
     for (; *text; text++)

@@ -35,6 +35,10 @@ char rn_lower(char c);
 bool rn_same_word(const char *a, const char *b);
 /** strncasecmp() == 0 */
 bool rn_same_letters(const char *a, const char *b, size_t n);
+bool rn_starts_with(const char *text, const char *start);
+bool rn_ends_with(const char *text, const char *end);
+/** The same but for capital letters. */
+bool rn_ends_with_word(const char *text, const char *end);
 /** strcasestr() */
 const char *rn_find_word(const char *text, const char *word);
 bool rn_is_digit(char c);

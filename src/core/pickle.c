@@ -1,206 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The machine: a stack, a memo, and a table of operations. */
+/* The machine that runs a pickle: a stack, a memo, and a table of operations.
+ */
 #include "core/pickle.h"
 
-#include "core/locale.h"
 #include "core/memory.h"
 
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-
-int rn_pickle_fail(const struct rn_pickle *p, const char *format, ...)
-{
-    char text[360];
-    va_list args;
-
-    va_start(args, format);
-    rn_format_list(text, sizeof(text), format, args);
-    va_end(args);
-    return rn_fail(p->err, RN_ERR_DATA, "'%s': its pickle %s", p->path, text);
-}
-
-/* ------------------------------------------------------------- values */
-
-/* Room for one more element. */
-static int grow(struct rn_pickle *p, void *array, size_t *room, size_t count,
-                size_t size, const char *what)
-{
-    if (count >= RN_PICKLE_MOST)
-        return rn_pickle_fail(p, "has more than %d %s", RN_PICKLE_MOST, what);
-    if (!rn_grow(array, room, count, size))
-        return rn_fail_memory(p->err, (count + 1) * size, "a pickle");
-    return RN_OK;
-}
-
-int rn_pickle_new(struct rn_pickle *p, enum rn_pickle_kind kind, uint32_t *out)
-{
-    int rc = grow(p, &p->objects, &p->objects_room, p->n_objects,
-                  sizeof(*p->objects), "values");
-
-    if (rc)
-        return rc;
-    *out = (uint32_t)p->n_objects++;
-    p->objects[*out] = (struct rn_pickle_object){.kind = kind};
-    return RN_OK;
-}
-
-int rn_pickle_add(struct rn_pickle *p, uint32_t object, uint32_t item)
-{
-    int rc = grow(p, &p->cells, &p->cells_room, p->n_cells, sizeof(*p->cells),
-                  "items");
-
-    if (rc)
-        return rc;
-    uint32_t cell = (uint32_t)p->n_cells++;
-    struct rn_pickle_object *o = &p->objects[object];
-    p->cells[cell] = (struct rn_pickle_cell){item, 0};
-    if (o->u.items.count++ == 0)
-        o->u.items.first = cell;
-    else
-        p->cells[o->u.items.last].next = cell;
-    o->u.items.last = cell;
-    return RN_OK;
-}
-
-const struct rn_pickle_object *rn_pickle_get(const struct rn_pickle *p,
-                                             uint32_t object)
-{
-    return &p->objects[object];
-}
-
-bool rn_pickle_text_is(const struct rn_pickle *p, uint32_t object,
-                       const char *text)
-{
-    const struct rn_pickle_object *o = &p->objects[object];
-
-    return o->kind == RN_PICKLE_TEXT && o->u.text.size == strlen(text) &&
-           memcmp(o->u.text.at, text, o->u.text.size) == 0;
-}
-
-static bool is_container(const struct rn_pickle_object *o)
-{
-    return o->kind == RN_PICKLE_TUPLE || o->kind == RN_PICKLE_LIST ||
-           o->kind == RN_PICKLE_DICT;
-}
-
-size_t rn_pickle_items(const struct rn_pickle *p, uint32_t object,
-                       uint32_t *out, size_t most)
-{
-    const struct rn_pickle_object *o = &p->objects[object];
-    size_t n = 0;
-    uint32_t cell = is_container(o) && o->u.items.count ? o->u.items.first : 0;
-
-    for (; cell && n < most; cell = p->cells[cell].next)
-        out[n++] = p->cells[cell].object;
-    return n;
-}
-
-uint32_t rn_pickle_lookup(const struct rn_pickle *p, uint32_t dict,
-                          const char *key)
-{
-    const struct rn_pickle_object *o = &p->objects[dict];
-    uint32_t found = 0;
-    uint32_t cell =
-        o->kind == RN_PICKLE_DICT && o->u.items.count ? o->u.items.first : 0;
-
-    while (cell) {
-        uint32_t value = p->cells[cell].next;
-
-        if (rn_pickle_text_is(p, p->cells[cell].object, key))
-            found = p->cells[value].object;
-        cell = p->cells[value].next;
-    }
-    return found;
-}
-
-uint32_t rn_pickle_first(const struct rn_pickle *p, uint32_t dict)
-{
-    const struct rn_pickle_object *o = &p->objects[dict];
-
-    return o->u.items.count ? o->u.items.first : 0;
-}
-
-bool rn_pickle_pair(const struct rn_pickle *p, uint32_t *cell, uint32_t *key,
-                    uint32_t *value)
-{
-    if (!*cell)
-        return false;
-    *key = p->cells[*cell].object;
-    *cell = p->cells[*cell].next;
-    *value = p->cells[*cell].object;
-    *cell = p->cells[*cell].next;
-    return true;
-}
-
-/* ------------------------------------------------------ opaque values */
-
-static bool same(const uint8_t *text, size_t size, const char *expected)
-{
-    return size == strlen(expected) && memcmp(text, expected, size) == 0;
-}
-
-bool rn_pickle_opaque_is(const struct rn_pickle *p, uint32_t object,
-                         const char *module, const char *name)
-{
-    const struct rn_pickle_object *o = &p->objects[object];
-
-    if (o->kind != RN_PICKLE_OPAQUE)
-        return false;
-    const struct rn_pickle_name *n = &p->names[o->u.opaque.name];
-    return same(n->module, n->module_size, module) &&
-           same(n->name, n->name_size, name);
-}
-
-static int shown(size_t size)
-{
-    return size < 60 ? (int)size : 60;
-}
-
-const char *rn_pickle_opaque_name(const struct rn_pickle *p, uint32_t object,
-                                  char *buf, size_t size)
-{
-    const struct rn_pickle_name *n =
-        &p->names[p->objects[object].u.opaque.name];
-
-    snprintf(buf, size, "%.*s.%.*s", shown(n->module_size),
-             (const char *)n->module, shown(n->name_size),
-             (const char *)n->name);
-    return buf;
-}
-
-/* An opaque value of a name seen for the first time. */
-static int new_opaque(struct rn_pickle *p, const struct rn_pickle_name *name,
-                      uint32_t *out)
-{
-    int rc = grow(p, &p->names, &p->names_room, p->n_names, sizeof(*p->names),
-                  "names");
-
-    if (!rc)
-        rc = rn_pickle_new(p, RN_PICKLE_OPAQUE, out);
-    if (rc)
-        return rc;
-    p->names[p->n_names] = *name;
-    p->objects[*out].u.opaque.name = (uint32_t)p->n_names++;
-    return RN_OK;
-}
-
-int rn_pickle_opaque_like(struct rn_pickle *p, uint32_t of, uint32_t *out)
-{
-    uint32_t name = p->objects[of].u.opaque.name;
-    int rc = rn_pickle_new(p, RN_PICKLE_OPAQUE, out);
-
-    if (!rc)
-        p->objects[*out].u.opaque.name = name;
-    return rc;
-}
 
 /* -------------------------------------------------------------- stack */
 
 static int push(struct rn_pickle *p, uint32_t object)
 {
-    int rc = grow(p, &p->stack, &p->stack_room, p->height, sizeof(*p->stack),
-                  "values on its stack");
+    int rc = rn_pickle_grow(p, &p->stack, &p->stack_room, p->height,
+                            sizeof(*p->stack), "values on its stack");
 
     if (!rc)
         p->stack[p->height++] = object;
@@ -619,8 +432,8 @@ static int memoize(struct rn_pickle *p, uint64_t index)
                               "in %zu bytes",
                               (unsigned long long)index, p->size);
     while (p->n_memo <= index && !rc) {
-        rc = grow(p, &p->memo, &p->memo_room, p->n_memo, sizeof(*p->memo),
-                  "values in its memo");
+        rc = rn_pickle_grow(p, &p->memo, &p->memo_room, p->n_memo,
+                            sizeof(*p->memo), "values in its memo");
         if (!rc)
             p->memo[p->n_memo++] = 0;
     }
@@ -679,17 +492,32 @@ static int op_memoize(struct rn_pickle *p, int a)
 
 /* -------------------------------------------------- classes and calls */
 
-/* What a name stands for: one of the table's, or an opaque value. */
+static const struct rn_pickle_global *
+find_global(const struct rn_pickle_names *names,
+            const struct rn_pickle_name *name)
+{
+    for (size_t i = 0; i < names->count; i++)
+        if (rn_pickle_same(name->module, name->module_size,
+                           names->globals[i].module) &&
+            rn_pickle_same(name->name, name->name_size, names->globals[i].name))
+            return &names->globals[i];
+    return NULL;
+}
+
+/* What a name stands for: one of Python's or the caller's, or an opaque
+ * value. */
 static int new_global(struct rn_pickle *p, const struct rn_pickle_name *name,
                       uint32_t *out)
 {
-    uint32_t index;
+    const struct rn_pickle_global *g = find_global(&rn_python_names, name);
 
-    if (!rn_torch_global(name, &index))
-        return new_opaque(p, name, out);
+    if (!g && p->known)
+        g = find_global(p->known, name);
+    if (!g)
+        return rn_pickle_new_opaque(p, name, out);
     int rc = rn_pickle_new(p, RN_PICKLE_GLOBAL, out);
     if (!rc)
-        p->objects[*out].u.index = index;
+        p->objects[*out].u.global = g;
     return rc;
 }
 
@@ -732,6 +560,15 @@ static int op_stack_global(struct rn_pickle *p, int a)
     return rc ? rc : push(p, object);
 }
 
+static int call_global(struct rn_pickle *p, const struct rn_pickle_global *g,
+                       uint32_t args, uint32_t *out)
+{
+    if (!g->call)
+        return rn_pickle_fail(p, "calls %s.%s, which is no function", g->module,
+                              g->name);
+    return g->call(p, g, args, out);
+}
+
 /* What calling a value would make, onto the stack: of an opaque one, or with
  * arguments that are one, another opaque value. */
 static int call(struct rn_pickle *p, uint32_t called, uint32_t args)
@@ -745,7 +582,7 @@ static int call(struct rn_pickle *p, uint32_t called, uint32_t args)
         rc = rn_pickle_opaque_like(p, args, &out);
     else if (p->objects[called].kind == RN_PICKLE_GLOBAL &&
              p->objects[args].kind == RN_PICKLE_TUPLE)
-        rc = rn_torch_call(p, p->objects[called].u.index, args, &out);
+        rc = call_global(p, p->objects[called].u.global, args, &out);
     else
         return rn_pickle_fail(p,
                               "calls something that is no function, at "
@@ -810,8 +647,10 @@ static int op_persistent(struct rn_pickle *p, int a)
 
     (void)a;
     int rc = need(p, 1);
+    if (!rc && !p->known)
+        rc = rn_pickle_fail(p, "refers to something outside of it");
     if (!rc)
-        rc = rn_torch_storage(p, p->stack[--p->height], &out);
+        rc = p->known->persistent(p, p->stack[--p->height], &out);
     return rc ? rc : push(p, out);
 }
 
@@ -893,7 +732,8 @@ static int run_all(struct rn_pickle *p)
     int rc = rn_pickle_new(p, RN_PICKLE_NONE, &none);
 
     if (!rc)
-        rc = grow(p, &p->cells, &p->cells_room, 0, sizeof(*p->cells), "items");
+        rc = rn_pickle_grow(p, &p->cells, &p->cells_room, 0, sizeof(*p->cells),
+                            "items");
     p->n_cells = 1;
     while (!rc && !p->done) {
         const uint8_t *code = NULL;
@@ -911,10 +751,12 @@ static int run_all(struct rn_pickle *p)
 }
 
 int rn_pickle_run(struct rn_pickle *p, const uint8_t *bytes, size_t size,
-                  const char *path, size_t *used, struct rn_error *err)
+                  const char *path, const struct rn_pickle_names *known,
+                  size_t *used, struct rn_error *err)
 {
     memset(p, 0, sizeof(*p));
     p->path = path;
+    p->known = known;
     p->bytes = bytes;
     p->size = size;
     p->err = err;

@@ -31,7 +31,7 @@ enum rn_pickle_kind {
     RN_PICKLE_GLOBAL,
     RN_PICKLE_STORAGE,
     RN_PICKLE_TENSOR,
-    RN_PICKLE_OPAQUE, /* of a name that pickle_torch.c does not know */
+    RN_PICKLE_OPAQUE, /* of a name that no table knows */
 };
 
 /* A value. */
@@ -39,7 +39,8 @@ struct rn_pickle_object {
     enum rn_pickle_kind kind;
     union {
         int64_t integer; /* INT, BOOL */
-        uint32_t index;  /* GLOBAL, STORAGE, TENSOR: in their arrays */
+        uint32_t index;  /* STORAGE, TENSOR: in their arrays */
+        const struct rn_pickle_global *global; /* GLOBAL */
         struct {
             uint32_t first, last, count; /* cells; keys and values in turn */
         } items;                         /* TUPLE, LIST, DICT */
@@ -58,6 +59,29 @@ struct rn_pickle_object {
 struct rn_pickle_name {
     const uint8_t *module, *name;
     size_t module_size, name_size;
+};
+
+struct rn_pickle;
+
+/* A name that means something here. */
+struct rn_pickle_global {
+    const char *module, *name;
+    /* What calling it with these arguments (a TUPLE) would make; NULL: it is no
+     * function. */
+    int (*call)(struct rn_pickle *p, const struct rn_pickle_global *g,
+                uint32_t args, uint32_t *out);
+    /* For the table's own use. */
+    int kind;
+    enum rn_dtype dtype;
+    size_t type_at;
+};
+
+/* The names of one library, and what its references to things outside of the
+ * pickle (persistent identifiers) stand for. */
+struct rn_pickle_names {
+    const struct rn_pickle_global *globals;
+    size_t count;
+    int (*persistent)(struct rn_pickle *p, uint32_t id, uint32_t *out);
 };
 
 struct rn_pickle_cell {
@@ -83,7 +107,8 @@ struct rn_pickle_tensor {
 };
 
 struct rn_pickle {
-    const char *path; /* borrowed, for messages */
+    const char *path;                    /* borrowed, for messages */
+    const struct rn_pickle_names *known; /* beside Python's; or NULL */
     const uint8_t *bytes;
     size_t size, at;
     struct rn_pickle_object *objects; /* number 0 is none */
@@ -109,9 +134,12 @@ struct rn_pickle {
 
 /** Run the pickle at the start of these bytes (borrowed until closing; text
  *  values point into them); *used is its length. `p` need not be initialised.
- *  RN_ERR_DATA for all that is not such a pickle. */
+ *  `known` are the names that mean something beside Python's own; NULL: none,
+ *  nor has the pickle persistent identifiers. RN_ERR_DATA for all that is not
+ *  such a pickle. */
 int rn_pickle_run(struct rn_pickle *p, const uint8_t *bytes, size_t size,
-                  const char *path, size_t *used, struct rn_error *err);
+                  const char *path, const struct rn_pickle_names *known,
+                  size_t *used, struct rn_error *err);
 /** Also after a failed run, and on a zeroed struct. */
 void rn_pickle_close(struct rn_pickle *p);
 
@@ -139,26 +167,34 @@ bool rn_pickle_opaque_is(const struct rn_pickle *p, uint32_t object,
 const char *rn_pickle_opaque_name(const struct rn_pickle *p, uint32_t object,
                                   char *buf, size_t size);
 
-/* What pickle.c and pickle_torch.c share. */
+/* For the machine and the tables of names. */
 
 /** A new value into *out; RN_ERR_DATA when there are too many. */
 int rn_pickle_new(struct rn_pickle *p, enum rn_pickle_kind kind, uint32_t *out);
 /** Add an item to a container. */
 int rn_pickle_add(struct rn_pickle *p, uint32_t object, uint32_t item);
+/** Room for one more element of an array; RN_ERR_DATA when there are too many,
+ *  called `what`. */
+int rn_pickle_grow(struct rn_pickle *p, void *array, size_t *room, size_t count,
+                   size_t size, const char *what);
 /** RN_ERR_DATA: "'PATH': its pickle MESSAGE". */
 __attribute__((format(printf, 2, 3))) int
 rn_pickle_fail(const struct rn_pickle *p, const char *format, ...);
+/** Whether bytes are this text. */
+bool rn_pickle_same(const uint8_t *text, size_t size, const char *expected);
 
-/** A new OPAQUE of the same name as `of`. */
+/** A new OPAQUE of a name, or of the same name as `of`. */
+int rn_pickle_new_opaque(struct rn_pickle *p, const struct rn_pickle_name *name,
+                         uint32_t *out);
 int rn_pickle_opaque_like(struct rn_pickle *p, uint32_t of, uint32_t *out);
 
-/** Number of the global MODULE.NAME; false for one not known. */
-bool rn_torch_global(const struct rn_pickle_name *name, uint32_t *index);
-/** What calling a global with these arguments (a TUPLE) would make. */
-int rn_torch_call(struct rn_pickle *p, uint32_t global, uint32_t args,
-                  uint32_t *out);
-/** The storage that a persistent identifier (a TUPLE) stands for, or, in older
- *  files, the class. */
-int rn_torch_storage(struct rn_pickle *p, uint32_t id, uint32_t *out);
+/* Python's own names: dictionaries of other classes and such. */
+extern const struct rn_pickle_names rn_python_names;
+/** Calls that tables share: of what nobody looks into, and of what is its
+ *  first argument. */
+int rn_pickle_call_other(struct rn_pickle *p, const struct rn_pickle_global *g,
+                         uint32_t args, uint32_t *out);
+int rn_pickle_call_first(struct rn_pickle *p, const struct rn_pickle_global *g,
+                         uint32_t args, uint32_t *out);
 
 #endif

@@ -2,19 +2,13 @@
 #include "formats/apart.h"
 
 #include "core/file.h"
+#include "core/locale.h"
 #include "core/memory.h"
 #include "core/text.h"
 #include "formats/foreign.h"
 
 #include <stdio.h>
 #include <string.h>
-
-bool rn_ends_with(const char *text, const char *end)
-{
-    size_t n = strlen(text), k = strlen(end);
-
-    return n >= k && strcmp(text + n - k, end) == 0;
-}
 
 /* The path with another ending; NULL when memory is short. */
 static char *other_path(const char *path, const char *end)

@@ -20,8 +20,6 @@ int rn_apart_find(struct rn_apart *pair, const char *path, const char *net_end,
 /** Also after a failure, and on a zeroed struct. */
 void rn_apart_free(struct rn_apart *pair);
 
-bool rn_ends_with(const char *text, const char *end);
-
 /** A file's first character that is not blank nor of a comment (# to the end
  *  of a line); NULL when there is none, or the bytes are no text. */
 const uint8_t *rn_text_start(const uint8_t *bytes, size_t size);

@@ -6,7 +6,6 @@
 #include "core/locale.h"
 #include "core/memory.h"
 #include "core/text.h"
-#include "formats/apart.h"
 
 #include <stdio.h>
 #include <string.h>

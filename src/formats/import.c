@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Models from files of others: a state dictionary, what its shapes tell, and
  * what the caller or a known source says beyond that. */
-#include "formats/apart.h"
 #include "core/count.h"
 #include "core/locale.h"
 #include "formats/caffe/caffe.h"

@@ -4,7 +4,7 @@
 #define RN_FORMATS_IMPORT_GRAPH_H
 
 #include "model/model.h"
-#include "formats/protobuf.h"
+#include "core/protobuf.h"
 
 /* Size of a node's name, its zero byte counted. */
 #define RN_IMPORT_NAME 120

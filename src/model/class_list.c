@@ -913,13 +913,6 @@ static int hand_over(const struct reading *r, struct rn_class_list *list)
     return rc;
 }
 
-static bool ends_with(const char *text, const char *end)
-{
-    size_t n = strlen(text), k = strlen(end);
-
-    return n >= k && rn_same_word(text + n - k, end);
-}
-
 int rn_class_list_parse(struct rn_class_list *list, char *text, size_t size,
                         const char *path, size_t classes, struct rn_error *err)
 {
@@ -929,7 +922,7 @@ int rn_class_list_parse(struct rn_class_list *list, char *text, size_t size,
     *list = (struct rn_class_list){0};
     if (rn_literal_start(text))
         rc = read_json(&r, text, size, &list->json);
-    else if (ends_with(path, ".csv") || ends_with(path, ".tsv"))
+    else if (rn_ends_with_word(path, ".csv") || rn_ends_with_word(path, ".tsv"))
         rc = read_csv(&r, text);
     else
         rc = read_lines(&r, text);

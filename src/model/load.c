@@ -6,7 +6,7 @@
 #include "model/graph_json.h"
 #include "model/head.h"
 #include "core/json.h"
-#include "formats/protobuf.h"
+#include "core/protobuf.h"
 
 #include <string.h>
 

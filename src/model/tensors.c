@@ -2,6 +2,7 @@
 /* The tensors of a model file against those a network wants. */
 #include "model/file.h"
 
+#include "core/locale.h"
 #include "core/memory.h"
 #include "core/faults.h"
 
@@ -37,24 +38,12 @@ static const struct rn_st_tensor *claim(struct matcher *m, const char *name,
     return NULL;
 }
 
-static bool has_prefix(const char *text, const char *prefix)
-{
-    return strncmp(text, prefix, strlen(prefix)) == 0;
-}
-
-static bool has_suffix(const char *text, const char *suffix)
-{
-    size_t n = strlen(text), k = strlen(suffix);
-
-    return n >= k && strcmp(text + n - k, suffix) == 0;
-}
-
 /* What a model does without: training state, and PyTorch's counters. */
 static bool may_be_ignored(const char *name)
 {
-    return has_prefix(name, "optimizer.") ||
-           has_prefix(name, "preprocessing.") ||
-           has_suffix(name, ".num_batches_tracked");
+    return rn_starts_with(name, "optimizer.") ||
+           rn_starts_with(name, "preprocessing.") ||
+           rn_ends_with(name, ".num_batches_tracked");
 }
 
 static int read_claimed(struct matcher *m, const char *name, int dims,

@@ -7,7 +7,7 @@
 #include "formats/families.h"
 #include "formats/onnx/onnx.h"
 #include "formats/onnx/file.h"
-#include "formats/protobuf.h"
+#include "core/protobuf.h"
 
 #include <stdlib.h>
 #include <string.h>

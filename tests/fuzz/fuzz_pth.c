@@ -4,7 +4,7 @@
 #include "fuzz.h"
 
 #include "core/memory.h"
-#include "core/pickle.h"
+#include "formats/torch/pickle_torch.h"
 #include "formats/torch/pth.h"
 #include "formats/torch/structure.h"
 
@@ -67,7 +67,8 @@ static void run_pickle(const uint8_t *bytes, size_t size)
     struct rn_pickle p;
     struct rn_error err = {0};
     size_t used;
-    int rc = rn_pickle_run(&p, bytes, size, "input", &used, &err);
+    int rc =
+        rn_pickle_run(&p, bytes, size, "input", &rn_torch_names, &used, &err);
 
     if (used > size || (rc && !err.msg[0]))
         abort();

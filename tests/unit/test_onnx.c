@@ -17,7 +17,7 @@
 #include "formats/onnx/onnx.h"
 #include "formats/onnx/fields.h"
 #include "formats/onnx/file.h"
-#include "formats/protobuf.h"
+#include "core/protobuf.h"
 #include "nets/nets.h"
 
 #include <float.h>

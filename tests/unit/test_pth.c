@@ -14,7 +14,7 @@
 #include "core/memory.h"
 #include "model/model.h"
 #include "formats/torch/module.h"
-#include "core/pickle.h"
+#include "formats/torch/pickle_torch.h"
 #include "formats/torch/pth.h"
 #include "core/zip.h"
 
@@ -1098,8 +1098,8 @@ static void many_pickle_values(void **state)
     n += (size_t)sprintf(program + n, "lp0\n");
     for (int i = 0; i < TIMES; i++)
         n += (size_t)sprintf(program + n, "ccollections\nOrderedDict\n(g0\ntR");
-    int rc =
-        rn_pickle_run(&p, (const uint8_t *)program, n, "file.pth", &used, &err);
+    int rc = rn_pickle_run(&p, (const uint8_t *)program, n, "file.pth",
+                           &rn_torch_names, &used, &err);
     if (rc != RN_ERR_DATA || !strstr(err.msg, "more than 4000000 items"))
         fail_msg("got %d \"%s\"", rc, err.msg);
     rn_pickle_close(&p);

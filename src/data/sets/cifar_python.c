@@ -97,7 +97,8 @@ static int open_file(struct file *f, const char *folder, const char *name,
                        f->path);
     rc = rn_file_read(f->path, MAX_FILE, &f->bytes, &size, err);
     if (!rc)
-        rc = rn_pickle_run(&f->pickle, f->bytes, size, f->path, &used, err);
+        rc = rn_pickle_run(&f->pickle, f->bytes, size, f->path, NULL, &used,
+                           err);
     if (!rc &&
         rn_pickle_get(&f->pickle, f->pickle.root)->kind != RN_PICKLE_DICT)
         rc = rn_fail(err, RN_ERR_DATA,

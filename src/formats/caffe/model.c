@@ -3,6 +3,7 @@
 #include "formats/caffe/caffe.h"
 
 #include "core/count.h"
+#include "core/locale.h"
 #include "core/file.h"
 #include "core/memory.h"
 #include "formats/apart.h"

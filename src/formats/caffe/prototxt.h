@@ -7,7 +7,7 @@
 #define RN_FORMATS_CAFFE_PROTOTXT_H
 
 #include "core/memory.h"
-#include "formats/protobuf.h"
+#include "core/protobuf.h"
 
 /* Most bytes and fields of a file, and messages within one another. ResNet-1202
  * would have 80,000 fields, Caffe's go 4 deep. */

@@ -4,7 +4,7 @@
 #ifndef RN_FORMATS_CAFFE_WEIGHTS_H
 #define RN_FORMATS_CAFFE_WEIGHTS_H
 
-#include "formats/protobuf.h"
+#include "core/protobuf.h"
 
 /* Most layers of a file, prototxt or caffemodel, blobs of all of them, and
  * sizes of one. ResNet-1202 would have 5,000 layers. */

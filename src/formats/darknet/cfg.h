@@ -4,7 +4,7 @@
 #ifndef RN_FORMATS_DARKNET_CFG_H
 #define RN_FORMATS_DARKNET_CFG_H
 
-#include "formats/protobuf.h"
+#include "core/protobuf.h"
 
 /* Most bytes, sections and lines with a value. ResNet-152 has 207 sections and
  * 1,400 values. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Models from Darknet's files. */
+#include "core/locale.h"
 #include "core/file.h"
 #include "core/memory.h"
 #include "formats/apart.h"

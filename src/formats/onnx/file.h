@@ -6,7 +6,7 @@
 
 #include "core/memory.h"
 #include "core/dtype.h"
-#include "formats/protobuf.h"
+#include "core/protobuf.h"
 #include "core/safetensors.h"
 
 /* Most operators, names at their ends, and attributes of one. ResNet-1202 has

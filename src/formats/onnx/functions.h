@@ -3,7 +3,7 @@
 #ifndef RN_FORMATS_ONNX_FUNCTIONS_H
 #define RN_FORMATS_ONNX_FUNCTIONS_H
 
-#include "formats/protobuf.h"
+#include "core/protobuf.h"
 #include "graph/graph.h"
 
 struct rn_onnx_function {

@@ -6,7 +6,7 @@
 #include "model/file.h"
 #include "formats/onnx/fields.h"
 #include "formats/onnx/functions.h"
-#include "formats/protobuf.h"
+#include "core/protobuf.h"
 
 #include <limits.h>
 #include <stdio.h>

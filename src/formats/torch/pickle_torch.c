@@ -1,167 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What the names in PyTorch's pickles mean. Whatever stands in no line of the
  * table is opaque. */
-#include "core/count.h"
-#include "core/pickle.h"
+#include "formats/torch/pickle_torch.h"
 
+#include "core/count.h"
 #include "core/memory.h"
 
-#include <string.h>
-
-struct global;
-typedef int call_fn(struct rn_pickle *p, const struct global *g, uint32_t args,
-                    uint32_t *out);
-static call_fn call_dict, call_empty_dict, call_first, call_instance,
-    call_other, call_retyped, call_tensor;
-
-enum global_kind { FUNCTION, STORAGE, UNTYPED, TYPE, CLASS };
-
-static const struct global {
-    const char *module, *name;
-    enum global_kind kind;
-    enum rn_dtype dtype; /* of STORAGE, TYPE */
-    call_fn *call;
-    size_t type_at; /* place of a type among the arguments */
-} globals[] = {
-    /* clang-format off */
-    {"collections", "OrderedDict", FUNCTION, 0, call_dict, 0},
-    {"collections", "defaultdict", FUNCTION, 0, call_empty_dict, 0},
-    {"collections", "Counter", FUNCTION, 0, call_other, 0},
-    {"copyreg", "_reconstructor", FUNCTION, 0, call_instance, 0},
-    {"copy_reg", "_reconstructor", FUNCTION, 0, call_instance, 0},
-    {"torch", "Size", FUNCTION, 0, call_first, 0},
-    {"torch", "device", FUNCTION, 0, call_other, 0},
-    {"torch._utils", "_rebuild_tensor", FUNCTION, 0, call_tensor, 0},
-    {"torch._utils", "_rebuild_tensor_v2", FUNCTION, 0, call_tensor, 0},
-    {"torch._utils", "_rebuild_tensor_v3", FUNCTION, 0, call_tensor, 6},
-    {"torch._utils", "_rebuild_parameter", FUNCTION, 0, call_first, 0},
-    {"torch._utils", "_rebuild_parameter_with_state", FUNCTION, 0, call_first, 0},
-    {"torch._tensor", "_rebuild_from_type_v2", FUNCTION, 0, call_retyped, 0},
-    {"torch", "Tensor", CLASS, 0, NULL, 0},
-    {"torch.nn.parameter", "Parameter", CLASS, 0, NULL, 0},
-    {"torch", "FloatStorage", STORAGE, RN_F32, NULL, 0},
-    {"torch", "HalfStorage", STORAGE, RN_F16, NULL, 0},
-    {"torch", "BFloat16Storage", STORAGE, RN_BF16, NULL, 0},
-    {"torch", "DoubleStorage", STORAGE, RN_F64, NULL, 0},
-    {"torch", "BoolStorage", STORAGE, RN_BOOL, NULL, 0},
-    {"torch", "ByteStorage", STORAGE, RN_U8, NULL, 0},
-    {"torch", "CharStorage", STORAGE, RN_I8, NULL, 0},
-    {"torch", "ShortStorage", STORAGE, RN_I16, NULL, 0},
-    {"torch", "IntStorage", STORAGE, RN_I32, NULL, 0},
-    {"torch", "LongStorage", STORAGE, RN_I64, NULL, 0},
-    {"torch", "UntypedStorage", UNTYPED, 0, NULL, 0},
-    {"torch.storage", "UntypedStorage", UNTYPED, 0, NULL, 0},
-    {"torch", "float32", TYPE, RN_F32, NULL, 0},
-    {"torch", "float16", TYPE, RN_F16, NULL, 0},
-    {"torch", "bfloat16", TYPE, RN_BF16, NULL, 0},
-    {"torch", "float64", TYPE, RN_F64, NULL, 0},
-    {"torch", "bool", TYPE, RN_BOOL, NULL, 0},
-    {"torch", "uint8", TYPE, RN_U8, NULL, 0},
-    {"torch", "int8", TYPE, RN_I8, NULL, 0},
-    {"torch", "uint16", TYPE, RN_U16, NULL, 0},
-    {"torch", "int16", TYPE, RN_I16, NULL, 0},
-    {"torch", "uint32", TYPE, RN_U32, NULL, 0},
-    {"torch", "int32", TYPE, RN_I32, NULL, 0},
-    {"torch", "uint64", TYPE, RN_U64, NULL, 0},
-    {"torch", "int64", TYPE, RN_I64, NULL, 0},
-    /* clang-format on */
-};
-
-static bool same(const uint8_t *text, size_t size, const char *name)
-{
-    return size == strlen(name) && memcmp(text, name, size) == 0;
-}
-
-bool rn_torch_global(const struct rn_pickle_name *name, uint32_t *index)
-{
-    for (size_t i = 0; i < COUNT(globals); i++) {
-        *index = (uint32_t)i;
-        if (same(name->module, name->module_size, globals[i].module) &&
-            same(name->name, name->name_size, globals[i].name))
-            return true;
-    }
-    return false;
-}
-
-int rn_torch_call(struct rn_pickle *p, uint32_t global, uint32_t args,
-                  uint32_t *out)
-{
-    const struct global *g = &globals[global];
-
-    if (!g->call)
-        return rn_pickle_fail(p, "calls %s.%s, which is no function", g->module,
-                              g->name);
-    return g->call(p, g, args, out);
-}
-
-/* A value nobody looks into. */
-static int call_other(struct rn_pickle *p, const struct global *g,
-                      uint32_t args, uint32_t *out)
-{
-    (void)g;
-    (void)args;
-    return rn_pickle_new(p, RN_PICKLE_OTHER, out);
-}
-
-/* The first argument: a parameter is its tensor, a size its tuple. */
-static int call_first(struct rn_pickle *p, const struct global *g,
-                      uint32_t args, uint32_t *out)
-{
-    if (rn_pickle_items(p, args, out, 1) == 1)
-        return RN_OK;
-    return rn_pickle_fail(p, "calls %s.%s without arguments", g->module,
-                          g->name);
-}
-
-/* A dictionary whose arguments say nothing of its items. */
-static int call_empty_dict(struct rn_pickle *p, const struct global *g,
-                           uint32_t args, uint32_t *out)
-{
-    (void)g;
-    (void)args;
-    return rn_pickle_new(p, RN_PICKLE_DICT, out);
-}
-
-/* An instance of the class that comes first: protocols before 2. */
-static int call_instance(struct rn_pickle *p, const struct global *g,
-                         uint32_t args, uint32_t *out)
-{
-    int rc = call_first(p, g, args, out);
-
-    if (rc || rn_pickle_get(p, *out)->kind != RN_PICKLE_OPAQUE)
-        return rc ? rc : rn_pickle_new(p, RN_PICKLE_OTHER, out);
-    return rn_pickle_opaque_like(p, *out, out);
-}
-
-/* An ordered dictionary: empty, or of a list of pairs (Python 2). */
-static int call_dict(struct rn_pickle *p, const struct global *g, uint32_t args,
-                     uint32_t *out)
-{
-    uint32_t list = 0, pair[3];
-    int rc = rn_pickle_new(p, RN_PICKLE_DICT, out);
-
-    (void)g;
-    if (rc || rn_pickle_items(p, args, &list, 1) == 0)
-        return rc;
-    if (rn_pickle_get(p, list)->kind == RN_PICKLE_OPAQUE)
-        return rn_pickle_opaque_like(p, list, out);
-    if (rn_pickle_get(p, list)->kind != RN_PICKLE_LIST)
-        return rn_pickle_fail(p, "makes a dictionary of something else than "
-                                 "a list");
-    uint32_t left = rn_pickle_get(p, list)->u.items.count;
-    uint32_t cell = left ? rn_pickle_get(p, list)->u.items.first : 0;
-    for (; left > 0 && !rc; left--, cell = p->cells[cell].next) {
-        if (rn_pickle_items(p, p->cells[cell].object, pair, 3) != 2)
-            return rn_pickle_fail(p, "makes a dictionary of a list that is "
-                                     "not of pairs");
-        rc = rn_pickle_add(p, *out, pair[0]);
-        if (!rc)
-            rc = rn_pickle_add(p, *out, pair[1]);
-    }
-    return rc;
-}
-
 /* ------------------------------------------------------------ storages */
+
+/* rn_pickle_global.kind; Python's own names are functions. */
+enum { FUNCTION = 0, STORAGE, UNTYPED, TYPE, CLASS };
 
 static bool get_count(const struct rn_pickle *p, uint32_t object, uint64_t *out)
 {
@@ -173,12 +21,12 @@ static bool get_count(const struct rn_pickle *p, uint32_t object, uint64_t *out)
     return true;
 }
 
-static const struct global *get_global(const struct rn_pickle *p,
-                                       uint32_t object)
+static const struct rn_pickle_global *get_global(const struct rn_pickle *p,
+                                                 uint32_t object)
 {
     const struct rn_pickle_object *o = rn_pickle_get(p, object);
 
-    return o->kind == RN_PICKLE_GLOBAL ? &globals[o->u.index] : NULL;
+    return o->kind == RN_PICKLE_GLOBAL ? o->u.global : NULL;
 }
 
 /* A view of a storage, as the earliest PyTorch wrote them: None, or
@@ -215,12 +63,12 @@ static bool is_opaque_id(struct rn_pickle *p, uint32_t id, uint32_t *out)
 }
 
 /* ("storage", type, key, place, count[, view]) */
-int rn_torch_storage(struct rn_pickle *p, uint32_t id, uint32_t *out)
+static int find_storage(struct rn_pickle *p, uint32_t id, uint32_t *out)
 {
     struct rn_pickle_storage s = {0};
     uint32_t part[6];
     size_t n = rn_pickle_items(p, id, part, 6);
-    const struct global *g = n >= 5 ? get_global(p, part[1]) : NULL;
+    const struct rn_pickle_global *g = n >= 5 ? get_global(p, part[1]) : NULL;
 
     if (is_opaque_id(p, id, out))
         return RN_OK;
@@ -318,12 +166,12 @@ static int place(struct rn_pickle *p, struct rn_pickle_tensor *t)
 
 /* The type the last argument of _rebuild_tensor_v3 names, else the
  * storage's. */
-static int choose_type(struct rn_pickle *p, const struct global *g,
+static int choose_type(struct rn_pickle *p, const struct rn_pickle_global *g,
                        const uint32_t *arg, size_t n,
                        struct rn_pickle_tensor *t)
 {
     const struct rn_pickle_storage *s = &p->storages[t->storage];
-    const struct global *type = NULL;
+    const struct rn_pickle_global *type = NULL;
 
     t->dtype = s->dtype;
     if (g->type_at && n > g->type_at)
@@ -337,7 +185,7 @@ static int choose_type(struct rn_pickle *p, const struct global *g,
 
 /* Numbers that are negated or conjugated only when they are read: the last of
  * _rebuild_tensor_v2's arguments says so. */
-static bool is_lazy(const struct rn_pickle *p, const struct global *g,
+static bool is_lazy(const struct rn_pickle *p, const struct rn_pickle_global *g,
                     const uint32_t *arg, size_t n)
 {
     return !g->type_at && n > 6 &&
@@ -346,7 +194,7 @@ static bool is_lazy(const struct rn_pickle *p, const struct global *g,
 }
 
 /* (storage, offset, size, stride, ...) */
-static int call_tensor(struct rn_pickle *p, const struct global *g,
+static int call_tensor(struct rn_pickle *p, const struct rn_pickle_global *g,
                        uint32_t args, uint32_t *out)
 {
     struct rn_pickle_tensor t = {0};
@@ -392,13 +240,14 @@ static int call_tensor(struct rn_pickle *p, const struct global *g,
 
 /* (function, class, its arguments, attributes): a tensor with attributes, or
  * of a class made of tensors'. */
-static int call_retyped(struct rn_pickle *p, const struct global *g,
+static int call_retyped(struct rn_pickle *p, const struct rn_pickle_global *g,
                         uint32_t args, uint32_t *out)
 {
     uint32_t arg[4];
     size_t n = rn_pickle_items(p, args, arg, 4);
-    const struct global *made = n >= 3 ? get_global(p, arg[0]) : NULL;
-    const struct global *class = n >= 3 ? get_global(p, arg[1]) : NULL;
+    const struct rn_pickle_global *made = n >= 3 ? get_global(p, arg[0]) : NULL;
+    const struct rn_pickle_global *class =
+        n >= 3 ? get_global(p, arg[1]) : NULL;
 
     for (size_t i = 0; i < 3 && n >= 3; i++)
         if (rn_pickle_get(p, arg[i])->kind == RN_PICKLE_OPAQUE)
@@ -408,3 +257,48 @@ static int call_retyped(struct rn_pickle *p, const struct global *g,
                               g->name);
     return call_tensor(p, made, arg[2], out);
 }
+
+/* --------------------------------------------------------------- names */
+
+static const struct rn_pickle_global globals[] = {
+    /* clang-format off */
+    {"torch", "Size", rn_pickle_call_first, FUNCTION, 0, 0},
+    {"torch", "device", rn_pickle_call_other, FUNCTION, 0, 0},
+    {"torch._utils", "_rebuild_tensor", call_tensor, FUNCTION, 0, 0},
+    {"torch._utils", "_rebuild_tensor_v2", call_tensor, FUNCTION, 0, 0},
+    {"torch._utils", "_rebuild_tensor_v3", call_tensor, FUNCTION, 0, 6},
+    {"torch._utils", "_rebuild_parameter", rn_pickle_call_first, FUNCTION, 0, 0},
+    {"torch._utils", "_rebuild_parameter_with_state", rn_pickle_call_first, FUNCTION, 0, 0},
+    {"torch._tensor", "_rebuild_from_type_v2", call_retyped, FUNCTION, 0, 0},
+    {"torch", "Tensor", NULL, CLASS, 0, 0},
+    {"torch.nn.parameter", "Parameter", NULL, CLASS, 0, 0},
+    {"torch", "FloatStorage", NULL, STORAGE, RN_F32, 0},
+    {"torch", "HalfStorage", NULL, STORAGE, RN_F16, 0},
+    {"torch", "BFloat16Storage", NULL, STORAGE, RN_BF16, 0},
+    {"torch", "DoubleStorage", NULL, STORAGE, RN_F64, 0},
+    {"torch", "BoolStorage", NULL, STORAGE, RN_BOOL, 0},
+    {"torch", "ByteStorage", NULL, STORAGE, RN_U8, 0},
+    {"torch", "CharStorage", NULL, STORAGE, RN_I8, 0},
+    {"torch", "ShortStorage", NULL, STORAGE, RN_I16, 0},
+    {"torch", "IntStorage", NULL, STORAGE, RN_I32, 0},
+    {"torch", "LongStorage", NULL, STORAGE, RN_I64, 0},
+    {"torch", "UntypedStorage", NULL, UNTYPED, 0, 0},
+    {"torch.storage", "UntypedStorage", NULL, UNTYPED, 0, 0},
+    {"torch", "float32", NULL, TYPE, RN_F32, 0},
+    {"torch", "float16", NULL, TYPE, RN_F16, 0},
+    {"torch", "bfloat16", NULL, TYPE, RN_BF16, 0},
+    {"torch", "float64", NULL, TYPE, RN_F64, 0},
+    {"torch", "bool", NULL, TYPE, RN_BOOL, 0},
+    {"torch", "uint8", NULL, TYPE, RN_U8, 0},
+    {"torch", "int8", NULL, TYPE, RN_I8, 0},
+    {"torch", "uint16", NULL, TYPE, RN_U16, 0},
+    {"torch", "int16", NULL, TYPE, RN_I16, 0},
+    {"torch", "uint32", NULL, TYPE, RN_U32, 0},
+    {"torch", "int32", NULL, TYPE, RN_I32, 0},
+    {"torch", "uint64", NULL, TYPE, RN_U64, 0},
+    {"torch", "int64", NULL, TYPE, RN_I64, 0},
+    /* clang-format on */
+};
+
+const struct rn_pickle_names rn_torch_names = {globals, COUNT(globals),
+                                               find_storage};

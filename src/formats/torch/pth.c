@@ -2,11 +2,12 @@
 #include "formats/torch/pth.h"
 
 #include "core/count.h"
+#include "core/locale.h"
 #include "core/file.h"
 #include "core/memory.h"
 #include "formats/torch/checkpoint.h"
 #include "formats/foreign.h"
-#include "core/pickle.h"
+#include "formats/torch/pickle_torch.h"
 #include "core/zip.h"
 
 #include <stdlib.h>
@@ -147,13 +148,6 @@ static int alloc_places(struct pth *f, struct rn_error *err)
 
 /* ------------------------------------------------------------ zip form */
 
-static bool ends_with(const char *text, const char *end)
-{
-    size_t n = strlen(text), k = strlen(end);
-
-    return n >= k && strcmp(text + n - k, end) == 0;
-}
-
 /* The entry of the pickle; *prefix is the length of the folder before it. */
 static int find_pickle(const struct rn_state *state, const struct rn_zip *zip,
                        const struct rn_zip_entry **out, size_t *prefix,
@@ -164,7 +158,7 @@ static int find_pickle(const struct rn_state *state, const struct rn_zip *zip,
         const struct rn_zip_entry *e = &zip->entries[i];
         size_t before = strlen(e->name);
 
-        if (!ends_with(e->name, PICKLE_FILE))
+        if (!rn_ends_with(e->name, PICKLE_FILE))
             continue;
         before -= strlen(PICKLE_FILE);
         if (before > 0 && e->name[before - 1] != '/')
@@ -284,7 +278,7 @@ static int check_program(const struct rn_state *state, const struct rn_zip *zip,
     };
     for (size_t i = 0; i < zip->count; i++)
         for (size_t k = 0; k < COUNT(programs); k++)
-            if (ends_with(zip->entries[i].name, programs[k].end))
+            if (rn_ends_with(zip->entries[i].name, programs[k].end))
                 return rn_fail(err, RN_ERR_DATA,
                                "'%s': %s (%s), a program that is not run; "
                                "expected torch.save(model.state_dict())",
@@ -311,8 +305,8 @@ static int open_zip(struct rn_state *state, struct pth *f, struct rn_error *err)
     if (!rc)
         rc = rn_zip_read(&f->zip, entry, &program, &f->program, err);
     if (!rc)
-        rc = rn_pickle_run(&f->pickle, program, entry->size, state->path, &used,
-                           err);
+        rc = rn_pickle_run(&f->pickle, program, entry->size, state->path,
+                           &rn_torch_names, &used, err);
     if (!rc)
         rc = find_storages(state, f, entry->name, prefix, err);
     return rc ? rc : rn_checkpoint_collect(state, &f->pickle, err);
@@ -329,8 +323,8 @@ static int next_pickle(struct rn_state *state, const struct pth *f, size_t *at,
                        struct rn_pickle *p, struct rn_error *err)
 {
     size_t used;
-    int rc = rn_pickle_run(p, f->bytes + *at, f->size - *at, state->path, &used,
-                           err);
+    int rc = rn_pickle_run(p, f->bytes + *at, f->size - *at, state->path,
+                           &rn_torch_names, &used, err);
 
     *at += used;
     return rc;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "formats/torch/state_tensors.h"
 
+#include "core/locale.h"
 #include "core/memory.h"
 #include "core/faults.h"
 #include "formats/import.h"
@@ -72,12 +73,9 @@ static void check_params(const struct reading *r, struct rn_faults *missing,
 /* Training's, not the network's. */
 static bool may_be_left(const char *name)
 {
-    static const char counter[] = "num_batches_tracked";
-    size_t n = strlen(name), k = strlen(counter);
-
-    return (n >= k && strcmp(name + n - k, counter) == 0) ||
-           strncmp(name, "optimizer.", 10) == 0 ||
-           strncmp(name, "preprocessing.", 14) == 0;
+    return rn_ends_with(name, "num_batches_tracked") ||
+           rn_starts_with(name, "optimizer.") ||
+           rn_starts_with(name, "preprocessing.");
 }
 
 /* The batch norm that reads the convolution of that bias; NULL when the tensor

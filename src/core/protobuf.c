@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "formats/protobuf.h"
+#include "core/protobuf.h"
 
 #include "core/memory.h"
 

@@ -3,8 +3,8 @@
  * number, a wire type and a value; a message within a message is bytes. Who
  * reads decides which fields to enter, so nothing here recurses, and nothing
  * is allocated: what is read points into the file's bytes. */
-#ifndef RN_FORMATS_PROTOBUF_H
-#define RN_FORMATS_PROTOBUF_H
+#ifndef RN_CORE_PROTOBUF_H
+#define RN_CORE_PROTOBUF_H
 
 #include "core/error.h"
 
