@@ -12,7 +12,15 @@
  *  - Pointers passed in are borrowed for the call unless said otherwise;
  *    pointers handed out belong to the handle they came from. NULL is only
  *    for where the comment allows it.
- *  - One handle, one thread at a time. The library never prints, never exits.
+ *  - Threads: models, data, surveys, reports and pictures found are const once
+ *    they are made, and any number of threads may use one at once, while none
+ *    changes it (rn_model_init(), rn_model_label(), tensors' data). Other
+ *    handles, plans above all, are for one thread at a time, whichever.
+ *    Each thread has a plan of its own; rn_plan_clone() makes one that shares
+ *    the weights.
+ *  - What a handle needs of another one it holds: handles made from each other
+ *    may be destroyed in any order.
+ *  - The library never prints, never exits.
  *  - Images are planar: [channel][row][column], channels in RGB order.
  */
 #ifndef RESNET_H
@@ -504,11 +512,23 @@ RN_API void rn_plan_defaults(struct rn_plan_options *options);
 
 /**
  * Compile a plan. The parameters are copied: later changes to the model do
- * not reach the plan. The model must outlive the plan.
+ * not reach the plan.
  */
 RN_API int rn_plan_create(struct rn_plan **out, const struct rn_model *model,
                           const struct rn_plan_options *options,
                           struct rn_error *err);
+
+/**
+ * Another inference plan that does the same, to be run beside the first: it
+ * has activations of its own, and the weights that the first has folded. That
+ * one may be running meanwhile in another thread.
+ *
+ * @return RN_ERR_ARG for a training plan, RN_ERR_KERNEL where OpenMP grants
+ *         other threads here than it did to the plan and weights would lie
+ *         otherwise.
+ */
+RN_API int rn_plan_clone(struct rn_plan **out, const struct rn_plan *plan,
+                         struct rn_error *err);
 
 /** Bytes such a plan would hold, without making it. */
 RN_API int rn_plan_estimate(const struct rn_model *model,
@@ -1151,8 +1171,7 @@ RN_API void rn_bench_defaults(struct rn_bench_options *options);
  * a twentieth of a second.
  *
  * @param plan when not NULL, receives the plan with its profile, to be
- *             destroyed by the caller; a training plan needs the model until
- *             then.
+ *             destroyed by the caller.
  */
 RN_API int rn_bench(const struct rn_model *model,
                     const struct rn_bench_options *options,

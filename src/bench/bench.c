@@ -101,7 +101,8 @@ static int make_plan(struct bench *b, struct rn_error *err)
         return rc;
     }
     rn_store_flat(store, &b->flat);
-    rn_plan_adopt(b->plan);
+    rn_store_destroy(store); /* the plan holds it */
+    rn_plan_hold_model(b->plan, b->model);
     b->sgd = (struct rn_sgd){.lr = 1e-4F,
                              .momentum = 0.9F,
                              .weight_decay = 1e-4F,

@@ -314,9 +314,21 @@ out:
     return rc;
 }
 
+const struct rn_data *rn_data_hold(const struct rn_data *data)
+{
+    /* Who holds the data is none of what is const about them. */
+    rn_holders_add(&((struct rn_data *)data)->holders);
+    return data;
+}
+
+void rn_data_drop(const struct rn_data *data)
+{
+    rn_data_close((struct rn_data *)data);
+}
+
 void rn_data_close(struct rn_data *data)
 {
-    if (!data)
+    if (!data || !rn_holders_drop(&data->holders))
         return;
     for (int i = 0; i < 2; i++)
         rn_free(data->pixels[i]);

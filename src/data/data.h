@@ -5,6 +5,7 @@
 #define RN_DATA_DATA_H
 
 #include "core/error.h"
+#include "core/holders.h"
 #include "data/archives/files.h"
 #include "data/pictures/image.h"
 #include "graph/graph.h"
@@ -39,7 +40,10 @@ enum rn_data_rule {
     RN_RULE_NEWEST = RN_RULE_KEYS,
 };
 
+/** Const once it is open, for any number of threads, but for the remarks,
+ *  which have a lock of their own (remarks.c). */
 struct rn_data {
+    struct rn_holders holders;
     const char *format;
     char *spec; /* as given, but for slashes at its end */
     char *real; /* of pictures: the same without links, or NULL */
@@ -66,6 +70,11 @@ struct rn_data {
     uint64_t training; /* checksum of the training images, held out or not,
                           however DATA is written */
 };
+
+/** One holder more, for whoever keeps the data beyond a call, and one less:
+ *  rn_data_close() of data held. */
+const struct rn_data *rn_data_hold(const struct rn_data *data);
+void rn_data_drop(const struct rn_data *data);
 
 /* Readers fill shape, classes, parts, owned memory. Each `recognise` looks
  * at the folder's contents only. */

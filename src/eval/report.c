@@ -21,8 +21,8 @@ int rn_report_create(struct rn_report **out, const struct rn_model *model,
     *out = NULL;
     if (!r)
         return rn_fail_memory(err, sizeof(*r), "a report");
-    r->model = model;
-    r->data = data;
+    r->model = rn_model_hold(model);
+    r->data = rn_data_hold(data);
     r->part = part;
     r->count = data->part[part].count;
     r->classes = model->spec.classes;
@@ -44,6 +44,8 @@ void rn_report_destroy(struct rn_report *report)
     rn_free(report->answers);
     rn_free(report->scratch);
     rn_free(report->probabilities);
+    rn_model_drop(report->model);
+    rn_data_drop(report->data);
     rn_free(report);
 }
 

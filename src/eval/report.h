@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 struct rn_report {
-    const struct rn_model *model;
+    const struct rn_model *model; /* held, as the data are */
     const struct rn_data *data;
     enum rn_part part;
     int count, classes;

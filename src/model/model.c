@@ -98,8 +98,10 @@ int rn_model_resized(struct rn_model **out, const struct rn_model *model, int h,
                        "%s has other parameters than its name says", spec.name);
     }
     *out = rn_model_wrap(&spec, graph);
-    if (*out)
+    if (*out) {
+        (*out)->base = rn_model_hold(model);
         return RN_OK;
+    }
     rn_graph_destroy(graph);
     return rn_fail_memory(err, sizeof(**out), "a model");
 }
@@ -111,10 +113,23 @@ static void free_texts(char **texts, size_t count)
     rn_free(texts);
 }
 
+const struct rn_model *rn_model_hold(const struct rn_model *model)
+{
+    /* Who holds a model is none of what is const about it. */
+    rn_holders_add(&((struct rn_model *)model)->holders);
+    return model;
+}
+
+void rn_model_drop(const struct rn_model *model)
+{
+    rn_model_destroy((struct rn_model *)model);
+}
+
 void rn_model_destroy(struct rn_model *model)
 {
-    if (!model)
+    if (!model || !rn_holders_drop(&model->holders))
         return;
+    rn_model_drop(model->base);
     rn_graph_destroy(model->graph);
     rn_free(model->preprocessing.mean);
     rn_free(model->preprocessing.std);

@@ -3,6 +3,7 @@
 #ifndef RN_MODEL_MODEL_H
 #define RN_MODEL_MODEL_H
 
+#include "core/holders.h"
 #include "core/safetensors.h"
 #include "graph/graph.h"
 #include "nets/nets.h"
@@ -22,7 +23,11 @@ struct rn_preprocessing {
     enum rn_interpolation interpolation;
 };
 
+/** Const once it is made, for any number of threads: it caches nothing. */
 struct rn_model {
+    struct rn_holders holders;
+    const struct rn_model *base; /* held, as parameters are read from it; or
+                                    NULL */
     struct rn_net_spec spec;
     struct rn_graph *graph;
     struct rn_preprocessing preprocessing;
@@ -39,8 +44,14 @@ struct rn_model {
 struct rn_model *rn_model_wrap(const struct rn_net_spec *spec,
                                struct rn_graph *graph);
 
+/** One holder more, for whoever keeps the model beyond a call;
+ *  rn_model_destroy() lets it go. Returns the model. */
+const struct rn_model *rn_model_hold(const struct rn_model *model);
+/** rn_model_destroy() of a model held. */
+void rn_model_drop(const struct rn_model *model);
+
 /** The same network for images of h x w pixels. It reads the parameters of
- *  `model`, which must outlive it, and knows no preprocessing, no names.
+ *  `model`, which it holds, and knows no preprocessing, no names.
  *  RN_ERR_ARG for a size it cannot take. */
 int rn_model_resized(struct rn_model **out, const struct rn_model *model, int h,
                      int w, struct rn_error *err);

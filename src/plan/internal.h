@@ -3,6 +3,7 @@
 #ifndef RN_PLAN_INTERNAL_H
 #define RN_PLAN_INTERNAL_H
 
+#include "core/holders.h"
 #include "ops/batch_norm.h"
 #include "ops/conv/conv.h"
 #include "ops/pool.h"
@@ -19,6 +20,7 @@ struct rn_place {
 };
 
 struct rn_store {
+    struct rn_holders holders;
     const struct rn_graph *graph;
     struct rn_place *places; /* by parameter */
     bool borrowed;           /* values are the graph's own, in plain layout */
@@ -123,10 +125,18 @@ struct rn_fold {
     size_t weights, bias; /* floats into plan->folded */
 };
 
+/** Folded weights and biases. Clones of an inference plan hold those of the
+ *  first, and only read them. */
+struct rn_folded {
+    struct rn_holders holders;
+    float *memory;
+    size_t floats;
+};
+
 struct rn_plan {
+    const struct rn_model *model; /* held, as the graph is its; or NULL */
     const struct rn_graph *graph;
-    struct rn_store *store;
-    bool owns_store;
+    struct rn_store *store; /* held */
     struct rn_plan_options options;
     int keep, kept; /* node whose values the caller wants, and their buffer;
                        RN_NONE */
@@ -152,8 +162,10 @@ struct rn_plan {
     size_t bn_floats;
     double *sums;
     size_t sums_count;
-    float *folded; /* inference: folded weights and biases, all of them */
+    struct rn_folded *shared; /* inference: held, with its memory: */
+    float *folded;            /* folded weights and biases, all of them */
     size_t folded_floats;
+    bool clone;   /* they are another plan's */
     float *plain; /* inference: one layer's weights while folding */
     size_t plain_floats;
 

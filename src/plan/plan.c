@@ -23,6 +23,20 @@ static int take(void *pointer, size_t bytes, const char *what,
     return p ? RN_OK : rn_fail_memory(err, bytes, what);
 }
 
+static int take_folded(struct rn_plan *p, struct rn_error *err)
+{
+    int rc;
+
+    p->shared = rn_alloc(1, sizeof(*p->shared));
+    if (!p->shared)
+        return rn_fail_memory(err, sizeof(*p->shared), "a plan");
+    p->shared->floats = p->folded_floats;
+    rc = take(&p->shared->memory, p->folded_floats * sizeof(float),
+              "folded weights", err);
+    p->folded = p->shared->memory;
+    return rc;
+}
+
 static int take_memory(struct rn_plan *p, struct rn_error *err)
 {
     char what[64];
@@ -36,10 +50,9 @@ static int take_memory(struct rn_plan *p, struct rn_error *err)
                   err);
     if (!rc)
         rc = take(&p->sums, p->sums_count * sizeof(double), "batch norm", err);
-    if (!rc)
-        rc = take(&p->folded, p->folded_floats * sizeof(float),
-                  "folded weights", err);
-    if (!rc)
+    if (!rc && !p->clone)
+        rc = take_folded(p, err);
+    if (!rc && !p->clone)
         rc = take(&p->plain, p->plain_floats * sizeof(float), "folding", err);
     return rc;
 }
@@ -48,6 +61,14 @@ static void give_back(void *p, size_t bytes)
 {
     if (p)
         rn_unmap(p, bytes ? bytes : 1);
+}
+
+static void drop_folded(struct rn_folded *folded)
+{
+    if (!folded || !rn_holders_drop(&folded->holders))
+        return;
+    give_back(folded->memory, folded->floats * sizeof(float));
+    rn_free(folded);
 }
 
 /* Point every batch norm's state at its memory and its parameters. */
@@ -115,7 +136,7 @@ static int compile(struct rn_plan *p, struct rn_error *err)
 
     if (!rc)
         rc = rn_check_sizes(p, err);
-    if (!rc)
+    if (!rc && !p->clone)
         rc = rn_choose_kept(p, err);
     if (!rc)
         rc = p->options.mode == RN_MODE_TRAIN ? rn_compile_train(p, err)
@@ -129,6 +150,20 @@ static int compile(struct rn_plan *p, struct rn_error *err)
     return rc ? rc : rn_place_buffers(p, err);
 }
 
+/* A plan without anything in it yet. */
+static struct rn_plan *new_plan(struct rn_store *store,
+                                const struct rn_plan_options *options)
+{
+    struct rn_plan *p = rn_alloc(1, sizeof(*p));
+
+    if (!p)
+        return NULL;
+    p->store = rn_store_hold(store);
+    p->graph = store->graph;
+    p->options = *options;
+    return p;
+}
+
 static int build(struct rn_plan **out, struct rn_store *store,
                  const struct rn_plan_options *options, bool dry,
                  struct rn_error *err)
@@ -140,12 +175,9 @@ static int build(struct rn_plan **out, struct rn_store *store,
     *out = NULL;
     if (rc)
         return rc;
-    p = rn_alloc(1, sizeof(*p));
+    p = new_plan(store, options);
     if (!p)
         return rn_fail_memory(err, sizeof(*p), "a plan");
-    p->store = store;
-    p->graph = store->graph;
-    p->options = *options;
     p->dry = dry;
     if (!p->options.threads)
         p->options.threads = rn_threads_default("", NULL, 0);
@@ -192,16 +224,78 @@ int rn_plan_create(struct rn_plan **out, const struct rn_model *model,
     if (rc)
         return rc;
     rc = rn_plan_build(out, store, options, err);
-    if (rc)
-        rn_store_destroy(store);
-    else
-        rn_plan_adopt(*out);
+    if (!rc)
+        rn_plan_hold_model(*out, model);
+    rn_store_destroy(store);
     return rc;
 }
 
-void rn_plan_adopt(struct rn_plan *plan)
+void rn_plan_hold_model(struct rn_plan *plan, const struct rn_model *model)
 {
-    plan->owns_store = true;
+    plan->model = rn_model_hold(model);
+}
+
+/* Whether the steps of a clone read the weights that another plan has folded.
+ * oneDNN might lay them out otherwise where it is granted other threads. */
+static int check_same_weights(const struct rn_plan *clone,
+                              const struct rn_plan *plan, struct rn_error *err)
+{
+    bool same = clone->n_folds == plan->n_folds &&
+                clone->folded_floats == plan->folded_floats &&
+                clone->bn_floats == plan->bn_floats;
+
+    for (size_t i = 0; same && i < plan->n_folds; i++) {
+        const struct rn_fold *a = &clone->folds[i], *b = &plan->folds[i];
+
+        same = a->conv == b->conv && a->weights == b->weights &&
+               a->bias == b->bias &&
+               rn_conv_reads_same(a->primitive, b->primitive);
+        if (!same)
+            return rn_fail(err, RN_ERR_KERNEL,
+                           "a clone would read the weights of layer '%s' in "
+                           "another layout than the plan has them",
+                           plan->graph->nodes[b->conv].name);
+    }
+    return same ? RN_OK
+                : rn_fail(err, RN_ERR_KERNEL,
+                          "a clone would have other weights than the plan");
+}
+
+int rn_plan_clone(struct rn_plan **out, const struct rn_plan *plan,
+                  struct rn_error *err)
+{
+    struct rn_plan *p;
+    struct rn_team team;
+    int rc;
+
+    *out = NULL;
+    if (!plan || plan->options.mode != RN_MODE_INFER)
+        return rn_fail(err, RN_ERR_ARG, "only an inference plan has clones");
+    p = new_plan(plan->store, &plan->options);
+    if (!p)
+        return rn_fail_memory(err, sizeof(*p), "a plan");
+    p->model = plan->model ? rn_model_hold(plan->model) : NULL;
+    p->clone = true;
+    p->keep = plan->keep;
+    p->kept = RN_NONE;
+    rn_team_enter(&team, p->options.threads);
+    rc = compile(p, err);
+    rn_team_leave(&team);
+    if (!rc)
+        rc = check_same_weights(p, plan, err);
+    if (!rc)
+        rc = take_memory(p, err);
+    if (rc) {
+        rn_plan_destroy(p);
+        return rc;
+    }
+    bind_batch_norms(p);
+    memcpy(p->bn_memory, plan->bn_memory, p->bn_floats * sizeof(float));
+    rn_holders_add(&plan->shared->holders);
+    p->shared = plan->shared;
+    p->folded = plan->folded;
+    *out = p;
+    return RN_OK;
 }
 
 int rn_plan_estimate(const struct rn_model *model,
@@ -217,14 +311,12 @@ int rn_plan_estimate(const struct rn_model *model,
     if (rc)
         return rc;
     rc = build(&plan, store, options, true, err);
-    if (!rc) {
-        rn_plan_adopt(plan);
-        *bytes = rn_plan_bytes(plan);
-        rn_plan_destroy(plan);
-    } else {
-        rn_store_destroy(store);
-    }
-    return rc;
+    rn_store_destroy(store);
+    if (rc)
+        return rc;
+    *bytes = rn_plan_bytes(plan);
+    rn_plan_destroy(plan);
+    return RN_OK;
 }
 
 void rn_plan_destroy(struct rn_plan *p)
@@ -234,12 +326,12 @@ void rn_plan_destroy(struct rn_plan *p)
     give_back(p->arena, p->arena_bytes);
     give_back(p->bn_memory, p->bn_floats * sizeof(float));
     give_back(p->sums, p->sums_count * sizeof(double));
-    give_back(p->folded, p->folded_floats * sizeof(float));
+    drop_folded(p->shared);
     give_back(p->plain, p->plain_floats * sizeof(float));
     for (size_t i = 0; i < p->n_convs; i++)
         rn_conv_destroy(p->convs[i]);
-    if (p->owns_store)
-        rn_store_destroy(p->store);
+    rn_store_destroy(p->store);
+    rn_model_drop(p->model);
     rn_free(p->convs);
     rn_free(p->steps);
     rn_free(p->buffers);
@@ -410,10 +502,11 @@ int rn_plan_threads(const struct rn_plan *plan)
 
 uint64_t rn_plan_bytes(const struct rn_plan *p)
 {
-    return p->arena_bytes +
-           (p->bn_floats + p->folded_floats + p->plain_floats) * sizeof(float) +
+    size_t weights = p->clone ? 0 : p->folded_floats + p->plain_floats;
+
+    return p->arena_bytes + (p->bn_floats + weights) * sizeof(float) +
            p->sums_count * sizeof(double) +
-           (p->owns_store ? p->store->memory_bytes : 0);
+           (rn_holders_alone(&p->store->holders) ? p->store->memory_bytes : 0);
 }
 
 size_t rn_plan_steps(const struct rn_plan *plan)

@@ -20,9 +20,10 @@ struct rn_store;
 
 /** Copies the graph's parameters in. The graph is borrowed: it must outlive
  *  the store and the plans. With `train` there is room for gradients and
- *  momentum. */
+ *  momentum. A store is gone when everybody who holds it has destroyed it. */
 int rn_store_create(struct rn_store **out, const struct rn_graph *graph,
                     bool train, struct rn_error *err);
+struct rn_store *rn_store_hold(struct rn_store *store);
 void rn_store_destroy(struct rn_store *store);
 
 /** Graph's parameters (and running statistics) -> store, and back. */
@@ -52,14 +53,15 @@ struct rn_flat {
  *  zero in all three and must stay so. */
 void rn_store_flat(struct rn_store *store, struct rn_flat *flat);
 
-/** As rn_plan_create(), but on a shared store, which must outlive it. */
+/** As rn_plan_create(), but on a shared store, which the plan holds. */
 int rn_plan_build(struct rn_plan **out, struct rn_store *store,
                   const struct rn_plan_options *options, struct rn_error *err);
 
-/** The plan destroys its store with itself. */
-void rn_plan_adopt(struct rn_plan *plan);
+/** The plan holds the model whose graph it is made of. */
+void rn_plan_hold_model(struct rn_plan *plan, const struct rn_model *model);
 
-/** Inference plans: fold the store's present parameters in. */
+/** Inference plans that share nothing: fold the store's present parameters in.
+ */
 int rn_plan_refresh(struct rn_plan *plan, struct rn_error *err);
 
 struct rn_step_result {
@@ -91,6 +93,8 @@ int rn_plan_statistics(struct rn_plan *plan, const float *images, double share,
 void rn_plan_logits(const struct rn_plan *plan, float *logits);
 
 int rn_plan_threads(const struct rn_plan *plan);
+/** What is gone with the plan: a store's parameters too when nobody else holds
+ *  it; no weights of a clone. */
 uint64_t rn_plan_bytes(const struct rn_plan *plan);
 
 #endif

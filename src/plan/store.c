@@ -141,9 +141,15 @@ int rn_store_create(struct rn_store **out, const struct rn_graph *graph,
     return RN_OK;
 }
 
+struct rn_store *rn_store_hold(struct rn_store *store)
+{
+    rn_holders_add(&store->holders);
+    return store;
+}
+
 void rn_store_destroy(struct rn_store *store)
 {
-    if (!store)
+    if (!store || !rn_holders_drop(&store->holders))
         return;
     if (store->memory)
         rn_unmap(store->memory, store->memory_bytes);

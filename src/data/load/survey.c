@@ -240,7 +240,7 @@ int rn_data_survey(struct rn_survey **out, const struct rn_data *data,
     *out = NULL;
     if (!s)
         return rn_fail_memory(err, sizeof(*s), "a survey");
-    s->data = data;
+    s->data = rn_data_hold(data);
     rc = allocate(s, err);
     if (!rc)
         rc = run_all(s, options ? options : &defaults, err);
@@ -262,6 +262,7 @@ void rn_survey_destroy(struct rn_survey *s)
         rn_free(s->entries[i].error);
     rn_free(s->entries);
     rn_free(s->sums);
+    rn_data_drop(s->data);
     rn_free(s);
 }
 

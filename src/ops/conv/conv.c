@@ -694,6 +694,15 @@ bool rn_conv_needs_pack(const struct rn_conv *conv)
     return conv->needs_pack;
 }
 
+bool rn_conv_reads_same(const struct rn_conv *a, const struct rn_conv *b)
+{
+    if (a->own != b->own || a->packed_bytes != b->packed_bytes)
+        return false;
+    return a->own ? strcmp(a->algorithm, b->algorithm) == 0
+                  : dnnl_memory_desc_equal(query_md(a, dnnl_query_weights_md),
+                                           query_md(b, dnnl_query_weights_md));
+}
+
 /* -------------------------------------------------------------- execution */
 
 static dnnl_status_t set_pointer(struct rn_conv *conv, int which,

@@ -71,6 +71,9 @@ bool rn_conv_needs_pack(const struct rn_conv *conv);
 int rn_conv_pack(struct rn_conv *conv, const float *from, float *packed,
                  struct rn_error *err);
 
+/** Whether both read packed weights in the same layout. */
+bool rn_conv_reads_same(const struct rn_conv *a, const struct rn_conv *b);
+
 struct rn_conv_args {
     const float *src;     /* forward, backward weights */
     const float *weights; /* forward, backward data; packed if need be */
