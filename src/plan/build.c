@@ -62,8 +62,8 @@ struct rn_planes rn_planes_of_node(const struct rn_plan *plan, int node)
                         plan->options.threads);
 }
 
-struct rn_step *rn_new_step(struct rn_plan *plan, enum rn_step_kind kind,
-                            int node)
+struct rn_step *rn_new_step(struct rn_plan *plan,
+                            const struct rn_step_type *type, int node)
 {
     struct rn_step *s;
 
@@ -72,7 +72,7 @@ struct rn_step *rn_new_step(struct rn_plan *plan, enum rn_step_kind kind,
         return NULL;
     s = &plan->steps[plan->n_steps++];
     *s = (struct rn_step){
-        .kind = kind,
+        .type = type,
         .node = node,
         .a = {RN_NONE, RN_NONE, false},
         .b = {RN_NONE, RN_NONE, false},

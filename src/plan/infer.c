@@ -92,7 +92,7 @@ static int chain_end(const struct chain *c)
 static int emit_apply(struct inferrer *f, int node, struct rn_value a,
                       struct rn_value b, bool relu, int out)
 {
-    struct rn_step *s = rn_new_step(f->plan, RN_STEP_APPLY, node);
+    struct rn_step *s = rn_new_step(f->plan, &rn_step_apply, node);
 
     if (!s || out < 0)
         return no_memory(f);
@@ -184,7 +184,7 @@ static int infer_chain(struct inferrer *f, const struct chain *c)
         rc = chain_output(f, c, &out);
     if (rc)
         return rc;
-    s = rn_new_step(f->plan, RN_STEP_CONV, c->conv);
+    s = rn_new_step(f->plan, &rn_step_conv, c->conv);
     if (!s)
         return no_memory(f);
     s->a = value_of(f, n->input[0]);
@@ -205,7 +205,7 @@ static int infer_input(struct inferrer *f, int v)
     f->nodes[v].buffer = RN_IMAGES;
     if (rn_is_plain(f->graph, v))
         return RN_OK;
-    s = rn_new_step(f->plan, RN_STEP_BLOCK_IMAGES, v);
+    s = rn_new_step(f->plan, &rn_step_block_images, v);
     f->nodes[v].buffer = rn_new_value(f->plan, v);
     if (!s || f->nodes[v].buffer < 0)
         return no_memory(f);
@@ -241,9 +241,10 @@ static int infer_elementwise(struct inferrer *f, int v)
     return rc;
 }
 
-static int infer_simple(struct inferrer *f, int v, enum rn_step_kind kind)
+static int infer_simple(struct inferrer *f, int v,
+                        const struct rn_step_type *type)
 {
-    struct rn_step *s = rn_new_step(f->plan, kind, v);
+    struct rn_step *s = rn_new_step(f->plan, type, v);
     int out = f->nodes[v].buffer = rn_new_value(f->plan, v);
 
     if (!s || out < 0)
@@ -282,31 +283,30 @@ static int infer_chain_node(struct inferrer *f, const struct chain *c, int v)
 
 static int infer_other(struct inferrer *f, int v)
 {
-    static const enum rn_step_kind kinds[RN_OP_COUNT] = {
-        [RN_OP_MAX_POOL] = RN_STEP_MAX_POOL,
-        [RN_OP_GLOBAL_AVG_POOL] = RN_STEP_AVERAGE,
-        [RN_OP_SUBSAMPLE_PAD] = RN_STEP_SUBSAMPLE_PAD,
-        [RN_OP_AVG_POOL] = RN_STEP_AVG_POOL,
-        [RN_OP_CONCAT] = RN_STEP_CONCAT,
-        [RN_OP_MULTIPLY] = RN_STEP_MULTIPLY,
-        [RN_OP_SIGMOID] = RN_STEP_ACTIVATE,
-        [RN_OP_CLIP] = RN_STEP_ACTIVATE,
-        [RN_OP_LEAKY_RELU] = RN_STEP_ACTIVATE,
-        [RN_OP_ACTIVATION] = RN_STEP_ACTIVATE,
-        [RN_OP_QUANTIZE] = RN_STEP_ACTIVATE,
-        [RN_OP_PRELU] = RN_STEP_PRELU,
-        [RN_OP_SELECT] = RN_STEP_SELECT,
-        [RN_OP_LRN] = RN_STEP_LRN,
-        [RN_OP_SOFTMAX] = RN_STEP_SOFTMAX,
-        [RN_OP_ZERO_PAD] = RN_STEP_ZERO_PAD,
-        [RN_OP_LOG_SOFTMAX] = RN_STEP_SOFTMAX,
+    static const struct rn_step_type *const types[RN_OP_COUNT] = {
+        [RN_OP_MAX_POOL] = &rn_step_max_pool,
+        [RN_OP_GLOBAL_AVG_POOL] = &rn_step_average,
+        [RN_OP_SUBSAMPLE_PAD] = &rn_step_subsample_pad,
+        [RN_OP_AVG_POOL] = &rn_step_avg_pool,
+        [RN_OP_CONCAT] = &rn_step_concat,
+        [RN_OP_MULTIPLY] = &rn_step_multiply,
+        [RN_OP_SIGMOID] = &rn_step_activate,
+        [RN_OP_CLIP] = &rn_step_activate,
+        [RN_OP_LEAKY_RELU] = &rn_step_activate,
+        [RN_OP_ACTIVATION] = &rn_step_activate,
+        [RN_OP_QUANTIZE] = &rn_step_activate,
+        [RN_OP_PRELU] = &rn_step_prelu,
+        [RN_OP_SELECT] = &rn_step_select,
+        [RN_OP_LRN] = &rn_step_lrn,
+        [RN_OP_SOFTMAX] = &rn_step_softmax,
+        [RN_OP_ZERO_PAD] = &rn_step_zero_pad,
+        [RN_OP_LOG_SOFTMAX] = &rn_step_softmax,
     };
     enum rn_op op = f->graph->nodes[v].op;
 
     if (op == RN_OP_INPUT)
         return infer_input(f, v);
-    /* Kind 0 is the input's. */
-    return kinds[op] ? infer_simple(f, v, kinds[op]) : infer_elementwise(f, v);
+    return types[op] ? infer_simple(f, v, types[op]) : infer_elementwise(f, v);
 }
 
 static int compile(struct inferrer *f)

@@ -67,38 +67,44 @@ struct rn_value {
     bool relu;
 };
 
-enum rn_step_kind {
-    RN_STEP_BLOCK_IMAGES,
-    RN_STEP_CONV,
-    RN_STEP_CONV_BACKWARD_DATA,
-    RN_STEP_CONV_BACKWARD_WEIGHTS,
-    RN_STEP_BN_STATISTICS,
-    RN_STEP_APPLY,
-    RN_STEP_MAX_POOL,
-    RN_STEP_AVERAGE,
-    RN_STEP_SUBSAMPLE_PAD,
-    RN_STEP_AVG_POOL,
-    RN_STEP_CONCAT,
-    RN_STEP_MULTIPLY,
-    RN_STEP_ACTIVATE,
-    RN_STEP_PRELU,
-    RN_STEP_SELECT,
-    RN_STEP_LRN,
-    RN_STEP_SOFTMAX,
-    RN_STEP_ZERO_PAD,
-    RN_STEP_LOSS,
-    RN_STEP_MASK,
-    RN_STEP_BN_REDUCE,
-    RN_STEP_BN_GRADIENT,
-    RN_STEP_MAX_POOL_BACKWARD,
-    RN_STEP_AVERAGE_BACKWARD,
-    RN_STEP_SUBSAMPLE_PAD_BACKWARD,
-    RN_STEP_AVG_POOL_BACKWARD,
-    RN_STEPS
+struct rn_step;
+
+/** What a step does. */
+struct rn_step_type {
+    int (*run)(struct rn_plan *plan, struct rn_step *s, struct rn_error *err);
+    const char *pass; /* as printed */
+    bool again; /* running it twice is all it takes to have its output twice */
 };
+/* steps/ */
+extern const struct rn_step_type rn_step_block_images;
+extern const struct rn_step_type rn_step_conv;
+extern const struct rn_step_type rn_step_conv_backward_data;
+extern const struct rn_step_type rn_step_conv_backward_weights;
+extern const struct rn_step_type rn_step_bn_statistics;
+extern const struct rn_step_type rn_step_apply;
+extern const struct rn_step_type rn_step_max_pool;
+extern const struct rn_step_type rn_step_average;
+extern const struct rn_step_type rn_step_subsample_pad;
+extern const struct rn_step_type rn_step_avg_pool;
+extern const struct rn_step_type rn_step_concat;
+extern const struct rn_step_type rn_step_multiply;
+extern const struct rn_step_type rn_step_activate;
+extern const struct rn_step_type rn_step_prelu;
+extern const struct rn_step_type rn_step_select;
+extern const struct rn_step_type rn_step_lrn;
+extern const struct rn_step_type rn_step_softmax;
+extern const struct rn_step_type rn_step_zero_pad;
+extern const struct rn_step_type rn_step_loss;
+extern const struct rn_step_type rn_step_mask;
+extern const struct rn_step_type rn_step_bn_reduce;
+extern const struct rn_step_type rn_step_bn_gradient;
+extern const struct rn_step_type rn_step_max_pool_backward;
+extern const struct rn_step_type rn_step_average_backward;
+extern const struct rn_step_type rn_step_subsample_pad_backward;
+extern const struct rn_step_type rn_step_avg_pool_backward;
 
 struct rn_step {
-    enum rn_step_kind kind;
+    const struct rn_step_type *type;
     int node;  /* that gives the step its name and shapes */
     int value; /* node whose value is whole after it; 0: none (inference) */
     struct rn_value a, b; /* operands of forward steps */
@@ -186,9 +192,9 @@ int rn_check_sizes(const struct rn_plan *plan, struct rn_error *err);
 int rn_new_buffer(struct rn_plan *plan, size_t bytes);
 /** A buffer for a value of node's shape. */
 int rn_new_value(struct rn_plan *plan, int node);
-/** Append a zeroed step of that kind for a node; NULL without memory. */
-struct rn_step *rn_new_step(struct rn_plan *plan, enum rn_step_kind kind,
-                            int node);
+/** Append a zeroed step of that type for a node; NULL without memory. */
+struct rn_step *rn_new_step(struct rn_plan *plan,
+                            const struct rn_step_type *type, int node);
 /** The last step reads or writes the buffer (RN_NONE and RN_IMAGES do not
  *  count). */
 void rn_touch(struct rn_plan *plan, int buffer);
@@ -247,6 +253,5 @@ int rn_recompute(struct rn_plan *plan, struct rn_error *err);
 /** The first `steps` of the plan. */
 int rn_run_steps(struct rn_plan *plan, size_t steps, struct rn_error *err);
 float *rn_buffer_at(const struct rn_plan *plan, int buffer);
-const char *rn_step_pass(enum rn_step_kind kind);
 
 #endif

@@ -479,7 +479,7 @@ int rn_plan_statistics(struct rn_plan *plan, const float *images, double share,
     if (!plan || !images || plan->options.mode != RN_MODE_TRAIN)
         return rn_fail(err, RN_ERR_ARG,
                        "statistics need a training plan and images");
-    while (plan->steps[forward].kind != RN_STEP_LOSS)
+    while (plan->steps[forward].type != &rn_step_loss)
         forward++;
     plan->images = images;
     set_share(plan, &share);
@@ -524,7 +524,7 @@ int rn_plan_step(const struct rn_plan *plan, size_t i,
     s = &plan->steps[i];
     *step = (struct rn_step_info){
         .name = plan->graph->nodes[s->node].name,
-        .pass = s->again ? "recompute" : rn_step_pass(s->kind),
+        .pass = s->again ? "recompute" : s->type->pass,
         .algorithm = s->conv ? rn_conv_algorithm(s->conv) : rn_isa(),
         .flops = s->flops,
         .bytes = s->bytes,

@@ -44,7 +44,7 @@ static size_t bytes_of(const struct recomputer *r, int buffer)
 
 static int append(struct recomputer *r, const struct rn_step *step)
 {
-    struct rn_step *s = rn_new_step(r->plan, step->kind, step->node);
+    struct rn_step *s = rn_new_step(r->plan, step->type, step->node);
     int *buffers[RN_STEP_BUFFERS];
 
     if (!s)
@@ -175,7 +175,7 @@ static int drop_activations(struct recomputer *r)
         const struct rn_step *s = &r->steps[i];
         size_t room, bytes;
 
-        if (s->kind != RN_STEP_APPLY || s->out == r->plan->logits)
+        if (s->type != &rn_step_apply || s->out == r->plan->logits)
             continue;
         bytes = bytes_of(r, s->out);
         room = r->room[s->out];
@@ -203,10 +203,7 @@ static int drop_activations(struct recomputer *r)
 /* Whether running a step twice is all it takes to have its output twice. */
 static bool can_drop(const struct recomputer *r, const struct rn_step *s)
 {
-    bool kind = s->kind == RN_STEP_CONV || s->kind == RN_STEP_APPLY ||
-                s->kind == RN_STEP_SUBSAMPLE_PAD;
-
-    return kind && s->out != r->plan->logits;
+    return s->type->again && s->out != r->plan->logits;
 }
 
 /* Change of the number of values that later forward steps read, by step i
@@ -224,7 +221,7 @@ static int change(const struct recomputer *r, size_t i)
 /* relu(bn(z)) of one z. */
 static bool is_activation(const struct rn_step *s)
 {
-    return s->kind == RN_STEP_APPLY && s->b.buffer == RN_NONE;
+    return s->type == &rn_step_apply && s->b.buffer == RN_NONE;
 }
 
 /* Drop what lies between cuts; a cut is taken when more than `apart` bytes
@@ -311,7 +308,7 @@ static void look(struct recomputer *r)
 {
     for (size_t b = 0; b < r->n_buffers; b++)
         r->maker[b] = r->last[b] = RN_NONE;
-    while (r->steps[r->n_forward++].kind != RN_STEP_LOSS)
+    while (r->steps[r->n_forward++].type != &rn_step_loss)
         ;
     for (size_t i = 0; i < r->n_forward; i++) {
         const struct rn_step *s = &r->steps[i];

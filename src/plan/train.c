@@ -82,7 +82,7 @@ static void touch_value(struct trainer *t, struct rn_value v)
 static int emit_apply(struct trainer *t, int node, struct rn_value a,
                       struct rn_value b, bool relu, int *out)
 {
-    struct rn_step *s = rn_new_step(t->plan, RN_STEP_APPLY, node);
+    struct rn_step *s = rn_new_step(t->plan, &rn_step_apply, node);
 
     *out = rn_new_value(t->plan, node);
     if (!s || *out < 0)
@@ -127,7 +127,7 @@ static int forward_input(struct trainer *t, int v)
     set_value(t, v, RN_IMAGES);
     if (rn_is_plain(t->graph, v))
         return RN_OK;
-    s = rn_new_step(t->plan, RN_STEP_BLOCK_IMAGES, v);
+    s = rn_new_step(t->plan, &rn_step_block_images, v);
     out = rn_new_value(t->plan, v);
     if (!s || out < 0)
         return no_memory(t);
@@ -150,7 +150,7 @@ static int forward_conv(struct trainer *t, int v)
         rc = rn_find_conv(t->plan, &config, &conv, t->err);
     if (rc)
         return rc;
-    s = rn_new_step(t->plan, RN_STEP_CONV, v);
+    s = rn_new_step(t->plan, &rn_step_conv, v);
     out = rn_new_value(t->plan, v);
     if (!s || out < 0)
         return no_memory(t);
@@ -173,7 +173,7 @@ static int forward_batch_norm(struct trainer *t, int v)
 
     if (rc)
         return rc;
-    s = rn_new_step(t->plan, RN_STEP_BN_STATISTICS, v);
+    s = rn_new_step(t->plan, &rn_step_bn_statistics, v);
     bn = rn_new_bn(t->plan, v);
     if (!s || bn < 0)
         return no_memory(t);
@@ -243,7 +243,7 @@ static int forward_max_pool(struct trainer *t, int v)
 {
     const struct rn_node *n = node_at(t, v);
     struct rn_value in = t->nodes[n->input[0]].value;
-    struct rn_step *s = rn_new_step(t->plan, RN_STEP_MAX_POOL, v);
+    struct rn_step *s = rn_new_step(t->plan, &rn_step_max_pool, v);
     int out = rn_new_value(t->plan, v);
     int places =
         rn_new_buffer(t->plan, rn_value_bytes(t->plan, v) / sizeof(float));
@@ -262,14 +262,15 @@ static int forward_max_pool(struct trainer *t, int v)
 }
 
 /* Average pool and option A: one written input, one output. */
-static int forward_simple(struct trainer *t, int v, enum rn_step_kind kind)
+static int forward_simple(struct trainer *t, int v,
+                          const struct rn_step_type *type)
 {
     struct rn_step *s;
     int in, out, rc = written(t, node_at(t, v)->input[0], &in);
 
     if (rc)
         return rc;
-    s = rn_new_step(t->plan, kind, v);
+    s = rn_new_step(t->plan, type, v);
     out = rn_new_value(t->plan, v);
     if (!s || out < 0)
         return no_memory(t);
@@ -283,17 +284,17 @@ static int forward_simple(struct trainer *t, int v, enum rn_step_kind kind)
 
 static int forward_average(struct trainer *t, int v)
 {
-    return forward_simple(t, v, RN_STEP_AVERAGE);
+    return forward_simple(t, v, &rn_step_average);
 }
 
 static int forward_avg_pool(struct trainer *t, int v)
 {
-    return forward_simple(t, v, RN_STEP_AVG_POOL);
+    return forward_simple(t, v, &rn_step_avg_pool);
 }
 
 static int forward_subsample_pad(struct trainer *t, int v)
 {
-    return forward_simple(t, v, RN_STEP_SUBSAMPLE_PAD);
+    return forward_simple(t, v, &rn_step_subsample_pad);
 }
 
 static int emit_loss(struct trainer *t)
@@ -304,7 +305,7 @@ static int emit_loss(struct trainer *t)
 
     if (rc)
         return rc;
-    s = rn_new_step(t->plan, RN_STEP_LOSS, v);
+    s = rn_new_step(t->plan, &rn_step_loss, v);
     out = rn_new_value(t->plan, v);
     if (!s || out < 0)
         return no_memory(t);
@@ -326,7 +327,7 @@ static int emit_loss(struct trainer *t)
 static int emit_mask(struct trainer *t, int node, const int grad[2], int grads,
                      int y, int g)
 {
-    struct rn_step *s = rn_new_step(t->plan, RN_STEP_MASK, node);
+    struct rn_step *s = rn_new_step(t->plan, &rn_step_mask, node);
 
     if (!s)
         return no_memory(t);
@@ -409,7 +410,7 @@ static int backward_conv_weights(struct trainer *t, int v, int dz)
     rc = rn_find_conv(t->plan, &config, &conv, t->err);
     if (rc)
         return rc;
-    s = rn_new_step(t->plan, RN_STEP_CONV_BACKWARD_WEIGHTS, v);
+    s = rn_new_step(t->plan, &rn_step_conv_backward_weights, v);
     if (!s)
         return no_memory(t);
     s->a.buffer = in;
@@ -437,7 +438,7 @@ static int backward_conv_data(struct trainer *t, int v, int dz)
     rc = rn_find_conv(t->plan, &config, &conv, t->err);
     if (rc)
         return rc;
-    s = rn_new_step(t->plan, RN_STEP_CONV_BACKWARD_DATA, v);
+    s = rn_new_step(t->plan, &rn_step_conv_backward_data, v);
     out = rn_new_value(t->plan, n->input[0]);
     if (!s || out < 0)
         return no_memory(t);
@@ -467,7 +468,7 @@ static int backward_conv(struct trainer *t, int v)
 static int emit_reduce(struct trainer *t, int v, const int grad[2], int grads,
                        bool relu, int y, int g)
 {
-    struct rn_step *s = rn_new_step(t->plan, RN_STEP_BN_REDUCE, v);
+    struct rn_step *s = rn_new_step(t->plan, &rn_step_bn_reduce, v);
     int bn = t->nodes[v].bn;
 
     if (!s)
@@ -504,7 +505,7 @@ static int backward_batch_norm(struct trainer *t, int v)
             release(t, n->grad[i]);
         return RN_OK;
     }
-    s = rn_new_step(t->plan, RN_STEP_BN_GRADIENT, v);
+    s = rn_new_step(t->plan, &rn_step_bn_gradient, v);
     dz = reuse(t, v, n->grad, n->grads);
     if (!s || dz < 0)
         return no_memory(t);
@@ -592,7 +593,7 @@ static int backward_max_pool(struct trainer *t, int v)
 {
     struct train_node *n = &t->nodes[v];
     int input = node_at(t, v)->input[0];
-    struct rn_step *s = rn_new_step(t->plan, RN_STEP_MAX_POOL_BACKWARD, v);
+    struct rn_step *s = rn_new_step(t->plan, &rn_step_max_pool_backward, v);
     int out = rn_new_value(t->plan, input);
 
     if (!s || out < 0)
@@ -610,7 +611,8 @@ static int backward_max_pool(struct trainer *t, int v)
     return contribute(t, input, out);
 }
 
-static int backward_simple(struct trainer *t, int v, enum rn_step_kind kind)
+static int backward_simple(struct trainer *t, int v,
+                           const struct rn_step_type *type)
 {
     int input = node_at(t, v)->input[0], dy, out,
         rc = single_gradient(t, v, &dy);
@@ -618,7 +620,7 @@ static int backward_simple(struct trainer *t, int v, enum rn_step_kind kind)
 
     if (rc)
         return rc;
-    s = rn_new_step(t->plan, kind, v);
+    s = rn_new_step(t->plan, type, v);
     out = rn_new_value(t->plan, input);
     if (!s || out < 0)
         return no_memory(t);
@@ -632,17 +634,17 @@ static int backward_simple(struct trainer *t, int v, enum rn_step_kind kind)
 
 static int backward_average(struct trainer *t, int v)
 {
-    return backward_simple(t, v, RN_STEP_AVERAGE_BACKWARD);
+    return backward_simple(t, v, &rn_step_average_backward);
 }
 
 static int backward_avg_pool(struct trainer *t, int v)
 {
-    return backward_simple(t, v, RN_STEP_AVG_POOL_BACKWARD);
+    return backward_simple(t, v, &rn_step_avg_pool_backward);
 }
 
 static int backward_subsample_pad(struct trainer *t, int v)
 {
-    return backward_simple(t, v, RN_STEP_SUBSAMPLE_PAD_BACKWARD);
+    return backward_simple(t, v, &rn_step_subsample_pad_backward);
 }
 
 /* ------------------------------------------------------------------ whole */

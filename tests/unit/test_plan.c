@@ -944,9 +944,9 @@ static size_t runs_again(const struct rn_plan *plan)
         if (strcmp(step.pass, "recompute") != 0)
             continue;
         if (cheap)
-            assert_int_equal(plan->steps[i].kind, RN_STEP_APPLY);
+            assert_ptr_equal(plan->steps[i].type, &rn_step_apply);
         added |= plan->steps[i].b.buffer >= 0;
-        assert_int_not_equal(plan->steps[i].kind, RN_STEP_BN_STATISTICS);
+        assert_ptr_not_equal(plan->steps[i].type, &rn_step_bn_statistics);
         n++;
     }
     if (cheap)

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Batch norm: its sums, and backward in two passes. */
+#include "plan/steps/steps.h"
+
+static struct rn_bn_backward gradient(const struct rn_plan *plan,
+                                      const struct rn_step *s)
+{
+    return (struct rn_bn_backward){
+        .dy = rn_buffer_at(plan, s->dy),
+        .dy2 = rn_buffer_at(plan, s->dy2),
+        .y = rn_buffer_at(plan, s->y),
+        .z = rn_buffer_at(plan, s->a.buffer),
+        .relu = s->relu,
+    };
+}
+
+static int run_bn_statistics(struct rn_plan *plan, struct rn_step *s,
+                             struct rn_error *err)
+{
+    (void)err;
+    if (plan->bns[s->bn].fixed)
+        rn_batch_norm_fix(&plan->bns[s->bn]);
+    else
+        rn_batch_norm_statistics(&plan->bns[s->bn],
+                                 rn_buffer_at(plan, s->a.buffer), plan->sums);
+    return RN_OK;
+}
+
+static int run_bn_reduce(struct rn_plan *plan, struct rn_step *s,
+                         struct rn_error *err)
+{
+    struct rn_bn_backward in = gradient(plan, s);
+
+    (void)err;
+    rn_batch_norm_reduce(&plan->bns[s->bn], &in, rn_buffer_at(plan, s->out),
+                         plan->sums);
+    return RN_OK;
+}
+
+static int run_bn_gradient(struct rn_plan *plan, struct rn_step *s,
+                           struct rn_error *err)
+{
+    struct rn_bn_backward in = gradient(plan, s);
+
+    (void)err;
+    rn_batch_norm_gradient(&plan->bns[s->bn], &in, rn_buffer_at(plan, s->out));
+    return RN_OK;
+}
+
+const struct rn_step_type rn_step_bn_statistics = {
+    .run = run_bn_statistics,
+    .pass = "batch norm sums",
+};
+
+const struct rn_step_type rn_step_bn_reduce = {
+    .run = run_bn_reduce,
+    .pass = "backward batch norm sums",
+};
+
+const struct rn_step_type rn_step_bn_gradient = {
+    .run = run_bn_gradient,
+    .pass = "backward batch norm",
+};

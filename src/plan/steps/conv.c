@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Convolutions and fc: forward, and backward to inputs and to weights. */
+#include "plan/steps/steps.h"
+
+static int run_conv(struct rn_plan *plan, struct rn_step *s,
+                    struct rn_error *err)
+{
+    bool train = plan->options.mode == RN_MODE_TRAIN;
+    struct rn_conv_args args = {
+        .src = rn_read_at(plan, s->a.buffer),
+        .dst = rn_buffer_at(plan, s->out),
+        .scratch = rn_buffer_at(plan, s->scratch),
+    };
+
+    if (!train) {
+        args.weights = plan->folded + s->folded;
+        args.bias = plan->folded + s->folded_bias;
+    } else {
+        args.weights = rn_store_at(plan->store, RN_STORE_VALUE, s->weights);
+        if (s->bias >= 0)
+            args.bias = rn_store_at(plan->store, RN_STORE_VALUE, s->bias);
+    }
+    return rn_conv_run(s->conv, &args, err);
+}
+
+static int run_conv_backward_data(struct rn_plan *plan, struct rn_step *s,
+                                  struct rn_error *err)
+{
+    struct rn_conv_args args = {
+        .weights = rn_store_at(plan->store, RN_STORE_VALUE, s->weights),
+        .diff_dst = rn_buffer_at(plan, s->dy),
+        .diff_src = rn_buffer_at(plan, s->out),
+        .scratch = rn_buffer_at(plan, s->scratch),
+    };
+
+    if (rn_conv_needs_pack(s->conv)) {
+        float *packed = rn_buffer_at(plan, s->packed);
+        int rc = rn_conv_pack(s->conv, args.weights, packed, err);
+
+        if (rc)
+            return rc;
+        args.weights = packed;
+    }
+    return rn_conv_run(s->conv, &args, err);
+}
+
+static int run_conv_backward_weights(struct rn_plan *plan, struct rn_step *s,
+                                     struct rn_error *err)
+{
+    struct rn_conv_args args = {
+        .src = rn_read_at(plan, s->a.buffer),
+        .diff_dst = rn_buffer_at(plan, s->dy),
+        .diff_weights = rn_store_at(plan->store, RN_STORE_GRAD, s->weights),
+        .scratch = rn_buffer_at(plan, s->scratch),
+    };
+
+    if (s->bias >= 0)
+        args.diff_bias = rn_store_at(plan->store, RN_STORE_GRAD, s->bias);
+    return rn_conv_run(s->conv, &args, err);
+}
+
+const struct rn_step_type rn_step_conv = {
+    .run = run_conv,
+    .pass = "forward",
+    .again = true,
+};
+
+const struct rn_step_type rn_step_conv_backward_data = {
+    .run = run_conv_backward_data,
+    .pass = "backward data",
+};
+
+const struct rn_step_type rn_step_conv_backward_weights = {
+    .run = run_conv_backward_weights,
+    .pass = "backward weights",
+};

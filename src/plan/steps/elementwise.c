@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The input, and what one pass over memory does: normalise, add, ReLU, shortcut
+ * option A. */
+#include "plan/steps/steps.h"
+
+static int run_block_images(struct rn_plan *plan, struct rn_step *s,
+                            struct rn_error *err)
+{
+    struct rn_planes p = rn_planes_of_node(plan, s->node);
+
+    (void)err;
+    rn_block_images(&p, rn_step_node(plan, s)->shape.c, plan->images,
+                    rn_buffer_at(plan, s->out));
+    return RN_OK;
+}
+
+static int run_apply(struct rn_plan *plan, struct rn_step *s,
+                     struct rn_error *err)
+{
+    struct rn_planes p = rn_planes_of_node(plan, s->node);
+    struct rn_operand a = rn_operand_of(plan, s->a),
+                      b = rn_operand_of(plan, s->b);
+
+    (void)err;
+    rn_apply(&p, &a, &b, s->relu, rn_buffer_at(plan, s->out));
+    return RN_OK;
+}
+
+static int run_mask(struct rn_plan *plan, struct rn_step *s,
+                    struct rn_error *err)
+{
+    struct rn_planes p = rn_planes_of_node(plan, s->node);
+
+    (void)err;
+    rn_mask(&p, rn_buffer_at(plan, s->dy), rn_buffer_at(plan, s->dy2),
+            rn_buffer_at(plan, s->y), rn_buffer_at(plan, s->out));
+    return RN_OK;
+}
+
+static int run_subsample_pad(struct rn_plan *plan, struct rn_step *s,
+                             struct rn_error *err)
+{
+    const struct rn_node *n = rn_step_node(plan, s);
+
+    (void)err;
+    rn_subsample_pad(plan->options.batch, rn_step_input(plan, s), n->shape,
+                     n->before, n->window.stride, plan->options.threads,
+                     rn_read_at(plan, s->a.buffer), rn_buffer_at(plan, s->out));
+    return RN_OK;
+}
+
+static int run_subsample_pad_backward(struct rn_plan *plan, struct rn_step *s,
+                                      struct rn_error *err)
+{
+    const struct rn_node *n = rn_step_node(plan, s);
+
+    (void)err;
+    rn_subsample_pad_backward(plan->options.batch, rn_step_input(plan, s),
+                              n->shape, n->before, n->window.stride,
+                              plan->options.threads, rn_buffer_at(plan, s->dy),
+                              rn_buffer_at(plan, s->out));
+    return RN_OK;
+}
+
+const struct rn_step_type rn_step_block_images = {
+    .run = run_block_images,
+    .pass = "reorder images",
+};
+
+const struct rn_step_type rn_step_apply = {
+    .run = run_apply,
+    .pass = "normalise, add, relu",
+    .again = true,
+};
+
+const struct rn_step_type rn_step_mask = {
+    .run = run_mask,
+    .pass = "backward add, relu",
+};
+
+const struct rn_step_type rn_step_subsample_pad = {
+    .run = run_subsample_pad,
+    .pass = "subsample",
+    .again = true,
+};
+
+const struct rn_step_type rn_step_subsample_pad_backward = {
+    .run = run_subsample_pad_backward,
+    .pass = "backward subsample",
+};

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Pools. */
+#include "plan/steps/steps.h"
+
+static int run_max_pool(struct rn_plan *plan, struct rn_step *s,
+                        struct rn_error *err)
+{
+    struct rn_shape in = rn_step_input(plan, s);
+    const struct rn_node *n = rn_step_node(plan, s);
+    int batch = plan->options.batch, threads = plan->options.threads;
+    struct rn_operand x = rn_operand_of(plan, s->a);
+    float *out = rn_buffer_at(plan, s->out);
+
+    (void)err;
+    if (plan->options.mode == RN_MODE_INFER) {
+        rn_max_pool_window(n, batch, in, threads, x.x, out);
+    } else {
+        struct rn_pool pool = rn_pool_of(in, n->shape, n->window);
+
+        rn_max_pool(&pool, batch, in, threads, &x, out,
+                    (uint8_t *)rn_buffer_at(plan, s->y));
+    }
+    return RN_OK;
+}
+
+static int run_max_pool_backward(struct rn_plan *plan, struct rn_step *s,
+                                 struct rn_error *err)
+{
+    struct rn_shape in = rn_step_input(plan, s);
+    struct rn_pool pool = rn_pool_of(in, rn_step_node(plan, s)->shape,
+                                     rn_step_node(plan, s)->window);
+
+    (void)err;
+    rn_max_pool_backward(&pool, plan->options.batch, in, plan->options.threads,
+                         rn_buffer_at(plan, s->dy), rn_buffer_at(plan, s->dy2),
+                         (const uint8_t *)rn_buffer_at(plan, s->y),
+                         rn_buffer_at(plan, s->out));
+    return RN_OK;
+}
+
+static int run_avg_pool(struct rn_plan *plan, struct rn_step *s,
+                        struct rn_error *err)
+{
+    (void)err;
+    rn_avg_pool_window(rn_step_node(plan, s), plan->options.batch,
+                       rn_step_input(plan, s), plan->options.threads,
+                       rn_read_at(plan, s->a.buffer),
+                       rn_buffer_at(plan, s->out));
+    return RN_OK;
+}
+
+static int run_avg_pool_backward(struct rn_plan *plan, struct rn_step *s,
+                                 struct rn_error *err)
+{
+    (void)err;
+    rn_avg_pool_window_backward(rn_step_node(plan, s), plan->options.batch,
+                                rn_step_input(plan, s), plan->options.threads,
+                                rn_buffer_at(plan, s->dy),
+                                rn_buffer_at(plan, s->out));
+    return RN_OK;
+}
+
+static int run_average(struct rn_plan *plan, struct rn_step *s,
+                       struct rn_error *err)
+{
+    struct rn_planes p = rn_planes_of(
+        plan->options.batch, rn_step_input(plan, s), plan->options.threads);
+
+    (void)err;
+    rn_global_average(&p, rn_read_at(plan, s->a.buffer),
+                      rn_buffer_at(plan, s->out));
+    return RN_OK;
+}
+
+static int run_average_backward(struct rn_plan *plan, struct rn_step *s,
+                                struct rn_error *err)
+{
+    struct rn_planes p = rn_planes_of(
+        plan->options.batch, rn_step_input(plan, s), plan->options.threads);
+
+    (void)err;
+    rn_global_average_backward(&p, rn_buffer_at(plan, s->dy),
+                               rn_buffer_at(plan, s->out));
+    return RN_OK;
+}
+
+const struct rn_step_type rn_step_max_pool = {
+    .run = run_max_pool,
+    .pass = "max pool",
+};
+
+const struct rn_step_type rn_step_max_pool_backward = {
+    .run = run_max_pool_backward,
+    .pass = "backward max pool",
+};
+
+const struct rn_step_type rn_step_avg_pool = {
+    .run = run_avg_pool,
+    .pass = "average pool",
+};
+
+const struct rn_step_type rn_step_avg_pool_backward = {
+    .run = run_avg_pool_backward,
+    .pass = "backward average pool",
+};
+
+const struct rn_step_type rn_step_average = {
+    .run = run_average,
+    .pass = "average pool",
+};
+
+const struct rn_step_type rn_step_average_backward = {
+    .run = run_average_backward,
+    .pass = "backward average pool",
+};

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the files of this folder share: each holds the steps of some
+ * operations. Running a step allocates nothing. */
+#ifndef RN_PLAN_STEPS_H
+#define RN_PLAN_STEPS_H
+
+#include "plan/internal.h"
+
+/** Where a buffer lies, for reading: the caller's images, too. */
+const float *rn_read_at(const struct rn_plan *plan, int buffer);
+/** A value with what its reader has still to apply to it. */
+struct rn_operand rn_operand_of(const struct rn_plan *plan, struct rn_value v);
+/** The step's node, and the shape of the node's first input. */
+const struct rn_node *rn_step_node(const struct rn_plan *plan,
+                                   const struct rn_step *s);
+struct rn_shape rn_step_input(const struct rn_plan *plan,
+                              const struct rn_step *s);
+
+#endif
