@@ -3,6 +3,7 @@
 
 #include "core/count.h"
 #include "core/memory.h"
+#include "nets/family.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -268,21 +269,16 @@ bool rn_graph_adopt(struct rn_graph *own, const struct rn_graph *from)
 
 /* -------------------------------------------------------------- candidates */
 
-/* What tells which networks a graph may be. */
-struct outline {
-    int convs, three;  /* convolutions in all, and those of 3x3 */
-    int groups, width; /* of the first of 3x3, and channels */
-};
-
-static struct outline outline_of(const struct rn_graph *g)
+static struct rn_net_outline outline_of(const struct rn_graph *g)
 {
-    struct outline o = {0};
+    struct rn_net_outline o = {0};
 
     for (size_t i = 0; i < g->n_nodes; i++) {
         const struct rn_node *n = &g->nodes[i];
         bool three = n->op == RN_OP_CONV && n->window.kh == 3;
 
         o.convs += n->op == RN_OP_CONV;
+        o.linears += n->op == RN_OP_LINEAR;
         o.three += three;
         if (three && o.three == 1) {
             o.groups = n->groups > 1 ? n->groups : 1;
@@ -297,12 +293,15 @@ struct search {
     struct rn_net_spec *spec;
     struct rn_graph **out;
     struct rn_error *err;
+    int rc;
 };
 
-/* Whether the graph is the network of that name and these options. */
-static int try_network(struct search *s, const char *name, char shortcut,
-                       int stride_v1)
+/* Whether the graph is the network of that name and these options, or nothing
+ * can be told for want of memory. */
+static bool try_network(void *user, const char *name, char shortcut,
+                        int stride_v1)
 {
+    struct search *s = user;
     struct rn_shape in = s->from->nodes[0].shape;
     const struct rn_net_options options = {
         .classes = s->from->nodes[s->from->output].shape.c,
@@ -315,75 +314,29 @@ static int try_network(struct search *s, const char *name, char shortcut,
     struct rn_error why = {0};
 
     if (rn_net_resolve(s->spec, name, &options, &why))
-        return RN_OK; /* no such network */
+        return false; /* no such network */
     int rc = rn_net_build(&own, s->spec, &why);
+    if (rc == RN_ERR_MEMORY)
+        s->rc = rn_fail(s->err, rc, "%s", why.msg);
     if (rc)
-        return rc == RN_ERR_MEMORY ? rn_fail(s->err, rc, "%s", why.msg) : RN_OK;
-    if (rn_graph_adopt(own, s->from))
+        return s->rc != RN_OK;
+    if (rn_graph_adopt(own, s->from)) {
         *s->out = own;
-    else
-        rn_graph_destroy(own);
-    return RN_OK;
-}
-
-/* The network of that name with every shortcut and stride. */
-static int try_options(struct search *s, const char *name, bool bottleneck)
-{
-    static const char shortcuts[] = {'B', 'A', 'a', 'C'};
-    int rc = RN_OK;
-
-    for (size_t i = 0; i < COUNT(shortcuts) && !rc && !*s->out; i++)
-        for (int v1 = 0; v1 <= bottleneck && !rc && !*s->out; v1++)
-            rc = try_network(s, name, shortcuts[i], v1);
-    return rc;
-}
-
-static int try_cifar(struct search *s, int depth)
-{
-    const char *prefix = rn_net_imagenet_depth(depth) ? "cifar-" : "";
-    char name[32];
-
-    snprintf(name, sizeof(name), "%sresnet%d", prefix, depth);
-    int rc = try_options(s, name, false);
-    if (rc || *s->out)
-        return rc;
-    snprintf(name, sizeof(name), "%splain%d", prefix, depth);
-    return try_network(s, name, 0, 0);
-}
-
-static int try_imagenet(struct search *s, int depth, const struct outline *o)
-{
-    bool bottleneck = rn_net_imagenet_bottleneck(depth);
-    char name[48];
-
-    if (bottleneck && o->groups > 1)
-        snprintf(name, sizeof(name), "resnext%d_%dx%dd", depth, o->groups,
-                 o->width / o->groups);
-    else if (bottleneck && o->width > 64)
-        snprintf(name, sizeof(name), "wide_resnet%d_%d", depth, o->width / 64);
-    else
-        snprintf(name, sizeof(name), "resnet%d", depth);
-    int rc = try_options(s, name, bottleneck);
-    if (rc || *s->out)
-        return rc;
-    snprintf(name, sizeof(name), "plain%d", depth);
-    return try_network(s, name, 0, 0);
+        return true;
+    }
+    rn_graph_destroy(own);
+    return false;
 }
 
 int rn_family_find(struct rn_net_spec *spec, struct rn_graph **out,
                    const struct rn_graph *from, struct rn_error *err)
 {
-    struct search s = {from, spec, out, err};
-    struct outline o = outline_of(from);
-    int rc = RN_OK;
+    struct search s = {from, spec, out, err, RN_OK};
+    const struct rn_net_outline o = outline_of(from);
+    const struct rn_family *family;
 
     *out = NULL;
-    /* CIFAR's have 6n + 1 of 3x3, and the classifier. */
-    if (o.three >= 7 && (o.three - 1) % 6 == 0 && o.convs < 2 * o.three)
-        rc = try_cifar(&s, o.three + 1);
-    for (int depth = 18; depth <= 152 && !rc && !*out; depth++)
-        if (rn_net_imagenet_depth(depth) && o.convs >= depth - 1 &&
-            o.convs < 2 * depth)
-            rc = try_imagenet(&s, depth, &o);
-    return rc;
+    for (size_t i = 0; (family = rn_family_at(i)) && !s.rc && !*out; i++)
+        family->candidates(&o, try_network, &s);
+    return s.rc;
 }

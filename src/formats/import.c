@@ -59,29 +59,13 @@ void rn_import_say(const struct rn_import_options *options, const char *format,
 
 /* -------------------------------------------------- what shapes do not tell */
 
-/* What the tensors cannot tell but people who use those names mean. Many use
- * akamaster's with other shortcuts, and prepare images in as many ways. */
-static const struct habits {
-    enum rn_source source;
-    bool imagenet;
-    char shortcut; /* instead of 'A' */
-    const char *preprocess;
-} habits[] = {
-    {RN_SOURCE_TORCHVISION, true, 'A', "torchvision"},
-    {RN_SOURCE_TRANSFORMERS, true, 'A', "torchvision"},
-    {RN_SOURCE_MMPRETRAIN, true, 'A', "torchvision"},
-    {RN_SOURCE_AKAMASTER, false, 'a', "akamaster"},
-    {RN_SOURCE_STRUCTURE, false, 'a', NULL},
-};
-
-static const struct habits *find_habits(const struct rn_recognised *r)
+/* What people who use those names mean. */
+static const struct rn_net_habit *find_habit(const struct rn_recognised *r)
 {
-    for (size_t i = 0; i < COUNT(habits); i++)
-        if (habits[i].source == r->source &&
-            (habits[i].source != RN_SOURCE_AKAMASTER || r->shortcut == 'A') &&
-            habits[i].imagenet == r->imagenet && !r->small)
-            return &habits[i];
-    return NULL;
+    const struct rn_net_found *n = &r->network;
+    const struct rn_net_habit *h = rn_family_habit(n->family, r->source);
+
+    return h && !n->small && (!h->zeros || n->shortcut == 'A') ? h : NULL;
 }
 
 static int check_stride(const char *stride, struct rn_error *err)
@@ -100,17 +84,18 @@ static bool wants_v1(const struct rn_import_options *o)
 
 static char choose_shortcut(const struct import *in)
 {
-    const struct habits *h = find_habits(&in->found);
-    const char *name = in->options->net;
+    const struct rn_net_habit *h = find_habit(&in->found);
+    struct rn_net_spec named;
 
     if (in->options->shortcut)
         return in->options->shortcut;
-    if (name && (strncmp(name, "plain", 5) == 0 ||
-                 strncmp(name, "cifar-plain", 11) == 0))
+    if (in->options->net &&
+        rn_net_resolve(&named, in->options->net, NULL, NULL) == RN_OK &&
+        named.shortcut == '-')
         return 0;
-    if (in->found.shortcut == 'A' && h)
+    if (in->found.network.shortcut == 'A' && h)
         return h->shortcut;
-    return in->found.shortcut;
+    return in->found.network.shortcut;
 }
 
 static int choose_network(struct import *in, struct rn_error *err)
@@ -125,8 +110,8 @@ static int choose_network(struct import *in, struct rn_error *err)
         .shortcut = choose_shortcut(in),
         .stride_v1 = o->stride ? wants_v1(o) : rn_module_stride_v1(&in->state),
     };
-    int rc =
-        rn_net_resolve(&in->spec, o->net ? o->net : in->found.net, &net, &why);
+    int rc = rn_net_resolve(&in->spec, o->net ? o->net : in->found.network.net,
+                            &net, &why);
 
     if (!rc)
         rc = rn_unusual_spec(&in->spec, o, &why);
@@ -135,54 +120,22 @@ static int choose_network(struct import *in, struct rn_error *err)
               : RN_OK;
 }
 
-#define RESNET "resnet"
-
-/* Whether timm has networks of the same tensors that shrink by pools, and
- * nothing says which it is. */
-static bool may_antialias(const struct import *in)
-{
-    const struct rn_net_spec *s = &in->spec;
-
-    return !in->options->net && in->found.imagenet && !in->found.small &&
-           !in->options->stride && s->shortcut == 'B' &&
-           strncmp(s->name, RESNET, strlen(RESNET)) == 0;
-}
-
 static void say_network(const struct import *in)
 {
     const struct rn_import_options *o = in->options;
-    const struct rn_net_spec *s = &in->spec;
+    const struct rn_net_found *found = &in->found.network;
+    const struct rn_net_given given = {.net = o->net != NULL,
+                                       .shortcut = o->shortcut != 0,
+                                       .stride = o->stride != NULL,
+                                       .layers = in->state.n_layers > 0,
+                                       .stem_stride = o->stem_stride,
+                                       .stem_pool = o->stem_pool};
 
     rn_import_say(o, "'%s': %s of a %s for %d classes under %s names",
-                  in->state.path, in->state.format->name, s->name, s->classes,
-                  rn_source_name(in->found.source));
-    if (in->found.bottleneck && !o->stride && !s->antialias &&
-        in->state.n_layers == 0)
-        rn_import_say(
-            o, "bottlenecks taken to stride in their 3x3 (v1.5), as most "
-               "weights do; shapes do not tell: --stride v1 says otherwise");
-    if (may_antialias(in))
-        rn_import_say(o,
-                      "taken to shrink by strides, not by pools as timm's "
-                      "resnetaa%s and resnetblur%s; shapes do not tell: --net "
-                      "says otherwise",
-                      s->name + strlen(RESNET), s->name + strlen(RESNET));
-    if (in->found.small && (!o->stem_stride || !o->stem_pool))
-        rn_import_say(
-            o,
-            "taken to begin with stride %d and %s, as is usual for small "
-            "pictures; shapes do not tell: --stem-stride and --stem-pool "
-            "say otherwise",
-            o->stem_stride ? o->stem_stride : 1,
-            o->stem_pool ? "the pool given" : "no pool");
-    if (!o->shortcut && (s->shortcut == 'A' || s->shortcut == 'a'))
-        rn_import_say(
-            o,
-            "shortcut %s taken: new channels' zeros %s; shapes do not tell: "
-            "--shortcut %s says otherwise",
-            rn_shortcut_name(s->shortcut),
-            s->shortcut == 'a' ? "on both sides" : "behind the others",
-            s->shortcut == 'a' ? "A" : "A-split");
+                  in->state.path, in->state.format->name, in->spec.name,
+                  in->spec.classes, in->found.source->name);
+    if (o->message)
+        found->family->unsure(&in->spec, found, &given, o->message, o->user);
 }
 
 /* -------------------------------------------------------------- network */
@@ -441,7 +394,7 @@ static void say_config(const struct import *in)
 /* Habits are for where nothing is written down. */
 static int prepare(struct import *in, struct rn_error *err)
 {
-    const struct habits *h = find_habits(&in->found);
+    const struct rn_net_habit *h = find_habit(&in->found);
     const char *usual = h && !in->config.unclear_view ? h->preprocess : NULL;
     int rc = rn_import_preset(in->model, in->options, usual,
                               "as is usual with these names", err);
@@ -455,9 +408,10 @@ static int import_state(struct import *in, struct rn_error *err)
 
     if (!rc && in->found.headless && !in->options->headless)
         rc = rn_fail(err, RN_ERR_DATA,
-                     "'%s': a %s without its classifier: fc.weight is missing; "
+                     "'%s': a %s without its classifier: %s.weight is missing; "
                      "only 'train --weights' and 'features' take it",
-                     in->state.path, in->found.net);
+                     in->state.path, in->found.network.net,
+                     in->found.network.family->head);
     if (!rc)
         rc = read_config(in, err);
     if (!rc)

@@ -116,5 +116,5 @@ int rn_import_graph(struct rn_model **out, struct rn_graph *graph,
 
 bool rn_import_known(const struct rn_model *model)
 {
-    return strcmp(model->spec.family, RN_FAMILY_GRAPH) != 0;
+    return model->spec.family != NULL;
 }

@@ -20,8 +20,6 @@
 /** Whether the metadata hold a model's description. */
 bool rn_st_is_model(const struct rn_st_file *f);
 
-/** "v1" (the paper's) or "v1.5". */
-const char *rn_stride_name(bool v1);
 /** Shape of a mean of every pixel. */
 void rn_pixel_mean_dim(const struct rn_model *model, size_t dim[RN_MEAN_DIMS]);
 

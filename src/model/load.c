@@ -5,9 +5,11 @@
 #include "core/memory.h"
 #include "model/graph_json.h"
 #include "model/head.h"
+#include "nets/family.h"
 #include "core/json.h"
 #include "core/protobuf.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* -------------------------------------------------------- description */
@@ -124,13 +126,6 @@ static int read_description(const struct rn_st_file *f, json_t **out,
     return rc;
 }
 
-/* A letter alone is for rn_net_resolve() to judge. */
-static bool get_shortcut(const char *text, char *out)
-{
-    *out = strcmp(text, rn_shortcut_name('a')) == 0 ? 'a' : text[0];
-    return *out == 'a' ? strlen(text) > 1 : strlen(text) == 1;
-}
-
 static int read_sizes(const char *path, const json_t *net, struct rn_shape *in,
                       int *classes, struct rn_error *err)
 {
@@ -146,12 +141,12 @@ static int read_sizes(const char *path, const json_t *net, struct rn_shape *in,
     return RN_OK;
 }
 
+/* The sizes, and what the family has its own keys for. */
 static int read_options(const char *path, const json_t *net,
+                        const struct rn_family *family,
                         struct rn_net_options *o, struct rn_error *err)
 {
     struct rn_shape input;
-    const char *shortcut = json_string_value(json_object_get(net, "shortcut"));
-    const char *stride = json_string_value(json_object_get(net, "stride"));
 
     rn_net_defaults(o);
     int rc = read_sizes(path, net, &input, &o->classes, err);
@@ -160,12 +155,9 @@ static int read_options(const char *path, const json_t *net,
     o->channels = input.c;
     o->height = input.h;
     o->width = input.w;
-    if (!shortcut || !get_shortcut(shortcut, &o->shortcut))
-        return fail_field(path, "shortcut", "one letter or A-split", err);
-    if (!stride || (strcmp(stride, rn_stride_name(true)) != 0 &&
-                    strcmp(stride, rn_stride_name(false)) != 0))
-        return fail_field(path, "stride", "\"v1\" or \"v1.5\"", err);
-    o->stride_v1 = strcmp(stride, rn_stride_name(true)) == 0;
+    for (const struct rn_net_attribute *a = family->attributes; a->key; a++)
+        if (a->get && !a->get(json_object_get(net, a->key), o))
+            return fail_field(path, a->key, a->expected, err);
     return RN_OK;
 }
 
@@ -174,18 +166,39 @@ static int check_meaning(const char *path, const json_t *net,
                          const struct rn_net_spec *spec, struct rn_error *err)
 {
     const char *family = json_string_value(json_object_get(net, "family"));
-    const json_t *plain = json_object_get(net, "plain");
     int depth;
 
-    if (!family || strcmp(family, spec->family) != 0)
+    if (!family || strcmp(family, spec->family->name) != 0)
         return fail_field(path, "family", "the family of its name", err);
     if (!get_int(json_object_get(net, "depth"), &depth) || depth != spec->depth)
         return fail_field(path, "depth", "the depth of its name", err);
-    if (!json_is_boolean(plain) || json_is_true(plain) != spec->plain)
-        return fail_field(path, "plain", "as its name says", err);
+    for (const struct rn_net_attribute *a = spec->family->attributes; a->key;
+         a++) {
+        json_t *meant = a->get ? NULL : a->put(spec);
+        bool same = a->get || json_equal(meant, json_object_get(net, a->key));
+
+        json_decref(meant);
+        if (!same)
+            return fail_field(path, a->key, a->expected, err);
+    }
     return RN_OK;
 }
 
+#define OF_ALL "name family depth input classes"
+
+static int check_network_keys(const char *path, const json_t *net,
+                              const struct rn_family *family,
+                              struct rn_error *err)
+{
+    char keys[200] = OF_ALL;
+
+    for (const struct rn_net_attribute *a = family->attributes; a->key; a++)
+        snprintf(keys + strlen(keys), sizeof(keys) - strlen(keys), " %s",
+                 a->key);
+    return check_keys(path, net, "network", keys, err);
+}
+
+/* The name tells the family, and the family how to read the rest. */
 static int read_spec(const char *path, const json_t *root,
                      struct rn_net_spec *spec, struct rn_error *err)
 {
@@ -196,11 +209,11 @@ static int read_spec(const char *path, const json_t *root,
 
     if (!name)
         return fail_field(path, "name", "the name of a network", err);
-    int rc = check_keys(path, net, "network",
-                        "name family depth plain shortcut stride input classes",
-                        err);
+    if (rn_net_resolve(spec, name, NULL, &why))
+        return rn_fail(err, RN_ERR_DATA, "'%s': %.300s", path, why.msg);
+    int rc = check_network_keys(path, net, spec->family, err);
     if (!rc)
-        rc = read_options(path, net, &options, err);
+        rc = read_options(path, net, spec->family, &options, err);
     if (rc)
         return rc;
     if (rn_net_resolve(spec, name, &options, &why))
@@ -218,26 +231,19 @@ struct holdings {
 };
 
 /* A description costs nothing to make up; the network it asks for is only
- * built when the file is about as large. One tensor per layer, none of a
- * convolution smaller than 3 x 3 from 16 to 16 channels in the networks
- * whose depth is free, 64 numbers per class, 3 x 3 x 16 per input channel:
- * what is then allocated is at most a few hundred megabytes, or some
+ * built when the file is about as large. One tensor per layer, 64 numbers per
+ * class, 3 x 3 x 16 per input channel, and what the family knows of its
+ * layers: what is then allocated is at most a few hundred megabytes, or some
  * thirty times the file. */
 static int check_plausible(const struct holdings *h,
                            const struct rn_net_spec *spec, struct rn_error *err)
 {
-    const uint64_t layer = 3 * 3 * 16 * 16, class = 64, channel = 3 * 3 * 16;
+    const uint64_t class = 64, channel = 3 * 3 * 16;
     uint64_t depth = (uint64_t)spec->depth;
-    uint64_t floats =
-        class * (uint64_t)spec->classes + channel * (uint64_t)spec->input.c;
-    /* A 3x3 of conv5_x, eight times as wide as in conv2_x, of which there are
-     * three. */
-    const uint64_t width = 8 * (uint64_t)spec->width;
+    uint64_t floats = class * (uint64_t)spec->classes +
+                      channel * (uint64_t)spec->input.c +
+                      spec->family->least_floats(spec);
 
-    if (strcmp(spec->family, "cifar") == 0)
-        floats += layer * (depth - 2);
-    else if (rn_net_imagenet_bottleneck(spec->depth))
-        floats += 3 * 3 * 3 * width * width * (uint64_t)spec->groups;
     if (h->tensors >= depth && h->bytes / sizeof(float) >= floats)
         return RN_OK;
     return rn_fail(err, RN_ERR_DATA,

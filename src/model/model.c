@@ -82,7 +82,7 @@ int rn_model_resized(struct rn_model **out, const struct rn_model *model, int h,
     int rc;
 
     *out = NULL;
-    if (strcmp(spec.family, RN_FAMILY_GRAPH) == 0)
+    if (!spec.family)
         return rn_fail(err, RN_ERR_ARG,
                        "%s is a graph of others, made for images of %d x %d "
                        "alone",

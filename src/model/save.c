@@ -5,14 +5,10 @@
 
 #include "core/memory.h"
 #include "model/graph_json.h"
+#include "nets/family.h"
 #include "core/json.h"
 
 #include <string.h>
-
-const char *rn_stride_name(bool v1)
-{
-    return v1 ? "v1" : "v1.5";
-}
 
 void rn_pixel_mean_dim(const struct rn_model *model, size_t dim[RN_MEAN_DIMS])
 {
@@ -27,25 +23,34 @@ static json_t *graph_network_json(const struct rn_model *model)
     const struct rn_net_spec *spec = &model->spec;
 
     return json_pack("{s:s, s:s, s:[i,i,i], s:i, s:i, s:o}", "name", spec->name,
-                     "family", spec->family, "input", spec->input.c,
+                     "family", RN_FAMILY_GRAPH, "input", spec->input.c,
                      spec->input.h, spec->input.w, "classes", spec->classes,
                      "output", model->graph->output, "nodes",
                      rn_graph_json(model->graph));
 }
 
+/* One of a family is told by its name and what the family has beside it. */
 static json_t *network_json(const struct rn_model *model)
 {
     const struct rn_net_spec *spec = &model->spec;
 
-    if (strcmp(spec->family, RN_FAMILY_GRAPH) == 0)
+    if (!spec->family)
         return graph_network_json(model);
-    const char *shortcut = rn_shortcut_name(spec->shortcut);
-    return json_pack("{s:s, s:s, s:i, s:b, s:s, s:s, s:[i,i,i], s:i}", "name",
-                     spec->name, "family", spec->family, "depth", spec->depth,
-                     "plain", (int)spec->plain, "shortcut",
-                     shortcut ? shortcut : "-", "stride",
-                     rn_stride_name(spec->stride_v1), "input", spec->input.c,
-                     spec->input.h, spec->input.w, "classes", spec->classes);
+    json_t *net = json_pack("{s:s, s:s, s:i}", "name", spec->name, "family",
+                            spec->family->name, "depth", spec->depth);
+    json_t *sizes =
+        json_pack("{s:[i,i,i], s:i}", "input", spec->input.c, spec->input.h,
+                  spec->input.w, "classes", spec->classes);
+    int failed = 0;
+    for (const struct rn_net_attribute *a = spec->family->attributes; a->key;
+         a++)
+        failed |= json_object_set_new(net, a->key, a->put(spec));
+    failed |= json_object_update(net, sizes);
+    json_decref(sizes);
+    if (!failed)
+        return net;
+    json_decref(net);
+    return NULL;
 }
 
 static json_t *floats_json(const float *values, int count)

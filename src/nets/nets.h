@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The families of networks: tables, and a builder each. */
+/* A name becomes a spec, and a spec a graph, whatever the family is. */
 #ifndef RN_NETS_NETS_H
 #define RN_NETS_NETS_H
 
 #include "graph/graph.h"
+
+struct rn_family;
 
 /** How an ImageNet network begins. */
 enum rn_stem {
@@ -37,6 +39,8 @@ enum rn_activation {
     RN_ACTIVATION_SILU,
 };
 
+/** "v1" (the paper's) or "v1.5", see rn_net_options.stride_v1. */
+const char *rn_stride_name(bool v1);
 /** "none", "max", …; "relu", "silu", …; NULL for others. The usual pool has no
  *  name. */
 const char *rn_stem_pool_name(enum rn_stem_pool pool);
@@ -44,12 +48,17 @@ const char *rn_activation_name(enum rn_activation activation);
 
 /** Everything that makes a network, with no defaults left open. */
 struct rn_net_spec {
-    char name[32];   /* "resnet20", "plain34" */
-    char family[16]; /* "cifar", "imagenet"; "graph": none of ours */
-    int depth;       /* weighted layers, projections not counted */
-    bool plain;      /* no shortcuts */
-    char shortcut;   /* 'A', 'a', 'B', 'C'; '-' for plain */
-    bool stride_v1;  /* bottleneck stride in the first 1x1 */
+    char name[32];                  /* "resnet20", "plain34" */
+    const struct rn_family *family; /* NULL: none of ours, a graph */
+    int depth; /* weighted layers, projections not counted */
+    int classes;
+    struct rn_shape input;
+    int variant; /* what else a name says, in the family's own numbers */
+    /* Residual networks' alone, from here on; zero but for the shortcut in
+     * others. */
+    bool plain;     /* no shortcuts */
+    char shortcut;  /* 'A', 'a', 'B', 'C'; '-' for plain */
+    bool stride_v1; /* bottleneck stride in the first 1x1 */
     /* Bottlenecks' 3x3: groups, and channels of each in conv2_x (S. Xie et al.
      * 2017). Ours have 1 of 64; wide ones 1 of 128. */
     int groups, width;
@@ -62,8 +71,6 @@ struct rn_net_spec {
     int stem_stride, first_stride; /* of conv1; of conv2_x */
     enum rn_stem_pool stem_pool;
     enum rn_activation activation;
-    int classes;
-    struct rn_shape input;
 };
 
 /** Resolve a name and options into a full spec; RN_ERR_ARG names what is
@@ -79,22 +86,13 @@ bool rn_net_is_unusual(const struct rn_net_spec *spec);
 int rn_net_build(struct rn_graph **out, const struct rn_net_spec *spec,
                  struct rn_error *err);
 
-/** The family of a graph that is none of ours. */
+/** What files call the family of a graph that is none of ours. */
 #define RN_FAMILY_GRAPH "graph"
+/** The family's name in files, RN_FAMILY_GRAPH for a graph's. */
+const char *rn_net_family_name(const struct rn_net_spec *spec);
 /** A spec for such a graph, which ends in a number per class; depth is its
  *  convolutions and fc. A longer name is cut. */
 void rn_net_of_graph(struct rn_net_spec *spec, const char *name,
                      const struct rn_graph *g);
-
-/* cifar.c, imagenet.c: append the family's layers to g. */
-void rn_net_build_cifar(struct rn_graph *g, const struct rn_net_spec *spec);
-void rn_net_build_imagenet(struct rn_graph *g, const struct rn_net_spec *spec);
-
-/** Whether table 1 of the paper has a network of so many layers, and
- *  whether it is one of bottleneck blocks. */
-bool rn_net_imagenet_depth(int depth);
-bool rn_net_imagenet_bottleneck(int depth);
-/** The depth of the network of table 1 with so many blocks a stage, or 0. */
-int rn_net_imagenet_layers(const int blocks[4], bool bottleneck);
 
 #endif

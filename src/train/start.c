@@ -339,7 +339,7 @@ static int make_like(struct rn_trainer *t, const struct rn_model *weights,
     struct rn_graph *graph;
     int rc;
 
-    if (strcmp(spec.family, RN_FAMILY_GRAPH) == 0)
+    if (!spec.family)
         return rn_fail(err, RN_ERR_ARG,
                        "'%s' holds a network of no family known here: neither "
                        "its classes nor its size can be changed",

@@ -114,7 +114,7 @@ static void assert_same(const struct rn_model *a, const struct rn_model *b)
     const struct rn_graph *x = a->graph, *y = b->graph;
 
     assert_string_equal(a->spec.name, b->spec.name);
-    assert_string_equal(a->spec.family, b->spec.family);
+    assert_ptr_equal(a->spec.family, b->spec.family);
     assert_int_equal(a->spec.classes, b->spec.classes);
     assert_int_equal(x->output, y->output);
     assert_int_equal(x->n_nodes, y->n_nodes);

@@ -17,6 +17,7 @@
 #include "formats/torch/pth.h"
 #include "formats/torch/recognise.h"
 #include "nets/blocks.h"
+#include "nets/residual.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -113,12 +114,15 @@ static void networks_are_recognised(void **state)
         OK(rn_rename(&r, &s, NULL, &err));
         OK(rn_recognise(&r, &s, &err));
         int channels = o->channels ? o->channels : 3;
-        int classes = o->classes ? o->classes : r.imagenet ? 1000 : 10;
-        if (strcmp(r.net, cases[i].net) != 0 ||
-            r.shortcut != cases[i].shortcut || r.channels != channels ||
+        int classes = o->classes                                ? o->classes
+                      : r.network.family == &rn_family_imagenet ? 1000
+                                                                : 10;
+        if (strcmp(r.network.net, cases[i].net) != 0 ||
+            r.network.shortcut != cases[i].shortcut || r.channels != channels ||
             r.classes != classes)
             fail_msg("%s: recognised %s, shortcut %c, %d channels, %d classes",
-                     cases[i].net, r.net, r.shortcut, r.channels, r.classes);
+                     cases[i].net, r.network.net, r.network.shortcut,
+                     r.channels, r.classes);
         rn_recognised_free(&r);
         rn_state_close(&s);
     }
@@ -129,34 +133,34 @@ static void names_of_others(void **state)
 {
     static const struct {
         const char *from, *to;
-        enum rn_source source;
+        const struct rn_net_source *source;
     } cases[] = {
-        {"module.conv1.weight", "conv1.weight", RN_SOURCE_TORCHVISION},
-        {"_orig_mod.module.fc.bias", "fc.bias", RN_SOURCE_TORCHVISION},
-        {"model.net.bn1.weight", "bn1.weight", RN_SOURCE_TORCHVISION},
-        {"linear.weight", "fc.weight", RN_SOURCE_AKAMASTER},
+        {"module.conv1.weight", "conv1.weight", &rn_source_torchvision},
+        {"_orig_mod.module.fc.bias", "fc.bias", &rn_source_torchvision},
+        {"model.net.bn1.weight", "bn1.weight", &rn_source_torchvision},
+        {"linear.weight", "fc.weight", &rn_source_akamaster},
         {"module.layer2.13.shortcut.0.weight", "layer2.13.downsample.0.weight",
-         RN_SOURCE_AKAMASTER},
+         &rn_source_akamaster},
         {"backbone.layer1.0.conv1.weight", "layer1.0.conv1.weight",
-         RN_SOURCE_MMPRETRAIN},
-        {"head.fc.bias", "fc.bias", RN_SOURCE_MMPRETRAIN},
+         &rn_source_mmpretrain},
+        {"head.fc.bias", "fc.bias", &rn_source_mmpretrain},
         {"resnet.embedder.embedder.convolution.weight", "conv1.weight",
-         RN_SOURCE_TRANSFORMERS},
+         &rn_source_transformers},
         {"resnet.embedder.embedder.normalization.running_mean",
-         "bn1.running_mean", RN_SOURCE_TRANSFORMERS},
+         "bn1.running_mean", &rn_source_transformers},
         {"resnet.encoder.stages.3.layers.22.layer.2.convolution.weight",
-         "layer4.22.conv3.weight", RN_SOURCE_TRANSFORMERS},
+         "layer4.22.conv3.weight", &rn_source_transformers},
         {"resnet.encoder.stages.0.layers.0.layer.1.normalization.bias",
-         "layer1.0.bn2.bias", RN_SOURCE_TRANSFORMERS},
+         "layer1.0.bn2.bias", &rn_source_transformers},
         {"resnet.encoder.stages.1.layers.0.shortcut.convolution.weight",
-         "layer2.0.downsample.0.weight", RN_SOURCE_TRANSFORMERS},
+         "layer2.0.downsample.0.weight", &rn_source_transformers},
         {"resnet.encoder.stages.1.layers.0.shortcut.normalization.weight",
-         "layer2.0.downsample.1.weight", RN_SOURCE_TRANSFORMERS},
-        {"classifier.1.weight", "fc.weight", RN_SOURCE_TRANSFORMERS},
+         "layer2.0.downsample.1.weight", &rn_source_transformers},
+        {"classifier.1.weight", "fc.weight", &rn_source_transformers},
         {"resnet.encoder.stages.x.layers.0", "encoder.stages.x.layers.0",
-         RN_SOURCE_TORCHVISION},
+         &rn_source_torchvision},
         {"layer1.0.conv1.weight", "layer1.0.conv1.weight",
-         RN_SOURCE_TORCHVISION},
+         &rn_source_torchvision},
     };
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
@@ -170,8 +174,8 @@ static void names_of_others(void **state)
         OK(rn_rename(&r, &s, NULL, &err));
         if (!rn_renamed(&r, cases[i].to) || r.source != cases[i].source)
             fail_msg("'%s' became '%s' of %s, expected '%s' of %s",
-                     cases[i].from, r.tensors[0].name, rn_source_name(r.source),
-                     cases[i].to, rn_source_name(cases[i].source));
+                     cases[i].from, r.tensors[0].name, r.source->name,
+                     cases[i].to, cases[i].source->name);
         rn_recognised_free(&r);
         rn_state_close(&s);
     }
@@ -618,7 +622,7 @@ static void eps_and_order(void **state)
     OK(import(&back, in_folder("a.pth"), &o, &err));
     const float *var = rn_graph_param(back->graph, "bn1.running_var")->data;
     assert_true(fabs((double)var[3] - (1 + 1e-3 - 1e-5)) < 1e-6);
-    assert_string_equal(back->spec.family, "cifar");
+    assert_string_equal(rn_net_family_name(&back->spec), "cifar");
     assert_true(back->preprocessing.bgr);
     assert_true(back->preprocessing.mean[2] == 0.4914f);
     assert_true(back->preprocessing.std[0] == 0.2010f);

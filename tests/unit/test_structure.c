@@ -369,7 +369,7 @@ static void other_family(void **state)
         }
         OK(rn_state_finish(&s, &err));
         OK(rn_structure(&r, &s, note, sizeof(note), &err));
-        assert_string_equal(r.net, nets[i]);
+        assert_string_equal(r.network.net, nets[i]);
         for (size_t k = 0; k < r.count; k++)
             assert_string_equal(r.tensors[k].name,
                                 r.tensors[k].tensor->name + 1);

@@ -9,6 +9,7 @@
 #include "model/file.h"
 #include "formats/onnx/fields.h"
 #include "formats/onnx/file.h"
+#include "nets/family.h"
 
 #include <string.h>
 
@@ -84,9 +85,13 @@ static int recognise(struct onnx_model *m, struct rn_error *err)
     if (rc)
         return rc;
     /* PyTorch's networks of these shapes are torchvision's. */
-    bool usual = strcmp(m->model->spec.family, "imagenet") == 0 &&
-                 rn_pb_is(m->file.producer, "pytorch");
-    return rn_import_preset(m->model, m->options, usual ? "torchvision" : NULL,
+    const struct rn_family *family = m->model->spec.family;
+    const struct rn_net_habit *usual =
+        family && rn_pb_is(m->file.producer, "pytorch")
+            ? rn_family_habit(family, &rn_source_torchvision)
+            : NULL;
+    return rn_import_preset(m->model, m->options,
+                            usual ? usual->preprocess : NULL,
                             "as is usual with PyTorch's", err);
 }
 

@@ -10,50 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MOST_BLOCKS 100000
-#define STAGES      4
-
-const char *rn_source_name(enum rn_source source)
-{
-    static const char *const names[] = {
-        [RN_SOURCE_TORCHVISION] = "torchvision's",
-        [RN_SOURCE_AKAMASTER] = "akamaster/pytorch_resnet_cifar10's",
-        [RN_SOURCE_TRANSFORMERS] = "Hugging Face Transformers'",
-        [RN_SOURCE_MMPRETRAIN] = "MMPretrain's",
-        [RN_SOURCE_STRUCTURE] = "its own",
-    };
-
-    return names[source];
-}
-
 /* ------------------------------------------------------------ renaming */
 
 /* What wrappers put before every name. */
 static const char *const wrappers[] = {"module.", "_orig_mod.", "model.",
                                        "net.", "resnet."};
-
-/* Beginnings of names. In `from`, # is a number; in `to`, # is the next of
- * those numbers, + the next one plus 1. */
-static const struct rule {
-    const char *from, *to;
-    enum rn_source source;
-} rules[] = {
-    {"linear.", "fc.", RN_SOURCE_AKAMASTER},
-    {"layer#.#.shortcut.", "layer#.#.downsample.", RN_SOURCE_AKAMASTER},
-    {"backbone.", "", RN_SOURCE_MMPRETRAIN},
-    {"head.fc.", "fc.", RN_SOURCE_MMPRETRAIN},
-    {"embedder.embedder.convolution.", "conv1.", RN_SOURCE_TRANSFORMERS},
-    {"embedder.embedder.normalization.", "bn1.", RN_SOURCE_TRANSFORMERS},
-    {"encoder.stages.#.layers.#.layer.#.convolution.", "layer+.#.conv+.",
-     RN_SOURCE_TRANSFORMERS},
-    {"encoder.stages.#.layers.#.layer.#.normalization.", "layer+.#.bn+.",
-     RN_SOURCE_TRANSFORMERS},
-    {"encoder.stages.#.layers.#.shortcut.convolution.",
-     "layer+.#.downsample.0.", RN_SOURCE_TRANSFORMERS},
-    {"encoder.stages.#.layers.#.shortcut.normalization.",
-     "layer+.#.downsample.1.", RN_SOURCE_TRANSFORMERS},
-    {"classifier.1.", "fc.", RN_SOURCE_TRANSFORMERS},
-};
 
 static bool starts_with(const char *text, const char *start)
 {
@@ -94,8 +55,9 @@ static const char *match(const char *name, const char *pattern,
 }
 
 /* The new name; false when it is too long. */
-static bool apply(const struct rule *rule, const unsigned long numbers[3],
-                  const char *rest, char *out, size_t size)
+static bool apply(const struct rn_net_rule *rule,
+                  const unsigned long numbers[3], const char *rest, char *out,
+                  size_t size)
 {
     size_t used = 0, n = 0;
 
@@ -143,22 +105,33 @@ const char *rn_bare_name(const struct rn_recognised *r, const char *name)
     return unwrap(name);
 }
 
+/* By the rules of a family, if one of them is for that name. */
+static bool rename_by(const struct rn_net_rule *rules, const char *name,
+                      struct rn_recognised *r, struct rn_named_tensor *named)
+{
+    for (const struct rn_net_rule *rule = rules; rule->from; rule++) {
+        unsigned long numbers[3];
+        const char *rest = match(name, rule->from, numbers);
+
+        if (rest &&
+            apply(rule, numbers, rest, named->name, sizeof(named->name))) {
+            r->source = rule->source;
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Torchvision's name for a tensor, or the tensor's own; names too long for
  * any network are cut, and will be unexpected. */
 static void rename_one(struct rn_recognised *r, struct rn_named_tensor *named)
 {
     const char *name = rn_bare_name(r, named->tensor->name);
+    const struct rn_family *family;
 
-    for (size_t i = 0; i < COUNT(rules); i++) {
-        unsigned long numbers[3];
-        const char *rest = match(name, rules[i].from, numbers);
-
-        if (rest &&
-            apply(&rules[i], numbers, rest, named->name, sizeof(named->name))) {
-            r->source = rules[i].source;
+    for (size_t i = 0; (family = rn_family_at(i)); i++)
+        if (rename_by(family->rules, name, r, named))
             return;
-        }
-    }
     snprintf(named->name, sizeof(named->name), "%s", name);
 }
 
@@ -189,6 +162,7 @@ int rn_rename(struct rn_recognised *r, const struct rn_state *state,
               struct rn_names_map *map, struct rn_error *err)
 {
     memset(r, 0, sizeof(*r));
+    r->source = &rn_source_torchvision;
     find_shared(r, state);
     r->tensors = rn_alloc(state->count, sizeof(*r->tensors));
     if (!r->tensors)
@@ -287,172 +261,6 @@ static int fail_other(struct rn_recognised *r, const char *path,
                    r->count ? r->tensors[0].tensor->name : "nothing");
 }
 
-/* --------------------------------------------------------- recognition */
-
-/* What the shapes of a residual network tell. */
-struct anatomy {
-    uint64_t stem[4]; /* of conv1.weight, or the first of three */
-    bool deep;        /* three it is */
-    bool pooled;      /* shortcuts whose convolution is not the first */
-    int blocks[STAGES + 1];
-    int stages;
-    uint64_t conv1[4], conv2[4]; /* of layer1.0 */
-    int projections, all;        /* blocks with one, and all of them */
-};
-
-/* The shape of a tensor of so many dimensions; false without one. */
-static bool get_dims(const struct rn_recognised *r, const char *name, int dims,
-                     uint64_t *out)
-{
-    const struct rn_state_tensor *t = rn_renamed(r, name);
-
-    if (!t || t->dims != dims || t->count == 0)
-        return false;
-    memcpy(out, t->dim, (size_t)dims * sizeof(*out));
-    return true;
-}
-
-static bool has_in_block(const struct rn_recognised *r, int stage, int block,
-                         const char *tensor)
-{
-    char name[64];
-
-    snprintf(name, sizeof(name), "layer%d.%d.%s", stage, block, tensor);
-    return rn_renamed(r, name) != NULL;
-}
-
-static void count_blocks(const struct rn_recognised *r, struct anatomy *a)
-{
-    while (a->stages <= STAGES &&
-           has_in_block(r, a->stages + 1, 0, "conv1.weight")) {
-        int *n = &a->blocks[a->stages++];
-
-        while (*n < MOST_BLOCKS &&
-               has_in_block(r, a->stages, *n, "conv1.weight")) {
-            a->projections +=
-                has_in_block(r, a->stages, *n, "downsample.0.weight") ||
-                has_in_block(r, a->stages, *n, "downsample.2.weight");
-            a->all++;
-            ++*n;
-        }
-        if (a->stages > STAGES)
-            break;
-    }
-}
-
-/* 6n + 2 layers of the CIFAR family, or 0. */
-static int cifar_depth(const struct rn_recognised *r, const struct anatomy *a)
-{
-    bool equal = a->blocks[0] == a->blocks[1] && a->blocks[1] == a->blocks[2];
-
-    if (r->bottleneck || a->stages != 3 || !equal || a->stem[0] != 16 ||
-        a->stem[2] != 3 || a->stem[3] != 3)
-        return 0;
-    return 6 * a->blocks[0] + 2;
-}
-
-/* Layers of one of table 1's networks, or 0. */
-static int imagenet_depth(const struct rn_recognised *r,
-                          const struct anatomy *a)
-{
-    uint64_t channels = a->deep ? 32 : 64;
-    bool known = a->stem[2] == 3 || (a->stem[2] == 7 && !a->deep);
-
-    if (a->stages != STAGES || a->stem[0] != channels || !known ||
-        a->stem[3] != a->stem[2])
-        return 0;
-    return rn_net_imagenet_layers(a->blocks, r->bottleneck);
-}
-
-static int fail_family(const struct rn_recognised *r, const struct anatomy *a,
-                       const char *path, struct rn_error *err)
-{
-    char blocks[64] = "";
-
-    for (int i = 0; i < a->stages; i++)
-        snprintf(blocks + strlen(blocks), sizeof(blocks) - strlen(blocks),
-                 "%s%d", i ? ", " : "", a->blocks[i]);
-    return rn_fail(err, RN_ERR_DATA,
-                   "'%s': a residual network of %s %s blocks behind a "
-                   "convolution of %llu %llux%llu filters is none known here",
-                   path, blocks, r->bottleneck ? "bottleneck" : "basic",
-                   (unsigned long long)a->stem[0],
-                   (unsigned long long)a->stem[2],
-                   (unsigned long long)a->stem[3]);
-}
-
-/* Whether the last stage is eight times as wide as the first. Any width may be
- * made up in a small file; that tensor is a good part of the network. */
-static bool widens(const struct rn_recognised *r, const struct anatomy *a)
-{
-    uint64_t last[4];
-
-    return get_dims(r, "layer4.0.conv2.weight", 4, last) &&
-           last[0] / 8 == a->conv2[0] && last[1] / 8 == a->conv2[1];
-}
-
-/* What stands before and behind the layers' number, as the first block's 3x3
- * tells: "resnext" and "_32x4d", "wide_resnet" and "_2". False when it is no
- * such thing. */
-static bool name_width(const struct rn_recognised *r, const struct anatomy *a,
-                       const char **word, char *tail, size_t size)
-{
-    uint64_t width = a->conv1[0], groups;
-
-    *word = "resnet";
-    *tail = '\0';
-    if (!r->bottleneck || !r->imagenet)
-        return a->conv2[1] == width;
-    if (a->conv2[1] == 0 || width % a->conv2[1] != 0)
-        return false;
-    groups = width / a->conv2[1];
-    if (groups == 1 && width == 64)
-        return true;
-    if (groups > 1) {
-        *word = "resnext";
-        snprintf(tail, size, "_%" PRIu64 "x%" PRIu64 "d", groups, a->conv2[1]);
-    } else {
-        *word = "wide_resnet";
-        snprintf(tail, size, "_%" PRIu64, width / 64);
-    }
-    return (groups > 1 || width % 64 == 0) && widens(r, a);
-}
-
-/* A stem's part of the name, which ResNeXt and wide ones have not got. */
-static const char *name_stem(const struct anatomy *a)
-{
-    if (a->deep)
-        return a->pooled ? "d" : "c";
-    return a->stages == STAGES && a->stem[2] == 3 ? "-3x3" : "";
-}
-
-static int set_name(struct rn_recognised *r, const struct anatomy *a,
-                    const char *path, struct rn_error *err)
-{
-    const char *word;
-    char tail[48];
-    int depth = cifar_depth(r, a);
-
-    r->imagenet = depth == 0;
-    if (depth == 0)
-        depth = imagenet_depth(r, a);
-    if (depth == 0)
-        return fail_family(r, a, path, err);
-    r->small = r->imagenet && !a->deep && a->stem[2] == 3;
-    if (!name_width(r, a, &word, tail, sizeof(tail)) ||
-        (*tail && *name_stem(a)) ||
-        snprintf(r->net, sizeof(r->net), "%s%s%d%s",
-                 !r->imagenet && rn_net_imagenet_depth(depth) ? "cifar-" : "",
-                 word, depth,
-                 *tail ? tail : name_stem(a)) >= (int)sizeof(r->net))
-        return rn_fail(err, RN_ERR_DATA,
-                       "'%s': a residual network whose blocks' 3x3 have %llu "
-                       "filters of %llu channels, which none here has",
-                       path, (unsigned long long)a->conv2[0],
-                       (unsigned long long)a->conv2[1]);
-    return RN_OK;
-}
-
 /* ---------------------------------------------------------- classifier */
 
 /* Whether the tensor is a layer's weight, a matrix; *length is that of the
@@ -469,7 +277,7 @@ static bool is_matrix(const struct rn_named_tensor *t, size_t *length)
     return true;
 }
 
-/* The layer of that name becomes fc. */
+/* The layer of that name becomes the network's own. */
 static void rename_head(struct rn_recognised *r, const char *layer,
                         size_t length)
 {
@@ -482,28 +290,44 @@ static void rename_head(struct rn_recognised *r, const char *layer,
         if (!starts_with(old, name))
             continue;
         snprintf(rest, sizeof(rest), "%s", old + length + 1);
-        snprintf(old, sizeof(r->tensors[i].name), "fc.%.90s", rest);
+        snprintf(old, sizeof(r->tensors[i].name), "%.20s.%.75s",
+                 r->network.family->head, rest);
     }
     rn_recognised_sort(r);
+}
+
+/* Whether it is a weight before the head by its name. */
+static bool is_inner(const struct rn_family *family, const char *name)
+{
+    for (const char *const *weight = family->weights; *weight; weight++) {
+        unsigned long numbers[3];
+        const char *rest = match(name, *weight, numbers);
+
+        if (rest && *rest == '\0')
+            return true;
+    }
+    return false;
 }
 
 /* Under whatever name: the only matrix. None at all is a backbone. */
 static int find_head(struct rn_recognised *r, const char *path,
                      struct rn_error *err)
 {
+    const struct rn_family *family = r->network.family;
     const struct rn_named_tensor *head = NULL;
     char name[sizeof(head->name)];
     size_t length = 0, n;
 
     for (size_t i = 0; i < r->count; i++) {
-        if (!is_matrix(&r->tensors[i], &n))
+        if (!is_matrix(&r->tensors[i], &n) ||
+            is_inner(family, r->tensors[i].name))
             continue;
         if (head)
             return rn_fail(err, RN_ERR_DATA,
                            "'%s': a %s with several linear layers ('%.60s' and "
-                           "'%.60s'), one expected: fc",
-                           path, r->net, head->tensor->name,
-                           r->tensors[i].tensor->name);
+                           "'%.60s'), one expected: %s",
+                           path, r->network.net, head->tensor->name,
+                           r->tensors[i].tensor->name, family->head);
         head = &r->tensors[i];
         length = n;
     }
@@ -525,63 +349,95 @@ static bool to_int(uint64_t value, int *out)
     return value <= INT32_MAX;
 }
 
-int rn_recognise(struct rn_recognised *r, const struct rn_state *state,
-                 struct rn_error *err)
+/* The classes, which are the rows of the head's weight. */
+static int read_head(struct rn_recognised *r, const char *path,
+                     struct rn_error *err)
 {
-    struct anatomy a = {0};
-    uint64_t fc[2];
-    const char *path = state->path;
+    const char *head = r->network.family->head;
+    const struct rn_state_tensor *weight;
+    char name[64];
+    int rc = RN_OK;
 
-    count_blocks(r, &a);
-    a.deep = get_dims(r, "conv1.0.weight", 4, a.stem) &&
-             rn_renamed(r, "conv1.6.weight");
-    a.pooled = has_in_block(r, 2, 0, "downsample.2.weight");
-    if ((!a.deep && !get_dims(r, "conv1.weight", 4, a.stem)) || a.stages < 2 ||
-        a.stages > STAGES ||
-        !get_dims(r, "layer1.0.conv1.weight", 4, a.conv1) ||
-        !get_dims(r, "layer1.0.conv2.weight", 4, a.conv2) ||
-        find_start(r, "layer1.0.se."))
-        return fail_other(r, path, err);
-    r->known = true;
-    r->bottleneck = has_in_block(r, 1, 0, "conv3.weight");
-    int rc = set_name(r, &a, path, err);
-    if (rc)
-        return rc;
-    r->shortcut = a.projections == 0 ? 'A' : a.projections == a.all ? 'C' : 'B';
-    if (!rn_renamed(r, "fc.weight"))
+    snprintf(name, sizeof(name), "%s.weight", head);
+    if (!rn_renamed(r, name))
         rc = find_head(r, path, err);
     if (rc)
         return rc;
-    if (r->headless)
-        fc[0] = 0;
-    else if (!get_dims(r, "fc.weight", 2, fc))
+    weight = rn_renamed(r, name);
+    if (!r->headless && (!weight || weight->dims != 2 || weight->count == 0))
         return rn_fail(err, RN_ERR_DATA,
-                       "'%s': a %s without its classifier: fc.weight is "
-                       "no matrix",
-                       path, r->net);
-    if (!to_int(a.stem[1], &r->channels) || !to_int(fc[0], &r->classes))
+                       "'%s': a %s without its classifier: %s is no matrix",
+                       path, r->network.net, name);
+    if (!to_int(r->network.channels, &r->channels) ||
+        !to_int(r->headless ? 0 : weight->dim[0], &r->classes))
         return rn_fail(err, RN_ERR_DATA, "'%s': a %s of too many channels",
-                       path, r->net);
+                       path, r->network.net);
     return RN_OK;
+}
+
+/* --------------------------------------------------------- recognition */
+
+static int dims_of(const void *user, const char *name, uint64_t dim[4])
+{
+    const struct rn_state_tensor *t = rn_renamed(user, name);
+
+    if (!t)
+        return -1;
+    for (int i = 0; i < 4 && i < t->dims; i++)
+        dim[i] = t->dim[i];
+    return t->dims;
+}
+
+static bool begins(const void *user, const char *start)
+{
+    return find_start(user, start) != NULL;
+}
+
+/* The family that claims the tensors; else the error is of the one that came
+ * nearest. */
+static enum rn_net_claim ask_families(struct rn_recognised *r,
+                                      const struct rn_net_tensors *tensors,
+                                      struct rn_error *err)
+{
+    enum rn_net_claim best = RN_CLAIM_NONE;
+    const struct rn_family *family;
+
+    for (size_t i = 0; (family = rn_family_at(i)); i++) {
+        struct rn_net_found found = {.family = family};
+        struct rn_error why = {0};
+        enum rn_net_claim claim = family->recognise(&found, tensors, &why);
+
+        if (claim <= best)
+            continue;
+        best = claim;
+        r->network = found;
+        if (claim == RN_CLAIM_FOUND)
+            break;
+        rn_fail(err, why.code, "%s", why.msg);
+    }
+    return best;
+}
+
+int rn_recognise(struct rn_recognised *r, const struct rn_state *state,
+                 struct rn_error *err)
+{
+    const struct rn_net_tensors tensors = {r, dims_of, begins, state->path};
+    struct rn_error why = {0};
+    enum rn_net_claim claim = ask_families(r, &tensors, &why);
+
+    if (claim == RN_CLAIM_NONE)
+        return fail_other(r, state->path, err);
+    r->known = true;
+    if (claim != RN_CLAIM_FOUND)
+        return rn_fail(err, why.code, "%s", why.msg);
+    return read_head(r, state->path, err);
 }
 
 bool rn_recognised_stranger(const struct rn_recognised *r)
 {
-    static const char *const known[] = {"conv1.weight", "conv1.#.weight",
-                                        "layer#.#.conv#.weight",
-                                        "layer#.#.downsample.#.weight"};
-
-    for (size_t i = 0; i < r->count; i++) {
-        bool found = r->tensors[i].tensor->dims != 4;
-
-        for (size_t k = 0; k < COUNT(known) && !found; k++) {
-            unsigned long numbers[3];
-            const char *rest = match(r->tensors[i].name, known[k], numbers);
-
-            found = rest && *rest == '\0';
-        }
-        if (!found)
+    for (size_t i = 0; i < r->count; i++)
+        if (r->tensors[i].tensor->dims == 4 &&
+            !is_inner(r->network.family, r->tensors[i].name))
             return true;
-    }
     return false;
 }

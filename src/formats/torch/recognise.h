@@ -6,19 +6,7 @@
 
 #include "formats/torch/names_map.h"
 #include "formats/torch/state.h"
-#include "nets/nets.h"
-
-/* Whose names they are. Torchvision's are ours, and most people's. */
-enum rn_source {
-    RN_SOURCE_TORCHVISION,
-    RN_SOURCE_AKAMASTER,    /* akamaster/pytorch_resnet_cifar10 */
-    RN_SOURCE_TRANSFORMERS, /* Hugging Face's */
-    RN_SOURCE_MMPRETRAIN,   /* OpenMMLab's */
-    RN_SOURCE_STRUCTURE,    /* nobody's known here */
-};
-
-/** "torchvision's", "akamaster/pytorch_resnet_cifar10's", … */
-const char *rn_source_name(enum rn_source source);
+#include "nets/family.h"
 
 struct rn_named_tensor {
     char name[100]; /* torchvision's for it */
@@ -26,19 +14,15 @@ struct rn_named_tensor {
     bool mapped; /* by the caller */
 };
 
-/* Tensors under torchvision's names, and what they tell. */
+/* Tensors under our names, which are torchvision's, and what they tell. */
 struct rn_recognised {
     struct rn_named_tensor *tensors; /* ordered by name */
     size_t count;
-    enum rn_source source;
-    char net[32];  /* network's name */
-    bool imagenet; /* family */
-    bool small;    /* of that one, but for small pictures */
-    bool bottleneck;
-    char shortcut; /* 'A' (where the zeros go is not told), 'B', 'C' */
+    const struct rn_net_source *source; /* whose names they are */
+    struct rn_net_found network;
     int channels, classes;
     bool other;    /* by its names a network of another kind */
-    bool known;    /* a residual network by its names, though none here */
+    bool known;    /* of a kind known here by its names, if not one of it */
     bool headless; /* without a classifier; classes is 0 */
     /* What all convolutions' names begin with: so many characters of this. */
     const char *shared;

@@ -710,7 +710,7 @@ static int name_tensors(const struct structure *s, struct rn_recognised *r,
     const struct rn_state *state = s->state;
 
     memset(r, 0, sizeof(*r));
-    r->source = RN_SOURCE_STRUCTURE;
+    r->source = &rn_source_structure;
     r->tensors = rn_alloc(state->count, sizeof(*r->tensors));
     if (!r->tensors)
         return rn_fail_memory(err, state->count * sizeof(*r->tensors),
@@ -754,7 +754,7 @@ static int fail_ambiguous(const struct structure *s,
     return rn_fail(err, RN_ERR_DATA,
                    "'%s': names are not known, and by structure it could be a "
                    "%s or a %s: --map FILE says which tensor is which",
-                   s->state->path, a->net, b->net);
+                   s->state->path, a->network.net, b->network.net);
 }
 
 /* One reading of the convolutions in the order they have now. What comes out
@@ -935,7 +935,7 @@ static void take_note(const struct structure *s, const struct rn_recognised *r,
         "names are not known: taken for a %s by shapes and %s (first "
         "convolution '%.60s', first block '%.60s', shortcuts: %.60s, "
         "classifier '%.60s')",
-        r->net,
+        r->network.net,
         s->sorted ? "the numbers in names" : "the order of the file's tensors",
         theirs(r, rn_renamed(r, "conv1.weight") ? "conv1.weight"
                                                 : "conv1.0.weight"),
@@ -956,7 +956,8 @@ static int check_pools(const struct structure *s, const struct rn_recognised *r,
                            "'%s': names are not known, and it could be a %s "
                            "or have pools in its shortcuts, as '%.60s': --map "
                            "FILE says which is which",
-                           s->state->path, r->net, s->convs[i]->weight->name);
+                           s->state->path, r->network.net,
+                           s->convs[i]->weight->name);
     return RN_OK;
 }
 
