@@ -797,8 +797,20 @@ struct rn_train_options {
     int threads;         /**< 0: rn_machine.threads */
     long iterations;     /**< 0: from epochs */
     double epochs;       /**< 0: from iterations; both 0: 64,000 iterations */
-    double lr;           /**< 0.1 */
-    double momentum;     /**< 0.9 */
+    /** How gradients change the weights: "sgd". Each takes some of the options below, and refuses others that
+     *  are neither 0 nor as rn_train_defaults() leaves them. "sgd" and
+     *  "nesterov" (momentum), "adamw" (decoupled weight decay), "rmsprop",
+     *  "lars" (layers have rates of their own; biases and batch norm learn at
+     *  lr). weight_decay and decay_all are for all. */
+    const char *optimizer;
+    double lr;           /**< 0.1; adamw and rmsprop 0.001, lars 1 */
+    double momentum;     /**< sgd, nesterov, lars: 0.9 */
+    double beta1, beta2; /**< adamw: decay of the averages of gradients, 0.9,
+                              and of their squares, 0.999 */
+    double alpha;        /**< rmsprop: decay of the squares' average, 0.99 */
+    double epsilon;      /**< adamw, rmsprop: added to divisors; 1e-8 */
+    double trust;        /**< lars: a layer's rate is lr * trust * norm of its
+                              weights / norm of their gradient; 0.001 */
     double weight_decay; /**< 1e-4 */
     int decay_all; /**< 1: batch norm and biases decay too (the default) */
     /** "step:A,B,…" divides lr by 10 at iterations A, B, …, or at

@@ -7,7 +7,7 @@
 #include "model/model.h"
 #include "ops/kernels.h"
 #include "plan/plan.h"
-#include "train/train.h"
+#include "train/optimiser.h"
 
 #include <sys/resource.h>
 
@@ -16,13 +16,14 @@
 #define ROUNDS_AT_LEAST 5
 #define ROUNDS_AT_MOST  10000
 #define RUNS_AT_MOST    100000 /* per round */
+#define LEARNING_RATE   1e-4F
 
 struct bench {
     const struct rn_model *model;
     struct rn_bench_options o;
     struct rn_plan *plan;
     struct rn_flat flat; /* training: the plan's store's */
-    struct rn_sgd sgd;
+    struct rn_update update;
     float *images; /* [batch][c][h][w] */
     float *logits; /* [batch][classes] */
     int32_t *labels;
@@ -88,12 +89,13 @@ static int make_plan(struct bench *b, struct rn_error *err)
         .recompute = b->o.recompute,
         .profile = b->o.profile,
     };
+    struct rn_train_options training;
     struct rn_store *store = NULL;
     int rc;
 
     if (b->o.mode == RN_MODE_INFER)
         return rn_plan_create(&b->plan, b->model, &options, err);
-    rc = rn_store_create(&store, b->model->graph, true, err);
+    rc = rn_store_create(&store, b->model->graph, 1, err);
     if (rc == RN_OK)
         rc = rn_plan_build(&b->plan, store, &options, err);
     if (rc != RN_OK) {
@@ -103,12 +105,10 @@ static int make_plan(struct bench *b, struct rn_error *err)
     rn_store_flat(store, &b->flat);
     rn_store_destroy(store); /* the plan holds it */
     rn_plan_hold_model(b->plan, b->model);
-    b->sgd = (struct rn_sgd){.lr = 1e-4F,
-                             .momentum = 0.9F,
-                             .weight_decay = 1e-4F,
-                             .decay_all = true,
-                             .threads = rn_plan_threads(b->plan)};
-    return RN_OK;
+    rn_train_defaults(&training);
+    rc = rn_update_create(&b->update, &training, &b->flat, err);
+    b->update.threads = rn_plan_threads(b->plan);
+    return rc;
 }
 
 static int run_once(struct bench *b, struct rn_error *err)
@@ -120,7 +120,7 @@ static int run_once(struct bench *b, struct rn_error *err)
         return rn_plan_forward(b->plan, b->images, b->logits, err);
     rc = rn_plan_train(b->plan, b->images, b->labels, 0, &result, err);
     if (rc == RN_OK)
-        rn_sgd_step(&b->sgd, b->model->graph, &b->flat);
+        rn_update_step(&b->update, b->model->graph, &b->flat, LEARNING_RATE, 1);
     return rc;
 }
 
@@ -224,6 +224,7 @@ int rn_bench(const struct rn_model *model,
     }
 out:
     rn_plan_destroy(b.plan);
+    rn_update_free(&b.update);
     rn_free(b.images);
     rn_free(b.logits);
     rn_free(b.labels);

@@ -24,9 +24,10 @@ struct rn_store {
     const struct rn_graph *graph;
     struct rn_place *places; /* by parameter */
     bool borrowed;           /* values are the graph's own, in plain layout */
-    float *memory;           /* value, grad, momentum, statistics */
+    float *memory;           /* value, grad, states, statistics */
     size_t memory_bytes;
-    float *value, *grad, *momentum, *statistics;
+    float *value, *grad, *state[RN_STATES_MAX], *statistics;
+    int states; /* or RN_STORE_FIXED */
     size_t count, statistics_count;
     struct rn_segment *segments;
     size_t n_segments;
@@ -34,7 +35,7 @@ struct rn_store {
 
 /** A store that only knows its sizes, for estimates. */
 int rn_store_measure(struct rn_store **out, const struct rn_graph *graph,
-                     bool train, struct rn_error *err);
+                     int states, struct rn_error *err);
 /** A store that holds nothing and gives the graph's parameters, which must
  *  stay: enough for folding them into an inference plan. */
 int rn_store_borrow(struct rn_store **out, const struct rn_graph *graph,

@@ -219,7 +219,7 @@ int rn_plan_create(struct rn_plan **out, const struct rn_model *model,
     int rc;
 
     *out = NULL;
-    rc = train ? rn_store_create(&store, model->graph, true, err)
+    rc = train ? rn_store_create(&store, model->graph, 1, err)
                : rn_store_borrow(&store, model->graph, err);
     if (rc)
         return rc;
@@ -305,7 +305,7 @@ int rn_plan_estimate(const struct rn_model *model,
     struct rn_store *store;
     struct rn_plan *plan;
     int rc = options->mode == RN_MODE_TRAIN
-                 ? rn_store_measure(&store, model->graph, true, err)
+                 ? rn_store_measure(&store, model->graph, 1, err)
                  : rn_store_borrow(&store, model->graph, err);
 
     if (rc)

@@ -14,25 +14,34 @@
  * Parameters as the kernels want them, in flat ranges. Learned parameters
  * lie in the order backward finishes their gradients (last layer first), so
  * that optimiser steps and reductions work on ranges. Frozen ones lie with
- * the running statistics: they have neither gradient nor momentum.
+ * the running statistics: they have neither gradient nor state.
  */
 struct rn_store;
 
 /** Copies the graph's parameters in. The graph is borrowed: it must outlive
- *  the store and the plans. With `train` there is room for gradients and
- *  momentum. A store is gone when everybody who holds it has destroyed it. */
+ *  the store and the plans. There is room for gradients and so many states of
+ *  an optimiser, zeros at first; with RN_STORE_FIXED for neither. A store is
+ *  gone when everybody who holds it has destroyed it. */
 int rn_store_create(struct rn_store **out, const struct rn_graph *graph,
-                    bool train, struct rn_error *err);
+                    int states, struct rn_error *err);
 struct rn_store *rn_store_hold(struct rn_store *store);
+#define RN_STORE_FIXED (-1)
+#define RN_STATES_MAX  2
 void rn_store_destroy(struct rn_store *store);
 
 /** Graph's parameters (and running statistics) -> store, and back. */
 void rn_store_import(struct rn_store *store);
 void rn_store_export(struct rn_store *store, struct rn_graph *graph);
 
-/** Momentum or gradient of learned parameter `param` (index into the
- *  graph's params), in plain layout. */
-enum rn_store_kind { RN_STORE_VALUE, RN_STORE_GRAD, RN_STORE_MOMENTUM };
+/** Which array of the store: kind RN_STORE_STATE + k is the optimiser's k-th
+ *  state. Learned parameter `param` (index into the graph's params) is read
+ *  and written in plain layout. */
+enum rn_store_kind {
+    RN_STORE_VALUE,
+    RN_STORE_GRAD,
+    RN_STORE_STATE,
+    RN_STORE_KINDS = RN_STORE_STATE + RN_STATES_MAX,
+};
 void rn_store_get(const struct rn_store *store, enum rn_store_kind kind,
                   size_t param, float *plain);
 void rn_store_set(struct rn_store *store, enum rn_store_kind kind, size_t param,
@@ -44,13 +53,14 @@ struct rn_segment {
     size_t offset, count; /* floats, count includes layout padding */
 };
 struct rn_flat {
-    float *value, *grad, *momentum;
+    float *value, *grad;
+    float *state[RN_STATES_MAX]; /* NULL from the first that is not there */
     size_t count;
     const struct rn_segment *segments; /* in flat order */
     size_t n_segments;
 };
-/** The flat arrays; grad and momentum are NULL without `train`. Padding is
- *  zero in all three and must stay so. */
+/** The flat arrays; grad is NULL with RN_STORE_FIXED. Padding is zero in all
+ *  and must stay so. */
 void rn_store_flat(struct rn_store *store, struct rn_flat *flat);
 
 /** As rn_plan_create(), but on a shared store, which the plan holds. */

@@ -81,8 +81,14 @@ static void place_node(struct rn_store *s, int node)
     }
 }
 
+/* Flat arrays: values; and of a store that learns gradients and states. */
+static size_t arrays(const struct rn_store *s)
+{
+    return s->states == RN_STORE_FIXED ? 1 : 2 + (size_t)s->states;
+}
+
 int rn_store_measure(struct rn_store **out, const struct rn_graph *graph,
-                     bool train, struct rn_error *err)
+                     int states, struct rn_error *err)
 {
     struct rn_store *s = rn_alloc(1, sizeof(*s));
 
@@ -99,8 +105,9 @@ int rn_store_measure(struct rn_store **out, const struct rn_graph *graph,
     }
     for (size_t i = graph->n_nodes; i-- > 0;)
         place_node(s, (int)i);
+    s->states = states;
     s->memory_bytes =
-        (s->count * (train ? 3 : 1) + s->statistics_count) * sizeof(float);
+        (s->count * arrays(s) + s->statistics_count) * sizeof(float);
     *out = s;
     return RN_OK;
 }
@@ -108,7 +115,7 @@ int rn_store_measure(struct rn_store **out, const struct rn_graph *graph,
 int rn_store_borrow(struct rn_store **out, const struct rn_graph *graph,
                     struct rn_error *err)
 {
-    int rc = rn_store_measure(out, graph, false, err);
+    int rc = rn_store_measure(out, graph, RN_STORE_FIXED, err);
 
     if (rc)
         return rc;
@@ -118,10 +125,10 @@ int rn_store_borrow(struct rn_store **out, const struct rn_graph *graph,
 }
 
 int rn_store_create(struct rn_store **out, const struct rn_graph *graph,
-                    bool train, struct rn_error *err)
+                    int states, struct rn_error *err)
 {
     struct rn_store *s;
-    int rc = rn_store_measure(&s, graph, train, err);
+    int rc = rn_store_measure(&s, graph, states, err);
 
     *out = NULL;
     if (rc)
@@ -133,9 +140,10 @@ int rn_store_create(struct rn_store **out, const struct rn_graph *graph,
         return rc;
     }
     s->value = s->memory;
-    s->grad = train ? s->value + s->count : NULL;
-    s->momentum = train ? s->grad + s->count : NULL;
-    s->statistics = s->value + s->count * (train ? 3 : 1);
+    s->grad = states == RN_STORE_FIXED ? NULL : s->value + s->count;
+    for (int k = 0; k < states; k++)
+        s->state[k] = s->grad + s->count * (1 + (size_t)k);
+    s->statistics = s->value + s->count * arrays(s);
     rn_store_import(s);
     *out = s;
     return RN_OK;
@@ -161,11 +169,10 @@ void rn_store_destroy(struct rn_store *store)
 float *rn_store_at(const struct rn_store *store, enum rn_store_kind kind,
                    int param)
 {
-    float *base[] = {[RN_STORE_VALUE] = store->value,
-                     [RN_STORE_GRAD] = store->grad,
-                     [RN_STORE_MOMENTUM] = store->momentum};
     const struct rn_place *at = &store->places[param];
-    float *from = base[kind];
+    float *from = kind == RN_STORE_VALUE  ? store->value
+                  : kind == RN_STORE_GRAD ? store->grad
+                                          : store->state[kind - RN_STORE_STATE];
 
     if (store->borrowed)
         return kind == RN_STORE_VALUE ? store->graph->params[param].data : NULL;
@@ -231,6 +238,10 @@ void rn_store_export(struct rn_store *store, struct rn_graph *graph)
 
 void rn_store_flat(struct rn_store *store, struct rn_flat *flat)
 {
-    *flat = (struct rn_flat){store->value, store->grad,     store->momentum,
-                             store->count, store->segments, store->n_segments};
+    *flat = (struct rn_flat){.value = store->value,
+                             .grad = store->grad,
+                             .count = store->count,
+                             .segments = store->segments,
+                             .n_segments = store->n_segments};
+    memcpy(flat->state, store->state, sizeof(flat->state));
 }

@@ -153,6 +153,12 @@ int rn_trainer_check_files(const struct rn_trainer *t, struct rn_error *err)
 /* Batches that the loader makes ahead. */
 #define BATCHES_AHEAD 4
 
+/* Of the optimiser, for each parameter. */
+static int states(const struct rn_trainer *t)
+{
+    return rn_optimiser_states(rn_optimiser_find(t->o.optimizer));
+}
+
 int rn_trainer_memory(const struct rn_trainer *t, int batch, int recompute,
                       uint64_t *bytes, struct rn_error *err)
 {
@@ -164,6 +170,9 @@ int rn_trainer_memory(const struct rn_trainer *t, int batch, int recompute,
                                             .recompute = recompute};
     int rc = rn_plan_estimate(t->model, &options, bytes, err);
 
+    /* The plan's estimate has one state. */
+    for (int k = 1; k < states(t); k++)
+        *bytes += rn_graph_params(t->model->graph) * sizeof(float);
     if (t->o.ema > 0)
         *bytes += rn_graph_params(t->model->graph) * sizeof(float);
     if (t->o.accumulate > 1)
@@ -239,13 +248,13 @@ static double parameters_size(const struct rn_trainer *t)
     return (double)rn_graph_params(t->model->graph) * sizeof(float);
 }
 
-/* What a checkpoint holds of each parameter: value, momentum, average. */
+/* What a checkpoint holds of each parameter: value, states, average. */
 static int checkpoint_kinds(const struct rn_trainer *t)
 {
-    return t->o.ema > 0 ? 3 : 2;
+    return 1 + states(t) + (t->o.ema > 0);
 }
 
-/* last.safetensors with momentum and average, another one while it is being
+/* last.safetensors with states and average, another one while it is being
  * written, and best.safetensors. */
 static double room_needed(const struct rn_trainer *t)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* last.safetensors: a model, its momentum, and how far the run has come. */
+/* last.safetensors: a model, its optimiser's state, and how far the run has
+ * come. */
 #include "train/run.h"
 
 #include "core/count.h"
@@ -9,8 +10,12 @@
 #include <math.h>
 #include <string.h>
 
-#define MOMENTUM "optimizer.momentum."
-#define AVERAGE  "optimizer.average."
+#define OLD_OPTIMISER "sgd"
+#define STATE         "optimizer."
+#define AVERAGE       "average"
+
+/* Characters before a parameter's name: "optimizer.momentum." */
+#define PREFIX(of) (sizeof(STATE) + strlen(of))
 
 static const struct field {
     const char *name;
@@ -61,7 +66,8 @@ static json_t *field_json(const struct rn_progress *p, const struct field *f)
     return isfinite(real) ? json_real(real) : json_null();
 }
 
-static char *progress_text(const struct rn_progress *p, uint64_t options)
+static char *progress_text(const struct rn_progress *p, const char *optimizer,
+                           uint64_t options)
 {
     char sum[20], *text = NULL;
     json_t *object = json_object();
@@ -73,6 +79,10 @@ static char *progress_text(const struct rn_progress *p, uint64_t options)
                                      field_json(p, &fields[i]));
     if (!failed)
         failed = json_object_set_new(object, "options", json_string(sum));
+    /* Older checkpoints are sgd's and do not say so. */
+    if (!failed && strcmp(optimizer, OLD_OPTIMISER) != 0)
+        failed =
+            json_object_set_new(object, "optimizer", json_string(optimizer));
     if (!failed)
         text = rn_json_dump(object, 0);
     json_decref(object);
@@ -154,9 +164,9 @@ static int training_read(struct rn_progress *p, const char *text,
     return rc;
 }
 
-/* ----------------------------------------------- momentum and average */
+/* -------------------------------------------------- states and average */
 
-/* Room needed for one of each parameter and for all names. */
+/* Room needed for one of each parameter and for its name. */
 static size_t measure(const struct rn_graph *graph, size_t *floats,
                       size_t *chars)
 {
@@ -168,15 +178,14 @@ static size_t measure(const struct rn_graph *graph, size_t *floats,
             continue;
         count++;
         *floats += graph->params[i].count;
-        *chars += sizeof(AVERAGE) + sizeof(MOMENTUM) +
-                  2 * strlen(graph->params[i].name);
+        *chars += strlen(graph->params[i].name) + 1;
     }
     return count;
 }
 
-/* Extras named `prefix` and the parameter, from *name and *data on. */
+/* Extras named `of` and the parameter, from *name and *data on. */
 static void describe(struct rn_checkpoint *c, const struct rn_graph *graph,
-                     const char *prefix, char **name, float **data)
+                     const char *of, char **name, float **data)
 {
     for (size_t i = 0; i < c->count; i++) {
         const struct rn_param *p = &graph->params[c->param[i]];
@@ -185,25 +194,27 @@ static void describe(struct rn_checkpoint *c, const struct rn_graph *graph,
         *extra =
             (struct rn_extra){.name = *name, .dims = p->dims, .data = *data};
         memcpy(extra->dim, p->dim, sizeof(extra->dim));
-        *name += sprintf(*name, "%s%s", prefix, p->name) + 1;
+        *name += sprintf(*name, STATE "%s.%s", of, p->name) + 1;
         *data += p->count;
     }
 }
 
 int rn_checkpoint_create(struct rn_checkpoint *c, const struct rn_graph *graph,
-                         bool average, struct rn_error *err)
+                         const char *const *states, bool average,
+                         struct rn_error *err)
 {
     size_t floats, chars, count = measure(graph, &floats, &chars);
-    size_t kinds = average ? 2 : 1;
+    size_t kinds = average, prefixes = average ? PREFIX(AVERAGE) : 0;
     float *data;
     char *name;
 
-    *c = (struct rn_checkpoint){
-        .extras = rn_alloc(kinds * count, sizeof(struct rn_extra)),
-        .param = rn_alloc(count, sizeof(size_t)),
-        .memory = rn_alloc(kinds * floats, sizeof(float)),
-        .names = rn_alloc(chars, 1),
-    };
+    *c = (struct rn_checkpoint){.count = 0};
+    for (; states[c->states]; c->states++, kinds++)
+        prefixes += PREFIX(states[c->states]);
+    c->extras = rn_alloc(kinds * count, sizeof(struct rn_extra));
+    c->param = rn_alloc(count, sizeof(size_t));
+    c->memory = rn_alloc(kinds * floats, sizeof(float));
+    c->names = rn_alloc(kinds * chars + count * prefixes, 1);
     if (!c->extras || !c->param || !c->memory || !c->names)
         return rn_fail_memory(err, kinds * floats * sizeof(float),
                               "a checkpoint");
@@ -213,7 +224,8 @@ int rn_checkpoint_create(struct rn_checkpoint *c, const struct rn_graph *graph,
     for (size_t i = 0; i < graph->n_params; i++)
         if (rn_param_updated(&graph->params[i]))
             c->param[c->count++] = i;
-    describe(c, graph, MOMENTUM, &name, &data);
+    for (size_t k = 0; k < c->states; k++)
+        describe(c, graph, states[k], &name, &data);
     if (average)
         describe(c, graph, AVERAGE, &name, &data);
     return RN_OK;
@@ -238,7 +250,7 @@ static void get_average(struct rn_checkpoint *c, struct rn_store *store,
     rn_ema_swap(average, &flat);
     for (size_t i = 0; i < c->count; i++)
         rn_store_get(store, RN_STORE_VALUE, c->param[i],
-                     c->extras[c->count + i].data);
+                     c->extras[c->states * c->count + i].data);
     rn_ema_swap(average, &flat);
 }
 
@@ -251,27 +263,62 @@ static void set_average(const struct rn_checkpoint *c, struct rn_store *store,
     rn_ema_swap(average, &flat);
     for (size_t i = 0; i < c->count; i++)
         rn_store_set(store, RN_STORE_VALUE, c->param[i],
-                     c->extras[c->count + i].data);
+                     c->extras[c->states * c->count + i].data);
     rn_ema_swap(average, &flat);
+}
+
+/* Which state the i-th extra is. */
+static enum rn_store_kind state_of(const struct rn_checkpoint *c, size_t i)
+{
+    return (enum rn_store_kind)(RN_STORE_STATE + i / c->count);
 }
 
 int rn_checkpoint_save(struct rn_checkpoint *c, const char *path,
                        const struct rn_model *model, struct rn_store *store,
                        struct rn_ema *average,
-                       const struct rn_progress *progress, uint64_t options,
+                       const struct rn_progress *progress,
+                       const char *optimizer, uint64_t options,
                        struct rn_error *err)
 {
-    char *training = progress_text(progress, options);
+    char *training = progress_text(progress, optimizer, options);
     int rc;
 
     if (!training)
         return rn_fail_memory(err, 1024, "a checkpoint's state");
-    for (size_t i = 0; i < c->count; i++)
-        rn_store_get(store, RN_STORE_MOMENTUM, c->param[i], c->extras[i].data);
+    for (size_t i = 0; i < c->states * c->count; i++)
+        rn_store_get(store, state_of(c, i), c->param[i % c->count],
+                     c->extras[i].data);
     if (average->value)
         get_average(c, store, average);
     rc = rn_model_save_with(model, path, c->extras, c->n_extras, training, err);
     rn_free(training);
+    return rc;
+}
+
+int rn_checkpoint_open(struct rn_model **model, const char *path,
+                       const char *optimizer, struct rn_error *err)
+{
+    char *training = NULL;
+    int rc = rn_model_load_with(model, path, NULL, 0, &training, err);
+    json_t *object = NULL;
+    const char *of;
+
+    if (rc)
+        return rc;
+    if (training)
+        object = rn_json_load(training, strlen(training), 0, NULL);
+    of = json_string_value(json_object_get(object, "optimizer"));
+    if (strcmp(of ? of : OLD_OPTIMISER, optimizer) != 0)
+        rc = rn_fail(err, RN_ERR_DATA,
+                     "'%s' holds the state of optimizer %.60s, expected that "
+                     "of %s, which run.json names",
+                     path, of ? of : OLD_OPTIMISER, optimizer);
+    json_decref(object);
+    rn_free(training);
+    if (rc) {
+        rn_model_destroy(*model);
+        *model = NULL;
+    }
     return rc;
 }
 
@@ -296,8 +343,9 @@ int rn_checkpoint_load(struct rn_checkpoint *c, const char *path,
 void rn_checkpoint_restore(const struct rn_checkpoint *c,
                            struct rn_store *store, struct rn_ema *average)
 {
-    for (size_t i = 0; i < c->count; i++)
-        rn_store_set(store, RN_STORE_MOMENTUM, c->param[i], c->extras[i].data);
+    for (size_t i = 0; i < c->states * c->count; i++)
+        rn_store_set(store, state_of(c, i), c->param[i % c->count],
+                     c->extras[i].data);
     if (average->value)
         set_average(c, store, average);
 }

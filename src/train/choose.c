@@ -217,6 +217,12 @@ static void choose_for_pictures(struct rn_trainer *t)
     set_text(&o->schedule, tune ? "cosine" : "one-cycle");
 }
 
+/* The optimiser's usual learning rate in that of sgd. */
+static double rate(const struct rn_train_options *o)
+{
+    return rn_optimiser_find(o->optimizer)->rate;
+}
+
 void rn_trainer_choose_rest(struct rn_trainer *t)
 {
     struct rn_train_options *o = &t->o;
@@ -226,7 +232,8 @@ void rn_trainer_choose_rest(struct rn_trainer *t)
     if (o->batch == 0)
         o->batch = 128;
     if (o->lr <= 0 && !rn_trainer_pictures(t))
-        o->lr = 0.1;
+        o->lr = 0.1 * rate(o);
+    set_text(&o->optimizer, "sgd");
     set_text(&o->schedule, "step:50%,75%");
     set_text(&o->warmup, "none");
     set_text(&o->augment, "crop-flip");
@@ -246,9 +253,9 @@ void rn_trainer_choose_rest(struct rn_trainer *t)
 
 static const char *because(const struct rn_trainer *t, bool fewer)
 {
-    return fewer                  ? "as memory allows"
+    return fewer          ? "as memory allows"
            : t->o.weights ? "for fine-tuning"
-                                  : "for this network";
+                          : "for this network";
 }
 
 int rn_trainer_choose_batch(struct rn_trainer *t, struct rn_error *err)
@@ -271,7 +278,7 @@ int rn_trainer_choose_batch(struct rn_trainer *t, struct rn_error *err)
     if (o->lr <= 0) {
         int batches = o->accumulate > 1 ? o->accumulate : 1;
 
-        o->lr = (o->weights ? 0.004 : 0.1) * o->batch * batches / 64;
+        o->lr = (o->weights ? 0.004 : 0.1) * o->batch * batches / 64 * rate(o);
         rn_trainer_say(t, "lr %g, schedule %s, for batch %d%s", o->lr,
                        o->schedule, o->batch,
                        batches > 1 ? " and accumulate" : "");

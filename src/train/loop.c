@@ -117,6 +117,7 @@ static int set_extras(json_t *object, const struct rn_train_options *o)
     const struct {
         const char *name, *value, *usual;
     } texts[] = {
+        {"optimizer", o->optimizer, "sgd"},
         {"colour", o->colour, "none"},
         {"freeze", o->freeze, "none"},
         {"lr_scale", o->lr_scale, "none"},
@@ -142,6 +143,17 @@ static int set_extras(json_t *object, const struct rn_train_options *o)
     for (size_t i = 0; i < COUNT(numbers); i++)
         if (numbers[i].value > 0)
             failed |= set_real(object, numbers[i].name, numbers[i].value);
+    return failed;
+}
+
+/* The options that the optimiser takes. */
+static int set_optimiser(json_t *object, const struct rn_update *u)
+{
+    const struct rn_optimiser_option *options = u->optimiser->options;
+    int failed = 0;
+
+    for (int k = 0; options[k].name; k++)
+        failed |= set_real(object, options[k].name, u->option[k]);
     return failed;
 }
 
@@ -184,7 +196,7 @@ static json_t *trained_json(const struct rn_trainer *t)
     failed |= set_real(object, "lr", o->lr);
     failed |= set_text(object, "schedule", o->schedule);
     failed |= set_text(object, "warmup", o->warmup);
-    failed |= set_real(object, "momentum", o->momentum);
+    failed |= set_optimiser(object, &t->update);
     failed |= set_real(object, "weight_decay", o->weight_decay);
     failed |= set_real(object, "label_smoothing", o->label_smoothing);
     failed |= set_text(object, "augment", o->augment);
@@ -235,7 +247,8 @@ int rn_trainer_save(struct rn_trainer *t, struct rn_error *err)
         rc = export_model(t, err);
     if (rc == RN_OK)
         rc = rn_checkpoint_save(&t->checkpoint, t->run.last, t->model, t->store,
-                                &t->average, &t->progress, t->checksum, err);
+                                &t->average, &t->progress, t->o.optimizer,
+                                t->checksum, err);
     t->clock.saved = rn_now();
     return rc;
 }
@@ -513,18 +526,11 @@ static int learn(struct rn_trainer *t, const struct rn_batch *batch,
 
 static void update(struct rn_trainer *t, double lr)
 {
-    const struct rn_sgd sgd = {
-        .lr = (float)lr,
-        .momentum = (float)t->o.momentum,
-        .weight_decay = (float)t->o.weight_decay,
-        .decay_all = t->o.decay_all != 0,
-        .threads = t->threads,
-        .scale = t->lr_scale,
-    };
+    long number = t->progress.iteration + 1;
 
-    rn_sgd_step(&sgd, t->model->graph, &t->flat);
+    rn_update_step(&t->update, t->model->graph, &t->flat, (float)lr, number);
     if (t->average.value)
-        rn_ema_add(&t->average, &t->flat, t->progress.iteration + 1);
+        rn_ema_add(&t->average, &t->flat, number);
 }
 
 /* The gradients of the step's i-th batch, and what it adds to the sums. */

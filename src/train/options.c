@@ -8,6 +8,7 @@
 #include "core/locale.h"
 #include "core/memory.h"
 #include "data/data.h"
+#include "train/optimiser.h"
 
 #include <float.h>
 #include <math.h>
@@ -46,8 +47,14 @@ static const struct option {
     {"epochs", REAL, PLACE(epochs), 0, 1e6, "from 0 to 1000000", false, NULL},
     {"lr", REAL, PLACE(lr), 0, 1e6, "from 0 to 1000000",
      false, NULL},
+    {"optimizer", TEXT, PLACE(optimizer), 0, 0, NULL, false, "sgd"},
     {"momentum", REAL, PLACE(momentum), 0, BELOW_ONE, "from 0 to below 1",
      false, NULL},
+    {"beta1", REAL, PLACE(beta1), 0, BELOW_ONE, "from 0 to below 1", false, ""},
+    {"beta2", REAL, PLACE(beta2), 0, BELOW_ONE, "from 0 to below 1", false, ""},
+    {"alpha", REAL, PLACE(alpha), 0, BELOW_ONE, "from 0 to below 1", false, ""},
+    {"epsilon", REAL, PLACE(epsilon), 0, 1, "from 0 to 1", false, ""},
+    {"trust", REAL, PLACE(trust), 0, 1, "from 0 to 1", false, ""},
     {"weight_decay", REAL, PLACE(weight_decay), 0, 1, "from 0 to 1", false, NULL},
     {"decay_all", INT, PLACE(decay_all), 0, 1, "0 or 1", false, NULL},
     {"schedule", TEXT, PLACE(schedule), 0, 0, NULL, false, NULL},
@@ -114,6 +121,7 @@ int rn_choice(const char *const *names, const char *value)
 void rn_train_defaults(struct rn_train_options *o)
 {
     *o = (struct rn_train_options){
+        .optimizer = "sgd",
         .momentum = 0.9,
         .weight_decay = 1e-4,
         .decay_all = 1,
@@ -269,6 +277,8 @@ int rn_options_check(const struct rn_train_options *o, struct rn_error *err)
         rc = check_sums(o, err);
     if (rc == RN_OK)
         rc = check_choices(o, err);
+    if (rc == RN_OK)
+        rc = rn_optimiser_check(o, err);
     return rc == RN_OK ? rn_rates_check(o, err) : rc;
 }
 

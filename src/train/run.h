@@ -109,28 +109,36 @@ struct rn_progress {
  *  layers took "about 400 iterations" to get there. */
 #define RN_WARM_WINDOW 100
 
-/** Momentum, and the weights' average when there is one, as extra tensors of a
- *  model file. */
+/** The optimiser's states, and the weights' average when there is one, as extra
+ *  tensors of a model file. */
 struct rn_checkpoint {
-    struct rn_extra *extras; /* momentum, then averages */
-    size_t *param; /* index into the graph's params, for each momentum */
-    size_t count;  /* parameters that learn */
+    struct rn_extra *extras; /* [states][count], then averages */
+    size_t *param;           /* [count] index into the graph's params */
+    size_t count;            /* parameters that learn */
+    size_t states;
     size_t n_extras;
     float *memory;
     char *names;
 };
 
+/** `states` names those of the optimiser, NULL ends them. */
 int rn_checkpoint_create(struct rn_checkpoint *c, const struct rn_graph *graph,
-                         bool average, struct rn_error *err);
+                         const char *const *states, bool average,
+                         struct rn_error *err);
 void rn_checkpoint_free(struct rn_checkpoint *c);
 /** The model's parameters must have been exported from the store already. */
 int rn_checkpoint_save(struct rn_checkpoint *c, const char *path,
                        const struct rn_model *model, struct rn_store *store,
                        struct rn_ema *average,
-                       const struct rn_progress *progress, uint64_t options,
+                       const struct rn_progress *progress,
+                       const char *optimizer, uint64_t options,
                        struct rn_error *err);
+/** A checkpoint's model, without its extras. RN_ERR_DATA when these are of
+ *  another optimiser. */
+int rn_checkpoint_open(struct rn_model **model, const char *path,
+                       const char *optimizer, struct rn_error *err);
 /** RN_ERR_DATA when it was made with other options than those of these two
- *  sums, the second being 0 if there is none. Momentum and average stay in the
+ *  sums, the second being 0 if there is none. States and average stay in the
  *  checkpoint for rn_checkpoint_restore(). */
 int rn_checkpoint_load(struct rn_checkpoint *c, const char *path,
                        struct rn_model **model, struct rn_progress *progress,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Learning rate as a function of the iteration. */
-#include "train/train.h"
+#include "train/schedule.h"
 
 #include "core/locale.h"
 

@@ -159,15 +159,24 @@ static int open_data(struct rn_trainer *t, struct rn_error *err)
     return RN_OK;
 }
 
-/* Model, momentum and progress of last.safetensors. */
+static int create_checkpoint(struct rn_trainer *t, const struct rn_graph *graph,
+                             struct rn_error *err)
+{
+    return rn_checkpoint_create(&t->checkpoint, graph,
+                                rn_optimiser_find(t->o.optimizer)->states,
+                                t->o.ema > 0, err);
+}
+
+/* Model, states and progress of last.safetensors. */
 static int load_checkpoint(struct rn_trainer *t, struct rn_error *err)
 {
     struct rn_model *model = NULL;
     uint64_t sums[2] = {0, rn_changes_before(t->texts)};
-    int rc = rn_model_load(&model, t->run.last, err);
+    int rc;
 
     rn_trainer_choose_rest(t);
     sums[0] = t->checksum = rn_options_checksum(&t->o);
+    rc = rn_checkpoint_open(&model, t->run.last, t->o.optimizer, err);
     if (rc == RN_OK)
         rc = rn_rates_parse(&t->rates, &t->o, err);
     if (rc == RN_OK)
@@ -176,8 +185,7 @@ static int load_checkpoint(struct rn_trainer *t, struct rn_error *err)
         rc = rn_model_fits(model, t->data, err);
     if (rc == RN_OK) {
         freeze(t, model);
-        rc = rn_checkpoint_create(&t->checkpoint, model->graph, t->o.ema > 0,
-                                  err);
+        rc = create_checkpoint(t, model->graph, err);
     }
     if (rc == RN_OK)
         rc = rn_checkpoint_load(&t->checkpoint, t->run.last, &t->model,
@@ -253,12 +261,17 @@ static int scale_rates(struct rn_trainer *t, struct rn_error *err)
 
 static int build_plans(struct rn_trainer *t, struct rn_error *err)
 {
-    int rc = rn_store_create(&t->store, t->model->graph, true, err);
+    int states = rn_optimiser_states(rn_optimiser_find(t->o.optimizer));
+    int rc = rn_store_create(&t->store, t->model->graph, states, err);
 
     if (rc != RN_OK)
         return rc;
     rn_store_flat(t->store, &t->flat);
-    rc = scale_rates(t, err);
+    rc = rn_update_create(&t->update, &t->o, &t->flat, err);
+    if (rc == RN_OK)
+        rc = scale_rates(t, err);
+    t->update.scale = t->lr_scale;
+    t->update.threads = t->threads;
     if (rc == RN_OK && t->o.ema > 0)
         rc = rn_ema_create(&t->average, &t->flat, t->o.ema, t->threads, err);
     if (rc != RN_OK)
@@ -470,8 +483,7 @@ static int prepare(struct rn_trainer *t, struct rn_error *err)
     if (rc == RN_OK)
         rc = build_plans(t, err);
     if (rc == RN_OK && !t->checkpoint.extras)
-        rc = rn_checkpoint_create(&t->checkpoint, t->model->graph, t->o.ema > 0,
-                                  err);
+        rc = create_checkpoint(t, t->model->graph, err);
     else if (rc == RN_OK)
         rn_checkpoint_restore(&t->checkpoint, t->store, &t->average);
     if (rc == RN_OK)
@@ -509,6 +521,7 @@ static void release(struct rn_trainer *t)
     rn_store_destroy(t->store);
     rn_ema_free(&t->average);
     rn_accumulate_free(&t->gradients);
+    rn_update_free(&t->update);
     rn_free(t->lr_scale);
     rn_free(t->class_weights);
     rn_checkpoint_free(&t->checkpoint);

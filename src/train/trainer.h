@@ -5,8 +5,9 @@
 
 #include "data/data.h"
 #include "train/accumulate.h"
+#include "train/optimiser.h"
 #include "train/run.h"
-#include "train/train.h"
+#include "train/schedule.h"
 
 /** Figures of the clock since the last log line; never saved. */
 struct rn_clock {
@@ -46,6 +47,7 @@ struct rn_trainer {
     float *lr_scale; /* by segment of flat, or NULL */
     struct rn_ema average;
     struct rn_accumulated gradients;
+    struct rn_update update;
     struct rn_plan *plan;
     struct rn_plan *rest_plan; /* last, smaller batch of an epoch, or NULL */
     int rest;                  /* its images */

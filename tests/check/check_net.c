@@ -676,7 +676,7 @@ static int check_graph(const char *name, struct rn_graph *g, int n,
     int bad;
 
     draw_clear(&p, stream);
-    if (rn_store_create(&store, g, true, &err) != RN_OK)
+    if (rn_store_create(&store, g, 1, &err) != RN_OK)
         fail_msg("%s: %s", name, err.msg);
     bad = check_inference(&p, store, s);
     bad += check_training(&p, store, s, stream % 2 ? 0.125 : 0);

@@ -512,7 +512,7 @@ static int check_graph(const char *name, struct rn_graph *g, int n,
     rn_store_destroy(store);
     options.threads = 1;
     options.exact = 0;
-    assert_int_equal(rn_store_create(&store, g, false, &err), RN_OK);
+    assert_int_equal(rn_store_create(&store, g, RN_STORE_FIXED, &err), RN_OK);
     bad += run(name, store, &options, floats, want);
     rn_store_destroy(store);
     free(images);
@@ -1047,7 +1047,7 @@ static void training_is_refused(void **state)
     rn_graph_conv(g, 0, "conv", 8, dilated, false);
     rn_graph_global_avg_pool(g, rn_graph_sigmoid(g, g->output, "gate"), "pool");
     rn_graph_linear(g, g->output, "fc", CLASSES);
-    assert_int_equal(rn_store_create(&store, g, true, &err), RN_OK);
+    assert_int_equal(rn_store_create(&store, g, 1, &err), RN_OK);
     assert_int_equal(rn_plan_build(&plan, store, &options, &err), RN_ERR_ARG);
     assert_non_null(strstr(err.msg, "'conv' (conv)"));
     g->nodes[1].window = (struct rn_window)RN_WINDOW(3, 3, 1, 0);

@@ -38,7 +38,39 @@ WORKS = {
 # Batches whose gradients' mean makes a step; the others' steps have one.
 WORKS["resnet20-accumulate"] = (32, 8, 0.01, 8)
 ACCUMULATE = {"resnet20-accumulate": 3}
+# A small network, for what else there is to compare by steps of training: what
+# is other than above. "optimizer" is a name of ours; see OPTIMISERS.
+SMALL = {}
+for small_work in SMALL:
+    WORKS[small_work] = (16, 16, SMALL[small_work].pop("lr"), 20)
 CLASSES = 10
+
+
+class Small(torch.nn.Module):
+    def __init__(self, classes):
+        super().__init__()
+        self.conv1 = torch.nn.Conv2d(3, 16, 3, 2, 1, bias=False)
+        self.bn1 = torch.nn.BatchNorm2d(16)
+        self.conv2 = torch.nn.Conv2d(16, 32, 3, 2, 1, bias=False)
+        self.bn2 = torch.nn.BatchNorm2d(32)
+        self.fc = torch.nn.Linear(32, classes)
+
+    def forward(self, x):
+        x = F.relu(self.bn1(self.conv1(x)))
+        x = F.relu(self.bn2(self.conv2(x)))
+        return self.fc(x.mean((2, 3)))
+
+
+def build(work):
+    return (Small(CLASSES) if work in SMALL
+            else nets.build(work.split("-")[0], CLASSES))
+
+
+# By our names: from parameters, learning rate and the work's other options.
+OPTIMISERS = {
+    "sgd": lambda p, lr, o: torch.optim.SGD(
+        p, lr=lr, momentum=o["momentum"], weight_decay=WEIGHT_DECAY),
+}
 
 
 def fnv1a(text):
@@ -104,7 +136,8 @@ def digest(name, tensor):
 def run(work, dtype):
     size, count, lr, steps = WORKS[work]
     batches = ACCUMULATE.get(work, 1)
-    net = nets.build(work.split("-")[0], CLASSES).to(dtype)
+    net = build(work).to(dtype)
+    options = {"momentum": MOMENTUM, **SMALL.get(work, {})}
     fill(net)
     out = {}
 
@@ -114,11 +147,11 @@ def run(work, dtype):
         out["infer_logits"] = net(images.to(dtype)).flatten().tolist()
 
     net.train()
-    sgd = torch.optim.SGD(net.parameters(), lr=lr, momentum=MOMENTUM,
-                          weight_decay=WEIGHT_DECAY)
+    optimiser = OPTIMISERS[options.get("optimizer", "sgd")](
+        net.parameters(), lr, options)
     out["losses"] = []
     for step in range(steps):
-        sgd.zero_grad()
+        optimiser.zero_grad()
         out["losses"].append(0.0)
         for part in range(batches):
             images, labels = batch((step * batches + part) % 4, size, count)
@@ -131,7 +164,7 @@ def run(work, dtype):
         if step == 0 and lr > 0:
             out["grads"] = {name: digest(name, p.grad)
                             for name, p in net.named_parameters()}
-        sgd.step()
+        optimiser.step()
     if lr > 0:
         out["end"] = {name: digest(name, t)
                       for name, t in net.state_dict().items() if t.dim() > 0}
@@ -157,9 +190,9 @@ def record(work, folder):
     print(work, "logits", [round(x, 2) for x in truth["infer_logits"][:10]])
     head = {
         "source": f"PyTorch {torch.__version__.split('+')[0]}, float64",
-        "net": work.split("-")[0], "classes": CLASSES, "size": size, "batch": count,
+        "net": "small" if work in SMALL else work.split("-")[0], "classes": CLASSES, "size": size, "batch": count,
         "lr": lr, "momentum": MOMENTUM, "weight_decay": WEIGHT_DECAY,
-        "float32_strays": strays,
+        "float32_strays": strays, **SMALL.get(work, {}),
     }
     if work in ACCUMULATE:
         head["accumulate"] = ACCUMULATE[work]

@@ -8,7 +8,7 @@
 #include "nets/nets.h"
 #include "plan/plan.h"
 #include "train/accumulate.h"
-#include "train/train.h"
+#include "train/optimiser.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -205,6 +205,24 @@ static double number(const struct golden *g, const char *key)
     return json_number_value(v);
 }
 
+static const char *text(const struct golden *g, const char *key,
+                        const char *usual)
+{
+    const char *found = json_string_value(json_object_get(g->record, key));
+
+    return found ? found : usual;
+}
+
+/* As in record.py: a convolution of either kind, fit for any optimiser. */
+static void build_small(struct rn_graph *g, const struct rn_net_spec *s)
+{
+    int x = rn_graph_input(g, s->input);
+
+    x = rn_conv_bn_relu(g, s, x, "", 1, 16, 3, 2, "relu1");
+    x = rn_conv_bn_relu(g, s, x, "", 2, 32, 3, 2, "relu2");
+    rn_head(g, s, x);
+}
+
 /* As in bench/nets.py: ImageNet's stem, two stages of two bottlenecks. */
 static void build_bottleneck14(struct rn_graph *g, const struct rn_net_spec *s)
 {
@@ -222,7 +240,8 @@ static void build_bottleneck14(struct rn_graph *g, const struct rn_net_spec *s)
 
 static struct rn_graph *build_graph(const char *net, int classes, int size)
 {
-    bool own = strcmp(net, "bottleneck14") == 0;
+    bool small = strcmp(net, "small") == 0;
+    bool own = small || strcmp(net, "bottleneck14") == 0;
     struct rn_net_options options;
     struct rn_net_spec spec;
     struct rn_graph *graph = NULL;
@@ -239,7 +258,10 @@ static struct rn_graph *build_graph(const char *net, int classes, int size)
     }
     graph = rn_graph_create();
     assert_non_null(graph);
-    build_bottleneck14(graph, &spec);
+    if (small)
+        build_small(graph, &spec);
+    else
+        build_bottleneck14(graph, &spec);
     assert_int_equal(graph->error.code, RN_OK);
     return graph;
 }
@@ -270,7 +292,11 @@ static void golden_open(struct golden *g, const char *net)
     g->graph = build_graph(json_string_value(json_object_get(g->record, "net")),
                            g->classes, size);
     fill_parameters(g->graph);
-    assert_int_equal(rn_store_create(&g->store, g->graph, true, NULL), RN_OK);
+    assert_int_equal(rn_store_create(&g->store, g->graph,
+                                     rn_optimiser_states(rn_optimiser_find(
+                                         text(g, "optimizer", "sgd"))),
+                                     NULL),
+                     RN_OK);
     for (size_t i = 0; i < g->graph->n_params; i++)
         if (g->graph->params[i].count > largest)
             largest = g->graph->params[i].count;
@@ -387,7 +413,7 @@ static double run_step(struct golden *g, struct rn_plan *plan, int step,
 }
 
 static int compare_step(struct golden *g, struct rn_plan *plan, int step,
-                        const struct rn_sgd *sgd,
+                        const struct rn_update *update,
                         struct rn_accumulated *gradients)
 {
     const json_t *losses = json_object_get(g->record, "losses");
@@ -403,31 +429,44 @@ static int compare_step(struct golden *g, struct rn_plan *plan, int step,
     if (step == 0)
         bad += compare_first_step(g, plan);
     rn_store_flat(g->store, &flat);
-    rn_sgd_step(sgd, g->graph, &flat);
+    rn_update_step(update, g->graph, &flat, (float)number(g, "lr"), step + 1);
     return bad;
+}
+
+/* As the record says: its optimiser and that one's options. */
+static void make_update(const struct golden *g, const struct rn_flat *flat,
+                        struct rn_update *update)
+{
+    const struct rn_optimiser_option *option;
+    struct rn_train_options o;
+
+    rn_train_defaults(&o);
+    o.optimizer = text(g, "optimizer", "sgd");
+    o.weight_decay = number(g, "weight_decay");
+    option = rn_optimiser_find(o.optimizer)->options;
+    for (; option->name; option++)
+        *(double *)((char *)&o + option->place) = number(g, option->name);
+    assert_int_equal(rn_update_create(update, &o, flat, NULL), RN_OK);
 }
 
 static int compare_training(struct golden *g, const struct run *run)
 {
     struct rn_plan *plan = make_plan(g, RN_MODE_TRAIN, run, g->batch);
-    struct rn_sgd sgd = {
-        .lr = (float)number(g, "lr"),
-        .momentum = (float)number(g, "momentum"),
-        .weight_decay = (float)number(g, "weight_decay"),
-        .decay_all = true,
-        .threads = run->threads,
-    };
+    struct rn_update update;
     struct rn_accumulated gradients;
     struct rn_flat flat;
     int bad = 0;
 
     rn_store_flat(g->store, &flat);
+    make_update(g, &flat, &update);
+    update.threads = run->threads;
     assert_int_equal(rn_accumulate_create(&gradients, &flat, g->accumulate,
                                           run->threads, NULL),
                      RN_OK);
     for (int step = 0; step < g->steps; step++)
-        bad += compare_step(g, plan, step, &sgd, &gradients);
+        bad += compare_step(g, plan, step, &update, &gradients);
     rn_accumulate_free(&gradients);
+    rn_update_free(&update);
     rn_plan_destroy(plan);
     return bad + compare_end(g);
 }

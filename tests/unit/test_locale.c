@@ -17,7 +17,7 @@
 #include "model/model.h"
 #include "formats/caffe/prototxt.h"
 #include "train/run.h"
-#include "train/train.h"
+#include "train/schedule.h"
 
 #include <dirent.h>
 #include <jansson.h>

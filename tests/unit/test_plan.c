@@ -13,7 +13,7 @@
 #include "model/model.h"
 #include "nets/nets.h"
 #include "plan/internal.h"
-#include "train/train.h"
+#include "train/optimiser.h"
 
 #include <limits.h>
 #include <math.h>
@@ -163,7 +163,7 @@ static struct rn_store *store_of(const struct rn_graph *g, bool train)
     struct rn_store *store = NULL;
     struct rn_error err = {0};
 
-    if (rn_store_create(&store, g, train, &err) != RN_OK)
+    if (rn_store_create(&store, g, train ? 1 : RN_STORE_FIXED, &err) != RN_OK)
         fail_msg("%s", err.msg);
     return store;
 }
@@ -235,13 +235,22 @@ static void forward(struct rn_plan *plan, const float *images, float *logits)
 
 enum { BATCH = 16 };
 
+static struct rn_update sgd(int threads)
+{
+    return (struct rn_update){.optimiser = &rn_optimiser_sgd,
+                              .option = {0.9},
+                              .weight_decay = 1e-4F,
+                              .decay_all = true,
+                              .threads = threads};
+}
+
 /** Training of a model on one batch, step by step. */
 struct lesson {
     struct rn_model *m;
     struct rn_store *store;
     struct rn_plan *plan;
     struct rn_flat flat;
-    struct rn_sgd sgd;
+    struct rn_update update;
     float *images;
     int32_t labels[BATCH];
     struct rn_step_result result;
@@ -252,7 +261,7 @@ static struct lesson lesson_open(const char *net, int size, int threads,
 {
     struct lesson l = {
         .m = model(net, 10, size, 3),
-        .sgd = {0.05f, 0.9f, 1e-4f, true, threads, NULL},
+        .update = sgd(threads),
     };
 
     l.store = store_of(l.m->graph, true);
@@ -268,7 +277,7 @@ static void lesson_steps(struct lesson *l, int steps)
 {
     for (int i = 0; i < steps; i++) {
         train(l->plan, l->images, l->labels, &l->result);
-        rn_sgd_step(&l->sgd, l->m->graph, &l->flat);
+        rn_update_step(&l->update, l->m->graph, &l->flat, 0.05F, 1);
     }
 }
 
@@ -305,8 +314,8 @@ static void lesson_equal(const struct lesson *a, const struct lesson *b,
     size_t bytes = a->flat.count * sizeof(float);
 
     if (memcmp(a->flat.value, b->flat.value, bytes) ||
-        memcmp(a->flat.momentum, b->flat.momentum, bytes))
-        fail_msg("%s: parameters or momentum differ", what);
+        memcmp(a->flat.state[0], b->flat.state[0], bytes))
+        fail_msg("%s: parameters or state differ", what);
     if (memcmp(a->store->statistics, b->store->statistics,
                a->store->statistics_count * sizeof(float)))
         fail_msg("%s: running statistics differ", what);
@@ -438,7 +447,7 @@ static void padding_stays_zero(void **state)
         float *x = rn_alloc(q->count, sizeof(*x));
 
         assert_non_null(x);
-        for (int kind = RN_STORE_VALUE; kind <= RN_STORE_MOMENTUM; kind++) {
+        for (int kind = RN_STORE_VALUE; kind <= RN_STORE_STATE; kind++) {
             rn_store_get(l.store, (enum rn_store_kind)kind, i, x);
             rn_store_set(other, (enum rn_store_kind)kind, i, x);
         }
@@ -448,7 +457,7 @@ static void padding_stays_zero(void **state)
     for (size_t i = 0; i < flat.count; i++) {
         assert_true(flat.value[i] == l.flat.value[i]);
         assert_true(flat.grad[i] == l.flat.grad[i]);
-        assert_true(flat.momentum[i] == l.flat.momentum[i]);
+        assert_true(flat.state[0][i] == l.flat.state[0][i]);
     }
     rn_store_destroy(other);
     lesson_close(&l);
@@ -697,8 +706,8 @@ static void a_store_gives_back_what_it_took(void **state)
             assert_non_null(got);
             assert_memory_equal(q->data, kept[i], bytes);
             if (rn_param_trainable(q)) {
-                rn_store_set(store, RN_STORE_MOMENTUM, i, kept[i]);
-                rn_store_get(store, RN_STORE_MOMENTUM, i, got);
+                rn_store_set(store, RN_STORE_STATE, i, kept[i]);
+                rn_store_get(store, RN_STORE_STATE, i, got);
                 assert_memory_equal(got, kept[i], bytes);
             }
             rn_store_get(store, RN_STORE_VALUE, i, got);
@@ -908,7 +917,7 @@ static struct lesson lesson_again(const char *net, char shortcut, int size,
     struct rn_error err = {0};
     struct lesson l = {
         .m = model_with(net, shortcut, size),
-        .sgd = {0.05f, 0.9f, 1e-4f, true, 2, NULL},
+        .update = sgd(2),
     };
 
     l.store = store_of(l.m->graph, true);
@@ -971,8 +980,8 @@ static const char *difference(const struct lesson *a, const struct lesson *b)
         return "gradients";
     if (memcmp(a->flat.value, b->flat.value, bytes) != 0)
         return "parameters";
-    if (memcmp(a->flat.momentum, b->flat.momentum, bytes) != 0)
-        return "momentum";
+    if (memcmp(a->flat.state[0], b->flat.state[0], bytes) != 0)
+        return "state";
     return memcmp(a->store->statistics, b->store->statistics, statistics) != 0
                ? "running statistics"
                : NULL;

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "train/train.h"
+#include "train/schedule.h"
 
 #include <math.h>
 #include <stdio.h>

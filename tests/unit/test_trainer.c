@@ -16,6 +16,7 @@
 #include "core/threads.h"
 #include "resnet.h"
 #include "train/accumulate.h"
+#include "train/optimiser.h"
 
 #include <ftw.h>
 #include <jansson.h>
@@ -556,6 +557,36 @@ static void test_accumulated_runs(void **state)
     }
 }
 
+/* Each optimiser goes on to the bit, whatever else keeps sums beside it. */
+static void test_optimisers(void **state)
+{
+    (void)state;
+    for (int i = 0; rn_optimisers[i]; i++) {
+        const char *name = rn_optimisers[i]->name;
+        char whole[32], broken[32];
+        struct counts c = {.stop_at = 4};
+        struct rn_train_events events = count_events(&c);
+        struct rn_train_options o;
+        struct rn_train_result result;
+        struct rn_error err = {0};
+
+        snprintf(whole, sizeof(whole), "%s", name);
+        snprintf(broken, sizeof(broken), "%s-broken", name);
+        o = constant_run(whole, 9);
+        o.optimizer = name;
+        o.lr *= rn_optimisers[i]->rate;
+        o.accumulate = 2;
+        o.ema = 0.9;
+        o.freeze = "conv1";
+        train(&o, NULL, &result);
+        o.out = in_folder(broken);
+        expect(rn_train(&o, &events, &result, &err), RN_ERR_STOPPED, &err,
+               "stopped after iteration", "of 9");
+        resume(o.out, (struct rn_resume_options){.threads = 2});
+        assert_same_run(in_folder(whole), in_folder(broken));
+    }
+}
+
 /* Of equal errors the smaller loss is the best model's. */
 static void test_ties(void **state)
 {
@@ -1042,6 +1073,7 @@ int main(void)
         cmocka_unit_test(test_longer_runs),
         cmocka_unit_test(test_refused_changes),
         cmocka_unit_test(sum_gradients),
+        cmocka_unit_test(test_optimisers),
         cmocka_unit_test(test_ties),
         cmocka_unit_test(test_accumulated_runs),
         cmocka_unit_test(test_one_batch_accumulated),

@@ -19,7 +19,7 @@
 #include "nets/stages.h"
 #include "ops/loss.h"
 #include "plan/plan.h"
-#include "train/train.h"
+#include "train/optimiser.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -172,7 +172,7 @@ static void open_plan(struct lesson *l, const char *net, unsigned frozen,
     rn_model_init(l->model, 3);
     stir(l->model->graph);
     rn_stages_freeze(l->model->graph, frozen, fixed);
-    if (rn_store_create(&l->store, l->model->graph, true, &err) != RN_OK ||
+    if (rn_store_create(&l->store, l->model->graph, 1, &err) != RN_OK ||
         rn_plan_build(&l->plan, l->store, &plan, &err) != RN_OK)
         fail_msg("%s", err.msg);
     l->images = rn_alloc(floats, sizeof(float));
@@ -218,11 +218,11 @@ static float *get(const struct lesson *l, enum rn_store_kind kind, size_t i)
 static void check_frozen(const char *net, unsigned frozen)
 {
     struct lesson all = {0}, some = {0};
-    struct rn_sgd sgd = {.lr = 1,
-                         .momentum = 0.9F,
-                         .weight_decay = 0.1F,
-                         .decay_all = true,
-                         .threads = 2};
+    const struct rn_update sgd = {.optimiser = &rn_optimiser_sgd,
+                                  .option = {0.9},
+                                  .weight_decay = 0.1F,
+                                  .decay_all = true,
+                                  .threads = 2};
     struct rn_flat flat;
 
     open_plan(&all, net, 0, true);
@@ -245,7 +245,7 @@ static void check_frozen(const char *net, unsigned frozen)
         rn_free(y);
     }
     rn_store_flat(some.store, &flat);
-    rn_sgd_step(&sgd, some.model->graph, &flat);
+    rn_update_step(&sgd, some.model->graph, &flat, 1, 1);
     for (size_t i = 0; i < all.model->graph->n_params; i++) {
         const struct rn_param *p = &some.model->graph->params[i];
         float *y = get(&some, RN_STORE_VALUE, i);

@@ -1,21 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The optimiser and its schedules. */
-#ifndef RN_TRAIN_TRAIN_H
-#define RN_TRAIN_TRAIN_H
+/* Learning rates over a run. */
+#ifndef RN_TRAIN_SCHEDULE_H
+#define RN_TRAIN_SCHEDULE_H
 
-#include "plan/plan.h"
+#include "core/error.h"
 
-struct rn_sgd {
-    float lr, momentum, weight_decay;
-    bool decay_all; /* false: weights of convolutions and fc only */
-    int threads;
-    const float *scale; /* of lr, by segment; NULL: 1 */
-};
-
-/** v <- momentum v + lr (g + weight_decay w); w <- w - v (the form of the
- *  paper's released solver: lr inside the momentum). In place, in parallel. */
-void rn_sgd_step(const struct rn_sgd *sgd, const struct rn_graph *graph,
-                 struct rn_flat *flat);
+#include <stdbool.h>
 
 enum rn_schedule_kind {
     RN_SCHEDULE_CONSTANT,
