@@ -53,7 +53,8 @@ struct rn_optimiser {
 /** The table: a row for each file. */
 /* clang-format off */
 #define RN_OPTIMISERS(ROW) \
-    ROW(sgd)
+    ROW(sgd) \
+    ROW(nesterov)
 /* clang-format on */
 
 #define RN_OPTIMISER_ROW(name) \

@@ -40,7 +40,9 @@ WORKS["resnet20-accumulate"] = (32, 8, 0.01, 8)
 ACCUMULATE = {"resnet20-accumulate": 3}
 # A small network, for what else there is to compare by steps of training: what
 # is other than above. "optimizer" is a name of ours; see OPTIMISERS.
-SMALL = {}
+SMALL = {
+    "nesterov": {"optimizer": "nesterov", "lr": 0.02},
+}
 for small_work in SMALL:
     WORKS[small_work] = (16, 16, SMALL[small_work].pop("lr"), 20)
 CLASSES = 10
@@ -70,6 +72,9 @@ def build(work):
 OPTIMISERS = {
     "sgd": lambda p, lr, o: torch.optim.SGD(
         p, lr=lr, momentum=o["momentum"], weight_decay=WEIGHT_DECAY),
+    "nesterov": lambda p, lr, o: torch.optim.SGD(
+        p, lr=lr, momentum=o["momentum"], weight_decay=WEIGHT_DECAY,
+        nesterov=True),
 }
 
 

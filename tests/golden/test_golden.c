@@ -44,6 +44,7 @@ static const struct run {
     {"resnet50", 0, 1},
     /* Of batches joined to a step; Winograd's rounding is looked at above. */
     {"resnet20-accumulate", 1, 2},
+    {"nesterov", 0, 2},
 };
 
 /* ------------------------------------- the formula, as in record.py */
