@@ -54,7 +54,8 @@ struct rn_optimiser {
 /* clang-format off */
 #define RN_OPTIMISERS(ROW) \
     ROW(sgd) \
-    ROW(nesterov)
+    ROW(nesterov) \
+    ROW(adamw)
 /* clang-format on */
 
 #define RN_OPTIMISER_ROW(name) \

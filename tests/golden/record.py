@@ -42,6 +42,8 @@ ACCUMULATE = {"resnet20-accumulate": 3}
 # is other than above. "optimizer" is a name of ours; see OPTIMISERS.
 SMALL = {
     "nesterov": {"optimizer": "nesterov", "lr": 0.02},
+    "adamw": {"optimizer": "adamw", "lr": 0.001, "beta1": 0.8, "beta2": 0.95,
+              "epsilon": 1e-4},
 }
 for small_work in SMALL:
     WORKS[small_work] = (16, 16, SMALL[small_work].pop("lr"), 20)
@@ -75,6 +77,9 @@ OPTIMISERS = {
     "nesterov": lambda p, lr, o: torch.optim.SGD(
         p, lr=lr, momentum=o["momentum"], weight_decay=WEIGHT_DECAY,
         nesterov=True),
+    "adamw": lambda p, lr, o: torch.optim.AdamW(
+        p, lr=lr, betas=(o["beta1"], o["beta2"]), eps=o["epsilon"],
+        weight_decay=WEIGHT_DECAY),
 }
 
 

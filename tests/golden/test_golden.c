@@ -45,6 +45,7 @@ static const struct run {
     /* Of batches joined to a step; Winograd's rounding is looked at above. */
     {"resnet20-accumulate", 1, 2},
     {"nesterov", 0, 2},
+    {"adamw", 0, 2},
 };
 
 /* ------------------------------------- the formula, as in record.py */
