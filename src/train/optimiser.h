@@ -55,7 +55,8 @@ struct rn_optimiser {
 #define RN_OPTIMISERS(ROW) \
     ROW(sgd) \
     ROW(nesterov) \
-    ROW(adamw)
+    ROW(adamw) \
+    ROW(rmsprop)
 /* clang-format on */
 
 #define RN_OPTIMISER_ROW(name) \

@@ -44,6 +44,8 @@ SMALL = {
     "nesterov": {"optimizer": "nesterov", "lr": 0.02},
     "adamw": {"optimizer": "adamw", "lr": 0.001, "beta1": 0.8, "beta2": 0.95,
               "epsilon": 1e-4},
+    "rmsprop": {"optimizer": "rmsprop", "lr": 0.001, "alpha": 0.9,
+                "epsilon": 1e-3},
 }
 for small_work in SMALL:
     WORKS[small_work] = (16, 16, SMALL[small_work].pop("lr"), 20)
@@ -79,6 +81,9 @@ OPTIMISERS = {
         nesterov=True),
     "adamw": lambda p, lr, o: torch.optim.AdamW(
         p, lr=lr, betas=(o["beta1"], o["beta2"]), eps=o["epsilon"],
+        weight_decay=WEIGHT_DECAY),
+    "rmsprop": lambda p, lr, o: torch.optim.RMSprop(
+        p, lr=lr, alpha=o["alpha"], eps=o["epsilon"],
         weight_decay=WEIGHT_DECAY),
 }
 

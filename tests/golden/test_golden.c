@@ -46,6 +46,7 @@ static const struct run {
     {"resnet20-accumulate", 1, 2},
     {"nesterov", 0, 2},
     {"adamw", 0, 2},
+    {"rmsprop", 0, 2},
 };
 
 /* ------------------------------------- the formula, as in record.py */
