@@ -56,7 +56,8 @@ struct rn_optimiser {
     ROW(sgd) \
     ROW(nesterov) \
     ROW(adamw) \
-    ROW(rmsprop)
+    ROW(rmsprop) \
+    ROW(lars)
 /* clang-format on */
 
 #define RN_OPTIMISER_ROW(name) \

@@ -46,6 +46,7 @@ SMALL = {
               "epsilon": 1e-4},
     "rmsprop": {"optimizer": "rmsprop", "lr": 0.001, "alpha": 0.9,
                 "epsilon": 1e-3},
+    "lars": {"optimizer": "lars", "lr": 1.0, "trust": 0.02},
 }
 for small_work in SMALL:
     WORKS[small_work] = (16, 16, SMALL[small_work].pop("lr"), 20)
@@ -72,6 +73,27 @@ def build(work):
             else nets.build(work.split("-")[0], CLASSES))
 
 
+class Lars(torch.optim.Optimizer):
+    """You et al. 2017, section 4; biases and batch norm keep the plain rate."""
+
+    def __init__(self, parameters, lr, momentum, trust):
+        super().__init__(parameters, {"lr": lr})
+        self.momentum, self.trust = momentum, trust
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            for p in group["params"]:
+                change = p.grad + WEIGHT_DECAY * p
+                rate = group["lr"]
+                if p.dim() > 1:
+                    rate *= self.trust * p.norm() / (
+                        p.grad.norm() + WEIGHT_DECAY * p.norm())
+                v = self.state[p].setdefault("v", torch.zeros_like(p))
+                v.mul_(self.momentum).add_(rate * change)
+                p.sub_(v)
+
+
 # By our names: from parameters, learning rate and the work's other options.
 OPTIMISERS = {
     "sgd": lambda p, lr, o: torch.optim.SGD(
@@ -85,6 +107,7 @@ OPTIMISERS = {
     "rmsprop": lambda p, lr, o: torch.optim.RMSprop(
         p, lr=lr, alpha=o["alpha"], eps=o["epsilon"],
         weight_decay=WEIGHT_DECAY),
+    "lars": lambda p, lr, o: Lars(p, lr, o["momentum"], o["trust"]),
 }
 
 

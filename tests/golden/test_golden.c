@@ -47,6 +47,7 @@ static const struct run {
     {"nesterov", 0, 2},
     {"adamw", 0, 2},
     {"rmsprop", 0, 2},
+    {"lars", 0, 2},
 };
 
 /* ------------------------------------- the formula, as in record.py */
