@@ -1019,6 +1019,10 @@ static const struct edit {
     {"\"lr\": 0.05", "\"lr\": -1", RN_ERR_ARG, {"lr -1", "from 0"}},
     {"\"lr\": 0.05", "\"lr\": \"x\"", RN_ERR_DATA, {"run.json", "lr"}},
     {"\"lr\": 0.05", "\"rl\": 0.05", RN_ERR_DATA, {"lr", "missing"}},
+    {"\"optimizer\": \"sgd\"",
+     "\"optimizer\": \"lars\"",
+     RN_ERR_DATA,
+     {"holds the state of optimizer sgd", "expected that of lars"}},
     {"4:90", "4:91", RN_ERR_DATA, {"4:91", "checksum"}},
     {"{", "[", RN_ERR_DATA, {"run.json", "JSON"}},
 };
