@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Real networks on real photos: what PyTorch with Pillow gets, photo by photo
- * (record-photos.py), and the counts of right answers by rn_eval(). */
+/* Networks on photos: what PyTorch with Pillow gets, photo by photo, and the
+ * counts of right answers by rn_eval(). Drawn photos and a small network of our
+ * own (record-made.py) are in every clone; real ones (record-photos.py) are
+ * compared where they are at hand. */
 #include "core/memory.h"
 #include "data/data.h"
 #include "eval/eval.h"
@@ -236,6 +238,110 @@ static void resnet50_answers_as_in_pytorch(void **state)
     rn_data_close(photos);
 }
 
+/* -------------------------------------------- drawn photos, our network */
+
+#define MADE           20
+#define MADE_CLASSES   4
+#define MADE_TOLERANCE 5e-5 /* of the photo's largest logit */
+
+static const char *made(const char *name)
+{
+    static char path[600];
+
+    snprintf(path, sizeof(path), "%s/tests/golden/made/%s",
+             environment("RN_SOURCE", "."), name);
+    return path;
+}
+
+static struct rn_model *import_made(void)
+{
+    static const float mean[] = {0.5F, 0.45F, 0.4F},
+                       std[] = {0.25F, 0.25F, 0.25F};
+    struct rn_import_options o;
+    struct rn_error err = {0};
+    struct rn_model *model;
+
+    rn_import_defaults(&o);
+    o.mean = mean;
+    o.std = std;
+    o.means = o.stds = 3;
+    o.resize = 40;
+    o.interpolation = "bilinear";
+    if (rn_model_import(&model, made("net.onnx"), &o, &err))
+        fail_msg("%s", err.msg);
+    return model;
+}
+
+/* The logits of a line "FILE CLASS LOGITS…" of made/logits.txt, and ours. */
+static double compare_made(const struct rn_model *model, struct rn_plan *plan,
+                           const char *line)
+{
+    float want[MADE_CLASSES], got[MADE_CLASSES], image[3 * 32 * 32];
+    char name[151], path[200];
+    struct rn_error err = {0};
+    struct rn_image photo;
+    double largest = 0, off = 0;
+    int label;
+
+    if (sscanf(line, "%150s %d %f %f %f %f", name, &label, &want[0], &want[1],
+               &want[2], &want[3]) != 2 + MADE_CLASSES)
+        fail_msg("no record: %s", line);
+    snprintf(path, sizeof(path), "photos/%s", name);
+    if (rn_image_load(&photo, made(path), 0, &err) ||
+        rn_model_preprocess_image(model, &photo, image, &err) ||
+        rn_plan_forward(plan, image, got, &err))
+        fail_msg("%s: %s", name, err.msg);
+    rn_image_free(&photo);
+    for (int i = 0; i < MADE_CLASSES; i++) {
+        largest = fmax(largest, fabs((double)want[i]));
+        off = fmax(off, fabs((double)got[i] - (double)want[i]));
+    }
+    if (!(off <= MADE_TOLERANCE * largest))
+        fail_msg("%s: a logit of %g is off by %g", name, largest, off);
+    return off / largest;
+}
+
+static void drawn_photos_answer_as_in_pytorch(void **state)
+{
+    struct rn_model *model = import_made();
+    struct rn_eval_options o;
+    struct rn_eval_result result;
+    struct rn_plan_options options;
+    struct rn_plan *plan;
+    struct rn_data *photos;
+    struct rn_error err = {0};
+    double worst = 0;
+    char line[400];
+    int count = 0;
+    FILE *file = fopen(made("logits.txt"), "r");
+
+    (void)state;
+    assert_non_null(file);
+    rn_plan_defaults(&options);
+    options.batch = 1;
+    if (rn_plan_create(&plan, model, &options, &err))
+        fail_msg("%s", err.msg);
+    while (fgets(line, sizeof(line), file)) {
+        worst = fmax(worst, compare_made(model, plan, line));
+        count++;
+    }
+    fclose(file);
+    rn_plan_destroy(plan);
+    assert_int_equal(count, MADE);
+    print_message("logits of %d drawn photos off by %.1e of the largest\n", count,
+                  worst);
+    rn_eval_defaults(&o);
+    o.part = RN_PART_TRAIN;
+    if (rn_data_open(&photos, made("photos"), NULL, &err) ||
+        rn_eval(model, photos, &o, &result, &err))
+        fail_msg("%s", err.msg);
+    assert_int_equal(result.images, MADE);
+    if (result.top1_error > 0)
+        fail_msg("%g %% wrong, PyTorch has all right", result.top1_error);
+    rn_data_close(photos);
+    rn_model_destroy(model);
+}
+
 /* ------------------------------------------------------------ many views */
 
 struct view_record {
@@ -339,6 +445,7 @@ static void many_views_answer_as_in_pytorch(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(drawn_photos_answer_as_in_pytorch),
         cmocka_unit_test(resnet18_answers_as_in_pytorch),
         cmocka_unit_test(resnet50_answers_as_in_pytorch),
         cmocka_unit_test(many_views_answer_as_in_pytorch),

@@ -312,7 +312,7 @@ static void take(struct rn_loader *loader, long iteration, struct kept *kept)
 {
     struct rn_error err = {0, ""};
     struct rn_batch batch;
-    double waited = 0;
+    double waited = -1; /* so that one that is not told shows */
 
     if (rn_loader_next(loader, &batch, &waited, &err))
         fail_msg("%s", err.msg);
