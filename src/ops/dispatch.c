@@ -1,33 +1,32 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Which compilation of the kernels runs here. */
+#include "core/isa.h"
 #include "core/threads.h"
-#include "ops/conv/conv.h"
 #include "ops/conv/direct_kernels.h"
-#include "ops/kernels.h"
-#include "ops/pool_kernels.h"
 #include "ops/conv/product_kernels.h"
 #include "ops/conv/winograd_kernels.h"
+#include "ops/kernels.h"
+#include "ops/pool_kernels.h"
 
-#include <string.h>
-
-#ifdef __x86_64__
 /** const struct TYPE *NAME_get(void): that of rn_isa(). */
-#define DISPATCH(type, name)                                     \
-    extern const struct type name##_sse;                         \
-    extern const struct type name##_avx2, name##_avx512;         \
-    const struct type *name##_get(void)                          \
-    {                                                            \
-        const char *isa = rn_isa();                              \
-        if (!strcmp(isa, "avx512"))                              \
-            return &name##_avx512;                               \
-        return strcmp(isa, "avx2") ? &name##_sse : &name##_avx2; \
+#ifdef __x86_64__
+#define DISPATCH(type, name)                                         \
+    extern const struct type name##_sse, name##_avx2, name##_avx512; \
+    const struct type *name##_get(void)                              \
+    {                                                                \
+        static const struct type *const all[RN_ISA_KERNELS] = {      \
+            [RN_ISA_SSE] = &name##_sse,                              \
+            [RN_ISA_AVX2] = &name##_avx2,                            \
+            [RN_ISA_AVX512] = &name##_avx512,                        \
+        };                                                           \
+        return all[rn_isa()->kernels];                               \
     }
 #else
-#define DISPATCH(type, name)             \
-    extern const struct type name##_sse; \
-    const struct type *name##_get(void)  \
-    {                                    \
-        return &name##_sse;              \
+#define DISPATCH(type, name)                 \
+    extern const struct type name##_generic; \
+    const struct type *name##_get(void)      \
+    {                                        \
+        return &name##_generic;              \
     }
 #endif
 

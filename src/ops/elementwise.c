@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "ops/elementwise.h"
 
-#include "ops/conv/conv.h"
+#include "ops/layout.h"
 
 #include <omp.h>
 #include <string.h>

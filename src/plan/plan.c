@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "core/isa.h"
 #include "core/memory.h"
 #include "core/threads.h"
 #include "model/model.h"
@@ -525,7 +526,7 @@ int rn_plan_step(const struct rn_plan *plan, size_t i,
     *step = (struct rn_step_info){
         .name = plan->graph->nodes[s->node].name,
         .pass = s->again ? "recompute" : s->type->pass,
-        .algorithm = s->conv ? rn_conv_algorithm(s->conv) : rn_isa(),
+        .algorithm = s->conv ? rn_conv_algorithm(s->conv) : rn_isa()->name,
         .flops = s->flops,
         .bytes = s->bytes,
         .seconds = plan->runs ? s->seconds / (double)plan->runs : 0,
@@ -568,7 +569,7 @@ void rn_machine_get(struct rn_machine *machine)
     memset(machine, 0, sizeof(*machine));
     machine->threads = rn_threads_default("", machine->limited_by,
                                           sizeof(machine->limited_by));
-    snprintf(machine->isa, sizeof(machine->isa), "%s", rn_isa());
+    snprintf(machine->isa, sizeof(machine->isa), "%s", rn_isa()->name);
     snprintf(machine->onednn, sizeof(machine->onednn), "%s",
              rn_onednn_version());
     processor_name(machine->cpu, sizeof(machine->cpu));

@@ -6,8 +6,10 @@
 #include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <dnnl.h>
 
 #include "cases.h"
+#include "core/isa.h"
 #include "core/memory.h"
 #include "nets/nets.h"
 #include "ops/conv/conv.h"
@@ -625,15 +627,56 @@ static void the_instruction_set_asked_for(void **state)
     (void)state;
     print_message("# seed %llu, oneDNN %s, %s, blocks of %d\n",
                   (unsigned long long)check_seed(), rn_onednn_version(),
-                  rn_isa(), rn_block());
+                  rn_isa()->name, rn_block());
     if (wanted)
-        assert_string_equal(rn_isa(), wanted);
+        assert_string_equal(rn_isa()->name, wanted);
+}
+
+/* Blocks have to be of the width that oneDNN's kernels take. */
+static void the_instruction_set_of_oneDNN(void **state)
+{
+    int isa = (int)dnnl_get_effective_cpu_isa(),
+        wide = dnnl_cpu_isa_avx512_core;
+
+    (void)state;
+    assert_int_equal(rn_isa()->kernels == RN_ISA_AVX512, (isa & wide) == wide);
+    assert_int_equal(rn_isa()->kernels >= RN_ISA_AVX2,
+                     (isa & dnnl_cpu_isa_avx2) == dnnl_cpu_isa_avx2);
+}
+
+static void limits_of_the_instruction_set(void **state)
+{
+    const struct rn_isa all = rn_isa_within(NULL);
+    struct rn_isa some;
+
+    (void)state;
+    if (all.kernels == RN_ISA_GENERIC)
+        skip();
+    assert_int_equal(rn_isa_within("sse41").kernels, RN_ISA_SSE);
+    assert_int_equal(rn_isa_within("SSE41").width, 4);
+    assert_false(rn_isa_within("AVX").fma);
+    some = rn_isa_within("AVX2");
+    assert_true(some.kernels <= RN_ISA_AVX2 && !some.vnni && !some.bf16);
+    some = rn_isa_within("AVX512_CORE");
+    assert_int_equal(some.kernels, all.kernels);
+    assert_false(some.vnni || some.bf16);
+    some = rn_isa_within("AVX512_CORE_VNNI");
+    assert_int_equal(some.vnni, all.vnni);
+    assert_false(some.bf16);
+    /* oneDNN does not heed what it does not know. */
+    some = rn_isa_within("AVX1024");
+    assert_int_equal(some.kernels, all.kernels);
+    assert_int_equal(some.bf16, all.bf16);
+    print_message("# %s%s%s\n", all.name, all.bf16 ? ", bf16" : "",
+                  all.vnni ? ", vnni" : "");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_instruction_set_asked_for),
+        cmocka_unit_test(the_instruction_set_of_oneDNN),
+        cmocka_unit_test(limits_of_the_instruction_set),
         cmocka_unit_test(the_table_has_every_convolution),
         cmocka_unit_test(winograd_is_among_them),
         cmocka_unit_test(convolutions),

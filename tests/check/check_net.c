@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "core/isa.h"
 #include "core/memory.h"
 #include "core/random.h"
 #include "nets/blocks.h"
@@ -1440,6 +1441,6 @@ int main(void)
     };
 
     print_message("# seed %llu, %s\n", (unsigned long long)check_seed(),
-                  rn_isa());
+                  rn_isa()->name);
     return cmocka_run_group_tests_name("networks", tests, NULL, NULL);
 }

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "cases.h"
+#include "core/isa.h"
 #include "core/memory.h"
 #include "ops/batch_norm.h"
 #include "ops/conv/conv.h"
@@ -1084,9 +1085,9 @@ static void the_instruction_set_asked_for(void **state)
 
     (void)state;
     print_message("# seed %llu, %s, blocks of %d\n",
-                  (unsigned long long)check_seed(), rn_isa(), rn_block());
+                  (unsigned long long)check_seed(), rn_isa()->name, rn_block());
     if (wanted)
-        assert_string_equal(rn_isa(), wanted);
+        assert_string_equal(rn_isa()->name, wanted);
 }
 
 int main(void)

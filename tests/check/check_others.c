@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "core/isa.h"
 #include "core/memory.h"
 #include "core/random.h"
 #include "ops/conv/conv.h"
@@ -1071,6 +1072,6 @@ int main(void)
     };
 
     print_message("# seed %llu, %s\n", (unsigned long long)check_seed(),
-                  rn_isa());
+                  rn_isa()->name);
     return cmocka_run_group_tests_name("others", tests, NULL, NULL);
 }

@@ -2,7 +2,7 @@
 #include "support.h"
 
 #include "core/random.h"
-#include "ops/conv/conv.h"
+#include "ops/layout.h"
 
 #include <stdarg.h>
 #include <stddef.h>
@@ -92,14 +92,9 @@ int guarded_check(const struct guarded *g, const char *name)
 
 /* ---------------------------------------------------------------- layouts */
 
-/* rn_block() asks oneDNN, which is slow for every element. */
 static size_t block(void)
 {
-    static size_t b;
-
-    if (!b)
-        b = (size_t)rn_block();
-    return b;
+    return (size_t)rn_block();
 }
 
 static size_t blocks_of(struct rn_shape s)

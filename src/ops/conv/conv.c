@@ -1,137 +1,50 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* The table of algorithms for convolutions, and the choice among them. */
 #include "ops/conv/conv.h"
 
 #include "core/count.h"
+#include "core/isa.h"
 #include "core/memory.h"
+#include "ops/conv/algorithm.h"
 #include "ops/conv/groups.h"
-#include "ops/conv/product.h"
-#include "ops/conv/weight_gradient.h"
-#include "ops/conv/winograd.h"
 
-#include <dnnl.h>
 #include <stdio.h>
 #include <string.h>
 
-/* ------------------------------------------- oneDNN 2 and 3, side by side
- *
- * Version 3 made memory descriptors opaque and merged operation descriptors
- * into primitive descriptors. Everything that differs is in this section. */
-
-#if DNNL_VERSION_MAJOR >= 3
-typedef dnnl_memory_desc_t md_t;
-typedef const_dnnl_memory_desc_t const_md_t;
-#define MD(md)      (md)
-#define MD_FREE(md) dnnl_memory_desc_destroy(md)
-#define md_create   dnnl_memory_desc_create_with_tag
-#else
-typedef dnnl_memory_desc_t md_t;
-typedef const dnnl_memory_desc_t *const_md_t;
-#define MD(md)      (&(md))
-#define MD_FREE(md) ((void)(md))
-#define md_create   dnnl_memory_desc_init_by_tag
-#endif
-
-struct conv_descs {
-    md_t src, weights, bias, dst;
+struct rn_conv {
+    struct rn_conv_config config;
+    const struct rn_conv_algorithm *algorithm;
+    struct rn_conv_needs needs;
+    void *plan; /* the algorithm's own */
 };
 
-static dnnl_status_t append_relu(dnnl_post_ops_t ops)
-{
-#if DNNL_VERSION_MAJOR >= 3
-    return dnnl_post_ops_append_eltwise(ops, dnnl_eltwise_relu, 0.0f, 0.0f);
-#else
-    return dnnl_post_ops_append_eltwise(ops, 1.0f, dnnl_eltwise_relu, 0.0f,
-                                        0.0f);
-#endif
-}
-
-static dnnl_status_t append_sum(dnnl_post_ops_t ops)
-{
-#if DNNL_VERSION_MAJOR >= 3
-    return dnnl_post_ops_append_sum(ops, 1.0f, 0, dnnl_data_type_undef);
-#else
-    return dnnl_post_ops_append_sum(ops, 1.0f);
-#endif
-}
-
-struct geometry {
-    dnnl_dims_t stride, dilate, pad_l, pad_r;
+/* The first that applies has a convolution; oneDNN takes what none of ours
+ * does. */
+static const struct rn_conv_algorithm *const algorithms[] = {
+    &rn_conv_winograd,
+    &rn_conv_product,
+    &rn_conv_weight_gradient,
+    &rn_conv_onednn,
 };
 
-static dnnl_status_t create_forward(dnnl_primitive_desc_t *pd,
-                                    dnnl_engine_t engine, dnnl_prop_kind_t prop,
-                                    const struct conv_descs *d, bool bias,
-                                    const struct geometry *g,
-                                    dnnl_primitive_attr_t attr)
+static const char *const passes[RN_CONV_PASSES] = {
+    [RN_CONV_FORWARD] = "output",
+    [RN_CONV_BACKWARD_DATA] = "input gradient",
+    [RN_CONV_BACKWARD_WEIGHTS] = "weight gradient",
+};
+
+static const struct rn_conv_algorithm *
+algorithm_for(const struct rn_conv_config *config)
 {
-#if DNNL_VERSION_MAJOR >= 3
-    return dnnl_convolution_forward_primitive_desc_create(
-        pd, engine, prop, dnnl_convolution_direct, d->src, d->weights,
-        bias ? d->bias : NULL, d->dst, g->stride, g->dilate, g->pad_l, g->pad_r,
-        attr);
-#else
-    dnnl_convolution_desc_t desc;
-    dnnl_status_t rc = dnnl_dilated_convolution_forward_desc_init(
-        &desc, prop, dnnl_convolution_direct, &d->src, &d->weights,
-        bias ? &d->bias : NULL, &d->dst, g->stride, g->dilate, g->pad_l,
-        g->pad_r);
-    return rc ? rc : dnnl_primitive_desc_create(pd, &desc, attr, engine, NULL);
-#endif
-}
+    for (size_t i = 0; i < COUNT(algorithms); i++) {
+        const struct rn_conv_algorithm *a = algorithms[i];
 
-static dnnl_status_t create_backward_data(dnnl_primitive_desc_t *pd,
-                                          dnnl_engine_t engine,
-                                          const struct conv_descs *d,
-                                          const struct geometry *g,
-                                          dnnl_primitive_attr_t attr,
-                                          const_dnnl_primitive_desc_t hint)
-{
-#if DNNL_VERSION_MAJOR >= 3
-    return dnnl_convolution_backward_data_primitive_desc_create(
-        pd, engine, dnnl_convolution_direct, d->src, d->weights, d->dst,
-        g->stride, g->dilate, g->pad_l, g->pad_r, hint, attr);
-#else
-    dnnl_convolution_desc_t desc;
-    dnnl_status_t rc = dnnl_dilated_convolution_backward_data_desc_init(
-        &desc, dnnl_convolution_direct, &d->src, &d->weights, &d->dst,
-        g->stride, g->dilate, g->pad_l, g->pad_r);
-    return rc ? rc : dnnl_primitive_desc_create(pd, &desc, attr, engine, hint);
-#endif
-}
-
-/* ---------------------------------------------------------------- layouts */
-
-int rn_block(void)
-{
-    return (dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core) ==
-                   dnnl_cpu_isa_avx512_core
-               ? 16
-               : 8;
-}
-
-const char *rn_isa(void)
-{
-    dnnl_cpu_isa_t isa = dnnl_get_effective_cpu_isa();
-
-    if (rn_block() == 16)
-        return "avx512";
-    return (isa & dnnl_cpu_isa_avx2) == dnnl_cpu_isa_avx2 ? "avx2" : "sse";
-}
-
-const char *rn_onednn_version(void)
-{
-    static _Thread_local char text[32];
-    const dnnl_version_t *v = dnnl_version();
-
-    snprintf(text, sizeof(text), "%d.%d.%d", v->major, v->minor, v->patch);
-    return text;
-}
-
-size_t rn_channels_padded(int c)
-{
-    size_t b = (size_t)rn_block();
-
-    return ((size_t)c + b - 1) / b * b;
+        if ((a->groups || !rn_is_grouped(config)) &&
+            (a->any_window || rn_window_regular(&config->window)) &&
+            a->applies(config))
+            return a;
+    }
+    return NULL;
 }
 
 bool rn_conv_plain_input(int channels)
@@ -139,517 +52,38 @@ bool rn_conv_plain_input(int channels)
     return channels <= 3;
 }
 
-size_t rn_conv_weights_count(int oc, int ic, struct rn_window window,
-                             bool plain_input)
+void rn_conv_describe(struct rn_conv_needs *needs, const char *name)
 {
-    return rn_channels_padded(oc) *
-           (plain_input ? (size_t)ic : rn_channels_padded(ic)) *
-           (size_t)window.kh * (size_t)window.kw;
-}
-
-/** Plain OIHW weights and the store's, block by block. */
-struct weights_walk {
-    size_t oc, ic, taps, block, in_blocks;
-    bool plain;
-};
-
-static struct weights_walk walk_of(int oc, int ic, struct rn_window window,
-                                   bool plain)
-{
-    size_t block = (size_t)rn_block();
-
-    return (struct weights_walk){
-        (size_t)oc,
-        (size_t)ic,
-        (size_t)window.kh * (size_t)window.kw,
-        block,
-        plain ? 1 : rn_channels_padded(ic) / block,
-        plain,
-    };
-}
-
-static size_t blocks_of(const struct weights_walk *w)
-{
-    return (w->oc + w->block - 1) / w->block * w->in_blocks;
-}
-
-/* Block number `at`: up to B output channels by up to B input channels, or
- * by all of a plain input. */
-static void copy_block(const struct weights_walk *w, size_t at, float *oihw,
-                       float *store, bool to_store)
-{
-    size_t b = w->block, o0 = at / w->in_blocks * b;
-    size_t i0 = at % w->in_blocks * b, inputs = w->plain ? w->ic : b;
-    size_t outs = w->oc - o0 < b ? w->oc - o0 : b;
-    size_t ins = w->ic - i0 < inputs ? w->ic - i0 : inputs;
-    float *blocked = store + at * w->taps * inputs * b;
-
-    if (to_store && (outs < b || ins < inputs))
-        memset(blocked, 0, w->taps * inputs * b * sizeof(*blocked));
-    for (size_t o = 0; o < outs; o++) {
-        float *row = oihw + ((o0 + o) * w->ic + i0) * w->taps;
-
-        for (size_t i = 0; i < ins; i++)
-            for (size_t k = 0; k < w->taps; k++) {
-                float *to = &blocked[(k * inputs + i) * b + o];
-                float *plain = &row[i * w->taps + k];
-
-                if (to_store)
-                    *to = *plain;
-                else
-                    *plain = *to;
-            }
-    }
-}
-
-void rn_conv_weights_to_store(const float *oihw, float *store, int oc, int ic,
-                              struct rn_window window, bool plain_input)
-{
-    struct weights_walk w = walk_of(oc, ic, window, plain_input);
-
-    for (size_t i = 0; i < blocks_of(&w); i++)
-        copy_block(&w, i, (float *)oihw, store, true);
-}
-
-void rn_conv_weights_from_store(const float *store, float *oihw, int oc, int ic,
-                                struct rn_window window, bool plain_input)
-{
-    struct weights_walk w = walk_of(oc, ic, window, plain_input);
-
-    for (size_t i = 0; i < blocks_of(&w); i++)
-        copy_block(&w, i, oihw, (float *)store, false);
-}
-
-/* --------------------------------------------------------------- creation */
-
-enum { M_SRC, M_WEIGHTS, M_BIAS, M_DST, M_SCRATCH, M_PACK_FROM, M_COUNT };
-
-struct rn_conv {
-    struct rn_conv_config config;
-    const struct own *own; /* ours; nothing of oneDNN's is made then */
-    union {
-        struct rn_winograd winograd;
-        struct rn_product product;
-        struct rn_weight_gradient direct;
-    } plan;
-    dnnl_engine_t engine;
-    dnnl_stream_t stream;
-    dnnl_primitive_desc_t pd;
-    dnnl_primitive_t primitive, pack;
-    dnnl_memory_t memory[M_COUNT];
-    size_t scratch_bytes, packed_bytes;
-    bool needs_pack;
-    bool packs_to_store; /* plain weights -> the store's layout */
-    char algorithm[64];
-};
-
-static int fail(struct rn_error *err, const struct rn_conv_config *c,
-                const char *what, dnnl_status_t status)
-{
-    return rn_fail(
-        err, status == dnnl_out_of_memory ? RN_ERR_MEMORY : RN_ERR_KERNEL,
-        "%s a convolution %dx%dx%dx%d -> %dx%dx%d, %dx%d/%d, failed "
-        "in oneDNN with status %d",
-        what, c->n, c->in.c, c->in.h, c->in.w, c->out.c, c->out.h, c->out.w,
-        c->window.kh, c->window.kw, c->window.stride, (int)status);
-}
-
-static dnnl_format_tag_t data_tag(bool plain)
-{
-    if (plain)
-        return dnnl_nchw;
-    return rn_block() == 16 ? dnnl_nChw16c : dnnl_nChw8c;
-}
-
-static dnnl_format_tag_t store_tag(bool plain)
-{
-    if (rn_block() == 16)
-        return plain ? dnnl_Ohwi16o : dnnl_OIhw16i16o;
-    return plain ? dnnl_Ohwi8o : dnnl_OIhw8i8o;
-}
-
-static dnnl_format_tag_t groups_tag(const struct rn_conv_config *c)
-{
-    if (rn_block() == 16)
-        return rn_is_depthwise(c) ? dnnl_Goihw16g : dnnl_gOIhw16i16o;
-    return rn_is_depthwise(c) ? dnnl_Goihw8g : dnnl_gOIhw8i8o;
-}
-
-/* Weights in a layout that is ours, or any; in groups they have a dimension
- * more, as long as several are run. */
-static dnnl_status_t weights_md(const struct rn_conv_config *c, bool any,
-                                md_t *md)
-{
-    int groups = rn_groups_run(c), kh = c->window.kh, kw = c->window.kw;
-    int out = rn_channels_run(c, c->out.c) / groups;
-    int in = rn_channels_run(c, c->in.c) / groups;
-    dnnl_dims_t whole = {out, in, kh, kw}, grouped = {groups, out, in, kh, kw};
-
-    if (groups > 1)
-        return md_create(md, 5, grouped, dnnl_f32,
-                         any ? dnnl_format_tag_any : groups_tag(c));
-    return md_create(md, 4, whole, dnnl_f32,
-                     any ? dnnl_format_tag_any : store_tag(c->plain_input));
-}
-
-/* Grouped ones are packed by ourselves in inference. */
-static bool takes_any_weights(const struct rn_conv_config *c)
-{
-    return c->train ? c->pass == RN_CONV_BACKWARD_DATA : !rn_is_grouped(c);
-}
-
-static dnnl_status_t make_descs(struct conv_descs *d,
-                                const struct rn_conv_config *c)
-{
-    const dnnl_data_type_t f32 = dnnl_f32;
-    dnnl_dims_t src = {c->n, rn_channels_run(c, c->in.c), c->in.h, c->in.w};
-    dnnl_dims_t dst = {c->n, rn_channels_run(c, c->out.c), c->out.h, c->out.w};
-    dnnl_dims_t bias = {rn_channels_run(c, c->out.c)};
-    dnnl_status_t rc =
-        md_create(&d->src, 4, src, f32, data_tag(c->plain_input));
-
-    if (!rc)
-        rc = md_create(&d->dst, 4, dst, f32, data_tag(false));
-    if (!rc)
-        rc = weights_md(c, takes_any_weights(c), &d->weights);
-    if (!rc)
-        rc = md_create(&d->bias, 1, bias, f32, dnnl_a);
-    return rc;
-}
-
-static void free_descs(struct conv_descs *d)
-{
-    MD_FREE(d->src);
-    MD_FREE(d->dst);
-    MD_FREE(d->weights);
-    MD_FREE(d->bias);
-}
-
-static struct geometry make_geometry(const struct rn_conv_config *c)
-{
-    const struct rn_window *w = &c->window;
-    const int across = rn_window_stride_w(w);
-    struct geometry g = {.stride = {w->stride, across},
-                         .dilate = {w->dilate_h, w->dilate_w},
-                         .pad_l = {rn_window_top(w), rn_window_left(w)}};
-
-    /* Padding on the far side is what the last window still reaches. */
-    g.pad_r[0] = (c->out.h - 1) * w->stride + rn_window_rows(w) - c->in.h -
-                 rn_window_top(w);
-    g.pad_r[1] = (c->out.w - 1) * across + rn_window_columns(w) - c->in.w -
-                 rn_window_left(w);
-    return g;
-}
-
-static dnnl_status_t make_attr(dnnl_primitive_attr_t *attr,
-                               const struct rn_conv_config *c)
-{
-    dnnl_post_ops_t ops = NULL;
-    dnnl_status_t rc = dnnl_primitive_attr_create(attr);
-
-    if (!rc)
-        rc = dnnl_primitive_attr_set_scratchpad_mode(*attr,
-                                                     dnnl_scratchpad_mode_user);
-    if (!rc)
-        rc = dnnl_post_ops_create(&ops);
-    if (!rc && c->sum)
-        rc = append_sum(ops);
-    if (!rc && c->relu)
-        rc = append_relu(ops);
-    if (!rc)
-        rc = dnnl_primitive_attr_set_post_ops(*attr, ops);
-    dnnl_post_ops_destroy(ops);
-    return rc;
-}
-
-static dnnl_status_t make_pd(struct rn_conv *conv, const struct conv_descs *d,
-                             dnnl_primitive_attr_t attr)
-{
-    const struct rn_conv_config *c = &conv->config;
-    struct geometry g = make_geometry(c);
-    dnnl_prop_kind_t prop =
-        c->train ? dnnl_forward_training : dnnl_forward_inference;
-    dnnl_primitive_desc_t hint = NULL;
-    dnnl_status_t rc;
-
-    if (c->pass == RN_CONV_FORWARD)
-        return create_forward(&conv->pd, conv->engine, prop, d, c->bias, &g,
-                              attr);
-    /* The hint only tells backward which formats are in use; those are ours. */
-    rc = create_forward(&hint, conv->engine, dnnl_forward_training, d, c->bias,
-                        &g, attr);
-    if (!rc)
-        rc = create_backward_data(&conv->pd, conv->engine, d, &g, attr, hint);
-    dnnl_primitive_desc_destroy(hint);
-    return rc;
-}
-
-static dnnl_status_t choose(struct rn_conv *conv)
-{
-    struct conv_descs d = {0};
-    dnnl_primitive_attr_t attr = NULL;
-    dnnl_status_t rc = make_descs(&d, &conv->config);
-
-    if (!rc)
-        rc = make_attr(&attr, &conv->config);
-    if (!rc)
-        rc = make_pd(conv, &d, attr);
-    dnnl_primitive_attr_destroy(attr);
-    free_descs(&d);
-    return rc;
-}
-
-static const_md_t query_md(const struct rn_conv *conv, dnnl_query_t what)
-{
-    return dnnl_primitive_desc_query_md(conv->pd, what, 0);
-}
-
-struct role {
-    dnnl_query_t query;
-    int arg;
-};
-
-/* What each memory is to oneDNN, by pass: weight gradients are all ours. */
-static const struct role roles[RN_CONV_BACKWARD_WEIGHTS][M_SCRATCH + 1] = {
-    {{dnnl_query_src_md, DNNL_ARG_SRC},
-     {dnnl_query_weights_md, DNNL_ARG_WEIGHTS},
-     {dnnl_query_undef, DNNL_ARG_BIAS},
-     {dnnl_query_dst_md, DNNL_ARG_DST},
-     {dnnl_query_scratchpad_md, DNNL_ARG_SCRATCHPAD}},
-    {{dnnl_query_diff_src_md, DNNL_ARG_DIFF_SRC},
-     {dnnl_query_weights_md, DNNL_ARG_WEIGHTS},
-     {dnnl_query_undef, DNNL_ARG_BIAS},
-     {dnnl_query_diff_dst_md, DNNL_ARG_DIFF_DST},
-     {dnnl_query_scratchpad_md, DNNL_ARG_SCRATCHPAD}},
-};
-
-static dnnl_status_t make_memory(struct rn_conv *conv, int which)
-{
-    const struct role *role = &roles[conv->config.pass][which];
-    md_t bias;
-    dnnl_dims_t dims = {rn_channels_run(&conv->config, conv->config.out.c)};
-    dnnl_status_t rc;
-
-    if (which != M_BIAS)
-        return dnnl_memory_create(&conv->memory[which],
-                                  query_md(conv, role->query), conv->engine,
-                                  DNNL_MEMORY_NONE);
-    rc = md_create(&bias, 1, dims, dnnl_f32, dnnl_a);
-    if (!rc)
-        rc = dnnl_memory_create(&conv->memory[which], MD(bias), conv->engine,
-                                DNNL_MEMORY_NONE);
-    MD_FREE(bias);
-    return rc;
-}
-
-static dnnl_status_t plain_weights_md(const struct rn_conv_config *c, md_t *md)
-{
-    dnnl_dims_t dims = {c->out.c, c->in.c, c->window.kh, c->window.kw};
-
-    return md_create(md, 4, dims, dnnl_f32, dnnl_oihw);
-}
-
-/* Plain weights are packed from plain OIHW: by ourselves into the store's
- * layout, which oneDNN's reorder does on one thread. */
-static dnnl_status_t compare_layouts(struct rn_conv *conv)
-{
-    const_md_t to = query_md(conv, dnnl_query_weights_md);
-    md_t store;
-    dnnl_status_t rc = weights_md(&conv->config, false, &store);
-    bool same = !rc && dnnl_memory_desc_equal(MD(store), to);
-
-    if (rc)
-        return rc;
-    conv->packed_bytes = dnnl_memory_desc_get_size(to);
-    conv->packs_to_store = same && !conv->config.train;
-    conv->needs_pack = !same || !conv->config.train;
-    MD_FREE(store);
-    return rc;
-}
-
-/* The layout weights are packed from: the store's, or plain OIHW. */
-static dnnl_status_t make_pack(struct rn_conv *conv, bool dry)
-{
-    const_md_t to = query_md(conv, dnnl_query_weights_md);
-    dnnl_primitive_desc_t pd = NULL;
-    md_t from;
-    dnnl_status_t rc = compare_layouts(conv);
-
-    if (!rc)
-        rc = conv->config.train ? weights_md(&conv->config, false, &from)
-                                : plain_weights_md(&conv->config, &from);
-    if (rc)
-        return rc;
-    if (conv->needs_pack && !conv->packs_to_store && !dry) {
-        rc = dnnl_reorder_primitive_desc_create(&pd, MD(from), conv->engine, to,
-                                                conv->engine, NULL);
-        if (!rc)
-            rc = dnnl_primitive_create(&conv->pack, pd);
-        if (!rc)
-            rc = dnnl_memory_create(&conv->memory[M_PACK_FROM], MD(from),
-                                    conv->engine, DNNL_MEMORY_NONE);
-        dnnl_primitive_desc_destroy(pd);
-    }
-    MD_FREE(from);
-    return rc;
-}
-
-static void describe(struct rn_conv *conv)
-{
-    const char *impl = "";
-
-    dnnl_primitive_desc_query(conv->pd, dnnl_query_impl_info_str, 0, &impl);
-    snprintf(conv->algorithm, sizeof(conv->algorithm), "onednn %s", impl);
-}
-
-static dnnl_status_t build(struct rn_conv *conv, bool dry)
-{
-    dnnl_status_t rc = dnnl_engine_create(&conv->engine, dnnl_cpu, 0);
-
-    if (!rc)
-        rc = dnnl_stream_create(&conv->stream, conv->engine,
-                                dnnl_stream_default_flags);
-    if (!rc)
-        rc = choose(conv);
-    if (rc)
-        return rc;
-    describe(conv);
-    conv->scratch_bytes =
-        dnnl_memory_desc_get_size(query_md(conv, dnnl_query_scratchpad_md));
-    rc = make_pack(conv, dry);
-    if (rc || dry)
-        return rc;
-    for (int i = 0; !rc && i <= M_SCRATCH; i++)
-        rc = make_memory(conv, i);
-    return rc ? rc : dnnl_primitive_create(&conv->primitive, conv->pd);
-}
-
-static void pack_to_store(const struct rn_conv *conv, const float *from,
-                          float *packed)
-{
-    const struct rn_conv_config *c = &conv->config;
-
-    if (rn_is_grouped(c)) {
-        rn_groups_pack(c, from, packed);
-        return;
-    }
-    struct weights_walk w =
-        walk_of(c->out.c, c->in.c, c->window, c->plain_input);
-#pragma omp parallel for num_threads(c->threads)
-    for (size_t i = 0; i < blocks_of(&w); i++)
-        copy_block(&w, i, (float *)from, packed, true);
-}
-
-/* ------------------------------------------------------------------- ours */
-
-static void plan_winograd(struct rn_conv *conv)
-{
-    const struct rn_winograd *w = &conv->plan.winograd;
-
-    rn_winograd_plan(&conv->plan.winograd, &conv->config);
-    conv->scratch_bytes = rn_winograd_scratch_floats(w) * sizeof(float);
-    conv->packed_bytes = rn_winograd_packed_floats(w) * sizeof(float);
-    conv->needs_pack = !conv->config.train;
-    snprintf(conv->algorithm, sizeof(conv->algorithm), "winograd %zux%zu:%s",
-             w->tile, w->tile, rn_isa());
-}
-
-static void pack_winograd(const struct rn_conv *conv, const float *oihw,
-                          float *packed)
-{
-    rn_winograd_pack(&conv->plan.winograd, oihw, packed);
-}
-
-static void run_winograd(const struct rn_conv *conv,
-                         const struct rn_conv_args *args)
-{
-    rn_winograd_run(&conv->plan.winograd, args);
-}
-
-static void plan_product(struct rn_conv *conv)
-{
-    const struct rn_conv_config *c = &conv->config;
-
-    rn_product_plan(&conv->plan.product, c);
-    conv->scratch_bytes =
-        rn_product_scratch_floats(&conv->plan.product) * sizeof(float);
-    conv->packed_bytes =
-        rn_conv_weights_count(c->out.c, c->in.c, c->window, false) *
-        sizeof(float);
-    conv->needs_pack = !c->train;
-    snprintf(conv->algorithm, sizeof(conv->algorithm), "product:%s", rn_isa());
-}
-
-static void run_product(const struct rn_conv *conv,
-                        const struct rn_conv_args *args)
-{
-    rn_product_run(&conv->plan.product, args);
-}
-
-static bool is_weight_gradient(const struct rn_conv_config *config)
-{
-    return config->pass == RN_CONV_BACKWARD_WEIGHTS;
-}
-
-static void plan_direct(struct rn_conv *conv)
-{
-    const struct rn_weight_gradient *g = &conv->plan.direct;
-
-    rn_weight_gradient_plan(&conv->plan.direct, &conv->config);
-    conv->scratch_bytes = rn_weight_gradient_scratch_floats(g) * sizeof(float);
-    snprintf(conv->algorithm, sizeof(conv->algorithm), "direct:%s", rn_isa());
-}
-
-static void run_direct(const struct rn_conv *conv,
-                       const struct rn_conv_args *args)
-{
-    rn_weight_gradient_run(&conv->plan.direct, args);
-}
-
-/* Algorithms of our own; the first that takes a convolution has it, oneDNN
- * what none takes. */
-static const struct own {
-    bool (*takes)(const struct rn_conv_config *config);
-    void (*plan)(struct rn_conv *conv);
-    void (*run)(const struct rn_conv *conv, const struct rn_conv_args *args);
-    void (*pack)(const struct rn_conv *conv, const float *oihw, float *packed);
-} owns[] = {
-    {rn_winograd_takes, plan_winograd, run_winograd, pack_winograd},
-    {rn_product_takes, plan_product, run_product, pack_to_store},
-    {is_weight_gradient, plan_direct, run_direct, NULL},
-};
-
-/* Groups are known to the last one alone. */
-static const struct own *own_for(const struct rn_conv_config *config)
-{
-    const size_t n = COUNT(owns);
-
-    if (!rn_window_regular(&config->window))
-        return NULL;
-    for (size_t i = rn_is_grouped(config) ? n - 1 : 0; i < n; i++)
-        if (owns[i].takes(config))
-            return &owns[i];
-    return NULL;
+    snprintf(needs->name, sizeof(needs->name), "%s:%s", name, rn_isa()->name);
 }
 
 int rn_conv_create(struct rn_conv **out, const struct rn_conv_config *config,
                    bool dry, struct rn_error *err)
 {
     struct rn_conv *conv = rn_alloc(1, sizeof(*conv));
-    dnnl_status_t rc = dnnl_success;
+    int rc;
 
     *out = NULL;
     if (!conv)
         return rn_fail_memory(err, sizeof(*conv), "a convolution");
     memcpy(&conv->config, config, sizeof(*config)); /* padding too */
-    conv->own = own_for(config);
-    if (conv->own)
-        conv->own->plan(conv);
-    else
-        rc = build(conv, dry);
+    conv->algorithm = algorithm_for(config);
+    if (!conv->algorithm) {
+        rn_free(conv);
+        return rn_fail(err, RN_ERR_ARG,
+                       "no algorithm for the %s of a convolution %dx%d with "
+                       "uneven strides or padding",
+                       passes[config->pass], config->window.kh,
+                       config->window.kw);
+    }
+    conv->plan = rn_alloc(1, conv->algorithm->plan_bytes);
+    rc =
+        conv->plan
+            ? conv->algorithm->make(conv->plan, config, dry, &conv->needs, err)
+            : rn_fail_memory(err, conv->algorithm->plan_bytes, "a convolution");
     if (rc) {
         rn_conv_destroy(conv);
-        return fail(err, config, "creating", rc);
+        return rc;
     }
     *out = conv;
     return RN_OK;
@@ -659,13 +93,9 @@ void rn_conv_destroy(struct rn_conv *conv)
 {
     if (!conv)
         return;
-    for (int i = 0; i < M_COUNT; i++)
-        dnnl_memory_destroy(conv->memory[i]);
-    dnnl_primitive_destroy(conv->primitive);
-    dnnl_primitive_destroy(conv->pack);
-    dnnl_primitive_desc_destroy(conv->pd);
-    dnnl_stream_destroy(conv->stream);
-    dnnl_engine_destroy(conv->engine);
+    if (conv->plan && conv->algorithm->release)
+        conv->algorithm->release(conv->plan);
+    rn_free(conv->plan);
     rn_free(conv);
 }
 
@@ -676,103 +106,41 @@ const struct rn_conv_config *rn_conv_config(const struct rn_conv *conv)
 
 const char *rn_conv_algorithm(const struct rn_conv *conv)
 {
-    return conv->algorithm;
+    return conv->needs.name;
 }
 
 size_t rn_conv_scratch_bytes(const struct rn_conv *conv)
 {
-    return conv->scratch_bytes;
+    return conv->needs.scratch_bytes;
 }
 
 size_t rn_conv_packed_bytes(const struct rn_conv *conv)
 {
-    return conv->packed_bytes;
+    return conv->needs.packed_bytes;
 }
 
 bool rn_conv_needs_pack(const struct rn_conv *conv)
 {
-    return conv->needs_pack;
+    return conv->needs.pack;
 }
 
 bool rn_conv_reads_same(const struct rn_conv *a, const struct rn_conv *b)
 {
-    if (a->own != b->own || a->packed_bytes != b->packed_bytes)
+    if (a->algorithm != b->algorithm ||
+        a->needs.packed_bytes != b->needs.packed_bytes)
         return false;
-    return a->own ? strcmp(a->algorithm, b->algorithm) == 0
-                  : dnnl_memory_desc_equal(query_md(a, dnnl_query_weights_md),
-                                           query_md(b, dnnl_query_weights_md));
-}
-
-/* -------------------------------------------------------------- execution */
-
-static dnnl_status_t set_pointer(struct rn_conv *conv, int which,
-                                 const void *pointer)
-{
-    /* oneDNN takes inputs and outputs alike as plain pointers. */
-    return dnnl_memory_set_data_handle(conv->memory[which], (void *)pointer);
+    return a->algorithm->reads_same ? a->algorithm->reads_same(a->plan, b->plan)
+                                    : strcmp(a->needs.name, b->needs.name) == 0;
 }
 
 int rn_conv_pack(struct rn_conv *conv, const float *from, float *packed,
                  struct rn_error *err)
 {
-    dnnl_exec_arg_t args[] = {
-        {DNNL_ARG_FROM, conv->memory[M_PACK_FROM]},
-        {DNNL_ARG_TO, conv->memory[M_WEIGHTS]},
-    };
-    dnnl_status_t rc;
-
-    if (conv->own) {
-        conv->own->pack(conv, from, packed);
-        return RN_OK;
-    }
-    if (conv->packs_to_store) {
-        pack_to_store(conv, from, packed);
-        return RN_OK;
-    }
-    rc = set_pointer(conv, M_PACK_FROM, from);
-    if (!rc)
-        rc = set_pointer(conv, M_WEIGHTS, packed);
-    if (!rc)
-        rc = dnnl_primitive_execute(conv->pack, conv->stream, 2, args);
-    if (!rc)
-        rc = dnnl_stream_wait(conv->stream);
-    return rc ? fail(err, &conv->config, "packing the weights of", rc) : RN_OK;
-}
-
-static int run_onednn(struct rn_conv *conv, const struct rn_conv_args *a,
-                      struct rn_error *err)
-{
-    enum rn_conv_pass pass = conv->config.pass;
-    bool data = pass == RN_CONV_BACKWARD_DATA;
-
-    const void *pointers[M_SCRATCH + 1] = {
-        [M_SRC] = data ? a->diff_src : a->src,
-        [M_WEIGHTS] = a->weights,
-        [M_BIAS] = a->bias,
-        [M_DST] = data ? a->diff_dst : a->dst,
-        [M_SCRATCH] = a->scratch,
-    };
-    dnnl_exec_arg_t args[M_SCRATCH + 1];
-    dnnl_status_t rc = dnnl_success;
-    int count = 0;
-    for (int i = 0; !rc && i <= M_SCRATCH; i++) {
-        if (i == M_BIAS && (data || !conv->config.bias))
-            continue;
-        rc = set_pointer(conv, i, pointers[i]);
-        args[count++] = (dnnl_exec_arg_t){roles[pass][i].arg, conv->memory[i]};
-    }
-    if (!rc)
-        rc = dnnl_primitive_execute(conv->primitive, conv->stream, count, args);
-    if (!rc)
-        rc = dnnl_stream_wait(conv->stream);
-    return rc ? fail(err, &conv->config, "running", rc) : RN_OK;
+    return conv->algorithm->pack(conv->plan, from, packed, err);
 }
 
 int rn_conv_run(struct rn_conv *conv, const struct rn_conv_args *args,
                 struct rn_error *err)
 {
-    if (!conv->own)
-        return run_onednn(conv, args, err);
-    conv->own->run(conv, args);
-    return RN_OK;
+    return conv->algorithm->run(conv->plan, args, err);
 }

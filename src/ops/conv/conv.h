@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
- * Convolutions, the wall around oneDNN: conv.c alone includes its header.
+ * Convolutions as plans ask for them. The algorithms are rows of a table in
+ * conv.c, a file each.
  *
- * Activations are blocked: [n][ceil(c / B)][h][w][B], B = rn_block(), with
- * zeros in the channels that fill the last block. Only the images of a first
+ * Activations are blocked (ops/layout.h). Only the images of a first
  * convolution of at most three channels are plain [n][c][h][w]; for such a
  * convolution every step takes its input as it came from the loader.
  */
@@ -12,15 +12,11 @@
 
 #include "core/error.h"
 #include "graph/graph.h"
+#include "ops/conv/weights.h"
+#include "ops/layout.h"
 
 #include <stdbool.h>
 
-/** Channels in a block: 16 with AVX-512, else 8. */
-int rn_block(void);
-/** Channels with the last block filled up. */
-size_t rn_channels_padded(int c);
-/** "avx512", "avx2" or "sse": what oneDNN and our kernels both use. */
-const char *rn_isa(void);
 const char *rn_onednn_version(void);
 
 /** Whether a convolution of so many input channels reads plain images. */
@@ -85,15 +81,5 @@ struct rn_conv_args {
 };
 int rn_conv_run(struct rn_conv *conv, const struct rn_conv_args *args,
                 struct rn_error *err);
-
-/* The store's layout of convolution weights: blocked
- * [oc / B][ic / B][kh][kw][B ic][B oc], or [oc / B][kh][kw][ic][B oc] for
- * plain input; zeros in the padding. */
-size_t rn_conv_weights_count(int oc, int ic, struct rn_window window,
-                             bool plain_input);
-void rn_conv_weights_to_store(const float *oihw, float *store, int oc, int ic,
-                              struct rn_window window, bool plain_input);
-void rn_conv_weights_from_store(const float *store, float *oihw, int oc, int ic,
-                                struct rn_window window, bool plain_input);
 
 #endif

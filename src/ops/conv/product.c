@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "ops/conv/product.h"
+/* Forward convolutions without transforms, as matrix products: 1x1 ones read
+ * their input where it is, others gather the pixels that a window sees into
+ * rows first. A sum is taken by one thread in an order fixed by the shapes:
+ * the same bits on any number of threads. */
+#include "ops/conv/algorithm.h"
 
+#include "core/isa.h"
+#include "ops/conv/product_kernels.h"
 #include "ops/elementwise.h"
 #include "ops/window.h"
 
 #include <omp.h>
-#include <string.h>
 
 /* Input channels times taps summed at once. The weights of two blocks of
  * outputs for them, 48 KiB with AVX-512, just about stay in the first-level
@@ -17,6 +22,20 @@
 /* Pieces of work there should be for each thread. */
 #define PIECES 4
 
+struct product {
+    struct rn_conv_config config;
+    const struct rn_product_kernels *kernels;
+    size_t block, in_blocks, out_blocks;
+    size_t pairs;         /* of blocks of outputs; the last may be one alone */
+    size_t steps;         /* blocks of inputs by taps: what is summed over */
+    size_t depth;         /* steps whose weights are there at once */
+    bool gathers;         /* rows before products */
+    size_t pixels;        /* of an image's outputs */
+    size_t strips;        /* of an image */
+    size_t chunk, chunks; /* strips that meet a pair's weights; of them */
+    size_t chunk_pixels;  /* at most */
+};
+
 /* --------------------------------------------------------------- planning */
 
 /* In training, with fewer outputs there is too little to do with what was
@@ -25,10 +44,10 @@
 #define GATHER_OUTPUTS 128
 
 /* A fully connected layer, of one pixel an image, has no strips. */
-bool rn_product_takes(const struct rn_conv_config *c)
+static bool applies(const struct rn_conv_config *c)
 {
     bool fits = c->pass == RN_CONV_FORWARD && !c->plain_input &&
-                c->out.h * c->out.w > 1 && strcmp(rn_isa(), "sse") != 0;
+                c->out.h * c->out.w > 1 && rn_isa()->fma;
 
     if (rn_window_taps(&c->window) == 1)
         return fits;
@@ -41,7 +60,7 @@ static size_t most(size_t a, size_t b)
     return a > b ? a : b;
 }
 
-static void plan_chunks(struct rn_product *p)
+static void plan_chunks(struct product *p)
 {
     const struct rn_conv_config *c = &p->config;
     size_t strip = (size_t)p->kernels->strip, all, chunks;
@@ -57,7 +76,7 @@ static void plan_chunks(struct rn_product *p)
     p->chunk_pixels = p->chunk * strip;
 }
 
-void rn_product_plan(struct rn_product *p, const struct rn_conv_config *c)
+static void make_plan(struct product *p, const struct rn_conv_config *c)
 {
     size_t taps = rn_window_taps(&c->window), deepest;
 
@@ -74,7 +93,7 @@ void rn_product_plan(struct rn_product *p, const struct rn_conv_config *c)
     plan_chunks(p);
 }
 
-size_t rn_product_scratch_floats(const struct rn_product *p)
+static size_t scratch_floats(const struct product *p)
 {
     return p->gathers ? (size_t)p->config.threads * p->chunk_pixels * p->depth *
                             p->block
@@ -88,7 +107,7 @@ struct strip {
     size_t image, first, pixels;
 };
 
-static struct strip strip_at(const struct rn_product *p, size_t number)
+static struct strip strip_at(const struct product *p, size_t number)
 {
     struct rn_range r =
         rn_range_of(p->pixels, (int)(number % p->strips), (int)p->strips);
@@ -97,7 +116,7 @@ static struct strip strip_at(const struct rn_product *p, size_t number)
 }
 
 /* Steps [step, step + steps) of one strip: rows[step][pixel][B]. */
-static void gather_strip(const struct rn_product *p, const float *src,
+static void gather_strip(const struct product *p, const float *src,
                          const struct strip *s, size_t step, size_t steps,
                          float *rows)
 {
@@ -139,24 +158,23 @@ struct panel {
     size_t pair, step, steps;
 };
 
-static const float *weights_of(const struct rn_product *p,
-                               const struct part *part, const struct panel *n)
+static const float *weights_of(const struct product *p, const struct part *part,
+                               const struct panel *n)
 {
     return part->args->weights +
            (2 * n->pair * p->steps + n->step) * p->block * p->block;
 }
 
 /* A strip's pixels where they need no gathering, and a step is a block. */
-static const float *inputs_of(const struct rn_product *p,
-                              const struct part *part, const struct strip *s,
-                              size_t step)
+static const float *inputs_of(const struct product *p, const struct part *part,
+                              const struct strip *s, size_t step)
 {
     return part->args->src +
            ((s->image * p->in_blocks + step) * p->pixels + s->first) * p->block;
 }
 
 /* The panel that this thread needs next; false when there is none. */
-static bool next_panel(const struct rn_product *p, const struct part *part,
+static bool next_panel(const struct product *p, const struct part *part,
                        struct panel *n)
 {
     if (++n->pair < part->pairs.end)
@@ -167,7 +185,7 @@ static bool next_panel(const struct rn_product *p, const struct part *part,
 }
 
 /* Share number `i` of `strips` of fetching the panel after this. */
-static struct rn_ahead ahead_of(const struct rn_product *p,
+static struct rn_ahead ahead_of(const struct product *p,
                                 const struct part *part,
                                 const struct panel *panel, size_t i,
                                 size_t strips)
@@ -180,7 +198,7 @@ static struct rn_ahead ahead_of(const struct rn_product *p,
                        n.steps, p->block, i, strips);
 }
 
-static struct rn_product_strip strip_of(const struct rn_product *p,
+static struct rn_product_strip strip_of(const struct product *p,
                                         const struct part *part,
                                         const struct strip *s,
                                         const struct panel *n)
@@ -205,7 +223,7 @@ static struct rn_product_strip strip_of(const struct rn_product *p,
 
 /* The strip that has this one's turn when the next step, or with the last one
  * the next chunk, begins; false if there is none. */
-static bool successor(const struct rn_product *p, const struct part *part,
+static bool successor(const struct product *p, const struct part *part,
                       const struct panel *panel, size_t i, struct strip *s,
                       size_t *step)
 {
@@ -224,7 +242,7 @@ static bool successor(const struct rn_product *p, const struct part *part,
 
 /* This pair's share of what the successor will read: its pixels are fetched
  * evenly, and memory is never waited for. Gathered ones are near as it is. */
-static void look_ahead(const struct rn_product *p, const struct part *part,
+static void look_ahead(const struct product *p, const struct part *part,
                        const struct panel *panel, size_t i,
                        struct rn_product_strip *strip)
 {
@@ -242,7 +260,7 @@ static void look_ahead(const struct rn_product *p, const struct part *part,
 }
 
 /* All strips with one panel. */
-static void multiply(const struct rn_product *p, const struct part *part,
+static void multiply(const struct product *p, const struct part *part,
                      const struct panel *panel)
 {
     size_t b = p->block, all = part->strips.end - part->strips.begin;
@@ -262,7 +280,7 @@ static void multiply(const struct rn_product *p, const struct part *part,
 }
 
 /* A chunk's strips that are of one image, as one. */
-static void gather(const struct rn_product *p, const struct part *part,
+static void gather(const struct product *p, const struct part *part,
                    size_t step, size_t steps)
 {
     float *row = part->rows;
@@ -281,7 +299,7 @@ static void gather(const struct rn_product *p, const struct part *part,
     }
 }
 
-static void run_part(const struct rn_product *p, const struct part *part)
+static void run_part(const struct product *p, const struct part *part)
 {
     for (size_t step = 0; step < p->steps; step += p->depth) {
         size_t left = p->steps - step;
@@ -295,8 +313,8 @@ static void run_part(const struct rn_product *p, const struct part *part)
 }
 
 /* This thread's share of all pairs of all chunks. */
-static void run_share(const struct rn_product *p,
-                      const struct rn_conv_args *args, int me, int team)
+static void run_share(const struct product *p, const struct rn_conv_args *args,
+                      int me, int team)
 {
     struct rn_range all = rn_range_of(p->chunks * p->pairs, me, team);
     float *rows = (float *)args->scratch +
@@ -319,8 +337,50 @@ static void run_share(const struct rn_product *p,
     }
 }
 
-void rn_product_run(const struct rn_product *p, const struct rn_conv_args *args)
+static int run(void *plan, const struct rn_conv_args *args,
+               struct rn_error *err)
 {
+    const struct product *p = plan;
+
+    (void)err;
 #pragma omp parallel num_threads(p->config.threads)
     run_share(p, args, omp_get_thread_num(), omp_get_num_threads());
+    return RN_OK;
 }
+
+/* Weights lie as the store has them, in training and inference. */
+static int pack(void *plan, const float *oihw, float *packed,
+                struct rn_error *err)
+{
+    const struct rn_conv_config *c = &((const struct product *)plan)->config;
+
+    (void)err;
+    rn_conv_weights_pack(oihw, packed, c->out.c, c->in.c, c->window, false,
+                         c->threads);
+    return RN_OK;
+}
+
+static int make(void *plan, const struct rn_conv_config *c, bool dry,
+                struct rn_conv_needs *needs, struct rn_error *err)
+{
+    struct product *p = plan;
+
+    (void)dry;
+    (void)err;
+    make_plan(p, c);
+    needs->scratch_bytes = scratch_floats(p) * sizeof(float);
+    needs->packed_bytes =
+        rn_conv_weights_count(c->out.c, c->in.c, c->window, false) *
+        sizeof(float);
+    needs->pack = !c->train;
+    rn_conv_describe(needs, "product");
+    return RN_OK;
+}
+
+const struct rn_conv_algorithm rn_conv_product = {
+    .applies = applies,
+    .plan_bytes = sizeof(struct product),
+    .make = make,
+    .pack = pack,
+    .run = run,
+};

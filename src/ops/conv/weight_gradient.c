@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "ops/conv/weight_gradient.h"
+/* The weight gradient of any convolution, directly. Pixels are cut into parts
+ * and parts are joined in an order fixed by the shapes: the same bits on any
+ * number of threads, which oneDNN's do not promise. */
+#include "ops/conv/algorithm.h"
 
-#include "ops/elementwise.h"
+#include "ops/conv/direct_kernels.h"
 #include "ops/conv/groups.h"
+#include "ops/elementwise.h"
 #include "ops/window.h"
 
 #include <omp.h>
@@ -20,6 +24,28 @@
 /* Pieces of work there should be, for however many threads. */
 #define PIECES 48
 
+struct weight_gradient {
+    struct rn_conv_config config;
+    const struct rn_direct_kernels *kernels;
+    size_t block;
+    size_t in_blocks, out_blocks;
+    /* Of a group of channels that is run, see ops/conv/groups.h: all of them
+     * where there is but one. */
+    size_t group_ins, group_outs, group_pairs;
+    /* A chunk is what is summed before other weights have their turn: whole
+     * images, or rows of one. */
+    size_t images, rows;
+    size_t chunks, chunk_rows; /* of the batch; of an image */
+    size_t inputs; /* per block of outputs: input blocks, or groups of taps */
+    size_t near_inputs; /* of them that take their turns together */
+    size_t pairs;   /* of blocks of outputs; a group's last may be one alone */
+    size_t places;  /* plain input: taps of a group */
+    size_t groups;  /* of chunks, each with weights of its own until the end */
+    size_t weights; /* floats of all weights */
+    /* Plain input: a chunk's pixels with their padding, per thread. */
+    size_t padded_h, padded_w;
+};
+
 /* --------------------------------------------------------------- planning */
 
 static size_t smaller(size_t a, size_t b)
@@ -33,7 +59,7 @@ static size_t fitting(size_t all, size_t size)
     return size == 0 || size >= all ? 1 : all / size;
 }
 
-static void plan_chunks(struct rn_weight_gradient *g)
+static void plan_chunks(struct weight_gradient *g)
 {
     const struct rn_conv_config *c = &g->config;
     size_t w = (size_t)c->out.w, h = (size_t)c->out.h, n = (size_t)c->n;
@@ -51,7 +77,7 @@ static void plan_chunks(struct rn_weight_gradient *g)
     g->chunks = rn_divide_up(n, g->images) * g->chunk_rows;
 }
 
-static void plan_groups(struct rn_weight_gradient *g)
+static void plan_groups(struct weight_gradient *g)
 {
     size_t groups = (size_t)rn_groups_run(&g->config);
 
@@ -60,7 +86,7 @@ static void plan_groups(struct rn_weight_gradient *g)
     g->group_pairs = rn_divide_up(g->group_outs, 2);
 }
 
-static void plan_inputs(struct rn_weight_gradient *g)
+static void plan_inputs(struct weight_gradient *g)
 {
     const struct rn_conv_config *c = &g->config;
     size_t taps = rn_window_taps(&c->window) * (size_t)c->in.c;
@@ -77,8 +103,7 @@ static size_t weights_of(const struct rn_conv_config *c)
                                                     c->window, c->plain_input);
 }
 
-void rn_weight_gradient_plan(struct rn_weight_gradient *g,
-                             const struct rn_conv_config *c)
+static void make_plan(struct weight_gradient *g, const struct rn_conv_config *c)
 {
     g->config = *c;
     g->kernels = rn_direct_kernels_get();
@@ -99,12 +124,12 @@ void rn_weight_gradient_plan(struct rn_weight_gradient *g,
                   (size_t)c->window.kw;
 }
 
-static size_t padded_floats(const struct rn_weight_gradient *g)
+static size_t padded_floats(const struct weight_gradient *g)
 {
     return (size_t)g->config.in.c * g->padded_h * g->padded_w;
 }
 
-size_t rn_weight_gradient_scratch_floats(const struct rn_weight_gradient *g)
+static size_t scratch_floats(const struct weight_gradient *g)
 {
     size_t partial = g->groups > 1 ? g->groups * g->weights : 0;
 
@@ -118,7 +143,7 @@ struct part {
     size_t image, images, row, rows;
 };
 
-static struct part part_of(const struct rn_weight_gradient *g, size_t chunk)
+static struct part part_of(const struct weight_gradient *g, size_t chunk)
 {
     struct part p = {.image = chunk / g->chunk_rows * g->images,
                      .row = chunk % g->chunk_rows * g->rows};
@@ -158,7 +183,7 @@ static struct span within(struct span s, size_t row, size_t rows)
 }
 
 /* The part's output gradient; distances, but nothing of x. */
-static struct rn_pixels gradient_of(const struct rn_weight_gradient *g,
+static struct rn_pixels gradient_of(const struct weight_gradient *g,
                                     const struct part *part, size_t out_block,
                                     const float *dy)
 {
@@ -178,7 +203,7 @@ static struct rn_pixels gradient_of(const struct rn_weight_gradient *g,
 }
 
 /* The pixels that tap (ky, kx) joins, of one block in and one or two out. */
-static struct rn_pixels pixels_of(const struct rn_weight_gradient *g,
+static struct rn_pixels pixels_of(const struct weight_gradient *g,
                                   const struct part *part, size_t out_block,
                                   size_t in_block, int ky, int kx,
                                   const struct rn_conv_args *a)
@@ -224,7 +249,7 @@ struct piece {
 };
 
 /* Of a thread that begins with number `begin` of each chunk. */
-static struct piece piece_at(const struct rn_weight_gradient *g, size_t chunk,
+static struct piece piece_at(const struct weight_gradient *g, size_t chunk,
                              size_t number, size_t begin)
 {
     size_t turn = g->near_inputs * g->pairs;
@@ -241,9 +266,8 @@ static struct piece piece_at(const struct rn_weight_gradient *g, size_t chunk,
 }
 
 /* The piece after number `now` of a chunk. */
-static struct piece piece_after(const struct rn_weight_gradient *g,
-                                size_t chunk, size_t now,
-                                const struct rn_range *chunks,
+static struct piece piece_after(const struct weight_gradient *g, size_t chunk,
+                                size_t now, const struct rn_range *chunks,
                                 const struct rn_range *pieces)
 {
     struct piece none = {.x_cold = false};
@@ -256,8 +280,7 @@ static struct piece piece_after(const struct rn_weight_gradient *g,
 }
 
 /* The first block of a pair of blocks of outputs, and how many they are. */
-static size_t pair_at(const struct rn_weight_gradient *g, size_t pair,
-                      int *blocks)
+static size_t pair_at(const struct weight_gradient *g, size_t pair, int *blocks)
 {
     size_t first = 2 * (pair % g->group_pairs);
 
@@ -266,15 +289,14 @@ static size_t pair_at(const struct rn_weight_gradient *g, size_t pair,
 }
 
 /* The block of x that a piece reads: its group's. */
-static size_t input_at(const struct rn_weight_gradient *g,
-                       const struct piece *p)
+static size_t input_at(const struct weight_gradient *g, const struct piece *p)
 {
     return p->pair / g->group_pairs * g->group_ins + p->in;
 }
 
 /* In pieces that stay in the first-level cache, because the kernel reads
  * them twice. */
-static void add_pixels(const struct rn_weight_gradient *g,
+static void add_pixels(const struct weight_gradient *g,
                        const struct rn_pixels *all, int blocks,
                        struct rn_sums_to to)
 {
@@ -302,7 +324,7 @@ static void add_pixels(const struct rn_weight_gradient *g,
 
 /* How far the next piece's pixels lie behind this one's; 0 if they are near
  * already. */
-static ptrdiff_t x_next(const struct rn_weight_gradient *g,
+static ptrdiff_t x_next(const struct weight_gradient *g,
                         const struct piece *now, const struct piece *next)
 {
     const struct rn_conv_config *c = &g->config;
@@ -320,7 +342,7 @@ static ptrdiff_t x_next(const struct rn_weight_gradient *g,
     return next->x_cold ? at[1] - at[0] : 0;
 }
 
-static ptrdiff_t dy_next(const struct rn_weight_gradient *g,
+static ptrdiff_t dy_next(const struct weight_gradient *g,
                          const struct piece *now, const struct piece *next,
                          const float *dy)
 {
@@ -334,7 +356,7 @@ static ptrdiff_t dy_next(const struct rn_weight_gradient *g,
 }
 
 /* One block of inputs by a pair of blocks of outputs, all taps. */
-static void add_channels(const struct rn_weight_gradient *g,
+static void add_channels(const struct weight_gradient *g,
                          const struct piece *piece, const struct piece *next,
                          const struct rn_conv_args *a, bool first, float *dw)
 {
@@ -362,9 +384,8 @@ static void add_channels(const struct rn_weight_gradient *g,
 }
 
 /* Copy the input pixels that a part's outputs see, zeros around them. */
-static void pad_part(const struct rn_weight_gradient *g,
-                     const struct part *part, const float *images,
-                     float *padded)
+static void pad_part(const struct weight_gradient *g, const struct part *part,
+                     const float *images, float *padded)
 {
     const struct rn_conv_config *c = &g->config;
     int w = c->in.w, left = c->window.pad, columns = (int)g->padded_w;
@@ -389,8 +410,7 @@ static void pad_part(const struct rn_weight_gradient *g,
 }
 
 /* A group of the taps of plain images, neighbours of a row together. */
-static struct rn_inputs taps_of(const struct rn_weight_gradient *g,
-                                size_t group)
+static struct rn_inputs taps_of(const struct weight_gradient *g, size_t group)
 {
     const struct rn_conv_config *c = &g->config;
     size_t kh = (size_t)c->window.kh, kw = (size_t)c->window.kw;
@@ -409,9 +429,9 @@ static struct rn_inputs taps_of(const struct rn_weight_gradient *g,
 }
 
 /* One group of taps of plain images by a pair of blocks of outputs. */
-static void add_taps(const struct rn_weight_gradient *g,
-                     const struct piece *piece, const struct rn_conv_args *a,
-                     const float *padded, bool first, float *dw)
+static void add_taps(const struct weight_gradient *g, const struct piece *piece,
+                     const struct rn_conv_args *a, const float *padded,
+                     bool first, float *dw)
 {
     const struct rn_conv_config *c = &g->config;
     size_t all = rn_window_taps(&c->window) * (size_t)c->in.c;
@@ -428,7 +448,7 @@ static void add_taps(const struct rn_weight_gradient *g,
 }
 
 /* Pieces [begin, end) of one group of chunks. */
-static void run_group(const struct rn_weight_gradient *g, size_t group,
+static void run_group(const struct weight_gradient *g, size_t group,
                       struct rn_range pieces, const struct rn_conv_args *a,
                       float *padded, float *dw)
 {
@@ -453,7 +473,7 @@ static void run_group(const struct rn_weight_gradient *g, size_t group,
 }
 
 /* This thread's share of all pieces of all groups. */
-static void run_share(const struct rn_weight_gradient *g,
+static void run_share(const struct weight_gradient *g,
                       const struct rn_conv_args *a, int me, int team)
 {
     float *partial = a->scratch;
@@ -474,7 +494,7 @@ static void run_share(const struct rn_weight_gradient *g,
     }
 }
 
-static void join_groups(const struct rn_weight_gradient *g,
+static void join_groups(const struct weight_gradient *g,
                         const struct rn_conv_args *a, int me, int team)
 {
     const float *partial = a->scratch;
@@ -488,7 +508,7 @@ static void join_groups(const struct rn_weight_gradient *g,
             to[i] += partial[k * g->weights + i];
 }
 
-static void add_bias(const struct rn_weight_gradient *g,
+static void add_bias(const struct weight_gradient *g,
                      const struct rn_conv_args *a, int me, int team)
 {
     struct rn_range r = rn_range_of(g->out_blocks, me, team);
@@ -501,9 +521,11 @@ static void add_bias(const struct rn_weight_gradient *g,
     }
 }
 
-void rn_weight_gradient_run(const struct rn_weight_gradient *g,
-                            const struct rn_conv_args *a)
+static int run(void *plan, const struct rn_conv_args *a, struct rn_error *err)
 {
+    const struct weight_gradient *g = plan;
+
+    (void)err;
 #pragma omp parallel num_threads(g->config.threads)
     {
         int me = omp_get_thread_num(), team = omp_get_num_threads();
@@ -518,4 +540,31 @@ void rn_weight_gradient_run(const struct rn_weight_gradient *g,
     }
     if (rn_is_grouped(&g->config))
         rn_groups_clear(&g->config, a->diff_weights);
+    return RN_OK;
 }
+
+static bool applies(const struct rn_conv_config *config)
+{
+    return config->pass == RN_CONV_BACKWARD_WEIGHTS;
+}
+
+static int make(void *plan, const struct rn_conv_config *config, bool dry,
+                struct rn_conv_needs *needs, struct rn_error *err)
+{
+    struct weight_gradient *g = plan;
+
+    (void)dry;
+    (void)err;
+    make_plan(g, config);
+    needs->scratch_bytes = scratch_floats(g) * sizeof(float);
+    rn_conv_describe(needs, "direct");
+    return RN_OK;
+}
+
+const struct rn_conv_algorithm rn_conv_weight_gradient = {
+    .groups = true,
+    .applies = applies,
+    .plan_bytes = sizeof(struct weight_gradient),
+    .make = make,
+    .run = run,
+};

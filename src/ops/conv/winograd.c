@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "ops/conv/winograd.h"
+/* 3x3 convolutions of stride 1 by Winograd's F(4x4, 3x3), or F(2x2, 3x3) where
+ * there are few tiles, all three passes, on blocked activations. A point's sums
+ * over channels or tiles are taken by one thread in an order fixed by the
+ * shapes: the same bits on any number of threads. */
+#include "ops/conv/algorithm.h"
 
+#include "ops/conv/winograd_kernels.h"
 #include "ops/elementwise.h"
 #include "ops/window.h"
-#include "ops/conv/winograd_kernels.h"
 
 #include <omp.h>
+#include <stdio.h>
 
 /* Transformed tiles of a thread's own chunk stay in its second-level cache;
  * those of a chunk shared by all threads in the third. */
@@ -19,6 +24,20 @@
 /* From so many channels on, in and out together, transformed weights are too
  * much to read again for every small chunk. */
 #define SHARED_CHANNELS 384
+
+struct winograd {
+    struct rn_conv_config config;
+    const struct rn_wino_kernels *kernels;
+    size_t block, tile, points;
+    struct rn_shape from, to;     /* of what is read and what tiles cover */
+    size_t in_blocks, out_blocks; /* channel blocks read and made */
+    int reach;                    /* a patch starts so far before its tile */
+    size_t columns, rows, tiles;  /* of one image; of the batch */
+    size_t chunk;                 /* tiles between transform and back */
+    bool together; /* all threads on one chunk, else each on its own */
+    size_t slice;  /* pairs of output blocks whose weights are there at once */
+    size_t u_point, v_point, m_point; /* floats between points */
+};
 
 /* --------------------------------------------------------------- planning */
 
@@ -69,7 +88,7 @@ static int tile_for(const struct rn_conv_config *c)
     return !c->train && tiles_of(c, 2) >= LEAST_TILES ? 2 : 0;
 }
 
-bool rn_winograd_takes(const struct rn_conv_config *c)
+static bool applies(const struct rn_conv_config *c)
 {
     return tile_for(c) > 0;
 }
@@ -80,7 +99,7 @@ static size_t even(size_t a)
 }
 
 /* Tiles of a chunk: about `bytes` of transformed tiles, all chunks alike. */
-static size_t chunk_of(const struct rn_winograd *w, size_t bytes)
+static size_t chunk_of(const struct winograd *w, size_t bytes)
 {
     size_t strip = (size_t)w->kernels->strip;
     size_t tile =
@@ -93,7 +112,7 @@ static size_t chunk_of(const struct rn_winograd *w, size_t bytes)
 
 /* The weight gradient rereads its sums for every chunk: as many tiles as
  * make both sides cost the same, the channels' harmonic mean. */
-static size_t chunk_of_sums(const struct rn_winograd *w)
+static size_t chunk_of_sums(const struct winograd *w)
 {
     size_t most = 2 * w->in_blocks * w->out_blocks * w->block /
                   (w->in_blocks + w->out_blocks);
@@ -102,7 +121,7 @@ static size_t chunk_of_sums(const struct rn_winograd *w)
 }
 
 /* A chunk that all threads share outweighs the weights read for it. */
-static size_t shared_chunk_bytes(const struct rn_winograd *w)
+static size_t shared_chunk_bytes(const struct winograd *w)
 {
     size_t weights =
         w->points * (size_t)w->from.c * (size_t)w->to.c * sizeof(float);
@@ -110,13 +129,13 @@ static size_t shared_chunk_bytes(const struct rn_winograd *w)
     return weights > SHARED_CHUNK_BYTES ? weights : SHARED_CHUNK_BYTES;
 }
 
-static bool own_weights(const struct rn_winograd *w)
+static bool own_weights(const struct winograd *w)
 {
     return w->config.train;
 }
 
 /* Pairs of output blocks of a slice of the weights; all slices alike. */
-static size_t slice_of(const struct rn_winograd *w)
+static size_t slice_of(const struct winograd *w)
 {
     size_t pairs = w->out_blocks / 2, most;
     size_t chunk = w->points * (w->v_point + w->m_point) * sizeof(float);
@@ -129,7 +148,7 @@ static size_t slice_of(const struct rn_winograd *w)
     return rn_divide_up(pairs, rn_divide_up(pairs, most ? most : 1));
 }
 
-void rn_winograd_plan(struct rn_winograd *w, const struct rn_conv_config *c)
+static void make_plan(struct winograd *w, const struct rn_conv_config *c)
 {
     size_t block = (size_t)rn_block();
     bool data = c->pass == RN_CONV_BACKWARD_DATA;
@@ -163,12 +182,12 @@ void rn_winograd_plan(struct rn_winograd *w, const struct rn_conv_config *c)
     w->u_point = (size_t)w->from.c * w->slice * 2 * block + block;
 }
 
-size_t rn_winograd_packed_floats(const struct rn_winograd *w)
+static size_t packed_floats(const struct winograd *w)
 {
     return w->points * w->u_point;
 }
 
-size_t rn_winograd_scratch_floats(const struct rn_winograd *w)
+static size_t scratch_floats(const struct winograd *w)
 {
     size_t teams = w->together ? 1 : (size_t)w->config.threads;
 
@@ -183,7 +202,7 @@ enum { TAPS = 9, BLOCK_MOST = 16 };
 /* Where the transformed weights of one input channel and one block of output
  * channels, counted within their slice, lie:
  * [point][pair of blocks][input channel][2][B]. */
-static size_t u_offset(const struct rn_winograd *w, size_t out_block, size_t in)
+static size_t u_offset(const struct winograd *w, size_t out_block, size_t in)
 {
     size_t block = w->block;
 
@@ -192,9 +211,8 @@ static size_t u_offset(const struct rn_winograd *w, size_t out_block, size_t in)
 }
 
 /* The store's weights [o / B][i / B][9][B i][B o], forward: as they are. */
-static const float *forward_taps(const struct rn_winograd *w,
-                                 const float *store, size_t out_block,
-                                 size_t in)
+static const float *forward_taps(const struct winograd *w, const float *store,
+                                 size_t out_block, size_t in)
 {
     size_t block = w->block;
 
@@ -205,7 +223,7 @@ static const float *forward_taps(const struct rn_winograd *w,
 
 /* Backward: input channels and output channels change places, and the taps
  * turn round. `taps` is [9][B]. */
-static void backward_taps(const struct rn_winograd *w, const float *store,
+static void backward_taps(const struct winograd *w, const float *store,
                           size_t out_block, size_t in, float *taps)
 {
     size_t block = w->block;
@@ -218,7 +236,7 @@ static void backward_taps(const struct rn_winograd *w, const float *store,
                 from[(k * block + i) * block + in % block];
 }
 
-static void plain_taps(const struct rn_winograd *w, const float *oihw,
+static void plain_taps(const struct winograd *w, const float *oihw,
                        size_t out_block, size_t in, float *taps)
 {
     size_t block = w->block, channels = w->in_blocks * block;
@@ -235,8 +253,7 @@ struct slice {
 };
 
 /* False when there is no slice of that number. */
-static bool slice_at(const struct rn_winograd *w, size_t number,
-                     struct slice *s)
+static bool slice_at(const struct winograd *w, size_t number, struct slice *s)
 {
     size_t all = w->out_blocks / 2, first = number * w->slice;
 
@@ -248,7 +265,7 @@ static bool slice_at(const struct rn_winograd *w, size_t number,
 }
 
 /* This thread's share of transforming a slice of the store's weights. */
-static void transform_weights(const struct rn_winograd *w, const float *store,
+static void transform_weights(const struct winograd *w, const float *store,
                               float *u, const struct slice *s, int me, int team)
 {
     const struct rn_wino_kernels *k = w->kernels;
@@ -271,9 +288,10 @@ static void transform_weights(const struct rn_winograd *w, const float *store,
     }
 }
 
-void rn_winograd_pack(const struct rn_winograd *w, const float *oihw,
-                      float *packed)
+static int pack(void *plan, const float *oihw, float *packed,
+                struct rn_error *err)
 {
+    const struct winograd *w = plan;
     const struct rn_wino_kernels *k = w->kernels;
     size_t block = w->block, channels = w->in_blocks * block;
 #pragma omp parallel for num_threads(w->config.threads)
@@ -285,6 +303,8 @@ void rn_winograd_pack(const struct rn_winograd *w, const float *oihw,
                    packed + u_offset(w, item / channels, item % channels),
                    w->u_point);
     }
+    (void)err;
+    return RN_OK;
 }
 
 /* ------------------------------------------------------------------ tiles */
@@ -317,7 +337,7 @@ struct tile {
 };
 
 /* Number `item` of a chunk, which has block after block of its tiles. */
-static struct tile tile_at(const struct rn_winograd *w, const struct side *s,
+static struct tile tile_at(const struct winograd *w, const struct side *s,
                            const struct chunk *c, size_t item)
 {
     size_t block = item / c->count, t = item % c->count, tile = c->first + t;
@@ -337,8 +357,8 @@ static struct tile tile_at(const struct rn_winograd *w, const struct side *s,
     };
 }
 
-static const float *own_pixels(const struct rn_winograd *w,
-                               const struct side *s, const struct tile *t)
+static const float *own_pixels(const struct winograd *w, const struct side *s,
+                               const struct tile *t)
 {
     size_t y = (size_t)(t->at.y + s->reach), x = (size_t)(t->at.x + s->reach);
 
@@ -347,7 +367,7 @@ static const float *own_pixels(const struct rn_winograd *w,
 
 /* The same, with the pixels of the tile that this thread has after as many
  * others as the chunk has: of the next block, or of the next chunk. */
-static struct tile tile_with_later(const struct rn_winograd *w,
+static struct tile tile_with_later(const struct winograd *w,
                                    const struct side *s, const struct chunk *c,
                                    const struct rn_range *share, size_t item)
 {
@@ -367,7 +387,7 @@ static struct tile tile_with_later(const struct rn_winograd *w,
     return t;
 }
 
-static void transform_in(const struct rn_winograd *w, const float *x,
+static void transform_in(const struct winograd *w, const float *x,
                          const struct chunk *c)
 {
     struct side s = {x, w->in_blocks, w->from, w->reach};
@@ -380,7 +400,7 @@ static void transform_in(const struct rn_winograd *w, const float *x,
     }
 }
 
-static void transform_gradient(const struct rn_winograd *w, const float *dy,
+static void transform_gradient(const struct winograd *w, const float *dy,
                                const struct chunk *c)
 {
     struct side s = {dy, w->out_blocks, w->to, 0};
@@ -393,8 +413,8 @@ static void transform_gradient(const struct rn_winograd *w, const float *dy,
     }
 }
 
-static void transform_out(const struct rn_winograd *w, const float *bias,
-                          float *y, const struct chunk *c)
+static void transform_out(const struct winograd *w, const float *bias, float *y,
+                          const struct chunk *c)
 {
     struct side s = {y, w->out_blocks, w->to, 0};
     struct rn_range r = share_of(&s, c);
@@ -410,7 +430,7 @@ static void transform_out(const struct rn_winograd *w, const float *bias,
 }
 
 /* One point's weights of one pair of blocks of outputs. */
-static const float *panel_of(const struct rn_winograd *w, const float *u,
+static const float *panel_of(const struct winograd *w, const float *u,
                              const struct slice *s, size_t item)
 {
     return u + item / s->pairs * w->u_point +
@@ -419,7 +439,7 @@ static const float *panel_of(const struct rn_winograd *w, const float *u,
 
 /* All points' products with a slice of the weights. The last strip may hold
  * tiles beyond `count`: what is made of them is not read. */
-static void multiply(const struct rn_winograd *w, const float *u,
+static void multiply(const struct winograd *w, const float *u,
                      const struct slice *s, const struct chunk *c)
 {
     const struct rn_wino_kernels *k = w->kernels;
@@ -455,7 +475,7 @@ static void multiply(const struct rn_winograd *w, const float *u,
     }
 }
 
-static void accumulate(const struct rn_winograd *w, float *du,
+static void accumulate(const struct winograd *w, float *du,
                        const struct slice *s, const struct chunk *c)
 {
     const struct rn_wino_kernels *k = w->kernels;
@@ -477,7 +497,7 @@ static void accumulate(const struct rn_winograd *w, float *du,
 
 /* ----------------------------------------------------------------- passes */
 
-static struct chunk chunk_at(const struct rn_winograd *w, size_t number,
+static struct chunk chunk_at(const struct winograd *w, size_t number,
                              float *memory, int me, int team)
 {
     size_t first = number * w->chunk, left = w->tiles - first;
@@ -499,8 +519,8 @@ struct product {
     float *slice, *y, *memory;
 };
 
-static void transform_slice(const struct rn_winograd *w,
-                            const struct product *p, const struct slice *s)
+static void transform_slice(const struct winograd *w, const struct product *p,
+                            const struct slice *s)
 {
     if (p->store)
         transform_weights(w, p->store, p->slice, s, omp_get_thread_num(),
@@ -508,7 +528,7 @@ static void transform_slice(const struct rn_winograd *w,
 }
 
 /* Every thread takes chunks of its own. */
-static void run_apart(const struct rn_winograd *w, const struct product *p)
+static void run_apart(const struct winograd *w, const struct product *p)
 {
     size_t chunks = rn_divide_up(w->tiles, w->chunk);
     float *memory = p->memory + (size_t)omp_get_thread_num() * w->points *
@@ -529,7 +549,7 @@ static void run_apart(const struct rn_winograd *w, const struct product *p)
 }
 
 /* All threads on one chunk after the other. */
-static void run_together(const struct rn_winograd *w, const struct product *p)
+static void run_together(const struct winograd *w, const struct product *p)
 {
     size_t chunks = rn_divide_up(w->tiles, w->chunk);
 
@@ -550,8 +570,7 @@ static void run_together(const struct rn_winograd *w, const struct product *p)
     }
 }
 
-static void run_product(const struct rn_winograd *w,
-                        const struct rn_conv_args *a)
+static void run_product(const struct winograd *w, const struct rn_conv_args *a)
 {
     bool data = w->config.pass == RN_CONV_BACKWARD_DATA;
     float *scratch = a->scratch;
@@ -575,7 +594,7 @@ static void run_product(const struct rn_winograd *w,
 }
 
 /* This thread's share of a slice's sums' way back to 3x3. */
-static void finish_weights(const struct rn_winograd *w, const float *du,
+static void finish_weights(const struct winograd *w, const float *du,
                            float *store, const struct slice *s, int me,
                            int team)
 {
@@ -594,7 +613,7 @@ static void finish_weights(const struct rn_winograd *w, const float *du,
     }
 }
 
-static void run_weights_gradient(const struct rn_winograd *w,
+static void run_weights_gradient(const struct winograd *w,
                                  const struct rn_conv_args *a)
 {
     size_t chunks = rn_divide_up(w->tiles, w->chunk);
@@ -622,11 +641,41 @@ static void run_weights_gradient(const struct rn_winograd *w,
     }
 }
 
-void rn_winograd_run(const struct rn_winograd *w,
-                     const struct rn_conv_args *args)
+static int run(void *plan, const struct rn_conv_args *args,
+               struct rn_error *err)
 {
+    const struct winograd *w = plan;
+
+    (void)err;
     if (w->config.pass == RN_CONV_BACKWARD_WEIGHTS)
         run_weights_gradient(w, args);
     else
         run_product(w, args);
+    return RN_OK;
 }
+
+static int make(void *plan, const struct rn_conv_config *config, bool dry,
+                struct rn_conv_needs *needs, struct rn_error *err)
+{
+    struct winograd *w = plan;
+    char name[16];
+
+    (void)dry;
+    (void)err;
+    make_plan(w, config);
+    needs->scratch_bytes = scratch_floats(w) * sizeof(float);
+    needs->packed_bytes = packed_floats(w) * sizeof(float);
+    needs->pack = !config->train;
+    snprintf(name, sizeof(name), "winograd %dx%d", w->kernels->tile,
+             w->kernels->tile);
+    rn_conv_describe(needs, name);
+    return RN_OK;
+}
+
+const struct rn_conv_algorithm rn_conv_winograd = {
+    .applies = applies,
+    .plan_bytes = sizeof(struct winograd),
+    .make = make,
+    .pack = pack,
+    .run = run,
+};

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * What an algorithm for convolutions is: a file that ends in a row, and the row
+ * in conv.c's table. Nothing else knows its name.
+ */
+#ifndef RN_OPS_CONV_ALGORITHM_H
+#define RN_OPS_CONV_ALGORITHM_H
+
+#include "ops/conv/conv.h"
+
+/** What a convolution wants of the plan that it is part of. */
+struct rn_conv_needs {
+    size_t scratch_bytes;
+    size_t packed_bytes; /* of the weights as the pass reads them */
+    bool pack;           /* rn_conv_pack() comes before a run */
+    char name[64];       /* for people */
+};
+
+struct rn_conv_algorithm {
+    bool groups;     /* knows groups of channels */
+    bool any_window; /* and windows that are not rn_window_regular() */
+    /** Whether it can compute this and, by rule, should. */
+    bool (*applies)(const struct rn_conv_config *config);
+    /** The algorithm's own description of a convolution, zeroed before it is
+     *  made. */
+    size_t plan_bytes;
+    int (*make)(void *plan, const struct rn_conv_config *config, bool dry,
+                struct rn_conv_needs *needs, struct rn_error *err);
+    /** NULL where there is nothing to release; takes half-made ones. */
+    void (*release)(void *plan);
+    /** NULL where `needs` never asks for it. */
+    int (*pack)(void *plan, const float *from, float *packed,
+                struct rn_error *err);
+    /** Whether two plans read weights of one layout; NULL: those whose names
+     *  and sizes are equal do. */
+    bool (*reads_same)(const void *plan, const void *other);
+    int (*run)(void *plan, const struct rn_conv_args *args,
+               struct rn_error *err);
+};
+
+extern const struct rn_conv_algorithm rn_conv_winograd, rn_conv_product,
+    rn_conv_weight_gradient, rn_conv_onednn;
+
+/** Describe an algorithm of our own: "NAME:INSTRUCTIONS". */
+void rn_conv_describe(struct rn_conv_needs *needs, const char *name);
+
+#endif

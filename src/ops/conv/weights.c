@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* How convolutions' weights lie in the store. */
+#include "ops/conv/weights.h"
+
+#include "ops/layout.h"
+
+#include <string.h>
+
+size_t rn_conv_weights_count(int oc, int ic, struct rn_window window,
+                             bool plain_input)
+{
+    return rn_channels_padded(oc) *
+           (plain_input ? (size_t)ic : rn_channels_padded(ic)) *
+           (size_t)window.kh * (size_t)window.kw;
+}
+
+/* Plain OIHW weights and the store's, block by block. */
+struct weights_walk {
+    size_t oc, ic, taps, block, in_blocks;
+    bool plain;
+};
+
+static struct weights_walk walk_of(int oc, int ic, struct rn_window window,
+                                   bool plain)
+{
+    size_t block = (size_t)rn_block();
+
+    return (struct weights_walk){
+        (size_t)oc,
+        (size_t)ic,
+        (size_t)window.kh * (size_t)window.kw,
+        block,
+        plain ? 1 : rn_channels_padded(ic) / block,
+        plain,
+    };
+}
+
+static size_t blocks_of(const struct weights_walk *w)
+{
+    return (w->oc + w->block - 1) / w->block * w->in_blocks;
+}
+
+/* Block number `at`: up to B output channels by up to B input channels, or
+ * by all of a plain input. */
+static void copy_block(const struct weights_walk *w, size_t at, float *oihw,
+                       float *store, bool to_store)
+{
+    size_t b = w->block, o0 = at / w->in_blocks * b;
+    size_t i0 = at % w->in_blocks * b, inputs = w->plain ? w->ic : b;
+    size_t outs = w->oc - o0 < b ? w->oc - o0 : b;
+    size_t ins = w->ic - i0 < inputs ? w->ic - i0 : inputs;
+    float *blocked = store + at * w->taps * inputs * b;
+
+    if (to_store && (outs < b || ins < inputs))
+        memset(blocked, 0, w->taps * inputs * b * sizeof(*blocked));
+    for (size_t o = 0; o < outs; o++) {
+        float *row = oihw + ((o0 + o) * w->ic + i0) * w->taps;
+
+        for (size_t i = 0; i < ins; i++)
+            for (size_t k = 0; k < w->taps; k++) {
+                float *to = &blocked[(k * inputs + i) * b + o];
+                float *plain = &row[i * w->taps + k];
+
+                if (to_store)
+                    *to = *plain;
+                else
+                    *plain = *to;
+            }
+    }
+}
+
+void rn_conv_weights_to_store(const float *oihw, float *store, int oc, int ic,
+                              struct rn_window window, bool plain_input)
+{
+    struct weights_walk w = walk_of(oc, ic, window, plain_input);
+
+    for (size_t i = 0; i < blocks_of(&w); i++)
+        copy_block(&w, i, (float *)oihw, store, true);
+}
+
+void rn_conv_weights_from_store(const float *store, float *oihw, int oc, int ic,
+                                struct rn_window window, bool plain_input)
+{
+    struct weights_walk w = walk_of(oc, ic, window, plain_input);
+
+    for (size_t i = 0; i < blocks_of(&w); i++)
+        copy_block(&w, i, oihw, (float *)store, false);
+}
+
+void rn_conv_weights_pack(const float *oihw, float *store, int oc, int ic,
+                          struct rn_window window, bool plain_input,
+                          int threads)
+{
+    struct weights_walk w = walk_of(oc, ic, window, plain_input);
+#pragma omp parallel for num_threads(threads)
+    for (size_t i = 0; i < blocks_of(&w); i++)
+        copy_block(&w, i, (float *)oihw, store, true);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * How convolutions' weights lie in the store: blocked
+ * [oc / B][ic / B][kh][kw][B ic][B oc], or [oc / B][kh][kw][ic][B oc] for plain
+ * input; zeros in the padding. Those of groups: ops/conv/groups.h.
+ */
+#ifndef RN_OPS_CONV_WEIGHTS_H
+#define RN_OPS_CONV_WEIGHTS_H
+
+#include "graph/graph.h"
+
+size_t rn_conv_weights_count(int oc, int ic, struct rn_window window,
+                             bool plain_input);
+void rn_conv_weights_to_store(const float *oihw, float *store, int oc, int ic,
+                              struct rn_window window, bool plain_input);
+void rn_conv_weights_from_store(const float *store, float *oihw, int oc, int ic,
+                                struct rn_window window, bool plain_input);
+/** To the store's layout, on so many threads. */
+void rn_conv_weights_pack(const float *oihw, float *store, int oc, int ic,
+                          struct rn_window window, bool plain_input,
+                          int threads);
+
+#endif
