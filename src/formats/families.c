@@ -3,6 +3,7 @@
 
 #include "core/count.h"
 #include "core/memory.h"
+#include "graph/operation.h"
 #include "nets/family.h"
 
 #include <math.h>
@@ -21,38 +22,6 @@ struct pair {
 
 /* -------------------------------------------------------------------- sums */
 
-static uint64_t mix(uint64_t sum, uint64_t value)
-{
-    sum = (sum ^ value) * 0x9e3779b97f4a7c15U;
-    return sum ^ sum >> 29;
-}
-
-static uint64_t mix_float(uint64_t sum, float value)
-{
-    uint32_t bits;
-
-    memcpy(&bits, &value, sizeof(bits));
-    return mix(sum, bits);
-}
-
-static uint64_t mix_window(uint64_t sum, const struct rn_window *w)
-{
-    const int fields[] = {w->kh,       w->kw,       w->stride,   w->pad,
-                          w->stride_w, w->dilate_h, w->dilate_w, w->top,
-                          w->left,     w->bottom,   w->right};
-
-    for (size_t i = 0; i < COUNT(fields); i++)
-        sum = mix(sum, (uint64_t)fields[i]);
-    return sum;
-}
-
-static uint64_t mix_selection(uint64_t sum, const struct rn_selection *p)
-{
-    return mix(mix(mix(mix(sum, (uint64_t)p->first), (uint64_t)p->inner),
-                   (uint64_t)p->step),
-               (uint64_t)p->outer);
-}
-
 /* Whether it is the batch norm of a convolution, which may be folded in. */
 static bool is_norm(const struct rn_graph *g, int v)
 {
@@ -65,25 +34,15 @@ static bool is_norm(const struct rn_graph *g, int v)
 static uint64_t sum_of(const struct rn_graph *g, int v, const uint64_t *sums)
 {
     const struct rn_node *n = &g->nodes[v];
-    uint64_t a = n->input[0] >= 0 ? sums[n->input[0]] : 0;
-    uint64_t b = n->input[1] >= 0 ? sums[n->input[1]] : 0;
-    uint64_t sum =
-        mix(mix(mix(n->op, (uint64_t)n->shape.c), (uint64_t)n->shape.h),
-            (uint64_t)n->shape.w);
+    uint64_t sum = rn_node_sum(n), inputs = 0;
 
     if (is_norm(g, v))
-        return a;
-    sum = mix_window(sum, &n->window);
-    sum = mix(mix(sum, (uint64_t)n->groups), (uint64_t)n->before);
-    sum = mix(sum, (uint64_t)n->ceil << 1 | (uint64_t)n->count_padding);
-    sum = mix_float(mix_float(mix_float(sum, n->low), n->high), n->slope);
-    sum = mix_float(mix_float(sum, n->lrn.alpha), n->lrn.beta);
-    sum = mix(mix_float(sum, n->lrn.k), (uint64_t)n->lrn.size);
-    sum = mix(mix_float(mix_float(sum, n->a), n->b), n->function);
-    sum = mix_selection(sum, &n->selection);
-    if (n->op == RN_OP_ADD) /* in either order */
-        return mix(sum, a + b);
-    return mix(mix(sum, a), b);
+        return sums[n->input[0]];
+    for (int k = 0; k < n->n_inputs; k++)
+        inputs = n->op == RN_OP_ADD /* in either order */
+                     ? inputs + sums[n->input[k]]
+                     : rn_sum_mix(inputs, sums[n->input[k]]);
+    return rn_sum_mix(sum, inputs);
 }
 
 static void sum_graph(const struct rn_graph *g, uint64_t *sums)
@@ -107,13 +66,15 @@ static bool set_like(struct pair *p, int own, int from)
 static bool match_inputs(struct pair *p, const struct rn_node *own,
                          const struct rn_node *from)
 {
-    int a = from->input[0], b = from->input[1];
+    bool turn = own->op == RN_OP_ADD &&
+                p->own_sums[own->input[0]] != p->from_sums[from->input[0]];
 
-    if (own->op == RN_OP_ADD && p->own_sums[own->input[0]] != p->from_sums[a]) {
-        a = from->input[1];
-        b = from->input[0];
-    }
-    return set_like(p, own->input[0], a) && set_like(p, own->input[1], b);
+    if (own->n_inputs != from->n_inputs)
+        return false;
+    for (int k = 0; k < own->n_inputs; k++)
+        if (!set_like(p, own->input[k], from->input[turn ? 1 - k : k]))
+            return false;
+    return true;
 }
 
 static bool match_node(struct pair *p, int v)

@@ -1,24 +1,33 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What builder calls are made of. Each fails into g->error. */
+/* What shape rules are made of. Each fails into g->error. */
 #ifndef RN_GRAPH_BUILD_H
 #define RN_GRAPH_BUILD_H
 
-#include "graph/graph.h"
+#include "graph/operation.h"
 
 /** Longest name of a parameter, and so about that of a node. */
 #define RN_NAME_SIZE 160
 
-/** A node that reads values a and b (-1: none) and has no parameters. */
-struct rn_node rn_node_new(enum rn_op op, int a, int b);
-/** The node whose value is read; NULL after a failure. */
-const struct rn_node *rn_node_source(struct rn_graph *g, int input,
-                                     const char *name);
-/** Append a node, its shape set; its value, or -1. */
-int rn_node_append(struct rn_graph *g, const struct rn_node *node,
-                   const char *name);
+/** The node whose value is input k. */
+const struct rn_node *rn_node_input(const struct rn_graph *g,
+                                    const struct rn_node *node, int k);
 /** Whether a node may have that shape. */
 bool rn_shape_ok(struct rn_graph *g, const char *name, struct rn_shape s);
 bool rn_shape_equal(struct rn_shape a, struct rn_shape b);
+/** rn_check_positive(…, "channels") for sizes a caller chooses. */
+bool rn_check_positive(struct rn_graph *g, const char *name, int value,
+                       const char *what);
+
+/** Append parameter NAME.SUFFIX of shape dim[0..dims-1], zeroed; its number,
+ *  or -1. */
+int rn_param_append(struct rn_graph *g, const char *name, const char *suffix,
+                    enum rn_param_kind kind, int dims, const size_t *dim);
+/** One number for each channel. */
+int rn_param_channels(struct rn_graph *g, const char *name, const char *suffix,
+                      enum rn_param_kind kind, int channels);
+
+/** The shape rule of what keeps the shape and checks nothing. */
+bool rn_keep_shape(struct rn_graph *g, const char *name, struct rn_node *node);
 
 /* window.c */
 

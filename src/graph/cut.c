@@ -19,9 +19,8 @@ static void mark(const struct rn_graph *g, int output, struct places *to)
     for (int i = output; i >= 0; i--) {
         const struct rn_node *n = &g->nodes[i];
 
-        for (int k = 0; k < 2 && to->node[i] >= 0; k++)
-            if (n->input[k] >= 0)
-                to->node[n->input[k]] = 0;
+        for (int k = 0; k < n->n_inputs && to->node[i] >= 0; k++)
+            to->node[n->input[k]] = 0;
         for (int k = 0; k < 4 && to->node[i] >= 0; k++)
             if (n->param[k] >= 0)
                 to->param[n->param[k]] = 0;
@@ -52,10 +51,11 @@ static void move_nodes(struct rn_graph *g, const struct places *to)
 
         if (to->node[i] < 0) {
             rn_free(n.name);
+            rn_free(n.input);
             continue;
         }
-        for (int k = 0; k < 2; k++)
-            n.input[k] = n.input[k] < 0 ? -1 : to->node[n.input[k]];
+        for (int k = 0; k < n.n_inputs; k++)
+            n.input[k] = to->node[n.input[k]];
         for (int k = 0; k < 4; k++)
             n.param[k] = n.param[k] < 0 ? -1 : to->param[n.param[k]];
         to->node[i] = (int)kept;

@@ -15,35 +15,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/** RN_OP_INPUT, RN_OP_CONV, …: graph/operations.def says what each is. */
 enum rn_op {
-    RN_OP_INPUT,
-    RN_OP_CONV,
-    RN_OP_BATCH_NORM,
-    RN_OP_RELU,
-    RN_OP_ADD,
-    RN_OP_MAX_POOL,
-    RN_OP_GLOBAL_AVG_POOL,
-    RN_OP_LINEAR,
-    /** Shortcut option A: every stride-th pixel, zero channels added (He et
-     *  al. 2016, section 3.3). */
-    RN_OP_SUBSAMPLE_PAD,
-    /* What networks of others need besides; inference only. */
-    RN_OP_AVG_POOL,
-    RN_OP_CONCAT,   /* channels of two values, one after the other */
-    RN_OP_MULTIPLY, /* of one shape, or the second of one pixel */
-    RN_OP_SIGMOID,
-    RN_OP_CLIP,       /* to low..high: ReLU6 */
-    RN_OP_LEAKY_RELU, /* x, or x * slope where x is negative */
-    /** x / (k + alpha / size * sum of squares of the `size` channels around
-     *  it)^beta (A. Krizhevsky et al. 2012, section 3.3). */
-    RN_OP_LRN,
-    RN_OP_SOFTMAX,     /* over the channels of each pixel */
-    RN_OP_ZERO_PAD,    /* by the window's padding */
-    RN_OP_LOG_SOFTMAX, /* the logarithms of softmax */
-    RN_OP_ACTIVATION,  /* a function of each element, enum rn_function */
-    RN_OP_PRELU,       /* x, or x * its channel's slope where x is negative */
-    RN_OP_SELECT, /* some of the channels in some order, struct rn_selection */
-    RN_OP_QUANTIZE, /* rounded to one of low..high steps, see below */
+#define RN_OPERATION(NAME, name) RN_OP_##NAME,
+#include "graph/operations.def"
     RN_OP_COUNT
 };
 
@@ -149,10 +124,12 @@ struct rn_pool_options {
 struct rn_node {
     enum rn_op op;
     char *name;
-    int input[2]; /* values read; -1 where there is none */
+    int *input;   /* values read, and -1 twice behind them */
+    int n_inputs; /* how many values it reads */
     int param[4];
     struct rn_window window; /* conv, pools; stride of subsample_pad */
     int groups;              /* conv: weight [out][in / groups][kh][kw] */
+    bool bias;               /* conv: there is one */
     bool ceil;               /* pools: a window may end beyond the padding */
     bool count_padding;      /* avg pool: mean over padding's zeros, too */
     int before;          /* subsample_pad: zero channels before the input's */
@@ -175,6 +152,8 @@ struct rn_graph {
     struct rn_param *params;
     size_t n_params, params_capacity;
     struct rn_slab values; /* the parameters' data */
+    uint64_t room;         /* floats that more parameters may have: those of
+                              the file that is read, or UINT64_MAX */
     int output;            /* value of the answers, logits mostly */
     enum rn_output kind;   /* what that value is, */
     enum rn_output head;   /* and what its source made of it: see
@@ -188,6 +167,14 @@ void rn_graph_destroy(struct rn_graph *g);
 
 /* Builder calls append a node and return its value, or -1 after a failure,
  * which stays in g->error: build first, check g->error.code once. */
+
+/** A node of that operation whose attributes are those of a new one, and the
+ *  call that takes one, its attributes set, in: what all others are made of.
+ *  The inputs are copied. */
+struct rn_node rn_node_new(enum rn_op op);
+int rn_graph_append(struct rn_graph *g, const struct rn_node *node,
+                    const int *inputs, int n_inputs, const char *name);
+
 int rn_graph_input(struct rn_graph *g, struct rn_shape shape);
 /** Weight NAME.weight, with `bias` also NAME.bias. */
 int rn_graph_conv(struct rn_graph *g, int input, const char *name, int channels,
@@ -215,8 +202,7 @@ int rn_graph_global_avg_pool(struct rn_graph *g, int input, const char *name);
 int rn_graph_linear(struct rn_graph *g, int input, const char *name, int outs);
 /** The channels of a, then those of b. */
 int rn_graph_concat(struct rn_graph *g, int a, int b, const char *name);
-/** Of n values, as nodes NAME.1, NAME.2, …, NAME of two each; two that an
- *  earlier node has joined are not joined again. */
+/** Of n values, in one node; a single one is what it is. */
 int rn_graph_concat_all(struct rn_graph *g, const int *inputs, int n,
                         const char *name);
 /** `b` has a's shape, or one pixel and a's channels; or the other way round. */
@@ -264,6 +250,9 @@ int rn_window_rows(const struct rn_window *window);
 int rn_window_columns(const struct rn_window *window);
 int rn_window_top(const struct rn_window *window);
 int rn_window_left(const struct rn_window *window);
+
+/** Whether a node reads value v. */
+bool rn_node_reads(const struct rn_node *node, int v);
 
 /** Whether a parameter is learned (running statistics are not). */
 bool rn_param_trainable(const struct rn_param *p);

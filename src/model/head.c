@@ -55,58 +55,104 @@ bool rn_head_fits(enum rn_output kind, enum rn_output head)
 /* Made of probabilities, but no longer any. */
 #define MIXED 100
 
-/* Of two values added or multiplied: a gate is of no kind. */
-static int joined(int a, int b)
+/* What an operation's value is, by what those it reads are. */
+enum rule {
+    LOGITS, /* whatever they are */
+    PROBABILITIES,
+    LOG_PROBABILITIES,
+    INDEPENDENT,
+    FUNCTION,    /* the logarithm may be an operation of its own */
+    SAME,        /* what it reads */
+    NO_LOGS,     /* the same, unless it is logarithms */
+    EACH,        /* the same, if it is each class's own */
+    LOGITS_ONLY, /* the same, if it is logits */
+    JOINED,      /* a gate is of no kind: logits if one of them is */
+    JOINED_EACH, /* what all of them are, if it is each class's own */
+};
+
+/* A rule for each operation, or this does not compile. */
+enum {
+    RULE_input = LOGITS,
+    RULE_conv = LOGITS,
+    RULE_linear = LOGITS,
+    RULE_softmax = PROBABILITIES,
+    RULE_log_softmax = LOG_PROBABILITIES,
+    RULE_sigmoid = INDEPENDENT,
+    RULE_activation = FUNCTION,
+    RULE_clip = SAME,
+    RULE_relu = NO_LOGS,
+    RULE_avg_pool = NO_LOGS,
+    RULE_global_avg_pool = NO_LOGS,
+    RULE_select = EACH,
+    RULE_add = JOINED,
+    RULE_multiply = JOINED,
+    RULE_concat = JOINED_EACH,
+    RULE_batch_norm = LOGITS_ONLY,
+    RULE_max_pool = LOGITS_ONLY,
+    RULE_subsample_pad = LOGITS_ONLY,
+    RULE_leaky_relu = LOGITS_ONLY,
+    RULE_lrn = LOGITS_ONLY,
+    RULE_zero_pad = LOGITS_ONLY,
+    RULE_prelu = LOGITS_ONLY,
+    RULE_quantize = LOGITS_ONLY,
+};
+
+static const enum rule rules[] = {
+#define RN_OPERATION(NAME, name) [RN_OP_##NAME] = (enum rule)RULE_##name,
+#include "graph/operations.def"
+};
+
+/* Of values added or multiplied. */
+static int joined(const struct rn_node *n, const int *kinds)
 {
-    return a == RN_OUTPUT_LOGITS || b == RN_OUTPUT_LOGITS ? RN_OUTPUT_LOGITS
-                                                          : MIXED;
+    for (int k = 0; k < n->n_inputs; k++)
+        if (kinds[n->input[k]] == RN_OUTPUT_LOGITS)
+            return RN_OUTPUT_LOGITS;
+    return MIXED;
 }
 
-/* What keeps probabilities what they are; `logarithms` too. */
-static int kept(int kind, bool logarithms)
+static int joined_each(const struct rn_node *n, const int *kinds)
 {
-    return kind == RN_OUTPUT_LOG_PROBABILITIES && !logarithms ? MIXED : kind;
+    int a = kinds[n->input[0]];
+
+    for (int k = 1; k < n->n_inputs; k++)
+        if (kinds[n->input[k]] != a)
+            return MIXED;
+    return a == RN_OUTPUT_LOGITS || a == RN_OUTPUT_INDEPENDENT ? a : MIXED;
 }
 
 static int kind_of(const struct rn_graph *g, int v, const int *kinds)
 {
     const struct rn_node *n = &g->nodes[v];
     int a = n->input[0] < 0 ? RN_OUTPUT_LOGITS : kinds[n->input[0]];
-    int b = n->input[1] < 0 ? RN_OUTPUT_LOGITS : kinds[n->input[1]];
 
-    switch (n->op) {
-    case RN_OP_SOFTMAX:
+    switch (rules[n->op]) {
+    case PROBABILITIES:
         return RN_OUTPUT_PROBABILITIES;
-    case RN_OP_LOG_SOFTMAX:
+    case LOG_PROBABILITIES:
         return RN_OUTPUT_LOG_PROBABILITIES;
-    case RN_OP_SIGMOID:
+    case INDEPENDENT:
         return RN_OUTPUT_INDEPENDENT;
-    case RN_OP_INPUT:
-    case RN_OP_CONV:
-    case RN_OP_LINEAR:
+    case LOGITS:
         return RN_OUTPUT_LOGITS;
-    case RN_OP_CLIP:
-        return kept(a, true);
-    case RN_OP_RELU:
-    case RN_OP_AVG_POOL:
-    case RN_OP_GLOBAL_AVG_POOL:
-        return kept(a, false);
-    case RN_OP_ACTIVATION: /* the logarithm may be an operation of its own */
+    case SAME:
+        return a;
+    case NO_LOGS:
+        return a == RN_OUTPUT_LOG_PROBABILITIES ? MIXED : a;
+    case FUNCTION:
         if (n->function == RN_FUNCTION_LOG && a == RN_OUTPUT_PROBABILITIES)
             return RN_OUTPUT_LOG_PROBABILITIES;
         return a == RN_OUTPUT_LOGITS ? a : MIXED;
-    case RN_OP_SELECT:
+    case EACH:
         return a == RN_OUTPUT_INDEPENDENT || a == RN_OUTPUT_LOGITS ? a : MIXED;
-    case RN_OP_ADD:
-    case RN_OP_MULTIPLY:
-        return joined(a, b);
-    case RN_OP_CONCAT:
-        return a == b && (a == RN_OUTPUT_LOGITS || a == RN_OUTPUT_INDEPENDENT)
-                   ? a
-                   : MIXED;
-    default:
-        return a == RN_OUTPUT_LOGITS ? a : MIXED;
+    case JOINED:
+        return joined(n, kinds);
+    case JOINED_EACH:
+        return joined_each(n, kinds);
+    case LOGITS_ONLY:
+        break;
     }
+    return a == RN_OUTPUT_LOGITS ? a : MIXED;
 }
 
 static int fail_mixed(const struct rn_graph *g, const char *path,

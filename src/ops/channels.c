@@ -40,27 +40,32 @@ static void copy_range(const float *src, size_t shift, size_t first, size_t end,
     }
 }
 
-void rn_concat(int n, struct rn_shape a, struct rn_shape b, int threads,
-               const float *from_a, const float *from_b, float *y)
+/* Zero the lanes of a block from `from` on. */
+static void zero_lanes(float *dst, size_t from, size_t hw, size_t block)
 {
-    struct rn_shape out = {a.c + b.c, a.h, a.w};
-    struct rn_planes pa = rn_planes_of(n, a, threads);
-    struct rn_planes pb = rn_planes_of(n, b, threads);
+    for (size_t i = 0; i < hw; i++)
+        memset(dst + i * block + from, 0, (block - from) * sizeof(*dst));
+}
+
+void rn_concat(int n, struct rn_shape in, struct rn_shape out, int first,
+               int threads, const float *x, float *y)
+{
+    struct rn_planes from = rn_planes_of(n, in, threads);
     struct rn_planes to = rn_planes_of(n, out, threads);
     size_t block = (size_t)to.block, size = to.hw * block;
-    size_t middle = (size_t)a.c, all = (size_t)out.c;
+    size_t begin = (size_t)first, end = begin + (size_t)in.c;
+    size_t k0 = begin / block, blocks = (end + block - 1) / block - k0;
 #pragma omp parallel for num_threads(threads) schedule(static)
-    for (size_t i = 0; i < to.n * to.blocks; i++) {
-        size_t image = i / to.blocks, first = i % to.blocks * block;
-        size_t end = least(first + block, all);
-        float *dst = y + i * size;
+    for (size_t i = 0; i < to.n * blocks; i++) {
+        size_t image = i / blocks, k = k0 + i % blocks;
+        size_t low = k * block, high = low + block;
+        float *dst = y + (image * to.blocks + k) * size;
 
-        if (end - first < block)
-            memset(dst, 0, size * sizeof(*dst));
-        copy_range(from_a + image * pa.blocks * size, 0, first,
-                   least(end, middle), to.hw, block, dst);
-        copy_range(from_b + image * pb.blocks * size, middle,
-                   first > middle ? first : middle, end, to.hw, block, dst);
+        copy_range(x + image * from.blocks * size, begin,
+                   low > begin ? low : begin, least(end, high), to.hw, block,
+                   dst);
+        if ((size_t)out.c == end && end < high)
+            zero_lanes(dst, end - low, to.hw, block);
     }
 }
 

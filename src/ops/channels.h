@@ -5,9 +5,10 @@
 
 #include "ops/elementwise.h"
 
-/** y's channels are those of a, then those of b; of the same pixels. */
-void rn_concat(int n, struct rn_shape a, struct rn_shape b, int threads,
-               const float *from_a, const float *from_b, float *y);
+/** x's channels into y, whose channels first.. they become; of the same
+ *  pixels. The last ones bring the zeros behind them. */
+void rn_concat(int n, struct rn_shape in, struct rn_shape out, int first,
+               int threads, const float *x, float *y);
 
 /** Some of x's channels; each of them is there. */
 void rn_select(const struct rn_selection *selection, int n, struct rn_shape in,

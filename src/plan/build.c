@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The parts both compilers are made of: buffers, steps, placement. */
+#include "core/count.h"
 #include "core/memory.h"
 #include "plan/internal.h"
 
@@ -102,13 +103,24 @@ void rn_touch(struct rn_plan *plan, int buffer)
     plan->steps[step].bytes += (double)b->bytes;
 }
 
-void rn_step_buffers(struct rn_step *step, int *buffers[RN_STEP_BUFFERS])
+int *rn_step_buffer(const struct rn_plan *plan, struct rn_step *step, int i)
 {
-    int *const all[RN_STEP_BUFFERS] = {&step->a.buffer, &step->b.buffer,
-                                       &step->dy,       &step->dy2,
-                                       &step->y,        &step->out};
+    int *const own[] = {&step->a.buffer, &step->b.buffer, &step->dy,
+                        &step->dy2,      &step->y,        &step->out};
+    const int n = (int)COUNT(own);
 
-    memcpy(buffers, all, sizeof(all));
+    if (i < n)
+        return own[i];
+    return i < n + step->n_more ? &plan->lists[step->more + i - n] : NULL;
+}
+
+void rn_touch_step(struct rn_plan *plan)
+{
+    struct rn_step *s = &plan->steps[plan->n_steps - 1];
+    const int *buffer;
+
+    for (int i = 0; (buffer = rn_step_buffer(plan, s, i)); i++)
+        rn_touch(plan, *buffer);
 }
 
 /* A buffer that step i alone uses, RN_NONE for no bytes; false without
@@ -191,8 +203,7 @@ bool rn_is_plain(const struct rn_graph *graph, int v)
     for (size_t i = (size_t)v + 1; i < graph->n_nodes; i++) {
         const struct rn_node *n = &graph->nodes[i];
 
-        if ((n->input[0] == v || n->input[1] == v) &&
-            (n->op != RN_OP_CONV || n->groups > 1))
+        if (rn_node_reads(n, v) && (n->op != RN_OP_CONV || n->groups > 1))
             return false;
     }
     return true;
@@ -230,9 +241,8 @@ int *rn_count_readers(const struct rn_graph *graph)
     if (!readers)
         return NULL;
     for (size_t i = 0; i < graph->n_nodes; i++)
-        for (int k = 0; k < 2; k++)
-            if (graph->nodes[i].input[k] >= 0)
-                readers[graph->nodes[i].input[k]]++;
+        for (int k = 0; k < graph->nodes[i].n_inputs; k++)
+            readers[graph->nodes[i].input[k]]++;
     readers[graph->output]++;
     return readers;
 }

@@ -4,7 +4,7 @@
  * addition and ReLU into its output, added in place over the shortcut.
  */
 #include "core/memory.h"
-#include "plan/internal.h"
+#include "plan/operations.h"
 
 /** A convolution and what its step includes; nodes or RN_NONE. */
 struct chain {
@@ -18,7 +18,7 @@ struct infer_node {
     bool done; /* a ReLU that the step before includes */
 };
 
-struct inferrer {
+struct rn_inferrer {
     struct rn_plan *plan;
     const struct rn_graph *graph;
     struct infer_node *nodes;
@@ -28,26 +28,26 @@ struct inferrer {
     struct rn_error *err;
 };
 
-static int no_memory(struct inferrer *f)
+static int no_memory(struct rn_inferrer *f)
 {
     return rn_fail_memory(f->err, f->plan->n_steps * sizeof(struct rn_step),
                           "the plan");
 }
 
-static int only_reader(const struct inferrer *f, int v, enum rn_op op)
+static int only_reader(const struct rn_inferrer *f, int v, enum rn_op op)
 {
     if (f->readers[v] != 1)
         return RN_NONE;
     for (size_t i = (size_t)v + 1; i < f->graph->n_nodes; i++) {
         const struct rn_node *n = &f->graph->nodes[i];
 
-        if (n->input[0] == v || n->input[1] == v)
+        if (rn_node_reads(n, v))
             return n->op == op ? (int)i : RN_NONE;
     }
     return RN_NONE;
 }
 
-static void claim(struct inferrer *f, int node, int *place, int *end)
+static void claim(struct rn_inferrer *f, int node, int *place, int *end)
 {
     *place = node;
     if (node < 0)
@@ -57,7 +57,7 @@ static void claim(struct inferrer *f, int node, int *place, int *end)
 }
 
 /* Follow what a convolution's step can include. */
-static void find_chain(struct inferrer *f, int v)
+static void find_chain(struct rn_inferrer *f, int v)
 {
     struct chain c = {v, RN_NONE, RN_NONE, RN_NONE, RN_NONE};
     int end = v, add;
@@ -89,7 +89,7 @@ static int chain_end(const struct chain *c)
     return c->relu > end ? c->relu : end;
 }
 
-static int emit_apply(struct inferrer *f, int node, struct rn_value a,
+static int emit_apply(struct rn_inferrer *f, int node, struct rn_value a,
                       struct rn_value b, bool relu, int out)
 {
     struct rn_step *s = rn_new_step(f->plan, &rn_step_apply, node);
@@ -106,7 +106,7 @@ static int emit_apply(struct inferrer *f, int node, struct rn_value a,
     return RN_OK;
 }
 
-static struct rn_value value_of(const struct inferrer *f, int v)
+static struct rn_value value_of(const struct rn_inferrer *f, int v)
 {
     return (struct rn_value){v < 0 ? RN_NONE : f->nodes[v].buffer, RN_NONE,
                              false};
@@ -114,7 +114,7 @@ static struct rn_value value_of(const struct inferrer *f, int v)
 
 /* Whether the shortcut's buffer can become the sum: it is ours, nobody reads
  * it later, and the convolution itself does not read it. */
-static bool adds_in_place(const struct inferrer *f, const struct chain *c)
+static bool adds_in_place(const struct rn_inferrer *f, const struct chain *c)
 {
     int buffer = f->nodes[c->other].buffer;
     int input = f->graph->nodes[c->conv].input[0];
@@ -124,7 +124,7 @@ static bool adds_in_place(const struct inferrer *f, const struct chain *c)
 }
 
 /* The buffer a chain writes: the shortcut's own, a copy of it, a new one. */
-static int chain_output(struct inferrer *f, const struct chain *c, int *out)
+static int chain_output(struct rn_inferrer *f, const struct chain *c, int *out)
 {
     if (c->add >= 0 && adds_in_place(f, c)) {
         *out = f->nodes[c->other].buffer;
@@ -146,7 +146,7 @@ static size_t folded_floats(struct rn_plan *plan, size_t floats)
     return at;
 }
 
-static int add_fold(struct inferrer *f, const struct chain *c,
+static int add_fold(struct rn_inferrer *f, const struct chain *c,
                     struct rn_conv *conv, struct rn_step *s)
 {
     struct rn_plan *p = f->plan;
@@ -166,7 +166,7 @@ static int add_fold(struct inferrer *f, const struct chain *c,
     return RN_OK;
 }
 
-static int infer_chain(struct inferrer *f, const struct chain *c)
+static int infer_chain(struct rn_inferrer *f, const struct chain *c)
 {
     struct rn_conv_config config;
     const struct rn_node *n = &f->graph->nodes[c->conv];
@@ -198,7 +198,7 @@ static int infer_chain(struct inferrer *f, const struct chain *c)
     return add_fold(f, c, conv, s);
 }
 
-static int infer_input(struct inferrer *f, int v)
+int rn_infer_input(struct rn_inferrer *f, int v)
 {
     struct rn_step *s;
 
@@ -214,9 +214,8 @@ static int infer_input(struct inferrer *f, int v)
     return RN_OK;
 }
 
-/* Batch norm, ReLU or addition that no convolution could take in. Batch
- * norm and addition take in the ReLU behind them. */
-static int infer_elementwise(struct inferrer *f, int v)
+/* Batch norm and addition take in the ReLU behind them. */
+int rn_infer_apply(struct rn_inferrer *f, int v)
 {
     int rc;
     const struct rn_node *n = &f->graph->nodes[v];
@@ -241,34 +240,52 @@ static int infer_elementwise(struct inferrer *f, int v)
     return rc;
 }
 
-static int infer_simple(struct inferrer *f, int v,
-                        const struct rn_step_type *type)
+/* The buffers of the inputs behind the second one, into the plan's list. */
+static bool list_inputs(struct rn_inferrer *f, const struct rn_node *n,
+                        struct rn_step *s)
 {
-    struct rn_step *s = rn_new_step(f->plan, type, v);
+    struct rn_plan *p = f->plan;
+
+    s->more = (int)p->n_lists;
+    s->n_more = n->n_inputs > 2 ? n->n_inputs - 2 : 0;
+    for (int k = 0; k < s->n_more; k++) {
+        if (!rn_grow(&p->lists, &p->lists_capacity, p->n_lists,
+                     sizeof(*p->lists)))
+            return false;
+        p->lists[p->n_lists++] = f->nodes[n->input[2 + k]].buffer;
+    }
+    return true;
+}
+
+int rn_infer_step(struct rn_inferrer *f, int v)
+{
+    const struct rn_node *n = &f->graph->nodes[v];
+    struct rn_step *s =
+        rn_new_step(f->plan, rn_op_plan_of(n->op)->infer_step, v);
     int out = f->nodes[v].buffer = rn_new_value(f->plan, v);
 
-    if (!s || out < 0)
+    if (!s || out < 0 || !list_inputs(f, n, s))
         return no_memory(f);
-    s->a = value_of(f, f->graph->nodes[v].input[0]);
-    s->b = value_of(f, f->graph->nodes[v].input[1]);
+    s->a = value_of(f, n->input[0]);
+    s->b = value_of(f, n->input[1]);
     s->out = out;
     s->value = v;
-    rn_touch(f->plan, s->a.buffer);
-    rn_touch(f->plan, s->b.buffer);
-    rn_touch(f->plan, out);
+    rn_touch_step(f->plan);
     return RN_OK;
 }
 
-static void mark_read(struct inferrer *f, int v)
+static void mark_read(struct rn_inferrer *f, int v)
 {
-    for (int k = 0; v >= 0 && k < 2; k++)
-        if (f->graph->nodes[v].input[k] >= 0)
-            f->readers[f->graph->nodes[v].input[k]]--;
+    const struct rn_node *n = &f->graph->nodes[v < 0 ? 0 : v];
+
+    for (int k = 0; v >= 0 && k < n->n_inputs; k++)
+        f->readers[n->input[k]]--;
 }
 
 /* A chain runs where it ends, and reads only then. */
-static int infer_chain_node(struct inferrer *f, const struct chain *c, int v)
+int rn_infer_chain(struct rn_inferrer *f, int v)
 {
+    const struct chain *c = &f->chains[f->nodes[v].chain];
     int rc;
 
     if (chain_end(c) != v)
@@ -281,35 +298,7 @@ static int infer_chain_node(struct inferrer *f, const struct chain *c, int v)
     return rc;
 }
 
-static int infer_other(struct inferrer *f, int v)
-{
-    static const struct rn_step_type *const types[RN_OP_COUNT] = {
-        [RN_OP_MAX_POOL] = &rn_step_max_pool,
-        [RN_OP_GLOBAL_AVG_POOL] = &rn_step_average,
-        [RN_OP_SUBSAMPLE_PAD] = &rn_step_subsample_pad,
-        [RN_OP_AVG_POOL] = &rn_step_avg_pool,
-        [RN_OP_CONCAT] = &rn_step_concat,
-        [RN_OP_MULTIPLY] = &rn_step_multiply,
-        [RN_OP_SIGMOID] = &rn_step_activate,
-        [RN_OP_CLIP] = &rn_step_activate,
-        [RN_OP_LEAKY_RELU] = &rn_step_activate,
-        [RN_OP_ACTIVATION] = &rn_step_activate,
-        [RN_OP_QUANTIZE] = &rn_step_activate,
-        [RN_OP_PRELU] = &rn_step_prelu,
-        [RN_OP_SELECT] = &rn_step_select,
-        [RN_OP_LRN] = &rn_step_lrn,
-        [RN_OP_SOFTMAX] = &rn_step_softmax,
-        [RN_OP_ZERO_PAD] = &rn_step_zero_pad,
-        [RN_OP_LOG_SOFTMAX] = &rn_step_softmax,
-    };
-    enum rn_op op = f->graph->nodes[v].op;
-
-    if (op == RN_OP_INPUT)
-        return infer_input(f, v);
-    return types[op] ? infer_simple(f, v, types[op]) : infer_elementwise(f, v);
-}
-
-static int compile(struct inferrer *f)
+static int compile(struct rn_inferrer *f)
 {
     const struct rn_graph *g = f->graph;
     int rc = RN_OK;
@@ -320,14 +309,14 @@ static int compile(struct inferrer *f)
     for (size_t i = 0; i < g->n_nodes; i++)
         f->nodes[i].chain = RN_NONE;
     for (size_t i = 0; i < g->n_nodes; i++)
-        if (g->nodes[i].op == RN_OP_CONV || g->nodes[i].op == RN_OP_LINEAR)
+        if (rn_op_plan_of(g->nodes[i].op)->infer == rn_infer_chain)
             find_chain(f, (int)i);
     for (size_t i = 0; !rc && i < g->n_nodes; i++) {
         if (f->nodes[i].chain >= 0) {
-            rc = infer_chain_node(f, &f->chains[f->nodes[i].chain], (int)i);
+            rc = rn_infer_chain(f, (int)i);
         } else {
             if (!f->nodes[i].done)
-                rc = infer_other(f, (int)i);
+                rc = rn_op_plan_of(g->nodes[i].op)->infer(f, (int)i);
             mark_read(f, (int)i);
         }
     }
@@ -340,7 +329,7 @@ static int compile(struct inferrer *f)
 int rn_compile_infer(struct rn_plan *plan, struct rn_error *err)
 {
     size_t n = plan->graph->n_nodes;
-    struct inferrer f = {.plan = plan, .graph = plan->graph, .err = err};
+    struct rn_inferrer f = {.plan = plan, .graph = plan->graph, .err = err};
     int rc;
 
     f.nodes = rn_alloc(n, sizeof(*f.nodes));

@@ -113,8 +113,9 @@ struct rn_step {
     int dy, dy2;          /* gradients read by backward steps */
     int y;                /* output whose sign is the mask, or places */
     int bn;
-    int scratch; /* buffer of the convolution's own */
-    int packed;  /* buffer for weights as a backward pass reads them */
+    int scratch;      /* buffer of the convolution's own */
+    int packed;       /* buffer for weights as a backward pass reads them */
+    int more, n_more; /* buffers read besides: where in plan->lists, how many */
     bool relu;
     bool again;           /* a forward step's second run, for backward */
     struct rn_conv *conv; /* borrowed from the plan's list */
@@ -154,6 +155,8 @@ struct rn_plan {
     size_t n_steps, steps_capacity;
     struct rn_buffer *buffers;
     size_t n_buffers, buffers_capacity;
+    int *lists; /* buffers of steps that read more than two values */
+    size_t n_lists, lists_capacity;
     struct rn_conv **convs; /* each distinct configuration once */
     size_t n_convs, convs_capacity;
     struct rn_batch_norm *bns;
@@ -199,9 +202,11 @@ struct rn_step *rn_new_step(struct rn_plan *plan,
 /** The last step reads or writes the buffer (RN_NONE and RN_IMAGES do not
  *  count). */
 void rn_touch(struct rn_plan *plan, int buffer);
-/** Where a step keeps the buffers it reads and writes; several may be none. */
-enum { RN_STEP_BUFFERS = 6 };
-void rn_step_buffers(struct rn_step *step, int *buffers[RN_STEP_BUFFERS]);
+/** Where a step keeps the i-th buffer of those it reads and writes, each of
+ *  which may be none; NULL behind the last one. */
+int *rn_step_buffer(const struct rn_plan *plan, struct rn_step *step, int i);
+/** The last step reads or writes all its buffers. */
+void rn_touch_step(struct rn_plan *plan);
 int rn_find_conv(struct rn_plan *plan, const struct rn_conv_config *config,
                  struct rn_conv **out, struct rn_error *err);
 /** Convolution config of a conv or linear node, all but the pass. */

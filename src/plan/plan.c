@@ -336,6 +336,7 @@ void rn_plan_destroy(struct rn_plan *p)
     rn_free(p->convs);
     rn_free(p->steps);
     rn_free(p->buffers);
+    rn_free(p->lists);
     rn_free(p->bns);
     rn_free(p->bn_nodes);
     rn_free(p->folds);

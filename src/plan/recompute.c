@@ -45,15 +45,12 @@ static size_t bytes_of(const struct recomputer *r, int buffer)
 static int append(struct recomputer *r, const struct rn_step *step)
 {
     struct rn_step *s = rn_new_step(r->plan, step->type, step->node);
-    int *buffers[RN_STEP_BUFFERS];
 
     if (!s)
         return no_memory(r);
     *s = *step;
     s->bytes = 0;
-    rn_step_buffers(s, buffers);
-    for (int i = 0; i < RN_STEP_BUFFERS; i++)
-        rn_touch(r->plan, *buffers[i]);
+    rn_touch_step(r->plan);
     return RN_OK;
 }
 
@@ -85,11 +82,10 @@ static int have(struct recomputer *r, int *buffer)
 
 static int append_backward(struct recomputer *r, struct rn_step step)
 {
-    int *buffers[RN_STEP_BUFFERS], rc = RN_OK;
+    int *buffer, rc = RN_OK;
 
-    rn_step_buffers(&step, buffers);
-    for (int i = 0; !rc && i < RN_STEP_BUFFERS; i++)
-        rc = have(r, buffers[i]);
+    for (int i = 0; !rc && (buffer = rn_step_buffer(r->plan, &step, i)); i++)
+        rc = have(r, buffer);
     return rc ? rc : append(r, &step);
 }
 
@@ -125,11 +121,10 @@ static int rewrite(struct recomputer *r)
 static int first_reader(struct recomputer *r, int buffer)
 {
     for (size_t i = r->n_forward; i < r->n_steps; i++) {
-        int *buffers[RN_STEP_BUFFERS];
+        const int *at;
 
-        rn_step_buffers(&r->steps[i], buffers);
-        for (int k = 0; k < RN_STEP_BUFFERS; k++)
-            if (*buffers[k] == buffer)
+        for (int k = 0; (at = rn_step_buffer(r->plan, &r->steps[i], k)); k++)
+            if (*at == buffer)
                 return (int)i;
     }
     return (int)r->n_steps;

@@ -11,7 +11,7 @@
  * two sums of batch norm's gradient are one pass, the gradient a second one.
  */
 #include "core/memory.h"
-#include "plan/internal.h"
+#include "plan/operations.h"
 
 struct train_node {
     struct rn_value value;
@@ -24,7 +24,7 @@ struct train_node {
     bool reduced; /* batch norm: its sums are taken already */
 };
 
-struct trainer {
+struct rn_learner {
     struct rn_plan *plan;
     const struct rn_graph *graph;
     struct train_node *nodes;
@@ -34,13 +34,13 @@ struct trainer {
     struct rn_error *err;
 };
 
-static int no_memory(struct trainer *t)
+static int no_memory(struct rn_learner *t)
 {
     return rn_fail_memory(t->err, t->plan->n_steps * sizeof(struct rn_step),
                           "the plan");
 }
 
-static const struct rn_node *node_at(const struct trainer *t, int v)
+static const struct rn_node *node_at(const struct rn_learner *t, int v)
 {
     return &t->graph->nodes[v];
 }
@@ -57,29 +57,28 @@ static bool learns(const struct rn_graph *graph, int v)
     return false;
 }
 
-/* By node, into an rn_alloc()ed array; see struct trainer. */
+/* By node, into an rn_alloc()ed array; see struct rn_learner. */
 static bool *find_needed(const struct rn_graph *graph)
 {
     bool *needed = rn_alloc(graph->n_nodes, sizeof(*needed));
 
     for (size_t i = 0; needed && i < graph->n_nodes; i++) {
         needed[i] = learns(graph, (int)i);
-        for (int k = 0; k < 2; k++)
-            if (graph->nodes[i].input[k] >= 0)
-                needed[i] |= needed[graph->nodes[i].input[k]];
+        for (int k = 0; k < graph->nodes[i].n_inputs; k++)
+            needed[i] |= needed[graph->nodes[i].input[k]];
     }
     return needed;
 }
 
 /* ---------------------------------------------------------------- forward */
 
-static void touch_value(struct trainer *t, struct rn_value v)
+static void touch_value(struct rn_learner *t, struct rn_value v)
 {
     rn_touch(t->plan, v.buffer);
 }
 
 /* out = relu(a + b), b may be empty; into a new buffer. */
-static int emit_apply(struct trainer *t, int node, struct rn_value a,
+static int emit_apply(struct rn_learner *t, int node, struct rn_value a,
                       struct rn_value b, bool relu, int *out)
 {
     struct rn_step *s = rn_new_step(t->plan, &rn_step_apply, node);
@@ -98,7 +97,7 @@ static int emit_apply(struct trainer *t, int node, struct rn_value a,
 }
 
 /* Write a pending value, once: readers after this one find it written. */
-static int written(struct trainer *t, int v, int *buffer)
+static int written(struct rn_learner *t, int v, int *buffer)
 {
     const struct rn_value none = {RN_NONE, RN_NONE, false};
     struct rn_value *value = &t->nodes[v].value;
@@ -114,12 +113,12 @@ static int written(struct trainer *t, int v, int *buffer)
     return rc;
 }
 
-static void set_value(struct trainer *t, int v, int buffer)
+static void set_value(struct rn_learner *t, int v, int buffer)
 {
     t->nodes[v].value = (struct rn_value){buffer, RN_NONE, false};
 }
 
-static int forward_input(struct trainer *t, int v)
+int rn_forward_input(struct rn_learner *t, int v)
 {
     struct rn_step *s;
     int out;
@@ -137,7 +136,7 @@ static int forward_input(struct trainer *t, int v)
     return RN_OK;
 }
 
-static int forward_conv(struct trainer *t, int v)
+int rn_forward_conv(struct rn_learner *t, int v)
 {
     const struct rn_node *n = node_at(t, v);
     struct rn_conv_config config;
@@ -166,7 +165,7 @@ static int forward_conv(struct trainer *t, int v)
     return RN_OK;
 }
 
-static int forward_batch_norm(struct trainer *t, int v)
+int rn_forward_batch_norm(struct rn_learner *t, int v)
 {
     struct rn_step *s;
     int z, bn, rc = written(t, node_at(t, v)->input[0], &z);
@@ -189,12 +188,12 @@ static int forward_batch_norm(struct trainer *t, int v)
 
 /* Whether a ReLU of v is masked by v's own backward: a batch norm that
  * nothing else reads. */
-static bool takes_mask(const struct trainer *t, int v)
+static bool takes_mask(const struct rn_learner *t, int v)
 {
     return node_at(t, v)->op == RN_OP_BATCH_NORM && t->readers[v] == 1;
 }
 
-static int forward_relu(struct trainer *t, int v)
+int rn_forward_relu(struct rn_learner *t, int v)
 {
     int input = node_at(t, v)->input[0], buffer;
 
@@ -209,18 +208,17 @@ static int forward_relu(struct trainer *t, int v)
 }
 
 /* The node that alone reads v, or RN_NONE. */
-static int only_reader(const struct trainer *t, int v)
+static int only_reader(const struct rn_learner *t, int v)
 {
     if (t->readers[v] != 1)
         return RN_NONE;
     for (size_t i = (size_t)v + 1; i < t->graph->n_nodes; i++)
-        if (t->graph->nodes[i].input[0] == v ||
-            t->graph->nodes[i].input[1] == v)
+        if (rn_node_reads(node_at(t, (int)i), v))
             return (int)i;
     return RN_NONE;
 }
 
-static int forward_add(struct trainer *t, int v)
+int rn_forward_add(struct rn_learner *t, int v)
 {
     const struct rn_node *n = node_at(t, v);
     int reader = only_reader(t, v), out, rc;
@@ -239,65 +237,43 @@ static int forward_add(struct trainer *t, int v)
     return RN_OK;
 }
 
-static int forward_max_pool(struct trainer *t, int v)
+/* The input of a step, written unless it applies what is pending. */
+static int step_input(struct rn_learner *t, int v, struct rn_value *in)
 {
-    const struct rn_node *n = node_at(t, v);
-    struct rn_value in = t->nodes[n->input[0]].value;
-    struct rn_step *s = rn_new_step(t->plan, &rn_step_max_pool, v);
-    int out = rn_new_value(t->plan, v);
-    int places =
-        rn_new_buffer(t->plan, rn_value_bytes(t->plan, v) / sizeof(float));
+    int rc = RN_OK, input = node_at(t, v)->input[0], buffer;
 
-    if (!s || out < 0 || places < 0)
-        return no_memory(t);
-    s->a = in;
-    s->out = out;
-    s->y = places;
-    touch_value(t, in);
-    rn_touch(t->plan, out);
-    rn_touch(t->plan, places);
-    t->nodes[v].places = places;
-    set_value(t, v, out);
-    return RN_OK;
+    if (!rn_op_plan_of(node_at(t, v)->op)->takes_pending)
+        rc = written(t, input, &buffer);
+    *in = t->nodes[input].value;
+    return rc;
 }
 
-/* Average pool and option A: one written input, one output. */
-static int forward_simple(struct trainer *t, int v,
-                          const struct rn_step_type *type)
+int rn_forward_step(struct rn_learner *t, int v)
 {
+    const struct rn_op_plan *o = rn_op_plan_of(node_at(t, v)->op);
+    bool places = o->keeps & RN_KEEPS_PLACES;
+    struct rn_value in;
     struct rn_step *s;
-    int in, out, rc = written(t, node_at(t, v)->input[0], &in);
+    int out, rc = step_input(t, v, &in);
 
     if (rc)
         return rc;
-    s = rn_new_step(t->plan, type, v);
+    s = rn_new_step(t->plan, o->forward_step, v);
     out = rn_new_value(t->plan, v);
-    if (!s || out < 0)
+    if (places)
+        t->nodes[v].places =
+            rn_new_buffer(t->plan, rn_value_bytes(t->plan, v) / sizeof(float));
+    if (!s || out < 0 || (places && t->nodes[v].places < 0))
         return no_memory(t);
-    s->a.buffer = in;
+    s->a = in;
     s->out = out;
-    rn_touch(t->plan, in);
-    rn_touch(t->plan, out);
+    s->y = places ? t->nodes[v].places : RN_NONE;
+    rn_touch_step(t->plan);
     set_value(t, v, out);
     return RN_OK;
 }
 
-static int forward_average(struct trainer *t, int v)
-{
-    return forward_simple(t, v, &rn_step_average);
-}
-
-static int forward_avg_pool(struct trainer *t, int v)
-{
-    return forward_simple(t, v, &rn_step_avg_pool);
-}
-
-static int forward_subsample_pad(struct trainer *t, int v)
-{
-    return forward_simple(t, v, &rn_step_subsample_pad);
-}
-
-static int emit_loss(struct trainer *t)
+static int emit_loss(struct rn_learner *t)
 {
     int v = t->graph->output, logits, rc = written(t, v, &logits);
     struct rn_step *s;
@@ -324,8 +300,8 @@ static int emit_loss(struct trainer *t)
 /* --------------------------------------------------------------- backward */
 
 /* g = mask(dy + dy2) by the sign of y, RN_NONE for no mask. */
-static int emit_mask(struct trainer *t, int node, const int grad[2], int grads,
-                     int y, int g)
+static int emit_mask(struct rn_learner *t, int node, const int grad[2],
+                     int grads, int y, int g)
 {
     struct rn_step *s = rn_new_step(t->plan, &rn_step_mask, node);
 
@@ -343,14 +319,14 @@ static int emit_mask(struct trainer *t, int node, const int grad[2], int grads,
 }
 
 /* A reader of this gradient is done with it; whether it may be overwritten. */
-static bool release(struct trainer *t, int buffer)
+static bool release(struct rn_learner *t, int buffer)
 {
     return --t->plan->buffers[buffer].users == 0;
 }
 
 /* A buffer for a result of node's shape: one of the gradients read, if
  * nobody else needs it, else new. */
-static int reuse(struct trainer *t, int node, const int grad[2], int grads)
+static int reuse(struct rn_learner *t, int node, const int grad[2], int grads)
 {
     int free = RN_NONE;
 
@@ -361,7 +337,7 @@ static int reuse(struct trainer *t, int node, const int grad[2], int grads)
 }
 
 /* Gradients of v as one buffer, RN_NONE when v has none. */
-static int single_gradient(struct trainer *t, int v, int *g)
+static int single_gradient(struct rn_learner *t, int v, int *g)
 {
     struct train_node *n = &t->nodes[v];
     int out, rc;
@@ -380,7 +356,7 @@ static int single_gradient(struct trainer *t, int v, int *g)
 }
 
 /* v's gradient gets another summand. */
-static int contribute(struct trainer *t, int v, int buffer)
+static int contribute(struct rn_learner *t, int v, int buffer)
 {
     struct train_node *n = &t->nodes[v];
     int g, rc;
@@ -397,7 +373,7 @@ static int contribute(struct trainer *t, int v, int buffer)
     return RN_OK;
 }
 
-static int backward_conv_weights(struct trainer *t, int v, int dz)
+static int backward_conv_weights(struct rn_learner *t, int v, int dz)
 {
     const struct rn_node *n = node_at(t, v);
     struct rn_conv_config config;
@@ -424,7 +400,7 @@ static int backward_conv_weights(struct trainer *t, int v, int dz)
     return RN_OK;
 }
 
-static int backward_conv_data(struct trainer *t, int v, int dz)
+static int backward_conv_data(struct rn_learner *t, int v, int dz)
 {
     const struct rn_node *n = node_at(t, v);
     struct rn_conv_config config;
@@ -452,7 +428,7 @@ static int backward_conv_data(struct trainer *t, int v, int dz)
     return contribute(t, n->input[0], out);
 }
 
-static int backward_conv(struct trainer *t, int v)
+int rn_backward_conv(struct rn_learner *t, int v)
 {
     int dz, rc = single_gradient(t, v, &dz);
 
@@ -465,8 +441,8 @@ static int backward_conv(struct trainer *t, int v)
 }
 
 /* One pass: mask, both sums; the masked gradient to g unless RN_NONE. */
-static int emit_reduce(struct trainer *t, int v, const int grad[2], int grads,
-                       bool relu, int y, int g)
+static int emit_reduce(struct rn_learner *t, int v, const int grad[2],
+                       int grads, bool relu, int y, int g)
 {
     struct rn_step *s = rn_new_step(t->plan, &rn_step_bn_reduce, v);
     int bn = t->nodes[v].bn;
@@ -489,7 +465,7 @@ static int emit_reduce(struct trainer *t, int v, const int grad[2], int grads,
     return RN_OK;
 }
 
-static int backward_batch_norm(struct trainer *t, int v)
+int rn_backward_batch_norm(struct rn_learner *t, int v)
 {
     struct train_node *n = &t->nodes[v];
     int input = node_at(t, v)->input[0], dz, rc = RN_OK;
@@ -523,7 +499,7 @@ static int backward_batch_norm(struct trainer *t, int v)
 }
 
 /* A ReLU on its own, or behind a batch norm, whose backward then masks. */
-static int backward_relu(struct trainer *t, int v)
+int rn_backward_relu(struct rn_learner *t, int v)
 {
     struct train_node *n = &t->nodes[v];
     int input = node_at(t, v)->input[0], g, rc;
@@ -543,14 +519,14 @@ static int backward_relu(struct trainer *t, int v)
 }
 
 /* Whether v is a batch norm that only the addition reads, as it stands. */
-static bool is_pending_bn(const struct trainer *t, int v)
+static bool is_pending_bn(const struct rn_learner *t, int v)
 {
     return node_at(t, v)->op == RN_OP_BATCH_NORM && t->readers[v] == 1;
 }
 
 /* The masked gradient of an addition in one buffer, with the sums of the
  * batch norm `bn` (a node, or RN_NONE) taken on the way. */
-static int add_gradient(struct trainer *t, int v, int bn, int *g)
+static int add_gradient(struct rn_learner *t, int v, int bn, int *g)
 {
     bool relu = t->nodes[v].fused >= 0;
     struct train_node *n = &t->nodes[relu ? t->nodes[v].fused : v];
@@ -569,7 +545,7 @@ static int add_gradient(struct trainer *t, int v, int bn, int *g)
     return emit_mask(t, v, n->grad, n->grads, y, *g);
 }
 
-static int backward_add(struct trainer *t, int v)
+int rn_backward_add(struct rn_learner *t, int v)
 {
     const int *input = node_at(t, v)->input;
     int bn = RN_NONE, g, rc;
@@ -589,85 +565,45 @@ static int backward_add(struct trainer *t, int v)
     return rc;
 }
 
-static int backward_max_pool(struct trainer *t, int v)
+/* What a step keeps of forward besides its input. */
+static int kept(const struct rn_learner *t, int v, unsigned keeps)
 {
-    struct train_node *n = &t->nodes[v];
-    int input = node_at(t, v)->input[0];
-    struct rn_step *s = rn_new_step(t->plan, &rn_step_max_pool_backward, v);
-    int out = rn_new_value(t->plan, input);
+    if (keeps & RN_KEEPS_PLACES)
+        return t->nodes[v].places;
+    return keeps & RN_KEEPS_OUTPUT ? t->nodes[v].value.buffer : RN_NONE;
+}
 
+int rn_backward_step(struct rn_learner *t, int v)
+{
+    const struct rn_op_plan *o = rn_op_plan_of(node_at(t, v)->op);
+    struct train_node *n = &t->nodes[v];
+    int input = node_at(t, v)->input[0], dy, out;
+    int rc = o->takes_pending ? RN_OK : single_gradient(t, v, &dy);
+    struct rn_step *s;
+
+    if (rc)
+        return rc;
+    s = rn_new_step(t->plan, o->backward_step, v);
+    out = rn_new_value(t->plan, input);
     if (!s || out < 0)
         return no_memory(t);
     s->dy = n->grad[0];
     s->dy2 = n->grads > 1 ? n->grad[1] : RN_NONE;
-    s->y = n->places;
+    if (o->keeps & RN_KEEPS_INPUT)
+        s->a = t->nodes[input].value;
+    s->y = kept(t, v, o->keeps);
     s->out = out;
-    rn_touch(t->plan, s->dy);
-    rn_touch(t->plan, s->dy2);
-    rn_touch(t->plan, s->y);
-    rn_touch(t->plan, out);
+    rn_touch_step(t->plan);
     for (int i = 0; i < n->grads; i++)
         release(t, n->grad[i]);
     return contribute(t, input, out);
 }
 
-static int backward_simple(struct trainer *t, int v,
-                           const struct rn_step_type *type)
-{
-    int input = node_at(t, v)->input[0], dy, out,
-        rc = single_gradient(t, v, &dy);
-    struct rn_step *s;
-
-    if (rc)
-        return rc;
-    s = rn_new_step(t->plan, type, v);
-    out = rn_new_value(t->plan, input);
-    if (!s || out < 0)
-        return no_memory(t);
-    s->dy = dy;
-    s->out = out;
-    rn_touch(t->plan, dy);
-    rn_touch(t->plan, out);
-    release(t, dy);
-    return contribute(t, input, out);
-}
-
-static int backward_average(struct trainer *t, int v)
-{
-    return backward_simple(t, v, &rn_step_average_backward);
-}
-
-static int backward_avg_pool(struct trainer *t, int v)
-{
-    return backward_simple(t, v, &rn_step_avg_pool_backward);
-}
-
-static int backward_subsample_pad(struct trainer *t, int v)
-{
-    return backward_simple(t, v, &rn_step_subsample_pad_backward);
-}
-
 /* ------------------------------------------------------------------ whole */
-
-static const struct rule {
-    int (*forward)(struct trainer *t, int v);
-    int (*backward)(struct trainer *t, int v);
-} rules[RN_OP_COUNT] = {
-    [RN_OP_INPUT] = {forward_input, NULL},
-    [RN_OP_CONV] = {forward_conv, backward_conv},
-    [RN_OP_BATCH_NORM] = {forward_batch_norm, backward_batch_norm},
-    [RN_OP_RELU] = {forward_relu, backward_relu},
-    [RN_OP_ADD] = {forward_add, backward_add},
-    [RN_OP_MAX_POOL] = {forward_max_pool, backward_max_pool},
-    [RN_OP_GLOBAL_AVG_POOL] = {forward_average, backward_average},
-    [RN_OP_LINEAR] = {forward_conv, backward_conv},
-    [RN_OP_SUBSAMPLE_PAD] = {forward_subsample_pad, backward_subsample_pad},
-    [RN_OP_AVG_POOL] = {forward_avg_pool, backward_avg_pool},
-};
 
 /* Whether backward of v has anything to do. An addition's gradients hang on
  * the ReLU its step includes. */
-static bool has_gradient(const struct trainer *t, int v)
+static bool has_gradient(const struct rn_learner *t, int v)
 {
     int at = t->nodes[v].fused >= 0 ? t->nodes[v].fused : v;
 
@@ -675,21 +611,17 @@ static bool has_gradient(const struct trainer *t, int v)
 }
 
 /* What about a node is for inference alone, or NULL. */
-static const char *untrainable(const struct trainer *t, const struct rn_node *n)
+static const char *untrainable(const struct rn_learner *t,
+                               const struct rn_node *n)
 {
-    if (!rules[n->op].forward)
+    const struct rn_op_plan *o = rn_op_plan_of(n->op);
+
+    if (!o->forward)
         return "its operation";
-    if ((n->op == RN_OP_CONV || n->op == RN_OP_MAX_POOL) &&
-        !rn_window_regular(&n->window))
-        return "its window";
-    if (n->op == RN_OP_LINEAR && t->graph->nodes[n->input[0]].shape.h *
-                                         t->graph->nodes[n->input[0]].shape.w >
-                                     1)
-        return "its input of several pixels";
-    return NULL;
+    return o->untrained ? o->untrained(t->graph, n) : NULL;
 }
 
-static int check_trainable(struct trainer *t)
+static int check_trainable(struct rn_learner *t)
 {
     for (size_t i = 0; i < t->graph->n_nodes; i++) {
         const struct rn_node *n = node_at(t, (int)i);
@@ -704,29 +636,29 @@ static int check_trainable(struct trainer *t)
     return RN_OK;
 }
 
-static int compile(struct trainer *t)
+static int compile(struct rn_learner *t)
 {
     int rc = check_trainable(t);
 
     for (size_t i = 0; !rc && i < t->graph->n_nodes; i++) {
         t->nodes[i].fused = t->nodes[i].bn = RN_NONE;
         if (!t->nodes[i].done)
-            rc = rules[t->graph->nodes[i].op].forward(t, (int)i);
+            rc = rn_op_plan_of(node_at(t, (int)i)->op)->forward(t, (int)i);
     }
     if (!rc)
         rc = emit_loss(t);
     for (size_t i = t->graph->n_nodes; !rc && i-- > 0;) {
-        const struct rule *rule = &rules[t->graph->nodes[i].op];
+        const struct rn_op_plan *o = rn_op_plan_of(node_at(t, (int)i)->op);
 
-        if (rule->backward && has_gradient(t, (int)i))
-            rc = rule->backward(t, (int)i);
+        if (o->backward && has_gradient(t, (int)i))
+            rc = o->backward(t, (int)i);
     }
     return rc ? rc : rn_recompute(t->plan, t->err);
 }
 
 int rn_compile_train(struct rn_plan *plan, struct rn_error *err)
 {
-    struct trainer t = {.plan = plan, .graph = plan->graph, .err = err};
+    struct rn_learner t = {.plan = plan, .graph = plan->graph, .err = err};
     int rc;
 
     t.nodes = rn_alloc(plan->graph->n_nodes, sizeof(*t.nodes));

@@ -193,10 +193,11 @@ static double add_at(const struct interpreter *t, const struct rn_node *node,
 static double concat_at(const struct interpreter *t, const struct rn_node *node,
                         int n, int c, int y, int x)
 {
-    int first = t->g->nodes[node->input[0]].shape.c;
+    int k = 0;
 
-    return c < first ? at(t, node->input[0], n, c, y, x, 0)
-                     : at(t, node->input[1], n, c - first, y, x, 0);
+    for (; c >= t->g->nodes[node->input[k]].shape.c; k++)
+        c -= t->g->nodes[node->input[k]].shape.c;
+    return at(t, node->input[k], n, c, y, x, 0);
 }
 
 static double multiply_at(const struct interpreter *t,

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "formats/onnx/onnx.h"
 
+#include "core/count.h"
 #include "core/file.h"
 #include "core/memory.h"
 #include "model/file.h"
 #include "formats/onnx/fields.h"
 #include "formats/onnx/functions.h"
 #include "core/protobuf.h"
+#include "graph/operation.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -21,7 +23,8 @@
 struct onnx_out {
     struct rn_pb_out pb;
     const struct rn_graph *g;
-    int v; /* node being written */
+    int v;               /* node being written */
+    const char *unknown; /* an attribute that no spelling is known of */
 };
 
 /* ------------------------------------------------------------ attributes */
@@ -62,19 +65,66 @@ static void put_ints(struct onnx_out *o, const char *name, size_t n,
     rn_pb_end(&o->pb, at);
 }
 
-static void put_window(struct onnx_out *o, const struct rn_window *w)
-{
-    const int kernel[] = {w->kh, w->kw};
-    const int strides[] = {w->stride, rn_window_stride_w(w)};
-    const int dilations[] = {w->dilate_h + 1, w->dilate_w + 1};
-    const int pads[] = {rn_window_top(w), rn_window_left(w), w->pad + w->bottom,
-                        w->pad + w->right};
+/* What an attribute of ours is called there. */
+static const struct spelling {
+    const char *own, *onnx; /* NULL: the parameters' shapes tell it */
+    bool usual_left_out;    /* where it is `usual` in all its numbers */
+    int usual;
+} spellings[] = {
+    {"channels", NULL, false, 0},
+    {"bias", NULL, false, 0},
+    {"kernel", "kernel_shape", false, 0},
+    {"stride", "strides", false, 0},
+    {"padding", "pads", false, 0},
+    {"dilation", "dilations", true, 1},
+    {"groups", "group", true, 1},
+    {"ceil", "ceil_mode", true, 0},
+    {"count_padding", "count_include_pad", true, 0},
+    {"eps", "epsilon", false, 0},
+    {"slope", "alpha", false, 0},
+    {"size", "size", false, 0},
+    {"alpha", "alpha", false, 0},
+    {"beta", "beta", false, 0},
+    {"k", "bias", false, 0},
+};
 
-    put_ints(o, "kernel_shape", 2, kernel);
-    put_ints(o, "strides", 2, strides);
-    put_ints(o, "pads", 4, pads);
-    if (w->dilate_h || w->dilate_w)
-        put_ints(o, "dilations", 2, dilations);
+static const struct spelling *spelling_of(const char *own)
+{
+    for (size_t i = 0; i < COUNT(spellings); i++)
+        if (strcmp(own, spellings[i].own) == 0)
+            return &spellings[i];
+    return NULL;
+}
+
+static bool is_usual(const struct spelling *s, const int *numbers, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (numbers[i] != s->usual)
+            return false;
+    return s->usual_left_out;
+}
+
+static void put_attribute(struct onnx_out *o, const struct rn_attribute *a,
+                          const struct rn_node *n)
+{
+    const struct spelling *s = spelling_of(a->name);
+    int numbers[RN_ATTRIBUTE_NUMBERS], count = rn_attribute_count(a->type);
+
+    if (!s)
+        o->unknown = a->name;
+    if (!s || !s->onnx)
+        return;
+    if (a->type == RN_ATTRIBUTE_REAL) {
+        put_float(o, s->onnx, rn_attribute_real(a, n));
+        return;
+    }
+    rn_attribute_get(a, n, numbers);
+    if (is_usual(s, numbers, count))
+        return;
+    if (count > 1)
+        put_ints(o, s->onnx, (size_t)count, numbers);
+    else
+        put_int(o, s->onnx, numbers[0]);
 }
 
 /* ----------------------------------------------------------------- names */
@@ -150,16 +200,10 @@ static size_t begin_same(struct onnx_out *o, const char *op)
     const struct rn_node *n = node_of(o);
     size_t at = begin_node(o, op, n->name, value_name(o, o->v));
 
-    for (int i = 0; i < 2; i++)
-        if (n->input[i] >= 0)
-            put_input(o, value_name(o, n->input[i]));
+    for (int i = 0; i < n->n_inputs; i++)
+        put_input(o, value_name(o, n->input[i]));
     put_params(o);
     return at;
-}
-
-static void put_same(struct onnx_out *o, const char *op)
-{
-    rn_pb_end(&o->pb, begin_same(o, op));
 }
 
 static void put_flatten(struct onnx_out *o, const char *from, const char *to)
@@ -171,25 +215,14 @@ static void put_flatten(struct onnx_out *o, const char *from, const char *to)
     rn_pb_end(&o->pb, at);
 }
 
-static void put_conv(struct onnx_out *o, const char *op)
+/* The operator that has our operation's attributes by other names. */
+static void put_walked(struct onnx_out *o, const char *op)
 {
+    const struct rn_operation *own = rn_operation_of(node_of(o)->op);
     size_t at = begin_same(o, op);
 
-    put_window(o, &node_of(o)->window);
-    if (node_of(o)->groups > 1)
-        put_int(o, "group", node_of(o)->groups);
-    rn_pb_end(&o->pb, at);
-}
-
-static void put_pool(struct onnx_out *o, const char *op)
-{
-    size_t at = begin_same(o, op);
-
-    put_window(o, &node_of(o)->window);
-    if (node_of(o)->ceil)
-        put_int(o, "ceil_mode", 1);
-    if (node_of(o)->count_padding)
-        put_int(o, "count_include_pad", 1);
+    for (size_t i = 0; i < own->n_attributes; i++)
+        put_attribute(o, &own->attributes[i], node_of(o));
     rn_pb_end(&o->pb, at);
 }
 
@@ -201,32 +234,12 @@ static void put_channelwise(struct onnx_out *o, const char *op)
     rn_pb_end(&o->pb, at);
 }
 
-static void put_leaky_relu(struct onnx_out *o, const char *op)
-{
-    size_t at = begin_same(o, op);
-
-    put_float(o, "alpha", node_of(o)->slope);
-    rn_pb_end(&o->pb, at);
-}
-
-static void put_lrn(struct onnx_out *o, const char *op)
-{
-    const struct rn_lrn *lrn = &node_of(o)->lrn;
-    size_t at = begin_same(o, op);
-
-    put_int(o, "size", lrn->size);
-    put_float(o, "alpha", lrn->alpha);
-    put_float(o, "beta", lrn->beta);
-    put_float(o, "bias", lrn->k);
-    rn_pb_end(&o->pb, at);
-}
-
+/* Its momentum is the old value's share. */
 static void put_batch_norm(struct onnx_out *o, const char *op)
 {
     size_t at = begin_same(o, op);
 
     put_float(o, "epsilon", node_of(o)->eps);
-    /* theirs is the old value's share */
     put_float(o, "momentum", 1 - node_of(o)->momentum);
     rn_pb_end(&o->pb, at);
 }
@@ -285,7 +298,8 @@ static void put_clip(struct onnx_out *o, const char *op)
 }
 
 /* HardSwish has the numbers of its name; others are a product. */
-static bool is_usual(const struct rn_node *n, const struct rn_onnx_function *f)
+static bool has_usual_numbers(const struct rn_node *n,
+                              const struct rn_onnx_function *f)
 {
     return n->function != RN_FUNCTION_HARD_SWISH ||
            (n->a == f->a_else && n->b == f->b_else);
@@ -323,7 +337,7 @@ static void put_activation(struct onnx_out *o, const char *op)
     char exponent[NAME_SIZE];
 
     (void)op;
-    if (!is_usual(n, f)) {
+    if (!has_usual_numbers(n, f)) {
         put_gate(o);
         return;
     }
@@ -461,33 +475,47 @@ static void put_subsample_pad(struct onnx_out *o, const char *op)
 
 /* ------------------------------------------------------------ whole graph */
 
-static const struct {
-    const char *op;
+static void put_nothing(struct onnx_out *o, const char *op)
+{
+    (void)o, (void)op;
+}
+
+struct writer {
+    const char *op; /* theirs */
     void (*put)(struct onnx_out *o, const char *op);
-} writers[RN_OP_COUNT] = {
-    /* all but the input */
-    [RN_OP_CONV] = {"Conv", put_conv},
-    [RN_OP_BATCH_NORM] = {"BatchNormalization", put_batch_norm},
-    [RN_OP_RELU] = {"Relu", put_same},
-    [RN_OP_ADD] = {"Add", put_same},
-    [RN_OP_MAX_POOL] = {"MaxPool", put_pool},
-    [RN_OP_GLOBAL_AVG_POOL] = {"GlobalAveragePool", put_same},
-    [RN_OP_LINEAR] = {"Gemm", put_linear},
-    [RN_OP_SUBSAMPLE_PAD] = {"Pad", put_subsample_pad},
-    [RN_OP_AVG_POOL] = {"AveragePool", put_pool},
-    [RN_OP_CONCAT] = {"Concat", put_channelwise},
-    [RN_OP_MULTIPLY] = {"Mul", put_same},
-    [RN_OP_SIGMOID] = {"Sigmoid", put_same},
-    [RN_OP_CLIP] = {"Clip", put_clip},
-    [RN_OP_LEAKY_RELU] = {"LeakyRelu", put_leaky_relu},
-    [RN_OP_LRN] = {"LRN", put_lrn},
-    [RN_OP_ACTIVATION] = {NULL, put_activation},
-    [RN_OP_QUANTIZE] = {"QuantizeLinear", put_quantize},
-    [RN_OP_PRELU] = {"PRelu", put_prelu},
-    [RN_OP_SELECT] = {"Gather", put_select},
-    [RN_OP_SOFTMAX] = {"Softmax", put_channelwise},
-    [RN_OP_ZERO_PAD] = {"Pad", put_zero_pad},
-    [RN_OP_LOG_SOFTMAX] = {"LogSoftmax", put_channelwise},
+};
+
+/* A row for each operation, or this does not compile. */
+static const struct writer
+    /* clang-format off */
+    write_input           = {NULL, put_nothing}, /* no operator makes it */
+    write_conv            = {"Conv", put_walked},
+    write_batch_norm      = {"BatchNormalization", put_batch_norm},
+    write_relu            = {"Relu", put_walked},
+    write_add             = {"Add", put_walked},
+    write_max_pool        = {"MaxPool", put_walked},
+    write_global_avg_pool = {"GlobalAveragePool", put_walked},
+    write_linear          = {"Gemm", put_linear},
+    write_subsample_pad   = {"Pad", put_subsample_pad},
+    write_avg_pool        = {"AveragePool", put_walked},
+    write_concat          = {"Concat", put_channelwise},
+    write_multiply        = {"Mul", put_walked},
+    write_sigmoid         = {"Sigmoid", put_walked},
+    write_clip            = {"Clip", put_clip},
+    write_leaky_relu      = {"LeakyRelu", put_walked},
+    write_lrn             = {"LRN", put_walked},
+    write_activation      = {NULL, put_activation},
+    write_quantize        = {"QuantizeLinear", put_quantize},
+    write_prelu           = {"PRelu", put_prelu},
+    write_select          = {"Gather", put_select},
+    write_softmax         = {"Softmax", put_channelwise},
+    write_zero_pad        = {"Pad", put_zero_pad},
+    write_log_softmax     = {"LogSoftmax", put_channelwise};
+/* clang-format on */
+
+static const struct writer *const writers[] = {
+#define RN_OPERATION(NAME, name) [RN_OP_##NAME] = &write_##name,
+#include "graph/operations.def"
 };
 
 /* The softmax or sigmoid that is behind the output. */
@@ -510,8 +538,7 @@ static void put_last(struct onnx_out *o)
 static void put_nodes(struct onnx_out *o)
 {
     for (o->v = 0; (size_t)o->v < o->g->n_nodes; o->v++)
-        if (writers[node_of(o)->op].put)
-            writers[node_of(o)->op].put(o, writers[node_of(o)->op].op);
+        writers[node_of(o)->op]->put(o, writers[node_of(o)->op]->op);
     if (!is_logits(o, o->g->output))
         put_flatten(o, value_name(o, o->g->output), output_name(o->g->kind));
     if (o->g->head != o->g->kind)
@@ -610,7 +637,11 @@ int rn_onnx_write(const struct rn_model *model, const char *path,
     put_head(&o, description);
     rn_free(description);
     put_graph(&o, model);
-    if (o.pb.failed)
+    if (o.unknown)
+        rc = rn_fail(err, RN_ERR_ARG,
+                     "'%s': ONNX has no name here for the attribute '%s'", path,
+                     o.unknown);
+    if (!rc && o.pb.failed)
         rc = rn_fail_memory(err, o.pb.room, "an ONNX model");
     if (!rc && o.pb.size > INT32_MAX)
         rc = rn_fail(err, RN_ERR_ARG,

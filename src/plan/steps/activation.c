@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Functions of single elements, products, softmax. */
 #include "ops/activation.h"
+#include "plan/operations.h"
 #include "plan/steps/steps.h"
 
 static int run_activate(struct rn_plan *plan, struct rn_step *s,
@@ -70,4 +71,58 @@ const struct rn_step_type rn_step_multiply = {
 const struct rn_step_type rn_step_softmax = {
     .run = run_softmax,
     .pass = "softmax",
+};
+
+const struct rn_op_plan rn_plan_sigmoid = {
+    .infer = rn_infer_step,
+    .infer_step = &rn_step_activate,
+    .no_training = "none of our networks has it",
+};
+
+const struct rn_op_plan rn_plan_clip = {
+    .infer = rn_infer_step,
+    .infer_step = &rn_step_activate,
+    .no_training = "none of our networks has it",
+};
+
+const struct rn_op_plan rn_plan_leaky_relu = {
+    .infer = rn_infer_step,
+    .infer_step = &rn_step_activate,
+    .no_training = "none of our networks has it",
+};
+
+const struct rn_op_plan rn_plan_activation = {
+    .infer = rn_infer_step,
+    .infer_step = &rn_step_activate,
+    .no_training = "none of our networks has it",
+};
+
+const struct rn_op_plan rn_plan_quantize = {
+    .infer = rn_infer_step,
+    .infer_step = &rn_step_activate,
+    .no_training = "none of our networks has it",
+};
+
+const struct rn_op_plan rn_plan_prelu = {
+    .infer = rn_infer_step,
+    .infer_step = &rn_step_prelu,
+    .no_training = "none of our networks has it",
+};
+
+const struct rn_op_plan rn_plan_multiply = {
+    .infer = rn_infer_step,
+    .infer_step = &rn_step_multiply,
+    .no_training = "none of our networks has it",
+};
+
+const struct rn_op_plan rn_plan_softmax = {
+    .infer = rn_infer_step,
+    .infer_step = &rn_step_softmax,
+    .no_training = "none of our networks has it",
+};
+
+const struct rn_op_plan rn_plan_log_softmax = {
+    .infer = rn_infer_step,
+    .infer_step = &rn_step_softmax,
+    .no_training = "none of our networks has it",
 };

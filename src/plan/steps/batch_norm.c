@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Batch norm: its sums, and backward in two passes. */
+#include "plan/operations.h"
 #include "plan/steps/steps.h"
 
 static struct rn_bn_backward gradient(const struct rn_plan *plan,
@@ -60,4 +61,11 @@ const struct rn_step_type rn_step_bn_reduce = {
 const struct rn_step_type rn_step_bn_gradient = {
     .run = run_bn_gradient,
     .pass = "backward batch norm",
+};
+
+const struct rn_op_plan rn_plan_batch_norm = {
+    .infer = rn_infer_apply,
+    .forward = rn_forward_batch_norm,
+    .backward = rn_backward_batch_norm,
+    .keeps = RN_KEEPS_INPUT,
 };

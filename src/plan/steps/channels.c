@@ -1,18 +1,27 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What moves values between channels or pixels. */
 #include "ops/channels.h"
+#include "plan/operations.h"
 #include "plan/steps/steps.h"
 
+/* Value by value, each behind the channels of those before it. */
 static int run_concat(struct rn_plan *plan, struct rn_step *s,
                       struct rn_error *err)
 {
-    const struct rn_node *nodes = plan->graph->nodes;
-    const int *input = rn_step_node(plan, s)->input;
+    const struct rn_node *n = rn_step_node(plan, s);
+    int first = 0;
 
     (void)err;
-    rn_concat(plan->options.batch, nodes[input[0]].shape, nodes[input[1]].shape,
-              plan->options.threads, rn_read_at(plan, s->a.buffer),
-              rn_read_at(plan, s->b.buffer), rn_buffer_at(plan, s->out));
+    for (int k = 0; k < n->n_inputs; k++) {
+        const int own[] = {s->a.buffer, s->b.buffer};
+        const int buffer = k < 2 ? own[k] : plan->lists[s->more + k - 2];
+        const struct rn_shape in = plan->graph->nodes[n->input[k]].shape;
+
+        rn_concat(plan->options.batch, in, n->shape, first,
+                  plan->options.threads, rn_read_at(plan, buffer),
+                  rn_buffer_at(plan, s->out));
+        first += in.c;
+    }
     return RN_OK;
 }
 
@@ -70,4 +79,28 @@ const struct rn_step_type rn_step_lrn = {
 const struct rn_step_type rn_step_zero_pad = {
     .run = run_zero_pad,
     .pass = "zero pad",
+};
+
+const struct rn_op_plan rn_plan_concat = {
+    .infer = rn_infer_step,
+    .infer_step = &rn_step_concat,
+    .no_training = "none of our networks has it",
+};
+
+const struct rn_op_plan rn_plan_select = {
+    .infer = rn_infer_step,
+    .infer_step = &rn_step_select,
+    .no_training = "none of our networks has it",
+};
+
+const struct rn_op_plan rn_plan_lrn = {
+    .infer = rn_infer_step,
+    .infer_step = &rn_step_lrn,
+    .no_training = "none of our networks has it",
+};
+
+const struct rn_op_plan rn_plan_zero_pad = {
+    .infer = rn_infer_step,
+    .infer_step = &rn_step_zero_pad,
+    .no_training = "none of our networks has it",
 };

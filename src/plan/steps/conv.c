@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Convolutions and fc: forward, and backward to inputs and to weights. */
+#include "plan/operations.h"
 #include "plan/steps/steps.h"
 
 static int run_conv(struct rn_plan *plan, struct rn_step *s,
@@ -73,4 +74,35 @@ const struct rn_step_type rn_step_conv_backward_data = {
 const struct rn_step_type rn_step_conv_backward_weights = {
     .run = run_conv_backward_weights,
     .pass = "backward weights",
+};
+
+static const char *untrained_conv(const struct rn_graph *g,
+                                  const struct rn_node *n)
+{
+    (void)g;
+    return rn_window_regular(&n->window) ? NULL : "its window";
+}
+
+const struct rn_op_plan rn_plan_conv = {
+    .infer = rn_infer_chain,
+    .forward = rn_forward_conv,
+    .backward = rn_backward_conv,
+    .keeps = RN_KEEPS_INPUT,
+    .untrained = untrained_conv,
+};
+
+static const char *untrained_linear(const struct rn_graph *g,
+                                    const struct rn_node *n)
+{
+    return rn_shape_pixels(g->nodes[n->input[0]].shape) > 1
+               ? "its input of several pixels"
+               : NULL;
+}
+
+const struct rn_op_plan rn_plan_linear = {
+    .infer = rn_infer_chain,
+    .forward = rn_forward_conv,
+    .backward = rn_backward_conv,
+    .keeps = RN_KEEPS_INPUT,
+    .untrained = untrained_linear,
 };

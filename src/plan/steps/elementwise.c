@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The input, and what one pass over memory does: normalise, add, ReLU, shortcut
  * option A. */
+#include "plan/operations.h"
 #include "plan/steps/steps.h"
 
 static int run_block_images(struct rn_plan *plan, struct rn_step *s,
@@ -87,4 +88,34 @@ const struct rn_step_type rn_step_subsample_pad = {
 const struct rn_step_type rn_step_subsample_pad_backward = {
     .run = run_subsample_pad_backward,
     .pass = "backward subsample",
+};
+
+const struct rn_op_plan rn_plan_input = {
+    .infer = rn_infer_input,
+    .forward = rn_forward_input,
+    .no_backward = "nothing is learned before it",
+};
+
+const struct rn_op_plan rn_plan_relu = {
+    .infer = rn_infer_apply,
+    .forward = rn_forward_relu,
+    .backward = rn_backward_relu,
+    .keeps = RN_KEEPS_OUTPUT,
+};
+
+const struct rn_op_plan rn_plan_add = {
+    .infer = rn_infer_apply,
+    .forward = rn_forward_add,
+    .backward = rn_backward_add,
+    .keeps = RN_KEEPS_NOTHING,
+};
+
+const struct rn_op_plan rn_plan_subsample_pad = {
+    .infer = rn_infer_step,
+    .infer_step = &rn_step_subsample_pad,
+    .forward = rn_forward_step,
+    .forward_step = &rn_step_subsample_pad,
+    .backward = rn_backward_step,
+    .backward_step = &rn_step_subsample_pad_backward,
+    .keeps = RN_KEEPS_NOTHING,
 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Pools. */
+#include "plan/operations.h"
 #include "plan/steps/steps.h"
 
 static int run_max_pool(struct rn_plan *plan, struct rn_step *s,
@@ -112,4 +113,43 @@ const struct rn_step_type rn_step_average = {
 const struct rn_step_type rn_step_average_backward = {
     .run = run_average_backward,
     .pass = "backward average pool",
+};
+
+static const char *untrained_max_pool(const struct rn_graph *g,
+                                      const struct rn_node *n)
+{
+    (void)g;
+    return rn_window_regular(&n->window) ? NULL : "its window";
+}
+
+const struct rn_op_plan rn_plan_max_pool = {
+    .infer = rn_infer_step,
+    .infer_step = &rn_step_max_pool,
+    .forward = rn_forward_step,
+    .forward_step = &rn_step_max_pool,
+    .backward = rn_backward_step,
+    .backward_step = &rn_step_max_pool_backward,
+    .keeps = RN_KEEPS_PLACES,
+    .untrained = untrained_max_pool,
+    .takes_pending = true,
+};
+
+const struct rn_op_plan rn_plan_avg_pool = {
+    .infer = rn_infer_step,
+    .infer_step = &rn_step_avg_pool,
+    .forward = rn_forward_step,
+    .forward_step = &rn_step_avg_pool,
+    .backward = rn_backward_step,
+    .backward_step = &rn_step_avg_pool_backward,
+    .keeps = RN_KEEPS_NOTHING,
+};
+
+const struct rn_op_plan rn_plan_global_avg_pool = {
+    .infer = rn_infer_step,
+    .infer_step = &rn_step_average,
+    .forward = rn_forward_step,
+    .forward_step = &rn_step_average,
+    .backward = rn_backward_step,
+    .backward_step = &rn_step_average_backward,
+    .keeps = RN_KEEPS_NOTHING,
 };
