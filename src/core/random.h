@@ -19,6 +19,7 @@ enum rn_purpose {
     RN_RANDOM_ERASE = 9,  /* epoch, index: image << 8 | try */
     RN_RANDOM_MIX = 10,   /* epoch, index: image << 8 | draw */
     RN_RANDOM_SKIP = 11,  /* epoch, index: image << 8 | try */
+    RN_RANDOM_PLAN = 12,  /* epoch: iteration; index: see rn_draw_index() */
     RN_RANDOM_TEST = 100,
 };
 

@@ -36,13 +36,21 @@ static uint64_t sum_of(const struct rn_graph *g, int v, const uint64_t *sums)
     const struct rn_node *n = &g->nodes[v];
     uint64_t sum = rn_node_sum(n), inputs = 0;
 
-    if (is_norm(g, v))
+    if (is_norm(g, v) || rn_operation_of(n->op)->idle)
         return sums[n->input[0]];
     for (int k = 0; k < n->n_inputs; k++)
         inputs = n->op == RN_OP_ADD /* in either order */
                      ? inputs + sums[n->input[k]]
                      : rn_sum_mix(inputs, sums[n->input[k]]);
     return rn_sum_mix(sum, inputs);
+}
+
+/* The node that computes the value: idle ones only hand theirs on. */
+static int computing(const struct rn_graph *g, int v)
+{
+    while (rn_operation_of(g->nodes[v].op)->idle)
+        v = g->nodes[v].input[0];
+    return v;
 }
 
 static void sum_graph(const struct rn_graph *g, uint64_t *sums)
@@ -55,8 +63,8 @@ static void sum_graph(const struct rn_graph *g, uint64_t *sums)
 
 static bool set_like(struct pair *p, int own, int from)
 {
-    if (own < 0 || from < 0)
-        return own == from;
+    own = computing(p->own, own);
+    from = computing(p->from, from);
     if (p->like[own] == NONE)
         p->like[own] = from;
     return p->like[own] == from;
@@ -100,9 +108,10 @@ static bool match(struct pair *p)
     sum_graph(p->from, p->from_sums);
     for (size_t i = 0; i < p->own->n_nodes; i++)
         p->like[i] = p->norm[i] = NONE;
-    p->like[p->own->output] = p->from->output;
+    set_like(p, p->own->output, p->from->output);
     for (int v = (int)p->own->n_nodes - 1; v >= 0; v--)
-        if (p->like[v] == NONE || !match_node(p, v))
+        if (computing(p->own, v) == v &&
+            (p->like[v] == NONE || !match_node(p, v)))
             return false;
     return true;
 }

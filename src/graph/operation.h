@@ -53,6 +53,7 @@ struct rn_operation {
      *  tells. Where there is an attribute "channels", shape.c is that. */
     bool (*shape)(struct rn_graph *g, const char *name, struct rn_node *node);
     enum rn_cost cost;
+    bool idle; /* outside training its value is its input */
 };
 
 #define RN_OPERATION(NAME, name) \

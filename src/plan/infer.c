@@ -16,6 +16,7 @@ struct infer_node {
     int buffer;
     int chain; /* index of the chain this node is part of, or RN_NONE */
     bool done; /* a ReLU that the step before includes */
+    int root;  /* the node that computes the value: another for idle ones */
 };
 
 struct rn_inferrer {
@@ -32,6 +33,11 @@ static int no_memory(struct rn_inferrer *f)
 {
     return rn_fail_memory(f->err, f->plan->n_steps * sizeof(struct rn_step),
                           "the plan");
+}
+
+static bool is_idle(const struct rn_inferrer *f, int v)
+{
+    return rn_op_plan_of(f->graph->nodes[v].op)->infer == rn_infer_idle;
 }
 
 static int only_reader(const struct rn_inferrer *f, int v, enum rn_op op)
@@ -119,7 +125,7 @@ static bool adds_in_place(const struct rn_inferrer *f, const struct chain *c)
     int buffer = f->nodes[c->other].buffer;
     int input = f->graph->nodes[c->conv].input[0];
 
-    return buffer >= 0 && f->readers[c->other] == 1 &&
+    return buffer >= 0 && f->readers[f->nodes[c->other].root] == 1 &&
            buffer != f->nodes[input].buffer;
 }
 
@@ -240,6 +246,12 @@ int rn_infer_apply(struct rn_inferrer *f, int v)
     return rc;
 }
 
+int rn_infer_idle(struct rn_inferrer *f, int v)
+{
+    f->nodes[v].buffer = f->nodes[f->graph->nodes[v].input[0]].buffer;
+    return RN_OK;
+}
+
 /* The buffers of the inputs behind the second one, into the plan's list. */
 static bool list_inputs(struct rn_inferrer *f, const struct rn_node *n,
                         struct rn_step *s)
@@ -278,8 +290,10 @@ static void mark_read(struct rn_inferrer *f, int v)
 {
     const struct rn_node *n = &f->graph->nodes[v < 0 ? 0 : v];
 
-    for (int k = 0; v >= 0 && k < n->n_inputs; k++)
-        f->readers[n->input[k]]--;
+    if (v < 0 || is_idle(f, v))
+        return;
+    for (int k = 0; k < n->n_inputs; k++)
+        f->readers[f->nodes[n->input[k]].root]--;
 }
 
 /* A chain runs where it ends, and reads only then. */
@@ -298,14 +312,31 @@ int rn_infer_chain(struct rn_inferrer *f, int v)
     return rc;
 }
 
+/* Who reads each value, where those who read an idle node read its input. The
+ * caller reads the output, and what the plan keeps, after all others. */
+static void count_readers(struct rn_inferrer *f)
+{
+    const struct rn_graph *g = f->graph;
+
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        const struct rn_node *n = &g->nodes[i];
+        bool idle = is_idle(f, (int)i);
+
+        f->nodes[i].root = idle ? f->nodes[n->input[0]].root : (int)i;
+        for (int k = 0; !idle && k < n->n_inputs; k++)
+            f->readers[f->nodes[n->input[k]].root]++;
+    }
+    f->readers[f->nodes[g->output].root]++;
+    if (f->plan->keep >= 0)
+        f->readers[f->nodes[f->plan->keep].root]++;
+}
+
 static int compile(struct rn_inferrer *f)
 {
     const struct rn_graph *g = f->graph;
     int rc = RN_OK;
 
-    /* The caller reads it, after all others. */
-    if (f->plan->keep >= 0)
-        f->readers[f->plan->keep]++;
+    count_readers(f);
     for (size_t i = 0; i < g->n_nodes; i++)
         f->nodes[i].chain = RN_NONE;
     for (size_t i = 0; i < g->n_nodes; i++)
@@ -334,7 +365,7 @@ int rn_compile_infer(struct rn_plan *plan, struct rn_error *err)
 
     f.nodes = rn_alloc(n, sizeof(*f.nodes));
     f.chains = rn_alloc(n, sizeof(*f.chains));
-    f.readers = rn_count_readers(plan->graph);
+    f.readers = rn_alloc(n, sizeof(*f.readers));
     rc = f.nodes && f.chains && f.readers ? compile(&f) : no_memory(&f);
     rn_free(f.nodes);
     rn_free(f.chains);

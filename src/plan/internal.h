@@ -184,6 +184,7 @@ struct rn_plan {
     /* Arguments of the run under way. */
     const struct rn_tracer *tracer; /* or NULL */
     const float *images;
+    struct rn_draw draw;
     struct rn_targets targets;
     struct rn_step_result result;
 };

@@ -53,6 +53,8 @@ int rn_infer_input(struct rn_inferrer *f, int v);
 int rn_infer_chain(struct rn_inferrer *f, int v);
 /** Batch norm, addition or ReLU that no convolution could take in. */
 int rn_infer_apply(struct rn_inferrer *f, int v);
+/** No step: the value is its input's (rn_operation.idle). */
+int rn_infer_idle(struct rn_inferrer *f, int v);
 /** One step that reads all inputs and writes the value. */
 int rn_infer_step(struct rn_inferrer *f, int v);
 

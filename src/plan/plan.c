@@ -464,6 +464,11 @@ int rn_plan_learn(struct rn_plan *plan, const float *images,
     return rc;
 }
 
+void rn_plan_draw(struct rn_plan *plan, const struct rn_draw *draw)
+{
+    plan->draw = *draw;
+}
+
 static void set_share(struct rn_plan *plan, const double *share)
 {
     for (size_t i = 0; i < plan->n_bns; i++)

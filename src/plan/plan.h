@@ -74,6 +74,20 @@ void rn_plan_hold_model(struct rn_plan *plan, const struct rn_model *model);
  */
 int rn_plan_refresh(struct rn_plan *plan, struct rn_error *err);
 
+/**
+ * What random steps of a training plan draw from. The numbers of an image are
+ * a function of seed, iteration and its place among the iteration's images, so
+ * that a step that is run again, a batch that is cut otherwise and a run that
+ * was resumed draw the same.
+ */
+struct rn_draw {
+    uint64_t seed;
+    uint32_t iteration;
+    uint64_t first; /* place of the batch's first image */
+};
+/** For the runs to come; all zero at first. */
+void rn_plan_draw(struct rn_plan *plan, const struct rn_draw *draw);
+
 struct rn_step_result {
     double loss; /* sum over the batch of cross-entropies */
     int errors;  /* images whose largest logit is not the label's */

@@ -36,6 +36,14 @@ struct rn_shape rn_step_input(const struct rn_plan *plan,
     return plan->graph->nodes[rn_step_node(plan, s)->input[0]].shape;
 }
 
+uint64_t rn_draw_index(const struct rn_plan *plan, int node, size_t image,
+                       size_t count)
+{
+    uint64_t each = (count + 3) / 4;
+
+    return ((uint64_t)node << 48) + (plan->draw.first + image) * each;
+}
+
 static int run_first(struct rn_plan *plan, size_t steps, struct rn_error *err)
 {
     int rc = RN_OK;

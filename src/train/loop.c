@@ -396,6 +396,18 @@ static int after_test(struct rn_trainer *t, struct rn_error *err)
     return rc;
 }
 
+/* The plan for a batch whose first image is the iteration's `first`. */
+static struct rn_plan *plan_for(struct rn_trainer *t, int images, long first)
+{
+    const struct rn_draw draw = {.seed = t->o.seed,
+                                 .iteration = (uint32_t)t->progress.iteration,
+                                 .first = (uint64_t)first};
+    struct rn_plan *plan = images == t->o.batch ? t->plan : t->rest_plan;
+
+    rn_plan_draw(plan, &draw);
+    return plan;
+}
+
 /* Batch norm's statistics as averages over an epoch's batches, as those of the
  * paper's published models are: of the weights as they are tested. A function
  * of these alone, so that a run that is resumed here may do it again. */
@@ -415,8 +427,8 @@ static int reestimate(struct rn_trainer *t, struct rn_error *err)
     for (long i = 0; i < batches && rc == RN_OK; i++) {
         rc = rn_loader_next(loader, &batch, NULL, err);
         if (rc == RN_OK && batch.count == t->o.batch)
-            rc = rn_plan_statistics(t->plan, batch.images, 1 / ((double)i + 1),
-                                    err);
+            rc = rn_plan_statistics(plan_for(t, batch.count, i * t->o.batch),
+                                    batch.images, 1 / ((double)i + 1), err);
     }
     show_average(t);
     rn_loader_destroy(loader);
@@ -509,7 +521,7 @@ void rn_trainer_say_remarks(struct rn_trainer *t)
     }
 }
 
-static int learn(struct rn_trainer *t, const struct rn_batch *batch,
+static int learn(struct rn_trainer *t, const struct rn_batch *batch, int first,
                  struct rn_step_result *result, struct rn_error *err)
 {
     const struct rn_targets targets = {
@@ -520,8 +532,8 @@ static int learn(struct rn_trainer *t, const struct rn_batch *batch,
         .smoothing = (float)t->o.label_smoothing,
     };
 
-    return rn_plan_learn(batch->count == t->o.batch ? t->plan : t->rest_plan,
-                         batch->images, &targets, result, err);
+    return rn_plan_learn(plan_for(t, batch->count, first), batch->images,
+                         &targets, result, err);
 }
 
 static void update(struct rn_trainer *t, double lr)
@@ -544,7 +556,7 @@ static int learn_next(struct rn_trainer *t, int i, int *images,
     say_skipped(t);
     rn_trainer_say_remarks(t);
     if (rc == RN_OK)
-        rc = learn(t, &batch, &result, err);
+        rc = learn(t, &batch, *images, &result, err);
     if (rc != RN_OK)
         return rc;
     rn_accumulate_add(&t->gradients, &t->flat, i);

@@ -16,4 +16,10 @@ const struct rn_node *rn_step_node(const struct rn_plan *plan,
 struct rn_shape rn_step_input(const struct rn_plan *plan,
                               const struct rn_step *s);
 
+/** Where among the random numbers of a plan's iteration those of node and
+ *  image begin, `count` of them for each image: the number of rn_random4()'s
+ *  index, of which each gives four. */
+uint64_t rn_draw_index(const struct rn_plan *plan, int node, size_t image,
+                       size_t count);
+
 #endif
