@@ -58,6 +58,7 @@ static void defaults(void *options)
 
     rn_net_defaults(&o->net);
     rn_bench_defaults(&o->bench);
+    o->bench.bind = 1;
     o->mode = o->bench.mode;
 }
 

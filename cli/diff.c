@@ -336,6 +336,7 @@ static int run_side(struct side *side, const struct options *o,
     options.batch = 1;
     options.threads = o->threads;
     options.exact = o->exact;
+    options.bind = 1;
     if (layers_add(&side->layers, "input", shape, side->image))
         return no_memory(err);
     rc = rn_plan_create(&plan, side->model, &options, err);

@@ -94,6 +94,7 @@ static void defaults(void *options)
     struct options *o = options;
 
     rn_eval_defaults(&o->eval);
+    o->eval.bind = 1;
     o->seed = 1; /* as in rn_train_defaults() */
 }
 

@@ -355,6 +355,7 @@ static int make_plan(struct runner *r, struct rn_error *err)
     plan.batch = r->batch * r->crops;
     plan.threads = r->args->threads;
     plan.exact = r->args->exact;
+    plan.bind = 1;
     plan.keep = r->keep;
     rc = rn_plan_create(&r->plan, r->model, &plan, err);
     if (rc == RN_OK && r->keep)

@@ -190,6 +190,7 @@ static void defaults(void *options)
     struct options *o = options;
 
     rn_train_defaults(&o->train);
+    o->train.bind = 1;
 }
 
 /* ------------------------------------------------------------ options */
@@ -456,6 +457,7 @@ static int train(struct options *o)
         .threads = o->train.threads,
         .iterations = o->train.iterations,
         .epochs = o->train.epochs,
+        .bind = 1,
     };
     struct rn_train_result result = {0};
     struct rn_error err = {0};

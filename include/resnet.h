@@ -20,6 +20,20 @@
  *    the weights.
  *  - What a handle needs of another one it holds: handles made from each other
  *    may be destroyed in any order.
+ *  - Callbacks are called by the thread that called the library, with the
+ *    floating-point mode and on the processors that it came with. They must not
+ *    use the handles of the call they are called from, nor leave by longjmp()
+ *    or an exception. Other handles are theirs to use.
+ *  - Counts of threads are from 0 (the default) to 1024. OpenMP computes: in a
+ *    parallel region of the caller's, plans run on the threads that it grants,
+ *    with the same result; and all that a plan changes of the calling thread
+ *    (floating-point mode, processors, OpenMP's settings) is as before when it
+ *    returns. What the system does not start is RN_ERR_MEMORY.
+ *  - fork(): handles work in the child. OpenMP's threads are not there, so the
+ *    thread that forked, if it has run a plan on several before, runs plans on
+ *    one. If it has used OpenMP by other means it must ask for 1. Threads that
+ *    the child starts have as many as ever. While another thread is in the
+ *    library, fork() is for exec() alone.
  *  - The library never prints, never exits.
  *  - Images are planar: [channel][row][column], channels in RGB order.
  */
@@ -501,6 +515,12 @@ struct rn_plan_options {
                       that one wherever it can be had (for measurements) */
     int profile;   /**< nonzero: time every step */
     int recompute; /**< an rn_recompute; inference has nothing to do */
+    /** 1: while the plan runs, each of its threads is bound to a processor of
+     *  its own, if there are as many as threads and no other plan is bound:
+     *  up to ten times faster on a machine where other programs compute, for
+     *  threads wait for each other by spinning. 0: wherever the system puts
+     *  them, as is right beside other threads of the program's own. */
+    int bind;
     /** Inference: what is kept for rn_plan_values(): "conv1" to "conv5", the
      *  output of a stage (He et al. 2016, table 1; CIFAR's networks end with
      *  conv4), "last", that of the last stage, "pool", the means of it, or the
@@ -519,16 +539,17 @@ RN_API int rn_plan_create(struct rn_plan **out, const struct rn_model *model,
                           struct rn_error *err);
 
 /**
- * Another inference plan that does the same, to be run beside the first: it
+ * Another inference plan of the same options, to be run beside the first: it
  * has activations of its own, and the weights that the first has folded. That
  * one may be running meanwhile in another thread.
  *
- * @return RN_ERR_ARG for a training plan, RN_ERR_KERNEL where OpenMP grants
- *         other threads here than it did to the plan and weights would lie
- *         otherwise.
+ * @param batch images per run of the clone; 0: as many as of the plan.
+ * @return RN_ERR_ARG for a training plan, RN_ERR_KERNEL where an algorithm
+ * wants weights in another layout for that batch, or for the threads that
+ *         OpenMP grants here (the message names the layer).
  */
 RN_API int rn_plan_clone(struct rn_plan **out, const struct rn_plan *plan,
-                         struct rn_error *err);
+                         int batch, struct rn_error *err);
 
 /** Bytes such a plan would hold, without making it. */
 RN_API int rn_plan_estimate(const struct rn_model *model,
@@ -549,13 +570,27 @@ RN_API void rn_plan_destroy(struct rn_plan *plan);
 RN_API int rn_plan_forward(struct rn_plan *plan, const float *images,
                            float *logits, struct rn_error *err);
 
+/**
+ * The same of fewer images than the plan's batch: `count`, at least 1. The rest
+ * of the batch is computed on zeros, so it takes as long as a full one, and
+ * gives the bits of a full one. The first time takes memory for a batch of
+ * images.
+ *
+ * @param images float [count][C][H][W].
+ * @param logits out, float [count][classes].
+ * @return RN_ERR_MEMORY, too.
+ */
+RN_API int rn_plan_forward_some(struct rn_plan *plan, const float *images,
+                                int count, float *logits, struct rn_error *err);
+
 /** Shape of what a plan keeps of each image. @return RN_ERR_ARG when it keeps
  *  nothing. */
 RN_API int rn_plan_kept(const struct rn_plan *plan, int *channels, int *height,
                         int *width);
 
-/** What was kept of the last forward pass, float [batch][channels][height]
- *  [width]. @return RN_ERR_ARG when the plan keeps nothing. */
+/** What was kept of the images of the last forward pass, float [count]
+ *  [channels][height][width]. @return RN_ERR_ARG when the plan keeps nothing.
+ */
 RN_API int rn_plan_values(const struct rn_plan *plan, float *values);
 
 /** A value inside the network, of the last batch. */
@@ -873,6 +908,7 @@ struct rn_train_options {
                        counts alike. Iterations go on over the end of an epoch.
                        0: 1 */
     int data_rule;  /**< as rn_data_options.rule */
+    int bind;       /**< as in rn_plan_options */
 };
 
 RN_API void rn_train_defaults(struct rn_train_options *options);
@@ -959,6 +995,7 @@ struct rn_resume_options {
      *  every length: constant, or steps at iterations. */
     long iterations;
     double epochs;
+    int bind; /**< as in rn_plan_options */
 };
 
 /**
@@ -984,6 +1021,7 @@ struct rn_eval_options {
     int batch;         /**< 0: chosen */
     int threads;       /**< 0: rn_machine.threads; as many load pictures */
     int exact;
+    int bind;      /**< as in rn_plan_options */
     int images;    /**< at most so many of the part, spread evenly over it; 0:
                       all. Without report or scales */
     int as_stored; /**< leave the EXIF orientation of pictures alone */
@@ -1159,6 +1197,7 @@ struct rn_bench_options {
     int threads;    /**< 0: rn_machine.threads */
     int exact;      /**< no Winograd */
     int winograd;   /**< as in rn_plan_options */
+    int bind;       /**< likewise */
     int recompute;  /**< an rn_recompute, training */
     int profile;    /**< time each step, too: the plan handed out tells */
     double seconds; /**< about how long to measure; 5 */

@@ -88,6 +88,7 @@ static int make_plan(struct bench *b, struct rn_error *err)
         .winograd = b->o.winograd,
         .recompute = b->o.recompute,
         .profile = b->o.profile,
+        .bind = b->o.bind,
     };
     struct rn_train_options training;
     struct rn_store *store = NULL;

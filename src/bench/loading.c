@@ -24,17 +24,18 @@ void rn_loading_defaults(struct rn_loading_options *options)
 static int check(const struct rn_data *data, const struct rn_loading_options *o,
                  struct rn_error *err)
 {
-    if (o->batch < 1 || o->size < 1 || o->size > 4096 || o->threads < 0 ||
+    if (o->batch < 1 || o->size < 1 || o->size > 4096 ||
         !(o->seconds >= 0 && o->seconds <= 1e6))
-        return rn_fail(err, RN_ERR_ARG,
-                       "batch %d, size %d, threads %d, %g seconds: these "
-                       "cannot be measured with",
-                       o->batch, o->size, o->threads, o->seconds);
+        return rn_fail(
+            err, RN_ERR_ARG,
+            "batch %d, size %d, %g seconds: these cannot be measured "
+            "with",
+            o->batch, o->size, o->seconds);
     if (!data->fetch)
         return rn_fail(err, RN_ERR_ARG,
                        "'%s' holds no pictures: its images lie in memory",
                        data->spec);
-    return RN_OK;
+    return rn_check_threads(o->threads, err);
 }
 
 /* The first part that has images. */

@@ -6,6 +6,7 @@
 
 #include <limits.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -133,15 +134,44 @@ int rn_threads_default(const char *root, char *by, size_t size)
     return limits[best].threads;
 }
 
+int rn_check_threads(int threads, struct rn_error *err)
+{
+    if (threads >= 0 && threads <= RN_THREADS_MAX)
+        return RN_OK;
+    return rn_fail(err, RN_ERR_ARG, "threads %d: must be from 0 to %d", threads,
+                   RN_THREADS_MAX);
+}
+
+int rn_thread_start(pthread_t *thread, void *(*run)(void *), void *argument)
+{
+    sigset_t all, before;
+    int code;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    code = pthread_create(thread, NULL, run, argument);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return code;
+}
+
+int rn_fail_threads(struct rn_error *err, int wanted, int started, int code)
+{
+    return rn_fail(err, RN_ERR_MEMORY,
+                   "cannot start %d threads beside the caller's, only %d: %s "
+                   "(limits: ulimit -u, the cgroup's pids.max)",
+                   wanted, started, strerror(code));
+}
+
 #ifdef __SSE__
-/* Flush results to zero, take denormal operands as zero. */
-#define MXCSR_FTZ_DAZ 0x8040u
+/* Flush results to zero, take denormal operands as zero; all exceptions masked,
+ * none noted, to nearest. */
+#define MXCSR_OURS (0x8040u | 0x1f80u)
 
 unsigned rn_denormals_flush(void)
 {
     unsigned mode = _mm_getcsr();
 
-    _mm_setcsr(mode | MXCSR_FTZ_DAZ);
+    _mm_setcsr(MXCSR_OURS);
     return mode;
 }
 

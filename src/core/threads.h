@@ -3,8 +3,25 @@
 #ifndef RN_CORE_THREADS_H
 #define RN_CORE_THREADS_H
 
+#include "core/error.h"
+
+#include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/** Most threads that may be asked for. */
+#define RN_THREADS_MAX 1024
+
+/** RN_ERR_ARG unless that is a number of threads: 0, the default, to
+ *  RN_THREADS_MAX. */
+int rn_check_threads(int threads, struct rn_error *err);
+
+/** pthread_create() of a thread that takes no signals: those are for the
+ *  program's own. */
+int rn_thread_start(pthread_t *thread, void *(*run)(void *), void *argument);
+/** RN_ERR_MEMORY: so many threads cannot be started beside the caller's, but
+ *  `started`; `code` is rn_thread_start()'s. */
+int rn_fail_threads(struct rn_error *err, int wanted, int started, int code);
 
 /** Least of affinity, cgroup quota (rounded up), OMP_NUM_THREADS and
  *  SLURM_CPUS_PER_TASK, at least 1. `by` names what set it. `root` is "" or
@@ -15,7 +32,9 @@ int rn_threads_default(const char *root, char *by, size_t size);
  *  cgroup quota. */
 int rn_processors(const char *root);
 
-/** The calling thread: flush denormals to zero; returns the mode before. */
+/** The calling thread: denormals are flushed to zero, rounding is to nearest
+ * and nothing traps, whatever the caller had, or the team's threads would not
+ * have the same; returns the mode before. */
 unsigned rn_denormals_flush(void);
 void rn_denormals_restore(unsigned mode);
 

@@ -89,10 +89,11 @@ static int check(const struct rn_data *data, const struct rn_eval_options *o,
                        "%d images of a part are looked at in crops, not at "
                        "scales",
                        o->images);
-    if (o->batch < 0 || o->threads < 0)
-        return rn_fail(err, RN_ERR_ARG,
-                       "batch %d, threads %d: must not be negative", o->batch,
-                       o->threads);
+    if (o->batch < 0)
+        return rn_fail(err, RN_ERR_ARG, "batch %d: must not be negative",
+                       o->batch);
+    if (rn_check_threads(o->threads, err))
+        return RN_ERR_ARG;
     if (data->part[o->part].count == 0)
         return rn_fail(err, RN_ERR_ARG, "'%s' has no %s images", data->spec,
                        rn_part_name(o->part));
@@ -308,6 +309,7 @@ static int run_views(struct evaluation *e, const struct rn_model *model,
     plan.batch = ten ? CROPS * pass.batch : pass.batch;
     plan.threads = e->o.threads;
     plan.exact = e->o.exact;
+    plan.bind = e->o.bind;
     rc = rn_plan_create(&pass.plan, model, &plan, err);
     if (rc == RN_OK)
         rc = rn_eval_answers(&pass, sink, err);
@@ -327,6 +329,7 @@ static int run_scale(struct evaluation *e, const struct rn_model *model,
         .scale = scale,
         .threads = e->o.threads,
         .exact = e->o.exact,
+        .bind = e->o.bind,
         .flags = e->o.as_stored ? RN_IMAGE_AS_STORED : 0,
         .user = e,
         .progress = on_progress,

@@ -101,7 +101,7 @@ struct rn_whole_pass {
     const struct rn_data *data;
     enum rn_part part;
     const int32_t *labels;
-    int scale, threads, exact;
+    int scale, threads, exact, bind;
     int flags; /* rn_image_flags */
     void *user;
     int (*progress)(void *user, int done, int images); /* or NULL */

@@ -77,6 +77,7 @@ static int make(struct whole *w, struct sized *s, struct rn_shape shape,
     plan.batch = 2;
     plan.threads = pass->threads;
     plan.exact = pass->exact;
+    plan.bind = pass->bind;
     rc = rn_plan_estimate(s->model, &plan, &bytes, err);
     if (rc == RN_OK) {
         make_room(w, bytes);

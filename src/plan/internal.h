@@ -145,6 +145,7 @@ struct rn_plan {
     const struct rn_model *model; /* held, as the graph is its; or NULL */
     const struct rn_graph *graph;
     struct rn_store *store; /* held */
+    struct rn_team team;
     struct rn_plan_options options;
     int keep, kept; /* node whose values the caller wants, and their buffer;
                        RN_NONE */
@@ -180,6 +181,10 @@ struct rn_plan {
     size_t plain_floats;
 
     int logits; /* buffer */
+    int count;  /* images of the last forward pass */
+
+    float *filled; /* a batch that fewer images fill, or NULL */
+    size_t filled_floats;
 
     /* Arguments of the run under way. */
     const struct rn_tracer *tracer; /* or NULL */
@@ -238,7 +243,7 @@ int rn_find_value(const struct rn_graph *g, const char *name);
 /** Set plan->keep as the options say. */
 int rn_choose_kept(struct rn_plan *plan, struct rn_error *err);
 
-/** A value of that node in a buffer, as float [batch][channels][height]
+/** A value of that node in a buffer, as float [count][channels][height]
  *  [width]. */
 void rn_plain_values(const struct rn_plan *plan, int node, int buffer,
                      float *values);

@@ -96,7 +96,7 @@ void rn_plain_values(const struct rn_plan *plan, int node, int buffer,
     size_t hw = rn_shape_pixels(s);
     const float *from = rn_buffer_at(plan, buffer);
 
-    for (size_t n = 0; n < (size_t)plan->options.batch; n++) {
+    for (size_t n = 0; n < (size_t)plan->count; n++) {
         for (size_t k = 0; k < c; k++)
             for (size_t i = 0; i < hw; i++)
                 *values++ = from[(k / block * hw + i) * block + k % block];

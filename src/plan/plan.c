@@ -14,6 +14,79 @@ void rn_plan_defaults(struct rn_plan_options *options)
     *options = (struct rn_plan_options){.mode = RN_MODE_INFER, .batch = 1};
 }
 
+/* ---------------------------------------------------------------- folding */
+
+/* Batch norm with its running statistics as y = x * scale + shift. */
+static void frozen_scale(const struct rn_plan *p, int node, int channel,
+                         double *scale, double *shift)
+{
+    const struct rn_node *n = &p->graph->nodes[node];
+    const float *at[4];
+
+    for (int k = 0; k < 4; k++)
+        at[k] = rn_store_at(p->store, RN_STORE_VALUE, n->param[k]);
+    *scale = (double)at[RN_P_WEIGHT][channel] /
+             sqrt((double)at[RN_P_VAR][channel] + (double)n->eps);
+    *shift = (double)at[RN_P_BIAS][channel] -
+             *scale * (double)at[RN_P_MEAN][channel];
+}
+
+static int fold(struct rn_plan *p, const struct rn_fold *f,
+                struct rn_error *err)
+{
+    const struct rn_node *n = &p->graph->nodes[f->conv];
+    const struct rn_param *w = &p->graph->params[n->param[RN_P_WEIGHT]];
+    size_t row = w->count / w->dim[0];
+    bool scaled = f->bn >= 0;
+    float *bias = p->folded + f->bias;
+    const float *own =
+        n->param[RN_P_BIAS] < 0
+            ? NULL
+            : rn_store_at(p->store, RN_STORE_VALUE, n->param[RN_P_BIAS]);
+    const float *from =
+        rn_store_plain(p->store, (size_t)n->param[RN_P_WEIGHT], p->plain);
+#pragma omp parallel for
+    for (size_t o = 0; o < w->dim[0]; o++) {
+        double scale = 1, shift = 0;
+
+        if (scaled)
+            frozen_scale(p, f->bn, (int)o, &scale, &shift);
+        for (size_t i = 0; scaled && i < row; i++)
+            p->plain[o * row + i] = (float)(scale * (double)from[o * row + i]);
+        bias[o] = (float)(shift + (own ? scale * (double)own[o] : 0));
+    }
+    return rn_conv_pack(f->primitive, scaled ? p->plain : from,
+                        p->folded + f->weights, err);
+}
+
+static int fold_all(struct rn_plan *p, struct rn_error *err)
+{
+    int rc = RN_OK;
+
+    for (size_t i = 0; !rc && i < p->n_folds; i++)
+        rc = fold(p, &p->folds[i], err);
+    for (size_t i = 0; i < p->n_bns; i++)
+        for (int c = 0; c < p->bns[i].channels; c++) {
+            double scale, shift;
+
+            frozen_scale(p, p->bn_nodes[i], c, &scale, &shift);
+            p->bns[i].scale[c] = (float)scale;
+            p->bns[i].shift[c] = (float)shift;
+        }
+    return rc;
+}
+
+int rn_plan_refresh(struct rn_plan *p, struct rn_error *err)
+{
+    int rc = rn_team_enter(&p->team, err);
+
+    if (rc)
+        return rc;
+    rc = fold_all(p, err);
+    rn_team_leave(&p->team);
+    return rc;
+}
+
 /* ----------------------------------------------------------------- making */
 
 static int take(void *pointer, size_t bytes, const char *what,
@@ -102,9 +175,6 @@ static int check_options(const struct rn_plan_options *o, struct rn_error *err)
 {
     if (o->batch < 1)
         return rn_fail(err, RN_ERR_ARG, "batch %d is not at least 1", o->batch);
-    if (o->threads < 0 || o->threads > 4096)
-        return rn_fail(err, RN_ERR_ARG, "%d is not a number of threads",
-                       o->threads);
     if (o->mode != RN_MODE_INFER && o->mode != RN_MODE_TRAIN)
         return rn_fail(err, RN_ERR_ARG, "unknown mode %d", (int)o->mode);
     if (o->winograd != 0 && o->winograd != 2 && o->winograd != 4)
@@ -113,7 +183,9 @@ static int check_options(const struct rn_plan_options *o, struct rn_error *err)
     if (o->recompute < RN_RECOMPUTE_AUTO || o->recompute > RN_RECOMPUTE_BLOCKS)
         return rn_fail(err, RN_ERR_ARG, "recompute %d: must be from 0 to 3",
                        o->recompute);
-    return RN_OK;
+    if (o->bind != 0 && o->bind != 1)
+        return rn_fail(err, RN_ERR_ARG, "bind %d: must be 0 or 1", o->bind);
+    return rn_check_threads(o->threads, err);
 }
 
 /* A number per class comes out, of something that is computed. */
@@ -151,18 +223,28 @@ static int compile(struct rn_plan *p, struct rn_error *err)
     return rc ? rc : rn_place_buffers(p, err);
 }
 
-/* A plan without anything in it yet. */
-static struct rn_plan *new_plan(struct rn_store *store,
-                                const struct rn_plan_options *options)
+/* A plan without anything in it yet but its threads. */
+static int new_plan(struct rn_plan **out, struct rn_store *store,
+                    const struct rn_plan_options *options, struct rn_error *err)
 {
     struct rn_plan *p = rn_alloc(1, sizeof(*p));
+    int rc;
 
+    *out = NULL;
     if (!p)
-        return NULL;
+        return rn_fail_memory(err, sizeof(*p), "a plan");
     p->store = rn_store_hold(store);
     p->graph = store->graph;
     p->options = *options;
-    return p;
+    p->count = options->batch;
+    if (!p->options.threads)
+        p->options.threads = rn_threads_default("", NULL, 0);
+    rc = rn_team_create(&p->team, p->options.threads, options->bind, err);
+    if (rc)
+        rn_plan_destroy(p);
+    else
+        *out = p;
+    return rc;
 }
 
 static int build(struct rn_plan **out, struct rn_store *store,
@@ -170,29 +252,30 @@ static int build(struct rn_plan **out, struct rn_store *store,
                  struct rn_error *err)
 {
     struct rn_plan *p;
-    struct rn_team team;
     int rc = check_options(options, err);
 
     *out = NULL;
+    if (!rc)
+        rc = new_plan(&p, store, options, err);
     if (rc)
         return rc;
-    p = new_plan(store, options);
-    if (!p)
-        return rn_fail_memory(err, sizeof(*p), "a plan");
     p->dry = dry;
-    if (!p->options.threads)
-        p->options.threads = rn_threads_default("", NULL, 0);
     /* oneDNN shares work out when a primitive is made. */
-    p->options.threads = rn_team_enter(&team, p->options.threads);
+    rc = rn_team_enter(&p->team, err);
+    if (rc) {
+        rn_plan_destroy(p);
+        return rc;
+    }
+    p->options.threads = p->team.threads = p->team.granted;
     rc = compile(p, err);
     if (!rc && !dry) {
         rc = take_memory(p, err);
         if (!rc)
             bind_batch_norms(p);
         if (!rc && p->options.mode == RN_MODE_INFER)
-            rc = rn_plan_refresh(p, err);
+            rc = fold_all(p, err);
     }
-    rn_team_leave(&team);
+    rn_team_leave(&p->team);
     if (rc) {
         rn_plan_destroy(p);
         return rc;
@@ -236,14 +319,15 @@ void rn_plan_hold_model(struct rn_plan *plan, const struct rn_model *model)
     plan->model = rn_model_hold(model);
 }
 
-/* Whether the steps of a clone read the weights that another plan has folded.
- * oneDNN might lay them out otherwise where it is granted other threads. */
+/* Whether the steps of a clone read the weights that another plan has folded:
+ * for another batch, or where it is granted other threads, an algorithm might
+ * want them in another layout. */
 static int check_same_weights(const struct rn_plan *clone,
                               const struct rn_plan *plan, struct rn_error *err)
 {
     bool same = clone->n_folds == plan->n_folds &&
                 clone->folded_floats == plan->folded_floats &&
-                clone->bn_floats == plan->bn_floats;
+                clone->n_bns == plan->n_bns;
 
     for (size_t i = 0; same && i < plan->n_folds; i++) {
         const struct rn_fold *a = &clone->folds[i], *b = &plan->folds[i];
@@ -253,35 +337,44 @@ static int check_same_weights(const struct rn_plan *clone,
                rn_conv_reads_same(a->primitive, b->primitive);
         if (!same)
             return rn_fail(err, RN_ERR_KERNEL,
-                           "a clone would read the weights of layer '%s' in "
-                           "another layout than the plan has them",
-                           plan->graph->nodes[b->conv].name);
+                           "a clone for batch %d would read the weights of "
+                           "layer '%s' in another layout than the plan for "
+                           "batch %d has them",
+                           clone->options.batch,
+                           plan->graph->nodes[b->conv].name,
+                           plan->options.batch);
     }
     return same ? RN_OK
                 : rn_fail(err, RN_ERR_KERNEL,
                           "a clone would have other weights than the plan");
 }
 
-int rn_plan_clone(struct rn_plan **out, const struct rn_plan *plan,
+int rn_plan_clone(struct rn_plan **out, const struct rn_plan *plan, int batch,
                   struct rn_error *err)
 {
+    struct rn_plan_options options;
     struct rn_plan *p;
-    struct rn_team team;
     int rc;
 
     *out = NULL;
     if (!plan || plan->options.mode != RN_MODE_INFER)
         return rn_fail(err, RN_ERR_ARG, "only an inference plan has clones");
-    p = new_plan(plan->store, &plan->options);
-    if (!p)
-        return rn_fail_memory(err, sizeof(*p), "a plan");
+    options = plan->options;
+    options.batch = batch ? batch : options.batch;
+    rc = check_options(&options, err);
+    if (!rc)
+        rc = new_plan(&p, plan->store, &options, err);
+    if (rc)
+        return rc;
     p->model = plan->model ? rn_model_hold(plan->model) : NULL;
     p->clone = true;
     p->keep = plan->keep;
     p->kept = RN_NONE;
-    rn_team_enter(&team, p->options.threads);
-    rc = compile(p, err);
-    rn_team_leave(&team);
+    rc = rn_team_enter(&p->team, err);
+    if (!rc) {
+        rc = compile(p, err);
+        rn_team_leave(&p->team);
+    }
     if (!rc)
         rc = check_same_weights(p, plan, err);
     if (!rc)
@@ -291,7 +384,12 @@ int rn_plan_clone(struct rn_plan **out, const struct rn_plan *plan,
         return rc;
     }
     bind_batch_norms(p);
-    memcpy(p->bn_memory, plan->bn_memory, p->bn_floats * sizeof(float));
+    for (size_t i = 0; i < p->n_bns; i++) {
+        size_t bytes = (size_t)p->bns[i].channels * sizeof(float);
+
+        memcpy(p->bns[i].scale, plan->bns[i].scale, bytes);
+        memcpy(p->bns[i].shift, plan->bns[i].shift, bytes);
+    }
     rn_holders_add(&plan->shared->holders);
     p->shared = plan->shared;
     p->folded = plan->folded;
@@ -328,6 +426,7 @@ void rn_plan_destroy(struct rn_plan *p)
     give_back(p->bn_memory, p->bn_floats * sizeof(float));
     give_back(p->sums, p->sums_count * sizeof(double));
     drop_folded(p->shared);
+    give_back(p->filled, p->filled_floats * sizeof(float));
     give_back(p->plain, p->plain_floats * sizeof(float));
     for (size_t i = 0; i < p->n_convs; i++)
         rn_conv_destroy(p->convs[i]);
@@ -340,99 +439,75 @@ void rn_plan_destroy(struct rn_plan *p)
     rn_free(p->bns);
     rn_free(p->bn_nodes);
     rn_free(p->folds);
+    rn_team_destroy(&p->team);
     rn_free(p);
-}
-
-/* ---------------------------------------------------------------- folding */
-
-/* Batch norm with its running statistics as y = x * scale + shift. */
-static void frozen_scale(const struct rn_plan *p, int node, int channel,
-                         double *scale, double *shift)
-{
-    const struct rn_node *n = &p->graph->nodes[node];
-    const float *at[4];
-
-    for (int k = 0; k < 4; k++)
-        at[k] = rn_store_at(p->store, RN_STORE_VALUE, n->param[k]);
-    *scale = (double)at[RN_P_WEIGHT][channel] /
-             sqrt((double)at[RN_P_VAR][channel] + (double)n->eps);
-    *shift = (double)at[RN_P_BIAS][channel] -
-             *scale * (double)at[RN_P_MEAN][channel];
-}
-
-static int fold(struct rn_plan *p, const struct rn_fold *f,
-                struct rn_error *err)
-{
-    const struct rn_node *n = &p->graph->nodes[f->conv];
-    const struct rn_param *w = &p->graph->params[n->param[RN_P_WEIGHT]];
-    size_t row = w->count / w->dim[0];
-    bool scaled = f->bn >= 0;
-    float *bias = p->folded + f->bias;
-    const float *own =
-        n->param[RN_P_BIAS] < 0
-            ? NULL
-            : rn_store_at(p->store, RN_STORE_VALUE, n->param[RN_P_BIAS]);
-    const float *from =
-        rn_store_plain(p->store, (size_t)n->param[RN_P_WEIGHT], p->plain);
-#pragma omp parallel for
-    for (size_t o = 0; o < w->dim[0]; o++) {
-        double scale = 1, shift = 0;
-
-        if (scaled)
-            frozen_scale(p, f->bn, (int)o, &scale, &shift);
-        for (size_t i = 0; scaled && i < row; i++)
-            p->plain[o * row + i] = (float)(scale * (double)from[o * row + i]);
-        bias[o] = (float)(shift + (own ? scale * (double)own[o] : 0));
-    }
-    return rn_conv_pack(f->primitive, scaled ? p->plain : from,
-                        p->folded + f->weights, err);
-}
-
-int rn_plan_refresh(struct rn_plan *p, struct rn_error *err)
-{
-    struct rn_team team;
-    int rc = RN_OK;
-
-    rn_team_enter(&team, p->options.threads);
-    for (size_t i = 0; !rc && i < p->n_folds; i++)
-        rc = fold(p, &p->folds[i], err);
-    for (size_t i = 0; i < p->n_bns; i++)
-        for (int c = 0; c < p->bns[i].channels; c++) {
-            double scale, shift;
-
-            frozen_scale(p, p->bn_nodes[i], c, &scale, &shift);
-            p->bns[i].scale[c] = (float)scale;
-            p->bns[i].shift[c] = (float)shift;
-        }
-    rn_team_leave(&team);
-    return rc;
 }
 
 /* ---------------------------------------------------------------- running */
 
-static void copy_logits(const struct rn_plan *plan, float *logits)
+/* Of the first `count` images. */
+static void copy_logits(const struct rn_plan *plan, int count, float *logits)
 {
     size_t classes = (size_t)plan->graph->nodes[plan->graph->output].shape.c;
     size_t stride = rn_channels_padded((int)classes);
     const float *from = rn_buffer_at(plan, plan->logits);
 
-    for (int n = 0; n < plan->options.batch; n++)
+    for (int n = 0; n < count; n++)
         memcpy(logits + (size_t)n * classes, from + (size_t)n * stride,
                classes * sizeof(*logits));
+}
+
+/* `count` images and zeros behind them, until the batch is full: its memory is
+ * taken once. */
+static int fill_up(struct rn_plan *plan, const float *images, int count,
+                   struct rn_error *err)
+{
+    const struct rn_shape *s = &plan->graph->nodes[0].shape;
+    size_t image = (size_t)s->c * (size_t)s->h * (size_t)s->w;
+    size_t given = (size_t)count * image;
+
+    plan->filled_floats = (size_t)plan->options.batch * image;
+    if (!plan->filled) {
+        int rc = take(&plan->filled, plan->filled_floats * sizeof(float),
+                      "a batch of images", err);
+
+        if (rc)
+            return rc;
+    }
+    memcpy(plan->filled, images, given * sizeof(float));
+    memset(plan->filled + given, 0,
+           (plan->filled_floats - given) * sizeof(float));
+    plan->images = plan->filled;
+    return RN_OK;
 }
 
 int rn_plan_forward(struct rn_plan *plan, const float *images, float *logits,
                     struct rn_error *err)
 {
-    int rc;
+    return rn_plan_forward_some(plan, images, plan ? plan->options.batch : 0,
+                                logits, err);
+}
+
+int rn_plan_forward_some(struct rn_plan *plan, const float *images, int count,
+                         float *logits, struct rn_error *err)
+{
+    int rc = RN_OK;
 
     if (!plan || !images || !logits || plan->options.mode != RN_MODE_INFER)
         return rn_fail(err, RN_ERR_ARG,
                        "forward needs an inference plan, images and logits");
+    if (count < 1 || count > plan->options.batch)
+        return rn_fail(err, RN_ERR_ARG,
+                       "count %d: must be from 1 to the plan's batch, %d",
+                       count, plan->options.batch);
     plan->images = images;
-    rc = rn_run_steps(plan, plan->n_steps, err);
+    plan->count = count;
+    if (count < plan->options.batch)
+        rc = fill_up(plan, images, count, err);
     if (!rc)
-        copy_logits(plan, logits);
+        rc = rn_run_steps(plan, plan->n_steps, err);
+    if (!rc)
+        copy_logits(plan, count, logits);
     return rc;
 }
 
@@ -497,7 +572,7 @@ int rn_plan_statistics(struct rn_plan *plan, const float *images, double share,
 
 void rn_plan_logits(const struct rn_plan *plan, float *logits)
 {
-    copy_logits(plan, logits);
+    copy_logits(plan, plan->options.batch, logits);
 }
 
 /* ----------------------------------------------------------------- asking */

@@ -64,16 +64,13 @@ static int run_first(struct rn_plan *plan, size_t steps, struct rn_error *err)
 
 int rn_run_steps(struct rn_plan *plan, size_t steps, struct rn_error *err)
 {
-    struct rn_team team;
-    int granted = rn_team_enter(&team, plan->options.threads), rc;
+    int rc = rn_team_enter(&plan->team, err);
 
-    /* oneDNN's threads wait for as many as the primitive was made for. */
-    if (granted == plan->options.threads)
-        rc = run_first(plan, steps, err);
-    else
-        rc = rn_fail(err, RN_ERR_KERNEL,
-                     "OpenMP grants %d of the %d threads the plan was made for",
-                     granted, plan->options.threads);
-    rn_team_leave(&team);
+    /* Fewer threads than the plan was made for do the same work: our kernels
+     * and oneDNN's share it out among those that are there. */
+    if (rc)
+        return rc;
+    rc = run_first(plan, steps, err);
+    rn_team_leave(&plan->team);
     return rc;
 }

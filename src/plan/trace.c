@@ -11,6 +11,7 @@ struct rn_tracer {
 int rn_trace_step(const struct rn_plan *plan, const struct rn_step *s)
 {
     const struct rn_tracer *t = plan->tracer;
+    int rc;
     const struct rn_node *n = &plan->graph->nodes[s->value];
     const struct rn_trace value = {.name = n->name,
                                    .op = rn_op_name(n->op),
@@ -22,7 +23,10 @@ int rn_trace_step(const struct rn_plan *plan, const struct rn_step *s)
     if (s->value == 0)
         return RN_OK;
     rn_plain_values(plan, s->value, s->out, t->values);
-    return t->visit(t->user, &value);
+    rn_team_pause(&plan->team);
+    rc = t->visit(t->user, &value);
+    rn_team_resume(&plan->team);
+    return rc;
 }
 
 /* Floats of the largest value of one image. */
@@ -55,6 +59,7 @@ int rn_plan_trace(struct rn_plan *plan, const float *images,
     if (!tracer.values)
         return rn_fail_memory(err, room * sizeof(*tracer.values), "values");
     plan->images = images;
+    plan->count = plan->options.batch;
     plan->tracer = &tracer;
     rc = rn_run_steps(plan, plan->n_steps, err);
     plan->tracer = NULL;

@@ -7,6 +7,7 @@
 #include "core/text.h"
 #include "core/threads.h"
 #include "eval/eval.h"
+#include "plan/team.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -32,6 +33,10 @@ static void resolve_threads(struct rn_trainer *t)
         t->threads = threads;
     else
         snprintf(by, sizeof(by), "as asked");
+    threads = rn_team_size(t->threads);
+    if (threads < t->threads)
+        snprintf(by, sizeof(by), "what OpenMP grants");
+    t->threads = threads;
     rn_trainer_say(t, "%d thread%s (%s)", t->threads,
                    t->threads == 1 ? "" : "s", by);
 }
@@ -230,7 +235,8 @@ static int build(struct rn_trainer *t, struct rn_plan **plan, enum rn_mode mode,
                                       .batch = batch,
                                       .threads = t->threads,
                                       .exact = t->o.exact,
-                                      .recompute = t->o.recompute};
+                                      .recompute = t->o.recompute,
+                                      .bind = t->o.bind};
 
     return rn_plan_build(plan, t->store, &options, err);
 }
@@ -664,6 +670,7 @@ static int go_on(struct rn_trainer *t, const struct rn_resume_options *r,
 
     if (r->threads > 0)
         t->o.threads = r->threads;
+    t->o.bind = r->bind;
     if (r->data) {
         t->o.data = r->data;
         rc = make_data_absolute(&t->o.data, &data, err);

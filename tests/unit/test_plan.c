@@ -630,44 +630,6 @@ static void the_callers_threads_are_left_alone(void **state)
     rn_free(images);
 }
 
-/* Processors that the pool's threads may run on, one after the other. */
-static void pool_affinities(struct rn_affinity *affinity, int threads)
-{
-#pragma omp parallel num_threads(threads)
-    rn_affinity_get(&affinity[omp_get_thread_num()]);
-}
-
-static void a_full_team_is_bound_while_it_runs(void **state)
-{
-    enum { MOST = 64 };
-    struct rn_affinity before[MOST], inside[MOST], after[MOST];
-    struct rn_team team;
-    int threads;
-    (void)state;
-    rn_affinity_get(before);
-    threads = before[0].count;
-    if (threads < 2 || threads > MOST) {
-        print_message("%d processors: nothing to bind\n", threads);
-        skip();
-    }
-    pool_affinities(before, threads);
-    assert_int_equal(rn_team_enter(&team, threads), threads);
-    pool_affinities(inside, threads);
-    rn_team_leave(&team);
-    pool_affinities(after, threads);
-    for (int i = 0; i < threads; i++) {
-        assert_int_equal(inside[i].count, 1);
-        for (int k = 0; k < i; k++)
-            assert_memory_not_equal(inside[i].mask, inside[k].mask,
-                                    sizeof(inside[i].mask));
-        assert_memory_equal(&before[i], &after[i], sizeof(before[i]));
-    }
-    rn_team_enter(&team, threads - 1);
-    rn_affinity_get(inside);
-    rn_team_leave(&team);
-    assert_memory_equal(inside, before, sizeof(*before));
-}
-
 /* ------------------------------------------------------------------ store */
 
 static const struct {
@@ -1388,7 +1350,6 @@ int main(void)
         cmocka_unit_test(what_onednn_allocates_is_small_and_freed),
         cmocka_unit_test(denormals_are_zero_inside_only),
         cmocka_unit_test(the_callers_threads_are_left_alone),
-        cmocka_unit_test(a_full_team_is_bound_while_it_runs),
         cmocka_unit_test(a_store_gives_back_what_it_took),
         cmocka_unit_test(segments_cover_the_flat_arrays),
         cmocka_unit_test(buffers_alive_do_not_overlap),

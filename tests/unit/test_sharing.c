@@ -14,6 +14,7 @@
 #include "model/model.h"
 #include "plan/internal.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,7 +23,7 @@
 
 enum { BATCH = 3, CLASSES = 10, SIDE = 32, IMAGE = 3 * SIDE * SIDE };
 
-static float images[BATCH * IMAGE];
+static float images[5 * IMAGE]; /* for the largest batch */
 
 static int make_images(void **state)
 {
@@ -74,7 +75,7 @@ static struct rn_plan *clone_of(const struct rn_plan *plan)
 {
     struct rn_plan *clone;
     struct rn_error err = {.msg = ""};
-    int rc = rn_plan_clone(&clone, plan, &err);
+    int rc = rn_plan_clone(&clone, plan, 0, &err);
 
     if (rc)
         print_message("%s\n", err.msg);
@@ -173,6 +174,75 @@ static void a_clone_keeps_what_its_plan_keeps(void **state)
     rn_model_destroy(model);
 }
 
+/* One for each number of requests that a server has at hand. */
+static void clones_may_have_other_batches(void **state)
+{
+    static const int batches[] = {1, 2, 5};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(nets); i++) {
+        struct rn_model *model = make_model(nets[i]);
+        struct rn_plan *plan = make_plan(model, 1, NULL);
+
+        for (size_t k = 0; k < COUNT(batches); k++) {
+            struct rn_plan_options options = {.batch = batches[k],
+                                              .threads = 1};
+            struct rn_plan *clone, *own;
+            struct rn_error err;
+            float a[5 * CLASSES] = {0}, b[5 * CLASSES] = {0};
+            int rc = rn_plan_clone(&clone, plan, batches[k], &err);
+
+            if (rc) {
+                print_message("%s: %s\n", nets[i], err.msg);
+                assert_int_equal(rc, RN_ERR_KERNEL);
+                continue;
+            }
+            assert_int_equal(rn_plan_create(&own, model, &options, NULL),
+                             RN_OK);
+            assert_int_equal(rn_plan_forward(clone, images, a, NULL), RN_OK);
+            assert_int_equal(rn_plan_forward(own, images, b, NULL), RN_OK);
+            assert_memory_equal(a, b, sizeof(a));
+            rn_plan_destroy(own);
+            rn_plan_destroy(clone);
+        }
+        rn_plan_destroy(plan);
+        rn_model_destroy(model);
+    }
+}
+
+static void fewer_images_than_the_batch_give_the_same(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(nets); i++) {
+        struct rn_model *model = make_model(nets[i]);
+        struct rn_plan *plan = make_plan(model, 2, "fc");
+        float expected[BATCH * CLASSES], got[BATCH * CLASSES], values[CLASSES];
+
+        forward(plan, expected);
+        for (int count = BATCH; count > 0; count--) {
+            size_t bytes = (size_t)count * CLASSES * sizeof(float);
+
+            memset(got, 0xff, sizeof(got));
+            assert_int_equal(
+                rn_plan_forward_some(plan, images, count, got, NULL), RN_OK);
+            assert_memory_equal(got, expected, bytes);
+            for (size_t k = (size_t)count * CLASSES; k < COUNT(got); k++)
+                assert_true(isnan(got[k]));
+        }
+        rn_plan_values(plan, values); /* of one image */
+        assert_memory_equal(values, expected, sizeof(values));
+        assert_int_equal(rn_plan_forward_some(plan, images, 0, got, NULL),
+                         RN_ERR_ARG);
+        assert_int_equal(
+            rn_plan_forward_some(plan, images, BATCH + 1, got, NULL),
+            RN_ERR_ARG);
+        forward(plan, got);
+        assert_memory_equal(got, expected, sizeof(got));
+        rn_plan_destroy(plan);
+        rn_model_destroy(model);
+    }
+}
+
 /* Bytes of the process's memory that nobody else has. */
 static long private_bytes(void)
 {
@@ -226,9 +296,9 @@ static void only_inference_plans_have_clones(void **state)
     options.mode = RN_MODE_TRAIN;
     options.threads = 1;
     assert_int_equal(rn_plan_create(&plan, model, &options, &err), RN_OK);
-    assert_int_equal(rn_plan_clone(&clone, plan, &err), RN_ERR_ARG);
+    assert_int_equal(rn_plan_clone(&clone, plan, 0, &err), RN_ERR_ARG);
     assert_null(clone);
-    assert_int_equal(rn_plan_clone(&clone, NULL, &err), RN_ERR_ARG);
+    assert_int_equal(rn_plan_clone(&clone, NULL, 0, &err), RN_ERR_ARG);
     rn_plan_destroy(plan);
     rn_model_destroy(model);
 }
@@ -246,7 +316,7 @@ static void a_clone_that_fails_leaves_nothing(void **state)
     forward(plan, a);
     for (long n = 1; rc; n++) {
         rn_alloc_fail_after(n);
-        rc = rn_plan_clone(&clone, plan, NULL);
+        rc = rn_plan_clone(&clone, plan, 0, NULL);
         rn_alloc_fail_after(-1);
         assert_true(rc == RN_OK || rc == RN_ERR_MEMORY);
     }
@@ -277,7 +347,7 @@ static void *run_side(void *argument)
     rn_plan_defaults(&options);
     options.batch = BATCH;
     options.threads = 1;
-    side->rc = side->plan ? rn_plan_clone(&plan, side->plan, NULL)
+    side->rc = side->plan ? rn_plan_clone(&plan, side->plan, 0, NULL)
                           : rn_plan_create(&plan, side->model, &options, NULL);
     for (int i = 0; !side->rc && i < RUNS; i++)
         side->rc = rn_plan_forward(plan, images, side->logits, NULL);
@@ -503,6 +573,8 @@ int main(void)
         cmocka_unit_test(a_clone_answers_as_its_plan),
         cmocka_unit_test(a_clone_has_what_does_not_fold),
         cmocka_unit_test(a_clone_keeps_what_its_plan_keeps),
+        cmocka_unit_test(clones_may_have_other_batches),
+        cmocka_unit_test(fewer_images_than_the_batch_give_the_same),
         cmocka_unit_test(a_clone_takes_no_memory_for_weights),
         cmocka_unit_test(only_inference_plans_have_clones),
         cmocka_unit_test(a_clone_that_fails_leaves_nothing),

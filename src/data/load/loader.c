@@ -9,7 +9,6 @@
 #include "core/threads.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <string.h>
 
 #define SLOTS       4
@@ -277,23 +276,15 @@ static void *run(void *argument)
     return NULL;
 }
 
-/* Signals are for the program's own threads. */
 static int start(struct rn_loader *l, struct rn_error *err)
 {
-    sigset_t all, before;
     int code = 0;
 
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
     while (!code && l->running < l->threads) {
-        code = pthread_create(&l->thread[l->running], NULL, run, l);
+        code = rn_thread_start(&l->thread[l->running], run, l);
         l->running += !code;
     }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (code)
-        return rn_fail(err, RN_ERR_MEMORY, "cannot start the loader: %s",
-                       strerror(code));
-    return RN_OK;
+    return code ? rn_fail_threads(err, l->threads, l->running, code) : RN_OK;
 }
 
 /* ------------------------------------------------------------- the caller */

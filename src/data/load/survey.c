@@ -160,7 +160,7 @@ static int run_all(struct rn_survey *s, const struct rn_survey_options *options,
         wanted = MAX_THREADS;
     /* Fewer threads than wanted are enough, too. */
     while (count < wanted - 1 &&
-           pthread_create(&threads[count], NULL, run, &work) == 0)
+           rn_thread_start(&threads[count], run, &work) == 0)
         count++;
     run_and_tell(&work);
     for (int i = 0; i < count; i++)
@@ -241,9 +241,12 @@ int rn_data_survey(struct rn_survey **out, const struct rn_data *data,
     if (!s)
         return rn_fail_memory(err, sizeof(*s), "a survey");
     s->data = rn_data_hold(data);
-    rc = allocate(s, err);
+    options = options ? options : &defaults;
+    rc = rn_check_threads(options->threads, err);
     if (!rc)
-        rc = run_all(s, options ? options : &defaults, err);
+        rc = allocate(s, err);
+    if (!rc)
+        rc = run_all(s, options, err);
     if (!rc)
         rc = find_twins(s, err);
     if (rc) {
