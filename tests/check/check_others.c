@@ -15,7 +15,9 @@
 #include "core/memory.h"
 #include "core/random.h"
 #include "ops/conv/conv.h"
-#include "plan/internal.h"
+#include "graph/operation.h"
+#include "model/graph_json.h"
+#include "plan/operations.h"
 #include "support.h"
 
 #include <math.h>
@@ -34,6 +36,7 @@ enum { CLASSES = 5 };
 struct interpreter {
     const struct rn_graph *g;
     int n;
+    bool train; /* batch norm takes the batch's statistics */
     double **value;
 };
 
@@ -111,13 +114,35 @@ static double linear_at(const struct interpreter *t, const struct rn_node *node,
     return sum;
 }
 
+/* Mean, or with `mean` the mean square around it, of a channel of value v. */
+static double channel_mean(const struct interpreter *t, int v, int c,
+                           const double *mean)
+{
+    struct rn_shape s = t->g->nodes[v].shape;
+    size_t hw = rn_shape_pixels(s);
+    double sum = 0;
+
+    for (size_t n = 0; n < (size_t)t->n; n++)
+        for (size_t i = 0; i < hw; i++) {
+            double x = t->value[v][(n * (size_t)s.c + (size_t)c) * hw + i];
+
+            sum += mean ? (x - *mean) * (x - *mean) : x;
+        }
+    return sum / (double)hw / t->n;
+}
+
 static double bn_at(const struct interpreter *t, const struct rn_node *node,
                     int n, int c, int y, int x)
 {
     double v = at(t, node->input[0], n, c, y, x, 0);
+    double mean = weight(t, node, RN_P_MEAN, c);
+    double var = weight(t, node, RN_P_VAR, c);
 
-    return (v - weight(t, node, RN_P_MEAN, c)) /
-               sqrt(weight(t, node, RN_P_VAR, c) + (double)node->eps) *
+    if (t->train) {
+        mean = channel_mean(t, node->input[0], c, NULL);
+        var = channel_mean(t, node->input[0], c, &mean);
+    }
+    return (v - mean) / sqrt(var + (double)node->eps) *
                weight(t, node, RN_P_WEIGHT, c) +
            weight(t, node, RN_P_BIAS, c);
 }
@@ -362,7 +387,20 @@ static double zero_pad_at(const struct interpreter *t,
               x - w->pad - w->left, 0);
 }
 
+static double subsample_at(const struct interpreter *t,
+                           const struct rn_node *node, int n, int c, int y,
+                           int x)
+{
+    int from = c - node->before, stride = node->window.stride;
+
+    return from >= 0 && from < t->g->nodes[node->input[0]].shape.c
+               ? at(t, node->input[0], n, from, y * stride, x * stride, 0)
+               : 0;
+}
+
+/* All but the input's; every_operation_has_its_columns() asks for them. */
 static rule *const rules[RN_OP_COUNT] = {
+    [RN_OP_SUBSAMPLE_PAD] = subsample_at,
     [RN_OP_CONV] = conv_at,
     [RN_OP_BATCH_NORM] = bn_at,
     [RN_OP_RELU] = relu_at,
@@ -400,9 +438,10 @@ static void interpret_node(struct interpreter *t, int v)
 }
 
 /* The logits of images in value 0; released by the caller. */
-static double *interpret(const struct rn_graph *g, int n, const double *images)
+static double *interpret_as(const struct rn_graph *g, int n, bool train,
+                            const double *images)
 {
-    struct interpreter t = {.g = g, .n = n};
+    struct interpreter t = {.g = g, .n = n, .train = train};
     double *logits;
 
     t.value = calloc(g->n_nodes, sizeof(*t.value));
@@ -418,6 +457,11 @@ static double *interpret(const struct rn_graph *g, int n, const double *images)
             free(t.value[i]);
     free(t.value);
     return logits;
+}
+
+static double *interpret(const struct rn_graph *g, int n, const double *images)
+{
+    return interpret_as(g, n, false, images);
 }
 
 /* -------------------------------------------------------------- comparing */
@@ -1032,6 +1076,357 @@ static void joined_once(void **state)
     assert_int_equal(check_graph("dense", g, 2, 7), 0);
 }
 
+/* ------------------------------------------------ random cases of each row
+ *
+ * What the table of operations says is all that these know of an operation:
+ * random shapes, random attributes within their ranges. What the shape rule
+ * refuses is drawn again. */
+
+enum { CASES = 5, DRAWS = 4000, MOST_INPUTS = 5 };
+
+/** Random numbers of a case, one after the other. */
+struct drawer {
+    struct rn_random_key key;
+    uint64_t next;
+};
+
+static double draw_unit(struct drawer *d)
+{
+    uint32_t bits[4];
+
+    rn_random4(&d->key, d->next++, bits);
+    return rn_random_unit(bits[0]);
+}
+
+static int draw_int(struct drawer *d, int from, int to)
+{
+    return from + (int)floor(draw_unit(d) * (to - from + 1));
+}
+
+static void draw_attributes(struct drawer *d, struct rn_node *node)
+{
+    const struct rn_operation *o = rn_operation_of(node->op);
+
+    for (size_t i = 0; i < o->n_attributes; i++) {
+        const struct rn_attribute *a = &o->attributes[i];
+        int numbers[RN_ATTRIBUTE_NUMBERS];
+        double span = (double)a->to - (double)a->from;
+        bool same = draw_unit(d) < 0.5; /* on all sides, as ours have it */
+
+        for (int k = 0; k < RN_ATTRIBUTE_NUMBERS; k++)
+            numbers[k] =
+                k && same ? numbers[0] : draw_int(d, (int)a->from, (int)a->to);
+        if (a->type == RN_ATTRIBUTE_REAL)
+            rn_attribute_set_real(a, node,
+                                  a->from + (float)(draw_unit(d) * span));
+        else
+            rn_attribute_set(a, node, numbers);
+    }
+}
+
+/* Values that an operation may read, by 1x1 convolutions of the input: of one
+ * number of channels or of several. */
+static int draw_inputs(struct drawer *d, struct rn_graph *g,
+                       const struct rn_operation *o, int inputs[MOST_INPUTS])
+{
+    const struct rn_window one = RN_WINDOW(1, 1, 1, 0);
+    int most = o->inputs_most < MOST_INPUTS ? o->inputs_most : MOST_INPUTS;
+    int n = draw_int(d, o->inputs_least, most), c = draw_int(d, 1, 37);
+    bool same = draw_unit(d) < 0.5;
+
+    for (int k = 0; k < n; k++) {
+        char name[16];
+
+        snprintf(name, sizeof(name), "in%d", k);
+        inputs[k] =
+            rn_graph_conv(g, 0, name, same ? c : draw_int(d, 1, 37), one, true);
+    }
+    return n;
+}
+
+/* A graph around one node of that operation, or NULL where its rule refuses. */
+static struct rn_graph *draw_graph(struct drawer *d, enum rn_op op)
+{
+    int inputs[MOST_INPUTS], c = draw_int(d, 1, 20);
+    int h = draw_int(d, 1, 7), w = draw_int(d, 1, 7);
+    struct rn_graph *g = with_input(c, h, w);
+    struct rn_node node = rn_node_new(op);
+    int n = draw_inputs(d, g, rn_operation_of(op), inputs);
+
+    draw_attributes(d, &node);
+    if (rn_graph_append(g, &node, inputs, n, rn_op_name(op)) >= 0)
+        return g;
+    assert_int_equal(g->error.code, RN_ERR_ARG);
+    rn_graph_destroy(g);
+    return NULL;
+}
+
+/* The next graph that the rule takes. */
+static struct rn_graph *draw_case(struct drawer *d, enum rn_op op)
+{
+    struct rn_graph *g = NULL;
+
+    for (int i = 0; i < DRAWS && !g; i++)
+        g = draw_graph(d, op);
+    if (!g)
+        fail_msg("%s: its rule refuses %d random cases", rn_op_name(op), DRAWS);
+    return g;
+}
+
+/* Written as JSON and read, every node is what it was. */
+static void check_json(const struct rn_graph *g)
+{
+    json_t *json = rn_graph_json(g);
+    struct rn_graph *back;
+    struct rn_error err;
+
+    assert_non_null(json);
+    if (rn_graph_from_json(&back, json, g->nodes[0].shape, g->output,
+                           UINT64_MAX - 1, &err))
+        fail_msg("%s", err.msg);
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        assert_true(rn_node_same(&g->nodes[i], &back->nodes[i]));
+        assert_int_equal(rn_node_sum(&g->nodes[i]),
+                         rn_node_sum(&back->nodes[i]));
+        assert_int_equal(g->nodes[i].n_inputs, back->nodes[i].n_inputs);
+    }
+    json_decref(json);
+    rn_graph_destroy(back);
+}
+
+/* A logarithm or a power of what is negative is not a number. */
+static bool is_defined(const struct rn_graph *g)
+{
+    enum rn_function f = g->nodes[g->output].function;
+
+    return f != RN_FUNCTION_LOG && f != RN_FUNCTION_SQRT &&
+           f != RN_FUNCTION_POWER;
+}
+
+static void random_cases(void **state)
+{
+    int bad = 0;
+
+    (void)state;
+    for (int op = RN_OP_INPUT + 1; op < RN_OP_COUNT; op++) {
+        struct drawer d = {{check_seed(), RN_RANDOM_TEST, (uint32_t)op}, 0};
+
+        for (int i = 0; i < CASES; i++) {
+            struct rn_graph *g = draw_case(&d, (enum rn_op)op);
+            char name[96];
+
+            snprintf(name, sizeof(name), "%s, random case %d",
+                     rn_op_name((enum rn_op)op), i);
+            check_json(g);
+            if (is_defined(g))
+                bad += check_graph(name, g, 2, d.next);
+            else
+                rn_graph_destroy(g);
+        }
+    }
+    assert_int_equal(bad, 0);
+}
+
+/* ------------------------------------------------------ finite differences */
+
+/** A network in training. */
+struct lesson {
+    const char *name;
+    struct rn_graph *g;
+    struct rn_store *store;
+    int n;
+    double *images;
+    int32_t labels[2];
+};
+
+/* Mean cross-entropy of what the interpreter makes of the parameters. */
+static double loss_of(const struct lesson *l)
+{
+    double *logits = interpret_as(l->g, l->n, true, l->images), loss = 0;
+
+    for (int n = 0; n < l->n; n++) {
+        const double *x = logits + n * CLASSES;
+        double sum = 0;
+
+        for (int c = 0; c < CLASSES; c++)
+            sum += exp(x[c]);
+        loss += log(sum) - x[l->labels[n]];
+    }
+    free(logits);
+    return loss / l->n;
+}
+
+/* The slope of the loss along one number, by two values of it. */
+static double slope_of(const struct lesson *l, float *x)
+{
+    const float was = *x, step = 0x1p-12f;
+    double high, low, above, below;
+
+    *x = was + step;
+    above = (double)*x;
+    high = loss_of(l);
+    *x = was - step;
+    below = (double)*x;
+    low = loss_of(l);
+    *x = was;
+    return (high - low) / (above - below);
+}
+
+/* Some numbers of a parameter; a ReLU or a pool may turn between the two
+ * values, so that a slope is as near as that. */
+static int compare_slopes(const struct lesson *l, size_t param)
+{
+    struct rn_param *p = &l->g->params[param];
+    float *grad = rn_alloc(p->count, sizeof(*grad));
+    double largest = 1e-3;
+    int bad = 0;
+
+    assert_non_null(grad);
+    if (rn_param_trainable(p))
+        rn_store_get(l->store, RN_STORE_GRAD, param, grad);
+    for (size_t i = 0; i < p->count; i++)
+        largest = fmax(largest, fabs((double)grad[i]));
+    for (size_t k = 0; rn_param_trainable(p) && k < 4; k++) {
+        size_t i = (k * 7919 + param) % p->count;
+        double want = slope_of(l, &p->data[i]);
+
+        if (fabs((double)grad[i] - want) <= 0.02 * largest)
+            continue;
+        print_error("%s: gradient %g of %s[%zu], expected %g\n", l->name,
+                    (double)grad[i], p->name, i, want);
+        bad++;
+    }
+    rn_free(grad);
+    return bad;
+}
+
+/* Takes the graph over; a convolution that sees all pixels classifies. */
+static int check_training(const char *name, struct rn_graph *g, uint64_t stream)
+{
+    struct rn_shape s = g->nodes[g->output].shape;
+    struct rn_plan_options options = {
+        .mode = RN_MODE_TRAIN, .batch = 2, .threads = 2, .exact = 1};
+    struct lesson l = {.name = name, .g = g, .n = 2, .labels = {1, 3}};
+    size_t count = 2 * rn_shape_size(g->nodes[0].shape);
+    float *images = rn_alloc(count, sizeof(*images));
+    struct rn_step_result result;
+    struct rn_plan *plan;
+    struct rn_error err;
+    int bad = 0;
+
+    rn_graph_conv(g, g->output, "classifier", CLASSES,
+                  (struct rn_window)RN_WINDOW(s.h, s.w, 1, 0), true);
+    assert_int_equal(g->error.code, RN_OK);
+    assert_non_null(images);
+    fill_params(g, stream);
+    l.images = check_doubles(count);
+    check_fill(l.images, count, stream + 1000, 0.2, 1);
+    to_floats(l.images, count, images);
+    assert_int_equal(rn_store_create(&l.store, g, true, &err), RN_OK);
+    if (rn_plan_build(&plan, l.store, &options, &err))
+        fail_msg("%s: %s", name, err.msg);
+    if (rn_plan_train(plan, images, l.labels, 0, &result, &err))
+        fail_msg("%s: %s", name, err.msg);
+    for (size_t i = 0; i < g->n_params; i++)
+        bad += compare_slopes(&l, i);
+    rn_plan_destroy(plan);
+    rn_store_destroy(l.store);
+    rn_free(images);
+    free(l.images);
+    rn_graph_destroy(g);
+    return bad;
+}
+
+/* Whether training takes it with these attributes. */
+static bool is_trained(const struct rn_graph *g)
+{
+    const struct rn_node *n = &g->nodes[g->output];
+    const struct rn_op_plan *o = rn_op_plan_of(n->op);
+
+    return o->forward && !(o->untrained && o->untrained(g, n));
+}
+
+static void random_gradients(void **state)
+{
+    int bad = 0;
+
+    (void)state;
+    for (int op = RN_OP_INPUT + 1; op < RN_OP_COUNT; op++) {
+        struct drawer d = {{check_seed(), RN_RANDOM_TEST, (uint32_t)op}, 0};
+        char name[96];
+        int cases = 0;
+
+        if (!rn_op_plan_of((enum rn_op)op)->forward)
+            continue;
+        for (int i = 0; i < DRAWS && cases < CASES; i++) {
+            struct rn_graph *g = draw_graph(&d, (enum rn_op)op);
+
+            if (g && is_trained(g)) {
+                snprintf(name, sizeof(name), "%s, gradient %d",
+                         rn_op_name((enum rn_op)op), cases++);
+                bad += check_training(name, g, d.next);
+            } else {
+                rn_graph_destroy(g);
+            }
+        }
+        if (cases < CASES)
+            fail_msg("%s: training takes %d random cases of %d",
+                     rn_op_name((enum rn_op)op), cases, DRAWS);
+    }
+    assert_int_equal(bad, 0);
+}
+
+/* ------------------------------------------------------------ completeness */
+
+static int check_graph_row(const struct rn_operation *o)
+{
+    bool good = o->name && *o->name && o->inputs_least <= o->inputs_most &&
+                o->shape && o->cost && !o->n_attributes == o->no_attributes;
+
+    for (size_t i = 0; i < o->n_attributes; i++)
+        good &= o->attributes[i].name != NULL &&
+                o->attributes[i].from <= o->attributes[i].to;
+    return !good;
+}
+
+/* Steps stand where they are used, and reasons where there are none. */
+static int check_plan_row(const struct rn_op_plan *o, bool idle)
+{
+    bool step = o->forward == rn_forward_step;
+    bool back = o->backward == rn_backward_step;
+    bool good = o->infer != NULL;
+
+    good &= (o->infer == rn_infer_step) == (o->infer_step != NULL);
+    good &= (o->infer == rn_infer_idle) == idle;
+    good &= (o->forward != NULL) == (o->no_training == NULL);
+    good &= step == (o->forward_step != NULL);
+    good &= back == (o->backward_step != NULL);
+    good &= (o->backward != NULL) == (o->keeps != 0);
+    if (o->forward)
+        good &= (o->backward != NULL) == (o->no_backward == NULL);
+    return !good;
+}
+
+/* A column that is empty is one of those that say so. */
+static void every_operation_has_its_columns(void **state)
+{
+    int bad = 0;
+
+    (void)state;
+    for (int op = 0; op < RN_OP_COUNT; op++) {
+        const struct rn_operation *o = rn_operation_of((enum rn_op)op);
+        int empty = check_graph_row(o) +
+                    check_plan_row(rn_op_plan_of((enum rn_op)op), o->idle) +
+                    (op != RN_OP_INPUT && !rules[op]);
+
+        if (empty)
+            print_error("operation '%s' has columns that are empty\n",
+                        o->name ? o->name : "?");
+        bad += empty;
+    }
+    assert_int_equal(bad, 0);
+}
+
 /* ---------------------------------------------------------------- refused */
 
 /* Nodes that training does not know are named, the first of them. */
@@ -1069,6 +1464,9 @@ int main(void)
         cmocka_unit_test(functions_of_one_element),
         cmocka_unit_test(channels_selected),
         cmocka_unit_test(joined_once),
+        cmocka_unit_test(random_cases),
+        cmocka_unit_test(random_gradients),
+        cmocka_unit_test(every_operation_has_its_columns),
         cmocka_unit_test(training_is_refused),
     };
 

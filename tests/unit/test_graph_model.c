@@ -72,6 +72,12 @@ static struct rn_graph *make_graph(void)
     y = rn_graph_softmax(g, y, "softmax");
     x = rn_graph_concat(g, rn_graph_concat(g, x, y, "xy"), z, "xyz");
     x = rn_graph_concat_all(g, (const int[]){z, x, y, z}, 4, "all");
+    x = rn_graph_prelu(g, x, "prelu");
+    x = rn_graph_activation(g, x, "mish", RN_FUNCTION_MISH, 0, 0);
+    x = rn_graph_log_softmax(g, x, "log softmax");
+    x = rn_graph_select(g, x, "last 40", 40,
+                        (struct rn_selection){9, 40, 1, 0});
+    x = rn_graph_quantize(g, x, "quantize", 0.05f, 200, 0, 255);
     rn_graph_linear(g, x, "classifier", CLASSES);
     rn_graph_relu(g, g->output, "nobody reads this");
     g->output--;
@@ -166,6 +172,39 @@ static void graphs_read_back_the_same(void **state)
     rn_model_destroy(model);
 }
 
+/* An operation that is not in the graph above is not tried here. */
+static void every_operation_is_there(void **state)
+{
+    struct rn_graph *g = make_graph();
+    bool seen[RN_OP_COUNT] = {false};
+
+    (void)state;
+    for (size_t i = 0; i < g->n_nodes; i++)
+        seen[g->nodes[i].op] = true;
+    for (int op = 0; op < RN_OP_COUNT; op++)
+        if (!seen[op])
+            fail_msg("no node is a %s", rn_op_name((enum rn_op)op));
+    rn_graph_destroy(g);
+}
+
+/* ONNX has all operations, and gives the same answers. */
+static void graphs_go_to_onnx_and_back(void **state)
+{
+    struct rn_model *model = make_model(), *back;
+    float want[CLASSES], got[CLASSES];
+    struct rn_error err;
+
+    (void)state;
+    OK(rn_model_export(model, in_folder("a.onnx"), &err));
+    OK(rn_model_load(&back, in_folder("a.onnx"), &err));
+    forward(model, want);
+    forward(back, got);
+    for (int i = 0; i < CLASSES; i++)
+        assert_true(fabsf(want[i] - got[i]) <= 1e-5f * (1 + fabsf(want[i])));
+    rn_model_destroy(model);
+    rn_model_destroy(back);
+}
+
 static void describes_itself(void **state)
 {
     struct rn_model *model = make_model();
@@ -179,7 +218,7 @@ static void describes_itself(void **state)
     assert_int_equal(info.height, SIZE);
     assert_int_equal(info.shortcut, '-');
     assert_int_equal(info.params,
-                     8 * 27 + 8 + 16 + 8 * 2 * 9 + 4 * 8 * 6 + 3 * 49 + 3);
+                     8 * 27 + 8 + 16 + 8 * 2 * 9 + 4 * 8 * 6 + 49 + 3 * 40 + 3);
     assert_int_equal(rn_model_layer(model, 3, &layer), RN_OK);
     assert_string_equal(layer.name, "grouped");
     assert_int_equal(layer.macs, 8 * 2 * 9 * 81);
@@ -370,6 +409,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(graphs_read_back_the_same),
+        cmocka_unit_test(every_operation_is_there),
+        cmocka_unit_test(graphs_go_to_onnx_and_back),
         cmocka_unit_test(describes_itself),
         cmocka_unit_test(faulty_graphs_are_refused),
         cmocka_unit_test(too_many_nodes_are_refused),

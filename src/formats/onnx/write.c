@@ -215,15 +215,28 @@ static void put_flatten(struct onnx_out *o, const char *from, const char *to)
     rn_pb_end(&o->pb, at);
 }
 
-/* The operator that has our operation's attributes by other names. */
-static void put_walked(struct onnx_out *o, const char *op)
+/* The operator that has our operation's attributes by other names, but
+ * `without`. */
+static void put_walk(struct onnx_out *o, const char *op, const char *without)
 {
     const struct rn_operation *own = rn_operation_of(node_of(o)->op);
     size_t at = begin_same(o, op);
 
     for (size_t i = 0; i < own->n_attributes; i++)
-        put_attribute(o, &own->attributes[i], node_of(o));
+        if (strcmp(own->attributes[i].name, without) != 0)
+            put_attribute(o, &own->attributes[i], node_of(o));
     rn_pb_end(&o->pb, at);
+}
+
+static void put_walked(struct onnx_out *o, const char *op)
+{
+    put_walk(o, op, "");
+}
+
+/* The largest is the same with padding or without. */
+static void put_max_pool(struct onnx_out *o, const char *op)
+{
+    put_walk(o, op, "count_padding");
 }
 
 static void put_channelwise(struct onnx_out *o, const char *op)
@@ -493,7 +506,7 @@ static const struct writer
     write_batch_norm      = {"BatchNormalization", put_batch_norm},
     write_relu            = {"Relu", put_walked},
     write_add             = {"Add", put_walked},
-    write_max_pool        = {"MaxPool", put_walked},
+    write_max_pool        = {"MaxPool", put_max_pool},
     write_global_avg_pool = {"GlobalAveragePool", put_walked},
     write_linear          = {"Gemm", put_linear},
     write_subsample_pad   = {"Pad", put_subsample_pad},
