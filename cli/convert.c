@@ -118,17 +118,44 @@ out:
     return rc;
 }
 
+/* ".pth, .pt" behind what stands there. */
+static void add_ends(char *text, size_t size, const char *before,
+                     const char *const *ends)
+{
+    for (size_t i = 0; ends[i]; i++) {
+        size_t n = strlen(text);
+
+        snprintf(text + n, size - n, "%s%s", i ? ", " : before, ends[i]);
+    }
+}
+
+static void print_formats(void)
+{
+    const char *name, *words, *const *reads, *const *writes;
+
+    printf("\nformats:\n");
+    for (size_t i = 0; (name = rn_format_name(i, &words, &reads, &writes));
+         i++) {
+        char left[64], text[400];
+
+        snprintf(left, sizeof(left), "  %s", name);
+        snprintf(text, sizeof(text), "%s", words);
+        add_ends(text, sizeof(text), ": ", reads);
+        add_ends(text, sizeof(text), "; written: ", writes);
+        print_wrapped(left, 12, text);
+    }
+}
+
 const struct command command_convert = {
     .name = "convert",
     .synopsis = "IN OUT [INPUT ...] [option ...]",
     .summary = "A model from one kind of file to another.",
-    .notes = "IN is a model of ours, a PyTorch state dictionary (.pth, .pt, "
-             ".th), safetensors,\nthe index of several, an ONNX model, or a "
-             "network of Caffe's (.prototxt and\n.caffemodel) or Darknet's "
-             "(.cfg and .weights), the weights lying beside it or\nbeing "
-             "--weights; its content tells which. OUT ends in .safetensors, "
-             "in .pth or\n.pt for torch.load(weights_only=True), or in .onnx. "
-             "INPUT is as for 'resnet\npredict'.\n",
+    .notes = "IN is of any format below; its content tells which. The weights "
+             "of a network of\nCaffe's or Darknet's lie beside it or are "
+             "--weights. OUT ends as names of the\nformat that it shall be of; "
+             "torch.load(weights_only=True) takes .pth and .pt.\nINPUT is as "
+             "for 'resnet predict'.\n",
+    .tables = print_formats,
     .groups = groups,
     .n_groups = COUNT(groups),
     .size = sizeof(struct options),

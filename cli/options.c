@@ -484,5 +484,7 @@ void options_help(const struct command *command)
     }
     if (command->notes)
         printf("\n%s", command->notes);
+    if (command->tables)
+        command->tables();
     free(options);
 }

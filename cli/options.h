@@ -46,6 +46,7 @@ struct command {
     const char *synopsis; /* what follows the name in the usage line */
     const char *summary;
     const char *notes; /* printed below the options, or NULL */
+    void (*tables)(void); /* print what the library lists, below that; or NULL */
     const struct option_group *groups;
     size_t n_groups;
     size_t size; /* of the struct with all options */

@@ -285,6 +285,15 @@ RN_API int rn_model_save(const struct rn_model *model, const char *path,
 RN_API int rn_model_export(const struct rn_model *model, const char *path,
                            struct rn_error *err);
 
+/** Name of the i-th format of model files ("ONNX"), NULL past the end; in
+ *  words, what of it is read, and how names of such files end: of those that
+ *  are read, as a rule, for content tells, and of those that rn_model_export()
+ *  writes, none where that is not meant. Each may be NULL; lists end with
+ *  NULL. */
+RN_API const char *rn_format_name(size_t i, const char **words,
+                                  const char *const **reads,
+                                  const char *const **writes);
+
 RN_API void rn_model_destroy(struct rn_model *model);
 
 /** How pixels in between are made: Pillow's filters of these names, widened

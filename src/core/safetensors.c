@@ -366,6 +366,11 @@ static int read_header(struct rn_st_file *f, uint64_t size,
     return rc;
 }
 
+bool rn_st_begins(const uint8_t *bytes, size_t size)
+{
+    return size > 8 && bytes[8] == '{';
+}
+
 int rn_st_open(struct rn_st_file *f, const char *path, struct rn_error *err)
 {
     uint64_t size = 0;
@@ -430,6 +435,26 @@ const char *rn_st_shape_text(const struct rn_st_tensor *t, char *buf,
     if (used < size)
         snprintf(buf + used, size - used, "]");
     return buf;
+}
+
+int rn_st_metadata(const struct rn_st_file *f, const char *key, char **out,
+                   struct rn_error *err)
+{
+    json_t *metadata;
+
+    *out = NULL;
+    if (!f->metadata)
+        return RN_OK;
+    int rc = rn_json_parse(&metadata, f->metadata, strlen(f->metadata), f->path,
+                           "the metadata", err);
+    if (rc)
+        return rc;
+    const char *text = json_string_value(json_object_get(metadata, key));
+    *out = rn_strdup(text);
+    if (text && !*out)
+        rc = rn_fail_memory(err, strlen(text), "a text of the metadata");
+    json_decref(metadata);
+    return rc;
 }
 
 int rn_st_read(const struct rn_st_file *f, const struct rn_st_tensor *t,

@@ -34,6 +34,10 @@ struct rn_st_file {
     const uint8_t *data; /* the data part in memory (rn_st_parse()) */
 };
 
+/** Whether these first bytes can be such a file's: the header's length may be
+ *  any bytes, its JSON begins behind it. */
+bool rn_st_begins(const uint8_t *bytes, size_t size);
+
 /** Refuses, with RN_ERR_DATA: a header past the end or over 100 MB, JSON
  *  that is malformed or nested over 32 deep, duplicate names, unknown dtypes,
  *  shapes whose product overflows or disagrees with the offsets, overlapping
@@ -53,6 +57,10 @@ bool rn_st_is_f32(const struct rn_st_tensor *t, int dims, const size_t *dim);
 /** "F32 [64,3,7,7]" into buf, cut to its size. */
 const char *rn_st_shape_text(const struct rn_st_tensor *t, char *buf,
                              size_t size);
+/** The text of that key of the metadata, rn_alloc()ed; NULL in *out when there
+ *  is none. RN_ERR_DATA when the metadata are no JSON. */
+int rn_st_metadata(const struct rn_st_file *f, const char *key, char **out,
+                   struct rn_error *err);
 /** Copy the t->bytes bytes of a tensor of f. */
 int rn_st_read(const struct rn_st_file *f, const struct rn_st_tensor *t,
                void *out, struct rn_error *err);

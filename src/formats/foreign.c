@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Files that are no model we read, by first bytes, names and what lies in
+ * them. */
 #include "formats/foreign.h"
 
 #include "core/count.h"
 #include "core/file.h"
 #include "core/locale.h"
 #include "core/memory.h"
+#include "core/safetensors.h"
 #include "core/text.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* What to do about frameworks' files. */
 #define EXPORT "export it as ONNX (with tf2onnx, say) and give that"
@@ -147,7 +153,7 @@ int rn_foreign_refuse(const char *path, const uint8_t *bytes, size_t size,
     if (size == 0)
         return refuse(path, "empty (0 bytes)", NULL, err);
     /* Any length of a safetensors header may be what other files begin with. */
-    if (size > 8 && bytes[8] == '{')
+    if (rn_st_begins(bytes, size))
         return RN_OK;
     for (size_t i = 0; i < COUNT(magics); i++) {
         const struct magic *m = &magics[i];
@@ -193,10 +199,12 @@ static const struct {
     {".params", "a zip of a model of MXNet's", "export it as ONNX"},
 };
 
-/* What we read, packed once more. */
-static const char *const packed[] = {".pth",  ".pt",      ".th",
-                                     ".onnx", ".weights", ".safetensors",
-                                     ".bin",  ".ckpt",    ".caffemodel"};
+/* What we read, packed once more: how names end in the table of formats, which
+ * lies above this file (a test compares). */
+static const char *const packed[] = {
+    ".pth", ".pt",       ".th",          ".ckpt",
+    ".bin", ".onnx",     ".weights",     ".caffemodel",
+    ".cfg", ".prototxt", ".safetensors", ".safetensors.index.json"};
 
 int rn_foreign_zip(const char *path, const struct rn_zip *zip,
                    struct rn_error *err)
@@ -223,10 +231,6 @@ int rn_foreign_zip(const char *path, const struct rn_zip *zip,
 
 /* -------------------------------------------------------------- unknown */
 
-#define READ                                                              \
-    "expected a PyTorch or safetensors file, an index of these, an ONNX " \
-    "model, or a Caffe or Darknet network"
-
 static bool is_text(const uint8_t *bytes, size_t size)
 {
     for (size_t i = 0; i < size; i++)
@@ -236,7 +240,7 @@ static bool is_text(const uint8_t *bytes, size_t size)
 }
 
 int rn_foreign_unknown(const char *path, const uint8_t *bytes, size_t size,
-                       struct rn_error *err)
+                       const char *expected, struct rn_error *err)
 {
     char start[25] = "";
     size_t line = 0;
@@ -249,16 +253,16 @@ int rn_foreign_unknown(const char *path, const uint8_t *bytes, size_t size,
             line++;
         return rn_fail(err, RN_ERR_DATA,
                        "cannot read a model from '%.200s': it is a text that "
-                       "begins '%.*s'; " READ,
-                       path, (int)line, (const char *)bytes);
+                       "begins '%.*s'; expected %s",
+                       path, (int)line, (const char *)bytes, expected);
     }
     for (size_t i = 0; i < 8 && i < size; i++)
         snprintf(start + 3 * i, sizeof(start) - 3 * i, "%02x%s", bytes[i],
                  i + 1 < 8 && i + 1 < size ? " " : "");
     return rn_fail(err, RN_ERR_DATA,
                    "cannot read a model from '%.200s': its first bytes, %s, "
-                   "are of no kind known here; " READ,
-                   path, start);
+                   "are of no kind known here; expected %s",
+                   path, start, expected);
 }
 
 /* --------------------------------------------------------------- folders */
@@ -300,4 +304,32 @@ int rn_foreign_folder(const char *path, struct rn_error *err)
                    "'%.200s' is a folder without run.json, so no run's: "
                    "expected a model file or a run's folder",
                    path);
+}
+
+/* ----------------------------------------------------------- first bytes */
+
+int rn_first_bytes(const char *path, uint8_t bytes[RN_FIRST_BYTES],
+                   size_t *size, struct rn_error *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), rc = RN_OK;
+    struct stat st;
+
+    if (fd < 0)
+        return rn_fail_errno(err, "open", path);
+    if (fstat(fd, &st) != 0) {
+        rc = rn_fail_errno(err, "read", path);
+    } else if (S_ISDIR(st.st_mode)) {
+        rc = rn_foreign_folder(path, err);
+    } else if (!S_ISREG(st.st_mode)) {
+        rc = rn_fail(err, RN_ERR_IO, "cannot read '%s': not a regular file",
+                     path);
+    } else {
+        ssize_t got = read(fd, bytes, RN_FIRST_BYTES);
+
+        *size = got > 0 ? (size_t)got : 0;
+        if (got < 0)
+            rc = rn_fail_errno(err, "read", path);
+    }
+    close(fd);
+    return rc;
 }

@@ -3,8 +3,14 @@
 #ifndef RN_FORMATS_FOREIGN_H
 #define RN_FORMATS_FOREIGN_H
 
-#include "formats/torch/state.h"
+#include "core/error.h"
 #include "core/zip.h"
+
+/** A file's first bytes, by which its format is told. Anything but a regular
+ *  file (folder, pipe) is not waited on. */
+#define RN_FIRST_BYTES 512
+int rn_first_bytes(const char *path, uint8_t bytes[RN_FIRST_BYTES],
+                   size_t *size, struct rn_error *err);
 
 /** RN_ERR_DATA, saying what it is and what would do instead, when the first
  *  bytes of a file are of a kind that holds no model we read. */
@@ -19,9 +25,9 @@ int rn_foreign_zip(const char *path, const struct rn_zip *zip,
                    struct rn_error *err);
 
 /** RN_ERR_DATA on a file that no reader knows: its first words when it is a
- *  text, its first bytes when not. */
+ *  text, its first bytes when not, and what was expected. */
 int rn_foreign_unknown(const char *path, const uint8_t *bytes, size_t size,
-                       struct rn_error *err);
+                       const char *expected, struct rn_error *err);
 
 /** RN_ERR_DATA on a folder given for a file, naming what lies there that can
  *  be given. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What imports of all formats share. */
+/* What the caller says of a model that is read, and what is told him: imports
+ * of all formats share it. */
 #ifndef RN_FORMATS_IMPORT_H
 #define RN_FORMATS_IMPORT_H
 
@@ -15,17 +16,24 @@ int rn_import_check(const struct rn_model *model,
                     const struct rn_import_options *options,
                     struct rn_error *err);
 
-/** RN_ERR_ARG when the caller names a value as output, of a file that has one
- *  output. */
-int rn_import_no_output(const char *path,
-                        const struct rn_import_options *options,
-                        struct rn_error *err);
-
 /** Give a model a preset's preprocessing unless the caller says one; tells
  *  `why` ("as is usual with these names"). Without a preset, or when it does
  *  not fit, tells that there is none. */
 int rn_import_preset(struct rn_model *model,
                      const struct rn_import_options *options,
                      const char *preset, const char *why, struct rn_error *err);
+
+/** All that the caller says beside the tensors: preprocessing, head, order of
+ *  channels, class names. */
+int rn_import_apply(struct rn_model *model,
+                    const struct rn_import_options *options,
+                    struct rn_error *err);
+
+/** RN_ERR_ARG when an option is a word that nobody knows, whatever the model.
+ *  Most are checked where they are used. */
+int rn_import_check_words(const struct rn_import_options *options,
+                          struct rn_error *err);
+/** Whether the caller says that bottlenecks stride in their first 1x1. */
+bool rn_import_wants_v1(const struct rn_import_options *options);
 
 #endif

@@ -54,31 +54,10 @@ static bool get_int(const json_t *value, int *out)
     return true;
 }
 
-/* The text `key` of the safetensors metadata; NULL in *out without it. */
-static int metadata_string(const struct rn_st_file *f, const char *key,
-                           char **out, struct rn_error *err)
-{
-    json_t *metadata;
-
-    *out = NULL;
-    if (!f->metadata)
-        return RN_OK;
-    int rc = rn_json_parse(&metadata, f->metadata, strlen(f->metadata), f->path,
-                           "the metadata", err);
-    if (rc)
-        return rc;
-    const char *text = json_string_value(json_object_get(metadata, key));
-    *out = rn_strdup(text);
-    if (text && !*out)
-        rc = rn_fail_memory(err, strlen(text), "a model's description");
-    json_decref(metadata);
-    return rc;
-}
-
 bool rn_st_is_model(const struct rn_st_file *f)
 {
     char *text;
-    bool is = metadata_string(f, RN_KEY_MODEL, &text, NULL) || text;
+    bool is = rn_st_metadata(f, RN_KEY_MODEL, &text, NULL) || text;
 
     rn_free(text);
     return is;
@@ -112,7 +91,7 @@ static int read_description(const struct rn_st_file *f, json_t **out,
                             struct rn_error *err)
 {
     char *text;
-    int rc = metadata_string(f, RN_KEY_MODEL, &text, err);
+    int rc = rn_st_metadata(f, RN_KEY_MODEL, &text, err);
 
     if (rc)
         return rc;
@@ -609,7 +588,7 @@ int rn_model_read(struct rn_model **out, const struct rn_st_file *f,
     if (!rc)
         rc = read_rest(&h, model, root, err);
     if (!rc && training)
-        rc = metadata_string(f, RN_KEY_TRAINING, training, err);
+        rc = rn_st_metadata(f, RN_KEY_TRAINING, training, err);
     json_decref(root);
     if (rc)
         rn_model_destroy(model);

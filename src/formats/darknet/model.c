@@ -68,13 +68,7 @@ int rn_darknet_import(struct rn_model **out, const char *path,
     struct rn_apart paths;
 
     *out = NULL;
-    if (options->mean_image)
-        return rn_fail(err, RN_ERR_ARG,
-                       "a mean image goes with Caffe's networks, not with '%s'",
-                       path);
-    int rc = rn_import_no_output(path, options, err);
-    if (!rc)
-        rc = rn_apart_find(&paths, path, NET_END, WEIGHTS_END, options, err);
+    int rc = rn_apart_find(&paths, path, NET_END, WEIGHTS_END, options, err);
     if (!rc)
         rc = read_model(out, &paths, options, err);
     rn_apart_free(&paths);

@@ -680,14 +680,14 @@ static int read_model(struct rn_onnx *f, struct rn_pb m, struct rn_error *err)
     return rc;
 }
 
-bool rn_onnx_is(const uint8_t *bytes, size_t size)
+bool rn_onnx_is(const char *path, const uint8_t *bytes, size_t size)
 {
     /* The first field as writers have it: the format's version. A length of
      * a safetensors header may begin with the same byte. */
     const uint8_t first = ONNX_MODEL_IR_VERSION << 3 | RN_PB_VARINT;
-    bool safetensors = size > 8 && bytes[8] == '{';
 
-    return size > 2 && bytes[0] == first && !safetensors;
+    (void)path;
+    return size > 2 && bytes[0] == first && !rn_st_begins(bytes, size);
 }
 
 int rn_onnx_parse(struct rn_onnx *f, const uint8_t *bytes, size_t size,

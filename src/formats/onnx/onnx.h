@@ -13,7 +13,7 @@
 #define RN_ONNX_MADE ((uint64_t)1 << 28)
 
 /** Whether these first bytes can be such a file's. */
-bool rn_onnx_is(const uint8_t *bytes, size_t size);
+bool rn_onnx_is(const char *path, const uint8_t *bytes, size_t size);
 /** Read a model: a network of a family where its graph is one, else as its
  *  graph. */
 int rn_onnx_import(struct rn_model **out, const char *path,

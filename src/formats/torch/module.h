@@ -14,14 +14,6 @@
 #define RN_MODULES_MOST 20000
 #define RN_MODULES_DEEP 8
 
-/* What a module's attributes say beside its tensors. */
-struct rn_state_layer {
-    char *name;
-    enum rn_op op; /* CONV, BATCH_NORM, MAX_POOL; INPUT: does nothing */
-    int stride, padding, kernel, groups;
-    double eps;
-};
-
 /** Whether it is an object of a class read here. */
 bool rn_module_is(const struct rn_pickle *p, uint32_t object);
 /** Its tensors into a started state, and its layers. RN_ERR_DATA names a

@@ -553,10 +553,9 @@ static int open_pickles(struct rn_state *state, struct pth *f,
 bool rn_pth_is(const uint8_t *bytes, size_t size)
 {
     /* A length of a safetensors header may begin with the same byte. */
-    bool safetensors = size > 8 && bytes[8] == '{';
-
     return rn_zip_is(bytes, size) ||
-           (size > 1 && bytes[0] == PROTO && bytes[1] <= 5 && !safetensors);
+           (size > 1 && bytes[0] == PROTO && bytes[1] <= 5 &&
+            !rn_st_begins(bytes, size));
 }
 
 static int parse(struct rn_state *state, struct pth *f, struct rn_error *err)

@@ -130,25 +130,13 @@ static int add_tensor(struct rn_state *state, const struct rn_st_file *f,
 static int find_architecture(struct rn_state *state, const struct rn_st_file *f,
                              struct rn_error *err)
 {
-    json_t *metadata;
+    char *name;
+    int rc = rn_st_metadata(f, "architecture", &name, err);
 
-    if (!f->metadata)
-        return RN_OK;
-    int rc = rn_json_parse(&metadata, f->metadata, strlen(f->metadata), f->path,
-                           "the metadata", err);
-    if (rc)
-        return rc;
-    const char *name =
-        json_string_value(json_object_get(metadata, "architecture"));
     if (name && strlen(name) < sizeof(state->architecture))
         snprintf(state->architecture, sizeof(state->architecture), "%s", name);
-    json_decref(metadata);
-    return RN_OK;
-}
-
-bool rn_shards_is_one(const uint8_t *bytes, size_t size)
-{
-    return size > 8 && bytes[8] == '{';
+    rn_free(name);
+    return rc;
 }
 
 int rn_shards_open_one(struct rn_state *state, struct rn_error *err)
@@ -175,7 +163,7 @@ bool rn_shards_is(const uint8_t *bytes, size_t size)
     size_t mark = rn_text_mark(bytes, size);
 
     /* No length of a safetensors header is so large. */
-    return size > mark && bytes[mark] == '{' && (size <= 8 || bytes[8] != '{');
+    return size > mark && bytes[mark] == '{' && !rn_st_begins(bytes, size);
 }
 
 /* "FOLDER/NAME" beside the index. */

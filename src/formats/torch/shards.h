@@ -9,9 +9,8 @@
 /* Files of an index, all open at once. */
 #define RN_SHARDS_MOST 256
 
-/** Whether these first bytes can be an index's, or a safetensors file's. */
+/** Whether these first bytes can be an index's. */
 bool rn_shards_is(const uint8_t *bytes, size_t size);
-bool rn_shards_is_one(const uint8_t *bytes, size_t size);
 /** Read an index, and the files beside it that it names, into a started
  *  state. Names with a slash are refused. */
 int rn_shards_open(struct rn_state *state, struct rn_error *err);

@@ -1,28 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* A state dictionary in memory: its tensors by name. */
 #include "formats/torch/state.h"
 
-#include "core/count.h"
 #include "core/memory.h"
-#include "formats/foreign.h"
-#include "formats/torch/module.h"
-#include "formats/torch/pth.h"
-#include "formats/torch/shards.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-/* Each looks at a file's first bytes. The first that knows them reads. */
-static const struct {
-    bool (*is)(const uint8_t *bytes, size_t size);
-    int (*open)(struct rn_state *state, struct rn_error *err);
-} formats[] = {
-    {rn_pth_is, rn_pth_open},
-    {rn_shards_is, rn_shards_open},
-    {rn_shards_is_one, rn_shards_open_one},
-};
 
 int rn_state_start(struct rn_state *state, const char *path,
                    struct rn_error *err)
@@ -73,86 +56,6 @@ int rn_state_finish(struct rn_state *state, struct rn_error *err)
                            "'%s': two tensors are called '%.60s'", state->path,
                            state->tensors[i].name);
     return RN_OK;
-}
-
-int rn_first_bytes(const char *path, uint8_t bytes[RN_FIRST_BYTES],
-                   size_t *size, struct rn_error *err)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), rc = RN_OK;
-    struct stat st;
-
-    if (fd < 0)
-        return rn_fail_errno(err, "open", path);
-    if (fstat(fd, &st) != 0) {
-        rc = rn_fail_errno(err, "read", path);
-    } else if (S_ISDIR(st.st_mode)) {
-        rc = rn_foreign_folder(path, err);
-    } else if (!S_ISREG(st.st_mode)) {
-        rc = rn_fail(err, RN_ERR_IO, "cannot read '%s': not a regular file",
-                     path);
-    } else {
-        ssize_t got = read(fd, bytes, RN_FIRST_BYTES);
-
-        *size = got > 0 ? (size_t)got : 0;
-        if (got < 0)
-            rc = rn_fail_errno(err, "read", path);
-    }
-    close(fd);
-    return rc;
-}
-
-static int open_format(struct rn_state *state, struct rn_error *err)
-{
-    uint8_t bytes[RN_FIRST_BYTES];
-    size_t size = 0;
-    int rc = rn_first_bytes(state->path, bytes, &size, err);
-
-    if (rc)
-        return rc;
-    for (size_t i = 0; i < COUNT(formats); i++)
-        if (formats[i].is(bytes, size))
-            return formats[i].open(state, err);
-    return rn_foreign_unknown(state->path, bytes, size, err);
-}
-
-/* Only the tensors whose names begin with "HOLDER." stay, without that. */
-static int keep_wanted(struct rn_state *state, struct rn_error *err)
-{
-    size_t n = strlen(state->wanted), kept = 0;
-
-    if (n > 0 && state->wanted[n - 1] == '.')
-        n--;
-    for (size_t i = 0; i < state->count; i++) {
-        struct rn_state_tensor *t = &state->tensors[i];
-
-        if (strncmp(t->name, state->wanted, n) == 0 && t->name[n] == '.') {
-            memmove(t->name, t->name + n + 1, strlen(t->name + n + 1) + 1);
-            state->tensors[kept++] = *t;
-        } else {
-            rn_free(t->name);
-        }
-    }
-    state->count = kept;
-    if (kept > 0)
-        return RN_OK;
-    return rn_fail(err, RN_ERR_DATA, "'%s': no tensors are in or under '%.60s'",
-                   state->path, state->wanted);
-}
-
-int rn_state_open(struct rn_state *state, const char *path, const char *holder,
-                  struct rn_error *err)
-{
-    int rc = rn_state_start(state, path, err);
-
-    if (!rc) {
-        state->wanted = holder;
-        rc = open_format(state, err);
-    }
-    if (!rc && state->wanted)
-        rc = keep_wanted(state, err);
-    if (rc)
-        rn_state_close(state);
-    return rc;
 }
 
 void rn_state_close(struct rn_state *state)

@@ -10,6 +10,7 @@
 #include "core/error.h"
 #include "core/dtype.h"
 #include "core/safetensors.h"
+#include "graph/graph.h"
 
 struct rn_state_tensor {
     char *name; /* as in the file */
@@ -19,6 +20,14 @@ struct rn_state_tensor {
     uint64_t count;  /* elements; never more than the file has */
     uint32_t source; /* for the format's own reader */
     uint32_t order;  /* place in the file */
+};
+
+/* What a module's attributes say beside its tensors. */
+struct rn_state_layer {
+    char *name;
+    enum rn_op op; /* CONV, BATCH_NORM, MAX_POOL; INPUT: does nothing */
+    int stride, padding, kernel, groups;
+    double eps;
 };
 
 struct rn_state;
@@ -68,12 +77,6 @@ int rn_state_read(struct rn_state *state, const struct rn_state_tensor *t,
 /** "F16 [64,3,7,7]" into buf, cut to its size. */
 const char *rn_state_shape_text(const struct rn_state_tensor *t, char *buf,
                                 size_t size);
-
-/** A file's first bytes, by which its format is told. Anything but a regular
- *  file (folder, pipe) is not waited on. */
-#define RN_FIRST_BYTES 512
-int rn_first_bytes(const char *path, uint8_t bytes[RN_FIRST_BYTES],
-                   size_t *size, struct rn_error *err);
 
 /* For the formats' readers. */
 
