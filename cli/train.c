@@ -144,6 +144,9 @@ static const struct option optimiser_options[] = {
      NULL, "weight decay"},
     {"decay", "WHAT", OPTION_INDEX, AT(train.decay_all), 0, 0, "weights|all",
      NULL, "what decays: all, or weights without batch norm and biases"},
+    {"loss", "NAME", OPTION_TEXT, AT(train.loss), 0, 0, NULL, NULL,
+     "cross-entropy, smoothed-cross-entropy (label smoothing 0.1), "
+     "binary-cross-entropy (of sigmoids) or squared-hinge"},
     {"label-smoothing", "X", OPTION_REAL, AT(train.label_smoothing), 0, 0.999,
      NULL, NULL, "share of the target spread over all classes"},
 };

@@ -867,7 +867,12 @@ struct rn_train_options {
      *  al. 2016, section 4.2: 0.01 until 80, for 110 layers). */
     const char *warmup;
     double warmup_lr;          /**< 0.01 */
-    double label_smoothing;    /**< 0 */
+    /** "cross-entropy" of a softmax (the default); "smoothed-cross-entropy",
+     *  whose label_smoothing is 0.1 unless given; "binary-cross-entropy" of
+     *  sigmoids, each class by itself; "squared-hinge", each class against the
+     *  others. The model's output is what the loss makes it. */
+    const char *loss;
+    double label_smoothing;    /**< 0; of the first two */
     uint64_t seed;             /**< 1 */
     int validation;            /**< last training images to hold out; 0 */
     double validation_percent; /**< or a share of them; as rn_data_options */

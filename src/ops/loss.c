@@ -1,34 +1,36 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* The table of losses, and what all of them do with a batch. */
 #include "ops/loss.h"
 
-#include <math.h>
+#include <string.h>
 
-static int largest(const float *logits, int classes)
+const struct rn_loss_rule *const rn_losses[] = {
+/* clang-format off */
+#define ROW(name) &rn_loss_##name,
+    RN_LOSSES(ROW)
+#undef ROW
+    NULL,
+    /* clang-format on */
+};
+
+const struct rn_loss_rule *rn_loss_find(const char *name)
 {
-    int best = 0;
-
-    for (int i = 1; i < classes; i++)
-        if (logits[i] > logits[best])
-            best = i;
-    return best;
+    if (!name)
+        return rn_losses[0];
+    for (int i = 0; rn_losses[i]; i++)
+        if (strcmp(rn_losses[i]->name, name) == 0)
+            return rn_losses[i];
+    return NULL;
 }
 
-/* log of the sum of exponentials, about the largest. */
-static double log_sum(const float *logits, int classes, float top)
-{
-    double sum = 0;
-
-    for (int i = 0; i < classes; i++)
-        sum += exp((double)logits[i] - (double)top);
-    return (double)top + log(sum);
-}
-
-/* What image k is to be, as a share of class i. */
-static double target_of(const struct rn_targets *t, int k, int i, int classes)
+double rn_target(const struct rn_targets *t, int k, int i, int classes)
 {
     double off = (double)t->smoothing / classes, on = 1 - (double)t->smoothing;
     double share = t->share ? (double)t->share[k] : 1.0;
 
+    if (t->wanted)
+        return off +
+               on * (double)t->wanted[(size_t)k * (size_t)classes + (size_t)i];
     if (i == t->labels[k])
         off += on * share;
     if (t->share && i == t->others[k])
@@ -41,7 +43,7 @@ static double weight_of(const struct rn_targets *t, int k)
 {
     double share = t->share ? (double)t->share[k] : 1.0;
 
-    if (!t->class_weights)
+    if (!t->class_weights || t->wanted)
         return 1;
     if (!t->share)
         return (double)t->class_weights[t->labels[k]];
@@ -49,26 +51,51 @@ static double weight_of(const struct rn_targets *t, int k)
            (1 - share) * (double)t->class_weights[t->others[k]];
 }
 
-struct rn_loss rn_softmax_loss(int n, int classes, size_t stride,
-                               const float *logits,
-                               const struct rn_targets *targets, float *diff)
+static int largest(const float *logits, int classes)
 {
+    int best = 0;
+
+    for (int i = 1; i < classes; i++)
+        if (logits[i] > logits[best])
+            best = i;
+    return best;
+}
+
+/* Whether image k is answered as it is labelled: by the largest logit, or of
+ * any number of classes by those above 0. */
+static bool is_right(const struct rn_targets *t, int k, int classes,
+                     const float *logits)
+{
+    const float *wanted;
+
+    if (!t->wanted)
+        return largest(logits, classes) == t->labels[k];
+    wanted = t->wanted + (size_t)k * (size_t)classes;
+    for (int i = 0; i < classes; i++)
+        if ((logits[i] > 0) != (wanted[i] > 0.5F))
+            return false;
+    return true;
+}
+
+struct rn_loss rn_loss_of(int n, int classes, size_t stride,
+                          const float *logits, const struct rn_targets *targets,
+                          float *diff)
+{
+    const struct rn_loss_rule *rule =
+        targets->loss ? targets->loss : &rn_loss_cross_entropy;
     struct rn_loss loss = {0, 0};
 
     for (int k = 0; k < n; k++, logits += stride, diff += stride) {
-        int best = largest(logits, classes);
-        double all = log_sum(logits, classes, logits[best]);
-        double weight = weight_of(targets, k);
+        const struct rn_loss_image image = {.targets = targets,
+                                            .logits = logits,
+                                            .diff = diff,
+                                            .weight = weight_of(targets, k),
+                                            .k = k,
+                                            .n = n,
+                                            .classes = classes};
 
-        loss.errors += best != targets->labels[k];
-        for (int i = 0; i < classes; i++) {
-            double log_p = (double)logits[i] - all;
-            double target = target_of(targets, k, i, classes);
-
-            if (target > 0)
-                loss.sum -= weight * target * log_p;
-            diff[i] = (float)(weight * (exp(log_p) - target) / n);
-        }
+        loss.errors += !is_right(targets, k, classes, logits);
+        rule->image(&image, &loss.sum);
         for (size_t i = (size_t)classes; i < stride; i++)
             diff[i] = 0;
     }

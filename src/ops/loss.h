@@ -1,14 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Losses: what a file under losses/ has to offer, and their sum over a batch.
+ */
 #ifndef RN_OPS_LOSS_H
 #define RN_OPS_LOSS_H
 
+#include "core/error.h"
+
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct rn_loss {
-    double sum; /* of cross-entropies, in nats */
-    int errors; /* largest logit not the label's */
+    double sum; /* over the batch; of cross-entropies in nats */
+    int errors; /* images that are answered otherwise than they are labelled */
 };
+
+struct rn_loss_rule;
 
 /** What the images of a batch are to be: (1 - s) of their label, or of two
  *  labels' mixture, and s / classes of every class. */
@@ -16,20 +23,73 @@ struct rn_targets {
     const int32_t *labels;      /* [n] */
     const int32_t *others;      /* [n] labels mixed in, used with share */
     const float *share;         /* [n] of `labels` in the mixture; NULL: 1 */
+    const float *wanted;        /* [n][classes] of images that have any number
+                                   of classes: what each is to be, from 0 to 1;
+                                   then nothing of the above counts */
     const float *class_weights; /* [classes] what an image of each counts;
                                    NULL: 1 */
     float smoothing;            /* s */
+    const struct rn_loss_rule *loss; /* NULL: cross-entropy */
 };
 
+/** Share of class i that image k is to be. */
+double rn_target(const struct rn_targets *t, int k, int i, int classes);
+
+/** An image of a batch of n. */
+struct rn_loss_image {
+    const struct rn_targets *targets;
+    const float *logits; /* [classes] */
+    float *diff;         /* [classes] out; may be logits */
+    double weight;       /* what the image counts */
+    int k, n, classes;
+};
+
+/** A row of the table. */
+struct rn_loss_rule {
+    const char *name;
+    /** What the outputs of a network trained with it are: scores of classes
+     *  that exclude each other, or of classes each by itself. Of the former
+     *  the largest is the answer, of the latter those above 0. */
+    enum rn_output output;
+    bool sets;        /* an image may have several classes, or none */
+    bool mixes;       /* an image may be of two labels in shares */
+    bool smooths;     /* targets may be smoothed */
+    double smoothing; /* what smoothing 0 stands for */
+    /** Add the image's loss, times its weight, to *sum; set the gradient of
+     *  the batch's mean loss. */
+    void (*image)(const struct rn_loss_image *image, double *sum);
+};
+
+/** The table: a row for each file. */
+/* clang-format off */
+#define RN_LOSSES(ROW) \
+    ROW(cross_entropy)
+/* clang-format on */
+
+#define RN_LOSS_ROW(name) extern const struct rn_loss_rule rn_loss_##name;
+RN_LOSSES(RN_LOSS_ROW)
+#undef RN_LOSS_ROW
+
+/** Pointers to them; NULL ends them. */
+extern const struct rn_loss_rule *const rn_losses[];
+
+/** By name, without one the first; NULL for one that is not known. */
+const struct rn_loss_rule *rn_loss_find(const char *name);
+
 /**
- * Softmax and cross-entropy against targets.
+ * The loss of a batch against targets.
  *
  * @param logits [n][stride], the first `classes` count.
  * @param diff   out, [n][stride]: gradient of the mean loss, zero padding;
  *               may be logits.
  */
-struct rn_loss rn_softmax_loss(int n, int classes, size_t stride,
-                               const float *logits,
-                               const struct rn_targets *targets, float *diff);
+struct rn_loss rn_loss_of(int n, int classes, size_t stride,
+                          const float *logits, const struct rn_targets *targets,
+                          float *diff);
+
+/* What the files share. */
+
+/** As rn_loss_rule.image: softmax and cross-entropy. */
+void rn_cross_entropy_image(const struct rn_loss_image *image, double *sum);
 
 #endif

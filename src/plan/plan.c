@@ -527,7 +527,7 @@ int rn_plan_learn(struct rn_plan *plan, const float *images,
 {
     int rc;
 
-    if (!plan || !images || !targets->labels ||
+    if (!plan || !images || (!targets->labels && !targets->wanted) ||
         plan->options.mode != RN_MODE_TRAIN)
         return rn_fail(err, RN_ERR_ARG,
                        "training needs a training plan, images and labels");

@@ -234,6 +234,8 @@ void rn_trainer_choose_rest(struct rn_trainer *t)
     if (o->lr <= 0 && !rn_trainer_pictures(t))
         o->lr = 0.1 * rate(o);
     set_text(&o->optimizer, "sgd");
+    set_text(&o->loss, "cross-entropy");
+    t->loss = rn_loss_find(o->loss);
     set_text(&o->schedule, "step:50%,75%");
     set_text(&o->warmup, "none");
     set_text(&o->augment, "crop-flip");

@@ -118,6 +118,7 @@ static int set_extras(json_t *object, const struct rn_train_options *o)
         const char *name, *value, *usual;
     } texts[] = {
         {"optimizer", o->optimizer, "sgd"},
+        {"loss", o->loss, "cross-entropy"},
         {"colour", o->colour, "none"},
         {"freeze", o->freeze, "none"},
         {"lr_scale", o->lr_scale, "none"},
@@ -198,7 +199,7 @@ static json_t *trained_json(const struct rn_trainer *t)
     failed |= set_text(object, "warmup", o->warmup);
     failed |= set_optimiser(object, &t->update);
     failed |= set_real(object, "weight_decay", o->weight_decay);
-    failed |= set_real(object, "label_smoothing", o->label_smoothing);
+    failed |= set_real(object, "label_smoothing", rn_options_smoothing(o));
     failed |= set_text(object, "augment", o->augment);
     failed |=
         json_object_set_new(object, "seed", json_integer((json_int_t)o->seed));
@@ -529,7 +530,8 @@ static int learn(struct rn_trainer *t, const struct rn_batch *batch, int first,
         .others = batch->others,
         .share = batch->share,
         .class_weights = t->class_weights,
-        .smoothing = (float)t->o.label_smoothing,
+        .smoothing = (float)rn_options_smoothing(&t->o),
+        .loss = t->loss,
     };
 
     return rn_plan_learn(plan_for(t, batch->count, first), batch->images,

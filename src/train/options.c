@@ -8,6 +8,7 @@
 #include "core/locale.h"
 #include "core/memory.h"
 #include "data/data.h"
+#include "ops/loss.h"
 #include "train/optimiser.h"
 
 #include <float.h>
@@ -60,6 +61,7 @@ static const struct option {
     {"schedule", TEXT, PLACE(schedule), 0, 0, NULL, false, NULL},
     {"warmup", TEXT, PLACE(warmup), 0, 0, NULL, false, NULL},
     {"warmup_lr", REAL, PLACE(warmup_lr), 0, 1e6, "from 0 to 1000000", false, NULL},
+    {"loss", TEXT, PLACE(loss), 0, 0, NULL, false, "cross-entropy"},
     {"label_smoothing", REAL, PLACE(label_smoothing), 0, BELOW_ONE,
      "from 0 to below 1", false, NULL},
     {"seed", SEED, PLACE(seed), 0, 0, NULL, false, NULL},
@@ -122,6 +124,7 @@ void rn_train_defaults(struct rn_train_options *o)
 {
     *o = (struct rn_train_options){
         .optimizer = "sgd",
+        .loss = "cross-entropy",
         .momentum = 0.9,
         .weight_decay = 1e-4,
         .decay_all = 1,
@@ -263,6 +266,39 @@ static int check_sums(const struct rn_train_options *o, struct rn_error *err)
     return RN_OK;
 }
 
+/* What the loss cannot take is refused rather than passed over. */
+static int check_loss(const struct rn_train_options *o, struct rn_error *err)
+{
+    const struct rn_loss_rule *loss = rn_loss_find(o->loss);
+    char names[200] = "";
+
+    if (loss && o->label_smoothing > 0 && !loss->smooths)
+        return rn_fail(err, RN_ERR_ARG,
+                       "label_smoothing %g: loss %s takes no smoothed targets",
+                       o->label_smoothing, loss->name);
+    if (loss && (o->mixup > 0 || o->cutmix > 0) && !loss->mixes)
+        return rn_fail(err, RN_ERR_ARG,
+                       "%s %g: loss %s takes no images of two classes in "
+                       "shares",
+                       o->mixup > 0 ? "mixup" : "cutmix",
+                       o->mixup > 0 ? o->mixup : o->cutmix, loss->name);
+    for (int i = 0; !loss && rn_losses[i]; i++) {
+        size_t n = strlen(names);
+
+        snprintf(names + n, sizeof(names) - n, "%s%s", n ? ", " : "",
+                 rn_losses[i]->name);
+    }
+    return loss ? RN_OK
+                : rn_fail(err, RN_ERR_ARG, "loss '%.60s': expected one of %s",
+                          o->loss, names);
+}
+
+double rn_options_smoothing(const struct rn_train_options *o)
+{
+    return o->label_smoothing > 0 ? o->label_smoothing
+                                  : rn_loss_find(o->loss)->smoothing;
+}
+
 int rn_options_check(const struct rn_train_options *o, struct rn_error *err)
 {
     int rc = RN_OK;
@@ -279,6 +315,8 @@ int rn_options_check(const struct rn_train_options *o, struct rn_error *err)
         rc = check_choices(o, err);
     if (rc == RN_OK)
         rc = rn_optimiser_check(o, err);
+    if (rc == RN_OK)
+        rc = check_loss(o, err);
     return rc == RN_OK ? rn_rates_check(o, err) : rc;
 }
 

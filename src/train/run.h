@@ -37,6 +37,10 @@ int rn_choice(const char *const *names, const char *value);
 /** Refuse what is out of range. */
 int rn_options_check(const struct rn_train_options *o, struct rn_error *err);
 
+/** The share of the target that is spread over all classes, be it the loss's
+ *  own. */
+double rn_options_smoothing(const struct rn_train_options *o);
+
 /** Learning rates by stage: which of the stages, named as in nets/stages.h,
  *  are frozen, and the others' factors. */
 struct rn_rates {

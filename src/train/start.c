@@ -4,6 +4,7 @@
 #include "core/memory.h"
 #include "data/sets/numerals.h"
 #include "eval/eval.h"
+#include "model/head.h"
 #include "train/trainer.h"
 
 #include <math.h>
@@ -499,6 +500,22 @@ static int name_classes(struct rn_trainer *t, struct rn_error *err)
     return rc;
 }
 
+/* The loss says whether classes exclude each other. */
+static void set_output(struct rn_trainer *t)
+{
+    enum rn_output output = rn_loss_find(t->o.loss)->output;
+    struct rn_graph *g = t->model->graph;
+
+    if (rn_is_independent(g->kind) == rn_is_independent(output))
+        return;
+    g->kind = g->head = output;
+    rn_trainer_say(t, "loss %s: the network's outputs become those of %s",
+                   t->o.loss,
+                   rn_is_independent(output)
+                       ? "a sigmoid each, a class is there or not by itself"
+                       : "a softmax, one class is right");
+}
+
 int rn_trainer_start_model(struct rn_trainer *t, struct rn_error *err)
 {
     int rc = t->o.weights ? from_weights(t, err) : from_nothing(t, err);
@@ -514,5 +531,7 @@ int rn_trainer_start_model(struct rn_trainer *t, struct rn_error *err)
                            t->o.weights);
         rc = set_preprocessing(t, err);
     }
+    if (rc == RN_OK)
+        set_output(t);
     return rc == RN_OK ? name_classes(t, err) : rc;
 }

@@ -48,6 +48,7 @@ struct rn_trainer {
     struct rn_ema average;
     struct rn_accumulated gradients;
     struct rn_update update;
+    const struct rn_loss_rule *loss;
     struct rn_plan *plan;
     struct rn_plan *rest_plan; /* last, smaller batch of an epoch, or NULL */
     int rest;                  /* its images */

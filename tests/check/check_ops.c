@@ -1031,7 +1031,7 @@ static int check_loss(const struct conv_case *c, uint64_t stream)
             memcpy(diff.x, x.blocked, diff.count * sizeof(float));
             logits = diff.x;
         }
-        loss = rn_softmax_loss(
+        loss = rn_loss_of(
             IMAGES, c->oc, stride, logits,
             &(struct rn_targets){.labels = labels, .smoothing = smoothing},
             diff.x);
@@ -1074,7 +1074,7 @@ static void not_a_number_shows(void **state)
     rn_global_average(&planes, x.blocked, y.x);
     assert_true(isnan(y.x[2]) && !isnan(y.x[1]));
     assert_true(isnan(
-        rn_softmax_loss(1, 5, (size_t)rn_block(), y.x, &target, y.x).sum));
+        rn_loss_of(1, 5, (size_t)rn_block(), y.x, &target, y.x).sum));
     guarded_free(&y);
     free_values(&x);
 }

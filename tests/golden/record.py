@@ -111,6 +111,12 @@ OPTIMISERS = {
 }
 
 
+# By our names: from logits, labels and sets of classes (0 or 1 for each class).
+LOSSES = {
+    "cross-entropy": lambda x, labels, sets: F.cross_entropy(x, labels),
+}
+
+
 def fnv1a(text):
     h = 0x811C9DC5
     for byte in text.encode():
@@ -164,6 +170,11 @@ def batch(step, size, count):
     return images, torch.from_numpy(labels)
 
 
+def sets(step, count, dtype):
+    u = value(f"sets.{step}", count * CLASSES).reshape(count, CLASSES)
+    return torch.from_numpy(u > 1 / 3.0).to(dtype)
+
+
 def digest(name, tensor):
     """Norm, and projection on a direction of its own."""
     x = tensor.detach().double().flatten()
@@ -194,7 +205,8 @@ def run(work, dtype):
         for part in range(batches):
             images, labels = batch((step * batches + part) % 4, size, count)
             logits = net(images.to(dtype))
-            loss = F.cross_entropy(logits, labels) / batches
+            loss = LOSSES[options.get("loss", "cross-entropy")](
+                logits, labels, sets((step * batches + part) % 4, count, dtype)) / batches
             loss.backward()
             out["losses"][-1] += loss.item()
         if step == 0:

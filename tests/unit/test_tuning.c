@@ -101,7 +101,7 @@ static void targets_mix_and_weigh(void **state)
     float logits[N * STRIDE] = {1, -2, 0.5f, [STRIDE] = 0, 3, 1};
     float diff[N * STRIDE];
     struct rn_loss loss =
-        rn_softmax_loss(N, CLASSES, STRIDE, logits, &targets, diff);
+        rn_loss_of(N, CLASSES, STRIDE, logits, &targets, diff);
     double sum = 0;
 
     (void)state;

@@ -7,7 +7,7 @@ static int run_loss(struct rn_plan *plan, struct rn_step *s,
                     struct rn_error *err)
 {
     int classes = rn_step_node(plan, s)->shape.c;
-    struct rn_loss loss = rn_softmax_loss(
+    struct rn_loss loss = rn_loss_of(
         plan->options.batch, classes, rn_channels_padded(classes),
         rn_buffer_at(plan, s->a.buffer), &plan->targets,
         rn_buffer_at(plan, s->out));
