@@ -47,6 +47,7 @@ SMALL = {
     "rmsprop": {"optimizer": "rmsprop", "lr": 0.001, "alpha": 0.9,
                 "epsilon": 1e-3},
     "lars": {"optimizer": "lars", "lr": 1.0, "trust": 0.02},
+    "smoothed-cross-entropy": {"loss": "smoothed-cross-entropy", "lr": 0.02},
 }
 for small_work in SMALL:
     WORKS[small_work] = (16, 16, SMALL[small_work].pop("lr"), 20)
@@ -114,6 +115,8 @@ OPTIMISERS = {
 # By our names: from logits, labels and sets of classes (0 or 1 for each class).
 LOSSES = {
     "cross-entropy": lambda x, labels, sets: F.cross_entropy(x, labels),
+    "smoothed-cross-entropy": lambda x, labels, sets: F.cross_entropy(
+        x, labels, label_smoothing=0.1),
 }
 
 

@@ -50,6 +50,7 @@ static const struct run {
     {"adamw", 0, 2},
     {"rmsprop", 0, 2},
     {"lars", 0, 2},
+    {"smoothed-cross-entropy", 0, 2},
 };
 
 /* ------------------------------------- the formula, as in record.py */
