@@ -64,7 +64,8 @@ struct rn_loss_rule {
 /* clang-format off */
 #define RN_LOSSES(ROW) \
     ROW(cross_entropy) \
-    ROW(smoothed_cross_entropy)
+    ROW(smoothed_cross_entropy) \
+    ROW(binary_cross_entropy)
 /* clang-format on */
 
 #define RN_LOSS_ROW(name) extern const struct rn_loss_rule rn_loss_##name;

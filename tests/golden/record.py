@@ -48,6 +48,7 @@ SMALL = {
                 "epsilon": 1e-3},
     "lars": {"optimizer": "lars", "lr": 1.0, "trust": 0.02},
     "smoothed-cross-entropy": {"loss": "smoothed-cross-entropy", "lr": 0.02},
+    "binary-cross-entropy": {"loss": "binary-cross-entropy", "lr": 0.1},
 }
 for small_work in SMALL:
     WORKS[small_work] = (16, 16, SMALL[small_work].pop("lr"), 20)
@@ -117,6 +118,8 @@ LOSSES = {
     "cross-entropy": lambda x, labels, sets: F.cross_entropy(x, labels),
     "smoothed-cross-entropy": lambda x, labels, sets: F.cross_entropy(
         x, labels, label_smoothing=0.1),
+    "binary-cross-entropy": lambda x, labels, sets:
+        F.binary_cross_entropy_with_logits(x, sets),
 }
 
 

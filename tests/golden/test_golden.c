@@ -51,6 +51,7 @@ static const struct run {
     {"rmsprop", 0, 2},
     {"lars", 0, 2},
     {"smoothed-cross-entropy", 0, 2},
+    {"binary-cross-entropy", 0, 2},
 };
 
 /* ------------------------------------- the formula, as in record.py */
