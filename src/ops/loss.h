@@ -65,7 +65,8 @@ struct rn_loss_rule {
 #define RN_LOSSES(ROW) \
     ROW(cross_entropy) \
     ROW(smoothed_cross_entropy) \
-    ROW(binary_cross_entropy)
+    ROW(binary_cross_entropy) \
+    ROW(squared_hinge)
 /* clang-format on */
 
 #define RN_LOSS_ROW(name) extern const struct rn_loss_rule rn_loss_##name;

@@ -49,6 +49,7 @@ SMALL = {
     "lars": {"optimizer": "lars", "lr": 1.0, "trust": 0.02},
     "smoothed-cross-entropy": {"loss": "smoothed-cross-entropy", "lr": 0.02},
     "binary-cross-entropy": {"loss": "binary-cross-entropy", "lr": 0.1},
+    "squared-hinge": {"loss": "squared-hinge", "lr": 0.02},
 }
 for small_work in SMALL:
     WORKS[small_work] = (16, 16, SMALL[small_work].pop("lr"), 20)
@@ -120,6 +121,8 @@ LOSSES = {
         x, labels, label_smoothing=0.1),
     "binary-cross-entropy": lambda x, labels, sets:
         F.binary_cross_entropy_with_logits(x, sets),
+    "squared-hinge": lambda x, labels, sets: F.relu(
+        1 - x * (2 * F.one_hot(labels, CLASSES) - 1)).square().mean(),
 }
 
 

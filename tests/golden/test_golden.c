@@ -52,6 +52,7 @@ static const struct run {
     {"lars", 0, 2},
     {"smoothed-cross-entropy", 0, 2},
     {"binary-cross-entropy", 0, 2},
+    {"squared-hinge", 0, 2},
 };
 
 /* ------------------------------------- the formula, as in record.py */
