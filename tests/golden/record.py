@@ -214,8 +214,9 @@ def run(work, dtype):
         for part in range(batches):
             images, labels = batch((step * batches + part) % 4, size, count)
             logits = net(images.to(dtype))
+            wanted = sets((step * batches + part) % 4, count, dtype)
             loss = LOSSES[options.get("loss", "cross-entropy")](
-                logits, labels, sets((step * batches + part) % 4, count, dtype)) / batches
+                logits, labels, wanted) / batches
             loss.backward()
             out["losses"][-1] += loss.item()
         if step == 0:

@@ -14,6 +14,7 @@
 #include "core/memory.h"
 #include "core/random.h"
 #include "core/threads.h"
+#include "ops/loss.h"
 #include "resnet.h"
 #include "train/accumulate.h"
 #include "train/optimiser.h"
@@ -587,6 +588,48 @@ static void test_optimisers(void **state)
     }
 }
 
+/* Each loss trains, and makes the model's output what it is for. */
+static void test_losses(void **state)
+{
+    (void)state;
+    for (int i = 0; rn_losses[i]; i++) {
+        struct rn_train_options o = constant_run(rn_losses[i]->name, 3);
+        struct rn_train_result result;
+        struct rn_model_info info;
+        struct rn_model *model;
+        struct rn_error err = {0};
+        char path[80];
+
+        o.loss = rn_losses[i]->name;
+        train(&o, NULL, &result);
+        assert_true(isfinite(result.test_loss));
+        snprintf(path, sizeof(path), "%s/last.safetensors", o.loss);
+        assert_int_equal(rn_model_load(&model, in_folder(path), &err), RN_OK);
+        rn_model_describe(model, &info);
+        assert_int_equal(info.output, rn_losses[i]->output);
+        assert_int_equal(info.head, rn_losses[i]->output);
+        rn_model_destroy(model);
+    }
+}
+
+static void test_loss_refusals(void **state)
+{
+    struct rn_train_options o = small_run("refused");
+    struct rn_train_result result;
+    struct rn_error err = {0};
+
+    (void)state;
+    o.loss = "binary-cross-entropy";
+    o.label_smoothing = 0.1;
+    expect(rn_train(&o, NULL, &result, &err), RN_ERR_ARG, &err,
+           "label_smoothing 0.1", "binary-cross-entropy takes no smoothed");
+    o.loss = "squared-hinge";
+    o.label_smoothing = 0;
+    o.mixup = 0.2;
+    expect(rn_train(&o, NULL, &result, &err), RN_ERR_ARG, &err, "mixup 0.2",
+           "squared-hinge takes no images of two classes");
+}
+
 /* Of equal errors the smaller loss is the best model's. */
 static void test_ties(void **state)
 {
@@ -962,6 +1005,8 @@ static const struct bad_text {
     {FIELD(schedule), "sometimes", RN_ERR_ARG, {"sometimes", "cosine"}},
     {FIELD(warmup), "yes", RN_ERR_ARG, {"warmup 'yes'", "none"}},
     {FIELD(augment), "mirror", RN_ERR_ARG, {"augment 'mirror'", "flip"}},
+    {FIELD(optimizer), "adam", RN_ERR_ARG, {"optimizer 'adam'", "adamw"}},
+    {FIELD(loss), "mse", RN_ERR_ARG, {"loss 'mse'", "squared-hinge"}},
     {FIELD(normalize), "l2", RN_ERR_ARG, {"normalize 'l2'", "channel"}},
     {FIELD(last_batch), "loop", RN_ERR_ARG, {"last_batch 'loop'", "wrap"}},
     {FIELD(data), NULL, RN_ERR_ARG, {"data", "given"}},
@@ -1078,6 +1123,8 @@ int main(void)
         cmocka_unit_test(test_refused_changes),
         cmocka_unit_test(sum_gradients),
         cmocka_unit_test(test_optimisers),
+        cmocka_unit_test(test_losses),
+        cmocka_unit_test(test_loss_refusals),
         cmocka_unit_test(test_ties),
         cmocka_unit_test(test_accumulated_runs),
         cmocka_unit_test(test_one_batch_accumulated),
