@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <string.h>
 
+/* The first signal, from its handler. */
 static volatile sig_atomic_t caught;
 
 /* The first of several is the reason. */

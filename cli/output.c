@@ -307,7 +307,7 @@ void json_line(json_t *object)
 
 int output_flush(void)
 {
-    static int failure;
+    static int failure; /* the first; the program has one thread */
 
     errno = 0;
     if ((fflush(stdout) != 0 || ferror(stdout)) && !failure)

@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 
 /* For tests alone: how many allocations are left until one fails, 0 or less
- * for never. The library's only global that changes. */
+ * for never. */
 static atomic_long fail_countdown = -1;
 
 void rn_alloc_fail_after(long n)

@@ -325,17 +325,13 @@ void rn_plan_hold_model(struct rn_plan *plan, const struct rn_model *model)
 static int check_same_weights(const struct rn_plan *clone,
                               const struct rn_plan *plan, struct rn_error *err)
 {
-    bool same = clone->n_folds == plan->n_folds &&
-                clone->folded_floats == plan->folded_floats &&
-                clone->n_bns == plan->n_bns;
+    bool same = clone->n_folds == plan->n_folds && clone->n_bns == plan->n_bns;
 
     for (size_t i = 0; same && i < plan->n_folds; i++) {
         const struct rn_fold *a = &clone->folds[i], *b = &plan->folds[i];
 
-        same = a->conv == b->conv && a->weights == b->weights &&
-               a->bias == b->bias &&
-               rn_conv_reads_same(a->primitive, b->primitive);
-        if (!same)
+        if (a->conv != b->conv || a->bn != b->bn ||
+            !rn_conv_reads_same(a->primitive, b->primitive))
             return rn_fail(err, RN_ERR_KERNEL,
                            "a clone for batch %d would read the weights of "
                            "layer '%s' in another layout than the plan for "
@@ -343,10 +339,14 @@ static int check_same_weights(const struct rn_plan *clone,
                            clone->options.batch,
                            plan->graph->nodes[b->conv].name,
                            plan->options.batch);
+        same = a->weights == b->weights && a->bias == b->bias;
     }
-    return same ? RN_OK
-                : rn_fail(err, RN_ERR_KERNEL,
-                          "a clone would have other weights than the plan");
+    if (same && clone->folded_floats == plan->folded_floats)
+        return RN_OK;
+    return rn_fail(
+        err, RN_ERR_KERNEL,
+        "a clone for batch %d would have other weights than the plan",
+        clone->options.batch);
 }
 
 int rn_plan_clone(struct rn_plan **out, const struct rn_plan *plan, int batch,

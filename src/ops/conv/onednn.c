@@ -97,7 +97,7 @@ static dnnl_status_t create_backward_data(dnnl_primitive_desc_t *pd,
 
 const char *rn_onednn_version(void)
 {
-    static _Thread_local char text[32];
+    static _Thread_local char text[32]; /* each thread's own */
     const dnnl_version_t *v = dnnl_version();
 
     snprintf(text, sizeof(text), "%d.%d.%d", v->major, v->minor, v->patch);
