@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cli.h"
+#include "flags.h"
 #include "interrupt.h"
 #include "output.h"
 #include "progress.h"
@@ -40,7 +41,9 @@ int cli_status(int code)
 
 int cli_fail(const struct rn_error *err)
 {
-    say_error("%s", err->msg);
+    char text[2 * sizeof(err->msg)];
+
+    say_error("%s", flags_for_fields(err->msg, text, sizeof(text)));
     return cli_status(err->code);
 }
 

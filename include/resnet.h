@@ -79,6 +79,58 @@ struct rn_error {
     char msg[500]; /**< one line, no full stop, names file, layer or sizes */
 };
 
+/* ------------------------------------------------------------ options */
+
+/** What the field of an options struct holds. */
+enum rn_option_type {
+    RN_OPTION_FLAG = 0,   /**< int: 0 or 1 */
+    RN_OPTION_INT = 1,    /**< int, min to max */
+    RN_OPTION_LONG = 2,   /**< long, min to max */
+    RN_OPTION_REAL = 3,   /**< double, min to max */
+    RN_OPTION_SEED = 4,   /**< uint64_t, 0 to 2^63 - 1 */
+    RN_OPTION_SIZE = 5,   /**< int[2]: height and width, min to max each */
+    RN_OPTION_TEXT = 6,   /**< const char *: UTF-8 */
+    RN_OPTION_WORD = 7,   /**< const char *: one of `words` */
+    RN_OPTION_INDEX = 8,  /**< int or enum: the place of one of `words` */
+    RN_OPTION_LETTER = 9, /**< char: one of `words`, which are letters; of a
+                             longer word the first letter, in lower case */
+};
+
+/** A field of an options struct. The library checks the field by this row, and
+ *  the program makes its options, help, manual page and completions of it. In
+ *  texts, fields stand in backticks. All pointers are static. */
+struct rn_option {
+    const char *name;  /**< of the field */
+    const char *group; /**< fields that belong together: "optimiser" */
+    enum rn_option_type type;
+    size_t offset; /**< of the field in its struct */
+    double min, max;
+    const char *words;  /**< "A|B|C", or NULL */
+    const char *value;  /**< what a value is: "N", "FILE"; NULL of flags */
+    const char *preset; /**< the default as text; NULL: 0 or NULL */
+    const char *unset;  /**< what 0, besides min to max, or NULL stands for;
+                           NULL: 0 is like any other number, NULL is nothing */
+    const char *help;   /**< one line */
+};
+
+/** The i-th row of a struct's table, in a fixed order; NULL past the end.
+ *  Fields without a row: callbacks and their `user`, and arrays. */
+RN_API const struct rn_option *rn_net_option(size_t i);
+RN_API const struct rn_option *rn_import_option(size_t i);
+RN_API const struct rn_option *rn_plan_option(size_t i);
+RN_API const struct rn_option *rn_data_option(size_t i);
+RN_API const struct rn_option *rn_survey_option(size_t i);
+RN_API const struct rn_option *rn_train_option(size_t i);
+RN_API const struct rn_option *rn_resume_option(size_t i);
+RN_API const struct rn_option *rn_eval_option(size_t i);
+RN_API const struct rn_option *rn_bench_option(size_t i);
+RN_API const struct rn_option *rn_loading_option(size_t i);
+
+/** How far `b` is from `a` in insertions, deletions and replacements of
+ *  letters, for "did you mean?"; -1 when more than a third of the letters, and
+ *  one, differ, or one of both has more than 63. */
+RN_API int rn_spelling_distance(const char *a, const char *b);
+
 /* --------------------------------------------------------------- text */
 
 /** What the library does with every text it reads, for those that a caller

@@ -2,6 +2,7 @@
 /* Speed of a plan on made-up images. */
 #include "bench/speeds.h"
 #include "core/memory.h"
+#include "core/option.h"
 #include "core/random.h"
 #include "core/threads.h"
 #include "model/model.h"
@@ -33,20 +34,6 @@ void rn_bench_defaults(struct rn_bench_options *options)
 {
     *options = (struct rn_bench_options){
         .mode = RN_MODE_INFER, .batch = 1, .seconds = 5};
-}
-
-static int check(const struct rn_bench_options *o, struct rn_error *err)
-{
-    if (o->batch < 1)
-        return rn_fail(err, RN_ERR_ARG, "batch %d: must be at least 1",
-                       o->batch);
-    if (o->rounds < 0 || o->rounds > ROUNDS_AT_MOST)
-        return rn_fail(err, RN_ERR_ARG, "rounds %d: must be from 0 to %d",
-                       o->rounds, ROUNDS_AT_MOST);
-    if (!(o->seconds >= 0 && o->seconds <= 1e6))
-        return rn_fail(err, RN_ERR_ARG,
-                       "seconds %g: must be from 0 to a million", o->seconds);
-    return RN_OK;
 }
 
 /* Uniform in -1 .. 1, and labels in turn. */
@@ -204,7 +191,7 @@ int rn_bench(const struct rn_model *model,
     if (plan)
         *plan = NULL;
     *result = (struct rn_bench_result){.batch = options->batch};
-    rc = check(options, err);
+    rc = rn_option_check(rn_bench_option, options, err);
     if (rc == RN_OK)
         rc = make_images(&b, err);
     if (rc == RN_OK)

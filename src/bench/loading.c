@@ -3,6 +3,7 @@
  * waits for the processor but itself. */
 #include "bench/speeds.h"
 #include "core/memory.h"
+#include "core/option.h"
 #include "core/threads.h"
 #include "data/data.h"
 
@@ -24,18 +25,15 @@ void rn_loading_defaults(struct rn_loading_options *options)
 static int check(const struct rn_data *data, const struct rn_loading_options *o,
                  struct rn_error *err)
 {
-    if (o->batch < 1 || o->size < 1 || o->size > 4096 ||
-        !(o->seconds >= 0 && o->seconds <= 1e6))
-        return rn_fail(
-            err, RN_ERR_ARG,
-            "batch %d, size %d, %g seconds: these cannot be measured "
-            "with",
-            o->batch, o->size, o->seconds);
+    int rc = rn_option_check(rn_loading_option, o, err);
+
+    if (rc)
+        return rc;
     if (!data->fetch)
         return rn_fail(err, RN_ERR_ARG,
                        "'%s' holds no pictures: its images lie in memory",
                        data->spec);
-    return rn_check_threads(o->threads, err);
+    return RN_OK;
 }
 
 /* The first part that has images. */

@@ -134,14 +134,6 @@ int rn_threads_default(const char *root, char *by, size_t size)
     return limits[best].threads;
 }
 
-int rn_check_threads(int threads, struct rn_error *err)
-{
-    if (threads >= 0 && threads <= RN_THREADS_MAX)
-        return RN_OK;
-    return rn_fail(err, RN_ERR_ARG, "threads %d: must be from 0 to %d", threads,
-                   RN_THREADS_MAX);
-}
-
 int rn_thread_start(pthread_t *thread, void *(*run)(void *), void *argument)
 {
     sigset_t all, before;

@@ -12,10 +12,6 @@
 /** Most threads that may be asked for. */
 #define RN_THREADS_MAX 1024
 
-/** RN_ERR_ARG unless that is a number of threads: 0, the default, to
- *  RN_THREADS_MAX. */
-int rn_check_threads(int threads, struct rn_error *err);
-
 /** pthread_create() of a thread that takes no signals: those are for the
  *  program's own. */
 int rn_thread_start(pthread_t *thread, void *(*run)(void *), void *argument);

@@ -6,6 +6,7 @@
 #include "core/count.h"
 #include "core/file.h"
 #include "core/memory.h"
+#include "core/option.h"
 #include "data/sets/pictures.h"
 
 #include <limits.h>
@@ -265,7 +266,7 @@ static int set_rule(struct rn_data *data, int rule, struct rn_error *err)
     if (rule >= 0 && rule <= RN_RULE_NEWEST)
         return RN_OK;
     return rn_fail(err, RN_ERR_ARG,
-                   "data rule %d is not known, expected 0 to %d: a newer "
+                   "`rule` is %d, but must be 0 to %d: a newer "
                    "version made this",
                    rule, RN_RULE_NEWEST);
 }
@@ -291,6 +292,8 @@ int rn_data_open(struct rn_data **out, const char *spec,
         rc = set_spec(data, spec, err);
     if (!rc)
         rc = set_rule(data, options->rule, err);
+    if (!rc)
+        rc = rn_option_check(rn_data_option, options, err);
     if (options->run && stat(options->run, &st) == 0) {
         data->source.skip_device = (uint64_t)st.st_dev;
         data->source.skip_inode = (uint64_t)st.st_ino;

@@ -3,6 +3,7 @@
 #include "eval/eval.h"
 
 #include "core/memory.h"
+#include "core/option.h"
 #include "core/threads.h"
 #include "eval/report.h"
 #include "model/head.h"
@@ -62,8 +63,8 @@ static int check_views(const struct rn_eval_options *o, bool pictures,
                        struct rn_error *err)
 {
     if (o->crops != 1 && o->crops != 2 * CROPS)
-        return rn_fail(err, RN_ERR_ARG, "%d crops: there are 1 or %d", o->crops,
-                       2 * CROPS);
+        return rn_fail(err, RN_ERR_ARG, "`crops` is %d, but must be 1 or %d",
+                       o->crops, 2 * CROPS);
     if (o->crops > 1 && o->n_scales > 0)
         return rn_fail(err, RN_ERR_ARG,
                        "crops are cut out of pictures, scales show whole "
@@ -82,18 +83,15 @@ static int check_views(const struct rn_eval_options *o, bool pictures,
 static int check(const struct rn_data *data, const struct rn_eval_options *o,
                  struct rn_error *err)
 {
-    if (o->part < RN_PART_TRAIN || o->part > RN_PART_TEST)
-        return rn_fail(err, RN_ERR_ARG, "part %d: there is none", (int)o->part);
+    int rc = rn_option_check(rn_eval_option, o, err);
+
+    if (rc)
+        return rc;
     if (o->images > 0 && o->n_scales > 0)
         return rn_fail(err, RN_ERR_ARG,
                        "%d images of a part are looked at in crops, not at "
                        "scales",
                        o->images);
-    if (o->batch < 0)
-        return rn_fail(err, RN_ERR_ARG, "batch %d: must not be negative",
-                       o->batch);
-    if (rn_check_threads(o->threads, err))
-        return RN_ERR_ARG;
     if (data->part[o->part].count == 0)
         return rn_fail(err, RN_ERR_ARG, "'%s' has no %s images", data->spec,
                        rn_part_name(o->part));

@@ -3,6 +3,7 @@
  * it is, and written to what the name ends in. */
 #include "formats/formats.h"
 
+#include "core/option.h"
 #include "core/count.h"
 #include "core/locale.h"
 #include "core/memory.h"
@@ -220,7 +221,7 @@ static int import_file(struct rn_model **out, const char *path,
 {
     const struct rn_format *format = NULL;
     struct rn_model *model = NULL;
-    int rc = rn_import_check_words(options, err);
+    int rc = rn_option_check(rn_import_option, options, err);
 
     if (!rc)
         rc = find_format(&format, path, err);

@@ -31,16 +31,6 @@ void rn_import_say(const struct rn_import_options *options, const char *format,
     options->message(options->user, text);
 }
 
-int rn_import_check_words(const struct rn_import_options *o,
-                          struct rn_error *err)
-{
-    if (!o->stride || strcmp(o->stride, rn_stride_name(true)) == 0 ||
-        strcmp(o->stride, rn_stride_name(false)) == 0)
-        return RN_OK;
-    return rn_fail(err, RN_ERR_ARG, "stride '%.20s', expected v1 or v1.5",
-                   o->stride);
-}
-
 bool rn_import_wants_v1(const struct rn_import_options *o)
 {
     return o->stride && strcmp(o->stride, rn_stride_name(true)) == 0;

@@ -28,11 +28,6 @@ int rn_import_preset(struct rn_model *model,
 int rn_import_apply(struct rn_model *model,
                     const struct rn_import_options *options,
                     struct rn_error *err);
-
-/** RN_ERR_ARG when an option is a word that nobody knows, whatever the model.
- *  Most are checked where they are used. */
-int rn_import_check_words(const struct rn_import_options *options,
-                          struct rn_error *err);
 /** Whether the caller says that bottlenecks stride in their first 1x1. */
 bool rn_import_wants_v1(const struct rn_import_options *options);
 

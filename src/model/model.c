@@ -4,6 +4,7 @@
 #include "core/count.h"
 #include "core/locale.h"
 #include "core/memory.h"
+#include "core/option.h"
 #include "core/random.h"
 
 #include <jansson.h>
@@ -42,7 +43,9 @@ int rn_model_create(struct rn_model **out, const char *name,
     struct rn_graph *graph;
 
     *out = NULL;
-    int rc = rn_net_resolve(&spec, name, options, err);
+    int rc = options ? rn_option_check(rn_net_option, options, err) : RN_OK;
+    if (!rc)
+        rc = rn_net_resolve(&spec, name, options, err);
     if (!rc)
         rc = rn_net_build(&graph, &spec, err);
     if (rc)

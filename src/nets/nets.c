@@ -64,33 +64,6 @@ void rn_net_sure(const struct rn_net_spec *spec,
 
 /* -------------------------------------------------------- suggestions */
 
-/* Insertions, deletions and replacements that turn a into b; both are
- * shorter than WORD_SIZE. */
-static int edit_distance(const char *a, const char *b)
-{
-    int row[WORD_SIZE];
-    int length = (int)strlen(b);
-
-    for (int j = 0; j <= length; j++)
-        row[j] = j;
-    for (int i = 1; a[i - 1]; i++) {
-        int diagonal = row[0];
-
-        row[0] = i;
-        for (int j = 1; j <= length; j++) {
-            int best = diagonal + (a[i - 1] != b[j - 1]);
-
-            diagonal = row[j];
-            if (row[j] + 1 < best)
-                best = row[j] + 1;
-            if (row[j - 1] + 1 < best)
-                best = row[j - 1] + 1;
-            row[j] = best;
-        }
-    }
-    return row[length];
-}
-
 /* Letters up to the first digit, lower case; false when too long. */
 static bool first_word(const char *name, char word[WORD_SIZE])
 {
@@ -112,9 +85,10 @@ static const struct rn_net_word *nearest_word(const char *text)
 
     for (size_t i = 0; i < COUNT(families); i++)
         for (const struct rn_net_word *w = families[i]->words; w->text; w++) {
-            int edits = edit_distance(text, w->text);
+            int edits = rn_spelling_distance(text, w->text);
 
-            if (edits < best_edits && 2 * edits < (int)strlen(w->text)) {
+            if (edits >= 0 && edits < best_edits &&
+                2 * edits < (int)strlen(w->text)) {
                 best_edits = edits;
                 best = w;
             }
@@ -269,7 +243,7 @@ int rn_net_no_options(struct rn_net_spec *spec,
     spec->shortcut = '-';
     if (options->shortcut && options->shortcut != '-')
         return rn_fail(err, RN_ERR_ARG,
-                       "'%s' has no shortcuts, but shortcut option '%c' was "
+                       "'%s' has no shortcuts, but `shortcut` '%c' was "
                        "given",
                        spec->name, options->shortcut);
     if (options->stride_v1)

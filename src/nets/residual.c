@@ -62,8 +62,8 @@ static int resolve_shortcut(struct rn_net_spec *spec, char usual, char wanted,
     spec->shortcut = wanted ? wanted : usual;
     if (rn_shortcut_name(spec->shortcut))
         return RN_OK;
-    return rn_fail(err, RN_ERR_ARG, "shortcut option '%c', expected A, B or C",
-                   wanted);
+    return rn_fail(err, RN_ERR_ARG,
+                   "`shortcut` '%c', expected A, A-split, B or C", wanted);
 }
 
 static int resolve_stride(struct rn_net_spec *spec, bool v1, bool bottleneck,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core/isa.h"
 #include "core/memory.h"
+#include "core/option.h"
 #include "core/threads.h"
 #include "model/model.h"
 #include "plan/internal.h"
@@ -173,19 +174,11 @@ static void bind_batch_norms(struct rn_plan *p)
 
 static int check_options(const struct rn_plan_options *o, struct rn_error *err)
 {
-    if (o->batch < 1)
-        return rn_fail(err, RN_ERR_ARG, "batch %d is not at least 1", o->batch);
-    if (o->mode != RN_MODE_INFER && o->mode != RN_MODE_TRAIN)
-        return rn_fail(err, RN_ERR_ARG, "unknown mode %d", (int)o->mode);
-    if (o->winograd != 0 && o->winograd != 2 && o->winograd != 4)
-        return rn_fail(err, RN_ERR_ARG, "winograd %d: must be 0, 2 or 4",
-                       o->winograd);
-    if (o->recompute < RN_RECOMPUTE_AUTO || o->recompute > RN_RECOMPUTE_BLOCKS)
-        return rn_fail(err, RN_ERR_ARG, "recompute %d: must be from 0 to 3",
-                       o->recompute);
-    if (o->bind != 0 && o->bind != 1)
-        return rn_fail(err, RN_ERR_ARG, "bind %d: must be 0 or 1", o->bind);
-    return rn_check_threads(o->threads, err);
+    int rc = rn_option_check(rn_plan_option, o, err);
+
+    if (!rc && o->winograd == 3)
+        rc = rn_fail(err, RN_ERR_ARG, "`winograd` is 3, but must be 2 or 4");
+    return rc;
 }
 
 /* A number per class comes out, of something that is computed. */

@@ -194,7 +194,7 @@ static void suggest(const struct rn_trainer *t, uint64_t room, char *text,
         rn_trainer_memory(t, t->o.batch, RN_RECOMPUTE_BLOCKS, &bytes,
                           &ignored) == RN_OK &&
         bytes <= room) {
-        rn_format(text, size, "; with recompute blocks it needs %.1f GB",
+        rn_format(text, size, "; with `recompute` blocks it needs %.1f GB",
                   (double)bytes / 1e9);
         return;
     }
@@ -203,7 +203,7 @@ static void suggest(const struct rn_trainer *t, uint64_t room, char *text,
             RN_OK)
             return;
         if (bytes <= room) {
-            rn_format(text, size, "; batch %d needs %.1f GB", batch,
+            rn_format(text, size, "; `batch` %d needs %.1f GB", batch,
                       (double)bytes / 1e9);
             return;
         }

@@ -3,6 +3,7 @@
  * many threads compute, how long it is. */
 #include "core/file.h"
 #include "core/memory.h"
+#include "core/option.h"
 #include "train/trainer.h"
 
 #include <inttypes.h>
@@ -10,16 +11,14 @@
 
 int rn_resume_check(const struct rn_resume_options *r, struct rn_error *err)
 {
-    if (r->threads < 0 || r->threads > 1024)
-        return rn_fail(err, RN_ERR_ARG, "threads %d: must be from 0 to 1024",
-                       r->threads);
-    if (r->iterations < 0 || !(r->epochs >= 0))
-        return rn_fail(err, RN_ERR_ARG,
-                       "iterations %ld, epochs %g: must not be negative",
-                       r->iterations, r->epochs);
+    int rc = rn_option_check(rn_resume_option, r, err);
+
+    if (rc)
+        return rc;
     if (r->iterations > 0 && r->epochs > 0)
         return rn_fail(err, RN_ERR_ARG,
-                       "iterations %ld and epochs %g: only one may be given",
+                       "`iterations` is %ld and `epochs` %g: only one may be "
+                       "given",
                        r->iterations, r->epochs);
     return RN_OK;
 }
@@ -44,7 +43,7 @@ static int check_longer(const struct rn_trainer *t, long before,
     if (t->schedule.relative)
         return rn_fail(err, RN_ERR_ARG,
                        "the run cannot have %ld iterations in place of %ld: "
-                       "schedule %s depends on the length, %s; begin another "
+                       "`schedule` %s depends on the length, %s; begin another "
                        "run from its weights",
                        t->iterations, before, t->o.schedule,
                        relative[t->schedule.kind]);

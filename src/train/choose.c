@@ -104,14 +104,14 @@ static int check_images(const struct rn_trainer *t, struct rn_error *err)
     const struct rn_train_options *o = &t->o;
 
     if (o->size > 0 || o->resize > 0)
+        return rn_fail(
+            err, RN_ERR_ARG,
+            "`size` and `resize` are for pictures; the images of '%s' "
+            "are %d x %d",
+            o->data, t->data->shape.h, t->data->shape.w);
+    if (o->augment && rn_train_choice("augment", o->augment) >= RN_AUGMENT_AREA)
         return rn_fail(err, RN_ERR_ARG,
-                       "size and resize are for pictures; the images of '%s' "
-                       "are %d x %d",
-                       o->data, t->data->shape.h, t->data->shape.w);
-    if (o->augment &&
-        rn_choice(rn_augment_names, o->augment) >= RN_AUGMENT_AREA)
-        return rn_fail(err, RN_ERR_ARG,
-                       "augment '%s' is for pictures; '%s' has images of one "
+                       "`augment` '%s' is for pictures; '%s' has images of one "
                        "size: expected none, flip, crop or crop-flip",
                        o->augment, o->data);
     return RN_OK;
@@ -122,13 +122,14 @@ static int check_combinations(const struct rn_train_options *o,
 {
     if (o->reestimate && o->patience > 0)
         return rn_fail(err, RN_ERR_ARG,
-                       "reestimate and patience: a run that may end at any "
+                       "`reestimate` and `patience`: a run that may end at any "
                        "test has no last step to do it after");
     if (o->reestimate && o->batch_norm &&
-        rn_choice(rn_batch_norm_names, o->batch_norm) == 1)
-        return rn_fail(err, RN_ERR_ARG,
-                       "reestimate and batch_norm running: these statistics "
-                       "stay as they are");
+        rn_train_choice("batch_norm", o->batch_norm) == 1)
+        return rn_fail(
+            err, RN_ERR_ARG,
+            "`reestimate` and `batch_norm` running: these statistics "
+            "stay as they are");
     return RN_OK;
 }
 

@@ -7,6 +7,7 @@
 #include "core/file.h"
 #include "core/locale.h"
 #include "core/memory.h"
+#include "core/option.h"
 #include "data/data.h"
 #include "ops/loss.h"
 #include "train/optimiser.h"
@@ -16,281 +17,296 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { TEXT, LETTER, INT, LONG, REAL, SEED };
+/** What run.json does with an option. */
+enum keeping {
+    SHAPES, /* the result: it is in the checksum that checkpoints carry */
+    ASIDE,  /* it says where things are, or how the same is computed */
+    LEFT,   /* it is not kept */
+};
 
-#define PLACE(field)    offsetof(struct rn_train_options, field)
-#define BELOW_ONE       0.99999999999999989
-#define MOST_ITERATIONS 1e9
+#define PLACE(field) offsetof(struct rn_train_options, field)
+#define WORD(name)   "|" #name
+#define CHOSEN       "for pictures chosen"
 
-static const struct option {
-    const char *name;
-    enum kind kind;
-    size_t place;
-    double low, high;   /* numbers */
-    const char *range;  /* the same in words */
-    bool aside;         /* says where things are, or how the same is computed */
+/* The order is that of run.json, which the checksum is taken of. */
+static const struct run_option {
+    struct rn_option o;
+    enum keeping keeping;
     const char *before; /* what older runs did, which lack it; numbers: 0 for
-                           "" */
+                           ""; NULL: no run lacks it */
 } options[] = {
     /* clang-format off */
-    {"data", TEXT, PLACE(data), 0, 0, NULL, true, NULL},
-    {"net", TEXT, PLACE(net), 0, 0, NULL, false, NULL},
-    {"weights", TEXT, PLACE(weights), 0, 0, NULL, true, NULL},
-    {"holder", TEXT, PLACE(holder), 0, 0, NULL, true, NULL},
-    {"map", TEXT, PLACE(map), 0, 0, NULL, true, NULL},
-    {"skip_extra", INT, PLACE(skip_extra), 0, 1, "0 or 1", true, NULL},
-    {"shortcut", LETTER, PLACE(shortcut), 0, 0, NULL, false, NULL},
-    {"stride_v1", INT, PLACE(stride_v1), 0, 1, "0 or 1", false, NULL},
-    {"batch", INT, PLACE(batch), 0, 1e6, "from 0 to 1000000", false, NULL},
-    {"threads", INT, PLACE(threads), 0, 1024, "from 0 to 1024", true, NULL},
-    {"iterations", LONG, PLACE(iterations), 0, MOST_ITERATIONS,
-     "from 0 to 1000000000", false, NULL},
-    {"epochs", REAL, PLACE(epochs), 0, 1e6, "from 0 to 1000000", false, NULL},
-    {"lr", REAL, PLACE(lr), 0, 1e6, "from 0 to 1000000",
-     false, NULL},
-    {"optimizer", TEXT, PLACE(optimizer), 0, 0, NULL, false, "sgd"},
-    {"momentum", REAL, PLACE(momentum), 0, BELOW_ONE, "from 0 to below 1",
-     false, NULL},
-    {"beta1", REAL, PLACE(beta1), 0, BELOW_ONE, "from 0 to below 1", false, ""},
-    {"beta2", REAL, PLACE(beta2), 0, BELOW_ONE, "from 0 to below 1", false, ""},
-    {"alpha", REAL, PLACE(alpha), 0, BELOW_ONE, "from 0 to below 1", false, ""},
-    {"epsilon", REAL, PLACE(epsilon), 0, 1, "from 0 to 1", false, ""},
-    {"trust", REAL, PLACE(trust), 0, 1, "from 0 to 1", false, ""},
-    {"weight_decay", REAL, PLACE(weight_decay), 0, 1, "from 0 to 1", false, NULL},
-    {"decay_all", INT, PLACE(decay_all), 0, 1, "0 or 1", false, NULL},
-    {"schedule", TEXT, PLACE(schedule), 0, 0, NULL, false, NULL},
-    {"warmup", TEXT, PLACE(warmup), 0, 0, NULL, false, NULL},
-    {"warmup_lr", REAL, PLACE(warmup_lr), 0, 1e6, "from 0 to 1000000", false, NULL},
-    {"loss", TEXT, PLACE(loss), 0, 0, NULL, false, "cross-entropy"},
-    {"label_smoothing", REAL, PLACE(label_smoothing), 0, BELOW_ONE,
-     "from 0 to below 1", false, NULL},
-    {"seed", SEED, PLACE(seed), 0, 0, NULL, false, NULL},
-    {"validation", INT, PLACE(validation), 0, 1e9, "from 0 to 1000000000",
-     false, NULL},
-    {"augment", TEXT, PLACE(augment), 0, 0, NULL, false, NULL},
-    {"crop_pad", INT, PLACE(crop_pad), 0, 1024, "from 0 to 1024", false, NULL},
-    {"normalize", TEXT, PLACE(normalize), 0, 0, NULL, false, NULL},
-    {"last_batch", TEXT, PLACE(last_batch), 0, 0, NULL, false, NULL},
-    {"report_every", LONG, PLACE(report_every), 0, MOST_ITERATIONS,
-     "from 0 to 1000000000", false, NULL},
-    {"test_every", LONG, PLACE(test_every), 0, MOST_ITERATIONS,
-     "from 0 to 1000000000", false, NULL},
-    {"save_every", LONG, PLACE(save_every), 0, MOST_ITERATIONS,
-     "from 0 to 1000000000", false, NULL},
-    {"exact", INT, PLACE(exact), 0, 1, "0 or 1", false, NULL},
-    {"recompute", INT, PLACE(recompute), 0, 3, "from 0 to 3", true, NULL},
-    {"size", INT, PLACE(size), 0, 4096, "from 0 to 4096", false, ""},
-    {"resize", INT, PLACE(resize), 0, 65535, "from 0 to 65535", false, ""},
-    {"validation_percent", REAL, PLACE(validation_percent), 0, 99.9,
-     "from 0 to 99.9", false, ""},
-    {"crop_area", REAL, PLACE(crop_area), 0, 1, "from 0 to 1", false, ""},
-    {"colour", TEXT, PLACE(colour), 0, 0, NULL, false, "none"},
-    {"erase", REAL, PLACE(erase), 0, 1, "from 0 to 1", false, ""},
-    {"mixup", REAL, PLACE(mixup), 0, 1, "from 0 to 1", false, ""},
-    {"cutmix", REAL, PLACE(cutmix), 0, 1, "from 0 to 1", false, ""},
-    {"skip_bad", INT, PLACE(skip_bad), 0, 1, "0 or 1", true, NULL},
-    {"freeze", TEXT, PLACE(freeze), 0, 0, NULL, false, "none"},
-    {"lr_scale", TEXT, PLACE(lr_scale), 0, 0, NULL, false, "none"},
-    {"batch_norm", TEXT, PLACE(batch_norm), 0, 0, NULL, false, "batch"},
-    {"class_weights", TEXT, PLACE(class_weights), 0, 0, NULL, false, "none"},
-    {"ema", REAL, PLACE(ema), 0, BELOW_ONE, "from 0 to below 1", false, ""},
-    {"patience", INT, PLACE(patience), 0, 1e6, "from 0 to 1000000", false, ""},
-    {"reestimate", INT, PLACE(reestimate), 0, 1, "0 or 1", false, ""},
-    {"accumulate", INT, PLACE(accumulate), 0, 4096, "from 0 to 4096", false, ""},
-    {"data_rule", INT, PLACE(data_rule), 0, RN_RULE_NEWEST, "of this version",
-     false, "1"},
+    {{"data", "run", RN_OPTION_TEXT, PLACE(data), .value = "DATA",
+      .help = "With `resume`, where the run's data lie now"}, ASIDE, NULL},
+    {{"out", "run", RN_OPTION_TEXT, PLACE(out), .value = "RUN",
+      .help = "Make this folder for the run"}, LEFT, NULL},
+    {{"net", "network", RN_OPTION_TEXT, PLACE(net), .value = "NET",
+      .unset = "that of `weights`, else resnet20; " CHOSEN,
+      .help = "Network; 'resnet info' lists them"}, SHAPES, NULL},
+    {{"weights", "network", RN_OPTION_TEXT, PLACE(weights), .value = "MODEL",
+      .help = "Start from this model and keep its normalisation; for other "
+              "classes with a new last layer"}, ASIDE, NULL},
+    {{"holder", "network", RN_OPTION_TEXT, PLACE(holder), .value = "NAME",
+      .unset = "the likeliest",
+      .help = "Which of the dictionaries of tensors in `weights` to take, or "
+              "which beginning of names"}, ASIDE, NULL},
+    {{"map", "network", RN_OPTION_TEXT, PLACE(map), .value = "FILE",
+      .help = "Read lines OURS = THEIRS from FILE: names in `weights` that are "
+              "not known"}, ASIDE, NULL},
+    {{"skip_extra", "network", RN_OPTION_FLAG, PLACE(skip_extra),
+      .help = "Skip tensors of `weights` that belong to no layer"},
+     ASIDE, NULL},
+    {{"shortcut", "network", RN_OPTION_LETTER, PLACE(shortcut),
+      .words = RN_SHORTCUT_WORDS, .unset = "the family's",
+      .help = RN_SHORTCUT_HELP},
+     SHAPES, NULL},
+    {{"stride_v1", "network", RN_OPTION_INDEX, PLACE(stride_v1),
+      .words = RN_STRIDE_WORDS, .preset = "v1.5", .help = RN_STRIDE_HELP},
+     SHAPES, NULL},
+    {{"batch", "length", RN_OPTION_INT, PLACE(batch), 1, RN_BATCH_MOST,
+      .value = "N", .unset = "128; " CHOSEN, .help = "Images per batch"},
+     SHAPES, NULL},
+    {{"threads", "run", RN_OPTION_INT, PLACE(threads), 1, RN_THREADS_MAX,
+      .value = "N", .unset = RN_THREADS_UNSET, .help = RN_THREADS_HELP},
+     ASIDE, NULL},
+    {{"iterations", "length", RN_OPTION_LONG, PLACE(iterations),
+      1, RN_OPTION_MOST, .value = "N",
+      .unset = "64000, or from `epochs`; " CHOSEN,
+      .help = "Iterations of the whole run"}, SHAPES, NULL},
+    {{"epochs", "length", RN_OPTION_REAL, PLACE(epochs), 1e-6, 1e6,
+      .value = "X", .unset = "from `iterations`",
+      .help = "Passes over the training images, in place of `iterations`"},
+     SHAPES, NULL},
+    {{"lr", "optimiser", RN_OPTION_REAL, PLACE(lr), 1e-12, 1e6, .value = "X",
+      .unset = "0.1, adamw and rmsprop 0.001, lars 1; for pictures by `batch`",
+      .help = "Learning rate"}, SHAPES, NULL},
+    {{"optimizer", "optimiser", RN_OPTION_WORD, PLACE(optimizer),
+      .words = &(RN_OPTIMISERS(WORD))[1], .value = "NAME", .preset = "sgd",
+      .help = "Change weights by gradients as sgd, nesterov, adamw, rmsprop or "
+              "lars does"}, SHAPES, "sgd"},
+    {{"momentum", "optimiser", RN_OPTION_REAL, PLACE(momentum), 0, 0.9999,
+      .value = "X", .preset = "0.9", .help = "Momentum of sgd, nesterov and lars"},
+     SHAPES, NULL},
+    {{"beta1", "optimiser", RN_OPTION_REAL, PLACE(beta1), 1e-7, 0.9999999,
+      .value = "X", .unset = "0.9",
+      .help = "Decay of adamw's average of gradients"}, SHAPES, ""},
+    {{"beta2", "optimiser", RN_OPTION_REAL, PLACE(beta2), 1e-7, 0.9999999,
+      .value = "X", .unset = "0.999",
+      .help = "Decay of adamw's average of squared gradients"}, SHAPES, ""},
+    {{"alpha", "optimiser", RN_OPTION_REAL, PLACE(alpha), 1e-7, 0.9999999,
+      .value = "X", .unset = "0.99",
+      .help = "Decay of rmsprop's average of squared gradients"}, SHAPES, ""},
+    {{"epsilon", "optimiser", RN_OPTION_REAL, PLACE(epsilon), 1e-30, 1,
+      .value = "X", .unset = "1e-8",
+      .help = "What adamw and rmsprop add to the root they divide by"},
+     SHAPES, ""},
+    {{"trust", "optimiser", RN_OPTION_REAL, PLACE(trust), 1e-12, 1,
+      .value = "X", .unset = "0.001",
+      .help = "Share of a layer's weights, by norm, that a step of lars at "
+              "rate 1 changes"}, SHAPES, ""},
+    {{"weight_decay", "optimiser", RN_OPTION_REAL, PLACE(weight_decay), 0, 1,
+      .value = "X", .preset = "0.0001", .help = "Weight decay"}, SHAPES, NULL},
+    {{"decay_all", "optimiser", RN_OPTION_INDEX, PLACE(decay_all),
+      .words = "weights|all", .preset = "all",
+      .help = "Decay all parameters, or weights but not batch norm and biases"},
+     SHAPES, NULL},
+    {{"schedule", "optimiser", RN_OPTION_TEXT, PLACE(schedule), .value = "S",
+      .unset = "step:50%,75%; for pictures one-cycle, with `weights` cosine",
+      .help = "Course of the learning rate: step:A,B,... (a tenth of it from "
+              "iteration A on, or A%), constant, cosine or "
+              "one-cycle[:PERCENT]"}, SHAPES, NULL},
+    {{"warmup", "optimiser", RN_OPTION_TEXT, PLACE(warmup), .value = "W",
+      .preset = "none",
+      .help = "How it begins: none, N (rise linearly over N iterations) or "
+              "error:P (`warmup_lr` until the training error is below P %)"},
+     SHAPES, NULL},
+    {{"warmup_lr", "optimiser", RN_OPTION_REAL, PLACE(warmup_lr), 0, 1e6,
+      .value = "X", .preset = "0.01",
+      .help = "Learning rate of `warmup` error:P"}, SHAPES, NULL},
+    {{"loss", "optimiser", RN_OPTION_WORD, PLACE(loss),
+      .words = "cross-entropy|smoothed-cross-entropy|binary-cross-entropy|"
+               "squared-hinge",
+      .value = "NAME", .preset = "cross-entropy",
+      .help = "Loss: cross-entropy, smoothed-cross-entropy (label smoothing "
+              "0.1), binary-cross-entropy (of sigmoids) or squared-hinge"},
+     SHAPES, "cross-entropy"},
+    {{"label_smoothing", "optimiser", RN_OPTION_REAL, PLACE(label_smoothing),
+      0, 0.999, .value = "X",
+      .help = "Spread this share of the target over all classes"},
+     SHAPES, NULL},
+    {{"seed", "run", RN_OPTION_SEED, PLACE(seed), .value = "N", .preset = "1",
+      .help = "Make all random choices from N"}, SHAPES, NULL},
+    {{"validation", "data", RN_OPTION_INT, PLACE(validation),
+      0, RN_OPTION_MOST, .value = "N",
+      .help = "Hold out the last N training images and test on them; of "
+              "pictures some of each class"}, SHAPES, NULL},
+    {{"augment", "augmentation", RN_OPTION_WORD, PLACE(augment),
+      .words = "none|flip|crop|crop-flip|area|shorter", .value = "HOW",
+      .unset = "crop-flip; for pictures area",
+      .help = "Change training images: none, flip (mirror), crop (random "
+              "crops) or crop-flip; pictures, mirrored too, also by area (a "
+              "part of random area and shape) or shorter (the paper's: a "
+              "random length of the shorter side, then a crop)"}, SHAPES, NULL},
+    {{"crop_pad", "augmentation", RN_OPTION_INT, PLACE(crop_pad), 0, 1024,
+      .value = "N", .preset = "4",
+      .help = "Pad each side by N pixels before the crop"}, SHAPES, NULL},
+    {{"normalize", "data", RN_OPTION_WORD, PLACE(normalize),
+      .words = "channel|pixel", .preset = "channel",
+      .help = "Normalise by the mean and deviation of each channel, or by the "
+              "mean of each pixel (the paper's)"}, SHAPES, NULL},
+    {{"last_batch", "length", RN_OPTION_WORD, PLACE(last_batch),
+      .words = "wrap|drop|keep", .preset = "wrap",
+      .help = "Fill an epoch's last, smaller batch from the next epoch (wrap, "
+              "the paper's), drop it or keep it"}, SHAPES, NULL},
+    {{"report_every", "log", RN_OPTION_LONG, PLACE(report_every),
+      1, RN_OPTION_MOST, .value = "N", .unset = "chosen",
+      .help = "Write a line of the log every N iterations"}, SHAPES, NULL},
+    {{"test_every", "log", RN_OPTION_LONG, PLACE(test_every),
+      1, RN_OPTION_MOST, .value = "N", .unset = "every epoch",
+      .help = "Test every N iterations"}, SHAPES, NULL},
+    {{"save_every", "log", RN_OPTION_LONG, PLACE(save_every),
+      1, RN_OPTION_MOST, .value = "N",
+      .unset = "with each test, and every ten minutes",
+      .help = "Save a checkpoint every N iterations"}, SHAPES, NULL},
+    {{"exact", "run", RN_OPTION_FLAG, PLACE(exact), .help = RN_EXACT_HELP},
+     SHAPES, NULL},
+    {{"recompute", "run", RN_OPTION_INDEX, PLACE(recompute),
+      .words = RN_RECOMPUTE_WORDS, .preset = "auto", .value = "WHAT",
+      .help = RN_RECOMPUTE_HELP}, ASIDE, NULL},
+    {{"size", "network", RN_OPTION_INT, PLACE(size), 8, 4096, .value = "N",
+      .unset = "that of `weights`, or chosen",
+      .help = "Make pictures N x N pixels"}, SHAPES, ""},
+    {{"resize", "data", RN_OPTION_INT, PLACE(resize), 8, 65535, .value = "N",
+      .unset = "8/7 of the size, or that of `weights`",
+      .help = "Resize the shorter side of pictures that are tested on to N "
+              "before the centre is cut out"}, SHAPES, ""},
+    {{"validation_percent", "data", RN_OPTION_REAL, PLACE(validation_percent),
+      0, 99.9, .value = "X",
+      .help = "Hold out X per cent of the training images"}, SHAPES, ""},
+    {{"crop_area", "augmentation", RN_OPTION_REAL, PLACE(crop_area), 0.001, 1,
+      .value = "X", .unset = "0.08 to 0.35, chosen",
+      .help = "Least share of a picture that `augment` area takes"},
+     SHAPES, ""},
+    {{"colour", "augmentation", RN_OPTION_WORD, PLACE(colour),
+      .words = "none|pca|jitter", .unset = "none",
+      .help = "Change colours along their principal components (pca, the "
+              "paper's), or brightness, contrast and saturation by up to 40 % "
+              "(jitter)"}, SHAPES, "none"},
+    {{"erase", "augmentation", RN_OPTION_REAL, PLACE(erase), 0, 1,
+      .value = "X", .help = "Erase a random part of this share of the images"},
+     SHAPES, ""},
+    {{"mixup", "augmentation", RN_OPTION_REAL, PLACE(mixup), 0, 1,
+      .value = "X", .help = "Overlay two images, in shares from beta(X, X)"},
+     SHAPES, ""},
+    {{"cutmix", "augmentation", RN_OPTION_REAL, PLACE(cutmix), 0, 1,
+      .value = "X",
+      .help = "Paste a part of another image, of an area from beta(X, X); with "
+              "`mixup` each image gets one of both"}, SHAPES, ""},
+    {{"skip_bad", "data", RN_OPTION_FLAG, PLACE(skip_bad),
+      .help = "Name training pictures that cannot be read and let others stand "
+              "in for them, rather than stop"}, ASIDE, NULL},
+    {{"freeze", "fine-tuning", RN_OPTION_TEXT, PLACE(freeze),
+      .value = "STAGES", .unset = "none; for pictures with `weights` chosen",
+      .help = "Leave stages as they are: conv1-conv4, or some of conv1, conv2, "
+              "conv3, conv4, conv5, fc; backward computes nothing for them"},
+     SHAPES, "none"},
+    {{"lr_scale", "fine-tuning", RN_OPTION_TEXT, PLACE(lr_scale),
+      .value = "STAGES=X,...",
+      .help = "Let stages learn at X times the rate (conv1-conv4=0.1)"},
+     SHAPES, "none"},
+    {{"batch_norm", "fine-tuning", RN_OPTION_WORD, PLACE(batch_norm),
+      .words = "batch|running",
+      .unset = "batch; for pictures with `weights` chosen",
+      .help = "Normalise by the batch's statistics, or by the running ones of "
+              "`weights`, as frozen stages always do"}, SHAPES, "batch"},
+    {{"class_weights", "fine-tuning", RN_OPTION_WORD, PLACE(class_weights),
+      .words = "none|balanced", .unset = "none",
+      .help = "With balanced, count an image the more the fewer there are of "
+              "its class"}, SHAPES, "none"},
+    {{"ema", "fine-tuning", RN_OPTION_REAL, PLACE(ema), 0, 0.9999999,
+      .value = "X",
+      .help = "Test and save as best a moving average of the weights, of this "
+              "decay (0.999); 0: none"}, SHAPES, ""},
+    {{"patience", "length", RN_OPTION_INT, PLACE(patience), 1, 1000000,
+      .value = "N", .unset = "never",
+      .help = "End after N tests in a row without a smaller error"},
+     SHAPES, ""},
+    {{"reestimate", "length", RN_OPTION_FLAG, PLACE(reestimate),
+      .help = "After the last step, take batch norm's statistics anew, as "
+              "averages over the training images (as for the paper's published "
+              "models)"}, SHAPES, ""},
+    {{"accumulate", "length", RN_OPTION_INT, PLACE(accumulate), 1, 4096,
+      .value = "N", .unset = "1",
+      .help = "Make one step of the mean of N batches' gradients"},
+     SHAPES, ""},
+    {{"bind", "run", RN_OPTION_FLAG, PLACE(bind), .help = RN_BIND_HELP}, LEFT, NULL},
+    {{"data_rule", "data", RN_OPTION_INT, PLACE(data_rule), 1, RN_RULE_NEWEST,
+      .value = "N", .unset = "the newest",
+      .help = "Rule that says what is held out and which folders are classes"},
+     SHAPES, "1"},
     /* clang-format on */
 };
 
-#define OPTIONS COUNT(options)
+#define OPTIONS (COUNT(options))
 
-const char *const rn_augment_names[] = {"none", "flip",    "crop", "crop-flip",
-                                        "area", "shorter", NULL};
-const char *const rn_colour_names[] = {"none", "pca", "jitter", NULL};
-const char *const rn_batch_norm_names[] = {"batch", "running", NULL};
-const char *const rn_class_weights_names[] = {"none", "balanced", NULL};
-const char *const rn_normalize_names[] = {"channel", "pixel", NULL};
-const char *const rn_last_batch_names[] = {"wrap", "drop", "keep", NULL};
+#define RESUME(field) offsetof(struct rn_resume_options, field)
 
-int rn_choice(const char *const *names, const char *value)
+/* clang-format off */
+static const struct rn_option resume_options[] = {
+    {"data", "run", RN_OPTION_TEXT, RESUME(data), .value = "DATA",
+     .unset = "where they lay", .help = "Where the run's data lie now"},
+    {"threads", "run", RN_OPTION_INT, RESUME(threads), 1, RN_THREADS_MAX,
+     .value = "N", .unset = "the run's", .help = RN_THREADS_HELP},
+    {"bind", "run", RN_OPTION_FLAG, RESUME(bind), .help = RN_BIND_HELP},
+    {"iterations", "length", RN_OPTION_LONG, RESUME(iterations),
+     1, RN_OPTION_MOST, .value = "N", .unset = "the run's",
+     .help = "Iterations of the whole run"},
+    {"epochs", "length", RN_OPTION_REAL, RESUME(epochs), 1e-6, 1e6,
+     .value = "X", .unset = "the run's",
+     .help = "Passes over the training images, in place of `iterations`"},
+};
+/* clang-format on */
+
+const struct rn_option *rn_resume_option(size_t i)
 {
-    for (int i = 0; names[i]; i++)
-        if (strcmp(names[i], value) == 0)
-            return i;
-    return -1;
+    return i < COUNT(resume_options) ? &resume_options[i] : NULL;
+}
+
+const struct rn_option *rn_train_option(size_t i)
+{
+    return i < OPTIONS ? &options[i].o : NULL;
+}
+
+int rn_train_choice(const char *name, const char *value)
+{
+    return rn_option_choice(rn_train_option, name, value);
 }
 
 void rn_train_defaults(struct rn_train_options *o)
 {
-    *o = (struct rn_train_options){
-        .optimizer = "sgd",
-        .loss = "cross-entropy",
-        .momentum = 0.9,
-        .weight_decay = 1e-4,
-        .decay_all = 1,
-        .warmup = "none",
-        .warmup_lr = 0.01,
-        .seed = 1,
-        .crop_pad = 4,
-        .normalize = "channel",
-        .last_batch = "wrap",
-    };
+    *o = (struct rn_train_options){.data = NULL};
+    rn_option_defaults(rn_train_option, o);
 }
 
-/* ------------------------------------------------------------- ranges */
-
-static double number(const struct rn_train_options *o,
-                     const struct option *option)
-{
-    const char *at = (const char *)o + option->place;
-
-    if (option->kind == INT)
-        return *(const int *)at;
-    if (option->kind == LONG)
-        return (double)*(const long *)at;
-    return *(const double *)at;
-}
-
-static int check_numbers(const struct rn_train_options *o, struct rn_error *err)
-{
-    for (size_t i = 0; i < OPTIONS; i++) {
-        double value;
-
-        if (!options[i].range)
-            continue;
-        value = number(o, &options[i]);
-        if (!(value >= options[i].low && value <= options[i].high))
-            return rn_fail(err, RN_ERR_ARG, "%s %.10g: must be %s",
-                           options[i].name, value, options[i].range);
-    }
-    return RN_OK;
-}
-
-/* NULL: still to be chosen. */
-static int check_choice(const char *name, const char *const *names,
-                        const char *value, const char *expected,
-                        struct rn_error *err)
-{
-    if (!value || rn_choice(names, value) >= 0)
-        return RN_OK;
-    return rn_fail(err, RN_ERR_ARG, "%s '%s': expected %s", name, value,
-                   expected);
-}
-
-static json_t *text_json(const char *text)
-{
-    return !text ? json_null() : json_string(text);
-}
-
-static json_t *option_json(const struct rn_train_options *o,
-                           const struct option *option)
-{
-    const char *at = (const char *)o + option->place;
-
-    switch (option->kind) {
-    case TEXT:
-        return text_json(*(const char *const *)at);
-    case LETTER:
-        return *at == 0 ? json_null() : json_stringn(at, 1);
-    case INT:
-        return json_integer(*(const int *)at);
-    case LONG:
-        return json_integer(*(const long *)at);
-    case SEED:
-        return json_integer((json_int_t) * (const uint64_t *)at);
-    case REAL:
-        break;
-    }
-    return json_real(*(const double *)at);
-}
-
-/* Texts go into run.json, which is UTF-8. */
-static int check_texts(const struct rn_train_options *o, struct rn_error *err)
-{
-    for (size_t i = 0; i < OPTIONS; i++) {
-        json_t *text = NULL;
-
-        if (options[i].kind != TEXT)
-            continue;
-        text = option_json(o, &options[i]);
-        if (!text)
-            return rn_fail(err, RN_ERR_ARG, "%s is not UTF-8 text",
-                           options[i].name);
-        json_decref(text);
-    }
-    return RN_OK;
-}
-
-/* Texts of a few words. */
-static const struct choice {
-    const char *name;
-    size_t place;
-    const char *const *names;
-    const char *expected;
-} choices[] = {
-    {"augment", PLACE(augment), rn_augment_names,
-     "none, flip, crop, crop-flip, area or shorter"},
-    {"normalize", PLACE(normalize), rn_normalize_names, "channel or pixel"},
-    {"last_batch", PLACE(last_batch), rn_last_batch_names,
-     "wrap, drop or keep"},
-    {"colour", PLACE(colour), rn_colour_names, "none, pca or jitter"},
-    {"batch_norm", PLACE(batch_norm), rn_batch_norm_names, "batch or running"},
-    {"class_weights", PLACE(class_weights), rn_class_weights_names,
-     "none or balanced"},
-};
-
-static int check_choices(const struct rn_train_options *o, struct rn_error *err)
-{
-    int rc = RN_OK;
-
-    for (size_t i = 0; i < COUNT(choices) && !rc; i++)
-        rc = check_choice(
-            choices[i].name, choices[i].names,
-            *(const char *const *)((const char *)o + choices[i].place),
-            choices[i].expected, err);
-    return rc;
-}
-
-static int check_sums(const struct rn_train_options *o, struct rn_error *err)
-{
-    if (o->iterations > 0 && o->epochs > 0)
-        return rn_fail(err, RN_ERR_ARG,
-                       "iterations %ld and epochs %g: only one may be given",
-                       o->iterations, o->epochs);
-    if (o->shortcut != 0 && !rn_shortcut_name(o->shortcut))
-        return rn_fail(err, RN_ERR_ARG, "shortcut '%c': expected A, B or C",
-                       o->shortcut);
-    if (o->seed > INT64_MAX)
-        return rn_fail(err, RN_ERR_ARG, "seed %llu: must be below 2^63",
-                       (unsigned long long)o->seed);
-    return RN_OK;
-}
+/* ----------------------------------------------------------------- checks */
 
 /* What the loss cannot take is refused rather than passed over. */
 static int check_loss(const struct rn_train_options *o, struct rn_error *err)
 {
     const struct rn_loss_rule *loss = rn_loss_find(o->loss);
-    char names[200] = "";
 
     if (loss && o->label_smoothing > 0 && !loss->smooths)
-        return rn_fail(err, RN_ERR_ARG,
-                       "label_smoothing %g: loss %s takes no smoothed targets",
-                       o->label_smoothing, loss->name);
+        return rn_fail(
+            err, RN_ERR_ARG,
+            "`label_smoothing` %g: `loss` %s takes no smoothed targets",
+            o->label_smoothing, loss->name);
     if (loss && (o->mixup > 0 || o->cutmix > 0) && !loss->mixes)
         return rn_fail(err, RN_ERR_ARG,
-                       "%s %g: loss %s takes no images of two classes in "
+                       "`%s` %g: `loss` %s takes no images of two classes in "
                        "shares",
                        o->mixup > 0 ? "mixup" : "cutmix",
                        o->mixup > 0 ? o->mixup : o->cutmix, loss->name);
-    for (int i = 0; !loss && rn_losses[i]; i++) {
-        size_t n = strlen(names);
-
-        snprintf(names + n, sizeof(names) - n, "%s%s", n ? ", " : "",
-                 rn_losses[i]->name);
-    }
-    return loss ? RN_OK
-                : rn_fail(err, RN_ERR_ARG, "loss '%.60s': expected one of %s",
-                          o->loss, names);
+    return RN_OK;
 }
 
 double rn_options_smoothing(const struct rn_train_options *o)
@@ -301,57 +317,88 @@ double rn_options_smoothing(const struct rn_train_options *o)
 
 int rn_options_check(const struct rn_train_options *o, struct rn_error *err)
 {
-    int rc = RN_OK;
+    int rc;
 
     if (!o->data || o->data[0] == '\0')
-        rc = rn_fail(err, RN_ERR_ARG, "no data to train on is given");
-    if (rc == RN_OK)
-        rc = check_numbers(o, err);
-    if (rc == RN_OK)
-        rc = check_texts(o, err);
-    if (rc == RN_OK)
-        rc = check_sums(o, err);
-    if (rc == RN_OK)
-        rc = check_choices(o, err);
-    if (rc == RN_OK)
-        rc = rn_optimiser_check(o, err);
-    if (rc == RN_OK)
+        return rn_fail(err, RN_ERR_ARG, "no data to train on is given");
+    rc = rn_option_check(rn_train_option, o, err);
+    if (rc)
+        return rc;
+    if (o->iterations > 0 && o->epochs > 0)
+        return rn_fail(err, RN_ERR_ARG,
+                       "`iterations` is %ld and `epochs` %g: only one may be "
+                       "given",
+                       o->iterations, o->epochs);
+    rc = rn_optimiser_check(o, err);
+    if (!rc)
         rc = check_loss(o, err);
-    return rc == RN_OK ? rn_rates_check(o, err) : rc;
+    return rc ? rc : rn_rates_check(o, err);
 }
 
 /* --------------------------------------------------------------- JSON */
 
-/* What a number was before there was an option of it. */
-static double number_before(const struct option *option)
+static json_t *text_json(const char *text)
 {
-    return rn_number(option->before, NULL);
+    return !text ? json_null() : json_string(text);
+}
+
+static json_t *option_json(const struct rn_option *o,
+                           const struct rn_train_options *all)
+{
+    const char *at = (const char *)all + o->offset;
+
+    switch (o->type) {
+    case RN_OPTION_TEXT:
+    case RN_OPTION_WORD:
+        return text_json(*(const char *const *)at);
+    case RN_OPTION_LETTER:
+        return *at == 0 ? json_null() : json_stringn(at, 1);
+    case RN_OPTION_SEED:
+        return json_integer((json_int_t) * (const uint64_t *)at);
+    case RN_OPTION_REAL:
+        return json_real(*(const double *)at);
+    default:
+        return json_integer((json_int_t)rn_option_number(o, all));
+    }
+}
+
+static bool is_text(const struct rn_option *o)
+{
+    return o->type == RN_OPTION_TEXT || o->type == RN_OPTION_WORD;
+}
+
+/* What a number was before there was an option of it. */
+static double number_before(const struct run_option *row)
+{
+    return rn_number(row->before, NULL);
 }
 
 /* Whether the option says what runs did before there was one. */
-static bool is_as_before(const struct rn_train_options *o,
-                         const struct option *option)
+static bool is_as_before(const struct run_option *row,
+                         const struct rn_train_options *o)
 {
-    const char *at = (const char *)o + option->place, *text;
+    const char *text;
 
-    if (!option->before)
+    if (!row->before)
         return false;
-    if (option->kind != TEXT)
-        return number(o, option) == number_before(option);
-    text = *(const char *const *)at;
-    return !text || strcmp(text, option->before) == 0;
+    if (!is_text(&row->o))
+        return rn_option_number(&row->o, o) == number_before(row);
+    text = *(const char *const *)((const char *)o + row->o.offset);
+    return !text || strcmp(text, row->before) == 0;
 }
 
-/* All, or what shapes the result: so that older runs can go on. */
+/* All that is kept, or what shapes the result: so that older runs can go on. */
 static json_t *to_json(const struct rn_train_options *o, bool all)
 {
     json_t *object = json_object();
 
     for (size_t i = 0; i < OPTIONS && object; i++) {
-        if (!all && (options[i].aside || is_as_before(o, &options[i])))
+        const struct run_option *row = &options[i];
+
+        if (row->keeping == LEFT ||
+            (!all && (row->keeping == ASIDE || is_as_before(row, o))))
             continue;
-        if (json_object_set_new(object, options[i].name,
-                                option_json(o, &options[i])) != 0) {
+        if (json_object_set_new(object, row->o.name, option_json(&row->o, o))) {
             json_decref(object);
             return NULL;
         }
@@ -372,43 +419,43 @@ static double json_number(const json_t *value)
 
 static bool whole(double value)
 {
-    return value == floor(value) && fabs(value) <= MOST_ITERATIONS;
+    return value == floor(value) && fabs(value) <= RN_OPTION_MOST;
 }
 
-static bool option_read(struct rn_train_options *o, const struct option *option,
+static bool option_read(const struct rn_option *o, struct rn_train_options *all,
                         const json_t *value)
 {
-    char *at = (char *)o + option->place;
+    char *at = (char *)all + o->offset;
     double real = json_number(value);
 
-    switch (option->kind) {
-    case TEXT:
+    switch (o->type) {
+    case RN_OPTION_TEXT:
+    case RN_OPTION_WORD:
         *(const char **)at = json_string_value(value);
         return json_is_string(value) || json_is_null(value);
-    case LETTER:
+    case RN_OPTION_LETTER:
         *at = json_is_string(value) ? json_string_value(value)[0] : '\0';
         return json_is_string(value) || json_is_null(value);
-    case SEED:
+    case RN_OPTION_SEED:
         *(uint64_t *)at = (uint64_t)json_integer_value(value);
         return json_is_integer(value);
-    case INT:
-        *(int *)at = whole(real) ? (int)real : 0;
-        return whole(real);
-    case LONG:
+    case RN_OPTION_REAL:
+        *(double *)at = real;
+        return !isnan(real);
+    case RN_OPTION_LONG:
         *(long *)at = whole(real) ? (long)real : 0;
         return whole(real);
-    case REAL:
-        break;
+    default:
+        *(int *)at = whole(real) ? (int)real : 0;
+        return whole(real);
     }
-    *(double *)at = real;
-    return !isnan(real);
 }
 
 /* Defaults are those of new runs. */
-static void set_before(struct rn_train_options *o, const struct option *option)
+static void set_before(const struct run_option *row, struct rn_train_options *o)
 {
-    if (option->before && option->kind == INT)
-        *(int *)((char *)o + option->place) = (int)number_before(option);
+    if (row->before && row->o.type == RN_OPTION_INT)
+        *(int *)((char *)o + row->o.offset) = (int)number_before(row);
 }
 
 int rn_options_from_json(struct rn_train_options *o, const json_t *object,
@@ -416,16 +463,19 @@ int rn_options_from_json(struct rn_train_options *o, const json_t *object,
 {
     rn_train_defaults(o);
     for (size_t i = 0; i < OPTIONS; i++) {
-        const json_t *value = json_object_get(object, options[i].name);
+        const struct run_option *row = &options[i];
+        const json_t *value = json_object_get(object, row->o.name);
 
+        if (row->keeping == LEFT)
+            continue;
         /* A run of an older version lacks some; its numbers are the same. */
-        if (!value && (options[i].aside || options[i].before)) {
-            set_before(o, &options[i]);
+        if (!value && (row->keeping == ASIDE || row->before)) {
+            set_before(row, o);
             continue;
         }
-        if (!value || !option_read(o, &options[i], value))
-            return rn_fail(err, RN_ERR_DATA, "'%s': option %s is %s", path,
-                           options[i].name,
+        if (!value || !option_read(&row->o, o, value))
+            return rn_fail(err, RN_ERR_DATA, "'%s': option `%s` is %s", path,
+                           row->o.name,
                            !value ? "missing" : "of the wrong type");
     }
     return RN_OK;

@@ -22,9 +22,9 @@ static int check(const struct rn_data *data, const struct rn_train_options *o,
                        "%d pixels",
                        count, images, data->spec, size);
     if (!data->fetch &&
-        rn_choice(rn_augment_names, o->augment) >= RN_AUGMENT_AREA)
+        rn_train_choice("augment", o->augment) >= RN_AUGMENT_AREA)
         return rn_fail(err, RN_ERR_ARG,
-                       "augment '%s' is for pictures; '%s' has images of one "
+                       "`augment` '%s' is for pictures; '%s' has images of one "
                        "size in memory",
                        o->augment, data->spec);
     return RN_OK;

@@ -30,7 +30,7 @@ static int parse_frozen(unsigned *frozen, const char *text,
         unsigned bits = rn_stages_parse(at, n);
 
         if (bits == 0)
-            return rn_fail(err, RN_ERR_ARG, "freeze '%.*s': " STAGES_EXPECTED,
+            return rn_fail(err, RN_ERR_ARG, "`freeze` '%.*s': " STAGES_EXPECTED,
                            (int)n, at);
         *frozen |= bits;
         at += n;
@@ -39,7 +39,7 @@ static int parse_frozen(unsigned *frozen, const char *text,
     }
     if (*frozen == ALL_STAGES)
         return rn_fail(err, RN_ERR_ARG,
-                       "freeze '%s': nothing is left to be learned", text);
+                       "`freeze` '%s': nothing is left to be learned", text);
     return RN_OK;
 }
 
@@ -55,13 +55,14 @@ static int parse_scale(float scale[RN_STAGES], const char *text, size_t n,
 
     if (bits == 0)
         return rn_fail(err, RN_ERR_ARG,
-                       "lr_scale '%.*s': expected STAGES=X; " STAGES_EXPECTED,
+                       "`lr_scale` '%.*s': expected STAGES=X; " STAGES_EXPECTED,
                        (int)n, text);
     if (end == equals + 1 || end != text + n || !(value > 0 && value <= 1000))
-        return rn_fail(err, RN_ERR_ARG,
-                       "lr_scale '%.*s': expected a factor greater than 0 and "
-                       "up to 1000",
-                       (int)n, text);
+        return rn_fail(
+            err, RN_ERR_ARG,
+            "`lr_scale` '%.*s': expected a factor greater than 0 and "
+            "up to 1000",
+            (int)n, text);
     for (int i = 0; i < RN_STAGES; i++)
         if (bits >> i & 1)
             scale[i] = (float)value;

@@ -14,14 +14,7 @@
 
 /* ------------------------------------------------------------ options */
 
-/** Names of the choices an option has; NULL ends each. */
-extern const char *const rn_augment_names[];       /* by enum rn_augment_kind */
-extern const char *const rn_colour_names[];        /* by enum rn_colour */
-extern const char *const rn_batch_norm_names[];    /* by whether it is fixed */
-extern const char *const rn_class_weights_names[]; /* by whether balanced */
-extern const char *const rn_normalize_names[];     /* by per_pixel */
-extern const char *const rn_last_batch_names[];    /* by enum rn_last_batch */
-
+/** The words of `augment`, in their order. */
 enum rn_augment_kind {
     RN_AUGMENT_NONE,
     RN_AUGMENT_FLIP, /* this bit of the first four */
@@ -31,8 +24,9 @@ enum rn_augment_kind {
     RN_AUGMENT_SHORTER,
 };
 
-/** Place of a name in such a list, -1 when it is not there. */
-int rn_choice(const char *const *names, const char *value);
+/** Place of a value among the words of the option of that name, as of
+ *  rn_train_option(); -1: it is none, or NULL. */
+int rn_train_choice(const char *name, const char *value);
 
 /** Refuse what is out of range. */
 int rn_options_check(const struct rn_train_options *o, struct rn_error *err);

@@ -79,17 +79,19 @@ static int parse_steps(struct rn_schedule *s, const char *schedule,
 
         if (!parse_step(p, s->iterations, &p, &step, &s->relative) ||
             (*p != ',' && *p != '\0'))
-            return rn_fail(err, RN_ERR_ARG,
-                           "schedule '%s': expected iterations or percentages "
-                           "of the run separated by commas, as in "
-                           "step:32000,48000 or step:50%%,75%%",
-                           schedule);
+            return rn_fail(
+                err, RN_ERR_ARG,
+                "`schedule` '%s': expected iterations or percentages "
+                "of the run separated by commas, as in "
+                "step:32000,48000 or step:50%%,75%%",
+                schedule);
         if (s->steps == RN_SCHEDULE_STEPS)
-            return rn_fail(err, RN_ERR_ARG, "schedule '%s': more than %d steps",
-                           schedule, RN_SCHEDULE_STEPS);
+            return rn_fail(err, RN_ERR_ARG,
+                           "`schedule` '%s': more than %d steps", schedule,
+                           RN_SCHEDULE_STEPS);
         if (s->steps > 0 && step < before)
             return rn_fail(err, RN_ERR_ARG,
-                           "schedule '%s': steps must ascend, found %ld "
+                           "`schedule` '%s': steps must ascend, found %ld "
                            "after %ld",
                            schedule, step, before);
         s->step[s->steps++] = step;
@@ -108,7 +110,7 @@ static int parse_one_cycle(struct rn_schedule *s, const char *schedule,
     if (*rest == ':' && (!parse_number(rest + 1, &end, &percent) ||
                          *end != '\0' || percent > 100))
         return rn_fail(err, RN_ERR_ARG,
-                       "schedule '%s': expected a percentage from 0 to 100, "
+                       "`schedule` '%s': expected a percentage from 0 to 100, "
                        "as in one-cycle:30",
                        schedule);
     s->rise = percent / 100;
@@ -139,10 +141,11 @@ static int parse_schedule(struct rn_schedule *s, const char *schedule,
         s->relative = true;
         return parse_one_cycle(s, schedule, rest, err);
     }
-    return rn_fail(err, RN_ERR_ARG,
-                   "schedule '%s': expected step:A,B,..., constant, cosine or "
-                   "one-cycle[:PERCENT]",
-                   schedule);
+    return rn_fail(
+        err, RN_ERR_ARG,
+        "`schedule` '%s': expected step:A,B,..., constant, cosine or "
+        "one-cycle[:PERCENT]",
+        schedule);
 }
 
 static int parse_warmup_error(struct rn_schedule *s, const char *warmup,
@@ -154,11 +157,12 @@ static int parse_warmup_error(struct rn_schedule *s, const char *warmup,
     if (!parse_number(rest, &end, &s->error_below) || *end != '\0' ||
         s->error_below <= 0 || s->error_below > 100)
         return rn_fail(err, RN_ERR_ARG,
-                       "warmup '%s': expected a training error above 0 and "
+                       "`warmup` '%s': expected a training error above 0 and "
                        "up to 100 per cent, as in error:80",
                        warmup);
     if (!(warmup_lr > 0))
-        return rn_fail(err, RN_ERR_ARG, "warmup_lr %g: must be greater than 0",
+        return rn_fail(err, RN_ERR_ARG,
+                       "`warmup_lr` is %g, but must be greater than 0",
                        warmup_lr);
     s->warmup_lr = warmup_lr;
     return RN_OK;
@@ -172,20 +176,21 @@ static int parse_warmup(struct rn_schedule *s, const char *warmup,
     if (strcmp(warmup, "none") == 0)
         return RN_OK;
     if (s->kind == RN_SCHEDULE_ONE_CYCLE)
-        return rn_fail(err, RN_ERR_ARG,
-                       "warmup '%s': schedule one-cycle has a rise of its own, "
-                       "expected none",
-                       warmup);
+        return rn_fail(
+            err, RN_ERR_ARG,
+            "`warmup` '%s': `schedule` one-cycle has a rise of its own, "
+            "expected none",
+            warmup);
     if ((rest = after(warmup, "error:")))
         return parse_warmup_error(s, warmup, rest, warmup_lr, err);
     if (!parse_count(warmup, &s->warmup))
         return rn_fail(err, RN_ERR_ARG,
-                       "warmup '%s': expected none, a number of iterations, "
+                       "`warmup` '%s': expected none, a number of iterations, "
                        "or error:PERCENT",
                        warmup);
     if (s->warmup > s->iterations)
         return rn_fail(err, RN_ERR_ARG,
-                       "warmup '%s': longer than the run of %ld iterations",
+                       "`warmup` '%s': longer than the run of %ld iterations",
                        warmup, s->iterations);
     return RN_OK;
 }

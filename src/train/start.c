@@ -39,7 +39,7 @@ static struct rn_augment augmentation(const struct rn_train_options *o,
         .flip = cut || (kind & RN_AUGMENT_FLIP) != 0,
         .crop = !cut && (kind & RN_AUGMENT_CROP) != 0,
         .pad = o->crop_pad,
-        .colour = (enum rn_colour)rn_choice(rn_colour_names, o->colour),
+        .colour = (enum rn_colour)rn_train_choice("colour", o->colour),
         .erase = o->erase,
         .mixup = o->mixup,
         .cutmix = o->cutmix,
@@ -49,7 +49,7 @@ static struct rn_augment augmentation(const struct rn_train_options *o,
 void rn_train_changes(const struct rn_train_options *o, int size,
                       struct rn_loader_config *config)
 {
-    int kind = rn_choice(rn_augment_names, o->augment);
+    int kind = rn_train_choice("augment", o->augment);
 
     config->augment = augmentation(o, (enum rn_augment_kind)kind);
     config->view.random = random_cut(o, (enum rn_augment_kind)kind, size);
@@ -225,7 +225,7 @@ static int image_stats(const struct rn_trainer *t, bool per_pixel, float *mean,
 static int set_preprocessing(struct rn_trainer *t, struct rn_error *err)
 {
     struct rn_shape s = t->model->spec.input;
-    bool per_pixel = rn_choice(rn_normalize_names, t->o.normalize) == 1;
+    bool per_pixel = rn_train_choice("normalize", t->o.normalize) == 1;
     size_t pixels = rn_shape_size(s);
     float *mean = rn_alloc(pixels, sizeof(float));
     float *std = rn_alloc((size_t)s.c, sizeof(float));
@@ -409,7 +409,7 @@ static int check_adopted(const struct rn_trainer *t,
         (m->h != t->o.size || m->w != t->o.size))
         return rn_fail(err, RN_ERR_ARG,
                        "'%s' takes a mean of every pixel away, of %d x %d: "
-                       "size %d cannot be had",
+                       "`size` %d cannot be had",
                        t->o.weights, m->h, m->w, t->o.size);
     return RN_OK;
 }

@@ -48,14 +48,14 @@ static int plan_batches(struct rn_trainer *t, struct rn_error *err)
 
     if (o->batch > images)
         return rn_fail(err, RN_ERR_ARG,
-                       "batch %d: larger than the %d training images of '%s'",
+                       "`batch` %d: larger than the %d training images of '%s'",
                        o->batch, images, t->data->spec);
     t->sampler = (struct rn_sampler){
         .seed = o->seed,
         .count = images,
         .batch = o->batch,
         .last =
-            (enum rn_last_batch)rn_choice(rn_last_batch_names, o->last_batch),
+            (enum rn_last_batch)rn_train_choice("last_batch", o->last_batch),
         .shuffle = true,
     };
     t->epoch_batches = rn_sampler_batches(&t->sampler);
@@ -87,7 +87,8 @@ int rn_trainer_plan_length(struct rn_trainer *t, struct rn_error *err)
         length = DEFAULT_ITERATIONS;
     if (length > 1e9)
         return rn_fail(err, RN_ERR_ARG,
-                       "epochs %g: more than a billion iterations", o->epochs);
+                       "`epochs` %g: more than a billion iterations",
+                       o->epochs);
     t->iterations = at_least_one(length);
     t->report_every = o->report_every;
     if (t->report_every == 0)
@@ -119,7 +120,7 @@ static void plan_test(struct rn_trainer *t, const struct rn_model *model)
 /* What the model's stages are to learn. */
 static void freeze(const struct rn_trainer *t, struct rn_model *model)
 {
-    bool running = rn_choice(rn_batch_norm_names, t->o.batch_norm) == 1;
+    bool running = rn_train_choice("batch_norm", t->o.batch_norm) == 1;
 
     rn_stages_freeze(model->graph, t->rates.frozen, running);
 }
@@ -307,7 +308,7 @@ static int weigh_classes(struct rn_trainer *t, struct rn_error *err)
     const struct rn_images *train = &t->data->part[RN_PART_TRAIN];
     size_t classes = (size_t)t->data->classes;
 
-    if (rn_choice(rn_class_weights_names, t->o.class_weights) != 1)
+    if (rn_train_choice("class_weights", t->o.class_weights) != 1)
         return RN_OK;
     t->class_weights = rn_alloc(classes, sizeof(float));
     if (!t->class_weights)

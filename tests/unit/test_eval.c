@@ -476,8 +476,8 @@ static void test_bench(void **state)
     check_bench(RN_MODE_TRAIN);
     rn_bench_defaults(&o);
     o.batch = 0;
-    expect(rn_bench(model, &o, &r, NULL, &err), RN_ERR_ARG, &err, "batch 0",
-           "at least 1");
+    expect(rn_bench(model, &o, &r, NULL, &err), RN_ERR_ARG, &err,
+           "`batch` is 0", "1 to 65536");
     rn_model_destroy(model);
 }
 

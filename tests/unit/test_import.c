@@ -590,20 +590,20 @@ static void unusual_options_are_checked(void **state)
     rn_import_defaults(&o);
     o.stem_pool = "min";
     assert_import_fails("a.pth", &o, RN_ERR_ARG,
-                        "expected one of none, max, max-ceil, mean, blur");
+                        "but must be none, max, max-ceil, mean or blur");
     rn_import_defaults(&o);
     o.activation = "tanh";
     assert_import_fails("a.pth", &o, RN_ERR_ARG,
-                        "expected one of relu, relu6, leaky-relu, silu");
+                        "but must be relu, relu6, leaky-relu or silu");
     rn_import_defaults(&o);
     o.stem_stride = 9;
-    assert_import_fails("a.pth", &o, RN_ERR_ARG, "stride is 9");
+    assert_import_fails("a.pth", &o, RN_ERR_ARG, "`stem_stride` is 9");
     rn_import_defaults(&o);
     o.eps = 2;
-    assert_import_fails("a.pth", &o, RN_ERR_ARG, "eps is 2");
+    assert_import_fails("a.pth", &o, RN_ERR_ARG, "`eps` is 2");
     rn_import_defaults(&o);
     o.channel_order = "gbr";
-    assert_import_fails("a.pth", &o, RN_ERR_ARG, "expected rgb or bgr");
+    assert_import_fails("a.pth", &o, RN_ERR_ARG, "but must be rgb or bgr");
 }
 
 /* Another eps is a matter of variances, another order of where means are. */
@@ -876,8 +876,8 @@ static void senseless_options_are_refused(void **state)
         const char *expected;
     } cases[] = {
         {{.net = "resnet9"}, "unknown network 'resnet9'"},
-        {{.shortcut = 'X'}, "shortcut option 'X'"},
-        {{.stride = "first"}, "stride 'first', expected v1 or v1.5"},
+        {{.shortcut = 'X'}, "`shortcut` is 'X'"},
+        {{.stride = "first"}, "`stride` is 'first', but must be v1 or v1.5"},
         {{.stride = "v1"}, "has no bottleneck blocks"},
         {{.preprocess = "cafe"}, "unknown preprocessing 'cafe', expected one"},
         {{.preprocess = "none", .mean = numbers, .means = 3},
@@ -886,9 +886,9 @@ static void senseless_options_are_refused(void **state)
          "4 means, 3 stds"},
         {{.std = numbers, .stds = 2}, "2 stds"},
         {{.std = zero, .stds = 3}, "std of channel 0"},
-        {{.interpolation = "nearest"}, "unknown interpolation 'nearest'"},
+        {{.interpolation = "nearest"}, "`interpolation` is 'nearest'"},
         {{.resize = 20}, "resized to 20 pixels"},
-        {{.height = 99999}, "image height is 99999"},
+        {{.height = 99999}, "`height` is 99999x0"},
     };
     struct rn_model *model = make_model("resnet8", NULL);
     (void)state;

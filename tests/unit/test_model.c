@@ -504,7 +504,7 @@ static const struct {
      "\"stride\""},
     {DESCRIBED("\"name\":\"resnet8\",\"input\":[2,9,7],\"classes\":3,"
                "\"shortcut\":\"D\",\"stride\":\"v1.5\""),
-     "shortcut option 'D'"},
+     "`shortcut` 'D'"},
     {DESCRIBED("\"name\":\"resnet9\",\"input\":[2,9,7],\"classes\":3,"
                "\"shortcut\":\"A\",\"stride\":\"v1.5\""),
      "unknown network 'resnet9'"},

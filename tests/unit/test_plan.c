@@ -1210,30 +1210,33 @@ static void misuse_is_refused(void **state)
  * message names the batch. */
 static void a_batch_too_large_is_refused(void **state)
 {
-    static const int batches[] = {INT_MAX, 1 << 28};
-    struct rn_model *m = model_with("resnet20", 0, 0);
+    static const struct {
+        int batch, code;
+        const char *name;
+    } cases[] = {{INT_MAX, RN_ERR_ARG, "`batch` is 2147483647"},
+                 {65537, RN_ERR_ARG, "`batch` is 65537"},
+                 {65536, RN_ERR_MEMORY, "batch 65536"}};
+    struct rn_model *m = model_with("resnet18", 0, 4096);
 
     (void)state;
-    for (size_t i = 0; i < COUNT(batches); i++)
+    for (size_t i = 0; i < COUNT(cases); i++)
         for (int mode = RN_MODE_INFER; mode <= RN_MODE_TRAIN; mode++) {
             struct rn_plan_options options;
             struct rn_error err = {0};
             struct rn_plan *plan;
             uint64_t bytes;
-            char name[32];
 
-            snprintf(name, sizeof(name), "batch %d", batches[i]);
             rn_plan_defaults(&options);
             options.mode = (enum rn_mode)mode;
-            options.batch = batches[i];
+            options.batch = cases[i].batch;
             assert_int_equal(rn_plan_create(&plan, m, &options, &err),
-                             RN_ERR_MEMORY);
+                             cases[i].code);
             assert_null(plan);
-            assert_non_null(strstr(err.msg, name));
+            assert_non_null(strstr(err.msg, cases[i].name));
             memset(&err, 0, sizeof(err));
             assert_int_equal(rn_plan_estimate(m, &options, &bytes, &err),
-                             RN_ERR_MEMORY);
-            assert_non_null(strstr(err.msg, name));
+                             cases[i].code);
+            assert_non_null(strstr(err.msg, cases[i].name));
         }
     rn_model_destroy(m);
 }

@@ -953,14 +953,14 @@ static const struct refused {
     const char *text;
     const char *says[2];
 } refused[] = {
-    {PLACE(freeze), "conv7", {"freeze 'conv7'", "conv1-conv4"}},
+    {PLACE(freeze), "conv7", {"`freeze` 'conv7'", "conv1-conv4"}},
     {PLACE(freeze), "conv1-fc", {"nothing is left", "conv1-fc"}},
-    {PLACE(lr_scale), "conv1", {"lr_scale 'conv1'", "STAGES=X"}},
-    {PLACE(lr_scale), "conv1=x", {"lr_scale 'conv1=x'", "factor"}},
-    {PLACE(lr_scale), "conv1=-1", {"lr_scale 'conv1=-1'", "factor"}},
-    {PLACE(colour), "red", {"colour 'red'", "jitter"}},
-    {PLACE(batch_norm), "none", {"batch_norm 'none'", "running"}},
-    {PLACE(class_weights), "all", {"class_weights 'all'", "balanced"}},
+    {PLACE(lr_scale), "conv1", {"`lr_scale` 'conv1'", "STAGES=X"}},
+    {PLACE(lr_scale), "conv1=x", {"`lr_scale` 'conv1=x'", "factor"}},
+    {PLACE(lr_scale), "conv1=-1", {"`lr_scale` 'conv1=-1'", "factor"}},
+    {PLACE(colour), "red", {"`colour` is 'red'", "jitter"}},
+    {PLACE(batch_norm), "none", {"`batch_norm` is 'none'", "running"}},
+    {PLACE(class_weights), "all", {"`class_weights` is 'all'", "balanced"}},
 };
 
 static void what_makes_no_sense_is_refused(void **state)

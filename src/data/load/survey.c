@@ -5,6 +5,7 @@
 
 #include "core/file.h"
 #include "core/memory.h"
+#include "core/option.h"
 #include "core/threads.h"
 
 #include <math.h>
@@ -234,17 +235,18 @@ int rn_data_survey(struct rn_survey **out, const struct rn_data *data,
                    struct rn_error *err)
 {
     static const struct rn_survey_options defaults;
-    struct rn_survey *s = rn_alloc(1, sizeof(*s));
-    int rc;
+    struct rn_survey *s;
+    int rc = options ? rn_option_check(rn_survey_option, options, err) : RN_OK;
 
     *out = NULL;
+    if (rc)
+        return rc;
+    s = rn_alloc(1, sizeof(*s));
     if (!s)
         return rn_fail_memory(err, sizeof(*s), "a survey");
     s->data = rn_data_hold(data);
     options = options ? options : &defaults;
-    rc = rn_check_threads(options->threads, err);
-    if (!rc)
-        rc = allocate(s, err);
+    rc = allocate(s, err);
     if (!rc)
         rc = run_all(s, options, err);
     if (!rc)

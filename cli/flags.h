@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The library's fields by the names of the program's flags. */
+#ifndef RN_CLI_FLAGS_H
+#define RN_CLI_FLAGS_H
+
+#include "resnet.h"
+
+#include <stddef.h>
+
+/** One of the library's tables of options, as its function. */
+typedef const struct rn_option *option_table(size_t i);
+
+/** The flag of a field, without the dashes, in buf; NULL: it has none. */
+const char *flag_of(const char *field, char *buf, size_t size);
+
+/** `text` of the library into `out`: fields that stand in backticks become
+ *  flags, or stand there bare if they have none. Returns out. */
+const char *flags_for_fields(const char *text, char *out, size_t size);
+
+#endif
