@@ -81,7 +81,8 @@ static int check_taken(const struct rn_optimiser *optimiser,
         return RN_OK;
     for (int k = 0; optimiser->options[k].name; k++)
         append(names, sizeof(names), optimiser->options[k].name);
-    return rn_fail(err, RN_ERR_ARG, "%s %g: optimizer %s has none, it takes %s",
+    return rn_fail(err, RN_ERR_ARG,
+                   "`%s` %g: `optimizer` %s has none, it takes %s",
                    option->name, value, optimiser->name, names);
 }
 
@@ -91,7 +92,7 @@ static int fail_unknown(const char *name, struct rn_error *err)
 
     for (int i = 0; rn_optimisers[i]; i++)
         append(names, sizeof(names), rn_optimisers[i]->name);
-    return rn_fail(err, RN_ERR_ARG, "optimizer '%.60s': expected one of %s",
+    return rn_fail(err, RN_ERR_ARG, "`optimizer` '%.60s': expected one of %s",
                    name, names);
 }
 

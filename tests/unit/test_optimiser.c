@@ -244,13 +244,13 @@ static void test_refused(void **state)
     struct rn_train_options o = options_of("adam");
 
     (void)state;
-    refused(&o, "optimizer 'adam': expected one of sgd, nesterov, adamw");
+    refused(&o, "`optimizer` 'adam': expected one of sgd, nesterov, adamw");
     o = options_of("sgd");
     o.beta1 = 0.5;
-    refused(&o, "beta1 0.5: optimizer sgd has none, it takes momentum");
+    refused(&o, "`beta1` 0.5: `optimizer` sgd has none, it takes momentum");
     o = options_of("adamw");
     o.momentum = 0.5;
-    refused(&o, "momentum 0.5: optimizer adamw has none, it takes beta1, "
+    refused(&o, "`momentum` 0.5: `optimizer` adamw has none, it takes beta1, "
                 "beta2, epsilon");
     o.momentum = 0;
     assert_int_equal(rn_optimiser_check(&o, NULL), RN_OK);
