@@ -3,10 +3,10 @@
  * it is, and written to what the name ends in. */
 #include "formats/formats.h"
 
-#include "core/option.h"
 #include "core/count.h"
 #include "core/locale.h"
 #include "core/memory.h"
+#include "core/option.h"
 #include "formats/caffe/caffe.h"
 #include "formats/darknet/darknet.h"
 #include "formats/foreign.h"

@@ -136,7 +136,7 @@ static void absurd_counts_are_refused(void **state)
         struct rn_error err;
         char text[32];
 
-        snprintf(text, sizeof(text), "threads %d", counts[i]);
+        snprintf(text, sizeof(text), "`threads` is %d", counts[i]);
         rn_plan_defaults(&options);
         options.threads = counts[i];
         assert_int_equal(rn_plan_create(&plan, model, &options, &err),

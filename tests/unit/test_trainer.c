@@ -622,11 +622,11 @@ static void test_loss_refusals(void **state)
     o.loss = "binary-cross-entropy";
     o.label_smoothing = 0.1;
     expect(rn_train(&o, NULL, &result, &err), RN_ERR_ARG, &err,
-           "label_smoothing 0.1", "binary-cross-entropy takes no smoothed");
+           "`label_smoothing` 0.1", "binary-cross-entropy takes no smoothed");
     o.loss = "squared-hinge";
     o.label_smoothing = 0;
     o.mixup = 0.2;
-    expect(rn_train(&o, NULL, &result, &err), RN_ERR_ARG, &err, "mixup 0.2",
+    expect(rn_train(&o, NULL, &result, &err), RN_ERR_ARG, &err, "`mixup` 0.2",
            "squared-hinge takes no images of two classes");
 }
 
