@@ -592,8 +592,8 @@ struct rn_plan_options {
 RN_API void rn_plan_defaults(struct rn_plan_options *options);
 
 /**
- * Compile a plan. The parameters are copied: later changes to the model do
- * not reach the plan.
+ * Compile a plan. The parameters are copied, but for the slopes of PReLU, which
+ * inference reads in the model: other changes to it do not reach the plan.
  */
 RN_API int rn_plan_create(struct rn_plan **out, const struct rn_model *model,
                           const struct rn_plan_options *options,

@@ -8,6 +8,7 @@
 #include "core/option.h"
 #include "core/threads.h"
 
+#include <limits.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -119,31 +120,36 @@ static void look(struct rn_survey *s, int i)
 struct work {
     struct rn_survey *survey;
     const struct rn_survey_options *options;
-    atomic_int next;
+    atomic_int next, done;
     atomic_bool stop;
 };
 
+/* The next image; false when there is none, or no more is wanted. */
+static bool look_at_next(struct work *w)
+{
+    int i = w->stop ? INT_MAX : w->next++;
+
+    if (i >= w->survey->first[3])
+        return false;
+    look(w->survey, i);
+    w->done++;
+    return true;
+}
+
 static void *run(void *argument)
 {
-    struct work *w = argument;
-    int i;
-
-    while (!w->stop && (i = w->next++) < w->survey->first[3])
-        look(w->survey, i);
+    while (look_at_next(argument))
+        ;
     return NULL;
 }
 
-/* The caller's own thread works, too, and tells how far all are. */
-static void run_and_tell(struct work *w)
+/* By the caller's own thread alone. */
+static void tell(struct work *w)
 {
     const struct rn_survey_options *o = w->options;
-    int images = w->survey->first[3], i;
 
-    while (!w->stop && (i = w->next++) < images) {
-        look(w->survey, i);
-        if (o->progress && o->progress(o->user, i + 1, images))
-            w->stop = true;
-    }
+    if (o->progress && o->progress(o->user, w->done, w->survey->first[3]))
+        w->stop = true;
 }
 
 static int run_all(struct rn_survey *s, const struct rn_survey_options *options,
@@ -163,9 +169,14 @@ static int run_all(struct rn_survey *s, const struct rn_survey_options *options,
     while (count < wanted - 1 &&
            rn_thread_start(&threads[count], run, &work) == 0)
         count++;
-    run_and_tell(&work);
+    while (look_at_next(&work))
+        tell(&work);
     for (int i = 0; i < count; i++)
         pthread_join(threads[i], NULL);
+    /* The others may have done the rest: the end is told in any case, and so
+     * that they are to stop. */
+    if (!work.stop)
+        tell(&work);
     return work.stop ? rn_fail(err, RN_ERR_STOPPED, "stopped") : RN_OK;
 }
 
