@@ -12,44 +12,34 @@ struct options {
     struct import_args import;
     struct rn_bench_options bench;
     const char *data;
-    int mode, winograd;
-    int batch;
+    int winograd;
     int json;
 };
 
 #define AT(field) offsetof(struct options, field)
 
 /* clang-format off */
-static const struct option own_options[] = {
-    {"data", "DATA", OPTION_TEXT, AT(data), 0, 0, NULL, NULL,
-     "instead of a network, time the loading of pictures alone: decoding, "
-     "random parts resized to --size (224), normalising"},
-    {"mode", "MODE", OPTION_INDEX, AT(mode), 0, 0, "infer|train", NULL,
-     "what to time: infer or train"},
-    {"batch", "N", OPTION_INT, AT(batch), 1, 65536, NULL,
-     "128, or 32 above 64 pixels", "images per run"},
-    {"threads", "N", OPTION_INT, AT(bench.threads), 1, 1024, NULL,
-     "what the machine allows", "compute threads"},
-    {"seconds", "X", OPTION_REAL, AT(bench.seconds), 0, 86400, NULL, NULL,
-     "about how long to measure"},
-    {"layers", NULL, OPTION_FLAG, AT(bench.profile), 0, 0, NULL, NULL,
-     "time every step, too"},
-    {"exact", NULL, OPTION_FLAG, AT(bench.exact), 0, 0, NULL, NULL,
-     "direct convolution only, no Winograd"},
-    {"winograd", "TILE", OPTION_INDEX, AT(winograd), 0, 0, "auto|2x2|4x4", NULL,
-     "Winograd's tiles: where they pay, or one kind wherever it can be had"},
-    {"recompute", "WHAT", OPTION_INDEX, AT(bench.recompute), 0, 0, RECOMPUTE_WORDS,
-     NULL, RECOMPUTE_HELP},
-    {"json", NULL, OPTION_FLAG, AT(json), 0, 0, NULL, NULL,
-     "print the result as one JSON object"},
+static const struct rn_option own_options[] = {
+    {"data", .type = RN_OPTION_TEXT, .offset = AT(data), .value = "DATA",
+     .help = "In place of a network, time the loading of pictures alone: "
+             "decoding, random parts resized to --size (224), normalising"},
+    {"batch", .type = RN_OPTION_INT, .offset = AT(bench.batch), .min = 1,
+     .max = 65536, .value = "N", .unset = "128, or 32 above 64 pixels",
+     .help = "Images per batch"},
+    {"winograd", .type = RN_OPTION_INDEX, .offset = AT(winograd),
+     .words = "auto|2x2|4x4",
+     .help = "Use Winograd's tiles where they pay (auto), or one kind wherever "
+             "it can be had"},
+    {"json", .type = RN_OPTION_FLAG, .offset = AT(json), .help = JSON_HELP},
 };
 /* clang-format on */
 
 static const struct option_group groups[] = {
-    {"measurement", own_options, COUNT(own_options), 0},
-    {"network", net_options, NET_OPTIONS, AT(net)},
-    {"models of others", import_table + NAMING_FIRST, NAMING_OPTIONS,
-     AT(import)},
+    {"measurement", .own = own_options, .count = COUNT(own_options)},
+    {"measurement", .library = rn_bench_option, .without = "batch|winograd",
+     .base = AT(bench)},
+    {"network", .library = rn_net_option, .base = AT(net)},
+    NAMING_GROUP(AT(import)),
 };
 
 static void defaults(void *options)
@@ -59,7 +49,8 @@ static void defaults(void *options)
     rn_net_defaults(&o->net);
     rn_bench_defaults(&o->bench);
     o->bench.bind = 1;
-    o->mode = o->bench.mode;
+    o->bench.batch = 0; /* by the network's size */
+    rn_import_defaults(&o->import.o);
 }
 
 /* ------------------------------------------------------------- loading */
@@ -109,8 +100,8 @@ static int run_loading(const struct options *o)
     rn_loading_defaults(&l);
     l.threads = o->bench.threads;
     l.seconds = o->bench.seconds;
-    if (o->batch)
-        l.batch = o->batch;
+    if (o->bench.batch)
+        l.batch = o->bench.batch;
     if (o->net.height)
         l.size = o->net.height;
     rn_data_describe(data, &info);
@@ -301,24 +292,25 @@ static void print_text(const struct measured *m)
 static int run_network(const struct command *command, struct options *o,
                        const struct args *args)
 {
-    struct measured m = {.mode = o->mode == RN_MODE_TRAIN ? "train" : "infer"};
+    struct measured m = {.mode = o->bench.mode == RN_MODE_TRAIN ? "train"
+                                                                : "infer"};
     struct rn_model *model = NULL;
     struct rn_plan *plan = NULL;
     struct rn_error err = {0};
     int rc;
 
-    rc = net_open(&model, args->operand[0], &o->net,
-                  options_given_any(command, args, net_options), &o->import,
-                  &err);
+    rc =
+        net_open(&model, args->operand[0], &o->net,
+                 options_given_any(command, args, "network"), &o->import, &err);
     if (rc)
         return cli_fail(&err);
     if (!net_is_file(args->operand[0]))
         rn_model_init(model, 1);
     rn_model_describe(model, &m.info);
     rn_machine_get(&m.machine);
-    o->bench.mode = (enum rn_mode)o->mode;
     o->bench.winograd = 2 * o->winograd;
-    o->bench.batch = o->batch ? o->batch : net_batch(&m.info);
+    if (!o->bench.batch)
+        o->bench.batch = net_batch(&m.info);
     rc = rn_bench(model, &o->bench, &m.result, o->bench.profile ? &plan : NULL,
                   &err);
     m.plan = plan;

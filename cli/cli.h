@@ -32,16 +32,7 @@ void cli_picture_remarks(const struct rn_pictures *pictures);
 
 /* Networks by name or from a model file: net.c. */
 
-/** The options of struct rn_net_options. */
-enum { NET_OPTIONS = 5 };
-extern const struct option net_options[NET_OPTIONS];
-
-/** --recompute, by enum rn_recompute. */
-#define RECOMPUTE_WORDS "auto|none|activations|blocks"
-#define RECOMPUTE_HELP                                                   \
-    "what training makes again in backward to hold less memory, at the " \
-    "same results: none, activations (cheap) or blocks (most "           \
-    "convolutions run twice)"
+#define JSON_HELP "Print the result as one JSON object"
 
 /** Does this name a file rather than a network? */
 int net_is_file(const char *name);

@@ -17,17 +17,16 @@ struct options {
 #define AT(field) offsetof(struct options, field)
 
 /* clang-format off */
-static const struct option own_options[] = {
-    {"verify", NULL, OPTION_FLAG, AT(verify), 0, 0, NULL, NULL,
-     "run both on made-up images, and on INPUTs, and compare"},
-    {"json", NULL, OPTION_FLAG, AT(json), 0, 0, NULL, NULL,
-     "print the result as one JSON object"},
+static const struct rn_option own_options[] = {
+    {"verify", .type = RN_OPTION_FLAG, .offset = AT(verify),
+     .help = "Run both on made-up images, and on INPUTs, and compare"},
+    {"json", .type = RN_OPTION_FLAG, .offset = AT(json), .help = JSON_HELP},
 };
 /* clang-format on */
 
 static const struct option_group groups[] = {
-    {"the model", import_table, IMPORT_OPTIONS, AT(import)},
-    {"options", own_options, COUNT(own_options), 0},
+    IMPORT_GROUPS(AT(import), ""),
+    {"options", .own = own_options, .count = COUNT(own_options)},
 };
 
 /* What two logits may differ by, of 1 and the largest one. */
@@ -35,7 +34,9 @@ static const struct option_group groups[] = {
 
 static void defaults(void *options)
 {
-    (void)options;
+    struct options *o = options;
+
+    rn_import_defaults(&o->import.o);
 }
 
 static void print_json(const char *const paths[2],

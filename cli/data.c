@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* resnet data: what a data set holds, and what is wrong with it. */
-#include "augment.h"
 #include "cli.h"
 #include "interrupt.h"
 #include "output.h"
@@ -16,39 +15,45 @@
 struct options {
     const char *output, *part;
     struct sheet sheet;
-    int augmented, threads, json;
+    int augmented, json;
+    struct rn_survey_options survey;
     struct rn_train_options train;
 };
 
 #define AT(field) offsetof(struct options, field)
 
 /* clang-format off */
-static const struct option options_table[] = {
-    {"output", "FILE.png", OPTION_TEXT, AT(output), 0, 0, NULL, NULL,
-     "show: file to write"},
-    {"part", "PART", OPTION_WORD, AT(part), 0, 0, "train|validation|test",
-     "the first there is", "show: train, validation or test"},
-    {"count", "N", OPTION_INT, AT(sheet.count), 1, 10000, NULL, NULL,
-     "show: images, evenly chosen"},
-    {"columns", "N", OPTION_INT, AT(sheet.columns), 1, 100, NULL, NULL,
-     "show: images beside each other"},
-    {"size", "N", OPTION_INT, AT(sheet.size), 8, 512, NULL, NULL,
-     "show: pixels that an image's longer side gets"},
-    {"augmented", NULL, OPTION_FLAG, AT(augmented), 0, 0, NULL, NULL,
-     "show: training images as training shows them to the network"},
-    {"seed", "N", OPTION_SEED, AT(train.seed), 0, 0, NULL, NULL,
-     "show: random choices of --augmented follow from it"},
-    {"threads", "N", OPTION_INT, AT(threads), 1, 1024, NULL,
-     "what the machine allows", "check, stats: threads that decode"},
-    {"json", NULL, OPTION_FLAG, AT(json), 0, 0, NULL, NULL,
-     "check, stats: print one JSON object"},
+static const struct rn_option options_table[] = {
+    {"output", .type = RN_OPTION_TEXT, .offset = AT(output),
+     .value = "FILE.png", .help = "show: write to FILE.png"},
+    {"part", .type = RN_OPTION_WORD, .offset = AT(part),
+     .words = "train|validation|test", .unset = "the first there is",
+     .help = "show: draw images of this part"},
+    {"count", .type = RN_OPTION_INT, .offset = AT(sheet.count), .min = 1,
+     .max = 10000, .value = "N", .help = "show: draw N images, evenly chosen"},
+    {"columns", .type = RN_OPTION_INT, .offset = AT(sheet.columns), .min = 1,
+     .max = 100, .value = "N", .help = "show: draw N images beside each other"},
+    {"size", .type = RN_OPTION_INT, .offset = AT(sheet.size), .min = 8,
+     .max = 512, .value = "N",
+     .help = "show: make an image's longer side N pixels"},
+    {"augmented", .type = RN_OPTION_FLAG, .offset = AT(augmented),
+     .help = "show: draw training images as training shows them to the "
+             "network"},
+    {"seed", .type = RN_OPTION_SEED, .offset = AT(train.seed), .value = "N",
+     .help = "show: make the random choices of --augmented from N"},
+    {"json", .type = RN_OPTION_FLAG, .offset = AT(json),
+     .help = "check, stats: print one JSON object"},
 };
 /* clang-format on */
 
+/* Its title is what options_given_any() knows it by. */
+#define AUGMENTATION "augmentation, of show --augmented"
+
 static const struct option_group groups[] = {
-    {"options", options_table, COUNT(options_table), 0},
-    {"augmentation, of show --augmented", augment_table, AUGMENT_OPTIONS,
-     AT(train)},
+    {"options", .own = options_table, .count = COUNT(options_table)},
+    {"options", .library = rn_survey_option, .base = AT(survey)},
+    {AUGMENTATION, .library = rn_train_option, .only = "augmentation",
+     .base = AT(train)},
 };
 
 static void defaults(void *options)
@@ -628,7 +633,7 @@ static int on_progress(void *user, int done, int images)
 static int open_subject(struct subject *s, const struct options *o,
                         const struct action *action, struct rn_error *err)
 {
-    const struct rn_survey_options survey = {.threads = o->threads,
+    const struct rn_survey_options survey = {.threads = o->survey.threads,
                                              .progress = on_progress};
     int rc = rn_data_open(&s->data, s->spec, NULL, err);
 
@@ -654,7 +659,7 @@ static int run(const struct command *command, void *options,
 
     if (!action)
         return EXIT_USAGE;
-    o->augmented |= options_given_any(command, args, augment_table);
+    o->augmented |= options_given_any(command, args, AUGMENTATION);
     if (!action->surveys && !o->output) {
         say_error("--output is missing: the PNG file to write");
         return EXIT_USAGE;

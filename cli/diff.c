@@ -15,44 +15,47 @@
 struct options {
     double tolerance;
     const char *preprocess, *stride, *shortcut, *holder, *map;
-    int skip_extra, as_stored, exact, threads, json;
+    int skip_extra, json;
+    struct rn_eval_options run;
 };
 
 #define AT(field) offsetof(struct options, field)
 
 /* clang-format off */
-static const struct option own_options[] = {
-    {"tolerance", "X", OPTION_REAL, AT(tolerance), 0, 1, NULL, NULL,
-     "what values may differ by, of 1 and the layer's largest"},
-    {"preprocess", "NAME[,NAME]", OPTION_TEXT, AT(preprocess), 0, 0, NULL,
-     "the models'", "how A and B, or each, prepare the picture: a name as for "
-     "'resnet convert'"},
-    {"stride", "NAME[,NAME]", OPTION_TEXT, AT(stride), 0, 0, NULL,
-     "the models', v1.5", "where the bottlenecks of A and B, or of each, "
-     "stride: v1 or v1.5"},
-    {"shortcut", "NAME[,NAME]", OPTION_TEXT, AT(shortcut), 0, 0, NULL,
-     "the models', recognised", "the shortcuts of A and B, or of each: A, "
-     "A-split, B or C"},
-    {"holder", "NAME[,NAME]", OPTION_TEXT, AT(holder), 0, 0, NULL,
-     "the likeliest", "which of a checkpoint's dictionaries of tensors A and B, "
-     "or each, are"},
-    {"map", "FILE[,FILE]", OPTION_TEXT, AT(map), 0, 0, NULL, NULL,
-     "lines OURS = THEIRS: names of tensors of A and B, or of each"},
-    {"skip-extra", NULL, OPTION_FLAG, AT(skip_extra), 0, 0, NULL, NULL,
-     "pass over tensors that belong to no layer"},
-    {"as-stored", NULL, OPTION_FLAG, AT(as_stored), 0, 0, NULL, NULL,
-     "do not turn the picture as its EXIF orientation says"},
-    {"threads", "N", OPTION_INT, AT(threads), 1, 1024, NULL,
-     "what the machine allows", "compute threads"},
-    {"exact", NULL, OPTION_FLAG, AT(exact), 0, 0, NULL, NULL,
-     "direct convolution only, no Winograd"},
-    {"json", NULL, OPTION_FLAG, AT(json), 0, 0, NULL, NULL,
-     "print one JSON object a layer, and one for all"},
+static const struct rn_option own_options[] = {
+    {"tolerance", .type = RN_OPTION_REAL, .offset = AT(tolerance), .min = 0,
+     .max = 1, .value = "X",
+     .help = "Let values differ by X times 1 plus the layer's largest value"},
+    {"preprocess", .type = RN_OPTION_TEXT, .offset = AT(preprocess),
+     .value = "NAME[,NAME]", .unset = "the models'",
+     .help = "Prepare the picture like this for A and B, or for each: a name as "
+             "for 'resnet convert'"},
+    {"stride", .type = RN_OPTION_TEXT, .offset = AT(stride),
+     .value = "NAME[,NAME]", .unset = "the models', v1.5",
+     .help = "Where the bottlenecks of A and B, or of each, stride: v1 or "
+             "v1.5"},
+    {"shortcut", .type = RN_OPTION_TEXT, .offset = AT(shortcut),
+     .value = "NAME[,NAME]", .unset = "the models', recognised",
+     .help = "Shortcuts of A and B, or of each: A, A-split, B or C"},
+    {"holder", .type = RN_OPTION_TEXT, .offset = AT(holder),
+     .value = "NAME[,NAME]", .unset = "the likeliest",
+     .help = "Take this one of a checkpoint's dictionaries of tensors for A "
+             "and B, or for each"},
+    {"map", .type = RN_OPTION_TEXT, .offset = AT(map),
+     .value = "FILE[,FILE]",
+     .help = "Read lines OURS = THEIRS from FILE: names of tensors of A and B, "
+             "or of each"},
+    {"skip-extra", .type = RN_OPTION_FLAG, .offset = AT(skip_extra),
+     .help = "Skip tensors that belong to no layer"},
+    {"json", .type = RN_OPTION_FLAG, .offset = AT(json),
+     .help = "Print one JSON object per layer, and one for all"},
 };
 /* clang-format on */
 
 static const struct option_group groups[] = {
-    {"options", own_options, COUNT(own_options), 0},
+    {"options", .own = own_options, .count = COUNT(own_options)},
+    {"options", .library = rn_eval_option, .without = "part|batch|images|crops",
+     .base = AT(run)},
 };
 
 static void defaults(void *options)
@@ -60,6 +63,7 @@ static void defaults(void *options)
     struct options *o = options;
 
     o->tolerance = 1e-4;
+    rn_eval_defaults(&o->run);
 }
 
 /** One of the two. */
@@ -188,13 +192,15 @@ static int open_sides(struct side sides[2], char *const *paths,
     for (size_t k = 0; k < COUNT(given) && !rc; k++)
         rc = split(&told[k], given[k].option, given[k].text, err);
     for (int i = 0; i < 2 && !rc; i++) {
-        struct import_args args = {.preprocess = told[0].side[i],
-                                   .stride = told[1].side[i],
-                                   .holder = told[3].side[i],
-                                   .map = told[4].side[i],
-                                   .skip_extra = o->skip_extra};
+        struct import_args args = {.quiet = 0};
 
-        rc = set_shortcut(&args.shortcut, told[2].side[i], err);
+        rn_import_defaults(&args.o);
+        args.o.preprocess = told[0].side[i];
+        args.o.stride = told[1].side[i];
+        args.o.holder = told[3].side[i];
+        args.o.map = told[4].side[i];
+        args.o.skip_extra = o->skip_extra;
+        rc = set_shortcut(&args.o.shortcut, told[2].side[i], err);
         if (!rc)
             rc = open_side(&sides[i], paths[i], &args, err);
     }
@@ -334,8 +340,8 @@ static int run_side(struct side *side, const struct options *o,
 
     rn_plan_defaults(&options);
     options.batch = 1;
-    options.threads = o->threads;
-    options.exact = o->exact;
+    options.threads = o->run.threads;
+    options.exact = o->run.exact;
     options.bind = 1;
     if (layers_add(&side->layers, "input", shape, side->image))
         return no_memory(err);
@@ -501,7 +507,7 @@ static int diff(struct side sides[2], const struct options *o,
 
     if (!rc && args->count > 2)
         rc = load_input(sides, args->operand[2],
-                        o->as_stored ? RN_IMAGE_AS_STORED : 0, err);
+                        o->run.as_stored ? RN_IMAGE_AS_STORED : 0, err);
     else if (!rc)
         make_up(sides);
     for (int i = 0; i < 2 && !rc; i++)

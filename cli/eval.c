@@ -37,56 +37,54 @@ struct options {
 #define AT(field) offsetof(struct options, field)
 
 /* clang-format off */
-static const struct option options_table[] = {
-    {"part", "PART", OPTION_WORD, AT(part), 0, 0, "train|validation|test",
-     "test; of pictures what there is",
-     "part of the data to evaluate on: train, validation or test"},
-    {"validation", "N", OPTION_TEXT, AT(validation), 0, 0, NULL,
-     "as the model was trained",
-     "the last N or N% training images are the validation part; of pictures "
-     "some of each class"},
-    {"seed", "N", OPTION_SEED, AT(seed), 0, 0, NULL, NULL,
-     "which pictures are held out: as in 'resnet train'; the model's own, "
-     "where it tells"},
-    {"images", "N", OPTION_INT, AT(eval.images), 1, 100000000, NULL,
-     "all; 500 with --try", "at most so many of the part, spread evenly over it"},
-    {"try", "A,B,...", OPTION_TEXT, AT(try), 0, 0, NULL, NULL,
-     "evaluate the model under every combination of what no tensor tells, the "
-     "smallest error first: " TRY_WORDS "; options that are given stay"},
-    {"crops", "N", OPTION_INT, AT(eval.crops), 1, 10, NULL, NULL,
-     "of a picture: 1, the centre, or 10, corners and centre of the middle "
-     "square and their mirror images, probabilities averaged"},
-    {"scales", "A,B,...", OPTION_TEXT, AT(scales), 0, 0, NULL, NULL,
-     "whole pictures and their mirror images instead, the shorter side resized "
-     "to each, probabilities averaged; the paper's: 224,256,384,480,640"},
-    {"per-class", NULL, OPTION_FLAG, AT(per_class), 0, 0, NULL, NULL,
-     "errors and measures of each class, and their means: precision, recall, "
-     "F1, balanced accuracy, ROC-AUC, average precision"},
-    {"confusion", "FILE", OPTION_TEXT, AT(confusion), 0, 0, NULL, NULL,
-     "write the confusion matrix, as the name ends: .csv, .svg or .txt"},
-    {"predictions", "FILE.csv", OPTION_TEXT, AT(predictions), 0, 0, NULL, NULL,
-     "write the five likeliest classes of every image"},
-    {"probabilities", "FILE", OPTION_TEXT, AT(probabilities), 0, 0, NULL, NULL,
-     "write all classes' probabilities of every image, as the name ends: .csv "
-     "or .npy"},
-    {"mistakes", "FILE.html", OPTION_TEXT, AT(mistakes), 0, 0, NULL, NULL,
-     "write a page that shows the images answered wrongly"},
-    {"as-stored", NULL, OPTION_FLAG, AT(eval.as_stored), 0, 0, NULL, NULL,
-     "do not turn pictures as their EXIF orientation says"},
-    {"batch", "N", OPTION_INT, AT(eval.batch), 1, 65536, NULL, "chosen",
-     "images per batch"},
-    {"threads", "N", OPTION_INT, AT(eval.threads), 1, 1024, NULL,
-     "what the machine allows", "compute threads"},
-    {"exact", NULL, OPTION_FLAG, AT(eval.exact), 0, 0, NULL, NULL,
-     "direct convolution only, no Winograd"},
-    {"json", NULL, OPTION_FLAG, AT(json), 0, 0, NULL, NULL,
-     "print the result as one JSON object"},
+static const struct rn_option options_table[] = {
+    {"part", .type = RN_OPTION_WORD, .offset = AT(part),
+     .words = "train|validation|test",
+     .unset = "test; for pictures what there is",
+     .help = "Evaluate on this part of the data"},
+    {"validation", .type = RN_OPTION_TEXT, .offset = AT(validation),
+     .value = "N|N%", .unset = "as the model was trained",
+     .help = "Take the last N, or N%, training images for the validation part; "
+             "of pictures some of each class"},
+    {"seed", .type = RN_OPTION_SEED, .offset = AT(seed), .value = "N",
+     .help = "Choose the pictures that are held out from N, as 'resnet train' "
+             "does; the model's own, where it tells"},
+    {"try", .type = RN_OPTION_TEXT, .offset = AT(try), .value = "A,B,...",
+     .help = "Evaluate the model, on 500 images or --images, under every "
+             "combination of what no tensor tells, and print the smallest error "
+             "first: " TRY_WORDS "; options that are given stay"},
+    {"scales", .type = RN_OPTION_TEXT, .offset = AT(scales),
+     .value = "A,B,...",
+     .help = "Look at whole pictures and their mirror images, the shorter side "
+             "resized to each of these, and average the probabilities; the "
+             "paper's: 224,256,384,480,640"},
+    {"per-class", .type = RN_OPTION_FLAG, .offset = AT(per_class),
+     .help = "Print errors and measures of each class, and their means: "
+             "precision, recall, F1, balanced accuracy, ROC-AUC, average "
+             "precision"},
+    {"confusion", .type = RN_OPTION_TEXT, .offset = AT(confusion),
+     .value = "FILE",
+     .help = "Write the confusion matrix to FILE, as its name ends: .csv, .svg "
+             "or .txt"},
+    {"predictions", .type = RN_OPTION_TEXT, .offset = AT(predictions),
+     .value = "FILE.csv",
+     .help = "Write the five likeliest classes of every image to FILE.csv"},
+    {"probabilities", .type = RN_OPTION_TEXT, .offset = AT(probabilities),
+     .value = "FILE",
+     .help = "Write all classes' probabilities of every image to FILE, as its "
+             "name ends: .csv or .npy"},
+    {"mistakes", .type = RN_OPTION_TEXT, .offset = AT(mistakes),
+     .value = "FILE.html",
+     .help = "Write a page to FILE.html that shows the images answered "
+             "wrongly"},
+    {"json", .type = RN_OPTION_FLAG, .offset = AT(json), .help = JSON_HELP},
 };
 /* clang-format on */
 
 static const struct option_group groups[] = {
-    {"options", options_table, COUNT(options_table), 0},
-    {"models of others", import_table, IMPORT_OPTIONS, AT(import)},
+    {"options", .own = options_table, .count = COUNT(options_table)},
+    {"options", .library = rn_eval_option, .without = "part", .base = AT(eval)},
+    IMPORT_GROUPS(AT(import), ""),
 };
 
 static void defaults(void *options)
@@ -94,6 +92,7 @@ static void defaults(void *options)
     struct options *o = options;
 
     rn_eval_defaults(&o->eval);
+    rn_import_defaults(&o->import.o);
     o->eval.bind = 1;
     o->seed = 1; /* as in rn_train_defaults() */
 }

@@ -10,7 +10,7 @@
 
 struct options {
     struct import_args import;
-    struct runner_args run;
+    struct rn_eval_options run;
     const char *stage, *output;
     int json;
 };
@@ -18,22 +18,21 @@ struct options {
 #define AT(field) offsetof(struct options, field)
 
 /* clang-format off */
-static const struct option options_table[] = {
-    {"output", "FILE", OPTION_TEXT, AT(output), 0, 0, NULL, NULL,
-     "file to write: .npy, with the names a line each in FILE.names.txt, or "
-     ".csv"},
-    {"stage", "STAGE", OPTION_TEXT, AT(stage), 0, 0, NULL, NULL,
-     "conv1 to conv5 (as many as there are), last, pool (the means of the last "
-     "one) or the name of a layer"},
-    {"json", NULL, OPTION_FLAG, AT(json), 0, 0, NULL, NULL,
-     "print what was written as one JSON object"},
+static const struct rn_option options_table[] = {
+    {"output", .type = RN_OPTION_TEXT, .offset = AT(output), .value = "FILE",
+     .help = "Write to FILE: .npy, with the names a line each in "
+             "FILE.names.txt, or .csv"},
+    {"stage", .type = RN_OPTION_TEXT, .offset = AT(stage), .value = "STAGE",
+     .help = "Write the output of this stage: conv1 to conv5 (as many as there "
+             "are), last, pool (the means of the last) or a layer's name"},
+    {"json", .type = RN_OPTION_FLAG, .offset = AT(json), .help = JSON_HELP},
 };
 /* clang-format on */
 
 static const struct option_group groups[] = {
-    {"options", options_table, COUNT(options_table), 0},
-    {"running", runner_table, RUNNER_OPTIONS, AT(run)},
-    {"models of others", import_table, IMPORT_OPTIONS - 1, AT(import)},
+    {"options", .own = options_table, .count = COUNT(options_table)},
+    RUNNER_GROUP(AT(run), "|crops"),
+    IMPORT_GROUPS(AT(import), "|output"),
 };
 
 static void defaults(void *options)
@@ -41,6 +40,8 @@ static void defaults(void *options)
     struct options *o = options;
 
     o->stage = "pool";
+    rn_eval_defaults(&o->run);
+    rn_import_defaults(&o->import.o);
 }
 
 struct writing {
@@ -114,7 +115,7 @@ static int run(const struct command *command, void *options,
     int status;
 
     (void)command;
-    o->import.headless = strcmp(o->stage, "fc") != 0;
+    o->import.o.headless = strcmp(o->stage, "fc") != 0;
     if (!o->output) {
         say_error("--output is missing: where to write, FILE.npy or FILE.csv");
         return EXIT_USAGE;

@@ -3,10 +3,10 @@
  * a few have another name or no flag. */
 #include "flags.h"
 
+#include "options.h"
+
 #include <stdio.h>
 #include <string.h>
-
-#define COUNT(a) (sizeof(a) / sizeof(*(a)))
 
 static option_table *const tables[] = {
     rn_net_option,    rn_import_option, rn_plan_option,   rn_data_option,

@@ -6,28 +6,32 @@
 #include "options.h"
 #include "resnet.h"
 
-/** What import_table sets. */
+/** What IMPORT_GROUPS sets. */
 struct import_args {
-    const char *net, *stride, *preprocess, *mean, *std, *interpolation, *labels;
-    const char *weights, *mean_image, *head, *output;
-    const char *config, *stem_pool, *activation, *channel_order;
-    double eps;
-    const char *holder, *map;
-    char shortcut;
-    int stem_stride;
-    int crop[2];
-    int resize;
-    int quiet;     /* nothing is said; no option */
-    int structure; /* weights may be missing, or no numbers */
-    int skip_extra;
-    int headless; /* the classifier may be missing; no option */
+    struct rn_import_options o; /* first: import_table's rows count from it */
+    const char *mean, *std;
+    int quiet; /* nothing is said; no option */
 };
 
-enum { IMPORT_OPTIONS = 23 };
-/** --output is the last, for commands whose own --output is a file. */
-extern const struct option import_table[IMPORT_OPTIONS];
-/** Of these, the ones that say which tensors of a file are the network's. */
-enum { NAMING_FIRST = 2, NAMING_OPTIONS = 3 };
+enum { IMPORT_OPTIONS = 3 };
+extern const struct rn_option import_table[IMPORT_OPTIONS];
+
+#define IMPORT_TITLE "models of others"
+
+/** Options of models of others, for a command that has its import_args at
+ *  `at`; fields `without` beside height, which is --crop ("|output"). */
+#define IMPORT_GROUPS(at, without_)                                           \
+    {IMPORT_TITLE, .library = rn_import_option, .without = "height" without_, \
+     .base = (at)},                                                           \
+    {                                                                         \
+        IMPORT_TITLE, import_table, IMPORT_OPTIONS, .base = (at)              \
+    }
+/** Only those that say which tensors of a file are the network's. */
+#define NAMING_GROUP(at)                                             \
+    {                                                                \
+        IMPORT_TITLE, .library = rn_import_option, .only = "naming", \
+                      .base = (at)                                   \
+    }
 
 /** Read a model; what was taken for granted is said on standard error. `args`
  *  may be NULL: nothing is said of it. */

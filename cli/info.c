@@ -12,29 +12,28 @@
 struct options {
     struct rn_net_options net;
     struct import_args import;
-    int batch;
-    int recompute;
+    struct rn_plan_options plan;
     int json;
 };
 
 #define AT(field) offsetof(struct options, field)
 
 /* clang-format off */
-static const struct option own_options[] = {
-    {"batch", "N", OPTION_INT, AT(batch), 1, 65536, NULL,
-     "128, or 32 above 64 pixels", "images per batch, for the memory"},
-    {"recompute", "WHAT", OPTION_INDEX, AT(recompute), 0, 0, RECOMPUTE_WORDS,
-     NULL, RECOMPUTE_HELP},
-    {"json", NULL, OPTION_FLAG, AT(json), 0, 0, NULL, NULL,
-     "one JSON object instead of tables"},
+static const struct rn_option own_options[] = {
+    {"batch", .type = RN_OPTION_INT, .offset = AT(plan.batch), .min = 1,
+     .max = 65536, .value = "N", .unset = "128, or 32 above 64 pixels",
+     .help = "Count the memory for N images per batch"},
+    {"json", .type = RN_OPTION_FLAG, .offset = AT(json),
+     .help = "Print one JSON object in place of tables"},
 };
 /* clang-format on */
 
 static const struct option_group groups[] = {
-    {"network", net_options, NET_OPTIONS, AT(net)},
-    {"models of others", import_table + NAMING_FIRST, NAMING_OPTIONS,
-     AT(import)},
-    {"output", own_options, COUNT(own_options), 0},
+    {"network", .library = rn_net_option, .base = AT(net)},
+    NAMING_GROUP(AT(import)),
+    {"output", .own = own_options, .count = COUNT(own_options)},
+    {"output", .library = rn_plan_option, .base = AT(plan),
+     .without = "mode|batch|threads|exact|winograd|profile"},
 };
 
 /** What a network is, and what it needs. */
@@ -50,6 +49,9 @@ static void defaults(void *options)
     struct options *o = options;
 
     rn_net_defaults(&o->net);
+    rn_import_defaults(&o->import.o);
+    rn_plan_defaults(&o->plan);
+    o->plan.batch = 0; /* by the network's size */
 }
 
 static void list_networks(int json)
@@ -222,15 +224,15 @@ static int run(const struct command *command, void *options,
         list_networks(o->json);
         return EXIT_DONE;
     }
-    rc = net_open(&model, args->operand[0], &o->net,
-                  options_given_any(command, args, net_options), &o->import,
-                  &err);
+    rc =
+        net_open(&model, args->operand[0], &o->net,
+                 options_given_any(command, args, "network"), &o->import, &err);
     if (rc)
         return cli_fail(&err);
     facts.model = model;
     rn_model_describe(model, &facts.info);
-    facts.recompute = o->recompute;
-    facts.batch = o->batch ? o->batch : net_batch(&facts.info);
+    facts.recompute = o->plan.recompute;
+    facts.batch = o->plan.batch ? o->plan.batch : net_batch(&facts.info);
     rc = estimate_both(&facts, &err);
     if (rc)
         rc = cli_fail(&err);

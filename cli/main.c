@@ -108,7 +108,7 @@ static int unknown_command(const char *name)
     int least = INT_MAX;
 
     for (size_t i = 0; i < COUNT(commands); i++) {
-        int d = spelling_distance(name, commands[i]->name);
+        int d = rn_spelling_distance(name, commands[i]->name);
 
         if (d >= 0 && d < least) {
             least = d;

@@ -9,24 +9,6 @@
 
 #define AT(field) offsetof(struct rn_net_options, field)
 
-/* clang-format off */
-const struct option net_options[NET_OPTIONS] = {
-    {"classes", "N", OPTION_INT, AT(classes), 1, 1000000, NULL,
-     "the family's", "number of classes"},
-    {"channels", "N", OPTION_INT, AT(channels), 1, 4096, NULL,
-     "3", "input channels"},
-    {"size", "HxW", OPTION_SIZE, AT(height), 1, 65535, NULL,
-     "the family's", "input height and width, or N for both"},
-    {"shortcut", "A|A-split|B|C", OPTION_LETTER, AT(shortcut), 0, 0,
-     "A|A-split|B|C",
-     "the family's",
-     "shortcuts where sizes change: A zero padding (A-split: half of it on each "
-     "side), B projection, C projection everywhere"},
-    {"stride", "v1|v1.5", OPTION_INDEX, AT(stride_v1), 0, 0, "v1.5|v1", NULL,
-     "where a bottleneck strides: first 1x1 (v1, the paper's) or 3x3"},
-};
-/* clang-format on */
-
 /* A folder is a run's, unless a network has that very name: the network is
  * meant then, and the folder is ./NAME. */
 static int folder_is_meant(const char *name)
@@ -56,10 +38,10 @@ int net_open(struct rn_model **out, const char *name,
 {
     struct import_args args = *import;
 
-    args.structure = 1;
+    args.o.structure = 1;
     *out = NULL;
     if (!net_is_file(name)) {
-        if (!import->holder && !import->map && !import->skip_extra)
+        if (!import->o.holder && !import->o.map && !import->o.skip_extra)
             return rn_model_create(out, name, options, err);
         err->code = RN_ERR_ARG;
         snprintf(err->msg, sizeof(err->msg),

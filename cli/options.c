@@ -14,61 +14,73 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ----------------------------------------------------------- spelling */
+#define SEED_MAX ((uint64_t)INT64_MAX) /* JSON has no larger integers */
 
-#define SPELLING_MAX 31
-#define SEED_MAX     ((uint64_t)INT64_MAX) /* JSON has no larger integers */
+/* ------------------------------------------------------------- tables */
 
-static int min3(int a, int b, int c)
+/* Whether a group of the command takes a row of the library's. */
+static int takes(const struct option_group *group, const struct rn_option *row,
+                 char name[32])
 {
-    int least = a < b ? a : b;
+    const char *flag = flag_of(row->name, name, 32);
 
-    return least < c ? least : c;
+    if (!flag || (group->only && strcmp(group->only, row->group) != 0) ||
+        (group->without && word_index(group->without, row->name) >= 0))
+        return 0;
+    if (flag != name)
+        snprintf(name, 32, "%s", flag);
+    return 1;
 }
 
-int spelling_distance(const char *a, const char *b)
+int options_at(const struct command *command, size_t i, struct option *option)
 {
-    size_t n = strlen(a), m = strlen(b);
-    int row[SPELLING_MAX + 1];
-
-    if (n > SPELLING_MAX || m > SPELLING_MAX)
-        return -1;
-    for (size_t j = 0; j <= m; j++)
-        row[j] = (int)j;
-    for (size_t i = 1; i <= n; i++) {
-        int diagonal = row[0];
-
-        row[0] = (int)i;
-        for (size_t j = 1; j <= m; j++) {
-            int above = row[j];
-
-            row[j] = min3(above + 1, row[j - 1] + 1,
-                          diagonal + (a[i - 1] != b[j - 1]));
-            diagonal = above;
-        }
-    }
-    /* a third of the letters, and at least one, may differ */
-    return row[m] <= (int)(n > m ? n : m) / 3 + 1 ? row[m] : -1;
-}
-
-const char *options_suggest(const struct command *command, const char *name)
-{
-    const char *nearest = NULL;
-    int least = INT_MAX;
-
     for (size_t g = 0; g < command->n_groups; g++) {
         const struct option_group *group = &command->groups[g];
+        const struct rn_option *row;
 
-        for (size_t i = 0; i < group->count; i++) {
-            int d = spelling_distance(name, group->options[i].name);
-
-            if (d >= 0 && d < least) {
-                least = d;
-                nearest = group->options[i].name;
+        option->title = group->title;
+        if (i < group->count) {
+            option->row = &group->own[i];
+            option->base = group->base;
+            snprintf(option->name, sizeof(option->name), "%s",
+                     option->row->name);
+            return 1;
+        }
+        i -= group->count;
+        for (size_t k = 0; group->library && (row = group->library(k)); k++)
+            if (takes(group, row, option->name) && i-- == 0) {
+                option->row = row;
+                option->base = group->base;
+                return 1;
             }
+    }
+    return 0;
+}
+
+int options_find(const struct command *command, const char *name,
+                 struct option *option)
+{
+    for (size_t i = 0; options_at(command, i, option); i++)
+        if (strcmp(option->name, name) == 0)
+            return (int)i;
+    return -1;
+}
+
+const char *options_suggest(const struct command *command, const char *name,
+                            char buf[32])
+{
+    int least = INT_MAX;
+    struct option option;
+
+    for (size_t i = 0; options_at(command, i, &option); i++) {
+        int d = rn_spelling_distance(name, option.name);
+
+        if (d >= 0 && d < least) {
+            least = d;
+            snprintf(buf, 32, "%s", option.name);
         }
     }
-    return nearest;
+    return least < INT_MAX ? buf : NULL;
 }
 
 /* ------------------------------------------------------------- values */
@@ -181,29 +193,29 @@ static int parse_size(const char *text, double min, double max, int out[2])
 }
 
 /* What a value of this option has to be, as in "'x' is not ...". */
-static void expectation(const struct option *o, char *buf, size_t size)
+static void expectation(const struct rn_option *o, char *buf, size_t size)
 {
     char words[160];
 
     switch (o->type) {
-    case OPTION_INT:
-    case OPTION_LONG:
+    case RN_OPTION_INT:
+    case RN_OPTION_LONG:
         snprintf(buf, size, "a whole number from %.0f to %.0f", o->min, o->max);
         break;
-    case OPTION_SEED:
+    case RN_OPTION_SEED:
         snprintf(buf, size, "a whole number from 0 to %" PRIu64, SEED_MAX);
         break;
-    case OPTION_REAL:
-        snprintf(buf, size, "a number from %g to %g", o->min, o->max);
+    case RN_OPTION_REAL:
+        snprintf(buf, size, "a number from %.10g to %.10g", o->min, o->max);
         break;
-    case OPTION_SIZE:
+    case RN_OPTION_SIZE:
         snprintf(buf, size, "N or HEIGHTxWIDTH, each from %.0f to %.0f", o->min,
                  o->max);
         break;
-    case OPTION_TEXT:
+    case RN_OPTION_TEXT:
         snprintf(buf, size, "a value");
         break;
-    case OPTION_FLAG:
+    case RN_OPTION_FLAG:
         snprintf(buf, size, "yes or no");
         break;
     default:
@@ -213,57 +225,57 @@ static void expectation(const struct option *o, char *buf, size_t size)
     }
 }
 
-static int store(const struct option *o, void *target, const char *value)
+static int store(const struct rn_option *o, void *p, const char *value)
 {
-    void *p = (char *)target + o->offset;
     int index = -1;
     long whole;
 
-    if (o->type == OPTION_FLAG)
+    if (o->type == RN_OPTION_FLAG)
         index = word_index("no|yes", value);
     else if (o->words)
         index = word_index(o->words, value);
-    if ((o->type == OPTION_FLAG || o->words) && index < 0)
+    if ((o->type == RN_OPTION_FLAG || o->words) && index < 0)
         return -1;
 
     switch (o->type) {
-    case OPTION_FLAG:
-    case OPTION_INDEX:
+    case RN_OPTION_FLAG:
+    case RN_OPTION_INDEX:
         *(int *)p = index;
         return 0;
-    case OPTION_LETTER:
+    case RN_OPTION_LETTER:
         *(char *)p =
             value[1] ? (char)tolower((unsigned char)value[0]) : value[0];
         return 0;
-    case OPTION_WORD:
-    case OPTION_TEXT:
+    case RN_OPTION_WORD:
+    case RN_OPTION_TEXT:
         *(const char **)p = value;
         return *value ? 0 : -1;
-    case OPTION_SEED:
+    case RN_OPTION_SEED:
         return parse_seed(value, p);
-    case OPTION_REAL:
+    case RN_OPTION_REAL:
         return parse_real(value, o->min, o->max, p);
-    case OPTION_SIZE:
+    case RN_OPTION_SIZE:
         return parse_size(value, o->min, o->max, p);
-    case OPTION_INT:
-    case OPTION_LONG:
+    case RN_OPTION_INT:
+    case RN_OPTION_LONG:
         break;
     }
     if (parse_whole(value, o->min, o->max, &whole) < 0)
         return -1;
-    if (o->type == OPTION_INT)
+    if (o->type == RN_OPTION_INT)
         *(int *)p = (int)whole;
     else
         *(long *)p = whole;
     return 0;
 }
 
-int options_set(const struct option *o, void *target, const char *value,
+int options_set(const struct option *option, void *options, const char *value,
                 char *why, size_t size)
 {
+    const struct rn_option *o = option->row;
     char expected[200];
 
-    if (store(o, target, value) == 0)
+    if (store(o, (char *)options + option->base + o->offset, value) == 0)
         return 0;
     expectation(o, expected, sizeof(expected));
     snprintf(why, size, "'%s' is not %s", value, expected);
@@ -272,51 +284,30 @@ int options_set(const struct option *o, void *target, const char *value,
 
 /* ------------------------------------------------------------ parsing */
 
-const struct option *options_find(const struct command *command,
-                                  const char *name, size_t *index, size_t *base)
-{
-    size_t position = 0;
-
-    for (size_t g = 0; g < command->n_groups; g++) {
-        const struct option_group *group = &command->groups[g];
-
-        for (size_t i = 0; i < group->count; i++, position++) {
-            if (strcmp(group->options[i].name, name) != 0)
-                continue;
-            *index = position;
-            *base = group->base;
-            return &group->options[i];
-        }
-    }
-    return NULL;
-}
-
 int options_given(const struct command *command, const struct args *args,
                   const char *name)
 {
-    size_t index, base;
+    struct option option;
+    int place = options_find(command, name, &option);
 
-    return options_find(command, name, &index, &base) && args->seen[index];
+    return place >= 0 && args->seen[place];
 }
 
 int options_given_any(const struct command *command, const struct args *args,
-                      const struct option *table)
+                      const char *title)
 {
-    size_t position = 0;
+    struct option option;
 
-    for (size_t g = 0; g < command->n_groups; g++) {
-        const struct option_group *group = &command->groups[g];
-
-        for (size_t i = 0; i < group->count; i++, position++)
-            if (group->options == table && args->seen[position])
-                return 1;
-    }
+    for (size_t i = 0; options_at(command, i, &option); i++)
+        if (strcmp(option.title, title) == 0 && args->seen[i])
+            return 1;
     return 0;
 }
 
 static int unknown_option(const struct command *command, const char *arg)
 {
-    const char *near = options_suggest(command, arg + strspn(arg, "-"));
+    char buf[32];
+    const char *near = options_suggest(command, arg + strspn(arg, "-"), buf);
 
     if (near)
         say_error("unknown option '%s' for %s; did you mean '--%s'?", arg,
@@ -333,29 +324,29 @@ static int parse_option(const struct command *command, void *options,
 {
     const char *arg = args->argv[*i];
     const char *equals = strchr(arg, '=');
-    const struct option *o = NULL;
+    struct option o;
     const char *value;
     char name[64], why[400];
-    size_t index = 0, base = 0;
+    int index = -1;
 
     snprintf(name, sizeof(name), "%.*s",
              equals ? (int)(equals - arg) : (int)strlen(arg), arg);
     if (strncmp(name, "--", 2) == 0)
-        o = options_find(command, name + 2, &index, &base);
-    if (!o)
+        index = options_find(command, name + 2, &o);
+    if (index < 0)
         return unknown_option(command, name);
 
     if (equals) {
         value = equals + 1;
-    } else if (o->type == OPTION_FLAG) {
+    } else if (o.row->type == RN_OPTION_FLAG) {
         value = "yes";
     } else if (*i + 1 < args->argc) {
         value = args->argv[++*i];
     } else {
-        say_error("%s needs a value (%s)", name, o->arg);
+        say_error("%s needs a value (%s)", name, options_value(&o));
         return EXIT_USAGE;
     }
-    if (options_set(o, (char *)options + base, value, why, sizeof(why)) < 0) {
+    if (options_set(&o, options, value, why, sizeof(why)) < 0) {
         say_error("%s: %s", name, why);
         return EXIT_USAGE;
     }
@@ -410,58 +401,71 @@ int options_help_asked(int argc, char **argv)
     return 0;
 }
 
-/* The default as text, or "" where there is none worth a word. */
-static void default_text(const struct option *o, const void *options, char *buf,
-                         size_t size)
+void options_default(const struct option *option, const void *options,
+                     char *buf, size_t size)
 {
-    const void *p = (const char *)options + o->offset;
+    const struct rn_option *o = option->row;
+    const void *p = (const char *)options + option->base + o->offset;
     const char *unset = o->unset ? o->unset : "";
+    char flags[200];
     const char *text;
 
     buf[0] = '\0';
     switch (o->type) {
-    case OPTION_FLAG:
+    case RN_OPTION_FLAG:
         return;
-    case OPTION_INDEX:
+    case RN_OPTION_INDEX:
         word_at(o->words, *(const int *)p, buf, size);
         return;
-    case OPTION_INT:
-    case OPTION_SIZE:
+    case RN_OPTION_INT:
+    case RN_OPTION_SIZE:
         if (*(const int *)p || !o->unset)
             snprintf(buf, size, "%d", *(const int *)p);
         break;
-    case OPTION_LONG:
+    case RN_OPTION_LONG:
         if (*(const long *)p || !o->unset)
             snprintf(buf, size, "%ld", *(const long *)p);
         break;
-    case OPTION_SEED:
+    case RN_OPTION_SEED:
         snprintf(buf, size, "%" PRIu64, *(const uint64_t *)p);
         break;
-    case OPTION_REAL:
+    case RN_OPTION_REAL:
         if (*(const double *)p > 0 || !o->unset)
             snprintf(buf, size, "%g", *(const double *)p);
         break;
-    case OPTION_LETTER:
+    case RN_OPTION_LETTER:
         snprintf(buf, size, "%.1s", (const char *)p);
         break;
-    case OPTION_WORD:
-    case OPTION_TEXT:
+    case RN_OPTION_WORD:
+    case RN_OPTION_TEXT:
         text = *(const char *const *)p;
         snprintf(buf, size, "%s", text ? text : "");
         break;
     }
     if (!buf[0])
-        snprintf(buf, size, "%s", unset);
+        snprintf(buf, size, "%s",
+                 flags_for_fields(unset, flags, sizeof(flags)));
+}
+
+const char *options_value(const struct option *option)
+{
+    const struct rn_option *o = option->row;
+
+    if (o->type == RN_OPTION_FLAG)
+        return NULL;
+    return o->value ? o->value : o->words;
 }
 
 static void option_help(const struct option *o, const void *options)
 {
-    char left[64], text[400], preset[100];
+    const char *value = options_value(o);
+    char left[96], help[500], text[720], preset[200];
 
-    snprintf(left, sizeof(left), "  --%s%s%s", o->name, o->arg ? " " : "",
-             o->arg ? o->arg : "");
-    default_text(o, options, preset, sizeof(preset));
-    snprintf(text, sizeof(text), "%s%s%s%s", o->help, preset[0] ? " (" : "",
+    snprintf(left, sizeof(left), "  --%s%s%s", o->name, value ? " " : "",
+             value ? value : "");
+    options_default(o, options, preset, sizeof(preset));
+    flags_for_fields(o->row->help, help, sizeof(help));
+    snprintf(text, sizeof(text), "%s%s%s%s", help, preset[0] ? " (" : "",
              preset, preset[0] ? ")" : "");
     print_wrapped(left, 27, text);
 }
@@ -469,18 +473,19 @@ static void option_help(const struct option *o, const void *options)
 void options_help(const struct command *command)
 {
     char *options = calloc(1, command->size);
+    const char *title = NULL;
+    struct option option;
 
     printf("usage: resnet %s %s\n\n", command->name, command->synopsis);
     print_wrapped("", 0, command->summary);
     if (!options)
         return;
     command->defaults(options);
-    for (size_t g = 0; g < command->n_groups; g++) {
-        const struct option_group *group = &command->groups[g];
-
-        printf("\n%s:\n", group->title);
-        for (size_t i = 0; i < group->count; i++)
-            option_help(&group->options[i], options + group->base);
+    for (size_t i = 0; options_at(command, i, &option); i++) {
+        if (!title || strcmp(option.title, title) != 0)
+            printf("\n%s:\n", option.title);
+        title = option.title;
+        option_help(&option, options);
     }
     if (command->notes)
         printf("\n%s", command->notes);

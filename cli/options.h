@@ -3,40 +3,32 @@
 #ifndef RN_CLI_OPTIONS_H
 #define RN_CLI_OPTIONS_H
 
+#include "flags.h"
+
 #include <stddef.h>
 
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
 
-enum option_type {
-    OPTION_FLAG,   /* int 0 or 1; no value, or =yes and =no */
-    OPTION_INT,    /* int, min..max */
-    OPTION_LONG,   /* long, min..max */
-    OPTION_SEED,   /* uint64_t */
-    OPTION_REAL,   /* double, min..max */
-    OPTION_TEXT,   /* const char *, borrowed, not empty */
-    OPTION_WORD,   /* const char *, one of words */
-    OPTION_INDEX,  /* int: which of words */
-    OPTION_LETTER, /* char: the letter that is one of words; the first one of a
-                      longer word, in lower case */
-    OPTION_SIZE,   /* int[2]: "HxW" or "N", min..max each */
-};
-
+/** An option of a command: a row of the command's own, whose name is the
+ *  flag, or one of the library's. */
 struct option {
-    const char *name; /* without the dashes */
-    const char *arg;  /* the value's name in the help; NULL for flags */
-    enum option_type type;
-    size_t offset; /* of the target in its struct */
-    double min, max;
-    const char *words; /* "A|B|C" */
-    const char *unset; /* help text for the default when it is 0 or NULL */
-    const char *help;
+    char name[32]; /* the flag, without the dashes */
+    const struct rn_option *row;
+    size_t base; /* offset of the row's struct in the command's */
+    const char *title;
 };
 
+/** Options under one title of the help: rows of the program's own, or those of
+ *  the library's table that belong to the group `only` (NULL: all), have a flag
+ *  and are not `without`. */
 struct option_group {
     const char *title;
-    const struct option *options;
+    const struct rn_option *own;
     size_t count;
-    size_t base; /* offset of the options' struct in the command's */
+    option_table *library;
+    const char *only;
+    const char *without; /* fields, "a|b", that the command says otherwise */
+    size_t base;         /* offset of the rows' struct in the command's */
 };
 
 struct args;
@@ -46,7 +38,8 @@ struct command {
     const char *synopsis; /* what follows the name in the usage line */
     const char *summary;
     const char *notes; /* printed below the options, or NULL */
-    void (*tables)(void); /* print what the library lists, below that; or NULL */
+    void (*tables)(
+        void); /* print what the library lists, below that; or NULL */
     const struct option_group *groups;
     size_t n_groups;
     size_t size; /* of the struct with all options */
@@ -57,7 +50,7 @@ struct command {
                const struct args *args);
 };
 
-#define OPTIONS_MAX 64
+#define OPTIONS_MAX 128
 
 /** A command line: operands in order, and which options it gave. */
 struct args {
@@ -82,30 +75,40 @@ void options_help(const struct command *command);
 int options_parse(const struct command *command, void *options,
                   struct args *args);
 
-/** The command's option of that name, or NULL; *index and *base are set. */
-const struct option *options_find(const struct command *command,
-                                  const char *name, size_t *index,
-                                  size_t *base);
+/** The command's i-th option, in the order of its help; whether there is one.
+ */
+int options_at(const struct command *command, size_t i, struct option *option);
+
+/** The command's option of that name; its place, or -1. */
+int options_find(const struct command *command, const char *name,
+                 struct option *option);
 
 /** Whether the command line gave the option of that name. */
 int options_given(const struct command *command, const struct args *args,
                   const char *name);
 
-/** Whether it gave any option of the group whose options are `table`. */
+/** Whether it gave any of the group of that title. */
 int options_given_any(const struct command *command, const struct args *args,
-                      const struct option *table);
+                      const char *title);
 
-/** Store `value`; 0, or -1 with the reason in `why`. */
-int options_set(const struct option *option, void *target, const char *value,
+/** Store `value` in the command's options; 0, or -1 with the reason in `why`.
+ */
+int options_set(const struct option *option, void *options, const char *value,
                 char *why, size_t size);
 
-/** Name of the command's option nearest to `name`, or NULL. */
-const char *options_suggest(const struct command *command, const char *name);
+/** The default as text, or "" where there is none worth a word. */
+void options_default(const struct option *option, const void *options,
+                     char *text, size_t size);
+
+/** What stands for the option's value in the help ("N", "A|B"); NULL: it has
+ *  none. */
+const char *options_value(const struct option *option);
+
+/** Name of the command's option nearest to `name` in buf, or NULL. */
+const char *options_suggest(const struct command *command, const char *name,
+                            char buf[32]);
 
 /** Position of `value` in "A|B|C", or -1. */
 int word_index(const char *words, const char *value);
-
-/** Is b close enough to a for "did you mean"? Smaller is closer, -1 is far. */
-int spelling_distance(const char *a, const char *b);
 
 #endif

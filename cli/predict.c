@@ -10,10 +10,9 @@
 
 struct options {
     struct import_args import;
-    struct runner_args run;
+    struct rn_eval_options run;
     int top;
     double min_probability, threshold;
-    int crops;
     const char *cam;
     int json;
 };
@@ -24,37 +23,37 @@ struct options {
 #define TOP 5
 
 /* clang-format off */
-static const struct option options_table[] = {
-    {"top", "K", OPTION_INT, AT(top), 1, 1000, NULL, "5",
-     "classes to show, likeliest first; of classes that are there or not each "
-     "by itself, all that --threshold takes"},
-    {"min-probability", "P", OPTION_REAL, AT(min_probability), 0, 1, NULL, NULL,
-     "leave out classes less likely than P, from 0 to 1"},
-    {"threshold", "P", OPTION_REAL, AT(threshold), 0, 1, NULL, "0.5",
-     "of classes that are there or not each by itself (sigmoid): the least "
-     "probability of those that are"},
-    {"crops", "N", OPTION_INT, AT(crops), 1, 10, NULL, NULL,
-     "of a picture: 1, the centre, or 10, corners and centre of the middle "
-     "square and their mirror images, probabilities averaged"},
-    {"cam", "FILE.png", OPTION_TEXT, AT(cam), 0, 0, NULL, NULL,
-     "write the one picture with what speaks for its likeliest class painted "
-     "over, from blue to red"},
-    {"json", NULL, OPTION_FLAG, AT(json), 0, 0, NULL, NULL,
-     "print one JSON object per image"},
+static const struct rn_option options_table[] = {
+    {"top", .type = RN_OPTION_INT, .offset = AT(top), .min = 1, .max = 1000,
+     .value = "K", .unset = "5; with --head sigmoid all above --threshold",
+     .help = "Print the K likeliest classes"},
+    {"min-probability", .type = RN_OPTION_REAL, .offset = AT(min_probability),
+     .min = 0, .max = 1, .value = "P",
+     .help = "Leave out classes less likely than P, from 0 to 1"},
+    {"threshold", .type = RN_OPTION_REAL, .offset = AT(threshold),
+     .min = 0, .max = 1, .value = "P", .unset = "0.5",
+     .help = "Of classes that are there or not each by itself (sigmoid), take "
+             "those of at least this probability"},
+    {"cam", .type = RN_OPTION_TEXT, .offset = AT(cam), .value = "FILE.png",
+     .help = "Write the one picture to FILE.png with what speaks for its "
+             "likeliest class painted over, from blue to red"},
+    {"json", .type = RN_OPTION_FLAG, .offset = AT(json),
+     .help = "Print one JSON object per image"},
 };
 /* clang-format on */
 
 static const struct option_group groups[] = {
-    {"options", options_table, COUNT(options_table), 0},
-    {"running", runner_table, RUNNER_OPTIONS, AT(run)},
-    {"models of others", import_table, IMPORT_OPTIONS, AT(import)},
+    {"options", .own = options_table, .count = COUNT(options_table)},
+    RUNNER_GROUP(AT(run), ""),
+    IMPORT_GROUPS(AT(import), ""),
 };
 
 static void defaults(void *options)
 {
     struct options *o = options;
 
-    o->crops = 1;
+    rn_eval_defaults(&o->run);
+    rn_import_defaults(&o->import.o);
 }
 
 /** What the answers are printed with. */
@@ -291,8 +290,8 @@ static int paint(const struct runner *runner, const struct input *input,
 
 static int check(const struct options *o, const struct args *args)
 {
-    if (o->crops != 1 && o->crops != 10) {
-        say_error("--crops: %d is not 1 or 10", o->crops);
+    if (o->run.crops != 1 && o->run.crops != 10) {
+        say_error("--crops: %d is not 1 or 10", o->run.crops);
         return EXIT_USAGE;
     }
     if (o->cam && args->count != 2) {
@@ -310,7 +309,7 @@ static int run(const struct command *command, void *options,
         .args = &o->run,
         .import = &o->import,
         .path = args->operand[0],
-        .crops = o->crops,
+        .crops = o->run.crops,
         .json = o->json,
         .opened = opened,
         .answer = answer,

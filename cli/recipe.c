@@ -76,7 +76,8 @@ static char *trim(char *text)
 
 static int unknown_name(const struct recipe *r, int line, const char *name)
 {
-    const char *near = options_suggest(r->command, name);
+    char buf[32];
+    const char *near = options_suggest(r->command, name, buf);
 
     if (near)
         say_error("%s:%d: unknown option '%s'; did you mean '%s'?", r->path,
@@ -89,10 +90,10 @@ static int unknown_name(const struct recipe *r, int line, const char *name)
 static int set_line(const struct recipe *r, int line, char *text)
 {
     char *equals = strchr(text, '=');
-    const struct option *o;
-    size_t index, base;
+    struct option o;
     char why[400];
     char *name;
+    int index;
 
     if (!equals) {
         say_error("%s:%d: '%.60s' is not 'option = value'", r->path, line,
@@ -101,15 +102,14 @@ static int set_line(const struct recipe *r, int line, char *text)
     }
     *equals = '\0';
     name = trim(text);
-    o = options_find(r->command, name, &index, &base);
-    if (!o)
+    index = options_find(r->command, name, &o);
+    if (index < 0)
         return unknown_name(r, line, name);
     if (word_index(r->refused, name) >= 0) {
         say_error("%s:%d: '%s' cannot stand in a recipe", r->path, line, name);
         return EXIT_USAGE;
     }
-    if (options_set(o, (char *)r->options + base, trim(equals + 1), why,
-                    sizeof(why)) < 0) {
+    if (options_set(&o, r->options, trim(equals + 1), why, sizeof(why)) < 0) {
         say_error("%s:%d: %s: %s", r->path, line, name, why);
         return EXIT_USAGE;
     }

@@ -15,25 +15,10 @@ struct waiting {
     int label;  /* -1: unknown */
 };
 
-#define AT(field) offsetof(struct runner_args, field)
-
-/* clang-format off */
-const struct option runner_table[RUNNER_OPTIONS] = {
-    {"as-stored", NULL, OPTION_FLAG, AT(as_stored), 0, 0, NULL, NULL,
-     "do not turn pictures as their EXIF orientation says"},
-    {"batch", "N", OPTION_INT, AT(batch), 1, 65536, NULL, "chosen",
-     "images per batch"},
-    {"threads", "N", OPTION_INT, AT(threads), 1, 1024, NULL,
-     "what the machine allows", "compute threads"},
-    {"exact", NULL, OPTION_FLAG, AT(exact), 0, 0, NULL, NULL,
-     "direct convolution only, no Winograd"},
-};
-/* clang-format on */
-
 static void print_failure(const struct runner *r, const char *file,
                           const struct rn_error *err)
 {
-    say_error("%s", err->msg);
+    cli_fail(err);
     if (r->json) {
         json_t *object = json_new();
 

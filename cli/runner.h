@@ -8,17 +8,16 @@
 #include "options.h"
 #include "resnet.h"
 
-/** What runner_table sets. */
-struct runner_args {
-    int as_stored, batch, threads, exact;
-};
-
-enum { RUNNER_OPTIONS = 4 };
-extern const struct option runner_table[RUNNER_OPTIONS];
+/** Options of running, for a command that has its rn_eval_options at `at`. */
+#define RUNNER_GROUP(at, without_)                                 \
+    {                                                              \
+        "running", .library = rn_eval_option,                      \
+                   .without = "part|images" without_, .base = (at) \
+    }
 
 struct runner {
     /* The caller's: */
-    const struct runner_args *args;
+    const struct rn_eval_options *args;
     const struct import_args *import;
     const char *path; /* of the model */
     int crops;        /* 10 of each picture, or 1 */

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* resnet train: make a run folder, or go on with one. */
-#include "augment.h"
 #include "cli.h"
 #include "inputs.h"
 #include "interrupt.h"
@@ -22,170 +21,51 @@ struct options {
 };
 
 #define AT(field) offsetof(struct options, field)
-#define BILLION   1000000000
 
 /* clang-format off */
-static const struct option run_options[] = {
-    {"out", "RUN", OPTION_TEXT, AT(train.out), 0, 0, NULL, NULL,
-     "run folder to make"},
-    {"resume", "RUN", OPTION_TEXT, AT(resume), 0, 0, NULL, NULL,
-     "go on with a run that was stopped or killed, with its options; --threads, "
-     "--data and, for a longer run, --iterations or --epochs may be others"},
-    {"data", "DATA", OPTION_TEXT, AT(train.data), 0, 0, NULL, NULL,
-     "with --resume: where the run's data lie now"},
-    {"recipe", "NAME", OPTION_TEXT, AT(recipe), 0, 0, NULL, NULL,
-     "file of lines 'option = value', or the name of one that comes with the "
-     "program, - for standard input; the command line overrides it"},
-    {"seed", "N", OPTION_SEED, AT(train.seed), 0, 0, NULL, NULL,
-     "all random choices follow from it"},
-    {"threads", "N", OPTION_INT, AT(train.threads), 1, 1024, NULL,
-     "what the machine allows", "compute threads"},
-    {"exact", NULL, OPTION_FLAG, AT(train.exact), 0, 0, NULL, NULL,
-     "direct convolution only, no Winograd"},
-    {"recompute", "WHAT", OPTION_INDEX, AT(train.recompute), 0, 0, RECOMPUTE_WORDS,
-     NULL, RECOMPUTE_HELP},
-    {"json", NULL, OPTION_FLAG, AT(json), 0, 0, NULL, NULL,
-     "print the result as one JSON object"},
-    {"quiet", NULL, OPTION_FLAG, AT(quiet), 0, 0, NULL, NULL,
-     "no progress and no messages but errors; the result is still printed"},
+static const struct rn_option run_options[] = {
+    {"resume", .type = RN_OPTION_TEXT, .offset = AT(resume), .value = "RUN",
+     .help = "Go on with a run that was stopped or killed, with its options; "
+             "--threads, --data and, for a longer run, --iterations or "
+             "--epochs may differ"},
+    {"data", .type = RN_OPTION_TEXT, .offset = AT(train.data),
+     .value = "DATA", .help = "With --resume: where the run's data lie now"},
+    {"recipe", .type = RN_OPTION_TEXT, .offset = AT(recipe), .value = "RECIPE",
+     .help = "Read lines 'option = value' from this file, from the recipe of "
+             "that name that comes with the program, or from standard input "
+             "(-); the command line overrides them"},
+    {"json", .type = RN_OPTION_FLAG, .offset = AT(json), .help = JSON_HELP},
+    {"quiet", .type = RN_OPTION_FLAG, .offset = AT(quiet),
+     .help = "Print errors and the result only, no progress and no messages"},
 };
 
-static const struct option network_options[] = {
-    {"net", "NAME", OPTION_TEXT, AT(train.net), 0, 0, NULL, "resnet20, that of --weights; of pictures *",
-     "network; 'resnet info' lists them"},
-    {"size", "N", OPTION_INT, AT(train.size), 8, 4096, NULL,
-     "that of --weights, or *", "side of the images that pictures become"},
-    {"weights", "MODEL", OPTION_TEXT, AT(train.weights), 0, 0, NULL, NULL,
-     "start from this model, with its normalisation; for other classes "
-     "with a new last layer"},
-    {"holder", "NAME", OPTION_TEXT, AT(train.holder), 0, 0, NULL,
-     "the likeliest", "which of the weights' dictionaries of tensors, or which "
-     "beginning of names"},
-    {"map", "FILE", OPTION_TEXT, AT(train.map), 0, 0, NULL, NULL,
-     "lines OURS = THEIRS: names of the weights that are not known"},
-    {"skip-extra", NULL, OPTION_FLAG, AT(train.skip_extra), 0, 0, NULL, NULL,
-     "pass over tensors of the weights that belong to no layer"},
-    {"shortcut", "A|A-split|B|C", OPTION_LETTER, AT(train.shortcut), 0, 0,
-     "A|A-split|B|C",
-     "the family's",
-     "shortcuts where sizes change: A zero padding (A-split: half of it on each "
-     "side), B projection, C projection everywhere"},
-    {"stride", "v1|v1.5", OPTION_INDEX, AT(train.stride_v1), 0, 0, "v1.5|v1",
-     NULL, "where a bottleneck strides: first 1x1 (v1, the paper's) or 3x3"},
-};
-
-static const struct option length_options[] = {
-    {"batch", "N", OPTION_INT, AT(train.batch), 1, 65536, NULL,
-     "128; of pictures *", "images per batch"},
-    {"accumulate", "N", OPTION_INT, AT(train.accumulate), 1, 4096, NULL, "1",
-     "batches per iteration: the mean of their gradients makes one step"},
-    {"iterations", "N", OPTION_LONG, AT(train.iterations), 1, BILLION, NULL,
-     "64000, or from --epochs; of pictures *", "iterations of the whole run"},
-    {"epochs", "X", OPTION_REAL, AT(train.epochs), 1e-6, 1e6, NULL,
-     "from --iterations", "passes over the training images"},
-    {"last-batch", "HOW", OPTION_WORD, AT(train.last_batch), 0, 0,
-     "wrap|drop|keep", NULL,
-     "an epoch's last, smaller batch: wrap into the next epoch (the paper's), "
-     "drop or keep"},
-    {"patience", "N", OPTION_INT, AT(train.patience), 1, 1000000, NULL, NULL,
-     "end after N tests in a row without a smaller error"},
-    {"reestimate", NULL, OPTION_FLAG, AT(train.reestimate), 0, 0, NULL, NULL,
-     "after the last step, take batch norm's statistics anew, as averages over "
-     "the training images (the paper's published models)"},
-};
-
-static const struct option tuning_options[] = {
-    {"freeze", "STAGES", OPTION_TEXT, AT(train.freeze), 0, 0, NULL,
-     "none; with --weights *",
-     "stages that stay as they are: conv1-conv4, or some of conv1, conv2, "
-     "conv3, conv4, conv5, fc; nothing is computed for them in backward"},
-    {"batch-norm", "HOW", OPTION_WORD, AT(train.batch_norm), 0, 0,
-     "batch|running", "batch; with --weights *",
-     "normalise by the batch's statistics, or by the weights' running ones; "
-     "frozen stages do the latter"},
-    {"lr-scale", "LIST", OPTION_TEXT, AT(train.lr_scale), 0, 0, NULL, NULL,
-     "STAGES=X,...: these learn at X times the rate (conv1-conv4=0.1)"},
-    {"ema", "X", OPTION_REAL, AT(train.ema), 0, 0.9999999, NULL, NULL,
-     "decay of a moving average of the weights (0.999), which is what is "
-     "tested and saved as best"},
-    {"class-weights", "HOW", OPTION_WORD, AT(train.class_weights), 0, 0,
-     "none|balanced", "none",
-     "balanced: an image counts the more the fewer there are of its class"},
-};
-
-static const struct option optimiser_options[] = {
-    {"lr", "X", OPTION_REAL, AT(train.lr), 1e-12, 1000, NULL,
-     "0.1, adamw and rmsprop 0.001, lars 1; of pictures by --batch",
-     "learning rate"},
-    {"schedule", "S", OPTION_TEXT, AT(train.schedule), 0, 0, NULL,
-     "step:50%,75%; of pictures one-cycle, with --weights cosine",
-     "step:A,B,... (a tenth from iteration A on, or A%), constant, cosine, "
-     "one-cycle[:PERCENT]"},
-    {"warmup", "W", OPTION_TEXT, AT(train.warmup), 0, 0, NULL, "none",
-     "none, N iterations of linear rise, or error:P (--warmup-lr until the "
-     "training error is below P %)"},
-    {"warmup-lr", "X", OPTION_REAL, AT(train.warmup_lr), 0, 1000, NULL, NULL,
-     "learning rate of warmup error:P"},
-    {"optimizer", "NAME", OPTION_TEXT, AT(train.optimizer), 0, 0, NULL, NULL,
-     "how gradients change weights: sgd, nesterov, adamw, rmsprop or lars"},
-    {"momentum", "X", OPTION_REAL, AT(train.momentum), 0, 0.9999, NULL, NULL,
-     "momentum of sgd, nesterov and lars"},
-    {"beta1", "X", OPTION_REAL, AT(train.beta1), 1e-7, 0.9999999, NULL, "0.9",
-     "decay of adamw's average of gradients"},
-    {"beta2", "X", OPTION_REAL, AT(train.beta2), 1e-7, 0.9999999, NULL, "0.999",
-     "decay of adamw's average of squared gradients"},
-    {"alpha", "X", OPTION_REAL, AT(train.alpha), 1e-7, 0.9999999, NULL, "0.99",
-     "decay of rmsprop's average of squared gradients"},
-    {"epsilon", "X", OPTION_REAL, AT(train.epsilon), 1e-30, 1, NULL, "1e-8",
-     "what adamw and rmsprop add to the root they divide by"},
-    {"trust", "X", OPTION_REAL, AT(train.trust), 1e-12, 1, NULL, "0.001",
-     "lars: share of a layer's weights, by norm, that a step of rate 1 changes"},
-    {"weight-decay", "X", OPTION_REAL, AT(train.weight_decay), 0, 1, NULL,
-     NULL, "weight decay"},
-    {"decay", "WHAT", OPTION_INDEX, AT(train.decay_all), 0, 0, "weights|all",
-     NULL, "what decays: all, or weights without batch norm and biases"},
-    {"loss", "NAME", OPTION_TEXT, AT(train.loss), 0, 0, NULL, NULL,
-     "cross-entropy, smoothed-cross-entropy (label smoothing 0.1), "
-     "binary-cross-entropy (of sigmoids) or squared-hinge"},
-    {"label-smoothing", "X", OPTION_REAL, AT(train.label_smoothing), 0, 0.999,
-     NULL, NULL, "share of the target spread over all classes"},
-};
-
-static const struct option data_options[] = {
-    {"validation", "N", OPTION_TEXT, AT(validation), 0, 0, NULL, "0",
-     "hold out the last N or N% training images and test on them; of pictures "
-     "some of each class, chosen by --seed and the files' names"},
-    {"resize", "N", OPTION_INT, AT(train.resize), 8, 65535, NULL,
-     "8/7 of the size, or that of --weights",
-     "shorter side of pictures that are tested on, before the centre is cut "
-     "out"},
-    {"skip-bad", NULL, OPTION_FLAG, AT(train.skip_bad), 0, 0, NULL, NULL,
-     "name training pictures that cannot be read, and let others stand in, "
-     "rather than stop"},
-    {"normalize", "HOW", OPTION_WORD, AT(train.normalize), 0, 0,
-     "channel|pixel", NULL,
-     "by channel mean and std, or by the mean of every pixel (the paper's)"},
-};
-
-static const struct option log_options[] = {
-    {"report-every", "N", OPTION_LONG, AT(train.report_every), 1, BILLION,
-     NULL, "chosen", "iterations per line of the log"},
-    {"test-every", "N", OPTION_LONG, AT(train.test_every), 1, BILLION, NULL,
-     "every epoch", "iterations per test"},
-    {"save-every", "N", OPTION_LONG, AT(train.save_every), 1, BILLION, NULL,
-     "with each test, and every ten minutes", "iterations per checkpoint"},
+static const struct rn_option data_options[] = {
+    {"validation", .type = RN_OPTION_TEXT, .offset = AT(validation),
+     .value = "N|N%", .unset = "0",
+     .help = "Hold out the last N, or N%, training images and test on them; of "
+             "pictures some of each class, chosen by --seed and the files' "
+             "names"},
 };
 /* clang-format on */
 
+#define TRAIN_GROUP(name)                                                 \
+    {                                                                     \
+        name, .library = rn_train_option, .only = name, .base = AT(train) \
+    }
+
 static const struct option_group groups[] = {
-    {"run", run_options, COUNT(run_options), 0},
-    {"network", network_options, COUNT(network_options), 0},
-    {"length", length_options, COUNT(length_options), 0},
-    {"optimiser", optimiser_options, COUNT(optimiser_options), 0},
-    {"fine-tuning", tuning_options, COUNT(tuning_options), 0},
-    {"data", data_options, COUNT(data_options), 0},
-    {"augmentation", augment_table, AUGMENT_OPTIONS, AT(train)},
-    {"log", log_options, COUNT(log_options), 0},
+    {"run", .own = run_options, .count = COUNT(run_options)},
+    {"run", .library = rn_train_option, .only = "run", .without = "data",
+     .base = AT(train)},
+    TRAIN_GROUP("network"),
+    TRAIN_GROUP("length"),
+    TRAIN_GROUP("optimiser"),
+    TRAIN_GROUP("fine-tuning"),
+    {"data", .own = data_options, .count = COUNT(data_options)},
+    {"data", .library = rn_train_option, .only = "data",
+     .without = "validation|validation_percent", .base = AT(train)},
+    TRAIN_GROUP("augmentation"),
+    TRAIN_GROUP("log"),
 };
 
 static void defaults(void *options)
@@ -239,7 +119,7 @@ static int apply_recipe(const struct command *command, struct options *o,
 
 static int check_resume(const struct command *command, const struct args *args)
 {
-    size_t position = 0;
+    struct option option;
 
     if (args->count > 0) {
         say_error("--resume takes the data from the run; '%s' is one argument "
@@ -247,19 +127,13 @@ static int check_resume(const struct command *command, const struct args *args)
                   args->operand[0]);
         return EXIT_USAGE;
     }
-    for (size_t g = 0; g < command->n_groups; g++) {
-        const struct option_group *group = &command->groups[g];
-
-        for (size_t i = 0; i < group->count; i++, position++) {
-            const char *name = group->options[i].name;
-
-            if (!args->seen[position] || word_index(BESIDE_RESUME, name) >= 0)
-                continue;
-            say_error("--resume takes its options from the run; --%s cannot "
-                      "be given with it",
-                      name);
-            return EXIT_USAGE;
-        }
+    for (size_t i = 0; options_at(command, i, &option); i++) {
+        if (!args->seen[i] || word_index(BESIDE_RESUME, option.name) >= 0)
+            continue;
+        say_error("--resume takes its options from the run; --%s cannot be "
+                  "given with it",
+                  option.name);
+        return EXIT_USAGE;
     }
     return 0;
 }
@@ -510,7 +384,8 @@ const struct command command_train = {
         "CLASS/..., or labels.txt or\nlabels.csv. A .tar or .zip of pictures "
         "is read in place, a .tar.gz and such\nunpacked into a temporary "
         "file first.\n"
-        "*: chosen by the number of pictures and the memory, and said.\n"
+        "'chosen': by the number of pictures, the memory and the weights; what "
+        "was\nchosen is printed.\n"
         "SIGINT (Ctrl-C), SIGTERM, SIGHUP, SIGUSR1, SIGUSR2 and SIGXCPU "
         "finish the\niteration and save; --resume goes on. A second SIGINT "
         "or SIGTERM ends at once.\n",

@@ -37,28 +37,28 @@ static int count_shortcuts(const struct facts *f)
 {
     char now = f->info.shortcut;
 
-    return !f->given->shortcut && (now == 'A' || now == 'a') ? 2 : 0;
+    return !f->given->o.shortcut && (now == 'A' || now == 'a') ? 2 : 0;
 }
 
 static void set_shortcut(const struct facts *f, int value,
                          struct import_args *args, char *text, size_t size)
 {
     (void)f;
-    args->shortcut = value ? 'a' : 'A';
-    snprintf(text, size, "--shortcut %s", rn_shortcut_name(args->shortcut));
+    args->o.shortcut = value ? 'a' : 'A';
+    snprintf(text, size, "--shortcut %s", rn_shortcut_name(args->o.shortcut));
 }
 
 static int count_strides(const struct facts *f)
 {
-    return !f->given->stride && f->bottleneck ? 2 : 0;
+    return !f->given->o.stride && f->bottleneck ? 2 : 0;
 }
 
 static void set_stride(const struct facts *f, int value,
                        struct import_args *args, char *text, size_t size)
 {
     (void)f;
-    args->stride = value ? "v1" : "v1.5";
-    snprintf(text, size, "--stride %s", args->stride);
+    args->o.stride = value ? "v1" : "v1.5";
+    snprintf(text, size, "--stride %s", args->o.stride);
 }
 
 /* "none", the last of them, is no way to evaluate. */
@@ -67,7 +67,7 @@ static int count_presets(const struct facts *f)
     const struct import_args *a = f->given;
     int n = 0;
 
-    if (a->preprocess || a->mean || a->std)
+    if (a->o.preprocess || a->mean || a->std)
         return 0;
     while (rn_preprocess_name((size_t)n, NULL))
         n++;
@@ -78,21 +78,21 @@ static void set_preset(const struct facts *f, int value,
                        struct import_args *args, char *text, size_t size)
 {
     (void)f;
-    args->preprocess = rn_preprocess_name((size_t)value, NULL);
-    snprintf(text, size, "--preprocess %s", args->preprocess);
+    args->o.preprocess = rn_preprocess_name((size_t)value, NULL);
+    snprintf(text, size, "--preprocess %s", args->o.preprocess);
 }
 
 static int count_orders(const struct facts *f)
 {
-    return !f->given->channel_order && f->info.channels == 3 ? 2 : 0;
+    return !f->given->o.channel_order && f->info.channels == 3 ? 2 : 0;
 }
 
 static void set_order(const struct facts *f, int value,
                       struct import_args *args, char *text, size_t size)
 {
     (void)f;
-    args->channel_order = value ? "bgr" : "rgb";
-    snprintf(text, size, "--channel-order %s", args->channel_order);
+    args->o.channel_order = value ? "bgr" : "rgb";
+    snprintf(text, size, "--channel-order %s", args->o.channel_order);
 }
 
 static const struct {
@@ -102,17 +102,18 @@ static const struct {
 
 static int count_stems(const struct facts *f)
 {
-    return f->given->stem_stride || f->given->stem_pool ? 0 : (int)COUNT(stems);
+    return f->given->o.stem_stride || f->given->o.stem_pool ? 0
+                                                            : (int)COUNT(stems);
 }
 
 static void set_stem(const struct facts *f, int value, struct import_args *args,
                      char *text, size_t size)
 {
     (void)f;
-    args->stem_stride = stems[value].stride;
-    args->stem_pool = stems[value].pool;
-    snprintf(text, size, "--stem-stride %d --stem-pool %s", args->stem_stride,
-             args->stem_pool);
+    args->o.stem_stride = stems[value].stride;
+    args->o.stem_pool = stems[value].pool;
+    snprintf(text, size, "--stem-stride %d --stem-pool %s", args->o.stem_stride,
+             args->o.stem_pool);
 }
 
 /* Names are "resnet" and what follows. */
@@ -123,7 +124,7 @@ static int count_pools(const struct facts *f)
     size_t n = strlen(families[0]);
     const char *net = f->info.net;
 
-    return !f->given->net && strncmp(net, families[0], n) == 0 &&
+    return !f->given->o.net && strncmp(net, families[0], n) == 0 &&
                    f->info.shortcut == 'B' && net[n] >= '0' && net[n] <= '9' &&
                    !strchr(net, '-')
                ? (int)COUNT(families)
@@ -135,7 +136,7 @@ static void set_pools(const struct facts *f, int value,
 {
     snprintf(text, size, "--net %s%s", families[value],
              f->info.net + strlen(families[0]));
-    args->net = text + strlen("--net ");
+    args->o.net = text + strlen("--net ");
 }
 
 static const char *const activations[] = {"relu", "relu6", "leaky-relu",
@@ -143,15 +144,15 @@ static const char *const activations[] = {"relu", "relu6", "leaky-relu",
 
 static int count_activations(const struct facts *f)
 {
-    return f->given->activation ? 0 : (int)COUNT(activations);
+    return f->given->o.activation ? 0 : (int)COUNT(activations);
 }
 
 static void set_activation(const struct facts *f, int value,
                            struct import_args *args, char *text, size_t size)
 {
     (void)f;
-    args->activation = activations[value];
-    snprintf(text, size, "--activation %s", args->activation);
+    args->o.activation = activations[value];
+    snprintf(text, size, "--activation %s", args->o.activation);
 }
 
 static const struct dimension dimensions[] = {

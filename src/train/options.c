@@ -37,7 +37,7 @@ static const struct run_option {
 } options[] = {
     /* clang-format off */
     {{"data", "run", RN_OPTION_TEXT, PLACE(data), .value = "DATA",
-      .help = "With `resume`, where the run's data lie now"}, ASIDE, NULL},
+      .help = "The images to train on"}, ASIDE, NULL},
     {{"out", "run", RN_OPTION_TEXT, PLACE(out), .value = "RUN",
       .help = "Make this folder for the run"}, LEFT, NULL},
     {{"net", "network", RN_OPTION_TEXT, PLACE(net), .value = "NET",
@@ -224,9 +224,9 @@ static const struct run_option {
       .help = "With balanced, count an image the more the fewer there are of "
               "its class"}, SHAPES, "none"},
     {{"ema", "fine-tuning", RN_OPTION_REAL, PLACE(ema), 0, 0.9999999,
-      .value = "X",
+      .value = "X", .unset = "none",
       .help = "Test and save as best a moving average of the weights, of this "
-              "decay (0.999); 0: none"}, SHAPES, ""},
+              "decay, as 0.999"}, SHAPES, ""},
     {{"patience", "length", RN_OPTION_INT, PLACE(patience), 1, 1000000,
       .value = "N", .unset = "never",
       .help = "End after N tests in a row without a smaller error"},
