@@ -9,6 +9,7 @@
 #include "data/archives/files.h"
 #include "data/pictures/image.h"
 #include "graph/graph.h"
+#include "model/preprocessing.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -187,6 +188,11 @@ struct rn_loader_config {
     long first;              /* first iteration to deliver */
     long end;                /* one past the last */
 };
+
+/** Prepare images as a model says; its numbers are borrowed until the loader is
+ *  made. */
+void rn_loader_prepare_as(struct rn_loader_config *config,
+                          const struct rn_preprocessing *pre);
 
 struct rn_batch {
     long iteration;

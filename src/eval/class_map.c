@@ -244,8 +244,7 @@ int rn_model_paint(const struct rn_model *model, const struct rn_image *picture,
                    int *index, int threads, struct rn_image *out,
                    struct rn_error *err)
 {
-    const struct rn_view view = {.shape = model->spec.input,
-                                 .resize = model->preprocessing.resize};
+    const struct rn_view view = rn_view_of(model);
     struct look l = {.model = model};
     struct rn_placement place;
     int rc = open_look(&l, threads, err);

@@ -277,7 +277,6 @@ static int choose_batch(const struct evaluation *e,
 static int run_views(struct evaluation *e, const struct rn_model *model,
                      const struct rn_eval_sink *sink, struct rn_error *err)
 {
-    const struct rn_preprocessing *pre = &model->preprocessing;
     bool ten = e->o.crops > 1;
     struct rn_machine machine;
     struct rn_plan_options plan;
@@ -286,21 +285,19 @@ static int run_views(struct evaluation *e, const struct rn_model *model,
         .part = e->o.part,
         .images = e->o.images > 0 ? e->images : 0,
         .batch = choose_batch(e, model),
-        .view = {.shape = model->spec.input,
-                 .resize = pre->resize,
-                 .interpolation = pre->interpolation,
-                 .flags = e->o.as_stored ? RN_IMAGE_AS_STORED : 0,
-                 .crops = ten ? CROPS : 1},
+        .view = rn_view_of(model),
         .labels = e->map,
         .classes = e->classes,
         .output = model->graph->kind,
         .mirror = ten,
-        .preprocessing = pre,
+        .preprocessing = &model->preprocessing,
         .user = e,
         .progress = on_progress,
     };
     int rc;
 
+    pass.view.flags = e->o.as_stored ? RN_IMAGE_AS_STORED : 0;
+    pass.view.crops = ten ? CROPS : 1;
     rn_machine_get(&machine);
     pass.loaders = e->o.threads > 0 ? e->o.threads : machine.threads;
     rn_plan_defaults(&plan);

@@ -40,12 +40,9 @@ void rn_eval_loader(const struct rn_eval_pass *pass,
                     .last = RN_LAST_KEEP,
                     .of = pass->images > 0 ? pass->data->part[pass->part].count
                                            : 0},
-        .per_pixel = pass->preprocessing->per_pixel,
-        .bgr = pass->preprocessing->bgr,
-        .mean = pass->preprocessing->mean,
-        .std = pass->preprocessing->std,
         .end = (images + pass->batch - 1) / pass->batch,
     };
+    rn_loader_prepare_as(config, pass->preprocessing);
 }
 
 static int feed_open(struct feed *feed, const struct rn_eval_pass *pass,

@@ -165,15 +165,13 @@ static int run_picture(struct whole *w, const struct rn_image *picture,
 {
     const struct rn_whole_pass *pass = w->pass;
     int classes = pass->model->spec.classes;
-    struct rn_view view = {
-        .shape = pass->model->spec.input,
-        .resize = pass->scale,
-        .interpolation = pass->model->preprocessing.interpolation,
-    };
+    struct rn_view view = rn_view_of(pass->model);
     struct rn_plan *plan = NULL;
     float *images = NULL;
-    int rc = measure(&view, picture, err);
+    int rc;
 
+    view.resize = pass->scale;
+    rc = measure(&view, picture, err);
     if (rc == RN_OK)
         rc = plan_for(w, view.shape, &plan, err);
     if (rc == RN_OK)

@@ -65,7 +65,7 @@ static void choose_numbers(const struct rn_preprocessing *pre, size_t c,
                            const float *given, const float *kept, float *to)
 {
     for (size_t i = 0; i < c; i++)
-        to[i] = given ? given[rn_channel_stored(pre, c, i)] : kept[i];
+        to[i] = given ? given[rn_channel_stored(pre->bgr, c, i)] : kept[i];
 }
 
 /* Numbers the caller gives in place of a mean, a std, or both. */

@@ -6,24 +6,9 @@
 #include "core/holders.h"
 #include "core/safetensors.h"
 #include "graph/graph.h"
+#include "model/preprocessing.h"
 #include "nets/nets.h"
 
-/** Pixels 0..255 become (pixel / 255 - mean) / std. For the per-pixel mean
- *  of the paper `mean` has c*h*w entries, else c; std always has c. Both are
- *  in the order of the network's channels. */
-struct rn_preprocessing {
-    bool per_pixel;
-    bool bgr;    /* the network's channels are blue, green, red */
-    float *mean; /* owned; NULL: the model has no preprocessing */
-    float *std;  /* owned */
-    /* Before that, of a picture of any size: its shorter side becomes
-     * `resize` pixels (0: not stated, the larger side of the input), and the
-     * input's h x w are cut from the centre. */
-    int resize;
-    enum rn_interpolation interpolation;
-};
-
-/** Const once it is made, for any number of threads: it caches nothing. */
 struct rn_model {
     struct rn_holders holders;
     const struct rn_model *base; /* held, as parameters are read from it; or
@@ -92,13 +77,6 @@ int rn_model_read(struct rn_model **out, const struct rn_st_file *f,
 int rn_model_set_preprocessing(struct rn_model *model, bool per_pixel,
                                const float *mean, const float *std,
                                struct rn_error *err);
-/** Pixels [c][h][w] of a shape to the network's numbers; one of the input's
- *  size when there is a mean for every pixel. */
-void rn_normalise(const struct rn_preprocessing *pre, struct rn_shape shape,
-                  const uint8_t *pixels, float *image);
-/** Which channel of pixels, in RGB order, the network's channel c is. */
-size_t rn_channel_stored(const struct rn_preprocessing *pre, size_t channels,
-                         size_t c);
 /** Whether the network takes blue, green, red. RN_ERR_ARG when it does not
  *  take three channels. */
 int rn_model_set_bgr(struct rn_model *model, bool bgr, struct rn_error *err);

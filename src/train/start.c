@@ -59,8 +59,6 @@ void rn_train_changes(const struct rn_train_options *o, int size,
 void rn_trainer_loader(const struct rn_trainer *t,
                        struct rn_loader_config *config)
 {
-    const struct rn_preprocessing *pre = &t->model->preprocessing;
-
     *config = (struct rn_loader_config){
         .data = t->data,
         .part = RN_PART_TRAIN,
@@ -68,13 +66,10 @@ void rn_trainer_loader(const struct rn_trainer *t,
         .threads = t->threads,
         .skip_bad = t->o.skip_bad != 0,
         .sampler = t->sampler,
-        .per_pixel = pre->per_pixel,
-        .bgr = pre->bgr,
-        .mean = pre->mean,
-        .std = pre->std,
         .first = t->progress.iteration * t->step_batches,
         .end = t->iterations * t->step_batches,
     };
+    rn_loader_prepare_as(config, &t->model->preprocessing);
     rn_train_changes(&t->o, t->model->spec.input.h, config);
 }
 
@@ -178,9 +173,7 @@ static int picture_stats(const struct rn_trainer *t, bool per_pixel,
     struct rn_loader_config config = {
         .data = t->data,
         .part = RN_PART_TRAIN,
-        .view = {.shape = *s,
-                 .resize = t->model->preprocessing.resize,
-                 .reduce = true},
+        .view = rn_view_of(t->model),
         .threads = t->threads,
         .skip_bad = t->o.skip_bad != 0,
         .sampler = {.seed = t->o.seed,
@@ -194,6 +187,7 @@ static int picture_stats(const struct rn_trainer *t, bool per_pixel,
     struct rn_loader *loader = NULL;
     int rc;
 
+    config.view.reduce = true;
     config.end = (count < SAMPLE ? count : SAMPLE) / config.sampler.batch;
     if (!sum)
         return rn_fail_memory(err, pixels * sizeof(double), "a mean image");

@@ -110,11 +110,7 @@ static void plan_test(struct rn_trainer *t, const struct rn_model *model)
                        : RN_PART_TEST;
     t->test_images = t->data->part[t->test_part].count;
     t->test_batch = rn_eval_batch(shape, t->test_images);
-    t->view = (struct rn_view){
-        .shape = shape,
-        .resize = model->preprocessing.resize,
-        .interpolation = model->preprocessing.interpolation,
-    };
+    t->view = rn_view_of(model);
 }
 
 /* What the model's stages are to learn. */

@@ -19,9 +19,7 @@ struct view {
 struct plane {
     const uint8_t *pixels; /* [h][w] */
     int h, w;
-    const float *value; /* [256]: normalised values, or NULL: */
-    const float *mean;  /* [h][w] of 0..1 */
-    float std;
+    struct rn_channel_scale scale;
 };
 
 static struct view draw(const struct rn_loader_config *config,
@@ -44,20 +42,6 @@ static struct view draw(const struct rn_loader_config *config,
     }
     view.flip = a->flip && bits[2] >> 31;
     return view;
-}
-
-/* Normalise pixels `from` .. `from + n` of the plane into out. */
-static void convert(const struct plane *p, size_t from, size_t n, float *out)
-{
-    const uint8_t *pixels = p->pixels + from;
-
-    if (p->value) {
-        for (size_t i = 0; i < n; i++)
-            out[i] = p->value[pixels[i]];
-        return;
-    }
-    for (size_t i = 0; i < n; i++)
-        out[i] = ((float)pixels[i] / 255.0f - p->mean[from + i]) / p->std;
 }
 
 static void reverse(float *row, size_t n)
@@ -84,7 +68,9 @@ static void make_row(const struct plane *p, const struct view *view, int sy,
     }
     n = (size_t)(p->w - left - right);
     memset(out, 0, (size_t)left * sizeof(*out));
-    convert(p, (size_t)sy * (size_t)p->w + (size_t)right, n, out + left);
+    rn_channel_normalise(&p->scale, p->pixels,
+                         (size_t)sy * (size_t)p->w + (size_t)right, n,
+                         out + left);
     memset(out + p->w - right, 0, (size_t)right * sizeof(*out));
     if (view->flip)
         reverse(out, (size_t)p->w);
@@ -94,7 +80,8 @@ static void make_plane(const struct plane *p, const struct view *view,
                        float *out)
 {
     if (!view->dy && !view->dx && !view->flip) {
-        convert(p, 0, (size_t)p->h * (size_t)p->w, out);
+        rn_channel_normalise(&p->scale, p->pixels, 0,
+                             (size_t)p->h * (size_t)p->w, out);
         return;
     }
     for (int y = 0; y < p->h; y++)
@@ -129,21 +116,24 @@ void rn_image_augment(const struct rn_loader_config *config,
     const struct rn_shape *s = rn_loader_shape(config);
     const struct view view = draw(config, pick);
     size_t plane = rn_shape_pixels(*s);
-    float value[256];
+    size_t channels = (size_t)s->c;
 
-    for (size_t c = 0; c < (size_t)s->c; c++) {
-        size_t stored = config->bgr ? (size_t)s->c - 1 - c : c;
+    for (size_t c = 0; c < channels; c++) {
+        size_t stored = rn_channel_stored(config->bgr, channels, c);
         struct plane p = {
             .pixels = pixels + stored * plane, .h = s->h, .w = s->w};
 
-        p.std = config->std[c];
-        if (config->per_pixel) {
-            p.mean = config->mean + c * plane;
-        } else {
-            for (int v = 0; v < 256; v++)
-                value[v] = ((float)v / 255.0f - config->mean[c]) / p.std;
-            p.value = value;
-        }
+        rn_channel_scale(&p.scale, config->mean, config->std, config->per_pixel,
+                         c, plane);
         make_plane(&p, &view, out + c * plane);
     }
+}
+
+void rn_loader_prepare_as(struct rn_loader_config *config,
+                          const struct rn_preprocessing *pre)
+{
+    config->per_pixel = pre->per_pixel;
+    config->bgr = pre->bgr;
+    config->mean = pre->mean;
+    config->std = pre->std;
 }

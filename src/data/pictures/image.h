@@ -150,6 +150,10 @@ struct rn_view {
     bool reduce; /* a JPEG may be decoded smaller before it is resized */
 };
 
+struct rn_model;
+/** How a model sees pictures. */
+struct rn_view rn_view_of(const struct rn_model *model);
+
 /** Mirror rows of w floats; `to` may be `from`. */
 void rn_mirror(const float *from, float *to, size_t rows, size_t w);
 

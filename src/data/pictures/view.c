@@ -168,17 +168,21 @@ int rn_view_apply(const struct rn_view *view, const struct rn_image *picture,
     return rc;
 }
 
+struct rn_view rn_view_of(const struct rn_model *model)
+{
+    return (struct rn_view){
+        .shape = model->spec.input,
+        .resize = model->preprocessing.resize,
+        .interpolation = model->preprocessing.interpolation,
+    };
+}
+
 int rn_model_preprocess_image(const struct rn_model *model,
                               const struct rn_image *picture, float *image,
                               struct rn_error *err)
 {
-    const struct rn_shape *s = &model->spec.input;
-    const struct rn_view view = {
-        .shape = *s,
-        .resize = model->preprocessing.resize,
-        .interpolation = model->preprocessing.interpolation,
-    };
-    size_t bytes = rn_shape_size(*s);
+    const struct rn_view view = rn_view_of(model);
+    size_t bytes = rn_shape_size(view.shape);
     uint8_t *pixels = rn_alloc(bytes, 1);
     int rc;
 
@@ -197,10 +201,7 @@ int rn_model_preprocess_crops(const struct rn_model *model,
 {
     enum { CROPS = 5 };
     const struct rn_preprocessing *pre = &model->preprocessing;
-    const struct rn_view view = {.shape = model->spec.input,
-                                 .resize = pre->resize,
-                                 .interpolation = pre->interpolation,
-                                 .crops = CROPS};
+    struct rn_view view = rn_view_of(model);
     const struct rn_shape *s = &view.shape;
     size_t image = rn_shape_size(*s);
     uint8_t *pixels;
@@ -211,6 +212,7 @@ int rn_model_preprocess_crops(const struct rn_model *model,
                        "model %s does not resize pictures to more than the "
                        "%dx%d it takes: there is nothing to crop",
                        model->spec.name, s->h, s->w);
+    view.crops = CROPS;
     pixels = rn_alloc(CROPS, image);
     if (!pixels)
         return rn_fail_memory(err, CROPS * image, "crops");
