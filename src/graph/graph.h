@@ -90,6 +90,7 @@ struct rn_param {
     size_t count;
     float *data;
     bool frozen; /* training leaves it as it is */
+    int stage;   /* as its node's */
 };
 
 /* Places in rn_node.param; -1 where there is none. */
@@ -144,6 +145,7 @@ struct rn_node {
     struct rn_lrn lrn;
     struct rn_shape shape; /* of the value */
     uint64_t macs;         /* convolutions and fc, one image */
+    int stage; /* place among the graph's stages, from 1; 0: of none */
 };
 
 struct rn_graph {
@@ -151,13 +153,14 @@ struct rn_graph {
     size_t n_nodes, nodes_capacity;
     struct rn_param *params;
     size_t n_params, params_capacity;
-    struct rn_slab values; /* the parameters' data */
-    uint64_t room;         /* floats that more parameters may have: those of
-                              the file that is read, or UINT64_MAX */
-    int output;            /* value of the answers, logits mostly */
-    enum rn_output kind;   /* what that value is, */
-    enum rn_output head;   /* and what its source made of it: see
-                              rn_model_info */
+    struct rn_slab values;     /* the parameters' data */
+    uint64_t room;             /* floats that more parameters may have: those of
+                                  the file that is read, or UINT64_MAX */
+    int output;                /* value of the answers, logits mostly */
+    enum rn_output kind;       /* what that value is, */
+    enum rn_output head;       /* and what its source made of it: see
+                                  rn_model_info */
+    const char *const *stages; /* names, then NULL; see nets/stages.h */
     /* First failure of a builder call; later calls then do nothing. */
     struct rn_error error;
 };

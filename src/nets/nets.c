@@ -6,6 +6,7 @@
 #include "core/count.h"
 #include "core/locale.h"
 #include "nets/family.h"
+#include "nets/stages.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -308,12 +309,20 @@ int rn_net_build(struct rn_graph **out, const struct rn_net_spec *spec,
         rn_graph_destroy(g);
         return rc;
     }
+    rn_stages_mark(g, spec);
     *out = g;
     return RN_OK;
 }
 
+int rn_net_head_param(const struct rn_graph *g, int place)
+{
+    const struct rn_node *n = &g->nodes[g->output];
+
+    return n->op == RN_OP_LINEAR ? n->param[place] : -1;
+}
+
 void rn_net_of_graph(struct rn_net_spec *spec, const char *name,
-                     const struct rn_graph *g)
+                     struct rn_graph *g)
 {
     memset(spec, 0, sizeof(*spec));
     snprintf(spec->name, sizeof(spec->name), "%.31s", name);
@@ -323,4 +332,5 @@ void rn_net_of_graph(struct rn_net_spec *spec, const char *name,
     spec->shortcut = '-';
     spec->classes = g->nodes[g->output].shape.c;
     spec->input = g->nodes[0].shape;
+    rn_stages_mark(g, spec);
 }

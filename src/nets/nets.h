@@ -91,8 +91,11 @@ int rn_net_build(struct rn_graph **out, const struct rn_net_spec *spec,
 /** The family's name in files, RN_FAMILY_GRAPH for a graph's. */
 const char *rn_net_family_name(const struct rn_net_spec *spec);
 /** A spec for such a graph, which ends in a number per class; depth is its
- *  convolutions and fc. A longer name is cut. */
+ *  convolutions and fc. A longer name is cut. The graph gets its stages. */
 void rn_net_of_graph(struct rn_net_spec *spec, const char *name,
-                     const struct rn_graph *g);
+                     struct rn_graph *g);
+/** The parameter of the graph's last layer in that place (RN_P_WEIGHT,
+ *  RN_P_BIAS), -1 where there is none, or the layer is not linear. */
+int rn_net_head_param(const struct rn_graph *g, int place);
 
 #endif

@@ -1,23 +1,33 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Stages of a network under the names of the paper's table 1. */
+/* Stages of a network, which its family names: what of it is frozen, learns at
+ * a rate of its own, or is asked for by features. */
 #ifndef RN_NETS_STAGES_H
 #define RN_NETS_STAGES_H
 
-#include "graph/graph.h"
+#include "nets/nets.h"
 
-/** conv1, conv2 (with the blocks of layer1), …, conv5, fc. */
-enum { RN_STAGES = 6 };
+/** Most stages a family may have; bit 31 is nobody's. */
+enum { RN_STAGES = 31 };
 
-/** Name of stage i. */
-const char *rn_stage_name(int i);
+/** Number of the graph's stages. Here and below NULL stands for a network that
+ *  is not known yet, with the usual ones. */
+int rn_stages_count(const struct rn_graph *graph);
 
-/** Stage of the parameter or node of that name (torchvision's), -1 for one of
- *  none. */
-int rn_stage_of(const char *name);
+/** Say in the graph which stage nodes and parameters belong to: its family's,
+ *  or, when it is of none, those of the family whose names cover most of its
+ *  parameters. */
+void rn_stages_mark(struct rn_graph *graph, const struct rn_net_spec *spec);
 
-/** Bits of the stages in "conv1-conv4", "conv5", "fc" …: one, or a range.
- *  `text` is `length` long. Zero when there is no such thing. */
-unsigned rn_stages_parse(const char *text, size_t length);
+/** Bits of the graph's stages in "conv1-conv4", "conv5", "fc" …: one, or a
+ *  range. `text` is `length` long. Zero when there is no such thing. */
+unsigned rn_stages_parse(const struct rn_graph *graph, const char *text,
+                         size_t length);
+/** Whether any family has such stages. */
+bool rn_stages_known(const char *text, size_t length);
+
+/** "conv1, conv2, fc". */
+const char *rn_stages_list(const struct rn_graph *graph, char *buf,
+                           size_t size);
 
 /** Freeze the stages' parameters; their batch norms, or all of them with
  *  `fix_all`, take the running statistics. */

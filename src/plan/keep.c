@@ -20,38 +20,30 @@ static int find_name(const struct rn_graph *g, const char *name)
     return RN_NONE;
 }
 
-/* The last node of stage K, whose blocks are layer{K-1}.0, layer{K-1}.1, …; of
- * conv1 the last ReLU before any block. */
-static int find_stage(const struct rn_graph *g, int stage)
+/* The last node of the stage of that name. */
+static int find_stage(const struct rn_graph *g, const char *name)
 {
-    const char prefix[] = {'l', 'a', 'y', 'e', 'r', (char)('0' + stage - 1),
-                           '.', '\0'};
-    int found = RN_NONE;
+    int stage = 0, found = RN_NONE;
 
-    for (size_t i = 0; i < g->n_nodes; i++) {
-        const struct rn_node *n = &g->nodes[i];
-
-        if (stage == 1 && strncmp(n->name, "layer1.", 7) == 0)
-            return found;
-        if (stage == 1 ? n->op == RN_OP_RELU
-                       : strncmp(n->name, prefix, strlen(prefix)) == 0)
+    for (int i = 0; g->stages && g->stages[i]; i++)
+        if (strcmp(g->stages[i], name) == 0)
+            stage = i + 1;
+    for (size_t i = 0; stage && i < g->n_nodes; i++)
+        if (g->nodes[i].stage == stage)
             found = (int)i;
-    }
-    return stage == 1 ? RN_NONE : found;
+    return found;
 }
 
 int rn_find_value(const struct rn_graph *g, const char *name)
 {
     int pool = find_op(g, RN_OP_GLOBAL_AVG_POOL);
+    int stage = find_stage(g, name);
 
     if (strcmp(name, "pool") == 0)
         return pool;
     if (strcmp(name, "last") == 0)
         return pool < 0 ? RN_NONE : g->nodes[pool].input[0];
-    if (strncmp(name, "conv", 4) == 0 && name[4] >= '1' && name[4] <= '5' &&
-        !name[5])
-        return find_stage(g, name[4] - '0');
-    return find_name(g, name);
+    return stage >= 0 ? stage : find_name(g, name);
 }
 
 int rn_choose_kept(struct rn_plan *plan, struct rn_error *err)

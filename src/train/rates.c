@@ -8,55 +8,74 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STAGES_EXPECTED                                          \
-    "expected stages conv1, conv2, conv3, conv4, conv5, fc, or " \
-    "ranges of them such as conv1-conv4"
-#define ALL_STAGES ((1u << RN_STAGES) - 1)
-
 static bool is_none(const char *text)
 {
     return !text || text[0] == '\0' || strcmp(text, "none") == 0;
 }
 
+#define OTHER_STAGES (1u << RN_STAGES)
+
+/* The bits of stages. Without a graph they are the usual ones', and
+ * OTHER_STAGES when only some family has them. */
+static unsigned parse_stages(const struct rn_graph *graph, const char *text,
+                             size_t n)
+{
+    unsigned bits = rn_stages_parse(graph, text, n);
+
+    return !bits && !graph && rn_stages_known(text, n) ? OTHER_STAGES : bits;
+}
+
+static int fail_stages(const struct rn_graph *graph, const char *option,
+                       const char *text, size_t n, const char *expected,
+                       struct rn_error *err)
+{
+    char list[200];
+
+    return rn_fail(
+        err, RN_ERR_ARG,
+        "`%s` '%.*s': expected %sstages %s, or ranges of them such as "
+        "conv1-conv4",
+        option, (int)n, text, expected,
+        rn_stages_list(graph, list, sizeof(list)));
+}
+
 /* "conv1-conv3,fc" */
-static int parse_frozen(unsigned *frozen, const char *text,
-                        struct rn_error *err)
+static int parse_frozen(unsigned *frozen, const struct rn_graph *graph,
+                        const char *text, struct rn_error *err)
 {
     *frozen = 0;
     if (is_none(text))
         return RN_OK;
     for (const char *at = text;; at++) {
         size_t n = strcspn(at, ",");
-        unsigned bits = rn_stages_parse(at, n);
+        unsigned bits = parse_stages(graph, at, n);
 
         if (bits == 0)
-            return rn_fail(err, RN_ERR_ARG, "`freeze` '%.*s': " STAGES_EXPECTED,
-                           (int)n, at);
+            return fail_stages(graph, "freeze", at, n, "", err);
         *frozen |= bits;
         at += n;
         if (*at == '\0')
             break;
     }
-    if (*frozen == ALL_STAGES)
+    if (*frozen == (1u << rn_stages_count(graph)) - 1)
         return rn_fail(err, RN_ERR_ARG,
                        "`freeze` '%s': nothing is left to be learned", text);
     return RN_OK;
 }
 
 /* "conv5=0.1", `n` long */
-static int parse_scale(float scale[RN_STAGES], const char *text, size_t n,
-                       struct rn_error *err)
+static int parse_scale(float scale[RN_STAGES], const struct rn_graph *graph,
+                       const char *text, size_t n, struct rn_error *err)
 {
     const char *equals = memchr(text, '=', n);
     unsigned bits =
-        !equals ? 0 : rn_stages_parse(text, (size_t)(equals - text));
+        !equals ? 0 : parse_stages(graph, text, (size_t)(equals - text));
     char *end = NULL;
     double value = !equals ? -1 : rn_number(equals + 1, &end);
 
     if (bits == 0)
-        return rn_fail(err, RN_ERR_ARG,
-                       "`lr_scale` '%.*s': expected STAGES=X; " STAGES_EXPECTED,
-                       (int)n, text);
+        return fail_stages(graph, "lr_scale", text, n, "STAGES=X; expected ",
+                           err);
     if (end == equals + 1 || end != text + n || !(value > 0 && value <= 1000))
         return rn_fail(
             err, RN_ERR_ARG,
@@ -69,8 +88,8 @@ static int parse_scale(float scale[RN_STAGES], const char *text, size_t n,
     return RN_OK;
 }
 
-static int parse_scales(float scale[RN_STAGES], const char *text,
-                        struct rn_error *err)
+static int parse_scales(float scale[RN_STAGES], const struct rn_graph *graph,
+                        const char *text, struct rn_error *err)
 {
     int rc = RN_OK;
 
@@ -81,7 +100,7 @@ static int parse_scales(float scale[RN_STAGES], const char *text,
     for (const char *at = text; rc == RN_OK; at++) {
         size_t n = strcspn(at, ",");
 
-        rc = parse_scale(scale, at, n, err);
+        rc = parse_scale(scale, graph, at, n, err);
         at += n;
         if (*at == '\0')
             break;
@@ -89,17 +108,17 @@ static int parse_scales(float scale[RN_STAGES], const char *text,
     return rc;
 }
 
-int rn_rates_parse(struct rn_rates *rates, const struct rn_train_options *o,
-                   struct rn_error *err)
+int rn_rates_parse(struct rn_rates *rates, const struct rn_graph *graph,
+                   const struct rn_train_options *o, struct rn_error *err)
 {
-    int rc = parse_frozen(&rates->frozen, o->freeze, err);
+    int rc = parse_frozen(&rates->frozen, graph, o->freeze, err);
 
-    return rc == RN_OK ? parse_scales(rates->scale, o->lr_scale, err) : rc;
+    return rc ? rc : parse_scales(rates->scale, graph, o->lr_scale, err);
 }
 
 int rn_rates_check(const struct rn_train_options *o, struct rn_error *err)
 {
     struct rn_rates rates;
 
-    return rn_rates_parse(&rates, o, err);
+    return rn_rates_parse(&rates, NULL, o, err);
 }

@@ -42,9 +42,10 @@ struct rn_rates {
     float scale[RN_STAGES];
 };
 
-/** Read freeze and lr_scale. RN_ERR_ARG when they make no sense. */
-int rn_rates_parse(struct rn_rates *rates, const struct rn_train_options *o,
-                   struct rn_error *err);
+/** Read freeze and lr_scale for a graph. RN_ERR_ARG when they make no sense. */
+int rn_rates_parse(struct rn_rates *rates, const struct rn_graph *graph,
+                   const struct rn_train_options *o, struct rn_error *err);
+/** The same before the graph is known: stages may be any family's. */
 int rn_rates_check(const struct rn_train_options *o, struct rn_error *err);
 
 /** All options as a JSON object, NULL when memory is short. */

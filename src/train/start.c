@@ -5,6 +5,7 @@
 #include "data/sets/numerals.h"
 #include "eval/eval.h"
 #include "model/head.h"
+#include "nets/family.h"
 #include "train/trainer.h"
 
 #include <math.h>
@@ -364,8 +365,10 @@ static void copy_params(struct rn_graph *to, const struct rn_graph *from,
         struct rn_param *p = &to->params[i];
         const struct rn_param *q = rn_graph_param(from, p->name);
 
-        if (!q || q->count != p->count ||
-            (!head && strncmp(p->name, "fc.", 3) == 0))
+        bool of_head = (int)i == rn_net_head_param(to, RN_P_WEIGHT) ||
+                       (int)i == rn_net_head_param(to, RN_P_BIAS);
+
+        if (!q || q->count != p->count || (of_head && !head))
             continue;
         memcpy(p->data, q->data, p->count * sizeof(*p->data));
     }
@@ -423,11 +426,11 @@ static int adopt(struct rn_trainer *t, const struct rn_model *weights,
     t->o.net = t->model->spec.name;
     copy_params(t->model->graph, weights->graph, head);
     if (!head && weights->headless)
-        rn_trainer_say(t, "new head: fc for %d classes, the weights have none",
-                       t->data->classes);
+        rn_trainer_say(t, "new head: %s for %d classes, the weights have none",
+                       spec->family->head, t->data->classes);
     else if (!head)
-        rn_trainer_say(t, "new head: fc for %d classes in place of %d",
-                       t->data->classes, spec->classes);
+        rn_trainer_say(t, "new head: %s for %d classes in place of %d",
+                       spec->family->head, t->data->classes, spec->classes);
     return copy_preprocessing(t->model, weights, err);
 }
 

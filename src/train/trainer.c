@@ -114,11 +114,15 @@ static void plan_test(struct rn_trainer *t, const struct rn_model *model)
 }
 
 /* What the model's stages are to learn. */
-static void freeze(const struct rn_trainer *t, struct rn_model *model)
+static int freeze(struct rn_trainer *t, struct rn_model *model,
+                  struct rn_error *err)
 {
     bool running = rn_train_choice("batch_norm", t->o.batch_norm) == 1;
+    int rc = rn_rates_parse(&t->rates, model->graph, &t->o, err);
 
-    rn_stages_freeze(model->graph, t->rates.frozen, running);
+    if (rc == RN_OK)
+        rn_stages_freeze(model->graph, t->rates.frozen, running);
+    return rc;
 }
 
 /* Batches, length and tests, once data and model are there. */
@@ -180,22 +184,21 @@ static int load_checkpoint(struct rn_trainer *t, struct rn_error *err)
     sums[0] = t->checksum = rn_options_checksum(&t->o);
     rc = rn_checkpoint_open(&model, t->run.last, t->o.optimizer, err);
     if (rc == RN_OK)
-        rc = rn_rates_parse(&t->rates, &t->o, err);
+        rc = freeze(t, model, err);
     if (rc == RN_OK)
         rc = plan_run(t, model, err);
     if (rc == RN_OK && !rn_trainer_pictures(t))
         rc = rn_model_fits(model, t->data, err);
-    if (rc == RN_OK) {
-        freeze(t, model);
+    if (rc == RN_OK)
         rc = create_checkpoint(t, model->graph, err);
-    }
     if (rc == RN_OK)
         rc = rn_checkpoint_load(&t->checkpoint, t->run.last, &t->model,
                                 &t->progress, sums, err);
     rn_model_destroy(model);
+    if (rc == RN_OK)
+        rc = freeze(t, t->model, err);
     if (rc != RN_OK)
         return rc;
-    freeze(t, t->model);
     t->schedule.warmed_at = t->progress.warmed_at;
     if (t->progress.iteration > t->iterations)
         return rn_fail(err, RN_ERR_DATA,
@@ -211,10 +214,9 @@ static int start_model(struct rn_trainer *t, struct rn_error *err)
 
     rn_trainer_choose_rest(t);
     if (rc == RN_OK)
-        rc = rn_rates_parse(&t->rates, &t->o, err);
+        rc = freeze(t, t->model, err);
     if (rc != RN_OK)
         return rc;
-    freeze(t, t->model);
     rc = rn_trainer_choose_batch(t, err);
     if (rc == RN_OK)
         rc = plan_run(t, t->model, err);
@@ -250,9 +252,9 @@ static int scale_rates(struct rn_trainer *t, struct rn_error *err)
                               "learning rates");
     for (size_t i = 0; i < flat->n_segments; i++) {
         size_t param = flat->segments[i].param;
-        int stage = rn_stage_of(t->model->graph->params[param].name);
+        int stage = t->model->graph->params[param].stage;
 
-        t->lr_scale[i] = stage < 0 ? 1.0F : t->rates.scale[stage];
+        t->lr_scale[i] = stage > 0 ? t->rates.scale[stage - 1] : 1.0F;
         differ |= t->lr_scale[i] < 1 || t->lr_scale[i] > 1;
     }
     if (!differ) {

@@ -45,11 +45,17 @@ static void add_misshapen(struct rn_faults *faults,
         rn_state_shape_text(&wanted, wanted_text, sizeof(wanted_text)));
 }
 
-/* A classifier may do without a bias, a backbone without a classifier. */
-static bool may_be_missing(const struct reading *r, const char *name)
+/* Whether parameter i is the classifier's in that place. */
+static bool of_head(const struct reading *r, size_t i, int place)
 {
-    return strcmp(name, "fc.bias") == 0 ||
-           (r->found->headless && strcmp(name, "fc.weight") == 0);
+    return (int)i == rn_net_head_param(r->model->graph, place);
+}
+
+/* A classifier may do without a bias, a backbone without a classifier. */
+static bool may_be_missing(const struct reading *r, size_t i)
+{
+    return of_head(r, i, RN_P_BIAS) ||
+           (r->found->headless && of_head(r, i, RN_P_WEIGHT));
 }
 
 static void check_params(const struct reading *r, struct rn_faults *missing,
@@ -63,7 +69,7 @@ static void check_params(const struct reading *r, struct rn_faults *missing,
 
         if (t && !fits(t, p))
             add_misshapen(misshapen, t, p);
-        else if (!t && !may_be_missing(r, p->name))
+        else if (!t && !may_be_missing(r, i))
             rn_fault_add(missing, "%.50s", p->name);
     }
 }
@@ -233,8 +239,7 @@ static int read_params(const struct reading *r, struct rn_error *err)
 
         if (t)
             rc = rn_state_read(r->state, t, g->params[i].data, err);
-        else if (strcmp(g->params[i].name, "fc.bias") == 0 &&
-                 !r->found->headless)
+        else if (of_head(r, i, RN_P_BIAS) && !r->found->headless)
             rn_import_say(r->options,
                           "'%s': its classifier has no bias, zeros taken",
                           r->state->path);
