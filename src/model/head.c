@@ -3,6 +3,7 @@
 
 #include "core/count.h"
 #include "core/memory.h"
+#include "graph/operation.h"
 
 #include <string.h>
 
@@ -193,14 +194,17 @@ static bool is_last(const struct rn_graph *g, enum rn_op op)
            (size_t)g->output + 1 == g->n_nodes;
 }
 
-/* A clip that leaves probabilities as they are. */
+/* What leaves probabilities as they are: a clip, or what is idle anyway. */
 static bool is_idle(const struct rn_graph *g)
 {
     const struct rn_node *n = &g->nodes[g->output];
 
-    return is_last(g, RN_OP_CLIP) && g->kind != RN_OUTPUT_LOGITS &&
-           g->kind != RN_OUTPUT_LOG_PROBABILITIES && n->low <= 0 &&
-           n->high >= 1;
+    if (g->kind == RN_OUTPUT_LOGITS)
+        return false;
+    if (rn_operation_of(n->op)->idle)
+        return is_last(g, n->op);
+    return is_last(g, RN_OP_CLIP) && g->kind != RN_OUTPUT_LOG_PROBABILITIES &&
+           n->low <= 0 && n->high >= 1;
 }
 
 int rn_head_take(struct rn_graph *g, const char *path, struct rn_error *err)
