@@ -140,7 +140,8 @@ struct rn_node {
     float low, high;     /* clip */
     float slope;         /* leaky relu */
     enum rn_function function; /* activation, */
-    float a, b;                /* and its numbers; quantize: step, zero */
+    float a, b;                /* and its numbers; quantize: step, zero;
+                                  dropout: rate */
     struct rn_selection selection;
     struct rn_lrn lrn;
     struct rn_shape shape; /* of the value */
@@ -228,6 +229,10 @@ int rn_graph_prelu(struct rn_graph *g, int input, const char *name);
  */
 int rn_graph_select(struct rn_graph *g, int input, const char *name,
                     int channels, struct rn_selection selection);
+/** In training each number is 0 with probability `rate`, 0 to less than 1, and
+ *  else divided by 1 - rate; otherwise the value is the input. */
+int rn_graph_dropout(struct rn_graph *g, int input, const char *name,
+                     float rate);
 int rn_graph_lrn(struct rn_graph *g, int input, const char *name,
                  struct rn_lrn lrn);
 int rn_graph_softmax(struct rn_graph *g, int input, const char *name);

@@ -81,6 +81,7 @@ enum {
     RULE_sigmoid = INDEPENDENT,
     RULE_activation = FUNCTION,
     RULE_clip = SAME,
+    RULE_dropout = SAME,
     RULE_relu = NO_LOGS,
     RULE_avg_pool = NO_LOGS,
     RULE_global_avg_pool = NO_LOGS,

@@ -398,9 +398,29 @@ static double subsample_at(const struct interpreter *t,
                : 0;
 }
 
+/* Number i of an image is kept where the i-th random number of the image says
+ * so: no order of steps, no layout, no thread counts. */
+static double dropout_at(const struct interpreter *t,
+                         const struct rn_node *node, int n, int c, int y, int x)
+{
+    struct rn_random_key key = {0, RN_RANDOM_PLAN, 0};
+    struct rn_shape s = node->shape;
+    double v = at(t, node->input[0], n, c, y, x, 0);
+    uint64_t each = (rn_shape_size(s) + 3) / 4;
+    uint64_t i = (uint64_t)((c * s.h + y) * s.w + x);
+    uint64_t first = (uint64_t)(node - t->g->nodes) << 48;
+    uint32_t bits[4];
+
+    rn_random4(&key, first + (uint64_t)n * each + i / 4, bits);
+    if (t->train && rn_random_unit(bits[i % 4]) < (double)node->a)
+        return 0;
+    return t->train ? v / (1 - (double)node->a) : v;
+}
+
 /* All but the input's; every_operation_has_its_columns() asks for them. */
 static rule *const rules[RN_OP_COUNT] = {
     [RN_OP_SUBSAMPLE_PAD] = subsample_at,
+    [RN_OP_DROPOUT] = dropout_at,
     [RN_OP_CONV] = conv_at,
     [RN_OP_BATCH_NORM] = bn_at,
     [RN_OP_RELU] = relu_at,

@@ -78,6 +78,7 @@ static struct rn_graph *make_graph(void)
     x = rn_graph_select(g, x, "last 40", 40,
                         (struct rn_selection){9, 40, 1, 0});
     x = rn_graph_quantize(g, x, "quantize", 0.05f, 200, 0, 255);
+    x = rn_graph_dropout(g, x, "dropout", 0.3f);
     rn_graph_linear(g, x, "classifier", CLASSES);
     rn_graph_relu(g, g->output, "nobody reads this");
     g->output--;

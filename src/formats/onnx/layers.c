@@ -832,6 +832,37 @@ static int read_leaky_relu(struct rn_onnx_import *in)
                     picture);
 }
 
+/* What is exported from training stays as it is; the rate was an attribute
+ * once. Of what is no picture nothing is dropped outside training. */
+static int read_dropout(struct rn_onnx_import *in)
+{
+    const struct rn_onnx_value *training = rn_onnx_input(in, 2);
+    struct rn_onnx_value *x = rn_onnx_input(in, 0);
+    float rate = rn_onnx_float(in, "ratio", 0.5f);
+    char name[RN_IMPORT_NAME];
+    int rc = RN_OK;
+
+    if (!x)
+        return rn_onnx_fail(in, "reads nothing");
+    if (training && (training->kind != RN_ONNX_LIST || training->count != 1 ||
+                     training->list[0]))
+        return rn_onnx_fail(in, "is exported as in training");
+    if (x->kind != RN_ONNX_PICTURE) {
+        rn_onnx_output(in, x);
+        return RN_OK;
+    }
+    if (rn_onnx_input(in, 1))
+        rc = number_of(in, 1, &rate);
+    if (!rc)
+        rc = rn_onnx_any_layout(in, 0, &x);
+    return rc ? rc
+              : rn_onnx_output_node(
+                    in,
+                    rn_graph_dropout(in->g, x->node,
+                                     rn_onnx_name(in, UINT32_MAX, name), rate),
+                    x);
+}
+
 static int read_lrn(struct rn_onnx_import *in)
 {
     struct rn_onnx_value *picture;
@@ -1303,6 +1334,7 @@ static const struct {
     {"Sigmoid", read_sigmoid},
     {"Clip", read_clip},
     {"LeakyRelu", read_leaky_relu},
+    {"Dropout", read_dropout},
     {"PRelu", read_prelu},
     {"Neg", read_negative},
     {"Reciprocal", read_reciprocal},

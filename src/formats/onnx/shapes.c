@@ -285,16 +285,6 @@ static int read_same(struct rn_onnx_import *in)
     return RN_OK;
 }
 
-static int read_dropout(struct rn_onnx_import *in)
-{
-    const struct rn_onnx_value *training = rn_onnx_input(in, 2);
-
-    if (training && (training->kind != RN_ONNX_LIST || training->count != 1 ||
-                     training->list[0]))
-        return rn_onnx_fail(in, "is exported as in training");
-    return read_same(in);
-}
-
 /* Integers as numbers; the number of images is none. */
 static int cast_list(struct rn_onnx_import *in, const struct rn_onnx_value *v)
 {
@@ -1045,12 +1035,11 @@ static const struct {
     {"Concat", read_list_concat},  {"Add", read_list_arithmetic},
     {"Sub", read_list_arithmetic}, {"Mul", read_list_arithmetic},
     {"Div", read_list_arithmetic}, {"Identity", read_same},
-    {"Dropout", read_dropout},     {"Cast", read_cast},
-    {"Reshape", read_reshape},     {"Flatten", read_flatten},
-    {"Unsqueeze", read_unsqueeze}, {"Squeeze", read_squeeze},
-    {"Transpose", read_transpose}, {"Slice", read_slice},
-    {"Expand", read_expand},       {"Resize", read_resize},
-    {"Upsample", read_resize},
+    {"Cast", read_cast},           {"Reshape", read_reshape},
+    {"Flatten", read_flatten},     {"Unsqueeze", read_unsqueeze},
+    {"Squeeze", read_squeeze},     {"Transpose", read_transpose},
+    {"Slice", read_slice},         {"Expand", read_expand},
+    {"Resize", read_resize},       {"Upsample", read_resize},
 };
 
 rn_onnx_operator *rn_onnx_shaper(struct rn_pb op)

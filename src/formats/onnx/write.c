@@ -488,6 +488,18 @@ static void put_subsample_pad(struct onnx_out *o, const char *op)
 
 /* ------------------------------------------------------------ whole graph */
 
+/* Its rate is an input. */
+static void put_dropout(struct onnx_out *o, const char *op)
+{
+    char rate[NAME_SIZE];
+
+    put_tensor(o, part_name(o, "ratio", rate), ONNX_FLOAT, 0, NULL,
+               &node_of(o)->a, sizeof(float));
+    size_t at = begin_same(o, op);
+    put_input(o, rate);
+    rn_pb_end(&o->pb, at);
+}
+
 static void put_nothing(struct onnx_out *o, const char *op)
 {
     (void)o, (void)op;
@@ -523,6 +535,7 @@ static const struct writer
     write_select          = {"Gather", put_select},
     write_softmax         = {"Softmax", put_channelwise},
     write_zero_pad        = {"Pad", put_zero_pad},
+    write_dropout         = {"Dropout", put_dropout},
     write_log_softmax     = {"LogSoftmax", put_channelwise};
 /* clang-format on */
 
