@@ -453,10 +453,15 @@ static void affinities(struct rn_affinity *all, int threads)
     rn_affinity_get(&all[omp_get_thread_num()]);
 }
 
+/* A thread that has all processors, waiting to enter its team. */
+static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+
 static void *enter_beside(void *argument)
 {
     struct rn_team *team = argument;
 
+    pthread_mutex_lock(&gate);
+    pthread_mutex_unlock(&gate);
     assert_int_equal(rn_team_enter(team, NULL), RN_OK);
     argument = team->bound ? NULL : argument;
     rn_team_leave(team);
@@ -476,10 +481,12 @@ static void one_full_team_is_bound_while_it_runs(void **state)
         skip();
     full_team(&second, true);
     affinities(before, threads);
+    pthread_mutex_lock(&gate);
+    assert_int_equal(pthread_create(&thread, NULL, enter_beside, &second), 0);
     assert_int_equal(rn_team_enter(&team, NULL), RN_OK);
     assert_int_equal(team.granted, threads);
     affinities(inside, threads);
-    assert_int_equal(pthread_create(&thread, NULL, enter_beside, &second), 0);
+    pthread_mutex_unlock(&gate);
     pthread_join(thread, &unbound);
     assert_non_null(unbound);
     rn_team_leave(&team);
