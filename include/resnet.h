@@ -22,8 +22,8 @@
  *    may be destroyed in any order.
  *  - Callbacks are called by the thread that called the library, with the
  *    floating-point mode and on the processors that it came with. They must not
- *    use the handles of the call they are called from, nor leave by longjmp()
- *    or an exception. Other handles are theirs to use.
+ *    run the plan that called them, change or destroy what the call was given,
+ *    nor leave by longjmp() or an exception. All else is theirs to use.
  *  - Counts of threads are from 0 (the default) to 1024. OpenMP computes: in a
  *    parallel region of the caller's, plans run on the threads that it grants,
  *    with the same result; and all that a plan changes of the calling thread
@@ -841,7 +841,7 @@ struct rn_survey_options {
 };
 
 /** Decode every image of all parts. One that cannot be decoded does not end
- *  it. Borrows the data. @param options may be NULL. */
+ *  it. Holds the data. @param options may be NULL. */
 RN_API int rn_data_survey(struct rn_survey **out, const struct rn_data *data,
                           const struct rn_survey_options *options,
                           struct rn_error *err);
@@ -1135,7 +1135,7 @@ RN_API int rn_eval(const struct rn_model *model, const struct rn_data *data,
                    const struct rn_eval_options *options,
                    struct rn_eval_result *result, struct rn_error *err);
 
-/** The answers to every image of an evaluation. Borrows model and data. */
+/** The answers to every image of an evaluation. Holds model and data. */
 struct rn_report;
 
 /** The same of several models at once, their probabilities averaged; they must
