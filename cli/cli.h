@@ -17,7 +17,10 @@ enum {
 
 extern const struct command command_info, command_train, command_eval,
     command_predict, command_features, command_bench, command_convert,
-    command_diff, command_data;
+    command_diff, command_data, command_completion;
+
+/** The i-th command of the program; NULL past the end. */
+const struct command *cli_command(size_t i);
 
 /** Say on standard error what err holds; the exit status that goes with it. */
 int cli_fail(const struct rn_error *err);

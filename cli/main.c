@@ -2,6 +2,7 @@
 #include "cli.h"
 #include "flags.h"
 #include "interrupt.h"
+#include "manual.h"
 #include "output.h"
 #include "progress.h"
 
@@ -15,10 +16,15 @@
 #include <unistd.h>
 
 static const struct command *const commands[] = {
-    &command_info,    &command_train,    &command_eval,
-    &command_predict, &command_features, &command_bench,
-    &command_convert, &command_diff,     &command_data,
+    &command_info,     &command_train,      &command_eval,    &command_predict,
+    &command_features, &command_bench,      &command_convert, &command_diff,
+    &command_data,     &command_completion,
 };
+
+const struct command *cli_command(size_t i)
+{
+    return i < COUNT(commands) ? commands[i] : NULL;
+}
 
 static const struct {
     int code, status;
@@ -161,6 +167,10 @@ static int run(int argc, char **argv)
     }
     if (strcmp(argv[1], "--version") == 0) {
         print_version();
+        return EXIT_DONE;
+    }
+    if (strcmp(argv[1], "--manual") == 0) {
+        manual_print();
         return EXIT_DONE;
     }
     command = find_command(argv[1]);

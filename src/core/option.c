@@ -140,7 +140,7 @@ double rn_option_number(const struct rn_option *o, const void *options)
 static bool in_range(const struct rn_option *o, double value)
 {
     return (value >= o->min && value <= o->max) ||
-           (o->unset && !(value < 0) && !(value > 0));
+           (o->unset && value >= 0 && value <= 0);
 }
 
 static int check_number(const struct rn_option *o, const void *options,

@@ -16,7 +16,9 @@ meson install -C "$RN_BUILD" --no-rebuild --destdir "$work/root" > log 2>&1 || {
 }
 resnet=$(find root -path '*/bin/resnet')
 for file in include/resnet.h man/man1/resnet.1 pkgconfig/resnet.pc \
-    recipes/cifar10-resnet20.conf; do
+    recipes/cifar10-resnet20.conf \
+    bash-completion/completions/resnet.bash zsh/site-functions/_resnet \
+    fish/vendor_completions.d/resnet.fish; do
     if [ -z "$(find root -path "*/$file*")" ]; then
         echo "not installed: $file"
         exit 1
