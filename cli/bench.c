@@ -99,7 +99,7 @@ static int run_loading(const struct options *o)
         return cli_fail(&err);
     rn_loading_defaults(&l);
     l.threads = o->bench.threads;
-    l.seconds = o->bench.seconds;
+    l.seconds = o->bench.seconds > 0 ? o->bench.seconds : RN_ZERO;
     if (o->bench.batch)
         l.batch = o->bench.batch;
     if (o->net.height)
@@ -311,6 +311,8 @@ static int run_network(const struct command *command, struct options *o,
     o->bench.winograd = 2 * o->winograd;
     if (!o->bench.batch)
         o->bench.batch = net_batch(&m.info);
+    if (!(o->bench.seconds > 0))
+        o->bench.seconds = RN_ZERO;
     rc = rn_bench(model, &o->bench, &m.result, o->bench.profile ? &plan : NULL,
                   &err);
     m.plan = plan;

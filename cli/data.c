@@ -633,7 +633,8 @@ static int on_progress(void *user, int done, int images)
 static int open_subject(struct subject *s, const struct options *o,
                         const struct action *action, struct rn_error *err)
 {
-    const struct rn_survey_options survey = {.threads = o->survey.threads,
+    const struct rn_survey_options survey = {.struct_size = sizeof(survey),
+                                             .threads = o->survey.threads,
                                              .progress = on_progress};
     int rc = rn_data_open(&s->data, s->spec, NULL, err);
 
@@ -660,6 +661,7 @@ static int run(const struct command *command, void *options,
     if (!action)
         return EXIT_USAGE;
     o->augmented |= options_given_any(command, args, AUGMENTATION);
+    ask_for_zeroes(rn_train_option, &o->train);
     if (!action->surveys && !o->output) {
         say_error("--output is missing: the PNG file to write");
         return EXIT_USAGE;

@@ -464,14 +464,13 @@ static int evaluate(struct subject *s, struct options *o, struct rn_error *err)
     double started = seconds_now();
     int rc;
 
-    o->eval.part = s->part;
     o->eval.keep = keep;
     o->eval.user = &started;
     o->eval.progress = on_progress;
     interrupt_catch();
     rc = rn_eval_models((const struct rn_model *const *)s->models, s->count,
-                        s->data, &o->eval, &result, wanted ? &report : NULL,
-                        err);
+                        s->data, s->part, &o->eval, &result,
+                        wanted ? &report : NULL, err);
     progress_clear();
     cli_remarks(s->data);
     if (rc == RN_OK && o->per_class)
@@ -571,11 +570,11 @@ static int try_all(const struct subject *s, struct options *o,
         .part_name = s->part_name,
         .import = &o->import,
         .data = s->data,
+        .part = s->part,
         .eval = &o->eval,
         .json = o->json,
     };
 
-    o->eval.part = s->part;
     if (!o->eval.images)
         o->eval.images = TRY_IMAGES;
     return try_run(&args, err);

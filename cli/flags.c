@@ -79,3 +79,41 @@ const char *flags_for_fields(const char *text, char *out, size_t size)
     }
     return out;
 }
+
+static void ask_for_zero(const struct rn_option *o, void *at)
+{
+    switch (o->type) {
+    case RN_OPTION_FLAG:
+    case RN_OPTION_INT:
+    case RN_OPTION_INDEX:
+        if (*(int *)at == 0)
+            *(int *)at = RN_ZERO;
+        return;
+    case RN_OPTION_LONG:
+        if (*(long *)at == 0)
+            *(long *)at = RN_ZERO;
+        return;
+    case RN_OPTION_REAL:
+        if (*(double *)at == 0)
+            *(double *)at = RN_ZERO;
+        return;
+    case RN_OPTION_SEED:
+        if (*(uint64_t *)at == 0)
+            *(uint64_t *)at = (uint64_t)RN_ZERO;
+        return;
+    case RN_OPTION_SIZE:
+    case RN_OPTION_TEXT:
+    case RN_OPTION_WORD:
+    case RN_OPTION_LETTER:
+        return;
+    }
+}
+
+void ask_for_zeroes(option_table *table, void *options)
+{
+    const struct rn_option *o;
+
+    for (size_t i = 0; (o = table(i)); i++)
+        if (o->preset)
+            ask_for_zero(o, (char *)options + o->offset);
+}

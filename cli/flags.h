@@ -17,4 +17,8 @@ const char *flag_of(const char *field, char *buf, size_t size);
  *  flags, or stand there bare if they have none. Returns out. */
 const char *flags_for_fields(const char *text, char *out, size_t size);
 
+/** Options that began as the library's defaults, once parsed: what is zero in
+ *  spite of a default was asked for, which the library knows as RN_ZERO. */
+void ask_for_zeroes(option_table *table, void *options);
+
 #endif

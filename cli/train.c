@@ -323,6 +323,7 @@ static int train(struct options *o)
     const char *run = o->resume ? o->resume : o->train.out;
     struct watcher watcher = {.said_at = seconds_now(), .quiet = o->quiet};
     const struct rn_train_events events = {
+        .struct_size = sizeof(events),
         .user = &watcher,
         .report = on_report,
         .tick = on_tick,
@@ -330,6 +331,7 @@ static int train(struct options *o)
         .stop = on_stop,
     };
     const struct rn_resume_options again = {
+        .struct_size = sizeof(again),
         .data = o->train.data,
         .threads = o->train.threads,
         .iterations = o->train.iterations,
@@ -341,6 +343,7 @@ static int train(struct options *o)
     int rc;
 
     interrupt_catch();
+    ask_for_zeroes(rn_train_option, &o->train);
     if (o->resume)
         rc = rn_train_resume(run, &again, &events, &result, &err);
     else

@@ -371,7 +371,8 @@ static int run_trial(struct trials *t, int which, const struct try_args *args,
     args->eval->user = &place;
     args->eval->progress = on_progress;
     if (!rc && !trial->left_out)
-        rc = rn_eval(model, args->data, args->eval, &trial->result, err);
+        rc = rn_eval(model, args->data, args->part, args->eval, &trial->result,
+                     err);
     rn_model_destroy(model);
     return rc;
 }

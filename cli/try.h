@@ -15,7 +15,8 @@ struct try_args {
     const char *model, *data_spec, *part_name;
     const struct import_args *import; /* what is given, and stays */
     const struct rn_data *data;
-    struct rn_eval_options *eval; /* part and images are set */
+    enum rn_part part;
+    struct rn_eval_options *eval; /* images is set */
     int json;
 };
 

@@ -36,6 +36,22 @@
  *    library, fork() is for exec() alone.
  *  - The library never prints, never exits.
  *  - Images are planar: [channel][row][column], channels in RGB order.
+ *
+ * Structs of options and of results
+ *  - Options that are zero mean the defaults, each field for itself, and so
+ *    does NULL in place of the struct. Where zero itself is a choice other than
+ *    the default, RN_ZERO asks for it, and the field's comment says so.
+ *  - Options begin with their size, so that a struct of theirs may grow at its
+ *    end. rn_*_defaults() sets it, as does
+ *        struct rn_plan_options options = {.struct_size = sizeof(options)};
+ *    0 stands for the struct as it was in version 0.2.0. Fields that a smaller
+ *    struct does not have are defaults; RN_ERR_ARG when a larger one sets
+ *    fields that the library in use does not know.
+ *  - Structs that the library fills may grow in the same way. The functions
+ *    that fill them are inline here and hand on the size that the program was
+ *    compiled with to F_sized(), which writes no more: a binding that sees
+ *    symbols only calls that (end of this file).
+ *  - rn_error and rn_image do not grow.
  */
 #ifndef RESNET_H
 #define RESNET_H
@@ -52,11 +68,19 @@ extern "C" {
 #else
 #define RN_API
 #endif
+#if defined(__GNUC__)
+#define RN_INLINE static __inline__
+#else
+#define RN_INLINE static inline
+#endif
 
 #define RN_VERSION_MAJOR  0
-#define RN_VERSION_MINOR  1
+#define RN_VERSION_MINOR  2
 #define RN_VERSION_PATCH  0
-#define RN_VERSION_STRING "0.1.0"
+#define RN_VERSION_STRING "0.2.0"
+
+/** Zero itself, in a field whose 0 stands for another default. */
+#define RN_ZERO (-1)
 
 /** Version of the library in use, "major.minor.patch". */
 RN_API const char *rn_version(void);
@@ -65,13 +89,13 @@ RN_API const char *rn_version(void);
 
 enum rn_status {
     RN_OK = 0,
-    RN_ERR_ARG = -1,     /**< an argument or option makes no sense */
-    RN_ERR_MEMORY = -2,  /**< allocation failed */
-    RN_ERR_IO = -3,      /**< the system could not read or write a file */
-    RN_ERR_DATA = -4,    /**< a file or data set is not what it should be */
-    RN_ERR_KERNEL = -5,  /**< a compute primitive failed */
-    RN_ERR_LOSS = -6,    /**< the training loss is no longer finite */
-    RN_ERR_STOPPED = -7, /**< the caller asked to stop; state was saved */
+    RN_ERR_ARG = -1,    /**< an argument or option makes no sense */
+    RN_ERR_MEMORY = -2, /**< allocation failed */
+    RN_ERR_IO = -3,     /**< the system could not read or write a file */
+    RN_ERR_DATA = -4,   /**< a file or data set is not what it should be */
+    RN_ERR_KERNEL = -5, /**< a compute primitive failed */
+    RN_ERR_LOSS = -6,   /**< the training loss is no longer finite */
+    RN_ERR_STOPPED = -7 /**< the caller asked to stop; state was saved */
 };
 
 struct rn_error {
@@ -164,7 +188,7 @@ struct rn_machine {
 
 /** What this process may use. Threads are the least of the affinity mask,
  *  cgroup CPU quota (v1, v2), OMP_NUM_THREADS and SLURM_CPUS_PER_TASK. */
-RN_API void rn_machine_get(struct rn_machine *machine);
+RN_INLINE void rn_machine_get(struct rn_machine *machine);
 
 /* ------------------------------------------------------------- models */
 
@@ -172,18 +196,19 @@ RN_API void rn_machine_get(struct rn_machine *machine);
 struct rn_model;
 
 struct rn_net_options {
-    int classes;   /**< 0: the family's own (10 or 1000) */
-    int channels;  /**< 0: 3 */
-    int height;    /**< 0: the family's own (32 or 224) */
-    int width;     /**< 0: the same as height */
-    char shortcut; /**< 'A', 'B', 'C' (He et al. 2016, section 3.3); 'a': A
-                      with half of its zero channels on each side, as some
-                      have it, not all at the end; 0: the family's own */
-    int stride_v1; /**< bottleneck stride in the first 1x1 (the paper's)
-                      instead of the 3x3 (v1.5, the default) */
+    size_t struct_size; /**< sizeof(struct rn_net_options) */
+    int classes;        /**< 0: the family's own (10 or 1000) */
+    int channels;       /**< 0: 3 */
+    int height;         /**< 0: the family's own (32 or 224) */
+    int width;          /**< 0: the same as height */
+    char shortcut;      /**< 'A', 'B', 'C' (He et al. 2016, section 3.3); 'a': A
+                           with half of its zero channels on each side, as some
+                           have it, not all at the end; 0: the family's own */
+    int stride_v1;      /**< bottleneck stride in the first 1x1 (the paper's)
+                           instead of the 3x3 (v1.5, the default) */
 };
 
-RN_API void rn_net_defaults(struct rn_net_options *options);
+RN_INLINE void rn_net_defaults(struct rn_net_options *options);
 
 /** "A", "A-split" (for 'a'), "B" or "C"; NULL for other letters. */
 RN_API const char *rn_shortcut_name(char shortcut);
@@ -227,6 +252,7 @@ RN_API int rn_model_load(struct rn_model **out, const char *path,
  *  whatever names, shapes and the file's kind tell. All pointers are borrowed
  *  for the call. */
 struct rn_import_options {
+    size_t struct_size; /**< sizeof(struct rn_import_options) */
     const char *net;    /**< network's name */
     char shortcut;      /**< as in rn_net_options */
     const char *stride; /**< "v1" or "v1.5", see rn_net_options.stride_v1 */
@@ -285,7 +311,7 @@ struct rn_import_options {
     void (*message)(void *user, const char *text);
 };
 
-RN_API void rn_import_defaults(struct rn_import_options *options);
+RN_INLINE void rn_import_defaults(struct rn_import_options *options);
 
 /** Name of the i-th way to prepare pictures ("torchvision", "caffe", "cifar",
  *  "none", …), with a description; NULL past the end. */
@@ -350,11 +376,7 @@ RN_API void rn_model_destroy(struct rn_model *model);
 
 /** How pixels in between are made: Pillow's filters of these names, widened
  *  when a picture shrinks (antialiased). */
-enum rn_interpolation {
-    RN_BILINEAR = 0,
-    RN_BICUBIC = 1,
-    RN_BOX = 2,
-};
+enum rn_interpolation { RN_BILINEAR = 0, RN_BICUBIC = 1, RN_BOX = 2 };
 
 /** "bilinear", "bicubic" or "box"; NULL for others. */
 RN_API const char *rn_interpolation_name(enum rn_interpolation how);
@@ -366,7 +388,7 @@ enum rn_output {
     RN_OUTPUT_LOG_PROBABILITIES = 2,  /**< their logarithms */
     RN_OUTPUT_INDEPENDENT_LOGITS = 3, /**< before sigmoid: every class is there
                                          or not, whatever the others are */
-    RN_OUTPUT_INDEPENDENT = 4,        /**< their probabilities */
+    RN_OUTPUT_INDEPENDENT = 4         /**< their probabilities */
 };
 
 /** "logits", "probabilities", "log-probabilities", "independent-logits",
@@ -395,8 +417,8 @@ struct rn_model_info {
                               sigmoid at the very end is taken off */
 };
 
-RN_API void rn_model_describe(const struct rn_model *model,
-                              struct rn_model_info *info);
+RN_INLINE void rn_model_describe(const struct rn_model *model,
+                                 struct rn_model_info *info);
 
 struct rn_layer_info {
     const char *name; /**< "layer1.0.conv1"; borrowed from the model */
@@ -406,8 +428,8 @@ struct rn_layer_info {
 };
 
 /** @return RN_ERR_ARG when i is past the end. */
-RN_API int rn_model_layer(const struct rn_model *model, size_t i,
-                          struct rn_layer_info *layer);
+RN_INLINE int rn_model_layer(const struct rn_model *model, size_t i,
+                             struct rn_layer_info *layer);
 
 struct rn_tensor {
     const char *name; /**< "layer1.0.conv1.weight"; borrowed */
@@ -419,8 +441,8 @@ struct rn_tensor {
 };
 
 /** Tensors in file order. @return RN_ERR_ARG when i is past the end. */
-RN_API int rn_model_tensor(const struct rn_model *model, size_t i,
-                           struct rn_tensor *tensor);
+RN_INLINE int rn_model_tensor(const struct rn_model *model, size_t i,
+                              struct rn_tensor *tensor);
 
 /** Name of class i; "class 7" style text is never made up: NULL when the
  *  model knows no names or i is out of range. */
@@ -445,7 +467,7 @@ struct rn_image {
 };
 
 enum rn_image_flags {
-    RN_IMAGE_AS_STORED = 1, /**< leave the orientation of EXIF and XMP alone;
+    RN_IMAGE_AS_STORED = 1 /**< leave the orientation of EXIF and XMP alone;
                                TIFF, HEIC, AVIF and JPEG XL have their own,
                                which every reader follows */
 };
@@ -562,13 +584,14 @@ enum rn_recompute {
     RN_RECOMPUTE_NONE = 1,
     RN_RECOMPUTE_ACTIVATIONS = 2, /**< normalised values and outputs of
                                      blocks: a pass over memory each */
-    RN_RECOMPUTE_BLOCKS = 3,      /**< all but the outputs of some blocks:
-                                     most convolutions run twice */
+    RN_RECOMPUTE_BLOCKS = 3       /**< all but the outputs of some blocks:
+                                      most convolutions run twice */
 };
 
 struct rn_plan_options {
+    size_t struct_size; /**< sizeof(struct rn_plan_options) */
     enum rn_mode mode;
-    int batch;     /**< images per run; at least 1 */
+    int batch;     /**< images per run; 0: 1 */
     int threads;   /**< 0: rn_machine.threads; fewer where OpenMP grants
                       fewer (OMP_THREAD_LIMIT, a parallel region) */
     int exact;     /**< nonzero: direct convolution only, no Winograd */
@@ -589,11 +612,13 @@ struct rn_plan_options {
     const char *keep;
 };
 
-RN_API void rn_plan_defaults(struct rn_plan_options *options);
+RN_INLINE void rn_plan_defaults(struct rn_plan_options *options);
 
 /**
  * Compile a plan. The parameters are copied, but for the slopes of PReLU, which
  * inference reads in the model: other changes to it do not reach the plan.
+ *
+ * @param options may be NULL for the defaults: inference, one image.
  */
 RN_API int rn_plan_create(struct rn_plan **out, const struct rn_model *model,
                           const struct rn_plan_options *options,
@@ -612,7 +637,8 @@ RN_API int rn_plan_create(struct rn_plan **out, const struct rn_model *model,
 RN_API int rn_plan_clone(struct rn_plan **out, const struct rn_plan *plan,
                          int batch, struct rn_error *err);
 
-/** Bytes such a plan would hold, without making it. */
+/** Bytes such a plan would hold, without making it. @param options may be
+ *  NULL. */
 RN_API int rn_plan_estimate(const struct rn_model *model,
                             const struct rn_plan_options *options,
                             uint64_t *bytes, struct rn_error *err);
@@ -697,8 +723,8 @@ struct rn_step_info {
 
 RN_API size_t rn_plan_steps(const struct rn_plan *plan);
 /** @return RN_ERR_ARG when i is past the end. */
-RN_API int rn_plan_step(const struct rn_plan *plan, size_t i,
-                        struct rn_step_info *step);
+RN_INLINE int rn_plan_step(const struct rn_plan *plan, size_t i,
+                           struct rn_step_info *step);
 /** Forget the times taken so far. */
 RN_API void rn_plan_profile_reset(struct rn_plan *plan);
 
@@ -719,6 +745,7 @@ RN_API const char *rn_part_name(enum rn_part part);
  *  written, whether it is an archive, and whether the parts' folder is given or
  *  the training part's. */
 struct rn_data_options {
+    size_t struct_size; /**< sizeof(struct rn_data_options) */
     int validation;
     double validation_percent;
     uint64_t seed; /**< 0; other seeds hold out other pictures */
@@ -777,8 +804,8 @@ struct rn_data_info {
     int rule;          /**< as in rn_data_options, never 0 */
 };
 
-RN_API void rn_data_describe(const struct rn_data *data,
-                             struct rn_data_info *info);
+RN_INLINE void rn_data_describe(const struct rn_data *data,
+                                struct rn_data_info *info);
 
 /** Pixels [C][H][W], 0..255, and label of an image; either may be NULL.
  *  @return RN_ERR_ARG when the data has no such image, or has pictures and
@@ -811,13 +838,14 @@ struct rn_model_training {
     int known;         /**< 0: which images these were is not stated */
     uint64_t checksum; /**< rn_data_info.training of its data */
     int images;        /**< of these, trained on */
-    struct rn_data_options held_out; /**< the others; with known 0 the rule of
-                                          its data alone, 0 for models that this
-                                          library did not train */
+    struct rn_data_options held_out; /**< the others, its struct_size 0; with
+                                          known 0 the rule of its data alone, 0
+                                          for models that this library did not
+                                          train */
 };
 
-RN_API void rn_model_training(const struct rn_model *model,
-                              struct rn_model_training *training);
+RN_INLINE void rn_model_training(const struct rn_model *model,
+                                 struct rn_model_training *training);
 
 /** What is odd about a picture's file, though it can be decoded. */
 enum rn_picture_flags {
@@ -827,14 +855,15 @@ enum rn_picture_flags {
     RN_KIND_DEEP = 8,         /**< 16 bits a channel */
     RN_KIND_ALPHA = 16,       /**< may be transparent */
     RN_KIND_PROGRESSIVE = 32, /**< or interlaced */
-    RN_KIND_SEVERAL = 64,     /**< more frames or pages; the first is taken */
+    RN_KIND_SEVERAL = 64      /**< more frames or pages; the first is taken */
 };
 
 /** Every image of a data set, looked at once. */
 struct rn_survey;
 
 struct rn_survey_options {
-    int threads; /**< 0: rn_machine.threads */
+    size_t struct_size; /**< sizeof(struct rn_survey_options) */
+    int threads;        /**< 0: rn_machine.threads */
     void *user;
     /** As in rn_eval_options. */
     int (*progress)(void *user, int done, int images);
@@ -860,8 +889,8 @@ struct rn_surveyed {
 };
 
 /** @return RN_ERR_ARG when there is no such image. */
-RN_API int rn_survey_image(const struct rn_survey *survey, enum rn_part part,
-                           int index, struct rn_surveyed *image);
+RN_INLINE int rn_survey_image(const struct rn_survey *survey, enum rn_part part,
+                              int index, struct rn_surveyed *image);
 
 /** Mean and standard deviation of each channel (pictures: 3) over the pixels,
  *  scaled to 0..1, of those images of a part that can be decoded; every image
@@ -876,8 +905,10 @@ RN_API void rn_survey_destroy(struct rn_survey *survey);
 /** All text fields are borrowed until rn_train() returns. What is 0 or NULL
  *  is chosen: as stated for images of one size, by the number of pictures, the
  *  memory and the weights for pictures. What was chosen is told, and kept in
- *  run.json. Stages are the paper's: conv1, conv2 … conv5, fc. */
+ *  run.json. Where RN_ZERO is named it stands for 0 itself. Stages are the
+ *  paper's: conv1, conv2 … conv5, fc. */
 struct rn_train_options {
+    size_t struct_size;       /**< sizeof(struct rn_train_options) */
     const char *data;         /**< as for rn_data_open() */
     const char *out;          /**< run folder to make */
     const char *net;          /**< network name; NULL: that of `weights`, else
@@ -885,47 +916,49 @@ struct rn_train_options {
     const char *weights;      /**< model file to start from, or NULL */
     const char *holder, *map; /**< of its tensors, as in rn_import_options */
     int skip_extra;           /**< likewise */
-    char shortcut;       /**< as in rn_net_options; beside `weights` this */
-    int stride_v1;       /**< and this must agree with the file */
-    int size;            /**< side of the images made of pictures */
-    int resize;          /**< shorter side of a picture that is tested on */
-    int batch;           /**< 128 */
-    int threads;         /**< 0: rn_machine.threads */
-    long iterations;     /**< 0: from epochs */
-    double epochs;       /**< 0: from iterations; both 0: 64,000 iterations */
-    /** How gradients change the weights: "sgd". Each takes some of the options below, and refuses others that
-     *  are neither 0 nor as rn_train_defaults() leaves them. "sgd" and
-     *  "nesterov" (momentum), "adamw" (decoupled weight decay), "rmsprop",
-     *  "lars" (layers have rates of their own; biases and batch norm learn at
-     *  lr). weight_decay and decay_all are for all. */
+    char shortcut;   /**< as in rn_net_options; beside `weights` this */
+    int stride_v1;   /**< and this must agree with the file */
+    int size;        /**< side of the images made of pictures */
+    int resize;      /**< shorter side of a picture that is tested on */
+    int batch;       /**< 128 */
+    int threads;     /**< 0: rn_machine.threads */
+    long iterations; /**< 0: from epochs */
+    double epochs;   /**< 0: from iterations; both 0: 64,000 iterations */
+    /** How gradients change the weights: "sgd" (the default) and "nesterov"
+     *  (momentum), "adamw" (decoupled weight decay), "rmsprop", "lars" (layers
+     *  have rates of their own; biases and batch norm learn at lr). Each takes
+     *  some of the options below, and refuses others that are neither 0 nor as
+     *  rn_train_defaults() leaves them; weight_decay and decay_all are for
+     *  all. */
     const char *optimizer;
     double lr;           /**< 0.1; adamw and rmsprop 0.001, lars 1 */
-    double momentum;     /**< sgd, nesterov, lars: 0.9 */
+    double momentum;     /**< sgd, nesterov, lars: 0.9; RN_ZERO: none */
     double beta1, beta2; /**< adamw: decay of the averages of gradients, 0.9,
                               and of their squares, 0.999 */
     double alpha;        /**< rmsprop: decay of the squares' average, 0.99 */
     double epsilon;      /**< adamw, rmsprop: added to divisors; 1e-8 */
     double trust;        /**< lars: a layer's rate is lr * trust * norm of its
                               weights / norm of their gradient; 0.001 */
-    double weight_decay; /**< 1e-4 */
-    int decay_all; /**< 1: batch norm and biases decay too (the default) */
+    double weight_decay; /**< 1e-4; RN_ZERO: none */
+    int decay_all;       /**< 1, the default: batch norm and biases decay, too;
+                            RN_ZERO: weights only */
     /** "step:A,B,…" divides lr by 10 at iterations A, B, …, or at
      *  percentages of the run with "%"; "constant"; "cosine";
      *  "one-cycle[:PERCENT]" rises for PERCENT (30) of the run. Default:
      *  the paper's "step:50%,75%". */
     const char *schedule;
-    /** "none"; "N": lr rises linearly over N iterations; "error:P":
-     *  warmup_lr until the training error falls below P per cent (He et
-     *  al. 2016, section 4.2: 0.01 until 80, for 110 layers). */
+    /** "none", the default; "N": lr rises linearly over N iterations;
+     * "error:P": warmup_lr until the training error falls below P per cent (He
+     * et al. 2016, section 4.2: 0.01 until 80, for 110 layers). */
     const char *warmup;
-    double warmup_lr;          /**< 0.01 */
+    double warmup_lr; /**< 0.01; RN_ZERO, too */
     /** "cross-entropy" of a softmax (the default); "smoothed-cross-entropy",
      *  whose label_smoothing is 0.1 unless given; "binary-cross-entropy" of
      *  sigmoids, each class by itself; "squared-hinge", each class against the
      *  others. The model's output is what the loss makes it. */
     const char *loss;
     double label_smoothing;    /**< 0; of the first two */
-    uint64_t seed;             /**< 1 */
+    uint64_t seed;             /**< 1; RN_ZERO: seed 0 */
     int validation;            /**< last training images to hold out; 0 */
     double validation_percent; /**< or a share of them; as rn_data_options */
     /** "none", "flip", "crop", "crop-flip" (the default); of pictures
@@ -933,19 +966,20 @@ struct rn_train_options {
      *  "shorter" (the paper's for ImageNet: the shorter side resized to a
      *  random length of 8/7 to 15/7 of the size, random crop, flip). */
     const char *augment;
-    int crop_pad;     /**< pixels added on each side; 4 */
+    int crop_pad;     /**< pixels added on each side; 4; RN_ZERO: none */
     double crop_area; /**< "area": least share of the picture; 0.08 */
-    /** "none", "pca" (the paper's) or "jitter" (brightness, contrast,
-     *  saturation by up to 40 %). */
+    /** "none" (the default), "pca" (the paper's) or "jitter" (brightness,
+     * contrast, saturation by up to 40 %). */
     const char *colour;
     double erase;  /**< share of images with a random part erased; 0 */
     double mixup;  /**< parameter of mixup, to 1; 0: off */
     double cutmix; /**< of cutmix */
     int skip_bad;  /**< 1: another picture stands in for a training picture
                       that cannot be read, which is named; 0: the run stops */
-    const char *normalize;  /**< "channel" (mean and std) or "pixel" (mean
-                               of every pixel, the paper's) */
-    const char *last_batch; /**< "wrap" (the paper's), "drop", "keep" */
+    const char *normalize;  /**< "channel" (mean and std, the default) or
+                               "pixel" (mean of every pixel, the paper's) */
+    const char *last_batch; /**< "wrap" (the paper's, the default),
+                               "drop", "keep" */
     long report_every;      /**< iterations per log line; 0: chosen */
     long test_every;        /**< iterations per test; 0: every epoch */
     long save_every;        /**< iterations per checkpoint; 0: with tests,
@@ -977,7 +1011,7 @@ struct rn_train_options {
     int bind;       /**< as in rn_plan_options */
 };
 
-RN_API void rn_train_defaults(struct rn_train_options *options);
+RN_INLINE void rn_train_defaults(struct rn_train_options *options);
 
 /**
  * Images as training with such options shows them to the network: `count`
@@ -985,6 +1019,7 @@ RN_API void rn_train_defaults(struct rn_train_options *options);
  * colour, erase, mixup, cutmix and seed say. Pictures become size x size. What
  * is padded or erased is grey.
  *
+ * @param options may be NULL for the defaults; `data` in them is not looked at.
  * @param images out, [count]; rn_image_free() releases each.
  * @return RN_ERR_ARG when there are not so many, RN_ERR_DATA and RN_ERR_IO for
  *         a picture that cannot be decoded.
@@ -1009,6 +1044,7 @@ struct rn_train_report {
 };
 
 struct rn_train_events {
+    size_t struct_size; /**< sizeof(struct rn_train_events) */
     void *user;
     /** After every log line; may be NULL. */
     void (*report)(void *user, const struct rn_train_report *report);
@@ -1048,14 +1084,15 @@ struct rn_train_result {
  *         finite (the last good checkpoint stays), RN_ERR_STOPPED when
  *         events->stop said so (state was saved).
  */
-RN_API int rn_train(const struct rn_train_options *options,
-                    const struct rn_train_events *events,
-                    struct rn_train_result *result, struct rn_error *err);
+RN_INLINE int rn_train(const struct rn_train_options *options,
+                       const struct rn_train_events *events,
+                       struct rn_train_result *result, struct rn_error *err);
 
-/** What a run does otherwise from now on; 0 and NULL: nothing. It is kept in
+/** What a run does otherwise from now on; 0 or NULL: as before. It is kept in
  *  run.json, under "options" and, with the old values, "changes". */
 struct rn_resume_options {
-    const char *data; /**< where its data lie now */
+    size_t struct_size; /**< sizeof(struct rn_resume_options) */
+    const char *data;   /**< where its data lie now */
     int threads;
     /** A greater length, in one of the two, where the schedule is the same for
      *  every length: constant, or steps at iterations. */
@@ -1074,24 +1111,24 @@ struct rn_resume_options {
  * @return what rn_train() does; RN_ERR_ARG when `run` holds none, and for a
  *         length that it cannot have; RN_ERR_DATA when the data are others.
  */
-RN_API int rn_train_resume(const char *run,
-                           const struct rn_resume_options *options,
-                           const struct rn_train_events *events,
-                           struct rn_train_result *result,
-                           struct rn_error *err);
+RN_INLINE int rn_train_resume(const char *run,
+                              const struct rn_resume_options *options,
+                              const struct rn_train_events *events,
+                              struct rn_train_result *result,
+                              struct rn_error *err);
 
 /* --------------------------------------------------------- evaluation */
 
 struct rn_eval_options {
-    enum rn_part part; /**< test by default */
-    int batch;         /**< 0: chosen */
-    int threads;       /**< 0: rn_machine.threads; as many load pictures */
+    size_t struct_size; /**< sizeof(struct rn_eval_options) */
+    int batch;          /**< 0: chosen */
+    int threads;        /**< 0: rn_machine.threads; as many load pictures */
     int exact;
     int bind;      /**< as in rn_plan_options */
     int images;    /**< at most so many of the part, spread evenly over it; 0:
                       all. Without report or scales */
     int as_stored; /**< leave the EXIF orientation of pictures alone */
-    int crops;     /**< of pictures: 1, the centre; 10, the corners and the
+    int crops;     /**< of pictures: 0 or 1, the centre; 10, the corners and the
                       centre of the middle square and their mirror images
                       (Krizhevsky et al. 2012), probabilities averaged */
     /** Whole pictures and their mirror images instead, their shorter side
@@ -1116,7 +1153,7 @@ struct rn_eval_result {
     double seconds;
 };
 
-RN_API void rn_eval_defaults(struct rn_eval_options *options);
+RN_INLINE void rn_eval_defaults(struct rn_eval_options *options);
 
 /**
  * Error rates and loss of a model over a part of a data set, every image
@@ -1131,9 +1168,9 @@ RN_API void rn_eval_defaults(struct rn_eval_options *options);
  *         not finite (the message names the image), RN_ERR_ARG when it has
  *         no such part or the model carries no preprocessing.
  */
-RN_API int rn_eval(const struct rn_model *model, const struct rn_data *data,
-                   const struct rn_eval_options *options,
-                   struct rn_eval_result *result, struct rn_error *err);
+RN_INLINE int rn_eval(const struct rn_model *model, const struct rn_data *data,
+                      enum rn_part part, const struct rn_eval_options *options,
+                      struct rn_eval_result *result, struct rn_error *err);
 
 /** The answers to every image of an evaluation. Holds model and data. */
 struct rn_report;
@@ -1144,11 +1181,11 @@ struct rn_report;
  *
  * @param report may be NULL; receives what rn_report_destroy() releases.
  */
-RN_API int rn_eval_models(const struct rn_model *const *models, size_t count,
-                          const struct rn_data *data,
-                          const struct rn_eval_options *options,
-                          struct rn_eval_result *result,
-                          struct rn_report **report, struct rn_error *err);
+RN_INLINE int rn_eval_models(const struct rn_model *const *models, size_t count,
+                             const struct rn_data *data, enum rn_part part,
+                             const struct rn_eval_options *options,
+                             struct rn_eval_result *result,
+                             struct rn_report **report, struct rn_error *err);
 
 /** The answer to an image. Classes are the model's. */
 struct rn_answer {
@@ -1162,8 +1199,8 @@ struct rn_answer {
 };
 
 /** Answer to image `index` of the part. @return RN_ERR_ARG past the end. */
-RN_API int rn_report_answer(const struct rn_report *report, int index,
-                            struct rn_answer *answer);
+RN_INLINE int rn_report_answer(const struct rn_report *report, int index,
+                               struct rn_answer *answer);
 
 /** What became of the images labelled as one class. */
 struct rn_class_result {
@@ -1172,8 +1209,8 @@ struct rn_class_result {
 };
 
 /** @return RN_ERR_ARG for a class the model has not. */
-RN_API int rn_report_class(const struct rn_report *report, int i,
-                           struct rn_class_result *result);
+RN_INLINE int rn_report_class(const struct rn_report *report, int i,
+                              struct rn_class_result *result);
 
 /** What is told of a class against all others, or as means over classes;
  *  shares from 0 to 1. What divides by 0 is NaN. */
@@ -1197,18 +1234,18 @@ struct rn_measures {
 /** Measures of class i, one against the rest.
  *  @return RN_ERR_ARG for a class the model has not, and for a report made
  *          without rn_eval_options.keep. */
-RN_API int rn_report_class_measures(const struct rn_report *report, int i,
-                                    struct rn_measures *measures,
-                                    struct rn_error *err);
+RN_INLINE int rn_report_class_measures(const struct rn_report *report, int i,
+                                       struct rn_measures *measures,
+                                       struct rn_error *err);
 
 /** Means over classes, all of the same weight ("macro"): precision, recall and
  *  F1 over those that are a label or an answer, NaN counting 0;
  *  balanced_accuracy, the mean recall of those that have images; the others
  *  over the classes that have them. These are scikit-learn's, with its
  *  zero_division = 0. @return As above. */
-RN_API int rn_report_measures(const struct rn_report *report,
-                              struct rn_measures *measures,
-                              struct rn_error *err);
+RN_INLINE int rn_report_measures(const struct rn_report *report,
+                                 struct rn_measures *measures,
+                                 struct rn_error *err);
 
 /** Write all probabilities, as rn_features_create(): a row for each image,
  *  in the part's order, a number for each class. @return As there, and above.
@@ -1258,15 +1295,17 @@ RN_API void rn_features_abort(struct rn_features *features);
 /* ---------------------------------------------------------- benchmark */
 
 struct rn_bench_options {
+    size_t struct_size; /**< sizeof(struct rn_bench_options) */
     enum rn_mode mode;
-    int batch;      /**< images per run; 1 */
+    int batch;      /**< images per run; 0: 1 */
     int threads;    /**< 0: rn_machine.threads */
     int exact;      /**< no Winograd */
     int winograd;   /**< as in rn_plan_options */
     int bind;       /**< likewise */
     int recompute;  /**< an rn_recompute, training */
     int profile;    /**< time each step, too: the plan handed out tells */
-    double seconds; /**< about how long to measure; 5 */
+    double seconds; /**< about how long to measure; 0: 5; RN_ZERO: no longer
+                       than the fewest rounds take */
     int rounds;     /**< 0: as many as fit into seconds, at least 5 */
 };
 
@@ -1280,26 +1319,28 @@ struct rn_bench_result {
                                    profile */
 };
 
-RN_API void rn_bench_defaults(struct rn_bench_options *options);
+RN_INLINE void rn_bench_defaults(struct rn_bench_options *options);
 
 /**
  * Time training or inference on made-up images; training includes the
  * optimiser's step. The model is not changed. A round is as many runs as make
  * a twentieth of a second.
  *
+ * @param options may be NULL for the defaults.
  * @param plan when not NULL, receives the plan with its profile, to be
  *             destroyed by the caller.
  */
-RN_API int rn_bench(const struct rn_model *model,
-                    const struct rn_bench_options *options,
-                    struct rn_bench_result *result, struct rn_plan **plan,
-                    struct rn_error *err);
+RN_INLINE int rn_bench(const struct rn_model *model,
+                       const struct rn_bench_options *options,
+                       struct rn_bench_result *result, struct rn_plan **plan,
+                       struct rn_error *err);
 
 struct rn_loading_options {
-    int size;       /**< of the square images made; 224 */
-    int batch;      /**< 32 */
-    int threads;    /**< that decode; 0: rn_machine.threads */
-    double seconds; /**< about how long to measure; 5 */
+    size_t struct_size; /**< sizeof(struct rn_loading_options) */
+    int size;           /**< of the square images made; 0: 224 */
+    int batch;          /**< 0: 32 */
+    int threads;        /**< that decode; 0: rn_machine.threads */
+    double seconds;     /**< as in rn_bench_options */
 };
 
 struct rn_loading_result {
@@ -1309,7 +1350,7 @@ struct rn_loading_result {
         images_per_second_max;
 };
 
-RN_API void rn_loading_defaults(struct rn_loading_options *options);
+RN_INLINE void rn_loading_defaults(struct rn_loading_options *options);
 
 /**
  * Time the loading of pictures alone as training does it: decoding, cutting
@@ -1317,13 +1358,247 @@ RN_API void rn_loading_defaults(struct rn_loading_options *options);
  * is about as many images as there are; the first one, which reads the files,
  * does not count.
  *
+ * @param options may be NULL for the defaults.
  * @return RN_ERR_ARG for data that lie in memory, RN_ERR_DATA and RN_ERR_IO
  *         for a picture that cannot be decoded.
  */
-RN_API int rn_bench_data(const struct rn_data *data,
-                         const struct rn_loading_options *options,
-                         struct rn_loading_result *result,
+RN_INLINE int rn_bench_data(const struct rn_data *data,
+                            const struct rn_loading_options *options,
+                            struct rn_loading_result *result,
+                            struct rn_error *err);
+
+/* -------------------------------------------------------- structs' sizes */
+
+/* The functions above that fill a struct of the caller, with its size. */
+
+RN_API void rn_net_defaults_sized(struct rn_net_options *options, size_t size);
+RN_INLINE void rn_net_defaults(struct rn_net_options *options)
+{
+    rn_net_defaults_sized(options, sizeof(*options));
+}
+
+RN_API void rn_import_defaults_sized(struct rn_import_options *options,
+                                     size_t size);
+RN_INLINE void rn_import_defaults(struct rn_import_options *options)
+{
+    rn_import_defaults_sized(options, sizeof(*options));
+}
+
+RN_API void rn_plan_defaults_sized(struct rn_plan_options *options,
+                                   size_t size);
+RN_INLINE void rn_plan_defaults(struct rn_plan_options *options)
+{
+    rn_plan_defaults_sized(options, sizeof(*options));
+}
+
+RN_API void rn_train_defaults_sized(struct rn_train_options *options,
+                                    size_t size);
+RN_INLINE void rn_train_defaults(struct rn_train_options *options)
+{
+    rn_train_defaults_sized(options, sizeof(*options));
+}
+
+RN_API void rn_eval_defaults_sized(struct rn_eval_options *options,
+                                   size_t size);
+RN_INLINE void rn_eval_defaults(struct rn_eval_options *options)
+{
+    rn_eval_defaults_sized(options, sizeof(*options));
+}
+
+RN_API void rn_bench_defaults_sized(struct rn_bench_options *options,
+                                    size_t size);
+RN_INLINE void rn_bench_defaults(struct rn_bench_options *options)
+{
+    rn_bench_defaults_sized(options, sizeof(*options));
+}
+
+RN_API void rn_loading_defaults_sized(struct rn_loading_options *options,
+                                      size_t size);
+RN_INLINE void rn_loading_defaults(struct rn_loading_options *options)
+{
+    rn_loading_defaults_sized(options, sizeof(*options));
+}
+
+RN_API void rn_machine_get_sized(struct rn_machine *machine, size_t size);
+RN_INLINE void rn_machine_get(struct rn_machine *machine)
+{
+    rn_machine_get_sized(machine, sizeof(*machine));
+}
+
+RN_API void rn_model_describe_sized(const struct rn_model *model,
+                                    struct rn_model_info *info, size_t size);
+RN_INLINE void rn_model_describe(const struct rn_model *model,
+                                 struct rn_model_info *info)
+{
+    rn_model_describe_sized(model, info, sizeof(*info));
+}
+
+RN_API int rn_model_layer_sized(const struct rn_model *model, size_t i,
+                                struct rn_layer_info *layer, size_t size);
+RN_INLINE int rn_model_layer(const struct rn_model *model, size_t i,
+                             struct rn_layer_info *layer)
+{
+    return rn_model_layer_sized(model, i, layer, sizeof(*layer));
+}
+
+RN_API int rn_model_tensor_sized(const struct rn_model *model, size_t i,
+                                 struct rn_tensor *tensor, size_t size);
+RN_INLINE int rn_model_tensor(const struct rn_model *model, size_t i,
+                              struct rn_tensor *tensor)
+{
+    return rn_model_tensor_sized(model, i, tensor, sizeof(*tensor));
+}
+
+RN_API int rn_plan_step_sized(const struct rn_plan *plan, size_t i,
+                              struct rn_step_info *step, size_t size);
+RN_INLINE int rn_plan_step(const struct rn_plan *plan, size_t i,
+                           struct rn_step_info *step)
+{
+    return rn_plan_step_sized(plan, i, step, sizeof(*step));
+}
+
+RN_API void rn_data_describe_sized(const struct rn_data *data,
+                                   struct rn_data_info *info, size_t size);
+RN_INLINE void rn_data_describe(const struct rn_data *data,
+                                struct rn_data_info *info)
+{
+    rn_data_describe_sized(data, info, sizeof(*info));
+}
+
+RN_API void rn_model_training_sized(const struct rn_model *model,
+                                    struct rn_model_training *training,
+                                    size_t size);
+RN_INLINE void rn_model_training(const struct rn_model *model,
+                                 struct rn_model_training *training)
+{
+    rn_model_training_sized(model, training, sizeof(*training));
+}
+
+RN_API int rn_survey_image_sized(const struct rn_survey *survey,
+                                 enum rn_part part, int index,
+                                 struct rn_surveyed *image, size_t size);
+RN_INLINE int rn_survey_image(const struct rn_survey *survey, enum rn_part part,
+                              int index, struct rn_surveyed *image)
+{
+    return rn_survey_image_sized(survey, part, index, image, sizeof(*image));
+}
+
+RN_API int rn_train_sized(const struct rn_train_options *options,
+                          const struct rn_train_events *events,
+                          struct rn_train_result *result, size_t size,
+                          struct rn_error *err);
+RN_INLINE int rn_train(const struct rn_train_options *options,
+                       const struct rn_train_events *events,
+                       struct rn_train_result *result, struct rn_error *err)
+{
+    return rn_train_sized(options, events, result, sizeof(*result), err);
+}
+
+RN_API int rn_train_resume_sized(const char *run,
+                                 const struct rn_resume_options *options,
+                                 const struct rn_train_events *events,
+                                 struct rn_train_result *result, size_t size,
+                                 struct rn_error *err);
+RN_INLINE int rn_train_resume(const char *run,
+                              const struct rn_resume_options *options,
+                              const struct rn_train_events *events,
+                              struct rn_train_result *result,
+                              struct rn_error *err)
+{
+    return rn_train_resume_sized(run, options, events, result, sizeof(*result),
+                                 err);
+}
+
+RN_API int rn_eval_sized(const struct rn_model *model,
+                         const struct rn_data *data, enum rn_part part,
+                         const struct rn_eval_options *options,
+                         struct rn_eval_result *result, size_t size,
                          struct rn_error *err);
+RN_INLINE int rn_eval(const struct rn_model *model, const struct rn_data *data,
+                      enum rn_part part, const struct rn_eval_options *options,
+                      struct rn_eval_result *result, struct rn_error *err)
+{
+    return rn_eval_sized(model, data, part, options, result, sizeof(*result),
+                         err);
+}
+
+RN_API int rn_eval_models_sized(const struct rn_model *const *models,
+                                size_t count, const struct rn_data *data,
+                                enum rn_part part,
+                                const struct rn_eval_options *options,
+                                struct rn_eval_result *result, size_t size,
+                                struct rn_report **report,
+                                struct rn_error *err);
+RN_INLINE int rn_eval_models(const struct rn_model *const *models, size_t count,
+                             const struct rn_data *data, enum rn_part part,
+                             const struct rn_eval_options *options,
+                             struct rn_eval_result *result,
+                             struct rn_report **report, struct rn_error *err)
+{
+    return rn_eval_models_sized(models, count, data, part, options, result,
+                                sizeof(*result), report, err);
+}
+
+RN_API int rn_report_answer_sized(const struct rn_report *report, int index,
+                                  struct rn_answer *answer, size_t size);
+RN_INLINE int rn_report_answer(const struct rn_report *report, int index,
+                               struct rn_answer *answer)
+{
+    return rn_report_answer_sized(report, index, answer, sizeof(*answer));
+}
+
+RN_API int rn_report_class_sized(const struct rn_report *report, int i,
+                                 struct rn_class_result *result, size_t size);
+RN_INLINE int rn_report_class(const struct rn_report *report, int i,
+                              struct rn_class_result *result)
+{
+    return rn_report_class_sized(report, i, result, sizeof(*result));
+}
+
+RN_API int rn_report_class_measures_sized(const struct rn_report *report, int i,
+                                          struct rn_measures *measures,
+                                          size_t size, struct rn_error *err);
+RN_INLINE int rn_report_class_measures(const struct rn_report *report, int i,
+                                       struct rn_measures *measures,
+                                       struct rn_error *err)
+{
+    return rn_report_class_measures_sized(report, i, measures,
+                                          sizeof(*measures), err);
+}
+
+RN_API int rn_report_measures_sized(const struct rn_report *report,
+                                    struct rn_measures *measures, size_t size,
+                                    struct rn_error *err);
+RN_INLINE int rn_report_measures(const struct rn_report *report,
+                                 struct rn_measures *measures,
+                                 struct rn_error *err)
+{
+    return rn_report_measures_sized(report, measures, sizeof(*measures), err);
+}
+
+RN_API int rn_bench_sized(const struct rn_model *model,
+                          const struct rn_bench_options *options,
+                          struct rn_bench_result *result, size_t size,
+                          struct rn_plan **plan, struct rn_error *err);
+RN_INLINE int rn_bench(const struct rn_model *model,
+                       const struct rn_bench_options *options,
+                       struct rn_bench_result *result, struct rn_plan **plan,
+                       struct rn_error *err)
+{
+    return rn_bench_sized(model, options, result, sizeof(*result), plan, err);
+}
+
+RN_API int rn_bench_data_sized(const struct rn_data *data,
+                               const struct rn_loading_options *options,
+                               struct rn_loading_result *result, size_t size,
+                               struct rn_error *err);
+RN_INLINE int rn_bench_data(const struct rn_data *data,
+                            const struct rn_loading_options *options,
+                            struct rn_loading_result *result,
+                            struct rn_error *err)
+{
+    return rn_bench_data_sized(data, options, result, sizeof(*result), err);
+}
 
 #ifdef __cplusplus
 }

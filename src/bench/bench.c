@@ -4,6 +4,7 @@
 #include "core/memory.h"
 #include "core/option.h"
 #include "core/random.h"
+#include "core/sized.h"
 #include "core/threads.h"
 #include "model/model.h"
 #include "ops/kernels.h"
@@ -30,10 +31,12 @@ struct bench {
     int32_t *labels;
 };
 
-void rn_bench_defaults(struct rn_bench_options *options)
+void rn_bench_defaults_sized(struct rn_bench_options *options, size_t size)
 {
-    *options = (struct rn_bench_options){
-        .mode = RN_MODE_INFER, .batch = 1, .seconds = 5};
+    struct rn_bench_options defaults = {.batch = 0};
+
+    rn_option_defaults(rn_bench_option, &defaults);
+    RN_GIVE_DEFAULTS(options, size, &defaults);
 }
 
 /* Uniform in -1 .. 1, and labels in turn. */
@@ -180,32 +183,36 @@ static uint64_t peak_memory(void)
     return (uint64_t)usage.ru_maxrss * 1024; /* Linux counts in KiB */
 }
 
-int rn_bench(const struct rn_model *model,
-             const struct rn_bench_options *options,
-             struct rn_bench_result *result, struct rn_plan **plan,
-             struct rn_error *err)
+int rn_bench_sized(const struct rn_model *model,
+                   const struct rn_bench_options *options,
+                   struct rn_bench_result *result, size_t size,
+                   struct rn_plan **plan, struct rn_error *err)
 {
-    struct bench b = {.model = model, .o = *options};
-    int rc;
+    struct bench b = {.model = model};
+    struct rn_bench_result own = {.batch = 0};
+    int rc = RN_TAKE_OPTIONS(rn_bench_option, &b.o, options, "rn_bench_options",
+                             err);
 
     if (plan)
         *plan = NULL;
-    *result = (struct rn_bench_result){.batch = options->batch};
-    rc = rn_option_check(rn_bench_option, options, err);
+    if (rc == RN_OK)
+        rc = rn_option_check(rn_bench_option, &b.o, err);
     if (rc == RN_OK)
         rc = make_images(&b, err);
     if (rc == RN_OK)
         rc = make_plan(&b, err);
     if (rc == RN_OK)
-        rc = measure(&b, result, err);
+        rc = measure(&b, &own, err);
     if (rc != RN_OK)
         goto out;
 
-    result->threads = rn_plan_threads(b.plan);
-    result->plan_bytes = rn_plan_bytes(b.plan);
-    result->peak_memory_bytes = peak_memory();
-    if (options->profile)
-        result->peak_gflops = rn_kernel_peak_gflops(result->threads);
+    own.batch = b.o.batch;
+    own.threads = rn_plan_threads(b.plan);
+    own.plan_bytes = rn_plan_bytes(b.plan);
+    own.peak_memory_bytes = peak_memory();
+    if (b.o.profile)
+        own.peak_gflops = rn_kernel_peak_gflops(own.threads);
+    RN_GIVE(result, size, &own);
     if (plan) {
         *plan = b.plan;
         b.plan = NULL;

@@ -4,6 +4,7 @@
 #include "bench/speeds.h"
 #include "core/memory.h"
 #include "core/option.h"
+#include "core/sized.h"
 #include "core/threads.h"
 #include "data/data.h"
 
@@ -16,10 +17,12 @@
 static const float mean[] = {0.485F, 0.456F, 0.406F};
 static const float std[] = {0.229F, 0.224F, 0.225F};
 
-void rn_loading_defaults(struct rn_loading_options *options)
+void rn_loading_defaults_sized(struct rn_loading_options *options, size_t size)
 {
-    *options =
-        (struct rn_loading_options){.size = 224, .batch = 32, .seconds = 5};
+    struct rn_loading_options defaults = {.size = 0};
+
+    rn_option_defaults(rn_loading_option, &defaults);
+    RN_GIVE_DEFAULTS(options, size, &defaults);
 }
 
 static int check(const struct rn_data *data, const struct rn_loading_options *o,
@@ -112,25 +115,32 @@ static int measure(struct rn_loader *loader, int batches, double seconds,
     return RN_OK;
 }
 
-int rn_bench_data(const struct rn_data *data,
-                  const struct rn_loading_options *options,
-                  struct rn_loading_result *result, struct rn_error *err)
+int rn_bench_data_sized(const struct rn_data *data,
+                        const struct rn_loading_options *options,
+                        struct rn_loading_result *result, size_t size,
+                        struct rn_error *err)
 {
+    struct rn_loading_options o;
+    struct rn_loading_result own;
     struct rn_loader *loader = NULL;
     struct rn_machine machine;
-    int images, rc = check(data, options, err);
+    int images, rc = RN_TAKE_OPTIONS(rn_loading_option, &o, options,
+                                     "rn_loading_options", err);
 
+    if (rc == RN_OK)
+        rc = check(data, &o, err);
     if (rc != RN_OK)
         return rc;
     rn_machine_get(&machine);
     images = data->part[first_part(data)].count;
-    *result = (struct rn_loading_result){
-        .images = images,
-        .threads = options->threads ? options->threads : machine.threads};
-    rc = open_loader(&loader, data, options, result->threads, err);
+    own = (struct rn_loading_result){
+        .images = images, .threads = o.threads ? o.threads : machine.threads};
+    rc = open_loader(&loader, data, &o, own.threads, err);
     if (rc == RN_OK)
-        rc = measure(loader, (images + options->batch - 1) / options->batch,
-                     options->seconds, result, err);
+        rc = measure(loader, (images + o.batch - 1) / o.batch, o.seconds, &own,
+                     err);
     rn_loader_destroy(loader);
+    if (rc == RN_OK)
+        RN_GIVE(result, size, &own);
     return rc;
 }

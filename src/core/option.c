@@ -3,6 +3,7 @@
 #include "core/option.h"
 
 #include "core/locale.h"
+#include "core/sized.h"
 #include "core/text.h"
 
 #include <assert.h>
@@ -121,6 +122,66 @@ void rn_option_defaults(rn_option_table *table, void *options)
 
     for (size_t i = 0; (o = table(i)); i++)
         set_default(o, (char *)options + o->offset);
+}
+
+/* A field whose zero stands for something else. */
+static void settle(const struct rn_option *o, void *at)
+{
+    static const double zero = RN_ZERO;
+    bool default_asked = false, zero_asked = false;
+
+    switch (o->type) {
+    case RN_OPTION_FLAG:
+    case RN_OPTION_INT:
+    case RN_OPTION_INDEX:
+        default_asked = *(int *)at == 0;
+        zero_asked = *(int *)at == RN_ZERO;
+        break;
+    case RN_OPTION_LONG:
+        default_asked = *(long *)at == 0;
+        zero_asked = *(long *)at == RN_ZERO;
+        break;
+    case RN_OPTION_REAL:
+        default_asked = *(double *)at == 0;
+        zero_asked = *(double *)at == zero;
+        break;
+    case RN_OPTION_SEED:
+        default_asked = *(uint64_t *)at == 0;
+        zero_asked = *(uint64_t *)at == (uint64_t)RN_ZERO;
+        break;
+    case RN_OPTION_SIZE:
+        default_asked = ((int *)at)[0] == 0 && ((int *)at)[1] == 0;
+        break;
+    case RN_OPTION_TEXT:
+    case RN_OPTION_WORD:
+        default_asked = !*(const char **)at;
+        break;
+    case RN_OPTION_LETTER:
+        default_asked = !*(char *)at;
+        break;
+    }
+    if (default_asked)
+        set_default(o, at);
+    else if (zero_asked)
+        set_default(&(struct rn_option){.type = o->type}, at);
+}
+
+void rn_option_settle(rn_option_table *table, void *options)
+{
+    const struct rn_option *o;
+
+    for (size_t i = 0; (o = table(i)); i++)
+        if (o->preset)
+            settle(o, (char *)options + o->offset);
+}
+
+int rn_option_take(rn_option_table *table, void *own, size_t known,
+                   const void *given, const char *name, struct rn_error *err)
+{
+    int rc = rn_sized_take(own, known, known, given, name, err);
+
+    rn_option_settle(table, own);
+    return rc;
 }
 
 /* ----------------------------------------------------------------- checks */

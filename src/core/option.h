@@ -42,6 +42,16 @@ typedef const struct rn_option *rn_option_table(size_t i);
 /** Set every field of the table to its default. */
 void rn_option_defaults(rn_option_table *table, void *options);
 
+/** Turn zeroes (and NULL) into the defaults that they stand for, and RN_ZERO in
+ *  the place of such a zero into zero. */
+void rn_option_settle(rn_option_table *table, void *options);
+
+/** RN_TAKE() and rn_option_settle(): options as the library works with them. */
+#define RN_TAKE_OPTIONS(table, own, given, name, err) \
+    rn_option_take(table, own, sizeof(*(own)), given, name, err)
+int rn_option_take(rn_option_table *table, void *own, size_t known,
+                   const void *given, const char *name, struct rn_error *err);
+
 /** Refuse a field that is out of its range, not one of its words or not UTF-8;
  *  RN_ERR_ARG names it, what it is and what it must be. */
 int rn_option_check(rn_option_table *table, const void *options,

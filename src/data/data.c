@@ -7,6 +7,7 @@
 #include "core/file.h"
 #include "core/memory.h"
 #include "core/option.h"
+#include "core/sized.h"
 #include "data/sets/pictures.h"
 
 #include <limits.h>
@@ -274,27 +275,27 @@ static int set_rule(struct rn_data *data, int rule, struct rn_error *err)
 int rn_data_open(struct rn_data **out, const char *spec,
                  const struct rn_data_options *options, struct rn_error *err)
 {
-    const struct rn_data_options none = {0};
+    struct rn_data_options own;
     struct stat st;
     struct rn_data *data;
-    int rc;
+    int rc = RN_TAKE(&own, options, "rn_data_options", err);
 
     *out = NULL;
+    if (rc)
+        return rc;
     if (!spec || !*spec)
         return rn_fail(err, RN_ERR_ARG, "no data set is given");
     data = rn_alloc(1, sizeof(*data));
     if (!data)
         return rn_fail_memory(err, sizeof(*data), "a data set");
-    if (!options)
-        options = &none;
     rc = rn_remarks_create(&data->source.remarks, err);
     if (!rc)
         rc = set_spec(data, spec, err);
     if (!rc)
-        rc = set_rule(data, options->rule, err);
+        rc = set_rule(data, own.rule, err);
     if (!rc)
-        rc = rn_option_check(rn_data_option, options, err);
-    if (options->run && stat(options->run, &st) == 0) {
+        rc = rn_option_check(rn_data_option, &own, err);
+    if (own.run && stat(own.run, &st) == 0) {
         data->source.skip_device = (uint64_t)st.st_dev;
         data->source.skip_inode = (uint64_t)st.st_ino;
     }
@@ -307,7 +308,7 @@ int rn_data_open(struct rn_data **out, const char *spec,
         data->training = data->checksum =
             checksum(data, data->part[RN_PART_TRAIN].count,
                      data->part[RN_PART_TEST].count);
-    rc = hold_out(data, options, err);
+    rc = hold_out(data, &own, err);
 out:
     if (rc) {
         rn_data_close(data);
@@ -363,9 +364,10 @@ const char *rn_part_name(enum rn_part part)
     return "unknown";
 }
 
-void rn_data_describe(const struct rn_data *data, struct rn_data_info *info)
+void rn_data_describe_sized(const struct rn_data *data,
+                            struct rn_data_info *info, size_t size)
 {
-    *info = (struct rn_data_info){
+    struct rn_data_info own = {
         .format = data->format,
         .channels = data->shape.c,
         .height = data->shape.h,
@@ -375,8 +377,10 @@ void rn_data_describe(const struct rn_data *data, struct rn_data_info *info)
         .training = data->training,
         .rule = data->rule,
     };
+
     for (int i = 0; i < 3; i++)
-        info->count[i] = data->part[i].count;
+        own.count[i] = data->part[i].count;
+    RN_GIVE(info, size, &own);
 }
 
 int rn_data_image(const struct rn_data *data, enum rn_part part, int index,

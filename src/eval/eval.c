@@ -4,6 +4,7 @@
 
 #include "core/memory.h"
 #include "core/option.h"
+#include "core/sized.h"
 #include "core/threads.h"
 #include "eval/report.h"
 #include "model/head.h"
@@ -52,9 +53,12 @@ int rn_model_fits(const struct rn_model *model, const struct rn_data *data,
     return RN_OK;
 }
 
-void rn_eval_defaults(struct rn_eval_options *options)
+void rn_eval_defaults_sized(struct rn_eval_options *options, size_t size)
 {
-    *options = (struct rn_eval_options){.part = RN_PART_TEST, .crops = 1};
+    struct rn_eval_options defaults = {.crops = 0};
+
+    rn_option_defaults(rn_eval_option, &defaults);
+    RN_GIVE_DEFAULTS(options, size, &defaults);
 }
 
 /* ------------------------------------------------------------- checking */
@@ -80,21 +84,23 @@ static int check_views(const struct rn_eval_options *o, bool pictures,
     return RN_OK;
 }
 
-static int check(const struct rn_data *data, const struct rn_eval_options *o,
-                 struct rn_error *err)
+static int check(const struct rn_data *data, enum rn_part part,
+                 const struct rn_eval_options *o, struct rn_error *err)
 {
     int rc = rn_option_check(rn_eval_option, o, err);
 
     if (rc)
         return rc;
+    if ((unsigned)part > RN_PART_TEST)
+        return rn_fail(err, RN_ERR_ARG, "part %d: there is none", (int)part);
     if (o->images > 0 && o->n_scales > 0)
         return rn_fail(err, RN_ERR_ARG,
                        "%d images of a part are looked at in crops, not at "
                        "scales",
                        o->images);
-    if (data->part[o->part].count == 0)
+    if (data->part[part].count == 0)
         return rn_fail(err, RN_ERR_ARG, "'%s' has no %s images", data->spec,
-                       rn_part_name(o->part));
+                       rn_part_name(part));
     return check_views(o, data->fetch != NULL, err);
 }
 
@@ -164,6 +170,7 @@ struct evaluation {
     const struct rn_model *const *models;
     size_t count;
     const struct rn_data *data;
+    enum rn_part part;
     struct rn_eval_options o;
     int images, classes;
     int pass, passes;
@@ -189,7 +196,7 @@ static int on_progress(void *user, int done, int images)
 static int place_of(const struct evaluation *e, int index)
 {
     return e->o.images > 0
-               ? rn_spread(index, e->images, e->data->part[e->o.part].count)
+               ? rn_spread(index, e->images, e->data->part[e->part].count)
                : index;
 }
 
@@ -198,7 +205,7 @@ static int place_of(const struct evaluation *e, int index)
 static int check_answer(const struct evaluation *e, int index,
                         const float *logits, struct rn_error *err)
 {
-    const struct rn_images *part = &e->data->part[e->o.part];
+    const struct rn_images *part = &e->data->part[e->part];
     size_t classes = (size_t)e->classes;
     size_t bad = rn_first_not_finite(logits, classes);
     size_t scales = e->o.n_scales ? e->o.n_scales : 1;
@@ -253,7 +260,7 @@ static int sum_image(void *user, int index, int label, const float *logits,
 
 static void finish_sums(struct evaluation *e)
 {
-    const uint16_t *labels = e->data->part[e->o.part].labels;
+    const uint16_t *labels = e->data->part[e->part].labels;
 
     for (int i = 0; i < e->images; i++)
         finish_image(e, i, e->map[labels[place_of(e, i)]],
@@ -282,7 +289,7 @@ static int run_views(struct evaluation *e, const struct rn_model *model,
     struct rn_plan_options plan;
     struct rn_eval_pass pass = {
         .data = e->data,
-        .part = e->o.part,
+        .part = e->part,
         .images = e->o.images > 0 ? e->images : 0,
         .batch = choose_batch(e, model),
         .view = rn_view_of(model),
@@ -319,7 +326,7 @@ static int run_scale(struct evaluation *e, const struct rn_model *model,
     const struct rn_whole_pass pass = {
         .model = model,
         .data = e->data,
-        .part = e->o.part,
+        .part = e->part,
         .labels = e->map,
         .scale = scale,
         .threads = e->o.threads,
@@ -354,7 +361,7 @@ static int run_passes(struct evaluation *e, struct rn_error *err)
 static int prepare(struct evaluation *e, struct rn_error *err)
 {
     size_t floats = (size_t)e->images * (size_t)e->classes;
-    int rc = check(e->data, &e->o, err);
+    int rc = check(e->data, e->part, &e->o, err);
 
     for (size_t i = 0; rc == RN_OK && i < e->count; i++)
         rc = check_model(e->models[i], e->data, &e->o, err);
@@ -373,7 +380,7 @@ static int prepare(struct evaluation *e, struct rn_error *err)
         rn_average_begin(e->sums, floats);
     }
     if (e->data->fetch)
-        return rn_match_classes(e->models[0], e->data, e->o.part, e->map, err);
+        return rn_match_classes(e->models[0], e->data, e->part, e->map, err);
     for (int i = 0; i < e->data->classes; i++)
         e->map[i] = i;
     return RN_OK;
@@ -461,31 +468,33 @@ static void fill_result(const struct evaluation *e, double seconds,
     name_protocol(e, result->protocol, sizeof(result->protocol));
 }
 
-static void take_options(struct evaluation *e,
-                         const struct rn_eval_options *options)
+static int take_options(struct evaluation *e,
+                        const struct rn_eval_options *options,
+                        struct rn_error *err)
 {
-    rn_eval_defaults(&e->o);
-    if (options)
-        e->o = *options;
-    if (e->o.crops == 0)
-        e->o.crops = 1;
+    int rc =
+        RN_TAKE_OPTIONS(rn_eval_option, &e->o, options, "rn_eval_options", err);
+
     e->classes = e->models[0]->spec.classes;
-    if (e->o.part >= RN_PART_TRAIN && e->o.part <= RN_PART_TEST)
-        e->images = e->data->part[e->o.part].count;
+    if ((unsigned)e->part <= RN_PART_TEST)
+        e->images = e->data->part[e->part].count;
     if (e->o.images > 0 && e->o.images < e->images)
         e->images = e->o.images;
     else
         e->o.images = 0; /* all */
     e->passes = (int)(e->count * (e->o.n_scales ? e->o.n_scales : 1));
+    return rc;
 }
 
-int rn_eval_models(const struct rn_model *const *models, size_t count,
-                   const struct rn_data *data,
-                   const struct rn_eval_options *options,
-                   struct rn_eval_result *result, struct rn_report **report,
-                   struct rn_error *err)
+int rn_eval_models_sized(const struct rn_model *const *models, size_t count,
+                         const struct rn_data *data, enum rn_part part,
+                         const struct rn_eval_options *options,
+                         struct rn_eval_result *result, size_t size,
+                         struct rn_report **report, struct rn_error *err)
 {
-    struct evaluation e = {.models = models, .count = count, .data = data};
+    struct evaluation e = {
+        .models = models, .count = count, .data = data, .part = part};
+    struct rn_eval_result own;
     double start = rn_now();
     int rc;
 
@@ -493,14 +502,15 @@ int rn_eval_models(const struct rn_model *const *models, size_t count,
         *report = NULL;
     if (count == 0)
         return rn_fail(err, RN_ERR_ARG, "no model to evaluate");
-    take_options(&e, options);
-    rc = e.o.images > 0 && report != NULL
-             ? rn_fail(err, RN_ERR_ARG,
-                       "a report is of all images of a part, not of %d",
-                       e.o.images)
-             : prepare(&e, err);
+    rc = take_options(&e, options, err);
+    if (rc == RN_OK && e.o.images > 0 && report)
+        rc = rn_fail(err, RN_ERR_ARG,
+                     "a report is of all images of a part, not of %d",
+                     e.o.images);
+    if (rc == RN_OK)
+        rc = prepare(&e, err);
     if (rc == RN_OK && report)
-        rc = rn_report_create(&e.report, models[0], data, e.o.part, err);
+        rc = rn_report_create(&e.report, models[0], data, e.part, err);
     if (rc == RN_OK && report && e.o.keep)
         rc = rn_report_keep(e.report, err);
     if (rc == RN_OK)
@@ -511,15 +521,18 @@ int rn_eval_models(const struct rn_model *const *models, size_t count,
         rn_report_destroy(e.report);
         return rc;
     }
-    fill_result(&e, rn_now() - start, result);
+    fill_result(&e, rn_now() - start, &own);
+    RN_GIVE(result, size, &own);
     if (report)
         *report = e.report;
     return RN_OK;
 }
 
-int rn_eval(const struct rn_model *model, const struct rn_data *data,
-            const struct rn_eval_options *options,
-            struct rn_eval_result *result, struct rn_error *err)
+int rn_eval_sized(const struct rn_model *model, const struct rn_data *data,
+                  enum rn_part part, const struct rn_eval_options *options,
+                  struct rn_eval_result *result, size_t size,
+                  struct rn_error *err)
 {
-    return rn_eval_models(&model, 1, data, options, result, NULL, err);
+    return rn_eval_models_sized(&model, 1, data, part, options, result, size,
+                                NULL, err);
 }

@@ -3,6 +3,7 @@
 #include "eval/report.h"
 
 #include "core/memory.h"
+#include "core/sized.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -105,11 +106,13 @@ static int check_kept(const struct rn_report *report, struct rn_error *err)
                    "the report was made without keeping all probabilities");
 }
 
-int rn_report_class_measures(const struct rn_report *report, int i,
-                             struct rn_measures *measures, struct rn_error *err)
+int rn_report_class_measures_sized(const struct rn_report *report, int i,
+                                   struct rn_measures *measures, size_t size,
+                                   struct rn_error *err)
 {
     int rc = check_kept(report, err);
     struct scored *scored;
+    struct rn_measures own;
 
     if (rc == RN_OK && (i < 0 || i >= report->classes))
         rc = rn_fail(err, RN_ERR_ARG, "class %d: the model has %d", i,
@@ -119,8 +122,9 @@ int rn_report_class_measures(const struct rn_report *report, int i,
     scored = score_room(report, err);
     if (!scored)
         return RN_ERR_MEMORY;
-    measure(report, i, scored, measures);
+    measure(report, i, scored, &own);
     rn_free(scored);
+    RN_GIVE(measures, size, &own);
     return RN_OK;
 }
 
@@ -146,13 +150,15 @@ static double mean_of(const struct mean *mean)
     return share(mean->sum, (double)mean->count);
 }
 
-int rn_report_measures(const struct rn_report *report,
-                       struct rn_measures *measures, struct rn_error *err)
+int rn_report_measures_sized(const struct rn_report *report,
+                             struct rn_measures *measures, size_t size,
+                             struct rn_error *err)
 {
     struct mean precision = {0, 0}, recall = {0, 0}, f1 = {0, 0};
     struct mean balanced = {0, 0}, area = {0, 0}, average = {0, 0};
     int rc = check_kept(report, err);
     struct scored *scored;
+    struct rn_measures own;
 
     if (rc != RN_OK)
         return rc;
@@ -173,7 +179,7 @@ int rn_report_measures(const struct rn_report *report,
         add(&average, m.average_precision, true);
     }
     rn_free(scored);
-    *measures = (struct rn_measures){
+    own = (struct rn_measures){
         .precision = mean_of(&precision),
         .recall = mean_of(&recall),
         .f1 = mean_of(&f1),
@@ -181,6 +187,7 @@ int rn_report_measures(const struct rn_report *report,
         .roc_auc = mean_of(&area),
         .average_precision = mean_of(&average),
     };
+    RN_GIVE(measures, size, &own);
     return RN_OK;
 }
 

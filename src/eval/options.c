@@ -9,9 +9,6 @@
 
 /* clang-format off */
 static const struct rn_option options[] = {
-    {"part", "data", RN_OPTION_INDEX, PLACE(part),
-     .words = "train|validation|test", .preset = "test",
-     .help = "Evaluate on this part of the data"},
     {"batch", "running", RN_OPTION_INT, PLACE(batch), 1, RN_BATCH_MOST,
      .value = "N", .unset = "chosen", .help = "Images per batch"},
     {"threads", "running", RN_OPTION_INT, PLACE(threads), 1, RN_THREADS_MAX,

@@ -4,6 +4,7 @@
 #include "core/file.h"
 #include "core/locale.h"
 #include "core/memory.h"
+#include "core/sized.h"
 #include "eval/eval.h"
 
 #include <stdlib.h>
@@ -82,31 +83,33 @@ void rn_report_set(struct rn_report *report, int index, int label,
         a->top_probability[i] = p[a->top[i]];
 }
 
-int rn_report_answer(const struct rn_report *report, int index,
-                     struct rn_answer *answer)
+int rn_report_answer_sized(const struct rn_report *report, int index,
+                           struct rn_answer *answer, size_t size)
 {
     if (index < 0 || index >= report->count)
         return RN_ERR_ARG;
-    *answer = report->answers[index];
+    RN_GIVE(answer, size, &report->answers[index]);
     return RN_OK;
 }
 
-int rn_report_class(const struct rn_report *report, int i,
-                    struct rn_class_result *result)
+int rn_report_class_sized(const struct rn_report *report, int i,
+                          struct rn_class_result *result, size_t size)
 {
+    struct rn_class_result own = {.images = 0};
+
     if (i < 0 || i >= report->classes)
         return RN_ERR_ARG;
-    *result = (struct rn_class_result){.images = 0};
     for (int j = 0; j < report->count; j++) {
         const struct rn_answer *a = &report->answers[j];
 
-        result->answered += a->top[0] == i;
+        own.answered += a->top[0] == i;
         if (a->label != i)
             continue;
-        result->images++;
-        result->right1 += a->rank < 1;
-        result->right5 += a->rank < TOP;
+        own.images++;
+        own.right1 += a->rank < 1;
+        own.right5 += a->rank < TOP;
     }
+    RN_GIVE(result, size, &own);
     return RN_OK;
 }
 

@@ -7,6 +7,7 @@
 #include "core/locale.h"
 #include "core/memory.h"
 #include "core/option.h"
+#include "core/sized.h"
 #include "formats/caffe/caffe.h"
 #include "formats/darknet/darknet.h"
 #include "formats/foreign.h"
@@ -244,17 +245,17 @@ int rn_model_import(struct rn_model **out, const char *path,
                     const struct rn_import_options *options,
                     struct rn_error *err)
 {
-    static const struct rn_import_options none;
-    char *file;
+    struct rn_import_options own;
+    char *file = NULL;
 
     *out = NULL;
-    if (!options)
-        options = &none;
-    int rc = rn_run_model(path, &file, err);
-    if (!rc && file)
-        rn_import_say(options, "'%s' is a run: '%s' is taken", path, file);
+    int rc = RN_TAKE(&own, options, "rn_import_options", err);
     if (!rc)
-        rc = import_file(out, file ? file : path, options, err);
+        rc = rn_run_model(path, &file, err);
+    if (!rc && file)
+        rn_import_say(&own, "'%s' is a run: '%s' is taken", path, file);
+    if (!rc)
+        rc = import_file(out, file ? file : path, &own, err);
     rn_free(file);
     return rc;
 }

@@ -5,6 +5,7 @@
 
 #include "core/locale.h"
 #include "core/memory.h"
+#include "core/sized.h"
 #include "formats/unusual.h"
 #include "model/file.h"
 #include "model/presets.h"
@@ -12,9 +13,11 @@
 #include <stdarg.h>
 #include <string.h>
 
-void rn_import_defaults(struct rn_import_options *options)
+void rn_import_defaults_sized(struct rn_import_options *options, size_t size)
 {
-    memset(options, 0, sizeof(*options));
+    const struct rn_import_options defaults = {.net = NULL};
+
+    RN_GIVE_DEFAULTS(options, size, &defaults);
 }
 
 void rn_import_say(const struct rn_import_options *options, const char *format,

@@ -6,6 +6,7 @@
 #include "core/memory.h"
 #include "core/option.h"
 #include "core/random.h"
+#include "core/sized.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -39,13 +40,16 @@ static void reset_statistics(struct rn_graph *g)
 int rn_model_create(struct rn_model **out, const char *name,
                     const struct rn_net_options *options, struct rn_error *err)
 {
+    struct rn_net_options own;
     struct rn_net_spec spec;
     struct rn_graph *graph;
 
     *out = NULL;
-    int rc = options ? rn_option_check(rn_net_option, options, err) : RN_OK;
+    int rc = RN_TAKE(&own, options, "rn_net_options", err);
     if (!rc)
-        rc = rn_net_resolve(&spec, name, options, err);
+        rc = rn_option_check(rn_net_option, &own, err);
+    if (!rc)
+        rc = rn_net_resolve(&spec, name, &own, err);
     if (!rc)
         rc = rn_net_build(&graph, &spec, err);
     if (rc)
@@ -219,11 +223,11 @@ void rn_model_init(struct rn_model *model, uint64_t seed)
 /* The input node is no layer. */
 #define FIRST_LAYER 1
 
-void rn_model_describe(const struct rn_model *model, struct rn_model_info *info)
+void rn_model_describe_sized(const struct rn_model *model,
+                             struct rn_model_info *info, size_t size)
 {
     const struct rn_net_spec *spec = &model->spec;
-
-    *info = (struct rn_model_info){
+    const struct rn_model_info own = {
         .net = spec->name,
         .channels = spec->input.c,
         .height = spec->input.h,
@@ -243,17 +247,19 @@ void rn_model_describe(const struct rn_model *model, struct rn_model_info *info)
         .output = model->graph->kind,
         .head = model->graph->head,
     };
+
+    RN_GIVE(info, size, &own);
 }
 
-int rn_model_layer(const struct rn_model *model, size_t i,
-                   struct rn_layer_info *layer)
+int rn_model_layer_sized(const struct rn_model *model, size_t i,
+                         struct rn_layer_info *layer, size_t size)
 {
     const struct rn_graph *g = model->graph;
 
     if (i >= g->n_nodes - FIRST_LAYER)
         return RN_ERR_ARG;
     const struct rn_node *node = &g->nodes[i + FIRST_LAYER];
-    *layer = (struct rn_layer_info){
+    const struct rn_layer_info own = {
         .name = node->name,
         .op = rn_op_name(node->op),
         .channels = node->shape.c,
@@ -262,23 +268,25 @@ int rn_model_layer(const struct rn_model *model, size_t i,
         .params = rn_node_params(g, node),
         .macs = node->macs,
     };
+    RN_GIVE(layer, size, &own);
     return RN_OK;
 }
 
-int rn_model_tensor(const struct rn_model *model, size_t i,
-                    struct rn_tensor *tensor)
+int rn_model_tensor_sized(const struct rn_model *model, size_t i,
+                          struct rn_tensor *tensor, size_t size)
 {
     if (i >= model->graph->n_params)
         return RN_ERR_ARG;
     const struct rn_param *p = &model->graph->params[i];
-    *tensor = (struct rn_tensor){
+    struct rn_tensor own = {
         .name = p->name,
         .dims = p->dims,
         .count = p->count,
         .data = p->data,
         .trainable = rn_param_trainable(p),
     };
-    memcpy(tensor->dim, p->dim, sizeof(tensor->dim));
+    memcpy(own.dim, p->dim, sizeof(own.dim));
+    RN_GIVE(tensor, size, &own);
     return RN_OK;
 }
 

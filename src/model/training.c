@@ -3,6 +3,7 @@
 #include "model/model.h"
 
 #include "core/json.h"
+#include "core/sized.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -47,17 +48,17 @@ static void read_record(const json_t *object, struct rn_model_training *t)
     t->known = rule > 0 && read_checksum(object, &t->checksum);
 }
 
-void rn_model_training(const struct rn_model *model,
-                       struct rn_model_training *training)
+void rn_model_training_sized(const struct rn_model *model,
+                             struct rn_model_training *training, size_t size)
 {
+    struct rn_model_training own = {.known = 0};
     json_t *object;
 
-    *training = (struct rn_model_training){.known = 0};
-    if (!model->trained)
-        return;
-    if (rn_json_parse(&object, model->trained, strlen(model->trained), "model",
-                      "the text on how it was trained", NULL) != RN_OK)
-        return;
-    read_record(object, training);
-    json_decref(object);
+    if (model->trained &&
+        rn_json_parse(&object, model->trained, strlen(model->trained), "model",
+                      "the text on how it was trained", NULL) == RN_OK) {
+        read_record(object, &own);
+        json_decref(object);
+    }
+    RN_GIVE(training, size, &own);
 }

@@ -5,6 +5,7 @@
 
 #include "core/count.h"
 #include "core/locale.h"
+#include "core/sized.h"
 #include "nets/family.h"
 #include "nets/stages.h"
 
@@ -163,9 +164,11 @@ const char *rn_net_name(size_t i, const char **description)
 
 /* ---------------------------------------------------------- resolving */
 
-void rn_net_defaults(struct rn_net_options *options)
+void rn_net_defaults_sized(struct rn_net_options *options, size_t size)
 {
-    memset(options, 0, sizeof(*options));
+    const struct rn_net_options defaults = {.classes = 0};
+
+    RN_GIVE_DEFAULTS(options, size, &defaults);
 }
 
 static int fail_unknown(const char *name, struct rn_error *err)
@@ -271,12 +274,11 @@ static bool parse(struct rn_net_spec *spec, const char *name)
 int rn_net_resolve(struct rn_net_spec *spec, const char *name,
                    const struct rn_net_options *options, struct rn_error *err)
 {
-    struct rn_net_options defaults;
+    static const struct rn_net_options defaults;
 
     memset(spec, 0, sizeof(*spec));
     if (!name)
         return rn_fail(err, RN_ERR_ARG, "no network named");
-    rn_net_defaults(&defaults);
     if (!options)
         options = &defaults;
     if (strlen(name) >= sizeof(spec->name) || !parse(spec, name))

@@ -2,6 +2,7 @@
 #include "core/isa.h"
 #include "core/memory.h"
 #include "core/option.h"
+#include "core/sized.h"
 #include "core/threads.h"
 #include "model/model.h"
 #include "plan/internal.h"
@@ -10,9 +11,21 @@
 #include <stdio.h>
 #include <string.h>
 
-void rn_plan_defaults(struct rn_plan_options *options)
+void rn_plan_defaults_sized(struct rn_plan_options *options, size_t size)
 {
-    *options = (struct rn_plan_options){.mode = RN_MODE_INFER, .batch = 1};
+    struct rn_plan_options defaults = {.batch = 0};
+
+    rn_option_defaults(rn_plan_option, &defaults);
+    RN_GIVE_DEFAULTS(options, size, &defaults);
+}
+
+/* Those of a caller, or NULL. */
+static int take_options(struct rn_plan_options *own,
+                        const struct rn_plan_options *options,
+                        struct rn_error *err)
+{
+    return RN_TAKE_OPTIONS(rn_plan_option, own, options, "rn_plan_options",
+                           err);
 }
 
 /* ---------------------------------------------------------------- folding */
@@ -291,16 +304,18 @@ int rn_plan_build(struct rn_plan **out, struct rn_store *store,
 int rn_plan_create(struct rn_plan **out, const struct rn_model *model,
                    const struct rn_plan_options *options, struct rn_error *err)
 {
+    struct rn_plan_options own;
     struct rn_store *store;
-    bool train = options->mode == RN_MODE_TRAIN;
-    int rc;
+    int rc = take_options(&own, options, err);
 
     *out = NULL;
-    rc = train ? rn_store_create(&store, model->graph, 1, err)
-               : rn_store_borrow(&store, model->graph, err);
+    if (!rc)
+        rc = own.mode == RN_MODE_TRAIN
+                 ? rn_store_create(&store, model->graph, 1, err)
+                 : rn_store_borrow(&store, model->graph, err);
     if (rc)
         return rc;
-    rc = rn_plan_build(out, store, options, err);
+    rc = rn_plan_build(out, store, &own, err);
     if (!rc)
         rn_plan_hold_model(*out, model);
     rn_store_destroy(store);
@@ -394,15 +409,18 @@ int rn_plan_estimate(const struct rn_model *model,
                      const struct rn_plan_options *options, uint64_t *bytes,
                      struct rn_error *err)
 {
+    struct rn_plan_options own;
     struct rn_store *store;
     struct rn_plan *plan;
-    int rc = options->mode == RN_MODE_TRAIN
+    int rc = take_options(&own, options, err);
+
+    if (!rc)
+        rc = own.mode == RN_MODE_TRAIN
                  ? rn_store_measure(&store, model->graph, 1, err)
                  : rn_store_borrow(&store, model->graph, err);
-
     if (rc)
         return rc;
-    rc = build(&plan, store, options, true, err);
+    rc = build(&plan, store, &own, true, err);
     rn_store_destroy(store);
     if (rc)
         return rc;
@@ -589,15 +607,16 @@ size_t rn_plan_steps(const struct rn_plan *plan)
     return plan->n_steps;
 }
 
-int rn_plan_step(const struct rn_plan *plan, size_t i,
-                 struct rn_step_info *step)
+int rn_plan_step_sized(const struct rn_plan *plan, size_t i,
+                       struct rn_step_info *step, size_t size)
 {
     const struct rn_step *s;
+    struct rn_step_info own;
 
     if (i >= plan->n_steps)
         return RN_ERR_ARG;
     s = &plan->steps[i];
-    *step = (struct rn_step_info){
+    own = (struct rn_step_info){
         .name = plan->graph->nodes[s->node].name,
         .pass = s->again ? "recompute" : s->type->pass,
         .algorithm = s->conv ? rn_conv_algorithm(s->conv) : rn_isa()->name,
@@ -605,6 +624,7 @@ int rn_plan_step(const struct rn_plan *plan, size_t i,
         .bytes = s->bytes,
         .seconds = plan->runs ? s->seconds / (double)plan->runs : 0,
     };
+    RN_GIVE(step, size, &own);
     return RN_OK;
 }
 
@@ -638,13 +658,14 @@ static void processor_name(char *name, size_t size)
         fclose(f);
 }
 
-void rn_machine_get(struct rn_machine *machine)
+void rn_machine_get_sized(struct rn_machine *machine, size_t size)
 {
-    memset(machine, 0, sizeof(*machine));
-    machine->threads = rn_threads_default("", machine->limited_by,
-                                          sizeof(machine->limited_by));
-    snprintf(machine->isa, sizeof(machine->isa), "%s", rn_isa()->name);
-    snprintf(machine->onednn, sizeof(machine->onednn), "%s",
-             rn_onednn_version());
-    processor_name(machine->cpu, sizeof(machine->cpu));
+    struct rn_machine own = {.threads = 0};
+
+    own.threads =
+        rn_threads_default("", own.limited_by, sizeof(own.limited_by));
+    snprintf(own.isa, sizeof(own.isa), "%s", rn_isa()->name);
+    snprintf(own.onednn, sizeof(own.onednn), "%s", rn_onednn_version());
+    processor_name(own.cpu, sizeof(own.cpu));
+    RN_GIVE(machine, size, &own);
 }

@@ -8,6 +8,7 @@
 #include "core/locale.h"
 #include "core/memory.h"
 #include "core/option.h"
+#include "core/sized.h"
 #include "data/data.h"
 #include "ops/loss.h"
 #include "train/optimiser.h"
@@ -282,10 +283,19 @@ int rn_train_choice(const char *name, const char *value)
     return rn_option_choice(rn_train_option, name, value);
 }
 
-void rn_train_defaults(struct rn_train_options *o)
+void rn_train_defaults_sized(struct rn_train_options *o, size_t size)
 {
-    *o = (struct rn_train_options){.data = NULL};
-    rn_option_defaults(rn_train_option, o);
+    struct rn_train_options defaults = {.data = NULL};
+
+    rn_option_defaults(rn_train_option, &defaults);
+    RN_GIVE_DEFAULTS(o, size, &defaults);
+}
+
+int rn_options_take(struct rn_train_options *own,
+                    const struct rn_train_options *given, struct rn_error *err)
+{
+    return RN_TAKE_OPTIONS(rn_train_option, own, given, "rn_train_options",
+                           err);
 }
 
 /* ----------------------------------------------------------------- checks */

@@ -83,22 +83,24 @@ int rn_train_preview(const struct rn_data *data,
                      const struct rn_train_options *options, int size,
                      struct rn_image *images, int count, struct rn_error *err)
 {
-    struct rn_train_options o = *options;
+    struct rn_train_options o;
     struct rn_loader_config config;
     struct rn_loader *loader = NULL;
     struct rn_batch batch;
     const struct rn_shape *shape;
     float *half;
-    int rc;
+    int rc = rn_options_take(&o, options, err);
 
-    memset(images, 0, (size_t)count * sizeof(*images));
+    if (count > 0)
+        memset(images, 0, (size_t)count * sizeof(*images));
     if (!o.augment)
         o.augment = data->fetch ? "area" : "crop-flip";
     if (!o.colour)
         o.colour = "none";
     if (o.crop_area <= 0)
         o.crop_area = 0.08;
-    rc = check(data, &o, size, count, err);
+    if (rc == RN_OK)
+        rc = check(data, &o, size, count, err);
     if (rc != RN_OK)
         return rc;
     configure(&config, data, &o, size, count);

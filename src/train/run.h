@@ -28,6 +28,12 @@ enum rn_augment_kind {
  *  rn_train_option(); -1: it is none, or NULL. */
 int rn_train_choice(const char *name, const char *value);
 
+/** Options of the caller, or NULL, with zeroes turned into the defaults they
+ *  stand for and RN_ZERO into zeroes: what run.json and everything behind it
+ *  know. What is still to be chosen stays zero. */
+int rn_options_take(struct rn_train_options *own,
+                    const struct rn_train_options *given, struct rn_error *err);
+
 /** Refuse what is out of range. */
 int rn_options_check(const struct rn_train_options *o, struct rn_error *err);
 

@@ -4,6 +4,7 @@
 
 #include "core/file.h"
 #include "core/memory.h"
+#include "core/sized.h"
 #include "core/text.h"
 #include "core/threads.h"
 #include "eval/eval.h"
@@ -496,12 +497,14 @@ static int prepare(struct rn_trainer *t, struct rn_error *err)
     return rc;
 }
 
-static void fill_result(const struct rn_trainer *t, double start,
-                        struct rn_train_result *result)
+static const struct rn_train_result nothing_done = {.best_iteration = -1};
+
+/* `result` may be NULL. */
+static void give_result(const struct rn_trainer *t, double start,
+                        struct rn_train_result *result, size_t size)
 {
     const struct rn_progress *p = &t->progress;
-
-    *result = (struct rn_train_result){
+    const struct rn_train_result own = {
         .iterations = p->iteration,
         .seconds = rn_now() - start,
         .loss = p->loss,
@@ -515,6 +518,9 @@ static void fill_result(const struct rn_trainer *t, double start,
         .test_part = t->test_part,
         .test_images = t->test_images,
     };
+
+    if (result)
+        RN_GIVE(result, size, &own);
 }
 
 static void release(struct rn_trainer *t)
@@ -594,21 +600,24 @@ static int begin(struct rn_trainer *t, struct rn_error *err)
     return rc;
 }
 
-int rn_train(const struct rn_train_options *options,
-             const struct rn_train_events *events,
-             struct rn_train_result *result, struct rn_error *err)
+int rn_train_sized(const struct rn_train_options *options,
+                   const struct rn_train_events *events,
+                   struct rn_train_result *result, size_t size,
+                   struct rn_error *err)
 {
-    struct rn_trainer t = {.o = *options};
+    struct rn_trainer t = {.run = {.folder = NULL}};
     char *data = NULL, *weights = NULL;
     double start = rn_now();
-    int rc;
+    int rc = rn_options_take(&t.o, options, err);
 
-    if (events)
-        t.events = *events;
     if (result)
-        *result = (struct rn_train_result){.best_iteration = -1};
-    if (!options->out || options->out[0] == '\0')
-        return rn_fail(err, RN_ERR_ARG, "no run folder to make is given");
+        RN_GIVE(result, size, &nothing_done);
+    if (rc == RN_OK)
+        rc = RN_TAKE(&t.events, events, "rn_train_events", err);
+    if (rc == RN_OK && (!t.o.out || t.o.out[0] == '\0'))
+        rc = rn_fail(err, RN_ERR_ARG, "no run folder to make is given");
+    if (rc != RN_OK)
+        return rc;
     rc = make_data_absolute(&t.o.data, &data, err);
     if (rc == RN_OK)
         rc = make_absolute(&t.o.weights, &weights, err);
@@ -624,8 +633,7 @@ int rn_train(const struct rn_train_options *options,
     }
     if (rc == RN_OK)
         rc = rn_trainer_loop(&t, err);
-    if (result)
-        fill_result(&t, start, result);
+    give_result(&t, start, result, size);
     release(&t);
     free(data);
     free(weights);
@@ -690,21 +698,23 @@ static int go_on(struct rn_trainer *t, const struct rn_resume_options *r,
     return rc;
 }
 
-int rn_train_resume(const char *run, const struct rn_resume_options *options,
-                    const struct rn_train_events *events,
-                    struct rn_train_result *result, struct rn_error *err)
+int rn_train_resume_sized(const char *run,
+                          const struct rn_resume_options *options,
+                          const struct rn_train_events *events,
+                          struct rn_train_result *result, size_t size,
+                          struct rn_error *err)
 {
-    static const struct rn_resume_options none;
-    const struct rn_resume_options *r = options ? options : &none;
     struct rn_trainer t = {.o = {.batch = 0}};
+    struct rn_resume_options r;
     double start = rn_now();
-    int rc;
+    int rc = RN_TAKE(&r, options, "rn_resume_options", err);
 
-    if (events)
-        t.events = *events;
     if (result)
-        *result = (struct rn_train_result){.best_iteration = -1};
-    rc = rn_resume_check(r, err);
+        RN_GIVE(result, size, &nothing_done);
+    if (rc == RN_OK)
+        rc = RN_TAKE(&t.events, events, "rn_train_events", err);
+    if (rc == RN_OK)
+        rc = rn_resume_check(&r, err);
     if (rc == RN_OK)
         rc = rn_run_name(&t.run, run, err);
     if (rc == RN_OK)
@@ -714,9 +724,8 @@ int rn_train_resume(const char *run, const struct rn_resume_options *options,
     if (rc == RN_OK)
         rc = rn_log_open(&t.log, t.run.log, err);
     if (rc == RN_OK)
-        rc = go_on(&t, r, err);
-    if (result)
-        fill_result(&t, start, result);
+        rc = go_on(&t, &r, err);
+    give_result(&t, start, result, size);
     release(&t);
     return rc;
 }

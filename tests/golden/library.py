@@ -13,8 +13,9 @@ class Error(ctypes.Structure):
 
 class PlanOptions(ctypes.Structure):
     """The beginning of struct rn_plan_options, and room for the rest."""
-    _fields_ = [(name, ctypes.c_int) for name in (
-        "mode", "batch", "threads")] + [("rest", ctypes.c_char * 512)]
+    _fields_ = [("struct_size", ctypes.c_size_t)] + [
+        (name, ctypes.c_int) for name in ("mode", "batch", "threads")] + [
+            ("rest", ctypes.c_char * 512)]
 
 
 class Info(ctypes.Structure):
@@ -39,7 +40,8 @@ class Library:
         model = ctypes.c_void_p()
         self.call("rn_model_load", ctypes.byref(model), str(path).encode())
         info = Info()
-        self.lib.rn_model_describe(model, ctypes.byref(info))
+        self.lib.rn_model_describe_sized(model, ctypes.byref(info),
+                                         ctypes.c_size_t(ctypes.sizeof(info)))
         return model, info
 
     def run(self, path, images):
@@ -48,7 +50,7 @@ class Library:
         images = numpy.ascontiguousarray(images, numpy.float32)
         logits = numpy.empty((len(images), info.classes), numpy.float32)
         options, plan = PlanOptions(), ctypes.c_void_p()
-        self.lib.rn_plan_defaults(ctypes.byref(options))
+        options.struct_size = ctypes.sizeof(options)
         options.batch, options.threads = len(images), 1
         self.call("rn_plan_create", ctypes.byref(plan), model,
                   ctypes.byref(options))

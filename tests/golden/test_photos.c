@@ -185,9 +185,8 @@ static void count_right(const struct rn_model *model,
     struct rn_error err = {0};
 
     rn_eval_defaults(&o);
-    o.part = RN_PART_TRAIN;
     o.as_stored = as_stored;
-    if (rn_eval(model, photos, &o, &r, &err))
+    if (rn_eval(model, photos, RN_PART_TRAIN, &o, &r, &err))
         fail_msg("%s", err.msg);
     assert_int_equal(r.images, PHOTOS);
     if (lround(r.top1_error * PHOTOS / 100) != PHOTOS - right ||
@@ -331,9 +330,8 @@ static void drawn_photos_answer_as_in_pytorch(void **state)
     print_message("logits of %d drawn photos off by %.1e of the largest\n", count,
                   worst);
     rn_eval_defaults(&o);
-    o.part = RN_PART_TRAIN;
     if (rn_data_open(&photos, made("photos"), NULL, &err) ||
-        rn_eval(model, photos, &o, &result, &err))
+        rn_eval(model, photos, RN_PART_TRAIN, &o, &result, &err))
         fail_msg("%s", err.msg);
     assert_int_equal(result.images, MADE);
     if (result.top1_error > 0)
@@ -390,9 +388,9 @@ static void compare_views(const struct rn_model *model, const char *kind,
     struct rn_data *photos;
     double worst = 0;
 
-    o->part = RN_PART_TRAIN;
     if (rn_data_open(&photos, folder, NULL, &err) ||
-        rn_eval_models(&model, 1, photos, o, &result, &report, &err))
+        rn_eval_models(&model, 1, photos, RN_PART_TRAIN, o, &result, &report,
+                       &err))
         fail_msg("%s", err.msg);
     assert_true(count > 0);
     assert_int_equal(result.images, count);

@@ -243,7 +243,7 @@ static void test_batches_do_not_matter(void **state)
         rn_eval_defaults(&o);
         o.batch = batches[i];
         o.threads = 1;
-        if (rn_eval(model, data, &o, &r, &err) != RN_OK)
+        if (rn_eval(model, data, RN_PART_TEST, &o, &r, &err) != RN_OK)
             fail_msg("batch %d: %s", batches[i], err.msg);
         assert_int_equal(r.images, info.count[RN_PART_TEST]);
         assert_string_equal(r.protocol, "single view");
@@ -295,7 +295,7 @@ static void test_by_hand(void **state)
         rn_softmax(logits, 10);
         loss -= log((double)logits[label]);
     }
-    assert_int_equal(rn_eval(model, data, NULL, &r, NULL), RN_OK);
+    assert_int_equal(rn_eval(model, data, RN_PART_TEST, NULL, &r, NULL), RN_OK);
     assert_near(r.top1_error, 100.0 * wrong / r.images, 1e-9);
     assert_near(r.loss, loss / r.images, 1e-4);
     rn_plan_destroy(plan);
@@ -322,19 +322,18 @@ static void test_misfits(void **state)
     struct rn_error err = {0};
 
     (void)state;
-    expect(rn_eval(bare, data, NULL, &r, &err), RN_ERR_ARG, &err, "resnet8",
-           "does not say how its images are prepared");
+    expect(rn_eval(bare, data, RN_PART_TEST, NULL, &r, &err), RN_ERR_ARG, &err,
+           "resnet8", "does not say how its images are prepared");
     set_preprocessing(classes);
-    expect(rn_eval(classes, data, NULL, &r, &err), RN_ERR_DATA, &err,
-           "7 classes", "has 10");
+    expect(rn_eval(classes, data, RN_PART_TEST, NULL, &r, &err), RN_ERR_DATA,
+           &err, "7 classes", "has 10");
     set_preprocessing(size);
-    expect(rn_eval(size, data, NULL, &r, &err), RN_ERR_DATA, &err,
+    expect(rn_eval(size, data, RN_PART_TEST, NULL, &r, &err), RN_ERR_DATA, &err,
            "3 x 32 x 32", "3 x 16 x 16");
     set_preprocessing(bare);
     rn_eval_defaults(&o);
-    o.part = RN_PART_VALIDATION;
-    expect(rn_eval(bare, data, &o, &r, &err), RN_ERR_ARG, &err,
-           "no validation images", DATA);
+    expect(rn_eval(bare, data, RN_PART_VALIDATION, &o, &r, &err), RN_ERR_ARG,
+           &err, "no validation images", DATA);
     rn_data_close(data);
     rn_model_destroy(bare);
     rn_model_destroy(classes);
@@ -355,8 +354,9 @@ static void test_answers_must_be_finite(void **state)
     for (size_t i = 0; rn_model_tensor(model, i, &t) == RN_OK; i++)
         for (size_t k = 0; strcmp(t.name, "fc.weight") == 0 && k < 64; k++)
             t.data[k] = 3e38F;
-    expect(rn_eval(model, data, NULL, &r, &err), RN_ERR_DATA, &err,
-           "answers image '0' with inf for class 0", "weights are finite");
+    expect(rn_eval(model, data, RN_PART_TEST, NULL, &r, &err), RN_ERR_DATA,
+           &err, "answers image '0' with inf for class 0",
+           "weights are finite");
     rn_data_close(data);
     rn_model_destroy(model);
 }
@@ -379,23 +379,27 @@ static void test_some_images(void **state)
     rn_eval_defaults(&o);
     o.images = 26; /* of 130: every fifth */
     assert_int_equal(rn_spread(25, 26, 130), 125);
-    assert_int_equal(rn_eval(model, data, &o, &r, &err), RN_OK);
+    assert_int_equal(rn_eval(model, data, RN_PART_TEST, &o, &r, &err), RN_OK);
     assert_int_equal(r.images, 26);
     o.batch = 7;
-    assert_int_equal(rn_eval_models(two, 2, data, &o, &both, NULL, &err),
-                     RN_OK);
+    assert_int_equal(
+        rn_eval_models(two, 2, data, RN_PART_TEST, &o, &both, NULL, &err),
+        RN_OK);
     assert_near(both.loss, r.loss, 1e-4);
     assert_near(both.top1_error, r.top1_error, 0);
-    expect(rn_eval_models(two, 1, data, &o, &again, &report, &err), RN_ERR_ARG,
-           &err, "of all images", "not of 26");
+    expect(
+        rn_eval_models(two, 1, data, RN_PART_TEST, &o, &again, &report, &err),
+        RN_ERR_ARG, &err, "of all images", "not of 26");
     /* The others do not matter. */
     for (int i = 0; i < part->count; i++)
         if (i % 5)
             part->labels[i] = (uint16_t)((part->labels[i] + 1) % 10);
-    assert_int_equal(rn_eval(model, data, &o, &again, &err), RN_OK);
+    assert_int_equal(rn_eval(model, data, RN_PART_TEST, &o, &again, &err),
+                     RN_OK);
     assert_near(again.loss, r.loss, 1e-5);
     o.images = 1000; /* all there are */
-    assert_int_equal(rn_eval(model, data, &o, &again, &err), RN_OK);
+    assert_int_equal(rn_eval(model, data, RN_PART_TEST, &o, &again, &err),
+                     RN_OK);
     assert_int_equal(again.images, 130);
     rn_data_close(data);
     rn_model_destroy(model);
@@ -424,7 +428,8 @@ static void test_progress_stops(void **state)
     o.batch = 20;
     o.user = &calls;
     o.progress = stop_after_40;
-    assert_int_equal(rn_eval(model, data, &o, &r, NULL), RN_ERR_STOPPED);
+    assert_int_equal(rn_eval(model, data, RN_PART_TEST, &o, &r, NULL),
+                     RN_ERR_STOPPED);
     assert_int_equal(calls, 2);
     rn_data_close(data);
     rn_model_destroy(model);
@@ -475,9 +480,9 @@ static void test_bench(void **state)
     check_bench(RN_MODE_INFER);
     check_bench(RN_MODE_TRAIN);
     rn_bench_defaults(&o);
-    o.batch = 0;
+    o.batch = -2;
     expect(rn_bench(model, &o, &r, NULL, &err), RN_ERR_ARG, &err,
-           "`batch` is 0", "1 to 65536");
+           "`batch` is -2", "1 to 65536");
     rn_model_destroy(model);
 }
 

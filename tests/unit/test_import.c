@@ -1476,7 +1476,7 @@ static void real_cifar_weights(void **state)
         OK(import(&model, file, NULL, &err));
         assert_string_equal(model->spec.name, cases[i].net);
         assert_said("A-split");
-        OK(rn_eval(model, data, NULL, &result, &err));
+        OK(rn_eval(model, data, RN_PART_TEST, NULL, &result, &err));
         double right = result.images * (1 - result.top1_error / 100);
         if (lround(right) != cases[i].right)
             fail_msg("%s: %.0f of %d right, expected %d", cases[i].net, right,
@@ -1664,7 +1664,7 @@ static void real_cifar_weights_of_others(void **state)
         snprintf(name, sizeof(name), MORE "%s", cases[i].file);
         OK(import(&model, shared_file(name), &o, &err));
         assert_said(cases[i].said);
-        OK(rn_eval(model, data, NULL, &result, &err));
+        OK(rn_eval(model, data, RN_PART_TEST, NULL, &result, &err));
         double right = result.images * (1 - result.top1_error / 100);
         if (lround(right) != cases[i].right)
             fail_msg("%s: %.0f of %d right, expected %d", cases[i].file, right,

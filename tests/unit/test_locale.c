@@ -191,8 +191,8 @@ static void write_reports(void)
     options.threads = 1;
     ok(rn_model_load(&model, "run/last.safetensors", &err), &err);
     ok(rn_data_open(&data, "synthetic:3x8x8:4:90", NULL, &err), &err);
-    ok(rn_eval_models((const struct rn_model *const *)&model, 1, data, &options,
-                      &result, &report, &err),
+    ok(rn_eval_models((const struct rn_model *const *)&model, 1, data,
+                      RN_PART_TEST, &options, &result, &report, &err),
        &err);
     ok(rn_report_predictions(report, "predictions.csv", &err), &err);
     ok(rn_report_confusion(report, "confusion.csv", &err), &err);

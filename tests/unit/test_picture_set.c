@@ -975,10 +975,9 @@ static void evaluation_is_that_by_hand(void **state)
     }
     data = open_ok();
     rn_eval_defaults(&o);
-    o.part = RN_PART_TRAIN;
     o.batch = 2;
     o.threads = 2;
-    if (rn_eval(model, data, &o, &r, &err))
+    if (rn_eval(model, data, RN_PART_TRAIN, &o, &r, &err))
         fail_msg("%s", err.msg);
     assert_int_equal(r.images, COUNT(photos));
     assert_string_equal(r.protocol, "centre 8x8 of shorter side 10, bicubic");
@@ -986,7 +985,7 @@ static void evaluation_is_that_by_hand(void **state)
     if (r.loss < loss / 5 - 1e-4 || r.loss > loss / 5 + 1e-4)
         fail_msg("loss %g, expected %g", r.loss, loss / 5);
     o.as_stored = 1;
-    assert_int_equal(rn_eval(model, data, &o, &r, &err), RN_OK);
+    assert_int_equal(rn_eval(model, data, RN_PART_TRAIN, &o, &r, &err), RN_OK);
     assert_string_equal(r.protocol, "centre 8x8 of shorter side 10, bicubic, "
                                     "as stored");
     rn_plan_destroy(plan);
@@ -1053,9 +1052,8 @@ static void assert_evaluates(const struct rn_model *model,
     struct rn_eval_result r;
     struct rn_error err = {0};
 
-    o->part = RN_PART_TRAIN;
     o->threads = 2;
-    if (rn_eval(model, data, o, &r, &err))
+    if (rn_eval(model, data, RN_PART_TRAIN, o, &r, &err))
         fail_msg("%s", err.msg);
     assert_int_equal(r.images, COUNT(photos));
     assert_string_equal(r.protocol, protocol);
@@ -1154,12 +1152,13 @@ static void scales_are_those_by_hand(void **state)
 }
 
 static void fails(const struct rn_model *model, const struct rn_data *data,
-                  const struct rn_eval_options *o, int code, const char *text)
+                  enum rn_part part, const struct rn_eval_options *o, int code,
+                  const char *text)
 {
     struct rn_eval_result r;
     struct rn_error err = {0};
 
-    assert_int_equal(rn_eval(model, data, o, &r, &err), code);
+    assert_int_equal(rn_eval(model, data, part, o, &r, &err), code);
     if (!strstr(err.msg, text))
         fail_msg("\"%s\", expected \"%s\"", err.msg, text);
 }
@@ -1179,24 +1178,26 @@ static void impossible_protocols_are_refused(void **state)
                      RN_OK);
     rn_eval_defaults(&o);
     o.crops = 10;
-    fails(model, memory, &o, RN_ERR_ARG, "are for pictures");
-    o.part = RN_PART_TRAIN;
+    fails(model, memory, RN_PART_TEST, &o, RN_ERR_ARG, "are for pictures");
     o.crops = 5;
-    fails(model, pictures, &o, RN_ERR_ARG, "5 crops: there are 1 or 10");
+    fails(model, pictures, RN_PART_TRAIN, &o, RN_ERR_ARG,
+          "5 crops: there are 1 or 10");
     o.crops = 10;
     o.scales = scales;
     o.n_scales = 1;
-    fails(model, pictures, &o, RN_ERR_ARG, "not both");
+    fails(model, pictures, RN_PART_TRAIN, &o, RN_ERR_ARG, "not both");
     o.crops = 1;
     o.n_scales = 2;
-    fails(model, pictures, &o, RN_ERR_ARG, "scale 0, expected 1 to 4096");
+    fails(model, pictures, RN_PART_TRAIN, &o, RN_ERR_ARG,
+          "scale 0, expected 1 to 4096");
     o.scales = large;
     o.n_scales = 1;
-    fails(model, memory, &o, RN_ERR_ARG, "are for pictures");
+    fails(model, memory, RN_PART_TEST, &o, RN_ERR_ARG, "are for pictures");
     assert_int_equal(rn_model_set_resize(model, 8, RN_BOX, NULL), RN_OK);
     o.n_scales = 0;
     o.crops = 10;
-    fails(model, pictures, &o, RN_ERR_ARG, "there is nothing to crop");
+    fails(model, pictures, RN_PART_TRAIN, &o, RN_ERR_ARG,
+          "there is nothing to crop");
     rn_data_close(pictures);
     rn_data_close(memory);
     rn_model_destroy(model);
@@ -1218,14 +1219,14 @@ static void a_bad_picture_ends_the_evaluation(void **state)
     write_picture("c/3.jp2", "jpeg-2000");
     data = open_ok();
     rn_eval_defaults(&o);
-    o.part = RN_PART_TRAIN;
     o.threads = 2;
-    assert_int_equal(rn_eval(model, data, &o, &r, &err), RN_ERR_DATA);
+    assert_int_equal(rn_eval(model, data, RN_PART_TRAIN, &o, &r, &err),
+                     RN_ERR_DATA);
     snprintf(expected, sizeof(expected),
              "'%s/a/2.jpg': JPEG: the file is truncated", folder);
     assert_string_equal(err.msg, expected);
-    o.part = RN_PART_TEST;
-    assert_int_equal(rn_eval(model, data, &o, &r, &err), RN_ERR_ARG);
+    assert_int_equal(rn_eval(model, data, RN_PART_TEST, &o, &r, &err),
+                     RN_ERR_ARG);
     rn_data_close(data);
     rn_model_destroy(model);
 }

@@ -290,7 +290,7 @@ static void models_are_averaged(void **state)
 
     (void)state;
     assert_int_equal(rn_eval_models((const struct rn_model *const *)models, 3,
-                                    data, NULL, &r, &all, NULL),
+                                    data, RN_PART_TEST, NULL, &r, &all, NULL),
                      RN_OK);
     assert_int_equal(r.images, 4);
     assert_string_equal(r.protocol,
@@ -303,9 +303,9 @@ static void models_are_averaged(void **state)
         for (int m = 0; m < 3; m++) {
             const struct rn_model *model_m = models[m];
 
-            assert_int_equal(rn_eval_models(&model_m, 1, data, NULL,
-                                            &(struct rn_eval_result){0}, &one,
-                                            NULL),
+            assert_int_equal(rn_eval_models(&model_m, 1, data, RN_PART_TEST,
+                                            NULL, &(struct rn_eval_result){0},
+                                            &one, NULL),
                              RN_OK);
             assert_int_equal(rn_report_answer(one, i, &b), RN_OK);
             assert_int_equal(a.label, b.label);
@@ -334,20 +334,24 @@ static void models_of_other_classes_are_refused(void **state)
     (void)state;
     /* Data have so many classes as the model. */
     models[1] = other;
-    assert_int_equal(rn_eval_models(models, 2, data, NULL, &r, NULL, &err),
-                     RN_ERR_DATA);
+    assert_int_equal(
+        rn_eval_models(models, 2, data, RN_PART_TEST, NULL, &r, NULL, &err),
+        RN_ERR_DATA);
     rn_model_destroy(other);
     other = make_model(2, CLASSES);
     models[1] = other;
-    assert_int_equal(rn_eval_models(models, 2, data, NULL, &r, NULL, &err),
-                     RN_OK);
+    assert_int_equal(
+        rn_eval_models(models, 2, data, RN_PART_TEST, NULL, &r, NULL, &err),
+        RN_OK);
     assert_int_equal(rn_model_set_classes(other, others, NULL), RN_OK);
-    assert_int_equal(rn_eval_models(models, 2, data, NULL, &r, NULL, &err),
-                     RN_ERR_ARG);
+    assert_int_equal(
+        rn_eval_models(models, 2, data, RN_PART_TEST, NULL, &r, NULL, &err),
+        RN_ERR_ARG);
     assert_non_null(strstr(err.msg, "their classes differ"));
     rn_model_destroy(other);
-    assert_int_equal(rn_eval_models(models, 0, data, NULL, &r, NULL, &err),
-                     RN_ERR_ARG);
+    assert_int_equal(
+        rn_eval_models(models, 0, data, RN_PART_TEST, NULL, &r, NULL, &err),
+        RN_ERR_ARG);
 }
 
 /* ---------------------------------------------------------- memory fails */
@@ -359,7 +363,8 @@ static int evaluate_and_write(void)
     struct rn_eval_result r;
     struct rn_error err = {0};
     char path[200];
-    int rc = rn_eval_models(models, 2, data, NULL, &r, &report, &err);
+    int rc =
+        rn_eval_models(models, 2, data, RN_PART_TEST, NULL, &r, &report, &err);
 
     snprintf(path, sizeof(path), "%s/c.svg", folder);
     if (!rc)

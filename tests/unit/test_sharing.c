@@ -410,7 +410,8 @@ static void *run_evaluation(void *argument)
     rn_eval_defaults(&options);
     options.threads = 1;
     rn_model_training(e->model, &e->training);
-    e->rc = rn_eval(e->model, e->data, &options, &e->result, NULL);
+    e->rc =
+        rn_eval(e->model, e->data, RN_PART_TEST, &options, &e->result, NULL);
     return NULL;
 }
 
@@ -486,8 +487,8 @@ static void open_all(struct handles *h)
     rn_eval_defaults(&eval);
     eval.threads = 1;
     assert_int_equal(rn_eval_models((const struct rn_model *const[]){h->model},
-                                    1, h->data, &eval, &result, &h->report,
-                                    NULL),
+                                    1, h->data, RN_PART_TEST, &eval, &result,
+                                    &h->report, NULL),
                      RN_OK);
     assert_int_equal(rn_data_survey(&h->survey, h->data, &survey, NULL), RN_OK);
 }

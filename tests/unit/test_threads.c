@@ -604,7 +604,7 @@ static int call_eval(struct calls *c)
     options.user = c;
     options.progress = note_progress;
     if (!rc)
-        rc = rn_eval(model, data, &options, &result, NULL);
+        rc = rn_eval(model, data, RN_PART_TEST, &options, &result, NULL);
     rn_data_close(data);
     return rc;
 }

@@ -766,7 +766,8 @@ static void test_learns(void **state)
     assert_int_equal(
         rn_model_load(&model, in_folder("learns/last.safetensors"), NULL),
         RN_OK);
-    assert_int_equal(rn_eval(model, data, NULL, &eval, NULL), RN_OK);
+    assert_int_equal(rn_eval(model, data, RN_PART_TEST, NULL, &eval, NULL),
+                     RN_OK);
     assert_true(eval.top1_error == result.test_error);
     assert_true(fabs(eval.loss - result.test_loss) < 1e-5);
     rn_model_describe(model, &info);
@@ -780,7 +781,8 @@ static void test_learns(void **state)
     assert_int_equal(
         rn_model_load(&model, in_folder("learns/best.safetensors"), NULL),
         RN_OK);
-    assert_int_equal(rn_eval(model, data, NULL, &eval, NULL), RN_OK);
+    assert_int_equal(rn_eval(model, data, RN_PART_TEST, NULL, &eval, NULL),
+                     RN_OK);
     assert_true(eval.top1_error == result.best_error);
     rn_model_destroy(model);
     rn_data_close(data);
@@ -809,7 +811,7 @@ static void test_same_seed_same_run(void **state)
 
     (void)state;
     o.normalize = "pixel";
-    o.decay_all = 0;
+    o.decay_all = RN_ZERO;
     train(&o, NULL, &a);
     o.out = in_folder("seed-1-again");
     train(&o, NULL, &b);
@@ -992,9 +994,9 @@ static const struct bad_number {
     {FIELD(lr), REAL, -1, {"`lr` is -1", "to 1000000"}},
     {FIELD(lr), REAL, (double)NAN, {"`lr` is nan", "must be"}},
     {FIELD(momentum), REAL, 1, {"`momentum` is 1", "0 to 0.9999"}},
-    {FIELD(weight_decay), REAL, -1, {"`weight_decay` is -1", "0 to 1"}},
+    {FIELD(weight_decay), REAL, -2, {"`weight_decay` is -2", "0 to 1"}},
     {FIELD(label_smoothing), REAL, 1, {"`label_smoothing` is 1", "0 to 0.999"}},
-    {FIELD(crop_pad), INT, -1, {"`crop_pad` is -1", "0 to 1024"}},
+    {FIELD(crop_pad), INT, -2, {"`crop_pad` is -2", "0 to 1024"}},
     {FIELD(validation), INT, 90, {"90", "validation"}},
 };
 

@@ -6,6 +6,7 @@
 #include "core/file.h"
 #include "core/memory.h"
 #include "core/option.h"
+#include "core/sized.h"
 #include "core/threads.h"
 
 #include <limits.h>
@@ -245,9 +246,9 @@ int rn_data_survey(struct rn_survey **out, const struct rn_data *data,
                    const struct rn_survey_options *options,
                    struct rn_error *err)
 {
-    static const struct rn_survey_options defaults;
+    struct rn_survey_options own;
     struct rn_survey *s;
-    int rc = options ? rn_option_check(rn_survey_option, options, err) : RN_OK;
+    int rc = RN_TAKE(&own, options, "rn_survey_options", err);
 
     *out = NULL;
     if (rc)
@@ -256,10 +257,11 @@ int rn_data_survey(struct rn_survey **out, const struct rn_data *data,
     if (!s)
         return rn_fail_memory(err, sizeof(*s), "a survey");
     s->data = rn_data_hold(data);
-    options = options ? options : &defaults;
-    rc = allocate(s, err);
+    rc = rn_option_check(rn_survey_option, &own, err);
     if (!rc)
-        rc = run_all(s, options, err);
+        rc = allocate(s, err);
+    if (!rc)
+        rc = run_all(s, &own, err);
     if (!rc)
         rc = find_twins(s, err);
     if (rc) {
@@ -282,10 +284,11 @@ void rn_survey_destroy(struct rn_survey *s)
     rn_free(s);
 }
 
-int rn_survey_image(const struct rn_survey *s, enum rn_part part, int index,
-                    struct rn_surveyed *image)
+int rn_survey_image_sized(const struct rn_survey *s, enum rn_part part,
+                          int index, struct rn_surveyed *image, size_t size)
 {
     const struct entry *e;
+    struct rn_surveyed own;
     int twin;
 
     if (part < RN_PART_TRAIN || part > RN_PART_TEST || index < 0 ||
@@ -293,7 +296,7 @@ int rn_survey_image(const struct rn_survey *s, enum rn_part part, int index,
         return RN_ERR_ARG;
     e = &s->entries[s->first[part] + index];
     twin = e->twin;
-    *image = (struct rn_surveyed){
+    own = (struct rn_surveyed){
         .error = e->error || e->width ? e->error : "memory is short",
         .format = e->kind.format,
         .flags = e->kind.flags,
@@ -301,11 +304,11 @@ int rn_survey_image(const struct rn_survey *s, enum rn_part part, int index,
         .width = e->width,
         .height = e->height,
         .twin = twin >= 0};
-    if (twin < 0)
-        return RN_OK;
-    while (twin >= s->first[image->twin_part + 1])
-        image->twin_part++;
-    image->twin_index = twin - s->first[image->twin_part];
+    while (twin >= s->first[own.twin_part + 1])
+        own.twin_part++;
+    if (twin >= 0)
+        own.twin_index = twin - s->first[own.twin_part];
+    RN_GIVE(image, size, &own);
     return RN_OK;
 }
 
