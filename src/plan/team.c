@@ -165,6 +165,8 @@ int rn_team_enter(struct rn_team *team, struct rn_error *err)
         if (i == 0)
             granted = omp_get_num_threads();
     }
+    /* clang's run time ends a region with the mode that it began with. */
+    (void)rn_denormals_flush();
     team->granted = granted;
     omp_set_num_threads(granted);
     if (granted > 1 && !omp_in_parallel()) {
@@ -178,6 +180,7 @@ void rn_team_leave(struct rn_team *team)
 {
 #pragma omp parallel num_threads(team->granted)
     part(team, omp_get_thread_num());
+    rn_denormals_restore(team->members[0].mode); /* as above */
     restore_settings(team);
     if (team->bound)
         atomic_flag_clear(&binding);
