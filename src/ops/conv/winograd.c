@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* 3x3 convolutions of stride 1 by Winograd's F(4x4, 3x3), or F(2x2, 3x3) where
- * there are few tiles, all three passes, on blocked activations. A point's sums
- * over channels or tiles are taken by one thread in an order fixed by the
- * shapes: the same bits on any number of threads. */
+ * a caller asks for it, all three passes, on blocked activations. A point's
+ * sums over channels or tiles are taken by one thread in an order fixed by the
+ * shapes: the same bits on any number of threads. In inference the batch does
+ * not change them either: it decides only where transformed weights come
+ * from. */
 #include "ops/conv/algorithm.h"
 
 #include "ops/conv/winograd_kernels.h"
@@ -35,6 +37,7 @@ struct winograd {
     size_t columns, rows, tiles;  /* of one image; of the batch */
     size_t chunk;                 /* tiles between transform and back */
     bool together; /* all threads on one chunk, else each on its own */
+    bool late;     /* weights are transformed block by block in each run */
     size_t slice;  /* pairs of output blocks whose weights are there at once */
     size_t u_point, v_point, m_point; /* floats between points */
 };
@@ -42,11 +45,11 @@ struct winograd {
 /* --------------------------------------------------------------- planning */
 
 /* Fewer tiles than so many do not repay reading 36 points' weights, four times
- * those of the convolution: F(2x2, 3x3) has 16. */
+ * those of the convolution. */
 #define LEAST_TILES 8
-/* Nor do so many, when so many bytes of weights come from memory: in inference
+/* Nor do so many in inference, when so many bytes of weights come from memory:
  * a small batch has met a whole network's since it last saw a layer's. */
-#define LEAST_TILES_COLD 32
+#define LEAST_TILES_COLD 16
 #define COLD_BYTES       ((size_t)4 << 20)
 
 static size_t tiles_of(const struct rn_conv_config *c, int tile)
@@ -71,21 +74,30 @@ static int least_tiles(const struct rn_conv_config *c)
 {
     size_t weights = 36 * sizeof(float) * (size_t)c->in.c * (size_t)c->out.c;
 
-    return !c->train && weights > COLD_BYTES ? LEAST_TILES_COLD : LEAST_TILES;
+    return weights > COLD_BYTES ? LEAST_TILES_COLD : LEAST_TILES;
 }
 
 /* Outputs a tile's side, 0 for no Winograd. Where it beats oneDNN's direct
  * kernels, by measurement (docs/performance.md): a rule and not a trial at
- * run time, so that a run resumes with the same sums. */
+ * run time, so that a run resumes with the same sums. In inference it is one on
+ * an image's shape, so that an answer has the same bits in every batch. */
 static int tile_for(const struct rn_conv_config *c)
 {
     if (!can(c))
         return 0;
     if (c->winograd)
         return c->winograd;
-    if (tiles_of(c, 4) >= (size_t)least_tiles(c))
-        return 4;
-    return !c->train && tiles_of(c, 2) >= LEAST_TILES ? 2 : 0;
+    if (c->train)
+        return tiles_of(c, 4) >= LEAST_TILES ? 4 : 0;
+    return c->out.h >= 4 && c->out.w >= 4 ? 4 : 0;
+}
+
+/* Whether an inference step had better transform a block of weights at a time,
+ * just before it is multiplied by few tiles, than read what was transformed
+ * when the plan was made: the same numbers either way. */
+static bool transforms_late(const struct rn_conv_config *c, int tile)
+{
+    return !c->train && tile == 4 && tiles_of(c, 4) < (size_t)least_tiles(c);
 }
 
 static bool applies(const struct rn_conv_config *c)
@@ -169,7 +181,8 @@ static void make_plan(struct winograd *w, const struct rn_conv_config *c)
     w->columns = rn_divide_up((size_t)w->to.w, w->tile);
     w->rows = rn_divide_up((size_t)w->to.h, w->tile);
     w->tiles = (size_t)c->n * w->rows * w->columns;
-    w->together = c->pass == RN_CONV_BACKWARD_WEIGHTS ||
+    w->late = transforms_late(c, w->kernels->tile);
+    w->together = c->pass == RN_CONV_BACKWARD_WEIGHTS || w->late ||
                   w->from.c + w->to.c >= SHARED_CHANNELS;
     w->chunk = c->pass == RN_CONV_BACKWARD_WEIGHTS
                    ? chunk_of_sums(w)
@@ -184,7 +197,9 @@ static void make_plan(struct winograd *w, const struct rn_conv_config *c)
 
 static size_t packed_floats(const struct winograd *w)
 {
-    return w->points * w->u_point;
+    return w->late ? rn_conv_weights_count(w->to.c, w->from.c, w->config.window,
+                                           false)
+                   : w->points * w->u_point;
 }
 
 static size_t scratch_floats(const struct winograd *w)
@@ -198,6 +213,14 @@ static size_t scratch_floats(const struct winograd *w)
 /* ---------------------------------------------------------------- weights */
 
 enum { TAPS = 9, BLOCK_MOST = 16 };
+/* Transformed weights of a block of inputs and a pair of blocks of outputs. */
+enum { LATE_POINT_MOST = 2 * BLOCK_MOST * BLOCK_MOST + BLOCK_MOST };
+
+/* Floats between points of these. */
+static size_t late_point(const struct winograd *w)
+{
+    return 2 * w->block * w->block + w->block;
+}
 
 /* Where the transformed weights of one input channel and one block of output
  * channels, counted within their slice, lie:
@@ -294,6 +317,13 @@ static int pack(void *plan, const float *oihw, float *packed,
     const struct winograd *w = plan;
     const struct rn_wino_kernels *k = w->kernels;
     size_t block = w->block, channels = w->in_blocks * block;
+
+    (void)err;
+    if (w->late) {
+        rn_conv_weights_pack(oihw, packed, w->to.c, w->from.c, w->config.window,
+                             false, w->config.threads);
+        return RN_OK;
+    }
 #pragma omp parallel for num_threads(w->config.threads)
     for (size_t item = 0; item < w->out_blocks * channels; item++) {
         float taps[TAPS * BLOCK_MOST];
@@ -303,7 +333,6 @@ static int pack(void *plan, const float *oihw, float *packed,
                    packed + u_offset(w, item / channels, item % channels),
                    w->u_point);
     }
-    (void)err;
     return RN_OK;
 }
 
@@ -475,6 +504,58 @@ static void multiply(const struct winograd *w, const float *u,
     }
 }
 
+/* Transformed weights of one block of inputs and a pair of blocks of outputs:
+ * u[point][B in][2][B out]. The next block's are asked for meanwhile. */
+static void transform_block(const struct winograd *w, const float *store,
+                            size_t pair, size_t in_block, float *u)
+{
+    size_t block = w->block, next = TAPS * block * block;
+
+    for (size_t i = 0; i < block; i++)
+        for (size_t k = 0; k < 2; k++) {
+            const float *taps =
+                forward_taps(w, store, 2 * pair + k, in_block * block + i);
+
+            for (size_t tap = 0; tap < TAPS; tap++)
+                __builtin_prefetch(taps + next + tap * block * block, 0, 2);
+            w->kernels->weights(taps, block * block, u + (2 * i + k) * block,
+                                late_point(w));
+        }
+}
+
+/* All points' products with weights as the store has them, block by block. The
+ * transformed ones are on the stack: wherever else they lay, a thread of two
+ * took from a third longer to twice as long. */
+static void multiply_late(const struct winograd *w, const float *store,
+                          const struct chunk *c)
+{
+    _Alignas(64) float u[RN_WINO_POINTS_MOST * LATE_POINT_MOST];
+    size_t block = w->block, row = w->chunk * block;
+    size_t strips = rn_divide_up(c->count, (size_t)w->kernels->strip);
+    size_t strip = even(rn_divide_up(c->count, strips));
+    struct rn_range r = rn_range_of(w->out_blocks / 2, c->me, c->team);
+
+    for (size_t pair = r.begin; pair < r.end; pair++)
+        for (size_t b = 0; b < w->in_blocks; b++) {
+            transform_block(w, store, pair, b, u);
+            for (size_t i = 0; i < w->points * strips; i++) {
+                size_t point = i / strips, t = i % strips * strip;
+                size_t left = c->count - t;
+                struct rn_wino_product p = {
+                    .v = c->v + point * w->v_point + b * row + t * block,
+                    .v_block = row,
+                    .blocks = 1,
+                    .u = u + point * late_point(w),
+                    .m = c->m + point * w->m_point + 2 * pair * row + t * block,
+                    .m_block = row,
+                    .add = b > 0,
+                };
+
+                w->kernels->multiply((int)(left < strip ? left : strip), &p);
+            }
+        }
+}
+
 static void accumulate(const struct winograd *w, float *du,
                        const struct slice *s, const struct chunk *c)
 {
@@ -515,7 +596,7 @@ static struct chunk chunk_at(const struct winograd *w, size_t number,
 struct product {
     const float *x, *bias;
     const float *store; /* weights to transform into `slice`, or NULL */
-    const float *u;     /* transformed ones */
+    const float *u;     /* transformed ones, or with `late` the store's */
     float *slice, *y, *memory;
 };
 
@@ -559,11 +640,16 @@ static void run_together(const struct winograd *w, const struct product *p)
         struct slice s;
 
         transform_in(w, p->x, &c);
-        for (size_t k = 0; slice_at(w, k, &s); k++) {
+        for (size_t k = 0; !w->late && slice_at(w, k, &s); k++) {
             if (i == 0)
                 transform_slice(w, p, &s);
 #pragma omp barrier
             multiply(w, p->u, &s, &c);
+#pragma omp barrier
+        }
+        if (w->late) {
+#pragma omp barrier
+            multiply_late(w, p->u, &c);
 #pragma omp barrier
         }
         transform_out(w, p->bias, p->y, &c);

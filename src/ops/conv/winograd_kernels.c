@@ -299,8 +299,10 @@ INLINE void multiply_strip(int tiles, const struct rn_wino_product *p)
                         .out_block = B,
                         .ahead = p->ahead};
 #pragma GCC unroll 16
-    for (int t = 0; t < tiles; t++)
-        a[t] = b[t] = fill(0);
+    for (int t = 0; t < tiles; t++) {
+        a[t] = p->add ? load(p->m + t * B) : fill(0);
+        b[t] = p->add ? load(p->m + p->m_block + t * B) : fill(0);
+    }
     add_products(tiles, 2, false, &f, a, b);
 #pragma GCC unroll 16
     for (int t = 0; t < tiles; t++) {

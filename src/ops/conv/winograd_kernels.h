@@ -44,6 +44,7 @@ struct rn_wino_product {
     const float *u; /* [block][B in][2][B out] */
     float *m;       /* [2][tile][B] */
     size_t m_block;
+    bool add; /* to what is in m */
     struct rn_ahead ahead;
 };
 
@@ -64,7 +65,7 @@ struct rn_wino_kernels {
     /** Points of B output channels -> gradient of 3x3 weights. */
     void (*weights_gradient)(const float *points, size_t stride, float *w,
                              size_t at);
-    /** m = v . u, of at most `strip` tiles. An odd number of them reads and
+    /** m (+)= v . u, of at most `strip` tiles. An odd number of them reads and
      *  writes one more. */
     void (*multiply)(int tiles, const struct rn_wino_product *product);
     /** One point, one block of input and two of output channels:
