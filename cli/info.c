@@ -5,6 +5,7 @@
 #include "output.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -103,6 +104,43 @@ static json_t *json_shape(int c, int h, int w)
     return shape;
 }
 
+/* Whole numbers as such; limits that there are none of are null. */
+static json_t *json_number_of(double value)
+{
+    return fabs(value) < 1e9 && value == floor(value)
+               ? json_integer((json_int_t)value)
+               : json_double(value);
+}
+
+static json_t *json_attribute(const struct rn_layer_attribute *a)
+{
+    json_t *list;
+
+    if (a->word && strcmp(a->word, "true") == 0)
+        return json_true();
+    if (a->word && strcmp(a->word, "false") == 0)
+        return json_false();
+    if (a->word)
+        return json_text(a->word);
+    if (a->count == 1)
+        return json_number_of(a->numbers[0]);
+    list = json_list();
+    for (int n = 0; n < a->count; n++)
+        json_add(list, json_number_of(a->numbers[n]));
+    return list;
+}
+
+static json_t *json_attributes(const struct facts *facts, size_t layer)
+{
+    json_t *object = json_new();
+    struct rn_layer_attribute a;
+
+    for (size_t k = 0;
+         rn_model_layer_attribute(facts->model, layer, k, &a) == RN_OK; k++)
+        json_put(object, a.name, json_attribute(&a));
+    return object;
+}
+
 static json_t *json_layers(const struct facts *facts)
 {
     json_t *list = json_list();
@@ -117,6 +155,7 @@ static json_t *json_layers(const struct facts *facts)
                  json_shape(layer.channels, layer.height, layer.width));
         json_put(entry, "params", json_count(layer.params));
         json_put(entry, "macs", json_count(layer.macs));
+        json_put(entry, "attributes", json_attributes(facts, i));
         json_add(list, entry);
     }
     return list;

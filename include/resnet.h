@@ -431,6 +431,20 @@ struct rn_layer_info {
 RN_INLINE int rn_model_layer(const struct rn_model *model, size_t i,
                              struct rn_layer_info *layer);
 
+struct rn_layer_attribute {
+    const char *name;  /**< "kernel", "groups", "eps", …; static */
+    const char *word;  /**< "gelu", "true", …; static; NULL: numbers */
+    int count;         /**< of numbers */
+    double numbers[4]; /**< kernel, stride and dilation: down, across; padding:
+                            top, left, bottom, right */
+};
+
+/** Attribute k of layer i: what it has besides inputs and tensors.
+ *  @return RN_ERR_ARG when i or k is past the end. */
+RN_INLINE int rn_model_layer_attribute(const struct rn_model *model, size_t i,
+                                       size_t k,
+                                       struct rn_layer_attribute *attribute);
+
 struct rn_tensor {
     const char *name; /**< "layer1.0.conv1.weight"; borrowed */
     int dims;
@@ -1439,6 +1453,18 @@ RN_INLINE int rn_model_layer(const struct rn_model *model, size_t i,
                              struct rn_layer_info *layer)
 {
     return rn_model_layer_sized(model, i, layer, sizeof(*layer));
+}
+
+RN_API int rn_model_layer_attribute_sized(const struct rn_model *model,
+                                          size_t i, size_t k,
+                                          struct rn_layer_attribute *attribute,
+                                          size_t size);
+RN_INLINE int rn_model_layer_attribute(const struct rn_model *model, size_t i,
+                                       size_t k,
+                                       struct rn_layer_attribute *attribute)
+{
+    return rn_model_layer_attribute_sized(model, i, k, attribute,
+                                          sizeof(*attribute));
 }
 
 RN_API int rn_model_tensor_sized(const struct rn_model *model, size_t i,

@@ -7,6 +7,7 @@
 #include "core/option.h"
 #include "core/random.h"
 #include "core/sized.h"
+#include "graph/operation.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -269,6 +270,38 @@ int rn_model_layer_sized(const struct rn_model *model, size_t i,
         .macs = node->macs,
     };
     RN_GIVE(layer, size, &own);
+    return RN_OK;
+}
+
+int rn_model_layer_attribute_sized(const struct rn_model *model, size_t i,
+                                   size_t k,
+                                   struct rn_layer_attribute *attribute,
+                                   size_t size)
+{
+    const struct rn_graph *g = model->graph;
+    struct rn_layer_attribute own;
+    int numbers[RN_ATTRIBUTE_NUMBERS] = {0};
+
+    if (i >= g->n_nodes - FIRST_LAYER)
+        return RN_ERR_ARG;
+    const struct rn_node *node = &g->nodes[i + FIRST_LAYER];
+    const struct rn_operation *o = rn_operation_of(node->op);
+    if (k >= o->n_attributes)
+        return RN_ERR_ARG;
+    const struct rn_attribute *a = &o->attributes[k];
+    own = (struct rn_layer_attribute){.name = a->name,
+                                      .count = rn_attribute_count(a->type)};
+    if (a->type != RN_ATTRIBUTE_REAL)
+        rn_attribute_get(a, node, numbers);
+    for (int n = 0; n < own.count; n++)
+        own.numbers[n] = a->type == RN_ATTRIBUTE_REAL
+                             ? (double)rn_attribute_real(a, node)
+                             : numbers[n];
+    if (a->type == RN_ATTRIBUTE_FUNCTION)
+        own.word = rn_function_name((enum rn_function)numbers[0]);
+    if (a->type == RN_ATTRIBUTE_SWITCH)
+        own.word = numbers[0] ? "true" : "false";
+    RN_GIVE(attribute, size, &own);
     return RN_OK;
 }
 

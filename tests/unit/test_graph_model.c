@@ -223,6 +223,17 @@ static void describes_itself(void **state)
     assert_int_equal(rn_model_layer(model, 3, &layer), RN_OK);
     assert_string_equal(layer.name, "grouped");
     assert_int_equal(layer.macs, 8 * 2 * 9 * 81);
+    struct rn_layer_attribute a;
+    assert_int_equal(rn_model_layer_attribute(model, 3, 1, &a), RN_OK);
+    assert_string_equal(a.name, "kernel");
+    assert_null(a.word);
+    assert_int_equal(a.count, 2);
+    assert_true(a.numbers[0] == 3 && a.numbers[1] == 3);
+    assert_int_equal(rn_model_layer_attribute(model, 3, 6, &a), RN_OK);
+    assert_string_equal(a.name, "bias");
+    assert_string_equal(a.word, "false");
+    assert_int_equal(rn_model_layer_attribute(model, 3, 7, &a), RN_ERR_ARG);
+    assert_int_equal(rn_model_layer_attribute(model, 1000, 0, &a), RN_ERR_ARG);
     rn_model_destroy(model);
 }
 
