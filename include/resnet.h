@@ -660,13 +660,16 @@ RN_API int rn_plan_estimate(const struct rn_model *model,
 RN_API void rn_plan_destroy(struct rn_plan *plan);
 
 /**
- * Run one forward pass of an inference plan. Allocates nothing.
+ * Run one forward pass of an inference plan. All its memory is there already:
+ * only oneDNN makes a small map for each of its primitives, and frees it again,
+ * and a thread's first run starts the threads of its team.
  *
  * @param images float [batch][C][H][W], normalised (rn_model_preprocess()).
  * @param logits out, float [batch][classes]: what rn_model_info.output says,
  *               rn_probabilities() turns it into probabilities.
  * @return RN_ERR_ARG for a training plan or NULL, RN_ERR_KERNEL when a
- *         primitive fails; logits is undefined then, the plan usable.
+ *         primitive fails, RN_ERR_MEMORY when the system starts no threads;
+ *         logits is undefined then, the plan usable.
  */
 RN_API int rn_plan_forward(struct rn_plan *plan, const float *images,
                            float *logits, struct rn_error *err);
