@@ -73,7 +73,28 @@ static bool apply(const struct rn_net_rule *rule,
     return used < size;
 }
 
-/* What the names of all convolutions begin with, up to a point. */
+/* Whether names of a family's own weights begin so: "features.". */
+static bool is_ours(const char *part, size_t length)
+{
+    const struct rn_family *family;
+
+    for (size_t i = 0; (family = rn_family_at(i)); i++)
+        for (const char *const *weight = family->weights; *weight; weight++)
+            if (strncmp(*weight, part, length) == 0)
+                return true;
+    return false;
+}
+
+/* Leave off the last part of what is shared, "b." of "a.b.". */
+static void cut_part(struct rn_recognised *r)
+{
+    do {
+        r->shared_size--;
+    } while (r->shared_size > 0 && r->shared[r->shared_size - 1] != '.');
+}
+
+/* What the names of all convolutions begin with, up to a point, and ours do
+ * not. */
 static void find_shared(struct rn_recognised *r, const struct rn_state *state)
 {
     size_t convs = 0;
@@ -94,8 +115,14 @@ static void find_shared(struct rn_recognised *r, const struct rn_state *state)
     }
     if (convs < 2)
         r->shared_size = 0;
-    while (r->shared_size > 0 && r->shared[r->shared_size - 1] != '.')
-        r->shared_size--;
+    if (r->shared_size > 0 && r->shared[r->shared_size - 1] != '.')
+        cut_part(r);
+    if (r->shared_size == 0)
+        return;
+    size_t whole = r->shared_size;
+    cut_part(r);
+    if (!is_ours(r->shared + r->shared_size, whole - r->shared_size))
+        r->shared_size = whole;
 }
 
 const char *rn_bare_name(const struct rn_recognised *r, const char *name)
