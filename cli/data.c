@@ -114,6 +114,8 @@ static void print_heading(const struct subject *s)
            text_count(&b, (uint64_t)s->info.count[RN_PART_TRAIN]),
            text_count(&c, (uint64_t)s->info.count[RN_PART_VALIDATION]),
            text_count(&d, (uint64_t)s->info.count[RN_PART_TEST]));
+    if (s->info.several)
+        puts("images have any number of classes");
 }
 
 static json_t *json_heading(const struct subject *s)
@@ -126,8 +128,48 @@ static json_t *json_heading(const struct subject *s)
     json_put(object, "data", json_text(s->spec));
     json_put(object, "format", json_text(s->info.format));
     json_put(object, "classes", json_count((uint64_t)s->info.classes));
+    if (s->info.several)
+        json_put(object, "several_classes", json_boolean(1));
     json_put(object, "images", images);
     return object;
+}
+
+/* An image's classes, *n of them; free() releases them. */
+static int *classes_of(const struct subject *s, enum rn_part part, int index,
+                       int *n)
+{
+    int *classes;
+
+    *n = rn_data_classes(s->data, part, index, NULL, 0);
+    classes = calloc((size_t)*n + 1, sizeof(int));
+    if (classes)
+        rn_data_classes(s->data, part, index, classes, *n);
+    else
+        *n = 0;
+    return classes;
+}
+
+static int has_class(const int *classes, int n, int class)
+{
+    while (n > 0 && classes[n - 1] != class)
+        n--;
+    return n > 0;
+}
+
+/* Whether two images are of the same classes, in whatever order. */
+static int same_classes(const struct subject *s, enum rn_part part, int index,
+                         const struct rn_surveyed *image)
+{
+    int n, m;
+    int *a = classes_of(s, part, index, &n);
+    int *b = classes_of(s, image->twin_part, image->twin_index, &m);
+    int same = n == m;
+
+    for (int i = 0; i < n && same; i++)
+        same = has_class(b, m, a[i]);
+    free(a);
+    free(b);
+    return same;
 }
 
 /* Images of each class and part, [classes][PARTS], or NULL. */
@@ -136,8 +178,13 @@ static int *count_classes(const struct subject *s)
     int *counts = calloc((size_t)s->info.classes * PARTS, sizeof(int));
 
     for (int p = 0; counts && p < PARTS; p++)
-        for (int i = 0; i < s->info.count[p]; i++)
-            counts[label_of(s, (enum rn_part)p, i) * PARTS + p]++;
+        for (int i = 0; i < s->info.count[p]; i++) {
+            int n, *classes = classes_of(s, (enum rn_part)p, i, &n);
+
+            for (int k = 0; k < n; k++)
+                counts[classes[k] * PARTS + p]++;
+            free(classes);
+        }
     return counts;
 }
 
@@ -189,6 +236,8 @@ static void report_twin(struct findings *f, enum rn_part part, int index,
     const struct subject *s = f->subject;
     int label = label_of(s, part, index);
     int other = label_of(s, image->twin_part, image->twin_index);
+    int same = same_classes(s, part, index, image);
+    int named = !same && label >= 0 && other >= 0;
     struct text a, b, c, d;
     const char *name = image_name(s, part, index, &a);
     const char *twin = image_name(s, image->twin_part, image->twin_index, &b);
@@ -197,15 +246,13 @@ static void report_twin(struct findings *f, enum rn_part part, int index,
 
     snprintf(line, sizeof(line), "%.400s is %.400s%s%s%s%.100s%s%.100s", name,
              twin, part == image->twin_part ? "" : ", in two parts",
-             label == other ? "" : ", in two classes",
-             label == other ? "" : ": ",
-             label == other ? "" : class_name(s, label, &c),
-             label == other ? "" : " and ",
-             label == other ? "" : class_name(s, other, &d));
+             same ? "" : ", in two classes", named ? ": " : "",
+             named ? class_name(s, label, &c) : "", named ? " and " : "",
+             named ? class_name(s, other, &d) : "");
     json_put(object, "file", json_text(name));
     json_put(object, "same_as", json_text(twin));
     json_put(object, "two_parts", json_boolean(part != image->twin_part));
-    json_put(object, "two_classes", json_boolean(label != other));
+    json_put(object, "two_classes", json_boolean(!same));
     report(f, "duplicate", line, object);
 }
 

@@ -346,10 +346,19 @@ static void print_json(const struct subject *s, const struct options *o,
     json_put(object, "part", json_text(s->part_name));
     json_put(object, "protocol", json_text(r->protocol));
     json_put(object, "images", json_count((uint64_t)r->images));
-    json_put(object, "top1_error", json_double(r->top1_error));
-    json_put(object, "top5_error", json_double(r->top5_error));
-    json_put(object, "loss", json_double(r->loss));
-    json_put(object, "calibration_error", json_double(r->calibration_error));
+    if (r->several) {
+        json_put(object, "exact_error", json_double(r->exact_error));
+        json_put(object, "mean_average_precision",
+                 json_double(r->mean_average_precision));
+        json_put(object, "f1", json_double(r->f1));
+        json_put(object, "loss", json_double(r->loss));
+    } else {
+        json_put(object, "top1_error", json_double(r->top1_error));
+        json_put(object, "top5_error", json_double(r->top5_error));
+        json_put(object, "loss", json_double(r->loss));
+        json_put(object, "calibration_error",
+                 json_double(r->calibration_error));
+    }
     json_put(object, "seconds", json_double(r->seconds));
     if (trained >= 0)
         json_put(object, "trained_on", json_count((uint64_t)trained));
@@ -371,6 +380,25 @@ static void print_model(const struct subject *s, size_t i)
     printf("%-12s %s (%s)\n", i ? "" : "model", s->paths[i], info.net);
 }
 
+static void print_measures(const struct subject *s,
+                           const struct rn_eval_result *r)
+{
+    if (r->several) {
+        printf("exact error  %.2f %% of the images have other classes\n",
+               r->exact_error);
+        printf("mean AP      %.4f\n", r->mean_average_precision);
+        printf("F1           %.4f\n", r->f1);
+        printf("loss         %.4f\n", r->loss);
+        return;
+    }
+    printf("top-1 error  %.2f %%\n", r->top1_error);
+    if (!all_are_top5(s))
+        printf("top-5 error  %.2f %%\n", r->top5_error);
+    printf("loss         %.4f\n", r->loss);
+    printf("calibration  %.2f %% expected error, 15 bins\n",
+           r->calibration_error);
+}
+
 static void print_text(const struct subject *s, const struct options *o,
                        const struct rn_eval_result *r,
                        const struct rn_report *report)
@@ -384,12 +412,7 @@ static void print_text(const struct subject *s, const struct options *o,
            strcmp(s->part_name, "all") == 0 ? "" : " part,",
            text_count(&t, (uint64_t)r->images));
     print_wrapped("protocol", 13, r->protocol);
-    printf("top-1 error  %.2f %%\n", r->top1_error);
-    if (!all_are_top5(s))
-        printf("top-5 error  %.2f %%\n", r->top5_error);
-    printf("loss         %.4f\n", r->loss);
-    printf("calibration  %.2f %% expected error, 15 bins\n",
-           r->calibration_error);
+    print_measures(s, r);
     if (o->per_class) {
         print_macro(s);
         print_classes(s, report);
@@ -575,6 +598,14 @@ static int try_all(const struct subject *s, struct options *o,
         .json = o->json,
     };
 
+    if (s->info.several) {
+        err->code = RN_ERR_ARG;
+        snprintf(err->msg, sizeof(err->msg),
+                 "--try compares top-1 errors, the images of '%s' have any "
+                 "number of classes",
+                 s->data_spec);
+        return err->code;
+    }
     if (!o->eval.images)
         o->eval.images = TRY_IMAGES;
     return try_run(&args, err);

@@ -8,6 +8,7 @@
 #include "recipe.h"
 #include "recipe_path.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -285,7 +286,7 @@ static void print_text(const char *run, const struct rn_train_result *r)
     if (r->test_images > 0) {
         printf("%s error %.2f %%", rn_part_name(r->test_part), r->test_error);
         /* among five classes everything is among the first five */
-        if (r->classes > 5)
+        if (r->classes > 5 && !isnan(r->test_error5))
             printf(" (top-5 %.2f %%)", r->test_error5);
         printf(", loss %.4f, %s images\n", r->test_loss,
                text_count(&t, (uint64_t)r->test_images));

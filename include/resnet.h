@@ -790,7 +790,8 @@ struct rn_data_options {
  *    FOLDER/classes.txt (a list as rn_model_label() reads), one of those. In
  *    val/ or test/ it gives files the classes of train/. FOLDER/labels.csv
  *    does the same with `FILE,CLASS` a line, or with a heading that names the
- *    columns (file, image, …; class, label, …).
+ *    columns (file, image, …; class, label, …). There CLASS;CLASS are several
+ *    classes of an image, and ; alone is none.
  * An archive (.tar, .zip) is as good as a folder and is read in place: DATA
  * itself, train.tar for train/, images.tar for images/, n01440764.tar for a
  * class where there are no class folders. One that is compressed as a whole, as
@@ -819,17 +820,23 @@ struct rn_data_info {
     uint64_t training; /**< of the training images, held out or not: of pictures
                           CLASS/FILE, sizes and classes; else `checksum` */
     int rule;          /**< as in rn_data_options, never 0 */
+    int several;       /**< 1: some images have several classes, or none */
 };
 
 RN_INLINE void rn_data_describe(const struct rn_data *data,
                                 struct rn_data_info *info);
 
-/** Pixels [C][H][W], 0..255, and label of an image; either may be NULL.
+/** Pixels [C][H][W], 0..255, and label of an image; either may be NULL. The
+ *  label of one that has not one class is -1.
  *  @return RN_ERR_ARG when the data has no such image, or has pictures and
  *          pixels are asked for: rn_data_picture() has them. */
 RN_API int rn_data_image(const struct rn_data *data, enum rn_part part,
                          int index, uint8_t *pixels, int *label,
                          struct rn_error *err);
+/** The classes of an image, as many as there is room for.
+ *  @return how many it has; RN_ERR_ARG when there is no such image. */
+RN_API int rn_data_classes(const struct rn_data *data, enum rn_part part,
+                           int index, int *classes, int room);
 
 /** File of a picture, or NULL when there is none; "photos.tar/cat/1.jpg" in
  *  an archive. */
@@ -1163,9 +1170,17 @@ struct rn_eval_options {
 
 struct rn_eval_result {
     int images;
+    /** Measures of images that have one class each are NaN for those that have
+     *  any number of them, and the other way round. */
     double top1_error, top5_error; /**< per cent */
-    double loss;                   /**< mean cross-entropy */
+    double loss;                   /**< mean cross-entropy; of sigmoids the
+                                      binary one, the mean over the classes */
     double calibration_error;      /**< expected, of 15 bins; per cent */
+    int several;        /**< 1: images have any number of classes, of which those
+                           above a half are answered */
+    double exact_error; /**< images whose classes are not all right; per cent */
+    double mean_average_precision; /**< over the classes that occur; 0 to 1 */
+    double f1;                     /**< over all classes of all images */
     char protocol[256]; /**< "single view", "centre 224x224 of …" */
     double seconds;
 };

@@ -58,7 +58,7 @@ int rn_reader_allocate(struct rn_data *data, int which, size_t count,
     if (!data->pixels[which] || !data->labels[which])
         return rn_fail_memory(err, bytes, "images");
     data->part[which ? RN_PART_TEST : RN_PART_TRAIN] = (struct rn_images){
-        (int)count, data->pixels[which], data->labels[which], NULL, NULL};
+        (int)count, data->pixels[which], data->labels[which], NULL, NULL, NULL};
     return RN_OK;
 }
 
@@ -190,6 +190,8 @@ static int split_validation(struct rn_data *data, int count,
         out->files += train->count;
     if (out->key)
         out->key += train->count;
+    if (out->set)
+        out->set += train->count;
     return RN_OK;
 }
 
@@ -340,7 +342,10 @@ void rn_data_close(struct rn_data *data)
         rn_free(data->labels[i]);
         rn_names_free(data->files[i]);
         rn_free(data->keys[i]);
+        rn_free(data->sets[i]);
     }
+    rn_free(data->members);
+    rn_free(data->several);
     rn_files_close(&data->source);
     rn_names_free(data->class_ids);
     rn_names_free(data->class_names);
@@ -376,6 +381,7 @@ void rn_data_describe_sized(const struct rn_data *data,
         .checksum = data->checksum,
         .training = data->training,
         .rule = data->rule,
+        .several = data->several != NULL,
     };
 
     for (int i = 0; i < 3; i++)
@@ -387,6 +393,7 @@ int rn_data_image(const struct rn_data *data, enum rn_part part, int index,
                   uint8_t *pixels, int *label, struct rn_error *err)
 {
     const struct rn_images *images;
+    const uint16_t *classes;
 
     if ((unsigned)part > RN_PART_TEST)
         return rn_fail(err, RN_ERR_ARG, "'%s' has no part number %d",
@@ -404,8 +411,36 @@ int rn_data_image(const struct rn_data *data, enum rn_part part, int index,
         memcpy(pixels, images->pixels + (size_t)index * image_size(data),
                image_size(data));
     if (label)
-        *label = images->labels[index];
+        *label =
+            rn_data_set(data, part, index, &classes) == 1 ? classes[0] : -1;
     return RN_OK;
+}
+
+int rn_data_set(const struct rn_data *data, enum rn_part part, int index,
+                const uint16_t **classes)
+{
+    const struct rn_images *images = &data->part[part];
+
+    *classes = &images->labels[index];
+    if (!images->set)
+        return 1;
+    *classes = data->members + images->set[index] + 1;
+    return (*classes)[-1];
+}
+
+int rn_data_classes(const struct rn_data *data, enum rn_part part, int index,
+                    int *classes, int room)
+{
+    const uint16_t *set;
+    int count;
+
+    if ((unsigned)part > RN_PART_TEST || index < 0 ||
+        index >= data->part[part].count)
+        return RN_ERR_ARG;
+    count = rn_data_set(data, part, index, &set);
+    for (int i = 0; i < count && i < room; i++)
+        classes[i] = set[i];
+    return count;
 }
 
 const char *rn_data_file(const struct rn_data *data, enum rn_part part,

@@ -25,6 +25,9 @@ struct rn_images {
     uint32_t *key; /* likewise: where in a file's path begins what it is known
                       by when some are held out: CLASS/FILE, or the FILE of a
                       list */
+    uint32_t *set; /* likewise, or NULL: where in the data's `members` begin
+                      the classes of an image, see rn_data_set(); `labels` has
+                      the first, or 0 */
 };
 
 /** Which pictures are held out, which folders are classes and in what order is
@@ -64,6 +67,11 @@ struct rn_data {
     uint16_t *labels[3];      /* and, of pictures, validation */
     char **files[3];          /* each ends with NULL */
     uint32_t *keys[3];
+    uint32_t *sets[3];
+    uint16_t *members; /* of sets, the number of classes before each */
+    size_t n_members, member_room;
+    char *several;      /* text on the first image that has not one class: file,
+                           line, name; NULL: each has one */
     char **class_names; /* `classes` entries and a NULL; or NULL */
     char **class_ids;   /* likewise */
     bool by_number;     /* the classes are in the order of numbers */
@@ -76,6 +84,10 @@ struct rn_data {
  *  rn_data_close() of data held. */
 const struct rn_data *rn_data_hold(const struct rn_data *data);
 void rn_data_drop(const struct rn_data *data);
+
+/** An image's classes, borrowed, in *classes; how many there are. */
+int rn_data_set(const struct rn_data *data, enum rn_part part, int index,
+                const uint16_t **classes);
 
 /* Readers fill shape, classes, parts, owned memory. Each `recognise` looks
  * at the folder's contents only. */
@@ -179,6 +191,7 @@ struct rn_loader_config {
     const int32_t *labels; /* label to deliver for each of the data's
                               classes; NULL: its own. Borrowed, too */
     int threads;           /* that fetch images; 0 or 1: one */
+    bool sets;             /* batches tell `wanted` */
     bool skip_bad;         /* other images stand in for those that cannot be
                               fetched */
     struct rn_sampler sampler;
@@ -202,6 +215,8 @@ struct rn_batch {
     const int32_t *labels;
     const int32_t *others; /* labels mixed in, and the share of `labels`: */
     const float *share;    /* NULL when nothing is mixed */
+    const float *wanted;   /* [count][classes of the data] what each class is
+                              to be, from 0 to 1; NULL unless asked for */
 };
 
 /** Makes batches ahead of time in threads of its own. */

@@ -210,8 +210,13 @@ int rn_match_classes(const struct rn_model *model, const struct rn_data *data,
     used = rn_alloc((size_t)data->classes, sizeof(*used));
     if (!used)
         return rn_fail_memory(err, (size_t)data->classes, "classes");
-    for (int i = 0; i < images->count; i++)
-        used[images->labels[i]] = true;
+    for (int i = 0; i < images->count; i++) {
+        const uint16_t *set;
+        int count = rn_data_set(data, part, i, &set);
+
+        for (int k = 0; k < count; k++)
+            used[set[k]] = true;
+    }
     rc = data_names ? match_used(model, data, used, map, err)
                     : match_numbers(model, data, used, map, err);
     rn_free(used);

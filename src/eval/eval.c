@@ -116,7 +116,16 @@ static int check_model(const struct rn_model *model, const struct rn_data *data,
         return rn_fail(err, RN_ERR_ARG,
                        "model %s does not say how its images are prepared",
                        title(model, buf, sizeof(buf)));
-    if (rn_is_independent(model->graph->kind))
+    if (data->several && !rn_is_independent(model->graph->kind))
+        return rn_fail(err, RN_ERR_DATA,
+                       "model %s answers with one of its classes, but %s",
+                       title(model, buf, sizeof(buf)), data->several);
+    if (data->several && (o->crops > 1 || o->n_scales > 0))
+        return rn_fail(err, RN_ERR_ARG,
+                       "%s: of such images one view is looked at, there are "
+                       "no averages over crops or scales",
+                       data->several);
+    if (!data->several && rn_is_independent(model->graph->kind))
         return rn_fail(err, RN_ERR_ARG,
                        "model %s says of each of its %d classes by itself "
                        "whether it is there, but the images of '%s' have one "
@@ -227,9 +236,8 @@ static int check_answer(const struct evaluation *e, int index,
 static void finish_image(struct evaluation *e, int index, int label,
                          const float *logits)
 {
-    const int32_t labels[] = {label};
-
-    rn_metrics_add(&e->metrics, logits, labels, 1, e->classes);
+    rn_metrics_take(&e->metrics, e->data, e->part, index, place_of(e, index),
+                    label, logits, e->map);
     if (e->report)
         rn_report_set(e->report, index, label, logits);
 }
@@ -365,6 +373,14 @@ static int prepare(struct evaluation *e, struct rn_error *err)
 
     for (size_t i = 0; rc == RN_OK && i < e->count; i++)
         rc = check_model(e->models[i], e->data, &e->o, err);
+    if (rc == RN_OK && e->data->several && e->count > 1)
+        rc = rn_fail(err, RN_ERR_ARG,
+                     "%s: of such images one model is looked at, there are no "
+                     "averages over several",
+                     e->data->several);
+    if (rc == RN_OK)
+        rc = rn_metrics_create(&e->metrics, e->data, e->models[0]->graph->kind,
+                               e->images, e->classes, err);
     for (size_t i = 1; rc == RN_OK && i < e->count; i++)
         rc = check_together(e->models[0], e->models[i], err);
     if (rc != RN_OK)
@@ -454,17 +470,12 @@ static void name_protocol(const struct evaluation *e, char *text, size_t size)
 static void fill_result(const struct evaluation *e, double seconds,
                         struct rn_eval_result *result)
 {
-    const struct rn_metrics *m = &e->metrics;
-    double images = (double)m->images;
-
     *result = (struct rn_eval_result){
-        .images = (int)m->images,
-        .top1_error = 100.0 * (double)m->wrong1 / images,
-        .top5_error = 100.0 * (double)m->wrong5 / images,
-        .loss = m->loss / images,
-        .calibration_error = 100.0 * rn_metrics_calibration(m),
+        .images = (int)e->metrics.images,
+        .several = e->data->several != NULL,
         .seconds = seconds,
     };
+    rn_metrics_result(&e->metrics, result);
     name_protocol(e, result->protocol, sizeof(result->protocol));
 }
 
@@ -509,6 +520,10 @@ int rn_eval_models_sized(const struct rn_model *const *models, size_t count,
                      e.o.images);
     if (rc == RN_OK)
         rc = prepare(&e, err);
+    if (rc == RN_OK && report && data->several)
+        rc = rn_fail(err, RN_ERR_ARG,
+                     "%s, but a report is of images of one class each",
+                     data->several);
     if (rc == RN_OK && report)
         rc = rn_report_create(&e.report, models[0], data, e.part, err);
     if (rc == RN_OK && report && e.o.keep)
@@ -517,11 +532,13 @@ int rn_eval_models_sized(const struct rn_model *const *models, size_t count,
         rc = run_passes(&e, err);
     rn_free(e.map);
     rn_free(e.sums);
+    if (rc == RN_OK)
+        fill_result(&e, rn_now() - start, &own);
+    rn_metrics_free(&e.metrics);
     if (rc != RN_OK) {
         rn_report_destroy(e.report);
         return rc;
     }
-    fill_result(&e, rn_now() - start, &own);
     RN_GIVE(result, size, &own);
     if (report)
         *report = e.report;

@@ -12,17 +12,55 @@ enum { RN_CALIBRATION_BINS = 15 };
  *  probabilities are, that of 0 being that of the least float. */
 void rn_logits(enum rn_output output, float *values, size_t count);
 
+/** An image's score of a class, and whether it is one of it. */
+struct rn_scored {
+    float score;
+    bool positive;
+};
+
+/** Sorts them; the area under precision over recall, NaN without positives. */
+double rn_average_precision(struct rn_scored *scored, size_t count);
+
 /** Sums over images seen so far. */
 struct rn_metrics {
     long images;
     long wrong1, wrong5; /* images whose label is not among the first k */
     double loss;         /* sum of cross-entropies */
+    bool independent;    /* of binary ones, each the mean over its classes */
     /* By the first answer's probability, its confidence: */
     struct {
         double confidence; /* sum */
         long right;
     } bin[RN_CALIBRATION_BINS];
+    /* Of images that have any number of classes: */
+    long wrong_sets;             /* not those classes exactly */
+    long hits, answered, wanted; /* classes, over all images */
+    struct rn_scored *scored;    /* [classes][room], or NULL */
+    int room, classes;
 };
+
+/** Sums that begin; for images of any number of classes with room for so many
+ *  of them. rn_metrics_free() releases them. */
+int rn_metrics_create(struct rn_metrics *m, const struct rn_data *data,
+                      enum rn_output output, int images, int classes,
+                      struct rn_error *err);
+void rn_metrics_free(struct rn_metrics *m);
+
+/** A measure: a row of the table, NULL as name at its end. */
+struct rn_metric {
+    const char *name;  /* as in struct rn_eval_result */
+    size_t place;      /* there */
+    bool sets, single; /* of images of any number of classes, of one each */
+    bool higher;       /* is better */
+    double (*value)(const struct rn_metrics *m);
+};
+extern const struct rn_metric rn_metric_table[];
+
+/** What the table has for such images; NaN in the places of the others. The
+ *  first row of each kind tells which model is best. */
+void rn_metrics_result(const struct rn_metrics *m,
+                       struct rn_eval_result *result);
+const struct rn_metric *rn_metric_first(const struct rn_metrics *m);
 
 /**
  * Place of the label among the logits, 0 for the largest. Equal logits rank
@@ -38,6 +76,17 @@ double rn_cross_entropy(const float *logits, int classes, int label);
 /** Add `count` images: logits [count][classes], labels [count]. */
 void rn_metrics_add(struct rn_metrics *m, const float *logits,
                     const int32_t *labels, int count, int classes);
+
+/** Add image `index` of any number of classes: those above 0 are its answer.
+ *  `map` gives the model's class for each of the data's, or is NULL. */
+void rn_metrics_add_set(struct rn_metrics *m, int index, const float *logits,
+                        const uint16_t *set, int count, const int32_t *map);
+
+/** Either, for the index-th image looked at, which is that at `place` of the
+ *  part and labelled with the model's class `label`. */
+void rn_metrics_take(struct rn_metrics *m, const struct rn_data *data,
+                     enum rn_part part, int index, int place, int label,
+                     const float *logits, const int32_t *map);
 
 /** Expected calibration error: by how much the confidences of a bin miss the
  *  share that is right, on average over the images. */
@@ -89,7 +138,7 @@ void rn_eval_loader(const struct rn_eval_pass *pass,
 int rn_eval_answers(const struct rn_eval_pass *pass,
                     const struct rn_eval_sink *sink, struct rn_error *err);
 
-/** The same into metrics. */
+/** The same into metrics, which the caller frees. */
 int rn_eval_run(const struct rn_eval_pass *pass, struct rn_metrics *metrics,
                 struct rn_error *err);
 

@@ -2,6 +2,8 @@
 /* Precision, recall and such of a report, as scikit-learn has them. */
 #include "eval/report.h"
 
+#include "eval/eval.h"
+
 #include "core/memory.h"
 #include "core/sized.h"
 
@@ -9,12 +11,6 @@
 #include <stdlib.h>
 
 #define UNDEFINED ((double)NAN)
-
-/* An image's probability of the class looked at, and whether it is one. */
-struct scored {
-    float score;
-    bool positive;
-};
 
 static double share(double part, double of)
 {
@@ -43,7 +39,7 @@ static void measure_answers(const struct rn_report *report, int i,
 
 static int by_score(const void *a, const void *b)
 {
-    const struct scored *x = a, *y = b;
+    const struct rn_scored *x = a, *y = b;
 
     if (x->score > y->score || x->score < y->score)
         return x->score > y->score ? -1 : 1;
@@ -52,7 +48,7 @@ static int by_score(const void *a, const void *b)
 
 /* `scored` in falling order. Images of one score are taken together: in the
  * area each pair of a positive and a negative among them counts a half. */
-static void measure_curves(const struct scored *scored, size_t count,
+static void measure_curves(const struct rn_scored *scored, size_t count,
                            struct rn_measures *m)
 {
     double right = 0, wrong = 0, area = 0, precision = 0;
@@ -72,12 +68,21 @@ static void measure_curves(const struct scored *scored, size_t count,
     m->average_precision = share(precision, right);
 }
 
+double rn_average_precision(struct rn_scored *scored, size_t count)
+{
+    struct rn_measures m;
+
+    qsort(scored, count, sizeof(*scored), by_score);
+    measure_curves(scored, count, &m);
+    return m.average_precision;
+}
+
 /* Room for the images' scores, or NULL. */
-static struct scored *score_room(const struct rn_report *report,
-                                 struct rn_error *err)
+static struct rn_scored *score_room(const struct rn_report *report,
+                                    struct rn_error *err)
 {
     size_t images = (size_t)report->count;
-    struct scored *scored = rn_alloc(images, sizeof(*scored));
+    struct rn_scored *scored = rn_alloc(images, sizeof(*scored));
 
     if (!scored)
         rn_fail_memory(err, images * sizeof(*scored), "the images' scores");
@@ -85,13 +90,13 @@ static struct scored *score_room(const struct rn_report *report,
 }
 
 static void measure(const struct rn_report *report, int i,
-                    struct scored *scored, struct rn_measures *m)
+                    struct rn_scored *scored, struct rn_measures *m)
 {
     size_t images = (size_t)report->count;
 
     measure_answers(report, i, m);
     for (size_t j = 0; j < images; j++)
-        scored[j] = (struct scored){
+        scored[j] = (struct rn_scored){
             report->probabilities[j * (size_t)report->classes + (size_t)i],
             report->answers[j].label == i};
     qsort(scored, images, sizeof(*scored), by_score);
@@ -111,7 +116,7 @@ int rn_report_class_measures_sized(const struct rn_report *report, int i,
                                    struct rn_error *err)
 {
     int rc = check_kept(report, err);
-    struct scored *scored;
+    struct rn_scored *scored;
     struct rn_measures own;
 
     if (rc == RN_OK && (i < 0 || i >= report->classes))
@@ -157,7 +162,7 @@ int rn_report_measures_sized(const struct rn_report *report,
     struct mean precision = {0, 0}, recall = {0, 0}, f1 = {0, 0};
     struct mean balanced = {0, 0}, area = {0, 0}, average = {0, 0};
     int rc = check_kept(report, err);
-    struct scored *scored;
+    struct rn_scored *scored;
     struct rn_measures own;
 
     if (rc != RN_OK)

@@ -149,6 +149,14 @@ double rn_metrics_calibration(const struct rn_metrics *m)
     return sum / (double)m->images;
 }
 
+/* Binary cross-entropy of a sigmoid's logit, without overflow. */
+static double binary(float logit, bool there)
+{
+    double x = (double)logit;
+
+    return fmax(x, 0) + log1p(exp(-fabs(x))) - (there ? x : 0);
+}
+
 void rn_metrics_add(struct rn_metrics *m, const float *logits,
                     const int32_t *labels, int count, int classes)
 {
@@ -160,6 +168,12 @@ void rn_metrics_add(struct rn_metrics *m, const float *logits,
 
         m->wrong1 += rank >= 1;
         m->wrong5 += rank >= 5;
+        if (m->independent) {
+            for (int c = 0; c < classes; c++)
+                m->loss += binary(row[c], c == labels[i]) / classes;
+            calibrate(m, 1 / (1 + exp(-largest)), rank == 0);
+            continue;
+        }
         m->loss += log_sum - (double)row[labels[i]];
         calibrate(m, exp(largest - log_sum), rank == 0);
     }

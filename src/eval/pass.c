@@ -175,27 +175,31 @@ int rn_eval_answers(const struct rn_eval_pass *pass,
 
 struct counting {
     struct rn_metrics *metrics;
-    int classes;
+    const struct rn_eval_pass *pass;
 };
 
 static int count(void *user, int index, int label, const float *logits,
                  struct rn_error *err)
 {
     const struct counting *c = user;
-    const int32_t labels[] = {label};
+    const struct rn_eval_pass *pass = c->pass;
 
-    (void)index;
     (void)err;
-    rn_metrics_add(c->metrics, logits, labels, 1, c->classes);
+    rn_metrics_take(c->metrics, pass->data, pass->part, index,
+                    rn_spread(index, count_images(pass),
+                              pass->data->part[pass->part].count),
+                    label, logits, pass->labels);
     return RN_OK;
 }
 
 int rn_eval_run(const struct rn_eval_pass *pass, struct rn_metrics *metrics,
                 struct rn_error *err)
 {
-    struct counting counting = {metrics, pass->classes};
+    struct counting counting = {metrics, pass};
     const struct rn_eval_sink sink = {&counting, count};
 
-    *metrics = (struct rn_metrics){.images = 0};
-    return rn_eval_answers(pass, &sink, err);
+    int rc = rn_metrics_create(metrics, pass->data, pass->output,
+                               count_images(pass), pass->classes, err);
+
+    return rc ? rc : rn_eval_answers(pass, &sink, err);
 }

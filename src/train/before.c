@@ -27,8 +27,13 @@ static int list_missing(const struct rn_data *data, enum rn_part part,
     int missing = 0;
 
     memset(seen, 0, (size_t)data->classes * sizeof(*seen));
-    for (int i = 0; i < images->count; i++)
-        seen[images->labels[i]] = true;
+    for (int i = 0; i < images->count; i++) {
+        const uint16_t *set;
+        int count = rn_data_set(data, part, i, &set);
+
+        for (int k = 0; k < count; k++)
+            seen[set[k]] = true;
+    }
     shown[0] = '\0';
     for (int c = 0; c < data->classes; c++) {
         const char *name = rn_data_class_id(data, c);
@@ -64,6 +69,25 @@ static int check_part(struct rn_trainer *t, enum rn_part part, bool *seen,
         err, RN_ERR_DATA, "'%.100s': %d of the %d classes %s no %s image: %s%s",
         t->data->spec, missing, t->data->classes, missing == 1 ? "has" : "have",
         rn_part_name(part), shown, missing > SHOWN ? ", …" : "");
+}
+
+int rn_trainer_check_sets(const struct rn_trainer *t, struct rn_error *err)
+{
+    const struct rn_loss_rule *loss = rn_loss_find(t->o.loss);
+
+    if (!t->data->several)
+        return RN_OK;
+    if (!loss->sets)
+        return rn_fail(err, RN_ERR_ARG,
+                       "%s, but loss %s takes images of one class each; "
+                       "binary-cross-entropy takes any number",
+                       t->data->several, loss->name);
+    if (t->o.class_weights && strcmp(t->o.class_weights, "none") != 0)
+        return rn_fail(err, RN_ERR_ARG,
+                       "%s, but class_weights %s is for images of one class "
+                       "each",
+                       t->data->several, t->o.class_weights);
+    return RN_OK;
 }
 
 int rn_trainer_check_classes(struct rn_trainer *t, struct rn_error *err)

@@ -292,7 +292,8 @@ static int run_test(struct rn_trainer *t, struct rn_error *err)
 {
     struct rn_progress *p = &t->progress;
     struct rn_eval_pass pass;
-    struct rn_metrics m;
+    struct rn_metrics m = {.scored = NULL};
+    struct rn_eval_result result;
     int rc;
 
     rn_trainer_test_pass(t, &pass);
@@ -303,13 +304,15 @@ static int run_test(struct rn_trainer *t, struct rn_error *err)
     show_average(t);
     if (rc == RN_OK)
         rc = rn_eval_run(&pass, &m, err);
-    if (rc != RN_OK)
-        return rc;
-    p->tested = p->iteration;
-    p->test_error = 100.0 * (double)m.wrong1 / (double)m.images;
-    p->test_error5 = 100.0 * (double)m.wrong5 / (double)m.images;
-    p->test_loss = m.loss / (double)m.images;
-    return RN_OK;
+    if (rc == RN_OK) {
+        rn_metrics_result(&m, &result);
+        p->tested = p->iteration;
+        p->test_error = rn_metric_first(&m)->value(&m);
+        p->test_error5 = result.top5_error;
+        p->test_loss = result.loss;
+    }
+    rn_metrics_free(&m);
+    return rc;
 }
 
 /* ------------------------------------------------------------ reporting */
@@ -529,6 +532,7 @@ static int learn(struct rn_trainer *t, const struct rn_batch *batch, int first,
         .labels = batch->labels,
         .others = batch->others,
         .share = batch->share,
+        .wanted = batch->wanted,
         .class_weights = t->class_weights,
         .smoothing = (float)rn_options_smoothing(&t->o),
         .loss = t->loss,

@@ -551,6 +551,8 @@ static int prepare_first(struct rn_trainer *t, struct rn_error *err)
     if (rc == RN_OK)
         rc = open_data(t, err);
     if (rc == RN_OK)
+        rc = rn_trainer_check_sets(t, err);
+    if (rc == RN_OK)
         rc = rn_trainer_check_classes(t, err);
     if (rc == RN_OK)
         rc = rn_trainer_check_files(t, err);

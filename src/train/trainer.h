@@ -122,6 +122,9 @@ void rn_train_changes(const struct rn_train_options *o, int size,
 /** Whether the run folder, where it lies in the data, is no class's: as one of
  *  a run it is none of the data's. */
 int rn_trainer_check_out(const struct rn_trainer *t, struct rn_error *err);
+/** Whether the loss can do with images of any number of classes, where there
+ *  are such. */
+int rn_trainer_check_sets(const struct rn_trainer *t, struct rn_error *err);
 /** Whether training and testing know the same classes, two or more. */
 int rn_trainer_check_classes(struct rn_trainer *t, struct rn_error *err);
 /** Whether the files can be read and begin as pictures; training's are left to

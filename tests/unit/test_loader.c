@@ -615,7 +615,7 @@ static struct rn_data fetched_data(int classes, uint16_t *labels)
         labels[i] = (uint16_t)(i % 2);
     data.spec = spec;
     data.part[RN_PART_TEST] =
-        (struct rn_images){FETCHED, NULL, labels, NULL, NULL};
+        (struct rn_images){FETCHED, NULL, labels, NULL, NULL, NULL};
     return data;
 }
 

@@ -19,6 +19,7 @@ struct slot {
     int32_t *labels;      /* [batch] */
     int32_t *others;      /* [batch], with share, when images are mixed */
     float *share;         /* [batch] */
+    float *wanted;        /* [batch][classes], or NULL */
     struct rn_pick *pick; /* [batch] */
     int count;
     int left;  /* images still to be made */
@@ -119,6 +120,18 @@ static bool take_work(struct rn_loader *l, struct work *work)
     return true;
 }
 
+/* Add the share that image `pick` has in what each class is to be. */
+static void add_wanted(const struct rn_loader_config *config,
+                       struct rn_pick pick, float share, float *wanted)
+{
+    const uint16_t *classes;
+    int count =
+        rn_data_set(config->data, config->part, (int)pick.index, &classes);
+
+    for (int i = 0; i < count; i++)
+        wanted[classes[i]] += share;
+}
+
 static int32_t label_of(const struct rn_loader_config *config,
                         struct rn_pick pick)
 {
@@ -209,6 +222,17 @@ static int make_any(struct rn_loader *l, struct rn_pick *pick, uint8_t *scratch,
     return rc;
 }
 
+/* Where what image j is to be goes: zeros yet. */
+static float *clear_wanted(const struct rn_loader *l, const struct slot *slot,
+                           int j)
+{
+    size_t classes = (size_t)l->config.data->classes;
+    float *wanted = slot->wanted + (size_t)j * classes;
+
+    memset(wanted, 0, classes * sizeof(*wanted));
+    return wanted;
+}
+
 /* Image j of a slot, mixed with another one if need be. */
 static int make_image(struct rn_loader *l, struct slot *slot, int j,
                       const struct scratch *scratch, struct rn_error *err)
@@ -219,6 +243,8 @@ static int make_image(struct rn_loader *l, struct slot *slot, int j,
     int rc = make_any(l, &pick, scratch->pixels, out, err);
 
     slot->labels[j] = label_of(&l->config, pick);
+    if (!rc && slot->wanted && !slot->share)
+        add_wanted(&l->config, pick, 1, clear_wanted(l, slot, j));
     if (rc || !slot->share)
         return rc;
     rn_mix_draw(&l->config, slot->pick[j], &mix);
@@ -228,6 +254,12 @@ static int make_image(struct rn_loader *l, struct slot *slot, int j,
     rn_mix_apply(&l->config, &mix, scratch->other, out);
     slot->others[j] = label_of(&l->config, mix.other);
     slot->share[j] = mix.share;
+    if (slot->wanted) {
+        float *wanted = clear_wanted(l, slot, j);
+
+        add_wanted(&l->config, pick, mix.share, wanted);
+        add_wanted(&l->config, mix.other, 1 - mix.share, wanted);
+    }
     return RN_OK;
 }
 
@@ -372,6 +404,14 @@ static int allocate_extras(struct rn_loader *l, struct rn_error *err)
         if (!l->slot[i].others || !l->slot[i].share)
             return rn_fail_memory(err, batch * sizeof(float), "labels");
     }
+    for (int i = 0; i < SLOTS && config->sets; i++) {
+        size_t classes = (size_t)config->data->classes;
+
+        l->slot[i].wanted = rn_alloc(batch * classes, sizeof(float));
+        if (!l->slot[i].wanted)
+            return rn_fail_memory(err, batch * classes * sizeof(float),
+                                  "labels");
+    }
     for (int i = 0; i < l->threads; i++) {
         l->scratch[i].pixels = rn_alloc(l->crops, l->image);
         l->scratch[i].other = mixes ? rn_alloc(l->image, sizeof(float)) : NULL;
@@ -464,7 +504,8 @@ static int hand_out(const struct slot *slot, long iteration,
                                .images = slot->images,
                                .labels = slot->labels,
                                .others = slot->others,
-                               .share = slot->share};
+                               .share = slot->share,
+                               .wanted = slot->wanted};
     if (slot->count)
         batch->epoch = slot->pick[0].epoch;
     if (slot->wrong < slot->count)
@@ -527,6 +568,7 @@ void rn_loader_destroy(struct rn_loader *l)
         rn_free(l->slot[i].labels);
         rn_free(l->slot[i].others);
         rn_free(l->slot[i].share);
+        rn_free(l->slot[i].wanted);
         rn_free(l->slot[i].pick);
     }
     for (int i = 0; i < l->threads; i++) {

@@ -316,7 +316,7 @@ static int read_part(struct rn_data *data, int which, const char *folder,
         images.bytes = NULL;
         data->part[which ? RN_PART_TEST : RN_PART_TRAIN] =
             (struct rn_images){(int)images.dim[0], data->pixels[which],
-                               data->labels[which], NULL, NULL};
+                               data->labels[which], NULL, NULL, NULL};
     }
     rn_free(images.bytes);
     rn_free(labels.bytes);

@@ -26,10 +26,13 @@ struct list {
     const char *base; /* what gives the classes, for messages */
     char *text;
     struct line {
-        const char *file, *name; /* of the class */
-        int number;
+        const char *file, *name; /* of the class; of `classes` of them, each
+                                    behind the other's end */
+        int number, classes;
     } * line;
     size_t count, room;
+    size_t names;               /* of classes, in all lines */
+    const struct line *several; /* the first that has not one class */
 };
 
 static void list_free(struct list *list)
@@ -83,19 +86,88 @@ static void tidy(char *path)
     *to = '\0';
 }
 
+/* ------------------------------------------------------------ several classes
+ */
+
+#define SEPARATOR ';'
+
+/* Cut "cat;dog" into names, each behind the other's end, *count of them; the
+ * separator alone is no class. Blanks about names do not count. */
+static bool cut_names(char *text, int *count)
+{
+    char *from = text, *to = text;
+
+    *count = 0;
+    if (text[0] == SEPARATOR && text[1] == '\0')
+        return true;
+    for (bool more = true; more; (*count)++) {
+        size_t n;
+        char *begin = to;
+
+        from += strspn(from, BLANKS);
+        n = strcspn(from, (char[]){SEPARATOR, '\0'});
+        more = from[n] != '\0';
+        memmove(to, from, n);
+        to += n;
+        while (to > begin && strchr(BLANKS, to[-1]))
+            to--;
+        from += n + more;
+        *to++ = '\0';
+        if (!rn_name_valid(begin))
+            return false;
+    }
+    return true;
+}
+
+/* The name behind this one. */
+static const char *next_name(const char *name)
+{
+    return name + strlen(name) + 1;
+}
+
+/* An image is of a class once. */
+static int check_names(const struct list *list, const struct line *line,
+                       struct rn_error *err)
+{
+    const char *a = line->name, *b;
+
+    for (int i = 0; i < line->classes; i++, a = next_name(a)) {
+        b = next_name(a);
+        for (int j = i + 1; j < line->classes; j++, b = next_name(b))
+            if (strcmp(a, b) == 0)
+                return rn_fail(err, RN_ERR_DATA,
+                               "'%s': line %d names class '%s' twice",
+                               list->path, line->number, a);
+    }
+    return RN_OK;
+}
+
+static bool same_names(const struct line *a, const struct line *b)
+{
+    const char *x = a->name, *y = b->name;
+
+    if (a->classes != b->classes)
+        return false;
+    for (int i = 0; i < a->classes; i++, x = next_name(x), y = next_name(y))
+        if (strcmp(x, y) != 0)
+            return false;
+    return true;
+}
+
 /* `file` and `name` point into the text; either may be NULL. */
-static int add(struct list *list, char *file, const char *name,
+static int add(struct list *list, char *file, const char *name, int classes,
                const char *expected, int number, struct rn_error *err)
 {
     if (!file || !*file || !name || !rn_is_printable(file) ||
-        !rn_name_valid(name))
+        (classes == 1 && !rn_name_valid(name)))
         return rn_fail(err, RN_ERR_DATA, "'%s': line %d is not %s in UTF-8",
                        list->path, number, expected);
     tidy(file);
     if (!rn_grow(&list->line, &list->room, list->count, sizeof(*list->line)))
         return rn_fail_memory(err, sizeof(*list->line), "a list of pictures");
-    list->line[list->count++] = (struct line){file, name, number};
-    return RN_OK;
+    list->line[list->count++] = (struct line){file, name, number, classes};
+    list->names += (size_t)classes;
+    return check_names(list, &list->line[list->count - 1], err);
 }
 
 static int add_line(struct list *list, char *text, int number,
@@ -107,7 +179,7 @@ static int add_line(struct list *list, char *text, int number,
     if (!*text)
         return RN_OK;
     name = cut_class(text);
-    return add(list, text, name, "FILE CLASS", number, err);
+    return add(list, text, name, 1, "FILE CLASS", number, err);
 }
 
 static int read_lines(struct list *list, struct rn_error *err)
@@ -248,6 +320,19 @@ static int cut_row(const struct list *list, char *line, char separator,
     return RN_OK;
 }
 
+static int add_row(struct list *list, char *file, char *names, int number,
+                   struct rn_error *err)
+{
+    int classes = 1;
+
+    if (strchr(names, SEPARATOR) && !cut_names(names, &classes))
+        return rn_fail(err, RN_ERR_DATA,
+                       "'%s': line %d: one of its classes has no name; "
+                       "expected CLASS;CLASS... or, for none, ; alone",
+                       list->path, number);
+    return add(list, file, names, classes, "FILE,CLASS", number, err);
+}
+
 static int read_csv(struct list *list, struct rn_error *err)
 {
     char *next = list->text, *line, separator = rn_csv_separator(next);
@@ -273,8 +358,8 @@ static int read_csv(struct list *list, struct rn_error *err)
         if (!rc && !list->count)
             rc = choose_class(list, may_be, fields, &c, err);
         if (!rc)
-            rc = add(list, (char *)(uintptr_t)fields[c.file], fields[c.class],
-                     "FILE,CLASS", number, err);
+            rc = add_row(list, (char *)(uintptr_t)fields[c.file],
+                         (char *)(uintptr_t)fields[c.class], number, err);
     }
     return rc;
 }
@@ -290,7 +375,7 @@ static int by_file(const void *a, const void *b)
     return order ? order : x->number < y->number ? -1 : x->number > y->number;
 }
 
-/* A picture has one class. */
+/* A picture is of the same classes wherever it is listed. */
 static int check_twice(const struct list *list, struct rn_error *err)
 {
     const struct line **sorted = rn_alloc(list->count + 1, sizeof(*sorted));
@@ -304,7 +389,14 @@ static int check_twice(const struct list *list, struct rn_error *err)
     for (size_t i = 1; i < list->count && !rc; i++) {
         const struct line *a = sorted[i - 1], *b = sorted[i];
 
-        if (strcmp(a->file, b->file) == 0 && strcmp(a->name, b->name) != 0)
+        if (strcmp(a->file, b->file) != 0 || same_names(a, b))
+            continue;
+        if (a->classes != 1 || b->classes != 1)
+            rc = rn_fail(err, RN_ERR_DATA,
+                         "'%s': '%s' is of other classes in line %d than in "
+                         "line %d",
+                         list->path, a->file, a->number, b->number);
+        else
             rc = rn_fail(err, RN_ERR_DATA,
                          "'%s': '%s' is of class '%s' in line %d and of class "
                          "'%s' in line %d, expected one",
@@ -329,6 +421,9 @@ static int list_read(struct list *list, const struct rn_files *files,
     if (!rc && !list->count)
         rc = rn_fail(err, RN_ERR_DATA, "'%s' is empty, expected %s, one a line",
                      path, csv ? "FILE,CLASS" : "FILE CLASS");
+    for (size_t i = 0; i < list->count && !list->several; i++)
+        if (list->line[i].classes != 1)
+            list->several = &list->line[i];
     return rc ? rc : check_twice(list, err);
 }
 
@@ -347,10 +442,14 @@ static long class_number(const char *name)
 
 static bool all_numbers(const struct list *list)
 {
-    for (size_t i = 0; i < list->count; i++)
-        if (class_number(list->line[i].name) < 0)
-            return false;
-    return true;
+    for (size_t i = 0; i < list->count; i++) {
+        const char *name = list->line[i].name;
+
+        for (int k = 0; k < list->line[i].classes; k++, name = next_name(name))
+            if (class_number(name) < 0)
+                return false;
+    }
+    return list->names > 0;
 }
 
 static int read_classes(struct rn_data *data, const char *folder,
@@ -376,16 +475,20 @@ static int read_classes(struct rn_data *data, const char *folder,
 static int collect_classes(struct rn_data *data, const struct list *list,
                            struct rn_error *err)
 {
-    const char **names = rn_alloc(list->count, sizeof(*names));
-    size_t n = 0;
+    size_t all = list->names, at = 0, n = 0;
+    const char **names = rn_alloc(all + 1, sizeof(*names));
     int rc;
 
     if (!names)
-        return rn_fail_memory(err, list->count * sizeof(*names), "class names");
-    for (size_t i = 0; i < list->count; i++)
-        names[i] = list->line[i].name;
-    qsort(names, list->count, sizeof(*names), rn_files_compare);
-    for (size_t i = 0; i < list->count; i++)
+        return rn_fail_memory(err, all * sizeof(*names), "class names");
+    for (size_t i = 0; i < list->count; i++) {
+        const char *name = list->line[i].name;
+
+        for (int k = 0; k < list->line[i].classes; k++, name = next_name(name))
+            names[at++] = name;
+    }
+    qsort(names, all, sizeof(*names), rn_files_compare);
+    for (size_t i = 0; i < all; i++)
         if (!n || strcmp(names[n - 1], names[i]) != 0)
             names[n++] = names[i];
     if (data->rule != RN_RULE_FIRST && rn_numerals((char *const *)names, n))
@@ -406,9 +509,14 @@ static void count_classes(struct rn_data *data, const struct list *list)
     long largest = 0;
 
     for (size_t i = 0; i < list->count; i++) {
-        long number = class_number(list->line[i].name);
+        const char *name = list->line[i].name;
 
-        largest = number > largest ? number : largest;
+        for (int k = 0; k < list->line[i].classes;
+             k++, name = next_name(name)) {
+            long number = class_number(name);
+
+            largest = number > largest ? number : largest;
+        }
     }
     data->classes = (int)largest + 1;
 }
@@ -436,30 +544,29 @@ static bool called_by_numbers(const struct rn_data *data)
 
 /* Sets *class; an identifier counts before a name. */
 static int find_class(const struct rn_data *data, const struct list *list,
-                      const struct line *line, bool numbers, int *class,
-                      struct rn_error *err)
+                      const struct line *line, const char *name, bool numbers,
+                      int *class, struct rn_error *err)
 {
     char **const sets[] = {data->class_ids, data->class_names};
     char note[NOTE];
 
-    *class = numbers ? (int)class_number(line->name) : -1;
+    *class = numbers ? (int)class_number(name) : -1;
     if (numbers && *class < data->classes)
         return RN_OK;
     for (size_t s = 0; s < 2 && !numbers; s++)
         for (int i = 0; sets[s] && i < data->classes; i++)
-            if (strcmp(sets[s][i], line->name) == 0) {
+            if (strcmp(sets[s][i], name) == 0) {
                 *class = i;
                 return RN_OK;
             }
-    if (!numbers && (*class = find_number(data, line->name)) >= 0)
+    if (!numbers && (*class = find_number(data, name)) >= 0)
         return RN_OK;
     return rn_fail(err, RN_ERR_DATA,
                    "'%s': line %d: there is no class '%s' in %s, which has "
                    "%d%s",
-                   list->path, line->number, line->name, list->base,
-                   data->classes,
-                   rn_text_twin_among(line->name, data->class_names, SIZE_MAX,
-                                      note, sizeof(note)));
+                   list->path, line->number, name, list->base, data->classes,
+                   rn_text_twin_among(name, data->class_names, SIZE_MAX, note,
+                                      sizeof(note)));
 }
 
 /* ------------------------------------------------------------- pictures */
@@ -571,22 +678,62 @@ static int add_picture(const struct rn_files *files, struct rn_picture_set *set,
     return rc;
 }
 
+/* The classes of a line; `classes` has room for them. */
+static int find_set(const struct rn_data *data, const struct list *list,
+                    const struct line *line, bool numbers, uint16_t *classes,
+                    struct rn_error *err)
+{
+    const char *name = line->name;
+    int rc = RN_OK, class;
+
+    for (int k = 0; k < line->classes && !rc; k++, name = next_name(name)) {
+        rc = find_class(data, list, line, name, numbers, &class, err);
+        if (!rc)
+            classes[k] = (uint16_t) class;
+    }
+    return rc;
+}
+
+/* For those who can only do with one class for each image. */
+static int note_several(struct rn_data *data, const struct list *list,
+                        struct rn_error *err)
+{
+    char text[600];
+
+    snprintf(text, sizeof(text), "'%.300s', line %d: '%.150s' is of %d classes",
+             list->path, list->several->number, list->several->file,
+             list->several->classes);
+    data->several = rn_strdup(text);
+    return data->several ? RN_OK : rn_fail_memory(err, sizeof(text), "a text");
+}
+
 static int add_pictures(struct rn_data *data, const struct list *list,
                         const char *folder, enum rn_part part, bool numbers,
                         struct rn_error *err)
 {
     struct rn_picture_set set = {0};
-    int rc = RN_OK, class;
+    uint16_t *classes = rn_alloc(list->names + 1, sizeof(*classes));
+    int rc = classes ? RN_OK
+                     : rn_fail_memory(err, list->names, "classes of pictures");
 
     for (size_t i = 0; i < list->count && !rc; i++) {
-        rc = find_class(data, list, &list->line[i], numbers, &class, err);
+        const struct line *line = &list->line[i];
+
+        classes[0] = 0; /* stands for none */
+        rc = find_set(data, list, line, numbers, classes, err);
         if (!rc)
-            rc = add_picture(&data->source, &set, list, &list->line[i], folder,
-                             class, err);
+            rc = add_picture(&data->source, &set, list, line, folder,
+                             classes[0], err);
+        if (!rc && list->several)
+            rc = rn_picture_set_classes(&set, data, classes,
+                                        (size_t)line->classes, err);
     }
+    if (!rc && list->several && !data->several)
+        rc = note_several(data, list, err);
     if (!rc)
         rn_picture_set_move(&set, data, part);
     rn_picture_set_free(&set);
+    rn_free(classes);
     return rc;
 }
 

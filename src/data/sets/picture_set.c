@@ -27,11 +27,30 @@ int rn_picture_set_add(struct rn_picture_set *set, const char *path, size_t key,
     return RN_OK;
 }
 
+int rn_picture_set_classes(struct rn_picture_set *set, struct rn_data *data,
+                           const uint16_t *classes, size_t count,
+                           struct rn_error *err)
+{
+    if (data->n_members + count >= UINT32_MAX ||
+        !rn_grow(&set->sets, &set->set_room, set->count - 1,
+                 sizeof(*set->sets)) ||
+        !rn_grow(&data->members, &data->member_room, data->n_members + count,
+                 sizeof(*data->members)))
+        return rn_fail_memory(err, count * sizeof(*classes),
+                              "classes of pictures");
+    set->sets[set->count - 1] = (uint32_t)data->n_members;
+    data->members[data->n_members++] = (uint16_t)count;
+    for (size_t i = 0; i < count; i++)
+        data->members[data->n_members++] = classes[i];
+    return RN_OK;
+}
+
 void rn_picture_set_free(struct rn_picture_set *set)
 {
     rn_names_free(set->files);
     rn_free(set->labels);
     rn_free(set->keys);
+    rn_free(set->sets);
     memset(set, 0, sizeof(*set));
 }
 
@@ -46,8 +65,9 @@ void rn_picture_set_move(struct rn_picture_set *set, struct rn_data *data,
     data->files[at] = set->files;
     data->labels[at] = set->labels;
     data->keys[at] = set->keys;
-    data->part[part] = (struct rn_images){(int)set->count, NULL, set->labels,
-                                          set->files, set->keys};
+    data->sets[at] = set->sets;
+    data->part[part] = (struct rn_images){
+        (int)set->count, NULL, set->labels, set->files, set->keys, set->sets};
     memset(set, 0, sizeof(*set));
 }
 
@@ -143,6 +163,18 @@ static const char *name_below(const struct rn_data *data, const char *path)
     return path;
 }
 
+/* An image that has one class sums up as it did before there were sets. */
+static uint64_t sum_set(const struct rn_data *data, enum rn_part part,
+                        int index, uint64_t sum)
+{
+    const uint16_t *classes;
+    int count = rn_data_set(data, part, index, &classes);
+
+    if (count != 1)
+        sum = rn_checksum(sum, &count, sizeof(count));
+    return rn_checksum(sum, classes, (size_t)count * sizeof(*classes));
+}
+
 static uint64_t sum_all(const struct rn_data *data)
 {
     uint64_t sum = rn_checksum(0, &data->classes, sizeof(data->classes));
@@ -157,7 +189,7 @@ static uint64_t sum_all(const struct rn_data *data)
 
             sum = rn_checksum(sum, name, strlen(name));
             sum = rn_checksum(sum, &size, sizeof(size));
-            sum = rn_checksum(sum, &part->labels[j], sizeof(part->labels[j]));
+            sum = sum_set(data, (enum rn_part)i, j, sum);
         }
     }
     return sum;
@@ -183,9 +215,8 @@ static uint64_t sum_training(const struct rn_data *data)
         int64_t size = size_of(data, train->files[i]);
         uint64_t one = rn_checksum(0, key, strlen(key));
 
-        one = class ? rn_checksum(one, class, strlen(class))
-                    : rn_checksum(one, &train->labels[i],
-                                  sizeof(train->labels[i]));
+        one = class && !data->several ? rn_checksum(one, class, strlen(class))
+                                      : sum_set(data, RN_PART_TRAIN, i, one);
         sum += spread(rn_checksum(one, &size, sizeof(size)));
     }
     return sum;
@@ -286,9 +317,10 @@ static void place_all(const struct rn_data *data, uint64_t seed,
     qsort(stands, count, sizeof(*stands), by_place);
 }
 
-/* `files`, `labels` and `keys` have room for the training part's. */
+/* `files`, `labels`, `keys` and `sets` have room for the training part's. */
 static void reorder(const struct rn_images *train, const struct stand *stands,
-                    char **files, uint16_t *labels, uint32_t *keys)
+                    char **files, uint16_t *labels, uint32_t *keys,
+                    uint32_t *sets)
 {
     size_t n = (size_t)train->count;
 
@@ -296,10 +328,14 @@ static void reorder(const struct rn_images *train, const struct stand *stands,
         files[i] = train->files[stands[i].index];
         labels[i] = train->labels[stands[i].index];
         keys[i] = train->key[stands[i].index];
+        if (train->set)
+            sets[i] = train->set[stands[i].index];
     }
     memcpy(train->files, files, n * sizeof(*files));
     memcpy(train->labels, labels, n * sizeof(*labels));
     memcpy(train->key, keys, n * sizeof(*keys));
+    if (train->set)
+        memcpy(train->set, sets, n * sizeof(*sets));
 }
 
 int rn_pictures_mix(struct rn_data *data, uint64_t seed, struct rn_error *err)
@@ -309,18 +345,20 @@ int rn_pictures_mix(struct rn_data *data, uint64_t seed, struct rn_error *err)
     struct stand *stands = rn_alloc(n, sizeof(*stands));
     uint16_t *labels = rn_alloc(n, sizeof(*labels));
     uint32_t *keys = rn_alloc(n, sizeof(*keys));
+    uint32_t *sets = rn_alloc(n, sizeof(*sets));
     char **files = rn_alloc(n, sizeof(*files));
     int rc = RN_OK;
 
-    if (stands && labels && keys && files) {
+    if (stands && labels && keys && sets && files) {
         place_all(data, seed, stands);
-        reorder(train, stands, files, labels, keys);
+        reorder(train, stands, files, labels, keys, sets);
     } else {
         rc = rn_fail_memory(err, n * sizeof(*stands), "holding out pictures");
     }
     rn_free(stands);
     rn_free(labels);
     rn_free(keys);
+    rn_free(sets);
     rn_free(files);
     return rc;
 }

@@ -17,13 +17,18 @@ struct rn_picture_set {
     char **files; /* ends with NULL */
     uint16_t *labels;
     uint32_t *keys;
-    size_t count, file_room, label_room, key_room;
+    uint32_t *sets; /* of all or of none */
+    size_t count, file_room, label_room, key_room, set_room;
 };
 
 /** Add a picture; the path is copied. It is known by the path from `key` on,
  *  see struct rn_images. */
 int rn_picture_set_add(struct rn_picture_set *set, const char *path, size_t key,
                        int label, struct rn_error *err);
+/** The picture added last has these classes, any number; then all must. */
+int rn_picture_set_classes(struct rn_picture_set *set, struct rn_data *data,
+                           const uint16_t *classes, size_t count,
+                           struct rn_error *err);
 /** The set becomes a part of the data, which then owns its memory. */
 void rn_picture_set_move(struct rn_picture_set *set, struct rn_data *data,
                          enum rn_part part);

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Images of any number of classes: lists that have them, training and
+ * evaluation on them, and who refuses them. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "folder.h"
+
+#include "core/memory.h"
+#include "eval/eval.h"
+#include "resnet.h"
+
+#include <math.h>
+
+enum { SIDE = 16, PICTURES = 32 };
+
+/* A picture whose channels are bright or dark, by the bits of `classes`. */
+static void write_picture(const char *name, int classes, int seed)
+{
+    char bytes[13 + SIDE * SIDE * 3];
+    size_t n = (size_t)snprintf(bytes, sizeof(bytes), "P6\n16 16\n255\n");
+
+    for (int i = 0; i < SIDE * SIDE * 3; i++)
+        bytes[n++] =
+            (char)((classes >> i % 3 & 1 ? 90 : 10) + (i * 7 + seed * 13) % 30);
+    write_file(name, bytes, n);
+}
+
+static const char *const colours[] = {"blue", "green", "red"};
+
+/* Pictures I.ppm of the classes whose bits I % 8 has, and their list. */
+static const char *make_set(void)
+{
+    char text[4000] = "file,labels\n", name[40];
+
+    for (int i = 0; i < PICTURES; i++) {
+        size_t n;
+
+        snprintf(name, sizeof(name), "data/%d.ppm", i);
+        write_picture(name, i % 8, i);
+        n = strlen(text);
+        n += (size_t)snprintf(text + n, sizeof(text) - n, "%d.ppm,", i);
+        for (int c = 2; c >= 0; c--)
+            if (i % 8 >> c & 1)
+                n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s",
+                                      text[n - 1] == ',' ? "" : " ; ",
+                                      colours[c]);
+        snprintf(text + n, sizeof(text) - n, "%s\n", i % 8 ? "" : ";");
+    }
+    write_file("data/labels.csv", text, strlen(text));
+    return in_folder("data");
+}
+
+static struct rn_data *open_data(const char *path, double validation)
+{
+    const struct rn_data_options o = {.validation_percent = validation,
+                                      .seed = 3};
+    struct rn_error err = {0};
+    struct rn_data *data;
+
+    if (rn_data_open(&data, path, &o, &err))
+        fail_msg("%s", err.msg);
+    return data;
+}
+
+/* The bits of an image's classes. */
+static int bits_of(const struct rn_data *data, enum rn_part part, int index)
+{
+    int classes[3], bits = 0;
+    int n = rn_data_classes(data, part, index, classes, 3);
+
+    for (int k = 0; k < n; k++)
+        bits |= 1 << classes[k];
+    return bits;
+}
+
+/* Each picture keeps its classes, held out or not. */
+static void lists_are_read(void **state)
+{
+    const char *path = make_set();
+    struct rn_data *data = open_data(path, 25);
+    struct rn_data_info info;
+
+    (void)state;
+    rn_data_describe(data, &info);
+    assert_int_equal(info.several, 1);
+    assert_int_equal(info.classes, 3);
+    assert_string_equal(rn_data_class_name(data, 0), "blue");
+    assert_int_equal(info.count[RN_PART_TRAIN] + info.count[RN_PART_VALIDATION],
+                     PICTURES);
+    for (int p = RN_PART_TRAIN; p <= RN_PART_VALIDATION; p++)
+        for (int i = 0; i < info.count[p]; i++) {
+            const char *file = rn_data_file(data, (enum rn_part)p, i);
+            int number = atoi(strrchr(file, '/') + 1), label, bits;
+
+            bits = bits_of(data, (enum rn_part)p, i);
+            assert_int_equal(bits, number % 8);
+            assert_int_equal(
+                rn_data_image(data, (enum rn_part)p, i, NULL, &label, NULL),
+                RN_OK);
+            assert_int_equal(label, bits == 1   ? 0
+                                    : bits == 2 ? 1
+                                    : bits == 4 ? 2
+                                                : -1);
+        }
+    assert_int_equal(rn_data_classes(data, RN_PART_TRAIN, PICTURES, NULL, 0),
+                     RN_ERR_ARG);
+    rn_data_close(data);
+}
+
+static void lists_are_refused(void **state)
+{
+    static const struct {
+        const char *text, *says;
+    } lists[] = {
+        {"file,class\na.ppm,cat;\n", "line 2: one of its classes has no name"},
+        {"file,class\na.ppm,;cat\n", "line 2: one of its classes has no name"},
+        {"file,class\na.ppm,cat; ;dog\n", "line 2: one of its classes has no"},
+        {"file,class\na.ppm,\n", "line 2 is not FILE,CLASS"},
+        {"file,class\na.ppm,cat;dog;cat\n", "line 2 names class 'cat' twice"},
+        {"file,class\na.ppm,cat;dog\na.ppm,cat\n",
+         "'a.ppm' is of other classes in line 2 than in line 3"},
+    };
+
+    (void)state;
+    write_picture("bad/a.ppm", 1, 1);
+    for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++) {
+        struct rn_error err = {0};
+        struct rn_data *data;
+
+        write_file("bad/labels.csv", lists[i].text, strlen(lists[i].text));
+        assert_int_equal(rn_data_open(&data, in_folder("bad"), NULL, &err),
+                         RN_ERR_DATA);
+        if (!strstr(err.msg, lists[i].says))
+            fail_msg("'%s', expected '%s'", err.msg, lists[i].says);
+    }
+}
+
+static int stop_soon(void *user)
+{
+    return ++*(int *)user == 4;
+}
+
+static struct rn_train_options run_of(const char *data, const char *out)
+{
+    struct rn_train_options o;
+
+    rn_train_defaults(&o);
+    o.data = data;
+    o.out = out;
+    o.net = "resnet20";
+    o.size = SIDE;
+    o.batch = 8;
+    o.iterations = 9;
+    o.lr = 0.05;
+    o.threads = 2;
+    o.loss = "binary-cross-entropy";
+    o.schedule = "constant";
+    o.augment = "none";
+    o.mixup = 0.4;
+    o.validation_percent = 25;
+    o.seed = 3; /* as open_data() */
+    return o;
+}
+
+static void *read_all(const char *path, size_t *size)
+{
+    FILE *file = fopen(path, "rb");
+    void *bytes = rn_alloc(1 << 24, 1);
+
+    assert_non_null(file);
+    assert_non_null(bytes);
+    *size = fread(bytes, 1, 1 << 24, file);
+    fclose(file);
+    return bytes;
+}
+
+/* Mixed sets, too, and to the bit when stopped; the test's figures are those
+ * of rn_eval(). */
+static void sets_are_learned(void **state)
+{
+    const char *path = make_set();
+    struct rn_train_options o = run_of(path, in_folder("whole"));
+    struct rn_train_result trained;
+    struct rn_eval_result tested;
+    struct rn_model *model;
+    struct rn_model_info info;
+    struct rn_data *data;
+    struct rn_error err = {0};
+    int asked = 0;
+    const struct rn_train_events events = {.user = &asked, .stop = stop_soon};
+    size_t n, m;
+    void *a, *b;
+
+    (void)state;
+    if (rn_train(&o, NULL, &trained, &err))
+        fail_msg("%s", err.msg);
+    assert_true(isnan(trained.test_error5) && isfinite(trained.test_loss));
+    o.out = in_folder("broken");
+    assert_int_equal(rn_train(&o, &events, NULL, &err), RN_ERR_STOPPED);
+    if (rn_train_resume(o.out, NULL, NULL, NULL, &err))
+        fail_msg("%s", err.msg);
+    a = read_all(in_folder("whole/last.safetensors"), &n);
+    b = read_all(in_folder("broken/last.safetensors"), &m);
+    assert_int_equal(n, m);
+    assert_memory_equal(a, b, n);
+    rn_free(a);
+    rn_free(b);
+
+    data = open_data(path, 25);
+    assert_int_equal(
+        rn_model_load(&model, in_folder("whole/last.safetensors"), &err),
+        RN_OK);
+    rn_model_describe(model, &info);
+    assert_int_equal(info.output, RN_OUTPUT_INDEPENDENT_LOGITS);
+    if (rn_eval(model, data, RN_PART_VALIDATION, NULL, &tested, &err))
+        fail_msg("%s", err.msg);
+    assert_int_equal(tested.several, 1);
+    assert_true(isnan(tested.top1_error) && isnan(tested.calibration_error));
+    assert_true(fabs(tested.exact_error - trained.test_error) < 1e-9);
+    assert_true(fabs(tested.loss - trained.test_loss) < 1e-5);
+    rn_model_destroy(model);
+    rn_data_close(data);
+}
+
+/* Whoever wants one class for each image names the first that has not. */
+static void sets_are_refused(void **state)
+{
+    const char *path = make_set();
+    struct rn_train_options o = run_of(path, in_folder("none"));
+    struct rn_error err = {0};
+
+    (void)state;
+    o.loss = "cross-entropy";
+    o.mixup = 0;
+    assert_int_equal(rn_train(&o, NULL, NULL, &err), RN_ERR_ARG);
+    assert_non_null(strstr(err.msg, "labels.csv', line 2: '0.ppm' is of 0 "
+                                    "classes, but loss cross-entropy"));
+    o.loss = "binary-cross-entropy";
+    o.class_weights = "balanced";
+    assert_int_equal(rn_train(&o, NULL, NULL, &err), RN_ERR_ARG);
+    assert_non_null(strstr(err.msg, "but class_weights balanced"));
+}
+
+/* By hand: three images, two classes. */
+static void measures(void **state)
+{
+    static const float logits[3][2] = {{2, -1}, {1, 3}, {-2, -3}};
+    static const uint16_t both[] = {1, 0};
+    struct rn_data data = {.several = (char *)(uintptr_t) "some"};
+    struct rn_eval_result r = {.images = 0};
+    struct rn_metrics m;
+    double loss = 0;
+
+    (void)state;
+    assert_int_equal(
+        rn_metrics_create(&m, &data, RN_OUTPUT_INDEPENDENT_LOGITS, 3, 2, NULL),
+        RN_OK);
+    rn_metrics_add_set(&m, 0, logits[0], both + 1, 1, NULL); /* right */
+    rn_metrics_add_set(&m, 1, logits[1], both + 1, 1, NULL); /* one too many */
+    rn_metrics_add_set(&m, 2, logits[2], both, 2, NULL);     /* neither */
+    rn_metrics_result(&m, &r);
+    for (int i = 0; i < 3; i++)
+        for (int c = 0; c < 2; c++) {
+            int there = c == 0 || i == 2;
+            double x = (double)logits[i][c];
+
+            loss += log1p(exp(there ? -x : x)) / 2 / 3;
+        }
+    assert_true(fabs(r.exact_error - 200.0 / 3) < 1e-9);
+    assert_true(fabs(r.f1 - 2.0 * 2 / (3 + 4)) < 1e-9);
+    /* Class 0: all are; class 1: only the one of the least score. */
+    assert_true(fabs(r.mean_average_precision - (1 + 1.0 / 3) / 2) < 1e-9);
+    assert_true(fabs(r.loss - loss) < 1e-9);
+    assert_true(isnan(r.top1_error) && isnan(r.top5_error));
+    assert_string_equal(rn_metric_first(&m)->name, "exact_error");
+    rn_metrics_free(&m);
+}
+
+/* Every row is filled, and each kind has one that tells the best. */
+static void table(void **state)
+{
+    int sets = 0, single = 0;
+
+    (void)state;
+    for (const struct rn_metric *row = rn_metric_table; row->name; row++) {
+        assert_true(row->value && (row->sets || row->single));
+        assert_true(row->place < sizeof(struct rn_eval_result));
+        sets += row->sets;
+        single += row->single;
+    }
+    assert_true(sets > 0 && single > 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(lists_are_read),   cmocka_unit_test(lists_are_refused),
+        cmocka_unit_test(sets_are_learned), cmocka_unit_test(sets_are_refused),
+        cmocka_unit_test(measures),         cmocka_unit_test(table),
+    };
+
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
