@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Median and range of speeds that were measured. */
 #include "bench/speeds.h"
 
 #include <stdlib.h>

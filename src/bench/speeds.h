@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Median and range of speeds that were measured. */
 #ifndef RN_BENCH_SPEEDS_H
 #define RN_BENCH_SPEEDS_H
 

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* How much memory this process can still take: what the machine has free, less
+ * what control groups leave of it. */
 #include "core/available.h"
 
 #include "core/cgroup.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* How much memory this process can still take. */
 #ifndef RN_CORE_AVAILABLE_H
 #define RN_CORE_AVAILABLE_H
 

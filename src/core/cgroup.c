@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Reads the limits of control groups from their files, as both versions mount
+ * them. */
 #include "core/cgroup.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Takes lines of CSV apart in place. */
 #include "core/csv.h"
 
 #include <stdbool.h>

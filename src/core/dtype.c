@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Converts the number types of tensors in files to float32. */
 #include "core/dtype.h"
 
 #include <string.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Error messages: filling struct rn_error. */
 #ifndef RN_CORE_ERROR_H
 #define RN_CORE_ERROR_H
 

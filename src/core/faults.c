@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Joins faults into one message, as many as fit. */
 #include "core/faults.h"
 
 #include "core/locale.h"

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Reads whole files, and writes files beside their place before they are
+ * renamed into it. */
 #include "core/file.h"
 
 #include "core/memory.h"

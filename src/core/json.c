@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Calls jansson in the C locale, and gives its errors the file's name. */
 #include "core/json.h"
 
 #include "core/locale.h"

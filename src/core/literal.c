@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Makes JSON of Python's text of lists, dictionaries and strings. */
 #include "core/literal.h"
 
 #include "core/locale.h"

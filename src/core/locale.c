@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Reads and writes numbers in the C locale, whatever the host has set, and
+ * compares words of ASCII. */
 #include "core/locale.h"
 
 #include <stdlib.h>

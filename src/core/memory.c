@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Allocates with checked sizes, aligned and zeroed, and fails on demand for
+ * tests. */
 #include "core/memory.h"
 
 #include <stdatomic.h>

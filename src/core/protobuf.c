@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Reads fields of the wire format in place, and writes them. */
 #include "core/protobuf.h"
 
 #include "core/memory.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Philox4x32-10, and what is drawn from its numbers. */
 #include "core/random.h"
 
 #include <math.h>

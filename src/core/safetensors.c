@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Reads and writes safetensors files; the header of a file read is not trusted.
+ */
 #include "core/count.h"
 #include "core/safetensors.h"
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Finds how many threads may compute, and sets their floating-point mode. */
 #include "core/count.h"
 #include "core/threads.h"
 

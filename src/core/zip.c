@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Reads the directory of a zip archive and inflates its entries; neither is
+ * trusted. */
 #include "core/zip.h"
 
 #include "core/memory.h"

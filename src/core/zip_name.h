@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Names in zip files, whichever program wrote them. */
 #ifndef RN_CORE_ZIP_NAME_H
 #define RN_CORE_ZIP_NAME_H
 

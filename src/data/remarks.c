@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Gathers remarks, each once. */
 #include "data/remarks.h"
 
 #include "core/locale.h"

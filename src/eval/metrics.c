@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Counts errors and sums losses of answers, and what is made of the answers of
+ * several views. */
 #include "eval/eval.h"
 
 #include <float.h>

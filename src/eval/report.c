@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Keeps the answers to every image of an evaluation. */
 #include "eval/report.h"
 
 #include "core/file.h"

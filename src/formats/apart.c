@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Finds the file that belongs to another one by its name. */
 #include "formats/apart.h"
 
 #include "core/file.h"

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Compares a graph with those of the families by sums over what each node
+ * computes. */
 #include "formats/families.h"
 
 #include "core/count.h"

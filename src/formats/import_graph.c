@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Makes a model of a graph that was read: its name, its head, its family. */
 #include "formats/import_graph.h"
 
 #include "core/memory.h"

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Applies what the caller says of stem, activation, eps and order of channels.
+ */
 #include "formats/unusual.h"
 
 #include <stdio.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Shapes and sums of windows: of convolutions and pools, regular or not. */
 #include "graph/build.h"
 
 #include <limits.h>

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Reads a list of classes in whatever form it has: lines, CSV, JSON or Python.
+ */
 #include "model/class_list.h"
 
 #include "core/count.h"

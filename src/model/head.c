@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Tells what a graph's output is, and takes a softmax or sigmoid off its end.
+ */
 #include "model/head.h"
 
 #include "core/count.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* The central object: making it, describing it, its class names, its end. */
 #include "model/model.h"
 
 #include "core/count.h"

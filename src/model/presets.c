@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* The table of named ways to prepare pictures, and applying one. */
 #include "model/presets.h"
 
 #include "core/count.h"

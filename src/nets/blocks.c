@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Adds residual blocks and their shortcuts to a graph. */
 #include "nets/blocks.h"
 
 #include <stdio.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Sums the gradients of several batches for one step. */
 #include "train/accumulate.h"
 
 #include "core/memory.h"

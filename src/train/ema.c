@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Keeps the moving average of the weights, and exchanges it with them. */
 #include "train/ema.h"
 
 #include "core/memory.h"

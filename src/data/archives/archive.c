@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Makes the index of an archive and reads members where they lie. */
 #include "data/archives/archive.h"
 
 #include "core/count.h"

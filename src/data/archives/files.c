@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Lists folders and reads files, of the disk or of the archives mounted there.
+ */
 #include "data/archives/files.h"
 
 #include "core/count.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Counts what lies in a folder: pictures, folders of pictures, both. */
 #include "data/sets/contents.h"
 
 #include "core/file.h"

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Decides which folders are parts and which are classes; two readings are
+ * refused. */
 #include "data/sets/layout.h"
 
 #include "core/count.h"

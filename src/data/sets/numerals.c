@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Orders names of classes that are numbers by their values. */
 #include "data/sets/numerals.h"
 
 #include "core/memory.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Gathers a part's picture files, and fetches them when they are wanted. */
 #include "data/sets/picture_set.h"
 
 #include "core/count.h"

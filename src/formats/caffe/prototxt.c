@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Makes a tree of fields of a text, in one array and without recursion. */
 #include "formats/caffe/prototxt.h"
 
 #include "core/file.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Reads the blobs of Caffe's files of weights in place. */
 #include "formats/caffe/weights.h"
 
 #include "core/file.h"

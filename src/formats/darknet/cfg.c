@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Takes the sections of Darknet's texts apart. */
 #include "formats/darknet/cfg.h"
 
 #include "core/file.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Takes an ONNX file apart into operators, tensors and names. */
 #include "formats/onnx/file.h"
 
 #include "core/file.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* The table of functions that ONNX calls by names of their own. */
 #include "formats/onnx/functions.h"
 
 #include "core/count.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Goes through the operators of an ONNX file once and makes a graph of them. */
 #include "formats/onnx/import.h"
 
 #include "core/locale.h"

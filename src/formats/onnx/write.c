@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Writes a graph as an ONNX model. */
 #include "formats/onnx/onnx.h"
 
 #include "core/count.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Finds the model of a run: its best, else its last. */
 #include "formats/own/run_folder.h"
 
 #include "core/count.h"

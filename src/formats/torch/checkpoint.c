@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Looks for dictionaries of tensors in a pickle and takes the likeliest. */
 #include "formats/torch/checkpoint.h"
 
 #include "core/count.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Reads config.json and preprocessor_config.json beside weights. */
 #include "formats/torch/config.h"
 
 #include "core/count.h"

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Reads torchvision's ResNet as a whole module: a table of which class may
+ * stand where. */
 #include "formats/torch/module.h"
 
 #include "core/count.h"

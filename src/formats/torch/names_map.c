@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Reads a caller's list of names and gives each of ours that of the file. */
 #include "formats/torch/names_map.h"
 
 #include "core/memory.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Opens PyTorch's files, zip or older, and reads their storages. */
 #include "formats/torch/pth.h"
 
 #include "core/count.h"

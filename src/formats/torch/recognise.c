@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Gives tensors torchvision's names by a table of patterns, and finds the
+ * network by their shapes. */
 #include "formats/torch/recognise.h"
 
 #include "core/count.h"

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Opens safetensors files, one or those of an index, as one state dictionary.
+ */
 #include "formats/torch/shards.h"
 
 #include "core/file.h"

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Copies a state dictionary's tensors into parameters, each checked and used
+ * once. */
 #include "formats/torch/state_tensors.h"
 
 #include "core/locale.h"

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Reads a network off its tensors where their names are not known: order and
+ * channels must leave no doubt. */
 #include "formats/torch/structure.h"
 
 #include "core/count.h"
