@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A Caffe network becoming a graph. Shared by caffe_graph.c, which goes
- * through the layers, and caffe_layers.c, which knows them. */
+/* A Caffe network becoming a graph. Shared by graph.c, which goes
+ * through the layers, and layers.c, which knows them. */
 #ifndef RN_FORMATS_CAFFE_IMPORT_H
 #define RN_FORMATS_CAFFE_IMPORT_H
 
@@ -46,7 +46,7 @@ struct rn_caffe {
 /* What the layers of a type do: set in->rc, or the tops. */
 typedef void rn_caffe_layer(struct rn_caffe *in);
 
-/* caffe_known.c: */
+/* known.c: */
 
 /** RN_ERR_DATA for a field of the network that is not known. */
 int rn_caffe_known_net(const struct rn_prototxt *net, struct rn_error *err);
@@ -57,13 +57,13 @@ void rn_caffe_known_layer(struct rn_caffe *in);
 void rn_caffe_known(struct rn_caffe *in,
                     const struct rn_prototxt_field *message, const char *words);
 
-/** The function for in->type, or NULL; caffe_layers.c. Sets in->param. */
+/** The function for in->type, or NULL; layers.c. Sets in->param. */
 rn_caffe_layer *rn_caffe_layer_of(struct rn_caffe *in);
 /** The input of a network that has no layer for it. */
 void rn_caffe_input(struct rn_caffe *in, struct rn_pb name,
                     const struct rn_prototxt_field *dims[4]);
 
-/* caffe_graph.c: for layers. */
+/* tops.c: for layers. */
 
 /** RN_ERR_DATA into in->rc, if it is the first: "'PATH': layer 'NAME' (TYPE)
  *  MESSAGE". */
@@ -71,6 +71,8 @@ __attribute__((format(printf, 2, 3))) void
 rn_caffe_fail(struct rn_caffe *in, const char *format, ...);
 /** Fail if a builder call did, whose value this is. */
 void rn_caffe_check(struct rn_caffe *in, int node);
+/** The newest value of that name; NULL when there is none. */
+struct rn_caffe_top *rn_caffe_find_top(struct rn_caffe *in, struct rn_pb name);
 /** How many values the layer reads. */
 int rn_caffe_bottoms(const struct rn_caffe *in);
 /** The i-th of them, all done; NULL after a failure. */

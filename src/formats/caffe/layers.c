@@ -78,7 +78,7 @@ static void input(struct rn_caffe *in)
     rn_caffe_set(in, 0);
 }
 
-/* What is done to pictures is caffe_model.c's concern. */
+/* What is done to pictures is model.c's concern. */
 static const char transform_fields[] =
     "scale mean_value* mean_file crop_size force_gray | mirror force_color";
 
@@ -840,7 +840,7 @@ static const char scale_fields[] =
     "axis num_axes bias_term | filler bias_filler";
 
 /* Types as they are written now, the field their numbers are in, and which it
- * may have (caffe_known.c). The older INNER_PRODUCT is the same word in other
+ * may have (known.c). The older INNER_PRODUCT is the same word in other
  * letters. */
 static const struct {
     const char *type, *param;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* An ONNX file taken apart: operators, tensors and the names that join them.
- * What they mean is onnx_graph.c's. All text points into the file's bytes. */
+ * What they mean is graph.c's. All text points into the file's bytes. */
 #ifndef RN_FORMATS_ONNX_FILE_H
 #define RN_FORMATS_ONNX_FILE_H
 

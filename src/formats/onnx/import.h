@@ -74,14 +74,14 @@ struct rn_onnx_import {
 /* Fills the outputs of in->node. */
 typedef int rn_onnx_operator(struct rn_onnx_import *in);
 
-/** The function for an operator, or NULL: onnx_layers.c, onnx_shapes.c. */
+/** The function for an operator, or NULL: layers.c, shapes.c. */
 rn_onnx_operator *rn_onnx_layer(struct rn_pb op);
 rn_onnx_operator *rn_onnx_shaper(struct rn_pb op);
 
-/* onnx_quantized.c */
+/* quantized.c */
 rn_onnx_operator rn_onnx_read_quantize, rn_onnx_read_dequantize;
 
-/* onnx_channels.c */
+/* channels.c */
 rn_onnx_operator rn_onnx_read_split, rn_onnx_read_channel_gather;
 /** `count` of a picture's channels, from `first` on every step-th, as *out. */
 int rn_onnx_channels(struct rn_onnx_import *in, const struct rn_onnx_value *v,
@@ -96,10 +96,10 @@ bool rn_onnx_is_channels(const struct rn_onnx_value *v, int64_t axis);
 /** Turn the groups of a picture, if that is what the order says. */
 bool rn_onnx_turn_groups(struct rn_onnx_value *v, const int64_t *perm, int n);
 
-/** Fail for an attribute of the operator that is not known; onnx_known.c. */
+/** Fail for an attribute of the operator that is not known; known.c. */
 int rn_onnx_known(struct rn_onnx_import *in);
 
-/* onnx_graph.c: for operators. */
+/* values.c: for operators. */
 
 /** RN_ERR_DATA: "'PATH': operator 'NAME' (Conv) MESSAGE". */
 __attribute__((format(printf, 2, 3))) int
