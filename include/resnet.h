@@ -343,6 +343,20 @@ RN_API int rn_model_import(struct rn_model **out, const char *path,
                            const struct rn_import_options *options,
                            struct rn_error *err);
 
+/**
+ * rn_model_import() of a file of these bytes, which are borrowed for the call.
+ * Taken are the kinds that are one file and are told by content: models of
+ * rn_model_save(), state dictionaries, safetensors, ONNX.
+ *
+ * @param name    for messages; NULL: "memory".
+ * @param options may be NULL.
+ * @return RN_ERR_IO, too, when the system has no room for them.
+ */
+RN_API int rn_model_load_memory(struct rn_model **out, const void *bytes,
+                                size_t size, const char *name,
+                                const struct rn_import_options *options,
+                                struct rn_error *err);
+
 /** Give a model the class names of a file, and identifiers if it has them:
  *  lines of "name", "id name" ("n01440764 tench"), "0 name", "name 0" or
  *  "0: name"; CSV (index, id, name; a heading tells which is which); JSON or
@@ -353,7 +367,8 @@ RN_API int rn_model_import(struct rn_model **out, const char *path,
 RN_API int rn_model_label(struct rn_model *model, const char *path,
                           struct rn_error *err);
 
-/** Write a model; the file appears whole or not at all. */
+/** Write a model in the library's own format, a safetensors file, whatever the
+ *  name ends in; it appears whole or not at all. */
 RN_API int rn_model_save(const struct rn_model *model, const char *path,
                          struct rn_error *err);
 
@@ -697,6 +712,31 @@ RN_API int rn_plan_kept(const struct rn_plan *plan, int *channels, int *height,
  */
 RN_API int rn_plan_values(const struct rn_plan *plan, float *values);
 
+/** One of the likeliest classes. */
+struct rn_class {
+    int index;
+    float probability;
+    const char *name, *id; /**< borrowed from the model; NULL: it has none */
+};
+
+/**
+ * What a picture shows, in one call: decode, prepare as the model says, run,
+ * and sort. For one picture now and then: a plan is made for each call. Many
+ * are classified faster with a plan of one's own, which this is made of.
+ *
+ * @param top   out, [k], the likeliest first; *k becomes the number of classes
+ *              where these are fewer.
+ * @return as rn_image_load(), rn_model_preprocess_image() and
+ *         rn_plan_create(); RN_ERR_ARG for k below 1.
+ */
+RN_API int rn_classify(const struct rn_model *model, const char *path,
+                       struct rn_class *top, int *k, struct rn_error *err);
+/** The same of a picture's bytes; `name` is for messages. */
+RN_API int rn_classify_bytes(const struct rn_model *model, const void *bytes,
+                             size_t size, const char *name,
+                             struct rn_class *top, int *k,
+                             struct rn_error *err);
+
 /** A value inside the network, of the last batch. */
 struct rn_trace {
     const char *name, *op;       /**< of the layer; borrowed from the model */
@@ -807,6 +847,36 @@ RN_API int rn_data_open(struct rn_data **out, const char *spec,
                         const struct rn_data_options *options,
                         struct rn_error *err);
 RN_API void rn_data_close(struct rn_data *data);
+
+/** How pixels lie in an array of images. */
+enum rn_pixel_layout {
+    RN_LAYOUT_CHW = 0, /**< [image][channel][row][column] */
+    RN_LAYOUT_HWC = 1  /**< [image][row][column][channel] */
+};
+
+/** Images of the caller's own, 0..255, in parts. */
+struct rn_arrays {
+    size_t struct_size; /**< sizeof(struct rn_arrays) */
+    int channels, height, width, classes;
+    enum rn_pixel_layout layout;
+    /** By enum rn_part: how many, their pixels, and their labels from 0 to
+     *  classes - 1. 0 and NULL for a part that is not there. */
+    size_t count[3];
+    const uint8_t *pixels[3];
+    const int32_t *labels[3];
+    const char *const *class_names; /**< [classes], UTF-8; NULL: none */
+    const char *name;               /**< for messages; NULL: "arrays" */
+};
+
+/**
+ * A data set of arrays, which are copied: they may be gone when this returns.
+ *
+ * @return RN_ERR_ARG for sizes that make no sense, RN_ERR_DATA for a label
+ *         that no class has.
+ */
+RN_API int rn_data_from_arrays(struct rn_data **out,
+                               const struct rn_arrays *arrays,
+                               struct rn_error *err);
 
 struct rn_data_info {
     const char *format;          /**< "cifar10", "cifar100", "idx", "synthetic",
@@ -932,8 +1002,11 @@ RN_API void rn_survey_destroy(struct rn_survey *survey);
  *  run.json. Where RN_ZERO is named it stands for 0 itself. Stages are the
  *  paper's: conv1, conv2 … conv5, fc. */
 struct rn_train_options {
-    size_t struct_size;       /**< sizeof(struct rn_train_options) */
-    const char *data;         /**< as for rn_data_open() */
+    size_t struct_size; /**< sizeof(struct rn_train_options) */
+    const char *data;   /**< as for rn_data_open() */
+    /** Data that are open, in place of `data`. What is held out of them was
+     *  said when they were opened. */
+    const struct rn_data *data_set;
     const char *out;          /**< run folder to make */
     const char *net;          /**< network name; NULL: that of `weights`, else
                                  "resnet20" */
@@ -1053,6 +1126,58 @@ RN_API int rn_train_preview(const struct rn_data *data,
                             struct rn_image *images, int count,
                             struct rn_error *err);
 
+/** A network that learns batch by batch, for programs with a training loop of
+ *  their own: they bring the images and say when which rate applies. */
+struct rn_learner;
+
+/**
+ * Make one that begins with the model's parameters. It holds the model; the
+ * parameters it learns are its own until rn_learner_store().
+ *
+ * @param options may be NULL. Of these count `batch` (images a step; 128),
+ *                `threads`, `bind`, `exact`, `recompute`, `seed`, `loss`,
+ *                `label_smoothing`, `optimizer` with its own options,
+ *                `weight_decay` and `decay_all`.
+ * @return RN_ERR_ARG for options that make no sense, a loss of another output
+ *         than the model's, what training cannot do, and for options of whole
+ *         runs: freeze, lr_scale, batch_norm, class_weights, weights, ema,
+ *         mixup, cutmix, accumulate.
+ */
+RN_API int rn_learner_create(struct rn_learner **out, struct rn_model *model,
+                             const struct rn_train_options *options,
+                             struct rn_error *err);
+
+/**
+ * Forward and backward: the gradients of the mean loss of a batch, in place of
+ * those before. Running statistics move.
+ *
+ * @param images float [batch][C][H][W], normalised (rn_model_preprocess()).
+ * @param labels [batch], from 0.
+ * @param loss   out, mean of the batch; errors: images answered wrongly. Both
+ *               may be NULL.
+ * @return RN_ERR_ARG for a label that no class has, RN_ERR_LOSS when the loss
+ *         is not finite; nothing is to be updated with then.
+ */
+RN_API int rn_learner_learn(struct rn_learner *learner, const float *images,
+                            const int32_t *labels, double *loss, int *errors,
+                            struct rn_error *err);
+
+/** Change the parameters by the gradients. @return RN_ERR_ARG when there are
+ *  none since the last time, or for a rate out of range. */
+RN_API int rn_learner_update(struct rn_learner *learner, double lr,
+                             struct rn_error *err);
+
+/** Answers of the network as it is now, as rn_plan_forward() gives them, to
+ *  `batch` images. Statistics and gradients stay. */
+RN_API int rn_learner_forward(struct rn_learner *learner, const float *images,
+                              float *logits, struct rn_error *err);
+
+/** Copy what was learned so far into the model, to be saved or run. Nobody may
+ *  use the model meanwhile. */
+RN_API void rn_learner_store(struct rn_learner *learner);
+
+RN_API void rn_learner_destroy(struct rn_learner *learner);
+
 struct rn_train_report {
     long iteration, iterations; /**< done, of all */
     double epoch;               /**< epochs done */
@@ -1115,8 +1240,9 @@ RN_INLINE int rn_train(const struct rn_train_options *options,
 /** What a run does otherwise from now on; 0 or NULL: as before. It is kept in
  *  run.json, under "options" and, with the old values, "changes". */
 struct rn_resume_options {
-    size_t struct_size; /**< sizeof(struct rn_resume_options) */
-    const char *data;   /**< where its data lie now */
+    size_t struct_size;             /**< sizeof(struct rn_resume_options) */
+    const char *data;               /**< where its data lie now */
+    const struct rn_data *data_set; /**< or the data themselves */
     int threads;
     /** A greater length, in one of the two, where the schedule is the same for
      *  every length: constant, or steps at iterations. */

@@ -310,6 +310,8 @@ int rn_data_open(struct rn_data **out, const char *spec,
         data->training = data->checksum =
             checksum(data, data->part[RN_PART_TRAIN].count,
                      data->part[RN_PART_TEST].count);
+    data->held_out = own;
+    data->held_out.run = NULL;
     rc = hold_out(data, &own, err);
 out:
     if (rc) {
@@ -318,6 +320,42 @@ out:
     }
     *out = data;
     return rc;
+}
+
+int rn_data_from_arrays(struct rn_data **out, const struct rn_arrays *arrays,
+                        struct rn_error *err)
+{
+    struct rn_arrays own;
+    struct rn_data *data;
+    int rc = RN_TAKE(&own, arrays, "rn_arrays", err);
+
+    *out = NULL;
+    if (rc)
+        return rc;
+    data = rn_alloc(1, sizeof(*data));
+    if (!data)
+        return rn_fail_memory(err, sizeof(*data), "a data set");
+    data->rule = RN_RULE_NEWEST;
+    data->spec = rn_strdup(own.name ? own.name : "arrays");
+    rc = data->spec ? rn_remarks_create(&data->source.remarks, err)
+                    : rn_fail_memory(err, strlen(own.name), "a name");
+    if (!rc)
+        rc = rn_read_arrays(data, &own, err);
+    if (!rc) {
+        int held_out = (int)own.count[RN_PART_VALIDATION];
+
+        data->training = data->checksum =
+            checksum(data, data->part[RN_PART_TRAIN].count,
+                     data->part[RN_PART_TEST].count);
+        data->held_out.validation = held_out;
+        rc = split_validation(data, held_out, err);
+    }
+    if (rc) {
+        rn_data_close(data);
+        return rc;
+    }
+    *out = data;
+    return RN_OK;
 }
 
 const struct rn_data *rn_data_hold(const struct rn_data *data)

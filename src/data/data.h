@@ -52,6 +52,7 @@ struct rn_data {
     char *spec; /* as given, but for slashes at its end */
     char *real; /* of pictures: the same without links, or NULL */
     enum rn_data_rule rule;
+    struct rn_data_options held_out; /* how, as asked for */
     struct rn_shape shape; /* of every image; 0 x 0 when they differ */
     bool coarse;           /* CIFAR-100's coarse labels are asked for */
     int classes;
@@ -103,6 +104,9 @@ extern const struct rn_reader rn_reader_cifar10, rn_reader_cifar100,
     rn_reader_idx, rn_reader_pictures;
 int rn_read_synthetic(struct rn_data *data, const char *spec,
                       struct rn_error *err);
+/** The validation part comes behind the training part's images. */
+int rn_read_arrays(struct rn_data *data, const struct rn_arrays *arrays,
+                   struct rn_error *err);
 
 /* ------------------------------------------------------ normalisation */
 

@@ -139,6 +139,35 @@ static int plan_run(struct rn_trainer *t, const struct rn_model *model,
     return rc;
 }
 
+/* Data of the caller's: what is held out of them goes into the run's record,
+ * and so must not be said otherwise. */
+static int take_data(struct rn_trainer *t, struct rn_error *err)
+{
+    const struct rn_data *data = t->o.data_set;
+    const struct rn_data_options *held = &data->held_out;
+    struct rn_train_options *o = &t->o;
+    bool any = held->validation > 0 || held->validation_percent > 0;
+
+    if ((o->validation && o->validation != held->validation) ||
+        (o->validation_percent > 0 &&
+         o->validation_percent < held->validation_percent) ||
+        o->validation_percent > held->validation_percent)
+        return rn_fail(err, RN_ERR_ARG,
+                       "`validation` goes with the opening of data, of '%s' "
+                       "%d images are held out",
+                       data->spec, data->part[RN_PART_VALIDATION].count);
+    if (any && data->fetch && held->seed != o->seed)
+        return rn_fail(err, RN_ERR_ARG,
+                       "`seed` is %llu, but pictures of '%s' are held out by "
+                       "seed %llu: it must be the same",
+                       (unsigned long long)o->seed, data->spec,
+                       (unsigned long long)held->seed);
+    o->validation = held->validation;
+    o->validation_percent = held->validation_percent;
+    t->data = (struct rn_data *)rn_data_hold(data);
+    return RN_OK;
+}
+
 static int open_data(struct rn_trainer *t, struct rn_error *err)
 {
     const struct rn_data_options options = {
@@ -148,7 +177,8 @@ static int open_data(struct rn_trainer *t, struct rn_error *err)
         .rule = t->o.data_rule,
         .run = t->run.folder,
     };
-    int rc = rn_data_open(&t->data, t->o.data, &options, err);
+    int rc = t->o.data_set ? take_data(t, err)
+                           : rn_data_open(&t->data, t->o.data, &options, err);
     char shape[64] = "pictures";
 
     if (rc != RN_OK)
@@ -618,8 +648,15 @@ int rn_train_sized(const struct rn_train_options *options,
         rc = RN_TAKE(&t.events, events, "rn_train_events", err);
     if (rc == RN_OK && (!t.o.out || t.o.out[0] == '\0'))
         rc = rn_fail(err, RN_ERR_ARG, "no run folder to make is given");
+    if (rc == RN_OK && t.o.data && t.o.data_set)
+        rc = rn_fail(err, RN_ERR_ARG,
+                     "`data` is '%s' and `data_set` '%s': only one may be "
+                     "given",
+                     t.o.data, t.o.data_set->spec);
     if (rc != RN_OK)
         return rc;
+    if (t.o.data_set)
+        t.o.data = t.o.data_set->spec;
     rc = make_data_absolute(&t.o.data, &data, err);
     if (rc == RN_OK)
         rc = make_absolute(&t.o.weights, &weights, err);
@@ -684,6 +721,9 @@ static int go_on(struct rn_trainer *t, const struct rn_resume_options *r,
         t->o.data = r->data;
         rc = make_data_absolute(&t->o.data, &data, err);
     }
+    t->o.data_set = r->data_set;
+    if (r->data_set)
+        t->o.data = r->data_set->spec;
     rn_run_sweep(&t->run);
     compare_machine(t);
     if (rc == RN_OK)

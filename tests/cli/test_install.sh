@@ -35,7 +35,7 @@ done
 
 # The .pc file names the prefix; the sysroot puts DESTDIR before it.
 pc=$(find "$work/root" -name resnet.pc)
-export PKG_CONFIG_LIBDIR="$(dirname "$pc")" PKG_CONFIG_SYSROOT_DIR="$work/root"
+export PKG_CONFIG_PATH="$(dirname "$pc")" PKG_CONFIG_SYSROOT_DIR="$work/root"
 flags=$(pkg-config --cflags --libs resnet)
 library=$(dirname "$(find "$work/root" -name 'libresnet.so')")
 export LD_LIBRARY_PATH="$library"
@@ -44,9 +44,11 @@ export LD_LIBRARY_PATH="$library"
 if nm -D "$library/libresnet.so" | grep -q __asan_init; then
     flags="$flags -fsanitize=address,undefined"
 fi
-# shellcheck disable=SC2086
-gcc -std=gnu11 -Wall -Wextra -Werror "$RN_SOURCE/examples/classify.c" \
-    -o classify $flags
+for example in "$RN_SOURCE"/examples/*.c; do
+    # shellcheck disable=SC2086
+    gcc -std=gnu11 -Wall -Wextra -Werror "$example" \
+        -o "$(basename "$example" .c)" $flags -pthread
+done
 
 # Only what the header declares may be seen.
 if nm -D --defined-only "$library/libresnet.so" | awk '$2 ~ /[TDBR]/' |
@@ -79,6 +81,22 @@ case $example in
 esac
 if ./classify missing.safetensors < pixels 2> log; then
     echo "the example accepts a missing model"
+    exit 1
+fi
+
+# One that trains gives a model; threads answer as one does.
+./train learned.safetensors
+"$resnet" info learned.safetensors > log
+for i in 1 2 3 4 5; do
+    cp "$RN_SOURCE/tests/fuzz/corpus/image/png-rgb16" $i.png
+done
+NO_COLOR=1 "$resnet" train synthetic:3x8x8:4:64 --net resnet8 --out rgb \
+    --batch 16 --iterations 1 > log 2>&1
+./threads rgb/last.safetensors 1.png 2.png 3.png 4.png 5.png > answers
+if [ "$(sed 's/^[^:]*//' answers | sort -u | wc -l)" -ne 1 ] ||
+    [ "$(wc -l < answers)" -ne 5 ]; then
+    cat answers
+    echo "threads answer differently, or not all"
     exit 1
 fi
 
