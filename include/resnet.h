@@ -138,7 +138,7 @@ struct rn_option {
 };
 
 /** The i-th row of a struct's table, in a fixed order; NULL past the end.
- *  Fields without a row: callbacks and their `user`, and arrays. */
+ *  Fields without a row: callbacks and their `user`, arrays, handles. */
 RN_API const struct rn_option *rn_net_option(size_t i);
 RN_API const struct rn_option *rn_import_option(size_t i);
 RN_API const struct rn_option *rn_plan_option(size_t i);
