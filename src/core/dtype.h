@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Types of numbers that tensors in files have, all little-endian. */
+/* Types of numbers: those of tensors in files, all little-endian, and those of
+ * values, buffers and convolutions in plans. */
 #ifndef RN_CORE_DTYPE_H
 #define RN_CORE_DTYPE_H
 

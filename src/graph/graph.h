@@ -251,6 +251,7 @@ bool rn_graph_cut(struct rn_graph *g, int output);
 /** Whether a window has only what ours have: one stride, one padding, no
  *  dilation. */
 bool rn_window_regular(const struct rn_window *window);
+bool rn_window_equal(const struct rn_window *a, const struct rn_window *b);
 /** Stride across; rows and columns from a window's first tap to behind its
  *  last; padding above and left of the input. */
 int rn_window_stride_w(const struct rn_window *window);

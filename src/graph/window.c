@@ -13,6 +13,15 @@ bool rn_window_regular(const struct rn_window *w)
            !w->left && !w->bottom && !w->right;
 }
 
+bool rn_window_equal(const struct rn_window *a, const struct rn_window *b)
+{
+    return a->kh == b->kh && a->kw == b->kw && a->stride == b->stride &&
+           a->pad == b->pad && a->stride_w == b->stride_w &&
+           a->dilate_h == b->dilate_h && a->dilate_w == b->dilate_w &&
+           a->top == b->top && a->left == b->left && a->bottom == b->bottom &&
+           a->right == b->right;
+}
+
 int rn_window_stride_w(const struct rn_window *w)
 {
     return w->stride_w ? w->stride_w : w->stride;

@@ -33,28 +33,32 @@ int rn_check_sizes(const struct rn_plan *plan, struct rn_error *err)
     return RN_OK;
 }
 
-int rn_new_buffer(struct rn_plan *plan, size_t bytes)
+int rn_new_buffer(struct rn_plan *plan, enum rn_dtype type, size_t count)
 {
+    size_t bytes = count * rn_dtype_bytes(type);
+
     if (!rn_grow(&plan->buffers, &plan->buffers_capacity, plan->n_buffers,
                  sizeof(*plan->buffers)))
         return RN_NONE;
     plan->buffers[plan->n_buffers] = (struct rn_buffer){
+        .type = type,
+        .count = count,
         .bytes = (bytes + RN_ALIGN - 1) / RN_ALIGN * RN_ALIGN,
         .first = -1,
     };
     return (int)plan->n_buffers++;
 }
 
-size_t rn_value_bytes(const struct rn_plan *plan, int node)
+size_t rn_value_count(const struct rn_plan *plan, int node)
 {
     struct rn_planes p = rn_planes_of_node(plan, node);
 
-    return rn_planes_floats(&p) * sizeof(float);
+    return rn_planes_floats(&p);
 }
 
 int rn_new_value(struct rn_plan *plan, int node)
 {
-    return rn_new_buffer(plan, rn_value_bytes(plan, node));
+    return rn_new_buffer(plan, RN_F32, rn_value_count(plan, node));
 }
 
 struct rn_planes rn_planes_of_node(const struct rn_plan *plan, int node)
@@ -127,7 +131,7 @@ void rn_touch_step(struct rn_plan *plan)
  * memory. */
 static bool new_scratch(struct rn_plan *plan, size_t i, size_t bytes, int *out)
 {
-    *out = bytes ? rn_new_buffer(plan, bytes) : RN_NONE;
+    *out = bytes ? rn_new_buffer(plan, RN_U8, bytes) : RN_NONE;
     if (*out >= 0)
         plan->buffers[*out].first = plan->buffers[*out].last = (int)i;
     return *out >= 0 || !bytes;
@@ -156,7 +160,7 @@ int rn_find_conv(struct rn_plan *plan, const struct rn_conv_config *config,
     int rc;
 
     for (size_t i = 0; i < plan->n_convs; i++)
-        if (!memcmp(rn_conv_config(plan->convs[i]), config, sizeof(*config))) {
+        if (rn_conv_config_equal(rn_conv_config(plan->convs[i]), config)) {
             *out = plan->convs[i];
             return RN_OK;
         }
@@ -176,7 +180,7 @@ void rn_conv_config_of(const struct rn_plan *plan, int node,
     const struct rn_node *n = &plan->graph->nodes[node];
     const struct rn_node *in = &plan->graph->nodes[n->input[0]];
 
-    memset(config, 0, sizeof(*config)); /* padding too: compared bytewise */
+    memset(config, 0, sizeof(*config));
     config->n = plan->options.batch;
     config->in = in->shape;
     config->out = n->shape;

@@ -53,6 +53,8 @@ float *rn_store_at(const struct rn_store *store, enum rn_store_kind kind,
 /** An activation, gradient or index array in the arena, alive from the first
  *  to the last step that touches it. */
 struct rn_buffer {
+    enum rn_dtype type;
+    size_t count; /* of numbers; with padding */
     size_t bytes, offset;
     int first, last;
     int users; /* while compiling: gradients read from it later */
@@ -199,7 +201,7 @@ struct rn_plan {
 /** Whether sizes of this batch can be counted: no sum or product of buffers'
  *  sizes overflows then. */
 int rn_check_sizes(const struct rn_plan *plan, struct rn_error *err);
-int rn_new_buffer(struct rn_plan *plan, size_t bytes);
+int rn_new_buffer(struct rn_plan *plan, enum rn_dtype type, size_t count);
 /** A buffer for a value of node's shape. */
 int rn_new_value(struct rn_plan *plan, int node);
 /** Append a zeroed step of that type for a node; NULL without memory. */
@@ -223,7 +225,8 @@ void rn_conv_config_of(const struct rn_plan *plan, int node,
 bool rn_is_plain(const struct rn_graph *graph, int v);
 int rn_new_bn(struct rn_plan *plan, int node);
 struct rn_planes rn_planes_of_node(const struct rn_plan *plan, int node);
-size_t rn_value_bytes(const struct rn_plan *plan, int node);
+/** Numbers of a value, padding too. */
+size_t rn_value_count(const struct rn_plan *plan, int node);
 /** How many nodes read each value, into an rn_alloc()ed array; the graph's
  *  output counts as read. */
 int *rn_count_readers(const struct rn_graph *graph);

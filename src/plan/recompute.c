@@ -72,7 +72,8 @@ static int have(struct recomputer *r, int *buffer)
         rc = have(r, &step.b.buffer);
     if (rc)
         return rc;
-    step.out = rn_new_buffer(r->plan, r->plan->buffers[b].bytes);
+    step.out = rn_new_buffer(r->plan, r->plan->buffers[b].type,
+                             r->plan->buffers[b].count);
     if (step.out < 0)
         return no_memory(r);
     step.again = true;

@@ -262,7 +262,7 @@ int rn_forward_step(struct rn_learner *t, int v)
     out = rn_new_value(t->plan, v);
     if (places)
         t->nodes[v].places =
-            rn_new_buffer(t->plan, rn_value_bytes(t->plan, v) / sizeof(float));
+            rn_new_buffer(t->plan, RN_U8, rn_value_count(t->plan, v));
     if (!s || out < 0 || (places && t->nodes[v].places < 0))
         return no_memory(t);
     s->a = in;

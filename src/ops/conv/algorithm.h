@@ -17,6 +17,7 @@ struct rn_conv_needs {
 };
 
 struct rn_conv_algorithm {
+    enum rn_dtype input, weights, output; /* the types it computes with */
     bool groups;     /* knows groups of channels */
     bool any_window; /* and windows that are not rn_window_regular() */
     /** Whether it can compute this and, by rule, should. */

@@ -5,6 +5,7 @@
 #include "core/count.h"
 #include "core/isa.h"
 #include "core/memory.h"
+#include "graph/build.h"
 #include "ops/conv/algorithm.h"
 #include "ops/conv/groups.h"
 
@@ -27,6 +28,20 @@ static const struct rn_conv_algorithm *const algorithms[] = {
     &rn_conv_onednn,
 };
 
+bool rn_conv_config_equal(const struct rn_conv_config *a,
+                          const struct rn_conv_config *b)
+{
+    return a->n == b->n && rn_shape_equal(a->in, b->in) &&
+           rn_shape_equal(a->out, b->out) &&
+           rn_window_equal(&a->window, &b->window) && a->groups == b->groups &&
+           a->pass == b->pass && a->threads == b->threads &&
+           a->bias == b->bias && a->train == b->train && a->sum == b->sum &&
+           a->relu == b->relu && a->exact == b->exact &&
+           a->winograd == b->winograd && a->plain_input == b->plain_input &&
+           a->input == b->input && a->weights == b->weights &&
+           a->output == b->output;
+}
+
 static const char *const passes[RN_CONV_PASSES] = {
     [RN_CONV_FORWARD] = "output",
     [RN_CONV_BACKWARD_DATA] = "input gradient",
@@ -39,7 +54,9 @@ algorithm_for(const struct rn_conv_config *config)
     for (size_t i = 0; i < COUNT(algorithms); i++) {
         const struct rn_conv_algorithm *a = algorithms[i];
 
-        if ((a->groups || !rn_is_grouped(config)) &&
+        if (a->input == config->input && a->weights == config->weights &&
+            a->output == config->output &&
+            (a->groups || !rn_is_grouped(config)) &&
             (a->any_window || rn_window_regular(&config->window)) &&
             a->applies(config))
             return a;
@@ -66,15 +83,17 @@ int rn_conv_create(struct rn_conv **out, const struct rn_conv_config *config,
     *out = NULL;
     if (!conv)
         return rn_fail_memory(err, sizeof(*conv), "a convolution");
-    memcpy(&conv->config, config, sizeof(*config)); /* padding too */
+    conv->config = *config;
     conv->algorithm = algorithm_for(config);
     if (!conv->algorithm) {
         rn_free(conv);
         return rn_fail(err, RN_ERR_ARG,
-                       "no algorithm for the %s of a convolution %dx%d with "
-                       "uneven strides or padding",
+                       "no algorithm for the %s of a convolution %dx%d of %s "
+                       "by %s to %s",
                        passes[config->pass], config->window.kh,
-                       config->window.kw);
+                       config->window.kw, rn_dtype_name(config->input),
+                       rn_dtype_name(config->weights),
+                       rn_dtype_name(config->output));
     }
     conv->plan = rn_alloc(1, conv->algorithm->plan_bytes);
     rc =

@@ -10,6 +10,7 @@
 #ifndef RN_OPS_CONV_CONV_H
 #define RN_OPS_CONV_CONV_H
 
+#include "core/dtype.h"
 #include "core/error.h"
 #include "graph/graph.h"
 #include "ops/conv/weights.h"
@@ -29,7 +30,7 @@ enum rn_conv_pass {
     RN_CONV_PASSES
 };
 
-/** A convolution of one pass; compared bytewise, so zero it first. */
+/** A convolution of one pass. */
 struct rn_conv_config {
     int n;
     struct rn_shape in, out;
@@ -45,7 +46,14 @@ struct rn_conv_config {
     bool exact;   /* no Winograd */
     int winograd; /* 0: where it pays; 2, 4: that one where it can */
     bool plain_input;
+    /* Types of numbers that it reads and makes; backward those of the values
+     * whose gradients they are. */
+    enum rn_dtype input, weights, output;
 };
+
+/** Whether both compute the same, in the same way. */
+bool rn_conv_config_equal(const struct rn_conv_config *a,
+                          const struct rn_conv_config *b);
 
 struct rn_conv;
 

@@ -283,40 +283,41 @@ static const_md_t query_md(const struct onednn *conv, dnnl_query_t what)
 
 struct role {
     dnnl_query_t query;
-    int arg;
+    int index, arg; /* the bias is oneDNN's second weights */
 };
 
 /* What each memory is to oneDNN, by pass: weight gradients are all ours. */
 static const struct role roles[RN_CONV_BACKWARD_WEIGHTS][M_SCRATCH + 1] = {
-    {{dnnl_query_src_md, DNNL_ARG_SRC},
-     {dnnl_query_weights_md, DNNL_ARG_WEIGHTS},
-     {dnnl_query_undef, DNNL_ARG_BIAS},
-     {dnnl_query_dst_md, DNNL_ARG_DST},
-     {dnnl_query_scratchpad_md, DNNL_ARG_SCRATCHPAD}},
-    {{dnnl_query_diff_src_md, DNNL_ARG_DIFF_SRC},
-     {dnnl_query_weights_md, DNNL_ARG_WEIGHTS},
-     {dnnl_query_undef, DNNL_ARG_BIAS},
-     {dnnl_query_diff_dst_md, DNNL_ARG_DIFF_DST},
-     {dnnl_query_scratchpad_md, DNNL_ARG_SCRATCHPAD}},
+    {[M_SRC] = {dnnl_query_src_md, 0, DNNL_ARG_SRC},
+     [M_WEIGHTS] = {dnnl_query_weights_md, 0, DNNL_ARG_WEIGHTS},
+     [M_BIAS] = {dnnl_query_weights_md, 1, DNNL_ARG_BIAS},
+     [M_DST] = {dnnl_query_dst_md, 0, DNNL_ARG_DST},
+     [M_SCRATCH] = {dnnl_query_scratchpad_md, 0, DNNL_ARG_SCRATCHPAD}},
+    {[M_SRC] = {dnnl_query_diff_src_md, 0, DNNL_ARG_DIFF_SRC},
+     [M_WEIGHTS] = {dnnl_query_weights_md, 0, DNNL_ARG_WEIGHTS},
+     [M_DST] = {dnnl_query_diff_dst_md, 0, DNNL_ARG_DIFF_DST},
+     [M_SCRATCH] = {dnnl_query_scratchpad_md, 0, DNNL_ARG_SCRATCHPAD}},
 };
+
+/* NULL where the convolution has none of it. */
+static const struct role *role_of(const struct onednn *conv, int which)
+{
+    const struct rn_conv_config *c = &conv->config;
+
+    if (which == M_BIAS && (c->pass != RN_CONV_FORWARD || !c->bias))
+        return NULL;
+    return &roles[c->pass][which];
+}
 
 static dnnl_status_t make_memory(struct onednn *conv, int which)
 {
-    const struct role *role = &roles[conv->config.pass][which];
-    md_t bias;
-    dnnl_dims_t dims = {rn_channels_run(&conv->config, conv->config.out.c)};
-    dnnl_status_t rc;
+    const struct role *role = role_of(conv, which);
 
-    if (which != M_BIAS)
-        return dnnl_memory_create(&conv->memory[which],
-                                  query_md(conv, role->query), conv->engine,
-                                  DNNL_MEMORY_NONE);
-    rc = md_create(&bias, 1, dims, dnnl_f32, dnnl_a);
-    if (!rc)
-        rc = dnnl_memory_create(&conv->memory[which], MD(bias), conv->engine,
-                                DNNL_MEMORY_NONE);
-    MD_FREE(bias);
-    return rc;
+    return role ? dnnl_memory_create(&conv->memory[which],
+                                     dnnl_primitive_desc_query_md(
+                                         conv->pd, role->query, role->index),
+                                     conv->engine, DNNL_MEMORY_NONE)
+                : dnnl_success;
 }
 
 static dnnl_status_t plain_weights_md(const struct rn_conv_config *c, md_t *md)
@@ -473,8 +474,7 @@ static int pack(void *plan, const float *from, float *packed,
 static int run(void *plan, const struct rn_conv_args *a, struct rn_error *err)
 {
     struct onednn *conv = plan;
-    enum rn_conv_pass pass = conv->config.pass;
-    bool data = pass == RN_CONV_BACKWARD_DATA;
+    bool data = conv->config.pass == RN_CONV_BACKWARD_DATA;
 
     const void *pointers[M_SCRATCH + 1] = {
         [M_SRC] = data ? a->diff_src : a->src,
@@ -487,10 +487,12 @@ static int run(void *plan, const struct rn_conv_args *a, struct rn_error *err)
     dnnl_status_t rc = dnnl_success;
     int count = 0;
     for (int i = 0; !rc && i <= M_SCRATCH; i++) {
-        if (i == M_BIAS && (data || !conv->config.bias))
+        const struct role *role = role_of(conv, i);
+
+        if (!role)
             continue;
         rc = set_pointer(conv, i, pointers[i]);
-        args[count++] = (dnnl_exec_arg_t){roles[pass][i].arg, conv->memory[i]};
+        args[count++] = (dnnl_exec_arg_t){role->arg, conv->memory[i]};
     }
     if (!rc)
         rc = dnnl_primitive_execute(conv->primitive, conv->stream, count, args);
@@ -513,6 +515,9 @@ static bool applies(const struct rn_conv_config *config)
 }
 
 const struct rn_conv_algorithm rn_conv_onednn = {
+    .input = RN_F32,
+    .weights = RN_F32,
+    .output = RN_F32,
     .groups = true,
     .any_window = true,
     .applies = applies,

@@ -378,6 +378,9 @@ static int make(void *plan, const struct rn_conv_config *c, bool dry,
 }
 
 const struct rn_conv_algorithm rn_conv_product = {
+    .input = RN_F32,
+    .weights = RN_F32,
+    .output = RN_F32,
     .applies = applies,
     .plan_bytes = sizeof(struct product),
     .make = make,

@@ -562,6 +562,9 @@ static int make(void *plan, const struct rn_conv_config *config, bool dry,
 }
 
 const struct rn_conv_algorithm rn_conv_weight_gradient = {
+    .input = RN_F32,
+    .weights = RN_F32,
+    .output = RN_F32,
     .groups = true,
     .applies = applies,
     .plan_bytes = sizeof(struct weight_gradient),

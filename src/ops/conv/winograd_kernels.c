@@ -154,62 +154,70 @@ INLINE void fetch_later(const struct rn_wino_place *at, bool write)
         }
 }
 
-INLINE void input_any(const float *x, const struct rn_wino_place *at,
-                      float *points, size_t stride, bool inside)
-{
-    vec rows[P][P], d[P], o[P];
+/* The one-dimensional forms of what becomes points. */
+enum form { INPUT, GRADIENT, WEIGHTS };
 
-    for (int y = 0; y < P; y++) {
-        for (int i = 0; i < P; i++)
-            d[i] = pixel(x, at, y, i, inside);
-        input_1d(d, rows[y]);
-    }
-    for (int i = 0; i < P; i++) {
-        for (int y = 0; y < P; y++)
-            d[y] = rows[y][i];
+INLINE void form_1d(enum form form, const vec *d, vec *o)
+{
+    if (form == INPUT)
         input_1d(d, o);
+    else if (form == GRADIENT)
+        gradient_1d(d, o);
+    else
+        weights_1d(d, o);
+}
+
+/* The second half of a transform: `side` rows have become P wide, and now the
+ * columns become P long. */
+INLINE void columns_to_points(enum form form, int side, vec rows[P][P],
+                              float *points, size_t stride)
+{
+    vec d[P], o[P];
+
+    for (int i = 0; i < P; i++) {
+        for (int y = 0; y < side; y++)
+            d[y] = rows[y][i];
+        form_1d(form, d, o);
         for (int y = 0; y < P; y++)
             store(points + (size_t)(y * P + i) * stride, o[y]);
     }
+}
+
+INLINE void pixels_to_points(enum form form, int side, const float *x,
+                             const struct rn_wino_place *at, float *points,
+                             size_t stride, bool inside)
+{
+    vec rows[P][P], d[P];
+
+    for (int y = 0; y < side; y++) {
+        for (int i = 0; i < side; i++)
+            d[i] = pixel(x, at, y, i, inside);
+        form_1d(form, d, rows[y]);
+    }
+    columns_to_points(form, side, rows, points, stride);
+}
+
+INLINE void to_points(enum form form, int side, const float *x,
+                      const struct rn_wino_place *at, float *points,
+                      size_t stride)
+{
+    fetch_later(at, false);
+    if (is_inside(at, side))
+        pixels_to_points(form, side, x, at, points, stride, true);
+    else
+        pixels_to_points(form, side, x, at, points, stride, false);
 }
 
 static void input(const float *x, const struct rn_wino_place *at, float *points,
                   size_t stride)
 {
-    fetch_later(at, false);
-    if (is_inside(at, P))
-        input_any(x, at, points, stride, true);
-    else
-        input_any(x, at, points, stride, false);
-}
-
-INLINE void gradient_any(const float *dy, const struct rn_wino_place *at,
-                         float *points, size_t stride, bool inside)
-{
-    vec rows[T][P], d[T], o[P];
-
-    for (int y = 0; y < T; y++) {
-        for (int i = 0; i < T; i++)
-            d[i] = pixel(dy, at, y, i, inside);
-        gradient_1d(d, rows[y]);
-    }
-    for (int i = 0; i < P; i++) {
-        for (int y = 0; y < T; y++)
-            d[y] = rows[y][i];
-        gradient_1d(d, o);
-        for (int y = 0; y < P; y++)
-            store(points + (size_t)(y * P + i) * stride, o[y]);
-    }
+    to_points(INPUT, P, x, at, points, stride);
 }
 
 static void gradient(const float *dy, const struct rn_wino_place *at,
                      float *points, size_t stride)
 {
-    fetch_later(at, false);
-    if (is_inside(at, T))
-        gradient_any(dy, at, points, stride, true);
-    else
-        gradient_any(dy, at, points, stride, false);
+    to_points(GRADIENT, T, dy, at, points, stride);
 }
 
 INLINE void finish_pixel(vec v, vec bias, const struct rn_wino_finish *finish,
@@ -251,20 +259,14 @@ static void output(const float *points, size_t stride,
 
 static void weights(const float *w, size_t at, float *points, size_t stride)
 {
-    vec rows[3][P], d[3], o[P];
+    vec rows[P][P], d[3];
 
     for (int y = 0; y < 3; y++) {
         for (int x = 0; x < 3; x++)
             d[x] = load(w + (size_t)(y * 3 + x) * at);
         weights_1d(d, rows[y]);
     }
-    for (int i = 0; i < P; i++) {
-        for (int y = 0; y < 3; y++)
-            d[y] = rows[y][i];
-        weights_1d(d, o);
-        for (int y = 0; y < P; y++)
-            store(points + (size_t)(y * P + i) * stride, o[y]);
-    }
+    columns_to_points(WEIGHTS, 3, rows, points, stride);
 }
 
 static void weights_gradient(const float *points, size_t stride, float *w,
