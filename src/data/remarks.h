@@ -13,6 +13,7 @@ enum rn_remark {
     RN_REMARK_SEVERAL,  /* of several pictures in a file the first is taken */
     RN_REMARK_UNPACKED, /* archives, into a temporary file */
     RN_REMARK_OTHER,    /* pictures of formats that are not read */
+    RN_REMARK_ARCHIVE,  /* archives among pictures */
     RN_REMARK_KINDS
 };
 

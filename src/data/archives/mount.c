@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Archives that stand for the folders of a data set of pictures. */
 #include "data/archives/archive.h"
+#include "data/pictures/named.h"
 #include "data/sets/contents.h"
 #include "data/sets/layout.h"
 #include "data/sets/picture_set.h"

@@ -5,7 +5,7 @@
 #include "core/file.h"
 #include "core/memory.h"
 #include "data/archives/archive.h"
-#include "data/sets/pictures.h"
+#include "data/pictures/named.h"
 
 #include <string.h>
 

@@ -10,7 +10,7 @@
 #include "data/archives/archive.h"
 #include "data/sets/contents.h"
 #include "data/sets/picture_set.h"
-#include "data/sets/pictures.h"
+#include "data/pictures/named.h"
 #include "data/remarks.h"
 
 #include <string.h>

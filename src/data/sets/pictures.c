@@ -8,6 +8,7 @@
 #include "core/memory.h"
 #include "core/text.h"
 #include "data/archives/archive.h"
+#include "data/pictures/named.h"
 #include "data/sets/contents.h"
 #include "data/remarks.h"
 
@@ -18,41 +19,17 @@
 
 #define MAX_DEPTH 64
 
-/* ---------------------------------------------------------------- names */
+/* -------------------------------------------------------------- remarks */
 
-/* Those that cannot be decoded, or not in this build, are pictures, too: they
- * are refused by name rather than left out in silence. */
-static const char *const endings[] = {
-    ".jpg",  ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".mpo", ".gif",
-    ".bmp",  ".dib",  ".tif", ".tiff", ".ppm", ".pgm",  ".pbm", ".pnm",
-    ".heic", ".heif", ".hif", ".avif", ".jxl", ".jp2",  ".j2k",
-};
-
-/* These often lie beside pictures, as a camera's raw files and icons do: they
- * are left out, and that is said. */
-static const char *const others[] = {
-    ".tga", ".pcx", ".dds", ".psd", ".exr", ".hdr", ".ico", ".svg", ".dng",
-    ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".dcm", ".npy",
-};
-
-static bool ends(const char *name, const char *const *with, size_t count)
-{
-    const char *dot = strrchr(name, '.');
-
-    for (size_t i = 0; dot && i < count; i++)
-        if (rn_same_word(dot, with[i]))
-            return true;
-    return false;
-}
-
-bool rn_picture_named(const char *name)
-{
-    return ends(name, endings, COUNT(endings));
-}
-
+/* An archive in a place of pictures, whole or broken, is none of a folder's. */
 static void say_other(const struct rn_files *files, const char *path)
 {
-    if (ends(path, others, COUNT(others)))
+    if (rn_archive_named(path))
+        rn_remark(files->remarks, RN_REMARK_ARCHIVE,
+                  "left out: '%s' and archives like it, which lie among "
+                  "pictures; unpack them there to have theirs",
+                  path);
+    if (rn_picture_of_others(path))
         rn_remark(files->remarks, RN_REMARK_OTHER,
                   "left out: '%s' and files like it, whose format is not read; "
                   "pictures among them must be converted, to PNG for example",

@@ -28,9 +28,6 @@ int rn_pictures_add_folder(struct rn_pictures *pictures,
 /** Release what is held; the struct itself is the caller's. */
 void rn_pictures_clear(struct rn_pictures *pictures);
 
-/** Whether a name ends as those of pictures do (.jpg, .PNG, …). */
-bool rn_picture_named(const char *name);
-
 /** Read and decode one, as rn_image_decode_reduced(). */
 int rn_picture_load(const struct rn_files *files, const char *path, int flags,
                     int (*reduce)(void *user, int width, int height),

@@ -4,7 +4,7 @@
 
 #include "core/file.h"
 #include "core/memory.h"
-#include "data/sets/pictures.h"
+#include "data/pictures/named.h"
 #include "core/json.h"
 
 #include <dirent.h>
