@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* The longest common run of layers, by name first, then by shape in order. */
 #include "align.h"
 
 #include <stdint.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Knows by name, rule or checksum the images that a model was trained on. */
 #include "heldout.h"
 
 #include "output.h"

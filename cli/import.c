@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Reads a model of any kind and prints what the importer has to say. */
 #include "import.h"
 
 #include "output.h"

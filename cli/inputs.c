@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Goes through files, folders, archives and standard input, picture by
+ * picture. */
 #include "inputs.h"
 
 #include "options.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Signal handlers that only set a flag. */
 #include "interrupt.h"
 
 #include <signal.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* The list of commands; finds the one that is asked for and runs it. */
 #include "cli.h"
 #include "flags.h"
 #include "interrupt.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Parses command lines by their table, and prints help from it. */
 #include "options.h"
 
 #include "cli.h"

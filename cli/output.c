@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Writes messages, tables, bars and JSON to where they belong. */
 #include "output.h"
 
 #include "progress.h"

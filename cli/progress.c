@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Draws the line of progress, and takes it away before anything else prints. */
 #include "progress.h"
 
 #include "output.h"

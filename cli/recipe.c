@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Reads files of options into the same table as the command line. */
 #include "recipe.h"
 
 #include "cli.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Looks for a recipe by name beside the program and where it is installed. */
 #include "recipe_path.h"
 
 #include "options.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Fills batches with pictures, runs them, and hands answers out in order. */
 #include "runner.h"
 
 #include "cli.h"

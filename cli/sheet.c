@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Lays pictures out in a grid and writes them as one PNG. */
 #include "sheet.h"
 
 #include <stdint.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Evaluates every combination of what tensors do not tell, and ranks them. */
 #include "try.h"
 
 #include "cli.h"

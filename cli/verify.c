@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Runs two models on random images and on pictures, and compares logits. */
 #include "verify.h"
 
 #include "cli.h"

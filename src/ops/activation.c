@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* One function a row: values of single elements, padding left zero. */
 #include "ops/activation.h"
 
 #include <math.h>

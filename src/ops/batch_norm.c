@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Statistics, scale and shift, and both passes of the gradient. */
 #include "ops/batch_norm.h"
 
 #include <math.h>

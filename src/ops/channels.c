@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Concatenation, selection of channels, local response normalisation, padding.
+ * */
 #include "ops/channels.h"
 
 #include "ops/layout.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Shares planes out among threads and runs a kernel on each. */
 #include "ops/elementwise.h"
 
 #include "ops/layout.h"

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Max and average pools: shares planes out, and remembers which pixel was
+ * largest. */
 #include "ops/pool.h"
 
 #include "ops/pool_kernels.h"

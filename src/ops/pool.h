@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Pools over windows, forward and backward. */
 #ifndef RN_OPS_POOL_H
 #define RN_OPS_POOL_H
 

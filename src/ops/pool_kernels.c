@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Pools of one plane, compiled for each instruction set. */
 #include "ops/pool_kernels.h"
 
 #include "ops/vector.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Makes, runs and frees plans. */
 #include "core/isa.h"
 #include "core/memory.h"
 #include "core/option.h"

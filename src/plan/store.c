@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Lays parameters out as kernels want them, and translates to and from files'
+ * order. */
 #include "core/memory.h"
 #include "ops/conv/groups.h"
 #include "plan/internal.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* The shapes that every check goes through. */
 #include "cases.h"
 
 /* clang-format off */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Operations as naive loops in double. */
 #include "reference.h"
 
 #include <math.h>

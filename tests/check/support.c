@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Random tensors, guard bytes and comparisons of the checks. */
 #include "support.h"
 
 #include "core/random.h"

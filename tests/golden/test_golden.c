@@ -21,18 +21,19 @@
 #include <cmocka.h>
 
 /* Largest difference allowed. Logits: relative to the largest of all.
- * Losses: relative. Gradients and the end: of a tensor's norm and of its
- * projection on a fixed direction, relative to that norm; single ReLUs that
- * fall on the other side of zero make up most of it. */
+ * Gradients and the end: of a tensor's norm and of its projection on a fixed
+ * direction, relative to that norm; single ReLUs that fall on the other side of
+ * zero make up most of it. */
 #define TOLERANCE_LOGITS 1e-4
-#define TOLERANCE_LOSS   1e-4
-/* Each step's rounding grows in the next: direct convolution alone is 8e-5 off
- * by step 19 of bottleneck14. */
-#define TOLERANCE_LATE_LOSS 5e-4
-#define TOLERANCE_GRAD      1e-3
-#define TOLERANCE_END       1e-2
+#define TOLERANCE_GRAD   1e-3
+#define TOLERANCE_END    1e-2
 /* The small network is far from chaos: all of it is this close. */
 #define TOLERANCE_SMALL 1e-5
+/* Losses, relative: as many times as far as rounding as coarse as Winograd's
+ * took them in PyTorch itself until that step (record.py, "rounding"), for a
+ * few trials do not find the worst. */
+#define TIMES      3
+#define LEAST_LOSS 1e-5
 
 static const struct run {
     const char *net;
@@ -200,6 +201,7 @@ struct golden {
     struct rn_store *store;
     int batch, classes, steps;
     int accumulate; /* batches of a step */
+    bool chaotic;   /* its rate is 0, only the forward pass is compared */
     size_t image;   /* floats */
     float *images, *logits, *plain, *wanted;
     int32_t labels[64];
@@ -222,10 +224,47 @@ static const char *text(const struct golden *g, const char *key,
     return found ? found : usual;
 }
 
+static const json_t *recorded(const struct golden *g, const char *key)
+{
+    const json_t *v = json_object_get(g->record, key);
+
+    if (!v)
+        fail_msg("no '%s' in the record", key);
+    return v;
+}
+
+/* A list of `count` numbers, or of any positive number of them. */
+static const json_t *numbers(const struct golden *g, const char *key,
+                             size_t count)
+{
+    const json_t *v = recorded(g, key);
+
+    if (json_array_size(v) == 0 || (count && json_array_size(v) != count))
+        fail_msg("'%s' of the record has %zu numbers", key, json_array_size(v));
+    return v;
+}
+
+static bool is_small(const struct golden *g)
+{
+    return strcmp(text(g, "net", ""), "small") == 0;
+}
+
 static double allowed(const struct golden *g, double tolerance)
 {
-    return strcmp(text(g, "net", ""), "small") == 0 ? TOLERANCE_SMALL
-                                                    : tolerance;
+    return is_small(g) ? TOLERANCE_SMALL : tolerance;
+}
+
+static double allowed_loss(const struct golden *g, int step)
+{
+    const json_t *losses = json_object_get(recorded(g, "rounding"), "losses");
+    double most = 0;
+
+    if (json_array_size(losses) != (size_t)g->steps)
+        fail_msg("rounding of %zu losses in a record of %d steps",
+                 json_array_size(losses), g->steps);
+    for (int i = 0; i <= step; i++)
+        most = fmax(most, json_real_value(json_array_get(losses, (size_t)i)));
+    return is_small(g) ? TOLERANCE_SMALL : fmax(LEAST_LOSS, TIMES * most);
 }
 
 /* As in record.py: two convolutions. */
@@ -297,15 +336,14 @@ static void golden_open(struct golden *g, const char *net)
         fail_msg("'%s': %s", path, json_err.text);
     g->batch = (int)number(g, "batch");
     g->classes = (int)number(g, "classes");
-    g->steps = (int)json_array_size(json_object_get(g->record, "losses"));
+    g->steps = (int)json_array_size(numbers(g, "losses", 0));
     size = (int)number(g, "size");
     assert_true(g->steps > 0 && g->batch <= 64);
     g->image = 3 * (size_t)size * (size_t)size;
-    g->accumulate = 1;
-    if (json_object_get(g->record, "accumulate"))
-        g->accumulate = (int)number(g, "accumulate");
-    g->graph = build_graph(json_string_value(json_object_get(g->record, "net")),
-                           g->classes, size);
+    g->accumulate = (int)number(g, "accumulate");
+    g->chaotic = number(g, "lr") == 0;
+    g->graph =
+        build_graph(json_string_value(recorded(g, "net")), g->classes, size);
     fill_parameters(g->graph);
     assert_int_equal(rn_store_create(&g->store, g->graph,
                                      rn_optimiser_states(rn_optimiser_find(
@@ -361,7 +399,7 @@ static struct rn_plan *make_plan(struct golden *g, enum rn_mode mode,
 
 static int compare_inference(struct golden *g, const struct run *run)
 {
-    const json_t *want = json_object_get(g->record, "infer_logits");
+    const json_t *want = numbers(g, "infer_logits", 0);
     int batch = (int)json_array_size(want) / g->classes;
     struct rn_plan *plan = make_plan(g, RN_MODE_INFER, run, batch);
 
@@ -374,12 +412,13 @@ static int compare_inference(struct golden *g, const struct run *run)
 
 static int compare_first_step(struct golden *g, const struct rn_plan *plan)
 {
-    const json_t *grads = json_object_get(g->record, "grads");
+    const json_t *grads = g->chaotic ? NULL : recorded(g, "grads");
     int bad;
 
     rn_plan_logits(plan, g->logits);
-    bad = check_logits("training logits", g->logits,
-                       json_object_get(g->record, "train_logits"));
+    bad = check_logits(
+        "training logits", g->logits,
+        numbers(g, "train_logits", (size_t)(g->batch * g->classes)));
     for (size_t i = 0; grads && i < g->graph->n_params; i++) {
         const struct rn_param *p = &g->graph->params[i];
 
@@ -394,7 +433,7 @@ static int compare_first_step(struct golden *g, const struct rn_plan *plan)
 
 static int compare_end(struct golden *g)
 {
-    const json_t *end = json_object_get(g->record, "end");
+    const json_t *end = g->chaotic ? NULL : recorded(g, "end");
     int bad = 0;
 
     rn_store_export(g->store, g->graph);
@@ -459,9 +498,7 @@ static int compare_step(struct golden *g, struct rn_plan *plan, int step,
     int bad;
 
     snprintf(name, sizeof(name), "loss of step %d", step);
-    bad = check_close(
-        name, loss, want, fabs(want),
-        allowed(g, step < 16 ? TOLERANCE_LOSS : TOLERANCE_LATE_LOSS));
+    bad = check_close(name, loss, want, fabs(want), allowed_loss(g, step));
     if (step == 0)
         bad += compare_first_step(g, plan);
     rn_store_flat(g->store, &flat);

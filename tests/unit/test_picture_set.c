@@ -664,7 +664,7 @@ static void unknown_rules_are_refused(void **state)
 
         assert_int_equal(rn_data_open(&data, folder, &options, &err),
                          RN_ERR_ARG);
-        assert_non_null(strstr(err.msg, "is not known, expected 0 to "));
+        assert_non_null(strstr(err.msg, "`rule` is "));
     }
 }
 
@@ -1181,7 +1181,7 @@ static void impossible_protocols_are_refused(void **state)
     fails(model, memory, RN_PART_TEST, &o, RN_ERR_ARG, "are for pictures");
     o.crops = 5;
     fails(model, pictures, RN_PART_TRAIN, &o, RN_ERR_ARG,
-          "5 crops: there are 1 or 10");
+          "`crops` is 5, but must be 1 or 10");
     o.crops = 10;
     o.scales = scales;
     o.n_scales = 1;

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Joins groups until they fill blocks of channels, and takes them apart again.
+ * */
 #include "ops/conv/groups.h"
 
 #include <string.h>
