@@ -347,7 +347,7 @@ static void backward(struct interpreter *t, int v, double *dx)
 static void interpret(struct interpreter *t, const double *images, bool train)
 {
     t->train = train;
-    t->margin = INFINITY;
+    t->margin = HUGE_VAL;
     for (size_t v = 0; v < t->g->n_nodes; v++)
         if (t->g->nodes[v].op == RN_OP_INPUT)
             memcpy(t->value[v], images,

@@ -151,13 +151,13 @@ static double max_pool_at(const struct interpreter *t,
                           const struct rn_node *node, int n, int c, int y,
                           int x)
 {
-    double best = -INFINITY;
+    double best = -HUGE_VAL;
 
     for (int ky = 0; ky < node->window.kh; ky++)
         for (int kx = 0; kx < node->window.kw; kx++)
             best = fmax(best,
                         at(t, node->input[0], n, c, tap_y(&node->window, y, ky),
-                           tap_x(&node->window, x, kx), -INFINITY));
+                           tap_x(&node->window, x, kx), -HUGE_VAL));
     return best;
 }
 
@@ -305,7 +305,7 @@ static double function_of(enum rn_function f, double a, double b, double v)
     case RN_FUNCTION_COUNT:
         break;
     }
-    return NAN;
+    return (double)NAN;
 }
 
 static double activation_at(const struct interpreter *t,

@@ -126,7 +126,7 @@ static void run_photo(const struct rn_model *model, struct rn_plan *plan,
     struct rn_error err = {0};
     const char *path = rn_data_file(photos, RN_PART_TRAIN, tally->photos);
     struct rn_image photo;
-    int label;
+    int label = -1;
 
     assert_non_null(path);
     assert_non_null(strstr(path, r->file));

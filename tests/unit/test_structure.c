@@ -773,7 +773,7 @@ static void beginnings_of_names(void **state)
     }
     assert_int_equal(l.count, 2 * n);
     write_pth(&l, "q.pth");
-    assert_refused("q.pth", NULL, "'q.pth'" + 7);
+    assert_refused("q.pth", NULL, "");
     assert_refused("q.pth", &no, "no tensors are in or under 'encoder_x'");
     OK(import(&back, in_folder("q.pth"), &q, &err));
     check_same_params(model->graph, back->graph, "encoder_q");

@@ -205,7 +205,8 @@ static const char *const file_words[] = {
 static const char *const class_words[] = {
     "class",  "label",       "class_name", "label_name", "class name",
     "target", "category",    "species",    "breed",      "class_id",
-    "labels", "class_index", "label_id",   "tag",        NULL};
+    "labels", "class_index", "label_id",   "tag",        "classes",
+    "tags",   "categories",  NULL};
 
 /* And one that tells the parts. */
 static const char *const part_words[] = {"split",    "subset", "partition",
