@@ -116,8 +116,8 @@ enum rn_option_type {
     RN_OPTION_TEXT = 6,   /**< const char *: UTF-8 */
     RN_OPTION_WORD = 7,   /**< const char *: one of `words` */
     RN_OPTION_INDEX = 8,  /**< int or enum: the place of one of `words` */
-    RN_OPTION_LETTER = 9, /**< char: one of `words`, which are letters; of a
-                             longer word the first letter, in lower case */
+    RN_OPTION_LETTER = 9 /**< char: one of `words`, which are letters; of a
+                            longer word the first letter, in lower case */
 };
 
 /** A field of an options struct. The library checks the field by this row, and
