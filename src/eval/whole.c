@@ -148,7 +148,7 @@ static int prepare(const struct rn_whole_pass *pass, const struct rn_view *view,
     int rc = RN_OK;
 
     *images = rn_alloc(2 * floats, sizeof(**images));
-    if (!pixels || *images == NULL)
+    if (!pixels || !*images)
         rc = rn_fail_memory(err, floats, "a picture");
     if (rc == RN_OK)
         rc = rn_view_apply(view, picture, pixels, err);

@@ -152,7 +152,7 @@ int rn_trainer_choose_network(struct rn_trainer *t,
 
 static void set_text(const char **text, const char *value)
 {
-    if (*text == NULL)
+    if (!*text)
         *text = value;
 }
 

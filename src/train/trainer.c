@@ -480,7 +480,7 @@ static int make_absolute(const char **path, char **owned, struct rn_error *err)
     if (*path == NULL || access(*path, F_OK) != 0)
         return RN_OK;
     *owned = realpath(*path, NULL);
-    if (*owned == NULL)
+    if (!*owned)
         return rn_fail_errno(err, "find", *path);
     *path = *owned;
     return RN_OK;
