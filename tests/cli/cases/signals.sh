@@ -7,9 +7,11 @@ data=synthetic:1x8x8:4:64
 # shellcheck disable=SC2086
 prepare resnet train $data $options --out whole
 
+# --default-signal: the suite itself may run under nohup.
 for signal in INT TERM HUP USR1 USR2 XCPU; do
     # shellcheck disable=SC2086
-    resnet train $data $options --out $signal > out 2> err &
+    env --default-signal=HUP resnet train $data $options --out $signal \
+        > out 2> err &
     child=$!
     # once it has logged something it is in the middle
     tries=0
@@ -40,7 +42,7 @@ begin() {
     done
 }
 name=twice
-begin env
+begin env --default-signal=HUP
 kill -HUP $child
 kill -HUP $child 2> kill.err
 wait $child
