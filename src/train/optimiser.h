@@ -68,6 +68,11 @@ RN_OPTIMISERS(RN_OPTIMISER_ROW)
 /** Pointers to them; NULL ends them. */
 extern const struct rn_optimiser *const rn_optimisers[];
 
+/** The update of momentum with the rate inside, whose first option is the
+ *  momentum: v <- momentum v + lr (g + decay w); w <- w - v. */
+void rn_optimiser_momentum(const struct rn_slice *slice, const double *option,
+                           long step);
+
 /** By name, without one the first; NULL for one that is not known. */
 const struct rn_optimiser *rn_optimiser_find(const char *name);
 int rn_optimiser_states(const struct rn_optimiser *optimiser);

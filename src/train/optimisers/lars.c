@@ -3,23 +3,8 @@
  * each layer's learning rate goes by the norms of its weights and gradient. */
 #include "train/optimiser.h"
 
+/* The slice's rate is the layer's own. */
 enum { MOMENTUM, TRUST };
-
-/* v <- momentum v + lr (g + decay w); w <- w - v, lr being the layer's own */
-static void update(const struct rn_slice *s, const double *option, long step)
-{
-    float *restrict value = s->value, *restrict velocity = s->state[0];
-    const float *restrict grad = s->grad;
-    float keep = (float)option[MOMENTUM], lr = s->lr, decay = s->decay;
-
-    (void)step;
-    for (size_t i = 0; i < s->count; i++) {
-        float v = keep * velocity[i] + lr * (grad[i] + decay * value[i]);
-
-        velocity[i] = v;
-        value[i] -= v;
-    }
-}
 
 /* trust |w| / (|g| + decay |w|); a layer of zeros has no direction yet. */
 static double factor(double weights, double gradient, double decay,
@@ -36,6 +21,6 @@ const struct rn_optimiser rn_optimiser_lars = {
     .states = {"lars.velocity"},
     .options = {RN_OPTIMISER_OPTION(momentum, 0),
                 RN_OPTIMISER_OPTION(trust, 0.001)},
-    .update = update,
+    .update = rn_optimiser_momentum,
     .factor = factor,
 };

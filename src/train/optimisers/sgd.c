@@ -5,8 +5,8 @@
 
 enum { MOMENTUM };
 
-/* v <- momentum v + lr (g + decay w); w <- w - v */
-static void update(const struct rn_slice *r, const double *option, long step)
+void rn_optimiser_momentum(const struct rn_slice *r, const double *option,
+                           long step)
 {
     float *restrict value = r->value, *restrict velocity = r->state[0];
     const float *restrict grad = r->grad;
@@ -26,5 +26,5 @@ const struct rn_optimiser rn_optimiser_sgd = {
     .rate = 1,
     .states = {"momentum"},
     .options = {RN_OPTIMISER_OPTION(momentum, 0)},
-    .update = update,
+    .update = rn_optimiser_momentum,
 };
