@@ -64,39 +64,37 @@ static int function_numbers(struct rn_onnx_import *in,
                : rn_onnx_fail(in, "is made of '%.*s'", RN_PB_SHOW(how.text));
 }
 
+/* The operator's output is `function` of each element. */
+static int apply(struct rn_onnx_import *in, const struct rn_onnx_value *picture,
+                 enum rn_function function, float a, float b)
+{
+    char name[RN_IMPORT_NAME];
+    int node =
+        rn_graph_activation(in->g, picture->node,
+                            rn_onnx_name(in, UINT32_MAX, name), function, a, b);
+
+    return rn_onnx_output_node(in, node, picture);
+}
+
 int rn_onnx_read_function(struct rn_onnx_import *in)
 {
     const struct rn_onnx_function *f = rn_onnx_function_called(in->node->op);
     struct rn_onnx_value *picture;
     enum rn_function function;
-    char name[RN_IMPORT_NAME];
     float a, b;
     int rc = rn_onnx_any_layout(in, 0, &picture);
 
     if (!rc)
         rc = function_numbers(in, f, &function, &a, &b);
-    return rc ? rc
-              : rn_onnx_output_node(
-                    in,
-                    rn_graph_activation(in->g, picture->node,
-                                        rn_onnx_name(in, UINT32_MAX, name),
-                                        function, a, b),
-                    picture);
+    return rc ? rc : apply(in, picture, function, a, b);
 }
 
 int rn_onnx_read_reciprocal(struct rn_onnx_import *in)
 {
     struct rn_onnx_value *picture;
-    char name[RN_IMPORT_NAME];
     int rc = rn_onnx_any_layout(in, 0, &picture);
 
-    return rc ? rc
-              : rn_onnx_output_node(
-                    in,
-                    rn_graph_activation(in->g, picture->node,
-                                        rn_onnx_name(in, UINT32_MAX, name),
-                                        RN_FUNCTION_POWER, -1, 0),
-                    picture);
+    return rc ? rc : apply(in, picture, RN_FUNCTION_POWER, -1, 0);
 }
 
 int rn_onnx_read_negative(struct rn_onnx_import *in)
