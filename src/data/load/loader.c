@@ -1,18 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Batches made ahead of time: threads fill a ring of SLOTS batches, the caller
- * takes them in order. What a batch holds is a function of the configuration
- * and its iteration alone, whichever thread makes which image. */
+/* Batches made ahead of time, in the slots of a ring. What a batch holds is a
+ * function of the configuration and its iteration alone, whichever thread makes
+ * which image. */
 #include "data/load/augment.h"
 
 #include "core/memory.h"
 #include "core/random.h"
-#include "core/threads.h"
+#include "core/ring.h"
 
 #include <pthread.h>
 #include <string.h>
-
-#define SLOTS       4
-#define MAX_THREADS 256
 
 struct slot {
     float *images;        /* [batch][crops][c][h][w] */
@@ -22,7 +19,6 @@ struct slot {
     float *wanted;        /* [batch][classes], or NULL */
     struct rn_pick *pick; /* [batch] */
     int count;
-    int left;  /* images still to be made */
     int wrong; /* first image that could not be fetched, or count */
     struct rn_error err;
 };
@@ -37,87 +33,36 @@ struct rn_loader {
     struct rn_loader_config config;
     float *mean, *std; /* config's copies */
     struct rn_order order;
-    struct slot slot[SLOTS];
+    struct slot slot[RN_RING_SLOTS];
     size_t image; /* floats of one crop */
     size_t crops; /* of one image */
-    int chunk;    /* images that a thread makes at a time */
-    pthread_t thread[MAX_THREADS];
-    struct scratch scratch[MAX_THREADS];
-    int threads, running;
+    int threads;
+    struct scratch *scratch; /* [threads] */
+    struct rn_ring *ring;
+    long taken; /* batches the caller took */
 
-    pthread_mutex_t mutex; /* over the rest, and a slot's count to err */
-    pthread_cond_t filled, freed;
-    long begun;   /* iterations from config.first on that are in slots */
-    int given;    /* images of the last of them that threads have taken */
-    long taken;   /* iterations the caller took */
-    int joined;   /* threads that have begun, so that each has a number */
-    bool holding; /* the caller still has the batch before `taken` */
-    bool stop;
+    pthread_mutex_t mutex; /* over the rest, and a slot's wrong and err */
     /* Images that others stood in for: */
     bool *is_bad;   /* [images of the part], or NULL */
     char **skipped; /* what is wrong with them */
     size_t n_skipped, skipped_room;
 };
 
-/* A run of images of a batch, for one thread. */
-struct work {
-    struct slot *slot;
-    int from, to;
-};
+/* ---------------------------------------------------- the ring's threads */
 
-/* ---------------------------------------------------- the loader's threads */
-
-/* Mutex held: whether the newest batch has images that nobody has taken. */
-static bool work_left(const struct rn_loader *l)
+/* Which images a batch has. */
+static int begin(void *user, int at, long fill)
 {
-    return l->begun > 0 && l->given < l->slot[(l->begun - 1) % SLOTS].count;
-}
-
-/* Mutex held: whether another batch may be begun. */
-static bool may_begin(const struct rn_loader *l)
-{
-    return l->begun < l->config.end - l->config.first &&
-           l->begun - l->taken + l->holding < SLOTS;
-}
-
-/* Mutex held. Which images a batch has is decided here, in order. */
-static void begin(struct rn_loader *l)
-{
-    long iteration = l->config.first + l->begun;
-    struct slot *slot = &l->slot[l->begun % SLOTS];
+    struct rn_loader *l = user;
+    long iteration = l->config.first + fill;
+    struct slot *slot = &l->slot[at];
 
     slot->count = rn_sampler_size(&l->config.sampler, iteration);
     for (int j = 0; j < slot->count; j++)
         slot->pick[j] =
             rn_sampler_pick(&l->config.sampler, &l->order, iteration, j);
-    slot->left = slot->count;
     slot->wrong = slot->count;
-    l->given = 0;
-    l->begun++;
-    if (!slot->count)
-        pthread_cond_signal(&l->filled);
-}
-
-/* Mutex held; false when it is time to end. */
-static bool take_work(struct rn_loader *l, struct work *work)
-{
-    while (!l->stop && !work_left(l)) {
-        if (may_begin(l))
-            begin(l);
-        else if (l->begun == l->config.end - l->config.first)
-            return false;
-        else
-            pthread_cond_wait(&l->freed, &l->mutex);
-    }
-    if (l->stop)
-        return false;
-    work->slot = &l->slot[(l->begun - 1) % SLOTS];
-    work->from = l->given;
-    work->to = work->slot->count - work->from < l->chunk
-                   ? work->slot->count
-                   : work->from + l->chunk;
-    l->given = work->to;
-    return true;
+    return slot->count;
 }
 
 /* Add the share that image `pick` has in what each class is to be. */
@@ -275,48 +220,14 @@ static void note_failure(struct rn_loader *l, struct slot *slot, int j,
     pthread_mutex_unlock(&l->mutex);
 }
 
-static void do_work(struct rn_loader *l, const struct work *work,
-                    const struct scratch *scratch)
+static void make(void *user, int at, int j, int thread)
 {
-    struct slot *slot = work->slot;
+    struct rn_loader *l = user;
+    struct slot *slot = &l->slot[at];
+    struct rn_error err = {0};
 
-    for (int j = work->from; j < work->to; j++) {
-        struct rn_error err = {0};
-
-        if (make_image(l, slot, j, scratch, &err))
-            note_failure(l, slot, j, &err);
-    }
-}
-
-static void *run(void *argument)
-{
-    struct rn_loader *l = argument;
-    struct work work;
-    const struct scratch *scratch;
-
-    pthread_mutex_lock(&l->mutex);
-    scratch = &l->scratch[l->joined++];
-    while (take_work(l, &work)) {
-        pthread_mutex_unlock(&l->mutex);
-        do_work(l, &work, scratch);
-        pthread_mutex_lock(&l->mutex);
-        work.slot->left -= work.to - work.from;
-        if (!work.slot->left)
-            pthread_cond_signal(&l->filled);
-    }
-    pthread_mutex_unlock(&l->mutex);
-    return NULL;
-}
-
-static int start(struct rn_loader *l, struct rn_error *err)
-{
-    int code = 0;
-
-    while (!code && l->running < l->threads) {
-        code = rn_thread_start(&l->thread[l->running], run, l);
-        l->running += !code;
-    }
-    return code ? rn_fail_threads(err, l->threads, l->running, code) : RN_OK;
+    if (make_image(l, slot, j, &l->scratch[thread], &err))
+        note_failure(l, slot, j, &err);
 }
 
 /* ------------------------------------------------------------- the caller */
@@ -379,7 +290,7 @@ static int allocate_slots(struct rn_loader *l, struct rn_error *err)
 
     if (!rn_size_mul(batch, l->crops * l->image, &floats))
         floats = SIZE_MAX; /* fails below */
-    for (int i = 0; i < SLOTS; i++) {
+    for (int i = 0; i < RN_RING_SLOTS; i++) {
         struct slot *slot = &l->slot[i];
 
         slot->images = rn_alloc(floats, sizeof(float));
@@ -398,13 +309,13 @@ static int allocate_extras(struct rn_loader *l, struct rn_error *err)
     size_t batch = (size_t)config->sampler.batch;
     bool mixes = rn_mixes(&config->augment);
 
-    for (int i = 0; i < SLOTS && mixes; i++) {
+    for (int i = 0; i < RN_RING_SLOTS && mixes; i++) {
         l->slot[i].others = rn_alloc(batch, sizeof(int32_t));
         l->slot[i].share = rn_alloc(batch, sizeof(float));
         if (!l->slot[i].others || !l->slot[i].share)
             return rn_fail_memory(err, batch * sizeof(float), "labels");
     }
-    for (int i = 0; i < SLOTS && config->sets; i++) {
+    for (int i = 0; i < RN_RING_SLOTS && config->sets; i++) {
         size_t classes = (size_t)config->data->classes;
 
         l->slot[i].wanted = rn_alloc(batch * classes, sizeof(float));
@@ -412,6 +323,9 @@ static int allocate_extras(struct rn_loader *l, struct rn_error *err)
             return rn_fail_memory(err, batch * classes * sizeof(float),
                                   "labels");
     }
+    l->scratch = rn_alloc((size_t)l->threads, sizeof(*l->scratch));
+    if (!l->scratch)
+        return rn_fail_memory(err, (size_t)l->threads, "threads");
     for (int i = 0; i < l->threads; i++) {
         l->scratch[i].pixels = rn_alloc(l->crops, l->image);
         l->scratch[i].other = mixes ? rn_alloc(l->image, sizeof(float)) : NULL;
@@ -427,21 +341,32 @@ static int allocate_extras(struct rn_loader *l, struct rn_error *err)
     return RN_OK;
 }
 
-/* Images in memory take microseconds: a thread that makes whole batches is
- * enough for them. */
 static void configure(struct rn_loader *l,
                       const struct rn_loader_config *config)
 {
     const struct rn_shape *s = rn_loader_shape(config);
-    bool fetch = config->data->fetch != NULL;
 
     l->config = *config;
     l->image = rn_shape_size(*s);
     l->crops = (size_t)rn_loader_crops(config);
-    l->chunk = fetch ? 1 : config->sampler.batch;
-    l->threads = !fetch || config->threads < 1   ? 1
-                 : config->threads > MAX_THREADS ? MAX_THREADS
-                                                 : config->threads;
+    l->threads =
+        config->data->fetch && config->threads > 1 ? config->threads : 1;
+}
+
+/* Images in memory take microseconds: a thread that makes whole batches is
+ * enough for them. */
+static int start(struct rn_loader *l, struct rn_error *err)
+{
+    const struct rn_ring_config ring = {
+        .user = l,
+        .fills = l->config.end - l->config.first,
+        .threads = l->threads,
+        .chunk = l->config.data->fetch ? 1 : l->config.sampler.batch,
+        .begin = begin,
+        .make = make,
+    };
+
+    return rn_ring_create(&l->ring, &ring, err);
 }
 
 int rn_loader_create(struct rn_loader **out,
@@ -460,8 +385,6 @@ int rn_loader_create(struct rn_loader **out,
         return rn_fail_memory(err, sizeof(*l), "the loader");
     configure(l, config);
     pthread_mutex_init(&l->mutex, NULL);
-    pthread_cond_init(&l->filled, NULL);
-    pthread_cond_init(&l->freed, NULL);
     rc = allocate(l, err);
     if (!rc)
         rc = allocate_slots(l, err);
@@ -475,25 +398,6 @@ int rn_loader_create(struct rn_loader **out,
     }
     *out = l;
     return rc;
-}
-
-/* Mutex held: whether the next batch is there. */
-static bool is_filled(const struct rn_loader *l)
-{
-    return l->begun > l->taken && !l->slot[l->taken % SLOTS].left;
-}
-
-/* Wait for it; the seconds that took. */
-static double wait_filled(struct rn_loader *l)
-{
-    double start_time;
-
-    if (is_filled(l))
-        return 0;
-    start_time = rn_now();
-    while (!is_filled(l))
-        pthread_cond_wait(&l->filled, &l->mutex);
-    return rn_now() - start_time;
 }
 
 static int hand_out(const struct slot *slot, long iteration,
@@ -516,28 +420,13 @@ static int hand_out(const struct slot *slot, long iteration,
 int rn_loader_next(struct rn_loader *l, struct rn_batch *batch, double *waited,
                    struct rn_error *err)
 {
-    long first = l->config.first, end = l->config.end;
-    double seconds;
-    int rc;
+    int slot = rn_ring_next(l->ring, waited);
 
-    pthread_mutex_lock(&l->mutex);
-    if (l->holding) {
-        l->holding = false;
-        pthread_cond_broadcast(&l->freed);
-    }
-    if (l->taken == end - first) {
-        pthread_mutex_unlock(&l->mutex);
+    if (slot < 0)
         return rn_fail(err, RN_ERR_ARG,
-                       "the loader is at its end, iteration %ld", end);
-    }
-    seconds = wait_filled(l);
-    rc = hand_out(&l->slot[l->taken % SLOTS], first + l->taken, batch, err);
-    l->taken++;
-    l->holding = true;
-    pthread_mutex_unlock(&l->mutex);
-    if (waited)
-        *waited += seconds;
-    return rc;
+                       "the loader is at its end, iteration %ld",
+                       l->config.end);
+    return hand_out(&l->slot[slot], l->config.first + l->taken++, batch, err);
 }
 
 const char *rn_loader_skipped(struct rn_loader *l, size_t i)
@@ -554,16 +443,9 @@ void rn_loader_destroy(struct rn_loader *l)
 {
     if (!l)
         return;
-    pthread_mutex_lock(&l->mutex);
-    l->stop = true;
-    pthread_cond_broadcast(&l->freed);
-    pthread_mutex_unlock(&l->mutex);
-    for (int i = 0; i < l->running; i++)
-        pthread_join(l->thread[i], NULL);
-    pthread_cond_destroy(&l->filled);
-    pthread_cond_destroy(&l->freed);
+    rn_ring_destroy(l->ring);
     pthread_mutex_destroy(&l->mutex);
-    for (int i = 0; i < SLOTS; i++) {
+    for (int i = 0; i < RN_RING_SLOTS; i++) {
         rn_free(l->slot[i].images);
         rn_free(l->slot[i].labels);
         rn_free(l->slot[i].others);
@@ -571,10 +453,11 @@ void rn_loader_destroy(struct rn_loader *l)
         rn_free(l->slot[i].wanted);
         rn_free(l->slot[i].pick);
     }
-    for (int i = 0; i < l->threads; i++) {
+    for (int i = 0; l->scratch && i < l->threads; i++) {
         rn_free(l->scratch[i].pixels);
         rn_free(l->scratch[i].other);
     }
+    rn_free(l->scratch);
     for (size_t i = 0; i < l->n_skipped; i++)
         rn_free(l->skipped[i]);
     rn_free(l->skipped);

@@ -16,8 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_THREADS 256
-
 struct entry {
     char *error;
     struct rn_picture_kind kind;
@@ -157,15 +155,17 @@ static int run_all(struct rn_survey *s, const struct rn_survey_options *options,
                    struct rn_error *err)
 {
     struct work work = {.survey = s, .options = options};
-    pthread_t threads[MAX_THREADS];
     struct rn_machine machine;
     int wanted = options->threads, count = 0;
+    pthread_t *threads;
 
     rn_machine_get(&machine);
     if (wanted < 1)
         wanted = machine.threads;
-    if (wanted > MAX_THREADS)
-        wanted = MAX_THREADS;
+    threads = rn_alloc((size_t)wanted, sizeof(*threads));
+    if (!threads)
+        return rn_fail_memory(err, (size_t)wanted * sizeof(*threads),
+                              "threads");
     /* Fewer threads than wanted are enough, too. */
     while (count < wanted - 1 &&
            rn_thread_start(&threads[count], run, &work) == 0)
@@ -174,6 +174,7 @@ static int run_all(struct rn_survey *s, const struct rn_survey_options *options,
         tell(&work);
     for (int i = 0; i < count; i++)
         pthread_join(threads[i], NULL);
+    rn_free(threads);
     /* The others may have done the rest: the end is told in any case, and so
      * that they are to stop. */
     if (!work.stop)
