@@ -188,6 +188,24 @@ static void describe(const struct rn_train_report *r, char *line, size_t size)
              text_seconds(&left, r->seconds_left));
 }
 
+/* "test error 12.30 %", and what else a line has room for. */
+static void describe_test(const struct rn_train_report *r, char *line,
+                          size_t size)
+{
+    const char *part = rn_part_name(r->test_part);
+    size_t length = 0;
+
+    for (int i = 0; i < r->measures && length < size; i++) {
+        const struct rn_measured *m = &r->measured[i];
+
+        if (m->title)
+            length += (size_t)snprintf(line + length, size - length,
+                                       m->percent ? "  %s %s %.2f %%"
+                                                  : "  %s %s %.4f",
+                                       part, m->title, m->value);
+    }
+}
+
 static void on_report(void *user, const struct rn_train_report *r)
 {
     struct watcher *w = user;
@@ -204,8 +222,7 @@ static void on_report(void *user, const struct rn_train_report *r)
     w->said_at = now;
     describe(r, line, sizeof(line));
     if (r->tested)
-        snprintf(test, sizeof(test), "  %s error %.2f %%",
-                 rn_part_name(r->test_part), r->test_error);
+        describe_test(r, test, sizeof(test));
     say("%s%s", line, test);
 }
 
@@ -266,9 +283,9 @@ static void print_json(const char *run, const struct rn_train_result *r)
     json_put(object, "images", json_count((uint64_t)r->test_images));
     if (r->test_images > 0) {
         json_put(object, "part", json_text(rn_part_name(r->test_part)));
-        json_put(object, "test_error", json_double(r->test_error));
-        json_put(object, "test_error5", json_double(r->test_error5));
-        json_put(object, "test_loss", json_double(r->test_loss));
+        for (int i = 0; i < r->measures; i++)
+            json_put(object, r->measured[i].name,
+                     json_double(r->measured[i].value));
         json_put(object, "best_error", json_double(r->best_error));
         json_put(object, "best_iteration",
                  json_count((uint64_t)r->best_iteration));
@@ -288,6 +305,10 @@ static void print_text(const char *run, const struct rn_train_result *r)
         /* among five classes everything is among the first five */
         if (r->classes > 5 && !isnan(r->test_error5))
             printf(" (top-5 %.2f %%)", r->test_error5);
+        /* what is not named above */
+        for (int i = 0; i < r->measures; i++)
+            if (r->measured[i].title && !r->measured[i].percent)
+                printf(", %s %.4f", r->measured[i].title, r->measured[i].value);
         printf(", loss %.4f, %s images\n", r->test_loss,
                text_count(&t, (uint64_t)r->test_images));
         printf("best %.2f %% at iteration %s: %s/best.safetensors\n",

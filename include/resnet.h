@@ -107,15 +107,15 @@ struct rn_error {
 
 /** What the field of an options struct holds. */
 enum rn_option_type {
-    RN_OPTION_FLAG = 0,   /**< int: 0 or 1 */
-    RN_OPTION_INT = 1,    /**< int, min to max */
-    RN_OPTION_LONG = 2,   /**< long, min to max */
-    RN_OPTION_REAL = 3,   /**< double, min to max */
-    RN_OPTION_SEED = 4,   /**< uint64_t, 0 to 2^63 - 1 */
-    RN_OPTION_SIZE = 5,   /**< int[2]: height and width, min to max each */
-    RN_OPTION_TEXT = 6,   /**< const char *: UTF-8 */
-    RN_OPTION_WORD = 7,   /**< const char *: one of `words` */
-    RN_OPTION_INDEX = 8,  /**< int or enum: the place of one of `words` */
+    RN_OPTION_FLAG = 0,  /**< int: 0 or 1 */
+    RN_OPTION_INT = 1,   /**< int, min to max */
+    RN_OPTION_LONG = 2,  /**< long, min to max */
+    RN_OPTION_REAL = 3,  /**< double, min to max */
+    RN_OPTION_SEED = 4,  /**< uint64_t, 0 to 2^63 - 1 */
+    RN_OPTION_SIZE = 5,  /**< int[2]: height and width, min to max each */
+    RN_OPTION_TEXT = 6,  /**< const char *: UTF-8 */
+    RN_OPTION_WORD = 7,  /**< const char *: one of `words` */
+    RN_OPTION_INDEX = 8, /**< int or enum: the place of one of `words` */
     RN_OPTION_LETTER = 9 /**< char: one of `words`, which are letters; of a
                             longer word the first letter, in lower case */
 };
@@ -1178,6 +1178,16 @@ RN_API void rn_learner_store(struct rn_learner *learner);
 
 RN_API void rn_learner_destroy(struct rn_learner *learner);
 
+/** A measure of a test, as log.jsonl has it. */
+struct rn_measured {
+    const char *name;  /**< "test_error", "test_f1", …; static, as is title */
+    const char *title; /**< "error"; NULL: not for a line of progress */
+    int percent;       /**< 1: per cent */
+    double value;
+};
+
+#define RN_MEASURED_MAX 8
+
 struct rn_train_report {
     long iteration, iterations; /**< done, of all */
     double epoch;               /**< epochs done */
@@ -1188,8 +1198,10 @@ struct rn_train_report {
     double data_wait; /**< share of the time spent waiting for data */
     double seconds_left;
     int tested; /**< nonzero when the following three are set */
-    double test_error, test_error5, test_loss;
+    double test_error, test_error5, test_loss; /**< as in rn_train_result */
     enum rn_part test_part; /**< validation when there is one, else test */
+    int measures;           /**< of the test, 0 without one */
+    struct rn_measured measured[RN_MEASURED_MAX];
 };
 
 struct rn_train_events {
@@ -1211,14 +1223,18 @@ struct rn_train_events {
 struct rn_train_result {
     long iterations;
     double seconds;
-    double loss, train_error;                  /**< of the last report */
-    double test_error, test_error5, test_loss; /**< last test; per cent */
+    double loss, train_error; /**< of the last report */
+    /** Of the last test; per cent. The error is of images that have any number
+     *  of classes those whose classes are not all right; test_error5 is NaN. */
+    double test_error, test_error5, test_loss;
     double best_error;   /**< smallest tested error, per cent */
     long best_iteration; /**< with the smallest loss of these; -1: no test
                             yet */
     int classes;
     enum rn_part test_part;
     int test_images; /**< 0: nothing to test on */
+    int measures;    /**< of the last test, 0 before it */
+    struct rn_measured measured[RN_MEASURED_MAX];
 };
 
 /**
@@ -1302,8 +1318,8 @@ struct rn_eval_result {
     double loss;                   /**< mean cross-entropy; of sigmoids the
                                       binary one, the mean over the classes */
     double calibration_error;      /**< expected, of 15 bins; per cent */
-    int several;        /**< 1: images have any number of classes, of which those
-                           above a half are answered */
+    int several; /**< 1: images have any number of classes, of which those
+                    above a half are answered */
     double exact_error; /**< images whose classes are not all right; per cent */
     double mean_average_precision; /**< over the classes that occur; 0 to 1 */
     double f1;                     /**< over all classes of all images */

@@ -46,21 +46,45 @@ int rn_metrics_create(struct rn_metrics *m, const struct rn_data *data,
                       struct rn_error *err);
 void rn_metrics_free(struct rn_metrics *m);
 
+/** What a measure is for when models of the same run are compared. */
+enum rn_metric_choice {
+    RN_CHOICE_NONE,
+    RN_CHOICE_BEST, /* it tells which is best: one row of each kind */
+    RN_CHOICE_TIE,  /* and this one which of those that are equal: one, too */
+};
+
 /** A measure: a row of the table, NULL as name at its end. */
 struct rn_metric {
     const char *name;  /* as in struct rn_eval_result */
     size_t place;      /* there */
     bool sets, single; /* of images of any number of classes, of one each */
     bool higher;       /* is better */
+    enum rn_metric_choice choice;
+    const char *log;   /* name in log.jsonl and checkpoints; the same in one
+                          row of each kind at most */
+    const char *title; /* in a line of progress; NULL: not there */
+    bool percent;
     double (*value)(const struct rn_metrics *m);
 };
-extern const struct rn_metric rn_metric_table[];
+enum { RN_METRICS = 7 };
+extern const struct rn_metric rn_metric_table[RN_METRICS + 1];
 
-/** What the table has for such images; NaN in the places of the others. The
- *  first row of each kind tells which model is best. */
+/** The values of a test: of each row, NaN of those of the other kind. */
+void rn_metrics_values(const struct rn_metrics *m, double values[RN_METRICS]);
+/** The same into the places of `result`. */
 void rn_metrics_result(const struct rn_metrics *m,
                        struct rn_eval_result *result);
-const struct rn_metric *rn_metric_first(const struct rn_metrics *m);
+/** Place in the table of the row of that choice, for images of any number of
+ *  classes or of one each. */
+int rn_metric_chosen(enum rn_metric_choice choice, bool sets);
+/** The value of that name in logs; NaN where such images have none. */
+double rn_metric_logged(const double values[RN_METRICS], const char *log,
+                        bool sets);
+/** Whether value a is better than b, never so where either is NaN. */
+bool rn_metric_better(const struct rn_metric *row, double a, double b);
+/** What the caller of a run gets to see; how many there are. */
+int rn_metrics_measured(const double values[RN_METRICS], bool sets,
+                        struct rn_measured measured[RN_MEASURED_MAX]);
 
 /**
  * Place of the label among the logits, 0 for the largest. Equal logits rank

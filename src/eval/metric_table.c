@@ -8,6 +8,7 @@
 
 #include <math.h>
 #include <stddef.h>
+#include <string.h>
 
 static double per_image(double sum, const struct rn_metrics *m)
 {
@@ -67,38 +68,89 @@ static double mean_average_precision(const struct rn_metrics *m)
     .name = #of, .value = of, .place = offsetof(struct rn_eval_result, of)
 
 /* clang-format off */
-const struct rn_metric rn_metric_table[] = {
-    {METRIC(top1_error), .single = true},
-    {METRIC(top5_error), .single = true},
-    {METRIC(calibration_error), .single = true},
-    {METRIC(exact_error), .sets = true},
-    {METRIC(mean_average_precision), .sets = true, .higher = true},
-    {METRIC(f1), .sets = true, .higher = true},
-    {METRIC(loss), .single = true, .sets = true},
+const struct rn_metric rn_metric_table[RN_METRICS + 1] = {
+    {METRIC(top1_error), .single = true, .choice = RN_CHOICE_BEST,
+     .log = "test_error", .title = "error", .percent = true},
+    {METRIC(top5_error), .single = true,
+     .log = "test_error5", .percent = true},
+    {METRIC(calibration_error), .single = true,
+     .log = "test_calibration_error", .percent = true},
+    {METRIC(exact_error), .sets = true, .choice = RN_CHOICE_BEST,
+     .log = "test_error", .title = "error", .percent = true},
+    {METRIC(mean_average_precision), .sets = true, .higher = true,
+     .log = "test_mean_average_precision", .title = "mean AP"},
+    {METRIC(f1), .sets = true, .higher = true,
+     .log = "test_f1", .title = "F1"},
+    {METRIC(loss), .single = true, .sets = true, .choice = RN_CHOICE_TIE,
+     .log = "test_loss"},
     {.name = NULL},
 };
 /* clang-format on */
 
-static bool is_of(const struct rn_metric *row, const struct rn_metrics *m)
+_Static_assert(RN_METRICS <= RN_MEASURED_MAX, "there is room for all");
+
+static bool is_of(const struct rn_metric *row, bool sets)
 {
-    return m->scored ? row->sets : row->single;
+    return sets ? row->sets : row->single;
+}
+
+void rn_metrics_values(const struct rn_metrics *m, double values[RN_METRICS])
+{
+    for (int i = 0; i < RN_METRICS; i++) {
+        const struct rn_metric *row = &rn_metric_table[i];
+
+        values[i] = is_of(row, m->scored != NULL) ? row->value(m) : (double)NAN;
+    }
 }
 
 void rn_metrics_result(const struct rn_metrics *m,
                        struct rn_eval_result *result)
 {
-    for (const struct rn_metric *row = rn_metric_table; row->name; row++)
-        *(double *)((char *)result + row->place) =
-            is_of(row, m) ? row->value(m) : (double)NAN;
+    double values[RN_METRICS];
+
+    rn_metrics_values(m, values);
+    for (int i = 0; i < RN_METRICS; i++)
+        *(double *)((char *)result + rn_metric_table[i].place) = values[i];
 }
 
-const struct rn_metric *rn_metric_first(const struct rn_metrics *m)
+int rn_metric_chosen(enum rn_metric_choice choice, bool sets)
 {
-    const struct rn_metric *row = rn_metric_table;
+    int i = 0;
 
-    while (!is_of(row, m))
-        row++;
-    return row;
+    while (rn_metric_table[i].choice != choice ||
+           !is_of(&rn_metric_table[i], sets))
+        i++;
+    return i;
+}
+
+double rn_metric_logged(const double values[RN_METRICS], const char *log,
+                        bool sets)
+{
+    for (int i = 0; i < RN_METRICS; i++)
+        if (strcmp(rn_metric_table[i].log, log) == 0 &&
+            is_of(&rn_metric_table[i], sets))
+            return values[i];
+    return (double)NAN;
+}
+
+bool rn_metric_better(const struct rn_metric *row, double a, double b)
+{
+    return row->higher ? a > b : a < b;
+}
+
+int rn_metrics_measured(const double values[RN_METRICS], bool sets,
+                        struct rn_measured measured[RN_MEASURED_MAX])
+{
+    int count = 0;
+
+    for (int i = 0; i < RN_METRICS; i++) {
+        const struct rn_metric *row = &rn_metric_table[i];
+
+        if (is_of(row, sets))
+            measured[count++] = (struct rn_measured){row->log, row->title,
+                                                     row->percent, values[i]};
+    }
+    return count;
 }
 
 /* ----------------------------------------------------------------- sets */

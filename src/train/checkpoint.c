@@ -38,9 +38,6 @@ static const struct field {
     FIELD(loss, true),
     FIELD(train_error, true),
     FIELD(tested, false),
-    FIELD(test_error, true),
-    FIELD(test_error5, true),
-    FIELD(test_loss, true),
     FIELD(best_error, true),
     FIELD(best_iteration, false),
     LATER(best_loss, true),
@@ -66,6 +63,36 @@ static json_t *field_json(const struct rn_progress *p, const struct field *f)
     return isfinite(real) ? json_real(real) : json_null();
 }
 
+/* Under their names in the log, of which one may stand for a row of each kind:
+ * the row that has a value gives it, and each takes it. */
+static int tests_json(json_t *object, const double test[RN_METRICS])
+{
+    int failed = 0;
+
+    for (int i = 0; i < RN_METRICS; i++) {
+        const char *name = rn_metric_table[i].log;
+
+        if (isnan(test[i]) && json_object_get(object, name))
+            continue;
+        failed |= json_object_set_new(
+            object, name, isfinite(test[i]) ? json_real(test[i]) : json_null());
+    }
+    return failed;
+}
+
+static bool tests_read(double test[RN_METRICS], const json_t *object)
+{
+    for (int i = 0; i < RN_METRICS; i++) {
+        const json_t *value = json_object_get(object, rn_metric_table[i].log);
+
+        if (value && !json_is_null(value) && !json_is_number(value))
+            return false;
+        test[i] =
+            json_is_number(value) ? json_number_value(value) : (double)NAN;
+    }
+    return true;
+}
+
 static char *progress_text(const struct rn_progress *p, const char *optimizer,
                            uint64_t options)
 {
@@ -77,6 +104,8 @@ static char *progress_text(const struct rn_progress *p, const char *optimizer,
     for (size_t i = 0; i < FIELDS && !failed; i++)
         failed = json_object_set_new(object, fields[i].name,
                                      field_json(p, &fields[i]));
+    if (!failed)
+        failed = tests_json(object, p->test);
     if (!failed)
         failed = json_object_set_new(object, "options", json_string(sum));
     /* Older checkpoints are sgd's and do not say so. */
@@ -119,6 +148,11 @@ static int progress_read(struct rn_progress *p, const json_t *object,
                            "wrong type",
                            path, fields[i].name);
     }
+    if (!tests_read(p->test, object))
+        return rn_fail(err, RN_ERR_DATA,
+                       "'%s': training state has a test's figures in the "
+                       "wrong type",
+                       path);
     if (p->improved < 0)
         p->improved = p->best_iteration;
     if (p->iteration < 0 || p->images < 0 || p->warm_images < 0)

@@ -90,11 +90,8 @@ static json_t *report_json(const struct rn_train_report *r)
     failed |= set_real(line, "lr", r->lr);
     failed |= set_real(line, "images_per_second", r->images_per_second);
     failed |= set_real(line, "data_wait", r->data_wait);
-    if (r->tested) {
-        failed |= set_real(line, "test_error", r->test_error);
-        failed |= set_real(line, "test_error5", r->test_error5);
-        failed |= set_real(line, "test_loss", r->test_loss);
-    }
+    for (int i = 0; i < r->measures; i++)
+        failed |= set_real(line, r->measured[i].name, r->measured[i].value);
     if (!failed)
         return line;
     json_decref(line);

@@ -77,6 +77,17 @@ static struct rn_train_report running_report(const struct rn_trainer *t)
     };
 }
 
+bool rn_trainer_sets(const struct rn_trainer *t)
+{
+    return t->data && t->data->several;
+}
+
+/* Of the last test. */
+static double tested(const struct rn_trainer *t, const char *name)
+{
+    return rn_metric_logged(t->progress.test, name, rn_trainer_sets(t));
+}
+
 /* -------------------------------------------------------------- saving */
 
 static int set_text(json_t *object, const char *name, const char *text)
@@ -206,7 +217,7 @@ static json_t *trained_json(const struct rn_trainer *t)
     failed |= set_training(object, t);
     failed |= set_extras(object, o);
     if (p->tested == p->iteration) {
-        failed |= set_real(object, "test_error", p->test_error);
+        failed |= set_real(object, "test_error", tested(t, "test_error"));
         failed |= set_count(object, "test_images", t->test_images);
         failed |= set_text(object, "test_part", rn_part_name(t->test_part));
     }
@@ -287,13 +298,12 @@ static int test_progress(void *user, int done, int images)
     return stop_asked(user);
 }
 
-/* Fills progress.test_*; RN_ERR_STOPPED leaves progress as it was. */
+/* Fills progress.test; RN_ERR_STOPPED leaves progress as it was. */
 static int run_test(struct rn_trainer *t, struct rn_error *err)
 {
     struct rn_progress *p = &t->progress;
     struct rn_eval_pass pass;
     struct rn_metrics m = {.scored = NULL};
-    struct rn_eval_result result;
     int rc;
 
     rn_trainer_test_pass(t, &pass);
@@ -305,11 +315,8 @@ static int run_test(struct rn_trainer *t, struct rn_error *err)
     if (rc == RN_OK)
         rc = rn_eval_run(&pass, &m, err);
     if (rc == RN_OK) {
-        rn_metrics_result(&m, &result);
         p->tested = p->iteration;
-        p->test_error = rn_metric_first(&m)->value(&m);
-        p->test_error5 = result.top5_error;
-        p->test_loss = result.loss;
+        rn_metrics_values(&m, p->test);
     }
     rn_metrics_free(&m);
     return rc;
@@ -373,28 +380,41 @@ static void close_report(struct rn_trainer *t,
     t->clock.images = 0;
 }
 
-/* Of equal errors, which a few test images often give, the smaller loss. */
-static bool is_best(const struct rn_progress *p)
+/* The last test by a choice of the table. */
+struct verdict {
+    double value;
+    bool better, worse; /* than the best model's */
+};
+
+static struct verdict judge(const struct rn_trainer *t,
+                            enum rn_metric_choice choice, double best)
 {
-    if (p->best_iteration < 0 || p->test_error < p->best_error)
-        return true;
-    return !(p->test_error > p->best_error) && p->test_loss < p->best_loss;
+    int i = rn_metric_chosen(choice, rn_trainer_sets(t));
+    const struct rn_metric *row = &rn_metric_table[i];
+    double value = t->progress.test[i];
+
+    return (struct verdict){value, rn_metric_better(row, value, best),
+                            rn_metric_better(row, best, value)};
 }
 
 /* After a test: the curve, and the model when there is none better. */
 static int after_test(struct rn_trainer *t, struct rn_error *err)
 {
     struct rn_progress *p = &t->progress;
+    struct verdict best = judge(t, RN_CHOICE_BEST, p->best_error);
+    struct verdict tie = judge(t, RN_CHOICE_TIE, p->best_loss);
+    bool better = p->best_iteration < 0 || best.better;
     int rc = rn_trainer_draw(t, err);
 
-    if (rc != RN_OK || !is_best(p))
+    /* A few test images often give equal errors. */
+    if (rc != RN_OK || !(better || (!best.worse && tie.better)))
         return rc;
     rc = save_best(t, err);
     if (rc == RN_OK) {
-        if (p->best_iteration < 0 || p->test_error < p->best_error)
+        if (better)
             p->improved = p->iteration;
-        p->best_error = p->test_error;
-        p->best_loss = p->test_loss;
+        p->best_error = best.value;
+        p->best_loss = tie.value;
         p->best_iteration = p->iteration;
     }
     return rc;
@@ -450,9 +470,11 @@ static int report(struct rn_trainer *t, struct rn_error *err)
     if (rc == RN_OK && r.tested)
         rc = run_test(t, err);
     if (rc == RN_OK && r.tested) {
-        r.test_error = t->progress.test_error;
-        r.test_error5 = t->progress.test_error5;
-        r.test_loss = t->progress.test_loss;
+        r.test_error = tested(t, "test_error");
+        r.test_error5 = tested(t, "test_error5");
+        r.test_loss = tested(t, "test_loss");
+        r.measures = rn_metrics_measured(t->progress.test, rn_trainer_sets(t),
+                                         r.measured);
         r.seconds_left = seconds_left(t);
     }
     if (rc == RN_OK)

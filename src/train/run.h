@@ -4,6 +4,7 @@
 #define RN_TRAIN_RUN_H
 
 #include "core/json.h"
+#include "eval/eval.h"
 #include "model/model.h"
 #include "nets/stages.h"
 #include "plan/plan.h"
@@ -102,11 +103,14 @@ struct rn_progress {
     long warm_errors, warm_images;
     double loss, train_error; /* of the last log line */
     long tested;              /* iteration of the last test, -1: none yet */
-    double test_error, test_error5, test_loss;
-    double best_error, best_loss; /* its loss NaN in older checkpoints */
-    long best_iteration;          /* -1: none yet */
-    long improved; /* when the error last became smaller; ties by the loss do
-                      not count; -1 in older checkpoints */
+    double test[RN_METRICS];  /* its values; NaN where an older checkpoint,
+                                 or what it was tested on, has none */
+    /* Of the best model the measures of RN_CHOICE_BEST and RN_CHOICE_TIE, the
+     * second NaN in older checkpoints. */
+    double best_error, best_loss;
+    long best_iteration; /* -1: none yet */
+    long improved; /* when the first last became better; ties do not count; -1
+                      in older checkpoints */
 };
 
 /** The warm-up rule looks at the training error of this many iterations, so

@@ -534,14 +534,12 @@ static void give_result(const struct rn_trainer *t, double start,
                         struct rn_train_result *result, size_t size)
 {
     const struct rn_progress *p = &t->progress;
-    const struct rn_train_result own = {
+    bool sets = rn_trainer_sets(t);
+    struct rn_train_result own = {
         .iterations = p->iteration,
         .seconds = rn_now() - start,
         .loss = p->loss,
         .train_error = p->train_error,
-        .test_error = p->test_error,
-        .test_error5 = p->test_error5,
-        .test_loss = p->test_loss,
         .best_error = p->best_error,
         .best_iteration = p->best_iteration,
         .classes = t->data ? t->data->classes : 0,
@@ -549,6 +547,12 @@ static void give_result(const struct rn_trainer *t, double start,
         .test_images = t->test_images,
     };
 
+    if (p->tested >= 0) {
+        own.test_error = rn_metric_logged(p->test, "test_error", sets);
+        own.test_error5 = rn_metric_logged(p->test, "test_error5", sets);
+        own.test_loss = rn_metric_logged(p->test, "test_loss", sets);
+        own.measures = rn_metrics_measured(p->test, sets, own.measured);
+    }
     if (result)
         RN_GIVE(result, size, &own);
 }

@@ -164,6 +164,8 @@ int rn_trainer_loop(struct rn_trainer *t, struct rn_error *err);
 /** Write last.safetensors. RN_ERR_LOSS, with nothing written, when a
  *  parameter is not finite. */
 int rn_trainer_save(struct rn_trainer *t, struct rn_error *err);
+/** Whether its images may have any number of classes. */
+bool rn_trainer_sets(const struct rn_trainer *t);
 /** Draw curve.svg. */
 int rn_trainer_draw(struct rn_trainer *t, struct rn_error *err);
 /** Say what there is to say of the data, each thing once. */

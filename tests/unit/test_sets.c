@@ -10,6 +10,7 @@
 
 #include "folder.h"
 
+#include "core/count.h"
 #include "core/memory.h"
 #include "eval/eval.h"
 #include "resnet.h"
@@ -179,6 +180,51 @@ static void *read_all(const char *path, size_t *size)
     return bytes;
 }
 
+/* What a run tells of its last test is what rn_eval() does. */
+static void check_measured(const struct rn_train_result *trained,
+                           const struct rn_eval_result *tested)
+{
+    const struct {
+        const char *name;
+        double value;
+    } expected[] = {
+        {"test_error", tested->exact_error},
+        {"test_mean_average_precision", tested->mean_average_precision},
+        {"test_f1", tested->f1},
+        {"test_loss", tested->loss}};
+
+    assert_int_equal(trained->measures, COUNT(expected));
+    for (size_t i = 0; i < COUNT(expected); i++) {
+        const struct rn_measured *m = &trained->measured[i];
+
+        assert_string_equal(m->name, expected[i].name);
+        assert_true(fabs(m->value - expected[i].value) < 1e-5);
+    }
+}
+
+/* The log's last line holds the same. */
+static void check_log(const char *path, const struct rn_train_result *trained)
+{
+    size_t size;
+    char *text = read_all(path, &size), *line;
+
+    text[size - 1] = '\0'; /* the last line's end */
+    line = strrchr(text, '\n');
+    for (int i = 0; i < trained->measures; i++) {
+        const struct rn_measured *m = &trained->measured[i];
+        char key[60];
+        const char *at;
+
+        snprintf(key, sizeof(key), "\"%s\": ", m->name);
+        at = strstr(line ? line : text, key);
+        assert_non_null(at);
+        assert_true(fabs(strtod(at + strlen(key), NULL) - m->value) <
+                    1e-4 * (1 + fabs(m->value)));
+    }
+    assert_null(strstr(text, "test_error5"));
+    rn_free(text);
+}
+
 /* Mixed sets, too, and to the bit when stopped; the test's figures are those
  * of rn_eval(). */
 static void sets_are_learned(void **state)
@@ -223,6 +269,8 @@ static void sets_are_learned(void **state)
     assert_true(isnan(tested.top1_error) && isnan(tested.calibration_error));
     assert_true(fabs(tested.exact_error - trained.test_error) < 1e-9);
     assert_true(fabs(tested.loss - trained.test_loss) < 1e-5);
+    check_measured(&trained, &tested);
+    check_log(in_folder("whole/log.jsonl"), &trained);
     rn_model_destroy(model);
     rn_data_close(data);
 }
@@ -277,23 +325,59 @@ static void measures(void **state)
     assert_true(fabs(r.mean_average_precision - (1 + 1.0 / 3) / 2) < 1e-9);
     assert_true(fabs(r.loss - loss) < 1e-9);
     assert_true(isnan(r.top1_error) && isnan(r.top5_error));
-    assert_string_equal(rn_metric_first(&m)->name, "exact_error");
     rn_metrics_free(&m);
 }
 
-/* Every row is filled, and each kind has one that tells the best. */
+static bool is_of(const struct rn_metric *row, bool sets)
+{
+    return sets ? row->sets : row->single;
+}
+
+/* Every row is filled, each kind has one that tells the best and one for ties,
+ * and no name twice. */
 static void table(void **state)
 {
-    int sets = 0, single = 0;
+    int chosen[2][3] = {{0}};
 
     (void)state;
-    for (const struct rn_metric *row = rn_metric_table; row->name; row++) {
-        assert_true(row->value && (row->sets || row->single));
+    assert_null(rn_metric_table[RN_METRICS].name);
+    for (int i = 0; i < RN_METRICS; i++) {
+        const struct rn_metric *row = &rn_metric_table[i];
+
+        assert_true(row->name && row->value && (row->sets || row->single));
         assert_true(row->place < sizeof(struct rn_eval_result));
-        sets += row->sets;
-        single += row->single;
+        assert_true(row->log && strncmp(row->log, "test_", 5) == 0);
+        for (int sets = 0; sets < 2; sets++) {
+            chosen[sets][row->choice] += is_of(row, sets);
+            for (int j = 0; j < i; j++)
+                assert_false(is_of(row, sets) &&
+                             is_of(&rn_metric_table[j], sets) &&
+                             strcmp(row->log, rn_metric_table[j].log) == 0);
+        }
     }
-    assert_true(sets > 0 && single > 0);
+    for (int sets = 0; sets < 2; sets++) {
+        assert_int_equal(chosen[sets][RN_CHOICE_BEST], 1);
+        assert_int_equal(chosen[sets][RN_CHOICE_TIE], 1);
+    }
+}
+
+/* The larger one is better where the row says so; NaN is never. */
+static void better(void **state)
+{
+    const struct rn_metric lower = {.higher = false}, higher = {.higher = true};
+
+    (void)state;
+    assert_true(rn_metric_better(&lower, 1, 2));
+    assert_false(rn_metric_better(&lower, 2, 1));
+    assert_true(rn_metric_better(&higher, 2, 1));
+    assert_false(rn_metric_better(&higher, 1, 2));
+    for (int i = 0; i < 2; i++) {
+        const struct rn_metric *row = i ? &higher : &lower;
+
+        assert_false(rn_metric_better(row, 1, 1));
+        assert_false(rn_metric_better(row, (double)NAN, 1));
+        assert_false(rn_metric_better(row, 1, (double)NAN));
+    }
 }
 
 int main(void)
@@ -302,6 +386,7 @@ int main(void)
         cmocka_unit_test(lists_are_read),   cmocka_unit_test(lists_are_refused),
         cmocka_unit_test(sets_are_learned), cmocka_unit_test(sets_are_refused),
         cmocka_unit_test(measures),         cmocka_unit_test(table),
+        cmocka_unit_test(better),
     };
 
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
