@@ -254,7 +254,11 @@ static int store(const struct rn_option *o, void *p, const char *value)
     case RN_OPTION_SEED:
         return parse_seed(value, p);
     case RN_OPTION_REAL:
-        return parse_real(value, o->min, o->max, p);
+        if (parse_real(value, o->min, o->max, p) < 0)
+            return -1;
+        if (o->zero && *(double *)p == 0)
+            *(double *)p = RN_ZERO;
+        return 0;
     case RN_OPTION_SIZE:
         return parse_size(value, o->min, o->max, p);
     case RN_OPTION_INT:

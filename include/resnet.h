@@ -135,6 +135,8 @@ struct rn_option {
     const char *unset;  /**< what 0, besides min to max, or NULL stands for;
                            NULL: 0 is like any other number, NULL is nothing */
     const char *help;   /**< one line */
+    int zero; /**< 1: RN_ZERO is 0 itself, as 0 stands for `unset`; so it is,
+                 too, of fields whose `preset` is another number than 0 */
 };
 
 /** The i-th row of a struct's table, in a fixed order; NULL past the end.
@@ -1031,8 +1033,10 @@ struct rn_train_options {
     double lr;           /**< 0.1; adamw and rmsprop 0.001, lars 1 */
     double momentum;     /**< sgd, nesterov, lars: 0.9; RN_ZERO: none */
     double beta1, beta2; /**< adamw: decay of the averages of gradients, 0.9,
-                              and of their squares, 0.999 */
-    double alpha;        /**< rmsprop: decay of the squares' average, 0.99 */
+                              and of their squares, 0.999; RN_ZERO: the last
+                              gradient's alone */
+    double alpha;        /**< rmsprop: decay of the squares' average, 0.99;
+                              RN_ZERO, too */
     double epsilon;      /**< adamw, rmsprop: added to divisors; 1e-8 */
     double trust;        /**< lars: a layer's rate is lr * trust * norm of its
                               weights / norm of their gradient; 0.001 */

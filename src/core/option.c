@@ -200,8 +200,10 @@ double rn_option_number(const struct rn_option *o, const void *options)
 /* 0 is another word for "not said" where the row says what it stands for. */
 static bool in_range(const struct rn_option *o, double value)
 {
+    static const double zero = RN_ZERO;
+
     return (value >= o->min && value <= o->max) ||
-           (o->unset && value >= 0 && value <= 0);
+           (o->unset && value >= 0 && value <= 0) || (o->zero && value == zero);
 }
 
 static int check_number(const struct rn_option *o, const void *options,

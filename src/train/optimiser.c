@@ -49,6 +49,13 @@ static double given(const struct rn_train_options *o,
     return *(const double *)((const char *)o + option->place);
 }
 
+static bool is_zero_asked(double value)
+{
+    static const double zero = RN_ZERO;
+
+    return value == zero;
+}
+
 static bool takes(const struct rn_optimiser *optimiser, const char *name)
 {
     for (int k = 0; optimiser->options[k].name; k++)
@@ -81,9 +88,9 @@ static int check_taken(const struct rn_optimiser *optimiser,
         return RN_OK;
     for (int k = 0; optimiser->options[k].name; k++)
         append(names, sizeof(names), optimiser->options[k].name);
-    return rn_fail(err, RN_ERR_ARG,
-                   "`%s` %g: `optimizer` %s has none, it takes %s",
-                   option->name, value, optimiser->name, names);
+    return rn_fail(
+        err, RN_ERR_ARG, "`%s` %g: `optimizer` %s has none, it takes %s",
+        option->name, is_zero_asked(value) ? 0 : value, optimiser->name, names);
 }
 
 static int fail_unknown(const char *name, struct rn_error *err)
@@ -119,7 +126,9 @@ int rn_update_create(struct rn_update *u, const struct rn_train_options *o,
         const struct rn_optimiser_option *option = &u->optimiser->options[k];
         double value = given(o, option);
 
-        u->option[k] = fpclassify(value) == FP_ZERO ? option->usual : value;
+        if (fpclassify(value) == FP_ZERO)
+            value = option->usual;
+        u->option[k] = is_zero_asked(value) ? 0 : value;
     }
     if (!u->optimiser->factor)
         return RN_OK;

@@ -13,7 +13,7 @@
 struct rn_optimiser_option {
     const char *name;
     size_t place; /* of a double in struct rn_train_options */
-    double usual; /* what 0 there stands for */
+    double usual; /* what 0 there stands for; RN_ZERO is 0 itself */
 };
 #define RN_OPTIMISER_OPTION(field, usual)                       \
     {                                                           \

@@ -31,7 +31,8 @@ int rn_train_choice(const char *name, const char *value);
 
 /** Options of the caller, or NULL, with zeroes turned into the defaults they
  *  stand for and RN_ZERO into zeroes: what run.json and everything behind it
- *  know. What is still to be chosen stays zero. */
+ *  know. What is still to be chosen, or is the optimiser's to say, stays zero,
+ *  and of the latter RN_ZERO as it is. */
 int rn_options_take(struct rn_train_options *own,
                     const struct rn_train_options *given, struct rn_error *err);
 

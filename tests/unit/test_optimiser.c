@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "core/memory.h"
+#include "core/option.h"
 #include "core/random.h"
 #include "train/optimiser.h"
 
@@ -230,6 +231,36 @@ static void test_table(void **state)
     }
 }
 
+/* 0 stands for the usual value, RN_ZERO for 0: AdamW without averages divides a
+ * gradient by its size. */
+static void test_zero_itself(void **state)
+{
+    struct rn_train_options o = options_of("adamw");
+    float value = 1, grad = -3, mean = 5, square = 7;
+    const struct rn_slice slice = {.value = &value,
+                                   .grad = &grad,
+                                   .state = {&mean, &square},
+                                   .count = 1,
+                                   .lr = 0.25F};
+    struct rn_update u;
+
+    (void)state;
+    o.beta1 = 0;
+    assert_int_equal(rn_update_create(&u, &o, NULL, NULL), RN_OK);
+    assert_true(u.option[0] == 0.9);
+    o.beta1 = o.beta2 = RN_ZERO;
+    assert_int_equal(rn_option_check(rn_train_option, &o, NULL), RN_OK);
+    assert_int_equal(rn_update_create(&u, &o, NULL, NULL), RN_OK);
+    assert_true(u.option[0] == 0 && u.option[1] == 0 && u.option[2] == 1e-8);
+    u.optimiser->update(&slice, u.option, 3);
+    assert_true(fabsf(value - 1.25F) < 1e-6F && mean == -3 && square == 9);
+    o.beta1 = 2 * RN_ZERO;
+    assert_int_equal(rn_option_check(rn_train_option, &o, NULL), RN_ERR_ARG);
+    o.beta1 = RN_ZERO;
+    o.epsilon = RN_ZERO; /* which would divide by zero */
+    assert_int_equal(rn_option_check(rn_train_option, &o, NULL), RN_ERR_ARG);
+}
+
 static void refused(const struct rn_train_options *o, const char *says)
 {
     struct rn_error err = {0};
@@ -248,6 +279,8 @@ static void test_refused(void **state)
     o = options_of("sgd");
     o.beta1 = 0.5;
     refused(&o, "`beta1` 0.5: `optimizer` sgd has none, it takes momentum");
+    o.beta1 = RN_ZERO;
+    refused(&o, "`beta1` 0: `optimizer` sgd has none, it takes momentum");
     o = options_of("adamw");
     o.momentum = 0.5;
     refused(&o, "`momentum` 0.5: `optimizer` adamw has none, it takes beta1, "
@@ -263,6 +296,7 @@ int main(void)
         cmocka_unit_test(test_padding_stays_zero),
         cmocka_unit_test(test_threads_do_not_matter),
         cmocka_unit_test(test_table),
+        cmocka_unit_test(test_zero_itself),
         cmocka_unit_test(test_refused),
     };
 
