@@ -160,7 +160,7 @@ int rn_fail_threads(struct rn_error *err, int wanted, int started, int code)
  * none noted, to nearest. */
 #define MXCSR_OURS (0x8040u | 0x1f80u)
 
-unsigned rn_denormals_flush(void)
+unsigned rn_float_mode_set(void)
 {
     unsigned mode = _mm_getcsr();
 
@@ -168,17 +168,17 @@ unsigned rn_denormals_flush(void)
     return mode;
 }
 
-void rn_denormals_restore(unsigned mode)
+void rn_float_mode_restore(unsigned mode)
 {
     _mm_setcsr(mode);
 }
 #else
-unsigned rn_denormals_flush(void)
+unsigned rn_float_mode_set(void)
 {
     return 0;
 }
 
-void rn_denormals_restore(unsigned mode)
+void rn_float_mode_restore(unsigned mode)
 {
     (void)mode;
 }

@@ -28,11 +28,12 @@ int rn_threads_default(const char *root, char *by, size_t size);
  *  cgroup quota. */
 int rn_processors(const char *root);
 
-/** The calling thread: denormals are flushed to zero, rounding is to nearest
- * and nothing traps, whatever the caller had, or the team's threads would not
- * have the same; returns the mode before. */
-unsigned rn_denormals_flush(void);
-void rn_denormals_restore(unsigned mode);
+/** Give the calling thread the library's floating-point mode, whatever the
+ *  caller's was, or the team's threads would not have the same: denormals are
+ *  flushed to zero, rounding is to nearest and nothing traps. Returns the mode
+ *  before, for rn_float_mode_restore(). */
+unsigned rn_float_mode_set(void);
+void rn_float_mode_restore(unsigned mode);
 
 /** The processors a thread may run on. */
 struct rn_affinity {

@@ -110,7 +110,7 @@ static bool may_bind(struct rn_team *team)
 /* The calling thread, as number i of the team; what it was before. */
 static struct rn_member join(const struct rn_team *team, int i)
 {
-    struct rn_member before = {.mode = rn_denormals_flush()};
+    struct rn_member before = {.mode = rn_float_mode_set()};
 
     if (team->bound) {
         rn_affinity_get(&before.affinity);
@@ -123,7 +123,7 @@ static void part(const struct rn_team *team, int i)
 {
     if (team->bound)
         rn_affinity_set(&team->members[i].affinity);
-    rn_denormals_restore(team->members[i].mode);
+    rn_float_mode_restore(team->members[i].mode);
 }
 
 static void restore_settings(const struct rn_team *team)
@@ -166,7 +166,7 @@ int rn_team_enter(struct rn_team *team, struct rn_error *err)
             granted = omp_get_num_threads();
     }
     /* clang's run time ends a region with the mode that it began with. */
-    (void)rn_denormals_flush();
+    (void)rn_float_mode_set();
     team->granted = granted;
     omp_set_num_threads(granted);
     if (granted > 1 && !omp_in_parallel()) {
@@ -180,7 +180,7 @@ void rn_team_leave(struct rn_team *team)
 {
 #pragma omp parallel num_threads(team->granted)
     part(team, omp_get_thread_num());
-    rn_denormals_restore(team->members[0].mode); /* as above */
+    rn_float_mode_restore(team->members[0].mode); /* as above */
     restore_settings(team);
     if (team->bound)
         atomic_flag_clear(&binding);

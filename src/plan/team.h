@@ -38,7 +38,7 @@ int rn_team_create(struct rn_team *team, int threads, bool bind,
 void rn_team_destroy(struct rn_team *team);
 
 /** Have OpenMP use that many threads, or as many as it grants, in the mode that
- *  kernels expect (rn_denormals_flush()). RN_ERR_MEMORY when the system does
+ *  kernels expect (rn_float_mode_set()). RN_ERR_MEMORY when the system does
  * not start so many. */
 int rn_team_enter(struct rn_team *team, struct rn_error *err);
 /** All of them as they were, the calling thread and its settings too. */

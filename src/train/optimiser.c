@@ -232,7 +232,7 @@ void rn_update_step(const struct rn_update *u, const struct rn_graph *graph,
 #pragma omp parallel num_threads(u->threads)
     {
         /* State that dies away would end in slow denormal numbers. */
-        unsigned mode = rn_denormals_flush();
+        unsigned mode = rn_float_mode_set();
 
         if (u->factors)
             find_factors(u, graph, flat);
@@ -244,6 +244,6 @@ void rn_update_step(const struct rn_update *u, const struct rn_graph *graph,
             update_range(u, graph, flat, begin,
                          end < flat->count ? end : flat->count, lr, step);
         }
-        rn_denormals_restore(mode);
+        rn_float_mode_restore(mode);
     }
 }
