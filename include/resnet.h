@@ -619,6 +619,17 @@ enum rn_recompute {
                                       most convolutions run twice */
 };
 
+/** What activations and the operands of convolutions are. Sums, batch norm's
+ *  statistics, losses, parameters and optimiser are float32 with all. */
+enum rn_precision {
+    RN_PRECISION_FP32 = 0,
+    RN_PRECISION_BF16 = 1 /**< bfloat16, rounded to nearest; needs a processor
+                             with AVX-512 BF16, or `emulate` */
+};
+
+/** "fp32", "bf16"; NULL for what is none. */
+RN_API const char *rn_precision_name(int precision);
+
 struct rn_plan_options {
     size_t struct_size; /**< sizeof(struct rn_plan_options) */
     enum rn_mode mode;
@@ -641,6 +652,10 @@ struct rn_plan_options {
      *  conv4), "last", that of the last stage, "pool", the means of it, or the
      *  name of a layer; NULL: nothing. Borrowed for the call. */
     const char *keep;
+    int precision; /**< an rn_precision: of activations and convolutions */
+    /** Nonzero: compute bfloat16 without the processor's dot products where it
+     *  has none: slowly, with the same bits in training. */
+    int emulate;
 };
 
 RN_INLINE void rn_plan_defaults(struct rn_plan_options *options);
@@ -1485,6 +1500,8 @@ struct rn_bench_options {
     double seconds; /**< about how long to measure; 0: 5; RN_ZERO: no longer
                        than the fewest rounds take */
     int rounds;     /**< 0: as many as fit into seconds, at least 5 */
+    int precision;  /**< an rn_precision */
+    int emulate;    /**< as in rn_plan_options */
 };
 
 struct rn_bench_result {

@@ -79,6 +79,8 @@ static int make_plan(struct bench *b, struct rn_error *err)
         .recompute = b->o.recompute,
         .profile = b->o.profile,
         .bind = b->o.bind,
+        .precision = b->o.precision,
+        .emulate = b->o.emulate,
     };
     struct rn_train_options training;
     struct rn_store *store = NULL;

@@ -37,6 +37,11 @@ static const struct rn_option bench_options[] = {
     {"rounds", "measurement", RN_OPTION_INT, PLACE(rounds), 1, ROUNDS_MOST,
      .value = "N", .unset = "as many as fit into `seconds`, at least 5",
      .help = "Measure N rounds"},
+    {"precision", "measurement", RN_OPTION_INDEX, PLACE(precision),
+     .words = RN_PRECISION_WORDS, .preset = "fp32", .value = "NAME",
+     .help = RN_PRECISION_HELP},
+    {"emulate", "measurement", RN_OPTION_FLAG, PLACE(emulate),
+     .help = RN_EMULATE_HELP},
 };
 
 static const struct rn_option loading_options[] = {

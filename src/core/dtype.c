@@ -107,3 +107,15 @@ void rn_dtype_to_float(enum rn_dtype type, const uint8_t *from, size_t step,
         break;
     }
 }
+
+uint16_t rn_bf16_of(float value)
+{
+    uint32_t bits;
+
+    memcpy(&bits, &value, sizeof(bits));
+    if ((bits & 0x7f800000u) == 0)
+        return (uint16_t)(bits >> 16 & 0x8000);
+    if ((bits & 0x7fffffffu) > 0x7f800000u)
+        return (uint16_t)(bits >> 16 | 0x40);
+    return (uint16_t)((bits + 0x7fffu + (bits >> 16 & 1)) >> 16);
+}

@@ -31,6 +31,11 @@ size_t rn_dtype_bytes(enum rn_dtype type);
 /** The type of that name; false when there is none. */
 bool rn_dtype_find(const char *name, enum rn_dtype *out);
 
+/** bfloat16 of a float32, to nearest, ties to even; what is undefined stays
+ *  undefined, and denormals become zeros, as for the processor's own
+ *  (VCVTNEPS2BF16). */
+uint16_t rn_bf16_of(float value);
+
 /** Convert `count` numbers, `step` of them apart, to float32: F32 and
  *  smaller floats keep their value, the others are rounded to nearest. */
 void rn_dtype_to_float(enum rn_dtype type, const uint8_t *from, size_t step,

@@ -102,20 +102,20 @@ static void finish_statistics(struct rn_batch_norm *bn, const double *scratch,
     }
 }
 
-void rn_batch_norm_statistics(struct rn_batch_norm *bn, const float *z,
+void rn_batch_norm_statistics(struct rn_batch_norm *bn, const void *z,
                               double *scratch)
 {
-    const struct rn_kernels *k = rn_kernels_get();
     const struct rn_planes *p = &bn->planes;
-    size_t size = p->hw * (size_t)p->block;
+    const struct rn_kernels *k = rn_kernels_get(p->type);
+    size_t block = (size_t)p->block;
+    size_t middle = p->hw / 2 * block * rn_dtype_bytes(p->type);
     /* Any value near the mean keeps the variance from cancelling; one of the
      * channel's own is near enough. */
     float *pivot = (float *)(scratch + 2 * p->n * padded(p));
 
     for (size_t i = 0; i < p->blocks; i++)
-        memcpy(pivot + i * (size_t)p->block,
-               z + i * size + p->hw / 2 * (size_t)p->block,
-               (size_t)p->block * sizeof(*pivot));
+        k->widen((const char *)rn_plane_at(p, z, i) + middle, pivot + i * block,
+                 block);
 #pragma omp parallel num_threads(p->threads)
     {
         struct rn_range r = rn_range_of(p->n * p->blocks, omp_get_thread_num(),
@@ -124,10 +124,10 @@ void rn_batch_norm_statistics(struct rn_batch_norm *bn, const float *z,
         for (size_t i = r.begin; i < r.end; i++) {
             struct rn_plane_sums sums = sums_of(p, scratch, i);
 
-            memset(sums.a, 0, (size_t)p->block * sizeof(*sums.a));
-            memset(sums.b, 0, (size_t)p->block * sizeof(*sums.b));
-            k->bn_sums(z + i * size, p->hw,
-                       pivot + i % p->blocks * (size_t)p->block, sums);
+            memset(sums.a, 0, block * sizeof(*sums.a));
+            memset(sums.b, 0, block * sizeof(*sums.b));
+            k->bn_sums(rn_plane_at(p, z, i), p->hw,
+                       pivot + i % p->blocks * block, sums);
         }
     }
     finish_statistics(bn, scratch, pivot);
@@ -139,14 +139,13 @@ static struct rn_bn_backward backward_at(const struct rn_batch_norm *bn,
                                          size_t i)
 {
     const struct rn_planes *p = &bn->planes;
-    size_t at = i * p->hw * (size_t)p->block;
     size_t c = i % p->blocks * (size_t)p->block;
 
     return (struct rn_bn_backward){
-        .dy = in->dy + at,
-        .dy2 = in->dy2 ? in->dy2 + at : NULL,
-        .y = in->y ? in->y + at : NULL,
-        .z = in->z + at,
+        .dy = rn_plane_at(p, in->dy, i),
+        .dy2 = rn_plane_at(p, in->dy2, i),
+        .y = rn_plane_at(p, in->y, i),
+        .z = rn_plane_at(p, in->z, i),
         .scale = bn->scale + c,
         .shift = bn->shift + c,
         .relu = in->relu,
@@ -181,12 +180,11 @@ static void finish_gradient(struct rn_batch_norm *bn, const double *scratch)
 }
 
 void rn_batch_norm_reduce(struct rn_batch_norm *bn,
-                          const struct rn_bn_backward *in, float *g,
+                          const struct rn_bn_backward *in, void *g,
                           double *scratch)
 {
-    const struct rn_kernels *k = rn_kernels_get();
     const struct rn_planes *p = &bn->planes;
-    size_t size = p->hw * (size_t)p->block;
+    const struct rn_kernels *k = rn_kernels_get(p->type);
 #pragma omp parallel num_threads(p->threads)
     {
         struct rn_range r = rn_range_of(p->n * p->blocks, omp_get_thread_num(),
@@ -198,7 +196,7 @@ void rn_batch_norm_reduce(struct rn_batch_norm *bn,
 
             memset(sums.a, 0, (size_t)p->block * sizeof(*sums.a));
             memset(sums.b, 0, (size_t)p->block * sizeof(*sums.b));
-            k->bn_reduce(&at, g ? g + i * size : NULL, p->hw,
+            k->bn_reduce(&at, rn_plane_to(p, g, i), p->hw,
                          bn->mean + i % p->blocks * (size_t)p->block, sums);
         }
     }
@@ -206,11 +204,10 @@ void rn_batch_norm_reduce(struct rn_batch_norm *bn,
 }
 
 void rn_batch_norm_gradient(const struct rn_batch_norm *bn,
-                            const struct rn_bn_backward *in, float *dz)
+                            const struct rn_bn_backward *in, void *dz)
 {
-    const struct rn_kernels *k = rn_kernels_get();
     const struct rn_planes *p = &bn->planes;
-    size_t size = p->hw * (size_t)p->block;
+    const struct rn_kernels *k = rn_kernels_get(p->type);
 #pragma omp parallel num_threads(p->threads)
     {
         struct rn_range r = rn_range_of(p->n * p->blocks, omp_get_thread_num(),
@@ -222,7 +219,7 @@ void rn_batch_norm_gradient(const struct rn_batch_norm *bn,
             size_t c = i % p->blocks * (size_t)p->block;
 
             k->bn_gradient(&at, bn->grad_g + c, bn->grad_z + c,
-                           bn->grad_one + c, dz + i * size, p->hw);
+                           bn->grad_one + c, rn_plane_to(p, dz, i), p->hw);
         }
     }
 }

@@ -33,7 +33,7 @@ void rn_batch_norm_place(struct rn_batch_norm *bn, float *memory);
 size_t rn_batch_norm_scratch(const struct rn_planes *planes);
 
 /** mean, inv_std, scale, shift of z; running statistics move on. */
-void rn_batch_norm_statistics(struct rn_batch_norm *bn, const float *z,
+void rn_batch_norm_statistics(struct rn_batch_norm *bn, const void *z,
                               double *scratch);
 
 /** The same from the running statistics, which stay. */
@@ -42,11 +42,11 @@ void rn_batch_norm_fix(struct rn_batch_norm *bn);
 /** The two sums of the gradient -> diff_weight, diff_bias, grad_*. `g`, when
  *  not NULL, receives the masked gradient. */
 void rn_batch_norm_reduce(struct rn_batch_norm *bn,
-                          const struct rn_bn_backward *in, float *g,
+                          const struct rn_bn_backward *in, void *g,
                           double *scratch);
 
 /** dz from the gradient; after rn_batch_norm_reduce(). */
 void rn_batch_norm_gradient(const struct rn_batch_norm *bn,
-                            const struct rn_bn_backward *in, float *dz);
+                            const struct rn_bn_backward *in, void *dz);
 
 #endif

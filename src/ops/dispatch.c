@@ -21,6 +21,8 @@
         };                                                           \
         return all[rn_isa()->kernels];                               \
     }
+#define NATIVE(type, name) extern const struct type name##_bf16_native;
+#define BF16(name)         (rn_isa()->bf16 ? &name##_bf16_native : emulated)
 #else
 #define DISPATCH(type, name)                 \
     extern const struct type name##_generic; \
@@ -28,19 +30,36 @@
     {                                        \
         return &name##_generic;              \
     }
+#define NATIVE(type, name)
+#define BF16(name) emulated
 #endif
 
-DISPATCH(rn_kernels, rn_kernels)
+/* NAME_get(type): the same for activations of that type. Those of bfloat16
+ * exist for its dot products (native), and without them in every set, slow but
+ * with the same bits. */
+#define TYPED(type, name)                                        \
+    const struct type *name##_f32_get(void);                     \
+    const struct type *name##_bf16_get(void);                    \
+    DISPATCH(type, name##_f32)                                   \
+    DISPATCH(type, name##_bf16)                                  \
+    NATIVE(type, name)                                           \
+    const struct type *name##_get(enum rn_dtype number)          \
+    {                                                            \
+        const struct type *emulated = name##_bf16_get();         \
+        return number == RN_F32 ? name##_f32_get() : BF16(name); \
+    }
+
 DISPATCH(rn_direct_kernels, rn_direct_kernels)
-DISPATCH(rn_pool_kernels, rn_pool_kernels)
-DISPATCH(rn_product_kernels, rn_product_kernels)
-DISPATCH(rn_wino_kernels, rn_wino2_kernels)
-DISPATCH(rn_wino_kernels, rn_wino4_kernels)
+TYPED(rn_kernels, rn_kernels)
+TYPED(rn_pool_kernels, rn_pool_kernels)
+TYPED(rn_product_kernels, rn_product_kernels)
+TYPED(rn_wino_kernels, rn_wino2_kernels)
+TYPED(rn_wino_kernels, rn_wino4_kernels)
 
 double rn_kernel_peak_gflops(int threads)
 {
     enum { ROUNDS = 400000, TRIALS = 5 };
-    const struct rn_kernels *k = rn_kernels_get();
+    const struct rn_kernels *k = rn_kernels_get(RN_F32);
     double best = 0;
     for (int i = 0; i < TRIALS; i++) {
         double start = rn_now(), seconds;

@@ -7,17 +7,42 @@
 #include <omp.h>
 #include <string.h>
 
-struct rn_planes rn_planes_of(int n, struct rn_shape shape, int threads)
+struct rn_planes rn_planes_typed(int n, struct rn_shape shape, int threads,
+                                 enum rn_dtype type)
 {
     size_t block = (size_t)rn_block();
 
-    return (struct rn_planes){(size_t)n, rn_channels_padded(shape.c) / block,
-                              rn_shape_pixels(shape), (int)block, threads};
+    return (struct rn_planes){(size_t)n,
+                              rn_channels_padded(shape.c) / block,
+                              rn_shape_pixels(shape),
+                              (int)block,
+                              threads,
+                              type};
 }
 
-size_t rn_planes_floats(const struct rn_planes *p)
+struct rn_planes rn_planes_of(int n, struct rn_shape shape, int threads)
+{
+    return rn_planes_typed(n, shape, threads, RN_F32);
+}
+
+size_t rn_planes_count(const struct rn_planes *p)
 {
     return p->n * p->blocks * p->hw * (size_t)p->block;
+}
+
+static size_t plane_bytes(const struct rn_planes *p)
+{
+    return p->hw * (size_t)p->block * rn_dtype_bytes(p->type);
+}
+
+const void *rn_plane_at(const struct rn_planes *p, const void *x, size_t i)
+{
+    return x ? (const char *)x + i * plane_bytes(p) : NULL;
+}
+
+void *rn_plane_to(const struct rn_planes *p, void *x, size_t i)
+{
+    return x ? (char *)x + i * plane_bytes(p) : NULL;
 }
 
 struct rn_range rn_range_of(size_t items, int thread, int threads)
@@ -33,8 +58,7 @@ static struct rn_operand operand_at(const struct rn_operand *o,
     size_t channel = i % p->blocks * (size_t)p->block;
     struct rn_operand at = *o;
 
-    if (at.x)
-        at.x += i * p->hw * (size_t)p->block;
+    at.x = rn_plane_at(p, at.x, i);
     if (at.scale) {
         at.scale += channel;
         at.shift += channel;
@@ -43,10 +67,9 @@ static struct rn_operand operand_at(const struct rn_operand *o,
 }
 
 void rn_apply(const struct rn_planes *planes, const struct rn_operand *p,
-              const struct rn_operand *q, bool relu, float *y)
+              const struct rn_operand *q, bool relu, void *y)
 {
-    const struct rn_kernels *k = rn_kernels_get();
-    size_t size = planes->hw * (size_t)planes->block;
+    const struct rn_kernels *k = rn_kernels_get(planes->type);
 #pragma omp parallel num_threads(planes->threads)
     {
         struct rn_range r =
@@ -58,16 +81,15 @@ void rn_apply(const struct rn_planes *planes, const struct rn_operand *p,
             struct rn_operand a = operand_at(p, planes, i);
             struct rn_operand b = operand_at(q, planes, i);
 
-            k->apply(&a, &b, relu, y + i * size, planes->hw);
+            k->apply(&a, &b, relu, rn_plane_to(planes, y, i), planes->hw);
         }
     }
 }
 
-void rn_mask(const struct rn_planes *planes, const float *dy, const float *dy2,
-             const float *y, float *g)
+void rn_mask(const struct rn_planes *planes, const void *dy, const void *dy2,
+             const void *y, void *g)
 {
-    const struct rn_kernels *k = rn_kernels_get();
-    size_t size = planes->hw * (size_t)planes->block;
+    const struct rn_kernels *k = rn_kernels_get(planes->type);
 #pragma omp parallel num_threads(planes->threads)
     {
         struct rn_range r =
@@ -75,16 +97,40 @@ void rn_mask(const struct rn_planes *planes, const float *dy, const float *dy2,
                         omp_get_num_threads());
 
         for (size_t i = r.begin; i < r.end; i++) {
-            size_t at = i * size;
-            struct rn_bn_backward in = {.dy = dy + at,
-                                        .dy2 = dy2 ? dy2 + at : NULL,
-                                        .y = y ? y + at : NULL,
+            struct rn_bn_backward in = {.dy = rn_plane_at(planes, dy, i),
+                                        .dy2 = rn_plane_at(planes, dy2, i),
+                                        .y = rn_plane_at(planes, y, i),
                                         .relu = y != NULL};
 
-            k->bn_reduce(&in, g + at, planes->hw, NULL,
+            k->bn_reduce(&in, rn_plane_to(planes, g, i), planes->hw, NULL,
                          (struct rn_plane_sums){NULL, NULL});
         }
     }
+}
+
+/* Numbers of a thread's turn. */
+#define TURN ((size_t)8192)
+
+void rn_narrow(enum rn_dtype type, const float *x, void *y, size_t count,
+               int threads)
+{
+    const struct rn_kernels *k = rn_kernels_get(type);
+    size_t bytes = rn_dtype_bytes(type);
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (size_t i = 0; i < count; i += TURN)
+        k->narrow(x + i, (char *)y + i * bytes,
+                  count - i < TURN ? count - i : TURN);
+}
+
+void rn_widen(enum rn_dtype type, const void *x, float *y, size_t count,
+              int threads)
+{
+    const struct rn_kernels *k = rn_kernels_get(type);
+    size_t bytes = rn_dtype_bytes(type);
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (size_t i = 0; i < count; i += TURN)
+        k->widen((const char *)x + i * bytes, y + i,
+                 count - i < TURN ? count - i : TURN);
 }
 
 void rn_block_images(const struct rn_planes *planes, int channels,
@@ -134,63 +180,65 @@ static void cut_block(size_t k, ptrdiff_t shift, size_t b,
 }
 
 void rn_subsample_pad(int n, struct rn_shape in, struct rn_shape out,
-                      int before, int stride, int threads, const float *x,
-                      float *y)
+                      int before, int stride, int threads, enum rn_dtype type,
+                      const void *x, void *y)
 {
-    struct rn_planes from = rn_planes_of(n, in, threads);
-    struct rn_planes to = rn_planes_of(n, out, threads);
-    size_t b = (size_t)to.block;
+    struct rn_planes from = rn_planes_typed(n, in, threads, type);
+    struct rn_planes to = rn_planes_typed(n, out, threads, type);
+    size_t b = (size_t)to.block, size = rn_dtype_bytes(type);
 #pragma omp parallel for num_threads(threads)
     for (size_t i = 0; i < to.n * to.blocks; i++) {
         size_t image = i / to.blocks;
-        float *dst = y + i * to.hw * b;
+        char *dst = rn_plane_to(&to, y, i);
         struct piece pieces[2];
 
         cut_block(i % to.blocks, -before, b, pieces);
-        memset(dst, 0, to.hw * b * sizeof(*dst));
+        memset(dst, 0, plane_bytes(&to));
         for (int p = 0; p < 2; p++) {
             const struct piece *c = &pieces[p];
 
             if (c->size == 0 || c->block < 0 || (size_t)c->block >= from.blocks)
                 continue;
-            const float *src =
-                x + (image * from.blocks + (size_t)c->block) * from.hw * b;
+            const char *src =
+                rn_plane_at(&from, x, image * from.blocks + (size_t)c->block);
             for (size_t o = 0; o < to.hw; o++)
-                memcpy(dst + o * b + c->to,
-                       src + pixel_of(in, out, stride, o) * b + c->from,
-                       c->size * sizeof(*dst));
+                memcpy(dst + (o * b + c->to) * size,
+                       src +
+                           (pixel_of(in, out, stride, o) * b + c->from) * size,
+                       c->size * size);
         }
     }
 }
 
 void rn_subsample_pad_backward(int n, struct rn_shape in, struct rn_shape out,
                                int before, int stride, int threads,
-                               const float *dy, float *dx)
+                               enum rn_dtype type, const void *dy, void *dx)
 {
-    struct rn_planes to = rn_planes_of(n, in, threads);
-    struct rn_planes from = rn_planes_of(n, out, threads);
+    struct rn_planes to = rn_planes_typed(n, in, threads, type);
+    struct rn_planes from = rn_planes_typed(n, out, threads, type);
     size_t b = (size_t)to.block, tail = (size_t)in.c % b;
+    size_t size = rn_dtype_bytes(type);
 #pragma omp parallel for num_threads(threads)
     for (size_t i = 0; i < to.n * to.blocks; i++) {
         size_t image = i / to.blocks, block = i % to.blocks;
         /* Channels that only exist in the output get no way back. */
         size_t used = block + 1 == to.blocks && tail ? tail : b;
-        float *dst = dx + i * to.hw * b;
+        char *dst = rn_plane_to(&to, dx, i);
         struct piece pieces[2];
 
         cut_block(block, before, b, pieces);
-        memset(dst, 0, to.hw * b * sizeof(*dst));
+        memset(dst, 0, plane_bytes(&to));
         for (int p = 0; p < 2; p++) {
             const struct piece *c = &pieces[p];
 
             if (c->to >= used)
                 continue;
-            size_t size = c->size < used - c->to ? c->size : used - c->to;
-            const float *src =
-                dy + (image * from.blocks + (size_t)c->block) * from.hw * b;
+            size_t count = c->size < used - c->to ? c->size : used - c->to;
+            const char *src =
+                rn_plane_at(&from, dy, image * from.blocks + (size_t)c->block);
             for (size_t o = 0; o < from.hw; o++)
-                memcpy(dst + pixel_of(in, out, stride, o) * b + c->to,
-                       src + o * b + c->from, size * sizeof(*dst));
+                memcpy(dst + (pixel_of(in, out, stride, o) * b + c->to) * size,
+                       src + (o * b + c->from) * size, count * size);
         }
     }
 }

@@ -6,14 +6,23 @@
 #include "graph/graph.h"
 #include "ops/kernels.h"
 
-/** An activation [n][blocks][hw][B]. */
+/** An activation [n][blocks][hw][B], of float32 or bfloat16. */
 struct rn_planes {
     size_t n, blocks, hw;
     int block, threads;
+    enum rn_dtype type;
 };
 
+/** Of float32. */
 struct rn_planes rn_planes_of(int n, struct rn_shape shape, int threads);
-size_t rn_planes_floats(const struct rn_planes *p);
+/** Of numbers of that type. */
+struct rn_planes rn_planes_typed(int n, struct rn_shape shape, int threads,
+                                 enum rn_dtype type);
+/** Numbers of all planes, padding too. */
+size_t rn_planes_count(const struct rn_planes *p);
+/** Plane number i of an activation; NULL of none. */
+const void *rn_plane_at(const struct rn_planes *p, const void *x, size_t i);
+void *rn_plane_to(const struct rn_planes *p, void *x, size_t i);
 
 /** The share of `items` that is thread number `thread` of `threads`. */
 struct rn_range {
@@ -23,11 +32,17 @@ struct rn_range rn_range_of(size_t items, int thread, int threads);
 
 /** y = relu(p + q); scale and shift are [blocks * B]. */
 void rn_apply(const struct rn_planes *planes, const struct rn_operand *p,
-              const struct rn_operand *q, bool relu, float *y);
+              const struct rn_operand *q, bool relu, void *y);
 
 /** g = dy + dy2 where y > 0 (everywhere when y is NULL). */
-void rn_mask(const struct rn_planes *planes, const float *dy, const float *dy2,
-             const float *y, float *g);
+void rn_mask(const struct rn_planes *planes, const void *dy, const void *dy2,
+             const void *y, void *g);
+
+/** `count` numbers of that type from float32, rounded to nearest, and back. */
+void rn_narrow(enum rn_dtype type, const float *x, void *y, size_t count,
+               int threads);
+void rn_widen(enum rn_dtype type, const void *x, float *y, size_t count,
+              int threads);
 
 /** Plain [n][c][h][w] -> blocked, zeros in the padding. */
 void rn_block_images(const struct rn_planes *planes, int channels,
@@ -36,10 +51,10 @@ void rn_block_images(const struct rn_planes *planes, int channels,
 /** Every stride-th pixel; `before` zero channels precede x's, and the others
  *  follow (shortcut option A). */
 void rn_subsample_pad(int n, struct rn_shape in, struct rn_shape out,
-                      int before, int stride, int threads, const float *x,
-                      float *y);
+                      int before, int stride, int threads, enum rn_dtype type,
+                      const void *x, void *y);
 void rn_subsample_pad_backward(int n, struct rn_shape in, struct rn_shape out,
                                int before, int stride, int threads,
-                               const float *dy, float *dx);
+                               enum rn_dtype type, const void *dy, void *dx);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Compiled once per instruction set with RN_KERNELS_NAME, RN_KERNELS_ISA and
- * RN_KERNELS_BLOCK defined, and the compiler's flags to match. */
+/* Compiled once per instruction set and type of activations, with
+ * RN_KERNELS_NAME, RN_KERNELS_ISA, RN_KERNELS_BLOCK and for bfloat16
+ * RN_KERNELS_BF16 defined, and the compiler's flags to match. */
 #include "ops/kernels.h"
 
 #include "ops/vector.h"
@@ -22,7 +23,7 @@ INLINE void flush(double *to, vec v)
         to[i] += (double)v[i];
 }
 
-static void bn_sums(const float *z, size_t hw, const float *pivot,
+static void bn_sums(const void *z, size_t hw, const float *pivot,
                     struct rn_plane_sums sums)
 {
     const vec p = load(pivot);
@@ -34,14 +35,14 @@ static void bn_sums(const float *z, size_t hw, const float *pivot,
         vec b0 = a0, b1 = a0, b2 = a0, b3 = a0;
 
         for (; i + 4 <= end; i += 4) {
-            vec v0 = load(z + i * B) - p, v1 = load(z + (i + 1) * B) - p;
-            vec v2 = load(z + (i + 2) * B) - p, v3 = load(z + (i + 3) * B) - p;
+            vec v0 = get(z, i * B) - p, v1 = get(z, (i + 1) * B) - p;
+            vec v2 = get(z, (i + 2) * B) - p, v3 = get(z, (i + 3) * B) - p;
 
             a0 += v0, a1 += v1, a2 += v2, a3 += v3;
             b0 += v0 * v0, b1 += v1 * v1, b2 += v2 * v2, b3 += v3 * v3;
         }
         for (; i < end; i++) {
-            vec v = load(z + i * B) - p;
+            vec v = get(z, i * B) - p;
 
             a0 += v, b0 += v * v;
         }
@@ -52,7 +53,7 @@ static void bn_sums(const float *z, size_t hw, const float *pivot,
 
 INLINE void apply_loop(const struct rn_operand *pp, const struct rn_operand *qq,
                        bool affine_p, bool has_q, bool affine_q, bool relu,
-                       float *y, size_t hw)
+                       void *y, size_t hw)
 {
     const struct rn_operand p = *pp, q = *qq;
     vec ps = fill(1), pt = fill(0), qs = ps, qt = pt;
@@ -62,14 +63,14 @@ INLINE void apply_loop(const struct rn_operand *pp, const struct rn_operand *qq,
     if (affine_q)
         qs = load(q.scale), qt = load(q.shift);
     for (size_t i = 0; i < hw; i++) {
-        vec v = load(p.x + i * B);
+        vec v = get(p.x, i * B);
 
         if (affine_p)
             v = v * ps + pt;
         if (p.relu)
             v = relu_of(v);
         if (has_q) {
-            vec w = load(q.x + i * B);
+            vec w = get(q.x, i * B);
 
             if (affine_q)
                 w = w * qs + qt;
@@ -77,12 +78,12 @@ INLINE void apply_loop(const struct rn_operand *pp, const struct rn_operand *qq,
                 w = relu_of(w);
             v += w;
         }
-        store(y + i * B, relu ? relu_of(v) : v);
+        put(y, i * B, relu ? relu_of(v) : v);
     }
 }
 
 static void apply(const struct rn_operand *p, const struct rn_operand *q,
-                  bool relu, float *y, size_t hw)
+                  bool relu, void *y, size_t hw)
 {
     bool has_q = q->x != NULL;
     struct rn_operand a = *p, b = *q;
@@ -108,12 +109,12 @@ enum mask { MASK_NONE, MASK_OUTPUT, MASK_INPUT };
 INLINE vec masked(const struct rn_bn_backward *in, size_t i, bool two,
                   enum mask mask, vec z, vec scale, vec shift)
 {
-    vec g = load(in->dy + i * B);
+    vec g = get(in->dy, i * B);
 
     if (two)
-        g += load(in->dy2 + i * B);
+        g += get(in->dy2, i * B);
     if (mask == MASK_OUTPUT)
-        g = keep(g, load(in->y + i * B) > fill(0));
+        g = keep(g, get(in->y, i * B) > fill(0));
     if (mask == MASK_INPUT)
         g = keep(g, z * scale + shift > fill(0));
     return g;
@@ -124,20 +125,20 @@ struct partial {
     vec a, b;
 };
 
-INLINE void reduce_at(const struct rn_bn_backward *in, size_t i, float *g,
+INLINE void reduce_at(const struct rn_bn_backward *in, size_t i, void *g,
                       bool two, enum mask mask, bool write, vec scale,
                       vec shift, vec mean, struct partial *p)
 {
-    vec z = in->z ? load(in->z + i * B) : mean;
+    vec z = in->z ? get(in->z, i * B) : mean;
     vec v = masked(in, i, two, mask, z, scale, shift);
 
     if (write)
-        store(g + i * B, v);
+        put(g, i * B, v);
     p->a += v;
     p->b += v * (z - mean);
 }
 
-INLINE void reduce_loop(const struct rn_bn_backward *from, float *g, size_t hw,
+INLINE void reduce_loop(const struct rn_bn_backward *from, void *g, size_t hw,
                         const float *mean, struct rn_plane_sums sums, bool two,
                         enum mask mask, bool write)
 {
@@ -162,13 +163,14 @@ INLINE void reduce_loop(const struct rn_bn_backward *from, float *g, size_t hw,
     }
 }
 
-INLINE void mask_loop(const struct rn_bn_backward *from, float *g, size_t hw,
+INLINE void mask_loop(const struct rn_bn_backward *from, void *g, size_t hw,
                       bool two, enum mask mask)
 {
     const struct rn_bn_backward in = *from;
 
     for (size_t i = 0; i < hw; i++)
-        store(g + i * B, masked(&in, i, two, mask, fill(0), fill(0), fill(0)));
+        put(g, i * B,
+            masked(&in, i, two, mask, fill(0), fill(0), fill(0)));
 }
 
 static enum mask mask_of(const struct rn_bn_backward *in)
@@ -178,7 +180,7 @@ static enum mask mask_of(const struct rn_bn_backward *in)
     return in->y ? MASK_OUTPUT : MASK_INPUT;
 }
 
-static void bn_reduce(const struct rn_bn_backward *in, float *g, size_t hw,
+static void bn_reduce(const struct rn_bn_backward *in, void *g, size_t hw,
                       const float *mean, struct rn_plane_sums sums)
 {
     enum mask mask = mask_of(in);
@@ -198,7 +200,7 @@ static void bn_reduce(const struct rn_bn_backward *in, float *g, size_t hw,
 }
 
 INLINE void gradient_loop(const struct rn_bn_backward *from, vec cg, vec cz,
-                          vec c, float *dz, size_t hw, bool two, enum mask mask)
+                          vec c, void *dz, size_t hw, bool two, enum mask mask)
 {
     const struct rn_bn_backward in = *from;
     vec scale = fill(0), shift = scale;
@@ -206,15 +208,15 @@ INLINE void gradient_loop(const struct rn_bn_backward *from, vec cg, vec cz,
     if (mask == MASK_INPUT)
         scale = load(in.scale), shift = load(in.shift);
     for (size_t i = 0; i < hw; i++) {
-        vec z = load(in.z + i * B);
+        vec z = get(in.z, i * B);
         vec g = masked(&in, i, two, mask, z, scale, shift);
 
-        store(dz + i * B, (g * cg + z * cz) + c);
+        put(dz, i * B, (g * cg + z * cz) + c);
     }
 }
 
 static void bn_gradient(const struct rn_bn_backward *in, const float *cg,
-                        const float *cz, const float *c, float *dz, size_t hw)
+                        const float *cz, const float *c, void *dz, size_t hw)
 {
     enum mask mask = mask_of(in);
     bool two = in->dy2 != NULL;
@@ -250,7 +252,7 @@ INLINE bool is_three(struct inside i)
 }
 
 /** The largest of a window's pixels, and its tap; tap 0 is on pixel `first`. */
-INLINE vec largest(const struct rn_pool *p, const float *x, ptrdiff_t first,
+INLINE vec largest(const struct rn_pool *p, const void *x, ptrdiff_t first,
                    struct inside rows, struct inside columns, bool scaled,
                    vec scale, vec shift, bool relu, veci *at)
 {
@@ -259,7 +261,7 @@ INLINE vec largest(const struct rn_pool *p, const float *x, ptrdiff_t first,
     *at = (veci){0};
     for (int ky = rows.begin; ky < rows.end; ky++)
         for (int kx = columns.begin; kx < columns.end; kx++) {
-            vec v = load(x + (first + (ptrdiff_t)ky * p->iw + kx) * B);
+            vec v = get(x, (first + (ptrdiff_t)ky * p->iw + kx) * B);
 
             v = scaled ? v * scale + shift : v;
             v = relu ? relu_of(v) : v;
@@ -272,10 +274,11 @@ INLINE vec largest(const struct rn_pool *p, const float *x, ptrdiff_t first,
 }
 
 INLINE void max_pool_some(const struct rn_pool *p, const struct rn_operand *x,
-                          float *y, uint8_t *where, bool scaled, bool relu)
+                          void *to, uint8_t *where, bool scaled, bool relu)
 {
     vec scale = scaled ? load(x->scale) : fill(1);
     vec shift = scaled ? load(x->shift) : fill(0);
+    element *y = to;
 
     for (int oy = 0; oy < p->oh; oy++) {
         int top = oy * p->stride - p->pad;
@@ -288,11 +291,13 @@ INLINE void max_pool_some(const struct rn_pool *p, const struct rn_operand *x,
 
             veci at;
             if (is_three(rows) && is_three(columns))
-                store(y, largest(p, x->x, first, three, three, scaled, scale,
-                                 shift, relu, &at));
+                put(y, 0,
+                    largest(p, x->x, first, three, three, scaled, scale, shift,
+                            relu, &at));
             else
-                store(y, largest(p, x->x, first, rows, columns, scaled, scale,
-                                 shift, relu, &at));
+                put(y, 0,
+                    largest(p, x->x, first, rows, columns, scaled, scale, shift,
+                            relu, &at));
             if (where) {
                 vecb bytes = __builtin_convertvector(at, vecb);
                 memcpy(where, &bytes, sizeof(bytes));
@@ -303,7 +308,7 @@ INLINE void max_pool_some(const struct rn_pool *p, const struct rn_operand *x,
 }
 
 static void max_pool(const struct rn_pool *p, const struct rn_operand *x,
-                     float *y, uint8_t *where)
+                     void *y, uint8_t *where)
 {
     bool scaled = x->scale != NULL;
 
@@ -318,22 +323,22 @@ static void max_pool(const struct rn_pool *p, const struct rn_operand *x,
 /** Add to the pixel at each tap what went through it. */
 INLINE void give_back(const struct rn_pool *p, vec g, veci at,
                       struct inside rows, struct inside columns,
-                      ptrdiff_t first, float *dx)
+                      ptrdiff_t first, void *dx)
 {
     for (int ky = rows.begin; ky < rows.end; ky++)
         for (int kx = columns.begin; kx < columns.end; kx++) {
-            float *to = dx + (first + (ptrdiff_t)ky * p->iw + kx) * B;
+            ptrdiff_t to = (first + (ptrdiff_t)ky * p->iw + kx) * B;
 
-            store(to, load(to) + keep(g, at == ky * p->kw + kx));
+            put(dx, to, get(dx, to) + keep(g, at == ky * p->kw + kx));
         }
 }
 
-static void max_pool_backward(const struct rn_pool *p, const float *dy,
-                              const float *dy2, const uint8_t *where, float *dx)
+static void max_pool_backward(const struct rn_pool *p, const void *dy,
+                              const void *dy2, const uint8_t *where, void *dx)
 {
-    size_t o = 0;
+    ptrdiff_t o = 0;
 
-    memset(dx, 0, (size_t)p->ih * (size_t)p->iw * B * sizeof(*dx));
+    memset(dx, 0, (size_t)p->ih * (size_t)p->iw * B * sizeof(element));
     for (int oy = 0; oy < p->oh; oy++) {
         int top = oy * p->stride - p->pad;
         struct inside rows = inside_of(top, p->kh, p->ih);
@@ -342,7 +347,7 @@ static void max_pool_backward(const struct rn_pool *p, const float *dy,
             int left = ox * p->stride - p->pad;
             struct inside columns = inside_of(left, p->kw, p->iw);
             ptrdiff_t first = (ptrdiff_t)top * p->iw + left;
-            vec g = dy2 ? load(dy + o) + load(dy2 + o) : load(dy + o);
+            vec g = dy2 ? get(dy, o) + get(dy2, o) : get(dy, o);
 
             vecb bytes;
             memcpy(&bytes, where + o, sizeof(bytes));
@@ -355,21 +360,51 @@ static void max_pool_backward(const struct rn_pool *p, const float *dy,
     }
 }
 
-static void average(const float *x, size_t hw, float *mean)
+static void average(const void *x, size_t hw, void *mean)
 {
     vec sum = fill(0);
 
     for (size_t i = 0; i < hw; i++)
-        sum += load(x + i * B);
-    store(mean, sum / fill((float)hw));
+        sum += get(x, i * B);
+    put(mean, 0, sum / fill((float)hw));
 }
 
-static void average_backward(const float *dy, size_t hw, float *dx)
+static void average_backward(const void *dy, size_t hw, void *dx)
 {
-    vec g = load(dy) / fill((float)hw);
+    vec g = get(dy, 0) / fill((float)hw);
 
     for (size_t i = 0; i < hw; i++)
-        store(dx + i * B, g);
+        put(dx, i * B, g);
+}
+
+static void widen_all(const void *from, float *to, size_t count)
+{
+    size_t i = 0;
+    element last[B] = {0};
+    vec v;
+
+    for (; i + B <= count; i += B)
+        store(to + i, get(from, i));
+    if (i == count)
+        return;
+    memcpy(last, (const element *)from + i, (count - i) * sizeof(*last));
+    v = get(last, 0);
+    memcpy(to + i, &v, (count - i) * sizeof(*to));
+}
+
+static void narrow_all(const float *from, void *to, size_t count)
+{
+    size_t i = 0;
+    element last[B];
+    vec v = fill(0);
+
+    for (; i + B <= count; i += B)
+        put(to, i, load(from + i));
+    if (i == count)
+        return;
+    memcpy(&v, from + i, (count - i) * sizeof(*from));
+    put(last, 0, v);
+    memcpy((element *)to + i, last, (count - i) * sizeof(*last));
 }
 
 static float multiply_add(long rounds)
@@ -401,6 +436,8 @@ const struct rn_kernels RN_KERNELS_NAME = {
     .max_pool_backward = max_pool_backward,
     .average = average,
     .average_backward = average_backward,
+    .widen = widen_all,
+    .narrow = narrow_all,
     .multiply_add = multiply_add,
     .block = B,
     .isa = RN_KERNELS_ISA,

@@ -12,39 +12,47 @@ struct rn_pool rn_pool_of(struct rn_shape in, struct rn_shape out,
                             w.kh, w.kw, w.stride, w.pad};
 }
 
-void rn_max_pool(const struct rn_pool *pool, int n, struct rn_shape in,
-                 int threads, const struct rn_operand *x, float *y,
-                 uint8_t *where)
+static struct rn_planes pooled(const struct rn_pool *pool,
+                               const struct rn_planes *in)
 {
-    const struct rn_kernels *k = rn_kernels_get();
-    struct rn_planes p = rn_planes_of(n, in, threads);
-    size_t b = (size_t)p.block;
-    size_t from = p.hw * b, to = (size_t)pool->oh * (size_t)pool->ow * b;
-#pragma omp parallel for num_threads(threads) schedule(static)
-    for (size_t i = 0; i < p.n * p.blocks; i++) {
+    struct rn_planes out = *in;
+
+    out.hw = (size_t)pool->oh * (size_t)pool->ow;
+    return out;
+}
+
+void rn_max_pool(const struct rn_pool *pool, const struct rn_planes *in,
+                 const struct rn_operand *x, void *y, uint8_t *where)
+{
+    const struct rn_kernels *k = rn_kernels_get(in->type);
+    const struct rn_planes out = pooled(pool, in);
+    size_t b = (size_t)in->block;
+#pragma omp parallel for num_threads(in->threads) schedule(static)
+    for (size_t i = 0; i < in->n * in->blocks; i++) {
         struct rn_operand at = *x;
 
-        at.x += i * from;
+        at.x = rn_plane_at(in, x->x, i);
         if (at.scale) {
-            at.scale += i % p.blocks * b;
-            at.shift += i % p.blocks * b;
+            at.scale += i % in->blocks * b;
+            at.shift += i % in->blocks * b;
         }
-        k->max_pool(pool, &at, y + i * to, where ? where + i * to : NULL);
+        k->max_pool(pool, &at, rn_plane_to(&out, y, i),
+                    where ? where + i * out.hw * b : NULL);
     }
 }
 
-void rn_max_pool_backward(const struct rn_pool *pool, int n, struct rn_shape in,
-                          int threads, const float *dy, const float *dy2,
-                          const uint8_t *where, float *dx)
+void rn_max_pool_backward(const struct rn_pool *pool,
+                          const struct rn_planes *in, const void *dy,
+                          const void *dy2, const uint8_t *where, void *dx)
 {
-    const struct rn_kernels *k = rn_kernels_get();
-    struct rn_planes p = rn_planes_of(n, in, threads);
-    size_t b = (size_t)p.block;
-    size_t to = p.hw * b, from = (size_t)pool->oh * (size_t)pool->ow * b;
-#pragma omp parallel for num_threads(threads) schedule(static)
-    for (size_t i = 0; i < p.n * p.blocks; i++)
-        k->max_pool_backward(pool, dy + i * from, dy2 ? dy2 + i * from : NULL,
-                             where + i * from, dx + i * to);
+    const struct rn_kernels *k = rn_kernels_get(in->type);
+    const struct rn_planes out = pooled(pool, in);
+    size_t b = (size_t)in->block;
+#pragma omp parallel for num_threads(in->threads) schedule(static)
+    for (size_t i = 0; i < in->n * in->blocks; i++)
+        k->max_pool_backward(pool, rn_plane_at(&out, dy, i),
+                             rn_plane_at(&out, dy2, i), where + i * out.hw * b,
+                             rn_plane_to(in, dx, i));
 }
 
 static struct rn_pool_plane plane_of(const struct rn_node *node,
@@ -62,60 +70,71 @@ static struct rn_pool_plane plane_of(const struct rn_node *node,
 }
 
 static void pool_window(const struct rn_node *node, int n, struct rn_shape in,
-                        int threads, const float *x, float *y,
+                        int threads, enum rn_dtype type, const void *x, void *y,
                         void (*run)(const struct rn_pool_plane *p,
-                                    const float *x, float *y))
+                                    const void *x, void *y))
 {
     const struct rn_pool_plane plane = plane_of(node, in);
-    struct rn_planes from = rn_planes_of(n, in, threads);
-    struct rn_planes to = rn_planes_of(n, node->shape, threads);
-    size_t b = (size_t)from.block;
+    struct rn_planes from = rn_planes_typed(n, in, threads, type);
+    struct rn_planes to = rn_planes_typed(n, node->shape, threads, type);
 #pragma omp parallel for num_threads(threads) schedule(static)
     for (size_t i = 0; i < from.n * from.blocks; i++)
-        run(&plane, x + i * from.hw * b, y + i * to.hw * b);
+        run(&plane, rn_plane_at(&from, x, i), rn_plane_to(&to, y, i));
 }
 
 void rn_max_pool_window(const struct rn_node *node, int n, struct rn_shape in,
-                        int threads, const float *x, float *y)
+                        int threads, enum rn_dtype type, const void *x, void *y)
 {
-    pool_window(node, n, in, threads, x, y, rn_pool_kernels_get()->largest);
+    pool_window(node, n, in, threads, type, x, y,
+                rn_pool_kernels_get(type)->largest);
 }
 
 void rn_avg_pool_window(const struct rn_node *node, int n, struct rn_shape in,
-                        int threads, const float *x, float *y)
+                        int threads, enum rn_dtype type, const void *x, void *y)
 {
-    pool_window(node, n, in, threads, x, y, rn_pool_kernels_get()->mean);
+    pool_window(node, n, in, threads, type, x, y,
+                rn_pool_kernels_get(type)->mean);
 }
 
 void rn_avg_pool_window_backward(const struct rn_node *node, int n,
                                  struct rn_shape in, int threads,
-                                 const float *dy, float *dx)
+                                 enum rn_dtype type, const void *dy, void *dx)
 {
-    const struct rn_pool_kernels *k = rn_pool_kernels_get();
+    const struct rn_pool_kernels *k = rn_pool_kernels_get(type);
     const struct rn_pool_plane plane = plane_of(node, in);
-    struct rn_planes to = rn_planes_of(n, in, threads);
-    struct rn_planes from = rn_planes_of(n, node->shape, threads);
-    size_t b = (size_t)to.block;
+    struct rn_planes to = rn_planes_typed(n, in, threads, type);
+    struct rn_planes from = rn_planes_typed(n, node->shape, threads, type);
 #pragma omp parallel for num_threads(threads) schedule(static)
     for (size_t i = 0; i < to.n * to.blocks; i++)
-        k->mean_backward(&plane, dy + i * from.hw * b, dx + i * to.hw * b);
+        k->mean_backward(&plane, rn_plane_at(&from, dy, i),
+                         rn_plane_to(&to, dx, i));
 }
 
-void rn_global_average(const struct rn_planes *p, const float *x, float *mean)
+/* One pixel for each plane. */
+static struct rn_planes pixels_of(const struct rn_planes *p)
 {
-    const struct rn_kernels *k = rn_kernels_get();
-    size_t b = (size_t)p->block;
-#pragma omp parallel for num_threads(p->threads) schedule(static)
-    for (size_t i = 0; i < p->n * p->blocks; i++)
-        k->average(x + i * p->hw * b, p->hw, mean + i * b);
+    struct rn_planes one = *p;
+
+    one.hw = 1;
+    return one;
 }
 
-void rn_global_average_backward(const struct rn_planes *p, const float *dy,
-                                float *dx)
+void rn_global_average(const struct rn_planes *p, const void *x, void *mean)
 {
-    const struct rn_kernels *k = rn_kernels_get();
-    size_t b = (size_t)p->block;
+    const struct rn_kernels *k = rn_kernels_get(p->type);
+    const struct rn_planes means = pixels_of(p);
 #pragma omp parallel for num_threads(p->threads) schedule(static)
     for (size_t i = 0; i < p->n * p->blocks; i++)
-        k->average_backward(dy + i * b, p->hw, dx + i * p->hw * b);
+        k->average(rn_plane_at(p, x, i), p->hw, rn_plane_to(&means, mean, i));
+}
+
+void rn_global_average_backward(const struct rn_planes *p, const void *dy,
+                                void *dx)
+{
+    const struct rn_kernels *k = rn_kernels_get(p->type);
+    const struct rn_planes means = pixels_of(p);
+#pragma omp parallel for num_threads(p->threads) schedule(static)
+    for (size_t i = 0; i < p->n * p->blocks; i++)
+        k->average_backward(rn_plane_at(&means, dy, i), p->hw,
+                            rn_plane_to(p, dx, i));
 }

@@ -36,20 +36,19 @@ INLINE vec larger(vec a, vec b)
 }
 
 /** Largest, or sum, of a window's pixels. */
-INLINE vec gather(const struct rn_pool_plane *p, const float *x, struct taps ty,
+INLINE vec gather(const struct rn_pool_plane *p, const void *x, struct taps ty,
                   struct taps tx, bool sum)
 {
     vec v = sum ? fill(0) : fill(-__builtin_inff());
-    size_t row = (size_t)p->y.step * (size_t)p->x.size * B;
-    size_t column = (size_t)p->x.step * B;
-    const float *from =
-        x + ((size_t)ty.first * (size_t)p->x.size + (size_t)tx.first) * B;
+    ptrdiff_t row = (ptrdiff_t)p->y.step * p->x.size * B;
+    ptrdiff_t column = (ptrdiff_t)p->x.step * B;
+    ptrdiff_t from = ((ptrdiff_t)ty.first * p->x.size + tx.first) * B;
 
     for (int ky = ty.begin; ky < ty.end; ky++, from += row) {
-        const float *at = from;
+        ptrdiff_t at = from;
 
         for (int kx = tx.begin; kx < tx.end; kx++, at += column)
-            v = sum ? v + load(at) : larger(v, load(at));
+            v = sum ? v + get(x, at) : larger(v, get(x, at));
     }
     return v;
 }
@@ -62,9 +61,11 @@ INLINE float counted(const struct rn_pool_plane *p, struct taps ty,
     return (float)(ty.end - ty.begin) * (float)(tx.end - tx.begin);
 }
 
-INLINE void pool(const struct rn_pool_plane *p, const float *x, float *y,
+INLINE void pool(const struct rn_pool_plane *p, const void *x, void *to,
                  bool sum)
 {
+    element *y = to;
+
     for (int oy = 0; oy < p->y.windows; oy++) {
         struct taps ty = taps_of(&p->y, oy);
 
@@ -74,46 +75,47 @@ INLINE void pool(const struct rn_pool_plane *p, const float *x, float *y,
 
             if (sum)
                 v /= fill(counted(p, ty, tx));
-            store(y, v);
+            put(y, 0, v);
         }
     }
 }
 
-static void largest(const struct rn_pool_plane *p, const float *x, float *y)
+static void largest(const struct rn_pool_plane *p, const void *x, void *y)
 {
     pool(p, x, y, false);
 }
 
-static void mean(const struct rn_pool_plane *p, const float *x, float *y)
+static void mean(const struct rn_pool_plane *p, const void *x, void *y)
 {
     pool(p, x, y, true);
 }
 
 /** Add a window's share to each of its pixels. */
 INLINE void scatter(const struct rn_pool_plane *p, vec share, struct taps ty,
-                    struct taps tx, float *dx)
+                    struct taps tx, void *dx)
 {
     for (int ky = ty.begin; ky < ty.end; ky++) {
         int row = ty.first + (ky - ty.begin) * p->y.step;
-        float *at =
-            dx + ((size_t)row * (size_t)p->x.size + (size_t)tx.first) * B;
+        ptrdiff_t at = ((ptrdiff_t)row * p->x.size + tx.first) * B;
 
-        for (int kx = tx.begin; kx < tx.end; kx++, at += (size_t)p->x.step * B)
-            store(at, load(at) + share);
+        for (int kx = tx.begin; kx < tx.end; kx++, at += p->x.step * B)
+            put(dx, at, get(dx, at) + share);
     }
 }
 
-static void mean_backward(const struct rn_pool_plane *p, const float *dy,
-                          float *dx)
+static void mean_backward(const struct rn_pool_plane *p, const void *from,
+                          void *dx)
 {
-    memset(dx, 0, (size_t)p->y.size * (size_t)p->x.size * B * sizeof(*dx));
+    const element *dy = from;
+
+    memset(dx, 0, (size_t)p->y.size * (size_t)p->x.size * B * sizeof(element));
     for (int oy = 0; oy < p->y.windows; oy++) {
         struct taps ty = taps_of(&p->y, oy);
 
         for (int ox = 0; ox < p->x.windows; ox++, dy += B) {
             struct taps tx = taps_of(&p->x, ox);
 
-            scatter(p, load(dy) / fill(counted(p, ty, tx)), ty, tx, dx);
+            scatter(p, get(dy, 0) / fill(counted(p, ty, tx)), ty, tx, dx);
         }
     }
 }

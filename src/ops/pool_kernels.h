@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * Pools of any window over one plane: `hw` pixels of one block of channels of
- * one image, [hw][B]. Compiled once per instruction set, as kernels.h.
+ * one image, [hw][B]. Compiled as kernels.h says.
  */
 #ifndef RN_OPS_POOL_KERNELS_H
 #define RN_OPS_POOL_KERNELS_H
+
+#include "core/dtype.h"
 
 #include <stdbool.h>
 
@@ -20,13 +22,13 @@ struct rn_pool_plane {
 };
 
 struct rn_pool_kernels {
-    void (*largest)(const struct rn_pool_plane *p, const float *x, float *y);
-    void (*mean)(const struct rn_pool_plane *p, const float *x, float *y);
-    void (*mean_backward)(const struct rn_pool_plane *p, const float *dy,
-                          float *dx);
+    void (*largest)(const struct rn_pool_plane *p, const void *x, void *y);
+    void (*mean)(const struct rn_pool_plane *p, const void *x, void *y);
+    void (*mean_backward)(const struct rn_pool_plane *p, const void *dy,
+                          void *dx);
 };
 
-/** For rn_isa(). */
-const struct rn_pool_kernels *rn_pool_kernels_get(void);
+/** For rn_isa() and activations of that type, RN_F32 or RN_BF16. */
+const struct rn_pool_kernels *rn_pool_kernels_get(enum rn_dtype type);
 
 #endif

@@ -4,8 +4,12 @@
 #ifndef RN_OPS_VECTOR_H
 #define RN_OPS_VECTOR_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#ifdef __AVX512BF16__
+#include <immintrin.h>
+#endif
 
 #ifndef RN_KERNELS_BLOCK
 #define RN_KERNELS_BLOCK 4 /* what any compiler's default has: read alone */
@@ -30,6 +34,69 @@ INLINE void store(float *p, vec v)
 {
     memcpy(p, &v, sizeof(v));
 }
+
+/* Activations and their gradients: float32, or with RN_KERNELS_BF16 bfloat16.
+ * get() and put() take the distance from `p` in numbers. */
+#ifdef RN_KERNELS_BF16
+typedef uint16_t element;
+typedef uint16_t vech __attribute__((vector_size(B * sizeof(uint16_t))));
+typedef uint32_t vecu __attribute__((vector_size(B * sizeof(uint32_t))));
+
+INLINE vec widen(vech h)
+{
+    return (vec)(__builtin_convertvector(h, vecu) << 16);
+}
+
+/* To nearest, ties to even. What is undefined stays so, and denormals are
+ * zeros, as for VCVTNEPS2BF16. */
+INLINE vech narrow(vec v)
+{
+    vecu bits = (vecu)v, sign = bits & 0x80000000u;
+    vecu rounded = bits + 0x7fffu + (bits >> 16 & 1);
+    vecu undefined = (vecu)(v != v);
+    vecu tiny = (vecu)((bits & 0x7f800000u) == 0);
+
+    rounded = (undefined & (bits | 0x400000u)) | (~undefined & rounded);
+    rounded = (tiny & sign) | (~tiny & rounded);
+    return __builtin_convertvector(rounded >> 16, vech);
+}
+
+INLINE vec get(const void *p, ptrdiff_t i)
+{
+    vech h;
+
+    memcpy(&h, (const element *)p + i, sizeof(h));
+    return widen(h);
+}
+
+#ifdef __AVX512BF16__
+INLINE void put(void *p, ptrdiff_t i, vec v)
+{
+    __m256bh h = _mm512_cvtneps_pbh((__m512)v);
+
+    memcpy((element *)p + i, &h, sizeof(h));
+}
+#else
+INLINE void put(void *p, ptrdiff_t i, vec v)
+{
+    vech h = narrow(v);
+
+    memcpy((element *)p + i, &h, sizeof(h));
+}
+#endif
+#else
+typedef float element;
+
+INLINE vec get(const void *p, ptrdiff_t i)
+{
+    return load((const element *)p + i);
+}
+
+INLINE void put(void *p, ptrdiff_t i, vec v)
+{
+    store((element *)p + i, v);
+}
+#endif
 
 /* Less zero, because plus zero would turn -0 into 0: an instruction. */
 INLINE vec fill(float x)

@@ -53,7 +53,7 @@ size_t rn_value_count(const struct rn_plan *plan, int node)
 {
     struct rn_planes p = rn_planes_of_node(plan, node);
 
-    return rn_planes_floats(&p);
+    return rn_planes_count(&p);
 }
 
 int rn_new_value(struct rn_plan *plan, int node)

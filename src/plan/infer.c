@@ -2,6 +2,10 @@
 /**
  * Graph -> inference plan: batch norm folds into the convolution before it,
  * addition and ReLU into its output, added in place over the shortcut.
+ *
+ * With a precision less than float32 values have that type where the steps that
+ * make them know it, and float32 elsewhere. A step that reads another type than
+ * the value has is preceded by one that converts.
  */
 #include "core/memory.h"
 #include "plan/operations.h"
@@ -14,9 +18,10 @@ struct chain {
 
 struct infer_node {
     int buffer;
-    int chain; /* index of the chain this node is part of, or RN_NONE */
-    bool done; /* a ReLU that the step before includes */
-    int root;  /* the node that computes the value: another for idle ones */
+    int converted; /* the same in another type, or RN_NONE */
+    int chain;     /* index of the chain this node is part of, or RN_NONE */
+    bool done;     /* a ReLU that the step before includes */
+    int root;      /* the node that computes the value: another for idle ones */
 };
 
 struct rn_inferrer {
@@ -112,36 +117,105 @@ static int emit_apply(struct rn_inferrer *f, int node, struct rn_value a,
     return RN_OK;
 }
 
-static struct rn_value value_of(const struct rn_inferrer *f, int v)
+/* ------------------------------------------------------------------ types */
+
+/* The type values have where steps know it. */
+static enum rn_dtype wanted(const struct rn_inferrer *f)
 {
-    return (struct rn_value){v < 0 ? RN_NONE : f->nodes[v].buffer, RN_NONE,
-                             false};
+    return f->plan->options.precision == RN_PRECISION_BF16 ? RN_BF16 : RN_F32;
 }
+
+static enum rn_dtype type_of(const struct rn_inferrer *f, int v)
+{
+    int buffer = f->nodes[v].buffer;
+
+    return buffer < 0 ? RN_F32 : f->plan->buffers[buffer].type;
+}
+
+static size_t numbers_of(const struct rn_inferrer *f, int v)
+{
+    const struct rn_shape *s = &f->graph->nodes[v].shape;
+
+    return f->nodes[v].buffer == RN_IMAGES
+               ? (size_t)f->plan->options.batch * rn_shape_size(*s)
+               : rn_value_count(f->plan, v);
+}
+
+/* Value v, into `out` as numbers of another type. */
+static int emit_convert(struct rn_inferrer *f, int v, int out)
+{
+    struct rn_step *s = rn_new_step(f->plan, &rn_step_convert, v);
+
+    if (!s || out < 0)
+        return no_memory(f);
+    s->a.buffer = f->nodes[v].buffer;
+    s->out = out;
+    rn_touch_step(f->plan);
+    return RN_OK;
+}
+
+/* Value v as a step that reads this type has it; RN_NONE is none. Steps that
+ * convert it come before the step that is emitted next. */
+static int read_as(struct rn_inferrer *f, int v, enum rn_dtype type,
+                   struct rn_value *out)
+{
+    int root = v < 0 ? 0 : f->nodes[v].root, rc;
+
+    *out = (struct rn_value){RN_NONE, RN_NONE, false};
+    if (v < 0)
+        return RN_OK;
+    if (type_of(f, v) == type) {
+        out->buffer = f->nodes[v].buffer;
+        return RN_OK;
+    }
+    if (f->nodes[root].converted < 0) {
+        int buffer = rn_new_buffer(f->plan, type, numbers_of(f, v));
+
+        rc = emit_convert(f, v, buffer);
+        if (rc)
+            return rc;
+        f->nodes[root].converted = buffer;
+    }
+    out->buffer = f->nodes[root].converted;
+    return RN_OK;
+}
+
+/* ------------------------------------------------------------------ steps */
 
 /* Whether the shortcut's buffer can become the sum: it is ours, nobody reads
  * it later, and the convolution itself does not read it. */
-static bool adds_in_place(const struct rn_inferrer *f, const struct chain *c)
+static bool adds_in_place(const struct rn_inferrer *f, const struct chain *c,
+                          enum rn_dtype type)
 {
     int buffer = f->nodes[c->other].buffer;
     int input = f->graph->nodes[c->conv].input[0];
 
-    return buffer >= 0 && f->readers[f->nodes[c->other].root] == 1 &&
+    return buffer >= 0 && type_of(f, c->other) == type &&
+           f->readers[f->nodes[c->other].root] == 1 &&
            buffer != f->nodes[input].buffer;
 }
 
 /* The buffer a chain writes: the shortcut's own, a copy of it, a new one. */
-static int chain_output(struct rn_inferrer *f, const struct chain *c, int *out)
+static int chain_output(struct rn_inferrer *f, const struct chain *c,
+                        enum rn_dtype type, int *out)
 {
-    if (c->add >= 0 && adds_in_place(f, c)) {
+    const struct rn_value none = {RN_NONE, RN_NONE, false};
+    struct rn_value other;
+    int rc;
+
+    if (c->add >= 0 && adds_in_place(f, c, type)) {
         *out = f->nodes[c->other].buffer;
         return RN_OK;
     }
-    *out = rn_new_value(f->plan, c->conv);
+    *out = rn_new_buffer(f->plan, type, rn_value_count(f->plan, c->conv));
     if (*out < 0)
         return no_memory(f);
-    return c->add < 0 ? RN_OK
-                      : emit_apply(f, c->add, value_of(f, c->other),
-                                   value_of(f, RN_NONE), false, *out);
+    if (c->add < 0)
+        return RN_OK;
+    if (type_of(f, c->other) != type)
+        return emit_convert(f, c->other, *out);
+    rc = read_as(f, c->other, type, &other);
+    return rc ? rc : emit_apply(f, c->add, other, none, false, *out);
 }
 
 static size_t folded_floats(struct rn_plan *plan, size_t floats)
@@ -172,28 +246,44 @@ static int add_fold(struct rn_inferrer *f, const struct chain *c,
     return RN_OK;
 }
 
+/* What makes one pixel, fully connected layers that is, has little to do and
+ * is near the answer: it stays float32. */
+static void chain_config(const struct rn_inferrer *f, const struct chain *c,
+                         struct rn_conv_config *config)
+{
+    rn_conv_config_of(f->plan, c->conv, config);
+    config->bias = true;
+    config->sum = c->add >= 0;
+    config->relu = c->relu >= 0;
+    if (config->out.h * config->out.w == 1)
+        return;
+    config->input = config->output = wanted(f);
+    if (!rn_conv_exists(config))
+        config->input = config->output = RN_F32;
+}
+
 static int infer_chain(struct rn_inferrer *f, const struct chain *c)
 {
     struct rn_conv_config config;
     const struct rn_node *n = &f->graph->nodes[c->conv];
+    struct rn_value in;
     struct rn_conv *conv;
     struct rn_step *s;
     int out;
     int rc;
 
-    rn_conv_config_of(f->plan, c->conv, &config);
-    config.bias = true;
-    config.sum = c->add >= 0;
-    config.relu = c->relu >= 0;
-    rc = rn_find_conv(f->plan, &config, &conv, f->err);
+    chain_config(f, c, &config);
+    rc = read_as(f, n->input[0], config.input, &in);
     if (!rc)
-        rc = chain_output(f, c, &out);
+        rc = rn_find_conv(f->plan, &config, &conv, f->err);
+    if (!rc)
+        rc = chain_output(f, c, config.output, &out);
     if (rc)
         return rc;
     s = rn_new_step(f->plan, &rn_step_conv, c->conv);
     if (!s)
         return no_memory(f);
-    s->a = value_of(f, n->input[0]);
+    s->a = in;
     s->out = out;
     s->value = chain_end(c);
     s->conv = conv;
@@ -223,12 +313,17 @@ int rn_infer_input(struct rn_inferrer *f, int v)
 /* Batch norm and addition take in the ReLU behind them. */
 int rn_infer_apply(struct rn_inferrer *f, int v)
 {
-    int rc;
     const struct rn_node *n = &f->graph->nodes[v];
-    struct rn_value a = value_of(f, n->input[0]);
+    enum rn_dtype type = type_of(f, n->input[0]);
     int relu = n->op == RN_OP_RELU ? RN_NONE : only_reader(f, v, RN_OP_RELU);
-    int out = rn_new_value(f->plan, v);
+    int out = rn_new_buffer(f->plan, type, rn_value_count(f->plan, v));
+    struct rn_value a, b;
+    int rc = read_as(f, n->input[0], type, &a);
 
+    if (!rc)
+        rc = read_as(f, n->n_inputs > 1 ? n->input[1] : RN_NONE, type, &b);
+    if (rc)
+        return rc;
     if (n->op == RN_OP_BATCH_NORM) {
         a.bn = rn_new_bn(f->plan, v);
         if (a.bn < 0)
@@ -239,8 +334,7 @@ int rn_infer_apply(struct rn_inferrer *f, int v)
         f->nodes[relu].buffer = out;
         f->nodes[relu].done = true;
     }
-    rc = emit_apply(f, v, a, value_of(f, n->input[1]),
-                    n->op == RN_OP_RELU || relu >= 0, out);
+    rc = emit_apply(f, v, a, b, n->op == RN_OP_RELU || relu >= 0, out);
     if (!rc)
         f->plan->steps[f->plan->n_steps - 1].value = relu >= 0 ? relu : v;
     return rc;
@@ -253,33 +347,50 @@ int rn_infer_idle(struct rn_inferrer *f, int v)
 }
 
 /* The buffers of the inputs behind the second one, into the plan's list. */
-static bool list_inputs(struct rn_inferrer *f, const struct rn_node *n,
-                        struct rn_step *s)
+static int list_inputs(struct rn_inferrer *f, const struct rn_node *n,
+                       enum rn_dtype type)
 {
     struct rn_plan *p = f->plan;
 
-    s->more = (int)p->n_lists;
-    s->n_more = n->n_inputs > 2 ? n->n_inputs - 2 : 0;
-    for (int k = 0; k < s->n_more; k++) {
-        if (!rn_grow(&p->lists, &p->lists_capacity, p->n_lists,
-                     sizeof(*p->lists)))
-            return false;
-        p->lists[p->n_lists++] = f->nodes[n->input[2 + k]].buffer;
+    for (int k = 2; k < n->n_inputs; k++) {
+        struct rn_value in;
+        int rc = read_as(f, n->input[k], type, &in);
+
+        if (!rc && !rn_grow(&p->lists, &p->lists_capacity, p->n_lists,
+                            sizeof(*p->lists)))
+            rc = no_memory(f);
+        if (rc)
+            return rc;
+        p->lists[p->n_lists++] = in.buffer;
     }
-    return true;
+    return RN_OK;
 }
 
 int rn_infer_step(struct rn_inferrer *f, int v)
 {
     const struct rn_node *n = &f->graph->nodes[v];
-    struct rn_step *s =
-        rn_new_step(f->plan, rn_op_plan_of(n->op)->infer_step, v);
-    int out = f->nodes[v].buffer = rn_new_value(f->plan, v);
+    const struct rn_op_plan *o = rn_op_plan_of(n->op);
+    enum rn_dtype type = o->bf16 ? type_of(f, n->input[0]) : RN_F32;
+    int more = (int)f->plan->n_lists, out;
+    struct rn_value a, b;
+    struct rn_step *s;
+    int rc = read_as(f, n->input[0], type, &a);
 
-    if (!s || out < 0 || !list_inputs(f, n, s))
+    if (!rc)
+        rc = read_as(f, n->n_inputs > 1 ? n->input[1] : RN_NONE, type, &b);
+    if (!rc)
+        rc = list_inputs(f, n, type);
+    if (rc)
+        return rc;
+    s = rn_new_step(f->plan, o->infer_step, v);
+    out = rn_new_buffer(f->plan, type, rn_value_count(f->plan, v));
+    if (!s || out < 0)
         return no_memory(f);
-    s->a = value_of(f, n->input[0]);
-    s->b = value_of(f, n->input[1]);
+    f->nodes[v].buffer = out;
+    s->more = more;
+    s->n_more = (int)f->plan->n_lists - more;
+    s->a = a;
+    s->b = b;
     s->out = out;
     s->value = v;
     rn_touch_step(f->plan);
@@ -334,11 +445,12 @@ static void count_readers(struct rn_inferrer *f)
 static int compile(struct rn_inferrer *f)
 {
     const struct rn_graph *g = f->graph;
+    struct rn_value logits;
     int rc = RN_OK;
 
     count_readers(f);
     for (size_t i = 0; i < g->n_nodes; i++)
-        f->nodes[i].chain = RN_NONE;
+        f->nodes[i].chain = f->nodes[i].converted = RN_NONE;
     for (size_t i = 0; i < g->n_nodes; i++)
         if (rn_op_plan_of(g->nodes[i].op)->infer == rn_infer_chain)
             find_chain(f, (int)i);
@@ -351,7 +463,11 @@ static int compile(struct rn_inferrer *f)
             mark_read(f, (int)i);
         }
     }
-    f->plan->logits = f->nodes[g->output].buffer;
+    if (!rc)
+        rc = read_as(f, g->output, RN_F32, &logits);
+    if (rc)
+        return rc;
+    f->plan->logits = logits.buffer;
     if (f->plan->keep >= 0)
         f->plan->kept = f->nodes[f->plan->keep].buffer;
     return rc;

@@ -85,6 +85,7 @@ extern const struct rn_step_type rn_step_conv_backward_data;
 extern const struct rn_step_type rn_step_conv_backward_weights;
 extern const struct rn_step_type rn_step_bn_statistics;
 extern const struct rn_step_type rn_step_apply;
+extern const struct rn_step_type rn_step_convert;
 extern const struct rn_step_type rn_step_max_pool;
 extern const struct rn_step_type rn_step_average;
 extern const struct rn_step_type rn_step_subsample_pad;
@@ -267,6 +268,6 @@ int rn_recompute(struct rn_plan *plan, struct rn_error *err);
 
 /** The first `steps` of the plan. */
 int rn_run_steps(struct rn_plan *plan, size_t steps, struct rn_error *err);
-float *rn_buffer_at(const struct rn_plan *plan, int buffer);
+void *rn_buffer_at(const struct rn_plan *plan, int buffer);
 
 #endif

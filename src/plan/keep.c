@@ -80,19 +80,31 @@ int rn_plan_kept(const struct rn_plan *plan, int *channels, int *height,
     return RN_OK;
 }
 
+static float number_at(const void *numbers, enum rn_dtype type, size_t i)
+{
+    float value;
+
+    rn_dtype_to_float(type, (const uint8_t *)numbers + i * rn_dtype_bytes(type),
+                      1, &value, 1);
+    return value;
+}
+
 void rn_plain_values(const struct rn_plan *plan, int node, int buffer,
                      float *values)
 {
     struct rn_shape s = plan->graph->nodes[node].shape;
     size_t block = (size_t)rn_block(), c = (size_t)s.c;
-    size_t hw = rn_shape_pixels(s);
-    const float *from = rn_buffer_at(plan, buffer);
+    size_t hw = rn_shape_pixels(s), first = 0;
+    enum rn_dtype type = plan->buffers[buffer].type;
+    const void *from = rn_buffer_at(plan, buffer);
 
     for (size_t n = 0; n < (size_t)plan->count; n++) {
         for (size_t k = 0; k < c; k++)
             for (size_t i = 0; i < hw; i++)
-                *values++ = from[(k / block * hw + i) * block + k % block];
-        from += rn_channels_padded(s.c) * hw;
+                *values++ =
+                    number_at(from, type,
+                              first + (k / block * hw + i) * block + k % block);
+        first += rn_channels_padded(s.c) * hw;
     }
 }
 

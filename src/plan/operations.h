@@ -39,6 +39,7 @@ struct rn_op_plan {
     /* Their forward step applies what is pending on its input, their backward
      * one adds two gradients up. */
     bool takes_pending;
+    bool bf16; /* their steps know bfloat16, too */
 };
 
 #define RN_OPERATION(NAME, name) extern const struct rn_op_plan rn_plan_##name;

@@ -186,13 +186,28 @@ static void bind_batch_norms(struct rn_plan *p)
     }
 }
 
+static int check_precision(const struct rn_plan_options *o,
+                           struct rn_error *err)
+{
+    if (o->precision == RN_PRECISION_FP32)
+        return RN_OK;
+    if (o->mode == RN_MODE_TRAIN)
+        return rn_fail(err, RN_ERR_ARG,
+                       "`precision` is bf16, which inference alone has");
+    if (rn_isa()->bf16 || o->emulate)
+        return RN_OK;
+    return rn_fail(err, RN_ERR_ARG,
+                   "`precision` is bf16, for which this processor has no "
+                   "instructions (AVX-512 BF16); `emulate` computes it slowly");
+}
+
 static int check_options(const struct rn_plan_options *o, struct rn_error *err)
 {
     int rc = rn_option_check(rn_plan_option, o, err);
 
     if (!rc && o->winograd == 3)
         rc = rn_fail(err, RN_ERR_ARG, "`winograd` is 3, but must be 2 or 4");
-    return rc;
+    return rc ? rc : check_precision(o, err);
 }
 
 /* A number per class comes out, of something that is computed. */

@@ -2,13 +2,12 @@
 /* Running a plan's steps. Nothing here allocates. */
 #include "plan/steps/steps.h"
 
-float *rn_buffer_at(const struct rn_plan *plan, int buffer)
+void *rn_buffer_at(const struct rn_plan *plan, int buffer)
 {
-    return buffer < 0 ? NULL
-                      : (float *)(plan->arena + plan->buffers[buffer].offset);
+    return buffer < 0 ? NULL : plan->arena + plan->buffers[buffer].offset;
 }
 
-const float *rn_read_at(const struct rn_plan *plan, int buffer)
+const void *rn_read_at(const struct rn_plan *plan, int buffer)
 {
     return buffer == RN_IMAGES ? plan->images : rn_buffer_at(plan, buffer);
 }
@@ -34,6 +33,26 @@ struct rn_shape rn_step_input(const struct rn_plan *plan,
                               const struct rn_step *s)
 {
     return plan->graph->nodes[rn_step_node(plan, s)->input[0]].shape;
+}
+
+enum rn_dtype rn_step_type_of(const struct rn_plan *plan,
+                              const struct rn_step *s)
+{
+    return plan->buffers[s->out].type;
+}
+
+struct rn_planes rn_step_planes(const struct rn_plan *plan,
+                                const struct rn_step *s)
+{
+    return rn_planes_typed(plan->options.batch, rn_step_node(plan, s)->shape,
+                           plan->options.threads, rn_step_type_of(plan, s));
+}
+
+struct rn_planes rn_step_input_planes(const struct rn_plan *plan,
+                                      const struct rn_step *s)
+{
+    return rn_planes_typed(plan->options.batch, rn_step_input(plan, s),
+                           plan->options.threads, rn_step_type_of(plan, s));
 }
 
 uint64_t rn_draw_index(const struct rn_plan *plan, int node, size_t image,

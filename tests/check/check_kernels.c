@@ -18,9 +18,9 @@
 
 #define TOL 1e-5
 
-extern const struct rn_kernels rn_kernels_sse;
+extern const struct rn_kernels rn_kernels_f32_sse;
 #ifdef __x86_64__
-extern const struct rn_kernels rn_kernels_avx2, rn_kernels_avx512;
+extern const struct rn_kernels rn_kernels_f32_avx2, rn_kernels_f32_avx512;
 #endif
 
 /* Around what loops are unrolled by, and around the 128 pixels that are
@@ -324,7 +324,7 @@ static void sse(void **state)
     if (!__builtin_cpu_supports("sse4.1"))
         skip();
 #endif
-    check_kernels(&rn_kernels_sse);
+    check_kernels(&rn_kernels_f32_sse);
 }
 
 #ifdef __x86_64__
@@ -335,7 +335,7 @@ static void avx2(void **state)
         print_message("# no AVX2 here\n");
         skip();
     }
-    check_kernels(&rn_kernels_avx2);
+    check_kernels(&rn_kernels_f32_avx2);
 }
 
 static void avx512(void **state)
@@ -348,7 +348,7 @@ static void avx512(void **state)
         print_message("# no AVX-512 here\n");
         skip();
     }
-    check_kernels(&rn_kernels_avx512);
+    check_kernels(&rn_kernels_f32_avx512);
 }
 #endif
 

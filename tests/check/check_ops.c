@@ -846,18 +846,19 @@ static int check_pool_once(const char *name, struct pooling *p, int n,
                            struct reading r, bool two, int t)
 {
     struct rn_operand x = operand(&p->x, r);
+    struct rn_planes in = rn_planes_of(n, p->in, t);
     int bad = 0;
 
     guarded_reset(&p->y.g);
     guarded_reset(&p->dx.g);
     /* Without places, as inference does. */
-    rn_max_pool(&p->pool, n, p->in, t, &x, p->y.g.x, NULL);
+    rn_max_pool(&p->pool, &in, &x, p->y.g.x, NULL);
     bad += check_output(name, t, &p->y, n, p->out, p->want_y, 0);
     guarded_reset(&p->y.g);
-    rn_max_pool(&p->pool, n, p->in, t, &x, p->y.g.x, p->where);
+    rn_max_pool(&p->pool, &in, &x, p->y.g.x, p->where);
     bad += check_output(name, t, &p->y, n, p->out, p->want_y, 0);
     bad += check_places(name, p->where, &p->ref, p->wanted_where);
-    rn_max_pool_backward(&p->pool, n, p->in, t, p->dy.blocked,
+    rn_max_pool_backward(&p->pool, &in, p->dy.blocked,
                          two ? p->dy2.blocked : NULL, p->where, p->dx.g.x);
     return bad +
            check_output(name, t, &p->dx, n, p->in, p->want_dx, TOL_ELEMENT);
@@ -956,8 +957,9 @@ static int check_subsample_before(const struct conv_case *c, uint64_t stream,
     for (int t = 1; t <= THREADS; t++) {
         guarded_reset(&y.g);
         guarded_reset(&dx.g);
-        rn_subsample_pad(c->n, in, out, before, c->stride, t, x.blocked, y.g.x);
-        rn_subsample_pad_backward(c->n, in, out, before, c->stride, t,
+        rn_subsample_pad(c->n, in, out, before, c->stride, t, RN_F32, x.blocked,
+                         y.g.x);
+        rn_subsample_pad_backward(c->n, in, out, before, c->stride, t, RN_F32,
                                   dy.blocked, dx.g.x);
         bad += check_output(c->name, t, &y, c->n, out, want, 0);
         bad += check_output(c->name, t, &dx, c->n, in, want_dx, 0);
@@ -1069,12 +1071,12 @@ static void not_a_number_shows(void **state)
     x.blocked[at] = NAN;
     rn_apply(&planes, &operand_x, &none, true, y.x);
     assert_true(isnan(y.x[at]));
-    rn_max_pool(&pool, 1, s, 1, &operand_x, y.x, NULL);
+    rn_max_pool(&pool, &planes, &operand_x, y.x, NULL);
     assert_true(isnan(y.x[2]) && !isnan(y.x[1]));
     rn_global_average(&planes, x.blocked, y.x);
     assert_true(isnan(y.x[2]) && !isnan(y.x[1]));
-    assert_true(isnan(
-        rn_loss_of(1, 5, (size_t)rn_block(), y.x, &target, y.x).sum));
+    assert_true(
+        isnan(rn_loss_of(1, 5, (size_t)rn_block(), y.x, &target, y.x).sum));
     guarded_free(&y);
     free_values(&x);
 }

@@ -8,25 +8,26 @@
 
 #include <stddef.h>
 
-/** Floats of a cache line. */
-enum { RN_LINE = 16 };
+/** Bytes of a cache line. */
+enum { RN_LINE = 64 };
 
 /** For every block of inputs a strip goes through, `lines` cache lines of
  *  each of two blocks of outputs. */
 struct rn_ahead {
-    const float *at[2];
+    const char *at[2];
     int lines;
 };
 
-/* A panel is [2][blocks][block][block], its halves `half` floats apart: what
- * strip number `i` of `strips` fetches of it. */
-static inline struct rn_ahead rn_ahead_of(const float *panel, size_t half,
-                                          size_t blocks, size_t block, size_t i,
+/* A panel is [2][blocks][block of weights], its halves `half` bytes apart, a
+ * block of weights `bytes` long: what strip number `i` of `strips` fetches of
+ * it. */
+static inline struct rn_ahead rn_ahead_of(const void *panel, size_t half,
+                                          size_t blocks, size_t bytes, size_t i,
                                           size_t strips)
 {
-    size_t all = block * block / RN_LINE;
+    size_t all = bytes / RN_LINE;
     size_t lines = (all + strips - 1) / strips;
-    const float *at = panel + i * lines * RN_LINE * blocks;
+    const char *at = (const char *)panel + i * lines * RN_LINE * blocks;
 
     if (i * lines >= all)
         return (struct rn_ahead){{NULL, NULL}, 0};

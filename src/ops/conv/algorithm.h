@@ -18,7 +18,7 @@ struct rn_conv_needs {
 
 struct rn_conv_algorithm {
     enum rn_dtype input, weights, output; /* the types it computes with */
-    bool groups;     /* knows groups of channels */
+    bool groups;                          /* knows groups of channels */
     bool any_window; /* and windows that are not rn_window_regular() */
     /** Whether it can compute this and, by rule, should. */
     bool (*applies)(const struct rn_conv_config *config);
@@ -30,7 +30,7 @@ struct rn_conv_algorithm {
     /** NULL where there is nothing to release; takes half-made ones. */
     void (*release)(void *plan);
     /** NULL where `needs` never asks for it. */
-    int (*pack)(void *plan, const float *from, float *packed,
+    int (*pack)(void *plan, const float *from, void *packed,
                 struct rn_error *err);
     /** Whether two plans read weights of one layout; NULL: those whose names
      *  and sizes are equal do. */
@@ -39,8 +39,9 @@ struct rn_conv_algorithm {
                struct rn_error *err);
 };
 
-extern const struct rn_conv_algorithm rn_conv_winograd, rn_conv_product,
-    rn_conv_weight_gradient, rn_conv_onednn;
+extern const struct rn_conv_algorithm rn_conv_winograd, rn_conv_winograd_bf16,
+    rn_conv_product, rn_conv_product_bf16, rn_conv_weight_gradient,
+    rn_conv_onednn, rn_conv_onednn_bf16;
 
 /** Describe an algorithm of our own: "NAME:INSTRUCTIONS". */
 void rn_conv_describe(struct rn_conv_needs *needs, const char *name);

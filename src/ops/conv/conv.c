@@ -22,10 +22,9 @@ struct rn_conv {
 /* The first that applies has a convolution; oneDNN takes what none of ours
  * does. */
 static const struct rn_conv_algorithm *const algorithms[] = {
-    &rn_conv_winograd,
-    &rn_conv_product,
-    &rn_conv_weight_gradient,
-    &rn_conv_onednn,
+    &rn_conv_winograd,     &rn_conv_winograd_bf16,   &rn_conv_product,
+    &rn_conv_product_bf16, &rn_conv_weight_gradient, &rn_conv_onednn,
+    &rn_conv_onednn_bf16,
 };
 
 bool rn_conv_config_equal(const struct rn_conv_config *a,
@@ -62,6 +61,11 @@ algorithm_for(const struct rn_conv_config *config)
             return a;
     }
     return NULL;
+}
+
+bool rn_conv_exists(const struct rn_conv_config *config)
+{
+    return algorithm_for(config) != NULL;
 }
 
 bool rn_conv_plain_input(int channels)
@@ -152,7 +156,7 @@ bool rn_conv_reads_same(const struct rn_conv *a, const struct rn_conv *b)
                                     : strcmp(a->needs.name, b->needs.name) == 0;
 }
 
-int rn_conv_pack(struct rn_conv *conv, const float *from, float *packed,
+int rn_conv_pack(struct rn_conv *conv, const float *from, void *packed,
                  struct rn_error *err)
 {
     return conv->algorithm->pack(conv->plan, from, packed, err);

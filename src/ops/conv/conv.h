@@ -57,6 +57,9 @@ bool rn_conv_config_equal(const struct rn_conv_config *a,
 
 struct rn_conv;
 
+/** Whether there is an algorithm for it. */
+bool rn_conv_exists(const struct rn_conv_config *config);
+
 /** Choose an algorithm; with `dry` nothing can be run, only asked. */
 int rn_conv_create(struct rn_conv **out, const struct rn_conv_config *config,
                    bool dry, struct rn_error *err);
@@ -72,19 +75,22 @@ size_t rn_conv_packed_bytes(const struct rn_conv *conv);
  *  (from plain OIHW), in training for backward data when it reads another
  *  layout than the store's. */
 bool rn_conv_needs_pack(const struct rn_conv *conv);
-int rn_conv_pack(struct rn_conv *conv, const float *from, float *packed,
+int rn_conv_pack(struct rn_conv *conv, const float *from, void *packed,
                  struct rn_error *err);
 
 /** Whether both read packed weights in the same layout. */
 bool rn_conv_reads_same(const struct rn_conv *a, const struct rn_conv *b);
 
+/** Activations and their gradients have the configuration's types; so have
+ *  weights, unless they are packed. */
 struct rn_conv_args {
-    const float *src;     /* forward, backward weights */
-    const float *weights; /* forward, backward data; packed if need be */
-    const float *bias;    /* forward */
-    float *dst;           /* forward's output */
-    const float *diff_dst;
-    float *diff_src, *diff_weights, *diff_bias;
+    const void *src;     /* forward, backward weights */
+    const void *weights; /* forward, backward data; packed if need be */
+    const float *bias;   /* forward */
+    void *dst;           /* forward's output */
+    const void *diff_dst;
+    void *diff_src;
+    float *diff_weights, *diff_bias;
     void *scratch;
 };
 int rn_conv_run(struct rn_conv *conv, const struct rn_conv_args *args,

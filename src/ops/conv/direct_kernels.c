@@ -73,7 +73,7 @@ INLINE void sum(const struct rn_pixels *p, const float *x0, const size_t *at,
         }
 }
 
-INLINE void put(const vec sums[MOST], int count, float *dw, bool first)
+INLINE void put_sums(const vec sums[MOST], int count, float *dw, bool first)
 {
     for (int i = 0; i < count; i++)
         store(dw + i * B, first ? sums[i] : sums[i] + load(dw + i * B));
@@ -91,7 +91,7 @@ static void channels(const struct rn_pixels *p, int blocks,
             sum(p, p->x, first, SINGLE, SINGLE, 1, true, a, b);
         else
             sum(p, p->x, first, SINGLE, SINGLE, 1, false, a, b);
-        put(a, SINGLE, to->dw, to->first);
+        put_sums(a, SINGLE, to->dw, to->first);
         return;
     }
     for (int i = 0; i < B; i += PAIR) {
@@ -99,8 +99,8 @@ static void channels(const struct rn_pixels *p, int blocks,
             sum(p, p->x, first, PAIR, PAIR, 2, true, a, b);
         else
             sum(p, p->x + i, first, PAIR, PAIR, 2, false, a, b);
-        put(a, PAIR, to->dw + i * B, to->first);
-        put(b, PAIR, to->dw + to->block + i * B, to->first);
+        put_sums(a, PAIR, to->dw + i * B, to->first);
+        put_sums(b, PAIR, to->dw + to->block + i * B, to->first);
     }
 }
 
@@ -110,7 +110,7 @@ INLINE void put_anywhere(const vec sums[MOST], int places,
 #pragma GCC unroll 32
     for (int i = 0; i < places; i++)
         if (i < in->count)
-            put(sums + i, 1, dw + in->to[i] * B, first);
+            put_sums(sums + i, 1, dw + in->to[i] * B, first);
 }
 
 INLINE void anywhere_some(const struct rn_pixels *p, const struct rn_inputs *in,

@@ -3,6 +3,7 @@
  * header. */
 #include "ops/conv/algorithm.h"
 
+#include "core/isa.h"
 #include "ops/conv/groups.h"
 
 #include <dnnl.h>
@@ -152,8 +153,13 @@ static dnnl_format_tag_t groups_tag(const struct rn_conv_config *c)
     return rn_is_depthwise(c) ? dnnl_Goihw8g : dnnl_gOIhw8i8o;
 }
 
+static dnnl_data_type_t data_type(enum rn_dtype type)
+{
+    return type == RN_BF16 ? dnnl_bf16 : dnnl_f32;
+}
+
 /* Weights in a layout that is ours, or any; in groups they have a dimension
- * more, as long as several are run. */
+ * more, as long as several are run. Packed, they have the input's type. */
 static dnnl_status_t weights_md(const struct rn_conv_config *c, bool any,
                                 md_t *md)
 {
@@ -161,11 +167,12 @@ static dnnl_status_t weights_md(const struct rn_conv_config *c, bool any,
     int out = rn_channels_run(c, c->out.c) / groups;
     int in = rn_channels_run(c, c->in.c) / groups;
     dnnl_dims_t whole = {out, in, kh, kw}, grouped = {groups, out, in, kh, kw};
+    dnnl_data_type_t type = data_type(any ? c->input : c->weights);
 
     if (groups > 1)
-        return md_create(md, 5, grouped, dnnl_f32,
+        return md_create(md, 5, grouped, type,
                          any ? dnnl_format_tag_any : groups_tag(c));
-    return md_create(md, 4, whole, dnnl_f32,
+    return md_create(md, 4, whole, type,
                      any ? dnnl_format_tag_any : store_tag(c->plain_input));
 }
 
@@ -178,19 +185,18 @@ static bool takes_any_weights(const struct rn_conv_config *c)
 static dnnl_status_t make_descs(struct conv_descs *d,
                                 const struct rn_conv_config *c)
 {
-    const dnnl_data_type_t f32 = dnnl_f32;
     dnnl_dims_t src = {c->n, rn_channels_run(c, c->in.c), c->in.h, c->in.w};
     dnnl_dims_t dst = {c->n, rn_channels_run(c, c->out.c), c->out.h, c->out.w};
     dnnl_dims_t bias = {rn_channels_run(c, c->out.c)};
-    dnnl_status_t rc =
-        md_create(&d->src, 4, src, f32, data_tag(c->plain_input));
+    dnnl_status_t rc = md_create(&d->src, 4, src, data_type(c->input),
+                                 data_tag(c->plain_input));
 
     if (!rc)
-        rc = md_create(&d->dst, 4, dst, f32, data_tag(false));
+        rc = md_create(&d->dst, 4, dst, data_type(c->output), data_tag(false));
     if (!rc)
         rc = weights_md(c, takes_any_weights(c), &d->weights);
     if (!rc)
-        rc = md_create(&d->bias, 1, bias, f32, dnnl_a);
+        rc = md_create(&d->bias, 1, bias, dnnl_f32, dnnl_a);
     return rc;
 }
 
@@ -447,7 +453,7 @@ static dnnl_status_t set_pointer(struct onednn *conv, int which,
     return dnnl_memory_set_data_handle(conv->memory[which], (void *)pointer);
 }
 
-static int pack(void *plan, const float *from, float *packed,
+static int pack(void *plan, const float *from, void *packed,
                 struct rn_error *err)
 {
     struct onednn *conv = plan;
@@ -514,6 +520,13 @@ static bool applies(const struct rn_conv_config *config)
     return config->pass != RN_CONV_BACKWARD_WEIGHTS;
 }
 
+/* Inference; its bfloat16 has no plain reference that gives the same bits, as
+ * training wants one. */
+static bool applies_bf16(const struct rn_conv_config *config)
+{
+    return config->pass == RN_CONV_FORWARD && !config->train && rn_isa()->bf16;
+}
+
 const struct rn_conv_algorithm rn_conv_onednn = {
     .input = RN_F32,
     .weights = RN_F32,
@@ -521,6 +534,20 @@ const struct rn_conv_algorithm rn_conv_onednn = {
     .groups = true,
     .any_window = true,
     .applies = applies,
+    .plan_bytes = sizeof(struct onednn),
+    .make = make,
+    .release = release,
+    .pack = pack,
+    .reads_same = reads_same,
+    .run = run,
+};
+
+const struct rn_conv_algorithm rn_conv_onednn_bf16 = {
+    .input = RN_BF16,
+    .weights = RN_F32,
+    .output = RN_BF16,
+    .any_window = true,
+    .applies = applies_bf16,
     .plan_bytes = sizeof(struct onednn),
     .make = make,
     .release = release,

@@ -25,6 +25,7 @@
 struct product {
     struct rn_conv_config config;
     const struct rn_product_kernels *kernels;
+    size_t number; /* bytes of one: of activations, and of packed weights */
     size_t block, in_blocks, out_blocks;
     size_t pairs;         /* of blocks of outputs; the last may be one alone */
     size_t steps;         /* blocks of inputs by taps: what is summed over */
@@ -55,6 +56,12 @@ static bool applies(const struct rn_conv_config *c)
            (!c->train || c->out.c >= GATHER_OUTPUTS);
 }
 
+static bool applies_bf16(const struct rn_conv_config *c)
+{
+    return c->pass == RN_CONV_FORWARD && !c->train && !c->plain_input &&
+           c->out.h * c->out.w > 1;
+}
+
 static size_t most(size_t a, size_t b)
 {
     return a > b ? a : b;
@@ -64,7 +71,7 @@ static void plan_chunks(struct product *p)
 {
     const struct rn_conv_config *c = &p->config;
     size_t strip = (size_t)p->kernels->strip, all, chunks;
-    size_t bytes = strip * p->depth * p->block * sizeof(float);
+    size_t bytes = strip * p->depth * p->block * p->number;
 
     p->pixels = rn_shape_pixels(c->out);
     p->strips = rn_divide_up(p->pixels, strip);
@@ -81,26 +88,35 @@ static void make_plan(struct product *p, const struct rn_conv_config *c)
     size_t taps = rn_window_taps(&c->window), deepest;
 
     p->config = *c;
-    p->kernels = rn_product_kernels_get();
+    p->kernels = rn_product_kernels_get(c->input);
+    p->number = rn_dtype_bytes(c->input);
     p->block = (size_t)rn_block();
     p->in_blocks = rn_channels_padded(c->in.c) / p->block;
     p->out_blocks = rn_channels_padded(c->out.c) / p->block;
     p->pairs = rn_divide_up(p->out_blocks, 2);
     p->steps = p->in_blocks * taps;
-    deepest = DEPTH / p->block;
+    /* Sums of bfloat16 stay in registers to their end, for what is stored is
+     * rounded. */
+    deepest = c->output == RN_F32 ? DEPTH / p->block : p->steps;
     p->depth = rn_divide_up(p->steps, rn_divide_up(p->steps, deepest));
     p->gathers = taps > 1 || c->window.stride > 1 || c->window.pad > 0;
     plan_chunks(p);
 }
 
-static size_t scratch_floats(const struct product *p)
+/* Bytes of a thread's gathered rows. */
+static size_t rows_bytes(const struct product *p)
 {
-    return p->gathers ? (size_t)p->config.threads * p->chunk_pixels * p->depth *
-                            p->block
-                      : 0;
+    return p->gathers ? p->chunk_pixels * p->depth * p->block * p->number : 0;
 }
 
 /* ------------------------------------------------------------------- rows */
+
+/* `count` numbers further on. */
+static const void *numbers(const struct product *p, const void *from,
+                           size_t count)
+{
+    return (const char *)from + count * p->number;
+}
 
 /** Some pixels of one image's outputs. */
 struct strip {
@@ -115,32 +131,48 @@ static struct strip strip_at(const struct product *p, size_t number)
     return (struct strip){number / p->strips, r.begin, r.end - r.begin};
 }
 
+/* A step of the sum: a block of inputs as a tap sees it. Of bfloat16 the taps
+ * come first, so that blocks of any size give one order of channels. */
+struct step {
+    size_t block;
+    int tap;
+};
+
+static struct step step_of(const struct product *p, size_t k)
+{
+    size_t taps = rn_window_taps(&p->config.window);
+
+    if (p->config.input == RN_F32)
+        return (struct step){k / taps, (int)(k % taps)};
+    return (struct step){k % p->in_blocks, (int)(k / p->in_blocks)};
+}
+
 /* Steps [step, step + steps) of one strip: rows[step][pixel][B]. */
-static void gather_strip(const struct product *p, const float *src,
+static void gather_strip(const struct product *p, const void *src,
                          const struct strip *s, size_t step, size_t steps,
-                         float *rows)
+                         char *rows)
 {
     const struct rn_conv_config *c = &p->config;
     const struct rn_window *w = &c->window;
-    int taps = w->kh * w->kw;
     size_t plane = rn_shape_pixels(c->in) * p->block;
 
     for (size_t k = step; k < step + steps; k++) {
-        size_t block = k / (size_t)taps;
-        int tap = (int)(k % (size_t)taps);
+        struct step at = step_of(p, k);
         struct rn_product_rows r = {
-            .plane = src + (s->image * p->in_blocks + block) * plane,
+            .plane =
+                numbers(p, src, (s->image * p->in_blocks + at.block) * plane),
             .h = c->in.h,
             .w = c->in.w,
             .out_w = c->out.w,
             .stride = w->stride,
-            .top = tap / w->kw - w->pad,
-            .left = tap % w->kw - w->pad,
+            .top = at.tap / w->kw - w->pad,
+            .left = at.tap % w->kw - w->pad,
             .first = (int)s->first,
             .pixels = (int)s->pixels,
         };
 
-        p->kernels->gather(&r, rows + (k - step) * p->chunk_pixels * p->block);
+        p->kernels->gather(&r, rows + (k - step) * p->chunk_pixels * p->block *
+                                          p->number);
     }
 }
 
@@ -150,7 +182,7 @@ static void gather_strip(const struct product *p, const float *src,
 struct part {
     struct rn_range strips, pairs;
     const struct rn_conv_args *args;
-    float *rows;
+    char *rows;
 };
 
 /** The weights of one pair of blocks of outputs for some steps of the sum. */
@@ -158,19 +190,20 @@ struct panel {
     size_t pair, step, steps;
 };
 
-static const float *weights_of(const struct product *p, const struct part *part,
-                               const struct panel *n)
+static const void *weights_of(const struct product *p, const struct part *part,
+                              const struct panel *n)
 {
-    return part->args->weights +
-           (2 * n->pair * p->steps + n->step) * p->block * p->block;
+    return numbers(p, part->args->weights,
+                   (2 * n->pair * p->steps + n->step) * p->block * p->block);
 }
 
 /* A strip's pixels where they need no gathering, and a step is a block. */
-static const float *inputs_of(const struct product *p, const struct part *part,
-                              const struct strip *s, size_t step)
+static const void *inputs_of(const struct product *p, const struct part *part,
+                             const struct strip *s, size_t step)
 {
-    return part->args->src +
-           ((s->image * p->in_blocks + step) * p->pixels + s->first) * p->block;
+    return numbers(p, part->args->src,
+                   ((s->image * p->in_blocks + step) * p->pixels + s->first) *
+                       p->block);
 }
 
 /* The panel that this thread needs next; false when there is none. */
@@ -194,8 +227,9 @@ static struct rn_ahead ahead_of(const struct product *p,
 
     if (!next_panel(p, part, &n))
         return (struct rn_ahead){{NULL, NULL}, 0};
-    return rn_ahead_of(weights_of(p, part, &n), p->steps * p->block * p->block,
-                       n.steps, p->block, i, strips);
+    return rn_ahead_of(weights_of(p, part, &n),
+                       p->steps * p->block * p->block * p->number, n.steps,
+                       p->block * p->block * p->number, i, strips);
 }
 
 static struct rn_product_strip strip_of(const struct product *p,
@@ -212,8 +246,9 @@ static struct rn_product_strip strip_of(const struct product *p,
         .blocks = n->steps,
         .w = weights_of(p, part, n),
         .w_block = p->steps * b * b,
-        .y = part->args->dst + (s->image * p->out_blocks + out) * plane +
-             s->first * b,
+        .y = (char *)part->args->dst +
+             ((s->image * p->out_blocks + out) * plane + s->first * b) *
+                 p->number,
         .y_block = plane,
         .bias = first && c->bias ? part->args->bias + out * b : NULL,
         .add = !first || c->sum,
@@ -255,7 +290,8 @@ static void look_ahead(const struct product *p, const struct part *part,
         return;
     share = rn_range_of(s.pixels, (int)(panel->pair - part->pairs.begin),
                         (int)pairs);
-    strip->later = inputs_of(p, part, &s, step) + share.begin * p->block;
+    strip->later =
+        numbers(p, inputs_of(p, part, &s, step), share.begin * p->block);
     strip->later_pixels = (int)(share.end - share.begin);
 }
 
@@ -263,9 +299,9 @@ static void look_ahead(const struct product *p, const struct part *part,
 static void multiply(const struct product *p, const struct part *part,
                      const struct panel *panel)
 {
-    size_t b = p->block, all = part->strips.end - part->strips.begin;
+    size_t all = part->strips.end - part->strips.begin;
     int outs = 2 * panel->pair + 1 < p->out_blocks ? 2 : 1;
-    const float *row = part->rows;
+    const char *row = part->rows;
 
     for (size_t i = 0; i < all; i++) {
         struct strip s = strip_at(p, part->strips.begin + i);
@@ -275,7 +311,7 @@ static void multiply(const struct product *p, const struct part *part,
         strip.ahead = ahead_of(p, part, panel, i, all);
         look_ahead(p, part, panel, i, &strip);
         p->kernels->multiply((int)s.pixels, outs, &strip);
-        row += s.pixels * b;
+        row += s.pixels * p->block * p->number;
     }
 }
 
@@ -283,7 +319,7 @@ static void multiply(const struct product *p, const struct part *part,
 static void gather(const struct product *p, const struct part *part,
                    size_t step, size_t steps)
 {
-    float *row = part->rows;
+    char *row = part->rows;
     size_t i = part->strips.begin, end;
 
     for (; i < part->strips.end; i = end) {
@@ -295,7 +331,7 @@ static void gather(const struct product *p, const struct part *part,
         s.pixels =
             strip_at(p, end - 1).first + strip_at(p, end - 1).pixels - s.first;
         gather_strip(p, part->args->src, &s, step, steps, row);
-        row += s.pixels * p->block;
+        row += s.pixels * p->block * p->number;
     }
 }
 
@@ -317,8 +353,7 @@ static void run_share(const struct product *p, const struct rn_conv_args *args,
                       int me, int team)
 {
     struct rn_range all = rn_range_of(p->chunks * p->pairs, me, team);
-    float *rows = (float *)args->scratch +
-                  (size_t)me * p->chunk_pixels * p->depth * p->block;
+    char *rows = (char *)args->scratch + (size_t)me * rows_bytes(p);
     size_t strips = (size_t)p->config.n * p->strips;
 
     while (all.begin < all.end) {
@@ -348,15 +383,21 @@ static int run(void *plan, const struct rn_conv_args *args,
     return RN_OK;
 }
 
-/* Weights lie as the store has them, in training and inference. */
-static int pack(void *plan, const float *oihw, float *packed,
+/* Weights lie as the store has them, in training and inference; those of
+ * bfloat16 in the order of the sum. */
+static int pack(void *plan, const float *oihw, void *packed,
                 struct rn_error *err)
 {
-    const struct rn_conv_config *c = &((const struct product *)plan)->config;
+    const struct product *p = plan;
+    const struct rn_conv_config *c = &p->config;
 
     (void)err;
-    rn_conv_weights_pack(oihw, packed, c->out.c, c->in.c, c->window, false,
-                         c->threads);
+    if (c->input == RN_F32)
+        rn_conv_weights_pack(oihw, packed, c->out.c, c->in.c, c->window, false,
+                             c->threads);
+    else
+        rn_conv_weights_pack_pairs(oihw, packed, c->out.c, c->in.c, c->window,
+                                   c->threads);
     return RN_OK;
 }
 
@@ -368,12 +409,11 @@ static int make(void *plan, const struct rn_conv_config *c, bool dry,
     (void)dry;
     (void)err;
     make_plan(p, c);
-    needs->scratch_bytes = scratch_floats(p) * sizeof(float);
+    needs->scratch_bytes = (size_t)c->threads * rows_bytes(p);
     needs->packed_bytes =
-        rn_conv_weights_count(c->out.c, c->in.c, c->window, false) *
-        sizeof(float);
+        rn_conv_weights_count(c->out.c, c->in.c, c->window, false) * p->number;
     needs->pack = !c->train;
-    rn_conv_describe(needs, "product");
+    rn_conv_describe(needs, c->input == RN_F32 ? "product" : "product bf16");
     return RN_OK;
 }
 
@@ -382,6 +422,17 @@ const struct rn_conv_algorithm rn_conv_product = {
     .weights = RN_F32,
     .output = RN_F32,
     .applies = applies,
+    .plan_bytes = sizeof(struct product),
+    .make = make,
+    .pack = pack,
+    .run = run,
+};
+
+const struct rn_conv_algorithm rn_conv_product_bf16 = {
+    .input = RN_BF16,
+    .weights = RN_F32,
+    .output = RN_BF16,
+    .applies = applies_bf16,
     .plan_bytes = sizeof(struct product),
     .make = make,
     .pack = pack,

@@ -1,34 +1,98 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Compiled once per instruction set, like kernels.c. */
+/* Compiled once per instruction set and type of activations, like kernels.c. */
 #include "ops/conv/product_kernels.h"
 
 #include "ops/conv/strip.h"
 
-INLINE void start(int pixels, const float *bias, bool add, const float *y,
+/* Pixels of activations that a cache line has. */
+enum { ACTIVATION_PIXELS = RN_LINE / (B * (int)sizeof(element)) };
+
+INLINE void start(int pixels, const float *bias, bool add, const element *y,
                   vec sums[STRIP])
 {
     vec first = bias ? load(bias) : fill(0);
 
     /* The strip after this one, usually. */
 #pragma GCC unroll 16
-    for (int t = 0; t < pixels; t += RN_LINE / B)
+    for (int t = 0; t < pixels; t += ACTIVATION_PIXELS)
         __builtin_prefetch(y + (pixels + t) * B, 1);
 #pragma GCC unroll 16
     for (int t = 0; t < pixels; t++)
-        sums[t] = add ? load(y + t * B) + first : first;
+        sums[t] = add ? get(y, t * B) + first : first;
 }
 
-INLINE void finish(int pixels, bool relu, const vec sums[STRIP], float *y)
+INLINE void finish(int pixels, bool relu, const vec sums[STRIP], element *y)
 {
 #pragma GCC unroll 16
     for (int t = 0; t < pixels; t++)
-        store(y + t * B, relu ? relu_of(sums[t]) : sums[t]);
+        put(y, t * B, relu ? relu_of(sums[t]) : sums[t]);
 }
 
-INLINE void multiply_strip(int pixels, int outs,
-                           const struct rn_product_strip *s)
+#ifdef RN_KERNELS_BF16
+/* sum + x . w of two channels, the odd one first, as VDPBF16PS has it. */
+INLINE vec add_pair(vec sum, uint32_t x, vecu w)
 {
-    vec a[STRIP], b[STRIP];
+#ifdef __AVX512BF16__
+    return (vec)_mm512_dpbf16_ps((__m512)sum,
+                                 (__m512bh)_mm512_set1_epi32((int)x),
+                                 (__m512bh)w);
+#else
+    uint32_t even = x << 16, odd = x & 0xffff0000u;
+    float first, second;
+
+    memcpy(&first, &odd, sizeof(first));
+    memcpy(&second, &even, sizeof(second));
+    sum = fill(first) * (vec)(w & 0xffff0000u) + sum;
+    return fill(second) * (vec)(w << 16) + sum;
+#endif
+}
+
+/* One block of input channels. */
+INLINE void add_block(int pixels, int outs, const element *x, const element *w,
+                      size_t w_block, vec a[STRIP], vec b[STRIP])
+{
+    for (int i = 0; i < B; i += 2, w += 2 * B) {
+        vecu w0, w1;
+
+        memcpy(&w0, w, sizeof(w0));
+        memcpy(&w1, outs == 2 ? w + w_block : w, sizeof(w1));
+#pragma GCC unroll 16
+        for (int t = 0; t < pixels; t++) {
+            uint32_t pair;
+
+            memcpy(&pair, x + t * B + i, sizeof(pair));
+            a[t] = add_pair(a[t], pair, w0);
+            if (outs == 2)
+                b[t] = add_pair(b[t], pair, w1);
+        }
+    }
+}
+
+INLINE void sum_products(int pixels, int outs,
+                         const struct rn_product_strip *s, vec a[STRIP],
+                         vec b[STRIP])
+{
+    const element *x = s->x, *next = x + s->x_block, *w = s->w;
+    const element *later = s->later;
+    struct rn_ahead ahead = s->ahead;
+
+    for (size_t c = 0; c < s->blocks;
+         c++, x = next, next += s->x_block, w += B * B) {
+        fetch_weights(&ahead);
+#pragma GCC unroll 16
+        for (int t = 0; t < pixels; t += ACTIVATION_PIXELS)
+            __builtin_prefetch(next + t * B);
+        for (int t = 0; t < s->later_pixels; t += ACTIVATION_PIXELS)
+            __builtin_prefetch(later + t * B, 0, 2);
+        later += s->x_block;
+        add_block(pixels, outs, x, w, s->w_block, a, b);
+    }
+}
+#else
+INLINE void sum_products(int pixels, int outs,
+                         const struct rn_product_strip *s, vec a[STRIP],
+                         vec b[STRIP])
+{
     struct factors f = {.x = s->x,
                         .x_block = s->x_block,
                         .blocks = s->blocks,
@@ -39,14 +103,23 @@ INLINE void multiply_strip(int pixels, int outs,
                         .later = s->later,
                         .later_pixels = s->later_pixels};
 
-    start(pixels, s->bias, s->add, s->y, a);
-    if (outs == 2)
-        start(pixels, s->bias ? s->bias + B : NULL, s->add, s->y + s->y_block,
-              b);
     add_products(pixels, outs, true, &f, a, b);
-    finish(pixels, s->relu, a, s->y);
+}
+#endif
+
+INLINE void multiply_strip(int pixels, int outs,
+                           const struct rn_product_strip *s)
+{
+    element *y = s->y, *second = y + s->y_block;
+    vec a[STRIP], b[STRIP];
+
+    start(pixels, s->bias, s->add, y, a);
     if (outs == 2)
-        finish(pixels, s->relu, b, s->y + s->y_block);
+        start(pixels, s->bias ? s->bias + B : NULL, s->add, second, b);
+    sum_products(pixels, outs, s, a, b);
+    finish(pixels, s->relu, a, y);
+    if (outs == 2)
+        finish(pixels, s->relu, b, second);
 }
 
 /* A function for every length, so that the sums stay in registers. */
@@ -84,15 +157,14 @@ static void multiply(int pixels, int outs, const struct rn_product_strip *s)
     lengths[outs - 1][pixels - 1](s);
 }
 
-static void zeros(float *to, int pixels)
+static void zeros(element *to, int pixels)
 {
-    for (int i = 0; i < pixels; i++)
-        store(to + i * B, fill(0));
+    memset(to, 0, (size_t)pixels * B * sizeof(*to));
 }
 
 /** `count` pixels of a row of the output, the first in column `x`. */
 INLINE void gather_row(const struct rn_product_rows *r, int y, int x, int count,
-                       float *to)
+                       element *to)
 {
     int row = y * r->stride + r->top, column = x * r->stride + r->left;
     int begin = 0, end = row < 0 || row >= r->h ? 0 : count;
@@ -103,20 +175,22 @@ INLINE void gather_row(const struct rn_product_rows *r, int y, int x, int count,
         end--;
     zeros(to, begin);
     for (int i = begin; i < end; i++) {
-        const float *from =
-            r->plane + ((ptrdiff_t)row * r->w + column + i * r->stride) * B;
+        const element *from =
+            (const element *)r->plane +
+            ((ptrdiff_t)row * r->w + column + i * r->stride) * B;
 
         /* The next tap or block, for this one's rows are no more foreseen by
          * the hardware. */
         __builtin_prefetch(from + (ptrdiff_t)r->h * r->w * B);
-        store(to + i * B, load(from));
+        memcpy(to + i * B, from, B * sizeof(*to));
     }
     zeros(to + end * B, count - end);
 }
 
-static void gather(const struct rn_product_rows *r, float *to)
+static void gather(const struct rn_product_rows *r, void *rows)
 {
     int x = r->first % r->out_w;
+    element *to = rows;
 
     for (int y = r->first / r->out_w, left = r->pixels; left > 0; y++, x = 0) {
         int count = r->out_w - x < left ? r->out_w - x : left;

@@ -19,6 +19,9 @@ enum { STRIP = 14 };
 enum { STRIP = 6 };
 #endif
 
+/* Pixels of float32 that a cache line has. */
+enum { LINE_PIXELS = RN_LINE / (B * (int)sizeof(float)) };
+
 /** What a strip is the product of; distances in floats. */
 struct factors {
     const float *x; /* [blocks][pixel][B] */
@@ -46,9 +49,9 @@ INLINE void fetch_inputs(int pixels, const float *next, int later_pixels,
                          const float *later)
 {
 #pragma GCC unroll 16
-    for (int t = 0; t < pixels; t += RN_LINE / B)
+    for (int t = 0; t < pixels; t += LINE_PIXELS)
         __builtin_prefetch(next + t * B);
-    for (int t = 0; t < later_pixels; t += RN_LINE / B)
+    for (int t = 0; t < later_pixels; t += LINE_PIXELS)
         __builtin_prefetch(later + t * B, 0, 2);
 }
 

@@ -226,7 +226,8 @@ static struct rn_pixels pixels_of(const struct weight_gradient *g,
         return p;
     }
     p.dy += ((size_t)y.begin - part->row) * p.dy_row + (size_t)x.begin * b;
-    p.x = a->src + (part->image * g->in_blocks + in_block) * plane +
+    p.x = (const float *)a->src +
+          (part->image * g->in_blocks + in_block) * plane +
           (row * iw + column) * b;
     p.x_image = g->in_blocks * plane;
     p.x_row = stride * iw * b;

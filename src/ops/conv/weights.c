@@ -2,6 +2,7 @@
 /* How convolutions' weights lie in the store. */
 #include "ops/conv/weights.h"
 
+#include "core/dtype.h"
 #include "ops/layout.h"
 
 #include <string.h>
@@ -95,4 +96,31 @@ void rn_conv_weights_pack(const float *oihw, float *store, int oc, int ic,
 #pragma omp parallel for num_threads(threads)
     for (size_t i = 0; i < blocks_of(&w); i++)
         copy_block(&w, i, (float *)oihw, store, true);
+}
+
+/* Block number `at` of [oc / B][taps][ic / B] in pairs. */
+static void pair_block(const struct weights_walk *w, size_t at,
+                       const float *oihw, uint16_t *to)
+{
+    size_t b = w->block, i0 = at % w->in_blocks * b;
+    size_t tap = at / w->in_blocks % w->taps;
+    size_t o0 = at / w->in_blocks / w->taps * b;
+
+    for (size_t i = 0; i < b; i++)
+        for (size_t o = 0; o < b; o++) {
+            bool inside = o0 + o < w->oc && i0 + i < w->ic;
+            size_t from = ((o0 + o) * w->ic + i0 + i) * w->taps + tap;
+
+            to[(i / 2 * b + o) * 2 + i % 2] =
+                inside ? rn_bf16_of(oihw[from]) : 0;
+        }
+}
+
+void rn_conv_weights_pack_pairs(const float *oihw, uint16_t *packed, int oc,
+                                int ic, struct rn_window window, int threads)
+{
+    struct weights_walk w = walk_of(oc, ic, window, false);
+#pragma omp parallel for num_threads(threads)
+    for (size_t i = 0; i < blocks_of(&w) * w.taps; i++)
+        pair_block(&w, i, oihw, packed + i * w.block * w.block);
 }

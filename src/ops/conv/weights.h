@@ -9,12 +9,18 @@
 
 #include "graph/graph.h"
 
+#include <stdint.h>
+
 size_t rn_conv_weights_count(int oc, int ic, struct rn_window window,
                              bool plain_input);
 void rn_conv_weights_to_store(const float *oihw, float *store, int oc, int ic,
                               struct rn_window window, bool plain_input);
 void rn_conv_weights_from_store(const float *store, float *oihw, int oc, int ic,
                                 struct rn_window window, bool plain_input);
+/** bfloat16 in pairs of input channels, rounded to nearest, tap after tap:
+ *  [oc / B][kh][kw][ic / B][B ic / 2][B oc][2]; on so many threads. */
+void rn_conv_weights_pack_pairs(const float *oihw, uint16_t *packed, int oc,
+                                int ic, struct rn_window window, int threads);
 /** To the store's layout, on so many threads. */
 void rn_conv_weights_pack(const float *oihw, float *store, int oc, int ic,
                           struct rn_window window, bool plain_input,

@@ -30,6 +30,7 @@
 struct winograd {
     struct rn_conv_config config;
     const struct rn_wino_kernels *kernels;
+    size_t number; /* bytes of one, of activations */
     size_t block, tile, points;
     struct rn_shape from, to;     /* of what is read and what tiles cover */
     size_t in_blocks, out_blocks; /* channel blocks read and made */
@@ -166,8 +167,9 @@ static void make_plan(struct winograd *w, const struct rn_conv_config *c)
     bool data = c->pass == RN_CONV_BACKWARD_DATA;
 
     w->config = *c;
-    w->kernels =
-        tile_for(c) == 4 ? rn_wino4_kernels_get() : rn_wino2_kernels_get();
+    w->kernels = tile_for(c) == 4 ? rn_wino4_kernels_get(c->input)
+                                  : rn_wino2_kernels_get(c->input);
+    w->number = rn_dtype_bytes(c->input);
     w->tile = (size_t)w->kernels->tile;
     w->points = (size_t)w->kernels->points;
     w->block = block;
@@ -311,12 +313,12 @@ static void transform_weights(const struct winograd *w, const float *store,
     }
 }
 
-static int pack(void *plan, const float *oihw, float *packed,
-                struct rn_error *err)
+static int pack(void *plan, const float *oihw, void *to, struct rn_error *err)
 {
     const struct winograd *w = plan;
     const struct rn_wino_kernels *k = w->kernels;
     size_t block = w->block, channels = w->in_blocks * block;
+    float *packed = to;
 
     (void)err;
     if (w->late) {
@@ -341,7 +343,7 @@ static int pack(void *plan, const float *oihw, float *packed,
 /** One side of the transforms: planes of pixels, cut into tiles that read
  *  `reach` pixels around them. */
 struct side {
-    const float *pixels;
+    const void *pixels;
     size_t blocks;
     struct rn_shape shape;
     int reach;
@@ -359,11 +361,16 @@ static struct rn_range share_of(const struct side *s, const struct chunk *c)
     return rn_range_of(s->blocks * c->count, c->me, c->team);
 }
 
-/** A block of one tile, and where its plane and its points lie. */
+/** A block of one tile, and where its plane (in bytes) and its points lie. */
 struct tile {
     size_t block, plane, points;
     struct rn_wino_place at;
 };
+
+static size_t plane_bytes(const struct winograd *w, const struct side *s)
+{
+    return rn_shape_pixels(s->shape) * w->block * w->number;
+}
 
 /* Number `item` of a chunk, which has block after block of its tiles. */
 static struct tile tile_at(const struct winograd *w, const struct side *s,
@@ -376,8 +383,7 @@ static struct tile tile_at(const struct winograd *w, const struct side *s,
     row %= w->rows;
     return (struct tile){
         .block = block,
-        .plane =
-            (image * s->blocks + block) * rn_shape_pixels(s->shape) * w->block,
+        .plane = (image * s->blocks + block) * plane_bytes(w, s),
         .points = (block * w->chunk + t) * w->block,
         .at = {.h = s->shape.h,
                .w = s->shape.w,
@@ -386,12 +392,13 @@ static struct tile tile_at(const struct winograd *w, const struct side *s,
     };
 }
 
-static const float *own_pixels(const struct winograd *w, const struct side *s,
-                               const struct tile *t)
+static const char *own_pixels(const struct winograd *w, const struct side *s,
+                              const struct tile *t)
 {
     size_t y = (size_t)(t->at.y + s->reach), x = (size_t)(t->at.x + s->reach);
 
-    return s->pixels + t->plane + (y * (size_t)s->shape.w + x) * w->block;
+    return (const char *)s->pixels + t->plane +
+           (y * (size_t)s->shape.w + x) * w->block * w->number;
 }
 
 /* The same, with the pixels of the tile that this thread has after as many
@@ -406,7 +413,7 @@ static struct tile tile_with_later(const struct winograd *w,
 
     t.at.later = own_pixels(w, s, &t);
     if (item + c->count < share->end) {
-        t.at.later += rn_shape_pixels(s->shape) * w->block;
+        t.at.later = own_pixels(w, s, &t) + plane_bytes(w, s);
         return t;
     }
     next.first += c->count;
@@ -416,7 +423,7 @@ static struct tile tile_with_later(const struct winograd *w,
     return t;
 }
 
-static void transform_in(const struct winograd *w, const float *x,
+static void transform_in(const struct winograd *w, const void *x,
                          const struct chunk *c)
 {
     struct side s = {x, w->in_blocks, w->from, w->reach};
@@ -425,11 +432,12 @@ static void transform_in(const struct winograd *w, const float *x,
     for (size_t i = r.begin; i < r.end; i++) {
         struct tile t = tile_with_later(w, &s, c, &r, i);
 
-        w->kernels->input(x + t.plane, &t.at, c->v + t.points, w->v_point);
+        w->kernels->input((const char *)x + t.plane, &t.at, c->v + t.points,
+                          w->v_point);
     }
 }
 
-static void transform_gradient(const struct winograd *w, const float *dy,
+static void transform_gradient(const struct winograd *w, const void *dy,
                                const struct chunk *c)
 {
     struct side s = {dy, w->out_blocks, w->to, 0};
@@ -438,11 +446,12 @@ static void transform_gradient(const struct winograd *w, const float *dy,
     for (size_t i = r.begin; i < r.end; i++) {
         struct tile t = tile_with_later(w, &s, c, &r, i);
 
-        w->kernels->gradient(dy + t.plane, &t.at, c->m + t.points, w->m_point);
+        w->kernels->gradient((const char *)dy + t.plane, &t.at, c->m + t.points,
+                             w->m_point);
     }
 }
 
-static void transform_out(const struct winograd *w, const float *bias, float *y,
+static void transform_out(const struct winograd *w, const float *bias, void *y,
                           const struct chunk *c)
 {
     struct side s = {y, w->out_blocks, w->to, 0};
@@ -454,7 +463,7 @@ static void transform_out(const struct winograd *w, const float *bias, float *y,
 
         finish.bias = bias ? bias + t.block * w->block : NULL;
         w->kernels->output(c->m + t.points, w->m_point, &t.at, &finish,
-                           y + t.plane);
+                           (char *)y + t.plane);
     }
 }
 
@@ -497,8 +506,9 @@ static void multiply(const struct winograd *w, const float *u,
 
             if (i + 1 < r.end)
                 p.ahead = rn_ahead_of(panel_of(w, u, s, i + 1),
-                                      w->in_blocks * block * block,
-                                      w->in_blocks, block, n, strips);
+                                      w->in_blocks * block * block * sizeof(*u),
+                                      w->in_blocks, block * block * sizeof(*u),
+                                      n, strips);
             k->multiply((int)(left < strip ? left : strip), &p);
         }
     }
@@ -594,10 +604,12 @@ static struct chunk chunk_at(const struct winograd *w, size_t number,
 }
 
 struct product {
-    const float *x, *bias;
+    const void *x;
+    const float *bias;
     const float *store; /* weights to transform into `slice`, or NULL */
     const float *u;     /* transformed ones, or with `late` the store's */
-    float *slice, *y, *memory;
+    float *slice, *memory;
+    void *y;
 };
 
 static void transform_slice(const struct winograd *w, const struct product *p,
@@ -762,6 +774,17 @@ const struct rn_conv_algorithm rn_conv_winograd = {
     .input = RN_F32,
     .weights = RN_F32,
     .output = RN_F32,
+    .applies = applies,
+    .plan_bytes = sizeof(struct winograd),
+    .make = make,
+    .pack = pack,
+    .run = run,
+};
+
+const struct rn_conv_algorithm rn_conv_winograd_bf16 = {
+    .input = RN_BF16,
+    .weights = RN_F32,
+    .output = RN_BF16,
     .applies = applies,
     .plan_bytes = sizeof(struct winograd),
     .make = make,

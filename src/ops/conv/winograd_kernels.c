@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Compiled once per instruction set, like kernels.c, and per size of tiles:
- * RN_WINO_TILE outputs a side. The matrices are Lavin and Gray's, for the
+/* Compiled once per instruction set and type of activations, like kernels.c,
+ * and per size of tiles: RN_WINO_TILE outputs a side. The matrices are Lavin and Gray's, for the
  * points 0, 1, -1, 2, -2 and infinity; smaller tiles leave out the twos. */
 #include "ops/conv/winograd_kernels.h"
 
@@ -124,14 +124,14 @@ INLINE void weights_gradient_1d(const vec u[P], vec o[3])
 
 /* ------------------------------------------------------------ transforms */
 
-INLINE vec pixel(const float *x, const struct rn_wino_place *at, int y, int col,
+INLINE vec pixel(const void *x, const struct rn_wino_place *at, int y, int col,
                  bool inside)
 {
     int row = at->y + y, column = at->x + col;
 
     if (!inside && (row < 0 || row >= at->h || column < 0 || column >= at->w))
         return fill(0);
-    return load(x + ((ptrdiff_t)row * at->w + column) * B);
+    return get(x, ((ptrdiff_t)row * at->w + column) * B);
 }
 
 INLINE bool is_inside(const struct rn_wino_place *at, int side)
@@ -144,8 +144,9 @@ INLINE bool is_inside(const struct rn_wino_place *at, int side)
 INLINE void fetch_later(const struct rn_wino_place *at, bool write)
 {
     for (int y = 0; y < T; y++)
-        for (int x = 0; x < T; x += RN_LINE / B) {
-            const float *pixel = at->later + (y * (ptrdiff_t)at->w + x) * B;
+        for (int x = 0; x < T; x += RN_LINE / (B * (int)sizeof(element))) {
+            const element *pixel =
+                (const element *)at->later + (y * (ptrdiff_t)at->w + x) * B;
 
             if (write)
                 __builtin_prefetch(pixel, 1, 2);
@@ -183,7 +184,7 @@ INLINE void columns_to_points(enum form form, int side, vec rows[P][P],
     }
 }
 
-INLINE void pixels_to_points(enum form form, int side, const float *x,
+INLINE void pixels_to_points(enum form form, int side, const void *x,
                              const struct rn_wino_place *at, float *points,
                              size_t stride, bool inside)
 {
@@ -197,7 +198,7 @@ INLINE void pixels_to_points(enum form form, int side, const float *x,
     columns_to_points(form, side, rows, points, stride);
 }
 
-INLINE void to_points(enum form form, int side, const float *x,
+INLINE void to_points(enum form form, int side, const void *x,
                       const struct rn_wino_place *at, float *points,
                       size_t stride)
 {
@@ -208,30 +209,30 @@ INLINE void to_points(enum form form, int side, const float *x,
         pixels_to_points(form, side, x, at, points, stride, false);
 }
 
-static void input(const float *x, const struct rn_wino_place *at, float *points,
+static void input(const void *x, const struct rn_wino_place *at, float *points,
                   size_t stride)
 {
     to_points(INPUT, P, x, at, points, stride);
 }
 
-static void gradient(const float *dy, const struct rn_wino_place *at,
+static void gradient(const void *dy, const struct rn_wino_place *at,
                      float *points, size_t stride)
 {
     to_points(GRADIENT, T, dy, at, points, stride);
 }
 
 INLINE void finish_pixel(vec v, vec bias, const struct rn_wino_finish *finish,
-                         float *to)
+                         element *to)
 {
     v += bias;
     if (finish->sum)
-        v += load(to);
-    store(to, finish->relu ? relu_of(v) : v);
+        v += get(to, 0);
+    put(to, 0, finish->relu ? relu_of(v) : v);
 }
 
 static void output(const float *points, size_t stride,
                    const struct rn_wino_place *at,
-                   const struct rn_wino_finish *finish, float *y)
+                   const struct rn_wino_finish *finish, void *y)
 {
     vec rows[T][P], m[P], o[T], bias = fill(0);
     bool inside = is_inside(at, T);
@@ -247,7 +248,8 @@ static void output(const float *points, size_t stride,
             rows[k][i] = o[k];
     }
     for (int k = 0; k < T; k++) {
-        float *to = y + ((ptrdiff_t)(at->y + k) * at->w + at->x) * B;
+        element *to =
+            (element *)y + ((ptrdiff_t)(at->y + k) * at->w + at->x) * B;
 
         if (!inside && at->y + k >= at->h)
             break;

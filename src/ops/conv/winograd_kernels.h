@@ -6,13 +6,14 @@
  * channels: 36 multiplications where direct convolution takes 144. And of
  * F(2x2, 3x3): 16 points where it takes 36.
  *
- * winograd_kernels.c is compiled once per instruction set and size. "Point
- * stride" is the distance in floats between the same place of neighbouring
- * points.
+ * winograd_kernels.c is compiled once per instruction set, size and type of
+ * activations: what is void *; all else is float32. "Point stride" is the
+ * distance in floats between the same place of neighbouring points.
  */
 #ifndef RN_OPS_CONV_WINOGRAD_KERNELS_H
 #define RN_OPS_CONV_WINOGRAD_KERNELS_H
 
+#include "core/dtype.h"
 #include "ops/conv/ahead.h"
 
 #include <stdbool.h>
@@ -26,7 +27,7 @@ struct rn_wino_place {
     int h, w, y, x;
     /* The first of the pixels, without their neighbours, of a tile that comes
      * later: fetched early. It may lie anywhere. */
-    const float *later;
+    const void *later;
 };
 
 /** What happens to a tile of outputs on its way out. */
@@ -50,15 +51,15 @@ struct rn_wino_product {
 
 struct rn_wino_kernels {
     /** Patch of x -> points. */
-    void (*input)(const float *x, const struct rn_wino_place *at, float *points,
+    void (*input)(const void *x, const struct rn_wino_place *at, float *points,
                   size_t stride);
     /** Tile of an output's gradient -> points. */
-    void (*gradient)(const float *dy, const struct rn_wino_place *at,
+    void (*gradient)(const void *dy, const struct rn_wino_place *at,
                      float *points, size_t stride);
     /** Points -> tile of outputs. */
     void (*output)(const float *points, size_t stride,
                    const struct rn_wino_place *at,
-                   const struct rn_wino_finish *finish, float *y);
+                   const struct rn_wino_finish *finish, void *y);
     /** 3x3 weights [9][B][B], input channel i -> points of B output channels.
      *  `at` is the distance between the nine in floats. */
     void (*weights)(const float *w, size_t at, float *points, size_t stride);
@@ -77,8 +78,9 @@ struct rn_wino_kernels {
     int strip;  /* tiles that multiply() takes at once */
 };
 
-/** For rn_isa(): tiles of 4x4, of 2x2. */
-const struct rn_wino_kernels *rn_wino4_kernels_get(void);
-const struct rn_wino_kernels *rn_wino2_kernels_get(void);
+/** For rn_isa() and activations of that type, RN_F32 or RN_BF16: tiles of 4x4,
+ *  of 2x2. */
+const struct rn_wino_kernels *rn_wino4_kernels_get(enum rn_dtype type);
+const struct rn_wino_kernels *rn_wino2_kernels_get(enum rn_dtype type);
 
 #endif

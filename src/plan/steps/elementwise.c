@@ -18,7 +18,7 @@ static int run_block_images(struct rn_plan *plan, struct rn_step *s,
 static int run_apply(struct rn_plan *plan, struct rn_step *s,
                      struct rn_error *err)
 {
-    struct rn_planes p = rn_planes_of_node(plan, s->node);
+    struct rn_planes p = rn_step_planes(plan, s);
     struct rn_operand a = rn_operand_of(plan, s->a),
                       b = rn_operand_of(plan, s->b);
 
@@ -27,10 +27,27 @@ static int run_apply(struct rn_plan *plan, struct rn_step *s,
     return RN_OK;
 }
 
+/* Between float32 and bfloat16; plain images, too, which have no planes. */
+static int run_convert(struct rn_plan *plan, struct rn_step *s,
+                       struct rn_error *err)
+{
+    const struct rn_buffer *out = &plan->buffers[s->out];
+    const void *from = rn_read_at(plan, s->a.buffer);
+
+    (void)err;
+    if (out->type == RN_F32)
+        rn_widen(plan->buffers[s->a.buffer].type, from,
+                 rn_buffer_at(plan, s->out), out->count, plan->options.threads);
+    else
+        rn_narrow(out->type, from, rn_buffer_at(plan, s->out), out->count,
+                  plan->options.threads);
+    return RN_OK;
+}
+
 static int run_mask(struct rn_plan *plan, struct rn_step *s,
                     struct rn_error *err)
 {
-    struct rn_planes p = rn_planes_of_node(plan, s->node);
+    struct rn_planes p = rn_step_planes(plan, s);
 
     (void)err;
     rn_mask(&p, rn_buffer_at(plan, s->dy), rn_buffer_at(plan, s->dy2),
@@ -46,7 +63,8 @@ static int run_subsample_pad(struct rn_plan *plan, struct rn_step *s,
     (void)err;
     rn_subsample_pad(plan->options.batch, rn_step_input(plan, s), n->shape,
                      n->before, n->window.stride, plan->options.threads,
-                     rn_read_at(plan, s->a.buffer), rn_buffer_at(plan, s->out));
+                     rn_step_type_of(plan, s), rn_read_at(plan, s->a.buffer),
+                     rn_buffer_at(plan, s->out));
     return RN_OK;
 }
 
@@ -56,10 +74,10 @@ static int run_subsample_pad_backward(struct rn_plan *plan, struct rn_step *s,
     const struct rn_node *n = rn_step_node(plan, s);
 
     (void)err;
-    rn_subsample_pad_backward(plan->options.batch, rn_step_input(plan, s),
-                              n->shape, n->before, n->window.stride,
-                              plan->options.threads, rn_buffer_at(plan, s->dy),
-                              rn_buffer_at(plan, s->out));
+    rn_subsample_pad_backward(
+        plan->options.batch, rn_step_input(plan, s), n->shape, n->before,
+        n->window.stride, plan->options.threads, rn_step_type_of(plan, s),
+        rn_buffer_at(plan, s->dy), rn_buffer_at(plan, s->out));
     return RN_OK;
 }
 
@@ -71,6 +89,12 @@ const struct rn_step_type rn_step_block_images = {
 const struct rn_step_type rn_step_apply = {
     .run = run_apply,
     .pass = "normalise, add, relu",
+    .again = true,
+};
+
+const struct rn_step_type rn_step_convert = {
+    .run = run_convert,
+    .pass = "convert",
     .again = true,
 };
 
@@ -112,6 +136,7 @@ const struct rn_op_plan rn_plan_add = {
 
 const struct rn_op_plan rn_plan_subsample_pad = {
     .infer = rn_infer_step,
+    .bf16 = true,
     .infer_step = &rn_step_subsample_pad,
     .forward = rn_forward_step,
     .forward_step = &rn_step_subsample_pad,

@@ -8,18 +8,18 @@ static int run_max_pool(struct rn_plan *plan, struct rn_step *s,
 {
     struct rn_shape in = rn_step_input(plan, s);
     const struct rn_node *n = rn_step_node(plan, s);
-    int batch = plan->options.batch, threads = plan->options.threads;
+    struct rn_planes planes = rn_step_input_planes(plan, s);
     struct rn_operand x = rn_operand_of(plan, s->a);
-    float *out = rn_buffer_at(plan, s->out);
+    void *out = rn_buffer_at(plan, s->out);
 
     (void)err;
     if (plan->options.mode == RN_MODE_INFER) {
-        rn_max_pool_window(n, batch, in, threads, x.x, out);
+        rn_max_pool_window(n, plan->options.batch, in, planes.threads,
+                           planes.type, x.x, out);
     } else {
         struct rn_pool pool = rn_pool_of(in, n->shape, n->window);
 
-        rn_max_pool(&pool, batch, in, threads, &x, out,
-                    (uint8_t *)rn_buffer_at(plan, s->y));
+        rn_max_pool(&pool, &planes, &x, out, rn_buffer_at(plan, s->y));
     }
     return RN_OK;
 }
@@ -30,11 +30,11 @@ static int run_max_pool_backward(struct rn_plan *plan, struct rn_step *s,
     struct rn_shape in = rn_step_input(plan, s);
     struct rn_pool pool = rn_pool_of(in, rn_step_node(plan, s)->shape,
                                      rn_step_node(plan, s)->window);
+    struct rn_planes planes = rn_step_input_planes(plan, s);
 
     (void)err;
-    rn_max_pool_backward(&pool, plan->options.batch, in, plan->options.threads,
-                         rn_buffer_at(plan, s->dy), rn_buffer_at(plan, s->dy2),
-                         (const uint8_t *)rn_buffer_at(plan, s->y),
+    rn_max_pool_backward(&pool, &planes, rn_buffer_at(plan, s->dy),
+                         rn_buffer_at(plan, s->dy2), rn_buffer_at(plan, s->y),
                          rn_buffer_at(plan, s->out));
     return RN_OK;
 }
@@ -45,7 +45,7 @@ static int run_avg_pool(struct rn_plan *plan, struct rn_step *s,
     (void)err;
     rn_avg_pool_window(rn_step_node(plan, s), plan->options.batch,
                        rn_step_input(plan, s), plan->options.threads,
-                       rn_read_at(plan, s->a.buffer),
+                       rn_step_type_of(plan, s), rn_read_at(plan, s->a.buffer),
                        rn_buffer_at(plan, s->out));
     return RN_OK;
 }
@@ -54,18 +54,17 @@ static int run_avg_pool_backward(struct rn_plan *plan, struct rn_step *s,
                                  struct rn_error *err)
 {
     (void)err;
-    rn_avg_pool_window_backward(rn_step_node(plan, s), plan->options.batch,
-                                rn_step_input(plan, s), plan->options.threads,
-                                rn_buffer_at(plan, s->dy),
-                                rn_buffer_at(plan, s->out));
+    rn_avg_pool_window_backward(
+        rn_step_node(plan, s), plan->options.batch, rn_step_input(plan, s),
+        plan->options.threads, rn_step_type_of(plan, s),
+        rn_buffer_at(plan, s->dy), rn_buffer_at(plan, s->out));
     return RN_OK;
 }
 
 static int run_average(struct rn_plan *plan, struct rn_step *s,
                        struct rn_error *err)
 {
-    struct rn_planes p = rn_planes_of(
-        plan->options.batch, rn_step_input(plan, s), plan->options.threads);
+    struct rn_planes p = rn_step_input_planes(plan, s);
 
     (void)err;
     rn_global_average(&p, rn_read_at(plan, s->a.buffer),
@@ -76,8 +75,7 @@ static int run_average(struct rn_plan *plan, struct rn_step *s,
 static int run_average_backward(struct rn_plan *plan, struct rn_step *s,
                                 struct rn_error *err)
 {
-    struct rn_planes p = rn_planes_of(
-        plan->options.batch, rn_step_input(plan, s), plan->options.threads);
+    struct rn_planes p = rn_step_input_planes(plan, s);
 
     (void)err;
     rn_global_average_backward(&p, rn_buffer_at(plan, s->dy),
@@ -124,6 +122,7 @@ static const char *untrained_max_pool(const struct rn_graph *g,
 
 const struct rn_op_plan rn_plan_max_pool = {
     .infer = rn_infer_step,
+    .bf16 = true,
     .infer_step = &rn_step_max_pool,
     .forward = rn_forward_step,
     .forward_step = &rn_step_max_pool,
@@ -136,6 +135,7 @@ const struct rn_op_plan rn_plan_max_pool = {
 
 const struct rn_op_plan rn_plan_avg_pool = {
     .infer = rn_infer_step,
+    .bf16 = true,
     .infer_step = &rn_step_avg_pool,
     .forward = rn_forward_step,
     .forward_step = &rn_step_avg_pool,
@@ -146,6 +146,7 @@ const struct rn_op_plan rn_plan_avg_pool = {
 
 const struct rn_op_plan rn_plan_global_avg_pool = {
     .infer = rn_infer_step,
+    .bf16 = true,
     .infer_step = &rn_step_average,
     .forward = rn_forward_step,
     .forward_step = &rn_step_average,

@@ -7,7 +7,7 @@
 #include "plan/internal.h"
 
 /** Where a buffer lies, for reading: the caller's images, too. */
-const float *rn_read_at(const struct rn_plan *plan, int buffer);
+const void *rn_read_at(const struct rn_plan *plan, int buffer);
 /** A value with what its reader has still to apply to it. */
 struct rn_operand rn_operand_of(const struct rn_plan *plan, struct rn_value v);
 /** The step's node, and the shape of the node's first input. */
@@ -15,6 +15,14 @@ const struct rn_node *rn_step_node(const struct rn_plan *plan,
                                    const struct rn_step *s);
 struct rn_shape rn_step_input(const struct rn_plan *plan,
                               const struct rn_step *s);
+/** The type of the numbers that it makes, and its node's and its input's
+ *  planes of that type. */
+enum rn_dtype rn_step_type_of(const struct rn_plan *plan,
+                              const struct rn_step *s);
+struct rn_planes rn_step_planes(const struct rn_plan *plan,
+                                const struct rn_step *s);
+struct rn_planes rn_step_input_planes(const struct rn_plan *plan,
+                                      const struct rn_step *s);
 
 /** Where among the random numbers of a plan's iteration those of node and
  *  image begin, `count` of them for each image: the number of rn_random4()'s
