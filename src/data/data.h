@@ -90,23 +90,8 @@ void rn_data_drop(const struct rn_data *data);
 int rn_data_set(const struct rn_data *data, enum rn_part part, int index,
                 const uint16_t **classes);
 
-/* Readers fill shape, classes, parts, owned memory. Each `recognise` looks
- * at the folder's contents only. */
 /** Before DATA's path, where the coarse labels are wanted. */
 #define RN_DATA_COARSE "coarse:"
-
-struct rn_reader {
-    const char *format;
-    bool (*recognise)(const char *path);
-    int (*read)(struct rn_data *data, const char *path, struct rn_error *err);
-};
-extern const struct rn_reader rn_reader_cifar10, rn_reader_cifar100,
-    rn_reader_idx, rn_reader_pictures;
-int rn_read_synthetic(struct rn_data *data, const char *spec,
-                      struct rn_error *err);
-/** The validation part comes behind the training part's images. */
-int rn_read_arrays(struct rn_data *data, const struct rn_arrays *arrays,
-                   struct rn_error *err);
 
 /* ------------------------------------------------------ normalisation */
 

@@ -1,9 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the readers of src/data share. */
+/* What a reader of data sets is, and what readers share. */
 #ifndef RN_DATA_READER_H
 #define RN_DATA_READER_H
 
 #include "data/data.h"
+
+/** A kind of data set, which sets/sets.h names. `recognise` looks at the
+ *  folder's contents only; `read` fills format, shape, classes, parts and owned
+ *  memory. */
+struct rn_reader {
+    const char *format;
+    bool (*recognise)(const char *path);
+    int (*read)(struct rn_data *data, const char *path, struct rn_error *err);
+};
 
 /** Most bytes of pixels in one part: data sets live in memory. */
 #define RN_DATA_MAX_BYTES ((size_t)16 << 30)
@@ -37,12 +46,6 @@ int rn_names_remark(const struct rn_data *data, struct rn_error *err);
 /** Whether a text may name a class: 1 to 256 bytes of UTF-8 without control
  *  characters. */
 bool rn_name_valid(const char *name);
-
-/** Put the training pictures in an order whose end, of whatever length, holds
- *  about the same share of each class: for a validation part. A function of
- *  seed and the files' names: pictures that come or go move hardly any other
- *  one across. */
-int rn_pictures_mix(struct rn_data *data, uint64_t seed, struct rn_error *err);
 
 /** Unsigned bytes in one to four dimensions, as an IDX file holds them. */
 struct rn_idx {

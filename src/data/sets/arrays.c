@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Data sets of the caller's arrays: copied, so that everything behind them is
  * as with those of files. */
-#include "data/reader.h"
+#include "data/sets/sets.h"
 
 #include "core/memory.h"
 

@@ -3,6 +3,7 @@
  * label byte (CIFAR-100: coarse, then fine) and 32x32 red, green, blue
  * planes. */
 #include "data/sets/cifar.h"
+#include "data/sets/sets.h"
 
 #include "core/file.h"
 #include "core/memory.h"
@@ -28,9 +29,9 @@ struct layout {
     const char *const *names;           /* when it is; NULL: unknown */
 };
 
-const char *const rn_cifar10_names[] = {
-    "airplane", "automobile", "bird", "cat",   "deer", "dog",
-    "frog",     "horse",      "ship", "truck", NULL};
+static const char *const names10[] = {"airplane", "automobile", "bird", "cat",
+                                      "deer",     "dog",        "frog", "horse",
+                                      "ship",     "truck",      NULL};
 
 static const struct layout cifar10 = {
     .format = "cifar10",
@@ -40,7 +41,7 @@ static const struct layout cifar10 = {
     .labels = 1,
     .classes = {10},
     .names_file = {"batches.meta.txt"},
-    .names = rn_cifar10_names,
+    .names = names10,
 };
 
 static const struct layout cifar100 = {
@@ -211,7 +212,7 @@ static int read_folder(const struct layout *l, struct rn_data *data,
     data->shape = (struct rn_shape){3, RN_CIFAR_SIDE, RN_CIFAR_SIDE};
     data->classes = l->classes[which_label(l, data)];
     if (!recognise(l, path))
-        return rn_cifar_python_read(data, path, l == &cifar100, err);
+        return rn_cifar_python_read(data, path, l == &cifar100, l->names, err);
     rc = read_part(l, data, 0, path, l->train, err);
     if (!rc)
         rc = read_part(l, data, 1, path, test, err);

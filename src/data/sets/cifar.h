@@ -11,13 +11,11 @@
 #define RN_CIFAR_RECORDS 1000000 /* most in a file; 50,000 are usual */
 #define RN_CIFAR_BATCHES 5
 
-/** Of CIFAR-10's ten classes, a NULL at the end. */
-extern const char *const rn_cifar10_names[];
-
 /** Whether a folder holds the pickles of one of them. */
 bool rn_cifar_python_recognise(const char *folder, bool hundred);
-/** Read them into data whose shape and classes are set. */
+/** Read them into data whose shape and classes are set. `names`, or NULL, are
+ *  the classes' where no file of the folder has them. */
 int rn_cifar_python_read(struct rn_data *data, const char *folder, bool hundred,
-                         struct rn_error *err);
+                         const char *const *names, struct rn_error *err);
 
 #endif

@@ -325,7 +325,7 @@ static int read_names(struct rn_data *data, const char *folder,
 }
 
 int rn_cifar_python_read(struct rn_data *data, const char *folder, bool hundred,
-                         struct rn_error *err)
+                         const char *const *names, struct rn_error *err)
 {
     const struct layout *l = &layouts[hundred];
     const char *key = data->coarse ? l->coarse : l->labels;
@@ -337,6 +337,5 @@ int rn_cifar_python_read(struct rn_data *data, const char *folder, bool hundred,
         return rc;
     if (rn_reader_has(folder, l->meta))
         return read_names(data, folder, l, err);
-    return hundred ? RN_OK
-                   : rn_names_set(data, rn_cifar10_names, data->classes, err);
+    return names ? rn_names_set(data, names, data->classes, err) : RN_OK;
 }

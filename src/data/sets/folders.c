@@ -9,6 +9,7 @@
 #include "data/sets/contents.h"
 #include "data/sets/layout.h"
 #include "data/sets/numerals.h"
+#include "data/sets/sets.h"
 #include "data/remarks.h"
 
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* IDX, the format of MNIST (LeCun, Cortes, Burges): two zero bytes, element
  * type, number of dimensions, big-endian sizes, elements. Plain or gzip. */
-#include "data/reader.h"
+#include "data/sets/sets.h"
 
 #include "core/count.h"
 #include "core/file.h"

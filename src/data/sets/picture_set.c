@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Gathers a part's picture files, and fetches them when they are wanted. */
 #include "data/sets/picture_set.h"
+#include "data/sets/sets.h"
 
 #include "core/count.h"
 #include "core/file.h"

@@ -54,9 +54,6 @@ int rn_picture_find_archive(const struct rn_data *data, const char *folder,
  *  for it. */
 int rn_picture_mount(struct rn_data *data, const char *folder,
                      struct rn_error *err);
-/** An archive of pictures, arranged as in a folder. */
-int rn_picture_archive_read(struct rn_data *data, const char *path,
-                            struct rn_error *err);
 
 /** Whether a file of that name is a list of a folder's pictures. */
 bool rn_picture_list_named(const char *name);

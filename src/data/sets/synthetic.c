@@ -2,7 +2,7 @@
 /* "synthetic:CxHxW:CLASSES[:COUNT]": images made up, the same for the same
  * text on every machine. A class is a coarse pattern of grey levels under
  * noise, so that a network can learn them. */
-#include "data/reader.h"
+#include "data/sets/sets.h"
 
 #include "core/memory.h"
 #include "core/random.h"
