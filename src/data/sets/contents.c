@@ -9,6 +9,12 @@
 
 #include <string.h>
 
+bool rn_picture_list_named(const char *name)
+{
+    return strcmp(name, RN_LABELS_FILE) == 0 ||
+           strcmp(name, RN_LABELS_TABLE) == 0;
+}
+
 int rn_content_look(const struct rn_files *files, const char *path,
                     struct rn_entry *entry, struct rn_error *err)
 {

@@ -5,6 +5,9 @@
 
 #include "data/archives/files.h"
 
+#define RN_LABELS_FILE  "labels.txt"
+#define RN_LABELS_TABLE "labels.csv"
+
 enum rn_content {
     RN_CONTENT_FOLDER,
     RN_CONTENT_PICTURE,
@@ -22,6 +25,9 @@ int rn_content_look(const struct rn_files *files, const char *path,
 int rn_content_of(const struct rn_files *files, const char *folder,
                   const char *name, enum rn_content *content,
                   struct rn_error *err);
+
+/** Whether a file of that name is a list of a folder's pictures. */
+bool rn_picture_list_named(const char *name);
 
 /** Whether a folder is one that training made, or holds nothing but such. It is
  *  never a class, and its pictures are none of the data's. */

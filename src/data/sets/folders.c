@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Pictures in class folders, in parts or all together. */
-#include "data/sets/picture_set.h"
-
 #include "core/file.h"
 #include "core/memory.h"
 #include "core/text.h"
 #include "data/archives/archive.h"
 #include "data/sets/contents.h"
 #include "data/sets/layout.h"
+#include "data/sets/list.h"
+#include "data/sets/mount.h"
 #include "data/sets/numerals.h"
+#include "data/sets/picture_set.h"
 #include "data/sets/sets.h"
 #include "data/remarks.h"
 

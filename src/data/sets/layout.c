@@ -9,94 +9,12 @@
 #include "core/memory.h"
 #include "data/archives/archive.h"
 #include "data/sets/contents.h"
-#include "data/sets/picture_set.h"
+#include "data/sets/mount.h"
+#include "data/sets/part_names.h"
 #include "data/pictures/named.h"
 #include "data/remarks.h"
 
 #include <string.h>
-
-/* ----------------------------------------------------------------- names */
-
-#define NO_PART   (-1)
-#define MOST_NAME 64
-
-/* What is left of a part's name without case, blanks, digits around it, and
- * what stands around. */
-static const struct {
-    const char *name;
-    enum rn_part part;
-} part_names[] = {
-    {"train", RN_PART_TRAIN},
-    {"training", RN_PART_TRAIN},
-    {"val", RN_PART_VALIDATION},
-    {"valid", RN_PART_VALIDATION},
-    {"validation", RN_PART_VALIDATION},
-    {"dev", RN_PART_VALIDATION},
-    {"test", RN_PART_TEST},
-    {"testing", RN_PART_TEST},
-};
-#define PART_NAMES COUNT(part_names)
-
-/* Of the first rule, in the order in which they were looked for. */
-static const struct {
-    const char *name;
-    enum rn_part part;
-} first_names[] = {
-    {"train", RN_PART_TRAIN},      {"val", RN_PART_VALIDATION},
-    {"valid", RN_PART_VALIDATION}, {"validation", RN_PART_VALIDATION},
-    {"test", RN_PART_TEST},
-};
-#define FIRST_NAMES COUNT(first_names)
-
-static void cut_end(char *word, const char *end)
-{
-    size_t n = strlen(word), m = strlen(end);
-
-    if (n > m && strcmp(word + n - m, end) == 0)
-        word[n - m] = '\0';
-}
-
-/* "seg_train", "Train-Images", "trainset2" and "1. train" become "train". */
-static void reduce(const char *name, char word[MOST_NAME])
-{
-    static const char *const ends[] = {"dataset", "set", "data", "images"};
-    size_t n = 0;
-
-    name += strspn(name, "0123456789-_.() ");
-    for (; *name && n < MOST_NAME - 1; name++)
-        if (!strchr("-_. ", *name))
-            word[n++] = rn_lower(*name);
-    while (n && word[n - 1] >= '0' && word[n - 1] <= '9')
-        n--;
-    word[n] = '\0';
-    if (strncmp(word, "seg", 3) == 0)
-        memmove(word, word + 3, n - 2);
-    for (size_t i = 0; i < COUNT(ends); i++)
-        cut_end(word, ends[i]);
-}
-
-static int part_of(const char *name)
-{
-    char word[MOST_NAME];
-
-    if (strlen(name) >= MOST_NAME)
-        return NO_PART;
-    reduce(name, word);
-    for (size_t i = 0; i < PART_NAMES; i++)
-        if (strcmp(part_names[i].name, word) == 0)
-            return (int)part_names[i].part;
-    return NO_PART;
-}
-
-bool rn_part_named(const struct rn_data *data, const char *name)
-{
-    if (data->rule != RN_RULE_FIRST)
-        return part_of(name) != NO_PART;
-    for (size_t i = 0; i < FIRST_NAMES; i++)
-        if (strcmp(first_names[i].name, name) == 0)
-            return true;
-    return false;
-}
 
 void rn_layout_free(struct rn_layout *l)
 {
@@ -124,9 +42,9 @@ static int first_parts(struct rn_layout *l, struct rn_data *data,
 {
     int rc = RN_OK;
 
-    for (size_t i = 0; i < FIRST_NAMES && !rc; i++) {
-        char **place = &l->folder[first_names[i].part];
-        char *folder = rn_path_join(path, first_names[i].name);
+    for (const struct rn_part_name *n = rn_first_names; n->name && !rc; n++) {
+        char **place = &l->folder[n->part];
+        char *folder = rn_path_join(path, n->name);
         struct rn_entry entry = {.kind = RN_ENTRY_OTHER};
 
         rc = folder ? rn_picture_mount(data, folder, err)
@@ -253,7 +171,7 @@ static int look(const struct rn_files *files, const char *path, int depth,
 struct entries {
     struct entry {
         char *name; /* of an archive without its ending */
-        int part;   /* that it is called like, or NO_PART */
+        int part;   /* that it is called like, or RN_NO_PART */
         enum shape shape;
     } * entry;
     size_t count, room;
@@ -273,13 +191,13 @@ static void entries_free(struct entries *e)
 
 static int add_entry(struct entries *e, const char *name, struct rn_error *err)
 {
-    struct entry entry = {.part = part_of(name)};
+    struct entry entry = {.part = rn_part_of(name)};
 
     if (!rn_grow(&e->entry, &e->room, e->count, sizeof(*e->entry)) ||
         !(entry.name = rn_strdup(name)))
         return rn_fail_memory(err, strlen(name), "a file name");
     e->entry[e->count++] = entry;
-    e->parts += entry.part != NO_PART;
+    e->parts += entry.part != RN_NO_PART;
     return RN_OK;
 }
 
@@ -300,7 +218,7 @@ static int add_archive(struct entries *e, struct rn_data *data,
     int rc;
 
     name[rn_archive_stem(name)] = '\0';
-    if (part_of(name) == NO_PART) {
+    if (rn_part_of(name) == RN_NO_PART) {
         e->archives++;
         return RN_OK;
     }
@@ -391,7 +309,7 @@ static const struct entry *find_entry(const struct entries *e, bool part,
     for (size_t i = 0; i < e->count; i++) {
         const struct entry *entry = &e->entry[i];
 
-        if ((entry->part != NO_PART) == part && entry->shape != EMPTY &&
+        if ((entry->part != RN_NO_PART) == part && entry->shape != EMPTY &&
             (shape == EMPTY || entry->shape == shape))
             return entry;
     }
@@ -403,7 +321,7 @@ static int distinct_parts(const struct entries *e)
     bool seen[3] = {false, false, false};
 
     for (size_t i = 0; i < e->count; i++)
-        if (e->entry[i].part != NO_PART)
+        if (e->entry[i].part != RN_NO_PART)
             seen[e->entry[i].part] = true;
     return seen[0] + seen[1] + seen[2];
 }
@@ -453,7 +371,7 @@ static bool is_unlabelled(const struct entries *e, const struct entry *entry)
 static int leave_out(struct rn_data *data, const char *path,
                      const struct entry *entry, struct rn_error *err)
 {
-    if (entry->part != NO_PART)
+    if (entry->part != RN_NO_PART)
         return rn_remark_add(
             data->source.remarks, err,
             "left out: '%s/%s', whose pictures lie in no class "
@@ -484,7 +402,7 @@ static int take_parts(struct rn_layout *l, struct rn_data *data,
 
     for (size_t i = 0; i < e->count && !rc; i++) {
         const struct entry *entry = &e->entry[i];
-        bool is_part = entry->part != NO_PART;
+        bool is_part = entry->part != RN_NO_PART;
 
         if (is_part && !is_unlabelled(e, entry))
             rc = take_part(l, path, entry, err);

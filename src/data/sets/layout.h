@@ -26,7 +26,4 @@ int rn_layout_around(const struct rn_data *data, const char *folder,
 int rn_layout_check_classes(const struct rn_data *data, const char *folder,
                             char *const *names, struct rn_error *err);
 
-/** Whether a folder of that name is a part: train, val, … */
-bool rn_part_named(const struct rn_data *data, const char *name);
-
 #endif

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Pictures in one folder with a list of their classes: `FILE CLASS` a line in
  * labels.txt, or a table in labels.csv. */
-#include "data/sets/picture_set.h"
+#include "data/sets/list.h"
 
 #include "core/csv.h"
 #include "core/file.h"
 #include "core/locale.h"
 #include "core/memory.h"
 #include "data/sets/contents.h"
+#include "data/sets/mount.h"
 #include "data/sets/numerals.h"
+#include "data/sets/picture_set.h"
 #include "data/remarks.h"
 
 #include <stdio.h>
@@ -18,6 +20,7 @@
 #define MAX_LIST ((size_t)1 << 30)
 #define BLANKS   " \t"
 #define IMAGES   "images"
+#define CLASSES  "classes.txt"
 #define NOTE     300
 
 /* A list in memory, cut into lines, each into two texts. */
@@ -456,7 +459,7 @@ static bool all_numbers(const struct list *list)
 static int read_classes(struct rn_data *data, const char *folder,
                         struct rn_error *err)
 {
-    char *path = rn_path_join(folder, RN_CLASSES_FILE);
+    char *path = rn_path_join(folder, CLASSES);
     int count = 0, rc;
 
     if (!path)
@@ -742,7 +745,7 @@ static int find_classes(struct rn_data *data, const struct list *list,
                         const char *folder, bool numbers, struct rn_error *err)
 {
     bool named = false;
-    int rc = rn_picture_folder_has(data, folder, RN_CLASSES_FILE, &named, err);
+    int rc = rn_picture_folder_has(data, folder, CLASSES, &named, err);
 
     if (rc)
         return rc;
@@ -827,12 +830,6 @@ static int has_folders(const struct rn_data *data, const char *folder,
     return rc;
 }
 
-bool rn_picture_list_named(const char *name)
-{
-    return strcmp(name, RN_LABELS_FILE) == 0 ||
-           strcmp(name, RN_LABELS_TABLE) == 0;
-}
-
 int rn_picture_list_has(const struct rn_data *data, const char *folder,
                         bool *has, struct rn_error *err)
 {
@@ -875,7 +872,7 @@ int rn_picture_list_read(struct rn_data *data, const char *folder,
     if (!rc)
         rc = list_read(&list, &data->source, path,
                        name && strcmp(name, RN_LABELS_TABLE) == 0, err);
-    list.base = base ? base : RN_CLASSES_FILE;
+    list.base = base ? base : CLASSES;
     /* The folders of other parts have names, though these may be digits. */
     if (!rc)
         numbers = !base && all_numbers(&list);

@@ -7,10 +7,7 @@
 #include "data/sets/pictures.h"
 #include "data/reader.h"
 
-#define RN_LABELS_FILE  "labels.txt"
-#define RN_LABELS_TABLE "labels.csv"
-#define RN_CLASSES_FILE "classes.txt"
-#define RN_CLASSES_MAX  65535
+#define RN_CLASSES_MAX 65535
 
 /** Files and labels on their way into a part. */
 struct rn_picture_set {
@@ -42,30 +39,6 @@ void rn_picture_data_finish(struct rn_data *data);
  *  tells when memory is too short to look. */
 int rn_picture_folder_has(const struct rn_data *data, const char *folder,
                           const char *name, bool *has, struct rn_error *err);
-
-/** Have an archive stand for a folder of its name, ending and all: the whole
- *  data set. A folder that all in it lies in is gone into. */
-int rn_picture_mount_whole(struct rn_data *data, const char *path,
-                           struct rn_error *err);
-/** The archive of a folder's name and an ending, in *file, or NULL. */
-int rn_picture_find_archive(const struct rn_data *data, const char *folder,
-                            char **file, struct rn_error *err);
-/** Where there is no such folder, have that archive, if there is one, stand in
- *  for it. */
-int rn_picture_mount(struct rn_data *data, const char *folder,
-                     struct rn_error *err);
-
-/** Whether a file of that name is a list of a folder's pictures. */
-bool rn_picture_list_named(const char *name);
-/** Whether a folder has a list of its pictures; RN_ERR_DATA: it has both. */
-int rn_picture_list_has(const struct rn_data *data, const char *folder,
-                        bool *has, struct rn_error *err);
-/** A folder with RN_LABELS_FILE or RN_LABELS_TABLE, as a part of the data. With
- *  `base`, the folder that gave the data its classes, these are known; else the
- *  list gives them. */
-int rn_picture_list_read(struct rn_data *data, const char *folder,
-                         enum rn_part part, const char *base,
-                         struct rn_error *err);
 
 /** Whether a picture's file begins as one; the rest is not looked at. */
 int rn_picture_probe(const struct rn_data *data, enum rn_part part, int index,

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Archives that stand for the folders of a data set of pictures. */
+#include "data/sets/mount.h"
+
 #include "data/archives/archive.h"
 #include "data/pictures/named.h"
 #include "data/sets/contents.h"
-#include "data/sets/layout.h"
-#include "data/sets/picture_set.h"
+#include "data/sets/part_names.h"
 
 #include "core/file.h"
 #include "core/memory.h"
