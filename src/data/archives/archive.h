@@ -105,12 +105,19 @@ int rn_archive_peek(const struct rn_archive *archive,
                     uint8_t *bytes, size_t room, size_t *size,
                     struct rn_error *err);
 
-/* ------------------------------------------------- one file for each format */
+/* ---------------------------------------------- the index while it is made */
 
 /** Add a member; its name and its target, if any, are tidied and copied. The
  *  archive's root itself is left out; RN_ERR_DATA for names outside of it. */
 int rn_archive_add(struct rn_archive *archive, const char *name,
                    const struct rn_member *member, struct rn_error *err);
+/** All members are added: order them by name, keep the last of several of one
+ *  name, and follow links. */
+void rn_archive_settle(struct rn_archive *archive);
+/** Release the members. */
+void rn_archive_clear(struct rn_archive *archive);
+
+/* ------------------------------------------------- one file for each format */
 
 /** Add the members of an archive in memory. */
 int rn_archive_index_tar(struct rn_archive *archive, const uint8_t *bytes,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Pictures from files: which format it is, and what all formats share. */
+/* Pictures from files: which format it is, and what becomes of all that are
+ * decoded. */
 #include "data/pictures/image.h"
 
 #include "core/count.h"
@@ -122,39 +123,7 @@ static const struct format *recognise(const uint8_t *bytes, size_t size)
     return NULL;
 }
 
-/* ------------------------------------------------- what decoders share */
-
-int rn_picture_check(const struct rn_picture *p, size_t width, size_t height,
-                     struct rn_error *err)
-{
-    size_t pixels;
-
-    if (width < 1 || height < 1 || width > RN_IMAGE_MAX_SIDE ||
-        height > RN_IMAGE_MAX_SIDE || !rn_size_mul(width, height, &pixels) ||
-        pixels > p->max_pixels)
-        return rn_fail(err, RN_ERR_DATA,
-                       "'%s' is %zu x %zu pixels large, expected 1 to %d a "
-                       "side and at most %zu in all",
-                       p->name, width, height, RN_IMAGE_MAX_SIDE,
-                       p->max_pixels);
-    return RN_OK;
-}
-
-int rn_picture_start(struct rn_picture *p, size_t width, size_t height,
-                     struct rn_error *err)
-{
-    size_t bytes = p->alpha ? 4 : 3;
-    int rc = rn_picture_check(p, width, height, err);
-
-    if (rc)
-        return rc;
-    p->image.pixels = rn_alloc(width * height, bytes);
-    if (!p->image.pixels)
-        return rn_fail_memory(err, width * height * bytes, p->name);
-    p->image.width = (int)width;
-    p->image.height = (int)height;
-    return RN_OK;
-}
+/* ----------------------------------------------- opacity, orientation */
 
 /* Colours that opacity was multiplied into get back what they were. */
 static void divide(struct rn_image *image)
