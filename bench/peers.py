@@ -4,7 +4,8 @@
     peers.py WAY MODE NET BATCH SIZE THREADS
 
 WAY is eager, channels_last, compiled, compiled_channels_last (PyTorch),
-onnxruntime, openvino_latency or openvino_throughput; MODE is train or infer.
+onnxruntime, openvino_latency or openvino_throughput, in float32, or with _bf16
+behind it (not ONNX Runtime) or _int8 (not PyTorch); MODE is train or infer.
 Once warm it says "ready" and one JSON object: "version" and "loaded_bytes",
 the peak memory before there was a network. After that each line "run
 SECONDS" on standard input is answered with images per second.
@@ -66,12 +67,21 @@ def torch_version():
     return "PyTorch " + torch.__version__.split("+")[0]
 
 
+def autocast(way):
+    """What training's forward pass and loss run under."""
+    return torch.autocast("cpu", torch.bfloat16,
+                          enabled=way.endswith("_bf16"))
+
+
 def torch_setup(way, mode, net, batch, size):
     layout = (torch.channels_last if "channels_last" in way
               else torch.contiguous_format)
     model = nets.build(net).to(memory_format=layout)
     images = torch.randn(batch, 3, size, size).to(memory_format=layout)
     model.train(mode == "train")
+    if mode == "infer" and way.endswith("_bf16"):
+        # Autocast would round the weights again in every run.
+        model, images = model.bfloat16(), images.bfloat16()
     if way.startswith("compiled"):
         if mode == "infer":
             import torch._inductor.config as inductor
@@ -91,7 +101,9 @@ def torch_train(way, net, batch, size, _):
 
     def step():
         sgd.zero_grad()
-        loss_of(model(images), labels).backward()
+        with autocast(way):
+            loss = loss_of(model(images), labels)
+        loss.backward()
         sgd.step()
 
     return stepwise(step, batch), torch_version()
@@ -121,38 +133,82 @@ def onnx_work(name, batch, size):
     return model, images.numpy(), logits
 
 
-def check(who, got, want):
+# Largest difference of a logit over the largest logit. The networks' weights
+# are random: rounding goes further than in trained ones.
+TOLERANCES = {"fp32": 1e-3, "bf16": 0.1, "int8": 0.5}
+
+
+def precision_of(way):
+    return next((p for p in TOLERANCES if way.endswith("_" + p)), "fp32")
+
+
+def check(who, way, got, want):
     error = (torch.from_numpy(got) - want).abs().max() / want.abs().max()
-    if not error < 1e-3:
+    if not error < TOLERANCES[precision_of(way)]:
         sys.exit(f"{who} computes something else: off by {error:.2g}")
 
 
-def onnxruntime_infer(_, name, batch, size, threads):
-    import onnxruntime
+def quantised(model, images):
+    """The model with QuantizeLinear and DequantizeLinear around each layer:
+    int8 weights by channel, uint8 activations by tensor, ranges those of the
+    images."""
+    import pathlib
+    import tempfile
+    from onnxruntime import quantization as q
+
+    class Reader(q.CalibrationDataReader):
+        def __init__(self):
+            self.left = [{"images": images}]
+
+        def get_next(self):
+            return self.left.pop() if self.left else None
+
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        (folder / "float.onnx").write_bytes(model)
+        q.quantize_static(
+            folder / "float.onnx", folder / "int8.onnx", Reader(),
+            quant_format=q.QuantFormat.QDQ, per_channel=True,
+            activation_type=q.QuantType.QUInt8,
+            weight_type=q.QuantType.QInt8)
+        return (folder / "int8.onnx").read_bytes()
+
+
+def peers_work(way, name, batch, size):
     model, images, logits = onnx_work(name, batch, size)
+    if precision_of(way) == "int8":
+        model = quantised(model, images)
+    return model, images, logits
+
+
+def onnxruntime_infer(way, name, batch, size, threads):
+    import onnxruntime
+    model, images, logits = peers_work(way, name, batch, size)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(
         model, options, providers=["CPUExecutionProvider"])
     feed = {"images": images}
-    check("ONNX Runtime", session.run(None, feed)[0], logits)
+    check("ONNX Runtime", way, session.run(None, feed)[0], logits)
     return (stepwise(lambda: session.run(None, feed), batch),
             "ONNX Runtime " + onnxruntime.__version__)
 
 
-def openvino_compile(model, hint, threads):
-    """The model in float32; OpenVINO itself would choose bfloat16 where the
-    processor has it."""
+def openvino_compile(model, way, hint, threads):
+    """The model in the way's precision; OpenVINO itself would choose bfloat16
+    where the processor has it. Of a quantised model it is that of the layers
+    left in float."""
     import openvino
+    wanted = "bf16" if precision_of(way) == "bf16" else "f32"
     compiled = openvino.Core().compile_model(
         openvino.Core().read_model(model, b""), "CPU",
-        {"PERFORMANCE_HINT": hint, "INFERENCE_PRECISION_HINT": "f32",
+        {"PERFORMANCE_HINT": hint, "INFERENCE_PRECISION_HINT": wanted,
          "INFERENCE_NUM_THREADS": threads})
     used = {key: compiled.get_property(key) for key in
             ("INFERENCE_PRECISION_HINT", "INFERENCE_NUM_THREADS")}
-    if used["INFERENCE_PRECISION_HINT"] != openvino.Type.f32:
-        sys.exit(f"OpenVINO does not compute in float32: {used}")
+    if used["INFERENCE_PRECISION_HINT"] != getattr(openvino.Type, wanted):
+        sys.exit(f"OpenVINO does not compute in {wanted}: {used}")
     if used["INFERENCE_NUM_THREADS"] > threads:
         sys.exit(f"OpenVINO takes more than {threads} threads: {used}")
     return compiled
@@ -169,16 +225,16 @@ def openvino_version(compiled):
 
 def openvino_infer(way, name, batch, size, threads):
     import openvino
-    model, images, logits = onnx_work(name, batch, size)
+    model, images, logits = peers_work(way, name, batch, size)
     hint = way.split("_")[1].upper()
-    compiled = openvino_compile(model, hint, threads)
+    compiled = openvino_compile(model, way, hint, threads)
     # One request with the latency hint, as many as it asks for with the
     # throughput hint.
     queue = openvino.AsyncInferQueue(compiled)
     for request in queue:
         request.get_input_tensor().data[:] = images
     queue[0].infer()
-    check("OpenVINO", queue[0].get_output_tensor().data, logits)
+    check("OpenVINO", way, queue[0].get_output_tensor().data, logits)
     measure = (stepwise(lambda: queue[0].infer(), batch)
                if hint == "LATENCY"
                else queued(queue, batch))
@@ -213,7 +269,8 @@ def main():
     loaded = peak_memory()
     torch.manual_seed(1)
     torch.set_num_threads(threads)
-    make = MAKERS.get(way, torch_train if mode == "train" else torch_infer)
+    make = MAKERS.get(way.removesuffix("_bf16").removesuffix("_int8"),
+                      torch_train if mode == "train" else torch_infer)
     measure, version = make(way, net, batch, size, threads)
     measure(0)
     print("ready", json.dumps({"version": version, "loaded_bytes": loaded}),

@@ -103,7 +103,7 @@ def lines_of_cells(report):
 def machine_line(m):
     return (f"{m['cpu']}, {m['processors']} processors, "
             f"{m['memory_bytes'] / 1e9:.0f} GB; {m['system']}; "
-            f"{m['threads']} threads, float32; commit {m['commit']}, "
+            f"{m['threads']} threads; commit {m['commit']}, "
             f"{m['date']}; {m['rounds']} rounds of {m['seconds_a_turn']:g} s "
             f"in turn; load at the start {m['load']:.2f}")
 

@@ -7,6 +7,13 @@ from sides import BENCH, SideError, Work
 
 TORCH = ("eager", "channels_last", "compiled", "compiled_channels_last")
 INFERENCE = ("onnxruntime", "openvino_latency", "openvino_throughput")
+# The same in less: PyTorch under autocast, OpenVINO with its hint; models
+# quantised to int8.
+TORCH_BF16 = tuple(way + "_bf16" for way in TORCH)
+INFERENCE_BF16 = ("channels_last_bf16", "compiled_channels_last_bf16",
+                  "openvino_latency_bf16", "openvino_throughput_bf16")
+INFERENCE_INT8 = ("onnxruntime_int8", "openvino_latency_int8",
+                  "openvino_throughput_int8")
 START = ("onnxruntime", "onnxruntime_unoptimised")
 
 # Seconds, about, on two processors: until a way is warm and probed, and for
@@ -85,7 +92,7 @@ class Start(Row):
     unit, unit_size, digits = "ms", 1e-3, 3
 
     def rounds(self, options):
-        return 3 * options.rounds
+        return 6 * options.rounds
 
     def prepare(self, options, folder):
         python = options.peers / "bin" / "python"
@@ -112,16 +119,25 @@ class Start(Row):
         return 1
 
 
-# Targets: ratio of medians.
+# Targets: ratio of medians. Against all of theirs, in float32 and less, ours
+# trains in bf16.
 ROWS = {row.name: row for row in (
-    Row("train-resnet20", "train ResNet-20, CIFAR, batch 128", 1.5, TORCH,
+    Row("train-resnet20", "train ResNet-20, CIFAR, batch 128", 1.8, TORCH,
         Work("train", "resnet20", 128, 32)),
-    Row("train-resnet110", "train ResNet-110, CIFAR, batch 128", 1.6, TORCH,
+    Row("train-resnet110", "train ResNet-110, CIFAR, batch 128", 1.8, TORCH,
         Work("train", "resnet110", 128, 32)),
-    Row("train-resnet18", "train ResNet-18, 224, batch 32", 1.8, TORCH,
+    Row("train-resnet18", "train ResNet-18, 224, batch 32", 2.1, TORCH,
         Work("train", "resnet18", 32, 224)),
-    Row("train-resnet50", "train ResNet-50, 224, batch 16", 1.5, TORCH,
+    Row("train-resnet50", "train ResNet-50, 224, batch 16", 1.6, TORCH,
         Work("train", "resnet50", 16, 224)),
+    Row("train-resnet20-bf16", "train ResNet-20, CIFAR, batch 128, bf16", 1.4,
+        TORCH + TORCH_BF16, Work("train", "resnet20", 128, 32, "bf16")),
+    Row("train-resnet110-bf16", "train ResNet-110, CIFAR, batch 128, bf16",
+        1.4, TORCH + TORCH_BF16, Work("train", "resnet110", 128, 32, "bf16")),
+    Row("train-resnet18-bf16", "train ResNet-18, 224, batch 32, bf16", 1.35,
+        TORCH + TORCH_BF16, Work("train", "resnet18", 32, 224, "bf16")),
+    Row("train-resnet50-bf16", "train ResNet-50, 224, batch 16, bf16", 1.3,
+        TORCH + TORCH_BF16, Work("train", "resnet50", 16, 224, "bf16")),
     Row("infer-resnet18", "infer ResNet-18, 224, batch 16", 1.55, INFERENCE,
         Work("infer", "resnet18", 16, 224)),
     Row("infer-resnet50", "infer ResNet-50, 224, batch 16", 1.15, INFERENCE,
@@ -130,7 +146,25 @@ ROWS = {row.name: row for row in (
         Work("infer", "resnet50", 1, 224)),
     Row("infer-resnet152-1", "infer ResNet-152, 224, batch 1", 1.1, INFERENCE,
         Work("infer", "resnet152", 1, 224)),
+    Row("infer-resnet18-bf16", "infer ResNet-18, 224, batch 16, bf16", 1.3,
+        INFERENCE_BF16, Work("infer", "resnet18", 16, 224, "bf16")),
+    Row("infer-resnet18-1-bf16", "infer ResNet-18, 224, batch 1, bf16", 1.3,
+        INFERENCE_BF16, Work("infer", "resnet18", 1, 224, "bf16")),
+    Row("infer-resnet50-bf16", "infer ResNet-50, 224, batch 16, bf16", 1.15,
+        INFERENCE_BF16, Work("infer", "resnet50", 16, 224, "bf16")),
+    Row("infer-resnet50-1-bf16", "infer ResNet-50, 224, batch 1, bf16", 1.15,
+        INFERENCE_BF16, Work("infer", "resnet50", 1, 224, "bf16")),
+    Row("infer-resnet18-int8", "infer ResNet-18, 224, batch 16, int8", 1.1,
+        INFERENCE_INT8, Work("infer", "resnet18", 16, 224, "int8")),
+    Row("infer-resnet50-int8", "infer ResNet-50, 224, batch 16, int8", 1.05,
+        INFERENCE_INT8, Work("infer", "resnet50", 16, 224, "int8")),
+    Row("infer-resnet50-1-int8", "infer ResNet-50, 224, batch 1, int8", 1.05,
+        INFERENCE_INT8, Work("infer", "resnet50", 1, 224, "int8")),
+    Row("infer-resnet152-1-int8", "infer ResNet-152, 224, batch 1, int8", 1.1,
+        INFERENCE_INT8, Work("infer", "resnet152", 1, 224, "int8")),
     Memory("memory", "peak memory, train ResNet-50, batch 16", 0.5, TORCH,
            Work("train", "resnet50", 16, 224)),
-    Start("start", "cold start to answer, ResNet-50", 0.5, START),
+    Memory("memory-bf16", "peak memory, train ResNet-50, batch 16, bf16", 0.5,
+           TORCH_BF16, Work("train", "resnet50", 16, 224, "bf16")),
+    Start("start", "cold start to answer, ResNet-50", 0.4, START),
 )}

@@ -20,10 +20,12 @@ class SideError(RuntimeError):
 
 
 class Work:
-    """What is computed: train or infer, network, batch, pixels a side."""
+    """What is computed: train or infer, network, batch, pixels a side; the
+    precision of ours."""
 
-    def __init__(self, mode, net, batch, size):
+    def __init__(self, mode, net, batch, size, precision="fp32"):
         self.mode, self.net, self.batch, self.size = mode, net, batch, size
+        self.precision = precision
 
 
 class Side:
@@ -78,6 +80,8 @@ class OurSpeed(Side):
         self.args = [str(binary), "bench", work.net, "--mode", work.mode,
                      "--batch", str(work.batch), "--size", str(work.size),
                      "--threads", str(threads), "--json"]
+        if work.precision != "fp32":  # which older builds know alone
+            self.args += ["--precision", work.precision]
         self.version = version_of(binary)
 
     def bench(self, seconds):
