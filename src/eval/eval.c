@@ -288,12 +288,20 @@ static int choose_batch(const struct evaluation *e,
     return batch;
 }
 
+/* As many threads load as compute. */
+static int choose_loaders(const struct evaluation *e)
+{
+    struct rn_machine machine;
+
+    rn_machine_get(&machine);
+    return e->o.threads > 0 ? e->o.threads : machine.threads;
+}
+
 /* Through one plan: as they are, or crops. */
 static int run_views(struct evaluation *e, const struct rn_model *model,
                      const struct rn_eval_sink *sink, struct rn_error *err)
 {
     bool ten = e->o.crops > 1;
-    struct rn_machine machine;
     struct rn_plan_options plan;
     struct rn_eval_pass pass = {
         .data = e->data,
@@ -304,6 +312,7 @@ static int run_views(struct evaluation *e, const struct rn_model *model,
         .labels = e->map,
         .classes = e->classes,
         .output = model->graph->kind,
+        .loaders = choose_loaders(e),
         .mirror = ten,
         .preprocessing = &model->preprocessing,
         .user = e,
@@ -313,8 +322,6 @@ static int run_views(struct evaluation *e, const struct rn_model *model,
 
     pass.view.flags = e->o.as_stored ? RN_IMAGE_AS_STORED : 0;
     pass.view.crops = ten ? CROPS : 1;
-    rn_machine_get(&machine);
-    pass.loaders = e->o.threads > 0 ? e->o.threads : machine.threads;
     rn_plan_defaults(&plan);
     plan.batch = ten ? CROPS * pass.batch : pass.batch;
     plan.threads = e->o.threads;
@@ -340,6 +347,7 @@ static int run_scale(struct evaluation *e, const struct rn_model *model,
         .threads = e->o.threads,
         .exact = e->o.exact,
         .bind = e->o.bind,
+        .loaders = choose_loaders(e),
         .flags = e->o.as_stored ? RN_IMAGE_AS_STORED : 0,
         .user = e,
         .progress = on_progress,

@@ -175,7 +175,8 @@ struct rn_whole_pass {
     enum rn_part part;
     const int32_t *labels;
     int scale, threads, exact, bind;
-    int flags; /* rn_image_flags */
+    int loaders; /* threads that load pictures */
+    int flags;   /* rn_image_flags */
     void *user;
     int (*progress)(void *user, int done, int images); /* or NULL */
 };

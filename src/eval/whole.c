@@ -5,6 +5,8 @@
 #include "eval/eval.h"
 
 #include "core/memory.h"
+#include "core/ring.h"
+#include "data/sets/pictures.h"
 #include "plan/plan.h"
 
 /* Pictures of one camera have few shapes, and a plan is quickly made: for
@@ -19,13 +21,35 @@ struct sized {
     long used;            /* when last */
 };
 
+/* Pictures of a slot of the ring: one for each of the threads that load when
+ * all but the slot in use are being filled, but few, for they are large. */
+#define MOST_PICTURES 4
+
+/* A picture made ready ahead of time, or what is wrong with it. */
+struct ready {
+    float *images; /* the image and its mirror image, [2][c][h][w] */
+    size_t room;   /* floats */
+    struct rn_shape shape;
+    struct rn_picture_kind kind;
+    int rc;
+    struct rn_error err;
+};
+
 struct whole {
     const struct rn_whole_pass *pass;
+    struct rn_ring *ring;
+    int pictures; /* of a slot */
+    struct {
+        int first; /* picture of the part */
+        struct ready ready[MOST_PICTURES];
+    } slot[RN_RING_SLOTS];
     struct sized sized[PLANS];
     long now;
     float *logits; /* [2][classes] */
     float *average;
 };
+
+/* ---------------------------------------------------------------- plans */
 
 static void drop(struct sized *s)
 {
@@ -118,6 +142,8 @@ static int plan_for(struct whole *w, struct rn_shape shape,
     return rc;
 }
 
+/* ------------------------------------------------------ the ring's threads */
+
 /* The shape of the whole picture, resized. */
 static int measure(struct rn_view *view, const struct rn_image *picture,
                    struct rn_error *err)
@@ -137,50 +163,129 @@ static int measure(struct rn_view *view, const struct rn_image *picture,
     return RN_OK;
 }
 
-/* The picture and its mirror image as numbers, in rn_alloc()ed memory. */
-static int prepare(const struct rn_whole_pass *pass, const struct rn_view *view,
-                   const struct rn_image *picture, float **images,
+static int make_room_for(struct ready *ready, size_t floats,
+                         struct rn_error *err)
+{
+    if (ready->room >= floats)
+        return RN_OK;
+    rn_free(ready->images);
+    ready->images = rn_alloc(floats, sizeof(*ready->images));
+    ready->room = ready->images ? floats : 0;
+    return ready->images ? RN_OK
+                         : rn_fail_memory(err, floats * sizeof(*ready->images),
+                                          "a picture");
+}
+
+static int prepare(const struct rn_whole_pass *pass,
+                   const struct rn_image *picture, struct ready *ready,
                    struct rn_error *err)
 {
-    struct rn_shape s = view->shape;
-    size_t floats = rn_shape_size(s);
-    uint8_t *pixels = rn_alloc(floats, 1);
-    int rc = RN_OK;
+    struct rn_view view = rn_view_of(pass->model);
+    uint8_t *pixels;
+    size_t floats;
+    int rc;
 
-    *images = rn_alloc(2 * floats, sizeof(**images));
-    if (!pixels || !*images)
-        rc = rn_fail_memory(err, floats, "a picture");
-    if (rc == RN_OK)
-        rc = rn_view_apply(view, picture, pixels, err);
-    if (rc == RN_OK) {
-        rn_normalise(&pass->model->preprocessing, s, pixels, *images);
-        rn_mirror(*images, *images + floats, floats / (size_t)s.w, (size_t)s.w);
+    view.resize = pass->scale;
+    rc = measure(&view, picture, err);
+    if (rc)
+        return rc;
+    floats = rn_shape_size(view.shape);
+    pixels = rn_alloc(floats, 1);
+    if (!pixels)
+        return rn_fail_memory(err, floats, "a picture");
+    rc = rn_view_apply(&view, picture, pixels, err);
+    if (!rc)
+        rc = make_room_for(ready, 2 * floats, err);
+    if (!rc) {
+        size_t row = (size_t)view.shape.w;
+
+        rn_normalise(&pass->model->preprocessing, view.shape, pixels,
+                     ready->images);
+        rn_mirror(ready->images, ready->images + floats, floats / row, row);
+        ready->shape = view.shape;
     }
     rn_free(pixels);
     return rc;
 }
 
-static int run_picture(struct whole *w, const struct rn_image *picture,
+static const char *file_of(const struct whole *w, int index)
+{
+    return w->pass->data->part[w->pass->part].files[index];
+}
+
+static int load(const struct whole *w, int index, struct ready *ready,
+                struct rn_error *err)
+{
+    const char *file = file_of(w, index);
+    struct rn_error why = {0};
+    struct rn_image picture;
+    int rc = rn_picture_read(&w->pass->data->source, file, w->pass->flags, NULL,
+                             NULL, &picture, &ready->kind, err);
+
+    if (rc)
+        return rc;
+    rc = prepare(w->pass, &picture, ready, &why);
+    rn_image_free(&picture);
+    return rc ? rn_fail(err, rc, "'%s': %.300s", file, why.msg) : RN_OK;
+}
+
+static int count_images(const struct whole *w)
+{
+    return w->pass->data->part[w->pass->part].count;
+}
+
+static int begin(void *user, int at, long fill)
+{
+    struct whole *w = user;
+    int first = (int)fill * w->pictures, left = count_images(w) - first;
+
+    w->slot[at].first = first;
+    return left < w->pictures ? left : w->pictures;
+}
+
+static void make_ready(void *user, int at, int i, int thread)
+{
+    struct whole *w = user;
+    struct ready *ready = &w->slot[at].ready[i];
+
+    (void)thread;
+    ready->rc = load(w, w->slot[at].first + i, ready, &ready->err);
+}
+
+static int start(struct whole *w, struct rn_error *err)
+{
+    int loaders = w->pass->loaders, ahead = RN_RING_SLOTS - 1;
+    struct rn_ring_config ring = {
+        .user = w, .chunk = 1, .begin = begin, .make = make_ready};
+
+    w->pictures = (loaders + ahead - 1) / ahead;
+    if (w->pictures > MOST_PICTURES)
+        w->pictures = MOST_PICTURES;
+    ring.threads =
+        loaders < ahead * w->pictures ? loaders : ahead * w->pictures;
+    ring.fills = (count_images(w) + w->pictures - 1) / w->pictures;
+    return rn_ring_create(&w->ring, &ring, err);
+}
+
+/* -------------------------------------------------------------- the pass */
+
+static int run_picture(struct whole *w, int index, const struct ready *ready,
                        struct rn_error *err)
 {
     const struct rn_whole_pass *pass = w->pass;
     int classes = pass->model->spec.classes;
-    struct rn_view view = rn_view_of(pass->model);
+    struct rn_error why = {0};
     struct rn_plan *plan = NULL;
-    float *images = NULL;
     int rc;
 
-    view.resize = pass->scale;
-    rc = measure(&view, picture, err);
-    if (rc == RN_OK)
-        rc = plan_for(w, view.shape, &plan, err);
-    if (rc == RN_OK)
-        rc = prepare(pass, &view, picture, &images, err);
-    if (rc == RN_OK)
-        rc = rn_plan_forward(plan, images, w->logits, err);
-    rn_free(images);
-    if (rc != RN_OK)
-        return rc;
+    rn_picture_remark(&pass->data->source, file_of(w, index), &ready->kind);
+    if (ready->rc)
+        return rn_fail(err, ready->rc, "%s", ready->err.msg);
+    rc = plan_for(w, ready->shape, &plan, &why);
+    if (!rc)
+        rc = rn_plan_forward(plan, ready->images, w->logits, &why);
+    if (rc)
+        return rn_fail(err, rc, "'%s': %.300s", file_of(w, index), why.msg);
     rn_logits(pass->model->graph->kind, w->logits, 2 * (size_t)classes);
     rn_average_begin(w->average, (size_t)classes);
     for (int i = 0; i < 2; i++)
@@ -188,33 +293,17 @@ static int run_picture(struct whole *w, const struct rn_image *picture,
     return RN_OK;
 }
 
-static int run_image(struct whole *w, int index, struct rn_error *err)
-{
-    const struct rn_whole_pass *pass = w->pass;
-    const struct rn_data *data = pass->data;
-    struct rn_image picture = {0, 0, NULL};
-    struct rn_error why = {0};
-    int rc =
-        rn_data_picture(data, pass->part, index, pass->flags, &picture, err);
-
-    if (rc != RN_OK)
-        return rc;
-    rc = run_picture(w, &picture, &why);
-    rn_image_free(&picture);
-    return rc == RN_OK ? rc
-                       : rn_fail(err, rc, "'%s': %.300s",
-                                 data->part[pass->part].files[index], why.msg);
-}
-
 static int run(struct whole *w, const struct rn_eval_sink *sink,
                struct rn_error *err)
 {
     const struct rn_whole_pass *pass = w->pass;
     const struct rn_images *images = &pass->data->part[pass->part];
-    int rc = RN_OK;
+    int rc = RN_OK, at = 0;
 
     for (int i = 0; rc == RN_OK && i < images->count; i++) {
-        rc = run_image(w, i, err);
+        if (i % w->pictures == 0)
+            at = rn_ring_next(w->ring, NULL);
+        rc = run_picture(w, i, &w->slot[at].ready[i % w->pictures], err);
         if (rc != RN_OK)
             return rc;
         rc = sink->take(sink->user, i, pass->labels[images->labels[i]],
@@ -236,8 +325,14 @@ int rn_eval_whole(const struct rn_whole_pass *pass,
     w.logits = rn_alloc(2 * classes, sizeof(*w.logits));
     w.average = rn_alloc(classes, sizeof(*w.average));
     rc = w.logits != NULL && w.average != NULL
-             ? run(&w, sink, err)
+             ? start(&w, err)
              : rn_fail_memory(err, 3 * classes * sizeof(float), "answers");
+    if (rc == RN_OK)
+        rc = run(&w, sink, err);
+    rn_ring_destroy(w.ring);
+    for (int i = 0; i < RN_RING_SLOTS; i++)
+        for (int j = 0; j < MOST_PICTURES; j++)
+            rn_free(w.slot[i].ready[j].images);
     for (int i = 0; i < PLANS; i++)
         drop(&w.sized[i]);
     rn_free(w.logits);

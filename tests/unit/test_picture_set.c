@@ -1151,6 +1151,54 @@ static void scales_are_those_by_hand(void **state)
     rn_model_destroy(model);
 }
 
+/* Many pictures of several sizes, with threads that load ahead. */
+static void whole_pictures_stay_in_order(void **state)
+{
+    enum { PICTURES = 60 };
+    static const int scale = 9;
+    struct rn_model *model = make_model(letters, NULL);
+    struct rn_report *report[2];
+    struct rn_eval_options o;
+    struct rn_eval_result r;
+    struct rn_error err = {0};
+    struct rn_data *data;
+
+    (void)state;
+    for (int i = 0; i < PICTURES; i++) {
+        char name[40];
+
+        snprintf(name, sizeof(name), "%c/%02d.jpg", "abcd"[i % 4], i);
+        write_picture(name, photos[i * 7 % (int)COUNT(photos)].seed);
+    }
+    data = open_ok();
+    rn_eval_defaults(&o);
+    o.scales = &scale;
+    o.n_scales = 1;
+    for (int threads = 2; threads < 20; threads += 8) {
+        for (int i = 0; i < 2; i++) {
+            const struct rn_model *models[] = {model};
+
+            o.threads = i ? threads : 1;
+            if (rn_eval_models(models, 1, data, RN_PART_TRAIN, &o, &r,
+                               &report[i], &err))
+                fail_msg("%s", err.msg);
+            assert_int_equal(r.images, PICTURES);
+        }
+        for (int i = 0; i < PICTURES; i++) {
+            struct rn_answer one, many;
+
+            assert_int_equal(rn_report_answer(report[0], i, &one), RN_OK);
+            assert_int_equal(rn_report_answer(report[1], i, &many), RN_OK);
+            assert_int_equal(one.label, many.label);
+            assert_true(fabsf(one.probability - many.probability) < 1e-6F);
+        }
+        rn_report_destroy(report[0]);
+        rn_report_destroy(report[1]);
+    }
+    rn_data_close(data);
+    rn_model_destroy(model);
+}
+
 static void fails(const struct rn_model *model, const struct rn_data *data,
                   enum rn_part part, const struct rn_eval_options *o, int code,
                   const char *text)
@@ -1212,6 +1260,7 @@ static void a_bad_picture_ends_the_evaluation(void **state)
     struct rn_error err = {0};
     struct rn_data *data;
     char expected[200];
+    const int scale = 9;
 
     (void)state;
     write_picture("a/1.jpg", "jpeg");
@@ -1225,6 +1274,13 @@ static void a_bad_picture_ends_the_evaluation(void **state)
     snprintf(expected, sizeof(expected),
              "'%s/a/2.jpg': JPEG: the file is truncated", folder);
     assert_string_equal(err.msg, expected);
+    o.scales = &scale;
+    o.n_scales = 1;
+    for (o.threads = 1; o.threads < 16; o.threads *= 2) {
+        assert_int_equal(rn_eval(model, data, RN_PART_TRAIN, &o, &r, &err),
+                         RN_ERR_DATA);
+        assert_string_equal(err.msg, expected);
+    }
     assert_int_equal(rn_eval(model, data, RN_PART_TEST, &o, &r, &err),
                      RN_ERR_ARG);
     rn_data_close(data);
@@ -1349,6 +1405,7 @@ int main(void)
         TEST(evaluation_is_that_by_hand),
         TEST(ten_crops_are_those_by_hand),
         TEST(scales_are_those_by_hand),
+        TEST(whole_pictures_stay_in_order),
         TEST(impossible_protocols_are_refused),
         TEST(a_bad_picture_ends_the_evaluation),
         TEST(pictures_have_no_pixels_in_memory),

@@ -278,25 +278,45 @@ int rn_pictures_get(const struct rn_pictures *pictures, size_t i,
                          : RN_OK;
 }
 
-int rn_picture_load(const struct rn_files *files, const char *path, int flags,
+int rn_picture_read(const struct rn_files *files, const char *path, int flags,
                     int (*reduce)(void *user, int width, int height),
-                    void *user, struct rn_image *image, struct rn_error *err)
+                    void *user, struct rn_image *image,
+                    struct rn_picture_kind *kind, struct rn_error *err)
 {
     uint8_t *bytes;
     size_t size;
-    struct rn_picture_kind kind;
     int rc = rn_files_read(files, path, RN_IMAGE_MAX_BYTES, &bytes, &size, err);
 
     *image = (struct rn_image){0, 0, NULL};
     if (!rc)
-        rc = rn_image_decode_reduced(image, &kind, bytes, size, path, flags,
+        rc = rn_image_decode_reduced(image, kind, bytes, size, path, flags,
                                      reduce, user, err);
-    if (!rc && kind.flags & RN_KIND_SEVERAL)
+    if (rc)
+        *kind = (struct rn_picture_kind){.flags = 0};
+    rn_free(bytes);
+    return rc;
+}
+
+void rn_picture_remark(const struct rn_files *files, const char *path,
+                       const struct rn_picture_kind *kind)
+{
+    if (kind->flags & RN_KIND_SEVERAL)
         rn_remark(files->remarks, RN_REMARK_SEVERAL,
                   "'%s' holds several pictures; of files like it the first "
                   "picture is taken",
                   path);
-    rn_free(bytes);
+}
+
+int rn_picture_load(const struct rn_files *files, const char *path, int flags,
+                    int (*reduce)(void *user, int width, int height),
+                    void *user, struct rn_image *image, struct rn_error *err)
+{
+    struct rn_picture_kind kind;
+    int rc =
+        rn_picture_read(files, path, flags, reduce, user, image, &kind, err);
+
+    if (!rc)
+        rn_picture_remark(files, path, &kind);
     return rc;
 }
 

@@ -28,7 +28,17 @@ int rn_pictures_add_folder(struct rn_pictures *pictures,
 /** Release what is held; the struct itself is the caller's. */
 void rn_pictures_clear(struct rn_pictures *pictures);
 
-/** Read and decode one, as rn_image_decode_reduced(). */
+/** Read and decode one, as rn_image_decode_reduced(); on failure *kind tells
+ *  nothing. */
+int rn_picture_read(const struct rn_files *files, const char *path, int flags,
+                    int (*reduce)(void *user, int width, int height),
+                    void *user, struct rn_image *image,
+                    struct rn_picture_kind *kind, struct rn_error *err);
+/** Remark on what is taken of such a file. Which file is named is up to who
+ *  comes first: whoever reads in several threads remarks in one. */
+void rn_picture_remark(const struct rn_files *files, const char *path,
+                       const struct rn_picture_kind *kind);
+/** Both, in any thread. */
 int rn_picture_load(const struct rn_files *files, const char *path, int flags,
                     int (*reduce)(void *user, int width, int height),
                     void *user, struct rn_image *image, struct rn_error *err);
