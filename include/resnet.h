@@ -586,6 +586,37 @@ RN_API int rn_model_preprocess_crops(const struct rn_model *model,
                                      const struct rn_image *picture,
                                      float *images, struct rn_error *err);
 
+/** Pictures on their way to a network: threads decode and prepare them ahead of
+ *  the caller, who takes them in order and computes meanwhile. */
+struct rn_feed;
+
+/**
+ * The threads start at once, and go as far ahead as there is memory for.
+ *
+ * @param pictures [count], one behind the other; their number is the sum of
+ *                 rn_pictures_count().
+ * @param batch   pictures that the caller takes between two runs of a plan:
+ *                the feed has memory for four times as many.
+ * @param crops   1 or 10: as rn_model_preprocess_image() or
+ *                rn_model_preprocess_crops().
+ * @param flags   of rn_image_flags.
+ * @param threads that decode and prepare; 0: rn_machine.threads.
+ * @return RN_ERR_ARG when the model carries no preprocessing, RN_ERR_MEMORY
+ *         also when the system starts no threads.
+ */
+RN_API int rn_feed_create(struct rn_feed **out, const struct rn_model *model,
+                          struct rn_pictures *const *pictures, size_t count,
+                          int batch, int crops, int flags, int threads,
+                          struct rn_error *err);
+/** The next picture into `images`, float [crops][C][H][W].
+ *  @return what is wrong with it, as rn_pictures_load() and the functions that
+ *          prepare: it is passed over, and the next call is for the one behind
+ *          it. RN_ERR_ARG past the last. */
+RN_API int rn_feed_next(struct rn_feed *feed, float *images,
+                        struct rn_error *err);
+/** Ends the threads, wherever they are. */
+RN_API void rn_feed_destroy(struct rn_feed *feed);
+
 /**
  * Class activation map (Zhou et al. 2016): what each place of the last stage
  * adds to the logit of a class, painted over a copy of the picture, from blue
@@ -739,7 +770,8 @@ struct rn_class {
 /**
  * What a picture shows, in one call: decode, prepare as the model says, run,
  * and sort. For one picture now and then: a plan is made for each call. Many
- * are classified faster with a plan of one's own, which this is made of.
+ * are classified faster with a plan of one's own, which this is made of, and
+ * rn_feed_create().
  *
  * @param top   out, [k], the likeliest first; *k becomes the number of classes
  *              where these are fewer.

@@ -334,7 +334,7 @@ int rn_pictures_load(const struct rn_pictures *pictures, size_t i, int flags,
 
 void rn_pictures_destroy(struct rn_pictures *pictures)
 {
-    if (!pictures)
+    if (!pictures || !rn_holders_drop(&pictures->holders))
         return;
     rn_pictures_clear(pictures);
     rn_free(pictures);

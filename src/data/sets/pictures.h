@@ -3,6 +3,7 @@
 #ifndef RN_DATA_SETS_PICTURES_H
 #define RN_DATA_SETS_PICTURES_H
 
+#include "core/holders.h"
 #include "core/text.h"
 #include "data/archives/files.h"
 #include "data/pictures/image.h"
@@ -14,6 +15,7 @@ struct rn_picture_file {
 };
 
 struct rn_pictures {
+    struct rn_holders holders;
     struct rn_files source; /* where they lie */
     struct rn_picture_file *file;
     size_t count, capacity;
