@@ -91,6 +91,7 @@ static void flush(struct runner *r)
         free(image->file);
     }
     r->filled = 0;
+    output_flush(); /* whoever reads answers from a pipe has them now */
 }
 
 /* A failed input does not stop the others, nor overtake those before it. */
@@ -125,25 +126,19 @@ static void enqueue(struct runner *r, const char *file, int label)
 
 /* ------------------------------------------------------------- pictures */
 
-/* Prepare a picture, which is released; `rc` tells whether it is there, and
- * `file` what it is called. */
-static void run_picture(struct runner *r, struct rn_image *image, int rc,
-                        const char *file, struct rn_error *err)
+static int load_flags(const struct runner *r)
 {
-    if (rc == RN_OK)
-        rc = r->crops > 1
-                 ? rn_model_preprocess_crops(r->model, image, place(r), err)
-                 : rn_model_preprocess_image(r->model, image, place(r), err);
-    rn_image_free(image);
+    return r->args->as_stored ? RN_IMAGE_AS_STORED : 0;
+}
+
+/* The image at place() is ready, or `rc` tells that it is not. */
+static void take(struct runner *r, const char *file, int rc,
+                 const struct rn_error *err)
+{
     if (rc)
         fail(r, file, err);
     else
         enqueue(r, file, -1);
-}
-
-static int load_flags(const struct runner *r)
-{
-    return r->args->as_stored ? RN_IMAGE_AS_STORED : 0;
 }
 
 static void run_pictures(struct runner *r, const struct rn_pictures *pictures)
@@ -152,13 +147,12 @@ static void run_pictures(struct runner *r, const struct rn_pictures *pictures)
 
     for (size_t i = 0; i < count && !r->broken; i++) {
         struct rn_error err = {0};
-        struct rn_image image;
         const char *path;
         int rc;
 
         rn_pictures_get(pictures, i, &path, NULL);
-        rc = rn_pictures_load(pictures, i, load_flags(r), &image, &err);
-        run_picture(r, &image, rc, path, &err);
+        rc = rn_feed_next(r->feed, place(r), &err);
+        take(r, path, rc, &err);
     }
     cli_picture_remarks(pictures);
 }
@@ -169,7 +163,12 @@ static void run_standard(struct runner *r)
     struct rn_error err = {0};
     int rc = input_read_standard(&image, load_flags(r), &err);
 
-    run_picture(r, &image, rc, "-", &err);
+    if (rc == RN_OK)
+        rc = r->crops > 1
+                 ? rn_model_preprocess_crops(r->model, &image, place(r), &err)
+                 : rn_model_preprocess_image(r->model, &image, place(r), &err);
+    rn_image_free(&image);
+    take(r, "-", rc, &err);
 }
 
 /* ------------------------------------------------------------ data sets */
@@ -349,6 +348,25 @@ static int make_plan(struct runner *r, struct rn_error *err)
     return rc ? rc : allocate(r, err);
 }
 
+/* All pictures among the inputs, to be loaded while the network computes. */
+static int make_feed(struct runner *r, const struct input *inputs, int count,
+                     struct rn_error *err)
+{
+    struct rn_pictures **pictures = calloc((size_t)count, sizeof(*pictures));
+    size_t n = 0;
+    int rc;
+
+    if (!pictures)
+        return out_of_memory(err);
+    for (int i = 0; i < count; i++)
+        if (inputs[i].kind == INPUT_PICTURES)
+            pictures[n++] = inputs[i].pictures;
+    rc = rn_feed_create(&r->feed, r->model, pictures, n, r->batch, r->crops,
+                        load_flags(r), r->args->threads, err);
+    free(pictures);
+    return rc;
+}
+
 static int runner_open(struct runner *r, struct rn_error *err)
 {
     int rc = import_prepared(&r->model, r->path, r->import, err);
@@ -363,6 +381,7 @@ static int runner_open(struct runner *r, struct rn_error *err)
 void runner_close(struct runner *r)
 {
     close_data(r);
+    rn_feed_destroy(r->feed);
     free(r->stored);
     free(r->images);
     free(r->logits);
@@ -378,7 +397,7 @@ static int run_inputs(struct runner *r, const struct input *inputs, int count)
 
     for (int i = 0; i < count; i++)
         r->count += input_images(&inputs[i]);
-    if (runner_open(r, &err))
+    if (runner_open(r, &err) || make_feed(r, inputs, count, &err))
         return cli_fail(&err);
     for (int i = 0; i < count && !r->broken; i++)
         run_input(r, &inputs[i]);

@@ -41,11 +41,12 @@ struct runner {
 
     /* Its own: */
     struct rn_plan *plan;
-    size_t pixels;   /* of an image */
-    uint8_t *stored; /* [pixels] */
-    float *images;   /* [batch][crops][pixels] */
-    float *logits;   /* [batch][crops][classes] */
-    float *values;   /* [batch][kept], or NULL */
+    struct rn_feed *feed; /* of all pictures among the inputs */
+    size_t pixels;        /* of an image */
+    uint8_t *stored;      /* [pixels] */
+    float *images;        /* [batch][crops][pixels] */
+    float *logits;        /* [batch][crops][classes] */
+    float *values;        /* [batch][kept], or NULL */
     struct waiting *waiting;
     int batch, filled;
     char *spec; /* of data */
