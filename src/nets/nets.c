@@ -3,7 +3,6 @@
  * turn. */
 #include "nets/nets.h"
 
-#include "core/count.h"
 #include "core/locale.h"
 #include "core/sized.h"
 #include "nets/family.h"
@@ -18,39 +17,6 @@
 #define MOST_PIXELS   65535 /* a side */
 #define NEAR_EDITS    2     /* a word further off is another word */
 #define WORD_SIZE     24
-
-/* --------------------------------------------------------------- families */
-
-static const struct rn_family *const families[] = {
-#define RN_FAMILY(name) &rn_family_##name,
-#include "nets/families.def"
-#undef RN_FAMILY
-};
-
-const struct rn_net_source rn_source_torchvision = {"torchvision's"};
-const struct rn_net_source rn_source_structure = {"its own"};
-
-const struct rn_family *rn_family_at(size_t i)
-{
-    return i < COUNT(families) ? families[i] : NULL;
-}
-
-const struct rn_family *rn_family_named(const char *name)
-{
-    for (size_t i = 0; name && i < COUNT(families); i++)
-        if (strcmp(families[i]->name, name) == 0)
-            return families[i];
-    return NULL;
-}
-
-const struct rn_net_habit *rn_family_habit(const struct rn_family *family,
-                                           const struct rn_net_source *source)
-{
-    for (const struct rn_net_habit *h = family->habits; h->source; h++)
-        if (h->source == source)
-            return h;
-    return NULL;
-}
 
 const char *rn_net_family_name(const struct rn_net_spec *spec)
 {
@@ -83,10 +49,11 @@ static bool first_word(const char *name, char word[WORD_SIZE])
 static const struct rn_net_word *nearest_word(const char *text)
 {
     const struct rn_net_word *best = NULL;
+    const struct rn_family *family;
     int best_edits = NEAR_EDITS + 1;
 
-    for (size_t i = 0; i < COUNT(families); i++)
-        for (const struct rn_net_word *w = families[i]->words; w->text; w++) {
+    for (size_t i = 0; (family = rn_family_at(i)); i++)
+        for (const struct rn_net_word *w = family->words; w->text; w++) {
             int edits = rn_spelling_distance(text, w->text);
 
             if (edits >= 0 && edits < best_edits &&
@@ -101,8 +68,10 @@ static const struct rn_net_word *nearest_word(const char *text)
 /* Whether any family has such a network of so many layers. */
 static bool has_layers(const char *word, int layers)
 {
-    for (size_t i = 0; i < COUNT(families); i++)
-        for (const struct rn_net_word *w = families[i]->words; w->text; w++)
+    const struct rn_family *family;
+
+    for (size_t i = 0; (family = rn_family_at(i)); i++)
+        for (const struct rn_net_word *w = family->words; w->text; w++)
             if (strcmp(w->text, word) == 0 && w->has(layers))
                 return true;
     return false;
@@ -151,9 +120,13 @@ const char *rn_net_suggest(const char *name, char *buf, size_t size)
 
 const char *rn_net_name(size_t i, const char **description)
 {
-    for (size_t k = COUNT(families); k > 0; k--)
-        for (const struct rn_net_listed *l = families[k - 1]->listed; l->name;
-             l++)
+    size_t count = 0;
+
+    while (rn_family_at(count))
+        count++;
+    for (size_t k = count; k > 0; k--)
+        for (const struct rn_net_listed *l = rn_family_at(k - 1)->listed;
+             l->name; l++)
             if (i-- == 0) {
                 if (description)
                     *description = l->description;
@@ -261,10 +234,12 @@ int rn_net_no_options(struct rn_net_spec *spec,
 /* The family that knows the name; the spec holds what the name says. */
 static bool parse(struct rn_net_spec *spec, const char *name)
 {
-    for (size_t i = 0; i < COUNT(families); i++) {
+    const struct rn_family *family;
+
+    for (size_t i = 0; (family = rn_family_at(i)); i++) {
         memset(spec, 0, sizeof(*spec));
-        if (families[i]->parse(spec, name)) {
-            spec->family = families[i];
+        if (family->parse(spec, name)) {
+            spec->family = family;
             return true;
         }
     }

@@ -6,6 +6,7 @@
 #include "core/memory.h"
 #include "core/faults.h"
 #include "formats/torch/module.h"
+#include "formats/torch/pickle_torch.h"
 
 #include <string.h>
 
@@ -288,21 +289,6 @@ static int choose(struct rn_state *state, const struct search *s, uint32_t *out,
 
 /* ------------------------------------------------------------- tensors */
 
-int rn_checkpoint_add(struct rn_state *state, const struct rn_pickle *p,
-                      const char *name, size_t size, uint32_t tensor,
-                      struct rn_error *err)
-{
-    uint32_t index = rn_pickle_get(p, tensor)->u.index;
-    const struct rn_pickle_tensor *from = &p->tensors[index];
-    struct rn_state_tensor t = {.dtype = from->dtype,
-                                .dims = from->dims,
-                                .count = from->count,
-                                .source = index};
-
-    memcpy(t.dim, from->size, sizeof(t.dim));
-    return rn_state_add(state, &t, name, size, err);
-}
-
 /* What a dictionary holds beside tensors is of no interest, unless it stands
  * in the place of one. */
 static int add_tensors(struct rn_state *state, const struct rn_pickle *p,
@@ -318,8 +304,8 @@ static int add_tensors(struct rn_state *state, const struct rn_pickle *p,
         if (name->kind != RN_PICKLE_TEXT)
             continue;
         if (kind == RN_PICKLE_TENSOR)
-            rc = rn_checkpoint_add(state, p, (const char *)name->u.text.at,
-                                   name->u.text.size, value, err);
+            rc = rn_torch_add(state, p, (const char *)name->u.text.at,
+                              name->u.text.size, value, err);
         else if (kind == RN_PICKLE_OPAQUE && is_needed(name))
             rc = fail_opaque(state, p, key, value, err);
     }

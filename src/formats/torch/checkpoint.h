@@ -20,9 +20,5 @@
  *  to take is not clear, or when one is of a class not known. */
 int rn_checkpoint_collect(struct rn_state *state, const struct rn_pickle *p,
                           struct rn_error *err);
-/** Add one of a pickle's tensors under a name of `size` characters. */
-int rn_checkpoint_add(struct rn_state *state, const struct rn_pickle *p,
-                      const char *name, size_t size, uint32_t tensor,
-                      struct rn_error *err);
 
 #endif

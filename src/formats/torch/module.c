@@ -6,7 +6,7 @@
 #include "core/count.h"
 #include "core/locale.h"
 #include "core/memory.h"
-#include "formats/torch/checkpoint.h"
+#include "formats/torch/pickle_torch.h"
 
 #include <string.h>
 
@@ -285,7 +285,7 @@ static int add_tensors(struct walk *w, const struct task *t, const char *which,
         if (o->kind != RN_PICKLE_TENSOR ||
             !join(t->name, rn_pickle_get(w->p, key), name, sizeof(name)))
             return fail_module(w, t, "with something else than tensors", err);
-        rc = rn_checkpoint_add(w->state, w->p, name, strlen(name), value, err);
+        rc = rn_torch_add(w->state, w->p, name, strlen(name), value, err);
     }
     return rc;
 }

@@ -6,6 +6,8 @@
 #include "core/count.h"
 #include "core/memory.h"
 
+#include <string.h>
+
 /* ------------------------------------------------------------ storages */
 
 /* rn_pickle_global.kind; Python's own names are functions. */
@@ -302,3 +304,18 @@ static const struct rn_pickle_global globals[] = {
 
 const struct rn_pickle_names rn_torch_names = {globals, COUNT(globals),
                                                find_storage};
+
+int rn_torch_add(struct rn_state *state, const struct rn_pickle *p,
+                 const char *name, size_t size, uint32_t tensor,
+                 struct rn_error *err)
+{
+    uint32_t index = rn_pickle_get(p, tensor)->u.index;
+    const struct rn_pickle_tensor *from = &p->tensors[index];
+    struct rn_state_tensor t = {.dtype = from->dtype,
+                                .dims = from->dims,
+                                .count = from->count,
+                                .source = index};
+
+    memcpy(t.dim, from->size, sizeof(t.dim));
+    return rn_state_add(state, &t, name, size, err);
+}
