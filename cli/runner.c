@@ -10,10 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/** An image in the batch that waits to be run. */
+/** An image in the batch that waits to be run, or told of: one that failed
+ *  holds its place among the others. */
 struct waiting {
-    char *file; /* as it is printed */
-    int label;  /* -1: unknown */
+    char *file;              /* as it is printed */
+    int label;               /* -1: unknown */
+    struct rn_error failure; /* its code is RN_OK when there is none */
 };
 
 static void print_failure(const struct runner *r, const char *file,
@@ -64,6 +66,16 @@ static int hand_on(struct runner *r, const struct waiting *image, float *logits,
               : r->answer(r, image->file, image->label, logits, values, err);
 }
 
+/* Of the images that wait, how many failed. */
+static int count_failed(const struct runner *r)
+{
+    int failed = 0;
+
+    for (int i = 0; i < r->filled; i++)
+        failed += r->waiting[i].failure.code != RN_OK;
+    return failed;
+}
+
 /* Run the images that wait, and hand on what comes out. */
 static void flush(struct runner *r)
 {
@@ -71,35 +83,27 @@ static void flush(struct runner *r)
     size_t values =
         (size_t)r->kept[0] * (size_t)r->kept[1] * (size_t)r->kept[2];
     struct rn_error err = {0};
-    int rc = RN_OK;
 
-    if (r->filled)
-        rc = rn_plan_forward(r->plan, r->images, r->logits, &err);
-    if (rc == RN_OK && r->values)
+    if (r->filled > count_failed(r) &&
+        rn_plan_forward(r->plan, r->images, r->logits, &err) == RN_OK &&
+        r->values)
         rn_plan_values(r->plan, r->values);
     for (int i = 0; i < r->filled; i++) {
         struct waiting *image = &r->waiting[i];
-        int failed = rc;
+        struct rn_error *failure = &image->failure;
 
-        if (!failed && !r->broken)
-            failed = hand_on(r, image, r->logits + (size_t)i * logits,
-                             r->values ? r->values + (size_t)i * values : NULL,
-                             &err);
-        if (failed)
-            print_failure(r, image->file, &err);
-        r->failed += failed != RN_OK;
+        if (!failure->code)
+            *failure = err;
+        if (!failure->code && !r->broken)
+            hand_on(r, image, r->logits + (size_t)i * logits,
+                    r->values ? r->values + (size_t)i * values : NULL, failure);
+        if (failure->code)
+            print_failure(r, image->file, failure);
+        r->failed += failure->code != RN_OK;
         free(image->file);
     }
     r->filled = 0;
     output_flush(); /* whoever reads answers from a pipe has them now */
-}
-
-/* A failed input does not stop the others, nor overtake those before it. */
-static void fail(struct runner *r, const char *file, const struct rn_error *err)
-{
-    flush(r);
-    print_failure(r, file, err);
-    r->failed++;
 }
 
 /* Where the next image's floats go. */
@@ -108,15 +112,17 @@ static float *place(const struct runner *r)
     return r->images + (size_t)r->filled * (size_t)r->crops * r->pixels;
 }
 
-/* The image at place() is ready. */
-static void enqueue(struct runner *r, const char *file, int label)
+/* The image at place() is ready, or err->code tells that it is not. */
+static void enqueue(struct runner *r, const char *file, int label,
+                    const struct rn_error *err)
 {
-    struct waiting image = {strdup(file), label};
+    struct waiting image = {strdup(file), label, *err};
 
     if (!image.file) {
-        struct rn_error err = {RN_ERR_MEMORY, "out of memory"};
-
-        fail(r, file, &err);
+        flush(r); /* what waits is told of first */
+        print_failure(r, file,
+                      &(struct rn_error){RN_ERR_MEMORY, "out of memory"});
+        r->failed++;
         return;
     }
     r->waiting[r->filled++] = image;
@@ -131,16 +137,6 @@ static int load_flags(const struct runner *r)
     return r->args->as_stored ? RN_IMAGE_AS_STORED : 0;
 }
 
-/* The image at place() is ready, or `rc` tells that it is not. */
-static void take(struct runner *r, const char *file, int rc,
-                 const struct rn_error *err)
-{
-    if (rc)
-        fail(r, file, err);
-    else
-        enqueue(r, file, -1);
-}
-
 static void run_pictures(struct runner *r, const struct rn_pictures *pictures)
 {
     size_t count = rn_pictures_count(pictures);
@@ -148,12 +144,13 @@ static void run_pictures(struct runner *r, const struct rn_pictures *pictures)
     for (size_t i = 0; i < count && !r->broken; i++) {
         struct rn_error err = {0};
         const char *path;
-        int rc;
 
         rn_pictures_get(pictures, i, &path, NULL);
-        rc = rn_feed_next(r->feed, place(r), &err);
-        take(r, path, rc, &err);
+        rn_feed_next(r->feed, place(r), &err);
+        enqueue(r, path, -1, &err);
     }
+    if (rn_pictures_remark(pictures, 0) && count_failed(r))
+        flush(r); /* failures are told of before remarks */
     cli_picture_remarks(pictures);
 }
 
@@ -163,12 +160,12 @@ static void run_standard(struct runner *r)
     struct rn_error err = {0};
     int rc = input_read_standard(&image, load_flags(r), &err);
 
-    if (rc == RN_OK)
-        rc = r->crops > 1
-                 ? rn_model_preprocess_crops(r->model, &image, place(r), &err)
-                 : rn_model_preprocess_image(r->model, &image, place(r), &err);
+    if (rc == RN_OK && r->crops > 1)
+        rn_model_preprocess_crops(r->model, &image, place(r), &err);
+    else if (rc == RN_OK)
+        rn_model_preprocess_image(r->model, &image, place(r), &err);
     rn_image_free(&image);
-    take(r, "-", rc, &err);
+    enqueue(r, "-", -1, &err);
 }
 
 /* ------------------------------------------------------------ data sets */
@@ -250,10 +247,7 @@ static int run_image(struct runner *r, const struct input *input, int index)
     rc = rn_data_image(r->data, input->part, index, r->stored, &label, &err);
     if (rc == RN_OK)
         rc = rn_model_preprocess(r->model, r->stored, place(r), &err);
-    if (rc)
-        fail(r, file, &err);
-    else
-        enqueue(r, file, label);
+    enqueue(r, file, rc ? -1 : label, &err);
     return rc;
 }
 
@@ -262,7 +256,7 @@ static void run_data(struct runner *r, const struct input *input)
     struct rn_error err = {0};
 
     if (open_data(r, input, &err)) {
-        fail(r, input->text, &err);
+        enqueue(r, input->text, -1, &err);
         return;
     }
     for (int i = input->first; i <= input->last && !r->broken; i++)
@@ -285,7 +279,7 @@ static void run_input(struct runner *r, const struct input *input)
         run_data(r, input);
         break;
     case INPUT_NONE:
-        fail(r, input->text, &input->err);
+        enqueue(r, input->text, -1, &input->err);
         break;
     }
 }
@@ -320,13 +314,15 @@ static int allocate(struct runner *r, struct rn_error *err)
 /** Views that go through the network at once, when nothing is said. */
 #define BATCH 16
 
+/* A batch that is not full takes as long as one that is: images are dealt out
+ * evenly, 17 as 9 and 8. */
 static int choose_batch(const struct runner *r)
 {
-    size_t batch = (size_t)(BATCH + r->crops - 1) / (size_t)r->crops;
+    size_t most = (size_t)(BATCH + r->crops - 1) / (size_t)r->crops;
+    size_t batches = (r->count + most - 1) / most;
 
-    if (r->args->batch)
-        return r->args->batch;
-    return r->count < batch ? (int)r->count : (int)batch;
+    return r->args->batch ? r->args->batch
+                          : (int)((r->count + batches - 1) / batches);
 }
 
 static int make_plan(struct runner *r, struct rn_error *err)
