@@ -163,8 +163,9 @@ static void ranges_are_kept(void **state)
             /* below 1 there is 0, which may stand for the default */
             if (o->unset)
                 try_number(&tables[t], o, 0, true);
-            try_number(&tables[t], o, low > 0 && !o->unset ? low / 2 : -1,
+            try_number(&tables[t], o, low > 0 && !o->unset ? low / 2 : -2,
                        false);
+            try_number(&tables[t], o, RN_ZERO, o->zero);
             if (real)
                 try_number(&tables[t], o, (double)NAN, false);
         }
