@@ -3,69 +3,32 @@
  */
 #include "formats/unusual.h"
 
-#include <stdio.h>
+#include "core/option.h"
+
+#include <assert.h>
 #include <string.h>
 
-#define MOST_STRIDE 8
-
-/* Number of a word among those that name() gives; -1 when it is none. */
-static int find_word(const char *word, const char *(*name)(int), int first)
+void rn_unusual_spec(struct rn_net_spec *spec,
+                     const struct rn_import_options *o)
 {
-    for (int i = first; name(i); i++)
-        if (strcmp(name(i), word) == 0)
-            return i;
-    return -1;
-}
+    int word;
 
-static int fail_word(const char *what, const char *word,
-                     const char *(*name)(int), int first, struct rn_error *err)
-{
-    char list[120] = "";
-
-    for (int i = first; name(i); i++)
-        snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s%s",
-                 i > first ? ", " : "", name(i));
-    return rn_fail(err, RN_ERR_ARG, "%s '%.40s', expected one of %s", what,
-                   word, list);
-}
-
-static const char *pool_name(int i)
-{
-    return rn_stem_pool_name((enum rn_stem_pool)i);
-}
-
-static const char *activation_name(int i)
-{
-    return rn_activation_name((enum rn_activation)i);
-}
-
-int rn_unusual_spec(struct rn_net_spec *spec, const struct rn_import_options *o,
-                    struct rn_error *err)
-{
-    const int pools = RN_STEM_POOL_NONE;
-    int pool = o->stem_pool ? find_word(o->stem_pool, pool_name, pools) : 0;
-    int activation =
-        o->activation ? find_word(o->activation, activation_name, 0) : 0;
-
-    if (pool < 0)
-        return fail_word("the stem's pool is", o->stem_pool, pool_name, pools,
-                         err);
-    if (activation < 0)
-        return fail_word("activation", o->activation, activation_name, 0, err);
-    if (o->stem_stride < 0 || o->stem_stride > MOST_STRIDE)
-        return rn_fail(err, RN_ERR_ARG,
-                       "the stem's stride is %d, expected 1 to %d",
-                       o->stem_stride, MOST_STRIDE);
+    /* The table of options, or config.c, lets no other words through. */
+    if (o->stem_pool) {
+        word = rn_option_word(RN_STEM_POOL_WORDS, o->stem_pool);
+        assert(word >= 0);
+        spec->stem_pool = (enum rn_stem_pool)(RN_STEM_POOL_NONE + word);
+    }
+    if (o->activation) {
+        word = rn_option_word(RN_ACTIVATION_WORDS, o->activation);
+        assert(word >= 0);
+        spec->activation = (enum rn_activation)word;
+    }
     spec->stem_stride = o->stem_stride;
-    spec->stem_pool = (enum rn_stem_pool)pool;
-    spec->activation = (enum rn_activation)activation;
-    return RN_OK;
 }
 
 int rn_unusual_eps(struct rn_graph *g, double eps, struct rn_error *err)
 {
-    if (!(eps >= 0 && eps <= 1))
-        return rn_fail(err, RN_ERR_ARG, "eps is %g, expected 0 to 1", eps);
     for (size_t i = 0; i < g->n_nodes; i++) {
         const struct rn_node *n = &g->nodes[i];
 
@@ -105,9 +68,6 @@ int rn_unusual_order(struct rn_model *model, const char *order,
 
     if (!order)
         return RN_OK;
-    if (!bgr && strcmp(order, "rgb") != 0)
-        return rn_fail(err, RN_ERR_ARG,
-                       "order of channels '%.20s', expected rgb or bgr", order);
     if (in->c != 3)
         return rn_fail(err, RN_ERR_ARG,
                        "an order of channels, but the network takes %d of them",

@@ -6,11 +6,11 @@
 
 #include "model/model.h"
 
-/** Put stem, activation and such of the options into a spec; RN_ERR_ARG
- *  listing what there is when a word is none of them. */
-int rn_unusual_spec(struct rn_net_spec *spec,
-                    const struct rn_import_options *options,
-                    struct rn_error *err);
+/* The options' ranges and words are checked: see rn_import_option(). */
+
+/** Put stem and activation of the options into a resolved spec. */
+void rn_unusual_spec(struct rn_net_spec *spec,
+                     const struct rn_import_options *options);
 
 /** Have every batch norm add `eps` to its variance: the difference goes into
  *  the variances, so that the network stays one of its family. */

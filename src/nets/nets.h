@@ -31,6 +31,8 @@ enum rn_stem_pool {
     RN_STEM_POOL_MEAN,     /* 2x2, /2 */
     RN_STEM_POOL_BLUR,     /* max of 3x3, then the blur above */
 };
+/** From RN_STEM_POOL_NONE on, in order. */
+#define RN_STEM_POOL_WORDS "none|max|max-ceil|mean|blur"
 
 enum rn_activation {
     RN_ACTIVATION_RELU,
@@ -38,13 +40,11 @@ enum rn_activation {
     RN_ACTIVATION_LEAKY_RELU, /* slope 0.01, as PyTorch's */
     RN_ACTIVATION_SILU,
 };
+/** In order. */
+#define RN_ACTIVATION_WORDS "relu|relu6|leaky-relu|silu"
 
 /** "v1" (the paper's) or "v1.5", see rn_net_options.stride_v1. */
 const char *rn_stride_name(bool v1);
-/** "none", "max", …; "relu", "silu", …; NULL for others. The usual pool has no
- *  name. */
-const char *rn_stem_pool_name(enum rn_stem_pool pool);
-const char *rn_activation_name(enum rn_activation activation);
 
 /** Everything that makes a network, with no defaults left open. */
 struct rn_net_spec {

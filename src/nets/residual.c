@@ -30,21 +30,6 @@ const char *rn_stride_name(bool v1)
     return v1 ? "v1" : "v1.5";
 }
 
-const char *rn_stem_pool_name(enum rn_stem_pool pool)
-{
-    static const char *const names[] = {NULL,       "none", "max",
-                                        "max-ceil", "mean", "blur"};
-
-    return (size_t)pool < COUNT(names) ? names[pool] : NULL;
-}
-
-const char *rn_activation_name(enum rn_activation activation)
-{
-    static const char *const names[] = {"relu", "relu6", "leaky-relu", "silu"};
-
-    return (size_t)activation < COUNT(names) ? names[activation] : NULL;
-}
-
 void rn_residual_defaults(struct rn_net_spec *spec, int classes, int pixels)
 {
     spec->classes = classes;

@@ -74,8 +74,7 @@ static int choose_network(struct import *in, struct rn_error *err)
     int rc = rn_net_resolve(&in->spec, o->net ? o->net : in->found.network.net,
                             &net, &why);
 
-    if (!rc)
-        rc = rn_unusual_spec(&in->spec, o, &why);
+    rn_unusual_spec(&in->spec, o);
     in->spec.first_stride = in->config.first_stride;
     return rc ? rn_fail(err, rc, "'%s': %.300s", in->state.path, why.msg)
               : RN_OK;
