@@ -136,6 +136,7 @@ static json_t *json_steps(const struct rn_plan *plan)
         json_put(entry, "name", json_text(step.name));
         json_put(entry, "pass", json_text(step.pass));
         json_put(entry, "algorithm", json_text(step.algorithm));
+        json_put(entry, "precision", json_text(step.precision));
         json_put(entry, "seconds", json_double(step.seconds));
         json_put(entry, "flops", json_double(step.flops));
         json_put(entry, "bytes", json_double(step.bytes));
@@ -203,16 +204,17 @@ static void cost_cells(struct table *table, const struct rn_step_info *s,
 
 static void print_steps(const struct measured *m, double all)
 {
-    static const char *const headings[] = {"step",      "pass",    "algorithm",
-                                           "ms",        "share %", "GFLOP/s",
-                                           "of peak %", "GB/s"};
-    struct table *table = table_new(8, headings, "lllrrrrr");
+    static const char *const headings[] = {
+        "step",    "pass",    "algorithm", "precision", "ms",
+        "share %", "GFLOP/s", "of peak %", "GB/s"};
+    struct table *table = table_new(9, headings, "llllrrrrr");
     struct rn_step_info step;
 
     for (size_t i = 0; rn_plan_step(m->plan, i, &step) == RN_OK; i++) {
         table_cell(table, "%s", step.name);
         table_cell(table, "%s", step.pass);
         table_cell(table, "%s", step.algorithm);
+        table_cell(table, "%s", step.precision);
         cost_cells(table, &step, all, m->result.peak_gflops);
     }
     table_print(table);

@@ -14,7 +14,7 @@
 
 struct options {
     double tolerance;
-    const char *preprocess, *stride, *shortcut, *holder, *map;
+    const char *preprocess, *stride, *shortcut, *holder, *map, *precision;
     int skip_extra, json;
     struct rn_eval_options run;
 };
@@ -45,6 +45,10 @@ static const struct rn_option own_options[] = {
      .value = "FILE[,FILE]",
      .help = "Read lines OURS = THEIRS from FILE: names of tensors of A and B, "
              "or of each"},
+    {"precision", .type = RN_OPTION_TEXT, .offset = AT(precision),
+     .value = "NAME[,NAME]", .unset = "fp32",
+     .help = "Compute A and B, or each, with numbers of this precision: fp32 "
+             "or bf16"},
     {"skip-extra", .type = RN_OPTION_FLAG, .offset = AT(skip_extra),
      .help = "Skip tensors that belong to no layer"},
     {"json", .type = RN_OPTION_FLAG, .offset = AT(json),
@@ -54,8 +58,8 @@ static const struct rn_option own_options[] = {
 
 static const struct option_group groups[] = {
     {"options", .own = own_options, .count = COUNT(own_options)},
-    {"options", .library = rn_eval_option, .without = "part|batch|images|crops",
-     .base = AT(run)},
+    {"options", .library = rn_eval_option,
+     .without = "part|batch|images|crops|precision", .base = AT(run)},
 };
 
 static void defaults(void *options)
@@ -70,6 +74,7 @@ static void defaults(void *options)
 struct side {
     const char *path;
     char broken[128]; /* a layer whose values are not finite, or "" */
+    int precision;
     struct rn_model *model;
     struct rn_model_info info;
     float *image;
@@ -176,6 +181,24 @@ static int set_shortcut(char *shortcut, const char *name, struct rn_error *err)
     return err->code;
 }
 
+static int set_precision(int *precision, const char *name, struct rn_error *err)
+{
+    const char *known;
+
+    *precision = RN_PRECISION_FP32;
+    if (!name)
+        return RN_OK;
+    for (int i = 0; (known = rn_precision_name(i)); i++)
+        if (strcmp(known, name) == 0) {
+            *precision = i;
+            return RN_OK;
+        }
+    err->code = RN_ERR_ARG;
+    snprintf(err->msg, sizeof(err->msg),
+             "--precision: '%.80s' is not fp32 or bf16", name);
+    return err->code;
+}
+
 static int open_sides(struct side sides[2], char *const *paths,
                       const struct options *o, struct rn_error *err)
 {
@@ -185,7 +208,8 @@ static int open_sides(struct side sides[2], char *const *paths,
                  {"stride", o->stride},
                  {"shortcut", o->shortcut},
                  {"holder", o->holder},
-                 {"map", o->map}};
+                 {"map", o->map},
+                 {"precision", o->precision}};
     struct both told[COUNT(given)];
     int rc = RN_OK;
 
@@ -201,6 +225,8 @@ static int open_sides(struct side sides[2], char *const *paths,
         args.o.map = told[4].side[i];
         args.o.skip_extra = o->skip_extra;
         rc = set_shortcut(&args.o.shortcut, told[2].side[i], err);
+        if (!rc)
+            rc = set_precision(&sides[i].precision, told[5].side[i], err);
         if (!rc)
             rc = open_side(&sides[i], paths[i], &args, err);
     }
@@ -342,6 +368,8 @@ static int run_side(struct side *side, const struct options *o,
     options.batch = 1;
     options.threads = o->run.threads;
     options.exact = o->run.exact;
+    options.precision = side->precision;
+    options.emulate = o->run.emulate;
     options.bind = 1;
     if (layers_add(&side->layers, "input", shape, side->image))
         return no_memory(err);
@@ -444,8 +472,8 @@ struct rest {
     size_t a, b;
 };
 
-static void print_end(const char *first, long count, const struct rest *rest,
-                      const struct options *o)
+static void print_end(const struct side sides[2], const char *first, long count,
+                      const struct rest *rest, const struct options *o)
 {
     if (o->json) {
         json_t *object = json_new();
@@ -455,6 +483,10 @@ static void print_end(const char *first, long count, const struct rest *rest,
         json_put(object, "only_b", json_count(rest->b));
         json_put(object, "first", json_text(first));
         json_put(object, "tolerance", json_double(o->tolerance));
+        json_put(object, "precision_a",
+                 json_text(rn_precision_name(sides[0].precision)));
+        json_put(object, "precision_b",
+                 json_text(rn_precision_name(sides[1].precision)));
         json_line(object);
         return;
     }
@@ -494,7 +526,7 @@ static int report(const struct side sides[2], const struct options *o)
         first = sides[0].layers.at[pairs[part][0]].name;
     else if (!ends_meet(sides, pairs, count))
         first = "their ends: the outputs have no like";
-    print_end(first, count,
+    print_end(sides, first, count,
               &(struct rest){a - (size_t)count, b - (size_t)count}, o);
     free(pairs);
     return first != NULL;
@@ -548,7 +580,7 @@ const struct command command_diff = {
     .synopsis = "A B [IMAGE] [option ...]",
     .summary = "Where two models part, layer by layer.",
     .notes = "A and B are models as for 'resnet convert', or one model twice "
-             "with two ways to\nprepare pictures. IMAGE is a picture's file or "
+             "with two ways to\nprepare pictures or two precisions. IMAGE is a picture's file or "
              "DATA:INDEX; without it the input\nis made up. Compared are "
              "layers of one name, or of one shape in the same order\nwhere "
              "names differ. The exit status is 0 when all are the same within "

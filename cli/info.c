@@ -41,7 +41,7 @@ static const struct option_group groups[] = {
 struct facts {
     const struct rn_model *model;
     struct rn_model_info info;
-    int batch, recompute;
+    int batch, recompute, precision, emulate;
     uint64_t train_bytes, infer_bytes; /* training 0: it cannot be trained */
 };
 
@@ -81,6 +81,8 @@ static int estimate(const struct facts *facts, enum rn_mode mode,
     o.mode = mode;
     o.batch = facts->batch;
     o.recompute = facts->recompute;
+    o.precision = facts->precision;
+    o.emulate = facts->emulate;
     return rn_plan_estimate(facts->model, &o, bytes, err);
 }
 
@@ -182,6 +184,8 @@ static void print_json(const struct facts *facts)
              facts->train_bytes ? json_count(facts->train_bytes) : json_null());
     json_put(memory, "infer_bytes", json_count(facts->infer_bytes));
     json_put(memory, "batch", json_count((uint64_t)facts->batch));
+    json_put(memory, "precision",
+             json_text(rn_precision_name(facts->precision)));
     json_put(object, "memory", memory);
     if (info->trained) {
         json_t *trained = json_loads(info->trained, 0, NULL);
@@ -243,7 +247,10 @@ static void print_text(const struct facts *facts)
     if (facts->train_bytes)
         printf("training %s, ", text_bytes(&t, facts->train_bytes));
     printf("inference %s", text_bytes(&t, facts->infer_bytes));
-    printf(", at batch %d\n", facts->batch);
+    printf(", at batch %d", facts->batch);
+    if (facts->precision)
+        printf(", %s", rn_precision_name(facts->precision));
+    putchar('\n');
     if (!facts->train_bytes)
         printf("training     not here: it has layers for inference alone\n");
     if (info->trained)
@@ -271,6 +278,8 @@ static int run(const struct command *command, void *options,
     facts.model = model;
     rn_model_describe(model, &facts.info);
     facts.recompute = o->plan.recompute;
+    facts.precision = o->plan.precision;
+    facts.emulate = o->plan.emulate;
     facts.batch = o->plan.batch ? o->plan.batch : net_batch(&facts.info);
     rc = estimate_both(&facts, &err);
     if (rc)

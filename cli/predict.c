@@ -136,6 +136,8 @@ static void print_json(const struct predictor *p, const char *file, int label,
         json_put(object, "label", json_count((uint64_t)label));
         json_put(object, "label_name", json_text(class_name(p, label)));
     }
+    json_put(object, "precision",
+             json_text(rn_precision_name(p->options->run.precision)));
     json_line(object);
 }
 
@@ -292,6 +294,10 @@ static int check(const struct options *o, const struct args *args)
 {
     if (o->run.crops != 1 && o->run.crops != 10) {
         say_error("--crops: %d is not 1 or 10", o->run.crops);
+        return EXIT_USAGE;
+    }
+    if (o->cam && o->run.precision != RN_PRECISION_FP32) {
+        say_error("--cam is for --precision fp32 alone");
         return EXIT_USAGE;
     }
     if (o->cam && args->count != 2) {

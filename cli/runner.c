@@ -336,6 +336,8 @@ static int make_plan(struct runner *r, struct rn_error *err)
     plan.batch = r->batch * r->crops;
     plan.threads = r->args->threads;
     plan.exact = r->args->exact;
+    plan.precision = r->args->precision;
+    plan.emulate = r->args->emulate;
     plan.bind = 1;
     plan.keep = r->keep;
     rc = rn_plan_create(&r->plan, r->model, &plan, err);

@@ -651,7 +651,8 @@ enum rn_recompute {
 };
 
 /** What activations and the operands of convolutions are. Sums, batch norm's
- *  statistics, losses, parameters and optimiser are float32 with all. */
+ *  statistics, losses, parameters and optimiser are float32 with all, and so
+ * are model files: precision is a matter of the run, not of the model. */
 enum rn_precision {
     RN_PRECISION_FP32 = 0,
     RN_PRECISION_BF16 = 1 /**< bfloat16, rounded to nearest; needs a processor
@@ -825,6 +826,7 @@ struct rn_step_info {
     double flops;          /**< per run, two per multiply-add */
     double bytes;          /**< activations read and written per run */
     double seconds;        /**< mean over the runs since the last reset */
+    const char *precision; /**< it computes with: "fp32", "bf16"; static */
 };
 
 RN_API size_t rn_plan_steps(const struct rn_plan *plan);
@@ -1359,6 +1361,8 @@ struct rn_eval_options {
     /** Called now and then with images done and of all; may be NULL.
      *  Nonzero stops with RN_ERR_STOPPED. */
     int (*progress)(void *user, int done, int images);
+    int precision; /**< an rn_precision */
+    int emulate;   /**< as in rn_plan_options */
 };
 
 struct rn_eval_result {

@@ -327,6 +327,8 @@ static int run_views(struct evaluation *e, const struct rn_model *model,
     plan.threads = e->o.threads;
     plan.exact = e->o.exact;
     plan.bind = e->o.bind;
+    plan.precision = e->o.precision;
+    plan.emulate = e->o.emulate;
     rc = rn_plan_create(&pass.plan, model, &plan, err);
     if (rc == RN_OK)
         rc = rn_eval_answers(&pass, sink, err);
@@ -348,6 +350,8 @@ static int run_scale(struct evaluation *e, const struct rn_model *model,
         .exact = e->o.exact,
         .bind = e->o.bind,
         .loaders = choose_loaders(e),
+        .precision = e->o.precision,
+        .emulate = e->o.emulate,
         .flags = e->o.as_stored ? RN_IMAGE_AS_STORED : 0,
         .user = e,
         .progress = on_progress,

@@ -174,7 +174,7 @@ struct rn_whole_pass {
     const struct rn_data *data;
     enum rn_part part;
     const int32_t *labels;
-    int scale, threads, exact, bind;
+    int scale, threads, exact, bind, precision, emulate;
     int loaders; /* threads that load pictures */
     int flags;   /* rn_image_flags */
     void *user;

@@ -102,6 +102,8 @@ static int make(struct whole *w, struct sized *s, struct rn_shape shape,
     plan.threads = pass->threads;
     plan.exact = pass->exact;
     plan.bind = pass->bind;
+    plan.precision = pass->precision;
+    plan.emulate = pass->emulate;
     rc = rn_plan_estimate(s->model, &plan, &bytes, err);
     if (rc == RN_OK) {
         make_room(w, bytes);

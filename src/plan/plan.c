@@ -623,6 +623,21 @@ size_t rn_plan_steps(const struct rn_plan *plan)
     return plan->n_steps;
 }
 
+/* The type that a step computes with: of a convolution its input's, of others
+ * what they make. */
+static const char *precision_of(const struct rn_plan *plan,
+                                const struct rn_step *s)
+{
+    enum rn_dtype type = RN_F32;
+
+    if (s->conv)
+        type = rn_conv_config(s->conv)->input;
+    else if (s->out >= 0)
+        type = plan->buffers[s->out].type;
+    return rn_precision_name(type == RN_BF16 ? RN_PRECISION_BF16
+                                             : RN_PRECISION_FP32);
+}
+
 int rn_plan_step_sized(const struct rn_plan *plan, size_t i,
                        struct rn_step_info *step, size_t size)
 {
@@ -639,6 +654,7 @@ int rn_plan_step_sized(const struct rn_plan *plan, size_t i,
         .flops = s->flops,
         .bytes = s->bytes,
         .seconds = plan->runs ? s->seconds / (double)plan->runs : 0,
+        .precision = precision_of(plan, s),
     };
     RN_GIVE(step, size, &own);
     return RN_OK;

@@ -34,6 +34,14 @@ grep -m 1 '\*$' out | sed 's/ .*//'
 resnet diff $own other.safetensors --tolerance 1 --json | tail -1 |
     grep -o '"first":[^,]*'
 
+# The same in two precisions, on any processor.
+resnet diff $own $own --precision fp32,bf16 --emulate > out
+echo "exit $?"
+resnet diff $own $own --precision bf16 --emulate --json | tail -1 |
+    grep -o '"precision.*'
+ONEDNN_MAX_CPU_ISA=AVX2 resnet diff $own $own --precision bf16
+resnet diff $own $own --precision fp16
+
 # A file that says no more than its tensors, read in two ways.
 prepare resnet convert $own whole.safetensors
 python3 - whole.safetensors tensors.safetensors <<'END'
