@@ -102,19 +102,25 @@ int rn_text_clean(char *text, size_t *size, const char *path,
     return RN_OK;
 }
 
+int rn_text_take(char **text, uint8_t *bytes, size_t *size, const char *path,
+                 struct rn_error *err)
+{
+    int rc = rn_text_clean((char *)bytes, size, path, err);
+
+    *text = rc ? NULL : (char *)bytes;
+    if (rc) {
+        rn_free(bytes);
+        *size = 0;
+    }
+    return rc;
+}
+
 int rn_text_read(const char *path, size_t limit, char **text, size_t *size,
                  struct rn_error *err)
 {
     uint8_t *bytes;
     int rc = rn_file_read(path, limit, &bytes, size, err);
 
-    *text = (char *)bytes;
-    if (!rc)
-        rc = rn_text_clean(*text, size, path, err);
-    if (rc) {
-        rn_free(*text);
-        *text = NULL;
-        *size = 0;
-    }
-    return rc;
+    *text = NULL;
+    return rc ? rc : rn_text_take(text, bytes, size, path, err);
 }

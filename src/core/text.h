@@ -14,6 +14,11 @@
 int rn_text_read(const char *path, size_t limit, char **text, size_t *size,
                  struct rn_error *err);
 
+/** The bytes of a file as a text, rn_text_clean()ed in place; freed when they
+ *  are none. */
+int rn_text_take(char **text, uint8_t *bytes, size_t *size, const char *path,
+                 struct rn_error *err);
+
 /** The name of the encoding, as iconv knows it, of a text that begins so, or
  *  NULL: UTF-16 and UTF-32 with a byte order mark, or evident from zeros. */
 const char *rn_text_encoding(const void *bytes, size_t size);

@@ -203,11 +203,14 @@ static bool has_below(const struct rn_archive *archive, const char *folder)
            (i < archive->count && rest_below(archive->member[i].name, folder));
 }
 
+/* What a name of an archive is; *member is NULL where no member bears it, as
+ * folders need not be members. */
 static int look_in_archive(const struct rn_archive *archive, const char *name,
                            const char *path, struct rn_entry *entry,
+                           const struct rn_member **member,
                            struct rn_error *err)
 {
-    const struct rn_member *m = rn_archive_find(archive, name);
+    const struct rn_member *m = *member = rn_archive_find(archive, name);
 
     *entry = (struct rn_entry){.kind = RN_ENTRY_OTHER};
     if (m ? m->kind == RN_MEMBER_FOLDER : has_below(archive, name)) {
@@ -234,8 +237,9 @@ int rn_files_look(const struct rn_files *files, const char *path,
 {
     const char *name;
     const struct rn_archive *archive = find_archive(files, path, &name);
+    const struct rn_member *member;
 
-    return archive ? look_in_archive(archive, name, path, entry, err)
+    return archive ? look_in_archive(archive, name, path, entry, &member, err)
                    : look_on_disk(path, entry, err);
 }
 
@@ -436,15 +440,12 @@ static int find_file(const struct rn_archive *archive, const char *name,
                      struct rn_error *err)
 {
     struct rn_entry entry;
-    int rc = look_in_archive(archive, name, path, &entry, err);
+    int rc = look_in_archive(archive, name, path, &entry, member, err);
 
-    if (rc)
-        return rc;
-    if (entry.kind != RN_ENTRY_FILE)
-        return rn_fail(err, RN_ERR_IO, "cannot read '%s': not a regular file",
-                       path);
-    *member = rn_archive_find(archive, name);
-    return RN_OK;
+    return rc || entry.kind == RN_ENTRY_FILE
+               ? rc
+               : rn_fail(err, RN_ERR_IO, "cannot read '%s': not a regular file",
+                         path);
 }
 
 int rn_files_read(const struct rn_files *files, const char *path, size_t limit,
@@ -471,15 +472,8 @@ int rn_files_read_text(const struct rn_files *files, const char *path,
     uint8_t *bytes;
     int rc = rn_files_read(files, path, limit, &bytes, size, err);
 
-    *text = (char *)bytes;
-    if (!rc)
-        rc = rn_text_clean(*text, size, path, err);
-    if (rc) {
-        rn_free(*text);
-        *text = NULL;
-        *size = 0;
-    }
-    return rc;
+    *text = NULL;
+    return rc ? rc : rn_text_take(text, bytes, size, path, err);
 }
 
 static int peek_on_disk(const char *path, uint8_t *bytes, size_t room,
