@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Counts what lies in a folder: pictures, folders of pictures, both. */
+/* Tells what lies in a folder: pictures, folders, archives. */
 #include "data/sets/contents.h"
 
 #include "core/file.h"
@@ -54,40 +54,59 @@ int rn_content_of(const struct rn_files *files, const char *folder,
     return RN_OK;
 }
 
-int rn_tally_contents(const struct rn_files *files, const char *folder,
-                      char *const *names, struct rn_tally *tally,
-                      struct rn_error *err)
+int rn_contents_read(struct rn_contents *c, const struct rn_files *files,
+                     const char *folder, struct rn_error *err)
 {
-    enum rn_content content = RN_CONTENT_OTHER;
-    int rc = RN_OK;
+    size_t n = 0;
+    int rc;
 
-    *tally = (struct rn_tally){{0}, {0}};
-    for (size_t i = 0; names[i] && !rc; i++) {
-        rc = rn_content_of(files, folder, names[i], &content, err);
-        if (!rc && !tally->count[content]++)
-            tally->first[content] = i;
+    *c = (struct rn_contents){.name = NULL};
+    rc = rn_files_list(files, folder, &c->name, err);
+    if (rc)
+        return rc;
+    while (c->name[n])
+        n++;
+    c->what = rn_alloc(n + 1, sizeof(*c->what));
+    if (!c->what)
+        rc = rn_fail_memory(err, n, "the names in a folder");
+    for (size_t i = 0; i < n && !rc; i++) {
+        rc = rn_content_of(files, folder, c->name[i], &c->what[i], err);
+        if (!rc && !c->count[c->what[i]]++)
+            c->first[c->what[i]] = i;
     }
+    if (rc)
+        rn_contents_free(c);
     return rc;
 }
 
-int rn_keep_contents(const struct rn_files *files, const char *folder,
-                     char **names, enum rn_content wanted, size_t *count,
-                     struct rn_error *err)
+void rn_contents_free(struct rn_contents *c)
 {
-    int rc = RN_OK;
+    rn_files_list_free(c->name);
+    rn_free(c->what);
+    *c = (struct rn_contents){.name = NULL};
+}
 
-    *count = 0;
+const char *rn_contents_around(const struct rn_contents *c)
+{
+    return c->count[RN_CONTENT_FOLDER] == 1 && !c->count[RN_CONTENT_PICTURE] &&
+                   !c->count[RN_CONTENT_ARCHIVE]
+               ? c->name[c->first[RN_CONTENT_FOLDER]]
+               : NULL;
+}
+
+char **rn_contents_take(struct rn_contents *c, enum rn_content wanted)
+{
+    char **names = c->name;
+    size_t kept = 0;
+
     for (size_t i = 0; names[i]; i++) {
-        enum rn_content content = RN_CONTENT_OTHER;
-        char *name = names[i];
-
-        names[i] = NULL;
-        if (!rc)
-            rc = rn_content_of(files, folder, name, &content, err);
-        if (!rc && content == wanted)
-            names[(*count)++] = name;
+        if (c->what[i] == wanted)
+            names[kept++] = names[i];
         else
-            rn_free(name);
+            rn_free(names[i]);
     }
-    return rc;
+    names[kept] = NULL;
+    c->name = NULL;
+    rn_contents_free(c);
+    return names;
 }

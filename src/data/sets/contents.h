@@ -33,18 +33,22 @@ bool rn_picture_list_named(const char *name);
  *  never a class, and its pictures are none of the data's. */
 bool rn_is_run_folder(const struct rn_files *files, const char *folder);
 
-/** How many of the names in a folder are what, and where the first of each
- *  stands. */
-struct rn_tally {
+/** The names in a folder, what each is, how many are what, and where the first
+ *  of each stands. */
+struct rn_contents {
+    char **name; /* as rn_files_list() gives them */
+    enum rn_content *what;
     size_t count[RN_CONTENTS], first[RN_CONTENTS];
 };
 
-int rn_tally_contents(const struct rn_files *files, const char *folder,
-                      char *const *names, struct rn_tally *tally,
-                      struct rn_error *err);
-/** Keep the names of what is `wanted`. */
-int rn_keep_contents(const struct rn_files *files, const char *folder,
-                     char **names, enum rn_content wanted, size_t *count,
-                     struct rn_error *err);
+/** Each name is looked at once. After an error nothing is held. */
+int rn_contents_read(struct rn_contents *contents, const struct rn_files *files,
+                     const char *folder, struct rn_error *err);
+void rn_contents_free(struct rn_contents *contents);
+/** The name of the one folder beside which nothing counts, or NULL. */
+const char *rn_contents_around(const struct rn_contents *contents);
+/** The names of what is wanted; rn_files_list_free() releases them, and nothing
+ *  else is held. */
+char **rn_contents_take(struct rn_contents *contents, enum rn_content wanted);
 
 #endif

@@ -50,56 +50,53 @@ static bool is_unpacked(char *const *names, size_t archive)
 }
 
 /* Beside class folders archives do not count, and must have theirs there. */
-static int check_unpacked(const struct rn_files *files, const char *folder,
-                          char *const *names, const struct rn_tally *tally,
+static int check_unpacked(const char *folder, const struct rn_contents *c,
                           struct rn_error *err)
 {
-    enum rn_content content = RN_CONTENT_OTHER;
-    int rc = RN_OK;
-
-    for (size_t i = 0; names[i] && !rc; i++) {
-        if (!rn_archive_named(names[i]) || is_unpacked(names, i))
-            continue;
-        rc = rn_content_of(files, folder, names[i], &content, err);
-        if (!rc && content == RN_CONTENT_ARCHIVE)
-            rc = rn_fail(err, RN_ERR_DATA,
-                         "'%s' holds class folders and archives, '%s' and "
-                         "'%s', expected one or the other",
-                         folder, names[tally->first[RN_CONTENT_FOLDER]],
-                         names[i]);
-    }
-    return rc;
+    for (size_t i = 0; c->name[i]; i++)
+        if (c->what[i] == RN_CONTENT_ARCHIVE && !is_unpacked(c->name, i))
+            return rn_fail(err, RN_ERR_DATA,
+                           "'%s' holds class folders and archives, '%s' and "
+                           "'%s', expected one or the other",
+                           folder, c->name[c->first[RN_CONTENT_FOLDER]],
+                           c->name[i]);
+    return RN_OK;
 }
 
-/* Keep the class folders among the names, or archives, as that of ImageNet has
- * for each class, where there are no folders; a picture has no class. */
-static int keep_classes(struct rn_data *data, const char *folder, char **names,
+/* The class folders in a folder, or archives, as that of ImageNet has for each
+ * class, where there are no folders; a picture has no class. */
+static int find_classes(struct rn_data *data, const char *folder, char ***names,
                         size_t *count, struct rn_error *err)
 {
-    struct rn_files *files = &data->source;
-    struct rn_tally tally;
-    int rc = rn_tally_contents(files, folder, names, &tally, err);
-    bool archives = !tally.count[RN_CONTENT_FOLDER];
+    struct rn_contents c;
+    int rc = rn_contents_read(&c, &data->source, folder, err);
+    bool archives = !c.count[RN_CONTENT_FOLDER];
+    enum rn_content wanted = archives ? RN_CONTENT_ARCHIVE : RN_CONTENT_FOLDER;
 
-    if (!rc && tally.count[RN_CONTENT_PICTURE])
+    *names = NULL;
+    *count = 0;
+    if (rc)
+        return rc;
+    if (c.count[RN_CONTENT_PICTURE])
         rc = rn_fail(err, RN_ERR_DATA,
                      "'%s/%s' lies in no class folder, expected "
                      "FOLDER/CLASS/PICTURE",
-                     folder, names[tally.first[RN_CONTENT_PICTURE]]);
-    if (!rc && !archives)
-        rc = check_unpacked(files, folder, names, &tally, err);
-    if (!rc)
-        rc = rn_keep_contents(files, folder, names,
-                              archives ? RN_CONTENT_ARCHIVE : RN_CONTENT_FOLDER,
-                              count, err);
-    if (!rc && *count > RN_CLASSES_MAX)
+                     folder, c.name[c.first[RN_CONTENT_PICTURE]]);
+    else if (!archives)
+        rc = check_unpacked(folder, &c, err);
+    if (!rc && c.count[wanted] > RN_CLASSES_MAX)
         rc = rn_fail(err, RN_ERR_DATA,
                      "'%s' holds %zu class folders, expected at most %d",
-                     folder, *count, RN_CLASSES_MAX);
+                     folder, c.count[wanted], RN_CLASSES_MAX);
+    if (rc) {
+        rn_contents_free(&c);
+        return rc;
+    }
+    *count = c.count[wanted];
+    *names = rn_contents_take(&c, wanted);
     for (size_t i = 0; archives && i < *count && !rc; i++)
-        rc = mount_class(files, folder, names[i], err);
-    if (!rc)
-        qsort(names, *count, sizeof(*names), rn_files_compare);
+        rc = mount_class(&data->source, folder, (*names)[i], err);
+    qsort(*names, *count, sizeof(**names), rn_files_compare);
     return rc;
 }
 
@@ -151,11 +148,8 @@ static int fail_empty(const struct rn_data *data, const char *folder,
 static int list_classes(struct rn_data *data, char ***names, const char *folder,
                         size_t *count, struct rn_error *err)
 {
-    int rc = rn_files_list(&data->source, folder, names, err);
+    int rc = find_classes(data, folder, names, count, err);
 
-    *count = 0;
-    if (!rc)
-        rc = keep_classes(data, folder, *names, count, err);
     if (!rc && !*count)
         rc = fail_empty(data, folder, err);
     if (!rc)

@@ -64,27 +64,23 @@ static int first_parts(struct rn_layout *l, struct rn_data *data,
 static int only_parts(const struct rn_data *data, const char *path, bool *only,
                       struct rn_error *err)
 {
-    struct rn_tally tally;
+    struct rn_contents c;
     enum rn_content what;
-    size_t count;
-    char **names;
-    int rc = rn_files_list(&data->source, path, &names, err);
+    int rc = rn_contents_read(&c, &data->source, path, err);
 
     if (rc)
         return rc;
-    rc = rn_tally_contents(&data->source, path, names, &tally, err);
-    what =
-        tally.count[RN_CONTENT_FOLDER] ? RN_CONTENT_FOLDER : RN_CONTENT_ARCHIVE;
-    if (!rc)
-        rc = rn_keep_contents(&data->source, path, names, what, &count, err);
+    what = c.count[RN_CONTENT_FOLDER] ? RN_CONTENT_FOLDER : RN_CONTENT_ARCHIVE;
     *only = true;
-    for (size_t i = 0; !rc && i < count; i++) {
+    for (size_t i = 0; c.name[i]; i++) {
+        if (c.what[i] != what)
+            continue;
         if (what == RN_CONTENT_ARCHIVE)
-            names[i][rn_archive_stem(names[i])] = '\0';
-        *only = *only && rn_part_named(data, names[i]);
+            c.name[i][rn_archive_stem(c.name[i])] = '\0';
+        *only = *only && rn_part_named(data, c.name[i]);
     }
-    rn_files_list_free(names);
-    return rc;
+    rn_contents_free(&c);
+    return RN_OK;
 }
 
 static int find_by_first(struct rn_layout *l, struct rn_data *data,
@@ -493,21 +489,20 @@ int rn_layout_around(const struct rn_data *data, const char *folder,
 {
     const struct rn_files *files = &data->source;
     enum shape shape = EMPTY;
-    struct rn_tally tally;
-    char **names;
+    struct rn_contents c;
+    const char *name;
     int rc;
 
     *inner = NULL;
     if (data->rule == RN_RULE_FIRST)
         return RN_OK;
-    rc = rn_files_list(files, folder, &names, err);
+    rc = rn_contents_read(&c, files, folder, err);
     if (rc)
         return rc;
-    rc = rn_tally_contents(files, folder, names, &tally, err);
-    if (rc || tally.count[RN_CONTENT_FOLDER] != 1 ||
-        tally.count[RN_CONTENT_PICTURE] || tally.count[RN_CONTENT_ARCHIVE])
+    name = rn_contents_around(&c);
+    if (!name)
         goto out;
-    *inner = rn_path_join(folder, names[tally.first[RN_CONTENT_FOLDER]]);
+    *inner = rn_path_join(folder, name);
     rc = *inner ? look(files, *inner, 0, &shape, err)
                 : rn_fail_memory(err, strlen(folder), "a file name");
     if (shape != NESTED) {
@@ -515,7 +510,7 @@ int rn_layout_around(const struct rn_data *data, const char *folder,
         *inner = NULL;
     }
 out:
-    rn_files_list_free(names);
+    rn_contents_free(&c);
     return rc;
 }
 

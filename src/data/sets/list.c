@@ -815,18 +815,13 @@ static int find_list(const struct rn_data *data, const char *folder,
 static int has_folders(const struct rn_data *data, const char *folder,
                        bool *has, struct rn_error *err)
 {
-    struct rn_tally tally = {{0}, {0}};
-    char **names;
-    int rc = rn_files_list(&data->source, folder, &names, err);
+    struct rn_contents c;
+    int rc = rn_contents_read(&c, &data->source, folder, err);
 
-    *has = false;
-    if (rc)
-        return rc;
-    rc = rn_tally_contents(&data->source, folder, names, &tally, err);
-    *has = tally.count[RN_CONTENT_FOLDER] > 1 ||
-           (tally.count[RN_CONTENT_FOLDER] == 1 &&
-            strcmp(names[tally.first[RN_CONTENT_FOLDER]], IMAGES) != 0);
-    rn_files_list_free(names);
+    *has = !rc && (c.count[RN_CONTENT_FOLDER] > 1 ||
+                   (c.count[RN_CONTENT_FOLDER] == 1 &&
+                    strcmp(c.name[c.first[RN_CONTENT_FOLDER]], IMAGES) != 0));
+    rn_contents_free(&c);
     return rc;
 }
 

@@ -17,19 +17,16 @@
 static int is_arranged(const struct rn_data *data, const char *folder,
                        bool *arranged, struct rn_error *err)
 {
-    struct rn_tally tally;
-    char **names;
-    int rc = rn_files_list(&data->source, folder, &names, err);
+    struct rn_contents c;
+    int rc = rn_contents_read(&c, &data->source, folder, err);
 
-    if (!rc)
-        rc = rn_tally_contents(&data->source, folder, names, &tally, err);
-    if (!rc)
-        *arranged =
-            tally.count[RN_CONTENT_FOLDER] || tally.count[RN_CONTENT_ARCHIVE];
-    for (size_t i = 0; !rc && names[i]; i++)
-        *arranged = *arranged || rn_picture_list_named(names[i]);
-    rn_files_list_free(names);
-    return rc;
+    if (rc)
+        return rc;
+    *arranged = c.count[RN_CONTENT_FOLDER] || c.count[RN_CONTENT_ARCHIVE];
+    for (size_t i = 0; c.name[i]; i++)
+        *arranged = *arranged || rn_picture_list_named(c.name[i]);
+    rn_contents_free(&c);
+    return RN_OK;
 }
 
 /* Whether the one folder in an archive that stands for `path` holds all: when
@@ -59,25 +56,21 @@ static int is_wrapper(const struct rn_data *data, const char *path,
 static int find_wrapper(const struct rn_data *data, const char *path,
                         bool whole, char **name, struct rn_error *err)
 {
-    struct rn_tally tally;
+    struct rn_contents c;
+    const char *around;
     bool wraps = false;
-    char **names;
-    int rc = rn_files_list(&data->source, path, &names, err);
+    int rc = rn_contents_read(&c, &data->source, path, err);
 
     *name = NULL;
     if (rc)
         return rc;
-    rc = rn_tally_contents(&data->source, path, names, &tally, err);
-    if (!rc && tally.count[RN_CONTENT_FOLDER] == 1 &&
-        !tally.count[RN_CONTENT_PICTURE] && !tally.count[RN_CONTENT_ARCHIVE]) {
-        *name = names[tally.first[RN_CONTENT_FOLDER]];
-        rc = is_wrapper(data, path, *name, whole, &wraps, err);
-    }
-    *name = !rc && wraps ? rn_strdup(*name) : NULL;
-    rn_files_list_free(names);
-    return rc || !wraps || *name
-               ? rc
-               : rn_fail_memory(err, strlen(path), "a file name");
+    around = rn_contents_around(&c);
+    if (around)
+        rc = is_wrapper(data, path, around, whole, &wraps, err);
+    if (!rc && wraps && !(*name = rn_strdup(around)))
+        rc = rn_fail_memory(err, strlen(path), "a file name");
+    rn_contents_free(&c);
+    return rc;
 }
 
 /* Folders around everything that are gone into: names can be far deeper. */
