@@ -331,6 +331,12 @@ static int trained_on(const struct subject *s)
     return most;
 }
 
+/* Of a model that answers for each class by itself. */
+static int has_sets(const struct rn_eval_result *r)
+{
+    return !isnan(r->exact_error);
+}
+
 static void print_json(const struct subject *s, const struct options *o,
                        const struct rn_eval_result *r,
                        const struct rn_report *report)
@@ -348,19 +354,20 @@ static void print_json(const struct subject *s, const struct options *o,
     json_put(object, "precision",
              json_text(rn_precision_name(o->eval.precision)));
     json_put(object, "images", json_count((uint64_t)r->images));
-    if (r->several) {
+    if (has_sets(r)) {
         json_put(object, "exact_error", json_double(r->exact_error));
         json_put(object, "mean_average_precision",
                  json_double(r->mean_average_precision));
         json_put(object, "f1", json_double(r->f1));
-        json_put(object, "loss", json_double(r->loss));
-    } else {
+    }
+    if (!r->several) {
         json_put(object, "top1_error", json_double(r->top1_error));
         json_put(object, "top5_error", json_double(r->top5_error));
-        json_put(object, "loss", json_double(r->loss));
+    }
+    json_put(object, "loss", json_double(r->loss));
+    if (!r->several)
         json_put(object, "calibration_error",
                  json_double(r->calibration_error));
-    }
     json_put(object, "seconds", json_double(r->seconds));
     if (trained >= 0)
         json_put(object, "trained_on", json_count((uint64_t)trained));
@@ -385,20 +392,20 @@ static void print_model(const struct subject *s, size_t i)
 static void print_measures(const struct subject *s,
                            const struct rn_eval_result *r)
 {
-    if (r->several) {
+    if (has_sets(r)) {
         printf("exact error  %.2f %% of the images have other classes\n",
                r->exact_error);
         printf("mean AP      %.4f\n", r->mean_average_precision);
         printf("F1           %.4f\n", r->f1);
-        printf("loss         %.4f\n", r->loss);
-        return;
     }
-    printf("top-1 error  %.2f %%\n", r->top1_error);
-    if (!all_are_top5(s))
+    if (!r->several)
+        printf("top-1 error  %.2f %%\n", r->top1_error);
+    if (!r->several && !all_are_top5(s))
         printf("top-5 error  %.2f %%\n", r->top5_error);
     printf("loss         %.4f\n", r->loss);
-    printf("calibration  %.2f %% expected error, 15 bins\n",
-           r->calibration_error);
+    if (!r->several)
+        printf("calibration  %.2f %% expected error, 15 bins\n",
+               r->calibration_error);
 }
 
 static void print_text(const struct subject *s, const struct options *o,

@@ -1368,7 +1368,8 @@ struct rn_eval_options {
 struct rn_eval_result {
     int images;
     /** Measures of images that have one class each are NaN for those that have
-     *  any number of them, and the other way round. */
+     *  any number of them, and the other way round; but a model that answers
+     *  for each class by itself has both on images of one class each. */
     double top1_error, top5_error; /**< per cent */
     double loss;                   /**< mean cross-entropy; of sigmoids the
                                       binary one, the mean over the classes */

@@ -120,18 +120,13 @@ static int check_model(const struct rn_model *model, const struct rn_data *data,
         return rn_fail(err, RN_ERR_DATA,
                        "model %s answers with one of its classes, but %s",
                        title(model, buf, sizeof(buf)), data->several);
-    if (data->several && (o->crops > 1 || o->n_scales > 0))
+    if (rn_is_independent(model->graph->kind) &&
+        (o->crops > 1 || o->n_scales > 0))
         return rn_fail(err, RN_ERR_ARG,
-                       "%s: of such images one view is looked at, there are "
-                       "no averages over crops or scales",
-                       data->several);
-    if (!data->several && rn_is_independent(model->graph->kind))
-        return rn_fail(err, RN_ERR_ARG,
-                       "model %s says of each of its %d classes by itself "
-                       "whether it is there, but the images of '%s' have one "
-                       "label each: --head softmax takes its likeliest class",
-                       title(model, buf, sizeof(buf)), model->spec.classes,
-                       data->spec);
+                       "model %s answers for each class by itself: it is shown "
+                       "one view of an image, there are no averages over crops "
+                       "or scales",
+                       title(model, buf, sizeof(buf)));
     if (o->crops > 1 && pre->resize <= larger)
         return rn_fail(err, RN_ERR_ARG,
                        "model %s resizes the shorter side to no more than the "
@@ -381,20 +376,25 @@ static int run_passes(struct evaluation *e, struct rn_error *err)
 static int prepare(struct evaluation *e, struct rn_error *err)
 {
     size_t floats = (size_t)e->images * (size_t)e->classes;
+    enum rn_output kind = e->models[0]->graph->kind;
+    char buf[TITLE_SIZE];
     int rc = check(e->data, e->part, &e->o, err);
 
     for (size_t i = 0; rc == RN_OK && i < e->count; i++)
         rc = check_model(e->models[i], e->data, &e->o, err);
-    if (rc == RN_OK && e->data->several && e->count > 1)
-        rc = rn_fail(err, RN_ERR_ARG,
-                     "%s: of such images one model is looked at, there are no "
-                     "averages over several",
-                     e->data->several);
-    if (rc == RN_OK)
-        rc = rn_metrics_create(&e->metrics, e->data, e->models[0]->graph->kind,
-                               e->images, e->classes, err);
+    for (size_t i = 0; rc == RN_OK && i < e->count; i++)
+        if (e->count > 1 && rn_is_independent(e->models[i]->graph->kind))
+            rc = rn_fail(err, RN_ERR_ARG,
+                         "model %s answers for each class by itself: it is "
+                         "looked at alone, there are no averages over several",
+                         title(e->models[i], buf, sizeof(buf)));
     for (size_t i = 1; rc == RN_OK && i < e->count; i++)
         rc = check_together(e->models[0], e->models[i], err);
+    /* An image of one class is to a model of independent ones a set of one. */
+    if (rc == RN_OK)
+        rc = rn_metrics_create(&e->metrics, e->data, kind,
+                               rn_is_independent(kind), e->images, e->classes,
+                               err);
     if (rc != RN_OK)
         return rc;
     e->map = rn_alloc((size_t)e->data->classes, sizeof(*e->map));

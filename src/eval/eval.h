@@ -8,8 +8,9 @@
 
 enum { RN_CALIBRATION_BINS = 15 };
 
-/** Outputs of which one class is right, as logits, in place: logarithms of
- *  probabilities are, that of 0 being that of the least float. */
+/** Outputs as logits, in place. Where one class is right, logarithms of
+ *  probabilities are, that of 0 being that of the least float; of independent
+ *  classes those of p / (1 - p), within the same bounds. */
 void rn_logits(enum rn_output output, float *values, size_t count);
 
 /** An image's score of a class, and whether it is one of it. */
@@ -24,6 +25,7 @@ double rn_average_precision(struct rn_scored *scored, size_t count);
 /** Sums over images seen so far. */
 struct rn_metrics {
     long images;
+    bool single;         /* images have one class each */
     long wrong1, wrong5; /* images whose label is not among the first k */
     double loss;         /* sum of cross-entropies */
     bool independent;    /* of binary ones, each the mean over its classes */
@@ -32,17 +34,18 @@ struct rn_metrics {
         double confidence; /* sum */
         long right;
     } bin[RN_CALIBRATION_BINS];
-    /* Of images that have any number of classes: */
+    /* Of images that have any number of classes, or are looked at so: */
     long wrong_sets;             /* not those classes exactly */
     long hits, answered, wanted; /* classes, over all images */
     struct rn_scored *scored;    /* [classes][room], or NULL */
     int room, classes;
 };
 
-/** Sums that begin; for images of any number of classes with room for so many
- *  of them. rn_metrics_free() releases them. */
+/** Sums that begin. With `sets` there is room for so many images' scores, to
+ *  look at them as having any number of classes, which is all there is for
+ *  data that are such. rn_metrics_free() releases them. */
 int rn_metrics_create(struct rn_metrics *m, const struct rn_data *data,
-                      enum rn_output output, int images, int classes,
+                      enum rn_output output, bool sets, int images, int classes,
                       struct rn_error *err);
 void rn_metrics_free(struct rn_metrics *m);
 

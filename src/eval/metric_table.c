@@ -94,12 +94,17 @@ static bool is_of(const struct rn_metric *row, bool sets)
     return sets ? row->sets : row->single;
 }
 
+static bool is_had(const struct rn_metric *row, const struct rn_metrics *m)
+{
+    return (m->scored && row->sets) || (m->single && row->single);
+}
+
 void rn_metrics_values(const struct rn_metrics *m, double values[RN_METRICS])
 {
     for (int i = 0; i < RN_METRICS; i++) {
         const struct rn_metric *row = &rn_metric_table[i];
 
-        values[i] = is_of(row, m->scored != NULL) ? row->value(m) : (double)NAN;
+        values[i] = is_had(row, m) ? row->value(m) : (double)NAN;
     }
 }
 
@@ -156,15 +161,16 @@ int rn_metrics_measured(const double values[RN_METRICS], bool sets,
 /* ----------------------------------------------------------------- sets */
 
 int rn_metrics_create(struct rn_metrics *m, const struct rn_data *data,
-                      enum rn_output output, int images, int classes,
+                      enum rn_output output, bool sets, int images, int classes,
                       struct rn_error *err)
 {
     size_t count = (size_t)images * (size_t)classes;
 
     *m = (struct rn_metrics){.independent = rn_is_independent(output),
+                             .single = !data->several,
                              .classes = classes,
                              .room = images};
-    if (!data->several)
+    if (!sets)
         return RN_OK;
     m->scored = rn_alloc(count, sizeof(*m->scored));
     return m->scored ? RN_OK
@@ -186,10 +192,10 @@ void rn_metrics_take(struct rn_metrics *m, const struct rn_data *data,
     const uint16_t *set;
     int count;
 
-    if (!m->scored) {
+    if (m->single)
         rn_metrics_add(m, logits, labels, 1, m->classes);
+    if (!m->scored)
         return;
-    }
     count = rn_data_set(data, part, place, &set);
     rn_metrics_add_set(m, index, logits, set, count, map);
 }
@@ -200,6 +206,7 @@ void rn_metrics_add_set(struct rn_metrics *m, int index, const float *logits,
     struct rn_scored *at = m->scored + index;
     size_t step = (size_t)m->room;
     bool wrong = false;
+    double loss = 0;
 
     for (int c = 0; c < m->classes; c++)
         at[(size_t)c * step] = (struct rn_scored){logits[c], false};
@@ -213,9 +220,11 @@ void rn_metrics_add_set(struct rn_metrics *m, int index, const float *logits,
         m->hits += answer && there;
         m->answered += answer;
         m->wanted += there;
-        m->loss +=
-            (fmax(x, 0) + log1p(exp(-fabs(x))) - (there ? x : 0)) / m->classes;
+        loss += fmax(x, 0) + log1p(exp(-fabs(x))) - (there ? x : 0);
     }
     m->wrong_sets += wrong;
+    if (m->single) /* counted as such */
+        return;
+    m->loss += loss / m->classes;
     m->images++;
 }

@@ -45,10 +45,21 @@ void rn_probabilities(enum rn_output output, float *values, int count)
     }
 }
 
+/* The logarithm of p / (1 - p), within what a float's smallest number gives. */
+static float logit(float p)
+{
+    float most = -logf(FLT_MIN);
+    float x = logf(p) - logf(1 - p);
+
+    return isnan(p) ? p : fminf(fmaxf(x, -most), most);
+}
+
 void rn_logits(enum rn_output output, float *values, size_t count)
 {
     for (size_t i = 0; i < count && output == RN_OUTPUT_PROBABILITIES; i++)
         values[i] = logf(values[i] == 0 ? FLT_MIN : values[i]);
+    for (size_t i = 0; i < count && output == RN_OUTPUT_INDEPENDENT; i++)
+        values[i] = logit(values[i]);
 }
 
 /* Insertion into the k best so far: k is small. */

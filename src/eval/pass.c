@@ -199,7 +199,8 @@ int rn_eval_run(const struct rn_eval_pass *pass, struct rn_metrics *metrics,
     const struct rn_eval_sink sink = {&counting, count};
 
     int rc = rn_metrics_create(metrics, pass->data, pass->output,
-                               count_images(pass), pass->classes, err);
+                               pass->data->several != NULL, count_images(pass),
+                               pass->classes, err);
 
     return rc ? rc : rn_eval_answers(pass, &sink, err);
 }

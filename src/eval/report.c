@@ -7,6 +7,7 @@
 #include "core/memory.h"
 #include "core/sized.h"
 #include "eval/eval.h"
+#include "model/head.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -69,7 +70,10 @@ void rn_report_set(struct rn_report *report, int index, int label,
     float *p = report->scratch;
 
     memcpy(p, logits, (size_t)report->classes * sizeof(*p));
-    rn_softmax(p, report->classes);
+    rn_probabilities(rn_is_independent(report->model->graph->kind)
+                         ? RN_OUTPUT_INDEPENDENT_LOGITS
+                         : RN_OUTPUT_LOGITS,
+                     p, report->classes);
     if (report->probabilities)
         memcpy(report->probabilities + (size_t)index * (size_t)report->classes,
                p, (size_t)report->classes * sizeof(*p));

@@ -13,6 +13,7 @@
 #include "core/count.h"
 #include "core/memory.h"
 #include "eval/eval.h"
+#include "eval/report.h"
 #include "resnet.h"
 
 #include <math.h>
@@ -275,6 +276,77 @@ static void sets_are_learned(void **state)
     rn_data_close(data);
 }
 
+/* Images of one class each are sets of one to a model of independent classes:
+ * what its report holds of them gives the measures by hand. */
+static void sets_of_one_are_evaluated(void **state)
+{
+    struct rn_train_options o =
+        run_of("synthetic:3x16x16:4:160", in_folder("one"));
+    const struct rn_eval_options keep = {.keep = 1};
+    const struct rn_model *models[1];
+    struct rn_train_result trained;
+    struct rn_eval_result r;
+    struct rn_report *report;
+    struct rn_model *model;
+    struct rn_data *data;
+    struct rn_error err = {0};
+    long wrong = 0, likeliest = 0, hits = 0, answered = 0;
+    double loss = 0;
+    int count;
+
+    (void)state;
+    o.size = 0;
+    o.validation_percent = 0;
+    if (rn_train(&o, NULL, &trained, &err) ||
+        rn_model_load(&model, in_folder("one/last.safetensors"), &err) ||
+        rn_data_open(&data, o.data, NULL, &err))
+        fail_msg("%s", err.msg);
+    models[0] = model;
+    if (rn_eval_models(models, 1, data, RN_PART_TEST, &keep, &r, &report, &err))
+        fail_msg("%s", err.msg);
+    count = trained.test_images;
+    for (int i = 0; i < count; i++) {
+        const float *p = report->probabilities + (size_t)i * 4;
+        int label = report->answers[i].label;
+        bool exact = true;
+
+        for (int c = 0; c < 4; c++) {
+            bool there = c == label, answer = (double)p[c] > 0.5;
+
+            exact &= answer == there;
+            hits += answer && there;
+            answered += answer;
+            loss -= log(there ? (double)p[c] : 1 - (double)p[c]) / 4 / count;
+        }
+        wrong += !exact;
+        likeliest += report->answers[i].rank > 0;
+    }
+    assert_int_equal(r.several, 0);
+    assert_int_equal(r.images, count);
+    assert_true(fabs(r.exact_error - 100.0 * (double)wrong / count) < 1e-9);
+    assert_true(fabs(r.top1_error - 100.0 * (double)likeliest / count) < 1e-9);
+    assert_true(fabs(r.top1_error - trained.test_error) < 1e-9);
+    assert_true(fabs(r.f1 - 2.0 * (double)hits / (double)(answered + count)) <
+                1e-9);
+    assert_true(fabs(r.loss - loss) < 1e-4);
+    assert_true(r.mean_average_precision > 0 && r.mean_average_precision <= 1);
+    assert_true(isfinite(r.calibration_error));
+    rn_report_destroy(report);
+    rn_model_destroy(model);
+    rn_data_close(data);
+}
+
+/* What a sigmoid gave becomes logits again, also at its ends. */
+static void probabilities_become_logits(void **state)
+{
+    float p[] = {0, 0.25F, 0.5F, 1};
+
+    (void)state;
+    rn_logits(RN_OUTPUT_INDEPENDENT, p, 4);
+    assert_true(p[0] < -80 && isfinite(p[0]) && p[3] > 80 && isfinite(p[3]));
+    assert_true(fabsf(p[1] + logf(3)) < 1e-6F && p[2] == 0);
+}
+
 /* Whoever wants one class for each image names the first that has not. */
 static void sets_are_refused(void **state)
 {
@@ -305,9 +377,9 @@ static void measures(void **state)
     double loss = 0;
 
     (void)state;
-    assert_int_equal(
-        rn_metrics_create(&m, &data, RN_OUTPUT_INDEPENDENT_LOGITS, 3, 2, NULL),
-        RN_OK);
+    assert_int_equal(rn_metrics_create(&m, &data, RN_OUTPUT_INDEPENDENT_LOGITS,
+                                       true, 3, 2, NULL),
+                     RN_OK);
     rn_metrics_add_set(&m, 0, logits[0], both + 1, 1, NULL); /* right */
     rn_metrics_add_set(&m, 1, logits[1], both + 1, 1, NULL); /* one too many */
     rn_metrics_add_set(&m, 2, logits[2], both, 2, NULL);     /* neither */
@@ -383,10 +455,15 @@ static void better(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lists_are_read),   cmocka_unit_test(lists_are_refused),
-        cmocka_unit_test(sets_are_learned), cmocka_unit_test(sets_are_refused),
-        cmocka_unit_test(measures),         cmocka_unit_test(table),
+        cmocka_unit_test(lists_are_read),
+        cmocka_unit_test(lists_are_refused),
+        cmocka_unit_test(sets_are_learned),
+        cmocka_unit_test(sets_are_refused),
+        cmocka_unit_test(measures),
+        cmocka_unit_test(table),
         cmocka_unit_test(better),
+        cmocka_unit_test(sets_of_one_are_evaluated),
+        cmocka_unit_test(probabilities_become_logits),
     };
 
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

@@ -15,7 +15,12 @@ top = json.loads(sys.stdin.read())["top"]
 print(len(top), all(t["present"] == (t["probability"] >= 0.5) for t in top),
       all(a["probability"] >= b["probability"] for a, b in zip(top, top[1:])))'
 resnet predict many.onnx a.jpg --json --top 2 | grep -o index | wc -l
-fails resnet eval many.onnx $small_data
+resnet eval many.onnx $small_data --json | python3 -c '
+import json, sys
+r = json.loads(sys.stdin.read())
+print(r["exact_error"] >= r["top1_error"], 0 <= r["f1"] <= 1,
+      0 <= r["mean_average_precision"] <= 1, r["loss"] > 0)'
+fails resnet eval many.onnx many.onnx $small_data
 resnet eval many.onnx $small_data --head softmax --json | cut -d, -f 1-4 > one
 resnet eval $model $small_data --json | cut -d, -f 1-4 > two
 cut -d, -f 2- one > one.rest
