@@ -693,8 +693,8 @@ struct rn_plan_options {
 RN_INLINE void rn_plan_defaults(struct rn_plan_options *options);
 
 /**
- * Compile a plan. The parameters are copied, but for the slopes of PReLU, which
- * inference reads in the model: other changes to it do not reach the plan.
+ * Compile a plan. The parameters are copied: changes to the model do not reach
+ * it.
  *
  * @param options may be NULL for the defaults: inference, one image.
  */
@@ -705,12 +705,14 @@ RN_API int rn_plan_create(struct rn_plan **out, const struct rn_model *model,
 /**
  * Another inference plan of the same options, to be run beside the first: it
  * has activations of its own, and the weights that the first has folded. That
- * one may be running meanwhile in another thread.
+ * one may be running meanwhile in another thread. Where an algorithm wants the
+ * weights of a layer in another layout for that batch, or for the threads that
+ * OpenMP grants here, the clone folds the model's anew and holds them itself.
  *
  * @param batch images per run of the clone; 0: as many as of the plan.
- * @return RN_ERR_ARG for a training plan, RN_ERR_KERNEL where an algorithm
- * wants weights in another layout for that batch, or for the threads that
- *         OpenMP grants here (the message names the layer).
+ * @return RN_ERR_ARG for a training plan, and where a layer is to be folded
+ *         anew that was changed in the model since (the message names it);
+ *         RN_ERR_KERNEL where OpenMP grants too few threads to tell.
  */
 RN_API int rn_plan_clone(struct rn_plan **out, const struct rn_plan *plan,
                          int batch, struct rn_error *err);

@@ -90,6 +90,7 @@ struct rn_step *rn_new_step(struct rn_plan *plan,
         .packed = RN_NONE,
         .weights = RN_NONE,
         .bias = RN_NONE,
+        .fold = RN_NONE,
     };
     return s;
 }

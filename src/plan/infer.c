@@ -218,27 +218,36 @@ static int chain_output(struct rn_inferrer *f, const struct chain *c,
     return rc ? rc : emit_apply(f, c->add, other, none, false, *out);
 }
 
-static size_t folded_floats(struct rn_plan *plan, size_t floats)
+/* The last step's own parameters, `weights` floats and a number for each of the
+ * node's channels. */
+static int new_fold(struct rn_inferrer *f, const struct rn_fold *fold)
 {
-    size_t at = plan->folded_floats;
+    struct rn_plan *p = f->plan;
 
-    plan->folded_floats += (floats + 15) / 16 * 16;
-    return at;
+    if (!rn_grow(&p->folds, &p->folds_capacity, p->n_folds, sizeof(*p->folds)))
+        return no_memory(f);
+    p->steps[p->n_steps - 1].fold = (int)p->n_folds;
+    p->folds[p->n_folds++] = *fold;
+    return RN_OK;
 }
 
 static int add_fold(struct rn_inferrer *f, const struct chain *c,
-                    struct rn_conv *conv, struct rn_step *s)
+                    struct rn_conv *conv)
 {
     struct rn_plan *p = f->plan;
     const struct rn_node *n = &f->graph->nodes[c->conv];
     size_t plain = f->graph->params[n->param[RN_P_WEIGHT]].count;
+    const struct rn_fold fold = {
+        .node = c->conv,
+        .bn = c->bn,
+        .primitive = conv,
+        .n_weights = rn_conv_packed_bytes(conv) / sizeof(float),
+        .n_bias = rn_channels_padded(n->shape.c),
+    };
+    int rc = new_fold(f, &fold);
 
-    if (!rn_grow(&p->folds, &p->folds_capacity, p->n_folds, sizeof(*p->folds)))
-        return no_memory(f);
-    s->folded = folded_floats(p, rn_conv_packed_bytes(conv) / sizeof(float));
-    s->folded_bias = folded_floats(p, rn_channels_padded(n->shape.c));
-    p->folds[p->n_folds++] =
-        (struct rn_fold){c->conv, c->bn, conv, s->folded, s->folded_bias};
+    if (rc)
+        return rc;
     /* Weights that are there in plain layout and nothing folds into are packed
      * from where they are: VGG's fc6 alone has 0.4 GB of them. */
     if ((c->bn >= 0 || !p->store->borrowed) && plain > p->plain_floats)
@@ -291,7 +300,7 @@ static int infer_chain(struct rn_inferrer *f, const struct chain *c)
     rn_touch(f->plan, s->a.buffer);
     rn_touch(f->plan, out);
     f->nodes[chain_end(c)].buffer = out;
-    return add_fold(f, c, conv, s);
+    return add_fold(f, c, conv);
 }
 
 int rn_infer_input(struct rn_inferrer *f, int v)
@@ -395,6 +404,18 @@ int rn_infer_step(struct rn_inferrer *f, int v)
     s->value = v;
     rn_touch_step(f->plan);
     return RN_OK;
+}
+
+int rn_infer_prelu(struct rn_inferrer *f, int v)
+{
+    const struct rn_fold fold = {
+        .node = v,
+        .bn = RN_NONE,
+        .n_bias = rn_channels_padded(f->graph->nodes[v].shape.c),
+    };
+    int rc = rn_infer_step(f, v);
+
+    return rc ? rc : new_fold(f, &fold);
 }
 
 static void mark_read(struct rn_inferrer *f, int v)

@@ -123,23 +123,26 @@ struct rn_step {
     bool again;           /* a forward step's second run, for backward */
     struct rn_conv *conv; /* borrowed from the plan's list */
     int weights, bias;    /* parameters, training */
-    size_t folded;        /* floats into plan->folded, inference */
-    size_t folded_bias;
+    int fold;             /* in plan->folds, inference, or RN_NONE */
     double flops, bytes;
     double seconds; /* spent since the last reset, when profiling */
 };
 
-/** What folds into the convolution of an inference step. */
+/** Parameters of an inference step as the plan holds them: weights and bias of
+ *  a convolution, its batch norm folded in; as `bias` the slopes of a PReLU,
+ *  which has no primitive. */
 struct rn_fold {
-    int conv, bn; /* nodes; bn may be RN_NONE */
+    int node, bn; /* bn may be RN_NONE */
     struct rn_conv *primitive;
-    size_t weights, bias; /* floats into plan->folded */
+    size_t n_weights, n_bias; /* floats, with padding */
+    float *weights, *bias;    /* the plan's own, or of what it is a clone of */
 };
 
-/** Folded weights and biases. Clones of an inference plan hold those of the
- *  first, and only read them. */
+/** The memory of folds. Clones of an inference plan hold that of the first,
+ *  and only read it; what they want in another layout lies in their own. */
 struct rn_folded {
     struct rn_holders holders;
+    struct rn_folded *of; /* held by a clone's own, or NULL */
     float *memory;
     size_t floats;
 };
@@ -176,11 +179,10 @@ struct rn_plan {
     size_t bn_floats;
     double *sums;
     size_t sums_count;
-    struct rn_folded *shared; /* inference: held, with its memory: */
-    float *folded;            /* folded weights and biases, all of them */
-    size_t folded_floats;
-    bool clone;   /* they are another plan's */
-    float *plain; /* inference: one layer's weights while folding */
+    struct rn_folded *shared; /* inference: held */
+    size_t folded_floats;     /* of its own */
+    bool clone;               /* the others are another plan's */
+    float *plain;             /* inference: one layer's weights while folding */
     size_t plain_floats;
 
     int logits; /* buffer */

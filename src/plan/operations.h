@@ -58,6 +58,8 @@ int rn_infer_apply(struct rn_inferrer *f, int v);
 int rn_infer_idle(struct rn_inferrer *f, int v);
 /** One step that reads all inputs and writes the value. */
 int rn_infer_step(struct rn_inferrer *f, int v);
+/** The same with slopes. */
+int rn_infer_prelu(struct rn_inferrer *f, int v);
 
 /* train.c */
 int rn_forward_input(struct rn_learner *t, int v);

@@ -49,17 +49,23 @@ static void frozen_scale(const struct rn_plan *p, int node, int channel,
 static int fold(struct rn_plan *p, const struct rn_fold *f,
                 struct rn_error *err)
 {
-    const struct rn_node *n = &p->graph->nodes[f->conv];
+    const struct rn_node *n = &p->graph->nodes[f->node];
     const struct rn_param *w = &p->graph->params[n->param[RN_P_WEIGHT]];
     size_t row = w->count / w->dim[0];
     bool scaled = f->bn >= 0;
-    float *bias = p->folded + f->bias;
     const float *own =
         n->param[RN_P_BIAS] < 0
             ? NULL
             : rn_store_at(p->store, RN_STORE_VALUE, n->param[RN_P_BIAS]);
-    const float *from =
-        rn_store_plain(p->store, (size_t)n->param[RN_P_WEIGHT], p->plain);
+    const float *from;
+
+    if (!f->primitive) {
+        memcpy(f->bias,
+               rn_store_at(p->store, RN_STORE_VALUE, n->param[RN_P_WEIGHT]),
+               w->count * sizeof(*f->bias));
+        return RN_OK;
+    }
+    from = rn_store_plain(p->store, (size_t)n->param[RN_P_WEIGHT], p->plain);
 #pragma omp parallel for
     for (size_t o = 0; o < w->dim[0]; o++) {
         double scale = 1, shift = 0;
@@ -68,10 +74,10 @@ static int fold(struct rn_plan *p, const struct rn_fold *f,
             frozen_scale(p, f->bn, (int)o, &scale, &shift);
         for (size_t i = 0; scaled && i < row; i++)
             p->plain[o * row + i] = (float)(scale * (double)from[o * row + i]);
-        bias[o] = (float)(shift + (own ? scale * (double)own[o] : 0));
+        f->bias[o] = (float)(shift + (own ? scale * (double)own[o] : 0));
     }
-    return rn_conv_pack(f->primitive, scaled ? p->plain : from,
-                        p->folded + f->weights, err);
+    return rn_conv_pack(f->primitive, scaled ? p->plain : from, f->weights,
+                        err);
 }
 
 static int fold_all(struct rn_plan *p, struct rn_error *err)
@@ -112,8 +118,30 @@ static int take(void *pointer, size_t bytes, const char *what,
     return p ? RN_OK : rn_fail_memory(err, bytes, what);
 }
 
+static size_t rounded(size_t floats)
+{
+    return (floats + 15) / 16 * 16;
+}
+
+/* Whether the fold still has no place. */
+static bool is_own(const struct rn_fold *f)
+{
+    return !f->bias;
+}
+
+static void count_folded(struct rn_plan *p)
+{
+    p->folded_floats = 0;
+    for (size_t i = 0; i < p->n_folds; i++)
+        if (is_own(&p->folds[i]))
+            p->folded_floats +=
+                rounded(p->folds[i].n_weights) + rounded(p->folds[i].n_bias);
+}
+
+/* Memory for the folds that have none, and for folding them. */
 static int take_folded(struct rn_plan *p, struct rn_error *err)
 {
+    float *at;
     int rc;
 
     p->shared = rn_alloc(1, sizeof(*p->shared));
@@ -122,8 +150,21 @@ static int take_folded(struct rn_plan *p, struct rn_error *err)
     p->shared->floats = p->folded_floats;
     rc = take(&p->shared->memory, p->folded_floats * sizeof(float),
               "folded weights", err);
-    p->folded = p->shared->memory;
-    return rc;
+    if (!rc)
+        rc = take(&p->plain, p->plain_floats * sizeof(float), "folding", err);
+    if (rc)
+        return rc;
+    at = p->shared->memory;
+    for (size_t i = 0; i < p->n_folds; i++) {
+        struct rn_fold *f = &p->folds[i];
+
+        if (!is_own(f))
+            continue;
+        f->weights = at;
+        f->bias = at + rounded(f->n_weights);
+        at = f->bias + rounded(f->n_bias);
+    }
+    return RN_OK;
 }
 
 static int take_memory(struct rn_plan *p, struct rn_error *err)
@@ -139,10 +180,6 @@ static int take_memory(struct rn_plan *p, struct rn_error *err)
                   err);
     if (!rc)
         rc = take(&p->sums, p->sums_count * sizeof(double), "batch norm", err);
-    if (!rc && !p->clone)
-        rc = take_folded(p, err);
-    if (!rc && !p->clone)
-        rc = take(&p->plain, p->plain_floats * sizeof(float), "folding", err);
     return rc;
 }
 
@@ -152,12 +189,27 @@ static void give_back(void *p, size_t bytes)
         rn_unmap(p, bytes ? bytes : 1);
 }
 
+static struct rn_folded *hold_folded(struct rn_folded *folded)
+{
+    rn_holders_add(&folded->holders);
+    return folded;
+}
+
 static void drop_folded(struct rn_folded *folded)
 {
-    if (!folded || !rn_holders_drop(&folded->holders))
-        return;
-    give_back(folded->memory, folded->floats * sizeof(float));
-    rn_free(folded);
+    while (folded && rn_holders_drop(&folded->holders)) {
+        struct rn_folded *of = folded->of;
+
+        give_back(folded->memory, folded->floats * sizeof(float));
+        rn_free(folded);
+        folded = of;
+    }
+}
+
+static void drop_plain(struct rn_plan *p)
+{
+    give_back(p->plain, p->plain_floats * sizeof(float));
+    p->plain = NULL;
 }
 
 /* Point every batch norm's state at its memory and its parameters. */
@@ -240,6 +292,7 @@ static int compile(struct rn_plan *p, struct rn_error *err)
         rn_touch(p, p->logits); /* read after the run */
     if (!rc && p->keep >= 0)
         rn_touch(p, p->kept); /* likewise */
+    count_folded(p);
     if (!rc)
         rc = rn_add_scratch(p, err);
     return rc ? rc : rn_place_buffers(p, err);
@@ -295,6 +348,8 @@ static int build(struct rn_plan **out, struct rn_store *store,
         if (!rc)
             bind_batch_norms(p);
         if (!rc && p->options.mode == RN_MODE_INFER)
+            rc = take_folded(p, err);
+        if (!rc && p->options.mode == RN_MODE_INFER)
             rc = fold_all(p, err);
     }
     rn_team_leave(&p->team);
@@ -343,34 +398,92 @@ void rn_plan_hold_model(struct rn_plan *plan, const struct rn_model *model)
     plan->model = rn_model_hold(model);
 }
 
-/* Whether the steps of a clone read the weights that another plan has folded:
- * for another batch, or where it is granted other threads, an algorithm might
- * want them in another layout. */
-static int check_same_weights(const struct rn_plan *clone,
-                              const struct rn_plan *plan, struct rn_error *err)
+/* Whether the clone's fold reads what the plan has: for another batch, or where
+ * it is granted other threads, an algorithm may want another layout. */
+static bool reads_same(const struct rn_fold *a, const struct rn_fold *b)
 {
-    bool same = clone->n_folds == plan->n_folds && clone->n_bns == plan->n_bns;
+    if (!a->primitive || !b->primitive)
+        return a->primitive == b->primitive;
+    return rn_conv_reads_same(a->primitive, b->primitive);
+}
 
-    for (size_t i = 0; same && i < plan->n_folds; i++) {
-        const struct rn_fold *a = &clone->folds[i], *b = &plan->folds[i];
+/* The plan is to answer as when it was made. Where the clone folds a layer
+ * anew, the model must have it still: folded as the plan has it, it is the
+ * same. */
+static int check_unchanged(struct rn_plan *clone, const struct rn_fold *theirs,
+                           struct rn_error *err)
+{
+    struct rn_fold again = *theirs;
+    size_t weights = again.n_weights * sizeof(float);
+    size_t bias = again.n_bias * sizeof(float);
+    int rc = rn_conv_create(&again.primitive, rn_conv_config(theirs->primitive),
+                            false, err);
 
-        if (a->conv != b->conv || a->bn != b->bn ||
-            !rn_conv_reads_same(a->primitive, b->primitive))
-            return rn_fail(err, RN_ERR_KERNEL,
-                           "a clone for batch %d would read the weights of "
-                           "layer '%s' in another layout than the plan for "
-                           "batch %d has them",
-                           clone->options.batch,
-                           plan->graph->nodes[b->conv].name,
-                           plan->options.batch);
-        same = a->weights == b->weights && a->bias == b->bias;
+    if (rc)
+        return rc;
+    /* Made here, it may be granted other threads. */
+    if (!rn_conv_reads_same(again.primitive, theirs->primitive)) {
+        rn_conv_destroy(again.primitive);
+        return rn_fail(err, RN_ERR_KERNEL,
+                       "a clone for batch %d would read the weights of layer "
+                       "'%s' in another layout than the plan has them, and "
+                       "cannot fold as the plan did",
+                       clone->options.batch,
+                       clone->graph->nodes[theirs->node].name);
     }
-    if (same && clone->folded_floats == plan->folded_floats)
+    again.weights = rn_alloc(1, weights);
+    again.bias = rn_alloc(1, bias);
+    rc = again.weights && again.bias
+             ? fold(clone, &again, err)
+             : rn_fail_memory(err, weights, "folding a layer");
+    if (!rc && (memcmp(again.weights, theirs->weights, weights) != 0 ||
+                memcmp(again.bias, theirs->bias, bias) != 0))
+        rc = rn_fail(err, RN_ERR_ARG,
+                     "a clone for batch %d needs the weights of layer '%s' in "
+                     "another layout, but the model's have been changed since "
+                     "the plan was made",
+                     clone->options.batch,
+                     clone->graph->nodes[theirs->node].name);
+    rn_free(again.weights);
+    rn_free(again.bias);
+    rn_conv_destroy(again.primitive);
+    return rc;
+}
+
+/* The plan's folds, and memory for those of the clone's own. */
+static int share_folded(struct rn_plan *clone, const struct rn_plan *plan,
+                        struct rn_error *err)
+{
+    int rc = RN_OK;
+
+    if (clone->n_folds != plan->n_folds || clone->n_bns != plan->n_bns)
+        return rn_fail(err, RN_ERR_KERNEL,
+                       "a clone for batch %d would have other weights than the "
+                       "plan",
+                       clone->options.batch);
+    for (size_t i = 0; i < plan->n_folds; i++)
+        if (reads_same(&clone->folds[i], &plan->folds[i])) {
+            clone->folds[i].weights = plan->folds[i].weights;
+            clone->folds[i].bias = plan->folds[i].bias;
+        }
+    count_folded(clone);
+    if (!clone->folded_floats) {
+        clone->shared = hold_folded(plan->shared);
         return RN_OK;
-    return rn_fail(
-        err, RN_ERR_KERNEL,
-        "a clone for batch %d would have other weights than the plan",
-        clone->options.batch);
+    }
+    rc = take_folded(clone, err);
+    if (rc)
+        return rc;
+    clone->shared->of = hold_folded(plan->shared);
+    for (size_t i = 0; !rc && i < plan->n_folds; i++) {
+        if (clone->folds[i].bias == plan->folds[i].bias)
+            continue;
+        rc = check_unchanged(clone, &plan->folds[i], err);
+        if (!rc)
+            rc = fold(clone, &clone->folds[i], err);
+    }
+    drop_plain(clone);
+    return rc;
 }
 
 int rn_plan_clone(struct rn_plan **out, const struct rn_plan *plan, int batch,
@@ -397,12 +510,12 @@ int rn_plan_clone(struct rn_plan **out, const struct rn_plan *plan, int batch,
     rc = rn_team_enter(&p->team, err);
     if (!rc) {
         rc = compile(p, err);
+        if (!rc)
+            rc = take_memory(p, err);
+        if (!rc)
+            rc = share_folded(p, plan, err);
         rn_team_leave(&p->team);
     }
-    if (!rc)
-        rc = check_same_weights(p, plan, err);
-    if (!rc)
-        rc = take_memory(p, err);
     if (rc) {
         rn_plan_destroy(p);
         return rc;
@@ -414,9 +527,6 @@ int rn_plan_clone(struct rn_plan **out, const struct rn_plan *plan, int batch,
         memcpy(p->bns[i].scale, plan->bns[i].scale, bytes);
         memcpy(p->bns[i].shift, plan->bns[i].shift, bytes);
     }
-    rn_holders_add(&plan->shared->holders);
-    p->shared = plan->shared;
-    p->folded = plan->folded;
     *out = p;
     return RN_OK;
 }
@@ -454,7 +564,7 @@ void rn_plan_destroy(struct rn_plan *p)
     give_back(p->sums, p->sums_count * sizeof(double));
     drop_folded(p->shared);
     give_back(p->filled, p->filled_floats * sizeof(float));
-    give_back(p->plain, p->plain_floats * sizeof(float));
+    drop_plain(p);
     for (size_t i = 0; i < p->n_convs; i++)
         rn_conv_destroy(p->convs[i]);
     rn_store_destroy(p->store);
@@ -611,7 +721,7 @@ int rn_plan_threads(const struct rn_plan *plan)
 
 uint64_t rn_plan_bytes(const struct rn_plan *p)
 {
-    size_t weights = p->clone ? 0 : p->folded_floats + p->plain_floats;
+    size_t weights = p->folded_floats + (p->clone ? 0 : p->plain_floats);
 
     return p->arena_bytes + (p->bn_floats + weights) * sizeof(float) +
            p->sums_count * sizeof(double) +

@@ -21,8 +21,8 @@ static int run_prelu(struct rn_plan *plan, struct rn_step *s,
 
     (void)err;
     rn_prelu(plan->options.batch, n->shape, plan->options.threads,
-             rn_store_at(plan->store, RN_STORE_VALUE, n->param[RN_P_WEIGHT]),
-             rn_read_at(plan, s->a.buffer), rn_buffer_at(plan, s->out));
+             plan->folds[s->fold].bias, rn_read_at(plan, s->a.buffer),
+             rn_buffer_at(plan, s->out));
     return RN_OK;
 }
 
@@ -104,7 +104,7 @@ const struct rn_op_plan rn_plan_quantize = {
 };
 
 const struct rn_op_plan rn_plan_prelu = {
-    .infer = rn_infer_step,
+    .infer = rn_infer_prelu,
     .infer_step = &rn_step_prelu,
     .no_training = "none of our networks has it",
 };

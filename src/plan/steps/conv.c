@@ -14,8 +14,8 @@ static int run_conv(struct rn_plan *plan, struct rn_step *s,
     };
 
     if (!train) {
-        args.weights = plan->folded + s->folded;
-        args.bias = plan->folded + s->folded_bias;
+        args.weights = plan->folds[s->fold].weights;
+        args.bias = plan->folds[s->fold].bias;
     } else {
         args.weights = rn_store_at(plan->store, RN_STORE_VALUE, s->weights);
         if (s->bias >= 0)
