@@ -14,7 +14,8 @@
 #include "core/memory.h"
 #include "ops/conv/conv.h"
 #include "ops/conv/groups.h"
-#include "plan/plan.h"
+#include "model/model.h"
+#include "plan/internal.h"
 #include "resnet.h"
 #include "support.h"
 
@@ -222,53 +223,68 @@ static struct rn_model *make_model(const struct batch_net *net)
 }
 
 /* Logits of images [first, first + batch). */
-static void answer(const struct rn_model *model, int batch, int threads,
+static void answer(const struct rn_graph *graph, int batch, int threads,
                    bool exact, const float *images, float *logits)
 {
-    struct rn_plan_options options;
+    const struct rn_plan_options options = {
+        .batch = batch, .threads = threads, .exact = exact};
+    struct rn_store *store;
     struct rn_plan *plan;
     struct rn_error err;
 
-    rn_plan_defaults(&options);
-    options.batch = batch;
-    options.threads = threads;
-    options.exact = exact;
-    if (rn_plan_create(&plan, model, &options, &err) ||
+    if (rn_store_borrow(&store, graph, &err) ||
+        rn_plan_build(&plan, store, &options, &err) ||
         rn_plan_forward(plan, images, logits, &err))
         fail_msg("%s", err.msg);
+    rn_store_destroy(store);
     rn_plan_destroy(plan);
 }
 
 /* One image in every place of a batch of others. */
-static int check_net(const struct batch_net *net, bool exact)
+static int check_graph(const char *name, const struct rn_graph *graph,
+                       bool exact)
 {
-    enum { CLASSES = 10 };
-    struct rn_model *model = make_model(net);
-    size_t image = 3 * (size_t)net->side * (size_t)net->side;
+    const struct rn_shape *in = &graph->nodes[0].shape;
+    size_t classes = (size_t)graph->nodes[graph->output].shape.c;
+    size_t image = (size_t)in->c * (size_t)in->h * (size_t)in->w;
     float *images = floats(IMAGES * image, 5), *turned;
-    float want[IMAGES][CLASSES], got[IMAGES][CLASSES];
-    int bad = 0, most = net->side > 112 ? 3 : IMAGES;
+    float *want = rn_alloc(IMAGES * classes, sizeof(*want));
+    float *got = rn_alloc(IMAGES * classes, sizeof(*got));
+    int bad = 0, most = in->h > 112 ? 3 : IMAGES;
 
     turned = rn_alloc(IMAGES * image, sizeof(*turned));
-    assert_non_null(turned);
+    assert_true(turned && want && got);
     for (int i = 0; i < IMAGES; i++) /* number i is in place i + 1 */
         memcpy(turned + (size_t)((i + 1) % IMAGES) * image,
                images + (size_t)i * image, image * sizeof(*images));
     for (int i = 0; i < most; i++)
-        answer(model, 1, 1, exact, images + (size_t)i * image, want[i]);
+        answer(graph, 1, 1, exact, images + (size_t)i * image,
+               want + (size_t)i * classes);
+    assert_memory_not_equal(want, want + classes, classes * sizeof(*want));
     for (size_t k = 1; k < COUNT(batches) && batches[k] <= most; k++) {
         int n = batches[k];
+        size_t bytes = (size_t)n * classes * sizeof(*got);
 
-        answer(model, n, 2, exact, images, got[0]);
-        bad += memcmp(got, want, (size_t)n * sizeof(*got)) != 0;
-        answer(model, n, 2, exact, turned, got[0]);
-        bad += memcmp(got[1], want, (size_t)(n - 1) * sizeof(*got)) != 0;
+        answer(graph, n, 2, exact, images, got);
+        bad += memcmp(got, want, bytes) != 0;
+        answer(graph, n, 2, exact, turned, got);
+        bad += memcmp(got + classes, want, bytes - classes * sizeof(*got)) != 0;
         if (bad)
-            print_error("%s of %d pixels, batch %d%s: not as alone\n", net->net,
-                        net->side, n, exact ? ", exact" : "");
+            print_error("%s of %d pixels, batch %d%s: not as alone\n", name,
+                        in->h, n, exact ? ", exact" : "");
     }
     rn_free(images);
     rn_free(turned);
+    rn_free(want);
+    rn_free(got);
+    return bad;
+}
+
+static int check_net(const struct batch_net *net, bool exact)
+{
+    struct rn_model *model = make_model(net);
+    int bad = check_graph(net->net, model->graph, exact);
+
     rn_model_destroy(model);
     return bad;
 }
@@ -284,11 +300,108 @@ static void networks(void **state)
     assert_int_equal(bad, 0);
 }
 
+/* Files of others: operations that ours have not, and batch norms folded and
+ * not. */
+static void imported_networks(void **state)
+{
+    static const char *const names[] = {"dynamo18", "unfolded13"};
+    const char *source = getenv("RN_SOURCE");
+    int bad = 0;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(names); i++) {
+        struct rn_model *model;
+        struct rn_error err;
+        char path[400];
+
+        snprintf(path, sizeof(path), "%s/tests/golden/onnx/%s.onnx",
+                 source ? source : ".", names[i]);
+        if (rn_model_load(&model, path, &err))
+            fail_msg("%s", err.msg);
+        for (int exact = 0; exact < 2; exact++)
+            bad += check_graph(names[i], model->graph, exact);
+        rn_model_destroy(model);
+    }
+    assert_int_equal(bad, 0);
+}
+
+static int conv_bn(struct rn_graph *g, int v, const char *name, int channels,
+                   int k, int stride, int groups)
+{
+    const struct rn_window window = RN_WINDOW(k, k, stride, k / 2);
+    char bn[40];
+
+    snprintf(bn, sizeof(bn), "%s_bn", name);
+    v = rn_graph_conv_groups(g, v, name, channels, window, groups, false);
+    return rn_graph_batch_norm(g, v, bn);
+}
+
+/* Two inverted bottlenecks (Sandler et al. 2018, MobileNetV2), one of them with
+ * a shortcut, PReLU in the place of ReLU6 in one. */
+static struct rn_graph *depthwise(int side)
+{
+    struct rn_graph *g = rn_graph_create();
+    int v, shortcut;
+
+    assert_non_null(g);
+    v = rn_graph_input(g, (struct rn_shape){3, side, side});
+    v = conv_bn(g, v, "conv1", 24, 3, 2, 1);
+    shortcut = v = rn_graph_clip(g, v, "relu1", 0, 6);
+    v = conv_bn(g, v, "expand2", 96, 1, 1, 1);
+    v = rn_graph_clip(g, v, "relu2", 0, 6);
+    v = conv_bn(g, v, "depth2", 96, 3, 1, 96);
+    v = rn_graph_clip(g, v, "relu3", 0, 6);
+    v = conv_bn(g, v, "project2", 24, 1, 1, 1);
+    v = rn_graph_add(g, v, shortcut, "add2");
+    v = conv_bn(g, v, "expand3", 144, 1, 1, 1);
+    v = rn_graph_prelu(g, v, "prelu3");
+    v = conv_bn(g, v, "depth3", 144, 5, 2, 144);
+    v = rn_graph_relu(g, v, "relu4");
+    v = conv_bn(g, v, "project3", 40, 1, 1, 1);
+    v = rn_graph_global_avg_pool(g, v, "pool");
+    rn_graph_linear(g, v, "fc", 10);
+    assert_int_equal(g->error.code, RN_OK);
+    return g;
+}
+
+/* Parameters of either sign but for variances. */
+static void fill_parameters(struct rn_graph *g)
+{
+    for (size_t i = 0; i < g->n_params; i++) {
+        struct rn_param *p = &g->params[i];
+        bool variance = strstr(p->name, "running_var") != NULL;
+        float *from = floats(p->count, 10 + i);
+
+        for (size_t k = 0; k < p->count; k++)
+            p->data[k] = variance ? 1 + from[k] * from[k] : from[k] / 2;
+        rn_free(from);
+    }
+}
+
+static void depthwise_networks(void **state)
+{
+    static const int sides[] = {32, 57};
+    int bad = 0;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(sides); i++) {
+        struct rn_graph *g = depthwise(sides[i]);
+
+        fill_parameters(g);
+        for (int exact = 0; exact < 2; exact++)
+            bad += check_graph("depthwise", g, exact);
+        rn_graph_destroy(g);
+    }
+    assert_int_equal(bad, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(convolutions),
         cmocka_unit_test(networks),
+        cmocka_unit_test(imported_networks),
+        cmocka_unit_test(depthwise_networks),
     };
 
     print_message("# seed %llu, %s\n", (unsigned long long)check_seed(),
