@@ -84,6 +84,15 @@ if ./classify missing.safetensors < pixels 2> log; then
     exit 1
 fi
 
+# One that trains on arrays leaves a run, which a second one does not touch.
+./arrays striped > log
+grep '^best after iteration' log
+"$resnet" info striped/best.safetensors > log
+if ./arrays striped > log 2>&1; then
+    echo "the example trains into a folder that holds a run"
+    exit 1
+fi
+
 # One that trains gives a model; threads answer as one does.
 ./train learned.safetensors
 "$resnet" info learned.safetensors > log
