@@ -349,6 +349,57 @@ static size_t transformed4(struct planes *p, uint16_t *result)
     return transformed(p, p->s->wino4, result);
 }
 
+/* Weights [out][in] as the product of points has them, of two blocks of
+ * outputs: pairs of inputs [in / 2][2][b][2]. */
+static void interleave(const uint16_t *plain, size_t b, size_t out,
+                       uint16_t *to)
+{
+    for (size_t o = 0; o < 2 * b; o++)
+        for (size_t i = 0; i < C; i++)
+            to[((i / 2 * 2 + o / b) * b + o % b) * 2 + i % 2] =
+                plain[(out + o) * C + i];
+}
+
+/* Two tiles' points in bfloat16, times weights. */
+static size_t multiplied(struct planes *p, uint16_t *result)
+{
+    enum { TILES = 2, POINTS = 16 };
+    const struct rn_wino_kernels *w = p->s->wino2;
+    uint16_t v[POINTS * C * TILES], u[C * C];
+    float m[C * TILES];
+    size_t b = p->b, used = 0;
+
+    assert_int_equal(w->points, POINTS);
+    for (size_t k = 0; k < C * TILES; k += b) {
+        struct rn_wino_place at = {H, W, 3, (int)(k / b % TILES) * 7 - 1, p->x};
+
+        w->input_rounded(p->x + k / b / TILES * b * HW, &at, v + k, C * TILES);
+    }
+    for (size_t i = 0; i < POINTS * (C / (2 * b)); i++) {
+        size_t out = i / POINTS * 2 * b;
+        struct rn_wino_product product = {
+            .v = v + i % POINTS * C * TILES,
+            .v_block = TILES * b,
+            .blocks = C / b,
+            .u = u,
+            .m = m,
+            .m_block = TILES * b,
+        };
+
+        interleave(p->t->weights, b, out, u);
+        w->multiply_rounded(TILES, &product);
+        for (size_t k = 0; k < 2 * b * TILES; k++) {
+            size_t channel = out + k / (TILES * b) * b + k % b;
+            size_t to = (i % POINTS * C + channel) * TILES + k / b % TILES;
+
+            result[2 * to] = (uint16_t)bits_of(m[k]);
+            result[2 * to + 1] = (uint16_t)(bits_of(m[k]) >> 16);
+        }
+        used += 2 * b * TILES * 2;
+    }
+    return used;
+}
+
 /* The windows' pixels of a strip, padding too. */
 static size_t gathered(struct planes *p, uint16_t *result)
 {
@@ -380,6 +431,7 @@ static const struct operation {
     {"pools", pooled, false},
     {"Winograd 2x2", transformed2, false},
     {"Winograd 4x4", transformed4, true},
+    {"Winograd 2x2 in bfloat16", multiplied, false},
     {"gather", gathered, false},
 };
 
@@ -512,8 +564,11 @@ static void products(void **state)
 
 /* ----------------------------------------------------------- convolutions */
 
-/* Winograd's transforms are in float32 (check-conv has their bound). */
+/* Beside the rounding of what comes out. Winograd's transforms are in float32
+ * (check-conv has their bound); the points of small tiles, and their weights,
+ * are rounded once more. */
 #define WINOGRAD_EXTRA 2e-4
+#define ROUNDED_EXTRA  0.016
 #define SUM_EXTRA      2e-5
 
 static const struct bf16_case {
@@ -674,12 +729,26 @@ static int run_conv(const struct problem *p, int first, int n, int threads,
     return bad;
 }
 
+/** Of a value, by 1 and its magnitude, and of all, by theirs. */
+struct bound {
+    double most, rms;
+};
+
+static struct bound bound_of(const char *algorithm)
+{
+    if (strstr(algorithm, "winograd 2x2 bf16"))
+        return (struct bound){ROUNDING + ROUNDED_EXTRA, 0.0045};
+    if (strstr(algorithm, "winograd"))
+        return (struct bound){ROUNDING + WINOGRAD_EXTRA, 0.002};
+    return (struct bound){ROUNDING + SUM_EXTRA, 0.002};
+}
+
 static int check_values(const struct problem *p, const char *name,
-                        const uint16_t *got, bool winograd)
+                        const uint16_t *got, const struct bound *bound)
 {
     size_t count = (size_t)IMAGES * p->dst_numbers;
-    double tol = ROUNDING + (winograd ? WINOGRAD_EXTRA : SUM_EXTRA);
     float *f = rn_alloc(count, sizeof(*f));
+    double square = 0, off = 0;
     int bad;
 
     assert_non_null(f);
@@ -691,9 +760,15 @@ static int check_values(const struct problem *p, const char *name,
 
         want += p->c->sum ? p->before[i] : 0;
         want = p->c->relu && want < 0 ? 0 : want;
-        bad += check_value(name, "y", i,
-                           (double)blocked_at(f, p->config.out, i), want, tol);
+        double y = (double)blocked_at(f, p->config.out, i);
+
+        bad += check_value(name, "y", i, y, want, bound->most);
+        square += want * want;
+        off += (y - want) * (y - want);
     }
+    if (!(off <= bound->rms * bound->rms * square) && ++bad)
+        print_error("%s: off by %.4f, root mean square, more than %.4f\n", name,
+                    sqrt(off / square), bound->rms);
     rn_free(f);
     return bad;
 }
@@ -703,6 +778,7 @@ static int check_conv(const struct bf16_case *c, bool exact, int winograd)
     struct problem p;
     char name[200], algorithm[64], again[64];
     uint16_t *want, *got;
+    struct bound bound;
     size_t bytes;
     int bad;
 
@@ -720,7 +796,8 @@ static int check_conv(const struct bf16_case *c, bool exact, int winograd)
     bad = run_conv(&p, 0, IMAGES, 1, want, algorithm);
     snprintf(name, sizeof(name), "%dx%dx%d -> %d, %dx%d/%d by %s", c->ic, c->h,
              c->w, c->oc, c->k, c->k, c->stride, algorithm);
-    bad += check_values(&p, name, want, strstr(algorithm, "winograd") != NULL);
+    bound = bound_of(algorithm);
+    bad += check_values(&p, name, want, &bound);
     for (int threads = 2; threads <= 3 && !bad; threads++) {
         bad += run_conv(&p, 0, IMAGES, threads, got, again);
         if (memcmp(got, want, IMAGES * bytes) != 0 && ++bad)
@@ -748,7 +825,8 @@ static void convolutions(void **state)
 
         bad += check_conv(c, true, 0);
         if (c->k == 3 && c->stride == 1)
-            bad += check_conv(c, false, 0) + check_conv(c, false, 2);
+            for (int tile = 0; tile <= 4; tile += 2)
+                bad += check_conv(c, false, tile);
     }
     rn_float_mode_restore(mode);
     assert_int_equal(bad, 0);

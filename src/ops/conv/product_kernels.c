@@ -2,6 +2,7 @@
 /* Compiled once per instruction set and type of activations, like kernels.c. */
 #include "ops/conv/product_kernels.h"
 
+#include "ops/conv/pairs.h"
 #include "ops/conv/strip.h"
 
 /* Pixels of activations that a cache line has. */
@@ -29,45 +30,6 @@ INLINE void finish(int pixels, bool relu, const vec sums[STRIP], element *y)
 }
 
 #ifdef RN_KERNELS_BF16
-/* sum + x . w of two channels, the odd one first, as VDPBF16PS has it. */
-INLINE vec add_pair(vec sum, uint32_t x, vecu w)
-{
-#ifdef __AVX512BF16__
-    return (vec)_mm512_dpbf16_ps((__m512)sum,
-                                 (__m512bh)_mm512_set1_epi32((int)x),
-                                 (__m512bh)w);
-#else
-    uint32_t even = x << 16, odd = x & 0xffff0000u;
-    float first, second;
-
-    memcpy(&first, &odd, sizeof(first));
-    memcpy(&second, &even, sizeof(second));
-    sum = fill(first) * (vec)(w & 0xffff0000u) + sum;
-    return fill(second) * (vec)(w << 16) + sum;
-#endif
-}
-
-/* One block of input channels. */
-INLINE void add_block(int pixels, int outs, const element *x, const element *w,
-                      size_t w_block, vec a[STRIP], vec b[STRIP])
-{
-    for (int i = 0; i < B; i += 2, w += 2 * B) {
-        vecu w0, w1;
-
-        memcpy(&w0, w, sizeof(w0));
-        memcpy(&w1, outs == 2 ? w + w_block : w, sizeof(w1));
-#pragma GCC unroll 16
-        for (int t = 0; t < pixels; t++) {
-            uint32_t pair;
-
-            memcpy(&pair, x + t * B + i, sizeof(pair));
-            a[t] = add_pair(a[t], pair, w0);
-            if (outs == 2)
-                b[t] = add_pair(b[t], pair, w1);
-        }
-    }
-}
-
 INLINE void sum_products(int pixels, int outs,
                          const struct rn_product_strip *s, vec a[STRIP],
                          vec b[STRIP])
@@ -85,7 +47,7 @@ INLINE void sum_products(int pixels, int outs,
         for (int t = 0; t < s->later_pixels; t += ACTIVATION_PIXELS)
             __builtin_prefetch(later + t * B, 0, 2);
         later += s->x_block;
-        add_block(pixels, outs, x, w, s->w_block, a, b);
+        add_block(pixels, outs, x, w, 2 * B, s->w_block, a, b);
     }
 }
 #else

@@ -30,7 +30,9 @@
 struct winograd {
     struct rn_conv_config config;
     const struct rn_wino_kernels *kernels;
-    size_t number; /* bytes of one, of activations */
+    size_t number;  /* bytes of one, of activations */
+    bool rounded;   /* points and weights are bfloat16 */
+    size_t operand; /* bytes of one of those */
     size_t block, tile, points;
     struct rn_shape from, to;     /* of what is read and what tiles cover */
     size_t in_blocks, out_blocks; /* channel blocks read and made */
@@ -40,7 +42,7 @@ struct winograd {
     bool together; /* all threads on one chunk, else each on its own */
     bool late;     /* weights are transformed block by block in each run */
     size_t slice;  /* pairs of output blocks whose weights are there at once */
-    size_t u_point, v_point, m_point; /* floats between points */
+    size_t u_point, v_point, m_point; /* numbers between points */
 };
 
 /* --------------------------------------------------------------- planning */
@@ -52,6 +54,12 @@ struct winograd {
  * a small batch has met a whole network's since it last saw a layer's. */
 #define LEAST_TILES_COLD 16
 #define COLD_BYTES       ((size_t)4 << 20)
+
+/* Inference in bfloat16 from so many channels on, in and out together, has
+ * tiles of 2x2: their points and weights are bfloat16, multiplied twice as
+ * fast, and so the weights of batch 1 are a quarter of the bytes. With fewer
+ * channels the transforms outweigh that. */
+#define ROUNDED_CHANNELS 256
 
 static size_t tiles_of(const struct rn_conv_config *c, int tile)
 {
@@ -90,7 +98,10 @@ static int tile_for(const struct rn_conv_config *c)
         return c->winograd;
     if (c->train)
         return tiles_of(c, 4) >= LEAST_TILES ? 4 : 0;
-    return c->out.h >= 4 && c->out.w >= 4 ? 4 : 0;
+    if (c->out.h < 4 || c->out.w < 4)
+        return 0;
+    return c->input == RN_BF16 && c->in.c + c->out.c >= ROUNDED_CHANNELS ? 2
+                                                                         : 4;
 }
 
 /* Whether an inference step had better transform a block of weights at a time,
@@ -99,6 +110,13 @@ static int tile_for(const struct rn_conv_config *c)
 static bool transforms_late(const struct rn_conv_config *c, int tile)
 {
     return !c->train && tile == 4 && tiles_of(c, 4) < (size_t)least_tiles(c);
+}
+
+/* Of bfloat16 the small tiles' points are, too: their sums of four values lose
+ * about what the output's rounding does, those of the large tiles much more. */
+static bool rounds(const struct rn_conv_config *c)
+{
+    return c->input == RN_BF16 && !c->train && tile_for(c) == 2;
 }
 
 static bool applies(const struct rn_conv_config *c)
@@ -115,8 +133,8 @@ static size_t even(size_t a)
 static size_t chunk_of(const struct winograd *w, size_t bytes)
 {
     size_t strip = (size_t)w->kernels->strip;
-    size_t tile =
-        w->points * (w->in_blocks + w->out_blocks) * w->block * sizeof(float);
+    size_t tile = w->points * w->block *
+                  (w->in_blocks * w->operand + w->out_blocks * sizeof(float));
     size_t most = bytes / tile < 2 * strip ? 2 * strip : bytes / tile;
     size_t chunks = rn_divide_up(w->tiles, most);
 
@@ -137,7 +155,7 @@ static size_t chunk_of_sums(const struct winograd *w)
 static size_t shared_chunk_bytes(const struct winograd *w)
 {
     size_t weights =
-        w->points * (size_t)w->from.c * (size_t)w->to.c * sizeof(float);
+        w->points * (size_t)w->from.c * (size_t)w->to.c * w->operand;
 
     return weights > SHARED_CHUNK_BYTES ? weights : SHARED_CHUNK_BYTES;
 }
@@ -170,6 +188,8 @@ static void make_plan(struct winograd *w, const struct rn_conv_config *c)
     w->kernels = tile_for(c) == 4 ? rn_wino4_kernels_get(c->input)
                                   : rn_wino2_kernels_get(c->input);
     w->number = rn_dtype_bytes(c->input);
+    w->rounded = rounds(c);
+    w->operand = w->rounded ? rn_dtype_bytes(RN_BF16) : sizeof(float);
     w->tile = (size_t)w->kernels->tile;
     w->points = (size_t)w->kernels->points;
     w->block = block;
@@ -197,19 +217,31 @@ static void make_plan(struct winograd *w, const struct rn_conv_config *c)
     w->u_point = (size_t)w->from.c * w->slice * 2 * block + block;
 }
 
-static size_t packed_floats(const struct winograd *w)
+static size_t packed_bytes(const struct winograd *w)
 {
     return w->late ? rn_conv_weights_count(w->to.c, w->from.c, w->config.window,
-                                           false)
-                   : w->points * w->u_point;
+                                           false) *
+                         sizeof(float)
+                   : w->points * w->u_point * w->operand;
 }
 
-static size_t scratch_floats(const struct winograd *w)
+/* Bytes of a chunk's points on their way in, and of all. */
+static size_t v_bytes(const struct winograd *w)
+{
+    return w->points * w->v_point * w->operand;
+}
+
+static size_t chunk_bytes(const struct winograd *w)
+{
+    return v_bytes(w) + w->points * w->m_point * sizeof(float);
+}
+
+static size_t scratch_bytes(const struct winograd *w)
 {
     size_t teams = w->together ? 1 : (size_t)w->config.threads;
 
-    return (own_weights(w) ? w->points * w->u_point : 0) +
-           teams * w->points * (w->v_point + w->m_point);
+    return (own_weights(w) ? w->points * w->u_point * sizeof(float) : 0) +
+           teams * chunk_bytes(w);
 }
 
 /* ---------------------------------------------------------------- weights */
@@ -313,6 +345,21 @@ static void transform_weights(const struct winograd *w, const float *store,
     }
 }
 
+/* The transformed weights of one input channel and one block of outputs into
+ * [point][pair of blocks][input channel / 2][2][B][2]. */
+static void pack_rounded(const struct winograd *w, size_t out_block, size_t in,
+                         const float *points, uint16_t *packed)
+{
+    size_t block = w->block;
+    size_t to = u_offset(w, out_block - out_block % 2, in - in % 2) +
+                out_block % 2 * 2 * block + in % 2;
+
+    for (size_t p = 0; p < w->points; p++)
+        for (size_t i = 0; i < block; i++)
+            packed[p * w->u_point + to + 2 * i] =
+                rn_bf16_of(points[p * block + i]);
+}
+
 static int pack(void *plan, const float *oihw, void *to, struct rn_error *err)
 {
     const struct winograd *w = plan;
@@ -328,12 +375,16 @@ static int pack(void *plan, const float *oihw, void *to, struct rn_error *err)
     }
 #pragma omp parallel for num_threads(w->config.threads)
     for (size_t item = 0; item < w->out_blocks * channels; item++) {
-        float taps[TAPS * BLOCK_MOST];
+        float taps[TAPS * BLOCK_MOST], points[RN_WINO_POINTS_MOST * BLOCK_MOST];
+        size_t out = item / channels, in = item % channels;
 
-        plain_taps(w, oihw, item / channels, item % channels, taps);
-        k->weights(taps, block,
-                   packed + u_offset(w, item / channels, item % channels),
-                   w->u_point);
+        plain_taps(w, oihw, out, in, taps);
+        if (w->rounded) {
+            k->weights(taps, block, points, block);
+            pack_rounded(w, out, in, points, to);
+        } else {
+            k->weights(taps, block, packed + u_offset(w, out, in), w->u_point);
+        }
     }
     return RN_OK;
 }
@@ -352,7 +403,8 @@ struct side {
 /** Tiles [first, first + count) on their way through. */
 struct chunk {
     size_t first, count;
-    float *v, *m;
+    char *v;
+    float *m;
     int me, team;
 };
 
@@ -423,6 +475,12 @@ static struct tile tile_with_later(const struct winograd *w,
     return t;
 }
 
+/* Number `at` of the points on their way in. */
+static void *v_at(const struct winograd *w, const struct chunk *c, size_t at)
+{
+    return c->v + at * w->operand;
+}
+
 static void transform_in(const struct winograd *w, const void *x,
                          const struct chunk *c)
 {
@@ -431,9 +489,13 @@ static void transform_in(const struct winograd *w, const void *x,
 
     for (size_t i = r.begin; i < r.end; i++) {
         struct tile t = tile_with_later(w, &s, c, &r, i);
+        const char *plane = (const char *)x + t.plane;
 
-        w->kernels->input((const char *)x + t.plane, &t.at, c->v + t.points,
-                          w->v_point);
+        if (w->rounded)
+            w->kernels->input_rounded(plane, &t.at, v_at(w, c, t.points),
+                                      w->v_point);
+        else
+            w->kernels->input(plane, &t.at, v_at(w, c, t.points), w->v_point);
     }
 }
 
@@ -468,16 +530,18 @@ static void transform_out(const struct winograd *w, const float *bias, void *y,
 }
 
 /* One point's weights of one pair of blocks of outputs. */
-static const float *panel_of(const struct winograd *w, const float *u,
-                             const struct slice *s, size_t item)
+static const void *panel_of(const struct winograd *w, const void *u,
+                            const struct slice *s, size_t item)
 {
-    return u + item / s->pairs * w->u_point +
-           item % s->pairs * w->in_blocks * w->block * 2 * w->block;
+    size_t at = item / s->pairs * w->u_point +
+                item % s->pairs * w->in_blocks * w->block * 2 * w->block;
+
+    return (const char *)u + at * w->operand;
 }
 
 /* All points' products with a slice of the weights. The last strip may hold
  * tiles beyond `count`: what is made of them is not read. */
-static void multiply(const struct winograd *w, const float *u,
+static void multiply(const struct winograd *w, const void *u,
                      const struct slice *s, const struct chunk *c)
 {
     const struct rn_wino_kernels *k = w->kernels;
@@ -485,18 +549,17 @@ static void multiply(const struct winograd *w, const float *u,
     /* Strips of one length, so that none is too short to be fast. */
     size_t strips = rn_divide_up(c->count, (size_t)k->strip);
     size_t strip = even(rn_divide_up(c->count, strips));
-    size_t row = w->chunk * block;
+    size_t row = w->chunk * block, weights = block * block * w->operand;
     struct rn_range r = rn_range_of(w->points * s->pairs, c->me, c->team);
 
     for (size_t i = r.begin; i < r.end; i++) {
         size_t point = i / s->pairs, pair = s->first + i % s->pairs;
-        const float *v = c->v + point * w->v_point;
         float *m = c->m + point * w->m_point + 2 * pair * row;
 
         for (size_t n = 0; n < strips; n++) {
             size_t t = n * strip, left = c->count - t;
             struct rn_wino_product p = {
-                .v = v + t * block,
+                .v = v_at(w, c, point * w->v_point + t * block),
                 .v_block = row,
                 .blocks = w->in_blocks,
                 .u = panel_of(w, u, s, i),
@@ -506,10 +569,12 @@ static void multiply(const struct winograd *w, const float *u,
 
             if (i + 1 < r.end)
                 p.ahead = rn_ahead_of(panel_of(w, u, s, i + 1),
-                                      w->in_blocks * block * block * sizeof(*u),
-                                      w->in_blocks, block * block * sizeof(*u),
-                                      n, strips);
-            k->multiply((int)(left < strip ? left : strip), &p);
+                                      w->in_blocks * weights, w->in_blocks,
+                                      weights, n, strips);
+            if (w->rounded)
+                k->multiply_rounded((int)(left < strip ? left : strip), &p);
+            else
+                k->multiply((int)(left < strip ? left : strip), &p);
         }
     }
 }
@@ -552,7 +617,7 @@ static void multiply_late(const struct winograd *w, const float *store,
                 size_t point = i / strips, t = i % strips * strip;
                 size_t left = c->count - t;
                 struct rn_wino_product p = {
-                    .v = c->v + point * w->v_point + b * row + t * block,
+                    .v = v_at(w, c, point * w->v_point + b * row + t * block),
                     .v_block = row,
                     .blocks = 1,
                     .u = u + point * late_point(w),
@@ -581,7 +646,7 @@ static void accumulate(const struct winograd *w, float *du,
             du + point * w->u_point + pair * w->in_blocks * block * 2 * block;
 
         for (size_t b = 0; b < w->in_blocks; b++)
-            k->accumulate(c->v + point * w->v_point + b * row, dy, row,
+            k->accumulate(v_at(w, c, point * w->v_point + b * row), dy, row,
                           c->count, c->first == 0, to + b * 2 * block * block);
     }
 }
@@ -589,7 +654,7 @@ static void accumulate(const struct winograd *w, float *du,
 /* ----------------------------------------------------------------- passes */
 
 static struct chunk chunk_at(const struct winograd *w, size_t number,
-                             float *memory, int me, int team)
+                             char *memory, int me, int team)
 {
     size_t first = number * w->chunk, left = w->tiles - first;
 
@@ -597,7 +662,7 @@ static struct chunk chunk_at(const struct winograd *w, size_t number,
         .first = first,
         .count = left < w->chunk ? left : w->chunk,
         .v = memory,
-        .m = memory + w->points * w->v_point,
+        .m = (float *)(memory + v_bytes(w)),
         .me = me,
         .team = team,
     };
@@ -607,8 +672,9 @@ struct product {
     const void *x;
     const float *bias;
     const float *store; /* weights to transform into `slice`, or NULL */
-    const float *u;     /* transformed ones, or with `late` the store's */
-    float *slice, *memory;
+    const void *u;      /* transformed ones, or with `late` the store's */
+    float *slice;
+    char *memory;
     void *y;
 };
 
@@ -624,8 +690,7 @@ static void transform_slice(const struct winograd *w, const struct product *p,
 static void run_apart(const struct winograd *w, const struct product *p)
 {
     size_t chunks = rn_divide_up(w->tiles, w->chunk);
-    float *memory = p->memory + (size_t)omp_get_thread_num() * w->points *
-                                    (w->v_point + w->m_point);
+    char *memory = p->memory + (size_t)omp_get_thread_num() * chunk_bytes(w);
     struct slice all;
 
     slice_at(w, 0, &all);
@@ -680,7 +745,7 @@ static void run_product(const struct winograd *w, const struct rn_conv_args *a)
         .u = own ? scratch : a->weights,
         .slice = scratch,
         .y = data ? a->diff_src : a->dst,
-        .memory = own ? scratch + w->points * w->u_point : scratch,
+        .memory = (char *)(own ? scratch + w->points * w->u_point : scratch),
     };
 #pragma omp parallel num_threads(w->config.threads)
     {
@@ -715,7 +780,8 @@ static void run_weights_gradient(const struct winograd *w,
                                  const struct rn_conv_args *a)
 {
     size_t chunks = rn_divide_up(w->tiles, w->chunk);
-    float *du = a->scratch, *memory = du + w->points * w->u_point;
+    float *du = a->scratch;
+    char *memory = (char *)(du + w->points * w->u_point);
 #pragma omp parallel num_threads(w->config.threads)
     {
         int me = omp_get_thread_num(), team = omp_get_num_threads();
@@ -756,16 +822,16 @@ static int make(void *plan, const struct rn_conv_config *config, bool dry,
                 struct rn_conv_needs *needs, struct rn_error *err)
 {
     struct winograd *w = plan;
-    char name[16];
+    char name[24];
 
     (void)dry;
     (void)err;
     make_plan(w, config);
-    needs->scratch_bytes = scratch_floats(w) * sizeof(float);
-    needs->packed_bytes = packed_floats(w) * sizeof(float);
+    needs->scratch_bytes = scratch_bytes(w);
+    needs->packed_bytes = packed_bytes(w);
     needs->pack = !config->train;
-    snprintf(name, sizeof(name), "winograd %dx%d", w->kernels->tile,
-             w->kernels->tile);
+    snprintf(name, sizeof(name), "winograd %dx%d%s", w->kernels->tile,
+             w->kernels->tile, w->rounded ? " bf16" : "");
     rn_conv_describe(needs, name);
     return RN_OK;
 }

@@ -4,6 +4,7 @@
  * points 0, 1, -1, 2, -2 and infinity; smaller tiles leave out the twos. */
 #include "ops/conv/winograd_kernels.h"
 
+#include "ops/conv/pairs.h"
 #include "ops/conv/strip.h"
 
 #ifndef RN_WINO_TILE
@@ -171,7 +172,7 @@ INLINE void form_1d(enum form form, const vec *d, vec *o)
 /* The second half of a transform: `side` rows have become P wide, and now the
  * columns become P long. */
 INLINE void columns_to_points(enum form form, int side, vec rows[P][P],
-                              float *points, size_t stride)
+                              void *points, size_t stride, bool rounded)
 {
     vec d[P], o[P];
 
@@ -180,13 +181,16 @@ INLINE void columns_to_points(enum form form, int side, vec rows[P][P],
             d[y] = rows[y][i];
         form_1d(form, d, o);
         for (int y = 0; y < P; y++)
-            store(points + (size_t)(y * P + i) * stride, o[y]);
+            if (rounded)
+                put(points, (y * P + i) * (ptrdiff_t)stride, o[y]);
+            else
+                store((float *)points + (size_t)(y * P + i) * stride, o[y]);
     }
 }
 
 INLINE void pixels_to_points(enum form form, int side, const void *x,
-                             const struct rn_wino_place *at, float *points,
-                             size_t stride, bool inside)
+                             const struct rn_wino_place *at, void *points,
+                             size_t stride, bool rounded, bool inside)
 {
     vec rows[P][P], d[P];
 
@@ -195,30 +199,38 @@ INLINE void pixels_to_points(enum form form, int side, const void *x,
             d[i] = pixel(x, at, y, i, inside);
         form_1d(form, d, rows[y]);
     }
-    columns_to_points(form, side, rows, points, stride);
+    columns_to_points(form, side, rows, points, stride, rounded);
 }
 
 INLINE void to_points(enum form form, int side, const void *x,
-                      const struct rn_wino_place *at, float *points,
-                      size_t stride)
+                      const struct rn_wino_place *at, void *points,
+                      size_t stride, bool rounded)
 {
     fetch_later(at, false);
     if (is_inside(at, side))
-        pixels_to_points(form, side, x, at, points, stride, true);
+        pixels_to_points(form, side, x, at, points, stride, rounded, true);
     else
-        pixels_to_points(form, side, x, at, points, stride, false);
+        pixels_to_points(form, side, x, at, points, stride, rounded, false);
 }
 
 static void input(const void *x, const struct rn_wino_place *at, float *points,
                   size_t stride)
 {
-    to_points(INPUT, P, x, at, points, stride);
+    to_points(INPUT, P, x, at, points, stride, false);
 }
+
+#ifdef RN_KERNELS_BF16
+static void input_rounded(const void *x, const struct rn_wino_place *at,
+                          void *points, size_t stride)
+{
+    to_points(INPUT, P, x, at, points, stride, true);
+}
+#endif
 
 static void gradient(const void *dy, const struct rn_wino_place *at,
                      float *points, size_t stride)
 {
-    to_points(GRADIENT, T, dy, at, points, stride);
+    to_points(GRADIENT, T, dy, at, points, stride, false);
 }
 
 INLINE void finish_pixel(vec v, vec bias, const struct rn_wino_finish *finish,
@@ -268,7 +280,7 @@ static void weights(const float *w, size_t at, float *points, size_t stride)
             d[x] = load(w + (size_t)(y * 3 + x) * at);
         weights_1d(d, rows[y]);
     }
-    columns_to_points(WEIGHTS, 3, rows, points, stride);
+    columns_to_points(WEIGHTS, 3, rows, points, stride, false);
 }
 
 static void weights_gradient(const float *points, size_t stride, float *w,
@@ -292,9 +304,9 @@ static void weights_gradient(const float *points, size_t stride, float *w,
 
 /* -------------------------------------------------------- matrix products */
 
-INLINE void multiply_strip(int tiles, const struct rn_wino_product *p)
+INLINE void sum_products(int tiles, const struct rn_wino_product *p,
+                         vec a[STRIP], vec b[STRIP])
 {
-    vec a[STRIP], b[STRIP];
     struct factors f = {.x = p->v,
                         .x_block = p->v_block,
                         .blocks = p->blocks,
@@ -302,12 +314,44 @@ INLINE void multiply_strip(int tiles, const struct rn_wino_product *p)
                         .step = 2 * B,
                         .out_block = B,
                         .ahead = p->ahead};
+
+    add_products(tiles, 2, false, &f, a, b);
+}
+
+#ifdef RN_KERNELS_BF16
+INLINE void sum_pairs(int tiles, const struct rn_wino_product *p, vec a[STRIP],
+                      vec b[STRIP])
+{
+    const element *v = p->v, *u = p->u;
+    struct rn_ahead ahead = p->ahead;
+
+    for (size_t c = 0; c < p->blocks; c++, v += p->v_block, u += 2 * B * B) {
+        fetch_weights(&ahead);
+        add_block(tiles, 2, v, u, 4 * B, 2 * B, a, b);
+    }
+}
+#else
+/* Points are float32. */
+INLINE void sum_pairs(int tiles, const struct rn_wino_product *p, vec a[STRIP],
+                      vec b[STRIP])
+{
+    sum_products(tiles, p, a, b);
+}
+#endif
+
+INLINE void multiply_strip(int tiles, bool rounded,
+                           const struct rn_wino_product *p)
+{
+    vec a[STRIP], b[STRIP];
 #pragma GCC unroll 16
     for (int t = 0; t < tiles; t++) {
         a[t] = p->add ? load(p->m + t * B) : fill(0);
         b[t] = p->add ? load(p->m + p->m_block + t * B) : fill(0);
     }
-    add_products(tiles, 2, false, &f, a, b);
+    if (rounded)
+        sum_pairs(tiles, p, a, b);
+    else
+        sum_products(tiles, p, a, b);
 #pragma GCC unroll 16
     for (int t = 0; t < tiles; t++) {
         store(p->m + t * B, a[t]);
@@ -316,34 +360,47 @@ INLINE void multiply_strip(int tiles, const struct rn_wino_product *p)
 }
 
 /* A loop for every even length, each with its sums in registers. */
-static void multiply(int tiles, const struct rn_wino_product *p)
+INLINE void multiply_some(int tiles, bool rounded,
+                          const struct rn_wino_product *p)
 {
     switch ((tiles + 1) / 2) {
     case 1:
-        multiply_strip(2, p);
+        multiply_strip(2, rounded, p);
         break;
     case 2:
-        multiply_strip(4, p);
+        multiply_strip(4, rounded, p);
         break;
     case 3:
-        multiply_strip(6, p);
+        multiply_strip(6, rounded, p);
         break;
 #if RN_KERNELS_BLOCK == 16
     case 4:
-        multiply_strip(8, p);
+        multiply_strip(8, rounded, p);
         break;
     case 5:
-        multiply_strip(10, p);
+        multiply_strip(10, rounded, p);
         break;
     case 6:
-        multiply_strip(12, p);
+        multiply_strip(12, rounded, p);
         break;
     default:
-        multiply_strip(14, p);
+        multiply_strip(14, rounded, p);
         break;
 #endif
     }
 }
+
+static void multiply(int tiles, const struct rn_wino_product *p)
+{
+    multiply_some(tiles, false, p);
+}
+
+#ifdef RN_KERNELS_BF16
+static void multiply_rounded(int tiles, const struct rn_wino_product *p)
+{
+    multiply_some(tiles, true, p);
+}
+#endif
 
 INLINE void accumulate_some(const float *v, const float *dy, size_t dy_block,
                             size_t tiles, bool first, float *du)
@@ -386,6 +443,10 @@ const struct rn_wino_kernels RN_WINO_KERNELS_NAME = {
     .weights = weights,
     .weights_gradient = weights_gradient,
     .multiply = multiply,
+#ifdef RN_KERNELS_BF16
+    .input_rounded = input_rounded,
+    .multiply_rounded = multiply_rounded,
+#endif
     .accumulate = accumulate,
     .tile = T,
     .points = P * P,

@@ -8,7 +8,8 @@
  *
  * winograd_kernels.c is compiled once per instruction set, size and type of
  * activations: what is void *; all else is float32. "Point stride" is the
- * distance in floats between the same place of neighbouring points.
+ * distance in numbers between the same place of neighbouring points. Points and
+ * weights may be bfloat16, too, their products' sums float32.
  */
 #ifndef RN_OPS_CONV_WINOGRAD_KERNELS_H
 #define RN_OPS_CONV_WINOGRAD_KERNELS_H
@@ -37,12 +38,13 @@ struct rn_wino_finish {
     bool relu;
 };
 
-/** One point of some tiles and two blocks of outputs; distances in floats. */
+/** One point of some tiles and two blocks of outputs; distances in numbers. */
 struct rn_wino_product {
-    const float *v; /* [block][tile][B] */
+    const void *v; /* [block][tile][B] */
     size_t v_block;
-    size_t blocks;  /* of inputs */
-    const float *u; /* [block][B in][2][B out] */
+    size_t blocks; /* of inputs */
+    const void *u; /* [block][B in][2][B out]; of bfloat16
+                      [block][B in / 2][2][B out][2] */
     float *m;       /* [2][tile][B] */
     size_t m_block;
     bool add; /* to what is in m */
@@ -53,6 +55,9 @@ struct rn_wino_kernels {
     /** Patch of x -> points. */
     void (*input)(const void *x, const struct rn_wino_place *at, float *points,
                   size_t stride);
+    /** The same to points of bfloat16; NULL in kernels of float32. */
+    void (*input_rounded)(const void *x, const struct rn_wino_place *at,
+                          void *points, size_t stride);
     /** Tile of an output's gradient -> points. */
     void (*gradient)(const void *dy, const struct rn_wino_place *at,
                      float *points, size_t stride);
@@ -69,6 +74,8 @@ struct rn_wino_kernels {
     /** m (+)= v . u, of at most `strip` tiles. An odd number of them reads and
      *  writes one more. */
     void (*multiply)(int tiles, const struct rn_wino_product *product);
+    /** The same of bfloat16; NULL in kernels of float32. */
+    void (*multiply_rounded)(int tiles, const struct rn_wino_product *product);
     /** One point, one block of input and two of output channels:
      *  du[B][2][B] (+)= sum over tiles of v[tile][B] x dy[2][tile][B]. */
     void (*accumulate)(const float *v, const float *dy, size_t dy_block,
