@@ -8,6 +8,7 @@
 #include "model/model.h"
 #include "plan/internal.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -97,10 +98,18 @@ static int fold_all(struct rn_plan *p, struct rn_error *err)
     return rc;
 }
 
+/* Whether the plan may be refreshed: parameters of a model are folded once. */
+static bool folds_again(const struct rn_plan *p)
+{
+    return !p->store->borrowed;
+}
+
 int rn_plan_refresh(struct rn_plan *p, struct rn_error *err)
 {
-    int rc = rn_team_enter(&p->team, err);
+    int rc;
 
+    assert(folds_again(p));
+    rc = rn_team_enter(&p->team, err);
     if (rc)
         return rc;
     rc = fold_all(p, err);
@@ -351,6 +360,8 @@ static int build(struct rn_plan **out, struct rn_store *store,
             rc = take_folded(p, err);
         if (!rc && p->options.mode == RN_MODE_INFER)
             rc = fold_all(p, err);
+        if (!folds_again(p))
+            drop_plain(p);
     }
     rn_team_leave(&p->team);
     if (rc) {
@@ -721,7 +732,8 @@ int rn_plan_threads(const struct rn_plan *plan)
 
 uint64_t rn_plan_bytes(const struct rn_plan *p)
 {
-    size_t weights = p->folded_floats + (p->clone ? 0 : p->plain_floats);
+    size_t weights =
+        p->folded_floats + (folds_again(p) && !p->clone ? p->plain_floats : 0);
 
     return p->arena_bytes + (p->bn_floats + weights) * sizeof(float) +
            p->sums_count * sizeof(double) +

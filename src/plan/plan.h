@@ -70,7 +70,8 @@ int rn_plan_build(struct rn_plan **out, struct rn_store *store,
 /** The plan holds the model whose graph it is made of. */
 void rn_plan_hold_model(struct rn_plan *plan, const struct rn_model *model);
 
-/** Inference plans that share nothing: fold the store's present parameters in.
+/** Inference plans of rn_plan_build() that share nothing and whose store is not
+ *  a model's: fold the store's present parameters in.
  */
 int rn_plan_refresh(struct rn_plan *plan, struct rn_error *err);
 
