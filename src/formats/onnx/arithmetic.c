@@ -146,11 +146,6 @@ int rn_onnx_apply_affine(struct rn_onnx_import *in,
     return rc;
 }
 
-bool rn_onnx_is_one_pixel(struct rn_shape s)
-{
-    return s.h == 1 && s.w == 1;
-}
-
 /* The two inputs of x + y and the like, of which one is a constant: which. */
 static int pick_constant(struct rn_onnx_import *in,
                          struct rn_onnx_value **picture,

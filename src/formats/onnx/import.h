@@ -134,6 +134,8 @@ int rn_onnx_picture(struct rn_onnx_import *in, uint32_t i,
 /** Its shape. */
 struct rn_shape rn_onnx_shape_of(const struct rn_onnx_import *in,
                                  const struct rn_onnx_value *v);
+/** Whether [c,h,w] is a list of channels. */
+bool rn_onnx_is_one_pixel(struct rn_shape s);
 
 /** Attributes, or what they are when left out. */
 int64_t rn_onnx_int(const struct rn_onnx_import *in, const char *name,

@@ -40,7 +40,6 @@ struct rn_onnx_affine {
 /** Whether a constant is one number, or one for each of c channels. */
 bool rn_onnx_fits_channels(const struct rn_onnx_value *constant,
                            const struct rn_onnx_value *picture, int c);
-bool rn_onnx_is_one_pixel(struct rn_shape s);
 /** The first output is a picture times and plus numbers. */
 int rn_onnx_apply_affine(struct rn_onnx_import *in,
                          struct rn_onnx_value *picture,

@@ -148,6 +148,11 @@ struct rn_shape rn_onnx_shape_of(const struct rn_onnx_import *in,
     return in->g->nodes[v->node].shape;
 }
 
+bool rn_onnx_is_one_pixel(struct rn_shape s)
+{
+    return s.h == 1 && s.w == 1;
+}
+
 static int settle_node(struct rn_onnx_import *in, const struct rn_onnx_value *v)
 {
     char name[RN_IMPORT_NAME];
