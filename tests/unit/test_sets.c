@@ -287,8 +287,8 @@ static void sets_of_one_are_evaluated(void **state)
     struct rn_train_result trained;
     struct rn_eval_result r;
     struct rn_report *report;
-    struct rn_model *model;
-    struct rn_data *data;
+    struct rn_model *model = NULL;
+    struct rn_data *data = NULL;
     struct rn_error err = {0};
     long wrong = 0, likeliest = 0, hits = 0, answered = 0;
     double loss = 0;
