@@ -228,8 +228,8 @@ static void answer(const struct rn_graph *graph, int batch, int threads,
 {
     const struct rn_plan_options options = {
         .batch = batch, .threads = threads, .exact = exact};
-    struct rn_store *store;
-    struct rn_plan *plan;
+    struct rn_store *store = NULL;
+    struct rn_plan *plan = NULL;
     struct rn_error err;
 
     if (rn_store_borrow(&store, graph, &err) ||
