@@ -266,7 +266,12 @@ static void chain_config(const struct rn_inferrer *f, const struct chain *c,
     config->relu = c->relu >= 0;
     if (config->out.h * config->out.w == 1)
         return;
-    config->input = config->output = wanted(f);
+    config->output = wanted(f);
+    /* Images are float32, and a first convolution may take them as they are. */
+    config->input = type_of(f, f->graph->nodes[c->conv].input[0]);
+    if (rn_conv_exists(config))
+        return;
+    config->input = wanted(f);
     if (!rn_conv_exists(config))
         config->input = config->output = RN_F32;
 }

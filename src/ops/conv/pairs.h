@@ -25,26 +25,34 @@ INLINE vec add_pair(vec sum, uint32_t x, vecu w)
 #endif
 }
 
-/** a, b += x . w of one block of input channels: x[pixel][B], pairs of w[B][2]
- *  `step` apart, those of the second block of outputs `second` behind. */
+/** a, b += x . w of a pair of inputs, pixels `apart` from one another; w[B][2],
+ *  those of the second block of outputs `second` behind. */
+INLINE void add_pairs(int pixels, int outs, const element *x, size_t apart,
+                      const element *w, size_t second, vec a[STRIP],
+                      vec b[STRIP])
+{
+    vecu w0, w1;
+
+    memcpy(&w0, w, sizeof(w0));
+    memcpy(&w1, outs == 2 ? w + second : w, sizeof(w1));
+#pragma GCC unroll 16
+    for (int t = 0; t < pixels; t++) {
+        uint32_t pair;
+
+        memcpy(&pair, x + (size_t)t * apart, sizeof(pair));
+        a[t] = add_pair(a[t], pair, w0);
+        if (outs == 2)
+            b[t] = add_pair(b[t], pair, w1);
+    }
+}
+
+/** The same of one block of input channels: x[pixel][B], pairs of w `step`
+ *  apart. */
 INLINE void add_block(int pixels, int outs, const element *x, const element *w,
                       size_t step, size_t second, vec a[STRIP], vec b[STRIP])
 {
-    for (int i = 0; i < B; i += 2, w += step) {
-        vecu w0, w1;
-
-        memcpy(&w0, w, sizeof(w0));
-        memcpy(&w1, outs == 2 ? w + second : w, sizeof(w1));
-#pragma GCC unroll 16
-        for (int t = 0; t < pixels; t++) {
-            uint32_t pair;
-
-            memcpy(&pair, x + t * B + i, sizeof(pair));
-            a[t] = add_pair(a[t], pair, w0);
-            if (outs == 2)
-                b[t] = add_pair(b[t], pair, w1);
-        }
-    }
+    for (int i = 0; i < B; i += 2, w += step)
+        add_pairs(pixels, outs, x + i, B, w, second, a, b);
 }
 #endif
 

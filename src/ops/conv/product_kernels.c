@@ -84,6 +84,36 @@ INLINE void multiply_strip(int pixels, int outs,
         finish(pixels, s->relu, b, second);
 }
 
+#ifdef RN_KERNELS_BF16
+INLINE void first_strip(int pixels, int outs, const struct rn_product_first *s)
+{
+    element *y = s->y, *second = y + s->y_block;
+    const element *x = s->x, *w = s->w;
+    vec a[STRIP], b[STRIP];
+
+    start(pixels, s->bias, s->add, y, a);
+    if (outs == 2)
+        start(pixels, s->bias ? s->bias + B : NULL, s->add, second, b);
+    for (size_t k = 0; k < s->rows; k++, x += s->x_row)
+        for (size_t i = 0; i < s->pairs; i++, w += 2 * B)
+            add_pairs(pixels, outs, x + 2 * i, s->x_pixel, w, s->w_block, a, b);
+    finish(pixels, s->relu, a, y);
+    if (outs == 2)
+        finish(pixels, s->relu, b, second);
+}
+#define FIRST(n)                                                \
+    static void first_one_##n(const struct rn_product_first *s) \
+    {                                                           \
+        first_strip(n, 1, s);                                   \
+    }                                                           \
+    static void first_two_##n(const struct rn_product_first *s) \
+    {                                                           \
+        first_strip(n, 2, s);                                   \
+    }
+#else
+#define FIRST(n)
+#endif
+
 /* A function for every length, so that the sums stay in registers. */
 #define LENGTH(n)                                         \
     static void one_##n(const struct rn_product_strip *s) \
@@ -93,7 +123,8 @@ INLINE void multiply_strip(int pixels, int outs,
     static void two_##n(const struct rn_product_strip *s) \
     {                                                     \
         multiply_strip(n, 2, s);                          \
-    }
+    }                                                     \
+    FIRST(n)
 /* clang-format off */
 LENGTH(1) LENGTH(2) LENGTH(3) LENGTH(4) LENGTH(5) LENGTH(6)
 #if RN_KERNELS_BLOCK == 16
@@ -118,6 +149,30 @@ static void multiply(int pixels, int outs, const struct rn_product_strip *s)
 {
     lengths[outs - 1][pixels - 1](s);
 }
+
+#ifdef RN_KERNELS_BF16
+static void (*const first_lengths[2][STRIP])(const struct rn_product_first *) =
+    {
+#if RN_KERNELS_BLOCK == 16
+        {first_one_1, first_one_2, first_one_3, first_one_4, first_one_5,
+         first_one_6, first_one_7, first_one_8, first_one_9, first_one_10,
+         first_one_11, first_one_12, first_one_13, first_one_14},
+        {first_two_1, first_two_2, first_two_3, first_two_4, first_two_5,
+         first_two_6, first_two_7, first_two_8, first_two_9, first_two_10,
+         first_two_11, first_two_12, first_two_13, first_two_14},
+#else
+        {first_one_1, first_one_2, first_one_3, first_one_4, first_one_5,
+         first_one_6},
+        {first_two_1, first_two_2, first_two_3, first_two_4, first_two_5,
+         first_two_6},
+#endif
+};
+
+static void first(int pixels, int outs, const struct rn_product_first *s)
+{
+    first_lengths[outs - 1][pixels - 1](s);
+}
+#endif
 
 static void zeros(element *to, int pixels)
 {
@@ -166,6 +221,9 @@ static void gather(const struct rn_product_rows *r, void *rows)
 extern const struct rn_product_kernels RN_PRODUCT_KERNELS_NAME;
 const struct rn_product_kernels RN_PRODUCT_KERNELS_NAME = {
     .multiply = multiply,
+#ifdef RN_KERNELS_BF16
+    .first = first,
+#endif
     .gather = gather,
     .strip = STRIP,
 };

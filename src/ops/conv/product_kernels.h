@@ -31,6 +31,20 @@ struct rn_product_strip {
     int later_pixels;
 };
 
+/** A strip of a row of outputs from rows of interleaved channels: a row of pixel
+ *  t's window is the run of numbers at x + t * x_pixel. */
+struct rn_product_first {
+    const void *x;
+    size_t x_row, x_pixel;
+    size_t rows, pairs; /* of a window; of numbers in a row of it */
+    const void *w;      /* [row][pair][B out][2] */
+    size_t w_block;     /* between two blocks of outputs, as y_block */
+    void *y;            /* [pixel][B] */
+    size_t y_block;
+    const float *bias; /* [1 or 2][B], or NULL */
+    bool add, relu;    /* as above */
+};
+
 /** Pixels [first, first + pixels) of an output of rows of `out_w`. */
 struct rn_product_rows {
     const void *plane; /* of the input, [h][w][B] */
@@ -42,6 +56,8 @@ struct rn_product_rows {
 struct rn_product_kernels {
     /** `outs` blocks of outputs, 1 or 2, of at most `strip` pixels. */
     void (*multiply)(int pixels, int outs, const struct rn_product_strip *s);
+    /** The same of interleaved images; NULL in kernels of float32. */
+    void (*first)(int pixels, int outs, const struct rn_product_first *s);
     /** What one tap sees of one block: to[pixel][B], zeros outside. */
     void (*gather)(const struct rn_product_rows *rows, void *to);
     int strip;
