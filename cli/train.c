@@ -116,7 +116,7 @@ static int apply_recipe(const struct command *command, struct options *o,
 }
 
 /** Options that a run may go on with. */
-#define BESIDE_RESUME "resume|json|quiet|threads|data|iterations|epochs"
+#define BESIDE_RESUME "resume|json|quiet|threads|data|iterations|epochs|emulate"
 
 static int check_resume(const struct command *command, const struct args *args)
 {
@@ -359,6 +359,7 @@ static int train(struct options *o)
         .iterations = o->train.iterations,
         .epochs = o->train.epochs,
         .bind = 1,
+        .emulate = o->train.emulate,
     };
     struct rn_train_result result = {0};
     struct rn_error err = {0};

@@ -1161,6 +1161,8 @@ struct rn_train_options {
                        0: 1 */
     int data_rule;  /**< as rn_data_options.rule */
     int bind;       /**< as in rn_plan_options */
+    int precision;  /**< an rn_precision; tests are always in float32 */
+    int emulate;    /**< as in rn_plan_options */
 };
 
 RN_INLINE void rn_train_defaults(struct rn_train_options *options);
@@ -1190,9 +1192,9 @@ struct rn_learner;
  * parameters it learns are its own until rn_learner_store().
  *
  * @param options may be NULL. Of these count `batch` (images a step; 128),
- *                `threads`, `bind`, `exact`, `recompute`, `seed`, `loss`,
- *                `label_smoothing`, `optimizer` with its own options,
- *                `weight_decay` and `decay_all`.
+ *                `threads`, `bind`, `exact`, `recompute`, `precision`,
+ *                `emulate`, `seed`, `loss`, `label_smoothing`, `optimizer`
+ *                with its own options, `weight_decay` and `decay_all`.
  * @return RN_ERR_ARG for options that make no sense, a loss of another output
  *         than the model's, what training cannot do, and for options of whole
  *         runs: freeze, lr_scale, batch_norm, class_weights, weights, ema,
@@ -1319,7 +1321,8 @@ struct rn_resume_options {
      *  every length: constant, or steps at iterations. */
     long iterations;
     double epochs;
-    int bind; /**< as in rn_plan_options */
+    int bind;    /**< as in rn_plan_options */
+    int emulate; /**< likewise: go on with a run in bf16 on another machine */
 };
 
 /**

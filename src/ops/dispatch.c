@@ -3,6 +3,7 @@
 #include "core/isa.h"
 #include "core/threads.h"
 #include "ops/conv/direct_kernels.h"
+#include "ops/conv/pair_kernels.h"
 #include "ops/conv/product_kernels.h"
 #include "ops/conv/winograd_kernels.h"
 #include "ops/kernels.h"
@@ -49,7 +50,19 @@
         return number == RN_F32 ? name##_f32_get() : BF16(name); \
     }
 
+/* NAME_get(): of bfloat16 alone. */
+#define PAIRED(type, name)                               \
+    const struct type *name##_bf16_get(void);            \
+    DISPATCH(type, name##_bf16)                          \
+    NATIVE(type, name)                                   \
+    const struct type *name##_get(void)                  \
+    {                                                    \
+        const struct type *emulated = name##_bf16_get(); \
+        return BF16(name);                               \
+    }
+
 DISPATCH(rn_direct_kernels, rn_direct_kernels)
+PAIRED(rn_pair_kernels, rn_pair_kernels)
 TYPED(rn_kernels, rn_kernels)
 TYPED(rn_pool_kernels, rn_pool_kernels)
 TYPED(rn_product_kernels, rn_product_kernels)

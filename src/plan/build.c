@@ -56,9 +56,14 @@ size_t rn_value_count(const struct rn_plan *plan, int node)
     return rn_planes_count(&p);
 }
 
-int rn_new_value(struct rn_plan *plan, int node)
+int rn_new_value(struct rn_plan *plan, enum rn_dtype type, int node)
 {
-    return rn_new_buffer(plan, RN_F32, rn_value_count(plan, node));
+    return rn_new_buffer(plan, type, rn_value_count(plan, node));
+}
+
+enum rn_dtype rn_precision_type(int precision)
+{
+    return precision == RN_PRECISION_BF16 ? RN_BF16 : RN_F32;
 }
 
 struct rn_planes rn_planes_of_node(const struct rn_plan *plan, int node)
@@ -214,7 +219,7 @@ bool rn_is_plain(const struct rn_graph *graph, int v)
     return true;
 }
 
-int rn_new_bn(struct rn_plan *plan, int node)
+int rn_new_bn(struct rn_plan *plan, enum rn_dtype type, int node)
 {
     const struct rn_node *n = &plan->graph->nodes[node];
     struct rn_batch_norm *bn;
@@ -232,6 +237,7 @@ int rn_new_bn(struct rn_plan *plan, int node)
                                  .eps = n->eps,
                                  .momentum = n->momentum,
                                  .fixed = n->fixed};
+    bn->planes.type = type;
     scratch = rn_batch_norm_scratch(&bn->planes);
     if (scratch > plan->sums_count)
         plan->sums_count = scratch;

@@ -122,7 +122,7 @@ static int emit_apply(struct rn_inferrer *f, int node, struct rn_value a,
 /* The type values have where steps know it. */
 static enum rn_dtype wanted(const struct rn_inferrer *f)
 {
-    return f->plan->options.precision == RN_PRECISION_BF16 ? RN_BF16 : RN_F32;
+    return rn_precision_type(f->plan->options.precision);
 }
 
 static enum rn_dtype type_of(const struct rn_inferrer *f, int v)
@@ -316,7 +316,7 @@ int rn_infer_input(struct rn_inferrer *f, int v)
     if (rn_is_plain(f->graph, v))
         return RN_OK;
     s = rn_new_step(f->plan, &rn_step_block_images, v);
-    f->nodes[v].buffer = rn_new_value(f->plan, v);
+    f->nodes[v].buffer = rn_new_value(f->plan, RN_F32, v);
     if (!s || f->nodes[v].buffer < 0)
         return no_memory(f);
     s->out = f->nodes[v].buffer;
@@ -339,7 +339,7 @@ int rn_infer_apply(struct rn_inferrer *f, int v)
     if (rc)
         return rc;
     if (n->op == RN_OP_BATCH_NORM) {
-        a.bn = rn_new_bn(f->plan, v);
+        a.bn = rn_new_bn(f->plan, type, v);
         if (a.bn < 0)
             return no_memory(f);
     }

@@ -117,7 +117,7 @@ struct rn_step {
     int y;                /* output whose sign is the mask, or places */
     int bn;
     int scratch;      /* buffer of the convolution's own */
-    int packed;       /* buffer for weights as a backward pass reads them */
+    int packed;       /* training: buffer for weights as the pass reads them */
     int more, n_more; /* buffers read besides: where in plan->lists, how many */
     bool relu;
     bool again;           /* a forward step's second run, for backward */
@@ -205,8 +205,8 @@ struct rn_plan {
  *  sizes overflows then. */
 int rn_check_sizes(const struct rn_plan *plan, struct rn_error *err);
 int rn_new_buffer(struct rn_plan *plan, enum rn_dtype type, size_t count);
-/** A buffer for a value of node's shape. */
-int rn_new_value(struct rn_plan *plan, int node);
+/** A buffer for numbers of that type of a value of node's shape. */
+int rn_new_value(struct rn_plan *plan, enum rn_dtype type, int node);
 /** Append a zeroed step of that type for a node; NULL without memory. */
 struct rn_step *rn_new_step(struct rn_plan *plan,
                             const struct rn_step_type *type, int node);
@@ -226,7 +226,8 @@ void rn_conv_config_of(const struct rn_plan *plan, int node,
 /** Whether value v is the caller's images as they came: at most three
  *  channels, and nothing but convolutions reads them. */
 bool rn_is_plain(const struct rn_graph *graph, int v);
-int rn_new_bn(struct rn_plan *plan, int node);
+/** A batch norm of values of that type. */
+int rn_new_bn(struct rn_plan *plan, enum rn_dtype type, int node);
 struct rn_planes rn_planes_of_node(const struct rn_plan *plan, int node);
 /** Numbers of a value, padding too. */
 size_t rn_value_count(const struct rn_plan *plan, int node);
@@ -237,6 +238,9 @@ int *rn_count_readers(const struct rn_graph *graph);
 int rn_add_scratch(struct rn_plan *plan, struct rn_error *err);
 /** Choose offsets so that buffers alive at once do not overlap. */
 int rn_place_buffers(struct rn_plan *plan, struct rn_error *err);
+
+/** The type of values in a precision, where steps know it. */
+enum rn_dtype rn_precision_type(int precision);
 
 /* infer.c, train.c */
 int rn_compile_infer(struct rn_plan *plan, struct rn_error *err);

@@ -250,12 +250,7 @@ static void bind_batch_norms(struct rn_plan *p)
 static int check_precision(const struct rn_plan_options *o,
                            struct rn_error *err)
 {
-    if (o->precision == RN_PRECISION_FP32)
-        return RN_OK;
-    if (o->mode == RN_MODE_TRAIN)
-        return rn_fail(err, RN_ERR_ARG,
-                       "`precision` is bf16, which inference alone has");
-    if (rn_isa()->bf16 || o->emulate)
+    if (o->precision == RN_PRECISION_FP32 || rn_isa()->bf16 || o->emulate)
         return RN_OK;
     return rn_fail(err, RN_ERR_ARG,
                    "`precision` is bf16, for which this processor has no "

@@ -9,6 +9,11 @@
  * Backward. Each value collects at most two gradient buffers, which the step
  * that produced the value adds up while reading them. The ReLU's mask and the
  * two sums of batch norm's gradient are one pass, the gradient a second one.
+ *
+ * Types. With a precision less than float32 values of several pixels have that
+ * type, and so have their gradients; images, and what is of one pixel, fc and
+ * the loss that is, stay float32. A step that computes in another type stands
+ * between steps that convert what it reads and makes.
  */
 #include "core/memory.h"
 #include "plan/operations.h"
@@ -16,7 +21,7 @@
 struct train_node {
     struct rn_value value;
     int grad[2], grads;
-    int bn;       /* state of a batch norm node */
+    int bn, z;    /* batch norm: its state, and the buffer it normalises */
     int fused;    /* addition: the ReLU node its step includes; else NONE */
     int places;   /* max pool: buffer of where the largest was */
     bool done;    /* computed by an earlier node's step */
@@ -70,6 +75,59 @@ static bool *find_needed(const struct rn_graph *graph)
     return needed;
 }
 
+/* ------------------------------------------------------------------ types */
+
+/* The type of value v and of its gradient. */
+static enum rn_dtype type_of(const struct rn_learner *t, int v)
+{
+    const struct rn_node *n = node_at(t, v);
+
+    if (n->op == RN_OP_INPUT || rn_shape_pixels(n->shape) == 1)
+        return RN_F32;
+    return rn_precision_type(t->plan->options.precision);
+}
+
+static enum rn_dtype type_at(const struct rn_learner *t, int buffer)
+{
+    return buffer < 0 ? RN_F32 : t->plan->buffers[buffer].type;
+}
+
+/* A buffer for value v or its gradient. */
+static int new_value(struct rn_learner *t, int v)
+{
+    return rn_new_value(t->plan, type_of(t, v), v);
+}
+
+/* *buffer, of v's shape -> the same in another type, unless it has that. */
+static int convert(struct rn_learner *t, int v, enum rn_dtype type, int *buffer)
+{
+    struct rn_step *s;
+    int out;
+
+    if (type_at(t, *buffer) == type)
+        return RN_OK;
+    s = rn_new_step(t->plan, &rn_step_convert, v);
+    out = rn_new_value(t->plan, type, v);
+    if (!s || out < 0)
+        return no_memory(t);
+    s->a.buffer = *buffer;
+    s->out = out;
+    rn_touch_step(t->plan);
+    *buffer = out;
+    return RN_OK;
+}
+
+/* The types of a convolution's pass: v's, where there is an algorithm. Plain
+ * images are read as they came. */
+static void find_types(const struct rn_learner *t, int v,
+                       struct rn_conv_config *config)
+{
+    config->output = type_of(t, v);
+    config->input = config->plain_input ? RN_F32 : config->output;
+    if (!rn_conv_exists(config))
+        config->input = config->output = RN_F32;
+}
+
 /* ---------------------------------------------------------------- forward */
 
 static void touch_value(struct rn_learner *t, struct rn_value v)
@@ -83,7 +141,7 @@ static int emit_apply(struct rn_learner *t, int node, struct rn_value a,
 {
     struct rn_step *s = rn_new_step(t->plan, &rn_step_apply, node);
 
-    *out = rn_new_value(t->plan, node);
+    *out = rn_new_value(t->plan, type_at(t, a.buffer), node);
     if (!s || *out < 0)
         return no_memory(t);
     s->a = a;
@@ -113,9 +171,30 @@ static int written(struct rn_learner *t, int v, int *buffer)
     return rc;
 }
 
-static void set_value(struct rn_learner *t, int v, int buffer)
+/* Value v as a reader of that type takes it: pending, unless it is of another.
+ */
+static int read_as(struct rn_learner *t, int v, enum rn_dtype type,
+                   struct rn_value *out)
 {
+    int buffer, rc;
+
+    *out = t->nodes[v].value;
+    if (type_at(t, out->buffer) == type)
+        return RN_OK;
+    rc = written(t, v, &buffer);
+    if (!rc)
+        rc = convert(t, v, type, &buffer);
+    *out = (struct rn_value){buffer, RN_NONE, false};
+    return rc;
+}
+
+/* What a step has made of v, in v's type from here on. */
+static int set_value(struct rn_learner *t, int v, int buffer)
+{
+    int rc = convert(t, v, type_of(t, v), &buffer);
+
     t->nodes[v].value = (struct rn_value){buffer, RN_NONE, false};
+    return rc;
 }
 
 int rn_forward_input(struct rn_learner *t, int v)
@@ -123,17 +202,15 @@ int rn_forward_input(struct rn_learner *t, int v)
     struct rn_step *s;
     int out;
 
-    set_value(t, v, RN_IMAGES);
     if (rn_is_plain(t->graph, v))
-        return RN_OK;
+        return set_value(t, v, RN_IMAGES);
     s = rn_new_step(t->plan, &rn_step_block_images, v);
-    out = rn_new_value(t->plan, v);
+    out = new_value(t, v);
     if (!s || out < 0)
         return no_memory(t);
     s->out = out;
     rn_touch(t->plan, out);
-    set_value(t, v, out);
-    return RN_OK;
+    return set_value(t, v, out);
 }
 
 int rn_forward_conv(struct rn_learner *t, int v)
@@ -145,12 +222,15 @@ int rn_forward_conv(struct rn_learner *t, int v)
     int in, out, rc = written(t, n->input[0], &in);
 
     rn_conv_config_of(t->plan, v, &config);
+    find_types(t, v, &config);
+    if (!rc)
+        rc = convert(t, n->input[0], config.input, &in);
     if (!rc)
         rc = rn_find_conv(t->plan, &config, &conv, t->err);
     if (rc)
         return rc;
     s = rn_new_step(t->plan, &rn_step_conv, v);
-    out = rn_new_value(t->plan, v);
+    out = rn_new_value(t->plan, config.output, v);
     if (!s || out < 0)
         return no_memory(t);
     s->a.buffer = in;
@@ -161,19 +241,20 @@ int rn_forward_conv(struct rn_learner *t, int v)
     s->flops = 2.0 * (double)n->macs * t->plan->options.batch;
     rn_touch(t->plan, in);
     rn_touch(t->plan, out);
-    set_value(t, v, out);
-    return RN_OK;
+    return set_value(t, v, out);
 }
 
 int rn_forward_batch_norm(struct rn_learner *t, int v)
 {
     struct rn_step *s;
-    int z, bn, rc = written(t, node_at(t, v)->input[0], &z);
+    int input = node_at(t, v)->input[0], z, bn, rc = written(t, input, &z);
 
+    if (!rc)
+        rc = convert(t, input, type_of(t, v), &z);
     if (rc)
         return rc;
     s = rn_new_step(t->plan, &rn_step_bn_statistics, v);
-    bn = rn_new_bn(t->plan, v);
+    bn = rn_new_bn(t->plan, type_of(t, v), v);
     if (!s || bn < 0)
         return no_memory(t);
     s->bn = bn;
@@ -182,6 +263,7 @@ int rn_forward_batch_norm(struct rn_learner *t, int v)
         rn_touch(t->plan, z);
     }
     t->nodes[v].bn = bn;
+    t->nodes[v].z = z;
     t->nodes[v].value = (struct rn_value){z, bn, false};
     return RN_OK;
 }
@@ -196,9 +278,11 @@ static bool takes_mask(const struct rn_learner *t, int v)
 int rn_forward_relu(struct rn_learner *t, int v)
 {
     int input = node_at(t, v)->input[0], buffer;
+    int rc = read_as(t, input, type_of(t, v), &t->nodes[v].value);
 
-    t->nodes[v].value = t->nodes[input].value;
     t->nodes[v].value.relu = true;
+    if (rc)
+        return rc;
     /* Behind a batch norm that does not take over the ReLU's mask (others
      * read it, or another ReLU lies between), backward needs the ReLU's own
      * output: z has other signs. */
@@ -221,20 +305,30 @@ static int only_reader(const struct rn_learner *t, int v)
 int rn_forward_add(struct rn_learner *t, int v)
 {
     const struct rn_node *n = node_at(t, v);
-    int reader = only_reader(t, v), out, rc;
+    int reader = only_reader(t, v), out;
     bool fuse = reader >= 0 && node_at(t, reader)->op == RN_OP_RELU;
+    struct rn_value a, b;
+    int rc = read_as(t, n->input[0], type_of(t, v), &a);
 
-    rc = emit_apply(t, v, t->nodes[n->input[0]].value,
-                    t->nodes[n->input[1]].value, fuse, &out);
-    if (rc)
+    if (!rc)
+        rc = read_as(t, n->input[1], type_of(t, v), &b);
+    if (!rc)
+        rc = emit_apply(t, v, a, b, fuse, &out);
+    if (!rc)
+        rc = set_value(t, v, out);
+    if (rc || !fuse)
         return rc;
-    set_value(t, v, out);
-    if (fuse) {
-        set_value(t, reader, out);
-        t->nodes[v].fused = reader;
-        t->nodes[reader].done = true;
-    }
-    return RN_OK;
+    t->nodes[v].fused = reader;
+    t->nodes[reader].done = true;
+    return set_value(t, reader, out);
+}
+
+/* The type that a step reads and makes. */
+static enum rn_dtype step_type(const struct rn_learner *t, int v)
+{
+    const struct rn_node *n = node_at(t, v);
+
+    return rn_op_plan_of(n->op)->bf16 ? type_of(t, n->input[0]) : RN_F32;
 }
 
 /* The input of a step, written unless it applies what is pending. */
@@ -244,8 +338,7 @@ static int step_input(struct rn_learner *t, int v, struct rn_value *in)
 
     if (!rn_op_plan_of(node_at(t, v)->op)->takes_pending)
         rc = written(t, input, &buffer);
-    *in = t->nodes[input].value;
-    return rc;
+    return rc ? rc : read_as(t, input, step_type(t, v), in);
 }
 
 int rn_forward_step(struct rn_learner *t, int v)
@@ -259,7 +352,7 @@ int rn_forward_step(struct rn_learner *t, int v)
     if (rc)
         return rc;
     s = rn_new_step(t->plan, o->forward_step, v);
-    out = rn_new_value(t->plan, v);
+    out = rn_new_value(t->plan, step_type(t, v), v);
     if (places)
         t->nodes[v].places =
             rn_new_buffer(t->plan, RN_U8, rn_value_count(t->plan, v));
@@ -269,8 +362,7 @@ int rn_forward_step(struct rn_learner *t, int v)
     s->out = out;
     s->y = places ? t->nodes[v].places : RN_NONE;
     rn_touch_step(t->plan);
-    set_value(t, v, out);
-    return RN_OK;
+    return set_value(t, v, out);
 }
 
 static int emit_loss(struct rn_learner *t)
@@ -282,7 +374,7 @@ static int emit_loss(struct rn_learner *t)
     if (rc)
         return rc;
     s = rn_new_step(t->plan, &rn_step_loss, v);
-    out = rn_new_value(t->plan, v);
+    out = new_value(t, v);
     if (!s || out < 0)
         return no_memory(t);
     s->a.buffer = logits;
@@ -333,7 +425,7 @@ static int reuse(struct rn_learner *t, int node, const int grad[2], int grads)
     for (int i = 0; i < grads; i++)
         if (release(t, grad[i]))
             free = grad[i];
-    return free >= 0 ? free : rn_new_value(t->plan, node);
+    return free >= 0 ? free : new_value(t, node);
 }
 
 /* Gradients of v as one buffer, RN_NONE when v has none. */
@@ -373,6 +465,14 @@ static int contribute(struct rn_learner *t, int v, int buffer)
     return RN_OK;
 }
 
+/* The same of a buffer in another type than v's. */
+static int give(struct rn_learner *t, int v, int buffer)
+{
+    int rc = convert(t, v, type_of(t, v), &buffer);
+
+    return rc ? rc : contribute(t, v, buffer);
+}
+
 static int backward_conv_weights(struct rn_learner *t, int v, int dz)
 {
     const struct rn_node *n = node_at(t, v);
@@ -383,7 +483,12 @@ static int backward_conv_weights(struct rn_learner *t, int v, int dz)
 
     rn_conv_config_of(t->plan, v, &config);
     config.pass = RN_CONV_BACKWARD_WEIGHTS;
-    rc = rn_find_conv(t->plan, &config, &conv, t->err);
+    find_types(t, v, &config);
+    rc = convert(t, n->input[0], config.input, &in);
+    if (!rc)
+        rc = convert(t, v, config.output, &dz);
+    if (!rc)
+        rc = rn_find_conv(t->plan, &config, &conv, t->err);
     if (rc)
         return rc;
     s = rn_new_step(t->plan, &rn_step_conv_backward_weights, v);
@@ -411,11 +516,14 @@ static int backward_conv_data(struct rn_learner *t, int v, int dz)
     rn_conv_config_of(t->plan, v, &config);
     config.pass = RN_CONV_BACKWARD_DATA;
     config.bias = false;
-    rc = rn_find_conv(t->plan, &config, &conv, t->err);
+    find_types(t, v, &config);
+    rc = convert(t, v, config.output, &dz);
+    if (!rc)
+        rc = rn_find_conv(t->plan, &config, &conv, t->err);
     if (rc)
         return rc;
     s = rn_new_step(t->plan, &rn_step_conv_backward_data, v);
-    out = rn_new_value(t->plan, n->input[0]);
+    out = rn_new_value(t->plan, config.input, n->input[0]);
     if (!s || out < 0)
         return no_memory(t);
     s->dy = dz;
@@ -425,7 +533,7 @@ static int backward_conv_data(struct rn_learner *t, int v, int dz)
     s->flops = 2.0 * (double)n->macs * t->plan->options.batch;
     rn_touch(t->plan, dz);
     rn_touch(t->plan, out);
-    return contribute(t, n->input[0], out);
+    return give(t, n->input[0], out);
 }
 
 int rn_backward_conv(struct rn_learner *t, int v)
@@ -453,7 +561,7 @@ static int emit_reduce(struct rn_learner *t, int v, const int grad[2],
     s->dy2 = grads > 1 ? grad[1] : RN_NONE;
     s->relu = relu;
     s->y = y;
-    s->a.buffer = t->nodes[node_at(t, v)->input[0]].value.buffer;
+    s->a.buffer = t->nodes[v].z;
     s->bn = bn;
     s->out = g;
     rn_touch(t->plan, s->dy);
@@ -488,7 +596,7 @@ int rn_backward_batch_norm(struct rn_learner *t, int v)
     s->dy = n->grad[0];
     s->dy2 = n->grads > 1 ? n->grad[1] : RN_NONE;
     s->relu = relu;
-    s->a.buffer = t->nodes[input].value.buffer;
+    s->a.buffer = n->z;
     s->bn = n->bn;
     s->out = dz;
     rn_touch(t->plan, s->dy);
@@ -577,18 +685,21 @@ int rn_backward_step(struct rn_learner *t, int v)
 {
     const struct rn_op_plan *o = rn_op_plan_of(node_at(t, v)->op);
     struct train_node *n = &t->nodes[v];
-    int input = node_at(t, v)->input[0], dy, out;
-    int rc = o->takes_pending ? RN_OK : single_gradient(t, v, &dy);
+    int input = node_at(t, v)->input[0], given, out;
+    int rc = o->takes_pending ? RN_OK : single_gradient(t, v, &given);
+    int dy[2] = {n->grad[0], n->grads > 1 ? n->grad[1] : RN_NONE};
     struct rn_step *s;
 
+    for (int i = 0; !rc && i < n->grads; i++)
+        rc = convert(t, v, step_type(t, v), &dy[i]);
     if (rc)
         return rc;
     s = rn_new_step(t->plan, o->backward_step, v);
-    out = rn_new_value(t->plan, input);
+    out = rn_new_value(t->plan, step_type(t, v), input);
     if (!s || out < 0)
         return no_memory(t);
-    s->dy = n->grad[0];
-    s->dy2 = n->grads > 1 ? n->grad[1] : RN_NONE;
+    s->dy = dy[0];
+    s->dy2 = dy[1];
     if (o->keeps & RN_KEEPS_INPUT)
         s->a = t->nodes[input].value;
     s->y = kept(t, v, o->keeps);
@@ -596,7 +707,7 @@ int rn_backward_step(struct rn_learner *t, int v)
     rn_touch_step(t->plan);
     for (int i = 0; i < n->grads; i++)
         release(t, n->grad[i]);
-    return contribute(t, input, out);
+    return give(t, input, out);
 }
 
 /* ------------------------------------------------------------------ whole */

@@ -191,7 +191,9 @@ int rn_trainer_memory(const struct rn_trainer *t, int batch, int recompute,
                                             .batch = batch,
                                             .threads = t->threads,
                                             .exact = t->o.exact,
-                                            .recompute = recompute};
+                                            .recompute = recompute,
+                                            .precision = t->o.precision,
+                                            .emulate = t->o.emulate};
     int rc = rn_plan_estimate(t->model, &options, bytes, err);
 
     /* The plan's estimate has one state. */

@@ -92,7 +92,9 @@ static int build(struct rn_learner *l, struct rn_error *err)
                                             .threads = l->o.threads,
                                             .exact = l->o.exact,
                                             .bind = l->o.bind,
-                                            .recompute = l->o.recompute};
+                                            .recompute = l->o.recompute,
+                                            .precision = l->o.precision,
+                                            .emulate = l->o.emulate};
     int rc = rn_store_create(&l->store, l->model->graph,
                              rn_optimiser_states(optimiser), err);
 

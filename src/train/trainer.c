@@ -268,6 +268,13 @@ static int build(struct rn_trainer *t, struct rn_plan **plan, enum rn_mode mode,
                                       .recompute = t->o.recompute,
                                       .bind = t->o.bind};
 
+    /* Tests have float32's kernels: the same answers of the same weights
+     * wherever the run goes on. */
+    if (mode == RN_MODE_TRAIN) {
+        options.precision = t->o.precision;
+        options.emulate = t->o.emulate;
+    }
+
     return rn_plan_build(plan, t->store, &options, err);
 }
 
@@ -721,6 +728,7 @@ static int go_on(struct rn_trainer *t, const struct rn_resume_options *r,
     if (r->threads > 0)
         t->o.threads = r->threads;
     t->o.bind = r->bind;
+    t->o.emulate = r->emulate;
     if (r->data) {
         t->o.data = r->data;
         rc = make_data_absolute(&t->o.data, &data, err);

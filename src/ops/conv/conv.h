@@ -72,8 +72,8 @@ size_t rn_conv_scratch_bytes(const struct rn_conv *conv);
 /** Bytes of the weights in the layout the pass reads. */
 size_t rn_conv_packed_bytes(const struct rn_conv *conv);
 /** Whether rn_conv_pack() must be called before a run: always in inference
- *  (from plain OIHW), in training for backward data when it reads another
- *  layout than the store's. */
+ *  (from plain OIHW), in training (from the store's) when the pass reads
+ * another layout or type. */
 bool rn_conv_needs_pack(const struct rn_conv *conv);
 int rn_conv_pack(struct rn_conv *conv, const float *from, void *packed,
                  struct rn_error *err);

@@ -58,7 +58,7 @@ static bool applies(const struct rn_conv_config *c)
 
 static bool applies_bf16(const struct rn_conv_config *c)
 {
-    return c->pass == RN_CONV_FORWARD && !c->train && !c->plain_input &&
+    return c->pass == RN_CONV_FORWARD && !c->plain_input &&
            c->out.h * c->out.w > 1;
 }
 
@@ -384,8 +384,9 @@ static int run(void *plan, const struct rn_conv_args *args,
 }
 
 /* Weights lie as the store has them, in training and inference; those of
- * bfloat16 in the order of the sum. */
-static int pack(void *plan, const float *oihw, void *packed,
+ * bfloat16 in the order of the sum. `from` is the store's in training, else
+ * plain. */
+static int pack(void *plan, const float *from, void *packed,
                 struct rn_error *err)
 {
     const struct product *p = plan;
@@ -393,10 +394,13 @@ static int pack(void *plan, const float *oihw, void *packed,
 
     (void)err;
     if (c->input == RN_F32)
-        rn_conv_weights_pack(oihw, packed, c->out.c, c->in.c, c->window, false,
+        rn_conv_weights_pack(from, packed, c->out.c, c->in.c, c->window, false,
                              c->threads);
+    else if (c->train)
+        rn_conv_weights_store_to_pairs(from, packed, c->out.c, c->in.c,
+                                       c->window, c->threads);
     else
-        rn_conv_weights_pack_pairs(oihw, packed, c->out.c, c->in.c, c->window,
+        rn_conv_weights_pack_pairs(from, packed, c->out.c, c->in.c, c->window,
                                    c->threads);
     return RN_OK;
 }
@@ -412,7 +416,7 @@ static int make(void *plan, const struct rn_conv_config *c, bool dry,
     needs->scratch_bytes = (size_t)c->threads * rows_bytes(p);
     needs->packed_bytes =
         rn_conv_weights_count(c->out.c, c->in.c, c->window, false) * p->number;
-    needs->pack = !c->train;
+    needs->pack = !c->train || c->input == RN_BF16;
     rn_conv_describe(needs, c->input == RN_F32 ? "product" : "product bf16");
     return RN_OK;
 }

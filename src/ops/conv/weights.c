@@ -3,6 +3,7 @@
 #include "ops/conv/weights.h"
 
 #include "core/dtype.h"
+#include "ops/conv/pair_kernels.h"
 #include "ops/layout.h"
 
 #include <string.h>
@@ -123,4 +124,20 @@ void rn_conv_weights_pack_pairs(const float *oihw, uint16_t *packed, int oc,
 #pragma omp parallel for num_threads(threads)
     for (size_t i = 0; i < blocks_of(&w) * w.taps; i++)
         pair_block(&w, i, oihw, packed + i * w.block * w.block);
+}
+
+void rn_conv_weights_store_to_pairs(const float *store, uint16_t *packed,
+                                    int oc, int ic, struct rn_window window,
+                                    int threads)
+{
+    const struct rn_pair_kernels *k = rn_pair_kernels_get();
+    struct weights_walk w = walk_of(oc, ic, window, false);
+    size_t square = w.block * w.block, row = w.in_blocks * w.taps;
+#pragma omp parallel for num_threads(threads)
+    for (size_t i = 0; i < blocks_of(&w) * w.taps; i++) {
+        size_t out = i / row, tap = i % row / w.in_blocks;
+        size_t from = (out * w.in_blocks + i % w.in_blocks) * w.taps + tap;
+
+        k->pack(store + from * square, packed + i * square);
+    }
 }

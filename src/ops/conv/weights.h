@@ -21,6 +21,10 @@ void rn_conv_weights_from_store(const float *store, float *oihw, int oc, int ic,
  *  [oc / B][kh][kw][ic / B][B ic / 2][B oc][2]; on so many threads. */
 void rn_conv_weights_pack_pairs(const float *oihw, uint16_t *packed, int oc,
                                 int ic, struct rn_window window, int threads);
+/** The same of the store's weights. */
+void rn_conv_weights_store_to_pairs(const float *store, uint16_t *packed,
+                                    int oc, int ic, struct rn_window window,
+                                    int threads);
 /** To the store's layout, on so many threads. */
 void rn_conv_weights_pack(const float *oihw, float *store, int oc, int ic,
                           struct rn_window window, bool plain_input,

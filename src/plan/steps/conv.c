@@ -3,6 +3,20 @@
 #include "plan/operations.h"
 #include "plan/steps/steps.h"
 
+/* A training step's weights, packed if the pass reads another layout or type
+ * than the store's. */
+static int find_weights(struct rn_plan *plan, const struct rn_step *s,
+                        struct rn_conv_args *args, struct rn_error *err)
+{
+    const float *store = rn_store_at(plan->store, RN_STORE_VALUE, s->weights);
+
+    args->weights = store;
+    if (!rn_conv_needs_pack(s->conv))
+        return RN_OK;
+    args->weights = rn_buffer_at(plan, s->packed);
+    return rn_conv_pack(s->conv, store, rn_buffer_at(plan, s->packed), err);
+}
+
 static int run_conv(struct rn_plan *plan, struct rn_step *s,
                     struct rn_error *err)
 {
@@ -13,36 +27,30 @@ static int run_conv(struct rn_plan *plan, struct rn_step *s,
         .scratch = rn_buffer_at(plan, s->scratch),
     };
 
+    int rc = RN_OK;
+
     if (!train) {
         args.weights = plan->folds[s->fold].weights;
         args.bias = plan->folds[s->fold].bias;
     } else {
-        args.weights = rn_store_at(plan->store, RN_STORE_VALUE, s->weights);
+        rc = find_weights(plan, s, &args, err);
         if (s->bias >= 0)
             args.bias = rn_store_at(plan->store, RN_STORE_VALUE, s->bias);
     }
-    return rn_conv_run(s->conv, &args, err);
+    return rc ? rc : rn_conv_run(s->conv, &args, err);
 }
 
 static int run_conv_backward_data(struct rn_plan *plan, struct rn_step *s,
                                   struct rn_error *err)
 {
     struct rn_conv_args args = {
-        .weights = rn_store_at(plan->store, RN_STORE_VALUE, s->weights),
         .diff_dst = rn_buffer_at(plan, s->dy),
         .diff_src = rn_buffer_at(plan, s->out),
         .scratch = rn_buffer_at(plan, s->scratch),
     };
+    int rc = find_weights(plan, s, &args, err);
 
-    if (rn_conv_needs_pack(s->conv)) {
-        float *packed = rn_buffer_at(plan, s->packed);
-        int rc = rn_conv_pack(s->conv, args.weights, packed, err);
-
-        if (rc)
-            return rc;
-        args.weights = packed;
-    }
-    return rn_conv_run(s->conv, &args, err);
+    return rc ? rc : rn_conv_run(s->conv, &args, err);
 }
 
 static int run_conv_backward_weights(struct rn_plan *plan, struct rn_step *s,

@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The data gradient of any convolution in bfloat16, as matrix products of the
+ * output's gradient and weights turned round. With a stride, input pixels of
+ * one phase (their place modulo the stride) meet the same taps: each phase is a
+ * product of its own, and no zeros are multiplied. A sum is taken in registers
+ * by one thread, tap after tap and channel after channel: the same bits on any
+ * number of threads and in blocks of any size. */
+#include "ops/conv/algorithm.h"
+
+#include "ops/conv/pair_kernels.h"
+#include "ops/conv/product_kernels.h"
+#include "ops/elementwise.h"
+#include "ops/window.h"
+
+#include <omp.h>
+#include <stdint.h>
+#include <string.h>
+
+/* A chunk's gathered rows, which every pair of blocks rereads, stay in the
+ * second-level cache. */
+#define CHUNK_BYTES ((size_t)256 << 10)
+/* Pieces of work there should be for each thread. */
+#define PIECES 4
+
+struct data_gradient {
+    struct rn_conv_config config;
+    const struct rn_product_kernels *kernels;
+    const struct rn_pair_kernels *pairs_of;
+    size_t block, from_blocks, to_blocks; /* of dy's channels, of dx's */
+    size_t pairs;       /* of dx's blocks; the last may be one alone */
+    size_t row_numbers; /* of a thread's gathered rows */
+};
+
+/** Pixels of dx whose place modulo the stride is (y, x). */
+struct phase {
+    int y, x;
+    int h, w;   /* there are so many */
+    int ky, kx; /* the first of their taps; the others are a stride on */
+    size_t rows, columns; /* of taps */
+    size_t steps;         /* taps by blocks of dy: what is summed over */
+    size_t weights;       /* numbers before its weights */
+    size_t strips;        /* of an image */
+    size_t chunk, chunks; /* strips that are gathered at once; of them */
+    bool scatters;        /* its pixels are no neighbours in dx */
+    bool gathers;         /* nor those that they see in dy */
+};
+
+/* --------------------------------------------------------------- planning */
+
+/* First tap along one side, and their number. */
+static int taps_along(int place, int pad, int stride, int taps, size_t *count)
+{
+    int first = (place + pad) % stride;
+
+    *count = first < taps ? (size_t)((taps - first + stride - 1) / stride) : 0;
+    return first;
+}
+
+static int pixels_along(int place, int size, int stride)
+{
+    return place < size ? (size - place + stride - 1) / stride : 0;
+}
+
+static size_t phases_of(const struct data_gradient *d)
+{
+    return (size_t)d->config.window.stride * (size_t)d->config.window.stride;
+}
+
+static void plan_chunks(const struct data_gradient *d, struct phase *f)
+{
+    const struct rn_conv_config *c = &d->config;
+    size_t strip = (size_t)d->kernels->strip, all, chunks;
+    size_t bytes = strip * f->steps * d->block * sizeof(uint16_t);
+    size_t fit = bytes ? CHUNK_BYTES / bytes : CHUNK_BYTES;
+
+    f->strips = rn_divide_up((size_t)f->h * (size_t)f->w, strip);
+    all = (size_t)c->n * f->strips;
+    chunks = rn_divide_up(all, fit ? fit : 1);
+    if (chunks < rn_divide_up(PIECES * (size_t)c->threads, d->pairs))
+        chunks = rn_divide_up(PIECES * (size_t)c->threads, d->pairs);
+    f->chunk = all ? rn_divide_up(all, chunks) : 1;
+    f->chunks = rn_divide_up(all, f->chunk);
+}
+
+/* Whether its one tap sees dy's pixels as they lie. */
+static bool sees_all(const struct data_gradient *d, const struct phase *f)
+{
+    const struct rn_conv_config *c = &d->config;
+
+    return f->rows * f->columns == 1 && f->y + c->window.pad == f->ky &&
+           f->x + c->window.pad == f->kx && f->h == c->out.h &&
+           f->w == c->out.w;
+}
+
+/* Phase number `at`, whose weights lie behind those of the phases before. */
+static struct phase phase_at(const struct data_gradient *d, size_t at,
+                             size_t weights)
+{
+    const struct rn_conv_config *c = &d->config;
+    const struct rn_window *w = &c->window;
+    struct phase f = {.y = (int)at / w->stride,
+                      .x = (int)at % w->stride,
+                      .weights = weights,
+                      .scatters = w->stride > 1};
+
+    f.h = pixels_along(f.y, c->in.h, w->stride);
+    f.w = pixels_along(f.x, c->in.w, w->stride);
+    f.ky = taps_along(f.y, w->pad, w->stride, w->kh, &f.rows);
+    f.kx = taps_along(f.x, w->pad, w->stride, w->kw, &f.columns);
+    f.steps = f.rows * f.columns * d->from_blocks;
+    f.gathers = !sees_all(d, &f);
+    plan_chunks(d, &f);
+    return f;
+}
+
+static size_t weights_of(const struct data_gradient *d, const struct phase *f)
+{
+    return d->to_blocks * f->steps * d->block * d->block;
+}
+
+static size_t chunk_pixels(const struct data_gradient *d, const struct phase *f)
+{
+    return f->chunk * (size_t)d->kernels->strip;
+}
+
+static void make_plan(struct data_gradient *d, const struct rn_conv_config *c)
+{
+    d->config = *c;
+    d->kernels = rn_product_kernels_get(RN_BF16);
+    d->pairs_of = rn_pair_kernels_get();
+    d->block = (size_t)rn_block();
+    d->from_blocks = rn_channels_padded(c->out.c) / d->block;
+    d->to_blocks = rn_channels_padded(c->in.c) / d->block;
+    d->pairs = rn_divide_up(d->to_blocks, 2);
+    for (size_t i = 0; i < phases_of(d); i++) {
+        struct phase f = phase_at(d, i, 0);
+        size_t rows = f.steps * chunk_pixels(d, &f) * d->block;
+
+        if (f.gathers && rows > d->row_numbers)
+            d->row_numbers = rows;
+    }
+}
+
+/* ---------------------------------------------------------------- weights */
+
+/* A step of a phase's sum: a block of dy as one tap sees it. */
+struct step {
+    size_t block;
+    int ky, kx;
+};
+
+static struct step step_of(const struct data_gradient *d, const struct phase *f,
+                           size_t k)
+{
+    int stride = d->config.window.stride;
+    size_t tap = k / d->from_blocks;
+
+    return (struct step){k % d->from_blocks,
+                         f->ky + stride * (int)(tap / f->columns),
+                         f->kx + stride * (int)(tap % f->columns)};
+}
+
+/* Of the store's [oc / B][ic / B][kh][kw][B ic][B oc], for each phase:
+ * [ic / B][step][B oc / 2][B ic][2]. */
+static int pack(void *plan, const float *store, void *packed,
+                struct rn_error *err)
+{
+    const struct data_gradient *d = plan;
+    const struct rn_window *w = &d->config.window;
+    size_t square = d->block * d->block, taps = rn_window_taps(w), before = 0;
+
+    (void)err;
+    for (size_t i = 0; i < phases_of(d); i++) {
+        struct phase f = phase_at(d, i, before);
+        uint16_t *to = (uint16_t *)packed + f.weights;
+#pragma omp parallel for num_threads(d->config.threads)
+        for (size_t k = 0; k < d->to_blocks * f.steps; k++) {
+            struct step s = step_of(d, &f, k % f.steps);
+            size_t from = (s.block * d->to_blocks + k / f.steps) * taps +
+                          (size_t)(s.ky * w->kw + s.kx);
+
+            d->pairs_of->pack_turned(store + from * square, to + k * square);
+        }
+        before += weights_of(d, &f);
+    }
+    return RN_OK;
+}
+
+/* --------------------------------------------------------------- products */
+
+/** Some neighbouring pixels of one image and phase. */
+struct strip {
+    size_t image, first, pixels;
+};
+
+static struct strip strip_at(const struct phase *f, size_t number)
+{
+    struct rn_range r = rn_range_of((size_t)f->h * (size_t)f->w,
+                                    (int)(number % f->strips), (int)f->strips);
+
+    return (struct strip){number / f->strips, r.begin, r.end - r.begin};
+}
+
+/* What one strip sees: rows[step][pixel][B]. */
+static void gather(const struct data_gradient *d, const struct phase *f,
+                   const struct strip *s, const uint16_t *dy, uint16_t *rows)
+{
+    const struct rn_conv_config *c = &d->config;
+    const struct rn_window *w = &c->window;
+    size_t plane = rn_shape_pixels(c->out) * d->block;
+
+    for (size_t k = 0; k < f->steps; k++) {
+        struct step at = step_of(d, f, k);
+        struct rn_product_rows r = {
+            .plane = dy + (s->image * d->from_blocks + at.block) * plane,
+            .h = c->out.h,
+            .w = c->out.w,
+            .out_w = f->w,
+            .stride = 1,
+            .top = (f->y + w->pad - at.ky) / w->stride,
+            .left = (f->x + w->pad - at.kx) / w->stride,
+            .first = (int)s->first,
+            .pixels = (int)s->pixels,
+        };
+
+        d->kernels->gather(&r, rows + k * chunk_pixels(d, f) * d->block);
+    }
+}
+
+enum { STRIP_MOST = 32, BLOCK_MOST = 16 };
+
+/* A strip's pixels [pixel][B] to their places in a plane of dx. */
+static void scatter(const struct data_gradient *d, const struct phase *f,
+                    const struct strip *s, const uint16_t *pixels,
+                    uint16_t *plane)
+{
+    size_t stride = (size_t)d->config.window.stride;
+    size_t w = (size_t)d->config.in.w, columns = (size_t)f->w;
+
+    for (size_t i = 0; i < s->pixels; i++) {
+        size_t y = (s->first + i) / columns, x = (s->first + i) % columns;
+        size_t at = (y * stride + (size_t)f->y) * w + x * stride + (size_t)f->x;
+
+        memcpy(plane + at * d->block, pixels + i * d->block,
+               d->block * sizeof(*plane));
+    }
+}
+
+/** A thread's part of a chunk: strips by pairs of dx's blocks. */
+struct part {
+    struct rn_range strips, pairs;
+    const struct rn_conv_args *args;
+    uint16_t *rows;
+};
+
+/* One strip of one pair; what it sees is at `x`. */
+static void multiply(const struct data_gradient *d, const struct phase *f,
+                     const struct part *part, const struct strip *s,
+                     size_t pair, const uint16_t *x)
+{
+    size_t b = d->block, plane = rn_shape_pixels(d->config.in) * b;
+    size_t square = b * b;
+    int outs = 2 * pair + 1 < d->to_blocks ? 2 : 1;
+    uint16_t *dx = (uint16_t *)part->args->diff_src +
+                   (s->image * d->to_blocks + 2 * pair) * plane;
+    uint16_t made[2 * STRIP_MOST * BLOCK_MOST];
+    struct rn_product_strip p = {
+        .x = x,
+        .x_block = f->gathers ? chunk_pixels(d, f) * b
+                              : rn_shape_pixels(d->config.out) * b,
+        .blocks = f->steps,
+        .w = (const uint16_t *)part->args->weights + f->weights +
+             2 * pair * f->steps * square,
+        .w_block = f->steps * square,
+        .y = f->scatters ? made : dx + s->first * b,
+        .y_block = f->scatters ? STRIP_MOST * b : plane,
+        .later = x,
+    };
+
+    d->kernels->multiply((int)s->pixels, outs, &p);
+    for (int i = 0; f->scatters && i < outs; i++)
+        scatter(d, f, s, made + (size_t)i * STRIP_MOST * b,
+                dx + (size_t)i * plane);
+}
+
+static const uint16_t *inputs_of(const struct data_gradient *d,
+                                 const struct part *part, const struct strip *s)
+{
+    size_t pixels = rn_shape_pixels(d->config.out);
+
+    return (const uint16_t *)part->args->diff_dst +
+           (s->image * d->from_blocks * pixels + s->first) * d->block;
+}
+
+static void run_part(const struct data_gradient *d, const struct phase *f,
+                     const struct part *part)
+{
+    size_t row = (size_t)d->kernels->strip * d->block;
+
+    for (size_t i = part->strips.begin; f->gathers && i < part->strips.end;
+         i++) {
+        struct strip s = strip_at(f, i);
+
+        gather(d, f, &s, part->args->diff_dst,
+               part->rows + (i - part->strips.begin) * row);
+    }
+    for (size_t pair = part->pairs.begin; pair < part->pairs.end; pair++)
+        for (size_t i = part->strips.begin; i < part->strips.end; i++) {
+            struct strip s = strip_at(f, i);
+
+            multiply(d, f, part, &s, pair,
+                     f->gathers ? part->rows + (i - part->strips.begin) * row
+                                : inputs_of(d, part, &s));
+        }
+}
+
+/* This thread's share of all pairs of all chunks of a phase. */
+static void run_phase(const struct data_gradient *d, const struct phase *f,
+                      const struct rn_conv_args *args, int me, int team)
+{
+    struct rn_range all = rn_range_of(f->chunks * d->pairs, me, team);
+    size_t strips = (size_t)d->config.n * f->strips;
+
+    while (all.begin < all.end) {
+        size_t chunk = all.begin / d->pairs, start = chunk * d->pairs;
+        size_t end = start + d->pairs < all.end ? start + d->pairs : all.end;
+        size_t first = chunk * f->chunk, left = strips - first;
+        struct part part = {
+            .strips = {first, first + (left < f->chunk ? left : f->chunk)},
+            .pairs = {all.begin - start, end - start},
+            .args = args,
+            .rows = (uint16_t *)args->scratch + (size_t)me * d->row_numbers,
+        };
+
+        run_part(d, f, &part);
+        all.begin = end;
+    }
+}
+
+static int run(void *plan, const struct rn_conv_args *args,
+               struct rn_error *err)
+{
+    const struct data_gradient *d = plan;
+
+    (void)err;
+#pragma omp parallel num_threads(d->config.threads)
+    {
+        size_t before = 0;
+
+        for (size_t i = 0; i < phases_of(d); i++) {
+            struct phase f = phase_at(d, i, before);
+
+            run_phase(d, &f, args, omp_get_thread_num(), omp_get_num_threads());
+            before += weights_of(d, &f);
+        }
+    }
+    return RN_OK;
+}
+
+static bool applies(const struct rn_conv_config *c)
+{
+    return c->pass == RN_CONV_BACKWARD_DATA && !c->plain_input;
+}
+
+static int make(void *plan, const struct rn_conv_config *c, bool dry,
+                struct rn_conv_needs *needs, struct rn_error *err)
+{
+    struct data_gradient *d = plan;
+
+    (void)dry;
+    (void)err;
+    make_plan(d, c);
+    needs->scratch_bytes =
+        (size_t)c->threads * d->row_numbers * sizeof(uint16_t);
+    needs->packed_bytes =
+        rn_conv_weights_count(c->out.c, c->in.c, c->window, false) *
+        sizeof(uint16_t);
+    needs->pack = true;
+    rn_conv_describe(needs, "product bf16");
+    return RN_OK;
+}
+
+const struct rn_conv_algorithm rn_conv_data_gradient_bf16 = {
+    .input = RN_BF16,
+    .weights = RN_F32,
+    .output = RN_BF16,
+    .applies = applies,
+    .plan_bytes = sizeof(struct data_gradient),
+    .make = make,
+    .pack = pack,
+    .run = run,
+};

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Compiled once per instruction set for bfloat16, like kernels.c. */
+#include "ops/conv/pair_kernels.h"
+
+#include "ops/conv/pairs.h"
+
+INLINE vecu halves(const element *p)
+{
+    vech h;
+
+    memcpy(&h, p, sizeof(h));
+    return __builtin_convertvector(h, vecu);
+}
+
+/* Each number of `even` below that of `odd`. */
+INLINE void put_pairs(element *to, vecu even, vecu odd)
+{
+    vecu both = even | odd << 16;
+
+    memcpy(to, &both, sizeof(both));
+}
+
+static void interleave(const void *x, size_t pixels, void *to)
+{
+    const element *from = x;
+    element *pairs = to;
+    size_t i = 0;
+
+    for (; i + 2 <= pixels; i += 2)
+        put_pairs(pairs + i * B, halves(from + i * B),
+                  halves(from + (i + 1) * B));
+    if (i < pixels)
+        put_pairs(pairs + i * B, halves(from + i * B), (vecu){0});
+}
+
+static void accumulate(const void *x, const void *dy, size_t pairs, bool first,
+                       float *dw)
+{
+    const element *in = x, *out = dy;
+    vec sums[B];
+
+#pragma GCC unroll 16
+    for (int i = 0; i < B; i++)
+        sums[i] = fill(0);
+    for (size_t p = 0; p < pairs; p++, in += 2 * B, out += 2 * B) {
+        vecu d;
+
+        memcpy(&d, out, sizeof(d));
+#pragma GCC unroll 16
+        for (int i = 0; i < B; i++) {
+            uint32_t pair;
+
+            memcpy(&pair, in + 2 * i, sizeof(pair));
+            sums[i] = add_pair(sums[i], pair, d);
+        }
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < B; i++)
+        store(dw + i * B, first ? sums[i] : sums[i] + load(dw + i * B));
+}
+
+static void sum(const void *dy, size_t pixels, bool first, float *sums)
+{
+    vec total = first ? fill(0) : load(sums);
+
+    for (size_t i = 0; i < pixels; i++)
+        total += get(dy, (ptrdiff_t)i * B);
+    store(sums, total);
+}
+
+static void pack(const float *w, void *to)
+{
+    for (int i = 0; i < B; i += 2)
+        put_pairs((element *)to + i * B,
+                  __builtin_convertvector(narrow(load(w + i * B)), vecu),
+                  __builtin_convertvector(narrow(load(w + (i + 1) * B)), vecu));
+}
+
+static void pack_turned(const float *w, void *to)
+{
+    element *pairs = to;
+
+    for (int i = 0; i < B; i++) {
+        vech row = narrow(load(w + i * B));
+        uint32_t pair[B / 2];
+
+        memcpy(pair, &row, sizeof(row));
+        for (int o = 0; o < B / 2; o++)
+            memcpy(pairs + (o * B + i) * 2, &pair[o], sizeof(*pair));
+    }
+}
+
+extern const struct rn_pair_kernels RN_PAIR_KERNELS_NAME;
+const struct rn_pair_kernels RN_PAIR_KERNELS_NAME = {
+    .interleave = interleave,
+    .accumulate = accumulate,
+    .sum = sum,
+    .pack = pack,
+    .pack_turned = pack_turned,
+};

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The weight gradient of any convolution in bfloat16, directly: dot products
+ * over pairs of pixels. All threads bring a chunk's pixels into pairs, those of
+ * the input once for each tap, then multiply. Every sum goes chunk after chunk
+ * and pair after pair: the same bits on any number of threads. */
+#include "ops/conv/algorithm.h"
+
+#include "ops/conv/pair_kernels.h"
+#include "ops/conv/product_kernels.h"
+#include "ops/elementwise.h"
+#include "ops/window.h"
+
+#include <omp.h>
+#include <stdint.h>
+
+/* A chunk's pixels in pairs are to stay in the second-level caches. */
+#define CHUNK_BYTES ((size_t)1 << 20)
+/* Of one block no more than half the first-level cache: two are multiplied. */
+#define PAIRS_MOST 256
+/* Loading and storing sums should be little beside. */
+#define PAIRS_LEAST 64
+
+struct weight_gradient {
+    struct rn_conv_config config;
+    const struct rn_pair_kernels *kernels;
+    const struct rn_product_kernels *products; /* gather */
+    size_t block, in_blocks, out_blocks, taps;
+    size_t inputs;              /* blocks of the input as each tap sees them */
+    size_t image_pairs;         /* of pixels */
+    size_t chunks, chunk_pairs; /* of the batch; at most */
+    bool gathers;
+};
+
+/* --------------------------------------------------------------- planning */
+
+static void make_plan(struct weight_gradient *g, const struct rn_conv_config *c)
+{
+    size_t all, most, bytes;
+
+    g->config = *c;
+    g->kernels = rn_pair_kernels_get();
+    g->products = rn_product_kernels_get(RN_BF16);
+    g->block = (size_t)rn_block();
+    g->in_blocks = rn_channels_padded(c->in.c) / g->block;
+    g->out_blocks = rn_channels_padded(c->out.c) / g->block;
+    g->taps = rn_window_taps(&c->window);
+    g->inputs = g->in_blocks * g->taps;
+    g->image_pairs = rn_divide_up(rn_shape_pixels(c->out), 2);
+    g->gathers = g->taps > 1 || c->window.stride > 1 || c->window.pad > 0;
+    all = (size_t)c->n * g->image_pairs;
+    bytes = (g->inputs + g->out_blocks) * 2 * g->block * sizeof(uint16_t);
+    most = CHUNK_BYTES / bytes;
+    most = most > PAIRS_MOST ? PAIRS_MOST : most;
+    most = most < PAIRS_LEAST ? PAIRS_LEAST : most;
+    g->chunks = rn_divide_up(all, most);
+    g->chunk_pairs = rn_divide_up(all, g->chunks);
+}
+
+/* Numbers of a block's pairs of a chunk. */
+static size_t panel(const struct weight_gradient *g)
+{
+    return g->chunk_pairs * 2 * g->block;
+}
+
+/* ------------------------------------------------------------------- pairs */
+
+/** Pixels of one image. */
+struct piece {
+    size_t image, first, pixels;
+};
+
+/* Of the batch's pairs [pair, end) those of the first one's image; the last
+ * pair of an image may be half. */
+static struct piece piece_at(const struct weight_gradient *g, size_t pair,
+                             size_t end)
+{
+    size_t image = pair / g->image_pairs, left = (image + 1) * g->image_pairs;
+    struct piece p = {image, 2 * (pair % g->image_pairs), 0};
+    size_t all = rn_shape_pixels(g->config.out);
+
+    p.pixels = 2 * ((end < left ? end : left) - pair);
+    if (p.first + p.pixels > all)
+        p.pixels = all - p.first;
+    return p;
+}
+
+static void pair_output(const struct weight_gradient *g, const struct piece *p,
+                        size_t block, const uint16_t *dy, uint16_t *to)
+{
+    size_t plane = rn_shape_pixels(g->config.out) * g->block;
+
+    g->kernels->interleave(dy + (p->image * g->out_blocks + block) * plane +
+                               p->first * g->block,
+                           p->pixels, to);
+}
+
+enum { GATHERED = 64, BLOCK_MOST = 16 };
+
+/* Input number `input`: a block as one tap sees it. */
+static void pair_input(const struct weight_gradient *g, const struct piece *p,
+                       size_t input, const uint16_t *x, uint16_t *to)
+{
+    const struct rn_conv_config *c = &g->config;
+    const struct rn_window *w = &c->window;
+    size_t block = input / g->taps, plane = rn_shape_pixels(c->in) * g->block;
+    int tap = (int)(input % g->taps);
+    uint16_t rows[GATHERED * BLOCK_MOST];
+    struct rn_product_rows r = {
+        .plane = x + (p->image * g->in_blocks + block) * plane,
+        .h = c->in.h,
+        .w = c->in.w,
+        .out_w = c->out.w,
+        .stride = w->stride,
+        .top = tap / w->kw - w->pad,
+        .left = tap % w->kw - w->pad,
+    };
+
+    if (!g->gathers) {
+        g->kernels->interleave((const uint16_t *)r.plane + p->first * g->block,
+                               p->pixels, to);
+        return;
+    }
+    for (size_t i = 0; i < p->pixels; i += GATHERED) {
+        size_t left = p->pixels - i;
+
+        r.first = (int)(p->first + i);
+        r.pixels = left < GATHERED ? (int)left : GATHERED;
+        g->products->gather(&r, rows);
+        g->kernels->interleave(rows, (size_t)r.pixels, to + i * g->block);
+    }
+}
+
+/* This thread's share of bringing pairs [begin, end) side by side: the inputs'
+ * panels, then the outputs'. */
+static void pair_up(const struct weight_gradient *g,
+                    const struct rn_conv_args *a, const struct rn_range *pairs,
+                    int me, int team)
+{
+    struct rn_range r = rn_range_of(g->inputs + g->out_blocks, me, team);
+
+    for (size_t i = r.begin; i < r.end; i++) {
+        uint16_t *to = (uint16_t *)a->scratch + i * panel(g);
+
+        for (size_t at = pairs->begin; at < pairs->end;) {
+            struct piece p = piece_at(g, at, pairs->end);
+            size_t count = rn_divide_up(p.pixels, 2);
+
+            if (i < g->inputs)
+                pair_input(g, &p, i, a->src, to);
+            else
+                pair_output(g, &p, i - g->inputs, a->diff_dst, to);
+            to += count * 2 * g->block;
+            at += count;
+        }
+    }
+}
+
+/* ---------------------------------------------------------------- products */
+
+/* This thread's share of all inputs by all blocks of outputs. */
+static void accumulate(const struct weight_gradient *g,
+                       const struct rn_conv_args *a, size_t pairs, bool first,
+                       int me, int team)
+{
+    struct rn_range r = rn_range_of(g->inputs * g->out_blocks, me, team);
+    const uint16_t *x = a->scratch, *dy = x + g->inputs * panel(g);
+    size_t square = g->block * g->block;
+
+    for (size_t i = r.begin; i < r.end; i++) {
+        size_t input = i / g->out_blocks, out = i % g->out_blocks;
+
+        g->kernels->accumulate(
+            x + input * panel(g), dy + out * panel(g), pairs, first,
+            a->diff_weights + (out * g->inputs + input) * square);
+    }
+}
+
+/* This thread's share of summing up the outputs' gradients. */
+static void add_bias(const struct weight_gradient *g,
+                     const struct rn_conv_args *a, int me, int team)
+{
+    struct rn_range r = rn_range_of(g->out_blocks, me, team);
+    size_t pixels = rn_shape_pixels(g->config.out);
+
+    for (size_t i = r.begin; i < r.end; i++)
+        for (size_t n = 0; n < (size_t)g->config.n; n++)
+            g->kernels->sum((const uint16_t *)a->diff_dst +
+                                (n * g->out_blocks + i) * pixels * g->block,
+                            pixels, n == 0, a->diff_bias + i * g->block);
+}
+
+static int run(void *plan, const struct rn_conv_args *a, struct rn_error *err)
+{
+    const struct weight_gradient *g = plan;
+    size_t all = (size_t)g->config.n * g->image_pairs;
+
+    (void)err;
+#pragma omp parallel num_threads(g->config.threads)
+    {
+        int me = omp_get_thread_num(), team = omp_get_num_threads();
+
+        for (size_t i = 0; i < g->chunks; i++) {
+            struct rn_range r = rn_range_of(all, (int)i, (int)g->chunks);
+
+            pair_up(g, a, &r, me, team);
+#pragma omp barrier
+            accumulate(g, a, r.end - r.begin, i == 0, me, team);
+#pragma omp barrier
+        }
+        if (g->config.bias)
+            add_bias(g, a, me, team);
+    }
+    return RN_OK;
+}
+
+static bool applies(const struct rn_conv_config *c)
+{
+    return c->pass == RN_CONV_BACKWARD_WEIGHTS && !c->plain_input;
+}
+
+static int make(void *plan, const struct rn_conv_config *c, bool dry,
+                struct rn_conv_needs *needs, struct rn_error *err)
+{
+    struct weight_gradient *g = plan;
+
+    (void)dry;
+    (void)err;
+    make_plan(g, c);
+    needs->scratch_bytes =
+        (g->inputs + g->out_blocks) * panel(g) * sizeof(uint16_t);
+    rn_conv_describe(needs, "direct bf16");
+    return RN_OK;
+}
+
+const struct rn_conv_algorithm rn_conv_weight_gradient_bf16 = {
+    .input = RN_BF16,
+    .weights = RN_F32,
+    .output = RN_BF16,
+    .applies = applies,
+    .plan_bytes = sizeof(struct weight_gradient),
+    .make = make,
+    .run = run,
+};
