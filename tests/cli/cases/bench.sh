@@ -4,7 +4,7 @@ resnet bench resnet8 --size 8 --batch 4 --seconds 0.1 --mode train --layers \
     > out
 grep -c 'layer[123].*conv[12]' out > convs
 [ "$(cat convs)" -ge 18 ] || cat out
-grep -o '^step  *pass  *algorithm  *ms  *share %.*' out | tr -s ' '
+grep -o '^step  *pass  *algorithm  *precision  *ms  *share %.*' out | tr -s ' '
 grep -o '^convolution and fc, [a-z ]*[a-z]' out
 # What is made again is told apart.
 resnet bench resnet8 --size 8 --batch 4 --seconds 0.1 --mode train --layers \
