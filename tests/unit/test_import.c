@@ -11,6 +11,7 @@
 #include "foreign.h"
 
 #include "core/file.h"
+#include "core/isa.h"
 #include "core/memory.h"
 #include "data/data.h"
 #include "model/file.h"
@@ -1420,6 +1421,24 @@ static const char *real_cifar10(void)
     return NULL;
 }
 
+/* In bfloat16 within 0.3 points of float32's error. */
+static void check_bf16(const struct rn_model *model, const struct rn_data *data,
+                       const char *name, double top1_error)
+{
+    struct rn_eval_options options;
+    struct rn_eval_result result;
+    struct rn_error err;
+
+    if (!rn_isa()->bf16)
+        return;
+    rn_eval_defaults(&options);
+    options.precision = RN_PRECISION_BF16;
+    OK(rn_eval(model, data, RN_PART_TEST, &options, &result, &err));
+    print_message("# %s: %.2f %% in float32, %.2f %% in bfloat16\n", name,
+                  top1_error, result.top1_error);
+    assert_true(fabs(result.top1_error - top1_error) <= 0.3);
+}
+
 /* ../shared/data/README.md: ResNet-20 on the first test image. */
 static void check_first_logits(const struct rn_model *model,
                                const struct rn_data *data)
@@ -1481,6 +1500,7 @@ static void real_cifar_weights(void **state)
         if (lround(right) != cases[i].right)
             fail_msg("%s: %.0f of %d right, expected %d", cases[i].net, right,
                      result.images, cases[i].right);
+        check_bf16(model, data, cases[i].net, result.top1_error);
         if (i == 0)
             check_first_logits(model, data);
         rn_model_destroy(model);
@@ -1669,6 +1689,7 @@ static void real_cifar_weights_of_others(void **state)
         if (lround(right) != cases[i].right)
             fail_msg("%s: %.0f of %d right, expected %d", cases[i].file, right,
                      result.images, cases[i].right);
+        check_bf16(model, data, cases[i].file, result.top1_error);
         rn_model_destroy(model);
     }
     rn_data_close(data);
