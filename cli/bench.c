@@ -120,7 +120,7 @@ struct measured {
     struct rn_machine machine;
     struct rn_bench_result result;
     const struct rn_plan *plan; /* NULL without --layers */
-    const char *mode, *precision;
+    const char *mode;
 };
 
 /* --------------------------------------------------------------- JSON */
@@ -155,7 +155,7 @@ static void print_json(const struct measured *m)
     json_put(rate, "max", json_double(r->images_per_second_max));
     json_put(object, "net", json_text(m->info.net));
     json_put(object, "mode", json_text(m->mode));
-    json_put(object, "precision", json_text(m->precision));
+    json_put(object, "precision", json_text(rn_precision_name(r->precision)));
     json_put(object, "batch", json_count((uint64_t)r->batch));
     json_put(object, "threads", json_count((uint64_t)r->threads));
     json_put(object, "rounds", json_count((uint64_t)r->rounds));
@@ -284,8 +284,8 @@ static void print_text(const struct measured *m)
     printf("network    %s, %dx%dx%d, %d classes\n", m->info.net,
            m->info.channels, m->info.height, m->info.width, m->info.classes);
     printf("mode       %s, %s, batch %d, threads %d, %s, oneDNN %s\n", m->mode,
-           m->precision, r->batch, r->threads, m->machine.isa,
-           m->machine.onednn);
+           rn_precision_name(r->precision), r->batch, r->threads,
+           m->machine.isa, m->machine.onednn);
     printf("images/s   %.1f (median of %d; %.1f to %.1f)\n",
            r->images_per_second_median, r->rounds, r->images_per_second_min,
            r->images_per_second_max);
@@ -296,9 +296,8 @@ static void print_text(const struct measured *m)
 static int run_network(const struct command *command, struct options *o,
                        const struct args *args)
 {
-    struct measured m = {.mode =
-                             o->bench.mode == RN_MODE_TRAIN ? "train" : "infer",
-                         .precision = rn_precision_name(o->bench.precision)};
+    struct measured m = {.mode = o->bench.mode == RN_MODE_TRAIN ? "train"
+                                                                : "infer"};
     struct rn_model *model = NULL;
     struct rn_plan *plan = NULL;
     struct rn_error err = {0};

@@ -158,7 +158,7 @@ static int has_class(const int *classes, int n, int class)
 
 /* Whether two images are of the same classes, in whatever order. */
 static int same_classes(const struct subject *s, enum rn_part part, int index,
-                         const struct rn_surveyed *image)
+                        const struct rn_surveyed *image)
 {
     int n, m;
     int *a = classes_of(s, part, index, &n);

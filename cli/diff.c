@@ -46,9 +46,10 @@ static const struct rn_option own_options[] = {
      .help = "Read lines OURS = THEIRS from FILE: names of tensors of A and B, "
              "or of each"},
     {"precision", .type = RN_OPTION_TEXT, .offset = AT(precision),
-     .value = "NAME[,NAME]", .unset = "fp32",
-     .help = "Compute A and B, or each, with numbers of this precision: fp32 "
-             "or bf16"},
+     .value = "NAME[,NAME]", .unset = "auto",
+     .help = "Compute A and B, or each, with numbers of this precision: "
+             "auto (int8 for a quantised model, else fp32), fp32, bf16 or "
+             "int8"},
     {"skip-extra", .type = RN_OPTION_FLAG, .offset = AT(skip_extra),
      .help = "Skip tensors that belong to no layer"},
     {"json", .type = RN_OPTION_FLAG, .offset = AT(json),
@@ -185,7 +186,7 @@ static int set_precision(int *precision, const char *name, struct rn_error *err)
 {
     const char *known;
 
-    *precision = RN_PRECISION_FP32;
+    *precision = RN_PRECISION_AUTO;
     if (!name)
         return RN_OK;
     for (int i = 0; (known = rn_precision_name(i)); i++)
@@ -195,7 +196,7 @@ static int set_precision(int *precision, const char *name, struct rn_error *err)
         }
     err->code = RN_ERR_ARG;
     snprintf(err->msg, sizeof(err->msg),
-             "--precision: '%.80s' is not fp32 or bf16", name);
+             "--precision: '%.80s' is not auto, fp32, bf16 or int8", name);
     return err->code;
 }
 
@@ -484,9 +485,9 @@ static void print_end(const struct side sides[2], const char *first, long count,
         json_put(object, "first", json_text(first));
         json_put(object, "tolerance", json_double(o->tolerance));
         json_put(object, "precision_a",
-                 json_text(rn_precision_name(sides[0].precision)));
+                 json_text(precision_text(sides[0].precision, &sides[0].info)));
         json_put(object, "precision_b",
-                 json_text(rn_precision_name(sides[1].precision)));
+                 json_text(precision_text(sides[1].precision, &sides[1].info)));
         json_line(object);
         return;
     }
@@ -580,7 +581,8 @@ const struct command command_diff = {
     .synopsis = "A B [IMAGE] [option ...]",
     .summary = "Where two models part, layer by layer.",
     .notes = "A and B are models as for 'resnet convert', or one model twice "
-             "with two ways to\nprepare pictures or two precisions. IMAGE is a picture's file or "
+             "with two ways to\nprepare pictures or two precisions. IMAGE is a "
+             "picture's file or "
              "DATA:INDEX; without it the input\nis made up. Compared are "
              "layers of one name, or of one shape in the same order\nwhere "
              "names differ. The exit status is 0 when all are the same within "

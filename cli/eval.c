@@ -352,7 +352,7 @@ static void print_json(const struct subject *s, const struct options *o,
     json_put(object, "part", json_text(s->part_name));
     json_put(object, "protocol", json_text(r->protocol));
     json_put(object, "precision",
-             json_text(rn_precision_name(o->eval.precision)));
+             json_text(precision_text(o->eval.precision, &s->model)));
     json_put(object, "images", json_count((uint64_t)r->images));
     if (has_sets(r)) {
         json_put(object, "exact_error", json_double(r->exact_error));
@@ -412,6 +412,7 @@ static void print_text(const struct subject *s, const struct options *o,
                        const struct rn_eval_result *r,
                        const struct rn_report *report)
 {
+    const char *precision = precision_text(o->eval.precision, &s->model);
     struct text t;
 
     for (size_t i = 0; i < s->count; i++)
@@ -421,8 +422,8 @@ static void print_text(const struct subject *s, const struct options *o,
            strcmp(s->part_name, "all") == 0 ? "" : " part,",
            text_count(&t, (uint64_t)r->images));
     print_wrapped("protocol", 13, r->protocol);
-    if (o->eval.precision != RN_PRECISION_FP32)
-        printf("precision    %s\n", rn_precision_name(o->eval.precision));
+    if (strcmp(precision, "fp32") != 0)
+        printf("precision    %s\n", precision);
     print_measures(s, r);
     if (o->per_class) {
         print_macro(s);

@@ -91,7 +91,7 @@ static void print_result(const struct runner *r, const struct writing *w)
     json_put(object, "stage", json_text(o->stage));
     json_put(object, "output", json_text(o->output));
     json_put(object, "precision",
-             json_text(rn_precision_name(o->run.precision)));
+             json_text(precision_text(o->run.precision, &r->info)));
     json_put(object, "images", json_count(w->rows));
     json_put(object, "shape", shape);
     json_line(object);

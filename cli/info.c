@@ -179,13 +179,15 @@ static void print_json(const struct facts *facts)
     json_put(object, "stride", json_text(info->stride_v1 ? "v1" : "v1.5"));
     json_put(object, "params", json_count(info->params));
     json_put(object, "macs", json_count(info->macs));
+    if (info->quantized)
+        json_put(object, "quantized", json_count(info->quantized));
     json_put(object, "layers", json_layers(facts));
     json_put(memory, "train_bytes",
              facts->train_bytes ? json_count(facts->train_bytes) : json_null());
     json_put(memory, "infer_bytes", json_count(facts->infer_bytes));
     json_put(memory, "batch", json_count((uint64_t)facts->batch));
     json_put(memory, "precision",
-             json_text(rn_precision_name(facts->precision)));
+             json_text(precision_text(facts->precision, info)));
     json_put(object, "memory", memory);
     if (info->trained) {
         json_t *trained = json_loads(info->trained, 0, NULL);
@@ -230,6 +232,7 @@ static void print_trained(const char *trained)
 static void print_text(const struct facts *facts)
 {
     const struct rn_model_info *info = &facts->info;
+    const char *precision = precision_text(facts->precision, info);
     struct text t;
 
     print_layers(facts);
@@ -248,11 +251,15 @@ static void print_text(const struct facts *facts)
         printf("training %s, ", text_bytes(&t, facts->train_bytes));
     printf("inference %s", text_bytes(&t, facts->infer_bytes));
     printf(", at batch %d", facts->batch);
-    if (facts->precision)
-        printf(", %s", rn_precision_name(facts->precision));
+    if (strcmp(precision, "fp32") != 0)
+        printf(", %s", precision);
     putchar('\n');
+    if (info->quantized)
+        printf("quantised    %zu layers in 8 bits\n", info->quantized);
     if (!facts->train_bytes)
-        printf("training     not here: it has layers for inference alone\n");
+        printf("training     not here: it %s\n",
+               info->quantized ? "is quantised"
+                               : "has layers for inference alone");
     if (info->trained)
         print_trained(info->trained);
 }

@@ -306,6 +306,13 @@ void json_line(json_t *object)
 
 /* ---------------------------------------------------- standard output */
 
+const char *precision_text(int precision, const struct rn_model_info *info)
+{
+    if (precision == RN_PRECISION_AUTO)
+        precision = info->quantized ? RN_PRECISION_INT8 : RN_PRECISION_FP32;
+    return rn_precision_name(precision);
+}
+
 int output_flush(void)
 {
     static int failure; /* the first; the program has one thread */

@@ -3,6 +3,8 @@
 #ifndef RN_CLI_OUTPUT_H
 #define RN_CLI_OUTPUT_H
 
+#include "resnet.h"
+
 #include <jansson.h>
 #include <stdint.h>
 #include <stddef.h>
@@ -48,6 +50,10 @@ json_t *json_count(uint64_t value);
 json_t *json_text(const char *text);
 /** Print as one line on standard output, release. */
 void json_line(json_t *object);
+
+/** The name of what a model computes with when asked for that rn_precision:
+ *  never auto. */
+const char *precision_text(int precision, const struct rn_model_info *info);
 
 /** Flush standard output; 0, or the errno of the first write that failed. */
 int output_flush(void);

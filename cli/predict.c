@@ -136,8 +136,9 @@ static void print_json(const struct predictor *p, const char *file, int label,
         json_put(object, "label", json_count((uint64_t)label));
         json_put(object, "label_name", json_text(class_name(p, label)));
     }
-    json_put(object, "precision",
-             json_text(rn_precision_name(p->options->run.precision)));
+    json_put(
+        object, "precision",
+        json_text(precision_text(p->options->run.precision, &p->runner->info)));
     json_line(object);
 }
 
@@ -296,7 +297,7 @@ static int check(const struct options *o, const struct args *args)
         say_error("--crops: %d is not 1 or 10", o->run.crops);
         return EXIT_USAGE;
     }
-    if (o->cam && o->run.precision != RN_PRECISION_FP32) {
+    if (o->cam && o->run.precision > RN_PRECISION_FP32) {
         say_error("--cam is for --precision fp32 alone");
         return EXIT_USAGE;
     }

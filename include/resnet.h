@@ -432,6 +432,7 @@ struct rn_model_info {
     enum rn_output head;   /**< what the file it came from makes of that, and
                               an ONNX file it is exported to: a softmax or
                               sigmoid at the very end is taken off */
+    size_t quantized;      /**< layers whose weights are in 8 bits */
 };
 
 RN_INLINE void rn_model_describe(const struct rn_model *model,
@@ -654,12 +655,16 @@ enum rn_recompute {
  *  statistics, losses, parameters and optimiser are float32 with all, and so
  * are model files: precision is a matter of the run, not of the model. */
 enum rn_precision {
-    RN_PRECISION_FP32 = 0,
-    RN_PRECISION_BF16 = 1 /**< bfloat16, rounded to nearest; needs a processor
-                             with AVX-512 BF16, or `emulate` */
+    RN_PRECISION_AUTO = 0, /**< as the model is: int8 where it is quantised,
+                              else float32; training: float32 */
+    RN_PRECISION_FP32 = 1,
+    RN_PRECISION_BF16 = 2, /**< bfloat16, rounded to nearest; needs a processor
+                              with AVX-512 BF16, or `emulate` */
+    RN_PRECISION_INT8 = 3  /**< what a quantised model (rn_quantize()) has in
+                              8 bits; the rest is float32. Inference alone */
 };
 
-/** "fp32", "bf16"; NULL for what is none. */
+/** "auto", "fp32", "bf16", "int8"; NULL for what is none. */
 RN_API const char *rn_precision_name(int precision);
 
 struct rn_plan_options {
@@ -828,7 +833,7 @@ struct rn_step_info {
     double flops;          /**< per run, two per multiply-add */
     double bytes;          /**< activations read and written per run */
     double seconds;        /**< mean over the runs since the last reset */
-    const char *precision; /**< it computes with: "fp32", "bf16"; static */
+    const char *precision; /**< it computes with: "fp32", "bf16", "int8"; static */
 };
 
 RN_API size_t rn_plan_steps(const struct rn_plan *plan);
@@ -1554,6 +1559,7 @@ struct rn_bench_result {
     uint64_t peak_memory_bytes; /**< the process's peak resident set */
     double peak_gflops;         /**< measured, all threads, float32; 0 unless
                                    profile */
+    int precision;              /**< an rn_precision: what was computed with */
 };
 
 RN_INLINE void rn_bench_defaults(struct rn_bench_options *options);

@@ -210,6 +210,7 @@ int rn_bench_sized(const struct rn_model *model,
 
     own.batch = b.o.batch;
     own.threads = rn_plan_threads(b.plan);
+    own.precision = rn_plan_precision(b.plan);
     own.plan_bytes = rn_plan_bytes(b.plan);
     own.peak_memory_bytes = peak_memory();
     if (b.o.profile)

@@ -38,7 +38,7 @@ static const struct rn_option bench_options[] = {
      .value = "N", .unset = "as many as fit into `seconds`, at least 5",
      .help = "Measure N rounds"},
     {"precision", "measurement", RN_OPTION_INDEX, PLACE(precision),
-     .words = RN_PRECISION_WORDS, .preset = "fp32", .value = "NAME",
+     .words = RN_PRECISION_WORDS, .preset = "auto", .value = "NAME",
      .help = RN_PRECISION_HELP},
     {"emulate", "measurement", RN_OPTION_FLAG, PLACE(emulate),
      .help = RN_EMULATE_HELP},

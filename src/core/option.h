@@ -28,8 +28,10 @@
     "Make again in backward what training would hold in memory: none, "   \
     "activations (cheap; auto is this) or blocks (most convolutions run " \
     "twice); results stay the same"
-#define RN_PRECISION_WORDS "fp32|bf16"
-#define RN_PRECISION_HELP  "Compute with numbers of this precision"
+#define RN_PRECISION_WORDS "auto|fp32|bf16|int8"
+#define RN_PRECISION_HELP  \
+    "Compute with numbers of this precision; auto: int8 for a quantised "    \
+    "model, else fp32"
 #define RN_EMULATE_HELP \
     "Compute bf16 on a processor without instructions for it, slowly"
 #define RN_SHORTCUT_WORDS "A|A-split|B|C"

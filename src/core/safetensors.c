@@ -418,7 +418,13 @@ const struct rn_st_tensor *rn_st_find(const struct rn_st_file *f,
 
 bool rn_st_is_f32(const struct rn_st_tensor *t, int dims, const size_t *dim)
 {
-    if (strcmp(t->dtype, "F32") != 0 || t->dims != dims)
+    return rn_st_is(t, RN_F32, dims, dim);
+}
+
+bool rn_st_is(const struct rn_st_tensor *t, enum rn_dtype type, int dims,
+              const size_t *dim)
+{
+    if (strcmp(t->dtype, rn_dtype_name(type)) != 0 || t->dims != dims)
         return false;
     for (int i = 0; i < dims; i++)
         if (t->dim[i] != dim[i])
@@ -472,7 +478,7 @@ int rn_st_read(const struct rn_st_file *f, const struct rn_st_tensor *t,
 
 static size_t out_bytes(const struct rn_st_out *t)
 {
-    size_t bytes = sizeof(float);
+    size_t bytes = rn_dtype_bytes(t->type);
 
     for (int i = 0; i < t->dims; i++)
         bytes *= t->dim[i];
@@ -489,8 +495,8 @@ static json_t *entry_json(const struct rn_st_out *t, size_t offset)
         json_decref(shape);
         return NULL;
     }
-    return json_pack("{s:s, s:o, s:[I,I]}", "dtype", "F32", "shape", shape,
-                     "data_offsets", (json_int_t)offset,
+    return json_pack("{s:s, s:o, s:[I,I]}", "dtype", rn_dtype_name(t->type),
+                     "shape", shape, "data_offsets", (json_int_t)offset,
                      (json_int_t)(offset + out_bytes(t)));
 }
 

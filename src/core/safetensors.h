@@ -4,6 +4,7 @@
 #ifndef RN_CORE_SAFETENSORS_H
 #define RN_CORE_SAFETENSORS_H
 
+#include "core/dtype.h"
 #include "core/error.h"
 
 #include <stdbool.h>
@@ -52,8 +53,10 @@ int rn_st_parse(struct rn_st_file *f, const void *bytes, size_t size,
 /** NULL when there is none of that name. */
 const struct rn_st_tensor *rn_st_find(const struct rn_st_file *f,
                                       const char *name);
-/** Whether t is F32 of that shape. */
+/** Whether t is F32, or of that type, and of that shape. */
 bool rn_st_is_f32(const struct rn_st_tensor *t, int dims, const size_t *dim);
+bool rn_st_is(const struct rn_st_tensor *t, enum rn_dtype type, int dims,
+              const size_t *dim);
 /** "F32 [64,3,7,7]" into buf, cut to its size. */
 const char *rn_st_shape_text(const struct rn_st_tensor *t, char *buf,
                              size_t size);
@@ -69,7 +72,8 @@ struct rn_st_out {
     const char *name;
     int dims;
     const size_t *dim;
-    const float *data; /* F32 */
+    const void *data;
+    enum rn_dtype type; /* RN_F32 is 0 */
 };
 
 /** Write atomically; `metadata` is the JSON object text of __metadata__

@@ -16,7 +16,7 @@ static const struct rn_option options[] = {
     {"exact", "running", RN_OPTION_FLAG, PLACE(exact), .help = RN_EXACT_HELP},
     {"bind", "running", RN_OPTION_FLAG, PLACE(bind), .help = RN_BIND_HELP},
     {"precision", "running", RN_OPTION_INDEX, PLACE(precision),
-     .words = RN_PRECISION_WORDS, .preset = "fp32", .value = "NAME",
+     .words = RN_PRECISION_WORDS, .preset = "auto", .value = "NAME",
      .help = RN_PRECISION_HELP},
     {"emulate", "running", RN_OPTION_FLAG, PLACE(emulate),
      .help = RN_EMULATE_HELP},

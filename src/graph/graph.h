@@ -82,6 +82,12 @@ enum rn_param_kind {
     RN_PARAM_SLOPE,        /* of prelu, [c] */
 };
 
+/** A value in 8 bits: q of 0..255 stands for scale * (q - zero). */
+struct rn_quant {
+    float scale; /* 0: the value is float32 */
+    int zero;
+};
+
 struct rn_param {
     char *name;
     enum rn_param_kind kind;
@@ -89,6 +95,8 @@ struct rn_param {
     size_t dim[4];
     size_t count;
     float *data;
+    float *scales; /* weights in 8 bits: [dim[0]], else NULL; see
+                      graph/quantization.h */
     bool frozen; /* training leaves it as it is */
     int stage;   /* as its node's */
 };
@@ -144,7 +152,8 @@ struct rn_node {
                                   dropout: rate */
     struct rn_selection selection;
     struct rn_lrn lrn;
-    struct rn_shape shape; /* of the value */
+    struct rn_shape shape; /* of the value, */
+    struct rn_quant quant; /* and how it lies in 8 bits */
     uint64_t macs;         /* convolutions and fc, one image */
     int stage; /* place among the graph's stages, from 1; 0: of none */
 };

@@ -5,6 +5,8 @@
 
 #include "model/model.h"
 
+#include <jansson.h>
+
 #define RN_MODEL_FORMAT 1
 /* Keys of the safetensors metadata. */
 #define RN_KEY_MODEL    "resnet"
@@ -33,11 +35,28 @@ int rn_model_from_text(struct rn_model **out, const char *path,
                        const char *text, size_t tensors, uint64_t bytes,
                        struct rn_error *err);
 
+/* quantization.c */
+
+/** Room for the name of the tensor of scales beside weights, and the name. */
+enum { RN_SCALES_NAME = 256 };
+void rn_scales_name(char name[RN_SCALES_NAME], const char *weights);
+/** "quantization" of a quantised model's description; NULL when memory is
+ *  short or two layers in 8 bits have one name. */
+json_t *rn_quantization_json(const struct rn_model *model);
+/** Take the values' scales and zero points; the tensors have been read. */
+int rn_quantization_read(struct rn_model *model, const char *path,
+                         const json_t *quantization, struct rn_error *err);
+/** A quantised parameter's weights in 8 bits, and from there. */
+void rn_quant_numbers(const struct rn_param *p, int8_t *out);
+int rn_quant_take_numbers(struct rn_graph *g, size_t param,
+                          const int8_t *numbers, const float *scales,
+                          const char *path, struct rn_error *err);
+
 /** Fill the graph's parameters and the extras from the tensors of their
  *  names; the message of RN_ERR_DATA lists what is missing, misshapen or
- *  unexpected. */
+ *  unexpected. Where the model is `quantized`, weights may be I8. */
 int rn_model_read_tensors(const struct rn_st_file *f, struct rn_graph *g,
-                          const struct rn_extra *extras, size_t n_extras,
-                          struct rn_error *err);
+                          bool quantized, const struct rn_extra *extras,
+                          size_t n_extras, struct rn_error *err);
 
 #endif

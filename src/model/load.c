@@ -200,14 +200,28 @@ static int read_spec(const char *path, const json_t *root,
     return check_meaning(path, net, spec, err);
 }
 
+static bool is_quantized(const json_t *root)
+{
+    const json_t *quantization = json_object_get(root, "quantization");
+
+    return quantization && !json_is_null(quantization);
+}
+
 /* What a file has beside the description. */
 struct holdings {
     const char *path;
     size_t tensors;
     uint64_t bytes;             /* of them */
+    bool quantized;             /* some of them are I8 */
     const struct rn_st_file *f; /* with a mean of every pixel; NULL: that
                                    stands in the description */
 };
+
+/* Numbers that the tensors have at most. */
+static uint64_t numbers_of(const struct holdings *h)
+{
+    return h->quantized ? h->bytes : h->bytes / sizeof(float);
+}
 
 /* A description costs nothing to make up; the network it asks for is only
  * built when the file is about as large. One tensor per layer, 64 numbers per
@@ -223,7 +237,7 @@ static int check_plausible(const struct holdings *h,
                       channel * (uint64_t)spec->input.c +
                       spec->family->least_floats(spec);
 
-    if (h->tensors >= depth && h->bytes / sizeof(float) >= floats)
+    if (h->tensors >= depth && numbers_of(h) >= floats)
         return RN_OK;
     return rn_fail(err, RN_ERR_DATA,
                    "'%s': %zu tensors of %llu bytes cannot be a %s for %d "
@@ -485,7 +499,7 @@ static int build_graph(struct rn_graph **out, struct rn_net_spec *spec,
     if (rc)
         return rc;
     rc = rn_graph_from_json(out, json_object_get(net, "nodes"), input, output,
-                            h->bytes / sizeof(float), &why);
+                            numbers_of(h), &why);
     if (rc)
         return rn_fail(err, rc, "'%s': %.300s", h->path, why.msg);
     rn_net_of_graph(spec, name, *out);
@@ -549,7 +563,7 @@ static int read_rest(const struct holdings *h, struct rn_model *model,
 {
     int rc = check_keys(h->path, root, "description",
                         "format network output head preprocessing classes "
-                        "class_ids trained",
+                        "class_ids trained quantization",
                         err);
 
     if (!rc)
@@ -566,6 +580,9 @@ static int read_rest(const struct holdings *h, struct rn_model *model,
     if (!rc)
         rc =
             read_trained(h->path, model, json_object_get(root, "trained"), err);
+    if (!rc)
+        rc = rn_quantization_read(model, h->path,
+                                  json_object_get(root, "quantization"), err);
     return rc;
 }
 
@@ -573,7 +590,7 @@ int rn_model_read(struct rn_model **out, const struct rn_st_file *f,
                   const struct rn_extra *extras, size_t n_extras,
                   char **training, struct rn_error *err)
 {
-    const struct holdings h = {f->path, f->count, f->data_bytes, f};
+    struct holdings h = {f->path, f->count, f->data_bytes, false, f};
     struct rn_model *model = NULL;
     json_t *root = NULL;
 
@@ -581,10 +598,12 @@ int rn_model_read(struct rn_model **out, const struct rn_st_file *f,
     if (training)
         *training = NULL;
     int rc = read_description(f, &root, err);
+    h.quantized = is_quantized(root);
     if (!rc)
         rc = build(&model, &h, root, err);
     if (!rc)
-        rc = rn_model_read_tensors(f, model->graph, extras, n_extras, err);
+        rc = rn_model_read_tensors(f, model->graph, is_quantized(root), extras,
+                                   n_extras, err);
     if (!rc)
         rc = read_rest(&h, model, root, err);
     if (!rc && training)
@@ -601,7 +620,7 @@ int rn_model_from_text(struct rn_model **out, const char *path,
                        const char *text, size_t tensors, uint64_t bytes,
                        struct rn_error *err)
 {
-    const struct holdings h = {path, tensors, bytes, NULL};
+    const struct holdings h = {path, tensors, bytes, false, NULL};
     struct rn_model *model = NULL;
     json_t *root = NULL;
 

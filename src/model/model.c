@@ -9,6 +9,7 @@
 #include "core/random.h"
 #include "core/sized.h"
 #include "graph/operation.h"
+#include "graph/quantization.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -73,12 +74,15 @@ static bool borrow_parameters(struct rn_graph *g, const struct rn_graph *from)
         return false;
     g->kind = from->kind;
     g->head = from->head;
-    for (size_t i = 0; i < g->n_nodes; i++)
+    for (size_t i = 0; i < g->n_nodes; i++) {
         g->nodes[i].eps = from->nodes[i].eps;
+        g->nodes[i].quant = from->nodes[i].quant;
+    }
     for (size_t i = 0; i < g->n_params; i++) {
         if (g->params[i].count != from->params[i].count)
             return false;
         g->params[i].data = from->params[i].data;
+        g->params[i].scales = from->params[i].scales;
     }
     return true;
 }
@@ -248,6 +252,7 @@ void rn_model_describe_sized(const struct rn_model *model,
         .trained = model->trained,
         .output = model->graph->kind,
         .head = model->graph->head,
+        .quantized = rn_graph_quantized(model->graph),
     };
 
     RN_GIVE(info, size, &own);

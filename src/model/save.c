@@ -4,6 +4,7 @@
 #include "model/file.h"
 
 #include "core/memory.h"
+#include "graph/quantization.h"
 #include "model/graph_json.h"
 #include "nets/family.h"
 #include "core/json.h"
@@ -139,23 +140,51 @@ static int trained_json(json_t **out, const struct rn_model *model,
                    path);
 }
 
+/* NULL in *out where there is nothing to say. Files of others, which want the
+ * whole description, have float32 tensors. */
+static int quantization_json(json_t **out, const struct rn_model *model,
+                             bool whole, const char *path, struct rn_error *err)
+{
+    *out = NULL;
+    if (!rn_graph_is_quantized(model->graph))
+        return RN_OK;
+    if (whole)
+        return rn_fail(err, RN_ERR_ARG,
+                       "cannot write '%s': the model is quantised, which only "
+                       "model files of this program hold; convert the one it "
+                       "was made of",
+                       path);
+    *out = rn_quantization_json(model);
+    return *out ? RN_OK
+                : rn_fail(err, RN_ERR_ARG,
+                          "cannot write '%s': two quantised layers have one "
+                          "name, or memory is too short",
+                          path);
+}
+
 int rn_model_text(char **out, const struct rn_model *model, bool whole,
                   const char *path, struct rn_error *err)
 {
-    json_t *trained;
-    int rc = trained_json(&trained, model, path, err);
+    json_t *trained, *quantization;
+    int rc = quantization_json(&quantization, model, whole, path, err);
 
     if (rc)
         return rc;
+    rc = trained_json(&trained, model, path, err);
+    if (rc) {
+        json_decref(quantization);
+        return rc;
+    }
     /* json_pack() is NULL when a part is. */
     json_t *root =
-        json_pack("{s:i, s:o, s:s, s:s, s:o, s:o, s:o, s:o}", "format",
+        json_pack("{s:i, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o*}", "format",
                   RN_MODEL_FORMAT, "network", network_json(model), "output",
                   rn_output_name(model->graph->kind), "head",
                   rn_output_name(model->graph->head), "preprocessing",
                   preprocessing_json(model, whole), "classes",
                   classes_json(model, model->class_names), "class_ids",
-                  classes_json(model, model->class_ids), "trained", trained);
+                  classes_json(model, model->class_ids), "trained", trained,
+                  "quantization", quantization);
     if (root)
         rc = rn_json_text(out, root, err);
     else
@@ -186,50 +215,87 @@ static int metadata_text(char **out, const struct rn_model *model,
     return rc;
 }
 
-/* Fills list, which has room for all; returns their number. */
-static size_t list_tensors(struct rn_st_out *list, const struct rn_model *model,
-                           const struct rn_extra *extras, size_t n_extras,
-                           const size_t mean_dim[RN_MEAN_DIMS])
-{
-    const struct rn_preprocessing *pre = &model->preprocessing;
-    size_t n = 0;
+/** What a model file holds: tensors, and memory for those made for it. */
+struct tensors {
+    struct rn_st_out *list;
+    size_t count;
+    struct rn_slab made;
+    size_t mean_dim[RN_MEAN_DIMS];
+};
 
+static void add(struct tensors *t, struct rn_st_out tensor)
+{
+    t->list[t->count++] = tensor;
+}
+
+/* Weights in 8 bits and their scales; false when memory is short. */
+static bool add_quantized(struct tensors *t, const struct rn_param *p)
+{
+    int8_t *numbers = rn_slab_alloc(&t->made, p->count, sizeof(*numbers));
+    char *name = rn_slab_alloc(&t->made, 1, RN_SCALES_NAME);
+
+    if (!numbers || !name)
+        return false;
+    rn_quant_numbers(p, numbers);
+    rn_scales_name(name, p->name);
+    add(t, (struct rn_st_out){p->name, p->dims, p->dim, numbers, RN_I8});
+    add(t, (struct rn_st_out){name, 1, p->dim, p->scales, RN_F32});
+    return true;
+}
+
+static bool add_params(struct tensors *t, const struct rn_model *model)
+{
     for (size_t i = 0; i < model->graph->n_params; i++) {
         const struct rn_param *p = &model->graph->params[i];
 
-        list[n++] = (struct rn_st_out){p->name, p->dims, p->dim, p->data};
+        if (!p->scales)
+            add(t,
+                (struct rn_st_out){p->name, p->dims, p->dim, p->data, RN_F32});
+        else if (!add_quantized(t, p))
+            return false;
     }
+    return true;
+}
+
+/* Fills the list; false when memory is short. */
+static bool list_tensors(struct tensors *t, const struct rn_model *model,
+                         const struct rn_extra *extras, size_t n_extras)
+{
+    const struct rn_preprocessing *pre = &model->preprocessing;
+
+    rn_pixel_mean_dim(model, t->mean_dim);
+    t->list =
+        rn_alloc(2 * model->graph->n_params + 1 + n_extras, sizeof(*t->list));
+    if (!t->list || !add_params(t, model))
+        return false;
     if (pre->mean && pre->per_pixel)
-        list[n++] = (struct rn_st_out){RN_MEAN_TENSOR, RN_MEAN_DIMS, mean_dim,
-                                       pre->mean};
+        add(t, (struct rn_st_out){RN_MEAN_TENSOR, RN_MEAN_DIMS, t->mean_dim,
+                                  pre->mean, RN_F32});
     for (size_t i = 0; i < n_extras; i++) {
         const struct rn_extra *e = &extras[i];
 
-        list[n++] = (struct rn_st_out){e->name, e->dims, e->dim, e->data};
+        add(t, (struct rn_st_out){e->name, e->dims, e->dim, e->data, RN_F32});
     }
-    return n;
+    return true;
 }
 
 int rn_model_save_with(const struct rn_model *model, const char *path,
                        const struct rn_extra *extras, size_t n_extras,
                        const char *training, struct rn_error *err)
 {
-    size_t room = model->graph->n_params + 1 + n_extras;
-    size_t mean_dim[RN_MEAN_DIMS];
+    struct tensors t = {.list = NULL};
     char *metadata;
     int rc = metadata_text(&metadata, model, training, path, err);
 
     if (rc)
         return rc;
-    rn_pixel_mean_dim(model, mean_dim);
-    struct rn_st_out *list = rn_alloc(room, sizeof(*list));
-    if (list)
-        rc = rn_st_write(path, list,
-                         list_tensors(list, model, extras, n_extras, mean_dim),
-                         metadata, err);
+    if (list_tensors(&t, model, extras, n_extras))
+        rc = rn_st_write(path, t.list, t.count, metadata, err);
     else
-        rc = rn_fail_memory(err, room * sizeof(*list), "a list of tensors");
-    rn_free(list);
+        rc = rn_fail(err, RN_ERR_MEMORY,
+                     "memory is too short for a list of tensors");
+    rn_free(t.list);
+    rn_slab_free(&t.made);
     rn_free(metadata);
     return rc;
 }

@@ -6,21 +6,24 @@
 #include "core/memory.h"
 #include "core/faults.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* What a file holds against what is asked of it. */
 struct matcher {
     const struct rn_st_file *f;
-    bool *claimed; /* of f->tensors */
+    bool quantized; /* the description tells of weights in 8 bits */
+    bool *claimed;  /* of f->tensors */
     struct rn_faults missing, misshapen, unexpected;
 };
 
-/* The tensor of that name and shape, or NULL with a fault noted. */
+/* The tensor of that name, type and shape, or NULL with a fault noted. */
 static const struct rn_st_tensor *claim(struct matcher *m, const char *name,
-                                        int dims, const size_t *dim)
+                                        enum rn_dtype type, int dims,
+                                        const size_t *dim)
 {
     const struct rn_st_tensor *t = rn_st_find(m->f, name);
-    struct rn_st_tensor wanted = {.dtype = "F32", .dims = dims};
+    struct rn_st_tensor wanted = {.dims = dims};
     char found_text[64], wanted_text[64];
 
     if (!t) {
@@ -28,8 +31,9 @@ static const struct rn_st_tensor *claim(struct matcher *m, const char *name,
         return NULL;
     }
     m->claimed[t - m->f->tensors] = true;
-    if (rn_st_is_f32(t, dims, dim))
+    if (rn_st_is(t, type, dims, dim))
         return t;
+    snprintf(wanted.dtype, sizeof(wanted.dtype), "%s", rn_dtype_name(type));
     for (int i = 0; i < dims; i++)
         wanted.dim[i] = dim[i];
     rn_fault_add(&m->misshapen, "%.50s is %s, expected %s", name,
@@ -49,9 +53,46 @@ static bool may_be_ignored(const char *name)
 static int read_claimed(struct matcher *m, const char *name, int dims,
                         const size_t *dim, float *data, struct rn_error *err)
 {
-    const struct rn_st_tensor *t = claim(m, name, dims, dim);
+    const struct rn_st_tensor *t = claim(m, name, RN_F32, dims, dim);
 
     return t ? rn_st_read(m->f, t, data, err) : RN_OK;
+}
+
+/* Whether a quantised model's file has this parameter in 8 bits. */
+static bool is_quantized(const struct matcher *m, const struct rn_param *p)
+{
+    const struct rn_st_tensor *t = rn_st_find(m->f, p->name);
+
+    return m->quantized && p->kind == RN_PARAM_WEIGHT && t &&
+           strcmp(t->dtype, rn_dtype_name(RN_I8)) == 0;
+}
+
+static int read_quantized(struct matcher *m, struct rn_graph *g, size_t param,
+                          struct rn_error *err)
+{
+    const struct rn_param *p = &g->params[param];
+    const struct rn_st_tensor *weights, *scales;
+    char name[RN_SCALES_NAME];
+    int8_t *numbers;
+    float *each;
+    int rc;
+
+    rn_scales_name(name, p->name);
+    weights = claim(m, p->name, RN_I8, p->dims, p->dim);
+    scales = claim(m, name, RN_F32, 1, p->dim);
+    if (!weights || !scales)
+        return RN_OK; /* a fault is noted */
+    numbers = rn_alloc(p->count, sizeof(*numbers));
+    each = rn_alloc(p->dim[0], sizeof(*each));
+    rc = numbers && each ? rn_st_read(m->f, weights, numbers, err)
+                         : rn_fail_memory(err, p->count, "weights in 8 bits");
+    if (!rc)
+        rc = rn_st_read(m->f, scales, each, err);
+    if (!rc)
+        rc = rn_quant_take_numbers(g, param, numbers, each, m->f->path, err);
+    rn_free(numbers);
+    rn_free(each);
+    return rc;
 }
 
 static int match_tensors(struct matcher *m, struct rn_graph *g,
@@ -63,7 +104,9 @@ static int match_tensors(struct matcher *m, struct rn_graph *g,
     for (size_t i = 0; i < g->n_params && !rc; i++) {
         struct rn_param *p = &g->params[i];
 
-        rc = read_claimed(m, p->name, p->dims, p->dim, p->data, err);
+        rc = is_quantized(m, p)
+                 ? read_quantized(m, g, i, err)
+                 : read_claimed(m, p->name, p->dims, p->dim, p->data, err);
     }
     for (size_t i = 0; i < n_extras && !rc; i++) {
         const struct rn_extra *e = &extras[i];
@@ -80,10 +123,12 @@ static int match_tensors(struct matcher *m, struct rn_graph *g,
 }
 
 int rn_model_read_tensors(const struct rn_st_file *f, struct rn_graph *g,
-                          const struct rn_extra *extras, size_t n_extras,
-                          struct rn_error *err)
+                          bool quantized, const struct rn_extra *extras,
+                          size_t n_extras, struct rn_error *err)
 {
-    struct matcher m = {.f = f, .claimed = rn_alloc(f->count, sizeof(bool))};
+    struct matcher m = {.f = f,
+                        .quantized = quantized,
+                        .claimed = rn_alloc(f->count, sizeof(bool))};
 
     if (!m.claimed)
         return rn_fail_memory(err, f->count, "a list of tensors");

@@ -4,8 +4,10 @@
 #include "core/threads.h"
 #include "ops/conv/direct_kernels.h"
 #include "ops/conv/pair_kernels.h"
+#include "ops/conv/product_int8_kernels.h"
 #include "ops/conv/product_kernels.h"
 #include "ops/conv/winograd_kernels.h"
+#include "ops/int8_kernels.h"
 #include "ops/kernels.h"
 #include "ops/pool_kernels.h"
 
@@ -33,6 +35,32 @@
     }
 #define NATIVE(type, name)
 #define BF16(name) emulated
+#endif
+
+/* NAME_get(): those of bytes, with dot products where there are some. */
+#ifdef __x86_64__
+#define BYTES(type, name)                                            \
+    extern const struct type name##_sse, name##_avx2, name##_avx512, \
+        name##_avx512_vnni;                                          \
+    AVX_VNNI_KERNELS(type, name)                                     \
+    const struct type *name##_get(void)                              \
+    {                                                                \
+        static const struct type *const all[RN_ISA_KERNELS][2] = {   \
+            [RN_ISA_SSE] = {&name##_sse, &name##_sse},               \
+            [RN_ISA_AVX2] = {&name##_avx2, &AVX_VNNI(name)},         \
+            [RN_ISA_AVX512] = {&name##_avx512, &name##_avx512_vnni}, \
+        };                                                           \
+        return all[rn_isa()->kernels][rn_isa()->vnni];               \
+    }
+#ifdef RN_WITH_AVX_VNNI
+#define AVX_VNNI_KERNELS(type, name) extern const struct type name##_avx2_vnni;
+#define AVX_VNNI(name)               name##_avx2_vnni
+#else
+#define AVX_VNNI_KERNELS(type, name)
+#define AVX_VNNI(name) name##_avx2
+#endif
+#else
+#define BYTES(type, name) DISPATCH(type, name)
 #endif
 
 /* NAME_get(type): the same for activations of that type. Those of bfloat16
@@ -63,6 +91,8 @@
 
 DISPATCH(rn_direct_kernels, rn_direct_kernels)
 PAIRED(rn_pair_kernels, rn_pair_kernels)
+BYTES(rn_int8_kernels, rn_int8_kernels)
+BYTES(rn_int8_product_kernels, rn_int8_product_kernels)
 TYPED(rn_kernels, rn_kernels)
 TYPED(rn_pool_kernels, rn_pool_kernels)
 TYPED(rn_product_kernels, rn_product_kernels)

@@ -69,10 +69,10 @@ static struct rn_pool_plane plane_of(const struct rn_node *node,
     };
 }
 
-static void pool_window(const struct rn_node *node, int n, struct rn_shape in,
-                        int threads, enum rn_dtype type, const void *x, void *y,
-                        void (*run)(const struct rn_pool_plane *p,
-                                    const void *x, void *y))
+void rn_pool_windows(const struct rn_node *node, int n, struct rn_shape in,
+                     int threads, enum rn_dtype type, const void *x, void *y,
+                     void (*run)(const struct rn_pool_plane *p, const void *x,
+                                 void *y))
 {
     const struct rn_pool_plane plane = plane_of(node, in);
     struct rn_planes from = rn_planes_typed(n, in, threads, type);
@@ -85,15 +85,15 @@ static void pool_window(const struct rn_node *node, int n, struct rn_shape in,
 void rn_max_pool_window(const struct rn_node *node, int n, struct rn_shape in,
                         int threads, enum rn_dtype type, const void *x, void *y)
 {
-    pool_window(node, n, in, threads, type, x, y,
-                rn_pool_kernels_get(type)->largest);
+    rn_pool_windows(node, n, in, threads, type, x, y,
+                    rn_pool_kernels_get(type)->largest);
 }
 
 void rn_avg_pool_window(const struct rn_node *node, int n, struct rn_shape in,
                         int threads, enum rn_dtype type, const void *x, void *y)
 {
-    pool_window(node, n, in, threads, type, x, y,
-                rn_pool_kernels_get(type)->mean);
+    rn_pool_windows(node, n, in, threads, type, x, y,
+                    rn_pool_kernels_get(type)->mean);
 }
 
 void rn_avg_pool_window_backward(const struct rn_node *node, int n,

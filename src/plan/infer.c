@@ -5,7 +5,9 @@
  *
  * With a precision less than float32 values have that type where the steps that
  * make them know it, and float32 elsewhere. A step that reads another type than
- * the value has is preceded by one that converts.
+ * the value has is preceded by one that converts. With int8 a convolution whose
+ * weights and input are in 8 bits computes in them, and its value has 8 bits
+ * where the model gives it a scale.
  */
 #include "core/memory.h"
 #include "plan/operations.h"
@@ -119,7 +121,8 @@ static int emit_apply(struct rn_inferrer *f, int node, struct rn_value a,
 
 /* ------------------------------------------------------------------ types */
 
-/* The type values have where steps know it. */
+/* The type values have where steps know it; in 8 bits they have it one by one.
+ */
 static enum rn_dtype wanted(const struct rn_inferrer *f)
 {
     return rn_precision_type(f->plan->options.precision);
@@ -212,7 +215,7 @@ static int chain_output(struct rn_inferrer *f, const struct chain *c,
         return no_memory(f);
     if (c->add < 0)
         return RN_OK;
-    if (type_of(f, c->other) != type)
+    if (type_of(f, c->other) != type || type == RN_U8)
         return emit_convert(f, c->other, *out);
     rc = read_as(f, c->other, type, &other);
     return rc ? rc : emit_apply(f, c->add, other, none, false, *out);
@@ -237,12 +240,18 @@ static int add_fold(struct rn_inferrer *f, const struct chain *c,
     struct rn_plan *p = f->plan;
     const struct rn_node *n = &f->graph->nodes[c->conv];
     size_t plain = f->graph->params[n->param[RN_P_WEIGHT]].count;
+    bool bytes = rn_conv_config(conv)->weights == RN_I8;
+    size_t channels = rn_channels_padded(n->shape.c);
     const struct rn_fold fold = {
         .node = c->conv,
         .bn = c->bn,
         .primitive = conv,
-        .n_weights = rn_conv_packed_bytes(conv) / sizeof(float),
-        .n_bias = rn_channels_padded(n->shape.c),
+        .n_weights =
+            (rn_conv_packed_bytes(conv) + sizeof(float) - 1) / sizeof(float),
+        /* In 8 bits scales and starts of sums stand behind the biases. */
+        .n_bias = bytes ? 3 * channels : channels,
+        .value = chain_end(c),
+        .sum = p->steps[p->n_steps - 1].sum,
     };
     int rc = new_fold(f, &fold);
 
@@ -250,9 +259,37 @@ static int add_fold(struct rn_inferrer *f, const struct chain *c,
         return rc;
     /* Weights that are there in plain layout and nothing folds into are packed
      * from where they are: VGG's fc6 alone has 0.4 GB of them. */
-    if ((c->bn >= 0 || !p->store->borrowed) && plain > p->plain_floats)
+    if ((c->bn >= 0 || bytes || !p->store->borrowed) && plain > p->plain_floats)
         p->plain_floats = plain;
     return RN_OK;
+}
+
+static bool has_bytes(const struct rn_inferrer *f, int v)
+{
+    return f->plan->quants && f->plan->quants[v].scale != 0;
+}
+
+/* Whether a chain computes in 8 bits: weights and input have them. Its value
+ * does where it has a scale, and what is added to it. */
+static bool chain_in_bytes(const struct rn_inferrer *f, const struct chain *c,
+                           struct rn_conv_config *config)
+{
+    const struct rn_node *n = &f->graph->nodes[c->conv];
+    struct rn_conv_config own = *config;
+
+    if (!has_bytes(f, n->input[0]) ||
+        !f->graph->params[n->param[RN_P_WEIGHT]].scales)
+        return false;
+    own.input = RN_U8;
+    own.weights = RN_I8;
+    own.output =
+        has_bytes(f, chain_end(c)) && (c->add < 0 || has_bytes(f, c->other))
+            ? RN_U8
+            : RN_F32;
+    if (!rn_conv_exists(&own))
+        return false;
+    *config = own;
+    return true;
 }
 
 /* What makes one pixel, fully connected layers that is, has little to do and
@@ -264,6 +301,8 @@ static void chain_config(const struct rn_inferrer *f, const struct chain *c,
     config->bias = true;
     config->sum = c->add >= 0;
     config->relu = c->relu >= 0;
+    if (chain_in_bytes(f, c, config))
+        return;
     if (config->out.h * config->out.w == 1)
         return;
     config->output = wanted(f);
@@ -300,6 +339,7 @@ static int infer_chain(struct rn_inferrer *f, const struct chain *c)
     s->a = in;
     s->out = out;
     s->value = chain_end(c);
+    s->sum = c->add >= 0 && config.output == RN_U8 ? c->other : RN_NONE;
     s->conv = conv;
     s->flops = 2.0 * (double)n->macs * f->plan->options.batch;
     rn_touch(f->plan, s->a.buffer);
@@ -328,7 +368,7 @@ int rn_infer_input(struct rn_inferrer *f, int v)
 int rn_infer_apply(struct rn_inferrer *f, int v)
 {
     const struct rn_node *n = &f->graph->nodes[v];
-    enum rn_dtype type = type_of(f, n->input[0]);
+    enum rn_dtype type = wanted(f);
     int relu = n->op == RN_OP_RELU ? RN_NONE : only_reader(f, v, RN_OP_RELU);
     int out = rn_new_buffer(f->plan, type, rn_value_count(f->plan, v));
     struct rn_value a, b;
@@ -380,11 +420,27 @@ static int list_inputs(struct rn_inferrer *f, const struct rn_node *n,
     return RN_OK;
 }
 
+/* The type that a step of rn_infer_step() reads. */
+static enum rn_dtype step_type(const struct rn_inferrer *f,
+                               const struct rn_node *n)
+{
+    const struct rn_op_plan *o = rn_op_plan_of(n->op);
+    enum rn_dtype type = type_of(f, n->input[0]);
+
+    if (type == RN_BF16)
+        return o->bf16 ? RN_BF16 : RN_F32;
+    if (type == RN_U8 && o->bytes != RN_BYTES_NOT &&
+        (o->bytes == RN_BYTES_FLOAT ||
+         has_bytes(f, (int)(n - f->graph->nodes))))
+        return RN_U8;
+    return RN_F32;
+}
+
 int rn_infer_step(struct rn_inferrer *f, int v)
 {
     const struct rn_node *n = &f->graph->nodes[v];
     const struct rn_op_plan *o = rn_op_plan_of(n->op);
-    enum rn_dtype type = o->bf16 ? type_of(f, n->input[0]) : RN_F32;
+    enum rn_dtype type = step_type(f, n);
     int more = (int)f->plan->n_lists, out;
     struct rn_value a, b;
     struct rn_step *s;
@@ -397,6 +453,8 @@ int rn_infer_step(struct rn_inferrer *f, int v)
     if (rc)
         return rc;
     s = rn_new_step(f->plan, o->infer_step, v);
+    if (type == RN_U8 && o->bytes == RN_BYTES_FLOAT)
+        type = RN_F32;
     out = rn_new_buffer(f->plan, type, rn_value_count(f->plan, v));
     if (!s || out < 0)
         return no_memory(f);
@@ -468,11 +526,37 @@ static void count_readers(struct rn_inferrer *f)
         f->readers[f->nodes[f->plan->keep].root]++;
 }
 
+/* How every value would lie in 8 bits: as the model says, or as its input where
+ * the operation leaves it so. What moves zeros in (option A) takes such whose
+ * zero point is 0. */
+static int settle_quants(struct rn_inferrer *f)
+{
+    const struct rn_graph *g = f->graph;
+    struct rn_quant *q;
+
+    if (f->plan->options.precision != RN_PRECISION_INT8)
+        return RN_OK;
+    q = f->plan->quants = rn_alloc(g->n_nodes, sizeof(*q));
+    if (!q)
+        return no_memory(f);
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        const struct rn_node *n = &g->nodes[i];
+
+        q[i] = n->quant;
+        if (n->n_inputs == 1 && (is_idle(f, (int)i) ||
+                                 rn_op_plan_of(n->op)->bytes == RN_BYTES_SAME))
+            q[i] = q[n->input[0]];
+        if (n->op == RN_OP_SUBSAMPLE_PAD && q[i].zero != 0)
+            q[i].scale = 0;
+    }
+    return RN_OK;
+}
+
 static int compile(struct rn_inferrer *f)
 {
     const struct rn_graph *g = f->graph;
     struct rn_value logits;
-    int rc = RN_OK;
+    int rc = settle_quants(f);
 
     count_readers(f);
     for (size_t i = 0; i < g->n_nodes; i++)

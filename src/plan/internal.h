@@ -119,6 +119,7 @@ struct rn_step {
     int scratch;      /* buffer of the convolution's own */
     int packed;       /* training: buffer for weights as the pass reads them */
     int more, n_more; /* buffers read besides: where in plan->lists, how many */
+    int sum;          /* node whose value, in 8 bits, the convolution adds to */
     bool relu;
     bool again;           /* a forward step's second run, for backward */
     struct rn_conv *conv; /* borrowed from the plan's list */
@@ -136,6 +137,7 @@ struct rn_fold {
     struct rn_conv *primitive;
     size_t n_weights, n_bias; /* floats, with padding */
     float *weights, *bias;    /* the plan's own, or of what it is a clone of */
+    int value, sum;           /* in 8 bits: nodes that it computes and adds */
 };
 
 /** The memory of folds. Clones of an inference plan hold that of the first,
@@ -162,6 +164,8 @@ struct rn_plan {
     size_t n_steps, steps_capacity;
     struct rn_buffer *buffers;
     size_t n_buffers, buffers_capacity;
+    struct rn_quant *quants; /* by node: how its value lies in buffers of RN_U8;
+                                NULL with a precision that has none */
     int *lists; /* buffers of steps that read more than two values */
     size_t n_lists, lists_capacity;
     struct rn_conv **convs; /* each distinct configuration once */
@@ -241,6 +245,9 @@ int rn_place_buffers(struct rn_plan *plan, struct rn_error *err);
 
 /** The type of values in a precision, where steps know it. */
 enum rn_dtype rn_precision_type(int precision);
+
+/** What bytes of node `sum` are times, to be added to those of `value`. */
+float rn_sum_scale(const struct rn_plan *plan, int value, int sum);
 
 /* infer.c, train.c */
 int rn_compile_infer(struct rn_plan *plan, struct rn_error *err);

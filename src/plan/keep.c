@@ -80,9 +80,15 @@ int rn_plan_kept(const struct rn_plan *plan, int *channels, int *height,
     return RN_OK;
 }
 
-static float number_at(const void *numbers, enum rn_dtype type, size_t i)
+/* Number i of a value; in 8 bits it lies as `quant` says. */
+static float number_at(const void *numbers, enum rn_dtype type,
+                       const struct rn_quant *quant, size_t i)
 {
     float value;
+
+    if (type == RN_U8)
+        return (float)(((const uint8_t *)numbers)[i] - quant->zero) *
+               quant->scale;
 
     rn_dtype_to_float(type, (const uint8_t *)numbers + i * rn_dtype_bytes(type),
                       1, &value, 1);
@@ -97,12 +103,13 @@ void rn_plain_values(const struct rn_plan *plan, int node, int buffer,
     size_t hw = rn_shape_pixels(s), first = 0;
     enum rn_dtype type = plan->buffers[buffer].type;
     const void *from = rn_buffer_at(plan, buffer);
+    const struct rn_quant *quant = plan->quants ? &plan->quants[node] : NULL;
 
     for (size_t n = 0; n < (size_t)plan->count; n++) {
         for (size_t k = 0; k < c; k++)
             for (size_t i = 0; i < hw; i++)
                 *values++ =
-                    number_at(from, type,
+                    number_at(from, type, quant,
                               first + (k / block * hw + i) * block + k % block);
         first += rn_channels_padded(s.c) * hw;
     }

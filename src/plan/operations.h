@@ -40,6 +40,8 @@ struct rn_op_plan {
      * one adds two gradients up. */
     bool takes_pending;
     bool bf16; /* their steps know bfloat16, too */
+    /* And 8 bits: to 8 bits of the same scale, or to float32. */
+    enum { RN_BYTES_NOT, RN_BYTES_SAME, RN_BYTES_FLOAT } bytes;
 };
 
 #define RN_OPERATION(NAME, name) extern const struct rn_op_plan rn_plan_##name;

@@ -29,7 +29,7 @@ static const struct rn_option options[] = {
      .help = "Keep the output of a stage: conv1 to conv5 (as many as there "
              "are), last, pool (the means of the last) or a layer's name"},
     {"precision", "plan", RN_OPTION_INDEX, PLACE(precision),
-     .words = RN_PRECISION_WORDS, .preset = "fp32", .value = "NAME",
+     .words = RN_PRECISION_WORDS, .preset = "auto", .value = "NAME",
      .help = RN_PRECISION_HELP},
     {"emulate", "plan", RN_OPTION_FLAG, PLACE(emulate),
      .help = RN_EMULATE_HELP},
@@ -39,8 +39,10 @@ static const struct rn_option options[] = {
 const char *rn_precision_name(int precision)
 {
     static const char *const names[] = {
+        [RN_PRECISION_AUTO] = "auto",
         [RN_PRECISION_FP32] = "fp32",
         [RN_PRECISION_BF16] = "bf16",
+        [RN_PRECISION_INT8] = "int8",
     };
 
     return precision >= 0 && (size_t)precision < COUNT(names) ? names[precision]

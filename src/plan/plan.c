@@ -5,6 +5,7 @@
 #include "core/option.h"
 #include "core/sized.h"
 #include "core/threads.h"
+#include "graph/quantization.h"
 #include "model/model.h"
 #include "plan/internal.h"
 
@@ -47,8 +48,66 @@ static void frozen_scale(const struct rn_plan *p, int node, int channel,
              *scale * (double)at[RN_P_MEAN][channel];
 }
 
-static int fold(struct rn_plan *p, const struct rn_fold *f,
-                struct rn_error *err)
+float rn_sum_scale(const struct rn_plan *plan, int value, int sum)
+{
+    return plan->quants[sum].scale / plan->quants[value].scale;
+}
+
+/* A convolution in 8 bits: the weights as whole numbers, and for each channel
+ * what takes a sum of products to the value (struct rn_conv_bytes). */
+static int fold_bytes(struct rn_plan *p, const struct rn_fold *f,
+                      struct rn_error *err)
+{
+    const struct rn_node *n = &p->graph->nodes[f->node];
+    const struct rn_param *w = &p->graph->params[n->param[RN_P_WEIGHT]];
+    const struct rn_quant in = p->quants[n->input[0]];
+    bool narrow = rn_conv_config(f->primitive)->output == RN_U8;
+    size_t row = w->count / w->dim[0];
+    size_t channels = rn_channels_padded(n->shape.c);
+    float *bias = f->bias, *scale = bias + channels;
+    int32_t *start = (int32_t *)(scale + channels);
+    const float *own =
+        n->param[RN_P_BIAS] < 0
+            ? NULL
+            : rn_store_at(p->store, RN_STORE_VALUE, n->param[RN_P_BIAS]);
+    const float *from =
+        rn_store_plain(p->store, (size_t)n->param[RN_P_WEIGHT], p->plain);
+    /* One of the value's steps, and its zero; what is added brings its own. */
+    double step = narrow ? (double)p->quants[f->value].scale : 1;
+    double zero = narrow ? p->quants[f->value].zero : 0;
+
+    if (f->sum >= 0)
+        zero -=
+            p->quants[f->sum].zero * (double)rn_sum_scale(p, f->value, f->sum);
+#pragma omp parallel for
+    for (size_t o = 0; o < channels; o++) {
+        double factor = 1, shift = 0, sum = 0;
+
+        /* Channels that fill the last block are the value's zero. */
+        scale[o] = 0;
+        bias[o] = (float)zero;
+        start[o] = 0;
+        if (o >= w->dim[0])
+            continue;
+        if (f->bn >= 0)
+            frozen_scale(p, f->bn, (int)o, &factor, &shift);
+        for (size_t i = 0; i < row; i++) {
+            int q = rn_quant_number(from[o * row + i], w->scales[o]);
+
+            p->plain[o * row + i] = (float)q;
+            sum += q;
+        }
+        start[o] = (int32_t)(-in.zero * sum);
+        shift += own ? factor * (double)own[o] : 0;
+        scale[o] =
+            (float)(factor * (double)in.scale * (double)w->scales[o] / step);
+        bias[o] = (float)(shift / step + zero);
+    }
+    return rn_conv_pack(f->primitive, p->plain, f->weights, err);
+}
+
+static int fold_floats(struct rn_plan *p, const struct rn_fold *f,
+                       struct rn_error *err)
 {
     const struct rn_node *n = &p->graph->nodes[f->node];
     const struct rn_param *w = &p->graph->params[n->param[RN_P_WEIGHT]];
@@ -58,15 +117,8 @@ static int fold(struct rn_plan *p, const struct rn_fold *f,
         n->param[RN_P_BIAS] < 0
             ? NULL
             : rn_store_at(p->store, RN_STORE_VALUE, n->param[RN_P_BIAS]);
-    const float *from;
-
-    if (!f->primitive) {
-        memcpy(f->bias,
-               rn_store_at(p->store, RN_STORE_VALUE, n->param[RN_P_WEIGHT]),
-               w->count * sizeof(*f->bias));
-        return RN_OK;
-    }
-    from = rn_store_plain(p->store, (size_t)n->param[RN_P_WEIGHT], p->plain);
+    const float *from =
+        rn_store_plain(p->store, (size_t)n->param[RN_P_WEIGHT], p->plain);
 #pragma omp parallel for
     for (size_t o = 0; o < w->dim[0]; o++) {
         double scale = 1, shift = 0;
@@ -79,6 +131,21 @@ static int fold(struct rn_plan *p, const struct rn_fold *f,
     }
     return rn_conv_pack(f->primitive, scaled ? p->plain : from, f->weights,
                         err);
+}
+
+static int fold(struct rn_plan *p, const struct rn_fold *f,
+                struct rn_error *err)
+{
+    int slopes = p->graph->nodes[f->node].param[RN_P_WEIGHT];
+
+    if (!f->primitive) {
+        memcpy(f->bias, rn_store_at(p->store, RN_STORE_VALUE, slopes),
+               p->graph->params[slopes].count * sizeof(*f->bias));
+        return RN_OK;
+    }
+    return rn_conv_config(f->primitive)->weights == RN_I8
+               ? fold_bytes(p, f, err)
+               : fold_floats(p, f, err);
 }
 
 static int fold_all(struct rn_plan *p, struct rn_error *err)
@@ -247,10 +314,27 @@ static void bind_batch_norms(struct rn_plan *p)
     }
 }
 
-static int check_precision(const struct rn_plan_options *o,
-                           struct rn_error *err)
+/* What auto stands for, and whether it can be had. */
+static int settle_precision(struct rn_plan_options *o,
+                            const struct rn_graph *graph, struct rn_error *err)
 {
-    if (o->precision == RN_PRECISION_FP32 || rn_isa()->bf16 || o->emulate)
+    bool quantized = rn_graph_is_quantized(graph);
+    bool train = o->mode == RN_MODE_TRAIN;
+
+    if (train && quantized)
+        return rn_fail(err, RN_ERR_ARG,
+                       "the model is quantised, which inference alone has: "
+                       "train what it was made of and quantise that again");
+    if (o->precision == RN_PRECISION_AUTO)
+        o->precision = quantized ? RN_PRECISION_INT8 : RN_PRECISION_FP32;
+    if (o->precision == RN_PRECISION_INT8 && train)
+        return rn_fail(err, RN_ERR_ARG,
+                       "`precision` is int8, which inference alone has");
+    if (o->precision == RN_PRECISION_INT8 && !quantized)
+        return rn_fail(err, RN_ERR_ARG,
+                       "`precision` is int8, but the model is not quantised: "
+                       "'resnet quantize' makes one that is");
+    if (o->precision != RN_PRECISION_BF16 || rn_isa()->bf16 || o->emulate)
         return RN_OK;
     return rn_fail(err, RN_ERR_ARG,
                    "`precision` is bf16, for which this processor has no "
@@ -263,7 +347,7 @@ static int check_options(const struct rn_plan_options *o, struct rn_error *err)
 
     if (!rc && o->winograd == 3)
         rc = rn_fail(err, RN_ERR_ARG, "`winograd` is 3, but must be 2 or 4");
-    return rc ? rc : check_precision(o, err);
+    return rc;
 }
 
 /* A number per class comes out, of something that is computed. */
@@ -330,12 +414,15 @@ static int build(struct rn_plan **out, struct rn_store *store,
                  const struct rn_plan_options *options, bool dry,
                  struct rn_error *err)
 {
+    struct rn_plan_options own = *options;
     struct rn_plan *p;
     int rc = check_options(options, err);
 
     *out = NULL;
     if (!rc)
-        rc = new_plan(&p, store, options, err);
+        rc = settle_precision(&own, store->graph, err);
+    if (!rc)
+        rc = new_plan(&p, store, &own, err);
     if (rc)
         return rc;
     p->dry = dry;
@@ -579,6 +666,7 @@ void rn_plan_destroy(struct rn_plan *p)
     rn_free(p->steps);
     rn_free(p->buffers);
     rn_free(p->lists);
+    rn_free(p->quants);
     rn_free(p->bns);
     rn_free(p->bn_nodes);
     rn_free(p->folds);
@@ -725,6 +813,11 @@ int rn_plan_threads(const struct rn_plan *plan)
     return plan->options.threads;
 }
 
+int rn_plan_precision(const struct rn_plan *plan)
+{
+    return plan->options.precision;
+}
+
 uint64_t rn_plan_bytes(const struct rn_plan *p)
 {
     size_t weights =
@@ -752,6 +845,7 @@ static const char *precision_of(const struct rn_plan *plan,
     else if (s->out >= 0)
         type = plan->buffers[s->out].type;
     return rn_precision_name(type == RN_BF16 ? RN_PRECISION_BF16
+                             : type == RN_U8 ? RN_PRECISION_INT8
                                              : RN_PRECISION_FP32);
 }
 

@@ -118,6 +118,8 @@ int rn_plan_statistics(struct rn_plan *plan, const float *images, double share,
 void rn_plan_logits(const struct rn_plan *plan, float *logits);
 
 int rn_plan_threads(const struct rn_plan *plan);
+/** What it computes with: an rn_precision, never auto. */
+int rn_plan_precision(const struct rn_plan *plan);
 /** What is gone with the plan: a store's parameters too when nobody else holds
  *  it; no weights of a clone. */
 uint64_t rn_plan_bytes(const struct rn_plan *plan);

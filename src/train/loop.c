@@ -214,7 +214,7 @@ static json_t *trained_json(const struct rn_trainer *t)
     failed |= set_text(object, "augment", o->augment);
     failed |=
         json_object_set_new(object, "seed", json_integer((json_int_t)o->seed));
-    if (o->precision != RN_PRECISION_FP32)
+    if (o->precision > RN_PRECISION_FP32)
         failed |=
             set_text(object, "precision", rn_precision_name(o->precision));
     failed |= set_training(object, t);

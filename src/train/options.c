@@ -242,7 +242,7 @@ static const struct run_option {
      SHAPES, ""},
     {{"bind", "run", RN_OPTION_FLAG, PLACE(bind), .help = RN_BIND_HELP}, LEFT, NULL},
     {{"precision", "run", RN_OPTION_INDEX, PLACE(precision),
-      .words = RN_PRECISION_WORDS, .preset = "fp32", .value = "NAME",
+      .words = RN_PRECISION_WORDS, .preset = "auto", .value = "NAME",
       .help = RN_PRECISION_HELP}, SHAPES, ""},
     {{"emulate", "run", RN_OPTION_FLAG, PLACE(emulate),
       .help = RN_EMULATE_HELP}, LEFT, NULL},

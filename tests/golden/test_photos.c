@@ -61,7 +61,7 @@ static struct rn_model *make_model(const char *net)
         fail_msg("failed: %s", command);
     if (rn_model_create(&model, net, NULL, &err) ||
         rn_st_open(&file, weights, &err) ||
-        rn_model_read_tensors(&file, model->graph, NULL, 0, &err) ||
+        rn_model_read_tensors(&file, model->graph, false, NULL, 0, &err) ||
         rn_model_set_preprocessing(model, false, mean, std, &err) ||
         rn_model_set_resize(model, 256, RN_BILINEAR, &err))
         fail_msg("%s", err.msg);

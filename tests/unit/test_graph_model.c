@@ -314,9 +314,9 @@ static void save_faulty(const char *from, const char *to)
 {
     static const size_t conv[4] = {8, 3, 3, 3}, fc[2] = {3, 8}, bias[1] = {3};
     static float numbers[216];
-    const struct rn_st_out tensors[] = {{"c.weight", 4, conv, numbers},
-                                        {"f.weight", 2, fc, numbers},
-                                        {"f.bias", 1, bias, numbers}};
+    const struct rn_st_out tensors[] = {{"c.weight", 4, conv, numbers, RN_F32},
+                                        {"f.weight", 2, fc, numbers, RN_F32},
+                                        {"f.bias", 1, bias, numbers, RN_F32}};
     const char *at = strstr(WHOLE, from), *rest = at + strlen(from);
     char text[4000], metadata[8000] = "{\"resnet\":\"";
     struct rn_error err;

@@ -332,7 +332,7 @@ static void write_bare(const struct rn_model *model, const char *name,
     assert_non_null(list);
     for (size_t i = 0; i < g->n_params; i++) {
         const struct rn_param *p = &g->params[i];
-        struct rn_st_out t = {p->name, p->dims, p->dim, p->data};
+        struct rn_st_out t = {p->name, p->dims, p->dim, p->data, RN_F32};
 
         if (akamaster && strcmp(p->name, "fc.weight") == 0)
             t.name = "module.linear.weight";
@@ -1011,7 +1011,7 @@ static void hostile_descriptions(void **state)
     for (size_t i = 0; i < n; i++) {
         const struct rn_param *p = &model->graph->params[i];
 
-        list[i] = (struct rn_st_out){p->name, p->dims, p->dim, p->data};
+        list[i] = (struct rn_st_out){p->name, p->dims, p->dim, p->data, RN_F32};
     }
     for (size_t i = 0; i < COUNT(cases); i++) {
         OK(rn_pth_write(in_folder("h.pth"), list, n, cases[i].text, &err));

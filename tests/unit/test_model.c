@@ -620,8 +620,9 @@ static size_t list_tensors(const struct rn_model *model, struct rn_st_out *list)
     const struct rn_graph *g = model->graph;
 
     for (size_t i = 0; i < g->n_params; i++)
-        list[i] = (struct rn_st_out){g->params[i].name, g->params[i].dims,
-                                     g->params[i].dim, g->params[i].data};
+        list[i] =
+            (struct rn_st_out){g->params[i].name, g->params[i].dims,
+                               g->params[i].dim, g->params[i].data, RN_F32};
     return g->n_params;
 }
 
@@ -671,7 +672,7 @@ static void wrong_tensors_are_named(void **state)
     save_described(DESCRIBED(NET), list + 5, n - 5);
     assert_load_fails("5 missing (conv1.weight, bn1.weight, bn1.bias and 2 "
                       "more)");
-    list[n] = (struct rn_st_out){"extra", 1, seven, list[0].data};
+    list[n] = (struct rn_st_out){"extra", 1, seven, list[0].data, RN_F32};
     save_described(DESCRIBED(NET), list, n + 1);
     assert_load_fails("1 unexpected (extra)");
     list[n].name = "bn1.num_batches_tracked"; /* PyTorch's: ignored */

@@ -1302,10 +1302,10 @@ static void written_file(void **state)
     static const size_t dim[3][4] = {{2, 3, 1, 1}, {6}, {0}};
     float many[300], numbers[6];
     const struct rn_st_out out[] = {
-        {"b.weight", 4, dim[0], six},
-        {"a", 1, dim[1], numbers},
-        {"scalar", 0, dim[2], many + 7},
-        {"long", 1, (const size_t[]){300}, many},
+        {"b.weight", 4, dim[0], six, RN_F32},
+        {"a", 1, dim[1], numbers, RN_F32},
+        {"scalar", 0, dim[2], many + 7, RN_F32},
+        {"long", 1, (const size_t[]){300}, many, RN_F32},
     };
     struct rn_state s;
     struct rn_error err = {0};

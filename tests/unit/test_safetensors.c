@@ -255,9 +255,9 @@ static const size_t dim_a[4] = {1, 2, 3, 1}, dim_b[1] = {0};
 static int write_good(const char *path, struct rn_error *err)
 {
     const struct rn_st_out out[] = {
-        {"first \"x\" \xc3\xa4", 4, dim_a, values},
-        {"empty", 1, dim_b, values},
-        {"scalar", 0, NULL, values + 5},
+        {"first \"x\" \xc3\xa4", 4, dim_a, values, RN_F32},
+        {"empty", 1, dim_b, values, RN_F32},
+        {"scalar", 0, NULL, values + 5, RN_F32},
     };
 
     return rn_st_write(path, out, COUNT(out), "{\"k\":\"v\"}", err);
@@ -369,8 +369,8 @@ static void what_is_no_file_is_refused(void **state)
 
 static void writing_can_fail(void **state)
 {
-    const struct rn_st_out twice[] = {{"a", 0, NULL, values},
-                                      {"a", 0, NULL, values}};
+    const struct rn_st_out twice[] = {{"a", 0, NULL, values, RN_F32},
+                                      {"a", 0, NULL, values, RN_F32}};
     struct rn_error err = {0};
 
     (void)state;

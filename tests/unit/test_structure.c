@@ -183,8 +183,8 @@ static void add(struct list *l, const char *name, const struct rn_param *p)
 {
     assert_true(l->count < MOST);
     snprintf(l->names[l->count], sizeof(l->names[0]), "%s", name);
-    l->tensors[l->count] =
-        (struct rn_st_out){l->names[l->count], p->dims, p->dim, p->data};
+    l->tensors[l->count] = (struct rn_st_out){l->names[l->count], p->dims,
+                                              p->dim, p->data, RN_F32};
     l->count++;
 }
 
@@ -498,15 +498,17 @@ static void doubts_are_refused(void **state)
     rn_model_destroy(option_a);
     /* A convolution of no pair; two matrices; a layer of another kind. */
     list_style(&l, model->graph, &plain_style, 2);
-    l.tensors[l.count] = (struct rn_st_out){"se.weight", 4, dim, twos};
+    l.tensors[l.count] = (struct rn_st_out){"se.weight", 4, dim, twos, RN_F32};
     l.count++;
     write_pth(&l, "d.pth");
     assert_refused("d.pth", NULL, "make no pairs");
-    l.tensors[l.count - 1] = (struct rn_st_out){"proj.weight", 2, dim, twos};
+    l.tensors[l.count - 1] =
+        (struct rn_st_out){"proj.weight", 2, dim, twos, RN_F32};
     write_pth(&l, "d.pth");
     assert_refused("d.pth", NULL,
                    "'linear.weight' and 'proj.weight' could both");
-    l.tensors[l.count - 1] = (struct rn_st_out){"g1.gate.weight", 1, dim, twos};
+    l.tensors[l.count - 1] =
+        (struct rn_st_out){"g1.gate.weight", 1, dim, twos, RN_F32};
     write_pth(&l, "d.pth");
     assert_refused("d.pth", NULL, "1 unexpected (g1.gate.weight)");
     const struct rn_import_options skip = {.skip_extra = 1};
@@ -515,9 +517,10 @@ static void doubts_are_refused(void **state)
      * not be compared past the shorter one's end. */
 #define TEN   "abcdefghij"
 #define SIXTY TEN TEN TEN TEN TEN TEN
-    l.tensors[l.count - 1] = (struct rn_st_out){SIXTY ".weight", 4, dim, twos};
+    l.tensors[l.count - 1] =
+        (struct rn_st_out){SIXTY ".weight", 4, dim, twos, RN_F32};
     l.tensors[l.count++] =
-        (struct rn_st_out){SIXTY SIXTY SIXTY ".weight", 4, dim, twos};
+        (struct rn_st_out){SIXTY SIXTY SIXTY ".weight", 4, dim, twos, RN_F32};
     write_pth(&l, "d.pth");
     assert_refused("d.pth", NULL, "of one is longer than 59 characters");
     /* One block less. */
@@ -596,7 +599,8 @@ static void heads_have_many_names(void **state)
     const float numbers[100] = {0};
     list_ours(&l, model, "");
     rename_layer(&l, "fc", "fc.0");
-    l.tensors[l.count++] = (struct rn_st_out){"fc.2.weight", 2, dim, numbers};
+    l.tensors[l.count++] =
+        (struct rn_st_out){"fc.2.weight", 2, dim, numbers, RN_F32};
     write_pth(&l, "h.pth");
     assert_refused("h.pth", NULL, "several linear layers ('fc.0.weight' and");
     rn_model_destroy(model);
@@ -694,8 +698,9 @@ static void biases_fold(void **state)
             list_style(&l, g, &plain_style, 1);
         else
             list_ours(&l, model, "");
-        l.tensors[l.count++] = (struct rn_st_out){
-            unknown ? "g2.0.c1.bias" : "layer2.0.conv1.bias", 1, dim, bias};
+        l.tensors[l.count++] =
+            (struct rn_st_out){unknown ? "g2.0.c1.bias" : "layer2.0.conv1.bias",
+                               1, dim, bias, RN_F32};
         write_pth(&l, "f.pth");
         OK(import(&back, in_folder("f.pth"), NULL, &err));
         assert_non_null(strstr(said, "biases of 1 convolutions put into"));
@@ -726,9 +731,9 @@ static void extras_are_passed_over(void **state)
     for (size_t i = 0; i < COUNT(prefixes); i++) {
         list_ours(&l, model, prefixes[i]);
         l.tensors[l.count++] =
-            (struct rn_st_out){"criterion.weight", 1, dim, numbers};
+            (struct rn_st_out){"criterion.weight", 1, dim, numbers, RN_F32};
         l.tensors[l.count++] =
-            (struct rn_st_out){"n_averaged", 0, NULL, numbers};
+            (struct rn_st_out){"n_averaged", 0, NULL, numbers, RN_F32};
         write_pth(&l, "x.pth");
         assert_refused("x.pth", NULL,
                        "2 unexpected (criterion.weight, n_averaged) in no "
@@ -742,7 +747,7 @@ static void extras_are_passed_over(void **state)
     /* What may change a layer's numbers is never passed over. */
     list_ours(&l, model, "module.");
     l.tensors[l.count++] =
-        (struct rn_st_out){"module.layer1.0.gate", 1, dim, numbers};
+        (struct rn_st_out){"module.layer1.0.gate", 1, dim, numbers, RN_F32};
     write_pth(&l, "x.pth");
     assert_refused("x.pth", &skip, "1 unexpected (module.layer1.0.gate)");
     rn_model_destroy(model);

@@ -322,8 +322,9 @@ int rn_torch_export(const struct rn_model *model, const char *path,
         return rn_fail_memory(err, g->n_params * sizeof(*list),
                               "a list of tensors");
     for (size_t i = 0; i < g->n_params; i++)
-        list[i] = (struct rn_st_out){g->params[i].name, g->params[i].dims,
-                                     g->params[i].dim, g->params[i].data};
+        list[i] =
+            (struct rn_st_out){g->params[i].name, g->params[i].dims,
+                               g->params[i].dim, g->params[i].data, RN_F32};
     char *text = NULL;
     int rc = rn_model_text(&text, model, true, path, err);
     if (!rc)

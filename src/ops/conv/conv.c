@@ -32,6 +32,8 @@ static const struct rn_conv_algorithm *const algorithms[] = {
     &rn_conv_first_bf16,
     &rn_conv_onednn,
     &rn_conv_onednn_bf16,
+    &rn_conv_product_int8,
+    &rn_conv_product_int8_wide,
 };
 
 bool rn_conv_config_equal(const struct rn_conv_config *a,

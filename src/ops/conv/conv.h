@@ -75,11 +75,23 @@ size_t rn_conv_packed_bytes(const struct rn_conv *conv);
  *  (from plain OIHW), in training (from the store's) when the pass reads
  * another layout or type. */
 bool rn_conv_needs_pack(const struct rn_conv *conv);
+/** In 8 bits `from` has whole numbers. */
 int rn_conv_pack(struct rn_conv *conv, const float *from, void *packed,
                  struct rn_error *err);
 
 /** Whether both read packed weights in the same layout. */
 bool rn_conv_reads_same(const struct rn_conv *a, const struct rn_conv *b);
+
+/** What a convolution in 8 bits (input RN_U8, weights RN_I8) needs besides,
+ *  channel after channel, padded as outputs are: its sums of products, begun
+ *  with `start`, are multiplied by `scale`, the bias is added, and what is in
+ *  dst times sum_scale. Output of RN_U8 is then rounded to low..255. */
+struct rn_conv_bytes {
+    const int32_t *start;
+    const float *scale;
+    int zero; /* of the input: what padding is */
+    float sum_scale, low;
+};
 
 /** Activations and their gradients have the configuration's types; so have
  *  weights, unless they are packed. */
@@ -92,6 +104,7 @@ struct rn_conv_args {
     void *diff_src;
     float *diff_weights, *diff_bias;
     void *scratch;
+    const struct rn_conv_bytes *bytes; /* in 8 bits, else NULL */
 };
 int rn_conv_run(struct rn_conv *conv, const struct rn_conv_args *args,
                 struct rn_error *err);

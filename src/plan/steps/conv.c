@@ -17,6 +17,27 @@ static int find_weights(struct rn_plan *plan, const struct rn_step *s,
     return rn_conv_pack(s->conv, store, rn_buffer_at(plan, s->packed), err);
 }
 
+/* What a convolution in 8 bits needs besides; where the value goes through a
+ * ReLU, nothing below its zero is left. */
+static struct rn_conv_bytes bytes_of(const struct rn_plan *plan,
+                                     const struct rn_step *s)
+{
+    const struct rn_conv_config *c = rn_conv_config(s->conv);
+    const struct rn_node *n = rn_step_node(plan, s);
+    size_t channels = rn_channels_padded(n->shape.c);
+    const float *scale = plan->folds[s->fold].bias + channels;
+
+    return (struct rn_conv_bytes){
+        .start = (const int32_t *)(scale + channels),
+        .scale = scale,
+        .zero = plan->quants[n->input[0]].zero,
+        .sum_scale = s->sum >= 0 ? rn_sum_scale(plan, s->value, s->sum) : 1,
+        .low = c->relu && c->output == RN_U8
+                   ? (float)plan->quants[s->value].zero
+                   : 0,
+    };
+}
+
 static int run_conv(struct rn_plan *plan, struct rn_step *s,
                     struct rn_error *err)
 {
@@ -26,9 +47,13 @@ static int run_conv(struct rn_plan *plan, struct rn_step *s,
         .dst = rn_buffer_at(plan, s->out),
         .scratch = rn_buffer_at(plan, s->scratch),
     };
-
+    struct rn_conv_bytes bytes;
     int rc = RN_OK;
 
+    if (rn_conv_config(s->conv)->weights == RN_I8) {
+        bytes = bytes_of(plan, s);
+        args.bytes = &bytes;
+    }
     if (!train) {
         args.weights = plan->folds[s->fold].weights;
         args.bias = plan->folds[s->fold].bias;

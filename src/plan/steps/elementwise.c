@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The input, and what one pass over memory does: normalise, add, ReLU, shortcut
  * option A. */
+#include "ops/int8.h"
 #include "plan/operations.h"
 #include "plan/steps/steps.h"
+
+#include <string.h>
 
 static int run_block_images(struct rn_plan *plan, struct rn_step *s,
                             struct rn_error *err)
@@ -27,7 +30,24 @@ static int run_apply(struct rn_plan *plan, struct rn_step *s,
     return RN_OK;
 }
 
-/* Between float32 and bfloat16; plain images, too, which have no planes. */
+/* Between 8 bits and float32, or a copy of them. */
+static void convert_bytes(const struct rn_plan *plan, const struct rn_step *s,
+                          const void *from)
+{
+    const struct rn_buffer *out = &plan->buffers[s->out];
+    const struct rn_quant q = plan->quants[s->node];
+    void *to = rn_buffer_at(plan, s->out);
+
+    if (out->type == RN_F32)
+        rn_int8_widen(from, to, out->count, q, plan->options.threads);
+    else if (s->a.buffer == RN_IMAGES ||
+             plan->buffers[s->a.buffer].type == RN_F32)
+        rn_int8_narrow(from, to, out->count, q, plan->options.threads);
+    else
+        memcpy(to, from, out->count);
+}
+
+/* Between float32 and another type; plain images, too, which have no planes. */
 static int run_convert(struct rn_plan *plan, struct rn_step *s,
                        struct rn_error *err)
 {
@@ -35,7 +55,10 @@ static int run_convert(struct rn_plan *plan, struct rn_step *s,
     const void *from = rn_read_at(plan, s->a.buffer);
 
     (void)err;
-    if (out->type == RN_F32)
+    if (out->type == RN_U8 ||
+        (s->a.buffer >= 0 && plan->buffers[s->a.buffer].type == RN_U8))
+        convert_bytes(plan, s, from);
+    else if (out->type == RN_F32)
         rn_widen(plan->buffers[s->a.buffer].type, from,
                  rn_buffer_at(plan, s->out), out->count, plan->options.threads);
     else
@@ -137,6 +160,7 @@ const struct rn_op_plan rn_plan_add = {
 const struct rn_op_plan rn_plan_subsample_pad = {
     .infer = rn_infer_step,
     .bf16 = true,
+    .bytes = RN_BYTES_SAME,
     .infer_step = &rn_step_subsample_pad,
     .forward = rn_forward_step,
     .forward_step = &rn_step_subsample_pad,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Pools. */
+#include "ops/int8.h"
 #include "plan/operations.h"
 #include "plan/steps/steps.h"
 
@@ -13,7 +14,9 @@ static int run_max_pool(struct rn_plan *plan, struct rn_step *s,
     void *out = rn_buffer_at(plan, s->out);
 
     (void)err;
-    if (plan->options.mode == RN_MODE_INFER) {
+    if (planes.type == RN_U8) {
+        rn_int8_max_pool(n, plan->options.batch, in, planes.threads, x.x, out);
+    } else if (plan->options.mode == RN_MODE_INFER) {
         rn_max_pool_window(n, plan->options.batch, in, planes.threads,
                            planes.type, x.x, out);
     } else {
@@ -67,8 +70,13 @@ static int run_average(struct rn_plan *plan, struct rn_step *s,
     struct rn_planes p = rn_step_input_planes(plan, s);
 
     (void)err;
-    rn_global_average(&p, rn_read_at(plan, s->a.buffer),
-                      rn_buffer_at(plan, s->out));
+    if (s->a.buffer >= 0 && plan->buffers[s->a.buffer].type == RN_U8)
+        rn_int8_average(&p, rn_read_at(plan, s->a.buffer),
+                        rn_buffer_at(plan, s->out),
+                        plan->quants[rn_step_node(plan, s)->input[0]]);
+    else
+        rn_global_average(&p, rn_read_at(plan, s->a.buffer),
+                          rn_buffer_at(plan, s->out));
     return RN_OK;
 }
 
@@ -123,6 +131,7 @@ static const char *untrained_max_pool(const struct rn_graph *g,
 const struct rn_op_plan rn_plan_max_pool = {
     .infer = rn_infer_step,
     .bf16 = true,
+    .bytes = RN_BYTES_SAME,
     .infer_step = &rn_step_max_pool,
     .forward = rn_forward_step,
     .forward_step = &rn_step_max_pool,
@@ -147,6 +156,7 @@ const struct rn_op_plan rn_plan_avg_pool = {
 const struct rn_op_plan rn_plan_global_avg_pool = {
     .infer = rn_infer_step,
     .bf16 = true,
+    .bytes = RN_BYTES_FLOAT,
     .infer_step = &rn_step_average,
     .forward = rn_forward_step,
     .forward_step = &rn_step_average,

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Compiled once per instruction set, like kernels.c, but without contracting
+ * products and sums of float32: all sets have the same bits. */
+#include "ops/conv/product_int8_kernels.h"
+
+#include "ops/bytes.h"
+#include "ops/conv/strip.h"
+
+/* Groups of four channels in a block. */
+enum { GROUPS = B / 4 };
+
+/** Weights of four input channels for a block of outputs, as dot() reads them.
+ */
+#ifdef BYTES_DOT
+typedef vecq four;
+
+INLINE four weights_at(const int8_t *w)
+{
+    vecq q;
+
+    memcpy(&q, w, sizeof(q));
+    return q;
+}
+
+INLINE veci dot(veci sum, uint32_t x, four w)
+{
+    return BYTES_DOT(sum, x, w);
+}
+#elif defined(BYTES_MADD)
+/* Channels 0 and 2, and 1 and 3, widened to 16 bits. */
+typedef struct {
+    veci even, odd;
+} four;
+
+INLINE four weights_at(const int8_t *w)
+{
+    vecw v;
+
+    memcpy(&v, w, sizeof(v));
+    return (four){(veci)(v << 8 >> 8), (veci)(v >> 8)};
+}
+
+INLINE veci dot(veci sum, uint32_t x, four w)
+{
+    sum += BYTES_MADD(x & 0x00ff00ffu, w.even);
+    return sum + BYTES_MADD(x >> 8 & 0x00ff00ffu, w.odd);
+}
+#else
+typedef veci four;
+
+INLINE four weights_at(const int8_t *w)
+{
+    veci v;
+
+    memcpy(&v, w, sizeof(v));
+    return v;
+}
+
+INLINE veci dot(veci sum, uint32_t x, four w)
+{
+    sum += (int32_t)(x & 255) * (w << 24 >> 24);
+    sum += (int32_t)(x >> 8 & 255) * (w << 16 >> 24);
+    sum += (int32_t)(x >> 16 & 255) * (w << 8 >> 24);
+    return sum + (int32_t)(x >> 24) * (w >> 24);
+}
+#endif
+
+INLINE void start(int pixels, const int32_t *from, veci sums[STRIP])
+{
+    veci first;
+
+    memcpy(&first, from, sizeof(first));
+#pragma GCC unroll 16
+    for (int t = 0; t < pixels; t++)
+        sums[t] = first;
+}
+
+/* One block of input channels. */
+INLINE void add_block(int pixels, int outs, const uint8_t *x, const int8_t *w,
+                      size_t w_block, veci a[STRIP], veci b[STRIP])
+{
+#pragma GCC unroll 4
+    for (int i = 0; i < GROUPS; i++, w += 4 * B) {
+        four w0 = weights_at(w), w1 = outs == 2 ? weights_at(w + w_block) : w0;
+#pragma GCC unroll 16
+        for (int t = 0; t < pixels; t++) {
+            uint32_t v;
+
+            memcpy(&v, x + t * B + 4 * i, sizeof(v));
+            a[t] = dot(a[t], v, w0);
+            if (outs == 2)
+                b[t] = dot(b[t], v, w1);
+        }
+    }
+}
+
+INLINE void sum_products(int pixels, int outs, const struct rn_int8_strip *s,
+                         veci a[STRIP], veci b[STRIP])
+{
+    const uint8_t *x = s->x;
+    const int8_t *w = s->w;
+    struct rn_ahead ahead = s->ahead;
+
+    for (size_t c = 0; c < s->blocks; c++, x += s->x_block)
+        for (size_t k = 0; k < s->n_taps; k++, w += B * B) {
+            fetch_weights(&ahead);
+            add_block(pixels, outs, x + s->taps[k], w, s->w_block, a, b);
+        }
+}
+
+/* With constants for the switches, loops have no tests in them. */
+INLINE void narrow_out(int pixels, const struct rn_int8_out *o, bool add,
+                       size_t channel, const veci sums[STRIP], uint8_t *y)
+{
+    vec scale = load(o->scale + channel), bias = load(o->bias + channel);
+    vec other = fill(o->sum_scale), low = fill(o->low);
+
+#pragma GCC unroll 16
+    for (int t = 0; t < pixels; t++) {
+        vec v = __builtin_convertvector(sums[t], vec) * scale + bias;
+
+        if (add)
+            v += bytes_get(y + t * B) * other;
+        bytes_put(y + t * B, v, low);
+    }
+}
+
+INLINE void wide_out(int pixels, const struct rn_int8_out *o, size_t channel,
+                     const veci sums[STRIP], float *y)
+{
+    vec scale = load(o->scale + channel), bias = load(o->bias + channel);
+
+#pragma GCC unroll 16
+    for (int t = 0; t < pixels; t++) {
+        vec v = __builtin_convertvector(sums[t], vec) * scale + bias;
+
+        if (o->add)
+            v += load(y + t * B);
+        store(y + t * B, o->relu ? relu_of(v) : v);
+    }
+}
+
+INLINE void finish(int pixels, const struct rn_int8_out *o, size_t channel,
+                   const veci sums[STRIP], void *y)
+{
+    if (o->wide)
+        wide_out(pixels, o, channel, sums, y);
+    else if (o->add)
+        narrow_out(pixels, o, true, channel, sums, y);
+    else
+        narrow_out(pixels, o, false, channel, sums, y);
+}
+
+INLINE void multiply_strip(int pixels, int outs, const struct rn_int8_strip *s)
+{
+    veci a[STRIP], b[STRIP];
+
+    start(pixels, s->out.start, a);
+    if (outs == 2)
+        start(pixels, s->out.start + B, b);
+    sum_products(pixels, outs, s, a, b);
+    finish(pixels, &s->out, 0, a, s->y);
+    if (outs == 2)
+        finish(pixels, &s->out, B, b, (char *)s->y + s->y_block);
+}
+
+/* A function for every length, so that the sums stay in registers. */
+#define LENGTH(n)                                      \
+    static void one_##n(const struct rn_int8_strip *s) \
+    {                                                  \
+        multiply_strip(n, 1, s);                       \
+    }                                                  \
+    static void two_##n(const struct rn_int8_strip *s) \
+    {                                                  \
+        multiply_strip(n, 2, s);                       \
+    }
+/* clang-format off */
+LENGTH(1) LENGTH(2) LENGTH(3) LENGTH(4) LENGTH(5) LENGTH(6)
+#if RN_KERNELS_BLOCK == 16
+LENGTH(7) LENGTH(8) LENGTH(9) LENGTH(10) LENGTH(11) LENGTH(12) LENGTH(13)
+LENGTH(14)
+#endif
+    /* clang-format on */
+
+    static void (*const lengths[2][STRIP])(const struct rn_int8_strip *s) = {
+#if RN_KERNELS_BLOCK == 16
+        {one_1, one_2, one_3, one_4, one_5, one_6, one_7, one_8, one_9, one_10,
+         one_11, one_12, one_13, one_14},
+        {two_1, two_2, two_3, two_4, two_5, two_6, two_7, two_8, two_9, two_10,
+         two_11, two_12, two_13, two_14},
+#else
+        {one_1, one_2, one_3, one_4, one_5, one_6},
+        {two_1, two_2, two_3, two_4, two_5, two_6},
+#endif
+};
+
+static void multiply(int pixels, int outs, const struct rn_int8_strip *s)
+{
+    lengths[outs - 1][pixels - 1](s);
+}
+
+extern const struct rn_int8_product_kernels RN_INT8_PRODUCT_KERNELS_NAME;
+const struct rn_int8_product_kernels RN_INT8_PRODUCT_KERNELS_NAME = {
+    .multiply = multiply,
+    .strip = STRIP,
+#ifdef BYTES_DOT
+    .name = "product int8 vnni",
+#else
+    .name = "product int8",
+#endif
+};
