@@ -70,8 +70,8 @@ static void plan_chunks(const struct data_gradient *d, struct phase *f)
 {
     const struct rn_conv_config *c = &d->config;
     size_t strip = (size_t)d->kernels->strip, all, chunks;
-    size_t bytes = strip * f->steps * d->block * sizeof(uint16_t);
-    size_t fit = bytes ? CHUNK_BYTES / bytes : CHUNK_BYTES;
+    size_t steps = f->steps ? f->steps : d->from_blocks;
+    size_t fit = CHUNK_BYTES / (strip * steps * d->block * sizeof(uint16_t));
 
     f->strips = rn_divide_up((size_t)f->h * (size_t)f->w, strip);
     all = (size_t)c->n * f->strips;
@@ -201,9 +201,10 @@ static struct strip strip_at(const struct phase *f, size_t number)
     return (struct strip){number / f->strips, r.begin, r.end - r.begin};
 }
 
-/* What one strip sees: rows[step][pixel][B]. */
-static void gather(const struct data_gradient *d, const struct phase *f,
-                   const struct strip *s, const uint16_t *dy, uint16_t *rows)
+/* What some pixels see: rows[step][pixel][B]. */
+static void gather_pixels(const struct data_gradient *d, const struct phase *f,
+                          const struct strip *s, const uint16_t *dy,
+                          uint16_t *rows)
 {
     const struct rn_conv_config *c = &d->config;
     const struct rn_window *w = &c->window;
@@ -236,13 +237,15 @@ static void scatter(const struct data_gradient *d, const struct phase *f,
 {
     size_t stride = (size_t)d->config.window.stride;
     size_t w = (size_t)d->config.in.w, columns = (size_t)f->w;
+    size_t x = s->first % columns, y = s->first / columns, i = 0;
 
-    for (size_t i = 0; i < s->pixels; i++) {
-        size_t y = (s->first + i) / columns, x = (s->first + i) % columns;
-        size_t at = (y * stride + (size_t)f->y) * w + x * stride + (size_t)f->x;
+    for (; i < s->pixels; y++, x = 0) {
+        uint16_t *row =
+            plane + ((y * stride + (size_t)f->y) * w + (size_t)f->x) * d->block;
 
-        memcpy(plane + at * d->block, pixels + i * d->block,
-               d->block * sizeof(*plane));
+        for (; x < columns && i < s->pixels; x++, i++)
+            memcpy(row + x * stride * d->block, pixels + i * d->block,
+                   d->block * sizeof(*plane));
     }
 }
 
@@ -292,33 +295,49 @@ static const uint16_t *inputs_of(const struct data_gradient *d,
            (s->image * d->from_blocks * pixels + s->first) * d->block;
 }
 
+/* A chunk's strips that are of one image, as one. */
+static void gather(const struct data_gradient *d, const struct phase *f,
+                   const struct part *part)
+{
+    uint16_t *row = part->rows;
+    size_t i = part->strips.begin, end;
+
+    for (; i < part->strips.end; i = end) {
+        struct strip s = strip_at(f, i), last;
+
+        end = (s.image + 1) * f->strips;
+        if (end > part->strips.end)
+            end = part->strips.end;
+        last = strip_at(f, end - 1);
+        s.pixels = last.first + last.pixels - s.first;
+        gather_pixels(d, f, &s, part->args->diff_dst, row);
+        row += s.pixels * d->block;
+    }
+}
+
 static void run_part(const struct data_gradient *d, const struct phase *f,
                      const struct part *part)
 {
-    size_t row = (size_t)d->kernels->strip * d->block;
+    if (f->gathers)
+        gather(d, f, part);
+    for (size_t pair = part->pairs.begin; pair < part->pairs.end; pair++) {
+        const uint16_t *row = part->rows;
 
-    for (size_t i = part->strips.begin; f->gathers && i < part->strips.end;
-         i++) {
-        struct strip s = strip_at(f, i);
-
-        gather(d, f, &s, part->args->diff_dst,
-               part->rows + (i - part->strips.begin) * row);
-    }
-    for (size_t pair = part->pairs.begin; pair < part->pairs.end; pair++)
         for (size_t i = part->strips.begin; i < part->strips.end; i++) {
             struct strip s = strip_at(f, i);
 
             multiply(d, f, part, &s, pair,
-                     f->gathers ? part->rows + (i - part->strips.begin) * row
-                                : inputs_of(d, part, &s));
+                     f->gathers ? row : inputs_of(d, part, &s));
+            row += s.pixels * d->block;
         }
+    }
 }
 
-/* This thread's share of all pairs of all chunks of a phase. */
+/* Some of the pairs of all chunks of a phase. */
 static void run_phase(const struct data_gradient *d, const struct phase *f,
-                      const struct rn_conv_args *args, int me, int team)
+                      const struct rn_conv_args *args, struct rn_range all,
+                      int me)
 {
-    struct rn_range all = rn_range_of(f->chunks * d->pairs, me, team);
     size_t strips = (size_t)d->config.n * f->strips;
 
     while (all.begin < all.end) {
@@ -337,6 +356,33 @@ static void run_phase(const struct data_gradient *d, const struct phase *f,
     }
 }
 
+/* This thread's share of all phases, which take turns: their pixels lie beside
+ * one another in dx's cache lines. */
+static void run_share(const struct data_gradient *d,
+                      const struct rn_conv_args *args, int me, int team)
+{
+    struct phase f = phase_at(d, 0, 0);
+    struct rn_range mine = rn_range_of(f.chunks * d->pairs, me, team);
+    size_t turns = rn_divide_up(mine.end - mine.begin, d->pairs);
+
+    turns = turns ? turns : 1;
+    for (size_t turn = 0; turn < turns; turn++) {
+        size_t before = 0;
+
+        for (size_t i = 0; i < phases_of(d); i++) {
+            struct rn_range part;
+
+            f = phase_at(d, i, before);
+            mine = rn_range_of(f.chunks * d->pairs, me, team);
+            part = rn_range_of(mine.end - mine.begin, (int)turn, (int)turns);
+            part.begin += mine.begin;
+            part.end += mine.begin;
+            run_phase(d, &f, args, part, me);
+            before += weights_of(d, &f);
+        }
+    }
+}
+
 static int run(void *plan, const struct rn_conv_args *args,
                struct rn_error *err)
 {
@@ -344,16 +390,7 @@ static int run(void *plan, const struct rn_conv_args *args,
 
     (void)err;
 #pragma omp parallel num_threads(d->config.threads)
-    {
-        size_t before = 0;
-
-        for (size_t i = 0; i < phases_of(d); i++) {
-            struct phase f = phase_at(d, i, before);
-
-            run_phase(d, &f, args, omp_get_thread_num(), omp_get_num_threads());
-            before += weights_of(d, &f);
-        }
-    }
+    run_share(d, args, omp_get_thread_num(), omp_get_num_threads());
     return RN_OK;
 }
 

@@ -4,6 +4,10 @@
 
 #include "ops/conv/pairs.h"
 
+#ifdef __AVX512BW__
+#include <immintrin.h>
+#endif
+
 INLINE vecu halves(const element *p)
 {
     vech h;
@@ -20,6 +24,25 @@ INLINE void put_pairs(element *to, vecu even, vecu odd)
     memcpy(to, &both, sizeof(both));
 }
 
+/* A pixel beside the next one, which lie one behind the other, to pairs. */
+#ifdef __AVX512BW__
+INLINE void pair_up(const element *pixels, element *to)
+{
+    static const uint16_t order[2 * B] = {
+        0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
+        8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+
+    _mm512_storeu_si512(to,
+                        _mm512_permutexvar_epi16(_mm512_loadu_si512(order),
+                                                 _mm512_loadu_si512(pixels)));
+}
+#else
+INLINE void pair_up(const element *pixels, element *to)
+{
+    put_pairs(to, halves(pixels), halves(pixels + B));
+}
+#endif
+
 static void interleave(const void *x, size_t pixels, void *to)
 {
     const element *from = x;
@@ -27,8 +50,7 @@ static void interleave(const void *x, size_t pixels, void *to)
     size_t i = 0;
 
     for (; i + 2 <= pixels; i += 2)
-        put_pairs(pairs + i * B, halves(from + i * B),
-                  halves(from + (i + 1) * B));
+        pair_up(from + i * B, pairs + i * B);
     if (i < pixels)
         put_pairs(pairs + i * B, halves(from + i * B), (vecu){0});
 }
@@ -68,10 +90,12 @@ static void sum(const void *dy, size_t pixels, bool first, float *sums)
     store(sums, total);
 }
 
-static void pack(const float *w, void *to)
+static void pack(const float *w, size_t step, void *to)
 {
-    for (int i = 0; i < B; i += 2)
-        put_pairs((element *)to + i * B,
+    element *pairs = to;
+
+    for (int i = 0; i < B; i += 2, pairs += step)
+        put_pairs(pairs,
                   __builtin_convertvector(narrow(load(w + i * B)), vecu),
                   __builtin_convertvector(narrow(load(w + (i + 1) * B)), vecu));
 }

@@ -20,8 +20,8 @@ struct rn_pair_kernels {
     /** sums[B] (+)= dy[pixels][B]. */
     void (*sum)(const void *dy, size_t pixels, bool first, float *sums);
     /** A block of the store's weights [B in][B out], rounded, to pairs of
-     *  inputs [B in / 2][B out][2]. */
-    void (*pack)(const float *w, void *to);
+     *  inputs [B in / 2][B out][2], `step` numbers apart. */
+    void (*pack)(const float *w, size_t step, void *to);
     /** The same to pairs of outputs: [B out / 2][B in][2]. */
     void (*pack_turned)(const float *w, void *to);
 };

@@ -191,7 +191,12 @@ INLINE void gather_row(const struct rn_product_rows *r, int y, int x, int count,
     while (begin < end && column + (end - 1) * r->stride >= r->w)
         end--;
     zeros(to, begin);
-    for (int i = begin; i < end; i++) {
+    if (r->stride == 1 && begin < end)
+        memcpy(to + begin * B,
+               (const element *)r->plane +
+                   ((ptrdiff_t)row * r->w + column + begin) * B,
+               (size_t)(end - begin) * B * sizeof(*to));
+    for (int i = begin; r->stride > 1 && i < end; i++) {
         const element *from =
             (const element *)r->plane +
             ((ptrdiff_t)row * r->w + column + i * r->stride) * B;

@@ -138,6 +138,6 @@ void rn_conv_weights_store_to_pairs(const float *store, uint16_t *packed,
         size_t out = i / row, tap = i % row / w.in_blocks;
         size_t from = (out * w.in_blocks + i % w.in_blocks) * w.taps + tap;
 
-        k->pack(store + from * square, packed + i * square);
+        k->pack(store + from * square, 2 * w.block, packed + i * square);
     }
 }

@@ -7,6 +7,7 @@
  * from. */
 #include "ops/conv/algorithm.h"
 
+#include "ops/conv/pair_kernels.h"
 #include "ops/conv/winograd_kernels.h"
 #include "ops/elementwise.h"
 #include "ops/window.h"
@@ -55,6 +56,8 @@ struct winograd {
 #define LEAST_TILES_COLD 16
 #define COLD_BYTES       ((size_t)4 << 20)
 
+/* Training in bfloat16 has them from more on, but for weight gradients. */
+#define ROUNDED_CHANNELS_TRAIN 512
 /* Inference in bfloat16 from so many channels on, in and out together, has
  * tiles of 2x2: their points and weights are bfloat16, multiplied twice as
  * fast, and so the weights of batch 1 are a quarter of the bytes. With fewer
@@ -96,8 +99,13 @@ static int tile_for(const struct rn_conv_config *c)
         return 0;
     if (c->winograd)
         return c->winograd;
+    if (c->train && tiles_of(c, 4) < LEAST_TILES)
+        return 0;
     if (c->train)
-        return tiles_of(c, 4) >= LEAST_TILES ? 4 : 0;
+        return c->input == RN_BF16 && c->pass != RN_CONV_BACKWARD_WEIGHTS &&
+                       c->in.c + c->out.c >= ROUNDED_CHANNELS_TRAIN
+                   ? 2
+                   : 4;
     if (c->out.h < 4 || c->out.w < 4)
         return 0;
     return c->input == RN_BF16 && c->in.c + c->out.c >= ROUNDED_CHANNELS ? 2
@@ -116,7 +124,8 @@ static bool transforms_late(const struct rn_conv_config *c, int tile)
  * about what the output's rounding does, those of the large tiles much more. */
 static bool rounds(const struct rn_conv_config *c)
 {
-    return c->input == RN_BF16 && !c->train && tile_for(c) == 2;
+    return c->input == RN_BF16 && c->pass != RN_CONV_BACKWARD_WEIGHTS &&
+           tile_for(c) == 2;
 }
 
 static bool applies(const struct rn_conv_config *c)
@@ -240,7 +249,7 @@ static size_t scratch_bytes(const struct winograd *w)
 {
     size_t teams = w->together ? 1 : (size_t)w->config.threads;
 
-    return (own_weights(w) ? w->points * w->u_point * sizeof(float) : 0) +
+    return (own_weights(w) ? w->points * w->u_point * w->operand : 0) +
            teams * chunk_bytes(w);
 }
 
@@ -342,6 +351,41 @@ static void transform_weights(const struct winograd *w, const float *store,
             k->weights(forward_taps(w, store, out, in), block * block, to,
                        w->u_point);
         }
+    }
+}
+
+enum { ROUNDED_POINTS = 16 };
+
+/* The same rounded, in pairs of input channels, block by block. */
+static void transform_rounded(const struct winograd *w, const float *store,
+                              uint16_t *u, const struct slice *s, int me,
+                              int team)
+{
+    const struct rn_pair_kernels *pairs = rn_pair_kernels_get();
+    _Alignas(64) float points[ROUNDED_POINTS * BLOCK_MOST * BLOCK_MOST];
+    size_t block = w->block, square = block * block;
+    struct rn_range r = rn_range_of(2 * s->pairs * w->in_blocks, me, team);
+    bool data = w->config.pass == RN_CONV_BACKWARD_DATA;
+    float taps[TAPS * BLOCK_MOST];
+
+    for (size_t item = r.begin; item < r.end; item++) {
+        size_t local = item / w->in_blocks, out = 2 * s->first + local;
+        size_t first = item % w->in_blocks * block;
+        uint16_t *to =
+            u + u_offset(w, local - local % 2, first) + local % 2 * 2 * block;
+
+        for (size_t i = 0; i < block; i++) {
+            const float *from = taps;
+
+            if (data)
+                backward_taps(w, store, out, first + i, taps);
+            else
+                from = forward_taps(w, store, out, first + i);
+            w->kernels->weights(from, data ? block : square, points + i * block,
+                                square);
+        }
+        for (size_t p = 0; p < w->points; p++)
+            pairs->pack(points + p * square, 4 * block, to + p * w->u_point);
     }
 }
 
@@ -673,7 +717,7 @@ struct product {
     const float *bias;
     const float *store; /* weights to transform into `slice`, or NULL */
     const void *u;      /* transformed ones, or with `late` the store's */
-    float *slice;
+    void *slice;
     char *memory;
     void *y;
 };
@@ -681,9 +725,12 @@ struct product {
 static void transform_slice(const struct winograd *w, const struct product *p,
                             const struct slice *s)
 {
-    if (p->store)
-        transform_weights(w, p->store, p->slice, s, omp_get_thread_num(),
-                          omp_get_num_threads());
+    int me = omp_get_thread_num(), team = omp_get_num_threads();
+
+    if (p->store && w->rounded)
+        transform_rounded(w, p->store, p->slice, s, me, team);
+    else if (p->store)
+        transform_weights(w, p->store, p->slice, s, me, team);
 }
 
 /* Every thread takes chunks of its own. */
@@ -736,7 +783,7 @@ static void run_together(const struct winograd *w, const struct product *p)
 static void run_product(const struct winograd *w, const struct rn_conv_args *a)
 {
     bool data = w->config.pass == RN_CONV_BACKWARD_DATA;
-    float *scratch = a->scratch;
+    char *scratch = a->scratch;
     bool own = own_weights(w);
     struct product p = {
         .x = data ? a->diff_dst : a->src,
@@ -745,7 +792,7 @@ static void run_product(const struct winograd *w, const struct rn_conv_args *a)
         .u = own ? scratch : a->weights,
         .slice = scratch,
         .y = data ? a->diff_src : a->dst,
-        .memory = (char *)(own ? scratch + w->points * w->u_point : scratch),
+        .memory = own ? scratch + w->points * w->u_point * w->operand : scratch,
     };
 #pragma omp parallel num_threads(w->config.threads)
     {
