@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* First convolutions of inference in bfloat16: plain images of three channels
+/* First convolutions in bfloat16, forward: plain images of three channels
  * become rows of interleaved, rounded pixels, with zeros around them. There a
  * row of a window is one run of numbers, which products take in pairs without
  * gathering. A sum goes row after row through the window, whatever the blocks
@@ -33,7 +33,7 @@ struct first {
 
 static bool applies(const struct rn_conv_config *c)
 {
-    return c->pass == RN_CONV_FORWARD && !c->train && c->plain_input &&
+    return c->pass == RN_CONV_FORWARD && c->plain_input &&
            c->in.c == CHANNELS && c->window.kw > c->window.pad;
 }
 
@@ -175,8 +175,21 @@ static int run(void *plan, const struct rn_conv_args *args,
     return RN_OK;
 }
 
+/* The weight of output channel `o`, row `y` and number `i` of a window: in the
+ * store's layout or in OIHW. */
+static size_t place_of(const struct first *p, size_t o, size_t y, size_t i)
+{
+    const struct rn_conv_config *c = &p->config;
+    size_t kh = (size_t)c->window.kh, kw = (size_t)c->window.kw;
+
+    if (c->train)
+        return ((o / p->block * kh + y) * kw * CHANNELS + i) * p->block +
+               o % p->block;
+    return ((o * CHANNELS + i % CHANNELS) * kh + y) * kw + i / CHANNELS;
+}
+
 /* [oc / B][kh][pairs][B oc][2], zeros where a row's last pair is half. */
-static int pack(void *plan, const float *oihw, void *packed,
+static int pack(void *plan, const float *weights, void *packed,
                 struct rn_error *err)
 {
     const struct first *p = plan;
@@ -189,13 +202,11 @@ static int pack(void *plan, const float *oihw, void *packed,
     for (size_t o = 0; o < (size_t)c->out.c; o++)
         for (size_t y = 0; y < kh; y++)
             for (size_t i = 0; i < kw * CHANNELS; i++) {
-                size_t from = ((o * CHANNELS + i % CHANNELS) * kh + y) * kw +
-                              i / CHANNELS;
                 size_t at =
                     ((o / p->block * kh + y) * p->pairs + i / 2) * p->block +
                     o % p->block;
 
-                to[2 * at + i % 2] = rn_bf16_of(oihw[from]);
+                to[2 * at + i % 2] = rn_bf16_of(weights[place_of(p, o, y, i)]);
             }
     return RN_OK;
 }
