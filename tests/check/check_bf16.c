@@ -286,6 +286,10 @@ static size_t pooled(struct planes *p, uint16_t *result)
         {H, 4, 3, 2, 1, 1, 1}, {W, 5, 3, 2, 1, 1, 1}, true};
     size_t used = 0;
 
+    /* What is undefined, and zeros of both signs, alone above the rest. */
+    p->x[place_in(p->b, HW, 3, 20)] = 0x7fc1;
+    for (size_t i = 0; i < HW; i++)
+        p->x[place_in(p->b, HW, 17, i)] = i % 2 ? 0x8000 : 0;
     for (int kind = 0; kind < 4; kind++) {
         size_t count = kind < 3 ? 20 : 1;
 
