@@ -13,12 +13,13 @@
 #include <omp.h>
 #include <stdint.h>
 
-/* A chunk's pixels in pairs are to stay in the second-level caches. */
-#define CHUNK_BYTES ((size_t)1 << 20)
+/* A chunk's pixels in pairs: in the second-level caches, or the third where so
+ * many inputs (blocks by taps) leave each too few. */
+#define CHUNK_BYTES ((size_t)4 << 20)
 /* Of one block no more than half the first-level cache: two are multiplied. */
 #define PAIRS_MOST 256
 /* Loading and storing sums should be little beside. */
-#define PAIRS_LEAST 64
+#define PAIRS_LEAST 192
 
 struct weight_gradient {
     struct rn_conv_config config;
