@@ -986,7 +986,9 @@ static const struct bad_number {
     const char *says[2];
 } bad_numbers[] = {
     {FIELD(recompute), INT, 4, {"`recompute` is 4", "0 to 3, for auto, none"}},
-    {FIELD(precision), INT, 2, {"`precision` is 2", "0 to 1, for fp32 or bf16"}},
+    {FIELD(precision), INT, 4, {"`precision` is 4", "for auto, fp32, bf16"}},
+    {FIELD(precision), INT, RN_PRECISION_INT8,
+     {"`precision` is int8", "inference alone"}},
     {FIELD(batch), INT, -1, {"`batch` is -1", "must be 1 to 65536"}},
     {FIELD(batch), INT, 91, {"`batch` 91", "90 training images"}},
     {FIELD(threads), INT, -1, {"`threads` is -1", "1 to 1024"}},
