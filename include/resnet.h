@@ -149,6 +149,7 @@ RN_API const struct rn_option *rn_survey_option(size_t i);
 RN_API const struct rn_option *rn_train_option(size_t i);
 RN_API const struct rn_option *rn_resume_option(size_t i);
 RN_API const struct rn_option *rn_eval_option(size_t i);
+RN_API const struct rn_option *rn_quantize_option(size_t i);
 RN_API const struct rn_option *rn_bench_option(size_t i);
 RN_API const struct rn_option *rn_loading_option(size_t i);
 
@@ -833,7 +834,8 @@ struct rn_step_info {
     double flops;          /**< per run, two per multiply-add */
     double bytes;          /**< activations read and written per run */
     double seconds;        /**< mean over the runs since the last reset */
-    const char *precision; /**< it computes with: "fp32", "bf16", "int8"; static */
+    const char
+        *precision; /**< it computes with: "fp32", "bf16", "int8"; static */
 };
 
 RN_API size_t rn_plan_steps(const struct rn_plan *plan);
@@ -1532,6 +1534,72 @@ RN_API int rn_features_finish(struct rn_features *features,
 /** Give up: nothing is left of it. Takes NULL. */
 RN_API void rn_features_abort(struct rn_features *features);
 
+/* ------------------------------------------------------- quantisation */
+
+/** A layer that can be in 8 bits, as it came out. */
+struct rn_quantized_layer {
+    const char *name;  /**< the convolution or fc; borrowed, as all texts */
+    const char *value; /**< the layer whose value its step makes, with what
+                          comes along: batch norm, addition, ReLU */
+    int quantized;     /**< 0: its weights stay float32 */
+    double cost;       /**< signal to noise of the network's outputs with this
+                          layer alone in 8 bits, dB; infinite: no noise */
+    double signal_to_noise; /**< of its value in the quantised network, dB */
+    double low, high;       /**< range of its value; NaN: it is float32 */
+    const char *range;      /**< how that was chosen: "all" (minimum to
+                               maximum), "percentile", "error" (least mean
+                               square error); NULL: it is float32 */
+};
+
+struct rn_quantize_options {
+    size_t struct_size; /**< sizeof(struct rn_quantize_options) */
+    int images;         /**< of calibration, at most; 0: 512 */
+    int part;           /**< an rn_part: where these come from */
+    uint64_t seed;      /**< chooses them; 0: 1 */
+    int check;          /**< images to measure the error on, at most; 0: all */
+    double max_drop;    /**< points that the top-1 error may grow by; 0: 0.3;
+                           RN_ZERO: none */
+    int batch;          /**< 0: chosen */
+    int threads;        /**< 0: rn_machine.threads */
+    int bind;           /**< as in rn_plan_options */
+    void *user;
+    /** Called now and then with what is under way ("check", "ranges",
+     *  "layers"), how much of it is done and of how much; may be NULL. Nonzero
+     *  stops with RN_ERR_STOPPED. */
+    int (*progress)(void *user, const char *what, int done, int all);
+    /** Called for each layer in the end; may be NULL. Likewise. */
+    int (*layer)(void *user, const struct rn_quantized_layer *layer);
+};
+
+struct rn_quantize_result {
+    int images;              /**< that ranges were taken from */
+    int layers, quantized;   /**< that could be in 8 bits, and that are */
+    enum rn_part check_part; /**< where errors were measured, on */
+    int check_images;        /**< so many; 0: there is no other part */
+    double error_before, error_after; /**< top-1, per cent (of images with
+                                         several classes, exact); NaN where
+                                         there is no other part */
+};
+
+RN_INLINE void rn_quantize_defaults(struct rn_quantize_options *options);
+
+/**
+ * Put a model's convolutions and fully connected layers into 8 bits: weights
+ * with a scale for each output channel, values with ranges that calibration
+ * images have, biases corrected for what rounding does to means. Where the
+ * error on another part of the data grows by more than max_drop, the layers
+ * that cost most stay float32.
+ *
+ * @return RN_ERR_DATA for images that tell nothing (each of one colour), or
+ *         when the error grows too much whatever stays float32; RN_ERR_ARG for
+ *         a model that is quantised already. After an error the model is as it
+ *         was.
+ */
+RN_INLINE int rn_quantize(struct rn_model *model, const struct rn_data *data,
+                          const struct rn_quantize_options *options,
+                          struct rn_quantize_result *result,
+                          struct rn_error *err);
+
 /* ---------------------------------------------------------- benchmark */
 
 struct rn_bench_options {
@@ -1646,6 +1714,13 @@ RN_API void rn_eval_defaults_sized(struct rn_eval_options *options,
 RN_INLINE void rn_eval_defaults(struct rn_eval_options *options)
 {
     rn_eval_defaults_sized(options, sizeof(*options));
+}
+
+RN_API void rn_quantize_defaults_sized(struct rn_quantize_options *options,
+                                       size_t size);
+RN_INLINE void rn_quantize_defaults(struct rn_quantize_options *options)
+{
+    rn_quantize_defaults_sized(options, sizeof(*options));
 }
 
 RN_API void rn_bench_defaults_sized(struct rn_bench_options *options,
@@ -1775,6 +1850,19 @@ RN_INLINE int rn_eval(const struct rn_model *model, const struct rn_data *data,
 {
     return rn_eval_sized(model, data, part, options, result, sizeof(*result),
                          err);
+}
+
+RN_API int rn_quantize_sized(struct rn_model *model, const struct rn_data *data,
+                             const struct rn_quantize_options *options,
+                             struct rn_quantize_result *result, size_t size,
+                             struct rn_error *err);
+RN_INLINE int rn_quantize(struct rn_model *model, const struct rn_data *data,
+                          const struct rn_quantize_options *options,
+                          struct rn_quantize_result *result,
+                          struct rn_error *err)
+{
+    return rn_quantize_sized(model, data, options, result, sizeof(*result),
+                             err);
 }
 
 RN_API int rn_eval_models_sized(const struct rn_model *const *models,

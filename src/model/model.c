@@ -119,6 +119,31 @@ int rn_model_resized(struct rn_model **out, const struct rn_model *model, int h,
     return rn_fail_memory(err, sizeof(**out), "a model");
 }
 
+int rn_model_copy(struct rn_model **out, const struct rn_model *model,
+                  struct rn_error *err)
+{
+    struct rn_graph *g;
+    int rc = rn_model_resized(out, model, model->spec.input.h,
+                              model->spec.input.w, err);
+
+    if (rc)
+        return rc;
+    g = (*out)->graph;
+    for (size_t i = 0; i < g->n_params; i++) {
+        struct rn_param *p = &g->params[i];
+        float *own = rn_slab_alloc(&g->values, p->count, sizeof(*own));
+
+        if (!own) {
+            rn_model_destroy(*out);
+            *out = NULL;
+            return rn_fail_memory(err, p->count * sizeof(*own), "a model");
+        }
+        memcpy(own, p->data, p->count * sizeof(*own));
+        p->data = own;
+    }
+    return RN_OK;
+}
+
 static void free_texts(char **texts, size_t count)
 {
     for (size_t i = 0; texts && i < count; i++)

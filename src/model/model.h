@@ -35,6 +35,11 @@ const struct rn_model *rn_model_hold(const struct rn_model *model);
 /** rn_model_destroy() of a model held. */
 void rn_model_drop(const struct rn_model *model);
 
+/** The same network of a family with parameters of its own; without
+ *  preprocessing and names. RN_ERR_ARG for a graph of others. */
+int rn_model_copy(struct rn_model **out, const struct rn_model *model,
+                  struct rn_error *err);
+
 /** The same network for images of h x w pixels. It reads the parameters of
  *  `model`, which it holds, and knows no preprocessing, no names.
  *  RN_ERR_ARG for a size it cannot take. */

@@ -526,6 +526,30 @@ static void count_readers(struct rn_inferrer *f)
         f->readers[f->nodes[f->plan->keep].root]++;
 }
 
+bool rn_plan_can_quantize(const struct rn_graph *graph, int node)
+{
+    struct rn_plan plan = {.graph = graph, .options = {.batch = 1}};
+    const struct rn_node *n = &graph->nodes[node];
+    struct rn_conv_config config;
+
+    if (n->op != RN_OP_CONV && n->op != RN_OP_LINEAR)
+        return false;
+    rn_conv_config_of(&plan, node, &config);
+    config.input = RN_U8;
+    config.weights = RN_I8;
+    config.output = RN_F32;
+    return rn_conv_exists(&config);
+}
+
+bool rn_plan_keeps_scale(const struct rn_graph *graph, int node)
+{
+    const struct rn_node *n = &graph->nodes[node];
+    const struct rn_op_plan *o = rn_op_plan_of(n->op);
+
+    return n->n_inputs == 1 &&
+           (o->infer == rn_infer_idle || o->bytes == RN_BYTES_SAME);
+}
+
 /* How every value would lie in 8 bits: as the model says, or as its input where
  * the operation leaves it so. What moves zeros in (option A) takes such whose
  * zero point is 0. */
@@ -543,8 +567,7 @@ static int settle_quants(struct rn_inferrer *f)
         const struct rn_node *n = &g->nodes[i];
 
         q[i] = n->quant;
-        if (n->n_inputs == 1 && (is_idle(f, (int)i) ||
-                                 rn_op_plan_of(n->op)->bytes == RN_BYTES_SAME))
+        if (rn_plan_keeps_scale(g, (int)i))
             q[i] = q[n->input[0]];
         if (n->op == RN_OP_SUBSAMPLE_PAD && q[i].zero != 0)
             q[i].scale = 0;

@@ -89,6 +89,8 @@ static float number_at(const void *numbers, enum rn_dtype type,
     if (type == RN_U8)
         return (float)(((const uint8_t *)numbers)[i] - quant->zero) *
                quant->scale;
+    if (type == RN_F32)
+        return ((const float *)numbers)[i];
 
     rn_dtype_to_float(type, (const uint8_t *)numbers + i * rn_dtype_bytes(type),
                       1, &value, 1);

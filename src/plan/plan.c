@@ -813,6 +813,14 @@ int rn_plan_threads(const struct rn_plan *plan)
     return plan->options.threads;
 }
 
+int rn_plan_value_of(const struct rn_plan *plan, int node)
+{
+    for (size_t i = 0; i < plan->n_steps; i++)
+        if (plan->steps[i].node == node && plan->steps[i].value > 0)
+            return plan->steps[i].value;
+    return node;
+}
+
 int rn_plan_precision(const struct rn_plan *plan)
 {
     return plan->options.precision;

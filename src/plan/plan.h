@@ -118,6 +118,13 @@ int rn_plan_statistics(struct rn_plan *plan, const float *images, double share,
 void rn_plan_logits(const struct rn_plan *plan, float *logits);
 
 int rn_plan_threads(const struct rn_plan *plan);
+/** Whether a node can compute in 8 bits: a convolution or fc of some shape. */
+bool rn_plan_can_quantize(const struct rn_graph *graph, int node);
+/** Whether a node's value lies in 8 bits as its one input does. */
+bool rn_plan_keeps_scale(const struct rn_graph *graph, int node);
+/** The node whose value a node's step makes, with what it includes; the node
+ *  itself where it has no step. Of inference plans. */
+int rn_plan_value_of(const struct rn_plan *plan, int node);
 /** What it computes with: an rn_precision, never auto. */
 int rn_plan_precision(const struct rn_plan *plan);
 /** What is gone with the plan: a store's parameters too when nobody else holds

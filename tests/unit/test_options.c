@@ -27,6 +27,7 @@ DEFAULTS(plan)
 DEFAULTS(train)
 DEFAULTS(eval)
 DEFAULTS(bench)
+DEFAULTS(quantize)
 DEFAULTS(loading)
 
 static const struct table {
@@ -44,6 +45,7 @@ static const struct table {
     {"eval", rn_eval_option, eval_set},
     {"bench", rn_bench_option, bench_set},
     {"loading", rn_loading_option, loading_set},
+    {"quantize", rn_quantize_option, quantize_set},
 };
 
 /* Room for the largest of the structs. */

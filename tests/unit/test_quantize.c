@@ -343,6 +343,199 @@ static void broken_files(void **state)
     unlink(FILE_NAME);
 }
 
+/* ------------------------------------------------------------ quantisation */
+
+enum { TRAINING = 40, TESTS = 20, PIXELS = 3 * 8 * 8 };
+
+/* Pictures of noise, or of one grey each, and a network with random weights. */
+static struct rn_data *pictures(bool grey)
+{
+    static uint8_t pixels[TRAINING + TESTS][PIXELS];
+    static int32_t labels[TRAINING + TESTS];
+    const struct rn_random_key key = {.seed = 9};
+    struct rn_arrays arrays = {
+        .struct_size = sizeof(arrays),
+        .channels = 3,
+        .height = 8,
+        .width = 8,
+        .classes = CLASSES,
+        .count = {TRAINING, 0, TESTS},
+        .pixels = {pixels[0], NULL, pixels[TRAINING]},
+        .labels = {labels, NULL, labels + TRAINING},
+    };
+    struct rn_data *data;
+
+    for (size_t i = 0; i < TRAINING + TESTS; i++) {
+        labels[i] = (int32_t)(i % CLASSES);
+        for (size_t k = 0; k < PIXELS; k++) {
+            uint32_t bits[4];
+
+            rn_random4(&key, i * PIXELS + k, bits);
+            pixels[i][k] = grey ? (uint8_t)(i * 4) : (uint8_t)bits[0];
+        }
+    }
+    assert_int_equal(rn_data_from_arrays(&data, &arrays, NULL), 0);
+    return data;
+}
+
+static struct rn_model *small_network(void)
+{
+    static const float mean[] = {0.5f, 0.5f, 0.5f}, std[] = {0.3f, 0.3f, 0.3f};
+    const struct rn_net_options o = {
+        .struct_size = sizeof(o), .classes = CLASSES, .height = 8};
+    struct rn_model *m;
+
+    assert_int_equal(rn_model_create(&m, "resnet8", &o, NULL), 0);
+    rn_model_init(m, 1);
+    assert_int_equal(rn_model_set_preprocessing(m, false, mean, std, NULL), 0);
+    return m;
+}
+
+/** What a quantisation told. */
+struct told {
+    int layers, quantized, with_range;
+    int left; /* calls of progress() until it says stop, or -1 */
+};
+
+static int on_progress(void *user, const char *what, int done, int all)
+{
+    struct told *t = user;
+
+    assert_non_null(what);
+    assert_true(done >= 0 && done <= all);
+    return t->left >= 0 && t->left-- == 0;
+}
+
+static int on_layer(void *user, const struct rn_quantized_layer *l)
+{
+    struct told *t = user;
+
+    t->layers++;
+    t->quantized += l->quantized;
+    if (l->range) {
+        t->with_range++;
+        assert_true(l->low <= 0 && l->high > 0);
+    }
+    assert_true(l->cost > 20 && l->signal_to_noise > 15);
+    return 0;
+}
+
+static struct rn_quantize_options options_for(struct told *told)
+{
+    struct rn_quantize_options o;
+
+    rn_quantize_defaults(&o);
+    o.threads = 2;
+    o.max_drop = 100;
+    o.user = told;
+    o.progress = on_progress;
+    o.layer = on_layer;
+    return o;
+}
+
+static void quantizes(void **state)
+{
+    struct rn_model *m = small_network();
+    struct rn_data *data = pictures(false);
+    struct told told = {.left = -1};
+    struct rn_quantize_options o = options_for(&told);
+    struct rn_quantize_result r;
+    struct rn_model_info info;
+    struct rn_error err = {0};
+
+    (void)state;
+    if (rn_quantize(m, data, &o, &r, &err))
+        fail_msg("%s", err.msg);
+    /* All but the first convolution: six, and fc. */
+    assert_int_equal(r.layers, 7);
+    assert_int_equal(r.quantized, 7);
+    assert_int_equal(told.layers, 7);
+    assert_int_equal(told.with_range, 6);
+    assert_int_equal(r.images, TRAINING);
+    assert_int_equal(r.check_part, RN_PART_TEST);
+    assert_int_equal(r.check_images, TESTS);
+    assert_true(fabs(r.error_after - r.error_before) <= 10);
+    rn_model_describe(m, &info);
+    assert_int_equal(info.quantized, 7);
+    assert_int_equal(rn_quantize(m, data, &o, &r, &err), RN_ERR_ARG);
+    assert_non_null(strstr(err.msg, "quantised already"));
+    rn_data_close(data);
+    rn_model_destroy(m);
+}
+
+/* Nothing may be left of a quantisation that failed or was stopped. */
+static void leaves_no_trace(void **state)
+{
+    struct rn_model *m = small_network(), *same = small_network();
+    struct rn_data *data = pictures(false);
+    struct rn_error err = {0};
+    struct rn_quantize_result r;
+
+    (void)state;
+    for (int stop = 0; stop < 8; stop++) {
+        struct told told = {.left = stop};
+        struct rn_quantize_options o = options_for(&told);
+        int rc = rn_quantize(m, data, &o, &r, &err);
+
+        assert_int_equal(rc, RN_ERR_STOPPED);
+        for (size_t i = 0; i < m->graph->n_params; i++) {
+            const struct rn_param *p = &m->graph->params[i];
+
+            assert_null(p->scales);
+            assert_memory_equal(p->data, same->graph->params[i].data,
+                                p->count * sizeof(float));
+        }
+        for (size_t i = 0; i < m->graph->n_nodes; i++)
+            assert_true(m->graph->nodes[i].quant.scale == 0);
+    }
+    rn_data_close(data);
+    rn_model_destroy(m);
+    rn_model_destroy(same);
+}
+
+static void grey_pictures(void **state)
+{
+    struct rn_model *m = small_network();
+    struct rn_data *grey = pictures(true);
+    struct told told = {.left = -1};
+    struct rn_quantize_options o = options_for(&told);
+    struct rn_quantize_result r;
+    struct rn_error err = {0};
+
+    (void)state;
+    assert_int_equal(rn_quantize(m, grey, &o, &r, &err), RN_ERR_DATA);
+    assert_non_null(strstr(err.msg, "of one colour"));
+    o.part = RN_PART_VALIDATION;
+    assert_int_equal(rn_quantize(m, grey, &o, &r, &err), RN_ERR_ARG);
+    assert_non_null(strstr(err.msg, "has no validation images"));
+    assert_false(rn_graph_is_quantized(m->graph));
+    rn_data_close(grey);
+    rn_model_destroy(m);
+}
+
+/* With no room for error, layers stay float32 until there is none. */
+static void leaves_layers_out(void **state)
+{
+    struct rn_model *m = small_network();
+    struct rn_data *data = pictures(false);
+    struct told told = {.left = -1};
+    struct rn_quantize_options o = options_for(&told);
+    struct rn_quantize_result r;
+    struct rn_error err = {0};
+    int rc;
+
+    (void)state;
+    o.max_drop = RN_ZERO;
+    o.layer = NULL;
+    rc = rn_quantize(m, data, &o, &r, &err);
+    if (rc && !strstr(err.msg, "max_drop"))
+        fail_msg("%s", err.msg);
+    if (!rc)
+        assert_true(r.error_after <= r.error_before);
+    rn_data_close(data);
+    rn_model_destroy(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -351,6 +544,10 @@ int main(void)
         cmocka_unit_test(int8_is_refused),
         cmocka_unit_test(file_keeps_all),
         cmocka_unit_test(broken_files),
+        cmocka_unit_test(quantizes),
+        cmocka_unit_test(leaves_no_trace),
+        cmocka_unit_test(grey_pictures),
+        cmocka_unit_test(leaves_layers_out),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
