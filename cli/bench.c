@@ -13,6 +13,7 @@ struct options {
     struct rn_bench_options bench;
     const char *data;
     int winograd;
+    int as_threads;
     int json;
 };
 
@@ -30,6 +31,10 @@ static const struct rn_option own_options[] = {
      .words = "auto|2x2|4x4",
      .help = "Use Winograd's tiles where they pay (auto), or one kind wherever "
              "it can be had"},
+    {"as-threads", .type = RN_OPTION_INT, .offset = AT(as_threads), .min = 1,
+     .max = 1024, .value = "N", .unset = "time it",
+     .help = "Plan for N threads, more than there are if need be, run nothing, "
+             "and print how each step's work is shared out among them"},
     {"json", .type = RN_OPTION_FLAG, .offset = AT(json), .help = JSON_HELP},
 };
 /* clang-format on */
@@ -293,6 +298,154 @@ static void print_text(const struct measured *m)
     printf(", process at most %s\n", text_bytes(&t, r->peak_memory_bytes));
 }
 
+/* ------------------------------------------------------------- as planned */
+
+/** What steps come to together. */
+struct planned {
+    double work, known, longest; /* multiply-adds; of one thread */
+    uint64_t pieces;
+    int barriers;
+};
+
+static struct planned sum_steps(const struct rn_plan *plan, int threads)
+{
+    struct planned sum = {.work = 0};
+    struct rn_step_info step;
+
+    for (size_t i = 0; rn_plan_step(plan, i, &step) == RN_OK; i++) {
+        sum.work += step.work;
+        sum.pieces += step.pieces;
+        sum.barriers += step.barriers;
+        if (step.largest_share <= 0)
+            continue;
+        sum.known += step.work;
+        sum.longest += step.largest_share * step.work / threads;
+    }
+    return sum;
+}
+
+/* Of the threads' time for work whose shares are known. */
+static double percent_lost(const struct planned *sum, int threads)
+{
+    return sum->longest > 0 ? 100 * (1 - sum->known / threads / sum->longest)
+                            : 0;
+}
+
+static void print_shares(const struct rn_plan *plan, const struct planned *sum)
+{
+    static const char *const headings[] = {"step",     "pass",   "algorithm",
+                                           "work %",   "pieces", "largest/mean",
+                                           "barriers", "scratch"};
+    struct table *table = table_new(8, headings, "lllrrrrr");
+    struct rn_step_info s;
+    struct text t;
+
+    for (size_t i = 0; rn_plan_step(plan, i, &s) == RN_OK; i++) {
+        int known = s.largest_share > 0;
+
+        table_cell(table, "%s", s.name);
+        table_cell(table, "%s", s.pass);
+        table_cell(table, "%s", s.algorithm);
+        table_cell(table, "%.1f", sum->work > 0 ? 100 * s.work / sum->work : 0);
+        table_cell(table, "%s", known ? text_count(&t, s.pieces) : "its own");
+        if (known)
+            table_cell(table, "%.2f", s.largest_share);
+        else
+            table_cell(table, "%s", "");
+        if (known)
+            table_cell(table, "%d", s.barriers);
+        else
+            table_cell(table, "%s", "");
+        table_cell(table, "%s",
+                   s.scratch_bytes ? text_bytes(&t, s.scratch_bytes) : "");
+    }
+    table_print(table);
+}
+
+static json_t *json_shares(const struct rn_plan *plan)
+{
+    json_t *list = json_list();
+    struct rn_step_info step;
+
+    for (size_t i = 0; rn_plan_step(plan, i, &step) == RN_OK; i++) {
+        int known = step.largest_share > 0;
+        json_t *entry = json_new();
+
+        json_put(entry, "name", json_text(step.name));
+        json_put(entry, "pass", json_text(step.pass));
+        json_put(entry, "algorithm", json_text(step.algorithm));
+        json_put(entry, "work", json_double(step.work));
+        json_put(entry, "pieces",
+                 known ? json_count(step.pieces) : json_null());
+        json_put(entry, "largest_over_mean",
+                 known ? json_double(step.largest_share) : json_null());
+        json_put(entry, "barriers",
+                 known ? json_count((uint64_t)step.barriers) : json_null());
+        json_put(entry, "scratch_bytes", json_count(step.scratch_bytes));
+        json_add(list, entry);
+    }
+    return list;
+}
+
+static void print_planned(const struct options *o, const struct measured *m)
+{
+    int threads = o->as_threads;
+    struct planned sum = sum_steps(m->plan, threads);
+    double unknown = sum.work > 0 ? 100 * (1 - sum.known / sum.work) : 0;
+    json_t *object;
+    struct text t;
+
+    if (!o->json) {
+        print_shares(m->plan, &sum);
+        printf("\nnetwork    %s, %dx%dx%d, %d classes\n", m->info.net,
+               m->info.channels, m->info.height, m->info.width,
+               m->info.classes);
+        printf("mode       %s, %s, batch %d, as for %d threads, %s\n", m->mode,
+               rn_precision_name(rn_plan_precision(m->plan)), o->bench.batch,
+               threads, m->machine.isa);
+        printf("shares     %s pieces, %.1f %% of the threads' time lost to "
+               "unequal ones\n",
+               text_count(&t, sum.pieces), percent_lost(&sum, threads));
+        printf("barriers   %d a step\n", sum.barriers);
+        printf("not known  %.1f %% of the work, which oneDNN shares out\n",
+               unknown);
+        printf("memory     plan %s\n", text_bytes(&t, rn_plan_bytes(m->plan)));
+        return;
+    }
+    object = json_new();
+    json_put(object, "net", json_text(m->info.net));
+    json_put(object, "mode", json_text(m->mode));
+    json_put(object, "precision",
+             json_text(rn_precision_name(rn_plan_precision(m->plan))));
+    json_put(object, "batch", json_count((uint64_t)o->bench.batch));
+    json_put(object, "as_threads", json_count((uint64_t)threads));
+    json_put(object, "isa", json_text(m->machine.isa));
+    json_put(object, "pieces", json_count(sum.pieces));
+    json_put(object, "lost_percent", json_double(percent_lost(&sum, threads)));
+    json_put(object, "barriers", json_count((uint64_t)sum.barriers));
+    json_put(object, "unknown_percent", json_double(unknown));
+    json_put(object, "plan_bytes", json_count(rn_plan_bytes(m->plan)));
+    json_put(object, "steps", json_shares(m->plan));
+    json_line(object);
+}
+
+static int outline(const struct options *o, const struct rn_model *model,
+                   struct rn_plan **plan, struct rn_error *err)
+{
+    struct rn_plan_options p;
+
+    rn_plan_defaults(&p);
+    p.mode = o->bench.mode;
+    p.batch = o->bench.batch;
+    p.threads = o->as_threads;
+    p.exact = o->bench.exact;
+    p.winograd = o->bench.winograd;
+    p.recompute = o->bench.recompute;
+    p.precision = o->bench.precision;
+    p.emulate = o->bench.emulate;
+    return rn_plan_outline(plan, model, &p, err);
+}
+
 static int run_network(const struct command *command, struct options *o,
                        const struct args *args)
 {
@@ -317,11 +470,14 @@ static int run_network(const struct command *command, struct options *o,
         o->bench.batch = net_batch(&m.info);
     if (!(o->bench.seconds > 0))
         o->bench.seconds = RN_ZERO;
-    rc = rn_bench(model, &o->bench, &m.result, o->bench.profile ? &plan : NULL,
-                  &err);
+    rc = o->as_threads ? outline(o, model, &plan, &err)
+                       : rn_bench(model, &o->bench, &m.result,
+                                  o->bench.profile ? &plan : NULL, &err);
     m.plan = plan;
     if (rc)
         rc = cli_fail(&err);
+    else if (o->as_threads)
+        print_planned(o, &m);
     else if (o->json)
         print_json(&m);
     else
@@ -336,6 +492,12 @@ static int run(const struct command *command, void *options,
 {
     const struct options *o = options;
 
+    if (o->as_threads && (o->data || o->bench.threads)) {
+        say_error("--as-threads plans a network instead of running it, without "
+                  "%s",
+                  o->data ? "--data" : "--threads");
+        return EXIT_USAGE;
+    }
     if (o->data && args->count == 0 && o->net.height == o->net.width)
         return run_loading(o);
     if (o->data && o->net.height != o->net.width) {

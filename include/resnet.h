@@ -729,6 +729,23 @@ RN_API int rn_plan_estimate(const struct rn_model *model,
                             const struct rn_plan_options *options,
                             uint64_t *bytes, struct rn_error *err);
 
+/**
+ * A plan that only tells: rn_plan_step(), rn_plan_steps(), rn_plan_bytes(),
+ * rn_plan_precision(). It takes no memory for values and starts no threads, and
+ * so may be for more of them than there are processors (up to 1,024).
+ *
+ * @param options may be NULL.
+ */
+RN_API int rn_plan_outline(struct rn_plan **out, const struct rn_model *model,
+                           const struct rn_plan_options *options,
+                           struct rn_error *err);
+
+/** Bytes that a plan holds, or an outlined one would. They are gone with it: a
+ *  store's parameters too when nobody else holds it; no weights of a clone. */
+RN_API uint64_t rn_plan_bytes(const struct rn_plan *plan);
+/** What it computes with: an rn_precision, never auto. */
+RN_API int rn_plan_precision(const struct rn_plan *plan);
+
 RN_API void rn_plan_destroy(struct rn_plan *plan);
 
 /**
@@ -836,6 +853,14 @@ struct rn_step_info {
     double seconds;        /**< mean over the runs since the last reset */
     const char
         *precision; /**< it computes with: "fp32", "bf16", "int8"; static */
+    /* How a run shares its work out among the plan's threads: */
+    uint64_t pieces;      /**< of work; 0: one thread does it, or not known */
+    int barriers;         /**< times that all threads wait for the last */
+    double work;          /**< predicted, in multiply-adds: what is moved, and
+                             transforms, too */
+    double largest_share; /**< what the most loaded threads have over the mean,
+                             1 at best; 0: not known */
+    uint64_t scratch_bytes; /**< memory for it alone, of all threads */
 };
 
 RN_API size_t rn_plan_steps(const struct rn_plan *plan);

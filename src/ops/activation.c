@@ -186,11 +186,15 @@ void rn_activate(const struct rn_node *node, int n, int threads, const float *x,
 {
     struct rn_planes p = rn_planes_of(n, node->shape, threads);
     size_t b = (size_t)p.block;
-#pragma omp parallel for num_threads(threads) schedule(static)
-    for (size_t i = 0; i < p.n * p.blocks; i++)
+#pragma omp parallel num_threads(threads)
+    for (struct rn_range r = rn_share_mine(rn_planes_number(&p));
+         r.begin < r.end; r.begin++) {
+        size_t i = r.begin;
+
         activate_plane(node, p.hw, b,
                        channels_in(node->shape.c, i % p.blocks, b),
                        x + i * p.hw * b, y + i * p.hw * b);
+    }
 }
 
 void rn_prelu(int n, struct rn_shape shape, int threads, const float *slopes,
@@ -198,8 +202,10 @@ void rn_prelu(int n, struct rn_shape shape, int threads, const float *slopes,
 {
     struct rn_planes p = rn_planes_of(n, shape, threads);
     size_t b = (size_t)p.block, size = p.hw * b;
-#pragma omp parallel for num_threads(threads) schedule(static)
-    for (size_t i = 0; i < p.n * p.blocks; i++) {
+#pragma omp parallel num_threads(threads)
+    for (struct rn_range r = rn_share_mine(rn_planes_number(&p));
+         r.begin < r.end; r.begin++) {
+        size_t i = r.begin;
         size_t first = i % p.blocks * b;
         size_t channels = channels_in(shape.c, i % p.blocks, b);
 
@@ -215,8 +221,10 @@ void rn_multiply(const struct rn_planes *p, const float *a, const float *b,
                  bool per_channel, float *y)
 {
     size_t block = (size_t)p->block, size = p->hw * block;
-#pragma omp parallel for num_threads(p->threads) schedule(static)
-    for (size_t i = 0; i < p->n * p->blocks; i++) {
+#pragma omp parallel num_threads(p->threads)
+    for (struct rn_range r = rn_share_mine(rn_planes_number(p));
+         r.begin < r.end; r.begin++) {
+        size_t i = r.begin;
         const float *factor = b + i * (per_channel ? block : size);
 
         for (size_t k = 0; k < size; k += block)
@@ -252,8 +260,10 @@ void rn_softmax_channels(const struct rn_planes *p, int channels,
                          bool logarithms, const float *x, float *y)
 {
     size_t b = (size_t)p->block;
-#pragma omp parallel for num_threads(p->threads) schedule(static)
-    for (size_t i = 0; i < p->n * p->hw; i++) {
+#pragma omp parallel num_threads(p->threads)
+    for (struct rn_range r = rn_share_mine(p->n * p->hw); r.begin < r.end;
+         r.begin++) {
+        size_t i = r.begin;
         size_t at = i / p->hw * p->blocks * p->hw * b + i % p->hw * b;
 
         softmax_pixel(p, channels, logarithms, x + at, y + at);

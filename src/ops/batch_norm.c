@@ -3,7 +3,6 @@
 #include "ops/batch_norm.h"
 
 #include <math.h>
-#include <omp.h>
 #include <string.h>
 
 static size_t padded(const struct rn_planes *p)
@@ -118,8 +117,7 @@ void rn_batch_norm_statistics(struct rn_batch_norm *bn, const void *z,
                  block);
 #pragma omp parallel num_threads(p->threads)
     {
-        struct rn_range r = rn_range_of(p->n * p->blocks, omp_get_thread_num(),
-                                        omp_get_num_threads());
+        struct rn_range r = rn_share_mine(rn_planes_number(p));
 
         for (size_t i = r.begin; i < r.end; i++) {
             struct rn_plane_sums sums = sums_of(p, scratch, i);
@@ -187,8 +185,7 @@ void rn_batch_norm_reduce(struct rn_batch_norm *bn,
     const struct rn_kernels *k = rn_kernels_get(p->type);
 #pragma omp parallel num_threads(p->threads)
     {
-        struct rn_range r = rn_range_of(p->n * p->blocks, omp_get_thread_num(),
-                                        omp_get_num_threads());
+        struct rn_range r = rn_share_mine(rn_planes_number(p));
 
         for (size_t i = r.begin; i < r.end; i++) {
             struct rn_plane_sums sums = sums_of(p, scratch, i);
@@ -210,8 +207,7 @@ void rn_batch_norm_gradient(const struct rn_batch_norm *bn,
     const struct rn_kernels *k = rn_kernels_get(p->type);
 #pragma omp parallel num_threads(p->threads)
     {
-        struct rn_range r = rn_range_of(p->n * p->blocks, omp_get_thread_num(),
-                                        omp_get_num_threads());
+        struct rn_range r = rn_share_mine(rn_planes_number(p));
 
         /* Last plane first: it is the one still in cache. */
         for (size_t i = r.end; i-- > r.begin;) {

@@ -4,6 +4,7 @@
 #include "ops/channels.h"
 
 #include "ops/layout.h"
+#include "ops/window.h"
 
 #include <math.h>
 #include <string.h>
@@ -49,6 +50,13 @@ static void zero_lanes(float *dst, size_t from, size_t hw, size_t block)
         memset(dst + i * block + from, 0, (block - from) * sizeof(*dst));
 }
 
+size_t rn_concat_blocks(int first, int channels)
+{
+    size_t block = (size_t)rn_block(), begin = (size_t)first;
+
+    return rn_divide_up(begin + (size_t)channels, block) - begin / block;
+}
+
 void rn_concat(int n, struct rn_shape in, struct rn_shape out, int first,
                int threads, const float *x, float *y)
 {
@@ -56,9 +64,11 @@ void rn_concat(int n, struct rn_shape in, struct rn_shape out, int first,
     struct rn_planes to = rn_planes_of(n, out, threads);
     size_t block = (size_t)to.block, size = to.hw * block;
     size_t begin = (size_t)first, end = begin + (size_t)in.c;
-    size_t k0 = begin / block, blocks = (end + block - 1) / block - k0;
-#pragma omp parallel for num_threads(threads) schedule(static)
-    for (size_t i = 0; i < to.n * blocks; i++) {
+    size_t k0 = begin / block, blocks = rn_concat_blocks(first, in.c);
+#pragma omp parallel num_threads(threads)
+    for (struct rn_range r = rn_share_mine(to.n * blocks); r.begin < r.end;
+         r.begin++) {
+        size_t i = r.begin;
         size_t image = i / blocks, k = k0 + i % blocks;
         size_t low = k * block, high = low + block;
         float *dst = y + (image * to.blocks + k) * size;
@@ -89,8 +99,10 @@ void rn_select(const struct rn_selection *selection, int n, struct rn_shape in,
     struct rn_planes from = rn_planes_of(n, in, threads);
     struct rn_planes to = rn_planes_of(n, out, threads);
     size_t b = (size_t)to.block, size = to.hw * b, all = (size_t)out.c;
-#pragma omp parallel for num_threads(threads) schedule(static)
-    for (size_t k = 0; k < to.n * to.blocks; k++) {
+#pragma omp parallel num_threads(threads)
+    for (struct rn_range r = rn_share_mine(rn_planes_number(&to));
+         r.begin < r.end; r.begin++) {
+        size_t k = r.begin;
         const float *src = x + k / to.blocks * from.blocks * size;
         size_t i = k % to.blocks * b, end = least(i + b, all);
         float *dst = y + k * size;
@@ -148,8 +160,10 @@ void rn_lrn(const struct rn_lrn *lrn, int n, struct rn_shape shape, int threads,
 {
     struct rn_planes p = rn_planes_of(n, shape, threads);
     size_t b = (size_t)p.block, stride = p.hw * b;
-#pragma omp parallel for num_threads(threads) schedule(static)
-    for (size_t i = 0; i < p.n * p.hw; i++) {
+#pragma omp parallel num_threads(threads)
+    for (struct rn_range r = rn_share_mine(p.n * p.hw); r.begin < r.end;
+         r.begin++) {
+        size_t i = r.begin;
         size_t at = i / p.hw * p.blocks * stride + i % p.hw * b;
 
         lrn_pixel(lrn, (size_t)shape.c, b, stride, x + at, y + at);
@@ -162,8 +176,10 @@ void rn_zero_pad(int n, struct rn_shape in, struct rn_shape out, int top,
     struct rn_planes from = rn_planes_of(n, in, threads);
     struct rn_planes to = rn_planes_of(n, out, threads);
     size_t b = (size_t)to.block, row = (size_t)in.w * b;
-#pragma omp parallel for num_threads(threads) schedule(static)
-    for (size_t i = 0; i < to.n * to.blocks; i++) {
+#pragma omp parallel num_threads(threads)
+    for (struct rn_range planes = rn_share_mine(rn_planes_number(&to));
+         planes.begin < planes.end; planes.begin++) {
+        size_t i = planes.begin;
         const float *src = x + i * from.hw * b;
         float *dst = y + i * to.hw * b;
 

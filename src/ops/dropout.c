@@ -43,8 +43,10 @@ void rn_dropout(const struct rn_dropout *dropout, int n, struct rn_shape shape,
     struct rn_planes p = rn_planes_of(n, shape, threads);
     size_t b = (size_t)p.block, size = p.hw * b, channels = (size_t)shape.c;
     uint64_t each = (rn_shape_size(shape) + 3) / 4;
-#pragma omp parallel for num_threads(threads) schedule(static)
-    for (size_t i = 0; i < p.n * p.blocks; i++) {
+#pragma omp parallel num_threads(threads)
+    for (struct rn_range r = rn_share_mine(rn_planes_number(&p));
+         r.begin < r.end; r.begin++) {
+        size_t i = r.begin;
         size_t begin = i % p.blocks * b;
         size_t end = begin + b < channels ? begin + b : channels;
 

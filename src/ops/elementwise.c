@@ -3,8 +3,8 @@
 #include "ops/elementwise.h"
 
 #include "ops/layout.h"
+#include "ops/window.h"
 
-#include <omp.h>
 #include <string.h>
 
 struct rn_planes rn_planes_typed(int n, struct rn_shape shape, int threads,
@@ -23,6 +23,11 @@ struct rn_planes rn_planes_typed(int n, struct rn_shape shape, int threads,
 struct rn_planes rn_planes_of(int n, struct rn_shape shape, int threads)
 {
     return rn_planes_typed(n, shape, threads, RN_F32);
+}
+
+size_t rn_planes_number(const struct rn_planes *p)
+{
+    return p->n * p->blocks;
 }
 
 size_t rn_planes_count(const struct rn_planes *p)
@@ -45,13 +50,6 @@ void *rn_plane_to(const struct rn_planes *p, void *x, size_t i)
     return x ? (char *)x + i * plane_bytes(p) : NULL;
 }
 
-struct rn_range rn_range_of(size_t items, int thread, int threads)
-{
-    size_t t = (size_t)thread, all = (size_t)threads;
-
-    return (struct rn_range){items * t / all, items * (t + 1) / all};
-}
-
 static struct rn_operand operand_at(const struct rn_operand *o,
                                     const struct rn_planes *p, size_t i)
 {
@@ -72,9 +70,7 @@ void rn_apply(const struct rn_planes *planes, const struct rn_operand *p,
     const struct rn_kernels *k = rn_kernels_get(planes->type);
 #pragma omp parallel num_threads(planes->threads)
     {
-        struct rn_range r =
-            rn_range_of(planes->n * planes->blocks, omp_get_thread_num(),
-                        omp_get_num_threads());
+        struct rn_range r = rn_share_mine(rn_planes_number(planes));
 
         /* Last plane first: it is the one still in cache. */
         for (size_t i = r.end; i-- > r.begin;) {
@@ -92,9 +88,7 @@ void rn_mask(const struct rn_planes *planes, const void *dy, const void *dy2,
     const struct rn_kernels *k = rn_kernels_get(planes->type);
 #pragma omp parallel num_threads(planes->threads)
     {
-        struct rn_range r =
-            rn_range_of(planes->n * planes->blocks, omp_get_thread_num(),
-                        omp_get_num_threads());
+        struct rn_range r = rn_share_mine(rn_planes_number(planes));
 
         for (size_t i = r.begin; i < r.end; i++) {
             struct rn_bn_backward in = {.dy = rn_plane_at(planes, dy, i),
@@ -108,18 +102,24 @@ void rn_mask(const struct rn_planes *planes, const void *dy, const void *dy2,
     }
 }
 
-/* Numbers of a thread's turn. */
-#define TURN ((size_t)8192)
+size_t rn_convert_turns(size_t count)
+{
+    return rn_divide_up(count, RN_CONVERT_TURN);
+}
 
 void rn_narrow(enum rn_dtype type, const float *x, void *y, size_t count,
                int threads)
 {
     const struct rn_kernels *k = rn_kernels_get(type);
     size_t bytes = rn_dtype_bytes(type);
-#pragma omp parallel for num_threads(threads) schedule(static)
-    for (size_t i = 0; i < count; i += TURN)
+#pragma omp parallel num_threads(threads)
+    for (struct rn_range r = rn_share_mine(rn_convert_turns(count));
+         r.begin < r.end; r.begin++) {
+        size_t i = r.begin * RN_CONVERT_TURN;
+
         k->narrow(x + i, (char *)y + i * bytes,
-                  count - i < TURN ? count - i : TURN);
+                  count - i < RN_CONVERT_TURN ? count - i : RN_CONVERT_TURN);
+    }
 }
 
 void rn_widen(enum rn_dtype type, const void *x, float *y, size_t count,
@@ -127,10 +127,14 @@ void rn_widen(enum rn_dtype type, const void *x, float *y, size_t count,
 {
     const struct rn_kernels *k = rn_kernels_get(type);
     size_t bytes = rn_dtype_bytes(type);
-#pragma omp parallel for num_threads(threads) schedule(static)
-    for (size_t i = 0; i < count; i += TURN)
+#pragma omp parallel num_threads(threads)
+    for (struct rn_range r = rn_share_mine(rn_convert_turns(count));
+         r.begin < r.end; r.begin++) {
+        size_t i = r.begin * RN_CONVERT_TURN;
+
         k->widen((const char *)x + i * bytes, y + i,
-                 count - i < TURN ? count - i : TURN);
+                 count - i < RN_CONVERT_TURN ? count - i : RN_CONVERT_TURN);
+    }
 }
 
 void rn_block_images(const struct rn_planes *planes, int channels,
@@ -138,8 +142,11 @@ void rn_block_images(const struct rn_planes *planes, int channels,
 {
     size_t b = (size_t)planes->block, hw = planes->hw, c = (size_t)channels;
     size_t size = planes->blocks * hw * b;
-#pragma omp parallel for num_threads(planes->threads)
-    for (size_t n = 0; n < planes->n; n++) {
+#pragma omp parallel num_threads(planes->threads)
+    for (struct rn_range r = rn_share_mine(planes->n); r.begin < r.end;
+         r.begin++) {
+        size_t n = r.begin;
+
         memset(blocked + n * size, 0, size * sizeof(*blocked));
         for (size_t i = 0; i < c; i++) {
             const float *from = images + (n * c + i) * hw;
@@ -186,8 +193,10 @@ void rn_subsample_pad(int n, struct rn_shape in, struct rn_shape out,
     struct rn_planes from = rn_planes_typed(n, in, threads, type);
     struct rn_planes to = rn_planes_typed(n, out, threads, type);
     size_t b = (size_t)to.block, size = rn_dtype_bytes(type);
-#pragma omp parallel for num_threads(threads)
-    for (size_t i = 0; i < to.n * to.blocks; i++) {
+#pragma omp parallel num_threads(threads)
+    for (struct rn_range r = rn_share_mine(rn_planes_number(&to));
+         r.begin < r.end; r.begin++) {
+        size_t i = r.begin;
         size_t image = i / to.blocks;
         char *dst = rn_plane_to(&to, y, i);
         struct piece pieces[2];
@@ -218,8 +227,10 @@ void rn_subsample_pad_backward(int n, struct rn_shape in, struct rn_shape out,
     struct rn_planes from = rn_planes_typed(n, out, threads, type);
     size_t b = (size_t)to.block, tail = (size_t)in.c % b;
     size_t size = rn_dtype_bytes(type);
-#pragma omp parallel for num_threads(threads)
-    for (size_t i = 0; i < to.n * to.blocks; i++) {
+#pragma omp parallel num_threads(threads)
+    for (struct rn_range r = rn_share_mine(rn_planes_number(&to));
+         r.begin < r.end; r.begin++) {
+        size_t i = r.begin;
         size_t image = i / to.blocks, block = i % to.blocks;
         /* Channels that only exist in the output get no way back. */
         size_t used = block + 1 == to.blocks && tail ? tail : b;

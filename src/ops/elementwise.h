@@ -5,6 +5,7 @@
 
 #include "graph/graph.h"
 #include "ops/kernels.h"
+#include "ops/shares.h"
 
 /** An activation [n][blocks][hw][B], of float32 or bfloat16. */
 struct rn_planes {
@@ -18,17 +19,12 @@ struct rn_planes rn_planes_of(int n, struct rn_shape shape, int threads);
 /** Of numbers of that type. */
 struct rn_planes rn_planes_typed(int n, struct rn_shape shape, int threads,
                                  enum rn_dtype type);
+size_t rn_planes_number(const struct rn_planes *p);
 /** Numbers of all planes, padding too. */
 size_t rn_planes_count(const struct rn_planes *p);
 /** Plane number i of an activation; NULL of none. */
 const void *rn_plane_at(const struct rn_planes *p, const void *x, size_t i);
 void *rn_plane_to(const struct rn_planes *p, void *x, size_t i);
-
-/** The share of `items` that is thread number `thread` of `threads`. */
-struct rn_range {
-    size_t begin, end;
-};
-struct rn_range rn_range_of(size_t items, int thread, int threads);
 
 /** y = relu(p + q); scale and shift are [blocks * B]. */
 void rn_apply(const struct rn_planes *planes, const struct rn_operand *p,
@@ -43,6 +39,10 @@ void rn_narrow(enum rn_dtype type, const float *x, void *y, size_t count,
                int threads);
 void rn_widen(enum rn_dtype type, const void *x, float *y, size_t count,
               int threads);
+
+/** In pieces of so many numbers, and how many of those. */
+#define RN_CONVERT_TURN ((size_t)8192)
+size_t rn_convert_turns(size_t count);
 
 /** Plain [n][c][h][w] -> blocked, zeros in the padding. */
 void rn_block_images(const struct rn_planes *planes, int channels,

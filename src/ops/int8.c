@@ -5,30 +5,35 @@
 #include "ops/int8_kernels.h"
 #include "ops/pool.h"
 
-/* Numbers of a thread's turn. */
-#define TURN ((size_t)8192)
-
 static size_t turn_at(size_t i, size_t count)
 {
-    return count - i < TURN ? count - i : TURN;
+    return count - i < RN_CONVERT_TURN ? count - i : RN_CONVERT_TURN;
 }
 
 void rn_int8_narrow(const float *x, uint8_t *y, size_t count, struct rn_quant q,
                     int threads)
 {
     const struct rn_int8_kernels *k = rn_int8_kernels_get();
-#pragma omp parallel for num_threads(threads) schedule(static)
-    for (size_t i = 0; i < count; i += TURN)
+#pragma omp parallel num_threads(threads)
+    for (struct rn_range r = rn_share_mine(rn_convert_turns(count));
+         r.begin < r.end; r.begin++) {
+        size_t i = r.begin * RN_CONVERT_TURN;
+
         k->narrow(x + i, y + i, turn_at(i, count), q);
+    }
 }
 
 void rn_int8_widen(const uint8_t *x, float *y, size_t count, struct rn_quant q,
                    int threads)
 {
     const struct rn_int8_kernels *k = rn_int8_kernels_get();
-#pragma omp parallel for num_threads(threads) schedule(static)
-    for (size_t i = 0; i < count; i += TURN)
+#pragma omp parallel num_threads(threads)
+    for (struct rn_range r = rn_share_mine(rn_convert_turns(count));
+         r.begin < r.end; r.begin++) {
+        size_t i = r.begin * RN_CONVERT_TURN;
+
         k->widen(x + i, y + i, turn_at(i, count), q);
+    }
 }
 
 void rn_int8_max_pool(const struct rn_node *node, int n, struct rn_shape in,
@@ -43,7 +48,11 @@ void rn_int8_average(const struct rn_planes *p, const uint8_t *x, float *mean,
 {
     const struct rn_int8_kernels *k = rn_int8_kernels_get();
     size_t b = (size_t)p->block;
-#pragma omp parallel for num_threads(p->threads) schedule(static)
-    for (size_t i = 0; i < p->n * p->blocks; i++)
+#pragma omp parallel num_threads(p->threads)
+    for (struct rn_range r = rn_share_mine(rn_planes_number(p));
+         r.begin < r.end; r.begin++) {
+        size_t i = r.begin;
+
         k->average(x + i * p->hw * b, p->hw, mean + i * b, q);
+    }
 }

@@ -27,8 +27,10 @@ void rn_max_pool(const struct rn_pool *pool, const struct rn_planes *in,
     const struct rn_kernels *k = rn_kernels_get(in->type);
     const struct rn_planes out = pooled(pool, in);
     size_t b = (size_t)in->block;
-#pragma omp parallel for num_threads(in->threads) schedule(static)
-    for (size_t i = 0; i < in->n * in->blocks; i++) {
+#pragma omp parallel num_threads(in->threads)
+    for (struct rn_range r = rn_share_mine(rn_planes_number(in));
+         r.begin < r.end; r.begin++) {
+        size_t i = r.begin;
         struct rn_operand at = *x;
 
         at.x = rn_plane_at(in, x->x, i);
@@ -48,11 +50,15 @@ void rn_max_pool_backward(const struct rn_pool *pool,
     const struct rn_kernels *k = rn_kernels_get(in->type);
     const struct rn_planes out = pooled(pool, in);
     size_t b = (size_t)in->block;
-#pragma omp parallel for num_threads(in->threads) schedule(static)
-    for (size_t i = 0; i < in->n * in->blocks; i++)
+#pragma omp parallel num_threads(in->threads)
+    for (struct rn_range r = rn_share_mine(rn_planes_number(in));
+         r.begin < r.end; r.begin++) {
+        size_t i = r.begin;
+
         k->max_pool_backward(pool, rn_plane_at(&out, dy, i),
                              rn_plane_at(&out, dy2, i), where + i * out.hw * b,
                              rn_plane_to(in, dx, i));
+    }
 }
 
 static struct rn_pool_plane plane_of(const struct rn_node *node,
@@ -77,9 +83,13 @@ void rn_pool_windows(const struct rn_node *node, int n, struct rn_shape in,
     const struct rn_pool_plane plane = plane_of(node, in);
     struct rn_planes from = rn_planes_typed(n, in, threads, type);
     struct rn_planes to = rn_planes_typed(n, node->shape, threads, type);
-#pragma omp parallel for num_threads(threads) schedule(static)
-    for (size_t i = 0; i < from.n * from.blocks; i++)
+#pragma omp parallel num_threads(threads)
+    for (struct rn_range r = rn_share_mine(rn_planes_number(&from));
+         r.begin < r.end; r.begin++) {
+        size_t i = r.begin;
+
         run(&plane, rn_plane_at(&from, x, i), rn_plane_to(&to, y, i));
+    }
 }
 
 void rn_max_pool_window(const struct rn_node *node, int n, struct rn_shape in,
@@ -104,10 +114,14 @@ void rn_avg_pool_window_backward(const struct rn_node *node, int n,
     const struct rn_pool_plane plane = plane_of(node, in);
     struct rn_planes to = rn_planes_typed(n, in, threads, type);
     struct rn_planes from = rn_planes_typed(n, node->shape, threads, type);
-#pragma omp parallel for num_threads(threads) schedule(static)
-    for (size_t i = 0; i < to.n * to.blocks; i++)
+#pragma omp parallel num_threads(threads)
+    for (struct rn_range r = rn_share_mine(rn_planes_number(&to));
+         r.begin < r.end; r.begin++) {
+        size_t i = r.begin;
+
         k->mean_backward(&plane, rn_plane_at(&from, dy, i),
                          rn_plane_to(&to, dx, i));
+    }
 }
 
 /* One pixel for each plane. */
@@ -123,9 +137,13 @@ void rn_global_average(const struct rn_planes *p, const void *x, void *mean)
 {
     const struct rn_kernels *k = rn_kernels_get(p->type);
     const struct rn_planes means = pixels_of(p);
-#pragma omp parallel for num_threads(p->threads) schedule(static)
-    for (size_t i = 0; i < p->n * p->blocks; i++)
+#pragma omp parallel num_threads(p->threads)
+    for (struct rn_range r = rn_share_mine(rn_planes_number(p));
+         r.begin < r.end; r.begin++) {
+        size_t i = r.begin;
+
         k->average(rn_plane_at(p, x, i), p->hw, rn_plane_to(&means, mean, i));
+    }
 }
 
 void rn_global_average_backward(const struct rn_planes *p, const void *dy,
@@ -133,8 +151,12 @@ void rn_global_average_backward(const struct rn_planes *p, const void *dy,
 {
     const struct rn_kernels *k = rn_kernels_get(p->type);
     const struct rn_planes means = pixels_of(p);
-#pragma omp parallel for num_threads(p->threads) schedule(static)
-    for (size_t i = 0; i < p->n * p->blocks; i++)
+#pragma omp parallel num_threads(p->threads)
+    for (struct rn_range r = rn_share_mine(rn_planes_number(p));
+         r.begin < r.end; r.begin++) {
+        size_t i = r.begin;
+
         k->average_backward(rn_plane_at(&means, dy, i), p->hw,
                             rn_plane_to(p, dx, i));
+    }
 }

@@ -76,6 +76,9 @@ struct rn_step;
 struct rn_step_type {
     int (*run)(struct rn_plan *plan, struct rn_step *s, struct rn_error *err);
     const char *pass; /* as printed */
+    /** Add to a tally how it shares its work out; of steps/steps.h. */
+    void (*shares)(const struct rn_plan *plan, const struct rn_step *s,
+                   struct rn_shares *shares);
     bool again; /* running it twice is all it takes to have its output twice */
 };
 /* steps/ */

@@ -119,7 +119,7 @@ void rn_plain_values(const struct rn_plan *plan, int node, int buffer,
 
 int rn_plan_values(const struct rn_plan *plan, float *values)
 {
-    if (plan->keep < 0)
+    if (plan->keep < 0 || plan->dry)
         return RN_ERR_ARG;
     rn_plain_values(plan, plan->keep, plan->kept, values);
     return RN_OK;

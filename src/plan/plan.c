@@ -410,6 +410,34 @@ static int new_plan(struct rn_plan **out, struct rn_store *store,
     return rc;
 }
 
+/* A plan that is not run, for as many threads as are asked for. */
+static int build_dry(struct rn_plan **out, struct rn_store *store,
+                     const struct rn_plan_options *options,
+                     struct rn_error *err)
+{
+    struct rn_plan_options own = *options;
+    struct rn_plan *p;
+    int rc = check_options(options, err);
+
+    *out = NULL;
+    if (!rc)
+        rc = settle_precision(&own, store->graph, err);
+    if (!rc)
+        rc = new_plan(&p, store, &own, err);
+    if (rc)
+        return rc;
+    p->dry = true;
+    rn_team_pretend(&p->team);
+    rc = compile(p, err);
+    rn_team_pretend_no_more(&p->team);
+    if (rc) {
+        rn_plan_destroy(p);
+        return rc;
+    }
+    *out = p;
+    return RN_OK;
+}
+
 static int build(struct rn_plan **out, struct rn_store *store,
                  const struct rn_plan_options *options, bool dry,
                  struct rn_error *err)
@@ -587,7 +615,7 @@ int rn_plan_clone(struct rn_plan **out, const struct rn_plan *plan, int batch,
     int rc;
 
     *out = NULL;
-    if (!plan || plan->options.mode != RN_MODE_INFER)
+    if (!plan || plan->options.mode != RN_MODE_INFER || plan->dry)
         return rn_fail(err, RN_ERR_ARG, "only an inference plan has clones");
     options = plan->options;
     options.batch = batch ? batch : options.batch;
@@ -646,6 +674,27 @@ int rn_plan_estimate(const struct rn_model *model,
     *bytes = rn_plan_bytes(plan);
     rn_plan_destroy(plan);
     return RN_OK;
+}
+
+int rn_plan_outline(struct rn_plan **out, const struct rn_model *model,
+                    const struct rn_plan_options *options, struct rn_error *err)
+{
+    struct rn_plan_options own;
+    struct rn_store *store;
+    int rc = take_options(&own, options, err);
+
+    *out = NULL;
+    if (!rc)
+        rc = own.mode == RN_MODE_TRAIN
+                 ? rn_store_measure(&store, model->graph, 1, err)
+                 : rn_store_borrow(&store, model->graph, err);
+    if (rc)
+        return rc;
+    rc = build_dry(out, store, &own, err);
+    if (!rc)
+        rn_plan_hold_model(*out, model);
+    rn_store_destroy(store);
+    return rc;
 }
 
 void rn_plan_destroy(struct rn_plan *p)
@@ -857,6 +906,23 @@ static const char *precision_of(const struct rn_plan *plan,
                                              : RN_PRECISION_FP32);
 }
 
+/* What a step's work comes to for the plan's threads. */
+static void tell_shares(const struct rn_plan *plan, const struct rn_step *s,
+                        struct rn_step_info *info)
+{
+    struct rn_shares shares = {.threads = plan->options.threads};
+
+    s->type->shares(plan, s, &shares);
+    info->barriers = shares.barriers;
+    info->pieces = rn_shares_pieces(&shares);
+    info->work = shares.unknown ? s->flops / 2 : shares.work;
+    if (!shares.unknown && shares.work > 0)
+        info->largest_share =
+            shares.longest * (double)shares.threads / shares.work;
+    if (s->scratch >= 0)
+        info->scratch_bytes = plan->buffers[s->scratch].bytes;
+}
+
 int rn_plan_step_sized(const struct rn_plan *plan, size_t i,
                        struct rn_step_info *step, size_t size)
 {
@@ -875,6 +941,7 @@ int rn_plan_step_sized(const struct rn_plan *plan, size_t i,
         .seconds = plan->runs ? s->seconds / (double)plan->runs : 0,
         .precision = precision_of(plan, s),
     };
+    tell_shares(plan, s, &own);
     RN_GIVE(step, size, &own);
     return RN_OK;
 }

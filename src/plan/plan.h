@@ -125,10 +125,5 @@ bool rn_plan_keeps_scale(const struct rn_graph *graph, int node);
 /** The node whose value a node's step makes, with what it includes; the node
  *  itself where it has no step. Of inference plans. */
 int rn_plan_value_of(const struct rn_plan *plan, int node);
-/** What it computes with: an rn_precision, never auto. */
-int rn_plan_precision(const struct rn_plan *plan);
-/** What is gone with the plan: a store's parameters too when nobody else holds
- *  it; no weights of a clone. */
-uint64_t rn_plan_bytes(const struct rn_plan *plan);
 
 #endif

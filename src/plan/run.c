@@ -55,6 +55,42 @@ struct rn_planes rn_step_input_planes(const struct rn_plan *plan,
                            plan->options.threads, rn_step_type_of(plan, s));
 }
 
+/* ------------------------------------------------------------------ shares */
+
+void rn_shares_of_pass(const struct rn_step *s, size_t items,
+                       struct rn_shares *shares)
+{
+    rn_shares_even(shares, items, s->bytes * RN_COST_OF_BYTE / (double)items);
+    rn_shares_barrier(shares);
+}
+
+void rn_shares_of_planes(const struct rn_plan *plan, const struct rn_step *s,
+                         struct rn_shares *shares)
+{
+    struct rn_planes p = rn_planes_of_node(plan, s->node);
+
+    rn_shares_of_pass(s, rn_planes_number(&p), shares);
+}
+
+void rn_shares_of_inputs(const struct rn_plan *plan, const struct rn_step *s,
+                         struct rn_shares *shares)
+{
+    struct rn_planes p =
+        rn_planes_of_node(plan, rn_step_node(plan, s)->input[0]);
+
+    rn_shares_of_pass(s, rn_planes_number(&p), shares);
+}
+
+void rn_shares_of_pixels(const struct rn_plan *plan, const struct rn_step *s,
+                         struct rn_shares *shares)
+{
+    struct rn_planes p = rn_planes_of_node(plan, s->node);
+
+    rn_shares_of_pass(s, p.n * p.hw, shares);
+}
+
+/* ----------------------------------------------------------------- running */
+
 uint64_t rn_draw_index(const struct rn_plan *plan, int node, size_t image,
                        size_t count)
 {
@@ -83,8 +119,11 @@ static int run_first(struct rn_plan *plan, size_t steps, struct rn_error *err)
 
 int rn_run_steps(struct rn_plan *plan, size_t steps, struct rn_error *err)
 {
-    int rc = rn_team_enter(&plan->team, err);
+    int rc;
 
+    if (plan->dry)
+        return rn_fail(err, RN_ERR_ARG, "an outline of a plan cannot be run");
+    rc = rn_team_enter(&plan->team, err);
     /* Fewer threads than the plan was made for do the same work: our kernels
      * and oneDNN's share it out among those that are there. */
     if (rc)

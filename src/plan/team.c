@@ -126,6 +126,13 @@ static void part(const struct rn_team *team, int i)
     rn_float_mode_restore(team->members[i].mode);
 }
 
+static void keep_settings(struct rn_team *team)
+{
+    team->before = omp_get_max_threads();
+    team->dynamic = omp_get_dynamic();
+    team->levels = omp_get_max_active_levels();
+}
+
 static void restore_settings(const struct rn_team *team)
 {
     omp_set_num_threads(team->before);
@@ -149,9 +156,7 @@ int rn_team_enter(struct rn_team *team, struct rn_error *err)
     rc = check_pool(team->granted, err);
     if (rc)
         return rc;
-    team->before = omp_get_max_threads();
-    team->dynamic = omp_get_dynamic();
-    team->levels = omp_get_max_active_levels();
+    keep_settings(team);
     team->bound = may_bind(team);
     set_settings(team);
     /* Threads that the region starts begin as the calling one is: it is bound
@@ -184,6 +189,19 @@ void rn_team_leave(struct rn_team *team)
     restore_settings(team);
     if (team->bound)
         atomic_flag_clear(&binding);
+}
+
+void rn_team_pretend(struct rn_team *team)
+{
+    team->granted = team->threads;
+    keep_settings(team);
+    omp_set_num_threads(team->granted);
+    omp_set_dynamic(0);
+}
+
+void rn_team_pretend_no_more(const struct rn_team *team)
+{
+    restore_settings(team);
 }
 
 void rn_team_pause(const struct rn_team *team)

@@ -44,6 +44,11 @@ int rn_team_enter(struct rn_team *team, struct rn_error *err);
 /** All of them as they were, the calling thread and its settings too. */
 void rn_team_leave(struct rn_team *team);
 
+/** Tell OpenMP, and so oneDNN, of that many threads, but start none: for a plan
+ *  that is not run. */
+void rn_team_pretend(struct rn_team *team);
+void rn_team_pretend_no_more(const struct rn_team *team);
+
 /** The calling thread alone as it was, for a callback, and back. */
 void rn_team_pause(const struct rn_team *team);
 void rn_team_resume(const struct rn_team *team);

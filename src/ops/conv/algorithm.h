@@ -37,6 +37,10 @@ struct rn_conv_algorithm {
     bool (*reads_same)(const void *plan, const void *other);
     int (*run)(void *plan, const struct rn_conv_args *args,
                struct rn_error *err);
+    /** How run(), in training after pack(), shares its work out among the
+     * threads of its configuration: phase by phase what it does, by the same
+     * functions. rn_conv_shares_unknown() where others do that. */
+    void (*shares)(const void *plan, struct rn_shares *shares);
 };
 
 extern const struct rn_conv_algorithm rn_conv_winograd, rn_conv_winograd_bf16,
@@ -44,6 +48,8 @@ extern const struct rn_conv_algorithm rn_conv_winograd, rn_conv_winograd_bf16,
     rn_conv_weight_gradient, rn_conv_weight_gradient_bf16, rn_conv_first_bf16,
     rn_conv_windows_bf16, rn_conv_onednn, rn_conv_onednn_bf16,
     rn_conv_product_int8, rn_conv_product_int8_wide;
+
+void rn_conv_shares_unknown(const void *plan, struct rn_shares *shares);
 
 /** Describe an algorithm of our own: "NAME:INSTRUCTIONS". */
 void rn_conv_describe(struct rn_conv_needs *needs, const char *name);

@@ -171,3 +171,14 @@ int rn_conv_run(struct rn_conv *conv, const struct rn_conv_args *args,
 {
     return conv->algorithm->run(conv->plan, args, err);
 }
+
+void rn_conv_shares(const struct rn_conv *conv, struct rn_shares *shares)
+{
+    conv->algorithm->shares(conv->plan, shares);
+}
+
+void rn_conv_shares_unknown(const void *plan, struct rn_shares *shares)
+{
+    (void)plan;
+    shares->unknown = true;
+}

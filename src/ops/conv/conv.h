@@ -15,6 +15,7 @@
 #include "graph/graph.h"
 #include "ops/conv/weights.h"
 #include "ops/layout.h"
+#include "ops/shares.h"
 
 #include <stdbool.h>
 
@@ -108,5 +109,7 @@ struct rn_conv_args {
 };
 int rn_conv_run(struct rn_conv *conv, const struct rn_conv_args *args,
                 struct rn_error *err);
+/** Add to a tally how a run shares its work out. */
+void rn_conv_shares(const struct rn_conv *conv, struct rn_shares *shares);
 
 #endif

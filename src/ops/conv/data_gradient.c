@@ -160,6 +160,12 @@ static struct step step_of(const struct data_gradient *d, const struct phase *f,
                          f->kx + stride * (int)(tap % f->columns)};
 }
 
+static size_t packed_squares(const struct data_gradient *d,
+                             const struct phase *f)
+{
+    return d->to_blocks * f->steps;
+}
+
 /* Of the store's [oc / B][ic / B][kh][kw][B ic][B oc], for each phase:
  * [ic / B][step][B oc / 2][B ic][2]. */
 static int pack(void *plan, const float *store, void *packed,
@@ -173,8 +179,10 @@ static int pack(void *plan, const float *store, void *packed,
     for (size_t i = 0; i < phases_of(d); i++) {
         struct phase f = phase_at(d, i, before);
         uint16_t *to = (uint16_t *)packed + f.weights;
-#pragma omp parallel for num_threads(d->config.threads)
-        for (size_t k = 0; k < d->to_blocks * f.steps; k++) {
+#pragma omp parallel num_threads(d->config.threads)
+        for (struct rn_range r = rn_share_mine(packed_squares(d, &f));
+             r.begin < r.end; r.begin++) {
+            size_t k = r.begin;
             struct step s = step_of(d, &f, k % f.steps);
             size_t from = (s.block * d->to_blocks + k / f.steps) * taps +
                           (size_t)(s.ky * w->kw + s.kx);
@@ -356,13 +364,18 @@ static void run_phase(const struct data_gradient *d, const struct phase *f,
     }
 }
 
+static size_t pieces_of(const struct data_gradient *d, const struct phase *f)
+{
+    return f->chunks * d->pairs;
+}
+
 /* This thread's share of all phases, which take turns: their pixels lie beside
  * one another in dx's cache lines. */
 static void run_share(const struct data_gradient *d,
                       const struct rn_conv_args *args, int me, int team)
 {
     struct phase f = phase_at(d, 0, 0);
-    struct rn_range mine = rn_range_of(f.chunks * d->pairs, me, team);
+    struct rn_range mine = rn_range_of(pieces_of(d, &f), me, team);
     size_t turns = rn_divide_up(mine.end - mine.begin, d->pairs);
 
     turns = turns ? turns : 1;
@@ -370,14 +383,10 @@ static void run_share(const struct data_gradient *d,
         size_t before = 0;
 
         for (size_t i = 0; i < phases_of(d); i++) {
-            struct rn_range part;
-
             f = phase_at(d, i, before);
-            mine = rn_range_of(f.chunks * d->pairs, me, team);
-            part = rn_range_of(mine.end - mine.begin, (int)turn, (int)turns);
-            part.begin += mine.begin;
-            part.end += mine.begin;
-            run_phase(d, &f, args, part, me);
+            run_phase(d, &f, args,
+                      rn_share_turn(pieces_of(d, &f), me, team, turn, turns),
+                      me);
             before += weights_of(d, &f);
         }
     }
@@ -392,6 +401,33 @@ static int run(void *plan, const struct rn_conv_args *args,
 #pragma omp parallel num_threads(d->config.threads)
     run_share(d, args, omp_get_thread_num(), omp_get_num_threads());
     return RN_OK;
+}
+
+/* A chunk's products with a pair's weights count, and the rows gathered. */
+static void shares(const void *plan, struct rn_shares *s)
+{
+    const struct data_gradient *d = plan;
+    double number = sizeof(uint16_t) * RN_COST_OF_BYTE;
+    double square = (double)(d->block * d->block);
+
+    for (size_t i = 0; i < phases_of(d); i++) {
+        struct phase f = phase_at(d, i, 0);
+
+        rn_shares_even(s, packed_squares(d, &f), square * number);
+        rn_shares_barrier(s);
+    }
+    for (size_t i = 0; i < phases_of(d); i++) {
+        struct phase f = phase_at(d, i, 0);
+        double pixels = (double)d->config.n * (double)f.h * (double)f.w;
+        double seen = pixels * (double)(f.steps * d->block);
+        double row = f.gathers ? number / (double)d->pairs : 0;
+
+        if (f.chunks)
+            rn_shares_even(s, pieces_of(d, &f),
+                           seen / (double)f.chunks *
+                               (2 * (double)d->block + row));
+    }
+    rn_shares_barrier(s);
 }
 
 static bool applies(const struct rn_conv_config *c)
@@ -426,4 +462,5 @@ const struct rn_conv_algorithm rn_conv_data_gradient_bf16 = {
     .make = make,
     .pack = pack,
     .run = run,
+    .shares = shares,
 };

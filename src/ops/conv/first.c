@@ -157,22 +157,42 @@ static void run_piece(const struct first *p, const struct rn_conv_args *args,
                      first + i);
 }
 
+static size_t pieces_of(const struct first *p)
+{
+    return (size_t)p->config.n * p->pieces;
+}
+
 static int run(void *plan, const struct rn_conv_args *args,
                struct rn_error *err)
 {
     const struct first *p = plan;
-    size_t pieces = (size_t)p->config.n * p->pieces;
 
     (void)err;
 #pragma omp parallel num_threads(p->config.threads)
     {
         size_t me = (size_t)omp_get_thread_num();
         char *rows = (char *)args->scratch + me * thread_bytes(p);
-#pragma omp for schedule(static)
-        for (size_t i = 0; i < pieces; i++)
+        struct rn_range r = rn_share_mine(pieces_of(p));
+
+        for (size_t i = r.begin; i < r.end; i++)
             run_piece(p, args, i, (uint16_t *)rows);
     }
     return RN_OK;
+}
+
+/* In training one thread packs the weights before. */
+static void shares(const void *plan, struct rn_shares *s)
+{
+    const struct first *p = plan;
+    const struct rn_conv_config *c = &p->config;
+    double products = (double)(p->rows * (size_t)c->out.w * weights_count(p));
+    double made = (double)rows_numbers(p) * sizeof(uint16_t);
+
+    if (c->train)
+        rn_shares_alone(s, (double)(weights_count(p) * sizeof(uint16_t)) *
+                               RN_COST_OF_BYTE);
+    rn_shares_even(s, pieces_of(p), products + made * RN_COST_OF_BYTE);
+    rn_shares_barrier(s);
 }
 
 /* The weight of output channel `o`, row `y` and number `i` of a window: in the
@@ -235,4 +255,5 @@ const struct rn_conv_algorithm rn_conv_first_bf16 = {
     .make = make,
     .pack = pack,
     .run = run,
+    .shares = shares,
 };

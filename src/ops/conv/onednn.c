@@ -540,6 +540,7 @@ const struct rn_conv_algorithm rn_conv_onednn = {
     .pack = pack,
     .reads_same = reads_same,
     .run = run,
+    .shares = rn_conv_shares_unknown,
 };
 
 const struct rn_conv_algorithm rn_conv_onednn_bf16 = {
@@ -554,4 +555,5 @@ const struct rn_conv_algorithm rn_conv_onednn_bf16 = {
     .pack = pack,
     .reads_same = reads_same,
     .run = run,
+    .shares = rn_conv_shares_unknown,
 };

@@ -348,28 +348,27 @@ static void run_part(const struct product *p, const struct part *part)
     }
 }
 
-/* This thread's share of all pairs of all chunks. */
-static void run_share(const struct product *p, const struct rn_conv_args *args,
-                      int me, int team)
+/* The next part of what is left of a thread's share of all pairs of all
+ * chunks; false when nothing is. */
+static bool take_part(const struct product *p, struct rn_range *left,
+                      struct part *part)
 {
-    struct rn_range all = rn_range_of(p->chunks * p->pairs, me, team);
-    char *rows = (char *)args->scratch + (size_t)me * rows_bytes(p);
-    size_t strips = (size_t)p->config.n * p->strips;
+    size_t chunk = left->begin / p->pairs, start = chunk * p->pairs;
+    size_t end = start + p->pairs < left->end ? start + p->pairs : left->end;
+    size_t first = chunk * p->chunk, strips = (size_t)p->config.n * p->strips;
 
-    while (all.begin < all.end) {
-        size_t chunk = all.begin / p->pairs, start = chunk * p->pairs;
-        size_t end = start + p->pairs < all.end ? start + p->pairs : all.end;
-        size_t first = chunk * p->chunk, left = strips - first;
-        struct part part = {
-            .strips = {first, first + (left < p->chunk ? left : p->chunk)},
-            .pairs = {all.begin - start, end - start},
-            .args = args,
-            .rows = rows,
-        };
+    if (left->begin >= left->end)
+        return false;
+    part->strips.begin = first;
+    part->strips.end = strips - first < p->chunk ? strips : first + p->chunk;
+    part->pairs = (struct rn_range){left->begin - start, end - start};
+    left->begin = end;
+    return true;
+}
 
-        run_part(p, &part);
-        all.begin = end;
-    }
+static struct rn_range share_of(const struct product *p, int me, int team)
+{
+    return rn_share_of(p->chunks * p->pairs, me, team);
 }
 
 static int run(void *plan, const struct rn_conv_args *args,
@@ -379,8 +378,42 @@ static int run(void *plan, const struct rn_conv_args *args,
 
     (void)err;
 #pragma omp parallel num_threads(p->config.threads)
-    run_share(p, args, omp_get_thread_num(), omp_get_num_threads());
+    {
+        int me = omp_get_thread_num();
+        struct rn_range left = share_of(p, me, omp_get_num_threads());
+        struct part part = {
+            .args = args,
+            .rows = (char *)args->scratch + (size_t)me * rows_bytes(p),
+        };
+
+        while (take_part(p, &left, &part))
+            run_part(p, &part);
+    }
     return RN_OK;
+}
+
+/* A strip's products with a pair's weights count, and the rows gathered. */
+static void shares(const void *plan, struct rn_shares *s)
+{
+    const struct product *p = plan;
+    double pixels = (double)p->pixels / (double)p->strips;
+    double depth = (double)(p->steps * p->block), made = 2 * (double)p->block;
+    double row = p->gathers ? (double)p->number * RN_COST_OF_BYTE : 0;
+
+    for (int t = 0; t < s->threads; t++) {
+        struct rn_range left = share_of(p, t, s->threads);
+        struct part part;
+
+        while (take_part(p, &left, &part)) {
+            size_t strips = part.strips.end - part.strips.begin;
+            size_t pairs = part.pairs.end - part.pairs.begin;
+
+            rn_shares_take(s, t, pairs,
+                           (double)strips * pixels * depth *
+                               ((double)pairs * made + row));
+        }
+    }
+    rn_shares_barrier(s);
 }
 
 /* Weights lie as the store has them, in training and inference; those of
@@ -430,6 +463,7 @@ const struct rn_conv_algorithm rn_conv_product = {
     .make = make,
     .pack = pack,
     .run = run,
+    .shares = shares,
 };
 
 const struct rn_conv_algorithm rn_conv_product_bf16 = {
@@ -441,4 +475,5 @@ const struct rn_conv_algorithm rn_conv_product_bf16 = {
     .make = make,
     .pack = pack,
     .run = run,
+    .shares = shares,
 };

@@ -46,8 +46,8 @@ static bool applies(const struct rn_conv_config *c)
                    ((double)c->out.w + c->window.kw) * c->window.stride *
                    c->window.stride * rn_block();
 
-    return plane <= INT32_MAX && c->pass == RN_CONV_FORWARD && !c->train && !c->plain_input &&
-           depth <= RN_INT8_DEPTH;
+    return plane <= INT32_MAX && c->pass == RN_CONV_FORWARD && !c->train &&
+           !c->plain_input && depth <= RN_INT8_DEPTH;
 }
 
 static size_t most(size_t a, size_t b)
@@ -235,7 +235,7 @@ static void multiply(const struct product *p, const struct rn_conv_args *args,
 static void run_share(const struct product *p, const struct rn_conv_args *args,
                       int me, int team)
 {
-    struct rn_range all = rn_range_of(p->chunks * p->pairs, me, team);
+    struct rn_range all = rn_share_of(p->chunks * p->pairs, me, team);
     size_t strips = (size_t)p->config.n * p->strips;
 
     for (size_t i = all.begin; i < all.end; i++) {
@@ -247,23 +247,49 @@ static void run_share(const struct product *p, const struct rn_conv_args *args,
     }
 }
 
+static size_t copied_blocks(const struct product *p)
+{
+    return p->copies ? (size_t)p->config.n * p->in_blocks : 0;
+}
+
 static int run(void *plan, const struct rn_conv_args *args,
                struct rn_error *err)
 {
     const struct product *p = plan;
-    size_t blocks = p->copies ? (size_t)p->config.n * p->in_blocks : 0;
+    size_t blocks = copied_blocks(p);
 
     (void)err;
 #pragma omp parallel num_threads(p->config.threads)
     {
         if (blocks) {
-#pragma omp for schedule(static)
-            for (size_t i = 0; i < blocks; i++)
+            struct rn_range r = rn_share_mine(blocks);
+
+            for (size_t i = r.begin; i < r.end; i++)
                 copy_block(p, args, i);
+#pragma omp barrier
         }
         run_share(p, args, omp_get_thread_num(), omp_get_num_threads());
     }
     return RN_OK;
+}
+
+static void shares(const void *plan, struct rn_shares *s)
+{
+    const struct product *p = plan;
+    const struct rn_conv_config *c = &p->config;
+    size_t blocks = copied_blocks(p);
+    double strips = (double)c->n * (double)p->strips;
+    double products =
+        (double)rn_shape_pixels(c->out) / (double)p->strips *
+        (double)(p->in_blocks * p->taps * p->block * 2 * p->block);
+
+    if (blocks) {
+        rn_shares_even(s, blocks, (double)p->plane * RN_COST_OF_BYTE);
+        rn_shares_barrier(s);
+    }
+    rn_shares_even(s, p->chunks * p->pairs,
+                   strips / (double)p->chunks * products);
+    rn_shares_barrier(s);
 }
 
 /* From whole numbers, plain OIHW. */
@@ -326,7 +352,7 @@ static bool reads_same(const void *plan, const void *other)
         .input = RN_U8, .weights = RN_I8, .output = (to), .applies = applies, \
         .plan_bytes = sizeof(struct product), .make = make,                   \
         .release = release, .pack = pack, .reads_same = reads_same,           \
-        .run = run,                                                           \
+        .run = run, .shares = shares,                                         \
     }
 
 const struct rn_conv_algorithm rn_conv_product_int8 = ROW(RN_U8);

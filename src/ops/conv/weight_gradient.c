@@ -473,33 +473,53 @@ static void run_group(const struct weight_gradient *g, size_t group,
     }
 }
 
-/* This thread's share of all pieces of all groups. */
+/** Pieces of one group of chunks. */
+struct turn {
+    size_t group;
+    struct rn_range pieces;
+};
+
+/* The next turn of what is left of a thread's share of all pieces of all
+ * groups; false when nothing is. */
+static bool take_turn(const struct weight_gradient *g, struct rn_range *left,
+                      struct turn *turn)
+{
+    size_t pieces = g->pairs * g->inputs, group = left->begin / pieces;
+    size_t start = group * pieces, end = smaller(left->end, start + pieces);
+
+    if (left->begin >= left->end)
+        return false;
+    *turn = (struct turn){group, {left->begin - start, end - start}};
+    left->begin = end;
+    return true;
+}
+
+static struct rn_range share_of(const struct weight_gradient *g, int me,
+                                int team)
+{
+    return rn_share_of(g->pairs * g->inputs * g->groups, me, team);
+}
+
 static void run_share(const struct weight_gradient *g,
                       const struct rn_conv_args *a, int me, int team)
 {
     float *partial = a->scratch;
-    size_t pieces = g->pairs * g->inputs;
     float *padded = partial + (g->groups > 1 ? g->groups * g->weights : 0) +
                     (size_t)me * padded_floats(g);
-    struct rn_range all = rn_range_of(pieces * g->groups, me, team);
+    struct rn_range left = share_of(g, me, team);
+    struct turn turn;
 
-    while (all.begin < all.end) {
-        size_t group = all.begin / pieces, start = group * pieces;
-        size_t end = smaller(all.end, start + pieces);
-        struct rn_range r = {all.begin - start, end - start};
-
-        run_group(g, group, r, a, padded,
-                  g->groups > 1 ? partial + group * g->weights
+    while (take_turn(g, &left, &turn))
+        run_group(g, turn.group, turn.pieces, a, padded,
+                  g->groups > 1 ? partial + turn.group * g->weights
                                 : a->diff_weights);
-        all.begin = end;
-    }
 }
 
 static void join_groups(const struct weight_gradient *g,
                         const struct rn_conv_args *a, int me, int team)
 {
     const float *partial = a->scratch;
-    struct rn_range r = rn_range_of(g->weights / g->block, me, team);
+    struct rn_range r = rn_share_of(g->weights / g->block, me, team);
     float *to = a->diff_weights;
     size_t first = r.begin * g->block, count = (r.end - r.begin) * g->block;
 
@@ -512,7 +532,7 @@ static void join_groups(const struct weight_gradient *g,
 static void add_bias(const struct weight_gradient *g,
                      const struct rn_conv_args *a, int me, int team)
 {
-    struct rn_range r = rn_range_of(g->out_blocks, me, team);
+    struct rn_range r = rn_share_of(g->out_blocks, me, team);
     struct part all = {0, (size_t)g->config.n, 0, (size_t)g->config.out.h};
 
     for (size_t i = r.begin; i < r.end; i++) {
@@ -544,6 +564,52 @@ static int run(void *plan, const struct rn_conv_args *a, struct rn_error *err)
     return RN_OK;
 }
 
+/* Multiply-adds of a group of chunks, all blocks of outputs being pairs. */
+static double cost_of(const struct weight_gradient *g, size_t group,
+                      size_t pieces)
+{
+    const struct rn_conv_config *c = &g->config;
+    struct rn_range chunks = rn_range_of(g->chunks, (int)group, (int)g->groups);
+    double taps = c->plain_input
+                      ? (double)g->places
+                      : (double)(rn_window_taps(&c->window) * g->block);
+    double pixels = 0;
+
+    for (size_t i = chunks.begin; i < chunks.end; i++) {
+        struct part part = part_of(g, i);
+
+        pixels += (double)(part.images * part.rows) * (double)g->config.out.w;
+    }
+    return (double)pieces * pixels * taps * 2 * (double)g->block;
+}
+
+static void shares(const void *plan, struct rn_shares *s)
+{
+    const struct weight_gradient *g = plan;
+    double number = sizeof(float) * RN_COST_OF_BYTE;
+    double pixels =
+        (double)g->config.n * (double)rn_shape_pixels(g->config.out);
+
+    for (int t = 0; t < s->threads; t++) {
+        struct rn_range left = share_of(g, t, s->threads);
+        struct turn turn;
+
+        while (take_turn(g, &left, &turn)) {
+            size_t pieces = turn.pieces.end - turn.pieces.begin;
+
+            rn_shares_take(s, t, pieces, cost_of(g, turn.group, pieces));
+        }
+    }
+    if (g->config.bias)
+        rn_shares_even(s, g->out_blocks, pixels * (double)g->block * number);
+    if (g->groups > 1) {
+        rn_shares_barrier(s);
+        rn_shares_even(s, g->weights / g->block,
+                       (double)(g->groups * g->block) * number);
+    }
+    rn_shares_barrier(s);
+}
+
 static bool applies(const struct rn_conv_config *config)
 {
     return config->pass == RN_CONV_BACKWARD_WEIGHTS;
@@ -571,4 +637,5 @@ const struct rn_conv_algorithm rn_conv_weight_gradient = {
     .plan_bytes = sizeof(struct weight_gradient),
     .make = make,
     .run = run,
+    .shares = shares,
 };

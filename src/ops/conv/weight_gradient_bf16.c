@@ -131,13 +131,19 @@ static void pair_input(const struct weight_gradient *g, const struct piece *p,
     }
 }
 
+/* Blocks of which a chunk's pairs are made. */
+static size_t paired(const struct weight_gradient *g)
+{
+    return g->inputs + g->out_blocks;
+}
+
 /* This thread's share of bringing pairs [begin, end) side by side: the inputs'
  * panels, then the outputs'. */
 static void pair_up(const struct weight_gradient *g,
                     const struct rn_conv_args *a, const struct rn_range *pairs,
                     int me, int team)
 {
-    struct rn_range r = rn_range_of(g->inputs + g->out_blocks, me, team);
+    struct rn_range r = rn_share_of(paired(g), me, team);
 
     for (size_t i = r.begin; i < r.end; i++) {
         uint16_t *to = (uint16_t *)a->scratch + i * panel(g);
@@ -158,12 +164,17 @@ static void pair_up(const struct weight_gradient *g,
 
 /* ---------------------------------------------------------------- products */
 
+static size_t products_of(const struct weight_gradient *g)
+{
+    return g->inputs * g->out_blocks;
+}
+
 /* This thread's share of all inputs by all blocks of outputs. */
 static void accumulate(const struct weight_gradient *g,
                        const struct rn_conv_args *a, size_t pairs, bool first,
                        int me, int team)
 {
-    struct rn_range r = rn_range_of(g->inputs * g->out_blocks, me, team);
+    struct rn_range r = rn_share_of(products_of(g), me, team);
     const uint16_t *x = a->scratch, *dy = x + g->inputs * panel(g);
     size_t square = g->block * g->block;
 
@@ -180,7 +191,7 @@ static void accumulate(const struct weight_gradient *g,
 static void add_bias(const struct weight_gradient *g,
                      const struct rn_conv_args *a, int me, int team)
 {
-    struct rn_range r = rn_range_of(g->out_blocks, me, team);
+    struct rn_range r = rn_share_of(g->out_blocks, me, team);
     size_t pixels = rn_shape_pixels(g->config.out);
 
     for (size_t i = r.begin; i < r.end; i++)
@@ -214,6 +225,27 @@ static int run(void *plan, const struct rn_conv_args *a, struct rn_error *err)
     return RN_OK;
 }
 
+static void shares(const void *plan, struct rn_shares *s)
+{
+    const struct weight_gradient *g = plan;
+    size_t all = (size_t)g->config.n * g->image_pairs;
+    double number = sizeof(uint16_t) * RN_COST_OF_BYTE;
+    double block = (double)g->block;
+
+    for (size_t i = 0; i < g->chunks; i++) {
+        struct rn_range r = rn_range_of(all, (int)i, (int)g->chunks);
+        double pixels = 2 * (double)(r.end - r.begin);
+
+        rn_shares_even(s, paired(g), pixels * block * number);
+        rn_shares_barrier(s);
+        rn_shares_even(s, products_of(g), pixels * block * block);
+        rn_shares_barrier(s);
+    }
+    if (g->config.bias)
+        rn_shares_even(s, g->out_blocks, 2 * (double)all * block * number);
+    rn_shares_barrier(s);
+}
+
 static bool applies(const struct rn_conv_config *c)
 {
     return c->pass == RN_CONV_BACKWARD_WEIGHTS && !c->plain_input;
@@ -241,4 +273,5 @@ const struct rn_conv_algorithm rn_conv_weight_gradient_bf16 = {
     .plan_bytes = sizeof(struct weight_gradient),
     .make = make,
     .run = run,
+    .shares = shares,
 };

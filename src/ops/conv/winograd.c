@@ -330,13 +330,19 @@ static bool slice_at(const struct winograd *w, size_t number, struct slice *s)
     return true;
 }
 
+/* An input channel by a block of outputs each. */
+static size_t weight_items(const struct winograd *w, const struct slice *s)
+{
+    return 2 * s->pairs * w->in_blocks * w->block;
+}
+
 /* This thread's share of transforming a slice of the store's weights. */
 static void transform_weights(const struct winograd *w, const float *store,
                               float *u, const struct slice *s, int me, int team)
 {
     const struct rn_wino_kernels *k = w->kernels;
     size_t block = w->block, channels = w->in_blocks * block;
-    struct rn_range r = rn_range_of(2 * s->pairs * channels, me, team);
+    struct rn_range r = rn_share_of(weight_items(w, s), me, team);
     bool data = w->config.pass == RN_CONV_BACKWARD_DATA;
     float taps[TAPS * BLOCK_MOST];
 
@@ -364,7 +370,7 @@ static void transform_rounded(const struct winograd *w, const float *store,
     const struct rn_pair_kernels *pairs = rn_pair_kernels_get();
     _Alignas(64) float points[ROUNDED_POINTS * BLOCK_MOST * BLOCK_MOST];
     size_t block = w->block, square = block * block;
-    struct rn_range r = rn_range_of(2 * s->pairs * w->in_blocks, me, team);
+    struct rn_range r = rn_share_of(2 * s->pairs * w->in_blocks, me, team);
     bool data = w->config.pass == RN_CONV_BACKWARD_DATA;
     float taps[TAPS * BLOCK_MOST];
 
@@ -449,12 +455,18 @@ struct chunk {
     size_t first, count;
     char *v;
     float *m;
-    int me, team;
+    int me, team; /* team 0: it is this thread's own */
 };
+
+static struct rn_range share_in(const struct chunk *c, size_t items)
+{
+    return c->team ? rn_share_of(items, c->me, c->team)
+                   : (struct rn_range){0, items};
+}
 
 static struct rn_range share_of(const struct side *s, const struct chunk *c)
 {
-    return rn_range_of(s->blocks * c->count, c->me, c->team);
+    return share_in(c, s->blocks * c->count);
 }
 
 /** A block of one tile, and where its plane (in bytes) and its points lie. */
@@ -583,6 +595,11 @@ static const void *panel_of(const struct winograd *w, const void *u,
     return (const char *)u + at * w->operand;
 }
 
+static size_t product_items(const struct winograd *w, const struct slice *s)
+{
+    return w->points * s->pairs;
+}
+
 /* All points' products with a slice of the weights. The last strip may hold
  * tiles beyond `count`: what is made of them is not read. */
 static void multiply(const struct winograd *w, const void *u,
@@ -594,7 +611,7 @@ static void multiply(const struct winograd *w, const void *u,
     size_t strips = rn_divide_up(c->count, (size_t)k->strip);
     size_t strip = even(rn_divide_up(c->count, strips));
     size_t row = w->chunk * block, weights = block * block * w->operand;
-    struct rn_range r = rn_range_of(w->points * s->pairs, c->me, c->team);
+    struct rn_range r = share_in(c, product_items(w, s));
 
     for (size_t i = r.begin; i < r.end; i++) {
         size_t point = i / s->pairs, pair = s->first + i % s->pairs;
@@ -652,7 +669,7 @@ static void multiply_late(const struct winograd *w, const float *store,
     size_t block = w->block, row = w->chunk * block;
     size_t strips = rn_divide_up(c->count, (size_t)w->kernels->strip);
     size_t strip = even(rn_divide_up(c->count, strips));
-    struct rn_range r = rn_range_of(w->out_blocks / 2, c->me, c->team);
+    struct rn_range r = share_in(c, w->out_blocks / 2);
 
     for (size_t pair = r.begin; pair < r.end; pair++)
         for (size_t b = 0; b < w->in_blocks; b++) {
@@ -680,7 +697,7 @@ static void accumulate(const struct winograd *w, float *du,
 {
     const struct rn_wino_kernels *k = w->kernels;
     size_t block = w->block, row = w->chunk * block;
-    struct rn_range r = rn_range_of(w->points * s->pairs, c->me, c->team);
+    struct rn_range r = share_in(c, product_items(w, s));
 
     for (size_t i = r.begin; i < r.end; i++) {
         size_t point = i / s->pairs, pair = i % s->pairs;
@@ -697,14 +714,19 @@ static void accumulate(const struct winograd *w, float *du,
 
 /* ----------------------------------------------------------------- passes */
 
+static size_t tiles_in(const struct winograd *w, size_t chunk)
+{
+    size_t left = w->tiles - chunk * w->chunk;
+
+    return left < w->chunk ? left : w->chunk;
+}
+
 static struct chunk chunk_at(const struct winograd *w, size_t number,
                              char *memory, int me, int team)
 {
-    size_t first = number * w->chunk, left = w->tiles - first;
-
     return (struct chunk){
-        .first = first,
-        .count = left < w->chunk ? left : w->chunk,
+        .first = number * w->chunk,
+        .count = tiles_in(w, number),
         .v = memory,
         .m = (float *)(memory + v_bytes(w)),
         .me = me,
@@ -718,6 +740,7 @@ struct product {
     const float *store; /* weights to transform into `slice`, or NULL */
     const void *u;      /* transformed ones, or with `late` the store's */
     void *slice;
+    atomic_size_t next; /* chunk, where every thread takes its own */
     char *memory;
     void *y;
 };
@@ -727,25 +750,25 @@ static void transform_slice(const struct winograd *w, const struct product *p,
 {
     int me = omp_get_thread_num(), team = omp_get_num_threads();
 
-    if (p->store && w->rounded)
+    if (w->rounded)
         transform_rounded(w, p->store, p->slice, s, me, team);
-    else if (p->store)
+    else
         transform_weights(w, p->store, p->slice, s, me, team);
 }
 
 /* Every thread takes chunks of its own. */
-static void run_apart(const struct winograd *w, const struct product *p)
+static void run_apart(const struct winograd *w, struct product *p)
 {
-    size_t chunks = rn_divide_up(w->tiles, w->chunk);
+    size_t chunks = rn_divide_up(w->tiles, w->chunk), i;
     char *memory = p->memory + (size_t)omp_get_thread_num() * chunk_bytes(w);
-    struct slice all;
+    const struct slice all = {0, w->out_blocks / 2};
 
-    slice_at(w, 0, &all);
-    transform_slice(w, p, &all);
+    if (p->store) {
+        transform_slice(w, p, &all);
 #pragma omp barrier
-#pragma omp for schedule(dynamic)
-    for (size_t i = 0; i < chunks; i++) {
-        struct chunk c = chunk_at(w, i, memory, 0, 1);
+    }
+    while ((i = rn_share_next(&p->next)) < chunks) {
+        struct chunk c = chunk_at(w, i, memory, 0, 0);
 
         transform_in(w, p->x, &c);
         multiply(w, p->u, &all, &c);
@@ -765,7 +788,7 @@ static void run_together(const struct winograd *w, const struct product *p)
 
         transform_in(w, p->x, &c);
         for (size_t k = 0; !w->late && slice_at(w, k, &s); k++) {
-            if (i == 0)
+            if (i == 0 && p->store)
                 transform_slice(w, p, &s);
 #pragma omp barrier
             multiply(w, p->u, &s, &c);
@@ -810,7 +833,7 @@ static void finish_weights(const struct winograd *w, const float *du,
 {
     const struct rn_wino_kernels *k = w->kernels;
     size_t block = w->block, channels = w->in_blocks * block;
-    struct rn_range r = rn_range_of(2 * s->pairs * channels, me, team);
+    struct rn_range r = rn_share_of(weight_items(w, s), me, team);
 
     for (size_t i = r.begin; i < r.end; i++) {
         size_t out = 2 * s->first + i / channels, in = i % channels;
@@ -865,6 +888,119 @@ static int run(void *plan, const struct rn_conv_args *args,
     return RN_OK;
 }
 
+/* ----------------------------------------------------------------- shares */
+
+/* A number that a transform reads or makes takes the time of so many
+ * multiply-adds: transforms are two fifths of 64 channels' time, and there are
+ * 4,096 products to 128 such numbers at each point (docs/performance.md). */
+#define COST_OF_POINT 16.0
+
+/* Of one tile's or one channel's points for a block of channels. */
+static double transform_cost(const struct winograd *w)
+{
+    return COST_OF_POINT * (double)(w->points * w->block);
+}
+
+/* Of one point and a pair of blocks of outputs. */
+static double product_cost(const struct winograd *w, size_t tiles)
+{
+    return (double)(tiles * w->in_blocks * w->block * 2 * w->block);
+}
+
+static void tally_weights(const struct winograd *w, struct rn_shares *s,
+                          const struct slice *slice)
+{
+    if (w->rounded)
+        rn_shares_even(s, 2 * slice->pairs * w->in_blocks,
+                       (double)w->block * transform_cost(w));
+    else
+        rn_shares_even(s, weight_items(w, slice), transform_cost(w));
+}
+
+static void tally_apart(const struct winograd *w, struct rn_shares *s)
+{
+    size_t chunks = rn_divide_up(w->tiles, w->chunk);
+    const struct slice all = {0, w->out_blocks / 2};
+
+    if (own_weights(w)) {
+        tally_weights(w, s, &all);
+        rn_shares_barrier(s);
+    }
+    for (size_t i = 0; i < chunks; i++) {
+        size_t tiles = tiles_in(w, i);
+
+        rn_shares_next(s, (double)(tiles * (w->in_blocks + w->out_blocks)) *
+                                  transform_cost(w) +
+                              (double)product_items(w, &all) *
+                                  product_cost(w, tiles));
+    }
+    rn_shares_barrier(s);
+}
+
+static void tally_together(const struct winograd *w, struct rn_shares *s)
+{
+    size_t chunks = rn_divide_up(w->tiles, w->chunk);
+
+    for (size_t i = 0; i < chunks; i++) {
+        size_t tiles = tiles_in(w, i);
+        struct slice slice;
+
+        rn_shares_even(s, w->in_blocks * tiles, transform_cost(w));
+        for (size_t k = 0; !w->late && slice_at(w, k, &slice); k++) {
+            if (i == 0 && own_weights(w))
+                tally_weights(w, s, &slice);
+            rn_shares_barrier(s);
+            rn_shares_even(s, product_items(w, &slice), product_cost(w, tiles));
+            rn_shares_barrier(s);
+        }
+        if (w->late) {
+            rn_shares_barrier(s);
+            rn_shares_even(s, w->out_blocks / 2,
+                           (double)(2 * w->from.c) * transform_cost(w) +
+                               (double)w->points * product_cost(w, tiles));
+            rn_shares_barrier(s);
+        }
+        rn_shares_even(s, w->out_blocks * tiles, transform_cost(w));
+    }
+    rn_shares_barrier(s);
+}
+
+static void tally_weights_gradient(const struct winograd *w,
+                                   struct rn_shares *s)
+{
+    size_t chunks = rn_divide_up(w->tiles, w->chunk);
+
+    for (size_t i = 0; i < chunks; i++) {
+        size_t tiles = tiles_in(w, i);
+        struct slice slice;
+
+        rn_shares_even(s, w->in_blocks * tiles, transform_cost(w));
+        rn_shares_even(s, w->out_blocks * tiles, transform_cost(w));
+        rn_shares_barrier(s);
+        for (size_t k = 0; slice_at(w, k, &slice); k++) {
+            rn_shares_even(s, product_items(w, &slice), product_cost(w, tiles));
+            rn_shares_barrier(s);
+            if (i + 1 < chunks)
+                continue;
+            rn_shares_even(s, weight_items(w, &slice), transform_cost(w));
+            rn_shares_barrier(s);
+        }
+    }
+    rn_shares_barrier(s);
+}
+
+static void shares(const void *plan, struct rn_shares *s)
+{
+    const struct winograd *w = plan;
+
+    if (w->config.pass == RN_CONV_BACKWARD_WEIGHTS)
+        tally_weights_gradient(w, s);
+    else if (w->together)
+        tally_together(w, s);
+    else
+        tally_apart(w, s);
+}
+
 static int make(void *plan, const struct rn_conv_config *config, bool dry,
                 struct rn_conv_needs *needs, struct rn_error *err)
 {
@@ -892,6 +1028,7 @@ const struct rn_conv_algorithm rn_conv_winograd = {
     .make = make,
     .pack = pack,
     .run = run,
+    .shares = shares,
 };
 
 const struct rn_conv_algorithm rn_conv_winograd_bf16 = {
@@ -903,4 +1040,5 @@ const struct rn_conv_algorithm rn_conv_winograd_bf16 = {
     .make = make,
     .pack = pack,
     .run = run,
+    .shares = shares,
 };

@@ -56,21 +56,25 @@ static int run_softmax(struct rn_plan *plan, struct rn_step *s,
 const struct rn_step_type rn_step_activate = {
     .run = run_activate,
     .pass = "activation",
+    .shares = rn_shares_of_planes,
 };
 
 const struct rn_step_type rn_step_prelu = {
     .run = run_prelu,
     .pass = "activation",
+    .shares = rn_shares_of_planes,
 };
 
 const struct rn_step_type rn_step_multiply = {
     .run = run_multiply,
     .pass = "multiply",
+    .shares = rn_shares_of_planes,
 };
 
 const struct rn_step_type rn_step_softmax = {
     .run = run_softmax,
     .pass = "softmax",
+    .shares = rn_shares_of_pixels,
 };
 
 const struct rn_op_plan rn_plan_sigmoid = {

@@ -48,19 +48,43 @@ static int run_bn_gradient(struct rn_plan *plan, struct rn_step *s,
     return RN_OK;
 }
 
+/* A pass, whose sums of each image one thread joins. */
+static void shares_of_sums(const struct rn_plan *plan, const struct rn_step *s,
+                           struct rn_shares *shares)
+{
+    const struct rn_planes *p = &plan->bns[s->bn].planes;
+
+    rn_shares_of_pass(s, rn_planes_number(p), shares);
+    rn_shares_alone(shares,
+                    (double)(rn_batch_norm_scratch(p) * sizeof(double)) *
+                        RN_COST_OF_BYTE);
+}
+
+/* Statistics that are fixed are one thread's. */
+static void shares_of_statistics(const struct rn_plan *plan,
+                                 const struct rn_step *s,
+                                 struct rn_shares *shares)
+{
+    if (!plan->bns[s->bn].fixed)
+        shares_of_sums(plan, s, shares);
+}
+
 const struct rn_step_type rn_step_bn_statistics = {
     .run = run_bn_statistics,
     .pass = "batch norm sums",
+    .shares = shares_of_statistics,
 };
 
 const struct rn_step_type rn_step_bn_reduce = {
     .run = run_bn_reduce,
     .pass = "backward batch norm sums",
+    .shares = shares_of_sums,
 };
 
 const struct rn_step_type rn_step_bn_gradient = {
     .run = run_bn_gradient,
     .pass = "backward batch norm",
+    .shares = rn_shares_of_planes,
 };
 
 const struct rn_op_plan rn_plan_batch_norm = {

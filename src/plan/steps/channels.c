@@ -61,24 +61,46 @@ static int run_zero_pad(struct rn_plan *plan, struct rn_step *s,
     return RN_OK;
 }
 
+static void shares_of_concat(const struct rn_plan *plan,
+                             const struct rn_step *s, struct rn_shares *shares)
+{
+    const struct rn_node *n = rn_step_node(plan, s);
+    double each = s->bytes * RN_COST_OF_BYTE / (double)n->n_inputs;
+    int first = 0;
+
+    for (int k = 0; k < n->n_inputs; k++) {
+        int channels = plan->graph->nodes[n->input[k]].shape.c;
+        size_t items =
+            (size_t)plan->options.batch * rn_concat_blocks(first, channels);
+
+        rn_shares_even(shares, items, each / (double)items);
+        rn_shares_barrier(shares);
+        first += channels;
+    }
+}
+
 const struct rn_step_type rn_step_concat = {
     .run = run_concat,
     .pass = "concat",
+    .shares = shares_of_concat,
 };
 
 const struct rn_step_type rn_step_select = {
     .run = run_select,
     .pass = "select channels",
+    .shares = rn_shares_of_planes,
 };
 
 const struct rn_step_type rn_step_lrn = {
     .run = run_lrn,
     .pass = "normalise across channels",
+    .shares = rn_shares_of_pixels,
 };
 
 const struct rn_step_type rn_step_zero_pad = {
     .run = run_zero_pad,
     .pass = "zero pad",
+    .shares = rn_shares_of_planes,
 };
 
 const struct rn_op_plan rn_plan_concat = {

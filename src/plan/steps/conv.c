@@ -93,20 +93,31 @@ static int run_conv_backward_weights(struct rn_plan *plan, struct rn_step *s,
     return rn_conv_run(s->conv, &args, err);
 }
 
+/* In training algorithms of our own count their packing, too. */
+static void shares_of_conv(const struct rn_plan *plan, const struct rn_step *s,
+                           struct rn_shares *shares)
+{
+    (void)plan;
+    rn_conv_shares(s->conv, shares);
+}
+
 const struct rn_step_type rn_step_conv = {
     .run = run_conv,
     .pass = "forward",
+    .shares = shares_of_conv,
     .again = true,
 };
 
 const struct rn_step_type rn_step_conv_backward_data = {
     .run = run_conv_backward_data,
     .pass = "backward data",
+    .shares = shares_of_conv,
 };
 
 const struct rn_step_type rn_step_conv_backward_weights = {
     .run = run_conv_backward_weights,
     .pass = "backward weights",
+    .shares = shares_of_conv,
 };
 
 static const char *untrained_conv(const struct rn_graph *g,

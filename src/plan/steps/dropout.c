@@ -38,12 +38,14 @@ static int run_dropout_backward(struct rn_plan *plan, struct rn_step *s,
 static const struct rn_step_type forward = {
     .run = run_dropout,
     .pass = "dropout",
+    .shares = rn_shares_of_planes,
     .again = true,
 };
 
 static const struct rn_step_type backward = {
     .run = run_dropout_backward,
     .pass = "backward dropout",
+    .shares = rn_shares_of_planes,
 };
 
 const struct rn_op_plan rn_plan_dropout = {

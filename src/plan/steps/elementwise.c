@@ -104,37 +104,61 @@ static int run_subsample_pad_backward(struct rn_plan *plan, struct rn_step *s,
     return RN_OK;
 }
 
+static void shares_of_images(const struct rn_plan *plan,
+                             const struct rn_step *s, struct rn_shares *shares)
+{
+    rn_shares_of_pass(s, (size_t)plan->options.batch, shares);
+}
+
+static void shares_of_numbers(const struct rn_plan *plan,
+                              const struct rn_step *s, struct rn_shares *shares)
+{
+    const struct rn_buffer *out = &plan->buffers[s->out];
+
+    if (out->type == RN_U8 && s->a.buffer >= 0 &&
+        plan->buffers[s->a.buffer].type == RN_U8)
+        rn_shares_alone(shares, s->bytes * RN_COST_OF_BYTE); /* a copy */
+    else
+        rn_shares_of_pass(s, rn_convert_turns(out->count), shares);
+}
+
 const struct rn_step_type rn_step_block_images = {
     .run = run_block_images,
     .pass = "reorder images",
+    .shares = shares_of_images,
 };
 
 const struct rn_step_type rn_step_apply = {
     .run = run_apply,
     .pass = "normalise, add, relu",
+    .shares = rn_shares_of_planes,
     .again = true,
 };
 
 const struct rn_step_type rn_step_convert = {
     .run = run_convert,
     .pass = "convert",
+    .shares = shares_of_numbers,
     .again = true,
 };
 
 const struct rn_step_type rn_step_mask = {
     .run = run_mask,
     .pass = "backward add, relu",
+    .shares = rn_shares_of_planes,
 };
 
 const struct rn_step_type rn_step_subsample_pad = {
     .run = run_subsample_pad,
     .pass = "subsample",
+    .shares = rn_shares_of_planes,
     .again = true,
 };
 
 const struct rn_step_type rn_step_subsample_pad_backward = {
     .run = run_subsample_pad_backward,
     .pass = "backward subsample",
+    .shares = rn_shares_of_inputs,
 };
 
 const struct rn_op_plan rn_plan_input = {

@@ -94,31 +94,37 @@ static int run_average_backward(struct rn_plan *plan, struct rn_step *s,
 const struct rn_step_type rn_step_max_pool = {
     .run = run_max_pool,
     .pass = "max pool",
+    .shares = rn_shares_of_inputs,
 };
 
 const struct rn_step_type rn_step_max_pool_backward = {
     .run = run_max_pool_backward,
     .pass = "backward max pool",
+    .shares = rn_shares_of_inputs,
 };
 
 const struct rn_step_type rn_step_avg_pool = {
     .run = run_avg_pool,
     .pass = "average pool",
+    .shares = rn_shares_of_inputs,
 };
 
 const struct rn_step_type rn_step_avg_pool_backward = {
     .run = run_avg_pool_backward,
     .pass = "backward average pool",
+    .shares = rn_shares_of_inputs,
 };
 
 const struct rn_step_type rn_step_average = {
     .run = run_average,
     .pass = "average pool",
+    .shares = rn_shares_of_inputs,
 };
 
 const struct rn_step_type rn_step_average_backward = {
     .run = run_average_backward,
     .pass = "backward average pool",
+    .shares = rn_shares_of_inputs,
 };
 
 static const char *untrained_max_pool(const struct rn_graph *g,

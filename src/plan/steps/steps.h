@@ -24,6 +24,18 @@ struct rn_planes rn_step_planes(const struct rn_plan *plan,
 struct rn_planes rn_step_input_planes(const struct rn_plan *plan,
                                       const struct rn_step *s);
 
+/** Columns of step types: a pass over its node's planes, or its input's, over
+ *  pixels, images or all numbers of what it makes. */
+void rn_shares_of_planes(const struct rn_plan *plan, const struct rn_step *s,
+                         struct rn_shares *shares);
+void rn_shares_of_inputs(const struct rn_plan *plan, const struct rn_step *s,
+                         struct rn_shares *shares);
+void rn_shares_of_pixels(const struct rn_plan *plan, const struct rn_step *s,
+                         struct rn_shares *shares);
+/** A pass of `items` pieces. */
+void rn_shares_of_pass(const struct rn_step *s, size_t items,
+                       struct rn_shares *shares);
+
 /** Where among the random numbers of a plan's iteration those of node and
  *  image begin, `count` of them for each image: the number of rn_random4()'s
  *  index, of which each gives four. */

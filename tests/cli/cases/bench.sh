@@ -12,6 +12,15 @@ resnet bench resnet8 --size 8 --batch 4 --seconds 0.1 --mode train --layers \
 grep '^layer1.0.conv1 ' out | grep -o 'conv1\|recompute\|forward\|backward [a-z]*'
 grep -o '^convolution, [a-z ]*[a-z]' out
 grep -o '^measured peak  *[1-9]' out | tr -d '1-9'
+# For other threads than there are, without running.
+resnet bench resnet8 --size 8 --batch 4 --layers --as-threads 64 > out
+head -n 1 out | tr -s ' '
+grep '^fc ' out | grep -o 'its own'
+grep '^mode\|^shares\|^barriers\|^not known\|^memory' out
+resnet bench resnet8 --batch 4 --mode train --as-threads 3 --json | check_json
+fails resnet bench resnet8 --as-threads 1025
+fails resnet bench resnet8 --as-threads 2 --threads 2
+fails resnet bench --data photos --as-threads 2
 # Loading alone.
 mkdir -p photos/a
 cp "$RN_SOURCE/tests/fuzz/corpus/image/jpeg" photos/a/1.jpg
