@@ -890,17 +890,20 @@ size_t rn_plan_steps(const struct rn_plan *plan)
     return plan->n_steps;
 }
 
-/* The type that a step computes with: of a convolution its input's, of others
- * what they make. */
+/* The type that a step computes with: of a convolution its input's, which of a
+ * first one are float32's images, of others what they make. */
 static const char *precision_of(const struct rn_plan *plan,
                                 const struct rn_step *s)
 {
     enum rn_dtype type = RN_F32;
 
-    if (s->conv)
-        type = rn_conv_config(s->conv)->input;
-    else if (s->out >= 0)
+    if (s->conv) {
+        const struct rn_conv_config *c = rn_conv_config(s->conv);
+
+        type = c->input == RN_F32 ? c->output : c->input;
+    } else if (s->out >= 0) {
         type = plan->buffers[s->out].type;
+    }
     return rn_precision_name(type == RN_BF16 ? RN_PRECISION_BF16
                              : type == RN_U8 ? RN_PRECISION_INT8
                                              : RN_PRECISION_FP32);
