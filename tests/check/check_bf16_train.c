@@ -67,8 +67,10 @@ static void make(const struct rn_pair_kernels *k, const uint16_t *x,
     memset(m, 0, sizeof(*m));
     k->interleave(x, PIXELS, m->x);
     k->interleave(dy, PIXELS, m->dy);
-    k->accumulate(m->x, m->dy, PAIRS, true, m->dw);
-    k->accumulate(m->x, m->dy, PAIRS - 1, false, m->dw);
+    k->accumulate(&(struct rn_pair_rows){m->x, m->dy, 0, 0, 1, PAIRS}, true,
+                  m->dw);
+    k->accumulate(&(struct rn_pair_rows){m->x, m->dy, 32, 64, 3, PAIRS / 3},
+                  false, m->dw);
     k->sum(dy, PIXELS, true, m->sums);
     k->sum(x, PIXELS, false, m->sums);
     k->pack(w, 32, m->packed);
@@ -413,9 +415,9 @@ static void first_convolution(void **state)
         config.train = train;
         assert_int_equal(rn_conv_create(&conv, &config, false, &err), RN_OK);
         packed[train] = guarded_floats(rn_conv_packed_bytes(conv) / 4);
-        assert_int_equal(rn_conv_pack(conv, train ? store : oihw,
-                                      packed[train].x, &err),
-                         RN_OK);
+        assert_int_equal(
+            rn_conv_pack(conv, train ? store : oihw, packed[train].x, &err),
+            RN_OK);
         rn_conv_destroy(conv);
     }
     assert_memory_equal(packed[0].x, packed[1].x,

@@ -22,12 +22,19 @@ struct rn_conv {
 /* The first that applies has a convolution; oneDNN takes what none of ours
  * does. */
 static const struct rn_conv_algorithm *const algorithms[] = {
-    &rn_conv_winograd,          &rn_conv_winograd_bf16,
-    &rn_conv_product,           &rn_conv_windows_bf16,
-    &rn_conv_product_bf16,      &rn_conv_data_gradient_bf16,
-    &rn_conv_weight_gradient,   &rn_conv_weight_gradient_bf16,
-    &rn_conv_first_bf16,        &rn_conv_onednn,
-    &rn_conv_onednn_bf16,       &rn_conv_product_int8,
+    &rn_conv_winograd,
+    &rn_conv_winograd_bf16,
+    &rn_conv_product,
+    &rn_conv_windows_bf16,
+    &rn_conv_product_bf16,
+    &rn_conv_data_gradient_bf16,
+    &rn_conv_weight_gradient,
+    &rn_conv_weight_gradient_rows,
+    &rn_conv_weight_gradient_bf16,
+    &rn_conv_first_bf16,
+    &rn_conv_onednn,
+    &rn_conv_onednn_bf16,
+    &rn_conv_product_int8,
     &rn_conv_product_int8_wide,
 };
 

@@ -55,15 +55,10 @@ static void interleave(const void *x, size_t pixels, void *to)
         put_pairs(pairs + i * B, halves(from + i * B), (vecu){0});
 }
 
-static void accumulate(const void *x, const void *dy, size_t pairs, bool first,
-                       float *dw)
+/* One row of pairs. */
+INLINE void add_row(const element *in, const element *out, size_t pairs,
+                    vec sums[B])
 {
-    const element *in = x, *out = dy;
-    vec sums[B];
-
-#pragma GCC unroll 16
-    for (int i = 0; i < B; i++)
-        sums[i] = fill(0);
     for (size_t p = 0; p < pairs; p++, in += 2 * B, out += 2 * B) {
         vecu d;
 
@@ -76,6 +71,18 @@ static void accumulate(const void *x, const void *dy, size_t pairs, bool first,
             sums[i] = add_pair(sums[i], pair, d);
         }
     }
+}
+
+static void accumulate(const struct rn_pair_rows *r, bool first, float *dw)
+{
+    const element *in = r->x, *out = r->dy;
+    vec sums[B];
+
+#pragma GCC unroll 16
+    for (int i = 0; i < B; i++)
+        sums[i] = fill(0);
+    for (size_t k = 0; k < r->rows; k++, in += r->x_row, out += r->dy_row)
+        add_row(in, out, r->pairs, sums);
 #pragma GCC unroll 16
     for (int i = 0; i < B; i++)
         store(dw + i * B, first ? sums[i] : sums[i] + load(dw + i * B));

@@ -10,13 +10,19 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/** Rows of pairs of pixels [B][2]; distances are in numbers. */
+struct rn_pair_rows {
+    const void *x, *dy;
+    size_t x_row, dy_row;
+    size_t rows, pairs; /* of a row */
+};
+
 struct rn_pair_kernels {
     /** Pixels [pixels][B] -> pairs of them [pixels / 2][B][2]; beside the last
      *  of an odd number are zeros. */
     void (*interleave)(const void *x, size_t pixels, void *to);
     /** dw[B in][B out] (+)= x . dy, summed over the pixels of such pairs. */
-    void (*accumulate)(const void *x, const void *dy, size_t pairs, bool first,
-                       float *dw);
+    void (*accumulate)(const struct rn_pair_rows *rows, bool first, float *dw);
     /** sums[B] (+)= dy[pixels][B]. */
     void (*sum)(const void *dy, size_t pixels, bool first, float *sums);
     /** A block of the store's weights [B in][B out], rounded, to pairs of

@@ -181,9 +181,13 @@ static void accumulate(const struct weight_gradient *g,
     for (size_t i = r.begin; i < r.end; i++) {
         size_t input = i / g->out_blocks, out = i % g->out_blocks;
 
+        const struct rn_pair_rows rows = {.x = x + input * panel(g),
+                                          .dy = dy + out * panel(g),
+                                          .rows = 1,
+                                          .pairs = pairs};
+
         g->kernels->accumulate(
-            x + input * panel(g), dy + out * panel(g), pairs, first,
-            a->diff_weights + (out * g->inputs + input) * square);
+            &rows, first, a->diff_weights + (out * g->inputs + input) * square);
     }
 }
 
