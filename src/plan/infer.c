@@ -280,7 +280,7 @@ static bool chain_in_bytes(const struct rn_inferrer *f, const struct chain *c,
     if (!has_bytes(f, n->input[0]) ||
         !f->graph->params[n->param[RN_P_WEIGHT]].scales)
         return false;
-    own.input = RN_U8;
+    own.input = own.plain_input ? RN_F32 : RN_U8;
     own.weights = RN_I8;
     own.output =
         has_bytes(f, chain_end(c)) && (c->add < 0 || has_bytes(f, c->other))
@@ -535,7 +535,7 @@ bool rn_plan_can_quantize(const struct rn_graph *graph, int node)
     if (n->op != RN_OP_CONV && n->op != RN_OP_LINEAR)
         return false;
     rn_conv_config_of(&plan, node, &config);
-    config.input = RN_U8;
+    config.input = config.plain_input ? RN_F32 : RN_U8;
     config.weights = RN_I8;
     config.output = RN_F32;
     return rn_conv_exists(&config);

@@ -900,7 +900,9 @@ static const char *precision_of(const struct rn_plan *plan,
     if (s->conv) {
         const struct rn_conv_config *c = rn_conv_config(s->conv);
 
-        type = c->input == RN_F32 ? c->output : c->input;
+        type = c->weights == RN_I8  ? RN_U8
+               : c->input == RN_F32 ? c->output
+                                    : c->input;
     } else if (s->out >= 0) {
         type = plan->buffers[s->out].type;
     }

@@ -140,8 +140,7 @@ static int find_layers(struct quantizer *q)
         return RN_OK;
     return rn_fail(q->err, RN_ERR_ARG,
                    "%s has no layer that can be quantised: convolutions of one "
-                   "group and regular windows behind the first, and fully "
-                   "connected layers",
+                   "group and regular windows, and fully connected layers",
                    q->model->spec.name);
 }
 
@@ -190,10 +189,22 @@ static bool is_flat(const struct quantizer *q, const float *images)
     return true;
 }
 
+/* Images are the value of the input, which no step makes. */
+static bool see_images(struct quantizer *q, const float *images)
+{
+    struct rn_shape s = q->model->spec.input;
+
+    if (!q->stats[0])
+        q->stats[0] = rn_alloc(1, sizeof(**q->stats));
+    return q->stats[0] && rn_stats_add(q->stats[0], images, (size_t)q->batch,
+                                       (size_t)s.c, rn_shape_pixels(s));
+}
+
 /* A batch of calibration images. */
 static int calibrate(struct quantizer *q, const float *images)
 {
-    size_t floats = (size_t)q->batch * rn_shape_size(q->model->spec.input);
+    struct rn_shape s = q->model->spec.input;
+    size_t floats = (size_t)q->batch * rn_shape_size(s);
 
     if (!q->images) {
         q->images = rn_alloc(floats, sizeof(*q->images));
@@ -203,6 +214,8 @@ static int calibrate(struct quantizer *q, const float *images)
         q->flat = true;
     }
     q->flat = q->flat && is_flat(q, images);
+    if (!see_images(q, images))
+        return no_memory(q, (size_t)s.c * sizeof(double));
     return rn_plan_trace(q->plan, images, see_value, q, q->err);
 }
 

@@ -94,6 +94,7 @@ static void problem_open(struct problem *p, const struct conv_case *c,
         .scale = p->scale,
         .zero = (int)(draw(stream + 3, 0) & 255),
         .sum_scale = 0.37f,
+        .image_scale = 0.25f,
     };
     for (size_t i = 0; i < (size_t)c->n * rn_shape_size(p->out); i++)
         p->before_wide[i] = (float)p->before[i] * 0.013f;
@@ -209,9 +210,13 @@ static int run_conv(struct problem *p, const int32_t *sums, int threads)
     size_t outputs = (size_t)c->n * rn_shape_size(p->out);
     size_t weights = (size_t)(c->oc * c->ic * c->k * c->k);
     uint8_t *x = rn_alloc(blocked_floats(c->n, p->in), 1);
+    float *images = rn_alloc(inputs, sizeof(*images));
     float *whole = rn_alloc(weights, sizeof(*whole));
     void *dst = output_of(p, outputs), *packed, *scratch;
-    struct rn_conv_args args = {.src = x, .dst = dst, .bytes = &p->bytes};
+    struct rn_conv_args args = {.src = p->config.plain_input ? (void *)images
+                                                             : (void *)x,
+                                .dst = dst,
+                                .bytes = &p->bytes};
     struct rn_conv *conv;
     int wrong;
 
@@ -224,6 +229,8 @@ static int run_conv(struct problem *p, const int32_t *sums, int threads)
     memset(x, 0x5a, blocked_floats(c->n, p->in));
     for (size_t i = 0; i < inputs; i++)
         x[blocked_place(p->in, i)] = p->x[i];
+    for (size_t i = 0; i < inputs; i++)
+        images[i] = (float)(p->x[i] - p->bytes.zero) * p->bytes.image_scale;
     for (size_t i = 0; i < weights; i++)
         whole[i] = (float)p->w[i];
     assert_int_equal(rn_conv_pack(conv, whole, packed, NULL), 0);
@@ -236,12 +243,14 @@ static int run_conv(struct problem *p, const int32_t *sums, int threads)
     rn_free(packed);
     rn_free(scratch);
     rn_free(whole);
+    rn_free(images);
     rn_free(x);
     rn_free(dst);
     return wrong;
 }
 
-static int check_case(const struct conv_case *c, uint64_t stream)
+/* Of images, which are plain and float32, or of bytes. */
+static int check_case(const struct conv_case *c, bool images, uint64_t stream)
 {
     struct problem p;
     size_t count;
@@ -249,6 +258,16 @@ static int check_case(const struct conv_case *c, uint64_t stream)
     int wrong = 0;
 
     problem_open(&p, c, stream);
+    if (images) {
+        p.config.plain_input = true;
+        p.config.input = RN_F32;
+        p.config.threads = 1;
+        p.config.output = RN_U8;
+        if (!rn_conv_exists(&p.config)) {
+            problem_close(&p);
+            return 0;
+        }
+    }
     count = (size_t)c->n * rn_shape_size(p.out);
     sums = rn_alloc(count, sizeof(*sums));
     assert_non_null(sums);
@@ -284,16 +303,21 @@ static void convolutions(void **state)
         {"1x1, stride 2", 2, 24, 40, 15, 13, 1, 2, 0, 0},
         {"1x1, stride 3, padding", 1, 5, 7, 9, 8, 1, 3, 1, 0},
         {"7x7, stride 2", 1, 12, 20, 21, 19, 7, 2, 3, 0},
+        {"images, 7x7, stride 2", 2, 3, 24, 17, 31, 7, 2, 3, 0},
+        {"images, 3x3", 3, 3, 20, 9, 11, 3, 1, 1, 0},
+        {"grey images, 5x5", 2, 1, 17, 12, 10, 5, 1, 2, 0},
+        {"images, 11x11, stride 4", 1, 3, 18, 35, 39, 11, 4, 2, 0},
         {"all pixels", 3, 24, 21, 4, 4, 4, 1, 0, 0},
     };
     int wrong = 0;
 
     (void)state;
     for (size_t i = 0; i < COUNT(own); i++)
-        wrong += check_case(&own[i], 1000 + 10 * i);
+        wrong += check_case(&own[i], own[i].ic <= 3, 1000 + 10 * i);
     for (size_t i = 0; i < conv_cases_count; i++)
         if (products_of(&conv_cases[i]) < MOST_PRODUCTS)
-            wrong += check_case(&conv_cases[i], 2000 + 10 * i);
+            wrong += check_case(&conv_cases[i], conv_cases[i].ic <= 3,
+                                2000 + 10 * i);
     assert_int_equal(wrong, 0);
 }
 
@@ -315,7 +339,8 @@ static void longest_sum(void **state)
     float *w = rn_alloc((size_t)depth, sizeof(*w)), y[16] = {0};
     float scale[16] = {1}, bias[16] = {0};
     int32_t start[16] = {0};
-    struct rn_conv_bytes in_bytes = {start, scale, 0, 1, 0};
+    struct rn_conv_bytes in_bytes = {
+        .start = start, .scale = scale, .sum_scale = 1};
     struct rn_conv_args args = {
         .src = x, .dst = y, .bias = bias, .bytes = &in_bytes};
     struct rn_conv *conv;

@@ -446,17 +446,17 @@ static void quantizes(void **state)
     (void)state;
     if (rn_quantize(m, data, &o, &r, &err))
         fail_msg("%s", err.msg);
-    /* All but the first convolution: six, and fc. */
-    assert_int_equal(r.layers, 7);
-    assert_int_equal(r.quantized, 7);
-    assert_int_equal(told.layers, 7);
-    assert_int_equal(told.with_range, 6);
+    /* Seven convolutions and fc, whose value is float32. */
+    assert_int_equal(r.layers, 8);
+    assert_int_equal(r.quantized, 8);
+    assert_int_equal(told.layers, 8);
+    assert_int_equal(told.with_range, 7);
     assert_int_equal(r.images, TRAINING);
     assert_int_equal(r.check_part, RN_PART_TEST);
     assert_int_equal(r.check_images, TESTS);
     assert_true(fabs(r.error_after - r.error_before) <= 10);
     rn_model_describe(m, &info);
-    assert_int_equal(info.quantized, 7);
+    assert_int_equal(info.quantized, 8);
     assert_int_equal(rn_quantize(m, data, &o, &r, &err), RN_ERR_ARG);
     assert_non_null(strstr(err.msg, "quantised already"));
     rn_data_close(data);

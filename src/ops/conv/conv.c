@@ -36,6 +36,8 @@ static const struct rn_conv_algorithm *const algorithms[] = {
     &rn_conv_onednn_bf16,
     &rn_conv_product_int8,
     &rn_conv_product_int8_wide,
+    &rn_conv_first_int8,
+    &rn_conv_first_int8_wide,
 };
 
 bool rn_conv_config_equal(const struct rn_conv_config *a,

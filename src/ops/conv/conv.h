@@ -83,7 +83,7 @@ int rn_conv_pack(struct rn_conv *conv, const float *from, void *packed,
 /** Whether both read packed weights in the same layout. */
 bool rn_conv_reads_same(const struct rn_conv *a, const struct rn_conv *b);
 
-/** What a convolution in 8 bits (input RN_U8, weights RN_I8) needs besides,
+/** What a convolution in 8 bits (weights RN_I8) needs besides,
  *  channel after channel, padded as outputs are: its sums of products, begun
  *  with `start`, are multiplied by `scale`, the bias is added, and what is in
  *  dst times sum_scale. Output of RN_U8 is then rounded to low..255. */
@@ -92,6 +92,7 @@ struct rn_conv_bytes {
     const float *scale;
     int zero; /* of the input: what padding is */
     float sum_scale, low;
+    float image_scale; /* of plain images, which the convolution rounds */
 };
 
 /** Activations and their gradients have the configuration's types; so have

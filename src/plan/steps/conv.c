@@ -31,6 +31,7 @@ static struct rn_conv_bytes bytes_of(const struct rn_plan *plan,
         .start = (const int32_t *)(scale + channels),
         .scale = scale,
         .zero = plan->quants[n->input[0]].zero,
+        .image_scale = plan->quants[n->input[0]].scale,
         .sum_scale = s->sum >= 0 ? rn_sum_scale(plan, s->value, s->sum) : 1,
         .low = c->relu && c->output == RN_U8
                    ? (float)plan->quants[s->value].zero
