@@ -1439,6 +1439,24 @@ static void check_bf16(const struct rn_model *model, const struct rn_data *data,
     assert_true(fabs(result.top1_error - top1_error) <= 0.3);
 }
 
+/* Quantised, too; and by default nothing but what that costs keeps a layer in
+ * float32. */
+static void check_int8(struct rn_model *model, const struct rn_data *data,
+                       const char *name)
+{
+    struct rn_quantize_options options;
+    struct rn_quantize_result result;
+    struct rn_error err;
+
+    rn_quantize_defaults(&options);
+    OK(rn_quantize(model, data, &options, &result, &err));
+    print_message(
+        "# %s: %.2f %% in float32, %.2f %% in int8, %d of %d layers\n", name,
+        result.error_before, result.error_after, result.quantized,
+        result.layers);
+    assert_true(result.error_after - result.error_before <= 0.3);
+}
+
 /* ../shared/data/README.md: ResNet-20 on the first test image. */
 static void check_first_logits(const struct rn_model *model,
                                const struct rn_data *data)
@@ -1503,6 +1521,7 @@ static void real_cifar_weights(void **state)
         check_bf16(model, data, cases[i].net, result.top1_error);
         if (i == 0)
             check_first_logits(model, data);
+        check_int8(model, data, cases[i].net);
         rn_model_destroy(model);
     }
     rn_data_close(data);
@@ -1690,6 +1709,7 @@ static void real_cifar_weights_of_others(void **state)
             fail_msg("%s: %.0f of %d right, expected %d", cases[i].file, right,
                      result.images, cases[i].right);
         check_bf16(model, data, cases[i].file, result.top1_error);
+        check_int8(model, data, cases[i].file);
         rn_model_destroy(model);
     }
     rn_data_close(data);
