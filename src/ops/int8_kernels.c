@@ -40,9 +40,13 @@ static void widen(const uint8_t *x, float *y, size_t count, struct rn_quant q)
 
 INLINE vecb larger(vecb a, vecb b)
 {
+#ifdef __AVX512BW__
+    return (vecb)_mm_max_epu8((__m128i)a, (__m128i)b);
+#else
     vecb take = (vecb)(b > a);
 
     return (b & take) | (a & ~take);
+#endif
 }
 
 static void largest(const struct rn_pool_plane *p, const void *x, void *to)

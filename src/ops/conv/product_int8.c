@@ -328,6 +328,9 @@ static void multiply(const struct product *p, const struct rn_conv_args *args,
         .blocks = p->in_blocks,
         .taps = p->places,
         .n_taps = p->taps,
+        .row_taps = p->images && c->window.kw % image_pixels()
+                        ? p->taps / (size_t)c->window.kh
+                        : 0,
         .w = (const int8_t *)args->weights + out * half,
         .w_block = half,
         .y_block = plane,

@@ -75,12 +75,14 @@ INLINE void start(int pixels, const int32_t *from, veci sums[STRIP])
         sums[t] = first;
 }
 
-/* One block of input channels. */
-INLINE void add_block(int pixels, int outs, const uint8_t *x, const int8_t *w,
-                      size_t w_block, veci a[STRIP], veci b[STRIP])
+/* Some groups of channels of one block. */
+INLINE void add_groups(int pixels, int outs, int first, int end,
+                       const uint8_t *x, const int8_t *w, size_t w_block,
+                       veci a[STRIP], veci b[STRIP])
 {
+    w += first * 4 * B;
 #pragma GCC unroll 4
-    for (int i = 0; i < GROUPS; i++, w += 4 * B) {
+    for (int i = first; i < end; i++, w += 4 * B) {
         four w0 = weights_at(w), w1 = outs == 2 ? weights_at(w + w_block) : w0;
 #pragma GCC unroll 16
         for (int t = 0; t < pixels; t++) {
@@ -100,11 +102,20 @@ INLINE void sum_products(int pixels, int outs, const struct rn_int8_strip *s,
     const uint8_t *x = s->x;
     const int8_t *w = s->w;
     struct rn_ahead ahead = s->ahead;
+    size_t whole = s->row_taps;
 
     for (size_t c = 0; c < s->blocks; c++, x += s->x_block)
         for (size_t k = 0; k < s->n_taps; k++, w += B * B) {
+            const uint8_t *at = x + s->taps[k];
+
             fetch_weights(&ahead);
-            add_block(pixels, outs, x + s->taps[k], w, s->w_block, a, b);
+            add_groups(pixels, outs, 0, GROUPS - 1, at, w, s->w_block, a, b);
+            if (--whole == 0) {
+                whole = s->row_taps;
+                continue;
+            }
+            add_groups(pixels, outs, GROUPS - 1, GROUPS, at, w, s->w_block, a,
+                       b);
         }
 }
 

@@ -40,6 +40,8 @@ struct rn_int8_strip {
     size_t blocks;       /* of inputs, */
     const int32_t *taps; /* each read at these places: bytes behind x */
     size_t n_taps;
+    size_t row_taps; /* unless 0: the last of so many has nothing in its last
+                        four channels */
     const int8_t *w; /* [block][tap][B in / 4][B out][4] */
     size_t w_block;  /* between two blocks of outputs */
     void *y;         /* [pixel][B] */
