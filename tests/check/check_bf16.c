@@ -426,6 +426,46 @@ static size_t gathered(struct planes *p, uint16_t *result)
     return C * PIXELS;
 }
 
+/* A first convolution's strips of every length: windows of two rows of eight
+ * numbers, three numbers apart. */
+static size_t interleaved(struct planes *p, uint16_t *result)
+{
+    enum { ROWS = 2, NUMBERS = 8, LONGEST = 6 };
+    uint16_t w[C * ROWS * NUMBERS];
+    size_t b = p->b, panel = ROWS * NUMBERS * b, used = 0;
+
+    for (size_t o = 0; o < C; o++)
+        for (size_t i = 0; i < ROWS * NUMBERS; i++)
+            w[o / b * panel + (i / 2 * b + o % b) * 2 + i % 2] =
+                p->t->weights[o * C + i];
+    for (int pixels = 1; pixels <= LONGEST; pixels++) {
+        size_t count = (size_t)pixels;
+
+        block(p->t->y, count, b, p->out);
+        for (size_t out = 0; out < C / b; out += 2) {
+            struct rn_product_first s = {
+                .x = p->t->x,
+                .x_row = 40,
+                .x_pixel = 3,
+                .rows = ROWS,
+                .pairs = NUMBERS / 2,
+                .w = w + out * panel,
+                .w_block = panel,
+                .y = p->out + out * count * b,
+                .y_block = count * b,
+                .bias = p->t->shift + out * b,
+                .add = true,
+                .relu = true,
+            };
+
+            p->s->product->first(pixels, 2, &s);
+        }
+        unblock(p->out, count, b, result + used);
+        used += C * count;
+    }
+    return used;
+}
+
 static const struct operation {
     const char *name;
     size_t (*run)(struct planes *p, uint16_t *result);
@@ -437,6 +477,7 @@ static const struct operation {
     {"Winograd 4x4", transformed4, true},
     {"Winograd 2x2 in bfloat16", multiplied, false},
     {"gather", gathered, false},
+    {"first", interleaved, false},
 };
 
 static void kernels_agree(void **state)

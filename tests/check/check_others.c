@@ -1416,7 +1416,8 @@ static int check_plan_row(const struct rn_op_plan *o, bool idle)
     bool back = o->backward == rn_backward_step;
     bool good = o->infer != NULL;
 
-    good &= (o->infer == rn_infer_step) == (o->infer_step != NULL);
+    /* What is compiled in a way of its own may end in a step, too. */
+    good &= o->infer != rn_infer_step || o->infer_step != NULL;
     good &= (o->infer == rn_infer_idle) == idle;
     good &= (o->forward != NULL) == (o->no_training == NULL);
     good &= step == (o->forward_step != NULL);
