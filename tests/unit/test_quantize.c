@@ -22,7 +22,7 @@ enum { CLASSES = 10, SIDE = 16, BATCH = 3 };
 
 /* -------------------------------------------------- a network of our own */
 
-/** A value of it in 8 bits, by the layer that makes it. */
+/* A value of it in 8 bits, by the layer that makes it. */
 static const struct quantized {
     const char *layer;
     struct rn_quant quant;
