@@ -14,6 +14,7 @@
 #include "core/memory.h"
 #include "model/model.h"
 #include "nets/nets.h"
+#include "ops/conv/algorithm.h"
 #include "plan/operations.h"
 #include "plan/plan.h"
 #include "resnet.h"
@@ -213,16 +214,22 @@ static const struct sample {
     {"resnet20", 32, {.mode = RN_MODE_TRAIN, .batch = 5}},
     {"resnet8", 17, {.mode = RN_MODE_TRAIN, .batch = 3, .exact = 1}},
     {"resnet8", 32, {.mode = RN_MODE_TRAIN, .batch = 2, .recompute = 3}},
-    {"resnet50", 64, {.mode = RN_MODE_TRAIN, .batch = 2}},
+    {"resnet50", 32, {.mode = RN_MODE_TRAIN, .batch = 2}},
     {"resnet50",
      64,
      {.mode = RN_MODE_TRAIN,
       .batch = 2,
       .precision = RN_PRECISION_BF16,
       .emulate = 1}},
-    {"resnet50", 96, {.batch = 1}},
+    {"resnet8",
+     32,
+     {.mode = RN_MODE_TRAIN,
+      .batch = 2,
+      .precision = RN_PRECISION_BF16,
+      .emulate = 1}},
+    {"resnet50", 64, {.batch = 1}},
     {"resnet18", 64, {.batch = 3}},
-    {"resnet18", 224, {.batch = 1}},
+    {"resnet18", 112, {.batch = 1}},
     {"resnet18",
      64,
      {.batch = 1, .precision = RN_PRECISION_BF16, .emulate = 1}},
@@ -265,6 +272,7 @@ static int check_column(const char *name, const struct rn_step_type *type)
 
 static void columns(void **state)
 {
+    const struct rn_conv_algorithm *a;
     int bad = 0;
 
     (void)state;
@@ -276,6 +284,11 @@ static void columns(void **state)
         bad += check_column(name, o->forward_step);
         bad += check_column(name, o->backward_step);
     }
+    for (size_t i = 0; (a = rn_conv_algorithm_at(i)); i++)
+        if (!a->shares) {
+            print_message("# algorithm %zu does not tell its shares\n", i);
+            bad++;
+        }
     assert_int_equal(bad, 0);
 }
 

@@ -50,6 +50,9 @@ extern const struct rn_conv_algorithm rn_conv_winograd, rn_conv_winograd_bf16,
     rn_conv_onednn_bf16, rn_conv_product_int8, rn_conv_product_int8_wide,
     rn_conv_first_int8, rn_conv_first_int8_wide;
 
+/** Number i of the table; NULL behind the last. */
+const struct rn_conv_algorithm *rn_conv_algorithm_at(size_t i);
+
 void rn_conv_shares_unknown(const void *plan, struct rn_shares *shares);
 
 /** Describe an algorithm of our own: "NAME:INSTRUCTIONS". */

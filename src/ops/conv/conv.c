@@ -60,6 +60,11 @@ static const char *const passes[RN_CONV_PASSES] = {
     [RN_CONV_BACKWARD_WEIGHTS] = "weight gradient",
 };
 
+const struct rn_conv_algorithm *rn_conv_algorithm_at(size_t i)
+{
+    return i < COUNT(algorithms) ? algorithms[i] : NULL;
+}
+
 static const struct rn_conv_algorithm *
 algorithm_for(const struct rn_conv_config *config)
 {
@@ -183,7 +188,10 @@ int rn_conv_run(struct rn_conv *conv, const struct rn_conv_args *args,
 
 void rn_conv_shares(const struct rn_conv *conv, struct rn_shares *shares)
 {
-    conv->algorithm->shares(conv->plan, shares);
+    if (conv->algorithm->shares)
+        conv->algorithm->shares(conv->plan, shares);
+    else
+        shares->unknown = true;
 }
 
 void rn_conv_shares_unknown(const void *plan, struct rn_shares *shares)

@@ -400,6 +400,12 @@ static void shares(const void *plan, struct rn_shares *s)
     double depth = (double)(p->steps * p->block), made = 2 * (double)p->block;
     double row = p->gathers ? (double)p->number * RN_COST_OF_BYTE : 0;
 
+    if (p->config.train && p->config.input == RN_BF16) { /* packed before */
+        rn_shares_even(s, p->out_blocks * p->steps,
+                       (double)(p->block * p->block * p->number) *
+                           RN_COST_OF_BYTE);
+        rn_shares_barrier(s);
+    }
     for (int t = 0; t < s->threads; t++) {
         struct rn_range left = share_of(p, t, s->threads);
         struct part part;

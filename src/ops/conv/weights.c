@@ -5,6 +5,7 @@
 #include "core/dtype.h"
 #include "ops/conv/pair_kernels.h"
 #include "ops/layout.h"
+#include "ops/shares.h"
 
 #include <string.h>
 
@@ -133,8 +134,10 @@ void rn_conv_weights_store_to_pairs(const float *store, uint16_t *packed,
     const struct rn_pair_kernels *k = rn_pair_kernels_get();
     struct weights_walk w = walk_of(oc, ic, window, false);
     size_t square = w.block * w.block, row = w.in_blocks * w.taps;
-#pragma omp parallel for num_threads(threads)
-    for (size_t i = 0; i < blocks_of(&w) * w.taps; i++) {
+#pragma omp parallel num_threads(threads)
+    for (struct rn_range r = rn_share_mine(blocks_of(&w) * w.taps);
+         r.begin < r.end; r.begin++) {
+        size_t i = r.begin;
         size_t out = i / row, tap = i % row / w.in_blocks;
         size_t from = (out * w.in_blocks + i % w.in_blocks) * w.taps + tap;
 

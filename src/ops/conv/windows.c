@@ -149,19 +149,24 @@ static void run_piece(const struct windows *p, const struct rn_conv_args *args,
                      first + i);
 }
 
+static size_t pieces_of(const struct windows *p)
+{
+    return (size_t)p->config.n * p->pieces;
+}
+
 static int run(void *plan, const struct rn_conv_args *args,
                struct rn_error *err)
 {
     const struct windows *p = plan;
-    size_t pieces = (size_t)p->config.n * p->pieces;
 
     (void)err;
 #pragma omp parallel num_threads(p->config.threads)
     {
         size_t me = (size_t)omp_get_thread_num();
         uint16_t *rows = (uint16_t *)args->scratch + me * thread_numbers(p);
-#pragma omp for schedule(static)
-        for (size_t i = 0; i < pieces; i++)
+        struct rn_range r = rn_share_mine(pieces_of(p));
+
+        for (size_t i = r.begin; i < r.end; i++)
             run_piece(p, args, i, rows);
     }
     return RN_OK;
@@ -191,6 +196,28 @@ static int pack(void *plan, const float *store, void *packed,
     return RN_OK;
 }
 
+/* Packed by all threads for the outputs, by one for the data gradient. */
+static void shares(const void *plan, struct rn_shares *s)
+{
+    const struct windows *p = plan;
+    size_t taps = rn_window_taps(&p->config.window);
+    size_t squares = p->out_blocks * taps;
+    double square = (double)(p->block * p->block);
+    double number = sizeof(uint16_t) * RN_COST_OF_BYTE;
+    double pixels = (double)(p->rows * (size_t)p->to.w);
+
+    if (is_data(&p->config)) {
+        rn_shares_alone(s, (double)squares * square * number);
+    } else {
+        rn_shares_even(s, squares, square * number);
+        rn_shares_barrier(s);
+    }
+    rn_shares_even(s, pieces_of(p),
+                   pixels * (double)squares * square +
+                       (double)thread_numbers(p) * number);
+    rn_shares_barrier(s);
+}
+
 static int make(void *plan, const struct rn_conv_config *c, bool dry,
                 struct rn_conv_needs *needs, struct rn_error *err)
 {
@@ -218,4 +245,5 @@ const struct rn_conv_algorithm rn_conv_windows_bf16 = {
     .make = make,
     .pack = pack,
     .run = run,
+    .shares = shares,
 };
