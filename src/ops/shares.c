@@ -35,6 +35,13 @@ size_t rn_share_next(atomic_size_t *next)
     return atomic_fetch_add_explicit(next, 1, memory_order_relaxed);
 }
 
+double rn_share_largest(size_t items, int threads)
+{
+    size_t most = (items + (size_t)threads - 1) / (size_t)threads;
+
+    return items ? (double)most * threads / (double)items : 1;
+}
+
 /* ------------------------------------------------------------------ tally */
 
 void rn_shares_take(struct rn_shares *s, int thread, size_t pieces, double cost)

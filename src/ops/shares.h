@@ -31,6 +31,9 @@ struct rn_range rn_share_mine(size_t items);
 /** The number of a piece for a thread that has nothing to do: 0 first. */
 size_t rn_share_next(atomic_size_t *next);
 
+/** The largest share of `items` alike over the mean: 1 at best. */
+double rn_share_largest(size_t items, int threads);
+
 /** A tally of a step: what each thread has to do, as far as it is known. Costs
  *  are in multiply-adds. A zeroed one with its `threads` is empty. */
 struct rn_shares {

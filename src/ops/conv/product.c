@@ -19,7 +19,9 @@
 /* A chunk's inputs of that depth, which every pair of blocks of outputs
  * rereads, stay in the second-level cache. */
 #define CHUNK_BYTES ((size_t)256 << 10)
-/* Pieces of work there should be for each thread. */
+/* A chunk is cut smaller until the largest share is no more than so much over
+ * the mean; or into so many pieces for each thread, for what comes nearest. */
+#define UNEVEN 1.02
 #define PIECES 4
 
 struct product {
@@ -67,18 +69,42 @@ static size_t most(size_t a, size_t b)
     return a > b ? a : b;
 }
 
+/* From `least` chunks on, strips of one so that threads have about as much. */
+static size_t even_chunk(const struct product *p, size_t all, size_t least)
+{
+    int threads = p->config.threads;
+    size_t most_chunks =
+        most(2 * least, rn_divide_up(PIECES * (size_t)threads, p->pairs));
+    size_t best = rn_divide_up(all, least);
+    double best_uneven = 0;
+
+    for (size_t n = least; n <= most_chunks && n <= all; n++) {
+        size_t chunk = rn_divide_up(all, n), chunks = rn_divide_up(all, chunk);
+        /* The last chunk may be shorter. */
+        double longer = (double)(chunks * chunk) / (double)all;
+        double uneven = longer * rn_share_largest(chunks * p->pairs, threads);
+
+        if (n == least || uneven < best_uneven) {
+            best = chunk;
+            best_uneven = uneven;
+        }
+        if (best_uneven <= UNEVEN)
+            break;
+    }
+    return best;
+}
+
 static void plan_chunks(struct product *p)
 {
     const struct rn_conv_config *c = &p->config;
-    size_t strip = (size_t)p->kernels->strip, all, chunks;
+    size_t strip = (size_t)p->kernels->strip, all;
     size_t bytes = strip * p->depth * p->block * p->number;
 
     p->pixels = rn_shape_pixels(c->out);
     p->strips = rn_divide_up(p->pixels, strip);
     all = (size_t)c->n * p->strips;
-    chunks = most(rn_divide_up(all, most(CHUNK_BYTES / bytes, 1)),
-                  rn_divide_up(PIECES * (size_t)c->threads, p->pairs));
-    p->chunk = rn_divide_up(all, chunks);
+    p->chunk =
+        even_chunk(p, all, rn_divide_up(all, most(CHUNK_BYTES / bytes, 1)));
     p->chunks = rn_divide_up(all, p->chunk);
     p->chunk_pixels = p->chunk * strip;
 }

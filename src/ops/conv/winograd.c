@@ -112,12 +112,19 @@ static int tile_for(const struct rn_conv_config *c)
                                                                          : 4;
 }
 
+/* Pairs of blocks of outputs, whose weights are transformed late, are not
+ * enough for all threads when the largest share is so much over the mean. */
+#define UNEVEN_PAIRS 1.25
+
 /* Whether an inference step had better transform a block of weights at a time,
  * just before it is multiplied by few tiles, than read what was transformed
  * when the plan was made: the same numbers either way. */
 static bool transforms_late(const struct rn_conv_config *c, int tile)
 {
-    return !c->train && tile == 4 && tiles_of(c, 4) < (size_t)least_tiles(c);
+    size_t pairs = (size_t)c->out.c / (2 * (size_t)rn_block());
+
+    return !c->train && tile == 4 && tiles_of(c, 4) < (size_t)least_tiles(c) &&
+           rn_share_largest(pairs, c->threads) <= UNEVEN_PAIRS;
 }
 
 /* Of bfloat16 the small tiles' points are, too: their sums of four values lose
@@ -148,6 +155,21 @@ static size_t chunk_of(const struct winograd *w, size_t bytes)
     size_t chunks = rn_divide_up(w->tiles, most);
 
     return even(rn_divide_up(w->tiles, chunks));
+}
+
+/* The same for chunks that threads take for their own: as many for each; 0
+ * where that would leave them less than a strip of tiles. */
+static size_t own_chunk(const struct winograd *w)
+{
+    size_t threads = (size_t)w->config.threads,
+           strip = (size_t)w->kernels->strip;
+    size_t chunk = chunk_of(w, OWN_CHUNK_BYTES);
+    size_t chunks = rn_divide_up(w->tiles, chunk);
+
+    if (chunks < 8 * threads && chunks % threads)
+        chunk = even(
+            rn_divide_up(w->tiles, rn_divide_up(chunks, threads) * threads));
+    return threads > 1 && chunk < strip ? 0 : chunk;
 }
 
 /* The weight gradient rereads its sums for every chunk: as many tiles as
@@ -214,11 +236,10 @@ static void make_plan(struct winograd *w, const struct rn_conv_config *c)
     w->tiles = (size_t)c->n * w->rows * w->columns;
     w->late = transforms_late(c, w->kernels->tile);
     w->together = c->pass == RN_CONV_BACKWARD_WEIGHTS || w->late ||
-                  w->from.c + w->to.c >= SHARED_CHANNELS;
-    w->chunk = c->pass == RN_CONV_BACKWARD_WEIGHTS
-                   ? chunk_of_sums(w)
-                   : chunk_of(w, w->together ? shared_chunk_bytes(w)
-                                             : OWN_CHUNK_BYTES);
+                  w->from.c + w->to.c >= SHARED_CHANNELS || !own_chunk(w);
+    w->chunk = c->pass == RN_CONV_BACKWARD_WEIGHTS ? chunk_of_sums(w)
+               : w->together ? chunk_of(w, shared_chunk_bytes(w))
+                             : own_chunk(w);
     /* A block more, or points would lie in the same places of the caches. */
     w->v_point = w->in_blocks * w->chunk * block + block;
     w->m_point = w->out_blocks * w->chunk * block + block;
@@ -595,9 +616,17 @@ static const void *panel_of(const struct winograd *w, const void *u,
     return (const char *)u + at * w->operand;
 }
 
-static size_t product_items(const struct winograd *w, const struct slice *s)
+/* Strips of one length, so that none is too short to be fast. */
+static size_t strips_of(const struct winograd *w, size_t tiles)
 {
-    return w->points * s->pairs;
+    return rn_divide_up(tiles, (size_t)w->kernels->strip);
+}
+
+/* Points by pairs of blocks of outputs by strips. */
+static size_t product_items(const struct winograd *w, const struct slice *s,
+                            size_t tiles)
+{
+    return w->points * s->pairs * strips_of(w, tiles);
 }
 
 /* All points' products with a slice of the weights. The last strip may hold
@@ -606,37 +635,32 @@ static void multiply(const struct winograd *w, const void *u,
                      const struct slice *s, const struct chunk *c)
 {
     const struct rn_wino_kernels *k = w->kernels;
-    size_t block = w->block;
-    /* Strips of one length, so that none is too short to be fast. */
-    size_t strips = rn_divide_up(c->count, (size_t)k->strip);
+    size_t block = w->block, strips = strips_of(w, c->count);
     size_t strip = even(rn_divide_up(c->count, strips));
     size_t row = w->chunk * block, weights = block * block * w->operand;
-    struct rn_range r = share_in(c, product_items(w, s));
+    struct rn_range r = share_in(c, product_items(w, s, c->count));
 
     for (size_t i = r.begin; i < r.end; i++) {
-        size_t point = i / s->pairs, pair = s->first + i % s->pairs;
-        float *m = c->m + point * w->m_point + 2 * pair * row;
+        size_t panel = i / strips, n = i % strips;
+        size_t point = panel / s->pairs, pair = s->first + panel % s->pairs;
+        size_t t = n * strip, left = c->count - t;
+        struct rn_wino_product p = {
+            .v = v_at(w, c, point * w->v_point + t * block),
+            .v_block = row,
+            .blocks = w->in_blocks,
+            .u = panel_of(w, u, s, panel),
+            .m = c->m + point * w->m_point + 2 * pair * row + t * block,
+            .m_block = row,
+        };
 
-        for (size_t n = 0; n < strips; n++) {
-            size_t t = n * strip, left = c->count - t;
-            struct rn_wino_product p = {
-                .v = v_at(w, c, point * w->v_point + t * block),
-                .v_block = row,
-                .blocks = w->in_blocks,
-                .u = panel_of(w, u, s, i),
-                .m = m + t * block,
-                .m_block = row,
-            };
-
-            if (i + 1 < r.end)
-                p.ahead = rn_ahead_of(panel_of(w, u, s, i + 1),
-                                      w->in_blocks * weights, w->in_blocks,
-                                      weights, n, strips);
-            if (w->rounded)
-                k->multiply_rounded((int)(left < strip ? left : strip), &p);
-            else
-                k->multiply((int)(left < strip ? left : strip), &p);
-        }
+        if ((panel + 1) * strips < r.end)
+            p.ahead = rn_ahead_of(panel_of(w, u, s, panel + 1),
+                                  w->in_blocks * weights, w->in_blocks, weights,
+                                  n, strips);
+        if (w->rounded)
+            k->multiply_rounded((int)(left < strip ? left : strip), &p);
+        else
+            k->multiply((int)(left < strip ? left : strip), &p);
     }
 }
 
@@ -692,23 +716,29 @@ static void multiply_late(const struct winograd *w, const float *store,
         }
 }
 
+/* Points by pairs of blocks of outputs by blocks of inputs. */
+static size_t sum_items(const struct winograd *w, const struct slice *s)
+{
+    return w->points * s->pairs * w->in_blocks;
+}
+
 static void accumulate(const struct winograd *w, float *du,
                        const struct slice *s, const struct chunk *c)
 {
     const struct rn_wino_kernels *k = w->kernels;
     size_t block = w->block, row = w->chunk * block;
-    struct rn_range r = share_in(c, product_items(w, s));
+    struct rn_range r = share_in(c, sum_items(w, s));
 
     for (size_t i = r.begin; i < r.end; i++) {
-        size_t point = i / s->pairs, pair = i % s->pairs;
+        size_t panel = i / w->in_blocks, b = i % w->in_blocks;
+        size_t point = panel / s->pairs, pair = panel % s->pairs;
         const float *dy =
             c->m + point * w->m_point + 2 * (s->first + pair) * row;
-        float *to =
-            du + point * w->u_point + pair * w->in_blocks * block * 2 * block;
+        float *to = du + point * w->u_point +
+                    (pair * w->in_blocks + b) * 2 * block * block;
 
-        for (size_t b = 0; b < w->in_blocks; b++)
-            k->accumulate(v_at(w, c, point * w->v_point + b * row), dy, row,
-                          c->count, c->first == 0, to + b * 2 * block * block);
+        k->accumulate(v_at(w, c, point * w->v_point + b * row), dy, row,
+                      c->count, c->first == 0, to);
     }
 }
 
@@ -931,7 +961,7 @@ static void tally_apart(const struct winograd *w, struct rn_shares *s)
 
         rn_shares_next(s, (double)(tiles * (w->in_blocks + w->out_blocks)) *
                                   transform_cost(w) +
-                              (double)product_items(w, &all) *
+                              (double)(w->points * all.pairs) *
                                   product_cost(w, tiles));
     }
     rn_shares_barrier(s);
@@ -950,7 +980,9 @@ static void tally_together(const struct winograd *w, struct rn_shares *s)
             if (i == 0 && own_weights(w))
                 tally_weights(w, s, &slice);
             rn_shares_barrier(s);
-            rn_shares_even(s, product_items(w, &slice), product_cost(w, tiles));
+            rn_shares_even(s, product_items(w, &slice, tiles),
+                           product_cost(w, tiles) /
+                               (double)strips_of(w, tiles));
             rn_shares_barrier(s);
         }
         if (w->late) {
@@ -978,7 +1010,8 @@ static void tally_weights_gradient(const struct winograd *w,
         rn_shares_even(s, w->out_blocks * tiles, transform_cost(w));
         rn_shares_barrier(s);
         for (size_t k = 0; slice_at(w, k, &slice); k++) {
-            rn_shares_even(s, product_items(w, &slice), product_cost(w, tiles));
+            rn_shares_even(s, sum_items(w, &slice),
+                           product_cost(w, tiles) / (double)w->in_blocks);
             rn_shares_barrier(s);
             if (i + 1 < chunks)
                 continue;
