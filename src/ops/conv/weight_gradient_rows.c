@@ -194,7 +194,7 @@ static void run_group(const struct rows *p, const struct rn_conv_args *a,
 static void join_groups(const struct rows *p, const struct rn_conv_args *a,
                         const float *partial, int me, int team)
 {
-    struct rn_range r = rn_range_of(p->weights, me, team);
+    struct rn_range r = rn_share_of(p->weights, me, team);
 
     for (size_t i = r.begin; i < r.end; i++) {
         float sum = partial[i];
@@ -209,7 +209,7 @@ static void join_groups(const struct rows *p, const struct rn_conv_args *a,
 static void add_bias(const struct rows *p, const struct rn_conv_args *a, int me,
                      int team)
 {
-    struct rn_range r = rn_range_of(p->out_blocks, me, team);
+    struct rn_range r = rn_share_of(p->out_blocks, me, team);
     size_t pixels = rn_shape_pixels(p->config.out);
 
     for (size_t i = r.begin; i < r.end; i++)
@@ -228,7 +228,7 @@ static int run(void *plan, const struct rn_conv_args *a, struct rn_error *err)
 #pragma omp parallel num_threads(p->config.threads)
     {
         int me = omp_get_thread_num(), team = omp_get_num_threads();
-        struct rn_range r = rn_range_of(p->groups, me, team);
+        struct rn_range r = rn_share_of(p->groups, me, team);
         uint16_t *memory = (uint16_t *)(partial + p->groups * p->weights) +
                            (size_t)me * thread_numbers(p);
 
@@ -240,6 +240,24 @@ static int run(void *plan, const struct rn_conv_args *a, struct rn_error *err)
         join_groups(p, a, partial, me, team);
     }
     return RN_OK;
+}
+
+/* Groups count as alike: they differ by an image. */
+static void shares(const void *plan, struct rn_shares *s)
+{
+    const struct rows *p = plan;
+    double pixels =
+        (double)p->config.n * (double)rn_shape_pixels(p->config.out);
+    double number = sizeof(uint16_t) * RN_COST_OF_BYTE;
+
+    rn_shares_even(s, p->groups,
+                   pixels / (double)p->groups * (double)p->weights);
+    if (p->config.bias)
+        rn_shares_even(s, p->out_blocks, pixels * (double)p->block * number);
+    rn_shares_barrier(s);
+    rn_shares_even(s, p->weights,
+                   (double)(p->groups * sizeof(float)) * RN_COST_OF_BYTE);
+    rn_shares_barrier(s);
 }
 
 static int make(void *plan, const struct rn_conv_config *c, bool dry,
@@ -265,4 +283,5 @@ const struct rn_conv_algorithm rn_conv_weight_gradient_rows = {
     .plan_bytes = sizeof(struct rows),
     .make = make,
     .run = run,
+    .shares = shares,
 };
