@@ -6,6 +6,7 @@
 #include "core/count.h"
 #include "core/memory.h"
 #include "graph/operation.h"
+#include "graph/quantization.h"
 #include "nets/family.h"
 
 #include <math.h>
@@ -16,7 +17,8 @@
 
 /* Two graphs, and for each node of the first one its like in the second. */
 struct pair {
-    const struct rn_graph *own, *from;
+    struct rn_graph *own;
+    const struct rn_graph *from;
     uint64_t *own_sums, *from_sums; /* by node */
     int *like;                      /* by node of own */
     int *norm; /* by convolution of own: the other's batch norm, or NONE */
@@ -192,8 +194,33 @@ static bool adopt_norm(struct pair *p, int v)
     return true;
 }
 
+/* Weights and their scales. */
+static bool copy_weights(struct pair *p, int v)
+{
+    const struct rn_param *from = param(p->from, p->like[v], RN_P_WEIGHT);
+    int to = p->own->nodes[v].param[RN_P_WEIGHT];
+
+    return !from || !from->scales || to < 0 ||
+           rn_graph_quantize_param(p->own, (size_t)to, from->scales, NULL) ==
+               RN_OK;
+}
+
+/* How the value lies in 8 bits. That of a convolution whose batch norm the
+ * other has folded is the batch norm's. */
+static void copy_quant(struct pair *p, int v)
+{
+    struct rn_node *own = &p->own->nodes[v];
+
+    if (rn_operation_of(own->op)->idle)
+        return;
+    own->quant = p->from->nodes[p->like[v]].quant;
+    if (is_norm(p->own, v) && p->norm[own->input[0]] == NONE)
+        p->own->nodes[own->input[0]].quant = (struct rn_quant){0, 0};
+}
+
 static bool adopt_node(struct pair *p, int v)
 {
+    copy_quant(p, v);
     if (is_norm(p->own, v))
         return adopt_norm(p, v);
     if (p->own->nodes[v].op == RN_OP_BATCH_NORM)
@@ -207,7 +234,7 @@ static bool adopt_node(struct pair *p, int v)
         if (to && !from)
             fill(to, 0);
     }
-    return true;
+    return copy_weights(p, v);
 }
 
 static bool adopt(struct pair *p)

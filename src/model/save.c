@@ -141,19 +141,13 @@ static int trained_json(json_t **out, const struct rn_model *model,
 }
 
 /* NULL in *out where there is nothing to say. Files of others, which want the
- * whole description, have float32 tensors. */
+ * whole description, say it in their own way. */
 static int quantization_json(json_t **out, const struct rn_model *model,
                              bool whole, const char *path, struct rn_error *err)
 {
     *out = NULL;
-    if (!rn_graph_is_quantized(model->graph))
+    if (whole || !rn_graph_is_quantized(model->graph))
         return RN_OK;
-    if (whole)
-        return rn_fail(err, RN_ERR_ARG,
-                       "cannot write '%s': the model is quantised, which only "
-                       "model files of this program hold; convert the one it "
-                       "was made of",
-                       path);
     *out = rn_quantization_json(model);
     return *out ? RN_OK
                 : rn_fail(err, RN_ERR_ARG,

@@ -38,7 +38,7 @@ int rn_onnx_graph(struct rn_graph **out, const struct rn_onnx *file,
 
 /** Write a model: opset 17, batch of any size, "input" [batch,C,H,W],
  *  "logits" [batch,classes], or "probabilities", "log_probabilities" where the
- *  model's head makes them; batch norm stays as it is, tensors have our
+ *  model's head makes them; batch norm stays as it is, but is folded into weights in 8 bits; tensors have our
  *  names, the description lies in the metadata. RN_ERR_ARG above 2 GiB, which
  *  the format does not hold. */
 int rn_onnx_write(const struct rn_model *model, const char *path,

@@ -10,8 +10,10 @@
 #include "formats/onnx/functions.h"
 #include "core/protobuf.h"
 #include "graph/operation.h"
+#include "graph/quantization.h"
 
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -20,11 +22,14 @@
 #define NAME_SIZE  200
 #define INPUT      "input"
 #define PICTURE    4 /* dimensions: batch, channel, row, column */
+#define NONE       (-1)
 
 struct onnx_out {
     struct rn_pb_out pb;
     const struct rn_graph *g;
-    int v;               /* node being written */
+    bool quantized; /* some of its weights are in 8 bits */
+    int v;          /* node being written */
+    char made[NAME_SIZE];
     const char *unknown; /* an attribute that no spelling is known of */
 };
 
@@ -135,6 +140,89 @@ static const struct rn_node *node_of(const struct onnx_out *o)
     return &o->g->nodes[o->v];
 }
 
+/* The node that alone reads a value, or NONE. */
+static int only_reader(const struct rn_graph *g, int v)
+{
+    int reader = NONE;
+
+    for (size_t i = (size_t)v + 1; i < g->n_nodes; i++)
+        if (rn_node_reads(&g->nodes[i], v)) {
+            if (reader != NONE)
+                return NONE;
+            reader = (int)i;
+        }
+    return v == g->output ? NONE : reader;
+}
+
+/* The parameter of a node in that place, or NULL. */
+static const struct rn_param *param_of(const struct rn_graph *g, int v,
+                                       int place)
+{
+    int i = g->nodes[v].param[place];
+
+    return i < 0 ? NULL : &g->params[i];
+}
+
+static bool has_bytes(const struct onnx_out *o, int v)
+{
+    const struct rn_param *w = param_of(o->g, v, RN_P_WEIGHT);
+
+    return w && w->scales;
+}
+
+/* What batch norm does to a channel: times *factor, plus *shift. */
+static void norm_channel(const struct rn_graph *g, int norm, size_t channel,
+                         double *factor, double *shift)
+{
+    double at[4];
+
+    for (int place = 0; place < 4; place++)
+        at[place] = (double)param_of(g, norm, place)->data[channel];
+    *factor = at[RN_P_WEIGHT] / sqrt(at[RN_P_VAR] + (double)g->nodes[norm].eps);
+    *shift = at[RN_P_BIAS] - at[RN_P_MEAN] * *factor;
+}
+
+static bool has_least(const struct rn_param *w, size_t channel)
+{
+    size_t row = w->count / w->dim[0];
+
+    for (size_t i = channel * row; i < (channel + 1) * row; i++)
+        if (rn_quant_number(w->data[i], w->scales[channel]) == RN_QUANT_LEAST)
+            return true;
+    return false;
+}
+
+/* The batch norm that weights in 8 bits take in, or NONE: where each scale
+ * times its factor is one, too. A negative factor turns the weights' signs,
+ * and -128 has no opposite. */
+static int folded_norm(const struct onnx_out *o, int v)
+{
+    const struct rn_param *w = param_of(o->g, v, RN_P_WEIGHT);
+    int norm = has_bytes(o, v) ? only_reader(o->g, v) : NONE;
+
+    if (norm < 0 || o->g->nodes[v].op != RN_OP_CONV ||
+        o->g->nodes[norm].op != RN_OP_BATCH_NORM)
+        return NONE;
+    for (size_t c = 0; c < w->dim[0]; c++) {
+        double factor, shift;
+
+        norm_channel(o->g, norm, c, &factor, &shift);
+        if (factor != 0 &&
+            rn_scale_fault((float)(fabs(factor) * (double)w->scales[c])))
+            return NONE;
+        if (factor < 0 && has_least(w, c))
+            return NONE;
+    }
+    return norm;
+}
+
+static bool is_folded(const struct onnx_out *o, int v)
+{
+    const struct rn_node *n = &o->g->nodes[v];
+
+    return n->op == RN_OP_BATCH_NORM && folded_norm(o, n->input[0]) == v;
+}
+
 /* What an output is called. */
 static const char *output_name(enum rn_output kind)
 {
@@ -155,9 +243,38 @@ static bool is_logits(const struct onnx_out *o, int v)
     return v == o->g->output && o->g->nodes[v].op == RN_OP_LINEAR;
 }
 
+/* How a value is written in 8 bits; within a step of the plan, and where it is
+ * float32, not at all (scale 0). Pools and option A leave it as it was. */
+static struct rn_quant quant_of(const struct onnx_out *o, int v)
+{
+    const struct rn_node *n = &o->g->nodes[v];
+    int reader = o->quantized ? only_reader(o->g, v) : NONE;
+    enum rn_op op = reader < 0 ? RN_OP_COUNT : o->g->nodes[reader].op;
+
+    if (!o->quantized || op == RN_OP_RELU || op == RN_OP_BATCH_NORM)
+        return (struct rn_quant){0, 0};
+    return n->op == RN_OP_MAX_POOL || n->op == RN_OP_SUBSAMPLE_PAD
+               ? quant_of(o, n->input[0])
+               : n->quant;
+}
+
+/* What reads a value reads it by this name; rounded, where it is. */
 static const char *value_name(const struct onnx_out *o, int v)
 {
+    if (v == 0 && quant_of(o, v).scale != 0)
+        return INPUT ".rounded";
     return is_logits(o, v) ? output_name(o->g->kind) : o->g->nodes[v].name;
+}
+
+/* The same, of what an operator of the node being written makes. */
+static const char *made_name(struct onnx_out *o)
+{
+    int norm = folded_norm(o, o->v), v = norm < 0 ? o->v : norm;
+
+    if (quant_of(o, v).scale == 0)
+        return value_name(o, v);
+    snprintf(o->made, NAME_SIZE, "%s.float", o->g->nodes[v].name);
+    return o->made;
 }
 
 /* "NAME.PART", for what a node of ours needs beside its own. */
@@ -187,19 +304,24 @@ static void put_input(struct onnx_out *o, const char *name)
     rn_pb_put_text(&o->pb, ONNX_NODE_INPUT, name);
 }
 
-/* Parameters stand in the order that ONNX's operators have them in. */
+/* Parameters stand in the order that ONNX's operators have them in. A bias is
+ * all that a batch norm leaves of itself. */
 static void put_params(struct onnx_out *o)
 {
+    char bias[NAME_SIZE];
+
     for (int i = 0; i < 4; i++)
         if (node_of(o)->param[i] >= 0)
             put_input(o, o->g->params[node_of(o)->param[i]].name);
+    if (!node_of(o)->bias && folded_norm(o, o->v) >= 0)
+        put_input(o, part_name(o, "bias", bias));
 }
 
 /* The one operator that a node of ours is, its inputs and parameters. */
 static size_t begin_same(struct onnx_out *o, const char *op)
 {
     const struct rn_node *n = node_of(o);
-    size_t at = begin_node(o, op, n->name, value_name(o, o->v));
+    size_t at = begin_node(o, op, n->name, made_name(o));
 
     for (int i = 0; i < n->n_inputs; i++)
         put_input(o, value_name(o, n->input[i]));
@@ -264,7 +386,7 @@ static void put_linear(struct onnx_out *o, const char *op)
 
     part_name(o, "flatten", flat);
     put_flatten(o, value_name(o, node_of(o)->input[0]), flat);
-    size_t at = begin_node(o, op, node_of(o)->name, value_name(o, o->v));
+    size_t at = begin_node(o, op, node_of(o)->name, made_name(o));
     put_input(o, flat);
     put_params(o);
     put_int(o, "transB", 1);
@@ -389,12 +511,173 @@ static void put_quantize(struct onnx_out *o, const char *op)
     put_input(o, names[0]);
     put_input(o, names[1]);
     rn_pb_end(&o->pb, at);
-    at = begin_node(o, "DequantizeLinear", n->name, value_name(o, o->v));
+    at = begin_node(o, "DequantizeLinear", n->name, made_name(o));
     put_input(o, names[2]);
     put_input(o, names[0]);
     put_input(o, names[1]);
     rn_pb_end(&o->pb, at);
 }
+
+/* ---------------------------------------------------------------- in 8 bits */
+
+/* Floats `to` from the integers `from`; zero: none; axis: of scales, or NONE.
+ */
+static void put_dequantize(struct onnx_out *o, const char *to, const char *from,
+                           const char *scale, const char *zero, int axis)
+{
+    char name[NAME_SIZE];
+
+    snprintf(name, NAME_SIZE, "%.180s.floats", from);
+    size_t at = begin_node(o, "DequantizeLinear", name, to);
+    put_input(o, from);
+    put_input(o, scale);
+    if (zero)
+        put_input(o, zero);
+    if (axis != NONE)
+        put_int(o, "axis", axis);
+    rn_pb_end(&o->pb, at);
+}
+
+/* The node's value, rounded to 8 bits. */
+static void put_rounding(struct onnx_out *o, struct rn_quant q)
+{
+    const uint8_t zero = (uint8_t)q.zero;
+    char from[NAME_SIZE], bytes[NAME_SIZE], names[2][NAME_SIZE];
+
+    part_name(o, "float", from);
+    part_name(o, "bytes", bytes);
+    put_tensor(o, part_name(o, "scale", names[0]), ONNX_FLOAT, 0, NULL,
+               &q.scale, sizeof(q.scale));
+    put_tensor(o, part_name(o, "zero_point", names[1]), ONNX_UINT8, 0, NULL,
+               &zero, sizeof(zero));
+    size_t at = begin_node(o, "QuantizeLinear", bytes, bytes);
+    put_input(o, o->v == 0 ? INPUT : from);
+    put_input(o, names[0]);
+    put_input(o, names[1]);
+    rn_pb_end(&o->pb, at);
+    put_dequantize(o, value_name(o, o->v), bytes, names[0], names[1], NONE);
+}
+
+/* Weights in 8 bits as they are to be written, all by output channel. */
+struct bytes {
+    int8_t *numbers, *zeros;
+    float *scales;
+    double *shifts;  /* of what comes out */
+    int32_t *starts; /* the same, in the sums' own unit */
+    float *biases;   /* the same, in float32 */
+};
+
+/* Channel c through batch norm. */
+static void fold_channel(const struct onnx_out *o, int norm, size_t c,
+                         struct bytes *b)
+{
+    const struct rn_param *w = param_of(o->g, o->v, RN_P_WEIGHT);
+    const struct rn_param *bias = param_of(o->g, o->v, RN_P_BIAS);
+    size_t row = w->count / w->dim[0];
+    int8_t *numbers = b->numbers + c * row;
+    double factor = 1, shift = 0;
+
+    if (norm >= 0)
+        norm_channel(o->g, norm, c, &factor, &shift);
+    b->shifts[c] = shift + (bias ? factor * (double)bias->data[c] : 0);
+    b->scales[c] =
+        factor == 0 ? 1 : (float)(fabs(factor) * (double)w->scales[c]);
+    for (size_t i = 0; i < row && factor <= 0; i++)
+        numbers[i] = (int8_t)(factor < 0 ? -numbers[i] : 0);
+}
+
+/* Biases as whole numbers of what one of a sum of products is worth, as
+ * convolutions of integers take them; false where 32 bits do not hold them. */
+static bool count_biases(size_t outs, float input, struct bytes *b,
+                         float *units)
+{
+    for (size_t c = 0; c < outs; c++) {
+        double number;
+
+        units[c] = input * b->scales[c];
+        number = rint(b->shifts[c] / (double)units[c]);
+        if (rn_scale_fault(units[c]) || !(fabs(number) <= INT32_MAX))
+            return false;
+        b->starts[c] = (int32_t)number;
+    }
+    return true;
+}
+
+static void put_biases(struct onnx_out *o, struct bytes *b)
+{
+    const struct rn_param *w = param_of(o->g, o->v, RN_P_WEIGHT);
+    const struct rn_param *own = param_of(o->g, o->v, RN_P_BIAS);
+    const struct rn_quant q = quant_of(o, node_of(o)->input[0]);
+    char part[NAME_SIZE], bytes[NAME_SIZE], units[NAME_SIZE];
+    const char *name = own ? own->name : part_name(o, "bias", part);
+
+    if (q.scale != 0 && count_biases(w->dim[0], q.scale, b, b->biases)) {
+        put_tensor(o, part_name(o, "bias.int32", bytes), ONNX_INT32, 1, w->dim,
+                   b->starts, w->dim[0] * sizeof(*b->starts));
+        put_tensor(o, part_name(o, "bias.scales", units), ONNX_FLOAT, 1, w->dim,
+                   b->biases, w->dim[0] * sizeof(*b->biases));
+        put_dequantize(o, name, bytes, units, NULL, 0);
+        return;
+    }
+    for (size_t c = 0; c < w->dim[0]; c++)
+        b->biases[c] = (float)b->shifts[c];
+    put_tensor(o, name, ONNX_FLOAT, 1, w->dim, b->biases,
+               w->dim[0] * sizeof(*b->biases));
+}
+
+static void put_bytes(struct onnx_out *o, int norm, struct bytes *b)
+{
+    const struct rn_param *w = param_of(o->g, o->v, RN_P_WEIGHT);
+    size_t outs = w->dim[0];
+    char names[3][NAME_SIZE];
+
+    rn_quant_numbers(w, b->numbers);
+    for (size_t c = 0; c < outs; c++)
+        fold_channel(o, norm, c, b);
+    put_tensor(o, part_name(o, "weight.int8", names[0]), ONNX_INT8, w->dims,
+               w->dim, b->numbers, w->count);
+    put_tensor(o, part_name(o, "weight.scales", names[1]), ONNX_FLOAT, 1,
+               w->dim, b->scales, outs * sizeof(*b->scales));
+    put_tensor(o, part_name(o, "weight.zero_points", names[2]), ONNX_INT8, 1,
+               w->dim, b->zeros, outs);
+    put_dequantize(o, w->name, names[0], names[1], names[2], 0);
+    if (norm >= 0 || node_of(o)->param[RN_P_BIAS] >= 0)
+        put_biases(o, b);
+}
+
+/* The parameters of a node with weights in 8 bits, batch norm folded in. */
+static void put_weights(struct onnx_out *o)
+{
+    const struct rn_param *w = param_of(o->g, o->v, RN_P_WEIGHT);
+    struct rn_slab slab = {0};
+    struct bytes b = {
+        .numbers = rn_slab_alloc(&slab, w->count, sizeof(*b.numbers)),
+        .zeros = rn_slab_alloc(&slab, w->dim[0], sizeof(*b.zeros)),
+        .scales = rn_slab_alloc(&slab, w->dim[0], sizeof(*b.scales)),
+        .shifts = rn_slab_alloc(&slab, w->dim[0], sizeof(*b.shifts)),
+        .starts = rn_slab_alloc(&slab, w->dim[0], sizeof(*b.starts)),
+        .biases = rn_slab_alloc(&slab, w->dim[0], sizeof(*b.biases)),
+    };
+
+    if (b.numbers && b.zeros && b.scales && b.shifts && b.starts && b.biases)
+        put_bytes(o, folded_norm(o, o->v), &b);
+    else
+        o->pb.failed = true;
+    rn_slab_free(&slab);
+}
+
+/* Whether a parameter is written with its node, or not at all. */
+static bool is_apart(const struct onnx_out *o, size_t param)
+{
+    for (size_t v = 0; o->quantized && v < o->g->n_nodes; v++)
+        for (int place = 0; place < 4; place++)
+            if (o->g->nodes[v].param[place] == (int)param)
+                return has_bytes(o, (int)v) || is_folded(o, (int)v);
+    return false;
+}
+
+/* ------------------------------------------------------------ more operators
+ */
 
 /* Slopes stand before rows and columns. */
 static void put_prelu(struct onnx_out *o, const char *op)
@@ -410,7 +693,7 @@ static void put_prelu(struct onnx_out *o, const char *op)
     put_input(o, p->name);
     put_input(o, list);
     rn_pb_end(&o->pb, at);
-    at = begin_node(o, op, n->name, value_name(o, o->v));
+    at = begin_node(o, op, n->name, made_name(o));
     put_input(o, value_name(o, n->input[0]));
     put_input(o, slopes);
     rn_pb_end(&o->pb, at);
@@ -481,7 +764,7 @@ static void put_subsample_pad(struct onnx_out *o, const char *op)
 
     put_slice(o, part_name(o, "slice", slice));
     put_list(o, "pads", 2 * PICTURE, pads, name);
-    size_t at = begin_node(o, op, n->name, value_name(o, o->v));
+    size_t at = begin_node(o, op, n->name, made_name(o));
     put_input(o, slice);
     put_input(o, name);
     rn_pb_end(&o->pb, at);
@@ -562,10 +845,23 @@ static void put_last(struct onnx_out *o)
     rn_pb_end(&o->pb, at);
 }
 
+static void put_node(struct onnx_out *o)
+{
+    const struct writer *w = writers[node_of(o)->op];
+    struct rn_quant q = quant_of(o, o->v);
+
+    if (has_bytes(o, o->v))
+        put_weights(o);
+    if (!is_folded(o, o->v))
+        w->put(o, w->op);
+    if (q.scale != 0)
+        put_rounding(o, q);
+}
+
 static void put_nodes(struct onnx_out *o)
 {
     for (o->v = 0; (size_t)o->v < o->g->n_nodes; o->v++)
-        writers[node_of(o)->op]->put(o, writers[node_of(o)->op]->op);
+        put_node(o);
     if (!is_logits(o, o->g->output))
         put_flatten(o, value_name(o, o->g->output), output_name(o->g->kind));
     if (o->g->head != o->g->kind)
@@ -608,8 +904,9 @@ static void put_graph(struct onnx_out *o, const struct rn_model *model)
     for (size_t i = 0; i < o->g->n_params; i++) {
         const struct rn_param *p = &o->g->params[i];
 
-        put_tensor(o, p->name, ONNX_FLOAT, p->dims, p->dim, p->data,
-                   p->count * sizeof(*p->data));
+        if (!is_apart(o, i))
+            put_tensor(o, p->name, ONNX_FLOAT, p->dims, p->dim, p->data,
+                       p->count * sizeof(*p->data));
     }
     put_value(o, ONNX_GRAPH_INPUT, INPUT, 3, image);
     put_value(o, ONNX_GRAPH_OUTPUT, output_name(o->g->head), 1,
@@ -655,7 +952,8 @@ static void put_head(struct onnx_out *o, const char *description)
 int rn_onnx_write(const struct rn_model *model, const char *path,
                   struct rn_error *err)
 {
-    struct onnx_out o = {.g = model->graph};
+    struct onnx_out o = {.g = model->graph,
+                         .quantized = rn_graph_is_quantized(model->graph)};
     char *description = NULL;
     int rc = rn_model_text(&description, model, true, path, err);
 

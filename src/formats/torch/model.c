@@ -13,6 +13,7 @@
 #include "formats/torch/state_tensors.h"
 #include "formats/torch/structure.h"
 #include "formats/unusual.h"
+#include "graph/quantization.h"
 #include "model/file.h"
 
 #include <string.h>
@@ -316,8 +317,15 @@ int rn_torch_export(const struct rn_model *model, const char *path,
                     struct rn_error *err)
 {
     const struct rn_graph *g = model->graph;
-    struct rn_st_out *list = rn_alloc(g->n_params, sizeof(*list));
+    struct rn_st_out *list;
 
+    if (rn_graph_is_quantized(g))
+        return rn_fail(err, RN_ERR_ARG,
+                       "cannot write '%s': the model is quantised, which files "
+                       "of this program and ONNX hold; convert the one it was "
+                       "made of",
+                       path);
+    list = rn_alloc(g->n_params, sizeof(*list));
     if (!list)
         return rn_fail_memory(err, g->n_params * sizeof(*list),
                               "a list of tensors");
