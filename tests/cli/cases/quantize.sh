@@ -18,12 +18,14 @@ resnet eval q.safetensors $small_data --precision fp32 --json |
     grep -o '"precision":"[a-z0-9]*"'
 resnet bench q.safetensors --seconds 0.1 --layers | grep -c 'int8'
 resnet bench resnet8 --size 8 --seconds 0.1 --precision int8 | grep -o int8
+resnet convert q.safetensors q.onnx --verify | sed "s/differ by .*//"
+resnet info q.onnx | head -1
 # Refused.
 resnet quantize "$model" $small_data
 resnet quantize q.safetensors $small_data --output x.safetensors
 resnet quantize "$model" synthetic:1x8x8:12:64 --output x.safetensors
 resnet eval "$model" $small_data --precision int8
-resnet convert q.safetensors q.onnx
+resnet convert q.safetensors q.pth
 resnet quantize "$model" $small_data --images 32 --max-drop 100 \
     --output no/such/folder/x.safetensors
 echo "exit $?"
