@@ -817,6 +817,7 @@ struct rn_trace {
     const char *name, *op;       /**< of the layer; borrowed from the model */
     int channels, height, width; /**< of one image's */
     const float *values;         /**< [batch][channels][height][width] */
+    size_t layer;                /**< its number, as in rn_model_layer() */
 };
 
 /**

@@ -18,7 +18,8 @@ int rn_trace_step(const struct rn_plan *plan, const struct rn_step *s)
                                    .channels = n->shape.c,
                                    .height = n->shape.h,
                                    .width = n->shape.w,
-                                   .values = t->values};
+                                   .values = t->values,
+                                   .layer = (size_t)s->value - 1};
 
     if (s->value == 0)
         return RN_OK;

@@ -147,18 +147,16 @@ static int find_layers(struct quantizer *q)
 /* ---------------------------------------------------------------- calibration
  */
 
-static int node_called(const struct rn_graph *g, const char *name)
+/* The input is node 0, and no layer. */
+static size_t node_of(const struct rn_trace *value)
 {
-    for (size_t i = 0; i < g->n_nodes; i++)
-        if (strcmp(g->nodes[i].name, name) == 0)
-            return (int)i;
-    return 0;
+    return value->layer + 1;
 }
 
 static int see_value(void *user, const struct rn_trace *value)
 {
     struct quantizer *q = user;
-    int node = node_called(q->g, value->name);
+    size_t node = node_of(value);
     struct rn_stats *s = q->stats[node];
 
     if (!s) {
@@ -484,8 +482,7 @@ static int compare_value(void *user, const struct rn_trace *v)
     struct quantizer *q = user;
     size_t count = (size_t)v->channels * (size_t)v->height * (size_t)v->width *
                    (size_t)q->few;
-    int node = node_called(q->g, v->name);
-    struct layer *l = layer_of_value(q, node);
+    struct layer *l = layer_of_value(q, (int)node_of(v));
     double signal = 0, noise = 0;
 
     for (size_t i = 0; i < count; i++) {
