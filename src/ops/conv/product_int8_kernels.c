@@ -175,39 +175,11 @@ INLINE void multiply_strip(int pixels, int outs, const struct rn_int8_strip *s)
         finish(pixels, &s->out, B, b, (char *)s->y + s->y_block);
 }
 
-/* A function for every length, so that the sums stay in registers. */
-#define LENGTH(n)                                      \
-    static void one_##n(const struct rn_int8_strip *s) \
-    {                                                  \
-        multiply_strip(n, 1, s);                       \
-    }                                                  \
-    static void two_##n(const struct rn_int8_strip *s) \
-    {                                                  \
-        multiply_strip(n, 2, s);                       \
-    }
-/* clang-format off */
-LENGTH(1) LENGTH(2) LENGTH(3) LENGTH(4) LENGTH(5) LENGTH(6)
-#if RN_KERNELS_BLOCK == 16
-LENGTH(7) LENGTH(8) LENGTH(9) LENGTH(10) LENGTH(11) LENGTH(12) LENGTH(13)
-LENGTH(14)
-#endif
-    /* clang-format on */
-
-    static void (*const lengths[2][STRIP])(const struct rn_int8_strip *s) = {
-#if RN_KERNELS_BLOCK == 16
-        {one_1, one_2, one_3, one_4, one_5, one_6, one_7, one_8, one_9, one_10,
-         one_11, one_12, one_13, one_14},
-        {two_1, two_2, two_3, two_4, two_5, two_6, two_7, two_8, two_9, two_10,
-         two_11, two_12, two_13, two_14},
-#else
-        {one_1, one_2, one_3, one_4, one_5, one_6},
-        {two_1, two_2, two_3, two_4, two_5, two_6},
-#endif
-};
+LENGTHS(product, multiply_strip, struct rn_int8_strip);
 
 static void multiply(int pixels, int outs, const struct rn_int8_strip *s)
 {
-    lengths[outs - 1][pixels - 1](s);
+    product_lengths[outs - 1][pixels - 1](s);
 }
 
 extern const struct rn_int8_product_kernels RN_INT8_PRODUCT_KERNELS_NAME;

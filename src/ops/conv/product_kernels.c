@@ -84,6 +84,13 @@ INLINE void multiply_strip(int pixels, int outs,
         finish(pixels, s->relu, b, second);
 }
 
+LENGTHS(product, multiply_strip, struct rn_product_strip);
+
+static void multiply(int pixels, int outs, const struct rn_product_strip *s)
+{
+    product_lengths[outs - 1][pixels - 1](s);
+}
+
 #ifdef RN_KERNELS_BF16
 INLINE void first_strip(int pixels, int outs, const struct rn_product_first *s)
 {
@@ -101,72 +108,8 @@ INLINE void first_strip(int pixels, int outs, const struct rn_product_first *s)
     if (outs == 2)
         finish(pixels, s->relu, b, second);
 }
-#define FIRST(n)                                                \
-    static void first_one_##n(const struct rn_product_first *s) \
-    {                                                           \
-        first_strip(n, 1, s);                                   \
-    }                                                           \
-    static void first_two_##n(const struct rn_product_first *s) \
-    {                                                           \
-        first_strip(n, 2, s);                                   \
-    }
-#else
-#define FIRST(n)
-#endif
 
-/* A function for every length, so that the sums stay in registers. */
-#define LENGTH(n)                                         \
-    static void one_##n(const struct rn_product_strip *s) \
-    {                                                     \
-        multiply_strip(n, 1, s);                          \
-    }                                                     \
-    static void two_##n(const struct rn_product_strip *s) \
-    {                                                     \
-        multiply_strip(n, 2, s);                          \
-    }                                                     \
-    FIRST(n)
-/* clang-format off */
-LENGTH(1) LENGTH(2) LENGTH(3) LENGTH(4) LENGTH(5) LENGTH(6)
-#if RN_KERNELS_BLOCK == 16
-LENGTH(7) LENGTH(8) LENGTH(9) LENGTH(10) LENGTH(11) LENGTH(12) LENGTH(13)
-LENGTH(14)
-#endif
-    /* clang-format on */
-
-    static void (*const lengths[2][STRIP])(const struct rn_product_strip *s) = {
-#if RN_KERNELS_BLOCK == 16
-        {one_1, one_2, one_3, one_4, one_5, one_6, one_7, one_8, one_9, one_10,
-         one_11, one_12, one_13, one_14},
-        {two_1, two_2, two_3, two_4, two_5, two_6, two_7, two_8, two_9, two_10,
-         two_11, two_12, two_13, two_14},
-#else
-        {one_1, one_2, one_3, one_4, one_5, one_6},
-        {two_1, two_2, two_3, two_4, two_5, two_6},
-#endif
-};
-
-static void multiply(int pixels, int outs, const struct rn_product_strip *s)
-{
-    lengths[outs - 1][pixels - 1](s);
-}
-
-#ifdef RN_KERNELS_BF16
-static void (*const first_lengths[2][STRIP])(const struct rn_product_first *) =
-    {
-#if RN_KERNELS_BLOCK == 16
-        {first_one_1, first_one_2, first_one_3, first_one_4, first_one_5,
-         first_one_6, first_one_7, first_one_8, first_one_9, first_one_10,
-         first_one_11, first_one_12, first_one_13, first_one_14},
-        {first_two_1, first_two_2, first_two_3, first_two_4, first_two_5,
-         first_two_6, first_two_7, first_two_8, first_two_9, first_two_10,
-         first_two_11, first_two_12, first_two_13, first_two_14},
-#else
-        {first_one_1, first_one_2, first_one_3, first_one_4, first_one_5,
-         first_one_6},
-        {first_two_1, first_two_2, first_two_3, first_two_4, first_two_5,
-         first_two_6},
-#endif
-};
+LENGTHS(first, first_strip, struct rn_product_first);
 
 static void first(int pixels, int outs, const struct rn_product_first *s)
 {

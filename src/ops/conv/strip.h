@@ -19,6 +19,40 @@ enum { STRIP = 14 };
 enum { STRIP = 6 };
 #endif
 
+/* A function for every length and one or two blocks of outputs, so that the
+ * sums stay in registers: NAME_lengths[outs - 1][pixels - 1](s) calls
+ * STRIP(pixels, outs, s) with constants. */
+/* clang-format off */
+#define LENGTH(n, name, strip, type)           \
+    static void name##_one_##n(const type *s)  \
+    {                                          \
+        strip(n, 1, s);                        \
+    }                                          \
+    static void name##_two_##n(const type *s)  \
+    {                                          \
+        strip(n, 2, s);                        \
+    }
+#define UP_TO_6(to, ...)                                                  \
+    to(1, __VA_ARGS__) to(2, __VA_ARGS__) to(3, __VA_ARGS__)              \
+    to(4, __VA_ARGS__) to(5, __VA_ARGS__) to(6, __VA_ARGS__)
+#define ENTRY(n, name) name##_##n,
+#if RN_KERNELS_BLOCK == 16
+#define EVERY_LENGTH(to, ...)                                             \
+    UP_TO_6(to, __VA_ARGS__)                                              \
+    to(7, __VA_ARGS__) to(8, __VA_ARGS__) to(9, __VA_ARGS__)              \
+    to(10, __VA_ARGS__) to(11, __VA_ARGS__) to(12, __VA_ARGS__)           \
+    to(13, __VA_ARGS__) to(14, __VA_ARGS__)
+#else
+#define EVERY_LENGTH(to, ...) UP_TO_6(to, __VA_ARGS__)
+#endif
+#define LENGTHS(name, strip, type)                                        \
+    EVERY_LENGTH(LENGTH, name, strip, type)                               \
+    static void (*const name##_lengths[2][STRIP])(const type *s) = {      \
+        {EVERY_LENGTH(ENTRY, name##_one)},                                \
+        {EVERY_LENGTH(ENTRY, name##_two)},                                \
+    }
+/* clang-format on */
+
 /* Pixels of float32 that a cache line has. */
 enum { LINE_PIXELS = RN_LINE / (B * (int)sizeof(float)) };
 
