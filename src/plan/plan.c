@@ -410,56 +410,62 @@ static int new_plan(struct rn_plan **out, struct rn_store *store,
     return rc;
 }
 
-/* A plan that is not run, for as many threads as are asked for. */
-static int build_dry(struct rn_plan **out, struct rn_store *store,
-                     const struct rn_plan_options *options,
-                     struct rn_error *err)
+/* The plan where `rc` is success; else nothing is left of it. */
+static int hand_out(struct rn_plan **out, struct rn_plan *p, int rc)
+{
+    if (rc)
+        rn_plan_destroy(p);
+    else
+        *out = p;
+    return rc;
+}
+
+/* One that holds nothing yet, of options that have been checked. */
+static int begin(struct rn_plan **out, struct rn_store *store,
+                 const struct rn_plan_options *options, struct rn_error *err)
 {
     struct rn_plan_options own = *options;
-    struct rn_plan *p;
     int rc = check_options(options, err);
 
     *out = NULL;
     if (!rc)
         rc = settle_precision(&own, store->graph, err);
-    if (!rc)
-        rc = new_plan(&p, store, &own, err);
+    return rc ? rc : new_plan(out, store, &own, err);
+}
+
+/* A plan that is not run, for as many threads as are asked for. */
+static int build_dry(struct rn_plan **out, struct rn_store *store,
+                     const struct rn_plan_options *options,
+                     struct rn_error *err)
+{
+    struct rn_plan *p;
+    int rc = begin(&p, store, options, err);
+
+    *out = NULL;
     if (rc)
         return rc;
     p->dry = true;
     rn_team_pretend(&p->team);
     rc = compile(p, err);
     rn_team_pretend_no_more(&p->team);
-    if (rc) {
-        rn_plan_destroy(p);
-        return rc;
-    }
-    *out = p;
-    return RN_OK;
+    return hand_out(out, p, rc);
 }
 
 static int build(struct rn_plan **out, struct rn_store *store,
                  const struct rn_plan_options *options, bool dry,
                  struct rn_error *err)
 {
-    struct rn_plan_options own = *options;
     struct rn_plan *p;
-    int rc = check_options(options, err);
+    int rc = begin(&p, store, options, err);
 
     *out = NULL;
-    if (!rc)
-        rc = settle_precision(&own, store->graph, err);
-    if (!rc)
-        rc = new_plan(&p, store, &own, err);
     if (rc)
         return rc;
     p->dry = dry;
     /* oneDNN shares work out when a primitive is made. */
     rc = rn_team_enter(&p->team, err);
-    if (rc) {
-        rn_plan_destroy(p);
-        return rc;
-    }
+    if (rc)
+        return hand_out(out, p, rc);
     p->options.threads = p->team.threads = p->team.granted;
     rc = compile(p, err);
     if (!rc && !dry) {
@@ -474,12 +480,7 @@ static int build(struct rn_plan **out, struct rn_store *store,
             drop_plain(p);
     }
     rn_team_leave(&p->team);
-    if (rc) {
-        rn_plan_destroy(p);
-        return rc;
-    }
-    *out = p;
-    return RN_OK;
+    return hand_out(out, p, rc);
 }
 
 int rn_plan_build(struct rn_plan **out, struct rn_store *store,
@@ -493,18 +494,31 @@ int rn_plan_build(struct rn_plan **out, struct rn_store *store,
     return build(out, store, options, false, err);
 }
 
+/* Options of a caller, and a store for what they ask for: one for training is
+ * made, or only measured; inference borrows the model's parameters. */
+static int take_store(struct rn_plan_options *own, struct rn_store **store,
+                      const struct rn_model *model,
+                      const struct rn_plan_options *options, bool measure,
+                      struct rn_error *err)
+{
+    int rc = take_options(own, options, err);
+
+    if (rc)
+        return rc;
+    if (own->mode != RN_MODE_TRAIN)
+        return rn_store_borrow(store, model->graph, err);
+    return (measure ? rn_store_measure : rn_store_create)(store, model->graph,
+                                                          1, err);
+}
+
 int rn_plan_create(struct rn_plan **out, const struct rn_model *model,
                    const struct rn_plan_options *options, struct rn_error *err)
 {
     struct rn_plan_options own;
     struct rn_store *store;
-    int rc = take_options(&own, options, err);
+    int rc = take_store(&own, &store, model, options, false, err);
 
     *out = NULL;
-    if (!rc)
-        rc = own.mode == RN_MODE_TRAIN
-                 ? rn_store_create(&store, model->graph, 1, err)
-                 : rn_store_borrow(&store, model->graph, err);
     if (rc)
         return rc;
     rc = rn_plan_build(out, store, &own, err);
@@ -659,12 +673,8 @@ int rn_plan_estimate(const struct rn_model *model,
     struct rn_plan_options own;
     struct rn_store *store;
     struct rn_plan *plan;
-    int rc = take_options(&own, options, err);
+    int rc = take_store(&own, &store, model, options, true, err);
 
-    if (!rc)
-        rc = own.mode == RN_MODE_TRAIN
-                 ? rn_store_measure(&store, model->graph, 1, err)
-                 : rn_store_borrow(&store, model->graph, err);
     if (rc)
         return rc;
     rc = build(&plan, store, &own, true, err);
@@ -681,13 +691,9 @@ int rn_plan_outline(struct rn_plan **out, const struct rn_model *model,
 {
     struct rn_plan_options own;
     struct rn_store *store;
-    int rc = take_options(&own, options, err);
+    int rc = take_store(&own, &store, model, options, true, err);
 
     *out = NULL;
-    if (!rc)
-        rc = own.mode == RN_MODE_TRAIN
-                 ? rn_store_measure(&store, model->graph, 1, err)
-                 : rn_store_borrow(&store, model->graph, err);
     if (rc)
         return rc;
     rc = build_dry(out, store, &own, err);
