@@ -107,6 +107,11 @@ size_t rn_convert_turns(size_t count)
     return rn_divide_up(count, RN_CONVERT_TURN);
 }
 
+size_t rn_convert_turn(size_t first, size_t count)
+{
+    return count - first < RN_CONVERT_TURN ? count - first : RN_CONVERT_TURN;
+}
+
 void rn_narrow(enum rn_dtype type, const float *x, void *y, size_t count,
                int threads)
 {
@@ -117,8 +122,7 @@ void rn_narrow(enum rn_dtype type, const float *x, void *y, size_t count,
          r.begin < r.end; r.begin++) {
         size_t i = r.begin * RN_CONVERT_TURN;
 
-        k->narrow(x + i, (char *)y + i * bytes,
-                  count - i < RN_CONVERT_TURN ? count - i : RN_CONVERT_TURN);
+        k->narrow(x + i, (char *)y + i * bytes, rn_convert_turn(i, count));
     }
 }
 
@@ -132,8 +136,7 @@ void rn_widen(enum rn_dtype type, const void *x, float *y, size_t count,
          r.begin < r.end; r.begin++) {
         size_t i = r.begin * RN_CONVERT_TURN;
 
-        k->widen((const char *)x + i * bytes, y + i,
-                 count - i < RN_CONVERT_TURN ? count - i : RN_CONVERT_TURN);
+        k->widen((const char *)x + i * bytes, y + i, rn_convert_turn(i, count));
     }
 }
 

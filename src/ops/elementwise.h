@@ -43,6 +43,8 @@ void rn_widen(enum rn_dtype type, const void *x, float *y, size_t count,
 /** In pieces of so many numbers, and how many of those. */
 #define RN_CONVERT_TURN ((size_t)8192)
 size_t rn_convert_turns(size_t count);
+/** Numbers of the piece that begins with number `first`. */
+size_t rn_convert_turn(size_t first, size_t count);
 
 /** Plain [n][c][h][w] -> blocked, zeros in the padding. */
 void rn_block_images(const struct rn_planes *planes, int channels,

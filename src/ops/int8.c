@@ -5,11 +5,6 @@
 #include "ops/int8_kernels.h"
 #include "ops/pool.h"
 
-static size_t turn_at(size_t i, size_t count)
-{
-    return count - i < RN_CONVERT_TURN ? count - i : RN_CONVERT_TURN;
-}
-
 void rn_int8_narrow(const float *x, uint8_t *y, size_t count, struct rn_quant q,
                     int threads)
 {
@@ -19,7 +14,7 @@ void rn_int8_narrow(const float *x, uint8_t *y, size_t count, struct rn_quant q,
          r.begin < r.end; r.begin++) {
         size_t i = r.begin * RN_CONVERT_TURN;
 
-        k->narrow(x + i, y + i, turn_at(i, count), q);
+        k->narrow(x + i, y + i, rn_convert_turn(i, count), q);
     }
 }
 
@@ -32,7 +27,7 @@ void rn_int8_widen(const uint8_t *x, float *y, size_t count, struct rn_quant q,
          r.begin < r.end; r.begin++) {
         size_t i = r.begin * RN_CONVERT_TURN;
 
-        k->widen(x + i, y + i, turn_at(i, count), q);
+        k->widen(x + i, y + i, rn_convert_turn(i, count), q);
     }
 }
 

@@ -55,6 +55,11 @@ const struct rn_conv_algorithm *rn_conv_algorithm_at(size_t i);
 
 void rn_conv_shares_unknown(const void *plan, struct rn_shares *shares);
 
+/** This thread's share of the bias's gradient: the outputs' in bfloat16, summed
+ *  over images and pixels, a block of outputs by one thread. */
+void rn_conv_bias_gradient(const struct rn_conv_config *config,
+                           const struct rn_conv_args *args, int me, int team);
+
 /** Describe an algorithm of our own: "NAME:INSTRUCTIONS". */
 void rn_conv_describe(struct rn_conv_needs *needs, const char *name);
 

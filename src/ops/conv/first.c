@@ -6,7 +6,7 @@
  * and threads. */
 #include "ops/conv/algorithm.h"
 
-#include "ops/conv/product_kernels.h"
+#include "ops/conv/row.h"
 #include "ops/elementwise.h"
 #include "ops/kernels.h"
 #include "ops/window.h"
@@ -107,34 +107,27 @@ static void multiply_row(const struct first *p, const struct rn_conv_args *args,
 {
     const struct rn_conv_config *c = &p->config;
     size_t b = p->block, plane = rn_shape_pixels(c->out) * b;
-    size_t panel = (size_t)c->window.kh * p->pairs * b * 2;
-    struct rn_product_first s = {
-        .x_row = p->width,
-        .x_pixel = (size_t)c->window.stride * CHANNELS,
-        .rows = (size_t)c->window.kh,
-        .pairs = p->pairs,
-        .w_block = panel,
-        .y_block = plane,
-        .add = c->sum,
-        .relu = c->relu,
+    const struct rn_conv_row r = {
+        .strip = {.x_row = p->width,
+                  .x_pixel = (size_t)c->window.stride * CHANNELS,
+                  .rows = (size_t)c->window.kh,
+                  .pairs = p->pairs,
+                  .w_block = (size_t)c->window.kh * p->pairs * b * 2,
+                  .y_block = plane,
+                  .add = c->sum,
+                  .relu = c->relu},
+        .x = x,
+        .weights = args->weights,
+        .bias = c->bias ? args->bias : NULL,
+        .y = (uint16_t *)args->dst + image * p->out_blocks * plane +
+             row * (size_t)c->out.w * b,
+        .pixels = (size_t)c->out.w,
+        .strips = p->strips,
+        .block = b,
+        .out_blocks = p->out_blocks,
     };
 
-    for (size_t out = 0; out < p->out_blocks; out += 2) {
-        int outs = out + 1 < p->out_blocks ? 2 : 1;
-
-        s.w = (const uint16_t *)args->weights + out * panel;
-        s.bias = c->bias ? args->bias + out * b : NULL;
-        for (size_t i = 0; i < p->strips; i++) {
-            struct rn_range r =
-                rn_range_of((size_t)c->out.w, (int)i, (int)p->strips);
-
-            s.x = x + r.begin * s.x_pixel;
-            s.y = (uint16_t *)args->dst +
-                  (image * p->out_blocks + out) * plane +
-                  (row * (size_t)c->out.w + r.begin) * b;
-            p->kernels->first((int)(r.end - r.begin), outs, &s);
-        }
-    }
+    rn_conv_row_multiply(p->kernels, &r);
 }
 
 static void run_piece(const struct first *p, const struct rn_conv_args *args,

@@ -191,18 +191,19 @@ static void accumulate(const struct weight_gradient *g,
     }
 }
 
-/* This thread's share of summing up the outputs' gradients. */
-static void add_bias(const struct weight_gradient *g,
-                     const struct rn_conv_args *a, int me, int team)
+void rn_conv_bias_gradient(const struct rn_conv_config *c,
+                           const struct rn_conv_args *a, int me, int team)
 {
-    struct rn_range r = rn_share_of(g->out_blocks, me, team);
-    size_t pixels = rn_shape_pixels(g->config.out);
+    const struct rn_pair_kernels *k = rn_pair_kernels_get();
+    size_t block = (size_t)rn_block(), pixels = rn_shape_pixels(c->out);
+    size_t blocks = rn_channels_padded(c->out.c) / block;
+    struct rn_range r = rn_share_of(blocks, me, team);
 
     for (size_t i = r.begin; i < r.end; i++)
-        for (size_t n = 0; n < (size_t)g->config.n; n++)
-            g->kernels->sum((const uint16_t *)a->diff_dst +
-                                (n * g->out_blocks + i) * pixels * g->block,
-                            pixels, n == 0, a->diff_bias + i * g->block);
+        for (size_t n = 0; n < (size_t)c->n; n++)
+            k->sum((const uint16_t *)a->diff_dst +
+                       (n * blocks + i) * pixels * block,
+                   pixels, n == 0, a->diff_bias + i * block);
 }
 
 static int run(void *plan, const struct rn_conv_args *a, struct rn_error *err)
@@ -224,7 +225,7 @@ static int run(void *plan, const struct rn_conv_args *a, struct rn_error *err)
 #pragma omp barrier
         }
         if (g->config.bias)
-            add_bias(g, a, me, team);
+            rn_conv_bias_gradient(&g->config, a, me, team);
     }
     return RN_OK;
 }

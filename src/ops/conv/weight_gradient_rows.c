@@ -205,20 +205,6 @@ static void join_groups(const struct rows *p, const struct rn_conv_args *a,
     }
 }
 
-/* This thread's share of summing up the outputs' gradients. */
-static void add_bias(const struct rows *p, const struct rn_conv_args *a, int me,
-                     int team)
-{
-    struct rn_range r = rn_share_of(p->out_blocks, me, team);
-    size_t pixels = rn_shape_pixels(p->config.out);
-
-    for (size_t i = r.begin; i < r.end; i++)
-        for (size_t n = 0; n < (size_t)p->config.n; n++)
-            p->kernels->sum((const uint16_t *)a->diff_dst +
-                                (n * p->out_blocks + i) * pixels * p->block,
-                            pixels, n == 0, a->diff_bias + i * p->block);
-}
-
 static int run(void *plan, const struct rn_conv_args *a, struct rn_error *err)
 {
     const struct rows *p = plan;
@@ -235,7 +221,7 @@ static int run(void *plan, const struct rn_conv_args *a, struct rn_error *err)
         for (size_t i = r.begin; i < r.end; i++)
             run_group(p, a, i, memory, partial + i * p->weights);
         if (p->config.bias)
-            add_bias(p, a, me, team);
+            rn_conv_bias_gradient(&p->config, a, me, team);
 #pragma omp barrier
         join_groups(p, a, partial, me, team);
     }

@@ -6,7 +6,7 @@
 #include "ops/conv/algorithm.h"
 
 #include "ops/conv/pair_kernels.h"
-#include "ops/conv/product_kernels.h"
+#include "ops/conv/row.h"
 #include "ops/elementwise.h"
 #include "ops/window.h"
 
@@ -102,32 +102,25 @@ static void multiply_row(const struct windows *p,
 {
     const struct rn_window *w = &p->config.window;
     size_t b = p->block, plane = rn_shape_pixels(p->to) * b;
-    size_t panel = rn_window_taps(w) * b * b;
     uint16_t *y = is_data(&p->config) ? args->diff_src : args->dst;
-    struct rn_product_first s = {
-        .x_row = p->width * b,
-        .x_pixel = (size_t)p->stride * b,
-        .rows = (size_t)w->kh,
-        .pairs = (size_t)w->kw * b / 2,
-        .w_block = panel,
-        .y_block = plane,
+    const struct rn_conv_row r = {
+        .strip = {.x_row = p->width * b,
+                  .x_pixel = (size_t)p->stride * b,
+                  .rows = (size_t)w->kh,
+                  .pairs = (size_t)w->kw * b / 2,
+                  .w_block = rn_window_taps(w) * b * b,
+                  .y_block = plane},
+        .x = x,
+        .weights = args->weights,
+        .bias = p->config.bias ? args->bias : NULL,
+        .y = y + image * p->out_blocks * plane + row * (size_t)p->to.w * b,
+        .pixels = (size_t)p->to.w,
+        .strips = p->strips,
+        .block = b,
+        .out_blocks = p->out_blocks,
     };
 
-    for (size_t out = 0; out < p->out_blocks; out += 2) {
-        int outs = out + 1 < p->out_blocks ? 2 : 1;
-
-        s.w = (const uint16_t *)args->weights + out * panel;
-        s.bias = p->config.bias ? args->bias + out * b : NULL;
-        for (size_t i = 0; i < p->strips; i++) {
-            struct rn_range r =
-                rn_range_of((size_t)p->to.w, (int)i, (int)p->strips);
-
-            s.x = x + r.begin * s.x_pixel;
-            s.y = y + (image * p->out_blocks + out) * plane +
-                  (row * (size_t)p->to.w + r.begin) * b;
-            p->kernels->first((int)(r.end - r.begin), outs, &s);
-        }
-    }
+    rn_conv_row_multiply(p->kernels, &r);
 }
 
 static void run_piece(const struct windows *p, const struct rn_conv_args *args,
