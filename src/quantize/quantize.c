@@ -725,7 +725,7 @@ int rn_quantize_sized(struct rn_model *model, const struct rn_data *data,
                       struct rn_error *err)
 {
     struct quantizer q = {.model = model, .err = err};
-    struct checking c = {.before = NAN, .after = NAN};
+    struct checking c = {.before = (double)NAN, .after = (double)NAN};
     struct rn_quantize_result own = {.images = 0};
     int images = 0, rc = RN_TAKE_OPTIONS(rn_quantize_option, &q.o, options,
                                          "rn_quantize_options", err);

@@ -21,7 +21,7 @@ static double error_of(const float *w, size_t count, float scale)
 static float scale_of(const float *w, size_t count)
 {
     float most = 0, best = 0;
-    double least = INFINITY;
+    double least = (double)INFINITY;
 
     for (size_t i = 0; i < count; i++)
         most = fmaxf(most, fabsf(w[i]));

@@ -249,7 +249,7 @@ static void int8_is_refused(void **state)
 
 static void file_keeps_all(void **state)
 {
-    struct rn_model *m = quantized(), *read;
+    struct rn_model *m = quantized(), *read = NULL;
     float before[BATCH * CLASSES], after[BATCH * CLASSES];
     struct rn_error err = {0};
 
@@ -544,7 +544,7 @@ static void leaves_layers_out(void **state)
  * of a logit. */
 static void onnx_says_the_same(void **state)
 {
-    struct rn_model *m = quantized(), *read;
+    struct rn_model *m = quantized(), *read = NULL;
     float own[BATCH * CLASSES], read_back[BATCH * CLASSES];
     struct rn_error err = {0};
 
