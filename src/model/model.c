@@ -10,6 +10,7 @@
 #include "core/sized.h"
 #include "graph/operation.h"
 #include "graph/quantization.h"
+#include "nets/family.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -216,7 +217,7 @@ static void draw_symmetric(const uint32_t bits[4], double out[4])
 }
 
 static void init_weight(struct rn_param *p, const struct rn_random_key *key,
-                        size_t n)
+                        size_t n, const struct rn_net_start *start)
 {
     if (p->dims == 4) {
         /* He et al. 2015, with fan-out k * k * C_out as in the paper's
@@ -224,6 +225,8 @@ static void init_weight(struct rn_param *p, const struct rn_random_key *key,
         double fan_out = (double)(p->dim[0] * p->dim[2] * p->dim[3]);
 
         fill_random(p, key, n, sqrt(2.0 / fan_out), draw_normal);
+    } else if (start->linear > 0) {
+        fill_random(p, key, n, start->linear, draw_normal);
     } else {
         /* The paper does not say how fc starts. Ours, as in PyTorch:
          * uniform within 1 / sqrt(fan-in); the bias is zero. */
@@ -236,13 +239,15 @@ static void init_weight(struct rn_param *p, const struct rn_random_key *key,
 void rn_model_init(struct rn_model *model, uint64_t seed)
 {
     struct rn_graph *g = model->graph;
+    const struct rn_family *family = model->spec.family;
+    const struct rn_net_start *start = family ? family->start : &rn_start_usual;
     struct rn_random_key key = {.seed = seed, .purpose = RN_RANDOM_INIT};
 
     for (size_t i = 0; i < g->n_params; i++) {
         struct rn_param *p = &g->params[i];
 
         if (p->kind == RN_PARAM_WEIGHT)
-            init_weight(p, &key, i);
+            init_weight(p, &key, i, start);
         else
             fill(p, p->kind == RN_PARAM_BN_WEIGHT ? 1.0f : 0.0f);
     }

@@ -162,6 +162,7 @@ const struct rn_family rn_family_cifar = {
     .build = build,
     .head = RN_RESIDUAL_HEAD,
     .attributes = rn_residual_attributes,
+    .start = &rn_start_usual,
     .least_floats = least_floats,
     .stages = rn_residual_stages,
     .stage_of = rn_residual_stage_of,

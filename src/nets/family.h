@@ -131,6 +131,16 @@ void rn_net_sure(const struct rn_net_spec *spec,
                  const struct rn_net_found *found,
                  const struct rn_net_given *given, rn_net_say *say, void *user);
 
+/* ------------------------------------------------------------------ start */
+
+/** How weights begin, beside convolutions' (rn_model_init()). */
+struct rn_net_start {
+    double linear; /* standard deviation of linear layers' weights; 0: uniform
+                      within 1 / sqrt(fan-in), as in PyTorch */
+};
+/** As in PyTorch, and so for networks of no family. */
+extern const struct rn_net_start rn_start_usual;
+
 /* ------------------------------------------------------------- the family */
 
 struct rn_family {
@@ -149,6 +159,7 @@ struct rn_family {
     const char *head;
 
     const struct rn_net_attribute *attributes; /* the last one has no key */
+    const struct rn_net_start *start;
     /** Numbers that the weights have at least, those of the first layer and
      *  the head left out: a description is cheap to make up. */
     uint64_t (*least_floats)(const struct rn_net_spec *spec);

@@ -30,6 +30,8 @@ void rn_net_sure(const struct rn_net_spec *spec,
     (void)spec, (void)found, (void)given, (void)say, (void)user;
 }
 
+const struct rn_net_start rn_start_usual = {.linear = 0};
+
 /* -------------------------------------------------------- suggestions */
 
 /* Letters up to the first digit, lower case; false when too long. */

@@ -192,6 +192,11 @@ static int stage_of(const struct rn_net_spec *spec, const char *node)
     return -1; /* a pool */
 }
 
+/* As torchvision: convolutions by He et al. 2015, for without batch norm the
+ * deeper ones do not learn from the paper's deviation, which linear layers have
+ * (section 3.1). */
+static const struct rn_net_start start = {.linear = 0.01};
+
 /* ---------------------------------------------------- networks of others */
 
 static void candidates(const struct rn_net_outline *o, rn_net_try *try,
@@ -288,6 +293,7 @@ const struct rn_family rn_family_vgg = {
     .build = build,
     .head = HEAD,
     .attributes = attributes,
+    .start = &start,
     .least_floats = least_floats,
     .stages = stages,
     .stage_of = stage_of,
