@@ -235,10 +235,17 @@ void table_print(struct table *t)
         width[c] = column_width(t, c);
     for (size_t i = 0; i < t->cells; i += (size_t)t->columns)
         print_row(t, i, width);
+    free(width);
+    table_destroy(t);
+}
+
+void table_destroy(struct table *t)
+{
+    if (!t)
+        return;
     for (size_t i = 0; i < t->cells; i++)
         free(t->cell[i]);
     free(t->cell);
-    free(width);
     free(t);
 }
 

@@ -37,6 +37,8 @@ __attribute__((format(printf, 2, 3))) void table_cell(struct table *table,
                                                       const char *format, ...);
 /** Print and free. */
 void table_print(struct table *table);
+/** Free what is not to be printed; NULL will do. */
+void table_destroy(struct table *table);
 
 /* JSON objects. Out of memory ends the program with a message. */
 json_t *json_new(void);

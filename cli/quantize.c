@@ -167,8 +167,11 @@ static int quantize(char *const *paths, struct options *o,
     cli_remarks(data);
     if (!rc)
         rc = rn_model_save(model, o->output, err);
-    if (rc)
+    if (rc) {
+        json_decref(layers.list);
+        table_destroy(layers.table);
         return rc;
+    }
     if (o->json)
         print_json(paths, o, &layers, &result);
     else
