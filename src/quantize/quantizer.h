@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A quantisation under way: what its steps share, in the order they run. */
+#ifndef RN_QUANTIZE_QUANTIZER_H
+#define RN_QUANTIZE_QUANTIZER_H
+
+#include "data/data.h"
+#include "model/model.h"
+#include "quantize/ranges.h"
+
+/** A convolution or fc that can be in 8 bits. */
+struct rn_quantizer_layer {
+    int node, end;       /* and the node of the value that its step makes */
+    size_t param;        /* its weights */
+    int shifted;         /* parameter that takes the correction, or -1 */
+    float *exact, *bias; /* what it and its weights were */
+    float *rounded, *corrected, *scales;
+    bool on;
+    double cost, noise; /* of the logits with this layer alone, of its value */
+};
+
+struct rn_quantizer {
+    struct rn_model *model;
+    struct rn_graph *g;
+    struct rn_quantize_options o;
+    struct rn_quantizer_layer *layers;
+    size_t n_layers;
+    bool *marked;            /* by node: a value to be in 8 bits */
+    struct rn_stats **stats; /* by node: of values that steps make, or NULL */
+    enum rn_range_rule *rules;
+    struct rn_plan *plan; /* of the model as it was */
+    int batch;
+    float *images; /* [batch] of the calibration's first */
+    float *logits, *others;
+    bool flat;       /* every image so far is of one colour */
+    float *compared; /* value by value, of a few images */
+    size_t next;     /* float there */
+    int few;
+    struct rn_error *err;
+};
+
+int rn_quantizer_no_memory(struct rn_quantizer *q, size_t bytes);
+/** RN_ERR_STOPPED when the caller's progress() says so. */
+int rn_quantizer_tell(const struct rn_quantizer *q, const char *what, int done,
+                      int all);
+/** A plan of the model as it is now. */
+int rn_quantizer_plan(struct rn_plan **plan, const struct rn_quantizer *q,
+                      int batch, int precision);
+/** The node whose value a trace shows. */
+size_t rn_quantizer_node(const struct rn_trace *value);
+
+/* layers.c */
+
+/** Find the layers that can be in 8 bits, and the values around them.
+ *  RN_ERR_ARG when there is no layer. */
+int rn_quantizer_find(struct rn_quantizer *q);
+/** Put all of them into 8 bits, after calibration. */
+int rn_quantizer_round(struct rn_quantizer *q);
+/** Put a layer into 8 bits, or back. */
+void rn_quantizer_turn(struct rn_quantizer *q, struct rn_quantizer_layer *l,
+                       bool on);
+
+/* calibrate.c */
+
+/** A batch of calibration images, [batch][c][h][w]. */
+int rn_quantizer_calibrate(struct rn_quantizer *q, const float *images);
+/** Through all calibration images; the last few that fill no batch are left
+ *  out. */
+int rn_quantizer_calibrate_on(struct rn_quantizer *q,
+                              const struct rn_data *data, int images);
+/** A range for each value that is to be in 8 bits. */
+void rn_quantizer_ranges(struct rn_quantizer *q);
+
+/* costs.c */
+
+/** Keep what values are before anything is quantised: they are compared
+ *  with. */
+int rn_quantizer_keep(struct rn_quantizer *q);
+/** What each layer in 8 bits costs alone. */
+int rn_quantizer_costs(struct rn_quantizer *q);
+/** How far each layer's value now is from those kept. */
+int rn_quantizer_compare(struct rn_quantizer *q);
+
+#endif
