@@ -7,289 +7,17 @@
  * after it, and arrives at the same files. */
 #include "train/trainer.h"
 
-#include "core/count.h"
-#include "core/locale.h"
-#include "core/memory.h"
 #include "core/threads.h"
 #include "eval/eval.h"
 
-#include <inttypes.h>
 #include <math.h>
-#include <stdarg.h>
 #include <string.h>
 
 #define SAVE_SECONDS 600
 
-void rn_trainer_say(const struct rn_trainer *t, const char *format, ...)
-{
-    char text[512];
-    va_list args;
-
-    if (!t->events.message)
-        return;
-    va_start(args, format);
-    rn_format_list(text, sizeof(text), format, args);
-    va_end(args);
-    t->events.message(t->events.user, text);
-}
-
 static bool stop_asked(const struct rn_trainer *t)
 {
     return t->events.stop != NULL && t->events.stop(t->events.user) != 0;
-}
-
-/* ------------------------------------------------------------ figures */
-
-static double epochs_done(const struct rn_trainer *t)
-{
-    return (double)t->progress.iteration / rn_trainer_epoch(t);
-}
-
-static double seconds_left(const struct rn_trainer *t)
-{
-    long done = t->progress.iteration - t->clock.first;
-    long left = t->iterations - t->progress.iteration;
-
-    if (done == 0)
-        return 0;
-    return (rn_now() - t->clock.start) / (double)done * (double)left;
-}
-
-/* What is known without a test. */
-static struct rn_train_report running_report(const struct rn_trainer *t)
-{
-    const struct rn_progress *p = &t->progress;
-    const struct rn_clock *c = &t->clock;
-    double images = p->images > 0 ? (double)p->images : 1;
-    double seconds = c->seconds;
-
-    return (struct rn_train_report){
-        .iteration = p->iteration,
-        .iterations = t->iterations,
-        .epoch = epochs_done(t),
-        .loss = p->loss_sum / images,
-        .train_error = 100.0 * (double)p->errors / images,
-        .lr = rn_schedule_lr(&t->schedule, p->iteration - 1),
-        .images_per_second = seconds > 0 ? (double)c->images / seconds : 0,
-        .data_wait = seconds > 0 ? fmin(1, c->waited / seconds) : 0,
-        .seconds_left = seconds_left(t),
-        .test_part = t->test_part,
-    };
-}
-
-bool rn_trainer_sets(const struct rn_trainer *t)
-{
-    return t->data && t->data->several;
-}
-
-/* Of the last test. */
-static double tested(const struct rn_trainer *t, const char *name)
-{
-    return rn_metric_logged(t->progress.test, name, rn_trainer_sets(t));
-}
-
-/* -------------------------------------------------------------- saving */
-
-static int set_text(json_t *object, const char *name, const char *text)
-{
-    return json_object_set_new(object, name, json_string(text));
-}
-
-static int set_real(json_t *object, const char *name, double value)
-{
-    return json_object_set_new(object, name, json_real(value));
-}
-
-static int set_count(json_t *object, const char *name, long value)
-{
-    return json_object_set_new(object, name, json_integer(value));
-}
-
-/* Last part of a path: where data lies on this machine is nobody's business
- * but run.json's. */
-static const char *last_part(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-
-    return slash != NULL && slash[1] != '\0' ? slash + 1 : path;
-}
-
-/* Put the weights' average in the weights' place, and the other way round the
- * next time. */
-static void show_average(struct rn_trainer *t)
-{
-    if (t->average.value)
-        rn_ema_swap(&t->average, &t->flat);
-}
-
-/* What not every run does is told of those that do. */
-static int set_extras(json_t *object, const struct rn_train_options *o)
-{
-    const struct {
-        const char *name, *value, *usual;
-    } texts[] = {
-        {"optimizer", o->optimizer, "sgd"},
-        {"loss", o->loss, "cross-entropy"},
-        {"colour", o->colour, "none"},
-        {"freeze", o->freeze, "none"},
-        {"lr_scale", o->lr_scale, "none"},
-        {"batch_norm", o->batch_norm, "batch"},
-        {"class_weights", o->class_weights, "none"},
-    };
-    const struct {
-        const char *name;
-        double value;
-    } numbers[] = {
-        {"erase", o->erase},
-        {"mixup", o->mixup},
-        {"cutmix", o->cutmix},
-        {"ema", o->ema},
-    };
-    int failed = 0;
-
-    if (o->weights)
-        failed |= set_text(object, "weights", last_part(o->weights));
-    for (size_t i = 0; i < COUNT(texts); i++)
-        if (strcmp(texts[i].value, texts[i].usual) != 0)
-            failed |= set_text(object, texts[i].name, texts[i].value);
-    for (size_t i = 0; i < COUNT(numbers); i++)
-        if (numbers[i].value > 0)
-            failed |= set_real(object, numbers[i].name, numbers[i].value);
-    return failed;
-}
-
-/* The options that the optimiser takes. */
-static int set_optimiser(json_t *object, const struct rn_update *u)
-{
-    const struct rn_optimiser_option *options = u->optimiser->options;
-    int failed = 0;
-
-    for (int k = 0; options[k].name; k++)
-        failed |= set_real(object, options[k].name, u->option[k]);
-    return failed;
-}
-
-/* What it was trained on: which images of which, and how the others were held
- * out; rn_model_training() reads it. */
-static int set_training(json_t *object, const struct rn_trainer *t)
-{
-    const struct rn_train_options *o = &t->o;
-    char sum[20];
-    int failed = 0;
-
-    snprintf(sum, sizeof(sum), "%016" PRIx64, t->data->training);
-    failed |= set_text(object, "training_checksum", sum);
-    failed |= set_count(object, "data_rule", o->data_rule);
-    if (o->validation > 0)
-        failed |= set_count(object, "validation", o->validation);
-    if (o->validation_percent > 0)
-        failed |= set_real(object, "validation_percent", o->validation_percent);
-    return failed;
-}
-
-/* How the model was trained. No clock: the same run gives the same bytes. */
-static json_t *trained_json(const struct rn_trainer *t)
-{
-    const struct rn_progress *p = &t->progress;
-    const struct rn_train_options *o = &t->o;
-    json_t *object = json_object();
-    int failed = !object;
-
-    if (failed)
-        return NULL;
-    failed |= set_text(object, "data", last_part(t->data->spec));
-    failed |= set_text(object, "format", t->data->format);
-    failed |= set_count(object, "images", t->sampler.count);
-    failed |= set_count(object, "iterations", p->iteration);
-    failed |= set_real(object, "epochs", epochs_done(t));
-    failed |= set_count(object, "batch", o->batch);
-    if (t->step_batches > 1)
-        failed |= set_count(object, "accumulate", t->step_batches);
-    failed |= set_real(object, "lr", o->lr);
-    failed |= set_text(object, "schedule", o->schedule);
-    failed |= set_text(object, "warmup", o->warmup);
-    failed |= set_optimiser(object, &t->update);
-    failed |= set_real(object, "weight_decay", o->weight_decay);
-    failed |= set_real(object, "label_smoothing", rn_options_smoothing(o));
-    failed |= set_text(object, "augment", o->augment);
-    failed |=
-        json_object_set_new(object, "seed", json_integer((json_int_t)o->seed));
-    if (o->precision > RN_PRECISION_FP32)
-        failed |=
-            set_text(object, "precision", rn_precision_name(o->precision));
-    failed |= set_training(object, t);
-    failed |= set_extras(object, o);
-    if (p->tested == p->iteration) {
-        failed |= set_real(object, "test_error", tested(t, "test_error"));
-        failed |= set_count(object, "test_images", t->test_images);
-        failed |= set_text(object, "test_part", rn_part_name(t->test_part));
-    }
-    if (!failed)
-        return object;
-    json_decref(object);
-    return NULL;
-}
-
-/* Bring the model in memory up to date with the store. */
-static int export_model(struct rn_trainer *t, struct rn_error *err)
-{
-    json_t *object = trained_json(t);
-    char *text = !object ? NULL : rn_json_dump(object, 0);
-    const char *broken;
-
-    json_decref(object);
-    if (!text)
-        return rn_fail_memory(err, 1024, "the model's description");
-    rn_free(t->model->trained);
-    t->model->trained = text;
-
-    rn_store_export(t->store, t->model->graph);
-    broken = rn_model_not_finite(t->model);
-    if (broken)
-        return rn_fail(err, RN_ERR_LOSS,
-                       "parameters are not finite after iteration %ld: %s; "
-                       "'%s' is the last good checkpoint",
-                       t->progress.iteration, broken, t->run.last);
-    return RN_OK;
-}
-
-int rn_trainer_save(struct rn_trainer *t, struct rn_error *err)
-{
-    int rc = rn_log_sync(&t->log, err);
-
-    t->progress.warmed_at = t->schedule.warmed_at;
-    if (rc == RN_OK)
-        rc = export_model(t, err);
-    if (rc == RN_OK)
-        rc = rn_checkpoint_save(&t->checkpoint, t->run.last, t->model, t->store,
-                                &t->average, &t->progress, t->o.optimizer,
-                                t->checksum, err);
-    t->clock.saved = rn_now();
-    return rc;
-}
-
-static int save_best(struct rn_trainer *t, struct rn_error *err)
-{
-    int rc;
-
-    show_average(t);
-    rc = export_model(t, err);
-    show_average(t);
-    return rc == RN_OK ? rn_model_save(t->model, t->run.best, err) : rc;
-}
-
-int rn_trainer_draw(struct rn_trainer *t, struct rn_error *err)
-{
-    struct rn_curve curve = {
-        .test_name = rn_part_name(t->test_part),
-        .iterations = t->iterations,
-        .step = t->schedule.step,
-        .steps = t->schedule.steps,
-    };
-
-    snprintf(curve.title, sizeof(curve.title), "%s on %s", t->model->spec.name,
-             t->data->format);
-    return rn_curve_write(t->run.log, t->run.curve, &curve, err);
 }
 
 /* ------------------------------------------------------------- testing */
@@ -312,9 +40,9 @@ static int run_test(struct rn_trainer *t, struct rn_error *err)
     rn_trainer_test_pass(t, &pass);
     pass.user = t;
     pass.progress = test_progress;
-    show_average(t);
+    rn_trainer_show_average(t);
     rc = rn_plan_refresh(t->test_plan, err);
-    show_average(t);
+    rn_trainer_show_average(t);
     if (rc == RN_OK)
         rc = rn_eval_run(&pass, &m, err);
     if (rc == RN_OK) {
@@ -412,7 +140,7 @@ static int after_test(struct rn_trainer *t, struct rn_error *err)
     /* A few test images often give equal errors. */
     if (rc != RN_OK || !(better || (!best.worse && tie.better)))
         return rc;
-    rc = save_best(t, err);
+    rc = rn_trainer_save_best(t, err);
     if (rc == RN_OK) {
         if (better)
             p->improved = p->iteration;
@@ -450,21 +178,21 @@ static int reestimate(struct rn_trainer *t, struct rn_error *err)
     config.first = 0;
     config.end = batches;
     rc = rn_loader_create(&loader, &config, err);
-    show_average(t);
+    rn_trainer_show_average(t);
     for (long i = 0; i < batches && rc == RN_OK; i++) {
         rc = rn_loader_next(loader, &batch, NULL, err);
         if (rc == RN_OK && batch.count == t->o.batch)
             rc = rn_plan_statistics(plan_for(t, batch.count, i * t->o.batch),
                                     batch.images, 1 / ((double)i + 1), err);
     }
-    show_average(t);
+    rn_trainer_show_average(t);
     rn_loader_destroy(loader);
     return rc;
 }
 
 static int report(struct rn_trainer *t, struct rn_error *err)
 {
-    struct rn_train_report r = running_report(t);
+    struct rn_train_report r = rn_trainer_report(t);
     int rc = RN_OK;
 
     r.tested = test_due(t);
@@ -473,12 +201,12 @@ static int report(struct rn_trainer *t, struct rn_error *err)
     if (rc == RN_OK && r.tested)
         rc = run_test(t, err);
     if (rc == RN_OK && r.tested) {
-        r.test_error = tested(t, "test_error");
-        r.test_error5 = tested(t, "test_error5");
-        r.test_loss = tested(t, "test_loss");
+        r.test_error = rn_trainer_tested(t, "test_error");
+        r.test_error5 = rn_trainer_tested(t, "test_error5");
+        r.test_loss = rn_trainer_tested(t, "test_loss");
         r.measures = rn_metrics_measured(t->progress.test, rn_trainer_sets(t),
                                          r.measured);
-        r.seconds_left = seconds_left(t);
+        r.seconds_left = rn_trainer_seconds_left(t);
     }
     if (rc == RN_OK)
         rc = rn_log_line(&t->log, &r, err);
@@ -537,16 +265,6 @@ static void say_skipped(struct rn_trainer *t)
     while ((why = rn_loader_skipped(t->loader, t->skipped))) {
         t->skipped++;
         rn_trainer_say(t, "skipped: %s", why);
-    }
-}
-
-void rn_trainer_say_remarks(struct rn_trainer *t)
-{
-    const char *remark;
-
-    while ((remark = rn_data_remark(t->data, t->remarks))) {
-        t->remarks++;
-        rn_trainer_say(t, "%s", remark);
     }
 }
 
@@ -625,7 +343,7 @@ static void tick(const struct rn_trainer *t)
 
     if (!t->events.tick)
         return;
-    r = running_report(t);
+    r = rn_trainer_report(t);
     t->events.tick(t->events.user, &r);
 }
 
@@ -679,7 +397,7 @@ int rn_trainer_loop(struct rn_trainer *t, struct rn_error *err)
                        t->skipped);
     /* Without tests the last model is the best there is. */
     if (rc == RN_OK && t->test_images == 0) {
-        rc = save_best(t, err);
+        rc = rn_trainer_save_best(t, err);
         if (rc == RN_OK)
             rc = rn_trainer_draw(t, err);
     }

@@ -5,22 +5,14 @@
 #include "core/file.h"
 #include "core/memory.h"
 #include "core/sized.h"
-#include "core/text.h"
 #include "core/threads.h"
 #include "eval/eval.h"
 #include "plan/team.h"
 
-#include <errno.h>
 #include <inttypes.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#define DEFAULT_ITERATIONS 64000 /* He et al. 2016, section 4.2 */
-#define REPORTS            200
-#define REPORT_AT_MOST     100 /* iterations */
-#define OPTIONS_LIMIT      ((size_t)1 << 20)
 
 /* ----------------------------------------------------------- planning */
 
@@ -64,41 +56,6 @@ static int plan_batches(struct rn_trainer *t, struct rn_error *err)
     if (t->sampler.last == RN_LAST_KEEP)
         t->rest = images % o->batch;
     return RN_OK;
-}
-
-double rn_trainer_epoch(const struct rn_trainer *t)
-{
-    return t->epoch_batches / t->step_batches;
-}
-
-static long at_least_one(double value)
-{
-    return value < 1 ? 1 : (long)value;
-}
-
-int rn_trainer_plan_length(struct rn_trainer *t, struct rn_error *err)
-{
-    const struct rn_train_options *o = &t->o;
-    /* Less a little, so that rounding does not add an iteration. */
-    double length = ceil(o->epochs * rn_trainer_epoch(t) - 1e-6);
-
-    if (o->iterations > 0)
-        length = (double)o->iterations;
-    else if (o->epochs <= 0)
-        length = DEFAULT_ITERATIONS;
-    if (length > 1e9)
-        return rn_fail(err, RN_ERR_ARG,
-                       "`epochs` %g: more than a billion iterations",
-                       o->epochs);
-    t->iterations = at_least_one(length);
-    t->report_every = o->report_every;
-    if (t->report_every == 0)
-        t->report_every = at_least_one(fmin(length / REPORTS, REPORT_AT_MOST));
-    t->test_every = o->test_every;
-    if (t->test_every == 0)
-        t->test_every = at_least_one(round(rn_trainer_epoch(t)));
-    t->save_every = o->save_every > 0 ? o->save_every : t->test_every;
-    return rn_schedule_parse(&t->schedule, o, t->iterations, err);
 }
 
 /* Tests see pictures as the model says. */
@@ -373,112 +330,6 @@ static void say_plan(const struct rn_trainer *t)
         t->test_images == 0 ? "; there is nothing to test on" : "");
 }
 
-/* ----------------------------------------------------------- run.json */
-
-static json_t *network_json(const struct rn_trainer *t)
-{
-    const struct rn_net_spec *spec = &t->model->spec;
-    const char *shortcut = rn_shortcut_name(spec->shortcut);
-
-    return json_pack("{s:s, s:[i,i,i], s:i, s:s, s:b, s:I, s:I}", "net",
-                     spec->name, "input", spec->input.c, spec->input.h,
-                     spec->input.w, "classes", spec->classes, "shortcut",
-                     shortcut ? shortcut : "-", "stride_v1",
-                     (int)spec->stride_v1, "params",
-                     (json_int_t)rn_graph_params(t->model->graph), "macs",
-                     (json_int_t)rn_graph_macs(t->model->graph));
-}
-
-static json_t *data_json(const struct rn_trainer *t)
-{
-    const struct rn_data *d = t->data;
-    char sum[20];
-
-    snprintf(sum, sizeof(sum), "%016" PRIx64, d->checksum);
-    return json_pack("{s:s, s:s, s:i, s:i, s:i}", "format", d->format,
-                     "checksum", sum, "train", d->part[RN_PART_TRAIN].count,
-                     "validation", d->part[RN_PART_VALIDATION].count, "test",
-                     d->part[RN_PART_TEST].count);
-}
-
-static json_t *machine_json(const struct rn_trainer *t)
-{
-    struct rn_machine m;
-
-    rn_machine_get(&m);
-    return json_pack("{s:s, s:s, s:s, s:i}", "cpu", m.cpu, "isa", m.isa,
-                     "onednn", m.onednn, "threads", t->threads);
-}
-
-static int write_options(struct rn_trainer *t, struct rn_error *err)
-{
-    /* "o" values that are NULL make json_pack() fail, releasing the rest. */
-    json_t *object =
-        json_pack("{s:s, s:I, s:o, s:o, s:o, s:o}", "version", rn_version(),
-                  "iterations", (json_int_t)t->iterations, "options",
-                  rn_options_to_json(&t->o), "network", network_json(t), "data",
-                  data_json(t), "machine", machine_json(t));
-    int rc = rn_run_describe(&t->run, object, err);
-
-    json_decref(object);
-    return rc;
-}
-
-/* Options and data checksum of a run folder. */
-static int read_options(struct rn_trainer *t, struct rn_error *err)
-{
-    char *text = NULL;
-    size_t size = 0;
-    int rc;
-
-    if (!rn_is_file(t->run.options))
-        return rn_fail(err, RN_ERR_ARG,
-                       "'%s' holds no run: run.json is "
-                       "missing",
-                       t->run.folder);
-    rc = rn_text_read(t->run.options, OPTIONS_LIMIT, &text, &size, err);
-    if (rc != RN_OK)
-        return rc;
-    t->texts = rn_json_load(text, size, JSON_REJECT_DUPLICATES, NULL);
-    rn_free(text);
-    if (!t->texts)
-        return rn_fail(err, RN_ERR_DATA, "'%s': not JSON", t->run.options);
-    rc = rn_options_from_json(&t->o, json_object_get(t->texts, "options"),
-                              t->run.options, err);
-    t->o.out = t->run.folder;
-    return rc;
-}
-
-static int check_data(const struct rn_trainer *t, struct rn_error *err)
-{
-    const char *sum = json_string_value(
-        json_object_get(json_object_get(t->texts, "data"), "checksum"));
-    char found[20];
-
-    snprintf(found, sizeof(found), "%016" PRIx64, t->data->checksum);
-    if (sum && strcmp(sum, found) == 0)
-        return RN_OK;
-    return rn_fail(err, RN_ERR_DATA,
-                   "'%s' is not the data the run began with: checksum %s, "
-                   "expected %s",
-                   t->data->spec, found, !sum ? "(none)" : sum);
-}
-
-/* The last bits depend on what computes them. */
-static void compare_machine(const struct rn_trainer *t)
-{
-    const json_t *object = json_object_get(t->texts, "machine");
-    const char *onednn = json_string_value(json_object_get(object, "onednn"));
-    const char *isa = json_string_value(json_object_get(object, "isa"));
-    struct rn_machine m;
-
-    rn_machine_get(&m);
-    if (!onednn || !isa || strcmp(onednn, m.onednn) != 0 ||
-        strcmp(isa, m.isa) != 0)
-        rn_trainer_say(t, "the run began on another machine or oneDNN; its "
-                          "last bits may differ from now on");
-}
-
 /* ------------------------------------------------------------- running */
 
 /* A path that still holds in another working folder, for run.json. */
@@ -615,7 +466,7 @@ static int make_folder(struct rn_trainer *t, struct rn_error *err)
         rc = rn_run_vacant(&t->run, err);
     t->checksum = rn_options_checksum(&t->o);
     if (rc == RN_OK)
-        rc = write_options(t, err);
+        rc = rn_trainer_describe(t, err);
     if (rc == RN_OK)
         rc = rn_log_open(&t->log, t->run.log, err);
     return rc;
@@ -700,7 +551,7 @@ static int begin_again(struct rn_trainer *t, const struct rn_resume_options *r,
     resolve_threads(t);
     rc = open_data(t, err);
     if (rc == RN_OK)
-        rc = check_data(t, err);
+        rc = rn_trainer_check_data(t, err);
     if (rc == RN_OK)
         rc = saved ? load_checkpoint(t, err) : start_model(t, err);
     t->checksum = rn_options_checksum(&t->o);
@@ -737,7 +588,7 @@ static int go_on(struct rn_trainer *t, const struct rn_resume_options *r,
     if (r->data_set)
         t->o.data = r->data_set->spec;
     rn_run_sweep(&t->run);
-    compare_machine(t);
+    rn_trainer_compare_machine(t);
     if (rc == RN_OK)
         rc = begin_again(t, r, err);
     if (rc == RN_OK)
@@ -772,7 +623,7 @@ int rn_train_resume_sized(const char *run,
     if (rc == RN_OK)
         rc = rn_run_name(&t.run, run, err);
     if (rc == RN_OK)
-        rc = read_options(&t, err);
+        rc = rn_trainer_read(&t, err);
     if (rc == RN_OK)
         rc = rn_options_check(&t.o, err);
     if (rc == RN_OK)

@@ -75,13 +75,74 @@ void rn_trainer_choose_rest(struct rn_trainer *t);
 /** A smaller batch when one that was chosen does not fit into memory. */
 int rn_trainer_choose_batch(struct rn_trainer *t, struct rn_error *err);
 
-/* trainer.c */
+/* say.c */
+
+/** Hand a line to the caller. */
+__attribute__((format(printf, 2, 3))) void
+rn_trainer_say(const struct rn_trainer *t, const char *format, ...);
+/** Say what there is to say of the data, each thing once. */
+void rn_trainer_say_remarks(struct rn_trainer *t);
+
+/* length.c */
 
 /** Iterations of an epoch; may be fractional. */
 double rn_trainer_epoch(const struct rn_trainer *t);
-
 /** Iterations, what comes when, and the schedule. */
 int rn_trainer_plan_length(struct rn_trainer *t, struct rn_error *err);
+
+/* images.c */
+
+/** Whether the run's data are pictures. */
+bool rn_trainer_pictures(const struct rn_trainer *t);
+/** Whether its images may have any number of classes. */
+bool rn_trainer_sets(const struct rn_trainer *t);
+/** Set what is changed at random, and where it is cut, for images of `size`
+ *  pixels a side; augment and colour must be set. */
+void rn_train_changes(const struct rn_train_options *o, int size,
+                      struct rn_loader_config *config);
+/** How training sees images; rn_loader_create() starts with first and end. */
+void rn_trainer_loader(const struct rn_trainer *t,
+                       struct rn_loader_config *config);
+/** A test's pass, without progress. */
+struct rn_eval_pass;
+void rn_trainer_test_pass(const struct rn_trainer *t,
+                          struct rn_eval_pass *pass);
+
+/* figures.c */
+
+/** Epochs done. */
+double rn_trainer_epochs(const struct rn_trainer *t);
+/** Seconds to the end at the pace so far; 0 where there is none yet. */
+double rn_trainer_seconds_left(const struct rn_trainer *t);
+/** What is known without a test. */
+struct rn_train_report rn_trainer_report(const struct rn_trainer *t);
+/** A measure of the last test. */
+double rn_trainer_tested(const struct rn_trainer *t, const char *name);
+
+/* describe.c */
+
+/** Write run.json. */
+int rn_trainer_describe(struct rn_trainer *t, struct rn_error *err);
+/** Read a run folder's options, and its description into `texts`. */
+int rn_trainer_read(struct rn_trainer *t, struct rn_error *err);
+/** RN_ERR_DATA when the data are not those the run began with. */
+int rn_trainer_check_data(const struct rn_trainer *t, struct rn_error *err);
+/** Say when it began on another machine: the last bits depend on what computes
+ *  them. */
+void rn_trainer_compare_machine(const struct rn_trainer *t);
+
+/* save.c */
+
+/** Write last.safetensors. RN_ERR_LOSS, with nothing written, when a
+ *  parameter is not finite. */
+int rn_trainer_save(struct rn_trainer *t, struct rn_error *err);
+/** Write best.safetensors. */
+int rn_trainer_save_best(struct rn_trainer *t, struct rn_error *err);
+/** Put the weights' average in the weights' place, and the other way round the
+ *  next time. */
+void rn_trainer_show_average(struct rn_trainer *t);
+/** Draw curve.svg. */
+int rn_trainer_draw(struct rn_trainer *t, struct rn_error *err);
 
 /* change.c */
 
@@ -102,20 +163,6 @@ int rn_trainer_record_change(struct rn_trainer *t,
 
 /** The model of a run's first step: made, or from weights. */
 int rn_trainer_start_model(struct rn_trainer *t, struct rn_error *err);
-/** Whether the run's data are pictures. */
-bool rn_trainer_pictures(const struct rn_trainer *t);
-/** How training sees images; rn_loader_create() starts with first and end. */
-void rn_trainer_loader(const struct rn_trainer *t,
-                       struct rn_loader_config *config);
-/** A test's pass, without progress. */
-struct rn_eval_pass;
-void rn_trainer_test_pass(const struct rn_trainer *t,
-                          struct rn_eval_pass *pass);
-
-/** Set what is changed at random, and where it is cut, for images of `size`
- *  pixels a side; augment and colour must be set. */
-void rn_train_changes(const struct rn_train_options *o, int size,
-                      struct rn_loader_config *config);
 
 /* before.c: what can be known before the first step. */
 
@@ -159,19 +206,9 @@ int rn_trainer_measure(struct rn_trainer *t, struct rn_paces *paces,
 void rn_trainer_estimate(const struct rn_trainer *t,
                          const struct rn_paces *paces);
 
+/* loop.c */
+
 /** Train from progress.iteration to the end. */
 int rn_trainer_loop(struct rn_trainer *t, struct rn_error *err);
-/** Write last.safetensors. RN_ERR_LOSS, with nothing written, when a
- *  parameter is not finite. */
-int rn_trainer_save(struct rn_trainer *t, struct rn_error *err);
-/** Whether its images may have any number of classes. */
-bool rn_trainer_sets(const struct rn_trainer *t);
-/** Draw curve.svg. */
-int rn_trainer_draw(struct rn_trainer *t, struct rn_error *err);
-/** Say what there is to say of the data, each thing once. */
-void rn_trainer_say_remarks(struct rn_trainer *t);
-/** Hand a line to the caller. */
-__attribute__((format(printf, 2, 3))) void
-rn_trainer_say(const struct rn_trainer *t, const char *format, ...);
 
 #endif
