@@ -268,12 +268,6 @@ int rn_choose_kept(struct rn_plan *plan, struct rn_error *err);
 void rn_plain_values(const struct rn_plan *plan, int node, int buffer,
                      float *values);
 
-/* trace.c */
-
-struct rn_tracer;
-/** Hand out the value that a step has just made. */
-int rn_trace_step(const struct rn_plan *plan, const struct rn_step *s);
-
 /* recompute.c */
 
 /** Have a training plan keep less from forward to backward, as its option
@@ -282,8 +276,21 @@ int rn_recompute(struct rn_plan *plan, struct rn_error *err);
 
 /* run.c */
 
+/** Who is told of each step that has run (trace.c). */
+struct rn_tracer {
+    /** Nonzero ends the run, and is returned. */
+    int (*step)(const struct rn_plan *plan, const struct rn_step *s);
+    int (*visit)(void *user, const struct rn_trace *value);
+    void *user;
+    float *values; /* room for the largest value */
+};
+
 /** The first `steps` of the plan. */
 int rn_run_steps(struct rn_plan *plan, size_t steps, struct rn_error *err);
+
+/* steps/steps.c */
+
+/** Where a buffer lies in the plan's arena; NULL for none. */
 void *rn_buffer_at(const struct rn_plan *plan, int buffer);
 
 #endif

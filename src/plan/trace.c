@@ -2,13 +2,8 @@
 /* Values inside the network, handed out while an inference plan runs. */
 #include "plan/internal.h"
 
-struct rn_tracer {
-    int (*visit)(void *user, const struct rn_trace *value);
-    void *user;
-    float *values; /* room for the largest value */
-};
-
-int rn_trace_step(const struct rn_plan *plan, const struct rn_step *s)
+/* Hand out the value that a step has just made. */
+static int trace_step(const struct rn_plan *plan, const struct rn_step *s)
 {
     const struct rn_tracer *t = plan->tracer;
     int rc;
@@ -48,7 +43,7 @@ int rn_plan_trace(struct rn_plan *plan, const float *images,
                   int (*visit)(void *user, const struct rn_trace *value),
                   void *user, struct rn_error *err)
 {
-    struct rn_tracer tracer = {visit, user, NULL};
+    struct rn_tracer tracer = {trace_step, visit, user, NULL};
     size_t room;
     int rc;
 
