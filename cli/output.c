@@ -17,15 +17,6 @@
 
 /* ----------------------------------------------------------- messages */
 
-int colour_wanted(int fd)
-{
-    const char *no_color = getenv("NO_COLOR");
-    const char *term = getenv("TERM");
-
-    return isatty(fd) && !(no_color && *no_color) && term &&
-           strcmp(term, "dumb") != 0;
-}
-
 void say_error(const char *format, ...)
 {
     int colour = colour_wanted(STDERR_FILENO);

@@ -15,9 +15,6 @@ __attribute__((format(printf, 1, 2))) void say_error(const char *format, ...);
 /** A plain line on standard error, the progress line cleared first. */
 __attribute__((format(printf, 1, 2))) void say(const char *format, ...);
 
-/** May escape sequences go to this file descriptor? */
-int colour_wanted(int fd);
-
 /* Each writes into the caller's buffer and returns it. */
 struct text {
     char at[32];

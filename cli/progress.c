@@ -2,7 +2,6 @@
 /* Draws the line of progress, and takes it away before anything else prints. */
 #include "progress.h"
 
-#include "output.h"
 #include "resnet.h"
 
 #include <stdio.h>
@@ -36,6 +35,15 @@ int progress_live(void)
 int progress_due(void)
 {
     return progress_live() && seconds_now() - line.drawn_at >= 0.1;
+}
+
+int colour_wanted(int fd)
+{
+    const char *no_color = getenv("NO_COLOR");
+    const char *term = getenv("TERM");
+
+    return isatty(fd) && !(no_color && *no_color) && term &&
+           strcmp(term, "dumb") != 0;
 }
 
 static int terminal_width(void)

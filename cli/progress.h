@@ -9,6 +9,9 @@ double seconds_now(void);
 /** Is standard error a terminal that can redraw a line? */
 int progress_live(void);
 
+/** May escape sequences go to this file descriptor? */
+int colour_wanted(int fd);
+
 /** Is it time to draw again (ten times a second at most)? */
 int progress_due(void);
 
