@@ -238,7 +238,8 @@ RN_API int rn_model_create(struct rn_model **out, const char *name,
                            struct rn_error *err);
 
 /** He initialisation (He et al. 2015: normal, std sqrt(2 / fan-out) for
- *  convolutions), batch norm weight 1, bias 0. A function of seed alone. */
+ *  convolutions), batch norm weight 1, bias 0; linear layers uniform within
+ *  1 / sqrt(fan-in), VGG's normal with std 0.01. A function of seed alone. */
 RN_API void rn_model_init(struct rn_model *model, uint64_t seed);
 
 /**

@@ -13,6 +13,7 @@
 #define SIDE    7 /* of what the linear layers see */
 #define HIDDEN  4096
 #define HEAD    "classifier.6"
+#define DROPOUT 0.5f
 
 /* Each stage ends in a max pool; stages have one width. */
 static const int channels[STAGES] = {64, 128, 256, 512, 512};
@@ -157,8 +158,10 @@ static void build(struct rn_graph *g, const struct rn_net_spec *spec)
     x = fit_side(g, x);
     x = rn_graph_linear(g, x, "classifier.0", HIDDEN);
     x = rn_graph_relu(g, x, "classifier.1");
+    x = rn_graph_dropout(g, x, "classifier.2", DROPOUT);
     x = rn_graph_linear(g, x, "classifier.3", HIDDEN);
     x = rn_graph_relu(g, x, "classifier.4");
+    x = rn_graph_dropout(g, x, "classifier.5", DROPOUT);
     rn_graph_linear(g, x, HEAD, spec->classes);
 }
 

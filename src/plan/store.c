@@ -18,16 +18,13 @@ static bool is_weights(const struct rn_param *p)
     return p->kind == RN_PARAM_WEIGHT;
 }
 
-/* Window of a weight: fc is a 1x1 convolution of a 1x1 image. */
-static struct rn_window window_of(const struct rn_param *p)
+/* What the weights of a node see: fc all pixels of its input at once. */
+static struct rn_window window_of(const struct rn_node *n,
+                                  const struct rn_node *in)
 {
-    struct rn_window w = RN_WINDOW(1, 1, 1, 0);
-
-    if (p->dims == 4) {
-        w.kh = (int)p->dim[2];
-        w.kw = (int)p->dim[3];
-    }
-    return w;
+    if (n->op == RN_OP_LINEAR)
+        return (struct rn_window)RN_WINDOW(in->shape.h, in->shape.w, 1, 0);
+    return (struct rn_window)RN_WINDOW(n->window.kh, n->window.kw, 1, 0);
 }
 
 /* A convolution whose weights are parameter p, enough to lay them out. */
@@ -35,13 +32,14 @@ static struct rn_conv_config config_of(const struct rn_graph *g,
                                        const struct rn_param *p,
                                        const struct rn_place *at)
 {
-    int groups = g->nodes[at->node].groups;
+    const struct rn_node *n = &g->nodes[at->node];
+    const struct rn_node *in = &g->nodes[n->input[0]];
 
     return (struct rn_conv_config){
-        .in = {(int)p->dim[1] * (groups > 1 ? groups : 1), 1, 1},
+        .in = {in->shape.c, 1, 1},
         .out = {(int)p->dim[0], 1, 1},
-        .window = window_of(p),
-        .groups = groups,
+        .window = window_of(n, in),
+        .groups = n->groups,
         .threads = 1,
         .train = true,
         .plain_input = at->plain_input,

@@ -28,6 +28,8 @@
 /* Of logits: relative to the largest. */
 #define TOL          1e-5
 #define WINOGRAD_TOL 2e-3
+/* Of all gradients in bfloat16, of their norm. */
+#define BF16_TOL 0.1
 
 enum { CLASSES = 5 };
 
@@ -1320,6 +1322,85 @@ static int compare_slopes(const struct lesson *l, size_t param)
     return bad;
 }
 
+/* Other ways to the same gradients, to the bit. */
+static const struct {
+    const char *name;
+    int threads, recompute;
+} ways[] = {
+    {"one thread", 1, RN_RECOMPUTE_NONE},
+    {"three threads", 3, RN_RECOMPUTE_ACTIVATIONS},
+    {"blocks made again", 2, RN_RECOMPUTE_BLOCKS},
+};
+
+/* All gradients of a step, in the store's order; released by rn_free(). */
+static float *gradients_of(const struct lesson *l, const float *images,
+                           const struct rn_plan_options *options, size_t *count)
+{
+    struct rn_step_result result;
+    struct rn_flat flat;
+    struct rn_plan *plan;
+    struct rn_error err;
+    float *all;
+
+    if (rn_plan_build(&plan, l->store, options, &err))
+        fail_msg("%s: %s", l->name, err.msg);
+    if (rn_plan_train(plan, images, l->labels, 0, &result, &err))
+        fail_msg("%s: %s", l->name, err.msg);
+    rn_plan_destroy(plan);
+    rn_store_flat(l->store, &flat);
+    *count = flat.count;
+    all = rn_alloc(flat.count, sizeof(*all));
+    assert_non_null(all);
+    memcpy(all, flat.grad, flat.count * sizeof(*all));
+    return all;
+}
+
+static int compare_ways(const struct lesson *l, const float *images,
+                        struct rn_plan_options options, const float *want)
+{
+    int bad = 0;
+
+    for (size_t i = 0; i < COUNT(ways); i++) {
+        size_t count;
+        float *got;
+
+        options.threads = ways[i].threads;
+        options.recompute = ways[i].recompute;
+        got = gradients_of(l, images, &options, &count);
+        if (memcmp(got, want, count * sizeof(*got)) != 0) {
+            print_error("%s, %s: other gradients\n", l->name, ways[i].name);
+            bad++;
+        }
+        rn_free(got);
+    }
+    return bad;
+}
+
+/* In bfloat16 they are as near as its eight places let them be. */
+static int compare_bf16(const struct lesson *l, const float *images,
+                        struct rn_plan_options options, const float *want)
+{
+    size_t count;
+    double off = 0, norm = 1e-6;
+    float *got;
+    int bad;
+
+    options.precision = RN_PRECISION_BF16;
+    options.emulate = 1;
+    got = gradients_of(l, images, &options, &count);
+    for (size_t i = 0; i < count; i++) {
+        off += pow((double)got[i] - (double)want[i], 2);
+        norm += pow((double)want[i], 2);
+    }
+    bad = !(sqrt(off / norm) <= BF16_TOL);
+    if (bad)
+        print_error("%s, bf16: gradients off by %g of their norm\n", l->name,
+                    sqrt(off / norm));
+    bad += compare_ways(l, images, options, got);
+    rn_free(got);
+    return bad;
+}
+
 /* Takes the graph over; a convolution that sees all pixels classifies. */
 static int check_training(const char *name, struct rn_graph *g, uint64_t stream)
 {
@@ -1328,9 +1409,7 @@ static int check_training(const char *name, struct rn_graph *g, uint64_t stream)
         .mode = RN_MODE_TRAIN, .batch = 2, .threads = 2, .exact = 1};
     struct lesson l = {.name = name, .g = g, .n = 2, .labels = {1, 3}};
     size_t count = 2 * rn_shape_size(g->nodes[0].shape);
-    float *images = rn_alloc(count, sizeof(*images));
-    struct rn_step_result result;
-    struct rn_plan *plan;
+    float *images = rn_alloc(count, sizeof(*images)), *gradients;
     struct rn_error err;
     int bad = 0;
 
@@ -1343,13 +1422,12 @@ static int check_training(const char *name, struct rn_graph *g, uint64_t stream)
     check_fill(l.images, count, stream + 1000, 0.2, 1);
     to_floats(l.images, count, images);
     assert_int_equal(rn_store_create(&l.store, g, true, &err), RN_OK);
-    if (rn_plan_build(&plan, l.store, &options, &err))
-        fail_msg("%s: %s", name, err.msg);
-    if (rn_plan_train(plan, images, l.labels, 0, &result, &err))
-        fail_msg("%s: %s", name, err.msg);
+    gradients = gradients_of(&l, images, &options, &count);
     for (size_t i = 0; i < g->n_params; i++)
         bad += compare_slopes(&l, i);
-    rn_plan_destroy(plan);
+    bad += compare_ways(&l, images, options, gradients);
+    bad += compare_bf16(&l, images, options, gradients);
+    rn_free(gradients);
     rn_store_destroy(l.store);
     rn_free(images);
     free(l.images);

@@ -136,18 +136,9 @@ const struct rn_op_plan rn_plan_conv = {
     .untrained = untrained_conv,
 };
 
-static const char *untrained_linear(const struct rn_graph *g,
-                                    const struct rn_node *n)
-{
-    return rn_shape_pixels(g->nodes[n->input[0]].shape) > 1
-               ? "its input of several pixels"
-               : NULL;
-}
-
 const struct rn_op_plan rn_plan_linear = {
     .infer = rn_infer_chain,
     .forward = rn_forward_conv,
     .backward = rn_backward_conv,
     .keeps = RN_KEEPS_INPUT,
-    .untrained = untrained_linear,
 };
