@@ -520,26 +520,13 @@ static int evaluate(struct subject *s, struct options *o, struct rn_error *err)
     return rc;
 }
 
-/* Whether a file can be written where it shall be. */
-static int check_place(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : NULL;
-    int rc = access(folder ? folder : ".", W_OK);
-
-    if (rc)
-        say_error("cannot write '%s': %s", path, strerror(errno));
-    free(folder);
-    return rc;
-}
-
 static int check_places(const struct options *o)
 {
     const char *const files[] = {o->confusion, o->predictions, o->mistakes,
                                  o->probabilities};
 
     for (size_t i = 0; i < COUNT(files); i++)
-        if (files[i] && check_place(files[i]))
+        if (files[i] && output_place(files[i]))
             return EXIT_FAILED;
     return 0;
 }

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* ----------------------------------------------------------- messages */
@@ -300,6 +301,36 @@ void json_line(json_t *object)
     putchar('\n');
     output_flush();
     json_decref(object);
+}
+
+/* -------------------------------------------------------------- files */
+
+int output_place(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : NULL;
+    int rc = access(folder ? folder : ".", W_OK);
+    struct stat st;
+
+    if (rc)
+        say_error("cannot write '%s': %s", path, strerror(errno));
+    free(folder);
+    if (!rc && stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
+        say_error("cannot write '%s': it is a folder", path);
+        return -1;
+    }
+    return rc;
+}
+
+int output_other(const char *path, const char *input)
+{
+    struct stat a, b;
+
+    if (stat(path, &a) || stat(input, &b) || a.st_dev != b.st_dev ||
+        a.st_ino != b.st_ino)
+        return 0;
+    say_error("'%s' is read: the output must be another file", input);
+    return -1;
 }
 
 /* ---------------------------------------------------- standard output */

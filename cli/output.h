@@ -54,6 +54,13 @@ void json_line(json_t *object);
  *  never auto. */
 const char *precision_text(int precision, const struct rn_model_info *info);
 
+/** Whether a file can be written where it shall be: 0, or -1 after a
+ *  message. */
+int output_place(const char *path);
+/** Whether a file to be written is another than `input`, which may be none:
+ *  likewise. */
+int output_other(const char *path, const char *input);
+
 /** Flush standard output; 0, or the errno of the first write that failed. */
 int output_flush(void);
 

@@ -16,7 +16,7 @@ struct options {
     struct import_args import;
     struct rn_quantize_options quantize;
     const char *output;
-    int json;
+    int unlabelled, json;
 };
 
 #define AT(field) offsetof(struct options, field)
@@ -25,6 +25,8 @@ struct options {
 static const struct rn_option own_options[] = {
     {"output", .type = RN_OPTION_TEXT, .offset = AT(output), .value = "FILE",
      .help = "Write the quantised model to FILE"},
+    {"unlabelled", .type = RN_OPTION_FLAG, .offset = AT(unlabelled),
+     .help = "Take all pictures below DATA, whatever classes its folders name"},
     {"json", .type = RN_OPTION_FLAG, .offset = AT(json), .help = JSON_HELP},
 };
 /* clang-format on */
@@ -120,28 +122,51 @@ static void print_json(char *const *paths, const struct options *o,
     json_put(object, "images", json_count((uint64_t)r->images));
     json_put(object, "layers", layers->list);
     json_put(object, "quantized", json_count((uint64_t)r->quantized));
+    json_put(object, "check_part", json_text(rn_part_name(r->check_part)));
     json_put(object, "check_images", json_count((uint64_t)r->check_images));
     json_put(object, "error_before", json_double(r->error_before));
     json_put(object, "error_after", json_double(r->error_after));
+    json_put(object, "agreement", json_double(r->agreement));
     json_line(object);
 }
 
-static void print_text(const struct options *o, const struct layers *layers,
-                       const struct rn_quantize_result *r)
+/* "12 training images", or of data without classes "12 pictures". */
+static const char *count_of(int count, enum rn_part part, int labelled,
+                            char *text, size_t size)
 {
     static const char *const parts[] = {"training", "validation", "test"};
+    const char *s = count == 1 ? "" : "s";
     struct text t;
 
-    table_print(layers->table);
-    printf("\ncalibrated   on %s %s images\n",
-           text_count(&t, (uint64_t)r->images), parts[o->quantize.part]);
-    printf("quantised    %d of %d layers\n", r->quantized, r->layers);
-    if (r->check_images)
-        printf("top-1 error  %.2f %% before, %.2f %% after, of %s %s images\n",
-               r->error_before, r->error_after,
-               text_count(&t, (uint64_t)r->check_images), parts[r->check_part]);
+    text_count(&t, (uint64_t)count);
+    if (labelled)
+        snprintf(text, size, "%s %s image%s", t.at, parts[part], s);
     else
-        printf("top-1 error  not measured: there are no other images\n");
+        snprintf(text, size, "%s picture%s", t.at, s);
+    return text;
+}
+
+static void print_text(const struct options *o, const struct layers *layers,
+                       int labelled, const struct rn_quantize_result *r)
+{
+    enum rn_part part = (enum rn_part)o->quantize.part;
+    char text[80];
+
+    table_print(layers->table);
+    printf("\ncalibrated   on %s%s\n",
+           count_of(r->images, part, labelled, text, sizeof(text)),
+           r->images < o->quantize.images ? ", all there are" : "");
+    printf("quantised    %d of %d layers\n", r->quantized, r->layers);
+    count_of(r->check_images, r->check_part, labelled, text, sizeof(text));
+    if (isnan(r->agreement)) {
+        printf("top-1 error  %.2f %% before, %.2f %% after, of %s\n",
+               r->error_before, r->error_after, text);
+        return;
+    }
+    printf("top-1 error  not measured: %s\n",
+           labelled ? "there is no other part" : "there are no classes");
+    printf("agreement    %.2f %% of first answers are float32's, of %s\n",
+           r->agreement, text);
 }
 
 static int quantize(char *const *paths, struct options *o,
@@ -152,7 +177,10 @@ static int quantize(char *const *paths, struct options *o,
                                            "SNR dB", "range", "covers"};
     struct layers layers = {.json = o->json};
     struct rn_quantize_result result;
+    struct rn_data_info info;
     int rc;
+
+    rn_data_describe(data, &info);
 
     if (o->json)
         layers.list = json_list();
@@ -175,8 +203,57 @@ static int quantize(char *const *paths, struct options *o,
     if (o->json)
         print_json(paths, o, &layers, &result);
     else
-        print_text(o, &layers, &result);
+        print_text(o, &layers, info.classes > 0, &result);
     return RN_OK;
+}
+
+/* Whether the pictures of DATA have no classes: it is one, or all lie in it
+ * side by side, where no list is (opening it would have found that). */
+static int is_unlabelled(const char *path)
+{
+    struct rn_pictures *pictures;
+    size_t length = strlen(path), count = 0;
+    const char *picture;
+    int flat;
+
+    if (rn_pictures_find(&pictures, path, NULL))
+        return 0;
+    while (length > 1 && path[length - 1] == '/')
+        length--;
+    do {
+        flat = !rn_pictures_get(pictures, count, &picture, NULL) &&
+               (strncmp(picture, path, length) != 0 ||
+                !strchr(picture + length + strspn(picture + length, "/"), '/'));
+    } while (flat && ++count < rn_pictures_count(pictures));
+    rn_pictures_destroy(pictures);
+    return flat;
+}
+
+/* Data with classes as the model was trained on them, or pictures. */
+static int open_data(struct rn_data **data, const struct rn_model *model,
+                     const struct options *o, struct held_out_args *args,
+                     struct rn_error *err)
+{
+    int rc;
+
+    if (o->unlabelled)
+        return rn_data_from_pictures(data, args->spec, err);
+    rc = held_out_open(data, model, args, err);
+    return rc == RN_ERR_DATA && is_unlabelled(args->spec)
+               ? rn_data_from_pictures(data, args->spec, err)
+               : rc;
+}
+
+/* Pictures of other classes may have been meant as pictures alone. */
+static void hint(const struct rn_model *model, const struct rn_data *data)
+{
+    struct rn_model_info m;
+    struct rn_data_info d;
+
+    rn_model_describe(model, &m);
+    rn_data_describe(data, &d);
+    if (d.height == 0 && d.classes && d.classes != m.classes)
+        say("--unlabelled takes the pictures without their classes");
 }
 
 static int run(const struct command *command, void *options,
@@ -197,14 +274,23 @@ static int run(const struct command *command, void *options,
         say_error("--output is missing: where to write the quantised model");
         return EXIT_USAGE;
     }
+    for (int i = 0; i < args->count; i++)
+        if (output_other(o->output, args->operand[i]))
+            return EXIT_USAGE;
+    if (output_place(o->output))
+        return EXIT_FAILED;
     rc = import_prepared(&model, args->operand[0], &o->import, &err);
     if (!rc)
-        rc = held_out_open(&data, model, &held_out, &err);
+        rc = open_data(&data, model, o, &held_out, &err);
     if (!rc)
         rc = quantize(args->operand, o, model, data, &err);
+    if (rc)
+        rc = cli_fail(&err);
+    if (rc && data)
+        hint(model, data);
     rn_data_close(data);
     rn_model_destroy(model);
-    return rc ? cli_fail(&err) : EXIT_DONE;
+    return rc ? rc : EXIT_DONE;
 }
 
 const struct command command_quantize = {
@@ -213,11 +299,12 @@ const struct command command_quantize = {
     .summary =
         "Put a model into 8 bits (int8): faster, and a quarter as large.",
     .notes =
-        "DATA is as for 'resnet eval'. Ranges of values come from "
-        "calibration images; biases\nare corrected for what rounding weights "
-        "does to means. Of each layer is told what it\ncosts alone, as signal "
-        "to noise of the outputs, and how near its value stays to\nfloat32's. "
-        "eval, predict, features and bench compute such a model in int8.\n",
+        "DATA is as for 'resnet eval', or a picture or a folder of pictures "
+        "without classes.\nRanges of values come from calibration images; "
+        "biases are corrected for what rounding\nweights does to means. Of "
+        "each layer is told what it costs alone, as signal to noise\nof the "
+        "outputs, and how near its value stays to float32's. eval, predict, "
+        "features\nand bench compute such a model in int8.\n",
     .groups = groups,
     .n_groups = COUNT(groups),
     .size = sizeof(struct options),

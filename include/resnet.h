@@ -965,12 +965,24 @@ RN_API int rn_data_from_arrays(struct rn_data **out,
                                const struct rn_arrays *arrays,
                                struct rn_error *err);
 
+/**
+ * A data set of pictures without classes, all of it the training part: the
+ * file, or those of a folder or an archive as rn_pictures_find() finds them,
+ * whatever folders they lie in. rn_quantize() takes it; what needs classes
+ * refuses it.
+ *
+ * @return as rn_pictures_find(); RN_ERR_DATA or RN_ERR_IO, too, for a picture
+ *         that is known not to load.
+ */
+RN_API int rn_data_from_pictures(struct rn_data **out, const char *path,
+                                 struct rn_error *err);
+
 struct rn_data_info {
     const char *format;          /**< "cifar10", "cifar100", "idx", "synthetic",
-                                    "folders", "list" */
+                                    "folders", "list", "pictures" */
     int channels, height, width; /**< height and width 0: pictures, sizes
                                     differ */
-    int classes;
+    int classes;       /**< 0: pictures without any */
     int count[3];      /**< images per rn_part */
     uint64_t checksum; /**< of labels and pixels (pictures: names and sizes
                           of files) of all parts */
@@ -1583,9 +1595,13 @@ struct rn_quantize_options {
     int images;         /**< of calibration, at most; 0: 512 */
     int part;           /**< an rn_part: where these come from */
     uint64_t seed;      /**< chooses them; 0: 1 */
-    int check;          /**< images to measure the error on, at most; 0: all */
+    int check;          /**< images to measure the error or the agreement on, at
+                           most; 0: all */
     double max_drop;    /**< points that the top-1 error may grow by; 0: 0.3;
                            RN_ZERO: none */
+    double min_agreement; /**< where no error can be measured, per cent of the
+                             first answers that must be float32's; 0: 97;
+                             RN_ZERO: none. One image's may always differ */
     int batch;          /**< 0: chosen */
     int threads;        /**< 0: rn_machine.threads */
     int bind;           /**< as in rn_plan_options */
@@ -1601,11 +1617,14 @@ struct rn_quantize_options {
 struct rn_quantize_result {
     int images;              /**< that ranges were taken from */
     int layers, quantized;   /**< that could be in 8 bits, and that are */
-    enum rn_part check_part; /**< where errors were measured, on */
-    int check_images;        /**< so many; 0: there is no other part */
+    enum rn_part check_part; /**< where errors or agreement were measured, on */
+    int check_images;        /**< so many */
     double error_before, error_after; /**< top-1, per cent (of images with
                                          several classes, exact); NaN where
-                                         there is no other part */
+                                         there is no part with classes but that
+                                         of calibration */
+    double agreement; /**< there, per cent of the first answers that are
+                         float32's, on images of that part; else NaN */
 };
 
 RN_INLINE void rn_quantize_defaults(struct rn_quantize_options *options);
@@ -1614,13 +1633,16 @@ RN_INLINE void rn_quantize_defaults(struct rn_quantize_options *options);
  * Put a model's convolutions and fully connected layers into 8 bits: weights
  * with a scale for each output channel, values with ranges that calibration
  * images have, biases corrected for what rounding does to means. Where the
- * error on another part of the data grows by more than max_drop, the layers
- * that cost most stay float32.
+ * error on another part of the data (validation, else test) grows by more than
+ * max_drop, the layers that cost most stay float32. Without such a part, or
+ * without classes (rn_data_from_pictures()), the agreement of first answers
+ * with float32's decides, on the images of `part`.
  *
- * @return RN_ERR_DATA for images that tell nothing (each of one colour), or
- *         when the error grows too much whatever stays float32; RN_ERR_ARG for
- *         a model that is quantised already. After an error the model is as it
- *         was.
+ * @return RN_ERR_DATA for images that tell nothing (each of one colour), for
+ *         classes that are not the model's, or when the error grows too much
+ *         whatever stays float32; RN_ERR_ARG for a model that is quantised
+ *         already, or has no layer that can be. After an error the model is as
+ *         it was.
  */
 RN_INLINE int rn_quantize(struct rn_model *model, const struct rn_data *data,
                           const struct rn_quantize_options *options,

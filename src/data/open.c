@@ -305,3 +305,31 @@ int rn_data_from_arrays(struct rn_data **out, const struct rn_arrays *arrays,
     *out = data;
     return RN_OK;
 }
+
+int rn_data_from_pictures(struct rn_data **out, const char *path,
+                          struct rn_error *err)
+{
+    struct rn_data *data;
+    int rc;
+
+    *out = NULL;
+    if (!path || !*path)
+        return rn_fail(err, RN_ERR_ARG, "no pictures are given");
+    if (access(path, R_OK))
+        return rn_fail_errno(err, "open", path);
+    data = rn_alloc(1, sizeof(*data));
+    if (!data)
+        return rn_fail_memory(err, sizeof(*data), "a data set");
+    data->rule = RN_RULE_NEWEST;
+    rc = rn_remarks_create(&data->source.remarks, err);
+    if (!rc)
+        rc = set_spec(data, path, err);
+    if (!rc)
+        rc = rn_unlabelled_read(data, data->spec, err);
+    rn_files_remark(&data->source);
+    if (rc)
+        rn_data_close(data);
+    else
+        *out = data;
+    return rc;
+}

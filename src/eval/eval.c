@@ -101,6 +101,11 @@ static int check(const struct rn_data *data, enum rn_part part,
     if (data->part[part].count == 0)
         return rn_fail(err, RN_ERR_ARG, "'%s' has no %s images", data->spec,
                        rn_part_name(part));
+    if (data->classes == 0)
+        return rn_fail(err, RN_ERR_ARG,
+                       "the pictures of '%s' have no classes, without which "
+                       "there is no error",
+                       data->spec);
     return check_views(o, data->fetch != NULL, err);
 }
 

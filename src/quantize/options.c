@@ -20,11 +20,17 @@ static const struct rn_option options[] = {
     {"check", "accuracy", RN_OPTION_INT, PLACE(check), 1, 100000000,
      .value = "N", .unset = "all",
      .help = "Measure the error on at most N images of another part: "
-             "validation, else test"},
+             "validation, else test; without classes or another part, the "
+             "agreement of first answers, on this one"},
     {"max_drop", "accuracy", RN_OPTION_REAL, PLACE(max_drop), 0, 100,
      .value = "X", .preset = "0.3",
      .help = "Leave as many layers in float32 as it takes for the top-1 error "
              "to grow by no more than X points"},
+    {"min_agreement", "accuracy", RN_OPTION_REAL, PLACE(min_agreement), 0, 100,
+     .value = "X", .preset = "97",
+     .help = "Where no error can be measured, leave as many in float32 as it "
+             "takes for X % of the first answers to be float32's; one may "
+             "always differ"},
     {"batch", "running", RN_OPTION_INT, PLACE(batch), 1, RN_BATCH_MOST,
      .value = "N", .unset = "chosen", .help = "Images per batch"},
     {"threads", "running", RN_OPTION_INT, PLACE(threads), 1, RN_THREADS_MAX,

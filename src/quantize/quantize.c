@@ -111,12 +111,13 @@ int rn_quantize_for(struct rn_model *model, const float *images, int count,
     int rc = begin(&q, count);
 
     if (!rc)
-        rc = rn_quantizer_calibrate(&q, images);
+        rc = rn_quantizer_calibrate(&q, images, count);
     if (!rc)
         rc = rn_quantizer_round(&q);
     finish(&q, !rc);
     return rc;
 }
+
 /* ------------------------------------------------------------- the whole */
 
 static double decibels(double noise)
@@ -153,26 +154,20 @@ static int tell_layers(struct rn_quantizer *q, struct rn_quantize_result *r)
     return rc;
 }
 
-static int check_data(struct rn_quantizer *q, const struct rn_data *data,
-                      struct rn_check *c, int *images)
+/* Images of calibration: as many as asked for, if there are so many. */
+static int count_images(const struct rn_quantizer *q,
+                        const struct rn_data *data)
 {
-    const struct rn_images *part = &data->part[q->o.part];
-    static const enum rn_part others[] = {RN_PART_VALIDATION, RN_PART_TEST};
+    int all = data->part[q->o.part].count;
 
-    if (!q->model->preprocessing.mean)
-        return rn_fail(q->err, RN_ERR_ARG,
-                       "model %s does not say how its images are prepared",
-                       q->model->spec.name);
-    if (part->count == 0)
-        return rn_fail(q->err, RN_ERR_ARG, "'%s' has no %s images", data->spec,
-                       rn_part_name((enum rn_part)q->o.part));
-    *images = q->o.images < part->count ? q->o.images : part->count;
-    c->data = data;
-    for (size_t i = 0; !c->possible && i < 2; i++) {
-        c->part = others[i];
-        c->possible = (int)c->part != q->o.part && data->part[c->part].count;
-    }
-    return data->fetch ? RN_OK : rn_model_fits(q->model, data, q->err);
+    return q->o.images < all ? q->o.images : all;
+}
+
+static int choose_batch(const struct rn_quantizer *q, int images)
+{
+    if (!q->o.batch)
+        return rn_eval_batch(q->model->spec.input, images);
+    return q->o.batch < images ? q->o.batch : images;
 }
 
 int rn_quantize_sized(struct rn_model *model, const struct rn_data *data,
@@ -189,16 +184,15 @@ int rn_quantize_sized(struct rn_model *model, const struct rn_data *data,
     if (!rc)
         rc = rn_option_check(rn_quantize_option, &q.o, err);
     if (!rc)
-        rc = check_data(&q, data, &c, &images);
+        rc = rn_check_choose(&q, &c, data);
     if (rc)
         return rc;
-    rc = begin(&q, q.o.batch && q.o.batch < images
-                       ? q.o.batch
-                       : rn_eval_batch(model->spec.input, images));
-    if (!rc)
-        rc = rn_check_measure(&q, &c, &c.before);
+    images = count_images(&q, data);
+    rc = begin(&q, choose_batch(&q, images));
     if (!rc)
         rc = rn_quantizer_calibrate_on(&q, data, images);
+    if (!rc)
+        rc = rn_check_before(&q, &c);
     if (!rc)
         rc = rn_quantizer_keep(&q);
     if (!rc)
@@ -206,18 +200,22 @@ int rn_quantize_sized(struct rn_model *model, const struct rn_data *data,
     if (!rc)
         rc = rn_quantizer_costs(&q);
     if (!rc)
-        rc = rn_check_measure(&q, &c, &c.after);
+        rc = rn_check_measure(&q, &c);
     if (!rc && rn_check_fails(&q, &c))
         rc = rn_check_leave_out(&q, &c);
     if (!rc)
         rc = rn_quantizer_compare(&q);
     if (!rc)
         rc = tell_layers(&q, &own);
-    own.images = images / q.batch * q.batch;
-    own.check_part = c.part;
-    own.check_images = c.images;
-    own.error_before = c.before;
-    own.error_after = c.after;
+    if (!rc) {
+        own.images = images;
+        own.check_part = c.part;
+        own.check_images = c.images;
+        own.error_before = c.before;
+        own.error_after = c.after;
+        own.agreement = rn_check_agreement(&c);
+    }
+    rn_check_free(&c);
     finish(&q, !rc);
     if (!rc)
         RN_GIVE(result, size, &own);

@@ -61,10 +61,10 @@ void rn_quantizer_turn(struct rn_quantizer *q, struct rn_quantizer_layer *l,
 
 /* calibrate.c */
 
-/** A batch of calibration images, [batch][c][h][w]. */
-int rn_quantizer_calibrate(struct rn_quantizer *q, const float *images);
-/** Through all calibration images; the last few that fill no batch are left
- *  out. */
+/** Calibration images, [count][c][h][w], a batch of them at most. */
+int rn_quantizer_calibrate(struct rn_quantizer *q, const float *images,
+                           int count);
+/** Through so many images of the part, as the seed chooses them. */
 int rn_quantizer_calibrate_on(struct rn_quantizer *q,
                               const struct rn_data *data, int images);
 /** A range for each value that is to be in 8 bits. */

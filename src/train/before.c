@@ -95,6 +95,11 @@ int rn_trainer_check_classes(struct rn_trainer *t, struct rn_error *err)
     bool *seen;
     int rc;
 
+    if (t->data->classes == 0)
+        return rn_fail(err, RN_ERR_DATA,
+                       "the pictures of '%s' have no classes: there is nothing "
+                       "to learn",
+                       t->data->spec);
     if (t->data->classes < 2)
         return rn_fail(err, RN_ERR_DATA,
                        "'%s' has one class only%s%.100s%s: there is nothing to "

@@ -15,6 +15,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -455,6 +456,7 @@ static void quantizes(void **state)
     assert_int_equal(r.check_part, RN_PART_TEST);
     assert_int_equal(r.check_images, TESTS);
     assert_true(fabs(r.error_after - r.error_before) <= 10);
+    assert_true(isnan(r.agreement));
     rn_model_describe(m, &info);
     assert_int_equal(info.quantized, 8);
     assert_int_equal(rn_quantize(m, data, &o, &r, &err), RN_ERR_ARG);
@@ -536,6 +538,199 @@ static void leaves_layers_out(void **state)
     rn_model_destroy(m);
 }
 
+/* Where the last images fill no batch they count all the same. */
+static void ranges_do_not_hang_on_batches(void **state)
+{
+    struct rn_model *whole = small_network(), *parts = small_network();
+    struct rn_data *data = pictures(false);
+    struct told told = {.left = -1};
+    struct rn_quantize_options o = options_for(&told);
+    struct rn_quantize_result r;
+
+    (void)state;
+    assert_int_equal(rn_quantize(whole, data, &o, &r, NULL), 0);
+    o.batch = 16; /* of 40 */
+    assert_int_equal(rn_quantize(parts, data, &o, &r, NULL), 0);
+    assert_int_equal(r.images, TRAINING);
+    for (size_t i = 0; i < whole->graph->n_nodes; i++)
+        assert_true(whole->graph->nodes[i].quant.scale ==
+                    parts->graph->nodes[i].quant.scale);
+    rn_data_close(data);
+    rn_model_destroy(whole);
+    rn_model_destroy(parts);
+}
+
+/* ---------------------------------------------- pictures without classes */
+
+static struct rn_data *unlabelled(const char *path)
+{
+    struct rn_error err = {0};
+    struct rn_data *data;
+
+    if (rn_data_from_pictures(&data, path, &err))
+        fail_msg("%s", err.msg);
+    return data;
+}
+
+/** Drawn photos in class folders, which count for nothing here. */
+static const char *drawn(void)
+{
+    static char path[600];
+    const char *source = getenv("RN_SOURCE");
+
+    snprintf(path, sizeof(path), "%s/tests/golden/made/photos",
+             source ? source : ".");
+    return path;
+}
+
+enum { DRAWN = 20 };
+
+static void pictures_without_classes(void **state)
+{
+    struct rn_model *m = small_network();
+    struct rn_data *data = unlabelled(drawn());
+    struct told told = {.left = -1};
+    struct rn_quantize_options o = options_for(&told);
+    struct rn_quantize_result r;
+    struct rn_eval_result e;
+    struct rn_data_info info;
+    struct rn_error err = {0};
+
+    (void)state;
+    rn_data_describe(data, &info);
+    assert_string_equal(info.format, "pictures");
+    assert_int_equal(info.classes, 0);
+    assert_int_equal(info.count[RN_PART_TRAIN], DRAWN);
+    assert_int_equal(rn_eval(m, data, RN_PART_TRAIN, NULL, &e, &err),
+                     RN_ERR_ARG);
+    assert_non_null(strstr(err.msg, "have no classes"));
+    o.images = 15;
+    if (rn_quantize(m, data, &o, &r, &err))
+        fail_msg("%s", err.msg);
+    assert_int_equal(r.images, 15);
+    assert_int_equal(r.quantized, 8);
+    assert_int_equal(r.check_part, RN_PART_TRAIN);
+    assert_int_equal(r.check_images, DRAWN);
+    assert_true(isnan(r.error_before) && isnan(r.error_after));
+    assert_true(r.agreement >= 90 && r.agreement <= 100);
+    rn_data_close(data);
+    rn_model_destroy(m);
+}
+
+/* Labelled images without another part are judged likewise; at last all first
+ * answers but one are float32's, or it says that they are not. */
+static void agreement_decides(void **state)
+{
+    struct rn_data *data = unlabelled(drawn());
+    struct rn_model *m = small_network();
+    struct told told = {.left = -1};
+    struct rn_quantize_options o = options_for(&told);
+    struct rn_quantize_result r;
+    struct rn_error err = {0};
+    int rc;
+
+    (void)state;
+    o.layer = NULL;
+    o.check = 7;
+    o.min_agreement = 100;
+    rc = rn_quantize(m, data, &o, &r, &err);
+    if (rc)
+        assert_non_null(strstr(err.msg, "min_agreement"));
+    else
+        assert_true(r.check_images == 7 && r.agreement > 100 * 5.5 / 7);
+    rn_data_close(data);
+    rn_model_destroy(m);
+}
+
+#define PICTURE_NAME "test-quantize.png"
+
+/* A range of no width tells nothing. */
+static void one_grey_picture(void **state)
+{
+    static uint8_t pixels[3 * 20 * 20];
+    struct rn_image grey = {20, 20, pixels};
+    struct rn_model *m = small_network();
+    struct told told = {.left = -1};
+    struct rn_quantize_options o = options_for(&told);
+    struct rn_quantize_result r;
+    struct rn_error err = {0};
+    struct rn_data *data;
+
+    (void)state;
+    memset(pixels, 128, sizeof(pixels));
+    assert_int_equal(rn_image_save(&grey, PICTURE_NAME, NULL), 0);
+    data = unlabelled(PICTURE_NAME);
+    assert_int_equal(rn_quantize(m, data, &o, &r, &err), RN_ERR_DATA);
+    assert_non_null(strstr(err.msg, "of one colour"));
+    assert_false(rn_graph_is_quantized(m->graph));
+    rn_data_close(data);
+    pixels[0] = 0; /* and one that is not quite grey does */
+    assert_int_equal(rn_image_save(&grey, PICTURE_NAME, NULL), 0);
+    data = unlabelled(PICTURE_NAME);
+    assert_int_equal(rn_quantize(m, data, &o, &r, &err), 0);
+    assert_int_equal(r.images, 1);
+    rn_data_close(data);
+    rn_model_destroy(m);
+    unlink(PICTURE_NAME);
+}
+
+/* ---------------------------------------------------------------- refused */
+
+static void expect_failure(struct rn_model *m, const struct rn_data *data,
+                           int code, const char *words)
+{
+    struct rn_quantize_result r;
+    struct rn_error err = {0};
+
+    assert_int_equal(rn_quantize(m, data, NULL, &r, &err), code);
+    if (!strstr(err.msg, words))
+        fail_msg("'%s' is not about '%s'", err.msg, words);
+    assert_false(rn_graph_is_quantized(m->graph));
+}
+
+/* No layer of it can be in 8 bits: its one convolution has groups. */
+static struct rn_model *groups_alone(void)
+{
+    static const float mean[3], std[3] = {1, 1, 1};
+    const struct rn_window window = RN_WINDOW(3, 3, 1, 1);
+    struct rn_graph *g = rn_graph_create();
+    struct rn_net_spec spec;
+    struct rn_model *m;
+    int v;
+
+    assert_non_null(g);
+    v = rn_graph_input(g, (struct rn_shape){3, 8, 8});
+    v = rn_graph_conv_groups(g, v, "conv", 3, window, 3, false);
+    g->output = rn_graph_global_avg_pool(g, v, "pool");
+    assert_int_equal(g->error.code, 0);
+    rn_net_of_graph(&spec, "groups", g);
+    m = rn_model_wrap(&spec, g);
+    assert_non_null(m);
+    rn_model_init(m, 3);
+    assert_int_equal(rn_model_set_preprocessing(m, false, mean, std, NULL), 0);
+    return m;
+}
+
+static void what_cannot_be(void **state)
+{
+    struct rn_model *m = small_network(), *groups = groups_alone();
+    struct rn_data *data = pictures(false), *drawings = unlabelled(drawn());
+    struct rn_param *w = rn_graph_param(m->graph, "layer2.0.conv1.weight");
+
+    (void)state;
+    expect_failure(groups, drawings, RN_ERR_ARG,
+                   "groups has no layer that can be quantised");
+    expect_failure(groups, data, RN_ERR_DATA, "has 3 classes");
+    for (size_t i = 0; i < w->count; i++)
+        w->data[i] = 3e38f;
+    expect_failure(m, data, RN_ERR_DATA, "numbers that are not finite");
+    expect_failure(m, drawings, RN_ERR_DATA, "'layer2.0");
+    rn_data_close(data);
+    rn_data_close(drawings);
+    rn_model_destroy(m);
+    rn_model_destroy(groups);
+}
+
 #define ONNX_NAME "test-quantize.onnx"
 
 /* What an ONNX file says is what the plan computes, batch norms with
@@ -575,6 +770,11 @@ int main(void)
         cmocka_unit_test(leaves_no_trace),
         cmocka_unit_test(grey_pictures),
         cmocka_unit_test(leaves_layers_out),
+        cmocka_unit_test(ranges_do_not_hang_on_batches),
+        cmocka_unit_test(pictures_without_classes),
+        cmocka_unit_test(agreement_decides),
+        cmocka_unit_test(one_grey_picture),
+        cmocka_unit_test(what_cannot_be),
         cmocka_unit_test(onnx_says_the_same),
     };
 

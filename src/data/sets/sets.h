@@ -18,6 +18,10 @@ int rn_read_arrays(struct rn_data *data, const struct rn_arrays *arrays,
 int rn_picture_archive_read(struct rn_data *data, const char *path,
                             struct rn_error *err);
 
+/** The picture, or all pictures of a folder or an archive, without classes. */
+int rn_unlabelled_read(struct rn_data *data, const char *path,
+                       struct rn_error *err);
+
 /** Put the training pictures in an order whose end, of whatever length, holds
  *  about the same share of each class: for a validation part. A function of
  *  seed and the files' names: pictures that come or go move hardly any other

@@ -20,7 +20,36 @@ resnet bench q.safetensors --seconds 0.1 --layers | grep -c 'int8'
 resnet bench resnet8 --size 8 --seconds 0.1 --precision int8 | grep -o int8
 resnet convert q.safetensors q.onnx --verify | sed "s/differ by .*//"
 resnet info q.onnx | head -1
+# Pictures without classes, as a folder and as a file.
+photos=$RN_SOURCE/tests/golden/made/photos
+mkdir pictures
+for class in ball box rings; do
+    for kind in plain lying progressive; do
+        cp "$photos/$class/$kind.jpg" "pictures/$class-$kind.jpg"
+    done
+done
+prepare resnet train "$photos" --net resnet8 --size 16 --out coloured \
+    --batch 10 --iterations 2
+for data in pictures pictures/box-plain.jpg "$photos --unlabelled" \
+    "$photos"; do
+    # shellcheck disable=SC2086
+    resnet quantize coloured/last.safetensors $data --output p.safetensors \
+        --min-agreement 0 --images 20 2> /dev/null |
+        sed -nE 's/[0-9.]+ %/N %/g; /^(calibrated|top|agreement)/p'
+done
 # Refused.
+resnet quantize coloured/last.safetensors "$photos" \
+    --output coloured/last.safetensors
+ln coloured/last.safetensors same.safetensors
+resnet quantize coloured/last.safetensors "$photos" --output same.safetensors
+resnet quantize coloured/last.safetensors "$photos" --output coloured
+mkdir -p five/a five/b five/c five/d five/e
+for class in a b c d e; do cp pictures/box-plain.jpg five/$class; done
+resnet quantize coloured/last.safetensors five --output x.safetensors
+resnet train $small_data --net resnet8 --out r --batch 16 --precision int8 \
+    2>&1 | tail -1
+resnet train $small_data --weights q.safetensors --out r --batch 16 2>&1 |
+    tail -1
 resnet quantize "$model" $small_data
 resnet quantize q.safetensors $small_data --output x.safetensors
 resnet quantize "$model" synthetic:1x8x8:12:64 --output x.safetensors
