@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* One function a row: values of single elements, padding left zero. */
+/* One function a row: values of single elements, and their slopes, padding left
+ * zero. Where there are two slopes it is PyTorch's. */
 #include "ops/activation.h"
 
 #include <math.h>
@@ -111,6 +112,133 @@ PLAIN(logarithm, logf)
 PLAIN(square_root, sqrtf)
 PLAIN(absolute, fabsf)
 
+/* ----------------------------------------------------------------- slopes */
+
+static float sigmoid_slope(const struct rn_node *node, float x)
+{
+    float y = sigmoid(node, x);
+
+    return y * (1 - y);
+}
+
+static float clip_slope(const struct rn_node *node, float x)
+{
+    return x > node->low && x < node->high;
+}
+
+static float leaky_relu_slope(const struct rn_node *node, float x)
+{
+    return x > 0 ? 1 : node->slope;
+}
+
+static float elu_slope(const struct rn_node *node, float x)
+{
+    return x > 0 ? 1 : node->a * expf(x);
+}
+
+static float selu_slope(const struct rn_node *node, float x)
+{
+    return node->b * elu_slope(node, x);
+}
+
+static float celu_slope(const struct rn_node *node, float x)
+{
+    return x > 0 ? 1 : expf(x / node->a);
+}
+
+static float gelu_slope(const struct rn_node *node, float x)
+{
+    const float scale = (float)(M_SQRT1_2 * M_2_SQRTPI / 2); /* 1/sqrt(2 pi) */
+
+    (void)node;
+    return 0.5f * (1 + erff(x * (float)M_SQRT1_2)) +
+           x * scale * expf(-0.5f * x * x);
+}
+
+static float gelu_tanh_slope(const struct rn_node *node, float x)
+{
+    const float scale = (float)(M_SQRT1_2 * M_2_SQRTPI);
+    float y = tanhf(scale * (x + 0.044715f * x * x * x));
+
+    (void)node;
+    return 0.5f * (1 + y) +
+           0.5f * x * (1 - y * y) * scale * (1 + 3 * 0.044715f * x * x);
+}
+
+static float softplus_slope(const struct rn_node *node, float x)
+{
+    return sigmoid(node, x);
+}
+
+static float mish_slope(const struct rn_node *node, float x)
+{
+    float y = tanhf(softplus(node, x));
+
+    return y + x * (1 - y * y) * sigmoid(node, x);
+}
+
+static float softsign_slope(const struct rn_node *node, float x)
+{
+    float below = 1 + fabsf(x);
+
+    (void)node;
+    return 1 / (below * below);
+}
+
+static float hard_sigmoid_slope(const struct rn_node *node, float x)
+{
+    float y = node->a * x + node->b;
+
+    return y > 0 && y < 1 ? node->a : 0;
+}
+
+static float hard_swish_slope(const struct rn_node *node, float x)
+{
+    return hard_sigmoid(node, x) + x * hard_sigmoid_slope(node, x);
+}
+
+static float threshold_slope(const struct rn_node *node, float x)
+{
+    return x > node->a;
+}
+
+static float tanh_slope(const struct rn_node *node, float x)
+{
+    float y = tanhf(x);
+
+    (void)node;
+    return 1 - y * y;
+}
+
+static float erf_slope(const struct rn_node *node, float x)
+{
+    (void)node;
+    return (float)M_2_SQRTPI * expf(-x * x);
+}
+
+static float logarithm_slope(const struct rn_node *node, float x)
+{
+    (void)node;
+    return 1 / x;
+}
+
+static float square_root_slope(const struct rn_node *node, float x)
+{
+    (void)node;
+    return 0.5f / sqrtf(x);
+}
+
+static float power_slope(const struct rn_node *node, float x)
+{
+    return node->a * powf(x, node->a - 1);
+}
+
+static float absolute_slope(const struct rn_node *node, float x)
+{
+    (void)node;
+    return (float)(x > 0) - (float)(x < 0);
+}
+
 /* ------------------------------------------------------------ whole planes */
 
 /* Halves round to even, as is the processor's way. */
@@ -132,26 +260,29 @@ static inline void activate(const struct rn_node *node, size_t hw, size_t block,
     }
 }
 
-static float (*const functions[RN_FUNCTION_COUNT])(const struct rn_node *,
-                                                   float) = {
-    [RN_FUNCTION_ELU] = elu,
-    [RN_FUNCTION_SELU] = selu,
-    [RN_FUNCTION_CELU] = celu,
-    [RN_FUNCTION_GELU] = gelu,
-    [RN_FUNCTION_GELU_TANH] = gelu_tanh,
-    [RN_FUNCTION_MISH] = mish,
-    [RN_FUNCTION_SOFTPLUS] = softplus,
-    [RN_FUNCTION_SOFTSIGN] = softsign,
-    [RN_FUNCTION_HARD_SIGMOID] = hard_sigmoid,
-    [RN_FUNCTION_HARD_SWISH] = hard_swish,
-    [RN_FUNCTION_THRESHOLD] = threshold,
-    [RN_FUNCTION_TANH] = hyperbolic_tangent,
-    [RN_FUNCTION_ERF] = error_function,
-    [RN_FUNCTION_EXP] = exponential,
-    [RN_FUNCTION_LOG] = logarithm,
-    [RN_FUNCTION_SQRT] = square_root,
-    [RN_FUNCTION_POWER] = power,
-    [RN_FUNCTION_ABSOLUTE] = absolute,
+typedef float function(const struct rn_node *node, float x);
+
+static const struct {
+    function *value, *slope;
+} functions[RN_FUNCTION_COUNT] = {
+    [RN_FUNCTION_ELU] = {elu, elu_slope},
+    [RN_FUNCTION_SELU] = {selu, selu_slope},
+    [RN_FUNCTION_CELU] = {celu, celu_slope},
+    [RN_FUNCTION_GELU] = {gelu, gelu_slope},
+    [RN_FUNCTION_GELU_TANH] = {gelu_tanh, gelu_tanh_slope},
+    [RN_FUNCTION_MISH] = {mish, mish_slope},
+    [RN_FUNCTION_SOFTPLUS] = {softplus, softplus_slope},
+    [RN_FUNCTION_SOFTSIGN] = {softsign, softsign_slope},
+    [RN_FUNCTION_HARD_SIGMOID] = {hard_sigmoid, hard_sigmoid_slope},
+    [RN_FUNCTION_HARD_SWISH] = {hard_swish, hard_swish_slope},
+    [RN_FUNCTION_THRESHOLD] = {threshold, threshold_slope},
+    [RN_FUNCTION_TANH] = {hyperbolic_tangent, tanh_slope},
+    [RN_FUNCTION_ERF] = {error_function, erf_slope},
+    [RN_FUNCTION_EXP] = {exponential, exponential},
+    [RN_FUNCTION_LOG] = {logarithm, logarithm_slope},
+    [RN_FUNCTION_SQRT] = {square_root, square_root_slope},
+    [RN_FUNCTION_POWER] = {power, power_slope},
+    [RN_FUNCTION_ABSOLUTE] = {absolute, absolute_slope},
 };
 
 static void activate_plane(const struct rn_node *node, size_t hw, size_t block,
@@ -161,7 +292,8 @@ static void activate_plane(const struct rn_node *node, size_t hw, size_t block,
         node->function == RN_FUNCTION_HARD_SWISH)
         activate(node, hw, block, channels, x, y, hard_swish);
     else if (node->op == RN_OP_ACTIVATION)
-        activate(node, hw, block, channels, x, y, functions[node->function]);
+        activate(node, hw, block, channels, x, y,
+                 functions[node->function].value);
     else if (node->op == RN_OP_QUANTIZE)
         activate(node, hw, block, channels, x, y, quantize);
     /* Cheap ones with their function inlined. */
@@ -197,6 +329,34 @@ void rn_activate(const struct rn_node *node, int n, int threads, const float *x,
     }
 }
 
+static function *slope_of(const struct rn_node *node)
+{
+    if (node->op == RN_OP_ACTIVATION)
+        return functions[node->function].slope;
+    if (node->op == RN_OP_SIGMOID)
+        return sigmoid_slope;
+    return node->op == RN_OP_CLIP ? clip_slope : leaky_relu_slope;
+}
+
+void rn_activate_backward(const struct rn_node *node, int n, int threads,
+                          const float *x, const float *dy, float *dx)
+{
+    struct rn_planes p = rn_planes_of(n, node->shape, threads);
+    size_t b = (size_t)p.block, size = p.hw * b;
+    function *slope = slope_of(node);
+#pragma omp parallel num_threads(threads)
+    for (struct rn_range r = rn_share_mine(rn_planes_number(&p));
+         r.begin < r.end; r.begin++) {
+        size_t i = r.begin;
+        size_t channels = channels_in(node->shape.c, i % p.blocks, b);
+
+        for (size_t k = i * size; k < (i + 1) * size; k += b)
+            for (size_t c = 0; c < b; c++)
+                dx[k + c] =
+                    c < channels ? dy[k + c] * slope(node, x[k + c]) : 0;
+    }
+}
+
 void rn_prelu(int n, struct rn_shape shape, int threads, const float *slopes,
               const float *x, float *y)
 {
@@ -217,20 +377,42 @@ void rn_prelu(int n, struct rn_shape shape, int threads, const float *slopes,
     }
 }
 
-void rn_multiply(const struct rn_planes *p, const float *a, const float *b,
-                 bool per_channel, float *y)
+/* One pixel for each plane. */
+static struct rn_planes pixels_of(const struct rn_planes *p)
 {
-    size_t block = (size_t)p->block, size = p->hw * block;
+    struct rn_planes one = *p;
+
+    one.hw = 1;
+    return one;
+}
+
+void rn_multiply(const struct rn_planes *p, const void *a, const void *b,
+                 bool per_channel, void *y)
+{
+    const struct rn_kernels *k = rn_kernels_get(p->type);
+    const struct rn_planes factors = per_channel ? pixels_of(p) : *p;
 #pragma omp parallel num_threads(p->threads)
     for (struct rn_range r = rn_share_mine(rn_planes_number(p));
          r.begin < r.end; r.begin++) {
         size_t i = r.begin;
-        const float *factor = b + i * (per_channel ? block : size);
 
-        for (size_t k = 0; k < size; k += block)
-            for (size_t c = 0; c < block; c++)
-                y[i * size + k + c] =
-                    a[i * size + k + c] * factor[per_channel ? c : k + c];
+        k->multiply(rn_plane_at(p, a, i), rn_plane_at(&factors, b, i),
+                    per_channel, rn_plane_to(p, y, i), p->hw);
+    }
+}
+
+void rn_multiply_sums(const struct rn_planes *p, const void *a, const void *dy,
+                      void *sums)
+{
+    const struct rn_kernels *k = rn_kernels_get(p->type);
+    const struct rn_planes pixels = pixels_of(p);
+#pragma omp parallel num_threads(p->threads)
+    for (struct rn_range r = rn_share_mine(rn_planes_number(p));
+         r.begin < r.end; r.begin++) {
+        size_t i = r.begin;
+
+        k->dot(rn_plane_at(p, a, i), rn_plane_at(p, dy, i), p->hw,
+               rn_plane_to(&pixels, sums, i));
     }
 }
 

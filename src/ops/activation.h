@@ -10,13 +10,20 @@
  * be x. */
 void rn_activate(const struct rn_node *node, int n, int threads, const float *x,
                  float *y);
+/** dx = dy times the slope of the node's function at x, which is not a
+ *  rounding; dx may be dy. */
+void rn_activate_backward(const struct rn_node *node, int n, int threads,
+                          const float *x, const float *dy, float *dx);
 /** `slopes` has one for each channel. */
 void rn_prelu(int n, struct rn_shape shape, int threads, const float *slopes,
               const float *x, float *y);
 
 /** y = a * b; with `per_channel` b has one pixel. */
-void rn_multiply(const struct rn_planes *planes, const float *a, const float *b,
-                 bool per_channel, float *y);
+void rn_multiply(const struct rn_planes *planes, const void *a, const void *b,
+                 bool per_channel, void *y);
+/** The gradient of such a pixel: sums over the others of a * dy. */
+void rn_multiply_sums(const struct rn_planes *planes, const void *a,
+                      const void *dy, void *sums);
 
 /** Over the channels of each pixel; `logarithms` of what softmax gives. */
 void rn_softmax_channels(const struct rn_planes *planes, int channels,

@@ -377,6 +377,46 @@ static void average_backward(const void *dy, size_t hw, void *dx)
         put(dx, i * B, g);
 }
 
+INLINE void multiply_loop(const void *a, const void *b, bool gate, void *y,
+                          size_t hw)
+{
+    const vec g = get(b, 0);
+
+    for (size_t i = 0; i < hw; i++)
+        put(y, i * B, get(a, i * B) * (gate ? g : get(b, i * B)));
+}
+
+static void multiply(const void *a, const void *b, bool gate, void *y,
+                     size_t hw)
+{
+    if (gate)
+        multiply_loop(a, b, true, y, hw);
+    else
+        multiply_loop(a, b, false, y, hw);
+}
+
+static void dot(const void *a, const void *b, size_t hw, void *sum)
+{
+    double all[B] = {0};
+    vec v;
+
+    for (size_t begin = 0; begin < hw; begin += TILE) {
+        size_t end = begin + TILE < hw ? begin + TILE : hw, i = begin;
+        vec s0 = fill(0), s1 = s0;
+
+        for (; i + 2 <= end; i += 2) {
+            s0 += get(a, i * B) * get(b, i * B);
+            s1 += get(a, (i + 1) * B) * get(b, (i + 1) * B);
+        }
+        if (i < end)
+            s0 += get(a, i * B) * get(b, i * B);
+        flush(all, s0 + s1);
+    }
+    for (int i = 0; i < B; i++)
+        v[i] = (float)all[i];
+    put(sum, 0, v);
+}
+
 static void widen_all(const void *from, float *to, size_t count)
 {
     size_t i = 0;
@@ -436,6 +476,8 @@ const struct rn_kernels RN_KERNELS_NAME = {
     .max_pool_backward = max_pool_backward,
     .average = average,
     .average_backward = average_backward,
+    .multiply = multiply,
+    .dot = dot,
     .widen = widen_all,
     .narrow = narrow_all,
     .multiply_add = multiply_add,

@@ -67,6 +67,11 @@ struct rn_kernels {
     /** Mean over the plane. */
     void (*average)(const void *x, size_t hw, void *mean);
     void (*average_backward)(const void *dy, size_t hw, void *dx);
+    /** y = a * b, b of one pixel for all when `gate`; y may be a or b. */
+    void (*multiply)(const void *a, const void *b, bool gate, void *y,
+                     size_t hw);
+    /** Sum over the plane of a * b. */
+    void (*dot)(const void *a, const void *b, size_t hw, void *sum);
     /** Between float32 and the kernels' own type, `count` numbers. */
     void (*widen)(const void *from, float *to, size_t count);
     void (*narrow)(const float *from, void *to, size_t count);

@@ -117,6 +117,7 @@ struct rn_step {
     struct rn_value a, b; /* operands of forward steps */
     int out;              /* buffer written */
     int dy, dy2;          /* gradients read by backward steps */
+    int input;            /* of the node's, whose gradient it makes */
     int y;                /* output whose sign is the mask, or places */
     int bn;
     int scratch;      /* buffer of the convolution's own */

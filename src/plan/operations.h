@@ -18,6 +18,7 @@ enum {
     RN_KEEPS_INPUT = 2,
     RN_KEEPS_OUTPUT = 4,
     RN_KEEPS_PLACES = 8, /* a byte for each number of the value */
+    RN_KEEPS_OTHER = 16, /* for an input's gradient the other of two inputs */
 };
 
 struct rn_op_plan {
@@ -34,7 +35,7 @@ struct rn_op_plan {
     /** What about a node is for inference alone, or NULL; may be NULL. */
     const char *(*untrained)(const struct rn_graph *g, const struct rn_node *n);
     /* Of rn_forward_step() and rn_backward_step() alone: the step that writes
-     * the value, and the one that makes its input's gradient of its own. */
+     * the value, and the one that makes an input's gradient of its own. */
     const struct rn_step_type *forward_step, *backward_step;
     /* Their forward step applies what is pending on its input, their backward
      * one adds two gradients up. */
@@ -73,7 +74,7 @@ int rn_forward_relu(struct rn_learner *t, int v);
 int rn_backward_relu(struct rn_learner *t, int v);
 int rn_forward_add(struct rn_learner *t, int v);
 int rn_backward_add(struct rn_learner *t, int v);
-/** One step that reads the one input, and one back. */
+/** One step that reads the one or two inputs, and one back to each. */
 int rn_forward_step(struct rn_learner *t, int v);
 int rn_backward_step(struct rn_learner *t, int v);
 

@@ -323,32 +323,45 @@ int rn_forward_add(struct rn_learner *t, int v)
     return set_value(t, reader, out);
 }
 
-/* The type that a step reads and makes. */
-static enum rn_dtype step_type(const struct rn_learner *t, int v)
+/* The type that a step reads its k-th input in, and makes its gradient in. */
+static enum rn_dtype input_type(const struct rn_learner *t, int v, int k)
 {
     const struct rn_node *n = node_at(t, v);
 
-    return rn_op_plan_of(n->op)->bf16 ? type_of(t, n->input[0]) : RN_F32;
+    return rn_op_plan_of(n->op)->bf16 ? type_of(t, n->input[k]) : RN_F32;
 }
 
-/* The input of a step, written unless it applies what is pending. */
-static int step_input(struct rn_learner *t, int v, struct rn_value *in)
+/* The type that a step makes its value in, and reads its gradient in. */
+static enum rn_dtype step_type(const struct rn_learner *t, int v)
 {
-    int rc = RN_OK, input = node_at(t, v)->input[0], buffer;
+    return input_type(t, v, 0);
+}
 
-    if (!rn_op_plan_of(node_at(t, v)->op)->takes_pending)
-        rc = written(t, input, &buffer);
-    return rc ? rc : read_as(t, input, step_type(t, v), in);
+/* An input of a step, written unless it applies what is pending; no value where
+ * there is none. */
+static int step_input(struct rn_learner *t, int v, int k, struct rn_value *in)
+{
+    const struct rn_node *n = node_at(t, v);
+    int rc = RN_OK, buffer;
+
+    *in = (struct rn_value){RN_NONE, RN_NONE, false};
+    if (k >= n->n_inputs)
+        return RN_OK;
+    if (!rn_op_plan_of(n->op)->takes_pending)
+        rc = written(t, n->input[k], &buffer);
+    return rc ? rc : read_as(t, n->input[k], input_type(t, v, k), in);
 }
 
 int rn_forward_step(struct rn_learner *t, int v)
 {
     const struct rn_op_plan *o = rn_op_plan_of(node_at(t, v)->op);
     bool places = o->keeps & RN_KEEPS_PLACES;
-    struct rn_value in;
+    struct rn_value a, b;
     struct rn_step *s;
-    int out, rc = step_input(t, v, &in);
+    int out, rc = step_input(t, v, 0, &a);
 
+    if (!rc)
+        rc = step_input(t, v, 1, &b);
     if (rc)
         return rc;
     s = rn_new_step(t->plan, o->forward_step, v);
@@ -358,7 +371,8 @@ int rn_forward_step(struct rn_learner *t, int v)
             rn_new_buffer(t->plan, RN_U8, rn_value_count(t->plan, v));
     if (!s || out < 0 || (places && t->nodes[v].places < 0))
         return no_memory(t);
-    s->a = in;
+    s->a = a;
+    s->b = b;
     s->out = out;
     s->y = places ? t->nodes[v].places : RN_NONE;
     rn_touch_step(t->plan);
@@ -673,7 +687,7 @@ int rn_backward_add(struct rn_learner *t, int v)
     return rc;
 }
 
-/* What a step keeps of forward besides its input. */
+/* What a step keeps of forward besides inputs. */
 static int kept(const struct rn_learner *t, int v, unsigned keeps)
 {
     if (keeps & RN_KEEPS_PLACES)
@@ -681,33 +695,54 @@ static int kept(const struct rn_learner *t, int v, unsigned keeps)
     return keeps & RN_KEEPS_OUTPUT ? t->nodes[v].value.buffer : RN_NONE;
 }
 
-int rn_backward_step(struct rn_learner *t, int v)
+/* The gradient of one input, of the value's. */
+static int backward_input(struct rn_learner *t, int v, int k, const int dy[2])
 {
     const struct rn_op_plan *o = rn_op_plan_of(node_at(t, v)->op);
-    struct train_node *n = &t->nodes[v];
-    int input = node_at(t, v)->input[0], given, out;
-    int rc = o->takes_pending ? RN_OK : single_gradient(t, v, &given);
-    int dy[2] = {n->grad[0], n->grads > 1 ? n->grad[1] : RN_NONE};
+    struct rn_value a = {RN_NONE, RN_NONE, false}, b = a;
+    int out, rc = RN_OK;
     struct rn_step *s;
 
-    for (int i = 0; !rc && i < n->grads; i++)
-        rc = convert(t, v, step_type(t, v), &dy[i]);
+    if (o->keeps & RN_KEEPS_INPUT)
+        rc = step_input(t, v, k, &a);
+    if (!rc && o->keeps & RN_KEEPS_OTHER)
+        rc = step_input(t, v, 1 - k, &b);
     if (rc)
         return rc;
     s = rn_new_step(t->plan, o->backward_step, v);
-    out = rn_new_value(t->plan, step_type(t, v), input);
+    out = rn_new_value(t->plan, input_type(t, v, k), node_at(t, v)->input[k]);
     if (!s || out < 0)
         return no_memory(t);
+    s->input = k;
     s->dy = dy[0];
     s->dy2 = dy[1];
-    if (o->keeps & RN_KEEPS_INPUT)
-        s->a = t->nodes[input].value;
+    s->a = a;
+    s->b = b;
     s->y = kept(t, v, o->keeps);
     s->out = out;
     rn_touch_step(t->plan);
-    for (int i = 0; i < n->grads; i++)
-        release(t, n->grad[i]);
-    return give(t, input, out);
+    return give(t, node_at(t, v)->input[k], out);
+}
+
+int rn_backward_step(struct rn_learner *t, int v)
+{
+    const struct rn_node *node = node_at(t, v);
+    struct train_node *n = &t->nodes[v];
+    int rc = RN_OK, given;
+
+    if (!rn_op_plan_of(node->op)->takes_pending)
+        rc = single_gradient(t, v, &given);
+    const int grads = n->grads, held[2] = {n->grad[0], n->grad[1]};
+    int dy[2] = {held[0], grads > 1 ? held[1] : RN_NONE};
+
+    for (int i = 0; !rc && i < grads; i++)
+        rc = convert(t, v, step_type(t, v), &dy[i]);
+    for (int k = 0; !rc && k < node->n_inputs; k++)
+        if (t->needed[node->input[k]])
+            rc = backward_input(t, v, k, dy);
+    for (int i = 0; !rc && i < grads; i++)
+        release(t, held[i]);
+    return rc;
 }
 
 /* ------------------------------------------------------------------ whole */

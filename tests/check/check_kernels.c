@@ -248,6 +248,41 @@ static int check_average(const struct rn_kernels *k, const char *name,
     return bad;
 }
 
+/* Element by element, by a pixel for all, and summed. */
+static int check_products(const struct rn_kernels *k, const char *name,
+                          size_t hw)
+{
+    size_t b = (size_t)k->block;
+    struct plane x = new_plane(b, hw, 20 + hw, 0.1);
+    struct plane w = new_plane(b, hw, 21 + hw, -0.2);
+    struct plane g = new_plane(b, 1, 22 + hw, 0.5);
+    struct plane y = new_plane(b, hw, 23, 0), sum = new_plane(b, 1, 24, 0);
+    double *product = check_doubles(b * hw), *gated = check_doubles(b * hw);
+    double *sums = check_doubles(b);
+    int bad = 0;
+
+    for (size_t i = 0; i < b * hw; i++) {
+        product[i] = x.plain[i] * w.plain[i];
+        gated[i] = x.plain[i] * g.plain[i / hw];
+        sums[i / hw] += product[i];
+    }
+    k->multiply(x.g.x, w.g.x, false, y.g.x, hw);
+    bad += compare(name, "product", &y, product, TOL);
+    k->multiply(x.g.x, g.g.x, true, y.g.x, hw);
+    bad += compare(name, "gated", &y, gated, TOL);
+    k->dot(x.g.x, w.g.x, hw, sum.g.x);
+    bad += compare(name, "sum of products", &sum, sums, TOL);
+    free_plane(&x);
+    free_plane(&w);
+    free_plane(&g);
+    free_plane(&y);
+    free_plane(&sum);
+    free(product);
+    free(gated);
+    free(sums);
+    return bad;
+}
+
 static const struct rn_pool pools[] = {
     /* ih iw oh ow kh kw stride pad */
     {8, 8, 4, 4, 3, 3, 2, 1}, {7, 9, 4, 5, 3, 3, 2, 1},
@@ -307,6 +342,7 @@ static void check_kernels(const struct rn_kernels *k)
         bad += check_apply(k, name, sizes[i]);
         bad += check_backward(k, name, sizes[i]);
         bad += check_average(k, name, sizes[i]);
+        bad += check_products(k, name, sizes[i]);
     }
     for (size_t i = 0; i < COUNT(pools); i++) {
         char name[64];

@@ -1444,6 +1444,75 @@ static bool is_trained(const struct rn_graph *g)
     return o->forward && !(o->untrained && o->untrained(g, n));
 }
 
+/* Behind weights, so that there is something to learn. */
+static void gradients_of_functions(void **state)
+{
+    const struct rn_window one = RN_WINDOW(1, 1, 1, 0);
+    int bad = 0;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(functions); i++) {
+        struct rn_graph *g = with_input(5, 4, 3);
+        int x = rn_graph_conv(g, 0, "in", 19, one, true);
+
+        if (functions[i].positive)
+            x = rn_graph_clip(g, rn_graph_multiply(g, x, x, "square"),
+                              "positive", 0.5f, INFINITY);
+        rn_graph_activation(g, x, "function", functions[i].function,
+                            functions[i].a, functions[i].b);
+        bad += check_training(rn_function_name(functions[i].function), g, i);
+    }
+    assert_int_equal(bad, 0);
+}
+
+/* A block of an SE-ResNet, and a swish of what comes out. */
+static void make_block(struct rn_graph *g)
+{
+    const struct rn_window one = RN_WINDOW(1, 1, 1, 0);
+    const struct rn_window three = RN_WINDOW(3, 3, 1, 1);
+    int x = rn_graph_conv(g, 0, "conv", 19, three, false), y;
+
+    x = rn_graph_batch_norm(g, x, "bn");
+    y = rn_graph_conv(g, rn_graph_global_avg_pool(g, x, "squeeze"), "fc1", 6,
+                      one, true);
+    y = rn_graph_conv(g, rn_graph_relu(g, y, "relu1"), "fc2", 19, one, true);
+    x = rn_graph_multiply(g, x, rn_graph_sigmoid(g, y, "gate"), "excite");
+    y = rn_graph_conv(g, 0, "shortcut", 19, one, false);
+    x = rn_graph_add(g, x, rn_graph_batch_norm(g, y, "bn2"), "add");
+    x = rn_graph_relu(g, x, "relu2");
+    rn_graph_multiply(g, x, rn_graph_sigmoid(g, x, "sigmoid"), "swish");
+}
+
+/* What has several readers and several inputs at once. */
+static void gradients_of_blocks(void **state)
+{
+    static const struct {
+        const char *name;
+        void (*make)(struct rn_graph *g);
+    } blocks[] = {
+        {"squeeze and excite", make_excite},
+        {"a block", make_block},
+        {"classifier", make_classifier},
+    };
+    int bad = 0;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(blocks); i++)
+        for (size_t k = 0; k < COUNT(shapes); k++) {
+            struct rn_graph *g =
+                with_input(shapes[k].c, shapes[k].h, shapes[k].w);
+            char name[96];
+
+            if (shapes[k].n != 2)
+                continue; /* a lesson's */
+            snprintf(name, sizeof(name), "%s of %s", blocks[i].name,
+                     shapes[k].name);
+            blocks[i].make(g);
+            bad += check_training(name, g, 10 * i + k);
+        }
+    assert_int_equal(bad, 0);
+}
+
 static void random_gradients(void **state)
 {
     int bad = 0;
@@ -1459,7 +1528,7 @@ static void random_gradients(void **state)
         for (int i = 0; i < DRAWS && cases < CASES; i++) {
             struct rn_graph *g = draw_graph(&d, (enum rn_op)op);
 
-            if (g && is_trained(g)) {
+            if (g && is_trained(g) && is_defined(g)) {
                 snprintf(name, sizeof(name), "%s, gradient %d",
                          rn_op_name((enum rn_op)op), cases++);
                 bad += check_training(name, g, d.next);
@@ -1541,14 +1610,15 @@ static void training_is_refused(void **state)
 
     (void)state;
     rn_graph_conv(g, 0, "conv", 8, dilated, false);
-    rn_graph_global_avg_pool(g, rn_graph_sigmoid(g, g->output, "gate"), "pool");
+    rn_graph_global_avg_pool(g, rn_graph_softmax(g, g->output, "share"),
+                             "pool");
     rn_graph_linear(g, g->output, "fc", CLASSES);
     assert_int_equal(rn_store_create(&store, g, 1, &err), RN_OK);
     assert_int_equal(rn_plan_build(&plan, store, &options, &err), RN_ERR_ARG);
     assert_non_null(strstr(err.msg, "'conv' (conv)"));
     g->nodes[1].window = (struct rn_window)RN_WINDOW(3, 3, 1, 0);
     assert_int_equal(rn_plan_build(&plan, store, &options, &err), RN_ERR_ARG);
-    assert_non_null(strstr(err.msg, "'gate' (sigmoid)"));
+    assert_non_null(strstr(err.msg, "'share' (softmax)"));
     rn_store_destroy(store);
     rn_graph_destroy(g);
 }
@@ -1565,6 +1635,8 @@ int main(void)
         cmocka_unit_test(joined_once),
         cmocka_unit_test(random_cases),
         cmocka_unit_test(random_gradients),
+        cmocka_unit_test(gradients_of_functions),
+        cmocka_unit_test(gradients_of_blocks),
         cmocka_unit_test(every_operation_has_its_columns),
         cmocka_unit_test(training_is_refused),
     };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Functions of single elements, products, softmax. */
+#include "graph/build.h"
 #include "ops/activation.h"
 #include "plan/operations.h"
 #include "plan/steps/steps.h"
@@ -11,6 +12,16 @@ static int run_activate(struct rn_plan *plan, struct rn_step *s,
     rn_activate(rn_step_node(plan, s), plan->options.batch,
                 plan->options.threads, rn_read_at(plan, s->a.buffer),
                 rn_buffer_at(plan, s->out));
+    return RN_OK;
+}
+
+static int run_activate_backward(struct rn_plan *plan, struct rn_step *s,
+                                 struct rn_error *err)
+{
+    (void)err;
+    rn_activate_backward(rn_step_node(plan, s), plan->options.batch,
+                         plan->options.threads, rn_read_at(plan, s->a.buffer),
+                         rn_buffer_at(plan, s->dy), rn_buffer_at(plan, s->out));
     return RN_OK;
 }
 
@@ -26,17 +37,40 @@ static int run_prelu(struct rn_plan *plan, struct rn_step *s,
     return RN_OK;
 }
 
+/* Whether the second factor is a pixel for all of the first one's. */
+static bool is_gated(const struct rn_plan *plan, const struct rn_step *s)
+{
+    const struct rn_node *n = rn_step_node(plan, s);
+
+    return !rn_shape_equal(plan->graph->nodes[n->input[1]].shape, n->shape);
+}
+
 static int run_multiply(struct rn_plan *plan, struct rn_step *s,
                         struct rn_error *err)
 {
     struct rn_planes p = rn_planes_of_node(plan, s->node);
-    struct rn_shape b =
-        plan->graph->nodes[rn_step_node(plan, s)->input[1]].shape;
 
     (void)err;
     rn_multiply(&p, rn_read_at(plan, s->a.buffer),
-                rn_read_at(plan, s->b.buffer), b.h == 1 && b.w == 1,
+                rn_read_at(plan, s->b.buffer), is_gated(plan, s),
                 rn_buffer_at(plan, s->out));
+    return RN_OK;
+}
+
+/* Either factor's gradient is the value's times the other factor. */
+static int run_multiply_backward(struct rn_plan *plan, struct rn_step *s,
+                                 struct rn_error *err)
+{
+    struct rn_planes p = rn_planes_of_node(plan, s->node);
+    const void *dy = rn_buffer_at(plan, s->dy);
+    const void *other = rn_read_at(plan, s->b.buffer);
+    bool gated = is_gated(plan, s);
+
+    (void)err;
+    if (gated && s->input == 1)
+        rn_multiply_sums(&p, other, dy, rn_buffer_at(plan, s->out));
+    else
+        rn_multiply(&p, dy, other, gated, rn_buffer_at(plan, s->out));
     return RN_OK;
 }
 
@@ -57,6 +91,13 @@ const struct rn_step_type rn_step_activate = {
     .run = run_activate,
     .pass = "activation",
     .shares = rn_shares_of_planes,
+    .again = true,
+};
+
+static const struct rn_step_type activate_backward = {
+    .run = run_activate_backward,
+    .pass = "backward activation",
+    .shares = rn_shares_of_planes,
 };
 
 const struct rn_step_type rn_step_prelu = {
@@ -69,6 +110,13 @@ const struct rn_step_type rn_step_multiply = {
     .run = run_multiply,
     .pass = "multiply",
     .shares = rn_shares_of_planes,
+    .again = true,
+};
+
+static const struct rn_step_type multiply_backward = {
+    .run = run_multiply_backward,
+    .pass = "backward multiply",
+    .shares = rn_shares_of_planes,
 };
 
 const struct rn_step_type rn_step_softmax = {
@@ -80,25 +128,41 @@ const struct rn_step_type rn_step_softmax = {
 const struct rn_op_plan rn_plan_sigmoid = {
     .infer = rn_infer_step,
     .infer_step = &rn_step_activate,
-    .no_training = "none of our networks has it",
+    .forward = rn_forward_step,
+    .forward_step = &rn_step_activate,
+    .backward = rn_backward_step,
+    .backward_step = &activate_backward,
+    .keeps = RN_KEEPS_INPUT,
 };
 
 const struct rn_op_plan rn_plan_clip = {
     .infer = rn_infer_step,
     .infer_step = &rn_step_activate,
-    .no_training = "none of our networks has it",
+    .forward = rn_forward_step,
+    .forward_step = &rn_step_activate,
+    .backward = rn_backward_step,
+    .backward_step = &activate_backward,
+    .keeps = RN_KEEPS_INPUT,
 };
 
 const struct rn_op_plan rn_plan_leaky_relu = {
     .infer = rn_infer_step,
     .infer_step = &rn_step_activate,
-    .no_training = "none of our networks has it",
+    .forward = rn_forward_step,
+    .forward_step = &rn_step_activate,
+    .backward = rn_backward_step,
+    .backward_step = &activate_backward,
+    .keeps = RN_KEEPS_INPUT,
 };
 
 const struct rn_op_plan rn_plan_activation = {
     .infer = rn_infer_step,
     .infer_step = &rn_step_activate,
-    .no_training = "none of our networks has it",
+    .forward = rn_forward_step,
+    .forward_step = &rn_step_activate,
+    .backward = rn_backward_step,
+    .backward_step = &activate_backward,
+    .keeps = RN_KEEPS_INPUT,
 };
 
 const struct rn_op_plan rn_plan_quantize = {
@@ -116,7 +180,11 @@ const struct rn_op_plan rn_plan_prelu = {
 const struct rn_op_plan rn_plan_multiply = {
     .infer = rn_infer_step,
     .infer_step = &rn_step_multiply,
-    .no_training = "none of our networks has it",
+    .forward = rn_forward_step,
+    .forward_step = &rn_step_multiply,
+    .backward = rn_backward_step,
+    .backward_step = &multiply_backward,
+    .keeps = RN_KEEPS_OTHER,
 };
 
 const struct rn_op_plan rn_plan_softmax = {
