@@ -16,14 +16,21 @@ typedef int8_t vecq __attribute__((vector_size(4 * B)));
 typedef int16_t vecw __attribute__((vector_size(4 * B)));
 
 /* BYTES_DOT(sum, x, w): four bytes, each times one of four weights, added to
- * the lane. BYTES_MADD(x, w): two 16-bit numbers times two. */
+ * the lane. WORDS_DOT(sum, x, w): two 16-bit numbers times two, added likewise.
+ * BYTES_MADD(x, w): the same, not added. */
 #if defined(__AVX512VNNI__)
 #define BYTES_DOT(sum, x, w)                                          \
     ((veci)_mm512_dpbusd_epi32((__m512i)(sum),                        \
                                _mm512_set1_epi32((int)(x)), (__m512i)(w)))
+#define WORDS_DOT(sum, x, w)                                          \
+    ((veci)_mm512_dpwssd_epi32((__m512i)(sum),                        \
+                               _mm512_set1_epi32((int)(x)), (__m512i)(w)))
 #elif defined(__AVXVNNI__)
 #define BYTES_DOT(sum, x, w)                                     \
     ((veci)_mm256_dpbusd_avx_epi32(                              \
+        (__m256i)(sum), _mm256_set1_epi32((int)(x)), (__m256i)(w)))
+#define WORDS_DOT(sum, x, w)                                     \
+    ((veci)_mm256_dpwssd_avx_epi32(                              \
         (__m256i)(sum), _mm256_set1_epi32((int)(x)), (__m256i)(w)))
 #elif defined(__AVX512BW__)
 #define BYTES_MADD(x, w) \

@@ -6,6 +6,7 @@
 #include "ops/conv/pair_kernels.h"
 #include "ops/conv/product_int8_kernels.h"
 #include "ops/conv/product_kernels.h"
+#include "ops/conv/winograd_int8_kernels.h"
 #include "ops/conv/winograd_kernels.h"
 #include "ops/int8_kernels.h"
 #include "ops/kernels.h"
@@ -93,6 +94,7 @@ DISPATCH(rn_direct_kernels, rn_direct_kernels)
 PAIRED(rn_pair_kernels, rn_pair_kernels)
 BYTES(rn_int8_kernels, rn_int8_kernels)
 BYTES(rn_int8_product_kernels, rn_int8_product_kernels)
+BYTES(rn_int8_wino_kernels, rn_int8_wino_kernels)
 TYPED(rn_kernels, rn_kernels)
 TYPED(rn_pool_kernels, rn_pool_kernels)
 TYPED(rn_product_kernels, rn_product_kernels)

@@ -273,10 +273,12 @@ static int check_case(const struct conv_case *c, bool images, uint64_t stream)
     assert_non_null(sums);
     for (size_t i = 0; i < count; i++)
         sums[i] = sum_at(&p, i);
-    for (int kind = 0; kind < 8; kind++) {
+    for (int kind = 0; kind < 16; kind++) {
         p.config.output = kind & 1 ? RN_F32 : RN_U8;
         p.config.sum = kind & 2;
         p.config.relu = kind & 4;
+        p.config.exact = !(kind & 8); /* else Winograd's tiles wherever */
+        p.config.winograd = 4;        /* they can be had */
         wrong += run_conv(&p, sums, 1 + kind % 3);
     }
     rn_free(sums);
@@ -299,6 +301,10 @@ static void convolutions(void **state)
     static const struct conv_case own[] = {
         {"1x1, 49 pixels", 2, 40, 72, 7, 7, 1, 1, 0, 0},
         {"3x3, 29 wide", 2, 20, 33, 5, 29, 3, 1, 1, 0},
+        {"3x3, no padding", 3, 16, 40, 14, 14, 3, 1, 0, 0},
+        {"3x3, padding 2", 1, 33, 16, 6, 9, 3, 1, 2, 0},
+        {"3x3, sums in parts", 1, 470, 24, 6, 5, 3, 1, 1, 0},
+        {"3x3, chunks of tiles", 2, 64, 24, 31, 47, 3, 1, 1, 0},
         {"3x3, stride 2", 2, 24, 40, 15, 13, 3, 2, 1, 0},
         {"1x1, stride 2", 2, 24, 40, 15, 13, 1, 2, 0, 0},
         {"1x1, stride 3, padding", 1, 5, 7, 9, 8, 1, 3, 1, 0},
@@ -363,6 +369,46 @@ static void longest_sum(void **state)
     rn_free(packed);
     rn_free(x);
     rn_free(w);
+}
+
+/* The largest and the smallest sums, of which Winograd's way keeps 26 bits. */
+static int check_extreme(int value, int weight, int channels)
+{
+    const struct conv_case c = {
+        "3x3, extreme", 1, channels, 16, 6, 6, 3, 1, 1, 0};
+    struct problem p;
+    int32_t *sums;
+    size_t count;
+    int wrong;
+
+    problem_open(&p, &c, 5000);
+    count = rn_shape_size(p.out);
+    sums = rn_alloc(count, sizeof(*sums));
+    assert_non_null(sums);
+    memset(p.x, value, rn_shape_size(p.in));
+    memset(p.w, weight, (size_t)(16 * channels * 9));
+    for (size_t o = 0; o < 16; o++)
+        p.start[o] = -p.bytes.zero * weight * channels * 9;
+    for (size_t i = 0; i < count; i++)
+        sums[i] = sum_at(&p, i);
+    p.config.output = RN_F32;
+    p.config.winograd = 4;
+    wrong = run_conv(&p, sums, 1);
+    rn_free(sums);
+    problem_close(&p);
+    return wrong;
+}
+
+static void extremes(void **state)
+{
+    int wrong = 0;
+
+    (void)state;
+    for (int channels = 224; channels <= 240; channels += 16)
+        for (int i = 0; i < 4; i++)
+            wrong +=
+                check_extreme(i & 1 ? 255 : 0, i & 2 ? 127 : -128, channels);
+    assert_int_equal(wrong, 0);
 }
 
 /* To 8 bits and back; ends of vectors, ends of the range, ties. */
@@ -441,9 +487,8 @@ static void pools(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(convolutions),
-        cmocka_unit_test(longest_sum),
-        cmocka_unit_test(conversions),
+        cmocka_unit_test(convolutions), cmocka_unit_test(longest_sum),
+        cmocka_unit_test(extremes),     cmocka_unit_test(conversions),
         cmocka_unit_test(pools),
     };
 

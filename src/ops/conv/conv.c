@@ -34,6 +34,8 @@ static const struct rn_conv_algorithm *const algorithms[] = {
     &rn_conv_first_bf16,
     &rn_conv_onednn,
     &rn_conv_onednn_bf16,
+    &rn_conv_winograd_int8,
+    &rn_conv_winograd_int8_wide,
     &rn_conv_product_int8,
     &rn_conv_product_int8_wide,
     &rn_conv_first_int8,

@@ -4,6 +4,7 @@
 #include "ops/conv/product_int8_kernels.h"
 
 #include "ops/bytes.h"
+#include "ops/conv/int8_out.h"
 #include "ops/conv/strip.h"
 
 /* Groups of four channels in a block. */
@@ -117,49 +118,6 @@ INLINE void sum_products(int pixels, int outs, const struct rn_int8_strip *s,
             add_groups(pixels, outs, GROUPS - 1, GROUPS, at, w, s->w_block, a,
                        b);
         }
-}
-
-/* With constants for the switches, loops have no tests in them. */
-INLINE void narrow_out(int pixels, const struct rn_int8_out *o, bool add,
-                       size_t channel, const veci sums[STRIP], uint8_t *y)
-{
-    vec scale = load(o->scale + channel), bias = load(o->bias + channel);
-    vec other = fill(o->sum_scale), low = fill(o->low);
-
-#pragma GCC unroll 16
-    for (int t = 0; t < pixels; t++) {
-        vec v = __builtin_convertvector(sums[t], vec) * scale + bias;
-
-        if (add)
-            v += bytes_get(y + t * B) * other;
-        bytes_put(y + t * B, v, low);
-    }
-}
-
-INLINE void wide_out(int pixels, const struct rn_int8_out *o, size_t channel,
-                     const veci sums[STRIP], float *y)
-{
-    vec scale = load(o->scale + channel), bias = load(o->bias + channel);
-
-#pragma GCC unroll 16
-    for (int t = 0; t < pixels; t++) {
-        vec v = __builtin_convertvector(sums[t], vec) * scale + bias;
-
-        if (o->add)
-            v += load(y + t * B);
-        store(y + t * B, o->relu ? relu_of(v) : v);
-    }
-}
-
-INLINE void finish(int pixels, const struct rn_int8_out *o, size_t channel,
-                   const veci sums[STRIP], void *y)
-{
-    if (o->wide)
-        wide_out(pixels, o, channel, sums, y);
-    else if (o->add)
-        narrow_out(pixels, o, true, channel, sums, y);
-    else
-        narrow_out(pixels, o, false, channel, sums, y);
 }
 
 INLINE void multiply_strip(int pixels, int outs, const struct rn_int8_strip *s)
