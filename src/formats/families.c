@@ -24,6 +24,37 @@ struct pair {
     int *norm; /* by convolution of own: the other's batch norm, or NONE */
 };
 
+/* ------------------------------------------------------------------ inputs */
+
+/* What a node reads. A concatenation of concatenations reads what these do, as
+ * long as it is not more than this; longer ones are none of a family's. */
+enum { MOST_INPUTS = 1024 };
+struct inputs {
+    int at[MOST_INPUTS];
+    int count;
+};
+
+static void take_inputs(const struct rn_graph *g, const struct rn_node *n,
+                        struct inputs *in)
+{
+    in->count = n->n_inputs < MOST_INPUTS ? n->n_inputs : MOST_INPUTS;
+    memcpy(in->at, n->input, (size_t)in->count * sizeof(*in->at));
+    for (int k = 0; n->op == RN_OP_CONCAT && k < in->count;) {
+        const struct rn_node *inner = &g->nodes[in->at[k]];
+        const int more = inner->n_inputs - 1;
+
+        if (inner->op != RN_OP_CONCAT || in->count + more > MOST_INPUTS) {
+            k++;
+            continue;
+        }
+        memmove(in->at + k + more, in->at + k,
+                (size_t)(in->count - k) * sizeof(*in->at));
+        memcpy(in->at + k, inner->input,
+               (size_t)inner->n_inputs * sizeof(*in->at));
+        in->count += more;
+    }
+}
+
 /* -------------------------------------------------------------------- sums */
 
 /* Whether it is the batch norm of a convolution, which may be folded in. */
@@ -39,13 +70,15 @@ static uint64_t sum_of(const struct rn_graph *g, int v, const uint64_t *sums)
 {
     const struct rn_node *n = &g->nodes[v];
     uint64_t sum = rn_node_sum(n), inputs = 0;
+    struct inputs in;
 
     if (is_norm(g, v) || rn_operation_of(n->op)->idle)
         return sums[n->input[0]];
-    for (int k = 0; k < n->n_inputs; k++)
+    take_inputs(g, n, &in);
+    for (int k = 0; k < in.count; k++)
         inputs = n->op == RN_OP_ADD /* in either order */
-                     ? inputs + sums[n->input[k]]
-                     : rn_sum_mix(inputs, sums[n->input[k]]);
+                     ? inputs + sums[in.at[k]]
+                     : rn_sum_mix(inputs, sums[in.at[k]]);
     return rn_sum_mix(sum, inputs);
 }
 
@@ -80,11 +113,14 @@ static bool match_inputs(struct pair *p, const struct rn_node *own,
 {
     bool turn = own->op == RN_OP_ADD &&
                 p->own_sums[own->input[0]] != p->from_sums[from->input[0]];
+    struct inputs a, b;
 
-    if (own->n_inputs != from->n_inputs)
+    take_inputs(p->own, own, &a);
+    take_inputs(p->from, from, &b);
+    if (a.count != b.count)
         return false;
-    for (int k = 0; k < own->n_inputs; k++)
-        if (!set_like(p, own->input[k], from->input[turn ? 1 - k : k]))
+    for (int k = 0; k < a.count; k++)
+        if (!set_like(p, a.at[k], b.at[turn ? 1 - k : k]))
             return false;
     return true;
 }

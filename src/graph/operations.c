@@ -514,6 +514,11 @@ const struct rn_operation rn_operation_concat = {
 
 /* ------------------------------------------------------------------- pools */
 
+static bool is_padded(const struct rn_window *w)
+{
+    return w->pad || w->top || w->left || w->bottom || w->right;
+}
+
 static bool shape_pool(struct rn_graph *g, const char *name,
                        struct rn_node *node)
 {
@@ -522,6 +527,8 @@ static bool shape_pool(struct rn_graph *g, const char *name,
     node->shape.c = in.c;
     if (!rn_window_shape(g, name, &in, &node->window, node->ceil, &node->shape))
         return false;
+    /* Where there is no padding it says nothing: one form for equal pools. */
+    node->count_padding = node->count_padding && is_padded(&node->window);
     if (rn_window_sees(&node->window, &in, &node->shape))
         return true;
     rn_fail(&g->error, RN_ERR_ARG,

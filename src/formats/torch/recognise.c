@@ -242,7 +242,6 @@ const struct rn_state_tensor *rn_renamed(const struct rn_recognised *r,
 static const struct {
     const char *start, *also, *what;
 } others[] = {
-    {"features.denseblock1.", "", "DenseNet"},
     {"features.0.0.", "features.1.conv.", "torchvision's MobileNetV2"},
     {"features.0.0.", "features.1.block.", "torchvision's MobileNetV3"},
     {"features.0.0.", "features.1.0.block.",
