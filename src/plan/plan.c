@@ -53,6 +53,20 @@ float rn_sum_scale(const struct rn_plan *plan, int value, int sum)
     return plan->quants[sum].scale / plan->quants[value].scale;
 }
 
+/* What is added to a sum of products, in units of that sum, as whole numbers:
+ * so other programs have it, which then round to the same value. False where 32
+ * bits do not hold it, or the unit is none. */
+static bool count_shift(double shift, double unit, size_t row, int32_t *start)
+{
+    double most = INT32_MAX - 2.0 * 255 * -RN_QUANT_LEAST * (double)row;
+    double number = rint(shift / unit);
+
+    if (unit == 0 || !(fabs(number) <= most))
+        return false;
+    *start += (int32_t)number;
+    return true;
+}
+
 /* A convolution in 8 bits: the weights as whole numbers, and for each channel
  * what takes a sum of products to the value (struct rn_conv_bytes). */
 static int fold_bytes(struct rn_plan *p, const struct rn_fold *f,
@@ -81,7 +95,7 @@ static int fold_bytes(struct rn_plan *p, const struct rn_fold *f,
             p->quants[f->sum].zero * (double)rn_sum_scale(p, f->value, f->sum);
 #pragma omp parallel for
     for (size_t o = 0; o < channels; o++) {
-        double factor = 1, shift = 0, sum = 0;
+        double factor = 1, shift = 0, sum = 0, unit;
 
         /* Channels that fill the last block are the value's zero. */
         scale[o] = 0;
@@ -99,9 +113,10 @@ static int fold_bytes(struct rn_plan *p, const struct rn_fold *f,
         }
         start[o] = (int32_t)(-in.zero * sum);
         shift += own ? factor * (double)own[o] : 0;
-        scale[o] =
-            (float)(factor * (double)in.scale * (double)w->scales[o] / step);
-        bias[o] = (float)(shift / step + zero);
+        unit = factor * (double)in.scale * (double)w->scales[o];
+        scale[o] = (float)(unit / step);
+        if (!count_shift(shift, unit, row, &start[o]))
+            bias[o] = (float)(shift / step + zero);
     }
     return rn_conv_pack(f->primitive, p->plain, f->weights, err);
 }
