@@ -24,13 +24,24 @@
  * is so much over the mean. */
 #define UNEVEN_CHUNKS 1.25
 
+/* Tiles of one image that have 4 or 3 outputs a side alike. */
+struct segment {
+    size_t begin; /* in the order of the batch's tiles */
+    size_t row, rows, column, columns;
+};
+/* Tiles with few columns, those of 4x4, those with few rows, those with both:
+ * tiles with 4 rows are neighbours, and so are tiles with 4 columns. */
+enum { NARROW, WHOLE, LOW, SMALL, SEGMENTS };
+
 struct winograd {
     struct rn_conv_config config;
     const struct rn_int8_wino_kernels *kernels;
     size_t block, in_blocks, out_blocks;
-    size_t pairs;                /* of blocks of outputs; the last may be one */
-    size_t parts;                /* of the inputs, each a sum of its own */
-    size_t columns, rows, tiles; /* of one image; of the batch */
+    size_t pairs;      /* of blocks of outputs; the last may be one */
+    size_t parts;      /* of the inputs, each a sum of its own */
+    size_t tiles;      /* of the batch */
+    size_t high, wide; /* rows and columns of tiles that have 4 */
+    struct segment segments[SEGMENTS + 1]; /* the last has no tiles */
     bool together;           /* all threads on one chunk, or each on its own */
     size_t chunk, chunks;    /* tiles that are transformed at once; of them */
     size_t group, groups;    /* ... of a chunk, multiplied at once; of them */
@@ -93,6 +104,34 @@ static size_t apart(size_t numbers, size_t size)
     return (lines | 1) * RN_LINE / size;
 }
 
+/* Of a side's tiles, how many have 4 outputs; the others have 3. */
+static size_t whole_tiles(int side)
+{
+    size_t all = rn_divide_up((size_t)side, RN_INT8_TILE);
+    size_t few = all * RN_INT8_TILE - (size_t)side;
+
+    return few < all ? all - few : 0;
+}
+
+static void plan_segments(struct winograd *w)
+{
+    const struct rn_shape *out = &w->config.out;
+    size_t n = (size_t)w->config.n, begin = 0;
+    size_t high = w->high = whole_tiles(out->h);
+    size_t wide = w->wide = whole_tiles(out->w);
+    size_t low = rn_divide_up((size_t)out->h, RN_INT8_TILE) - high;
+    size_t narrow = rn_divide_up((size_t)out->w, RN_INT8_TILE) - wide;
+
+    w->segments[NARROW] = (struct segment){0, 0, high, wide, narrow};
+    w->segments[WHOLE] = (struct segment){0, 0, high, 0, wide};
+    w->segments[LOW] = (struct segment){0, high, low, 0, wide};
+    w->segments[SMALL] = (struct segment){0, high, low, wide, narrow};
+    for (int i = 0; i <= SEGMENTS; i++) {
+        w->segments[i].begin = begin;
+        begin += n * w->segments[i].rows * w->segments[i].columns;
+    }
+}
+
 static size_t plan_group(const struct winograd *w, size_t chunk, size_t pieces)
 {
     size_t tile = w->parts * RN_INT8_POINTS * 2 * w->block * sizeof(int32_t);
@@ -130,9 +169,8 @@ static void make_plan(struct winograd *w, const struct rn_conv_config *c)
     w->out_blocks = rn_channels_padded(c->out.c) / w->block;
     w->pairs = rn_divide_up(w->out_blocks, 2);
     w->parts = rn_divide_up(w->in_blocks, RN_INT8_WINO_DEPTH / w->block);
-    w->columns = rn_divide_up((size_t)c->out.w, RN_INT8_TILE);
-    w->rows = rn_divide_up((size_t)c->out.h, RN_INT8_TILE);
     w->tiles = tiles_of(c);
+    plan_segments(w);
     plan_chunks(w);
 }
 
@@ -159,21 +197,56 @@ static size_t m_bytes(const struct winograd *w)
 
 /* ---------------------------------------------------------------- running */
 
-/** Where tile number `tile` of the batch is: its image, and its first pixel. */
+/** Where a tile is: its image, and its outputs. */
 struct tile {
     size_t image;
     struct rn_int8_place at;
 };
 
+static int least(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+/* The first output of a row or column of tiles, `whole` of which have 4. */
+static int first_of(size_t number, size_t whole)
+{
+    return (int)(number < whole ? number * RN_INT8_TILE
+                                : whole + number * (RN_INT8_TILE - 1));
+}
+
+/* Tile number `tile` of the batch. */
 static struct tile tile_at(const struct winograd *w, size_t tile)
 {
-    size_t each = w->rows * w->columns, i = tile % each;
     const struct rn_shape *out = &w->config.out;
+    const struct segment *s = w->segments;
+    size_t row, column, each;
+    struct rn_int8_place at = {.h = out->h, .w = out->w};
 
-    return (struct tile){tile / each,
-                         {(int)(i / w->columns) * RN_INT8_TILE,
-                          (int)(i % w->columns) * RN_INT8_TILE, out->h,
-                          out->w}};
+    while (tile >= s[1].begin)
+        s++;
+    tile -= s->begin;
+    each = s->rows * s->columns;
+    row = s->row + tile % each / s->columns;
+    column = s->column + tile % s->columns;
+    at.y = first_of(row, w->high);
+    at.x = first_of(column, w->wide);
+    at.rows = least(first_of(row + 1, w->high), out->h) - at.y;
+    at.columns = least(first_of(column + 1, w->wide), out->w) - at.x;
+    return (struct tile){tile / each, at};
+}
+
+/* Its patch of inputs. */
+static struct tile patch_at(const struct winograd *w, size_t tile)
+{
+    const struct rn_conv_config *c = &w->config;
+    struct tile t = tile_at(w, tile);
+
+    t.at.y -= c->window.pad;
+    t.at.x -= c->window.pad;
+    t.at.h = c->in.h;
+    t.at.w = c->in.w;
+    return t;
 }
 
 static size_t tiles_in(const struct winograd *w, size_t chunk)
@@ -183,22 +256,64 @@ static size_t tiles_in(const struct winograd *w, size_t chunk)
     return left < w->chunk ? left : w->chunk;
 }
 
-/* Tile number i of a chunk, of one block of inputs, to its points. */
-static void transform(const struct winograd *w, const struct rn_conv_args *args,
-                      size_t chunk, size_t block, size_t i, int16_t *v)
+/* The last pixels of a patch's rows, into the cache; the others are there since
+ * the patch before. */
+static void fetch_patch(const struct rn_int8_place *at, const uint8_t *x,
+                        size_t pixel)
 {
-    const struct rn_conv_config *c = &w->config;
-    struct tile t = tile_at(w, chunk * w->chunk + i);
-    const uint8_t *x =
-        (const uint8_t *)args->src +
-        (t.image * w->in_blocks + block) * rn_shape_pixels(c->in) * w->block;
+    int column = least(at->x + RN_INT8_SIDE, at->w) - 1;
 
-    t.at.y -= c->window.pad;
-    t.at.x -= c->window.pad;
-    t.at.h = c->in.h;
-    t.at.w = c->in.w;
-    w->kernels->input(x, &t.at, args->bytes->zero,
-                      v + (block * w->chunk + i) * w->block, w->v_point);
+    for (int y = at->y < 0 ? 0 : at->y; y < least(at->y + RN_INT8_SIDE, at->h);
+         y++)
+        __builtin_prefetch(x + ((size_t)y * (size_t)at->w + (size_t)column) *
+                                   pixel);
+}
+
+/* Some of a chunk's tiles times blocks of inputs, tile after tile, to their
+ * points. */
+static void transform(const struct winograd *w, const struct rn_conv_args *args,
+                      size_t chunk, struct rn_range r, int16_t *v)
+{
+    size_t plane = rn_shape_pixels(w->config.in) * w->block;
+    size_t i = r.begin / w->in_blocks, block = r.begin % w->in_blocks;
+
+    for (size_t left = r.end - r.begin; left > 0; i++, block = 0) {
+        size_t number = chunk * w->chunk + i;
+        struct tile t = patch_at(w, number), next = t;
+
+        if (number + 1 < w->tiles)
+            next = patch_at(w, number + 1);
+        for (; block < w->in_blocks && left > 0; block++, left--) {
+            const uint8_t *x = (const uint8_t *)args->src + block * plane;
+
+            fetch_patch(&next.at, x + next.image * w->in_blocks * plane,
+                        w->block);
+            w->kernels->input(
+                x + t.image * w->in_blocks * plane, &t.at, args->bytes->zero,
+                v + (block * w->chunk + i) * w->block, w->v_point);
+        }
+    }
+}
+
+/* Of a chunk's tiles those with a result at this point: the last row of points
+ * is for a fourth row of outputs alone, and so with columns. */
+static struct rn_range tiles_with(const struct winograd *w, size_t chunk,
+                                  struct rn_range tiles, size_t point)
+{
+    bool last_row = point / RN_INT8_SIDE == RN_INT8_SIDE - 1;
+    bool last_column = point % RN_INT8_SIDE == RN_INT8_SIDE - 1;
+    size_t first = chunk * w->chunk;
+    size_t begin = w->segments[last_column ? WHOLE : NARROW].begin;
+    size_t end = w->segments[last_row      ? LOW
+                             : last_column ? SMALL
+                                           : SEGMENTS]
+                     .begin;
+
+    begin = begin > first ? begin - first : 0;
+    end = end > first ? end - first : 0;
+    tiles.begin = most(tiles.begin, begin);
+    tiles.end = tiles.end < end ? tiles.end : end;
+    return tiles;
 }
 
 /* A part's sums of some tiles of a chunk at one point. */
@@ -224,22 +339,62 @@ static void multiply_point(const struct winograd *w, struct rn_range tiles,
     }
 }
 
+/* The plane of a tile's outputs, block number `out`. */
+static char *plane_of(const struct winograd *w, const struct rn_conv_args *args,
+                      const struct tile *t, size_t out)
+{
+    const struct rn_conv_config *c = &w->config;
+    size_t number = c->output == RN_F32 ? sizeof(float) : 1;
+
+    return (char *)args->dst + (t->image * w->out_blocks + out) *
+                                   rn_shape_pixels(c->out) * w->block * number;
+}
+
+/* Bytes that tiles are added to, into the cache. */
+static void fetch_outputs(const struct winograd *w,
+                          const struct rn_conv_args *args, size_t chunk,
+                          struct rn_range tiles, size_t out, int outs)
+{
+    size_t width = (size_t)w->config.out.w;
+
+    for (size_t i = tiles.begin; i < tiles.end; i++) {
+        struct tile t = tile_at(w, chunk * w->chunk + i);
+
+        for (int k = 0; k < outs; k++)
+            for (int y = 0; y < t.at.rows; y++)
+                __builtin_prefetch(
+                    plane_of(w, args, &t, out + (size_t)k) +
+                        ((size_t)(t.at.y + y) * width + (size_t)t.at.x) *
+                            w->block,
+                    1, 2);
+    }
+}
+
 /* Some tiles of a chunk, with what a pair of blocks of outputs has of them. */
 static void multiply(const struct winograd *w, const struct rn_conv_args *args,
-                     struct rn_range tiles, size_t pair, const int16_t *v,
-                     int32_t *m)
+                     size_t chunk, struct rn_range tiles, size_t pair,
+                     const int16_t *v, int32_t *m)
 {
-    size_t out = 2 * pair;
-    int outs = out + 1 < w->out_blocks ? 2 : 1;
+    size_t count = tiles.end - tiles.begin;
+    int outs = 2 * pair + 1 < w->out_blocks ? 2 : 1;
     const int16_t *u = (const int16_t *)args->weights +
                        pair * RN_INT8_POINTS * point_numbers(w);
 
-    for (size_t k = 0; k < RN_INT8_POINTS; k++)
-        for (size_t part = 0; part < w->parts; part++)
-            multiply_point(w, tiles, outs,
+    for (size_t k = 0; k < RN_INT8_POINTS; k++) {
+        struct rn_range with = tiles_with(w, chunk, tiles, k);
+        struct rn_range share = rn_range_of(count, (int)k, RN_INT8_POINTS);
+
+        share.begin += tiles.begin;
+        share.end += tiles.begin;
+        if (w->config.output == RN_U8)
+            fetch_outputs(w, args, chunk, share, 2 * pair, outs);
+        for (size_t part = 0; part < w->parts && with.begin < with.end; part++)
+            multiply_point(w, with, outs,
                            rn_range_of(w->in_blocks, (int)part, (int)w->parts),
                            v + k * w->v_point, u + k * point_numbers(w),
-                           m + (part * RN_INT8_POINTS + k) * w->m_point);
+                           m + (part * RN_INT8_POINTS + k) * w->m_point +
+                               (with.begin - tiles.begin) * w->block);
+    }
 }
 
 /* The same tiles and block of outputs, from their sums at all points. */
@@ -249,9 +404,7 @@ static void bring_back(const struct winograd *w,
 {
     const struct rn_conv_config *c = &w->config;
     const struct rn_conv_bytes *bytes = args->bytes;
-    bool wide = c->output == RN_F32;
     size_t b = w->block;
-    size_t plane = rn_shape_pixels(c->out) * b * (wide ? sizeof(float) : 1);
     const int32_t *corrections =
         (const int32_t *)((const char *)args->weights + weight_bytes(w));
     struct rn_int8_wino_sums s = {
@@ -265,16 +418,14 @@ static void bring_back(const struct winograd *w,
                 .low = bytes->low,
                 .add = c->sum,
                 .relu = c->relu,
-                .wide = wide},
+                .wide = c->output == RN_F32},
     };
 
     for (size_t i = tiles.begin; i < tiles.end; i++) {
         struct tile t = tile_at(w, chunk * w->chunk + i);
 
         s.m = m + (i - tiles.begin) * b;
-        w->kernels->output(&s, &t.at,
-                           (char *)args->dst +
-                               (t.image * w->out_blocks + out) * plane);
+        w->kernels->output(&s, &t.at, plane_of(w, args, &t, out));
     }
 }
 
@@ -289,7 +440,7 @@ static void make_group(const struct winograd *w,
 
     if (first >= end)
         return;
-    multiply(w, args, tiles, pair, v, m);
+    multiply(w, args, chunk, tiles, pair, v, m);
     for (size_t i = 2 * pair; i < 2 * pair + 2 && i < w->out_blocks; i++)
         bring_back(w, args, chunk, tiles, i, m + i % 2 * w->group * w->block);
 }
@@ -298,9 +449,8 @@ static void make_group(const struct winograd *w,
 static void run_own(const struct winograd *w, const struct rn_conv_args *args,
                     size_t chunk, int16_t *v, int32_t *m)
 {
-    for (size_t block = 0; block < w->in_blocks; block++)
-        for (size_t i = 0; i < tiles_in(w, chunk); i++)
-            transform(w, args, chunk, block, i, v);
+    transform(w, args, chunk,
+              (struct rn_range){0, w->in_blocks * tiles_in(w, chunk)}, v);
     for (size_t pair = 0; pair < w->pairs; pair++)
         for (size_t group = 0; group < w->groups; group++)
             make_group(w, args, chunk, group, pair, v, m);
@@ -311,14 +461,12 @@ static void run_shared(const struct winograd *w,
                        const struct rn_conv_args *args, size_t chunk,
                        int16_t *v, int32_t *m)
 {
-    size_t tiles = tiles_in(w, chunk);
-    struct rn_range r = rn_share_mine(w->in_blocks * tiles);
+    struct rn_range r = rn_share_mine(w->in_blocks * tiles_in(w, chunk));
 
     if (chunk > 0) {
 #pragma omp barrier
     }
-    for (size_t i = r.begin; i < r.end; i++)
-        transform(w, args, chunk, i / tiles, i % tiles, v);
+    transform(w, args, chunk, r, v);
 #pragma omp barrier
     r = rn_share_mine(w->pairs * w->groups);
     for (size_t i = r.begin; i < r.end; i++)
@@ -363,6 +511,7 @@ static void shares(const void *plan, struct rn_shares *s)
         number * 2 *
         ((double)(w->in_blocks * w->block) + COST_OF_NUMBER * (double)w->parts);
 
+    /* Not counted: points that some tiles have nothing at. */
     for (size_t i = 0; i < w->chunks && w->together; i++) {
         double tiles = (double)tiles_in(w, i);
 

@@ -77,10 +77,9 @@ INLINE half pixel(const uint8_t *x, const struct rn_int8_place *at, int y,
     return bytes_at(x + ((ptrdiff_t)y * at->w + column) * B);
 }
 
-INLINE bool is_inside(const struct rn_int8_place *at, int side)
+INLINE bool is_inside(const struct rn_int8_place *at)
 {
-    return at->y >= 0 && at->x >= 0 && at->y + side <= at->h &&
-           at->x + side <= at->w;
+    return at->y >= 0 && at->x >= 0 && at->y + P <= at->h && at->x + P <= at->w;
 }
 
 INLINE void to_points(const uint8_t *x, const struct rn_int8_place *at,
@@ -109,7 +108,7 @@ INLINE void to_points(const uint8_t *x, const struct rn_int8_place *at,
 static void input(const uint8_t *x, const struct rn_int8_place *at, int zero,
                   int16_t *points, size_t stride)
 {
-    if (is_inside(at, P))
+    if (is_inside(at))
         to_points(x, at, zero, true, points, stride);
     else
         to_points(x, at, zero, false, points, stride);
@@ -136,8 +135,10 @@ INLINE veci result_of(word sum, int y, int x)
     return (veci)(sum * ninth) >> (6 - (y > 0) - (x > 0));
 }
 
-/* Sums of one part of the input channels, added to those before. */
-INLINE void add_part(const int32_t *m, size_t m_point, veci sums[T][T])
+/* Sums of one part of the input channels, added to `base`, or to those before.
+ */
+INLINE void add_part(const int32_t *m, size_t m_point, const veci *base,
+                     veci sums[T][T])
 {
     word rows[T][P], d[P], o[T];
 
@@ -156,7 +157,7 @@ INLINE void add_part(const int32_t *m, size_t m_point, veci sums[T][T])
         output_1d(rows[k], o);
 #pragma GCC unroll 4
         for (int i = 0; i < T; i++)
-            sums[k][i] += result_of(o[i], k, i);
+            sums[k][i] = (base ? *base : sums[k][i]) + result_of(o[i], k, i);
     }
 }
 
@@ -164,26 +165,23 @@ static void output(const struct rn_int8_wino_sums *s,
                    const struct rn_int8_place *at, void *to)
 {
     size_t number = s->out.wide ? sizeof(float) : 1;
-    bool inside = is_inside(at, T);
-    veci sums[T][T], start, correction;
+    char *y = (char *)to +
+              ((size_t)at->y * (size_t)at->w + (size_t)at->x) * B * number;
+    veci sums[T][T], base, correction;
 
-    memcpy(&start, s->out.start, sizeof(start));
+    memcpy(&base, s->out.start, sizeof(base));
     memcpy(&correction, s->correction, sizeof(correction));
-    for (int k = 0; k < T * T; k++)
-        sums[k / T][k % T] = start + correction;
-    for (size_t i = 0; i < s->parts; i++)
-        add_part(s->m + i * RN_INT8_POINTS * s->m_point, s->m_point, sums);
-    for (int k = 0; k < T && at->y + k < at->h; k++) {
-        char *y = (char *)to +
-                  ((size_t)(at->y + k) * (size_t)at->w + (size_t)at->x) * B *
-                      number;
-
-        if (inside) {
+    base += correction;
+    add_part(s->m, s->m_point, &base, sums);
+    for (size_t i = 1; i < s->parts; i++)
+        add_part(s->m + i * RN_INT8_POINTS * s->m_point, s->m_point, NULL,
+                 sums);
+    for (int k = 0; k < at->rows; k++, y += (size_t)at->w * B * number) {
+        if (at->columns == T)
             finish(T, &s->out, 0, sums[k], y);
-            continue;
-        }
-        for (int i = 0; i < T && at->x + i < at->w; i++)
-            finish(1, &s->out, 0, sums[k] + i, y + (size_t)i * B * number);
+        else
+            for (int i = 0; i < at->columns; i++)
+                finish(1, &s->out, 0, sums[k] + i, y + (size_t)i * B * number);
     }
 }
 

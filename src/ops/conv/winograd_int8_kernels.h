@@ -24,9 +24,10 @@ enum { RN_INT8_TILE = 4, RN_INT8_SIDE = 6, RN_INT8_POINTS = 36 };
 enum { RN_INT8_WINO_DEPTH = 227 };
 
 /** A tile in a plane of h x w pixels: its first pixel, of the patch of inputs
- *  (perhaps outside) or of the outputs. */
+ *  (perhaps outside) or of the outputs, of which it has rows x columns. */
 struct rn_int8_place {
     int y, x, h, w;
+    int rows, columns;
 };
 
 /** Up to `strip` tiles by one or two blocks of outputs, at one point. */
@@ -57,7 +58,8 @@ struct rn_int8_wino_kernels {
     /** The 9 weights of an input and an output channel to their points. */
     void (*weights)(const int w[9], int16_t points[RN_INT8_POINTS]);
     void (*multiply)(int tiles, int outs, const struct rn_int8_wino_product *p);
-    /** A tile to a plane of outputs, bytes or float32. */
+    /** A tile to a plane of outputs, bytes or float32. The last row of points
+     *  is for the fourth row of outputs alone, and so is the last column. */
     void (*output)(const struct rn_int8_wino_sums *s,
                    const struct rn_int8_place *at, void *y);
     int strip;
