@@ -24,7 +24,8 @@ struct rn_net_listed {
 struct rn_net_word {
     const char *text;
     const char *usual;       /* what goes behind the number most often */
-    bool (*has)(int layers); /* whether there is such a network */
+    bool (*has)(int layers); /* whether there is such a network; NULL: the word
+                                is a whole name, without a number */
     int kind;                /* the family's own */
 };
 
@@ -40,6 +41,10 @@ const char *rn_net_read_number(const char *text, size_t digits, int *out);
 int rn_net_no_options(struct rn_net_spec *spec,
                       const struct rn_net_options *options,
                       struct rn_error *err);
+
+/** torchvision's adaptive mean to so many pixels a side, before linear layers,
+ *  where its windows are all of one size; fails into g->error elsewhere. */
+int rn_net_fit_side(struct rn_graph *g, int x, int side);
 
 /* ------------------------------------------------------------ description */
 

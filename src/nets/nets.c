@@ -74,7 +74,7 @@ static bool has_layers(const char *word, int layers)
 
     for (size_t i = 0; (family = rn_family_at(i)); i++)
         for (const struct rn_net_word *w = family->words; w->text; w++)
-            if (strcmp(w->text, word) == 0 && w->has(layers))
+            if (strcmp(w->text, word) == 0 && w->has && w->has(layers))
                 return true;
     return false;
 }
@@ -88,7 +88,7 @@ static int nearest_layers(const char *word, int layers)
         if (has_layers(word, layers + d))
             return layers + d;
     }
-    return 8;
+    return -1;
 }
 
 /* The number in a name, at most RN_NET_LAYERS; 20 where there is none. */
@@ -106,17 +106,17 @@ const char *rn_net_suggest(const char *name, char *buf, size_t size)
 {
     char text[WORD_SIZE];
     const struct rn_net_word *word;
-    int length;
+    int layers, length;
 
     if (!name || !buf || !first_word(name, text))
         return NULL;
     word = nearest_word(text);
     if (!word)
         return NULL;
-    length =
-        snprintf(buf, size, "%s%d%s", word->text,
-                 nearest_layers(word->text, wanted_layers(name + strlen(text))),
-                 word->usual);
+    layers = nearest_layers(word->text, wanted_layers(name + strlen(text)));
+    length = layers < 0 ? snprintf(buf, size, "%s%s", word->text, word->usual)
+                        : snprintf(buf, size, "%s%d%s", word->text, layers,
+                                   word->usual);
     return length > 0 && (size_t)length < size ? buf : NULL;
 }
 
@@ -181,7 +181,7 @@ const struct rn_net_word *rn_net_read_word(const struct rn_net_word *words,
         if (strncmp(name, w->text, length) != 0)
             continue;
         *tail = rn_net_read_number(name + length, 5, layers);
-        if (*tail && w->has(*layers))
+        if (*tail && w->has && w->has(*layers))
             return w;
     }
     return NULL;
@@ -231,6 +231,28 @@ int rn_net_no_options(struct rn_net_spec *spec,
                        "given",
                        spec->name);
     return RN_OK;
+}
+
+int rn_net_fit_side(struct rn_graph *g, int x, int side)
+{
+    struct rn_pool_options pool = {.window = {.pad = 0}};
+
+    if (g->error.code)
+        return -1;
+    const struct rn_shape s = g->nodes[x].shape;
+    if (s.h % side || s.w % side) {
+        rn_fail(&g->error, RN_ERR_ARG,
+                "its linear layers take %dx%d pixels or a multiple, but the "
+                "input leaves %dx%d",
+                side, side, s.h, s.w);
+        return -1;
+    }
+    if (s.h == side && s.w == side)
+        return x;
+    pool.window.kh = pool.window.stride = s.h / side;
+    pool.window.kw = s.w / side;
+    pool.window.stride_w = s.w == s.h ? 0 : s.w / side;
+    return rn_graph_avg_pool(g, x, "avgpool", &pool);
 }
 
 /* The family that knows the name; the spec holds what the name says. */

@@ -177,7 +177,6 @@ const struct rn_net_rule rn_residual_rules[] = {
      "layer+.#.downsample.0.", &rn_source_transformers},
     {"encoder.stages.#.layers.#.shortcut.normalization.",
      "layer+.#.downsample.1.", &rn_source_transformers},
-    {"classifier.1.", "fc.", &rn_source_transformers},
     {NULL, NULL, NULL},
 };
 

@@ -118,29 +118,6 @@ static int append_conv(struct rn_graph *g, const struct layers *l, int x)
                              (struct rn_window)RN_WINDOW(2, 2, 2, 0));
 }
 
-/* torchvision's adaptive mean to 7x7, where its windows are all of one size. */
-static int fit_side(struct rn_graph *g, int x)
-{
-    struct rn_pool_options pool = {.window = {.pad = 0}};
-
-    if (g->error.code)
-        return -1;
-    const struct rn_shape s = g->nodes[x].shape;
-    if (s.h % SIDE || s.w % SIDE) {
-        rn_fail(&g->error, RN_ERR_ARG,
-                "its linear layers take 7x7 pixels or a multiple, but the "
-                "input leaves %dx%d, a 32nd of its sides",
-                s.h, s.w);
-        return -1;
-    }
-    if (s.h == SIDE && s.w == SIDE)
-        return x;
-    pool.window.kh = pool.window.stride = s.h / SIDE;
-    pool.window.kw = s.w / SIDE;
-    pool.window.stride_w = s.w == s.h ? 0 : s.w / SIDE;
-    return rn_graph_avg_pool(g, x, "avgpool", &pool);
-}
-
 static void build(struct rn_graph *g, const struct rn_net_spec *spec)
 {
     struct layers l = {find_arch(spec->depth), spec->variant == BATCH_NORM, 0,
@@ -155,7 +132,7 @@ static void build(struct rn_graph *g, const struct rn_net_spec *spec)
     do {
         x = append_conv(g, &l, x);
     } while (next_conv(&l));
-    x = fit_side(g, x);
+    x = rn_net_fit_side(g, x, SIDE);
     x = rn_graph_linear(g, x, "classifier.0", HIDDEN);
     x = rn_graph_relu(g, x, "classifier.1");
     x = rn_graph_dropout(g, x, "classifier.2", DROPOUT);

@@ -157,7 +157,6 @@ static void names_of_others(void **state)
          "layer2.0.downsample.0.weight", &rn_source_transformers},
         {"resnet.encoder.stages.1.layers.0.shortcut.normalization.weight",
          "layer2.0.downsample.1.weight", &rn_source_transformers},
-        {"classifier.1.weight", "fc.weight", &rn_source_transformers},
         {"resnet.encoder.stages.x.layers.0", "encoder.stages.x.layers.0",
          &rn_source_torchvision},
         {"layer1.0.conv1.weight", "layer1.0.conv1.weight",

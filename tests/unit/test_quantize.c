@@ -573,7 +573,7 @@ static struct rn_data *unlabelled(const char *path)
     return data;
 }
 
-/** Drawn photos in class folders, which count for nothing here. */
+/* Drawn photos in class folders, which count for nothing here. */
 static const char *drawn(void)
 {
     static char path[600];

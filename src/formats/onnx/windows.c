@@ -267,6 +267,15 @@ static bool is_whole(const struct rn_window *w, const struct rn_shape *s)
            !w->bottom && !w->right && !w->dilate_h && !w->dilate_w;
 }
 
+/* Whether a window is one pixel, and hands it on: torchvision's adaptive mean
+ * where there is nothing to do. */
+static bool is_idle(const struct rn_window *w)
+{
+    return w->kh == 1 && w->kw == 1 && w->stride == 1 &&
+           (!w->stride_w || w->stride_w == 1) && !w->pad && !w->top &&
+           !w->left && !w->bottom && !w->right;
+}
+
 int rn_onnx_read_average_pool(struct rn_onnx_import *in)
 {
     struct rn_onnx_value *picture;
@@ -284,6 +293,8 @@ int rn_onnx_read_average_pool(struct rn_onnx_import *in)
     rn_onnx_name(in, UINT32_MAX, name);
     if (is_whole(&o.window, &shape))
         node = rn_graph_global_avg_pool(in->g, picture->node, name);
+    else if (is_idle(&o.window))
+        node = picture->node;
     else
         node = rn_graph_avg_pool(in->g, picture->node, name, &o);
     return rn_onnx_output_node(in, node, picture);

@@ -246,7 +246,7 @@ static const struct {
     {"features.0.0.", "features.1.block.", "torchvision's MobileNetV3"},
     {"features.0.0.", "features.1.0.block.",
      "torchvision's EfficientNet and ConvNeXt"},
-    {"features.0.", "classifier.", "AlexNet, SqueezeNet and small VGGs"},
+    {"features.0.", "classifier.", "SqueezeNet and small VGGs"},
     {"inception3a.", "", "GoogLeNet"},
     {"Mixed_5b.", "", "Inception"},
     {"mixed_5b.", "", "Inception"},
