@@ -32,11 +32,25 @@ def shortcut(option, inputs, outputs, stride):
         nn.BatchNorm2d(outputs))
 
 
+class Excite(nn.Module):
+    """Squeeze and excitation, over so many channels, as timm names it."""
+
+    def __init__(self, channels, narrow):
+        super().__init__()
+        self.fc1 = nn.Conv2d(channels, narrow, 1)
+        self.fc2 = nn.Conv2d(narrow, channels, 1)
+
+    def forward(self, x):
+        gate = F.relu(self.fc1(x.mean((2, 3), keepdim=True)))
+        return x * torch.sigmoid(self.fc2(gate))
+
+
 class Basic(nn.Module):
     widening = 1
 
     def __init__(self, inputs, width, stride, option):
         super().__init__()
+        self.se = nn.Identity()
         self.conv1 = nn.Conv2d(inputs, width, 3, stride, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
         self.conv2 = nn.Conv2d(width, width, 3, 1, 1, bias=False)
@@ -45,7 +59,7 @@ class Basic(nn.Module):
 
     def forward(self, x):
         y = F.relu(self.bn1(self.conv1(x)))
-        y = self.bn2(self.conv2(y))
+        y = self.se(self.bn2(self.conv2(y)))
         if self.downsample is not None:
             x = self.downsample(x)
         return F.relu(y + x)
@@ -58,6 +72,7 @@ class Bottleneck(nn.Module):
 
     def __init__(self, inputs, width, stride, option):
         super().__init__()
+        self.se = nn.Identity()
         wide = 4 * width
         self.conv1 = nn.Conv2d(inputs, width, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
@@ -70,7 +85,7 @@ class Bottleneck(nn.Module):
     def forward(self, x):
         y = F.relu(self.bn1(self.conv1(x)))
         y = F.relu(self.bn2(self.conv2(y)))
-        y = self.bn3(self.conv3(y))
+        y = self.se(self.bn3(self.conv3(y)))
         if self.downsample is not None:
             x = self.downsample(x)
         return F.relu(y + x)
@@ -113,9 +128,22 @@ NETS = {
     "resnet152": (True, 64, Bottleneck, (3, 8, 36, 3), "B", 1000),
     # Not the paper's: small enough to compare step by step.
     "bottleneck14": (True, 16, Bottleneck, (2, 2), "B", 10),
+    "se-resnet8": (False, 16, Basic, (1, 1, 1), "B", 10),
 }
+
+
+def excite(net, imagenet):
+    """Give each block a gate, over a 16th of its channels, a multiple of 8, or
+    for CIFAR over 16."""
+    for stage in range(net.stages):
+        for block in getattr(net, f"layer{stage + 1}"):
+            channels = block.conv2.out_channels * block.widening
+            narrow = max(8, (channels // 16 + 4) // 8 * 8) if imagenet else 16
+            block.se = Excite(channels, narrow)
+    return net
 
 
 def build(name, classes=None):
     *shape, own = NETS[name]
-    return ResNet(*shape, classes or own)
+    net = ResNet(*shape, classes or own)
+    return excite(net, shape[0]) if name.startswith("se-") else net

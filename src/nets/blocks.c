@@ -152,6 +152,41 @@ static int shortcut(struct rn_graph *g, const struct rn_net_spec *spec, int x,
     return rn_graph_subsample_pad(g, x, name, channels, before, stride);
 }
 
+int rn_squeeze_channels(enum rn_squeeze squeeze, int channels)
+{
+    const int least = 8, near = (channels / 16 + least / 2) / least * least;
+
+    if (squeeze == RN_SQUEEZE_16)
+        return 16;
+    return near < least ? least : near;
+}
+
+/* Squeeze and excitation, under timm's names: F(x) times a gate for each
+ * channel, made of all channels' means. */
+static int excite(struct rn_graph *g, const struct rn_net_spec *spec, int x,
+                  const char *block, int channels)
+{
+    const struct rn_window one = RN_WINDOW(1, 1, 1, 0);
+    const int narrow = rn_squeeze_channels(spec->squeeze, channels);
+    char name[NAME_SIZE];
+    int gate;
+
+    if (spec->squeeze == RN_SQUEEZE_NONE)
+        return x;
+    join(name, block, "se.mean");
+    gate = rn_graph_global_avg_pool(g, x, name);
+    join(name, block, "se.fc1");
+    gate = rn_graph_conv(g, gate, name, narrow, one, true);
+    join(name, block, "se.act");
+    gate = rn_block_activation(g, spec, gate, name);
+    join(name, block, "se.fc2");
+    gate = rn_graph_conv(g, gate, name, channels, one, true);
+    join(name, block, "se.gate");
+    gate = rn_graph_sigmoid(g, gate, name);
+    join(name, block, "se");
+    return rn_graph_multiply(g, x, gate, name);
+}
+
 /* y = ReLU(F(x) + shortcut(x)); plain networks have y = ReLU(F(x)). */
 static int join_shortcut(struct rn_graph *g, const struct rn_net_spec *spec,
                          int f, int x, const char *block, int channels,
@@ -159,6 +194,7 @@ static int join_shortcut(struct rn_graph *g, const struct rn_net_spec *spec,
 {
     char name[NAME_SIZE];
 
+    f = excite(g, spec, f, block, channels);
     if (!spec->plain) {
         x = shortcut(g, spec, x, block, channels, stride);
         join(name, block, "add");

@@ -15,6 +15,9 @@ int rn_conv_bn_relu(struct rn_graph *g, const struct rn_net_spec *spec, int x,
                     const char *prefix, int number, int channels, int kernel,
                     int stride, const char *relu);
 
+/** Channels that a gate of so many is made over. */
+int rn_squeeze_channels(enum rn_squeeze squeeze, int channels);
+
 /** ReLU or what the network has in its place. */
 int rn_block_activation(struct rn_graph *g, const struct rn_net_spec *spec,
                         int x, const char *name);

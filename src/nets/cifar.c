@@ -30,7 +30,7 @@ static const struct rn_net_listed listed[] = {
     {NULL, NULL, NULL},
 };
 
-static bool has(int layers)
+bool rn_cifar_has(int layers)
 {
     return layers >= 8 && layers <= RN_NET_LAYERS && layers % 6 == 2;
 }
@@ -38,10 +38,10 @@ static bool has(int layers)
 enum { SHORTCUTS, PLAIN };
 
 static const struct rn_net_word words[] = {
-    {"resnet", "", has, SHORTCUTS},
-    {"plain", "", has, PLAIN},
-    {"cifar-resnet", "", has, SHORTCUTS},
-    {"cifar-plain", "", has, PLAIN},
+    {"resnet", "", rn_cifar_has, SHORTCUTS},
+    {"plain", "", rn_cifar_has, PLAIN},
+    {"cifar-resnet", "", rn_cifar_has, SHORTCUTS},
+    {"cifar-plain", "", rn_cifar_has, PLAIN},
     {NULL, NULL, NULL, 0},
 };
 
@@ -67,7 +67,7 @@ static int resolve(struct rn_net_spec *spec,
 /* ----------------------------------------------------------------- layers */
 
 /* 6n + 2 layers: the first convolution, 2n per stage, the classifier. */
-static void build(struct rn_graph *g, const struct rn_net_spec *spec)
+void rn_cifar_build(struct rn_graph *g, const struct rn_net_spec *spec)
 {
     const int n = (spec->depth - 2) / 6;
     int x = rn_graph_input(g, spec->input);
@@ -87,7 +87,7 @@ static void build(struct rn_graph *g, const struct rn_net_spec *spec)
 }
 
 /* None of a convolution is smaller than 3 x 3 from 16 to 16 channels. */
-static uint64_t least_floats(const struct rn_net_spec *spec)
+uint64_t rn_cifar_least_floats(const struct rn_net_spec *spec)
 {
     return 3 * 3 * 16 * 16 * (uint64_t)(spec->depth - 2);
 }
@@ -113,7 +113,7 @@ static void candidates(const struct rn_net_outline *o, rn_net_try *try,
     const int layers = o->three + 1; /* 6n + 1 of 3x3, and the classifier */
     char name[32];
 
-    if (!has(layers) || o->convs >= 2 * o->three)
+    if (!rn_cifar_has(layers) || o->convs >= 2 * o->three)
         return;
     snprintf(name, sizeof(name), "%sresnet%d", prefix_of(layers), layers);
     for (const char *shortcut = "BAaC"; *shortcut; shortcut++)
@@ -123,24 +123,35 @@ static void candidates(const struct rn_net_outline *o, rn_net_try *try,
     try(user, name, 0, 0);
 }
 
+enum rn_net_claim rn_cifar_claim(const struct rn_anatomy *a,
+                                 const struct rn_net_tensors *t,
+                                 struct rn_net_found *found,
+                                 struct rn_error *err)
+{
+    const int layers = 6 * a->blocks[0] + 2;
+
+    if (a->bottleneck || a->stages != 3 || a->blocks[0] != a->blocks[1] ||
+        a->blocks[1] != a->blocks[2] || a->stem[0] != 16 || a->stem[2] != 3 ||
+        a->stem[3] != 3)
+        return rn_anatomy_unknown(a, t, err);
+    if (a->conv2[1] != a->conv1[0] ||
+        snprintf(found->net, sizeof(found->net), "%sresnet%d%s",
+                 prefix_of(layers), layers,
+                 a->deep ? a->pooled ? "d" : "c" : "") >=
+            (int)sizeof(found->net))
+        return rn_anatomy_wide(a, t, err);
+    return rn_anatomy_found(a, found);
+}
+
 static enum rn_net_claim recognise(struct rn_net_found *found,
                                    const struct rn_net_tensors *t,
                                    struct rn_error *err)
 {
     struct rn_anatomy a;
 
-    if (!rn_anatomy_take(&a, t))
+    if (!rn_anatomy_take(&a, t) || a.squeezes)
         return RN_CLAIM_NONE;
-    if (a.bottleneck || a.stages != 3 || a.blocks[0] != a.blocks[1] ||
-        a.blocks[1] != a.blocks[2] || a.stem[0] != 16 || a.stem[2] != 3 ||
-        a.stem[3] != 3)
-        return rn_anatomy_unknown(&a, t, err);
-    if (a.conv2[1] != a.conv1[0] ||
-        snprintf(found->net, sizeof(found->net), "%sresnet%d%s",
-                 prefix_of(6 * a.blocks[0] + 2), 6 * a.blocks[0] + 2,
-                 a.deep ? a.pooled ? "d" : "c" : "") >= (int)sizeof(found->net))
-        return rn_anatomy_wide(&a, t, err);
-    return rn_anatomy_found(&a, found);
+    return rn_cifar_claim(&a, t, found, err);
 }
 
 /* Many use akamaster's names with other shortcuts, and prepare images in as
@@ -159,11 +170,11 @@ const struct rn_family rn_family_cifar = {
     .words = words,
     .parse = parse,
     .resolve = resolve,
-    .build = build,
+    .build = rn_cifar_build,
     .head = RN_RESIDUAL_HEAD,
     .attributes = rn_residual_attributes,
     .start = &rn_start_usual,
-    .least_floats = least_floats,
+    .least_floats = rn_cifar_least_floats,
     .stages = rn_residual_stages,
     .stage_of = rn_residual_stage_of,
     .candidates = candidates,

@@ -52,12 +52,12 @@ static const struct arch *find_arch(int depth)
     return NULL;
 }
 
-static bool has_any(int layers)
+bool rn_imagenet_has(int layers)
 {
     return find_arch(layers) != NULL;
 }
 
-static bool has_bottleneck(int layers)
+bool rn_imagenet_has_bottleneck(int layers)
 {
     const struct arch *arch = find_arch(layers);
 
@@ -66,7 +66,7 @@ static bool has_bottleneck(int layers)
 
 static bool has_basic(int layers)
 {
-    return has_any(layers) && !has_bottleneck(layers);
+    return rn_imagenet_has(layers) && !rn_imagenet_has_bottleneck(layers);
 }
 
 /* ------------------------------------------------------------------ names */
@@ -105,12 +105,12 @@ enum { RESNET, MEANS, BLURS, PLAIN, RESNEXT, WIDE };
 
 /* torchvision's and timm's names. */
 static const struct rn_net_word words[] = {
-    {"resnetaa", "", has_any, MEANS},
-    {"resnetblur", "", has_any, BLURS},
-    {"resnet", "", has_any, RESNET},
+    {"resnetaa", "", rn_imagenet_has, MEANS},
+    {"resnetblur", "", rn_imagenet_has, BLURS},
+    {"resnet", "", rn_imagenet_has, RESNET},
     {"plain", "", has_basic, PLAIN},
-    {"resnext", "_32x4d", has_bottleneck, RESNEXT},
-    {"wide_resnet", "_2", has_bottleneck, WIDE},
+    {"resnext", "_32x4d", rn_imagenet_has_bottleneck, RESNEXT},
+    {"wide_resnet", "_2", rn_imagenet_has_bottleneck, WIDE},
     {NULL, NULL, NULL, 0},
 };
 
@@ -147,13 +147,18 @@ static const char *read_stem(const char *tail, struct rn_net_spec *spec)
     return NULL;
 }
 
+const char *rn_imagenet_read_groups(struct rn_net_spec *spec, const char *tail)
+{
+    tail = rn_net_read_number(skip(tail, '_'), 3, &spec->groups);
+    tail = rn_net_read_number(skip(tail, 'x'), 3, &spec->width);
+    return skip(tail, 'd');
+}
+
 /* What follows the number of layers, to the end of the name. */
 static bool read_tail(struct rn_net_spec *spec, int kind, const char *tail)
 {
     if (kind == RESNEXT) {
-        tail = rn_net_read_number(skip(tail, '_'), 3, &spec->groups);
-        tail = rn_net_read_number(skip(tail, 'x'), 3, &spec->width);
-        tail = skip(tail, 'd');
+        tail = rn_imagenet_read_groups(spec, tail);
     } else if (kind == WIDE) {
         tail = rn_net_read_number(skip(tail, '_'), 1, &spec->width);
         spec->width *= RN_RESIDUAL_WIDTH;
@@ -184,8 +189,8 @@ static bool parse(struct rn_net_spec *spec, const char *name)
 static int resolve(struct rn_net_spec *spec,
                    const struct rn_net_options *options, struct rn_error *err)
 {
-    return rn_residual_resolve(spec, options, 'B', has_bottleneck(spec->depth),
-                               err);
+    return rn_residual_resolve(spec, options, 'B',
+                               rn_imagenet_has_bottleneck(spec->depth), err);
 }
 
 /* ----------------------------------------------------------------- layers */
@@ -215,8 +220,8 @@ static int deep_stem(struct rn_graph *g, const struct rn_net_spec *spec, int x)
 }
 
 /* 7x7, 64, /2 and 3x3 max pool /2. The pool is padded on both sides and
- * rounds down, as torchvision's; Caffe's windows lie one pixel off. Pools of
- * anti-aliased networks are timm's. */
+ * rounds down, as torchvision's; Caffe's windows lie one pixel off, which
+ * SENet's of the v1 stride have. Pools of anti-aliased networks are timm's. */
 static int stem(struct rn_graph *g, const struct rn_net_spec *spec, int x)
 {
     static const enum rn_stem_pool pools[] = {
@@ -225,6 +230,7 @@ static int stem(struct rn_graph *g, const struct rn_net_spec *spec, int x)
         [RN_ANTIALIAS_BLUR] = RN_STEM_POOL_BLUR,
     };
     bool small = spec->stem == RN_STEM_3X3;
+    bool caffe = spec->squeeze && spec->stride_v1;
     int usual = small ? 1 : 2;
     int stride = spec->stem_stride ? spec->stem_stride : usual;
 
@@ -233,11 +239,13 @@ static int stem(struct rn_graph *g, const struct rn_net_spec *spec, int x)
     else
         x = rn_conv_bn_relu(g, spec, x, "", 1, 64, small ? 3 : 7, stride,
                             "relu");
+    if (caffe)
+        return rn_pool_stem(g, spec, x, RN_STEM_POOL_MAX_CEIL);
     return rn_pool_stem(g, spec, x,
                         small ? RN_STEM_POOL_NONE : pools[spec->antialias]);
 }
 
-static void build(struct rn_graph *g, const struct rn_net_spec *spec)
+void rn_imagenet_build(struct rn_graph *g, const struct rn_net_spec *spec)
 {
     const struct arch *arch = find_arch(spec->depth);
     int x = rn_graph_input(g, spec->input);
@@ -265,11 +273,11 @@ static void build(struct rn_graph *g, const struct rn_net_spec *spec)
 
 /* A 3x3 of conv5_x, eight times as wide as in conv2_x, of which there are
  * three. */
-static uint64_t least_floats(const struct rn_net_spec *spec)
+uint64_t rn_imagenet_least_floats(const struct rn_net_spec *spec)
 {
     const uint64_t width = 8 * (uint64_t)spec->width;
 
-    if (!has_bottleneck(spec->depth))
+    if (!rn_imagenet_has_bottleneck(spec->depth))
         return 0;
     return 3 * 3 * 3 * width * width * (uint64_t)spec->groups;
 }
@@ -280,10 +288,10 @@ static uint64_t least_floats(const struct rn_net_spec *spec)
 static void name_outline(char *name, size_t size, int layers,
                          const struct rn_net_outline *o)
 {
-    if (has_bottleneck(layers) && o->groups > 1)
+    if (rn_imagenet_has_bottleneck(layers) && o->groups > 1)
         snprintf(name, size, "resnext%d_%dx%dd", layers, o->groups,
                  o->width / o->groups);
-    else if (has_bottleneck(layers) && o->width > RN_RESIDUAL_WIDTH)
+    else if (rn_imagenet_has_bottleneck(layers) && o->width > RN_RESIDUAL_WIDTH)
         snprintf(name, size, "wide_resnet%d_%d", layers,
                  o->width / RN_RESIDUAL_WIDTH);
     else
@@ -298,7 +306,7 @@ static bool try_layers(int layers, const struct rn_net_outline *o,
 
     name_outline(name, sizeof(name), layers, o);
     for (const char *shortcut = "BAaC"; *shortcut; shortcut++)
-        for (int v1 = 0; v1 <= has_bottleneck(layers); v1++)
+        for (int v1 = 0; v1 <= rn_imagenet_has_bottleneck(layers); v1++)
             if (try(user, name, *shortcut, v1))
                 return true;
     snprintf(name, sizeof(name), "plain%d", layers);
@@ -374,21 +382,30 @@ static bool name_anatomy(char *name, size_t size, int layers,
     return (size_t)length < size;
 }
 
+enum rn_net_claim rn_imagenet_claim(const struct rn_anatomy *a,
+                                    const struct rn_net_tensors *t,
+                                    struct rn_net_found *found,
+                                    struct rn_error *err)
+{
+    int layers = layers_of(a);
+
+    if (!layers)
+        return rn_anatomy_unknown(a, t, err);
+    if (!name_anatomy(found->net, sizeof(found->net), layers, a, t))
+        return rn_anatomy_wide(a, t, err);
+    found->small = !a->deep && a->stem[2] == 3;
+    return rn_anatomy_found(a, found);
+}
+
 static enum rn_net_claim recognise(struct rn_net_found *found,
                                    const struct rn_net_tensors *t,
                                    struct rn_error *err)
 {
     struct rn_anatomy a;
 
-    if (!rn_anatomy_take(&a, t))
+    if (!rn_anatomy_take(&a, t) || a.squeezes)
         return RN_CLAIM_NONE;
-    int layers = layers_of(&a);
-    if (!layers)
-        return rn_anatomy_unknown(&a, t, err);
-    if (!name_anatomy(found->net, sizeof(found->net), layers, &a, t))
-        return rn_anatomy_wide(&a, t, err);
-    found->small = !a.deep && a.stem[2] == 3;
-    return rn_anatomy_found(&a, found);
+    return rn_imagenet_claim(&a, t, found, err);
 }
 
 static const struct rn_net_habit habits[] = {
@@ -406,11 +423,11 @@ const struct rn_family rn_family_imagenet = {
     .words = words,
     .parse = parse,
     .resolve = resolve,
-    .build = build,
+    .build = rn_imagenet_build,
     .head = RN_RESIDUAL_HEAD,
     .attributes = rn_residual_attributes,
     .start = &rn_start_usual,
-    .least_floats = least_floats,
+    .least_floats = rn_imagenet_least_floats,
     .stages = rn_residual_stages,
     .stage_of = rn_residual_stage_of,
     .candidates = candidates,

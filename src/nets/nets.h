@@ -34,6 +34,14 @@ enum rn_stem_pool {
 /** From RN_STEM_POOL_NONE on, in order. */
 #define RN_STEM_POOL_WORDS "none|max|max-ceil|mean|blur"
 
+/** Whether blocks end in a gate of their channels (J. Hu et al. 2018), and over
+ *  how many the gate is made. */
+enum rn_squeeze {
+    RN_SQUEEZE_NONE,
+    RN_SQUEEZE_SIXTEENTH, /* a 16th of the block's, a multiple of 8: timm's */
+    RN_SQUEEZE_16,        /* of any block */
+};
+
 enum rn_activation {
     RN_ACTIVATION_RELU,
     RN_ACTIVATION_RELU6,
@@ -66,6 +74,7 @@ struct rn_net_spec {
     bool pooled; /* shortcuts take the mean of 2x2, then a 1x1 of stride 1
                     (figure 2c there) */
     enum rn_antialias antialias;
+    enum rn_squeeze squeeze;
     /* What is another than the name says, zero when nothing is: networks of
      * others, see rn_net_is_unusual(). */
     int stem_stride, first_stride; /* of conv1; of conv2_x */

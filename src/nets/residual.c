@@ -229,11 +229,11 @@ bool rn_anatomy_take(struct rn_anatomy *a, const struct rn_net_tensors *t)
               t->dims(t->user, "conv1.6.weight", dim) >= 0;
     a->pooled = has_in_block(t, 2, 0, "downsample.2.weight");
     a->bottleneck = has_in_block(t, 1, 0, "conv3.weight");
+    a->squeezes = t->begins(t->user, "layer1.0.se.");
     return (a->deep || get_dims(t, "conv1.weight", a->stem)) &&
            a->stages >= 2 && a->stages <= RN_RESIDUAL_STAGES &&
            get_dims(t, "layer1.0.conv1.weight", a->conv1) &&
-           get_dims(t, "layer1.0.conv2.weight", a->conv2) &&
-           !t->begins(t->user, "layer1.0.se.");
+           get_dims(t, "layer1.0.conv2.weight", a->conv2);
 }
 
 enum rn_net_claim rn_anatomy_unknown(const struct rn_anatomy *a,

@@ -39,6 +39,7 @@ struct rn_anatomy {
     bool deep;        /* three it is */
     bool pooled;      /* shortcuts whose convolution is not the first */
     bool bottleneck;
+    bool squeezes; /* blocks end in gates */
     int blocks[RN_RESIDUAL_STAGES + 1];
     int stages;
     uint64_t conv1[4], conv2[4]; /* of layer1.0 */
@@ -58,5 +59,27 @@ enum rn_net_claim rn_anatomy_wide(const struct rn_anatomy *a,
 /** Fill in what the anatomy tells beside the name: RN_CLAIM_FOUND. */
 enum rn_net_claim rn_anatomy_found(const struct rn_anatomy *a,
                                    struct rn_net_found *found);
+
+/* What the families of imagenet.c and cifar.c hand on to those whose blocks
+ * have more to them. */
+bool rn_imagenet_has(int layers);
+bool rn_imagenet_has_bottleneck(int layers);
+/** Groups and width of "_32x4d" at the beginning of a name's tail; what
+ *  follows, or NULL. */
+const char *rn_imagenet_read_groups(struct rn_net_spec *spec, const char *tail);
+void rn_imagenet_build(struct rn_graph *g, const struct rn_net_spec *spec);
+uint64_t rn_imagenet_least_floats(const struct rn_net_spec *spec);
+bool rn_cifar_has(int layers);
+void rn_cifar_build(struct rn_graph *g, const struct rn_net_spec *spec);
+uint64_t rn_cifar_least_floats(const struct rn_net_spec *spec);
+/** The network by all but what the blocks have more. */
+enum rn_net_claim rn_imagenet_claim(const struct rn_anatomy *a,
+                                    const struct rn_net_tensors *t,
+                                    struct rn_net_found *found,
+                                    struct rn_error *err);
+enum rn_net_claim rn_cifar_claim(const struct rn_anatomy *a,
+                                 const struct rn_net_tensors *t,
+                                 struct rn_net_found *found,
+                                 struct rn_error *err);
 
 #endif

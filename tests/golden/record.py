@@ -39,6 +39,7 @@ WORKS = {
     "bottleneck14": (64, 8, 0.01, 20),
     "resnet50": (64, 8, 0, 1),
 }
+WORKS["se-resnet8"] = (32, 8, 0.01, 20)
 # Batches whose gradients' mean makes a step; the others' steps have one.
 WORKS["resnet20-accumulate"] = (32, 8, 0.01, 8)
 ACCUMULATE = {"resnet20-accumulate": 3}
@@ -117,7 +118,7 @@ NETS = {
 
 def net_of(work):
     return SMALL[work].get("net", "small") if work in SMALL else (
-        work.split("-")[0])
+        work.removesuffix("-accumulate"))
 
 
 def build(work):

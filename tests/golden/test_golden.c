@@ -60,6 +60,8 @@ static const struct run {
     {"vgg", 0, 2},
     {"vgg", 1, 1},
     {"vgg-bn", 0, 2},
+    {"se-resnet8", 0, 2},
+    {"se-resnet8", 1, 1},
 };
 
 /* ------------------------------------- the formula, as in record.py */
@@ -337,14 +339,14 @@ static void build_bottleneck14(struct rn_graph *g, const struct rn_net_spec *s)
 
 /* Networks of these tests alone; others are built by their names. */
 static const struct own {
-    const char *net;
+    const char *net, *like; /* whose specification it has */
     void (*build)(struct rn_graph *g, const struct rn_net_spec *s);
     bool small; /* TOLERANCE_SMALL */
 } owns[] = {
-    {"small", build_small, true},
-    {"bottleneck14", build_bottleneck14, false},
-    {"vgg", build_vgg, true},
-    {"vgg-bn", build_vgg_bn, true},
+    {"small", "resnet50", build_small, true},
+    {"bottleneck14", "resnet50", build_bottleneck14, false},
+    {"vgg", "vgg11", build_vgg, true},
+    {"vgg-bn", "vgg11_bn", build_vgg_bn, true},
 };
 
 static const struct own *find_own(const char *net)
@@ -367,7 +369,7 @@ static struct rn_graph *build_graph(const char *net, const struct own *own,
     options.classes = classes;
     options.height = size;
     assert_int_equal(
-        rn_net_resolve(&spec, own ? "resnet50" : net, &options, &err), RN_OK);
+        rn_net_resolve(&spec, own ? own->like : net, &options, &err), RN_OK);
     if (!own) {
         assert_int_equal(rn_net_build(&graph, &spec, &err), RN_OK);
         return graph;

@@ -229,7 +229,7 @@ static void other_networks_are_named(void **state)
         {"resnet18", "conv1.weight", "inception3a.x", 0, 0,
          "names of GoogLeNet"},
         {"resnet18", "bn1.bias", "layer1.0.se.fc1.weight", 0, 0,
-         "names of squeeze-and-excitation ResNet"},
+         "a resnet18 with squeeze and excitation of a kind that is not known"},
         {"resnet18", "conv1.weight", "stem.weight", 0, 0,
          "of no network known"},
         {"resnet18", "conv1.weight", "else", 0, 0, "of no network known"},

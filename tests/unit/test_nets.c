@@ -83,6 +83,14 @@ static const struct count_case {
     {"resnext101_64x4d", 0, 0,  83455272, 15.460, 0},
     {"wide_resnet50_2",  0, 0,  68883240, 11.398, 0},
     {"wide_resnet101_2", 0, 0, 126886696, 22.753, 0},
+    /* J. Hu et al. 2018, as timm has them. */
+    {"seresnet18",         0, 0, 11779624,  1.814, 0},
+    {"se-resnet34",        0, 0, 21960416,  3.664, 0},
+    {"se-resnet50",        0, 0, 28088024,  4.092, 0},
+    {"se-resnet50",        0, 1, 28088024,  3.860, 0},
+    {"seresnet101",        0, 0, 49326872,  7.806, 0},
+    {"se-resnet152",       0, 0, 66821848, 11.520, 0},
+    {"se-resnext50_32x4d", 0, 0, 27559896,  4.233, 0},
     /* timm's, and kuangliu/pytorch-cifar's. */
     {"resnet18d",    0, 0, 11708744,  2.054, 0},
     {"resnet50d",    0, 0, 25576264,  4.329, 0},

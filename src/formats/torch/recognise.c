@@ -258,7 +258,6 @@ static const struct {
     {"patch_embed.", "blocks.0.", "vision transformers"},
     {"patch_embed.", "layers.0.", "Swin transformers"},
     {"conv_proj.", "encoder.", "vision transformers"},
-    {"layer1.0.se.", "", "squeeze-and-excitation ResNet"},
 };
 
 /* One whose name begins so, here or in the file. */
