@@ -85,7 +85,8 @@ struct side {
 /** What two values of a layer differ by. */
 struct difference {
     double most, largest;
-    int over; /* more than the tolerance */
+    double decibels; /* signal to noise, b being a with noise */
+    int over;        /* more than the tolerance */
 };
 
 static int no_memory(struct rn_error *err)
@@ -391,6 +392,7 @@ static struct difference compare(const struct layer *a, const struct layer *b,
                                  double tolerance)
 {
     struct difference d = {0};
+    double signal = 0, noise = 0;
 
     for (size_t i = 0; i < a->count; i++) {
         double x = (double)a->values[i], y = (double)b->values[i];
@@ -401,7 +403,10 @@ static struct difference compare(const struct layer *a, const struct layer *b,
             d.most = fabs(x - y);
         if (fabs(x) > d.largest)
             d.largest = fabs(x);
+        signal += x * x;
+        noise += (x - y) * (x - y);
     }
+    d.decibels = 10 * log10(signal / noise); /* not finite where one is zero */
     d.over = !(d.most <= tolerance * (1 + d.largest));
     return d;
 }
@@ -411,8 +416,16 @@ static double relative(const struct difference *d)
     return d->largest > 0 ? d->most / d->largest : d->most;
 }
 
+/* What is rounded otherwise differs everywhere: how much is the question. */
+static int round_otherwise(const struct side sides[2])
+{
+    return strcmp(precision_text(sides[0].precision, &sides[0].info),
+                  precision_text(sides[1].precision, &sides[1].info)) != 0;
+}
+
 static void print_layer(struct table *table, const struct layer *a,
-                        const struct layer *b, const struct difference *d)
+                        const struct layer *b, const struct difference *d,
+                        int decibels)
 {
     int same = strcmp(a->name, b->name) == 0;
 
@@ -422,6 +435,10 @@ static void print_layer(struct table *table, const struct layer *a,
     table_cell(table, "%.4g", d->largest);
     table_cell(table, "%.3g", d->most);
     table_cell(table, "%.2g", relative(d));
+    if (decibels && isfinite(d->decibels))
+        table_cell(table, "%.1f", d->decibels);
+    else if (decibels)
+        table_cell(table, "-");
     table_cell(table, "%s", d->over ? "*" : "");
 }
 
@@ -438,6 +455,7 @@ static void print_layer_json(const struct layer *a, const struct layer *b,
     json_put(object, "largest", json_double(d->largest));
     json_put(object, "difference", json_double(d->most));
     json_put(object, "relative", json_double(relative(d)));
+    json_put(object, "signal_to_noise_db", json_double(d->decibels));
     json_put(object, "parts", d->over ? json_true() : json_false());
     json_line(object);
 }
@@ -448,7 +466,12 @@ static long print_layers(const struct side sides[2], size_t (*pairs)[2],
 {
     static const char *const headings[] = {"layer",      "output",   "largest",
                                            "differs by", "relative", ""};
-    struct table *table = o->json ? NULL : table_new(6, headings, "llrrrl");
+    static const char *const more[] = {
+        "layer", "output", "largest", "differs by", "relative", "SNR dB", ""};
+    int decibels = round_otherwise(sides);
+    struct table *table = o->json    ? NULL
+                          : decibels ? table_new(7, more, "llrrrrl")
+                                     : table_new(6, headings, "llrrrl");
     long first = -1;
 
     for (long i = 0; i < count; i++) {
@@ -461,7 +484,7 @@ static long print_layers(const struct side sides[2], size_t (*pairs)[2],
         if (o->json)
             print_layer_json(a, b, &d);
         else
-            print_layer(table, a, b, &d);
+            print_layer(table, a, b, &d, decibels);
     }
     if (table)
         table_print(table);
@@ -493,7 +516,12 @@ static void print_end(const struct side sides[2], const char *first, long count,
     }
     if (rest->a || rest->b)
         printf("%zu values of A and %zu of B have no like\n", rest->a, rest->b);
-    if (first)
+    if (first && round_otherwise(sides))
+        printf("they part at %s: A computes in %s, B in %s; SNR tells how far "
+               "rounding takes each layer\n",
+               first, precision_text(sides[0].precision, &sides[0].info),
+               precision_text(sides[1].precision, &sides[1].info));
+    else if (first)
         printf("they part at %s\n", first);
     else
         printf("%ld values are the same within %g of 1 and the largest\n",

@@ -20,6 +20,7 @@ resnet bench q.safetensors --seconds 0.1 --layers | grep -c 'int8'
 resnet bench resnet8 --size 8 --seconds 0.1 --precision int8 | grep -o int8
 resnet convert q.safetensors q.onnx --verify | sed "s/differ by .*//"
 resnet info q.onnx | head -1
+resnet diff "$model" q.safetensors | sed -n '1p;$p' | sed 's/  */ /g'
 # Pictures without classes, as a folder and as a file.
 photos=$RN_SOURCE/tests/golden/made/photos
 mkdir pictures
