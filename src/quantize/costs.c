@@ -8,14 +8,24 @@
 
 #include <string.h>
 
+/* Images of the batch whose logits tell costs: a thousand logits do, of four
+ * images or more. */
+static int costed(const struct rn_quantizer *q)
+{
+    int few = 1000 / q->model->spec.classes;
+
+    few = few < 4 ? 4 : few;
+    return few < q->batch ? few : q->batch;
+}
+
 /* What a plan of the model as it is answers otherwise than the first: squares
  * of differences over squares. */
 static int noise_of_logits(struct rn_quantizer *q, double *noise)
 {
-    size_t count = (size_t)q->batch * (size_t)q->model->spec.classes;
+    size_t count = (size_t)costed(q) * (size_t)q->model->spec.classes;
     double signal = 0, sum = 0;
     struct rn_plan *plan;
-    int rc = rn_quantizer_plan(&plan, q, q->batch, RN_PRECISION_AUTO);
+    int rc = rn_quantizer_plan(&plan, q, costed(q), RN_PRECISION_AUTO);
 
     if (!rc)
         rc = rn_plan_forward(plan, q->images, q->others, q->err);
