@@ -131,19 +131,28 @@ void rn_batch_norm_statistics(struct rn_batch_norm *bn, const void *z,
     finish_statistics(bn, scratch, pivot);
 }
 
-/* The pointers of `in` moved to plane i. */
+/* Pixel `first` of plane i; NULL of none. */
+static const void *pixel_at(const struct rn_planes *p, const void *x, size_t i,
+                            size_t first)
+{
+    size_t pixel = (size_t)p->block * rn_dtype_bytes(p->type);
+
+    return x ? (const char *)rn_plane_at(p, x, i) + first * pixel : NULL;
+}
+
+/* The pointers of `in` moved there. */
 static struct rn_bn_backward backward_at(const struct rn_batch_norm *bn,
                                          const struct rn_bn_backward *in,
-                                         size_t i)
+                                         size_t i, size_t first)
 {
     const struct rn_planes *p = &bn->planes;
     size_t c = i % p->blocks * (size_t)p->block;
 
     return (struct rn_bn_backward){
-        .dy = rn_plane_at(p, in->dy, i),
-        .dy2 = rn_plane_at(p, in->dy2, i),
-        .y = rn_plane_at(p, in->y, i),
-        .z = rn_plane_at(p, in->z, i),
+        .dy = pixel_at(p, in->dy, i, first),
+        .dy2 = pixel_at(p, in->dy2, i, first),
+        .y = pixel_at(p, in->y, i, first),
+        .z = pixel_at(p, in->z, i, first),
         .scale = bn->scale + c,
         .shift = bn->shift + c,
         .relu = in->relu,
@@ -189,7 +198,7 @@ void rn_batch_norm_reduce(struct rn_batch_norm *bn,
 
         for (size_t i = r.begin; i < r.end; i++) {
             struct rn_plane_sums sums = sums_of(p, scratch, i);
-            struct rn_bn_backward at = backward_at(bn, in, i);
+            struct rn_bn_backward at = backward_at(bn, in, i, 0);
 
             memset(sums.a, 0, (size_t)p->block * sizeof(*sums.a));
             memset(sums.b, 0, (size_t)p->block * sizeof(*sums.b));
@@ -200,22 +209,30 @@ void rn_batch_norm_reduce(struct rn_batch_norm *bn,
     finish_gradient(bn, scratch);
 }
 
+void rn_batch_norm_gradient_of(const struct rn_batch_norm *bn,
+                               const struct rn_bn_backward *in, void *dz,
+                               size_t plane, size_t first, size_t pixels)
+{
+    const struct rn_planes *p = &bn->planes;
+    struct rn_bn_backward at = backward_at(bn, in, plane, first);
+    size_t c = plane % p->blocks * (size_t)p->block;
+    size_t pixel = (size_t)p->block * rn_dtype_bytes(p->type);
+
+    rn_kernels_get(p->type)->bn_gradient(
+        &at, bn->grad_g + c, bn->grad_z + c, bn->grad_one + c,
+        (char *)rn_plane_to(p, dz, plane) + first * pixel, pixels);
+}
+
 void rn_batch_norm_gradient(const struct rn_batch_norm *bn,
                             const struct rn_bn_backward *in, void *dz)
 {
     const struct rn_planes *p = &bn->planes;
-    const struct rn_kernels *k = rn_kernels_get(p->type);
 #pragma omp parallel num_threads(p->threads)
     {
         struct rn_range r = rn_share_mine(rn_planes_number(p));
 
         /* Last plane first: it is the one still in cache. */
-        for (size_t i = r.end; i-- > r.begin;) {
-            struct rn_bn_backward at = backward_at(bn, in, i);
-            size_t c = i % p->blocks * (size_t)p->block;
-
-            k->bn_gradient(&at, bn->grad_g + c, bn->grad_z + c,
-                           bn->grad_one + c, rn_plane_to(p, dz, i), p->hw);
-        }
+        for (size_t i = r.end; i-- > r.begin;)
+            rn_batch_norm_gradient_of(bn, in, dz, i, 0, p->hw);
     }
 }

@@ -48,5 +48,9 @@ void rn_batch_norm_reduce(struct rn_batch_norm *bn,
 /** dz from the gradient; after rn_batch_norm_reduce(). */
 void rn_batch_norm_gradient(const struct rn_batch_norm *bn,
                             const struct rn_bn_backward *in, void *dz);
+/** The same of some neighbouring pixels of plane number `plane`. */
+void rn_batch_norm_gradient_of(const struct rn_batch_norm *bn,
+                               const struct rn_bn_backward *in, void *dz,
+                               size_t plane, size_t first, size_t pixels);
 
 #endif

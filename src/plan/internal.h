@@ -118,7 +118,9 @@ struct rn_step {
     int out;              /* buffer written */
     int dy, dy2;          /* gradients read by backward steps */
     int input;            /* of the node's, whose gradient it makes */
-    int y;                /* output whose sign is the mask, or places */
+    int y;                /* output whose sign is the mask, or places; of
+                             backward data that makes its gradient from dy and
+                             dy2 this gradient, written */
     int bn;
     int scratch;      /* buffer of the convolution's own */
     int packed;       /* training: buffer for weights as the pass reads them */

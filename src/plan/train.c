@@ -519,7 +519,39 @@ static int backward_conv_weights(struct rn_learner *t, int v, int dz)
     return RN_OK;
 }
 
-static int backward_conv_data(struct rn_learner *t, int v, int dz)
+static void data_config(const struct rn_learner *t, int v,
+                        struct rn_conv_config *config)
+{
+    rn_conv_config_of(t->plan, v, config);
+    config->pass = RN_CONV_BACKWARD_DATA;
+    config->bias = false;
+    find_types(t, v, config);
+}
+
+/* Whether the gradient of v's output is what the last step, a batch norm's,
+ * makes, and the pass to the data can make it on its way: that step is taken
+ * back. */
+static bool takes_norm(struct rn_learner *t, int v, int dz,
+                       struct rn_step *norm)
+{
+    struct rn_plan *p = t->plan;
+    struct rn_conv_config config;
+
+    *norm = p->steps[p->n_steps - 1];
+    if (norm->type != &rn_step_bn_gradient || norm->out != dz ||
+        !t->needed[node_at(t, v)->input[0]])
+        return false;
+    data_config(t, v, &config);
+    config.normed = true;
+    if (config.output != type_at(t, dz) || !rn_conv_exists(&config))
+        return false;
+    p->n_steps--;
+    return true;
+}
+
+/* With `norm`, the step of a batch norm that makes dz, or NULL. */
+static int backward_conv_data(struct rn_learner *t, int v, int dz,
+                              const struct rn_step *norm)
 {
     const struct rn_node *n = node_at(t, v);
     struct rn_conv_config config;
@@ -527,10 +559,8 @@ static int backward_conv_data(struct rn_learner *t, int v, int dz)
     struct rn_step *s;
     int out, rc;
 
-    rn_conv_config_of(t->plan, v, &config);
-    config.pass = RN_CONV_BACKWARD_DATA;
-    config.bias = false;
-    find_types(t, v, &config);
+    data_config(t, v, &config);
+    config.normed = norm != NULL;
     rc = convert(t, v, config.output, &dz);
     if (!rc)
         rc = rn_find_conv(t->plan, &config, &conv, t->err);
@@ -541,23 +571,35 @@ static int backward_conv_data(struct rn_learner *t, int v, int dz)
     if (!s || out < 0)
         return no_memory(t);
     s->dy = dz;
+    if (norm) {
+        s->dy = norm->dy;
+        s->dy2 = norm->dy2;
+        s->relu = norm->relu;
+        s->a = norm->a;
+        s->bn = norm->bn;
+        s->y = dz;
+    }
     s->out = out;
     s->conv = conv;
     s->weights = n->param[RN_P_WEIGHT];
     s->flops = 2.0 * (double)n->macs * t->plan->options.batch;
-    rn_touch(t->plan, dz);
-    rn_touch(t->plan, out);
+    rn_touch_step(t->plan);
     return give(t, n->input[0], out);
 }
 
 int rn_backward_conv(struct rn_learner *t, int v)
 {
     int dz, rc = single_gradient(t, v, &dz);
+    struct rn_step norm;
+    bool made = !rc && takes_norm(t, v, dz, &norm);
 
+    /* First, for it makes what the weights' pass reads, too. */
+    if (made)
+        rc = backward_conv_data(t, v, dz, &norm);
     if (!rc && learns(t->graph, v))
         rc = backward_conv_weights(t, v, dz);
-    if (!rc && t->needed[node_at(t, v)->input[0]])
-        rc = backward_conv_data(t, v, dz);
+    if (!rc && !made && t->needed[node_at(t, v)->input[0]])
+        rc = backward_conv_data(t, v, dz, NULL);
     release(t, dz);
     return rc;
 }

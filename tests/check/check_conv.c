@@ -520,6 +520,157 @@ static void convolutions(void **state)
     assert_int_equal(bad, 0);
 }
 
+/* ---------------------------------------------- gradients of batch norms */
+
+/** A 1x1 convolution and the batch norm behind it. */
+struct normed {
+    struct rn_conv_config config;
+    struct rn_batch_norm bn;
+    size_t inputs, outputs; /* numbers, padding too */
+    float *coefficients, *weights;
+    void *dy, *z;
+};
+
+/* Random numbers of that type, in memory of float32. */
+static void *numbers(size_t count, enum rn_dtype type, uint64_t stream,
+                     double scale)
+{
+    double *x = filled(count, stream, scale);
+    float *f = floats(count), *to = floats(count);
+
+    to_floats(x, count, f);
+    if (type == RN_F32)
+        memcpy(to, f, count * sizeof(*to));
+    else
+        rn_narrow(type, f, to, count, 1);
+    free(x);
+    rn_free(f);
+    return to;
+}
+
+static struct normed normed_of(int images, int in, int out, int h, int w,
+                               enum rn_dtype type)
+{
+    struct normed n = {.config = {.n = images,
+                                  .in = {in, h, w},
+                                  .out = {out, h, w},
+                                  .window = RN_WINDOW(1, 1, 1, 0),
+                                  .pass = RN_CONV_BACKWARD_DATA,
+                                  .train = true,
+                                  .input = type,
+                                  .output = type}};
+    size_t weights = rn_conv_weights_count(out, in, n.config.window, false);
+    float *oihw =
+        numbers((size_t)in * (size_t)out, RN_F32, 1, 1 / sqrt((double)out));
+
+    n.bn.planes = rn_planes_typed(images, n.config.out, 1, type);
+    n.inputs = blocked_floats(images, n.config.in);
+    n.outputs = blocked_floats(images, n.config.out);
+    n.weights = floats(weights);
+    rn_conv_weights_to_store(oihw, n.weights, out, in, n.config.window, false);
+    n.coefficients = numbers(rn_batch_norm_floats(&n.bn.planes), RN_F32, 2, 1);
+    rn_batch_norm_place(&n.bn, n.coefficients);
+    n.dy = numbers(n.outputs, type, 3, 1);
+    n.z = numbers(n.outputs, type, 4, 1);
+    rn_free(oihw);
+    return n;
+}
+
+static void normed_free(struct normed *n)
+{
+    rn_free(n->coefficients);
+    rn_free(n->weights);
+    rn_free(n->dy);
+    rn_free(n->z);
+}
+
+/* The gradient dz in a pass of its own, or on the way; dz may be n->dy. */
+static void run_normed(const struct normed *n, bool on_the_way, int threads,
+                       void *dz, void *dx)
+{
+    struct rn_conv_norm norm = {
+        .bn = &n->bn, .in = {.dy = n->dy, .z = n->z, .relu = true}, .dz = dz};
+    struct rn_conv_config config = n->config;
+    struct rn_conv_args args = {.diff_dst = dz, .diff_src = dx, .norm = &norm};
+    struct rn_error err = {0};
+    struct guarded packed, scratch;
+    struct rn_conv *conv;
+
+    config.normed = on_the_way;
+    config.threads = threads;
+    assert_int_equal(rn_conv_create(&conv, &config, false, &err), RN_OK);
+    packed = guarded_floats(rn_conv_packed_bytes(conv) / sizeof(float));
+    scratch = guarded_floats(rn_conv_scratch_bytes(conv) / sizeof(float));
+    args.weights = rn_conv_needs_pack(conv) ? packed.x : n->weights;
+    args.scratch = scratch.x;
+    if (rn_conv_needs_pack(conv))
+        assert_int_equal(rn_conv_pack(conv, n->weights, packed.x, &err), RN_OK);
+    if (!on_the_way)
+        rn_batch_norm_gradient(&n->bn, &norm.in, dz);
+    assert_int_equal(rn_conv_run(conv, &args, &err), RN_OK);
+    assert_int_equal(guarded_check(&packed, "packed weights"), 0);
+    assert_int_equal(guarded_check(&scratch, "scratch"), 0);
+    guarded_free(&packed);
+    guarded_free(&scratch);
+    rn_conv_destroy(conv);
+}
+
+static void check_normed(const struct normed *n)
+{
+    size_t number = rn_dtype_bytes(n->config.input);
+    float *dz[2] = {floats(n->outputs), floats(n->outputs)};
+    float *dx[2] = {floats(n->inputs), floats(n->inputs)};
+
+    run_normed(n, false, 1, dz[0], dx[0]);
+    run_normed(n, true, 1, dz[1], dx[1]);
+    assert_memory_equal(dz[0], dz[1], n->outputs * number);
+    for (size_t i = 0; n->config.input == RN_F32 && i < n->inputs; i++)
+        if (!(fabsf(dx[0][i] - dx[1][i]) <= 1e-5F * (1 + fabsf(dx[0][i]))))
+            fail_msg("%d to %d channels, diff_src[%zu]: %g, expected %g",
+                     n->config.in.c, n->config.out.c, i, (double)dx[1][i],
+                     (double)dx[0][i]);
+    if (n->config.input != RN_F32) /* the same sums */
+        assert_memory_equal(dx[0], dx[1], n->inputs * number);
+    for (int threads = 2; threads <= 4; threads++) {
+        memset(dx[0], 0xff, n->inputs * number);
+        /* The last time in its place. */
+        run_normed(n, true, threads, threads < 4 ? dz[0] : n->dy, dx[0]);
+        assert_memory_equal(threads < 4 ? dz[0] : n->dy, dz[1],
+                            n->outputs * number);
+        assert_memory_equal(dx[0], dx[1], n->inputs * number);
+    }
+    for (int i = 0; i < 2; i++) {
+        rn_free(dz[i]);
+        rn_free(dx[i]);
+    }
+}
+
+static void normed_gradients(void **state)
+{
+    static const struct {
+        int images, in, out, h, w;
+    } cases[] = {{3, 20, 40, 7, 9},    {2, 64, 256, 14, 14}, {1, 16, 16, 5, 5},
+                 {2, 40, 1000, 3, 3},  {5, 128, 512, 7, 7},  {2, 96, 48, 10, 3},
+                 {16, 32, 128, 16, 16}};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++)
+        for (int type = 0; type < 2; type++) {
+            struct normed n =
+                normed_of(cases[i].images, cases[i].in, cases[i].out,
+                          cases[i].h, cases[i].w, type ? RN_BF16 : RN_F32);
+            struct rn_conv_config config = n.config;
+
+            config.normed = true;
+            if (rn_conv_exists(&config))
+                check_normed(&n);
+            else /* a rule of float32's */
+                assert_true(!type &&
+                            (cases[i].out < cases[i].in || !rn_isa()->fma));
+            normed_free(&n);
+        }
+}
+
 /* ------------------------------------------------- the table is complete */
 
 static bool in_table(const struct rn_node *n, struct rn_shape in)
@@ -680,6 +831,7 @@ int main(void)
         cmocka_unit_test(the_table_has_every_convolution),
         cmocka_unit_test(winograd_is_among_them),
         cmocka_unit_test(convolutions),
+        cmocka_unit_test(normed_gradients),
     };
 
     return cmocka_run_group_tests_name("convolutions", tests, NULL, NULL);

@@ -20,6 +20,7 @@ struct rn_conv_algorithm {
     enum rn_dtype input, weights, output; /* the types it computes with */
     bool groups;                          /* knows groups of channels */
     bool any_window; /* and windows that are not rn_window_regular() */
+    bool normed;     /* and makes diff_dst on the way */
     /** Whether it can compute this and, by rule, should. */
     bool (*applies)(const struct rn_conv_config *config);
     /** The algorithm's own description of a convolution, zeroed before it is
@@ -44,7 +45,8 @@ struct rn_conv_algorithm {
 };
 
 extern const struct rn_conv_algorithm rn_conv_winograd, rn_conv_winograd_bf16,
-    rn_conv_product, rn_conv_product_bf16, rn_conv_data_gradient_bf16,
+    rn_conv_product, rn_conv_product_bf16, rn_conv_product_turned,
+    rn_conv_product_turned_bf16, rn_conv_data_gradient_bf16,
     rn_conv_weight_gradient, rn_conv_weight_gradient_bf16, rn_conv_first_bf16,
     rn_conv_windows_bf16, rn_conv_weight_gradient_rows, rn_conv_onednn,
     rn_conv_onednn_bf16, rn_conv_winograd_int8, rn_conv_winograd_int8_wide,

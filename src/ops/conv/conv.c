@@ -25,8 +25,10 @@ static const struct rn_conv_algorithm *const algorithms[] = {
     &rn_conv_winograd,
     &rn_conv_winograd_bf16,
     &rn_conv_product,
+    &rn_conv_product_turned,
     &rn_conv_windows_bf16,
     &rn_conv_product_bf16,
+    &rn_conv_product_turned_bf16,
     &rn_conv_data_gradient_bf16,
     &rn_conv_weight_gradient,
     &rn_conv_weight_gradient_rows,
@@ -52,8 +54,8 @@ bool rn_conv_config_equal(const struct rn_conv_config *a,
            a->bias == b->bias && a->train == b->train && a->sum == b->sum &&
            a->relu == b->relu && a->exact == b->exact &&
            a->winograd == b->winograd && a->plain_input == b->plain_input &&
-           a->input == b->input && a->weights == b->weights &&
-           a->output == b->output;
+           a->normed == b->normed && a->input == b->input &&
+           a->weights == b->weights && a->output == b->output;
 }
 
 static const char *const passes[RN_CONV_PASSES] = {
@@ -77,7 +79,7 @@ algorithm_for(const struct rn_conv_config *config)
             a->output == config->output &&
             (a->groups || !rn_is_grouped(config)) &&
             (a->any_window || rn_window_regular(&config->window)) &&
-            a->applies(config))
+            (a->normed || !config->normed) && a->applies(config))
             return a;
     }
     return NULL;

@@ -13,6 +13,7 @@
 #include "core/dtype.h"
 #include "core/error.h"
 #include "graph/graph.h"
+#include "ops/batch_norm.h"
 #include "ops/conv/weights.h"
 #include "ops/layout.h"
 #include "ops/shares.h"
@@ -47,6 +48,7 @@ struct rn_conv_config {
     bool exact;   /* no Winograd */
     int winograd; /* 0: where it pays; 2, 4: that one where it can */
     bool plain_input;
+    bool normed; /* backward data: makes diff_dst on the way */
     /* Types of numbers that it reads and makes; backward those of the values
      * whose gradients they are. */
     enum rn_dtype input, weights, output;
@@ -95,6 +97,15 @@ struct rn_conv_bytes {
     float image_scale; /* of plain images, which the convolution rounds */
 };
 
+/** What a backward pass to the data makes diff_dst of, pixels before it reads
+ *  them: the gradient of the batch norm behind the convolution, whose sums are
+ *  taken. */
+struct rn_conv_norm {
+    const struct rn_batch_norm *bn;
+    struct rn_bn_backward in;
+    void *dz; /* diff_dst; may be in.dy */
+};
+
 /** Activations and their gradients have the configuration's types; so have
  *  weights, unless they are packed. */
 struct rn_conv_args {
@@ -107,6 +118,7 @@ struct rn_conv_args {
     float *diff_weights, *diff_bias;
     void *scratch;
     const struct rn_conv_bytes *bytes; /* in 8 bits, else NULL */
+    const struct rn_conv_norm *norm;   /* of a normed one, else NULL */
 };
 int rn_conv_run(struct rn_conv *conv, const struct rn_conv_args *args,
                 struct rn_error *err);

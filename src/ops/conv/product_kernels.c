@@ -166,11 +166,68 @@ static void gather(const struct rn_product_rows *r, void *rows)
     }
 }
 
+#ifndef RN_KERNELS_BF16
+/* Lane j of row i and lane j + s of row i - s, where i has the bit s and j has
+ * not, change places. */
+/* clang-format off */
+#define UPPER(j, s) ((j) & (s) ? B + (j) - (s) : (j))
+#define LOWER(j, s) ((j) & (s) ? B + (j) : (j) + (s))
+#define EIGHT(of, j, s)                                               \
+    of(j, s), of(j + 1, s), of(j + 2, s), of(j + 3, s), of(j + 4, s), \
+    of(j + 5, s), of(j + 6, s), of(j + 7, s)
+#if RN_KERNELS_BLOCK == 16
+#define LANES(of, s) EIGHT(of, 0, s), EIGHT(of, 8, s)
+#else
+#define LANES(of, s) EIGHT(of, 0, s)
+#endif
+#define EXCHANGE(s)                                                   \
+    INLINE void exchange_##s(vec rows[B])                             \
+    {                                                                 \
+        _Pragma("GCC unroll 16")                                      \
+        for (int i = 0; i < B; i++) {                                 \
+            vec a = rows[i & ~s], b = rows[i | s];                    \
+                                                                      \
+            if (i & s)                                                \
+                continue;                                             \
+            rows[i] = __builtin_shufflevector(a, b, LANES(UPPER, s)); \
+            rows[i | s] =                                             \
+                __builtin_shufflevector(a, b, LANES(LOWER, s));       \
+        }                                                             \
+    }
+/* clang-format on */
+EXCHANGE(1)
+EXCHANGE(2)
+EXCHANGE(4)
+#if RN_KERNELS_BLOCK == 16
+EXCHANGE(8)
+#endif
+
+static void turn(const float *w, float *to)
+{
+    vec rows[B];
+
+#pragma GCC unroll 16
+    for (int i = 0; i < B; i++)
+        rows[i] = load(w + i * B);
+    exchange_1(rows);
+    exchange_2(rows);
+    exchange_4(rows);
+#if RN_KERNELS_BLOCK == 16
+    exchange_8(rows);
+#endif
+#pragma GCC unroll 16
+    for (int i = 0; i < B; i++)
+        store(to + i * B, rows[i]);
+}
+#endif
+
 extern const struct rn_product_kernels RN_PRODUCT_KERNELS_NAME;
 const struct rn_product_kernels RN_PRODUCT_KERNELS_NAME = {
     .multiply = multiply,
 #ifdef RN_KERNELS_BF16
     .first = first,
+#else
+    .turn = turn,
 #endif
     .gather = gather,
     .strip = STRIP,

@@ -60,6 +60,9 @@ struct rn_product_kernels {
     void (*first)(int pixels, int outs, const struct rn_product_first *s);
     /** What one tap sees of one block: to[pixel][B], zeros outside. */
     void (*gather)(const struct rn_product_rows *rows, void *to);
+    /** A block of weights [B in][B out] -> [B out][B in]; NULL in kernels of
+     *  bfloat16. */
+    void (*turn)(const float *w, float *to);
     int strip;
 };
 

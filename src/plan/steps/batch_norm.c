@@ -3,8 +3,8 @@
 #include "plan/operations.h"
 #include "plan/steps/steps.h"
 
-static struct rn_bn_backward gradient(const struct rn_plan *plan,
-                                      const struct rn_step *s)
+struct rn_bn_backward rn_norm_backward(const struct rn_plan *plan,
+                                       const struct rn_step *s)
 {
     return (struct rn_bn_backward){
         .dy = rn_buffer_at(plan, s->dy),
@@ -30,7 +30,7 @@ static int run_bn_statistics(struct rn_plan *plan, struct rn_step *s,
 static int run_bn_reduce(struct rn_plan *plan, struct rn_step *s,
                          struct rn_error *err)
 {
-    struct rn_bn_backward in = gradient(plan, s);
+    struct rn_bn_backward in = rn_norm_backward(plan, s);
 
     (void)err;
     rn_batch_norm_reduce(&plan->bns[s->bn], &in, rn_buffer_at(plan, s->out),
@@ -41,7 +41,7 @@ static int run_bn_reduce(struct rn_plan *plan, struct rn_step *s,
 static int run_bn_gradient(struct rn_plan *plan, struct rn_step *s,
                            struct rn_error *err)
 {
-    struct rn_bn_backward in = gradient(plan, s);
+    struct rn_bn_backward in = rn_norm_backward(plan, s);
 
     (void)err;
     rn_batch_norm_gradient(&plan->bns[s->bn], &in, rn_buffer_at(plan, s->out));

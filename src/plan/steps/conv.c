@@ -75,7 +75,16 @@ static int run_conv_backward_data(struct rn_plan *plan, struct rn_step *s,
         .scratch = rn_buffer_at(plan, s->scratch),
     };
     int rc = find_weights(plan, s, &args, err);
+    struct rn_conv_norm norm;
 
+    if (rn_conv_config(s->conv)->normed) {
+        norm = (struct rn_conv_norm){.bn = &plan->bns[s->bn],
+                                     .in = rn_norm_backward(plan, s),
+                                     .dz = rn_buffer_at(plan, s->y)};
+        norm.in.y = NULL; /* the mask, if any, is of z */
+        args.diff_dst = norm.dz;
+        args.norm = &norm;
+    }
     return rc ? rc : rn_conv_run(s->conv, &args, err);
 }
 

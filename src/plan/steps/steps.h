@@ -24,6 +24,10 @@ struct rn_planes rn_step_planes(const struct rn_plan *plan,
 struct rn_planes rn_step_input_planes(const struct rn_plan *plan,
                                       const struct rn_step *s);
 
+/** The batch norm whose gradient a step makes: what of. */
+struct rn_bn_backward rn_norm_backward(const struct rn_plan *plan,
+                                       const struct rn_step *s);
+
 /** Columns of step types: a pass over its node's planes, or its input's, over
  *  pixels, images or all numbers of what it makes. */
 void rn_shares_of_planes(const struct rn_plan *plan, const struct rn_step *s,
