@@ -37,13 +37,18 @@ static json_t *data_json(const struct rn_trainer *t)
                      d->part[RN_PART_TEST].count);
 }
 
+/* Raised when training begins to add up in another order with what computes it
+ * unchanged. 2: data gradients of 1x1 convolutions of our own. */
+enum { ARITHMETIC = 2 };
+
 static json_t *machine_json(const struct rn_trainer *t)
 {
     struct rn_machine m;
 
     rn_machine_get(&m);
-    return json_pack("{s:s, s:s, s:s, s:i}", "cpu", m.cpu, "isa", m.isa,
-                     "onednn", m.onednn, "threads", t->threads);
+    return json_pack("{s:s, s:s, s:s, s:i, s:i}", "cpu", m.cpu, "isa", m.isa,
+                     "onednn", m.onednn, "threads", t->threads, "arithmetic",
+                     ARITHMETIC);
 }
 
 int rn_trainer_describe(struct rn_trainer *t, struct rn_error *err)
@@ -104,6 +109,7 @@ void rn_trainer_compare_machine(const struct rn_trainer *t)
     const json_t *object = json_object_get(t->texts, "machine");
     const char *onednn = json_string_value(json_object_get(object, "onednn"));
     const char *isa = json_string_value(json_object_get(object, "isa"));
+    const json_t *arithmetic = json_object_get(object, "arithmetic");
     struct rn_machine m;
 
     rn_machine_get(&m);
@@ -111,4 +117,8 @@ void rn_trainer_compare_machine(const struct rn_trainer *t)
         strcmp(isa, m.isa) != 0)
         rn_trainer_say(t, "the run began on another machine or oneDNN; its "
                           "last bits may differ from now on");
+    else if (json_integer_value(arithmetic) != ARITHMETIC)
+        rn_trainer_say(t, "the run began with another version, which may add "
+                          "up in another order; its last bits may differ from "
+                          "now on");
 }

@@ -127,7 +127,8 @@ int rn_trainer_describe(struct rn_trainer *t, struct rn_error *err);
 int rn_trainer_read(struct rn_trainer *t, struct rn_error *err);
 /** RN_ERR_DATA when the data are not those the run began with. */
 int rn_trainer_check_data(const struct rn_trainer *t, struct rn_error *err);
-/** Say when it began on another machine: the last bits depend on what computes
+/** Say when it began on another machine, or with a version that adds up in
+ *  another order: the last bits depend on what computes
  *  them. */
 void rn_trainer_compare_machine(const struct rn_trainer *t);
 

@@ -9,7 +9,8 @@ for run in cifar tuned; do
     resnet info "$run/last.safetensors" | grep -v "^memory" | tail -n 4
     resnet train --resume "$run" --threads 1 >"$run.out" 2>"$run.err"
     echo "$run: status $?"
-    grep -o 'go on at iteration.*\|^[0-9,]* iterations' "$run.err"
+    grep -o 'its last bits may differ\|go on at iteration.*\|^[0-9,]* iterations' \
+        "$run.err"
     tail -n 1 "$run/log.jsonl" | grep -o '"iteration": [0-9]*'
 done
 "$old/assemble" "$old/0.1-graph.json" graph.safetensors
