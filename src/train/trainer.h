@@ -128,8 +128,7 @@ int rn_trainer_read(struct rn_trainer *t, struct rn_error *err);
 /** RN_ERR_DATA when the data are not those the run began with. */
 int rn_trainer_check_data(const struct rn_trainer *t, struct rn_error *err);
 /** Say when it began on another machine, or with a version that adds up in
- *  another order: the last bits depend on what computes
- *  them. */
+ *  another order: the last bits depend on what computes them. */
 void rn_trainer_compare_machine(const struct rn_trainer *t);
 
 /* save.c */
