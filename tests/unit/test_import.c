@@ -1738,7 +1738,7 @@ static void real_cifar_weights_of_others(void **state)
          "cifar10_ResNet_20_iter_53500.caffemodel"},
         {"test_SE-ResNet_20.prototxt",
          {.height = 32, .channel_order = "rgb"},
-         "its graph",
+         "files of a se-resnet20 for 10 classes",
          {9251, 933},
          "cifar10_SE-ResNet_20_iter_53000.caffemodel"},
     };
