@@ -125,6 +125,28 @@ int *rn_step_buffer(const struct rn_plan *plan, struct rn_step *step, int i)
     return i < n + step->n_more ? &plan->lists[step->more + i - n] : NULL;
 }
 
+int rn_step_read(const struct rn_plan *plan, const struct rn_step *step, int i)
+{
+    const int own[] = {step->a.buffer, step->b.buffer};
+    const int n = (int)COUNT(own);
+
+    return i < n ? own[i] : plan->lists[step->more + i - n];
+}
+
+int rn_step_reads(const struct rn_step *step)
+{
+    return 2 + step->n_more;
+}
+
+bool rn_list_more(struct rn_plan *plan, int buffer)
+{
+    if (!rn_grow(&plan->lists, &plan->lists_capacity, plan->n_lists,
+                 sizeof(*plan->lists)))
+        return false;
+    plan->lists[plan->n_lists++] = buffer;
+    return true;
+}
+
 void rn_touch_step(struct rn_plan *plan)
 {
     struct rn_step *s = &plan->steps[plan->n_steps - 1];

@@ -404,18 +404,14 @@ int rn_infer_idle(struct rn_inferrer *f, int v)
 static int list_inputs(struct rn_inferrer *f, const struct rn_node *n,
                        enum rn_dtype type)
 {
-    struct rn_plan *p = f->plan;
-
     for (int k = 2; k < n->n_inputs; k++) {
         struct rn_value in;
         int rc = read_as(f, n->input[k], type, &in);
 
-        if (!rc && !rn_grow(&p->lists, &p->lists_capacity, p->n_lists,
-                            sizeof(*p->lists)))
+        if (!rc && !rn_list_more(f->plan, in.buffer))
             rc = no_memory(f);
         if (rc)
             return rc;
-        p->lists[p->n_lists++] = in.buffer;
     }
     return RN_OK;
 }

@@ -226,6 +226,13 @@ void rn_touch(struct rn_plan *plan, int buffer);
 /** Where a step keeps the i-th buffer of those it reads and writes, each of
  *  which may be none; NULL behind the last one. */
 int *rn_step_buffer(const struct rn_plan *plan, struct rn_step *step, int i);
+/** Buffer i of those that a step of forward reads, RN_NONE for none; and how
+ *  many there may be. */
+int rn_step_read(const struct rn_plan *plan, const struct rn_step *step, int i);
+int rn_step_reads(const struct rn_step *step);
+/** Put a buffer at the end of the plan's list, see rn_step.more; false when
+ *  memory is short. */
+bool rn_list_more(struct rn_plan *plan, int buffer);
 /** The last step reads or writes all its buffers. */
 void rn_touch_step(struct rn_plan *plan);
 int rn_find_conv(struct rn_plan *plan, const struct rn_conv_config *config,

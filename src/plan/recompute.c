@@ -19,7 +19,7 @@ struct recomputer {
     struct rn_plan *plan;
     /* As compiled. Forward steps come first, the loss last of them. */
     struct rn_step *steps;
-    size_t n_steps, n_forward, n_buffers;
+    size_t n_steps, n_forward, n_buffers, n_lists;
     /* By buffer; none of them for gradients. */
     int *maker;    /* forward step that writes it */
     int *last;     /* forward step that reads it last */
@@ -54,6 +54,29 @@ static int append(struct recomputer *r, const struct rn_step *step)
     return RN_OK;
 }
 
+static int have(struct recomputer *r, int *buffer);
+
+/* All that a step of forward reads, from a list of its own. */
+static int have_reads(struct recomputer *r, struct rn_step *step)
+{
+    const int from = step->more;
+    int rc = have(r, &step->a.buffer);
+
+    if (!rc)
+        rc = have(r, &step->b.buffer);
+    step->more = (int)r->plan->n_lists;
+    for (int i = 0; !rc && i < step->n_more; i++)
+        if (!rn_list_more(r->plan, r->plan->lists[from + i]))
+            rc = no_memory(r);
+    for (int i = 0; !rc && i < step->n_more; i++) {
+        int buffer = r->plan->lists[step->more + i];
+
+        rc = have(r, &buffer); /* may move the list */
+        r->plan->lists[step->more + i] = buffer;
+    }
+    return rc;
+}
+
 /* *buffer -> where its value is in backward; makes it again if need be. */
 static int have(struct recomputer *r, int *buffer)
 {
@@ -67,9 +90,7 @@ static int have(struct recomputer *r, int *buffer)
         return RN_OK;
     }
     step = r->steps[r->maker[b]];
-    rc = have(r, &step.a.buffer);
-    if (!rc)
-        rc = have(r, &step.b.buffer);
+    rc = have_reads(r, &step);
     if (rc)
         return rc;
     step.out = rn_new_buffer(r->plan, r->plan->buffers[b].type,
@@ -98,6 +119,7 @@ static int rewrite(struct recomputer *r)
 
     p->n_steps = 0;
     p->n_buffers = r->n_buffers;
+    p->n_lists = r->n_lists;
     for (size_t b = 0; b < r->n_buffers; b++) {
         p->buffers[b].first = RN_NONE;
         r->again[b] = RN_NONE;
@@ -111,12 +133,12 @@ static int rewrite(struct recomputer *r)
 
 /* ------------------------------------------------------------- activations
  *
- * What one pass over memory makes of other values: relu(bn(z)), and a block's
- * output relu(bn(z) + shortcut). Outputs of blocks form chains, as each is
- * made from the one before: when backward comes to a dropped one, all of them
- * back to one that is kept are made again at once. So a chain may be as long
- * as what backward has done with by then leaves room for; near the end, where
- * nothing is done with yet, values are kept. */
+ * What one pass over memory makes of other values: relu(bn(z)), a block's
+ * output relu(bn(z) + shortcut), a concatenation. Outputs of blocks form
+ * chains, as each is made from the one before: when backward comes to a dropped
+ * one, all of them back to one that is kept are made again at once. So a chain
+ * may be as long as what backward has done with by then leaves room for; near
+ * the end, where nothing is done with yet, values are kept. */
 
 /* As compiled, the first step of backward that reads a buffer. */
 static int first_reader(struct recomputer *r, int buffer)
@@ -154,11 +176,12 @@ static size_t room_at(const struct recomputer *r, int i)
 static void lengthen(struct recomputer *r, const struct rn_step *step,
                      size_t room)
 {
-    const int from[] = {step->a.buffer, step->b.buffer};
+    for (int i = 0; i < rn_step_reads(step); i++) {
+        int from = rn_step_read(r->plan, step, i);
 
-    for (size_t i = 0; i < COUNT(from); i++)
-        if (from[i] >= 0 && room < r->room[from[i]])
-            r->room[from[i]] = room;
+        if (from >= 0 && room < r->room[from])
+            r->room[from] = room;
+    }
 }
 
 static int drop_activations(struct recomputer *r)
@@ -171,7 +194,8 @@ static int drop_activations(struct recomputer *r)
         const struct rn_step *s = &r->steps[i];
         size_t room, bytes;
 
-        if (s->type != &rn_step_apply || s->out == r->plan->logits)
+        if ((s->type != &rn_step_apply && s->type != &rn_step_concat) ||
+            s->out == r->plan->logits)
             continue;
         bytes = bytes_of(r, s->out);
         room = r->room[s->out];
@@ -207,11 +231,16 @@ static bool can_drop(const struct recomputer *r, const struct rn_step *s)
 static int change(const struct recomputer *r, size_t i)
 {
     const struct rn_step *s = &r->steps[i];
-    int at = (int)i, a = s->a.buffer, b = s->b.buffer;
+    int more = s->out >= 0 && r->last[s->out] > (int)i;
 
-    return (s->out >= 0 && r->last[s->out] > at) -
-           (a >= 0 && r->last[a] == at) -
-           (b >= 0 && b != a && r->last[b] == at);
+    for (int k = 0; k < rn_step_reads(s); k++) {
+        int from = rn_step_read(r->plan, s, k), before = 0;
+
+        while (rn_step_read(r->plan, s, before) != from)
+            before++;
+        more -= from >= 0 && before == k && r->last[from] == (int)i;
+    }
+    return more;
 }
 
 /* relu(bn(z)) of one z. */
@@ -311,10 +340,9 @@ static void look(struct recomputer *r)
 
         if (s->out >= 0)
             r->maker[s->out] = (int)i;
-        if (s->a.buffer >= 0)
-            r->last[s->a.buffer] = (int)i;
-        if (s->b.buffer >= 0)
-            r->last[s->b.buffer] = (int)i;
+        for (int k = 0; k < rn_step_reads(s); k++)
+            if (rn_step_read(r->plan, s, k) >= 0)
+                r->last[rn_step_read(r->plan, s, k)] = (int)i;
     }
 }
 
@@ -332,6 +360,7 @@ int rn_recompute(struct rn_plan *plan, struct rn_error *err)
                            .steps = plan->steps,
                            .n_steps = plan->n_steps,
                            .n_buffers = plan->n_buffers,
+                           .n_lists = plan->n_lists,
                            .err = err};
     int rc;
     if (level == RN_RECOMPUTE_AUTO)

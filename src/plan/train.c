@@ -352,16 +352,33 @@ static int step_input(struct rn_learner *t, int v, int k, struct rn_value *in)
     return rc ? rc : read_as(t, n->input[k], input_type(t, v, k), in);
 }
 
+/* The inputs behind the second one, into the plan's list. */
+static int list_inputs(struct rn_learner *t, int v)
+{
+    int rc = RN_OK;
+
+    for (int k = 2; !rc && k < node_at(t, v)->n_inputs; k++) {
+        struct rn_value in;
+
+        rc = step_input(t, v, k, &in);
+        if (!rc && !rn_list_more(t->plan, in.buffer))
+            rc = no_memory(t);
+    }
+    return rc;
+}
+
 int rn_forward_step(struct rn_learner *t, int v)
 {
     const struct rn_op_plan *o = rn_op_plan_of(node_at(t, v)->op);
     bool places = o->keeps & RN_KEEPS_PLACES;
     struct rn_value a, b;
     struct rn_step *s;
-    int out, rc = step_input(t, v, 0, &a);
+    int more = (int)t->plan->n_lists, out, rc = step_input(t, v, 0, &a);
 
     if (!rc)
         rc = step_input(t, v, 1, &b);
+    if (!rc)
+        rc = list_inputs(t, v);
     if (rc)
         return rc;
     s = rn_new_step(t->plan, o->forward_step, v);
@@ -373,6 +390,8 @@ int rn_forward_step(struct rn_learner *t, int v)
         return no_memory(t);
     s->a = a;
     s->b = b;
+    s->more = more;
+    s->n_more = (int)t->plan->n_lists - more;
     s->out = out;
     s->y = places ? t->nodes[v].places : RN_NONE;
     rn_touch_step(t->plan);

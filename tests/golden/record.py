@@ -57,6 +57,8 @@ SMALL = {
     "squared-hinge": {"loss": "squared-hinge", "lr": 0.02},
     "vgg": {"net": "vgg", "lr": 0.02},
     "vgg-bn": {"net": "vgg-bn", "lr": 0.02},
+    "densenet-10-12": {"net": "densenet-10-12", "lr": 0.02},
+    "densenet-bc-16-8": {"net": "densenet-bc-16-8", "lr": 0.02},
 }
 for small_work in SMALL:
     WORKS[small_work] = (16, 16, SMALL[small_work].pop("lr"), 20)
@@ -108,8 +110,66 @@ class Vgg(torch.nn.Module):
         return self.classifier(torch.flatten(self.features(x), 1))
 
 
+class DenseLayer(torch.nn.Module):
+    def __init__(self, inputs, growth, neck):
+        super().__init__()
+        self.norm1 = torch.nn.BatchNorm2d(inputs)
+        if neck:
+            self.conv1 = torch.nn.Conv2d(inputs, 4 * growth, 1, bias=False)
+            self.norm2 = torch.nn.BatchNorm2d(4 * growth)
+        self.neck, inputs = neck, 4 * growth if neck else inputs
+        last = torch.nn.Conv2d(inputs, growth, 3, padding=1, bias=False)
+        self.add_module("conv2" if neck else "conv1", last)
+
+    def forward(self, x):
+        y = self.conv1(F.relu(self.norm1(x)))
+        if self.neck:
+            y = self.conv2(F.relu(self.norm2(y)))
+        return torch.cat([x, y], 1)
+
+
+class Transition(torch.nn.Module):
+    def __init__(self, inputs, outputs):
+        super().__init__()
+        self.norm = torch.nn.BatchNorm2d(inputs)
+        self.conv = torch.nn.Conv2d(inputs, outputs, 1, bias=False)
+
+    def forward(self, x):
+        return F.avg_pool2d(self.conv(F.relu(self.norm(x))), 2)
+
+
+class DenseNet(torch.nn.Module):
+    """Huang et al. 2017 for CIFAR, under torchvision's names."""
+
+    def __init__(self, classes, layers, growth, compressed):
+        super().__init__()
+        width = 2 * growth if compressed else 16
+        self.features = torch.nn.Sequential()
+        self.features.add_module(
+            "conv0", torch.nn.Conv2d(3, width, 3, padding=1, bias=False))
+        for block in 1, 2, 3:
+            dense = torch.nn.Sequential()
+            for i in range(layers):
+                dense.add_module(f"denselayer{i + 1}",
+                                 DenseLayer(width, growth, compressed))
+                width += growth
+            self.features.add_module(f"denseblock{block}", dense)
+            if block < 3:
+                left = width // 2 if compressed else width
+                self.features.add_module(f"transition{block}",
+                                         Transition(width, left))
+                width = left
+        self.features.add_module("norm5", torch.nn.BatchNorm2d(width))
+        self.classifier = torch.nn.Linear(width, classes)
+
+    def forward(self, x):
+        return self.classifier(F.relu(self.features(x)).mean((2, 3)))
+
+
 # By our names, for so many classes; bench/nets.py has the others.
 NETS = {
+    "densenet-10-12": lambda classes: DenseNet(classes, 2, 12, False),
+    "densenet-bc-16-8": lambda classes: DenseNet(classes, 2, 8, True),
     "small": Small,
     "vgg": lambda classes: Vgg(classes, False),
     "vgg-bn": lambda classes: Vgg(classes, True),

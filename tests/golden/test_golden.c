@@ -62,6 +62,8 @@ static const struct run {
     {"vgg-bn", 0, 2},
     {"se-resnet8", 0, 2},
     {"se-resnet8", 1, 1},
+    {"densenet-10-12", 1, 2},
+    {"densenet-bc-16-8", 0, 2},
 };
 
 /* ------------------------------------- the formula, as in record.py */

@@ -25,6 +25,22 @@ static int run_concat(struct rn_plan *plan, struct rn_step *s,
     return RN_OK;
 }
 
+/* The channels that were an input's. */
+static int run_concat_backward(struct rn_plan *plan, struct rn_step *s,
+                               struct rn_error *err)
+{
+    const struct rn_node *n = rn_step_node(plan, s);
+    const struct rn_shape in = plan->graph->nodes[n->input[s->input]].shape;
+    struct rn_selection own = {.inner = in.c, .step = 1};
+
+    (void)err;
+    for (int k = 0; k < s->input; k++)
+        own.first += plan->graph->nodes[n->input[k]].shape.c;
+    rn_select(&own, plan->options.batch, n->shape, in, plan->options.threads,
+              rn_buffer_at(plan, s->dy), rn_buffer_at(plan, s->out));
+    return RN_OK;
+}
+
 static int run_select(struct rn_plan *plan, struct rn_step *s,
                       struct rn_error *err)
 {
@@ -82,7 +98,23 @@ static void shares_of_concat(const struct rn_plan *plan,
 const struct rn_step_type rn_step_concat = {
     .run = run_concat,
     .pass = "concat",
+    .again = true,
     .shares = shares_of_concat,
+};
+
+static void shares_of_part(const struct rn_plan *plan, const struct rn_step *s,
+                           struct rn_shares *shares)
+{
+    struct rn_planes p =
+        rn_planes_of_node(plan, rn_step_node(plan, s)->input[s->input]);
+
+    rn_shares_of_pass(s, rn_planes_number(&p), shares);
+}
+
+const struct rn_step_type rn_step_concat_backward = {
+    .run = run_concat_backward,
+    .pass = "backward concat",
+    .shares = shares_of_part,
 };
 
 const struct rn_step_type rn_step_select = {
@@ -106,7 +138,11 @@ const struct rn_step_type rn_step_zero_pad = {
 const struct rn_op_plan rn_plan_concat = {
     .infer = rn_infer_step,
     .infer_step = &rn_step_concat,
-    .no_training = "none of our networks has it",
+    .forward = rn_forward_step,
+    .backward = rn_backward_step,
+    .forward_step = &rn_step_concat,
+    .backward_step = &rn_step_concat_backward,
+    .keeps = RN_KEEPS_NOTHING,
 };
 
 const struct rn_op_plan rn_plan_select = {
