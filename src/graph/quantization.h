@@ -13,6 +13,8 @@
 #include "graph/graph.h"
 
 enum { RN_QUANT_LEAST = -128, RN_QUANT_MOST = 127 /* of weights */ };
+/** Most products in a sum: 2^31 / (255 * 128). */
+enum { RN_INT8_DEPTH = 65793 };
 
 /** How many parameters are weights in 8 bits, and whether some are. */
 size_t rn_graph_quantized(const struct rn_graph *g);

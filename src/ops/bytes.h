@@ -53,25 +53,52 @@ INLINE vec bytes_get(const uint8_t *p)
 #endif
 }
 
+#ifdef __AVX512BW__
+/* Rounded to nearest, ties to even, and no less than low; what is undefined
+ * becomes `low`. */
+INLINE __m512i bytes_whole(vec v, vec low)
+{
+    return _mm512_cvtps_epi32(_mm512_max_ps((__m512)v, (__m512)low));
+}
+#else
+/* Kept within low..255; what is undefined becomes `low`. */
+INLINE vec bytes_within(vec v, vec low)
+{
+    const vec most = fill(255);
+    veci above = v > low, over;
+
+    v = (vec)(((veci)v & above) | ((veci)low & ~above));
+    over = v > most;
+    return (vec)(((veci)most & over) | ((veci)v & ~over));
+}
+#endif
+
 /* Rounded to nearest, ties to even, and kept within low..255; low is at least
  * 0. What is undefined becomes `low`. */
 INLINE void bytes_put(uint8_t *p, vec v, vec low)
 {
 #ifdef __AVX512BW__
-    __m512i q = _mm512_cvtps_epi32(_mm512_max_ps((__m512)v, (__m512)low));
-
-    _mm_storeu_si128((__m128i *)p, _mm512_cvtusepi32_epi8(q));
+    _mm_storeu_si128((__m128i *)p, _mm512_cvtusepi32_epi8(bytes_whole(v, low)));
 #else
     /* Where 2^23 is added, the last bit of a number is 1. */
-    const vec whole = fill(0x1p23f), most = fill(255);
-    veci above = v > low, over;
-    vecb bytes;
+    const vec whole = fill(0x1p23f);
+    vecb bytes = __builtin_convertvector(
+        (veci)(bytes_within(v, low) + whole) & 255, vecb);
 
-    v = (vec)(((veci)v & above) | ((veci)low & ~above));
-    over = v > most;
-    v = (vec)(((veci)most & over) | ((veci)v & ~over));
-    bytes = __builtin_convertvector((veci)(v + whole) & 255, vecb);
     memcpy(p, &bytes, sizeof(bytes));
+#endif
+}
+
+/* The same as numbers. */
+INLINE vec bytes_round(vec v, vec low)
+{
+#ifdef __AVX512BW__
+    return (vec)_mm512_cvtepi32_ps(
+        _mm512_min_epu32(bytes_whole(v, low), _mm512_set1_epi32(255)));
+#else
+    const vec whole = fill(0x1p23f);
+
+    return bytes_within(v, low) + whole - whole;
 #endif
 }
 

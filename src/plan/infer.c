@@ -69,30 +69,6 @@ static void claim(struct rn_inferrer *f, int node, int *place, int *end)
     *end = node;
 }
 
-/* Follow what a convolution's step can include. */
-static void find_chain(struct rn_inferrer *f, int v)
-{
-    struct chain c = {v, RN_NONE, RN_NONE, RN_NONE, RN_NONE};
-    int end = v, add;
-
-    claim(f, v, &c.conv, &end);
-    claim(f, only_reader(f, end, RN_OP_BATCH_NORM), &c.bn, &end);
-    add = only_reader(f, end, RN_OP_ADD);
-    /* Of two convolutions that meet, the later one adds: the other's result
-     * is there by then. */
-    if (add >= 0) {
-        const int *input = f->graph->nodes[add].input;
-        int other = input[0] == end ? input[1] : input[0];
-
-        if (other < end && f->nodes[add].chain < 0) {
-            claim(f, add, &c.add, &end);
-            c.other = other;
-        }
-    }
-    claim(f, only_reader(f, end, RN_OP_RELU), &c.relu, &end);
-    f->chains[f->n_chains++] = c;
-}
-
 static int chain_end(const struct chain *c)
 {
     int end = c->conv;
@@ -100,6 +76,86 @@ static int chain_end(const struct chain *c)
     end = c->bn > end ? c->bn : end;
     end = c->add > end ? c->add : end;
     return c->relu > end ? c->relu : end;
+}
+
+/* The value that something is added to. */
+static int before_sum(const struct chain *c)
+{
+    return c->bn >= 0 ? c->bn : c->conv;
+}
+
+static bool has_bytes(const struct rn_inferrer *f, int v)
+{
+    return f->plan->quants && f->plan->quants[v].scale != 0;
+}
+
+/* Whether a chain computes in 8 bits: weights and input have them. Its value
+ * does where it has a scale, and what is added to it. */
+static bool chain_in_bytes(const struct rn_inferrer *f, const struct chain *c,
+                           struct rn_conv_config *config)
+{
+    const struct rn_node *n = &f->graph->nodes[c->conv];
+    struct rn_conv_config own = *config;
+
+    if (!has_bytes(f, n->input[0]) ||
+        !f->graph->params[n->param[RN_P_WEIGHT]].scales)
+        return false;
+    own.input = own.plain_input ? RN_F32 : RN_U8;
+    own.weights = RN_I8;
+    own.output =
+        has_bytes(f, chain_end(c)) && (c->add < 0 || has_bytes(f, c->other))
+            ? RN_U8
+            : RN_F32;
+    if (!rn_conv_exists(&own))
+        return false;
+    *config = own;
+    return true;
+}
+
+/* A value that is rounded to 8 bits itself is whole: behind it only an
+ * addition in 8 bits follows in the same step. */
+static int only_reader_of_sums(const struct rn_inferrer *f, int v,
+                               enum rn_op op)
+{
+    return has_bytes(f, v) ? RN_NONE : only_reader(f, v, op);
+}
+
+/* What is added to a value that is rounded before, all in 8 bits. */
+static bool adds_rounded(const struct rn_inferrer *f, struct chain c, int add,
+                         int other)
+{
+    struct rn_conv_config config;
+
+    c.add = add;
+    c.other = other;
+    c.relu = only_reader_of_sums(f, add, RN_OP_RELU);
+    rn_conv_config_of(f->plan, c.conv, &config);
+    return chain_in_bytes(f, &c, &config) && config.output == RN_U8;
+}
+
+/* Follow what a convolution's step can include. */
+static void find_chain(struct rn_inferrer *f, int v)
+{
+    struct chain c = {v, RN_NONE, RN_NONE, RN_NONE, RN_NONE};
+    int end = v, add;
+
+    claim(f, v, &c.conv, &end);
+    claim(f, only_reader_of_sums(f, end, RN_OP_BATCH_NORM), &c.bn, &end);
+    add = only_reader(f, end, RN_OP_ADD);
+    /* Of two convolutions that meet, the later one adds: the other's result
+     * is there by then. */
+    if (add >= 0) {
+        const int *input = f->graph->nodes[add].input;
+        int other = input[0] == end ? input[1] : input[0];
+
+        if (other < end && f->nodes[add].chain < 0 &&
+            (!has_bytes(f, end) || adds_rounded(f, c, add, other))) {
+            claim(f, add, &c.add, &end);
+            c.other = other;
+        }
+    }
+    claim(f, only_reader_of_sums(f, end, RN_OP_RELU), &c.relu, &end);
+    f->chains[f->n_chains++] = c;
 }
 
 static int emit_apply(struct rn_inferrer *f, int node, struct rn_value a,
@@ -252,6 +308,7 @@ static int add_fold(struct rn_inferrer *f, const struct chain *c,
         .n_bias = bytes ? 3 * channels : channels,
         .value = chain_end(c),
         .sum = p->steps[p->n_steps - 1].sum,
+        .rounded = p->steps[p->n_steps - 1].rounded,
     };
     int rc = new_fold(f, &fold);
 
@@ -262,34 +319,6 @@ static int add_fold(struct rn_inferrer *f, const struct chain *c,
     if ((c->bn >= 0 || bytes || !p->store->borrowed) && plain > p->plain_floats)
         p->plain_floats = plain;
     return RN_OK;
-}
-
-static bool has_bytes(const struct rn_inferrer *f, int v)
-{
-    return f->plan->quants && f->plan->quants[v].scale != 0;
-}
-
-/* Whether a chain computes in 8 bits: weights and input have them. Its value
- * does where it has a scale, and what is added to it. */
-static bool chain_in_bytes(const struct rn_inferrer *f, const struct chain *c,
-                           struct rn_conv_config *config)
-{
-    const struct rn_node *n = &f->graph->nodes[c->conv];
-    struct rn_conv_config own = *config;
-
-    if (!has_bytes(f, n->input[0]) ||
-        !f->graph->params[n->param[RN_P_WEIGHT]].scales)
-        return false;
-    own.input = own.plain_input ? RN_F32 : RN_U8;
-    own.weights = RN_I8;
-    own.output =
-        has_bytes(f, chain_end(c)) && (c->add < 0 || has_bytes(f, c->other))
-            ? RN_U8
-            : RN_F32;
-    if (!rn_conv_exists(&own))
-        return false;
-    *config = own;
-    return true;
 }
 
 /* What makes one pixel, fully connected layers that is, has little to do and
@@ -340,6 +369,8 @@ static int infer_chain(struct rn_inferrer *f, const struct chain *c)
     s->out = out;
     s->value = chain_end(c);
     s->sum = c->add >= 0 && config.output == RN_U8 ? c->other : RN_NONE;
+    s->rounded =
+        s->sum >= 0 && has_bytes(f, before_sum(c)) ? before_sum(c) : RN_NONE;
     s->conv = conv;
     s->flops = 2.0 * (double)n->macs * f->plan->options.batch;
     rn_touch(f->plan, s->a.buffer);

@@ -126,6 +126,7 @@ struct rn_step {
     int packed;       /* training: buffer for weights as the pass reads them */
     int more, n_more; /* buffers read besides: where in plan->lists, how many */
     int sum;          /* node whose value, in 8 bits, the convolution adds to */
+    int rounded; /* and node whose value is rounded to 8 bits before that */
     bool relu;
     bool again;           /* a forward step's second run, for backward */
     struct rn_conv *conv; /* borrowed from the plan's list */
@@ -143,7 +144,8 @@ struct rn_fold {
     struct rn_conv *primitive;
     size_t n_weights, n_bias; /* floats, with padding */
     float *weights, *bias;    /* the plan's own, or of what it is a clone of */
-    int value, sum;           /* in 8 bits: nodes that it computes and adds */
+    /* In 8 bits: nodes that it computes, adds, and rounds before it adds. */
+    int value, sum, rounded;
 };
 
 /** The memory of folds. Clones of an inference plan hold that of the first,

@@ -87,10 +87,11 @@ static int fold_bytes(struct rn_plan *p, const struct rn_fold *f,
     const float *from =
         rn_store_plain(p->store, (size_t)n->param[RN_P_WEIGHT], p->plain);
     /* One of the value's steps, and its zero; what is added brings its own. */
-    double step = narrow ? (double)p->quants[f->value].scale : 1;
-    double zero = narrow ? p->quants[f->value].zero : 0;
+    int first = f->rounded >= 0 ? f->rounded : f->value;
+    double step = narrow ? (double)p->quants[first].scale : 1;
+    double zero = narrow ? p->quants[first].zero : 0;
 
-    if (f->sum >= 0)
+    if (f->sum >= 0 && f->rounded < 0)
         zero -=
             p->quants[f->sum].zero * (double)rn_sum_scale(p, f->value, f->sum);
 #pragma omp parallel for

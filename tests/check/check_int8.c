@@ -155,6 +155,10 @@ static float before_rounding(const struct problem *p, int32_t sum, size_t i)
     v = v + p->bias[o];
     if (p->config.sum && p->config.output == RN_F32)
         return v + p->before_wide[i];
+    if (p->config.sum && p->bytes.own_scale != 0) {
+        v = nearbyintf(fminf(fmaxf(v, 0), 255)) * p->bytes.own_scale;
+        v = v + p->bytes.own_shift;
+    }
     return p->config.sum ? v + (float)p->before[i] * p->bytes.sum_scale : v;
 }
 
@@ -177,7 +181,9 @@ static int check_output(const struct problem *p, const void *dst,
         if (got != want && wrong++ < 3)
             print_error("%s, %d threads, %s%s%s: output %zu is %g, not %g\n",
                         p->c->name, threads, rn_dtype_name(p->config.output),
-                        p->config.sum ? ", sum" : "",
+                        !p->config.sum            ? ""
+                        : p->bytes.own_scale != 0 ? ", sum of rounded"
+                                                  : ", sum",
                         p->config.relu ? ", relu" : "", i, (double)got,
                         (double)want);
     }
@@ -273,12 +279,16 @@ static int check_case(const struct conv_case *c, bool images, uint64_t stream)
     assert_non_null(sums);
     for (size_t i = 0; i < count; i++)
         sums[i] = sum_at(&p, i);
-    for (int kind = 0; kind < 16; kind++) {
+    for (int kind = 0; kind < 32; kind++) {
         p.config.output = kind & 1 ? RN_F32 : RN_U8;
         p.config.sum = kind & 2;
         p.config.relu = kind & 4;
         p.config.exact = !(kind & 8); /* else Winograd's tiles wherever */
         p.config.winograd = 4;        /* they can be had */
+        p.bytes.own_scale = kind & 16 ? 0.61f : 0;
+        p.bytes.own_shift = kind & 16 ? 12.3f : 0;
+        if (kind & 16 && (kind & 3) != 2)
+            continue; /* only a sum of bytes is rounded before */
         wrong += run_conv(&p, sums, 1 + kind % 3);
     }
     rn_free(sums);

@@ -88,12 +88,15 @@ bool rn_conv_reads_same(const struct rn_conv *a, const struct rn_conv *b);
 /** What a convolution in 8 bits (weights RN_I8) needs besides,
  *  channel after channel, padded as outputs are: its sums of products, begun
  *  with `start`, are multiplied by `scale`, the bias is added, and what is in
- *  dst times sum_scale. Output of RN_U8 is then rounded to low..255. */
+ *  dst times sum_scale. Output of RN_U8 is then rounded to low..255. With
+ *  own_scale the value is 8 bits before that addition, too: rounded to 0..255,
+ *  then times own_scale plus own_shift. */
 struct rn_conv_bytes {
     const int32_t *start;
     const float *scale;
     int zero; /* of the input: what padding is */
     float sum_scale, low;
+    float own_scale, own_shift; /* 0: not rounded */
     float image_scale; /* of plain images, which the convolution rounds */
 };
 

@@ -9,15 +9,19 @@
 
 /* With constants for the switches, loops have no tests in them. */
 INLINE void narrow_out(int pixels, const struct rn_int8_out *o, bool add,
-                       size_t channel, const veci *sums, uint8_t *y)
+                       bool between, size_t channel, const veci *sums,
+                       uint8_t *y)
 {
     vec scale = load(o->scale + channel), bias = load(o->bias + channel);
     vec other = fill(o->sum_scale), low = fill(o->low);
+    vec own = fill(o->own_scale), shift = fill(o->own_shift);
 
 #pragma GCC unroll 16
     for (int t = 0; t < pixels; t++) {
         vec v = __builtin_convertvector(sums[t], vec) * scale + bias;
 
+        if (between)
+            v = bytes_round(v, fill(0)) * own + shift;
         if (add)
             v += bytes_get(y + t * B) * other;
         bytes_put(y + t * B, v, low);
@@ -46,10 +50,12 @@ INLINE void finish(int pixels, const struct rn_int8_out *o, size_t channel,
 {
     if (o->wide)
         wide_out(pixels, o, channel, sums, y);
+    else if (o->between)
+        narrow_out(pixels, o, true, true, channel, sums, y);
     else if (o->add)
-        narrow_out(pixels, o, true, channel, sums, y);
+        narrow_out(pixels, o, true, false, channel, sums, y);
     else
-        narrow_out(pixels, o, false, channel, sums, y);
+        narrow_out(pixels, o, false, false, channel, sums, y);
 }
 
 #endif

@@ -311,15 +311,35 @@ static size_t panel_bytes(const struct product *p)
     return p->in_blocks * p->taps * p->block * p->block;
 }
 
+struct rn_int8_out rn_int8_out_of(const struct rn_conv_config *c,
+                                  const struct rn_conv_args *args,
+                                  size_t channel)
+{
+    const struct rn_conv_bytes *bytes = args->bytes;
+    const bool wide = c->output == RN_F32;
+
+    return (struct rn_int8_out){
+        .start = bytes->start + channel,
+        .scale = bytes->scale + channel,
+        .bias = args->bias + channel,
+        .sum_scale = bytes->sum_scale,
+        .own_scale = bytes->own_scale,
+        .own_shift = bytes->own_shift,
+        .low = bytes->low,
+        .add = c->sum,
+        .between = c->sum && !wide && bytes->own_scale != 0,
+        .relu = c->relu,
+        .wide = wide,
+    };
+}
+
 /* All strips of a chunk with one pair's weights. */
 static void multiply(const struct product *p, const struct rn_conv_args *args,
                      struct rn_range strips, size_t pair)
 {
     const struct rn_conv_config *c = &p->config;
-    const struct rn_conv_bytes *bytes = args->bytes;
-    bool wide = c->output == RN_F32;
     size_t b = p->block, out = 2 * pair, half = panel_bytes(p);
-    size_t number = wide ? sizeof(float) : 1;
+    size_t number = c->output == RN_F32 ? sizeof(float) : 1;
     size_t plane = rn_shape_pixels(c->out) * b * number;
     int outs = out + 1 < p->out_blocks ? 2 : 1;
     const uint8_t *src = p->copies ? args->scratch : args->src;
@@ -334,14 +354,7 @@ static void multiply(const struct product *p, const struct rn_conv_args *args,
         .w = (const int8_t *)args->weights + out * half,
         .w_block = half,
         .y_block = plane,
-        .out = {.start = bytes->start + out * b,
-                .scale = bytes->scale + out * b,
-                .bias = args->bias + out * b,
-                .sum_scale = bytes->sum_scale,
-                .low = bytes->low,
-                .add = c->sum,
-                .relu = c->relu,
-                .wide = wide},
+        .out = rn_int8_out_of(c, args, out * b),
     };
 
     for (size_t i = strips.begin; i < strips.end; i++) {

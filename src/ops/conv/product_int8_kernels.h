@@ -10,28 +10,35 @@
 #ifndef RN_OPS_CONV_PRODUCT_INT8_KERNELS_H
 #define RN_OPS_CONV_PRODUCT_INT8_KERNELS_H
 
+#include "graph/quantization.h"
 #include "ops/conv/ahead.h"
+#include "ops/conv/conv.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/** 2^31 / (255 * 128). */
-enum { RN_INT8_DEPTH = 65793 };
-
 /** What becomes of sums, channel after channel: sum * scale + bias, each
  *  rounded to float32, and with `add` what is there * sum_scale added; then in
  *  8 bits rounded to nearest, ties to even, and kept within low..255; or in
- *  float32 no less than 0 with `relu`. */
+ *  float32 no less than 0 with `relu`. With `between` what is to be added to is
+ *  8 bits, too: rounded and kept within 0..255, then times own_scale plus
+ *  own_shift. */
 struct rn_int8_out {
     const int32_t *start; /* what sums begin with: minus the input's zero point
                              times all weights */
     const float *scale, *bias;
     float sum_scale;
+    float own_scale, own_shift;
     float low;
-    bool add, relu;
+    bool add, between, relu;
     bool wide; /* the output is float32, in place of bytes */
 };
+
+/** That of a convolution's channels from `channel` on. */
+struct rn_int8_out rn_int8_out_of(const struct rn_conv_config *c,
+                                  const struct rn_conv_args *args,
+                                  size_t channel);
 
 /** A strip of neighbouring pixels by one or two blocks of output channels. */
 struct rn_int8_strip {

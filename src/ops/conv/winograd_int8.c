@@ -402,8 +402,6 @@ static void bring_back(const struct winograd *w,
                        const struct rn_conv_args *args, size_t chunk,
                        struct rn_range tiles, size_t out, const int32_t *m)
 {
-    const struct rn_conv_config *c = &w->config;
-    const struct rn_conv_bytes *bytes = args->bytes;
     size_t b = w->block;
     const int32_t *corrections =
         (const int32_t *)((const char *)args->weights + weight_bytes(w));
@@ -411,14 +409,7 @@ static void bring_back(const struct winograd *w,
         .m_point = w->m_point,
         .parts = w->parts,
         .correction = corrections + out * b,
-        .out = {.start = bytes->start + out * b,
-                .scale = bytes->scale + out * b,
-                .bias = args->bias + out * b,
-                .sum_scale = bytes->sum_scale,
-                .low = bytes->low,
-                .add = c->sum,
-                .relu = c->relu,
-                .wide = c->output == RN_F32},
+        .out = rn_int8_out_of(&w->config, args, out * b),
     };
 
     for (size_t i = tiles.begin; i < tiles.end; i++) {

@@ -26,13 +26,25 @@ static struct rn_conv_bytes bytes_of(const struct rn_plan *plan,
     const struct rn_node *n = rn_step_node(plan, s);
     size_t channels = rn_channels_padded(n->shape.c);
     const float *scale = plan->folds[s->fold].bias + channels;
+    float own_scale = 0, own_shift = 0;
 
+    if (s->rounded >= 0) {
+        const struct rn_quant *q = plan->quants;
+        float sum_scale = rn_sum_scale(plan, s->value, s->sum);
+
+        own_scale = rn_sum_scale(plan, s->value, s->rounded);
+        own_shift = (float)((double)q[s->value].zero -
+                            (double)own_scale * q[s->rounded].zero -
+                            (double)sum_scale * q[s->sum].zero);
+    }
     return (struct rn_conv_bytes){
         .start = (const int32_t *)(scale + channels),
         .scale = scale,
         .zero = plan->quants[n->input[0]].zero,
         .image_scale = plan->quants[n->input[0]].scale,
         .sum_scale = s->sum >= 0 ? rn_sum_scale(plan, s->value, s->sum) : 1,
+        .own_scale = own_scale,
+        .own_shift = own_shift,
         .low = c->relu && c->output == RN_U8
                    ? (float)plan->quants[s->value].zero
                    : 0,
