@@ -2,6 +2,8 @@
 /* Networks in 8 bits: what scales and zero points may be, and weights. */
 #include "graph/quantization.h"
 
+#include "graph/operation.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -17,6 +19,36 @@ size_t rn_graph_quantized(const struct rn_graph *g)
 bool rn_graph_is_quantized(const struct rn_graph *g)
 {
     return rn_graph_quantized(g) > 0;
+}
+
+/* Largest block of channels, and the least of pixels that first convolutions
+ * read: their strides divide it. */
+enum { BLOCK = 16, IMAGE_PIXELS = 2 };
+
+bool rn_graph_takes_bytes(const struct rn_graph *g, size_t node)
+{
+    const struct rn_node *n = &g->nodes[node];
+    const struct rn_window *w = &n->window;
+    const struct rn_node *in;
+    double plane, stride = w->stride;
+
+    if (n->op != RN_OP_CONV && n->op != RN_OP_LINEAR)
+        return false;
+    in = &g->nodes[n->input[0]];
+    if (n->op == RN_OP_LINEAR)
+        return rn_shape_size(in->shape) <= RN_INT8_DEPTH;
+    plane = ((double)n->shape.h + w->kh) * ((double)n->shape.w + w->kw) *
+            stride * stride * BLOCK;
+    return n->groups <= 1 && rn_window_regular(w) &&
+           (double)in->shape.c * w->kh * w->kw <= RN_INT8_DEPTH &&
+           plane <= INT32_MAX &&
+           (in->op != RN_OP_INPUT || IMAGE_PIXELS % w->stride == 0);
+}
+
+bool rn_node_keeps_quant(const struct rn_node *n)
+{
+    return n->op == RN_OP_MAX_POOL || n->op == RN_OP_SUBSAMPLE_PAD ||
+           rn_operation_of(n->op)->idle;
 }
 
 const char *rn_scale_fault(float scale)

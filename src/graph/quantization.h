@@ -20,6 +20,14 @@ enum { RN_INT8_DEPTH = 65793 };
 size_t rn_graph_quantized(const struct rn_graph *g);
 bool rn_graph_is_quantized(const struct rn_graph *g);
 
+/** Whether a convolution or fully connected layer can compute in 8 bits, by its
+ *  shape: one group, a regular window, sums of at most RN_INT8_DEPTH products.
+ *  Plans compute all of these so (and some more) when weights and input have
+ *  scales. */
+bool rn_graph_takes_bytes(const struct rn_graph *g, size_t node);
+/** Whether its value lies in 8 bits as its input does. */
+bool rn_node_keeps_quant(const struct rn_node *n);
+
 /** Why a scale or a zero point can be none, as words, or NULL. A scale is a
  *  positive normal number whose 255-fold is finite. */
 const char *rn_scale_fault(float scale);

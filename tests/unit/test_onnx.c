@@ -18,7 +18,9 @@
 #include "formats/onnx/fields.h"
 #include "formats/onnx/file.h"
 #include "core/protobuf.h"
+#include "graph/quantization.h"
 #include "nets/nets.h"
+#include "plan/plan.h"
 
 #include <float.h>
 #include <math.h>
@@ -1768,6 +1770,196 @@ static void recorded_operators(void **state)
     assert_int_equal(count, 31);
 }
 
+/* -------------------------------------------------------------- in 8 bits */
+
+static struct rn_model *load_made(const char *name)
+{
+    struct rn_model *model;
+    struct rn_error err = {0};
+    char file[40];
+
+    snprintf(file, sizeof(file), "../made/net-%s.onnx", name);
+    OK(rn_model_load(&model, recorded(file), &err));
+    return model;
+}
+
+static void make_picture(int i, float picture[3 * 32 * 32])
+{
+    char name[20];
+
+    snprintf(name, sizeof(name), "picture%d", i);
+    fill_recorded(picture, 3 * 32 * 32, name);
+}
+
+/* Logits are whole multiples of their scale, 0.136, and nearly every one is
+ * ONNX Runtime's. */
+static void quantised_files_answer_alike(void **state)
+{
+    const float step = 0.13585873f;
+    char name[20] = "", last[20] = "";
+    struct rn_model *model = NULL;
+    float picture[3 * 32 * 32], want[4], got[4];
+    int i, count = 0, off = 0;
+
+    (void)state;
+    FILE *f = fopen(recorded("../made/quantized.txt"), "r");
+    assert_non_null(f);
+    while (fscanf(f, "%19s %d %f %f %f %f", name, &i, &want[0], &want[1],
+                  &want[2], &want[3]) == 6) {
+        if (strcmp(name, last) != 0) {
+            rn_model_destroy(model);
+            model = load_made(name);
+            strcpy(last, name);
+        }
+        make_picture(i, picture);
+        answer(model, picture, got);
+        for (int k = 0; k < 4; k++, count++) {
+            float steps = fabsf(got[k] - want[k]) / step;
+
+            off += steps > 0.01f;
+            if (steps > 1.01f)
+                fail_msg("net-%s.onnx, picture %d: class %d has %g, ONNX "
+                         "Runtime's has %g",
+                         name, i, k, (double)got[k], (double)want[k]);
+        }
+    }
+    fclose(f);
+    rn_model_destroy(model);
+    print_message("%d of %d logits are a step off\n", off, count);
+    assert_int_equal(count, 3 * 8 * 4);
+    assert_true(off <= count / 20);
+}
+
+/* All of it is in 8 bits: every layer's weights and input, no layer rounds, and
+ * plans compute each so. */
+static void quantised_files_compute_in_bytes(void **state)
+{
+    static const char *const names[] = {"qdq", "signed", "qlinear"};
+
+    (void)state;
+    for (size_t k = 0; k < COUNT(names); k++) {
+        struct rn_model *model = load_made(names[k]);
+        const struct rn_graph *g = model->graph;
+        struct rn_onnx_rounding r;
+
+        rn_onnx_count_rounding(g, &r);
+        assert_int_equal(r.layers, 10);
+        assert_int_equal(r.in_bytes, 10);
+        assert_int_equal(r.values, 0);
+        assert_int_equal(rn_graph_quantized(g), 10);
+        for (size_t i = 0; i < g->n_nodes; i++) {
+            if (g->nodes[i].op == RN_OP_CONV || g->nodes[i].op == RN_OP_LINEAR)
+                assert_true(rn_plan_can_quantize(g, (int)i));
+            assert_int_equal(rn_node_keeps_quant(&g->nodes[i]),
+                             rn_plan_keeps_scale(g, (int)i));
+        }
+        rn_model_destroy(model);
+    }
+}
+
+/* Written as a model of ours, or as ONNX, and read again: the same bits. */
+static void quantised_files_come_back(void **state)
+{
+    static const char *const files[] = {"back.safetensors", "back.onnx"};
+    struct rn_model *model = load_made("qdq"), *back;
+    float picture[3 * 32 * 32], want[4], got[4];
+    struct rn_error err = {0};
+
+    (void)state;
+    for (size_t k = 0; k < COUNT(files); k++) {
+        const char *path = in_folder(files[k]);
+
+        if (k == 0)
+            OK(rn_model_save(model, path, &err));
+        else
+            OK(rn_model_export(model, path, &err));
+        OK(rn_model_load(&back, path, &err));
+        for (int i = 0; i < 8; i++) {
+            make_picture(i, picture);
+            answer(model, picture, want);
+            answer(back, picture, got);
+            assert_memory_equal(got, want, sizeof(got));
+        }
+        rn_model_destroy(back);
+    }
+    rn_model_destroy(model);
+}
+
+/* What a plan in 8 bits cannot do stays as the file says, in float32. */
+static void what_has_no_8_bits_is_rounded(void **state)
+{
+    static const struct {
+        const char *what, *operators;
+        size_t layers, in_bytes, values;
+    } cases[] = {
+        {"weights of more than bytes",
+         "QuantizeLinear x,s,z q;DequantizeLinear q,s,z p;"
+         "DequantizeLinear odd,s,z w_;Conv p,w_ y kernel_shape=[2,2]",
+         1, 0, 1},
+        {"weights of bytes without a sign",
+         "QuantizeLinear x,s,z q;DequantizeLinear q,s,z p;"
+         "DequantizeLinear even,s,z128 w_;Conv p,w_ y kernel_shape=[2,2]",
+         1, 1, 0},
+        {"values of 16 bits",
+         "QuantizeLinear x,s,z16 q;DequantizeLinear q,s,z16 p;"
+         "DequantizeLinear even,s,z128 w_;Conv p,w_ y kernel_shape=[2,2]",
+         1, 0, 1},
+        {"scales along the inputs",
+         "QuantizeLinear x,s,z q;DequantizeLinear q,s,z p;"
+         "DequantizeLinear even,s_two,z_two w_ axis=1;"
+         "Conv p,w_ y kernel_shape=[2,2]",
+         1, 0, 1},
+        {"a value that is read unrounded, too",
+         "Relu x r;QuantizeLinear r,s,z q;DequantizeLinear q,s,z p;Add p,r t;"
+         "DequantizeLinear even,s,z128 w_;Conv t,w_ y kernel_shape=[2,2]",
+         1, 0, 1},
+        {"weights in floats that the file rounds",
+         "QuantizeLinear x,s,z q;DequantizeLinear q,s,z p;"
+         "QuantizeLinear kernel,s_two,z_signed k axis=0;"
+         "DequantizeLinear k,s_two,z_signed w_ axis=0;"
+         "Conv p,w_ y kernel_shape=[2,2]",
+         1, 1, 0},
+    };
+    static const char even[] = "\x80\x81\x7f\x90\x01\xff\x60\x8a"
+                               "\x33\x44\x55\x66\x77\x88\x99\xaa";
+    const float scales[] = {0.02f, 0.5f};
+    const char *path = in_folder("rounded.onnx");
+    struct rn_error err = {0};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct rn_onnx_rounding r;
+        struct rn_model *model;
+        float kernel[16];
+        struct made m;
+
+        begin(&m, 13);
+        fill_recorded(kernel, COUNT(kernel), "kernel");
+        put_floats(&m, "kernel", "2,2,2,2", kernel, COUNT(kernel));
+        put_floats(&m, "s", "", scales, 1);
+        put_floats(&m, "s_two", "2", scales, 2);
+        put_bytes(&m, "z", "", ONNX_UINT8, "\x28", 1);
+        put_bytes(&m, "z128", "", ONNX_UINT8, "\x80", 1);
+        put_bytes(&m, "z16", "", ONNX_UINT16, "\x28\1", 2);
+        put_bytes(&m, "z_two", "2", ONNX_UINT8, "\x80\x80", 2);
+        put_bytes(&m, "z_signed", "2", ONNX_INT8, "\0\0", 2);
+        put_bytes(&m, "odd", "2,2,2,2", ONNX_UINT8, even, 16);
+        put_bytes(&m, "even", "2,2,2,2", ONNX_UINT8, even, 16);
+        put_value(&m, ONNX_GRAPH_INPUT, "x", "0,2,2,2");
+        put_value(&m, ONNX_GRAPH_OUTPUT, "y", "0,2");
+        put_operators(&m, cases[i].operators);
+        save(&m, path);
+        if (rn_model_load(&model, path, &err))
+            fail_msg("%s: %s", cases[i].what, err.msg);
+        rn_onnx_count_rounding(model->graph, &r);
+        if (r.layers != cases[i].layers || r.in_bytes != cases[i].in_bytes ||
+            r.values != cases[i].values)
+            fail_msg("%s: %zu of %zu layers in 8 bits, %zu values rounded",
+                     cases[i].what, r.in_bytes, r.layers, r.values);
+        rn_model_destroy(model);
+    }
+}
+
 /* --------------------------------------------------------------- refusals */
 
 static const struct {
@@ -1814,11 +2006,10 @@ static const struct {
      "reads quantised numbers"},
     {"quantised and cast", "QuantizeLinear x,ten q;Cast q y to=1",
      "makes numbers of type 1"},
-    {"back otherwise", "QuantizeLinear x,ten q;DequantizeLinear q,nothing y",
-     "has scale 0"},
+    {"back otherwise", "QuantizeLinear x,ten q;DequantizeLinear q,one_ y",
+     "something else than a constant of floats"},
     {"back from nothing", "Relu x q;DequantizeLinear q,ten y",
      "was not quantised"},
-    {"scales of a picture", "QuantizeLinear x,b y", "a scale for each of 2"},
     {"channels that are not there",
      "Constant - s value_ints=[0,5];Gather x,s y axis=1", "none of 2"},
     {"parts of other sizes",
@@ -1868,6 +2059,177 @@ static void what_is_wrong_is_refused(void **state)
         put_operators(&m, wrong[i].operators);
         save(&m, path);
         check_refused(path, wrong[i].what, wrong[i].message);
+    }
+}
+
+/* What quantised numbers can be wrong in: file, operator and tensor are told.
+ */
+static const struct {
+    const char *what, *operators, *message;
+} unquantised[] = {
+    {"scale 0", "QuantizeLinear x,s_zero y",
+     "'y' (QuantizeLinear) has in 's_zero' a scale of zero (0, number 0)"},
+    {"a negative scale", "QuantizeLinear x,s_negative y",
+     "in 's_negative' a negative scale (-0.5"},
+    {"NaN", "QuantizeLinear x,s_nan y", "'s_nan' a scale that is not finite"},
+    {"an infinite scale", "QuantizeLinear x,s_infinite y",
+     "'s_infinite' a scale that is not finite"},
+    {"a scale that is too small", "QuantizeLinear x,s_tiny y",
+     "'s_tiny' a scale too small"},
+    {"a scale that is computed", "QuantizeLinear x,x y",
+     "as scale 'x' something else than a constant of floats"},
+    {"a scale of integers", "QuantizeLinear x,z_bytes y",
+     "as scale 'z_bytes' something else than a constant of floats"},
+    {"no scale", "QuantizeLinear x y", "has no scale"},
+    {"scales of a picture", "QuantizeLinear x,s_two y",
+     "in 's_two' a scale for each of 2 channels of a picture"},
+    {"a zero point of floats", "QuantizeLinear x,s,s y",
+     "as zero point 's' something else than a constant of integers"},
+    {"a zero point of 32 bits", "QuantizeLinear x,s,z_wide y",
+     "makes numbers of type I32"},
+    {"two zero points", "QuantizeLinear x,s,z_two y",
+     "has 2 zero points 'z_two', but 1 scales"},
+    {"the zero point of another type",
+     "QuantizeLinear x,s,z_bytes q;DequantizeLinear q,s,z_signed y",
+     "as zero point 'z_signed' one of type I8, but reads numbers of type U8"},
+    {"another scale", "QuantizeLinear x,s q;DequantizeLinear q,s_other y",
+     "has scale 0.25 and zero 0 in 's_other', but 0.5 and 0 before it"},
+    {"another zero point",
+     "QuantizeLinear x,s,z_bytes q;DequantizeLinear q,s y",
+     "has scale 0.5 and zero 0 in 's', but 0.5 and 3 before it"},
+    {"weights' scale 0",
+     "DequantizeLinear weight,s_two_zero w_ axis=0;Conv x,w_ y",
+     "'w_' (DequantizeLinear) has in 's_two_zero' a scale of zero (0, number "
+     "1)"},
+    {"weights' zero point of another type",
+     "DequantizeLinear weight,s,z_bytes w_;Conv x,w_ y",
+     "as zero point 'z_bytes' one of type U8, but reads numbers of type I8"},
+    {"fewer scales than channels",
+     "DequantizeLinear weight,s_three w_ axis=0;Conv x,w_ y",
+     "has 3 scales 's_three' for 2 channels"},
+    {"an axis that is not there",
+     "DequantizeLinear weight,s_two w_ axis=4;Conv x,w_ y",
+     "has the scales 's_two' along dimension 4 of numbers of 4 dimensions"},
+    {"one below", "DequantizeLinear weight,s_two w_ axis=-5;Conv x,w_ y",
+     "along dimension -5 of numbers of 4"},
+    {"blocks",
+     "DequantizeLinear weight,s_two w_ axis=0 block_size=2;Conv x,w_ y",
+     "has scales of blocks"},
+    {"a zero point for biases",
+     "DequantizeLinear bias,s,z_wide b_;Conv x,weight,b_ y",
+     "has in 'z_wide' the zero point 5 of numbers of 32 bits, expected 0"},
+    {"no integers", "DequantizeLinear s,s w_;Conv x,w_ y",
+     "reads as quantised numbers 's', which are none"},
+    {"integers as weights", "QuantizeLinear floats,s w_;Conv x,w_ y",
+     "reads quantised numbers"},
+    {"a convolution of floats", "QLinearConv x,s,z_bytes,weight,s,,s y",
+     "'y' (QLinearConv) reads what was not quantised"},
+    {"a convolution without the scale of its output",
+     "QuantizeLinear x,s q;QLinearConv q,s,,weight,s y", "has no scale"},
+    {"a convolution whose weights' scale is not a number",
+     "QuantizeLinear x,s q;QLinearConv q,s,,weight,s_nan,,s y",
+     "'s_nan' a scale that is not finite"},
+    {"a convolution whose biases are bytes",
+     "QuantizeLinear x,s q;QLinearConv q,s,,weight,s,,s,,z_two y",
+     "as bias 'z_two' something else than 32-bit integers"},
+    {"a convolution of too much",
+     "QuantizeLinear x,s q;QLinearConv q,s,,weight,s,,s,,bias,s y",
+     "has 10 inputs"},
+    {"a mean of channels that come last",
+     "QuantizeLinear x,s q;"
+     "QLinearGlobalAveragePool q,s,,s,z_bytes y channels_last=1",
+     "has its channels last"},
+    {"a product with a factor",
+     "QuantizeLinear x,s q;Flatten q f;QGemm f,s,,weight,s,,,s y alpha=2.0",
+     "has the factor 2 as 'alpha'"},
+    {"a sum of what has another scale",
+     "QuantizeLinear x,s q;QLinearAdd q,s_other,,q,s,,s y",
+     "has scale 0.25 and zero 0 in 's_other', but 0.5"},
+    {"joined by halves", "QuantizeLinear x,s q;QLinearConcat s,,q,s y axis=1",
+     "has 4 inputs"},
+};
+
+static void quantised_numbers_are_checked(void **state)
+{
+    static const float two[] = {0.5f, 0.25f, 1}, two_zero[] = {0.5f, 0};
+    const char *path = in_folder("unquantised.onnx");
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(unquantised); i++) {
+        struct made m;
+
+        begin(&m, 13);
+        put_floats(&m, "s", "", two, 1);
+        put_floats(&m, "s_other", "", two + 1, 1);
+        put_floats(&m, "s_two", "2", two, 2);
+        put_floats(&m, "s_three", "3", two, 3);
+        put_floats(&m, "s_two_zero", "2", two_zero, 2);
+        put_floats(&m, "s_zero", "", two_zero + 1, 1);
+        put_floats(&m, "s_negative", "", (const float[]){-0.5f}, 1);
+        put_floats(&m, "s_nan", "", (const float[]){NAN}, 1);
+        put_floats(&m, "s_infinite", "", (const float[]){HUGE_VALF}, 1);
+        put_floats(&m, "s_tiny", "", (const float[]){1e-40f}, 1);
+        put_floats(&m, "floats", "2,2,1,1", weights, 4);
+        put_bytes(&m, "weight", "2,2,1,1", ONNX_INT8, "\x02\xfd\x04\x80", 4);
+        put_bytes(&m, "bias", "2", ONNX_INT32, "\1\0\0\0\2\0\0\0", 8);
+        put_bytes(&m, "z_bytes", "", ONNX_UINT8, "\3", 1);
+        put_bytes(&m, "z_two", "2", ONNX_UINT8, "\3\3", 2);
+        put_bytes(&m, "z_signed", "", ONNX_INT8, "\3", 1);
+        put_bytes(&m, "z_wide", "", ONNX_INT32, "\5\0\0\0", 4);
+        put_value(&m, ONNX_GRAPH_INPUT, "x", "0,2,2,2");
+        put_value(&m, ONNX_GRAPH_OUTPUT, "y", "0,2");
+        put_operators(&m, unquantised[i].operators);
+        save(&m, path);
+        check_refused(path, unquantised[i].what, unquantised[i].message);
+    }
+}
+
+/* A byte of a list of numbers of 32 bits is one. */
+static void numbers_out_of_their_types_range_are_refused(void **state)
+{
+    static const struct {
+        uint64_t type, number;
+        bool fits;
+    } cases[] = {
+        {ONNX_UINT8, 255, true},
+        {ONNX_UINT8, 256, false},
+        {ONNX_UINT8, UINT64_MAX, false},
+        {ONNX_INT8, 127, true},
+        {ONNX_INT8, 128, false},
+        {ONNX_INT8, (uint64_t)-128, true},
+        {ONNX_INT8, (uint64_t)-129, false},
+        {ONNX_UINT16, 65535, true},
+        {ONNX_UINT16, 65536, false},
+        {ONNX_INT16, (uint64_t)-32768, true},
+        {ONNX_INT16, 32768, false},
+    };
+    const char *path = in_folder("range.onnx");
+    struct rn_error err = {0};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct rn_model *model;
+        struct made m;
+
+        begin(&m, 13);
+        put_tensors(&m);
+        size_t at = begin_tensor(&m, "point", "", cases[i].type);
+        rn_pb_put_varint(&m.pb, ONNX_TENSOR_INT32S, cases[i].number);
+        rn_pb_end(&m.pb, at);
+        put_value(&m, ONNX_GRAPH_INPUT, "x", "0,2,2,2");
+        put_value(&m, ONNX_GRAPH_OUTPUT, "y", "0,2");
+        put_operators(&m, "QuantizeLinear x,ten,point q;"
+                          "DequantizeLinear q,ten,point r;"
+                          "GlobalAveragePool r g" TAIL);
+        save(&m, path);
+        if (!cases[i].fits) {
+            check_refused(path, "a zero point out of range",
+                          "tensor 'point' has numbers that its type does not "
+                          "hold");
+            continue;
+        }
+        OK(rn_model_load(&model, path, &err));
+        rn_model_destroy(model);
     }
 }
 
@@ -2055,7 +2417,13 @@ int main(void)
         cmocka_unit_test(weights_of_every_type),
         cmocka_unit_test(exported_networks_compute_the_same),
         cmocka_unit_test(recorded_operators),
+        cmocka_unit_test(quantised_files_answer_alike),
+        cmocka_unit_test(quantised_files_compute_in_bytes),
+        cmocka_unit_test(quantised_files_come_back),
+        cmocka_unit_test(what_has_no_8_bits_is_rounded),
         cmocka_unit_test(what_is_wrong_is_refused),
+        cmocka_unit_test(quantised_numbers_are_checked),
+        cmocka_unit_test(numbers_out_of_their_types_range_are_refused),
         cmocka_unit_test(other_files_stay_in_the_folder),
         cmocka_unit_test(sizes_that_lie_are_refused),
         cmocka_unit_test(too_much_is_refused),

@@ -60,7 +60,7 @@ bool rn_onnx_fits_channels(const struct rn_onnx_value *constant,
     int last = constant->dims - 1;
     int axis = picture->flat || picture->rows_first ? last : last - 2;
 
-    if (constant->kind != RN_ONNX_NUMBERS ||
+    if (constant->kind != RN_ONNX_NUMBERS || constant->quantized ||
         constant->dims > (picture->flat ? 2 : 4))
         return false;
     return constant->count == 1 ||

@@ -121,6 +121,14 @@ static int check_outputs(struct rn_onnx_import *in)
     return RN_OK;
 }
 
+/* ONNX Runtime has operators on quantised numbers of its own. */
+static bool is_known_domain(const struct rn_onnx_node *n)
+{
+    return rn_pb_is(n->domain, "") || rn_pb_is(n->domain, "ai.onnx") ||
+           (rn_pb_is(n->domain, "com.microsoft") &&
+            rn_onnx_is_quantized(n->op));
+}
+
 static int read_node(struct rn_onnx_import *in)
 {
     const struct rn_onnx_node *n = in->node;
@@ -134,8 +142,7 @@ static int read_node(struct rn_onnx_import *in)
     if (!operate ||
         (first && first->kind != RN_ONNX_LIST && rn_onnx_layer(n->op)))
         operate = rn_onnx_layer(n->op);
-    if (!operate ||
-        !(rn_pb_is(n->domain, "") || rn_pb_is(n->domain, "ai.onnx")))
+    if (!operate || !is_known_domain(n))
         return rn_onnx_fail(in, "is not known here%s%.*s",
                             n->domain.size ? ", being of " : "",
                             RN_PB_SHOW(n->domain));
@@ -179,10 +186,16 @@ static int read_all(struct rn_onnx_import *in, const struct rn_shape *size)
     find_needed(in);
     for (size_t i = 0; i < f->n_nodes && !rc; i++) {
         in->node = &f->nodes[i];
+        in->inputs = f->ends + f->nodes[i].first_input;
         if (in->needed[i])
             rc = read_node(in);
     }
-    return rc ? rc : set_output(in);
+    if (!rc)
+        rc = set_output(in);
+    return rc || rn_onnx_settle_rounding(in->g, false)
+               ? rc
+               : rn_fail_memory(in->err, in->g->n_nodes * sizeof(int),
+                                "a graph");
 }
 
 int rn_onnx_graph(struct rn_graph **out, const struct rn_onnx *f,

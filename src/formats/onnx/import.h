@@ -41,6 +41,11 @@ struct rn_onnx_value {
     const float *made;
     float same;
     const int64_t *list;
+    /* Of constants that are whole multiples of scales, -128 to 127 times:
+     * these, one or as many as there are along an axis. NULL: of others. */
+    const float *scales;
+    uint64_t n_scales;
+    int axis;
     /* Of the graph's values: */
     int node;
     bool flat;       /* [batch,c*h*w] instead of [batch,c,h,w] */
@@ -52,9 +57,11 @@ struct rn_onnx_value {
     enum rn_onnx_frame frame_of;
     int groups;  /* channels looked at as [groups][c / groups]; 0: not */
     bool turned; /* and turned to [c / groups][groups] */
-    /* Not dequantised yet: nothing but that can be done to it. */
+    /* Not dequantised yet: only views, pools of the largest and operators on
+     * such numbers read it. */
     bool quantized;
-    float unit, zero; /* what one of it is worth, and which is 0 */
+    enum rn_dtype type; /* of those numbers */
+    float unit, zero;   /* what one of it is worth, and which is 0 */
 };
 
 struct rn_onnx_import {
@@ -67,7 +74,8 @@ struct rn_onnx_import {
     uint64_t made_left;  /* numbers that operators may still make */
     uint64_t param_left; /* and parameters the graph may still have */
     int64_t batch;       /* declared; 0: any */
-    const struct rn_onnx_node *node; /* being read */
+    const struct rn_onnx_node *node; /* being read, and */
+    const uint32_t *inputs;          /* the values that it reads */
     struct rn_error *err;
 };
 
@@ -80,6 +88,25 @@ rn_onnx_operator *rn_onnx_shaper(struct rn_pb op);
 
 /* quantized.c */
 rn_onnx_operator rn_onnx_read_quantize, rn_onnx_read_dequantize;
+/** Input i as floats: a picture that was quantised by the scale and the zero
+ *  point that inputs `scale` and `zero` are, or a constant of such numbers, its
+ *  scales along an axis. */
+int rn_onnx_dequantize(struct rn_onnx_import *in, uint32_t i, uint32_t scale,
+                       uint32_t zero, int64_t axis, struct rn_onnx_value *out);
+/** A picture rounded by the scale and the zero point that these inputs are. */
+int rn_onnx_quantize(struct rn_onnx_import *in,
+                     const struct rn_onnx_value *picture, uint32_t scale,
+                     uint32_t zero, struct rn_onnx_value *out);
+/** Give a layer's weights the scales of the constant that they are of, whose
+ *  axis `outs` is that of the outputs. */
+int rn_onnx_take_scales(struct rn_onnx_import *in, int node,
+                        const struct rn_onnx_value *weights, int outs);
+
+/* qlinear.c: operators on quantised numbers. */
+rn_onnx_operator rn_onnx_read_qlinear;
+/** Whether that is one; or one that rounds, or takes back. */
+bool rn_onnx_is_qlinear(struct rn_pb op);
+bool rn_onnx_is_quantized(struct rn_pb op);
 
 /* channels.c */
 rn_onnx_operator rn_onnx_read_split, rn_onnx_read_channel_gather;

@@ -79,6 +79,21 @@ static const struct {
     {"Softsign", ""},
     {"Mish", ""},
     {"Erf", ""},
+    {"QuantizeLinear",
+     "axis:i block_size:i output_dtype:i precision:i saturate:i"},
+    {"DequantizeLinear", "axis:i block_size:i output_dtype:i"},
+    {"QLinearConv", WINDOW "group:i channels_last:i"},
+    {"QLinearMatMul", ""},
+    {"QGemm", "alpha:f transA:i transB:i"},
+    {"QLinearAdd", ""},
+    {"QLinearMul", ""},
+    {"QLinearConcat", "axis:i"},
+    {"QLinearSigmoid", ""},
+    {"QLinearLeakyRelu", "alpha:f"},
+    {"QLinearSoftmax", "axis:i opset:i"},
+    {"QLinearAveragePool",
+     WINDOW "ceil_mode:i count_include_pad:i channels_last:i"},
+    {"QLinearGlobalAveragePool", "channels_last:i"},
 };
 
 /* The letter of an attribute's declared type; 0: not told, as long ago. */

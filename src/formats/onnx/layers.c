@@ -50,5 +50,7 @@ rn_onnx_operator *rn_onnx_layer(struct rn_pb op)
     for (size_t i = 0; i < COUNT(layers); i++)
         if (rn_pb_is(op, layers[i].op))
             return layers[i].read;
+    if (rn_onnx_is_qlinear(op))
+        return rn_onnx_read_qlinear;
     return rn_onnx_function_called(op) ? rn_onnx_read_function : NULL;
 }

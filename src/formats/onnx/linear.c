@@ -65,6 +65,8 @@ static int load_linear(struct rn_onnx_import *in, int node,
         rc = reorder_rows(in, w, rn_onnx_shape_of(in, list));
     for (size_t i = 0; i < w->count && how->alpha != 1 && !rc; i++)
         w->data[i] *= how->alpha;
+    if (!rc && how->alpha == 1)
+        rc = rn_onnx_take_scales(in, node, weights, how->transposed ? 0 : 1);
     if (rc || !how->bias)
         return rc;
     rc = rn_onnx_load(in, how->bias, b->data);

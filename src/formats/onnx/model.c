@@ -9,8 +9,10 @@
 #include "model/file.h"
 #include "formats/onnx/fields.h"
 #include "formats/onnx/file.h"
+#include "graph/quantization.h"
 #include "nets/family.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define SIDE 224 /* of pictures, where neither file nor caller says */
@@ -45,30 +47,47 @@ static bool same_head(const struct rn_graph *said, const struct rn_graph *found)
     return said->kind == found->kind && said->head == found->head;
 }
 
-/* A model of ours comes back with all it had, if its graph is still the one
- * it is said to be. */
-static int restore(struct onnx_model *m, struct rn_error *err)
+/* The model that the description is of, with the graph's parameters, or NULL
+ * where the graph is another. */
+static int adopt(struct onnx_model *m, struct rn_error *why)
 {
     struct rn_pb text = m->file.description;
-    struct rn_error why = {0};
     uint64_t bytes = 0;
     char *copy = rn_alloc(text.size + 1, 1);
 
     if (!copy)
-        return rn_fail_memory(err, text.size, "a description");
+        return rn_fail_memory(why, text.size, "a description");
     memcpy(copy, text.at, text.size);
     for (size_t i = 0; i < m->graph->n_params; i++)
         bytes += m->graph->params[i].count * sizeof(float);
     int rc = rn_model_from_text(&m->model, m->file.path, copy,
-                                m->graph->n_params, bytes, &why);
+                                m->graph->n_params, bytes, why);
     rn_free(copy);
-    if (rc == RN_ERR_MEMORY)
-        return rn_fail(err, rc, "%s", why.msg);
     if (!rc && same_head(m->model->graph, m->graph) &&
         rn_graph_adopt(m->model->graph, m->graph))
         return RN_OK;
     rn_model_destroy(m->model);
     m->model = NULL;
+    return rc == RN_ERR_MEMORY ? rc : RN_OK;
+}
+
+/* A model of ours comes back with all it had, if its graph is still the one
+ * it is said to be. What we wrote in 8 bits has no layer that rounds but where
+ * the model had one, which the description tells. */
+static int restore(struct onnx_model *m, struct rn_error *err)
+{
+    struct rn_error why = {0};
+    int rc = adopt(m, &why);
+
+    if (!rc && !m->model && rn_pb_is(m->file.producer, RN_ONNX_PRODUCER)) {
+        rc = rn_onnx_settle_rounding(m->graph, true)
+                 ? adopt(m, &why)
+                 : rn_fail_memory(&why, m->graph->n_nodes, "a graph");
+    }
+    if (rc)
+        return rn_fail(err, rc, "%s", why.msg);
+    if (m->model)
+        return RN_OK;
     rn_import_say(m->options,
                   "its description is of another network and left out%s%s",
                   why.msg[0] ? ": " : "", why.msg);
@@ -148,19 +167,21 @@ static void say_scaling(const struct onnx_model *m)
         }
 }
 
-/* Models for integers run in floats here. */
+/* How much of a model for integers computes in them. */
 static void say_quantized(const struct onnx_model *m)
 {
-    size_t count = 0;
+    struct rn_onnx_rounding count;
+    char values[100] = "";
 
-    for (size_t i = 0; i < m->file.n_nodes; i++)
-        count += rn_pb_is(m->file.nodes[i].op, "QuantizeLinear");
-    if (count > 0)
-        rn_import_say(
-            m->options,
-            "'%s': quantised: it runs in float32, rounding %zu values "
-            "on the way as the file says",
-            m->file.path, count);
+    rn_onnx_count_rounding(m->graph, &count);
+    if (count.values > 0)
+        snprintf(values, sizeof(values),
+                 "; %zu values are rounded as the file says, in float32",
+                 count.values);
+    if (count.values > 0 || rn_graph_is_quantized(m->graph))
+        rn_import_say(m->options,
+                      "'%s': quantised: %zu of %zu layers compute in 8 bits%s",
+                      m->file.path, count.in_bytes, count.layers, values);
 }
 
 static int read_model(struct onnx_model *m, struct rn_error *err)

@@ -174,6 +174,7 @@ static int resize_constant(struct rn_onnx_import *in, struct rn_onnx_value *v,
                             (unsigned long long)count,
                             (unsigned long long)v->count);
     v->dims = n;
+    v->scales = NULL; /* of other dimensions */
     rn_onnx_output(in, v);
     return RN_OK;
 }

@@ -284,6 +284,40 @@ static bool fields_fit(const struct rn_onnx_tensor *t)
     return more == 0 && count == t->count;
 }
 
+/* Whether a number of 32 bits is one of the type. */
+static bool is_held(enum rn_dtype type, uint64_t value)
+{
+    const int32_t number = (int32_t)value;
+
+    switch (type) {
+    case RN_I8:
+        return number == (int8_t)number;
+    case RN_U8:
+        return number == (uint8_t)number;
+    case RN_I16:
+        return number == (int16_t)number;
+    case RN_U16:
+        return number == (uint16_t)number;
+    default:
+        return true;
+    }
+}
+
+static bool fields_are_held(const struct rn_onnx_tensor *t)
+{
+    const struct type *type = type_of(t->dtype);
+    struct rn_pb m = t->message;
+    struct rn_pb_field field;
+    uint64_t value;
+
+    while (rn_pb_next(&m, &field) > 0)
+        if (field.number == type->field)
+            while (rn_pb_number(&field, type->item, &value) > 0)
+                if (!is_held(t->dtype, value))
+                    return false;
+    return true;
+}
+
 static int check_tensor(const struct rn_onnx *f, struct rn_onnx_tensor *t,
                         uint64_t type, struct rn_error *err)
 {
@@ -303,9 +337,12 @@ static int check_tensor(const struct rn_onnx *f, struct rn_onnx_tensor *t,
                    ? RN_OK
                    : fail_tensor(f, t, "has not the bytes its shape says", err);
     t->in_fields = true;
-    return fields_fit(t)
+    if (!fields_fit(t))
+        return fail_tensor(f, t, "has not the numbers its shape says", err);
+    return fields_are_held(t)
                ? RN_OK
-               : fail_tensor(f, t, "has not the numbers its shape says", err);
+               : fail_tensor(f, t, "has numbers that its type does not hold",
+                             err);
 }
 
 int rn_onnx_tensor(const struct rn_onnx *f, struct rn_pb message,

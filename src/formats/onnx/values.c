@@ -44,8 +44,7 @@ static int fail_graph(struct rn_onnx_import *in)
 
 static uint32_t end_of(const struct rn_onnx_import *in, uint32_t i)
 {
-    return i < in->node->inputs ? in->file->ends[in->node->first_input + i]
-                                : RN_ONNX_NONE;
+    return i < in->node->inputs ? in->inputs[i] : RN_ONNX_NONE;
 }
 
 struct rn_onnx_value *rn_onnx_input(struct rn_onnx_import *in, uint32_t i)
@@ -66,8 +65,11 @@ int rn_onnx_expect(struct rn_onnx_import *in, uint32_t i,
     };
 
     *out = rn_onnx_input(in, i);
-    if (*out && (*out)->kind == kind)
-        return RN_OK;
+    if (*out && (*out)->kind == kind) /* pictures are settled by others */
+        return kind == RN_ONNX_NUMBERS && (*out)->quantized
+                   ? rn_onnx_fail(in, "reads quantised numbers, expected "
+                                      "DequantizeLinear before it")
+                   : RN_OK;
     return rn_onnx_fail(in, "reads %s as input %u, expected %s",
                         kinds[*out ? (*out)->kind : RN_ONNX_UNSET], i + 1,
                         kinds[kind]);
@@ -169,9 +171,7 @@ int rn_onnx_settle(struct rn_onnx_import *in, struct rn_onnx_value *v)
 {
     if (v->quantized)
         return rn_onnx_fail(in, "reads quantised numbers, expected "
-                                "DequantizeLinear before it: only models of "
-                                "QuantizeLinear and DequantizeLinear pairs are "
-                                "read");
+                                "DequantizeLinear before it");
     if (v->groups)
         return rn_onnx_fail(in, "reads a picture whose channels are in groups");
     bool framed = v->frame[0] || v->frame[1] || v->frame[2] || v->frame[3];

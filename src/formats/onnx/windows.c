@@ -143,7 +143,8 @@ static int framed_picture(struct rn_onnx_import *in, bool zeros,
     if (rc)
         return rc;
     *out = *v;
-    if (v->rows_first || v->flat || v->quantized)
+    out->quantized &= zeros; /* the largest is the same of either */
+    if (v->rows_first || v->flat || out->quantized)
         return rn_onnx_fail(in, "reads no picture of channels, rows, columns");
     if (zeros == (v->frame_of == RN_ONNX_ZEROS))
         take_frame(out, w);
@@ -170,6 +171,8 @@ static int load_conv(struct rn_onnx_import *in, int node,
     int rc =
         rn_onnx_load(in, weights, rn_onnx_param(in, node, RN_P_WEIGHT)->data);
 
+    if (!rc)
+        rc = rn_onnx_take_scales(in, node, weights, 0);
     return rc || !bias ? rc
                        : rn_onnx_load_vector(
                              in, 2, rn_onnx_param(in, node, RN_P_BIAS), 0);
@@ -240,7 +243,7 @@ static int check_frame(struct rn_onnx_import *in, const struct rn_window *frame,
 
 int rn_onnx_read_max_pool(struct rn_onnx_import *in)
 {
-    struct rn_onnx_value picture;
+    struct rn_onnx_value picture, out;
     struct rn_pool_options o = {0};
     struct rn_window frame = {0};
     char name[RN_IMPORT_NAME];
@@ -252,12 +255,20 @@ int rn_onnx_read_max_pool(struct rn_onnx_import *in)
     rc = read_pool_options(in, &shape, &frame, &o);
     if (!rc)
         rc = check_frame(in, &frame, &o.window);
-    return rc ? rc
-              : rn_onnx_output_node(in,
-                                    rn_graph_max_pool_with(
-                                        in->g, picture.node,
-                                        rn_onnx_name(in, UINT32_MAX, name), &o),
-                                    &picture);
+    if (rc)
+        return rc;
+    rc = rn_onnx_node_value(
+        in,
+        rn_graph_max_pool_with(in->g, picture.node,
+                               rn_onnx_name(in, UINT32_MAX, name), &o),
+        &picture, &out);
+    out.quantized = rn_onnx_input(in, 0)->quantized;
+    out.type = picture.type;
+    out.unit = picture.unit;
+    out.zero = picture.zero;
+    if (!rc)
+        rn_onnx_output(in, &out);
+    return rc;
 }
 
 /* Whether a window is the picture: a global average. */

@@ -937,7 +937,7 @@ static void put_head(struct onnx_out *o, const char *description)
 
     rn_pb_put_varint(&o->pb, ONNX_MODEL_IR_VERSION,
                      opset > 18 ? IR_VERSION + 1 : IR_VERSION);
-    rn_pb_put_text(&o->pb, ONNX_MODEL_PRODUCER, "resnet");
+    rn_pb_put_text(&o->pb, ONNX_MODEL_PRODUCER, RN_ONNX_PRODUCER);
     rn_pb_put_text(&o->pb, ONNX_MODEL_PRODUCER_VERSION, RN_VERSION_STRING);
     size_t at = rn_pb_begin(&o->pb, ONNX_MODEL_OPSET);
     rn_pb_put_text(&o->pb, ONNX_OPSET_DOMAIN, "");

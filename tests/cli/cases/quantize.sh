@@ -19,7 +19,8 @@ resnet eval q.safetensors $small_data --precision fp32 --json |
 resnet bench q.safetensors --seconds 0.1 --layers | grep -c 'int8'
 resnet bench resnet8 --size 8 --seconds 0.1 --precision int8 | grep -o int8
 resnet convert q.safetensors q.onnx --verify | sed "s/differ by .*//"
-resnet info q.onnx | head -1
+resnet info q.onnx | grep quantised
+resnet eval q.onnx $small_data | grep precision
 resnet diff "$model" q.safetensors | sed -n '1p;$p' | sed 's/  */ /g'
 # Pictures without classes, as a folder and as a file.
 photos=$RN_SOURCE/tests/golden/made/photos
@@ -37,6 +38,12 @@ for data in pictures pictures/box-plain.jpg "$photos --unlabelled" \
     resnet quantize coloured/last.safetensors $data --output p.safetensors \
         --min-agreement 0 --images 20 2> /dev/null |
         sed -nE 's/[0-9.]+ %/N %/g; /^(calibrated|top|agreement)/p'
+done
+# What others quantised.
+for kind in qdq qlinear; do
+    cp "$RN_SOURCE/tests/golden/made/net-$kind.onnx" .
+    resnet info net-$kind.onnx | grep quantised
+    resnet bench net-$kind.onnx --seconds 0.1 --layers | grep -c 'int8'
 done
 # Refused.
 resnet quantize coloured/last.safetensors "$photos" \
