@@ -74,15 +74,22 @@ static int adopt(struct onnx_model *m, struct rn_error *why)
 /* A model of ours comes back with all it had, if its graph is still the one
  * it is said to be. What we wrote in 8 bits has no layer that rounds but where
  * the model had one, which the description tells. */
-static int restore(struct onnx_model *m, struct rn_error *err)
+static int restore(struct onnx_model *m, const struct rn_shape *size,
+                   struct rn_error *err)
 {
     struct rn_error why = {0};
     int rc = adopt(m, &why);
 
-    if (!rc && !m->model && rn_pb_is(m->file.producer, RN_ONNX_PRODUCER)) {
+    if (!rc && !m->model && rn_graph_is_quantized(m->graph) &&
+        rn_pb_is(m->file.producer, RN_ONNX_PRODUCER)) {
         rc = rn_onnx_settle_rounding(m->graph, true)
                  ? adopt(m, &why)
                  : rn_fail_memory(&why, m->graph->n_nodes, "a graph");
+        if (!rc && !m->model) { /* the graph as the file has it */
+            rn_graph_destroy(m->graph);
+            m->graph = NULL;
+            rc = rn_onnx_graph(&m->graph, &m->file, size, RN_ONNX_MADE, &why);
+        }
     }
     if (rc)
         return rn_fail(err, rc, "%s", why.msg);
@@ -192,7 +199,7 @@ static int read_model(struct onnx_model *m, struct rn_error *err)
     if (!rc)
         rc = rn_onnx_graph(&m->graph, &m->file, &size, RN_ONNX_MADE, err);
     if (!rc && m->file.description.at)
-        rc = restore(m, err);
+        rc = restore(m, &size, err);
     if (rc || m->model)
         return rc;
     say_quantized(m);
