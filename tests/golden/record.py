@@ -56,7 +56,7 @@ SMALL = {
     "binary-cross-entropy": {"loss": "binary-cross-entropy", "lr": 0.1},
     "squared-hinge": {"loss": "squared-hinge", "lr": 0.02},
     "vgg": {"net": "vgg", "lr": 0.02},
-    "vgg-bn": {"net": "vgg-bn", "lr": 0.02},
+    "vgg-bn": {"net": "vgg-bn", "lr": 0.005},
     "densenet-10-12": {"net": "densenet-10-12", "lr": 0.02},
     "densenet-bc-16-8": {"net": "densenet-bc-16-8", "lr": 0.02},
 }
