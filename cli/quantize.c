@@ -176,21 +176,23 @@ static int quantize(char *const *paths, struct options *o,
     static const char *const headings[] = {"layer",  "kind",  "cost dB",
                                            "SNR dB", "range", "covers"};
     struct layers layers = {.json = o->json};
+    struct rn_quantize_options wanted;
     struct rn_quantize_result result;
     struct rn_data_info info;
     int rc;
 
     rn_data_describe(data, &info);
-
     if (o->json)
         layers.list = json_list();
     else
         layers.table = table_new(6, headings, "llrrll");
-    o->quantize.user = &layers;
-    o->quantize.progress = on_progress;
-    o->quantize.layer = on_layer;
+    wanted = o->quantize;
+    ask_for_zeroes(rn_quantize_option, &wanted);
+    wanted.user = &layers;
+    wanted.progress = on_progress;
+    wanted.layer = on_layer;
     interrupt_catch();
-    rc = rn_quantize(model, data, &o->quantize, &result, err);
+    rc = rn_quantize(model, data, &wanted, &result, err);
     progress_clear();
     cli_remarks(data);
     if (!rc)

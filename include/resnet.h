@@ -982,8 +982,8 @@ struct rn_data_info {
                                     "folders", "list", "pictures" */
     int channels, height, width; /**< height and width 0: pictures, sizes
                                     differ */
-    int classes;       /**< 0: pictures without any */
-    int count[3];      /**< images per rn_part */
+    int classes;                 /**< 0: pictures without any */
+    int count[3];                /**< images per rn_part */
     uint64_t checksum; /**< of labels and pixels (pictures: names and sizes
                           of files) of all parts */
     uint64_t training; /**< of the training images, held out or not: of pictures
@@ -1600,11 +1600,11 @@ struct rn_quantize_options {
     double max_drop;    /**< points that the top-1 error may grow by; 0: 0.3;
                            RN_ZERO: none */
     double min_agreement; /**< where no error can be measured, per cent of the
-                             first answers that must be float32's; 0: 97;
-                             RN_ZERO: none. One image's may always differ */
-    int batch;          /**< 0: chosen */
-    int threads;        /**< 0: rn_machine.threads */
-    int bind;           /**< as in rn_plan_options */
+                             first answers that must be float32's, within
+                             two standard errors; 0: 90; RN_ZERO: none */
+    int batch;            /**< 0: chosen */
+    int threads;          /**< 0: rn_machine.threads */
+    int bind;             /**< as in rn_plan_options */
     void *user;
     /** Called now and then with what is under way ("check", "ranges",
      *  "layers"), how much of it is done and of how much; may be NULL. Nonzero

@@ -400,7 +400,8 @@ int rn_infer_apply(struct rn_inferrer *f, int v)
 {
     const struct rn_node *n = &f->graph->nodes[v];
     enum rn_dtype type = wanted(f);
-    int relu = n->op == RN_OP_RELU ? RN_NONE : only_reader(f, v, RN_OP_RELU);
+    int relu =
+        n->op == RN_OP_RELU ? RN_NONE : only_reader_of_sums(f, v, RN_OP_RELU);
     int out = rn_new_buffer(f->plan, type, rn_value_count(f->plan, v));
     struct rn_value a, b;
     int rc = read_as(f, n->input[0], type, &a);
@@ -602,6 +603,38 @@ static int settle_quants(struct rn_inferrer *f)
     return RN_OK;
 }
 
+/* A value that has a scale is what 8 bits make of it, whoever reads it, though
+ * it was made in float32. Plain images are rounded by those who read them. */
+static int round_value(struct rn_inferrer *f, int v)
+{
+    struct rn_plan *p = f->plan;
+    int buffer, rc;
+
+    if (!has_bytes(f, v) || f->nodes[v].buffer == RN_IMAGES ||
+        type_of(f, v) != RN_F32)
+        return RN_OK;
+    buffer = rn_new_buffer(p, RN_U8, rn_value_count(p, v));
+    rc = emit_convert(f, v, buffer);
+    if (rc)
+        return rc;
+    f->nodes[v].buffer = buffer;
+    /* Of the steps that make the value the last one is this. */
+    if (p->n_steps > 1 && p->steps[p->n_steps - 2].value == v) {
+        p->steps[p->n_steps - 2].value = 0;
+        p->steps[p->n_steps - 1].value = v;
+    }
+    return RN_OK;
+}
+
+/* Whether v is a convolution, or included in one's step, which makes another
+ * value. */
+static bool is_included(const struct rn_inferrer *f, int v)
+{
+    int chain = f->nodes[v].chain;
+
+    return chain >= 0 && chain_end(&f->chains[chain]) != v;
+}
+
 static int compile(struct rn_inferrer *f)
 {
     const struct rn_graph *g = f->graph;
@@ -622,6 +655,8 @@ static int compile(struct rn_inferrer *f)
                 rc = rn_op_plan_of(g->nodes[i].op)->infer(f, (int)i);
             mark_read(f, (int)i);
         }
+        if (!rc && !is_included(f, (int)i))
+            rc = round_value(f, (int)i);
     }
     if (!rc)
         rc = read_as(f, g->output, RN_F32, &logits);

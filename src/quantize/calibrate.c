@@ -95,15 +95,9 @@ int rn_quantizer_calibrate(struct rn_quantizer *q, const float *images,
 
 void rn_quantizer_ranges(struct rn_quantizer *q)
 {
-    for (size_t i = 0; i < q->g->n_nodes; i++) {
-        struct rn_range_choice c;
-
-        if (!q->marked[i] || !q->stats[i])
-            continue;
-        c = rn_range_choose(q->stats[i]);
-        q->g->nodes[i].quant = c.quant;
-        q->rules[i] = c.rule;
-    }
+    for (size_t i = 0; i < q->g->n_nodes; i++)
+        if (q->marked[i] && q->stats[i])
+            q->ranges[i] = rn_range_choose(q->stats[i]);
 }
 
 int rn_quantizer_calibrate_on(struct rn_quantizer *q,

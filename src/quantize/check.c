@@ -200,13 +200,21 @@ void rn_check_free(struct rn_check *c)
     rn_free(c->first);
 }
 
-/* Of few images one that answers otherwise is no sign of anything. */
+/* What the agreement of all images may be, two standard errors above that of
+ * those measured: of few, some that answer otherwise are no sign of anything.
+ */
+static double most_agreement(const struct rn_check *c)
+{
+    double share = (double)c->same / c->images;
+
+    return 100 * (share + 2 * sqrt(share * (1 - share) / c->images));
+}
+
 bool rn_check_fails(const struct rn_quantizer *q, const struct rn_check *c)
 {
     if (c->error)
         return !(c->after - c->before <= q->o.max_drop);
-    return c->images - c->same > 1 &&
-           rn_check_agreement(c) < q->o.min_agreement;
+    return most_agreement(c) < q->o.min_agreement;
 }
 
 static int fail(struct rn_quantizer *q, const struct rn_check *c)
@@ -241,6 +249,7 @@ static int leave_out(struct rn_quantizer *q, struct rn_quantizer_layer **order,
 {
     for (size_t i = 0; i < q->n_layers; i++)
         rn_quantizer_turn(q, order[i], i >= count);
+    rn_quantizer_give_ranges(q);
     return rn_check_measure(q, c);
 }
 

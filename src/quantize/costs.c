@@ -49,12 +49,14 @@ int rn_quantizer_costs(struct rn_quantizer *q)
     for (size_t i = 0; !rc && i < q->n_layers; i++) {
         rc = rn_quantizer_tell(q, "layers", (int)i, (int)q->n_layers);
         rn_quantizer_turn(q, &q->layers[i], true);
+        rn_quantizer_give_ranges(q);
         if (!rc)
             rc = noise_of_logits(q, &q->layers[i].cost);
         rn_quantizer_turn(q, &q->layers[i], false);
     }
     for (size_t i = 0; i < q->n_layers; i++)
         rn_quantizer_turn(q, &q->layers[i], true);
+    rn_quantizer_give_ranges(q);
     return rc;
 }
 

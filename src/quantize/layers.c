@@ -47,25 +47,40 @@ static void add_layer(struct rn_quantizer *q, int node)
         .shifted =
             bn >= 0 ? g->nodes[bn].param[RN_P_BIAS] : n->param[RN_P_BIAS],
     };
-    q->marked[source_of(g, n->input[0])] = true;
 }
 
-/* What an addition in 8 bits adds, and what a mean over all pixels is of. */
-static void mark_around(struct rn_quantizer *q)
+/* Whether a layer in 8 bits makes the value. */
+static bool is_made_in_bytes(const struct rn_quantizer *q, int v)
 {
-    struct rn_graph *g = q->g;
+    for (size_t i = 0; i < q->n_layers; i++)
+        if (q->layers[i].on && q->layers[i].end == v)
+            return true;
+    return false;
+}
 
+/* Values to be in 8 bits for the layers that are on, or for all of them: what
+ * they read, what an addition in 8 bits adds, and what a mean over all pixels
+ * is of. */
+static void mark(const struct rn_quantizer *q, bool all, bool *marked)
+{
+    const struct rn_graph *g = q->g;
+
+    memset(marked, 0, g->n_nodes);
+    for (size_t i = 0; i < q->n_layers; i++)
+        if (all || q->layers[i].on)
+            marked[source_of(g, g->nodes[q->layers[i].node].input[0])] = true;
     for (size_t i = g->n_nodes; i-- > 0;) {
         const struct rn_node *n = &g->nodes[i];
         int relu = only_reader(g, (int)i, RN_OP_RELU);
+        int source = source_of(g, n->n_inputs ? n->input[0] : 0);
 
-        if (n->op == RN_OP_GLOBAL_AVG_POOL)
-            q->marked[source_of(g, n->input[0])] = true;
-        if (n->op != RN_OP_ADD ||
-            (!q->marked[i] && !(relu >= 0 && q->marked[relu])))
+        if (n->op == RN_OP_GLOBAL_AVG_POOL &&
+            (all || is_made_in_bytes(q, source)))
+            marked[source] = true;
+        if (n->op != RN_OP_ADD || (!marked[i] && !(relu >= 0 && marked[relu])))
             continue;
         for (int k = 0; k < n->n_inputs; k++)
-            q->marked[source_of(g, n->input[k])] = true;
+            marked[source_of(g, n->input[k])] = true;
     }
 }
 
@@ -76,13 +91,14 @@ int rn_quantizer_find(struct rn_quantizer *q)
     q->layers = rn_alloc(g->n_nodes, sizeof(*q->layers));
     q->marked = rn_alloc(g->n_nodes, sizeof(*q->marked));
     q->stats = rn_alloc(g->n_nodes, sizeof(*q->stats));
-    q->rules = rn_alloc(g->n_nodes, sizeof(*q->rules));
-    if (!q->layers || !q->marked || !q->stats || !q->rules)
+    q->needed = rn_alloc(g->n_nodes, sizeof(*q->needed));
+    q->ranges = rn_alloc(g->n_nodes, sizeof(*q->ranges));
+    if (!q->layers || !q->marked || !q->stats || !q->needed || !q->ranges)
         return rn_quantizer_no_memory(q, g->n_nodes * sizeof(*q->layers));
     for (size_t i = 0; i < g->n_nodes; i++)
         if (rn_plan_can_quantize(g, (int)i))
             add_layer(q, (int)i);
-    mark_around(q);
+    mark(q, true, q->marked);
     if (q->n_layers)
         return RN_OK;
     return rn_fail(q->err, RN_ERR_ARG,
@@ -177,5 +193,15 @@ int rn_quantizer_round(struct rn_quantizer *q)
     rn_quantizer_ranges(q);
     for (size_t i = 0; !rc && i < q->n_layers; i++)
         rc = round_layer(q, &q->layers[i]);
+    rn_quantizer_give_ranges(q);
     return rc;
+}
+
+void rn_quantizer_give_ranges(struct rn_quantizer *q)
+{
+    const struct rn_quant none = {0, 0};
+
+    mark(q, false, q->needed);
+    for (size_t i = 0; i < q->g->n_nodes; i++)
+        q->g->nodes[i].quant = q->needed[i] ? q->ranges[i].quant : none;
 }

@@ -27,10 +27,10 @@ static const struct rn_option options[] = {
      .help = "Leave as many layers in float32 as it takes for the top-1 error "
              "to grow by no more than X points"},
     {"min_agreement", "accuracy", RN_OPTION_REAL, PLACE(min_agreement), 0, 100,
-     .value = "X", .preset = "97",
+     .value = "X", .preset = "90",
      .help = "Where no error can be measured, leave as many in float32 as it "
-             "takes for X % of the first answers to be float32's; one may "
-             "always differ"},
+             "takes for X % of the first answers to be float32's, within two "
+             "standard errors"},
     {"batch", "running", RN_OPTION_INT, PLACE(batch), 1, RN_BATCH_MOST,
      .value = "N", .unset = "chosen", .help = "Images per batch"},
     {"threads", "running", RN_OPTION_INT, PLACE(threads), 1, RN_THREADS_MAX,

@@ -96,7 +96,8 @@ static void finish(struct rn_quantizer *q, bool done)
     rn_free(q->layers);
     rn_free(q->marked);
     rn_free(q->stats);
-    rn_free(q->rules);
+    rn_free(q->ranges);
+    rn_free(q->needed);
     rn_free(q->images);
     rn_free(q->logits);
     rn_free(q->others);
@@ -142,7 +143,7 @@ static int tell_layers(struct rn_quantizer *q, struct rn_quantize_result *r)
             .low = v.scale != 0 ? 0 - (double)v.scale * v.zero : (double)NAN,
             .high =
                 v.scale != 0 ? (double)v.scale * (255 - v.zero) : (double)NAN,
-            .range = v.scale != 0 ? rules[q->rules[l->end]] : NULL,
+            .range = v.scale != 0 ? rules[q->ranges[l->end].rule] : NULL,
         };
 
         r->quantized += l->on;

@@ -26,7 +26,8 @@ struct rn_quantizer {
     size_t n_layers;
     bool *marked;            /* by node: a value to be in 8 bits */
     struct rn_stats **stats; /* by node: of values that steps make, or NULL */
-    enum rn_range_rule *rules;
+    struct rn_range_choice *ranges; /* by node; scale 0 where there is none */
+    bool *needed; /* by node: a value in 8 bits for the layers that are on */
     struct rn_plan *plan; /* of the model as it was */
     int batch;
     float *images; /* [batch] of the calibration's first */
@@ -58,6 +59,9 @@ int rn_quantizer_round(struct rn_quantizer *q);
 /** Put a layer into 8 bits, or back. */
 void rn_quantizer_turn(struct rn_quantizer *q, struct rn_quantizer_layer *l,
                        bool on);
+/** Give the values that the layers in 8 bits need their ranges, and no other.
+ */
+void rn_quantizer_give_ranges(struct rn_quantizer *q);
 
 /* calibrate.c */
 
@@ -67,7 +71,7 @@ int rn_quantizer_calibrate(struct rn_quantizer *q, const float *images,
 /** Through so many images of the part, as the seed chooses them. */
 int rn_quantizer_calibrate_on(struct rn_quantizer *q,
                               const struct rn_data *data, int images);
-/** A range for each value that is to be in 8 bits. */
+/** Choose a range for each value that may be in 8 bits. */
 void rn_quantizer_ranges(struct rn_quantizer *q);
 
 /* costs.c */
