@@ -1602,9 +1602,12 @@ struct rn_quantize_options {
     double min_agreement; /**< where no error can be measured, per cent of the
                              first answers that must be float32's, within
                              two standard errors; 0: 90; RN_ZERO: none */
-    int batch;            /**< 0: chosen */
-    int threads;          /**< 0: rn_machine.threads */
-    int bind;             /**< as in rn_plan_options */
+    /** Layers that stay float32 in any case, as "conv1,layer1.0.conv1", or
+     *  NULL. RN_ERR_ARG for one that could not be in 8 bits anyhow. */
+    const char *leave_out;
+    int batch;   /**< 0: chosen */
+    int threads; /**< 0: rn_machine.threads */
+    int bind;    /**< as in rn_plan_options */
     void *user;
     /** Called now and then with what is under way ("check", "ranges",
      *  "layers"), how much of it is done and of how much; may be NULL. Nonzero

@@ -84,6 +84,48 @@ static void mark(const struct rn_quantizer *q, bool all, bool *marked)
     }
 }
 
+/* Where a name ends in a list of them. */
+static size_t name_length(const char *list)
+{
+    return strcspn(list, ",");
+}
+
+/* Whether the list, which may be NULL, names the layer. */
+static bool is_left_out(const char *list, const char *name)
+{
+    while (list && *list) {
+        size_t length = name_length(list);
+
+        if (strlen(name) == length && strncmp(list, name, length) == 0)
+            return true;
+        list += length + (list[length] == ',');
+    }
+    return false;
+}
+
+/* Each name is one of a layer that could be in 8 bits. */
+static int check_left_out(const struct rn_quantizer *q)
+{
+    const struct rn_graph *g = q->g;
+
+    for (const char *name = q->o.leave_out; name && *name;) {
+        size_t length = name_length(name), i = 0;
+
+        while (i < g->n_nodes && !(rn_plan_can_quantize(g, (int)i) &&
+                                   strlen(g->nodes[i].name) == length &&
+                                   !strncmp(g->nodes[i].name, name, length)))
+            i++;
+        if (i == g->n_nodes)
+            return rn_fail(q->err, RN_ERR_ARG,
+                           "`leave_out` names '%.*s', which is no layer of %s that "
+                           "can be quantised",
+                           (int)(length < 100 ? length : 100), name,
+                           q->model->spec.name);
+        name += length + (name[length] == ',');
+    }
+    return RN_OK;
+}
+
 int rn_quantizer_find(struct rn_quantizer *q)
 {
     struct rn_graph *g = q->g;
@@ -96,11 +138,12 @@ int rn_quantizer_find(struct rn_quantizer *q)
     if (!q->layers || !q->marked || !q->stats || !q->needed || !q->ranges)
         return rn_quantizer_no_memory(q, g->n_nodes * sizeof(*q->layers));
     for (size_t i = 0; i < g->n_nodes; i++)
-        if (rn_plan_can_quantize(g, (int)i))
+        if (rn_plan_can_quantize(g, (int)i) &&
+            !is_left_out(q->o.leave_out, g->nodes[i].name))
             add_layer(q, (int)i);
     mark(q, true, q->marked);
     if (q->n_layers)
-        return RN_OK;
+        return check_left_out(q);
     return rn_fail(q->err, RN_ERR_ARG,
                    "%s has no layer that can be quantised: convolutions of one "
                    "group and regular windows, and fully connected layers",

@@ -31,6 +31,8 @@ static const struct rn_option options[] = {
      .help = "Where no error can be measured, leave as many in float32 as it "
              "takes for X % of the first answers to be float32's, within two "
              "standard errors"},
+    {"leave_out", "accuracy", RN_OPTION_TEXT, PLACE(leave_out), .value = "LAYER,...",
+     .unset = "none", .help = "Leave these layers in float32 in any case"},
     {"batch", "running", RN_OPTION_INT, PLACE(batch), 1, RN_BATCH_MOST,
      .value = "N", .unset = "chosen", .help = "Images per batch"},
     {"threads", "running", RN_OPTION_INT, PLACE(threads), 1, RN_THREADS_MAX,

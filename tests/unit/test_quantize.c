@@ -676,6 +676,34 @@ static void one_grey_picture(void **state)
     unlink(PICTURE_NAME);
 }
 
+static void leaves_named_layers(void **state)
+{
+    struct rn_model *m = small_network();
+    struct rn_data *data = pictures(false);
+    struct told told = {.left = -1};
+    struct rn_quantize_options o = options_for(&told);
+    struct rn_quantize_result r;
+    struct rn_error err = {0};
+
+    (void)state;
+    o.leave_out = "conv1,layer2.0.conv9";
+    assert_int_equal(rn_quantize(m, data, &o, &r, &err), RN_ERR_ARG);
+    assert_non_null(strstr(err.msg, "'layer2.0.conv9', which is no layer"));
+    assert_false(rn_graph_is_quantized(m->graph));
+    o.leave_out = "conv1,fc";
+    if (rn_quantize(m, data, &o, &r, &err))
+        fail_msg("%s", err.msg);
+    assert_int_equal(r.layers, 6);
+    assert_int_equal(r.quantized, 6);
+    assert_null(rn_graph_param(m->graph, "conv1.weight")->scales);
+    assert_null(rn_graph_param(m->graph, "fc.weight")->scales);
+    assert_non_null(rn_graph_param(m->graph, "layer1.0.conv1.weight")->scales);
+    /* What only layers in float32 read is not rounded, in no format. */
+    assert_true(m->graph->nodes[0].quant.scale == 0);
+    rn_data_close(data);
+    rn_model_destroy(m);
+}
+
 /* ---------------------------------------------------------------- refused */
 
 static void expect_failure(struct rn_model *m, const struct rn_data *data,
@@ -776,6 +804,7 @@ int main(void)
         cmocka_unit_test(pictures_without_classes),
         cmocka_unit_test(agreement_decides),
         cmocka_unit_test(one_grey_picture),
+        cmocka_unit_test(leaves_named_layers),
         cmocka_unit_test(what_cannot_be),
         cmocka_unit_test(onnx_says_the_same),
     };
