@@ -1499,12 +1499,12 @@ static void gradients_of_blocks(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT(blocks); i++)
         for (size_t k = 0; k < COUNT(shapes); k++) {
-            struct rn_graph *g =
-                with_input(shapes[k].c, shapes[k].h, shapes[k].w);
+            struct rn_graph *g;
             char name[96];
 
             if (shapes[k].n != 2)
                 continue; /* a lesson's */
+            g = with_input(shapes[k].c, shapes[k].h, shapes[k].w);
             snprintf(name, sizeof(name), "%s of %s", blocks[i].name,
                      shapes[k].name);
             blocks[i].make(g);
