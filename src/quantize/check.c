@@ -200,21 +200,22 @@ void rn_check_free(struct rn_check *c)
     rn_free(c->first);
 }
 
-/* What the agreement of all images may be, two standard errors above that of
- * those measured: of few, some that answer otherwise are no sign of anything.
- */
-static double most_agreement(const struct rn_check *c)
+/* The least agreement that so many images may show where that of all is as
+ * asked for: two standard errors less. Those are of the share asked for, not of
+ * the one found, so that all answers can be asked for. */
+static double least_agreement(const struct rn_quantizer *q,
+                              const struct rn_check *c)
 {
-    double share = (double)c->same / c->images;
+    double share = q->o.min_agreement / 100;
 
-    return 100 * (share + 2 * sqrt(share * (1 - share) / c->images));
+    return 100 * (share - 2 * sqrt(share * (1 - share) / c->images));
 }
 
 bool rn_check_fails(const struct rn_quantizer *q, const struct rn_check *c)
 {
     if (c->error)
         return !(c->after - c->before <= q->o.max_drop);
-    return most_agreement(c) < q->o.min_agreement;
+    return rn_check_agreement(c) < least_agreement(q, c);
 }
 
 static int fail(struct rn_quantizer *q, const struct rn_check *c)

@@ -12,6 +12,7 @@
 #include "graph/quantization.h"
 #include "model/model.h"
 #include "plan/plan.h"
+#include "quantize/check.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -619,8 +620,7 @@ static void pictures_without_classes(void **state)
     rn_model_destroy(m);
 }
 
-/* Labelled images without another part are judged likewise; at last all first
- * answers but one are float32's, or it says that they are not. */
+/* Who asks for all first answers gets all, or is told that they are not. */
 static void agreement_decides(void **state)
 {
     struct rn_data *data = unlabelled(drawn());
@@ -639,9 +639,34 @@ static void agreement_decides(void **state)
     if (rc)
         assert_non_null(strstr(err.msg, "min_agreement"));
     else
-        assert_true(r.check_images == 7 && r.agreement > 100 * 5.5 / 7);
+        assert_true(r.check_images == 7 && r.agreement >= 100);
     rn_data_close(data);
     rn_model_destroy(m);
+}
+
+/* Two standard errors of the share asked for, which all and none have not. */
+static void few_images_may_differ_more(void **state)
+{
+    static const struct {
+        double asked;
+        int images, same;
+        bool fails;
+    } cases[] = {
+        {100, 1000, 999, true},   {100, 1000, 1000, false},
+        {0, 1000, 0, false},      {90, 56, 45, true},
+        {90, 56, 46, false},      {90, 10000, 8939, true},
+        {90, 10000, 8941, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct rn_quantizer q = {.o = {.min_agreement = cases[i].asked}};
+        struct rn_check c = {.images = cases[i].images, .same = cases[i].same};
+
+        if (rn_check_fails(&q, &c) != cases[i].fails)
+            fail_msg("%d of %d, %g %% asked for", c.same, c.images,
+                     cases[i].asked);
+    }
 }
 
 #define PICTURE_NAME "test-quantize.png"
@@ -803,6 +828,7 @@ int main(void)
         cmocka_unit_test(ranges_do_not_hang_on_batches),
         cmocka_unit_test(pictures_without_classes),
         cmocka_unit_test(agreement_decides),
+        cmocka_unit_test(few_images_may_differ_more),
         cmocka_unit_test(one_grey_picture),
         cmocka_unit_test(leaves_named_layers),
         cmocka_unit_test(what_cannot_be),
