@@ -84,7 +84,7 @@ static const struct rn_option options_table[] = {
 static const struct option_group groups[] = {
     {"options", .own = options_table, .count = COUNT(options_table)},
     {"options", .library = rn_eval_option, .without = "part", .base = AT(eval)},
-    IMPORT_GROUPS(AT(import), ""),
+    IMPORT_GROUPS(AT(import), "|aux_heads"),
 };
 
 static void defaults(void *options)

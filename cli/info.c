@@ -179,6 +179,13 @@ static void print_json(const struct facts *facts)
     json_put(object, "stride", json_text(info->stride_v1 ? "v1" : "v1.5"));
     json_put(object, "params", json_count(info->params));
     json_put(object, "macs", json_count(info->macs));
+    if (info->aux_heads) {
+        json_t *aux = json_new();
+
+        json_put(aux, "heads", json_count(info->aux_heads));
+        json_put(aux, "params", json_count(info->aux_params));
+        json_put(object, "aux_heads", aux);
+    }
     if (info->quantized)
         json_put(object, "quantized", json_count(info->quantized));
     json_put(object, "layers", json_layers(facts));
@@ -244,7 +251,11 @@ static void print_text(const struct facts *facts)
         printf("\noutput       %s", rn_output_name(info->output));
     if (info->head != info->output)
         printf(", its file's %s", rn_output_name(info->head));
-    printf("\nparameters   %s\n", text_count(&t, info->params));
+    printf("\nparameters   %s", text_count(&t, info->params));
+    if (info->aux_heads)
+        printf(", with its %zu auxiliary heads in training %s", info->aux_heads,
+               text_count(&t, info->params + info->aux_params));
+    putchar('\n');
     printf("mult-adds    %s an image\n", text_count(&t, info->macs));
     printf("memory       ");
     if (facts->train_bytes)

@@ -45,7 +45,7 @@ static const struct rn_option options_table[] = {
 static const struct option_group groups[] = {
     {"options", .own = options_table, .count = COUNT(options_table)},
     RUNNER_GROUP(AT(run), ""),
-    IMPORT_GROUPS(AT(import), ""),
+    IMPORT_GROUPS(AT(import), "|aux_heads"),
 };
 
 static void defaults(void *options)

@@ -39,7 +39,7 @@ static const struct option_group groups[] = {
      .base = AT(quantize)},
     {"running", .library = rn_quantize_option, .only = "running",
      .base = AT(quantize)},
-    IMPORT_GROUPS(AT(import), "|output"),
+    IMPORT_GROUPS(AT(import), "|output|aux_heads"),
 };
 
 static void defaults(void *options)

@@ -209,6 +209,9 @@ struct rn_net_options {
                            have it, not all at the end; 0: the family's own */
     int stride_v1;      /**< bottleneck stride in the first 1x1 (the paper's)
                            instead of the 3x3 (v1.5, the default) */
+    int aux_heads; /**< 1: with the network's auxiliary heads (GoogLeNet's),
+                      which training alone computes; RN_ERR_ARG where it
+                      has none */
 };
 
 RN_INLINE void rn_net_defaults(struct rn_net_options *options);
@@ -313,6 +316,8 @@ struct rn_import_options {
     /** Lines of text on what was recognised, and what was taken for granted;
      *  may be NULL. */
     void (*message)(void *user, const char *text);
+    int aux_heads; /**< 1: keep auxiliary heads that the file has, for training
+                      and files like it; 0: leave them out */
 };
 
 RN_INLINE void rn_import_defaults(struct rn_import_options *options);
@@ -435,6 +440,11 @@ struct rn_model_info {
                               an ONNX file it is exported to: a softmax or
                               sigmoid at the very end is taken off */
     size_t quantized;      /**< layers whose weights are in 8 bits */
+    size_t aux_heads;      /**< auxiliary heads of the network, which training
+                              alone has; `params` and `macs` are without them */
+    uint64_t aux_params;   /**< trainable, of these heads */
+    int with_aux;          /**< 1: the model has them, and layers and tensors
+                              are theirs, too */
 };
 
 RN_INLINE void rn_model_describe(const struct rn_model *model,
@@ -1100,6 +1110,15 @@ RN_API void rn_survey_destroy(struct rn_survey *survey);
  *  memory and the weights for pictures. What was chosen is told, and kept in
  *  run.json. Where RN_ZERO is named it stands for 0 itself. Stages are the
  *  paper's: conv1, conv2 … conv5, fc. */
+/** Whether a network is trained with its auxiliary heads, if it has any. They
+ *  are in last.safetensors and best.safetensors; what reads these leaves them
+ *  out unless rn_import_options.aux_heads asks for them. */
+enum rn_aux_heads {
+    RN_AUX_HEADS_AUTO = 0, /**< with them */
+    RN_AUX_HEADS_ON = 1,   /**< with them; RN_ERR_ARG where it has none */
+    RN_AUX_HEADS_OFF = 2
+};
+
 struct rn_train_options {
     size_t struct_size; /**< sizeof(struct rn_train_options) */
     const char *data;   /**< as for rn_data_open() */
@@ -1209,6 +1228,7 @@ struct rn_train_options {
     int bind;       /**< as in rn_plan_options */
     int precision;  /**< an rn_precision; tests are always in float32 */
     int emulate;    /**< as in rn_plan_options */
+    int aux_heads;  /**< an rn_aux_heads */
 };
 
 RN_INLINE void rn_train_defaults(struct rn_train_options *options);
@@ -1256,8 +1276,8 @@ RN_API int rn_learner_create(struct rn_learner **out, struct rn_model *model,
  *
  * @param images float [batch][C][H][W], normalised (rn_model_preprocess()).
  * @param labels [batch], from 0.
- * @param loss   out, mean of the batch; errors: images answered wrongly. Both
- *               may be NULL.
+ * @param loss   out, mean of the batch, without the losses of auxiliary heads;
+ *               errors: images answered wrongly. Both may be NULL.
  * @return RN_ERR_ARG for a label that no class has, RN_ERR_LOSS when the loss
  *         is not finite; nothing is to be updated with then.
  */
@@ -1305,6 +1325,9 @@ struct rn_train_report {
     enum rn_part test_part; /**< validation when there is one, else test */
     int measures;           /**< of the test, 0 without one */
     struct rn_measured measured[RN_MEASURED_MAX];
+    size_t aux_heads; /**< that learn, too; their losses are not in `loss` */
+    double aux_loss;  /**< mean of their losses' sum, by their weights; 0
+                         without any */
 };
 
 struct rn_train_events {

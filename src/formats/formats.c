@@ -30,6 +30,7 @@ static const struct rn_format formats[] = {
         .reads = {".safetensors"},
         .writes = {".safetensors"},
         .takes = 0,
+        .keeps_aux = true,
         .is = rn_own_is,
         .import = rn_own_import,
         .export = rn_model_save,
@@ -69,6 +70,7 @@ static const struct rn_format formats[] = {
                   ".safetensors.index.json"},
         .writes = {".pth", ".pt"},
         .takes = RN_TAKES_NAMES,
+        .keeps_aux = true,
         .is = rn_torch_is,
         .import = rn_torch_import,
         .export = rn_torch_export,
@@ -267,6 +269,19 @@ int rn_model_load(struct rn_model **out, const char *path, struct rn_error *err)
 
 /* ---------------------------------------------------------------- writing */
 
+static int export_as(const struct rn_format *format,
+                     const struct rn_model *model, const char *path,
+                     struct rn_error *err)
+{
+    if (model->graph->n_aux > 0 && !format->keeps_aux)
+        return rn_fail(err, RN_ERR_ARG,
+                       "cannot write '%s': the model has auxiliary heads, "
+                       "which %s files are written without; read it without "
+                       "`aux_heads`",
+                       path, format->name);
+    return format->export(model, path, err);
+}
+
 int rn_model_export(const struct rn_model *model, const char *path,
                     struct rn_error *err)
 {
@@ -275,7 +290,7 @@ int rn_model_export(const struct rn_model *model, const char *path,
     for (size_t i = 0; i < COUNT(formats); i++)
         for (const char *const *end = formats[i].writes; *end; end++) {
             if (rn_ends_with(path, *end))
-                return formats[i].export(model, path, err);
+                return export_as(&formats[i], model, path, err);
             add(&ends, *end);
         }
     return rn_fail(err, RN_ERR_ARG,

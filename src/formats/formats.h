@@ -25,6 +25,7 @@ struct rn_format {
     const char *writes[RN_FORMAT_ENDS]; /* as names must end */
     bool read_only;                     /* it is not meant to be written */
     unsigned takes;                     /* of enum rn_format_takes */
+    bool keeps_aux;                     /* auxiliary heads are written, too */
     /* Whether a file of that name and these first bytes (RN_FIRST_BYTES of
      * them, if there are so many) can be one. The first row that says so reads
      * it. */

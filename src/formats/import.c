@@ -182,6 +182,22 @@ int rn_import_apply(struct rn_model *model, const struct rn_import_options *o,
     return rc;
 }
 
+/* ------------------------------------------------------- auxiliary heads */
+
+int rn_import_aux(struct rn_model *model,
+                  const struct rn_import_options *options, struct rn_error *err)
+{
+    size_t heads = model->graph->n_aux;
+
+    if (heads == 0 || options->aux_heads)
+        return RN_OK;
+    rn_import_say(options,
+                  "'%s': its %zu auxiliary heads are left out, training alone "
+                  "has them",
+                  model->path, heads);
+    return rn_model_drop_aux(model, err);
+}
+
 /* ---------------------------------------------------------------- check */
 
 static const char *shortcut_text(char shortcut)

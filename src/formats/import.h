@@ -16,6 +16,11 @@ int rn_import_check(const struct rn_model *model,
                     const struct rn_import_options *options,
                     struct rn_error *err);
 
+/** Leave out the auxiliary heads of a file, unless the caller keeps them. */
+int rn_import_aux(struct rn_model *model,
+                  const struct rn_import_options *options,
+                  struct rn_error *err);
+
 /** Give a model a preset's preprocessing unless the caller says one; tells
  *  `why` ("as is usual with these names"). Without a preset, or when it does
  *  not fit, tells that there is none. */

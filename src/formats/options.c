@@ -85,6 +85,8 @@ static const struct rn_option options[] = {
      .help = "Take weights that are not finite numbers, too"},
     {"headless", "network", RN_OPTION_FLAG, PLACE(headless),
      .help = "Take a network without its classifier"},
+    {"aux_heads", "network", RN_OPTION_FLAG, PLACE(aux_heads),
+     .help = "Keep auxiliary heads, which training alone has"},
 };
 /* clang-format on */
 

@@ -75,6 +75,7 @@ bool rn_graph_cut(struct rn_graph *g, int output)
         move_params(g, to.param);
         move_nodes(g, &to);
         g->output = to.node[output];
+        g->n_aux = 0; /* no output needs them */
     }
     rn_free(to.node);
     rn_free(to.param);

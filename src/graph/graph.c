@@ -309,7 +309,7 @@ uint64_t rn_graph_macs(const struct rn_graph *g)
 {
     uint64_t sum = 0;
 
-    for (size_t i = 0; i < g->n_nodes; i++)
+    for (size_t i = 0; i < rn_graph_trunk(g); i++)
         sum += g->nodes[i].macs;
     return sum;
 }

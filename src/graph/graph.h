@@ -97,8 +97,8 @@ struct rn_param {
     float *data;
     float *scales; /* weights in 8 bits: [dim[0]], else NULL; see
                       graph/quantization.h */
-    bool frozen; /* training leaves it as it is */
-    int stage;   /* as its node's */
+    bool frozen;   /* training leaves it as it is */
+    int stage;     /* as its node's */
 };
 
 /* Places in rn_node.param; -1 where there is none. */
@@ -158,6 +158,17 @@ struct rn_node {
     int stage; /* place among the graph's stages, from 1; 0: of none */
 };
 
+/** An auxiliary head: a further output, whose loss counts beside the output's
+ *  in training. Nothing else computes it. */
+struct rn_aux {
+    int value;        /* a number for each class */
+    float weight;     /* what its loss counts */
+    bool fades;       /* that falls to 0 over the run, evenly */
+    const char *loss; /* its own: static, a name of ops/loss.h; NULL: the
+                         output's */
+};
+#define RN_AUX_MOST 8
+
 struct rn_graph {
     struct rn_node *nodes;
     size_t n_nodes, nodes_capacity;
@@ -171,6 +182,9 @@ struct rn_graph {
     enum rn_output head;       /* and what its source made of it: see
                                   rn_model_info */
     const char *const *stages; /* names, then NULL; see nets/stages.h */
+    struct rn_aux aux[RN_AUX_MOST];
+    size_t n_aux; /* where there are any, all nodes behind the output, and none
+                     before, are theirs */
     /* First failure of a builder call; later calls then do nothing. */
     struct rn_error error;
 };
@@ -253,6 +267,18 @@ int rn_graph_zero_pad(struct rn_graph *g, int input, const char *name, int top,
 int rn_graph_subsample_pad(struct rn_graph *g, int input, const char *name,
                            int channels, int before, int stride);
 
+/** Value aux->value, behind those of earlier heads, ends an auxiliary head
+ *  that was appended behind `output`, which stays the graph's output. */
+int rn_graph_add_aux(struct rn_graph *g, int output, const struct rn_aux *aux);
+/** The head that ends in value v, or NULL. */
+const struct rn_aux *rn_graph_aux_of(const struct rn_graph *g, int v);
+/** How many nodes there are without the heads'. */
+size_t rn_graph_trunk(const struct rn_graph *g);
+/** Learned parameters of the heads. */
+uint64_t rn_graph_aux_params(const struct rn_graph *g);
+/** Leave out the heads; false when memory is short. */
+bool rn_graph_drop_aux(struct rn_graph *g);
+
 /** Make g->output a value before it and leave out all that it does not need;
  *  false when memory is short. */
 bool rn_graph_cut(struct rn_graph *g, int output);
@@ -278,9 +304,10 @@ bool rn_param_trainable(const struct rn_param *p);
 bool rn_param_updated(const struct rn_param *p);
 /** The parameter of that name, or NULL. */
 struct rn_param *rn_graph_param(const struct rn_graph *g, const char *name);
-/** Learned parameters of all, or of one node. */
+/** Learned parameters of all, those of auxiliary heads too, or of one node. */
 uint64_t rn_graph_params(const struct rn_graph *g);
 uint64_t rn_node_params(const struct rn_graph *g, const struct rn_node *node);
+/** Without auxiliary heads. */
 uint64_t rn_graph_macs(const struct rn_graph *g);
 
 #endif

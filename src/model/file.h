@@ -11,6 +11,8 @@
 /* Keys of the safetensors metadata. */
 #define RN_KEY_MODEL    "resnet"
 #define RN_KEY_TRAINING "training"
+/* Key of a network that is there with its auxiliary heads. */
+#define RN_KEY_AUX "aux_heads"
 /* A mean of every pixel is too long for JSON and is a tensor. */
 #define RN_MEAN_TENSOR "preprocessing.mean"
 #define RN_MEAN_DIMS   3

@@ -163,7 +163,7 @@ static int check_meaning(const char *path, const json_t *net,
     return RN_OK;
 }
 
-#define OF_ALL "name family depth input classes"
+#define OF_ALL "name family depth input classes " RN_KEY_AUX
 
 static int check_network_keys(const char *path, const json_t *net,
                               const struct rn_family *family,
@@ -191,10 +191,14 @@ static int read_spec(const char *path, const json_t *root,
     if (rn_net_resolve(spec, name, NULL, &why))
         return rn_fail(err, RN_ERR_DATA, "'%s': %.300s", path, why.msg);
     int rc = check_network_keys(path, net, spec->family, err);
+    const json_t *aux = json_object_get(net, RN_KEY_AUX);
+    if (!rc && aux && !json_is_boolean(aux))
+        rc = fail_field(path, RN_KEY_AUX, "true or false", err);
     if (!rc)
         rc = read_options(path, net, spec->family, &options, err);
     if (rc)
         return rc;
+    options.aux_heads = json_is_true(aux);
     if (rn_net_resolve(spec, name, &options, &why))
         return rn_fail(err, RN_ERR_DATA, "'%s': %.300s", path, why.msg);
     return check_meaning(path, net, spec, err);

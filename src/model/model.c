@@ -68,10 +68,10 @@ int rn_model_create(struct rn_model **out, const char *name,
 }
 
 /* A network of the same layers, so that its parameters stand in the same
- * order. */
+ * order; those of auxiliary heads are the last. */
 static bool borrow_parameters(struct rn_graph *g, const struct rn_graph *from)
 {
-    if (g->n_nodes != from->n_nodes || g->n_params != from->n_params)
+    if (g->n_nodes != rn_graph_trunk(from) || g->n_params > from->n_params)
         return false;
     g->kind = from->kind;
     g->head = from->head;
@@ -103,6 +103,7 @@ int rn_model_resized(struct rn_model **out, const struct rn_model *model, int h,
                        spec.name, spec.input.h, spec.input.w);
     spec.input.h = h;
     spec.input.w = w;
+    spec.aux = false;
     rc = rn_net_build(&graph, &spec, err);
     if (rc)
         return rc;
@@ -142,6 +143,15 @@ int rn_model_copy(struct rn_model **out, const struct rn_model *model,
         memcpy(own, p->data, p->count * sizeof(*own));
         p->data = own;
     }
+    return RN_OK;
+}
+
+int rn_model_drop_aux(struct rn_model *model, struct rn_error *err)
+{
+    if (!rn_graph_drop_aux(model->graph))
+        return rn_fail_memory(err, model->graph->n_nodes * sizeof(int),
+                              "leaving out auxiliary heads");
+    model->spec.aux = false;
     return RN_OK;
 }
 
@@ -263,7 +273,7 @@ void rn_model_describe_sized(const struct rn_model *model,
                              struct rn_model_info *info, size_t size)
 {
     const struct rn_net_spec *spec = &model->spec;
-    const struct rn_model_info own = {
+    struct rn_model_info own = {
         .net = spec->name,
         .channels = spec->input.c,
         .height = spec->input.h,
@@ -271,7 +281,8 @@ void rn_model_describe_sized(const struct rn_model *model,
         .classes = spec->classes,
         .shortcut = spec->shortcut,
         .stride_v1 = spec->stride_v1,
-        .params = rn_graph_params(model->graph),
+        .params =
+            rn_graph_params(model->graph) - rn_graph_aux_params(model->graph),
         .macs = rn_graph_macs(model->graph),
         .layers = model->graph->n_nodes - FIRST_LAYER,
         .tensors = model->graph->n_params,
@@ -283,7 +294,10 @@ void rn_model_describe_sized(const struct rn_model *model,
         .output = model->graph->kind,
         .head = model->graph->head,
         .quantized = rn_graph_quantized(model->graph),
+        .with_aux = model->graph->n_aux > 0,
     };
+
+    rn_net_count_aux(spec, &own.aux_heads, &own.aux_params);
 
     RN_GIVE(info, size, &own);
 }

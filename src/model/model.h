@@ -36,12 +36,14 @@ const struct rn_model *rn_model_hold(const struct rn_model *model);
 void rn_model_drop(const struct rn_model *model);
 
 /** The same network of a family with parameters of its own; without
- *  preprocessing and names. RN_ERR_ARG for a graph of others. */
+ *  preprocessing, names and auxiliary heads. RN_ERR_ARG for a graph of others.
+ */
 int rn_model_copy(struct rn_model **out, const struct rn_model *model,
                   struct rn_error *err);
 
 /** The same network for images of h x w pixels. It reads the parameters of
- *  `model`, which it holds, and knows no preprocessing, no names.
+ *  `model`, which it holds, and knows no preprocessing, no names, no
+ *  auxiliary heads.
  *  RN_ERR_ARG for a size it cannot take. */
 int rn_model_resized(struct rn_model **out, const struct rn_model *model, int h,
                      int w, struct rn_error *err);
@@ -76,6 +78,9 @@ int rn_model_load_with(struct rn_model **out, const char *path,
 int rn_model_read(struct rn_model **out, const struct rn_st_file *f,
                   const struct rn_extra *extras, size_t n_extras,
                   char **training, struct rn_error *err);
+
+/** Leave out auxiliary heads, if there are any. */
+int rn_model_drop_aux(struct rn_model *model, struct rn_error *err);
 
 /** Give the model its preprocessing; arrays are copied. RN_ERR_ARG when a
  *  mean is not finite or a std not finite and positive. */

@@ -42,7 +42,8 @@ static json_t *network_json(const struct rn_model *model)
     json_t *sizes =
         json_pack("{s:[i,i,i], s:i}", "input", spec->input.c, spec->input.h,
                   spec->input.w, "classes", spec->classes);
-    int failed = 0;
+    int failed =
+        spec->aux ? json_object_set_new(net, RN_KEY_AUX, json_true()) : 0;
     for (const struct rn_net_attribute *a = spec->family->attributes; a->key;
          a++)
         failed |= json_object_set_new(net, a->key, a->put(spec));

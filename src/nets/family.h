@@ -42,6 +42,9 @@ int rn_net_no_options(struct rn_net_spec *spec,
                       const struct rn_net_options *options,
                       struct rn_error *err);
 
+/** Networks without auxiliary heads. */
+bool rn_net_no_aux(const struct rn_net_spec *spec);
+
 /** torchvision's adaptive mean to so many pixels a side, before linear layers,
  *  where its windows are all of one size; fails into g->error elsewhere. */
 int rn_net_fit_side(struct rn_graph *g, int x, int side);
@@ -158,8 +161,11 @@ struct rn_family {
     /** Take the options beside the sizes, or refuse them. */
     int (*resolve)(struct rn_net_spec *spec,
                    const struct rn_net_options *options, struct rn_error *err);
-    /** Append the layers to g. */
+    /** Append the layers to g, behind them those of auxiliary heads where
+     *  spec->aux asks for them. */
     void (*build)(struct rn_graph *g, const struct rn_net_spec *spec);
+    /** Whether the network has such heads. */
+    bool (*has_aux)(const struct rn_net_spec *spec);
     /** The last layer, one number for each class. */
     const char *head;
 

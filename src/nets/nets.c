@@ -233,6 +233,12 @@ int rn_net_no_options(struct rn_net_spec *spec,
     return RN_OK;
 }
 
+bool rn_net_no_aux(const struct rn_net_spec *spec)
+{
+    (void)spec;
+    return false;
+}
+
 int rn_net_fit_side(struct rn_graph *g, int x, int side)
 {
     struct rn_pool_options pool = {.window = {.pad = 0}};
@@ -284,7 +290,40 @@ int rn_net_resolve(struct rn_net_spec *spec, const char *name,
         return fail_unknown(name, err);
     snprintf(spec->name, sizeof(spec->name), "%s", name);
     int rc = resolve_sizes(spec, options, err);
-    return rc ? rc : spec->family->resolve(spec, options, err);
+    if (!rc)
+        rc = spec->family->resolve(spec, options, err);
+    return rc || !options->aux_heads ? rc : rn_net_want_aux(spec, err);
+}
+
+bool rn_net_has_aux(const struct rn_net_spec *spec)
+{
+    return spec->family && spec->family->has_aux(spec);
+}
+
+int rn_net_want_aux(struct rn_net_spec *spec, struct rn_error *err)
+{
+    spec->aux = rn_net_has_aux(spec);
+    return spec->aux ? RN_OK
+                     : rn_fail(err, RN_ERR_ARG,
+                               "'%s' has no auxiliary heads, but `aux_heads` "
+                               "asks for them",
+                               spec->name);
+}
+
+void rn_net_count_aux(const struct rn_net_spec *spec, size_t *heads,
+                      uint64_t *params)
+{
+    struct rn_net_spec whole = *spec;
+    struct rn_graph *g;
+
+    *heads = 0;
+    *params = 0;
+    whole.aux = rn_net_has_aux(spec);
+    if (!whole.aux || rn_net_build(&g, &whole, NULL))
+        return;
+    *heads = g->n_aux;
+    *params = rn_graph_aux_params(g);
+    rn_graph_destroy(g);
 }
 
 bool rn_net_is_unusual(const struct rn_net_spec *spec)
@@ -320,6 +359,18 @@ int rn_net_head_param(const struct rn_graph *g, int place)
     const struct rn_node *n = &g->nodes[g->output];
 
     return n->op == RN_OP_LINEAR ? n->param[place] : -1;
+}
+
+bool rn_net_counts_classes(const struct rn_graph *g, int param)
+{
+    for (size_t i = 0; i <= g->n_aux; i++) {
+        int v = i < g->n_aux ? g->aux[i].value : g->output;
+
+        for (int k = 0; k < 4 && g->nodes[v].op == RN_OP_LINEAR; k++)
+            if (g->nodes[v].param[k] == param)
+                return true;
+    }
+    return false;
 }
 
 void rn_net_of_graph(struct rn_net_spec *spec, const char *name,

@@ -62,6 +62,7 @@ struct rn_net_spec {
     int classes;
     struct rn_shape input;
     int variant; /* what else a name says, in the family's own numbers */
+    bool aux;    /* with its auxiliary heads, for training */
     /* Residual networks' alone, from here on; zero but for the shortcut in
      * others. */
     bool plain;     /* no shortcuts */
@@ -91,6 +92,16 @@ int rn_net_resolve(struct rn_net_spec *spec, const char *name,
  *  stored as its graph, then. */
 bool rn_net_is_unusual(const struct rn_net_spec *spec);
 
+/** Whether a network of that name and sizes has auxiliary heads, with which it
+ *  can be built. */
+bool rn_net_has_aux(const struct rn_net_spec *spec);
+/** How many, and their learned parameters; none where they do not fit the
+ *  images, or memory is short. */
+void rn_net_count_aux(const struct rn_net_spec *spec, size_t *heads,
+                      uint64_t *params);
+/** RN_ERR_ARG for a network that has none. */
+int rn_net_want_aux(struct rn_net_spec *spec, struct rn_error *err);
+
 /** Build the graph of a spec; parameters are zero. */
 int rn_net_build(struct rn_graph **out, const struct rn_net_spec *spec,
                  struct rn_error *err);
@@ -106,5 +117,7 @@ void rn_net_of_graph(struct rn_net_spec *spec, const char *name,
 /** The parameter of the graph's last layer in that place (RN_P_WEIGHT,
  *  RN_P_BIAS), -1 where there is none, or the layer is not linear. */
 int rn_net_head_param(const struct rn_graph *g, int place);
+/** Whether a parameter is that layer's, or an auxiliary head's last one's. */
+bool rn_net_counts_classes(const struct rn_graph *g, int param);
 
 #endif

@@ -21,6 +21,8 @@ static const struct rn_option options[] = {
      .help = RN_SHORTCUT_HELP},
     {"stride_v1", "network", RN_OPTION_INDEX, PLACE(stride_v1),
      .words = RN_STRIDE_WORDS, .preset = "v1.5", .help = RN_STRIDE_HELP},
+    {"aux_heads", "network", RN_OPTION_FLAG, PLACE(aux_heads),
+     .help = "Take the network with its auxiliary heads, as it is trained"},
 };
 /* clang-format on */
 

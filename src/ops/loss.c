@@ -77,9 +77,10 @@ static bool is_right(const struct rn_targets *t, int k, int classes,
     return true;
 }
 
-struct rn_loss rn_loss_of(int n, int classes, size_t stride,
-                          const float *logits, const struct rn_targets *targets,
-                          float *diff)
+struct rn_loss rn_loss_weighted(int n, int classes, size_t stride,
+                                const float *logits,
+                                const struct rn_targets *targets, double weight,
+                                float *diff)
 {
     const struct rn_loss_rule *rule =
         targets->loss ? targets->loss : &rn_loss_cross_entropy;
@@ -89,7 +90,8 @@ struct rn_loss rn_loss_of(int n, int classes, size_t stride,
         const struct rn_loss_image image = {.targets = targets,
                                             .logits = logits,
                                             .diff = diff,
-                                            .weight = weight_of(targets, k),
+                                            .weight =
+                                                weight * weight_of(targets, k),
                                             .k = k,
                                             .n = n,
                                             .classes = classes};
@@ -100,4 +102,11 @@ struct rn_loss rn_loss_of(int n, int classes, size_t stride,
             diff[i] = 0;
     }
     return loss;
+}
+
+struct rn_loss rn_loss_of(int n, int classes, size_t stride,
+                          const float *logits, const struct rn_targets *targets,
+                          float *diff)
+{
+    return rn_loss_weighted(n, classes, stride, logits, targets, 1, diff);
 }

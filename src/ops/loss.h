@@ -89,6 +89,12 @@ const struct rn_loss_rule *rn_loss_find(const char *name);
 struct rn_loss rn_loss_of(int n, int classes, size_t stride,
                           const float *logits, const struct rn_targets *targets,
                           float *diff);
+/** The same of one loss of several, which counts `weight`: sum and gradient
+ *  are that times as large. */
+struct rn_loss rn_loss_weighted(int n, int classes, size_t stride,
+                                const float *logits,
+                                const struct rn_targets *targets, double weight,
+                                float *diff);
 
 /* What the files share. */
 

@@ -279,6 +279,8 @@ int *rn_count_readers(const struct rn_graph *graph)
         for (int k = 0; k < graph->nodes[i].n_inputs; k++)
             readers[graph->nodes[i].input[k]]++;
     readers[graph->output]++;
+    for (size_t i = 0; i < graph->n_aux; i++)
+        readers[graph->aux[i].value]++;
     return readers;
 }
 

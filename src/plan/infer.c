@@ -29,6 +29,7 @@ struct infer_node {
 struct rn_inferrer {
     struct rn_plan *plan;
     const struct rn_graph *graph;
+    size_t n_nodes; /* without auxiliary heads */
     struct infer_node *nodes;
     struct chain *chains;
     size_t n_chains;
@@ -51,7 +52,7 @@ static int only_reader(const struct rn_inferrer *f, int v, enum rn_op op)
 {
     if (f->readers[v] != 1)
         return RN_NONE;
-    for (size_t i = (size_t)v + 1; i < f->graph->n_nodes; i++) {
+    for (size_t i = (size_t)v + 1; i < f->n_nodes; i++) {
         const struct rn_node *n = &f->graph->nodes[i];
 
         if (rn_node_reads(n, v))
@@ -541,7 +542,7 @@ static void count_readers(struct rn_inferrer *f)
 {
     const struct rn_graph *g = f->graph;
 
-    for (size_t i = 0; i < g->n_nodes; i++) {
+    for (size_t i = 0; i < f->n_nodes; i++) {
         const struct rn_node *n = &g->nodes[i];
         bool idle = is_idle(f, (int)i);
 
@@ -642,12 +643,12 @@ static int compile(struct rn_inferrer *f)
     int rc = settle_quants(f);
 
     count_readers(f);
-    for (size_t i = 0; i < g->n_nodes; i++)
+    for (size_t i = 0; i < f->n_nodes; i++)
         f->nodes[i].chain = f->nodes[i].converted = RN_NONE;
-    for (size_t i = 0; i < g->n_nodes; i++)
+    for (size_t i = 0; i < f->n_nodes; i++)
         if (rn_op_plan_of(g->nodes[i].op)->infer == rn_infer_chain)
             find_chain(f, (int)i);
-    for (size_t i = 0; !rc && i < g->n_nodes; i++) {
+    for (size_t i = 0; !rc && i < f->n_nodes; i++) {
         if (f->nodes[i].chain >= 0) {
             rc = rn_infer_chain(f, (int)i);
         } else {
@@ -671,7 +672,10 @@ static int compile(struct rn_inferrer *f)
 int rn_compile_infer(struct rn_plan *plan, struct rn_error *err)
 {
     size_t n = plan->graph->n_nodes;
-    struct rn_inferrer f = {.plan = plan, .graph = plan->graph, .err = err};
+    struct rn_inferrer f = {.plan = plan,
+                            .graph = plan->graph,
+                            .n_nodes = rn_graph_trunk(plan->graph),
+                            .err = err};
     int rc;
 
     f.nodes = rn_alloc(n, sizeof(*f.nodes));

@@ -207,6 +207,7 @@ struct rn_plan {
     const struct rn_tracer *tracer; /* or NULL */
     const float *images;
     struct rn_draw draw;
+    double ahead; /* of the run, see rn_plan_fade() */
     struct rn_targets targets;
     struct rn_step_result result;
 };
@@ -251,7 +252,7 @@ struct rn_planes rn_planes_of_node(const struct rn_plan *plan, int node);
 /** Numbers of a value, padding too. */
 size_t rn_value_count(const struct rn_plan *plan, int node);
 /** How many nodes read each value, into an rn_alloc()ed array; the graph's
- *  output counts as read. */
+ *  outputs count as read. */
 int *rn_count_readers(const struct rn_graph *graph);
 /** Give steps the buffers that only they use; all steps are there. */
 int rn_add_scratch(struct rn_plan *plan, struct rn_error *err);

@@ -6,7 +6,7 @@
 
 static int find_op(const struct rn_graph *g, enum rn_op op)
 {
-    for (size_t i = 0; i < g->n_nodes; i++)
+    for (size_t i = 0; i < rn_graph_trunk(g); i++)
         if (g->nodes[i].op == op)
             return (int)i;
     return RN_NONE;
@@ -14,7 +14,7 @@ static int find_op(const struct rn_graph *g, enum rn_op op)
 
 static int find_name(const struct rn_graph *g, const char *name)
 {
-    for (size_t i = 0; i < g->n_nodes; i++)
+    for (size_t i = 0; i < rn_graph_trunk(g); i++)
         if (strcmp(g->nodes[i].name, name) == 0)
             return (int)i;
     return RN_NONE;
@@ -28,7 +28,7 @@ static int find_stage(const struct rn_graph *g, const char *name)
     for (int i = 0; g->stages && g->stages[i]; i++)
         if (strcmp(g->stages[i], name) == 0)
             stage = i + 1;
-    for (size_t i = 0; stage && i < g->n_nodes; i++)
+    for (size_t i = 0; stage && i < rn_graph_trunk(g); i++)
         if (g->nodes[i].stage == stage)
             found = (int)i;
     return found;

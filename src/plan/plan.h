@@ -89,14 +89,20 @@ struct rn_draw {
 /** For the runs to come; all zero at first. */
 void rn_plan_draw(struct rn_plan *plan, const struct rn_draw *draw);
 
+/** Training plan: the share of the run that is still ahead, by which the
+ *  weights of auxiliary heads that fade are multiplied; 1 at first. */
+void rn_plan_fade(struct rn_plan *plan, double ahead);
+
 struct rn_step_result {
-    double loss; /* sum over the batch of cross-entropies */
+    double loss; /* sum over the batch of the output's losses */
     int errors;  /* images whose largest logit is not the label's */
+    double aux;  /* sum of the auxiliary heads' losses, by their weights */
 };
 
 /**
  * Training plan: forward with batch statistics (running ones updated), loss,
- * backward; gradients of the mean loss land in the store. No update.
+ * backward; gradients of the mean loss, that of auxiliary heads included, land
+ * in the store. No update.
  *
  * @param labels int32 [batch], each in 0..classes-1 (not checked here).
  */

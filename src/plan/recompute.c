@@ -17,7 +17,7 @@
 
 struct recomputer {
     struct rn_plan *plan;
-    /* As compiled. Forward steps come first, the loss last of them. */
+    /* As compiled. Forward steps come first, the losses last of them. */
     struct rn_step *steps;
     size_t n_steps, n_forward, n_buffers, n_lists;
     /* By buffer; none of them for gradients. */
@@ -333,8 +333,11 @@ static void look(struct recomputer *r)
 {
     for (size_t b = 0; b < r->n_buffers; b++)
         r->maker[b] = r->last[b] = RN_NONE;
-    while (r->steps[r->n_forward++].type != &rn_step_loss)
-        ;
+    while (r->steps[r->n_forward].type != &rn_step_loss)
+        r->n_forward++;
+    while (r->n_forward < r->n_steps &&
+           r->steps[r->n_forward].type == &rn_step_loss)
+        r->n_forward++;
     for (size_t i = 0; i < r->n_forward; i++) {
         const struct rn_step *s = &r->steps[i];
 

@@ -10,6 +10,9 @@
  * that produced the value adds up while reading them. The ReLU's mask and the
  * two sums of batch norm's gradient are one pass, the gradient a second one.
  *
+ * Heads. Auxiliary heads are nodes behind the output, each with a loss of its
+ * own. All losses stand between forward and backward.
+ *
  * Types. With a precision less than float32 values of several pixels have that
  * type, and so have their gradients; images, and what is of one pixel, fc and
  * the loss that is, stay float32. A step that computes in another type stands
@@ -398,28 +401,38 @@ int rn_forward_step(struct rn_learner *t, int v)
     return set_value(t, v, out);
 }
 
-static int emit_loss(struct rn_learner *t)
+/* Of an output, which is written. */
+static int emit_loss(struct rn_learner *t, int v)
 {
-    int v = t->graph->output, logits, rc = written(t, v, &logits);
-    struct rn_step *s;
-    int out;
+    struct rn_step *s = rn_new_step(t->plan, &rn_step_loss, v);
+    int logits = t->nodes[v].value.buffer, out = new_value(t, v);
 
-    if (rc)
-        return rc;
-    s = rn_new_step(t->plan, &rn_step_loss, v);
-    out = new_value(t, v);
     if (!s || out < 0)
         return no_memory(t);
     s->a.buffer = logits;
     s->out = out;
     rn_touch(t->plan, logits);
     rn_touch(t->plan, out);
-    t->plan->logits = logits;
     if (!t->needed[v])
         return RN_OK;
     t->nodes[v].grad[t->nodes[v].grads++] = out;
     t->plan->buffers[out].users++;
     return RN_OK;
+}
+
+/* The losses, one behind the other: the output's, then the heads'. */
+static int emit_losses(struct rn_learner *t)
+{
+    const struct rn_graph *g = t->graph;
+    int buffer, rc = written(t, g->output, &t->plan->logits);
+
+    for (size_t i = 0; !rc && i < g->n_aux; i++)
+        rc = written(t, g->aux[i].value, &buffer);
+    if (!rc)
+        rc = emit_loss(t, g->output);
+    for (size_t i = 0; !rc && i < g->n_aux; i++)
+        rc = emit_loss(t, g->aux[i].value);
+    return rc;
 }
 
 /* --------------------------------------------------------------- backward */
@@ -843,9 +856,25 @@ static int check_trainable(struct rn_learner *t)
     return RN_OK;
 }
 
+/* Heads know their losses by name. */
+static int check_aux(struct rn_learner *t)
+{
+    for (size_t i = 0; i < t->graph->n_aux; i++)
+        if (!rn_loss_find(t->graph->aux[i].loss))
+            return rn_fail(t->err, RN_ERR_ARG,
+                           "the auxiliary head '%s' has the loss '%s', which "
+                           "is not known",
+                           node_at(t, t->graph->aux[i].value)->name,
+                           t->graph->aux[i].loss);
+    return RN_OK;
+}
+
 static int compile(struct rn_learner *t)
 {
     int rc = check_trainable(t);
+
+    if (!rc)
+        rc = check_aux(t);
 
     for (size_t i = 0; !rc && i < t->graph->n_nodes; i++) {
         t->nodes[i].fused = t->nodes[i].bn = RN_NONE;
@@ -853,7 +882,7 @@ static int compile(struct rn_learner *t)
             rc = rn_op_plan_of(node_at(t, (int)i)->op)->forward(t, (int)i);
     }
     if (!rc)
-        rc = emit_loss(t);
+        rc = emit_losses(t);
     for (size_t i = t->graph->n_nodes; !rc && i-- > 0;) {
         const struct rn_op_plan *o = rn_op_plan_of(node_at(t, (int)i)->op);
 

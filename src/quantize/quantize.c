@@ -59,6 +59,11 @@ static int begin(struct rn_quantizer *q, int batch)
     if (rn_graph_is_quantized(q->g))
         return rn_fail(q->err, RN_ERR_ARG, "%s is quantised already",
                        q->model->spec.name);
+    if (q->g->n_aux)
+        return rn_fail(q->err, RN_ERR_ARG,
+                       "%s has auxiliary heads, which are not quantised: read "
+                       "it without `aux_heads`",
+                       q->model->spec.name);
     q->few = batch < COMPARED ? batch : COMPARED;
     rc = rn_quantizer_find(q);
     if (!rc)

@@ -40,6 +40,7 @@ static const struct field {
     FIELD(tested, false),
     FIELD(best_error, true),
     FIELD(best_iteration, false),
+    LATER(aux_sum, true),
     LATER(best_loss, true),
     LATER(improved, false),
 #undef LATER

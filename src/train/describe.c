@@ -16,13 +16,15 @@ static json_t *network_json(const struct rn_trainer *t)
     const struct rn_net_spec *spec = &t->model->spec;
     const char *shortcut = rn_shortcut_name(spec->shortcut);
 
+    const struct rn_graph *g = t->model->graph;
+
     return json_pack("{s:s, s:[i,i,i], s:i, s:s, s:b, s:I, s:I}", "net",
                      spec->name, "input", spec->input.c, spec->input.h,
                      spec->input.w, "classes", spec->classes, "shortcut",
                      shortcut ? shortcut : "-", "stride_v1",
                      (int)spec->stride_v1, "params",
-                     (json_int_t)rn_graph_params(t->model->graph), "macs",
-                     (json_int_t)rn_graph_macs(t->model->graph));
+                     (json_int_t)(rn_graph_params(g) - rn_graph_aux_params(g)),
+                     "macs", (json_int_t)rn_graph_macs(g));
 }
 
 static json_t *data_json(const struct rn_trainer *t)

@@ -40,6 +40,8 @@ struct rn_train_report rn_trainer_report(const struct rn_trainer *t)
         .data_wait = seconds > 0 ? fmin(1, c->waited / seconds) : 0,
         .seconds_left = rn_trainer_seconds_left(t),
         .test_part = t->test_part,
+        .aux_heads = t->model->graph->n_aux,
+        .aux_loss = p->aux_sum / images,
     };
 }
 

@@ -173,7 +173,7 @@ int rn_learner_learn(struct rn_learner *l, const float *images,
     rc = rn_plan_learn(l->learn, images, &targets, &result, err);
     if (rc)
         return rc;
-    if (!isfinite(result.loss))
+    if (!isfinite(result.loss + result.aux))
         return rn_fail(err, RN_ERR_LOSS,
                        "the loss is not finite after %ld "
                        "updates",

@@ -86,6 +86,8 @@ static json_t *report_json(const struct rn_train_report *r)
         json_object_set_new(line, "iteration", json_integer(r->iteration));
     failed |= set_real(line, "epoch", r->epoch);
     failed |= set_real(line, "loss", r->loss);
+    if (r->aux_heads)
+        failed |= set_real(line, "aux_loss", r->aux_loss);
     failed |= set_real(line, "train_error", r->train_error);
     failed |= set_real(line, "lr", r->lr);
     failed |= set_real(line, "images_per_second", r->images_per_second);

@@ -105,7 +105,7 @@ static void close_report(struct rn_trainer *t,
     p->loss = report->loss;
     p->train_error = report->train_error;
     p->reported = p->iteration;
-    p->loss_sum = 0;
+    p->loss_sum = p->aux_sum = 0;
     p->errors = p->images = 0;
     t->clock.seconds = t->clock.waited = 0;
     t->clock.images = 0;
@@ -160,6 +160,8 @@ static struct rn_plan *plan_for(struct rn_trainer *t, int images, long first)
     struct rn_plan *plan = images == t->o.batch ? t->plan : t->rest_plan;
 
     rn_plan_draw(plan, &draw);
+    rn_plan_fade(plan,
+                 1 - (double)t->progress.iteration / (double)t->iterations);
     return plan;
 }
 
@@ -251,6 +253,7 @@ static void count_step(struct rn_trainer *t, int images,
 
     p->iteration++;
     p->loss_sum += result->loss;
+    p->aux_sum += result->aux;
     p->errors += result->errors;
     p->images += images;
     t->clock.images += images;
@@ -311,6 +314,7 @@ static int learn_next(struct rn_trainer *t, int i, int *images,
     rn_accumulate_add(&t->gradients, &t->flat, i);
     *images += batch.count;
     sum->loss += result.loss;
+    sum->aux += result.aux;
     sum->errors += result.errors;
     return RN_OK;
 }
@@ -326,7 +330,7 @@ static int step(struct rn_trainer *t, struct rn_error *err)
         rc = learn_next(t, i, &images, &result, err);
     if (rc != RN_OK)
         return rc;
-    if (!isfinite(result.loss))
+    if (!isfinite(result.loss + result.aux))
         return rn_fail(err, RN_ERR_LOSS,
                        "loss is not finite in iteration %ld (lr %g); '%s' is "
                        "the last good checkpoint",

@@ -246,6 +246,10 @@ static const struct run_option {
       .help = RN_PRECISION_HELP}, SHAPES, ""},
     {{"emulate", "run", RN_OPTION_FLAG, PLACE(emulate),
       .help = RN_EMULATE_HELP}, LEFT, NULL},
+    {{"aux_heads", "network", RN_OPTION_INDEX, PLACE(aux_heads),
+      .words = "auto|on|off", .preset = "auto", .value = "WHICH",
+      .help = "Train auxiliary heads, too (GoogLeNet's): auto, where the "
+              "network has any"}, SHAPES, ""},
     {{"data_rule", "data", RN_OPTION_INT, PLACE(data_rule), 1, RN_RULE_NEWEST,
       .value = "N", .unset = "the newest",
       .help = "Rule that says what is held out and which folders are classes"},

@@ -98,7 +98,7 @@ struct rn_progress {
     long reported;  /* iteration of the last log line */
     long warmed_at; /* as in struct rn_schedule */
     /* Sums over the images since the last log line. */
-    double loss_sum;
+    double loss_sum, aux_sum; /* of the output's losses; of auxiliary heads' */
     long errors, images;
     /* Sums for the warm-up rule, see RN_WARM_WINDOW. */
     long warm_errors, warm_images;

@@ -136,6 +136,8 @@ static json_t *trained_json(const struct rn_trainer *t)
             set_text(object, "precision", rn_precision_name(o->precision));
     failed |= set_training(object, t);
     failed |= set_extras(object, o);
+    if (t->model->graph->n_aux)
+        failed |= set_count(object, "aux_heads", (long)t->model->graph->n_aux);
     if (p->tested == p->iteration) {
         failed |=
             set_real(object, "test_error", rn_trainer_tested(t, "test_error"));

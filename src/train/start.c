@@ -194,9 +194,19 @@ static int load_weights(struct rn_trainer *t, struct rn_model **model,
         .holder = t->o.holder,
         .map = t->o.map,
         .skip_extra = t->o.skip_extra,
+        .aux_heads = 1,
     };
 
     return rn_model_import(model, t->o.weights, &options, err);
+}
+
+/* Whether the network is trained with auxiliary heads. */
+static int choose_aux(const struct rn_trainer *t, struct rn_net_spec *spec,
+                      struct rn_error *err)
+{
+    spec->aux = t->o.aux_heads != RN_AUX_HEADS_OFF && rn_net_has_aux(spec);
+    return t->o.aux_heads == RN_AUX_HEADS_ON ? rn_net_want_aux(spec, err)
+                                             : RN_OK;
 }
 
 static bool same_texts(char *const *a, char *const *b, int count)
@@ -265,7 +275,9 @@ static int make_like(struct rn_trainer *t, const struct rn_model *weights,
                        t->o.weights);
     spec.classes = t->data->classes;
     spec.input = input_shape(t);
-    rc = rn_net_build(&graph, &spec, err);
+    rc = choose_aux(t, &spec, err);
+    if (rc == RN_OK)
+        rc = rn_net_build(&graph, &spec, err);
     if (rc != RN_OK)
         return rc;
     t->model = rn_model_wrap(&spec, graph);
@@ -288,10 +300,8 @@ static void copy_params(struct rn_graph *to, const struct rn_graph *from,
         struct rn_param *p = &to->params[i];
         const struct rn_param *q = rn_graph_param(from, p->name);
 
-        bool of_head = (int)i == rn_net_head_param(to, RN_P_WEIGHT) ||
-                       (int)i == rn_net_head_param(to, RN_P_BIAS);
-
-        if (!q || q->count != p->count || (of_head && !head))
+        if (!q || q->count != p->count ||
+            (!head && rn_net_counts_classes(to, (int)i)))
             continue;
         memcpy(p->data, q->data, p->count * sizeof(*p->data));
     }
@@ -354,27 +364,36 @@ static int adopt(struct rn_trainer *t, const struct rn_model *weights,
     else if (!head)
         rn_trainer_say(t, "new head: %s for %d classes in place of %d",
                        spec->family->head, t->data->classes, spec->classes);
+    if (t->model->spec.aux && !spec->aux)
+        rn_trainer_say(t, "new auxiliary heads: the weights have none");
     return copy_preprocessing(t->model, weights, err);
 }
 
 /* Whether the weights' network is the one to train, as it is. */
-static bool fits(const struct rn_trainer *t, const struct rn_model *weights)
+static bool fits(const struct rn_trainer *t, const struct rn_model *weights,
+                 bool aux)
 {
     const struct rn_shape *m = &weights->spec.input, s = input_shape(t);
 
     return same_classes(weights, t->data) && m->c == s.c && m->h == s.h &&
-           m->w == s.w;
+           m->w == s.w && weights->spec.aux == aux;
 }
 
 static int from_weights(struct rn_trainer *t, struct rn_error *err)
 {
     struct rn_model *weights;
+    struct rn_net_spec spec;
     int rc = load_weights(t, &weights, err);
 
     if (rc != RN_OK)
         return rc;
+    spec = weights->spec;
     rc = rn_trainer_choose_network(t, weights, err);
-    if (rc == RN_OK && fits(t, weights)) {
+    if (rc == RN_OK)
+        rc = choose_aux(t, &spec, err);
+    if (rc == RN_OK && weights->spec.aux && !spec.aux)
+        rc = rn_model_drop_aux(weights, err);
+    if (rc == RN_OK && fits(t, weights, spec.aux)) {
         t->model = weights;
         t->o.net = weights->spec.name;
         return RN_OK;
@@ -389,7 +408,7 @@ static int from_nothing(struct rn_trainer *t, struct rn_error *err)
 {
     int rc = rn_trainer_choose_network(t, NULL, err);
     struct rn_shape s = input_shape(t);
-    const struct rn_net_options net = {
+    struct rn_net_options net = {
         .classes = t->data->classes,
         .channels = s.c,
         .height = s.h,
@@ -397,7 +416,13 @@ static int from_nothing(struct rn_trainer *t, struct rn_error *err)
         .shortcut = t->o.shortcut,
         .stride_v1 = t->o.stride_v1,
     };
+    struct rn_net_spec spec;
 
+    if (rc == RN_OK)
+        rc = rn_net_resolve(&spec, t->o.net, &net, err);
+    if (rc == RN_OK)
+        rc = choose_aux(t, &spec, err);
+    net.aux_heads = rc == RN_OK && spec.aux;
     if (rc == RN_OK)
         rc = rn_model_create(&t->model, t->o.net, &net, err);
     if (rc == RN_OK)
@@ -436,6 +461,30 @@ static void set_output(struct rn_trainer *t)
                        : "a softmax, one class is right");
 }
 
+/* Auxiliary heads with a loss of their own take the targets that it takes. */
+static int check_aux(const struct rn_trainer *t, struct rn_error *err)
+{
+    const struct rn_graph *g = t->model->graph;
+
+    for (size_t i = 0; i < g->n_aux; i++) {
+        const struct rn_loss_rule *loss =
+            g->aux[i].loss ? rn_loss_find(g->aux[i].loss) : NULL;
+
+        if (loss && (t->o.mixup > 0 || t->o.cutmix > 0) && !loss->mixes)
+            return rn_fail(err, RN_ERR_ARG,
+                           "`%s` mixes images of two classes, which loss %s of "
+                           "the auxiliary heads of %s does not take",
+                           t->o.mixup > 0 ? "mixup" : "cutmix", loss->name,
+                           t->model->spec.name);
+        if (loss && t->data->several && !loss->sets)
+            return rn_fail(err, RN_ERR_ARG,
+                           "%s, but loss %s of the auxiliary heads of %s takes "
+                           "images of one class each",
+                           t->data->several, loss->name, t->model->spec.name);
+    }
+    return RN_OK;
+}
+
 int rn_trainer_start_model(struct rn_trainer *t, struct rn_error *err)
 {
     int rc = t->o.weights ? from_weights(t, err) : from_nothing(t, err);
@@ -453,5 +502,7 @@ int rn_trainer_start_model(struct rn_trainer *t, struct rn_error *err)
     }
     if (rc == RN_OK)
         set_output(t);
+    if (rc == RN_OK)
+        rc = check_aux(t, err);
     return rc == RN_OK ? name_classes(t, err) : rc;
 }

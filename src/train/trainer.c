@@ -317,15 +317,20 @@ static int weigh_classes(struct rn_trainer *t, struct rn_error *err)
 
 static void say_plan(const struct rn_trainer *t)
 {
-    char batches[48] = "";
+    const struct rn_graph *g = t->model->graph;
+    uint64_t aux = rn_graph_aux_params(g);
+    char batches[48] = "", heads[80] = "";
 
+    if (g->n_aux)
+        snprintf(heads, sizeof(heads),
+                 " and %" PRIu64 " of %zu auxiliary heads", aux, g->n_aux);
     if (t->step_batches > 1)
         snprintf(batches, sizeof(batches), "%d batches of ", t->step_batches);
     rn_trainer_say(
         t,
-        "%s: %" PRIu64 " parameters, %ld iterations of %s%d images (%.4g "
+        "%s: %" PRIu64 " parameters%s, %ld iterations of %s%d images (%.4g "
         "epochs)%s",
-        t->model->spec.name, rn_graph_params(t->model->graph), t->iterations,
+        t->model->spec.name, rn_graph_params(g) - aux, heads, t->iterations,
         batches, t->o.batch, (double)t->iterations / rn_trainer_epoch(t),
         t->test_images == 0 ? "; there is nothing to test on" : "");
 }

@@ -459,12 +459,11 @@ static void interpret_node(struct interpreter *t, int v)
                     *to++ = rules[node->op](t, node, n, c, y, x);
 }
 
-/* The logits of images in value 0; released by the caller. */
-static double *interpret_as(const struct rn_graph *g, int n, bool train,
-                            const double *images)
+/* All values, that of images being value 0; free_values() releases them. */
+static double **interpret_as(const struct rn_graph *g, int n, bool train,
+                             const double *images)
 {
     struct interpreter t = {.g = g, .n = n, .train = train};
-    double *logits;
 
     t.value = calloc(g->n_nodes, sizeof(*t.value));
     assert_non_null(t.value);
@@ -473,17 +472,25 @@ static double *interpret_as(const struct rn_graph *g, int n, bool train,
     memcpy(t.value[0], images, size_of(&t, 0) * sizeof(*images));
     for (size_t i = 1; i < g->n_nodes; i++)
         interpret_node(&t, (int)i);
-    logits = t.value[g->output];
-    for (size_t i = 0; i < g->n_nodes; i++)
-        if (t.value[i] != logits)
-            free(t.value[i]);
-    free(t.value);
-    return logits;
+    return t.value;
 }
 
+static void free_values(const struct rn_graph *g, double **values)
+{
+    for (size_t i = 0; i < g->n_nodes; i++)
+        free(values[i]);
+    free(values);
+}
+
+/* The logits; released by the caller. */
 static double *interpret(const struct rn_graph *g, int n, const double *images)
 {
-    return interpret_as(g, n, false, images);
+    double **values = interpret_as(g, n, false, images);
+    double *logits = values[g->output];
+
+    values[g->output] = NULL;
+    free_values(g, values);
+    return logits;
 }
 
 /* -------------------------------------------------------------- comparing */
@@ -1261,20 +1268,48 @@ struct lesson {
     int32_t labels[2];
 };
 
-/* Mean cross-entropy of what the interpreter makes of the parameters. */
+/* Share of the run that is ahead in lessons. */
+#define AHEAD 0.25
+
+static double cross_entropy(const double *x, int label)
+{
+    double sum = 0;
+
+    for (int c = 0; c < CLASSES; c++)
+        sum += exp(x[c]);
+    return log(sum) - x[label];
+}
+
+static double squared_hinge(const double *x, int label)
+{
+    double sum = 0;
+
+    for (int c = 0; c < CLASSES; c++)
+        sum += pow(fmax(0, 1 - (c == label ? x[c] : -x[c])), 2);
+    return sum / CLASSES;
+}
+
+/* Mean loss of what the interpreter makes of the parameters: cross-entropy, and
+ * what auxiliary heads add. */
 static double loss_of(const struct lesson *l)
 {
-    double *logits = interpret_as(l->g, l->n, true, l->images), loss = 0;
+    const struct rn_graph *g = l->g;
+    double **values = interpret_as(g, l->n, true, l->images), loss = 0;
 
     for (int n = 0; n < l->n; n++) {
-        const double *x = logits + n * CLASSES;
-        double sum = 0;
+        int label = l->labels[n];
 
-        for (int c = 0; c < CLASSES; c++)
-            sum += exp(x[c]);
-        loss += log(sum) - x[l->labels[n]];
+        loss += cross_entropy(values[g->output] + n * CLASSES, label);
+        for (size_t i = 0; i < g->n_aux; i++) {
+            const struct rn_aux *aux = &g->aux[i];
+            const double *x = values[aux->value] + n * CLASSES;
+
+            loss +=
+                (double)aux->weight * (aux->fades ? AHEAD : 1) *
+                (aux->loss ? squared_hinge(x, label) : cross_entropy(x, label));
+        }
     }
-    free(logits);
+    free_values(g, values);
     return loss / l->n;
 }
 
@@ -1344,6 +1379,7 @@ static float *gradients_of(const struct lesson *l, const float *images,
 
     if (rn_plan_build(&plan, l->store, options, &err))
         fail_msg("%s: %s", l->name, err.msg);
+    rn_plan_fade(plan, AHEAD);
     if (rn_plan_train(plan, images, l->labels, 0, &result, &err))
         fail_msg("%s: %s", l->name, err.msg);
     rn_plan_destroy(plan);
@@ -1401,8 +1437,10 @@ static int compare_bf16(const struct lesson *l, const float *images,
     return bad;
 }
 
-/* Takes the graph over; a convolution that sees all pixels classifies. */
-static int check_training(const char *name, struct rn_graph *g, uint64_t stream)
+/* Takes the graph over; a convolution that sees all pixels classifies, and
+ * `heads`, if not NULL, appends auxiliary ones. */
+static int check_training_of(const char *name, struct rn_graph *g,
+                             void (*heads)(struct rn_graph *g), uint64_t stream)
 {
     struct rn_shape s = g->nodes[g->output].shape;
     struct rn_plan_options options = {
@@ -1415,6 +1453,8 @@ static int check_training(const char *name, struct rn_graph *g, uint64_t stream)
 
     rn_graph_conv(g, g->output, "classifier", CLASSES,
                   (struct rn_window)RN_WINDOW(s.h, s.w, 1, 0), true);
+    if (heads)
+        heads(g);
     assert_int_equal(g->error.code, RN_OK);
     assert_non_null(images);
     fill_params(g, stream);
@@ -1433,6 +1473,11 @@ static int check_training(const char *name, struct rn_graph *g, uint64_t stream)
     free(l.images);
     rn_graph_destroy(g);
     return bad;
+}
+
+static int check_training(const char *name, struct rn_graph *g, uint64_t stream)
+{
+    return check_training_of(name, g, NULL, stream);
 }
 
 /* Whether training takes it with these attributes. */
@@ -1481,6 +1526,103 @@ static void make_block(struct rn_graph *g)
     x = rn_graph_add(g, x, rn_graph_batch_norm(g, y, "bn2"), "add");
     x = rn_graph_relu(g, x, "relu2");
     rn_graph_multiply(g, x, rn_graph_sigmoid(g, x, "sigmoid"), "swish");
+}
+
+/* One with a loss of its own that fades, on a value that others read, and one
+ * with layers of its own. */
+static void append_heads(struct rn_graph *g)
+{
+    const struct rn_window one = RN_WINDOW(1, 1, 1, 0);
+    int output = g->output, from = 0, x;
+
+    while (strcmp(g->nodes[from].name, "relu2") != 0)
+        from++;
+    x = rn_graph_linear(g, from, "aux1.fc", CLASSES);
+    rn_graph_add_aux(g, output,
+                     &(struct rn_aux){x, 0.7f, true, "squared-hinge"});
+    x = rn_graph_conv(g, from, "aux2.conv", 17, one, false);
+    x = rn_graph_relu(g, rn_graph_batch_norm(g, x, "aux2.bn"), "aux2.relu");
+    x = rn_graph_linear(g, x, "aux2.fc", CLASSES);
+    rn_graph_add_aux(g, output, &(struct rn_aux){x, 0.3f, false, NULL});
+    assert_int_equal(g->output, output);
+}
+
+static void gradients_of_heads(void **state)
+{
+    struct rn_graph *g = with_input(3, 5, 6);
+
+    (void)state;
+    make_block(g);
+    assert_int_equal(check_training_of("heads", g, append_heads, 3), 0);
+}
+
+/* Inference computes the output alone, and a graph without them is the same. */
+static void heads_are_for_training(void **state)
+{
+    const struct rn_plan_options options = {
+        .batch = 2, .threads = 2, .exact = 1};
+    struct rn_graph *g = with_input(3, 5, 6);
+    uint64_t all, aux, macs;
+    double images[2 * 3 * 5 * 6], *want;
+    float floats[COUNT(images)];
+    struct rn_store *store;
+    struct rn_error err;
+
+    (void)state;
+    make_block(g);
+    rn_graph_linear(g, g->output, "classifier", CLASSES);
+    macs = rn_graph_macs(g);
+    append_heads(g);
+    fill_params(g, 5);
+    check_fill(images, COUNT(images), 6, 0.2, 1);
+    to_floats(images, COUNT(images), floats);
+    want = interpret(g, 2, images);
+    assert_int_equal(rn_graph_macs(g), macs);
+    all = rn_graph_params(g);
+    aux = rn_graph_aux_params(g);
+    assert_int_equal(aux, (19 * 30 + 1) * CLASSES + 19 * 17 + 2 * 17 +
+                              (17 * 30 + 1) * CLASSES);
+    for (int dropped = 0; dropped < 2; dropped++) {
+        assert_int_equal(rn_store_borrow(&store, g, &err), RN_OK);
+        assert_int_equal(run("heads", store, &options, floats, want), 0);
+        rn_store_destroy(store);
+        assert_true(rn_graph_drop_aux(g));
+        assert_int_equal(rn_graph_params(g), all - aux);
+    }
+    assert_null(rn_graph_param(g, "aux1.fc.weight"));
+    free(want);
+    rn_graph_destroy(g);
+}
+
+/* What cannot be a head fails into the graph's error; a loss by its name. */
+static void heads_are_checked(void **state)
+{
+    struct rn_graph *g = with_input(3, 5, 6);
+    const struct rn_plan_options options = {.mode = RN_MODE_TRAIN, .batch = 2};
+    struct rn_store *store;
+    struct rn_plan *plan;
+    struct rn_error err;
+    int output, x;
+
+    (void)state;
+    output = rn_graph_linear(g, 0, "classifier", CLASSES);
+    x = rn_graph_linear(g, 0, "aux.fc", CLASSES);
+    rn_graph_add_aux(g, output, &(struct rn_aux){x, 1, false, "none such"});
+    assert_int_equal(rn_store_create(&store, g, true, &err), RN_OK);
+    assert_int_equal(rn_plan_build(&plan, store, &options, &err), RN_ERR_ARG);
+    assert_non_null(strstr(err.msg, "'aux.fc' has the loss 'none such'"));
+    rn_store_destroy(store);
+    assert_int_equal(
+        rn_graph_add_aux(g, output, &(struct rn_aux){x, 1, false, NULL}), -1);
+    assert_non_null(strstr(g->error.msg, "'aux.fc' cannot end an auxiliary "));
+    rn_graph_destroy(g);
+
+    g = with_input(3, 5, 6);
+    output = rn_graph_linear(g, 0, "classifier", CLASSES);
+    x = rn_graph_linear(g, 0, "aux.fc", CLASSES + 1);
+    rn_graph_add_aux(g, output, &(struct rn_aux){x, 1, false, NULL});
+    assert_int_equal(g->error.code, RN_ERR_ARG);
+    rn_graph_destroy(g);
 }
 
 /* What has several readers and several inputs at once. */
@@ -1637,6 +1779,9 @@ int main(void)
         cmocka_unit_test(random_gradients),
         cmocka_unit_test(gradients_of_functions),
         cmocka_unit_test(gradients_of_blocks),
+        cmocka_unit_test(gradients_of_heads),
+        cmocka_unit_test(heads_are_for_training),
+        cmocka_unit_test(heads_are_checked),
         cmocka_unit_test(every_operation_has_its_columns),
         cmocka_unit_test(training_is_refused),
     };

@@ -25,5 +25,7 @@ int rn_own_import(struct rn_model **out, const char *path,
 {
     int rc = rn_model_load_with(out, path, NULL, 0, NULL, err);
 
+    if (!rc)
+        rc = rn_import_aux(*out, options, err);
     return rc ? rc : rn_import_check(*out, options, err);
 }

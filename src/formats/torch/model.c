@@ -101,11 +101,40 @@ static void say_network(const struct import *in)
 
 /* -------------------------------------------------------------- network */
 
+/* Whether the file has tensors of the graph's auxiliary heads. */
+static bool has_aux(const struct import *in, const struct rn_graph *g)
+{
+    for (size_t i = rn_graph_trunk(g); i < g->n_nodes; i++)
+        for (int k = 0; k < 4; k++)
+            if (g->nodes[i].param[k] >= 0 &&
+                rn_renamed(&in->found, g->params[g->nodes[i].param[k]].name))
+                return true;
+    return false;
+}
+
+/* The network as the file has it: with its auxiliary heads or without. Where
+ * they do not fit the images, it is read without. */
+static int build_graph(struct import *in, struct rn_graph **out,
+                       struct rn_error *err)
+{
+    in->spec.aux = rn_net_has_aux(&in->spec);
+    if (in->spec.aux && rn_net_build(out, &in->spec, err) == RN_OK) {
+        if (has_aux(in, *out))
+            return RN_OK;
+        rn_import_say(in->options,
+                      "'%s': without auxiliary heads, which training alone has",
+                      in->state.path);
+        rn_graph_destroy(*out);
+    }
+    in->spec.aux = false;
+    return rn_net_build(out, &in->spec, err);
+}
+
 static int build(struct import *in, struct rn_error *err)
 {
     struct rn_graph *graph;
     struct rn_error why = {0};
-    int rc = rn_net_build(&graph, &in->spec, &why);
+    int rc = build_graph(in, &graph, &why);
 
     if (rc)
         return rn_fail(err, rc, "'%s': %.300s", in->state.path, why.msg);
@@ -245,6 +274,8 @@ static int import_state(struct import *in, struct rn_error *err)
         rc = rn_module_check(in->model->graph, &in->state, err);
     if (!rc && in->options->eps > 0)
         rc = rn_unusual_eps(in->model->graph, in->options->eps, err);
+    if (!rc)
+        rc = rn_import_aux(in->model, in->options, err);
     if (rc)
         return rc;
     in->model->headless = in->found.headless;
@@ -283,6 +314,8 @@ static int import_described(struct import *in, struct rn_error *err)
         rc = rn_rename(&in->found, &in->state, NULL, err);
     if (!rc)
         rc = read_tensors(in, err);
+    if (!rc)
+        rc = rn_import_aux(in->model, in->options, err);
     return rc ? rc : rn_import_check(in->model, in->options, err);
 }
 

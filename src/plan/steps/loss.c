@@ -1,19 +1,44 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The loss, and its gradient. */
+/* The losses, and their gradients. */
 #include "ops/loss.h"
 #include "plan/steps/steps.h"
+
+/* What the loss of an auxiliary head counts now. */
+static double weight_of(const struct rn_plan *plan, const struct rn_aux *aux)
+{
+    return (double)aux->weight * (aux->fades ? plan->ahead : 1);
+}
+
+/* A head's own loss takes targets as they are, unless it smooths them. */
+static struct rn_targets targets_of(const struct rn_plan *plan,
+                                    const struct rn_aux *aux)
+{
+    struct rn_targets targets = plan->targets;
+
+    if (!aux || !aux->loss)
+        return targets;
+    targets.loss = rn_loss_find(aux->loss);
+    if (!targets.loss->smooths)
+        targets.smoothing = 0;
+    return targets;
+}
 
 static int run_loss(struct rn_plan *plan, struct rn_step *s,
                     struct rn_error *err)
 {
+    const struct rn_aux *aux = rn_graph_aux_of(plan->graph, s->node);
+    const struct rn_targets targets = targets_of(plan, aux);
     int classes = rn_step_node(plan, s)->shape.c;
-    struct rn_loss loss =
-        rn_loss_of(plan->options.batch, classes, rn_channels_padded(classes),
-                   rn_buffer_at(plan, s->a.buffer), &plan->targets,
-                   rn_buffer_at(plan, s->out));
+    struct rn_loss loss = rn_loss_weighted(
+        plan->options.batch, classes, rn_channels_padded(classes),
+        rn_buffer_at(plan, s->a.buffer), &targets,
+        aux ? weight_of(plan, aux) : 1, rn_buffer_at(plan, s->out));
 
     (void)err;
-    plan->result = (struct rn_step_result){loss.sum, loss.errors};
+    if (aux)
+        plan->result.aux += loss.sum;
+    else /* the first */
+        plan->result = (struct rn_step_result){loss.sum, loss.errors, 0};
     return RN_OK;
 }
 
