@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Line charts as SVG. */
+#include "core/plot.h"
+
+#include "core/letters.h"
+#include "core/locale.h"
+#include "core/memory.h"
+
+#include <math.h>
+
+bool rn_points_add(struct rn_points *points, double x, double y)
+{
+    if (!rn_grow(&points->at, &points->capacity, points->count,
+                 sizeof(struct rn_point)))
+        return false;
+    points->at[points->count++] = (struct rn_point){x, y};
+    return true;
+}
+
+void rn_points_thin(struct rn_points *points, size_t most)
+{
+    size_t group = (points->count + most - 1) / most, n = 0;
+
+    if (group <= 1)
+        return;
+    for (size_t i = 0; i < points->count; i += group) {
+        size_t end = i + group < points->count ? i + group : points->count;
+        struct rn_point sum = {0, 0};
+
+        for (size_t k = i; k < end; k++) {
+            sum.x += points->at[k].x;
+            sum.y += points->at[k].y;
+        }
+        points->at[n++] = (struct rn_point){sum.x / (double)(end - i),
+                                            sum.y / (double)(end - i)};
+    }
+    points->count = n;
+}
+
+double rn_points_largest(const struct rn_points *points, double x)
+{
+    double most = 0;
+
+    for (size_t i = 0; i < points->count; i++)
+        if (points->at[i].x >= x)
+            most = fmax(most, points->at[i].y);
+    return most;
+}
+
+/* 1, 2 or 5 times a power of ten, so that about `parts` steps make `range`. */
+static double nice_step(double range, int parts)
+{
+    double raw = range / parts;
+    double power = pow(10, floor(log10(raw)));
+    double digit = raw / power;
+
+    return (digit <= 1 ? 1 : digit <= 2 ? 2 : digit <= 5 ? 5 : 10) * power;
+}
+
+void rn_plot_scale(struct rn_plot *plot, double x_max, double y_max,
+                   double y_limit)
+{
+    plot->x_max = x_max;
+    plot->x_step = nice_step(x_max, 8);
+    if (plot->x_step < 1)
+        plot->x_step = 1;
+    plot->y_step = nice_step(y_max, 6);
+    plot->y_max =
+        fmin(y_limit, ceil(y_max * 1.02 / plot->y_step) * plot->y_step);
+}
+
+double rn_plot_x(const struct rn_plot *p, double x)
+{
+    return p->left + x / p->x_max * (p->right - p->left);
+}
+
+double rn_plot_y(const struct rn_plot *p, double y)
+{
+    return p->bottom - y / p->y_max * (p->bottom - p->top);
+}
+
+void rn_plot_head(FILE *out, const struct rn_plot *p, const char *title)
+{
+    fprintf(out,
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" "
+            "height=\"%d\" viewBox=\"0 0 %d %d\" font-family=\"Helvetica, "
+            "Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif\" "
+            "font-size=\"13\" fill=\"#374151\">\n<title>",
+            p->width, p->height, p->width, p->height);
+    rn_text_xml(out, title);
+    fprintf(out,
+            "</title>\n"
+            "<clipPath id=\"plot\"><rect x=\"%d\" y=\"%d\" width=\"%d\" "
+            "height=\"%d\"/></clipPath>\n"
+            "<rect width=\"%d\" height=\"%d\" fill=\"#ffffff\"/>\n"
+            "<text x=\"%d\" y=\"32\" font-size=\"17\" font-weight=\"bold\" "
+            "fill=\"#111827\">",
+            p->left, p->top - 1, p->right - p->left + 2, p->bottom - p->top + 2,
+            p->width, p->height, p->left);
+    rn_text_xml(out, title);
+    fputs("</text>\n", out);
+}
+
+void rn_plot_axes(FILE *out, const struct rn_plot *p, const char *x_title,
+                  const char *y_title)
+{
+    fputs("<g stroke=\"#e5e7eb\">\n", out);
+    for (double y = p->y_step; y <= p->y_max * 1.0001; y += p->y_step)
+        rn_print(out, "<path d=\"M%d %.1fH%d\"/>\n", p->left, rn_plot_y(p, y),
+                 p->right);
+    fputs("</g>\n<g text-anchor=\"end\">\n", out);
+    for (double y = 0; y <= p->y_max * 1.0001; y += p->y_step)
+        rn_print(out, "<text x=\"%d\" y=\"%.1f\">%g</text>\n", p->left - 9,
+                 rn_plot_y(p, y) + 4.5, y);
+    fputs("</g>\n<g text-anchor=\"middle\">\n", out);
+    for (double x = 0; x <= p->x_max * 1.0001; x += p->x_step)
+        rn_print(out,
+                 "<path d=\"M%.1f %dv5\" stroke=\"#6b7280\"/>"
+                 "<text x=\"%.1f\" y=\"%d\">%.10g</text>\n",
+                 rn_plot_x(p, x), p->bottom, rn_plot_x(p, x), p->bottom + 20,
+                 x);
+    fprintf(out,
+            "<text x=\"%d\" y=\"%d\">%s</text>\n"
+            "<text transform=\"translate(22 %d) rotate(-90)\">%s"
+            "</text>\n</g>\n"
+            "<path d=\"M%d %dV%dH%d\" fill=\"none\" stroke=\"#6b7280\"/>\n",
+            (p->left + p->right) / 2, p->bottom + 44, x_title,
+            (p->top + p->bottom) / 2, y_title, p->left, p->top, p->bottom,
+            p->right);
+}
+
+void rn_plot_line(FILE *out, const struct rn_plot *p,
+                  const struct rn_points *points, const char *colour,
+                  double width)
+{
+    if (points->count == 0)
+        return;
+    rn_print(out,
+             "<polyline clip-path=\"url(#plot)\" fill=\"none\" stroke=\"%s\" "
+             "stroke-width=\"%g\" stroke-linejoin=\"round\" "
+             "stroke-linecap=\"round\" points=\"",
+             colour, width);
+    for (size_t i = 0; i < points->count; i++)
+        rn_print(out, "%s%.1f,%.1f", i == 0 ? "" : " ",
+                 rn_plot_x(p, points->at[i].x), rn_plot_y(p, points->at[i].y));
+    fputs("\"/>\n", out);
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Line charts as SVG: axes from zero, lines, marks. Text is gathered in memory;
+ * a stream's errors stay until they are asked for at the end. */
+#ifndef RN_CORE_PLOT_H
+#define RN_CORE_PLOT_H
+
+#include "core/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+struct rn_point {
+    double x, y;
+};
+
+struct rn_points {
+    struct rn_point *at; /* rn_free() releases it */
+    size_t count, capacity;
+};
+
+/** False when memory is short. */
+bool rn_points_add(struct rn_points *points, double x, double y);
+
+/** Replace groups of points by their means until there are at most `most`. */
+void rn_points_thin(struct rn_points *points, size_t most);
+
+/** The largest y of the points from `x` on, 0 without any. */
+double rn_points_largest(const struct rn_points *points, double x);
+
+/** The picture, the plot within it, in pixels, and what its axes reach. */
+struct rn_plot {
+    int width, height, left, top, right, bottom;
+    double x_max, y_max, x_step, y_step;
+};
+
+/** Both axes from 0, so that x_max and y_max fit; whole steps. x is not
+ *  rounded up, y at most to `y_limit`. */
+void rn_plot_scale(struct rn_plot *plot, double x_max, double y_max,
+                   double y_limit);
+double rn_plot_x(const struct rn_plot *plot, double x);
+double rn_plot_y(const struct rn_plot *plot, double y);
+
+/** From <svg> to the background. */
+void rn_plot_head(FILE *out, const struct rn_plot *plot, const char *title);
+/** Grid, axes, numbers, and what they are numbers of. */
+void rn_plot_axes(FILE *out, const struct rn_plot *plot, const char *x,
+                  const char *y);
+void rn_plot_line(FILE *out, const struct rn_plot *plot,
+                  const struct rn_points *points, const char *colour,
+                  double width);
+
+#endif
