@@ -17,7 +17,8 @@ enum {
 
 extern const struct command command_info, command_train, command_eval,
     command_predict, command_features, command_bench, command_convert,
-    command_diff, command_quantize, command_data, command_completion;
+    command_diff, command_quantize, command_data, command_study,
+    command_completion;
 
 /** The i-th command of the program; NULL past the end. */
 const struct command *cli_command(size_t i);
@@ -32,6 +33,12 @@ int cli_status(int code);
  *  is wrong with; NULL is no data. */
 void cli_remarks(const struct rn_data *data);
 void cli_picture_remarks(const struct rn_pictures *pictures);
+
+/** Options of a new run from the arguments of 'resnet train', checked: 0, or
+ *  the exit status after a message. They point into argv and into the recipe's
+ *  text, which the caller frees. */
+int train_parse(int argc, char **argv, struct rn_train_options *train,
+                char **recipe);
 
 /* Networks by name or from a model file: net.c. */
 

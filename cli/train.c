@@ -374,23 +374,54 @@ static int train(struct options *o)
     return finish(run, o, rc, &result, &watcher, &err);
 }
 
-static int run(const struct command *command, void *options,
-               const struct args *args)
+/* The options of a command line and of the recipe it names, checked. */
+static int take(const struct command *command, struct options *o,
+                const struct args *args, char **recipe)
 {
-    struct options *o = options;
     struct args again = *args;
-    char *recipe = NULL;
     int rc = 0;
 
+    *recipe = NULL;
     if (options_given(command, args, "iterations") &&
         options_given(command, args, "epochs"))
         return both_lengths("command line");
     if (!o->resume && o->recipe)
-        rc = apply_recipe(command, o, &again, &recipe);
-    if (rc == 0 && o->resume)
-        rc = check_resume(command, args);
-    else if (rc == 0)
-        rc = check_new(command, o, args);
+        rc = apply_recipe(command, o, &again, recipe);
+    if (rc)
+        return rc;
+    return o->resume ? check_resume(command, args)
+                     : check_new(command, o, args);
+}
+
+int train_parse(int argc, char **argv, struct rn_train_options *train,
+                char **recipe)
+{
+    struct options o = {.recipe = NULL};
+    struct args args = {.argc = argc, .argv = argv};
+    int rc;
+
+    *recipe = NULL;
+    args.operand = calloc((size_t)argc + 1, sizeof(*args.operand));
+    if (!args.operand) {
+        say_error("out of memory");
+        return EXIT_FAILED;
+    }
+    defaults(&o);
+    rc = options_parse(&command_train, &o, &args);
+    if (rc == 0)
+        rc = take(&command_train, &o, &args, recipe);
+    free(args.operand);
+    *train = o.train;
+    return rc;
+}
+
+static int run(const struct command *command, void *options,
+               const struct args *args)
+{
+    struct options *o = options;
+    char *recipe;
+    int rc = take(command, o, args, &recipe);
+
     if (rc == 0)
         rc = train(o);
     free(recipe);

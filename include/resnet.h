@@ -1410,6 +1410,88 @@ RN_INLINE int rn_train_resume(const char *run,
                               struct rn_train_result *result,
                               struct rn_error *err);
 
+/** How far a run folder is. */
+struct rn_run_state {
+    long iteration;  /**< of the log's last line; 0: none yet */
+    long iterations; /**< of the whole run; 0: the folder holds no run */
+    int finished;    /**< it did all of them, and saved */
+    int saved;       /**< there is a checkpoint to resume from */
+};
+
+/** @return RN_OK, too, for a folder that is not there or holds no run;
+ *          RN_ERR_IO and RN_ERR_DATA for a run.json that cannot be read. */
+RN_INLINE int rn_run_get(const char *run, struct rn_run_state *state,
+                         struct rn_error *err);
+
+/**
+ * Whether a run was made with these options: all that shape its result. What
+ * `options` leaves open, and rn_train() would choose, may have any value.
+ *
+ * @param field out, the first option that differs, as rn_train_option() names
+ *              it, or "": none does.
+ * @return RN_ERR_ARG when `run` holds no run, RN_ERR_IO, RN_ERR_DATA.
+ */
+RN_API int rn_run_compare(const char *run,
+                          const struct rn_train_options *options,
+                          char field[32], struct rn_error *err);
+
+/* ------------------------------------------------------------ studies */
+
+/** Runs named by a file as the product of options. */
+struct rn_study;
+
+/**
+ * Read a file of lines "option = value | value ...", with # comments. Options
+ * are any texts to this function; their product makes the runs, the first
+ * varying slowest. Not options are
+ *
+ *     title = TEXT, recipe = RECIPE, data = DATA
+ *     name = {net}-seed{seed}              pattern of the runs' names
+ *     exclude = option=value ...           leave out the runs that meet these
+ *     when = option=value ...: option=value ...   runs that do have these, too
+ *     figure = TITLE: RUN ...              curves in a picture of the report
+ *
+ * where a condition's value and RUN may have * and ?.
+ *
+ * @return RN_ERR_ARG for a file that makes no sense, names no runs, or two of
+ *         one name; RN_ERR_IO, RN_ERR_DATA when it cannot be read.
+ */
+RN_API int rn_study_read(struct rn_study **out, const char *path,
+                         struct rn_error *err);
+RN_API void rn_study_destroy(struct rn_study *study);
+
+/** What the file says; NULL: nothing. */
+RN_API const char *rn_study_title(const struct rn_study *study);
+RN_API const char *rn_study_recipe(const struct rn_study *study);
+RN_API const char *rn_study_data(const struct rn_study *study);
+/** The name of a run; NULL past the end. */
+RN_API const char *rn_study_run(const struct rn_study *study, size_t run);
+/** The name of its i-th option, and its value; NULL past the end. */
+RN_API const char *rn_study_setting(const struct rn_study *study, size_t run,
+                                    size_t i, const char **value);
+
+/** What a report is of. */
+struct rn_study_result {
+    size_t runs, finished;
+    size_t groups; /**< of runs that differ in nothing but their seed */
+};
+
+/**
+ * Write report.html, report.md and report.csv of all runs below a folder into
+ * it: means and standard deviations over seeds of what has finished, learning
+ * curves of all.
+ *
+ * @param study   for title and figures; may be NULL.
+ * @param message is called for each run or line that cannot be read and is left
+ *                out; may be NULL.
+ * @return RN_ERR_ARG when there are no runs, RN_ERR_IO when a file cannot be
+ *         written.
+ */
+RN_INLINE int rn_study_report(const char *dir, const struct rn_study *study,
+                              void (*message)(void *user, const char *text),
+                              void *user, struct rn_study_result *result,
+                              struct rn_error *err);
+
 /* --------------------------------------------------------- evaluation */
 
 struct rn_eval_options {
@@ -1912,6 +1994,28 @@ RN_INLINE int rn_train_resume(const char *run,
 {
     return rn_train_resume_sized(run, options, events, result, sizeof(*result),
                                  err);
+}
+
+RN_API int rn_run_get_sized(const char *run, struct rn_run_state *state,
+                            size_t size, struct rn_error *err);
+RN_INLINE int rn_run_get(const char *run, struct rn_run_state *state,
+                         struct rn_error *err)
+{
+    return rn_run_get_sized(run, state, sizeof(*state), err);
+}
+
+RN_API int rn_study_report_sized(const char *dir,
+                                 const struct rn_study *study,
+                                 void (*message)(void *user, const char *text),
+                                 void *user, struct rn_study_result *result,
+                                 size_t size, struct rn_error *err);
+RN_INLINE int rn_study_report(const char *dir, const struct rn_study *study,
+                              void (*message)(void *user, const char *text),
+                              void *user, struct rn_study_result *result,
+                              struct rn_error *err)
+{
+    return rn_study_report_sized(dir, study, message, user, result,
+                                 sizeof(*result), err);
 }
 
 RN_API int rn_eval_sized(const struct rn_model *model,

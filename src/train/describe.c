@@ -11,20 +11,39 @@
 
 #define OPTIONS_LIMIT ((size_t)1 << 20)
 
+/* What the plan needs; 0: not known. */
+static uint64_t memory_needed(const struct rn_trainer *t)
+{
+    const struct rn_plan_options plan = {
+        .struct_size = sizeof(plan),
+        .mode = RN_MODE_TRAIN,
+        .batch = t->o.batch,
+        .threads = t->threads,
+        .exact = t->o.exact,
+        .recompute = t->o.recompute,
+        .precision = t->o.precision,
+        .emulate = t->o.emulate,
+    };
+    uint64_t bytes = 0;
+
+    (void)rn_plan_estimate(t->model, &plan, &bytes, NULL);
+    return bytes;
+}
+
 static json_t *network_json(const struct rn_trainer *t)
 {
     const struct rn_net_spec *spec = &t->model->spec;
     const char *shortcut = rn_shortcut_name(spec->shortcut);
-
     const struct rn_graph *g = t->model->graph;
 
-    return json_pack("{s:s, s:[i,i,i], s:i, s:s, s:b, s:I, s:I}", "net",
+    return json_pack("{s:s, s:[i,i,i], s:i, s:s, s:b, s:I, s:I, s:I}", "net",
                      spec->name, "input", spec->input.c, spec->input.h,
                      spec->input.w, "classes", spec->classes, "shortcut",
                      shortcut ? shortcut : "-", "stride_v1",
                      (int)spec->stride_v1, "params",
                      (json_int_t)(rn_graph_params(g) - rn_graph_aux_params(g)),
-                     "macs", (json_int_t)rn_graph_macs(g));
+                     "macs", (json_int_t)rn_graph_macs(g), "train_bytes",
+                     (json_int_t)memory_needed(t));
 }
 
 static json_t *data_json(const struct rn_trainer *t)

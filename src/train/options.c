@@ -432,6 +432,43 @@ json_t *rn_options_to_json(const struct rn_train_options *o)
     return to_json(o, true);
 }
 
+bool rn_options_shape(const char *name)
+{
+    for (size_t i = 0; i < OPTIONS; i++)
+        if (strcmp(options[i].o.name, name) == 0)
+            return options[i].keeping == SHAPES;
+    return false;
+}
+
+/* What is left open may have been chosen in any way. */
+static bool is_open(const struct run_option *row, const json_t *value)
+{
+    return json_is_null(value) ||
+           (json_is_number(value) && json_number_value(value) == 0 &&
+            row->o.unset);
+}
+
+int rn_options_differ(const struct rn_train_options *o, const json_t *kept,
+                      const char **name, struct rn_error *err)
+{
+    json_t *own = to_json(o, true);
+
+    *name = NULL;
+    if (!own)
+        return rn_fail_memory(err, 1024, "options");
+    for (size_t i = 0; i < OPTIONS && !*name; i++) {
+        const struct run_option *row = &options[i];
+        json_t *value = json_object_get(own, row->o.name);
+        json_t *other = json_object_get(kept, row->o.name);
+
+        if (row->keeping == SHAPES && other && !is_open(row, value) &&
+            !json_equal(value, other))
+            *name = row->o.name;
+    }
+    json_decref(own);
+    return RN_OK;
+}
+
 /* A value of the wrong type reads as NaN, which no range admits. */
 static double json_number(const json_t *value)
 {

@@ -65,6 +65,13 @@ int rn_options_from_json(struct rn_train_options *o, const json_t *object,
  *  lies, nor of the run folder's name). 0 when memory is short. */
 uint64_t rn_options_checksum(const struct rn_train_options *o);
 
+/** Whether an option shapes a run's result, rather than where things lie. */
+bool rn_options_shape(const char *name);
+/** The first option that shapes the result and differs from what run.json's
+ *  `kept` has, or NULL; what is left open does not differ. */
+int rn_options_differ(const struct rn_train_options *o, const json_t *kept,
+                      const char **name, struct rn_error *err);
+
 /** Text of a JSON value with reals as short as survives reading back;
  *  rn_free() releases it. NULL when memory is short. */
 char *rn_json_dump(const json_t *value, size_t flags);

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Runs of a study as processes of this program, so that one that fails, or is
+ * killed for its memory, takes no other along. */
+#ifndef RN_CLI_JOBS_H
+#define RN_CLI_JOBS_H
+
+#include <sys/types.h>
+
+struct job {
+    pid_t process; /* 0: none */
+    int lock;      /* the run folder's lock, also held by the process */
+    size_t run;    /* the caller's number for it */
+    double began;  /* seconds_now() */
+};
+
+/**
+ * Lock the run folder (made, if need be), so that no other process of this or
+ * another machine does the run: fcntl() locks, which go with their last holder
+ * however it ends.
+ *
+ * @return a descriptor to be closed, -1 after a message, -2: another has it.
+ */
+int job_lock(const char *folder);
+
+/** Start argv as a process with its output in the folder's output.txt, holding
+ *  the lock; it is sent SIGTERM when this process ends. 0, or -1 after a
+ *  message. */
+int job_start(struct job *job, int lock, const char *folder, char *const *argv);
+
+/** Whether a job has ended; its exit status, 128 + the signal's number. */
+int job_ended(struct job *job, int *status);
+
+/** Ask it to save and end. */
+void job_stop(const struct job *job);
+
+/** The last line of what it printed, in buf. */
+const char *job_last_line(const char *folder, char *buf, size_t size);
+
+#endif

@@ -1,0 +1,540 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* resnet study: train many runs, and report on them. */
+#include "study.h"
+
+#include "cli.h"
+#include "interrupt.h"
+#include "jobs.h"
+#include "output.h"
+#include "progress.h"
+
+#include <errno.h>
+#include <fnmatch.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define JOBS_MAX 64
+/* The file is kept beside the runs, so that their report can be made again. */
+#define KEPT "study.conf"
+
+struct options {
+    const char *out, *report, *only;
+    int jobs, threads, list, json, quiet;
+};
+
+#define AT(field) offsetof(struct options, field)
+
+/* clang-format off */
+static const struct rn_option study_options[] = {
+    {"out", .type = RN_OPTION_TEXT, .offset = AT(out), .value = "DIR",
+     .help = "Keep the runs in folders below DIR; what is complete there is "
+             "not run again, what was stopped goes on"},
+    {"only", .type = RN_OPTION_TEXT, .offset = AT(only), .value = "PATTERN",
+     .unset = "all",
+     .help = "Run those whose names match PATTERN, which may have * and ?"},
+    {"jobs", .type = RN_OPTION_INT, .offset = AT(jobs), .min = 1,
+     .max = JOBS_MAX, .value = "N", .unset = "1",
+     .help = "Runs at a time, which share the threads"},
+    {"threads", .type = RN_OPTION_INT, .offset = AT(threads), .min = 1,
+     .max = 1024, .value = "N", .unset = "all processors it may use",
+     .help = "Compute threads of all runs together"},
+    {"list", .type = RN_OPTION_FLAG, .offset = AT(list),
+     .help = "Print the runs, how far they are and what they will need; run "
+             "nothing"},
+    {"report", .type = RN_OPTION_TEXT, .offset = AT(report), .value = "DIR",
+     .help = "Run nothing; report on all runs below DIR, whoever made them"},
+    {"json", .type = RN_OPTION_FLAG, .offset = AT(json), .help = JSON_HELP},
+    {"quiet", .type = RN_OPTION_FLAG, .offset = AT(quiet),
+     .help = "Print errors and the result only"},
+};
+/* clang-format on */
+
+static const struct option_group groups[] = {
+    {"study", .own = study_options, .count = COUNT(study_options)},
+};
+
+static void defaults(void *options)
+{
+    (void)options;
+}
+
+struct study {
+    const struct options *o;
+    const char *file, *data;
+    struct rn_study *study;
+    struct study_run *runs;
+    size_t count;
+    struct job jobs[JOBS_MAX];
+    int n_jobs, threads;
+    size_t failed, busy;
+};
+
+/* ------------------------------------------------------------------- runs */
+
+/** Options that are the study's own to give. */
+#define REFUSED "out|resume|recipe|data|threads|json|quiet"
+
+static char *joined(const char *a, const char *joint, const char *b)
+{
+    size_t size = strlen(a) + strlen(joint) + strlen(b) + 1;
+    char *text = malloc(size);
+
+    if (text)
+        snprintf(text, size, "%s%s%s", a, joint, b);
+    return text;
+}
+
+/* "--lr=0.1"; 0, or -1 when memory is short. */
+static int add_argument(struct study_run *run, const char *option,
+                        const char *value)
+{
+    char *name = joined("--", option, "="), *text;
+
+    text = name ? joined(name, value, "") : NULL;
+    free(name);
+    run->argv[run->argc] = text;
+    run->argc += text != NULL;
+    return text ? 0 : -1;
+}
+
+static int make_arguments(const struct study *s, size_t i,
+                          struct study_run *run)
+{
+    const char *recipe = rn_study_recipe(s->study), *option, *value;
+    size_t settings = 0;
+    int failed = 0;
+
+    while (rn_study_setting(s->study, i, settings, &value))
+        settings++;
+    run->argv = calloc(settings + 8, sizeof(*run->argv));
+    if (!run->argv)
+        return -1;
+    for (const char *const *word =
+             (const char *const[]){"resnet", "train", s->data, NULL};
+         *word && !failed; word++) {
+        run->argv[run->argc] = strdup(*word);
+        failed = !run->argv[run->argc];
+        run->argc += !failed;
+    }
+    if (recipe && !failed)
+        failed = add_argument(run, "recipe", recipe);
+    for (size_t k = 0; !failed && k < settings; k++) {
+        option = rn_study_setting(s->study, i, k, &value);
+        failed = add_argument(run, option, value);
+    }
+    if (!failed)
+        failed = add_argument(run, "out", run->folder);
+    return failed ? -1 : 0;
+}
+
+static int check_settings(const struct study *s, size_t i)
+{
+    const char *option, *value;
+
+    for (size_t k = 0; (option = rn_study_setting(s->study, i, k, &value)); k++)
+        if (word_index(REFUSED, option) >= 0) {
+            say_error("%s: '%s' cannot be an option of runs", s->file, option);
+            return EXIT_USAGE;
+        }
+    return 0;
+}
+
+static int make_run(struct study *s, size_t i)
+{
+    struct study_run *run = &s->runs[s->count];
+    int rc = check_settings(s, i);
+
+    if (rc)
+        return rc;
+    run->name = rn_study_run(s->study, i);
+    run->folder = joined(s->o->out, "/", run->name);
+    s->count++;
+    if (!run->folder || make_arguments(s, i, run) < 0) {
+        say_error("out of memory");
+        return EXIT_FAILED;
+    }
+    rc = train_parse(run->argc - 2, run->argv + 2, &run->options, &run->recipe);
+    if (rc)
+        say_error("%s: run '%s' cannot be made", s->file, run->name);
+    return rc;
+}
+
+static int make_runs(struct study *s)
+{
+    size_t count = 0;
+    int rc = 0;
+
+    while (rn_study_run(s->study, count))
+        count++;
+    s->runs = calloc(count, sizeof(*s->runs));
+    if (!s->runs) {
+        say_error("out of memory");
+        return EXIT_FAILED;
+    }
+    for (size_t i = 0; i < count && rc == 0; i++)
+        if (!s->o->only ||
+            fnmatch(s->o->only, rn_study_run(s->study, i), 0) == 0)
+            rc = make_run(s, i);
+    if (rc == 0 && s->count == 0) {
+        say_error("none of the %zu runs of '%s' matches '%s'", count, s->file,
+                  s->o->only);
+        return EXIT_USAGE;
+    }
+    return rc;
+}
+
+static void free_runs(struct study *s)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        struct study_run *run = &s->runs[i];
+
+        for (int k = 0; k < run->argc; k++)
+            free(run->argv[k]);
+        free(run->argv);
+        free(run->folder);
+        free(run->recipe);
+    }
+    free(s->runs);
+}
+
+void study_look(struct study_run *run)
+{
+    struct rn_train_options options = run->options;
+    struct rn_error err;
+    char field[32], flag[40];
+
+    run->is = RUN_BROKEN;
+    if (rn_run_get(run->folder, &run->state, &err)) {
+        cli_fail(&err);
+        return;
+    }
+    if (run->state.iterations == 0) {
+        run->is = RUN_MISSING;
+        return;
+    }
+    ask_for_zeroes(rn_train_option, &options);
+    if (rn_run_compare(run->folder, &options, field, &err)) {
+        cli_fail(&err);
+        return;
+    }
+    run->is = run->state.finished ? RUN_FINISHED : RUN_STOPPED;
+    if (!field[0])
+        return;
+    run->is = RUN_OTHER;
+    say_error("'%s' holds a run of another --%s; it is left as it is",
+              run->folder, flag_of(field, flag, sizeof(flag)));
+}
+
+/* ------------------------------------------------------------------- jobs */
+
+static int start(struct study *s, struct job *job, size_t i, int lock)
+{
+    struct study_run *run = &s->runs[i];
+    char threads[32];
+    char *resumed[] = {"resnet",    "train", "--resume",
+                       run->folder, threads, NULL};
+    size_t slot = (size_t)(job - s->jobs);
+    int share = s->threads / s->n_jobs;
+    int rc;
+
+    share += (int)slot < s->threads % s->n_jobs;
+    snprintf(threads, sizeof(threads), "--threads=%d", share > 0 ? share : 1);
+    job->run = i;
+    if (run->is == RUN_STOPPED)
+        return job_start(job, lock, run->folder, resumed);
+    run->argv[run->argc] = threads;
+    rc = job_start(job, lock, run->folder, run->argv);
+    run->argv[run->argc] = NULL;
+    return rc;
+}
+
+/* Begin or go on with a run, if nobody else has it: 1 when it was started. */
+static int try_run(struct study *s, struct job *job, size_t i)
+{
+    struct study_run *run = &s->runs[i];
+    int lock = job_lock(run->folder);
+
+    if (lock == -2) {
+        s->busy++;
+        say("%s: another process is at it", run->name);
+        return 0;
+    }
+    if (lock >= 0)
+        study_look(run); /* by now another may have finished it */
+    if (lock >= 0 && (run->is == RUN_MISSING || run->is == RUN_STOPPED) &&
+        start(s, job, i, lock) == 0) {
+        if (!s->o->quiet)
+            say("%s: %s", run->name,
+                run->is == RUN_STOPPED ? "goes on" : "begins");
+        return 1;
+    }
+    if (run->is != RUN_FINISHED)
+        s->failed++;
+    if (lock >= 0)
+        close(lock);
+    return 0;
+}
+
+static void tell(void *user, const char *text)
+{
+    (void)user;
+    say("%s", text);
+}
+
+static int report(const char *folder, const struct rn_study *study,
+                  struct rn_study_result *result, int quiet)
+{
+    struct rn_error err;
+
+    if (rn_study_report(folder, study, quiet ? NULL : tell, NULL, result, &err))
+        return cli_fail(&err);
+    return 0;
+}
+
+static void finish_run(struct study *s, const struct job *job, int status)
+{
+    struct study_run *run = &s->runs[job->run];
+    struct text t;
+    char line[500];
+
+    if (interrupt_signal() && status > 128)
+        return;
+    if (status == 0) {
+        if (!s->o->quiet)
+            say("%s: finished after %s", run->name,
+                text_seconds(&t, seconds_now() - job->began));
+        return;
+    }
+    s->failed++;
+    if (status == 128 + 9)
+        say_error("%s: killed; the memory may not suffice", run->name);
+    else
+        say_error("%s: failed with exit status %d: %s", run->name, status,
+                  job_last_line(run->folder, line, sizeof(line)));
+}
+
+/* One look at all jobs; how many still run. */
+static int attend(struct study *s, int *stopped)
+{
+    struct rn_study_result ignored;
+    int running = 0;
+
+    for (int k = 0; k < s->n_jobs; k++) {
+        struct job *job = &s->jobs[k];
+        int status;
+
+        if (!job->process)
+            continue;
+        if (job_ended(job, &status)) {
+            finish_run(s, job, status);
+            report(s->o->out, s->study, &ignored, 1);
+            continue;
+        }
+        running++;
+        if (interrupt_signal() && !*stopped)
+            job_stop(job);
+    }
+    if (interrupt_signal())
+        *stopped = 1;
+    return running;
+}
+
+static void run_all(struct study *s)
+{
+    const struct timespec pause = {.tv_nsec = 100000000};
+    size_t next = 0;
+    int stopped = 0, running;
+
+    do {
+        for (int k = 0; k < s->n_jobs && !interrupt_signal(); k++)
+            while (!s->jobs[k].process && next < s->count)
+                try_run(s, &s->jobs[k], next++);
+        running = attend(s, &stopped);
+        if (running)
+            nanosleep(&pause, NULL);
+    } while (running || (next < s->count && !interrupt_signal()));
+}
+
+/* ---------------------------------------------------------------- command */
+
+/* Beside the runs, for 'study --report'. */
+static int keep_file(const struct study *s)
+{
+    char *path = joined(s->o->out, "/", KEPT);
+    char bytes[4096];
+    FILE *in = fopen(s->file, "rb"), *out;
+    int failed = !path || !in;
+    size_t n;
+
+    if (failed)
+        say_error("cannot open '%s': %s", s->file, strerror(errno));
+    out = failed ? NULL : fopen(path, "wb");
+    while (out && (n = fread(bytes, 1, sizeof(bytes), in)) > 0)
+        failed |= fwrite(bytes, 1, n, out) != n;
+    if (in)
+        fclose(in);
+    if (!out || fclose(out) != 0 || failed) {
+        if (path && in)
+            say_error("cannot write '%s': %s", path, strerror(errno));
+        failed = 1;
+    }
+    free(path);
+    return failed ? EXIT_FAILED : 0;
+}
+
+static int make_folder(const char *folder)
+{
+    if (mkdir(folder, 0777) == 0 || errno == EEXIST)
+        return 0;
+    say_error("cannot make folder '%s': %s", folder, strerror(errno));
+    return EXIT_FAILED;
+}
+
+static void print_result(const struct options *o, const char *folder,
+                         const struct rn_study_result *r, size_t failed)
+{
+    if (o->json) {
+        json_t *object = json_new();
+        char *page = joined(folder, "/", "report.html");
+
+        json_put(object, "report", json_text(page));
+        json_put(object, "runs", json_count(r->runs));
+        json_put(object, "finished", json_count(r->finished));
+        json_put(object, "failed", json_count(failed));
+        json_put(object, "groups", json_count(r->groups));
+        json_line(object);
+        free(page);
+        return;
+    }
+    printf("%zu run%s, %zu finished", r->runs, r->runs == 1 ? "" : "s",
+           r->finished);
+    if (failed)
+        printf(", %zu failed", failed);
+    printf("\nreport: %s/report.html\n", folder);
+}
+
+static int run_study(struct study *s)
+{
+    struct rn_study_result result = {.runs = 0};
+    struct rn_machine machine;
+    int rc = make_folder(s->o->out);
+
+    if (rc == 0)
+        rc = keep_file(s);
+    if (rc)
+        return rc;
+    rn_machine_get(&machine);
+    s->threads = s->o->threads ? s->o->threads : machine.threads;
+    s->n_jobs = s->o->jobs ? s->o->jobs : 1;
+    interrupt_catch();
+    run_all(s);
+    rc = report(s->o->out, s->study, &result, s->o->quiet);
+    if (rc == 0)
+        print_result(s->o, s->o->out, &result, s->failed);
+    if (interrupt_signal()) {
+        say("stopped; the same command goes on");
+        return 128 + interrupt_signal();
+    }
+    return s->failed ? EXIT_FAILED : rc;
+}
+
+/* The report alone, of a folder that may have a study's file. */
+static int report_again(const struct options *o)
+{
+    struct rn_study_result result = {.runs = 0};
+    struct rn_study *study = NULL;
+    struct rn_error err;
+    char *path = joined(o->report, "/", KEPT);
+    int rc;
+
+    if (path && access(path, R_OK) == 0 && rn_study_read(&study, path, &err))
+        say("%s; the report is made without it", err.msg);
+    rc = report(o->report, study, &result, o->quiet);
+    if (rc == 0)
+        print_result(o, o->report, &result, 0);
+    rn_study_destroy(study);
+    free(path);
+    return rc;
+}
+
+static int check(const struct options *o, const struct args *args)
+{
+    if (o->report && (args->count || o->out || o->list || o->only || o->jobs ||
+                      o->threads)) {
+        say_error("--report runs nothing; it takes --json and --quiet alone");
+        return EXIT_USAGE;
+    }
+    if (!o->report && args->count == 0) {
+        say_error("FILE is missing; usage: resnet study %s",
+                  command_study.synopsis);
+        return EXIT_USAGE;
+    }
+    if (!o->report && !o->out) {
+        say_error("--out DIR is missing: the folder for the runs");
+        return EXIT_USAGE;
+    }
+    return 0;
+}
+
+static int run(const struct command *command, void *options,
+               const struct args *args)
+{
+    const struct options *o = options;
+    struct study s = {.o = o, .file = args->operand[0]};
+    struct rn_error err;
+    int rc = check(o, args);
+
+    (void)command;
+    if (rc || o->report)
+        return rc ? rc : report_again(o);
+    if (rn_study_read(&s.study, s.file, &err))
+        return cli_fail(&err);
+    s.data = args->count > 1 ? args->operand[1] : rn_study_data(s.study);
+    if (!s.data) {
+        say_error("%s: names no data; give DATA after it", s.file);
+        rc = EXIT_USAGE;
+    }
+    if (rc == 0)
+        rc = make_runs(&s);
+    if (rc == 0)
+        rc = o->list ? study_list(s.runs, s.count) : run_study(&s);
+    free_runs(&s);
+    rn_study_destroy(s.study);
+    return rc;
+}
+
+const struct command command_study = {
+    .name = "study",
+    .synopsis = "FILE [DATA] --out DIR [option ...] | --report DIR",
+    .summary = "Train the runs that FILE names, resume those that were "
+               "stopped, and report on them.",
+    .notes =
+        "FILE has lines 'option = value | value ...', # begins a comment. The "
+        "options are\nthose of 'resnet train'; a run is made for each choice "
+        "of values. Besides:\n"
+        "  title = TEXT\n"
+        "  recipe = RECIPE               options of all runs\n"
+        "  data = DATA                   where DATA is not given\n"
+        "  name = {net}-seed{seed}       pattern of the runs' names\n"
+        "  exclude = option=value ...    leave out runs that meet all of "
+        "these\n"
+        "  when = option=value ...: option=value ...\n"
+        "                                runs that meet the first have the "
+        "others, too\n"
+        "  figure = TITLE: RUN ...       a picture of these runs in the "
+        "report\n"
+        "RUN and values to be met may have * and ?. DIR gets report.html, "
+        "report.md and\nreport.csv. Several processes, also of several "
+        "machines where fcntl() locks work\n(NFS with its lock service), may "
+        "run the same study: each takes runs that no\nother has.\n",
+    .groups = groups,
+    .n_groups = COUNT(groups),
+    .size = sizeof(struct options),
+    .max_args = 2,
+    .defaults = defaults,
+    .run = run,
+};

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the runs of a study will need, without running them: memory by the
+ * plan, time by some steps of each network on made-up images. */
+#include "study.h"
+
+#include "cli.h"
+#include "output.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What was found out of a network at a batch and precision. */
+struct needs {
+    const struct rn_train_options *of;
+    uint64_t bytes;
+    double images_per_second;
+};
+
+struct list {
+    struct study_run *runs;
+    size_t count;
+    struct rn_data_info data;
+    struct needs *known;
+    size_t n_known;
+};
+
+static int open_data(struct list *list)
+{
+    struct rn_data *data;
+    struct rn_error err;
+
+    if (rn_data_open(&data, list->runs[0].options.data, NULL, &err))
+        return cli_fail(&err);
+    rn_data_describe(data, &list->data);
+    rn_data_close(data);
+    return 0;
+}
+
+static int same_needs(const struct rn_train_options *a,
+                      const struct rn_train_options *b)
+{
+    const char *x = a->net ? a->net : "", *y = b->net ? b->net : "";
+
+    return strcmp(x, y) == 0 && a->batch == b->batch &&
+           a->precision == b->precision && a->shortcut == b->shortcut &&
+           a->stride_v1 == b->stride_v1 && a->exact == b->exact &&
+           a->recompute == b->recompute;
+}
+
+/* Batches that rn_train() would choose by the memory count as 128's. */
+static int batch_of(const struct rn_train_options *o)
+{
+    return o->batch > 0 ? o->batch : 128;
+}
+
+/* Pictures are as large as the network's own images unless `size` says. */
+static int build(const struct list *list, const struct rn_train_options *o,
+                 struct rn_model **model, struct rn_error *err)
+{
+    struct rn_net_options net = {
+        .struct_size = sizeof(net),
+        .classes = list->data.classes,
+        .channels = list->data.channels,
+        .height = list->data.height > 0 ? list->data.height : o->size,
+        .width = list->data.width > 0 ? list->data.width : o->size,
+        .shortcut = o->shortcut,
+        .stride_v1 = o->stride_v1,
+    };
+
+    return rn_model_create(model, o->net ? o->net : "resnet20", &net, err);
+}
+
+static int measure(struct needs *needs, const struct rn_model *model,
+                   struct rn_error *err)
+{
+    const struct rn_train_options *o = needs->of;
+    const struct rn_plan_options plan = {
+        .struct_size = sizeof(plan),
+        .mode = RN_MODE_TRAIN,
+        .batch = batch_of(o),
+        .exact = o->exact,
+        .recompute = o->recompute,
+        .precision = o->precision,
+        .emulate = o->emulate,
+    };
+    const struct rn_bench_options bench = {
+        .struct_size = sizeof(bench),
+        .mode = RN_MODE_TRAIN,
+        .batch = batch_of(o),
+        .exact = o->exact,
+        .bind = 1,
+        .recompute = o->recompute,
+        .seconds = RN_ZERO,
+        .precision = o->precision,
+        .emulate = o->emulate,
+    };
+    struct rn_bench_result result;
+    int rc = rn_plan_estimate(model, &plan, &needs->bytes, err);
+
+    if (rc == RN_OK)
+        rc = rn_bench(model, &bench, &result, NULL, err);
+    if (rc == RN_OK)
+        needs->images_per_second = result.images_per_second_median;
+    return rc;
+}
+
+/* NULL after a message: the network cannot be made for these data. */
+static const struct needs *needs_of(struct list *list,
+                                    const struct rn_train_options *o)
+{
+    struct needs *needs = list->known;
+    struct rn_model *model;
+    struct rn_error err;
+    int rc;
+
+    for (size_t i = 0; i < list->n_known; i++, needs++)
+        if (same_needs(needs->of, o))
+            return needs->images_per_second > 0 ? needs : NULL;
+    needs->of = o;
+    list->n_known++;
+    rc = build(list, o, &model, &err);
+    if (rc == RN_OK)
+        rc = measure(needs, model, &err);
+    rn_model_destroy(model);
+    if (rc == RN_OK)
+        return needs;
+    cli_fail(&err);
+    needs->images_per_second = 0;
+    return NULL;
+}
+
+static double iterations_of(const struct list *list,
+                            const struct study_run *run)
+{
+    const struct rn_train_options *o = &run->options;
+    double epoch = (double)list->data.count[RN_PART_TRAIN] / batch_of(o);
+
+    if (run->state.iterations > 0)
+        return (double)run->state.iterations;
+    if (o->epochs > 0)
+        return ceil(o->epochs * epoch);
+    return o->iterations > 0 ? (double)o->iterations : 64000;
+}
+
+static const char *state_text(enum run_is is)
+{
+    static const char *const texts[] = {"missing", "stopped", "finished",
+                                        "other options", "broken"};
+
+    return texts[is];
+}
+
+/* Seconds left of a run, which are added to the sum. */
+static double list_run(struct list *list, const struct study_run *run,
+                       struct table *table)
+{
+    double iterations = iterations_of(list, run), seconds = 0;
+    const struct needs *needs = needs_of(list, &run->options);
+    double left = iterations - (double)run->state.iteration;
+    struct text t;
+
+    if (run->is == RUN_FINISHED)
+        left = 0;
+    table_cell(table, "%s", run->name);
+    table_cell(table, "%s", state_text(run->is));
+    table_cell(table, "%s",
+               text_count(&t, (uint64_t)(run->state.iteration > 0
+                                             ? run->state.iteration
+                                             : 0)));
+    table_cell(table, "%s", text_count(&t, (uint64_t)iterations));
+    if (!needs) {
+        table_cell(table, "-");
+        table_cell(table, "-");
+        return 0;
+    }
+    seconds = left * batch_of(&run->options) / needs->images_per_second;
+    table_cell(table, "%s", text_seconds(&t, seconds));
+    table_cell(table, "%s", text_bytes(&t, needs->bytes));
+    return seconds;
+}
+
+int study_list(struct study_run *runs, size_t count)
+{
+    static const char *const headings[] = {"run",        "state", "done",
+                                           "iterations", "left",  "memory"};
+    struct list list = {.runs = runs, .count = count};
+    struct table *table;
+    struct text t;
+    double seconds = 0;
+    int rc;
+
+    list.known = calloc(count, sizeof(*list.known));
+    if (!list.known) {
+        say_error("out of memory");
+        return EXIT_FAILED;
+    }
+    rc = open_data(&list);
+    if (rc == 0) {
+        table = table_new(6, headings, "llrrrr");
+        for (size_t i = 0; i < count; i++) {
+            study_look(&runs[i]);
+            seconds += list_run(&list, &runs[i], table);
+        }
+        table_print(table);
+        printf("%zu run%s, about %s one after another on this machine, at the "
+               "speed of a few steps\n",
+               count, count == 1 ? "" : "s", text_seconds(&t, seconds));
+    }
+    free(list.known);
+    return rc;
+}

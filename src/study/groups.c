@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Joins runs that differ in nothing but their seed, names what sets a group
+ * apart from the others, and takes means over its members. */
+#include "core/count.h"
+#include "core/error.h"
+#include "core/json.h"
+#include "core/locale.h"
+#include "study/study.h"
+#include "train/run.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool same_text(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+/* Whether an option, of run.json's name, makes another experiment. */
+static bool counts(const char *option)
+{
+    static const char *const asides[] = {"seed", "report_every", "test_every",
+                                         "save_every"};
+
+    for (size_t i = 0; i < COUNT(asides); i++)
+        if (strcmp(option, asides[i]) == 0)
+            return false;
+    return rn_options_shape(option);
+}
+
+/* Options that one of both lacks, as an older run does, do not set them
+ * apart. */
+static bool same_kind(const struct rn_found *a, const struct rn_found *b)
+{
+    const char *key;
+    json_t *value;
+
+    if (!same_text(a->net, b->net) || !same_text(a->data, b->data) ||
+        a->iterations != b->iterations)
+        return false;
+    json_object_foreach((json_t *)a->options, key, value)
+    {
+        const json_t *other = json_object_get(b->options, key);
+
+        if (other && counts(key) && !json_equal(value, (json_t *)other))
+            return false;
+    }
+    return true;
+}
+
+/* ----------------------------------------------------------------- labels */
+
+/* Whether all groups have this value. */
+static bool common(const struct rn_groups *groups, const struct rn_runs *runs,
+                   const char *key)
+{
+    const json_t *first = NULL;
+
+    for (size_t g = 0; g < groups->count; g++) {
+        const struct rn_found *run = &runs->at[groups->at[g].members[0]];
+        const json_t *value = json_object_get(run->options, key);
+
+        if (!value)
+            continue;
+        if (first && !json_equal((json_t *)first, (json_t *)value))
+            return false;
+        first = value;
+    }
+    return true;
+}
+
+static void append(char *label, size_t size, const char *joint, const char *key,
+                   const json_t *value)
+{
+    size_t used = strlen(label);
+
+    if (json_is_string(value))
+        rn_format(label + used, size - used, "%s%s %s", joint, key,
+                  json_string_value(value));
+    else if (json_is_number(value))
+        rn_format(label + used, size - used, "%s%s %.10g", joint, key,
+                  json_number_value(value));
+    else
+        rn_format(label + used, size - used, "%s%s chosen", joint, key);
+}
+
+/* "resnet20, lr 0.1, shortcut B": the network, and what is not the same in all
+ * groups. */
+static void name_group(struct rn_group *group, const struct rn_groups *groups,
+                       const struct rn_runs *runs)
+{
+    const struct rn_found *run = &runs->at[group->members[0]];
+    const char *key;
+    json_t *value;
+
+    rn_format(group->label, sizeof(group->label), "%s", run->net);
+    json_object_foreach((json_t *)run->options, key, value)
+    {
+        if (strcmp(key, "net") == 0 || !counts(key) ||
+            common(groups, runs, key))
+            continue;
+        append(group->label, sizeof(group->label), ", ", key, value);
+    }
+}
+
+/* ----------------------------------------------------------------- groups */
+
+static int join(struct rn_groups *groups, const struct rn_runs *runs,
+                size_t run, struct rn_error *err)
+{
+    struct rn_group *group = NULL;
+
+    for (size_t g = 0; g < groups->count && !group; g++)
+        if (same_kind(&runs->at[groups->at[g].members[0]], &runs->at[run]))
+            group = &groups->at[g];
+    if (!group) {
+        group = &groups->at[groups->count];
+        group->members = rn_alloc(runs->count, sizeof(*group->members));
+        if (!group->members)
+            return rn_fail_memory(err, runs->count * sizeof(size_t),
+                                  "groups of runs");
+        groups->count++;
+    }
+    group->members[group->count++] = run;
+    return RN_OK;
+}
+
+int rn_groups_make(struct rn_groups *groups, const struct rn_runs *runs,
+                   struct rn_error *err)
+{
+    int rc = RN_OK;
+
+    *groups = (struct rn_groups){.count = 0};
+    groups->at = rn_alloc(runs->count, sizeof(*groups->at));
+    if (!groups->at)
+        return rn_fail_memory(err, runs->count * sizeof(*groups->at),
+                              "groups of runs");
+    for (size_t i = 0; i < runs->count && rc == RN_OK; i++)
+        rc = join(groups, runs, i, err);
+    for (size_t g = 0; g < groups->count && rc == RN_OK; g++)
+        name_group(&groups->at[g], groups, runs);
+    if (rc)
+        rn_groups_free(groups);
+    return rc;
+}
+
+void rn_groups_free(struct rn_groups *groups)
+{
+    for (size_t g = 0; g < groups->count; g++)
+        rn_free(groups->at[g].members);
+    rn_free(groups->at);
+    *groups = (struct rn_groups){.count = 0};
+}
+
+struct rn_statistic rn_group_statistic(const struct rn_runs *runs,
+                                       const struct rn_group *group,
+                                       size_t offset)
+{
+    struct rn_statistic s = {.least = (double)INFINITY};
+    double sum = 0, squares = 0;
+
+    for (int pass = 0; pass < 2; pass++) {
+        for (size_t i = 0; i < group->count; i++) {
+            const struct rn_found *run = &runs->at[group->members[i]];
+            double value = *(const double *)((const char *)run + offset);
+
+            if (!rn_found_finished(run) || !isfinite(value))
+                continue;
+            if (pass == 1) {
+                squares += (value - s.mean) * (value - s.mean);
+                continue;
+            }
+            s.count++;
+            sum += value;
+            s.least = fmin(s.least, value);
+        }
+        s.mean = s.count ? sum / (double)s.count : (double)NAN;
+    }
+    s.deviation =
+        s.count > 1 ? sqrt(squares / (double)(s.count - 1)) : (double)NAN;
+    return s;
+}

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The report as one page that needs nothing else: tables and pictures in it,
+ * and a script that draws the pictures anew to be played with. */
+#include "core/letters.h"
+#include "core/locale.h"
+#include "study/study.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FIELD(name) offsetof(struct rn_found, name)
+
+/* ----------------------------------------------------------------- tables */
+
+static void cell(FILE *out, struct rn_statistic s, const char *unit)
+{
+    fputs("<td>", out);
+    if (s.count == 1)
+        rn_print(out, "%.2f%s", s.mean, unit);
+    else if (s.count > 1)
+        rn_print(out, "%.2f ± %.2f%s", s.mean, s.deviation, unit);
+    fputs("</td>", out);
+}
+
+static void group_row(FILE *out, const struct rn_report_input *in, size_t g)
+{
+    const struct rn_group *group = &in->groups->at[g];
+    const struct rn_found *first = &in->runs->at[group->members[0]];
+    struct rn_statistic test, seconds;
+
+    test = rn_group_statistic(in->runs, group, FIELD(test_error));
+    seconds = rn_group_statistic(in->runs, group, FIELD(seconds));
+    fprintf(out,
+            "<tr><td><span class=\"swatch\" style=\"background:%s\"></span>",
+            rn_group_colour(g));
+    rn_text_xml(out, group->label);
+    fprintf(out, "</td><td>%zu of %zu</td>", seconds.count, group->count);
+    cell(out, test, " %");
+    if (test.count)
+        rn_print(out, "<td>%.2f %%</td>", test.least);
+    else
+        fputs("<td></td>", out);
+    cell(out, rn_group_statistic(in->runs, group, FIELD(train_error)), " %");
+    rn_print(out, "<td>%.4g M</td><td>%.4g M</td>", first->params / 1e6,
+             first->macs / 1e6);
+    if (first->memory > 0)
+        rn_print(out, "<td>%.0f MB</td>", first->memory / 1e6);
+    else
+        fputs("<td></td>", out);
+    if (seconds.count)
+        rn_print(out, "<td>%.1f min</td></tr>\n", seconds.mean / 60);
+    else
+        fputs("<td></td></tr>\n", out);
+}
+
+static void group_table(FILE *out, const struct rn_report_input *in)
+{
+    fputs("<div class=\"scroll\"><table><thead><tr><th>runs</th>"
+          "<th>finished</th><th>test error</th><th>best</th>"
+          "<th>training error</th><th>parameters</th><th>multiply-adds</th>"
+          "<th>memory</th><th>training</th></tr></thead><tbody>\n",
+          out);
+    for (size_t g = 0; g < in->groups->count; g++)
+        group_row(out, in, g);
+    fputs("</tbody></table></div>\n"
+          "<p class=\"note\">Errors after the last iteration: mean ± standard "
+          "deviation over seeds, and the least of them. Training errors are "
+          "those of the last line of the log, of images as augmented. Memory "
+          "is what the network needs in training, time that of training alone, "
+          "without tests.</p>\n",
+          out);
+}
+
+static void run_row(FILE *out, const struct rn_found *run)
+{
+    const json_t *seed = json_object_get(run->options, "seed");
+
+    fputs("<tr><td>", out);
+    rn_text_xml(out, run->name);
+    rn_print(out, "</td><td>%.0f</td><td>%ld of %ld</td>",
+             json_number_value(seed), run->iteration, run->iterations);
+    if (isfinite(run->test_error))
+        rn_print(out, "<td>%.2f %%</td><td>%.2f %%</td>", run->test_error,
+                 run->best_error);
+    else
+        fputs("<td></td><td></td>", out);
+    if (isfinite(run->loss))
+        rn_print(out, "<td>%.2f %%</td><td>%.4f</td></tr>\n", run->train_error,
+                 run->loss);
+    else
+        fputs("<td></td><td></td></tr>\n", out);
+}
+
+static void run_table(FILE *out, const struct rn_report_input *in)
+{
+    fputs("<h2>Runs</h2>\n<div class=\"scroll\"><table><thead><tr><th>run</th>"
+          "<th>seed</th><th>iterations</th><th>test error</th>"
+          "<th>least on the way</th><th>training error</th><th>loss</th></tr>"
+          "</thead><tbody>\n",
+          out);
+    for (size_t i = 0; i < in->runs->count; i++)
+        run_row(out, &in->runs->at[i]);
+    fputs("</tbody></table></div>\n", out);
+}
+
+/* ------------------------------------------------------------------- data */
+
+static void points_json(FILE *out, const struct rn_points *points)
+{
+    putc('[', out);
+    for (size_t i = 0; i < points->count; i++)
+        rn_print(out, "%s[%.7g,%.5g]", i ? "," : "", points->at[i].x,
+                 points->at[i].y);
+    putc(']', out);
+}
+
+/* A JSON string that no "</script>" can end. */
+static void text_json(FILE *out, const char *text)
+{
+    putc('"', out);
+    for (const unsigned char *c = (const unsigned char *)text; *c; c++)
+        if (*c == '"' || *c == '\\')
+            fprintf(out, "\\%c", *c);
+        else if (*c < 0x20 || *c == '<' || *c == '>' || *c == '&')
+            fprintf(out, "\\u%04x", *c);
+        else
+            putc(*c, out);
+    putc('"', out);
+}
+
+static void run_json(FILE *out, const struct rn_found *run)
+{
+    fputs("{\"name\":", out);
+    text_json(out, run->name);
+    fprintf(out, ",\"part\":\"%s\",\"train\":", run->test_name);
+    points_json(out, &run->train);
+    fputs(",\"test\":", out);
+    points_json(out, &run->test);
+    putc('}', out);
+}
+
+static void group_json(FILE *out, const struct rn_report_input *in, size_t g)
+{
+    const struct rn_group *group = &in->groups->at[g];
+
+    fputs("{\"label\":", out);
+    text_json(out, group->label);
+    fprintf(out, ",\"colour\":\"%s\",\"runs\":[", rn_group_colour(g));
+    for (size_t i = 0; i < group->count; i++) {
+        if (i)
+            putc(',', out);
+        run_json(out, &in->runs->at[group->members[i]]);
+    }
+    fputs("]}", out);
+}
+
+static void figure_json(FILE *out, const struct rn_report_input *in,
+                        const struct rn_figure *figure)
+{
+    bool any = false;
+
+    fputs("{\"title\":", out);
+    text_json(out, figure->title);
+    fputs(",\"groups\":[", out);
+    for (size_t g = 0; g < in->groups->count; g++)
+        if (rn_figure_shows(figure, in, g)) {
+            fprintf(out, "%s%zu", any ? "," : "", g);
+            any = true;
+        }
+    fputs("]}", out);
+}
+
+static void data_json(FILE *out, const struct rn_report_input *in,
+                      const struct rn_figure *figures, size_t count)
+{
+    fputs("<script type=\"application/json\" id=\"data\">{\"groups\":[", out);
+    for (size_t g = 0; g < in->groups->count; g++) {
+        if (g)
+            putc(',', out);
+        group_json(out, in, g);
+    }
+    fputs("],\"figures\":[", out);
+    for (size_t i = 0; i < count; i++) {
+        if (i)
+            putc(',', out);
+        figure_json(out, in, &figures[i]);
+    }
+    fputs("]}</script>\n", out);
+}
+
+/* ------------------------------------------------------------------- page */
+
+void rn_report_html(FILE *out, const struct rn_report_input *in)
+{
+    const char *every[] = {"*"};
+    const struct rn_figure all = {"All runs", every, 1};
+    const struct rn_figure *figures = &all;
+    size_t count = 1;
+
+    if (in->study && in->study->n_figures) {
+        figures = in->study->figures;
+        count = in->study->n_figures;
+    }
+    fputs("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
+          "<meta name=\"viewport\" content=\"width=device-width, "
+          "initial-scale=1\">\n<title>",
+          out);
+    rn_text_xml(out, in->title);
+    fprintf(out, "</title>\n<style>\n%s</style></head><body>\n<h1>",
+            rn_report_style);
+    rn_text_xml(out, in->title);
+    fputs("</h1>\n", out);
+    group_table(out, in);
+    for (size_t i = 0; i < count; i++) {
+        fputs("<h2>", out);
+        rn_text_xml(out, figures[i].title);
+        fprintf(out, "</h2>\n<figure data-figure=\"%zu\">\n", i);
+        rn_report_figure(out, in, &figures[i]);
+        fputs("</figure>\n", out);
+    }
+    run_table(out, in);
+    data_json(out, in, figures, count);
+    fprintf(out, "<script>\n%s</script>\n</body></html>\n", rn_report_script);
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Makes the report of all runs below a folder. */
+#include "core/count.h"
+#include "core/error.h"
+#include "core/file.h"
+#include "core/option.h"
+#include "core/sized.h"
+#include "study/study.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const struct part {
+    const char *file;
+    void (*write)(FILE *out, const struct rn_report_input *in);
+} parts[] = {
+    {"report.html", rn_report_html},
+    {"report.md", rn_report_markdown},
+    {"report.csv", rn_report_csv},
+};
+
+static int write_part(const char *folder, const struct part *part,
+                      const struct rn_report_input *in, struct rn_error *err)
+{
+    char *path = rn_path_join(folder, part->file), *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    bool failed = !path || !out;
+    int rc;
+
+    if (!failed)
+        part->write(out, in);
+    if (out) {
+        failed |= ferror(out) != 0;
+        failed |= fclose(out) != 0;
+    }
+    rc = failed ? rn_fail_memory(err, size, "a report")
+                : rn_file_write(path, text, size, err);
+    free(text);
+    rn_free(path);
+    return rc;
+}
+
+static void count(struct rn_study_result *result, const struct rn_runs *runs,
+                  const struct rn_groups *groups)
+{
+    result->runs = runs->count;
+    result->groups = groups->count;
+    for (size_t i = 0; i < runs->count; i++)
+        result->finished += rn_found_finished(&runs->at[i]) ? 1 : 0;
+}
+
+int rn_study_report_sized(const char *folder, const struct rn_study *study,
+                          void (*message)(void *user, const char *text),
+                          void *user, struct rn_study_result *result,
+                          size_t size, struct rn_error *err)
+{
+    struct rn_study_result own = {.runs = 0};
+    struct rn_runs runs;
+    struct rn_groups groups = {.count = 0};
+    struct rn_report_input in = {"Runs", study, &runs, &groups};
+    int rc = rn_runs_find(&runs, folder, message, user, err);
+
+    if (rc == RN_OK)
+        rc = rn_groups_make(&groups, &runs, err);
+    if (study && study->title)
+        in.title = study->title;
+    for (size_t i = 0; i < COUNT(parts) && rc == RN_OK; i++)
+        rc = write_part(folder, &parts[i], &in, err);
+    if (rc == RN_OK)
+        count(&own, &runs, &groups);
+    if (result)
+        RN_GIVE(result, size, &own);
+    rn_groups_free(&groups);
+    rn_runs_free(&runs);
+    return rc;
+}

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Finds run folders and reads what they say of themselves. */
+#include "core/file.h"
+#include "core/json.h"
+#include "core/locale.h"
+#include "core/text.h"
+#include "study/study.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LEVELS      4
+#define TEXT_LIMIT  ((size_t)1 << 20)
+#define LOG_LIMIT   ((size_t)1 << 30)
+#define TRAIN_LINES 400 /* more only make noise: means are kept */
+
+struct search {
+    struct rn_runs *runs;
+    const char *root;
+    void (*message)(void *user, const char *text);
+    void *user;
+    struct rn_error *err;
+};
+
+static void tell(const struct search *s, const char *text)
+{
+    if (s->message)
+        s->message(s->user, text);
+}
+
+/* --------------------------------------------------------------- run.json */
+
+static const char *text_of(const json_t *object, const char *key)
+{
+    return json_string_value(json_object_get(object, key));
+}
+
+static double number_of(const json_t *object, const char *key)
+{
+    return json_number_value(json_object_get(object, key));
+}
+
+static void describe(struct rn_found *run)
+{
+    const json_t *network = json_object_get(run->text, "network");
+    const json_t *data = json_object_get(run->text, "data");
+
+    run->options = json_object_get(run->text, "options");
+    run->net = text_of(network, "net");
+    run->data = text_of(data, "checksum");
+    run->params = number_of(network, "params");
+    run->macs = number_of(network, "macs");
+    run->memory = number_of(network, "train_bytes");
+    run->batch = (int)number_of(run->options, "batch");
+    run->iterations = (long)number_of(run->text, "iterations");
+    run->test_name = number_of(data, "validation") > 0 ? "validation" : "test";
+}
+
+static int read_description(struct rn_found *run, const char *folder,
+                            struct rn_error *err)
+{
+    char *path = rn_path_join(folder, "run.json"), *text = NULL;
+    size_t size = 0;
+    int rc = path ? rn_text_read(path, TEXT_LIMIT, &text, &size, err)
+                  : rn_fail_memory(err, strlen(folder), "a file name");
+
+    if (rc == RN_OK)
+        rc = rn_json_parse(&run->text, text, size, path, "run.json", err);
+    if (rc == RN_OK)
+        describe(run);
+    if (rc == RN_OK && (!run->net || !run->options || run->iterations < 1))
+        rc = rn_fail(err, RN_ERR_DATA,
+                     "'%s' does not describe a run: network, options or "
+                     "iterations are missing",
+                     path);
+    rn_free(text);
+    rn_free(path);
+    return rc;
+}
+
+/* -------------------------------------------------------------- log.jsonl */
+
+static double real_of(const json_t *line, const char *key)
+{
+    const json_t *value = json_object_get(line, key);
+
+    return json_is_number(value) ? json_number_value(value) : (double)NAN;
+}
+
+/* A finite value becomes a point. */
+static bool add(struct rn_points *points, long x, double y)
+{
+    return !isfinite(y) || rn_points_add(points, (double)x, y);
+}
+
+/* False when memory is short. A line that goes back is of a log that was
+ * patched together by hand, and is told as broken. */
+static bool take_line(struct rn_found *run, const char *text, bool *good)
+{
+    json_t *line = rn_json_load(text, strlen(text), 0, NULL);
+    long iteration = line ? (long)number_of(line, "iteration") : 0;
+    double speed = real_of(line, "images_per_second"), tested;
+    bool ok = true;
+
+    *good = iteration > run->iteration;
+    if (*good) {
+        if (speed > 0)
+            run->seconds +=
+                (double)(iteration - run->iteration) * run->batch / speed;
+        run->iteration = iteration;
+        run->train_error = real_of(line, "train_error");
+        run->loss = real_of(line, "loss");
+        tested = real_of(line, "test_error");
+        ok = add(&run->train, iteration, run->train_error) &&
+             add(&run->test, iteration, tested);
+        if (isfinite(tested)) {
+            run->test_error = tested;
+            run->test_loss = real_of(line, "test_loss");
+            run->best_error = fmin(run->best_error, tested);
+        }
+    }
+    json_decref(line);
+    return ok;
+}
+
+/* The last line of a run that was killed may lack its end: it is no line. */
+static int read_lines(struct rn_found *run, const char *path, char *text,
+                      const struct search *s)
+{
+    long number = 0, broken = 0, first = 0;
+    char message[600];
+
+    for (char *end; (end = strchr(text, '\n')) != NULL; text = end + 1) {
+        bool good;
+
+        *end = '\0';
+        number++;
+        if (!take_line(run, text, &good))
+            return rn_fail_memory(s->err, LOG_LIMIT, "a learning curve");
+        if (!good && broken++ == 0)
+            first = number;
+    }
+    if (broken) {
+        rn_format(message, sizeof(message),
+                  "'%s': %ld of %ld lines are none of a log and left out, the "
+                  "first is line %ld",
+                  path, broken, number, first);
+        tell(s, message);
+    }
+    return RN_OK;
+}
+
+static int read_log(struct rn_found *run, const char *folder,
+                    const struct search *s)
+{
+    char *path = rn_path_join(folder, "log.jsonl");
+    uint8_t *bytes = NULL;
+    size_t size = 0;
+    int rc;
+
+    if (!path)
+        return rn_fail_memory(s->err, strlen(folder), "a file name");
+    if (!rn_is_file(path)) { /* it has only begun */
+        rn_free(path);
+        return RN_OK;
+    }
+    rc = rn_file_read(path, LOG_LIMIT, &bytes, &size, s->err);
+    if (rc == RN_OK)
+        rc = read_lines(run, path, (char *)bytes, s);
+    rn_points_thin(&run->train, TRAIN_LINES);
+    rn_free(bytes);
+    rn_free(path);
+    return rc;
+}
+
+/* ---------------------------------------------------------------- folders */
+
+static void free_run(struct rn_found *run)
+{
+    rn_free(run->name);
+    rn_free(run->train.at);
+    rn_free(run->test.at);
+    json_decref(run->text);
+}
+
+void rn_runs_free(struct rn_runs *runs)
+{
+    for (size_t i = 0; i < runs->count; i++)
+        free_run(&runs->at[i]);
+    rn_free(runs->at);
+    *runs = (struct rn_runs){.count = 0};
+}
+
+/* The folder's name below the root; the root's own last part for itself. */
+static const char *short_name(const struct search *s, const char *folder)
+{
+    size_t n = strlen(s->root);
+    const char *slash = strrchr(folder, '/');
+
+    if (strncmp(folder, s->root, n) == 0 && folder[n] == '/')
+        return folder + n + 1;
+    return slash && slash[1] ? slash + 1 : folder;
+}
+
+/* Only a lack of memory ends the search: a folder that cannot be read is told
+ * of. */
+static int take_run(const struct search *s, const char *folder)
+{
+    struct rn_found run = {.train_error = (double)NAN,
+                           .loss = (double)NAN,
+                           .test_error = (double)NAN,
+                           .test_loss = (double)NAN,
+                           .best_error = (double)INFINITY};
+    struct rn_runs *runs = s->runs;
+    int rc = read_description(&run, folder, s->err);
+
+    if (rc == RN_OK)
+        rc = read_log(&run, folder, s);
+    if (rc == RN_OK) {
+        run.name = rn_strdup(short_name(s, folder));
+        if (!run.name ||
+            !rn_grow(&runs->at, &runs->capacity, runs->count, sizeof(run)))
+            rc = rn_fail_memory(s->err, sizeof(run), "a list of runs");
+    }
+    if (rc == RN_OK) {
+        runs->at[runs->count++] = run;
+        return RN_OK;
+    }
+    free_run(&run);
+    if (rc == RN_ERR_MEMORY)
+        return rc;
+    tell(s, s->err->msg);
+    return RN_OK;
+}
+
+static int search(const struct search *s, const char *folder, int level);
+
+static int search_below(const struct search *s, const char *folder, int level,
+                        DIR *dir)
+{
+    struct dirent *entry;
+    int rc = RN_OK;
+
+    while (rc == RN_OK && (entry = readdir(dir))) {
+        char *path;
+
+        if (entry->d_name[0] == '.')
+            continue;
+        path = rn_path_join(folder, entry->d_name);
+        if (!path)
+            return rn_fail_memory(s->err, strlen(folder), "a file name");
+        if (rn_is_folder(path))
+            rc = search(s, path, level + 1);
+        rn_free(path);
+    }
+    return rc;
+}
+
+static int search(const struct search *s, const char *folder, int level)
+{
+    char *path = rn_path_join(folder, "run.json");
+    bool found;
+    DIR *dir;
+    int rc;
+
+    if (!path)
+        return rn_fail_memory(s->err, strlen(folder), "a file name");
+    found = rn_is_file(path);
+    rn_free(path);
+    if (found)
+        return take_run(s, folder);
+    if (level == LEVELS)
+        return RN_OK;
+    dir = opendir(folder);
+    if (!dir) {
+        rn_fail_errno(s->err, "read folder", folder);
+        if (level == 0)
+            return RN_ERR_IO;
+        tell(s, s->err->msg);
+        return RN_OK;
+    }
+    rc = search_below(s, folder, level, dir);
+    closedir(dir);
+    return rc;
+}
+
+/* plain20 comes before plain110. */
+static int by_name(const void *a, const void *b)
+{
+    const struct rn_found *x = a, *y = b;
+
+    return strverscmp(x->name, y->name);
+}
+
+int rn_runs_find(struct rn_runs *runs, const char *folder,
+                 void (*message)(void *user, const char *text), void *user,
+                 struct rn_error *err)
+{
+    struct rn_error own = {0};
+    const struct search s = {runs, folder, message, user, err ? err : &own};
+    int rc;
+
+    *runs = (struct rn_runs){.count = 0};
+    rc = search(&s, folder, 0);
+    if (rc == RN_OK && runs->count == 0)
+        rc = rn_fail(err, RN_ERR_ARG,
+                     "'%s' holds no runs: no folder below it has a run.json",
+                     folder);
+    if (rc)
+        rn_runs_free(runs);
+    else
+        qsort(runs->at, runs->count, sizeof(*runs->at), by_name);
+    return rc;
+}
+
+bool rn_found_finished(const struct rn_found *run)
+{
+    return run->iteration >= run->iterations;
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Many runs as one experiment: the file that names them, what their folders
+ * hold, and the report. */
+#ifndef RN_STUDY_STUDY_H
+#define RN_STUDY_STUDY_H
+
+#include "core/memory.h"
+#include "core/plot.h"
+#include "resnet.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+
+/* --------------------------------------------------------------- the file */
+
+struct rn_setting {
+    const char *option, *value;
+};
+
+struct rn_settings {
+    struct rn_setting *at; /* the study's memory */
+    size_t count, capacity;
+};
+
+struct rn_planned {
+    const char *name;
+    struct rn_settings settings;
+};
+
+struct rn_figure {
+    const char *title;
+    const char **patterns; /* of runs' names */
+    size_t count;
+};
+
+struct rn_study {
+    const char *title, *recipe, *data; /* NULL where the file has none */
+    struct rn_planned *runs;
+    size_t count;
+    struct rn_figure *figures;
+    size_t n_figures;
+    struct rn_slab memory; /* of all of these */
+};
+
+/* ---------------------------------------------------------------- the runs */
+
+/** A run folder, as far as it can be read. */
+struct rn_found {
+    char *name;                  /* of the folder, below the study's */
+    json_t *options;             /* of run.json */
+    const char *net;             /* borrowed of run.json, as what follows */
+    const char *data;            /* checksum */
+    const char *test_name;       /* "test" or "validation" */
+    double params, macs, memory; /* 0: not known */
+    int batch;
+    long iteration, iterations;   /* of the log's last line, of all */
+    double train_error, loss;     /* of the log's last line; NaN: none yet */
+    double test_error, test_loss; /* of the last test; NaN: none yet */
+    double best_error;            /* of all tests */
+    double seconds;               /* of training alone */
+    struct rn_points train, test; /* error by iteration */
+    json_t *text;                 /* run.json */
+};
+
+struct rn_runs {
+    struct rn_found *at;
+    size_t count, capacity;
+};
+
+/** Runs of one kind: the same options but for the seed. */
+struct rn_group {
+    char label[200];
+    size_t *members; /* indices of rn_runs, in the order of their seeds */
+    size_t count;
+};
+
+struct rn_groups {
+    struct rn_group *at;
+    size_t count;
+};
+
+/** Mean, standard deviation (NaN of fewer than two) and least of the group's
+ *  finished runs; `count` of them. */
+struct rn_statistic {
+    double mean, deviation, least;
+    size_t count;
+};
+
+/** All runs below a folder, by name. What cannot be read is told through
+ *  `message` and left out. */
+int rn_runs_find(struct rn_runs *runs, const char *folder,
+                 void (*message)(void *user, const char *text), void *user,
+                 struct rn_error *err);
+void rn_runs_free(struct rn_runs *runs);
+
+int rn_groups_make(struct rn_groups *groups, const struct rn_runs *runs,
+                   struct rn_error *err);
+void rn_groups_free(struct rn_groups *groups);
+
+bool rn_found_finished(const struct rn_found *run);
+
+/** Of a member of struct rn_found that is a double, by its offset. */
+struct rn_statistic rn_group_statistic(const struct rn_runs *runs,
+                                       const struct rn_group *group,
+                                       size_t offset);
+
+/* -------------------------------------------------------------- the report */
+
+struct rn_report_input {
+    const char *title;
+    const struct rn_study *study; /* NULL: a folder without a file */
+    const struct rn_runs *runs;
+    const struct rn_groups *groups;
+};
+
+/** Whether a group's curves stand in a figure. */
+bool rn_figure_shows(const struct rn_figure *figure,
+                     const struct rn_report_input *in, size_t group);
+
+/* Each writes to a stream in memory, whose errors the caller looks at. */
+void rn_report_csv(FILE *out, const struct rn_report_input *in);
+void rn_report_markdown(FILE *out, const struct rn_report_input *in);
+void rn_report_html(FILE *out, const struct rn_report_input *in);
+/** The figure as SVG; `id` makes its colours those of the page's groups. */
+void rn_report_figure(FILE *out, const struct rn_report_input *in,
+                      const struct rn_figure *figure);
+/** The colour of a group's lines, everywhere. */
+const char *rn_group_colour(size_t group);
+
+/** The page's own style and script. */
+extern const char rn_report_style[], rn_report_script[];
+
+#endif

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The report as tables: comma-separated, a row for each run; Markdown, a row
+ * for each group of runs. */
+#include "core/letters.h"
+#include "core/locale.h"
+#include "study/study.h"
+
+#include <math.h>
+#include <string.h>
+
+#define FIELD(name) offsetof(struct rn_found, name)
+
+/* ------------------------------------------------------------- report.csv */
+
+/* Quoted as RFC 4180 wants it where it must be. */
+static void csv_text(FILE *out, const char *text)
+{
+    if (!strpbrk(text, ",\"\r\n")) {
+        fputs(text, out);
+        return;
+    }
+    putc('"', out);
+    for (; *text; text++) {
+        if (*text == '"')
+            putc('"', out);
+        putc(*text, out);
+    }
+    putc('"', out);
+}
+
+/* What is not there is empty. */
+static void csv_number(FILE *out, double value, const char *format)
+{
+    char text[40] = "";
+
+    if (isfinite(value))
+        rn_format(text, sizeof(text), format, value);
+    fprintf(out, ",%s", text);
+}
+
+static void csv_run(FILE *out, const struct rn_report_input *in, size_t g,
+                    const struct rn_found *run)
+{
+    double seed = json_number_value(json_object_get(run->options, "seed"));
+
+    csv_text(out, run->name);
+    putc(',', out);
+    csv_text(out, run->net);
+    putc(',', out);
+    csv_text(out, in->groups->at[g].label);
+    csv_number(out, seed, "%.0f");
+    fprintf(out, ",%ld,%ld,%s", run->iteration, run->iterations,
+            rn_found_finished(run) ? "yes" : "no");
+    csv_number(out, run->train_error, "%.4f");
+    csv_number(out, run->loss, "%.6g");
+    fprintf(out, ",%s", run->test_name);
+    csv_number(out, run->test_error, "%.4f");
+    csv_number(out, run->best_error, "%.4f");
+    csv_number(out, run->test_loss, "%.6g");
+    csv_number(out, run->params, "%.0f");
+    csv_number(out, run->macs, "%.0f");
+    csv_number(out, run->memory > 0 ? run->memory : (double)NAN, "%.0f");
+    csv_number(out, run->seconds, "%.1f");
+    putc('\n', out);
+}
+
+void rn_report_csv(FILE *out, const struct rn_report_input *in)
+{
+    fputs("run,net,group,seed,iteration,iterations,finished,train_error,"
+          "train_loss,part,test_error,best_test_error,test_loss,parameters,"
+          "multiply_adds,memory_bytes,training_seconds\n",
+          out);
+    for (size_t g = 0; g < in->groups->count; g++)
+        for (size_t i = 0; i < in->groups->at[g].count; i++)
+            csv_run(out, in, g, &in->runs->at[in->groups->at[g].members[i]]);
+}
+
+/* -------------------------------------------------------------- report.md */
+
+/* A cell of a Markdown table must not have bars. */
+static void markdown_text(FILE *out, const char *text)
+{
+    for (; *text; text++)
+        if (*text == '|')
+            fputs("\\|", out);
+        else if (*text != '\n' && *text != '\r')
+            putc(*text, out);
+}
+
+static void spread(FILE *out, struct rn_statistic s, const char *unit)
+{
+    if (s.count == 0)
+        fputs(" | ", out);
+    else if (s.count == 1)
+        rn_print(out, " | %.2f%s", s.mean, unit);
+    else
+        rn_print(out, " | %.2f ± %.2f%s", s.mean, s.deviation, unit);
+}
+
+static void markdown_group(FILE *out, const struct rn_report_input *in,
+                           const struct rn_group *group)
+{
+    const struct rn_found *first = &in->runs->at[group->members[0]];
+    struct rn_statistic train, test, seconds;
+
+    train = rn_group_statistic(in->runs, group, FIELD(train_error));
+    test = rn_group_statistic(in->runs, group, FIELD(test_error));
+    seconds = rn_group_statistic(in->runs, group, FIELD(seconds));
+    fputs("| ", out);
+    markdown_text(out, group->label);
+    fprintf(out, " | %zu of %zu", seconds.count, group->count);
+    spread(out, test, " %");
+    if (test.count)
+        rn_print(out, " | %.2f %%", test.least);
+    else
+        fputs(" | ", out);
+    spread(out, train, " %");
+    rn_print(out, " | %.4g M | %.4g M", first->params / 1e6, first->macs / 1e6);
+    if (first->memory > 0)
+        rn_print(out, " | %.0f MB", first->memory / 1e6);
+    else
+        fputs(" | ", out);
+    if (seconds.count)
+        rn_print(out, " | %.1f min |\n", seconds.mean / 60);
+    else
+        fputs(" |  |\n", out);
+}
+
+static void markdown_unfinished(FILE *out, const struct rn_report_input *in)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < in->runs->count; i++) {
+        const struct rn_found *run = &in->runs->at[i];
+
+        if (rn_found_finished(run))
+            continue;
+        if (!any)
+            fputs("\nNot finished, and in no mean:\n\n", out);
+        any = true;
+        fputs("- ", out);
+        markdown_text(out, run->name);
+        fprintf(out, ": %ld of %ld iterations\n", run->iteration,
+                run->iterations);
+    }
+}
+
+void rn_report_markdown(FILE *out, const struct rn_report_input *in)
+{
+    fputs("# ", out);
+    markdown_text(out, in->title);
+    fputs("\n\n"
+          "| runs | finished | test error | best | training error | parameters "
+          "| multiply-adds | memory | training |\n"
+          "| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
+          out);
+    for (size_t g = 0; g < in->groups->count; g++)
+        markdown_group(out, in, &in->groups->at[g]);
+    fputs("\nErrors after the last iteration: mean ± standard deviation over "
+          "seeds, and the least of them. Training errors are those of the last "
+          "line of the log, of images as augmented. Memory is what the network "
+          "needs in training, time that of training alone, without tests.\n",
+          out);
+    markdown_unfinished(out, in);
+}

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Studies: the runs of a file, their report, and files that make no sense.
+cat > fine.conf <<'END'
+title = Two depths & "steps"
+net = resnet8 | plain8
+seed = 1 | 2
+iterations = 5
+batch = 16
+augment = none
+test-every = 5
+exclude = net=plain8 seed=2
+when = net=plain*: lr=0.05
+figure = Residual: resnet8*
+figure = Plain: plain8*
+END
+study() {
+    resnet study "$@" 2>&1 | sed 's/[0-9.]* \(s\|ms\)$/T/; s/about .* one/about T one/'
+}
+
+echo "## what there is to do"
+resnet study fine.conf $small_data --out fine --list | awk 'NF == 8 {print $1, $2, $3, $4}'
+[ -e fine ] && echo "made a folder"
+
+echo "## a study, and again"
+study fine.conf $small_data --out fine
+ls fine fine/resnet8-seed1
+study fine.conf $small_data --out fine
+cut -d, -f1-4,5-7,13-14 fine/report.csv
+grep -c '<svg' fine/report.html
+grep -o '<h2>[^<]*' fine/report.html
+sed -n '1p; 5,6p' fine/report.md | sed 's/[0-9]*\.[0-9]* min/T/; s/[0-9]* MB/M/'
+
+echo "## the same weights as alone"
+prepare resnet train $small_data --net resnet8 --seed 2 --iterations 5 --batch 16 \
+    --augment none --test-every 5 --out alone
+cmp alone/last.safetensors fine/resnet8-seed2/last.safetensors && echo equal
+
+echo "## a run that was stopped goes on; one of other options is left"
+rm -r fine/plain8-seed1 fine/resnet8-seed1
+prepare resnet train $small_data --net resnet8 --seed 1 --iterations 5 --batch 8 \
+    --augment none --out fine/resnet8-seed1
+study fine.conf $small_data --out fine --only '*seed1'
+
+echo "## runs at a time, JSON"
+resnet study fine.conf $small_data --out jobs --jobs 3 --quiet --json | check_json
+for run in resnet8-seed1 resnet8-seed2 plain8-seed1; do
+    [ -e jobs/$run/last.safetensors ] && echo $run
+done
+
+echo "## a failed run does not stop the others"
+printf 'net = resnet8\niterations = 6\nbatch = 16\nlr = 0.1 | 1000000\n' > fails.conf
+study fails.conf $small_data --out fails
+
+echo "## reports of any folder, with a broken log"
+printf 'nothing\n{"iteration": 1' >> fails/lr0.1/log.jsonl
+mkdir fails/other
+echo '{' > fails/other/run.json
+study --report fails
+
+# try TEXT: the file with this text makes no study
+try() {
+    printf "$1" > bad.conf
+    fails resnet study bad.conf $small_data --out bad
+}
+try 'net = resnet8\nnett = a\n'
+try 'net = resnet8\nlr = fast\n'
+try 'net = resnet8 | resnet8\n'
+try 'net = resnet8 |\n'
+try 'net\n'
+try 'net = resnet8\nnet = plain8\n'
+try 'title = nothing\n'
+try 'net = resnet8\nexclude = net=plain8\n'
+try 'net = resnet8\nexclude = net=resnet8\n'
+try 'net = resnet8 | plain8\nname = run-{seed}\n'
+try 'net = resnet8 | plain8\nname = run\n'
+try 'net = resnet8\nwhen = net=resnet8 lr=1\n'
+try 'net = resnet8\nout = x\n'
+try 'net = resnet8\nfigure = all\n'
+try 'net = resnet8\nname = ../x\n'
+fails resnet study fine.conf --out bad
+fails resnet study missing.conf $small_data --out bad
+fails resnet study fine.conf $small_data
+fails resnet study
+fails resnet study fine.conf $small_data --out bad --only nothing
+fails resnet study --report nowhere
+fails resnet study --report alone --jobs 2
+mkdir empty
+fails resnet study --report empty
