@@ -70,19 +70,52 @@ static bool common(const struct rn_groups *groups, const struct rn_runs *runs,
     return true;
 }
 
-static void append(char *label, size_t size, const char *joint, const char *key,
+static const struct rn_option *row_of(const char *key)
+{
+    const struct rn_option *row;
+
+    for (size_t i = 0; (row = rn_train_option(i)); i++)
+        if (strcmp(row->name, key) == 0)
+            return row;
+    return NULL;
+}
+
+/* The index-th of "A|B|C"; its length in *length. */
+static const char *word_at(const char *words, json_int_t index, int *length)
+{
+    while (index-- > 0 && *words) {
+        words += strcspn(words, "|");
+        words += *words == '|';
+    }
+    *length = (int)strcspn(words, "|");
+    return words;
+}
+
+/* ", precision bf16"; what was left open has nothing to say. */
+static void append(char *label, size_t size, const char *key,
                    const json_t *value)
 {
+    const struct rn_option *row = row_of(key);
     size_t used = strlen(label);
+    double number = json_number_value(value);
+    int length;
 
-    if (json_is_string(value))
-        rn_format(label + used, size - used, "%s%s %s", joint, key,
+    if (json_is_null(value) || !row ||
+        (json_is_number(value) && number == 0 && row->unset))
+        return;
+    if (row->type == RN_OPTION_INDEX) {
+        const char *word = word_at(row->words, (json_int_t)number, &length);
+
+        rn_format(label + used, size - used, ", %s %.*s", key, length, word);
+    } else if (row->type == RN_OPTION_FLAG) {
+        rn_format(label + used, size - used, ", %s%s", number > 0 ? "" : "no ",
+                  key);
+    } else if (json_is_string(value)) {
+        rn_format(label + used, size - used, ", %s %s", key,
                   json_string_value(value));
-    else if (json_is_number(value))
-        rn_format(label + used, size - used, "%s%s %.10g", joint, key,
-                  json_number_value(value));
-    else
-        rn_format(label + used, size - used, "%s%s chosen", joint, key);
+    } else {
+        rn_format(label + used, size - used, ", %s %.10g", key, number);
+    }
 }
 
 /* "resnet20, lr 0.1, shortcut B": the network, and what is not the same in all
@@ -100,7 +133,7 @@ static void name_group(struct rn_group *group, const struct rn_groups *groups,
         if (strcmp(key, "net") == 0 || !counts(key) ||
             common(groups, runs, key))
             continue;
-        append(group->label, sizeof(group->label), ", ", key, value);
+        append(group->label, sizeof(group->label), key, value);
     }
 }
 
