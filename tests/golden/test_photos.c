@@ -3,6 +3,7 @@
  * counts of right answers by rn_eval(). Drawn photos and a small network of our
  * own (record-made.py) are in every clone; real ones (record-photos.py) are
  * compared where they are at hand. */
+#include "core/isa.h"
 #include "core/memory.h"
 #include "data/data.h"
 #include "eval/eval.h"
@@ -237,6 +238,58 @@ static void resnet50_answers_as_in_pytorch(void **state)
     rn_data_close(photos);
 }
 
+/* How many answers of all photos are right, the first and one of five. */
+static struct tally count_in(const struct rn_model *model,
+                             const struct rn_data *photos, int precision)
+{
+    struct rn_eval_options o;
+    struct rn_eval_result r;
+    struct rn_error err = {0};
+
+    rn_eval_defaults(&o);
+    o.precision = precision;
+    if (rn_eval(model, photos, RN_PART_TRAIN, &o, &r, &err))
+        fail_msg("%s", err.msg);
+    return (struct tally){
+        .photos = r.images,
+        .right = (int)lround(r.images * (1 - r.top1_error / 100)),
+        .right5 = (int)lround(r.images * (1 - r.top5_error / 100)),
+    };
+}
+
+/* Of few bits hardly an answer is another: in bfloat16, and in 8 bits, the
+ * ranges taken from some of the photos. */
+static void resnet18_answers_alike_in_few_bits(void **state)
+{
+    struct rn_data *photos = open_photos();
+    struct rn_model *model = make_model("resnet18");
+    struct rn_quantize_options o;
+    struct rn_quantize_result r;
+    struct rn_error err = {0};
+    struct tally tally;
+
+    (void)state;
+    if (rn_isa()->bf16) {
+        tally = count_in(model, photos, RN_PRECISION_BF16);
+        assert_int_equal(tally.photos, PHOTOS);
+        assert_in_range(tally.right, 84, 86);
+        assert_in_range(tally.right5, 106, 108);
+    }
+    rn_quantize_defaults(&o);
+    o.images = 32;
+    o.check = 32;
+    if (rn_quantize(model, photos, &o, &r, &err))
+        fail_msg("%s", err.msg);
+    assert_int_equal(r.quantized, r.layers);
+    tally = count_in(model, photos, RN_PRECISION_INT8);
+    print_message("in 8 bits %d photos right, %d in the first five\n",
+                  tally.right, tally.right5);
+    assert_in_range(tally.right, 83, 87);
+    assert_in_range(tally.right5, 106, 108);
+    rn_model_destroy(model);
+    rn_data_close(photos);
+}
+
 /* -------------------------------------------- drawn photos, our network */
 
 #define MADE           20
@@ -327,8 +380,8 @@ static void drawn_photos_answer_as_in_pytorch(void **state)
     fclose(file);
     rn_plan_destroy(plan);
     assert_int_equal(count, MADE);
-    print_message("logits of %d drawn photos off by %.1e of the largest\n", count,
-                  worst);
+    print_message("logits of %d drawn photos off by %.1e of the largest\n",
+                  count, worst);
     rn_eval_defaults(&o);
     if (rn_data_open(&photos, made("photos"), NULL, &err) ||
         rn_eval(model, photos, RN_PART_TRAIN, &o, &result, &err))
@@ -446,6 +499,7 @@ int main(void)
         cmocka_unit_test(drawn_photos_answer_as_in_pytorch),
         cmocka_unit_test(resnet18_answers_as_in_pytorch),
         cmocka_unit_test(resnet50_answers_as_in_pytorch),
+        cmocka_unit_test(resnet18_answers_alike_in_few_bits),
         cmocka_unit_test(many_views_answer_as_in_pytorch),
     };
     int failed;

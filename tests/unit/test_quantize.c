@@ -792,25 +792,61 @@ static void what_cannot_be(void **state)
  * negative factors folded in. These scales' products round otherwise, so
  * that some sums fall on the other side of a half: a step of gap is 0.004
  * of a logit. */
-static void onnx_says_the_same(void **state)
+static void expect_the_same_of_onnx(const struct rn_model *m, double most)
 {
-    struct rn_model *m = quantized(), *read = NULL;
+    struct rn_model *read = NULL;
     float own[BATCH * CLASSES], read_back[BATCH * CLASSES];
     struct rn_error err = {0};
 
-    (void)state;
     if (rn_model_export(m, ONNX_NAME, &err) ||
         rn_model_load(&read, ONNX_NAME, &err))
         fail_msg("%s", err.msg);
+    assert_int_equal(rn_graph_quantized(read->graph),
+                     rn_graph_quantized(m->graph));
     run(m, RN_PRECISION_INT8, 2, own);
     run(read, RN_PRECISION_AUTO, 2, read_back);
-    if (!(largest_difference(own, read_back) < 0.02))
+    if (!(largest_difference(own, read_back) < most))
         fail_msg("off by %g", largest_difference(own, read_back));
     rn_model_destroy(read);
+    unlink(ONNX_NAME);
+}
+
+static void onnx_says_the_same(void **state)
+{
+    struct rn_model *m = quantized();
+    struct rn_error err = {0};
+
+    (void)state;
+    expect_the_same_of_onnx(m, 0.02);
     assert_int_equal(rn_model_export(m, "test-quantize.pth", &err), RN_ERR_ARG);
     assert_non_null(strstr(err.msg, "files of this program and ONNX hold"));
     rn_model_destroy(m);
-    unlink(ONNX_NAME);
+}
+
+/* With layers left in float32 at the beginning, on a block's way, and at the
+ * end, whose neighbours compute in bytes. */
+static void onnx_says_the_same_of_layers_left_out(void **state)
+{
+    static const char *const left_out[] = {"conv1", "layer2.0.conv1",
+                                           "layer1.0.conv2,fc"};
+    struct rn_data *data = pictures(false);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(left_out) / sizeof(*left_out); i++) {
+        struct rn_model *m = small_network();
+        struct told told = {.left = -1};
+        struct rn_quantize_options o = options_for(&told);
+        struct rn_quantize_result r;
+        struct rn_error err = {0};
+
+        o.leave_out = left_out[i];
+        if (rn_quantize(m, data, &o, &r, &err))
+            fail_msg("%s", err.msg);
+        assert_int_equal(r.quantized, i == 2 ? 6 : 7);
+        expect_the_same_of_onnx(m, 0.02);
+        rn_model_destroy(m);
+    }
+    rn_data_close(data);
 }
 
 int main(void)
@@ -833,6 +869,7 @@ int main(void)
         cmocka_unit_test(leaves_named_layers),
         cmocka_unit_test(what_cannot_be),
         cmocka_unit_test(onnx_says_the_same),
+        cmocka_unit_test(onnx_says_the_same_of_layers_left_out),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
