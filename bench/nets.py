@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The networks of He et al. 2016 in PyTorch, with torchvision's names.
+"""The networks of He et al. 2016 in PyTorch, with torchvision's names, and
+those with gates; the others are in rivals.py.
 
 For comparing only: tests/golden/record.py records their answers,
 bench/peers.py times them.
@@ -7,6 +8,8 @@ bench/peers.py times them.
 import torch
 from torch import nn
 from torch.nn import functional as F
+
+from rivals import RIVALS
 
 
 class SubsamplePad(nn.Module):
@@ -126,6 +129,7 @@ NETS = {
     "resnet18": (True, 64, Basic, (2, 2, 2, 2), "B", 1000),
     "resnet50": (True, 64, Bottleneck, (3, 4, 6, 3), "B", 1000),
     "resnet152": (True, 64, Bottleneck, (3, 8, 36, 3), "B", 1000),
+    "se-resnet50": (True, 64, Bottleneck, (3, 4, 6, 3), "B", 1000),
     # Not the paper's: small enough to compare step by step.
     "bottleneck14": (True, 16, Bottleneck, (2, 2), "B", 10),
     "se-resnet8": (False, 16, Basic, (1, 1, 1), "B", 10),
@@ -144,6 +148,8 @@ def excite(net, imagenet):
 
 
 def build(name, classes=None):
+    if name in RIVALS:
+        return RIVALS[name]()
     *shape, own = NETS[name]
     net = ResNet(*shape, classes or own)
     return excite(net, shape[0]) if name.startswith("se-") else net

@@ -1,12 +1,21 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The networks of nets.py as ONNX, the form the peers for inference read."""
+"""PyTorch's networks as ONNX, the form the peers for inference read."""
+import operator
+
 import torch
 from onnx import helper, numpy_helper
-from torch import nn
+from torch import fx, nn
+from torch.fx.experimental.optimization import fuse
+from torch.nn import functional as F
+
+
+def pair(value):
+    return list(value) if isinstance(value, (tuple, list)) else [value] * 2
 
 
 class OnnxGraph:
-    """A network as ONNX, batch norm folded into the convolutions."""
+    """A network in inference, as torch.fx traces it, a batch norm folded into
+    the convolution before it. Knows the layers of nets.py and rivals.py."""
 
     def __init__(self):
         self.nodes = []
@@ -23,47 +32,128 @@ class OnnxGraph:
             numpy_helper.from_array(tensor.detach().numpy(), name))
         return name
 
-    def conv(self, x, conv, bn):
-        scale = bn.weight / torch.sqrt(bn.running_var + bn.eps)
-        weight = conv.weight * scale[:, None, None, None]
-        bias = bn.bias - bn.running_mean * scale
-        return self.add("Conv", [x, self.weight(weight), self.weight(bias)],
-                        kernel_shape=list(conv.kernel_size),
-                        strides=list(conv.stride),
-                        pads=list(conv.padding) * 2)
+    # ------------------------------------------------------------- modules
 
-    def block(self, x, block):
-        y = x
-        last = 3 if hasattr(block, "conv3") else 2
-        for i in range(1, last + 1):
-            y = self.conv(y, getattr(block, f"conv{i}"),
-                          getattr(block, f"bn{i}"))
-            if i < last:
-                y = self.add("Relu", [y])
-        if block.downsample is not None:
-            x = self.conv(x, *block.downsample)
-        return self.add("Relu", [self.add("Add", [y, x])])
+    def conv(self, x, m):
+        inputs = [x, self.weight(m.weight)]
+        if m.bias is not None:
+            inputs.append(self.weight(m.bias))
+        return self.add("Conv", inputs, kernel_shape=list(m.kernel_size),
+                        strides=list(m.stride), pads=list(m.padding) * 2,
+                        group=m.groups)
 
-    def network(self, net, x):
-        x = self.add("Relu", [self.conv(x, net.conv1, net.bn1)])
-        if isinstance(net.maxpool, nn.MaxPool2d):
-            x = self.add("MaxPool", [x], kernel_shape=[3, 3], strides=[2, 2],
-                         pads=[1, 1, 1, 1])
-        for stage in range(net.stages):
-            for block in getattr(net, f"layer{stage + 1}"):
-                x = self.block(x, block)
-        x = self.add("Flatten", [self.add("GlobalAveragePool", [x])])
-        return self.add("Gemm", [x, self.weight(net.fc.weight),
-                                 self.weight(net.fc.bias)], transB=1)
+    def batch_norm(self, x, m):
+        return self.add("BatchNormalization", [x] + [
+            self.weight(t) for t in (m.weight, m.bias, m.running_mean,
+                                     m.running_var)], epsilon=m.eps)
+
+    def pool(self, op, x, m, **attributes):
+        return self.add(op, [x], kernel_shape=pair(m.kernel_size),
+                        strides=pair(m.stride), pads=pair(m.padding) * 2,
+                        ceil_mode=int(m.ceil_mode), **attributes)
+
+    def linear(self, x, m):
+        return self.add("Gemm", [x, self.weight(m.weight),
+                                 self.weight(m.bias)], transB=1)
+
+    def adaptive(self, x, size, pixels):
+        """A mean over all; one of windows of a pixel is nothing."""
+        if pair(size) == [1, 1]:
+            return self.add("GlobalAveragePool", [x])
+        if pair(size) != list(pixels):
+            raise ValueError(f"an adaptive pool of {size} over {pixels}")
+        return x
+
+    def module(self, m, x, pixels):
+        if isinstance(m, nn.Conv2d):
+            return self.conv(x, m)
+        if isinstance(m, nn.BatchNorm2d):
+            return self.batch_norm(x, m)
+        if isinstance(m, nn.MaxPool2d):
+            return self.pool("MaxPool", x, m)
+        if isinstance(m, nn.AvgPool2d):
+            return self.pool("AveragePool", x, m,
+                             count_include_pad=int(m.count_include_pad))
+        if isinstance(m, nn.AdaptiveAvgPool2d):
+            return self.adaptive(x, m.output_size, pixels)
+        if isinstance(m, nn.Linear):
+            return self.linear(x, m)
+        if isinstance(m, nn.ReLU):
+            return self.add("Relu", [x])
+        if isinstance(m, (nn.Dropout, nn.Identity)):
+            return x
+        raise ValueError(f"no layer known here: {m}")
+
+    # ----------------------------------------------------------- functions
+
+    def function(self, node, known):
+        """What a call of a function or method computes; `known` are the names
+        of the values before it."""
+        what = node.target
+        args = [known.get(a, a) if isinstance(a, fx.Node) else a
+                for a in node.args]
+        if what in (F.relu, torch.relu):
+            return self.add("Relu", args[:1])
+        if what is torch.sigmoid:
+            return self.add("Sigmoid", args[:1])
+        if what in (operator.add, torch.add):
+            return self.add("Add", args[:2])
+        if what in (operator.sub, torch.sub):
+            return self.add("Sub", args[:2])
+        if what in (operator.mul, torch.mul):
+            return self.add("Mul", args[:2])
+        if what is torch.cat:
+            return self.add("Concat", [known[v] for v in node.args[0]], axis=1)
+        if what is torch.flatten:
+            return self.add("Flatten", args[:1])
+        if what is F.dropout:
+            return args[0]
+        if what is F.adaptive_avg_pool2d:
+            return self.adaptive(args[0], args[1],
+                                 node.args[0].meta["shape"][2:])
+        if what == "mean":
+            return self.add("ReduceMean", args[:1], axes=list(args[1]),
+                            keepdims=int(node.kwargs.get("keepdim", False)))
+        raise ValueError(f"no function known here: {what}")
+
+    # --------------------------------------------------------------- whole
+
+    def network(self, traced):
+        known, modules = {}, dict(traced.named_modules())
+        for node in traced.graph.nodes:
+            if node.op == "placeholder":
+                known[node] = "images"
+            elif node.op == "call_module":
+                known[node] = self.module(
+                    modules[node.target], known[node.args[0]],
+                    node.args[0].meta["shape"][2:])
+            elif node.op == "output":
+                return known[node.args[0]]
+            else:
+                known[node] = self.function(node, known)
 
     def serialize(self, net, shape):
         """The file's bytes; images of the shape, batch size included."""
-        out = self.network(net, "images")
+        traced = fuse(net.eval())
+        Shapes(traced).run(torch.zeros(shape))
+        out = self.network(traced)
+        classes = list(traced.graph.nodes)[-1].args[0].meta["shape"]
         value = helper.make_tensor_value_info
         graph = helper.make_graph(
             self.nodes, "net", [value("images", 1, shape)],
-            [value(out, 1, [shape[0], net.fc.out_features])], self.weights)
+            [value(out, 1, list(classes))], self.weights)
         model = helper.make_model(
             graph, ir_version=8,
             opset_imports=[helper.make_opsetid("", 17)])
         return model.SerializeToString()
+
+
+class Shapes(fx.Interpreter):
+    """Runs a traced network and notes each value's shape."""
+
+    @torch.no_grad()
+    def run_node(self, node):
+        result = super().run_node(node)
+        if isinstance(result, torch.Tensor):
+            node.meta["shape"] = tuple(result.shape)
+        return result

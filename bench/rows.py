@@ -20,7 +20,9 @@ START = ("onnxruntime", "onnxruntime_unoptimised")
 # torch.compile() on top.
 WARM_UP = 12
 COMPILE = {"resnet20": 30, "resnet110": 150, "resnet18": 35, "resnet50": 60,
-           "resnet152": 150}
+           "resnet152": 150, "vgg16": 30, "googlenet_bn": 90,
+           "se-resnet50": 90, "densenet121": 200, "densenet-bc-100-12": 200,
+           "highway-19": 40, "wrn-16-4": 40}
 
 
 class Row:
@@ -119,6 +121,39 @@ class Start(Row):
         return 1
 
 
+def rivals():
+    """The paper's rivals and heirs: network, title, batch, pixels a side, and
+    the ratio aimed at; in float32, and in bf16 against all of theirs."""
+    training = (
+        ("vgg16", "VGG-16, 224", 16, 224, 1.8),
+        ("googlenet_bn", "GoogLeNet with batch norm, 224", 32, 224, 1.4),
+        ("se-resnet50", "SE-ResNet-50, 224", 16, 224, 1.4),
+        ("densenet121", "DenseNet-121, 224", 16, 224, 1.4),
+        ("densenet-bc-100-12", "DenseNet-BC-100-12, CIFAR", 64, 32, 1.5),
+        ("highway-19", "Highway-19, CIFAR", 64, 32, 1.5),
+        ("wrn-16-4", "WRN-16-4, CIFAR", 64, 32, 1.5),
+    )
+    inference = (
+        ("vgg16", "VGG-16, 224", 16, 224, 1.5),
+        ("googlenet_bn", "GoogLeNet with batch norm, 224", 16, 224, 1.15),
+        ("se-resnet50", "SE-ResNet-50, 224", 16, 224, 1.15),
+        ("densenet121", "DenseNet-121, 224", 16, 224, 1.1),
+        ("densenet121", "DenseNet-121, 224", 1, 224, 1.1),
+    )
+    for mode, works, ways, ways_bf16 in (
+            ("train", training, TORCH, TORCH + TORCH_BF16),
+            ("infer", inference, INFERENCE, INFERENCE + INFERENCE_BF16)):
+        for net, title, batch, size, target in works:
+            name = f"{mode}-{net}" + ("-1" if batch == 1 else "")
+            title = f"{mode} {title}, batch {batch}"
+            yield Row(name, title, target, ways, Work(mode, net, batch, size))
+            yield Row(f"{name}-bf16", f"{title}, bf16", target, ways_bf16,
+                      Work(mode, net, batch, size, "bf16"))
+    yield Memory("memory-densenet121",
+                 "peak memory, train DenseNet-121, batch 16", 0.5, TORCH,
+                 Work("train", "densenet121", 16, 224))
+
+
 # Targets: ratio of medians. Against all of theirs, in float32 and less, ours
 # trains in bf16.
 ROWS = {row.name: row for row in (
@@ -167,4 +202,5 @@ ROWS = {row.name: row for row in (
     Memory("memory-bf16", "peak memory, train ResNet-50, batch 16, bf16", 0.5,
            TORCH_BF16, Work("train", "resnet50", 16, 224, "bf16")),
     Start("start", "cold start to answer, ResNet-50", 0.4, START),
+    *rivals(),
 )}
