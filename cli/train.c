@@ -62,6 +62,7 @@ static const struct option_group groups[] = {
     TRAIN_GROUP("length"),
     TRAIN_GROUP("optimiser"),
     TRAIN_GROUP("fine-tuning"),
+    TRAIN_GROUP("distillation"),
     {"data", .own = data_options, .count = COUNT(data_options)},
     {"data", .library = rn_train_option, .only = "data",
      .without = "validation|validation_percent", .base = AT(train)},

@@ -1229,6 +1229,16 @@ struct rn_train_options {
     int precision;  /**< an rn_precision; tests are always in float32 */
     int emulate;    /**< as in rn_plan_options */
     int aux_heads;  /**< an rn_aux_heads */
+    /** Model file whose answers are learned beside the labels (distillation,
+     *  Hinton et al. 2015), for the same classes and images of the same size;
+     *  or NULL. To the loss comes weight * temperature^2 * the cross-entropy of
+     *  the softmaxes of its logits and the network's over the temperature.
+     *  Without `weights` images are normalised as for the teacher. */
+    const char *teacher;
+    double distill_temperature; /**< 0: 3 */
+    double distill_weight;      /**< at the run's beginning; 0: 1 */
+    double distill_weight_end;  /**< at its end, falling or rising evenly; 0: as
+                                   at the beginning; RN_ZERO: 0 */
 };
 
 RN_INLINE void rn_train_defaults(struct rn_train_options *options);
@@ -1263,8 +1273,8 @@ struct rn_learner;
  *                with its own options, `weight_decay` and `decay_all`.
  * @return RN_ERR_ARG for options that make no sense, a loss of another output
  *         than the model's, what training cannot do, and for options of whole
- *         runs: freeze, lr_scale, batch_norm, class_weights, weights, ema,
- *         mixup, cutmix, accumulate.
+ *         runs: freeze, lr_scale, batch_norm, class_weights, weights, teacher,
+ *         ema, mixup, cutmix, accumulate.
  */
 RN_API int rn_learner_create(struct rn_learner **out, struct rn_model *model,
                              const struct rn_train_options *options,

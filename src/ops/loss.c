@@ -98,6 +98,8 @@ struct rn_loss rn_loss_weighted(int n, int classes, size_t stride,
 
         loss.errors += !is_right(targets, k, classes, logits);
         rule->image(&image, &loss.sum);
+        if (targets->soft.logits)
+            rn_soften_image(&image, &loss.sum);
         for (size_t i = (size_t)classes; i < stride; i++)
             diff[i] = 0;
     }

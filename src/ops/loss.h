@@ -17,6 +17,15 @@ struct rn_loss {
 
 struct rn_loss_rule;
 
+/** A teacher's answers, which are learned beside the targets (Hinton et al.
+ *  2015): weight * temperature^2 times the cross-entropy of the softmaxes of
+ *  both networks' logits over the temperature. The square keeps the gradient's
+ *  size where the temperature changes. */
+struct rn_soft_targets {
+    const float *logits; /* [n][classes]; NULL: there is no teacher */
+    double temperature, weight;
+};
+
 /** What the images of a batch are to be: (1 - s) of their label, or of two
  *  labels' mixture, and s / classes of every class. */
 struct rn_targets {
@@ -30,6 +39,7 @@ struct rn_targets {
                                    NULL: 1 */
     float smoothing;            /* s */
     const struct rn_loss_rule *loss; /* NULL: cross-entropy */
+    struct rn_soft_targets soft;     /* beside these */
 };
 
 /** Share of class i that image k is to be. */
@@ -54,6 +64,7 @@ struct rn_loss_rule {
     bool sets;        /* an image may have several classes, or none */
     bool mixes;       /* an image may be of two labels in shares */
     bool smooths;     /* targets may be smoothed */
+    bool softens;     /* a teacher's answers may be learned beside */
     double smoothing; /* what smoothing 0 stands for */
     /** Add the image's loss, times its weight, to *sum; set the gradient of
      *  the batch's mean loss. */
@@ -84,7 +95,7 @@ const struct rn_loss_rule *rn_loss_find(const char *name);
  *
  * @param logits [n][stride], the first `classes` count.
  * @param diff   out, [n][stride]: gradient of the mean loss, zero padding;
- *               may be logits.
+ *               may be logits where there are no soft targets.
  */
 struct rn_loss rn_loss_of(int n, int classes, size_t stride,
                           const float *logits, const struct rn_targets *targets,
@@ -100,5 +111,9 @@ struct rn_loss rn_loss_weighted(int n, int classes, size_t stride,
 
 /** As rn_loss_rule.image: softmax and cross-entropy. */
 void rn_cross_entropy_image(const struct rn_loss_image *image, double *sum);
+/** Logarithm of the sum of exponentials of logits over a temperature. */
+double rn_log_sum(const float *logits, int classes, double temperature);
+/** Add the loss of soft targets to *sum, and its gradient to the image's. */
+void rn_soften_image(const struct rn_loss_image *image, double *sum);
 
 #endif

@@ -199,8 +199,12 @@ int rn_trainer_memory(const struct rn_trainer *t, int batch, int recompute,
                                             .recompute = recompute,
                                             .precision = t->o.precision,
                                             .emulate = t->o.emulate};
+    uint64_t teacher = 0;
     int rc = rn_plan_estimate(t->model, &options, bytes, err);
 
+    if (rc == RN_OK)
+        rc = rn_trainer_teacher_memory(t, batch, &teacher, err);
+    *bytes += teacher;
     /* The plan's estimate has one state. */
     for (int k = 1; k < states(t); k++)
         *bytes += rn_graph_params(t->model->graph) * sizeof(float);

@@ -47,6 +47,12 @@ static int check_longer(const struct rn_trainer *t, long before,
                            "%ld: the weights of its auxiliary heads fall to 0 "
                            "at its end; begin another run from its weights",
                            t->iterations, before);
+    if (t->o.distill_weight_end != 0)
+        return rn_fail(err, RN_ERR_ARG,
+                       "the run cannot have %ld iterations in place of %ld: "
+                       "`distill_weight` goes to that of the end over the "
+                       "whole run; begin another run from its weights",
+                       t->iterations, before);
     if (t->schedule.relative)
         return rn_fail(err, RN_ERR_ARG,
                        "the run cannot have %ld iterations in place of %ld: "

@@ -86,6 +86,9 @@ static int choose_pictures(struct rn_trainer *t, const struct rn_model *weights,
         rc = only_square(weights, err);
         o->size = weights->spec.input.h;
         rn_trainer_say(t, "size %d, as the weights'", o->size);
+    } else if (o->size == 0 && t->teacher.model) {
+        o->size = t->teacher.model->spec.input.h;
+        rn_trainer_say(t, "size %d, as the teacher's", o->size);
     } else if (o->size == 0) {
         o->size = rung_of(t)->size;
         rn_trainer_say(t, "size %d, for %d training pictures", o->size,

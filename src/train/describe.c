@@ -80,7 +80,14 @@ int rn_trainer_describe(struct rn_trainer *t, struct rn_error *err)
                   "iterations", (json_int_t)t->iterations, "options",
                   rn_options_to_json(&t->o), "network", network_json(t), "data",
                   data_json(t), "machine", machine_json(t));
-    int rc = rn_run_describe(&t->run, object, err);
+    int rc;
+
+    if (object && t->teacher.model &&
+        json_object_set_new(object, "teacher", rn_trainer_teacher_json(t))) {
+        json_decref(object);
+        object = NULL;
+    }
+    rc = rn_run_describe(&t->run, object, err);
 
     json_decref(object);
     return rc;

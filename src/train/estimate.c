@@ -146,8 +146,13 @@ static void trial_free(struct trial *trial)
 static int step(void *user, struct rn_error *err)
 {
     const struct trial *trial = user;
+    struct rn_soft_targets soft = {.logits = NULL};
     struct rn_step_result result;
+    int rc = rn_trainer_ask_teacher(trial->t, trial->images, trial->t->o.batch,
+                                    &soft, err);
 
+    if (rc != RN_OK)
+        return rc;
     return rn_plan_train(trial->t->plan, trial->images, trial->labels, 0,
                          &result, err);
 }

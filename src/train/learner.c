@@ -37,6 +37,7 @@ static const char *run_option(const struct rn_train_options *o)
         {"batch_norm", o->batch_norm, "batch"},
         {"class_weights", o->class_weights, "none"},
         {"weights", o->weights, ""},
+        {"teacher", o->teacher, ""},
     };
 
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)

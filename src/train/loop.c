@@ -274,7 +274,7 @@ static void say_skipped(struct rn_trainer *t)
 static int learn(struct rn_trainer *t, const struct rn_batch *batch, int first,
                  struct rn_step_result *result, struct rn_error *err)
 {
-    const struct rn_targets targets = {
+    struct rn_targets targets = {
         .labels = batch->labels,
         .others = batch->others,
         .share = batch->share,
@@ -283,7 +283,11 @@ static int learn(struct rn_trainer *t, const struct rn_batch *batch, int first,
         .smoothing = (float)rn_options_smoothing(&t->o),
         .loss = t->loss,
     };
+    int rc = rn_trainer_ask_teacher(t, batch->images, batch->count,
+                                    &targets.soft, err);
 
+    if (rc != RN_OK)
+        return rc;
     return rn_plan_learn(plan_for(t, batch->count, first), batch->images,
                          &targets, result, err);
 }

@@ -254,6 +254,24 @@ static const struct run_option {
       .value = "N", .unset = "the newest",
       .help = "Rule that says what is held out and which folders are classes"},
      SHAPES, "1"},
+    {{"teacher", "distillation", RN_OPTION_TEXT, PLACE(teacher),
+      .value = "MODEL", .unset = "none",
+      .help = "Learn the answers of this model, too: their cross-entropy with "
+              "the network's, both softened, is added to the loss"},
+     ASIDE, NULL},
+    {{"distill_temperature", "distillation", RN_OPTION_REAL,
+      PLACE(distill_temperature), 0.01, 1000, .value = "X", .unset = "3",
+      .help = "Divide both networks' logits by X to soften their answers; that "
+              "loss is multiplied by X squared"}, SHAPES, ""},
+    {{"distill_weight", "distillation", RN_OPTION_REAL, PLACE(distill_weight),
+      1e-6, 1e6, .value = "X", .unset = "1",
+      .help = "Weight of the loss of `teacher` beside that of the labels"},
+     SHAPES, ""},
+    {{"distill_weight_end", "distillation", RN_OPTION_REAL,
+      PLACE(distill_weight_end), 0, 1e6, .value = "X",
+      .unset = "that of the beginning", .zero = 1,
+      .help = "Weight at the run's end, which `distill_weight` goes to evenly"},
+     SHAPES, ""},
     /* clang-format on */
 };
 
@@ -330,6 +348,31 @@ static int check_loss(const struct rn_train_options *o, struct rn_error *err)
     return RN_OK;
 }
 
+/* A teacher's options go with one, and with a loss that is a softmax's. */
+static int check_teacher(const struct rn_train_options *o, struct rn_error *err)
+{
+    const struct {
+        const char *name;
+        double value;
+    } given[] = {
+        {"distill_temperature", o->distill_temperature},
+        {"distill_weight", o->distill_weight},
+        {"distill_weight_end", o->distill_weight_end},
+    };
+    const struct rn_loss_rule *loss = rn_loss_find(o->loss);
+
+    for (size_t i = 0; !o->teacher && i < COUNT(given); i++)
+        if (given[i].value != 0)
+            return rn_fail(err, RN_ERR_ARG, "`%s` goes with a `teacher`",
+                           given[i].name);
+    if (o->teacher && !loss->softens)
+        return rn_fail(err, RN_ERR_ARG,
+                       "`teacher`: `loss` %s has no softmax that could learn "
+                       "another's",
+                       loss->name);
+    return RN_OK;
+}
+
 double rn_options_smoothing(const struct rn_train_options *o)
 {
     return o->label_smoothing > 0 ? o->label_smoothing
@@ -353,6 +396,8 @@ int rn_options_check(const struct rn_train_options *o, struct rn_error *err)
     rc = rn_optimiser_check(o, err);
     if (!rc)
         rc = check_loss(o, err);
+    if (!rc)
+        rc = check_teacher(o, err);
     return rc ? rc : rn_rates_check(o, err);
 }
 

@@ -36,6 +36,10 @@ int rn_train_choice(const char *name, const char *value);
 int rn_options_take(struct rn_train_options *own,
                     const struct rn_train_options *given, struct rn_error *err);
 
+/** Temperature and weight of a teacher's answers in an iteration of a run. */
+void rn_soften(const struct rn_train_options *o, long iteration,
+               long iterations, struct rn_soft_targets *soft);
+
 /** Refuse what is out of range. */
 int rn_options_check(const struct rn_train_options *o, struct rn_error *err);
 

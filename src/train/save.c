@@ -61,11 +61,16 @@ static int set_extras(json_t *object, const struct rn_train_options *o)
         {"mixup", o->mixup},
         {"cutmix", o->cutmix},
         {"ema", o->ema},
+        {"distill_temperature", o->distill_temperature},
+        {"distill_weight", o->distill_weight},
+        {"distill_weight_end", o->distill_weight_end},
     };
     int failed = 0;
 
     if (o->weights)
         failed |= set_text(object, "weights", last_part(o->weights));
+    if (o->teacher)
+        failed |= set_text(object, "teacher", last_part(o->teacher));
     for (size_t i = 0; i < COUNT(texts); i++)
         if (strcmp(texts[i].value, texts[i].usual) != 0)
             failed |= set_text(object, texts[i].name, texts[i].value);

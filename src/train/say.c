@@ -18,6 +18,11 @@ void rn_trainer_say(const struct rn_trainer *t, const char *format, ...)
     t->events.message(t->events.user, text);
 }
 
+void rn_trainer_say_text(void *user, const char *text)
+{
+    rn_trainer_say(user, "%s", text);
+}
+
 void rn_trainer_say_remarks(struct rn_trainer *t)
 {
     const char *remark;

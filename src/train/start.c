@@ -172,11 +172,6 @@ static int set_resize(struct rn_trainer *t, struct rn_error *err)
 
 /* --------------------------------------------------------------- weights */
 
-static void say_import(void *user, const char *text)
-{
-    rn_trainer_say(user, "%s", text);
-}
-
 /* Options that name a network must name the one in the file. Images of one
  * size must be those of the model, pictures become so. */
 static int load_weights(struct rn_trainer *t, struct rn_model **model,
@@ -189,7 +184,7 @@ static int load_weights(struct rn_trainer *t, struct rn_model **model,
         .height = t->data->shape.h,
         .width = t->data->shape.w,
         .user = t,
-        .message = say_import,
+        .message = rn_trainer_say_text,
         .headless = 1,
         .holder = t->o.holder,
         .map = t->o.map,
@@ -234,8 +229,7 @@ static char *const *texts_of(char *const *ids, char *const *names)
     return ids ? ids : names;
 }
 
-/* Whether the model's classes are the data's, as far as they are named. */
-static bool same_classes(const struct rn_model *m, const struct rn_data *d)
+bool rn_trainer_same_classes(const struct rn_model *m, const struct rn_data *d)
 {
     char *const *texts;
 
@@ -307,8 +301,9 @@ static void copy_params(struct rn_graph *to, const struct rn_graph *from,
     }
 }
 
-static int copy_preprocessing(struct rn_model *to, const struct rn_model *from,
-                              struct rn_error *err)
+int rn_trainer_copy_preprocessing(struct rn_model *to,
+                                  const struct rn_model *from,
+                                  struct rn_error *err)
 {
     const struct rn_preprocessing *pre = &from->preprocessing;
     int rc = RN_OK;
@@ -349,7 +344,7 @@ static int adopt(struct rn_trainer *t, const struct rn_model *weights,
                  struct rn_error *err)
 {
     const struct rn_net_spec *spec = &weights->spec;
-    bool head = same_classes(weights, t->data);
+    bool head = rn_trainer_same_classes(weights, t->data);
     int rc = check_adopted(t, weights, err);
 
     if (rc == RN_OK)
@@ -366,7 +361,7 @@ static int adopt(struct rn_trainer *t, const struct rn_model *weights,
                        spec->family->head, t->data->classes, spec->classes);
     if (t->model->spec.aux && !spec->aux)
         rn_trainer_say(t, "new auxiliary heads: the weights have none");
-    return copy_preprocessing(t->model, weights, err);
+    return rn_trainer_copy_preprocessing(t->model, weights, err);
 }
 
 /* Whether the weights' network is the one to train, as it is. */
@@ -375,8 +370,8 @@ static bool fits(const struct rn_trainer *t, const struct rn_model *weights,
 {
     const struct rn_shape *m = &weights->spec.input, s = input_shape(t);
 
-    return same_classes(weights, t->data) && m->c == s.c && m->h == s.h &&
-           m->w == s.w && weights->spec.aux == aux;
+    return rn_trainer_same_classes(weights, t->data) && m->c == s.c &&
+           m->h == s.h && m->w == s.w && weights->spec.aux == aux;
 }
 
 static int from_weights(struct rn_trainer *t, struct rn_error *err)
@@ -489,6 +484,8 @@ int rn_trainer_start_model(struct rn_trainer *t, struct rn_error *err)
 {
     int rc = t->o.weights ? from_weights(t, err) : from_nothing(t, err);
 
+    if (rc == RN_OK)
+        rc = rn_trainer_fit_teacher(t, err);
     if (rc == RN_OK)
         rc = set_resize(t, err);
     /* Weights keep the normalisation they were trained with. */

@@ -185,6 +185,8 @@ static int load_checkpoint(struct rn_trainer *t, struct rn_error *err)
     rn_model_destroy(model);
     if (rc == RN_OK)
         rc = freeze(t, t->model, err);
+    if (rc == RN_OK)
+        rc = rn_trainer_fit_teacher(t, err);
     if (rc != RN_OK)
         return rc;
     t->schedule.warmed_at = t->progress.warmed_at;
@@ -284,7 +286,7 @@ static int build_plans(struct rn_trainer *t, struct rn_error *err)
         rc = build(t, &t->rest_plan, RN_MODE_TRAIN, t->rest, err);
     if (rc == RN_OK && t->test_images > 0)
         rc = build(t, &t->test_plan, RN_MODE_INFER, t->test_batch, err);
-    return rc;
+    return rc == RN_OK ? rn_trainer_build_teacher(t, err) : rc;
 }
 
 static int start_loader(struct rn_trainer *t, struct rn_error *err)
@@ -426,6 +428,7 @@ static void release(struct rn_trainer *t)
     rn_plan_destroy(t->plan);
     rn_plan_destroy(t->rest_plan);
     rn_plan_destroy(t->test_plan);
+    rn_teacher_free(&t->teacher);
     rn_store_destroy(t->store);
     rn_ema_free(&t->average);
     rn_accumulate_free(&t->gradients);
@@ -453,6 +456,8 @@ static int prepare_first(struct rn_trainer *t, struct rn_error *err)
         rc = rn_trainer_check_classes(t, err);
     if (rc == RN_OK)
         rc = rn_trainer_check_files(t, err);
+    if (rc == RN_OK)
+        rc = rn_trainer_open_teacher(t, err);
     if (rc == RN_OK)
         rc = start_model(t, err);
     if (rc == RN_OK)
@@ -505,7 +510,7 @@ int rn_train_sized(const struct rn_train_options *options,
                    struct rn_error *err)
 {
     struct rn_trainer t = {.run = {.folder = NULL}};
-    char *data = NULL, *weights = NULL;
+    char *data = NULL, *weights = NULL, *teacher = NULL;
     double start = rn_now();
     int rc = rn_options_take(&t.o, options, err);
 
@@ -528,6 +533,8 @@ int rn_train_sized(const struct rn_train_options *options,
     if (rc == RN_OK)
         rc = make_absolute(&t.o.weights, &weights, err);
     if (rc == RN_OK)
+        rc = make_absolute(&t.o.teacher, &teacher, err);
+    if (rc == RN_OK)
         rc = rn_options_check(&t.o, err);
     if (rc == RN_OK)
         rc = rn_run_name(&t.run, t.o.out, err);
@@ -543,6 +550,7 @@ int rn_train_sized(const struct rn_train_options *options,
     release(&t);
     free(data);
     free(weights);
+    free(teacher);
     return rc;
 }
 
@@ -557,6 +565,10 @@ static int begin_again(struct rn_trainer *t, const struct rn_resume_options *r,
     rc = open_data(t, err);
     if (rc == RN_OK)
         rc = rn_trainer_check_data(t, err);
+    if (rc == RN_OK)
+        rc = rn_trainer_open_teacher(t, err);
+    if (rc == RN_OK)
+        rc = rn_trainer_compare_teacher(t, err);
     if (rc == RN_OK)
         rc = saved ? load_checkpoint(t, err) : start_model(t, err);
     t->checksum = rn_options_checksum(&t->o);

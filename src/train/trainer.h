@@ -19,6 +19,14 @@ struct rn_clock {
     long images;
 };
 
+/** A model whose answers are learned beside the labels. */
+struct rn_teacher {
+    struct rn_model *model;           /* NULL: there is none */
+    uint64_t checksum;                /* of its parameters */
+    struct rn_plan *plan, *rest_plan; /* of the batches of training's */
+    float *logits;                    /* [batch][classes] */
+};
+
 struct rn_trainer {
     struct rn_train_options o; /* threads resolved */
     struct rn_train_events events;
@@ -53,6 +61,7 @@ struct rn_trainer {
     struct rn_plan *rest_plan; /* last, smaller batch of an epoch, or NULL */
     int rest;                  /* its images */
     struct rn_plan *test_plan;
+    struct rn_teacher teacher;
     struct rn_loader *loader;
     size_t skipped; /* pictures told of that others stood in for */
     size_t remarks; /* on the data, told */
@@ -80,6 +89,8 @@ int rn_trainer_choose_batch(struct rn_trainer *t, struct rn_error *err);
 /** Hand a line to the caller. */
 __attribute__((format(printf, 2, 3))) void
 rn_trainer_say(const struct rn_trainer *t, const char *format, ...);
+/** The same for callbacks; `user` is the trainer. */
+void rn_trainer_say_text(void *user, const char *text);
 /** Say what there is to say of the data, each thing once. */
 void rn_trainer_say_remarks(struct rn_trainer *t);
 
@@ -159,8 +170,36 @@ int rn_trainer_record_change(struct rn_trainer *t,
                              const struct rn_train_options *before,
                              struct rn_error *err);
 
+/* teacher.c: distillation. Without a `teacher` nothing of it does anything. */
+
+/** Load the model; the data are open. */
+int rn_trainer_open_teacher(struct rn_trainer *t, struct rn_error *err);
+/** Whether it knows the same classes and sees what the run's model sees, which
+ *  takes its normalisation where it has none. */
+int rn_trainer_fit_teacher(struct rn_trainer *t, struct rn_error *err);
+/** RN_ERR_DATA when it is not the one the run began with. */
+int rn_trainer_compare_teacher(const struct rn_trainer *t,
+                               struct rn_error *err);
+/** Plans for the run's batches. */
+int rn_trainer_build_teacher(struct rn_trainer *t, struct rn_error *err);
+/** Bytes of the plan for a batch. */
+int rn_trainer_teacher_memory(const struct rn_trainer *t, int batch,
+                              uint64_t *bytes, struct rn_error *err);
+/** Its answers to a batch of `count` images, in this iteration. */
+int rn_trainer_ask_teacher(struct rn_trainer *t, const float *images, int count,
+                           struct rn_soft_targets *soft, struct rn_error *err);
+/** What run.json tells of it; NULL without one or when memory is short. */
+json_t *rn_trainer_teacher_json(const struct rn_trainer *t);
+void rn_teacher_free(struct rn_teacher *teacher);
+
 /* start.c */
 
+/** Whether a model's classes are the data's, as far as they are named. */
+bool rn_trainer_same_classes(const struct rn_model *m, const struct rn_data *d);
+/** How images are prepared, from one model to another. */
+int rn_trainer_copy_preprocessing(struct rn_model *to,
+                                  const struct rn_model *from,
+                                  struct rn_error *err);
 /** The model of a run's first step: made, or from weights. */
 int rn_trainer_start_model(struct rn_trainer *t, struct rn_error *err);
 

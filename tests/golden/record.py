@@ -59,6 +59,9 @@ SMALL = {
     "vgg-bn": {"net": "vgg-bn", "lr": 0.005},
     "densenet-10-12": {"net": "densenet-10-12", "lr": 0.02},
     "densenet-bc-16-8": {"net": "densenet-bc-16-8", "lr": 0.02},
+    # Taught by another network, whose weight in the loss falls.
+    "distilled": {"teacher": "vgg-bn", "temperature": 3.0, "weight": 4.0,
+                  "weight_end": 1.0, "lr": 0.005},
 }
 for small_work in SMALL:
     WORKS[small_work] = (16, 16, SMALL[small_work].pop("lr"), 20)
@@ -273,11 +276,20 @@ def parameter(name, shape):
     return u.astype(numpy.float32).reshape(shape)
 
 
-def fill(net):
+def fill(net, prefix=""):
     with torch.no_grad():
         for name, tensor in net.state_dict().items():
             if tensor.dim() > 0:
-                tensor.copy_(torch.from_numpy(parameter(name, tensor.shape)))
+                tensor.copy_(torch.from_numpy(
+                    parameter(prefix + name, tensor.shape)))
+
+
+def soft_loss(logits, taught, o, step, steps):
+    """Of a teacher's answers (Hinton et al. 2015)."""
+    t = o["temperature"]
+    weight = o["weight"] + (o["weight_end"] - o["weight"]) * step / (steps - 1)
+    return weight * t * t * -(
+        F.softmax(taught / t, 1) * F.log_softmax(logits / t, 1)).sum(1).mean()
 
 
 def batch(step, size, count):
@@ -334,6 +346,10 @@ def run(work, dtype, rounded=None):
     if rounded is not None:
         torch.manual_seed(rounded)
         round_layers(net)
+    teacher = None
+    if "teacher" in options:
+        teacher = NETS[options["teacher"]](CLASSES).to(dtype).eval()
+        fill(teacher, "teacher.")
     out = {}
 
     net.eval()
@@ -354,6 +370,10 @@ def run(work, dtype, rounded=None):
             wanted = sets((step * batches + part) % 4, count, dtype)
             loss = LOSSES[options.get("loss", "cross-entropy")](
                 logits, labels, wanted) / batches
+            if teacher is not None:
+                with torch.no_grad():
+                    taught = teacher(images.to(dtype))
+                loss = loss + soft_loss(logits, taught, options, step, steps)
             loss.backward()
             out["losses"][-1] += loss.item()
         if step == 0:

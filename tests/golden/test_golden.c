@@ -9,6 +9,7 @@
 #include "plan/plan.h"
 #include "train/accumulate.h"
 #include "train/optimiser.h"
+#include "train/run.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -64,6 +65,7 @@ static const struct run {
     {"se-resnet8", 1, 1},
     {"densenet-10-12", 1, 2},
     {"densenet-bc-16-8", 0, 2},
+    {"distilled", 0, 2},
 };
 
 /* ------------------------------------- the formula, as in record.py */
@@ -117,12 +119,16 @@ static void parameter_range(const struct rn_param *p, double *shift,
     }
 }
 
-static void fill_parameters(struct rn_graph *g)
+static void fill_parameters(struct rn_graph *g, const char *prefix)
 {
     for (size_t i = 0; i < g->n_params; i++) {
         struct rn_param *p = &g->params[i];
-        uint32_t hash = fnv1a(p->name);
+        char name[128];
+        uint32_t hash;
         double shift, scale;
+
+        snprintf(name, sizeof(name), "%s%s", prefix, p->name);
+        hash = fnv1a(name);
 
         parameter_range(p, &shift, &scale);
         for (size_t k = 0; k < p->count; k++)
@@ -215,6 +221,9 @@ struct golden {
     bool small;     /* far from chaos */
     size_t image;   /* floats */
     float *images, *logits, *plain, *wanted;
+    struct rn_graph *teacher; /* or NULL */
+    struct rn_plan *answers;  /* of it */
+    struct rn_train_options distillation;
     int32_t labels[64];
 };
 
@@ -410,7 +419,7 @@ static void golden_open(struct golden *g, const char *net)
     g->small = own && own->small;
     g->graph = build_graph(json_string_value(recorded(g, "net")), own,
                            g->classes, size);
-    fill_parameters(g->graph);
+    fill_parameters(g->graph, "");
     assert_int_equal(rn_store_create(&g->store, g->graph,
                                      rn_optimiser_states(rn_optimiser_find(
                                          text(g, "optimizer", "sgd"))),
@@ -428,6 +437,8 @@ static void golden_open(struct golden *g, const char *net)
 
 static void golden_close(struct golden *g)
 {
+    rn_plan_destroy(g->answers);
+    rn_graph_destroy(g->teacher);
     rn_free(g->plain);
     rn_free(g->wanted);
     rn_free(g->logits);
@@ -512,6 +523,40 @@ static int compare_end(struct golden *g)
     return bad;
 }
 
+/* The network that teaches, where the record names one. */
+static void open_teacher(struct golden *g, const struct run *run)
+{
+    const char *net = text(g, "teacher", NULL);
+    const struct rn_plan_options options = {.batch = g->batch,
+                                            .threads = run->threads};
+    struct rn_store *store;
+
+    if (!net)
+        return;
+    g->teacher =
+        build_graph(net, find_own(net), g->classes, (int)number(g, "size"));
+    fill_parameters(g->teacher, "teacher.");
+    assert_int_equal(rn_store_create(&store, g->teacher, RN_STORE_FIXED, NULL),
+                     RN_OK);
+    assert_int_equal(rn_plan_build(&g->answers, store, &options, NULL), RN_OK);
+    rn_store_destroy(store);
+    g->distillation.distill_temperature = number(g, "temperature");
+    g->distillation.distill_weight = number(g, "weight");
+    g->distillation.distill_weight_end = number(g, "weight_end");
+}
+
+/* Its answers to the batch at hand. */
+static void ask_teacher(struct golden *g, int step,
+                        struct rn_soft_targets *soft)
+{
+    if (!g->teacher)
+        return;
+    assert_int_equal(rn_plan_forward(g->answers, g->images, g->wanted, NULL),
+                     RN_OK);
+    soft->logits = g->wanted;
+    rn_soften(&g->distillation, step, g->steps, soft);
+}
+
 /* Of each image a third of the classes. */
 static const float *fill_wanted(struct golden *g, int step)
 {
@@ -544,6 +589,7 @@ static double run_step(struct golden *g, struct rn_plan *plan, int step,
         targets.smoothing = (float)targets.loss->smoothing;
         if (targets.loss->sets)
             targets.wanted = fill_wanted(g, (step * g->accumulate + i) % 4);
+        ask_teacher(g, step, &targets.soft);
         assert_int_equal(
             rn_plan_learn(plan, g->images, &targets, &result, NULL), RN_OK);
         rn_accumulate_add(gradients, &flat, i);
@@ -620,6 +666,7 @@ static void test_run(void **state)
     if (only && strcmp(only, run->net) != 0)
         skip();
     golden_open(&g, run->net);
+    open_teacher(&g, run);
     bad = compare_inference(&g, run);
     bad += compare_training(&g, run);
     golden_close(&g);

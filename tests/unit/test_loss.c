@@ -23,6 +23,11 @@ static const float wanted[N * CLASSES] = {
     1, 1, 1, 1, 1, /* all */
 };
 
+static const float taught[N * CLASSES] = {
+    3, -1, 0.5F, 0, 2, /* a teacher's */
+    0, 0, 0, 0, 0, -4, 1, 1, 5, 0,
+};
+
 static void fill(float *logits)
 {
     memset(logits, 0, N * STRIDE * sizeof(*logits));
@@ -73,6 +78,9 @@ static void gradients(void **state)
             t.share = share;
         }
         check_gradient(&t);
+        t.soft = (struct rn_soft_targets){taught, 2.5, 0.7};
+        if (rn_losses[i]->softens)
+            check_gradient(&t);
         if (rn_losses[i]->sets)
             check_gradient(
                 &(struct rn_targets){.wanted = wanted, .loss = rn_losses[i]});

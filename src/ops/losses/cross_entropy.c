@@ -14,19 +14,19 @@ static float largest(const float *logits, int classes)
     return best;
 }
 
-/* log of the sum of exponentials, about the largest. */
-static double log_sum(const float *logits, int classes, float top)
+/* About the largest. */
+double rn_log_sum(const float *logits, int classes, double temperature)
 {
-    double sum = 0;
+    double top = (double)largest(logits, classes), sum = 0;
 
     for (int i = 0; i < classes; i++)
-        sum += exp((double)logits[i] - (double)top);
-    return (double)top + log(sum);
+        sum += exp(((double)logits[i] - top) / temperature);
+    return top / temperature + log(sum);
 }
 
 void rn_cross_entropy_image(const struct rn_loss_image *m, double *sum)
 {
-    double all = log_sum(m->logits, m->classes, largest(m->logits, m->classes));
+    double all = rn_log_sum(m->logits, m->classes, 1);
 
     for (int i = 0; i < m->classes; i++) {
         double log_p = (double)m->logits[i] - all;
@@ -43,5 +43,6 @@ const struct rn_loss_rule rn_loss_cross_entropy = {
     .output = RN_OUTPUT_LOGITS,
     .mixes = true,
     .smooths = true,
+    .softens = true,
     .image = rn_cross_entropy_image,
 };

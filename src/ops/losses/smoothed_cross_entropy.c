@@ -8,6 +8,7 @@ const struct rn_loss_rule rn_loss_smoothed_cross_entropy = {
     .output = RN_OUTPUT_LOGITS,
     .mixes = true,
     .smooths = true,
+    .softens = true,
     .smoothing = 0.1,
     .image = rn_cross_entropy_image,
 };

@@ -9,12 +9,15 @@ static double weight_of(const struct rn_plan *plan, const struct rn_aux *aux)
     return (double)aux->weight * (aux->fades ? plan->ahead : 1);
 }
 
-/* A head's own loss takes targets as they are, unless it smooths them. */
+/* A head's own loss takes targets as they are, unless it smooths them. A
+ * teacher teaches the output alone. */
 static struct rn_targets targets_of(const struct rn_plan *plan,
                                     const struct rn_aux *aux)
 {
     struct rn_targets targets = plan->targets;
 
+    if (aux)
+        targets.soft.logits = NULL;
     if (!aux || !aux->loss)
         return targets;
     targets.loss = rn_loss_find(aux->loss);

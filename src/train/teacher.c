@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The teacher of a run: a model whose answers, softened, the network learns
+ * beside the labels (Hinton et al. 2015; Romero et al. 2015, section 2.1). It
+ * answers the very images that the network is trained on, so nothing of it
+ * needs to be saved to go on with a run but the model itself. */
+#include "core/file.h"
+#include "core/memory.h"
+#include "model/file.h"
+#include "train/trainer.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define USUAL_TEMPERATURE 3.0
+#define USUAL_WEIGHT      1.0
+
+/* ---------------------------------------------------------------- opening */
+
+/* The same whatever file the parameters come from. */
+static uint64_t checksum_of(const struct rn_graph *g)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < g->n_params; i++) {
+        const struct rn_param *p = &g->params[i];
+
+        sum = rn_checksum(sum, p->name, strlen(p->name));
+        sum = rn_checksum(sum, p->data, p->count * sizeof(*p->data));
+    }
+    return sum;
+}
+
+int rn_trainer_open_teacher(struct rn_trainer *t, struct rn_error *err)
+{
+    const struct rn_import_options options = {
+        .height = t->data->shape.h,
+        .width = t->data->shape.w,
+        .user = t,
+        .message = rn_trainer_say_text,
+    };
+    struct rn_teacher *teacher = &t->teacher;
+    int rc;
+
+    if (!t->o.teacher)
+        return RN_OK;
+    rc = rn_model_import(&teacher->model, t->o.teacher, &options, err);
+    if (rc != RN_OK)
+        return rc;
+    teacher->checksum = checksum_of(teacher->model->graph);
+    rn_trainer_say(t,
+                   "teacher %s: %" PRIu64 " parameters, checksum %016" PRIx64,
+                   teacher->model->spec.name,
+                   rn_graph_params(teacher->model->graph), teacher->checksum);
+    return RN_OK;
+}
+
+/* ----------------------------------------------------------------- checks */
+
+/* Of models for images of one size that both have one. */
+static bool same_preprocessing(const struct rn_model *a,
+                               const struct rn_model *b)
+{
+    const struct rn_preprocessing *p = &a->preprocessing,
+                                  *q = &b->preprocessing;
+    size_t channels = (size_t)a->spec.input.c;
+    size_t means = p->per_pixel ? rn_shape_size(a->spec.input) : channels;
+
+    return p->per_pixel == q->per_pixel && p->bgr == q->bgr &&
+           memcmp(p->mean, q->mean, means * sizeof(*p->mean)) == 0 &&
+           memcmp(p->std, q->std, channels * sizeof(*p->std)) == 0;
+}
+
+/* Outputs and classes. */
+static int check_answers(const struct rn_trainer *t, struct rn_error *err)
+{
+    const struct rn_model *m = t->teacher.model;
+
+    if (m->graph->kind != RN_OUTPUT_LOGITS)
+        return rn_fail(err, RN_ERR_ARG,
+                       "`teacher` '%s' gives %s, a teacher must give %s",
+                       t->o.teacher, rn_output_name(m->graph->kind),
+                       rn_output_name(RN_OUTPUT_LOGITS));
+    if (m->spec.classes != t->data->classes)
+        return rn_fail(
+            err, RN_ERR_DATA, "`teacher` '%s' knows %d classes, '%s' has %d",
+            t->o.teacher, m->spec.classes, t->data->spec, t->data->classes);
+    if (!rn_trainer_same_classes(m, t->data))
+        return rn_fail(err, RN_ERR_DATA,
+                       "the %d classes of `teacher` '%s' are others than those "
+                       "of '%s', or in another order",
+                       m->spec.classes, t->o.teacher, t->data->spec);
+    return RN_OK;
+}
+
+int rn_trainer_fit_teacher(struct rn_trainer *t, struct rn_error *err)
+{
+    const struct rn_model *m = t->teacher.model;
+    const struct rn_shape own = t->model->spec.input;
+    int rc;
+
+    if (!m)
+        return RN_OK;
+    rc = check_answers(t, err);
+    if (rc != RN_OK)
+        return rc;
+    if (own.c != m->spec.input.c || own.h != m->spec.input.h ||
+        own.w != m->spec.input.w)
+        return rn_fail(err, RN_ERR_DATA,
+                       "`teacher` '%s' takes images of %d x %d x %d, the "
+                       "network %d x %d x %d",
+                       t->o.teacher, m->spec.input.c, m->spec.input.h,
+                       m->spec.input.w, own.c, own.h, own.w);
+    if (!t->model->preprocessing.mean)
+        return rn_trainer_copy_preprocessing(t->model, m, err);
+    if (m->preprocessing.mean && !same_preprocessing(m, t->model))
+        return rn_fail(err, RN_ERR_DATA,
+                       "`teacher` '%s' wants images normalised otherwise than "
+                       "%s: both must be shown the same",
+                       t->o.teacher,
+                       t->o.weights ? "`weights`" : "the run's model");
+    return RN_OK;
+}
+
+int rn_trainer_compare_teacher(const struct rn_trainer *t, struct rn_error *err)
+{
+    const char *sum = json_string_value(
+        json_object_get(json_object_get(t->texts, "teacher"), "checksum"));
+    char found[20];
+
+    if (!t->teacher.model)
+        return RN_OK;
+    snprintf(found, sizeof(found), "%016" PRIx64, t->teacher.checksum);
+    if (sum && strcmp(sum, found) == 0)
+        return RN_OK;
+    return rn_fail(err, RN_ERR_DATA,
+                   "'%s' is not the teacher the run began with: checksum %s, "
+                   "expected %s",
+                   t->o.teacher, found, !sum ? "(none)" : sum);
+}
+
+json_t *rn_trainer_teacher_json(const struct rn_trainer *t)
+{
+    const struct rn_teacher *teacher = &t->teacher;
+    char sum[20];
+
+    if (!teacher->model)
+        return NULL;
+    snprintf(sum, sizeof(sum), "%016" PRIx64, teacher->checksum);
+    return json_pack(
+        "{s:s, s:I, s:s}", "net", teacher->model->spec.name, "params",
+        (json_int_t)rn_graph_params(teacher->model->graph), "checksum", sum);
+}
+
+/* ---------------------------------------------------------------- answers */
+
+static struct rn_plan_options plan_options(const struct rn_trainer *t,
+                                           int batch)
+{
+    struct rn_plan_options o;
+
+    rn_plan_defaults(&o);
+    o.batch = batch;
+    o.threads = t->threads;
+    o.exact = t->o.exact;
+    o.bind = t->o.bind;
+    return o;
+}
+
+int rn_trainer_build_teacher(struct rn_trainer *t, struct rn_error *err)
+{
+    struct rn_teacher *teacher = &t->teacher;
+    struct rn_plan_options batch = plan_options(t, t->o.batch);
+    struct rn_plan_options rest = plan_options(t, t->rest);
+    size_t floats = (size_t)t->o.batch * (size_t)t->data->classes;
+    int rc;
+
+    if (!teacher->model)
+        return RN_OK;
+    teacher->logits = rn_alloc(floats, sizeof(float));
+    if (!teacher->logits)
+        return rn_fail_memory(err, floats * sizeof(float), "answers");
+    rc = rn_plan_create(&teacher->plan, teacher->model, &batch, err);
+    if (rc == RN_OK && t->rest > 0)
+        rc = rn_plan_create(&teacher->rest_plan, teacher->model, &rest, err);
+    return rc;
+}
+
+int rn_trainer_teacher_memory(const struct rn_trainer *t, int batch,
+                              uint64_t *bytes, struct rn_error *err)
+{
+    const struct rn_plan_options options = plan_options(t, batch);
+
+    *bytes = 0;
+    if (!t->teacher.model)
+        return RN_OK;
+    return rn_plan_estimate(t->teacher.model, &options, bytes, err);
+}
+
+void rn_soften(const struct rn_train_options *o, long iteration,
+               long iterations, struct rn_soft_targets *soft)
+{
+    double from = o->distill_weight > 0 ? o->distill_weight : USUAL_WEIGHT;
+    double to = o->distill_weight_end > 0 ? o->distill_weight_end : 0;
+    double done =
+        iterations > 1 ? (double)iteration / (double)(iterations - 1) : 0;
+
+    soft->temperature =
+        o->distill_temperature > 0 ? o->distill_temperature : USUAL_TEMPERATURE;
+    soft->weight =
+        o->distill_weight_end == 0 ? from : from + (to - from) * done;
+}
+
+int rn_trainer_ask_teacher(struct rn_trainer *t, const float *images, int count,
+                           struct rn_soft_targets *soft, struct rn_error *err)
+{
+    const struct rn_teacher *teacher = &t->teacher;
+
+    if (!teacher->model)
+        return RN_OK;
+    soft->logits = teacher->logits;
+    rn_soften(&t->o, t->progress.iteration, t->iterations, soft);
+    return rn_plan_forward(count == t->o.batch ? teacher->plan
+                                               : teacher->rest_plan,
+                           images, teacher->logits, err);
+}
+
+void rn_teacher_free(struct rn_teacher *teacher)
+{
+    rn_plan_destroy(teacher->plan);
+    rn_plan_destroy(teacher->rest_plan);
+    rn_free(teacher->logits);
+    rn_model_destroy(teacher->model);
+}
