@@ -229,7 +229,9 @@ static void draw_symmetric(const uint32_t bits[4], double out[4])
 static void init_weight(struct rn_param *p, const struct rn_random_key *key,
                         size_t n, const struct rn_net_start *start)
 {
-    if (p->dims == 4) {
+    if (p->dims == 4 && start->conv > 0) {
+        fill_random(p, key, n, start->conv, draw_normal);
+    } else if (p->dims == 4) {
         /* He et al. 2015, with fan-out k * k * C_out as in the paper's
          * reimplementations. */
         double fan_out = (double)(p->dim[0] * p->dim[2] * p->dim[3]);

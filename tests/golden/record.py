@@ -40,6 +40,7 @@ WORKS = {
     "resnet50": (64, 8, 0, 1),
 }
 WORKS["se-resnet8"] = (32, 8, 0.01, 20)
+WORKS["nin"] = (8, 4, 0.002, 20)
 # Batches whose gradients' mean makes a step; the others' steps have one.
 WORKS["resnet20-accumulate"] = (32, 8, 0.01, 8)
 ACCUMULATE = {"resnet20-accumulate": 3}
@@ -88,8 +89,7 @@ class Small(torch.nn.Module):
 
 
 class Vgg(torch.nn.Module):
-    """torchvision's VGG with other widths. Dropout's masks are each program's
-    own, so there is none."""
+    """torchvision's VGG with other widths."""
 
     def __init__(self, classes, norm):
         super().__init__()
@@ -106,8 +106,8 @@ class Vgg(torch.nn.Module):
         self.features = torch.nn.Sequential(*layers)
         self.classifier = torch.nn.Sequential(
             torch.nn.Linear(32 * 4 * 4, 64), torch.nn.ReLU(),
-            torch.nn.Dropout(0), torch.nn.Linear(64, 48), torch.nn.ReLU(),
-            torch.nn.Dropout(0), torch.nn.Linear(48, classes))
+            torch.nn.Dropout(), torch.nn.Linear(64, 48), torch.nn.ReLU(),
+            torch.nn.Dropout(), torch.nn.Linear(48, classes))
 
     def forward(self, x):
         return self.classifier(torch.flatten(self.features(x), 1))
@@ -169,10 +169,40 @@ class DenseNet(torch.nn.Module):
         return self.classifier(F.relu(self.features(x)).mean((2, 3)))
 
 
+class Nin(torch.nn.Module):
+    """Lin et al. 2014 for CIFAR, by the names of the authors' Caffe files."""
+
+    PARTS = ((("conv1", 192, 5), ("cccp1", 160, 1), ("cccp2", 96, 1)),
+             (("conv2", 192, 5), ("cccp3", 192, 1), ("cccp4", 192, 1)),
+             (("conv3", 192, 3), ("cccp5", 192, 1), ("cccp6", None, 1)))
+
+    def __init__(self, classes):
+        super().__init__()
+        channels = 3
+        for part in self.PARTS:
+            for name, width, side in part:
+                width = width or classes
+                self.add_module(name, torch.nn.Conv2d(channels, width, side,
+                                                padding=side // 2))
+                channels = width
+        self.drop = torch.nn.Dropout(0.5)
+
+    def forward(self, x):
+        pools = (lambda x: self.drop(F.max_pool2d(x, 3, 2, ceil_mode=True)),
+                 lambda x: self.drop(F.avg_pool2d(x, 3, 2, ceil_mode=True)),
+                 lambda x: x.mean((2, 3)))
+        for part, pool in zip(self.PARTS, pools):
+            for name, _, _ in part:
+                x = F.relu(getattr(self, name)(x))
+            x = pool(x)
+        return x
+
+
 # By our names, for so many classes; bench/nets.py has the others.
 NETS = {
     "densenet-10-12": lambda classes: DenseNet(classes, 2, 12, False),
     "densenet-bc-16-8": lambda classes: DenseNet(classes, 2, 8, True),
+    "nin": Nin,
     "small": Small,
     "vgg": lambda classes: Vgg(classes, False),
     "vgg-bn": lambda classes: Vgg(classes, True),
@@ -185,8 +215,13 @@ def net_of(work):
 
 
 def build(work):
-    net = net_of(work)
-    return NETS[net](CLASSES) if net in NETS else nets.build(net, CLASSES)
+    """Without dropout, whose masks are each program's own."""
+    name = net_of(work)
+    net = NETS[name](CLASSES) if name in NETS else nets.build(name, CLASSES)
+    for layer in net.modules():
+        if isinstance(layer, torch.nn.Dropout):
+            layer.p = 0
+    return net
 
 
 class Lars(torch.optim.Optimizer):
