@@ -248,6 +248,27 @@ static void init_weight(struct rn_param *p, const struct rn_random_key *key,
     }
 }
 
+bool rn_model_set_gates(struct rn_model *model, double bias)
+{
+    const struct rn_graph *g = model->graph;
+    bool found = false;
+
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        const struct rn_node *z = &g->nodes[i];
+
+        if (z->op != RN_OP_HIGHWAY)
+            continue;
+        z = &g->nodes[z->input[0]];
+        if (z->op != RN_OP_CONV || z->param[RN_P_BIAS] < 0)
+            continue;
+        struct rn_param *p = &g->params[z->param[RN_P_BIAS]];
+        for (size_t k = p->count / 2; k < p->count; k++)
+            p->data[k] = (float)bias;
+        found = true;
+    }
+    return found;
+}
+
 void rn_model_init(struct rn_model *model, uint64_t seed)
 {
     struct rn_graph *g = model->graph;
@@ -263,6 +284,7 @@ void rn_model_init(struct rn_model *model, uint64_t seed)
         else
             fill(p, p->kind == RN_PARAM_BN_WEIGHT ? 1.0f : 0.0f);
     }
+    rn_model_set_gates(model, -RN_GATE_BIAS);
     reset_statistics(g);
 }
 

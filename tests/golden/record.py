@@ -41,6 +41,7 @@ WORKS = {
 }
 WORKS["se-resnet8"] = (32, 8, 0.01, 20)
 WORKS["nin"] = (8, 4, 0.002, 20)
+WORKS["highway-19"] = (8, 4, 0.005, 20)
 # Batches whose gradients' mean makes a step; the others' steps have one.
 WORKS["resnet20-accumulate"] = (32, 8, 0.01, 8)
 ACCUMULATE = {"resnet20-accumulate": 3}
@@ -198,10 +199,44 @@ class Nin(torch.nn.Module):
         return x
 
 
+class Highway(torch.nn.Module):
+    """Srivastava et al. 2015, by the names of the authors' Caffe files; a
+    layer's convolution makes what H and the gate are made of."""
+
+    def __init__(self, gates, widths, classes):
+        super().__init__()
+        self.parts, channels, number = [], 3, 1
+        for count, width in zip(gates, widths):
+            self.parts.append(range(number, number + 1 + count))
+            for i in self.parts[-1]:
+                wide = width if i == number else 2 * width
+                self.add_module(f"conv{i}", torch.nn.Conv2d(channels, wide, 3,
+                                                      padding=1))
+                channels = width
+            number += 1 + count
+        self.last = f"conv{number}"
+        self.add_module(self.last, torch.nn.Conv2d(channels, 100, 1))
+        self.fc = torch.nn.Linear(100, classes)
+        self.drop = torch.nn.Dropout(0.2)
+
+    def forward(self, x):
+        for part in self.parts:
+            if part[0] > 1:
+                x = F.max_pool2d(x, 2, ceil_mode=True)
+            x = F.relu(getattr(self, f"conv{part[0]}")(self.drop(x)))
+            for i in part[1:]:
+                h, t = getattr(self, f"conv{i}")(x).chunk(2, 1)
+                t = torch.sigmoid(t)
+                x = t * F.relu(h) + (1 - t) * x
+        x = F.relu(getattr(self, self.last)(x))
+        return self.fc(self.drop(x.mean((2, 3))))
+
+
 # By our names, for so many classes; bench/nets.py has the others.
 NETS = {
     "densenet-10-12": lambda classes: DenseNet(classes, 2, 12, False),
     "densenet-bc-16-8": lambda classes: DenseNet(classes, 2, 8, True),
+    "highway-19": lambda classes: Highway((4, 5, 5), (32, 80, 128), classes),
     "nin": Nin,
     "small": Small,
     "vgg": lambda classes: Vgg(classes, False),
