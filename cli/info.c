@@ -253,7 +253,8 @@ static void print_text(const struct facts *facts)
         printf(", its file's %s", rn_output_name(info->head));
     printf("\nparameters   %s", text_count(&t, info->params));
     if (info->aux_heads)
-        printf(", with its %zu auxiliary heads in training %s", info->aux_heads,
+        printf(", with its auxiliary heads (%zu) in training %s",
+               info->aux_heads,
                text_count(&t, info->params + info->aux_params));
     putchar('\n');
     printf("mult-adds    %s an image\n", text_count(&t, info->macs));

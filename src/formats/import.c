@@ -192,8 +192,8 @@ int rn_import_aux(struct rn_model *model,
     if (heads == 0 || options->aux_heads)
         return RN_OK;
     rn_import_say(options,
-                  "'%s': its %zu auxiliary heads are left out, training alone "
-                  "has them",
+                  "'%s': auxiliary heads left out (%zu), training alone has "
+                  "them",
                   model->path, heads);
     return rn_model_drop_aux(model, err);
 }

@@ -53,7 +53,8 @@ static const struct rn_option options[] = {
     {"preprocess", "pictures", RN_OPTION_TEXT, PLACE(preprocess),
      .value = "NAME", .unset = "known for some",
      .help = "Prepare pictures as torchvision, torchvision-v2, timm, caffe, "
-             "cifar, cifar100, akamaster, zero-one, half or none"},
+             "cifar, cifar100, akamaster, zero-one, half, googlenet, "
+             "inception-v3 or none"},
     {"channel_order", "pictures", RN_OPTION_WORD, PLACE(channel_order),
      .words = "rgb|bgr", .unset = "its kind's",
      .help = "Order of its input's channels: bgr for weights trained on "

@@ -99,6 +99,16 @@ int rn_graph_avg_pool(struct rn_graph *g, int input, const char *name,
     return pool(g, RN_OP_AVG_POOL, input, name, options);
 }
 
+int rn_graph_adaptive_avg_pool(struct rn_graph *g, int input, const char *name,
+                               int rows, int columns)
+{
+    struct rn_node node = rn_node_new(RN_OP_ADAPTIVE_AVG_POOL);
+
+    node.window.kh = rows;
+    node.window.kw = columns;
+    return append(g, &node, input, name);
+}
+
 int rn_graph_global_avg_pool(struct rn_graph *g, int input, const char *name)
 {
     return append_plain(g, RN_OP_GLOBAL_AVG_POOL, input, name);

@@ -224,6 +224,10 @@ int rn_graph_max_pool_with(struct rn_graph *g, int input, const char *name,
                            const struct rn_pool_options *options);
 int rn_graph_avg_pool(struct rn_graph *g, int input, const char *name,
                       const struct rn_pool_options *options);
+/** Pixel i of a side's `rows` is the mean from its i / rows, rounded down, to
+ *  (i + 1) / rows, rounded up. */
+int rn_graph_adaptive_avg_pool(struct rn_graph *g, int input, const char *name,
+                               int rows, int columns);
 int rn_graph_global_avg_pool(struct rn_graph *g, int input, const char *name);
 /** Weight [outs][c * h * w] of the input, flattened in that order. */
 int rn_graph_linear(struct rn_graph *g, int input, const char *name, int outs);
@@ -256,9 +260,6 @@ int rn_graph_select(struct rn_graph *g, int input, const char *name,
  *  else divided by 1 - rate; otherwise the value is the input. */
 int rn_graph_dropout(struct rn_graph *g, int input, const char *name,
                      float rate);
-/** z has twice x's channels. Of its first half H = max(0, h) and its second half
- *  T = 1 / (1 + e^-t) the value is T H + (1 - T) x. */
-int rn_graph_highway(struct rn_graph *g, int z, int x, const char *name);
 int rn_graph_lrn(struct rn_graph *g, int input, const char *name,
                  struct rn_lrn lrn);
 int rn_graph_softmax(struct rn_graph *g, int input, const char *name);
@@ -289,6 +290,8 @@ bool rn_graph_cut(struct rn_graph *g, int output);
 /** Whether a window has only what ours have: one stride, one padding, no
  *  dilation. */
 bool rn_window_regular(const struct rn_window *window);
+/** Whether it has no more than padding of its own on each side. */
+bool rn_window_only_padded(const struct rn_window *window);
 bool rn_window_equal(const struct rn_window *a, const struct rn_window *b);
 /** Stride across; rows and columns from a window's first tap to behind its
  *  last; padding above and left of the input. */

@@ -567,6 +567,34 @@ const struct rn_operation rn_operation_avg_pool = {
     .cost = RN_COST_NONE,
 };
 
+static bool shape_adaptive(struct rn_graph *g, const char *name,
+                           struct rn_node *node)
+{
+    const struct rn_window *w = &node->window;
+
+    node->shape = (struct rn_shape){shape_of(g, node).c, w->kh, w->kw};
+    return rn_check_positive(g, name, w->kh, "rows") &&
+           rn_check_positive(g, name, w->kw, "columns");
+}
+
+/* Rows and columns of the output stand where others have their window's. */
+static const struct rn_attribute adaptive_attributes[] = {
+    {.name = "output",
+     .type = RN_ATTRIBUTE_KERNEL,
+     .place = AT(window),
+     .from = 1,
+     .to = 5},
+};
+
+const struct rn_operation rn_operation_adaptive_avg_pool = {
+    .name = "adaptive_avg_pool",
+    .inputs_least = 1,
+    .inputs_most = 1,
+    LIST(adaptive_attributes),
+    .shape = shape_adaptive,
+    .cost = RN_COST_NONE,
+};
+
 static bool shape_global(struct rn_graph *g, const char *name,
                          struct rn_node *node)
 {

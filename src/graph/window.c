@@ -13,6 +13,11 @@ bool rn_window_regular(const struct rn_window *w)
            !w->left && !w->bottom && !w->right;
 }
 
+bool rn_window_only_padded(const struct rn_window *w)
+{
+    return !w->stride_w && !w->dilate_h && !w->dilate_w;
+}
+
 bool rn_window_equal(const struct rn_window *a, const struct rn_window *b)
 {
     return a->kh == b->kh && a->kw == b->kw && a->stride == b->stride &&

@@ -86,6 +86,7 @@ enum {
     RULE_dropout = SAME,
     RULE_relu = NO_LOGS,
     RULE_avg_pool = NO_LOGS,
+    RULE_adaptive_avg_pool = NO_LOGS,
     RULE_global_avg_pool = NO_LOGS,
     RULE_select = EACH,
     RULE_add = JOINED,
@@ -99,7 +100,6 @@ enum {
     RULE_zero_pad = LOGITS_ONLY,
     RULE_prelu = LOGITS_ONLY,
     RULE_quantize = LOGITS_ONLY,
-    RULE_highway = JOINED,
 };
 
 static const enum rule rules[] = {

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#define INPUT 224 /* that `resize` goes with */
+#define INPUT 224 /* ImageNet's usual size */
 
 /* Means of ImageNet's training images; Caffe's are of pixels 0..255. */
 #define IMAGENET_MEAN          \
@@ -30,27 +30,31 @@
 static const struct rn_preset presets[] = {
     /* clang-format off */
     {"torchvision", "shorter side 256, ImageNet's mean and std",
-     IMAGENET_MEAN, IMAGENET_STD, false, false, 256, RN_BILINEAR},
+     IMAGENET_MEAN, IMAGENET_STD, false, false, 256, INPUT, RN_BILINEAR},
     {"torchvision-v2", "the same, shorter side 232 (weights of 2021)",
-     IMAGENET_MEAN, IMAGENET_STD, false, false, 232, RN_BILINEAR},
+     IMAGENET_MEAN, IMAGENET_STD, false, false, 232, INPUT, RN_BILINEAR},
     {"timm", "the same, shorter side 235, bicubic",
-     IMAGENET_MEAN, IMAGENET_STD, false, false, 235, RN_BICUBIC},
+     IMAGENET_MEAN, IMAGENET_STD, false, false, 235, INPUT, RN_BICUBIC},
     {"caffe", "shorter side 256, BGR, 0..255 less the mean",
-     CAFFE_MEAN, SAME(1.0f / 255), false, true, 256, RN_BILINEAR},
+     CAFFE_MEAN, SAME(1.0f / 255), false, true, 256, INPUT, RN_BILINEAR},
     {"cifar", "CIFAR-10's mean, and the std most scripts have",
      {0.4914f, 0.4822f, 0.4465f}, {0.2023f, 0.1994f, 0.2010f},
-     false, false, 0, RN_BILINEAR},
+     false, false, 0, INPUT, RN_BILINEAR},
     {"cifar100", "CIFAR-100's mean and std",
      {0.5071f, 0.4867f, 0.4408f}, {0.2675f, 0.2565f, 0.2761f},
-     false, false, 0, RN_BILINEAR},
+     false, false, 0, INPUT, RN_BILINEAR},
     {"akamaster", "ImageNet's mean and std, for CIFAR",
-     IMAGENET_MEAN, IMAGENET_STD, false, false, 0, RN_BILINEAR},
+     IMAGENET_MEAN, IMAGENET_STD, false, false, 0, INPUT, RN_BILINEAR},
     {"zero-one", "pixels from 0 to 1",
-     SAME(0), SAME(1), true, false, 0, RN_BILINEAR},
+     SAME(0), SAME(1), true, false, 0, INPUT, RN_BILINEAR},
     {"half", "pixels from -1 to 1",
-     SAME(0.5f), SAME(0.5f), true, false, 0, RN_BILINEAR},
+     SAME(0.5f), SAME(0.5f), true, false, 0, INPUT, RN_BILINEAR},
+    {"googlenet", "shorter side 256, pixels from -1 to 1",
+     SAME(0.5f), SAME(0.5f), true, false, 256, INPUT, RN_BILINEAR},
+    {"inception-v3", "shorter side 342 of 299, pixels from -1 to 1",
+     SAME(0.5f), SAME(0.5f), true, false, 342, 299, RN_BILINEAR},
     {"none", "none: the model cannot be given pictures",
-     SAME(0), SAME(0), true, false, 0, RN_BILINEAR},
+     SAME(0), SAME(0), true, false, 0, INPUT, RN_BILINEAR},
     /* clang-format on */
 };
 
@@ -98,7 +102,7 @@ static int resize_for(const struct rn_preset *preset,
 {
     int side = input->h > input->w ? input->h : input->w;
 
-    return (int)((int64_t)preset->resize * side / INPUT);
+    return (int)((int64_t)preset->resize * side / preset->input);
 }
 
 static int apply_numbers(struct rn_model *model, const struct rn_preset *preset,

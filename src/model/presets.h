@@ -10,7 +10,8 @@ struct rn_preset {
     float mean[3], std[3]; /* red, green, blue, of pixels 0..1 */
     bool any_channels;     /* all three are the same: fits any number */
     bool bgr;
-    int resize; /* of the shorter side, for an input of 224; 0: none */
+    int resize; /* of the shorter side; 0: none */
+    int input;  /* that it goes with: in proportion for others */
     enum rn_interpolation interpolation;
 };
 

@@ -116,7 +116,6 @@ struct rn_net_found {
     char shortcut; /* 'A' (where the zeros go is not told), 'B', 'C'; or 0 */
     bool bottleneck;
     bool small; /* begins as for small pictures, in a way of few sources */
-    bool conv_head; /* the classifier is a 1x1 convolution, not a matrix */
     uint64_t channels;
 };
 
@@ -144,10 +143,10 @@ void rn_net_sure(const struct rn_net_spec *spec,
 
 /** How weights begin (rn_model_init()). */
 struct rn_net_start {
-    double conv;   /* standard deviation of convolutions' weights; 0: by He et
-                      al. 2015 */
     double linear; /* standard deviation of linear layers' weights; 0: uniform
                       within 1 / sqrt(fan-in), as in PyTorch */
+    bool fan_in;   /* convolutions' deviation is by their inputs, not by their
+                      outputs */
 };
 /** As in PyTorch, and so for networks of no family. */
 extern const struct rn_net_start rn_start_usual;
@@ -190,7 +189,8 @@ struct rn_family {
     enum rn_net_claim (*recognise)(struct rn_net_found *found,
                                    const struct rn_net_tensors *tensors,
                                    struct rn_error *err);
-    /** Names of the weights before the head, # being a number; then NULL. */
+    /** Names of the weights before the head, # being a number and * any part
+     *  without a point; then NULL. */
     const char *const *weights;
     const struct rn_net_habit *habits; /* the last one has no source */
     /** Say what tensors do not tell and nobody gave. */

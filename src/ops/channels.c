@@ -131,12 +131,19 @@ static float inverse_power(float v, float beta)
     return powf(v, -beta);
 }
 
-/* One pixel, whose channel blocks lie `stride` floats apart. */
-static void lrn_pixel(const struct rn_lrn *lrn, size_t channels, size_t block,
-                      size_t stride, const float *x, float *y)
+/** A pixel's channels, whose `blocks` lie `stride` floats apart. */
+struct lrn_pixel {
+    const struct rn_lrn *lrn;
+    size_t blocks, block, stride;
+};
+
+/* However many channels each sum is of. */
+static void lrn_pixel(const struct lrn_pixel *p, size_t channels,
+                      const float *x, float *y)
 {
-    size_t side = (size_t)lrn->size / 2; /* the size is odd */
-    float scale = lrn->alpha / (float)lrn->size;
+    size_t side = (size_t)p->lrn->size / 2; /* the size is odd */
+    size_t block = p->block, stride = p->stride;
+    float scale = p->lrn->alpha / (float)p->lrn->size;
 
     for (size_t c = 0; c < channels; c++) {
         size_t end = least(c + side + 1, channels);
@@ -149,24 +156,128 @@ static void lrn_pixel(const struct rn_lrn *lrn, size_t channels, size_t block,
         }
         y[c / block * stride + c % block] =
             x[c / block * stride + c % block] *
-            inverse_power(lrn->k + scale * sum, lrn->beta);
+            inverse_power(p->lrn->k + scale * sum, p->lrn->beta);
     }
     for (size_t c = channels; c % block; c++)
         y[c / block * stride + c % block] = 0;
+}
+
+/* Channels of a pixel around those of one block, of few at a time. */
+enum { LRN_MOST = 16 + 4 * (RN_LRN_FEW / 2) };
+
+/* `count` channels from `first` on, which may be less than 0; zeros where there
+ * are none. */
+static void lrn_gather(const struct lrn_pixel *p, ptrdiff_t first, size_t count,
+                       const float *from, float *to)
+{
+    for (size_t i = 0, run; i < count; i += run) {
+        ptrdiff_t c = first + (ptrdiff_t)i;
+        size_t lane = (size_t)c & (p->block - 1), k = (size_t)c / p->block;
+
+        run = least(p->block - lane, count - i);
+        if (c < 0 || k >= p->blocks)
+            memset(to + i, 0, run * sizeof(*to));
+        else
+            memcpy(to + i, from + k * p->stride + lane, run * sizeof(*to));
+    }
+}
+
+/* to[i] = sum of from[i..i + size - 1]. */
+static void lrn_sums(size_t size, size_t count, const float *from, float *to)
+{
+    for (size_t i = 0; i < count; i++)
+        to[i] = 0;
+    for (size_t k = 0; k < size; k++)
+        for (size_t i = 0; i < count; i++)
+            to[i] += from[i + k];
+}
+
+static void lrn_square(size_t count, const float *from, float *to)
+{
+    for (size_t i = 0; i < count; i++)
+        to[i] = from[i] * from[i];
+}
+
+/* Block k of a pixel, the sums being those of lrn_pixel() to the bit. */
+static void lrn_block(const struct lrn_pixel *p, size_t k, const float *x,
+                      float *y)
+{
+    const size_t side = (size_t)p->lrn->size / 2, all = p->block + 2 * side;
+    const float scale = p->lrn->alpha / (float)p->lrn->size;
+    float value[LRN_MOST], square[LRN_MOST], sum[LRN_MOST];
+
+    lrn_gather(p, (ptrdiff_t)(k * p->block) - (ptrdiff_t)side, all, x, value);
+    lrn_square(all, value, square);
+    lrn_sums((size_t)p->lrn->size, p->block, square, sum);
+    for (size_t i = 0; i < p->block; i++)
+        y[k * p->stride + i] =
+            value[i + side] *
+            inverse_power(p->lrn->k + scale * sum[i], p->lrn->beta);
+}
+
+/* With v = k + alpha / size * (sum of squares) the value is x v^-beta, and so
+ * the gradient dy v^-beta - 2 beta alpha / size x (sum of dy x v^(-beta - 1)).
+ */
+static void lrn_block_backward(const struct lrn_pixel *p, size_t k,
+                               const float *x, const float *dy, float *dx)
+{
+    const size_t size = (size_t)p->lrn->size, side = size / 2;
+    const size_t near = p->block + 2 * side, all = p->block + 4 * side;
+    const ptrdiff_t first = (ptrdiff_t)(k * p->block);
+    const float scale = p->lrn->alpha / (float)size;
+    float value[LRN_MOST], square[LRN_MOST], sum[LRN_MOST];
+    float grad[LRN_MOST], power[LRN_MOST], part[LRN_MOST];
+
+    lrn_gather(p, first - (ptrdiff_t)(2 * side), all, x, value);
+    lrn_gather(p, first - (ptrdiff_t)side, near, dy, grad);
+    lrn_square(all, value, square);
+    lrn_sums(size, near, square, sum);
+    for (size_t i = 0; i < near; i++) {
+        float v = p->lrn->k + scale * sum[i];
+
+        power[i] = inverse_power(v, p->lrn->beta);
+        part[i] = grad[i] * value[i + side] * power[i] / v;
+    }
+    lrn_sums(size, p->block, part, sum);
+    for (size_t i = 0; i < p->block; i++)
+        dx[k * p->stride + i] =
+            grad[i + side] * power[i + side] -
+            2 * p->lrn->beta * scale * value[i + 2 * side] * sum[i];
 }
 
 void rn_lrn(const struct rn_lrn *lrn, int n, struct rn_shape shape, int threads,
             const float *x, float *y)
 {
     struct rn_planes p = rn_planes_of(n, shape, threads);
-    size_t b = (size_t)p.block, stride = p.hw * b;
+    size_t b = (size_t)p.block;
+    const struct lrn_pixel pixel = {lrn, p.blocks, b, p.hw * b};
 #pragma omp parallel num_threads(threads)
     for (struct rn_range r = rn_share_mine(p.n * p.hw); r.begin < r.end;
          r.begin++) {
         size_t i = r.begin;
-        size_t at = i / p.hw * p.blocks * stride + i % p.hw * b;
+        size_t at = i / p.hw * p.blocks * pixel.stride + i % p.hw * b;
 
-        lrn_pixel(lrn, (size_t)shape.c, b, stride, x + at, y + at);
+        for (size_t k = 0; lrn->size <= RN_LRN_FEW && k < p.blocks; k++)
+            lrn_block(&pixel, k, x + at, y + at);
+        if (lrn->size > RN_LRN_FEW)
+            lrn_pixel(&pixel, (size_t)shape.c, x + at, y + at);
+    }
+}
+
+void rn_lrn_backward(const struct rn_lrn *lrn, int n, struct rn_shape shape,
+                     int threads, const float *x, const float *dy, float *dx)
+{
+    struct rn_planes p = rn_planes_of(n, shape, threads);
+    size_t b = (size_t)p.block;
+    const struct lrn_pixel pixel = {lrn, p.blocks, b, p.hw * b};
+#pragma omp parallel num_threads(threads)
+    for (struct rn_range r = rn_share_mine(p.n * p.hw); r.begin < r.end;
+         r.begin++) {
+        size_t i = r.begin;
+        size_t at = i / p.hw * p.blocks * pixel.stride + i % p.hw * b;
+
+        for (size_t k = 0; k < p.blocks; k++)
+            lrn_block_backward(&pixel, k, x + at, dy + at, dx + at);
     }
 }
 

@@ -20,6 +20,11 @@ void rn_select(const struct rn_selection *selection, int n, struct rn_shape in,
 void rn_lrn(const struct rn_lrn *lrn, int n, struct rn_shape shape, int threads,
             const float *x, float *y);
 
+/** Its gradient, of sums over RN_LRN_FEW channels at most. */
+void rn_lrn_backward(const struct rn_lrn *lrn, int n, struct rn_shape shape,
+                     int threads, const float *x, const float *dy, float *dx);
+#define RN_LRN_FEW 33
+
 /** x with zeros around, `top` rows and `left` columns of them first. */
 void rn_zero_pad(int n, struct rn_shape in, struct rn_shape out, int top,
                  int left, int threads, const float *x, float *y);

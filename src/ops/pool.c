@@ -66,11 +66,22 @@ static struct rn_pool_plane plane_of(const struct rn_node *node,
 {
     const struct rn_window *w = &node->window;
 
+    if (node->op == RN_OP_ADAPTIVE_AVG_POOL)
+        return (struct rn_pool_plane){
+            .y = {.size = in.h,
+                  .windows = node->shape.h,
+                  .step = 1,
+                  .shared = true},
+            .x = {.size = in.w,
+                  .windows = node->shape.w,
+                  .step = 1,
+                  .shared = true},
+        };
     return (struct rn_pool_plane){
         .y = {in.h, node->shape.h, w->kh, w->stride, w->dilate_h + 1,
-              rn_window_top(w), w->pad + w->bottom},
+              rn_window_top(w), w->pad + w->bottom, false},
         .x = {in.w, node->shape.w, w->kw, rn_window_stride_w(w),
-              w->dilate_w + 1, rn_window_left(w), w->pad + w->right},
+              w->dilate_w + 1, rn_window_left(w), w->pad + w->right, false},
         .count_padding = node->count_padding,
     };
 }

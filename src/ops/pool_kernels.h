@@ -11,9 +11,11 @@
 #include <stdbool.h>
 
 /** One direction. Window o has taps at o * stride - before + k * step; taps
- *  outside 0..size-1 are padding up to size + after, and nothing beyond. */
+ *  outside 0..size-1 are padding up to size + after, and nothing beyond. With
+ *  `shared` it has its share of the size, rounded outwards. */
 struct rn_pool_axis {
     int size, windows, taps, stride, step, before, after;
+    bool shared;
 };
 
 struct rn_pool_plane {

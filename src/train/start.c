@@ -195,13 +195,27 @@ static int load_weights(struct rn_trainer *t, struct rn_model **model,
     return rn_model_import(model, t->o.weights, &options, err);
 }
 
-/* Whether the network is trained with auxiliary heads. */
+/* Whether the network of that size is trained with auxiliary heads. */
 static int choose_aux(const struct rn_trainer *t, struct rn_net_spec *spec,
                       struct rn_error *err)
 {
-    spec->aux = t->o.aux_heads != RN_AUX_HEADS_OFF && rn_net_has_aux(spec);
-    return t->o.aux_heads == RN_AUX_HEADS_ON ? rn_net_want_aux(spec, err)
-                                             : RN_OK;
+    const struct rn_shape *s = &spec->input;
+    uint64_t params;
+    size_t heads;
+
+    spec->aux = false;
+    if (t->o.aux_heads == RN_AUX_HEADS_ON)
+        return rn_net_want_aux(spec, err);
+    if (t->o.aux_heads == RN_AUX_HEADS_OFF || !rn_net_has_aux(spec))
+        return RN_OK;
+    rn_net_count_aux(spec, &heads, &params);
+    spec->aux = heads > 0;
+    if (!spec->aux)
+        rn_trainer_say(t,
+                       "no auxiliary heads: those of %s do not fit images of "
+                       "%d x %d",
+                       spec->name, s->h, s->w);
+    return RN_OK;
 }
 
 static bool same_texts(char *const *a, char *const *b, int count)
@@ -384,6 +398,8 @@ static int from_weights(struct rn_trainer *t, struct rn_error *err)
         return rc;
     spec = weights->spec;
     rc = rn_trainer_choose_network(t, weights, err);
+    spec.input = input_shape(t);
+    spec.classes = t->data->classes;
     if (rc == RN_OK)
         rc = choose_aux(t, &spec, err);
     if (rc == RN_OK && weights->spec.aux && !spec.aux)
@@ -397,18 +413,6 @@ static int from_weights(struct rn_trainer *t, struct rn_error *err)
         rc = adopt(t, weights, err);
     rn_model_destroy(weights);
     return rc;
-}
-
-/* Biases of gates where the caller wants others than usual. */
-static int set_gates(struct rn_trainer *t, struct rn_error *err)
-{
-    static const double zero = RN_ZERO;
-    const double bias = t->o.gate_bias;
-
-    if (bias == 0 || rn_model_set_gates(t->model, bias == zero ? 0 : -bias))
-        return RN_OK;
-    return rn_fail(err, RN_ERR_ARG, "`gate_bias` %g: %s has no gates", bias,
-                   t->model->spec.name);
 }
 
 static int from_nothing(struct rn_trainer *t, struct rn_error *err)
@@ -434,7 +438,7 @@ static int from_nothing(struct rn_trainer *t, struct rn_error *err)
         rc = rn_model_create(&t->model, t->o.net, &net, err);
     if (rc == RN_OK)
         rn_model_init(t->model, t->o.seed);
-    return rc ? rc : set_gates(t, err);
+    return rc;
 }
 
 /* Names and identifiers of the data's classes, where they have any. */

@@ -325,7 +325,7 @@ static void say_plan(const struct rn_trainer *t)
 
     if (g->n_aux)
         snprintf(heads, sizeof(heads),
-                 " and %" PRIu64 " of %zu auxiliary heads", aux, g->n_aux);
+                 " and %" PRIu64 " of auxiliary heads (%zu)", aux, g->n_aux);
     if (t->step_batches > 1)
         snprintf(batches, sizeof(batches), "%d batches of ", t->step_batches);
     rn_trainer_say(

@@ -283,7 +283,7 @@ static size_t pooled(struct planes *p, uint16_t *result)
 {
     const struct rn_pool pool = {H, W, 4, 5, 3, 3, 2, 1};
     const struct rn_pool_plane plane = {
-        {H, 4, 3, 2, 1, 1, 1}, {W, 5, 3, 2, 1, 1, 1}, true};
+        {H, 4, 3, 2, 1, 1, 1, false}, {W, 5, 3, 2, 1, 1, 1, false}, true};
     size_t used = 0;
 
     /* What is undefined, and zeros of both signs, alone above the rest. */

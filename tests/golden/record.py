@@ -21,7 +21,9 @@ import sys
 
 import numpy
 import torch
+import torchvision
 from torch.nn import functional as F
+from torchvision.models.googlenet import Inception, InceptionAux
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent.parent / "bench"))
@@ -40,8 +42,12 @@ WORKS = {
     "resnet50": (64, 8, 0, 1),
 }
 WORKS["se-resnet8"] = (32, 8, 0.01, 20)
-WORKS["nin"] = (8, 4, 0.002, 20)
-WORKS["highway-19"] = (8, 4, 0.005, 20)
+# With auxiliary heads where these fit so small images, and without dropout,
+# whose masks are each program's own. At this size a batch norm sees few pixels:
+# chaotic, as ResNet-50.
+WORKS["googlenet-bn"] = (80, 4, 0, 1)
+# What their losses count.
+AUX = {"googlenet": 0.3, "googlenet-bn": 0.3}
 # Batches whose gradients' mean makes a step; the others' steps have one.
 WORKS["resnet20-accumulate"] = (32, 8, 0.01, 8)
 ACCUMULATE = {"resnet20-accumulate": 3}
@@ -90,7 +96,8 @@ class Small(torch.nn.Module):
 
 
 class Vgg(torch.nn.Module):
-    """torchvision's VGG with other widths."""
+    """torchvision's VGG with other widths. Dropout's masks are each program's
+    own, so there is none."""
 
     def __init__(self, classes, norm):
         super().__init__()
@@ -107,8 +114,8 @@ class Vgg(torch.nn.Module):
         self.features = torch.nn.Sequential(*layers)
         self.classifier = torch.nn.Sequential(
             torch.nn.Linear(32 * 4 * 4, 64), torch.nn.ReLU(),
-            torch.nn.Dropout(), torch.nn.Linear(64, 48), torch.nn.ReLU(),
-            torch.nn.Dropout(), torch.nn.Linear(48, classes))
+            torch.nn.Dropout(0), torch.nn.Linear(64, 48), torch.nn.ReLU(),
+            torch.nn.Dropout(0), torch.nn.Linear(48, classes))
 
     def forward(self, x):
         return self.classifier(torch.flatten(self.features(x), 1))
@@ -170,74 +177,56 @@ class DenseNet(torch.nn.Module):
         return self.classifier(F.relu(self.features(x)).mean((2, 3)))
 
 
-class Nin(torch.nn.Module):
-    """Lin et al. 2014 for CIFAR, by the names of the authors' Caffe files."""
+class Conv(torch.nn.Module):
+    """The original GoogLeNet's: a bias and no batch norm."""
 
-    PARTS = ((("conv1", 192, 5), ("cccp1", 160, 1), ("cccp2", 96, 1)),
-             (("conv2", 192, 5), ("cccp3", 192, 1), ("cccp4", 192, 1)),
-             (("conv3", 192, 3), ("cccp5", 192, 1), ("cccp6", None, 1)))
-
-    def __init__(self, classes):
+    def __init__(self, inputs, outputs, **window):
         super().__init__()
-        channels = 3
-        for part in self.PARTS:
-            for name, width, side in part:
-                width = width or classes
-                self.add_module(name, torch.nn.Conv2d(channels, width, side,
-                                                padding=side // 2))
-                channels = width
-        self.drop = torch.nn.Dropout(0.5)
+        self.conv = torch.nn.Conv2d(inputs, outputs, **window)
 
     def forward(self, x):
-        pools = (lambda x: self.drop(F.max_pool2d(x, 3, 2, ceil_mode=True)),
-                 lambda x: self.drop(F.avg_pool2d(x, 3, 2, ceil_mode=True)),
-                 lambda x: x.mean((2, 3)))
-        for part, pool in zip(self.PARTS, pools):
-            for name, _, _ in part:
-                x = F.relu(getattr(self, name)(x))
-            x = pool(x)
-        return x
+        return F.relu(self.conv(x))
 
 
-class Highway(torch.nn.Module):
-    """Srivastava et al. 2015, by the names of the authors' Caffe files; a
-    layer's convolution makes what H and the gate are made of."""
+class Module(Inception):
+    def __init__(self, inputs, one, before3, three, before5, five, pool):
+        super().__init__(inputs, one, before3, three, before5, five, pool,
+                         Conv)
+        self.branch3[1] = Conv(before5, five, kernel_size=5, padding=2)
 
-    def __init__(self, gates, widths, classes):
-        super().__init__()
-        self.parts, channels, number = [], 3, 1
-        for count, width in zip(gates, widths):
-            self.parts.append(range(number, number + 1 + count))
-            for i in self.parts[-1]:
-                wide = width if i == number else 2 * width
-                self.add_module(f"conv{i}", torch.nn.Conv2d(channels, wide, 3,
-                                                      padding=1))
-                channels = width
-            number += 1 + count
-        self.last = f"conv{number}"
-        self.add_module(self.last, torch.nn.Conv2d(channels, 100, 1))
-        self.fc = torch.nn.Linear(100, classes)
-        self.drop = torch.nn.Dropout(0.2)
+
+class Head(InceptionAux):
+    """Of one pixel, which its pool makes of 80."""
+
+    def __init__(self, inputs, classes, **_):
+        super().__init__(inputs, classes, Conv)
+        self.fc1 = torch.nn.Linear(128, 1024)
 
     def forward(self, x):
-        for part in self.parts:
-            if part[0] > 1:
-                x = F.max_pool2d(x, 2, ceil_mode=True)
-            x = F.relu(getattr(self, f"conv{part[0]}")(self.drop(x)))
-            for i in part[1:]:
-                h, t = getattr(self, f"conv{i}")(x).chunk(2, 1)
-                t = torch.sigmoid(t)
-                x = t * F.relu(h) + (1 - t) * x
-        x = F.relu(getattr(self, self.last)(x))
-        return self.fc(self.drop(x.mean((2, 3))))
+        x = self.conv(F.avg_pool2d(x, 5, 3, ceil_mode=True))
+        return self.fc2(F.relu(self.fc1(torch.flatten(x, 1))))
+
+
+def google_net(classes):
+    net = torchvision.models.GoogLeNet(
+        classes, init_weights=False, blocks=[Conv, Module, Head], dropout=0)
+    pool = torch.nn.MaxPool2d(3, 2, ceil_mode=True)
+    norm = torch.nn.LocalResponseNorm(5)
+    net.maxpool1 = torch.nn.Sequential(pool, norm)
+    net.maxpool2 = torch.nn.Sequential(norm, pool)
+    net.maxpool4 = pool
+    return net
 
 
 # By our names, for so many classes; bench/nets.py has the others.
 NETS = {
+    "googlenet": google_net,
+    "googlenet-bn": lambda classes: torchvision.models.GoogLeNet(
+        classes, init_weights=False, dropout=0, dropout_aux=0),
+    "inception-v3": lambda classes: torchvision.models.Inception3(
+        classes, aux_logits=False, init_weights=False, dropout=0),
     "densenet-10-12": lambda classes: DenseNet(classes, 2, 12, False),
     "densenet-bc-16-8": lambda classes: DenseNet(classes, 2, 8, True),
-    "highway-19": lambda classes: Highway((4, 5, 5), (32, 80, 128), classes),
-    "nin": Nin,
     "small": Small,
     "vgg": lambda classes: Vgg(classes, False),
     "vgg-bn": lambda classes: Vgg(classes, True),
@@ -250,13 +239,8 @@ def net_of(work):
 
 
 def build(work):
-    """Without dropout, whose masks are each program's own."""
-    name = net_of(work)
-    net = NETS[name](CLASSES) if name in NETS else nets.build(name, CLASSES)
-    for layer in net.modules():
-        if isinstance(layer, torch.nn.Dropout):
-            layer.p = 0
-    return net
+    net = net_of(work)
+    return NETS[net](CLASSES) if net in NETS else nets.build(net, CLASSES)
 
 
 class Lars(torch.optim.Optimizer):
@@ -331,10 +315,12 @@ def value(name, count):
 
 def parameter(name, shape):
     """He et al. 2015's deviation for convolutions, batch norm off its
-    defaults so that a forgotten term shows."""
+    defaults so that a forgotten term shows. Modules that narrow and widen take
+    that of their inputs, so that values do not grow."""
     u = value(name, math.prod(shape))
     if len(shape) == 4:
-        u *= math.sqrt(6.0 / (shape[0] * shape[2] * shape[3]))
+        fan = shape[1 if name.startswith(("inception", "Mixed")) else 0]
+        u *= math.sqrt(6.0 / (fan * shape[2] * shape[3]))
     elif len(shape) == 2:
         u /= math.sqrt(shape[1])
     elif name.endswith(("bn2.weight", "bn3.weight")):
@@ -407,6 +393,11 @@ def round_layers(net):
                 exact(Round.apply(x)))
 
 
+def outputs(made):
+    """The logits, then those of auxiliary heads."""
+    return [made] if torch.is_tensor(made) else list(made)
+
+
 def run(work, dtype, rounded=None):
     size, count, lr, steps = WORKS[work]
     batches = ACCUMULATE.get(work, 1)
@@ -436,16 +427,20 @@ def run(work, dtype, rounded=None):
         out["losses"].append(0.0)
         for part in range(batches):
             images, labels = batch((step * batches + part) % 4, size, count)
-            logits = net(images.to(dtype))
+            logits, *heads = outputs(net(images.to(dtype)))
             wanted = sets((step * batches + part) % 4, count, dtype)
-            loss = LOSSES[options.get("loss", "cross-entropy")](
-                logits, labels, wanted) / batches
+            rule = LOSSES[options.get("loss", "cross-entropy")]
+            loss = rule(logits, labels, wanted) / batches
             if teacher is not None:
                 with torch.no_grad():
                     taught = teacher(images.to(dtype))
                 loss = loss + soft_loss(logits, taught, options, step, steps)
-            loss.backward()
             out["losses"][-1] += loss.item()
+            if heads:
+                aux = AUX[work] * sum(rule(x, labels, wanted) for x in heads)
+                out.setdefault("aux_losses", []).append(aux.item())
+                loss = loss + aux
+            loss.backward()
         if step == 0:
             out["train_logits"] = logits.flatten().tolist()
         if step == 0 and lr > 0:
@@ -471,10 +466,12 @@ def rounding(work, truth):
     """How far rounding alone may take what a run computes."""
     runs = [run(work, torch.float64, rounded=seed) for seed in range(TRIALS)]
     out = {key: float(f"{max(far(r[key], truth[key]) for r in runs):.2g}")
-           for key in truth if key != "losses"}
-    out["losses"] = [
-        float(f"{max(abs(r['losses'][i] / x - 1.0) for r in runs):.2g}")
-        for i, x in enumerate(truth["losses"])]
+           for key in truth if not key.endswith("losses")}
+    for key in truth:
+        if key.endswith("losses"):
+            out[key] = [
+                float(f"{max(abs(r[key][i] / x - 1.0) for r in runs):.2g}")
+                for i, x in enumerate(truth[key])]
     return out
 
 

@@ -112,21 +112,17 @@ static void check_layers(const struct rn_family *family, const char *name)
 {
     struct rn_net_spec spec;
     struct rn_graph *g = build(&spec, name);
-    const int head = rn_net_head_param(g, RN_P_WEIGHT);
+    const struct rn_node *last = &g->nodes[g->output];
     uint64_t floats = 0;
-    char weight[64];
 
-    assert_true(head >= 0);
-    snprintf(weight, sizeof(weight), "%s.weight", family->head);
-    assert_string_equal(g->params[head].name, weight);
-    assert_int_equal(g->params[head].dim[0], spec.classes);
-    assert_int_equal(g->nodes[g->output].shape.c, spec.classes);
+    assert_string_equal(last->name, family->head);
+    assert_int_equal(last->op, RN_OP_LINEAR);
+    assert_int_equal(last->shape.c, spec.classes);
     assert_ptr_equal(g->stages, family->stages);
     assert_true(rn_stages_count(g) <= RN_STAGES);
     for (size_t i = 0; i < g->n_params; i++) {
         floats += g->params[i].count;
-        if (g->params[i].stage < 1 ||
-            g->params[i].stage > rn_stages_count(g))
+        if (g->params[i].stage < 1 || g->params[i].stage > rn_stages_count(g))
             fail_msg("%s: %s is of no stage", name, g->params[i].name);
     }
     assert_true(family->least_floats(&spec) <= floats);
@@ -194,8 +190,11 @@ static void check_text(const struct rn_family *family, const char *name,
 static void check_description(const struct rn_family *family, const char *name)
 {
     static const struct rn_net_options options[] = {
-        {0}, {.classes = 7, .shortcut = 'a'}, {.shortcut = 'C', .stride_v1 = 1},
-        {.stride_v1 = 1}};
+        {0},
+        {.classes = 7, .shortcut = 'a'},
+        {.shortcut = 'C', .stride_v1 = 1},
+        {.stride_v1 = 1},
+        {.classes = 5, .aux_heads = 1}};
 
     for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++)
         check_text(family, name, &options[i]);

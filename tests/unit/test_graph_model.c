@@ -57,6 +57,7 @@ static struct rn_graph *make_graph(void)
     x = rn_graph_add(g, x, y, "add");
     y = rn_graph_conv(g, x, "odd", 4, odd, false);
     y = rn_graph_avg_pool(g, y, "avg", &pool);
+    y = rn_graph_adaptive_avg_pool(g, y, "adaptive", 1, 1);
     y = rn_graph_global_avg_pool(g, y, "y");
     x = rn_graph_max_pool_with(g, x, "max", &pool);
     x = rn_graph_lrn(g, x, "lrn", (struct rn_lrn){5, 1e-4f, 0.75f, 2.1f});
@@ -73,7 +74,6 @@ static struct rn_graph *make_graph(void)
     x = rn_graph_concat(g, rn_graph_concat(g, x, y, "xy"), z, "xyz");
     x = rn_graph_concat_all(g, (const int[]){z, x, y, z}, 4, "all");
     x = rn_graph_prelu(g, x, "prelu");
-    x = rn_graph_highway(g, rn_graph_concat(g, x, x, "halves"), x, "highway");
     x = rn_graph_activation(g, x, "mish", RN_FUNCTION_MISH, 0, 0);
     x = rn_graph_log_softmax(g, x, "log softmax");
     x = rn_graph_select(g, x, "last 40", 40,

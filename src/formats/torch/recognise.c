@@ -49,6 +49,12 @@ static const char *match(const char *name, const char *pattern,
                 return NULL;
             numbers[n++] = strtoul(name, &end, 10);
             name = end;
+        } else if (*pattern == '*') {
+            size_t part = strcspn(name, ".");
+
+            if (part == 0)
+                return NULL;
+            name += part;
         } else if (*name++ != *pattern) {
             return NULL;
         }
@@ -247,7 +253,6 @@ static const struct {
     {"features.0.0.", "features.1.0.block.",
      "torchvision's EfficientNet and ConvNeXt"},
     {"features.0.", "classifier.", "SqueezeNet and small VGGs"},
-    {"inception3a.", "", "GoogLeNet"},
     {"Mixed_5b.", "", "Inception"},
     {"mixed_5b.", "", "Inception"},
     {"Conv2d_1a_3x3.", "", "Inception"},
@@ -376,15 +381,6 @@ static bool to_int(uint64_t value, int *out)
     return value <= INT32_MAX;
 }
 
-/* Whether the head's weight is what the network's is. */
-static bool is_classifier(const struct rn_recognised *r,
-                          const struct rn_state_tensor *weight)
-{
-    const int dims = r->network.conv_head ? 4 : 2;
-
-    return weight && weight->dims == dims && weight->count > 0;
-}
-
 /* The classes, which are the rows of the head's weight. */
 static int read_head(struct rn_recognised *r, const char *path,
                      struct rn_error *err)
@@ -400,11 +396,10 @@ static int read_head(struct rn_recognised *r, const char *path,
     if (rc)
         return rc;
     weight = rn_renamed(r, name);
-    if (!r->headless && !is_classifier(r, weight))
+    if (!r->headless && (!weight || weight->dims != 2 || weight->count == 0))
         return rn_fail(err, RN_ERR_DATA,
-                       "'%s': a %s without its classifier: %s is no %s", path,
-                       r->network.net, name,
-                       r->network.conv_head ? "convolution's" : "matrix");
+                       "'%s': a %s without its classifier: %s is no matrix",
+                       path, r->network.net, name);
     if (!to_int(r->network.channels, &r->channels) ||
         !to_int(r->headless ? 0 : weight->dim[0], &r->classes))
         return rn_fail(err, RN_ERR_DATA, "'%s': a %s of too many channels",

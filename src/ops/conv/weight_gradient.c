@@ -158,11 +158,11 @@ struct span {
     int begin, end;
 };
 
-static struct span span_of(int tap, int in, int out, const struct rn_window *w)
+static struct span span_of(int tap, int in, int out, int stride, int pad)
 {
-    int before = w->pad - tap, last = in - 1 + w->pad - tap;
-    struct span s = {before <= 0 ? 0 : (before + w->stride - 1) / w->stride,
-                     last < 0 ? 0 : last / w->stride + 1};
+    int before = pad - tap, last = in - 1 + pad - tap;
+    struct span s = {before <= 0 ? 0 : (before + stride - 1) / stride,
+                     last < 0 ? 0 : last / stride + 1};
 
     if (s.end > out)
         s.end = out;
@@ -212,12 +212,13 @@ static struct rn_pixels pixels_of(const struct weight_gradient *g,
     const struct rn_window *win = &c->window;
     size_t stride = (size_t)win->stride, iw = (size_t)c->in.w, b = g->block;
     size_t plane = (size_t)c->in.h * iw * b;
-    struct span x = span_of(kx, c->in.w, c->out.w, win);
-    struct span y =
-        within(span_of(ky, c->in.h, c->out.h, win), part->row, part->rows);
+    int top = rn_window_top(win), left = rn_window_left(win);
+    struct span x = span_of(kx, c->in.w, c->out.w, win->stride, left);
+    struct span y = within(span_of(ky, c->in.h, c->out.h, win->stride, top),
+                           part->row, part->rows);
     struct rn_pixels p = gradient_of(g, part, out_block, a->diff_dst);
-    size_t row = (size_t)(y.begin * win->stride + ky - win->pad);
-    size_t column = (size_t)(x.begin * win->stride + kx - win->pad);
+    size_t row = (size_t)(y.begin * win->stride + ky - top);
+    size_t column = (size_t)(x.begin * win->stride + kx - left);
 
     p.rows = (size_t)(y.end - y.begin);
     p.columns = (size_t)(x.end - x.begin);
@@ -370,6 +371,7 @@ static void add_channels(const struct weight_gradient *g,
                             g->group_ins * taps * b * b, first};
     ptrdiff_t x_ahead = x_next(g, piece, next);
     ptrdiff_t dy_ahead = dy_next(g, piece, next, a->diff_dst);
+    int top = rn_window_top(w), left = rn_window_left(w);
 
     for (int ky = 0; ky < w->kh; ky++)
         for (int kx = 0; kx < w->kw; kx++, to.dw += b * b) {
@@ -379,7 +381,7 @@ static void add_channels(const struct weight_gradient *g,
             /* Every pixel once: those of x lie between strides, those of dy
              * are all there in the window's middle. */
             p.x_next = ky < w->stride && kx < w->stride ? x_ahead : 0;
-            p.dy_next = ky == w->pad && kx == w->pad ? dy_ahead : 0;
+            p.dy_next = ky == top && kx == left ? dy_ahead : 0;
             add_pixels(g, &p, blocks, to);
         }
 }
@@ -389,8 +391,9 @@ static void pad_part(const struct weight_gradient *g, const struct part *part,
                      const float *images, float *padded)
 {
     const struct rn_conv_config *c = &g->config;
-    int w = c->in.w, left = c->window.pad, columns = (int)g->padded_w;
-    int top = (int)part->row * c->window.stride - c->window.pad;
+    int w = c->in.w, left = rn_window_left(&c->window);
+    int columns = (int)g->padded_w;
+    int top = (int)part->row * c->window.stride - rn_window_top(&c->window);
     int right = columns - left < w ? columns - left : w;
 
     memset(padded, 0, padded_floats(g) * sizeof(*padded));
@@ -612,7 +615,8 @@ static void shares(const void *plan, struct rn_shares *s)
 
 static bool applies(const struct rn_conv_config *config)
 {
-    return config->pass == RN_CONV_BACKWARD_WEIGHTS;
+    return config->pass == RN_CONV_BACKWARD_WEIGHTS &&
+           rn_window_only_padded(&config->window);
 }
 
 static int make(void *plan, const struct rn_conv_config *config, bool dry,
@@ -633,6 +637,7 @@ const struct rn_conv_algorithm rn_conv_weight_gradient = {
     .weights = RN_F32,
     .output = RN_F32,
     .groups = true,
+    .any_window = true, /* whose taps lie side by side, see applies() */
     .applies = applies,
     .plan_bytes = sizeof(struct weight_gradient),
     .make = make,

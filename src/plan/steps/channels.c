@@ -64,6 +64,18 @@ static int run_lrn(struct rn_plan *plan, struct rn_step *s,
     return RN_OK;
 }
 
+static int run_lrn_backward(struct rn_plan *plan, struct rn_step *s,
+                            struct rn_error *err)
+{
+    const struct rn_node *n = rn_step_node(plan, s);
+
+    (void)err;
+    rn_lrn_backward(&n->lrn, plan->options.batch, n->shape,
+                    plan->options.threads, rn_read_at(plan, s->a.buffer),
+                    rn_buffer_at(plan, s->dy), rn_buffer_at(plan, s->out));
+    return RN_OK;
+}
+
 static int run_zero_pad(struct rn_plan *plan, struct rn_step *s,
                         struct rn_error *err)
 {
@@ -127,6 +139,13 @@ const struct rn_step_type rn_step_lrn = {
     .run = run_lrn,
     .pass = "normalise across channels",
     .shares = rn_shares_of_pixels,
+    .again = true,
+};
+
+static const struct rn_step_type lrn_backward = {
+    .run = run_lrn_backward,
+    .pass = "backward normalise across channels",
+    .shares = rn_shares_of_pixels,
 };
 
 const struct rn_step_type rn_step_zero_pad = {
@@ -151,10 +170,22 @@ const struct rn_op_plan rn_plan_select = {
     .no_training = "none of our networks has it",
 };
 
+static const char *untrained_lrn(const struct rn_graph *g,
+                                 const struct rn_node *n)
+{
+    (void)g;
+    return n->lrn.size <= RN_LRN_FEW ? NULL : "so many channels at once";
+}
+
 const struct rn_op_plan rn_plan_lrn = {
     .infer = rn_infer_step,
     .infer_step = &rn_step_lrn,
-    .no_training = "none of our networks has it",
+    .forward = rn_forward_step,
+    .forward_step = &rn_step_lrn,
+    .backward = rn_backward_step,
+    .backward_step = &lrn_backward,
+    .keeps = RN_KEEPS_INPUT,
+    .untrained = untrained_lrn,
 };
 
 const struct rn_op_plan rn_plan_zero_pad = {

@@ -146,7 +146,7 @@ static const char *untrained_conv(const struct rn_graph *g,
                                   const struct rn_node *n)
 {
     (void)g;
-    return rn_window_regular(&n->window) ? NULL : "its window";
+    return rn_window_only_padded(&n->window) ? NULL : "its window";
 }
 
 const struct rn_op_plan rn_plan_conv = {

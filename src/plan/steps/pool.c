@@ -159,6 +159,17 @@ const struct rn_op_plan rn_plan_avg_pool = {
     .keeps = RN_KEEPS_NOTHING,
 };
 
+const struct rn_op_plan rn_plan_adaptive_avg_pool = {
+    .infer = rn_infer_step,
+    .bf16 = true,
+    .infer_step = &rn_step_avg_pool,
+    .forward = rn_forward_step,
+    .forward_step = &rn_step_avg_pool,
+    .backward = rn_backward_step,
+    .backward_step = &rn_step_avg_pool_backward,
+    .keeps = RN_KEEPS_NOTHING,
+};
+
 const struct rn_op_plan rn_plan_global_avg_pool = {
     .infer = rn_infer_step,
     .bf16 = true,
