@@ -146,6 +146,12 @@ static void say_unknown(const char *what)
                   what, names);
 }
 
+/* Whether it says where the file lies; table6/nin is a name. */
+static int is_path(const char *what)
+{
+    return what[0] == '/' || what[0] == '.';
+}
+
 char *recipe_path(const char *what)
 {
     char *path;
@@ -153,7 +159,7 @@ char *recipe_path(const char *what)
     if (strcmp(what, "-") == 0 || is_file(what))
         path = strdup(what);
     else
-        path = strchr(what, '/') ? NULL : find_named(what);
+        path = is_path(what) ? NULL : find_named(what);
     if (!path)
         say_unknown(what);
     return path;

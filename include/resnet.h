@@ -242,7 +242,9 @@ RN_API int rn_model_create(struct rn_model **out, const char *name,
 
 /** He initialisation (He et al. 2015: normal, std sqrt(2 / fan-out) for
  *  convolutions), batch norm weight 1, bias 0; linear layers uniform within
- *  1 / sqrt(fan-in), VGG's normal with std 0.01. A function of seed alone. */
+ *  1 / sqrt(fan-in). VGG's are normal with std 0.01; NIN's convolutions with
+ *  0.05; highway networks' linear layer with 0.05, and the biases of their
+ * gates are -2. A function of seed alone. */
 RN_API void rn_model_init(struct rn_model *model, uint64_t seed);
 
 /**
@@ -1240,6 +1242,9 @@ struct rn_train_options {
     double distill_weight;      /**< at the run's beginning; 0: 1 */
     double distill_weight_end;  /**< at its end, falling or rising evenly; 0: as
                                    at the beginning; RN_ZERO: 0 */
+    /** Highway networks: the biases of their gates begin at -gate_bias; 0: 2;
+     *  RN_ZERO: at 0. */
+    double gate_bias;
 };
 
 RN_INLINE void rn_train_defaults(struct rn_train_options *options);
@@ -1275,7 +1280,7 @@ struct rn_learner;
  * @return RN_ERR_ARG for options that make no sense, a loss of another output
  *         than the model's, what training cannot do, and for options of whole
  *         runs: freeze, lr_scale, batch_norm, class_weights, weights, teacher,
- *         ema, mixup, cutmix, accumulate.
+ *         ema, gate_bias, mixup, cutmix, accumulate.
  */
 RN_API int rn_learner_create(struct rn_learner **out, struct rn_model *model,
                              const struct rn_train_options *options,

@@ -260,6 +260,9 @@ int rn_graph_select(struct rn_graph *g, int input, const char *name,
  *  else divided by 1 - rate; otherwise the value is the input. */
 int rn_graph_dropout(struct rn_graph *g, int input, const char *name,
                      float rate);
+/** z has twice x's channels. Of its first half H = max(0, h) and its second half
+ *  T = 1 / (1 + e^-t) the value is T H + (1 - T) x. */
+int rn_graph_highway(struct rn_graph *g, int z, int x, const char *name);
 int rn_graph_lrn(struct rn_graph *g, int input, const char *name,
                  struct rn_lrn lrn);
 int rn_graph_softmax(struct rn_graph *g, int input, const char *name);

@@ -100,6 +100,7 @@ enum {
     RULE_zero_pad = LOGITS_ONLY,
     RULE_prelu = LOGITS_ONLY,
     RULE_quantize = LOGITS_ONLY,
+    RULE_highway = JOINED,
 };
 
 static const enum rule rules[] = {

@@ -229,7 +229,9 @@ static void draw_symmetric(const uint32_t bits[4], double out[4])
 static void init_weight(struct rn_param *p, const struct rn_random_key *key,
                         size_t n, const struct rn_net_start *start)
 {
-    if (p->dims == 4) {
+    if (p->dims == 4 && start->conv > 0) {
+        fill_random(p, key, n, start->conv, draw_normal);
+    } else if (p->dims == 4) {
         /* He et al. 2015, with fan-out k * k * C_out as in the paper's
          * reimplementations, or fan-in. */
         size_t channels = p->dim[start->fan_in ? 1 : 0];
@@ -247,6 +249,27 @@ static void init_weight(struct rn_param *p, const struct rn_random_key *key,
     }
 }
 
+bool rn_model_set_gates(struct rn_model *model, double bias)
+{
+    const struct rn_graph *g = model->graph;
+    bool found = false;
+
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        const struct rn_node *z = &g->nodes[i];
+
+        if (z->op != RN_OP_HIGHWAY)
+            continue;
+        z = &g->nodes[z->input[0]];
+        if (z->op != RN_OP_CONV || z->param[RN_P_BIAS] < 0)
+            continue;
+        struct rn_param *p = &g->params[z->param[RN_P_BIAS]];
+        for (size_t k = p->count / 2; k < p->count; k++)
+            p->data[k] = (float)bias;
+        found = true;
+    }
+    return found;
+}
+
 void rn_model_init(struct rn_model *model, uint64_t seed)
 {
     struct rn_graph *g = model->graph;
@@ -262,6 +285,7 @@ void rn_model_init(struct rn_model *model, uint64_t seed)
         else
             fill(p, p->kind == RN_PARAM_BN_WEIGHT ? 1.0f : 0.0f);
     }
+    rn_model_set_gates(model, -RN_GATE_BIAS);
     reset_statistics(g);
 }
 

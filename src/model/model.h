@@ -24,6 +24,12 @@ struct rn_model {
     bool headless;        /* its fc is for the caller to replace */
 };
 
+/** The biases of highway networks' gates begin at -RN_GATE_BIAS, as in the
+ *  authors' code. */
+#define RN_GATE_BIAS 2.0
+/** Give all gates this bias; false when there are none. */
+bool rn_model_set_gates(struct rn_model *model, double bias);
+
 /** A model around a graph, which it takes over; NULL when memory is short
  *  (the graph stays the caller's). */
 struct rn_model *rn_model_wrap(const struct rn_net_spec *spec,

@@ -116,6 +116,7 @@ struct rn_net_found {
     char shortcut; /* 'A' (where the zeros go is not told), 'B', 'C'; or 0 */
     bool bottleneck;
     bool small; /* begins as for small pictures, in a way of few sources */
+    bool conv_head; /* the classifier is a 1x1 convolution, not a matrix */
     uint64_t channels;
 };
 
@@ -143,6 +144,8 @@ void rn_net_sure(const struct rn_net_spec *spec,
 
 /** How weights begin (rn_model_init()). */
 struct rn_net_start {
+    double conv;   /* standard deviation of convolutions' weights; 0: by He et
+                      al. 2015 */
     double linear; /* standard deviation of linear layers' weights; 0: uniform
                       within 1 / sqrt(fan-in), as in PyTorch */
     bool fan_in;   /* convolutions' deviation is by their inputs, not by their

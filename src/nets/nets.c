@@ -354,20 +354,32 @@ int rn_net_build(struct rn_graph **out, const struct rn_net_spec *spec,
     return RN_OK;
 }
 
+/* The layer that makes value v, a number for each class: linear, or a
+ * convolution whose maps' means they are. */
+static const struct rn_node *classifier_of(const struct rn_graph *g, int v)
+{
+    const struct rn_node *n = &g->nodes[v];
+
+    while (n->op == RN_OP_GLOBAL_AVG_POOL || n->op == RN_OP_RELU)
+        n = &g->nodes[n->input[0]];
+    return n->op == RN_OP_LINEAR || n->op == RN_OP_CONV ? n : NULL;
+}
+
 int rn_net_head_param(const struct rn_graph *g, int place)
 {
-    const struct rn_node *n = &g->nodes[g->output];
+    const struct rn_node *n = classifier_of(g, g->output);
 
-    return n->op == RN_OP_LINEAR ? n->param[place] : -1;
+    return n ? n->param[place] : -1;
 }
 
 bool rn_net_counts_classes(const struct rn_graph *g, int param)
 {
     for (size_t i = 0; i <= g->n_aux; i++) {
-        int v = i < g->n_aux ? g->aux[i].value : g->output;
+        const struct rn_node *n =
+            classifier_of(g, i < g->n_aux ? g->aux[i].value : g->output);
 
-        for (int k = 0; k < 4 && g->nodes[v].op == RN_OP_LINEAR; k++)
-            if (g->nodes[v].param[k] == param)
+        for (int k = 0; n && k < 4; k++)
+            if (n->param[k] == param)
                 return true;
     }
     return false;

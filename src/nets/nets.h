@@ -114,8 +114,8 @@ const char *rn_net_family_name(const struct rn_net_spec *spec);
  *  convolutions and fc. A longer name is cut. The graph gets its stages. */
 void rn_net_of_graph(struct rn_net_spec *spec, const char *name,
                      struct rn_graph *g);
-/** The parameter of the graph's last layer in that place (RN_P_WEIGHT,
- *  RN_P_BIAS), -1 where there is none, or the layer is not linear. */
+/** The parameter in that place (RN_P_WEIGHT, RN_P_BIAS) of the layer that makes
+ *  the classes, which is linear or a convolution; -1 where there is none. */
 int rn_net_head_param(const struct rn_graph *g, int place);
 /** Whether a parameter is that layer's, or an auxiliary head's last one's. */
 bool rn_net_counts_classes(const struct rn_graph *g, int param);

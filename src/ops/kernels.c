@@ -447,6 +447,165 @@ static void narrow_all(const float *from, void *to, size_t count)
     memcpy((element *)to + i, last, (count - i) * sizeof(*last));
 }
 
+/* e^v to about 1e-7 of itself, for v within -87 and 87; beyond as there. NaN
+ * stays. The polynomial is that of S. Moshier's Cephes. */
+INLINE vec exp_of(vec v)
+{
+    /* What is added leaves a whole number in the last places. */
+    const vec magic = fill(12582912.0f);
+    vec rounded, n, r, p;
+    vecu power;
+
+    v = pick(v > fill(87), fill(87), v);
+    v = pick(v < fill(-87), fill(-87), v);
+    rounded = v * fill(1.44269504088896341f) + magic;
+    n = rounded - magic;
+    power = (vecu)rounded - (vecu)magic + 127;
+    r = v - n * fill(0.693359375f) + n * fill(2.12194440e-4f);
+    p = fill(1.9875691500e-4f);
+    p = p * r + fill(1.3981999507e-3f);
+    p = p * r + fill(8.3334519073e-3f);
+    p = p * r + fill(4.1665795894e-2f);
+    p = p * r + fill(1.6666665459e-1f);
+    p = p * r + fill(5.0000001201e-1f);
+    p = p * r * r + r + fill(1);
+    return p * (vec)(power << 23);
+}
+
+INLINE vec sigmoid_of(vec v)
+{
+    return fill(1) / (fill(1) + exp_of(fill(0) - v));
+}
+
+/* Where channel c of pixel i lies. */
+INLINE size_t channel_at(const struct rn_highway_part *part, size_t c, size_t i)
+{
+    return (c / B * part->hw + i) * B + c % B;
+}
+
+/* Up to B channels of pixel i from c on, which begin anywhere in a block; the
+ * others are 0. */
+INLINE vec get_part(const struct rn_highway_part *part, const void *z, size_t c,
+                    size_t count, size_t i)
+{
+    size_t first = B - c % B < count ? B - c % B : count;
+    element own[B] = {0};
+
+    memcpy(own, (const element *)z + channel_at(part, c, i),
+           first * sizeof(*own));
+    if (first < count)
+        memcpy(own + first, (const element *)z + channel_at(part, c + first, i),
+               (count - first) * sizeof(*own));
+    return get(own, 0);
+}
+
+INLINE void put_part(const struct rn_highway_part *part, void *z, size_t c,
+                     size_t count, size_t i, vec v)
+{
+    size_t first = B - c % B < count ? B - c % B : count;
+    element own[B];
+
+    put(own, 0, v);
+    memcpy((element *)z + channel_at(part, c, i), own, first * sizeof(*own));
+    if (first < count)
+        memcpy((element *)z + channel_at(part, c + first, i), own + first,
+               (count - first) * sizeof(*own));
+}
+
+/* Channels of x in its block. */
+INLINE size_t part_channels(const struct rn_highway_part *part)
+{
+    size_t left = part->channels - part->block * B;
+
+    return left < B ? left : B;
+}
+
+/* With `whole` h and t are blocks of their own. */
+INLINE void highway_loop(const struct rn_highway_part *part, const void *z,
+                         const void *x, void *y, bool whole)
+{
+    const size_t c = part->block * B, gate = part->channels + c;
+    const size_t count = part_channels(part);
+
+    for (size_t i = 0; i < part->hw; i++) {
+        vec h = whole ? get(z, channel_at(part, c, i))
+                      : get_part(part, z, c, count, i);
+        vec t = whole ? get(z, channel_at(part, gate, i))
+                      : get_part(part, z, gate, count, i);
+        vec v = get(x, i * B);
+
+        put(y, i * B, v + sigmoid_of(t) * (relu_of(h) - v));
+    }
+}
+
+static void highway(const struct rn_highway_part *part, const void *z,
+                    const void *x, void *y)
+{
+    if (part->channels % B == 0)
+        highway_loop(part, z, x, y, true);
+    else
+        highway_loop(part, z, x, y, false);
+}
+
+INLINE void highway_backward_loop(const struct rn_highway_part *part,
+                                  const struct rn_highway_backward *in,
+                                  void *dz, void *dx, bool two, bool whole)
+{
+    const size_t c = part->block * B, gate = part->channels + c;
+    const size_t count = part_channels(part);
+
+    for (size_t i = 0; i < part->hw; i++) {
+        vec h = whole ? get(in->z, channel_at(part, c, i))
+                      : get_part(part, in->z, c, count, i);
+        vec t = whole ? get(in->z, channel_at(part, gate, i))
+                      : get_part(part, in->z, gate, count, i);
+        vec x = get(in->x, i * B);
+        vec g = get(in->dy, i * B);
+
+        if (two)
+            g += get(in->dy2, i * B);
+
+        vec share = sigmoid_of(t), passed = g * share;
+        vec dh = keep(passed, h > fill(0));
+        vec dt = passed * (fill(1) - share) * (relu_of(h) - x);
+
+        put(dx, i * B, g - passed);
+        if (whole) {
+            put(dz, channel_at(part, c, i), dh);
+            put(dz, channel_at(part, gate, i), dt);
+        } else {
+            put_part(part, dz, c, count, i, dh);
+            put_part(part, dz, gate, count, i, dt);
+        }
+    }
+}
+
+/* Channels behind z's last one, up to the end of its block. */
+static void clear_padding(const struct rn_highway_part *part, void *dz)
+{
+    const size_t end = 2 * part->channels;
+
+    for (size_t i = 0; i < part->hw && end % B; i++)
+        memset((element *)dz + channel_at(part, end, i), 0,
+               (B - end % B) * sizeof(element));
+}
+
+static void highway_backward(const struct rn_highway_part *part,
+                             const struct rn_highway_backward *in, void *dz,
+                             void *dx)
+{
+    const bool whole = part->channels % B == 0;
+
+    if (whole && in->dy2)
+        highway_backward_loop(part, in, dz, dx, true, true);
+    else if (whole)
+        highway_backward_loop(part, in, dz, dx, false, true);
+    else
+        highway_backward_loop(part, in, dz, dx, in->dy2 != NULL, false);
+    if (part->block * B + B >= part->channels)
+        clear_padding(part, dz);
+}
+
 static float multiply_add(long rounds)
 {
     vec a[16], x = fill(0.999f), y = fill(1e-3f), sum = fill(0);
@@ -478,6 +637,8 @@ const struct rn_kernels RN_KERNELS_NAME = {
     .average_backward = average_backward,
     .multiply = multiply,
     .dot = dot,
+    .highway = highway,
+    .highway_backward = highway_backward,
     .widen = widen_all,
     .narrow = narrow_all,
     .multiply_add = multiply_add,

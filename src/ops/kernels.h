@@ -45,6 +45,17 @@ struct rn_pool {
     int ih, iw, oh, ow, kh, kw, stride, pad;
 };
 
+/** A plane of a highway's gate: block number `block` of x's so many channels;
+ *  z is an image's first plane of twice as many. */
+struct rn_highway_part {
+    size_t hw, channels, block;
+};
+
+/** What its backward pass reads; dy2 may be NULL. */
+struct rn_highway_backward {
+    const void *z, *x, *dy, *dy2;
+};
+
 struct rn_kernels {
     /** a: sum of z - pivot, b: sum of its square. */
     void (*bn_sums)(const void *z, size_t hw, const float *pivot,
@@ -72,6 +83,13 @@ struct rn_kernels {
                      size_t hw);
     /** Sum over the plane of a * b. */
     void (*dot)(const void *a, const void *b, size_t hw, void *sum);
+    /** y = x + T * (max(0, h) - x); see ops/highway.h. */
+    void (*highway)(const struct rn_highway_part *part, const void *z,
+                    const void *x, void *y);
+    /** Of z the part's h and t; dx may be dy or dy2. */
+    void (*highway_backward)(const struct rn_highway_part *part,
+                             const struct rn_highway_backward *in, void *dz,
+                             void *dx);
     /** Between float32 and the kernels' own type, `count` numbers. */
     void (*widen)(const void *from, float *to, size_t count);
     void (*narrow)(const float *from, void *to, size_t count);

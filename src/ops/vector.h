@@ -19,6 +19,7 @@
 
 typedef float vec __attribute__((vector_size(B * sizeof(float))));
 typedef int32_t veci __attribute__((vector_size(B * sizeof(int32_t))));
+typedef uint32_t vecu __attribute__((vector_size(B * sizeof(uint32_t))));
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -40,7 +41,6 @@ INLINE void store(float *p, vec v)
 #ifdef RN_KERNELS_BF16
 typedef uint16_t element;
 typedef uint16_t vech __attribute__((vector_size(B * sizeof(uint16_t))));
-typedef uint32_t vecu __attribute__((vector_size(B * sizeof(uint32_t))));
 
 INLINE vec widen(vech h)
 {

@@ -109,6 +109,8 @@ extern const struct rn_step_type rn_step_max_pool_backward;
 extern const struct rn_step_type rn_step_average_backward;
 extern const struct rn_step_type rn_step_subsample_pad_backward;
 extern const struct rn_step_type rn_step_avg_pool_backward;
+extern const struct rn_step_type rn_step_highway;
+extern const struct rn_step_type rn_step_highway_backward;
 
 struct rn_step {
     const struct rn_step_type *type;
@@ -120,7 +122,8 @@ struct rn_step {
     int input;            /* of the node's, whose gradient it makes */
     int y;                /* output whose sign is the mask, or places; of
                              backward data that makes its gradient from dy and
-                             dy2 this gradient, written */
+                             dy2 this gradient, written; of a highway's gate
+                             the gradient of its first input, written */
     int bn;
     int scratch;      /* buffer of the convolution's own */
     int packed;       /* training: buffer for weights as the pass reads them */

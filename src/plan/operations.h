@@ -74,6 +74,8 @@ int rn_forward_relu(struct rn_learner *t, int v);
 int rn_backward_relu(struct rn_learner *t, int v);
 int rn_forward_add(struct rn_learner *t, int v);
 int rn_backward_add(struct rn_learner *t, int v);
+/** One step that makes both inputs' gradients. */
+int rn_backward_highway(struct rn_learner *t, int v);
 /** One step that reads the inputs, and one back to each. */
 int rn_forward_step(struct rn_learner *t, int v);
 int rn_backward_step(struct rn_learner *t, int v);

@@ -819,6 +819,37 @@ int rn_backward_step(struct rn_learner *t, int v)
     return rc;
 }
 
+int rn_backward_highway(struct rn_learner *t, int v)
+{
+    const int *input = node_at(t, v)->input;
+    struct train_node *n = &t->nodes[v];
+    struct rn_value z, x;
+    struct rn_step *s;
+    int dz, dx, rc = step_input(t, v, 0, &z);
+
+    if (!rc)
+        rc = step_input(t, v, 1, &x);
+    if (rc)
+        return rc;
+    s = rn_new_step(t->plan, &rn_step_highway_backward, v);
+    dx = reuse(t, v, n->grad, n->grads);
+    dz = new_value(t, input[0]);
+    if (!s || dx < 0 || dz < 0)
+        return no_memory(t);
+    s->a = z;
+    s->b = x;
+    s->dy = n->grad[0];
+    s->dy2 = n->grads > 1 ? n->grad[1] : RN_NONE;
+    s->y = dz;
+    s->out = dx;
+    rn_touch_step(t->plan);
+    if (t->needed[input[0]])
+        rc = contribute(t, input[0], dz);
+    if (!rc && t->needed[input[1]])
+        rc = contribute(t, input[1], dx);
+    return rc;
+}
+
 /* ------------------------------------------------------------------ whole */
 
 /* Whether backward of v has anything to do. An addition's gradients hang on

@@ -45,6 +45,8 @@ static const char *run_option(const struct rn_train_options *o)
             return texts[i].name;
     if (o->ema > 0)
         return "ema";
+    if (o->gate_bias != 0)
+        return "gate_bias";
     if (o->mixup > 0)
         return "mixup";
     if (o->cutmix > 0)

@@ -272,6 +272,10 @@ static const struct run_option {
       .unset = "that of the beginning", .zero = 1,
       .help = "Weight at the run's end, which `distill_weight` goes to evenly"},
      SHAPES, ""},
+    {{"gate_bias", "network", RN_OPTION_REAL, PLACE(gate_bias), 0, 50,
+      .value = "X", .unset = "2", .zero = 1,
+      .help = "Highway networks: begin with biases of -X at the gates, so that "
+              "these carry more than they change"}, SHAPES, ""},
     /* clang-format on */
 };
 
@@ -393,6 +397,10 @@ int rn_options_check(const struct rn_train_options *o, struct rn_error *err)
                        "`iterations` is %ld and `epochs` %g: only one may be "
                        "given",
                        o->iterations, o->epochs);
+    if (o->gate_bias != 0 && o->weights)
+        return rn_fail(err, RN_ERR_ARG,
+                       "`gate_bias` %g: the gates are those of `weights`",
+                       o->gate_bias);
     rc = rn_optimiser_check(o, err);
     if (!rc)
         rc = check_loss(o, err);

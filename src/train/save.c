@@ -64,6 +64,7 @@ static int set_extras(json_t *object, const struct rn_train_options *o)
         {"distill_temperature", o->distill_temperature},
         {"distill_weight", o->distill_weight},
         {"distill_weight_end", o->distill_weight_end},
+        {"gate_bias", o->gate_bias},
     };
     int failed = 0;
 

@@ -415,6 +415,18 @@ static int from_weights(struct rn_trainer *t, struct rn_error *err)
     return rc;
 }
 
+/* Biases of gates where the caller wants others than usual. */
+static int set_gates(struct rn_trainer *t, struct rn_error *err)
+{
+    static const double zero = RN_ZERO;
+    const double bias = t->o.gate_bias;
+
+    if (bias == 0 || rn_model_set_gates(t->model, bias == zero ? 0 : -bias))
+        return RN_OK;
+    return rn_fail(err, RN_ERR_ARG, "`gate_bias` %g: %s has no gates", bias,
+                   t->model->spec.name);
+}
+
 static int from_nothing(struct rn_trainer *t, struct rn_error *err)
 {
     int rc = rn_trainer_choose_network(t, NULL, err);
@@ -438,7 +450,7 @@ static int from_nothing(struct rn_trainer *t, struct rn_error *err)
         rc = rn_model_create(&t->model, t->o.net, &net, err);
     if (rc == RN_OK)
         rn_model_init(t->model, t->o.seed);
-    return rc;
+    return rc ? rc : set_gates(t, err);
 }
 
 /* Names and identifiers of the data's classes, where they have any. */

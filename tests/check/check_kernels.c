@@ -283,6 +283,51 @@ static int check_products(const struct rn_kernels *k, const char *name,
     return bad;
 }
 
+/* The gate of a highway network and its gradients, of one block: z's two planes
+ * are one of twice the pixels. */
+static int check_highway(const struct rn_kernels *k, const char *name,
+                         size_t hw)
+{
+    size_t b = (size_t)k->block;
+    const struct rn_highway_part part = {.hw = hw, .channels = b};
+    struct plane z = new_plane(b, 2 * hw, 30 + hw, 0.1);
+    struct plane x = new_plane(b, hw, 31 + hw, 0.2);
+    struct plane dy = new_plane(b, hw, 32 + hw, 0);
+    struct plane dy2 = new_plane(b, hw, 33 + hw, 0.3);
+    struct plane y = new_plane(b, hw, 34, 0), dz = new_plane(b, 2 * hw, 35, 0);
+    double *value = check_doubles(b * hw), *to_x = check_doubles(b * hw);
+    double *to_z = check_doubles(2 * b * hw);
+    int bad = 0;
+
+    for (size_t i = 0; i < b * hw; i++) {
+        size_t at = i / hw * 2 * hw + i % hw;
+        double h = fmax(0, z.plain[at]), t = 1 / (1 + exp(-z.plain[at + hw]));
+        double g = dy.plain[i] + dy2.plain[i];
+
+        value[i] = t * h + (1 - t) * x.plain[i];
+        to_x[i] = g * (1 - t);
+        to_z[at] = h > 0 ? g * t : 0;
+        to_z[at + hw] = g * t * (1 - t) * (h - x.plain[i]);
+    }
+    k->highway(&part, z.g.x, x.g.x, y.g.x);
+    bad += compare(name, "highway", &y, value, TOL);
+    const struct rn_highway_backward in = {
+        .z = z.g.x, .x = x.g.x, .dy = dy.g.x, .dy2 = dy2.g.x};
+    k->highway_backward(&part, &in, dz.g.x, dy2.g.x);
+    bad += compare(name, "highway's dz", &dz, to_z, TOL);
+    bad += compare(name, "highway's dx", &dy2, to_x, TOL);
+    free_plane(&z);
+    free_plane(&x);
+    free_plane(&dy);
+    free_plane(&dy2);
+    free_plane(&y);
+    free_plane(&dz);
+    free(value);
+    free(to_x);
+    free(to_z);
+    return bad;
+}
+
 static const struct rn_pool pools[] = {
     /* ih iw oh ow kh kw stride pad */
     {8, 8, 4, 4, 3, 3, 2, 1}, {7, 9, 4, 5, 3, 3, 2, 1},
@@ -343,6 +388,7 @@ static void check_kernels(const struct rn_kernels *k)
         bad += check_backward(k, name, sizes[i]);
         bad += check_average(k, name, sizes[i]);
         bad += check_products(k, name, sizes[i]);
+        bad += check_highway(k, name, sizes[i]);
     }
     for (size_t i = 0; i < COUNT(pools); i++) {
         char name[64];

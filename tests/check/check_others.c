@@ -253,6 +253,17 @@ static double multiply_at(const struct interpreter *t,
            at(t, node->input[1], n, c, s.h == 1 ? 0 : y, s.w == 1 ? 0 : x, 0);
 }
 
+static double highway_at(const struct interpreter *t,
+                         const struct rn_node *node, int n, int c, int y, int x)
+{
+    double h = at(t, node->input[0], n, c, y, x, 0);
+    double gate = at(t, node->input[0], n, node->shape.c + c, y, x, 0);
+    double share = 1 / (1 + exp(-gate));
+
+    return share * fmax(0, h) +
+           (1 - share) * at(t, node->input[1], n, c, y, x, 0);
+}
+
 static double sigmoid_at(const struct interpreter *t,
                          const struct rn_node *node, int n, int c, int y, int x)
 {
@@ -461,6 +472,7 @@ static rule *const rules[RN_OP_COUNT] = {
     [RN_OP_PRELU] = prelu_at,
     [RN_OP_QUANTIZE] = quantize_at,
     [RN_OP_SELECT] = select_at,
+    [RN_OP_HIGHWAY] = highway_at,
 };
 
 static void interpret_node(struct interpreter *t, int v)
@@ -1642,6 +1654,26 @@ static void heads_are_checked(void **state)
     rn_graph_destroy(g);
 }
 
+/* Two layers of a highway network, of which the second one's value is read
+ * twice, and one that is gated by itself. */
+static void make_highway(struct rn_graph *g)
+{
+    const struct rn_window three = RN_WINDOW(3, 3, 1, 1);
+    int c = g->nodes[0].shape.c;
+    int x = rn_graph_conv(g, 0, "conv1", c, three, true);
+
+    x = rn_graph_relu(g, x, "relu1");
+    for (int i = 0; i < 2; i++) {
+        char names[2][16];
+
+        snprintf(names[0], sizeof(names[0]), "z%d", i);
+        snprintf(names[1], sizeof(names[1]), "highway%d", i);
+        x = rn_graph_highway(
+            g, rn_graph_conv(g, x, names[0], 2 * c, three, true), x, names[1]);
+    }
+    x = rn_graph_highway(g, rn_graph_concat(g, x, x, "twice"), x, "itself");
+}
+
 /* What has several readers and several inputs at once. */
 static void gradients_of_blocks(void **state)
 {
@@ -1652,6 +1684,7 @@ static void gradients_of_blocks(void **state)
         {"squeeze and excite", make_excite},
         {"a block", make_block},
         {"classifier", make_classifier},
+        {"highway", make_highway},
     };
     int bad = 0;
 

@@ -42,6 +42,8 @@ WORKS = {
     "resnet50": (64, 8, 0, 1),
 }
 WORKS["se-resnet8"] = (32, 8, 0.01, 20)
+WORKS["nin"] = (8, 4, 0.002, 20)
+WORKS["highway-19"] = (8, 4, 0.005, 20)
 # With auxiliary heads where these fit so small images, and without dropout,
 # whose masks are each program's own. At this size a batch norm sees few pixels:
 # chaotic, as ResNet-50.
@@ -96,8 +98,7 @@ class Small(torch.nn.Module):
 
 
 class Vgg(torch.nn.Module):
-    """torchvision's VGG with other widths. Dropout's masks are each program's
-    own, so there is none."""
+    """torchvision's VGG with other widths."""
 
     def __init__(self, classes, norm):
         super().__init__()
@@ -114,8 +115,8 @@ class Vgg(torch.nn.Module):
         self.features = torch.nn.Sequential(*layers)
         self.classifier = torch.nn.Sequential(
             torch.nn.Linear(32 * 4 * 4, 64), torch.nn.ReLU(),
-            torch.nn.Dropout(0), torch.nn.Linear(64, 48), torch.nn.ReLU(),
-            torch.nn.Dropout(0), torch.nn.Linear(48, classes))
+            torch.nn.Dropout(), torch.nn.Linear(64, 48), torch.nn.ReLU(),
+            torch.nn.Dropout(), torch.nn.Linear(48, classes))
 
     def forward(self, x):
         return self.classifier(torch.flatten(self.features(x), 1))
@@ -177,6 +178,68 @@ class DenseNet(torch.nn.Module):
         return self.classifier(F.relu(self.features(x)).mean((2, 3)))
 
 
+class Nin(torch.nn.Module):
+    """Lin et al. 2014 for CIFAR, by the names of the authors' Caffe files."""
+
+    PARTS = ((("conv1", 192, 5), ("cccp1", 160, 1), ("cccp2", 96, 1)),
+             (("conv2", 192, 5), ("cccp3", 192, 1), ("cccp4", 192, 1)),
+             (("conv3", 192, 3), ("cccp5", 192, 1), ("cccp6", None, 1)))
+
+    def __init__(self, classes):
+        super().__init__()
+        channels = 3
+        for part in self.PARTS:
+            for name, width, side in part:
+                width = width or classes
+                self.add_module(name, torch.nn.Conv2d(channels, width, side,
+                                                padding=side // 2))
+                channels = width
+        self.drop = torch.nn.Dropout(0.5)
+
+    def forward(self, x):
+        pools = (lambda x: self.drop(F.max_pool2d(x, 3, 2, ceil_mode=True)),
+                 lambda x: self.drop(F.avg_pool2d(x, 3, 2, ceil_mode=True)),
+                 lambda x: x.mean((2, 3)))
+        for part, pool in zip(self.PARTS, pools):
+            for name, _, _ in part:
+                x = F.relu(getattr(self, name)(x))
+            x = pool(x)
+        return x
+
+
+class Highway(torch.nn.Module):
+    """Srivastava et al. 2015, by the names of the authors' Caffe files; a
+    layer's convolution makes what H and the gate are made of."""
+
+    def __init__(self, gates, widths, classes):
+        super().__init__()
+        self.parts, channels, number = [], 3, 1
+        for count, width in zip(gates, widths):
+            self.parts.append(range(number, number + 1 + count))
+            for i in self.parts[-1]:
+                wide = width if i == number else 2 * width
+                self.add_module(f"conv{i}", torch.nn.Conv2d(channels, wide, 3,
+                                                      padding=1))
+                channels = width
+            number += 1 + count
+        self.last = f"conv{number}"
+        self.add_module(self.last, torch.nn.Conv2d(channels, 100, 1))
+        self.fc = torch.nn.Linear(100, classes)
+        self.drop = torch.nn.Dropout(0.2)
+
+    def forward(self, x):
+        for part in self.parts:
+            if part[0] > 1:
+                x = F.max_pool2d(x, 2, ceil_mode=True)
+            x = F.relu(getattr(self, f"conv{part[0]}")(self.drop(x)))
+            for i in part[1:]:
+                h, t = getattr(self, f"conv{i}")(x).chunk(2, 1)
+                t = torch.sigmoid(t)
+                x = t * F.relu(h) + (1 - t) * x
+        x = F.relu(getattr(self, self.last)(x))
+        return self.fc(self.drop(x.mean((2, 3))))
+
+
 class Conv(torch.nn.Module):
     """The original GoogLeNet's: a bias and no batch norm."""
 
@@ -227,6 +290,8 @@ NETS = {
         classes, aux_logits=False, init_weights=False, dropout=0),
     "densenet-10-12": lambda classes: DenseNet(classes, 2, 12, False),
     "densenet-bc-16-8": lambda classes: DenseNet(classes, 2, 8, True),
+    "highway-19": lambda classes: Highway((4, 5, 5), (32, 80, 128), classes),
+    "nin": Nin,
     "small": Small,
     "vgg": lambda classes: Vgg(classes, False),
     "vgg-bn": lambda classes: Vgg(classes, True),
@@ -239,8 +304,13 @@ def net_of(work):
 
 
 def build(work):
-    net = net_of(work)
-    return NETS[net](CLASSES) if net in NETS else nets.build(net, CLASSES)
+    """Without dropout, whose masks are each program's own."""
+    name = net_of(work)
+    net = NETS[name](CLASSES) if name in NETS else nets.build(name, CLASSES)
+    for layer in net.modules():
+        if isinstance(layer, torch.nn.Dropout):
+            layer.p = 0
+    return net
 
 
 class Lars(torch.optim.Optimizer):

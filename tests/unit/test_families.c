@@ -112,12 +112,15 @@ static void check_layers(const struct rn_family *family, const char *name)
 {
     struct rn_net_spec spec;
     struct rn_graph *g = build(&spec, name);
-    const struct rn_node *last = &g->nodes[g->output];
+    const int head = rn_net_head_param(g, RN_P_WEIGHT);
     uint64_t floats = 0;
+    char weight[64];
 
-    assert_string_equal(last->name, family->head);
-    assert_int_equal(last->op, RN_OP_LINEAR);
-    assert_int_equal(last->shape.c, spec.classes);
+    assert_true(head >= 0);
+    snprintf(weight, sizeof(weight), "%s.weight", family->head);
+    assert_string_equal(g->params[head].name, weight);
+    assert_int_equal(g->params[head].dim[0], spec.classes);
+    assert_int_equal(g->nodes[g->output].shape.c, spec.classes);
     assert_ptr_equal(g->stages, family->stages);
     assert_true(rn_stages_count(g) <= RN_STAGES);
     for (size_t i = 0; i < g->n_params; i++) {

@@ -81,6 +81,11 @@ static const struct count_case {
     /* The authors': G. Huang et al. 2017, table 2, to the unit in their code. */
     {"densenet-40-12",     0, 0, 1019722, 0.265, 0},
     {"densenet-bc-100-12", 0, 0,  769162, 0.288, 0},
+    /* M. Lin et al. 2014, in the authors' code. */
+    {"nin",                0, 0,  966986, 0, 222486528},
+    /* R. Srivastava et al. 2015; of 32 layers "about 1.25M". */
+    {"highway-19",         0, 0, 2256838, 0, 330826728},
+    {"highway-32",         0, 0, 1255270, 0, 314491880},
     {"resnext50_32x4d",  0, 0,  25028904,  4.230, 0},
     {"resnext101_32x8d", 0, 0,  88791336, 16.414, 0},
     {"resnext101_64x4d", 0, 0,  83455272, 15.460, 0},
@@ -209,6 +214,12 @@ static const struct shape_case {
     {"resnet20",  "layer3.2.relu2", 0,   0, {  64,   8,   8}},
     {"resnet20",  "layer3.0.downsample", 0, 0, { 64, 8,   8}},
     {"resnet20",  "fc",             0,   0, {  10,   1,   1}},
+    {"highway-19", "conv7",         0,   0, { 160,  16,  16}},
+    {"highway-19", "highway17",     0,   0, { 128,   8,   8}},
+    {"highway-32", "highway20",    29,  31, {  48,  15,  16}},
+    {"nin",       "pool1",          0,   0, {  96,  16,  16}},
+    {"nin",       "pool2",          0,   0, { 192,   8,   8}},
+    {"nin",       "pool2",         29,  31, { 192,   7,   7}},
     /* Odd sizes, not square, height alone, a single pixel. */
     {"resnet20",  "layer2.0.add",  29,  31, {  32,  15,  16}},
     {"resnet20",  "layer3.0.add",  29,  31, {  64,   8,   8}},
@@ -425,6 +436,11 @@ static const struct {
     {"densenet121", {.shortcut = 'B'}, "'densenet121' has no shortcuts"},
     {"vgg16_bnn", {0}, "did you mean 'vgg16'?"},
     {"vgg16", {.shortcut = 'A'}, "'vgg16' has no shortcuts"},
+    {"nin9", {0}, "did you mean 'nin'?"},
+    {"highway-20", {0}, "did you mean 'highway-19'?"},
+    {"highway19", {0}, "did you mean 'highway-19'?"},
+    {"highway-19", {.stride_v1 = 1}, "'highway-19' has no bottleneck blocks"},
+    {"nin", {.shortcut = 'A'}, "'nin' has no shortcuts"},
     {"vgg16_bn", {.stride_v1 = 1}, "'vgg16_bn' has no bottleneck blocks"},
     {"", {0}, "unknown network ''"},
     {NULL, {0}, "no network"},

@@ -175,6 +175,8 @@ static const struct {
     {"resnet50", {.height = 64, .classes = 5}},
     {"resnext50_32x4d", {.height = 32, .classes = 5}},
     {"wide_resnet50_2", {.height = 32, .classes = 5}},
+    {"nin", {.height = 16, .classes = 5}},
+    {"highway-19", {.height = 16, .classes = 5}},
 };
 
 /* With the description, or by the graph alone. */
@@ -379,6 +381,7 @@ static struct rn_model *made_of_everything(void)
     x = rn_graph_quantize(g, x, "signed", 0.04f, -5, -128, 127);
     x = rn_graph_select(g, x, "shuffle", 8, (struct rn_selection){0, 2, 4, 1});
     x = rn_graph_select(g, x, "flip", 6, (struct rn_selection){6, 6, -1, 0});
+    x = rn_graph_highway(g, rn_graph_concat(g, x, x, "halves"), x, "highway");
     x = every_function(g, x);
     x = rn_graph_avg_pool(g, x, "p2", &mean);
     x = rn_graph_avg_pool(g, x, "p3", &counted);

@@ -1000,6 +1000,8 @@ static const struct bad_number {
     {FIELD(weight_decay), REAL, -2, {"`weight_decay` is -2", "0 to 1"}},
     {FIELD(label_smoothing), REAL, 1, {"`label_smoothing` is 1", "0 to 0.999"}},
     {FIELD(crop_pad), INT, -2, {"`crop_pad` is -2", "0 to 1024"}},
+    {FIELD(gate_bias), REAL, 51, {"`gate_bias` is 51", "0 to 50"}},
+    {FIELD(gate_bias), REAL, 3, {"`gate_bias` 3", "has no gates"}},
     {FIELD(validation), INT, 90, {"90", "validation"}},
 };
 

@@ -1029,7 +1029,7 @@ static void older_runs_go_on(void **state)
         "mixup",      "cutmix",        "skip_bad",
         "freeze",     "lr_scale",      "batch_norm",
         "ema",        "class_weights", "patience",
-        "reestimate", "data_rule",
+        "reestimate", "data_rule",     "gate_bias",
     };
     struct rn_train_options o = photo_run("older");
     struct watch w = {.stop_at = 3};

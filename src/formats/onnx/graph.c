@@ -192,8 +192,10 @@ static int read_all(struct rn_onnx_import *in, const struct rn_shape *size)
     }
     if (!rc)
         rc = set_output(in);
-    return rc || rn_onnx_settle_rounding(in->g, false)
-               ? rc
+    if (rc)
+        return rc;
+    return rn_onnx_join_highways(in->g) && rn_onnx_settle_rounding(in->g, false)
+               ? RN_OK
                : rn_fail_memory(in->err, in->g->n_nodes * sizeof(int),
                                 "a graph");
 }

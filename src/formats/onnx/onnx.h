@@ -38,6 +38,10 @@ int rn_onnx_graph(struct rn_graph **out, const struct rn_onnx *file,
                   const struct rn_shape *size, uint64_t made,
                   struct rn_error *err);
 
+/** What is written for the gates of highway networks becomes these again. False
+ *  when memory is short. */
+bool rn_onnx_join_highways(struct rn_graph *g);
+
 /** Layers that round to 8 bits become scales of the values that they round,
  *  where plans in 8 bits round these alike (rn_onnx_graph() has done that);
  * with `all` wherever nobody else reads the value, as models of our own have

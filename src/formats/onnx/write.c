@@ -739,6 +739,47 @@ static void put_select(struct onnx_out *o, const char *op)
     rn_pb_end(&o->pb, at);
 }
 
+/* One operator of one or two values, into "NAME.PART"; its name. */
+static const char *put_part(struct onnx_out *o, const char *op, const char *a,
+                            const char *b, const char *part,
+                            char name[NAME_SIZE])
+{
+    part_name(o, part, name);
+    size_t at = begin_node(o, op, name, name);
+    put_input(o, a);
+    if (b)
+        put_input(o, b);
+    rn_pb_end(&o->pb, at);
+    return name;
+}
+
+/* Halves of channels, and of them x + T (H - x). */
+static void put_highway(struct onnx_out *o, const char *op)
+{
+    const struct rn_node *n = node_of(o);
+    const char *z = value_name(o, n->input[0]), *x = value_name(o, n->input[1]);
+    const int64_t sizes[] = {n->shape.c, n->shape.c};
+    char halves[3][NAME_SIZE], made[4][NAME_SIZE];
+
+    put_list(o, "sizes", 2, sizes, halves[2]);
+    part_name(o, "h", halves[0]);
+    part_name(o, "t", halves[1]);
+    size_t at = begin_node(o, "Split", halves[0], halves[0]);
+    rn_pb_put_text(&o->pb, ONNX_NODE_OUTPUT, halves[1]);
+    put_input(o, z);
+    put_input(o, halves[2]);
+    put_int(o, "axis", 1);
+    rn_pb_end(&o->pb, at);
+    put_part(o, "Relu", halves[0], NULL, "relu", made[0]);
+    put_part(o, "Sigmoid", halves[1], NULL, "gate", made[1]);
+    put_part(o, "Sub", made[0], x, "step", made[2]);
+    put_part(o, "Mul", made[1], made[2], "share", made[3]);
+    at = begin_node(o, op, n->name, made_name(o));
+    put_input(o, x);
+    put_input(o, made[3]);
+    rn_pb_end(&o->pb, at);
+}
+
 static void put_zero_pad(struct onnx_out *o, const char *op)
 {
     const struct rn_window *w = &node_of(o)->window;
@@ -838,6 +879,7 @@ static const struct writer
     write_softmax         = {"Softmax", put_channelwise},
     write_zero_pad        = {"Pad", put_zero_pad},
     write_dropout         = {"Dropout", put_dropout},
+    write_highway         = {"Add", put_highway},
     write_log_softmax     = {"LogSoftmax", put_channelwise};
 /* clang-format on */
 

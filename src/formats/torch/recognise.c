@@ -381,6 +381,15 @@ static bool to_int(uint64_t value, int *out)
     return value <= INT32_MAX;
 }
 
+/* Whether the head's weight is what the network's is. */
+static bool is_classifier(const struct rn_recognised *r,
+                          const struct rn_state_tensor *weight)
+{
+    const int dims = r->network.conv_head ? 4 : 2;
+
+    return weight && weight->dims == dims && weight->count > 0;
+}
+
 /* The classes, which are the rows of the head's weight. */
 static int read_head(struct rn_recognised *r, const char *path,
                      struct rn_error *err)
@@ -396,10 +405,11 @@ static int read_head(struct rn_recognised *r, const char *path,
     if (rc)
         return rc;
     weight = rn_renamed(r, name);
-    if (!r->headless && (!weight || weight->dims != 2 || weight->count == 0))
+    if (!r->headless && !is_classifier(r, weight))
         return rn_fail(err, RN_ERR_DATA,
-                       "'%s': a %s without its classifier: %s is no matrix",
-                       path, r->network.net, name);
+                       "'%s': a %s without its classifier: %s is no %s", path,
+                       r->network.net, name,
+                       r->network.conv_head ? "convolution's" : "matrix");
     if (!to_int(r->network.channels, &r->channels) ||
         !to_int(r->headless ? 0 : weight->dim[0], &r->classes))
         return rn_fail(err, RN_ERR_DATA, "'%s': a %s of too many channels",

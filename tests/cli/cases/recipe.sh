@@ -58,8 +58,11 @@ cp "$RN_SOURCE/recipes/finetune.conf" moved/share/resnet/recipes/own.conf
 fails moved/bin/resnet train missing --out run --recipe own
 fails moved/bin/resnet train missing --out run --recipe other
 cd ../dir || exit 1
-ls "$RN_SOURCE"/recipes/*.conf | sed 's|.*/||' > ours
-ls "$RN_BUILD"/recipes/*.conf | sed 's|.*/||' | diff ours - && echo "all there"
+fails resnet train missing --out new --recipe table6/nin
+fails resnet train missing --out new --recipe table6/none
+(cd "$RN_SOURCE/recipes" && ls *.conf table6/*.conf) > ours
+(cd "$RN_BUILD/recipes" && ls *.conf table6/*.conf) | diff ours - &&
+    echo "all there"
 
 # Nothing but the result, or what went wrong.
 resnet train synthetic:1x8x8:4:64 --out quiet --recipe small.conf --quiet \
@@ -71,13 +74,13 @@ check_json < out
 fails resnet train missing --out new --recipe small.conf --quiet
 
 # Every recipe in the repository is read without complaint.
-for recipe in "$RN_SOURCE"/recipes/*.conf; do
+for recipe in "$RN_SOURCE"/recipes/*.conf "$RN_SOURCE"/recipes/*/*.conf; do
     resnet train missing --out run2 --recipe "$recipe" 2>&1 |
         messages
 done
 
 # The networks they name are there, with the stride and shortcuts they say.
-for recipe in "$RN_SOURCE"/recipes/*.conf; do
+for recipe in "$RN_SOURCE"/recipes/*.conf "$RN_SOURCE"/recipes/*/*.conf; do
     set -- $(sed -n -e 's/^net = //p' \
         -e 's/^\(stride\|shortcut\) = /--\1 /p' "$recipe")
     [ $# = 0 ] || prepare resnet info "$@"
