@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The family of DenseNets: G. Huang et al. 2017, table 1 for ImageNet, as
- * torchvision has them, and section 4.2 for CIFAR under the same names. Each
- * layer of a dense block reads the values of all before it, side by side. */
+ * torchvision has them, and section 4.2 for CIFAR under the same names; and
+ * those of any four blocks for small pictures, as kuangliu/pytorch-cifar has
+ * them. Each layer of a dense block reads the values of all before it, side by
+ * side. */
 #include "core/count.h"
 #include "nets/family.h"
 
@@ -19,6 +21,9 @@
 #define CIFAR_PIXELS  32
 #define CIFAR_BLOCKS  3
 #define MOST_LAYERS   400 /* of a block, each of which reads all before it */
+#define SHRINKS       8   /* times, by the transitions between four blocks */
+#define LAST_WINDOW   4   /* pixels, of the mean behind four small blocks */
+#define MOST_SIDE     255 /* pixels of a map that the last layer reads */
 
 /* What makes one, for all of them alike. */
 struct plan {
@@ -59,10 +64,13 @@ static const struct rn_net_listed listed[] = {
      "densenet-40-12"},
     {"densenet-bc-{6n+4}-{k}", "with bottlenecks and compression, likewise",
      "densenet-bc-100-12"},
+    {"densenet-bc-{a}x{b}x{c}x{d}-{k}",
+     "of four blocks of so many layers, as kuangliu's, 32x32",
+     "densenet-bc-6x12x24x16-12"},
     {NULL, NULL, NULL},
 };
 
-enum { IMAGENET, BARE, COMPRESSED };
+enum { IMAGENET, BARE, COMPRESSED, FOUR };
 
 static bool has_imagenet(int depth)
 {
@@ -87,10 +95,44 @@ static const struct rn_net_word words[] = {
     {NULL, NULL, NULL, 0},
 };
 
-/* spec->variant is 0 for ImageNet's; of the others this. */
+/* spec->variant is IMAGENET for those; of the others this. */
 static int variant_of(int growth, int kind)
 {
-    return 2 * growth + (kind == COMPRESSED);
+    return 4 * growth + kind;
+}
+
+static int kind_of(const struct rn_net_spec *spec)
+{
+    return spec->variant % 4;
+}
+
+/* "densenet-bc-6x12x24x16-12" */
+static bool read_four(struct plan *p, const char *name)
+{
+    static const char start[] = "densenet-bc-";
+    const char *at = name + strlen(start);
+
+    *p = (struct plan){.neck = true, .halve = true, .small = true};
+    if (strncmp(name, start, strlen(start)) != 0)
+        return false;
+    for (int b = 0; at && b < BLOCKS; b++) {
+        const char after = b < BLOCKS - 1 ? 'x' : '-';
+
+        at = rn_net_read_number(at, 3, &p->layers[b]);
+        at = at && *at == after && p->layers[b] <= MOST_LAYERS ? at + 1 : NULL;
+    }
+    at = rn_net_read_number(at, 3, &p->growth);
+    p->stem = 2 * p->growth;
+    return at && !*at;
+}
+
+static int layers_in_all(const struct plan *p)
+{
+    int layers = 0;
+
+    for (int b = 0; b < BLOCKS; b++)
+        layers += p->layers[b];
+    return layers;
 }
 
 static bool parse(struct rn_net_spec *spec, const char *name)
@@ -99,7 +141,15 @@ static bool parse(struct rn_net_spec *spec, const char *name)
     int growth;
     const struct rn_net_word *word =
         rn_net_read_word(words, name, &spec->depth, &tail);
+    struct plan four;
 
+    if (read_four(&four, name)) {
+        spec->classes = CIFAR_CLASSES;
+        spec->input = (struct rn_shape){3, CIFAR_PIXELS, CIFAR_PIXELS};
+        spec->depth = 2 * layers_in_all(&four) + BLOCKS + 1;
+        spec->variant = variant_of(four.growth, FOUR);
+        return true;
+    }
     if (!word)
         return false;
     spec->classes = word->kind == IMAGENET ? CLASSES : CIFAR_CLASSES;
@@ -115,12 +165,15 @@ static bool parse(struct rn_net_spec *spec, const char *name)
 
 static struct plan plan_of(const struct rn_net_spec *spec)
 {
-    const int growth = spec->variant / 2;
-    const bool compressed = spec->variant % 2;
+    const int growth = spec->variant / 4;
+    const bool compressed = kind_of(spec) == COMPRESSED;
     const int layers = (spec->depth - 4) / CIFAR_BLOCKS / (compressed ? 2 : 1);
+    struct plan four;
 
-    if (!spec->variant)
+    if (kind_of(spec) == IMAGENET)
         return find_arch(spec->depth)->plan;
+    if (kind_of(spec) == FOUR && read_four(&four, spec->name))
+        return four;
     return (struct plan){
         .layers = {layers, layers, layers},
         .growth = growth,
@@ -221,6 +274,17 @@ static int transition(struct rn_graph *g, const struct plan *p, int x, int b)
     return rn_graph_avg_pool(g, x, name, &pool);
 }
 
+/* The mean of all pixels; behind four small blocks of windows, whose pixels
+ * the last layer reads: of one where the pictures are CIFAR's. */
+static int mean(struct rn_graph *g, const struct rn_net_spec *spec, int x)
+{
+    const struct rn_pool_options windows = {
+        .window = RN_WINDOW(LAST_WINDOW, LAST_WINDOW, LAST_WINDOW, 0)};
+
+    return kind_of(spec) == FOUR ? rn_graph_avg_pool(g, x, "avgpool", &windows)
+                                 : rn_graph_global_avg_pool(g, x, "avgpool");
+}
+
 static void build(struct rn_graph *g, const struct rn_net_spec *spec)
 {
     const struct plan p = plan_of(spec);
@@ -238,7 +302,7 @@ static void build(struct rn_graph *g, const struct rn_net_spec *spec)
         x = dense_block(g, &p, x, b);
     }
     x = norm_relu(g, x, "features", "5");
-    x = rn_graph_global_avg_pool(g, x, "avgpool");
+    x = mean(g, spec, x);
     rn_graph_linear(g, x, HEAD, spec->classes);
 }
 
@@ -276,7 +340,9 @@ static int stage_of(const struct rn_net_spec *spec, const char *node)
             return b >= 1 && b <= BLOCKS ? b : -1;
     if (strcmp(node, "features.norm5") == 0 ||
         strcmp(node, "features.relu5") == 0)
-        return spec->variant ? CIFAR_BLOCKS : BLOCKS;
+        return kind_of(spec) == BARE || kind_of(spec) == COMPRESSED
+                   ? CIFAR_BLOCKS
+                   : BLOCKS;
     return strncmp(node, "features.", strlen("features.")) == 0 &&
                    strcmp(node, "features.pool0") != 0
                ? 0
@@ -284,15 +350,6 @@ static int stage_of(const struct rn_net_spec *spec, const char *node)
 }
 
 /* ---------------------------------------------------- networks of others */
-
-static int layers_in_all(const struct plan *p)
-{
-    int layers = 0;
-
-    for (int b = 0; b < BLOCKS; b++)
-        layers += p->layers[b];
-    return layers;
-}
 
 /* Of the CIFAR networks only the compressed ones tell their growth, by their
  * stem: of the others those that the paper has. */
@@ -336,6 +393,34 @@ static const struct rn_net_rule rules[] = {
     {NULL, NULL, NULL},
 };
 
+static const struct rn_net_source rn_source_kuangliu = {
+    "kuangliu/pytorch-cifar's"};
+
+/* kuangliu's, of whom others have conv1 and linear, too. */
+static const struct rn_net_rule kuangliu[] = {
+    {"conv1.", "features.conv0.", &rn_source_kuangliu},
+    {"dense#.#.bn#.", "features.denseblock#.denselayer+.norm#.",
+     &rn_source_kuangliu},
+    {"dense#.#.conv#.", "features.denseblock#.denselayer+.conv#.",
+     &rn_source_kuangliu},
+    {"trans#.bn.", "features.transition#.norm.", &rn_source_kuangliu},
+    {"trans#.conv.", "features.transition#.conv.", &rn_source_kuangliu},
+    {"bn.", "features.norm5.", &rn_source_kuangliu},
+    {NULL, NULL, NULL},
+};
+
+/* What tells the network: the names of the first convolution, of those of layer
+ * i of a block, the first of which has that number, and of a transition. */
+struct names {
+    const char *stem, *layer, *transition;
+    int first;
+};
+static const struct names own_names = {
+    "features.conv0", "features.denseblock%d.denselayer%d.conv%d",
+    "features.transition1.conv", 1};
+static const struct names kuangliu_names = {"conv1", "dense%d.%d.conv%d",
+                                            "trans1.conv", 0};
+
 /* Dimensions of a layer's convolution, false where there is none. */
 static bool conv_dims(const struct rn_net_tensors *t, const char *layer,
                       uint64_t dim[4])
@@ -346,18 +431,26 @@ static bool conv_dims(const struct rn_net_tensors *t, const char *layer,
     return t->dims(t->user, name, dim) == 4;
 }
 
-/* The layers of block `b` that the file has. */
-static int count_layers(const struct rn_net_tensors *t, int b)
+/* Those of convolution `conv` of layer i of block b. */
+static bool layer_dims(const struct rn_net_tensors *t, const struct names *n,
+                       int b, int i, int conv, uint64_t dim[4])
 {
     char name[NAME_SIZE];
-    uint64_t dim[4];
 
-    for (int i = 0;; i++) {
-        snprintf(name, sizeof(name), "features.denseblock%d.denselayer%d.conv1",
-                 b + 1, i + 1);
-        if (!conv_dims(t, name, dim))
-            return i;
-    }
+    snprintf(name, sizeof(name), n->layer, b + 1, i + n->first, conv);
+    return conv_dims(t, name, dim);
+}
+
+/* The layers of block `b` that the file has. */
+static int count_layers(const struct rn_net_tensors *t, const struct names *n,
+                        int b)
+{
+    uint64_t dim[4];
+    int i = 0;
+
+    while (layer_dims(t, n, b, i, 1, dim))
+        i++;
+    return i;
 }
 
 static bool same_plan(const struct plan *a, const struct plan *b)
@@ -371,6 +464,7 @@ static bool same_plan(const struct plan *a, const struct plan *b)
 static bool name_plan(const struct plan *p, char *name, size_t size)
 {
     const int depth = CIFAR_BLOCKS + 1 + layers_in_all(p) * (p->neck ? 2 : 1);
+    const int *n = p->layers;
     struct rn_net_spec spec = {0};
 
     for (size_t i = 0; i < COUNT(archs); i++)
@@ -380,12 +474,77 @@ static bool name_plan(const struct plan *p, char *name, size_t size)
         }
     if (p->growth < 1 || p->growth > MOST_GROWN)
         return false;
-    snprintf(name, size, "densenet-%s%d-%d", p->neck ? "bc-" : "", depth,
-             p->growth);
+    if (n[BLOCKS - 1])
+        snprintf(name, size, "densenet-bc-%dx%dx%dx%d-%d", n[0], n[1], n[2],
+                 n[3], p->growth);
+    else
+        snprintf(name, size, "densenet-%s%d-%d", p->neck ? "bc-" : "", depth,
+                 p->growth);
     if (!parse(&spec, name))
         return false;
+    snprintf(spec.name, sizeof(spec.name), "%s", name);
     const struct plan own = plan_of(&spec);
     return same_plan(&own, p);
+}
+
+/* Channels behind the last block. */
+static int last_channels(const struct plan *p)
+{
+    int channels = p->stem;
+
+    for (int b = 0; b < BLOCKS && p->layers[b]; b++) {
+        if (b > 0 && p->halve)
+            channels /= 2;
+        channels += p->layers[b] * p->growth;
+    }
+    return channels;
+}
+
+/* The least side of pictures behind whose four small blocks the last layer, an
+ * only matrix of this name, reads as much as in the file; 0 where it fits
+ * none. */
+static int least_pixels(const struct plan *p, const struct rn_net_tensors *t,
+                        const char *head)
+{
+    uint64_t dim[4];
+
+    if (t->dims(t->user, head, dim) != 2)
+        return 0;
+    for (uint64_t side = 1; side <= MOST_SIDE; side++)
+        if (side * side * (uint64_t)last_channels(p) == dim[1])
+            return (int)side * LAST_WINDOW * SHRINKS;
+    return 0;
+}
+
+/* kuangliu's layers put what is new before what they read, so that all of a
+ * block lies the other way round. */
+static bool turned(const struct rn_net_spec *spec, const char *param,
+                   struct rn_net_parts *parts)
+{
+    const struct plan p = plan_of(spec);
+    int b, i, length = 0;
+
+    if (sscanf(param, "features.denseblock%d.denselayer%d.%n", &b, &i,
+               &length) == 2 &&
+        length) {
+        if (!strstr(param, ".norm1.") && !strstr(param, ".conv1."))
+            return false;
+        parts->count = i - 1;
+    } else if (sscanf(param, "features.transition%d.", &b) == 1) {
+        parts->count = p.layers[b - 1];
+    } else if (strncmp(param, "features.norm5.", 15) == 0 ||
+               strcmp(param, HEAD ".weight") == 0) {
+        b = p.layers[BLOCKS - 1] ? BLOCKS : CIFAR_BLOCKS;
+        parts->count = p.layers[b - 1];
+    } else {
+        return false;
+    }
+    parts->each = p.growth;
+    parts->first = p.stem;
+    for (int k = 0; k < b - 1; k++)
+        parts->first =
+            (parts->first + p.layers[k] * p.growth) / (p.halve ? 2 : 1);
+    return true;
 }
 
 static enum rn_net_claim recognise(struct rn_net_found *found,
@@ -394,20 +553,28 @@ static enum rn_net_claim recognise(struct rn_net_found *found,
 {
     uint64_t first[4], conv1[4], conv2[4], halved[4];
     struct plan p = {{0}, 0, 0, false, false, false};
+    const struct names *n = &own_names;
 
-    if (!conv_dims(t, "features.conv0", first) ||
-        !conv_dims(t, "features.denseblock1.denselayer1.conv1", conv1))
+    if (layer_dims(t, &kuangliu_names, 0, 0, 1, conv1)) {
+        n = &kuangliu_names;
+        found->rules = kuangliu;
+        found->turned = turned;
+    }
+    if (!conv_dims(t, n->stem, first) || !layer_dims(t, n, 0, 0, 1, conv1))
         return RN_CLAIM_NONE;
-    p.neck = conv_dims(t, "features.denseblock1.denselayer1.conv2", conv2);
+    p.neck = layer_dims(t, n, 0, 0, 2, conv2);
     for (int b = 0; b < BLOCKS; b++)
-        p.layers[b] = count_layers(t, b);
+        p.layers[b] = count_layers(t, n, b);
     p.growth = (int)((p.neck ? conv2[0] : conv1[0]) & 0xffff);
     p.stem = (int)(first[0] & 0xffff);
     p.small = first[2] == 3;
-    p.halve = conv_dims(t, "features.transition1.conv", halved) &&
-              halved[0] * 2 <= halved[1] + 1;
+    p.halve =
+        conv_dims(t, n->transition, halved) && halved[0] * 2 <= halved[1] + 1;
     if (name_plan(&p, found->net, sizeof(found->net))) {
         found->channels = first[1];
+        if (p.small && p.layers[BLOCKS - 1])
+            found->pixels = least_pixels(
+                &p, t, n == &own_names ? HEAD ".weight" : "fc.weight");
         return RN_CLAIM_FOUND;
     }
     rn_fail(err, RN_ERR_DATA,
@@ -418,12 +585,32 @@ static enum rn_net_claim recognise(struct rn_net_found *found,
     return RN_CLAIM_KIN;
 }
 
+/* Pictures of some more pixels leave maps of the same size. */
+static void unsure(const struct rn_net_spec *spec,
+                   const struct rn_net_found *found,
+                   const struct rn_net_given *given, rn_net_say *say,
+                   void *user)
+{
+    char text[200];
+
+    (void)spec;
+    if (found->pixels <= CIFAR_PIXELS || given->size)
+        return;
+    snprintf(text, sizeof(text),
+             "pictures taken to be %dx%d: its last layer fits sides of %d to "
+             "%d; shapes do not tell: --size says otherwise",
+             found->pixels, found->pixels, found->pixels,
+             found->pixels + LAST_WINDOW * SHRINKS - 1);
+    say(user, text);
+}
+
 static const char *const weights[] = {
     "features.conv0.weight", "features.denseblock#.denselayer#.conv#.weight",
     "features.transition#.conv.weight", NULL};
 
 static const struct rn_net_habit habits[] = {
     {&rn_source_torchvision, 0, false, "torchvision"},
+    {&rn_source_kuangliu, 0, false, "cifar"},
     {NULL, 0, false, NULL},
 };
 
@@ -448,5 +635,5 @@ const struct rn_family rn_family_densenet = {
     .recognise = recognise,
     .weights = weights,
     .habits = habits,
-    .unsure = rn_net_sure,
+    .unsure = unsure,
 };

@@ -84,7 +84,8 @@ extern const struct rn_net_source rn_source_torchvision; /* names are ours */
 extern const struct rn_net_source rn_source_structure;   /* of nobody known */
 
 /** How names of tensors begin with them. In `from`, # is a number; in `to`, #
- *  is the next of those numbers, + the next one plus 1. */
+ *  is the next of those numbers, + the next one plus 1, - the next one less 1.
+ */
 struct rn_net_rule {
     const char *from, *to;
     const struct rn_net_source *source;
@@ -99,9 +100,16 @@ struct rn_net_habit {
     const char *preprocess; /* name of a preset, or NULL */
 };
 
+/** Values side by side that a parameter is for: `count` of `each` channels
+ *  behind `first` others. */
+struct rn_net_parts {
+    int first, each, count;
+};
+
 /** Tensors of a file, under our names as far as rules give them. */
 struct rn_net_tensors {
     const void *user;
+    const struct rn_net_source *source; /* whose names they were */
     /* Sizes of the tensor of that name, and how many; -1 without one. */
     int (*dims)(const void *user, const char *name, uint64_t dim[4]);
     /* Whether there is one whose name begins so. */
@@ -118,6 +126,17 @@ struct rn_net_found {
     bool small; /* begins as for small pictures, in a way of few sources */
     bool conv_head; /* the classifier is a 1x1 convolution, not a matrix */
     uint64_t channels;
+    /* What people who use the names mean, unless the caller says otherwise. */
+    bool stride_v1;
+    const char *stem_pool; /* one of RN_STEM_POOL_WORDS; NULL: the usual one */
+    /* The least side of the pictures that the last layer fits, 0 for any. */
+    int pixels;
+    /* More rules, for these tensors alone, or NULL. */
+    const struct rn_net_rule *rules;
+    /* Whether a parameter is for values that lie the other way round in the
+     * file, the last part first; or NULL. */
+    bool (*turned)(const struct rn_net_spec *spec, const char *param,
+                   struct rn_net_parts *parts);
 };
 
 enum rn_net_claim {
@@ -129,7 +148,7 @@ enum rn_net_claim {
 
 /** What a caller has said of the network. */
 struct rn_net_given {
-    bool net, shortcut, stride, layers;
+    bool net, shortcut, stride, layers, size;
     int stem_stride;
     const char *stem_pool;
 };

@@ -405,6 +405,11 @@ static enum rn_net_claim recognise(struct rn_net_found *found,
 
     if (!rn_anatomy_take(&a, t) || a.squeezes)
         return RN_CLAIM_NONE;
+    /* Names of Caffe's, whose pools round up. */
+    if (t->source == &rn_source_senet) {
+        found->stride_v1 = a.bottleneck;
+        found->stem_pool = "max-ceil";
+    }
     return rn_imagenet_claim(&a, t, found, err);
 }
 
@@ -412,6 +417,7 @@ static const struct rn_net_habit habits[] = {
     {&rn_source_torchvision, 'A', false, "torchvision"},
     {&rn_source_transformers, 'A', false, "torchvision"},
     {&rn_source_mmpretrain, 'A', false, "torchvision"},
+    {&rn_source_senet, 'A', false, "caffe"},
     {NULL, 0, false, NULL},
 };
 

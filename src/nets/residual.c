@@ -161,6 +161,9 @@ const struct rn_net_source rn_source_akamaster = {
 const struct rn_net_source rn_source_transformers = {
     "Hugging Face Transformers'"};
 const struct rn_net_source rn_source_mmpretrain = {"MMPretrain's"};
+const struct rn_net_source rn_source_senet = {"hujie-frank/SENet's"};
+const struct rn_net_source rn_source_cadene = {
+    "Cadene/pretrained-models.pytorch's"};
 
 const struct rn_net_rule rn_residual_rules[] = {
     {"linear.", "fc.", &rn_source_akamaster},
@@ -177,6 +180,23 @@ const struct rn_net_rule rn_residual_rules[] = {
      "layer+.#.downsample.0.", &rn_source_transformers},
     {"encoder.stages.#.layers.#.shortcut.normalization.",
      "layer+.#.downsample.1.", &rn_source_transformers},
+    /* Caffe's, and what converters make of them. */
+    {"conv1/7x7_s2.", "conv1.", &rn_source_senet},
+    {"conv1/7x7_s2/bn.", "bn1.", &rn_source_senet},
+    {"conv#_#_1x1_reduce.", "layer-.-.conv1.", &rn_source_senet},
+    {"conv#_#_1x1_reduce/bn.", "layer-.-.bn1.", &rn_source_senet},
+    {"conv#_#_3x3.", "layer-.-.conv2.", &rn_source_senet},
+    {"conv#_#_3x3/bn.", "layer-.-.bn2.", &rn_source_senet},
+    {"conv#_#_1x1_increase.", "layer-.-.conv3.", &rn_source_senet},
+    {"conv#_#_1x1_increase/bn.", "layer-.-.bn3.", &rn_source_senet},
+    {"conv#_#_1x1_proj.", "layer-.-.downsample.0.", &rn_source_senet},
+    {"conv#_#_1x1_proj/bn.", "layer-.-.downsample.1.", &rn_source_senet},
+    {"conv1_7x7_s2.", "conv1.", &rn_source_senet},
+    {"conv1_7x7_s2_bn.", "bn1.", &rn_source_senet},
+    {"conv#_#_1x1_reduce_bn.", "layer-.-.bn1.", &rn_source_senet},
+    {"conv#_#_3x3_bn.", "layer-.-.bn2.", &rn_source_senet},
+    {"conv#_#_1x1_increase_bn.", "layer-.-.bn3.", &rn_source_senet},
+    {"conv#_#_1x1_proj_bn.", "layer-.-.downsample.1.", &rn_source_senet},
     {NULL, NULL, NULL},
 };
 

@@ -32,6 +32,8 @@ void rn_residual_unsure(const struct rn_net_spec *spec,
 extern const struct rn_net_source rn_source_akamaster;
 extern const struct rn_net_source rn_source_transformers;
 extern const struct rn_net_source rn_source_mmpretrain;
+extern const struct rn_net_source rn_source_senet;
+extern const struct rn_net_source rn_source_cadene;
 
 /** What the tensors of a residual network tell by their shapes. */
 struct rn_anatomy {

@@ -144,6 +144,20 @@ static bool squeezes_alike(const struct rn_net_spec *spec,
            dim[0] == (uint64_t)rn_squeeze_channels(spec->squeeze, channels);
 }
 
+/* Pretrained-models' are the authors' Caffe networks, whose pool rounds up, and
+ * which stride in their first 1x1 unless they have groups. That pool goes with
+ * that stride. */
+static void take_habits(struct rn_net_found *found, const struct rn_anatomy *a,
+                        const struct rn_net_source *source)
+{
+    const bool grouped = a->conv2[1] < a->conv1[0];
+
+    if (source != &rn_source_cadene && source != &rn_source_senet)
+        return;
+    found->stride_v1 = a->bottleneck && !grouped;
+    found->stem_pool = grouped ? "max-ceil" : NULL;
+}
+
 static enum rn_net_claim recognise(struct rn_net_found *found,
                                    const struct rn_net_tensors *t,
                                    struct rn_error *err)
@@ -155,6 +169,7 @@ static enum rn_net_claim recognise(struct rn_net_found *found,
 
     if (!rn_anatomy_take(&a, t) || !a.squeezes)
         return RN_CLAIM_NONE;
+    take_habits(found, &a, t->source);
     claim = a.stages == RN_RESIDUAL_STAGES
                 ? rn_imagenet_claim(&a, t, found, err)
                 : rn_cifar_claim(&a, t, found, err);
@@ -179,8 +194,20 @@ static const char *const weights[] = {"conv1.weight", "layer#.#.conv#.weight",
                                       "layer#.#.se.fc#.weight",
                                       "layer#.#.downsample.#.weight", NULL};
 
+/* Beside those of all residual networks. */
+static const struct rn_net_rule rules[] = {
+    {"layer0.conv1.", "conv1.", &rn_source_cadene},
+    {"layer0.bn1.", "bn1.", &rn_source_cadene},
+    {"layer#.#.se_module.", "layer#.#.se.", &rn_source_cadene},
+    {"conv#_#_1x1_down.", "layer-.-.se.fc1.", &rn_source_senet},
+    {"conv#_#_1x1_up.", "layer-.-.se.fc2.", &rn_source_senet},
+    {NULL, NULL, NULL},
+};
+
 static const struct rn_net_habit habits[] = {
     {&rn_source_torchvision, 'A', false, "torchvision"},
+    {&rn_source_cadene, 'A', false, "torchvision"},
+    {&rn_source_senet, 'A', false, "caffe"},
     {NULL, 0, false, NULL},
 };
 
@@ -201,7 +228,7 @@ const struct rn_family rn_family_se = {
     .stages = rn_residual_stages,
     .stage_of = rn_residual_stage_of,
     .candidates = candidates,
-    .rules = rn_residual_rules,
+    .rules = rules,
     .recognise = recognise,
     .weights = weights,
     .habits = habits,

@@ -161,6 +161,29 @@ static void names_of_others(void **state)
          &rn_source_torchvision},
         {"layer1.0.conv1.weight", "layer1.0.conv1.weight",
          &rn_source_torchvision},
+        {"module.features.denseblock3.denselayer24.norm.1.running_var",
+         "features.denseblock3.denselayer24.norm1.running_var",
+         &rn_source_torchvision},
+        {"features.denseblock1.denselayer2.conv.2.weight",
+         "features.denseblock1.denselayer2.conv2.weight",
+         &rn_source_torchvision},
+        {"layer0.conv1.weight", "conv1.weight", &rn_source_cadene},
+        {"layer0.bn1.running_mean", "bn1.running_mean", &rn_source_cadene},
+        {"layer3.22.se_module.fc2.bias", "layer3.22.se.fc2.bias",
+         &rn_source_cadene},
+        {"conv1/7x7_s2/bn.weight", "bn1.weight", &rn_source_senet},
+        {"conv1_7x7_s2.weight", "conv1.weight", &rn_source_senet},
+        {"conv2_1_1x1_reduce.weight", "layer1.0.conv1.weight",
+         &rn_source_senet},
+        {"conv4_23_3x3/bn.bias", "layer3.22.bn2.bias", &rn_source_senet},
+        {"conv5_3_1x1_increase_bn.running_var", "layer4.2.bn3.running_var",
+         &rn_source_senet},
+        {"conv3_1_1x1_proj_bn.weight", "layer2.0.downsample.1.weight",
+         &rn_source_senet},
+        {"conv3_2_1x1_down.bias", "layer2.1.se.fc1.bias", &rn_source_senet},
+        {"conv3_2_1x1_up.weight", "layer2.1.se.fc2.weight", &rn_source_senet},
+        {"conv0_1_3x3.weight", "layer18446744073709551615.0.conv2.weight",
+         &rn_source_senet},
     };
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
@@ -196,6 +219,46 @@ static void assert_not_recognised(const struct rn_state *s,
     rn_recognised_free(&r);
 }
 
+/* What people who use those names mean by a network. */
+static void sources_mean_strides_and_pools(void **state)
+{
+    static const struct {
+        const char *net, *marks; /* a name of theirs for conv1.weight */
+        bool stride_v1;
+        const char *pool;
+    } cases[] = {
+        {"se-resnet50", "layer0.conv1.weight", true, NULL},
+        {"se-resnext50_32x4d", "layer0.conv1.weight", false, "max-ceil"},
+        {"se-resnet50", "conv1/7x7_s2.weight", true, NULL},
+        {"se-resnext101_32x4d", "conv1_7x7_s2.weight", false, "max-ceil"},
+        {"se-resnet34", "conv1_7x7_s2.weight", false, NULL},
+        {"se-resnet20", "layer0.conv1.weight", false, NULL},
+        {"resnet50", "conv1_7x7_s2.weight", true, "max-ceil"},
+        {"resnet50", "layer0.conv1.weight", false, NULL},
+        {"se-resnet50", "conv1.weight", false, NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct rn_state s;
+        struct rn_recognised r;
+        struct rn_error err = {0};
+
+        shapes_of_net(&s, cases[i].net, NULL);
+        rename_tensor(tensor_of(&s, "conv1.weight"), cases[i].marks);
+        OK(rn_rename(&r, &s, NULL, &err));
+        OK(rn_recognise(&r, &s, &err));
+        assert_string_equal(r.network.net, cases[i].net);
+        const char *pool = r.network.stem_pool ? r.network.stem_pool : "-";
+        if (r.network.stride_v1 != cases[i].stride_v1 ||
+            strcmp(pool, cases[i].pool ? cases[i].pool : "-") != 0)
+            fail_msg("%s, '%s': %s, pool %s", cases[i].net, cases[i].marks,
+                     r.network.stride_v1 ? "v1" : "v1.5", pool);
+        rn_recognised_free(&r);
+        rn_state_close(&s);
+    }
+}
+
 /* One tensor made otherwise. */
 static void other_networks_are_named(void **state)
 {
@@ -226,6 +289,8 @@ static void other_networks_are_named(void **state)
          "else", 0, 0, "blocks of 6, 12, 23 and 16 layers, growth 32"},
         {"densenet-40-12", "features.conv0.weight", NULL, 0, 24,
          "growth 12, 24 channels first"},
+        {"densenet-bc-2x3x2x4-4", "features.conv0.weight", NULL, 2, 7,
+         "blocks of 2, 3, 2 and 4 layers, growth 4, 8 channels first"},
         {"resnet18", "conv1.weight", "inception3a.x", 0, 0,
          "names of GoogLeNet"},
         {"resnet18", "bn1.bias", "layer1.0.se.fc1.weight", 0, 0,
@@ -377,6 +442,28 @@ static void assert_said(const char *expected)
         fail_msg("expected \"…%s…\" among \"%s\"", expected, said);
 }
 
+static const struct rn_node *node_of(const struct rn_model *model,
+                                     const char *name)
+{
+    for (size_t i = 0; i < model->graph->n_nodes; i++)
+        if (strcmp(model->graph->nodes[i].name, name) == 0)
+            return &model->graph->nodes[i];
+    return NULL;
+}
+
+static void assert_import_fails(const char *name, struct rn_import_options *o,
+                                int code, const char *expected)
+{
+    struct rn_model *model = (struct rn_model *)&code;
+    struct rn_error err = {0};
+    int rc = import(&model, in_folder(name), o, &err);
+
+    if (rc != code || err.code != rc || !strstr(err.msg, expected))
+        fail_msg("got %d \"%s\", expected %d \"…%s…\"", rc, err.msg, code,
+                 expected);
+    assert_null(model);
+}
+
 static void known_sources_have_habits(void **state)
 {
     struct rn_model *model = make_model("resnet8", NULL), *back;
@@ -414,6 +501,182 @@ static void known_sources_have_habits(void **state)
     rn_model_destroy(model);
 }
 
+/* The same tensors under names that `name` makes of ours, their numbers changed
+ * by `change` unless NULL. */
+static void write_as(const struct rn_model *model, const char *file,
+                     void (*name)(const char *ours, char *theirs, size_t size),
+                     void (*change)(const struct rn_param *p, float *theirs))
+{
+    const struct rn_graph *g = model->graph;
+    struct rn_st_out *list = calloc(g->n_params, sizeof(*list));
+    char(*names)[100] = calloc(g->n_params, sizeof(*names));
+    float **data = calloc(g->n_params, sizeof(*data));
+    struct rn_error err = {0};
+
+    assert_true(list && names && data);
+    for (size_t i = 0; i < g->n_params; i++) {
+        const struct rn_param *p = &g->params[i];
+
+        name(p->name, names[i], sizeof(names[i]));
+        data[i] = calloc(p->count, sizeof(**data));
+        assert_non_null(data[i]);
+        memcpy(data[i], p->data, p->count * sizeof(**data));
+        if (change)
+            change(p, data[i]);
+        list[i] =
+            (struct rn_st_out){names[i], p->dims, p->dim, data[i], RN_F32};
+    }
+    OK(rn_pth_write(in_folder(file), list, g->n_params, NULL, &err));
+    for (size_t i = 0; i < g->n_params; i++)
+        free(data[i]);
+    free(data);
+    free(names);
+    free(list);
+}
+
+static void name_as_cadene(const char *ours, char *theirs, size_t size)
+{
+    const char *se = strstr(ours, ".se.");
+
+    if (strncmp(ours, "conv1.", 6) == 0 || strncmp(ours, "bn1.", 4) == 0)
+        snprintf(theirs, size, "layer0.%s", ours);
+    else if (se)
+        snprintf(theirs, size, "%.*s.se_module.%s", (int)(se - ours), ours,
+                 se + 4);
+    else if (strncmp(ours, "fc.", 3) == 0)
+        snprintf(theirs, size, "last_linear.%s", ours + 3);
+    else
+        snprintf(theirs, size, "%s", ours);
+}
+
+/* Few channels in many groups are as good as 32 of 4. */
+static void cadene_pools_as_caffe(void **state)
+{
+    const struct rn_net_options two = {.classes = 2};
+    struct rn_model *model = make_model("se-resnext50_2x1d", &two), *back;
+    struct rn_error err = {0};
+    struct rn_import_options o;
+
+    (void)state;
+    write_as(model, "a.pth", name_as_cadene, NULL);
+    OK(import(&back, in_folder("a.pth"), NULL, &err));
+    assert_string_equal(back->spec.name, "se-resnext50_2x1d");
+    assert_said("first pool taken as max-ceil, as is usual with "
+                "Cadene/pretrained-models.pytorch's names");
+    assert_true(node_of(back, "maxpool")->ceil);
+    assert_int_equal(node_of(back, "maxpool")->window.pad, 0);
+    assert_int_equal(back->preprocessing.resize, 256);
+    assert_same_tensors(model, back);
+    rn_model_destroy(back);
+    rn_import_defaults(&o);
+    o.stem_pool = "max";
+    o.stride = "v1";
+    OK(import(&back, in_folder("a.pth"), &o, &err));
+    assert_null(strstr(said, "first pool"));
+    assert_false(node_of(back, "maxpool")->ceil);
+    assert_int_equal(node_of(back, "layer2.0.conv1")->window.stride, 2);
+    rn_model_destroy(back);
+    rn_model_destroy(model);
+}
+
+static void name_as_kuangliu(const char *ours, char *theirs, size_t size)
+{
+    const char *rest = strrchr(ours, '.');
+    int b, i, k;
+
+    if (sscanf(ours, "features.denseblock%d.denselayer%d.norm%d.", &b, &i,
+               &k) == 3)
+        snprintf(theirs, size, "module.dense%d.%d.bn%d%s", b, i - 1, k, rest);
+    else if (sscanf(ours, "features.denseblock%d.denselayer%d.conv%d.", &b, &i,
+                    &k) == 3)
+        snprintf(theirs, size, "module.dense%d.%d.conv%d%s", b, i - 1, k, rest);
+    else if (sscanf(ours, "features.transition%d.", &b) == 1)
+        snprintf(theirs, size, "module.trans%d.%s%s", b,
+                 strstr(ours, "norm") ? "bn" : "conv", rest);
+    else if (strstr(ours, "conv0"))
+        snprintf(theirs, size, "module.conv1%s", rest);
+    else if (strstr(ours, "norm5"))
+        snprintf(theirs, size, "module.bn%s", rest);
+    else
+        snprintf(theirs, size, "module.linear%s", rest);
+}
+
+/* Of densenet-bc-2x3x2x1-3: channels before each block. */
+static const int before_blocks[] = {6, 6, 7, 6};
+static const int block_layers[] = {2, 3, 2, 1};
+
+/* Channel c of what layers 1 to n of block b make of what goes in, in a file
+ * whose layers put theirs first: torch.cat([out, x], 1). */
+static int kuangliu_channel(int b, int n, int c)
+{
+    const int growth = 3, in = before_blocks[b];
+
+    return c < in ? n * growth + c
+                  : (n - 1 - (c - in) / growth) * growth + (c - in) % growth;
+}
+
+static void newest_first(const struct rn_param *p, float *theirs)
+{
+    size_t rows = p->dims > 1 ? p->dim[0] : 1, row = p->count / rows, pixels;
+    int b, i, n, channels;
+
+    if (sscanf(p->name, "features.denseblock%d.denselayer%d", &b, &i) == 2) {
+        if (!strstr(p->name, "norm1") && !strstr(p->name, "conv1"))
+            return;
+        n = i - 1;
+    } else if (sscanf(p->name, "features.transition%d", &b) == 1) {
+        n = block_layers[b - 1];
+    } else if (strstr(p->name, "norm5") ||
+               strcmp(p->name, "classifier.weight") == 0) {
+        b = 4;
+        n = block_layers[3];
+    } else {
+        return;
+    }
+    channels = before_blocks[b - 1] + 3 * n;
+    pixels = row / (size_t)channels;
+    assert_int_equal(pixels * (size_t)channels, row);
+    for (size_t r = 0; r < rows; r++)
+        for (int c = 0; c < channels; c++)
+            memcpy(theirs + r * row +
+                       (size_t)kuangliu_channel(b - 1, n, c) * pixels,
+                   p->data + r * row + (size_t)c * pixels,
+                   pixels * sizeof(*theirs));
+}
+
+/* Their last layer may read several pixels, and what is new lies first. */
+static void kuangliu_densenets_are_turned(void **state)
+{
+    const struct rn_net_options five = {.classes = 5, .height = 64};
+    struct rn_model *model = make_model("densenet-bc-2x3x2x1-3", &five), *back;
+    struct rn_error err = {0};
+    struct rn_import_options o;
+
+    (void)state;
+    make_up(model->graph);
+    write_as(model, "a.pth", name_as_kuangliu, newest_first);
+    OK(import(&back, in_folder("a.pth"), NULL, &err));
+    assert_string_equal(back->spec.name, "densenet-bc-2x3x2x1-3");
+    assert_string_equal(rn_net_family_name(&back->spec), "densenet");
+    assert_int_equal(back->spec.input.h, 64);
+    assert_true(back->preprocessing.mean[0] == 0.4914f);
+    assert_said("under kuangliu/pytorch-cifar's names");
+    assert_said("taken to be 64x64: its last layer fits sides of 64 to 95");
+    assert_same_tensors(model, back);
+    rn_model_destroy(back);
+    rn_import_defaults(&o);
+    o.height = 90;
+    OK(import(&back, in_folder("a.pth"), &o, &err));
+    assert_int_equal(back->spec.input.w, 90);
+    assert_null(strstr(said, "sides of"));
+    assert_same_tensors(model, back);
+    rn_model_destroy(back);
+    o.height = 32;
+    assert_import_fails("a.pth", &o, RN_ERR_DATA,
+                        "linear.weight is F32 [5,36], expected F32 [5,9]");
+    rn_model_destroy(model);
+}
+
 static void callers_name_networks(void **state)
 {
     struct rn_model *model = make_model("plain20", NULL), *back;
@@ -433,19 +696,6 @@ static void callers_name_networks(void **state)
     assert_same_tensors(model, back);
     rn_model_destroy(back);
     rn_model_destroy(model);
-}
-
-static void assert_import_fails(const char *name, struct rn_import_options *o,
-                                int code, const char *expected)
-{
-    struct rn_model *model = (struct rn_model *)&code;
-    struct rn_error err = {0};
-    int rc = import(&model, in_folder(name), o, &err);
-
-    if (rc != code || err.code != rc || !strstr(err.msg, expected))
-        fail_msg("got %d \"%s\", expected %d \"…%s…\"", rc, err.msg, code,
-                 expected);
-    assert_null(model);
 }
 
 /* ------------------------------------------- what shapes do not tell */
@@ -535,15 +785,6 @@ static void blurs_are_right(void **state)
         rn_plan_destroy(plan);
         rn_model_destroy(model);
     }
-}
-
-static const struct rn_node *node_of(const struct rn_model *model,
-                                     const char *name)
-{
-    for (size_t i = 0; i < model->graph->n_nodes; i++)
-        if (strcmp(model->graph->nodes[i].name, name) == 0)
-            return &model->graph->nodes[i];
-    return NULL;
 }
 
 /* A stem and an activation that are said are the model's, and stay so. */
@@ -1774,6 +2015,46 @@ static void real_cifar_weights_of_others(void **state)
     assert_non_null(strstr(err.msg, "convolutions and"));
 }
 
+/* A DenseNet of kuangliu's for photos of retinas: PyTorch's logits. */
+static void a_real_densenet_of_kuangliu(void **state)
+{
+    static const double logits[] = {4.980845, -3.195030, 2.021495, -2.365750,
+                                    -1.341520};
+    const char *path = shared_file(MORE "zhuyuze-densenet.pth");
+    enum { SIDE = 100 };
+    float *image = calloc(3 * SIDE * SIDE, sizeof(*image)), got[5];
+    struct rn_plan_options o;
+    struct rn_import_options like;
+    struct rn_model *model;
+    struct rn_plan *plan;
+    struct rn_error err = {0};
+    uint32_t seed = 9;
+
+    (void)state;
+    assert_non_null(image);
+    if (!path) {
+        free(image);
+        skip();
+    }
+    rn_import_defaults(&like);
+    like.height = SIDE;
+    OK(import(&model, path, &like, &err));
+    assert_said("a densenet-bc-12x14x12x14-12 for 5 classes under kuangliu");
+    for (int i = 0; i < 3 * SIDE * SIDE; i++)
+        image[i] = number(&seed);
+    rn_plan_defaults(&o);
+    o.batch = 1;
+    OK(rn_plan_create(&plan, model, &o, &err));
+    OK(rn_plan_forward(plan, image, got, &err));
+    for (size_t i = 0; i < COUNT(logits); i++)
+        if (!(fabs((double)got[i] - logits[i]) < 1e-4))
+            fail_msg("class %zu: %.6f, expected %.6f", i, (double)got[i],
+                     logits[i]);
+    rn_plan_destroy(plan);
+    rn_model_destroy(model);
+    free(image);
+}
+
 /* Trained ImageNet networks under torchvision's names. */
 static void real_imagenet_weights(void **state)
 {
@@ -1821,9 +2102,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(networks_are_recognised),
         cmocka_unit_test(names_of_others),
+        cmocka_unit_test(sources_mean_strides_and_pools),
         cmocka_unit_test(other_networks_are_named),
         cmocka_unit_test(uneven_widths_are_named),
         cmocka_unit_test(known_sources_have_habits),
+        cmocka_unit_test(cadene_pools_as_caffe),
+        cmocka_unit_test(kuangliu_densenets_are_turned),
         cmocka_unit_test(callers_name_networks),
         cmocka_unit_test(blurs_are_right),
         cmocka_unit_test(unusual_networks_are_stored),
@@ -1849,6 +2133,7 @@ int main(void)
         cmocka_unit_test(weights_must_be_numbers),
         cmocka_unit_test(real_cifar_weights),
         cmocka_unit_test(real_cifar_weights_of_others),
+        cmocka_unit_test(a_real_densenet_of_kuangliu),
         cmocka_unit_test(real_imagenet_weights),
     };
 

@@ -81,6 +81,7 @@ static const struct count_case {
     /* The authors': G. Huang et al. 2017, table 2, to the unit in their code. */
     {"densenet-40-12",     0, 0, 1019722, 0.265, 0},
     {"densenet-bc-100-12", 0, 0,  769162, 0.288, 0},
+    {"densenet-bc-6x12x24x16-12", 0, 0, 1000618, 0.125, 0},
     /* M. Lin et al. 2014, in the authors' code. */
     {"nin",                0, 0,  966986, 0, 222486528},
     /* R. Srivastava et al. 2015; of 32 layers "about 1.25M". */
@@ -432,6 +433,9 @@ static const struct {
     {"densenet-bc-40-12-", {0}, "did you mean 'densenet-bc-40-12'?"},
     {"densenet-40-0", {0}, "did you mean 'densenet-40-12'?"},
     {"densenet-40-1000", {0}, "unknown network"},
+    {"densenet-bc-6x12x24-12", {0}, "unknown network"},
+    {"densenet-bc-6x12x24x401-12", {0}, "unknown network"},
+    {"densenet-bc-6x12x24x16-", {0}, "unknown network"},
     {"densenet-1207-12", {0}, "unknown network"},
     {"densenet121", {.shortcut = 'B'}, "'densenet121' has no shortcuts"},
     {"vgg16_bnn", {0}, "did you mean 'vgg16'?"},

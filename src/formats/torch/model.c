@@ -63,11 +63,12 @@ static int choose_network(struct import *in, struct rn_error *err)
 {
     const struct rn_import_options *o = in->options;
     struct rn_error why = {0};
+    const bool sized = o->height || o->width;
     struct rn_net_options net = {
         .classes = in->found.classes,
         .channels = in->found.channels,
-        .height = o->height,
-        .width = o->width,
+        .height = sized ? o->height : in->found.network.pixels,
+        .width = sized ? o->width : in->found.network.pixels,
         .shortcut = choose_shortcut(in),
         .stride_v1 =
             o->stride ? rn_import_wants_v1(o) : rn_module_stride_v1(&in->state),
@@ -89,6 +90,7 @@ static void say_network(const struct import *in)
                                        .shortcut = o->shortcut != 0,
                                        .stride = o->stride != NULL,
                                        .layers = in->state.n_layers > 0,
+                                       .size = o->height || o->width,
                                        .stem_stride = o->stem_stride,
                                        .stem_pool = o->stem_pool};
 
@@ -225,6 +227,32 @@ static int read_config(struct import *in, struct rn_error *err)
     return RN_OK;
 }
 
+/* What people who use those names mean, where nobody says otherwise. */
+static void fill_usual(struct import *in)
+{
+    const struct rn_net_found *found = &in->found.network;
+    struct rn_import_options *o = &in->filled;
+    const char *stride = o->stride, *pool = o->stem_pool;
+
+    if (o->net) /* another network may have neither */
+        return;
+    if (!stride && found->stride_v1)
+        o->stride = rn_stride_name(true);
+    if (!pool)
+        o->stem_pool = found->stem_pool;
+    if (o->stride != stride)
+        rn_import_say(o,
+                      "'%s': bottlenecks taken to stride in their first 1x1 "
+                      "(v1), as is usual with %s names: --stride says "
+                      "otherwise",
+                      in->state.path, in->found.source->name);
+    if (o->stem_pool != pool)
+        rn_import_say(o,
+                      "'%s': first pool taken as %s, as is usual with %s "
+                      "names: --stem-pool says otherwise",
+                      in->state.path, o->stem_pool, in->found.source->name);
+}
+
 static void say_config(const struct import *in)
 {
     const struct rn_config *c = &in->config;
@@ -262,6 +290,8 @@ static int import_state(struct import *in, struct rn_error *err)
                      in->found.network.family->head);
     if (!rc)
         rc = read_config(in, err);
+    if (!rc)
+        fill_usual(in);
     if (!rc)
         rc = choose_network(in, err);
     if (!rc)

@@ -70,9 +70,9 @@ static bool apply(const struct rn_net_rule *rule,
     size_t used = 0, n = 0;
 
     for (const char *c = rule->to; *c && used < size; c++) {
-        if (*c == '#' || *c == '+')
+        if (*c == '#' || *c == '+' || *c == '-')
             used += (size_t)snprintf(out + used, size - used, "%lu",
-                                     numbers[n++] + (*c == '+'));
+                                     numbers[n++] + (*c == '+') - (*c == '-'));
         else
             used += (size_t)snprintf(out + used, size - used, "%c", *c);
     }
@@ -193,6 +193,17 @@ void rn_recognised_sort(struct rn_recognised *r)
         qsort(r->tensors, r->count, sizeof(*r->tensors), by_name);
 }
 
+/* By name, no two the same. */
+static int sort_apart(struct rn_recognised *r, const char *path,
+                      struct rn_error *err)
+{
+    rn_recognised_sort(r);
+    for (size_t i = 1; i < r->count; i++)
+        if (by_name(&r->tensors[i - 1], &r->tensors[i]) == 0)
+            return fail_same(r, i, path, err);
+    return RN_OK;
+}
+
 int rn_rename(struct rn_recognised *r, const struct rn_state *state,
               struct rn_names_map *map, struct rn_error *err)
 {
@@ -212,11 +223,7 @@ int rn_rename(struct rn_recognised *r, const struct rn_state *state,
         if (!t->mapped)
             rename_one(r, t);
     }
-    rn_recognised_sort(r);
-    for (size_t i = 1; i < r->count; i++)
-        if (by_name(&r->tensors[i - 1], &r->tensors[i]) == 0)
-            return fail_same(r, i, state->path, err);
-    return RN_OK;
+    return sort_apart(r, state->path, err);
 }
 
 void rn_recognised_free(struct rn_recognised *r)
@@ -368,10 +375,7 @@ static int find_head(struct rn_recognised *r, const char *path,
         return RN_OK;
     snprintf(name, sizeof(name), "%s", head->name);
     rename_head(r, name, length);
-    for (size_t i = 1; i < r->count; i++)
-        if (by_name(&r->tensors[i - 1], &r->tensors[i]) == 0)
-            return fail_same(r, i, path, err);
-    return RN_OK;
+    return sort_apart(r, path, err);
 }
 
 /* The longest list of fields a network may have in int. */
@@ -460,10 +464,30 @@ static enum rn_net_claim ask_families(struct rn_recognised *r,
     return best;
 }
 
+/* By the rules of the network found, whose names are nobody else's but in
+ * part. */
+static int rename_found(struct rn_recognised *r, const char *path,
+                        struct rn_error *err)
+{
+    for (size_t i = 0; r->network.rules && i < r->count; i++) {
+        struct rn_named_tensor *t = &r->tensors[i];
+        char name[sizeof(t->name)];
+
+        snprintf(name, sizeof(name), "%s", t->name);
+        if (!t->mapped)
+            rename_by(r->network.rules, name, r, t);
+    }
+    return sort_apart(r, path, err);
+}
+
 int rn_recognise(struct rn_recognised *r, const struct rn_state *state,
                  struct rn_error *err)
 {
-    const struct rn_net_tensors tensors = {r, dims_of, begins, state->path};
+    const struct rn_net_tensors tensors = {.user = r,
+                                           .source = r->source,
+                                           .dims = dims_of,
+                                           .begins = begins,
+                                           .path = state->path};
     struct rn_error why = {0};
     enum rn_net_claim claim = ask_families(r, &tensors, &why);
 
@@ -472,7 +496,8 @@ int rn_recognise(struct rn_recognised *r, const struct rn_state *state,
     r->known = true;
     if (claim != RN_CLAIM_FOUND)
         return rn_fail(err, why.code, "%s", why.msg);
-    return read_head(r, state->path, err);
+    int rc = rename_found(r, state->path, err);
+    return rc ? rc : read_head(r, state->path, err);
 }
 
 bool rn_recognised_stranger(const struct rn_recognised *r)

@@ -230,6 +230,43 @@ static int fold_biases(const struct reading *r, struct rn_error *err)
     return rc;
 }
 
+/* Of `rows` the parts, the last one of which comes first in `from`. */
+static void turn_rows(float *to, const float *from, size_t rows, size_t pixels,
+                      const struct rn_net_parts *parts)
+{
+    const size_t first = (size_t)parts->first * pixels;
+    const size_t each = (size_t)parts->each * pixels;
+    const size_t count = (size_t)parts->count, all = first + count * each;
+
+    for (size_t row = 0; row < rows; row++, from += all, to += all) {
+        memcpy(to, from + count * each, first * sizeof(*to));
+        for (size_t i = 0; i < count; i++)
+            memcpy(to + first + i * each, from + (count - 1 - i) * each,
+                   each * sizeof(*to));
+    }
+}
+
+/* Put a parameter's values in our order where the file has another one. */
+static int turn(const struct reading *r, struct rn_param *p,
+                struct rn_error *err)
+{
+    const size_t rows = p->dims > 1 ? (size_t)p->dim[0] : 1;
+    struct rn_net_parts parts;
+    float *read;
+
+    if (!r->found->network.turned ||
+        !r->found->network.turned(&r->model->spec, p->name, &parts))
+        return RN_OK;
+    read = rn_alloc(p->count, sizeof(*read));
+    if (!read)
+        return rn_fail_memory(err, p->count * sizeof(*read), p->name);
+    memcpy(read, p->data, p->count * sizeof(*read));
+    const size_t channels = (size_t)(parts.first + parts.each * parts.count);
+    turn_rows(p->data, read, rows, p->count / rows / channels, &parts);
+    rn_free(read);
+    return RN_OK;
+}
+
 static int read_params(const struct reading *r, struct rn_error *err)
 {
     struct rn_graph *g = r->model->graph;
@@ -241,7 +278,9 @@ static int read_params(const struct reading *r, struct rn_error *err)
 
         if (t)
             rc = rn_state_read(r->state, t, g->params[i].data, err);
-        else if (of_head(r, i, RN_P_BIAS) && !r->found->headless)
+        if (t && !rc)
+            rc = turn(r, &g->params[i], err);
+        if (!t && of_head(r, i, RN_P_BIAS) && !r->found->headless)
             rn_import_say(r->options,
                           "'%s': its classifier has no bias, zeros taken",
                           r->state->path);
