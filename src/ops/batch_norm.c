@@ -124,8 +124,8 @@ void rn_batch_norm_statistics(struct rn_batch_norm *bn, const void *z,
 
             memset(sums.a, 0, block * sizeof(*sums.a));
             memset(sums.b, 0, block * sizeof(*sums.b));
-            k->bn_sums(rn_plane_at(p, z, i), p->hw,
-                       pivot + i % p->blocks * block, sums);
+            k->bn_sums(rn_plane_at(p, z, rn_plane_among(p, bn->apart, i)),
+                       p->hw, pivot + i % p->blocks * block, sums);
         }
     }
     finish_statistics(bn, scratch, pivot);
@@ -147,12 +147,14 @@ static struct rn_bn_backward backward_at(const struct rn_batch_norm *bn,
 {
     const struct rn_planes *p = &bn->planes;
     size_t c = i % p->blocks * (size_t)p->block;
+    size_t among = rn_plane_among(p, bn->apart, i);
 
     return (struct rn_bn_backward){
         .dy = pixel_at(p, in->dy, i, first),
         .dy2 = pixel_at(p, in->dy2, i, first),
         .y = pixel_at(p, in->y, i, first),
-        .z = pixel_at(p, in->z, i, first),
+        .z = pixel_at(p, in->z, among, first),
+        .sum = pixel_at(p, in->sum, among, first),
         .scale = bn->scale + c,
         .shift = bn->shift + c,
         .relu = in->relu,
@@ -217,10 +219,11 @@ void rn_batch_norm_gradient_of(const struct rn_batch_norm *bn,
     struct rn_bn_backward at = backward_at(bn, in, plane, first);
     size_t c = plane % p->blocks * (size_t)p->block;
     size_t pixel = (size_t)p->block * rn_dtype_bytes(p->type);
+    size_t among = rn_plane_among(p, bn->apart, plane);
 
     rn_kernels_get(p->type)->bn_gradient(
         &at, bn->grad_g + c, bn->grad_z + c, bn->grad_one + c,
-        (char *)rn_plane_to(p, dz, plane) + first * pixel, pixels);
+        (char *)rn_plane_to(p, dz, among) + first * pixel, pixels);
 }
 
 void rn_batch_norm_gradient(const struct rn_batch_norm *bn,

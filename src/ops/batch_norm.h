@@ -14,6 +14,7 @@
 /** One layer's state in a training plan; arrays are [padded channels]. */
 struct rn_batch_norm {
     struct rn_planes planes;
+    size_t apart; /* planes between images of z, and of dz: rn_plane_among() */
     int channels;
     float eps, momentum;
     bool fixed;                 /* the running statistics normalise, and stay */
@@ -45,7 +46,7 @@ void rn_batch_norm_reduce(struct rn_batch_norm *bn,
                           const struct rn_bn_backward *in, void *g,
                           double *scratch);
 
-/** dz from the gradient; after rn_batch_norm_reduce(). */
+/** dz from the gradient, plus in->sum; after rn_batch_norm_reduce(). */
 void rn_batch_norm_gradient(const struct rn_batch_norm *bn,
                             const struct rn_bn_backward *in, void *dz);
 /** The same of some neighbouring pixels of plane number `plane`. */

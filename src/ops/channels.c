@@ -76,7 +76,7 @@ void rn_concat(int n, struct rn_shape in, struct rn_shape out, int first,
         copy_range(x + image * from.blocks * size, begin,
                    low > begin ? low : begin, least(end, high), to.hw, block,
                    dst);
-        if ((size_t)out.c == end && end < high)
+        if (end < high)
             zero_lanes(dst, end - low, to.hw, block);
     }
 }

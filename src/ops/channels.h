@@ -8,7 +8,8 @@
 /** How many blocks of channels some lie in, `first` of others before them. */
 size_t rn_concat_blocks(int first, int channels);
 /** x's channels into y, whose channels first.. they become; of the same
- *  pixels. The last ones bring the zeros behind them. */
+ *  pixels. They bring zeros behind them, to the end of a block: those before
+ *  come first. */
 void rn_concat(int n, struct rn_shape in, struct rn_shape out, int first,
                int threads, const float *x, float *y);
 

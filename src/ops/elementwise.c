@@ -50,13 +50,18 @@ void *rn_plane_to(const struct rn_planes *p, void *x, size_t i)
     return x ? (char *)x + i * plane_bytes(p) : NULL;
 }
 
+size_t rn_plane_among(const struct rn_planes *p, size_t planes, size_t i)
+{
+    return planes ? i / p->blocks * planes + i % p->blocks : i;
+}
+
 static struct rn_operand operand_at(const struct rn_operand *o,
                                     const struct rn_planes *p, size_t i)
 {
     size_t channel = i % p->blocks * (size_t)p->block;
     struct rn_operand at = *o;
 
-    at.x = rn_plane_at(p, at.x, i);
+    at.x = rn_plane_at(p, at.x, rn_plane_among(p, at.planes, i));
     if (at.scale) {
         at.scale += channel;
         at.shift += channel;

@@ -25,6 +25,9 @@ size_t rn_planes_count(const struct rn_planes *p);
 /** Plane number i of an activation; NULL of none. */
 const void *rn_plane_at(const struct rn_planes *p, const void *x, size_t i);
 void *rn_plane_to(const struct rn_planes *p, void *x, size_t i);
+/** The number of plane i where images are so many planes apart, as they are
+ *  within a value of more channels; 0: one behind the other. */
+size_t rn_plane_among(const struct rn_planes *p, size_t planes, size_t i);
 
 /** y = relu(p + q); scale and shift are [blocks * B]. */
 void rn_apply(const struct rn_planes *planes, const struct rn_operand *p,

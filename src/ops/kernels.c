@@ -200,7 +200,8 @@ static void bn_reduce(const struct rn_bn_backward *in, void *g, size_t hw,
 }
 
 INLINE void gradient_loop(const struct rn_bn_backward *from, vec cg, vec cz,
-                          vec c, void *dz, size_t hw, bool two, enum mask mask)
+                          vec c, void *dz, size_t hw, bool two, enum mask mask,
+                          bool add)
 {
     const struct rn_bn_backward in = *from;
     vec scale = fill(0), shift = scale;
@@ -211,7 +212,9 @@ INLINE void gradient_loop(const struct rn_bn_backward *from, vec cg, vec cz,
         vec z = get(in.z, i * B);
         vec g = masked(&in, i, two, mask, z, scale, shift);
 
-        put(dz, i * B, (g * cg + z * cz) + c);
+        vec d = (g * cg + z * cz) + c;
+
+        put(dz, i * B, add ? d + get(in.sum, i * B) : d);
     }
 }
 
@@ -222,12 +225,14 @@ static void bn_gradient(const struct rn_bn_backward *in, const float *cg,
     bool two = in->dy2 != NULL;
     vec g = load(cg), z = load(cz), k = load(c);
 
-    if (mask == MASK_INPUT && !two)
-        gradient_loop(in, g, z, k, dz, hw, false, MASK_INPUT);
-    else if (mask == MASK_NONE && !two)
-        gradient_loop(in, g, z, k, dz, hw, false, MASK_NONE);
+    if (mask == MASK_INPUT && !two && !in->sum)
+        gradient_loop(in, g, z, k, dz, hw, false, MASK_INPUT, false);
+    else if (mask == MASK_INPUT && !two)
+        gradient_loop(in, g, z, k, dz, hw, false, MASK_INPUT, true);
+    else if (mask == MASK_NONE && !two && !in->sum)
+        gradient_loop(in, g, z, k, dz, hw, false, MASK_NONE, false);
     else
-        gradient_loop(in, g, z, k, dz, hw, two, mask);
+        gradient_loop(in, g, z, k, dz, hw, two, mask, in->sum != NULL);
 }
 
 /** Taps [begin, end) of `count` that are on one of `size` pixels, the first tap

@@ -23,6 +23,8 @@ struct rn_operand {
     const void *x;
     const float *scale, *shift; /* [B] */
     bool relu;                  /* after scale and shift */
+    size_t planes;              /* from one image of a whole x to the next, see
+                                   rn_plane_among(); kernels see one plane */
 };
 
 /** Sums of a reduction over a plane, per channel. */
@@ -38,6 +40,7 @@ struct rn_bn_backward {
     const float *scale, *shift; /* with y NULL and relu: passes where
                                    z * scale + shift > 0 */
     bool relu;
+    const void *sum; /* what dz is added to; may be dz, or NULL */
 };
 
 /** A max pool's plane; positions are those of struct rn_window. */
@@ -67,7 +70,7 @@ struct rn_kernels {
      *  a: sum of g, b: sum of g * (z - mean); with z NULL only g. */
     void (*bn_reduce)(const struct rn_bn_backward *in, void *g, size_t hw,
                       const float *mean, struct rn_plane_sums sums);
-    /** dz = cg * g + cz * z + c, g the masked dy; dz may be dy. */
+    /** dz = cg * g + cz * z + c, g the masked dy, plus `sum`; dz may be dy. */
     void (*bn_gradient)(const struct rn_bn_backward *in, const float *cg,
                         const float *cz, const float *c, void *dz, size_t hw);
     /** where: which of the window's kh * kw places was largest. */

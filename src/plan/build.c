@@ -45,8 +45,20 @@ int rn_new_buffer(struct rn_plan *plan, enum rn_dtype type, size_t count)
         .count = count,
         .bytes = (bytes + RN_ALIGN - 1) / RN_ALIGN * RN_ALIGN,
         .first = -1,
+        .whole = RN_NONE,
     };
     return (int)plan->n_buffers++;
+}
+
+int rn_new_part(struct rn_plan *plan, int whole, int of, int node)
+{
+    int part = rn_new_value(plan, RN_F32, node);
+
+    if (part < 0 || whole < 0)
+        return RN_NONE;
+    plan->buffers[part].whole = whole;
+    plan->buffers[part].planes = rn_planes_of_node(plan, of).blocks;
+    return part;
 }
 
 size_t rn_value_count(const struct rn_plan *plan, int node)
@@ -102,6 +114,13 @@ struct rn_step *rn_new_step(struct rn_plan *plan,
     return s;
 }
 
+static void extend(struct rn_buffer *b, int step)
+{
+    if (b->first < 0)
+        b->first = step;
+    b->last = step;
+}
+
 void rn_touch(struct rn_plan *plan, int buffer)
 {
     int step = (int)plan->n_steps - 1;
@@ -109,9 +128,9 @@ void rn_touch(struct rn_plan *plan, int buffer)
     if (buffer < 0)
         return;
     struct rn_buffer *b = &plan->buffers[buffer];
-    if (b->first < 0)
-        b->first = step;
-    b->last = step;
+    extend(b, step);
+    if (b->whole >= 0)
+        extend(&plan->buffers[b->whole], step);
     plan->steps[step].bytes += (double)b->bytes;
 }
 
@@ -345,7 +364,7 @@ int rn_place_buffers(struct rn_plan *plan, struct rn_error *err)
                               "placing activations");
     }
     for (size_t i = 0; i < plan->n_buffers; i++)
-        if (plan->buffers[i].first >= 0)
+        if (plan->buffers[i].first >= 0 && plan->buffers[i].whole < 0)
             order[n++] = &plan->buffers[i];
     qsort(order, n, sizeof(*order), by_size);
     for (size_t i = 0; i < n; i++) {
@@ -355,6 +374,10 @@ int rn_place_buffers(struct rn_plan *plan, struct rn_error *err)
         if (b->offset + b->bytes > plan->arena_bytes)
             plan->arena_bytes = b->offset + b->bytes;
     }
+    for (size_t i = 0; i < plan->n_buffers; i++)
+        if (plan->buffers[i].whole >= 0)
+            plan->buffers[i].offset =
+                plan->buffers[plan->buffers[i].whole].offset;
     rn_free(order);
     rn_free(placed);
     return RN_OK;

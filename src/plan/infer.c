@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * Graph -> inference plan: batch norm folds into the convolution before it,
- * addition and ReLU into its output, added in place over the shortcut.
+ * addition and ReLU into its output, added in place over the shortcut. The
+ * values of a dense block are put side by side once, as in training.
  *
  * With a precision less than float32 values have that type where the steps that
  * make them know it, and float32 elsewhere. A step that reads another type than
@@ -23,6 +24,7 @@ struct infer_node {
     int converted; /* the same in another type, or RN_NONE */
     int chain;     /* index of the chain this node is part of, or RN_NONE */
     bool done;     /* a ReLU that the step before includes */
+    int block;     /* a dense block's last concatenation: the block's buffer */
     int root;      /* the node that computes the value: another for idle ones */
 };
 
@@ -33,7 +35,8 @@ struct rn_inferrer {
     struct infer_node *nodes;
     struct chain *chains;
     size_t n_chains;
-    int *readers; /* still to come */
+    int *readers;           /* still to come */
+    struct rn_dense *dense; /* where values lie in dense blocks, by node */
     struct rn_error *err;
 };
 
@@ -627,6 +630,66 @@ static int round_value(struct rn_inferrer *f, int v)
     return RN_OK;
 }
 
+/* ------------------------------------------------------------ dense blocks */
+
+static bool is_dense(const struct rn_inferrer *f, int v)
+{
+    return f->dense[v].last >= 0;
+}
+
+/* Values of another type than float32 are copied. */
+static void choose_dense(struct rn_inferrer *f)
+{
+    for (size_t i = 0; i < f->n_nodes; i++)
+        if (wanted(f) != RN_F32 || f->plan->quants ||
+            f->dense[i].last >= (int)f->n_nodes)
+            f->dense[i].last = RN_NONE;
+}
+
+/* The concatenation that is whole when v is in its place; v for none. */
+static int completed(const struct rn_inferrer *f, int v)
+{
+    const struct rn_dense *d = &f->dense[v];
+
+    for (int u = v + 1; u <= d->last; u++)
+        if (f->dense[u].last == d->last && f->dense[u].first == 0 &&
+            f->dense[u].count == d->first + 1)
+            return u;
+    return v;
+}
+
+/* A part of the block's buffer for value v; RN_NONE without memory. */
+static int new_part(struct rn_inferrer *f, int v)
+{
+    const int last = f->dense[v].last;
+
+    return rn_new_part(f->plan, f->nodes[last].block, last, v);
+}
+
+/* Put v, which has been computed, in its place in the block. */
+static int place(struct rn_inferrer *f, int v)
+{
+    const struct rn_dense *d = &f->dense[v];
+    const int whole = completed(f, v), from = f->nodes[v].buffer;
+    struct rn_step *s = rn_new_step(f->plan, &rn_step_place, d->last);
+    int part;
+
+    if (d->first == 0)
+        f->nodes[d->last].block = rn_new_value(f->plan, RN_F32, d->last);
+    part = new_part(f, whole);
+    if (!s || part < 0)
+        return no_memory(f);
+    if (whole != v || d->first == 0)
+        f->nodes[whole].buffer = part;
+    s->input = d->first;
+    s->a.buffer = from;
+    s->out = part;
+    s->value = whole == v ? 0 : whole;
+    rn_touch_step(f->plan);
+    s->bytes = 2 * (double)f->plan->buffers[from].bytes;
+    return RN_OK;
+}
+
 /* Whether v is a convolution, or included in one's step, which makes another
  * value. */
 static bool is_included(const struct rn_inferrer *f, int v)
@@ -642,15 +705,24 @@ static int compile(struct rn_inferrer *f)
     struct rn_value logits;
     int rc = settle_quants(f);
 
+    choose_dense(f);
     count_readers(f);
-    for (size_t i = 0; i < f->n_nodes; i++)
-        f->nodes[i].chain = f->nodes[i].converted = RN_NONE;
+    for (size_t i = 0; i < f->n_nodes; i++) {
+        struct infer_node *n = &f->nodes[i];
+
+        n->chain = n->converted = n->block = n->buffer = RN_NONE;
+    }
     for (size_t i = 0; i < f->n_nodes; i++)
         if (rn_op_plan_of(g->nodes[i].op)->infer == rn_infer_chain)
             find_chain(f, (int)i);
     for (size_t i = 0; !rc && i < f->n_nodes; i++) {
         if (f->nodes[i].chain >= 0) {
             rc = rn_infer_chain(f, (int)i);
+        } else if (is_dense(f, (int)i) && f->dense[i].count > 1) {
+            if (f->nodes[i].buffer < 0)
+                f->nodes[i].buffer = new_part(f, (int)i);
+            rc = f->nodes[i].buffer < 0 ? no_memory(f) : RN_OK;
+            mark_read(f, (int)i);
         } else {
             if (!f->nodes[i].done)
                 rc = rn_op_plan_of(g->nodes[i].op)->infer(f, (int)i);
@@ -658,6 +730,8 @@ static int compile(struct rn_inferrer *f)
         }
         if (!rc && !is_included(f, (int)i))
             rc = round_value(f, (int)i);
+        if (!rc && is_dense(f, (int)i) && f->dense[i].count == 1)
+            rc = place(f, (int)i);
     }
     if (!rc)
         rc = read_as(f, g->output, RN_F32, &logits);
@@ -681,9 +755,12 @@ int rn_compile_infer(struct rn_plan *plan, struct rn_error *err)
     f.nodes = rn_alloc(n, sizeof(*f.nodes));
     f.chains = rn_alloc(n, sizeof(*f.chains));
     f.readers = rn_alloc(n, sizeof(*f.readers));
-    rc = f.nodes && f.chains && f.readers ? compile(&f) : no_memory(&f);
+    f.dense = rn_find_dense(plan->graph);
+    rc = f.nodes && f.chains && f.readers && f.dense ? compile(&f)
+                                                     : no_memory(&f);
     rn_free(f.nodes);
     rn_free(f.chains);
     rn_free(f.readers);
+    rn_free(f.dense);
     return rc;
 }

@@ -58,6 +58,10 @@ struct rn_buffer {
     size_t bytes, offset;
     int first, last;
     int users; /* while compiling: gradients read from it later */
+    /* A part of `whole`: some of its channels, in its place. Images are so many
+     * planes apart; which channels, the step knows. RN_NONE: no part. */
+    int whole;
+    size_t planes;
 };
 
 enum { RN_NONE = -1, RN_IMAGES = -2 /* the caller's images */ };
@@ -94,6 +98,7 @@ extern const struct rn_step_type rn_step_average;
 extern const struct rn_step_type rn_step_subsample_pad;
 extern const struct rn_step_type rn_step_avg_pool;
 extern const struct rn_step_type rn_step_concat;
+extern const struct rn_step_type rn_step_place;
 extern const struct rn_step_type rn_step_multiply;
 extern const struct rn_step_type rn_step_activate;
 extern const struct rn_step_type rn_step_prelu;
@@ -111,6 +116,7 @@ extern const struct rn_step_type rn_step_subsample_pad_backward;
 extern const struct rn_step_type rn_step_avg_pool_backward;
 extern const struct rn_step_type rn_step_highway;
 extern const struct rn_step_type rn_step_highway_backward;
+extern const struct rn_step_type rn_step_concat_backward;
 
 struct rn_step {
     const struct rn_step_type *type;
@@ -131,6 +137,7 @@ struct rn_step {
     int sum;          /* node whose value, in 8 bits, the convolution adds to */
     int rounded; /* and node whose value is rounded to 8 bits before that */
     bool relu;
+    bool adds;            /* a batch norm's gradient: to what is in `out` */
     bool again;           /* a forward step's second run, for backward */
     struct rn_conv *conv; /* borrowed from the plan's list */
     int weights, bias;    /* parameters, training */
@@ -223,6 +230,9 @@ int rn_check_sizes(const struct rn_plan *plan, struct rn_error *err);
 int rn_new_buffer(struct rn_plan *plan, enum rn_dtype type, size_t count);
 /** A buffer for numbers of that type of a value of node's shape. */
 int rn_new_value(struct rn_plan *plan, enum rn_dtype type, int node);
+/** A part of a buffer, which holds float32 of node `of`, for a value of node's
+ *  shape. */
+int rn_new_part(struct rn_plan *plan, int whole, int of, int node);
 /** Append a zeroed step of that type for a node; NULL without memory. */
 struct rn_step *rn_new_step(struct rn_plan *plan,
                             const struct rn_step_type *type, int node);
@@ -267,6 +277,17 @@ enum rn_dtype rn_precision_type(int precision);
 
 /** What bytes of node `sum` are times, to be added to those of `value`. */
 float rn_sum_scale(const struct rn_plan *plan, int value, int sum);
+
+/* dense.c */
+
+/** Where a value lies in a dense block: the block's last concatenation, or
+ *  RN_NONE; the number of its inputs that the value begins with, and of how
+ *  many it consists. */
+struct rn_dense {
+    int last, first, count;
+};
+/** By node, in an rn_alloc()ed array; NULL without memory. */
+struct rn_dense *rn_find_dense(const struct rn_graph *graph);
 
 /* infer.c, train.c */
 int rn_compile_infer(struct rn_plan *plan, struct rn_error *err);

@@ -106,6 +106,8 @@ void rn_plain_values(const struct rn_plan *plan, int node, int buffer,
     enum rn_dtype type = plan->buffers[buffer].type;
     const void *from = rn_buffer_at(plan, buffer);
     const struct rn_quant *quant = plan->quants ? &plan->quants[node] : NULL;
+    const size_t planes = plan->buffers[buffer].planes;
+    const size_t apart = planes ? planes : rn_channels_padded(s.c) / block;
 
     for (size_t n = 0; n < (size_t)plan->count; n++) {
         for (size_t k = 0; k < c; k++)
@@ -113,7 +115,7 @@ void rn_plain_values(const struct rn_plan *plan, int node, int buffer,
                 *values++ =
                     number_at(from, type, quant,
                               first + (k / block * hw + i) * block + k % block);
-        first += rn_channels_padded(s.c) * hw;
+        first += apart * block * hw;
     }
 }
 

@@ -21,7 +21,7 @@ struct recomputer {
     struct rn_step *steps;
     size_t n_steps, n_forward, n_buffers, n_lists;
     /* By buffer; none of them for gradients. */
-    int *maker;    /* forward step that writes it */
+    int *maker;    /* forward step that writes it, first */
     int *last;     /* forward step that reads it last */
     bool *dropped; /* not kept for backward */
     int *again;    /* buffer it was made again in; RN_NONE: not yet */
@@ -38,6 +38,14 @@ static int no_memory(struct recomputer *r)
 static size_t bytes_of(const struct recomputer *r, int buffer)
 {
     return r->plan->buffers[buffer].bytes;
+}
+
+/* The buffer that holds it. */
+static int base(const struct recomputer *r, int buffer)
+{
+    return buffer >= 0 && r->plan->buffers[buffer].whole >= 0
+               ? r->plan->buffers[buffer].whole
+               : buffer;
 }
 
 /* -------------------------------------------------------- writing it anew */
@@ -162,7 +170,7 @@ static size_t room_at(const struct recomputer *r, int i)
     for (size_t k = 0; k < r->n_buffers; k++) {
         const struct rn_buffer *b = &r->plan->buffers[k];
 
-        if (b->first < 0)
+        if (b->first < 0 || b->whole >= 0)
             continue;
         if (b->first < (int)r->n_forward)
             done += b->last < i && !r->dropped[k] ? b->bytes : 0;
@@ -231,12 +239,13 @@ static bool can_drop(const struct recomputer *r, const struct rn_step *s)
 static int change(const struct recomputer *r, size_t i)
 {
     const struct rn_step *s = &r->steps[i];
-    int more = s->out >= 0 && r->last[s->out] > (int)i;
+    int out = base(r, s->out);
+    int more = out >= 0 && r->maker[out] == (int)i && r->last[out] > (int)i;
 
     for (int k = 0; k < rn_step_reads(s); k++) {
-        int from = rn_step_read(r->plan, s, k), before = 0;
+        int from = base(r, rn_step_read(r->plan, s, k)), before = 0;
 
-        while (rn_step_read(r->plan, s, before) != from)
+        while (base(r, rn_step_read(r->plan, s, before)) != from)
             before++;
         more -= from >= 0 && before == k && r->last[from] == (int)i;
     }
@@ -288,7 +297,7 @@ static int measure(struct recomputer *r, size_t *most)
     if (!change_at)
         return no_memory(r);
     for (size_t b = 0; b < p->n_buffers; b++) {
-        if (p->buffers[b].first < 0)
+        if (p->buffers[b].first < 0 || p->buffers[b].whole >= 0)
             continue;
         change_at[p->buffers[b].first] += p->buffers[b].bytes;
         change_at[p->buffers[b].last + 1] -= p->buffers[b].bytes;
@@ -340,12 +349,16 @@ static void look(struct recomputer *r)
         r->n_forward++;
     for (size_t i = 0; i < r->n_forward; i++) {
         const struct rn_step *s = &r->steps[i];
+        int out = base(r, s->out);
 
-        if (s->out >= 0)
-            r->maker[s->out] = (int)i;
-        for (int k = 0; k < rn_step_reads(s); k++)
-            if (rn_step_read(r->plan, s, k) >= 0)
-                r->last[rn_step_read(r->plan, s, k)] = (int)i;
+        if (out >= 0 && r->maker[out] < 0)
+            r->maker[out] = (int)i;
+        for (int k = 0; k < rn_step_reads(s); k++) {
+            int from = base(r, rn_step_read(r->plan, s, k));
+
+            if (from >= 0)
+                r->last[from] = (int)i;
+        }
     }
 }
 

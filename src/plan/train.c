@@ -13,6 +13,12 @@
  * Heads. Auxiliary heads are nodes behind the output, each with a loss of its
  * own. All losses stand between forward and backward.
  *
+ * Dense blocks. The values of a block lie side by side in one buffer, in which
+ * each is put as soon as it is there, and the batch norms in it read as many of
+ * the first of them as are theirs. Their gradients are added up in a buffer of
+ * the same kind, from which each value's is taken when all its readers are
+ * done.
+ *
  * Types. With a precision less than float32 values of several pixels have that
  * type, and so have their gradients; images, and what is of one pixel, fc and
  * the loss that is, stay float32. A step that computes in another type stands
@@ -30,6 +36,10 @@ struct train_node {
     bool done;    /* computed by an earlier node's step */
     bool masked;  /* batch norm: gradients are of the ReLU behind it */
     bool reduced; /* batch norm: its sums are taken already */
+    int part;     /* in a dense block: what is there of the value */
+    /* A dense block's last concatenation: the buffers of the block, and how
+     * many of its inputs have a gradient. */
+    int block, block_gradient, summed;
 };
 
 struct rn_learner {
@@ -39,6 +49,7 @@ struct rn_learner {
     int *readers;
     bool *needed; /* whether the gradient of a value is: there is something
                      to be learned in it or below it */
+    struct rn_dense *dense; /* where values lie in dense blocks, by node */
     struct rn_error *err;
 };
 
@@ -129,6 +140,105 @@ static void find_types(const struct rn_learner *t, int v,
     config->input = config->plain_input ? RN_F32 : config->output;
     if (!rn_conv_exists(config))
         config->input = config->output = RN_F32;
+}
+
+/* ------------------------------------------------------------ dense blocks
+ *
+ * The same sums as of concatenations that are copied, in the same order: the
+ * same bits. */
+
+static bool is_dense(const struct rn_learner *t, int v)
+{
+    return t->dense[v].last >= 0;
+}
+
+/* Forget the blocks whose steps would know another type only. */
+static void choose_dense(struct rn_learner *t)
+{
+    for (size_t i = 0; i < t->graph->n_nodes; i++)
+        if (is_dense(t, (int)i) && type_of(t, t->dense[i].last) != RN_F32)
+            t->dense[i].last = RN_NONE;
+}
+
+/* Whether a buffer is a part of a block's, which few steps can read. */
+static bool is_part(const struct rn_learner *t, int buffer)
+{
+    return buffer >= 0 && t->plan->buffers[buffer].whole >= 0;
+}
+
+/* Value v's part of the block's buffer; of a concatenation that is all there is
+ * to do. */
+static int set_part(struct rn_learner *t, int v)
+{
+    const int last = t->dense[v].last;
+
+    t->nodes[v].part = rn_new_part(t->plan, t->nodes[last].block, last, v);
+    return t->nodes[v].part < 0 ? no_memory(t) : RN_OK;
+}
+
+static int written(struct rn_learner *t, int v, int *buffer);
+
+/* Put v, which has been computed, in its place in the block. */
+static int place(struct rn_learner *t, int v)
+{
+    const struct rn_dense *d = &t->dense[v];
+    struct train_node *last = &t->nodes[d->last];
+    struct rn_step *s;
+    int from, rc = written(t, v, &from);
+
+    if (!rc && last->block < 0)
+        last->block = rn_new_value(t->plan, RN_F32, d->last);
+    if (!rc)
+        rc = set_part(t, v);
+    if (rc)
+        return rc;
+    s = rn_new_step(t->plan, &rn_step_place, d->last);
+    if (!s)
+        return no_memory(t);
+    s->input = d->first;
+    s->a.buffer = from;
+    s->out = t->nodes[v].part;
+    rn_touch_step(t->plan);
+    return RN_OK;
+}
+
+/* The part of the block's gradient that a summand for v's is to be added to, or
+ * to be, the first one; RN_NONE without memory. */
+static int gradient_part(struct rn_learner *t, int v, bool *adds)
+{
+    const struct rn_dense *d = &t->dense[v];
+    struct train_node *last = &t->nodes[d->last];
+
+    *adds = last->block_gradient >= 0;
+    if (!*adds) {
+        last->block_gradient = rn_new_value(t->plan, RN_F32, d->last);
+        last->summed = d->count;
+    }
+    return rn_new_part(t->plan, last->block_gradient, d->last, v);
+}
+
+static int contribute(struct rn_learner *t, int v, int buffer);
+
+/* Give v its gradient, all readers of its block behind it being done. */
+static int take_gradient(struct rn_learner *t, int v)
+{
+    const struct rn_dense *d = &t->dense[v];
+    const struct train_node *last = &t->nodes[d->last];
+    struct rn_step *s;
+    int out, part;
+
+    if (!t->needed[v] || last->block_gradient < 0 || d->first >= last->summed)
+        return RN_OK;
+    s = rn_new_step(t->plan, &rn_step_concat_backward, d->last);
+    part = rn_new_part(t->plan, last->block_gradient, d->last, v);
+    out = rn_new_value(t->plan, RN_F32, v);
+    if (!s || part < 0 || out < 0)
+        return no_memory(t);
+    s->input = d->first;
+    s->dy = part;
+    s->out = out;
+    rn_touch_step(t->plan);
+    return contribute(t, v, out);
 }
 
 /* ---------------------------------------------------------------- forward */
@@ -250,7 +360,8 @@ int rn_forward_conv(struct rn_learner *t, int v)
 int rn_forward_batch_norm(struct rn_learner *t, int v)
 {
     struct rn_step *s;
-    int input = node_at(t, v)->input[0], z, bn, rc = written(t, input, &z);
+    int input = node_at(t, v)->input[0], z = t->nodes[input].part, bn;
+    int rc = is_dense(t, input) ? RN_OK : written(t, input, &z);
 
     if (!rc)
         rc = convert(t, input, type_of(t, v), &z);
@@ -265,6 +376,7 @@ int rn_forward_batch_norm(struct rn_learner *t, int v)
         s->a.buffer = z;
         rn_touch(t->plan, z);
     }
+    t->plan->bns[bn].apart = t->plan->buffers[z].planes;
     t->nodes[v].bn = bn;
     t->nodes[v].z = z;
     t->nodes[v].value = (struct rn_value){z, bn, false};
@@ -350,7 +462,8 @@ static int step_input(struct rn_learner *t, int v, int k, struct rn_value *in)
     *in = (struct rn_value){RN_NONE, RN_NONE, false};
     if (k >= n->n_inputs)
         return RN_OK;
-    if (!rn_op_plan_of(n->op)->takes_pending)
+    if (!rn_op_plan_of(n->op)->takes_pending ||
+        is_part(t, t->nodes[n->input[k]].value.buffer))
         rc = written(t, n->input[k], &buffer);
     return rc ? rc : read_as(t, n->input[k], input_type(t, v, k), in);
 }
@@ -678,7 +791,13 @@ int rn_backward_batch_norm(struct rn_learner *t, int v)
         return RN_OK;
     }
     s = rn_new_step(t->plan, &rn_step_bn_gradient, v);
-    dz = reuse(t, v, n->grad, n->grads);
+    if (s && is_dense(t, input)) {
+        dz = gradient_part(t, input, &s->adds);
+        for (int i = 0; i < n->grads; i++)
+            release(t, n->grad[i]);
+    } else {
+        dz = reuse(t, v, n->grad, n->grads);
+    }
     if (!s || dz < 0)
         return no_memory(t);
     s->dy = n->grad[0];
@@ -691,7 +810,7 @@ int rn_backward_batch_norm(struct rn_learner *t, int v)
     rn_touch(t->plan, s->dy2);
     rn_touch(t->plan, s->a.buffer);
     rn_touch(t->plan, dz);
-    return contribute(t, input, dz);
+    return is_dense(t, input) ? RN_OK : contribute(t, input, dz);
 }
 
 /* A ReLU on its own, or behind a batch norm, whose backward then masks. */
@@ -900,26 +1019,47 @@ static int check_aux(struct rn_learner *t)
     return RN_OK;
 }
 
+static int forward(struct rn_learner *t, int v)
+{
+    int rc = RN_OK;
+
+    if (is_dense(t, v) && t->dense[v].count > 1)
+        return set_part(t, v);
+    if (!t->nodes[v].done)
+        rc = rn_op_plan_of(node_at(t, v)->op)->forward(t, v);
+    return !rc && is_dense(t, v) ? place(t, v) : rc;
+}
+
+static int backward(struct rn_learner *t, int v)
+{
+    const struct rn_op_plan *o = rn_op_plan_of(node_at(t, v)->op);
+    int rc = RN_OK;
+
+    if (is_dense(t, v) && t->dense[v].count == 1)
+        rc = take_gradient(t, v);
+    if (!rc && o->backward && has_gradient(t, v))
+        rc = o->backward(t, v);
+    return rc;
+}
+
 static int compile(struct rn_learner *t)
 {
     int rc = check_trainable(t);
 
     if (!rc)
         rc = check_aux(t);
+    choose_dense(t);
+    for (size_t i = 0; i < t->graph->n_nodes; i++) {
+        struct train_node *n = &t->nodes[i];
 
-    for (size_t i = 0; !rc && i < t->graph->n_nodes; i++) {
-        t->nodes[i].fused = t->nodes[i].bn = RN_NONE;
-        if (!t->nodes[i].done)
-            rc = rn_op_plan_of(node_at(t, (int)i)->op)->forward(t, (int)i);
+        n->fused = n->bn = n->block = n->block_gradient = RN_NONE;
     }
+    for (size_t i = 0; !rc && i < t->graph->n_nodes; i++)
+        rc = forward(t, (int)i);
     if (!rc)
         rc = emit_losses(t);
-    for (size_t i = t->graph->n_nodes; !rc && i-- > 0;) {
-        const struct rn_op_plan *o = rn_op_plan_of(node_at(t, (int)i)->op);
-
-        if (o->backward && has_gradient(t, (int)i))
-            rc = o->backward(t, (int)i);
-    }
+    for (size_t i = t->graph->n_nodes; !rc && i-- > 0;)
+        rc = backward(t, (int)i);
     return rc ? rc : rn_recompute(t->plan, t->err);
 }
 
@@ -931,9 +1071,12 @@ int rn_compile_train(struct rn_plan *plan, struct rn_error *err)
     t.nodes = rn_alloc(plan->graph->n_nodes, sizeof(*t.nodes));
     t.readers = rn_count_readers(plan->graph);
     t.needed = find_needed(plan->graph);
-    rc = t.nodes && t.readers && t.needed ? compile(&t) : no_memory(&t);
+    t.dense = rn_find_dense(plan->graph);
+    rc = t.nodes && t.readers && t.needed && t.dense ? compile(&t)
+                                                     : no_memory(&t);
     rn_free(t.nodes);
     rn_free(t.readers);
     rn_free(t.needed);
+    rn_free(t.dense);
     return rc;
 }

@@ -268,9 +268,9 @@ static size_t applied(struct planes *p, uint16_t *result)
         for (size_t k = 0; k < C; k += p->b) {
             struct rn_operand a = {p->x + k * HW,
                                    m & 1 ? p->t->scale + k : NULL,
-                                   m & 1 ? p->t->shift + k : NULL, false};
+                                   m & 1 ? p->t->shift + k : NULL, false, 0};
             struct rn_operand c = {m & 2 ? p->y + k * HW : NULL, NULL, NULL,
-                                   false};
+                                   false, 0};
 
             p->s->all->apply(&a, &c, m & 4, p->out + k * HW, HW);
         }
@@ -294,7 +294,7 @@ static size_t pooled(struct planes *p, uint16_t *result)
         size_t count = kind < 3 ? 20 : 1;
 
         for (size_t k = 0; k < C; k += p->b) {
-            struct rn_operand x = {p->x + k * HW, NULL, NULL, false};
+            struct rn_operand x = {p->x + k * HW, NULL, NULL, false, 0};
             uint16_t *to = p->out + k * count;
 
             if (kind == 0)

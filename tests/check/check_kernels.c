@@ -131,9 +131,9 @@ static int check_apply(const struct rn_kernels *k, const char *name, size_t hw)
         bool pa = m & 1, pr = m & 2, has = m & 4, qa = m & 8, qr = m & 16;
         bool relu = m & 32;
         struct rn_operand a = {p.g.x, pa ? scale.f : NULL, pa ? shift.f : NULL,
-                               pr};
+                               pr, 0};
         struct rn_operand c = {has ? q.g.x : NULL, qa ? scale.f : NULL,
-                               qa ? shift.f : NULL, qr};
+                               qa ? shift.f : NULL, qr, 0};
 
         for (size_t i = 0; i < b * hw; i++) {
             want[i] = read_value(&p, i, pa, pr, &scale, &shift);

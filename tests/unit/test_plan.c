@@ -12,6 +12,7 @@
 #include "core/threads.h"
 #include "model/model.h"
 #include "nets/nets.h"
+#include "nets/stages.h"
 #include "plan/internal.h"
 #include "train/optimiser.h"
 
@@ -765,10 +766,17 @@ static void check_placement(const struct rn_plan *p)
             continue;
         assert_true(a->offset % RN_ALIGN == 0);
         assert_true(a->offset + a->bytes <= p->arena_bytes);
+        if (a->whole >= 0) {
+            const struct rn_buffer *b = &p->buffers[a->whole];
+
+            assert_true(b->first <= a->first && a->last <= b->last);
+            assert_true(a->offset == b->offset && a->bytes <= b->bytes);
+            continue;
+        }
         for (size_t k = 0; k < i; k++) {
             const struct rn_buffer *b = &p->buffers[k];
-            bool together =
-                b->first >= 0 && a->first <= b->last && b->first <= a->last;
+            bool together = b->first >= 0 && b->whole < 0 &&
+                            a->first <= b->last && b->first <= a->last;
 
             if (together && a->offset < b->offset + b->bytes &&
                 b->offset < a->offset + a->bytes)
@@ -894,16 +902,14 @@ static struct rn_model *model_with(const char *net, char shortcut, int size)
     return m;
 }
 
-/* A lesson with fewer images and a level of recomputation. */
-static struct lesson lesson_again(const char *net, char shortcut, int size,
-                                  int level)
+/* A lesson of that model, which it takes, with fewer images and a level of
+ * recomputation. */
+static struct lesson lesson_of(struct rn_model *m, int level)
 {
+    const char *net = m->spec.name;
     struct rn_plan_options options;
     struct rn_error err = {0};
-    struct lesson l = {
-        .m = model_with(net, shortcut, size),
-        .update = sgd(2),
-    };
+    struct lesson l = {.m = m, .update = sgd(2)};
 
     l.store = store_of(l.m->graph, true);
     rn_plan_defaults(&options);
@@ -919,6 +925,12 @@ static struct lesson lesson_again(const char *net, char shortcut, int size,
     for (int i = 0; i < 4; i++)
         l.labels[i] = i * 7 % 10;
     return l;
+}
+
+static struct lesson lesson_again(const char *net, char shortcut, int size,
+                                  int level)
+{
+    return lesson_of(model_with(net, shortcut, size), level);
 }
 
 /* Steps that are second runs. Batch norm's sums must not be among them:
@@ -1061,6 +1073,183 @@ static void recomputation_holds_less(void **state)
         assert_int_equal(bytes[RN_RECOMPUTE_AUTO],
                          bytes[RN_RECOMPUTE_ACTIVATIONS]);
         rn_model_destroy(m);
+    }
+}
+
+/* ----------------------------------------------------------- dense blocks */
+
+/* The same network, whose concatenations something reads that cannot read them
+ * where they lie, and that nobody reads: they are copied. */
+static struct rn_model *copying(const char *net, int size)
+{
+    struct rn_net_options options;
+    struct rn_net_spec spec;
+    struct rn_graph *g = NULL;
+    struct rn_error err = {0};
+
+    rn_net_defaults(&options);
+    options.height = size;
+    if (rn_net_resolve(&spec, net, &options, &err) ||
+        rn_net_build(&g, &spec, &err))
+        fail_msg("%s: %s", net, err.msg);
+    const size_t n = g->n_nodes;
+    const int output = g->output;
+    for (size_t i = 0; i < n; i++) {
+        char name[32];
+
+        snprintf(name, sizeof(name), "spare%zu", i);
+        if (g->nodes[i].op == RN_OP_CONCAT)
+            rn_graph_relu(g, (int)i, name);
+    }
+    g->output = output;
+    assert_int_equal(g->error.code, RN_OK);
+    assert_true(g->n_nodes > n);
+    struct rn_model *m = rn_model_wrap(&spec, g);
+    assert_non_null(m);
+    rn_model_init(m, 3);
+    return m;
+}
+
+/* A block of values whose backward reads them themselves, as a ReLU's does,
+ * read by what takes a batch norm's as they are, or copied. */
+static struct rn_model *dense_of_relus(bool copied)
+{
+    const struct rn_window three = RN_WINDOW(3, 3, 1, 1);
+    const struct rn_window pool = RN_WINDOW(2, 2, 2, 0);
+    struct rn_graph *g = rn_graph_create();
+    struct rn_net_spec spec;
+
+    assert_non_null(g);
+    int x = rn_graph_input(g, (struct rn_shape){3, 8, 8});
+    x = rn_graph_relu(g, rn_graph_conv(g, x, "a", 7, three, true), "ar");
+    int n = rn_graph_batch_norm(g, x, "an");
+    int y = rn_graph_relu(g, rn_graph_conv(g, n, "b", 12, three, true), "br");
+    int p = rn_graph_concat_all(g, (int[]){x, y}, 2, "p");
+    n = rn_graph_batch_norm(g, p, "pn");
+    n = rn_graph_add(g, n, rn_graph_conv(g, n, "d", 19, three, true), "add");
+    int z = rn_graph_conv(g, n, "c", 20, three, false);
+    int q = rn_graph_concat_all(g, (int[]){x, y, z}, 3, "q");
+    n = rn_graph_max_pool(g, rn_graph_batch_norm(g, q, "qn"), "pool", pool);
+    n = rn_graph_linear(g, rn_graph_global_avg_pool(g, n, "mean"), "fc", 10);
+    if (copied)
+        rn_graph_relu(g, q, "spare");
+    g->output = n;
+    assert_int_equal(g->error.code, RN_OK);
+    rn_net_of_graph(&spec, "relus", g);
+    struct rn_model *m = rn_model_wrap(&spec, g);
+    assert_non_null(m);
+    rn_model_init(m, 3);
+    return m;
+}
+
+/* Parts of buffers, which dense blocks have and nothing else. */
+static size_t parts_of(const struct rn_plan *plan)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < plan->n_buffers; i++)
+        n += plan->buffers[i].whole >= 0;
+    return n;
+}
+
+static void check_dense(struct rn_model *dense, struct rn_model *copied,
+                        int level)
+{
+    struct lesson a = lesson_of(dense, level);
+    struct lesson b = lesson_of(copied, RN_RECOMPUTE_NONE);
+    const char *differ;
+
+    check_placement(a.plan);
+    assert_int_not_equal(parts_of(a.plan), 0);
+    assert_int_equal(parts_of(b.plan), 0);
+    lesson_steps(&a, 2);
+    lesson_steps(&b, 2);
+    differ = difference(&a, &b);
+    print_message("# %s, %s: %zu kB, copied %zu kB\n", dense->spec.name,
+                  level_names[level], a.plan->arena_bytes / 1000,
+                  b.plan->arena_bytes / 1000);
+    if (differ)
+        fail_msg("%s, recompute %s: other %s", dense->spec.name,
+                 level_names[level], differ);
+    lesson_close(&a);
+    lesson_close(&b);
+}
+
+/* Values that are put side by side once, and their gradients, are those of
+ * concatenations that are copied, whatever fills the blocks of channels. */
+static void dense_blocks_change_no_bit(void **state)
+{
+    static const struct {
+        const char *net;
+        int size;
+        unsigned frozen;
+    } cases[] = {
+        {"densenet-10-12", 16, 0},         {"densenet-bc-16-8", 16, 0},
+        {"densenet-bc-3x2x2x2-16", 32, 0}, {"densenet-bc-16-5", 16, 3},
+        {"densenet-bc-16-5", 16, 1},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++)
+        for (int level = RN_RECOMPUTE_NONE; level <= RN_RECOMPUTE_BLOCKS;
+             level++) {
+            struct rn_model *dense = model_with(cases[i].net, 0, cases[i].size);
+            struct rn_model *copied = copying(cases[i].net, cases[i].size);
+
+            rn_stages_freeze(dense->graph, cases[i].frozen, false);
+            rn_stages_freeze(copied->graph, cases[i].frozen, false);
+            check_dense(dense, copied, level);
+        }
+    for (int level = RN_RECOMPUTE_NONE; level <= RN_RECOMPUTE_BLOCKS; level++)
+        check_dense(dense_of_relus(false), dense_of_relus(true), level);
+}
+
+/* Where something else reads a part, or a batch norm before all is there that
+ * follows it in a block of channels, the values are copied. */
+static void what_is_not_dense(void **state)
+{
+    enum { ALL_NORMS, FIRST_POOLED, LATE, SECOND_READ, REVERSED, KINDS };
+    const struct rn_window one = RN_WINDOW(1, 1, 1, 0);
+
+    (void)state;
+    for (int kind = ALL_NORMS; kind < KINDS; kind++) {
+        struct rn_graph *g = rn_graph_create();
+        struct rn_dense *dense;
+
+        assert_non_null(g);
+        int in = rn_graph_input(g, (struct rn_shape){3, 8, 8});
+        int x = rn_graph_conv(g, in, "a", 5, one, false);
+        int n = rn_graph_batch_norm(g, x, "an");
+        if (kind == FIRST_POOLED)
+            rn_graph_max_pool(g, x, "pool", one);
+        int y = rn_graph_conv(g, n, "b", 5, one, false);
+        if (kind == SECOND_READ)
+            rn_graph_batch_norm(g, y, "bn");
+        int p = rn_graph_concat_all(g, (int[]){x, y}, 2, "p");
+        if (kind != LATE)
+            n = rn_graph_batch_norm(g, p, "pn");
+        int z = rn_graph_conv(g, n, "c", 5, one, false);
+        if (kind == LATE)
+            rn_graph_batch_norm(g, p, "pn");
+        int q = kind == REVERSED
+                    ? rn_graph_concat_all(g, (int[]){z, x, y}, 3, "q")
+                    : rn_graph_concat_all(g, (int[]){x, y, z}, 3, "q");
+        n = rn_graph_batch_norm(g, q, "qn");
+        rn_graph_linear(g, rn_graph_global_avg_pool(g, n, "mean"), "fc", 2);
+        assert_int_equal(g->error.code, RN_OK);
+        dense = rn_find_dense(g);
+        assert_non_null(dense);
+        if ((dense[x].last == q) != (kind == ALL_NORMS) ||
+            (dense[p].last == q) != (kind == ALL_NORMS))
+            fail_msg("case %d: %d", kind, dense[x].last);
+        if (kind == ALL_NORMS) {
+            assert_int_equal(dense[z].first, 2);
+            assert_int_equal(dense[p].count, 2);
+            assert_int_equal(dense[q].count, 3);
+            assert_int_equal(dense[in].last, RN_NONE);
+        }
+        rn_free(dense);
+        rn_graph_destroy(g);
     }
 }
 
@@ -1413,6 +1602,8 @@ int main(void)
         cmocka_unit_test(weights_that_nothing_folds_into_are_not_copied),
         cmocka_unit_test(recomputation_changes_no_bit),
         cmocka_unit_test(recomputation_holds_less),
+        cmocka_unit_test(dense_blocks_change_no_bit),
+        cmocka_unit_test(what_is_not_dense),
         cmocka_unit_test(logits_of_any_batch_and_classes),
         cmocka_unit_test(a_batch_of_one_trains),
         cmocka_unit_test(a_refreshed_plan_sees_new_parameters),

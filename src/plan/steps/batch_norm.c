@@ -44,6 +44,8 @@ static int run_bn_gradient(struct rn_plan *plan, struct rn_step *s,
     struct rn_bn_backward in = rn_norm_backward(plan, s);
 
     (void)err;
+    if (s->adds)
+        in.sum = rn_buffer_at(plan, s->out);
     rn_batch_norm_gradient(&plan->bns[s->bn], &in, rn_buffer_at(plan, s->out));
     return RN_OK;
 }

@@ -25,17 +25,41 @@ static int run_concat(struct rn_plan *plan, struct rn_step *s,
     return RN_OK;
 }
 
+/* Channels of the inputs before number k. */
+static int channels_before(const struct rn_plan *plan, const struct rn_node *n,
+                           int k)
+{
+    int channels = 0;
+
+    for (int i = 0; i < k; i++)
+        channels += plan->graph->nodes[n->input[i]].shape.c;
+    return channels;
+}
+
+/* One of the values, into its place among the others. */
+static int run_place(struct rn_plan *plan, struct rn_step *s,
+                     struct rn_error *err)
+{
+    const struct rn_node *n = rn_step_node(plan, s);
+
+    (void)err;
+    rn_concat(plan->options.batch, plan->graph->nodes[n->input[s->input]].shape,
+              n->shape, channels_before(plan, n, s->input),
+              plan->options.threads, rn_read_at(plan, s->a.buffer),
+              rn_buffer_at(plan, s->out));
+    return RN_OK;
+}
+
 /* The channels that were an input's. */
 static int run_concat_backward(struct rn_plan *plan, struct rn_step *s,
                                struct rn_error *err)
 {
     const struct rn_node *n = rn_step_node(plan, s);
     const struct rn_shape in = plan->graph->nodes[n->input[s->input]].shape;
-    struct rn_selection own = {.inner = in.c, .step = 1};
+    struct rn_selection own = {
+        .first = channels_before(plan, n, s->input), .inner = in.c, .step = 1};
 
     (void)err;
-    for (int k = 0; k < s->input; k++)
-        own.first += plan->graph->nodes[n->input[k]].shape.c;
     rn_select(&own, plan->options.batch, n->shape, in, plan->options.threads,
               rn_buffer_at(plan, s->dy), rn_buffer_at(plan, s->out));
     return RN_OK;
@@ -112,6 +136,23 @@ const struct rn_step_type rn_step_concat = {
     .pass = "concat",
     .again = true,
     .shares = shares_of_concat,
+};
+
+static void shares_of_place(const struct rn_plan *plan, const struct rn_step *s,
+                            struct rn_shares *shares)
+{
+    const struct rn_node *n = rn_step_node(plan, s);
+    int blocks =
+        (int)rn_concat_blocks(channels_before(plan, n, s->input),
+                              plan->graph->nodes[n->input[s->input]].shape.c);
+
+    rn_shares_of_pass(s, (size_t)plan->options.batch * (size_t)blocks, shares);
+}
+
+const struct rn_step_type rn_step_place = {
+    .run = run_place,
+    .pass = "concat one",
+    .shares = shares_of_place,
 };
 
 static void shares_of_part(const struct rn_plan *plan, const struct rn_step *s,

@@ -17,6 +17,8 @@ struct rn_operand rn_operand_of(const struct rn_plan *plan, struct rn_value v)
 {
     struct rn_operand o = {.x = rn_read_at(plan, v.buffer), .relu = v.relu};
 
+    if (v.buffer >= 0)
+        o.planes = plan->buffers[v.buffer].planes;
     if (v.bn >= 0) {
         o.scale = plan->bns[v.bn].scale;
         o.shift = plan->bns[v.bn].shift;
