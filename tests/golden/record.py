@@ -47,6 +47,7 @@ WORKS["highway-19"] = (8, 4, 0.005, 20)
 # With auxiliary heads where these fit so small images, and without dropout,
 # whose masks are each program's own. At this size a batch norm sees few pixels:
 # chaotic, as ResNet-50.
+WORKS["googlenet"] = (80, 4, 0.001, 3)
 WORKS["googlenet-bn"] = (80, 4, 0, 1)
 # What their losses count.
 AUX = {"googlenet": 0.3, "googlenet-bn": 0.3}
@@ -286,8 +287,6 @@ NETS = {
     "googlenet": google_net,
     "googlenet-bn": lambda classes: torchvision.models.GoogLeNet(
         classes, init_weights=False, dropout=0, dropout_aux=0),
-    "inception-v3": lambda classes: torchvision.models.Inception3(
-        classes, aux_logits=False, init_weights=False, dropout=0),
     "densenet-10-12": lambda classes: DenseNet(classes, 2, 12, False),
     "densenet-bc-16-8": lambda classes: DenseNet(classes, 2, 8, True),
     "highway-19": lambda classes: Highway((4, 5, 5), (32, 80, 128), classes),

@@ -68,6 +68,7 @@ static const struct run {
     {"distilled", 0, 2},
     {"nin", 0, 2},
     {"highway-19", 0, 2},
+    {"googlenet", 0, 2},
     {"googlenet-bn", 0, 2},
 };
 
