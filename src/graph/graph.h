@@ -119,6 +119,9 @@ struct rn_window {
         .kh = (rows), .kw = (columns), .stride = (step), .pad = (frame) \
     }
 
+/** Most pieces of a maxout: a byte tells which one was largest. */
+enum { RN_PIECES_MOST = 256 };
+
 struct rn_lrn {
     int size;
     float alpha, beta, k;
@@ -147,6 +150,7 @@ struct rn_node {
                             statistics */
     float low, high;     /* clip */
     float slope;         /* leaky relu */
+    int pieces;                /* maxout: of the input's channels */
     enum rn_function function; /* activation, */
     float a, b;                /* and its numbers; quantize: step, zero;
                                   dropout: rate */
@@ -263,6 +267,10 @@ int rn_graph_dropout(struct rn_graph *g, int input, const char *name,
 /** z has twice x's channels. Of its first half H = max(0, h) and its second half
  *  T = 1 / (1 + e^-t) the value is T H + (1 - T) x. */
 int rn_graph_highway(struct rn_graph *g, int z, int x, const char *name);
+/** Channel k is the largest of the input's k, k + c, k + 2c, …: so many pieces
+ *  of c channels. */
+int rn_graph_maxout(struct rn_graph *g, int input, const char *name,
+                    int pieces);
 int rn_graph_lrn(struct rn_graph *g, int input, const char *name,
                  struct rn_lrn lrn);
 int rn_graph_softmax(struct rn_graph *g, int input, const char *name);

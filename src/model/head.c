@@ -99,6 +99,7 @@ enum {
     RULE_lrn = LOGITS_ONLY,
     RULE_zero_pad = LOGITS_ONLY,
     RULE_prelu = LOGITS_ONLY,
+    RULE_maxout = LOGITS_ONLY,
     RULE_quantize = LOGITS_ONLY,
     RULE_highway = JOINED,
 };

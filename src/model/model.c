@@ -16,6 +16,9 @@
 #include <math.h>
 #include <string.h>
 
+/* Slopes of a PReLU begin so (K. He et al. 2015, section 2.1). */
+#define SLOPE 0.25f
+
 struct rn_model *rn_model_wrap(const struct rn_net_spec *spec,
                                struct rn_graph *graph)
 {
@@ -282,6 +285,8 @@ void rn_model_init(struct rn_model *model, uint64_t seed)
 
         if (p->kind == RN_PARAM_WEIGHT)
             init_weight(p, &key, i, start);
+        else if (p->kind == RN_PARAM_SLOPE)
+            fill(p, SLOPE);
         else
             fill(p, p->kind == RN_PARAM_BN_WEIGHT ? 1.0f : 0.0f);
     }

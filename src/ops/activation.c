@@ -377,6 +377,64 @@ void rn_prelu(int n, struct rn_shape shape, int threads, const float *slopes,
     }
 }
 
+void rn_prelu_backward(int n, struct rn_shape shape, int threads,
+                       const float *slopes, const float *x, const float *dy,
+                       float *dx)
+{
+    struct rn_planes p = rn_planes_of(n, shape, threads);
+    size_t b = (size_t)p.block, size = p.hw * b;
+#pragma omp parallel num_threads(threads)
+    for (struct rn_range r = rn_share_mine(rn_planes_number(&p));
+         r.begin < r.end; r.begin++) {
+        size_t i = r.begin;
+        size_t first = i % p.blocks * b;
+        size_t channels = channels_in(shape.c, i % p.blocks, b);
+
+        for (size_t k = i * size; k < (i + 1) * size; k += b)
+            for (size_t c = 0; c < b; c++)
+                dx[k + c] = c < channels && !(x[k + c] > 0)
+                                ? dy[k + c] * slopes[first + c]
+                                : dy[k + c];
+    }
+}
+
+/* Of one channel, from its first pixel on; the images' planes lie `stride`
+ * floats apart. */
+static double slope_sum(const struct rn_planes *p, size_t stride,
+                        const float *x, const float *dy)
+{
+    size_t b = (size_t)p->block;
+    double sum = 0;
+
+    for (size_t image = 0; image < p->n; image++)
+        for (size_t i = 0; i < p->hw; i++) {
+            size_t at = image * stride + i * b;
+
+            if (x[at] < 0)
+                sum += (double)x[at] * (double)dy[at];
+        }
+    return sum;
+}
+
+void rn_prelu_slopes(int n, struct rn_shape shape, int threads, const float *x,
+                     const float *dy, float *slopes)
+{
+    struct rn_planes p = rn_planes_of(n, shape, threads);
+    size_t b = (size_t)p.block, size = p.hw * b;
+#pragma omp parallel num_threads(threads)
+    for (struct rn_range r = rn_share_mine(p.blocks); r.begin < r.end;
+         r.begin++) {
+        size_t channels = channels_in(shape.c, r.begin, b);
+
+        for (size_t c = 0; c < channels; c++) {
+            size_t at = r.begin * size + c;
+
+            slopes[r.begin * b + c] =
+                (float)slope_sum(&p, p.blocks * size, x + at, dy + at);
+        }
+    }
+}
+
 /* One pixel for each plane. */
 static struct rn_planes pixels_of(const struct rn_planes *p)
 {

@@ -17,6 +17,13 @@ void rn_activate_backward(const struct rn_node *node, int n, int threads,
 /** `slopes` has one for each channel. */
 void rn_prelu(int n, struct rn_shape shape, int threads, const float *slopes,
               const float *x, float *y);
+/** dx = dy, times the channel's slope where x is not above 0; dx may be dy. */
+void rn_prelu_backward(int n, struct rn_shape shape, int threads,
+                       const float *slopes, const float *x, const float *dy,
+                       float *dx);
+/** The gradients of the slopes: sums of x * dy where x is below 0. */
+void rn_prelu_slopes(int n, struct rn_shape shape, int threads, const float *x,
+                     const float *dy, float *slopes);
 
 /** y = a * b; with `per_channel` b has one pixel. */
 void rn_multiply(const struct rn_planes *planes, const void *a, const void *b,

@@ -37,6 +37,9 @@ struct rn_op_plan {
     /* Of rn_forward_step() and rn_backward_step() alone: the step that writes
      * the value, and the one that makes an input's gradient of its own. */
     const struct rn_step_type *forward_step, *backward_step;
+    /* And the one that makes the gradients of its parameters, of the value's
+     * and the input; NULL: it has none. */
+    const struct rn_step_type *learn_step;
     /* Their forward step applies what is pending on its input, their backward
      * one adds two gradients up. */
     bool takes_pending;
@@ -76,7 +79,7 @@ int rn_forward_add(struct rn_learner *t, int v);
 int rn_backward_add(struct rn_learner *t, int v);
 /** One step that makes both inputs' gradients. */
 int rn_backward_highway(struct rn_learner *t, int v);
-/** One step that reads the inputs, and one back to each. */
+/** One step that reads the inputs, and one back to each, and to parameters. */
 int rn_forward_step(struct rn_learner *t, int v);
 int rn_backward_step(struct rn_learner *t, int v);
 

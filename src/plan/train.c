@@ -917,6 +917,25 @@ static int backward_input(struct rn_learner *t, int v, int k, const int dy[2])
     return give(t, node_at(t, v)->input[k], out);
 }
 
+/* The gradients of its parameters, of the value's. */
+static int backward_learn(struct rn_learner *t, int v, const int dy[2])
+{
+    struct rn_value a;
+    struct rn_step *s;
+    int rc = step_input(t, v, 0, &a);
+
+    if (rc)
+        return rc;
+    s = rn_new_step(t->plan, rn_op_plan_of(node_at(t, v)->op)->learn_step, v);
+    if (!s)
+        return no_memory(t);
+    s->dy = dy[0];
+    s->dy2 = dy[1];
+    s->a = a;
+    rn_touch_step(t->plan);
+    return RN_OK;
+}
+
 int rn_backward_step(struct rn_learner *t, int v)
 {
     const struct rn_node *node = node_at(t, v);
@@ -930,6 +949,8 @@ int rn_backward_step(struct rn_learner *t, int v)
 
     for (int i = 0; !rc && i < grads; i++)
         rc = convert(t, v, step_type(t, v), &dy[i]);
+    if (!rc && rn_op_plan_of(node->op)->learn_step && learns(t->graph, v))
+        rc = backward_learn(t, v, dy);
     for (int k = 0; !rc && k < node->n_inputs; k++)
         if (t->needed[node->input[k]])
             rc = backward_input(t, v, k, dy);

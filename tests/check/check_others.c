@@ -375,6 +375,17 @@ static double select_at(const struct interpreter *t, const struct rn_node *node,
               0);
 }
 
+static double maxout_at(const struct interpreter *t, const struct rn_node *node,
+                        int n, int c, int y, int x)
+{
+    double most = -(double)INFINITY;
+
+    for (int k = 0; k < node->pieces; k++)
+        most = fmax(most,
+                    at(t, node->input[0], n, c + k * node->shape.c, y, x, 0));
+    return most;
+}
+
 static double lrn_at(const struct interpreter *t, const struct rn_node *node,
                      int n, int c, int y, int x)
 {
@@ -473,6 +484,7 @@ static rule *const rules[RN_OP_COUNT] = {
     [RN_OP_QUANTIZE] = quantize_at,
     [RN_OP_SELECT] = select_at,
     [RN_OP_HIGHWAY] = highway_at,
+    [RN_OP_MAXOUT] = maxout_at,
 };
 
 static void interpret_node(struct interpreter *t, int v)
@@ -1674,6 +1686,17 @@ static void make_highway(struct rn_graph *g)
     x = rn_graph_highway(g, rn_graph_concat(g, x, x, "twice"), x, "itself");
 }
 
+/* Units of channels and of a linear layer, the former not whole blocks. */
+static void make_maxout(struct rn_graph *g)
+{
+    const struct rn_window three = RN_WINDOW(3, 3, 1, 1);
+    int x = rn_graph_conv(g, 0, "conv", 57, three, true);
+
+    x = rn_graph_maxout(g, x, "units", 3);
+    x = rn_graph_multiply(g, x, rn_graph_prelu(g, x, "slopes"), "read twice");
+    rn_graph_maxout(g, rn_graph_linear(g, x, "fc1", 60), "fc units", 5);
+}
+
 /* What has several readers and several inputs at once. */
 static void gradients_of_blocks(void **state)
 {
@@ -1685,6 +1708,7 @@ static void gradients_of_blocks(void **state)
         {"a block", make_block},
         {"classifier", make_classifier},
         {"highway", make_highway},
+        {"maxout", make_maxout},
     };
     int bad = 0;
 
@@ -1761,6 +1785,7 @@ static int check_plan_row(const struct rn_op_plan *o, bool idle)
     good &= (o->forward != NULL) == (o->no_training == NULL);
     good &= step == (o->forward_step != NULL);
     good &= back == (o->backward_step != NULL);
+    good &= back || !o->learn_step;
     good &= (o->backward != NULL) == (o->keeps != 0);
     if (o->forward)
         good &= (o->backward != NULL) == (o->no_backward == NULL);

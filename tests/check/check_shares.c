@@ -285,6 +285,7 @@ static void columns(void **state)
         bad += check_column(name, o->infer_step);
         bad += check_column(name, o->forward_step);
         bad += check_column(name, o->backward_step);
+        bad += check_column(name, o->learn_step);
     }
     for (size_t i = 0; (a = rn_conv_algorithm_at(i)); i++)
         if (!a->shares) {

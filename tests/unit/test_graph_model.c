@@ -75,6 +75,7 @@ static struct rn_graph *make_graph(void)
     x = rn_graph_concat_all(g, (const int[]){z, x, y, z}, 4, "all");
     x = rn_graph_prelu(g, x, "prelu");
     x = rn_graph_highway(g, rn_graph_concat(g, x, x, "halves"), x, "highway");
+    x = rn_graph_maxout(g, rn_graph_concat(g, x, x, "pieces"), "maxout", 2);
     x = rn_graph_activation(g, x, "mish", RN_FUNCTION_MISH, 0, 0);
     x = rn_graph_log_softmax(g, x, "log softmax");
     x = rn_graph_select(g, x, "last 40", 40,

@@ -382,6 +382,7 @@ static struct rn_model *made_of_everything(void)
     x = rn_graph_select(g, x, "shuffle", 8, (struct rn_selection){0, 2, 4, 1});
     x = rn_graph_select(g, x, "flip", 6, (struct rn_selection){6, 6, -1, 0});
     x = rn_graph_highway(g, rn_graph_concat(g, x, x, "halves"), x, "highway");
+    x = rn_graph_maxout(g, x, "largest", 2);
     x = every_function(g, x);
     x = rn_graph_avg_pool(g, x, "p2", &mean);
     x = rn_graph_avg_pool(g, x, "p3", &counted);

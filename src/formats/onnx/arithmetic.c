@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Sums, differences and products: with constants, which become batch norms, and
- * of two pictures; concatenation. */
+ * of two pictures; concatenation; the largest of several. */
 #include "formats/onnx/layers.h"
 
 #include "core/count.h"
 #include "core/memory.h"
+#include "graph/build.h"
+
+#include <stdio.h>
 
 /* -------------------------------------------------------------- batch norm */
 
@@ -356,4 +359,78 @@ int rn_onnx_read_concat(struct rn_onnx_import *in)
             first);
     rn_free(nodes);
     return rc;
+}
+
+/* -------------------------------------------------------------- the largest
+ */
+
+/* Whether input i is the channels of a value right behind those of the inputs
+ * before it, all of them of one number: a piece of a maxout. */
+static bool is_piece(struct rn_onnx_import *in, uint32_t i, int value)
+{
+    const struct rn_node *n = &in->g->nodes[rn_onnx_input(in, i)->node];
+    int c = n->shape.c;
+
+    return n->op == RN_OP_SELECT && n->input[0] == value &&
+           n->selection.first == (int)i * c && n->selection.inner == c &&
+           (n->selection.step == 1 || c == 1);
+}
+
+/* The value whose pieces the inputs are; -1: they are values of their own. */
+static int whole_of(struct rn_onnx_import *in)
+{
+    const uint32_t n = in->node->inputs;
+    const struct rn_node *first = &in->g->nodes[rn_onnx_input(in, 0)->node];
+    int value = first->op == RN_OP_SELECT ? first->input[0] : -1;
+
+    if (value >= 0 && in->g->nodes[value].shape.c != (int)n * first->shape.c)
+        return -1;
+    for (uint32_t i = 0; i < n && value >= 0; i++)
+        if (!is_piece(in, i, value))
+            return -1;
+    return value;
+}
+
+/* Inputs of one shape, one behind the other. */
+static int join_pieces(struct rn_onnx_import *in, const char *name, int *whole)
+{
+    struct rn_onnx_value *first = rn_onnx_input(in, 0), *v;
+    int nodes[RN_PIECES_MOST], n = (int)in->node->inputs, rc = RN_OK;
+    char joined[RN_IMPORT_NAME + 8];
+
+    for (int i = 0; i < n && !rc; i++) {
+        v = rn_onnx_input(in, (uint32_t)i);
+        rc = check_alike(in, first, v);
+        if (!rc && !rn_shape_equal(rn_onnx_shape_of(in, first),
+                                   rn_onnx_shape_of(in, v)))
+            rc = rn_onnx_fail(in, "compares values of several shapes");
+        nodes[i] = v->node;
+    }
+    snprintf(joined, sizeof(joined), "%s.pieces", name);
+    if (!rc)
+        *whole = rn_graph_concat_all(in->g, nodes, n, joined);
+    return rc;
+}
+
+int rn_onnx_read_largest(struct rn_onnx_import *in)
+{
+    const uint32_t n = in->node->inputs;
+    struct rn_onnx_value *v = NULL;
+    char name[RN_IMPORT_NAME];
+    int whole = -1, rc = RN_OK;
+
+    if (n > RN_PIECES_MOST)
+        rc = rn_onnx_fail(in, "has %u inputs, expected at most %d", n,
+                          RN_PIECES_MOST);
+    for (uint32_t i = 0; i < n && !rc; i++)
+        rc = rn_onnx_any_layout(in, i, &v);
+    if (rc)
+        return rc;
+    rn_onnx_name(in, UINT32_MAX, name);
+    whole = whole_of(in);
+    if (whole < 0)
+        rc = join_pieces(in, name, &whole);
+    return rc ? rc
+              : rn_onnx_output_node(
+                    in, rn_graph_maxout(in->g, whole, name, (int)n), v);
 }

@@ -201,9 +201,21 @@ static int clip_by(struct rn_onnx_import *in, bool low)
                     picture);
 }
 
+/* Whether all inputs are values that the network computes. */
+static bool reads_pictures(struct rn_onnx_import *in)
+{
+    for (uint32_t i = 0; i < in->node->inputs; i++) {
+        const struct rn_onnx_value *x = rn_onnx_input(in, i);
+
+        if (!x || x->kind != RN_ONNX_PICTURE)
+            return false;
+    }
+    return in->node->inputs > 1;
+}
+
 int rn_onnx_read_max(struct rn_onnx_import *in)
 {
-    return clip_by(in, true);
+    return reads_pictures(in) ? rn_onnx_read_largest(in) : clip_by(in, true);
 }
 
 int rn_onnx_read_min(struct rn_onnx_import *in)

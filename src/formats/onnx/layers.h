@@ -18,6 +18,9 @@ rn_onnx_operator rn_onnx_read_add, rn_onnx_read_average_pool,
     rn_onnx_read_reduce_mean, rn_onnx_read_relu, rn_onnx_read_sigmoid,
     rn_onnx_read_softmax, rn_onnx_read_sub;
 
+/** The largest of several values that the network computes, a maxout. */
+int rn_onnx_read_largest(struct rn_onnx_import *in);
+
 /** The parameter of a node in that place. */
 struct rn_param *rn_onnx_param(struct rn_onnx_import *in, int node, int place);
 /** The same number throughout. */

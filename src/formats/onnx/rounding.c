@@ -50,6 +50,7 @@ static bool is_positive(const struct rounding *r, const struct rn_node *n)
     case RN_OP_SUBSAMPLE_PAD:
     case RN_OP_ZERO_PAD:
     case RN_OP_SELECT:
+    case RN_OP_MAXOUT:
     case RN_OP_DROPOUT:
     case RN_OP_ADD:
     case RN_OP_MULTIPLY:

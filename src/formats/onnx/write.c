@@ -780,6 +780,39 @@ static void put_highway(struct onnx_out *o, const char *op)
     rn_pb_end(&o->pb, at);
 }
 
+static const char *piece_name(const struct onnx_out *o, int piece,
+                              char name[NAME_SIZE])
+{
+    char part[32];
+
+    snprintf(part, sizeof(part), "piece%d", piece);
+    return part_name(o, part, name);
+}
+
+/* The pieces apart, then the largest of them. */
+static void put_maxout(struct onnx_out *o, const char *op)
+{
+    const struct rn_node *n = node_of(o);
+    char split[NAME_SIZE], list[NAME_SIZE], piece[NAME_SIZE];
+    int64_t sizes[RN_PIECES_MOST];
+
+    for (int i = 0; i < n->pieces; i++)
+        sizes[i] = n->shape.c;
+    put_list(o, "sizes", (size_t)n->pieces, sizes, list);
+    part_name(o, "split", split);
+    size_t at = begin_node(o, "Split", split, piece_name(o, 0, piece));
+    for (int i = 1; i < n->pieces; i++)
+        rn_pb_put_text(&o->pb, ONNX_NODE_OUTPUT, piece_name(o, i, piece));
+    put_input(o, value_name(o, n->input[0]));
+    put_input(o, list);
+    put_int(o, "axis", 1);
+    rn_pb_end(&o->pb, at);
+    at = begin_node(o, op, n->name, made_name(o));
+    for (int i = 0; i < n->pieces; i++)
+        put_input(o, piece_name(o, i, piece));
+    rn_pb_end(&o->pb, at);
+}
+
 static void put_zero_pad(struct onnx_out *o, const char *op)
 {
     const struct rn_window *w = &node_of(o)->window;
@@ -876,6 +909,7 @@ static const struct writer
     write_quantize        = {"QuantizeLinear", put_quantize},
     write_prelu           = {"PRelu", put_prelu},
     write_select          = {"Gather", put_select},
+    write_maxout          = {"Max", put_maxout},
     write_softmax         = {"Softmax", put_channelwise},
     write_zero_pad        = {"Pad", put_zero_pad},
     write_dropout         = {"Dropout", put_dropout},

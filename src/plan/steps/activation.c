@@ -25,6 +25,16 @@ static int run_activate_backward(struct rn_plan *plan, struct rn_step *s,
     return RN_OK;
 }
 
+/* In inference they are the plan's own. */
+static const float *slopes_of(const struct rn_plan *plan,
+                              const struct rn_step *s)
+{
+    if (s->fold >= 0)
+        return plan->folds[s->fold].bias;
+    return rn_store_at(plan->store, RN_STORE_VALUE,
+                       rn_step_node(plan, s)->param[RN_P_WEIGHT]);
+}
+
 static int run_prelu(struct rn_plan *plan, struct rn_step *s,
                      struct rn_error *err)
 {
@@ -32,8 +42,33 @@ static int run_prelu(struct rn_plan *plan, struct rn_step *s,
 
     (void)err;
     rn_prelu(plan->options.batch, n->shape, plan->options.threads,
-             plan->folds[s->fold].bias, rn_read_at(plan, s->a.buffer),
+             slopes_of(plan, s), rn_read_at(plan, s->a.buffer),
              rn_buffer_at(plan, s->out));
+    return RN_OK;
+}
+
+static int run_prelu_backward(struct rn_plan *plan, struct rn_step *s,
+                              struct rn_error *err)
+{
+    const struct rn_node *n = rn_step_node(plan, s);
+
+    (void)err;
+    rn_prelu_backward(plan->options.batch, n->shape, plan->options.threads,
+                      slopes_of(plan, s), rn_read_at(plan, s->a.buffer),
+                      rn_buffer_at(plan, s->dy), rn_buffer_at(plan, s->out));
+    return RN_OK;
+}
+
+static int run_prelu_slopes(struct rn_plan *plan, struct rn_step *s,
+                            struct rn_error *err)
+{
+    const struct rn_node *n = rn_step_node(plan, s);
+
+    (void)err;
+    rn_prelu_slopes(
+        plan->options.batch, n->shape, plan->options.threads,
+        rn_read_at(plan, s->a.buffer), rn_buffer_at(plan, s->dy),
+        rn_store_at(plan->store, RN_STORE_GRAD, n->param[RN_P_WEIGHT]));
     return RN_OK;
 }
 
@@ -104,6 +139,26 @@ const struct rn_step_type rn_step_prelu = {
     .run = run_prelu,
     .pass = "activation",
     .shares = rn_shares_of_planes,
+    .again = true,
+};
+
+static const struct rn_step_type prelu_backward = {
+    .run = run_prelu_backward,
+    .pass = "backward activation",
+    .shares = rn_shares_of_planes,
+};
+
+/* A block of channels is one thread's, so that its sums are always the same. */
+static void shares_of_slopes(const struct rn_plan *plan,
+                             const struct rn_step *s, struct rn_shares *shares)
+{
+    rn_shares_of_pass(s, rn_planes_of_node(plan, s->node).blocks, shares);
+}
+
+static const struct rn_step_type prelu_slopes = {
+    .run = run_prelu_slopes,
+    .pass = "backward slopes",
+    .shares = shares_of_slopes,
 };
 
 const struct rn_step_type rn_step_multiply = {
@@ -174,7 +229,12 @@ const struct rn_op_plan rn_plan_quantize = {
 const struct rn_op_plan rn_plan_prelu = {
     .infer = rn_infer_prelu,
     .infer_step = &rn_step_prelu,
-    .no_training = "none of our networks has it",
+    .forward = rn_forward_step,
+    .forward_step = &rn_step_prelu,
+    .backward = rn_backward_step,
+    .backward_step = &prelu_backward,
+    .learn_step = &prelu_slopes,
+    .keeps = RN_KEEPS_INPUT,
 };
 
 const struct rn_op_plan rn_plan_multiply = {
