@@ -229,6 +229,7 @@ static const struct sample {
       .emulate = 1}},
     {"se-resnet8", 32, {.mode = RN_MODE_TRAIN, .batch = 3}},
     {"highway-19", 16, {.mode = RN_MODE_TRAIN, .batch = 3}},
+    {"maxout", 24, {.mode = RN_MODE_TRAIN, .batch = 1}},
     {"resnet50", 64, {.batch = 1}},
     {"resnet18", 64, {.batch = 3}},
     {"resnet18", 112, {.batch = 1}},

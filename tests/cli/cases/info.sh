@@ -6,7 +6,7 @@ for net in resnet20 resnet32 resnet44 resnet56 resnet110 resnet1202 plain20 \
     "resnet50 --stride v1" plain18 plain34 resnext50_32x4d resnext101_32x8d \
     resnext101_64x4d wide_resnet50_2 wide_resnet101_2 resnet50c resnet50d \
     resnet18-3x3 vgg16 vgg16_bn se-resnet20 se-resnet50 alexnet densenet121 \
-    densenet-40-12 densenet-bc-100-12 nin highway-19 \
+    maxout fitnet-19 densenet-40-12 densenet-bc-100-12 nin highway-19 \
     highway-32; do
     # shellcheck disable=SC2086
     resnet info $net --json --batch 1 |
