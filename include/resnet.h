@@ -1245,6 +1245,11 @@ struct rn_train_options {
     /** Highway networks: the biases of their gates begin at -gate_bias; 0: 2;
      *  RN_ZERO: at 0. */
     double gate_bias;
+    /** "STAGES=X,…": after each step the weights that come into a unit of these
+     *  stages' layers, a filter of a convolution or a row of a linear layer,
+     *  are shrunk to a norm of X where it is larger (N. Srivastava 2013);
+     * biases stay. Layers in groups are refused. NULL or "none": no limit. */
+    const char *max_norm;
 };
 
 RN_INLINE void rn_train_defaults(struct rn_train_options *options);
@@ -1279,8 +1284,8 @@ struct rn_learner;
  *                with its own options, `weight_decay` and `decay_all`.
  * @return RN_ERR_ARG for options that make no sense, a loss of another output
  *         than the model's, what training cannot do, and for options of whole
- *         runs: freeze, lr_scale, batch_norm, class_weights, weights, teacher,
- *         ema, gate_bias, mixup, cutmix, accumulate.
+ *         runs: freeze, lr_scale, max_norm, batch_norm, class_weights, weights,
+ *         teacher, ema, gate_bias, mixup, cutmix, accumulate.
  */
 RN_API int rn_learner_create(struct rn_learner **out, struct rn_model *model,
                              const struct rn_train_options *options,

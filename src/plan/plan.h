@@ -47,6 +47,14 @@ void rn_store_get(const struct rn_store *store, enum rn_store_kind kind,
 void rn_store_set(struct rn_store *store, enum rn_store_kind kind, size_t param,
                   const float *plain);
 
+/** Whether parameter `param` is weights that rn_store_limit() takes: all but
+ *  those of groups. */
+bool rn_store_limits(const struct rn_store *store, size_t param);
+/** Shrink such weights of each output to a norm of `most` where it is larger;
+ *  the same bits on any number of threads. */
+void rn_store_limit(struct rn_store *store, size_t param, float most,
+                    int threads);
+
 /** One run of equal weight decay within the flat arrays. */
 struct rn_segment {
     size_t param;         /* index into the graph's params */

@@ -224,6 +224,26 @@ void rn_store_set(struct rn_store *store, enum rn_store_kind kind, size_t param,
                                  c.plain_input);
 }
 
+bool rn_store_limits(const struct rn_store *store, size_t param)
+{
+    const struct rn_param *p = &store->graph->params[param];
+    const struct rn_conv_config c =
+        config_of(store->graph, p, &store->places[param]);
+
+    return is_weights(p) && !rn_is_grouped(&c);
+}
+
+void rn_store_limit(struct rn_store *store, size_t param, float most,
+                    int threads)
+{
+    const struct rn_conv_config c = config_of(
+        store->graph, &store->graph->params[param], &store->places[param]);
+
+    rn_conv_weights_limit(rn_store_at(store, RN_STORE_VALUE, (int)param),
+                          c.out.c, c.in.c, c.window, c.plain_input, most,
+                          threads);
+}
+
 void rn_store_import(struct rn_store *store)
 {
     for (size_t i = 0; i < store->graph->n_params; i++)

@@ -248,6 +248,7 @@ void rn_trainer_choose_rest(struct rn_trainer *t)
     set_text(&o->colour, "none");
     set_text(&o->freeze, "none");
     set_text(&o->lr_scale, "none");
+    set_text(&o->max_norm, "none");
     set_text(&o->batch_norm, "batch");
     set_text(&o->class_weights, "none");
 }

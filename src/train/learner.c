@@ -34,6 +34,7 @@ static const char *run_option(const struct rn_train_options *o)
     } texts[] = {
         {"freeze", o->freeze, "none"},
         {"lr_scale", o->lr_scale, "none"},
+        {"max_norm", o->max_norm, "none"},
         {"batch_norm", o->batch_norm, "batch"},
         {"class_weights", o->class_weights, "none"},
         {"weights", o->weights, ""},

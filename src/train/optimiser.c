@@ -246,4 +246,8 @@ void rn_update_step(const struct rn_update *u, const struct rn_graph *graph,
         }
         rn_float_mode_restore(mode);
     }
+    for (size_t i = 0; u->max_norm && i < flat->n_segments; i++)
+        if (u->max_norm[i] > 0)
+            rn_store_limit(u->store, flat->segments[i].param, u->max_norm[i],
+                           u->threads);
 }

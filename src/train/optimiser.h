@@ -89,7 +89,11 @@ struct rn_update {
     bool decay_all; /* false: weights of convolutions and fc only */
     int threads;
     const float *scale; /* of the learning rate, by segment; NULL: 1 */
-    float *factors;     /* room for `factor`, by segment, or NULL */
+    /* Largest norm of the weights into a unit, by segment, 0 for none, and the
+     * store that holds them; NULL: none has one. */
+    const float *max_norm;
+    struct rn_store *store;
+    float *factors; /* room for `factor`, by segment, or NULL */
 };
 
 /** As the options, checked before, say; rn_update_free() releases it. */

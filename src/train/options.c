@@ -215,6 +215,11 @@ static const struct run_option {
       .value = "STAGES=X,...",
       .help = "Let stages learn at X times the rate (conv1-conv4=0.1)"},
      SHAPES, "none"},
+    {{"max_norm", "optimiser", RN_OPTION_TEXT, PLACE(max_norm),
+      .value = "STAGES=X,...", .unset = "none",
+      .help = "After each step, shrink the weights into any unit of a stage to "
+              "a norm of X if it is more (conv1=0.9,fc=1.9365)"},
+     SHAPES, "none"},
     {{"batch_norm", "fine-tuning", RN_OPTION_WORD, PLACE(batch_norm),
       .words = "batch|running",
       .unset = "batch; for pictures with `weights` chosen",

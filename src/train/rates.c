@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Learning rates by stage, and stages that do not learn. */
+/* Learning rates and norms by stage, and stages that do not learn. */
 #include "train/run.h"
 
 #include "core/locale.h"
@@ -63,9 +63,19 @@ static int parse_frozen(unsigned *frozen, const struct rn_graph *graph,
     return RN_OK;
 }
 
+/* An option that gives stages numbers. */
+struct numbers {
+    const char *option, *what; /* its name, and what a number is */
+    float usual;               /* of stages that get none */
+    double most;               /* and they are greater than 0 */
+};
+static const struct numbers scales = {"lr_scale", "factor", 1, 1000};
+static const struct numbers norms = {"max_norm", "norm", 0, 1e6};
+
 /* "conv5=0.1", `n` long */
-static int parse_scale(float scale[RN_STAGES], const struct rn_graph *graph,
-                       const char *text, size_t n, struct rn_error *err)
+static int parse_number(const struct numbers *o, float values[RN_STAGES],
+                        const struct rn_graph *graph, const char *text,
+                        size_t n, struct rn_error *err)
 {
     const char *equals = memchr(text, '=', n);
     unsigned bits =
@@ -74,33 +84,33 @@ static int parse_scale(float scale[RN_STAGES], const struct rn_graph *graph,
     double value = !equals ? -1 : rn_number(equals + 1, &end);
 
     if (bits == 0)
-        return fail_stages(graph, "lr_scale", text, n, "STAGES=X; expected ",
+        return fail_stages(graph, o->option, text, n, "STAGES=X; expected ",
                            err);
-    if (end == equals + 1 || end != text + n || !(value > 0 && value <= 1000))
-        return rn_fail(
-            err, RN_ERR_ARG,
-            "`lr_scale` '%.*s': expected a factor greater than 0 and "
-            "up to 1000",
-            (int)n, text);
+    if (end == equals + 1 || end != text + n ||
+        !(value > 0 && value <= o->most))
+        return rn_fail(err, RN_ERR_ARG,
+                       "`%s` '%.*s': expected a %s greater than 0 and up to %g",
+                       o->option, (int)n, text, o->what, o->most);
     for (int i = 0; i < RN_STAGES; i++)
         if (bits >> i & 1)
-            scale[i] = (float)value;
+            values[i] = (float)value;
     return RN_OK;
 }
 
-static int parse_scales(float scale[RN_STAGES], const struct rn_graph *graph,
-                        const char *text, struct rn_error *err)
+static int parse_numbers(const struct numbers *o, float values[RN_STAGES],
+                         const struct rn_graph *graph, const char *text,
+                         struct rn_error *err)
 {
     int rc = RN_OK;
 
     for (int i = 0; i < RN_STAGES; i++)
-        scale[i] = 1;
+        values[i] = o->usual;
     if (is_none(text))
         return RN_OK;
     for (const char *at = text; rc == RN_OK; at++) {
         size_t n = strcspn(at, ",");
 
-        rc = parse_scale(scale, graph, at, n, err);
+        rc = parse_number(o, values, graph, at, n, err);
         at += n;
         if (*at == '\0')
             break;
@@ -113,7 +123,10 @@ int rn_rates_parse(struct rn_rates *rates, const struct rn_graph *graph,
 {
     int rc = parse_frozen(&rates->frozen, graph, o->freeze, err);
 
-    return rc ? rc : parse_scales(rates->scale, graph, o->lr_scale, err);
+    if (!rc)
+        rc = parse_numbers(&scales, rates->scale, graph, o->lr_scale, err);
+    return rc ? rc
+              : parse_numbers(&norms, rates->max_norm, graph, o->max_norm, err);
 }
 
 int rn_rates_check(const struct rn_train_options *o, struct rn_error *err)

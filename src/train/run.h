@@ -52,9 +52,11 @@ double rn_options_smoothing(const struct rn_train_options *o);
 struct rn_rates {
     unsigned frozen;
     float scale[RN_STAGES];
+    float max_norm[RN_STAGES]; /* 0: none */
 };
 
-/** Read freeze and lr_scale for a graph. RN_ERR_ARG when they make no sense. */
+/** Read freeze, lr_scale and max_norm for a graph. RN_ERR_ARG when they make no
+ * sense. */
 int rn_rates_parse(struct rn_rates *rates, const struct rn_graph *graph,
                    const struct rn_train_options *o, struct rn_error *err);
 /** The same before the graph is known: stages may be any family's. */

@@ -50,6 +50,7 @@ static int set_extras(json_t *object, const struct rn_train_options *o)
         {"colour", o->colour, "none"},
         {"freeze", o->freeze, "none"},
         {"lr_scale", o->lr_scale, "none"},
+        {"max_norm", o->max_norm, "none"},
         {"batch_norm", o->batch_norm, "batch"},
         {"class_weights", o->class_weights, "none"},
     };

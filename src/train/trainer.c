@@ -237,6 +237,12 @@ static int build(struct rn_trainer *t, struct rn_plan **plan, enum rn_mode mode,
     return rn_plan_build(plan, t->store, &options, err);
 }
 
+/* The stage that a segment is of, from 1; 0: of none. */
+static int stage_of(const struct rn_trainer *t, size_t segment)
+{
+    return t->model->graph->params[t->flat.segments[segment].param].stage;
+}
+
 /* Factors of the learning rate, when the stages' differ. */
 static int scale_rates(struct rn_trainer *t, struct rn_error *err)
 {
@@ -248,8 +254,7 @@ static int scale_rates(struct rn_trainer *t, struct rn_error *err)
         return rn_fail_memory(err, flat->n_segments * sizeof(float),
                               "learning rates");
     for (size_t i = 0; i < flat->n_segments; i++) {
-        size_t param = flat->segments[i].param;
-        int stage = t->model->graph->params[param].stage;
+        int stage = stage_of(t, i);
 
         t->lr_scale[i] = stage > 0 ? t->rates.scale[stage - 1] : 1.0F;
         differ |= t->lr_scale[i] < 1 || t->lr_scale[i] > 1;
@@ -258,6 +263,62 @@ static int scale_rates(struct rn_trainer *t, struct rn_error *err)
         rn_free(t->lr_scale);
         t->lr_scale = NULL;
     }
+    return RN_OK;
+}
+
+/* The norm that limits a segment's weights; 0 for none. */
+static float norm_of(const struct rn_trainer *t, size_t segment)
+{
+    size_t param = t->flat.segments[segment].param;
+    int stage = stage_of(t, segment);
+    bool weights = t->model->graph->params[param].kind == RN_PARAM_WEIGHT;
+
+    return weights && stage > 0 ? t->rates.max_norm[stage - 1] : 0;
+}
+
+/* A limit must have something to limit. */
+static int check_norms(const struct rn_trainer *t, struct rn_error *err)
+{
+    const struct rn_graph *g = t->model->graph;
+    bool found[RN_STAGES] = {false};
+
+    for (size_t i = 0; i < t->flat.n_segments; i++) {
+        size_t param = t->flat.segments[i].param;
+
+        if (!(norm_of(t, i) > 0))
+            continue;
+        found[stage_of(t, i) - 1] = true;
+        if (!rn_store_limits(t->store, param))
+            return rn_fail(err, RN_ERR_ARG,
+                           "`max_norm`: '%s' is of a convolution in groups, "
+                           "whose weights have no limit here",
+                           g->params[param].name);
+    }
+    for (int i = 0; i < rn_stages_count(g); i++)
+        if (t->rates.max_norm[i] > 0 && !found[i])
+            return rn_fail(err, RN_ERR_ARG,
+                           "`max_norm`: no weights of stage '%s' learn",
+                           g->stages[i]);
+    return RN_OK;
+}
+
+/* Limits of the weights' norms, when a stage has one. */
+static int limit_norms(struct rn_trainer *t, struct rn_error *err)
+{
+    const struct rn_flat *flat = &t->flat;
+    bool any = false;
+    int rc = check_norms(t, err);
+
+    for (int i = 0; i < RN_STAGES; i++)
+        any |= t->rates.max_norm[i] > 0;
+    if (rc || !any)
+        return rc;
+    t->max_norm = rn_alloc(flat->n_segments, sizeof(float));
+    if (!t->max_norm)
+        return rn_fail_memory(err, flat->n_segments * sizeof(float),
+                              "limits of norms");
+    for (size_t i = 0; i < flat->n_segments; i++)
+        t->max_norm[i] = norm_of(t, i);
     return RN_OK;
 }
 
@@ -272,7 +333,11 @@ static int build_plans(struct rn_trainer *t, struct rn_error *err)
     rc = rn_update_create(&t->update, &t->o, &t->flat, err);
     if (rc == RN_OK)
         rc = scale_rates(t, err);
+    if (rc == RN_OK)
+        rc = limit_norms(t, err);
     t->update.scale = t->lr_scale;
+    t->update.max_norm = t->max_norm;
+    t->update.store = t->store;
     t->update.threads = t->threads;
     if (rc == RN_OK && t->o.ema > 0)
         rc = rn_ema_create(&t->average, &t->flat, t->o.ema, t->threads, err);
@@ -434,6 +499,7 @@ static void release(struct rn_trainer *t)
     rn_accumulate_free(&t->gradients);
     rn_update_free(&t->update);
     rn_free(t->lr_scale);
+    rn_free(t->max_norm);
     rn_free(t->class_weights);
     rn_checkpoint_free(&t->checkpoint);
     rn_model_destroy(t->model);

@@ -53,6 +53,7 @@ struct rn_trainer {
     struct rn_store *store;
     struct rn_flat flat;
     float *lr_scale; /* by segment of flat, or NULL */
+    float *max_norm; /* likewise */
     struct rn_ema average;
     struct rn_accumulated gradients;
     struct rn_update update;

@@ -51,6 +51,12 @@ WORKS["googlenet"] = (80, 4, 0.001, 3)
 WORKS["googlenet-bn"] = (80, 4, 0, 1)
 # What their losses count.
 AUX = {"googlenet": 0.3, "googlenet-bn": 0.3}
+# Maxout at a size at which its 8x8 windows cost seconds, not minutes.
+WORKS["maxout"] = (16, 2, 0.01, 20)
+WORKS["fitnet-19"] = (32, 2, 0.01, 20)
+WORKS["maxout-max-norm"] = (16, 2, 0.01, 20)
+# Largest norm of the weights that come into a unit, by stage: ones that bite.
+MAX_NORM = {"maxout-max-norm": "conv1=0.9,conv2-conv3=1.2,hidden=0.5,fc=0.4"}
 # Batches whose gradients' mean makes a step; the others' steps have one.
 WORKS["resnet20-accumulate"] = (32, 8, 0.01, 8)
 ACCUMULATE = {"resnet20-accumulate": 3}
@@ -282,11 +288,45 @@ def google_net(classes):
     return net
 
 
+class Maxout(torch.nn.Module):
+    """Goodfellow et al. 2013, or Romero et al. 2015; no dropout. Layers are
+    (units, kernel, padding, pool, stride of the pool)."""
+
+    def __init__(self, classes, size, layers):
+        super().__init__()
+        self.layers, inputs = layers, 3
+        for i, (units, kernel, pad, pool, stride) in enumerate(layers):
+            self.add_module(f"conv{i + 1}", torch.nn.Conv2d(
+                inputs, 2 * units, kernel, padding=pad))
+            inputs = units
+            size += 2 * pad - kernel + 1
+            if pool:
+                size = math.ceil((size - pool) / stride) + 1
+        self.fc1 = torch.nn.Linear(inputs * size * size, 2500)
+        self.fc = torch.nn.Linear(500, classes)
+
+    def forward(self, x):
+        for i, (_, _, _, pool, stride) in enumerate(self.layers):
+            x = getattr(self, f"conv{i + 1}")(x)
+            x = torch.stack(x.chunk(2, 1)).max(0).values
+            if pool:
+                x = F.max_pool2d(x, pool, stride, ceil_mode=True)
+        x = self.fc1(torch.flatten(x, 1))
+        return self.fc(torch.stack(x.chunk(5, 1)).max(0).values)
+
+
+MAXOUT = (96, 8, 4, 4, 2), (192, 8, 3, 4, 2), (192, 5, 3, 2, 2)
+FITNET = [(units, 3, 1, pool, stride) for units, pool, stride in (
+    *[(32, 0, 0)] * 3, (48, 0, 0), (48, 2, 2), *[(80, 0, 0)] * 5, (80, 2, 2),
+    *[(128, 0, 0)] * 5, (128, 8, 1))]
+
 # By our names, for so many classes; bench/nets.py has the others.
 NETS = {
     "googlenet": google_net,
     "googlenet-bn": lambda classes: torchvision.models.GoogLeNet(
         classes, init_weights=False, dropout=0, dropout_aux=0),
+    "maxout": lambda classes: Maxout(classes, 16, MAXOUT),
+    "fitnet-19": lambda classes: Maxout(classes, 32, FITNET),
     "densenet-10-12": lambda classes: DenseNet(classes, 2, 12, False),
     "densenet-bc-16-8": lambda classes: DenseNet(classes, 2, 8, True),
     "highway-19": lambda classes: Highway((4, 5, 5), (32, 80, 128), classes),
@@ -299,7 +339,7 @@ NETS = {
 
 def net_of(work):
     return SMALL[work].get("net", "small") if work in SMALL else (
-        work.removesuffix("-accumulate"))
+        work.removesuffix("-accumulate").removesuffix("-max-norm"))
 
 
 def build(work):
@@ -331,6 +371,21 @@ class Lars(torch.optim.Optimizer):
                 v = self.state[p].setdefault("v", torch.zeros_like(p))
                 v.mul_(self.momentum).add_(rate * change)
                 p.sub_(v)
+
+
+@torch.no_grad()
+def limit_norms(net, limits):
+    """As pylearn2's max_kernel_norm and max_col_norm, after a step: a unit of
+    a maxout is each of its pieces."""
+    stages = {"conv1": ["conv1"], "conv2-conv3": ["conv2", "conv3"],
+              "hidden": ["fc1"], "fc": ["fc"]}
+    for limit in limits.split(",") if limits else []:
+        stage, most = limit.split("=")
+        for layer in stages[stage]:
+            weight = getattr(net, layer).weight
+            norms = weight.flatten(1).norm(dim=1)
+            factors = (float(most) / norms).clamp(max=1)
+            weight.mul_(factors.reshape(-1, *[1] * (weight.dim() - 1)))
 
 
 # By our names: from parameters, learning rate and the work's other options.
@@ -516,6 +571,7 @@ def run(work, dtype, rounded=None):
             out["grads"] = {name: digest(name, p.grad)
                             for name, p in net.named_parameters()}
         optimiser.step()
+        limit_norms(net, MAX_NORM.get(work))
     if lr > 0:
         out["end"] = {name: digest(name, t)
                       for name, t in net.state_dict().items() if t.dim() > 0}
@@ -561,6 +617,8 @@ def record(work, folder):
         "accumulate": ACCUMULATE.get(work, 1), "float32_strays": strays,
         "rounding": rounding(work, truth), **SMALL.get(work, {}),
     }
+    if work in MAX_NORM:
+        head["max_norm"] = MAX_NORM[work]
     text = json.dumps({**head, **truth}, indent=None)
     (folder / f"{work}.json").write_text(text + "\n", encoding="utf-8")
 

@@ -607,6 +607,7 @@ static struct rn_train_options everything(const char *name)
     o.freeze = "conv1-conv2";
     o.batch_norm = "batch";
     o.lr_scale = "conv3=0.3,fc=2";
+    o.max_norm = "conv3=0.9,fc=0.5";
     o.ema = 0.9;
     o.class_weights = "balanced";
     o.colour = "jitter";
@@ -662,6 +663,7 @@ static void every_option_counts(void **state)
         {"freeze", PLACE(freeze), 0, "conv1"},
         {"batch_norm", PLACE(batch_norm), 0, "running"},
         {"lr_scale", PLACE(lr_scale), 0, "conv3=0.4,fc=2"},
+        {"max_norm", PLACE(max_norm), 0, "conv3=0.9,fc=0.6"},
         {"class_weights", PLACE(class_weights), 0, "none"},
         {"colour", PLACE(colour), 0, "pca"},
         {"augment", PLACE(augment), 0, "shorter"},
@@ -983,6 +985,8 @@ static const struct refused {
     {PLACE(lr_scale), "conv1", {"`lr_scale` 'conv1'", "STAGES=X"}},
     {PLACE(lr_scale), "conv1=x", {"`lr_scale` 'conv1=x'", "factor"}},
     {PLACE(lr_scale), "conv1=-1", {"`lr_scale` 'conv1=-1'", "factor"}},
+    {PLACE(max_norm), "conv7=1", {"`max_norm` 'conv7=1'", "STAGES=X"}},
+    {PLACE(max_norm), "conv1=0", {"`max_norm` 'conv1=0'", "norm"}},
     {PLACE(colour), "red", {"`colour` is 'red'", "jitter"}},
     {PLACE(batch_norm), "none", {"`batch_norm` is 'none'", "running"}},
     {PLACE(class_weights), "all", {"`class_weights` is 'all'", "balanced"}},

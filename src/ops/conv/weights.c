@@ -7,6 +7,7 @@
 #include "ops/layout.h"
 #include "ops/shares.h"
 
+#include <math.h>
 #include <string.h>
 
 size_t rn_conv_weights_count(int oc, int ic, struct rn_window window,
@@ -143,4 +144,54 @@ void rn_conv_weights_store_to_pairs(const float *store, uint16_t *packed,
 
         k->pack(store + from * square, 2 * w.block, packed + i * square);
     }
+}
+
+enum { BLOCK_MOST = 16 };
+
+/* Where the weight of input i and tap k lies in a block of outputs; that of the
+ * next output is the next. */
+static size_t weight_at(const struct weights_walk *w, size_t i, size_t k)
+{
+    size_t inputs = w->plain ? w->ic : w->block;
+
+    return ((i / inputs * w->taps + k) * inputs + i % inputs) * w->block;
+}
+
+/* The weights of a block of outputs. */
+static void limit_block(const struct weights_walk *w, float most, float *from)
+{
+    double squares[BLOCK_MOST] = {0};
+    float factors[BLOCK_MOST];
+
+    for (size_t i = 0; i < w->ic; i++)
+        for (size_t k = 0; k < w->taps; k++) {
+            const float *at = from + weight_at(w, i, k);
+
+            for (size_t o = 0; o < w->block; o++)
+                squares[o] += (double)at[o] * (double)at[o];
+        }
+    for (size_t o = 0; o < w->block; o++) {
+        double norm = sqrt(squares[o]);
+
+        factors[o] = norm > (double)most ? (float)((double)most / norm) : 1;
+    }
+    for (size_t i = 0; i < w->ic; i++)
+        for (size_t k = 0; k < w->taps; k++) {
+            float *at = from + weight_at(w, i, k);
+
+            for (size_t o = 0; o < w->block; o++)
+                at[o] *= factors[o];
+        }
+}
+
+void rn_conv_weights_limit(float *store, int oc, int ic,
+                           struct rn_window window, bool plain_input,
+                           float most, int threads)
+{
+    struct weights_walk w = walk_of(oc, ic, window, plain_input);
+    size_t outs = blocks_of(&w) / w.in_blocks;
+    size_t each = rn_conv_weights_count(oc, ic, window, plain_input) / outs;
+#pragma omp parallel num_threads(threads)
+    for (struct rn_range r = rn_share_mine(outs); r.begin < r.end; r.begin++)
+        limit_block(&w, most, store + r.begin * each);
 }

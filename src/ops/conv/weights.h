@@ -30,4 +30,10 @@ void rn_conv_weights_pack(const float *oihw, float *store, int oc, int ic,
                           struct rn_window window, bool plain_input,
                           int threads);
 
+/** Shrink the store's weights of each output channel to a norm of `most` where
+ *  it is larger; sums are in the order of files, on so many threads. */
+void rn_conv_weights_limit(float *store, int oc, int ic,
+                           struct rn_window window, bool plain_input,
+                           float most, int threads);
+
 #endif
