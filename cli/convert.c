@@ -89,6 +89,22 @@ static void print_text(const char *const paths[2],
                verified->largest);
 }
 
+/* What of a model only files of ours hold, which the first format is. */
+static void say_left_out(const char *path, const struct rn_model_info *info)
+{
+    const char *const *reads, *const *writes;
+    size_t length = strlen(path), end;
+
+    if (!info->whitened)
+        return;
+    rn_format_name(0, NULL, &reads, &writes);
+    end = strlen(writes[0]);
+    if (length < end || strcmp(path + length - end, writes[0]) != 0)
+        say("'%s' does not hold how images are prepared: their whitening goes "
+            "into %s alone",
+            path, writes[0]);
+}
+
 static int run(const struct command *command, void *options,
                const struct args *args)
 {
@@ -118,6 +134,7 @@ static int run(const struct command *command, void *options,
         goto out;
     }
     rn_model_describe(model, &info);
+    say_left_out(paths[1], &info);
     (o->json ? print_json : print_text)(paths, &info,
                                         o->verify ? &verified : NULL);
     if (o->verify && !agree(&verified, &info)) {

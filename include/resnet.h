@@ -447,6 +447,10 @@ struct rn_model_info {
     uint64_t aux_params;   /**< trainable, of these heads */
     int with_aux;          /**< 1: the model has them, and layers and tensors
                               are theirs, too */
+    double contrast; /**< deviation that global contrast normalisation gives
+                        an image; 0: there is none */
+    int whitened;    /**< 1: images are whitened (ZCA), which only model files
+                        of ours can hold */
 };
 
 RN_INLINE void rn_model_describe(const struct rn_model *model,
@@ -1196,8 +1200,12 @@ struct rn_train_options {
     double cutmix; /**< of cutmix */
     int skip_bad;  /**< 1: another picture stands in for a training picture
                       that cannot be read, which is named; 0: the run stops */
-    const char *normalize;  /**< "channel" (mean and std, the default) or
-                               "pixel" (mean of every pixel, the paper's) */
+    /** "channel" (mean and std, the default), "pixel" (mean of every pixel, the
+     *  paper's), "gcn" (each image less its own mean, of deviation 0.992: norm
+     *  55 for 3x32x32) or "gcn-zca" (that, then ZCA whitening of the training
+     *  images, of which there must be more than an image has numbers: I.
+     *  Goodfellow et al. 2013). The model keeps what was computed. */
+    const char *normalize;
     const char *last_batch; /**< "wrap" (the paper's, the default),
                                "drop", "keep" */
     long report_every;      /**< iterations per log line; 0: chosen */

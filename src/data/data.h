@@ -187,6 +187,8 @@ struct rn_loader_config {
     struct rn_augment augment;
     bool per_pixel, bgr;
     const float *mean, *std; /* as in struct rn_preprocessing; copied */
+    float contrast;          /* likewise */
+    const float *whitening;
     long first;              /* first iteration to deliver */
     long end;                /* one past the last */
 };

@@ -72,6 +72,10 @@ int rn_unusual_order(struct rn_model *model, const char *order,
         return rn_fail(err, RN_ERR_ARG,
                        "an order of channels, but the network takes %d of them",
                        in->c);
+    if (pre->whitening && bgr != was)
+        return rn_fail(err, RN_ERR_ARG,
+                       "another order of channels, but the model's images are "
+                       "whitened in the order it was trained with");
     int rc = rn_model_set_bgr(model, bgr, err);
     if (rc || bgr == was || !pre->mean)
         return rc;

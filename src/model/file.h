@@ -16,6 +16,10 @@
 /* A mean of every pixel is too long for JSON and is a tensor. */
 #define RN_MEAN_TENSOR "preprocessing.mean"
 #define RN_MEAN_DIMS   3
+/* So is the triangle of a whitening, in one row. */
+#define RN_WHITENING_TENSOR "preprocessing.whitening"
+#define RN_WHITENING_DIMS   1
+#define RN_WHITENING_ZCA    "zca" /* what it is called */
 /* What pixels 0..255 are multiplied with before the mean is taken off. */
 #define RN_PIXEL_SCALE "1/255"
 /* Order of the network's channels when it is not RGB. */

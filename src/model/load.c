@@ -357,6 +357,57 @@ static int read_order(struct rn_model *model, const json_t *order,
     return RN_OK;
 }
 
+static int read_whitening_tensor(const struct rn_st_file *f,
+                                 struct rn_model *model, float contrast,
+                                 struct rn_error *err)
+{
+    const struct rn_st_tensor *t = rn_st_find(f, RN_WHITENING_TENSOR);
+    size_t n = rn_shape_size(model->spec.input), count;
+    float *triangle;
+    int rc;
+
+    if (n > RN_WHITENED_MOST)
+        return rn_fail(err, RN_ERR_DATA,
+                       "images of %zu numbers are whitened, expected at most "
+                       "%d",
+                       n, RN_WHITENED_MOST);
+    count = rn_whitening_count(n);
+    if (!t || !rn_st_is_f32(t, RN_WHITENING_DIMS, &count))
+        return rn_fail(err, RN_ERR_DATA,
+                       "tensor " RN_WHITENING_TENSOR
+                       " is missing or not F32 [%zu]",
+                       count);
+    triangle = rn_alloc(count, sizeof(*triangle));
+    if (!triangle)
+        return rn_fail_memory(err, count * sizeof(*triangle), "the whitening");
+    rc = rn_st_read(f, t, triangle, err);
+    if (!rc)
+        rc = rn_model_set_whitening(model, contrast, triangle, err);
+    rn_free(triangle);
+    return rc;
+}
+
+/* What is done to whole images; all of it optional. */
+static int read_whitening(const struct holdings *h, struct rn_model *model,
+                          const json_t *pre, struct rn_error *err)
+{
+    const json_t *contrast = json_object_get(pre, "contrast");
+    const json_t *whitening = json_object_get(pre, "whitening");
+    const char *text = json_string_value(whitening);
+    float deviation = (float)json_number_value(contrast);
+
+    if (contrast && !(json_is_number(contrast) && deviation > 0))
+        return rn_fail(err, RN_ERR_DATA, "contrast is not a number above 0");
+    if (!whitening)
+        return rn_model_set_whitening(model, deviation, NULL, err);
+    if (!text || strcmp(text, RN_WHITENING_ZCA) != 0 || !h->f)
+        return rn_fail(err, RN_ERR_DATA,
+                       "whitening '%.20s', expected " RN_WHITENING_ZCA
+                       " and its tensor",
+                       text ? text : "none");
+    return read_whitening_tensor(h->f, model, deviation, err);
+}
+
 static int fill_preprocessing(const struct holdings *h, struct rn_model *model,
                               const json_t *pre, float *mean, float *std,
                               struct rn_error *err)
@@ -383,6 +434,8 @@ static int fill_preprocessing(const struct holdings *h, struct rn_model *model,
         return fail_field(h->path, "mean", "a number per channel", err);
     }
     int rc = rn_model_set_preprocessing(model, per_pixel, mean, std, &why);
+    if (!rc)
+        rc = read_whitening(h, model, pre, &why);
     if (rc == RN_ERR_ARG)
         rc = RN_ERR_DATA;
     if (!rc)
@@ -403,7 +456,9 @@ static int read_preprocessing(const struct holdings *h, struct rn_model *model,
     if (!pre || json_is_null(pre))
         return RN_OK;
     rc = check_keys(h->path, pre, "preprocessing",
-                    "kind scale mean std order resize crop interpolation", err);
+                    "kind scale mean std order resize crop interpolation "
+                    "contrast whitening",
+                    err);
     if (rc)
         return rc;
     /* Room for the mean in the file, whose shape is checked before use. */

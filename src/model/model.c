@@ -185,6 +185,7 @@ void rn_model_destroy(struct rn_model *model)
     rn_graph_destroy(model->graph);
     rn_free(model->preprocessing.mean);
     rn_free(model->preprocessing.std);
+    rn_free(model->preprocessing.whitening);
     free_texts(model->class_names, (size_t)model->spec.classes);
     free_texts(model->class_ids, (size_t)model->spec.classes);
     rn_free(model->trained);
@@ -325,6 +326,8 @@ void rn_model_describe_sized(const struct rn_model *model,
         .head = model->graph->head,
         .quantized = rn_graph_quantized(model->graph),
         .with_aux = model->graph->n_aux > 0,
+        .contrast = (double)model->preprocessing.contrast,
+        .whitened = model->preprocessing.whitening != NULL,
     };
 
     rn_net_count_aux(spec, &own.aux_heads, &own.aux_params);

@@ -93,6 +93,11 @@ int rn_model_drop_aux(struct rn_model *model, struct rn_error *err);
 int rn_model_set_preprocessing(struct rn_model *model, bool per_pixel,
                                const float *mean, const float *std,
                                struct rn_error *err);
+/** Global contrast normalisation and whitening beside them, 0 and NULL for
+ *  none; copied. rn_model_set_preprocessing() takes both away. RN_ERR_ARG for
+ *  numbers that make no sense, and images that are too large. */
+int rn_model_set_whitening(struct rn_model *model, float contrast,
+                           const float *whitening, struct rn_error *err);
 /** Whether the network takes blue, green, red. RN_ERR_ARG when it does not
  *  take three channels. */
 int rn_model_set_bgr(struct rn_model *model, bool bgr, struct rn_error *err);

@@ -51,6 +51,8 @@ int rn_model_set_preprocessing(struct rn_model *model, bool per_pixel,
     new.per_pixel = per_pixel;
     new.mean = copy_floats(mean, n_mean);
     new.std = copy_floats(std, n_std);
+    new.contrast = 0;
+    new.whitening = NULL;
     if (!new.mean || !new.std) {
         rn_free(new.mean);
         rn_free(new.std);
@@ -58,7 +60,44 @@ int rn_model_set_preprocessing(struct rn_model *model, bool per_pixel,
     }
     rn_free(model->preprocessing.mean);
     rn_free(model->preprocessing.std);
+    rn_free(model->preprocessing.whitening);
     model->preprocessing = new;
+    return RN_OK;
+}
+
+size_t rn_whitening_count(size_t n)
+{
+    return n * (n + 1) / 2;
+}
+
+int rn_model_set_whitening(struct rn_model *model, float contrast,
+                           const float *whitening, struct rn_error *err)
+{
+    size_t n = rn_shape_size(model->spec.input);
+    float *copy = NULL;
+
+    if (!(contrast >= 0 && isfinite(contrast)))
+        return rn_fail(err, RN_ERR_ARG,
+                       "images are normalised to a contrast of %g, expected a "
+                       "number from 0 on",
+                       (double)contrast);
+    if (whitening && n > RN_WHITENED_MOST)
+        return rn_fail(err, RN_ERR_ARG,
+                       "images of %zu numbers cannot be whitened, at most %d",
+                       n, RN_WHITENED_MOST);
+    for (size_t i = 0; whitening && i < rn_whitening_count(n); i++)
+        if (!isfinite(whitening[i]))
+            return rn_fail(err, RN_ERR_ARG, "number %zu of the whitening is %g",
+                           i, (double)whitening[i]);
+    if (whitening) {
+        copy = copy_floats(whitening, rn_whitening_count(n));
+        if (!copy)
+            return rn_fail_memory(err, rn_whitening_count(n) * sizeof(*copy),
+                                  "the whitening");
+    }
+    rn_free(model->preprocessing.whitening);
+    model->preprocessing.contrast = contrast;
+    model->preprocessing.whitening = copy;
     return RN_OK;
 }
 
@@ -127,11 +166,91 @@ void rn_channel_normalise(const struct rn_channel_scale *s,
             out[i] = ((float)pixels[i] / 255.0f - s->mean[from + i]) / s->std;
 }
 
+/* Below this deviation an image is taken to be of one colour. */
+#define FLAT 1e-8
+
+/* Numbers of mean 0 and that deviation; those of one colour become 0. */
+static void normalise_contrast(float *x, size_t n, float deviation)
+{
+    double sum = 0, squares = 0, was, factor;
+
+    for (size_t i = 0; i < n; i++)
+        sum += (double)x[i];
+    for (size_t i = 0; i < n; i++) {
+        double off = (double)x[i] - sum / (double)n;
+
+        squares += off * off;
+    }
+    was = sqrt(squares / (double)n);
+    factor = was < FLAT ? 1 : (double)deviation / was;
+    for (size_t i = 0; i < n; i++)
+        x[i] = (float)(((double)x[i] - sum / (double)n) * factor);
+}
+
+/* Sums of a product that lie side by side, for vectors. */
+enum { LANES = 16 };
+
+static float dot(const float *a, const float *b, size_t n)
+{
+    float sums[LANES] = {0}, sum = 0;
+    size_t i = 0;
+
+    for (; i + LANES <= n; i += LANES)
+        for (size_t k = 0; k < LANES; k++)
+            sums[k] += a[i + k] * b[i + k];
+    for (; i < n; i++)
+        sum += a[i] * b[i];
+    for (size_t k = 0; k < LANES; k++)
+        sum += sums[k];
+    return sum;
+}
+
+/* The matrix times an image, in its place. Row i of the triangle is also what
+ * lies right of the diagonal in column i. */
+static void whiten(const float *triangle, size_t n, float *image)
+{
+    float x[RN_WHITENED_MOST];
+
+    memcpy(x, image, n * sizeof(*x));
+    for (size_t i = 0; i < n; triangle += ++i) {
+        for (size_t k = 0; k < i; k++)
+            image[k] += triangle[k] * x[i];
+        image[i] = dot(triangle, x, i + 1);
+    }
+}
+
+/* Of a whole image, whose numbers depend on each other. */
+static void normalise_whole(const struct rn_preprocessing *pre,
+                            struct rn_shape shape, const uint8_t *pixels,
+                            float *image)
+{
+    size_t n = rn_shape_pixels(shape), channels = (size_t)shape.c;
+
+    for (size_t c = 0; c < channels; c++) {
+        size_t stored = rn_channel_stored(pre->bgr, channels, c);
+
+        for (size_t i = 0; i < n; i++)
+            image[c * n + i] = (float)pixels[stored * n + i] / 255.0f;
+    }
+    if (pre->contrast > 0)
+        normalise_contrast(image, channels * n, pre->contrast);
+    for (size_t i = 0; i < channels * n; i++)
+        image[i] = (image[i] - pre->mean[pre->per_pixel ? i : i / n]) /
+                   pre->std[i / n];
+    if (pre->whitening)
+        whiten(pre->whitening, channels * n, image);
+}
+
 void rn_normalise(const struct rn_preprocessing *pre, struct rn_shape shape,
                   const uint8_t *pixels, float *image)
 {
     size_t n = rn_shape_pixels(shape), channels = (size_t)shape.c;
     struct rn_channel_scale scale;
+
+    if (pre->contrast > 0 || pre->whitening) {
+        normalise_whole(pre, shape, pixels, image);
+        return;
+    }
 
     for (size_t c = 0; c < channels; c++) {
         rn_channel_scale(&scale, pre->mean, pre->std, pre->per_pixel, c, n);

@@ -9,12 +9,19 @@
 
 /** Pixels 0..255 become (pixel / 255 - mean) / std. For the per-pixel mean
  *  of the paper `mean` has c*h*w entries, else c; std always has c. Both are
- *  in the order of the network's channels. */
+ *  in the order of the network's channels.
+ *
+ *  With `contrast` an image loses its own mean first, and gets that deviation
+ *  over all its numbers: global contrast normalisation. With `whitening` it is
+ *  multiplied by that matrix last: ZCA. */
 struct rn_preprocessing {
     bool per_pixel;
-    bool bgr;    /* the network's channels are blue, green, red */
-    float *mean; /* owned; NULL: the model has no preprocessing */
-    float *std;  /* owned */
+    bool bgr;         /* the network's channels are blue, green, red */
+    float *mean;      /* owned; NULL: the model has no preprocessing */
+    float *std;       /* owned */
+    float contrast;   /* 0: none */
+    float *whitening; /* owned; NULL: none. The lower triangle of a symmetric
+                         matrix of the input's c*h*w numbers, row by row */
     /* Before that, of a picture of any size: its shorter side becomes
      * `resize` pixels (0: not stated, the larger side of the input), and the
      * input's h x w are cut from the centre. */
@@ -28,6 +35,11 @@ struct rn_preprocessing {
  *  size when there is a mean for every pixel. */
 void rn_normalise(const struct rn_preprocessing *pre, struct rn_shape shape,
                   const uint8_t *pixels, float *image);
+/** Most numbers of an image that is whitened: 3x64x64. */
+enum { RN_WHITENED_MOST = 12288 };
+/** Numbers of the triangle for images of n. */
+size_t rn_whitening_count(size_t n);
+
 /** Which channel of pixels, in RGB order, the network's channel c is. */
 size_t rn_channel_stored(bool bgr, size_t channels, size_t c);
 

@@ -93,6 +93,7 @@ static void remove_preprocessing(struct rn_model *model)
 {
     rn_free(model->preprocessing.mean);
     rn_free(model->preprocessing.std);
+    rn_free(model->preprocessing.whitening);
     memset(&model->preprocessing, 0, sizeof(model->preprocessing));
 }
 

@@ -83,13 +83,29 @@ static int add_resize(json_t *object, const struct rn_model *model)
     return failed;
 }
 
-/* A mean of every pixel is left to a tensor, or stands here, too. */
+/* Adds what is done to whole images; a whitening is a tensor. */
+static int add_whitening(json_t *object, const struct rn_preprocessing *pre)
+{
+    int failed = 0;
+
+    if (pre->contrast > 0)
+        failed |= json_object_set_new(object, "contrast",
+                                      json_real((double)pre->contrast));
+    if (pre->whitening)
+        failed |= json_object_set_new(object, "whitening",
+                                      json_string(RN_WHITENING_ZCA));
+    return failed;
+}
+
+/* A mean of every pixel is left to a tensor, or stands here, too. A whitening
+ * is too long to: without a tensor for it nothing is said, for half of what is
+ * done to images would be wrong. */
 static json_t *preprocessing_json(const struct rn_model *model, bool whole)
 {
     const struct rn_preprocessing *pre = &model->preprocessing;
     int c = model->spec.input.c;
 
-    if (!pre->mean)
+    if (!pre->mean || (whole && pre->whitening))
         return json_null();
     json_t *object = json_pack("{s:s, s:s, s:o}", "kind",
                                pre->per_pixel ? "pixel" : "channel", "scale",
@@ -101,7 +117,7 @@ static json_t *preprocessing_json(const struct rn_model *model, bool whole)
     }
     int count =
         pre->per_pixel ? c * model->spec.input.h * model->spec.input.w : c;
-    if (add_resize(object, model) == 0 &&
+    if (add_resize(object, model) == 0 && add_whitening(object, pre) == 0 &&
         ((pre->per_pixel && !whole) ||
          json_object_set_new(object, "mean", floats_json(pre->mean, count)) ==
              0))
@@ -215,7 +231,7 @@ struct tensors {
     struct rn_st_out *list;
     size_t count;
     struct rn_slab made;
-    size_t mean_dim[RN_MEAN_DIMS];
+    size_t mean_dim[RN_MEAN_DIMS], whitening_dim;
 };
 
 static void add(struct tensors *t, struct rn_st_out tensor)
@@ -260,12 +276,16 @@ static bool list_tensors(struct tensors *t, const struct rn_model *model,
 
     rn_pixel_mean_dim(model, t->mean_dim);
     t->list =
-        rn_alloc(2 * model->graph->n_params + 1 + n_extras, sizeof(*t->list));
+        rn_alloc(2 * model->graph->n_params + 2 + n_extras, sizeof(*t->list));
     if (!t->list || !add_params(t, model))
         return false;
     if (pre->mean && pre->per_pixel)
         add(t, (struct rn_st_out){RN_MEAN_TENSOR, RN_MEAN_DIMS, t->mean_dim,
                                   pre->mean, RN_F32});
+    t->whitening_dim = rn_whitening_count(rn_shape_size(model->spec.input));
+    if (pre->whitening)
+        add(t, (struct rn_st_out){RN_WHITENING_TENSOR, RN_WHITENING_DIMS,
+                                  &t->whitening_dim, pre->whitening, RN_F32});
     for (size_t i = 0; i < n_extras; i++) {
         const struct rn_extra *e = &extras[i];
 

@@ -152,9 +152,12 @@ static const struct run_option {
       .value = "N", .preset = "4",
       .help = "Pad each side by N pixels before the crop"}, SHAPES, NULL},
     {{"normalize", "data", RN_OPTION_WORD, PLACE(normalize),
-      .words = "channel|pixel", .preset = "channel",
-      .help = "Normalise by the mean and deviation of each channel, or by the "
-              "mean of each pixel (the paper's)"}, SHAPES, NULL},
+      .words = "channel|pixel|gcn|gcn-zca", .value = "HOW",
+      .preset = "channel",
+      .help = "Normalise by the mean and deviation of each channel, by the "
+              "mean of each pixel (the paper's), by each image's own contrast "
+              "(gcn), or by that and the ZCA whitening of the training images "
+              "(gcn-zca)"}, SHAPES, NULL},
     {{"last_batch", "length", RN_OPTION_WORD, PLACE(last_batch),
       .words = "wrap|drop|keep", .preset = "wrap",
       .help = "Fill an epoch's last, smaller batch from the next epoch (wrap, "

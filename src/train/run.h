@@ -25,6 +25,14 @@ enum rn_augment_kind {
     RN_AUGMENT_SHORTER,
 };
 
+/** The words of `normalize`, in their order. */
+enum rn_normalize_kind {
+    RN_NORMALIZE_CHANNEL,
+    RN_NORMALIZE_PIXEL,
+    RN_NORMALIZE_GCN, /* of whole images, from here on */
+    RN_NORMALIZE_ZCA,
+};
+
 /** Place of a value among the words of the option of that name, as of
  *  rn_train_option(); -1: it is none, or NULL. */
 int rn_train_choice(const char *name, const char *value);
@@ -48,7 +56,7 @@ int rn_options_check(const struct rn_train_options *o, struct rn_error *err);
 double rn_options_smoothing(const struct rn_train_options *o);
 
 /** Learning rates by stage: which of the stages, named as in nets/stages.h,
- *  are frozen, and the others' factors. */
+ *  are frozen, and the others' factors and limits. */
 struct rn_rates {
     unsigned frozen;
     float scale[RN_STAGES];

@@ -143,12 +143,16 @@ static int image_stats(const struct rn_trainer *t, bool per_pixel, float *mean,
 static int set_preprocessing(struct rn_trainer *t, struct rn_error *err)
 {
     struct rn_shape s = t->model->spec.input;
-    bool per_pixel = rn_train_choice("normalize", t->o.normalize) == 1;
+    int kind = rn_train_choice("normalize", t->o.normalize);
+    bool per_pixel = kind == RN_NORMALIZE_PIXEL;
     size_t pixels = rn_shape_size(s);
-    float *mean = rn_alloc(pixels, sizeof(float));
-    float *std = rn_alloc((size_t)s.c, sizeof(float));
+    float *mean, *std;
     int rc;
 
+    if (kind >= RN_NORMALIZE_GCN)
+        return rn_trainer_whiten(t, kind == RN_NORMALIZE_ZCA, err);
+    mean = rn_alloc(pixels, sizeof(float));
+    std = rn_alloc((size_t)s.c, sizeof(float));
     if (!mean || !std)
         rc = rn_fail_memory(err, pixels * sizeof(float), "a mean image");
     else
@@ -325,6 +329,8 @@ int rn_trainer_copy_preprocessing(struct rn_model *to,
     if (pre->mean)
         rc = rn_model_set_preprocessing(to, pre->per_pixel, pre->mean, pre->std,
                                         err);
+    if (rc == RN_OK)
+        rc = rn_model_set_whitening(to, pre->contrast, pre->whitening, err);
     if (rc == RN_OK)
         rc = rn_model_set_bgr(to, pre->bgr, err);
     to->preprocessing.interpolation = pre->interpolation;

@@ -56,6 +56,13 @@ int rn_trainer_open_teacher(struct rn_trainer *t, struct rn_error *err)
 
 /* ----------------------------------------------------------------- checks */
 
+static bool same_whitening(const float *a, const float *b, size_t n)
+{
+    if (!a || !b)
+        return !a && !b;
+    return memcmp(a, b, rn_whitening_count(n) * sizeof(*a)) == 0;
+}
+
 /* Of models for images of one size that both have one. */
 static bool same_preprocessing(const struct rn_model *a,
                                const struct rn_model *b)
@@ -67,7 +74,10 @@ static bool same_preprocessing(const struct rn_model *a,
 
     return p->per_pixel == q->per_pixel && p->bgr == q->bgr &&
            memcmp(p->mean, q->mean, means * sizeof(*p->mean)) == 0 &&
-           memcmp(p->std, q->std, channels * sizeof(*p->std)) == 0;
+           memcmp(p->std, q->std, channels * sizeof(*p->std)) == 0 &&
+           memcmp(&p->contrast, &q->contrast, sizeof(p->contrast)) == 0 &&
+           same_whitening(p->whitening, q->whitening,
+                          rn_shape_size(a->spec.input));
 }
 
 /* Outputs and classes. */

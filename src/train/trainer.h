@@ -204,6 +204,13 @@ int rn_trainer_copy_preprocessing(struct rn_model *to,
 /** The model of a run's first step: made, or from weights. */
 int rn_trainer_start_model(struct rn_trainer *t, struct rn_error *err);
 
+/* whiten.c */
+
+/** Give the model global contrast normalisation, and with `whiten` the ZCA of
+ *  the training images. RN_ERR_ARG for fewer images than that needs, images
+ *  that are too large, and a build without LAPACK. */
+int rn_trainer_whiten(struct rn_trainer *t, bool whiten, struct rn_error *err);
+
 /* before.c: what can be known before the first step. */
 
 /** Whether the run folder, where it lies in the data, is no class's: as one of

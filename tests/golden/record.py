@@ -53,7 +53,6 @@ WORKS["googlenet-bn"] = (80, 4, 0, 1)
 AUX = {"googlenet": 0.3, "googlenet-bn": 0.3}
 # Maxout at a size at which its 8x8 windows cost seconds, not minutes.
 WORKS["maxout"] = (16, 2, 0.01, 20)
-WORKS["fitnet-19"] = (32, 2, 0.01, 20)
 WORKS["maxout-max-norm"] = (16, 2, 0.01, 20)
 # Largest norm of the weights that come into a unit, by stage: ones that bite.
 MAX_NORM = {"maxout-max-norm": "conv1=0.9,conv2-conv3=1.2,hidden=0.5,fc=0.4"}
@@ -289,7 +288,7 @@ def google_net(classes):
 
 
 class Maxout(torch.nn.Module):
-    """Goodfellow et al. 2013, or Romero et al. 2015; no dropout. Layers are
+    """Goodfellow et al. 2013, without dropout. Layers are
     (units, kernel, padding, pool, stride of the pool)."""
 
     def __init__(self, classes, size, layers):
@@ -316,9 +315,6 @@ class Maxout(torch.nn.Module):
 
 
 MAXOUT = (96, 8, 4, 4, 2), (192, 8, 3, 4, 2), (192, 5, 3, 2, 2)
-FITNET = [(units, 3, 1, pool, stride) for units, pool, stride in (
-    *[(32, 0, 0)] * 3, (48, 0, 0), (48, 2, 2), *[(80, 0, 0)] * 5, (80, 2, 2),
-    *[(128, 0, 0)] * 5, (128, 8, 1))]
 
 # By our names, for so many classes; bench/nets.py has the others.
 NETS = {
@@ -326,7 +322,6 @@ NETS = {
     "googlenet-bn": lambda classes: torchvision.models.GoogLeNet(
         classes, init_weights=False, dropout=0, dropout_aux=0),
     "maxout": lambda classes: Maxout(classes, 16, MAXOUT),
-    "fitnet-19": lambda classes: Maxout(classes, 32, FITNET),
     "densenet-10-12": lambda classes: DenseNet(classes, 2, 12, False),
     "densenet-bc-16-8": lambda classes: DenseNet(classes, 2, 8, True),
     "highway-19": lambda classes: Highway((4, 5, 5), (32, 80, 128), classes),

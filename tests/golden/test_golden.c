@@ -71,7 +71,6 @@ static const struct run {
     {"googlenet", 0, 2},
     {"googlenet-bn", 0, 2},
     {"maxout", 0, 2},
-    {"fitnet-19", 0, 2},
     {"maxout-max-norm", 1, 1},
 };
 

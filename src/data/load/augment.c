@@ -110,6 +110,51 @@ void rn_image_prepare(const struct rn_loader_config *config,
         config->data->part[config->part].pixels + pick.index * image, out);
 }
 
+/* The same of numbers that are normalised already, in their place. A row comes
+ * before the one that it is taken from is overwritten. */
+static void move_plane(float *plane, int h, int w, const struct view *view)
+{
+    int left = view->dx < 0 ? -view->dx : 0,
+        right = view->dx > 0 ? view->dx : 0;
+
+    for (int k = 0; k < h; k++) {
+        int y = view->dy < 0 ? h - 1 - k : k, from = y + view->dy;
+        float *row = plane + (size_t)y * (size_t)w;
+        size_t n = left + right < w ? (size_t)(w - left - right) : 0;
+
+        if (from < 0 || from >= h || n == 0) {
+            memset(row, 0, (size_t)w * sizeof(*row));
+            continue;
+        }
+        memmove(row + left, plane + (size_t)from * (size_t)w + right,
+                n * sizeof(*row));
+        memset(row, 0, (size_t)left * sizeof(*row));
+        memset(row + w - right, 0, (size_t)right * sizeof(*row));
+        if (view->flip)
+            reverse(row, (size_t)w);
+    }
+}
+
+/* Images whose numbers depend on each other are normalised whole. */
+static void augment_whole(const struct rn_loader_config *config,
+                          const struct view *view, const uint8_t *pixels,
+                          float *out)
+{
+    const struct rn_shape *s = rn_loader_shape(config);
+    const struct rn_preprocessing pre = {
+        .per_pixel = config->per_pixel,
+        .bgr = config->bgr,
+        .mean = (float *)config->mean,
+        .std = (float *)config->std,
+        .contrast = config->contrast,
+        .whitening = (float *)config->whitening,
+    };
+
+    rn_normalise(&pre, *s, pixels, out);
+    for (int c = 0; c < s->c && (view->dy || view->dx || view->flip); c++)
+        move_plane(out + (size_t)c * rn_shape_pixels(*s), s->h, s->w, view);
+}
+
 void rn_image_augment(const struct rn_loader_config *config,
                       struct rn_pick pick, const uint8_t *pixels, float *out)
 {
@@ -118,6 +163,10 @@ void rn_image_augment(const struct rn_loader_config *config,
     size_t plane = rn_shape_pixels(*s);
     size_t channels = (size_t)s->c;
 
+    if (config->contrast > 0 || config->whitening) {
+        augment_whole(config, &view, pixels, out);
+        return;
+    }
     for (size_t c = 0; c < channels; c++) {
         size_t stored = rn_channel_stored(config->bgr, channels, c);
         struct plane p = {
@@ -136,4 +185,6 @@ void rn_loader_prepare_as(struct rn_loader_config *config,
     config->bgr = pre->bgr;
     config->mean = pre->mean;
     config->std = pre->std;
+    config->contrast = pre->contrast;
+    config->whitening = pre->whitening;
 }

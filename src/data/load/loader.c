@@ -31,7 +31,7 @@ struct scratch {
 
 struct rn_loader {
     struct rn_loader_config config;
-    float *mean, *std; /* config's copies */
+    float *mean, *std, *whitening; /* config's copies */
     struct rn_order order;
     struct slot slot[RN_RING_SLOTS];
     size_t image; /* floats of one crop */
@@ -281,6 +281,14 @@ static int allocate(struct rn_loader *l, struct rn_error *err)
                               "the normalisation");
     config->mean = l->mean;
     config->std = l->std;
+    if (config->whitening) {
+        l->whitening = copy(config->whitening, rn_whitening_count(l->image));
+        if (!l->whitening)
+            return rn_fail_memory(err,
+                                  rn_whitening_count(l->image) * sizeof(float),
+                                  "the whitening");
+        config->whitening = l->whitening;
+    }
     return rn_order_create(&l->order, &config->sampler, err);
 }
 
@@ -465,5 +473,6 @@ void rn_loader_destroy(struct rn_loader *l)
     rn_order_destroy(&l->order);
     rn_free(l->mean);
     rn_free(l->std);
+    rn_free(l->whitening);
     rn_free(l);
 }
