@@ -195,8 +195,7 @@ static int read_all(struct rn_onnx_import *in, const struct rn_shape *size)
     if (rc)
         return rc;
     /* What became part of another layer is read by nobody. */
-    return rn_onnx_join_highways(in->g) &&
-                   rn_graph_cut(in->g, in->g->output) &&
+    return rn_onnx_join_highways(in->g) && rn_graph_cut(in->g, in->g->output) &&
                    rn_onnx_settle_rounding(in->g, false)
                ? RN_OK
                : rn_fail_memory(in->err, in->g->n_nodes * sizeof(int),
