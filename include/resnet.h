@@ -1111,11 +1111,6 @@ RN_API void rn_survey_destroy(struct rn_survey *survey);
 
 /* ----------------------------------------------------------- training */
 
-/** All text fields are borrowed until rn_train() returns. What is 0 or NULL
- *  is chosen: as stated for images of one size, by the number of pictures, the
- *  memory and the weights for pictures. What was chosen is told, and kept in
- *  run.json. Where RN_ZERO is named it stands for 0 itself. Stages are the
- *  paper's: conv1, conv2 … conv5, fc. */
 /** Whether a network is trained with its auxiliary heads, if it has any. They
  *  are in last.safetensors and best.safetensors; what reads these leaves them
  *  out unless rn_import_options.aux_heads asks for them. */
@@ -1126,6 +1121,11 @@ enum rn_aux_heads {
     RN_AUX_HEADS_OFF = 2
 };
 
+/** All text fields are borrowed until rn_train() returns. What is 0 or NULL
+ *  is chosen: as stated for images of one size, by the number of pictures, the
+ *  memory and the weights for pictures. What was chosen is told, and kept in
+ *  run.json. Where RN_ZERO is named it stands for 0 itself. Stages are the
+ *  paper's: conv1, conv2 … conv5, fc. */
 struct rn_train_options {
     size_t struct_size; /**< sizeof(struct rn_train_options) */
     const char *data;   /**< as for rn_data_open() */
