@@ -122,6 +122,84 @@ class ResNet(nn.Module):
         return self.fc(torch.flatten(F.adaptive_avg_pool2d(x, 1), 1))
 
 
+class PreBlock(nn.Module):
+    """Activation first: of the shortcut, too, where that projects or `both`
+    says so; not at all in a block that is `bare`. Of three convolutions the one
+    numbered `strides` strides; projections have no batch norm."""
+
+    def __init__(self, inputs, width, stride, option, kernels, strides, both,
+                 bare):
+        super().__init__()
+        outputs = width * (4 if len(kernels) == 3 else 1)
+        channels, self.convs = inputs, len(kernels)
+        for i, kernel in enumerate(kernels, 1):
+            to = outputs if i == self.convs else width
+            self.add_module(f"bn{i}", nn.Identity() if bare and i == 1
+                            else nn.BatchNorm2d(channels))
+            self.add_module(f"conv{i}", nn.Conv2d(
+                channels, to, kernel, stride if i == strides else 1,
+                kernel // 2, bias=False))
+            channels = to
+        self.both, self.bare = both or inputs != outputs, bare
+        self.downsample = shortcut(option, inputs, outputs, stride)
+        if option == "B" and self.downsample is not None:
+            self.downsample = self.downsample[:1]
+
+    def forward(self, x):
+        y = x if self.bare else F.relu(self.bn1(x))
+        x = y if self.both else x
+        for i in range(1, self.convs + 1):
+            y = y if i == 1 else F.relu(getattr(self, f"bn{i}")(y))
+            y = getattr(self, f"conv{i}")(y)
+        return y + (x if self.downsample is None else self.downsample(x))
+
+
+class PreResNet(nn.Module):
+    """He et al. 2016b (facebookarchive/fb.resnet.torch, for CIFAR's bottlenecks
+    KaimingHe/resnet-1k-layers), Zagoruyko and Komodakis 2016, and timm's
+    resnetv2, which has no batch norm before the pool."""
+
+    def __init__(self, kind, width, kernels, counts, option, classes):
+        super().__init__()
+        small = kind in ("cifar", "wide")
+        channels = 16 if small else 64
+        self.conv1 = nn.Conv2d(3, channels, 3 if small else 7,
+                               1 if small else 2, 1 if small else 3, bias=False)
+        self.bn1 = nn.BatchNorm2d(64) if kind == "imagenet" else nn.Identity()
+        self.relu = nn.ReLU() if kind == "imagenet" else nn.Identity()
+        self.maxpool = nn.Identity() if small else nn.MaxPool2d(3, 2, 1)
+        self.stages = len(counts)
+        for stage, count in enumerate(counts):
+            blocks = []
+            for i in range(count):
+                first = stage == 0 and i == 0
+                blocks.append(PreBlock(
+                    channels, width, 2 if stage > 0 and i == 0 else 1, option,
+                    kernels, 2 if len(kernels) == 3 and not small else 1,
+                    first and kind == "cifar", first and kind == "imagenet"))
+                channels = blocks[-1].get_submodule(
+                    f"conv{len(kernels)}").out_channels
+            setattr(self, f"layer{stage + 1}", nn.Sequential(*blocks))
+            width *= 2
+        self.bn = nn.BatchNorm2d(channels)
+        self.fc = nn.Linear(channels, classes)
+
+    def forward(self, x):
+        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
+        for stage in range(self.stages):
+            x = getattr(self, f"layer{stage + 1}")(x)
+        return self.fc(F.relu(self.bn(x)).mean((2, 3)))
+
+
+# Kind, width of the first stage, kernels of a block, blocks, shortcut.
+PREACTIVATED = {
+    "preresnet20": ("cifar", 16, (3, 3), (3, 3, 3), "A"),
+    "cifar-preresnet11": ("cifar", 16, (1, 3, 1), (1, 1, 1), "B"),
+    "preresnet18": ("imagenet", 64, (3, 3), (2, 2, 2, 2), "B"),
+    "wrn-10-1": ("wide", 16, (3, 3), (1, 1, 1), "B"),
+    "wrn-10-2": ("wide", 32, (3, 3), (1, 1, 1), "B"),
+}
+
 # ImageNet's stem, width of the first stage, block, blocks, shortcut, classes.
 NETS = {
     "resnet20": (False, 16, Basic, (3, 3, 3), "A", 10),
@@ -148,6 +226,10 @@ def excite(net, imagenet):
 
 
 def build(name, classes=None):
+    if name in PREACTIVATED:
+        kind = PREACTIVATED[name][0]
+        own = 10 if kind in ("cifar", "wide") else 1000
+        return PreResNet(*PREACTIVATED[name], classes or own)
     if name in RIVALS:
         return RIVALS[name]()
     *shape, own = NETS[name]

@@ -53,9 +53,9 @@ int net_open(struct rn_model **out, const char *name,
     if (given) {
         err->code = RN_ERR_ARG;
         snprintf(err->msg, sizeof(err->msg),
-                 "--classes, --channels, --size, --shortcut, --stride and "
-                 "--aux-heads go with a network's name, not with the model "
-                 "file '%.300s'",
+                 "--classes, --channels, --size, --shortcut, --stride, "
+                 "--aux-heads, --block and --dropout go with a network's name, "
+                 "not with the model file '%.300s'",
                  name);
         return err->code;
     }

@@ -209,9 +209,14 @@ struct rn_net_options {
                            have it, not all at the end; 0: the family's own */
     int stride_v1;      /**< bottleneck stride in the first 1x1 (the paper's)
                            instead of the 3x3 (v1.5, the default) */
-    int aux_heads; /**< 1: with the network's auxiliary heads (GoogLeNet's),
-                      which training alone computes; RN_ERR_ARG where it
-                      has none */
+    int aux_heads;     /**< 1: with the network's auxiliary heads (GoogLeNet's),
+                          which training alone computes; RN_ERR_ARG where it
+                          has none */
+    const char *block; /**< "basic" or "bottleneck", of cifar-preresnet{d};
+                          NULL: the network's own; borrowed for the call */
+    double dropout;    /**< of wide ResNets: share of each block's numbers
+                          that training drops between its convolutions, less
+                          than 1; 0: none */
 };
 
 RN_INLINE void rn_net_defaults(struct rn_net_options *options);
@@ -1258,6 +1263,8 @@ struct rn_train_options {
      *  are shrunk to a norm of X where it is larger (N. Srivastava 2013);
      * biases stay. Layers in groups are refused. NULL or "none": no limit. */
     const char *max_norm;
+    const char *block; /**< as in rn_net_options; beside `weights` this */
+    double dropout;    /**< and this must agree with the file */
 };
 
 RN_INLINE void rn_train_defaults(struct rn_train_options *options);
@@ -2033,8 +2040,7 @@ RN_INLINE int rn_run_get(const char *run, struct rn_run_state *state,
     return rn_run_get_sized(run, state, sizeof(*state), err);
 }
 
-RN_API int rn_study_report_sized(const char *dir,
-                                 const struct rn_study *study,
+RN_API int rn_study_report_sized(const char *dir, const struct rn_study *study,
                                  void (*message)(void *user, const char *text),
                                  void *user, struct rn_study_result *result,
                                  size_t size, struct rn_error *err);

@@ -29,8 +29,8 @@
     "activations (cheap; auto is this) or blocks (most convolutions run " \
     "twice); results stay the same"
 #define RN_PRECISION_WORDS "auto|fp32|bf16|int8"
-#define RN_PRECISION_HELP  \
-    "Compute with numbers of this precision; auto: int8 for a quantised "    \
+#define RN_PRECISION_HELP                                                 \
+    "Compute with numbers of this precision; auto: int8 for a quantised " \
     "model, else fp32"
 #define RN_EMULATE_HELP \
     "Compute bf16 on a processor without instructions for it, slowly"
@@ -42,6 +42,13 @@
 #define RN_STRIDE_HELP                                                      \
     "Where a bottleneck strides: in its first 1x1 (v1, the paper's) or in " \
     "its 3x3"
+#define RN_BLOCK_WORDS "basic|bottleneck"
+#define RN_BLOCK_HELP                                                 \
+    "Blocks of a cifar-preresnet: two 3x3 (basic), or 1x1, 3x3, 1x1 " \
+    "(bottleneck)"
+#define RN_DROPOUT_MOST 0.99
+#define RN_DROPOUT_HELP \
+    "Share that a wide ResNet's blocks drop between convolutions in training"
 
 typedef const struct rn_option *rn_option_table(size_t i);
 

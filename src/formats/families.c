@@ -315,6 +315,8 @@ static struct rn_net_outline outline_of(const struct rn_graph *g)
         o.convs += n->op == RN_OP_CONV;
         o.linears += n->op == RN_OP_LINEAR;
         o.three += three;
+        if (three)
+            o.last = n->shape.c;
         if (three && o.three == 1) {
             o.groups = n->groups > 1 ? n->groups : 1;
             o.width = n->shape.c;

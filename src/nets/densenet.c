@@ -394,7 +394,7 @@ static const struct rn_net_rule rules[] = {
 };
 
 static const struct rn_net_source rn_source_kuangliu = {
-    "kuangliu/pytorch-cifar's"};
+    "kuangliu/pytorch-cifar's", NULL};
 
 /* kuangliu's, of whom others have conv1 and linear, too. */
 static const struct rn_net_rule kuangliu[] = {

@@ -12,8 +12,8 @@ static const struct rn_family *const families[] = {
 #undef RN_FAMILY
 };
 
-const struct rn_net_source rn_source_torchvision = {"torchvision's"};
-const struct rn_net_source rn_source_structure = {"its own"};
+const struct rn_net_source rn_source_torchvision = {"torchvision's", NULL};
+const struct rn_net_source rn_source_structure = {"its own", NULL};
 
 const struct rn_family *rn_family_at(size_t i)
 {

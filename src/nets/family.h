@@ -37,7 +37,11 @@ const struct rn_net_word *rn_net_read_word(const struct rn_net_word *words,
 /** A number of at most so many digits without zeros in front; what follows it,
  *  or NULL without one (or text). */
 const char *rn_net_read_number(const char *text, size_t digits, int *out);
-/** Refuse the options of residual networks for one that is none. */
+/** Refuse a choice of blocks and dropout. */
+int rn_net_no_blocks(const struct rn_net_spec *spec,
+                     const struct rn_net_options *options,
+                     struct rn_error *err);
+/** Refuse the options of residual networks for one that is none, too. */
 int rn_net_no_options(struct rn_net_spec *spec,
                       const struct rn_net_options *options,
                       struct rn_error *err);
@@ -69,6 +73,7 @@ struct rn_net_outline {
     int convs, three;  /* convolutions in all, and those of 3x3 */
     int linears;       /* linear layers */
     int groups, width; /* of the first of 3x3, and channels */
+    int last;          /* channels of the last of 3x3 */
 };
 
 /** Whether it is the network of that name and those options: true ends the
@@ -79,6 +84,9 @@ typedef bool rn_net_try(void *user, const char *name, char shortcut,
 /** People who publish weights under names of their own. */
 struct rn_net_source {
     const char *name; /* "torchvision's", in messages */
+    /* What a name in any file of theirs begins with, where only that tells
+     * names of theirs from others'; or NULL. */
+    const char *mark;
 };
 extern const struct rn_net_source rn_source_torchvision; /* names are ours */
 extern const struct rn_net_source rn_source_structure;   /* of nobody known */
@@ -123,6 +131,7 @@ struct rn_net_found {
     char net[32];  /* its name */
     char shortcut; /* 'A' (where the zeros go is not told), 'B', 'C'; or 0 */
     bool bottleneck;
+    const char *block; /* as in rn_net_options; NULL: the name says it */
     bool small; /* begins as for small pictures, in a way of few sources */
     bool conv_head; /* the classifier is a 1x1 convolution, not a matrix */
     uint64_t channels;

@@ -403,7 +403,7 @@ static enum rn_net_claim recognise(struct rn_net_found *found,
 {
     struct rn_anatomy a;
 
-    if (!rn_anatomy_take(&a, t) || a.squeezes)
+    if (!rn_anatomy_take(&a, t) || a.squeezes || a.preactivates)
         return RN_CLAIM_NONE;
     /* Names of Caffe's, whose pools round up. */
     if (t->source == &rn_source_senet) {

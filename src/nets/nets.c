@@ -67,6 +67,23 @@ static const struct rn_net_word *nearest_word(const char *text)
     return best;
 }
 
+/* The longest word that the name begins with, followed by a digit. */
+static const struct rn_net_word *leading_word(const char *name)
+{
+    const struct rn_net_word *best = NULL;
+    const struct rn_family *family;
+
+    for (size_t i = 0; (family = rn_family_at(i)); i++)
+        for (const struct rn_net_word *w = family->words; w->text; w++) {
+            size_t n = strlen(w->text);
+
+            if (strncmp(name, w->text, n) == 0 && rn_is_digit(name[n]) &&
+                (!best || n > strlen(best->text)))
+                best = w;
+        }
+    return best;
+}
+
 /* Whether any family has such a network of so many layers. */
 static bool has_layers(const char *word, int layers)
 {
@@ -108,9 +125,13 @@ const char *rn_net_suggest(const char *name, char *buf, size_t size)
     const struct rn_net_word *word;
     int layers, length;
 
-    if (!name || !buf || !first_word(name, text))
+    if (!name || !buf)
         return NULL;
-    word = nearest_word(text);
+    word = leading_word(name);
+    if (word)
+        snprintf(text, sizeof(text), "%s", word->text);
+    else if (first_word(name, text))
+        word = nearest_word(text);
     if (!word)
         return NULL;
     layers = nearest_layers(word->text, wanted_layers(name + strlen(text)));
@@ -215,10 +236,29 @@ static int resolve_sizes(struct rn_net_spec *spec,
     return rc;
 }
 
+int rn_net_no_blocks(const struct rn_net_spec *spec,
+                     const struct rn_net_options *options, struct rn_error *err)
+{
+    if (options->block)
+        return rn_fail(err, RN_ERR_ARG,
+                       "'%s' leaves no choice of blocks, but `block` %s was "
+                       "given",
+                       spec->name, options->block);
+    if (options->dropout > 0)
+        return rn_fail(err, RN_ERR_ARG,
+                       "'%s' takes no `dropout`, but %g was given", spec->name,
+                       options->dropout);
+    return RN_OK;
+}
+
 int rn_net_no_options(struct rn_net_spec *spec,
                       const struct rn_net_options *options,
                       struct rn_error *err)
 {
+    int rc = rn_net_no_blocks(spec, options, err);
+
+    if (rc)
+        return rc;
     spec->shortcut = '-';
     if (options->shortcut && options->shortcut != '-')
         return rn_fail(err, RN_ERR_ARG,

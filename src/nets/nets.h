@@ -61,8 +61,9 @@ struct rn_net_spec {
     int depth; /* weighted layers, projections not counted */
     int classes;
     struct rn_shape input;
-    int variant; /* what else a name says, in the family's own numbers */
-    bool aux;    /* with its auxiliary heads, for training */
+    int variant;    /* what else a name says, in the family's own numbers */
+    bool aux;       /* with its auxiliary heads, for training */
+    double dropout; /* see rn_net_options.dropout */
     /* Residual networks' alone, from here on; zero but for the shortcut in
      * others. */
     bool plain;     /* no shortcuts */

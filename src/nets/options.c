@@ -23,6 +23,11 @@ static const struct rn_option options[] = {
      .words = RN_STRIDE_WORDS, .preset = "v1.5", .help = RN_STRIDE_HELP},
     {"aux_heads", "network", RN_OPTION_FLAG, PLACE(aux_heads),
      .help = "Take the network with its auxiliary heads, as it is trained"},
+    {"block", "network", RN_OPTION_WORD, PLACE(block),
+     .words = RN_BLOCK_WORDS, .unset = "the network's own",
+     .help = RN_BLOCK_HELP},
+    {"dropout", "network", RN_OPTION_REAL, PLACE(dropout), 0, RN_DROPOUT_MOST,
+     .value = "X", .unset = "none", .help = RN_DROPOUT_HELP},
 };
 /* clang-format on */
 

@@ -72,8 +72,10 @@ int rn_residual_resolve(struct rn_net_spec *spec,
                         const struct rn_net_options *options, char usual,
                         bool bottleneck, struct rn_error *err)
 {
-    int rc = resolve_shortcut(spec, usual, options->shortcut, err);
+    int rc = rn_net_no_blocks(spec, options, err);
 
+    if (!rc)
+        rc = resolve_shortcut(spec, usual, options->shortcut, err);
     return rc ? rc
               : resolve_stride(spec, options->stride_v1 != 0, bottleneck, err);
 }
@@ -85,7 +87,7 @@ static json_t *put_plain(const struct rn_net_spec *spec)
     return json_boolean(spec->plain);
 }
 
-static json_t *put_shortcut(const struct rn_net_spec *spec)
+json_t *rn_residual_put_shortcut(const struct rn_net_spec *spec)
 {
     const char *name = rn_shortcut_name(spec->shortcut);
 
@@ -93,7 +95,8 @@ static json_t *put_shortcut(const struct rn_net_spec *spec)
 }
 
 /* A letter alone is for rn_net_resolve() to judge. */
-static bool get_shortcut(const json_t *value, struct rn_net_options *options)
+bool rn_residual_get_shortcut(const json_t *value,
+                              struct rn_net_options *options)
 {
     const char *text = json_string_value(value);
 
@@ -104,12 +107,12 @@ static bool get_shortcut(const json_t *value, struct rn_net_options *options)
     return options->shortcut == 'a' ? strlen(text) > 1 : strlen(text) == 1;
 }
 
-static json_t *put_stride(const struct rn_net_spec *spec)
+json_t *rn_residual_put_stride(const struct rn_net_spec *spec)
 {
     return json_string(rn_stride_name(spec->stride_v1));
 }
 
-static bool get_stride(const json_t *value, struct rn_net_options *options)
+bool rn_residual_get_stride(const json_t *value, struct rn_net_options *options)
 {
     const char *text = json_string_value(value);
 
@@ -121,8 +124,8 @@ static bool get_stride(const json_t *value, struct rn_net_options *options)
 
 const struct rn_net_attribute rn_residual_attributes[] = {
     {"plain", put_plain, NULL, "as its name says"},
-    {"shortcut", put_shortcut, get_shortcut, "one letter or A-split"},
-    {"stride", put_stride, get_stride, "\"v1\" or \"v1.5\""},
+    RN_RESIDUAL_SHORTCUT,
+    RN_RESIDUAL_STRIDE,
     {NULL, NULL, NULL, NULL},
 };
 
@@ -157,13 +160,13 @@ int rn_residual_stage_of(const struct rn_net_spec *spec, const char *node)
 /* ------------------------------------------------------ weights of others */
 
 const struct rn_net_source rn_source_akamaster = {
-    "akamaster/pytorch_resnet_cifar10's"};
+    "akamaster/pytorch_resnet_cifar10's", NULL};
 const struct rn_net_source rn_source_transformers = {
-    "Hugging Face Transformers'"};
-const struct rn_net_source rn_source_mmpretrain = {"MMPretrain's"};
-const struct rn_net_source rn_source_senet = {"hujie-frank/SENet's"};
+    "Hugging Face Transformers'", NULL};
+const struct rn_net_source rn_source_mmpretrain = {"MMPretrain's", NULL};
+const struct rn_net_source rn_source_senet = {"hujie-frank/SENet's", NULL};
 const struct rn_net_source rn_source_cadene = {
-    "Cadene/pretrained-models.pytorch's"};
+    "Cadene/pretrained-models.pytorch's", NULL};
 
 const struct rn_net_rule rn_residual_rules[] = {
     {"linear.", "fc.", &rn_source_akamaster},
@@ -239,6 +242,17 @@ static void count_blocks(struct rn_anatomy *a, const struct rn_net_tensors *t)
     }
 }
 
+/* Whether a block's first batch norm is of what the block reads, where that has
+ * other channels than the convolution makes. */
+static bool begins_with_norm(const struct rn_net_tensors *t)
+{
+    uint64_t conv[4], norm[4];
+
+    return get_dims(t, "layer2.0.conv1.weight", conv) && conv[0] != conv[1] &&
+           t->dims(t->user, "layer2.0.bn1.weight", norm) == 1 &&
+           norm[0] == conv[1];
+}
+
 bool rn_anatomy_take(struct rn_anatomy *a, const struct rn_net_tensors *t)
 {
     uint64_t dim[4];
@@ -250,6 +264,7 @@ bool rn_anatomy_take(struct rn_anatomy *a, const struct rn_net_tensors *t)
     a->pooled = has_in_block(t, 2, 0, "downsample.2.weight");
     a->bottleneck = has_in_block(t, 1, 0, "conv3.weight");
     a->squeezes = t->begins(t->user, "layer1.0.se.");
+    a->preactivates = begins_with_norm(t);
     return (a->deep || get_dims(t, "conv1.weight", a->stem)) &&
            a->stages >= 2 && a->stages <= RN_RESIDUAL_STAGES &&
            get_dims(t, "layer1.0.conv1.weight", a->conv1) &&
@@ -318,6 +333,32 @@ static bool may_antialias(const struct rn_net_spec *s,
     return rn_net_resolve(&other, name, NULL, NULL) == RN_OK;
 }
 
+void rn_residual_unsure_stride(const struct rn_net_given *given,
+                               rn_net_say *say, void *user)
+{
+    if (!given->stride)
+        say(user, "bottlenecks taken to stride in their 3x3 (v1.5), as most "
+                  "weights do; shapes do not tell: --stride v1 says otherwise");
+}
+
+void rn_residual_unsure_zeros(const struct rn_net_spec *spec,
+                              const struct rn_net_given *given, rn_net_say *say,
+                              void *user)
+{
+    const bool split = spec->shortcut == 'a';
+    char text[200];
+
+    if (given->shortcut || (spec->shortcut != 'A' && !split))
+        return;
+    snprintf(text, sizeof(text),
+             "shortcut %s taken: new channels' zeros %s; shapes do not tell: "
+             "--shortcut %s says otherwise",
+             rn_shortcut_name(spec->shortcut),
+             split ? "on both sides" : "behind the others",
+             split ? "A" : "A-split");
+    say(user, text);
+}
+
 void rn_residual_unsure(const struct rn_net_spec *spec,
                         const struct rn_net_found *found,
                         const struct rn_net_given *given, rn_net_say *say,
@@ -326,10 +367,8 @@ void rn_residual_unsure(const struct rn_net_spec *spec,
     const char *tail = spec->name + strlen(RESNET);
     char text[400];
 
-    if (found->bottleneck && !given->stride && !spec->antialias &&
-        !given->layers)
-        say(user, "bottlenecks taken to stride in their 3x3 (v1.5), as most "
-                  "weights do; shapes do not tell: --stride v1 says otherwise");
+    if (found->bottleneck && !spec->antialias && !given->layers)
+        rn_residual_unsure_stride(given, say, user);
     if (may_antialias(spec, found, given)) {
         snprintf(text, sizeof(text),
                  "taken to shrink by strides, not by pools as timm's "
@@ -347,15 +386,5 @@ void rn_residual_unsure(const struct rn_net_spec *spec,
                  given->stem_pool ? "the pool given" : "no pool");
         say(user, text);
     }
-    if (!given->shortcut && (spec->shortcut == 'A' || spec->shortcut == 'a')) {
-        bool split = spec->shortcut == 'a';
-
-        snprintf(text, sizeof(text),
-                 "shortcut %s taken: new channels' zeros %s; shapes do not "
-                 "tell: --shortcut %s says otherwise",
-                 rn_shortcut_name(spec->shortcut),
-                 split ? "on both sides" : "behind the others",
-                 split ? "A" : "A-split");
-        say(user, text);
-    }
+    rn_residual_unsure_zeros(spec, given, say, user);
 }

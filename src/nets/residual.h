@@ -18,6 +18,23 @@ int rn_residual_resolve(struct rn_net_spec *spec,
 
 /* Columns of struct rn_family. */
 extern const struct rn_net_attribute rn_residual_attributes[];
+json_t *rn_residual_put_shortcut(const struct rn_net_spec *spec);
+bool rn_residual_get_shortcut(const json_t *value,
+                              struct rn_net_options *options);
+#define RN_RESIDUAL_SHORTCUT                                            \
+    {                                                                   \
+        "shortcut", rn_residual_put_shortcut, rn_residual_get_shortcut, \
+            "one letter or A-split"                                     \
+    }
+json_t *rn_residual_put_stride(const struct rn_net_spec *spec);
+bool rn_residual_get_stride(const json_t *value,
+                            struct rn_net_options *options);
+#define RN_RESIDUAL_STRIDE                                        \
+    {                                                             \
+        "stride", rn_residual_put_stride, rn_residual_get_stride, \
+            "\"v1\" or "                                          \
+            "\"v1.5\""                                            \
+    }
 extern const char *const rn_residual_stages[];
 extern const struct rn_net_rule rn_residual_rules[];
 extern const char *const rn_residual_weights[];
@@ -27,6 +44,13 @@ void rn_residual_unsure(const struct rn_net_spec *spec,
                         const struct rn_net_found *found,
                         const struct rn_net_given *given, rn_net_say *say,
                         void *user);
+/** The parts of that: where bottlenecks stride, and where option A has its
+ *  zeros. */
+void rn_residual_unsure_stride(const struct rn_net_given *given,
+                               rn_net_say *say, void *user);
+void rn_residual_unsure_zeros(const struct rn_net_spec *spec,
+                              const struct rn_net_given *given, rn_net_say *say,
+                              void *user);
 
 /* Whose names the rules are. */
 extern const struct rn_net_source rn_source_akamaster;
@@ -41,7 +65,8 @@ struct rn_anatomy {
     bool deep;        /* three it is */
     bool pooled;      /* shortcuts whose convolution is not the first */
     bool bottleneck;
-    bool squeezes; /* blocks end in gates */
+    bool squeezes;     /* blocks end in gates */
+    bool preactivates; /* or begin with batch norm */
     int blocks[RN_RESIDUAL_STAGES + 1];
     int stages;
     uint64_t conv1[4], conv2[4]; /* of layer1.0 */

@@ -258,6 +258,11 @@ static const struct run_option {
       .words = "auto|on|off", .preset = "auto", .value = "WHICH",
       .help = "Train auxiliary heads, too (GoogLeNet's): auto, where the "
               "network has any"}, SHAPES, ""},
+    {{"block", "network", RN_OPTION_WORD, PLACE(block),
+      .words = RN_BLOCK_WORDS, .unset = "the network's own",
+      .help = RN_BLOCK_HELP}, SHAPES, ""},
+    {{"dropout", "network", RN_OPTION_REAL, PLACE(dropout), 0, RN_DROPOUT_MOST,
+      .value = "X", .unset = "none", .help = RN_DROPOUT_HELP}, SHAPES, ""},
     {{"data_rule", "data", RN_OPTION_INT, PLACE(data_rule), 1, RN_RULE_NEWEST,
       .value = "N", .unset = "the newest",
       .help = "Rule that says what is held out and which folders are classes"},

@@ -394,6 +394,32 @@ static bool fits(const struct rn_trainer *t, const struct rn_model *weights,
            m->h == s.h && m->w == s.w && weights->spec.aux == aux;
 }
 
+/* Blocks and dropout are the network's, which the file tells: what the options
+ * ask for must be that. */
+static int check_asked(const struct rn_trainer *t,
+                       const struct rn_model *weights, struct rn_error *err)
+{
+    const struct rn_net_options asked = {.block = t->o.block,
+                                         .dropout = t->o.dropout};
+    const struct rn_net_spec *is = &weights->spec;
+    struct rn_net_spec spec;
+
+    if (!asked.block && !(asked.dropout > 0))
+        return RN_OK;
+    int rc = rn_net_resolve(&spec, is->name, &asked, err);
+    if (rc)
+        return rc;
+    if (asked.block && spec.variant != is->variant)
+        return rn_fail(err, RN_ERR_ARG,
+                       "'%s' holds a %s without the %s blocks asked for",
+                       t->o.weights, is->name, asked.block);
+    if (asked.dropout > 0 && spec.dropout != is->dropout)
+        return rn_fail(err, RN_ERR_ARG,
+                       "'%s' holds a %s with `dropout` %g, not %g",
+                       t->o.weights, is->name, is->dropout, asked.dropout);
+    return RN_OK;
+}
+
 static int from_weights(struct rn_trainer *t, struct rn_error *err)
 {
     struct rn_model *weights;
@@ -403,7 +429,9 @@ static int from_weights(struct rn_trainer *t, struct rn_error *err)
     if (rc != RN_OK)
         return rc;
     spec = weights->spec;
-    rc = rn_trainer_choose_network(t, weights, err);
+    rc = check_asked(t, weights, err);
+    if (rc == RN_OK)
+        rc = rn_trainer_choose_network(t, weights, err);
     spec.input = input_shape(t);
     spec.classes = t->data->classes;
     if (rc == RN_OK)
@@ -444,6 +472,8 @@ static int from_nothing(struct rn_trainer *t, struct rn_error *err)
         .width = s.w,
         .shortcut = t->o.shortcut,
         .stride_v1 = t->o.stride_v1,
+        .block = t->o.block,
+        .dropout = t->o.dropout,
     };
     struct rn_net_spec spec;
 

@@ -56,6 +56,11 @@ WORKS["maxout"] = (16, 2, 0.01, 20)
 WORKS["maxout-max-norm"] = (16, 2, 0.01, 20)
 # Largest norm of the weights that come into a unit, by stage: ones that bite.
 MAX_NORM = {"maxout-max-norm": "conv1=0.9,conv2-conv3=1.2,hidden=0.5,fc=0.4"}
+WORKS["preresnet20"] = (16, 8, 0.01, 20)
+WORKS["cifar-preresnet11"] = (16, 8, 0.01, 20)
+WORKS["wrn-10-1"] = (16, 8, 0.01, 20)
+WORKS["wrn-10-2"] = (16, 8, 0.01, 20)
+WORKS["preresnet18"] = (32, 8, 0, 1)
 # Batches whose gradients' mean makes a step; the others' steps have one.
 WORKS["resnet20-accumulate"] = (32, 8, 0.01, 8)
 ACCUMULATE = {"resnet20-accumulate": 3}

@@ -72,6 +72,11 @@ static const struct run {
     {"googlenet-bn", 0, 2},
     {"maxout", 0, 2},
     {"maxout-max-norm", 1, 1},
+    {"preresnet20", 0, 2},
+    {"cifar-preresnet11", 0, 2},
+    {"preresnet18", 0, 2},
+    {"wrn-10-1", 0, 2},
+    {"wrn-10-2", 1, 1},
 };
 
 /* ------------------------------------- the formula, as in record.py */

@@ -197,7 +197,9 @@ static void check_description(const struct rn_family *family, const char *name)
         {.classes = 7, .shortcut = 'a'},
         {.shortcut = 'C', .stride_v1 = 1},
         {.stride_v1 = 1},
-        {.classes = 5, .aux_heads = 1}};
+        {.classes = 5, .aux_heads = 1},
+        {.block = "bottleneck"},
+        {.dropout = 0.3}};
 
     for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++)
         check_text(family, name, &options[i]);
@@ -247,6 +249,7 @@ static void check_tensors(const struct rn_family *family, const char *name)
     assert_int_equal(r.classes, spec.classes);
     assert_int_equal(r.channels, spec.input.c);
     options.shortcut = r.network.shortcut;
+    options.block = r.network.block;
     OK(rn_net_resolve(&spec, r.network.net, &options, &err));
     OK(rn_net_build(&found, &spec, &err));
     assert_int_equal(found->n_params, g->n_params);

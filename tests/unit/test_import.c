@@ -103,6 +103,14 @@ static void networks_are_recognised(void **state)
         {"resnet101c", {.channels = 1}, 'B'},
         {"resnet18-3x3", {.classes = 10}, 'B'},
         {"resnet50-3x3", {.classes = 100, .channels = 1}, 'B'},
+        {"preresnet20", {.classes = 10}, 'A'},
+        {"preresnet20", {.shortcut = 'B'}, 'B'},
+        {"cifar-preresnet11", {.classes = 5}, 'B'},
+        {"cifar-preresnet20", {.block = "bottleneck"}, 'B'},
+        {"preresnet18", {.classes = 10}, 'B'},
+        {"resnetv2_18", {.classes = 10}, 'B'},
+        {"wrn-10-2", {.channels = 1}, 'B'},
+        {"wrn-16-2", {.shortcut = 'C'}, 'C'},
     };
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
@@ -255,6 +263,100 @@ static void sources_mean_strides_and_pools(void **state)
             fail_msg("%s, '%s': %s, pool %s", cases[i].net, cases[i].marks,
                      r.network.stride_v1 ? "v1" : "v1.5", pool);
         rn_recognised_free(&r);
+        rn_state_close(&s);
+    }
+}
+
+enum preactivators { TIMM, SZAGORUYKO, XTERNALZ };
+
+/* Their names for one of ours. */
+static void name_by(enum preactivators who, const char *ours, char name[100])
+{
+    static const struct {
+        enum preactivators who;
+        const char *ours, *theirs;
+    } parts[] = {
+        {TIMM, "conv1.weight", "stem.conv.weight"},
+        {TIMM, "bn.", "norm."},
+        {TIMM, "fc.", "head.fc."},
+        {SZAGORUYKO, "conv1.weight", "conv0"},
+        {XTERNALZ, "bn.", "bn1."},
+    };
+    int stage, block, number, at = 0, rest = 0;
+
+    snprintf(name, 100, "%s", ours);
+    for (size_t i = 0; i < COUNT(parts); i++)
+        if (parts[i].who == who &&
+            strncmp(ours, parts[i].ours, strlen(parts[i].ours)) == 0)
+            snprintf(name, 100, "%s%s", parts[i].theirs,
+                     ours + strlen(parts[i].ours));
+    if (sscanf(ours, "layer%d.%d.%n", &stage, &block, &at) != 2)
+        return;
+    ours += at;
+    if (who == XTERNALZ && strncmp(ours, "downsample", 10) == 0)
+        ours = "convShortcut.weight";
+    if (who == XTERNALZ)
+        snprintf(name, 100, "block%d.layer.%d.%s", stage, block, ours);
+    if (who == TIMM && strncmp(ours, "downsample", 10) == 0)
+        ours = "downsample.conv.weight";
+    if (who == TIMM)
+        snprintf(name, 100, "stages.%d.blocks.%d.%s%s", stage - 1, block,
+                 *ours == 'b' ? "norm" : "", ours + (*ours == 'b' ? 2 : 0));
+    if (who == SZAGORUYKO && sscanf(ours, "conv%d", &number) == 1)
+        snprintf(name, 100, "group%d.block%d.conv%d", stage - 1, block,
+                 number - 1);
+    else if (who == SZAGORUYKO && sscanf(ours, "bn%d%n", &number, &rest) == 1)
+        snprintf(name, 100, "group%d.block%d.bn%d%s", stage - 1, block,
+                 number - 1, ours + rest);
+    else if (who == SZAGORUYKO)
+        snprintf(name, 100, "group%d.block%d.convdim", stage - 1, block);
+}
+
+/* The networks of three sources, whose names become ours; without running
+ * statistics, or the last batch norm, it is another network. */
+static void preactivation_of_others(void **state)
+{
+    static const struct {
+        enum preactivators who;
+        const char *net, *source;
+    } cases[] = {
+        {TIMM, "resnetv2_18", "timm's"},
+        {TIMM, "resnetv2_50", "timm's"},
+        {SZAGORUYKO, "wrn-16-2", "szagoruyko/wide-residual-networks'"},
+        {SZAGORUYKO, "wrn-10-1", "szagoruyko/wide-residual-networks'"},
+        {XTERNALZ, "wrn-16-2", "xternalz/WideResNet-pytorch's"},
+        {XTERNALZ, "wrn-10-1", "xternalz/WideResNet-pytorch's"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct rn_state s;
+        struct rn_recognised r;
+        struct rn_error err = {0};
+        struct rn_state_tensor *head;
+        char name[100];
+
+        shapes_of_net(&s, cases[i].net, NULL);
+        for (size_t k = 0; k < s.count; k++) {
+            name_by(cases[i].who, s.tensors[k].name, name);
+            rename_tensor(&s.tensors[k], name);
+        }
+        if (cases[i].who == TIMM) { /* a 1x1 convolution */
+            head = tensor_of(&s, "head.fc.weight");
+            head->dims = 4;
+            head->dim[2] = head->dim[3] = 1;
+        }
+        OK(rn_rename(&r, &s, NULL, &err));
+        OK(rn_recognise(&r, &s, &err));
+        assert_string_equal(r.network.net, cases[i].net);
+        assert_string_equal(r.source->name, cases[i].source);
+        assert_false(rn_recognised_stranger(&r));
+        rn_recognised_free(&r);
+        if (cases[i].who == TIMM) {
+            rename_tensor(tensor_of(&s, "stages.0.blocks.0.norm2.running_mean"),
+                          "else");
+            assert_not_recognised(&s, "no running mean: a residual network");
+        }
         rn_state_close(&s);
     }
 }
@@ -2103,6 +2205,7 @@ int main(void)
         cmocka_unit_test(networks_are_recognised),
         cmocka_unit_test(names_of_others),
         cmocka_unit_test(sources_mean_strides_and_pools),
+        cmocka_unit_test(preactivation_of_others),
         cmocka_unit_test(other_networks_are_named),
         cmocka_unit_test(uneven_widths_are_named),
         cmocka_unit_test(known_sources_have_habits),

@@ -90,6 +90,30 @@ static const struct count_case {
     /* pylearn2's and FitNets', whose papers tell fewer digits. */
     {"maxout",    0,  0, 16247830, 0,  732290696},
     {"fitnet-19", 0,  0,  2742102, 0,  381941128},
+    /* He et al. 2016b by their code; timm's resnetv2_50 and others; Zagoruyko
+     * and Komodakis 2016, table 4 (36.5 M, 8.9 M). */
+    {"preresnet20",   0,  0,   269722, 0,   40551040},
+    {"preresnet20",  'B', 0,   272282, 0,   40813184},
+    {"preresnet32",   0,  0,   464154, 0,   68862592},
+    {"preresnet44",   0,  0,   658586, 0,   97174144},
+    {"preresnet56",   0,  0,   853018, 0,  125485696},
+    {"preresnet110",  0,  0,  1727962, 0,  252887680},
+    {"cifar-preresnet11", 0, 0, 126746, 0,  17222144},
+    {"preresnet164",  0,  0,  1703258, 0,  244500992},
+    {"preresnet1001", 0,  0, 10327706, 0, 1487849984},
+    {"preresnet18",   0,  0, 11687720,  1.814, 0},
+    {"preresnet34",   0,  0, 21795880,  3.664, 0},
+    {"preresnet50",   0,  0, 25549352,  4.089, 0},
+    {"preresnet101",  0,  0, 44541480,  7.801, 0},
+    {"preresnet152",  0,  0, 60185128, 11.514, 0},
+    {"preresnet200",  0,  0, 64666152, 15.007, 0},
+    {"resnetv2_18",   0,  0, 11687720,  1.814, 0},
+    {"resnetv2_50",   0,  0, 25549352,  4.089, 0},
+    {"resnetv2_101",  0,  0, 44541480,  7.801, 0},
+    {"wrn-22-1",      0,  0,   272282, 0,   40813184},
+    {"wrn-16-4",      0,  0,  2748890, 0,  392612352},
+    {"wrn-28-10",     0,  0, 36479194, 0, 5243328768},
+    {"wrn-40-4",      0,  0,  8949210, 0, 1298582016},
     {"resnext50_32x4d",  0, 0,  25028904,  4.230, 0},
     {"resnext101_32x8d", 0, 0,  88791336, 16.414, 0},
     {"resnext101_64x4d", 0, 0,  83455272, 15.460, 0},
@@ -171,10 +195,13 @@ static void depth_is_the_name(void **state)
     static const struct {
         const char *name;
         int depth;
-    } nets[] = {{"resnet8", 8},   {"resnet20", 20},       {"plain56", 56},
-                {"resnet18", 18}, {"resnet34", 34},       {"plain34", 34},
-                {"resnet50", 50}, {"resnet101", 101},     {"resnet152", 152},
-                {"plain50", 50},  {"cifar-resnet50", 50}, {"resnet1202", 1202}};
+    } nets[] = {
+        {"resnet8", 8},      {"resnet20", 20},       {"plain56", 56},
+        {"resnet18", 18},    {"resnet34", 34},       {"plain34", 34},
+        {"resnet50", 50},    {"resnet101", 101},     {"resnet152", 152},
+        {"plain50", 50},     {"cifar-resnet50", 50}, {"resnet1202", 1202},
+        {"preresnet20", 20}, {"preresnet164", 164},  {"preresnet200", 200},
+        {"resnetv2_50", 50}};
 
     (void)state;
     for (size_t i = 0; i < COUNT(nets); i++) {
@@ -344,6 +371,73 @@ static void stride_versions(void **state)
     }
 }
 
+/* What a value is made of: a node's inputs by their names. */
+static void check_input(const struct rn_graph *g, const char *node, int input,
+                        const char *of)
+{
+    const struct rn_node *n = find(g, node);
+
+    if (strcmp(g->nodes[n->input[input]].name, of) != 0)
+        fail_msg("%s reads %s, expected %s", node,
+                 g->nodes[n->input[input]].name, of);
+}
+
+/* Which value shortcuts begin at, and what strides. */
+static void activation_comes_first(void **state)
+{
+    static const struct {
+        const char *net, *shortcut, *first, *shrinks;
+    } cases[] = {
+        /* The input of the first block's shortcut, of its first convolution,
+         * and the convolution of layer2.0 that strides. */
+        {"preresnet20", "layer1.0.relu1", "layer1.0.relu1", "conv1"},
+        {"wrn-16-1", "conv1", "layer1.0.relu1", "conv1"},
+        {"preresnet18", "maxpool", "maxpool", "conv1"},
+        {"resnetv2_18", "maxpool", "layer1.0.relu1", "conv1"},
+        {"preresnet164", NULL, "layer1.0.relu1", "conv1"},
+        {"wrn-16-4", NULL, "layer1.0.relu1", "conv1"},
+        {"preresnet50", NULL, "maxpool", "conv2"},
+        {"resnetv2_50", NULL, "layer1.0.relu1", "conv2"},
+    };
+    char name[48];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct rn_graph *g = build(cases[i].net, NULL);
+
+        if (cases[i].shortcut)
+            check_input(g, "layer1.0.add", 1, cases[i].shortcut);
+        else
+            check_input(g, "layer1.0.downsample.0", 0, cases[i].first);
+        check_input(g, "layer1.0.conv1", 0, cases[i].first);
+        check_input(g, "layer1.1.add", 1, "layer1.0.add");
+        check_input(g, "layer1.1.conv1", 0, "layer1.1.relu1");
+        snprintf(name, sizeof(name), "layer2.0.%s", cases[i].shrinks);
+        assert_int_equal(find(g, name)->window.stride, 2);
+        assert_null(rn_graph_param(g, "layer2.0.downsample.1.weight"));
+        assert_int_equal(find(g, "bn.relu")->op, RN_OP_RELU);
+        rn_graph_destroy(g);
+    }
+}
+
+/* Options that few networks have. */
+static void blocks_and_dropout(void **state)
+{
+    const struct rn_net_options bottleneck = {.block = "bottleneck"};
+    const struct rn_net_options dropout = {.dropout = 0.25};
+    struct rn_graph *g = build("cifar-preresnet20", &bottleneck);
+
+    (void)state;
+    assert_non_null(rn_graph_param(g, "layer3.1.conv3.weight"));
+    assert_null(rn_graph_param(g, "layer3.2.conv3.weight"));
+    rn_graph_destroy(g);
+    g = build("wrn-10-2", &dropout);
+    check_input(g, "layer1.0.conv2", 0, "layer1.0.dropout");
+    check_input(g, "layer1.0.dropout", 0, "layer1.0.relu2");
+    assert_true(find(g, "layer3.0.dropout")->a == 0.25f);
+    rn_graph_destroy(g);
+}
+
 /* Tensors of torchvision's names in torchvision's order. */
 static void names_are_torchvisions(void **state)
 {
@@ -390,6 +484,12 @@ static void families_do_not_mix(void **state)
         {"resnet18-3x3", "imagenet", 32, 10, 'B'},
         {"resnet34d", "imagenet", 224, 1000, 'B'},
         {"resnet8", "cifar", 32, 10, 'A'},
+        {"preresnet18", "preact", 224, 1000, 'B'},
+        {"preresnet20", "preact", 32, 10, 'A'},
+        {"preresnet164", "preact", 32, 10, 'B'},
+        {"cifar-preresnet50", "preact", 32, 10, 'A'},
+        {"resnetv2_34", "preact", 224, 1000, 'B'},
+        {"wrn-10-1", "preact", 32, 10, 'B'},
     };
 
     (void)state;
@@ -452,6 +552,29 @@ static const struct {
     {"densenet-bc-6x12x24x16-", {0}, "unknown network"},
     {"densenet-1207-12", {0}, "unknown network"},
     {"densenet121", {.shortcut = 'B'}, "'densenet121' has no shortcuts"},
+    {"preresnet21", {0}, "did you mean 'preresnet20'?"},
+    {"preresnet26", {0}, "did you mean 'preresnet20'?"},
+    {"cifar-preresnet21", {0}, "did you mean 'cifar-preresnet20'?"},
+    {"resnetv2_50d", {0}, "did you mean 'resnetv2_50'?"},
+    {"resnetv2_50x1_bit", {0}, "unknown network 'resnetv2_50x1_bit'"},
+    {"wrn-17-4", {0}, "did you mean 'wrn-16-4'?"},
+    {"wrn-16", {0}, "did you mean 'wrn-16-4'?"},
+    {"wrn-16-0", {0}, "did you mean 'wrn-16-4'?"},
+    {"wrn-16-100", {0}, "did you mean 'wrn-16-4'?"},
+    {"preresnet164",
+     {.block = "basic"},
+     "'preresnet164' has bottleneck blocks, but `block` basic was given"},
+    {"cifar-preresnet26",
+     {.block = "bottleneck"},
+     "has basic blocks, but `block` bottleneck"},
+    {"cifar-preresnet11", {.block = "basic"}, "has bottleneck blocks, but"},
+    {"preresnet18", {.stride_v1 = 1}, "'preresnet18' has no bottleneck"},
+    {"preresnet20", {.dropout = 0.3}, "'preresnet20' takes no `dropout`"},
+    {"resnet20", {.dropout = 0.3}, "'resnet20' takes no `dropout`, but 0.3"},
+    {"vgg16", {.dropout = 0.3}, "'vgg16' takes no `dropout`"},
+    {"resnet50",
+     {.block = "basic"},
+     "'resnet50' leaves no choice of blocks, but `block` basic"},
     {"vgg16_bnn", {0}, "did you mean 'vgg16'?"},
     {"vgg16", {.shortcut = 'A'}, "'vgg16' has no shortcuts"},
     {"nin9", {0}, "did you mean 'nin'?"},
@@ -532,6 +655,9 @@ static void suggestions_are_near(void **state)
         {"vgg17", "vgg16"},
         {"egg16", "vgg16"},
         {"leg16", NULL},
+        {"wrm-16", "wrn-16-4"},
+        {"preresnet163", "preresnet164"},
+        {"resnetv2_49d", "resnetv2_50"},
         {"densenet112", "densenet121"},
         {"mobilenet121", NULL},
         {"", NULL},
@@ -657,6 +783,8 @@ int main(void)
         cmocka_unit_test(options_combine),
         cmocka_unit_test(projections_are_counted),
         cmocka_unit_test(stride_versions),
+        cmocka_unit_test(activation_comes_first),
+        cmocka_unit_test(blocks_and_dropout),
         cmocka_unit_test(names_are_torchvisions),
         cmocka_unit_test(families_do_not_mix),
         cmocka_unit_test(antialiased_networks),

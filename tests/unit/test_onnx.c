@@ -177,6 +177,11 @@ static const struct {
     {"wide_resnet50_2", {.height = 32, .classes = 5}},
     {"nin", {.height = 16, .classes = 5}},
     {"highway-19", {.height = 16, .classes = 5}},
+    {"preresnet20", {0}},
+    {"cifar-preresnet11", {0}},
+    {"resnetv2_18", {.height = 32, .classes = 5}},
+    {"wrn-10-1", {0}},
+    {"wrn-10-3", {.classes = 5}},
 };
 
 /* With the description, or by the graph alone. */

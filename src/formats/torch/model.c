@@ -72,14 +72,19 @@ static int choose_network(struct import *in, struct rn_error *err)
         .shortcut = choose_shortcut(in),
         .stride_v1 =
             o->stride ? rn_import_wants_v1(o) : rn_module_stride_v1(&in->state),
+        .block = o->net ? NULL : in->found.network.block,
     };
     int rc = rn_net_resolve(&in->spec, o->net ? o->net : in->found.network.net,
                             &net, &why);
 
+    if (rc)
+        return rn_fail(err, rc, "'%s': %.300s", in->state.path, why.msg);
+    if (o->stride && in->spec.stride_v1 != rn_import_wants_v1(o))
+        return rn_fail(err, RN_ERR_ARG, "'%s': a %s has no %s stride",
+                       in->state.path, in->spec.name, o->stride);
     rn_unusual_spec(&in->spec, o);
     in->spec.first_stride = in->config.first_stride;
-    return rc ? rn_fail(err, rc, "'%s': %.300s", in->state.path, why.msg)
-              : RN_OK;
+    return RN_OK;
 }
 
 static void say_network(const struct import *in)

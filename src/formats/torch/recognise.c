@@ -140,15 +140,26 @@ const char *rn_bare_name(const struct rn_recognised *r, const char *name)
     return unwrap(name);
 }
 
+/* Whether the file has a name of those that the source's all have. */
+static bool is_by(const struct rn_net_source *source,
+                  const struct rn_recognised *r, const struct rn_state *state)
+{
+    for (size_t i = 0; source->mark && i < state->count; i++)
+        if (starts_with(rn_bare_name(r, state->tensors[i].name), source->mark))
+            return true;
+    return !source->mark;
+}
+
 /* By the rules of a family, if one of them is for that name. */
 static bool rename_by(const struct rn_net_rule *rules, const char *name,
-                      struct rn_recognised *r, struct rn_named_tensor *named)
+                      const struct rn_state *state, struct rn_recognised *r,
+                      struct rn_named_tensor *named)
 {
     for (const struct rn_net_rule *rule = rules; rule->from; rule++) {
         unsigned long numbers[3];
         const char *rest = match(name, rule->from, numbers);
 
-        if (rest &&
+        if (rest && is_by(rule->source, r, state) &&
             apply(rule, numbers, rest, named->name, sizeof(named->name))) {
             r->source = rule->source;
             return true;
@@ -159,13 +170,14 @@ static bool rename_by(const struct rn_net_rule *rules, const char *name,
 
 /* Torchvision's name for a tensor, or the tensor's own; names too long for
  * any network are cut, and will be unexpected. */
-static void rename_one(struct rn_recognised *r, struct rn_named_tensor *named)
+static void rename_one(struct rn_recognised *r, const struct rn_state *state,
+                       struct rn_named_tensor *named)
 {
     const char *name = rn_bare_name(r, named->tensor->name);
     const struct rn_family *family;
 
     for (size_t i = 0; (family = rn_family_at(i)); i++)
-        if (rename_by(family->rules, name, r, named))
+        if (rename_by(family->rules, name, state, r, named))
             return;
     snprintf(named->name, sizeof(named->name), "%s", name);
 }
@@ -221,7 +233,7 @@ int rn_rename(struct rn_recognised *r, const struct rn_state *state,
         t->mapped = map && rn_names_map_apply(map, t->tensor->name, t->name,
                                               sizeof(t->name));
         if (!t->mapped)
-            rename_one(r, t);
+            rename_one(r, state, t);
     }
     return sort_apart(r, state->path, err);
 }
@@ -265,7 +277,8 @@ static const struct {
     {"Conv2d_1a_3x3.", "", "Inception"},
     {"stem.", "trunk_output.", "torchvision's RegNet"},
     {"stem.", "s1.b1.", "timm's RegNet"},
-    {"stem.", "stages.0.blocks.", "timm's ConvNeXt and pre-activation ResNet"},
+    {"stem.", "stages.0.blocks.",
+     "timm's ConvNeXt and pre-activation ResNets of another stem"},
     {"conv_stem.", "blocks.0.", "timm's EfficientNet and MobileNet"},
     {"patch_embed.", "blocks.0.", "vision transformers"},
     {"patch_embed.", "layers.0.", "Swin transformers"},
@@ -389,9 +402,9 @@ static bool to_int(uint64_t value, int *out)
 static bool is_classifier(const struct rn_recognised *r,
                           const struct rn_state_tensor *weight)
 {
-    const int dims = r->network.conv_head ? 4 : 2;
-
-    return weight && weight->dims == dims && weight->count > 0;
+    if (!weight || !r->network.conv_head)
+        return weight && rn_state_is_matrix(weight);
+    return weight->dims == 4 && weight->count > 0;
 }
 
 /* The classes, which are the rows of the head's weight. */
@@ -466,7 +479,7 @@ static enum rn_net_claim ask_families(struct rn_recognised *r,
 
 /* By the rules of the network found, whose names are nobody else's but in
  * part. */
-static int rename_found(struct rn_recognised *r, const char *path,
+static int rename_found(struct rn_recognised *r, const struct rn_state *state,
                         struct rn_error *err)
 {
     for (size_t i = 0; r->network.rules && i < r->count; i++) {
@@ -475,9 +488,9 @@ static int rename_found(struct rn_recognised *r, const char *path,
 
         snprintf(name, sizeof(name), "%s", t->name);
         if (!t->mapped)
-            rename_by(r->network.rules, name, r, t);
+            rename_by(r->network.rules, name, state, r, t);
     }
-    return sort_apart(r, path, err);
+    return sort_apart(r, state->path, err);
 }
 
 int rn_recognise(struct rn_recognised *r, const struct rn_state *state,
@@ -496,15 +509,24 @@ int rn_recognise(struct rn_recognised *r, const struct rn_state *state,
     r->known = true;
     if (claim != RN_CLAIM_FOUND)
         return rn_fail(err, why.code, "%s", why.msg);
-    int rc = rename_found(r, state->path, err);
+    int rc = rename_found(r, state, err);
     return rc ? rc : read_head(r, state->path, err);
+}
+
+static bool is_head(const struct rn_family *family, const char *name)
+{
+    size_t n = strlen(family->head);
+
+    return strncmp(name, family->head, n) == 0 &&
+           strcmp(name + n, ".weight") == 0;
 }
 
 bool rn_recognised_stranger(const struct rn_recognised *r)
 {
     for (size_t i = 0; i < r->count; i++)
         if (r->tensors[i].tensor->dims == 4 &&
-            !is_inner(r->network.family, r->tensors[i].name))
+            !is_inner(r->network.family, r->tensors[i].name) &&
+            !is_head(r->network.family, r->tensors[i].name))
             return true;
     return false;
 }

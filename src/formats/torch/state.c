@@ -87,6 +87,13 @@ const struct rn_state_tensor *rn_state_find(const struct rn_state *state,
                    name_to_tensor);
 }
 
+bool rn_state_is_matrix(const struct rn_state_tensor *t)
+{
+    bool one = t->dims == 4 && t->dim[2] == 1 && t->dim[3] == 1;
+
+    return t->count > 0 && (t->dims == 2 || one);
+}
+
 int rn_state_read(struct rn_state *state, const struct rn_state_tensor *t,
                   float *out, struct rn_error *err)
 {

@@ -71,6 +71,9 @@ void rn_state_close(struct rn_state *state);
 /** NULL when there is none of that name. */
 const struct rn_state_tensor *rn_state_find(const struct rn_state *state,
                                             const char *name);
+/** Whether it is a linear layer's weight by its sizes, a convolution of 1x1 in
+ *  its place among them. */
+bool rn_state_is_matrix(const struct rn_state_tensor *t);
 /** The elements as float32, row-major, t->count of them. */
 int rn_state_read(struct rn_state *state, const struct rn_state_tensor *t,
                   float *out, struct rn_error *err);

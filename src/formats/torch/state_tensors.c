@@ -25,7 +25,8 @@ struct reading {
 /* Whole numbers are what someone made of weights, by a scale not told here. */
 static bool fits(const struct rn_state_tensor *t, const struct rn_param *p)
 {
-    bool same = t->dims == p->dims && t->dtype < RN_BOOL;
+    bool matrix = p->dims == 2 && rn_state_is_matrix(t);
+    bool same = (matrix || t->dims == p->dims) && t->dtype < RN_BOOL;
 
     for (int i = 0; i < p->dims && same; i++)
         same = t->dim[i] == p->dim[i];

@@ -7,7 +7,9 @@ for net in resnet20 resnet32 resnet44 resnet56 resnet110 resnet1202 plain20 \
     resnext101_64x4d wide_resnet50_2 wide_resnet101_2 resnet50c resnet50d \
     resnet18-3x3 vgg16 vgg16_bn se-resnet20 se-resnet50 alexnet densenet121 \
     maxout fitnet-19 densenet-40-12 densenet-bc-100-12 nin highway-19 \
-    highway-32; do
+    highway-32 preresnet20 preresnet164 preresnet200 \
+    "cifar-preresnet20 --block bottleneck" resnetv2_50 \
+    "wrn-28-10 --dropout 0.3"; do
     # shellcheck disable=SC2086
     resnet info $net --json --batch 1 |
         sed 's/.*"params":\([0-9]*\),"macs":\([0-9]*\),"layers".*/\1 \2/' |
