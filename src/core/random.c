@@ -4,14 +4,6 @@
 
 #include <math.h>
 
-/* Multipliers and Weyl increments of J. Salmon, M. Moraes, R. Dror, D. Shaw,
- * "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011. */
-#define MULTIPLIER_0 0xD2511F53u
-#define MULTIPLIER_1 0xCD9E8D57u
-#define WEYL_0       0x9E3779B9u
-#define WEYL_1       0xBB67AE85u
-#define ROUNDS       10
-
 void rn_philox(const uint32_t counter[4], const uint32_t key[2],
                uint32_t out[4])
 {
@@ -19,16 +11,16 @@ void rn_philox(const uint32_t counter[4], const uint32_t key[2],
     uint32_t x2 = counter[2], x3 = counter[3];
     uint32_t k0 = key[0], k1 = key[1];
 
-    for (int round = 0; round < ROUNDS; round++) {
-        uint64_t p0 = (uint64_t)MULTIPLIER_0 * x0;
-        uint64_t p1 = (uint64_t)MULTIPLIER_1 * x2;
+    for (int round = 0; round < RN_PHILOX_ROUNDS; round++) {
+        uint64_t p0 = (uint64_t)RN_PHILOX_MULTIPLIER_0 * x0;
+        uint64_t p1 = (uint64_t)RN_PHILOX_MULTIPLIER_1 * x2;
 
         x0 = (uint32_t)(p1 >> 32) ^ x1 ^ k0;
         x1 = (uint32_t)p1;
         x2 = (uint32_t)(p0 >> 32) ^ x3 ^ k1;
         x3 = (uint32_t)p0;
-        k0 += WEYL_0;
-        k1 += WEYL_1;
+        k0 += RN_PHILOX_WEYL_0;
+        k1 += RN_PHILOX_WEYL_1;
     }
     out[0] = x0;
     out[1] = x1;

@@ -23,6 +23,14 @@ enum rn_purpose {
     RN_RANDOM_TEST = 100,
 };
 
+/** Multipliers and Weyl increments of J. Salmon, M. Moraes, R. Dror, D. Shaw,
+ *  "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011. */
+#define RN_PHILOX_MULTIPLIER_0 0xD2511F53u
+#define RN_PHILOX_MULTIPLIER_1 0xCD9E8D57u
+#define RN_PHILOX_WEYL_0       0x9E3779B9u
+#define RN_PHILOX_WEYL_1       0xBB67AE85u
+#define RN_PHILOX_ROUNDS       10
+
 /** The bare generator: ten rounds of Philox4x32. */
 void rn_philox(const uint32_t counter[4], const uint32_t key[2],
                uint32_t out[4]);

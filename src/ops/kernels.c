@@ -4,9 +4,11 @@
  * RN_KERNELS_BF16 defined, and the compiler's flags to match. */
 #include "ops/kernels.h"
 
+#include "core/random.h"
 #include "ops/vector.h"
 
 typedef uint8_t vecb __attribute__((vector_size(B)));
+typedef uint64_t vecq __attribute__((vector_size(B * sizeof(uint32_t))));
 
 INLINE vec pick(veci mask, vec yes, vec no)
 {
@@ -422,6 +424,59 @@ static void dot(const void *a, const void *b, size_t hw, void *sum)
     put(sum, 0, v);
 }
 
+/** The upper halves of x * by. */
+INLINE vecu multiply_high(vecu x, uint64_t by)
+{
+    const uint64_t low = UINT32_MAX;
+    vecq even = ((vecq)x & low) * by, odd = ((vecq)x >> 32) * by;
+
+    return (vecu)(even >> 32 | (odd & ~low));
+}
+
+/** rn_philox() of a counter for each channel. */
+INLINE void philox(vecu x[4], uint32_t k0, uint32_t k1)
+{
+#pragma GCC unroll 10
+    for (int round = 0; round < RN_PHILOX_ROUNDS; round++) {
+        vecu high0 = multiply_high(x[0], RN_PHILOX_MULTIPLIER_0);
+        vecu high1 = multiply_high(x[2], RN_PHILOX_MULTIPLIER_1);
+        vecu low0 = x[0] * RN_PHILOX_MULTIPLIER_0;
+        vecu low1 = x[2] * RN_PHILOX_MULTIPLIER_1;
+
+        x[0] = high1 ^ x[1] ^ k0;
+        x[1] = low1;
+        x[2] = high0 ^ x[3] ^ k1;
+        x[3] = low0;
+        k0 += RN_PHILOX_WEYL_0;
+        k1 += RN_PHILOX_WEYL_1;
+    }
+}
+
+static void drop(const struct rn_drop *d, const float *x, float *y, size_t hw)
+{
+    const struct rn_drop own = *d;
+    const vec scale = load(own.scale);
+    const vecu none = {0};
+    vecu low, high;
+
+    for (int i = 0; i < B; i++) {
+        low[i] = (uint32_t)own.first[i];
+        high[i] = (uint32_t)(own.first[i] >> 32);
+    }
+    for (size_t i = 0; i < hw; i += 4) {
+        vecu next = low + (uint32_t)(i / 4);
+        vecu bits[4] = {next, high - (vecu)(next < low), none + own.epoch,
+                        none + own.purpose};
+
+        philox(bits, own.seed[0], own.seed[1]);
+        for (size_t k = 0; k < 4; k++) {
+            vec v = load(x + (i + k) * B) * scale;
+
+            store(y + (i + k) * B, keep(v, (veci)(bits[k] >= own.least)));
+        }
+    }
+}
+
 static void widen_all(const void *from, float *to, size_t count)
 {
     size_t i = 0;
@@ -644,6 +699,7 @@ const struct rn_kernels RN_KERNELS_NAME = {
     .dot = dot,
     .highway = highway,
     .highway_backward = highway_backward,
+    .drop = drop,
     .widen = widen_all,
     .narrow = narrow_all,
     .multiply_add = multiply_add,

@@ -59,6 +59,15 @@ struct rn_highway_backward {
     const void *z, *x, *dy, *dy2;
 };
 
+/** Dropout of a plane. Random numbers are those of rn_random4(): an index has
+ *  them for four neighbouring pixels of a channel. */
+struct rn_drop {
+    uint32_t seed[2], epoch, purpose;
+    const uint64_t *first; /* [B] index of each channel's first four */
+    const float *scale;    /* [B] of what is kept */
+    uint32_t least;        /* kept is what draws at least this */
+};
+
 struct rn_kernels {
     /** a: sum of z - pivot, b: sum of its square. */
     void (*bn_sums)(const void *z, size_t hw, const float *pivot,
@@ -93,6 +102,9 @@ struct rn_kernels {
     void (*highway_backward)(const struct rn_highway_part *part,
                              const struct rn_highway_backward *in, void *dz,
                              void *dx);
+    /** Of float32 whatever the type; hw is a multiple of 4; y may be x. */
+    void (*drop)(const struct rn_drop *drop, const float *x, float *y,
+                 size_t hw);
     /** Between float32 and the kernels' own type, `count` numbers. */
     void (*widen)(const void *from, float *to, size_t count);
     void (*narrow)(const float *from, void *to, size_t count);

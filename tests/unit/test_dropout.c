@@ -65,6 +65,43 @@ static void masks_are_an_images_own(void **state)
     rn_free(half);
 }
 
+/* Number i of an image is kept where the i-th random number of the image says
+ * so, four neighbours of a channel at a time or not; the index of the numbers
+ * grows past 32 bits. */
+static void masks_are_by_number(void **state)
+{
+    static const struct rn_shape shapes[] = {{21, 4, 6}, {5, 3, 7}, {33, 2, 2}};
+    const struct rn_dropout d = {
+        .key = {UINT64_C(0x123456789a), RN_RANDOM_PLAN, 9},
+        .first = UINT32_MAX - 30,
+        .rate = 0.3f};
+
+    (void)state;
+    for (size_t k = 0; k < sizeof(shapes) / sizeof(*shapes); k++) {
+        const struct rn_shape s = shapes[k];
+        const size_t b = (size_t)rn_block(), hw = (size_t)(s.h * s.w);
+        const size_t size = rn_channels_padded(s.c) * hw;
+        const uint64_t each = (rn_shape_size(s) + 3) / 4;
+        float *x = rn_alloc(BATCH * size, sizeof(*x));
+
+        assert_non_null(x);
+        for (size_t i = 0; i < BATCH * size; i++)
+            x[i] = 2;
+        rn_dropout(&d, BATCH, s, 2, x, x);
+        for (size_t n = 0; n < BATCH; n++)
+            for (size_t i = 0; i < (size_t)s.c * hw; i++) {
+                size_t c = i / hw,
+                       at = n * size + c / b * b * hw + i % hw * b + c % b;
+                uint32_t bits[4];
+
+                rn_random4(&d.key, d.first + n * each + i / 4, bits);
+                bool kept = rn_random_unit(bits[i % 4]) >= (double)d.rate;
+                assert_true(x[at] == (kept ? 2 * (1 / (1 - d.rate)) : 0));
+            }
+        rn_free(x);
+    }
+}
+
 /* ------------------------------------------------------------------- plans */
 
 /* With or without dropout: behind a convolution's ReLU, and before fc. */
@@ -264,6 +301,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(masks_are_an_images_own),
+        cmocka_unit_test(masks_are_by_number),
         cmocka_unit_test(recomputation_draws_the_same),
         cmocka_unit_test(inference_has_no_step_of_it),
         cmocka_unit_test(networks_are_recognised_past_it),
