@@ -50,7 +50,7 @@ WORKS["highway-19"] = (8, 4, 0.005, 20)
 WORKS["googlenet"] = (80, 4, 0.001, 3)
 WORKS["googlenet-bn"] = (80, 4, 0, 1)
 # What their losses count.
-AUX = {"googlenet": 0.3, "googlenet-bn": 0.3}
+AUX = {"dsn": 0.001, "googlenet": 0.3, "googlenet-bn": 0.3}
 # Maxout at a size at which its 8x8 windows cost seconds, not minutes.
 WORKS["maxout"] = (16, 2, 0.01, 20)
 WORKS["maxout-max-norm"] = (16, 2, 0.01, 20)
@@ -86,6 +86,8 @@ SMALL = {
 }
 for small_work in SMALL:
     WORKS[small_work] = (16, 16, SMALL[small_work].pop("lr"), 20)
+SMALL["dsn"] = {"net": "dsn", "loss": "squared-hinge"}
+WORKS["dsn"] = (8, 4, 0.01, 20)
 CLASSES = 10
 # Winograd's F(4x4, 3x3) in float32, relative root mean square of its error:
 # 0.9e-6 with 16 channels, 2.8e-6 with 256.
@@ -218,6 +220,29 @@ class Nin(torch.nn.Module):
         return x
 
 
+class Dsn(Nin):
+    """Lee et al. 2015, with heads for images of 8x8."""
+
+    def __init__(self, classes):
+        super().__init__(classes)
+        for i, side in enumerate((8, 4, 2)):
+            self.add_module(f"ip_svm{i + 1}",
+                            torch.nn.Linear(192 * side * side, classes))
+
+    def forward(self, x):
+        heads = []
+        for i, part in enumerate(self.PARTS):
+            for name, _, _ in part:
+                x = getattr(self, name)(x)
+                if name.startswith("conv"):
+                    head = getattr(self, f"ip_svm{i + 1}")
+                    heads.append(head(torch.flatten(x, 1)))
+                x = x if name == "cccp6" else F.relu(x)
+            x = F.max_pool2d(x, 3, 2, ceil_mode=True) if i < 2 else (
+                x.mean((2, 3)))
+        return (x, *heads) if self.training else x
+
+
 class Highway(torch.nn.Module):
     """Srivastava et al. 2015, by the names of the authors' Caffe files; a
     layer's convolution makes what H and the gate are made of."""
@@ -331,6 +356,7 @@ NETS = {
     "densenet-bc-16-8": lambda classes: DenseNet(classes, 2, 8, True),
     "highway-19": lambda classes: Highway((4, 5, 5), (32, 80, 128), classes),
     "nin": Nin,
+    "dsn": Dsn,
     "small": Small,
     "vgg": lambda classes: Vgg(classes, False),
     "vgg-bn": lambda classes: Vgg(classes, True),

@@ -67,6 +67,7 @@ static const struct run {
     {"densenet-bc-16-8", 0, 2},
     {"distilled", 0, 2},
     {"nin", 0, 2},
+    {"dsn", 0, 2},
     {"highway-19", 0, 2},
     {"googlenet", 0, 2},
     {"googlenet-bn", 0, 2},

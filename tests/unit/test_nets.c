@@ -84,6 +84,7 @@ static const struct count_case {
     {"densenet-bc-6x12x24x16-12", 0, 0, 1000618, 0.125, 0},
     /* M. Lin et al. 2014, in the authors' code. */
     {"nin",                0, 0,  966986, 0, 222486528},
+    {"dsn",                0, 0,  966986, 0, 222486528},
     /* R. Srivastava et al. 2015; of 32 layers "about 1.25M". */
     {"highway-19",         0, 0, 2256838, 0, 330826728},
     {"highway-32",         0, 0, 1255270, 0, 314491880},
