@@ -74,14 +74,21 @@ check_json < out
 fails resnet train missing --out new --recipe small.conf --quiet
 
 # Every recipe in the repository is read without complaint.
-for recipe in "$RN_SOURCE"/recipes/*.conf "$RN_SOURCE"/recipes/*/*.conf; do
+for recipe in "$RN_SOURCE"/recipes/*.conf "$RN_SOURCE"/recipes/table6/*.conf; do
     resnet train missing --out run2 --recipe "$recipe" 2>&1 |
         messages
 done
 
 # The networks they name are there, with the stride and shortcuts they say.
-for recipe in "$RN_SOURCE"/recipes/*.conf "$RN_SOURCE"/recipes/*/*.conf; do
+for recipe in "$RN_SOURCE"/recipes/*.conf "$RN_SOURCE"/recipes/table6/*.conf; do
     set -- $(sed -n -e 's/^net = //p' \
         -e 's/^\(stride\|shortcut\) = /--\1 /p' "$recipe")
     [ $# = 0 ] || prepare resnet info "$@"
+done
+
+# The paper's studies are read, and their runs' options taken.
+for study in "$RN_SOURCE"/recipes/paper/*.conf; do
+    resnet study "$study" missing --out run2 --only nothing 2>&1 | messages |
+        sed 's|[^ ]*/recipes/||'
+    resnet study "$study" missing --out run2 --list 2>&1 | messages
 done
