@@ -73,7 +73,9 @@ static const struct run {
     {"googlenet-bn", 0, 2},
     {"maxout", 0, 2},
     {"maxout-max-norm", 1, 1},
-    {"preresnet20", 0, 2},
+    /* Near 0 behind a batch norm; one ReLU the other way moves gradients by a
+     * hundredth, and Winograd's rounding turns one with some compilers. */
+    {"preresnet20", 1, 2},
     {"cifar-preresnet11", 0, 2},
     {"preresnet18", 0, 2},
     {"wrn-10-1", 0, 2},
