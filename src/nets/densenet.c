@@ -357,7 +357,7 @@ static void candidates(const struct rn_net_outline *o, rn_net_try *try,
                        void *user)
 {
     static const int growths[] = {12, 24, 40};
-    char name[32];
+    char name[48];
 
     if (o->linears != 1)
         return;
