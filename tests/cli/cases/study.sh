@@ -14,7 +14,7 @@ figure = Residual: resnet8*
 figure = Plain: plain8*
 END
 study() {
-    resnet study "$@" 2>&1 | sed 's/[0-9.]* \(s\|ms\)$/T/; s/about .* one/about T one/; s/ after iteration.*//'
+    resnet study "$@" 2>&1 | sed 's/[0-9.]* \(s\|ms\)$/T/; s/about .* one/about T one/; s/ status 4: .*/ status 4/'
 }
 
 echo "## what there is to do"
