@@ -124,3 +124,14 @@ int rn_text_read(const char *path, size_t limit, char **text, size_t *size,
     *text = NULL;
     return rc ? rc : rn_text_take(text, bytes, size, path, err);
 }
+
+char *rn_text_trim(char *text)
+{
+    size_t n;
+
+    text += strspn(text, " \t");
+    n = strlen(text);
+    while (n && strchr(" \t", text[n - 1]))
+        text[--n] = '\0';
+    return text;
+}

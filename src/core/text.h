@@ -25,6 +25,8 @@ const char *rn_text_encoding(const void *bytes, size_t size);
 /** RN_ERR_DATA: the file is in that encoding, and what converts it. */
 int rn_text_fail_encoding(struct rn_error *err, const char *path,
                           const char *encoding);
+/** Cut blanks and tabs off both ends, in place; where it begins then. */
+char *rn_text_trim(char *text);
 /** Bytes of the UTF-8 byte order mark that a text begins with: 0 or 3. */
 size_t rn_text_mark(const void *bytes, size_t size);
 

@@ -61,18 +61,6 @@ static void *grown(struct reader *r, void *old, size_t count, size_t *room,
     return new;
 }
 
-static char *trim(char *text)
-{
-    size_t n;
-
-    while (rn_is_blank(*text))
-        text++;
-    n = strlen(text);
-    while (n && rn_is_blank(text[n - 1]))
-        text[--n] = '\0';
-    return text;
-}
-
 static int add_setting(struct reader *r, struct rn_settings *list,
                        const char *option, const char *value)
 {
@@ -215,7 +203,7 @@ static int read_values(struct reader *r, const char *option, char *text)
     int rc = check_new(r, option);
 
     while (rc == RN_OK && (value = strsep(&text, "|")) != NULL) {
-        value = trim(value);
+        value = rn_text_trim(value);
         if (!*value)
             return rn_fail(r->err, RN_ERR_ARG, "%s:%d: '%s' has an empty value",
                            r->path, r->line, option);
@@ -254,8 +242,8 @@ static int read_line(struct reader *r, char *text)
                        "%s:%d: '%.60s' is not 'option = value'", r->path,
                        r->line, text);
     *equals = '\0';
-    key = trim(text);
-    value = trim(equals + 1);
+    key = rn_text_trim(text);
+    value = rn_text_trim(equals + 1);
     if (!*key || !*value)
         return rn_fail(r->err, RN_ERR_ARG, "%s:%d: '%.60s' has no value",
                        r->path, r->line, key);
@@ -471,7 +459,7 @@ static int read_all(struct reader *r, char *text)
         char *line = strsep(&text, "\n");
 
         line[strcspn(line, "#")] = '\0';
-        line = trim(line);
+        line = rn_text_trim(line);
         if (*line)
             rc = read_line(r, line);
     }

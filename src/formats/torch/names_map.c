@@ -8,22 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
-/* The text from `start` to before `end` without blanks around it, ended. */
-static char *trim(char *start, char *end)
-{
-    while (start < end && is_blank(*start))
-        start++;
-    while (end > start && is_blank(end[-1]))
-        end--;
-    *end = '\0';
-    return start;
-}
-
 static int by_theirs(const void *a, const void *b)
 {
     const struct rn_names_line *x = a, *y = b;
@@ -46,21 +30,21 @@ static int fail_line(const struct rn_names_map *map, size_t number,
 }
 
 /* One line, ended by a zero, which is at `end`. */
-static int add_line(struct rn_names_map *map, char *line, char *end,
-                    size_t number, struct rn_error *err)
+static int add_line(struct rn_names_map *map, char *line, size_t number,
+                    struct rn_error *err)
 {
-    char *comment = memchr(line, '#', (size_t)(end - line));
+    char *equals;
 
-    if (comment)
-        end = comment;
-    line = trim(line, end);
+    line[strcspn(line, "#")] = '\0';
+    line = rn_text_trim(line);
     if (!*line)
         return RN_OK;
-    char *equals = strchr(line, '=');
+    equals = strchr(line, '=');
     if (!equals)
         return fail_line(map, number, "expected OURS = THEIRS", err);
-    char *theirs = trim(equals + 1, line + strlen(line));
-    struct rn_names_line l = {trim(line, equals), theirs, number, false};
+    *equals = '\0';
+    struct rn_names_line l = {rn_text_trim(line), rn_text_trim(equals + 1),
+                              number, false};
     if (!*l.ours || !*l.theirs || strchr(l.theirs, '='))
         return fail_line(map, number, "expected OURS = THEIRS", err);
     if (strlen(l.ours) > RN_STATE_NAME || strlen(l.theirs) > RN_STATE_NAME)
@@ -83,7 +67,7 @@ static int add_lines(struct rn_names_map *map, size_t size,
 
         stop = stop ? stop : end;
         *stop = '\0';
-        rc = add_line(map, at, stop, number, err);
+        rc = add_line(map, at, number, err);
         at = stop + 1;
     }
     return rc;

@@ -6,6 +6,7 @@
 #include "core/csv.h"
 #include "core/locale.h"
 #include "core/memory.h"
+#include "core/text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -197,15 +198,6 @@ static void split_ids(struct reading *r)
     }
 }
 
-static char *trim(char *line)
-{
-    size_t n = strlen(line);
-
-    while (n && strchr(" \t", line[n - 1]))
-        line[--n] = '\0';
-    return line + strspn(line, " \t");
-}
-
 static bool fits(const struct reading *r)
 {
     return r->count > 0 && (!r->classes || r->count == r->classes);
@@ -216,7 +208,7 @@ int rn_read_lines(struct reading *r, char *text)
     int number = 0, empty = 0, rc = RN_OK;
 
     for (char *line; !rc && (line = rn_line_next(&text));) {
-        line = trim(line);
+        line = rn_text_trim(line);
         number++;
         if (!*line)
             empty = empty ? empty : number;
