@@ -43,7 +43,7 @@ int job_lock(const char *folder)
         say_error("cannot make folder '%s': %s", folder, strerror(errno));
         return -1;
     }
-    lock = open_in(folder, LOCK, O_RDWR | O_CREAT);
+    lock = open_in(folder, LOCK, O_RDWR | O_CREAT | O_CLOEXEC);
     if (lock < 0) {
         say_error("cannot open '%s/" LOCK "': %s", folder, strerror(errno));
         return -1;
@@ -63,7 +63,8 @@ int job_lock(const char *folder)
 
 /* In the new process, which has a group of its own: what a terminal sends to
  * the study's is the study's to hand on. */
-static void become(const char *folder, char *const *argv, pid_t parent)
+static void become(const char *folder, int lock, char *const *argv,
+                   pid_t parent)
 {
     int out = open_in(folder, OUTPUT, O_WRONLY | O_CREAT | O_APPEND);
     int none = open("/dev/null", O_RDONLY);
@@ -72,8 +73,9 @@ static void become(const char *folder, char *const *argv, pid_t parent)
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() != parent)
         _exit(128 + SIGTERM);
+    /* its own lock it keeps, other runs' it must not */
     if (out < 0 || none < 0 || dup2(none, 0) < 0 || dup2(out, 1) < 0 ||
-        dup2(out, 2) < 0)
+        dup2(out, 2) < 0 || fcntl(lock, F_SETFD, 0) < 0)
         _exit(126);
     execv("/proc/self/exe", argv);
     _exit(127);
@@ -84,7 +86,7 @@ int job_start(struct job *job, int lock, const char *folder, char *const *argv)
     pid_t parent = getpid(), child = fork();
 
     if (child == 0)
-        become(folder, argv, parent);
+        become(folder, lock, argv, parent);
     if (child < 0) {
         say_error("cannot start a process: %s", strerror(errno));
         return -1;

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fnmatch.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -361,29 +362,54 @@ static void run_all(struct study *s)
 
 /* ---------------------------------------------------------------- command */
 
-/* Beside the runs, for 'study --report'. */
+static int same_file(const char *a, const char *b)
+{
+    struct stat x, y;
+
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev &&
+           x.st_ino == y.st_ino;
+}
+
+static int copy(FILE *in, FILE *out)
+{
+    char bytes[4096];
+    size_t n;
+
+    while ((n = fread(bytes, 1, sizeof(bytes), in)) > 0)
+        if (fwrite(bytes, 1, n, out) != n)
+            return -1;
+    return ferror(in) || fflush(out) != 0 ? -1 : 0;
+}
+
+/* Beside the runs, for 'study --report'; whole or not at all. */
 static int keep_file(const struct study *s)
 {
     char *path = joined(s->o->out, "/", KEPT);
-    char bytes[4096];
-    FILE *in = fopen(s->file, "rb"), *out;
-    int failed = !path || !in;
-    size_t n;
+    char *part = joined(s->o->out, "/", KEPT ".tmp");
+    FILE *in = NULL, *out = NULL;
+    int status = EXIT_FAILED;
 
-    if (failed)
-        say_error("cannot open '%s': %s", s->file, strerror(errno));
-    out = failed ? NULL : fopen(path, "wb");
-    while (out && (n = fread(bytes, 1, sizeof(bytes), in)) > 0)
-        failed |= fwrite(bytes, 1, n, out) != n;
+    if (path && same_file(path, s->file)) {
+        status = 0;
+        goto out;
+    }
+    in = path && part ? fopen(s->file, "rb") : NULL;
+    out = in ? fopen(part, "wb") : NULL;
+    if (out && copy(in, out) == 0 && rename(part, path) == 0)
+        status = 0;
+    else
+        say_error("cannot keep '%s' in '%s': %s", s->file, s->o->out,
+                  strerror(errno));
+    if (status && out)
+        unlink(part);
+out:
     if (in)
         fclose(in);
-    if (!out || fclose(out) != 0 || failed) {
-        if (path && in)
-            say_error("cannot write '%s': %s", path, strerror(errno));
-        failed = 1;
-    }
+    if (out)
+        fclose(out);
     free(path);
-    return failed ? EXIT_FAILED : 0;
+    free(part);
+    return status;
 }
 
 static int make_folder(const char *folder)
@@ -431,6 +457,7 @@ static int run_study(struct study *s)
     s->threads = s->o->threads ? s->o->threads : machine.threads;
     s->n_jobs = s->o->jobs ? s->o->jobs : 1;
     interrupt_catch();
+    signal(SIGCHLD, SIG_DFL); /* ignored, nobody could wait for a run */
     run_all(s);
     rc = report(s->o->out, s->study, &result, s->o->quiet);
     if (rc == 0)

@@ -121,7 +121,7 @@ bool rn_figure_shows(const struct rn_figure *figure,
 void rn_report_csv(FILE *out, const struct rn_report_input *in);
 void rn_report_markdown(FILE *out, const struct rn_report_input *in);
 void rn_report_html(FILE *out, const struct rn_report_input *in);
-/** The figure as SVG; `id` makes its colours those of the page's groups. */
+/** The figure as SVG. */
 void rn_report_figure(FILE *out, const struct rn_report_input *in,
                       const struct rn_figure *figure);
 /** The colour of a group's lines, everywhere. */

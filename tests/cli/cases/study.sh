@@ -25,6 +25,8 @@ echo "## a study, and again"
 study fine.conf $small_data --out fine
 ls fine fine/resnet8-seed1
 study fine.conf $small_data --out fine
+study fine/study.conf $small_data --out fine > /dev/null
+cmp fine.conf fine/study.conf && echo "the file is kept"
 cut -d, -f1-7 fine/report.csv
 grep -c '<svg' fine/report.html
 grep -o '<h2>[^<]*' fine/report.html
