@@ -558,6 +558,10 @@ RN_API int rn_image_resize(struct rn_image *out, const struct rn_image *in,
 /** Write as PNG. */
 RN_API int rn_image_save(const struct rn_image *image, const char *path,
                          struct rn_error *err);
+/** The same into memory. @param bytes out, malloc()ed: the caller's to free().
+ */
+RN_API int rn_image_encode(const struct rn_image *image, uint8_t **bytes,
+                           size_t *size, struct rn_error *err);
 
 /** Release the pixels; the struct itself is the caller's. */
 RN_API void rn_image_free(struct rn_image *image);

@@ -317,6 +317,22 @@ static void crops_are_centre_corners_and_mirrors(void **state)
     rn_model_destroy(model);
 }
 
+static void check_encoded(const struct rn_image *picture)
+{
+    struct rn_error err = {0};
+    struct rn_image again;
+    uint8_t *bytes;
+    size_t size;
+
+    if (rn_image_encode(picture, &bytes, &size, &err) ||
+        rn_image_decode(&again, bytes, size, "encoded", 0, &err))
+        fail_msg("%s", err.msg);
+    free(bytes);
+    assert_memory_equal(again.pixels, picture->pixels,
+                        (size_t)(3 * again.width * again.height));
+    rn_image_free(&again);
+}
+
 static void pictures_are_saved(void **state)
 {
     static const int sizes[][2] = {{1, 1}, {70, 50}, {3, 200}};
@@ -336,8 +352,9 @@ static void pictures_are_saved(void **state)
         assert_int_equal(again.height, picture.height);
         assert_memory_equal(again.pixels, picture.pixels,
                             (size_t)(3 * again.width * again.height));
-        rn_image_free(&picture);
         rn_image_free(&again);
+        check_encoded(&picture);
+        rn_image_free(&picture);
     }
     unlink(path);
 }

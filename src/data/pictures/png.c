@@ -238,3 +238,10 @@ int rn_image_save(const struct rn_image *image, const char *path,
     rn_free(bytes);
     return rc;
 }
+
+int rn_image_encode(const struct rn_image *image, uint8_t **bytes, size_t *size,
+                    struct rn_error *err)
+{
+    *size = 0;
+    return rn_png_encode(image, bytes, size, err);
+}
