@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* resnet predict: classes of pictures, and of images of data sets. */
+#include "answer.h"
 #include "cli.h"
 #include "output.h"
 #include "runner.h"
@@ -59,87 +60,23 @@ static void defaults(void *options)
 /** What the answers are printed with. */
 struct predictor {
     const struct options *options;
-    const struct runner *runner;
-    int *top; /* [k] */
-    int k;
-    int given;        /* whether --threshold was */
-    int independent;  /* classes do not exclude each other, */
-    double threshold; /* and are there from this probability on */
+    int given; /* whether --threshold was */
+    struct answering answering;
+    int *top; /* [answering.k] */
 };
 
 /* --------------------------------------------------------------- output */
 
-static const char *class_name(const struct predictor *p, int i)
-{
-    const struct runner *r = p->runner;
-    const char *name = rn_model_class_name(r->model, i);
-
-    return name || !r->data ? name : rn_data_class_name(r->data, i);
-}
-
-/* Of the classes in p->top, how many are to be shown. */
-static int shown(const struct predictor *p, const float *probability)
-{
-    int n = 0;
-
-    while (n < p->k &&
-           (double)probability[p->top[n]] >= p->options->min_probability)
-        n++;
-    return n;
-}
-
-static int is_there(const struct predictor *p, const float *probability, int c)
-{
-    return (double)probability[c] >= p->threshold;
-}
-
 /* Those that text shows: of independent classes the ones that are there. */
 static int printed(const struct predictor *p, const float *probability)
 {
-    int n = shown(p, probability);
+    const struct answering *a = &p->answering;
+    int n = answer_shown(a, probability, p->top);
 
-    while (p->independent && n > 0 && !is_there(p, probability, p->top[n - 1]))
+    while (a->independent && n > 0 &&
+           !answer_is_there(a, probability, p->top[n - 1]))
         n--;
     return n;
-}
-
-static json_t *json_top(const struct predictor *p, const float *probability)
-{
-    json_t *list = json_list();
-    int n = shown(p, probability);
-
-    for (int i = 0; i < n; i++) {
-        int c = p->top[i];
-        json_t *entry = json_new();
-
-        json_put(entry, "index", json_count((uint64_t)c));
-        json_put(entry, "id",
-                 json_text(rn_model_class_id(p->runner->model, c)));
-        json_put(entry, "name", json_text(class_name(p, c)));
-        json_put(entry, "probability", json_double((double)probability[c]));
-        if (p->independent)
-            json_put(entry, "present",
-                     json_boolean(is_there(p, probability, c)));
-        json_add(list, entry);
-    }
-    return list;
-}
-
-static void print_json(const struct predictor *p, const char *file, int label,
-                       const float *probability)
-{
-    json_t *object = json_new();
-
-    json_put(object, "file", json_text(file));
-    json_put(object, "top", json_top(p, probability));
-    if (label >= 0) {
-        json_put(object, "label", json_count((uint64_t)label));
-        json_put(object, "label_name", json_text(class_name(p, label)));
-    }
-    json_put(
-        object, "precision",
-        json_text(precision_text(p->options->run.precision, &p->runner->info)));
-    json_line(object);
 }
 
 #define BAR_CELLS 24
@@ -147,7 +84,7 @@ static void print_json(const struct predictor *p, const char *file, int label,
 static void print_heading(const struct predictor *p, const char *file,
                           int label)
 {
-    const char *name = class_name(p, label);
+    const char *name = answer_class(&p->answering, label);
 
     if (label < 0)
         printf("%s\n", file);
@@ -163,8 +100,8 @@ static void print_text(const struct predictor *p, const char *file, int label,
 
     print_heading(p, file, label);
     if (n == 0)
-        printf("  no class has a probability of %g", p->threshold);
-    if (n == 0 && p->independent)
+        printf("  no class has a probability of %g", p->answering.threshold);
+    if (n == 0 && p->answering.independent)
         printf(": the likeliest, %d, has %.2f %%", p->top[0],
                100 * (double)probability[p->top[0]]);
     if (n == 0)
@@ -173,7 +110,7 @@ static void print_text(const struct predictor *p, const char *file, int label,
         static const char bar[BAR_CELLS + 1] = "########################";
         int c = p->top[i];
         float share = probability[c];
-        const char *name = class_name(p, c);
+        const char *name = answer_class(&p->answering, c);
 
         printf("  %6.2f %%  %-*.*s %4d%s%s\n", 100 * (double)share, BAR_CELLS,
                (int)(share * BAR_CELLS + 0.5F), bar, c, name ? " " : "",
@@ -183,51 +120,20 @@ static void print_text(const struct predictor *p, const char *file, int label,
 
 /* ---------------------------------------------------------- the command */
 
-static int fail_model(const struct runner *runner, struct rn_error *err,
-                      const char *why)
-{
-    err->code = RN_ERR_ARG;
-    snprintf(err->msg, sizeof(err->msg), "model '%.200s' %s", runner->path,
-             why);
-    return err->code;
-}
-
-/* How the model's outputs are to be looked at. */
-static int look_at(struct predictor *p, struct rn_error *err)
-{
-    const struct options *o = p->options;
-    const struct rn_model_info *info = &p->runner->info;
-
-    p->independent = info->output == RN_OUTPUT_INDEPENDENT_LOGITS ||
-                     info->output == RN_OUTPUT_INDEPENDENT;
-    p->threshold = p->given ? o->threshold : 0.5;
-    if (!p->independent && p->given)
-        return fail_model(p->runner, err,
-                          "takes a picture for one of its classes: "
-                          "--min-probability leaves out unlikely ones, "
-                          "--threshold goes with --head sigmoid");
-    if (!p->independent && info->classes == 1)
-        return fail_model(p->runner, err,
-                          "gives one number, of which softmax makes 100 % "
-                          "whatever it is: --head sigmoid makes a probability "
-                          "of it");
-    if (!p->independent)
-        p->threshold = o->min_probability;
-    return RN_OK;
-}
-
 static int opened(struct runner *runner, struct rn_error *err)
 {
     struct predictor *p = runner->user;
-    int k = p->options->top;
-    int rc = look_at(p, err);
+    const struct options *o = p->options;
+    const struct asked asked = {.top = o->top,
+                                .threshold = p->given ? &o->threshold : NULL,
+                                .min_probability = o->min_probability,
+                                .precision = o->run.precision};
+    int rc = answering_begin(&p->answering, runner->model, runner->path, &asked,
+                             err);
 
     if (rc)
         return rc;
-    if (k == 0)
-        k = p->independent ? runner->info.classes : TOP;
-    p->k = k < runner->info.classes ? k : runner->info.classes;
-    p->top = malloc((size_t)p->k * sizeof(int));
+    p->top = malloc((size_t)p->answering.k * sizeof(int));
     if (p->top)
         return RN_OK;
     err->code = RN_ERR_MEMORY;
@@ -239,7 +145,7 @@ static int opened(struct runner *runner, struct rn_error *err)
 static int answer(struct runner *runner, const char *file, int label,
                   float *logits, const float *values, struct rn_error *err)
 {
-    const struct predictor *p = runner->user;
+    struct predictor *p = runner->user;
     int classes = runner->info.classes;
 
     (void)values;
@@ -254,9 +160,10 @@ static int answer(struct runner *runner, const char *file, int label,
             sum += (double)logits[(size_t)i * (size_t)classes + (size_t)c];
         logits[c] = (float)(sum / runner->crops);
     }
-    rn_top_k(logits, classes, p->k, p->top);
+    rn_top_k(logits, classes, p->answering.k, p->top);
+    p->answering.data = runner->data;
     if (p->options->json)
-        print_json(p, file, label, logits);
+        json_line(answer_object(&p->answering, file, label, logits, p->top));
     else
         print_text(p, file, label, logits);
     return RN_OK;
@@ -322,7 +229,6 @@ static int run(const struct command *command, void *options,
         .answer = answer,
     };
     struct predictor p = {.options = o,
-                          .runner = &runner,
                           .given = options_given(command, args, "threshold")};
     struct input picture = {.kind = INPUT_NONE};
     int status = check(o, args);
