@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Takes lines of CSV apart in place. */
+/* Takes lines of CSV apart in place, and writes fields. */
 #include "core/csv.h"
 
 #include <stdbool.h>
@@ -84,4 +84,19 @@ char *rn_line_next(char **at)
     *at = line + n + (line[n] == '\n');
     line[n] = '\0';
     return line;
+}
+
+void rn_print_csv(FILE *out, const char *text)
+{
+    if (!strpbrk(text, ",\"\r\n")) {
+        fputs(text, out);
+        return;
+    }
+    putc('"', out);
+    for (; *text; text++) {
+        if (*text == '"')
+            putc('"', out);
+        putc(*text, out);
+    }
+    putc('"', out);
 }

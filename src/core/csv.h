@@ -3,6 +3,8 @@
 #ifndef RN_CORE_CSV_H
 #define RN_CORE_CSV_H
 
+#include <stdio.h>
+
 /** What stands between the fields of a table whose first line this is: a tab,
  *  or a semicolon (where commas are decimal), or else a comma. */
 char rn_csv_separator(const char *line);
@@ -15,5 +17,8 @@ int rn_csv_cut(char *line, char separator, const char **fields, int most);
 /** The line at *at, ended by a zero byte, *at moving behind it; NULL at the
  *  end. Line ends are those of rn_text_clean(). */
 char *rn_line_next(char **at);
+
+/** Print a field, quoted where it must be. */
+void rn_print_csv(FILE *out, const char *text);
 
 #endif

@@ -8,6 +8,7 @@
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -266,6 +267,38 @@ int rn_file_write(const char *path, const void *bytes, size_t size,
     if (rc == RN_OK)
         return rn_writer_commit(&w, err);
     rn_writer_abort(&w);
+    return rc;
+}
+
+int rn_print_text(char **text, size_t *size,
+                  void (*print)(const void *what, FILE *out), const void *what,
+                  struct rn_error *err)
+{
+    FILE *out = open_memstream(text, size);
+    bool failed = !out;
+
+    if (out) {
+        print(what, out);
+        failed = ferror(out) != 0;
+        failed |= fclose(out) != 0;
+    }
+    if (!failed)
+        return RN_OK;
+    free(*text);
+    *text = NULL;
+    return rn_fail_memory(err, *size, "a text");
+}
+
+int rn_print_file(const char *path, void (*print)(const void *what, FILE *out),
+                  const void *what, struct rn_error *err)
+{
+    char *text = NULL;
+    size_t size = 0;
+    int rc = rn_print_text(&text, &size, print, what, err);
+
+    if (rc == RN_OK)
+        rc = rn_file_write(path, text, size, err);
+    free(text);
     return rc;
 }
 

@@ -36,6 +36,15 @@ void rn_writer_abort(struct rn_writer *w);
 int rn_file_write(const char *path, const void *bytes, size_t size,
                   struct rn_error *err);
 
+/** What print() prints of `what`, as a text with a zero byte behind it that
+ *  free() releases. */
+int rn_print_text(char **text, size_t *size,
+                  void (*print)(const void *what, FILE *out), const void *what,
+                  struct rn_error *err);
+/** The same as a whole file. */
+int rn_print_file(const char *path, void (*print)(const void *what, FILE *out),
+                  const void *what, struct rn_error *err);
+
 /** dir + "/" + name in rn_alloc()ed memory, NULL when memory is short. */
 char *rn_path_join(const char *dir, const char *name);
 bool rn_is_folder(const char *path);

@@ -4,6 +4,8 @@
 #include "eval/report.h"
 
 #include "core/count.h"
+#include "core/csv.h"
+#include "core/file.h"
 #include "core/locale.h"
 #include "core/memory.h"
 #include "core/text.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Files of embeddings: NumPy's .npy with the names beside it, or CSV. */
+#include "core/csv.h"
 #include "core/file.h"
 #include "core/locale.h"
 #include "core/memory.h"

@@ -3,6 +3,7 @@
  * browser: one file, without scripts. */
 #include "eval/report.h"
 
+#include "core/file.h"
 #include "core/locale.h"
 #include "core/memory.h"
 #include "core/text.h"

@@ -2,6 +2,7 @@
 /* Keeps the answers to every image of an evaluation. */
 #include "eval/report.h"
 
+#include "core/csv.h"
 #include "core/file.h"
 #include "core/locale.h"
 #include "core/memory.h"
@@ -146,41 +147,6 @@ const char *rn_report_image(const struct rn_report *report, int index,
     snprintf(buf, size, "%s:%s%s%d", report->data->spec,
              test ? "" : rn_part_name(report->part), test ? "" : ":", index);
     return buf;
-}
-
-void rn_print_csv(FILE *out, const char *text)
-{
-    if (!strpbrk(text, ",\"\r\n")) {
-        fputs(text, out);
-        return;
-    }
-    putc('"', out);
-    for (; *text; text++) {
-        if (*text == '"')
-            putc('"', out);
-        putc(*text, out);
-    }
-    putc('"', out);
-}
-
-int rn_print_file(const char *path, void (*print)(const void *what, FILE *out),
-                  const void *what, struct rn_error *err)
-{
-    char *text = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
-    bool failed = !out;
-    int rc;
-
-    if (out) {
-        print(what, out);
-        failed = ferror(out) != 0;
-        failed |= fclose(out) != 0;
-    }
-    rc = failed ? rn_fail_memory(err, size, path)
-                : rn_file_write(path, text, size, err);
-    free(text);
-    return rc;
 }
 
 /* ---------------------------------------------------------- predictions */

@@ -36,11 +36,4 @@ const char *rn_report_name(const struct rn_report *report, int i, char *buf,
 const char *rn_report_image(const struct rn_report *report, int index,
                             char *buf, size_t size);
 
-/** Write a file whole: what print() prints of `what`. */
-int rn_print_file(const char *path, void (*print)(const void *what, FILE *out),
-                  const void *what, struct rn_error *err);
-
-/** A field of CSV (RFC 4180). */
-void rn_print_csv(FILE *out, const char *text);
-
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The report as tables: comma-separated, a row for each run; Markdown, a row
  * for each group of runs. */
+#include "core/csv.h"
 #include "core/letters.h"
 #include "core/locale.h"
 #include "study/study.h"
@@ -11,22 +12,6 @@
 #define FIELD(name) offsetof(struct rn_found, name)
 
 /* ------------------------------------------------------------- report.csv */
-
-/* Quoted as RFC 4180 wants it where it must be. */
-static void csv_text(FILE *out, const char *text)
-{
-    if (!strpbrk(text, ",\"\r\n")) {
-        fputs(text, out);
-        return;
-    }
-    putc('"', out);
-    for (; *text; text++) {
-        if (*text == '"')
-            putc('"', out);
-        putc(*text, out);
-    }
-    putc('"', out);
-}
 
 /* What is not there is empty. */
 static void csv_number(FILE *out, double value, const char *format)
@@ -43,11 +28,11 @@ static void csv_run(FILE *out, const struct rn_report_input *in, size_t g,
 {
     double seed = json_number_value(json_object_get(run->options, "seed"));
 
-    csv_text(out, run->name);
+    rn_print_csv(out, run->name);
     putc(',', out);
-    csv_text(out, run->net);
+    rn_print_csv(out, run->net);
     putc(',', out);
-    csv_text(out, in->groups->at[g].label);
+    rn_print_csv(out, in->groups->at[g].label);
     csv_number(out, seed, "%.0f");
     fprintf(out, ",%ld,%ld,%s", run->iteration, run->iterations,
             rn_found_finished(run) ? "yes" : "no");
