@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* resnet info: layers, sizes and costs of a network. */
+/* resnet info: layers, sizes and costs of a network, and its picture. */
 #include "cli.h"
 #include "import.h"
 #include "output.h"
@@ -9,12 +9,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 struct options {
     struct rn_net_options net;
     struct import_args import;
     struct rn_plan_options plan;
     int json;
+    const char *graph, *dot;
+    int whole;
 };
 
 #define AT(field) offsetof(struct options, field)
@@ -26,6 +29,14 @@ static const struct rn_option own_options[] = {
      .help = "Count the memory for N images per batch"},
     {"json", .type = RN_OPTION_FLAG, .offset = AT(json),
      .help = "Print one JSON object in place of tables"},
+    {"graph", .type = RN_OPTION_TEXT, .offset = AT(graph), .value = "FILE",
+     .help = "In place of tables draw the network into FILE, which ends in "
+             ".svg: layers from top to bottom, shortcuts as arcs"},
+    {"dot", .type = RN_OPTION_TEXT, .offset = AT(dot), .value = "FILE",
+     .help = "Write it as text for Graphviz into FILE, or - for standard "
+             "output"},
+    {"whole", .type = RN_OPTION_FLAG, .offset = AT(whole),
+     .help = "Draw every layer of large networks, not equal blocks once"},
 };
 /* clang-format on */
 
@@ -276,6 +287,56 @@ static void print_text(const struct facts *facts)
         print_trained(info->trained);
 }
 
+/* --------------------------------------------------------------- pictures */
+
+static void print_given(void *user, const char *text, size_t size)
+{
+    (void)user;
+    fwrite(text, 1, size, stdout);
+}
+
+static int draw(const struct options *o, const struct rn_model *model,
+                struct rn_error *err)
+{
+    int console = o->dot && strcmp(o->dot, "-") == 0;
+    int rc = RN_OK;
+
+    if (o->graph)
+        rc = rn_model_draw(model, RN_DRAWING_SVG, o->whole, o->graph, NULL,
+                           NULL, err);
+    if (!rc && o->dot)
+        rc = rn_model_draw(model, RN_DRAWING_DOT, o->whole,
+                           console ? NULL : o->dot,
+                           console ? print_given : NULL, NULL, err);
+    return rc;
+}
+
+/* 0, or the exit status after a message. */
+static int check_drawing(const struct options *o, const struct args *args)
+{
+    const char *end = o->graph ? strrchr(o->graph, '.') : NULL;
+    const char *asked = o->graph ? "graph" : o->dot ? "dot" : "whole";
+
+    if (!o->graph && !o->dot && !o->whole)
+        return 0;
+    if (o->json || args->count == 0)
+        say_error("--%s draws a network, without %s", asked,
+                  o->json ? "--json" : "the list of them");
+    else if (!o->graph && !o->dot)
+        say_error("--whole is for --graph and --dot");
+    else if (o->graph && (!end || strcasecmp(end, ".svg") != 0))
+        say_error("--graph: '%s' has to end in .svg, as that is what is "
+                  "written",
+                  o->graph);
+    else
+        return (o->graph && output_place(o->graph)) ||
+                       (o->dot && strcmp(o->dot, "-") != 0 &&
+                        output_place(o->dot))
+                   ? EXIT_FAILED
+                   : 0;
+    return EXIT_USAGE;
+}
+
 static int run(const struct command *command, void *options,
                const struct args *args)
 {
@@ -283,8 +344,10 @@ static int run(const struct command *command, void *options,
     struct facts facts = {0};
     struct rn_model *model = NULL;
     struct rn_error err;
-    int rc;
+    int rc = check_drawing(o, args);
 
+    if (rc)
+        return rc;
     if (args->count == 0) {
         list_networks(o->json);
         return EXIT_DONE;
@@ -294,6 +357,11 @@ static int run(const struct command *command, void *options,
                  options_given_any(command, args, "network"), &o->import, &err);
     if (rc)
         return cli_fail(&err);
+    if (o->graph || o->dot) {
+        rc = draw(o, model, &err);
+        rn_model_destroy(model);
+        return rc ? cli_fail(&err) : EXIT_DONE;
+    }
     facts.model = model;
     rn_model_describe(model, &facts.info);
     facts.recompute = o->plan.recompute;
@@ -315,7 +383,8 @@ const struct command command_info = {
     .name = "info",
     .synopsis = "[NET|MODEL] [option ...]",
     .summary = "Layers, output shapes, parameters, multiply-adds and memory "
-               "of a network or model file. Without one: the networks.",
+               "of a network or model file, or a picture of it. Without one: "
+               "the networks.",
     .groups = groups,
     .n_groups = COUNT(groups),
     .size = sizeof(struct options),

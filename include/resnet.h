@@ -513,6 +513,26 @@ RN_API int rn_model_preprocess(const struct rn_model *model,
                                const uint8_t *pixels, float *image,
                                struct rn_error *err);
 
+enum rn_drawing_kind {
+    RN_DRAWING_SVG = 0,
+    RN_DRAWING_DOT = 1 /**< text for Graphviz */
+};
+
+/**
+ * Draw a network, in the manner of He et al. 2016, figure 3: layers from top to
+ * bottom, coloured by stage, with their shortcuts. Each layer has a shape.
+ *
+ * @param all  1: every layer; 0: in networks of many, equal blocks one behind
+ *             the other are drawn once, with their number.
+ * @param path of the file to write, or NULL: then `give` is called once with
+ *             the text, UTF-8 of `size` bytes and a zero byte, borrowed.
+ */
+RN_API int rn_model_draw(const struct rn_model *model,
+                         enum rn_drawing_kind kind, int all, const char *path,
+                         void (*give)(void *user, const char *text,
+                                      size_t size),
+                         void *user, struct rn_error *err);
+
 /* ----------------------------------------------------------- pictures */
 
 /** A picture: [height][width][3] bytes, RGB, top row first. */
