@@ -1289,6 +1289,8 @@ struct rn_train_options {
     const char *max_norm;
     const char *block; /**< as in rn_net_options; beside `weights` this */
     double dropout;    /**< and this must agree with the file */
+    int tensorboard;   /**< 1: the lines of the log also as events for
+                          TensorBoard, events.out.tfevents.log */
 };
 
 RN_INLINE void rn_train_defaults(struct rn_train_options *options);
@@ -1425,8 +1427,8 @@ struct rn_train_result {
 
 /**
  * Train a network. Makes the run folder `out` with run.json, log.jsonl,
- * last.safetensors, best.safetensors and curve.svg; refuses a folder that
- * already holds a run.
+ * log.csv, last.safetensors, best.safetensors and curve.svg; refuses a folder
+ * that already holds a run.
  *
  * @param events may be NULL, as may result, which is filled on failure, too.
  * @return RN_ERR_ARG for options that make no sense and an output folder in

@@ -204,6 +204,12 @@ void rn_pb_put_varint(struct rn_pb_out *out, uint32_t number, uint64_t value)
     put_number(out, value);
 }
 
+void rn_pb_put_double(struct rn_pb_out *out, uint32_t number, double value)
+{
+    put_key(out, number, RN_PB_FIXED64);
+    put_raw(out, &value, sizeof(value));
+}
+
 void rn_pb_put_float(struct rn_pb_out *out, uint32_t number, float value)
 {
     put_key(out, number, RN_PB_FIXED32);

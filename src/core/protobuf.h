@@ -65,6 +65,7 @@ struct rn_pb_out {
 };
 
 void rn_pb_put_varint(struct rn_pb_out *out, uint32_t number, uint64_t value);
+void rn_pb_put_double(struct rn_pb_out *out, uint32_t number, double value);
 void rn_pb_put_float(struct rn_pb_out *out, uint32_t number, float value);
 void rn_pb_put_bytes(struct rn_pb_out *out, uint32_t number, const void *bytes,
                      size_t size);

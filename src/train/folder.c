@@ -18,13 +18,15 @@ int rn_run_name(struct rn_run *run, const char *folder, struct rn_error *err)
         .folder = rn_strdup(folder),
         .options = rn_path_join(folder, "run.json"),
         .log = rn_path_join(folder, "log.jsonl"),
+        .table = rn_path_join(folder, "log.csv"),
+        .events = rn_path_join(folder, "events.out.tfevents.log"),
         .last = rn_path_join(folder, "last.safetensors"),
         .best = rn_path_join(folder, "best.safetensors"),
         .curve = rn_path_join(folder, "curve.svg"),
     };
-    if (!run->folder || !run->options || !run->log || !run->last ||
-        !run->best || !run->curve)
-        return rn_fail_memory(err, 6 * strlen(folder), "file names");
+    if (!run->folder || !run->options || !run->log || !run->table ||
+        !run->events || !run->last || !run->best || !run->curve)
+        return rn_fail_memory(err, 8 * strlen(folder), "file names");
     return RN_OK;
 }
 
@@ -33,6 +35,8 @@ void rn_run_free(struct rn_run *run)
     rn_free(run->folder);
     rn_free(run->options);
     rn_free(run->log);
+    rn_free(run->table);
+    rn_free(run->events);
     rn_free(run->last);
     rn_free(run->best);
     rn_free(run->curve);
@@ -40,7 +44,8 @@ void rn_run_free(struct rn_run *run)
 
 int rn_run_vacant(const struct rn_run *run, struct rn_error *err)
 {
-    const char *const files[] = {run->options, run->log, run->last, run->best,
+    const char *const files[] = {run->options, run->log,  run->table,
+                                 run->events,  run->last, run->best,
                                  run->curve};
 
     for (size_t i = 0; i < COUNT(files); i++)

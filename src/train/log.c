@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* log.jsonl: a JSON object a line, for each report. */
+/* log.jsonl: a JSON object a line, for each report; log.csv: the same as a
+ * table. */
 #include "train/run.h"
 
+#include "core/count.h"
+#include "core/locale.h"
 #include "core/memory.h"
 
 #include <errno.h>
@@ -13,6 +16,8 @@
 
 /* Digits of the figures in the log. */
 #define DIGITS 6
+/* Whole numbers have all of theirs. */
+#define INTEGER_DIGITS 15
 
 int rn_log_open(struct rn_log *log, const char *path, struct rn_error *err)
 {
@@ -100,6 +105,82 @@ static json_t *report_json(const struct rn_train_report *r)
     return NULL;
 }
 
+/* -------------------------------------------------------------- log.csv */
+
+/* What a line does not have is empty. */
+static void write_row(struct rn_log *log, const json_t *line)
+{
+    for (int i = 0; i < log->columns; i++) {
+        const json_t *value = json_object_get(line, log->column[i]);
+
+        if (i > 0)
+            putc(',', log->table);
+        if (json_is_number(value))
+            rn_print(log->table, "%.*g",
+                     json_is_integer(value) ? INTEGER_DIGITS : DIGITS,
+                     json_number_value(value));
+    }
+    putc('\n', log->table);
+}
+
+static int flush_table(struct rn_log *log, struct rn_error *err)
+{
+    errno = 0;
+    if (fflush(log->table) != 0 || ferror(log->table))
+        return rn_fail_errno(err, "write", log->table_path);
+    return RN_OK;
+}
+
+/* The log's own stream may still hold what was cut off. */
+static int copy_lines(struct rn_log *log, struct rn_error *err)
+{
+    FILE *from = fopen(log->path, "re");
+    char *line = NULL;
+    size_t size = 0;
+    bool failed;
+
+    if (!from)
+        return rn_fail_errno(err, "open", log->path);
+    errno = 0;
+    while (getline(&line, &size, from) > 0) {
+        json_t *object = rn_json_load(line, strlen(line), 0, NULL);
+
+        if (object)
+            write_row(log, object);
+        json_decref(object);
+    }
+    failed = !feof(from);
+    free(line);
+    fclose(from);
+    return failed ? rn_fail_errno(err, "read", log->path)
+                  : flush_table(log, err);
+}
+
+int rn_log_table(struct rn_log *log, const char *path,
+                 const struct rn_measured *measured, int measures, bool aux,
+                 struct rn_error *err)
+{
+    static const char *const columns[] = {
+        "iteration",         "epoch",    "loss", "train_error", "lr",
+        "images_per_second", "data_wait"};
+
+    log->columns = 0;
+    for (size_t i = 0; i < COUNT(columns); i++)
+        log->column[log->columns++] = columns[i];
+    if (aux)
+        log->column[log->columns++] = "aux_loss";
+    for (int i = 0; i < measures; i++)
+        log->column[log->columns++] = measured[i].name;
+    log->table_path = path;
+    log->table = fopen(path, "we");
+    if (!log->table)
+        return rn_fail_errno(err, "open", path);
+    for (int i = 0; i < log->columns; i++)
+        fprintf(log->table, "%s%s", i ? "," : "", log->column[i]);
+    putc('\n', log->table);
+    return copy_lines(log, err);
+}
+
 int rn_log_line(struct rn_log *log, const struct rn_train_report *report,
                 struct rn_error *err)
 {
@@ -108,6 +189,8 @@ int rn_log_line(struct rn_log *log, const struct rn_train_report *report,
         !line ? NULL : rn_json_print(line, JSON_REAL_PRECISION(DIGITS));
     int failed;
 
+    if (line && log->table)
+        write_row(log, line);
     json_decref(line);
     if (!text)
         return rn_fail_memory(err, 256, "a log line");
@@ -115,7 +198,9 @@ int rn_log_line(struct rn_log *log, const struct rn_train_report *report,
     failed = fputs(text, log->file) == EOF || fputc('\n', log->file) == EOF ||
              fflush(log->file) != 0;
     free(text);
-    return failed ? rn_fail_errno(err, "write", log->path) : RN_OK;
+    if (failed)
+        return rn_fail_errno(err, "write", log->path);
+    return log->table ? flush_table(log, err) : RN_OK;
 }
 
 int rn_log_sync(struct rn_log *log, struct rn_error *err)
@@ -130,5 +215,7 @@ void rn_log_close(struct rn_log *log)
 {
     if (log->file)
         fclose(log->file);
-    log->file = NULL;
+    if (log->table)
+        fclose(log->table);
+    log->file = log->table = NULL;
 }

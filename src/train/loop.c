@@ -212,6 +212,8 @@ static int report(struct rn_trainer *t, struct rn_error *err)
     }
     if (rc == RN_OK)
         rc = rn_log_line(&t->log, &r, err);
+    if (rc == RN_OK)
+        rc = rn_events_line(&t->board, &r, err);
     if (rc != RN_OK)
         return rc;
     close_report(t, &r);

@@ -289,6 +289,8 @@ static const struct run_option {
       .value = "X", .unset = "2", .zero = 1,
       .help = "Highway networks: begin with biases of -X at the gates, so that "
               "these carry more than they change"}, SHAPES, ""},
+    {{"tensorboard", "log", RN_OPTION_FLAG, PLACE(tensorboard),
+      .help = "Write the lines of the log for TensorBoard, too"}, ASIDE, NULL},
     /* clang-format on */
 };
 

@@ -94,7 +94,7 @@ char *rn_json_dump(const json_t *value, size_t flags);
 
 /** The files of a run; every text is owned. */
 struct rn_run {
-    char *folder, *options, *log, *last, *best, *curve;
+    char *folder, *options, *log, *table, *events, *last, *best, *curve;
 };
 
 int rn_run_name(struct rn_run *run, const char *folder, struct rn_error *err);
@@ -179,9 +179,15 @@ void rn_checkpoint_restore(const struct rn_checkpoint *c,
 
 /* ---------------------------------------------------------------- log */
 
+/** Columns of log.csv: those of all lines, the heads' loss, a test's measures.
+ */
+#define RN_LOG_COLUMNS (8 + RN_MEASURED_MAX)
+
 struct rn_log {
-    FILE *file;
-    const char *path; /* borrowed */
+    FILE *file, *table;                 /* log.jsonl; log.csv, or NULL */
+    const char *path, *table_path;      /* borrowed */
+    const char *column[RN_LOG_COLUMNS]; /* static names */
+    int columns;
 };
 
 /** Open a log to append to and lock it: RN_ERR_ARG when another process
@@ -189,11 +195,32 @@ struct rn_log {
 int rn_log_open(struct rn_log *log, const char *path, struct rn_error *err);
 /** Cut an open log back to its lines up to an iteration. */
 int rn_log_cut(struct rn_log *log, long iteration, struct rn_error *err);
+/** Write log.csv with these columns from the lines that there are, to go on
+ *  with each line. */
+int rn_log_table(struct rn_log *log, const char *path,
+                 const struct rn_measured *measured, int measures, bool aux,
+                 struct rn_error *err);
 int rn_log_line(struct rn_log *log, const struct rn_train_report *report,
                 struct rn_error *err);
 /** Onto the disk, so that no checkpoint is newer than its log. */
 int rn_log_sync(struct rn_log *log, struct rn_error *err);
 void rn_log_close(struct rn_log *log);
+
+/* ------------------------------------------------------------- events */
+
+/** Zeroed: there are none to be written. */
+struct rn_events {
+    FILE *file;
+    const char *path; /* borrowed */
+};
+
+/** Open a file of events for TensorBoard to append to: a new one, or one that
+ *  is cut back to an iteration. */
+int rn_events_open(struct rn_events *events, const char *path, long iteration,
+                   struct rn_error *err);
+int rn_events_line(struct rn_events *events,
+                   const struct rn_train_report *report, struct rn_error *err);
+void rn_events_close(struct rn_events *events);
 
 /* -------------------------------------------------------------- curve */
 

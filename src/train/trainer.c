@@ -505,6 +505,7 @@ static void release(struct rn_trainer *t)
     rn_model_destroy(t->model);
     rn_data_close(t->data);
     rn_log_close(&t->log);
+    rn_events_close(&t->board);
     rn_run_free(&t->run);
     json_decref(t->texts);
 }
@@ -533,6 +534,23 @@ static int prepare_first(struct rn_trainer *t, struct rn_error *err)
     return rc == RN_OK ? prepare(t, err) : rc;
 }
 
+/* What stands beside the log, from its lines up to where the run is. */
+static int open_beside(struct rn_trainer *t, struct rn_error *err)
+{
+    struct rn_measured measured[RN_MEASURED_MAX];
+    int measures = 0, rc;
+
+    if (t->test_images > 0)
+        measures =
+            rn_metrics_measured(t->progress.test, rn_trainer_sets(t), measured);
+    rc = rn_log_table(&t->log, t->run.table, measured, measures,
+                      t->model->graph->n_aux > 0, err);
+    if (rc == RN_OK && t->o.tensorboard)
+        rc =
+            rn_events_open(&t->board, t->run.events, t->progress.reported, err);
+    return rc;
+}
+
 /* The run folder and what is in it before the first iteration. */
 static int make_folder(struct rn_trainer *t, struct rn_error *err)
 {
@@ -545,6 +563,8 @@ static int make_folder(struct rn_trainer *t, struct rn_error *err)
         rc = rn_trainer_describe(t, err);
     if (rc == RN_OK)
         rc = rn_log_open(&t->log, t->run.log, err);
+    if (rc == RN_OK)
+        rc = open_beside(t, err);
     return rc;
 }
 
@@ -646,6 +666,8 @@ static int begin_again(struct rn_trainer *t, const struct rn_resume_options *r,
         rc = start_loader(t, err);
     if (rc == RN_OK)
         rc = rn_log_cut(&t->log, t->progress.reported, err);
+    if (rc == RN_OK)
+        rc = open_beside(t, err);
     if (rc == RN_OK && !saved)
         rc = rn_trainer_save(t, err);
     return rc;

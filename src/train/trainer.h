@@ -71,6 +71,7 @@ struct rn_trainer {
     struct rn_progress progress;
     struct rn_checkpoint checkpoint;
     struct rn_log log;
+    struct rn_events board; /* for TensorBoard, where asked for */
     struct rn_clock clock;
 };
 
