@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* resnet bench: speed and memory of a network, step by step if asked. */
+/* resnet bench: speed, memory and energy of a network, step by step if asked,
+ * or of several. */
 #include "cli.h"
 #include "import.h"
 #include "output.h"
+#include "survey.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,6 +15,7 @@ struct options {
     struct import_args import;
     struct rn_bench_options bench;
     const char *data;
+    const char *survey, *batches;
     int winograd;
     int as_threads;
     int json;
@@ -23,7 +27,15 @@ struct options {
 static const struct rn_option own_options[] = {
     {"data", .type = RN_OPTION_TEXT, .offset = AT(data), .value = "DATA",
      .help = "In place of a network, time the loading of pictures alone: "
-             "decoding, random parts resized to --size (224), normalising"},
+             "decoding, random parts resized to --size (224), normalising; "
+             "with --survey measure models' accuracy on it"},
+    {"survey", .type = RN_OPTION_TEXT, .offset = AT(survey), .value = "DIR",
+     .help = "Measure several networks, each in batches of several sizes, and "
+             "make the folder DIR for figures, a table and a page: accuracy, "
+             "time, memory, power and energy"},
+    {"batches", .type = RN_OPTION_TEXT, .offset = AT(batches),
+     .value = "N,N,...", .unset = "1,2,4,8,16,32,64",
+     .help = "The sizes of batches of --survey"},
     {"batch", .type = RN_OPTION_INT, .offset = AT(bench.batch), .min = 1,
      .max = 65536, .value = "N", .unset = "128, or 32 above 64 pixels",
      .help = "Images per batch"},
@@ -167,6 +179,9 @@ static void print_json(const struct measured *m)
     json_put(object, "images_per_second", rate);
     json_put(object, "plan_bytes", json_count(r->plan_bytes));
     json_put(object, "peak_memory_bytes", json_count(r->peak_memory_bytes));
+    json_put(object, "watts", json_double(r->watts));
+    json_put(object, "joules_per_image", json_double(r->joules_per_image));
+    json_put(object, "energy", json_text(r->energy));
     json_put(object, "isa", json_text(m->machine.isa));
     json_put(object, "onednn", json_text(m->machine.onednn));
     if (m->plan) {
@@ -296,6 +311,11 @@ static void print_text(const struct measured *m)
            r->images_per_second_max);
     printf("memory     plan %s", text_bytes(&t, r->plan_bytes));
     printf(", process at most %s\n", text_bytes(&t, r->peak_memory_bytes));
+    if (isfinite(r->watts))
+        printf("energy     %.4g J an image, %.4g W (%s)\n", r->joules_per_image,
+               r->watts, r->energy);
+    else
+        printf("energy     not known: %s\n", r->energy);
 }
 
 /* ------------------------------------------------------------- as planned */
@@ -487,11 +507,50 @@ static int run_network(const struct command *command, struct options *o,
     return rc;
 }
 
+/* --------------------------------------------------------- several networks */
+
+static int run_survey(const struct command *command, const struct options *o,
+                      const struct args *args)
+{
+    struct survey_args survey = {
+        .operand = args->operand,
+        .count = args->count,
+        .folder = o->survey,
+        .data = o->data,
+        .batches = o->batches ? o->batches : "1,2,4,8,16,32,64",
+        .net = &o->net,
+        .net_given = options_given_any(command, args, "network"),
+        .import = &o->import,
+        .bench = o->bench,
+        .json = o->json,
+    };
+
+    survey.bench.winograd = 2 * o->winograd;
+    if (!(survey.bench.seconds > 0))
+        survey.bench.seconds = RN_ZERO;
+    if (args->count == 0 || o->as_threads || o->bench.profile ||
+        o->bench.batch) {
+        say_error(args->count == 0
+                      ? "--survey: which networks or models?"
+                      : "--survey measures networks at --batches, without "
+                        "--batch, --layers and --as-threads");
+        return EXIT_USAGE;
+    }
+    return survey_run(&survey);
+}
+
 static int run(const struct command *command, void *options,
                const struct args *args)
 {
     const struct options *o = options;
 
+    if (o->survey)
+        return run_survey(command, o, args);
+    if (o->batches || args->count > 1) {
+        say_error(o->batches ? "--batches is for --survey"
+                             : "several networks are for --survey DIR");
+        return EXIT_USAGE;
+    }
     if (o->as_threads && (o->data || o->bench.threads)) {
         say_error("--as-threads plans a network instead of running it, without "
                   "%s",
@@ -516,14 +575,15 @@ static int run(const struct command *command, void *options,
 
 const struct command command_bench = {
     .name = "bench",
-    .synopsis = "NET|MODEL [option ...]",
-    .summary = "Images per second and memory of training or inference, on "
-               "made-up images; or of loading pictures.",
+    .synopsis = "NET|MODEL[=ACCURACY] ... [option ...]",
+    .summary = "Images per second, memory and energy of training or inference, "
+               "on made-up images; or of loading pictures. With --survey of "
+               "several networks, whose accuracies may be given, in per cent.",
     .groups = groups,
     .n_groups = COUNT(groups),
     .size = sizeof(struct options),
     .min_args = 0,
-    .max_args = 1,
+    .max_args = 1000,
     .defaults = defaults,
     .run = run,
 };

@@ -1836,6 +1836,8 @@ struct rn_bench_options {
     int rounds;     /**< 0: as many as fit into seconds, at least 5 */
     int precision;  /**< an rn_precision */
     int emulate;    /**< as in rn_plan_options */
+    /** Folder of the processors' energy counters; NULL: /sys/class/powercap. */
+    const char *powercap;
 };
 
 struct rn_bench_result {
@@ -1847,6 +1849,11 @@ struct rn_bench_result {
     double peak_gflops;         /**< measured, all threads, float32; 0 unless
                                    profile */
     int precision;              /**< an rn_precision: what was computed with */
+    double watts;            /**< mean power of processors and memory meanwhile,
+                                whatever else ran; NaN: no counter tells */
+    double joules_per_image; /**< likewise */
+    char energy[128]; /**< the counters read ("package-0, dram"), or why there
+                         are none */
 };
 
 RN_INLINE void rn_bench_defaults(struct rn_bench_options *options);
@@ -1864,6 +1871,45 @@ RN_INLINE int rn_bench(const struct rn_model *model,
                        const struct rn_bench_options *options,
                        struct rn_bench_result *result, struct rn_plan **plan,
                        struct rn_error *err);
+
+/** What rn_bench() measured of a network at a batch size. */
+struct rn_bench_point {
+    int batch;
+    double images_per_second;
+    uint64_t bytes;                 /**< that the plan and parameters take */
+    double watts, joules_per_image; /**< NaN: not known */
+};
+
+/** A network of a report on several; all is borrowed for the call. */
+struct rn_bench_net {
+    const char *name;
+    double accuracy;         /**< per cent; NaN: not known */
+    const char *accuracy_of; /**< where it comes from; NULL: nowhere */
+    uint64_t params, macs;
+    const struct rn_bench_point *points; /**< by rising batch */
+    size_t n_points;
+    const char *failure; /**< what went wrong, with all or what is missing of
+                            `points`; NULL: nothing did */
+};
+
+/**
+ * Write the figures of A. Canziani et al. 2016 (arXiv 1605.07678) into a
+ * folder, which is made: survey.html, one page with everything; survey.csv, a
+ * row for each network and batch; accuracy.svg (accuracy against multiply-adds,
+ * circles as large as there are parameters), time.svg (an image's, against the
+ * batch), memory.svg, and power.svg and energy.svg where those are known. A
+ * figure that nothing is known for is left out, which the page says, and one
+ * that an earlier report left is removed.
+ *
+ * @param title of the page; about: a paragraph on how it was measured; energy:
+ *              one on the counters, or why there are none. UTF-8.
+ * @return RN_ERR_ARG without networks, RN_ERR_IO when a file cannot be
+ *         written.
+ */
+RN_API int rn_bench_report(const char *folder, const char *title,
+                           const char *about, const char *energy,
+                           const struct rn_bench_net *nets, size_t count,
+                           struct rn_error *err);
 
 struct rn_loading_options {
     size_t struct_size; /**< sizeof(struct rn_loading_options) */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Speed of a plan on made-up images. */
+#include "bench/energy.h"
 #include "bench/speeds.h"
 #include "core/memory.h"
 #include "core/option.h"
@@ -13,6 +14,7 @@
 #include "quantize/quantize.h"
 #include "train/optimiser.h"
 
+#include <string.h>
 #include <sys/resource.h>
 
 #define WARM_UP_RUNS    2
@@ -32,6 +34,7 @@ struct bench {
     float *images; /* [batch][c][h][w] */
     float *logits; /* [batch][classes] */
     int32_t *labels;
+    struct rn_energy energy;
 };
 
 void rn_bench_defaults_sized(struct rn_bench_options *options, size_t size)
@@ -183,17 +186,24 @@ static int measure(struct bench *b, struct rn_bench_result *result,
         return rn_fail_memory(err, (size_t)n * sizeof(double), "round times");
 
     rn_plan_profile_reset(b->plan);
+    rn_energy_start(&b->energy);
+    run = 0;
     for (int i = 0; i < n && rc == RN_OK; i++) {
         rc = time_runs(b, runs, &rounds[i], err);
+        rn_energy_add(&b->energy);
+        run += rounds[i];
         rounds[i] = (double)runs * b->o.batch / rounds[i];
     }
     if (rc == RN_OK) {
         struct rn_speeds rates = rn_speeds_of(rounds, n);
+        double joules = rn_energy_joules(&b->energy);
 
         result->rounds = n;
         result->images_per_second_median = rates.median;
         result->images_per_second_min = rates.min;
         result->images_per_second_max = rates.max;
+        result->watts = joules / run;
+        result->joules_per_image = joules / ((double)runs * n * b->o.batch);
     }
     rn_free(rounds);
     return rc;
@@ -226,6 +236,8 @@ int rn_bench_sized(const struct rn_model *model,
     if (rc == RN_OK)
         rc = make_plan(&b, err);
     if (rc == RN_OK)
+        rn_energy_open(&b.energy, b.o.powercap);
+    if (rc == RN_OK)
         rc = measure(&b, &own, err);
     if (rc != RN_OK)
         goto out;
@@ -235,6 +247,7 @@ int rn_bench_sized(const struct rn_model *model,
     own.precision = rn_plan_precision(b.plan);
     own.plan_bytes = rn_plan_bytes(b.plan);
     own.peak_memory_bytes = peak_memory();
+    memcpy(own.energy, b.energy.text, sizeof(own.energy));
     if (b.o.profile)
         own.peak_gflops = rn_kernel_peak_gflops(own.threads);
     RN_GIVE(result, size, &own);
@@ -246,6 +259,7 @@ out:
     rn_plan_destroy(b.plan);
     rn_model_destroy(b.quantized);
     rn_update_free(&b.update);
+    rn_energy_close(&b.energy);
     rn_free(b.images);
     rn_free(b.logits);
     rn_free(b.labels);

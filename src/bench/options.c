@@ -42,6 +42,9 @@ static const struct rn_option bench_options[] = {
      .help = RN_PRECISION_HELP},
     {"emulate", "measurement", RN_OPTION_FLAG, PLACE(emulate),
      .help = RN_EMULATE_HELP},
+    {"powercap", "measurement", RN_OPTION_TEXT, PLACE(powercap),
+     .value = "DIR", .unset = "/sys/class/powercap",
+     .help = "Read the processors' energy counters below DIR"},
 };
 
 static const struct rn_option loading_options[] = {

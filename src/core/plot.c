@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Line charts as SVG. */
+/* Charts as SVG. */
 #include "core/plot.h"
 
 #include "core/letters.h"
@@ -69,14 +69,81 @@ void rn_plot_scale(struct rn_plot *plot, double x_max, double y_max,
         fmin(y_limit, ceil(y_max * 1.02 / plot->y_step) * plot->y_step);
 }
 
+/* 1, 2 or 5 times a power of ten, the nearest that is not above. */
+static double nice_below(double value)
+{
+    double power = pow(10, floor(log10(value) + 1e-9));
+    double digit = value / power + 1e-9;
+
+    return (digit >= 5 ? 5 : digit >= 2 ? 2 : 1) * power;
+}
+
+/* The number behind one of these. */
+static double nice_next(double nice)
+{
+    double power = pow(10, floor(log10(nice) + 1e-9));
+    double digit = nice / power;
+
+    return (digit < 1.5 ? 2 : digit < 3 ? 5 : 10) * power;
+}
+
+static void log_axis(double least, double most, double *min, double *max)
+{
+    *min = nice_below(least);
+    *max = nice_below(most);
+    if (*max < most)
+        *max = nice_next(*max);
+    if (*max <= *min)
+        *max = nice_next(*min);
+}
+
+void rn_plot_log_x(struct rn_plot *plot, double least, double most)
+{
+    plot->x_log = true;
+    log_axis(least, most, &plot->x_min, &plot->x_max);
+}
+
+void rn_plot_log_y(struct rn_plot *plot, double least, double most)
+{
+    plot->y_log = true;
+    log_axis(least, most, &plot->y_min, &plot->y_max);
+}
+
+void rn_plot_between_y(struct rn_plot *plot, double least, double most,
+                       double limit)
+{
+    double range = most - least > 0 ? most - least : 1;
+
+    plot->y_step = nice_step(1.3 * range, 6);
+    plot->y_min =
+        fmax(0, floor((least - 0.15 * range) / plot->y_step) * plot->y_step);
+    plot->y_max =
+        fmin(limit, ceil((most + 0.15 * range) / plot->y_step) * plot->y_step);
+}
+
+/* How far along an axis a value lies, 0 to 1. */
+static double along(double value, double min, double max, bool is_log)
+{
+    return is_log ? log(fmax(value, min / 1e6) / min) / log(max / min)
+                  : (value - min) / (max - min);
+}
+
+/* An axis's number behind `value`. */
+static double after(double value, double step, bool is_log)
+{
+    return is_log ? nice_next(value) : value + step;
+}
+
 double rn_plot_x(const struct rn_plot *p, double x)
 {
-    return p->left + x / p->x_max * (p->right - p->left);
+    return p->left +
+           along(x, p->x_min, p->x_max, p->x_log) * (p->right - p->left);
 }
 
 double rn_plot_y(const struct rn_plot *p, double y)
 {
-    return p->bottom - y / p->y_max * (p->bottom - p->top);
+    return p->bottom -
+           along(y, p->y_min, p->y_max, p->y_log) * (p->bottom - p->top);
 }
 
 void rn_plot_head(FILE *out, const struct rn_plot *p, const char *title)
@@ -105,15 +172,18 @@ void rn_plot_axes(FILE *out, const struct rn_plot *p, const char *x_title,
                   const char *y_title)
 {
     fputs("<g stroke=\"#e5e7eb\">\n", out);
-    for (double y = p->y_step; y <= p->y_max * 1.0001; y += p->y_step)
+    for (double y = after(p->y_min, p->y_step, p->y_log);
+         y <= p->y_max * 1.0001; y = after(y, p->y_step, p->y_log))
         rn_print(out, "<path d=\"M%d %.1fH%d\"/>\n", p->left, rn_plot_y(p, y),
                  p->right);
     fputs("</g>\n<g text-anchor=\"end\">\n", out);
-    for (double y = 0; y <= p->y_max * 1.0001; y += p->y_step)
+    for (double y = p->y_min; y <= p->y_max * 1.0001;
+         y = after(y, p->y_step, p->y_log))
         rn_print(out, "<text x=\"%d\" y=\"%.1f\">%g</text>\n", p->left - 9,
                  rn_plot_y(p, y) + 4.5, y);
     fputs("</g>\n<g text-anchor=\"middle\">\n", out);
-    for (double x = 0; x <= p->x_max * 1.0001; x += p->x_step)
+    for (double x = p->x_min; x <= p->x_max * 1.0001;
+         x = after(x, p->x_step, p->x_log))
         rn_print(out,
                  "<path d=\"M%.1f %dv5\" stroke=\"#6b7280\"/>"
                  "<text x=\"%.1f\" y=\"%d\">%.10g</text>\n",
@@ -144,4 +214,13 @@ void rn_plot_line(FILE *out, const struct rn_plot *p,
         rn_print(out, "%s%.1f,%.1f", i == 0 ? "" : " ",
                  rn_plot_x(p, points->at[i].x), rn_plot_y(p, points->at[i].y));
     fputs("\"/>\n", out);
+}
+
+void rn_plot_circle(FILE *out, const struct rn_plot *p, double x, double y,
+                    double radius, const char *colour)
+{
+    rn_print(out,
+             "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"%.1f\" fill=\"%s\" "
+             "fill-opacity=\"0.45\" stroke=\"%s\"/>\n",
+             rn_plot_x(p, x), rn_plot_y(p, y), radius, colour, colour);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Line charts as SVG: axes from zero, lines, marks. Text is gathered in memory;
- * a stream's errors stay until they are asked for at the end. */
+/* Charts as SVG: axes from zero or logarithmic, lines, circles. Text is
+ * gathered in memory; a stream's errors stay until they are asked for at the
+ * end. */
 #ifndef RN_CORE_PLOT_H
 #define RN_CORE_PLOT_H
 
@@ -32,12 +33,21 @@ double rn_points_largest(const struct rn_points *points, double x);
 struct rn_plot {
     int width, height, left, top, right, bottom;
     double x_max, y_max, x_step, y_step;
+    double x_min, y_min;
+    bool x_log, y_log;
 };
 
 /** Both axes from 0, so that x_max and y_max fit; whole steps. x is not
  *  rounded up, y at most to `y_limit`. */
 void rn_plot_scale(struct rn_plot *plot, double x_max, double y_max,
                    double y_limit);
+/** Logarithmic axes, in place of those from 0, so that `least` and `most`, both
+ *  above 0, fit. */
+void rn_plot_log_x(struct rn_plot *plot, double least, double most);
+void rn_plot_log_y(struct rn_plot *plot, double least, double most);
+/** A y axis that begins below `least`, at most to `limit`. */
+void rn_plot_between_y(struct rn_plot *plot, double least, double most,
+                       double limit);
 double rn_plot_x(const struct rn_plot *plot, double x);
 double rn_plot_y(const struct rn_plot *plot, double y);
 
@@ -49,5 +59,8 @@ void rn_plot_axes(FILE *out, const struct rn_plot *plot, const char *x,
 void rn_plot_line(FILE *out, const struct rn_plot *plot,
                   const struct rn_points *points, const char *colour,
                   double width);
+/** A disc at a point, its radius in pixels. */
+void rn_plot_circle(FILE *out, const struct rn_plot *plot, double x, double y,
+                    double radius, const char *colour);
 
 #endif

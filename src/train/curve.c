@@ -116,7 +116,8 @@ static double last_of(const struct rn_points *points)
 static void draw(FILE *out, const struct rn_curve *curve,
                  struct rn_points *train, const struct rn_points *test)
 {
-    struct rn_plot plot = {860, 500, 70, 62, 832, 438, 0, 0, 0, 0};
+    struct rn_plot plot = {860, 500, 70, 62, 832, 438,   0,
+                           0,   0,   0,  0,  0,   false, false};
     double last = last_of(train); /* not the mean that is drawn */
     int x = plot.right;
 
