@@ -15,6 +15,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -278,7 +279,7 @@ static void draw_figure(FILE *out, const struct report *r,
     measure(r, figure, &x, &y);
     rn_plot_scale(&plot, fmax(1.05 * x.most, 1), fmax(y.most, 1e-9), INFINITY);
     if (figure->value)
-        rn_plot_log_x(&plot, x.least, x.most);
+        rn_plot_doubling_x(&plot, x.least, x.most);
     else if (x.least > 0 && x.most > WIDE * x.least)
         rn_plot_log_x(&plot, 0.8 * x.least, 1.2 * x.most);
     if (!figure->value)
@@ -417,6 +418,32 @@ static void net_row(FILE *out, const struct report *r, size_t i)
     fputs("</tr>\n", out);
 }
 
+static bool same_source(const struct report *r, size_t a, size_t b)
+{
+    const char *other = r->nets[b].accuracy_of;
+
+    return other && strcmp(r->nets[a].accuracy_of, other) == 0;
+}
+
+/* Whether a network above has its accuracy from the same source. */
+static bool told_before(const struct report *r, size_t i)
+{
+    for (size_t k = 0; k < i; k++)
+        if (same_source(r, i, k))
+            return true;
+    return false;
+}
+
+static void list_same(FILE *out, const struct report *r, size_t i)
+{
+    for (size_t k = i; k < r->count; k++)
+        if (same_source(r, i, k)) {
+            if (k > i)
+                fputs(", ", out);
+            rn_text_xml(out, r->nets[k].name);
+        }
+}
+
 static void notes(FILE *out, const struct report *r)
 {
     for (size_t i = 0; i < r->count; i++)
@@ -428,11 +455,11 @@ static void notes(FILE *out, const struct report *r)
             fputs("</p>\n", out);
         }
     for (size_t i = 0; i < r->count; i++)
-        if (r->nets[i].accuracy_of) {
-            fputs("<p class=\"note\">Accuracy of ", out);
-            rn_text_xml(out, r->nets[i].name);
-            fputs(": ", out);
+        if (r->nets[i].accuracy_of && !told_before(r, i)) {
+            fputs("<p class=\"note\">Accuracy, ", out);
             rn_text_xml(out, r->nets[i].accuracy_of);
+            fputs(": ", out);
+            list_same(out, r, i);
             fputs("</p>\n", out);
         }
 }

@@ -99,14 +99,21 @@ static void log_axis(double least, double most, double *min, double *max)
 
 void rn_plot_log_x(struct rn_plot *plot, double least, double most)
 {
-    plot->x_log = true;
+    plot->x_axis = RN_AXIS_LOG;
     log_axis(least, most, &plot->x_min, &plot->x_max);
 }
 
 void rn_plot_log_y(struct rn_plot *plot, double least, double most)
 {
-    plot->y_log = true;
+    plot->y_axis = RN_AXIS_LOG;
     log_axis(least, most, &plot->y_min, &plot->y_max);
+}
+
+void rn_plot_doubling_x(struct rn_plot *plot, double least, double most)
+{
+    plot->x_axis = RN_AXIS_DOUBLING;
+    plot->x_min = least;
+    plot->x_max = fmax(most, 2 * least);
 }
 
 void rn_plot_between_y(struct rn_plot *plot, double least, double most,
@@ -122,28 +129,31 @@ void rn_plot_between_y(struct rn_plot *plot, double least, double most,
 }
 
 /* How far along an axis a value lies, 0 to 1. */
-static double along(double value, double min, double max, bool is_log)
+static double along(double value, double min, double max, enum rn_axis axis)
 {
-    return is_log ? log(fmax(value, min / 1e6) / min) / log(max / min)
-                  : (value - min) / (max - min);
+    return axis == RN_AXIS_LINEAR
+               ? (value - min) / (max - min)
+               : log(fmax(value, min / 1e6) / min) / log(max / min);
 }
 
 /* An axis's number behind `value`. */
-static double after(double value, double step, bool is_log)
+static double after(double value, double step, enum rn_axis axis)
 {
-    return is_log ? nice_next(value) : value + step;
+    return axis == RN_AXIS_LINEAR ? value + step
+           : axis == RN_AXIS_LOG  ? nice_next(value)
+                                  : 2 * value;
 }
 
 double rn_plot_x(const struct rn_plot *p, double x)
 {
     return p->left +
-           along(x, p->x_min, p->x_max, p->x_log) * (p->right - p->left);
+           along(x, p->x_min, p->x_max, p->x_axis) * (p->right - p->left);
 }
 
 double rn_plot_y(const struct rn_plot *p, double y)
 {
     return p->bottom -
-           along(y, p->y_min, p->y_max, p->y_log) * (p->bottom - p->top);
+           along(y, p->y_min, p->y_max, p->y_axis) * (p->bottom - p->top);
 }
 
 void rn_plot_head(FILE *out, const struct rn_plot *p, const char *title)
@@ -172,18 +182,18 @@ void rn_plot_axes(FILE *out, const struct rn_plot *p, const char *x_title,
                   const char *y_title)
 {
     fputs("<g stroke=\"#e5e7eb\">\n", out);
-    for (double y = after(p->y_min, p->y_step, p->y_log);
-         y <= p->y_max * 1.0001; y = after(y, p->y_step, p->y_log))
+    for (double y = after(p->y_min, p->y_step, p->y_axis);
+         y <= p->y_max * 1.0001; y = after(y, p->y_step, p->y_axis))
         rn_print(out, "<path d=\"M%d %.1fH%d\"/>\n", p->left, rn_plot_y(p, y),
                  p->right);
     fputs("</g>\n<g text-anchor=\"end\">\n", out);
     for (double y = p->y_min; y <= p->y_max * 1.0001;
-         y = after(y, p->y_step, p->y_log))
+         y = after(y, p->y_step, p->y_axis))
         rn_print(out, "<text x=\"%d\" y=\"%.1f\">%g</text>\n", p->left - 9,
                  rn_plot_y(p, y) + 4.5, y);
     fputs("</g>\n<g text-anchor=\"middle\">\n", out);
     for (double x = p->x_min; x <= p->x_max * 1.0001;
-         x = after(x, p->x_step, p->x_log))
+         x = after(x, p->x_step, p->x_axis))
         rn_print(out,
                  "<path d=\"M%.1f %dv5\" stroke=\"#6b7280\"/>"
                  "<text x=\"%.1f\" y=\"%d\">%.10g</text>\n",

@@ -29,12 +29,18 @@ void rn_points_thin(struct rn_points *points, size_t most);
 /** The largest y of the points from `x` on, 0 without any. */
 double rn_points_largest(const struct rn_points *points, double x);
 
+enum rn_axis {
+    RN_AXIS_LINEAR,
+    RN_AXIS_LOG,     /* logarithmic, with numbers at 1, 2, 5, 10, … */
+    RN_AXIS_DOUBLING /* likewise at 1, 2, 4, 8, … */
+};
+
 /** The picture, the plot within it, in pixels, and what its axes reach. */
 struct rn_plot {
     int width, height, left, top, right, bottom;
     double x_max, y_max, x_step, y_step;
     double x_min, y_min;
-    bool x_log, y_log;
+    enum rn_axis x_axis, y_axis;
 };
 
 /** Both axes from 0, so that x_max and y_max fit; whole steps. x is not
@@ -45,6 +51,8 @@ void rn_plot_scale(struct rn_plot *plot, double x_max, double y_max,
  *  above 0, fit. */
 void rn_plot_log_x(struct rn_plot *plot, double least, double most);
 void rn_plot_log_y(struct rn_plot *plot, double least, double most);
+/** The same with numbers that double; from `least` itself. */
+void rn_plot_doubling_x(struct rn_plot *plot, double least, double most);
 /** A y axis that begins below `least`, at most to `limit`. */
 void rn_plot_between_y(struct rn_plot *plot, double least, double most,
                        double limit);

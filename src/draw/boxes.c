@@ -186,28 +186,32 @@ static void find_readers(struct taking *t)
     }
 }
 
-/* How often the `length` boxes from b on stand there, one run behind the
- * other. */
+/* How often the `length` boxes from b on stand there, one run behind the other,
+ * each read by itself and the next one at most. */
 static int times_of(const struct taking *t, int b, int length)
 {
     int same = 0;
 
     while (b + same + length < t->count &&
-           t->sum[b + same] == t->sum[b + same + length])
+           t->sum[b + same] == t->sum[b + same + length] &&
+           t->reader[b + same] < b + same + 2 * length)
         same++;
     return same / length + 1;
 }
 
-/* Whether all that comes into a run is one value. */
-static bool has_one_source(const struct taking *t, const struct rn_fold *run)
+/* Whether one value comes into the `length` boxes from b on, and none goes past
+ * them. */
+static bool has_one_source(const struct taking *t, int b, int length)
 {
     int source = -1;
 
-    for (int b = run->first; b <= run->last; b++)
-        for (int k = 0; k < n_reads(t, t->box[b].first); k++) {
-            int from = t->box_of[reads(t, t->box[b].first, k)];
+    if (t->past[b] >= b + length)
+        return false;
+    for (int i = b; i < b + length; i++)
+        for (int k = 0; k < n_reads(t, t->box[i].first); k++) {
+            int from = t->box_of[reads(t, t->box[i].first, k)];
 
-            if (from >= run->first)
+            if (from >= b)
                 continue;
             if (source >= 0 && from != source)
                 return false;
@@ -216,17 +220,16 @@ static bool has_one_source(const struct taking *t, const struct rn_fold *run)
     return true;
 }
 
-/* Whether runs are all there is where they are: nothing goes past them, and
- * what follows reads the last one only, as the others are not drawn. */
-static bool stand_alone(const struct taking *t, const struct rn_fold *run)
+/* Whether what follows reads the last of the runs only, as the others are not
+ * drawn. */
+static bool hidden_apart(const struct taking *t, int b, int length, int times)
 {
-    int length = run->last - run->first + 1;
-    int end = run->first + length * run->times;
+    int end = b + length * times;
 
-    for (int b = run->first; b < end - length; b++)
-        if (t->reader[b] >= end)
+    for (int i = b; i < end - length; i++)
+        if (t->reader[i] >= end)
             return false;
-    return t->past[run->first] < end && has_one_source(t, run);
+    return true;
 }
 
 /* Blocks end where values meet, and do not begin there. */
@@ -246,13 +249,15 @@ static struct rn_fold longest_run(const struct taking *t, int b)
 
     for (int length = 1; length <= RUN_MOST && b + length < t->count;
          length++) {
-        int times = times_of(t, b, length);
-        struct rn_fold run = {
-            .first = b, .last = b + length - 1, .times = times};
+        int least = length > 1 ? 2 : 3, times;
 
-        if (times > (length > 1 ? 1 : 2) && (times - 1) * length > hidden &&
-            stand_alone(t, &run)) {
-            best = run;
+        if (!has_one_source(t, b, length))
+            continue;
+        times = times_of(t, b, length);
+        if (times >= least && (times - 1) * length > hidden &&
+            hidden_apart(t, b, length, times)) {
+            best = (struct rn_fold){
+                .first = b, .last = b + length - 1, .times = times};
             hidden = (times - 1) * length;
         }
     }

@@ -88,8 +88,12 @@ static void draw_key(FILE *out, const struct rn_plot *plot, int line,
 void rn_report_figure(FILE *out, const struct rn_report_input *in,
                       const struct rn_figure *figure)
 {
-    struct rn_plot plot = {1000, 500, 70, 62, 740, 438,   0,
-                           0,    0,   0,  0,  0,   false, false};
+    struct rn_plot plot = {.width = 1000,
+                           .height = 500,
+                           .left = 70,
+                           .top = 62,
+                           .right = 740,
+                           .bottom = 438};
     int line = 0;
 
     scale(&plot, in, figure);

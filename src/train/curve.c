@@ -116,8 +116,12 @@ static double last_of(const struct rn_points *points)
 static void draw(FILE *out, const struct rn_curve *curve,
                  struct rn_points *train, const struct rn_points *test)
 {
-    struct rn_plot plot = {860, 500, 70, 62, 832, 438,   0,
-                           0,   0,   0,  0,  0,   false, false};
+    struct rn_plot plot = {.width = 860,
+                           .height = 500,
+                           .left = 70,
+                           .top = 62,
+                           .right = 832,
+                           .bottom = 438};
     double last = last_of(train); /* not the mean that is drawn */
     int x = plot.right;
 

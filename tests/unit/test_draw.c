@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Pictures of networks from memory that runs out, and arguments that make no
+ * sense; charts' axes. What is drawn tests/surface/drawings looks at. */
+#include "core/file.h"
+#include "core/memory.h"
+#include "core/plot.h"
+#include "resnet.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "folder.h"
+
+static void keep(void *user, const char *text, size_t size)
+{
+    char **kept = user;
+
+    assert_int_equal(strlen(text), size);
+    assert_null(*kept);
+    *kept = strdup(text);
+}
+
+static struct rn_model *make_model(const char *net)
+{
+    struct rn_error err = {0};
+    struct rn_model *model;
+
+    if (rn_model_create(&model, net, NULL, &err))
+        fail_msg("%s", err.msg);
+    return model;
+}
+
+/* Every allocation fails in turn; each time the message says so, and in the end
+ * the picture is the one that it was with all of them. */
+static void memory_runs_out(void **state)
+{
+    struct rn_model *model = make_model("densenet-bc-40-12");
+    struct rn_error err = {0};
+    char *whole = NULL, *text = NULL;
+    int n = 1, rc;
+
+    (void)state;
+    assert_int_equal(
+        rn_model_draw(model, RN_DRAWING_SVG, 0, NULL, keep, &whole, &err), 0);
+    do {
+        rn_alloc_fail_after(n++);
+        rc = rn_model_draw(model, RN_DRAWING_SVG, 0, NULL, keep, &text, &err);
+        rn_alloc_fail_after(-1);
+        if (rc)
+            assert_int_equal(rc, RN_ERR_MEMORY);
+    } while (rc && n < 1000);
+    assert_true(n > 10 && n < 1000);
+    assert_string_equal(text, whole);
+    free(text);
+    free(whole);
+    rn_model_destroy(model);
+}
+
+static void files_and_functions(void **state)
+{
+    struct rn_model *model = make_model("resnet8");
+    struct rn_error err = {0};
+    uint8_t *bytes = NULL;
+    char *text = NULL;
+    size_t size;
+
+    (void)state;
+    assert_int_equal(
+        rn_model_draw(model, RN_DRAWING_DOT, 1, NULL, NULL, NULL, &err),
+        RN_ERR_ARG);
+    assert_int_equal(rn_model_draw(model, RN_DRAWING_DOT, 1, in_folder("a"),
+                                   keep, &text, &err),
+                     RN_ERR_ARG);
+    assert_int_equal(rn_model_draw(model, (enum rn_drawing_kind)2, 1, NULL,
+                                   keep, &text, &err),
+                     RN_ERR_ARG);
+    assert_int_equal(rn_model_draw(model, RN_DRAWING_SVG, 1,
+                                   in_folder("none/a"), NULL, NULL, &err),
+                     RN_ERR_IO);
+    assert_null(text);
+    assert_int_equal(
+        rn_model_draw(model, RN_DRAWING_DOT, 1, NULL, keep, &text, &err), 0);
+    assert_int_equal(rn_model_draw(model, RN_DRAWING_DOT, 1, in_folder("b"),
+                                   NULL, NULL, &err),
+                     0);
+    assert_int_equal(rn_file_read(in_folder("b"), 1 << 20, &bytes, &size, &err),
+                     0);
+    assert_string_equal((char *)bytes, text);
+    rn_free(bytes);
+    free(text);
+    rn_model_destroy(model);
+}
+
+static void same(double a, double b)
+{
+    if (fabs(a - b) > 1e-9 * fmax(fabs(a), 1))
+        fail_msg("%g, expected %g", a, b);
+}
+
+static void axes_fit(void **state)
+{
+    struct rn_plot plot = {.left = 100, .right = 500, .top = 0, .bottom = 400};
+
+    (void)state;
+    rn_plot_log_y(&plot, 3, 40);
+    same(plot.y_min, 2);
+    same(plot.y_max, 50);
+    rn_plot_log_y(&plot, 5, 5);
+    same(plot.y_min, 5);
+    same(plot.y_max, 10);
+    rn_plot_log_y(&plot, 0.001, 1000);
+    same(plot.y_min, 0.001);
+    same(plot.y_max, 1000);
+    same(rn_plot_y(&plot, 1), 200);
+    rn_plot_doubling_x(&plot, 1, 16);
+    same(rn_plot_x(&plot, 4), 300);
+    rn_plot_doubling_x(&plot, 8, 8);
+    same(rn_plot_x(&plot, 16), 500);
+    plot.y_axis = RN_AXIS_LINEAR;
+    rn_plot_between_y(&plot, 69, 78, 100);
+    assert_true(plot.y_min > 60 && plot.y_min < 69);
+    assert_true(plot.y_max > 78 && plot.y_max < 85);
+    same(rn_plot_y(&plot, plot.y_min), 400);
+    rn_plot_between_y(&plot, 99.9, 100, 100);
+    same(plot.y_max, 100);
+    rn_plot_between_y(&plot, 0, 0, 100);
+    same(plot.y_min, 0);
+}
+
+/* A report without networks is none; one of a network that failed altogether is
+ * a page that says so. */
+static void reports_of_little(void **state)
+{
+    const struct rn_bench_net net = {
+        .name = "a <b>", .accuracy = NAN, .failure = "no \"file\""};
+    struct rn_error err = {0};
+    uint8_t *bytes = NULL;
+    size_t size;
+
+    (void)state;
+    assert_int_equal(
+        rn_bench_report(in_folder("r"), "t", "a", "e", &net, 0, &err),
+        RN_ERR_ARG);
+    assert_int_equal(
+        rn_bench_report(in_folder("no/r"), "t", "a", "e", &net, 1, &err),
+        RN_ERR_IO);
+    assert_int_equal(
+        rn_bench_report(in_folder("r"), "t", "a", "e", &net, 1, &err), 0);
+    assert_int_equal(
+        rn_file_read(in_folder("r/survey.html"), 1 << 20, &bytes, &size, &err),
+        0);
+    assert_non_null(strstr((char *)bytes, "a &#60;b&#62; failed: no "));
+    assert_null(strstr((char *)bytes, "<svg"));
+    rn_free(bytes);
+    assert_int_equal(
+        rn_file_read(in_folder("r/survey.csv"), 1 << 20, &bytes, &size, &err),
+        0);
+    assert_non_null(
+        strstr((char *)bytes, "\na <b>,,,,,,,,,,,\"no \"\"file\"\"\"\n"));
+    rn_free(bytes);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(memory_runs_out),
+        cmocka_unit_test(files_and_functions),
+        cmocka_unit_test(axes_fit),
+        cmocka_unit_test(reports_of_little),
+    };
+
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
