@@ -9,5 +9,7 @@ print(f"/* {name}, made of a file. */")
 print(f"extern const char {name}[];")
 print(f"const char {name}[] = {{")
 for i in range(0, len(data), 20):
-    print("    " + " ".join(f"{b}," for b in data[i:i + 20]))
+    # a char may be signed, or not
+    print("    " + " ".join(f"{b}," if b < 128 else f"'\\x{b:02x}',"
+                            for b in data[i:i + 20]))
 print("};")
