@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The life of a server: from its socket and models to the signal that ends
+ * it. */
+#include "serve.h"
+
+#include "../cli.h"
+#include "../output.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+/** Between two looks at the deadlines. */
+#define TICK_NANOSECONDS 50000000L
+/** Files that are open besides connections. */
+#define OTHER_FILES 64
+
+/* ---------------------------------------------------------------- reloading */
+
+/** A thread that loads the models anew. */
+struct reload {
+    struct server *server;
+    pthread_t thread;
+    int runs;  /* it is there, and to be joined */
+    int again; /* asked for while it was at work */
+    _Atomic int done;
+};
+
+static void *reload_models(void *user)
+{
+    struct reload *reload = user;
+    struct server *s = reload->server;
+
+    for (int i = 0; i < s->n_slots; i++) {
+        struct rn_error err = {0};
+        struct model *m;
+        int rc = model_open(&m, &s->slots[i], s->options, &err);
+
+        metrics_reload(&s->metrics, rc);
+        if (rc) {
+            cli_fail(&err);
+            say("%s: the model loaded before still serves", s->slots[i].name);
+        } else {
+            engine_replace(s->engine, m);
+            say("%s: loaded anew from '%s'", s->slots[i].name,
+                s->slots[i].path);
+        }
+    }
+    atomic_store(&reload->done, 1);
+    return NULL;
+}
+
+static void reload_join(struct reload *reload)
+{
+    if (reload->runs)
+        pthread_join(reload->thread, NULL);
+    reload->runs = 0;
+}
+
+static void reload_start(struct reload *reload)
+{
+    if (reload->runs) {
+        reload->again = 1;
+        return;
+    }
+    reload->again = 0;
+    atomic_store(&reload->done, 0);
+    if (pthread_create(&reload->thread, NULL, reload_models, reload) == 0)
+        reload->runs = 1;
+    else
+        say_error("cannot start a thread: the models stay as they are");
+}
+
+static void reload_tick(struct reload *reload)
+{
+    if (!reload->runs || !atomic_load(&reload->done))
+        return;
+    reload_join(reload);
+    if (reload->again)
+        reload_start(reload);
+}
+
+/* ------------------------------------------------------------------ running */
+
+/* The signals that we wait for, kept from all threads. */
+static void block_signals(sigset_t *signals)
+{
+    sigemptyset(signals);
+    sigaddset(signals, SIGTERM);
+    sigaddset(signals, SIGINT);
+    sigaddset(signals, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, signals, NULL);
+}
+
+/* The signal that came within a tick, or 0. */
+static int next_signal(const sigset_t *signals)
+{
+    const struct timespec tick = {0, TICK_NANOSECONDS};
+    int number = sigtimedwait(signals, NULL, &tick);
+
+    return number > 0 ? number : 0;
+}
+
+/* Answer what has come; a second signal, or the last deadline, ends that. */
+static void drain(struct server *s, const sigset_t *signals)
+{
+    double until = serve_now() + s->options->deadline;
+    int number = 0;
+
+    http_quiesce(s);
+    while (atomic_load(&s->active) > 0 && serve_now() < until &&
+           (number == 0 || number == SIGHUP)) {
+        http_tick(s);
+        number = next_signal(signals);
+    }
+}
+
+static void run(struct server *s, const sigset_t *signals)
+{
+    struct reload reload = {.server = s};
+    int number = 0;
+
+    while (number != SIGTERM && number != SIGINT) {
+        if (number == SIGHUP)
+            reload_start(&reload);
+        reload_tick(&reload);
+        http_tick(s);
+        number = next_signal(signals);
+    }
+    drain(s, signals);
+    reload_join(&reload);
+}
+
+/* ------------------------------------------------------------------ opening */
+
+/* Threads for each stream, of those that there are. */
+static int share_threads(struct serve_options *o)
+{
+    struct rn_machine machine;
+    int threads = o->run.threads;
+
+    rn_machine_get(&machine);
+    if (!threads)
+        threads = machine.threads;
+    if (o->streams > threads) {
+        say_error("--streams: %d, of %d thread%s (--threads)", o->streams,
+                  threads, threads == 1 ? "" : "s");
+        return EXIT_USAGE;
+    }
+    o->run.threads = threads / o->streams;
+    return 0;
+}
+
+/* As many files open at once as connections need. */
+static int allow_files(const struct serve_options *o)
+{
+    rlim_t needed = (rlim_t)o->connections + OTHER_FILES;
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= needed)
+        return 0;
+    limit.rlim_cur = needed < limit.rlim_max ? needed : limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_cur >= needed)
+        return 0;
+    say_error("--connections: %d, but no more than %lu files may be open "
+              "(ulimit -n)",
+              o->connections, (unsigned long)limit.rlim_cur);
+    return EXIT_USAGE;
+}
+
+static int load_models(struct server *s)
+{
+    for (int i = 0; i < s->n_slots; i++) {
+        struct slot *slot = &s->slots[i];
+        struct rn_error err = {0};
+
+        if (model_open(&slot->current, slot, s->options, &err))
+            return cli_fail(&err);
+    }
+    return 0;
+}
+
+static void announce(const struct server *s, const char *where, int is_loopback)
+{
+    for (int i = 0; i < s->n_slots; i++) {
+        const struct model *m = s->slots[i].current;
+
+        say("%s: %s of %d classes from '%s', %s", s->slots[i].name, m->info.net,
+            m->info.classes, s->slots[i].path, m->answering.precision);
+    }
+    if (!is_loopback && !s->token)
+        say("anybody who reaches this address may ask: --token FILE asks for "
+            "a token");
+    say("listening at %s", where);
+}
+
+static int serve(struct server *s, int fd, const char *where, int is_loopback,
+                 const sigset_t *signals)
+{
+    struct rn_error err = {0};
+    int status = load_models(s);
+
+    if (status)
+        return status;
+    if (engine_open(&s->engine, s->options, s->slots, s->n_slots, &s->metrics,
+                    &err))
+        return cli_fail(&err);
+    if (http_open(s, fd))
+        return EXIT_FAILED;
+    announce(s, where, is_loopback);
+    run(s, signals);
+    return EXIT_DONE;
+}
+
+int serve_run(const struct serve_options *given, char *const *models, int count)
+{
+    struct serve_options o = *given;
+    struct server s = {
+        .options = &o, .n_slots = count, .listening = -1, .begun = serve_now()};
+    int fd = -1, is_loopback = 0, status;
+    sigset_t signals;
+    char where[128];
+
+    block_signals(&signals);
+    json_object_seed(0); /* before there are threads */
+    pthread_mutex_init(&s.metrics.lock, NULL);
+    s.max_body = (size_t)o.max_body * 1000000;
+    status = share_threads(&o);
+    if (!status)
+        status = allow_files(&o);
+    if (!status)
+        status = slots_parse(&s.slots, models, count);
+    if (!status && o.token && !(s.token = guard_read_token(o.token)))
+        status = EXIT_USAGE;
+    if (!status) {
+        fd = http_bind(&o, where, sizeof(where), &is_loopback);
+        status =
+            fd < 0 ? EXIT_FAILED : serve(&s, fd, where, is_loopback, &signals);
+    }
+    if (s.daemon)
+        http_close(&s);
+    else if (fd >= 0)
+        close(fd);
+    engine_close(s.engine);
+    slots_free(s.slots, s.n_slots);
+    free(s.token);
+    pthread_mutex_destroy(&s.metrics.lock);
+    return status;
+}

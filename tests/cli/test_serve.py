@@ -1,0 +1,479 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""resnet serve, asked over HTTP by Python's own modules; and by tritonclient and
+prometheus_client, where they are installed."""
+import base64
+import concurrent.futures
+import contextlib
+import http.client
+import json
+import os
+import pathlib
+import re
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.parse
+
+SOURCE, BUILD = os.environ["RN_SOURCE"], os.environ["RN_BUILD"]
+PROGRAM = BUILD + "/resnet"
+PICTURES = pathlib.Path(SOURCE, "tests/fuzz/corpus/image")
+JPEG = (PICTURES / "jpeg").read_bytes()
+PNG = (PICTURES / "png-palette4-alpha").read_bytes()
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "2", "NO_COLOR": "1"}
+tests = []
+
+
+def test(function):
+    tests.append(function)
+    return function
+
+
+def run(*arguments):
+    return subprocess.run([PROGRAM, *map(str, arguments)], env=ENVIRONMENT,
+                          capture_output=True, text=True, timeout=120)
+
+
+def fails(status, message, *arguments, port=0):
+    result = run("serve", *arguments, "--port", port)
+    assert result.returncode == status, (status, result)
+    assert message in result.stderr, (message, result.stderr)
+
+
+class Server:
+    def __init__(self, *arguments):
+        self.messages = tempfile.TemporaryFile("w+")
+        self.process = subprocess.Popen(
+            [PROGRAM, "serve", "--port", "0", *map(str, arguments)],
+            env=ENVIRONMENT, stderr=self.messages)
+        self.port = int(self.wait_for(r"listening at http://.*:(\d+)/"))
+
+    def said(self):
+        self.messages.seek(0)
+        return self.messages.read()
+
+    def wait_for(self, pattern):
+        for _ in range(1200):
+            found = re.search(pattern, self.said())
+            if found:
+                return found.group(found.re.groups)
+            assert self.process.poll() is None, self.said()
+            time.sleep(0.05)
+        raise AssertionError(f"no {pattern} in {self.said()}")
+
+    def ask(self, path, body=None, method=None, **headers):
+        """Status, headers, body."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, 60)
+        with contextlib.closing(connection):
+            connection.request(
+                method or ("GET" if body is None else "POST"), path, body,
+                {name.replace("_", "-"): value
+                 for name, value in headers.items()},
+                encode_chunked="Transfer_Encoding" in headers)
+            answer = connection.getresponse()
+            return answer.status, answer.headers, answer.read()
+
+    def json(self, path, body=None, status=200, **headers):
+        got, _, answer = self.ask(path, body, **headers)
+        assert got == status, (path, got, answer[:500])
+        return json.loads(answer)
+
+    def error(self, status, words, path, body=None, **headers):
+        answer = self.json(path, body, status, **headers)
+        assert words in answer["error"], (words, answer)
+
+    def socket(self):
+        return socket.create_connection(("127.0.0.1", self.port), 60)
+
+    def raw(self, data):
+        """What comes until the server closes."""
+        with self.socket() as s:
+            try:
+                s.sendall(data)
+                return b"".join(iter(lambda: s.recv(65536), b""))
+            except ConnectionError:
+                return b""
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        assert self.process.wait(60) == 0, self.said()
+
+
+@contextlib.contextmanager
+def serving(*arguments):
+    server = Server(*arguments)
+    try:
+        yield server
+        server.stop()
+    finally:
+        server.process.kill()
+        server.process.wait()
+
+
+def form(*files):
+    body = b"".join(
+        b"--xx\r\nContent-Disposition: form-data; name=\"image\"; filename=\""
+        + name.encode() + b"\"\r\n\r\n" + data + b"\r\n"
+        for name, data in files) + b"--xx--\r\n"
+    return body, {"Content_Type": "multipart/form-data; boundary=xx"}
+
+
+def lines(text):
+    return [json.loads(line) for line in text.splitlines()]
+
+
+@test
+def refused_at_the_start(model):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        fails(1, "Address already in use", model,
+              port=taken.getsockname()[1])
+    fails(2, "are both called last", model, model)
+    fails(2, "is no name for a model", f"a b={model}")
+    fails(3, "", "nix=" + str(PICTURES / "text"))
+    fails(2, "--streams: 3, of 2 threads", model, "--streams", "3")
+    fails(2, "its first line is no token", model, "--token", "/dev/null")
+    fails(1, "cannot find", model, "--host", "no.such.host.invalid")
+
+
+@test
+def answers_as_predict(model):
+    files = [str(PICTURES / name) for name in (
+        "jpeg", "png-palette4-alpha", "webp-alpha", "jpeg-orientation-6")]
+    want = lines(run("predict", model, *files, "--json").stdout)
+    with serving(f"a={model}", f"b={model}", "--max-batch", "4") as server:
+        bodies = [pathlib.Path(file).read_bytes() for file in files]
+        got = [server.json("/predict/a", body) for body in bodies]
+        for one, other in zip(got, want):
+            assert {**one, "file": other["file"]} == other, (one, other)
+        # the same bits whatever they are computed beside
+        with concurrent.futures.ThreadPoolExecutor(16) as pool:
+            for i, answer in enumerate(pool.map(
+                    lambda i: server.json(f"/predict/{'ab'[i // 2 % 2]}",
+                                          bodies[i % 4]), range(160))):
+                assert answer == got[i % 4], (i, answer, got[i % 4])
+        body, headers = form(*((pathlib.Path(file).name, data)
+                               for file, data in zip(files, bodies)),
+                             ("no\"picture", b"text"))
+        status, _, text = server.ask("/predict/b", body, **headers)
+        together = lines(text)
+        assert status == 200 and len(together) == 5
+        for one, other in zip(together, want):
+            assert one["top"] == other["top"]
+        assert together[1]["file"] == "png-palette4-alpha"
+        assert "error" in together[4], together[4]
+        assert len(server.json("/predict/a?top=2", JPEG)["top"]) == 2
+        painted = server.json("/predict/a?cam=1&class=1", JPEG)
+        assert painted["cam_class"] == 1
+        start = "data:image/png;base64,"
+        assert painted["cam"].startswith(start)
+        png = base64.b64decode(painted["cam"][len(start):])
+        assert server.json("/predict/a", png)["top"]
+        names = [m["name"] for m in server.json("/models")["models"]]
+        assert names == ["a", "b"]
+
+
+@test
+def errors_have_a_status_and_a_sentence(model):
+    with serving(f"m={model}", "--max-body", "1", "--queue", "3") as server:
+        error = server.error
+        error(404, "no model 'x'", "/predict/x", JPEG)
+        error(404, "no such path", "/nothing")
+        error(405, "takes POST", "/predict/m")
+        error(405, "takes GET", "/health", b"")
+        error(400, "body is empty", "/predict/m", b"")
+        error(422, "request body", "/predict/m", b"no picture")
+        error(422, "request body", "/predict/m", JPEG[:-100])
+        huge = (PICTURES / "png-huge").read_bytes()
+        error(422, "", "/predict/m", huge)
+        error(400, "'size' is not known", "/predict/m?size=3", JPEG)
+        error(400, "not a number from 1", "/predict/m?top=none", JPEG)
+        error(400, "class: 99", "/predict/m?class=99", JPEG)
+        error(404, "--features STAGE", "/features/m", JPEG)
+        error(413, "--max-body 1", "/predict/m", bytes(1000001))
+        error(413, "--max-body 1", "/predict/m", iter([bytes(600000)] * 2),
+              Transfer_Encoding="chunked")
+        body, headers = form(*4 * [("a.jpg", JPEG)])
+        error(400, "more than 3 parts", "/predict/m", body, **headers)
+        error(400, "ends early", "/predict/m", body[:500], **headers)
+        error(400, "without a boundary", "/predict/m", body,
+              Content_Type="multipart/form-data")
+        error(415, "gzip", "/predict/m", JPEG, Content_Encoding="gzip")
+        error(421, "evil.example", "/models", Host="evil.example:80")
+        error(403, "evil.example", "/models", Origin="http://evil.example")
+        assert server.ask("/models", Host="localhost")[0] == 200
+        host = f"127.0.0.1:{server.port}"
+        assert server.ask("/models", Origin="http://" + host)[0] == 200
+        status, headers, _ = server.ask("/predict/m", method="OPTIONS")
+        assert status == 204 and "POST" in headers["Allow"]
+        assert server.ask("/health", method="HEAD")[2] == b""
+        assert server.json("/predict/m", iter([JPEG[:100], JPEG[100:]]),
+                           Transfer_Encoding="chunked")["top"]
+        # what HTTP itself forbids
+        start = b"POST /predict/m HTTP/1.1\r\nHost: localhost\r\n"
+        answer = server.raw(start + b"X: " + b"x" * 1000000 + b"\r\n\r\n")
+        assert not answer or b" 431 " in answer, answer
+        with server.socket() as s:
+            s.sendall(start + b"Content-Length: 1000\r\n\r\nshort")
+        for garbage in b"\0\1\2\r\n\r\n", b"GET\r\n\r\n", (
+                start + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n"):
+            with server.socket() as s:
+                s.sendall(garbage)
+        halves = [server.socket() for _ in range(100)]
+        assert server.json("/predict/m", JPEG)["top"]
+        for half in halves:
+            half.close()
+        # a full queue
+        with concurrent.futures.ThreadPoolExecutor(24) as pool:
+            for status, headers, _ in pool.map(
+                    lambda _: server.ask("/predict/m", JPEG), range(96)):
+                assert status == 200 or (
+                    status == 503 and headers["Retry-After"] == "1"), status
+
+
+def tensor(name, kind, shape, **members):
+    return {"name": name, "datatype": kind, "shape": shape, **members}
+
+
+@test
+def speaks_open_inference(model):
+    with serving(f"m={model}") as server:
+        assert server.json("/v2")["name"] == "resnet"
+        assert server.json("/v2/health/live") == {"live": True}
+        assert server.json("/v2/health/ready") == {"ready": True}
+        assert server.json("/v2/models/m/ready")["ready"]
+        about = server.json("/v2/models/m")
+        assert about == server.json("/v2/models/m/versions/1")
+        assert about["inputs"][1]["shape"] == [-1, 1, 8, 8]
+        infer = "/v2/models/m/infer"
+        top = server.json("/predict/m", JPEG)["top"]
+        text = base64.b64encode(JPEG).decode()
+        answer = server.json(infer, json.dumps({
+            "id": "7", "inputs": [tensor("image", "BYTES", [2],
+                                         data=[text, text])]}))
+        assert answer["id"] == "7" and answer["model_name"] == "m"
+        logits, probabilities = answer["outputs"]
+        assert logits["shape"] == [2, 4] and logits["name"] == "logits"
+        assert probabilities["data"][:4] == probabilities["data"][4:]
+        assert probabilities["data"][top[0]["index"]] == top[0]["probability"]
+        # binary in, binary out
+        binary = struct.pack("<I", len(JPEG)) + JPEG
+        header = json.dumps({"inputs": [tensor(
+            "image", "BYTES", [1], parameters={"binary_data_size":
+                                               len(binary)})],
+            "outputs": [{"name": "probabilities",
+                         "parameters": {"binary_data": True}}]}).encode()
+        status, headers, body = server.ask(
+            infer, header + binary,
+            Inference_Header_Content_Length=str(len(header)))
+        assert status == 200, body
+        length = int(headers["Inference-Header-Content-Length"])
+        assert json.loads(body[:length])["outputs"][0]["shape"] == [1, 4]
+        values = struct.unpack("<4f", body[length:])
+        for one, other in zip(values, probabilities["data"]):
+            assert abs(one - other) < 1e-8
+        numbers = [float(i % 7) / 7 for i in range(128)]
+        flat = server.json(infer, json.dumps({"inputs": [tensor(
+            "input", "FP32", [2, 1, 8, 8], data=numbers)]}))
+        half = server.json(infer, json.dumps({"inputs": [tensor(
+            "input", "FP32", [1, 1, 8, 8], data=numbers[64:])]}))
+        assert flat["outputs"][0]["data"][4:] == half["outputs"][0]["data"]
+
+        def wrong(words, status=400, **members):
+            server.error(status, words, infer, json.dumps(members))
+
+        server.error(400, "malformed JSON", infer, b"{")
+        server.error(400, "malformed JSON", infer, b"")
+        server.error(400, "5000", infer, b"{}",
+                     Inference_Header_Content_Length="5000")
+        wrong("0 inputs", inputs=[])
+        wrong("'sequence_id'", inputs=[], parameters={"sequence_id": 1})
+        wrong("'x' is not known", inputs=[tensor("x", "FP32", [1])])
+        wrong("datatype 'INT8'", inputs=[tensor("input", "INT8", [1, 1, 8, 8])])
+        wrong("shape is not [N, 1, 8, 8]",
+              inputs=[tensor("input", "FP32", [1, 3, 8, 8], data=[])])
+        wrong("expected 1 to 128",
+              inputs=[tensor("input", "FP32", [2**40, 1, 8, 8], data=[])])
+        wrong("fewer than the 64", inputs=[tensor("input", "FP32",
+                                                  [1, 1, 8, 8], data=[1])])
+        wrong("not finite", inputs=[tensor("input", "FP32", [1, 1, 8, 8],
+                                           data=[1e300] * 64)])
+        wrong("base64", inputs=[tensor("image", "BYTES", [1], data=["?"])])
+        wrong("'labels' is not known", inputs=[], outputs=[{"name": "labels"}])
+        wrong("", 422, inputs=[tensor("image", "BYTES", [1], data=["AAAA"])])
+        server.error(404, "no model", "/v2/models/x/infer", b"{}")
+        server.error(404, "", "/v2/models/m/versions/2")
+        triton(server, probabilities["data"][:4])
+
+
+def triton(server, want):
+    try:
+        import numpy
+        import tritonclient.http as client
+    except ImportError:
+        print("# no tritonclient: asked by Python's own modules alone")
+        return
+    c = client.InferenceServerClient(f"127.0.0.1:{server.port}")
+    assert c.is_server_live() and c.is_server_ready() and c.is_model_ready("m")
+    assert c.get_model_metadata("m")["platform"] == "resnet"
+    for binary in True, False:
+        image = client.InferInput("image", [1], "BYTES")
+        image.set_data_from_numpy(numpy.array([JPEG], dtype=object))
+        outputs = [client.InferRequestedOutput("probabilities",
+                                               binary_data=binary)]
+        result = c.infer("m", [image], outputs=outputs)
+        assert numpy.allclose(result.as_numpy("probabilities")[0], want)
+        numbers = client.InferInput("input", [3, 1, 8, 8], "FP32")
+        numbers.set_data_from_numpy(
+            numpy.zeros((3, 1, 8, 8), numpy.float32), binary_data=binary)
+        assert c.infer("m", [numbers]).as_numpy("logits").shape == (3, 4)
+    try:
+        c.infer("m", [client.InferInput("other", [1], "FP32")])
+        raise AssertionError("taken")
+    except client.InferenceServerException as refused:
+        assert "other" in str(refused)
+
+
+SAMPLE = re.compile(r'[a-z_]+(\{[a-z]+="[^"]*"(,[a-z]+="[^"]*")*\})? '
+                    r'[0-9.e+-]+\Z')
+
+
+@test
+def counts_and_describes(model):
+    with serving(f"m={model}", "--features", "pool", "--log", "json") as server:
+        row = server.json("/features/m", JPEG)
+        assert row["shape"] == [64, 1, 1] and len(row["features"]) == 64
+        for _ in range(3):
+            server.json("/predict/m", JPEG)
+        server.error(404, "", "/x%20y")
+        text = server.ask("/metrics")[2].decode()
+        for line in text.splitlines():
+            assert line.startswith("# ") or SAMPLE.match(line), line
+        for line in ('resnet_requests_total{path="/predict/{name}",'
+                     'status="200"} 3', 'resnet_images_total{model="m"} 4',
+                     'resnet_errors_total{path="other"} 1',
+                     'resnet_queue_images 0',
+                     'resnet_batch_images_count{model="m"} 4'):
+            assert line + "\n" in text, (line, text)
+        try:
+            from prometheus_client.parser import text_string_to_metric_families
+            assert len(list(text_string_to_metric_families(text))) >= 12
+        except ImportError:
+            print("# no prometheus_client: its parser was not asked")
+        described = server.json("/openapi.json")
+        for path, methods in described["paths"].items():
+            at = path.replace("{name}", "m").replace("{version}", "1")
+            for method in methods:
+                status = server.ask(at, b"" if method == "post" else None)[0]
+                assert status == (400 if method == "post" else 200), path
+        sources = pathlib.Path(SOURCE, "cli/serve/routes.c").read_text()
+        routes = set(re.findall(r'\{"(?:GET|POST)", +"([^"]*)"', sources))
+        assert routes == set(described["paths"])
+        log = [json.loads(line) for line in server.said().splitlines()
+               if line.startswith("{")]
+        assert log[0]["target"] == "/features/m" and log[0]["status"] == 200
+
+
+@test
+def asks_for_a_token(model):
+    with tempfile.NamedTemporaryFile("w") as file:
+        file.write("secret\nsecond line\n")
+        file.flush()
+        with serving(f"m={model}", "--token", file.name, "--allow-origin",
+                     "https://app.example", "--allow-host",
+                     "a.example") as server:
+            for path in "/", "/page.css", "/page.js", "/health":
+                status, headers, _ = server.ask(path)
+                assert status == 200
+                assert "default-src 'none'" in headers["Content-Security-Policy"]
+            status, headers, body = server.ask("/models")
+            assert status == 401 and headers["WWW-Authenticate"] == "Bearer"
+            server.error(401, "right one", "/x", Authorization="Bearer secre")
+            server.error(401, "right one", "/predict/m", JPEG,
+                         Authorization="Basic secret")
+            assert server.json("/predict/m", JPEG,
+                               Authorization="Bearer secret")["top"]
+            status, headers, _ = server.ask(
+                "/predict/m", method="OPTIONS", Origin="https://app.example")
+            assert status == 204
+            assert headers["Access-Control-Allow-Origin"] == (
+                "https://app.example")
+            assert server.ask("/health", Host="A.example:80")[0] == 200
+            assert server.ask("/health", Origin="https://b.example")[0] == 403
+
+
+@test
+def lives_and_ends(model):
+    with tempfile.TemporaryDirectory() as folder:
+        file = pathlib.Path(folder, "m.safetensors")
+        good = pathlib.Path(model).read_bytes()
+        file.write_bytes(good)
+        server = Server(file, "--deadline", "1.5")
+        want = server.json("/predict/m", JPEG)
+        file.write_bytes(good[:-10])
+        server.process.send_signal(signal.SIGHUP)
+        server.wait_for("still serves")
+        assert server.json("/predict/m", JPEG) == want
+        file.write_bytes(good)
+        server.process.send_signal(signal.SIGHUP)
+        server.wait_for("loaded anew")
+        assert server.json("/predict/m", JPEG) == want
+        head = (b"POST /predict/m HTTP/1.1\r\nHost: localhost\r\n"
+                b"Content-Length: %d\r\n\r\n" % len(JPEG))
+        # a body that does not come to its end
+        began = time.monotonic()
+        with server.socket() as slow:
+            slow.sendall(head + JPEG[:10])
+            assert slow.recv(100) == b""
+        assert 1 < time.monotonic() - began < 20
+        # what came before SIGTERM is answered, what comes later is not
+        with server.socket() as early:
+            early.sendall(head + JPEG[:10])
+            time.sleep(0.2)
+            server.process.send_signal(signal.SIGTERM)
+            for _ in range(100):
+                time.sleep(0.02)
+                try:
+                    server.socket().close()
+                except ConnectionRefusedError:
+                    break
+            else:
+                raise AssertionError("still takes connections")
+            early.sendall(JPEG[10:])
+            answer = b"".join(iter(lambda: early.recv(65536), b""))
+        assert b" 200 " in answer and b"Connection: close" in answer
+        assert server.process.wait(60) == 0, server.said()
+
+
+def main():
+    if "built without its server" in run("serve", "x").stderr:
+        print("1..0 # SKIP built without libmicrohttpd")
+        return 0
+    failed = 0
+    print(f"1..{len(tests)}", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        trained = run("train", "synthetic:1x8x8:4:64", "--net", "resnet8",
+                      "--out", folder + "/run", "--batch", "16",
+                      "--iterations", "5", "--augment", "none")
+        assert trained.returncode == 0, trained.stderr
+        for i, function in enumerate(tests, 1):
+            name = function.__name__.replace("_", " ")
+            try:
+                function(folder + "/run/last.safetensors")
+                print(f"ok {i} - {name}", flush=True)
+            except Exception as error:
+                at = error.__traceback__
+                while at.tb_next:
+                    at = at.tb_next
+                print(f"not ok {i} - {name}\n# line {at.tb_lineno}: "
+                      f"{type(error).__name__} {error}", flush=True)
+                failed = 1
+    return failed
+
+
+sys.exit(main())
