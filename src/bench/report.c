@@ -84,6 +84,12 @@ static void widen(struct range *range, double value)
     range->count++;
 }
 
+/* A network that could not even be made has no multiply-adds. */
+static bool has_circle(const struct rn_bench_net *net)
+{
+    return isfinite(net->accuracy) && net->macs > 0;
+}
+
 /* All values of a figure, and what they stand above. */
 static void measure(const struct report *r, const struct figure *figure,
                     struct range *x, struct range *y)
@@ -92,7 +98,7 @@ static void measure(const struct report *r, const struct figure *figure,
     for (size_t i = 0; i < r->count; i++) {
         const struct rn_bench_net *net = &r->nets[i];
 
-        if (!figure->value && isfinite(net->accuracy)) {
+        if (!figure->value && has_circle(net)) {
             widen(x, 1e-6 * (double)net->macs);
             widen(y, net->accuracy);
         }
@@ -158,7 +164,7 @@ static double radius_of(const struct report *r, const struct rn_bench_net *net)
     uint64_t most = 1;
 
     for (size_t i = 0; i < r->count; i++)
-        if (isfinite(r->nets[i].accuracy) && r->nets[i].params > most)
+        if (has_circle(&r->nets[i]) && r->nets[i].params > most)
             most = r->nets[i].params;
     return fmax(SMALLEST, LARGEST * sqrt((double)net->params / (double)most));
 }
@@ -173,7 +179,7 @@ static void draw_circles(FILE *out, const struct rn_plot *plot,
         const struct rn_bench_net *net = &r->nets[i];
         double macs = 1e-6 * (double)net->macs;
 
-        if (!isfinite(net->accuracy))
+        if (!has_circle(net))
             continue;
         fputs("<g><title>", out);
         rn_text_xml(out, net->name);
@@ -187,7 +193,7 @@ static void draw_circles(FILE *out, const struct rn_plot *plot,
     for (size_t i = 0; i < r->count && names; i++) {
         const struct rn_bench_net *net = &r->nets[i];
 
-        if (!isfinite(net->accuracy))
+        if (!has_circle(net))
             continue;
         names[n] = place_name(plot, rn_plot_x(plot, 1e-6 * (double)net->macs),
                               rn_plot_y(plot, net->accuracy), radius_of(r, net),
@@ -395,7 +401,8 @@ static void net_row(FILE *out, const struct report *r, size_t i)
     const struct rn_bench_net *net = &r->nets[i];
 
     fprintf(out,
-            "<tr><td><span class=\"swatch\" style=\"background:%s\"></span>",
+            "<tr><td style=\"white-space: nowrap\"><span class=\"swatch\" "
+            "style=\"background:%s\"></span>",
             rn_group_colour(i));
     rn_text_xml(out, net->name);
     fputs("</td>", out);

@@ -280,8 +280,10 @@ static int fold(struct taking *t, struct rn_drawing *d, bool all)
         length = run.last - run.first + 1;
         for (int i = 0; i < length * run.times; i++)
             t->shown[b + i] = n + i % length;
-        for (int i = 0; i < length; i++)
+        for (int i = 0; i < length; i++) {
             d->box[n + i] = t->box[b + i];
+            d->box[n + i].fold = run.times > 1 ? d->n_folds : -1;
+        }
         if (run.times > 1) {
             if (!rn_grow(&d->fold, &capacity, (size_t)d->n_folds,
                          sizeof(struct rn_fold)))

@@ -34,6 +34,7 @@ struct rn_box {
     int first, main, last; /* nodes; those between follow by rn_drawing.next */
     int edges, n_edges;    /* what it reads: a run of rn_drawing.edge */
     int stage;             /* what colours it */
+    int fold;              /* the run it is of, or -1 */
     int path;              /* boxes one below the other */
     double x, y;           /* of the lines along its path; of its top */
     double left, right, height;

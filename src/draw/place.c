@@ -216,29 +216,28 @@ static void measure_boxes(struct placing *p)
     }
 }
 
+/* What a line takes from box to box, one below the other. */
+static double gap_of(const struct placing *p, const struct rn_edge *edge)
+{
+    const struct rn_box *box = p->d->box;
+    bool wide = p->branches[edge->from] > 0 || p->gathers[edge->to];
+    bool framed = box[edge->from].fold != box[edge->to].fold;
+
+    return (wide ? FORK_GAP : GAP) + (framed ? FRAME_GAP : 0);
+}
+
 static void stack(struct placing *p)
 {
     struct rn_drawing *d = p->d;
-    int f = 0;
-    double more = 0; /* from the frame that ended last */
 
     for (int b = 0; b < d->count; b++) {
         struct rn_box *box = &d->box[b];
 
-        while (f < d->n_folds && d->fold[f].last < b - 1)
-            f++;
-        more = f < d->n_folds &&
-                       (d->fold[f].first == b || d->fold[f].last == b - 1 ||
-                        (f + 1 < d->n_folds && d->fold[f + 1].first == b))
-                   ? FRAME_GAP
-                   : 0;
         for (int e = 0; e < box->n_edges; e++) {
-            int from = d->edge[box->edges + e].from;
-            const struct rn_box *above = &d->box[from];
-            bool wide = p->branches[from] > 0 || p->gathers[b];
+            const struct rn_edge *edge = &d->edge[box->edges + e];
+            const struct rn_box *from = &d->box[edge->from];
 
-            box->y = fmax(box->y, above->y + above->height +
-                                      (wide ? FORK_GAP : GAP) + more);
+            box->y = fmax(box->y, from->y + from->height + gap_of(p, edge));
         }
         d->bottom = fmax(d->bottom, box->y + box->height);
     }

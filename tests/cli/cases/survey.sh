@@ -20,10 +20,12 @@ grep -o '<h2>[^<]*\|Not known[^<]*' out/survey.html
 grep -c '<svg' out/survey.html
 
 echo "## a file is measured on data; what fails is said, and the rest goes on"
-resnet bench run/last.safetensors nothing.pth resnet9 resnet8 --data $small_data \
+resnet bench run/last.safetensors nothing.pth resnet9=60 resnet8 --data $small_data \
     --survey out --seconds 0 --batches 1 --powercap powercap 2>&1 > table |
     sed 's/[0-9.]* ms an image, [0-9.]* [kM]B/T ms an image, M/; s/accuracy [0-9.]* %/accuracy A/'
-cut -d, -f1,3,4,6,12 out/survey.csv
+cut -d, -f1,2 out/survey.csv | sed 's/\(safetensors,\).*/\1A/'
+grep -o 'no network[^<]*\|unknown network[^<]*' out/survey.html
+grep -c 'resnet9' out/accuracy.svg
 resnet bench resnet8 --size 8 --survey out --seconds 0 --batches 1 --json \
     2> /dev/null | check_json
 
