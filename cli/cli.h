@@ -18,7 +18,7 @@ enum {
 extern const struct command command_info, command_train, command_eval,
     command_predict, command_features, command_bench, command_convert,
     command_diff, command_quantize, command_data, command_study,
-    command_serve, command_completion;
+    command_responses, command_serve, command_completion;
 
 /** The i-th command of the program; NULL past the end. */
 const struct command *cli_command(size_t i);

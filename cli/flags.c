@@ -9,9 +9,10 @@
 #include <string.h>
 
 static option_table *const tables[] = {
-    rn_net_option,    rn_import_option,  rn_plan_option,    rn_data_option,
-    rn_survey_option, rn_train_option,   rn_resume_option,  rn_eval_option,
-    rn_bench_option,  rn_loading_option, rn_quantize_option};
+    rn_net_option,     rn_import_option,   rn_plan_option,
+    rn_data_option,    rn_survey_option,   rn_train_option,
+    rn_resume_option,  rn_eval_option,     rn_bench_option,
+    rn_loading_option, rn_quantize_option, rn_response_option};
 
 static const struct {
     const char *field, *flag; /* flag NULL: there is none */

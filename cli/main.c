@@ -17,10 +17,11 @@
 #include <unistd.h>
 
 static const struct command *const commands[] = {
-    &command_info,     &command_train, &command_eval,    &command_predict,
-    &command_features, &command_bench, &command_convert, &command_diff,
-    &command_quantize, &command_data,  &command_study,   &command_serve,
-    &command_completion,
+    &command_info,    &command_train,      &command_eval,
+    &command_predict, &command_features,   &command_bench,
+    &command_convert, &command_diff,       &command_quantize,
+    &command_data,    &command_study,      &command_responses,
+    &command_serve,   &command_completion,
 };
 
 const struct command *cli_command(size_t i)

@@ -149,6 +149,7 @@ RN_API const struct rn_option *rn_survey_option(size_t i);
 RN_API const struct rn_option *rn_train_option(size_t i);
 RN_API const struct rn_option *rn_resume_option(size_t i);
 RN_API const struct rn_option *rn_eval_option(size_t i);
+RN_API const struct rn_option *rn_response_option(size_t i);
 RN_API const struct rn_option *rn_quantize_option(size_t i);
 RN_API const struct rn_option *rn_bench_option(size_t i);
 RN_API const struct rn_option *rn_loading_option(size_t i);
@@ -1740,6 +1741,94 @@ RN_API int rn_features_finish(struct rn_features *features,
 /** Give up: nothing is left of it. Takes NULL. */
 RN_API void rn_features_abort(struct rn_features *features);
 
+/* ---------------------------------------------------- layer responses */
+
+/** What batch norm normalises by while responses are measured. */
+enum rn_response_norm {
+    RN_RESPONSE_RUNNING = 0, /**< the running statistics, as when answering */
+    RN_RESPONSE_BATCH = 1    /**< each batch's own, as in training; dropout
+                                drops, too */
+};
+
+struct rn_response_options {
+    size_t struct_size; /**< sizeof(struct rn_response_options) */
+    int images;         /**< at most so many, spread evenly over the part; 0:
+                           all */
+    int batch_norm;     /**< an rn_response_norm */
+    int all;     /**< nonzero: of all convolutions, not of 3x3 ones alone */
+    int batch;   /**< 0: chosen */
+    int threads; /**< 0: rn_machine.threads */
+    int exact;   /**< no Winograd */
+    int bind;    /**< as in rn_plan_options */
+    void *user;
+    /** Called now and then with images done and of all; may be NULL. Nonzero
+     *  stops with RN_ERR_STOPPED. */
+    int (*progress)(void *user, int done, int images);
+};
+
+/** How large the responses of a network's layers are. Holds the model. */
+struct rn_responses;
+
+/** The response of a convolution over images, channels and pixels. */
+struct rn_response {
+    const char *name;  /**< of the convolution; the responses' */
+    int rows, columns; /**< of its window */
+    int channels;
+    double mean, deviation;
+    int rank; /**< place by deviation among the layers, from 1, the largest */
+};
+
+/** What was measured. */
+struct rn_response_info {
+    size_t layers;
+    enum rn_part part;
+    int images, batch;
+    const char *value; /**< "batch norm": of the convolution and the batch norm
+                          that follows it; "convolution": of this alone, where a
+                          layer has no batch norm of its own. Static, as the
+                          next */
+    const char *batch_norm; /**< "running", "batch"; "none": the network has
+                               none */
+};
+
+RN_INLINE void rn_response_defaults(struct rn_response_options *options);
+
+/**
+ * Standard deviations of layers' responses (He et al. 2016, section 4.2 and
+ * figure 7): of the outputs of convolutions after batch norm, before ReLU and
+ * addition, over images, channels and pixels. Where any of the layers has no
+ * batch norm that reads it alone (pre-activation, dense blocks, plain networks
+ * of old), all are taken as the convolutions make them. Sums are the same to
+ * the bit on any number of threads.
+ *
+ * @param options may be NULL for the defaults.
+ * @return RN_ERR_ARG for a model that is quantised, carries no preprocessing,
+ *         or has no such layer; for a part without images; with
+ *         RN_RESPONSE_BATCH for what cannot be trained here; RN_ERR_DATA for
+ *         images of another size, or a response that is not finite (the message
+ *         names the layer).
+ */
+RN_API int rn_responses_measure(struct rn_responses **out,
+                                const struct rn_model *model,
+                                const struct rn_data *data, enum rn_part part,
+                                const struct rn_response_options *options,
+                                struct rn_error *err);
+RN_INLINE void rn_responses_describe(const struct rn_responses *responses,
+                                     struct rn_response_info *info);
+/** Layer i, in the network's order. @return RN_ERR_ARG past the end. */
+RN_INLINE int rn_responses_layer(const struct rn_responses *responses, size_t i,
+                                 struct rn_response *layer);
+
+/** Write the responses of `count` networks, each called as its label says: as
+ *  CSV, a line for each layer, or as a picture (SVG) of two plots, in the
+ *  networks' order and sorted; the name ends in .csv or .svg.
+ *  @return RN_ERR_ARG for another ending. */
+RN_API int rn_responses_write(const struct rn_responses *const *responses,
+                              const char *const *labels, size_t count,
+                              const char *path, struct rn_error *err);
+/** Takes NULL. */
+RN_API void rn_responses_destroy(struct rn_responses *responses);
+
 /* ------------------------------------------------------- quantisation */
 
 /** A layer that can be in 8 bits, as it came out. */
@@ -1981,6 +2070,13 @@ RN_INLINE void rn_eval_defaults(struct rn_eval_options *options)
     rn_eval_defaults_sized(options, sizeof(*options));
 }
 
+RN_API void rn_response_defaults_sized(struct rn_response_options *options,
+                                       size_t size);
+RN_INLINE void rn_response_defaults(struct rn_response_options *options)
+{
+    rn_response_defaults_sized(options, sizeof(*options));
+}
+
 RN_API void rn_quantize_defaults_sized(struct rn_quantize_options *options,
                                        size_t size);
 RN_INLINE void rn_quantize_defaults(struct rn_quantize_options *options)
@@ -2203,6 +2299,24 @@ RN_INLINE int rn_report_measures(const struct rn_report *report,
                                  struct rn_error *err)
 {
     return rn_report_measures_sized(report, measures, sizeof(*measures), err);
+}
+
+RN_API void rn_responses_describe_sized(const struct rn_responses *responses,
+                                        struct rn_response_info *info,
+                                        size_t size);
+RN_INLINE void rn_responses_describe(const struct rn_responses *responses,
+                                     struct rn_response_info *info)
+{
+    rn_responses_describe_sized(responses, info, sizeof(*info));
+}
+
+RN_API int rn_responses_layer_sized(const struct rn_responses *responses,
+                                    size_t i, struct rn_response *layer,
+                                    size_t size);
+RN_INLINE int rn_responses_layer(const struct rn_responses *responses, size_t i,
+                                 struct rn_response *layer)
+{
+    return rn_responses_layer_sized(responses, i, layer, sizeof(*layer));
 }
 
 RN_API int rn_bench_sized(const struct rn_model *model,

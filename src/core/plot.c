@@ -2,11 +2,15 @@
 /* Charts as SVG. */
 #include "core/plot.h"
 
+#include "core/count.h"
 #include "core/letters.h"
 #include "core/locale.h"
 #include "core/memory.h"
 
 #include <math.h>
+
+/* Between the lines of a legend, in pixels. */
+#define LEGEND 18
 
 bool rn_points_add(struct rn_points *points, double x, double y)
 {
@@ -233,4 +237,27 @@ void rn_plot_circle(FILE *out, const struct rn_plot *p, double x, double y,
              "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"%.1f\" fill=\"%s\" "
              "fill-opacity=\"0.45\" stroke=\"%s\"/>\n",
              rn_plot_x(p, x), rn_plot_y(p, y), radius, colour, colour);
+}
+
+const char *rn_plot_colour(size_t i)
+{
+    static const char *const colours[] = {
+        "#1d4ed8", "#c2410c", "#15803d", "#7c3aed", "#b91c1c", "#0e7490",
+        "#a16207", "#be185d", "#4d7c0f", "#334155", "#0369a1", "#9333ea",
+    };
+
+    return colours[i % COUNT(colours)];
+}
+
+void rn_plot_key(FILE *out, const struct rn_plot *p, int line,
+                 const char *colour, const char *text)
+{
+    int y = p->top + 8 + LEGEND * line;
+
+    fprintf(out,
+            "<path d=\"M%d %dh24\" stroke=\"%s\" stroke-width=\"2.2\"/>"
+            "<text x=\"%d\" y=\"%d\" font-size=\"12\">",
+            p->right + 14, y, colour, p->right + 44, y + 4);
+    rn_text_xml(out, text);
+    fputs("</text>\n", out);
 }

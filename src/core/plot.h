@@ -71,4 +71,10 @@ void rn_plot_line(FILE *out, const struct rn_plot *plot,
 void rn_plot_circle(FILE *out, const struct rn_plot *plot, double x, double y,
                     double radius, const char *colour);
 
+/** The i-th of colours that are told apart. */
+const char *rn_plot_colour(size_t i);
+/** Line `line` of a legend to the right of the plot. */
+void rn_plot_key(FILE *out, const struct rn_plot *plot, int line,
+                 const char *colour, const char *text);
+
 #endif

@@ -14,9 +14,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define TITLE_SIZE 256
-#define CROPS      5 /* of ten; the others are their mirror images */
-#define SCALE_MAX  4096
+#define CROPS     5 /* of ten; the others are their mirror images */
+#define SCALE_MAX 4096
 
 int rn_eval_batch(struct rn_shape shape, int images)
 {
@@ -25,8 +24,7 @@ int rn_eval_batch(struct rn_shape shape, int images)
     return images < batch ? images : batch;
 }
 
-/* "resnet20", or "resnet20 of 'run/best.safetensors'". */
-static const char *title(const struct rn_model *model, char *buf, size_t size)
+const char *rn_model_title(const struct rn_model *model, char *buf, size_t size)
 {
     if (!model->path)
         return model->spec.name;
@@ -34,22 +32,33 @@ static const char *title(const struct rn_model *model, char *buf, size_t size)
     return buf;
 }
 
-int rn_model_fits(const struct rn_model *model, const struct rn_data *data,
-                  struct rn_error *err)
+int rn_model_takes(const struct rn_model *model, const struct rn_data *data,
+                   struct rn_error *err)
 {
     const struct rn_shape *m = &model->spec.input, *d = &data->shape;
-    char buf[TITLE_SIZE];
+    char buf[RN_TITLE_SIZE];
 
     if (m->c != d->c || m->h != d->h || m->w != d->w)
         return rn_fail(err, RN_ERR_DATA,
                        "model %s takes %d x %d x %d images, those of '%s' are "
                        "%d x %d x %d",
-                       title(model, buf, sizeof(buf)), m->c, m->h, m->w,
-                       data->spec, d->c, d->h, d->w);
+                       rn_model_title(model, buf, sizeof(buf)), m->c, m->h,
+                       m->w, data->spec, d->c, d->h, d->w);
+    return RN_OK;
+}
+
+int rn_model_fits(const struct rn_model *model, const struct rn_data *data,
+                  struct rn_error *err)
+{
+    char buf[RN_TITLE_SIZE];
+    int rc = rn_model_takes(model, data, err);
+
+    if (rc)
+        return rc;
     if (model->spec.classes != data->classes)
         return rn_fail(err, RN_ERR_DATA, "model %s has %d classes, '%s' has %d",
-                       title(model, buf, sizeof(buf)), model->spec.classes,
-                       data->spec, data->classes);
+                       rn_model_title(model, buf, sizeof(buf)),
+                       model->spec.classes, data->spec, data->classes);
     return RN_OK;
 }
 
@@ -115,33 +124,33 @@ static int check_model(const struct rn_model *model, const struct rn_data *data,
     const struct rn_preprocessing *pre = &model->preprocessing;
     const struct rn_shape *input = &model->spec.input;
     int larger = input->h > input->w ? input->h : input->w;
-    char buf[TITLE_SIZE];
+    char buf[RN_TITLE_SIZE];
 
     if (!pre->mean)
         return rn_fail(err, RN_ERR_ARG,
                        "model %s does not say how its images are prepared",
-                       title(model, buf, sizeof(buf)));
+                       rn_model_title(model, buf, sizeof(buf)));
     if (data->several && !rn_is_independent(model->graph->kind))
         return rn_fail(err, RN_ERR_DATA,
                        "model %s answers with one of its classes, but %s",
-                       title(model, buf, sizeof(buf)), data->several);
+                       rn_model_title(model, buf, sizeof(buf)), data->several);
     if (rn_is_independent(model->graph->kind) &&
         (o->crops > 1 || o->n_scales > 0))
         return rn_fail(err, RN_ERR_ARG,
                        "model %s answers for each class by itself: it is shown "
                        "one view of an image, there are no averages over crops "
                        "or scales",
-                       title(model, buf, sizeof(buf)));
+                       rn_model_title(model, buf, sizeof(buf)));
     if (o->crops > 1 && pre->resize <= larger)
         return rn_fail(err, RN_ERR_ARG,
                        "model %s resizes the shorter side to no more than the "
                        "%d pixels it takes: there is nothing to crop",
-                       title(model, buf, sizeof(buf)), larger);
+                       rn_model_title(model, buf, sizeof(buf)), larger);
     if (o->n_scales > 0 && pre->per_pixel)
         return rn_fail(err, RN_ERR_ARG,
                        "model %s has a mean for every pixel, so pictures of "
                        "other sizes cannot be normalised",
-                       title(model, buf, sizeof(buf)));
+                       rn_model_title(model, buf, sizeof(buf)));
     return data->fetch ? RN_OK : rn_model_fits(model, data, err);
 }
 
@@ -155,7 +164,7 @@ static bool same(char *const *a, char *const *b, int i)
 static int check_together(const struct rn_model *a, const struct rn_model *b,
                           struct rn_error *err)
 {
-    char first[TITLE_SIZE], second[TITLE_SIZE];
+    char first[RN_TITLE_SIZE], second[RN_TITLE_SIZE];
     int i = 0;
 
     if (a->spec.classes == b->spec.classes)
@@ -167,8 +176,8 @@ static int check_together(const struct rn_model *a, const struct rn_model *b,
     return rn_fail(err, RN_ERR_ARG,
                    "models %s and %s cannot be averaged: their classes differ "
                    "(%d and %d of them)",
-                   title(a, first, sizeof(first)),
-                   title(b, second, sizeof(second)), a->spec.classes,
+                   rn_model_title(a, first, sizeof(first)),
+                   rn_model_title(b, second, sizeof(second)), a->spec.classes,
                    b->spec.classes);
 }
 
@@ -218,19 +227,20 @@ static int check_answer(const struct evaluation *e, int index,
     size_t classes = (size_t)e->classes;
     size_t bad = rn_first_not_finite(logits, classes);
     size_t scales = e->o.n_scales ? e->o.n_scales : 1;
-    char image[24], buf[TITLE_SIZE];
+    char image[24], buf[RN_TITLE_SIZE];
 
     if (bad == classes)
         return RN_OK;
     index = place_of(e, index);
     snprintf(image, sizeof(image), "%d", index);
-    return rn_fail(err, RN_ERR_DATA,
-                   "model %s answers image '%.150s' with %g for class %zu, "
-                   "though its weights are finite: values become too large "
-                   "on the way ('resnet diff' names the layer)",
-                   title(e->models[(size_t)e->pass / scales], buf, sizeof(buf)),
-                   part->files ? part->files[index] : image,
-                   isnan(logits[bad]) ? (double)NAN : (double)logits[bad], bad);
+    return rn_fail(
+        err, RN_ERR_DATA,
+        "model %s answers image '%.150s' with %g for class %zu, "
+        "though its weights are finite: values become too large "
+        "on the way ('resnet diff' names the layer)",
+        rn_model_title(e->models[(size_t)e->pass / scales], buf, sizeof(buf)),
+        part->files ? part->files[index] : image,
+        isnan(logits[bad]) ? (double)NAN : (double)logits[bad], bad);
 }
 
 static void finish_image(struct evaluation *e, int index, int label,
@@ -382,7 +392,7 @@ static int prepare(struct evaluation *e, struct rn_error *err)
 {
     size_t floats = (size_t)e->images * (size_t)e->classes;
     enum rn_output kind = e->models[0]->graph->kind;
-    char buf[TITLE_SIZE];
+    char buf[RN_TITLE_SIZE];
     int rc = check(e->data, e->part, &e->o, err);
 
     for (size_t i = 0; rc == RN_OK && i < e->count; i++)
@@ -392,7 +402,7 @@ static int prepare(struct evaluation *e, struct rn_error *err)
             rc = rn_fail(err, RN_ERR_ARG,
                          "model %s answers for each class by itself: it is "
                          "looked at alone, there are no averages over several",
-                         title(e->models[i], buf, sizeof(buf)));
+                         rn_model_title(e->models[i], buf, sizeof(buf)));
     for (size_t i = 1; rc == RN_OK && i < e->count; i++)
         rc = check_together(e->models[0], e->models[i], err);
     /* An image of one class is to a model of independent ones a set of one. */

@@ -202,9 +202,17 @@ int rn_eval_batch(struct rn_shape shape, int images);
 int rn_match_classes(const struct rn_model *model, const struct rn_data *data,
                      enum rn_part part, int32_t *map, struct rn_error *err);
 
-/** RN_ERR_DATA, with both sizes, unless the model takes the data's images
- *  and has its classes. */
+/** RN_ERR_DATA, with both sizes, unless the model takes the data's images. */
+int rn_model_takes(const struct rn_model *model, const struct rn_data *data,
+                   struct rn_error *err);
+/** The same, and unless it has their classes. */
 int rn_model_fits(const struct rn_model *model, const struct rn_data *data,
                   struct rn_error *err);
+
+/** "resnet20", or "resnet20 of 'run/best.safetensors'", in buf or the model's.
+ */
+#define RN_TITLE_SIZE 256
+const char *rn_model_title(const struct rn_model *model, char *buf,
+                           size_t size);
 
 #endif

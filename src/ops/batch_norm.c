@@ -77,40 +77,23 @@ void rn_batch_norm_fix(struct rn_batch_norm *bn)
                     (double)bn->running_var[c]);
 }
 
-static void finish_statistics(struct rn_batch_norm *bn, const double *scratch,
-                              const float *pivot)
+/* Behind the sums of all images. */
+static float *pivot_of(const struct rn_planes *p, double *scratch)
 {
-    const struct rn_planes *p = &bn->planes;
-    double m = (double)p->n * (double)p->hw;
-    double unbias = m > 1 ? m / (m - 1) : 1.0;
-
-    for (size_t c = 0; c < padded(p); c++) {
-        double a, b;
-
-        join(p, scratch, c, &a, &b);
-        double mean = (double)pivot[c] + a / m;
-        double var = (b - a * a / m) / m;
-        if (var < 0) /* rounding only; NaN stays NaN */
-            var = 0;
-        double share = (double)bn->momentum;
-        set_channel(bn, c, mean, var);
-        bn->running_mean[c] =
-            (float)((1 - share) * (double)bn->running_mean[c] + share * mean);
-        bn->running_var[c] = (float)((1 - share) * (double)bn->running_var[c] +
-                                     share * var * unbias);
-    }
+    return (float *)(scratch + 2 * p->n * padded(p));
 }
 
-void rn_batch_norm_statistics(struct rn_batch_norm *bn, const void *z,
-                              double *scratch)
+/* Sums over each image's planes of what lies above the pivot, and of its
+ * squares. */
+static void take_sums(const struct rn_planes *p, size_t apart, const void *z,
+                      double *scratch)
 {
-    const struct rn_planes *p = &bn->planes;
     const struct rn_kernels *k = rn_kernels_get(p->type);
     size_t block = (size_t)p->block;
     size_t middle = p->hw / 2 * block * rn_dtype_bytes(p->type);
     /* Any value near the mean keeps the variance from cancelling; one of the
      * channel's own is near enough. */
-    float *pivot = (float *)(scratch + 2 * p->n * padded(p));
+    float *pivot = pivot_of(p, scratch);
 
     for (size_t i = 0; i < p->blocks; i++)
         k->widen((const char *)rn_plane_at(p, z, i) + middle, pivot + i * block,
@@ -124,11 +107,52 @@ void rn_batch_norm_statistics(struct rn_batch_norm *bn, const void *z,
 
             memset(sums.a, 0, block * sizeof(*sums.a));
             memset(sums.b, 0, block * sizeof(*sums.b));
-            k->bn_sums(rn_plane_at(p, z, rn_plane_among(p, bn->apart, i)),
-                       p->hw, pivot + i % p->blocks * block, sums);
+            k->bn_sums(rn_plane_at(p, z, rn_plane_among(p, apart, i)), p->hw,
+                       pivot + i % p->blocks * block, sums);
         }
     }
-    finish_statistics(bn, scratch, pivot);
+}
+
+/* Of channel c, from the sums. */
+static void moments_of(const struct rn_planes *p, double *scratch, size_t c,
+                       double *mean, double *var)
+{
+    double m = (double)p->n * (double)p->hw, a, b;
+
+    join(p, scratch, c, &a, &b);
+    *mean = (double)pivot_of(p, scratch)[c] + a / m;
+    *var = (b - a * a / m) / m;
+    if (*var < 0) /* rounding only; NaN stays NaN */
+        *var = 0;
+}
+
+void rn_moments(const struct rn_planes *planes, size_t apart, const void *x,
+                double *scratch, double *mean, double *var)
+{
+    take_sums(planes, apart, x, scratch);
+    for (size_t c = 0; c < padded(planes); c++)
+        moments_of(planes, scratch, c, &mean[c], &var[c]);
+}
+
+void rn_batch_norm_statistics(struct rn_batch_norm *bn, const void *z,
+                              double *scratch)
+{
+    const struct rn_planes *p = &bn->planes;
+    double m = (double)p->n * (double)p->hw;
+    double unbias = m > 1 ? m / (m - 1) : 1.0;
+    double share = (double)bn->momentum;
+
+    take_sums(p, bn->apart, z, scratch);
+    for (size_t c = 0; c < padded(p); c++) {
+        double mean, var;
+
+        moments_of(p, scratch, c, &mean, &var);
+        set_channel(bn, c, mean, var);
+        bn->running_mean[c] =
+            (float)((1 - share) * (double)bn->running_mean[c] + share * mean);
+        bn->running_var[c] = (float)((1 - share) * (double)bn->running_var[c] +
+                                     share * var * unbias);
+    }
 }
 
 /* Pixel `first` of plane i; NULL of none. */

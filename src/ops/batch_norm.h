@@ -33,6 +33,11 @@ void rn_batch_norm_place(struct rn_batch_norm *bn, float *memory);
 /** Doubles of scratch that any of the following needs for these planes. */
 size_t rn_batch_norm_scratch(const struct rn_planes *planes);
 
+/** Mean and biased variance of each channel of x over images and pixels, as
+ *  batch norm takes them; `apart` as there, both are [padded channels]. */
+void rn_moments(const struct rn_planes *planes, size_t apart, const void *x,
+                double *scratch, double *mean, double *var);
+
 /** mean, inv_std, scale, shift of z; running statistics move on. */
 void rn_batch_norm_statistics(struct rn_batch_norm *bn, const void *z,
                               double *scratch);

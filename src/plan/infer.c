@@ -540,7 +540,8 @@ int rn_infer_chain(struct rn_inferrer *f, int v)
 }
 
 /* Who reads each value, where those who read an idle node read its input. The
- * caller reads the output, and what the plan keeps, after all others. */
+ * caller reads the output, and what the plan keeps or watches, after all
+ * others. */
 static void count_readers(struct rn_inferrer *f)
 {
     const struct rn_graph *g = f->graph;
@@ -556,6 +557,9 @@ static void count_readers(struct rn_inferrer *f)
     f->readers[f->nodes[g->output].root]++;
     if (f->plan->keep >= 0)
         f->readers[f->nodes[f->plan->keep].root]++;
+    for (size_t i = 0; f->plan->watched && i < f->n_nodes; i++)
+        if (f->plan->watched[i])
+            f->readers[f->nodes[i].root]++;
 }
 
 bool rn_plan_can_quantize(const struct rn_graph *graph, int node)

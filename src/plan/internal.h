@@ -175,6 +175,7 @@ struct rn_plan {
     struct rn_plan_options options;
     int keep, kept; /* node whose values the caller wants, and their buffer;
                        RN_NONE */
+    const bool *watched; /* by node, the caller's; or NULL: rn_plan_watch() */
     bool dry;
     long runs; /* since the last reset of the profile */
 
@@ -322,6 +323,8 @@ struct rn_tracer {
     float *values; /* room for the largest value */
 };
 
+/** Steps up to the logits: all of inference, those before the loss. */
+size_t rn_forward_steps(const struct rn_plan *plan);
 /** The first `steps` of the plan. */
 int rn_run_steps(struct rn_plan *plan, size_t steps, struct rn_error *err);
 

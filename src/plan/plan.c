@@ -469,8 +469,8 @@ static int build_dry(struct rn_plan **out, struct rn_store *store,
 }
 
 static int build(struct rn_plan **out, struct rn_store *store,
-                 const struct rn_plan_options *options, bool dry,
-                 struct rn_error *err)
+                 const struct rn_plan_options *options, const bool *watched,
+                 bool dry, struct rn_error *err)
 {
     struct rn_plan *p;
     int rc = begin(&p, store, options, err);
@@ -479,6 +479,7 @@ static int build(struct rn_plan **out, struct rn_store *store,
     if (rc)
         return rc;
     p->dry = dry;
+    p->watched = watched;
     /* oneDNN shares work out when a primitive is made. */
     rc = rn_team_enter(&p->team, err);
     if (rc)
@@ -508,7 +509,7 @@ int rn_plan_build(struct rn_plan **out, struct rn_store *store,
         return rn_fail(err, RN_ERR_ARG,
                        "the parameter store has no room for gradients");
     }
-    return build(out, store, options, false, err);
+    return build(out, store, options, NULL, false, err);
 }
 
 /* Options of a caller, and a store for what they ask for: one for training is
@@ -528,8 +529,9 @@ static int take_store(struct rn_plan_options *own, struct rn_store **store,
                                                           1, err);
 }
 
-int rn_plan_create(struct rn_plan **out, const struct rn_model *model,
-                   const struct rn_plan_options *options, struct rn_error *err)
+int rn_plan_create_watching(struct rn_plan **out, const struct rn_model *model,
+                            const struct rn_plan_options *options,
+                            const bool *watched, struct rn_error *err)
 {
     struct rn_plan_options own;
     struct rn_store *store;
@@ -538,11 +540,17 @@ int rn_plan_create(struct rn_plan **out, const struct rn_model *model,
     *out = NULL;
     if (rc)
         return rc;
-    rc = rn_plan_build(out, store, &own, err);
+    rc = build(out, store, &own, watched, false, err);
     if (!rc)
         rn_plan_hold_model(*out, model);
     rn_store_destroy(store);
     return rc;
+}
+
+int rn_plan_create(struct rn_plan **out, const struct rn_model *model,
+                   const struct rn_plan_options *options, struct rn_error *err)
+{
+    return rn_plan_create_watching(out, model, options, NULL, err);
 }
 
 void rn_plan_hold_model(struct rn_plan *plan, const struct rn_model *model)
@@ -694,7 +702,7 @@ int rn_plan_estimate(const struct rn_model *model,
 
     if (rc)
         return rc;
-    rc = build(&plan, store, &own, true, err);
+    rc = build(&plan, store, &own, NULL, true, err);
     rn_store_destroy(store);
     if (rc)
         return rc;
@@ -863,17 +871,14 @@ static void set_share(struct rn_plan *plan, const double *share)
 int rn_plan_statistics(struct rn_plan *plan, const float *images, double share,
                        struct rn_error *err)
 {
-    size_t forward = 0;
     int rc;
 
     if (!plan || !images || plan->options.mode != RN_MODE_TRAIN)
         return rn_fail(err, RN_ERR_ARG,
                        "statistics need a training plan and images");
-    while (plan->steps[forward].type != &rn_step_loss)
-        forward++;
     plan->images = images;
     set_share(plan, &share);
-    rc = rn_run_steps(plan, forward, err);
+    rc = rn_run_steps(plan, rn_forward_steps(plan), err);
     set_share(plan, NULL);
     return rc;
 }

@@ -75,6 +75,27 @@ void rn_store_flat(struct rn_store *store, struct rn_flat *flat);
 int rn_plan_build(struct rn_plan **out, struct rn_store *store,
                   const struct rn_plan_options *options, struct rn_error *err);
 
+/** As rn_plan_create(), of a plan that computes the values of watched nodes
+ *  for themselves and tells of them when rn_plan_watch() runs it: of inference
+ *  those of any node, of training those of convolutions, and of batch norms
+ *  that take the batch's statistics.
+ *
+ * @param watched by node; borrowed, and must outlive the plan; or NULL.
+ */
+int rn_plan_create_watching(struct rn_plan **out, const struct rn_model *model,
+                            const struct rn_plan_options *options,
+                            const bool *watched, struct rn_error *err);
+
+/** Run such a plan forward and hand out, in the order they are computed, the
+ *  mean and biased variance over images and pixels of each channel of the
+ *  watched values: the same bits on any number of threads. A nonzero answer
+ *  ends the run and is returned. Training plans draw as rn_plan_draw() says;
+ *  running statistics of their own store move on. */
+int rn_plan_watch(struct rn_plan *plan, const float *images,
+                  int (*visit)(void *user, int node, const double *mean,
+                               const double *var),
+                  void *user, struct rn_error *err);
+
 /** The plan holds the model whose graph it is made of. */
 void rn_plan_hold_model(struct rn_plan *plan, const struct rn_model *model);
 
@@ -127,6 +148,18 @@ int rn_plan_learn(struct rn_plan *plan, const float *images,
  *  running statistics is `share`. */
 int rn_plan_statistics(struct rn_plan *plan, const float *images, double share,
                        struct rn_error *err);
+
+/** What batch norm saw in the last batch, over all channels. */
+struct rn_norm_record {
+    int node;
+    bool fixed; /* the running statistics normalised: nothing else is known */
+    double mean, variance; /* of what it read */
+    double normed;         /* variance of what it made, before any ReLU */
+};
+/** Training plan, after a run: the i-th batch norm, in the network's order;
+ *  false past the last. */
+bool rn_plan_norm(const struct rn_plan *plan, size_t i,
+                  struct rn_norm_record *record);
 
 /** Logits [batch][classes] of the last rn_plan_train(). */
 void rn_plan_logits(const struct rn_plan *plan, float *logits);

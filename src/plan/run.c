@@ -20,6 +20,15 @@ static int run_first(struct rn_plan *plan, size_t steps, struct rn_error *err)
     return rc;
 }
 
+size_t rn_forward_steps(const struct rn_plan *plan)
+{
+    size_t i = 0;
+
+    while (i < plan->n_steps && plan->steps[i].type != &rn_step_loss)
+        i++;
+    return i;
+}
+
 int rn_run_steps(struct rn_plan *plan, size_t steps, struct rn_error *err)
 {
     int rc;

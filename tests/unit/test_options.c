@@ -29,6 +29,7 @@ DEFAULTS(eval)
 DEFAULTS(bench)
 DEFAULTS(quantize)
 DEFAULTS(loading)
+DEFAULTS(response)
 
 static const struct table {
     const char *name;
@@ -46,6 +47,7 @@ static const struct table {
     {"bench", rn_bench_option, bench_set},
     {"loading", rn_loading_option, loading_set},
     {"quantize", rn_quantize_option, quantize_set},
+    {"response", rn_response_option, response_set},
 };
 
 /* Room for the largest of the structs. */
