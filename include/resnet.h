@@ -1292,6 +1292,10 @@ struct rn_train_options {
     double dropout;    /**< and this must agree with the file */
     int tensorboard;   /**< 1: the lines of the log also as events for
                           TensorBoard, events.out.tfevents.log */
+    /** "layers[:N]": at the first and every N-th iteration (100) a line of the
+     *  log tells norms of gradients and variances of activations by layer;
+     *  NULL or "none": none does. The weights are the same to the bit. */
+    const char *record;
 };
 
 RN_INLINE void rn_train_defaults(struct rn_train_options *options);
@@ -1477,7 +1481,8 @@ RN_INLINE int rn_train_resume(const char *run,
 struct rn_run_state {
     long iteration;  /**< of the log's last line; 0: none yet */
     long iterations; /**< of the whole run; 0: the folder holds no run */
-    int finished;    /**< it did all of them, and saved */
+    int finished;    /**< it did all of them, or ended early by `patience`, and
+                        saved */
     int saved;       /**< there is a checkpoint to resume from */
 };
 
@@ -1488,7 +1493,8 @@ RN_INLINE int rn_run_get(const char *run, struct rn_run_state *state,
 
 /**
  * Whether a run was made with these options: all that shape its result. What
- * `options` leaves open, and rn_train() would choose, may have any value.
+ * `options` leaves open, and rn_train() would choose, may have any value;
+ * `weights` and `teacher` are the same where their whole paths are.
  *
  * @param field out, the first option that differs, as rn_train_option() names
  *              it, or "": none does.

@@ -111,6 +111,11 @@ class AuxHeads(enum.IntEnum):
     OFF = 2
 
 
+class ResponseNorm(enum.IntEnum):
+    RUNNING = 0
+    BATCH = 1
+
+
 class rn_error(Structure):
     _fields_ = [
         ("code", c_int),
@@ -470,6 +475,7 @@ class rn_train_options(Structure):
         ("block", c_char_p),
         ("dropout", c_double),
         ("tensorboard", c_int),
+        ("record", c_char_p),
     ]
 
 
@@ -629,6 +635,44 @@ class rn_measures(Structure):
         ("balanced_accuracy", c_double),
         ("roc_auc", c_double),
         ("average_precision", c_double),
+    ]
+
+
+class rn_response_options(Structure):
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("images", c_int),
+        ("batch_norm", c_int),
+        ("all", c_int),
+        ("batch", c_int),
+        ("threads", c_int),
+        ("exact", c_int),
+        ("bind", c_int),
+        ("user", c_void_p),
+        ("progress", CFUNCTYPE(c_int, c_void_p, c_int, c_int)),
+    ]
+
+
+class rn_response(Structure):
+    _fields_ = [
+        ("name", c_char_p),
+        ("rows", c_int),
+        ("columns", c_int),
+        ("channels", c_int),
+        ("mean", c_double),
+        ("deviation", c_double),
+        ("rank", c_int),
+    ]
+
+
+class rn_response_info(Structure):
+    _fields_ = [
+        ("layers", c_size_t),
+        ("part", c_int),
+        ("images", c_int),
+        ("batch", c_int),
+        ("value", c_char_p),
+        ("batch_norm", c_char_p),
     ]
 
 
@@ -896,6 +940,7 @@ class TrainOptions(TypedDict, total=False):
     block: Text
     dropout: float
     tensorboard: int
+    record: Text
 
 
 class ResumeOptions(TypedDict, total=False):
@@ -918,6 +963,16 @@ class EvalOptions(TypedDict, total=False):
     keep: int
     precision: Union[int, str]
     emulate: int
+
+
+class ResponseOptions(TypedDict, total=False):
+    images: int
+    batch_norm: Union[int, str]
+    all: int
+    batch: int
+    threads: int
+    exact: int
+    bind: int
 
 
 class QuantizeOptions(TypedDict, total=False):
@@ -1120,6 +1175,7 @@ FUNCTIONS: Dict[str, Tuple[Any, Tuple[Any, ...]]] = {
     "rn_train_option": (POINTER(rn_option), (c_size_t,)),
     "rn_resume_option": (POINTER(rn_option), (c_size_t,)),
     "rn_eval_option": (POINTER(rn_option), (c_size_t,)),
+    "rn_response_option": (POINTER(rn_option), (c_size_t,)),
     "rn_quantize_option": (POINTER(rn_option), (c_size_t,)),
     "rn_bench_option": (POINTER(rn_option), (c_size_t,)),
     "rn_loading_option": (POINTER(rn_option), (c_size_t,)),
@@ -1270,6 +1326,11 @@ FUNCTIONS: Dict[str, Tuple[Any, Tuple[Any, ...]]] = {
         POINTER(rn_error))),
     "rn_features_finish": (c_int, (c_void_p, POINTER(rn_error))),
     "rn_features_abort": (None, (c_void_p,)),
+    "rn_responses_measure": (c_int, (POINTER(c_void_p), c_void_p, c_void_p,
+        c_int, POINTER(rn_response_options), POINTER(rn_error))),
+    "rn_responses_write": (c_int, (POINTER(c_void_p), POINTER(c_char_p),
+        c_size_t, c_char_p, POINTER(rn_error))),
+    "rn_responses_destroy": (None, (c_void_p,)),
     "rn_bench_report": (c_int, (c_char_p, c_char_p, c_char_p, c_char_p,
         POINTER(rn_bench_net), c_size_t, POINTER(rn_error))),
     "rn_net_defaults_sized": (None, (POINTER(rn_net_options), c_size_t)),
@@ -1277,6 +1338,8 @@ FUNCTIONS: Dict[str, Tuple[Any, Tuple[Any, ...]]] = {
     "rn_plan_defaults_sized": (None, (POINTER(rn_plan_options), c_size_t)),
     "rn_train_defaults_sized": (None, (POINTER(rn_train_options), c_size_t)),
     "rn_eval_defaults_sized": (None, (POINTER(rn_eval_options), c_size_t)),
+    "rn_response_defaults_sized": (None, (POINTER(rn_response_options),
+        c_size_t)),
     "rn_quantize_defaults_sized": (None, (POINTER(rn_quantize_options),
         c_size_t)),
     "rn_bench_defaults_sized": (None, (POINTER(rn_bench_options), c_size_t)),
@@ -1327,6 +1390,10 @@ FUNCTIONS: Dict[str, Tuple[Any, Tuple[Any, ...]]] = {
         POINTER(rn_measures), c_size_t, POINTER(rn_error))),
     "rn_report_measures_sized": (c_int, (c_void_p, POINTER(rn_measures),
         c_size_t, POINTER(rn_error))),
+    "rn_responses_describe_sized": (None, (c_void_p, POINTER(rn_response_info),
+        c_size_t)),
+    "rn_responses_layer_sized": (c_int, (c_void_p, c_size_t,
+        POINTER(rn_response), c_size_t)),
     "rn_bench_sized": (c_int, (c_void_p, POINTER(rn_bench_options),
         POINTER(rn_bench_result), c_size_t, POINTER(c_void_p),
         POINTER(rn_error))),

@@ -187,7 +187,7 @@ static void draw_circles(FILE *out, const struct rn_plot *plot,
                  net->accuracy, macs, 1e-6 * (double)net->params);
         fputs("</title>", out);
         rn_plot_circle(out, plot, macs, net->accuracy, radius_of(r, net),
-                       rn_group_colour(i));
+                       rn_plot_colour(i));
         fputs("</g>\n", out);
     }
     for (size_t i = 0; i < r->count && names; i++) {
@@ -223,14 +223,14 @@ static void draw_net(FILE *out, const struct rn_plot *plot,
             !rn_points_add(&line, net->points[k].batch,
                            figure->value(&net->points[k])))
             break;
-    rn_plot_line(out, plot, &line, rn_group_colour(i), 1.8);
+    rn_plot_line(out, plot, &line, rn_plot_colour(i), 1.8);
     for (size_t k = 0; k < line.count; k++) {
         fputs("<g><title>", out);
         rn_text_xml(out, net->name);
         rn_print(out, ", batch %.0f: %.4g %s</title>", line.at[k].x,
                  line.at[k].y, figure->unit);
         rn_plot_circle(out, plot, line.at[k].x, line.at[k].y, 3.5,
-                       rn_group_colour(i));
+                       rn_plot_colour(i));
         fputs("</g>\n", out);
     }
     rn_free(line.at);
@@ -257,7 +257,7 @@ static void draw_lines(FILE *out, const struct rn_plot *plot,
         fprintf(out,
                 "<path d=\"M%d %dh24\" stroke=\"%s\" stroke-width=\"2\"/>"
                 "<text x=\"%d\" y=\"%d\" font-size=\"12\">",
-                plot->right + 14, y, rn_group_colour(i), plot->right + 44,
+                plot->right + 14, y, rn_plot_colour(i), plot->right + 44,
                 y + 4);
         rn_text_xml(out, r->nets[i].name);
         fputs("</text>\n", out);
@@ -403,7 +403,7 @@ static void net_row(FILE *out, const struct report *r, size_t i)
     fprintf(out,
             "<tr><td style=\"white-space: nowrap\"><span class=\"swatch\" "
             "style=\"background:%s\"></span>",
-            rn_group_colour(i));
+            rn_plot_colour(i));
     rn_text_xml(out, net->name);
     fputs("</td>", out);
     cell(out, net->accuracy, "%");

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Errors of many runs over iterations as SVG, training thin and test bold, as
  * in the figures of He et al. 2016. */
-#include "core/count.h"
-#include "core/letters.h"
-#include "core/locale.h"
 #include "study/study.h"
 
 #include <fnmatch.h>
@@ -11,18 +8,6 @@
 
 /* Errors of this share of a run's start may lie above the axis. */
 #define START_SHARE 0.04
-/* Lines of the legend, in pixels. */
-#define LEGEND 18
-
-const char *rn_group_colour(size_t group)
-{
-    static const char *const colours[] = {
-        "#1d4ed8", "#c2410c", "#15803d", "#7c3aed", "#b91c1c", "#0e7490",
-        "#a16207", "#be185d", "#4d7c0f", "#334155", "#0369a1", "#9333ea",
-    };
-
-    return colours[group % COUNT(colours)];
-}
 
 bool rn_figure_shows(const struct rn_figure *figure,
                      const struct rn_report_input *in, size_t group)
@@ -67,22 +52,9 @@ static void draw_group(FILE *out, const struct rn_plot *plot,
     for (size_t i = 0; i < group->count; i++) {
         const struct rn_found *run = &in->runs->at[group->members[i]];
 
-        rn_plot_line(out, plot, &run->train, rn_group_colour(g), 0.8);
-        rn_plot_line(out, plot, &run->test, rn_group_colour(g), 2.2);
+        rn_plot_line(out, plot, &run->train, rn_plot_colour(g), 0.8);
+        rn_plot_line(out, plot, &run->test, rn_plot_colour(g), 2.2);
     }
-}
-
-static void draw_key(FILE *out, const struct rn_plot *plot, int line,
-                     const struct rn_report_input *in, size_t g)
-{
-    int y = plot->top + 8 + LEGEND * line;
-
-    fprintf(out,
-            "<path d=\"M%d %dh24\" stroke=\"%s\" stroke-width=\"2.2\"/>"
-            "<text x=\"%d\" y=\"%d\" font-size=\"12\">",
-            plot->right + 14, y, rn_group_colour(g), plot->right + 44, y + 4);
-    rn_text_xml(out, in->groups->at[g].label);
-    fputs("</text>\n", out);
 }
 
 void rn_report_figure(FILE *out, const struct rn_report_input *in,
@@ -104,7 +76,8 @@ void rn_report_figure(FILE *out, const struct rn_report_input *in,
         if (!rn_figure_shows(figure, in, g))
             continue;
         draw_group(out, &plot, in, g);
-        draw_key(out, &plot, line++, in, g);
+        rn_plot_key(out, &plot, line++, rn_plot_colour(g),
+                    in->groups->at[g].label);
     }
     fputs("</svg>\n", out);
 }

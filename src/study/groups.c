@@ -198,7 +198,7 @@ struct rn_statistic rn_group_statistic(const struct rn_runs *runs,
             const struct rn_found *run = &runs->at[group->members[i]];
             double value = *(const double *)((const char *)run + offset);
 
-            if (!rn_found_finished(run) || !isfinite(value))
+            if (!run->finished || !isfinite(value))
                 continue;
             if (pass == 1) {
                 squares += (value - s.mean) * (value - s.mean);

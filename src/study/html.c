@@ -9,67 +9,38 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIELD(name) offsetof(struct rn_found, name)
-
 /* ----------------------------------------------------------------- tables */
-
-static void cell(FILE *out, struct rn_statistic s, const char *unit)
-{
-    fputs("<td>", out);
-    if (s.count == 1)
-        rn_print(out, "%.2f%s", s.mean, unit);
-    else if (s.count > 1)
-        rn_print(out, "%.2f ± %.2f%s", s.mean, s.deviation, unit);
-    fputs("</td>", out);
-}
 
 static void group_row(FILE *out, const struct rn_report_input *in, size_t g)
 {
     const struct rn_group *group = &in->groups->at[g];
-    const struct rn_found *first = &in->runs->at[group->members[0]];
-    struct rn_statistic test, seconds;
+    const struct rn_column *column;
+    char text[80];
 
-    test = rn_group_statistic(in->runs, group, FIELD(test_error));
-    seconds = rn_group_statistic(in->runs, group, FIELD(seconds));
     fprintf(out,
             "<tr><td><span class=\"swatch\" style=\"background:%s\"></span>",
-            rn_group_colour(g));
+            rn_plot_colour(g));
     rn_text_xml(out, group->label);
-    fprintf(out, "</td><td>%zu of %zu</td>", seconds.count, group->count);
-    cell(out, test, " %");
-    if (test.count)
-        rn_print(out, "<td>%.2f %%</td>", test.least);
-    else
-        fputs("<td></td>", out);
-    cell(out, rn_group_statistic(in->runs, group, FIELD(train_error)), " %");
-    rn_print(out, "<td>%.4g M</td><td>%.4g M</td>", first->params / 1e6,
-             first->macs / 1e6);
-    if (first->memory > 0)
-        rn_print(out, "<td>%.0f MB</td>", first->memory / 1e6);
-    else
-        fputs("<td></td>", out);
-    if (seconds.count)
-        rn_print(out, "<td>%.1f min</td></tr>\n", seconds.mean / 60);
-    else
-        fputs("<td></td></tr>\n", out);
+    fputs("</td>", out);
+    for (size_t i = 0; (column = rn_report_column(i)); i++) {
+        column->cell(in, group, text, sizeof(text));
+        fprintf(out, "<td>%s</td>", text);
+    }
+    fputs("</tr>\n", out);
 }
 
 static void group_table(FILE *out, const struct rn_report_input *in)
 {
-    fputs("<div class=\"scroll\"><table><thead><tr><th>runs</th>"
-          "<th>finished</th><th>test error</th><th>best</th>"
-          "<th>training error</th><th>parameters</th><th>multiply-adds</th>"
-          "<th>memory</th><th>training</th></tr></thead><tbody>\n",
-          out);
+    const struct rn_column *column;
+
+    fputs("<div class=\"scroll\"><table><thead><tr><th>runs</th>", out);
+    for (size_t i = 0; (column = rn_report_column(i)); i++)
+        fprintf(out, "<th>%s</th>", column->title);
+    fputs("</tr></thead><tbody>\n", out);
     for (size_t g = 0; g < in->groups->count; g++)
         group_row(out, in, g);
-    fputs("</tbody></table></div>\n"
-          "<p class=\"note\">Errors after the last iteration: mean ± standard "
-          "deviation over seeds, and the least of them. Training errors are "
-          "those of the last line of the log, of images as augmented. Memory "
-          "is what the network needs in training, time that of training alone, "
-          "without tests.</p>\n",
-          out);
+    fprintf(out, "</tbody></table></div>\n<p class=\"note\">%s</p>\n",
+            rn_report_note);
 }
 
 static void run_row(FILE *out, const struct rn_found *run)
@@ -146,7 +117,7 @@ static void group_json(FILE *out, const struct rn_report_input *in, size_t g)
 
     fputs("{\"label\":", out);
     text_json(out, group->label);
-    fprintf(out, ",\"colour\":\"%s\",\"runs\":[", rn_group_colour(g));
+    fprintf(out, ",\"colour\":\"%s\",\"runs\":[", rn_plot_colour(g));
     for (size_t i = 0; i < group->count; i++) {
         if (i)
             putc(',', out);
@@ -219,6 +190,7 @@ void rn_report_html(FILE *out, const struct rn_report_input *in)
         rn_report_figure(out, in, &figures[i]);
         fputs("</figure>\n", out);
     }
+    rn_report_layers(out, in);
     run_table(out, in);
     data_json(out, in, figures, count);
     fprintf(out, "<script>\n%s</script>\n</body></html>\n", rn_report_script);

@@ -13,10 +13,12 @@
 static const struct part {
     const char *file;
     void (*write)(FILE *out, const struct rn_report_input *in);
+    bool (*wanted)(const struct rn_report_input *in); /* NULL: always */
 } parts[] = {
-    {"report.html", rn_report_html},
-    {"report.md", rn_report_markdown},
-    {"report.csv", rn_report_csv},
+    {"report.html", rn_report_html, NULL},
+    {"report.md", rn_report_markdown, NULL},
+    {"report.csv", rn_report_csv, NULL},
+    {"layers.csv", rn_report_layers_csv, rn_report_has_layers},
 };
 
 static int write_part(const char *folder, const struct part *part,
@@ -47,7 +49,7 @@ static void count(struct rn_study_result *result, const struct rn_runs *runs,
     result->runs = runs->count;
     result->groups = groups->count;
     for (size_t i = 0; i < runs->count; i++)
-        result->finished += rn_found_finished(&runs->at[i]) ? 1 : 0;
+        result->finished += runs->at[i].finished;
 }
 
 int rn_study_report_sized(const char *folder, const struct rn_study *study,
@@ -66,7 +68,8 @@ int rn_study_report_sized(const char *folder, const struct rn_study *study,
     if (study && study->title)
         in.title = study->title;
     for (size_t i = 0; i < COUNT(parts) && rc == RN_OK; i++)
-        rc = write_part(folder, &parts[i], &in, err);
+        if (!parts[i].wanted || parts[i].wanted(&in))
+            rc = write_part(folder, &parts[i], &in, err);
     if (rc == RN_OK)
         count(&own, &runs, &groups);
     if (result)

@@ -5,6 +5,7 @@
 #include "core/locale.h"
 #include "core/text.h"
 #include "study/study.h"
+#include "train/run.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -14,7 +15,6 @@
 
 #define LEVELS      4
 #define TEXT_LIMIT  ((size_t)1 << 20)
-#define LOG_LIMIT   ((size_t)1 << 30)
 #define TRAIN_LINES 400 /* more only make noise: means are kept */
 
 struct search {
@@ -96,69 +96,43 @@ static bool add(struct rn_points *points, long x, double y)
     return !isfinite(y) || rn_points_add(points, (double)x, y);
 }
 
-/* False when memory is short. A line that goes back is of a log that was
- * patched together by hand, and is told as broken. */
-static bool take_line(struct rn_found *run, const char *text, bool *good)
+static bool take_record(struct rn_found *run, const struct rn_log_entry *line)
 {
-    json_t *line = rn_json_load(text, strlen(text), 0, NULL);
-    long iteration = line ? (long)number_of(line, "iteration") : 0;
-    double speed = real_of(line, "images_per_second"), tested;
-    bool ok = true;
-
-    *good = iteration > run->iteration;
-    if (*good) {
-        if (speed > 0)
-            run->seconds +=
-                (double)(iteration - run->iteration) * run->batch / speed;
-        run->iteration = iteration;
-        run->train_error = real_of(line, "train_error");
-        run->loss = real_of(line, "loss");
-        tested = real_of(line, "test_error");
-        ok = add(&run->train, iteration, run->train_error) &&
-             add(&run->test, iteration, tested);
-        if (isfinite(tested)) {
-            run->test_error = tested;
-            run->test_loss = real_of(line, "test_loss");
-            run->best_error = fmin(run->best_error, tested);
-        }
-    }
-    json_decref(line);
-    return ok;
+    if (!run->records)
+        run->records = json_array();
+    return run->records && json_array_append(run->records, line->object) == 0;
 }
 
-/* The last line of a run that was killed may lack its end: it is no line. */
-static int read_lines(struct rn_found *run, const char *path, char *text,
-                      const struct search *s)
+static bool take_report(struct rn_found *run, const struct rn_log_entry *line)
 {
-    long number = 0, broken = 0, first = 0;
-    char message[600];
+    double speed = real_of(line->object, "images_per_second");
+    double tested = real_of(line->object, "test_error");
 
-    for (char *end; (end = strchr(text, '\n')) != NULL; text = end + 1) {
-        bool good;
+    if (speed > 0)
+        run->seconds +=
+            (double)(line->iteration - run->iteration) * run->batch / speed;
+    run->iteration = line->iteration;
+    run->train_error = real_of(line->object, "train_error");
+    run->loss = real_of(line->object, "loss");
+    if (isfinite(tested)) {
+        run->test_error = tested;
+        run->test_loss = real_of(line->object, "test_loss");
+        run->best_error = fmin(run->best_error, tested);
+    }
+    return add(&run->train, line->iteration, run->train_error) &&
+           add(&run->test, line->iteration, tested);
+}
 
-        *end = '\0';
-        number++;
-        if (!take_line(run, text, &good))
-            return rn_fail_memory(s->err, LOG_LIMIT, "a learning curve");
-        if (!good && broken++ == 0)
-            first = number;
-    }
-    if (broken) {
-        rn_format(message, sizeof(message),
-                  "'%s': %ld of %ld lines are none of a log and left out, the "
-                  "first is line %ld",
-                  path, broken, number, first);
-        tell(s, message);
-    }
-    return RN_OK;
+static bool take_line(void *user, const struct rn_log_entry *line)
+{
+    return (line->record ? take_record : take_report)(user, line);
 }
 
 static int read_log(struct rn_found *run, const char *folder,
                     const struct search *s)
 {
-    char *path = rn_path_join(folder, "log.jsonl");
-    uint8_t *bytes = NULL;
-    size_t size = 0;
+    char *path = rn_path_join(folder, "log.jsonl"), message[600];
+    struct rn_log_faults faults;
     int rc;
 
     if (!path)
@@ -167,12 +141,30 @@ static int read_log(struct rn_found *run, const char *folder,
         rn_free(path);
         return RN_OK;
     }
-    rc = rn_file_read(path, LOG_LIMIT, &bytes, &size, s->err);
-    if (rc == RN_OK)
-        rc = read_lines(run, path, (char *)bytes, s);
+    rc = rn_log_read(path, take_line, run, &faults, s->err);
     rn_points_thin(&run->train, TRAIN_LINES);
-    rn_free(bytes);
+    if (rc == RN_OK && faults.broken) {
+        rn_format(message, sizeof(message),
+                  "'%s': %ld of %ld lines are none of a log and left out, the "
+                  "first is line %ld",
+                  path, faults.broken, faults.lines, faults.first);
+        tell(s, message);
+    }
     rn_free(path);
+    return rc;
+}
+
+/* Its length is done, or `patience` ended it, which its checkpoint says. */
+static int read_end(struct rn_found *run, const char *folder,
+                    struct rn_error *err)
+{
+    struct rn_run_state state = {.finished = 0};
+    int rc = RN_OK;
+
+    if (run->iteration < run->iterations &&
+        number_of(run->options, "patience") > 0)
+        rc = rn_run_get(folder, &state, err);
+    run->finished = run->iteration >= run->iterations || state.finished;
     return rc;
 }
 
@@ -183,6 +175,7 @@ static void free_run(struct rn_found *run)
     rn_free(run->name);
     rn_free(run->train.at);
     rn_free(run->test.at);
+    json_decref(run->records);
     json_decref(run->text);
 }
 
@@ -219,6 +212,8 @@ static int take_run(const struct search *s, const char *folder)
 
     if (rc == RN_OK)
         rc = read_log(&run, folder, s);
+    if (rc == RN_OK)
+        rc = read_end(&run, folder, s->err);
     if (rc == RN_OK) {
         run.name = rn_strdup(short_name(s, folder));
         if (!run.name ||
@@ -314,9 +309,4 @@ int rn_runs_find(struct rn_runs *runs, const char *folder,
     else
         qsort(runs->at, runs->count, sizeof(*runs->at), by_name);
     return rc;
-}
-
-bool rn_found_finished(const struct rn_found *run)
-{
-    return run->iteration >= run->iterations;
 }

@@ -54,11 +54,13 @@ struct rn_found {
     double params, macs, memory; /* 0: not known */
     int batch;
     long iteration, iterations;   /* of the log's last line, of all */
+    bool finished;                /* all, or as many as `patience` left */
     double train_error, loss;     /* of the log's last line; NaN: none yet */
     double test_error, test_loss; /* of the last test; NaN: none yet */
     double best_error;            /* of all tests */
     double seconds;               /* of training alone */
     struct rn_points train, test; /* error by iteration */
+    json_t *records;              /* of layers, an array; NULL: none */
     json_t *text;                 /* run.json */
 };
 
@@ -97,8 +99,6 @@ int rn_groups_make(struct rn_groups *groups, const struct rn_runs *runs,
                    struct rn_error *err);
 void rn_groups_free(struct rn_groups *groups);
 
-bool rn_found_finished(const struct rn_found *run);
-
 /** Of a member of struct rn_found that is a double, by its offset. */
 struct rn_statistic rn_group_statistic(const struct rn_runs *runs,
                                        const struct rn_group *group,
@@ -117,15 +117,31 @@ struct rn_report_input {
 bool rn_figure_shows(const struct rn_figure *figure,
                      const struct rn_report_input *in, size_t group);
 
+/** A column of the tables of groups, for a page and for Markdown alike. */
+struct rn_column {
+    const char *title;
+    /** The cell's text; "": there is nothing to say. */
+    void (*cell)(const struct rn_report_input *in, const struct rn_group *group,
+                 char *text, size_t size);
+};
+/** The i-th column behind the group's name; NULL past the last. */
+const struct rn_column *rn_report_column(size_t i);
+/** What they mean. */
+extern const char rn_report_note[];
+
 /* Each writes to a stream in memory, whose errors the caller looks at. */
 void rn_report_csv(FILE *out, const struct rn_report_input *in);
 void rn_report_markdown(FILE *out, const struct rn_report_input *in);
 void rn_report_html(FILE *out, const struct rn_report_input *in);
+/** Records of layers, a row for each layer and record. */
+void rn_report_layers_csv(FILE *out, const struct rn_report_input *in);
+/** Pictures of them, each with a heading. */
+void rn_report_layers(FILE *out, const struct rn_report_input *in);
+/** Whether any run has records. */
+bool rn_report_has_layers(const struct rn_report_input *in);
 /** The figure as SVG. */
 void rn_report_figure(FILE *out, const struct rn_report_input *in,
                       const struct rn_figure *figure);
-/** The colour of a group's lines, everywhere. */
-const char *rn_group_colour(size_t group);
 
 /** The page's own style and script. */
 extern const char rn_report_style[], rn_report_script[];

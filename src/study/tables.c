@@ -9,8 +9,6 @@
 #include <math.h>
 #include <string.h>
 
-#define FIELD(name) offsetof(struct rn_found, name)
-
 /* ------------------------------------------------------------- report.csv */
 
 /* What is not there is empty. */
@@ -35,7 +33,7 @@ static void csv_run(FILE *out, const struct rn_report_input *in, size_t g,
     rn_print_csv(out, in->groups->at[g].label);
     csv_number(out, seed, "%.0f");
     fprintf(out, ",%ld,%ld,%s", run->iteration, run->iterations,
-            rn_found_finished(run) ? "yes" : "no");
+            run->finished ? "yes" : "no");
     csv_number(out, run->train_error, "%.4f");
     csv_number(out, run->loss, "%.6g");
     fprintf(out, ",%s", run->test_name);
@@ -72,43 +70,32 @@ static void markdown_text(FILE *out, const char *text)
             putc(*text, out);
 }
 
-static void spread(FILE *out, struct rn_statistic s, const char *unit)
-{
-    if (s.count == 0)
-        fputs(" | ", out);
-    else if (s.count == 1)
-        rn_print(out, " | %.2f%s", s.mean, unit);
-    else
-        rn_print(out, " | %.2f ± %.2f%s", s.mean, s.deviation, unit);
-}
-
 static void markdown_group(FILE *out, const struct rn_report_input *in,
                            const struct rn_group *group)
 {
-    const struct rn_found *first = &in->runs->at[group->members[0]];
-    struct rn_statistic train, test, seconds;
+    const struct rn_column *column;
+    char text[80];
 
-    train = rn_group_statistic(in->runs, group, FIELD(train_error));
-    test = rn_group_statistic(in->runs, group, FIELD(test_error));
-    seconds = rn_group_statistic(in->runs, group, FIELD(seconds));
     fputs("| ", out);
     markdown_text(out, group->label);
-    fprintf(out, " | %zu of %zu", seconds.count, group->count);
-    spread(out, test, " %");
-    if (test.count)
-        rn_print(out, " | %.2f %%", test.least);
-    else
-        fputs(" | ", out);
-    spread(out, train, " %");
-    rn_print(out, " | %.4g M | %.4g M", first->params / 1e6, first->macs / 1e6);
-    if (first->memory > 0)
-        rn_print(out, " | %.0f MB", first->memory / 1e6);
-    else
-        fputs(" | ", out);
-    if (seconds.count)
-        rn_print(out, " | %.1f min |\n", seconds.mean / 60);
-    else
-        fputs(" |  |\n", out);
+    for (size_t i = 0; (column = rn_report_column(i)); i++) {
+        column->cell(in, group, text, sizeof(text));
+        fprintf(out, " | %s", text);
+    }
+    fputs(" |\n", out);
+}
+
+static void markdown_head(FILE *out)
+{
+    const struct rn_column *column;
+
+    fputs("| runs ", out);
+    for (size_t i = 0; (column = rn_report_column(i)); i++)
+        fprintf(out, "| %s ", column->title);
+    fputs("|\n| --- ", out);
+    for (size_t i = 0; rn_report_column(i); i++)
+        fputs("| --- ", out);
+    fputs("|\n", out);
 }
 
 static void markdown_unfinished(FILE *out, const struct rn_report_input *in)
@@ -118,7 +105,7 @@ static void markdown_unfinished(FILE *out, const struct rn_report_input *in)
     for (size_t i = 0; i < in->runs->count; i++) {
         const struct rn_found *run = &in->runs->at[i];
 
-        if (rn_found_finished(run))
+        if (run->finished)
             continue;
         if (!any)
             fputs("\nNot finished, and in no mean:\n\n", out);
@@ -134,17 +121,10 @@ void rn_report_markdown(FILE *out, const struct rn_report_input *in)
 {
     fputs("# ", out);
     markdown_text(out, in->title);
-    fputs("\n\n"
-          "| runs | finished | test error | best | training error | parameters "
-          "| multiply-adds | memory | training |\n"
-          "| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
-          out);
+    fputs("\n\n", out);
+    markdown_head(out);
     for (size_t g = 0; g < in->groups->count; g++)
         markdown_group(out, in, &in->groups->at[g]);
-    fputs("\nErrors after the last iteration: mean ± standard deviation over "
-          "seeds, and the least of them. Training errors are those of the last "
-          "line of the log, of images as augmented. Memory is what the network "
-          "needs in training, time that of training alone, without tests.\n",
-          out);
+    fprintf(out, "\n%s\n", rn_report_note);
     markdown_unfinished(out, in);
 }

@@ -113,6 +113,8 @@ static char *progress_text(const struct rn_progress *p, const char *optimizer,
     if (!failed && strcmp(optimizer, OLD_OPTIMISER) != 0)
         failed =
             json_object_set_new(object, "optimizer", json_string(optimizer));
+    if (!failed && p->ended)
+        failed = json_object_set_new(object, "ended", json_integer(p->ended));
     if (!failed)
         text = rn_json_dump(object, 0);
     json_decref(object);

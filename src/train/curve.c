@@ -17,43 +17,33 @@
 #define POINTS 400
 /* The axis leaves out errors above those of this share of the run's start. */
 #define START_SHARE 0.04
-#define LOG_LIMIT   ((size_t)1 << 30)
 
 #define TRAIN_COLOUR "#7d9bc1"
 #define TEST_COLOUR  "#c2410c"
 
 /* ------------------------------------------------------------ reading */
 
-static bool read_line(const char *text, struct rn_points *train,
-                      struct rn_points *test)
-{
-    json_t *object = rn_json_load(text, strlen(text), 0, NULL);
-    double x = json_number_value(json_object_get(object, "iteration"));
-    const json_t *error = json_object_get(object, "train_error");
-    bool ok = true;
+/* What a log's reports say. */
+struct errors {
+    struct rn_points train, test;
+};
 
-    if (json_is_number(error))
-        ok = rn_points_add(train, x, json_number_value(error));
-    error = json_object_get(object, "test_error");
-    if (ok && json_is_number(error))
-        ok = rn_points_add(test, x, json_number_value(error));
-    json_decref(object);
-    return ok;
+static bool add(struct rn_points *points, const struct rn_log_entry *line,
+                const char *name)
+{
+    const json_t *error = json_object_get(line->object, name);
+
+    return !json_is_number(error) ||
+           rn_points_add(points, (double)line->iteration,
+                         json_number_value(error));
 }
 
-static int read_log(const char *path, struct rn_points *train,
-                    struct rn_points *test, struct rn_error *err)
+static bool take_line(void *user, const struct rn_log_entry *line)
 {
-    uint8_t *bytes = NULL;
-    size_t size = 0;
-    int rc = rn_file_read(path, LOG_LIMIT, &bytes, &size, err);
-    char *rest = (char *)bytes, *line;
+    struct errors *e = user;
 
-    while (rc == RN_OK && (line = strsep(&rest, "\n")) != NULL)
-        if (!read_line(line, train, test))
-            rc = rn_fail_memory(err, size, "a learning curve");
-    rn_free(bytes);
-    return rc;
+    return add(&e->train, line, "train_error") &&
+           add(&e->test, line, "test_error");
 }
 
 /* ------------------------------------------------------------ drawing */
@@ -141,17 +131,18 @@ static void draw(FILE *out, const struct rn_curve *curve,
 int rn_curve_write(const char *log, const char *svg,
                    const struct rn_curve *curve, struct rn_error *err)
 {
-    struct rn_points train = {.count = 0}, test = {.count = 0};
+    struct errors e = {.train = {.count = 0}};
+    struct rn_log_faults faults;
     char *text = NULL;
     size_t size = 0;
     FILE *out = NULL;
-    int failed, rc = read_log(log, &train, &test, err);
+    int failed, rc = rn_log_read(log, take_line, &e, &faults, err);
 
     if (rc != RN_OK)
         goto done;
     out = open_memstream(&text, &size);
     if (out)
-        draw(out, curve, &train, &test);
+        draw(out, curve, &e.train, &e.test);
     failed = !out || ferror(out);
     if (out)
         failed |= fclose(out) != 0;
@@ -159,7 +150,7 @@ int rn_curve_write(const char *log, const char *svg,
                 : rn_file_write(svg, text, size, err);
 done:
     free(text);
-    rn_free(train.at);
-    rn_free(test.at);
+    rn_free(e.train.at);
+    rn_free(e.test.at);
     return rc;
 }

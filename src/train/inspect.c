@@ -10,9 +10,9 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Iteration of a checkpoint. */
-static int saved_iteration(const char *path, long *iteration,
-                           struct rn_error *err)
+/* Iteration of a checkpoint, and whether `patience` ended the run there. */
+static int read_saved(const char *path, long *iteration, bool *ended,
+                      struct rn_error *err)
 {
     struct rn_st_file file = {.path = NULL};
     char *training = NULL;
@@ -24,6 +24,7 @@ static int saved_iteration(const char *path, long *iteration,
     if (rc == RN_OK && training)
         object = rn_json_load(training, strlen(training), 0, NULL);
     *iteration = (long)json_integer_value(json_object_get(object, "iteration"));
+    *ended = json_integer_value(json_object_get(object, "ended")) > 0;
     json_decref(object);
     rn_free(training);
     rn_st_close(&file);
@@ -35,6 +36,7 @@ int rn_run_get_sized(const char *run, struct rn_run_state *state, size_t size,
 {
     struct rn_run_state own = {.iteration = 0};
     struct rn_trainer t = {.texts = NULL};
+    bool ended = false;
     int rc = rn_run_name(&t.run, run, err);
 
     if (rc == RN_OK && rn_is_file(t.run.options)) {
@@ -44,8 +46,8 @@ int rn_run_get_sized(const char *run, struct rn_run_state *state, size_t size,
         own.saved = rc == RN_OK && rn_is_file(t.run.last);
     }
     if (own.saved)
-        rc = saved_iteration(t.run.last, &own.iteration, err);
-    own.finished = own.saved && own.iteration >= own.iterations;
+        rc = read_saved(t.run.last, &own.iteration, &ended, err);
+    own.finished = own.saved && (ended || own.iteration >= own.iterations);
     RN_GIVE(state, size, &own);
     json_decref(t.texts);
     rn_run_free(&t.run);

@@ -23,6 +23,7 @@ int rn_trainer_plan_length(struct rn_trainer *t, struct rn_error *err)
     const struct rn_train_options *o = &t->o;
     /* Less a little, so that rounding does not add an iteration. */
     double length = ceil(o->epochs * rn_trainer_epoch(t) - 1e-6);
+    int rc;
 
     if (o->iterations > 0)
         length = (double)o->iterations;
@@ -40,5 +41,6 @@ int rn_trainer_plan_length(struct rn_trainer *t, struct rn_error *err)
     if (t->test_every == 0)
         t->test_every = at_least_one(round(rn_trainer_epoch(t)));
     t->save_every = o->save_every > 0 ? o->save_every : t->test_every;
-    return rn_schedule_parse(&t->schedule, o, t->iterations, err);
+    rc = rn_record_parse(o->record, &t->record_every, err);
+    return rc ? rc : rn_schedule_parse(&t->schedule, o, t->iterations, err);
 }

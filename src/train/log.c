@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* log.jsonl: a JSON object a line, for each report; log.csv: the same as a
- * table. */
+/* log.jsonl: a JSON object a line, for each report and each record of layers;
+ * log.csv: the reports as a table. */
 #include "train/run.h"
 
 #include "core/count.h"
+#include "core/file.h"
 #include "core/locale.h"
 #include "core/memory.h"
 
@@ -18,6 +19,7 @@
 #define DIGITS 6
 /* Whole numbers have all of theirs. */
 #define INTEGER_DIGITS 15
+#define LOG_LIMIT      ((size_t)1 << 30)
 
 int rn_log_open(struct rn_log *log, const char *path, struct rn_error *err)
 {
@@ -33,44 +35,76 @@ int rn_log_open(struct rn_log *log, const char *path, struct rn_error *err)
     return RN_OK;
 }
 
-/* Iteration of a line, -1 when it is no log line. */
-static long line_iteration(const char *line)
+/* A line's object, iteration and kind; false when it is none of a log. */
+static bool parse_line(const char *text, struct rn_log_entry *line)
 {
-    json_t *object = rn_json_load(line, strlen(line), 0, NULL);
-    const json_t *value = json_object_get(object, "iteration");
-    long iteration =
-        json_is_integer(value) ? (long)json_integer_value(value) : -1;
+    const json_t *value;
 
-    json_decref(object);
-    return iteration;
+    line->object = rn_json_load(text, strlen(text), 0, NULL);
+    value = json_object_get(line->object, "iteration");
+    line->iteration = (long)json_integer_value(value);
+    line->record = json_object_get(line->object, "gradients") != NULL;
+    return json_is_integer(value) && line->iteration >= 0;
 }
 
 /* A line cut short by a kill has no end and is not counted. */
-int rn_log_cut(struct rn_log *log, long iteration, struct rn_error *err)
+int rn_log_cut(struct rn_log *log, long reported, long recorded,
+               struct rn_error *err)
 {
-    char *line = NULL;
+    char *text = NULL;
     size_t size = 0;
     ssize_t length;
     bool failed;
     off_t keep = 0;
 
     rewind(log->file);
-    while ((length = getline(&line, &size, log->file)) > 0) {
-        long at = line[length - 1] == '\n' ? line_iteration(line) : -1;
+    while ((length = getline(&text, &size, log->file)) > 0) {
+        struct rn_log_entry line = {.object = NULL};
+        bool good = text[length - 1] == '\n' && parse_line(text, &line);
 
-        if (at < 0 || at > iteration)
+        json_decref(line.object);
+        if (!good || line.iteration > (line.record ? recorded : reported))
             break;
         keep += length;
     }
     /* Neither a bad disk nor short memory is the end of the log. */
     failed = length < 0 && !feof(log->file);
-    free(line);
+    free(text);
     if (failed)
         return rn_fail_errno(err, "read", log->path);
     fseek(log->file, 0, SEEK_END);
     if (ftruncate(fileno(log->file), keep) != 0)
         return rn_fail_errno(err, "shorten", log->path);
     return RN_OK;
+}
+
+int rn_log_read(const char *path,
+                bool (*take)(void *user, const struct rn_log_entry *line),
+                void *user, struct rn_log_faults *faults, struct rn_error *err)
+{
+    uint8_t *bytes = NULL;
+    size_t size = 0;
+    long last[2] = {0, 0}; /* iteration of reports, of records */
+    int rc = rn_file_read(path, LOG_LIMIT, &bytes, &size, err);
+    char *text = (char *)bytes;
+
+    *faults = (struct rn_log_faults){.lines = 0};
+    for (char *end; rc == RN_OK && (end = strchr(text, '\n')); text = end + 1) {
+        struct rn_log_entry line = {.object = NULL};
+
+        *end = '\0';
+        faults->lines++;
+        if (parse_line(text, &line) && line.iteration > last[line.record]) {
+            last[line.record] = line.iteration;
+            if (!take(user, &line))
+                rc = rn_fail_memory(err, size, "a log");
+        } else if (faults->broken++ == 0) {
+            faults->first = faults->lines;
+        }
+        json_decref(line.object);
+    }
+    rn_free(bytes);
+    return rc;
 }
 
 /* JSON has no word for what is not finite: null. */
@@ -131,29 +165,11 @@ static int flush_table(struct rn_log *log, struct rn_error *err)
     return RN_OK;
 }
 
-/* The log's own stream may still hold what was cut off. */
-static int copy_lines(struct rn_log *log, struct rn_error *err)
+static bool copy_line(void *user, const struct rn_log_entry *line)
 {
-    FILE *from = fopen(log->path, "re");
-    char *line = NULL;
-    size_t size = 0;
-    bool failed;
-
-    if (!from)
-        return rn_fail_errno(err, "open", log->path);
-    errno = 0;
-    while (getline(&line, &size, from) > 0) {
-        json_t *object = rn_json_load(line, strlen(line), 0, NULL);
-
-        if (object)
-            write_row(log, object);
-        json_decref(object);
-    }
-    failed = !feof(from);
-    free(line);
-    fclose(from);
-    return failed ? rn_fail_errno(err, "read", log->path)
-                  : flush_table(log, err);
+    if (!line->record)
+        write_row(user, line->object);
+    return true;
 }
 
 int rn_log_table(struct rn_log *log, const char *path,
@@ -163,6 +179,8 @@ int rn_log_table(struct rn_log *log, const char *path,
     static const char *const columns[] = {
         "iteration",         "epoch",    "loss", "train_error", "lr",
         "images_per_second", "data_wait"};
+    struct rn_log_faults faults;
+    int rc;
 
     log->columns = 0;
     for (size_t i = 0; i < COUNT(columns); i++)
@@ -178,19 +196,17 @@ int rn_log_table(struct rn_log *log, const char *path,
     for (int i = 0; i < log->columns; i++)
         fprintf(log->table, "%s%s", i ? "," : "", log->column[i]);
     putc('\n', log->table);
-    return copy_lines(log, err);
+    rc = rn_log_read(log->path, copy_line, log, &faults, err);
+    return rc ? rc : flush_table(log, err);
 }
 
-int rn_log_line(struct rn_log *log, const struct rn_train_report *report,
-                struct rn_error *err)
+/* Takes the reference; NULL stands for a lack of memory. */
+static int write_line(struct rn_log *log, json_t *line, struct rn_error *err)
 {
-    json_t *line = report_json(report);
     char *text =
         !line ? NULL : rn_json_print(line, JSON_REAL_PRECISION(DIGITS));
     int failed;
 
-    if (line && log->table)
-        write_row(log, line);
     json_decref(line);
     if (!text)
         return rn_fail_memory(err, 256, "a log line");
@@ -198,9 +214,29 @@ int rn_log_line(struct rn_log *log, const struct rn_train_report *report,
     failed = fputs(text, log->file) == EOF || fputc('\n', log->file) == EOF ||
              fflush(log->file) != 0;
     free(text);
-    if (failed)
-        return rn_fail_errno(err, "write", log->path);
-    return log->table ? flush_table(log, err) : RN_OK;
+    return failed ? rn_fail_errno(err, "write", log->path) : RN_OK;
+}
+
+int rn_log_line(struct rn_log *log, const struct rn_train_report *report,
+                struct rn_error *err)
+{
+    json_t *line = report_json(report);
+    int rc;
+
+    if (line && log->table)
+        write_row(log, line);
+    rc = write_line(log, line, err);
+    return !rc && log->table ? flush_table(log, err) : rc;
+}
+
+int rn_log_record(struct rn_log *log, long iteration, json_t *gradients,
+                  json_t *activations, struct rn_error *err)
+{
+    return write_line(log,
+                      json_pack("{s:I, s:o, s:o}", "iteration",
+                                (json_int_t)iteration, "gradients", gradients,
+                                "activations", activations),
+                      err);
 }
 
 int rn_log_sync(struct rn_log *log, struct rn_error *err)

@@ -290,8 +290,8 @@ static int learn(struct rn_trainer *t, const struct rn_batch *batch, int first,
 
     if (rc != RN_OK)
         return rc;
-    return rn_plan_learn(plan_for(t, batch->count, first), batch->images,
-                         &targets, result, err);
+    t->latest = plan_for(t, batch->count, first);
+    return rn_plan_learn(t->latest, batch->images, &targets, result, err);
 }
 
 static void update(struct rn_trainer *t, double lr)
@@ -341,6 +341,9 @@ static int step(struct rn_trainer *t, struct rn_error *err)
                        "loss is not finite in iteration %ld (lr %g); '%s' is "
                        "the last good checkpoint",
                        t->progress.iteration + 1, lr, t->run.last);
+    rc = rn_trainer_record_layers(t, err);
+    if (rc != RN_OK)
+        return rc;
     update(t, lr);
     count_step(t, images, &result);
     t->clock.seconds += rn_now() - start;
@@ -357,9 +360,17 @@ static void tick(const struct rn_trainer *t)
     t->events.tick(t->events.user, &r);
 }
 
+static int save(struct rn_trainer *t, struct rn_error *err)
+{
+    struct rn_progress *p = &t->progress;
+
+    p->ended = given_up(t) && p->iteration < t->iterations ? p->iteration : 0;
+    return rn_trainer_save(t, err);
+}
+
 static int stop(struct rn_trainer *t, struct rn_error *err)
 {
-    int rc = rn_trainer_save(t, err);
+    int rc = save(t, err);
 
     if (rc != RN_OK)
         return rc;
@@ -374,13 +385,13 @@ static int between(struct rn_trainer *t, struct rn_error *err)
     int rc;
 
     if (!report_due(t))
-        return save_due(t) ? rn_trainer_save(t, err) : RN_OK;
+        return save_due(t) ? save(t, err) : RN_OK;
     rc = report(t, err);
     /* A test may be broken off; it is done first thing on resuming. */
     if (rc == RN_ERR_STOPPED)
         return stop(t, err);
     if (rc == RN_OK && save_due(t))
-        rc = rn_trainer_save(t, err);
+        rc = save(t, err);
     return rc;
 }
 

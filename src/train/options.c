@@ -21,6 +21,7 @@
 /** What run.json does with an option. */
 enum keeping {
     SHAPES, /* the result: it is in the checksum that checkpoints carry */
+    MODEL,  /* a file that shapes it: not in the checksum, for files may move */
     ASIDE,  /* it says where things are, or how the same is computed */
     LEFT,   /* it is not kept */
 };
@@ -46,7 +47,7 @@ static const struct run_option {
       .help = "Network; 'resnet info' lists them"}, SHAPES, NULL},
     {{"weights", "network", RN_OPTION_TEXT, PLACE(weights), .value = "MODEL",
       .help = "Start from this model and keep its normalisation; for other "
-              "classes with a new last layer"}, ASIDE, NULL},
+              "classes with a new last layer"}, MODEL, NULL},
     {{"holder", "network", RN_OPTION_TEXT, PLACE(holder), .value = "NAME",
       .unset = "the likeliest",
       .help = "Which of the dictionaries of tensors in `weights` to take, or "
@@ -271,7 +272,7 @@ static const struct run_option {
       .value = "MODEL", .unset = "none",
       .help = "Learn the answers of this model, too: their cross-entropy with "
               "the network's, both softened, is added to the loss"},
-     ASIDE, NULL},
+     MODEL, NULL},
     {{"distill_temperature", "distillation", RN_OPTION_REAL,
       PLACE(distill_temperature), 0.01, 1000, .value = "X", .unset = "3",
       .help = "Divide both networks' logits by X to soften their answers; that "
@@ -291,6 +292,11 @@ static const struct run_option {
               "these carry more than they change"}, SHAPES, ""},
     {{"tensorboard", "log", RN_OPTION_FLAG, PLACE(tensorboard),
       .help = "Write the lines of the log for TensorBoard, too"}, ASIDE, NULL},
+    {{"record", "log", RN_OPTION_TEXT, PLACE(record), .value = "layers[:N]",
+      .unset = "none",
+      .help = "Write norms of gradients and variances of activations by layer "
+              "into the log, at the first and every N-th iteration (100)"},
+     ASIDE, NULL},
     /* clang-format on */
 };
 
@@ -400,6 +406,7 @@ double rn_options_smoothing(const struct rn_train_options *o)
 
 int rn_options_check(const struct rn_train_options *o, struct rn_error *err)
 {
+    long every;
     int rc;
 
     if (!o->data || o->data[0] == '\0')
@@ -416,7 +423,9 @@ int rn_options_check(const struct rn_train_options *o, struct rn_error *err)
         return rn_fail(err, RN_ERR_ARG,
                        "`gate_bias` %g: the gates are those of `weights`",
                        o->gate_bias);
-    rc = rn_optimiser_check(o, err);
+    rc = rn_record_parse(o->record, &every, err);
+    if (!rc)
+        rc = rn_optimiser_check(o, err);
     if (!rc)
         rc = check_loss(o, err);
     if (!rc)
@@ -485,7 +494,7 @@ static json_t *to_json(const struct rn_train_options *o, bool all)
         const struct run_option *row = &options[i];
 
         if (row->keeping == LEFT ||
-            (!all && (row->keeping == ASIDE || is_as_before(row, o))))
+            (!all && (row->keeping != SHAPES || is_as_before(row, o))))
             continue;
         if (json_object_set_new(object, row->o.name, option_json(&row->o, o))) {
             json_decref(object);
@@ -504,7 +513,7 @@ bool rn_options_shape(const char *name)
 {
     for (size_t i = 0; i < OPTIONS; i++)
         if (strcmp(options[i].o.name, name) == 0)
-            return options[i].keeping == SHAPES;
+            return options[i].keeping == SHAPES || options[i].keeping == MODEL;
     return false;
 }
 
@@ -514,6 +523,18 @@ static bool is_open(const struct run_option *row, const json_t *value)
     return json_is_null(value) ||
            (json_is_number(value) && json_number_value(value) == 0 &&
             row->o.unset);
+}
+
+/* Whether two files, of which run.json has the second by its whole path, are
+ * others. One that is not given is none. */
+static bool other_file(const json_t *own, const json_t *kept)
+{
+    const char *a = json_string_value(own), *b = json_string_value(kept);
+    char *real = a ? realpath(a, NULL) : NULL;
+    bool differ = !a || !b ? a != b : strcmp(real ? real : a, b) != 0;
+
+    free(real);
+    return differ;
 }
 
 int rn_options_differ(const struct rn_train_options *o, const json_t *kept,
@@ -529,8 +550,10 @@ int rn_options_differ(const struct rn_train_options *o, const json_t *kept,
         json_t *value = json_object_get(own, row->o.name);
         json_t *other = json_object_get(kept, row->o.name);
 
-        if (row->keeping == SHAPES && other && !is_open(row, value) &&
-            !json_equal(value, other))
+        if (row->keeping == MODEL
+                ? other_file(value, other)
+                : row->keeping == SHAPES && other && !is_open(row, value) &&
+                      !json_equal(value, other))
             *name = row->o.name;
     }
     json_decref(own);
@@ -595,7 +618,7 @@ int rn_options_from_json(struct rn_train_options *o, const json_t *object,
         if (row->keeping == LEFT)
             continue;
         /* A run of an older version lacks some; its numbers are the same. */
-        if (!value && (row->keeping == ASIDE || row->before)) {
+        if (!value && (row->keeping != SHAPES || row->before)) {
             set_before(row, o);
             continue;
         }

@@ -70,6 +70,10 @@ int rn_rates_parse(struct rn_rates *rates, const struct rn_graph *graph,
 /** The same before the graph is known: stages may be any family's. */
 int rn_rates_check(const struct rn_train_options *o, struct rn_error *err);
 
+/** Every how many iterations "layers[:N]" records; 0 for NULL and "none".
+ *  RN_ERR_ARG for what is neither. */
+int rn_record_parse(const char *text, long *every, struct rn_error *err);
+
 /** All options as a JSON object, NULL when memory is short. */
 json_t *rn_options_to_json(const struct rn_train_options *o);
 /** Back; texts are borrowed from `object`. `path` is for messages. */
@@ -82,7 +86,8 @@ uint64_t rn_options_checksum(const struct rn_train_options *o);
 /** Whether an option shapes a run's result, rather than where things lie. */
 bool rn_options_shape(const char *name);
 /** The first option that shapes the result and differs from what run.json's
- *  `kept` has, or NULL; what is left open does not differ. */
+ *  `kept` has, or NULL; what is left open does not differ, but for `weights`
+ *  and `teacher`, without which there are none. */
 int rn_options_differ(const struct rn_train_options *o, const json_t *kept,
                       const char **name, struct rn_error *err);
 
@@ -133,6 +138,8 @@ struct rn_progress {
     long best_iteration; /* -1: none yet */
     long improved; /* when the first last became better; ties do not count; -1
                       in older checkpoints */
+    long ended;    /* where `patience` ended the run early; 0: nowhere. Written
+                      for those who look at the run, never read */
 };
 
 /** The warm-up rule looks at the training error of this many iterations, so
@@ -193,8 +200,10 @@ struct rn_log {
 /** Open a log to append to and lock it: RN_ERR_ARG when another process
  *  trains there. */
 int rn_log_open(struct rn_log *log, const char *path, struct rn_error *err);
-/** Cut an open log back to its lines up to an iteration. */
-int rn_log_cut(struct rn_log *log, long iteration, struct rn_error *err);
+/** Cut an open log back to its reports up to an iteration, and its records of
+ *  layers up to another. */
+int rn_log_cut(struct rn_log *log, long reported, long recorded,
+               struct rn_error *err);
 /** Write log.csv with these columns from the lines that there are, to go on
  *  with each line. */
 int rn_log_table(struct rn_log *log, const char *path,
@@ -202,9 +211,32 @@ int rn_log_table(struct rn_log *log, const char *path,
                  struct rn_error *err);
 int rn_log_line(struct rn_log *log, const struct rn_train_report *report,
                 struct rn_error *err);
+/** Append a record of layers, an object with these two of them. Takes the
+ *  references; NULL stands for a lack of memory. */
+int rn_log_record(struct rn_log *log, long iteration, json_t *gradients,
+                  json_t *activations, struct rn_error *err);
 /** Onto the disk, so that no checkpoint is newer than its log. */
 int rn_log_sync(struct rn_log *log, struct rn_error *err);
 void rn_log_close(struct rn_log *log);
+
+/** A line of a log as it is read. */
+struct rn_log_entry {
+    long iteration;
+    bool record; /* of layers, else a report */
+    json_t *object;
+};
+
+/** What was no line of a log: not JSON, or of an iteration that does not come
+ *  after those before it. */
+struct rn_log_faults {
+    long lines, broken, first; /* of all; the first one's number, from 1 */
+};
+
+/** Hand out the lines of a log in order; false ends it with RN_ERR_MEMORY. A
+ *  last line without its end, of a run that was killed, is none. */
+int rn_log_read(const char *path,
+                bool (*take)(void *user, const struct rn_log_entry *line),
+                void *user, struct rn_log_faults *faults, struct rn_error *err);
 
 /* ------------------------------------------------------------- events */
 

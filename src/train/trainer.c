@@ -665,7 +665,8 @@ static int begin_again(struct rn_trainer *t, const struct rn_resume_options *r,
     if (rc == RN_OK)
         rc = start_loader(t, err);
     if (rc == RN_OK)
-        rc = rn_log_cut(&t->log, t->progress.reported, err);
+        rc = rn_log_cut(&t->log, t->progress.reported, t->progress.iteration,
+                        err);
     if (rc == RN_OK)
         rc = open_beside(t, err);
     if (rc == RN_OK && !saved)

@@ -40,6 +40,7 @@ struct rn_trainer {
     double epoch_batches; /* may be fractional */
     int step_batches;     /* of an iteration */
     long iterations, report_every, test_every, save_every;
+    long record_every; /* 0: no layers are recorded */
     enum rn_part test_part;
     int test_images; /* 0: nothing to test on */
     int test_batch;
@@ -61,6 +62,7 @@ struct rn_trainer {
     struct rn_plan *plan;
     struct rn_plan *rest_plan; /* last, smaller batch of an epoch, or NULL */
     int rest;                  /* its images */
+    struct rn_plan *latest;    /* of both, that the last batch went through */
     struct rn_plan *test_plan;
     struct rn_teacher teacher;
     struct rn_loader *loader;
@@ -131,6 +133,12 @@ double rn_trainer_seconds_left(const struct rn_trainer *t);
 struct rn_train_report rn_trainer_report(const struct rn_trainer *t);
 /** A measure of the last test. */
 double rn_trainer_tested(const struct rn_trainer *t, const char *name);
+
+/* record.c */
+
+/** Write the layers of the step under way into the log, once its gradients are
+ *  there, if it is one that is recorded. */
+int rn_trainer_record_layers(struct rn_trainer *t, struct rn_error *err);
 
 /* describe.c */
 

@@ -227,6 +227,7 @@ static struct rn_train_options killed_run(const char *name)
     o.report_every = 3;
     o.test_every = 7;
     o.save_every = 5;
+    o.record = "layers:4";
     return o;
 }
 
@@ -922,6 +923,163 @@ static void test_starts_from_weights(void **state)
     expect(rn_train(&o, NULL, &b, &err), RN_ERR_DATA, &err, "8 x 8", "9 x 9");
 }
 
+/* ---------------------------------------------------- records of layers */
+
+static struct rn_model *last_of(const char *run)
+{
+    struct rn_model *model = NULL;
+    struct rn_error err = {0};
+    char path[300];
+
+    snprintf(path, sizeof(path), "%s/last.safetensors", run);
+    if (rn_model_load(&model, path, &err) != RN_OK)
+        fail_msg("%s", err.msg);
+    return model;
+}
+
+/* The tensor of that name, of `count` numbers. */
+static const float *tensor(const struct rn_model *model, const char *name,
+                           size_t *count)
+{
+    struct rn_tensor t;
+
+    for (size_t i = 0; rn_model_tensor(model, i, &t) == RN_OK; i++)
+        if (strcmp(t.name, name) == 0) {
+            *count = t.count;
+            return t.data;
+        }
+    *count = 0;
+    fail_msg("no tensor %s", name);
+    return NULL;
+}
+
+static void near(const char *what, double got, double expected)
+{
+    if (!(fabs(got - expected) <= 2e-3 * (1e-3 + fabs(expected))))
+        fail_msg("%s: %g, expected %g", what, got, expected);
+}
+
+/* How far the weights went from where they were, by the rate: one step of plain
+ * descent. */
+static void check_gradients(const json_t *record, double lr)
+{
+    struct rn_model *a = last_of(in_folder("stays"));
+    struct rn_model *b = last_of(in_folder("moves"));
+    const char *name;
+    json_t *norm;
+    size_t layers = 0;
+
+    json_object_foreach(json_object_get(record, "gradients"), name, norm)
+    {
+        size_t count;
+        const float *x = tensor(a, name, &count), *y = tensor(b, name, &count);
+        double sum = 0;
+
+        for (size_t i = 0; i < count; i++)
+            sum += pow(((double)y[i] - (double)x[i]) / lr, 2);
+        near(name, json_number_value(norm), sqrt(sum));
+        layers++;
+    }
+    assert_int_equal(layers, 8); /* seven convolutions, fc */
+    rn_model_destroy(a);
+    rn_model_destroy(b);
+}
+
+/* Running statistics have a tenth of the first batch's. */
+static void check_activations(const json_t *record)
+{
+    static const struct {
+        const char *name;
+        double numbers; /* of a channel */
+    } norms[] = {
+        {"bn1", 16 * 64}, {"layer1.0.bn2", 16 * 64}, {"layer3.0.bn1", 16 * 4}};
+    struct rn_model *m = last_of(in_folder("moves"));
+
+    for (size_t i = 0; i < COUNT(norms); i++) {
+        const json_t *of = json_object_get(
+            json_object_get(record, "activations"), norms[i].name);
+        double unbias = norms[i].numbers / (norms[i].numbers - 1);
+        double mean = 0, var = 0, squares = 0;
+        char name[80];
+        const float *means, *vars;
+        size_t count;
+
+        snprintf(name, sizeof(name), "%s.running_mean", norms[i].name);
+        means = tensor(m, name, &count);
+        snprintf(name, sizeof(name), "%s.running_var", norms[i].name);
+        vars = tensor(m, name, &count);
+        for (size_t c = 0; c < count; c++) {
+            double own = (double)means[c] / 0.1;
+
+            mean += own / (double)count;
+            squares += own * own / (double)count;
+            var += ((double)vars[c] - 0.9) / 0.1 / unbias / (double)count;
+        }
+        near(name, json_number_value(json_object_get(of, "mean")), mean);
+        near(name, json_number_value(json_object_get(of, "variance")),
+             var + squares - mean * mean);
+        near(name, json_number_value(json_object_get(of, "normed")), 1);
+    }
+    rn_model_destroy(m);
+}
+
+static void test_records_are_those_of_the_step(void **state)
+{
+    struct rn_train_options o = small_run("moves");
+    struct rn_train_result result;
+    json_t *log;
+
+    (void)state;
+    o.iterations = 1;
+    o.momentum = RN_ZERO;
+    o.weight_decay = RN_ZERO;
+    o.augment = "none";
+    o.record = "layers";
+    train(&o, NULL, &result);
+    log = read_log(o.out);
+    o.out = in_folder("stays");
+    o.lr = 1e-12;
+    train(&o, NULL, &result);
+    assert_int_equal(json_array_size(log), 2); /* a report, too */
+    check_gradients(json_array_get(log, 0), 0.05);
+    check_activations(json_array_get(log, 0));
+    json_decref(log);
+}
+
+static void test_records_change_nothing(void **state)
+{
+    static const char *const bad[] = {"layer",     "layers:",   "layers:0",
+                                      "layers:-1", "layers:1x", "layers:1e9"};
+    struct rn_train_options o = small_run("unrecorded");
+    struct rn_train_result result;
+    struct rn_error err = {0};
+    json_t *log;
+    size_t records = 0, i;
+    json_t *line;
+
+    (void)state;
+    o.accumulate = 2;
+    o.last_batch = "keep";
+    train(&o, NULL, &result);
+    o.out = in_folder("recorded");
+    o.record = "layers:10";
+    train(&o, NULL, &result);
+    assert_same_file(in_folder("unrecorded"), o.out, "last.safetensors");
+    assert_same_file(in_folder("unrecorded"), o.out, "best.safetensors");
+    assert_same_file(in_folder("unrecorded"), o.out, "curve.svg");
+    log = read_log(o.out);
+    json_array_foreach(log, i, line) records +=
+        json_object_get(line, "gradients") != NULL;
+    assert_int_equal(records, 5); /* 1, 10, 20, 30, 40 of 48 */
+    json_decref(log);
+    o.out = in_folder("badly-recorded");
+    for (i = 0; i < COUNT(bad); i++) {
+        o.record = bad[i];
+        expect(rn_train(&o, NULL, &result, &err), RN_ERR_ARG, &err, "`record`",
+               bad[i]);
+    }
+}
+
 /* ------------------------------------------------------------ bad things */
 
 static void test_loss_not_finite(void **state)
@@ -987,7 +1145,9 @@ static const struct bad_number {
 } bad_numbers[] = {
     {FIELD(recompute), INT, 4, {"`recompute` is 4", "0 to 3, for auto, none"}},
     {FIELD(precision), INT, 4, {"`precision` is 4", "for auto, fp32, bf16"}},
-    {FIELD(precision), INT, RN_PRECISION_INT8,
+    {FIELD(precision),
+     INT,
+     RN_PRECISION_INT8,
      {"`precision` is int8", "inference alone"}},
     {FIELD(batch), INT, -1, {"`batch` is -1", "must be 1 to 65536"}},
     {FIELD(batch), INT, 91, {"`batch` 91", "90 training images"}},
@@ -1129,6 +1289,8 @@ int main(void)
         cmocka_unit_test(test_existing_run),
         cmocka_unit_test(test_bad_options),
         cmocka_unit_test(test_bad_resume),
+        cmocka_unit_test(test_records_are_those_of_the_step),
+        cmocka_unit_test(test_records_change_nothing),
         cmocka_unit_test(test_longer_runs),
         cmocka_unit_test(test_refused_changes),
         cmocka_unit_test(sum_gradients),

@@ -37,6 +37,34 @@ prepare resnet train $small_data --net resnet8 --seed 2 --iterations 5 --batch 1
     --augment none --test-every 5 --out alone
 cmp alone/last.safetensors fine/resnet8-seed2/last.safetensors && echo equal
 
+echo "## records of layers change nothing, and stand in the report"
+mkdir recorded
+prepare resnet train $small_data --net resnet8 --seed 2 --iterations 5 --batch 16 \
+    --augment none --test-every 5 --record layers:2 --out recorded/run
+cmp alone/last.safetensors recorded/run/last.safetensors && echo equal
+study --report recorded
+ls recorded
+cut -d, -f1-3 recorded/layers.csv | sed -n '1,3p; 9,11p'
+wc -l < recorded/layers.csv
+grep -o '<h2>[^<]*' recorded/report.html
+grep -o 'iteration [0-9]*<' recorded/report.html
+
+echo "## a run that patience ended is finished"
+printf 'net = resnet8\niterations = 60\nbatch = 16\nlr = 1e-9\ntest-every = 1\npatience = 2\n' > patient.conf
+study patient.conf $small_data --out patient
+study patient.conf $small_data --out patient
+cut -d, -f6,7 patient/report.csv
+
+echo "## runs that began with another model are left"
+prepare resnet train $small_data --weights alone/last.safetensors --net resnet8 \
+    --iterations 2 --batch 16 --augment none --out tuned/run
+printf 'net = resnet8\niterations = 2\nbatch = 16\naugment = none\nname = run\n' > tuned.conf
+study tuned.conf $small_data --out tuned
+echo "weights = fine/resnet8-seed1/last.safetensors" >> tuned.conf
+study tuned.conf $small_data --out tuned
+sed -i 's|fine/resnet8-seed1|alone|' tuned.conf
+study tuned.conf $small_data --out tuned
+
 echo "## a run that was stopped goes on; one of other options is left"
 rm -r fine/plain8-seed1 fine/resnet8-seed1
 prepare resnet train $small_data --net resnet8 --seed 1 --iterations 5 --batch 8 \

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The columns of the report's table of groups: what its cells say, in a page as
+ * in Markdown. */
+#include "core/count.h"
+#include "core/locale.h"
+#include "study/study.h"
+
+#define STATISTIC(name) \
+    rn_group_statistic(in->runs, group, offsetof(struct rn_found, name))
+
+const char rn_report_note[] =
+    "Errors after the last iteration: mean ± standard deviation over seeds, "
+    "and "
+    "the least of them. Training errors are those of the last line of the log, "
+    "of images as augmented. Memory is what the network needs in training, "
+    "time "
+    "that of training alone, without tests.";
+
+/* "7.51 ± 0.20 %" */
+static void spread(struct rn_statistic s, char *text, size_t size)
+{
+    text[0] = '\0';
+    if (s.count == 1)
+        rn_format(text, size, "%.2f %%", s.mean);
+    else if (s.count > 1)
+        rn_format(text, size, "%.2f ± %.2f %%", s.mean, s.deviation);
+}
+
+/* The first of its runs: what they are is the same in all. */
+static const struct rn_found *first_of(const struct rn_report_input *in,
+                                       const struct rn_group *group)
+{
+    return &in->runs->at[group->members[0]];
+}
+
+static void finished(const struct rn_report_input *in,
+                     const struct rn_group *group, char *text, size_t size)
+{
+    rn_format(text, size, "%zu of %zu", STATISTIC(seconds).count, group->count);
+}
+
+static void test_error(const struct rn_report_input *in,
+                       const struct rn_group *group, char *text, size_t size)
+{
+    spread(STATISTIC(test_error), text, size);
+}
+
+static void least(const struct rn_report_input *in,
+                  const struct rn_group *group, char *text, size_t size)
+{
+    struct rn_statistic s = STATISTIC(test_error);
+
+    text[0] = '\0';
+    if (s.count)
+        rn_format(text, size, "%.2f %%", s.least);
+}
+
+static void train_error(const struct rn_report_input *in,
+                        const struct rn_group *group, char *text, size_t size)
+{
+    spread(STATISTIC(train_error), text, size);
+}
+
+static void parameters(const struct rn_report_input *in,
+                       const struct rn_group *group, char *text, size_t size)
+{
+    rn_format(text, size, "%.4g M", first_of(in, group)->params / 1e6);
+}
+
+static void multiply_adds(const struct rn_report_input *in,
+                          const struct rn_group *group, char *text, size_t size)
+{
+    rn_format(text, size, "%.4g M", first_of(in, group)->macs / 1e6);
+}
+
+static void memory(const struct rn_report_input *in,
+                   const struct rn_group *group, char *text, size_t size)
+{
+    double bytes = first_of(in, group)->memory;
+
+    text[0] = '\0';
+    if (bytes > 0)
+        rn_format(text, size, "%.0f MB", bytes / 1e6);
+}
+
+static void training(const struct rn_report_input *in,
+                     const struct rn_group *group, char *text, size_t size)
+{
+    struct rn_statistic s = STATISTIC(seconds);
+
+    text[0] = '\0';
+    if (s.count)
+        rn_format(text, size, "%.1f min", s.mean / 60);
+}
+
+static const struct rn_column columns[] = {
+    {"finished", finished},
+    {"test error", test_error},
+    {"best", least},
+    {"training error", train_error},
+    {"parameters", parameters},
+    {"multiply-adds", multiply_adds},
+    {"memory", memory},
+    {"training", training},
+};
+
+const struct rn_column *rn_report_column(size_t i)
+{
+    return i < COUNT(columns) ? &columns[i] : NULL;
+}
