@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# script/paper end to end on made-up images: a study, the responses of its models,
+# records of layers; what its arguments may be.
+command -v python3 > /dev/null || { echo "python3 is missing"; exit 77; }
+paper() {
+    python3 "$RN_SOURCE/script/paper" synthetic:3x32x32:10:128 \
+        --scale 1/64000 --out paper "$@"
+}
+seconds() {
+    sed 's/: [0-9]* s$/: T/'
+}
+
+echo "## fig1, of fig6's runs"
+prepare paper --only fig1
+seconds < prepare.out | grep -v 'begins\|finished after'
+cut -d, -f1,5-7 paper/fig6-1-64000/report.csv
+grep -o '<h1>[^<]*' paper/fig6-1-64000/report.html
+
+echo "## gradients"
+prepare paper --only gradients
+grep -o '<h2>[^<]*' paper/gradients-1-64000/report.html
+
+echo "## fig7"
+prepare paper --only fig7
+cut -d, -f1 paper/fig7-1-64000/responses.csv | uniq -c | awk '{print $1, $2}'
+grep -c '<polyline' paper/fig7-1-64000/responses.svg
+
+echo "## arguments"
+paper --only fig4 2>&1 | tail -1 | sed 's/^[^:]*: //'
+paper --only fig2 2>&1 | tail -1 | sed 's/^[^:]*: //; s/ (choose.*//'
+paper --scale 2 2>&1 | tail -1 | sed 's/^[^:]*: //'
