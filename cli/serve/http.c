@@ -545,8 +545,10 @@ int http_open(struct server *s, int fd)
     const struct serve_options *o = s->options;
 
     pthread_mutex_init(&s->lock, NULL);
+    /* With epoll, 0.9.75 does not see a connection that is closed right behind
+     * a part of a request before its time is over. */
     s->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC |
+        MHD_USE_POLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC |
             MHD_USE_ERROR_LOG,
         0, NULL, NULL, on_access, s, /* clang-format off */
         MHD_OPTION_EXTERNAL_LOGGER, on_message, NULL,

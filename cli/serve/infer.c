@@ -12,9 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* JSON of numbers takes ten times its length while it is read: large bodies one
- * at a time. */
-static pthread_mutex_t large_json = PTHREAD_MUTEX_INITIALIZER;
+/* JSON of numbers takes many times its length while it is read: large bodies
+ * one at a time. */
 #define LARGE ((size_t)1 << 20)
 
 /* ------------------------------------------------------------ descriptions */
@@ -137,11 +136,11 @@ static int read_body(struct request *r)
         return -1;
     }
     if (large)
-        pthread_mutex_lock(&large_json);
+        pthread_mutex_lock(&r->server->large_json);
     inference_parse(in, r->body ? r->body : "", r->size, header, &shape,
                     (size_t)r->server->options->queue, &err);
     if (large)
-        pthread_mutex_unlock(&large_json);
+        pthread_mutex_unlock(&r->server->large_json);
     if (err.code)
         request_fail(r, err.code == RN_ERR_MEMORY ? 503 : 400, "%s", err.msg);
     return err.code ? -1 : 0;

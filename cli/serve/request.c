@@ -51,13 +51,13 @@ char *json_print(json_t *object, size_t *size)
 void request_json(struct request *r, unsigned status, json_t *object)
 {
     struct answer a = {.status = status, .type = JSON_TYPE};
-    static char no_memory[] = "{\"error\":\"out of memory\"}\n";
+    static const char no_memory[] = "{\"error\":\"out of memory\"}\n";
 
     a.text = json_print(object, &a.size);
     if (!a.text)
         a = (struct answer){.status = 503,
                             .type = JSON_TYPE,
-                            .text = no_memory,
+                            .text = (char *)no_memory,
                             .size = sizeof(no_memory) - 1,
                             .is_static = 1};
     a.retry = a.status == 503 ? 1 : 0;

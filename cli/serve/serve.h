@@ -234,6 +234,8 @@ struct server {
     _Atomic int connections; /* open */
     _Atomic size_t held;     /* bytes of bodies */
 
+    pthread_mutex_t large_json; /* whoever reads some */
+
     pthread_mutex_t lock; /* of the connections */
     struct link *links;
     void *daemon;  /* libmicrohttpd's */

@@ -230,6 +230,7 @@ int serve_run(const struct serve_options *given, char *const *models, int count)
     block_signals(&signals);
     json_object_seed(0); /* before there are threads */
     pthread_mutex_init(&s.metrics.lock, NULL);
+    pthread_mutex_init(&s.large_json, NULL);
     s.max_body = (size_t)o.max_body * 1000000;
     status = share_threads(&o);
     if (!status)
@@ -251,5 +252,6 @@ int serve_run(const struct serve_options *given, char *const *models, int count)
     slots_free(s.slots, s.n_slots);
     free(s.token);
     pthread_mutex_destroy(&s.metrics.lock);
+    pthread_mutex_destroy(&s.large_json);
     return status;
 }

@@ -100,7 +100,8 @@ class Server:
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
-        assert self.process.wait(60) == 0, self.said()
+        # sooner than the deadline of whatever was left half done
+        assert self.process.wait(25) == 0, self.said()
 
 
 @contextlib.contextmanager
