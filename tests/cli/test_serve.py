@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import socket
 import struct
@@ -449,6 +450,101 @@ def lives_and_ends(model):
             answer = b"".join(iter(lambda: early.recv(65536), b""))
         assert b" 200 " in answer and b"Connection: close" in answer
         assert server.process.wait(60) == 0, server.said()
+
+
+class Browser:
+    """Chromium without a window, asked over a pipe."""
+
+    def __init__(self, program, folder):
+        asked, self.ask_end = os.pipe()
+        self.answer_end, answered = os.pipe()
+        self.process = subprocess.Popen(
+            ["sh", "-c", f"exec \"$@\" 3<&{asked} 4>&{answered}", "sh", program,
+             "--headless=new", "--no-sandbox", "--disable-gpu",
+             "--remote-debugging-pipe", f"--user-data-dir={folder}"],
+            pass_fds=(asked, answered), stderr=subprocess.DEVNULL)
+        os.close(asked)
+        os.close(answered)
+        self.buffer, self.number, self.session = b"", 0, None
+        target = self.call("Target.createTarget", url="about:blank")
+        self.session = self.call("Target.attachToTarget", flatten=True,
+                                 targetId=target["targetId"])["sessionId"]
+
+    def call(self, method, **parameters):
+        self.number += 1
+        message = {"id": self.number, "method": method, "params": parameters}
+        if self.session:
+            message["sessionId"] = self.session
+        os.write(self.ask_end, json.dumps(message).encode() + b"\0")
+        while True:
+            while b"\0" not in self.buffer:
+                more = os.read(self.answer_end, 65536)
+                assert more, "the browser is gone"
+                self.buffer += more
+            text, self.buffer = self.buffer.split(b"\0", 1)
+            answer = json.loads(text)
+            if answer.get("id") == self.number:
+                assert "error" not in answer, answer
+                return answer["result"]
+
+    def value(self, script):
+        result = self.call("Runtime.evaluate", expression=script)
+        return result["result"].get("value")
+
+    def wait_for(self, script):
+        for _ in range(400):
+            if self.value(script):
+                return
+            time.sleep(0.05)
+        raise AssertionError(
+            f"never {script}: {self.value('document.body.innerText')}")
+
+    def choose(self, *files):
+        root = self.call("DOM.getDocument")["root"]["nodeId"]
+        node = self.call("DOM.querySelector", nodeId=root, selector="#files")
+        self.call("DOM.setFileInputFiles", nodeId=node["nodeId"],
+                  files=list(map(str, files)))
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+        os.close(self.ask_end)
+        os.close(self.answer_end)
+
+
+@test
+def page_in_a_browser(model):
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    if not program:
+        print("# no chromium: the page was not tried")
+        return
+    with tempfile.TemporaryDirectory(
+            ignore_cleanup_errors=True) as folder, contextlib.ExitStack() as end:
+        token = pathlib.Path(folder, "token")
+        token.write_text("secret")
+        server = end.enter_context(serving(f"one={model}", f"two={model}",
+                                           "--token", token))
+        browser = Browser(program, folder + "/profile")
+        end.callback(browser.close)
+        browser.call("Page.navigate", url=f"http://127.0.0.1:{server.port}/")
+        browser.wait_for("document.getElementById('ask')?.open")
+        browser.value("document.getElementById('token').value = 'secret';"
+                      "document.querySelector('#ask form').requestSubmit()")
+        browser.wait_for("document.querySelectorAll('#models input').length == 2")
+        browser.choose(PICTURES / "jpeg", PICTURES / "text")
+        browser.wait_for("document.querySelectorAll('li').length == 8")
+        browser.wait_for("document.querySelector('.map').src"
+                         ".startsWith('data:image/png')")
+        browser.wait_for("document.querySelectorAll('.note:not([hidden])')"
+                         ".length == 2")
+        assert "is not a picture" in browser.value(
+            "document.querySelector('.card:nth-child(2)').innerText")
+        top = server.json("/predict/one", JPEG,
+                          Authorization="Bearer secret")["top"][0]
+        assert browser.value("document.querySelector('.share').innerText"
+                             ).startswith(f"{100 * top['probability']:.1f}")
+        browser.value("document.getElementById('clear').click()")
+        assert browser.value("document.querySelectorAll('.card').length") == 0
 
 
 def main():
