@@ -91,6 +91,7 @@
       map.hidden = !answer.cam;
       if (answer.cam) {
         map.src = answer.cam;
+        card.root.querySelector('.frame').hidden = false;
         text = ` – heat map: ${entry.label}${models.length > 1 ? ` (${model.name})` : ''}`;
       } else {
         text = ` – no heat map: ${answer.cam_error}`;
@@ -147,8 +148,9 @@
       say(`${card.file.name}: ${model.name} says ${first.label}, ${percent(first.probability)}`);
       if (isFirst && !card.wanted) showMap(card, model, first, button);
     } catch (error) {
-      fail(section, error.message);
-      say(`${card.file.name}: ${error.message}`);
+      const message = error.message.replace('request body', card.file.name);
+      fail(section, message);
+      say(message);
     }
   }
 
@@ -160,9 +162,11 @@
     const picture = root.querySelector('.picture');
     const map = root.querySelector('.map');
     picture.alt = file.name;
-    picture.addEventListener('error', () => { /* HEIC, TIFF and such */
+    /* of HEIC, TIFF and such only the map can be shown */
+    picture.addEventListener('error', () => {
       picture.hidden = true;
       map.classList.add('alone');
+      root.querySelector('.frame').hidden = !map.src;
     });
     picture.src = URL.createObjectURL(file);
     map.style.opacity = get('opacity').value / 100;
@@ -243,6 +247,7 @@
         ? `${models[0].name}: ${models[0].net}, ${models[0].classes} classes`
         : `${models.length} models answer side by side`;
       get('version').textContent = `resnet ${(await ask('health')).version}`;
+      get('links').hidden = token !== ''; /* browsers follow them without it */
       listen();
     } catch (error) {
       get('about').textContent = error.message;

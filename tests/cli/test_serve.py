@@ -537,7 +537,7 @@ def page_in_a_browser(model):
                          ".startsWith('data:image/png')")
         browser.wait_for("document.querySelectorAll('.note:not([hidden])')"
                          ".length == 2")
-        assert "is not a picture" in browser.value(
+        assert "'text' is not a picture" in browser.value(
             "document.querySelector('.card:nth-child(2)').innerText")
         top = server.json("/predict/one", JPEG,
                           Authorization="Bearer secret")["top"][0]
