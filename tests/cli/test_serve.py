@@ -452,6 +452,34 @@ def lives_and_ends(model):
         assert server.process.wait(60) == 0, server.said()
 
 
+@test
+def takes_the_socket_of_systemd(model):
+    activate = shutil.which("systemd-socket-activate")
+    if not activate:
+        print("# no systemd-socket-activate: its socket was not taken")
+        return
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = subprocess.Popen(
+        [activate, "-l", f"127.0.0.1:{port}", PROGRAM, "serve", f"m={model}"],
+        env=ENVIRONMENT, stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(200): # it begins to listen, then starts us
+            time.sleep(0.05)
+            with contextlib.suppress(ConnectionRefusedError):
+                connection = http.client.HTTPConnection("127.0.0.1", port, 60)
+                connection.request("GET", "/health")
+                break
+        assert connection.getresponse().status == 200
+        connection.close()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(25) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
 class Browser:
     """Chromium without a window, asked over a pipe."""
 
@@ -515,8 +543,8 @@ class Browser:
 @test
 def page_in_a_browser(model):
     program = shutil.which("chromium") or shutil.which("chromium-browser")
-    if not program:
-        print("# no chromium: the page was not tried")
+    if not program or os.environ.get("RN_TEST_FAST"):
+        print("# no chromium, or RN_TEST_FAST: the page was not tried")
         return
     with tempfile.TemporaryDirectory(
             ignore_cleanup_errors=True) as folder, contextlib.ExitStack() as end:
