@@ -1197,9 +1197,9 @@ struct rn_train_options {
     int decay_all;       /**< 1, the default: batch norm and biases decay, too;
                             RN_ZERO: weights only */
     /** "step:A,B,…" divides lr by 10 at iterations A, B, …, or at
-     *  percentages of the run with "%"; "constant"; "cosine";
-     *  "one-cycle[:PERCENT]" rises for PERCENT (30) of the run. Default:
-     *  the paper's "step:50%,75%". */
+     *  percentages of the run with "%", "step:A,B,…*X" multiplies it by X;
+     *  "constant"; "cosine"; "one-cycle[:PERCENT]" rises for PERCENT (30) of
+     *  the run. Default: the paper's "step:50%,75%". */
     const char *schedule;
     /** "none", the default; "N": lr rises linearly over N iterations;
      * "error:P": warmup_lr until the training error falls below P per cent (He

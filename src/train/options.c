@@ -114,8 +114,8 @@ static const struct run_option {
      SHAPES, NULL},
     {{"schedule", "optimiser", RN_OPTION_TEXT, PLACE(schedule), .value = "S",
       .unset = "step:50%,75%; for pictures one-cycle, with `weights` cosine",
-      .help = "Course of the learning rate: step:A,B,... (a tenth of it from "
-              "iteration A on, or A%), constant, cosine or "
+      .help = "Course of the learning rate: step:A,B,...[*X] (a tenth of it, or "
+              "X times, from iteration A on, or A%), constant, cosine or "
               "one-cycle[:PERCENT]"}, SHAPES, NULL},
     {{"warmup", "optimiser", RN_OPTION_TEXT, PLACE(warmup), .value = "W",
       .preset = "none",

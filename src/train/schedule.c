@@ -10,6 +10,9 @@
 
 #define PI 3.14159265358979323846
 
+/* He et al. 2016, section 3.4: what a step divides the rate by. */
+#define USUAL_DIVISOR 10
+
 /* One-cycle (Smith 2018) starts at lr / 25 and ends at lr / 10,000. */
 #define ONE_CYCLE_START (1.0 / 25)
 #define ONE_CYCLE_END   1e-4
@@ -68,6 +71,23 @@ static bool parse_step(const char *text, long iterations, const char **end,
     return true;
 }
 
+/* "*X" behind the steps: what the rate is multiplied by at each of them. */
+static int parse_factor(struct rn_schedule *s, const char *schedule,
+                        const char *text, struct rn_error *err)
+{
+    const char *end = NULL;
+    double factor = 0;
+
+    if (!parse_number(text, &end, &factor) || *end != '\0' || factor <= 0 ||
+        factor >= 1)
+        return rn_fail(err, RN_ERR_ARG,
+                       "`schedule` '%s': expected a factor above 0 and below 1 "
+                       "behind the '*', as in step:30%%,60%%*0.2",
+                       schedule);
+    s->divisor = 1 / factor;
+    return RN_OK;
+}
+
 static int parse_steps(struct rn_schedule *s, const char *schedule,
                        const char *list, struct rn_error *err)
 {
@@ -78,7 +98,7 @@ static int parse_steps(struct rn_schedule *s, const char *schedule,
         long step = 0;
 
         if (!parse_step(p, s->iterations, &p, &step, &s->relative) ||
-            (*p != ',' && *p != '\0'))
+            (*p != ',' && *p != '*' && *p != '\0'))
             return rn_fail(
                 err, RN_ERR_ARG,
                 "`schedule` '%s': expected iterations or percentages "
@@ -96,6 +116,8 @@ static int parse_steps(struct rn_schedule *s, const char *schedule,
                            schedule, step, before);
         s->step[s->steps++] = step;
         before = step;
+        if (*p == '*')
+            return parse_factor(s, schedule, p + 1, err);
         if (*p++ == '\0')
             return RN_OK;
     }
@@ -200,8 +222,10 @@ int rn_schedule_parse(struct rn_schedule *s, const struct rn_train_options *o,
 {
     int rc;
 
-    *s = (struct rn_schedule){
-        .lr = o->lr, .iterations = iterations, .warmed_at = -1};
+    *s = (struct rn_schedule){.lr = o->lr,
+                              .iterations = iterations,
+                              .divisor = USUAL_DIVISOR,
+                              .warmed_at = -1};
     rc = parse_schedule(s, o->schedule, err);
     if (rc == RN_OK)
         rc = parse_warmup(s, o->warmup, o->warmup_lr, err);
@@ -219,7 +243,7 @@ static double lr_step(const struct rn_schedule *s, long i)
     double divisor = 1;
 
     for (int k = 0; k < s->steps && s->step[k] <= i; k++)
-        divisor *= 10;
+        divisor *= s->divisor;
     return s->lr / divisor;
 }
 

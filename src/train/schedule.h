@@ -22,6 +22,7 @@ struct rn_schedule {
     long iterations;
     long step[RN_SCHEDULE_STEPS]; /* ascending */
     int steps;
+    double divisor;     /* of the rate at each of them */
     bool relative;      /* to the length of the run */
     double rise;        /* one-cycle: share of the run */
     long warmup;        /* linear, iterations */
