@@ -176,16 +176,24 @@ struct watcher {
     struct rn_train_report last;
 };
 
+/* "  error 12.3 %"; nothing of a run that answers nothing. */
+static const char *text_error(struct text *t, double error, int digits)
+{
+    t->at[0] = '\0';
+    if (!isnan(error))
+        snprintf(t->at, sizeof(t->at), "  error %.*f %%", digits, error);
+    return t->at;
+}
+
 static void describe(const struct rn_train_report *r, char *line, size_t size)
 {
-    struct text done, all, left;
+    struct text done, all, left, error;
 
     snprintf(line, size,
-             "%s/%s  epoch %.2f  loss %.4f  error %.2f %%  lr %.4g  "
-             "%.0f images/s  %s left",
+             "%s/%s  epoch %.2f  loss %.4f%s  lr %.4g  %.0f images/s  %s left",
              text_count(&done, (uint64_t)r->iteration),
              text_count(&all, (uint64_t)r->iterations), r->epoch, r->loss,
-             r->train_error, r->lr, r->images_per_second,
+             text_error(&error, r->train_error, 2), r->lr, r->images_per_second,
              text_seconds(&left, r->seconds_left));
 }
 
@@ -230,17 +238,17 @@ static void on_report(void *user, const struct rn_train_report *r)
 static void on_tick(void *user, const struct rn_train_report *r)
 {
     struct watcher *w = user;
-    struct text done, all, left;
+    struct text done, all, left, error;
     char line[160];
 
     w->last = *r;
     if (w->quiet || !progress_due())
         return;
-    snprintf(line, sizeof(line),
-             "%s/%s  %.0f images/s  loss %.3f  error %.1f %%  %s left",
+    snprintf(line, sizeof(line), "%s/%s  %.0f images/s  loss %.3f%s  %s left",
              text_count(&done, (uint64_t)r->iteration),
              text_count(&all, (uint64_t)r->iterations), r->images_per_second,
-             r->loss, r->train_error, text_seconds(&left, r->seconds_left));
+             r->loss, text_error(&error, r->train_error, 1),
+             text_seconds(&left, r->seconds_left));
     progress_draw((double)r->iteration / (double)r->iterations, line);
 }
 

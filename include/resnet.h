@@ -1296,6 +1296,17 @@ struct rn_train_options {
      *  log tells norms of gradients and variances of activations by layer;
      *  NULL or "none": none does. The weights are the same to the bit. */
     const char *record;
+    /** "LAYER:HINT", or NULL: train the network up to its LAYER alone, so that
+     *  a regressor on it predicts the value of `teacher`'s layer HINT (A. Romero
+     *  et al. 2015, stage one of FitNets). Names are those of
+     *  rn_plan_options.keep; the teacher's classes do not count. The regressor
+     *  is a convolution, of windows as large as it takes to get from the one's
+     *  pixels to the other's, with HINT's own ReLU or maxout; the loss half the
+     *  mean square of what is between. The run's models are the whole network,
+     *  without the regressor, which lies in last.safetensors among the
+     *  optimiser's states: another run goes on from one of them as `weights`.
+     *  Nothing is tested, and train_error is NaN. */
+    const char *hint;
 };
 
 RN_INLINE void rn_train_defaults(struct rn_train_options *options);
@@ -1331,7 +1342,7 @@ struct rn_learner;
  * @return RN_ERR_ARG for options that make no sense, a loss of another output
  *         than the model's, what training cannot do, and for options of whole
  *         runs: freeze, lr_scale, max_norm, batch_norm, class_weights, weights,
- *         teacher, ema, gate_bias, mixup, cutmix, accumulate.
+ *         teacher, hint, ema, gate_bias, mixup, cutmix, accumulate.
  */
 RN_API int rn_learner_create(struct rn_learner **out, struct rn_model *model,
                              const struct rn_train_options *options,
@@ -1382,7 +1393,8 @@ struct rn_train_report {
     long iteration, iterations; /**< done, of all */
     double epoch;               /**< epochs done */
     double loss, train_error;   /**< mean since the last report (the loss
-                                   with label smoothing); per cent */
+                                   with label smoothing); per cent, NaN with
+                                   `hint` */
     double lr;
     double images_per_second;
     double data_wait; /**< share of the time spent waiting for data */

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Leaving out what an output does not need. */
+/* Leaving out what an output does not need, in place or in a copy. */
 #include "graph/graph.h"
 
 #include "core/memory.h"
+
+#include <string.h>
 
 /* Where a node or parameter goes; -1: nobody needs it. */
 struct places {
@@ -80,4 +82,64 @@ bool rn_graph_cut(struct rn_graph *g, int output)
     rn_free(to.node);
     rn_free(to.param);
     return done;
+}
+
+/* The parameters of g's node, copied to that of `to`. */
+static void copy_params(struct rn_graph *to, const struct rn_node *node,
+                        const struct rn_graph *g, const struct rn_node *source,
+                        size_t *from)
+{
+    for (int k = 0; k < 4; k++) {
+        if (node->param[k] < 0)
+            continue;
+        struct rn_param *p = &to->params[node->param[k]];
+        const struct rn_param *q = &g->params[source->param[k]];
+
+        memcpy(p->data, q->data, p->count * sizeof(*p->data));
+        p->frozen = q->frozen;
+        p->stage = q->stage;
+        from[node->param[k]] = (size_t)source->param[k];
+    }
+}
+
+/* Node i, whose inputs have their places in the copy, which gets its own. */
+static bool append_copy(struct rn_graph *to, const struct rn_graph *g, int i,
+                        int *place, size_t *from)
+{
+    const struct rn_node *n = &g->nodes[i];
+    int *inputs = rn_alloc((size_t)n->n_inputs + 1, sizeof(*inputs));
+
+    if (!inputs)
+        return false;
+    for (int k = 0; k < n->n_inputs; k++)
+        inputs[k] = place[n->input[k]];
+    place[i] = rn_graph_append(to, n, inputs, n->n_inputs, n->name);
+    rn_free(inputs);
+    if (place[i] < 0)
+        return false;
+    copy_params(to, &to->nodes[place[i]], g, n, from);
+    return true;
+}
+
+struct rn_graph *rn_graph_below(const struct rn_graph *g, int output,
+                                size_t *from)
+{
+    struct rn_graph *to = rn_graph_create();
+    struct places needed = {rn_alloc(g->n_nodes, sizeof(int)),
+                            rn_alloc(g->n_params + 1, sizeof(int))};
+    bool done = to && needed.node && needed.param;
+
+    if (done) {
+        mark(g, output, &needed);
+        to->stages = g->stages;
+    }
+    for (int i = 0; done && i <= output; i++)
+        if (needed.node[i] >= 0)
+            done = append_copy(to, g, i, needed.node, from);
+    rn_free(needed.node);
+    rn_free(needed.param);
+    if (done)
+        return to;
+    rn_graph_destroy(to);
+    return NULL;
 }

@@ -189,6 +189,8 @@ struct rn_graph {
     struct rn_aux aux[RN_AUX_MOST];
     size_t n_aux; /* where there are any, all nodes behind the output, and none
                      before, are theirs */
+    bool hint;    /* the output may be a map, and learns what is told by
+                     rn_targets.map: of training plans alone */
     /* First failure of a builder call; later calls then do nothing. */
     struct rn_error error;
 };
@@ -297,6 +299,12 @@ bool rn_graph_drop_aux(struct rn_graph *g);
 /** Make g->output a value before it and leave out all that it does not need;
  *  false when memory is short. */
 bool rn_graph_cut(struct rn_graph *g, int output);
+/** A graph of its own of what value `output` of g needs, which is its output,
+ *  with copies of the parameters. NULL when memory is short.
+ *
+ *  @param from out, [g->n_params]: which of g's each parameter of it is. */
+struct rn_graph *rn_graph_below(const struct rn_graph *g, int output,
+                                size_t *from);
 
 /** Whether a window has only what ours have: one stride, one padding, no
  *  dilation. */

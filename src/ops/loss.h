@@ -5,6 +5,7 @@
 #define RN_OPS_LOSS_H
 
 #include "core/error.h"
+#include "graph/graph.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -40,6 +41,8 @@ struct rn_targets {
     float smoothing;            /* s */
     const struct rn_loss_rule *loss; /* NULL: cross-entropy */
     struct rn_soft_targets soft;     /* beside these */
+    const float *map; /* [n][c][h][w] of an output that is a map: what it is to
+                         be; then nothing of the above counts */
 };
 
 /** Share of class i that image k is to be. */
@@ -106,6 +109,19 @@ struct rn_loss rn_loss_weighted(int n, int classes, size_t stride,
                                 const float *logits,
                                 const struct rn_targets *targets, double weight,
                                 float *diff);
+
+/**
+ * The loss of maps: half the mean square of what their numbers differ by from
+ * those they are to be; the sum over the n images (A. Romero et al. 2015,
+ * equation 3, where it is the sum of the squares).
+ *
+ * @param value as activations lie (ops/layout.h), of that shape.
+ * @param map   plain, [n][c][h][w].
+ * @param diff  out, laid out as value, which it may be: gradient of the mean
+ *              loss, zero padding.
+ */
+double rn_loss_of_map(int n, struct rn_shape shape, const float *value,
+                      const float *map, float *diff);
 
 /* What the files share. */
 

@@ -296,8 +296,6 @@ int rn_compile_train(struct rn_plan *plan, struct rn_error *err);
 
 /* keep.c */
 
-/** The node of a stage or layer by that name, or RN_NONE. */
-int rn_find_value(const struct rn_graph *g, const char *name);
 /** Set plan->keep as the options say. */
 int rn_choose_kept(struct rn_plan *plan, struct rn_error *err);
 

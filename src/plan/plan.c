@@ -366,12 +366,15 @@ static int check_options(const struct rn_plan_options *o, struct rn_error *err)
     return rc;
 }
 
-/* A number per class comes out, of something that is computed. */
+/* A number per class comes out, of something that is computed; of what learns a
+ * hint a map. */
 static int check_output(const struct rn_plan *p, struct rn_error *err)
 {
     const struct rn_node *n = &p->graph->nodes[p->graph->output];
 
     if (n->op != RN_OP_INPUT && n->shape.h == 1 && n->shape.w == 1)
+        return RN_OK;
+    if (p->graph->hint && p->options.mode == RN_MODE_TRAIN)
         return RN_OK;
     return rn_fail(err, RN_ERR_ARG,
                    "the network ends in layer '%s' (%s) of %dx%dx%d, expected "
@@ -842,6 +845,9 @@ int rn_plan_learn(struct rn_plan *plan, const float *images,
         plan->options.mode != RN_MODE_TRAIN)
         return rn_fail(err, RN_ERR_ARG,
                        "training needs a training plan, images and labels");
+    if (plan->graph->hint && !targets->map)
+        return rn_fail(err, RN_ERR_ARG,
+                       "the network learns a map, which is not given");
     plan->images = images;
     plan->targets = *targets;
     rc = rn_run_steps(plan, plan->n_steps, err);

@@ -165,6 +165,9 @@ bool rn_plan_norm(const struct rn_plan *plan, size_t i,
 void rn_plan_logits(const struct rn_plan *plan, float *logits);
 
 int rn_plan_threads(const struct rn_plan *plan);
+/** The node of a stage or layer by that name, as rn_plan_options.keep has it; -1
+ *  for none. */
+int rn_find_value(const struct rn_graph *g, const char *name);
 /** Whether a node can compute in 8 bits: a convolution or fc of some shape. */
 bool rn_plan_can_quantize(const struct rn_graph *graph, int node);
 /** Whether a node's value lies in 8 bits as its one input does. */

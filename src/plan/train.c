@@ -514,23 +514,26 @@ int rn_forward_step(struct rn_learner *t, int v)
     return set_value(t, v, out);
 }
 
-/* Of an output, which is written. */
+static int give(struct rn_learner *t, int v, int buffer);
+
+/* Of an output, which is written; a hint's may be of another type than the
+ * loss reads. */
 static int emit_loss(struct rn_learner *t, int v)
 {
-    struct rn_step *s = rn_new_step(t->plan, &rn_step_loss, v);
-    int logits = t->nodes[v].value.buffer, out = new_value(t, v);
+    int from = t->nodes[v].value.buffer, out, rc = convert(t, v, RN_F32, &from);
+    struct rn_step *s;
 
+    if (rc)
+        return rc;
+    s = rn_new_step(t->plan, &rn_step_loss, v);
+    out = rn_new_value(t->plan, RN_F32, v);
     if (!s || out < 0)
         return no_memory(t);
-    s->a.buffer = logits;
+    s->a.buffer = from;
     s->out = out;
-    rn_touch(t->plan, logits);
+    rn_touch(t->plan, from);
     rn_touch(t->plan, out);
-    if (!t->needed[v])
-        return RN_OK;
-    t->nodes[v].grad[t->nodes[v].grads++] = out;
-    t->plan->buffers[out].users++;
-    return RN_OK;
+    return t->needed[v] ? give(t, v, out) : RN_OK;
 }
 
 /* The losses, one behind the other: the output's, then the heads'. */

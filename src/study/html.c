@@ -56,11 +56,14 @@ static void run_row(FILE *out, const struct rn_found *run)
                  run->best_error);
     else
         fputs("<td></td><td></td>", out);
-    if (isfinite(run->loss))
-        rn_print(out, "<td>%.2f %%</td><td>%.4f</td></tr>\n", run->train_error,
-                 run->loss);
+    if (isfinite(run->train_error))
+        rn_print(out, "<td>%.2f %%</td>", run->train_error);
     else
-        fputs("<td></td><td></td></tr>\n", out);
+        fputs("<td></td>", out); /* none yet, or the run learns a hint */
+    if (isfinite(run->loss))
+        rn_print(out, "<td>%.4f</td></tr>\n", run->loss);
+    else
+        fputs("<td></td></tr>\n", out);
 }
 
 static void run_table(FILE *out, const struct rn_report_input *in)

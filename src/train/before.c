@@ -200,18 +200,18 @@ int rn_trainer_memory(const struct rn_trainer *t, int batch, int recompute,
                                             .precision = t->o.precision,
                                             .emulate = t->o.emulate};
     uint64_t teacher = 0;
-    int rc = rn_plan_estimate(t->model, &options, bytes, err);
+    int rc = rn_plan_estimate(t->trainee, &options, bytes, err);
 
     if (rc == RN_OK)
         rc = rn_trainer_teacher_memory(t, batch, &teacher, err);
     *bytes += teacher;
     /* The plan's estimate has one state. */
     for (int k = 1; k < states(t); k++)
-        *bytes += rn_graph_params(t->model->graph) * sizeof(float);
+        *bytes += rn_graph_params(t->trainee->graph) * sizeof(float);
     if (t->o.ema > 0)
-        *bytes += rn_graph_params(t->model->graph) * sizeof(float);
+        *bytes += rn_graph_params(t->trainee->graph) * sizeof(float);
     if (t->o.accumulate > 1)
-        *bytes += rn_graph_params(t->model->graph) * sizeof(float);
+        *bytes += rn_graph_params(t->trainee->graph) * sizeof(float);
     *bytes += (uint64_t)BATCHES_AHEAD * (uint64_t)batch * rn_shape_size(*s) *
               sizeof(float);
     return rc;
@@ -278,9 +278,15 @@ static void existing(const char *folder, char *path, size_t size)
     }
 }
 
+/* The model's, and a regressor's. */
 static double parameters_size(const struct rn_trainer *t)
 {
-    return (double)rn_graph_params(t->model->graph) * sizeof(float);
+    const struct rn_graph *g = t->trainee->graph;
+    uint64_t count = rn_graph_params(t->model->graph);
+
+    for (size_t i = t->hint.shared; t->o.hint && i < g->n_params; i++)
+        count += g->params[i].count;
+    return (double)count * sizeof(float);
 }
 
 /* What a checkpoint holds of each parameter: value, states, average. */

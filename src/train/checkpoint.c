@@ -13,6 +13,7 @@
 #define OLD_OPTIMISER "sgd"
 #define STATE         "optimizer."
 #define AVERAGE       "average"
+#define VALUE         "value" /* of parameters that the model lacks */
 
 /* Characters before a parameter's name: "optimizer.momentum." */
 #define PREFIX(of) (sizeof(STATE) + strlen(of))
@@ -203,14 +204,14 @@ static int training_read(struct rn_progress *p, const char *text,
 
 /* -------------------------------------------------- states and average */
 
-/* Room needed for one of each parameter and for its name. */
-static size_t measure(const struct rn_graph *graph, size_t *floats,
-                      size_t *chars)
+/* Room needed for one of each parameter from the first on, and for its name. */
+static size_t measure(const struct rn_graph *graph, size_t first,
+                      size_t *floats, size_t *chars)
 {
     size_t count = 0;
 
     *floats = *chars = 0;
-    for (size_t i = 0; i < graph->n_params; i++) {
+    for (size_t i = first; i < graph->n_params; i++) {
         if (!rn_param_updated(&graph->params[i]))
             continue;
         count++;
@@ -220,11 +221,12 @@ static size_t measure(const struct rn_graph *graph, size_t *floats,
     return count;
 }
 
-/* Extras named `of` and the parameter, from *name and *data on. */
+/* Extras named `of` and the parameter, of those from the first on, from *name
+ * and *data on. */
 static void describe(struct rn_checkpoint *c, const struct rn_graph *graph,
-                     const char *of, char **name, float **data)
+                     size_t first, const char *of, char **name, float **data)
 {
-    for (size_t i = 0; i < c->count; i++) {
+    for (size_t i = first; i < c->count; i++) {
         const struct rn_param *p = &graph->params[c->param[i]];
         struct rn_extra *extra = &c->extras[c->n_extras++];
 
@@ -237,24 +239,27 @@ static void describe(struct rn_checkpoint *c, const struct rn_graph *graph,
 }
 
 int rn_checkpoint_create(struct rn_checkpoint *c, const struct rn_graph *graph,
-                         const char *const *states, bool average,
+                         size_t shared, const char *const *states, bool average,
                          struct rn_error *err)
 {
-    size_t floats, chars, count = measure(graph, &floats, &chars);
+    size_t floats, chars, count = measure(graph, 0, &floats, &chars);
+    size_t own_floats, own_chars;
+    size_t own = measure(graph, shared, &own_floats, &own_chars);
     size_t kinds = average, prefixes = average ? PREFIX(AVERAGE) : 0;
     float *data;
     char *name;
 
-    *c = (struct rn_checkpoint){.count = 0};
+    *c = (struct rn_checkpoint){.own = own};
     for (; states[c->states]; c->states++, kinds++)
         prefixes += PREFIX(states[c->states]);
-    c->extras = rn_alloc(kinds * count, sizeof(struct rn_extra));
+    c->extras = rn_alloc(kinds * count + own, sizeof(struct rn_extra));
     c->param = rn_alloc(count, sizeof(size_t));
-    c->memory = rn_alloc(kinds * floats, sizeof(float));
-    c->names = rn_alloc(kinds * chars + count * prefixes, 1);
+    c->memory = rn_alloc(kinds * floats + own_floats, sizeof(float));
+    c->names = rn_alloc(
+        kinds * chars + count * prefixes + own_chars + own * PREFIX(VALUE), 1);
     if (!c->extras || !c->param || !c->memory || !c->names)
-        return rn_fail_memory(err, kinds * floats * sizeof(float),
-                              "a checkpoint");
+        return rn_fail_memory(
+            err, (kinds * floats + own_floats) * sizeof(float), "a checkpoint");
 
     data = c->memory;
     name = c->names;
@@ -262,9 +267,10 @@ int rn_checkpoint_create(struct rn_checkpoint *c, const struct rn_graph *graph,
         if (rn_param_updated(&graph->params[i]))
             c->param[c->count++] = i;
     for (size_t k = 0; k < c->states; k++)
-        describe(c, graph, states[k], &name, &data);
+        describe(c, graph, 0, states[k], &name, &data);
     if (average)
-        describe(c, graph, AVERAGE, &name, &data);
+        describe(c, graph, 0, AVERAGE, &name, &data);
+    describe(c, graph, c->count - own, VALUE, &name, &data);
     return RN_OK;
 }
 
@@ -304,6 +310,22 @@ static void set_average(const struct rn_checkpoint *c, struct rn_store *store,
     rn_ema_swap(average, &flat);
 }
 
+/* The last parameters, which the model lacks; their values are the last extras.
+ */
+static void get_own(struct rn_checkpoint *c, const struct rn_store *store)
+{
+    for (size_t i = 1; i <= c->own; i++)
+        rn_store_get(store, RN_STORE_VALUE, c->param[c->count - i],
+                     c->extras[c->n_extras - i].data);
+}
+
+static void set_own(const struct rn_checkpoint *c, struct rn_store *store)
+{
+    for (size_t i = 1; i <= c->own; i++)
+        rn_store_set(store, RN_STORE_VALUE, c->param[c->count - i],
+                     c->extras[c->n_extras - i].data);
+}
+
 /* Which state the i-th extra is. */
 static enum rn_store_kind state_of(const struct rn_checkpoint *c, size_t i)
 {
@@ -327,6 +349,7 @@ int rn_checkpoint_save(struct rn_checkpoint *c, const char *path,
                      c->extras[i].data);
     if (average->value)
         get_average(c, store, average);
+    get_own(c, store);
     rc = rn_model_save_with(model, path, c->extras, c->n_extras, training, err);
     rn_free(training);
     return rc;
@@ -385,4 +408,5 @@ void rn_checkpoint_restore(const struct rn_checkpoint *c,
                      c->extras[i].data);
     if (average->value)
         set_average(c, store, average);
+    set_own(c, store);
 }

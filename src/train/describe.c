@@ -26,7 +26,7 @@ static uint64_t memory_needed(const struct rn_trainer *t)
     };
     uint64_t bytes = 0;
 
-    (void)rn_plan_estimate(t->model, &plan, &bytes, NULL);
+    (void)rn_plan_estimate(t->trainee, &plan, &bytes, NULL);
     return bytes;
 }
 

@@ -146,15 +146,14 @@ static void trial_free(struct trial *trial)
 static int step(void *user, struct rn_error *err)
 {
     const struct trial *trial = user;
-    struct rn_soft_targets soft = {.logits = NULL};
+    struct rn_targets targets = {.labels = trial->labels};
     struct rn_step_result result;
     int rc = rn_trainer_ask_teacher(trial->t, trial->images, trial->t->o.batch,
-                                    &soft, err);
+                                    &targets, err);
 
     if (rc != RN_OK)
         return rc;
-    return rn_plan_train(trial->t->plan, trial->images, trial->labels, 0,
-                         &result, err);
+    return rn_plan_learn(trial->t->plan, trial->images, &targets, &result, err);
 }
 
 static int forward(void *user, struct rn_error *err)
@@ -180,7 +179,7 @@ static int time_plan(struct trial *trial,
 static int time_steps(struct trial *trial, double *seconds,
                       struct rn_error *err)
 {
-    const struct rn_graph *graph = trial->t->model->graph;
+    const struct rn_graph *graph = trial->t->trainee->graph;
     int rc = time_plan(trial, step, seconds, err);
 
     for (size_t i = 0; i < graph->n_params; i++)

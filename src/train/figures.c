@@ -34,13 +34,14 @@ struct rn_train_report rn_trainer_report(const struct rn_trainer *t)
         .iterations = t->iterations,
         .epoch = rn_trainer_epochs(t),
         .loss = p->loss_sum / images,
-        .train_error = 100.0 * (double)p->errors / images,
+        .train_error =
+            t->o.hint ? (double)NAN : 100.0 * (double)p->errors / images,
         .lr = rn_schedule_lr(&t->schedule, p->iteration - 1),
         .images_per_second = seconds > 0 ? (double)c->images / seconds : 0,
         .data_wait = seconds > 0 ? fmin(1, c->waited / seconds) : 0,
         .seconds_left = rn_trainer_seconds_left(t),
         .test_part = t->test_part,
-        .aux_heads = t->model->graph->n_aux,
+        .aux_heads = t->trainee->graph->n_aux,
         .aux_loss = p->aux_sum / images,
     };
 }

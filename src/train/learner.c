@@ -39,6 +39,7 @@ static const char *run_option(const struct rn_train_options *o)
         {"class_weights", o->class_weights, "none"},
         {"weights", o->weights, ""},
         {"teacher", o->teacher, ""},
+        {"hint", o->hint, ""},
     };
 
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)

@@ -285,8 +285,8 @@ static int learn(struct rn_trainer *t, const struct rn_batch *batch, int first,
         .smoothing = (float)rn_options_smoothing(&t->o),
         .loss = t->loss,
     };
-    int rc = rn_trainer_ask_teacher(t, batch->images, batch->count,
-                                    &targets.soft, err);
+    int rc =
+        rn_trainer_ask_teacher(t, batch->images, batch->count, &targets, err);
 
     if (rc != RN_OK)
         return rc;
@@ -298,7 +298,7 @@ static void update(struct rn_trainer *t, double lr)
 {
     long number = t->progress.iteration + 1;
 
-    rn_update_step(&t->update, t->model->graph, &t->flat, (float)lr, number);
+    rn_update_step(&t->update, t->trainee->graph, &t->flat, (float)lr, number);
     if (t->average.value)
         rn_ema_add(&t->average, &t->flat, number);
 }

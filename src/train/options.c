@@ -286,6 +286,12 @@ static const struct run_option {
       .unset = "that of the beginning", .zero = 1,
       .help = "Weight at the run's end, which `distill_weight` goes to evenly"},
      SHAPES, ""},
+    {{"hint", "distillation", RN_OPTION_TEXT, PLACE(hint),
+      .value = "LAYER:HINT", .unset = "none",
+      .help = "Train the layers up to LAYER alone, so that a convolution on it "
+              "predicts layer HINT of `teacher` (FitNet's first stage; a second "
+              "run begins with this one's last.safetensors as `weights`)"},
+     SHAPES, ""},
     {{"gate_bias", "network", RN_OPTION_REAL, PLACE(gate_bias), 0, 50,
       .value = "X", .unset = "2", .zero = 1,
       .help = "Highway networks: begin with biases of -X at the gates, so that "
@@ -390,11 +396,47 @@ static int check_teacher(const struct rn_train_options *o, struct rn_error *err)
         if (given[i].value != 0)
             return rn_fail(err, RN_ERR_ARG, "`%s` goes with a `teacher`",
                            given[i].name);
-    if (o->teacher && !loss->softens)
+    if (o->teacher && !o->hint && !loss->softens)
         return rn_fail(err, RN_ERR_ARG,
                        "`teacher`: `loss` %s has no softmax that could learn "
                        "another's",
                        loss->name);
+    return RN_OK;
+}
+
+/* A hint takes the place of labels and answers: what is about these is refused
+ * rather than passed over. */
+static int check_hint(const struct rn_train_options *o, struct rn_error *err)
+{
+    const struct {
+        const char *name;
+        bool given;
+    } others[] = {
+        {"distill_temperature", o->distill_temperature != 0},
+        {"distill_weight", o->distill_weight != 0},
+        {"distill_weight_end", o->distill_weight_end != 0},
+        {"label_smoothing", o->label_smoothing > 0},
+        {"class_weights",
+         rn_train_choice("class_weights", o->class_weights) > 0},
+        {"patience", o->patience > 0},
+    };
+    const char *colon = o->hint ? strchr(o->hint, ':') : NULL;
+
+    if (!o->hint)
+        return RN_OK;
+    if (!colon || colon == o->hint || !colon[1])
+        return rn_fail(err, RN_ERR_ARG,
+                       "`hint` is '%.80s', expected LAYER:HINT, a layer of the "
+                       "network and one of the teacher",
+                       o->hint);
+    if (!o->teacher)
+        return rn_fail(err, RN_ERR_ARG, "`hint` goes with a `teacher`");
+    for (size_t i = 0; i < COUNT(others); i++)
+        if (others[i].given)
+            return rn_fail(err, RN_ERR_ARG,
+                           "`%s`: with `hint` a run learns a layer of the "
+                           "teacher alone, neither labels nor answers",
+                           others[i].name);
     return RN_OK;
 }
 
@@ -430,6 +472,8 @@ int rn_options_check(const struct rn_train_options *o, struct rn_error *err)
         rc = check_loss(o, err);
     if (!rc)
         rc = check_teacher(o, err);
+    if (!rc)
+        rc = check_hint(o, err);
     return rc ? rc : rn_rates_check(o, err);
 }
 

@@ -150,18 +150,21 @@ struct rn_progress {
 /** The optimiser's states, and the weights' average when there is one, as extra
  *  tensors of a model file. */
 struct rn_checkpoint {
-    struct rn_extra *extras; /* [states][count], then averages */
+    struct rn_extra *extras; /* [states][count], then averages, then values of
+                                the last `own` */
     size_t *param;           /* [count] index into the graph's params */
     size_t count;            /* parameters that learn */
+    size_t own;              /* of these the model lacks so many */
     size_t states;
     size_t n_extras;
     float *memory;
     char *names;
 };
 
-/** `states` names those of the optimiser, NULL ends them. */
+/** `states` names those of the optimiser, NULL ends them. Of the graph's
+ *  parameters the first `shared` are the model's. */
 int rn_checkpoint_create(struct rn_checkpoint *c, const struct rn_graph *graph,
-                         const char *const *states, bool average,
+                         size_t shared, const char *const *states, bool average,
                          struct rn_error *err);
 void rn_checkpoint_free(struct rn_checkpoint *c);
 /** The model's parameters must have been exported from the store already. */

@@ -73,6 +73,8 @@ static int set_extras(json_t *object, const struct rn_train_options *o)
         failed |= set_text(object, "weights", last_part(o->weights));
     if (o->teacher)
         failed |= set_text(object, "teacher", last_part(o->teacher));
+    if (o->hint)
+        failed |= set_text(object, "hint", o->hint);
     for (size_t i = 0; i < COUNT(texts); i++)
         if (strcmp(texts[i].value, texts[i].usual) != 0)
             failed |= set_text(object, texts[i].name, texts[i].value);
@@ -170,8 +172,9 @@ static int export_model(struct rn_trainer *t, struct rn_error *err)
     rn_free(t->model->trained);
     t->model->trained = text;
 
-    rn_store_export(t->store, t->model->graph);
-    broken = rn_model_not_finite(t->model);
+    rn_store_export(t->store, t->trainee->graph);
+    rn_trainer_return_hint(t);
+    broken = rn_model_not_finite(t->trainee);
     if (broken)
         return rn_fail(err, RN_ERR_LOSS,
                        "parameters are not finite after iteration %ld: %s; "

@@ -110,7 +110,7 @@ int rn_trainer_fit_teacher(struct rn_trainer *t, struct rn_error *err)
 
     if (!m)
         return RN_OK;
-    rc = check_answers(t, err);
+    rc = t->o.hint ? RN_OK : check_answers(t, err);
     if (rc != RN_OK)
         return rc;
     if (own.c != m->spec.input.c || own.h != m->spec.input.h ||
@@ -173,6 +173,7 @@ static struct rn_plan_options plan_options(const struct rn_trainer *t,
     o.threads = t->threads;
     o.exact = t->o.exact;
     o.bind = t->o.bind;
+    o.keep = rn_trainer_hint_layer(t);
     return o;
 }
 
@@ -181,15 +182,20 @@ int rn_trainer_build_teacher(struct rn_trainer *t, struct rn_error *err)
     struct rn_teacher *teacher = &t->teacher;
     struct rn_plan_options batch = plan_options(t, t->o.batch);
     struct rn_plan_options rest = plan_options(t, t->rest);
-    size_t floats = (size_t)t->o.batch * (size_t)t->data->classes;
+    const struct rn_graph *g;
+    size_t floats;
     int rc;
 
     if (!teacher->model)
         return RN_OK;
+    g = teacher->model->graph;
+    floats = (size_t)t->o.batch * (size_t)g->nodes[g->output].shape.c;
     teacher->logits = rn_alloc(floats, sizeof(float));
     if (!teacher->logits)
         return rn_fail_memory(err, floats * sizeof(float), "answers");
-    rc = rn_plan_create(&teacher->plan, teacher->model, &batch, err);
+    rc = rn_trainer_build_hint(t, err);
+    if (rc == RN_OK)
+        rc = rn_plan_create(&teacher->plan, teacher->model, &batch, err);
     if (rc == RN_OK && t->rest > 0)
         rc = rn_plan_create(&teacher->rest_plan, teacher->model, &rest, err);
     return rc;
@@ -221,17 +227,25 @@ void rn_soften(const struct rn_train_options *o, long iteration,
 }
 
 int rn_trainer_ask_teacher(struct rn_trainer *t, const float *images, int count,
-                           struct rn_soft_targets *soft, struct rn_error *err)
+                           struct rn_targets *targets, struct rn_error *err)
 {
     const struct rn_teacher *teacher = &t->teacher;
+    struct rn_plan *plan =
+        count == t->o.batch ? teacher->plan : teacher->rest_plan;
+    int rc;
 
     if (!teacher->model)
         return RN_OK;
-    soft->logits = teacher->logits;
-    rn_soften(&t->o, t->progress.iteration, t->iterations, soft);
-    return rn_plan_forward(count == t->o.batch ? teacher->plan
-                                               : teacher->rest_plan,
-                           images, teacher->logits, err);
+    rc = rn_plan_forward(plan, images, teacher->logits, err);
+    if (rc != RN_OK)
+        return rc;
+    if (t->o.hint) {
+        targets->map = t->hint.values;
+        return rn_plan_values(plan, t->hint.values);
+    }
+    targets->soft.logits = teacher->logits;
+    rn_soften(&t->o, t->progress.iteration, t->iterations, &targets->soft);
+    return RN_OK;
 }
 
 void rn_teacher_free(struct rn_teacher *teacher)

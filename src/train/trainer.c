@@ -66,7 +66,7 @@ static void plan_test(struct rn_trainer *t, const struct rn_model *model)
     t->test_part = t->data->part[RN_PART_VALIDATION].count > 0
                        ? RN_PART_VALIDATION
                        : RN_PART_TEST;
-    t->test_images = t->data->part[t->test_part].count;
+    t->test_images = t->o.hint ? 0 : t->data->part[t->test_part].count;
     t->test_batch = rn_eval_batch(shape, t->test_images);
     t->view = rn_view_of(model);
 }
@@ -91,6 +91,8 @@ static int plan_run(struct rn_trainer *t, const struct rn_model *model,
 
     if (rc == RN_OK)
         rc = rn_trainer_plan_length(t, err);
+    if (rc == RN_OK)
+        rc = rn_trainer_check_hint(t, err);
     if (rc == RN_OK)
         plan_test(t, model);
     return rc;
@@ -153,12 +155,13 @@ static int open_data(struct rn_trainer *t, struct rn_error *err)
     return RN_OK;
 }
 
+/* Parameters that the model lacks are the checkpoint's to keep. */
 static int create_checkpoint(struct rn_trainer *t, const struct rn_graph *graph,
                              struct rn_error *err)
 {
-    return rn_checkpoint_create(&t->checkpoint, graph,
-                                rn_optimiser_find(t->o.optimizer)->states,
-                                t->o.ema > 0, err);
+    return rn_checkpoint_create(
+        &t->checkpoint, graph, t->o.hint ? t->hint.shared : graph->n_params,
+        rn_optimiser_find(t->o.optimizer)->states, t->o.ema > 0, err);
 }
 
 /* Model, states and progress of last.safetensors. */
@@ -178,11 +181,16 @@ static int load_checkpoint(struct rn_trainer *t, struct rn_error *err)
     if (rc == RN_OK && !rn_trainer_pictures(t))
         rc = rn_model_fits(model, t->data, err);
     if (rc == RN_OK)
-        rc = create_checkpoint(t, model->graph, err);
+        rc = rn_trainer_take_hint(t, model, err);
+    if (rc == RN_OK)
+        rc = create_checkpoint(t, t->trainee ? t->trainee->graph : model->graph,
+                               err);
     if (rc == RN_OK)
         rc = rn_checkpoint_load(&t->checkpoint, t->run.last, &t->model,
                                 &t->progress, sums, err);
     rn_model_destroy(model);
+    if (!t->trainee)
+        t->trainee = t->model;
     if (rc == RN_OK)
         rc = freeze(t, t->model, err);
     if (rc == RN_OK)
@@ -205,8 +213,12 @@ static int start_model(struct rn_trainer *t, struct rn_error *err)
     rn_trainer_choose_rest(t);
     if (rc == RN_OK)
         rc = freeze(t, t->model, err);
+    if (rc == RN_OK)
+        rc = rn_trainer_take_hint(t, t->model, err);
     if (rc != RN_OK)
         return rc;
+    if (!t->trainee)
+        t->trainee = t->model;
     rc = rn_trainer_choose_batch(t, err);
     if (rc == RN_OK)
         rc = plan_run(t, t->model, err);
@@ -240,7 +252,7 @@ static int build(struct rn_trainer *t, struct rn_plan **plan, enum rn_mode mode,
 /* The stage that a segment is of, from 1; 0: of none. */
 static int stage_of(const struct rn_trainer *t, size_t segment)
 {
-    return t->model->graph->params[t->flat.segments[segment].param].stage;
+    return t->trainee->graph->params[t->flat.segments[segment].param].stage;
 }
 
 /* Factors of the learning rate, when the stages' differ. */
@@ -271,7 +283,7 @@ static float norm_of(const struct rn_trainer *t, size_t segment)
 {
     size_t param = t->flat.segments[segment].param;
     int stage = stage_of(t, segment);
-    bool weights = t->model->graph->params[param].kind == RN_PARAM_WEIGHT;
+    bool weights = t->trainee->graph->params[param].kind == RN_PARAM_WEIGHT;
 
     return weights && stage > 0 ? t->rates.max_norm[stage - 1] : 0;
 }
@@ -279,7 +291,7 @@ static float norm_of(const struct rn_trainer *t, size_t segment)
 /* A limit must have something to limit. */
 static int check_norms(const struct rn_trainer *t, struct rn_error *err)
 {
-    const struct rn_graph *g = t->model->graph;
+    const struct rn_graph *g = t->trainee->graph;
     bool found[RN_STAGES] = {false};
 
     for (size_t i = 0; i < t->flat.n_segments; i++) {
@@ -325,7 +337,7 @@ static int limit_norms(struct rn_trainer *t, struct rn_error *err)
 static int build_plans(struct rn_trainer *t, struct rn_error *err)
 {
     int states = rn_optimiser_states(rn_optimiser_find(t->o.optimizer));
-    int rc = rn_store_create(&t->store, t->model->graph, states, err);
+    int rc = rn_store_create(&t->store, t->trainee->graph, states, err);
 
     if (rc != RN_OK)
         return rc;
@@ -399,7 +411,9 @@ static void say_plan(const struct rn_trainer *t)
         "epochs)%s",
         t->model->spec.name, rn_graph_params(g) - aux, heads, t->iterations,
         batches, t->o.batch, (double)t->iterations / rn_trainer_epoch(t),
-        t->test_images == 0 ? "; there is nothing to test on" : "");
+        t->o.hint             ? "; hints are not tested"
+        : t->test_images == 0 ? "; there is nothing to test on"
+                              : "");
 }
 
 /* ------------------------------------------------------------- running */
@@ -449,7 +463,7 @@ static int prepare(struct rn_trainer *t, struct rn_error *err)
     if (rc == RN_OK)
         rc = build_plans(t, err);
     if (rc == RN_OK && !t->checkpoint.extras)
-        rc = create_checkpoint(t, t->model->graph, err);
+        rc = create_checkpoint(t, t->trainee->graph, err);
     else if (rc == RN_OK)
         rn_checkpoint_restore(&t->checkpoint, t->store, &t->average);
     if (rc == RN_OK)
@@ -502,6 +516,9 @@ static void release(struct rn_trainer *t)
     rn_free(t->max_norm);
     rn_free(t->class_weights);
     rn_checkpoint_free(&t->checkpoint);
+    if (t->trainee != t->model)
+        rn_model_destroy(t->trainee);
+    rn_hint_free(&t->hint);
     rn_model_destroy(t->model);
     rn_data_close(t->data);
     rn_log_close(&t->log);

@@ -24,7 +24,15 @@ struct rn_teacher {
     struct rn_model *model;           /* NULL: there is none */
     uint64_t checksum;                /* of its parameters */
     struct rn_plan *plan, *rest_plan; /* of the batches of training's */
-    float *logits;                    /* [batch][classes] */
+    float *logits;                    /* [batch][its classes] */
+};
+
+/** A layer of the teacher that the network's layers up to one of them learn. */
+struct rn_hint {
+    size_t *from; /* by parameter of the trainee: which of the model's it is, */
+    size_t shared; /* of so many; those behind are the regressor's */
+    struct rn_shape shape;
+    float *values; /* [batch] of that shape: the teacher's */
 };
 
 struct rn_trainer {
@@ -51,6 +59,9 @@ struct rn_trainer {
     bool batch_chosen;    /* not asked for */
 
     struct rn_model *model;
+    struct rn_model *trainee; /* what plans and store are made of: the model, or
+                                 with `hint` a part of it and a regressor */
+    struct rn_hint hint;
     struct rn_store *store;
     struct rn_flat flat;
     float *lr_scale; /* by segment of flat, or NULL */
@@ -195,12 +206,29 @@ int rn_trainer_build_teacher(struct rn_trainer *t, struct rn_error *err);
 /** Bytes of the plan for a batch. */
 int rn_trainer_teacher_memory(const struct rn_trainer *t, int batch,
                               uint64_t *bytes, struct rn_error *err);
-/** Its answers to a batch of `count` images, in this iteration. */
+/** Its answers to a batch of `count` images, in this iteration, or its hints,
+ *  among the targets. */
 int rn_trainer_ask_teacher(struct rn_trainer *t, const float *images, int count,
-                           struct rn_soft_targets *soft, struct rn_error *err);
+                           struct rn_targets *targets, struct rn_error *err);
 /** What run.json tells of it; NULL without one or when memory is short. */
 json_t *rn_trainer_teacher_json(const struct rn_trainer *t);
 void rn_teacher_free(struct rn_teacher *teacher);
+
+/* hint.c: without a `hint` nothing of it does anything. */
+
+/** Make the trainee of a model whose frozen layers are marked; the teacher is
+ *  there. RN_ERR_ARG for layers that there are not or that do not fit. */
+int rn_trainer_take_hint(struct rn_trainer *t, const struct rn_model *model,
+                         struct rn_error *err);
+/** Whether the schedule can do without labels. */
+int rn_trainer_check_hint(const struct rn_trainer *t, struct rn_error *err);
+/** The teacher's layer by the option; NULL without. */
+const char *rn_trainer_hint_layer(const struct rn_trainer *t);
+/** Room for a batch of hints. */
+int rn_trainer_build_hint(struct rn_trainer *t, struct rn_error *err);
+/** Give the model the trainee's parameters. */
+void rn_trainer_return_hint(const struct rn_trainer *t);
+void rn_hint_free(struct rn_hint *hint);
 
 /* start.c */
 

@@ -84,6 +84,9 @@ SMALL = {
     "distilled": {"teacher": "vgg-bn", "temperature": 3.0, "weight": 4.0,
                   "weight_end": 1.0, "lr": 0.005},
 }
+# The first layers of a network, and a regressor, which predicts another's layer.
+SMALL["hint"] = {"net": "hinted", "teacher": "vgg-bn", "layer": "features.3",
+                 "lr": 0.02}
 for small_work in SMALL:
     WORKS[small_work] = (16, 16, SMALL[small_work].pop("lr"), 20)
 SMALL["dsn"] = {"net": "dsn", "loss": "squared-hinge"}
@@ -133,6 +136,24 @@ class Vgg(torch.nn.Module):
 
     def forward(self, x):
         return self.classifier(torch.flatten(self.features(x), 1))
+
+
+class Hinted(torch.nn.Module):
+    """Two convolutions of 12 channels, and a regressor for the teacher's
+    first pool, of 16 channels and a quarter of the pixels."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1 = torch.nn.Conv2d(3, 12, 3, padding=1, bias=False)
+        self.bn1 = torch.nn.BatchNorm2d(12)
+        self.conv2 = torch.nn.Conv2d(12, 12, 3, padding=1, bias=False)
+        self.bn2 = torch.nn.BatchNorm2d(12)
+        self.hint_regressor = torch.nn.Conv2d(12, 16, 9)
+
+    def forward(self, x):
+        x = F.relu(self.bn1(self.conv1(x)))
+        x = F.relu(self.bn2(self.conv2(x)))
+        return F.relu(self.hint_regressor(x))
 
 
 class DenseLayer(torch.nn.Module):
@@ -360,6 +381,7 @@ NETS = {
     "small": Small,
     "vgg": lambda classes: Vgg(classes, False),
     "vgg-bn": lambda classes: Vgg(classes, True),
+    "hinted": lambda classes: Hinted(),
 }
 
 
@@ -565,8 +587,12 @@ def run(work, dtype, rounded=None):
 
     net.eval()
     images, _ = batch(-1, size, 4)
-    with torch.no_grad():
-        out["infer_logits"] = net(images.to(dtype)).flatten().tolist()
+    hint = "layer" in options  # the output is a map, which nobody compares
+    if hint:
+        teacher = teacher.features[:4]
+    else:
+        with torch.no_grad():
+            out["infer_logits"] = net(images.to(dtype)).flatten().tolist()
 
     net.train()
     optimiser = OPTIMISERS[options.get("optimizer", "sgd")](
@@ -584,6 +610,9 @@ def run(work, dtype, rounded=None):
             if teacher is not None:
                 with torch.no_grad():
                     taught = teacher(images.to(dtype))
+            loss = ((logits - taught).square().mean() / 2 if hint
+                    else rule(logits, labels, wanted) / batches)
+            if teacher is not None and not hint:
                 loss = loss + soft_loss(logits, taught, options, step, steps)
             out["losses"][-1] += loss.item()
             if heads:
@@ -591,7 +620,7 @@ def run(work, dtype, rounded=None):
                 out.setdefault("aux_losses", []).append(aux.item())
                 loss = loss + aux
             loss.backward()
-        if step == 0:
+        if step == 0 and not hint:
             out["train_logits"] = logits.flatten().tolist()
         if step == 0 and lr > 0:
             out["grads"] = {name: digest(name, p.grad)

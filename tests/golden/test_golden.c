@@ -66,6 +66,8 @@ static const struct run {
     {"densenet-10-12", 1, 2},
     {"densenet-bc-16-8", 0, 2},
     {"distilled", 0, 2},
+    {"hint", 0, 2},
+    {"hint", 1, 1},
     {"nin", 0, 2},
     {"dsn", 0, 2},
     {"highway-19", 0, 2},
@@ -248,6 +250,7 @@ struct golden {
     float *images, *logits, *plain, *wanted;
     struct rn_graph *teacher; /* or NULL */
     struct rn_plan *answers;  /* of it */
+    float *hints;             /* [batch] of its layer, or NULL */
     struct rn_train_options distillation;
     int32_t labels[64];
 };
@@ -358,6 +361,19 @@ static void build_vgg_bn(struct rn_graph *g, const struct rn_net_spec *s)
     build_vgg_of(g, s, true);
 }
 
+/* As in record.py: two convolutions and a regressor. */
+static void build_hinted(struct rn_graph *g, const struct rn_net_spec *s)
+{
+    static const struct rn_window nine = RN_WINDOW(9, 9, 1, 0);
+    int x = rn_graph_input(g, s->input);
+
+    x = rn_conv_bn_relu(g, s, x, "", 1, 12, 3, 1, "relu1");
+    x = rn_conv_bn_relu(g, s, x, "", 2, 12, 3, 1, "relu2");
+    x = rn_graph_conv(g, x, "hint_regressor", 16, nine, true);
+    rn_graph_relu(g, x, "hint_regressor.relu");
+    g->hint = true;
+}
+
 /* As in bench/nets.py: ImageNet's stem, two stages of two bottlenecks. */
 static void build_bottleneck14(struct rn_graph *g, const struct rn_net_spec *s)
 {
@@ -381,6 +397,7 @@ static const struct own {
 } owns[] = {
     {"small", "resnet50", build_small, true},
     {"bottleneck14", "resnet50", build_bottleneck14, false},
+    {"hinted", "resnet50", build_hinted, true},
     {"vgg", "vgg11", build_vgg, true},
     {"vgg-bn", "vgg11_bn", build_vgg_bn, true},
 };
@@ -489,6 +506,7 @@ static void golden_close(struct golden *g)
     rn_graph_destroy(g->teacher);
     rn_free(g->plain);
     rn_free(g->wanted);
+    rn_free(g->hints);
     rn_free(g->logits);
     rn_free(g->images);
     rn_store_destroy(g->store);
@@ -524,6 +542,8 @@ static struct rn_plan *make_plan(struct golden *g, enum rn_mode mode,
 
 static int compare_inference(struct golden *g, const struct run *run)
 {
+    if (g->graph->hint)
+        return 0; /* it ends in no answer */
     const json_t *want = numbers(g, "infer_logits", 0);
     int batch = (int)json_array_size(want) / g->classes;
     struct rn_plan *plan = make_plan(g, RN_MODE_INFER, run, batch);
@@ -538,12 +558,14 @@ static int compare_inference(struct golden *g, const struct run *run)
 static int compare_first_step(struct golden *g, const struct rn_plan *plan)
 {
     const json_t *grads = g->chaotic ? NULL : recorded(g, "grads");
-    int bad;
+    int bad = 0;
 
-    rn_plan_logits(plan, g->logits);
-    bad = check_logits(
-        "training logits", g->logits,
-        numbers(g, "train_logits", (size_t)(g->batch * g->classes)));
+    if (!g->graph->hint) {
+        rn_plan_logits(plan, g->logits);
+        bad = check_logits(
+            "training logits", g->logits,
+            numbers(g, "train_logits", (size_t)(g->batch * g->classes)));
+    }
     for (size_t i = 0; grads && i < g->graph->n_params; i++) {
         const struct rn_param *p = &g->graph->params[i];
 
@@ -576,8 +598,10 @@ static void open_teacher(struct golden *g, const struct run *run)
 {
     const char *net = text(g, "teacher", NULL);
     const struct rn_plan_options options = {.batch = g->batch,
-                                            .threads = run->threads};
+                                            .threads = run->threads,
+                                            .keep = text(g, "layer", NULL)};
     struct rn_store *store;
+    int c, h, w;
 
     if (!net)
         return;
@@ -588,21 +612,31 @@ static void open_teacher(struct golden *g, const struct run *run)
                      RN_OK);
     assert_int_equal(rn_plan_build(&g->answers, store, &options, NULL), RN_OK);
     rn_store_destroy(store);
+    if (options.keep) {
+        assert_int_equal(rn_plan_kept(g->answers, &c, &h, &w), RN_OK);
+        g->hints = rn_alloc((size_t)(g->batch * c * h * w), sizeof(float));
+        assert_non_null(g->hints);
+        return;
+    }
     g->distillation.distill_temperature = number(g, "temperature");
     g->distillation.distill_weight = number(g, "weight");
     g->distillation.distill_weight_end = number(g, "weight_end");
 }
 
-/* Its answers to the batch at hand. */
-static void ask_teacher(struct golden *g, int step,
-                        struct rn_soft_targets *soft)
+/* Its answers to the batch at hand, or its layer. */
+static void ask_teacher(struct golden *g, int step, struct rn_targets *targets)
 {
     if (!g->teacher)
         return;
     assert_int_equal(rn_plan_forward(g->answers, g->images, g->wanted, NULL),
                      RN_OK);
-    soft->logits = g->wanted;
-    rn_soften(&g->distillation, step, g->steps, soft);
+    if (g->hints) {
+        assert_int_equal(rn_plan_values(g->answers, g->hints), RN_OK);
+        targets->map = g->hints;
+        return;
+    }
+    targets->soft.logits = g->wanted;
+    rn_soften(&g->distillation, step, g->steps, &targets->soft);
 }
 
 /* Of each image a third of the classes. */
@@ -637,7 +671,7 @@ static struct rn_step_result run_step(struct golden *g, struct rn_plan *plan,
         targets.smoothing = (float)targets.loss->smoothing;
         if (targets.loss->sets)
             targets.wanted = fill_wanted(g, (step * g->accumulate + i) % 4);
-        ask_teacher(g, step, &targets.soft);
+        ask_teacher(g, step, &targets);
         assert_int_equal(
             rn_plan_learn(plan, g->images, &targets, &result, NULL), RN_OK);
         rn_accumulate_add(gradients, &flat, i);

@@ -26,18 +26,32 @@ static struct rn_targets targets_of(const struct rn_plan *plan,
     return targets;
 }
 
+static int run_map(struct rn_plan *plan, struct rn_step *s)
+{
+    double sum =
+        rn_loss_of_map(plan->options.batch, rn_step_node(plan, s)->shape,
+                       rn_buffer_at(plan, s->a.buffer), plan->targets.map,
+                       rn_buffer_at(plan, s->out));
+
+    plan->result = (struct rn_step_result){sum, 0, 0};
+    return RN_OK;
+}
+
 static int run_loss(struct rn_plan *plan, struct rn_step *s,
                     struct rn_error *err)
 {
     const struct rn_aux *aux = rn_graph_aux_of(plan->graph, s->node);
     const struct rn_targets targets = targets_of(plan, aux);
     int classes = rn_step_node(plan, s)->shape.c;
-    struct rn_loss loss = rn_loss_weighted(
+    struct rn_loss loss;
+
+    (void)err;
+    if (plan->graph->hint)
+        return run_map(plan, s);
+    loss = rn_loss_weighted(
         plan->options.batch, classes, rn_channels_padded(classes),
         rn_buffer_at(plan, s->a.buffer), &targets,
         aux ? weight_of(plan, aux) : 1, rn_buffer_at(plan, s->out));
-
-    (void)err;
     if (aux)
         plan->result.aux += loss.sum;
     else /* the first */
