@@ -229,8 +229,8 @@ static void logs_have_their_loss(void **state)
     rn_free(log);
 }
 
-/* Weights without heads get new ones, weights with heads keep theirs, and a run
- * without them has none. */
+/* Weights without heads get new ones, be they of a file of others, weights with
+ * heads keep theirs, and a run without them has none. */
 static void weights_with_and_without(void **state)
 {
     const struct rn_train_events events = {.message = on_message};
@@ -241,15 +241,20 @@ static void weights_with_and_without(void **state)
 
     (void)state;
     OK(rn_model_save(model, in_folder("bare.safetensors"), &err));
+    OK(rn_model_export(model, in_folder("bare.pth"), &err));
     rn_model_destroy(model);
     set_options(&o, in_folder("from-bare"));
     o.net = NULL;
     o.iterations = 1;
-    o.weights = in_folder("bare.safetensors");
-    said[0] = '\0';
-    OK(rn_train(&o, &events, &result, &err));
-    assert_non_null(strstr(said, "new auxiliary heads: the weights have none"));
-    assert_non_null(strstr(said, "of auxiliary heads (2)"));
+    for (int other = 0; other < 2; other++) {
+        o.weights = in_folder(other ? "bare.pth" : "bare.safetensors");
+        o.out = in_folder(other ? "from-pth" : "from-bare");
+        said[0] = '\0';
+        OK(rn_train(&o, &events, &result, &err));
+        assert_non_null(
+            strstr(said, "new auxiliary heads: the weights have none"));
+        assert_non_null(strstr(said, "of auxiliary heads (2)"));
+    }
     model = read_model(in_folder("from-bare"), 1);
     assert_int_equal(model->graph->n_aux, 2);
     rn_model_destroy(model);

@@ -644,6 +644,39 @@ static void agreement_decides(void **state)
     rn_model_destroy(m);
 }
 
+/* Classes that differ by next to nothing, which bytes do not hold: by default
+ * layers stay float32 for their sake, and if none are asked for all are in 8
+ * bits. */
+static void no_agreement_may_be_asked_for(void **state)
+{
+    static const double zero = RN_ZERO;
+    struct rn_data *data = unlabelled(drawn());
+    struct told told = {.left = -1};
+    struct rn_quantize_options o = options_for(&told);
+    struct rn_quantize_result r;
+    struct rn_error err = {0};
+
+    (void)state;
+    o.layer = NULL;
+    for (int asked = 0; asked < 2; asked++) {
+        struct rn_model *m = small_network();
+        struct rn_param *w = rn_graph_param(m->graph, "fc.weight");
+        const size_t row = w->count / CLASSES;
+        int rc;
+
+        for (size_t i = row; i < w->count; i++)
+            w->data[i] = w->data[i % row] + 1e-4f * w->data[i];
+        o.min_agreement = asked ? 0 : zero;
+        rc = rn_quantize(m, data, &o, &r, &err);
+        if (asked)
+            assert_true(rc == RN_ERR_DATA || (!rc && r.quantized < r.layers));
+        else
+            assert_true(!rc && r.quantized == r.layers && r.agreement < 70);
+        rn_model_destroy(m);
+    }
+    rn_data_close(data);
+}
+
 /* Two standard errors of the share asked for, which all and none have not. */
 static void few_images_may_differ_more(void **state)
 {
@@ -864,6 +897,7 @@ int main(void)
         cmocka_unit_test(ranges_do_not_hang_on_batches),
         cmocka_unit_test(pictures_without_classes),
         cmocka_unit_test(agreement_decides),
+        cmocka_unit_test(no_agreement_may_be_asked_for),
         cmocka_unit_test(few_images_may_differ_more),
         cmocka_unit_test(one_grey_picture),
         cmocka_unit_test(leaves_named_layers),

@@ -318,6 +318,116 @@ static void files_of_others_do_not_hold_it(void **state)
     }
 }
 
+/* ------------------------------------------------------- whoever reads models
+ */
+
+/* Probabilities of the test images, prepared one by one. */
+static void answer_by_hand(const struct rn_model *model,
+                           float answers[TESTS][CLASSES])
+{
+    const struct rn_plan_options o = {.batch = TESTS, .threads = 2};
+    float images[TESTS][NUMBERS];
+    uint8_t pixels[NUMBERS];
+    struct rn_plan *plan;
+
+    for (uint32_t i = 0; i < TESTS; i++) {
+        make_image(i, pixels);
+        OK(rn_model_preprocess(model, pixels, images[i], &err));
+    }
+    OK(rn_plan_create(&plan, model, &o, &err));
+    OK(rn_plan_forward(plan, images[0], answers[0], &err));
+    rn_plan_destroy(plan);
+    for (int i = 0; i < TESTS; i++) {
+        double sum = 0;
+
+        for (int c = 0; c < CLASSES; c++)
+            sum += exp((double)answers[i][c]);
+        for (int c = 0; c < CLASSES; c++)
+            answers[i][c] = (float)(exp((double)answers[i][c]) / sum);
+    }
+}
+
+static int likeliest(const float answers[CLASSES])
+{
+    int best = 0;
+
+    for (int c = 1; c < CLASSES; c++)
+        if (answers[c] > answers[best])
+            best = c;
+    return best;
+}
+
+/* The picture of image i as a file. */
+static const char *write_picture(uint32_t i)
+{
+    uint8_t planes[NUMBERS], pixels[NUMBERS];
+    struct rn_image image = {SIDE, SIDE, pixels};
+    const char *path = in_folder("one.png");
+
+    make_image(i, planes);
+    for (int k = 0; k < NUMBERS; k++)
+        pixels[k % PLANE * 3 + k / PLANE] = planes[k];
+    OK(rn_image_save(&image, path, &err));
+    return path;
+}
+
+static void check_evaluation(const struct rn_model *model,
+                             const struct rn_data *data,
+                             float answers[TESTS][CLASSES])
+{
+    struct rn_eval_result e;
+    double loss = 0;
+    int wrong = 0;
+
+    for (int i = 0; i < TESTS; i++) {
+        wrong += likeliest(answers[i]) != i % CLASSES;
+        loss -= log((double)answers[i][i % CLASSES]) / TESTS;
+    }
+    OK(rn_eval((struct rn_model *)model, data, RN_PART_TEST, NULL, &e, &err));
+    assert_int_equal(e.images, TESTS);
+    assert_true(fabs(e.top1_error - 100.0 * wrong / TESTS) < 1e-9);
+    assert_true(fabs(e.loss - loss) < 1e-4);
+}
+
+/* Evaluation, a picture's classification and quantisation see whitened images,
+ * and what is quantised still whitens. */
+static void readers_whiten_too(void **state)
+{
+    struct rn_quantize_options o = {.struct_size = sizeof(o)};
+    struct rn_data *data = made_data(IMAGES);
+    float answers[TESTS][CLASSES];
+    struct rn_quantize_result r;
+    struct rn_class top[CLASSES];
+    struct rn_model_info info;
+    struct rn_model *model;
+    int k = CLASSES;
+
+    (void)state;
+    if (!rn_eigen_there())
+        skip();
+    OK(rn_model_load(&model, in_folder("zca/last.safetensors"), &err));
+    answer_by_hand(model, answers);
+    check_evaluation(model, data, answers);
+    OK(rn_classify(model, write_picture(5), top, &k, &err));
+    assert_int_equal(k, CLASSES);
+    for (int i = 0; i < CLASSES; i++)
+        assert_true(fabsf(top[i].probability - answers[5][top[i].index]) <
+                    1e-5f);
+    o.max_drop = 100;
+    o.images = 64;
+    OK(rn_quantize(model, data, &o, &r, &err));
+    assert_true(r.quantized > 0);
+    OK(rn_model_save(model, in_folder("bytes.safetensors"), &err));
+    rn_model_destroy(model);
+    OK(rn_model_load(&model, in_folder("bytes.safetensors"), &err));
+    rn_model_describe(model, &info);
+    assert_true(info.whitened && info.quantized == (size_t)r.quantized);
+    answer_by_hand(model, answers);
+    check_evaluation(model, data, answers);
+    rn_model_destroy(model);
+    rn_data_close(data);
+}
+
 /* Fewer images than numbers; a file whose triangle is gone. */
 static void what_cannot_be_is_refused(void **state)
 {
@@ -352,6 +462,7 @@ int main(void)
         cmocka_unit_test(images_are_moved_when_they_are_whole),
         cmocka_unit_test(runs_resume_to_the_bit),
         cmocka_unit_test(files_of_others_do_not_hold_it),
+        cmocka_unit_test(readers_whiten_too),
         cmocka_unit_test(what_cannot_be_is_refused),
     };
 

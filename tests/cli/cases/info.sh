@@ -41,3 +41,8 @@ fails resnet info found.pth --holder teacher
 fails resnet info objects.pth --holder model_ema
 fails resnet info resnet20 --map list
 fails resnet train synthetic:1x8x8:4 --out run --weights found.pth --map list
+# What a family cannot have.
+fails resnet info densenet-40-0
+fails resnet info densenet-bc-101-12
+fails resnet info wrn-16-4 --dropout 1
+fails resnet info resnet20 --dropout 0.3
