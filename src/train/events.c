@@ -9,6 +9,7 @@
 
 #include "core/memory.h"
 
+#include <math.h>
 #include <string.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -135,7 +136,8 @@ int rn_events_line(struct rn_events *events, const struct rn_train_report *r,
     put_value(&out, "train/loss", r->loss);
     if (r->aux_heads)
         put_value(&out, "train/aux_loss", r->aux_loss);
-    put_value(&out, "train/error", r->train_error);
+    if (!isnan(r->train_error)) /* of a hint there is none */
+        put_value(&out, "train/error", r->train_error);
     put_value(&out, "train/lr", r->lr);
     put_value(&out, "train/epoch", r->epoch);
     put_value(&out, "time/images_per_second", r->images_per_second);

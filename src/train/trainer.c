@@ -561,7 +561,7 @@ static int open_beside(struct rn_trainer *t, struct rn_error *err)
         measures =
             rn_metrics_measured(t->progress.test, rn_trainer_sets(t), measured);
     rc = rn_log_table(&t->log, t->run.table, measured, measures,
-                      t->model->graph->n_aux > 0, err);
+                      t->trainee->graph->n_aux > 0, err);
     if (rc == RN_OK && t->o.tensorboard)
         rc =
             rn_events_open(&t->board, t->run.events, t->progress.reported, err);
