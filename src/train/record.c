@@ -53,7 +53,7 @@ static int put(json_t *object, const char *name, double value)
  * arrays begin with its end. NULL when memory is short. */
 static json_t *gradients_json(const struct rn_trainer *t)
 {
-    const struct rn_param *params = t->model->graph->params;
+    const struct rn_param *params = t->trainee->graph->params;
     json_t *object = json_object();
     int failed = !object;
 
@@ -88,7 +88,7 @@ static json_t *activations_json(const struct rn_trainer *t)
                  put(values, "variance", norm.variance) ||
                  put(values, "normed", norm.normed);
         failed |= json_object_set_new(
-            object, t->model->graph->nodes[norm.node].name, values);
+            object, t->trainee->graph->nodes[norm.node].name, values);
     }
     if (!failed)
         return object;

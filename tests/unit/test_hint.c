@@ -398,6 +398,9 @@ static void other_hints_are_taken(void **state)
     o.emulate = 1;
     o.iterations = 2;
     train(&o);
+    o = hinted_run("recorded");
+    o.record = "layers:5";
+    train(&o);
     o = hinted_run("others");
     o.data = "synthetic:3x8x8:7:90";
     train(&o);
