@@ -19,6 +19,7 @@ struct taking {
     const struct rn_graph *g;
     int *readers; /* of each node */
     int *begun;   /* of each node: the concatenation it goes on with, or -1 */
+    bool *silu;   /* of each node: it is one of the two layers of a SiLU */
     int *box_of;
     struct rn_box *box;
     int count;
@@ -27,13 +28,6 @@ struct taking {
     int *past;     /* of each box: the last that reads any before it */
     int *shown;    /* of each box: its place among those drawn */
 };
-
-bool rn_drawing_strip(const struct rn_drawing *d, const struct rn_box *box,
-                      int node)
-{
-    return node != box->main &&
-           rn_look_of(&d->g->nodes[node])->kind == RN_LOOK_STRIP;
-}
 
 /* ------------------------------------------------------------------- boxes */
 
@@ -89,12 +83,43 @@ static bool is_strip(const struct taking *t, int node)
     return rn_look_of(&t->g->nodes[node])->kind == RN_LOOK_STRIP;
 }
 
-/* Whether node v belongs to the box of the only value it reads: as a strip, or
- * as the layer that strips alone lead to. */
+/* A value times its own sigmoid, which nothing else reads: SiLU. Both layers
+ * are strips. The sigmoid's number, or -1. */
+static int silu_gate(const struct taking *t, int v)
+{
+    const struct rn_node *nodes = t->g->nodes, *node = &nodes[v];
+
+    if (node->op != RN_OP_MULTIPLY)
+        return -1;
+    for (int k = 0; k < 2; k++) {
+        int gate = node->input[k], value = node->input[1 - k];
+
+        if (nodes[gate].op == RN_OP_SIGMOID && nodes[gate].input[0] == value &&
+            t->readers[gate] == 1 && t->readers[value] == 2 &&
+            nodes[value].op != RN_OP_INPUT)
+            return gate;
+    }
+    return -1;
+}
+
+static void find_gates(struct taking *t)
+{
+    for (int v = 0; v < (int)t->g->n_nodes; v++) {
+        int gate = silu_gate(t, v);
+
+        if (gate >= 0)
+            t->silu[gate] = t->silu[v] = true;
+    }
+}
+
+/* Whether node v belongs to the box of the value it reads: as a strip, or as
+ * the layer that strips alone lead to. */
 static bool belongs(const struct taking *t, int v)
 {
     int u = n_reads(t, v) == 1 ? reads(t, v, 0) : -1;
 
+    if (t->silu[v])
+        return true;
     if (u < 0 || t->readers[u] != 1 || t->g->nodes[u].op == RN_OP_INPUT)
         return false;
     return is_strip(t, v) || is_strip(t, t->box[t->box_of[u]].main);
@@ -114,11 +139,12 @@ static void take_node(struct taking *t, int *next, int v)
     box = &t->box[t->box_of[v]];
     next[box->last] = v;
     box->last = v;
-    if (!is_strip(t, v))
+    if (!is_strip(t, v) && !t->silu[v])
         box->main = v;
 }
 
-/* Stages of the family, or else a new one wherever pictures become smaller. */
+/* Stages of the family, or else a new one wherever pictures become smaller, but
+ * not on the way to a gate. */
 static void take_stage(struct taking *t, int b, bool staged)
 {
     struct rn_box *box = &t->box[b];
@@ -132,10 +158,10 @@ static void take_stage(struct taking *t, int b, bool staged)
     for (int k = 0; k < n_reads(t, box->first); k++) {
         const struct rn_box *from = &t->box[t->box_of[reads(t, box->first, k)]];
         size_t before = rn_shape_pixels(t->g->nodes[from->last].shape);
-        int stage = from->stage +
-                    (rn_shape_pixels(last->shape) < before || from->first == 0);
+        size_t pixels = rn_shape_pixels(last->shape);
+        int stage = from->stage + (pixels < before || from->first == 0);
 
-        if (stage > box->stage)
+        if (pixels <= before && stage > box->stage)
             box->stage = stage;
     }
 }
@@ -322,7 +348,7 @@ static int connect(const struct taking *t, struct rn_drawing *d)
 int rn_drawing_make(struct rn_drawing *d, const struct rn_graph *g, bool all,
                     struct rn_error *err)
 {
-    size_t n = g->n_nodes;
+    size_t n = g->n_nodes, staged = 0;
     struct taking t = {.g = g};
     int rc = -1;
 
@@ -332,20 +358,24 @@ int rn_drawing_make(struct rn_drawing *d, const struct rn_graph *g, bool all,
     t.readers = rn_alloc(n, sizeof(int));
     t.begun = rn_alloc(n, sizeof(int));
     t.past = rn_alloc(n, sizeof(int));
+    t.silu = rn_alloc(n, sizeof(bool));
     t.box_of = rn_alloc(n, sizeof(int));
     t.box = rn_alloc(n, sizeof(struct rn_box));
     t.sum = rn_alloc(n, sizeof(uint64_t));
     t.reader = rn_alloc(n, sizeof(int));
     t.shown = rn_alloc(n, sizeof(int));
     if (!d->next || !d->box || !t.readers || !t.begun || !t.box_of || !t.box ||
-        !t.sum || !t.reader || !t.past || !t.shown)
+        !t.sum || !t.silu || !t.reader || !t.past || !t.shown)
         goto out;
     find_begun(&t);
     count_readers(&t);
+    find_gates(&t);
     for (size_t v = 0; v < n; v++) {
         take_node(&t, d->next, (int)v);
-        d->staged |= g->stages && g->nodes[v].stage > 0;
+        staged += g->stages && g->nodes[v].stage > 0;
     }
+    /* In a network of others a few may have a name that a family knows. */
+    d->staged = 2 * staged >= n;
     for (int b = 0; b < t.count; b++)
         take_stage(&t, b, d->staged);
     for (int b = 0; b < t.count; b++)
@@ -358,6 +388,7 @@ out:
     rn_free(t.readers);
     rn_free(t.begun);
     rn_free(t.past);
+    rn_free(t.silu);
     rn_free(t.box_of);
     rn_free(t.box);
     rn_free(t.sum);

@@ -19,7 +19,7 @@ enum rn_look_kind {
 struct rn_look {
     enum rn_look_kind kind;
     const char *word;   /* in boxes without a text of their own, and legends */
-    const char *colour; /* of strips */
+    const char *colour; /* of strips; of what may be one (SiLU) */
     /** The box's text; NULL: the word. */
     void (*text)(const struct rn_graph *g, const struct rn_node *node,
                  char *text, size_t size);
@@ -83,9 +83,6 @@ void rn_drawing_free(struct rn_drawing *d);
 int rn_drawing_place(struct rn_drawing *d, struct rn_error *err);
 
 const struct rn_look *rn_look_of(const struct rn_node *node);
-/** Whether a node is no more than a strip of a box. */
-bool rn_drawing_strip(const struct rn_drawing *d, const struct rn_box *box,
-                      int node);
 /** The text of a box; returns `text`. */
 const char *rn_box_text(const struct rn_drawing *d, const struct rn_box *box,
                         char text[RN_BOX_TEXT]);

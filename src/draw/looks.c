@@ -103,35 +103,23 @@ static void select_text(const struct rn_graph *g, const struct rn_node *node,
 
 /* ------------------------------------------------------------------- table */
 
-#define BOX(word, text)               \
-    {                                 \
-        RN_LOOK_BOX, word, NULL, text \
-    }
-#define STRIP(word, colour)               \
-    {                                     \
-        RN_LOOK_STRIP, word, colour, NULL \
-    }
-#define JOIN(word)                     \
-    {                                  \
-        RN_LOOK_JOIN, word, NULL, NULL \
-    }
+/* clang-format off */
+#define BOX(word, text)     {RN_LOOK_BOX, word, NULL, text}
+#define STRIP(word, colour) {RN_LOOK_STRIP, word, colour, NULL}
+#define JOIN(word)          {RN_LOOK_JOIN, word, NULL, NULL}
 
-#define AMBER                "#f59e0b"
-#define LOOK_INPUT           BOX("image", input_text)
-#define LOOK_CONV            BOX("conv", conv_text)
-#define LOOK_BATCH_NORM      STRIP("batch norm", "#64748b")
-#define LOOK_RELU            STRIP("ReLU", AMBER)
-#define LOOK_ADD             JOIN("+")
-#define LOOK_MAX_POOL        BOX("max pool", pool_text)
-#define LOOK_GLOBAL_AVG_POOL BOX("avg pool", NULL)
-#define LOOK_LINEAR          BOX("fc", linear_text)
-#define LOOK_SUBSAMPLE_PAD   BOX("zeros", zeros_text)
-#define LOOK_AVG_POOL        BOX("avg pool", pool_text)
-#define LOOK_CONCAT                       \
-    {                                     \
-        RN_LOOK_BAR, "concat", NULL, NULL \
-    }
-#define LOOK_MULTIPLY          JOIN("×")
+#define LOOK_INPUT             BOX("image", input_text)
+#define LOOK_CONV              BOX("conv", conv_text)
+#define LOOK_BATCH_NORM        STRIP("batch norm", "#64748b")
+#define LOOK_RELU              STRIP("ReLU", "#f59e0b")
+#define LOOK_ADD               JOIN("+")
+#define LOOK_MAX_POOL          BOX("max pool", pool_text)
+#define LOOK_GLOBAL_AVG_POOL   BOX("avg pool", NULL)
+#define LOOK_LINEAR            BOX("fc", linear_text)
+#define LOOK_SUBSAMPLE_PAD     BOX("zeros", zeros_text)
+#define LOOK_AVG_POOL          BOX("avg pool", pool_text)
+#define LOOK_CONCAT            {RN_LOOK_BAR, "concat", NULL, NULL}
+#define LOOK_MULTIPLY          {RN_LOOK_JOIN, "×", "#9d174d", NULL}
 #define LOOK_SIGMOID           STRIP("sigmoid", "#db2777")
 #define LOOK_CLIP              STRIP("clip", "#d97706")
 #define LOOK_LEAKY_RELU        STRIP("leaky ReLU", "#ea580c")
@@ -147,6 +135,7 @@ static void select_text(const struct rn_graph *g, const struct rn_node *node,
 #define LOOK_HIGHWAY           JOIN("gate")
 #define LOOK_ADAPTIVE_AVG_POOL BOX("avg pool", adaptive_text)
 #define LOOK_MAXOUT            STRIP("maxout", "#be123c")
+/* clang-format on */
 
 static const struct rn_look looks[RN_OP_COUNT] = {
 #define RN_OPERATION(NAME, name) [RN_OP_##NAME] = LOOK_##NAME,

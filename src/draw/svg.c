@@ -77,7 +77,7 @@ static void legend(FILE *out, const struct rn_drawing *d)
             const struct rn_node *node = &d->g->nodes[v];
             const struct rn_look *look = rn_look_of(node);
 
-            if (told[node->op] || !rn_drawing_strip(d, &d->box[b], v))
+            if (told[node->op] || v == d->box[b].main)
                 continue;
             told[node->op] = true;
             rn_print(out,

@@ -4,6 +4,7 @@
 #include "core/file.h"
 #include "core/memory.h"
 #include "core/plot.h"
+#include "draw/draw.h"
 #include "resnet.h"
 
 #include <math.h>
@@ -97,6 +98,32 @@ static void files_and_functions(void **state)
     rn_model_destroy(model);
 }
 
+/* x times its sigmoid is a part of x's box, but not where others read x. */
+static void silu_is_two_strips(void **state)
+{
+    const struct rn_window window = RN_WINDOW(3, 3, 1, 1);
+
+    (void)state;
+    for (int read = 0; read < 2; read++) {
+        struct rn_graph *g = rn_graph_create();
+        struct rn_error err = {0};
+        struct rn_drawing d;
+        int x = rn_graph_input(g, (struct rn_shape){3, 8, 8}), y;
+
+        x = rn_graph_conv(g, x, "conv", 4, window, false);
+        y = rn_graph_multiply(g, rn_graph_sigmoid(g, x, "gate"), x, "times");
+        if (read)
+            y = rn_graph_add(g, y, x, "add");
+        g->output = rn_graph_linear(g, y, "fc", 2);
+        assert_int_equal(g->error.code, 0);
+        assert_int_equal(rn_drawing_make(&d, g, true, &err), 0);
+        assert_int_equal(d.count, read ? 6 : 3);
+        assert_int_equal(rn_drawing_place(&d, &err), 0);
+        rn_drawing_free(&d);
+        rn_graph_destroy(g);
+    }
+}
+
 static void same(double a, double b)
 {
     if (fabs(a - b) > 1e-9 * fmax(fabs(a), 1))
@@ -171,6 +198,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(memory_runs_out),
         cmocka_unit_test(files_and_functions),
+        cmocka_unit_test(silu_is_two_strips),
         cmocka_unit_test(axes_fit),
         cmocka_unit_test(reports_of_little),
     };
