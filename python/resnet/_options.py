@@ -139,8 +139,9 @@ def fill(kind: str, given: Mapping[str, Any]) -> Any:
     struct = STRUCTS[kind]()
     rows = table(kind)
     struct.struct_size = ctypes.sizeof(struct)
-    fields = {f[0]: f[1] for f in struct._fields_ if f[0] in rows
-              or f[0] in COUNTS or f[0] in ("width",)}
+    fields: Dict[str, Any] = {
+        f[0]: f[1] for f in struct._fields_
+        if f[0] in rows or f[0] in COUNTS or f[0] == "width"}
     for name, value in given.items():
         if name not in fields:
             raise TypeError(unknown(kind, name, fields))
