@@ -70,7 +70,7 @@ static int parse_name(struct net *net, const char *operand)
     const char *equals = strrchr(operand, '=');
     char *end;
 
-    net->row.accuracy = NAN;
+    net->row.accuracy = (double)NAN;
     if (!equals || access(operand, F_OK) == 0)
         equals = operand + strlen(operand);
     net->name = strndup(operand, (size_t)(equals - operand));

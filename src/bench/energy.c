@@ -179,11 +179,11 @@ double rn_energy_joules(struct rn_energy *energy)
     char names[64];
 
     if (energy->count == 0)
-        return NAN;
+        return (double)NAN;
     if (energy->joules > 0)
         return energy->joules;
     snprintf(names, sizeof(names), "%.60s", energy->text);
     snprintf(energy->text, sizeof(energy->text),
              "the energy counters (%s) stood still", names);
-    return NAN;
+    return (double)NAN;
 }

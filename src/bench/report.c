@@ -283,7 +283,8 @@ static void draw_figure(FILE *out, const struct report *r,
     if (figure->value && (int)r->count * LEGEND > plot.bottom - plot.top)
         plot.height += (int)r->count * LEGEND - (plot.bottom - plot.top);
     measure(r, figure, &x, &y);
-    rn_plot_scale(&plot, fmax(1.05 * x.most, 1), fmax(y.most, 1e-9), INFINITY);
+    rn_plot_scale(&plot, fmax(1.05 * x.most, 1), fmax(y.most, 1e-9),
+                  (double)INFINITY);
     if (figure->value)
         rn_plot_doubling_x(&plot, x.least, x.most);
     else if (x.least > 0 && x.most > WIDE * x.least)
@@ -331,8 +332,8 @@ static void number(FILE *out, double value, const char *format)
 static void csv_row(FILE *out, const struct rn_bench_net *net,
                     const struct rn_bench_point *p)
 {
-    static const struct rn_bench_point none = {.watts = NAN,
-                                               .joules_per_image = NAN};
+    static const struct rn_bench_point none = {.watts = (double)NAN,
+                                               .joules_per_image = (double)NAN};
 
     rn_print_csv(out, net->name);
     number(out, net->accuracy, "%.4f");

@@ -85,7 +85,7 @@ static void measure_ways(struct placing *p)
 
     for (int b = 0; b < d->count; b++) {
         p->heir[b] = p->lead[b] = -1;
-        p->below[b] = -INFINITY;
+        p->below[b] = -(double)INFINITY;
     }
     for (int b = d->count - 1; b >= 0; b--) {
         bool output = false;
@@ -119,7 +119,7 @@ static void make_paths(struct placing *p)
         struct rn_edge *edges = d->edge + box->edges;
         struct rn_edge *nearest = NULL;
 
-        p->above[b] = box->n_edges ? -INFINITY : 0;
+        p->above[b] = box->n_edges ? -(double)INFINITY : 0;
         for (int e = 0; e < box->n_edges; e++) {
             int from = edges[e].from;
             double way = p->above[from] + length_of(d, &edges[e]);

@@ -165,7 +165,7 @@ static void axes_fit(void **state)
 static void reports_of_little(void **state)
 {
     const struct rn_bench_net net = {
-        .name = "a <b>", .accuracy = NAN, .failure = "no \"file\""};
+        .name = "a <b>", .accuracy = (double)NAN, .failure = "no \"file\""};
     struct rn_error err = {0};
     uint8_t *bytes = NULL;
     size_t size;
