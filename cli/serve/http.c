@@ -32,99 +32,10 @@ struct link {
 #define IDLE_SECONDS  10.0
 #define GRACE_SECONDS 5.0
 
+#define ENDS "the server ends"
+
 /* A header may take so many bytes. */
 #define HEADER_BYTES (32 << 10)
-
-/* ----------------------------------------------------------------- socket */
-
-static int is_loopback_address(const struct sockaddr *a)
-{
-    const struct sockaddr_in *four = (const void *)a;
-    const struct sockaddr_in6 *six = (const void *)a;
-
-    if (a->sa_family == AF_INET)
-        return ntohl(four->sin_addr.s_addr) >> 24 == 127;
-    return a->sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&six->sin6_addr);
-}
-
-/* Where a socket is bound: "http://127.0.0.1:8080/". */
-static int describe_socket(int fd, char *shown, size_t size, int *is_loopback)
-{
-    struct sockaddr_storage a;
-    socklen_t n = sizeof(a);
-    char host[64], port[16];
-    int six;
-
-    if (getsockname(fd, (struct sockaddr *)&a, &n) != 0)
-        return -1;
-    if (a.ss_family == AF_UNIX) {
-        snprintf(shown, size, "a local socket");
-        *is_loopback = 1;
-        return 0;
-    }
-    if (getnameinfo((struct sockaddr *)&a, n, host, sizeof(host), port,
-                    sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV) != 0)
-        return -1;
-    six = strchr(host, ':') != NULL;
-    snprintf(shown, size, "http://%s%s%s:%s/", six ? "[" : "", host,
-             six ? "]" : "", port);
-    *is_loopback = is_loopback_address((struct sockaddr *)&a);
-    return 0;
-}
-
-/* The socket that systemd has bound for us (sd_listen_fds(3)), or -1. */
-static int handed_over(void)
-{
-    const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
-
-    if (!pid || !count || strtol(pid, NULL, 10) != (long)getpid() ||
-        strtol(count, NULL, 10) < 1)
-        return -1;
-    return 3;
-}
-
-static int bind_address(const struct addrinfo *a)
-{
-    int fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
-
-    if (fd < 0)
-        return -1;
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    if (bind(fd, a->ai_addr, a->ai_addrlen) == 0 && listen(fd, 1024) == 0)
-        return fd;
-    on = errno;
-    close(fd);
-    errno = on;
-    return -1;
-}
-
-int http_bind(const struct serve_options *o, char *shown, size_t size,
-              int *is_loopback)
-{
-    struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV,
-                             .ai_socktype = SOCK_STREAM};
-    struct addrinfo *found = NULL;
-    int fd = handed_over(), rc;
-    char port[16];
-
-    snprintf(port, sizeof(port), "%d", o->port);
-    if (fd < 0) {
-        rc = getaddrinfo(o->host, port, &hints, &found);
-        if (rc != 0) {
-            say_error("--host: cannot find '%s': %s", o->host,
-                      gai_strerror(rc));
-            return -1;
-        }
-        fd = bind_address(found);
-        freeaddrinfo(found);
-    }
-    if (fd < 0 || describe_socket(fd, shown, size, is_loopback) != 0) {
-        say_error("cannot listen at %s, port %s: %s", o->host, port,
-                  strerror(errno));
-        return -1;
-    }
-    return fd;
-}
 
 /* ---------------------------------------------------------------- requests */
 
@@ -179,6 +90,7 @@ void request_answer(struct request *r, const struct answer *answer)
     r->answer = *answer;
     atomic_store(&r->state, REQUEST_ANSWERED);
     MHD_resume_connection(r->connection);
+    atomic_fetch_sub(&r->server->suspended, 1);
 }
 
 /* The text goes with the request, not with the response: it may be NULL, for
@@ -310,16 +222,30 @@ static void begin(struct request *r, const char *path, const char *method)
                      encoding);
 }
 
+/* Hand a request to the engine, unless the server ends: http_close() counts
+ * those that are suspended after it has said so. */
+static int hand_over(struct MHD_Connection *c, struct request *r)
+{
+    struct server *s = r->server;
+
+    atomic_fetch_add(&s->suspended, 1);
+    if (atomic_load(&s->ending)) {
+        atomic_fetch_sub(&s->suspended, 1);
+        request_fail(r, 503, ENDS);
+        return -1;
+    }
+    atomic_store(&r->state, REQUEST_WAITING);
+    MHD_suspend_connection(c);
+    engine_begin(s->engine, r);
+    return 0;
+}
+
 static enum MHD_Result dispatch(struct MHD_Connection *c, struct request *r)
 {
-    if (!r->refused && r->route->run) {
+    if (!r->refused && r->route->run)
         r->route->run(r);
-    } else if (!r->refused) {
-        atomic_store(&r->state, REQUEST_WAITING);
-        MHD_suspend_connection(c);
-        engine_begin(r->server->engine, r);
+    else if (!r->refused && hand_over(c, r) == 0)
         return MHD_YES;
-    }
     atomic_store(&r->state, REQUEST_ANSWERED);
     return send_answer(c, r);
 }
@@ -572,7 +498,7 @@ void http_quiesce(struct server *s)
     atomic_store(&s->closing, 1);
     /* libmicrohttpd's thread may still use it, so it is closed at the end; one
      * of systemd's goes on to listen */
-    if (s->listening >= 0 && handed_over() < 0)
+    if (s->listening >= 0 && !socket_is_given())
         shutdown(s->listening, SHUT_RDWR);
 }
 
@@ -583,13 +509,17 @@ void http_close(struct server *s)
 
     if (!s->daemon)
         return;
-    do {
+    atomic_store(&s->ending, 1);
+    /* libmicrohttpd cannot stop while any is suspended */
+    while (atomic_load(&s->suspended) > 0) {
         n = find_late(s, late, LATE, 1);
         for (size_t i = 0; i < n; i++) {
-            request_fail(late[i], 503, "the server ends");
+            request_fail(late[i], 503, ENDS);
             request_release(late[i]);
         }
-    } while (n);
+        if (n == 0)
+            usleep(1000); /* somebody writes an answer */
+    }
     MHD_stop_daemon(s->daemon);
     if (s->listening >= 0)
         close(s->listening);

@@ -229,7 +229,9 @@ struct server {
     char *token;
     size_t max_body;
     double begun;
-    _Atomic int closing;
+    _Atomic int closing;     /* no further connections are taken */
+    _Atomic int ending;      /* no further requests are begun */
+    _Atomic int suspended;   /* requests that the engine has */
     _Atomic int active;      /* requests */
     _Atomic int connections; /* open */
     _Atomic size_t held;     /* bytes of bodies */
@@ -242,10 +244,12 @@ struct server {
     int listening; /* its socket, once it listens no more; or -1 */
 };
 
-/** A socket bound to options->host and port, or handed over by systemd; -1
- *  after a message. *shown tells where it is. */
-int http_bind(const struct serve_options *o, char *shown, size_t size,
-              int *is_loopback);
+/** A socket that listens at options->host and port, or the one that systemd has
+ *  given; -1 after a message. *shown tells where it is. */
+int socket_open(const struct serve_options *o, char *shown, size_t size,
+                int *is_loopback);
+/** Whether it is systemd's. */
+int socket_is_given(void);
 /** Start to answer. @return 0, or -1 after a message. */
 int http_open(struct server *s, int fd);
 /** Look after deadlines: to be called several times a second. */

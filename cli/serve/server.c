@@ -240,7 +240,7 @@ int serve_run(const struct serve_options *given, char *const *models, int count)
     if (!status && o.token && !(s.token = guard_read_token(o.token)))
         status = EXIT_USAGE;
     if (!status) {
-        fd = http_bind(&o, where, sizeof(where), &is_loopback);
+        fd = socket_open(&o, where, sizeof(where), &is_loopback);
         status =
             fd < 0 ? EXIT_FAILED : serve(&s, fd, where, is_loopback, &signals);
     }

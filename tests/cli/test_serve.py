@@ -450,6 +450,16 @@ def lives_and_ends(model):
             answer = b"".join(iter(lambda: early.recv(65536), b""))
         assert b" 200 " in answer and b"Connection: close" in answer
         assert server.process.wait(60) == 0, server.said()
+        # a second signal waits for nobody
+        server = Server(file, "--deadline", "60")
+        with server.socket() as early, server.socket() as other:
+            early.sendall(head + JPEG[:10])
+            for _ in range(50):
+                other.sendall(head + JPEG)
+            for _ in range(2):
+                server.process.send_signal(signal.SIGTERM)
+                time.sleep(0.1)
+            assert server.process.wait(25) == 0, server.said()
 
 
 @test
