@@ -256,7 +256,9 @@ bool rn_is_plain(const struct rn_graph *graph, int v)
     for (size_t i = (size_t)v + 1; i < graph->n_nodes; i++) {
         const struct rn_node *n = &graph->nodes[i];
 
-        if (rn_node_reads(n, v) && (n->op != RN_OP_CONV || n->groups > 1))
+        if (rn_node_reads(n, v) &&
+            (n->op != RN_OP_CONV || n->groups > 1 ||
+             rn_conv_window_grows(&n->window)))
             return false;
     }
     return true;

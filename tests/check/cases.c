@@ -97,6 +97,7 @@ const struct conv_case conv_cases[] = {
     {"tiles, 512 ch",           12,  512,  512,   7,   7, 3, 1, 1, 1e-5},
     {"tiles, no padding",        4,   64,   32,  18,  15, 3, 1, 0, 1e-5},
     {"tiles, padding of two",    4,   32,   64,  15,  14, 3, 1, 2, 1e-5},
+    {"maxout, 8x8",              2,    3,   40,  11,   9, 8, 1, 4, 1e-5},
     {"fc, 7 classes",            3,   64,    7,   1,   1, 1, 1, 0, 1e-5},
 };
 /* clang-format on */

@@ -95,6 +95,11 @@ bool rn_conv_plain_input(int channels)
     return channels <= 3;
 }
 
+bool rn_conv_window_grows(const struct rn_window *w)
+{
+    return w->stride == 1 && (2 * w->pad >= w->kh || 2 * w->pad >= w->kw);
+}
+
 void rn_conv_describe(struct rn_conv_needs *needs, const char *name)
 {
     snprintf(needs->name, sizeof(needs->name), "%s:%s", name, rn_isa()->name);

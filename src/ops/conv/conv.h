@@ -24,6 +24,9 @@ const char *rn_onednn_version(void);
 
 /** Whether a convolution of so many input channels reads plain images. */
 bool rn_conv_plain_input(int channels);
+/** Whether a window makes more pixels than it reads: such convolutions read no
+ *  plain images, for oneDNN has plain C alone for them. */
+bool rn_conv_window_grows(const struct rn_window *window);
 
 enum rn_conv_pass {
     RN_CONV_FORWARD,          /* src, weights, bias -> dst */

@@ -57,7 +57,7 @@ static bool applies(const struct rn_conv_config *c)
     bool fits = c->pass == RN_CONV_FORWARD && !c->plain_input &&
                 c->out.h * c->out.w > 1 && rn_isa()->fma;
 
-    if (rn_window_taps(&c->window) == 1)
+    if (rn_window_taps(&c->window) == 1 || rn_conv_window_grows(&c->window))
         return fits;
     return fits && c->window.stride > 1 &&
            (!c->train || c->out.c >= GATHER_OUTPUTS);
