@@ -1307,6 +1307,12 @@ struct rn_train_options {
      *  optimiser's states: another run goes on from one of them as `weights`.
      *  Nothing is tested, and train_error is NaN. */
     const char *hint;
+    /** Groups of equal size that a batch is cut into, in order. Each has batch
+     *  norm statistics of its own, as on a GPU of its own; running statistics
+     *  take the mean of the groups', and so does the step of their gradients,
+     *  which are added up in an order that follows from the number of groups
+     *  alone. Without `accumulate` and `record`. 0: 1 */
+    int groups;
 };
 
 RN_INLINE void rn_train_defaults(struct rn_train_options *options);
@@ -1342,7 +1348,7 @@ struct rn_learner;
  * @return RN_ERR_ARG for options that make no sense, a loss of another output
  *         than the model's, what training cannot do, and for options of whole
  *         runs: freeze, lr_scale, max_norm, batch_norm, class_weights, weights,
- *         teacher, hint, ema, gate_bias, mixup, cutmix, accumulate.
+ *         teacher, hint, ema, gate_bias, mixup, cutmix, accumulate, groups.
  */
 RN_API int rn_learner_create(struct rn_learner **out, struct rn_model *model,
                              const struct rn_train_options *options,

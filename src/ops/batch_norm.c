@@ -134,13 +134,24 @@ void rn_moments(const struct rn_planes *planes, size_t apart, const void *x,
         moments_of(planes, scratch, c, &mean[c], &var[c]);
 }
 
+/* Channel c's running statistics take their share of these. */
+static void move_running(struct rn_batch_norm *bn, size_t c, double mean,
+                         double var, double unbias)
+{
+    double share = (double)bn->momentum;
+
+    bn->running_mean[c] =
+        (float)((1 - share) * (double)bn->running_mean[c] + share * mean);
+    bn->running_var[c] = (float)((1 - share) * (double)bn->running_var[c] +
+                                 share * var * unbias);
+}
+
 void rn_batch_norm_statistics(struct rn_batch_norm *bn, const void *z,
                               double *scratch)
 {
     const struct rn_planes *p = &bn->planes;
     double m = (double)p->n * (double)p->hw;
     double unbias = m > 1 ? m / (m - 1) : 1.0;
-    double share = (double)bn->momentum;
 
     take_sums(p, bn->apart, z, scratch);
     for (size_t c = 0; c < padded(p); c++) {
@@ -148,10 +159,26 @@ void rn_batch_norm_statistics(struct rn_batch_norm *bn, const void *z,
 
         moments_of(p, scratch, c, &mean, &var);
         set_channel(bn, c, mean, var);
-        bn->running_mean[c] =
-            (float)((1 - share) * (double)bn->running_mean[c] + share * mean);
-        bn->running_var[c] = (float)((1 - share) * (double)bn->running_var[c] +
-                                     share * var * unbias);
+        if (!bn->own_mean) {
+            move_running(bn, c, mean, var, unbias);
+            continue;
+        }
+        bn->own_mean[c] = (float)mean;
+        bn->own_var[c] = (float)(var * unbias);
+    }
+}
+
+void rn_batch_norm_join(struct rn_batch_norm *bn, const float *mean,
+                        const float *var, size_t apart, int batches)
+{
+    for (size_t c = 0; c < padded(&bn->planes); c++) {
+        double means = 0, vars = 0;
+
+        for (size_t i = 0; i < (size_t)batches; i++) {
+            means += (double)mean[i * apart + c];
+            vars += (double)var[i * apart + c];
+        }
+        move_running(bn, c, means / batches, vars / batches, 1);
     }
 }
 

@@ -20,6 +20,8 @@ struct rn_batch_norm {
     bool fixed;                 /* the running statistics normalise, and stay */
     const float *weight, *bias; /* gamma, beta; the store's */
     float *running_mean, *running_var; /* the store's */
+    float *own_mean, *own_var; /* where the batch's statistics go in place of
+                                  moving the running ones; or NULL */
     float *diff_weight, *diff_bias;    /* the store's; NULL when frozen */
     float *mean, *inv_std;             /* of this batch */
     float *scale, *shift;              /* y = z * scale + shift */
@@ -38,9 +40,15 @@ size_t rn_batch_norm_scratch(const struct rn_planes *planes);
 void rn_moments(const struct rn_planes *planes, size_t apart, const void *x,
                 double *scratch, double *mean, double *var);
 
-/** mean, inv_std, scale, shift of z; running statistics move on. */
+/** mean, inv_std, scale, shift of z; running statistics move on, unless
+ *  own_mean and own_var take the batch's. */
 void rn_batch_norm_statistics(struct rn_batch_norm *bn, const void *z,
                               double *scratch);
+
+/** Running statistics move on by the mean of several batches' own, which are so
+ *  many floats apart, added up in order. */
+void rn_batch_norm_join(struct rn_batch_norm *bn, const float *mean,
+                        const float *var, size_t apart, int batches);
 
 /** The same from the running statistics, which stay. */
 void rn_batch_norm_fix(struct rn_batch_norm *bn);

@@ -889,6 +889,47 @@ int rn_plan_statistics(struct rn_plan *plan, const float *images, double share,
     return rc;
 }
 
+/* Of a batch norm, mean and variance of each channel. */
+static size_t apart_floats(const struct rn_batch_norm *bn)
+{
+    return 2 * bn->planes.blocks * (size_t)bn->planes.block;
+}
+
+size_t rn_plan_apart_floats(const struct rn_plan *plan)
+{
+    size_t floats = 0;
+
+    for (size_t i = 0; i < plan->n_bns; i++)
+        floats += apart_floats(&plan->bns[i]);
+    return floats;
+}
+
+void rn_plan_set_apart(struct rn_plan *plan, float *own)
+{
+    for (size_t i = 0; i < plan->n_bns; i++) {
+        struct rn_batch_norm *bn = &plan->bns[i];
+        size_t floats = apart_floats(bn);
+
+        bn->own_mean = own;
+        bn->own_var = own ? own + floats / 2 : NULL;
+        own = own ? own + floats : NULL;
+    }
+}
+
+void rn_plan_join(struct rn_plan *plan, const float *own, int batches)
+{
+    size_t apart = rn_plan_apart_floats(plan);
+
+    for (size_t i = 0; i < plan->n_bns; i++) {
+        struct rn_batch_norm *bn = &plan->bns[i];
+        size_t floats = apart_floats(bn);
+
+        if (!bn->fixed)
+            rn_batch_norm_join(bn, own, own + floats / 2, apart, batches);
+        own += floats;
+    }
+}
+
 void rn_plan_logits(const struct rn_plan *plan, float *logits)
 {
     copy_logits(plan, plan->options.batch, logits);

@@ -192,8 +192,10 @@ int rn_trainer_memory(const struct rn_trainer *t, int batch, int recompute,
                       uint64_t *bytes, struct rn_error *err)
 {
     const struct rn_shape *s = &t->model->spec.input;
+    uint64_t params = rn_graph_params(t->trainee->graph);
+    int groups = rn_trainer_groups(t), images = (batch + groups - 1) / groups;
     const struct rn_plan_options options = {.mode = RN_MODE_TRAIN,
-                                            .batch = batch,
+                                            .batch = images,
                                             .threads = t->threads,
                                             .exact = t->o.exact,
                                             .recompute = recompute,
@@ -203,15 +205,16 @@ int rn_trainer_memory(const struct rn_trainer *t, int batch, int recompute,
     int rc = rn_plan_estimate(t->trainee, &options, bytes, err);
 
     if (rc == RN_OK)
-        rc = rn_trainer_teacher_memory(t, batch, &teacher, err);
+        rc = rn_trainer_teacher_memory(t, images, &teacher, err);
     *bytes += teacher;
     /* The plan's estimate has one state. */
     for (int k = 1; k < states(t); k++)
-        *bytes += rn_graph_params(t->trainee->graph) * sizeof(float);
+        *bytes += params * sizeof(float);
     if (t->o.ema > 0)
-        *bytes += rn_graph_params(t->trainee->graph) * sizeof(float);
+        *bytes += params * sizeof(float);
     if (t->o.accumulate > 1)
-        *bytes += rn_graph_params(t->trainee->graph) * sizeof(float);
+        *bytes += params * sizeof(float);
+    *bytes += rn_grouping_memory(groups, params) * sizeof(float);
     *bytes += (uint64_t)BATCHES_AHEAD * (uint64_t)batch * rn_shape_size(*s) *
               sizeof(float);
     return rc;

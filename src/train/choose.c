@@ -265,6 +265,14 @@ static const char *because(const struct rn_trainer *t, bool fewer)
                           : "for this network";
 }
 
+/* Fewer images, or as few more as groups of one take, that groups divide. */
+static int whole_groups(const struct rn_trainer *t, int batch)
+{
+    int groups = rn_trainer_groups(t);
+
+    return batch < groups ? groups : batch - batch % groups;
+}
+
 int rn_trainer_choose_batch(struct rn_trainer *t, struct rn_error *err)
 {
     struct rn_train_options *o = &t->o;
@@ -273,11 +281,13 @@ int rn_trainer_choose_batch(struct rn_trainer *t, struct rn_error *err)
     bool fewer = false;
     int rc = RN_OK;
 
-    while (t->batch_chosen && o->batch > 1) {
+    if (t->batch_chosen)
+        o->batch = whole_groups(t, o->batch);
+    while (t->batch_chosen && o->batch > rn_trainer_groups(t)) {
         rc = rn_trainer_memory(t, o->batch, o->recompute, &bytes, err);
         if (rc != RN_OK || (double)bytes <= room)
             break;
-        o->batch /= 2;
+        o->batch = whole_groups(t, o->batch / 2);
         fewer = true;
     }
     if (t->batch_chosen)

@@ -17,7 +17,7 @@ static uint64_t memory_needed(const struct rn_trainer *t)
     const struct rn_plan_options plan = {
         .struct_size = sizeof(plan),
         .mode = RN_MODE_TRAIN,
-        .batch = t->o.batch,
+        .batch = t->groups.images,
         .threads = t->threads,
         .exact = t->o.exact,
         .recompute = t->o.recompute,

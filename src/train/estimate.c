@@ -148,8 +148,8 @@ static int step(void *user, struct rn_error *err)
     const struct trial *trial = user;
     struct rn_targets targets = {.labels = trial->labels};
     struct rn_step_result result;
-    int rc = rn_trainer_ask_teacher(trial->t, trial->images, trial->t->o.batch,
-                                    &targets, err);
+    int rc = rn_trainer_ask_teacher(trial->t, trial->images,
+                                    trial->t->groups.images, &targets, err);
 
     if (rc != RN_OK)
         return rc;
@@ -182,6 +182,7 @@ static int time_steps(struct trial *trial, double *seconds,
     const struct rn_graph *graph = trial->t->trainee->graph;
     int rc = time_plan(trial, step, seconds, err);
 
+    *seconds *= trial->t->groups.count;
     for (size_t i = 0; i < graph->n_params; i++)
         if (!rn_param_updated(&graph->params[i]))
             rn_store_set(trial->t->store, RN_STORE_VALUE, i,

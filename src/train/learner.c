@@ -53,6 +53,8 @@ static const char *run_option(const struct rn_train_options *o)
         return "mixup";
     if (o->cutmix > 0)
         return "cutmix";
+    if (o->groups > 1)
+        return "groups";
     return o->accumulate > 1 ? "accumulate" : NULL;
 }
 

@@ -151,18 +151,38 @@ static int after_test(struct rn_trainer *t, struct rn_error *err)
     return rc;
 }
 
-/* The plan for a batch whose first image is the iteration's `first`. */
+/* The plan for a group whose first image is the iteration's `first`. */
 static struct rn_plan *plan_for(struct rn_trainer *t, int images, long first)
 {
     const struct rn_draw draw = {.seed = t->o.seed,
                                  .iteration = (uint32_t)t->progress.iteration,
                                  .first = (uint64_t)first};
-    struct rn_plan *plan = images == t->o.batch ? t->plan : t->rest_plan;
+    struct rn_plan *plan = images == t->groups.images ? t->plan : t->rest_plan;
 
     rn_plan_draw(plan, &draw);
     rn_plan_fade(plan,
                  1 - (double)t->progress.iteration / (double)t->iterations);
     return plan;
+}
+
+/* Take a batch's statistics, the i-th, into the averages over all. */
+static int average_statistics(struct rn_trainer *t,
+                              const struct rn_batch *batch, long i,
+                              struct rn_error *err)
+{
+    const struct rn_grouping *g = &t->groups;
+    size_t image = rn_shape_size(t->model->spec.input);
+    int rc = RN_OK;
+
+    for (int k = 0; k < g->count && rc == RN_OK; k++) {
+        long group = i * g->count + k;
+
+        rc = rn_plan_statistics(plan_for(t, g->images, group * g->images),
+                                batch->images +
+                                    (size_t)k * (size_t)g->images * image,
+                                1 / ((double)group + 1), err);
+    }
+    return rc;
 }
 
 /* Batch norm's statistics as averages over an epoch's batches, as those of the
@@ -184,8 +204,7 @@ static int reestimate(struct rn_trainer *t, struct rn_error *err)
     for (long i = 0; i < batches && rc == RN_OK; i++) {
         rc = rn_loader_next(loader, &batch, NULL, err);
         if (rc == RN_OK && batch.count == t->o.batch)
-            rc = rn_plan_statistics(plan_for(t, batch.count, i * t->o.batch),
-                                    batch.images, 1 / ((double)i + 1), err);
+            rc = average_statistics(t, &batch, i, err);
     }
     rn_trainer_show_average(t);
     rn_loader_destroy(loader);
@@ -273,25 +292,91 @@ static void say_skipped(struct rn_trainer *t)
     }
 }
 
-static int learn(struct rn_trainer *t, const struct rn_batch *batch, int first,
-                 struct rn_step_result *result, struct rn_error *err)
+/* The images of a batch from `from` on, so many. */
+static struct rn_batch part_of(const struct rn_trainer *t,
+                               const struct rn_batch *batch, int from,
+                               int images)
+{
+    size_t at = (size_t)from, classes = (size_t)t->data->classes;
+    struct rn_batch part = *batch;
+
+    part.count = images;
+    part.images += at * rn_shape_size(t->model->spec.input);
+    part.labels += at;
+    part.others = part.others ? part.others + at : NULL;
+    part.share = part.share ? part.share + at : NULL;
+    part.wanted = part.wanted ? part.wanted + at * classes : NULL;
+    return part;
+}
+
+/* The gradients of a group whose first image is the iteration's `first`. */
+static int learn(struct rn_trainer *t, const struct rn_batch *group, int first,
+                 float *statistics, struct rn_step_result *result,
+                 struct rn_error *err)
 {
     struct rn_targets targets = {
-        .labels = batch->labels,
-        .others = batch->others,
-        .share = batch->share,
-        .wanted = batch->wanted,
+        .labels = group->labels,
+        .others = group->others,
+        .share = group->share,
+        .wanted = group->wanted,
         .class_weights = t->class_weights,
         .smoothing = (float)rn_options_smoothing(&t->o),
         .loss = t->loss,
     };
     int rc =
-        rn_trainer_ask_teacher(t, batch->images, batch->count, &targets, err);
+        rn_trainer_ask_teacher(t, group->images, group->count, &targets, err);
 
     if (rc != RN_OK)
         return rc;
-    t->latest = plan_for(t, batch->count, first);
-    return rn_plan_learn(t->latest, batch->images, &targets, result, err);
+    t->latest = plan_for(t, group->count, first);
+    rn_plan_set_apart(t->latest, statistics);
+    rc = rn_plan_learn(t->latest, group->images, &targets, result, err);
+    rn_plan_set_apart(t->latest, NULL);
+    return rc;
+}
+
+/* The mean gradients of a batch's groups, and what it adds to the sums. */
+static int learn_groups(struct rn_trainer *t, const struct rn_batch *batch,
+                        int first, struct rn_step_result *sum,
+                        struct rn_error *err)
+{
+    struct rn_grouping *g = &t->groups;
+    int images = batch->count / g->count, rc = RN_OK;
+
+    for (int i = 0; i < g->count && rc == RN_OK; i++) {
+        struct rn_batch group = part_of(t, batch, i * images, images);
+        struct rn_step_result result;
+
+        rc = learn(t, &group, first + i * images, rn_grouping_statistics(g, i),
+                   &result, err);
+        if (rc != RN_OK)
+            return rc;
+        rn_grouping_add(g, &t->flat);
+        sum->loss += result.loss;
+        sum->aux += result.aux;
+        sum->errors += result.errors;
+    }
+    if (g->count > 1)
+        rn_plan_join(t->plan, g->statistics, g->count);
+    return rc;
+}
+
+/* The gradients of the step's i-th batch, and what it adds to the sums. */
+static int learn_next(struct rn_trainer *t, int i, int *images,
+                      struct rn_step_result *sum, struct rn_error *err)
+{
+    struct rn_batch batch;
+    int rc = rn_loader_next(t->loader, &batch, &t->clock.waited, err);
+
+    say_skipped(t);
+    rn_trainer_say_remarks(t);
+    if (rc == RN_OK)
+        rc = learn_groups(t, &batch, *images, sum, err);
+    if (rc != RN_OK)
+        return rc;
+    rn_accumulate_add(&t->gradients, &t->flat, i);
+    *images += batch.count;
+    return RN_OK;
 }
 
 static void update(struct rn_trainer *t, double lr)
@@ -301,28 +386,6 @@ static void update(struct rn_trainer *t, double lr)
     rn_update_step(&t->update, t->trainee->graph, &t->flat, (float)lr, number);
     if (t->average.value)
         rn_ema_add(&t->average, &t->flat, number);
-}
-
-/* The gradients of the step's i-th batch, and what it adds to the sums. */
-static int learn_next(struct rn_trainer *t, int i, int *images,
-                      struct rn_step_result *sum, struct rn_error *err)
-{
-    struct rn_batch batch;
-    struct rn_step_result result;
-    int rc = rn_loader_next(t->loader, &batch, &t->clock.waited, err);
-
-    say_skipped(t);
-    rn_trainer_say_remarks(t);
-    if (rc == RN_OK)
-        rc = learn(t, &batch, *images, &result, err);
-    if (rc != RN_OK)
-        return rc;
-    rn_accumulate_add(&t->gradients, &t->flat, i);
-    *images += batch.count;
-    sum->loss += result.loss;
-    sum->aux += result.aux;
-    sum->errors += result.errors;
-    return RN_OK;
 }
 
 static int step(struct rn_trainer *t, struct rn_error *err)

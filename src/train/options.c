@@ -303,6 +303,10 @@ static const struct run_option {
       .help = "Write norms of gradients and variances of activations by layer "
               "into the log, at the first and every N-th iteration (100)"},
      ASIDE, NULL},
+    {{"groups", "length", RN_OPTION_INT, PLACE(groups), 1, RN_GROUPS_MOST,
+      .value = "N", .unset = "1",
+      .help = "Cut each batch into N groups, as for N processors: each has batch "
+              "norm statistics of its own"}, SHAPES, ""},
     /* clang-format on */
 };
 
@@ -461,11 +465,21 @@ int rn_options_check(const struct rn_train_options *o, struct rn_error *err)
                        "`iterations` is %ld and `epochs` %g: only one may be "
                        "given",
                        o->iterations, o->epochs);
+    if (o->groups > 1 && o->accumulate > 1)
+        return rn_fail(err, RN_ERR_ARG,
+                       "`groups` %d and `accumulate` %d: only one may be more "
+                       "than 1; a batch of %d times the images in as many more "
+                       "groups is the same step",
+                       o->groups, o->accumulate, o->accumulate);
     if (o->gate_bias != 0 && o->weights)
         return rn_fail(err, RN_ERR_ARG,
                        "`gate_bias` %g: the gates are those of `weights`",
                        o->gate_bias);
     rc = rn_record_parse(o->record, &every, err);
+    if (!rc && every > 0 && o->groups > 1)
+        rc = rn_fail(err, RN_ERR_ARG,
+                     "`record` %s tells of whole batches, but `groups` is %d",
+                     o->record, o->groups);
     if (!rc)
         rc = rn_optimiser_check(o, err);
     if (!rc)

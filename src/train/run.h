@@ -95,6 +95,9 @@ int rn_options_differ(const struct rn_train_options *o, const json_t *kept,
  *  rn_free() releases it. NULL when memory is short. */
 char *rn_json_dump(const json_t *value, size_t flags);
 
+/** Most groups of a batch. */
+#define RN_GROUPS_MOST 4096
+
 /* --------------------------------------------------------- run folder */
 
 /** The files of a run; every text is owned. */

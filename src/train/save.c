@@ -131,6 +131,8 @@ static json_t *trained_json(const struct rn_trainer *t)
     failed |= set_count(object, "batch", o->batch);
     if (t->step_batches > 1)
         failed |= set_count(object, "accumulate", t->step_batches);
+    if (t->groups.count > 1)
+        failed |= set_count(object, "groups", t->groups.count);
     failed |= set_real(object, "lr", o->lr);
     failed |= set_text(object, "schedule", o->schedule);
     failed |= set_text(object, "warmup", o->warmup);

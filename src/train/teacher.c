@@ -180,8 +180,8 @@ static struct rn_plan_options plan_options(const struct rn_trainer *t,
 int rn_trainer_build_teacher(struct rn_trainer *t, struct rn_error *err)
 {
     struct rn_teacher *teacher = &t->teacher;
-    struct rn_plan_options batch = plan_options(t, t->o.batch);
-    struct rn_plan_options rest = plan_options(t, t->rest);
+    struct rn_plan_options batch = plan_options(t, t->groups.images);
+    struct rn_plan_options rest = plan_options(t, t->groups.rest);
     const struct rn_graph *g;
     size_t floats;
     int rc;
@@ -189,14 +189,14 @@ int rn_trainer_build_teacher(struct rn_trainer *t, struct rn_error *err)
     if (!teacher->model)
         return RN_OK;
     g = teacher->model->graph;
-    floats = (size_t)t->o.batch * (size_t)g->nodes[g->output].shape.c;
+    floats = (size_t)t->groups.images * (size_t)g->nodes[g->output].shape.c;
     teacher->logits = rn_alloc(floats, sizeof(float));
     if (!teacher->logits)
         return rn_fail_memory(err, floats * sizeof(float), "answers");
     rc = rn_trainer_build_hint(t, err);
     if (rc == RN_OK)
         rc = rn_plan_create(&teacher->plan, teacher->model, &batch, err);
-    if (rc == RN_OK && t->rest > 0)
+    if (rc == RN_OK && t->groups.rest > 0)
         rc = rn_plan_create(&teacher->rest_plan, teacher->model, &rest, err);
     return rc;
 }
@@ -231,7 +231,7 @@ int rn_trainer_ask_teacher(struct rn_trainer *t, const float *images, int count,
 {
     const struct rn_teacher *teacher = &t->teacher;
     struct rn_plan *plan =
-        count == t->o.batch ? teacher->plan : teacher->rest_plan;
+        count == t->groups.images ? teacher->plan : teacher->rest_plan;
     int rc;
 
     if (!teacher->model)

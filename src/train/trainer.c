@@ -16,6 +16,11 @@
 
 /* ----------------------------------------------------------- planning */
 
+int rn_trainer_groups(const struct rn_trainer *t)
+{
+    return t->o.groups > 1 ? t->o.groups : 1;
+}
+
 static void resolve_threads(struct rn_trainer *t)
 {
     char by[32];
@@ -37,7 +42,7 @@ static void resolve_threads(struct rn_trainer *t)
 static int plan_batches(struct rn_trainer *t, struct rn_error *err)
 {
     const struct rn_train_options *o = &t->o;
-    int images = t->data->part[RN_PART_TRAIN].count;
+    int images = t->data->part[RN_PART_TRAIN].count, rest = 0;
 
     if (o->batch > images)
         return rn_fail(err, RN_ERR_ARG,
@@ -54,8 +59,9 @@ static int plan_batches(struct rn_trainer *t, struct rn_error *err)
     t->epoch_batches = rn_sampler_batches(&t->sampler);
     t->step_batches = o->accumulate > 1 ? o->accumulate : 1;
     if (t->sampler.last == RN_LAST_KEEP)
-        t->rest = images % o->batch;
-    return RN_OK;
+        rest = images % o->batch;
+    return rn_grouping_cut(&t->groups, rn_trainer_groups(t), o->batch, rest,
+                           err);
 }
 
 /* Tests see pictures as the model says. */
@@ -358,9 +364,12 @@ static int build_plans(struct rn_trainer *t, struct rn_error *err)
     rc = rn_accumulate_create(&t->gradients, &t->flat, t->step_batches,
                               t->threads, err);
     if (rc == RN_OK)
-        rc = build(t, &t->plan, RN_MODE_TRAIN, t->o.batch, err);
-    if (rc == RN_OK && t->rest > 0)
-        rc = build(t, &t->rest_plan, RN_MODE_TRAIN, t->rest, err);
+        rc = build(t, &t->plan, RN_MODE_TRAIN, t->groups.images, err);
+    if (rc == RN_OK && t->groups.rest > 0)
+        rc = build(t, &t->rest_plan, RN_MODE_TRAIN, t->groups.rest, err);
+    if (rc == RN_OK)
+        rc = rn_grouping_create(&t->groups, &t->flat,
+                                rn_plan_apart_floats(t->plan), t->threads, err);
     if (rc == RN_OK && t->test_images > 0)
         rc = build(t, &t->test_plan, RN_MODE_INFER, t->test_batch, err);
     return rc == RN_OK ? rn_trainer_build_teacher(t, err) : rc;
@@ -398,22 +407,25 @@ static void say_plan(const struct rn_trainer *t)
 {
     const struct rn_graph *g = t->model->graph;
     uint64_t aux = rn_graph_aux_params(g);
-    char batches[48] = "", heads[80] = "";
+    char batches[48] = "", heads[80] = "", groups[32] = "";
 
     if (g->n_aux)
         snprintf(heads, sizeof(heads),
                  " and %" PRIu64 " of auxiliary heads (%zu)", aux, g->n_aux);
     if (t->step_batches > 1)
         snprintf(batches, sizeof(batches), "%d batches of ", t->step_batches);
-    rn_trainer_say(
-        t,
-        "%s: %" PRIu64 " parameters%s, %ld iterations of %s%d images (%.4g "
-        "epochs)%s",
-        t->model->spec.name, rn_graph_params(g) - aux, heads, t->iterations,
-        batches, t->o.batch, (double)t->iterations / rn_trainer_epoch(t),
-        t->o.hint             ? "; hints are not tested"
-        : t->test_images == 0 ? "; there is nothing to test on"
-                              : "");
+    if (t->groups.count > 1)
+        snprintf(groups, sizeof(groups), " in %d groups", t->groups.count);
+    rn_trainer_say(t,
+                   "%s: %" PRIu64
+                   " parameters%s, %ld iterations of %s%d images%s (%.4g "
+                   "epochs)%s",
+                   t->model->spec.name, rn_graph_params(g) - aux, heads,
+                   t->iterations, batches, t->o.batch, groups,
+                   (double)t->iterations / rn_trainer_epoch(t),
+                   t->o.hint             ? "; hints are not tested"
+                   : t->test_images == 0 ? "; there is nothing to test on"
+                                         : "");
 }
 
 /* ------------------------------------------------------------- running */
@@ -511,6 +523,7 @@ static void release(struct rn_trainer *t)
     rn_store_destroy(t->store);
     rn_ema_free(&t->average);
     rn_accumulate_free(&t->gradients);
+    rn_grouping_free(&t->groups);
     rn_update_free(&t->update);
     rn_free(t->lr_scale);
     rn_free(t->max_norm);

@@ -5,6 +5,7 @@
 
 #include "data/data.h"
 #include "train/accumulate.h"
+#include "train/grouping.h"
 #include "train/optimiser.h"
 #include "train/run.h"
 #include "train/schedule.h"
@@ -23,8 +24,8 @@ struct rn_clock {
 struct rn_teacher {
     struct rn_model *model;           /* NULL: there is none */
     uint64_t checksum;                /* of its parameters */
-    struct rn_plan *plan, *rest_plan; /* of the batches of training's */
-    float *logits;                    /* [batch][its classes] */
+    struct rn_plan *plan, *rest_plan; /* of the groups of training's */
+    float *logits;                    /* [images of a group][its classes] */
 };
 
 /** A layer of the teacher that the network's layers up to one of them learn. */
@@ -70,10 +71,11 @@ struct rn_trainer {
     struct rn_accumulated gradients;
     struct rn_update update;
     const struct rn_loss_rule *loss;
+    struct rn_grouping groups; /* of a batch, which plans are for */
     struct rn_plan *plan;
-    struct rn_plan *rest_plan; /* last, smaller batch of an epoch, or NULL */
-    int rest;                  /* its images */
-    struct rn_plan *latest;    /* of both, that the last batch went through */
+    struct rn_plan *rest_plan; /* of the last, smaller batch of an epoch, or
+                                  NULL */
+    struct rn_plan *latest;    /* of both, that the last group went through */
     struct rn_plan *test_plan;
     struct rn_teacher teacher;
     struct rn_loader *loader;
@@ -108,6 +110,9 @@ rn_trainer_say(const struct rn_trainer *t, const char *format, ...);
 void rn_trainer_say_text(void *user, const char *text);
 /** Say what there is to say of the data, each thing once. */
 void rn_trainer_say_remarks(struct rn_trainer *t);
+
+/** Groups of a batch. */
+int rn_trainer_groups(const struct rn_trainer *t);
 
 /* length.c */
 

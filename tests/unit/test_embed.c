@@ -320,7 +320,7 @@ static void options_of_whole_runs_are_refused(void **state)
     const struct rn_train_options bad[] = {
         {.freeze = "conv1"},       {.lr_scale = "fc=2"}, {.max_norm = "fc=2"},
         {.batch_norm = "running"}, {.ema = 0.9},         {.mixup = 0.2},
-        {.accumulate = 2},         {.batch = -1}};
+        {.accumulate = 2},         {.groups = 2},        {.batch = -1}};
     struct rn_model *model = small_model();
     struct rn_learner *learner;
 

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The groups that a batch is cut into: their gradients and statistics, joined
+ * in an order that follows from their number alone. */
+#ifndef RN_TRAIN_GROUPING_H
+#define RN_TRAIN_GROUPING_H
+
+#include "plan/plan.h"
+
+#include <stdbool.h>
+
+/** The sum of neighbouring groups' gradients. */
+struct rn_partial {
+    int first, groups;
+    float *sum;
+};
+
+/** More partial sums are never held at once: two for each bit of a number of
+ *  groups. */
+enum { RN_PARTIALS_MOST = 26 };
+
+struct rn_grouping {
+    int count;  /* of a batch */
+    int images; /* of a group */
+    int rest;   /* of a group of the last, smaller batch of an epoch, or 0 */
+    /* The rest is there for several groups only. */
+    size_t numbers; /* of a group's gradients */
+    int threads;
+    float *memory; /* of the partial sums, then [count][floats] */
+    struct rn_partial partial[RN_PARTIALS_MOST];
+    int partials, done; /* of the step under way; groups added */
+    float *statistics;  /* batch norm's, as of rn_plan_set_apart() */
+    size_t floats;      /* of them, for a group */
+};
+
+/** Cut batches of so many images, and of `rest`. RN_ERR_ARG when the groups do
+ *  not divide them. */
+int rn_grouping_cut(struct rn_grouping *g, int groups, int batch, int rest,
+                    struct rn_error *err);
+/** Floats that partial sums of so many numbers take; none for one group. */
+size_t rn_grouping_memory(int groups, size_t numbers);
+/** For gradients of `flat`, and of each group so many floats of statistics. */
+int rn_grouping_create(struct rn_grouping *g, const struct rn_flat *flat,
+                       size_t floats, int threads, struct rn_error *err);
+void rn_grouping_free(struct rn_grouping *g);
+
+/** Where a group's statistics go; NULL when there is but one. */
+float *rn_grouping_statistics(const struct rn_grouping *g, int group);
+
+/** Take in the gradients of the next group. After the last one of a step they
+ *  are the mean of all. */
+void rn_grouping_add(struct rn_grouping *g, const struct rn_flat *flat);
+
+#endif
