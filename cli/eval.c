@@ -7,6 +7,7 @@
 #include "interrupt.h"
 #include "output.h"
 #include "progress.h"
+#include "ranks.h"
 #include "try.h"
 
 #include <errno.h>
@@ -25,6 +26,7 @@ struct options {
     const char *scales, *try;
     int per_class;
     const char *confusion, *predictions, *mistakes, *probabilities;
+    double timeout;
     int json;
 };
 
@@ -77,6 +79,7 @@ static const struct rn_option options_table[] = {
      .value = "FILE.html",
      .help = "Write a page to FILE.html that shows the images answered "
              "wrongly"},
+    TIMEOUT_OPTION(AT(timeout)),
     {"json", .type = RN_OPTION_FLAG, .offset = AT(json), .help = JSON_HELP},
 };
 /* clang-format on */
@@ -514,7 +517,7 @@ static int evaluate(struct subject *s, struct options *o, struct rn_error *err)
         print_json(s, o, &result, report);
     else if (rc == RN_OK)
         print_text(s, o, &result, report);
-    if (rc == RN_OK)
+    if (rc == RN_OK && rn_ranks_rank(o->eval.ranks) == 0)
         rc = write_files(o, report, err);
     rn_report_destroy(report);
     return rc;
@@ -597,6 +600,13 @@ static int try_all(const struct subject *s, struct options *o,
         .json = o->json,
     };
 
+    if (o->eval.ranks) {
+        err->code = RN_ERR_ARG;
+        snprintf(err->msg, sizeof(err->msg),
+                 "--try is for one process, not for %d ranks",
+                 rn_ranks_count(o->eval.ranks));
+        return err->code;
+    }
     if (s->info.several) {
         err->code = RN_ERR_ARG;
         snprintf(err->msg, sizeof(err->msg),
@@ -621,7 +631,7 @@ static int run(const struct command *command, void *options,
     };
     struct rn_data_options *split = &s.held_out.split;
     struct rn_error err = {0};
-    int scales[SCALES], n, rc;
+    int scales[SCALES], n, rank, rc;
 
     s.held_out = (struct held_out_args){
         .spec = s.data_spec,
@@ -636,7 +646,8 @@ static int run(const struct command *command, void *options,
         parse_validation(o->validation, &split->validation,
                          &split->validation_percent))
         return EXIT_USAGE;
-    if (check_places(o))
+    rn_ranks_launched(&rank, NULL);
+    if (rank == 0 && check_places(o))
         return EXIT_FAILED;
     o->eval.scales = scales;
     o->eval.n_scales = (size_t)n;
@@ -645,9 +656,15 @@ static int run(const struct command *command, void *options,
         say_error("out of memory");
         return EXIT_FAILED;
     }
-    rc = open_all(&s, o, &err);
+    rc = ranks_join(&o->eval.ranks, o->timeout);
+    if (rc) {
+        free(s.models);
+        return rc;
+    }
+    rc = rn_ranks_agree(o->eval.ranks, open_all(&s, o, &err), &err);
     if (!rc)
         rc = o->try ? try_all(&s, o, &err) : evaluate(&s, o, &err);
+    ranks_leave(o->eval.ranks, rc);
     rn_data_close(s.data);
     for (size_t i = 0; i < s.count; i++)
         rn_model_destroy(s.models[i]);
@@ -673,6 +690,7 @@ const struct command command_eval = {
     .min_args = 2,
     .max_args = 33,
     .missing = "MODEL or DATA",
+    .ranks = 1,
     .defaults = defaults,
     .run = run,
 };

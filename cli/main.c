@@ -6,6 +6,7 @@
 #include "manual.h"
 #include "output.h"
 #include "progress.h"
+#include "ranks.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -183,6 +184,8 @@ static int run(int argc, char **argv)
         options_help(command);
         return EXIT_DONE;
     }
+    if (!command->ranks && ranks_refuse(command->name))
+        return EXIT_USAGE;
     return run_command(command, argc - 2, argv + 2);
 }
 
@@ -216,6 +219,7 @@ int main(int argc, char **argv)
     /* a closed pipe, or a limit on files' sizes, is an error like others */
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
+    ranks_hush();
     status = run(argc, argv);
     failure = output_flush();
     if (failure) {

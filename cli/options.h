@@ -45,6 +45,7 @@ struct command {
     size_t size; /* of the struct with all options */
     int min_args, max_args;
     const char *missing; /* what is missing below min_args */
+    int ranks;           /* several can run it together */
     void (*defaults)(void *options);
     int (*run)(const struct command *command, void *options,
                const struct args *args);

@@ -18,11 +18,25 @@
 
 /* ----------------------------------------------------------- messages */
 
+static int hush;
+
+void output_hush(int hushed)
+{
+    hush = hushed;
+}
+
+int output_hushed(void)
+{
+    return hush;
+}
+
 void say_error(const char *format, ...)
 {
     int colour = colour_wanted(STDERR_FILENO);
     va_list args;
 
+    if (hush)
+        return;
     progress_clear();
     fflush(stdout);
     fputs(colour ? "\033[1;31mresnet:\033[0m " : "resnet: ", stderr);
@@ -36,6 +50,8 @@ void say(const char *format, ...)
 {
     va_list args;
 
+    if (hush)
+        return;
     progress_clear();
     va_start(args, format);
     vfprintf(stderr, format, args);

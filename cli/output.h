@@ -9,6 +9,10 @@
 #include <stdint.h>
 #include <stddef.h>
 
+/** Say nothing on standard error from now on, or again what there is. */
+void output_hush(int hushed);
+int output_hushed(void);
+
 /** "resnet: ..." on standard error, the progress line cleared first. */
 __attribute__((format(printf, 1, 2))) void say_error(const char *format, ...);
 

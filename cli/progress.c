@@ -2,6 +2,8 @@
 /* Draws the line of progress, and takes it away before anything else prints. */
 #include "progress.h"
 
+#include "output.h"
+
 #include "resnet.h"
 
 #include <stdio.h>
@@ -29,7 +31,8 @@ int progress_live(void)
 {
     const char *term = getenv("TERM");
 
-    return isatty(STDERR_FILENO) && term && strcmp(term, "dumb") != 0;
+    return isatty(STDERR_FILENO) && !output_hushed() && term &&
+           strcmp(term, "dumb") != 0;
 }
 
 int progress_due(void)

@@ -5,6 +5,7 @@
 #include "interrupt.h"
 #include "output.h"
 #include "progress.h"
+#include "ranks.h"
 #include "recipe.h"
 #include "recipe_path.h"
 
@@ -18,6 +19,7 @@ struct options {
     const char *recipe;
     const char *resume;
     const char *validation;
+    double timeout;
     int json, quiet;
 };
 
@@ -35,6 +37,7 @@ static const struct rn_option run_options[] = {
      .help = "Read lines 'option = value' from this file, from the recipe of "
              "that name that comes with the program, or from standard input "
              "(-); the command line overrides them"},
+    TIMEOUT_OPTION(AT(timeout)),
     {"json", .type = RN_OPTION_FLAG, .offset = AT(json), .help = JSON_HELP},
     {"quiet", .type = RN_OPTION_FLAG, .offset = AT(quiet),
      .help = "Print errors and the result only, no progress and no messages"},
@@ -101,8 +104,8 @@ static int apply_recipe(const struct command *command, struct options *o,
         return EXIT_USAGE;
     memset(o, 0, sizeof(*o));
     defaults(o);
-    rc = recipe_read(path, command, o, "resume|data|recipe|json|quiet", args,
-                     text);
+    rc = recipe_read(path, command, o, "resume|data|recipe|timeout|json|quiet",
+                     args, text);
     if (rc == 0 && options_given(command, args, "iterations") &&
         options_given(command, args, "epochs"))
         rc = both_lengths(path);
@@ -117,7 +120,8 @@ static int apply_recipe(const struct command *command, struct options *o,
 }
 
 /** Options that a run may go on with. */
-#define BESIDE_RESUME "resume|json|quiet|threads|data|iterations|epochs|emulate"
+#define BESIDE_RESUME \
+    "resume|json|quiet|threads|data|iterations|epochs|emulate|timeout"
 
 static int check_resume(const struct command *command, const struct args *args)
 {
@@ -265,6 +269,11 @@ static void on_message(void *user, const char *text)
 {
     struct watcher *w = user;
 
+    /* of a rank other than the first: what that one cannot know */
+    if (output_hushed()) {
+        ranks_say(text);
+        return;
+    }
     /* only once the options were found good */
     if (!w->introduced)
         say_machine();
@@ -275,7 +284,7 @@ static void on_message(void *user, const char *text)
 static int on_stop(void *user)
 {
     (void)user;
-    return interrupt_signal() != 0;
+    return interrupt_signal();
 }
 
 /* ------------------------------------------------------------- result */
@@ -328,7 +337,8 @@ static void print_text(const char *run, const struct rn_train_result *r)
 
 static int finish(const char *run, const struct options *o, int rc,
                   const struct rn_train_result *result,
-                  const struct watcher *watcher, const struct rn_error *err)
+                  const struct watcher *watcher, int stopped,
+                  const struct rn_error *err)
 {
     struct text done, all;
 
@@ -338,7 +348,7 @@ static int finish(const char *run, const struct options *o, int rc,
             "--resume %s",
             text_count(&done, (uint64_t)watcher->last.iteration),
             text_count(&all, (uint64_t)watcher->last.iterations), run);
-        return cli_status(rc);
+        return stopped ? 128 + stopped : cli_status(rc);
     }
     if (rc)
         return cli_fail(err);
@@ -349,7 +359,7 @@ static int finish(const char *run, const struct options *o, int rc,
     return EXIT_DONE;
 }
 
-static int train(struct options *o)
+static int train(struct options *o, struct rn_ranks *ranks)
 {
     const char *run = o->resume ? o->resume : o->train.out;
     struct watcher watcher = {.said_at = seconds_now(), .quiet = o->quiet};
@@ -369,18 +379,22 @@ static int train(struct options *o)
         .epochs = o->train.epochs,
         .bind = 1,
         .emulate = o->train.emulate,
+        .ranks = ranks,
     };
     struct rn_train_result result = {0};
     struct rn_error err = {0};
-    int rc;
+    int rc, stopped;
 
     interrupt_catch();
     ask_for_zeroes(rn_train_option, &o->train);
+    o->train.ranks = ranks;
     if (o->resume)
         rc = rn_train_resume(run, &again, &events, &result, &err);
     else
         rc = rn_train(&o->train, &events, &result, &err);
-    return finish(run, o, rc, &result, &watcher, &err);
+    stopped = rn_ranks_stopped(ranks);
+    ranks_leave(ranks, rc);
+    return finish(run, o, rc, &result, &watcher, stopped, &err);
 }
 
 /* The options of a command line and of the recipe it names, checked. */
@@ -428,11 +442,14 @@ static int run(const struct command *command, void *options,
                const struct args *args)
 {
     struct options *o = options;
+    struct rn_ranks *ranks;
     char *recipe;
     int rc = take(command, o, args, &recipe);
 
     if (rc == 0)
-        rc = train(o);
+        rc = ranks_join(&ranks, o->timeout);
+    if (rc == 0)
+        rc = train(o, ranks);
     free(recipe);
     return rc;
 }
@@ -459,6 +476,7 @@ const struct command command_train = {
     .n_groups = COUNT(groups),
     .size = sizeof(struct options),
     .max_args = 1,
+    .ranks = 1,
     .defaults = defaults,
     .run = run,
 };

@@ -89,13 +89,14 @@ RN_API const char *rn_version(void);
 
 enum rn_status {
     RN_OK = 0,
-    RN_ERR_ARG = -1,    /**< an argument or option makes no sense */
-    RN_ERR_MEMORY = -2, /**< allocation failed */
-    RN_ERR_IO = -3,     /**< the system could not read or write a file */
-    RN_ERR_DATA = -4,   /**< a file or data set is not what it should be */
-    RN_ERR_KERNEL = -5, /**< a compute primitive failed */
-    RN_ERR_LOSS = -6,   /**< the training loss is no longer finite */
-    RN_ERR_STOPPED = -7 /**< the caller asked to stop; state was saved */
+    RN_ERR_ARG = -1,     /**< an argument or option makes no sense */
+    RN_ERR_MEMORY = -2,  /**< allocation failed */
+    RN_ERR_IO = -3,      /**< the system could not read or write a file */
+    RN_ERR_DATA = -4,    /**< a file or data set is not what it should be */
+    RN_ERR_KERNEL = -5,  /**< a compute primitive failed */
+    RN_ERR_LOSS = -6,    /**< the training loss is no longer finite */
+    RN_ERR_STOPPED = -7, /**< the caller asked to stop; state was saved */
+    RN_ERR_RANK = -8     /**< another rank ended or does not answer */
 };
 
 struct rn_error {
@@ -193,6 +194,54 @@ struct rn_machine {
 /** What this process may use. Threads are the least of the affinity mask,
  *  cgroup CPU quota (v1, v2), OMP_NUM_THREADS and SLURM_CPUS_PER_TASK. */
 RN_INLINE void rn_machine_get(struct rn_machine *machine);
+
+/* -------------------------------------------------------------- ranks */
+
+/**
+ * Processes that train or evaluate together, ranks of a launcher such as mpirun
+ * or srun. All of them make the same calls with the same options; rank 0 alone
+ * writes files, tells messages and reports, and has the result to show.
+ *
+ * Where a rank fails, all return what it failed with; its name is in the
+ * message. RN_ERR_RANK: a rank has ended or does not answer; the others return
+ * without waiting for it. Nothing can be done with the ranks then but to leave.
+ */
+struct rn_ranks;
+
+/** How many ranks a launcher started, by the environment; 1: none did. *rank
+ *  and *local, which may be NULL: which one this is, of all and on its host. */
+RN_API int rn_ranks_launched(int *rank, int *local);
+
+/** Seconds that ranks wait for each other, unless told otherwise. */
+#define RN_TIMEOUT      600
+#define RN_TIMEOUT_MOST 1000000
+
+/**
+ * Meet the ranks that a launcher started, by the plugin of its MPI, which lies
+ * beside the library: libresnet-ompi.so or libresnet-mpich.so. Once in a
+ * process, by the thread that uses them afterwards.
+ *
+ * @param out     NULL without a launcher, and for one rank: which every
+ *                function here and every option takes for a process by itself.
+ * @param timeout seconds without a message from a rank after which it does not
+ *                answer; 0: RN_TIMEOUT.
+ * @return RN_ERR_RANK when there is no plugin, or of another MPI.
+ */
+RN_API int rn_ranks_join(struct rn_ranks **out, double timeout,
+                         struct rn_error *err);
+RN_API int rn_ranks_rank(const struct rn_ranks *ranks);
+RN_API int rn_ranks_count(const struct rn_ranks *ranks);
+/** Have all ranks come here, with what each has done in between: RN_OK when
+ *  all did, else what the first of the others failed with, which is in `err`
+ *  then on every rank. */
+RN_API int rn_ranks_agree(struct rn_ranks *ranks, int rc, struct rn_error *err);
+/** Whether this is the rank that tells of an error: rank 0, or the next one
+ *  when that is missing. */
+RN_API int rn_ranks_speaks(const struct rn_ranks *ranks);
+/** After RN_ERR_STOPPED what events.stop() said on one of the ranks. */
+RN_API int rn_ranks_stopped(const struct rn_ranks *ranks);
+/** Unless a rank is missing, waits for all to leave. */
+RN_API void rn_ranks_leave(struct rn_ranks *ranks);
 
 /* ------------------------------------------------------------- models */
 
@@ -1311,8 +1360,12 @@ struct rn_train_options {
      *  norm statistics of its own, as on a GPU of its own; running statistics
      *  take the mean of the groups', and so does the step of their gradients,
      *  which are added up in an order that follows from the number of groups
-     *  alone. Without `accumulate` and `record`. 0: 1 */
+     *  alone. Without `accumulate` and `record`. 0: 1, or the number of ranks
+     */
     int groups;
+    /** Train with others: each rank computes as many groups, to the same bits
+     *  as one process does. Borrowed for the call; NULL: alone. */
+    struct rn_ranks *ranks;
 };
 
 RN_INLINE void rn_train_defaults(struct rn_train_options *options);
@@ -1477,6 +1530,8 @@ struct rn_resume_options {
     double epochs;
     int bind;    /**< as in rn_plan_options */
     int emulate; /**< likewise: go on with a run in bf16 on another machine */
+    struct rn_ranks *ranks; /**< as in rn_train_options; of any number that
+                               divides the run's groups */
 };
 
 /**
@@ -1606,6 +1661,9 @@ struct rn_eval_options {
     int (*progress)(void *user, int done, int images);
     int precision; /**< an rn_precision */
     int emulate;   /**< as in rn_plan_options */
+    /** Evaluate with others, each image once; without scales. Borrowed for the
+     *  call; NULL: alone. All ranks have the same result and report. */
+    struct rn_ranks *ranks;
 };
 
 struct rn_eval_result {

@@ -189,8 +189,11 @@ struct rn_loader_config {
     const float *mean, *std; /* as in struct rn_preprocessing; copied */
     float contrast;          /* likewise */
     const float *whitening;
-    long first;              /* first iteration to deliver */
-    long end;                /* one past the last */
+    long first; /* first iteration to deliver */
+    long end;   /* one past the last */
+    int every;  /* of so many iterations one; 0: 1 */
+    /* Of each batch the `share`-th of so many equal shares alone; 0: all. */
+    int share, shares;
 };
 
 /** Prepare images as a model says; its numbers are borrowed until the loader is

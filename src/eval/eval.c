@@ -2,6 +2,7 @@
 /* rn_eval(): which passes an evaluation is made of, and what they add up to. */
 #include "eval/eval.h"
 
+#include "core/count.h"
 #include "core/memory.h"
 #include "core/option.h"
 #include "core/sized.h"
@@ -107,6 +108,11 @@ static int check(const struct rn_data *data, enum rn_part part,
                        "%d images of a part are looked at in crops, not at "
                        "scales",
                        o->images);
+    if (o->ranks && o->n_scales > 0)
+        return rn_fail(err, RN_ERR_ARG,
+                       "whole pictures at scales are for one process, not for "
+                       "%d ranks",
+                       rn_ranks_count(o->ranks));
     if (data->part[part].count == 0)
         return rn_fail(err, RN_ERR_ARG, "'%s' has no %s images", data->spec,
                        rn_part_name(part));
@@ -325,6 +331,7 @@ static int run_views(struct evaluation *e, const struct rn_model *model,
         .loaders = choose_loaders(e),
         .mirror = ten,
         .preprocessing = &model->preprocessing,
+        .ranks = e->o.ranks,
         .user = e,
         .progress = on_progress,
     };
@@ -506,6 +513,40 @@ static void fill_result(const struct evaluation *e, double seconds,
     name_protocol(e, result->protocol, sizeof(result->protocol));
 }
 
+/* Several ranks on one host do not take each other's processors. */
+static void share_processors(struct evaluation *e)
+{
+    if (!e->o.threads)
+        e->o.threads = rn_ranks_threads(e->o.ranks, choose_loaders(e));
+    if (e->o.ranks->sharing > 1)
+        e->o.bind = 0;
+}
+
+/* All ranks have come so far, and look at the same with the same. */
+static int meet(const struct evaluation *e, int rc, struct rn_error *err)
+{
+    struct rn_trait traits[RN_MACHINE_TRAITS + 3] = {
+        [RN_MACHINE_TRAITS] = {.name = "the checksum of DATA",
+                               .code = RN_ERR_DATA},
+        {.name = "the checksum of the models", .code = RN_ERR_DATA},
+        {.name = "what is evaluated", .code = RN_ERR_ARG},
+    };
+    struct rn_trait *own = traits + RN_MACHINE_TRAITS;
+    uint64_t sum = 0;
+
+    rc = rn_ranks_agree(e->o.ranks, rc, err);
+    if (rc != RN_OK || !e->o.ranks)
+        return rc;
+    for (size_t i = 0; i < e->count; i++)
+        sum = rn_graph_checksum(e->models[i]->graph, sum);
+    rn_trait_machine(traits);
+    rn_trait_sum(&own[0], e->data->checksum);
+    rn_trait_sum(&own[1], sum);
+    snprintf(own[2].value, sizeof(own[2].value), "%d images, %d at a time",
+             e->images, choose_batch(e, e->models[0]));
+    return rn_ranks_compare(e->o.ranks, traits, COUNT(traits), err);
+}
+
 static int take_options(struct evaluation *e,
                         const struct rn_eval_options *options,
                         struct rn_error *err)
@@ -521,6 +562,8 @@ static int take_options(struct evaluation *e,
     else
         e->o.images = 0; /* all */
     e->passes = (int)(e->count * (e->o.n_scales ? e->o.n_scales : 1));
+    if (e->o.ranks)
+        share_processors(e);
     return rc;
 }
 
@@ -555,8 +598,10 @@ int rn_eval_models_sized(const struct rn_model *const *models, size_t count,
         rc = rn_report_create(&e.report, models[0], data, e.part, err);
     if (rc == RN_OK && report && e.o.keep)
         rc = rn_report_keep(e.report, err);
+    rc = meet(&e, rc, err);
     if (rc == RN_OK)
         rc = run_passes(&e, err);
+    rc = rn_ranks_agree(e.o.ranks, rc, err);
     rn_free(e.map);
     rn_free(e.sums);
     if (rc == RN_OK)

@@ -3,6 +3,7 @@
 #ifndef RN_EVAL_EVAL_H
 #define RN_EVAL_EVAL_H
 
+#include "comm/ranks.h"
 #include "data/data.h"
 #include "model/model.h"
 
@@ -152,6 +153,8 @@ struct rn_eval_pass {
     int loaders;           /* threads that load pictures */
     bool mirror;           /* look at mirror images, too */
     const struct rn_preprocessing *preprocessing;
+    struct rn_ranks *ranks; /* that take turns with batches; every rank gets
+                               all answers, in order. Or NULL */
     void *user;
     int (*progress)(void *user, int done, int images); /* or NULL */
 };

@@ -41,7 +41,10 @@ void rn_eval_loader(const struct rn_eval_pass *pass,
                     .of = pass->images > 0 ? pass->data->part[pass->part].count
                                            : 0},
         .end = (images + pass->batch - 1) / pass->batch,
+        .every = rn_ranks_count(pass->ranks),
     };
+    config->first = rn_ranks_rank(pass->ranks);
+    config->end = config->end > config->first ? config->end : config->first;
     rn_loader_prepare_as(config, pass->preprocessing);
 }
 
@@ -161,6 +164,119 @@ static int run_batches(struct feed *feed, const struct rn_eval_sink *sink,
     return rc;
 }
 
+/* ------------------------------------------------------------ several ranks */
+
+/* A round: each rank's batch, of which every rank gets to know. */
+struct round {
+    size_t images; /* of all ranks' batches */
+    float *logits; /* [images][classes] */
+    int32_t *labels;
+};
+
+static int round_create(struct round *round, const struct rn_eval_pass *pass,
+                        struct rn_error *err)
+{
+    size_t ranks = (size_t)rn_ranks_count(pass->ranks);
+
+    round->images = ranks * (size_t)pass->batch;
+    round->logits =
+        rn_alloc(round->images * (size_t)pass->classes, sizeof(float));
+    round->labels = rn_alloc(round->images, sizeof(int32_t));
+    if (round->logits && round->labels)
+        return RN_OK;
+    return rn_fail_memory(err, round->images * (size_t)pass->classes,
+                          "all ranks' answers");
+}
+
+static void round_free(struct round *round)
+{
+    rn_free(round->logits);
+    rn_free(round->labels);
+}
+
+/* This rank's batch, if there is one left for it. */
+static int answer_own(struct feed *feed, struct round *round, bool any,
+                      struct rn_error *err)
+{
+    const struct rn_eval_pass *pass = feed->pass;
+    size_t classes = (size_t)pass->classes;
+    size_t first = (size_t)rn_ranks_rank(pass->ranks) * (size_t)pass->batch;
+    struct rn_batch batch;
+    int rc = RN_OK;
+
+    if (!any)
+        return RN_OK;
+    rc = rn_loader_next(feed->loader, &batch, NULL, err);
+    if (rc == RN_OK)
+        rc = forward(feed, &batch, err);
+    for (size_t j = 0; rc == RN_OK && j < (size_t)batch.count; j++) {
+        memcpy(round->logits + (first + j) * classes, answer(feed, (int)j),
+               classes * sizeof(float));
+        round->labels[first + j] = batch.labels[j];
+    }
+    return rc;
+}
+
+/* What all ranks have answered, in the order of the images. */
+static int exchange(const struct rn_eval_pass *pass, const struct round *round,
+                    struct rn_error *err)
+{
+    size_t batch = (size_t)pass->batch, classes = (size_t)pass->classes;
+    size_t first = (size_t)rn_ranks_rank(pass->ranks) * batch;
+    int rc =
+        rn_ranks_gather(pass->ranks, round->logits + first * classes,
+                        batch * classes * sizeof(float), round->logits, err);
+
+    if (rc != RN_OK)
+        return rc;
+    return rn_ranks_gather(pass->ranks, round->labels + first,
+                           batch * sizeof(int32_t), round->labels, err);
+}
+
+static int run_rounds(struct feed *feed, struct round *round,
+                      const struct rn_eval_sink *sink, struct rn_error *err)
+{
+    const struct rn_eval_pass *pass = feed->pass;
+    size_t classes = (size_t)pass->classes;
+    int images = count_images(pass), done = 0, rc = RN_OK;
+    int before = rn_ranks_rank(pass->ranks) * pass->batch;
+
+    while (done < images) {
+        int count = images - done;
+
+        if (count > (int)round->images)
+            count = (int)round->images;
+        if (rc == RN_OK)
+            rc = answer_own(feed, round, before < count, err);
+        rc = rn_ranks_agree(pass->ranks, rc, err);
+        if (rc == RN_OK)
+            rc = exchange(pass, round, err);
+        if (rc != RN_OK)
+            return rc;
+        for (int j = 0; rc == RN_OK && j < count; j++)
+            rc = sink->take(sink->user, done + j, round->labels[j],
+                            round->logits + (size_t)j * classes, err);
+        done += count;
+        if (rc == RN_OK)
+            rc =
+                rn_eval_progress(pass->progress, pass->user, done, images, err);
+    }
+    return rc;
+}
+
+static int run_ranks(struct feed *feed, const struct rn_eval_sink *sink,
+                     struct rn_error *err)
+{
+    struct round round = {.images = 0};
+    int rc = round_create(&round, feed->pass, err);
+
+    rc = rn_ranks_agree(feed->pass->ranks, rc, err);
+    if (rc == RN_OK)
+        rc = run_rounds(feed, &round, sink, err);
+    round_free(&round);
+    return rc;
+}
+
 int rn_eval_answers(const struct rn_eval_pass *pass,
                     const struct rn_eval_sink *sink, struct rn_error *err)
 {
@@ -168,7 +284,8 @@ int rn_eval_answers(const struct rn_eval_pass *pass,
     int rc = feed_open(&feed, pass, err);
 
     if (rc == RN_OK)
-        rc = run_batches(&feed, sink, err);
+        rc = pass->ranks ? run_ranks(&feed, sink, err)
+                         : run_batches(&feed, sink, err);
     feed_close(&feed);
     return rc;
 }

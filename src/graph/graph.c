@@ -2,6 +2,7 @@
 /* A graph's arrays: nodes and parameters appended to them, found, counted. */
 #include "graph/build.h"
 
+#include "core/file.h"
 #include "core/memory.h"
 
 #include <limits.h>
@@ -277,6 +278,17 @@ struct rn_param *rn_graph_param(const struct rn_graph *g, const char *name)
         if (strcmp(g->params[i].name, name) == 0)
             return &g->params[i];
     return NULL;
+}
+
+uint64_t rn_graph_checksum(const struct rn_graph *g, uint64_t sum)
+{
+    for (size_t i = 0; i < g->n_params; i++) {
+        const struct rn_param *p = &g->params[i];
+
+        sum = rn_checksum(sum, p->name, strlen(p->name));
+        sum = rn_checksum(sum, p->data, p->count * sizeof(*p->data));
+    }
+    return sum;
 }
 
 uint64_t rn_graph_params(const struct rn_graph *g)

@@ -150,7 +150,7 @@ struct rn_node {
                             statistics */
     float low, high;     /* clip */
     float slope;         /* leaky relu */
-    int pieces;                /* maxout: of the input's channels */
+    int pieces;          /* maxout: of the input's channels */
     enum rn_function function; /* activation, */
     float a, b;                /* and its numbers; quantize: step, zero;
                                   dropout: rate */
@@ -266,8 +266,8 @@ int rn_graph_select(struct rn_graph *g, int input, const char *name,
  *  else divided by 1 - rate; otherwise the value is the input. */
 int rn_graph_dropout(struct rn_graph *g, int input, const char *name,
                      float rate);
-/** z has twice x's channels. Of its first half H = max(0, h) and its second half
- *  T = 1 / (1 + e^-t) the value is T H + (1 - T) x. */
+/** z has twice x's channels. Of its first half H = max(0, h) and its second
+ * half T = 1 / (1 + e^-t) the value is T H + (1 - T) x. */
 int rn_graph_highway(struct rn_graph *g, int z, int x, const char *name);
 /** Channel k is the largest of the input's k, k + c, k + 2c, …: so many pieces
  *  of c channels. */
@@ -331,6 +331,9 @@ bool rn_param_updated(const struct rn_param *p);
 struct rn_param *rn_graph_param(const struct rn_graph *g, const char *name);
 /** Learned parameters of all, those of auxiliary heads too, or of one node. */
 uint64_t rn_graph_params(const struct rn_graph *g);
+/** Of the parameters, names and numbers, behind those that `sum` is of, 0 being
+ *  none: the same whatever file they come from. */
+uint64_t rn_graph_checksum(const struct rn_graph *g, uint64_t sum);
 uint64_t rn_node_params(const struct rn_graph *g, const struct rn_node *node);
 /** Without auxiliary heads. */
 uint64_t rn_graph_macs(const struct rn_graph *g);

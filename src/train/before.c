@@ -188,6 +188,13 @@ static int states(const struct rn_trainer *t)
     return rn_optimiser_states(rn_optimiser_find(t->o.optimizer));
 }
 
+uint64_t rn_trainer_room(const struct rn_trainer *t)
+{
+    int ranks = t->o.ranks ? t->o.ranks->local : 1;
+
+    return rn_memory_available("") / (uint64_t)ranks;
+}
+
 int rn_trainer_memory(const struct rn_trainer *t, int batch, int recompute,
                       uint64_t *bytes, struct rn_error *err)
 {
@@ -214,8 +221,9 @@ int rn_trainer_memory(const struct rn_trainer *t, int batch, int recompute,
         *bytes += params * sizeof(float);
     if (t->o.accumulate > 1)
         *bytes += params * sizeof(float);
-    *bytes += rn_grouping_memory(groups, params) * sizeof(float);
-    *bytes += (uint64_t)BATCHES_AHEAD * (uint64_t)batch * rn_shape_size(*s) *
+    *bytes += rn_grouping_memory(groups, t->o.ranks, params) * sizeof(float);
+    *bytes += (uint64_t)BATCHES_AHEAD * (uint64_t)batch /
+              (uint64_t)rn_ranks_count(t->o.ranks) * rn_shape_size(*s) *
               sizeof(float);
     return rc;
 }
@@ -250,7 +258,7 @@ static void suggest(const struct rn_trainer *t, uint64_t room, char *text,
 
 int rn_trainer_check_memory(struct rn_trainer *t, struct rn_error *err)
 {
-    uint64_t room = rn_memory_available(""), bytes;
+    uint64_t room = rn_trainer_room(t), bytes;
     int rc = rn_trainer_memory(t, t->o.batch, t->o.recompute, &bytes, err);
     char text[120];
 

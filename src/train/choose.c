@@ -276,7 +276,7 @@ static int whole_groups(const struct rn_trainer *t, int batch)
 int rn_trainer_choose_batch(struct rn_trainer *t, struct rn_error *err)
 {
     struct rn_train_options *o = &t->o;
-    double room = SHARE * (double)rn_memory_available("");
+    double room = SHARE * (double)rn_trainer_room(t);
     uint64_t bytes = 0;
     bool fewer = false;
     int rc = RN_OK;

@@ -192,6 +192,12 @@ static int time_steps(struct trial *trial, double *seconds,
 
 /* ---------------------------------------------------------------- whole */
 
+/* Ranks wait for each other, which one alone cannot tell of. */
+static bool measured(const struct rn_trainer *t)
+{
+    return rn_trainer_pictures(t) && !t->o.ranks;
+}
+
 int rn_trainer_measure(struct rn_trainer *t, struct rn_paces *paces,
                        struct rn_error *err)
 {
@@ -200,7 +206,7 @@ int rn_trainer_measure(struct rn_trainer *t, struct rn_paces *paces,
     int rc;
 
     *paces = (struct rn_paces){.save = 0};
-    if (!rn_trainer_pictures(t))
+    if (!measured(t))
         return RN_OK;
     rc = time_train_load(t, &paces->step.load, err);
     if (rc == RN_OK && tests)
@@ -263,7 +269,7 @@ void rn_trainer_estimate(const struct rn_trainer *t,
 {
     char epoch[32], all[32], compute[32], load[32];
 
-    if (!rn_trainer_pictures(t))
+    if (!measured(t))
         return;
     say_batch_time(compute, sizeof(compute), paces->step.compute);
     say_batch_time(load, sizeof(load), paces->step.load);

@@ -4,6 +4,7 @@
 #ifndef RN_TRAIN_GROUPING_H
 #define RN_TRAIN_GROUPING_H
 
+#include "comm/ranks.h"
 #include "plan/plan.h"
 
 #include <stdbool.h>
@@ -19,25 +20,39 @@ struct rn_partial {
 enum { RN_PARTIALS_MOST = 26 };
 
 struct rn_grouping {
-    int count;  /* of a batch */
-    int images; /* of a group */
-    int rest;   /* of a group of the last, smaller batch of an epoch, or 0 */
+    int count;      /* of a batch */
+    int first, own; /* this rank's: all of them without ranks */
+    int images;     /* of a group */
+    int rest; /* of a group of the last, smaller batch of an epoch, or 0 */
     /* The rest is there for several groups only. */
     size_t numbers; /* of a group's gradients */
     int threads;
-    float *memory; /* of the partial sums, then [count][floats] */
+    float *memory; /* of all arrays of floats here */
     struct rn_partial partial[RN_PARTIALS_MOST];
     int partials, done; /* of the step under way; groups added */
-    float *statistics;  /* batch norm's, as of rn_plan_set_apart() */
-    size_t floats;      /* of them, for a group */
+    float *statistics;  /* [count][floats], as of rn_plan_set_apart() */
+    size_t floats;      /* of a group's */
+    /* And this for several ranks: */
+    struct rn_ranks *ranks;
+    struct rn_partial *all; /* the partial sums of all ranks, in order */
+    int *begin;             /* [ranks + 1], where each one's begin in `all` */
+    float
+        *incoming; /* theirs of the range that this rank adds up, of a strip */
+    struct rn_message *messages;
 };
 
 /** Cut batches of so many images, and of `rest`. RN_ERR_ARG when the groups do
  *  not divide them. */
 int rn_grouping_cut(struct rn_grouping *g, int groups, int batch, int rest,
                     struct rn_error *err);
-/** Floats that partial sums of so many numbers take; none for one group. */
-size_t rn_grouping_memory(int groups, size_t numbers);
+/** Share them out among ranks, or NULL. RN_ERR_ARG when that does not come out
+ *  even. */
+int rn_grouping_share(struct rn_grouping *g, struct rn_ranks *ranks,
+                      struct rn_error *err);
+/** Floats that a rank's partial sums of so many numbers take; none for one
+ *  group. */
+size_t rn_grouping_memory(int groups, const struct rn_ranks *ranks,
+                          size_t numbers);
 /** For gradients of `flat`, and of each group so many floats of statistics. */
 int rn_grouping_create(struct rn_grouping *g, const struct rn_flat *flat,
                        size_t floats, int threads, struct rn_error *err);
@@ -46,8 +61,11 @@ void rn_grouping_free(struct rn_grouping *g);
 /** Where a group's statistics go; NULL when there is but one. */
 float *rn_grouping_statistics(const struct rn_grouping *g, int group);
 
-/** Take in the gradients of the next group. After the last one of a step they
- *  are the mean of all. */
+/** Take in the gradients of this rank's next group. */
 void rn_grouping_add(struct rn_grouping *g, const struct rn_flat *flat);
+/** After the last of them: the mean of all groups' gradients, and all groups'
+ *  statistics, on every rank. */
+int rn_grouping_join(struct rn_grouping *g, const struct rn_flat *flat,
+                     struct rn_error *err);
 
 #endif

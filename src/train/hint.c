@@ -258,7 +258,7 @@ const char *rn_trainer_hint_layer(const struct rn_trainer *t)
 
 int rn_trainer_build_hint(struct rn_trainer *t, struct rn_error *err)
 {
-    size_t floats = (size_t)t->o.batch * rn_shape_size(t->hint.shape);
+    size_t floats = (size_t)t->groups.images * rn_shape_size(t->hint.shape);
 
     if (!t->o.hint)
         return RN_OK;

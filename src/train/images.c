@@ -82,5 +82,6 @@ void rn_trainer_test_pass(const struct rn_trainer *t, struct rn_eval_pass *pass)
         .classes = t->data->classes,
         .output = t->model->graph->kind,
         .preprocessing = &t->model->preprocessing,
+        .ranks = t->o.ranks,
     };
 }

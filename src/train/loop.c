@@ -15,9 +15,15 @@
 
 #define SAVE_SECONDS 600
 
+/* What events.stop() says; of several ranks they agree in each step. */
+static int stop_here(const struct rn_trainer *t)
+{
+    return t->events.stop ? t->events.stop(t->events.user) : 0;
+}
+
 static bool stop_asked(const struct rn_trainer *t)
 {
-    return t->events.stop != NULL && t->events.stop(t->events.user) != 0;
+    return t->o.ranks ? t->o.ranks->stop != 0 : stop_here(t) != 0;
 }
 
 /* ------------------------------------------------------------- testing */
@@ -229,7 +235,7 @@ static int report(struct rn_trainer *t, struct rn_error *err)
                                          r.measured);
         r.seconds_left = rn_trainer_seconds_left(t);
     }
-    if (rc == RN_OK)
+    if (rc == RN_OK && rn_ranks_first(t->o.ranks))
         rc = rn_log_line(&t->log, &r, err);
     if (rc == RN_OK)
         rc = rn_events_line(&t->board, &r, err);
@@ -288,7 +294,7 @@ static void say_skipped(struct rn_trainer *t)
 
     while ((why = rn_loader_skipped(t->loader, t->skipped))) {
         t->skipped++;
-        rn_trainer_say(t, "skipped: %s", why);
+        rn_trainer_say_own(t, "skipped: %s", why);
     }
 }
 
@@ -335,47 +341,68 @@ static int learn(struct rn_trainer *t, const struct rn_batch *group, int first,
     return rc;
 }
 
-/* The mean gradients of a batch's groups, and what it adds to the sums. */
+/* The gradients of this rank's groups of a batch, and each one's result. */
 static int learn_groups(struct rn_trainer *t, const struct rn_batch *batch,
-                        int first, struct rn_step_result *sum,
-                        struct rn_error *err)
+                        int first, struct rn_error *err)
 {
     struct rn_grouping *g = &t->groups;
-    int images = batch->count / g->count, rc = RN_OK;
+    int images = batch->count / g->own, rc = RN_OK;
 
-    for (int i = 0; i < g->count && rc == RN_OK; i++) {
+    for (int i = 0; i < g->own && rc == RN_OK; i++) {
         struct rn_batch group = part_of(t, batch, i * images, images);
-        struct rn_step_result result;
+        int number = g->first + i;
 
-        rc = learn(t, &group, first + i * images, rn_grouping_statistics(g, i),
-                   &result, err);
-        if (rc != RN_OK)
-            return rc;
-        rn_grouping_add(g, &t->flat);
-        sum->loss += result.loss;
-        sum->aux += result.aux;
-        sum->errors += result.errors;
+        rc = learn(t, &group, first + number * images,
+                   rn_grouping_statistics(g, number), &t->results[number], err);
+        if (rc == RN_OK)
+            rn_grouping_add(g, &t->flat);
     }
+    return rc;
+}
+
+/* All groups' mean gradients and results, on every rank. */
+static int join_groups(struct rn_trainer *t, struct rn_step_result *sum,
+                       struct rn_error *err)
+{
+    struct rn_grouping *g = &t->groups;
+    size_t bytes = (size_t)g->own * sizeof(*t->results);
+    int rc = rn_grouping_join(g, &t->flat, err);
+
+    if (rc == RN_OK)
+        rc = rn_ranks_gather(t->o.ranks, &t->results[g->first], bytes,
+                             t->results, err);
+    if (rc != RN_OK)
+        return rc;
     if (g->count > 1)
         rn_plan_join(t->plan, g->statistics, g->count);
-    return rc;
+    for (int i = 0; i < g->count; i++) {
+        sum->loss += t->results[i].loss;
+        sum->aux += t->results[i].aux;
+        sum->errors += t->results[i].errors;
+    }
+    return RN_OK;
 }
 
 /* The gradients of the step's i-th batch, and what it adds to the sums. */
 static int learn_next(struct rn_trainer *t, int i, int *images,
                       struct rn_step_result *sum, struct rn_error *err)
 {
-    struct rn_batch batch;
+    struct rn_batch batch = {.count = 0};
     int rc = rn_loader_next(t->loader, &batch, &t->clock.waited, err);
 
     say_skipped(t);
     rn_trainer_say_remarks(t);
     if (rc == RN_OK)
-        rc = learn_groups(t, &batch, *images, sum, err);
+        rc = learn_groups(t, &batch, *images, err);
+    if (t->o.ranks)
+        t->o.ranks->asked = stop_here(t);
+    rc = rn_ranks_agree(t->o.ranks, rc, err);
+    if (rc == RN_OK)
+        rc = join_groups(t, sum, err);
     if (rc != RN_OK)
         return rc;
     rn_accumulate_add(&t->gradients, &t->flat, i);
-    *images += batch.count;
+    *images += batch.count * rn_ranks_count(t->o.ranks);
     return RN_OK;
 }
 
@@ -477,8 +504,8 @@ int rn_trainer_loop(struct rn_trainer *t, struct rn_error *err)
         rn_trainer_say(t, "no smaller error in %d tests: the run ends early",
                        t->o.patience);
     if (t->skipped > 0)
-        rn_trainer_say(t, "training pictures that could not be read: %zu",
-                       t->skipped);
+        rn_trainer_say_own(t, "training pictures that could not be read: %zu",
+                           t->skipped);
     /* Without tests the last model is the best there is. */
     if (rc == RN_OK && t->test_images == 0) {
         rc = rn_trainer_save_best(t, err);

@@ -187,8 +187,12 @@ static int export_model(struct rn_trainer *t, struct rn_error *err)
 
 int rn_trainer_save(struct rn_trainer *t, struct rn_error *err)
 {
-    int rc = rn_log_sync(&t->log, err);
+    int rc;
 
+    t->clock.saved = rn_now();
+    if (!rn_ranks_first(t->o.ranks))
+        return RN_OK;
+    rc = rn_log_sync(&t->log, err);
     t->progress.warmed_at = t->schedule.warmed_at;
     if (rc == RN_OK)
         rc = export_model(t, err);
@@ -204,6 +208,8 @@ int rn_trainer_save_best(struct rn_trainer *t, struct rn_error *err)
 {
     int rc;
 
+    if (!rn_ranks_first(t->o.ranks))
+        return RN_OK;
     rn_trainer_show_average(t);
     rc = export_model(t, err);
     rn_trainer_show_average(t);
@@ -219,6 +225,8 @@ int rn_trainer_draw(struct rn_trainer *t, struct rn_error *err)
         .steps = t->schedule.steps,
     };
 
+    if (!rn_ranks_first(t->o.ranks))
+        return RN_OK;
     snprintf(curve.title, sizeof(curve.title), "%s on %s", t->model->spec.name,
              t->data->format);
     return rn_curve_write(t->run.log, t->run.curve, &curve, err);

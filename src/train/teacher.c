@@ -3,7 +3,6 @@
  * beside the labels (Hinton et al. 2015; Romero et al. 2015, section 2.1). It
  * answers the very images that the network is trained on, so nothing of it
  * needs to be saved to go on with a run but the model itself. */
-#include "core/file.h"
 #include "core/memory.h"
 #include "model/file.h"
 #include "train/trainer.h"
@@ -15,20 +14,6 @@
 #define USUAL_WEIGHT      1.0
 
 /* ---------------------------------------------------------------- opening */
-
-/* The same whatever file the parameters come from. */
-static uint64_t checksum_of(const struct rn_graph *g)
-{
-    uint64_t sum = 0;
-
-    for (size_t i = 0; i < g->n_params; i++) {
-        const struct rn_param *p = &g->params[i];
-
-        sum = rn_checksum(sum, p->name, strlen(p->name));
-        sum = rn_checksum(sum, p->data, p->count * sizeof(*p->data));
-    }
-    return sum;
-}
 
 int rn_trainer_open_teacher(struct rn_trainer *t, struct rn_error *err)
 {
@@ -46,7 +31,7 @@ int rn_trainer_open_teacher(struct rn_trainer *t, struct rn_error *err)
     rc = rn_model_import(&teacher->model, t->o.teacher, &options, err);
     if (rc != RN_OK)
         return rc;
-    teacher->checksum = checksum_of(teacher->model->graph);
+    teacher->checksum = rn_graph_checksum(teacher->model->graph, 0);
     rn_trainer_say(t,
                    "teacher %s: %" PRIu64 " parameters, checksum %016" PRIx64,
                    teacher->model->spec.name,

@@ -27,10 +27,16 @@ static void resolve_threads(struct rn_trainer *t)
     int threads = rn_threads_default("", by, sizeof(by));
 
     t->threads = t->o.threads;
-    if (t->threads == 0)
-        t->threads = threads;
-    else
+    if (t->threads == 0) {
+        t->threads = rn_ranks_threads(t->o.ranks, threads);
+        if (t->threads < threads)
+            snprintf(by, sizeof(by), "processors shared by ranks");
+    } else {
         snprintf(by, sizeof(by), "as asked");
+    }
+    /* Each would take the first processors for its own. */
+    if (t->o.ranks && t->o.ranks->sharing > 1)
+        t->o.bind = 0;
     threads = rn_team_size(t->threads);
     if (threads < t->threads)
         snprintf(by, sizeof(by), "what OpenMP grants");
@@ -42,7 +48,7 @@ static void resolve_threads(struct rn_trainer *t)
 static int plan_batches(struct rn_trainer *t, struct rn_error *err)
 {
     const struct rn_train_options *o = &t->o;
-    int images = t->data->part[RN_PART_TRAIN].count, rest = 0;
+    int images = t->data->part[RN_PART_TRAIN].count, rest = 0, rc;
 
     if (o->batch > images)
         return rn_fail(err, RN_ERR_ARG,
@@ -60,8 +66,8 @@ static int plan_batches(struct rn_trainer *t, struct rn_error *err)
     t->step_batches = o->accumulate > 1 ? o->accumulate : 1;
     if (t->sampler.last == RN_LAST_KEEP)
         rest = images % o->batch;
-    return rn_grouping_cut(&t->groups, rn_trainer_groups(t), o->batch, rest,
-                           err);
+    rc = rn_grouping_cut(&t->groups, rn_trainer_groups(t), o->batch, rest, err);
+    return rc == RN_OK ? rn_grouping_share(&t->groups, o->ranks, err) : rc;
 }
 
 /* Tests see pictures as the model says. */
@@ -370,6 +376,9 @@ static int build_plans(struct rn_trainer *t, struct rn_error *err)
     if (rc == RN_OK)
         rc = rn_grouping_create(&t->groups, &t->flat,
                                 rn_plan_apart_floats(t->plan), t->threads, err);
+    t->results = rn_alloc((size_t)t->groups.count, sizeof(*t->results));
+    if (rc == RN_OK && !t->results)
+        rc = rn_fail_memory(err, (size_t)t->groups.count, "groups");
     if (rc == RN_OK && t->test_images > 0)
         rc = build(t, &t->test_plan, RN_MODE_INFER, t->test_batch, err);
     return rc == RN_OK ? rn_trainer_build_teacher(t, err) : rc;
@@ -380,6 +389,8 @@ static int start_loader(struct rn_trainer *t, struct rn_error *err)
     struct rn_loader_config config;
 
     rn_trainer_loader(t, &config);
+    config.share = rn_ranks_rank(t->o.ranks);
+    config.shares = rn_ranks_count(t->o.ranks);
     return rn_loader_create(&t->loader, &config, err);
 }
 
@@ -524,6 +535,7 @@ static void release(struct rn_trainer *t)
     rn_ema_free(&t->average);
     rn_accumulate_free(&t->gradients);
     rn_grouping_free(&t->groups);
+    rn_free(t->results);
     rn_update_free(&t->update);
     rn_free(t->lr_scale);
     rn_free(t->max_norm);
@@ -570,6 +582,8 @@ static int open_beside(struct rn_trainer *t, struct rn_error *err)
     struct rn_measured measured[RN_MEASURED_MAX];
     int measures = 0, rc;
 
+    if (!rn_ranks_first(t->o.ranks))
+        return RN_OK;
     if (t->test_images > 0)
         measures =
             rn_metrics_measured(t->progress.test, rn_trainer_sets(t), measured);
@@ -608,7 +622,8 @@ static int begin(struct rn_trainer *t, struct rn_error *err)
         rc = rn_trainer_measure(t, &paces, err);
     if (rc == RN_OK)
         rc = start_loader(t, err);
-    if (rc == RN_OK)
+    rc = rn_trainer_meet(t, rc, err);
+    if (rc == RN_OK && rn_ranks_first(t->o.ranks))
         rc = make_folder(t, err);
     if (rc != RN_OK)
         return rc;
@@ -618,6 +633,16 @@ static int begin(struct rn_trainer *t, struct rn_error *err)
     if (rc == RN_OK)
         rn_trainer_estimate(t, &paces);
     return rc;
+}
+
+/* Of several ranks the first one reports. */
+static void take_ranks(struct rn_trainer *t, struct rn_ranks *ranks)
+{
+    t->o.ranks = ranks;
+    if (!rn_ranks_first(ranks)) {
+        t->events.report = NULL;
+        t->events.tick = NULL;
+    }
 }
 
 int rn_train_sized(const struct rn_train_options *options,
@@ -634,6 +659,9 @@ int rn_train_sized(const struct rn_train_options *options,
         RN_GIVE(result, size, &nothing_done);
     if (rc == RN_OK)
         rc = RN_TAKE(&t.events, events, "rn_train_events", err);
+    take_ranks(&t, t.o.ranks);
+    if (t.o.ranks && t.o.groups == 0)
+        t.o.groups = rn_ranks_count(t.o.ranks);
     if (rc == RN_OK && (!t.o.out || t.o.out[0] == '\0'))
         rc = rn_fail(err, RN_ERR_ARG, "no run folder to make is given");
     if (rc == RN_OK && t.o.data && t.o.data_set)
@@ -642,7 +670,7 @@ int rn_train_sized(const struct rn_train_options *options,
                      "given",
                      t.o.data, t.o.data_set->spec);
     if (rc != RN_OK)
-        return rc;
+        return rn_ranks_agree(t.o.ranks, rc, err);
     if (t.o.data_set)
         t.o.data = t.o.data_set->spec;
     rc = make_data_absolute(&t.o.data, &data, err);
@@ -662,6 +690,7 @@ int rn_train_sized(const struct rn_train_options *options,
     }
     if (rc == RN_OK)
         rc = rn_trainer_loop(&t, err);
+    rc = rn_ranks_agree(t.o.ranks, rc, err);
     give_result(&t, start, result, size);
     release(&t);
     free(data);
@@ -694,7 +723,8 @@ static int begin_again(struct rn_trainer *t, const struct rn_resume_options *r,
         rc = prepare(t, err);
     if (rc == RN_OK)
         rc = start_loader(t, err);
-    if (rc == RN_OK)
+    rc = rn_trainer_meet(t, rc, err);
+    if (rc == RN_OK && rn_ranks_first(t->o.ranks))
         rc = rn_log_cut(&t->log, t->progress.reported, t->progress.iteration,
                         err);
     if (rc == RN_OK)
@@ -723,11 +753,12 @@ static int go_on(struct rn_trainer *t, const struct rn_resume_options *r,
     t->o.data_set = r->data_set;
     if (r->data_set)
         t->o.data = r->data_set->spec;
-    rn_run_sweep(&t->run);
+    if (rn_ranks_first(t->o.ranks))
+        rn_run_sweep(&t->run);
     rn_trainer_compare_machine(t);
     if (rc == RN_OK)
         rc = begin_again(t, r, err);
-    if (rc == RN_OK)
+    if (rc == RN_OK && rn_ranks_first(t->o.ranks))
         rc = rn_trainer_record_change(t, &before, err);
     if (rc == RN_OK) {
         rn_trainer_say(t, "resumed after iteration %ld of %ld",
@@ -760,12 +791,14 @@ int rn_train_resume_sized(const char *run,
         rc = rn_run_name(&t.run, run, err);
     if (rc == RN_OK)
         rc = rn_trainer_read(&t, err);
+    take_ranks(&t, r.ranks);
     if (rc == RN_OK)
         rc = rn_options_check(&t.o, err);
-    if (rc == RN_OK)
+    if (rc == RN_OK && rn_ranks_first(t.o.ranks))
         rc = rn_log_open(&t.log, t.run.log, err);
     if (rc == RN_OK)
         rc = go_on(&t, &r, err);
+    rc = rn_ranks_agree(t.o.ranks, rc, err);
     give_result(&t, start, result, size);
     release(&t);
     return rc;

@@ -33,7 +33,7 @@ struct rn_hint {
     size_t *from; /* by parameter of the trainee: which of the model's it is, */
     size_t shared; /* of so many; those behind are the regressor's */
     struct rn_shape shape;
-    float *values; /* [batch] of that shape: the teacher's */
+    float *values; /* [images of a group] of that shape: the teacher's */
 };
 
 struct rn_trainer {
@@ -71,7 +71,8 @@ struct rn_trainer {
     struct rn_accumulated gradients;
     struct rn_update update;
     const struct rn_loss_rule *loss;
-    struct rn_grouping groups; /* of a batch, which plans are for */
+    struct rn_grouping groups;      /* of a batch, which plans are for */
+    struct rn_step_result *results; /* by group */
     struct rn_plan *plan;
     struct rn_plan *rest_plan; /* of the last, smaller batch of an epoch, or
                                   NULL */
@@ -103,16 +104,24 @@ int rn_trainer_choose_batch(struct rn_trainer *t, struct rn_error *err);
 
 /* say.c */
 
-/** Hand a line to the caller. */
+/** Hand a line to the caller; of several ranks the first one does. */
 __attribute__((format(printf, 2, 3))) void
 rn_trainer_say(const struct rn_trainer *t, const char *format, ...);
-/** The same for callbacks; `user` is the trainer. */
+/** The same of something that this rank alone knows: each does. */
+__attribute__((format(printf, 2, 3))) void
+rn_trainer_say_own(const struct rn_trainer *t, const char *format, ...);
+/** The first one for callbacks; `user` is the trainer. */
 void rn_trainer_say_text(void *user, const char *text);
 /** Say what there is to say of the data, each thing once. */
 void rn_trainer_say_remarks(struct rn_trainer *t);
 
 /** Groups of a batch. */
 int rn_trainer_groups(const struct rn_trainer *t);
+
+/* ranks.c */
+
+/** All ranks have come so far, and do the same work; say which they are. */
+int rn_trainer_meet(struct rn_trainer *t, int rc, struct rn_error *err);
 
 /* length.c */
 
@@ -168,7 +177,7 @@ int rn_trainer_check_data(const struct rn_trainer *t, struct rn_error *err);
  *  another order: the last bits depend on what computes them. */
 void rn_trainer_compare_machine(const struct rn_trainer *t);
 
-/* save.c */
+/* save.c: rank 0 alone writes. */
 
 /** Write last.safetensors. RN_ERR_LOSS, with nothing written, when a
  *  parameter is not finite. */
@@ -270,6 +279,8 @@ int rn_trainer_check_files(const struct rn_trainer *t, struct rn_error *err);
 int rn_trainer_check_memory(struct rn_trainer *t, struct rn_error *err);
 /** Whether the run folder can be written, with room for the models. */
 int rn_trainer_check_room(struct rn_trainer *t, struct rn_error *err);
+/** Bytes that are available, or this rank's part of them. */
+uint64_t rn_trainer_room(const struct rn_trainer *t);
 /** Bytes of training's plan, the weights' average and batches made ahead. */
 int rn_trainer_memory(const struct rn_trainer *t, int batch, int recompute,
                       uint64_t *bytes, struct rn_error *err);

@@ -50,17 +50,26 @@ struct rn_loader {
 
 /* ---------------------------------------------------- the ring's threads */
 
+/* The iteration of the loader's i-th batch. */
+static long iteration_of(const struct rn_loader *l, long i)
+{
+    return l->config.first + i * l->config.every;
+}
+
 /* Which images a batch has. */
 static int begin(void *user, int at, long fill)
 {
     struct rn_loader *l = user;
-    long iteration = l->config.first + fill;
+    long iteration = iteration_of(l, fill);
     struct slot *slot = &l->slot[at];
+    int first;
 
-    slot->count = rn_sampler_size(&l->config.sampler, iteration);
+    slot->count =
+        rn_sampler_size(&l->config.sampler, iteration) / l->config.shares;
+    first = l->config.share * slot->count;
     for (int j = 0; j < slot->count; j++)
-        slot->pick[j] =
-            rn_sampler_pick(&l->config.sampler, &l->order, iteration, j);
+        slot->pick[j] = rn_sampler_pick(&l->config.sampler, &l->order,
+                                        iteration, first + j);
     slot->wrong = slot->count;
     return slot->count;
 }
@@ -248,6 +257,10 @@ static int check(const struct rn_loader_config *config, struct rn_error *err)
                        "'%s'",
                        s->batch, s->count, rn_part_name(config->part),
                        config->data->spec);
+    if (config->shares > 0 && s->batch % config->shares)
+        return rn_fail(err, RN_ERR_ARG,
+                       "batches of %d cannot be cut into %d shares", s->batch,
+                       config->shares);
     if (config->first < 0 || config->end < config->first)
         return rn_fail(err, RN_ERR_ARG, "cannot load iterations %ld to %ld",
                        config->first, config->end);
@@ -292,9 +305,15 @@ static int allocate(struct rn_loader *l, struct rn_error *err)
     return rn_order_create(&l->order, &config->sampler, err);
 }
 
+/* Images of a batch, or of the loader's share of it. */
+static size_t batch_of(const struct rn_loader_config *config)
+{
+    return (size_t)(config->sampler.batch / config->shares);
+}
+
 static int allocate_slots(struct rn_loader *l, struct rn_error *err)
 {
-    size_t batch = (size_t)l->config.sampler.batch, floats;
+    size_t batch = batch_of(&l->config), floats;
 
     if (!rn_size_mul(batch, l->crops * l->image, &floats))
         floats = SIZE_MAX; /* fails below */
@@ -314,7 +333,7 @@ static int allocate_slots(struct rn_loader *l, struct rn_error *err)
 static int allocate_extras(struct rn_loader *l, struct rn_error *err)
 {
     const struct rn_loader_config *config = &l->config;
-    size_t batch = (size_t)config->sampler.batch;
+    size_t batch = batch_of(config);
     bool mixes = rn_mixes(&config->augment);
 
     for (int i = 0; i < RN_RING_SLOTS && mixes; i++) {
@@ -355,6 +374,10 @@ static void configure(struct rn_loader *l,
     const struct rn_shape *s = rn_loader_shape(config);
 
     l->config = *config;
+    if (!config->every)
+        l->config.every = 1;
+    if (!config->shares)
+        l->config.shares = 1;
     l->image = rn_shape_size(*s);
     l->crops = (size_t)rn_loader_crops(config);
     l->threads =
@@ -367,9 +390,10 @@ static int start(struct rn_loader *l, struct rn_error *err)
 {
     const struct rn_ring_config ring = {
         .user = l,
-        .fills = l->config.end - l->config.first,
+        .fills = (l->config.end - l->config.first + l->config.every - 1) /
+                 l->config.every,
         .threads = l->threads,
-        .chunk = l->config.data->fetch ? 1 : l->config.sampler.batch,
+        .chunk = l->config.data->fetch ? 1 : (int)batch_of(&l->config),
         .begin = begin,
         .make = make,
     };
@@ -434,7 +458,7 @@ int rn_loader_next(struct rn_loader *l, struct rn_batch *batch, double *waited,
         return rn_fail(err, RN_ERR_ARG,
                        "the loader is at its end, iteration %ld",
                        l->config.end);
-    return hand_out(&l->slot[slot], l->config.first + l->taken++, batch, err);
+    return hand_out(&l->slot[slot], iteration_of(l, l->taken++), batch, err);
 }
 
 const char *rn_loader_skipped(struct rn_loader *l, size_t i)

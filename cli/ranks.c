@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Joins and leaves ranks; sees to it that one of them speaks. */
+#include "ranks.h"
+
+#include "cli.h"
+#include "output.h"
+
+#include <stdio.h>
+
+/* Results of the others are the same. */
+void ranks_hush(void)
+{
+    int rank;
+
+    if (rn_ranks_launched(&rank, NULL) == 1 || rank == 0)
+        return;
+    output_hush(1);
+    if (!freopen("/dev/null", "w", stdout))
+        fclose(stdout);
+}
+
+int ranks_refuse(const char *command)
+{
+    int count = rn_ranks_launched(NULL, NULL);
+
+    if (count == 1)
+        return 0;
+    say_error("'resnet %s' has no form for %d ranks: start it without the "
+              "launcher; 'resnet train' and 'resnet eval' have one",
+              command, count);
+    return 1;
+}
+
+int ranks_join(struct rn_ranks **ranks, double timeout)
+{
+    struct rn_error err = {0};
+    int local, rc;
+
+    rc = rn_ranks_join(ranks, timeout, &err);
+    if (!rc)
+        return 0;
+    /* A plugin may be missing on one host alone. */
+    rn_ranks_launched(NULL, &local);
+    output_hush(local != 0);
+    return cli_fail(&err);
+}
+
+void ranks_leave(struct rn_ranks *ranks, int rc)
+{
+    if (rc == RN_ERR_RANK)
+        output_hush(!rn_ranks_speaks(ranks));
+    rn_ranks_leave(ranks);
+}
+
+void ranks_say(const char *text)
+{
+    output_hush(0);
+    say("%s", text);
+    output_hush(1);
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * Processes that work together, and what they tell each other. Everything here
+ * but rn_ranks_first() is done by all ranks in the same order; NULL as ranks is
+ * a process by itself, for which there is nothing to do.
+ */
+#ifndef RN_COMM_RANKS_H
+#define RN_COMM_RANKS_H
+
+#include "comm/transport.h"
+#include "core/error.h"
+
+#include <stdbool.h>
+
+/** What the others know of a rank. */
+struct rn_peer {
+    char host[64];
+    uint64_t space; /* in which its process number is one */
+    int64_t process;
+    uint64_t processors[16]; /* it may run on */
+};
+
+struct rn_ranks {
+    const struct rn_transport *transport;
+    void *self;
+    int rank, size;
+    double timeout; /* seconds without any message that end it */
+    bool over;      /* the work failed: there is nothing to exchange any more */
+    bool broken; /* and it was an exchange: the ranks do not leave together */
+    int missing; /* the first rank that did not answer, or -1 */
+    int asked;   /* what events.stop() says here, for the next agreement */
+    int stop;    /* and what it said on the first rank that was asked to stop */
+    struct rn_peer *peers;
+    int local;   /* ranks on this host */
+    int sharing; /* of these, those with processors of this one's */
+    struct rn_request *requests;
+    size_t room;
+};
+
+/** Ranks on a transport that is joined already; it is left with the handle, and
+ *  on failure. */
+int rn_ranks_create(struct rn_ranks **out, const struct rn_transport *transport,
+                    void *self, int rank, int size, double timeout,
+                    struct rn_error *err);
+
+/** Whether this is rank 0: the one that writes and speaks. */
+bool rn_ranks_first(const struct rn_ranks *r);
+/** "rank 3 (node2)", of a rank other than this one's or not. */
+const char *rn_ranks_name(const struct rn_ranks *r, int rank, char *text,
+                          size_t size);
+
+/** All messages at once; returns when they are done. RN_ERR_RANK names the
+ *  ranks that are gone or do not answer. */
+int rn_ranks_exchange(struct rn_ranks *r, const struct rn_message *messages,
+                      size_t count, struct rn_error *err);
+
+/** Every rank's `bytes`, in order, into all[size][bytes] of each; `own` may
+ *  lie in its place there. */
+int rn_ranks_gather(struct rn_ranks *r, const void *own, size_t bytes,
+                    void *all, struct rn_error *err);
+
+/* rn_ranks_agree() of resnet.h comes before any other exchange: so a rank that
+ * fails anywhere between two need only come there, and after a failure there is
+ * nothing to exchange any more. */
+
+/** Something that must be the same on all ranks. */
+struct rn_trait {
+    const char *name; /* "the data" */
+    char value[64];
+    int code; /* to fail with */
+};
+/** As the value of a trait. */
+void rn_trait_text(struct rn_trait *trait, const char *text);
+void rn_trait_sum(struct rn_trait *trait, uint64_t checksum);
+/** What computes: the first of the traits, each with its name and code. */
+enum { RN_MACHINE_TRAITS = 3 };
+void rn_trait_machine(struct rn_trait traits[RN_MACHINE_TRAITS]);
+/** Name the first rank with another value than rank 0. */
+int rn_ranks_compare(struct rn_ranks *r, const struct rn_trait *traits,
+                     size_t count, struct rn_error *err);
+
+/** Threads of the so many that this rank's processors make, which other ranks
+ *  may share with it. */
+int rn_ranks_threads(const struct rn_ranks *r, int threads);
+
+#endif

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * How bytes go from rank to rank: what a plugin has to bring, and the tests'
+ * threads. Nothing else of the library is needed to write one.
+ */
+#ifndef RN_COMM_TRANSPORT_H
+#define RN_COMM_TRANSPORT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/** Raised when this file changes: library and plugin must agree. */
+enum { RN_TRANSPORT_VERSION = 1 };
+
+/** Bytes to a rank, or from one. Those of one pair of ranks come in the order
+ *  in which they were sent. */
+struct rn_message {
+    int peer;
+    int receives; /* 1: from it */
+    void *data;   /* stays until the message is done */
+    size_t bytes; /* the same on both sides; RN_MESSAGE_MOST at most */
+};
+#define RN_MESSAGE_MOST ((size_t)1 << 30)
+
+/** A message under way, in whatever form the transport has. */
+struct rn_request {
+    uint64_t word;
+};
+
+/** Each returns 0, or another number when it failed. */
+struct rn_transport {
+    int version; /* RN_TRANSPORT_VERSION */
+    const char *name;
+    /** Meet the others. */
+    int (*join)(void **self, int *rank, int *size);
+    /** Begin to send or receive, without waiting. */
+    int (*start)(void *self, const struct rn_message *message,
+                 struct rn_request *request);
+    /** Look whether it is done, without waiting. It fails, too, when other than
+     *  the message's bytes came. */
+    int (*test)(void *self, const struct rn_message *message,
+                struct rn_request *request, int *done);
+    /** End. With `whole` every rank does so, in good order; else nobody is
+     *  waited for. */
+    void (*leave)(void *self, int whole);
+};
+
+/** The function that a plugin exports. */
+#define RN_TRANSPORT_SYMBOL "rn_transport"
+typedef const struct rn_transport *rn_transport_function(void);
+
+#endif

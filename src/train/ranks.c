@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Ranks that train together: whether they do the same work, and which they
+ * are. */
+#include "train/trainer.h"
+
+#include "core/count.h"
+#include "core/memory.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* What would make other bits on one of them. */
+static int compare(struct rn_trainer *t, struct rn_error *err)
+{
+    struct rn_trait traits[RN_MACHINE_TRAITS + 6] = {
+        [RN_MACHINE_TRAITS] = {.name = "the checksum of DATA",
+                               .code = RN_ERR_DATA},
+        {.name = "the batch", .code = RN_ERR_ARG},
+        {.name = "the checksum of the options", .code = RN_ERR_ARG},
+        {.name = "the iteration to go on from", .code = RN_ERR_DATA},
+        {.name = "the checksum of the first weights", .code = RN_ERR_DATA},
+        {.name = "the checksum of the teacher", .code = RN_ERR_DATA},
+    };
+    struct rn_trait *own = traits + RN_MACHINE_TRAITS;
+
+    rn_trait_machine(traits);
+    rn_trait_sum(&own[0], t->data->checksum);
+    snprintf(own[1].value, sizeof(own[1].value), "%d", t->o.batch);
+    rn_trait_sum(&own[2], rn_options_checksum(&t->o));
+    snprintf(own[3].value, sizeof(own[3].value), "%ld", t->progress.iteration);
+    rn_trait_sum(&own[4], rn_graph_checksum(t->trainee->graph, 0));
+    rn_trait_sum(&own[5], t->teacher.checksum);
+    return rn_ranks_compare(t->o.ranks, traits, COUNT(traits), err);
+}
+
+/* A line of the table: ranks that follow each other on one host. */
+struct line {
+    char host[64];
+    int threads;
+};
+
+static int say_table(struct rn_trainer *t, struct rn_error *err)
+{
+    struct rn_ranks *r = t->o.ranks;
+    struct line own = {.threads = t->threads};
+    struct line *all = rn_alloc((size_t)r->size, sizeof(*all));
+    int rc, first = 0;
+
+    if (!all)
+        return rn_fail_memory(err, (size_t)r->size * sizeof(*all), "ranks");
+    strcpy(own.host, r->peers[r->rank].host);
+    rc = rn_ranks_gather(r, &own, sizeof(own), all, err);
+    rn_trainer_say(t, "%d ranks (%s), %d of %d groups each", r->size,
+                   r->transport->name, t->groups.own, t->groups.count);
+    for (int i = 1; rc == RN_OK && i <= r->size; i++) {
+        char to[16] = "";
+
+        if (i < r->size && memcmp(&all[i], &all[first], sizeof(own)) == 0)
+            continue;
+        if (i - first > 1)
+            snprintf(to, sizeof(to), " to %d", i - 1);
+        rn_trainer_say(t, "rank%s %d%s: %s, %d thread%s%s",
+                       i - first > 1 ? "s" : "", first, to, all[first].host,
+                       all[first].threads, all[first].threads == 1 ? "" : "s",
+                       i - first > 1 ? " each" : "");
+        first = i;
+    }
+    rn_free(all);
+    return rc;
+}
+
+int rn_trainer_meet(struct rn_trainer *t, int rc, struct rn_error *err)
+{
+    rc = rn_ranks_agree(t->o.ranks, rc, err);
+    if (rc != RN_OK || !t->o.ranks)
+        return rc;
+    rc = compare(t, err);
+    return rc == RN_OK ? say_table(t, err) : rc;
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Ranks that are threads of a test: a transport in memory, which may fall
+ * silent. Include after cmocka.h. */
+#ifndef TESTS_UNIT_RANK_THREADS_H
+#define TESTS_UNIT_RANK_THREADS_H
+
+#include "comm/ranks.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { RANKS_MOST = 8 };
+
+/* A message on its way. */
+struct mail {
+    struct mail *next;
+    size_t bytes;
+    char data[];
+};
+
+struct office {
+    pthread_mutex_t mutex;
+    int size;
+    struct mail *box[RANKS_MOST][RANKS_MOST]; /* [from][to], the oldest first */
+    int silent;                               /* this rank sends no more */
+    long after;                               /* so many messages; -1: all do */
+    int slow; /* every so many looks find what is there; 0: all do */
+};
+
+/* A rank's end of it. */
+struct counter {
+    struct office *office;
+    int rank;
+    long sent, looks;
+};
+
+static inline int mail_join(void **self, int *rank, int *size)
+{
+    (void)self;
+    (void)rank;
+    (void)size;
+    return -1;
+}
+
+static inline int mail_start(void *self, const struct rn_message *m,
+                             struct rn_request *request)
+{
+    struct counter *c = self;
+    struct office *o = c->office;
+    struct mail *mail, **last;
+
+    (void)request;
+    if (m->receives ||
+        (c->rank == o->silent && o->after >= 0 && c->sent++ >= o->after))
+        return 0;
+    mail = malloc(sizeof(*mail) + m->bytes);
+    if (!mail)
+        return -1;
+    mail->next = NULL;
+    mail->bytes = m->bytes;
+    memcpy(mail->data, m->data, m->bytes);
+    pthread_mutex_lock(&o->mutex);
+    last = &o->box[c->rank][m->peer];
+    while (*last)
+        last = &(*last)->next;
+    *last = mail;
+    pthread_mutex_unlock(&o->mutex);
+    return 0;
+}
+
+static inline int mail_test(void *self, const struct rn_message *m,
+                            struct rn_request *request, int *done)
+{
+    struct counter *c = self;
+    struct office *o = c->office;
+    struct mail *mail;
+    int rc = 0;
+
+    (void)request;
+    *done = !m->receives;
+    if (*done || (o->slow && ++c->looks % o->slow))
+        return 0;
+    pthread_mutex_lock(&o->mutex);
+    mail = o->box[m->peer][c->rank];
+    if (mail)
+        o->box[m->peer][c->rank] = mail->next;
+    pthread_mutex_unlock(&o->mutex);
+    if (!mail)
+        return 0;
+    *done = 1;
+    if (mail->bytes == m->bytes)
+        memcpy(m->data, mail->data, m->bytes);
+    else
+        rc = -1;
+    free(mail);
+    return rc;
+}
+
+static inline void mail_leave(void *self, int whole)
+{
+    (void)self;
+    (void)whole;
+}
+
+static const struct rn_transport mail_transport = {
+    .version = RN_TRANSPORT_VERSION,
+    .name = "threads",
+    .join = mail_join,
+    .start = mail_start,
+    .test = mail_test,
+    .leave = mail_leave,
+};
+
+/* What a rank does. */
+typedef int rank_function(void *user, struct rn_ranks *ranks,
+                          struct rn_error *err);
+
+struct rank_thread {
+    struct counter counter;
+    double timeout;
+    rank_function *run;
+    void *user;
+    int code, speaks;
+    struct rn_error err;
+    pthread_t thread;
+};
+
+static inline void *rank_run(void *argument)
+{
+    struct rank_thread *t = argument;
+    struct rn_ranks *ranks;
+
+    t->code =
+        rn_ranks_create(&ranks, &mail_transport, &t->counter, t->counter.rank,
+                        t->counter.office->size, t->timeout, &t->err);
+    if (!t->code)
+        t->code = t->run(t->user, ranks, &t->err);
+    t->speaks = ranks ? rn_ranks_speaks(ranks) : 1;
+    rn_ranks_leave(ranks);
+    return NULL;
+}
+
+/* Have so many ranks do it, each with its own `user`, `size` bytes further;
+ * threads[] tells what came of it. */
+static inline void run_ranks(struct office *office, int count, double timeout,
+                             rank_function *run, void *user, size_t size,
+                             struct rank_thread *threads)
+{
+    pthread_mutex_init(&office->mutex, NULL);
+    office->size = count;
+    for (int i = 0; i < count; i++) {
+        threads[i] =
+            (struct rank_thread){.counter = {office, i, 0, 0},
+                                 .timeout = timeout,
+                                 .run = run,
+                                 .user = (char *)user + (size_t)i * size};
+        assert_int_equal(
+            pthread_create(&threads[i].thread, NULL, rank_run, &threads[i]), 0);
+    }
+    for (int i = 0; i < count; i++)
+        assert_int_equal(pthread_join(threads[i].thread, NULL), 0);
+    for (int i = 0; i < count * count; i++)
+        for (struct mail *mail = office->box[i / count][i % count], *next; mail;
+             mail = next) {
+            next = mail->next;
+            free(mail);
+        }
+    memset(office->box, 0, sizeof(office->box));
+    pthread_mutex_destroy(&office->mutex);
+}
+
+#endif

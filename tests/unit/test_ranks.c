@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Ranks that train and evaluate together, as threads: the same bits on any
+ * number of them, and what comes of ranks that differ, fail or fall silent. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "folder.h"
+#include "rank_threads.h"
+
+#include "core/file.h"
+#include "core/memory.h"
+#include "resnet.h"
+#include "train/grouping.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define LIMIT    ((size_t)1 << 28)
+#define WAIT     60.0 /* seconds; nobody should need them */
+
+static void all_well(const struct rank_thread *threads, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (threads[i].code != RN_OK)
+            fail_msg("rank %d: %d, %s", i, threads[i].code, threads[i].err.msg);
+}
+
+/* All ranks fail alike, and one of them is to tell of it. */
+static void all_fail(const struct rank_thread *threads, int count, int code,
+                     const char *says)
+{
+    int speak = 0;
+
+    for (int i = 0; i < count; i++) {
+        if (threads[i].code != code || !strstr(threads[i].err.msg, says))
+            fail_msg("rank %d: %d, \"%s\"; expected %d, \"%s\"", i,
+                     threads[i].code, threads[i].err.msg, code, says);
+        speak += threads[i].speaks;
+    }
+    assert_int_equal(speak, 1);
+}
+
+/* ---------------------------------------------------------------- messages */
+
+static int talk(void *user, struct rn_ranks *r, struct rn_error *err)
+{
+    int all[RANKS_MOST], rc = RN_OK;
+
+    (void)user;
+    for (int k = 0; k < 50 && rc == RN_OK; k++) {
+        int own = 100 * k + r->rank;
+
+        rc = rn_ranks_gather(r, &own, sizeof(own), all, err);
+        for (int i = 0; rc == RN_OK && i < r->size; i++)
+            if (all[i] != 100 * k + i)
+                return rn_fail(err, RN_ERR_DATA, "%d from rank %d", all[i], i);
+        if (rc == RN_OK)
+            rc = rn_ranks_agree(r, RN_OK, err);
+    }
+    return rc;
+}
+
+static int disagree(void *user, struct rn_ranks *r, struct rn_error *err)
+{
+    int rc = RN_OK;
+
+    (void)user;
+    if (r->rank == 1 || r->rank == 2)
+        rc = rn_fail(err, RN_ERR_IO, "no file %d", r->rank);
+    return rn_ranks_agree(r, rc, err);
+}
+
+static int compare(void *user, struct rn_ranks *r, struct rn_error *err)
+{
+    struct rn_trait trait = {.name = "the colour", .code = RN_ERR_DATA};
+
+    (void)user;
+    rn_trait_text(&trait, r->rank == 2 ? "red" : "blue");
+    return rn_ranks_compare(r, &trait, 1, err);
+}
+
+static void exchanges(void **state)
+{
+    struct office office = {.after = -1}, slow = {.after = -1, .slow = 7};
+    struct office silent = {.silent = 0, .after = 40};
+    struct rank_thread threads[RANKS_MOST];
+
+    (void)state;
+    for (int n = 2; n <= RANKS_MOST; n += 3) {
+        run_ranks(&office, n, WAIT, talk, NULL, 0, threads);
+        all_well(threads, n);
+    }
+    run_ranks(&slow, 4, WAIT, talk, NULL, 0, threads);
+    all_well(threads, 4);
+    run_ranks(&office, 4, WAIT, disagree, NULL, 0, threads);
+    all_fail(threads, 4, RN_ERR_IO, "rank 1 (");
+    assert_non_null(strstr(threads[3].err.msg, "): no file 1"));
+    run_ranks(&office, 4, WAIT, compare, NULL, 0, threads);
+    all_fail(threads, 4, RN_ERR_DATA,
+             "the colour is red, on rank 0 it is blue");
+    /* Rank 0 hears the others: they wait for it, and rank 1 tells. */
+    run_ranks(&silent, 3, 0.3, talk, NULL, 0, threads);
+    for (int i = 1; i < 3; i++) {
+        assert_int_equal(threads[i].code, RN_ERR_RANK);
+        assert_non_null(strstr(threads[i].err.msg, "rank 0 ("));
+        assert_non_null(strstr(threads[i].err.msg, "has not answered for 0 s"));
+        assert_int_equal(threads[i].speaks, i == 1);
+    }
+}
+
+/* ------------------------------------------------------------------ sums */
+
+enum { NUMBERS = 100, GROUPS = 12 };
+
+struct summing {
+    int groups;
+    float mean[NUMBERS];
+};
+
+static float number(int group, int k)
+{
+    return (float)((group * 7919 + k * 104729) % 10007) / 97.0F - 50;
+}
+
+static int sum_groups(void *user, struct rn_ranks *r, struct rn_error *err)
+{
+    struct summing *s = user;
+    const struct rn_flat flat = {.grad = s->mean, .count = NUMBERS};
+    struct rn_grouping g = {.count = 0};
+    int rc = rn_grouping_cut(&g, s->groups, s->groups, 0, err);
+
+    if (rc == RN_OK)
+        rc = rn_grouping_share(&g, r, err);
+    if (rc == RN_OK)
+        rc = rn_grouping_create(&g, &flat, 2, 1, err);
+    for (int step = 0; step < 2 && rc == RN_OK; step++) {
+        for (int i = g.first; i < g.first + g.own; i++) {
+            float *own = rn_grouping_statistics(&g, i);
+
+            for (int k = 0; k < NUMBERS; k++)
+                s->mean[k] = number(i + step, k);
+            if (own)
+                own[0] = own[1] = number(i, 0);
+            rn_grouping_add(&g, &flat);
+        }
+        rc = rn_grouping_join(&g, &flat, err);
+    }
+    for (int i = 0; rc == RN_OK && i < g.count && g.count > 1; i++)
+        if (rn_grouping_statistics(&g, i)[1] < number(i, 0) ||
+            rn_grouping_statistics(&g, i)[1] > number(i, 0))
+            rc = rn_fail(err, RN_ERR_DATA, "statistics of group %d", i);
+    rn_grouping_free(&g);
+    return rc;
+}
+
+/* Whatever the ranks, the sums of so many groups are the same. */
+static void sums(void **state)
+{
+    struct office office = {.after = -1};
+    struct rank_thread threads[RANKS_MOST];
+    struct summing alone, many[RANKS_MOST];
+    struct rn_error err = {0};
+
+    (void)state;
+    for (int groups = 1; groups <= GROUPS; groups++) {
+        alone.groups = groups;
+        assert_int_equal(sum_groups(&alone, NULL, &err), RN_OK);
+        for (int n = 2; n <= RANKS_MOST && n <= groups; n++) {
+            if (groups % n)
+                continue;
+            for (int i = 0; i < n; i++)
+                many[i].groups = groups;
+            run_ranks(&office, n, WAIT, sum_groups, many, sizeof(*many),
+                      threads);
+            all_well(threads, n);
+            for (int i = 0; i < n; i++)
+                assert_memory_equal(many[i].mean, alone.mean,
+                                    sizeof(alone.mean));
+        }
+    }
+    many[0].groups = many[1].groups = 3;
+    run_ranks(&office, 2, WAIT, sum_groups, many, sizeof(*many), threads);
+    all_fail(threads, 2, RN_ERR_ARG, "2 ranks cannot share 3 `groups`");
+}
+
+/* ---------------------------------------------------------------- training */
+
+struct training {
+    struct rn_train_options o;
+    const char *resume; /* a run to go on with, or NULL */
+    long stop_after, steps;
+};
+
+static int stop(void *user)
+{
+    struct training *t = user;
+
+    return t->stop_after > 0 && ++t->steps >= t->stop_after ? 15 : 0;
+}
+
+static int train(void *user, struct rn_ranks *r, struct rn_error *err)
+{
+    struct training *t = user;
+    const struct rn_train_events events = {
+        .struct_size = sizeof(events), .user = t, .stop = stop};
+    const struct rn_resume_options again = {.struct_size = sizeof(again),
+                                            .ranks = r};
+    int rc;
+
+    t->o.ranks = r;
+    t->steps = 0;
+    rc = t->resume ? rn_train_resume(t->resume, &again, &events, NULL, err)
+                   : rn_train(&t->o, &events, NULL, err);
+    if (rc == RN_ERR_STOPPED && r && rn_ranks_stopped(r) != 15)
+        rc = rn_fail(err, RN_ERR_DATA, "stopped by %d", rn_ranks_stopped(r));
+    return rc;
+}
+
+/* 90 images in batches of 24, the last of 18. */
+static struct training run_of(const char *name)
+{
+    struct training t = {.resume = NULL};
+
+    rn_train_defaults(&t.o);
+    t.o.data = "synthetic:3x8x8:4:90";
+    t.o.out = in_folder(name);
+    t.o.net = "wrn-10-1";
+    t.o.dropout = 0.2;
+    t.o.batch = 24;
+    t.o.groups = 6;
+    t.o.iterations = 9;
+    t.o.report_every = 1;
+    t.o.last_batch = "keep";
+    t.o.lr = 0.05;
+    t.o.ema = 0.9;
+    t.o.reestimate = 1;
+    t.o.threads = 1;
+    return t;
+}
+
+static void read_whole(const char *run, const char *name, uint8_t **bytes,
+                       size_t *size)
+{
+    struct rn_error err = {0};
+    char path[100];
+
+    snprintf(path, sizeof(path), "%s/%s", run, name);
+    if (rn_file_read(in_folder(path), LIMIT, bytes, size, &err))
+        fail_msg("%s", err.msg);
+}
+
+static void assert_same_run(const char *a, const char *b)
+{
+    static const char *const files[] = {"last.safetensors", "best.safetensors",
+                                        "curve.svg"};
+
+    for (size_t i = 0; i < COUNT(files); i++) {
+        uint8_t *x, *y;
+        size_t m, n;
+
+        read_whole(a, files[i], &x, &m);
+        read_whole(b, files[i], &y, &n);
+        if (m != n || memcmp(x, y, n) != 0)
+            fail_msg("%s of %s and %s differ", files[i], a, b);
+        rn_free(x);
+        rn_free(y);
+    }
+}
+
+static void train_on(int ranks, const struct training *t,
+                     struct rank_thread *threads)
+{
+    struct office office = {.after = -1};
+    struct training all[RANKS_MOST];
+
+    for (int i = 0; i < ranks; i++)
+        all[i] = *t;
+    run_ranks(&office, ranks, WAIT, train, all, sizeof(*all), threads);
+}
+
+/* One process, two, three and six ranks; and a run that is stopped on two and
+ * goes on on six, then by itself. */
+static void trained_alike(void **state)
+{
+    struct rank_thread threads[RANKS_MOST];
+    struct training t = run_of("alone");
+    struct rn_error err = {0};
+
+    (void)state;
+    if (train(&t, NULL, &err))
+        fail_msg("%s", err.msg);
+    for (int n = 2; n <= 6; n++) {
+        char name[16];
+
+        if (6 % n)
+            continue;
+        snprintf(name, sizeof(name), "on-%d", n);
+        t = run_of(name);
+        train_on(n, &t, threads);
+        all_well(threads, n);
+        assert_same_run("alone", name);
+    }
+    t = run_of("moved");
+    t.stop_after = 2;
+    train_on(2, &t, threads);
+    all_fail(threads, 2, RN_ERR_STOPPED, "stopped after iteration 2 of 9");
+    t.resume = in_folder("moved");
+    train_on(6, &t, threads);
+    all_fail(threads, 6, RN_ERR_STOPPED, "stopped after iteration 4 of 9");
+    t.stop_after = 0;
+    t.resume = in_folder("moved");
+    if (train(&t, NULL, &err))
+        fail_msg("%s", err.msg);
+    assert_same_run("alone", "moved");
+}
+
+/* A group for each rank, unless told otherwise. */
+static void groups_chosen(void **state)
+{
+    struct rank_thread threads[RANKS_MOST];
+    struct training t = run_of("chosen");
+    struct rn_error err = {0};
+
+    (void)state;
+    t.o.groups = 0;
+    train_on(3, &t, threads);
+    all_well(threads, 3);
+    t = run_of("told");
+    t.o.groups = 3;
+    if (train(&t, NULL, &err))
+        fail_msg("%s", err.msg);
+    assert_same_run("chosen", "told");
+}
+
+static void different(void **state)
+{
+    struct office office = {.after = -1};
+    struct rank_thread threads[RANKS_MOST];
+    struct training all[3], wrapped = run_of("different");
+
+    (void)state;
+    wrapped.o.last_batch = "wrap";
+    for (int k = 0; k < 4; k++) {
+        static const char *const says[] = {
+            "the checksum of DATA is", "the checksum of the options is",
+            "the batch is 48, on rank 0 it is 24", "cannot"};
+
+        for (int i = 0; i < 3; i++)
+            all[i] = wrapped;
+        if (k == 0)
+            all[1].o.data = "synthetic:3x8x8:4:91";
+        if (k == 1)
+            all[1].o.lr = 0.04;
+        if (k == 2)
+            all[1].o.batch = 48;
+        if (k == 3)
+            all[1].o.data = "/nonexistent";
+        run_ranks(&office, 3, WAIT, train, all, sizeof(*all), threads);
+        all_fail(threads, 3, threads[0].code, says[k]);
+        assert_non_null(strstr(threads[0].err.msg, "rank 1 ("));
+        assert_false(rn_is_folder(in_folder("different")));
+    }
+    for (int i = 0; i < 3; i++) {
+        all[i] = run_of("different");
+        all[i].o.groups = 2;
+    }
+    run_ranks(&office, 3, WAIT, train, all, sizeof(*all), threads);
+    all_fail(threads, 3, RN_ERR_ARG, "3 ranks cannot share 2 `groups`");
+    assert_false(rn_is_folder(in_folder("different")));
+}
+
+/* A rank that falls silent at any time is named, no file is written any more,
+ * and the run goes on to the same bits. */
+static void silent(void **state)
+{
+    (void)state;
+    for (int k = 0; k < 4; k++) {
+        struct office office = {.silent = 2, .after = 10 + 30 * k};
+        struct rank_thread threads[RANKS_MOST];
+        struct training all[3], t = run_of("silent");
+        struct rn_error err = {0};
+        char name[16];
+
+        snprintf(name, sizeof(name), "silent-%d", k);
+        t.o.out = in_folder(name);
+        for (int i = 0; i < 3; i++)
+            all[i] = t;
+        run_ranks(&office, 3, 2, train, all, sizeof(*all), threads);
+        assert_int_equal(threads[0].code, RN_ERR_RANK);
+        assert_non_null(strstr(threads[0].err.msg, "rank 2 ("));
+        assert_int_equal(threads[0].speaks, 1);
+        assert_int_equal(threads[1].code, RN_ERR_RANK);
+        t.resume = in_folder(name);
+        if (train(&t, NULL, &err))
+            fail_msg("%s", err.msg);
+        assert_same_run("alone", name);
+    }
+}
+
+/* -------------------------------------------------------------- evaluation */
+
+struct evaluating {
+    struct rn_model *model;
+    struct rn_data *data;
+    struct rn_eval_result result;
+};
+
+static int evaluate(void *user, struct rn_ranks *r, struct rn_error *err)
+{
+    struct evaluating *e = user;
+    const struct rn_eval_options options = {
+        .struct_size = sizeof(options), .batch = 7, .threads = 1, .ranks = r};
+
+    return rn_eval(e->model, e->data, RN_PART_TRAIN, &options, &e->result, err);
+}
+
+/* Every image is counted once, on any number of ranks. */
+static void evaluated_alike(void **state)
+{
+    struct office office = {.after = -1};
+    struct rank_thread threads[RANKS_MOST];
+    struct evaluating alone, all[RANKS_MOST];
+    struct rn_error err = {0};
+
+    (void)state;
+    if (rn_model_load(&alone.model, in_folder("alone/best.safetensors"),
+                      &err) ||
+        rn_data_open(&alone.data, "synthetic:3x8x8:4:90", NULL, &err) ||
+        evaluate(&alone, NULL, &err))
+        fail_msg("%s", err.msg);
+    assert_int_equal(alone.result.images, 90);
+    for (int n = 2; n <= 7; n++) {
+        for (int i = 0; i < n; i++)
+            all[i] = alone;
+        run_ranks(&office, n, WAIT, evaluate, all, sizeof(*all), threads);
+        all_well(threads, n);
+        for (int i = 0; i < n; i++) {
+            all[i].result.seconds = alone.result.seconds;
+            assert_memory_equal(&all[i].result, &alone.result,
+                                sizeof(alone.result));
+        }
+    }
+    rn_model_destroy(alone.model);
+    rn_data_close(alone.data);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(exchanges),       cmocka_unit_test(sums),
+        cmocka_unit_test(trained_alike),   cmocka_unit_test(groups_chosen),
+        cmocka_unit_test(different),       cmocka_unit_test(silent),
+        cmocka_unit_test(evaluated_alike),
+    };
+
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
