@@ -29,6 +29,11 @@ random() {
         srand(seed); while (i-- > 0) rand(); print rand()}'
 }
 
+# Processes that it has started.
+children() {
+    cat /proc/[0-9]*/stat 2> /dev/null | awk -v of="$1" '$4 == of {print $1}'
+}
+
 begun=$(date +%s%N)
 prepare resnet study runs.conf $small_data --out whole
 took=$((($(date +%s%N) - begun) / 1000000))
@@ -38,7 +43,7 @@ for i in 1 2 3 4 5 6; do
     resnet study runs.conf $small_data --out killed > killed.out 2>&1 &
     study=$!
     sleep "$(random $i | awk -v took=$took '{print 0.05 + $1 * took / 3000}')"
-    runs=$(ps -o pid= --ppid $study)
+    runs=$(children $study)
     # every second time nobody is left to save
     [ $((i % 2)) = 0 ] && kill -9 $runs 2> /dev/null
     kill -9 $study 2> /dev/null && kills=$((kills + 1))
@@ -48,7 +53,12 @@ for i in 1 2 3 4 5 6; do
     done
 done
 [ $kills -gt 0 ] && echo killed
-prepare resnet study runs.conf $small_data --out killed
+# A run that began as its study was killed may still be saving.
+for i in 1 2 3 4 5; do
+    prepare resnet study runs.conf $small_data --out killed
+    grep -q '2 finished' prepare.out && break
+    sleep 1
+done
 tail -2 prepare.out
 figures whole > a
 figures killed > b
