@@ -471,11 +471,14 @@ def takes_the_socket_of_systemd(model):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
+    # it hands on no environment but what it is told: sanitizers' options, too
+    handed = [f"-E{name}={value}" for name, value in ENVIRONMENT.items()
+              if name.endswith("SAN_OPTIONS") or name.startswith("OMP_")]
     process = subprocess.Popen(
-        [activate, "-l", f"127.0.0.1:{port}", PROGRAM, "serve", f"m={model}"],
-        env=ENVIRONMENT, stderr=subprocess.DEVNULL)
+        [activate, *handed, "-l", f"127.0.0.1:{port}", PROGRAM, "serve",
+         f"m={model}"], env=ENVIRONMENT, stderr=subprocess.DEVNULL)
     try:
-        for _ in range(200): # it begins to listen, then starts us
+        for _ in range(200):  # it begins to listen, then starts us
             time.sleep(0.05)
             with contextlib.suppress(ConnectionRefusedError):
                 connection = http.client.HTTPConnection("127.0.0.1", port, 60)
