@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# script/paper end to end on made-up images: a study, the responses of its models,
-# records of layers; what its arguments may be.
+# script/paper end to end on made-up images: a study, and the responses of its
+# models (records of layers are in study.sh); what its arguments may be.
 command -v python3 > /dev/null || { echo "python3 is missing"; exit 77; }
 paper() {
     python3 "$RN_SOURCE/script/paper" synthetic:3x32x32:10:128 \
@@ -15,10 +15,6 @@ prepare paper --only fig1
 seconds < prepare.out | grep -v 'begins\|finished after'
 cut -d, -f1,5-7 paper/fig6-1-64000/report.csv
 grep -o '<h1>[^<]*' paper/fig6-1-64000/report.html
-
-echo "## gradients"
-prepare paper --only gradients
-grep -o '<h2>[^<]*' paper/gradients-1-64000/report.html
 
 echo "## fig7"
 prepare paper --only fig7
