@@ -105,11 +105,11 @@ static void exchanges(void **state)
     all_fail(threads, 4, RN_ERR_DATA,
              "the colour is red, on rank 0 it is blue");
     /* Rank 0 hears the others: they wait for it, and rank 1 tells. */
-    run_ranks(&silent, 3, 0.3, talk, NULL, 0, threads);
+    run_ranks(&silent, 3, 2, talk, NULL, 0, threads);
     for (int i = 1; i < 3; i++) {
         assert_int_equal(threads[i].code, RN_ERR_RANK);
         assert_non_null(strstr(threads[i].err.msg, "rank 0 ("));
-        assert_non_null(strstr(threads[i].err.msg, "has not answered for 0 s"));
+        assert_non_null(strstr(threads[i].err.msg, "has not answered for "));
         assert_int_equal(threads[i].speaks, i == 1);
     }
 }
@@ -380,8 +380,8 @@ static void different(void **state)
 static void silent(void **state)
 {
     (void)state;
-    for (int k = 0; k < 4; k++) {
-        struct office office = {.silent = 2, .after = 10 + 30 * k};
+    for (int k = 0; k < 2; k++) {
+        struct office office = {.silent = 2, .after = 10 + 60 * k};
         struct rank_thread threads[RANKS_MOST];
         struct training all[3], t = run_of("silent");
         struct rn_error err = {0};
@@ -391,7 +391,7 @@ static void silent(void **state)
         t.o.out = in_folder(name);
         for (int i = 0; i < 3; i++)
             all[i] = t;
-        run_ranks(&office, 3, 2, train, all, sizeof(*all), threads);
+        run_ranks(&office, 3, 4, train, all, sizeof(*all), threads);
         assert_int_equal(threads[0].code, RN_ERR_RANK);
         assert_non_null(strstr(threads[0].err.msg, "rank 2 ("));
         assert_int_equal(threads[0].speaks, 1);
