@@ -19,7 +19,8 @@ from ._abi import (Class, DataInfo, EvalResult, LayerInfo, Machine, Measured,
                    Recompute, RunState, TrainReport, TrainResult)
 from ._data import Data
 from ._library import (ArgumentError, DataError, Error, FileError, KernelError,
-                       LossError, OutOfMemory, Stopped, as_dataclass, lib)
+                       LossError, OutOfMemory, RankError, Stopped,
+                       as_dataclass, lib)
 from ._learner import Learner
 from ._model import Answer, Model, Plan, load
 from ._options import Option, options
@@ -32,7 +33,7 @@ __all__ = [
     "Error", "EvalResult", "FileError", "KernelError", "LayerInfo", "Learner",
     "LossError", "Machine", "Measured", "Model", "ModelInfo", "Option",
     "OutOfMemory", "Output", "Part", "Pictures", "Plan", "Precision",
-    "QuantizeResult",
+    "QuantizeResult", "RankError",
     "Recompute", "RunState", "Stopped", "TrainReport", "TrainResult", "decode",
     "library_version", "load", "machine", "networks", "options",
     "picture_formats", "resume", "run_state", "train"]

@@ -14,6 +14,8 @@ from typing import (Any, Dict, Optional, Sequence, Tuple, TypedDict, Union)
 VERSION = "0.2.0"
 SONAME = "libresnet.so.0.2"
 RN_ZERO = -1
+RN_TIMEOUT = 600
+RN_TIMEOUT_MOST = 1000000
 RN_MEASURED_MAX = 8
 Text = Union[str, "os.PathLike[str]"]
 
@@ -27,6 +29,7 @@ class Status(enum.IntEnum):
     ERR_KERNEL = -5
     ERR_LOSS = -6
     ERR_STOPPED = -7
+    ERR_RANK = -8
 
 
 class OptionType(enum.IntEnum):
@@ -476,6 +479,9 @@ class rn_train_options(Structure):
         ("dropout", c_double),
         ("tensorboard", c_int),
         ("record", c_char_p),
+        ("hint", c_char_p),
+        ("groups", c_int),
+        ("ranks", c_void_p),
     ]
 
 
@@ -551,6 +557,7 @@ class rn_resume_options(Structure):
         ("epochs", c_double),
         ("bind", c_int),
         ("emulate", c_int),
+        ("ranks", c_void_p),
     ]
 
 
@@ -588,6 +595,7 @@ class rn_eval_options(Structure):
         ("progress", CFUNCTYPE(c_int, c_void_p, c_int, c_int)),
         ("precision", c_int),
         ("emulate", c_int),
+        ("ranks", c_void_p),
     ]
 
 
@@ -941,6 +949,8 @@ class TrainOptions(TypedDict, total=False):
     dropout: float
     tensorboard: int
     record: Text
+    hint: Text
+    groups: int
 
 
 class ResumeOptions(TypedDict, total=False):
@@ -1184,6 +1194,14 @@ FUNCTIONS: Dict[str, Tuple[Any, Tuple[Any, ...]]] = {
         POINTER(rn_error))),
     "rn_text_width": (c_int, (c_char_p,)),
     "rn_text_fit": (c_size_t, (c_char_p, c_int, POINTER(c_int))),
+    "rn_ranks_launched": (c_int, (POINTER(c_int), POINTER(c_int))),
+    "rn_ranks_join": (c_int, (POINTER(c_void_p), c_double, POINTER(rn_error))),
+    "rn_ranks_rank": (c_int, (c_void_p,)),
+    "rn_ranks_count": (c_int, (c_void_p,)),
+    "rn_ranks_agree": (c_int, (c_void_p, c_int, POINTER(rn_error))),
+    "rn_ranks_speaks": (c_int, (c_void_p,)),
+    "rn_ranks_stopped": (c_int, (c_void_p,)),
+    "rn_ranks_leave": (None, (c_void_p,)),
     "rn_shortcut_name": (c_char_p, (c_char,)),
     "rn_net_name": (c_char_p, (c_size_t, POINTER(c_char_p))),
     "rn_net_suggest": (c_char_p, (c_char_p, c_char_p, c_size_t)),

@@ -66,9 +66,15 @@ class Stopped(Error):
     code = Status.ERR_STOPPED
 
 
+class RankError(Error, ConnectionError):
+    """Another rank ended or does not answer."""
+
+    code = Status.ERR_RANK
+
+
 ERRORS = {int(kind.code): kind
           for kind in (ArgumentError, OutOfMemory, FileError, DataError,
-                       KernelError, LossError, Stopped)}
+                       KernelError, LossError, Stopped, RankError)}
 for _kind in (Error, *ERRORS.values()):
     _kind.__module__ = "resnet"  # where callers find them
 

@@ -78,6 +78,10 @@ def test_every_function_is_there():
         assert callable(getattr(lib, name))
 
 
+def test_every_status_is_an_exception():
+    assert set(_library.ERRORS) == set(_abi.Status) - {_abi.Status.OK}
+
+
 def test_tables_of_options_fit_the_structs():
     for kind in _options.STRUCTS:
         assert _options.options(kind)
