@@ -26,7 +26,7 @@
  * direction, relative to that norm; single ReLUs that fall on the other side of
  * zero make up most of it. */
 #define TOLERANCE_LOGITS 1e-4
-#define TOLERANCE_GRAD   1e-3
+#define TOLERANCE_GRAD   1e-4
 #define TOLERANCE_END    1e-2
 /* Small networks are far from chaos: all of it is this close. */
 #define TOLERANCE_SMALL 1e-5
