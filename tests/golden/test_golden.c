@@ -178,14 +178,32 @@ static void fill_batch(int step, float *images, size_t count, int32_t *labels,
 
 /* ------------------------------------------------------- comparing */
 
-static int check_close(const char *what, double got, double want, double scale,
-                       double tolerance)
+enum kind { LOGITS, GRADIENTS, LOSSES, ENDS, KINDS };
+
+/* What a run was off by at the most. */
+static double furthest[KINDS];
+
+static int check_close(enum kind kind, const char *what, double got,
+                       double want, double scale, double tolerance)
 {
-    if (fabs(got - want) <= tolerance * scale)
+    double off = fabs(got - want) / scale;
+
+    furthest[kind] = fmax(furthest[kind], off);
+    if (off <= tolerance)
         return 0;
     print_error("%s: got %.9g, PyTorch has %.9g, off by %.2g, allowed %.2g\n",
-                what, got, want, fabs(got - want) / scale, tolerance);
+                what, got, want, off, tolerance);
     return 1;
+}
+
+/* Print what was compared, and forget it. */
+static void tell_furthest(void)
+{
+    print_message("off by at most: logits %.1e, gradients %.1e, losses %.1e, "
+                  "parameters at the end %.1e\n",
+                  furthest[LOGITS], furthest[GRADIENTS], furthest[LOSSES],
+                  furthest[ENDS]);
+    memset(furthest, 0, sizeof(furthest));
 }
 
 static int check_logits(const char *what, const float *got, const json_t *want)
@@ -199,16 +217,17 @@ static int check_logits(const char *what, const float *got, const json_t *want)
     assert_true(largest > 0);
     for (size_t i = 0; i < json_array_size(want); i++) {
         snprintf(name, sizeof(name), "%s[%zu]", what, i);
-        bad += check_close(name, (double)got[i],
+        bad += check_close(LOGITS, name, (double)got[i],
                            json_real_value(json_array_get(want, i)), largest,
                            TOLERANCE_LOGITS);
     }
     return bad;
 }
 
-static int check_digest(const char *kind, const char *name, const float *x,
+static int check_digest(enum kind kind, const char *name, const float *x,
                         size_t count, const json_t *digests, double tolerance)
 {
+    const char *what = kind == GRADIENTS ? "gradient" : "end";
     const json_t *want = json_object_get(digests, name);
     double norm = json_real_value(json_array_get(want, 0));
     double scale = fmax(norm, LEAST_NORM), square = 0, dot = 0;
@@ -216,7 +235,7 @@ static int check_digest(const char *kind, const char *name, const float *x,
     uint32_t hash;
 
     if (!want) {
-        print_error("%s of %s: not recorded\n", kind, name);
+        print_error("%s of %s: not recorded\n", what, name);
         return 1;
     }
     snprintf(text, sizeof(text), "digest.%s", name);
@@ -225,10 +244,10 @@ static int check_digest(const char *kind, const char *name, const float *x,
         square += (double)x[i] * (double)x[i];
         dot += (double)x[i] * value(hash, (uint32_t)i);
     }
-    snprintf(text, sizeof(text), "%s of %s, norm", kind, name);
-    int bad = check_close(text, sqrt(square), norm, scale, tolerance);
-    snprintf(text, sizeof(text), "%s of %s, projection", kind, name);
-    return bad + check_close(text, dot,
+    snprintf(text, sizeof(text), "%s of %s, norm", what, name);
+    int bad = check_close(kind, text, sqrt(square), norm, scale, tolerance);
+    snprintf(text, sizeof(text), "%s of %s, projection", what, name);
+    return bad + check_close(kind, text, dot,
                              json_real_value(json_array_get(want, 1)), scale,
                              tolerance);
 }
@@ -572,7 +591,7 @@ static int compare_first_step(struct golden *g, const struct rn_plan *plan)
         if (!rn_param_trainable(p))
             continue;
         rn_store_get(g->store, RN_STORE_GRAD, i, g->plain);
-        bad += check_digest("gradient", p->name, g->plain, p->count, grads,
+        bad += check_digest(GRADIENTS, p->name, g->plain, p->count, grads,
                             allowed(g, TOLERANCE_GRAD));
     }
     return bad;
@@ -587,7 +606,7 @@ static int compare_end(struct golden *g)
     for (size_t i = 0; end && i < g->graph->n_params; i++) {
         const struct rn_param *p = &g->graph->params[i];
 
-        bad += check_digest("end", p->name, p->data, p->count, end,
+        bad += check_digest(ENDS, p->name, p->data, p->count, end,
                             allowed(g, TOLERANCE_END));
     }
     return bad;
@@ -689,7 +708,7 @@ static int check_loss(const struct golden *g, const char *key, int step,
     char name[32];
 
     snprintf(name, sizeof(name), "%s, step %d", key, step);
-    return check_close(name, loss, want, fabs(want),
+    return check_close(LOSSES, name, loss, want, fabs(want),
                        allowed_loss(g, key, step));
 }
 
@@ -786,6 +805,7 @@ static void test_run(void **state)
     bad = compare_inference(&g, run);
     bad += compare_training(&g, run);
     golden_close(&g);
+    tell_furthest();
     assert_int_equal(bad, 0);
 }
 
