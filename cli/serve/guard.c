@@ -139,7 +139,8 @@ char *guard_read_token(const char *path)
     fclose(file);
     begin = line + strspn(line, " \t");
     n = strcspn(begin, " \t\r\n");
-    if (n == 0 || n + 1 >= sizeof(line) - (size_t)(begin - line)) {
+    if (n == 0 || n + 1 >= sizeof(line) - (size_t)(begin - line) ||
+        begin[n + strspn(begin + n, " \t\r\n")]) {
         say_error("'%s': its first line is no token: from 1 to %zu bytes "
                   "without blanks",
                   path, sizeof(line) - 2);

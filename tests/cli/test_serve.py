@@ -140,6 +140,10 @@ def refused_at_the_start(model):
     fails(3, "", "nix=" + str(PICTURES / "text"))
     fails(2, "--streams: 3, of 2 threads", model, "--streams", "3")
     fails(2, "its first line is no token", model, "--token", "/dev/null")
+    with tempfile.NamedTemporaryFile("w") as file:
+        file.write("Bearer secret\n")
+        file.flush()
+        fails(2, "its first line is no token", model, "--token", file.name)
     fails(1, "cannot find", model, "--host", "no.such.host.invalid")
 
 
