@@ -5,6 +5,7 @@
 #include "../options.h"
 #include "../output.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -205,7 +206,9 @@ static void read_body_headers(struct request *r)
         return;
     errno = 0;
     r->json_header = strtoull(header, &end, 10);
-    if (errno || end == header || *end || r->json_header > (size_t)1 << 40)
+    /* strtoull() takes signs and blanks, too */
+    if (errno || !isdigit((unsigned char)*header) || *end ||
+        r->json_header > (size_t)1 << 40)
         request_fail(r, 400,
                      "Inference-Header-Content-Length: '%.40s' is no number of "
                      "bytes",

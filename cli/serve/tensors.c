@@ -42,7 +42,7 @@ static int check_members(const json_t *object, const char *what,
     json_object_foreach((json_t *)object, key, value)
     {
         snprintf(name, sizeof(name), "|%s|", key);
-        if (!strstr(known, name))
+        if (!strstr(known, name) || strchr(key, '|'))
             return fail(err, RN_ERR_ARG, "%s: '%.60s' is not known here", what,
                         key);
     }

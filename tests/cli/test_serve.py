@@ -297,7 +297,11 @@ def speaks_open_inference(model):
         server.error(400, "malformed JSON", infer, b"")
         server.error(400, "5000", infer, b"{}",
                      Inference_Header_Content_Length="5000")
+        for length in "-1", "+2", "-18446744073709551614":
+            server.error(400, "no number of bytes", infer, b"{}",
+                         Inference_Header_Content_Length=length)
         wrong("0 inputs", inputs=[])
+        wrong("'id|inputs' is not known", inputs=[], **{"id|inputs": 1})
         wrong("'sequence_id'", inputs=[], parameters={"sequence_id": 1})
         wrong("'x' is not known", inputs=[tensor("x", "FP32", [1])])
         wrong("datatype 'INT8'", inputs=[tensor("input", "INT8", [1, 1, 8, 8])])
