@@ -44,6 +44,31 @@ const char *request_header(const struct request *r, const char *name)
     return MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, name);
 }
 
+/* How often a header is there. */
+struct occurrences {
+    const char *name;
+    int count;
+};
+
+static enum MHD_Result on_header(void *user, enum MHD_ValueKind kind,
+                                 const char *key, const char *value)
+{
+    struct occurrences *o = user;
+
+    (void)kind;
+    (void)value;
+    o->count += strcasecmp(key, o->name) == 0;
+    return MHD_YES;
+}
+
+static int count_headers(const struct request *r, const char *name)
+{
+    struct occurrences o = {name, 0};
+
+    MHD_get_connection_values(r->connection, MHD_HEADER_KIND, on_header, &o);
+    return o.count;
+}
+
 /* What request_query() hands on. */
 struct query {
     struct request *request;
@@ -141,7 +166,7 @@ static struct MHD_Response *make_response(const struct request *r)
         MHD_add_response_header(response, "Inference-Header-Content-Length",
                                 number);
     }
-    if (atomic_load(&r->server->closing))
+    if (a->close || atomic_load(&r->server->closing))
         MHD_add_response_header(response, "Connection", "close");
     return response;
 }
@@ -198,6 +223,25 @@ static void take_body(struct request *r, const char *bytes, size_t size)
     r->size += size;
 }
 
+/* Refuse what a proxy in front may read otherwise than libmicrohttpd does:
+ * where the body ends, and so what the next request is (request smuggling),
+ * whom it is for, and which path it has. */
+static int refuse_ambiguous(struct request *r)
+{
+    int lengths = count_headers(r, "Content-Length");
+
+    if (lengths > 1 || (lengths && request_header(r, "Transfer-Encoding")))
+        request_fail(r, 400,
+                     "Content-Length is there twice, or beside "
+                     "Transfer-Encoding: where the body ends is not clear");
+    else if (count_headers(r, "Host") > 1)
+        request_fail(r, 400, "Host is there twice");
+    else if (strstr(r->target, "%00"))
+        request_fail(r, 400, "the path or the query holds a zero byte (%%00)");
+    r->answer.close = r->refused;
+    return r->refused;
+}
+
 /* The headers are there. */
 static void begin(struct request *r, const char *path, const char *method)
 {
@@ -205,7 +249,7 @@ static void begin(struct request *r, const char *path, const char *method)
     const char *encoding = request_header(r, "Content-Encoding");
 
     snprintf(r->method, sizeof(r->method), "%s", method);
-    if (!guard_check(r))
+    if (refuse_ambiguous(r) || !guard_check(r))
         return;
     route_request(r, path);
     if (r->refused)
@@ -299,6 +343,8 @@ static void *on_target(void *user, const char *target, struct MHD_Connection *c)
     if (r)
         r->target = strdup(target);
     if (!r || !r->target || !link) {
+        if (r)
+            free(r->target);
         free(r);
         return NULL;
     }

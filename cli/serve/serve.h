@@ -132,6 +132,7 @@ struct answer {
     int retry;          /* seconds, in Retry-After; 0: none */
     size_t json_header; /* in Inference-Header-Content-Length; 0: none */
     const char *allow;  /* methods, in Allow; NULL: none */
+    int close;          /* the connection ends with it */
 };
 
 enum request_state {

@@ -220,6 +220,19 @@ def errors_have_a_status_and_a_sentence(model):
         assert server.ask("/health", method="HEAD")[2] == b""
         assert server.json("/predict/m", iter([JPEG[:100], JPEG[100:]]),
                            Transfer_Encoding="chunked")["top"]
+        # what a proxy may read otherwise
+        error(400, "zero byte", "/health%00x")
+        error(400, "zero byte", "/predict/m?top=1%00", JPEG)
+        for headers, words in (
+                (b"Content-Length: 3\r\nContent-Length: 5", b"not clear"),
+                (b"Transfer-Encoding: chunked\r\nContent-Length: 5",
+                 b"not clear"),
+                (b"Host: evil.example\r\nContent-Length: 3", b"Host is there")):
+            answer = server.raw(
+                b"POST /predict/m HTTP/1.1\r\nHost: localhost\r\n" + headers +
+                b"\r\n\r\n0\r\n\r\n")
+            assert b" 400 " in answer and words in answer, (headers, answer)
+            assert b"Connection: close" in answer, answer
         # what HTTP itself forbids
         start = b"POST /predict/m HTTP/1.1\r\nHost: localhost\r\n"
         answer = server.raw(start + b"X: " + b"x" * 1000000 + b"\r\n\r\n")
