@@ -18,18 +18,25 @@ static void stamp(char text[32])
     strftime(text, 32, "%Y-%m-%dT%H:%M:%SZ", &utc);
 }
 
+/* Whatever a client sends, it stays one line, and tells terminals nothing. */
+static void copy_clean(char *out, size_t room, const char *text)
+{
+    size_t n = 0;
+
+    for (; *text && n + 1 < room; text++)
+        out[n++] = *text > ' ' && *text < 127 ? *text : '?';
+    out[n] = '\0';
+}
+
 static void log_line(const struct request *r, const char *peer, double seconds,
                      const char *when)
 {
-    char target[256];
-    size_t n = 0;
+    char target[256], method[sizeof(r->method)];
 
-    /* whatever it is, it stays one line */
-    for (const char *c = r->target; *c && n + 1 < sizeof(target); c++)
-        target[n++] = *c > ' ' && *c < 127 ? *c : '?';
-    target[n] = '\0';
+    copy_clean(target, sizeof(target), r->target);
+    copy_clean(method, sizeof(method), r->method);
     fprintf(stderr, "%s %s %s %s %u %zu bytes, %.1f ms\n", when, peer,
-            r->method[0] ? r->method : "-", target, r->answer.status, r->size,
+            method[0] ? method : "-", target, r->answer.status, r->size,
             1000 * seconds);
 }
 
