@@ -91,7 +91,9 @@ int socket_open(const struct serve_options *o, char *shown, size_t size,
                       gai_strerror(rc));
             return -1;
         }
-        fd = bind_address(found);
+        /* of a name that has several, as localhost, some may not be ours */
+        for (const struct addrinfo *a = found; fd < 0 && a; a = a->ai_next)
+            fd = bind_address(a);
         freeaddrinfo(found);
     }
     if (fd < 0 || describe_socket(fd, shown, size, is_loopback) != 0) {
