@@ -1619,9 +1619,9 @@ struct rn_study_result {
 };
 
 /**
- * Write report.html, report.md and report.csv of all runs below a folder into
- * it: means and standard deviations over seeds of what has finished, learning
- * curves of all.
+ * Write report.html, report.md, report.csv and a figure-N.svg for each figure
+ * of all runs below a folder into it: means and standard deviations over seeds
+ * of what has finished, learning curves of all.
  *
  * @param study   for title and figures; may be NULL.
  * @param message is called for each run or line that cannot be read and is left

@@ -9,6 +9,20 @@
 /* Errors of this share of a run's start may lie above the axis. */
 #define START_SHARE 0.04
 
+const struct rn_figure *rn_report_figures(const struct rn_report_input *in,
+                                          size_t *count)
+{
+    static const char *every[] = {"*"};
+    static const struct rn_figure all = {"All runs", every, 1};
+
+    if (in->study && in->study->n_figures) {
+        *count = in->study->n_figures;
+        return in->study->figures;
+    }
+    *count = 1;
+    return &all;
+}
+
 bool rn_figure_shows(const struct rn_figure *figure,
                      const struct rn_report_input *in, size_t group)
 {

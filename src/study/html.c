@@ -167,15 +167,9 @@ static void data_json(FILE *out, const struct rn_report_input *in,
 
 void rn_report_html(FILE *out, const struct rn_report_input *in)
 {
-    const char *every[] = {"*"};
-    const struct rn_figure all = {"All runs", every, 1};
-    const struct rn_figure *figures = &all;
-    size_t count = 1;
+    size_t count;
+    const struct rn_figure *figures = rn_report_figures(in, &count);
 
-    if (in->study && in->study->n_figures) {
-        figures = in->study->figures;
-        count = in->study->n_figures;
-    }
     fputs("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
           "<meta name=\"viewport\" content=\"width=device-width, "
           "initial-scale=1\">\n<title>",

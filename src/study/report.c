@@ -21,17 +21,21 @@ static const struct part {
     {"layers.csv", rn_report_layers_csv, rn_report_has_layers},
 };
 
-static int write_part(const char *folder, const struct part *part,
-                      const struct rn_report_input *in, struct rn_error *err)
+/* What `write` writes of `item`, as a file of the folder. */
+static int write_part(const char *folder, const char *file,
+                      void (*write)(FILE *out, const struct rn_report_input *in,
+                                    const void *item),
+                      const struct rn_report_input *in, const void *item,
+                      struct rn_error *err)
 {
-    char *path = rn_path_join(folder, part->file), *text = NULL;
+    char *path = rn_path_join(folder, file), *text = NULL;
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);
     bool failed = !path || !out;
     int rc;
 
     if (!failed)
-        part->write(out, in);
+        write(out, in, item);
     if (out) {
         failed |= ferror(out) != 0;
         failed |= fclose(out) != 0;
@@ -40,6 +44,37 @@ static int write_part(const char *folder, const struct part *part,
                 : rn_file_write(path, text, size, err);
     free(text);
     rn_free(path);
+    return rc;
+}
+
+static void write_table(FILE *out, const struct rn_report_input *in,
+                        const void *part)
+{
+    ((const struct part *)part)->write(out, in);
+}
+
+static void write_figure(FILE *out, const struct rn_report_input *in,
+                         const void *figure)
+{
+    rn_report_figure(out, in, figure);
+}
+
+static int write_parts(const char *folder, const struct rn_report_input *in,
+                       struct rn_error *err)
+{
+    size_t n_figures;
+    const struct rn_figure *figures = rn_report_figures(in, &n_figures);
+    char name[48];
+    int rc = RN_OK;
+
+    for (size_t i = 0; i < COUNT(parts) && rc == RN_OK; i++)
+        if (!parts[i].wanted || parts[i].wanted(in))
+            rc = write_part(folder, parts[i].file, write_table, in, &parts[i],
+                            err);
+    for (size_t i = 0; i < n_figures && rc == RN_OK; i++) {
+        snprintf(name, sizeof(name), "figure-%zu.svg", i + 1);
+        rc = write_part(folder, name, write_figure, in, &figures[i], err);
+    }
     return rc;
 }
 
@@ -67,9 +102,8 @@ int rn_study_report_sized(const char *folder, const struct rn_study *study,
         rc = rn_groups_make(&groups, &runs, err);
     if (study && study->title)
         in.title = study->title;
-    for (size_t i = 0; i < COUNT(parts) && rc == RN_OK; i++)
-        if (!parts[i].wanted || parts[i].wanted(&in))
-            rc = write_part(folder, &parts[i], &in, err);
+    if (rc == RN_OK)
+        rc = write_parts(folder, &in, err);
     if (rc == RN_OK)
         count(&own, &runs, &groups);
     if (result)

@@ -113,6 +113,9 @@ struct rn_report_input {
     const struct rn_groups *groups;
 };
 
+/** The figures of a report: the study's, or one of all runs. */
+const struct rn_figure *rn_report_figures(const struct rn_report_input *in,
+                                          size_t *count);
 /** Whether a group's curves stand in a figure. */
 bool rn_figure_shows(const struct rn_figure *figure,
                      const struct rn_report_input *in, size_t group);
