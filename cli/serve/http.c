@@ -32,6 +32,9 @@ struct link {
 #define IDLE_SECONDS  10.0
 #define GRACE_SECONDS 5.0
 
+/* When the server ends, answers that are made have so long to be sent. */
+#define LAST_SECONDS 1.0
+
 #define ENDS "the server ends"
 
 /* A header may take so many bytes. */
@@ -548,9 +551,23 @@ void http_quiesce(struct server *s)
         shutdown(s->listening, SHUT_RDWR);
 }
 
+/* Whether answers are made, but not sent. */
+static int has_answers(struct server *s)
+{
+    int found = 0;
+
+    pthread_mutex_lock(&s->lock);
+    for (const struct link *link = s->links; link && !found; link = link->next)
+        found = link->request &&
+                atomic_load(&link->request->state) >= REQUEST_ANSWERING;
+    pthread_mutex_unlock(&s->lock);
+    return found;
+}
+
 void http_close(struct server *s)
 {
     struct request *late[LATE];
+    double until;
     size_t n;
 
     if (!s->daemon)
@@ -566,6 +583,9 @@ void http_close(struct server *s)
         if (n == 0)
             usleep(1000); /* somebody writes an answer */
     }
+    until = serve_now() + LAST_SECONDS;
+    while (has_answers(s) && serve_now() < until)
+        usleep(1000);
     MHD_stop_daemon(s->daemon);
     if (s->listening >= 0)
         close(s->listening);

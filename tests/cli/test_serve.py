@@ -481,6 +481,19 @@ def lives_and_ends(model):
                 server.process.send_signal(signal.SIGTERM)
                 time.sleep(0.1)
             assert server.process.wait(25) == 0, server.said()
+        # but says so to those whose work it has begun
+        server = Server(file, "--deadline", "60")
+        body, headers = form(*128 * [("a.jpg", JPEG)])
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(server.ask, "/predict/m?cam=1", body, **headers)
+            while b'images_total{model="m"} 0\n' in server.ask("/metrics")[2]:
+                time.sleep(0.01)
+            for _ in range(2):
+                server.process.send_signal(signal.SIGTERM)
+                time.sleep(0.01)
+            status, _, answer = asked.result()
+            assert status == 200 or b"the server ends" in answer, answer
+            assert server.process.wait(25) == 0, server.said()
 
 
 @test
