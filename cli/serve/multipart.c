@@ -108,6 +108,7 @@ static int read_part(struct part *part, const char *bytes, size_t size,
                      struct rn_error *err)
 {
     const char *blank = memmem(bytes, size, "\r\n\r\n", 4);
+    size_t length = blank ? (size_t)(blank - bytes) : 0;
     char *headers;
 
     if (size >= 2 && memcmp(bytes, "\r\n", 2) == 0) {
@@ -118,11 +119,14 @@ static int read_part(struct part *part, const char *bytes, size_t size,
     }
     if (!blank)
         return fail(err, "a part has no blank line behind its headers");
-    if (memchr(bytes, 0, (size_t)(blank - bytes)))
+    if (memchr(bytes, 0, length))
         return fail(err, "a part's headers hold a zero byte");
-    headers = strndup(bytes, (size_t)(blank - bytes));
+    /* not strndup(): sanitizers want a string there, and a body is none */
+    headers = malloc(length + 1);
     if (!headers)
         return fail_memory(err);
+    memcpy(headers, bytes, length);
+    headers[length] = '\0';
     part->name = read_name(headers);
     free(headers);
     part->bytes = blank + 4;

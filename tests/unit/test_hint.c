@@ -97,11 +97,16 @@ static void lower_parts_are_the_same(void **state)
         const char *net, *layer;
         int size;
     } cases[] = {
-        {"resnet8", "layer2.0.relu2", 32}, {"resnet8", "fc", 32},
-        {"fitnet-19", "conv2", 32},        {"maxout", "pool2", 32},
-        {"highway-19", "conv2", 32},       {"densenet-bc-16-8", "conv3", 32},
-        {"se-resnet8", "conv3", 32},       {"googlenet", "inception4a.concat", 224},
-        {"inception-v3", "Mixed_6b.concat", 299}, {"wrn-10-2", "conv3", 32},
+        {"resnet8", "layer2.0.relu2", 32},
+        {"resnet8", "fc", 32},
+        {"fitnet-19", "conv2", 32},
+        {"maxout", "pool2", 32},
+        {"highway-19", "conv2", 32},
+        {"densenet-bc-16-8", "conv3", 32},
+        {"se-resnet8", "conv3", 32},
+        {"googlenet", "inception4a.concat", 224},
+        {"inception-v3", "Mixed_6b.concat", 299},
+        {"wrn-10-2", "conv3", 32},
     };
 
     (void)state;
@@ -109,7 +114,7 @@ static void lower_parts_are_the_same(void **state)
         const struct rn_net_options options = {.height = cases[i].size,
                                                .width = cases[i].size};
         struct rn_net_spec spec;
-        struct rn_graph *g, *part;
+        struct rn_graph *g = NULL, *part;
         struct rn_error err = {0};
         size_t *from;
         int v;

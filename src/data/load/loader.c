@@ -388,10 +388,10 @@ static void configure(struct rn_loader *l,
  * enough for them. */
 static int start(struct rn_loader *l, struct rn_error *err)
 {
+    long batches = l->config.end - l->config.first;
     const struct rn_ring_config ring = {
         .user = l,
-        .fills = (l->config.end - l->config.first + l->config.every - 1) /
-                 l->config.every,
+        .fills = batches / l->config.every + (batches % l->config.every != 0),
         .threads = l->threads,
         .chunk = l->config.data->fetch ? 1 : (int)batch_of(&l->config),
         .begin = begin,
