@@ -476,15 +476,8 @@ static void print_page(const void *what, FILE *out)
 {
     const struct report *r = what;
 
-    fputs("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
-          "<meta name=\"viewport\" content=\"width=device-width, "
-          "initial-scale=1\">\n<title>",
-          out);
-    rn_text_xml(out, r->title);
-    fprintf(out, "</title>\n<style>\n%s</style></head><body>\n<h1>",
-            rn_report_style);
-    rn_text_xml(out, r->title);
-    fputs("</h1>\n<p class=\"note\">", out);
+    rn_report_page(out, r->title);
+    fputs("<p class=\"note\">", out);
     rn_text_xml(out, r->about);
     fputs("</p>\n<div class=\"scroll\"><table><thead><tr><th>network</th>"
           "<th>accuracy</th><th>parameters</th><th>multiply-adds</th>"

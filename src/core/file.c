@@ -289,6 +289,17 @@ int rn_print_text(char **text, size_t *size,
     return rn_fail_memory(err, *size, "a text");
 }
 
+const struct rn_print_form *rn_print_form(const struct rn_print_form *forms,
+                                          size_t count, const char *path)
+{
+    size_t length = strlen(path);
+
+    for (size_t i = 0; i < count; i++)
+        if (length > 4 && strcmp(path + length - 4, forms[i].ending) == 0)
+            return &forms[i];
+    return NULL;
+}
+
 int rn_print_file(const char *path, void (*print)(const void *what, FILE *out),
                   const void *what, struct rn_error *err)
 {

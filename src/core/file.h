@@ -41,6 +41,14 @@ int rn_file_write(const char *path, const void *bytes, size_t size,
 int rn_print_text(char **text, size_t *size,
                   void (*print)(const void *what, FILE *out), const void *what,
                   struct rn_error *err);
+/** How a file is printed whose name has this ending. */
+struct rn_print_form {
+    const char *ending; /* of four letters: ".csv" */
+    void (*print)(const void *what, FILE *out);
+};
+/** The one of `count` that goes with the path; NULL: none does. */
+const struct rn_print_form *rn_print_form(const struct rn_print_form *forms,
+                                          size_t count, const char *path);
 /** The same as a whole file. */
 int rn_print_file(const char *path, void (*print)(const void *what, FILE *out),
                   const void *what, struct rn_error *err);

@@ -270,25 +270,13 @@ static void print_svg(const void *what, FILE *out)
 
 /* -------------------------------------------------------------- writing */
 
-static const struct form {
-    const char *ending;
-    void (*print)(const void *what, FILE *out);
-} forms[] = {{".csv", print_csv}, {".svg", print_svg}, {".txt", print_text}};
-
-static const struct form *form_of(const char *path)
-{
-    size_t length = strlen(path);
-
-    for (size_t i = 0; i < COUNT(forms); i++)
-        if (length > 4 && strcmp(path + length - 4, forms[i].ending) == 0)
-            return &forms[i];
-    return NULL;
-}
+static const struct rn_print_form forms[] = {
+    {".csv", print_csv}, {".svg", print_svg}, {".txt", print_text}};
 
 int rn_report_confusion(const struct rn_report *report, const char *path,
                         struct rn_error *err)
 {
-    const struct form *form = form_of(path);
+    const struct rn_print_form *form = rn_print_form(forms, COUNT(forms), path);
     struct confusion c;
     int rc;
 

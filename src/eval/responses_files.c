@@ -107,26 +107,14 @@ static void print_svg(const void *what, FILE *out)
 
 /* ---------------------------------------------------------------- writing */
 
-static const struct form {
-    const char *ending;
-    void (*print)(const void *what, FILE *out);
-} forms[] = {{".csv", print_csv}, {".svg", print_svg}};
-
-static const struct form *form_of(const char *path)
-{
-    size_t length = strlen(path);
-
-    for (size_t i = 0; i < COUNT(forms); i++)
-        if (length > 4 && strcmp(path + length - 4, forms[i].ending) == 0)
-            return &forms[i];
-    return NULL;
-}
+static const struct rn_print_form forms[] = {{".csv", print_csv},
+                                             {".svg", print_svg}};
 
 int rn_responses_write(const struct rn_responses *const *responses,
                        const char *const *labels, size_t count,
                        const char *path, struct rn_error *err)
 {
-    const struct form *form = form_of(path);
+    const struct rn_print_form *form = rn_print_form(forms, COUNT(forms), path);
     struct sheet s = {responses, labels, count, {.count = 0}};
     size_t most = 1;
     int rc;

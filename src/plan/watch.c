@@ -76,7 +76,8 @@ static int take_room(struct watcher *w, const struct rn_plan *plan,
     }
     w->scratch = rn_alloc(scratch + 2 * channels, sizeof(*w->scratch));
     if (!w->scratch)
-        return rn_fail_memory(err, scratch * sizeof(*w->scratch),
+        return rn_fail_memory(err,
+                              (scratch + 2 * channels) * sizeof(*w->scratch),
                               "sums over values");
     w->mean = w->scratch + scratch;
     w->var = w->mean + channels;

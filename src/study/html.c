@@ -165,20 +165,25 @@ static void data_json(FILE *out, const struct rn_report_input *in,
 
 /* ------------------------------------------------------------------- page */
 
+void rn_report_page(FILE *out, const char *title)
+{
+    fputs("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
+          "<meta name=\"viewport\" content=\"width=device-width, "
+          "initial-scale=1\">\n<title>",
+          out);
+    rn_text_xml(out, title);
+    fprintf(out, "</title>\n<style>\n%s</style></head><body>\n<h1>",
+            rn_report_style);
+    rn_text_xml(out, title);
+    fputs("</h1>\n", out);
+}
+
 void rn_report_html(FILE *out, const struct rn_report_input *in)
 {
     size_t count;
     const struct rn_figure *figures = rn_report_figures(in, &count);
 
-    fputs("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
-          "<meta name=\"viewport\" content=\"width=device-width, "
-          "initial-scale=1\">\n<title>",
-          out);
-    rn_text_xml(out, in->title);
-    fprintf(out, "</title>\n<style>\n%s</style></head><body>\n<h1>",
-            rn_report_style);
-    rn_text_xml(out, in->title);
-    fputs("</h1>\n", out);
+    rn_report_page(out, in->title);
     group_table(out, in);
     for (size_t i = 0; i < count; i++) {
         fputs("<h2>", out);

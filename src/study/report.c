@@ -7,7 +7,6 @@
 #include "core/sized.h"
 #include "study/study.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 static const struct part {
@@ -21,45 +20,34 @@ static const struct part {
     {"layers.csv", rn_report_layers_csv, rn_report_has_layers},
 };
 
-/* What `write` writes of `item`, as a file of the folder. */
-static int write_part(const char *folder, const char *file,
-                      void (*write)(FILE *out, const struct rn_report_input *in,
-                                    const void *item),
-                      const struct rn_report_input *in, const void *item,
-                      struct rn_error *err)
-{
-    char *path = rn_path_join(folder, file), *text = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
-    bool failed = !path || !out;
-    int rc;
+struct page {
+    const struct rn_report_input *in;
+    void (*write)(FILE *out, const struct rn_report_input *in);
+    const struct rn_figure *figure; /* instead, if it is given */
+};
 
-    if (!failed)
-        write(out, in, item);
-    if (out) {
-        failed |= ferror(out) != 0;
-        failed |= fclose(out) != 0;
-    }
-    rc = failed ? rn_fail_memory(err, size, "a report")
-                : rn_file_write(path, text, size, err);
-    free(text);
+static void print_page(const void *what, FILE *out)
+{
+    const struct page *page = what;
+
+    if (page->figure)
+        rn_report_figure(out, page->in, page->figure);
+    else
+        page->write(out, page->in);
+}
+
+static int write_file(const char *folder, const char *name,
+                      const struct page *page, struct rn_error *err)
+{
+    char *path = rn_path_join(folder, name);
+    int rc = path ? rn_print_file(path, print_page, page, err)
+                  : rn_fail_memory(err, strlen(folder) + strlen(name), name);
+
     rn_free(path);
     return rc;
 }
 
-static void write_table(FILE *out, const struct rn_report_input *in,
-                        const void *part)
-{
-    ((const struct part *)part)->write(out, in);
-}
-
-static void write_figure(FILE *out, const struct rn_report_input *in,
-                         const void *figure)
-{
-    rn_report_figure(out, in, figure);
-}
-
-static int write_parts(const char *folder, const struct rn_report_input *in,
+static int write_files(const char *folder, const struct rn_report_input *in,
                        struct rn_error *err)
 {
     size_t n_figures;
@@ -69,11 +57,12 @@ static int write_parts(const char *folder, const struct rn_report_input *in,
 
     for (size_t i = 0; i < COUNT(parts) && rc == RN_OK; i++)
         if (!parts[i].wanted || parts[i].wanted(in))
-            rc = write_part(folder, parts[i].file, write_table, in, &parts[i],
-                            err);
+            rc = write_file(folder, parts[i].file,
+                            &(struct page){in, parts[i].write, NULL}, err);
     for (size_t i = 0; i < n_figures && rc == RN_OK; i++) {
         snprintf(name, sizeof(name), "figure-%zu.svg", i + 1);
-        rc = write_part(folder, name, write_figure, in, &figures[i], err);
+        rc = write_file(folder, name, &(struct page){in, NULL, &figures[i]},
+                        err);
     }
     return rc;
 }
@@ -103,7 +92,7 @@ int rn_study_report_sized(const char *folder, const struct rn_study *study,
     if (study && study->title)
         in.title = study->title;
     if (rc == RN_OK)
-        rc = write_parts(folder, &in, err);
+        rc = write_files(folder, &in, err);
     if (rc == RN_OK)
         count(&own, &runs, &groups);
     if (result)

@@ -146,6 +146,8 @@ bool rn_report_has_layers(const struct rn_report_input *in);
 void rn_report_figure(FILE *out, const struct rn_report_input *in,
                       const struct rn_figure *figure);
 
+/** The start of a page, up to its heading. */
+void rn_report_page(FILE *out, const char *title);
 /** The page's own style and script. */
 extern const char rn_report_style[], rn_report_script[];
 

@@ -8,24 +8,19 @@
 
 #include <cmocka.h>
 
-#include "folder.h"
+#include "taught.h"
 
-#include "core/file.h"
-#include "core/memory.h"
 #include "graph/operation.h"
 #include "nets/nets.h"
 #include "ops/layout.h"
 #include "ops/loss.h"
 #include "plan/plan.h"
-#include "train/run.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
-#define LIMIT    ((size_t)1 << 28)
-#define DATA     "synthetic:3x8x8:4:90"
 /* 32 channels of 4 x 4 pixels, and 64 of 2 x 2. */
 #define HINT "layer2.0.relu2:layer3.0.relu2"
 
@@ -151,72 +146,12 @@ static void lower_parts_are_the_same(void **state)
 
 /* -------------------------------------------------------------------- runs */
 
-/* 90 images in batches of 16, whose last, of 10, has plans of its own. */
-static struct rn_train_options small_run(const char *name)
-{
-    struct rn_train_options o;
-
-    rn_train_defaults(&o);
-    o.data = DATA;
-    o.out = in_folder(name);
-    o.net = "plain8";
-    o.batch = 16;
-    o.last_batch = "keep";
-    o.iterations = 13;
-    o.lr = 0.05;
-    o.threads = 1;
-    return o;
-}
-
 static struct rn_train_options hinted_run(const char *name)
 {
-    static char teacher[300];
-    struct rn_train_options o = small_run(name);
+    struct rn_train_options o = run_with_teacher(name);
 
-    snprintf(teacher, sizeof(teacher), "%s/teacher/last.safetensors", folder);
-    o.teacher = teacher;
     o.hint = HINT;
     return o;
-}
-
-static void train(const struct rn_train_options *o)
-{
-    struct rn_error err = {0};
-
-    if (rn_train(o, NULL, NULL, &err) != RN_OK)
-        fail_msg("%s: %s", o->out, err.msg);
-}
-
-static void expect_refused(const struct rn_train_options *o, int code,
-                           const char *words)
-{
-    struct rn_error err = {0};
-    int rc = rn_train(o, NULL, NULL, &err);
-
-    if (rc != code || !strstr(err.msg, words))
-        fail_msg("status %d, \"%s\"; expected %d with \"%s\"", rc, err.msg,
-                 code, words);
-    assert_false(rn_is_folder(o->out));
-}
-
-static void read_bytes(const char *name, uint8_t **bytes, size_t *size)
-{
-    assert_int_equal(rn_file_read(in_folder(name), LIMIT, bytes, size, NULL),
-                     RN_OK);
-}
-
-static bool same_file(const char *a, const char *b)
-{
-    uint8_t *bytes[2];
-    size_t size[2];
-    bool same;
-
-    read_bytes(a, &bytes[0], &size[0]);
-    read_bytes(b, &bytes[1], &size[1]);
-    same = size[0] == size[1] && memcmp(bytes[0], bytes[1], size[0]) == 0;
-    rn_free(bytes[0]);
-    rn_free(bytes[1]);
-    return same;
 }
 
 static struct rn_model *load(const char *name)
@@ -227,26 +162,6 @@ static struct rn_model *load(const char *name)
     if (rn_model_load(&model, in_folder(name), &err))
         fail_msg("%s", err.msg);
     return model;
-}
-
-/* A folder, and in it the run that all of these tests learn from. */
-static int make_teacher(void **state)
-{
-    struct rn_train_options o;
-
-    if (make_folder(state))
-        return -1;
-    o = small_run("teacher");
-    o.net = "resnet8";
-    o.iterations = 40;
-    return rn_train(&o, NULL, NULL, NULL) ? -1 : 0;
-}
-
-static int stop_soon(void *user)
-{
-    int *left = user;
-
-    return (*left)-- == 0;
 }
 
 /* Stopped anywhere, on another number of threads, and with less kept in memory
