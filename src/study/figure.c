@@ -12,7 +12,7 @@
 const struct rn_figure *rn_report_figures(const struct rn_report_input *in,
                                           size_t *count)
 {
-    static const char *every[] = {"*"};
+    static const char *const every[] = {"*"};
     static const struct rn_figure all = {"All runs", every, 1};
 
     if (in->study && in->study->n_figures) {

@@ -150,9 +150,9 @@ static int read_when(struct reader *r, char *value)
 static int read_figure(struct reader *r, char *value)
 {
     struct rn_study *s = r->study;
-    struct rn_figure figure = {.title = value};
+    const char **patterns = NULL;
     char *colon = strstr(value, ": "), *word;
-    size_t room = 0;
+    size_t count = 0, room = 0;
 
     if (!colon)
         return rn_fail(r->err, RN_ERR_ARG,
@@ -163,21 +163,21 @@ static int read_figure(struct reader *r, char *value)
     while ((word = strsep(&colon, " \t")) != NULL) {
         if (!*word)
             continue;
-        figure.patterns = grown(r, figure.patterns, figure.count, &room,
-                                sizeof(*figure.patterns));
-        if (!figure.patterns)
+        patterns = grown(r, patterns, count, &room, sizeof(*patterns));
+        if (!patterns)
             return short_memory(r);
-        figure.patterns[figure.count++] = word;
+        patterns[count++] = word;
     }
-    if (figure.count == 0)
+    if (count == 0)
         return rn_fail(r->err, RN_ERR_ARG,
                        "%s:%d: figure '%.60s' names no runs", r->path, r->line,
-                       figure.title);
-    s->figures =
-        grown(r, s->figures, s->n_figures, &r->figures_room, sizeof(figure));
+                       value);
+    s->figures = grown(r, s->figures, s->n_figures, &r->figures_room,
+                       sizeof(*s->figures));
     if (!s->figures)
         return short_memory(r);
-    s->figures[s->n_figures++] = figure;
+    s->figures[s->n_figures++] = (struct rn_figure){
+        .title = value, .patterns = patterns, .count = count};
     return RN_OK;
 }
 

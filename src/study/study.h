@@ -29,7 +29,7 @@ struct rn_planned {
 
 struct rn_figure {
     const char *title;
-    const char **patterns; /* of runs' names */
+    const char *const *patterns; /* of runs' names */
     size_t count;
 };
 
