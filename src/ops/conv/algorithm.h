@@ -58,10 +58,12 @@ const struct rn_conv_algorithm *rn_conv_algorithm_at(size_t i);
 
 void rn_conv_shares_unknown(const void *plan, struct rn_shares *shares);
 
-/** This thread's share of the bias's gradient: the outputs' in bfloat16, summed
- *  over images and pixels, a block of outputs by one thread. */
+/** This thread's share of the bias's gradient, where there is a bias: the
+ *  outputs', summed over images and pixels, a block of outputs by one thread. */
 void rn_conv_bias_gradient(const struct rn_conv_config *config,
                            const struct rn_conv_args *args, int me, int team);
+void rn_conv_bias_gradient_shares(const struct rn_conv_config *config,
+                                  struct rn_shares *shares);
 
 /** Describe an algorithm of our own: "NAME:INSTRUCTIONS". */
 void rn_conv_describe(struct rn_conv_needs *needs, const char *name);

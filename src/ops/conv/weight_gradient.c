@@ -532,19 +532,6 @@ static void join_groups(const struct weight_gradient *g,
             to[i] += partial[k * g->weights + i];
 }
 
-static void add_bias(const struct weight_gradient *g,
-                     const struct rn_conv_args *a, int me, int team)
-{
-    struct rn_range r = rn_share_of(g->out_blocks, me, team);
-    struct part all = {0, (size_t)g->config.n, 0, (size_t)g->config.out.h};
-
-    for (size_t i = r.begin; i < r.end; i++) {
-        struct rn_pixels p = gradient_of(g, &all, i, a->diff_dst);
-
-        g->kernels->bias(&p, a->diff_bias + i * g->block);
-    }
-}
-
 static int run(void *plan, const struct rn_conv_args *a, struct rn_error *err)
 {
     const struct weight_gradient *g = plan;
@@ -555,8 +542,7 @@ static int run(void *plan, const struct rn_conv_args *a, struct rn_error *err)
         int me = omp_get_thread_num(), team = omp_get_num_threads();
 
         run_share(g, a, me, team);
-        if (g->config.bias)
-            add_bias(g, a, me, team);
+        rn_conv_bias_gradient(&g->config, a, me, team);
         if (g->groups > 1) {
 #pragma omp barrier
             join_groups(g, a, me, team);
@@ -590,8 +576,6 @@ static void shares(const void *plan, struct rn_shares *s)
 {
     const struct weight_gradient *g = plan;
     double number = sizeof(float) * RN_COST_OF_BYTE;
-    double pixels =
-        (double)g->config.n * (double)rn_shape_pixels(g->config.out);
 
     for (int t = 0; t < s->threads; t++) {
         struct rn_range left = share_of(g, t, s->threads);
@@ -603,8 +587,7 @@ static void shares(const void *plan, struct rn_shares *s)
             rn_shares_take(s, t, pieces, cost_of(g, turn.group, pieces));
         }
     }
-    if (g->config.bias)
-        rn_shares_even(s, g->out_blocks, pixels * (double)g->block * number);
+    rn_conv_bias_gradient_shares(&g->config, s);
     if (g->groups > 1) {
         rn_shares_barrier(s);
         rn_shares_even(s, g->weights / g->block,

@@ -191,21 +191,6 @@ static void accumulate(const struct weight_gradient *g,
     }
 }
 
-void rn_conv_bias_gradient(const struct rn_conv_config *c,
-                           const struct rn_conv_args *a, int me, int team)
-{
-    const struct rn_pair_kernels *k = rn_pair_kernels_get();
-    size_t block = (size_t)rn_block(), pixels = rn_shape_pixels(c->out);
-    size_t blocks = rn_channels_padded(c->out.c) / block;
-    struct rn_range r = rn_share_of(blocks, me, team);
-
-    for (size_t i = r.begin; i < r.end; i++)
-        for (size_t n = 0; n < (size_t)c->n; n++)
-            k->sum((const uint16_t *)a->diff_dst +
-                       (n * blocks + i) * pixels * block,
-                   pixels, n == 0, a->diff_bias + i * block);
-}
-
 static int run(void *plan, const struct rn_conv_args *a, struct rn_error *err)
 {
     const struct weight_gradient *g = plan;
@@ -224,8 +209,7 @@ static int run(void *plan, const struct rn_conv_args *a, struct rn_error *err)
             accumulate(g, a, r.end - r.begin, i == 0, me, team);
 #pragma omp barrier
         }
-        if (g->config.bias)
-            rn_conv_bias_gradient(&g->config, a, me, team);
+        rn_conv_bias_gradient(&g->config, a, me, team);
     }
     return RN_OK;
 }
@@ -246,8 +230,7 @@ static void shares(const void *plan, struct rn_shares *s)
         rn_shares_even(s, products_of(g), pixels * block * block);
         rn_shares_barrier(s);
     }
-    if (g->config.bias)
-        rn_shares_even(s, g->out_blocks, 2 * (double)all * block * number);
+    rn_conv_bias_gradient_shares(&g->config, s);
     rn_shares_barrier(s);
 }
 

@@ -220,8 +220,7 @@ static int run(void *plan, const struct rn_conv_args *a, struct rn_error *err)
 
         for (size_t i = r.begin; i < r.end; i++)
             run_group(p, a, i, memory, partial + i * p->weights);
-        if (p->config.bias)
-            rn_conv_bias_gradient(&p->config, a, me, team);
+        rn_conv_bias_gradient(&p->config, a, me, team);
 #pragma omp barrier
         join_groups(p, a, partial, me, team);
     }
@@ -234,12 +233,10 @@ static void shares(const void *plan, struct rn_shares *s)
     const struct rows *p = plan;
     double pixels =
         (double)p->config.n * (double)rn_shape_pixels(p->config.out);
-    double number = sizeof(uint16_t) * RN_COST_OF_BYTE;
 
     rn_shares_even(s, p->groups,
                    pixels / (double)p->groups * (double)p->weights);
-    if (p->config.bias)
-        rn_shares_even(s, p->out_blocks, pixels * (double)p->block * number);
+    rn_conv_bias_gradient_shares(&p->config, s);
     rn_shares_barrier(s);
     rn_shares_even(s, p->weights,
                    (double)(p->groups * sizeof(float)) * RN_COST_OF_BYTE);

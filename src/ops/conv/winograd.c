@@ -79,7 +79,7 @@ static bool can(const struct rn_conv_config *c)
 
     return !c->exact && !c->plain_input && w->kh == 3 && w->kw == 3 &&
            w->stride == 1 && w->pad <= 2 && c->in.c % pair == 0 &&
-           c->out.c % pair == 0 && (!c->bias || !c->train);
+           c->out.c % pair == 0;
 }
 
 static int least_tiles(const struct rn_conv_config *c)
@@ -902,6 +902,7 @@ static void run_weights_gradient(const struct winograd *w,
 #pragma omp barrier
             }
         }
+        rn_conv_bias_gradient(&w->config, a, me, team);
     }
 }
 
@@ -1019,6 +1020,7 @@ static void tally_weights_gradient(const struct winograd *w,
             rn_shares_barrier(s);
         }
     }
+    rn_conv_bias_gradient_shares(&w->config, s);
     rn_shares_barrier(s);
 }
 
