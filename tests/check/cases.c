@@ -73,6 +73,8 @@ const struct conv_case conv_cases[] = {
     {"odd, 7x7",                 2,    7,    5,  13,  10, 7, 2, 3, 1e-5},
     {"one pixel",                3,   16,   16,   1,   1, 3, 1, 1, 1e-5},
     {"one pixel, many channels", 1,   40,   48,   1,   1, 3, 1, 1, 1e-5},
+    {"odd blocks out",           2,   64,   80,  12,  12, 3, 1, 1, 1e-5},
+    {"odd blocks in and out",    2,  112,   80,   9,  13, 3, 1, 1, 1e-5},
     {"one channel",              2,    1,    1,   8,   5, 3, 1, 1, 1e-5},
     {"one of everything",        1,    1,    1,   1,   1, 1, 1, 0, 1e-5},
     {"one row",                  2,    6,    4,   1,  19, 3, 1, 1, 1e-5},

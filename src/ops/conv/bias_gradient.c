@@ -42,8 +42,11 @@ static void sum_bf16(const struct rn_conv_config *c,
 void rn_conv_bias_gradient(const struct rn_conv_config *c,
                            const struct rn_conv_args *a, int me, int team)
 {
-    struct rn_range r = rn_share_of(c->bias ? out_blocks(c) : 0, me, team);
+    struct rn_range r;
 
+    if (!c->bias)
+        return;
+    r = rn_share_of(out_blocks(c), me, team);
     for (size_t i = r.begin; i < r.end; i++)
         (c->output == RN_BF16 ? sum_bf16 : sum_f32)(c, a, i);
 }

@@ -14,6 +14,7 @@
 
 #include <omp.h>
 #include <stdio.h>
+#include <string.h>
 
 /* Transformed tiles of a thread's own chunk stay in its second-level cache;
  * those of a chunk shared by all threads in the third. */
@@ -37,9 +38,11 @@ struct winograd {
     size_t block, tile, points;
     struct rn_shape from, to;     /* of what is read and what tiles cover */
     size_t in_blocks, out_blocks; /* channel blocks read and made */
-    int reach;                    /* a patch starts so far before its tile */
-    size_t columns, rows, tiles;  /* of one image; of the batch */
-    size_t chunk;                 /* tiles between transform and back */
+    size_t pairs; /* of the latter, as products make them: one block more where
+                   * they are odd, of zeros, which nothing reads */
+    int reach;    /* a patch starts so far before its tile */
+    size_t columns, rows, tiles; /* of one image; of the batch */
+    size_t chunk;                /* tiles between transform and back */
     bool together; /* all threads on one chunk, else each on its own */
     bool late;     /* weights are transformed block by block in each run */
     size_t slice;  /* pairs of output blocks whose weights are there at once */
@@ -72,14 +75,25 @@ static size_t tiles_of(const struct rn_conv_config *c, int tile)
            (size_t)((over.w + tile - 1) / tile);
 }
 
+/* Products make two blocks of channels at once: of odd ones so many that the
+ * half that is made in vain weighs little. */
+#define LEAST_ODD_BLOCKS 5
+
+static bool pairs_up(int channels)
+{
+    int block = rn_block(), blocks = channels / block;
+
+    return channels % block == 0 &&
+           (blocks % 2 == 0 || blocks >= LEAST_ODD_BLOCKS);
+}
+
 static bool can(const struct rn_conv_config *c)
 {
     const struct rn_window *w = &c->window;
-    int pair = 2 * rn_block(); /* channels that a product makes at once */
 
     return !c->exact && !c->plain_input && w->kh == 3 && w->kw == 3 &&
-           w->stride == 1 && w->pad <= 2 && c->in.c % pair == 0 &&
-           c->out.c % pair == 0;
+           w->stride == 1 && w->pad <= 2 && pairs_up(c->in.c) &&
+           pairs_up(c->out.c);
 }
 
 static int least_tiles(const struct rn_conv_config *c)
@@ -121,9 +135,10 @@ static int tile_for(const struct rn_conv_config *c)
  * when the plan was made: the same numbers either way. */
 static bool transforms_late(const struct rn_conv_config *c, int tile)
 {
-    size_t pairs = (size_t)c->out.c / (2 * (size_t)rn_block());
+    size_t pair = 2 * (size_t)rn_block(), pairs = (size_t)c->out.c / pair;
 
     return !c->train && tile == 4 && tiles_of(c, 4) < (size_t)least_tiles(c) &&
+           (size_t)c->out.c % pair == 0 &&
            rn_share_largest(pairs, c->threads) <= UNEVEN_PAIRS;
 }
 
@@ -199,7 +214,7 @@ static bool own_weights(const struct winograd *w)
 /* Pairs of output blocks of a slice of the weights; all slices alike. */
 static size_t slice_of(const struct winograd *w)
 {
-    size_t pairs = w->out_blocks / 2, most;
+    size_t pairs = w->pairs, most;
     size_t chunk = w->points * (w->v_point + w->m_point) * sizeof(float);
     size_t pair = w->points * (size_t)w->from.c * 2 * w->block * sizeof(float);
 
@@ -231,6 +246,7 @@ static void make_plan(struct winograd *w, const struct rn_conv_config *c)
     w->reach = data ? 2 - c->window.pad : c->window.pad;
     w->in_blocks = (size_t)w->from.c / block;
     w->out_blocks = (size_t)w->to.c / block;
+    w->pairs = rn_divide_up(w->out_blocks, 2);
     w->columns = rn_divide_up((size_t)w->to.w, w->tile);
     w->rows = rn_divide_up((size_t)w->to.h, w->tile);
     w->tiles = (size_t)c->n * w->rows * w->columns;
@@ -242,7 +258,7 @@ static void make_plan(struct winograd *w, const struct rn_conv_config *c)
                              : own_chunk(w);
     /* A block more, or points would lie in the same places of the caches. */
     w->v_point = w->in_blocks * w->chunk * block + block;
-    w->m_point = w->out_blocks * w->chunk * block + block;
+    w->m_point = 2 * w->pairs * w->chunk * block + block;
     w->slice = slice_of(w);
     w->u_point = (size_t)w->from.c * w->slice * 2 * block + block;
 }
@@ -297,6 +313,9 @@ static size_t u_offset(const struct winograd *w, size_t out_block, size_t in)
            block;
 }
 
+/* Those of the block that makes a pair of an odd one, as [9][B]. */
+static const float no_taps[TAPS * BLOCK_MOST];
+
 /* The store's weights [o / B][i / B][9][B i][B o], forward: as they are. */
 static const float *forward_taps(const struct winograd *w, const float *store,
                                  size_t out_block, size_t in)
@@ -342,7 +361,7 @@ struct slice {
 /* False when there is no slice of that number. */
 static bool slice_at(const struct winograd *w, size_t number, struct slice *s)
 {
-    size_t all = w->out_blocks / 2, first = number * w->slice;
+    size_t all = w->pairs, first = number * w->slice;
 
     if (first >= all)
         return false;
@@ -371,7 +390,9 @@ static void transform_weights(const struct winograd *w, const float *store,
         size_t out = 2 * s->first + item / channels, in = item % channels;
         float *to = u + u_offset(w, item / channels, in);
 
-        if (data) {
+        if (out >= w->out_blocks) {
+            k->weights(no_taps, block, to, w->u_point);
+        } else if (data) {
             backward_taps(w, store, out, in, taps);
             k->weights(taps, block, to, w->u_point);
         } else {
@@ -402,14 +423,17 @@ static void transform_rounded(const struct winograd *w, const float *store,
             u + u_offset(w, local - local % 2, first) + local % 2 * 2 * block;
 
         for (size_t i = 0; i < block; i++) {
-            const float *from = taps;
+            const float *from = no_taps;
+            size_t step = block;
 
-            if (data)
+            if (out < w->out_blocks && data) {
                 backward_taps(w, store, out, first + i, taps);
-            else
+                from = taps;
+            } else if (out < w->out_blocks) {
                 from = forward_taps(w, store, out, first + i);
-            w->kernels->weights(from, data ? block : square, points + i * block,
-                                square);
+                step = square;
+            }
+            w->kernels->weights(from, step, points + i * block, square);
         }
         for (size_t p = 0; p < w->points; p++)
             pairs->pack(points + p * square, 4 * block, to + p * w->u_point);
@@ -445,11 +469,13 @@ static int pack(void *plan, const float *oihw, void *to, struct rn_error *err)
         return RN_OK;
     }
 #pragma omp parallel for num_threads(w->config.threads)
-    for (size_t item = 0; item < w->out_blocks * channels; item++) {
-        float taps[TAPS * BLOCK_MOST], points[RN_WINO_POINTS_MOST * BLOCK_MOST];
+    for (size_t item = 0; item < 2 * w->pairs * channels; item++) {
+        float taps[TAPS * BLOCK_MOST] = {0};
+        float points[RN_WINO_POINTS_MOST * BLOCK_MOST];
         size_t out = item / channels, in = item % channels;
 
-        plain_taps(w, oihw, out, in, taps);
+        if (out < w->out_blocks)
+            plain_taps(w, oihw, out, in, taps);
         if (w->rounded) {
             k->weights(taps, block, points, block);
             pack_rounded(w, out, in, points, to);
@@ -576,11 +602,25 @@ static void transform_in(const struct winograd *w, const void *x,
     }
 }
 
+/* The block that makes a pair of an odd one. */
+static void clear_odd(const struct winograd *w, const struct chunk *c)
+{
+    struct rn_range r = share_in(c, w->points);
+    size_t row = w->chunk * w->block;
+
+    for (size_t p = r.begin; p < r.end; p++)
+        memset(c->m + p * w->m_point + w->out_blocks * row, 0,
+               row * sizeof(*c->m));
+}
+
 static void transform_gradient(const struct winograd *w, const void *dy,
                                const struct chunk *c)
 {
     struct side s = {dy, w->out_blocks, w->to, 0};
     struct rn_range r = share_of(&s, c);
+
+    if (w->out_blocks % 2)
+        clear_odd(w, c);
 
     for (size_t i = r.begin; i < r.end; i++) {
         struct tile t = tile_with_later(w, &s, c, &r, i);
@@ -693,7 +733,7 @@ static void multiply_late(const struct winograd *w, const float *store,
     size_t block = w->block, row = w->chunk * block;
     size_t strips = rn_divide_up(c->count, (size_t)w->kernels->strip);
     size_t strip = even(rn_divide_up(c->count, strips));
-    struct rn_range r = share_in(c, w->out_blocks / 2);
+    struct rn_range r = share_in(c, w->pairs);
 
     for (size_t pair = r.begin; pair < r.end; pair++)
         for (size_t b = 0; b < w->in_blocks; b++) {
@@ -791,7 +831,7 @@ static void run_apart(const struct winograd *w, struct product *p)
 {
     size_t chunks = rn_divide_up(w->tiles, w->chunk), i;
     char *memory = p->memory + (size_t)omp_get_thread_num() * chunk_bytes(w);
-    const struct slice all = {0, w->out_blocks / 2};
+    const struct slice all = {0, w->pairs};
 
     if (p->store) {
         transform_slice(w, p, &all);
@@ -871,8 +911,9 @@ static void finish_weights(const struct winograd *w, const float *du,
             ((out * w->in_blocks + in / block) * TAPS * block + in % block) *
             block;
 
-        k->weights_gradient(du + u_offset(w, i / channels, in), w->u_point,
-                            store + at, block * block);
+        if (out < w->out_blocks)
+            k->weights_gradient(du + u_offset(w, i / channels, in), w->u_point,
+                                store + at, block * block);
     }
 }
 
@@ -951,7 +992,7 @@ static void tally_weights(const struct winograd *w, struct rn_shares *s,
 static void tally_apart(const struct winograd *w, struct rn_shares *s)
 {
     size_t chunks = rn_divide_up(w->tiles, w->chunk);
-    const struct slice all = {0, w->out_blocks / 2};
+    const struct slice all = {0, w->pairs};
 
     if (own_weights(w)) {
         tally_weights(w, s, &all);
@@ -988,7 +1029,7 @@ static void tally_together(const struct winograd *w, struct rn_shares *s)
         }
         if (w->late) {
             rn_shares_barrier(s);
-            rn_shares_even(s, w->out_blocks / 2,
+            rn_shares_even(s, w->pairs,
                            (double)(2 * w->from.c) * transform_cost(w) +
                                (double)w->points * product_cost(w, tiles));
             rn_shares_barrier(s);
@@ -1008,6 +1049,10 @@ static void tally_weights_gradient(const struct winograd *w,
         struct slice slice;
 
         rn_shares_even(s, w->in_blocks * tiles, transform_cost(w));
+        if (w->out_blocks % 2)
+            rn_shares_even(s, w->points,
+                           (double)(w->chunk * w->block * sizeof(float)) *
+                               RN_COST_OF_BYTE);
         rn_shares_even(s, w->out_blocks * tiles, transform_cost(w));
         rn_shares_barrier(s);
         for (size_t k = 0; slice_at(w, k, &slice); k++) {
