@@ -33,10 +33,14 @@ static int open_in(const char *folder, const char *name, int flags)
 
 /* ------------------------------------------------------------------ locks */
 
+/* train/log.c of the library locks a run's log in the same way. */
+static const struct flock whole_file = {.l_type = F_WRLCK,
+                                        .l_whence = SEEK_SET};
+
 int job_lock(const char *folder)
 {
     /* of the open file, not of the process: the run's process inherits it */
-    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    struct flock whole = whole_file;
     int lock;
 
     if (mkdir(folder, 0777) != 0 && errno != EEXIST) {
@@ -57,6 +61,13 @@ int job_lock(const char *folder)
     say_error("cannot lock '%s/" LOCK "': %s", folder, strerror(errno));
     close(lock);
     return -1;
+}
+
+int job_is_locked(int file)
+{
+    struct flock whole = whole_file;
+
+    return fcntl(file, F_OFD_GETLK, &whole) == 0 && whole.l_type != F_UNLCK;
 }
 
 /* -------------------------------------------------------------- processes */

@@ -22,6 +22,9 @@ struct job {
  */
 int job_lock(const char *folder);
 
+/** Whether anybody holds such a lock on an open file; only asks. */
+int job_is_locked(int file);
+
 /** Start argv as a process with its output in the folder's output.txt, holding
  *  the lock; it is sent SIGTERM when this process ends. 0, or -1 after a
  *  message. */

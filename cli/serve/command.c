@@ -12,6 +12,9 @@
 
 /* clang-format off */
 static const struct rn_option options_table[] = {
+    {"runs", .type = RN_OPTION_TEXT, .offset = AT(runs), .value = "FOLDER",
+     .help = "Show every run below FOLDER on the page as it trains, and at "
+             "/runs; MODEL may be left out then"},
     {"host", .type = RN_OPTION_TEXT, .offset = AT(host), .value = "ADDRESS",
      .help = "Listen at this address; 0.0.0.0 or :: for all"},
     {"port", .type = RN_OPTION_INT, .offset = AT(port), .min = 0, .max = 65535,
@@ -81,12 +84,17 @@ static void defaults(void *options)
 static int run(const struct command *command, void *options,
                const struct args *args)
 {
-    (void)command;
+    const struct serve_options *o = options;
+
+    if (args->count == 0 && !o->runs) {
+        say_error("MODEL is missing, and there is no --runs; usage: resnet %s "
+                  "%s",
+                  command->name, command->synopsis);
+        return EXIT_USAGE;
+    }
 #ifdef RN_WITH_SERVE
-    return serve_run(options, args->operand, args->count);
+    return serve_run(o, args->operand, args->count);
 #else
-    (void)options;
-    (void)args;
     say_error("this program was built without its server: libmicrohttpd was "
               "missing then");
     return EXIT_FAILED;
@@ -95,9 +103,9 @@ static int run(const struct command *command, void *options,
 
 const struct command command_serve = {
     .name = "serve",
-    .synopsis = "[NAME=]MODEL... [option ...]",
+    .synopsis = "[[NAME=]MODEL ...] [--runs FOLDER] [option ...]",
     .summary = "Answer over HTTP what models take pictures for, with a page to "
-               "try them.",
+               "try them and to watch runs.",
     .notes =
         "POST /predict/NAME takes a picture as its body, or several as "
         "multipart/form-data,\nand answers as predict --json prints; "
@@ -108,9 +116,7 @@ const struct command command_serve = {
     .groups = groups,
     .n_groups = COUNT(groups),
     .size = sizeof(struct serve_options),
-    .min_args = 1,
     .max_args = 64,
-    .missing = "MODEL",
     .defaults = defaults,
     .run = run,
 };

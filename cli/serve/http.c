@@ -10,6 +10,7 @@
 #include <microhttpd.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +37,9 @@ struct link {
 #define LAST_SECONDS 1.0
 
 #define ENDS "the server ends"
+
+/* Of a stream so much is sent at a time. */
+#define STREAM_BYTES (16 << 10)
 
 /* A header may take so many bytes. */
 #define HEADER_BYTES (32 << 10)
@@ -121,13 +125,38 @@ void request_answer(struct request *r, const struct answer *answer)
     atomic_fetch_sub(&r->server->suspended, 1);
 }
 
+void http_pause(struct request *r)
+{
+    MHD_suspend_connection(r->connection);
+}
+
+void http_resume(struct request *r)
+{
+    MHD_resume_connection(r->connection);
+}
+
+/* libmicrohttpd has room for more of a stream. */
+static ssize_t read_stream(void *user, uint64_t at, char *out, size_t room)
+{
+    const struct request *r = user;
+    size_t size;
+
+    (void)at;
+    if (!events_take(r->stream, out, room, &size))
+        return MHD_CONTENT_READER_END_OF_STREAM;
+    return (ssize_t)size;
+}
+
 /* The text goes with the request, not with the response: it may be NULL, for
  * one that was abandoned. */
-static struct MHD_Response *make_response(const struct request *r)
+static struct MHD_Response *make_response(struct request *r)
 {
     const struct answer *a = &r->answer;
-    struct MHD_Response *response = MHD_create_response_from_buffer(
-        a->size, a->text, MHD_RESPMEM_PERSISTENT);
+    struct MHD_Response *response =
+        a->stream ? MHD_create_response_from_callback(
+                        MHD_SIZE_UNKNOWN, STREAM_BYTES, read_stream, r, NULL)
+                  : MHD_create_response_from_buffer(a->size, a->text,
+                                                    MHD_RESPMEM_PERSISTENT);
     const char *origin = guard_origin(r);
     char number[32];
 
@@ -269,12 +298,16 @@ static void begin(struct request *r, const char *path, const char *method)
                      encoding);
 }
 
-/* Hand a request to the engine, unless the server ends: http_close() counts
- * those that are suspended after it has said so. */
+/* Hand a request to the engine, or to the thread of runs, unless the server
+ * ends: http_close() counts those that are suspended after it has said so. */
 static int hand_over(struct MHD_Connection *c, struct request *r)
 {
     struct server *s = r->server;
 
+    if (r->route->watch && !s->runs) {
+        request_fail(r, 404, NO_RUNS);
+        return -1;
+    }
     atomic_fetch_add(&s->suspended, 1);
     if (atomic_load(&s->ending)) {
         atomic_fetch_sub(&s->suspended, 1);
@@ -283,7 +316,10 @@ static int hand_over(struct MHD_Connection *c, struct request *r)
     }
     atomic_store(&r->state, REQUEST_WAITING);
     MHD_suspend_connection(c);
-    engine_begin(s->engine, r);
+    if (r->route->watch)
+        runs_begin(s->runs, r);
+    else
+        engine_begin(s->engine, r);
     return 0;
 }
 
@@ -393,6 +429,7 @@ static void on_completed(void *user, struct MHD_Connection *c, void **state,
         link->since = serve_now();
     }
     pthread_mutex_unlock(&s->lock);
+    events_close(r->stream);
     request_release(r);
     atomic_fetch_sub(&s->active, 1);
 }
@@ -458,6 +495,25 @@ static void on_connection(void *user, struct MHD_Connection *c, void **context,
 
 /* --------------------------------------------------------------- deadlines */
 
+/* libmicrohttpd does not look at a connection that is suspended. */
+static int has_hung_up(const struct link *link)
+{
+    struct pollfd fd = {.fd = link->fd, .events = POLLRDHUP};
+
+    return poll(&fd, 1, 0) > 0;
+}
+
+/* A stream has no deadline, but somebody who reads it. */
+static void look_at_stream(const struct link *link, struct stream *stream)
+{
+    if (events_are_stuck(stream)) {
+        shutdown(link->fd, SHUT_RDWR);
+    } else if (has_hung_up(link)) {
+        shutdown(link->fd, SHUT_RDWR);
+        events_nudge(stream);
+    }
+}
+
 /* Requests that wait too long, held; at most `room`. Connections that take too
  * long otherwise are shut, which libmicrohttpd then sees. */
 static size_t find_late(struct server *s, struct request **late, size_t room,
@@ -475,6 +531,10 @@ static size_t find_late(struct server *s, struct request **late, size_t room,
                       : state >= REQUEST_ANSWERING ? deadline + GRACE_SECONDS
                                                    : deadline;
 
+        if (state == REQUEST_ANSWERED && r->stream) {
+            look_at_stream(link, r->stream);
+            continue;
+        }
         if (now - since < most && !all)
             continue;
         if (state == REQUEST_WAITING && n < room) {

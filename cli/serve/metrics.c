@@ -175,6 +175,8 @@ static void print_server(FILE *out, struct server *s)
     fprintf(out, "resnet_queue_images %d\n", engine_waiting(s->engine));
     head(out, "connections", "gauge", "Connections that are open.");
     fprintf(out, "resnet_connections %d\n", atomic_load(&s->connections));
+    head(out, "streams", "gauge", "Pages that watch runs.");
+    fprintf(out, "resnet_streams %d\n", events_count(s->runs));
     head(out, "body_bytes", "gauge", "Memory that bodies of requests take.");
     fprintf(out, "resnet_body_bytes %zu\n", atomic_load(&s->held));
     head(out, "reloads_total", "counter", "Models loaded anew by SIGHUP.");

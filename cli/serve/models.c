@@ -73,7 +73,7 @@ static int parse_slot(struct slot *slot, const char *text)
 
 int slots_parse(struct slot **out, char *const *texts, int count)
 {
-    struct slot *slots = calloc((size_t)count, sizeof(*slots));
+    struct slot *slots = calloc((size_t)count + 1, sizeof(*slots));
     int status = 0;
 
     *out = NULL;

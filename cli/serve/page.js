@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Sends pictures to /predict and shows the answers; nothing else is asked. */
+/* Sends pictures to /predict and shows the answers; runs.js shows runs, where
+ * there are any. */
 'use strict';
 (() => {
   const get = id => document.getElementById(id);
@@ -29,8 +30,8 @@
     return asking;
   }
 
-  /* The answer as an object; an Error with the server's sentence. */
-  async function ask(path, options = {}) {
+  /* The response, well; an Error with the server's sentence. */
+  async function request(path, options = {}) {
     for (let tries = 1; ; tries++) {
       const used = token;
       const headers = used ? { Authorization: `Bearer ${used}` } : {};
@@ -48,14 +49,14 @@
         await sleep(Number(response.headers.get('Retry-After')) || 1);
         continue;
       }
+      if (response.ok) return response;
       const type = response.headers.get('Content-Type') || '';
-      if (!type.startsWith('application/json'))
-        throw new Error(`The server answered with status ${response.status}.`);
-      const answer = await response.json();
-      if (!response.ok) throw new Error(answer.error || `status ${response.status}`);
-      return answer;
+      const answer = type.startsWith('application/json') ? await response.json() : {};
+      throw new Error(answer.error || `The server answered with status ${response.status}.`);
     }
   }
+
+  const ask = async (path, options) => (await request(path, options)).json();
 
   /* A few requests at a time. */
   async function inTurn(work) {
@@ -241,14 +242,21 @@
 
   async function start() {
     try {
-      models = (await ask('models')).models;
+      const served = await ask('models');
+      models = served.models;
       models.forEach(model => addModel(model, models.length === 1));
       get('about').textContent = models.length === 1
         ? `${models[0].name}: ${models[0].net}, ${models[0].classes} classes`
         : `${models.length} models answer side by side`;
+      if (served.runs) watchRuns({ ask, request, say });
+      if (!models.length) {
+        get('title').textContent = 'Runs to watch';
+        get('about').hidden = get('drop').hidden = true;
+        get('runs-title').className = 'visually-hidden';
+      }
       get('version').textContent = `resnet ${(await ask('health')).version}`;
       get('links').hidden = token !== ''; /* browsers follow them without it */
-      listen();
+      if (models.length) listen();
     } catch (error) {
       get('about').textContent = error.message;
       get('about').className = 'note';

@@ -12,7 +12,7 @@
 #include <string.h>
 
 extern const char serve_page_html[], serve_page_css[], serve_page_js[],
-    serve_openapi[];
+    serve_runs_js[], serve_openapi[];
 
 /* ------------------------------------------------------------ small answers */
 
@@ -40,6 +40,11 @@ static void page_css(struct request *r)
 static void page_js(struct request *r)
 {
     answer_text(r, "text/javascript; charset=utf-8", serve_page_js);
+}
+
+static void runs_js(struct request *r)
+{
+    answer_text(r, "text/javascript; charset=utf-8", serve_runs_js);
 }
 
 static void openapi(struct request *r)
@@ -71,6 +76,7 @@ static void models(struct request *r)
     }
     json_put(object, "models", list);
     json_put(object, "features", json_text(s->options->features));
+    json_put(object, "runs", json_boolean(s->runs != NULL));
     request_json(r, 200, object);
 }
 
@@ -81,12 +87,16 @@ static const struct route routes[] = {
     {"GET",  "/", .open = 1, .run = page_html},
     {"GET",  "/page.css", .open = 1, .run = page_css},
     {"GET",  "/page.js", .open = 1, .run = page_js},
+    {"GET",  "/runs.js", .open = 1, .run = runs_js},
     {"GET",  "/health", .open = 1, .run = health},
     {"GET",  "/models", .run = models},
     {"POST", "/predict/{name}", .query = "|top|cam|class|",
      .begin = predict_begin, .finish = predict_finish},
     {"POST", "/features/{name}",
      .begin = features_begin, .finish = features_finish},
+    {"GET",  "/runs", .watch = runs_list},
+    {"GET",  "/runs/{run}", .watch = runs_one},
+    {"GET",  "/events", .run = events_run},
     {"GET",  "/metrics", .run = metrics_run},
     {"GET",  "/openapi.json", .run = openapi},
     {"GET",  "/v2", .run = v2_server},
@@ -111,19 +121,20 @@ const struct route *route_at(size_t i)
     return i < COUNT(routes) ? &routes[i] : NULL;
 }
 
-/* Whether a path is one of the pattern's; {name} goes into `name`, and a
- * {version} must be 1, the only one there is. */
-static int matches(const char *pattern, const char *path, char name[128])
+/* Whether a path is one of the pattern's; {name} or {run} goes into `name`, and
+ * a {version} must be 1, the only one there is. */
+static int matches(const char *pattern, const char *path, char name[NAME_ROOM])
 {
     while (*pattern) {
-        size_t n = strcspn(path, "/");
+        int is_run = strncmp(pattern, "{run}", 5) == 0;
+        size_t n = is_run ? strlen(path) : strcspn(path, "/");
 
-        if (strncmp(pattern, "{name}", 6) == 0) {
-            if (n == 0 || n >= 128)
+        if (is_run || strncmp(pattern, "{name}", 6) == 0) {
+            if (n == 0 || n >= NAME_ROOM)
                 return 0;
             memcpy(name, path, n);
             name[n] = '\0';
-            pattern += 6;
+            pattern += is_run ? 5 : 6;
             path += n;
         } else if (strncmp(pattern, "{version}", 9) == 0) {
             if (n != 1 || *path != '1')

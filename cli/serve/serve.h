@@ -6,6 +6,7 @@
  *   routes.c  says which function answers which path
  *   engine.c  threads that read and prepare pictures, batches, and threads
  *             (streams) that compute them
+ *   runs.h    runs that are watched, in a thread of their own
  *
  * A request belongs to http.c's thread until it is handed to the engine; then
  * to the thread that works on it. Whoever makes its answer first wins: the
@@ -29,7 +30,7 @@ enum log_form { LOG_NONE, LOG_LINES, LOG_JSON };
 struct serve_options {
     struct import_args import;
     struct rn_eval_options run;
-    const char *host, *features, *token, *allow_host, *allow_origin;
+    const char *runs, *host, *features, *token, *allow_host, *allow_origin;
     int port, max_batch, streams, queue, connections, max_body;
     int log; /* a log_form */
     double max_delay, deadline;
@@ -95,15 +96,18 @@ struct request;
 /** What answers a path. */
 struct route {
     const char *method;
-    const char *path;  /* {name} and {version} stand for any component */
+    const char *path;  /* {name} and {version} stand for any component, {run}
+                          for all that is left */
     const char *query; /* parameters that it knows, "|top|cam|" */
     int open;          /* without the token, too */
     void (*run)(struct request *r); /* answers at once */
     /* or in a thread of the engine: takes the body apart, then
      * engine_submit() or an answer; */
     void (*begin)(struct request *r);
-    /* and makes the answer when all images are computed. */
+    /* and makes the answer when all images are computed; */
     void (*finish)(struct request *r);
+    /* or answers in the thread that looks at runs. */
+    void (*watch)(struct request *r);
 };
 
 /** The routes; i-th, NULL past the end. */
@@ -123,6 +127,9 @@ struct image {
     double queued;
 };
 
+/** Of what {name} and {run} of a path stand for. */
+enum { NAME_ROOM = 1024 };
+
 struct answer {
     unsigned status;
     const char *type;
@@ -133,6 +140,7 @@ struct answer {
     size_t json_header; /* in Inference-Header-Content-Length; 0: none */
     const char *allow;  /* methods, in Allow; NULL: none */
     int close;          /* the connection ends with it */
+    int stream;         /* request.stream makes the text as it goes */
 };
 
 enum request_state {
@@ -147,7 +155,7 @@ struct request {
     void *connection; /* http.c's */
     const struct route *route;
     char *target; /* as it came, for the log */
-    char method[16], name[128];
+    char method[16], name[NAME_ROOM];
     double begun;
     int refused; /* answered before its body was read */
     char *body;
@@ -160,6 +168,7 @@ struct request {
 
     _Atomic int state, refs;
     struct answer answer;
+    struct stream *stream; /* of an answer that is one */
 
     struct model *model; /* held */
     struct image *images;
@@ -219,6 +228,36 @@ int engine_waiting(struct engine *e);
 /** End the threads when all work is done. */
 void engine_close(struct engine *e);
 
+/* ------------------------------------------------------------------- runs */
+
+struct runs;
+struct stream;
+
+/** What is answered where there are none. */
+#define NO_RUNS "no runs are watched: --runs FOLDER names some"
+
+/** Watch the runs below options->runs: s->runs, or the exit status after a
+ *  message. */
+int runs_open(struct server *s);
+/** Answer a request in the thread of runs; it is held meanwhile. */
+void runs_begin(struct runs *runs, struct request *r);
+/** End the thread. NULL will do, as below. */
+void runs_close(struct runs *runs);
+
+/** The next bytes of a stream; *size is 0: http_pause() was called, and
+ *  http_resume() will be. 0: it has ended. */
+int events_take(struct stream *stream, char *out, size_t room, size_t *size);
+/** Whether its client has read nothing for as long as a request may take. */
+int events_are_stuck(struct stream *stream);
+/** Have it send something, if it is nothing. */
+void events_nudge(struct stream *stream);
+/** Nobody takes from it any more. */
+void events_close(struct stream *stream);
+/** End all streams, and begin no others. */
+void events_end(struct runs *runs);
+/** How many there are. */
+int events_count(struct runs *runs);
+
 /* ----------------------------------------------------------------- server */
 
 struct server {
@@ -226,6 +265,7 @@ struct server {
     struct slot *slots;
     int n_slots;
     struct engine *engine;
+    struct runs *runs; /* NULL: none are watched */
     struct metrics metrics;
     char *token;
     size_t max_body;
@@ -259,6 +299,10 @@ void http_tick(struct server *s);
 void http_quiesce(struct server *s);
 /** End what is still on its way with 503, and all connections. */
 void http_close(struct server *s);
+
+/** Stop sending a stream, in libmicrohttpd's thread; and go on, in any. */
+void http_pause(struct request *r);
+void http_resume(struct request *r);
 
 /** A header of the request, or NULL; only before it is handed to the
  *  engine. */
@@ -302,5 +346,8 @@ void v2_ready(struct request *r);
 void v2_model(struct request *r);
 void v2_model_ready(struct request *r);
 void metrics_run(struct request *r);
+void runs_list(struct request *r);
+void runs_one(struct request *r);
+void events_run(struct request *r);
 
 #endif

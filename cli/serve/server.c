@@ -113,6 +113,7 @@ static void drain(struct server *s, const sigset_t *signals)
     int number = 0;
 
     http_quiesce(s);
+    events_end(s->runs);
     while (atomic_load(&s->active) > 0 && serve_now() < until &&
            (number == 0 || number == SIGHUP)) {
         http_tick(s);
@@ -194,6 +195,8 @@ static void announce(const struct server *s, const char *where, int is_loopback)
         say("%s: %s of %d classes from '%s', %s", s->slots[i].name, m->info.net,
             m->info.classes, s->slots[i].path, m->answering.precision);
     }
+    if (s->runs)
+        say("runs below '%s' are watched", s->options->runs);
     if (!is_loopback && !s->token)
         say("anybody who reaches this address may ask: --token FILE asks for "
             "a token");
@@ -206,6 +209,8 @@ static int serve(struct server *s, int fd, const char *where, int is_loopback,
     struct rn_error err = {0};
     int status = load_models(s);
 
+    if (!status && s->options->runs)
+        status = runs_open(s);
     if (status)
         return status;
     if (engine_open(&s->engine, s->options, s->slots, s->n_slots, &s->metrics,
@@ -248,6 +253,7 @@ int serve_run(const struct serve_options *given, char *const *models, int count)
         http_close(&s);
     else if (fd >= 0)
         close(fd);
+    runs_close(s.runs);
     engine_close(s.engine);
     slots_free(s.slots, s.n_slots);
     free(s.token);

@@ -9,10 +9,10 @@
 #include "core/memory.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 /* Digits of the figures in the log. */
@@ -23,13 +23,16 @@
 
 int rn_log_open(struct rn_log *log, const char *path, struct rn_error *err)
 {
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
     log->path = path;
     log->file = fopen(path, "a+e");
     if (!log->file)
         return rn_fail_errno(err, "open", path);
-    /* Some network file systems have no locks: go without. */
-    if (flock(fileno(log->file), LOCK_EX | LOCK_NB) != 0 &&
-        errno == EWOULDBLOCK)
+    /* Of the open file, and one that others can ask about without taking it
+     * (F_OFD_GETLK). Some network file systems have no locks: go without. */
+    if (fcntl(fileno(log->file), F_OFD_SETLK, &whole) != 0 &&
+        (errno == EAGAIN || errno == EACCES))
         return rn_fail(err, RN_ERR_ARG,
                        "'%s': another process is training here", path);
     return RN_OK;

@@ -5,6 +5,7 @@ prometheus_client, where they are installed."""
 import base64
 import concurrent.futures
 import contextlib
+import fcntl
 import http.client
 import json
 import os
@@ -19,6 +20,8 @@ import sys
 import tempfile
 import time
 import urllib.parse
+
+F_OFD_SETLK = 37
 
 SOURCE, BUILD = os.environ["RN_SOURCE"], os.environ["RN_BUILD"]
 PROGRAM = BUILD + "/resnet"
@@ -99,6 +102,13 @@ class Server:
             except ConnectionError:
                 return b""
 
+    def has_streams(self, count):
+        for _ in range(400):
+            if f"resnet_streams {count}\n" in self.ask("/metrics")[2].decode():
+                return
+            time.sleep(0.05)
+        raise AssertionError(f"never {count} streams")
+
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
         # sooner than the deadline of whatever was left half done
@@ -145,6 +155,8 @@ def refused_at_the_start(model):
         file.flush()
         fails(2, "its first line is no token", model, "--token", file.name)
     fails(1, "cannot find", model, "--host", "no.such.host.invalid")
+    fails(2, "MODEL is missing, and there is no --runs")
+    fails(1, "cannot read folder '/no/folder'", "--runs", "/no/folder")
 
 
 @test
@@ -368,7 +380,9 @@ SAMPLE = re.compile(r'[a-z_]+(\{[a-z]+="[^"]*"(,[a-z]+="[^"]*")*\})? '
 
 @test
 def counts_and_describes(model):
-    with serving(f"m={model}", "--features", "pool", "--log", "json") as server:
+    folder = pathlib.Path(model).parent
+    with serving(f"m={model}", "--features", "pool", "--log", "json", "--runs",
+                 folder) as server:
         row = server.json("/features/m", JPEG)
         assert row["shape"] == [64, 1, 1] and len(row["features"]) == 64
         for _ in range(3):
@@ -390,7 +404,10 @@ def counts_and_describes(model):
             print("# no prometheus_client: its parser was not asked")
         described = server.json("/openapi.json")
         for path, methods in described["paths"].items():
-            at = path.replace("{name}", "m").replace("{version}", "1")
+            if path == "/events":
+                continue  # it does not end
+            at = path.replace("{name}", "m").replace("{version}", "1").replace(
+                "{run}", folder.name)
             for method in methods:
                 status = server.ask(at, b"" if method == "post" else None)[0]
                 assert status == (400 if method == "post" else 200), path
@@ -410,12 +427,18 @@ def asks_for_a_token(model):
         with serving(f"m={model}", "--token", file.name, "--allow-origin",
                      "https://app.example", "--allow-host",
                      "a.example") as server:
-            for path in "/", "/page.css", "/page.js", "/health":
+            for path in "/", "/page.css", "/page.js", "/runs.js", "/health":
                 status, headers, _ = server.ask(path)
                 assert status == 200
                 assert "default-src 'none'" in headers["Content-Security-Policy"]
-            status, headers, body = server.ask("/models")
-            assert status == 401 and headers["WWW-Authenticate"] == "Bearer"
+            for path in "/models", "/runs", "/runs/x", "/events":
+                status, headers, body = server.ask(path)
+                assert status == 401, path
+                assert headers["WWW-Authenticate"] == "Bearer"
+            server.error(404, "--runs FOLDER", "/runs",
+                         Authorization="Bearer secret")
+            server.error(404, "--runs FOLDER", "/events",
+                         Authorization="Bearer secret")
             server.error(401, "right one", "/x", Authorization="Bearer secre")
             server.error(401, "right one", "/predict/m", JPEG,
                          Authorization="Basic secret")
@@ -527,6 +550,211 @@ def takes_the_socket_of_systemd(model):
         process.wait()
 
 
+class Run:
+    """A run folder as training makes it; its log is written here."""
+
+    def __init__(self, folder, iterations=100, **options):
+        self.folder = folder
+        self.at = 0
+        folder.mkdir(parents=True)
+        (folder / "run.json").write_text(json.dumps({
+            "iterations": iterations, "network": {"net": "resnet20",
+                                                  "params": 269722},
+            "options": {"lr": 0.1, "seed": 1, **options},
+            "data": {"validation": 0}}))
+
+    def log(self, *lines):
+        with open(self.folder / "log.jsonl", "a") as file:
+            file.writelines(line + "\n" for line in lines)
+
+    def report(self, count=1, **values):
+        for _ in range(count):
+            self.at += 1
+            self.log(json.dumps({"iteration": self.at, "loss": 2 / self.at,
+                                 "train_error": 90 / self.at, "lr": 0.1,
+                                 "images_per_second": 100, **values}))
+
+    @contextlib.contextmanager
+    def trained(self):
+        """Locked as a process that trains does."""
+        with open(self.folder / "log.jsonl", "a") as file:
+            lock = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+            fcntl.fcntl(file, F_OFD_SETLK, lock)
+            yield
+
+
+class Events:
+    """A page that watches: what it was told, by name of the run."""
+
+    def __init__(self, server, **headers):
+        self.connection = http.client.HTTPConnection("127.0.0.1", server.port,
+                                                     20)
+        self.connection.request("GET", "/events", headers=headers)
+        self.answer = self.connection.getresponse()
+        assert self.answer.status == 200, self.answer.read()
+        self.runs, self.names, self.folder = {}, {}, None
+
+    def next(self):
+        text = b""
+        while not text.endswith(b"\n\n"):
+            line = self.answer.readline()
+            assert line, "the stream has ended"
+            text += line
+        if text == b":\n\n":
+            return
+        event, data = text.decode().rstrip("\n").split("\n")
+        data = json.loads(data.removeprefix("data: "))
+        if event == "event: folder":
+            self.folder = data
+        elif event == "event: gone":
+            del self.runs[self.names[data["id"]]]
+        else:
+            self.names[data["id"]] = data["name"]
+            curves = data.pop("curves")
+            run = self.runs.setdefault(data["name"], {"curves": {}})
+            run.update(data)
+            for name, piece in curves.items():
+                run["curves"].setdefault(name, [])[piece["from"]:] = (
+                    piece["points"])
+
+    def until(self, is_so):
+        while not is_so(self):
+            self.next()
+
+    def close(self):
+        self.answer.close()
+        self.connection.close()
+
+
+@test
+def watches_runs(model):
+    trained = pathlib.Path(model).parent
+    with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as end:
+        folder, outside = pathlib.Path(name, "runs"), pathlib.Path(name, "out")
+        shutil.copytree(trained, folder / "study/done")
+        lone = Run(folder / "a <b>\"&' \udcff", patience=0)
+        lone.report(3, test_error=50.0)
+        lone.log("{broken", '{"iteration": 2}', "[]", '{"iteration": "x"}',
+                 '{"iteration": 4, "gradients": {}}', "x" * 1500000)
+        lone.report(1, loss=None, train_error=None)
+        long = Run(folder / "long", iterations=10000)
+        long.report(5000)
+        (folder / "bad").mkdir()
+        (folder / "bad/run.json").write_text("{")
+        Run(outside / "secret").report()
+        (folder / "linked").symlink_to(outside / "secret")
+        for file in "run.json", "log.jsonl":
+            (folder / file[:3]).mkdir()
+            (folder / file[:3] / file).symlink_to(outside / "secret" / file)
+        shutil.copy(outside / "secret/run.json", folder / "log")
+        os.mkfifo(folder / "log/confusion.csv")
+        live = Run(folder / "live", lr=0.2)
+        live.report(2)
+        lock = end.enter_context(contextlib.ExitStack())
+        lock.enter_context(live.trained())
+        server = end.enter_context(serving("--runs", folder, "--connections",
+                                           "8", "--deadline", "2"))
+        assert server.json("/models") == {"models": [], "features": None,
+                                          "runs": True}
+        runs = {run["name"]: run for run in server.json("/runs")["runs"]}
+        odd = "a <b>\"&' ?"
+        assert set(runs) == {"study/done", odd, "long", "bad", "live", "log"}
+        states = {name: run["state"] for name, run in runs.items()}
+        assert states == {"study/done": "finished", odd: "stopped",
+                          "long": "stopped", "bad": "broken",
+                          "live": "training", "log": "stopped"}, states
+        assert "run.json" in runs["bad"]["error"]
+        assert "log.jsonl" in runs["log"]["error"]
+        assert runs[odd]["broken_lines"] == 5, runs[odd]
+        assert runs[odd]["iteration"] == 4 and runs[odd]["loss"] is None
+        assert runs[odd]["best_error"] == 50 == runs[odd]["test_error"]
+        one = server.json("/runs/" + urllib.parse.quote(odd))
+        assert [p[0] for p in one["curves"]["loss"]] == [1, 2, 3]
+        curve = server.json("/runs/long")["curves"]["loss"]
+        assert 200 <= len(curve) <= 400 and abs(curve[-1][0] - 5000) < 20
+        assert abs(curve[1][1] - sum(2 / i for i in range(17, 33)) / 16) < 1e-6
+        one = server.json("/runs/log")
+        assert one["confusion"].startswith("confusion.csv: ")
+        assert one["mistakes"] is None and one["options"]["seed"] == 1
+        for path in ("/runs/linked", "/runs/../out/secret", "/runs/run",
+                     "/runs/%2e%2e/out/secret", "/runs/live/log.jsonl"):
+            server.error(404, "there is no run", path)
+        assert server.ask("/runs", method="HEAD")[2] == b""
+        assert server.ask("/events", method="HEAD")[0] == 200
+        # what eval leaves in the folder
+        files = [folder / "study/done" / file
+                 for file in ("confusion.csv", "mistakes.html")]
+        made = run("eval", trained, "synthetic:1x8x8:4:64", "--confusion",
+                   files[0], "--mistakes", files[1])
+        assert made.returncode == 0, made
+        one = server.json("/runs/study%2Fdone")
+        counts, mistakes = one["confusion"]["counts"], one["mistakes"]
+        wrong = sum(n for i, row in enumerate(counts)
+                    for k, n in enumerate(row) if i != k)
+        assert wrong == mistakes["wrong"] == len(mistakes["shown"]) > 0, one
+        assert mistakes["images"] == sum(map(sum, counts))
+        assert re.fullmatch(r"\d \(\d\) [\d.]+\u202f%", mistakes["shown"][0][
+            "answer"]), mistakes["shown"][0]
+        assert mistakes["shown"][0]["picture"].startswith("data:image/png")
+        for file, text in zip(files, ("label\\answer,0\n0,x\n", "<h1>x</h1>")):
+            file.write_text(text)
+            assert "none that resnet eval writes" in server.json(
+                "/runs/study/done")[file.stem]
+        # as it goes
+        page = Events(server)
+        end.callback(page.close)
+        page.until(lambda page: page.folder)
+        assert page.folder["count"] == 6 and page.folder["error"] is None
+        assert page.runs["live"]["options"]["lr"] == 0.2
+        assert page.runs["long"]["curves"]["loss"] == curve
+        live.report(2, test_error=40.0)
+        page.until(lambda page: page.runs["live"]["iteration"] == 4)
+        assert page.runs["live"]["curves"]["test_error"] == [[3, 40], [4, 40]]
+        # cut back and written anew, as --resume does, at once
+        log = folder / "live/log.jsonl"
+        log.write_text(log.read_text().split("\n")[0] + "\n")
+        live.at = 1
+        live.report(5, test_error=30.0)
+        page.until(lambda page: page.runs["live"]["iteration"] == 6)
+        assert len(page.runs["live"]["curves"]["loss"]) == 6
+        assert page.runs["live"]["best_error"] == 30
+        long.report(3000)
+        page.until(lambda page: page.runs["long"]["iteration"] == 8000)
+        assert (page.runs["long"]["curves"]["loss"] ==
+                server.json("/runs/long")["curves"]["loss"])
+        Run(folder / "study/new")
+        page.until(lambda page: "study/new" in page.runs)
+        shutil.rmtree(folder / "study")
+        page.until(lambda page: "study/done" not in page.runs)
+        folder.rename(outside / "moved")
+        page.until(lambda page: not page.runs and page.folder["error"])
+        (outside / "moved").rename(folder)
+        page.until(lambda page: len(page.runs) == 5)
+        # no more than a quarter of the connections
+        other = Events(server)
+        server.error(503, "2 pages watch already", "/events")
+        other.close()
+        # a page that does not read
+        for i in range(20):
+            shutil.copytree(folder / "long", folder / f"copy{i}")
+        page.until(lambda page: len(page.runs) == 25)
+        server.has_streams(1)
+        with socket.socket() as stuck:
+            # so that little of it fits into the system's buffers
+            stuck.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
+            stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            stuck.connect(("127.0.0.1", server.port))
+            stuck.sendall(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            server.has_streams(2)
+            server.has_streams(1)
+        # the end of the process that trains, and of the server
+        assert page.runs["live"]["state"] == "training"
+        lock.close()
+        page.until(lambda page: page.runs["live"]["state"] == "stopped")
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(10) == 0, server.said()
+
+
 class Browser:
     """Chromium without a window, asked over a pipe."""
 
@@ -597,8 +825,16 @@ def page_in_a_browser(model):
             ignore_cleanup_errors=True) as folder, contextlib.ExitStack() as end:
         token = pathlib.Path(folder, "token")
         token.write_text("secret")
+        done, live = pathlib.Path(folder, "runs/done"), Run(
+            pathlib.Path(folder, "runs/<i>live</i>"), lr=0.2)
+        shutil.copytree(pathlib.Path(model).parent, done)
+        assert run("eval", done, "synthetic:1x8x8:4:64", "--confusion",
+                   done / "confusion.csv", "--mistakes",
+                   done / "mistakes.html").returncode == 0
+        live.report(3)
         server = end.enter_context(serving(f"one={model}", f"two={model}",
-                                           "--token", token))
+                                           "--token", token, "--runs",
+                                           done.parent))
         browser = Browser(program, folder + "/profile")
         end.callback(browser.close)
         browser.call("Page.navigate", url=f"http://127.0.0.1:{server.port}/")
@@ -619,7 +855,26 @@ def page_in_a_browser(model):
         assert browser.value("document.querySelector('.share').innerText"
                              ).startswith(f"{100 * top['probability']:.1f}")
         browser.value("document.getElementById('clear').click()")
-        assert browser.value("document.querySelectorAll('.card').length") == 0
+        assert browser.value("document.querySelectorAll('#cards *').length") == 0
+        # the runs below
+        text = "document.querySelector('#run-rows').innerText"
+        browser.wait_for("document.querySelectorAll('#run-rows tr').length == 2")
+        assert "<i>live</i>" in browser.value(text)
+        assert browser.value("[...document.querySelectorAll('#run-head th')]"
+                             ".some(cell => cell.innerText == 'lr')")
+        browser.wait_for("document.querySelectorAll('#chart polyline').length")
+        live.report(1, test_error=12.5)
+        browser.wait_for(text + ".includes('12.50 %')")
+        browser.value("document.querySelectorAll('#run-rows button')[1].click()")
+        browser.wait_for("document.querySelectorAll('.matrix td.right').length")
+        browser.wait_for("document.querySelector('.mistakes img').naturalWidth")
+        assert browser.value("document.activeElement.id") == "run-title"
+        browser.value("document.getElementById('run-close').click()")
+        assert browser.value("document.activeElement.innerText") == "done"
+        shutil.rmtree(live.folder)
+        browser.wait_for("document.querySelectorAll('#run-rows tr').length == 1")
+        assert browser.value("document.getElementById('status').innerText"
+                             ) == "<i>live</i> is gone"
 
 
 def main():
