@@ -4,30 +4,22 @@
 import contextlib
 import io
 import json
-import os
 import pathlib
 import subprocess
 import sys
 import tempfile
 import types
 
-BENCH = pathlib.Path(os.environ["RN_SOURCE"]) / "bench"
-sys.dont_write_bytecode = True
-sys.path.insert(0, str(BENCH))
-import contest  # noqa: E402
-import report  # noqa: E402
-from rows import ROWS  # noqa: E402
-from sides import Side, SideError  # noqa: E402
+from cases import BENCH, equal, run_all
+import contest
+import report
+from rows import ROWS
+from sides import Side, SideError
 
 SPEED, MEMORY = ROWS["train-resnet50"], ROWS["memory"]
 MACHINE = {"cpu": "a CPU", "processors": 2, "memory_bytes": 8e9,
            "system": "a system", "threads": 2, "commit": "c", "date": "d",
            "rounds": 3, "seconds_a_turn": 4, "load": 0.1}
-
-
-def equal(got, want, what):
-    if got != want:
-        raise AssertionError(f"{what}: {got!r}, expected {want!r}")
 
 
 def summary(row, figures):
@@ -154,20 +146,4 @@ def test_show():
     equal("16.00 (12.00..18.00)" in text.stdout, True, text.stdout)
 
 
-def main():
-    tests = [value for name, value in globals().items()
-             if name.startswith("test_")]
-    failed = 0
-    print(f"1..{len(tests)}")
-    for i, test in enumerate(tests, 1):
-        try:
-            test()
-            print(f"ok {i} - {test.__name__}")
-        except AssertionError as error:
-            failed += 1
-            print("# " + str(error).replace("\n", "\n# "))
-            print(f"not ok {i} - {test.__name__}")
-    return 1 if failed else 0
-
-
-sys.exit(main())
+sys.exit(run_all(globals()))
