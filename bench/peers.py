@@ -288,4 +288,5 @@ def main():
         print(measure(float(line.split()[1])), flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()
