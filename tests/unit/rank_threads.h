@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Ranks that are threads of a test: a transport in memory, which may fall
- * silent. Include after cmocka.h. */
+ * silent, be slow, or lose what goes from one rank to another. Include after
+ * cmocka.h. */
 #ifndef TESTS_UNIT_RANK_THREADS_H
 #define TESTS_UNIT_RANK_THREADS_H
 
 #include "comm/ranks.h"
+#include "core/threads.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +18,7 @@ enum { RANKS_MOST = 8 };
 /* A message on its way. */
 struct mail {
     struct mail *next;
+    double due; /* rn_now() from which on it is there */
     size_t bytes;
     char data[];
 };
@@ -25,7 +29,14 @@ struct office {
     struct mail *box[RANKS_MOST][RANKS_MOST]; /* [from][to], the oldest first */
     int silent;                               /* this rank sends no more */
     long after;                               /* so many messages; -1: all do */
-    int slow; /* every so many looks find what is there; 0: all do */
+    int slow;     /* every so many looks find what is there; 0: all do */
+    double delay; /* seconds that a message is under way */
+    double rate;  /* bytes per second from one rank to another; 0: any */
+    double busy[RANKS_MOST][RANKS_MOST]; /* rn_now() until which it sends */
+    /* From its message number `kept` on, what goes from one rank to another is
+     * lost; none where both are 0. */
+    int from, to;
+    long kept, passed;
 };
 
 /* A rank's end of it. */
@@ -43,6 +54,24 @@ static inline int mail_join(void **self, int *rank, int *size)
     return -1;
 }
 
+/* One rank alone sends on this way. */
+static inline bool mail_lost(struct office *o, int from, int to)
+{
+    return from != to && from == o->from && to == o->to &&
+           o->passed++ >= o->kept;
+}
+
+/* When a message is there that follows those before it; `busy` is the sender's
+ * own. */
+static inline double mail_due(const struct office *o, double *busy,
+                              size_t bytes)
+{
+    *busy = fmax(*busy, rn_now());
+    if (o->rate > 0)
+        *busy += (double)bytes / o->rate;
+    return *busy + o->delay;
+}
+
 static inline int mail_start(void *self, const struct rn_message *m,
                              struct rn_request *request)
 {
@@ -52,7 +81,8 @@ static inline int mail_start(void *self, const struct rn_message *m,
 
     (void)request;
     if (m->receives ||
-        (c->rank == o->silent && o->after >= 0 && c->sent++ >= o->after))
+        (c->rank == o->silent && o->after >= 0 && c->sent++ >= o->after) ||
+        mail_lost(o, c->rank, m->peer))
         return 0;
     mail = malloc(sizeof(*mail) + m->bytes);
     if (!mail)
@@ -60,6 +90,7 @@ static inline int mail_start(void *self, const struct rn_message *m,
     mail->next = NULL;
     mail->bytes = m->bytes;
     memcpy(mail->data, m->data, m->bytes);
+    mail->due = mail_due(o, &o->busy[c->rank][m->peer], m->bytes);
     pthread_mutex_lock(&o->mutex);
     last = &o->box[c->rank][m->peer];
     while (*last)
@@ -83,6 +114,8 @@ static inline int mail_test(void *self, const struct rn_message *m,
         return 0;
     pthread_mutex_lock(&o->mutex);
     mail = o->box[m->peer][c->rank];
+    if (mail && mail->due > rn_now())
+        mail = NULL;
     if (mail)
         o->box[m->peer][c->rank] = mail->next;
     pthread_mutex_unlock(&o->mutex);

@@ -13,6 +13,7 @@
 
 #include "core/file.h"
 #include "core/memory.h"
+#include "core/threads.h"
 #include "resnet.h"
 #include "train/grouping.h"
 
@@ -64,6 +65,30 @@ static int talk(void *user, struct rn_ranks *r, struct rn_error *err)
             rc = rn_ranks_agree(r, RN_OK, err);
     }
     return rc;
+}
+
+/* Messages that take their time are the same; and of a way on which they are
+ * lost each end is named by whoever waits for it, in time. */
+static void links(void **state)
+{
+    struct office far = {.after = -1, .delay = 0.001, .rate = 1e6};
+    struct office lost = {.after = -1, .from = 1, .to = 2, .kept = 40};
+    struct rank_thread threads[RANKS_MOST];
+    double start;
+
+    (void)state;
+    run_ranks(&far, 3, WAIT, talk, NULL, 0, threads);
+    all_well(threads, 3);
+    start = rn_now();
+    run_ranks(&lost, 3, 2, talk, NULL, 0, threads);
+    assert_true(rn_now() - start < 4);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(threads[i].code, RN_ERR_RANK);
+        assert_non_null(
+            strstr(threads[i].err.msg, i < 2 ? "rank 2 (" : "rank 1 ("));
+        assert_non_null(strstr(threads[i].err.msg, "has not answered for 2 s"));
+        assert_int_equal(threads[i].speaks, i == 0);
+    }
 }
 
 static int disagree(void *user, struct rn_ranks *r, struct rn_error *err)
@@ -320,6 +345,21 @@ static void trained_alike(void **state)
     assert_same_run("alone", "moved");
 }
 
+/* Messages on slow links come late, but in order. */
+static void trained_far_apart(void **state)
+{
+    struct office far = {.after = -1, .delay = 0.0005, .rate = 5e7};
+    struct rank_thread threads[RANKS_MOST];
+    struct training all[3];
+
+    (void)state;
+    for (int i = 0; i < 3; i++)
+        all[i] = run_of("far-apart");
+    run_ranks(&far, 3, WAIT, train, all, sizeof(*all), threads);
+    all_well(threads, 3);
+    assert_same_run("alone", "far-apart");
+}
+
 /* A group for each rank, unless told otherwise. */
 static void groups_chosen(void **state)
 {
@@ -453,9 +493,14 @@ static void evaluated_alike(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(exchanges),       cmocka_unit_test(sums),
-        cmocka_unit_test(trained_alike),   cmocka_unit_test(groups_chosen),
-        cmocka_unit_test(different),       cmocka_unit_test(silent),
+        cmocka_unit_test(exchanges),
+        cmocka_unit_test(links),
+        cmocka_unit_test(sums),
+        cmocka_unit_test(trained_alike),
+        cmocka_unit_test(trained_far_apart),
+        cmocka_unit_test(groups_chosen),
+        cmocka_unit_test(different),
+        cmocka_unit_test(silent),
         cmocka_unit_test(evaluated_alike),
     };
 
