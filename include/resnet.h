@@ -229,12 +229,25 @@ RN_API int rn_ranks_launched(int *rank, int *local);
  */
 RN_API int rn_ranks_join(struct rn_ranks **out, double timeout,
                          struct rn_error *err);
+/** Let ranks differ in what computes: version, instruction set, oneDNN. Without
+ *  this, training and evaluation name the first that does and fail, for the
+ * last bits of results depend on it. What rank 0 was told counts. */
+RN_API void rn_ranks_allow_mixed(struct rn_ranks *ranks);
+/** After training or evaluation: the first such difference, or NULL. Lives as
+ *  long as the ranks. */
+RN_API const char *rn_ranks_mixed(const struct rn_ranks *ranks);
 RN_API int rn_ranks_rank(const struct rn_ranks *ranks);
 RN_API int rn_ranks_count(const struct rn_ranks *ranks);
 /** Have all ranks come here, with what each has done in between: RN_OK when
  *  all did, else what the first of the others failed with, which is in `err`
  *  then on every rank. */
 RN_API int rn_ranks_agree(struct rn_ranks *ranks, int rc, struct rn_error *err);
+/** Rank 0's bytes become everybody's. */
+RN_API int rn_ranks_tell(struct rn_ranks *ranks, void *data, size_t size,
+                         struct rn_error *err);
+/** After training or evaluation that failed on all ranks: whether other work
+ * can begin with them; 0 when a rank is missing. */
+RN_API int rn_ranks_go_on(struct rn_ranks *ranks);
 /** Whether this is the rank that tells of an error: rank 0, or the next one
  *  when that is missing. */
 RN_API int rn_ranks_speaks(const struct rn_ranks *ranks);
@@ -1247,10 +1260,11 @@ struct rn_train_options {
                             RN_ZERO: weights only */
     /** "step:A,B,…" divides lr by 10 at iterations A, B, …, or at
      *  percentages of the run with "%", "step:A,B,…*X" multiplies it by X;
-     *  "constant"; "cosine"; "one-cycle[:PERCENT]" rises for PERCENT (30) of
-     *  the run. Default: the paper's "step:50%,75%". */
+     *  "constant"; "cosine"; "poly[:P]" falls to 0 as the P-th power (2) of
+     *  what is left; "one-cycle[:PERCENT]" rises for PERCENT (30) of the run.
+     *  Default: the paper's "step:50%,75%". */
     const char *schedule;
-    /** "none", the default; "N": lr rises linearly over N iterations;
+    /** "none", the default; "N": the rate rises linearly over N iterations;
      * "error:P": warmup_lr until the training error falls below P per cent (He
      * et al. 2016, section 4.2: 0.01 until 80, for 110 layers). */
     const char *warmup;
@@ -1366,6 +1380,14 @@ struct rn_train_options {
     /** Train with others: each rank computes as many groups, to the same bits
      *  as one process does. Borrowed for the call; NULL: alone. */
     struct rn_ranks *ranks;
+    /** What large batches want (P. Goyal et al. 2017). `lr` is that of steps of
+     *  so many images: of other steps it is multiplied by images / lr_batch,
+     *  and warmup "N" begins at `lr` itself where that is less. 0: `lr` is the
+     *  rate as it is. */
+    int lr_batch;
+    int zero_gamma; /**< 1: the last batch norm of every residual block begins
+                       with weights of 0, so that the block changes nothing at
+                       first; RN_ERR_ARG where none ends in one */
 };
 
 RN_INLINE void rn_train_defaults(struct rn_train_options *options);
@@ -1401,7 +1423,8 @@ struct rn_learner;
  * @return RN_ERR_ARG for options that make no sense, a loss of another output
  *         than the model's, what training cannot do, and for options of whole
  *         runs: freeze, lr_scale, max_norm, batch_norm, class_weights, weights,
- *         teacher, hint, ema, gate_bias, mixup, cutmix, accumulate, groups.
+ *         teacher, hint, ema, gate_bias, zero_gamma, lr_batch, mixup, cutmix,
+ *         accumulate, groups.
  */
 RN_API int rn_learner_create(struct rn_learner **out, struct rn_model *model,
                              const struct rn_train_options *options,

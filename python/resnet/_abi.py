@@ -482,6 +482,8 @@ class rn_train_options(Structure):
         ("hint", c_char_p),
         ("groups", c_int),
         ("ranks", c_void_p),
+        ("lr_batch", c_int),
+        ("zero_gamma", c_int),
     ]
 
 
@@ -951,6 +953,8 @@ class TrainOptions(TypedDict, total=False):
     record: Text
     hint: Text
     groups: int
+    lr_batch: int
+    zero_gamma: int
 
 
 class ResumeOptions(TypedDict, total=False):
@@ -1196,9 +1200,14 @@ FUNCTIONS: Dict[str, Tuple[Any, Tuple[Any, ...]]] = {
     "rn_text_fit": (c_size_t, (c_char_p, c_int, POINTER(c_int))),
     "rn_ranks_launched": (c_int, (POINTER(c_int), POINTER(c_int))),
     "rn_ranks_join": (c_int, (POINTER(c_void_p), c_double, POINTER(rn_error))),
+    "rn_ranks_allow_mixed": (None, (c_void_p,)),
+    "rn_ranks_mixed": (c_char_p, (c_void_p,)),
     "rn_ranks_rank": (c_int, (c_void_p,)),
     "rn_ranks_count": (c_int, (c_void_p,)),
     "rn_ranks_agree": (c_int, (c_void_p, c_int, POINTER(rn_error))),
+    "rn_ranks_tell": (c_int, (c_void_p, c_void_p, c_size_t,
+        POINTER(rn_error))),
+    "rn_ranks_go_on": (c_int, (c_void_p,)),
     "rn_ranks_speaks": (c_int, (c_void_p,)),
     "rn_ranks_stopped": (c_int, (c_void_p,)),
     "rn_ranks_leave": (None, (c_void_p,)),

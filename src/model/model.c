@@ -274,6 +274,36 @@ bool rn_model_set_gates(struct rn_model *model, double bias)
     return found;
 }
 
+/* The batch norm that a residual branch ends in, or NULL; what gates channels
+ * (squeeze and excitation) may be between. */
+static const struct rn_node *last_norm(const struct rn_graph *g, int value)
+{
+    const struct rn_node *node = &g->nodes[value];
+
+    if (node->op == RN_OP_MULTIPLY)
+        node = &g->nodes[node->input[0]];
+    return node->op == RN_OP_BATCH_NORM && node->param[RN_P_WEIGHT] >= 0 ? node
+                                                                         : NULL;
+}
+
+bool rn_model_zero_gammas(struct rn_model *model)
+{
+    const struct rn_graph *g = model->graph;
+    bool found = false;
+
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        const struct rn_node *sum = &g->nodes[i], *norm;
+
+        /* Blocks add their shortcut to what they compute. */
+        norm = sum->op == RN_OP_ADD ? last_norm(g, sum->input[0]) : NULL;
+        if (!norm)
+            continue;
+        fill(&g->params[norm->param[RN_P_WEIGHT]], 0);
+        found = true;
+    }
+    return found;
+}
+
 void rn_model_init(struct rn_model *model, uint64_t seed)
 {
     struct rn_graph *g = model->graph;

@@ -29,6 +29,9 @@ struct rn_model {
 #define RN_GATE_BIAS 2.0
 /** Give all gates this bias; false when there are none. */
 bool rn_model_set_gates(struct rn_model *model, double bias);
+/** Make zero the weights of each residual block's last batch norm; false when
+ *  no block ends in one. */
+bool rn_model_zero_gammas(struct rn_model *model);
 
 /** A model around a graph, which it takes over; NULL when memory is short
  *  (the graph stays the caller's). */

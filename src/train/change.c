@@ -29,6 +29,7 @@ int rn_resume_check(const struct rn_resume_options *r, struct rn_error *err)
 static const char *const relative[] = {
     [RN_SCHEDULE_STEP] = "its steps are percentages of the run",
     [RN_SCHEDULE_COSINE] = "it falls to 0 at the run's end",
+    [RN_SCHEDULE_POLY] = "it falls to 0 at the run's end",
     [RN_SCHEDULE_ONE_CYCLE] = "it rises and falls over the whole run",
 };
 

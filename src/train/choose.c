@@ -294,8 +294,9 @@ int rn_trainer_choose_batch(struct rn_trainer *t, struct rn_error *err)
         rn_trainer_say(t, "batch %d, %s", o->batch, because(t, fewer));
     if (o->lr <= 0) {
         int batches = o->accumulate > 1 ? o->accumulate : 1;
+        int images = o->lr_batch > 0 ? o->lr_batch : o->batch * batches;
 
-        o->lr = (o->weights ? 0.004 : 0.1) * o->batch * batches / 64 * rate(o);
+        o->lr = (o->weights ? 0.004 : 0.1) * images / 64 * rate(o);
         rn_trainer_say(t, "lr %g, schedule %s, for batch %d%s", o->lr,
                        o->schedule, o->batch,
                        batches > 1 ? " and accumulate" : "");

@@ -49,6 +49,10 @@ static const char *run_option(const struct rn_train_options *o)
         return "ema";
     if (o->gate_bias != 0)
         return "gate_bias";
+    if (o->zero_gamma)
+        return "zero_gamma";
+    if (o->lr_batch > 0)
+        return "lr_batch";
     if (o->mixup > 0)
         return "mixup";
     if (o->cutmix > 0)

@@ -115,8 +115,8 @@ static const struct run_option {
     {{"schedule", "optimiser", RN_OPTION_TEXT, PLACE(schedule), .value = "S",
       .unset = "step:50%,75%; for pictures one-cycle, with `weights` cosine",
       .help = "Course of the learning rate: step:A,B,...[*X] (a tenth of it, or "
-              "X times, from iteration A on, or A%), constant, cosine or "
-              "one-cycle[:PERCENT]"}, SHAPES, NULL},
+              "X times, from iteration A on, or A%), constant, cosine, poly[:P] "
+              "(the P-th power, 2, of what is left) or one-cycle[:PERCENT]"}, SHAPES, NULL},
     {{"warmup", "optimiser", RN_OPTION_TEXT, PLACE(warmup), .value = "W",
       .preset = "none",
       .help = "How it begins: none, N (rise linearly over N iterations) or "
@@ -307,6 +307,13 @@ static const struct run_option {
       .value = "N", .unset = "1",
       .help = "Cut each batch into N groups, as for N processors: each has batch "
               "norm statistics of its own"}, SHAPES, ""},
+    {{"lr_batch", "optimiser", RN_OPTION_INT, PLACE(lr_batch),
+      1, RN_OPTION_MOST, .value = "N", .unset = "`lr` as it is",
+      .help = "Let `lr` be that of N images a step, and in proportion that of "
+              "others; `warmup` N then begins at `lr`"}, SHAPES, ""},
+    {{"zero_gamma", "network", RN_OPTION_FLAG, PLACE(zero_gamma),
+      .help = "Begin with weights of 0 in the last batch norm of each residual "
+              "block, for large batches"}, SHAPES, ""},
     /* clang-format on */
 };
 
@@ -475,6 +482,9 @@ int rn_options_check(const struct rn_train_options *o, struct rn_error *err)
         return rn_fail(err, RN_ERR_ARG,
                        "`gate_bias` %g: the gates are those of `weights`",
                        o->gate_bias);
+    if (o->zero_gamma && o->weights)
+        return rn_fail(err, RN_ERR_ARG,
+                       "`zero_gamma`: batch norm begins as in `weights`");
     rc = rn_record_parse(o->record, &every, err);
     if (!rc && every > 0 && o->groups > 1)
         rc = rn_fail(err, RN_ERR_ARG,

@@ -66,6 +66,8 @@ static int set_extras(json_t *object, const struct rn_train_options *o)
         {"distill_weight", o->distill_weight},
         {"distill_weight_end", o->distill_weight_end},
         {"gate_bias", o->gate_bias},
+        {"lr_batch", o->lr_batch},
+        {"zero_gamma", o->zero_gamma},
     };
     int failed = 0;
 

@@ -17,6 +17,9 @@
 #define ONE_CYCLE_START (1.0 / 25)
 #define ONE_CYCLE_END   1e-4
 
+/* You, Gitman and Ginsburg 2017. */
+#define USUAL_POWER 2
+
 /* The part of text behind a prefix, or NULL. */
 static const char *after(const char *text, const char *prefix)
 {
@@ -139,6 +142,30 @@ static int parse_one_cycle(struct rn_schedule *s, const char *schedule,
     return RN_OK;
 }
 
+/* Behind "poly". */
+static int parse_power(struct rn_schedule *s, const char *schedule,
+                       const char *rest, struct rn_error *err)
+{
+    const char *end = NULL;
+
+    s->power = USUAL_POWER;
+    if (*rest == ':' && (!parse_number(rest + 1, &end, &s->power) ||
+                         *end != '\0' || s->power <= 0 || s->power > 100))
+        return rn_fail(err, RN_ERR_ARG,
+                       "`schedule` '%s': expected a power above 0 and up to "
+                       "100, as in poly:2",
+                       schedule);
+    return RN_OK;
+}
+
+/* The part of a schedule behind that name, which a ':' or nothing follows. */
+static const char *named(const char *schedule, const char *name)
+{
+    const char *rest = after(schedule, name);
+
+    return rest && (*rest == ':' || *rest == '\0') ? rest : NULL;
+}
+
 static int parse_schedule(struct rn_schedule *s, const char *schedule,
                           struct rn_error *err)
 {
@@ -157,15 +184,19 @@ static int parse_schedule(struct rn_schedule *s, const char *schedule,
         s->relative = true;
         return RN_OK;
     }
-    rest = after(schedule, "one-cycle");
-    if (rest && (*rest == ':' || *rest == '\0')) {
+    if ((rest = named(schedule, "poly"))) {
+        s->kind = RN_SCHEDULE_POLY;
+        s->relative = true;
+        return parse_power(s, schedule, rest, err);
+    }
+    if ((rest = named(schedule, "one-cycle"))) {
         s->kind = RN_SCHEDULE_ONE_CYCLE;
         s->relative = true;
         return parse_one_cycle(s, schedule, rest, err);
     }
     return rn_fail(
         err, RN_ERR_ARG,
-        "`schedule` '%s': expected step:A,B,..., constant, cosine or "
+        "`schedule` '%s': expected step:A,B,..., constant, cosine, poly[:P] or "
         "one-cycle[:PERCENT]",
         schedule);
 }
@@ -217,12 +248,24 @@ static int parse_warmup(struct rn_schedule *s, const char *warmup,
     return RN_OK;
 }
 
+/* Goyal et al. 2017: k times the images, k times the rate; the warm-up begins
+ * at that of the small batch. */
+static double scaled(const struct rn_train_options *o)
+{
+    int batches = o->accumulate > 1 ? o->accumulate : 1;
+
+    return o->lr_batch > 0 ? o->lr * ((double)o->batch * batches / o->lr_batch)
+                           : o->lr;
+}
+
 int rn_schedule_parse(struct rn_schedule *s, const struct rn_train_options *o,
                       long iterations, struct rn_error *err)
 {
+    const double lr = scaled(o);
     int rc;
 
-    *s = (struct rn_schedule){.lr = o->lr,
+    *s = (struct rn_schedule){.lr = lr,
+                              .from = lr > o->lr ? o->lr : 0,
                               .iterations = iterations,
                               .divisor = USUAL_DIVISOR,
                               .warmed_at = -1};
@@ -253,6 +296,22 @@ static double lr_cosine(const struct rn_schedule *s, long i)
                 (double)(i - s->warmup) / (double)(s->iterations - s->warmup));
 }
 
+static double lr_poly(const struct rn_schedule *s, long i)
+{
+    double left =
+        (double)(s->iterations - i) / (double)(s->iterations - s->warmup);
+
+    return s->lr * pow(left, s->power);
+}
+
+/* From the rate of a small batch, or up from 0, whose step would be none. */
+static double lr_warming(const struct rn_schedule *s, long i)
+{
+    if (s->from > 0)
+        return s->from + (s->lr - s->from) * (double)i / (double)s->warmup;
+    return s->lr * (double)(i + 1) / (double)s->warmup;
+}
+
 static double lr_one_cycle(const struct rn_schedule *s, long i)
 {
     double t = (double)i / (double)s->iterations;
@@ -267,13 +326,15 @@ double rn_schedule_lr(const struct rn_schedule *s, long i)
     if (s->error_below > 0 && (s->warmed_at < 0 || i < s->warmed_at))
         return s->warmup_lr;
     if (i < s->warmup)
-        return s->lr * (double)(i + 1) / (double)s->warmup;
+        return lr_warming(s, i);
 
     switch (s->kind) {
     case RN_SCHEDULE_STEP:
         return lr_step(s, i);
     case RN_SCHEDULE_COSINE:
         return lr_cosine(s, i);
+    case RN_SCHEDULE_POLY:
+        return lr_poly(s, i);
     case RN_SCHEDULE_ONE_CYCLE:
         return lr_one_cycle(s, i);
     case RN_SCHEDULE_CONSTANT:

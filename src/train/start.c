@@ -461,6 +461,16 @@ static int set_gates(struct rn_trainer *t, struct rn_error *err)
                    t->model->spec.name);
 }
 
+static int zero_gammas(struct rn_trainer *t, struct rn_error *err)
+{
+    if (!t->o.zero_gamma || rn_model_zero_gammas(t->model))
+        return RN_OK;
+    return rn_fail(err, RN_ERR_ARG,
+                   "`zero_gamma`: %s has no residual blocks that end in a "
+                   "batch norm",
+                   t->model->spec.name);
+}
+
 static int from_nothing(struct rn_trainer *t, struct rn_error *err)
 {
     int rc = rn_trainer_choose_network(t, NULL, err);
@@ -486,7 +496,9 @@ static int from_nothing(struct rn_trainer *t, struct rn_error *err)
         rc = rn_model_create(&t->model, t->o.net, &net, err);
     if (rc == RN_OK)
         rn_model_init(t->model, t->o.seed);
-    return rc ? rc : set_gates(t, err);
+    if (rc == RN_OK)
+        rc = set_gates(t, err);
+    return rc ? rc : zero_gammas(t, err);
 }
 
 /* Names and identifiers of the data's classes, where they have any. */

@@ -171,6 +171,45 @@ static void initial_values_follow_he(void **state)
     rn_model_destroy(model);
 }
 
+/* The last batch norm of each block, not the shortcut's, is zero. */
+static void last_gammas_can_begin_at_zero(void **state)
+{
+    static const struct {
+        const char *net, *last;
+        size_t blocks; /* 0: none ends in a batch norm */
+    } cases[] = {
+        {"resnet20", ".bn2.weight", 9},
+        {"resnet50", ".bn3.weight", 16},
+        {"se-resnet20", ".bn2.weight", 9},
+        {"plain20", "", 0},
+        {"preresnet20", "", 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct rn_model *model =
+            create(cases[i].net, (struct rn_net_options){0});
+        const struct rn_graph *g = model->graph;
+        size_t zeros = 0;
+
+        for (size_t k = 0; k < g->n_params; k++)
+            for (size_t n = 0; n < g->params[k].count; n++)
+                g->params[k].data[n] = 1;
+        assert_int_equal(rn_model_zero_gammas(model), cases[i].blocks > 0);
+        for (size_t k = 0; k < g->n_params; k++) {
+            const struct rn_param *p = &g->params[k];
+
+            if (p->data[0] > 0 && p->data[p->count - 1] > 0)
+                continue;
+            zeros++;
+            if (!strstr(p->name, cases[i].last) || p->data[p->count / 2] > 0)
+                fail_msg("%s: %s begins at 0", cases[i].net, p->name);
+        }
+        assert_int_equal(zeros, cases[i].blocks);
+        rn_model_destroy(model);
+    }
+}
+
 static void seeds_decide_alone(void **state)
 {
     struct rn_model *a = create("resnet8", (struct rn_net_options){0});
@@ -805,6 +844,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(initial_values_follow_he),
+        cmocka_unit_test(last_gammas_can_begin_at_zero),
         cmocka_unit_test(seeds_decide_alone),
         cmocka_unit_test(fresh_models_have_sane_statistics),
         cmocka_unit_test(descriptions_are_exact),

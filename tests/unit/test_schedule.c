@@ -67,6 +67,11 @@ static const struct value {
     {"constant", "0", 0, 0.1},
     {"cosine", "200", 200, 0.1},
     {"cosine", "200", 600, 0.05},
+    {"poly", "none", 0, 0.1},
+    {"poly", "none", 500, 0.025},
+    {"poly:1", "none", 250, 0.075},
+    {"poly:2", "200", 200, 0.1},
+    {"poly:2", "200", 600, 0.025},
     {"one-cycle", "none", 0, 0.004},
     {"one-cycle", "none", 150, 0.052},
     {"one-cycle", "none", 300, 0.1},
@@ -124,6 +129,10 @@ static const struct refusal {
      "none",
      {"'step:1,2", "more than 16"}},
     {"cosine:3", "none", {"`schedule` 'cosine:3'", "expected"}},
+    {"poly:", "none", {"'poly:'", "a power above 0"}},
+    {"poly:0", "none", {"'poly:0'", "a power above 0"}},
+    {"poly:101", "none", {"'poly:101'", "up to 100"}},
+    {"polynomial", "none", {"`schedule` 'polynomial'", "poly[:P]"}},
     {"one-cycle:", "none", {"'one-cycle:'", "percentage"}},
     {"one-cycle:101", "none", {"'one-cycle:101'", "0 to 100"}},
     {"one-cycles", "none", {"'one-cycles'", "expected"}},
@@ -172,9 +181,36 @@ static void test_error_rule(void **state)
     assert_near(rn_schedule_lr(&s, 500), 0.01, 1e-15);
 }
 
+/* Eight times the images: eight times the rate, which the warm-up begins an
+ * eighth of. Fewer images have a smaller one, and a warm-up from 0. */
+static void test_rate_by_batch(void **state)
+{
+    struct rn_train_options o;
+    struct rn_schedule s;
+    struct rn_error err = {0};
+
+    (void)state;
+    rn_train_defaults(&o);
+    o.lr = 0.1;
+    o.batch = 512;
+    o.accumulate = 2;
+    o.lr_batch = 128;
+    o.schedule = "step:50%";
+    o.warmup = "100";
+    assert_int_equal(rn_schedule_parse(&s, &o, 1000, &err), RN_OK);
+    assert_near(rn_schedule_lr(&s, 0), 0.1, 1e-15);
+    assert_near(rn_schedule_lr(&s, 50), 0.45, 1e-15);
+    assert_near(rn_schedule_lr(&s, 100), 0.8, 1e-15);
+    assert_near(rn_schedule_lr(&s, 500), 0.08, 1e-15);
+    o.batch = 32;
+    assert_int_equal(rn_schedule_parse(&s, &o, 1000, &err), RN_OK);
+    assert_near(rn_schedule_lr(&s, 0), 0.0005, 1e-15);
+    assert_near(rn_schedule_lr(&s, 100), 0.05, 1e-15);
+}
+
 static void test_falls_to_the_end(void **state)
 {
-    static const char *const schedules[] = {"cosine", "one-cycle:10"};
+    static const char *const schedules[] = {"cosine", "poly", "one-cycle:10"};
 
     (void)state;
     for (size_t i = 0; i < COUNT(schedules); i++) {
@@ -201,6 +237,7 @@ int main(void)
         cmocka_unit_test(test_values),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_error_rule),
+        cmocka_unit_test(test_rate_by_batch),
         cmocka_unit_test(test_falls_to_the_end),
     };
 

@@ -1162,6 +1162,7 @@ static const struct bad_number {
     {FIELD(crop_pad), INT, -2, {"`crop_pad` is -2", "0 to 1024"}},
     {FIELD(gate_bias), REAL, 51, {"`gate_bias` is 51", "0 to 50"}},
     {FIELD(gate_bias), REAL, 3, {"`gate_bias` 3", "has no gates"}},
+    {FIELD(lr_batch), INT, -1, {"`lr_batch` is -1", "1 to 1000000000"}},
     {FIELD(validation), INT, 90, {"90", "validation"}},
 };
 
