@@ -39,6 +39,10 @@ void cli_picture_remarks(const struct rn_pictures *pictures);
  *  text, which the caller frees. */
 int train_parse(int argc, char **argv, struct rn_train_options *train,
                 char **recipe);
+/** 'resnet train' of such options, or of the run `resume`, on so many threads
+ * (0: chosen), with ranks that stay: the exit status. */
+int train_run(const struct rn_train_options *options, const char *resume,
+              int threads, struct rn_ranks *ranks);
 
 /* Networks by name or from a model file: net.c. */
 

@@ -26,7 +26,7 @@ struct options {
     const char *scales, *try;
     int per_class;
     const char *confusion, *predictions, *mistakes, *probabilities;
-    double timeout;
+    struct ranks_args ranks;
     int json;
 };
 
@@ -79,7 +79,7 @@ static const struct rn_option options_table[] = {
      .value = "FILE.html",
      .help = "Write a page to FILE.html that shows the images answered "
              "wrongly"},
-    TIMEOUT_OPTION(AT(timeout)),
+    RANKS_OPTIONS(AT(ranks)),
     {"json", .type = RN_OPTION_FLAG, .offset = AT(json), .help = JSON_HELP},
 };
 /* clang-format on */
@@ -656,7 +656,7 @@ static int run(const struct command *command, void *options,
         say_error("out of memory");
         return EXIT_FAILED;
     }
-    rc = ranks_join(&o->eval.ranks, o->timeout);
+    rc = ranks_join(&o->eval.ranks, &o->ranks);
     if (rc) {
         free(s.models);
         return rc;
@@ -664,13 +664,18 @@ static int run(const struct command *command, void *options,
     rc = rn_ranks_agree(o->eval.ranks, open_all(&s, o, &err), &err);
     if (!rc)
         rc = o->try ? try_all(&s, o, &err) : evaluate(&s, o, &err);
-    ranks_leave(o->eval.ranks, rc);
+    if (!rc && rn_ranks_mixed(o->eval.ranks))
+        say("%s; last digits depend on which rank answers what",
+            rn_ranks_mixed(o->eval.ranks));
+    ranks_choose(o->eval.ranks, rc);
+    rc = rc ? cli_fail(&err) : EXIT_DONE;
+    ranks_leave(o->eval.ranks);
     rn_data_close(s.data);
     for (size_t i = 0; i < s.count; i++)
         rn_model_destroy(s.models[i]);
     free(s.measures);
     free(s.models);
-    return rc ? cli_fail(&err) : EXIT_DONE;
+    return rc;
 }
 
 const struct command command_eval = {

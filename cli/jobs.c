@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -126,6 +127,35 @@ void job_stop(const struct job *job)
 }
 
 /* ----------------------------------------------------------------- output */
+
+int job_divert(const char *folder, int saved[2])
+{
+    int out = open_in(folder, OUTPUT, O_WRONLY | O_CREAT | O_APPEND);
+
+    fflush(stdout);
+    saved[0] = dup(1);
+    saved[1] = dup(2);
+    if (out >= 0 && saved[0] >= 0 && saved[1] >= 0 && dup2(out, 1) >= 0 &&
+        dup2(out, 2) >= 0) {
+        close(out);
+        return 0;
+    }
+    if (saved[0] >= 0 && saved[1] >= 0)
+        job_restore(saved);
+    say_error("cannot write '%s/" OUTPUT "': %s", folder, strerror(errno));
+    if (out >= 0)
+        close(out);
+    return -1;
+}
+
+void job_restore(const int saved[2])
+{
+    fflush(stdout);
+    dup2(saved[0], 1);
+    dup2(saved[1], 2);
+    close(saved[0]);
+    close(saved[1]);
+}
 
 const char *job_last_line(const char *folder, char *buf, size_t size)
 {

@@ -36,6 +36,11 @@ int job_ended(struct job *job, int *status);
 /** Ask it to save and end. */
 void job_stop(const struct job *job);
 
+/** Let what this process prints go into the folder's output.txt; job_restore()
+ *  ends that. 0, or -1 after a message. */
+int job_divert(const char *folder, int saved[2]);
+void job_restore(const int saved[2]);
+
 /** The last line of what it printed, in buf. */
 const char *job_last_line(const char *folder, char *buf, size_t size);
 

@@ -25,30 +25,40 @@ int ranks_refuse(const char *command)
 
     if (count == 1)
         return 0;
-    say_error("'resnet %s' has no form for %d ranks: start it without the "
-              "launcher; 'resnet train' and 'resnet eval' have one",
-              command, count);
+    say_error(
+        "'resnet %s' has no form for %d ranks: start it without the "
+        "launcher; 'resnet train', 'resnet eval' and 'resnet study' have one",
+        command, count);
     return 1;
 }
 
-int ranks_join(struct rn_ranks **ranks, double timeout)
+int ranks_join(struct rn_ranks **ranks, const struct ranks_args *args)
 {
     struct rn_error err = {0};
     int local, rc;
 
-    rc = rn_ranks_join(ranks, timeout, &err);
-    if (!rc)
+    rc = rn_ranks_join(ranks, args->timeout, &err);
+    if (!rc) {
+        if (args->allow_mixed)
+            rn_ranks_allow_mixed(*ranks);
         return 0;
+    }
     /* A plugin may be missing on one host alone. */
     rn_ranks_launched(NULL, &local);
     output_hush(local != 0);
     return cli_fail(&err);
 }
 
-void ranks_leave(struct rn_ranks *ranks, int rc)
+void ranks_choose(const struct rn_ranks *ranks, int rc)
 {
     if (rc == RN_ERR_RANK)
         output_hush(!rn_ranks_speaks(ranks));
+}
+
+/* A launcher may end the others as soon as one has ended with a status. */
+void ranks_leave(struct rn_ranks *ranks)
+{
+    fflush(stdout);
     rn_ranks_leave(ranks);
 }
 

@@ -5,15 +5,30 @@
 
 #include "resnet.h"
 
-/** The option of commands that several ranks can run; RN_TIMEOUT is its
- *  default. */
-#define TIMEOUT_OPTION(at)                                                    \
+/** What commands that several ranks can run are told of these. */
+struct ranks_args {
+    double timeout;
+    int allow_mixed;
+};
+
+/** Its options; RN_TIMEOUT is the first one's default. */
+#define RANKS_OPTIONS(at)                                                     \
+    {"timeout",                                                               \
+     .type = RN_OPTION_REAL,                                                  \
+     .offset = (at) + offsetof(struct ranks_args, timeout),                   \
+     .min = 1,                                                                \
+     .max = RN_TIMEOUT_MOST,                                                  \
+     .value = "SECONDS",                                                      \
+     .unset = "600",                                                          \
+     .help = "Under mpirun or srun: end when a rank has not answered for so " \
+             "long"},                                                         \
     {                                                                         \
-        "timeout",                                                            \
-            .type = RN_OPTION_REAL, .offset = (at), .min = 1,                 \
-            .max = RN_TIMEOUT_MOST, .value = "SECONDS", .unset = "600",       \
-            .help = "Under mpirun or srun: end when a rank has not answered " \
-                    "for so long"                                             \
+        "allow-mixed",                                                        \
+            .type = RN_OPTION_FLAG,                                           \
+            .offset = (at) + offsetof(struct ranks_args, allow_mixed),        \
+            .help =                                                           \
+                "Under mpirun or srun: let ranks differ in version, "         \
+                "instruction set and oneDNN, on which the last bits depend"   \
     }
 
 /** Have rank 0 speak alone. */
@@ -25,10 +40,13 @@ int ranks_refuse(const char *command);
 
 /** Meet the others: 0, or the exit status after a message. NULL is given for a
  *  process by itself. */
-int ranks_join(struct rn_ranks **ranks, double timeout);
+int ranks_join(struct rn_ranks **ranks, const struct ranks_args *args);
 
-/** Leave them after `rc`. Who tells of it now speaks. */
-void ranks_leave(struct rn_ranks *ranks, int rc);
+/** Who tells of `rc` now speaks. */
+void ranks_choose(const struct rn_ranks *ranks, int rc);
+
+/** Leave them, when all is said. */
+void ranks_leave(struct rn_ranks *ranks);
 
 /** Let a rank other than the first one say a line. */
 void ranks_say(const char *text);

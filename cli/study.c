@@ -7,6 +7,7 @@
 #include "jobs.h"
 #include "output.h"
 #include "progress.h"
+#include "ranks.h"
 
 #include <errno.h>
 #include <fnmatch.h>
@@ -25,6 +26,7 @@
 struct options {
     const char *out, *report, *only;
     int jobs, threads, list, json, quiet;
+    struct ranks_args ranks;
 };
 
 #define AT(field) offsetof(struct options, field)
@@ -48,6 +50,7 @@ static const struct rn_option study_options[] = {
              "nothing"},
     {"report", .type = RN_OPTION_TEXT, .offset = AT(report), .value = "DIR",
      .help = "Run nothing; report on all runs below DIR, whoever made them"},
+    RANKS_OPTIONS(AT(ranks)),
     {"json", .type = RN_OPTION_FLAG, .offset = AT(json), .help = JSON_HELP},
     {"quiet", .type = RN_OPTION_FLAG, .offset = AT(quiet),
      .help = "Print errors and the result only"},
@@ -72,6 +75,7 @@ struct study {
     struct job jobs[JOBS_MAX];
     int n_jobs, threads;
     size_t failed, busy;
+    struct rn_ranks *ranks; /* that compute each run together, or NULL */
 };
 
 /* ------------------------------------------------------------------- runs */
@@ -253,8 +257,8 @@ static int start(struct study *s, struct job *job, size_t i, int lock)
     return rc;
 }
 
-/* Begin or go on with a run, if nobody else has it: 1 when it was started. */
-static int try_run(struct study *s, struct job *job, size_t i)
+/* The lock of a run that is to be begun or gone on with, or -1. */
+static int claim(struct study *s, size_t i)
 {
     struct study_run *run = &s->runs[i];
     int lock = job_lock(run->folder);
@@ -262,22 +266,39 @@ static int try_run(struct study *s, struct job *job, size_t i)
     if (lock == -2) {
         s->busy++;
         say("%s: another process is at it", run->name);
-        return 0;
+        return -1;
     }
     if (lock >= 0)
         study_look(run); /* by now another may have finished it */
-    if (lock >= 0 && (run->is == RUN_MISSING || run->is == RUN_STOPPED) &&
-        start(s, job, i, lock) == 0) {
-        if (!s->o->quiet)
-            say("%s: %s", run->name,
-                run->is == RUN_STOPPED ? "goes on" : "begins");
-        return 1;
-    }
+    if (lock >= 0 && (run->is == RUN_MISSING || run->is == RUN_STOPPED))
+        return lock;
     if (run->is != RUN_FINISHED)
         s->failed++;
     if (lock >= 0)
         close(lock);
-    return 0;
+    return -1;
+}
+
+static void say_begins(const struct study *s, const struct study_run *run)
+{
+    if (!s->o->quiet)
+        say("%s: %s", run->name, run->is == RUN_STOPPED ? "goes on" : "begins");
+}
+
+/* Begin or go on with a run, if nobody else has it: 1 when it was started. */
+static int try_run(struct study *s, struct job *job, size_t i)
+{
+    int lock = claim(s, i);
+
+    if (lock < 0)
+        return 0;
+    if (start(s, job, i, lock) < 0) {
+        s->failed++;
+        close(lock);
+        return 0;
+    }
+    say_begins(s, &s->runs[i]);
+    return 1;
 }
 
 static void tell(void *user, const char *text)
@@ -296,13 +317,21 @@ static int report(const char *folder, const struct rn_study *study,
     return 0;
 }
 
+/* What stopped the study, here or on another rank; or 0. */
+static int signal_of(const struct study *s)
+{
+    int stopped = rn_ranks_stopped(s->ranks);
+
+    return stopped ? stopped : interrupt_signal();
+}
+
 static void finish_run(struct study *s, const struct job *job, int status)
 {
     struct study_run *run = &s->runs[job->run];
     struct text t;
     char line[500];
 
-    if (interrupt_signal() && status > 128)
+    if (signal_of(s) && status > 128)
         return;
     if (status == 0) {
         if (!s->o->quiet)
@@ -358,6 +387,80 @@ static void run_all(struct study *s)
         if (running)
             nanosleep(&pause, NULL);
     } while (running || (next < s->count && !interrupt_signal()));
+}
+
+/* ------------------------------------------------------------------ ranks */
+
+/* Rank 0's value, on all of them; -1 after a message. */
+static int told(const struct study *s, int value)
+{
+    struct rn_error err = {0};
+    int rc = rn_ranks_tell(s->ranks, &value, sizeof(value), &err);
+
+    ranks_choose(s->ranks, rc);
+    if (rc)
+        cli_fail(&err);
+    return rc ? -1 : value;
+}
+
+/* What all ranks are to do with a run. */
+enum { PASS, BEGIN, GO_ON, END };
+
+/* Rank 0 alone looks at folders and holds locks. */
+static int order(struct study *s, size_t i, int *lock)
+{
+    if (interrupt_signal())
+        return END;
+    *lock = claim(s, i);
+    if (*lock < 0)
+        return PASS;
+    say_begins(s, &s->runs[i]);
+    return s->runs[i].is == RUN_STOPPED ? GO_ON : BEGIN;
+}
+
+/* Its output goes where that of a process would. */
+static int train_diverted(const struct study *s, const struct study_run *run,
+                          const char *resume)
+{
+    int first = rn_ranks_rank(s->ranks) == 0, saved[2], status;
+
+    if (first && job_divert(run->folder, saved) < 0)
+        first = 0;
+    status = train_run(&run->options, resume, s->o->threads, s->ranks);
+    if (first)
+        job_restore(saved);
+    return status;
+}
+
+/* The run, by all ranks; whether they go on with the next one. */
+static int train_together(struct study *s, size_t i)
+{
+    const struct study_run *run = &s->runs[i];
+    struct job job = {.run = i, .lock = -1, .began = seconds_now()};
+    int first = rn_ranks_rank(s->ranks) == 0;
+    int what = told(s, first ? order(s, i, &job.lock) : PASS);
+
+    if (what == BEGIN || what == GO_ON) {
+        finish_run(s, &job,
+                   train_diverted(s, run, what == GO_ON ? run->folder : NULL));
+        if (job.lock >= 0)
+            close(job.lock);
+    }
+    s->failed += what < 0;
+    return what >= 0 && what != END && !signal_of(s) &&
+           rn_ranks_go_on(s->ranks);
+}
+
+static void run_together(struct study *s)
+{
+    struct rn_study_result ignored;
+    size_t i = 0;
+
+    while (i < s->count && train_together(s, i)) {
+        if (rn_ranks_rank(s->ranks) == 0)
+            report(s->o->out, s->study, &ignored, 1);
+        i++;
+    }
 }
 
 /* ---------------------------------------------------------------- command */
@@ -443,30 +546,57 @@ static void print_result(const struct options *o, const char *folder,
     printf("\nreport: %s/report.html\n", folder);
 }
 
-static int run_study(struct study *s)
+/* The report, by one of the ranks. */
+static int conclude(const struct study *s)
 {
     struct rn_study_result result = {.runs = 0};
-    struct rn_machine machine;
-    int rc = make_folder(s->o->out);
+    int rc = report(s->o->out, s->study, &result, s->o->quiet);
 
     if (rc == 0)
+        print_result(s->o, s->o->out, &result, s->failed);
+    return rc;
+}
+
+static int run_study(struct study *s)
+{
+    int first = rn_ranks_rank(s->ranks) == 0, rc = 0;
+    struct rn_machine machine;
+
+    if (first)
+        rc = make_folder(s->o->out);
+    if (first && rc == 0)
         rc = keep_file(s);
+    rc = told(s, rc);
     if (rc)
-        return rc;
+        return rc < 0 ? EXIT_FAILED : rc;
     rn_machine_get(&machine);
     s->threads = s->o->threads ? s->o->threads : machine.threads;
     s->n_jobs = s->o->jobs ? s->o->jobs : 1;
     interrupt_catch();
     signal(SIGCHLD, SIG_DFL); /* ignored, nobody could wait for a run */
-    run_all(s);
-    rc = report(s->o->out, s->study, &result, s->o->quiet);
-    if (rc == 0)
-        print_result(s->o, s->o->out, &result, s->failed);
-    if (interrupt_signal()) {
+    if (s->ranks)
+        run_together(s);
+    else
+        run_all(s);
+    if (first)
+        rc = conclude(s);
+    if (signal_of(s)) {
         say("stopped; the same command goes on");
-        return 128 + interrupt_signal();
+        return 128 + signal_of(s);
     }
     return s->failed ? EXIT_FAILED : rc;
+}
+
+/* Alone, or with the ranks that a launcher started. */
+static int run_joined(struct study *s)
+{
+    int rc = ranks_join(&s->ranks, &s->o->ranks);
+
+    if (rc)
+        return rc;
+    rc = run_study(s);
+    ranks_leave(s->ranks);
+    return rc;
 }
 
 /* The report alone, of a folder that may have a study's file. */
@@ -490,6 +620,14 @@ static int report_again(const struct options *o)
 
 static int check(const struct options *o, const struct args *args)
 {
+    int ranks = rn_ranks_launched(NULL, NULL);
+
+    if (ranks > 1 && (o->report || o->jobs)) {
+        say_error("--%s is for one process, not for %d ranks%s",
+                  o->report ? "report" : "jobs", ranks,
+                  o->report ? "" : ", which compute each run together");
+        return EXIT_USAGE;
+    }
     if (o->report && (args->count || o->out || o->list || o->only || o->jobs ||
                       o->threads)) {
         say_error("--report runs nothing; it takes --json and --quiet alone");
@@ -528,7 +666,7 @@ static int run(const struct command *command, void *options,
     if (rc == 0)
         rc = make_runs(&s);
     if (rc == 0)
-        rc = o->list ? study_list(s.runs, s.count) : run_study(&s);
+        rc = o->list ? study_list(s.runs, s.count) : run_joined(&s);
     free_runs(&s);
     rn_study_destroy(s.study);
     return rc;
@@ -557,11 +695,13 @@ const struct command command_study = {
         "RUN and values to be met may have * and ?. DIR gets report.html, "
         "report.md and\nreport.csv. Several processes, also of several "
         "machines where fcntl() locks work\n(NFS with its lock service), may "
-        "run the same study: each takes runs that no\nother has.\n",
+        "run the same study: each takes runs that no\nother has. Under mpirun "
+        "or srun all ranks compute each run together, one after\nthe other.\n",
     .groups = groups,
     .n_groups = COUNT(groups),
     .size = sizeof(struct options),
     .max_args = 2,
+    .ranks = 1,
     .defaults = defaults,
     .run = run,
 };

@@ -19,7 +19,7 @@ struct options {
     const char *recipe;
     const char *resume;
     const char *validation;
-    double timeout;
+    struct ranks_args ranks;
     int json, quiet;
 };
 
@@ -37,7 +37,7 @@ static const struct rn_option run_options[] = {
      .help = "Read lines 'option = value' from this file, from the recipe of "
              "that name that comes with the program, or from standard input "
              "(-); the command line overrides them"},
-    TIMEOUT_OPTION(AT(timeout)),
+    RANKS_OPTIONS(AT(ranks)),
     {"json", .type = RN_OPTION_FLAG, .offset = AT(json), .help = JSON_HELP},
     {"quiet", .type = RN_OPTION_FLAG, .offset = AT(quiet),
      .help = "Print errors and the result only, no progress and no messages"},
@@ -104,8 +104,9 @@ static int apply_recipe(const struct command *command, struct options *o,
         return EXIT_USAGE;
     memset(o, 0, sizeof(*o));
     defaults(o);
-    rc = recipe_read(path, command, o, "resume|data|recipe|timeout|json|quiet",
-                     args, text);
+    rc = recipe_read(path, command, o,
+                     "resume|data|recipe|timeout|allow-mixed|json|quiet", args,
+                     text);
     if (rc == 0 && options_given(command, args, "iterations") &&
         options_given(command, args, "epochs"))
         rc = both_lengths(path);
@@ -120,8 +121,9 @@ static int apply_recipe(const struct command *command, struct options *o,
 }
 
 /** Options that a run may go on with. */
-#define BESIDE_RESUME \
-    "resume|json|quiet|threads|data|iterations|epochs|emulate|timeout"
+#define BESIDE_RESUME                                                   \
+    "resume|json|quiet|threads|data|iterations|epochs|emulate|timeout|" \
+    "allow-mixed"
 
 static int check_resume(const struct command *command, const struct args *args)
 {
@@ -393,8 +395,19 @@ static int train(struct options *o, struct rn_ranks *ranks)
     else
         rc = rn_train(&o->train, &events, &result, &err);
     stopped = rn_ranks_stopped(ranks);
-    ranks_leave(ranks, rc);
+    ranks_choose(ranks, rc);
     return finish(run, o, rc, &result, &watcher, stopped, &err);
+}
+
+int train_run(const struct rn_train_options *options, const char *resume,
+              int threads, struct rn_ranks *ranks)
+{
+    struct options o = {.train = *options, .resume = resume};
+
+    o.train.threads = threads;
+    if (resume) /* the rest is the run's */
+        o.train = (struct rn_train_options){.threads = threads};
+    return train(&o, ranks);
 }
 
 /* The options of a command line and of the recipe it names, checked. */
@@ -447,9 +460,11 @@ static int run(const struct command *command, void *options,
     int rc = take(command, o, args, &recipe);
 
     if (rc == 0)
-        rc = ranks_join(&ranks, o->timeout);
-    if (rc == 0)
+        rc = ranks_join(&ranks, &o->ranks);
+    if (rc == 0) {
         rc = train(o, ranks);
+        ranks_leave(ranks);
+    }
     free(recipe);
     return rc;
 }

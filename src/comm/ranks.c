@@ -100,6 +100,17 @@ int rn_ranks_stopped(const struct rn_ranks *r)
     return r ? r->stop : 0;
 }
 
+void rn_ranks_allow_mixed(struct rn_ranks *r)
+{
+    if (r)
+        r->mixes = true;
+}
+
+const char *rn_ranks_mixed(const struct rn_ranks *r)
+{
+    return r && r->mixed[0] ? r->mixed : NULL;
+}
+
 /* Where rank 0 is missing, the next one has to tell. */
 int rn_ranks_speaks(const struct rn_ranks *r)
 {
@@ -307,6 +318,24 @@ int rn_ranks_gather(struct rn_ranks *r, const void *own, size_t bytes,
     return rc;
 }
 
+int rn_ranks_tell(struct rn_ranks *r, void *data, size_t size,
+                  struct rn_error *err)
+{
+    char *all;
+    int rc;
+
+    if (!r)
+        return RN_OK;
+    all = rn_alloc((size_t)r->size, size);
+    if (!all)
+        return rn_fail_memory(err, (size_t)r->size * size, "messages");
+    rc = rn_ranks_gather(r, data, size, all, err);
+    if (rc == RN_OK)
+        memcpy(data, all, size);
+    rn_free(all);
+    return rc;
+}
+
 /* ----------------------------------------------------------------- agreeing */
 
 /* How a rank fares. */
@@ -347,6 +376,13 @@ int rn_ranks_agree(struct rn_ranks *r, int rc, struct rn_error *err)
     return rc;
 }
 
+int rn_ranks_go_on(struct rn_ranks *r)
+{
+    if (r && !r->broken)
+        r->over = false;
+    return !r || !r->broken;
+}
+
 void rn_trait_text(struct rn_trait *trait, const char *text)
 {
     snprintf(trait->value, sizeof(trait->value), "%s", text);
@@ -357,7 +393,8 @@ void rn_trait_sum(struct rn_trait *trait, uint64_t checksum)
     snprintf(trait->value, sizeof(trait->value), "%016" PRIx64, checksum);
 }
 
-void rn_trait_machine(struct rn_trait traits[RN_MACHINE_TRAITS])
+void rn_trait_machine(const struct rn_ranks *r,
+                      struct rn_trait traits[RN_MACHINE_TRAITS])
 {
     static const char *const names[RN_MACHINE_TRAITS] = {
         "the version of resnet", "the instruction set", "oneDNN's version"};
@@ -365,17 +402,36 @@ void rn_trait_machine(struct rn_trait traits[RN_MACHINE_TRAITS])
 
     rn_machine_get(&m);
     for (int i = 0; i < RN_MACHINE_TRAITS; i++)
-        traits[i] = (struct rn_trait){.name = names[i], .code = RN_ERR_ARG};
+        traits[i] = (struct rn_trait){
+            .name = names[i], .code = RN_ERR_ARG, .mixes = r && r->mixes};
     rn_trait_text(&traits[0], rn_version());
     rn_trait_text(&traits[1], m.isa);
     rn_trait_text(&traits[2], m.onednn);
+}
+
+/* What a rank has otherwise than the first one. */
+static int differ(struct rn_ranks *r, int rank, const struct rn_trait *first,
+                  const struct rn_trait *other, const char *name,
+                  struct rn_error *err)
+{
+    char rank_name[96], text[sizeof(r->mixed)];
+
+    snprintf(text, sizeof(text), "%s: %s is %s, on rank 0 it is %s",
+             rn_ranks_name(r, rank, rank_name, sizeof(rank_name)), name,
+             other->value, first->value);
+    if (!first->mixes) {
+        r->over = true;
+        return rn_fail(err, first->code, "%s", text);
+    }
+    if (!r->mixed[0])
+        strcpy(r->mixed, text);
+    return RN_OK;
 }
 
 int rn_ranks_compare(struct rn_ranks *r, const struct rn_trait *traits,
                      size_t count, struct rn_error *err)
 {
     struct rn_trait *all;
-    char name[96];
     int rc;
 
     if (!r)
@@ -386,14 +442,11 @@ int rn_ranks_compare(struct rn_ranks *r, const struct rn_trait *traits,
                               "what ranks compare");
     rc = rn_ranks_gather(r, traits, count * sizeof(*traits), all, err);
     for (size_t i = count; i < (size_t)r->size * count && rc == RN_OK; i++) {
-        const struct rn_trait *own = &traits[i % count];
+        const struct rn_trait *first = &all[i % count];
 
-        if (strcmp(all[i].value, all[i % count].value) == 0)
-            continue;
-        r->over = true;
-        rc = rn_fail(err, own->code, "%s: %s is %s, on rank 0 it is %s",
-                     rn_ranks_name(r, (int)(i / count), name, sizeof(name)),
-                     own->name, all[i].value, all[i % count].value);
+        if (strcmp(all[i].value, first->value) != 0)
+            rc = differ(r, (int)(i / count), first, &all[i],
+                        traits[i % count].name, err);
     }
     rn_free(all);
     return rc;

@@ -27,6 +27,8 @@ struct rn_ranks {
     double timeout; /* seconds without any message that end it */
     bool over;      /* the work failed: there is nothing to exchange any more */
     bool broken; /* and it was an exchange: the ranks do not leave together */
+    bool mixes;  /* what computes may differ, */
+    char mixed[320]; /* and does so: the first difference; "": none */
     int missing; /* the first rank that did not answer, or -1 */
     int asked;   /* what events.stop() says here, for the next agreement */
     int stop;    /* and what it said on the first rank that was asked to stop */
@@ -67,14 +69,16 @@ int rn_ranks_gather(struct rn_ranks *r, const void *own, size_t bytes,
 struct rn_trait {
     const char *name; /* "the data" */
     char value[64];
-    int code; /* to fail with */
+    int code;   /* to fail with */
+    bool mixes; /* on rank 0: a difference is remembered, and is none */
 };
 /** As the value of a trait. */
 void rn_trait_text(struct rn_trait *trait, const char *text);
 void rn_trait_sum(struct rn_trait *trait, uint64_t checksum);
 /** What computes: the first of the traits, each with its name and code. */
 enum { RN_MACHINE_TRAITS = 3 };
-void rn_trait_machine(struct rn_trait traits[RN_MACHINE_TRAITS]);
+void rn_trait_machine(const struct rn_ranks *r,
+                      struct rn_trait traits[RN_MACHINE_TRAITS]);
 /** Name the first rank with another value than rank 0. */
 int rn_ranks_compare(struct rn_ranks *r, const struct rn_trait *traits,
                      size_t count, struct rn_error *err);

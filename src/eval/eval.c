@@ -539,7 +539,7 @@ static int meet(const struct evaluation *e, int rc, struct rn_error *err)
         return rc;
     for (size_t i = 0; i < e->count; i++)
         sum = rn_graph_checksum(e->models[i]->graph, sum);
-    rn_trait_machine(traits);
+    rn_trait_machine(e->o.ranks, traits);
     rn_trait_sum(&own[0], e->data->checksum);
     rn_trait_sum(&own[1], sum);
     snprintf(own[2].value, sizeof(own[2].value), "%d images, %d at a time",

@@ -124,6 +124,14 @@ static int add_differences(json_t *change, const json_t *before,
     return failed;
 }
 
+/* How ranks differ, where that was allowed. */
+static int set_mixed(json_t *change, const struct rn_ranks *ranks)
+{
+    const char *mixed = rn_ranks_mixed(ranks);
+
+    return mixed ? json_object_set_new(change, "mixed", json_string(mixed)) : 0;
+}
+
 static json_t *change_json(const struct rn_trainer *t,
                            const struct rn_train_options *before)
 {
@@ -134,7 +142,8 @@ static json_t *change_json(const struct rn_trainer *t,
     snprintf(sum, sizeof(sum), "%016" PRIx64, t->checksum);
     change = json_pack("{s:I, s:s}", "iteration",
                        (json_int_t)t->progress.iteration, "checkpoint", sum);
-    if (change && add_differences(change, old, new)) {
+    if (change &&
+        (add_differences(change, old, new) || set_mixed(change, t->o.ranks))) {
         json_decref(change);
         change = NULL;
     }
@@ -183,7 +192,7 @@ int rn_trainer_record_change(struct rn_trainer *t,
     json_t *texts;
     int rc;
 
-    if (same_options(&t->o, before))
+    if (same_options(&t->o, before) && !rn_ranks_mixed(t->o.ranks))
         return RN_OK;
     rc = rn_trainer_save(t, err);
     if (rc != RN_OK)

@@ -62,14 +62,16 @@ static json_t *data_json(const struct rn_trainer *t)
  * unchanged. 2: data gradients of 1x1 convolutions of our own. */
 enum { ARITHMETIC = 2 };
 
+/* Rank 0's; and how another differs, where that was allowed. */
 static json_t *machine_json(const struct rn_trainer *t)
 {
     struct rn_machine m;
 
     rn_machine_get(&m);
-    return json_pack("{s:s, s:s, s:s, s:i, s:i}", "cpu", m.cpu, "isa", m.isa,
-                     "onednn", m.onednn, "threads", t->threads, "arithmetic",
-                     ARITHMETIC);
+    return json_pack("{s:s, s:s, s:s, s:i, s:i, s:s*}", "cpu", m.cpu, "isa",
+                     m.isa, "onednn", m.onednn, "threads", t->threads,
+                     "arithmetic", ARITHMETIC, "mixed",
+                     rn_ranks_mixed(t->o.ranks));
 }
 
 int rn_trainer_describe(struct rn_trainer *t, struct rn_error *err)
@@ -141,8 +143,11 @@ void rn_trainer_compare_machine(const struct rn_trainer *t)
     struct rn_machine m;
 
     rn_machine_get(&m);
-    if (!onednn || !isa || strcmp(onednn, m.onednn) != 0 ||
-        strcmp(isa, m.isa) != 0)
+    if (json_object_get(object, "mixed"))
+        rn_trainer_say(t, "the run began on ranks that differ; its last bits "
+                          "may differ from now on");
+    else if (!onednn || !isa || strcmp(onednn, m.onednn) != 0 ||
+             strcmp(isa, m.isa) != 0)
         rn_trainer_say(t, "the run began on another machine or oneDNN; its "
                           "last bits may differ from now on");
     else if (json_integer_value(arithmetic) != ARITHMETIC)

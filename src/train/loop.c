@@ -223,7 +223,9 @@ static int report(struct rn_trainer *t, struct rn_error *err)
     int rc = RN_OK;
 
     r.tested = test_due(t);
-    if (t->o.reestimate && t->progress.iteration == t->iterations)
+    rc = rn_trainer_compare_weights(t, err);
+    if (rc == RN_OK && t->o.reestimate &&
+        t->progress.iteration == t->iterations)
         rc = reestimate(t, err);
     if (rc == RN_OK && r.tested)
         rc = run_test(t, err);

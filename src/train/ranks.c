@@ -4,15 +4,23 @@
 #include "train/trainer.h"
 
 #include "core/count.h"
+#include "core/file.h"
 #include "core/memory.h"
 
 #include <stdio.h>
 #include <string.h>
 
+/* Of the weights as they lie in memory. */
+static uint64_t lying(const struct rn_trainer *t)
+{
+    return rn_checksum(0, t->flat.value,
+                       t->flat.count * sizeof(*t->flat.value));
+}
+
 /* What would make other bits on one of them. */
 static int compare(struct rn_trainer *t, struct rn_error *err)
 {
-    struct rn_trait traits[RN_MACHINE_TRAITS + 6] = {
+    struct rn_trait traits[RN_MACHINE_TRAITS + 7] = {
         [RN_MACHINE_TRAITS] = {.name = "the checksum of DATA",
                                .code = RN_ERR_DATA},
         {.name = "the batch", .code = RN_ERR_ARG},
@@ -20,16 +28,19 @@ static int compare(struct rn_trainer *t, struct rn_error *err)
         {.name = "the iteration to go on from", .code = RN_ERR_DATA},
         {.name = "the checksum of the first weights", .code = RN_ERR_DATA},
         {.name = "the checksum of the teacher", .code = RN_ERR_DATA},
+        /* by vectors of 16 channels or of 8, of machines that may differ */
+        {.name = "the layout of weights in memory", .code = RN_ERR_ARG},
     };
     struct rn_trait *own = traits + RN_MACHINE_TRAITS;
 
-    rn_trait_machine(traits);
+    rn_trait_machine(t->o.ranks, traits);
     rn_trait_sum(&own[0], t->data->checksum);
     snprintf(own[1].value, sizeof(own[1].value), "%d", t->o.batch);
     rn_trait_sum(&own[2], rn_options_checksum(&t->o));
     snprintf(own[3].value, sizeof(own[3].value), "%ld", t->progress.iteration);
     rn_trait_sum(&own[4], rn_graph_checksum(t->trainee->graph, 0));
     rn_trait_sum(&own[5], t->teacher.checksum);
+    rn_trait_sum(&own[6], lying(t));
     return rn_ranks_compare(t->o.ranks, traits, COUNT(traits), err);
 }
 
@@ -75,5 +86,23 @@ int rn_trainer_meet(struct rn_trainer *t, int rc, struct rn_error *err)
     if (rc != RN_OK || !t->o.ranks)
         return rc;
     rc = compare(t, err);
-    return rc == RN_OK ? say_table(t, err) : rc;
+    if (rc == RN_OK)
+        rc = say_table(t, err);
+    if (rc == RN_OK && rn_ranks_mixed(t->o.ranks))
+        rn_trainer_say(t,
+                       "%s; the last bits of results depend on which rank "
+                       "computes what",
+                       rn_ranks_mixed(t->o.ranks));
+    return rc;
+}
+
+int rn_trainer_compare_weights(struct rn_trainer *t, struct rn_error *err)
+{
+    struct rn_trait trait = {.name = "the checksum of the weights by now",
+                             .code = RN_ERR_RANK};
+
+    if (!rn_ranks_mixed(t->o.ranks))
+        return RN_OK;
+    rn_trait_sum(&trait, lying(t));
+    return rn_ranks_compare(t->o.ranks, &trait, 1, err);
 }

@@ -122,6 +122,9 @@ int rn_trainer_groups(const struct rn_trainer *t);
 
 /** All ranks have come so far, and do the same work; say which they are. */
 int rn_trainer_meet(struct rn_trainer *t, int rc, struct rn_error *err);
+/** Where different machines are allowed, they still must have the same weights.
+ */
+int rn_trainer_compare_weights(struct rn_trainer *t, struct rn_error *err);
 
 /* length.c */
 

@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define LIMIT    ((size_t)1 << 28)
@@ -136,6 +137,74 @@ static void exchanges(void **state)
         assert_non_null(strstr(threads[i].err.msg, "rank 0 ("));
         assert_non_null(strstr(threads[i].err.msg, "has not answered for "));
         assert_int_equal(threads[i].speaks, i == 1);
+    }
+}
+
+/* ----------------------------------------------------------------- compare */
+
+struct comparing {
+    struct rn_trait traits[2];
+    int mixes;
+    char mixed[300];
+};
+
+static int compare_mixed(void *user, struct rn_ranks *r, struct rn_error *err)
+{
+    struct comparing *c = user;
+    struct rn_trait machine[RN_MACHINE_TRAITS];
+    int rc;
+
+    if (c->mixes)
+        rn_ranks_allow_mixed(r);
+    rn_trait_machine(r, machine);
+    c->traits[0].mixes = machine[0].mixes;
+    rc = rn_ranks_compare(r, c->traits, 2, err);
+    if (rn_ranks_mixed(r))
+        snprintf(c->mixed, sizeof(c->mixed), "%s", rn_ranks_mixed(r));
+    return rc;
+}
+
+/* Machines may differ where that is allowed, by rank 0; data never. */
+static void mixed(void **state)
+{
+    static const struct {
+        const char *isa, *data; /* of rank 2 */
+        int mixes[3];
+        int code;
+        const char *says;
+    } cases[] = {
+        {"avx512", "1", {0, 0, 0}, RN_OK, ""},
+        {"avx2", "1", {0, 0, 0}, RN_ERR_ARG, "the set is avx2, on rank 0 it"},
+        {"avx2", "1", {0, 1, 1}, RN_ERR_ARG, "the set is avx2, on rank 0 it"},
+        {"avx2", "1", {1, 0, 0}, RN_OK, "the set is avx2, on rank 0 it"},
+        {"avx2", "2", {1, 1, 1}, RN_ERR_DATA, "the data is 2, on rank 0 it is"},
+        {"avx512", "1", {1, 1, 1}, RN_OK, ""},
+    };
+
+    (void)state;
+    for (size_t k = 0; k < COUNT(cases); k++) {
+        struct office office = {.after = -1};
+        struct rank_thread threads[3];
+        struct comparing all[3];
+
+        for (int i = 0; i < 3; i++) {
+            all[i] = (struct comparing){
+                .traits = {{.name = "the set", .code = RN_ERR_ARG},
+                           {.name = "the data", .code = RN_ERR_DATA}},
+                .mixes = cases[k].mixes[i]};
+            rn_trait_text(&all[i].traits[0], i == 2 ? cases[k].isa : "avx512");
+            rn_trait_text(&all[i].traits[1], i == 2 ? cases[k].data : "1");
+        }
+        run_ranks(&office, 3, WAIT, compare_mixed, all, sizeof(*all), threads);
+        for (int i = 0; i < 3; i++) {
+            const char *text =
+                cases[k].code ? threads[i].err.msg : all[i].mixed;
+
+            assert_int_equal(threads[i].code, cases[k].code);
+            assert_non_null(strstr(text, cases[k].says));
+            assert_int_equal(strstr(text, "rank 2 (") != NULL,
+                             *cases[k].says != '\0');
+        }
     }
 }
 
@@ -280,12 +349,10 @@ static void read_whole(const char *run, const char *name, uint8_t **bytes,
         fail_msg("%s", err.msg);
 }
 
-static void assert_same_run(const char *a, const char *b)
+static void assert_same_files(const char *a, const char *b,
+                              const char *const *files, size_t count)
 {
-    static const char *const files[] = {"last.safetensors", "best.safetensors",
-                                        "curve.svg"};
-
-    for (size_t i = 0; i < COUNT(files); i++) {
+    for (size_t i = 0; i < count; i++) {
         uint8_t *x, *y;
         size_t m, n;
 
@@ -296,6 +363,14 @@ static void assert_same_run(const char *a, const char *b)
         rn_free(x);
         rn_free(y);
     }
+}
+
+static void assert_same_run(const char *a, const char *b)
+{
+    static const char *const files[] = {"last.safetensors", "best.safetensors",
+                                        "curve.svg"};
+
+    assert_same_files(a, b, files, COUNT(files));
 }
 
 static void train_on(int ranks, const struct training *t,
@@ -446,36 +521,80 @@ static void silent(void **state)
 /* -------------------------------------------------------------- evaluation */
 
 struct evaluating {
-    struct rn_model *model;
+    struct rn_model *models[2];
     struct rn_data *data;
     struct rn_eval_result result;
+    struct rn_report *report;
 };
 
+/* Two models together, with all that is known of every image. */
 static int evaluate(void *user, struct rn_ranks *r, struct rn_error *err)
 {
     struct evaluating *e = user;
-    const struct rn_eval_options options = {
-        .struct_size = sizeof(options), .batch = 7, .threads = 1, .ranks = r};
+    const struct rn_model *models[] = {e->models[0], e->models[1]};
+    const struct rn_eval_options options = {.struct_size = sizeof(options),
+                                            .batch = 7,
+                                            .threads = 1,
+                                            .keep = 1,
+                                            .ranks = r};
 
-    return rn_eval(e->model, e->data, RN_PART_TRAIN, &options, &e->result, err);
+    return rn_eval_models(models, 2, e->data, RN_PART_TRAIN, &options,
+                          &e->result, &e->report, err);
 }
 
-/* Every image is counted once, on any number of ranks. */
+/* What a rank's report writes, in a folder of that name. */
+static void write_report(const struct evaluating *e, const char *name)
+{
+    static const struct {
+        const char *name;
+        int (*write)(const struct rn_report *report, const char *path,
+                     struct rn_error *err);
+    } files[] = {{"confusion.csv", rn_report_confusion},
+                 {"predictions.csv", rn_report_predictions},
+                 {"probabilities.npy", rn_report_probabilities},
+                 {"mistakes.html", rn_report_mistakes}};
+    struct rn_error err = {0};
+    char path[100];
+
+    mkdir(in_folder(name), 0777);
+    for (size_t i = 0; i < COUNT(files); i++) {
+        snprintf(path, sizeof(path), "%s/%s", name, files[i].name);
+        if (files[i].write(e->report, in_folder(path), &err))
+            fail_msg("%s", err.msg);
+    }
+}
+
+static void assert_same_report(const char *a, const char *b)
+{
+    static const char *const files[] = {"confusion.csv", "predictions.csv",
+                                        "probabilities.npy", "mistakes.html"};
+
+    assert_same_files(a, b, files, COUNT(files));
+}
+
+/* Every image is counted once, on any number of ranks, and each has the whole
+ * report. */
 static void evaluated_alike(void **state)
 {
+    static const int counts[] = {2, 3, 7};
     struct office office = {.after = -1};
     struct rank_thread threads[RANKS_MOST];
     struct evaluating alone, all[RANKS_MOST];
     struct rn_error err = {0};
 
     (void)state;
-    if (rn_model_load(&alone.model, in_folder("alone/best.safetensors"),
+    if (rn_model_load(&alone.models[0], in_folder("alone/best.safetensors"),
+                      &err) ||
+        rn_model_load(&alone.models[1], in_folder("alone/last.safetensors"),
                       &err) ||
         rn_data_open(&alone.data, "synthetic:3x8x8:4:90", NULL, &err) ||
         evaluate(&alone, NULL, &err))
         fail_msg("%s", err.msg);
     assert_int_equal(alone.result.images, 90);
-    for (int n = 2; n <= 7; n++) {
+    write_report(&alone, "report");
+    for (size_t k = 0; k < COUNT(counts); k++) {
+        int n = counts[k];
+
         for (int i = 0; i < n; i++)
             all[i] = alone;
         run_ranks(&office, n, WAIT, evaluate, all, sizeof(*all), threads);
@@ -484,9 +603,16 @@ static void evaluated_alike(void **state)
             all[i].result.seconds = alone.result.seconds;
             assert_memory_equal(&all[i].result, &alone.result,
                                 sizeof(alone.result));
+            if (i == 0 || i == n - 1) {
+                write_report(&all[i], "report-of-rank");
+                assert_same_report("report", "report-of-rank");
+            }
+            rn_report_destroy(all[i].report);
         }
     }
-    rn_model_destroy(alone.model);
+    rn_report_destroy(alone.report);
+    rn_model_destroy(alone.models[0]);
+    rn_model_destroy(alone.models[1]);
     rn_data_close(alone.data);
 }
 
@@ -495,6 +621,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(exchanges),
         cmocka_unit_test(links),
+        cmocka_unit_test(mixed),
         cmocka_unit_test(sums),
         cmocka_unit_test(trained_alike),
         cmocka_unit_test(trained_far_apart),

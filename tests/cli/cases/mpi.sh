@@ -11,7 +11,23 @@ hash() {
 figures() {
     sed 's/"seconds":[^,}]*//'
 }
+# Rank 1 of those that this starts is of another instruction set.
+cat > other.sh <<'END'
+[ "${OMPI_COMM_WORLD_RANK-}${PMI_RANK-}" != 1 ] || export ONEDNN_MAX_CPU_ISA=SSE41
+exec resnet "$@"
+END
+cat > differ <<'END'
+2 rank 1 (): the instruction
+0 "mixed": "rank 1
+2 rank 1 (): the instruction
+2 rank 1 (): the layout
+END
+# where there are no vectors of 16 channels, they all lie alike
+grep -q avx512bw /proc/cpuinfo || sed -i '4s/.*/0 "mixed": "rank 1/' differ
+printf 'net = resnet8\nbatch = 24\ngroups = 4\niterations = 2 | 4\nlr = 0.1 | 1e6\n%s' \
+    'exclude = iterations=2 lr=1e6' > small.conf
 prepare resnet train $small --iterations 8 --out alone
+resnet study small.conf synthetic:3x8x8:4:90 --out studied --threads 1 > said 2>&1
 prepare resnet train $small --schedule constant --iterations 8 --out other
 figures=$(resnet eval alone/last.safetensors synthetic:3x8x8:4:90 \
     --part train --json 2> said | figures)
@@ -35,7 +51,29 @@ for mpi in ompi mpich; do
     "$launch" -n 3 resnet eval alone/last.safetensors synthetic:3x8x8:4:90 \
         --part train --json > evaluated 2> said || cat said
     [ "$(figures < evaluated)" = "$figures" ] || cat evaluated
-    for command in "train $small --out $mpi-bad" "info resnet20"; do
+    # machines that differ: in what computes, and in how weights lie
+    for most in AVX2 AVX512_CORE; do
+        for more in "" --allow-mixed; do
+            ONEDNN_MAX_CPU_ISA=$most "$launch" -n 2 sh other.sh train $small \
+                --iterations 2 --out $mpi-$most --quiet $more > said 2>&1
+            echo $? $(grep -o 'rank 1 (.*): the [a-z]*' said | sed 's/(.*)/()/') \
+                $(grep -o '"mixed": "rank 1' $mpi-$most/run.json 2> /dev/null)
+        done
+    done > mixed
+    cmp mixed differ || cat mixed said
+    "$launch" -n 2 sh other.sh eval alone/last.safetensors synthetic:3x8x8:4:90 \
+        --allow-mixed > evaluated 2> said || cat said
+    [ "$(grep -c 'last digits depend' said)" -eq 1 ] || cat said
+    # a study, all runs by all ranks, a failed one among them
+    "$launch" -n 2 resnet study small.conf synthetic:3x8x8:4:90 --out $mpi-studied \
+        --threads 1 > said 2>&1
+    [ $? -eq 1 ] && grep -q '^3 runs, .* 1 failed' said || cat said
+    for run in iterations2-lr0.1 iterations4-lr0.1; do
+        [ "$(hash $mpi-studied/$run)" = "$(hash studied/$run)" ] ||
+            echo "$mpi: $run of the study differs"
+    done
+    for command in "train $small --out $mpi-bad" "info resnet20" \
+        "study small.conf --out $mpi-bad --jobs 2" "study --report studied"; do
         # shellcheck disable=SC2086
         "$launch" -n 3 resnet $command > said 2>&1 &&
             echo "$mpi: $command does not fail"
