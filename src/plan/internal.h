@@ -142,6 +142,9 @@ struct rn_step {
     struct rn_conv *conv; /* borrowed from the plan's list */
     int weights, bias;    /* parameters, training */
     int fold;             /* in plan->folds, inference, or RN_NONE */
+    size_t first;    /* training, of the flat numbers: SIZE_MAX, or the first
+                        of parameters that it may have to do with; */
+    size_t finished; /* and so many that no step behind it has to do with */
     double flops, bytes;
     double seconds; /* spent since the last reset, when profiling */
 };
@@ -216,6 +219,7 @@ struct rn_plan {
 
     /* Arguments of the run under way. */
     const struct rn_tracer *tracer; /* or NULL */
+    const struct rn_plan_follower *follower; /* borrowed, or NULL */
     const float *images;
     struct rn_draw draw;
     double ahead; /* of the run, see rn_plan_fade() */
@@ -309,6 +313,17 @@ void rn_plain_values(const struct rn_plan *plan, int node, int buffer,
 /** Have a training plan keep less from forward to backward, as its option
  *  says. */
 int rn_recompute(struct rn_plan *plan, struct rn_error *err);
+
+/* follow.c */
+
+/** Set `first` and `finished` of all steps; they are in their order. */
+void rn_mark_steps(struct rn_plan *plan);
+/** Tell the plan's follower, if it has one, before and after step i of a run;
+ *  `forward` is rn_forward_steps(). */
+int rn_follow_before(struct rn_plan *plan, size_t i, size_t forward,
+                     struct rn_error *err);
+int rn_follow_after(struct rn_plan *plan, size_t i, size_t forward,
+                    struct rn_error *err);
 
 /* run.c */
 

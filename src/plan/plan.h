@@ -144,6 +144,24 @@ int rn_plan_learn(struct rn_plan *plan, const float *images,
                   const struct rn_targets *targets,
                   struct rn_step_result *result, struct rn_error *err);
 
+/** Who is told, while a training plan learns, how far it is with the flat
+ *  arrays, between its steps: which are many. Nonzero ends the run, and is
+ *  returned. The thread is the calling one, in the plan's floating-point mode.
+ */
+struct rn_plan_follower {
+    /** In forward: of the values those from number `from` on must be there;
+     *  SIZE_MAX: none need be. Last, before backward, with 0: from here on
+     *  gradients are written. */
+    int (*reads)(void *user, size_t from, struct rn_error *err);
+    /** In backward: the first `numbers` gradients are final, and of the values
+     *  as many are not read any more. */
+    int (*finished)(void *user, size_t numbers, struct rn_error *err);
+    void *user;
+};
+/** For the runs to come; borrowed. NULL: nobody. */
+void rn_plan_follow(struct rn_plan *plan,
+                    const struct rn_plan_follower *follower);
+
 /** Training plan: forward alone, up to the logits; the batch's share of the
  *  running statistics is `share`. */
 int rn_plan_statistics(struct rn_plan *plan, const float *images, double share,

@@ -4,17 +4,24 @@
 
 static int run_first(struct rn_plan *plan, size_t steps, struct rn_error *err)
 {
+    size_t forward = plan->follower ? rn_forward_steps(plan) : 0;
     int rc = RN_OK;
 
     for (size_t i = 0; !rc && i < steps; i++) {
         struct rn_step *s = &plan->steps[i];
-        double start = plan->options.profile ? rn_now() : 0;
+        double start;
 
+        rc = rn_follow_before(plan, i, forward, err);
+        if (rc)
+            break;
+        start = plan->options.profile ? rn_now() : 0;
         rc = s->type->run(plan, s, err);
         if (plan->options.profile)
             s->seconds += rn_now() - start;
         if (!rc && plan->tracer)
             rc = plan->tracer->step(plan, s);
+        if (!rc)
+            rc = rn_follow_after(plan, i, forward, err);
     }
     plan->runs++;
     return rc;

@@ -1102,5 +1102,7 @@ int rn_compile_train(struct rn_plan *plan, struct rn_error *err)
     rn_free(t.readers);
     rn_free(t.needed);
     rn_free(t.dense);
+    if (!rc)
+        rn_mark_steps(plan);
     return rc;
 }

@@ -1076,6 +1076,86 @@ static void recomputation_holds_less(void **state)
     }
 }
 
+/* ------------------------------------------------------------- following */
+
+/* Values that come when they are read, and are spoilt, gradients too, when they
+ * are done with. */
+struct following {
+    struct rn_flat flat;
+    float *values, *grads; /* as they shall be, and what has become final */
+    size_t finished;
+    bool backward;
+};
+
+static int bring(void *user, size_t from, struct rn_error *err)
+{
+    struct following *f = user;
+
+    (void)err;
+    assert_int_equal(f->finished, 0);
+    f->backward |= from == 0;
+    if (from < f->flat.count)
+        memcpy(f->flat.value + from, f->values + from,
+               (f->flat.count - from) * sizeof(float));
+    return RN_OK;
+}
+
+static int spoil(void *user, size_t numbers, struct rn_error *err)
+{
+    struct following *f = user;
+    size_t bytes = (numbers - f->finished) * sizeof(float);
+
+    (void)err;
+    assert_true(f->backward && numbers >= f->finished);
+    memcpy(f->grads + f->finished, f->flat.grad + f->finished, bytes);
+    memset(f->flat.grad + f->finished, 0xff, bytes);
+    memset(f->flat.value + f->finished, 0xff, bytes);
+    f->finished = numbers;
+    return RN_OK;
+}
+
+static void check_following(const char *net, char shortcut, int size, int level)
+{
+    struct lesson plain = lesson_again(net, shortcut, size, level);
+    struct lesson l = lesson_again(net, shortcut, size, level);
+    size_t bytes = l.flat.count * sizeof(float);
+    struct following f = {l.flat, rn_alloc(l.flat.count, sizeof(float)),
+                          rn_alloc(l.flat.count, sizeof(float)), 0, false};
+    const struct rn_plan_follower follower = {bring, spoil, &f};
+
+    assert_true(f.values && f.grads);
+    memcpy(f.values, l.flat.value, bytes);
+    memset(l.flat.value, 0xff, bytes);
+    rn_plan_follow(l.plan, &follower);
+    train(plain.plan, plain.images, plain.labels, &plain.result);
+    train(l.plan, l.images, l.labels, &l.result);
+    if (f.finished != l.flat.count ||
+        memcmp(f.grads, plain.flat.grad, bytes) != 0 ||
+        memcmp(&l.result.loss, &plain.result.loss, sizeof(double)) != 0)
+        fail_msg("%s, recompute %s: followed, the gradients are others", net,
+                 level_names[level]);
+    rn_free(f.values);
+    rn_free(f.grads);
+    lesson_close(&plain);
+    lesson_close(&l);
+}
+
+static void a_follower_is_told_in_time(void **state)
+{
+    static const struct again_case cases[] = {
+        {"resnet20", 'A', 12},       {"resnet18", 'B', 32},
+        {"wrn-10-1", 0, 12},         {"se-resnet8", 0, 12},
+        {"densenet-bc-16-8", 0, 12}, {"highway-19", 0, 32},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++)
+        for (int level = RN_RECOMPUTE_NONE; level <= RN_RECOMPUTE_BLOCKS;
+             level += RN_RECOMPUTE_BLOCKS - RN_RECOMPUTE_NONE)
+            check_following(cases[i].net, cases[i].shortcut, cases[i].size,
+                            level);
+}
+
 /* ----------------------------------------------------------- dense blocks */
 
 /* The same network, whose concatenations something reads that cannot read them
@@ -1602,6 +1682,7 @@ int main(void)
         cmocka_unit_test(weights_that_nothing_folds_into_are_not_copied),
         cmocka_unit_test(recomputation_changes_no_bit),
         cmocka_unit_test(recomputation_holds_less),
+        cmocka_unit_test(a_follower_is_told_in_time),
         cmocka_unit_test(dense_blocks_change_no_bit),
         cmocka_unit_test(what_is_not_dense),
         cmocka_unit_test(logits_of_any_batch_and_classes),
