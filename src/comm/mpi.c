@@ -11,7 +11,7 @@
 _Static_assert(sizeof(MPI_Request) <= sizeof(struct rn_request),
                "a request has room");
 
-enum { TAG = 1 };
+enum { TAG = 1 }; /* of the first kind of message */
 
 /* Ranks have a communicator of their own, whose failures are told rather than
  * fatal. */
@@ -36,13 +36,13 @@ static int join(void **self, int *rank, int *size)
 static int start(void *self, const struct rn_message *m,
                  struct rn_request *request)
 {
-    int bytes = (int)m->bytes, rc;
+    int bytes = (int)m->bytes, tag = TAG + (int)m->kind, rc;
     MPI_Request own;
 
     (void)self;
     rc = m->receives
-             ? MPI_Irecv(m->data, bytes, MPI_BYTE, m->peer, TAG, ranks, &own)
-             : MPI_Isend(m->data, bytes, MPI_BYTE, m->peer, TAG, ranks, &own);
+             ? MPI_Irecv(m->data, bytes, MPI_BYTE, m->peer, tag, ranks, &own)
+             : MPI_Isend(m->data, bytes, MPI_BYTE, m->peer, tag, ranks, &own);
     memcpy(request, &own, sizeof(own));
     return rc;
 }

@@ -5,6 +5,7 @@
 #include "core/memory.h"
 #include "core/threads.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <sched.h>
@@ -131,13 +132,7 @@ int rn_ranks_threads(const struct rn_ranks *r, int threads)
 #define EAGER_LOOKS  200
 #define PAUSE_NS     50000
 #define LOOK_SECONDS 0.1 /* for processes that have ended */
-
-struct waiting {
-    struct rn_ranks *r;
-    const struct rn_message *messages;
-    size_t count, left;
-    bool *done;
-};
+#define LOOK_MOST    64  /* messages in a look; the next one goes on */
 
 /* A transport that fails tells no more than that it did. */
 static int fail_at(struct rn_ranks *r, const struct rn_message *m,
@@ -153,48 +148,65 @@ static int fail_at(struct rn_ranks *r, const struct rn_message *m,
                    r->transport->name);
 }
 
-/* Look once at what is not done; whether anything was. */
-static int look(struct waiting *w, bool *progress, struct rn_error *err)
+/* Look at one message; whether it is done now. */
+static int look_at(struct rn_post *p, struct rn_letter *l,
+                   const struct rn_listener *listener, bool *progress,
+                   struct rn_error *err)
 {
-    struct rn_ranks *r = w->r;
+    struct rn_ranks *r = p->ranks;
+    int done = 0;
 
-    *progress = false;
-    for (size_t i = 0; i < w->count; i++) {
-        int done = 0;
-
-        if (w->done[i])
-            continue;
-        if (r->transport->test(r->self, &w->messages[i], &r->requests[i],
-                               &done))
-            return fail_at(r, &w->messages[i], err);
-        if (!done)
-            continue;
-        w->done[i] = *progress = true;
-        w->left--;
-    }
-    return RN_OK;
+    if (r->transport->test(r->self, &l->message, &l->request, &done))
+        return fail_at(r, &l->message, err);
+    if (!done)
+        return RN_OK;
+    l->done = *progress = true;
+    p->left--;
+    return listener->done
+               ? listener->done(listener->user, &l->message, l->tag, err)
+               : RN_OK;
 }
 
-static bool waits_for(const struct waiting *w, int rank)
+/* Look once at `most` of those that are not done; whether any was. */
+static int look(struct rn_post *p, const struct rn_listener *listener,
+                size_t most, bool *progress, struct rn_error *err)
 {
-    for (size_t i = 0; i < w->count; i++)
-        if (!w->done[i] && w->messages[i].peer == rank)
+    size_t count = p->count, first = p->next, i = 0;
+    int rc = RN_OK;
+
+    *progress = false;
+    for (; rc == RN_OK && i < count && most > 0; i++) {
+        struct rn_letter *l = &p->letters[(first + i) % count];
+
+        if (l->done)
+            continue;
+        rc = look_at(p, l, listener, progress, err);
+        most--;
+    }
+    p->next = count > 0 ? (first + i) % count : 0;
+    return rc;
+}
+
+static bool waits_for(const struct rn_post *p, int rank)
+{
+    for (size_t i = 0; i < p->count; i++)
+        if (!p->letters[i].done && p->letters[i].message.peer == rank)
             return true;
     return false;
 }
 
 /* Name the ranks that are waited for, or of these those that are gone. */
-static int fail_waiting(const struct waiting *w, bool gone, double seconds,
+static int fail_waiting(const struct rn_post *p, bool gone, double seconds,
                         struct rn_error *err)
 {
-    struct rn_ranks *r = w->r;
+    struct rn_ranks *r = p->ranks;
     char names[300] = "", name[96];
     int found = 0;
 
     for (int i = 0; i < r->size; i++) {
         size_t n = strlen(names);
 
-        if (!waits_for(w, i) || (gone && !is_gone(r, i)))
+        if (!waits_for(p, i) || (gone && !is_gone(r, i)))
             continue;
         if (found++ == 0)
             r->missing = i;
@@ -209,10 +221,10 @@ static int fail_waiting(const struct waiting *w, bool gone, double seconds,
                    found > 1 ? "have" : "has", seconds);
 }
 
-static bool any_gone(const struct waiting *w)
+static bool any_gone(const struct rn_post *p)
 {
-    for (int i = 0; i < w->r->size; i++)
-        if (waits_for(w, i) && is_gone(w->r, i))
+    for (int i = 0; i < p->ranks->size; i++)
+        if (waits_for(p, i) && is_gone(p->ranks, i))
             return true;
     return false;
 }
@@ -227,68 +239,117 @@ static void pause_between(long looks)
         nanosleep(&pause, NULL);
 }
 
-static int wait_all(struct waiting *w, struct rn_error *err)
+static bool is_enough(const struct rn_post *p,
+                      const struct rn_listener *listener)
 {
-    double since = rn_now(), looked = since;
+    return listener->enough ? listener->enough(listener->user) : p->left == 0;
+}
+
+int rn_post_look(struct rn_post *post, const struct rn_listener *listener,
+                 struct rn_error *err)
+{
+    bool progress;
+
+    return look(post, listener, LOOK_MOST, &progress, err);
+}
+
+int rn_post_wait(struct rn_post *post, const struct rn_listener *listener,
+                 struct rn_error *err)
+{
+    double since = rn_now(), looked = since, before = since;
+    struct rn_ranks *r = post->ranks;
     long looks = 0;
 
-    while (w->left > 0) {
+    while (!is_enough(post, listener)) {
         bool progress;
-        int rc = look(w, &progress, err);
+        int rc = look(post, listener, LOOK_MOST, &progress, err);
         double now = rn_now();
 
-        if (rc != RN_OK || w->left == 0)
+        if (rc != RN_OK)
             return rc;
         if (progress) {
             since = now;
             looks = 0;
+        } else {
+            r->waited += now - before;
         }
-        if (now - since > w->r->timeout)
-            return fail_waiting(w, false, now - since, err);
+        before = now;
+        if (now - since > r->timeout)
+            return fail_waiting(post, false, now - since, err);
         if (now - looked > LOOK_SECONDS) {
             looked = now;
             /* What it sent before may still come. */
-            if (any_gone(w) && look(w, &progress, err) == RN_OK && !progress)
-                return fail_waiting(w, true, 0, err);
+            if (any_gone(post)) {
+                rc = look(post, listener, SIZE_MAX, &progress, err);
+                if (rc != RN_OK)
+                    return rc;
+                if (!progress)
+                    return fail_waiting(post, true, 0, err);
+            }
         }
-        pause_between(looks++);
+        if (!progress)
+            pause_between(looks++);
     }
     return RN_OK;
 }
 
 /* ---------------------------------------------------------------- messages */
 
+int rn_post_create(struct rn_post *post, struct rn_ranks *r, size_t room,
+                   struct rn_error *err)
+{
+    *post = (struct rn_post){.ranks = r, .room = room};
+    post->letters = rn_alloc(room, sizeof(*post->letters));
+    return post->letters
+               ? RN_OK
+               : rn_fail_memory(err, room * sizeof(*post->letters), "messages");
+}
+
+void rn_post_free(struct rn_post *post)
+{
+    rn_free(post->letters);
+    *post = (struct rn_post){.ranks = NULL};
+}
+
+int rn_post_start(struct rn_post *post, const struct rn_message *message,
+                  size_t tag, struct rn_error *err)
+{
+    struct rn_ranks *r = post->ranks;
+    struct rn_letter *l;
+
+    if (post->left == 0)
+        post->count = post->next = 0;
+    assert(post->count < post->room);
+    l = &post->letters[post->count];
+    *l = (struct rn_letter){.message = *message, .tag = tag};
+    if (message->bytes > RN_MESSAGE_MOST ||
+        r->transport->start(r->self, message, &l->request))
+        return fail_at(r, message, err);
+    if (!message->receives)
+        r->sent += message->bytes;
+    post->count++;
+    post->left++;
+    return RN_OK;
+}
+
+/* Room for an exchange. */
 static int make_room(struct rn_ranks *r, size_t count, struct rn_error *err)
 {
-    struct rn_request *more;
-
-    if (count <= r->room)
+    if (count <= r->post.room)
         return RN_OK;
-    more = rn_alloc(count, sizeof(*more) + sizeof(bool));
-    if (!more)
-        return rn_fail_memory(err, count * sizeof(*more), "messages");
-    rn_free(r->requests);
-    r->requests = more;
-    r->room = count;
-    return RN_OK;
+    rn_post_free(&r->post);
+    return rn_post_create(&r->post, r, count, err);
 }
 
 int rn_ranks_exchange(struct rn_ranks *r, const struct rn_message *messages,
                       size_t count, struct rn_error *err)
 {
-    struct waiting w = {r, messages, count, count, NULL};
+    const struct rn_listener nobody = {.done = NULL};
     int rc = make_room(r, count, err);
 
-    if (rc != RN_OK)
-        return rc;
-    /* Behind the requests, which are larger. */
-    w.done = (bool *)(r->requests + r->room);
-    memset(w.done, 0, count * sizeof(*w.done));
-    for (size_t i = 0; i < count; i++)
-        if (messages[i].bytes > RN_MESSAGE_MOST ||
-            r->transport->start(r->self, &messages[i], &r->requests[i]))
-            return fail_at(r, &messages[i], err);
-    return wait_all(&w, err);
+    for (size_t i = 0; i < count && rc == RN_OK; i++)
+        rc = rn_post_start(&r->post, &messages[i], i, err);
+    return rc == RN_OK ? rn_post_wait(&r->post, &nobody, err) : rc;
 }
 
 int rn_ranks_gather(struct rn_ranks *r, const void *own, size_t bytes,
@@ -309,9 +370,14 @@ int rn_ranks_gather(struct rn_ranks *r, const void *own, size_t bytes,
     for (int i = 1; i < r->size; i++) {
         int to = (r->rank + i) % r->size;
 
-        messages[n++] =
-            (struct rn_message){to, 1, (char *)all + (size_t)to * bytes, bytes};
-        messages[n++] = (struct rn_message){to, 0, (void *)own, bytes};
+        messages[n++] = (struct rn_message){
+            .peer = to,
+            .receives = 1,
+            .data = (char *)all + (size_t)to * bytes,
+            .bytes = bytes,
+        };
+        messages[n++] = (struct rn_message){
+            .peer = to, .data = (void *)own, .bytes = bytes};
     }
     rc = rn_ranks_exchange(r, messages, n, err);
     rn_free(messages);
@@ -340,7 +406,7 @@ int rn_ranks_tell(struct rn_ranks *r, void *data, size_t size,
 
 /* How a rank fares. */
 struct state {
-    int32_t code, stop;
+    int32_t code, stop, wish;
     char msg[sizeof(((struct rn_error *)NULL)->msg)];
 };
 
@@ -353,6 +419,7 @@ int rn_ranks_agree(struct rn_ranks *r, int rc, struct rn_error *err)
 
     if (!r || r->over)
         return rc;
+    own.wish = r->wish;
     if (rc != RN_OK && err)
         snprintf(own.msg, sizeof(own.msg), "%s", err->msg);
     all = rn_alloc((size_t)r->size, sizeof(*all));
@@ -361,6 +428,8 @@ int rn_ranks_agree(struct rn_ranks *r, int rc, struct rn_error *err)
     rc = rn_ranks_gather(r, &own, sizeof(own), all, &failure);
     for (int i = 0; rc == RN_OK && i < r->size && !r->stop; i++)
         r->stop = all[i].stop;
+    if (rc == RN_OK)
+        r->wish = all[0].wish;
     while (rc == RN_OK && failed < r->size && all[failed].code == RN_OK)
         failed++;
     if (rc != RN_OK) {
@@ -493,6 +562,6 @@ void rn_ranks_leave(struct rn_ranks *r)
         return;
     r->transport->leave(r->self, !r->broken);
     rn_free(r->peers);
-    rn_free(r->requests);
+    rn_post_free(&r->post);
     rn_free(r);
 }

@@ -20,6 +20,23 @@ struct rn_peer {
     uint64_t processors[16]; /* it may run on */
 };
 
+/** A message under way. */
+struct rn_letter {
+    struct rn_message message;
+    struct rn_request request;
+    size_t tag; /* the caller's */
+    bool done;
+};
+
+/** Messages under way, while something else is done. What they are of stays
+ *  until they are done, or the ranks are `broken`. */
+struct rn_post {
+    struct rn_ranks *ranks;
+    struct rn_letter *letters; /* [room] */
+    size_t room, count, left;  /* of these, not done yet */
+    size_t next;               /* to be looked at */
+};
+
 struct rn_ranks {
     const struct rn_transport *transport;
     void *self;
@@ -32,11 +49,13 @@ struct rn_ranks {
     int missing; /* the first rank that did not answer, or -1 */
     int asked;   /* what events.stop() says here, for the next agreement */
     int stop;    /* and what it said on the first rank that was asked to stop */
+    int wish;    /* what rank 0 says there, for all */
     struct rn_peer *peers;
-    int local;   /* ranks on this host */
-    int sharing; /* of these, those with processors of this one's */
-    struct rn_request *requests;
-    size_t room;
+    int local;           /* ranks on this host */
+    int sharing;         /* of these, those with processors of this one's */
+    struct rn_post post; /* of rn_ranks_exchange() */
+    double waited;       /* seconds in which there was nothing to do */
+    uint64_t sent;       /* bytes */
 };
 
 /** Ranks on a transport that is joined already; it is left with the handle, and
@@ -55,6 +74,31 @@ const char *rn_ranks_name(const struct rn_ranks *r, int rank, char *text,
  *  ranks that are gone or do not answer. */
 int rn_ranks_exchange(struct rn_ranks *r, const struct rn_message *messages,
                       size_t count, struct rn_error *err);
+
+/** Room for so many messages at once. */
+int rn_post_create(struct rn_post *post, struct rn_ranks *r, size_t room,
+                   struct rn_error *err);
+void rn_post_free(struct rn_post *post);
+/** Begin to send or receive. There is room again when all are done. */
+int rn_post_start(struct rn_post *post, const struct rn_message *message,
+                  size_t tag, struct rn_error *err);
+
+/** Who is told of messages that are done. */
+struct rn_listener {
+    /** May start others. */
+    int (*done)(void *user, const struct rn_message *message, size_t tag,
+                struct rn_error *err);
+    /** Whether there is nothing left to wait for. NULL: when all are done. */
+    bool (*enough)(void *user);
+    void *user;
+};
+/** Look at some of the messages, without waiting. */
+int rn_post_look(struct rn_post *post, const struct rn_listener *listener,
+                 struct rn_error *err);
+/** Wait until it is enough. RN_ERR_RANK names the ranks that are gone or do not
+ *  answer. */
+int rn_post_wait(struct rn_post *post, const struct rn_listener *listener,
+                 struct rn_error *err);
 
 /** Every rank's `bytes`, in order, into all[size][bytes] of each; `own` may
  *  lie in its place there. */

@@ -10,15 +10,23 @@
 #include <stdint.h>
 
 /** Raised when this file changes: library and plugin must agree. */
-enum { RN_TRANSPORT_VERSION = 1 };
+enum { RN_TRANSPORT_VERSION = 2 };
 
-/** Bytes to a rank, or from one. Those of one pair of ranks come in the order
- *  in which they were sent. */
+/** What a message is of. Each kind has an order of its own. */
+enum rn_message_kind {
+    RN_MESSAGE_TALK, /* what all ranks tell each other at the same place */
+    RN_MESSAGE_GRADIENTS,
+    RN_MESSAGE_WEIGHTS,
+};
+
+/** Bytes to a rank, or from one. Those of one pair of ranks and one kind come
+ *  in the order in which they were sent. */
 struct rn_message {
     int peer;
     int receives; /* 1: from it */
     void *data;   /* stays until the message is done */
     size_t bytes; /* the same on both sides; RN_MESSAGE_MOST at most */
+    enum rn_message_kind kind;
 };
 #define RN_MESSAGE_MOST ((size_t)1 << 30)
 
