@@ -158,7 +158,8 @@ int rn_fail_threads(struct rn_error *err, int wanted, int started, int code)
 #ifdef __SSE__
 /* Flush results to zero, take denormal operands as zero; all exceptions masked,
  * none noted, to nearest. */
-#define MXCSR_OURS (0x8040u | 0x1f80u)
+#define MXCSR_OURS  (0x8040u | MXCSR_PLAIN)
+#define MXCSR_PLAIN 0x1f80u
 
 unsigned rn_float_mode_set(void)
 {
@@ -168,12 +169,25 @@ unsigned rn_float_mode_set(void)
     return mode;
 }
 
+unsigned rn_float_mode_plain(void)
+{
+    unsigned mode = _mm_getcsr();
+
+    _mm_setcsr(MXCSR_PLAIN);
+    return mode;
+}
+
 void rn_float_mode_restore(unsigned mode)
 {
     _mm_setcsr(mode);
 }
 #else
 unsigned rn_float_mode_set(void)
+{
+    return 0;
+}
+
+unsigned rn_float_mode_plain(void)
 {
     return 0;
 }

@@ -33,6 +33,9 @@ int rn_processors(const char *root);
  *  flushed to zero, rounding is to nearest and nothing traps. Returns the mode
  *  before, for rn_float_mode_restore(). */
 unsigned rn_float_mode_set(void);
+/** The same with denormals kept: C's own mode, for what must have the same bits
+ *  inside of a plan's run and outside. */
+unsigned rn_float_mode_plain(void);
 void rn_float_mode_restore(unsigned mode);
 
 /** The processors a thread may run on. */

@@ -221,7 +221,9 @@ int rn_trainer_memory(const struct rn_trainer *t, int batch, int recompute,
         *bytes += params * sizeof(float);
     if (t->o.accumulate > 1)
         *bytes += params * sizeof(float);
-    *bytes += rn_grouping_memory(groups, t->o.ranks, params) * sizeof(float);
+    *bytes += (rn_grouping_memory(groups, t->o.ranks, params) +
+               rn_shards_memory(groups, t->o.ranks, params)) *
+              sizeof(float);
     *bytes += (uint64_t)BATCHES_AHEAD * (uint64_t)batch /
               (uint64_t)rn_ranks_count(t->o.ranks) * rn_shape_size(*s) *
               sizeof(float);

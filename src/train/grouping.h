@@ -27,18 +27,12 @@ struct rn_grouping {
     /* The rest is there for several groups only. */
     size_t numbers; /* of a group's gradients */
     int threads;
-    float *memory; /* of all arrays of floats here */
+    float *memory; /* of both arrays of floats here */
     struct rn_partial partial[RN_PARTIALS_MOST];
     int partials, done; /* of the step under way; groups added */
     float *statistics;  /* [count][floats], as of rn_plan_set_apart() */
     size_t floats;      /* of a group's */
-    /* And this for several ranks: */
     struct rn_ranks *ranks;
-    struct rn_partial *all; /* the partial sums of all ranks, in order */
-    int *begin;             /* [ranks + 1], where each one's begin in `all` */
-    float
-        *incoming; /* theirs of the range that this rank adds up, of a strip */
-    struct rn_message *messages;
 };
 
 /** Cut batches of so many images, and of `rest`. RN_ERR_ARG when the groups do
@@ -49,8 +43,11 @@ int rn_grouping_cut(struct rn_grouping *g, int groups, int batch, int rest,
  *  even. */
 int rn_grouping_share(struct rn_grouping *g, struct rn_ranks *ranks,
                       struct rn_error *err);
+/** What a rank's partial sums are in the end, without numbers; how many. */
+int rn_grouping_partials(int groups, const struct rn_ranks *ranks, int rank,
+                         struct rn_partial *partial);
 /** Floats that a rank's partial sums of so many numbers take; none for one
- *  group. */
+ *  group of its own. */
 size_t rn_grouping_memory(int groups, const struct rn_ranks *ranks,
                           size_t numbers);
 /** For gradients of `flat`, and of each group so many floats of statistics. */
@@ -63,9 +60,26 @@ float *rn_grouping_statistics(const struct rn_grouping *g, int group);
 
 /** Take in the gradients of this rank's next group. */
 void rn_grouping_add(struct rn_grouping *g, const struct rn_flat *flat);
-/** After the last of them: the mean of all groups' gradients, and all groups'
- *  statistics, on every rank. */
-int rn_grouping_join(struct rn_grouping *g, const struct rn_flat *flat,
-                     struct rn_error *err);
+/** After the last of them, in one process: the mean of all groups' gradients.
+ */
+void rn_grouping_join(struct rn_grouping *g, const struct rn_flat *flat);
+
+/** For several ranks: take in so many numbers, from `first` on, of the last of
+ *  this rank's groups; each once. */
+void rn_grouping_add_last(const struct rn_grouping *g,
+                          const struct rn_flat *flat, size_t first,
+                          size_t numbers);
+/** This rank's k-th partial sum, as of rn_grouping_partials(). */
+float *rn_grouping_sum(const struct rn_grouping *g, const struct rn_flat *flat,
+                       int k);
+/** The mean of all groups' numbers, of the n partial sums of all ranks, in
+ *  order, in which sums are left; `mean` may be one of them. */
+void rn_grouping_mean(const struct rn_grouping *g,
+                      const struct rn_partial *partial, int n, float *mean,
+                      size_t numbers);
+/** Begin with the next step. */
+void rn_grouping_clear(struct rn_grouping *g);
+/** All groups' statistics, on every rank. */
+int rn_grouping_gather(const struct rn_grouping *g, struct rn_error *err);
 
 #endif

@@ -96,10 +96,16 @@ static bool report_due(const struct rn_trainer *t)
 
 /* Epochs may be long: unless told when to save, never lose more than ten
  * minutes. When checkpoints are written has no influence on what they hold. */
+static bool save_wished(const struct rn_trainer *t)
+{
+    return t->o.save_every == 0 && rn_now() - t->clock.saved > SAVE_SECONDS;
+}
+
+/* Of several ranks all save, by the first one's clock. */
 static bool save_due(const struct rn_trainer *t)
 {
     return due(t, t->save_every) ||
-           (t->o.save_every == 0 && rn_now() - t->clock.saved > SAVE_SECONDS);
+           (t->o.ranks ? t->o.ranks->wish != 0 : save_wished(t));
 }
 
 /* Log line written: forget the sums behind it. */
@@ -319,8 +325,8 @@ static struct rn_batch part_of(const struct rn_trainer *t,
 
 /* The gradients of a group whose first image is the iteration's `first`. */
 static int learn(struct rn_trainer *t, const struct rn_batch *group, int first,
-                 float *statistics, struct rn_step_result *result,
-                 struct rn_error *err)
+                 float *statistics, const struct rn_plan_follower *follower,
+                 struct rn_step_result *result, struct rn_error *err)
 {
     struct rn_targets targets = {
         .labels = group->labels,
@@ -338,7 +344,9 @@ static int learn(struct rn_trainer *t, const struct rn_batch *group, int first,
         return rc;
     t->latest = plan_for(t, group->count, first);
     rn_plan_set_apart(t->latest, statistics);
+    rn_plan_follow(t->latest, follower);
     rc = rn_plan_learn(t->latest, group->images, &targets, result, err);
+    rn_plan_follow(t->latest, NULL);
     rn_plan_set_apart(t->latest, NULL);
     return rc;
 }
@@ -352,24 +360,54 @@ static int learn_groups(struct rn_trainer *t, const struct rn_batch *batch,
 
     for (int i = 0; i < g->own && rc == RN_OK; i++) {
         struct rn_batch group = part_of(t, batch, i * images, images);
+        bool last = i == g->own - 1;
         int number = g->first + i;
 
-        rc = learn(t, &group, first + number * images,
-                   rn_grouping_statistics(g, number), &t->results[number], err);
-        if (rc == RN_OK)
+        rc =
+            learn(t, &group, first + number * images,
+                  rn_grouping_statistics(g, number),
+                  rn_shards_follow(&t->shards, last), &t->results[number], err);
+        if (rc == RN_OK && !(last && t->o.ranks))
             rn_grouping_add(g, &t->flat);
     }
     return rc;
 }
 
-/* All groups' mean gradients and results, on every rank. */
+/* All ranks go through with a step that they begin, and agree afterwards on how
+ * it went. */
+static int learn_together(struct rn_trainer *t, const struct rn_batch *batch,
+                          int first, struct rn_error *err)
+{
+    struct rn_ranks *ranks = t->o.ranks;
+    int rc = rn_ranks_agree(ranks, RN_OK, err), finished;
+    struct rn_error other;
+
+    if (rc != RN_OK)
+        return rc;
+    rc = learn_groups(t, batch, first, err);
+    finished = rn_shards_finish(&t->shards, rc == RN_OK ? err : &other);
+    rc = rc == RN_OK ? finished : rc;
+    if (ranks) {
+        ranks->asked = stop_here(t);
+        if (rn_ranks_first(ranks))
+            ranks->wish = save_wished(t);
+    }
+    return rn_ranks_agree(ranks, rc, err);
+}
+
+/* All groups' statistics and results, on every rank; and in one process, where
+ * no shards have been updated, their mean gradients. */
 static int join_groups(struct rn_trainer *t, struct rn_step_result *sum,
                        struct rn_error *err)
 {
     struct rn_grouping *g = &t->groups;
     size_t bytes = (size_t)g->own * sizeof(*t->results);
-    int rc = rn_grouping_join(g, &t->flat, err);
+    int rc = RN_OK;
 
+    if (!t->o.ranks)
+        rn_grouping_join(g, &t->flat);
+    if (g->count > 1)
+        rc = rn_grouping_gather(g, err);
     if (rc == RN_OK)
         rc = rn_ranks_gather(t->o.ranks, &t->results[g->first], bytes,
                              t->results, err);
@@ -394,11 +432,8 @@ static int learn_next(struct rn_trainer *t, int i, int *images,
 
     say_skipped(t);
     rn_trainer_say_remarks(t);
-    if (rc == RN_OK)
-        rc = learn_groups(t, &batch, *images, err);
-    if (t->o.ranks)
-        t->o.ranks->asked = stop_here(t);
-    rc = rn_ranks_agree(t->o.ranks, rc, err);
+    rc = rc == RN_OK ? learn_together(t, &batch, *images, err)
+                     : rn_ranks_agree(t->o.ranks, rc, err);
     if (rc == RN_OK)
         rc = join_groups(t, sum, err);
     if (rc != RN_OK)
@@ -408,22 +443,36 @@ static int learn_next(struct rn_trainer *t, int i, int *images,
     return RN_OK;
 }
 
-static void update(struct rn_trainer *t, double lr)
+void rn_trainer_update(void *user, size_t first, size_t numbers)
 {
-    long number = t->progress.iteration + 1;
+    struct rn_trainer *t = user;
 
-    rn_update_step(&t->update, t->trainee->graph, &t->flat, (float)lr, number);
-    if (t->average.value)
-        rn_ema_add(&t->average, &t->flat, number);
+    rn_update_some(&t->update, t->trainee->graph, &t->flat, first, numbers,
+                   (float)t->lr, t->progress.iteration + 1);
+}
+
+/* Of several ranks each has updated its shards already. */
+static int update(struct rn_trainer *t, struct rn_error *err)
+{
+    int rc = RN_OK;
+
+    if (!t->o.ranks)
+        rn_trainer_update(t, 0, t->flat.count);
+    if (!t->average.value)
+        return RN_OK;
+    rc = rn_shards_settle(&t->shards, err);
+    if (rc == RN_OK)
+        rn_ema_add(&t->average, &t->flat, t->progress.iteration + 1);
+    return rc;
 }
 
 static int step(struct rn_trainer *t, struct rn_error *err)
 {
     double start = rn_now();
-    double lr = rn_schedule_lr(&t->schedule, t->progress.iteration);
     struct rn_step_result result = {.loss = 0};
     int images = 0, rc = RN_OK;
 
+    t->lr = rn_schedule_lr(&t->schedule, t->progress.iteration);
     for (int i = 0; i < t->step_batches && rc == RN_OK; i++)
         rc = learn_next(t, i, &images, &result, err);
     if (rc != RN_OK)
@@ -432,11 +481,12 @@ static int step(struct rn_trainer *t, struct rn_error *err)
         return rn_fail(err, RN_ERR_LOSS,
                        "loss is not finite in iteration %ld (lr %g); '%s' is "
                        "the last good checkpoint",
-                       t->progress.iteration + 1, lr, t->run.last);
+                       t->progress.iteration + 1, t->lr, t->run.last);
     rc = rn_trainer_record_layers(t, err);
+    if (rc == RN_OK)
+        rc = update(t, err);
     if (rc != RN_OK)
         return rc;
-    update(t, lr);
     count_step(t, images, &result);
     t->clock.seconds += rn_now() - start;
     return RN_OK;
@@ -452,12 +502,16 @@ static void tick(const struct rn_trainer *t)
     t->events.tick(t->events.user, &r);
 }
 
+/* A rank that has failed since the step comes to the agreement, too. */
 static int save(struct rn_trainer *t, struct rn_error *err)
 {
     struct rn_progress *p = &t->progress;
+    int rc = rn_ranks_agree(t->o.ranks, RN_OK, err);
 
+    if (rc == RN_OK)
+        rc = rn_shards_collect(&t->shards, err);
     p->ended = given_up(t) && p->iteration < t->iterations ? p->iteration : 0;
-    return rn_trainer_save(t, err);
+    return rc == RN_OK ? rn_trainer_save(t, err) : rc;
 }
 
 static int stop(struct rn_trainer *t, struct rn_error *err)
@@ -469,6 +523,13 @@ static int stop(struct rn_trainer *t, struct rn_error *err)
     return rn_fail(err, RN_ERR_STOPPED,
                    "stopped after iteration %ld of %ld; '%s' can be resumed",
                    t->progress.iteration, t->iterations, t->run.folder);
+}
+
+/* Whether anything but the next iteration follows, which alone can do with
+ * weights that are still on their way. */
+static bool pauses(const struct rn_trainer *t)
+{
+    return stop_asked(t) || report_due(t) || save_due(t) || at_end(t);
 }
 
 /* Everything that follows an iteration. */
@@ -500,8 +561,15 @@ int rn_trainer_loop(struct rn_trainer *t, struct rn_error *err)
         if (rc != RN_OK)
             break;
         tick(t);
+        if (pauses(t))
+            rc = rn_shards_settle(&t->shards, err);
+        if (rc != RN_OK)
+            break;
         rc = stop_asked(t) ? stop(t, err) : between(t, err);
     }
+    /* Not to leave with weights on their way. */
+    if (rc != RN_OK)
+        (void)rn_shards_settle(&t->shards, NULL);
     if (rc == RN_OK && t->progress.iteration < t->iterations)
         rn_trainer_say(t, "no smaller error in %d tests: the run ends early",
                        t->o.patience);

@@ -160,13 +160,14 @@ static double norm(const float *x, size_t count)
     return sqrt(sum);
 }
 
-/* One thread takes a layer whole, so that its sum is always the same. */
+/* Of segments first..last. One thread takes a layer whole, so that its sum is
+ * always the same. */
 static void find_factors(const struct rn_update *u,
                          const struct rn_graph *graph,
-                         const struct rn_flat *flat)
+                         const struct rn_flat *flat, size_t first, size_t last)
 {
 #pragma omp for schedule(dynamic)
-    for (size_t i = 0; i < flat->n_segments; i++) {
+    for (size_t i = first; i < last; i++) {
         const struct rn_segment *s = &flat->segments[i];
         const struct rn_param *p = &graph->params[s->param];
 
@@ -224,10 +225,17 @@ static void update_range(const struct rn_update *u,
     }
 }
 
-void rn_update_step(const struct rn_update *u, const struct rn_graph *graph,
-                    const struct rn_flat *flat, float lr, long step)
+bool rn_update_by_layer(const struct rn_update *u)
 {
-    size_t chunks = (flat->count + CHUNK - 1) / CHUNK;
+    return u->factors || u->max_norm;
+}
+
+void rn_update_some(const struct rn_update *u, const struct rn_graph *graph,
+                    const struct rn_flat *flat, size_t first, size_t numbers,
+                    float lr, long step)
+{
+    size_t chunks = (numbers + CHUNK - 1) / CHUNK, last = first + numbers;
+    size_t begins = find_segment(flat, first), ends = find_segment(flat, last);
 
 #pragma omp parallel num_threads(u->threads)
     {
@@ -235,19 +243,25 @@ void rn_update_step(const struct rn_update *u, const struct rn_graph *graph,
         unsigned mode = rn_float_mode_set();
 
         if (u->factors)
-            find_factors(u, graph, flat);
+            find_factors(u, graph, flat, begins, ends);
 #pragma omp for schedule(static)
         for (size_t i = 0; i < chunks; i++) {
-            size_t begin = i * CHUNK;
+            size_t begin = first + i * CHUNK;
             size_t end = begin + CHUNK;
 
-            update_range(u, graph, flat, begin,
-                         end < flat->count ? end : flat->count, lr, step);
+            update_range(u, graph, flat, begin, end < last ? end : last, lr,
+                         step);
         }
         rn_float_mode_restore(mode);
     }
-    for (size_t i = 0; u->max_norm && i < flat->n_segments; i++)
+    for (size_t i = begins; u->max_norm && i < ends; i++)
         if (u->max_norm[i] > 0)
             rn_store_limit(u->store, flat->segments[i].param, u->max_norm[i],
                            u->threads);
+}
+
+void rn_update_step(const struct rn_update *u, const struct rn_graph *graph,
+                    const struct rn_flat *flat, float lr, long step)
+{
+    rn_update_some(u, graph, flat, 0, flat->count, lr, step);
 }

@@ -101,8 +101,15 @@ int rn_update_create(struct rn_update *u, const struct rn_train_options *o,
                      const struct rn_flat *flat, struct rn_error *err);
 void rn_update_free(struct rn_update *u);
 
-/** One step, in place, in parallel; the result is the same on any number of
- *  threads. `step` counts from 1. */
+/** Whether layers are updated as a whole, by norms of theirs. */
+bool rn_update_by_layer(const struct rn_update *u);
+/** A step of so many of the flat numbers from `first` on: of whole layers,
+ *  where these are updated as such. In place, in parallel; the result is the
+ *  same on any number of threads. `step` counts from 1. */
+void rn_update_some(const struct rn_update *u, const struct rn_graph *graph,
+                    const struct rn_flat *flat, size_t first, size_t numbers,
+                    float lr, long step);
+/** Of all of them. */
 void rn_update_step(const struct rn_update *u, const struct rn_graph *graph,
                     const struct rn_flat *flat, float lr, long step);
 

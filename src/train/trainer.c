@@ -376,6 +376,10 @@ static int build_plans(struct rn_trainer *t, struct rn_error *err)
     if (rc == RN_OK)
         rc = rn_grouping_create(&t->groups, &t->flat,
                                 rn_plan_apart_floats(t->plan), t->threads, err);
+    if (rc == RN_OK && t->o.ranks)
+        rc = rn_shards_create(&t->shards, &t->groups, &t->flat,
+                              rn_update_by_layer(&t->update),
+                              rn_trainer_update, t, err);
     t->results = rn_alloc((size_t)t->groups.count, sizeof(*t->results));
     if (rc == RN_OK && !t->results)
         rc = rn_fail_memory(err, (size_t)t->groups.count, "groups");
@@ -537,6 +541,7 @@ static void release(struct rn_trainer *t)
     rn_store_destroy(t->store);
     rn_ema_free(&t->average);
     rn_accumulate_free(&t->gradients);
+    rn_shards_free(&t->shards);
     rn_grouping_free(&t->groups);
     rn_free(t->results);
     rn_update_free(&t->update);

@@ -9,6 +9,7 @@
 #include "train/optimiser.h"
 #include "train/run.h"
 #include "train/schedule.h"
+#include "train/shards.h"
 
 /** Figures of the clock since the last log line; never saved. */
 struct rn_clock {
@@ -73,6 +74,8 @@ struct rn_trainer {
     const struct rn_loss_rule *loss;
     struct rn_grouping groups;      /* of a batch, which plans are for */
     struct rn_step_result *results; /* by group */
+    struct rn_shards shards;        /* of several ranks' parameters */
+    double lr;                      /* of the step under way */
     struct rn_plan *plan;
     struct rn_plan *rest_plan; /* of the last, smaller batch of an epoch, or
                                   NULL */
@@ -311,6 +314,9 @@ void rn_trainer_estimate(const struct rn_trainer *t,
 
 /* loop.c */
 
+/** Change so many values, from `first` on, by their gradients, as the step under
+ *  way says; `user` is the trainer. */
+void rn_trainer_update(void *user, size_t first, size_t numbers);
 /** Train from progress.iteration to the end. */
 int rn_trainer_loop(struct rn_trainer *t, struct rn_error *err);
 

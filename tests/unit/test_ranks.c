@@ -15,7 +15,7 @@
 #include "core/memory.h"
 #include "core/threads.h"
 #include "resnet.h"
-#include "train/grouping.h"
+#include "train/shards.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -210,77 +210,153 @@ static void mixed(void **state)
 
 /* ------------------------------------------------------------------ sums */
 
-enum { NUMBERS = 100, GROUPS = 12 };
+enum { NUMBERS = 70000, GROUPS = 12, LAYERS = 5 };
 
 struct summing {
     int groups;
-    float mean[NUMBERS];
+    bool by_layer;
+    float value[NUMBERS], grad[NUMBERS], state[NUMBERS];
 };
 
 static float number(int group, int k)
 {
-    return (float)((group * 7919 + k * 104729) % 10007) / 97.0F - 50;
+    return (float)((group * 7919 + k * 1733) % 10007) / 97.0F - 50;
+}
+
+/* Values become the mean gradients, and leave a trace in the state. */
+static void take_mean(void *user, size_t first, size_t numbers)
+{
+    struct summing *s = user;
+
+    memcpy(s->value + first, s->grad + first, numbers * sizeof(float));
+    for (size_t k = first; k < first + numbers; k++)
+        s->state[k] += s->grad[k];
+}
+
+/* A group's gradients, as a plan makes them. */
+static int make_gradients(struct summing *s, int group,
+                          const struct rn_plan_follower *f,
+                          struct rn_error *err)
+{
+    int rc = f ? f->reads(f->user, NUMBERS - 1, err) : RN_OK;
+
+    if (rc == RN_OK && f)
+        rc = f->reads(f->user, 0, err);
+    for (int k = 0; k < NUMBERS && rc == RN_OK; k++) {
+        s->grad[k] = number(group, k);
+        if (f && k % 999 == 0)
+            rc = f->finished(f->user, (size_t)k, err);
+    }
+    return rc;
+}
+
+static int sum_step(struct summing *s, struct rn_grouping *g,
+                    struct rn_shards *shards, int step, struct rn_error *err)
+{
+    const struct rn_flat flat = {.grad = s->grad, .count = NUMBERS};
+    int rc = RN_OK;
+
+    for (int i = 0; i < g->own && rc == RN_OK; i++) {
+        bool last = i == g->own - 1;
+        float *own = rn_grouping_statistics(g, g->first + i);
+
+        rc = make_gradients(s, g->first + i + step,
+                            rn_shards_follow(shards, last), err);
+        if (own)
+            own[0] = own[1] = number(g->first + i, 0);
+        if (!(last && g->ranks))
+            rn_grouping_add(g, &flat);
+    }
+    if (rc == RN_OK)
+        rc = rn_shards_finish(shards, err);
+    if (rc == RN_OK && g->count > 1)
+        rc = rn_grouping_gather(g, err);
+    if (!g->ranks) {
+        rn_grouping_join(g, &flat);
+        take_mean(s, 0, NUMBERS);
+    }
+    return rc;
 }
 
 static int sum_groups(void *user, struct rn_ranks *r, struct rn_error *err)
 {
     struct summing *s = user;
-    const struct rn_flat flat = {.grad = s->mean, .count = NUMBERS};
+    const struct rn_segment layers[LAYERS] = {{0, 0, 16},
+                                              {1, 16, 40000},
+                                              {2, 40016, 9984},
+                                              {3, 50000, 48},
+                                              {4, 50048, NUMBERS - 50048}};
+    const struct rn_flat flat = {.value = s->value,
+                                 .grad = s->grad,
+                                 .state = {s->state},
+                                 .count = NUMBERS,
+                                 .segments = layers,
+                                 .n_segments = LAYERS};
     struct rn_grouping g = {.count = 0};
+    struct rn_shards shards = {.count = 0};
     int rc = rn_grouping_cut(&g, s->groups, s->groups, 0, err);
 
+    memset(s->state, 0, sizeof(s->state));
     if (rc == RN_OK)
         rc = rn_grouping_share(&g, r, err);
     if (rc == RN_OK)
         rc = rn_grouping_create(&g, &flat, 2, 1, err);
-    for (int step = 0; step < 2 && rc == RN_OK; step++) {
-        for (int i = g.first; i < g.first + g.own; i++) {
-            float *own = rn_grouping_statistics(&g, i);
-
-            for (int k = 0; k < NUMBERS; k++)
-                s->mean[k] = number(i + step, k);
-            if (own)
-                own[0] = own[1] = number(i, 0);
-            rn_grouping_add(&g, &flat);
-        }
-        rc = rn_grouping_join(&g, &flat, err);
-    }
+    if (rc == RN_OK && r)
+        rc = rn_shards_create(&shards, &g, &flat, s->by_layer, take_mean, s,
+                              err);
+    for (int step = 0; step < 3 && rc == RN_OK; step++)
+        rc = sum_step(s, &g, &shards, step, err);
+    if (rc == RN_OK)
+        rc = rn_shards_settle(&shards, err);
+    if (rc == RN_OK)
+        rc = rn_shards_collect(&shards, err);
     for (int i = 0; rc == RN_OK && i < g.count && g.count > 1; i++)
         if (rn_grouping_statistics(&g, i)[1] < number(i, 0) ||
             rn_grouping_statistics(&g, i)[1] > number(i, 0))
             rc = rn_fail(err, RN_ERR_DATA, "statistics of group %d", i);
+    rn_shards_free(&shards);
     rn_grouping_free(&g);
     return rc;
 }
 
-/* Whatever the ranks, the sums of so many groups are the same. */
+/* Whatever the ranks, the sums of so many groups are the same, and rank 0 can
+ * have what they did to the states. */
 static void sums(void **state)
 {
     struct office office = {.after = -1};
     struct rank_thread threads[RANKS_MOST];
-    struct summing alone, many[RANKS_MOST];
+    struct summing *alone = malloc(sizeof(*alone));
+    struct summing *many = malloc(RANKS_MOST * sizeof(*many));
     struct rn_error err = {0};
 
     (void)state;
+    assert_true(alone && many);
     for (int groups = 1; groups <= GROUPS; groups++) {
-        alone.groups = groups;
-        assert_int_equal(sum_groups(&alone, NULL, &err), RN_OK);
+        alone->groups = groups;
+        assert_int_equal(sum_groups(alone, NULL, &err), RN_OK);
         for (int n = 2; n <= RANKS_MOST && n <= groups; n++) {
             if (groups % n)
                 continue;
-            for (int i = 0; i < n; i++)
+            office.slow = groups % 4;
+            for (int i = 0; i < n; i++) {
                 many[i].groups = groups;
+                many[i].by_layer = groups % 3 == 0;
+            }
             run_ranks(&office, n, WAIT, sum_groups, many, sizeof(*many),
                       threads);
             all_well(threads, n);
             for (int i = 0; i < n; i++)
-                assert_memory_equal(many[i].mean, alone.mean,
-                                    sizeof(alone.mean));
+                assert_memory_equal(many[i].value, alone->value,
+                                    sizeof(alone->value));
+            assert_memory_equal(many[0].state, alone->state,
+                                sizeof(alone->state));
         }
     }
     many[0].groups = many[1].groups = 3;
     run_ranks(&office, 2, WAIT, sum_groups, many, sizeof(*many), threads);
     all_fail(threads, 2, RN_ERR_ARG, "2 ranks cannot share 3 `groups`");
+    free(alone);
+    free(many);
 }
 
 /* ---------------------------------------------------------------- training */
@@ -433,6 +509,46 @@ static void trained_far_apart(void **state)
     run_ranks(&far, 3, WAIT, train, all, sizeof(*all), threads);
     all_well(threads, 3);
     assert_same_run("alone", "far-apart");
+}
+
+/* Weights that go on arriving while the next step begins, states that lie with
+ * their owners, and layers that are updated as a whole; interrupted on two
+ * ranks and on six. */
+static void optimised_alike(void **state)
+{
+    static const char *const optimisers[] = {"adamw", "lars"};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(optimisers); i++) {
+        struct rank_thread threads[RANKS_MOST];
+        char alone[16], moved[16];
+        struct training t;
+        struct rn_error err = {0};
+
+        snprintf(alone, sizeof(alone), "%s-alone", optimisers[i]);
+        snprintf(moved, sizeof(moved), "%s-moved", optimisers[i]);
+        t = run_of(alone);
+        t.o.ema = t.o.reestimate = 0;
+        t.o.report_every = 7;
+        t.o.optimizer = optimisers[i];
+        t.o.lr = i == 0 ? 0.002 : 0.05;
+        t.o.max_norm = i == 0 ? "conv3=0.5" : NULL;
+        if (train(&t, NULL, &err))
+            fail_msg("%s", err.msg);
+        t.o.out = in_folder(moved);
+        t.stop_after = 4;
+        train_on(2, &t, threads);
+        all_fail(threads, 2, RN_ERR_STOPPED, "stopped after iteration 4 of 9");
+        t.resume = in_folder(moved);
+        t.stop_after = 2;
+        train_on(6, &t, threads);
+        all_fail(threads, 6, RN_ERR_STOPPED, "stopped after iteration 6 of 9");
+        t.stop_after = 0;
+        t.resume = in_folder(moved);
+        train_on(3, &t, threads);
+        all_well(threads, 3);
+        assert_same_run(alone, moved);
+    }
 }
 
 /* A group for each rank, unless told otherwise. */
@@ -625,6 +741,7 @@ int main(void)
         cmocka_unit_test(sums),
         cmocka_unit_test(trained_alike),
         cmocka_unit_test(trained_far_apart),
+        cmocka_unit_test(optimised_alike),
         cmocka_unit_test(groups_chosen),
         cmocka_unit_test(different),
         cmocka_unit_test(silent),

@@ -1,0 +1,461 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Exchanges gradients and weights between ranks, shard by shard, while their
+ * plans run.
+ *
+ * A shard leaves when this rank's gradients of it are final: their partial sums
+ * go to its owner. The owner adds up all ranks' as the tree of groups has it,
+ * updates its shard, and sends the new values. They arrive during the rest of
+ * backward and the next forward, which waits for those alone that it is about
+ * to read. All ranks see the shards in the same order, that of backward, so
+ * messages need no names.
+ *
+ * Updating does not wait for all to be well: where the step fails on a rank, or
+ * its loss is not finite, the run ends and nothing of it is kept. */
+#include "train/shards.h"
+
+#include "core/memory.h"
+
+#include <string.h>
+
+/* Numbers of a shard. Fewer cost more in messages than they gain; of more, the
+ * last ones leave late. And how many each rank has of a large network. */
+#define SHARD_LEAST ((size_t)1 << 14)
+#define SHARD_MOST  ((size_t)1 << 19)
+#define SHARDS_EACH 32
+#define LINE        16
+
+/* --------------------------------------------------------------- making */
+
+/* The length that shards of so many numbers shall have: each rank gets as many.
+ */
+static size_t shard_length(size_t numbers, size_t ranks)
+{
+    size_t each = numbers / (ranks * SHARD_LEAST);
+    size_t least = (numbers + ranks * SHARD_MOST - 1) / (ranks * SHARD_MOST);
+
+    each = each < SHARDS_EACH ? each : SHARDS_EACH;
+    each = each > least ? each : least;
+    each = each > 0 ? each : 1;
+    return (numbers / (ranks * each) + LINE) / LINE * LINE;
+}
+
+/* Where a shard from `first` on ends. */
+static size_t shard_end(const struct rn_flat *flat, size_t first, size_t length,
+                        bool by_layer)
+{
+    size_t end = flat->count - first < length ? flat->count : first + length;
+
+    for (size_t i = 0; by_layer && i < flat->n_segments; i++)
+        if (flat->segments[i].offset + flat->segments[i].count >= end)
+            return flat->segments[i].offset + flat->segments[i].count;
+    return end;
+}
+
+/* The rank that has least so far. */
+static int least_of(const size_t *load, int ranks)
+{
+    int least = 0;
+
+    for (int i = 1; i < ranks; i++)
+        if (load[i] < load[least])
+            least = i;
+    return least;
+}
+
+/* Cut, and share out; without shards only their number is found. */
+static size_t cut(const struct rn_flat *flat, bool by_layer, int ranks,
+                  size_t *load, struct rn_shard *shards)
+{
+    size_t length = shard_length(flat->count, (size_t)ranks), n = 0;
+
+    for (size_t first = 0, end; first < flat->count; first = end, n++) {
+        end = shard_end(flat, first, length, by_layer);
+        if (!shards)
+            continue;
+        shards[n] = (struct rn_shard){.first = first,
+                                      .numbers = end - first,
+                                      .owner = least_of(load, ranks)};
+        load[shards[n].owner] += end - first;
+    }
+    return n;
+}
+
+static int cut_shards(struct rn_shards *s, bool by_layer, struct rn_error *err)
+{
+    int size = s->ranks->size;
+    size_t *load = rn_alloc((size_t)size, sizeof(*load));
+
+    s->count = cut(&s->flat, by_layer, size, NULL, NULL);
+    s->shards = rn_alloc(s->count, sizeof(*s->shards));
+    if (load && s->shards)
+        cut(&s->flat, by_layer, size, load, s->shards);
+    rn_free(load);
+    return load && s->shards
+               ? RN_OK
+               : rn_fail_memory(err, s->count * sizeof(*s->shards), "shards");
+}
+
+/* Partial sums of all ranks. */
+static int all_partials(const struct rn_shards *s)
+{
+    return s->begin[s->ranks->size];
+}
+
+static int own_partials(const struct rn_shards *s)
+{
+    return s->begin[s->ranks->rank + 1] - s->begin[s->ranks->rank];
+}
+
+static bool owns(const struct rn_shards *s, const struct rn_shard *shard)
+{
+    return shard->owner == s->ranks->rank;
+}
+
+/* What all ranks' partial sums are. */
+static int list_partials(struct rn_shards *s, struct rn_error *err)
+{
+    size_t ranks = (size_t)s->ranks->size;
+
+    s->all = rn_alloc(ranks * RN_PARTIALS_MOST, sizeof(*s->all));
+    s->begin = rn_alloc(ranks + 1, sizeof(*s->begin));
+    if (!s->all || !s->begin)
+        return rn_fail_memory(err, ranks * RN_PARTIALS_MOST * sizeof(*s->all),
+                              "ranks");
+    for (int i = 0; i < s->ranks->size; i++)
+        s->begin[i + 1] =
+            s->begin[i] + rn_grouping_partials(s->groups->count, s->ranks, i,
+                                               s->all + s->begin[i]);
+    return RN_OK;
+}
+
+/* Room for what comes in a step, and for its messages. */
+static int make_room(struct rn_shards *s, struct rn_error *err)
+{
+    size_t others = (size_t)(all_partials(s) - own_partials(s));
+    size_t floats = 0, messages = 0, states = 0, at = 0;
+
+    while (states < RN_STATES_MAX && s->flat.state[states])
+        states++;
+    for (size_t i = 0; i < s->count; i++) {
+        const struct rn_shard *shard = &s->shards[i];
+
+        floats += owns(s, shard) ? others * shard->numbers : 0;
+        messages += owns(s, shard) ? others + (size_t)s->ranks->size
+                                   : (size_t)own_partials(s) + 1;
+        messages += states;
+    }
+    s->incoming = rn_alloc(floats, sizeof(*s->incoming));
+    if (!s->incoming)
+        return rn_fail_memory(err, floats * sizeof(*s->incoming),
+                              "the gradients of other ranks");
+    for (size_t i = 0; i < s->count; i++) {
+        struct rn_shard *shard = &s->shards[i];
+
+        shard->incoming = s->incoming + at;
+        at += owns(s, shard) ? others * shard->numbers : 0;
+    }
+    return rn_post_create(&s->post, s->ranks, messages, err);
+}
+
+static int before_reading(void *user, size_t from, struct rn_error *err);
+static int after_finishing(void *user, size_t numbers, struct rn_error *err);
+
+int rn_shards_create(struct rn_shards *s, struct rn_grouping *groups,
+                     const struct rn_flat *flat, bool by_layer,
+                     rn_shards_update *update, void *user, struct rn_error *err)
+{
+    int rc;
+
+    *s = (struct rn_shards){
+        .groups = groups,
+        .ranks = groups->ranks,
+        .flat = *flat,
+        .update = update,
+        .user = user,
+        .follower = {before_reading, after_finishing, s},
+    };
+    rc = cut_shards(s, by_layer, err);
+    if (rc == RN_OK)
+        rc = list_partials(s, err);
+    return rc == RN_OK ? make_room(s, err) : rc;
+}
+
+void rn_shards_free(struct rn_shards *s)
+{
+    rn_post_free(&s->post);
+    rn_free(s->shards);
+    rn_free(s->all);
+    rn_free(s->begin);
+    rn_free(s->incoming);
+    *s = (struct rn_shards){.count = 0};
+}
+
+size_t rn_shards_memory(int groups, const struct rn_ranks *ranks,
+                        size_t numbers)
+{
+    struct rn_partial partial[RN_PARTIALS_MOST];
+    size_t sums = 0;
+
+    for (int i = 0; ranks && i < ranks->size; i++)
+        if (i != ranks->rank)
+            sums += (size_t)rn_grouping_partials(groups, ranks, i, partial);
+    return sums * (numbers / (size_t)rn_ranks_count(ranks));
+}
+
+/* ------------------------------------------------------------- messages */
+
+static int start(struct rn_shards *s, size_t i, enum rn_message_kind kind,
+                 int peer, int receives, float *numbers, struct rn_error *err)
+{
+    const struct rn_message message = {
+        .peer = peer,
+        .receives = receives,
+        .data = numbers,
+        .bytes = s->shards[i].numbers * sizeof(*numbers),
+        .kind = kind,
+    };
+
+    return rn_post_start(&s->post, &message, i, err);
+}
+
+/* The other ranks' partial sums of a shard of this one's. */
+static int expect_sums(struct rn_shards *s, size_t i, struct rn_error *err)
+{
+    struct rn_shard *shard = &s->shards[i];
+    float *to = shard->incoming;
+    int rc = RN_OK;
+
+    for (int peer = 0; peer < s->ranks->size; peer++) {
+        if (peer == s->ranks->rank)
+            continue;
+        for (int k = s->begin[peer]; k < s->begin[peer + 1] && rc == RN_OK;
+             k++, to += shard->numbers)
+            rc = start(s, i, RN_MESSAGE_GRADIENTS, peer, 1, to, err);
+    }
+    return rc;
+}
+
+/* The first shard of this rank's from the i-th on, or their count. */
+static size_t next_own(const struct rn_shards *s, size_t i)
+{
+    while (i < s->count && !owns(s, &s->shards[i]))
+        i++;
+    return i;
+}
+
+/* Backward begins, and nothing of the step before is under way. */
+static int open_step(struct rn_shards *s, struct rn_error *err)
+{
+    int others = all_partials(s) - own_partials(s), rc = RN_OK;
+
+    s->open = true;
+    s->left = 0;
+    s->fresh = s->count;
+    for (size_t i = 0; i < s->count && rc == RN_OK; i++) {
+        struct rn_shard *shard = &s->shards[i];
+
+        shard->awaited = owns(s, shard) ? others : 1;
+        if (owns(s, shard))
+            rc = expect_sums(s, i, err);
+    }
+    s->summed = next_own(s, 0);
+    return rc;
+}
+
+/* This rank's k-th partial sum of a shard. */
+static float *own_sum(const struct rn_shards *s, const struct rn_shard *shard,
+                      int k)
+{
+    return rn_grouping_sum(s->groups, &s->flat, k) + shard->first;
+}
+
+/* Update a shard of this rank's, all of whose partial sums are there, and give
+ * it to the others. */
+static int sum_up(struct rn_shards *s, size_t i, struct rn_error *err)
+{
+    const struct rn_shard *shard = &s->shards[i];
+    float *value = s->flat.value + shard->first, *from = shard->incoming;
+    int rank = s->ranks->rank, rc = RN_OK;
+
+    for (int k = 0; k < all_partials(s); k++) {
+        bool own = k >= s->begin[rank] && k < s->begin[rank + 1];
+
+        s->all[k].sum = own ? own_sum(s, shard, k - s->begin[rank]) : from;
+        from += own ? 0 : shard->numbers;
+    }
+    rn_grouping_mean(s->groups, s->all, all_partials(s),
+                     s->flat.grad + shard->first, shard->numbers);
+    s->update(s->user, shard->first, shard->numbers);
+    for (int n = 1; n < s->ranks->size && rc == RN_OK; n++)
+        rc = start(s, i, RN_MESSAGE_WEIGHTS, (rank + n) % s->ranks->size, 0,
+                   value, err);
+    return rc;
+}
+
+/* In their order, in which the others expect them, whichever are whole first.
+ */
+static int sum_up_next(struct rn_shards *s, struct rn_error *err)
+{
+    int rc = RN_OK;
+
+    while (rc == RN_OK && s->summed < s->left &&
+           s->shards[s->summed].awaited == 0) {
+        rc = sum_up(s, s->summed, err);
+        s->summed = next_own(s, s->summed + 1);
+    }
+    return rc;
+}
+
+/* This rank's gradients of the next shard are final. */
+static int leave(struct rn_shards *s, struct rn_error *err)
+{
+    size_t i = s->left++;
+    struct rn_shard *shard = &s->shards[i];
+    int rc = RN_OK;
+
+    rn_grouping_add_last(s->groups, &s->flat, shard->first, shard->numbers);
+    if (owns(s, shard))
+        return sum_up_next(s, err);
+    for (int k = 0; k < own_partials(s) && rc == RN_OK; k++)
+        rc = start(s, i, RN_MESSAGE_GRADIENTS, shard->owner, 0,
+                   own_sum(s, shard, k), err);
+    if (rc == RN_OK)
+        rc = start(s, i, RN_MESSAGE_WEIGHTS, shard->owner, 1,
+                   s->flat.value + shard->first, err);
+    return rc;
+}
+
+/* A message is done. */
+static int arrive(void *user, const struct rn_message *message, size_t i,
+                  struct rn_error *err)
+{
+    struct rn_shards *s = user;
+    struct rn_shard *shard = &s->shards[i];
+
+    if (!message->receives)
+        return RN_OK;
+    shard->awaited--;
+    return owns(s, shard) ? sum_up_next(s, err) : RN_OK;
+}
+
+/* ------------------------------------------------------------- the step */
+
+static bool all_summed(void *user)
+{
+    const struct rn_shards *s = user;
+
+    return s->summed == s->count;
+}
+
+/* Whether the values that are needed have come; `fresh` goes ahead. */
+static bool enough_fresh(void *user)
+{
+    struct rn_shards *s = user;
+
+    for (; s->fresh > 0; s->fresh--) {
+        const struct rn_shard *shard = &s->shards[s->fresh - 1];
+
+        if (!owns(s, shard) && shard->awaited > 0)
+            break;
+    }
+    return s->fresh < s->count && s->shards[s->fresh].first <= s->needed;
+}
+
+static int look(struct rn_shards *s, struct rn_error *err)
+{
+    const struct rn_listener listener = {.done = arrive, .user = s};
+
+    return s->post.left > 0 ? rn_post_look(&s->post, &listener, err) : RN_OK;
+}
+
+static int wait_for(struct rn_shards *s, bool (*enough)(void *),
+                    struct rn_error *err)
+{
+    const struct rn_listener listener = {arrive, enough, s};
+
+    return rn_post_wait(&s->post, &listener, err);
+}
+
+static int before_reading(void *user, size_t from, struct rn_error *err)
+{
+    struct rn_shards *s = user;
+
+    if (s->post.left == 0)
+        return RN_OK;
+    /* What is sent must be gone before gradients are written again. */
+    if (from == 0)
+        return wait_for(s, NULL, err);
+    s->needed = from;
+    return from < s->flat.count && !enough_fresh(s)
+               ? wait_for(s, enough_fresh, err)
+               : look(s, err);
+}
+
+/* Have the shards leave that end before so many numbers. */
+static int leave_to(struct rn_shards *s, size_t numbers, struct rn_error *err)
+{
+    int rc = s->open ? RN_OK : open_step(s, err);
+
+    while (rc == RN_OK && s->left < s->count &&
+           s->shards[s->left].first + s->shards[s->left].numbers <= numbers)
+        rc = leave(s, err);
+    return rc;
+}
+
+static int after_finishing(void *user, size_t numbers, struct rn_error *err)
+{
+    struct rn_shards *s = user;
+    int rc = s->last ? leave_to(s, numbers, err) : RN_OK;
+
+    return rc == RN_OK ? look(s, err) : rc;
+}
+
+const struct rn_plan_follower *rn_shards_follow(struct rn_shards *s, bool last)
+{
+    s->last = last;
+    return s->count > 0 ? &s->follower : NULL;
+}
+
+int rn_shards_finish(struct rn_shards *s, struct rn_error *err)
+{
+    int rc = RN_OK;
+
+    if (s->count == 0 || s->ranks->broken)
+        return RN_OK;
+    if (!s->open)
+        rc = rn_shards_settle(s, err);
+    if (rc == RN_OK)
+        rc = leave_to(s, s->flat.count, err);
+    if (rc == RN_OK)
+        rc = wait_for(s, all_summed, err);
+    s->open = false;
+    rn_grouping_clear(s->groups);
+    return rc;
+}
+
+int rn_shards_settle(struct rn_shards *s, struct rn_error *err)
+{
+    if (s->count == 0 || s->ranks->broken)
+        return RN_OK;
+    return wait_for(s, NULL, err);
+}
+
+int rn_shards_collect(struct rn_shards *s, struct rn_error *err)
+{
+    const struct rn_listener nobody = {.done = NULL};
+    bool first = rn_ranks_first(s->ranks);
+    int rc = RN_OK;
+
+    for (size_t i = 0; i < s->count; i++) {
+        const struct rn_shard *shard = &s->shards[i];
+
+        if (first ? owns(s, shard) : !owns(s, shard))
+            continue;
+        for (int k = 0; k < RN_STATES_MAX && s->flat.state[k] && rc == RN_OK;
+             k++)
+            rc = start(s, i, RN_MESSAGE_TALK, first ? shard->owner : 0, first,
+                       s->flat.state[k] + shard->first, err);
+    }
+    return rc == RN_OK && s->count > 0 ? rn_post_wait(&s->post, &nobody, err)
+                                       : rc;
+}
