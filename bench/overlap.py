@@ -2,35 +2,35 @@
 """A model of training on many ranks: what a step takes, from the time line of
 its layers on one rank and from what links can do.
 
-All ranks compute alike, each its images of the batch, and exchange every range
-of the gradients twice: each tells each other its part of what that one adds up
-(reduce-scatter), and each its sums or weights to all (all-gather). So a rank
-sends (ranks - 1) / ranks of the bytes each time. A host's link carries what its
-ranks tell those of other hosts, in both directions at once, a range after the
-other. Messages and copies cost the ranks' own processors. Ranks that are slower
-than others, and switches that cannot do what all links can, are not modelled.
+All ranks compute alike, each its images of the batch. The parameters are cut
+into shards, each with an owner, as src/train/shards.c does. When backward has
+the gradients of a shard, all ranks send them to its owner, which adds them up,
+updates, and sends the new weights to all; the next forward waits for those that
+it is about to read. A host has one link, which carries what its ranks tell those
+of other hosts, one after the other, each way by itself. Messages and copies cost
+the ranks' own processors, and are looked at between the steps of the plan. Ranks
+that are slower than others, and switches that cannot do what all links can, are
+not modelled.
 """
 import collections
+import heapq
 import json
 
 FLOAT = 4
-# What is done while a rank computes, and how far src/train goes.
-OVERLAPS = ("none", "backward", "both")
-OURS = "none"
-# Ranges of gradients that are exchanged as one, as src/train does.
-RANGE = 16 << 20
-# What every rank tells all in a step beside the ranges: how it fares, and its
-# loss and errors.
-WORDS = (520, 24)
+# As in src/train/shards.c: numbers of a shard, and shards of a rank.
+SHARD_LEAST, SHARD_MOST, SHARDS_EACH = 1 << 14, 1 << 19, 32
+# What every rank tells all in a step beside shards and statistics: twice how it
+# fares, and its loss and errors.
+WORDS = (524, 524, 24)
 
 # A layer's parameters: their bytes; seconds from the begin of backward until
 # their gradients are there; from that of forward until they are first read.
 Layer = collections.namedtuple("Layer", "name bytes ready needed")
-# A step's time on one rank: forward, backward, the optimiser's update; layers
-# in the order in which backward finishes them; bytes of batch norm's
-# statistics.
+# A step's time on one rank: forward, backward, the optimiser's update; of how
+# many steps the plan is; layers in the order in which backward finishes them;
+# bytes of batch norm's statistics.
 Timeline = collections.namedtuple(
-    "Timeline", "forward backward update layers statistics")
+    "Timeline", "forward backward update pieces layers statistics")
 
 
 # ---------------------------------------------------------------- time lines
@@ -72,16 +72,17 @@ def timeline(bench, info, batch):
     statistics = sum(FLOAT * layer["params"] for layer in info["layers"]
                      if layer["op"] == "batch_norm")
     return Timeline(forward, backward, max(0.0, whole - forward - backward),
-                    layers, statistics)
+                    len(steps), layers, statistics)
 
 
 def faster(line, times):
     """The time line of ranks so many times as fast."""
-    return Timeline(line.forward / times, line.backward / times,
-                    line.update / times,
-                    [layer._replace(ready=layer.ready / times,
-                                    needed=layer.needed / times)
-                     for layer in line.layers], line.statistics)
+    return line._replace(
+        forward=line.forward / times, backward=line.backward / times,
+        update=line.update / times,
+        layers=[layer._replace(ready=layer.ready / times,
+                               needed=layer.needed / times)
+                for layer in line.layers])
 
 
 def read(path):
@@ -98,10 +99,24 @@ def write(line, path):
         file.write("\n")
 
 
-def ranges(line, size=RANGE):
-    """The layers' bytes, in order, in ranges of a size: [(bytes, ready,
-    needed)]. A range is ready with its last layer, and needed with its first
-    reader."""
+def alone(line):
+    """Seconds of a step of one process."""
+    return line.forward + line.backward + line.update
+
+
+# ------------------------------------------------------------------- shards
+
+def shard_bytes(numbers, ranks):
+    each = min(numbers // (ranks * SHARD_LEAST), SHARDS_EACH)
+    each = max(each, -(-numbers // (ranks * SHARD_MOST)), 1)
+    return FLOAT * max(1, -(-numbers // (ranks * each)))
+
+
+def shards(line, ranks):
+    """[(bytes, ready, needed)] in the order of backward: a shard is ready with
+    the last of its layers, and needed with the first that is read."""
+    size = shard_bytes(sum(layer.bytes for layer in line.layers) // FLOAT,
+                       ranks)
     found, room = [], 0
     for layer in line.layers:
         left = layer.bytes
@@ -114,7 +129,7 @@ def ranges(line, size=RANGE):
             found[-1][0] += part
             found[-1][1] = max(found[-1][1], layer.ready)
             found[-1][2] = min(found[-1][2], layer.needed)
-    return [tuple(entry) for entry in found]
+    return [tuple(shard) for shard in found]
 
 
 # -------------------------------------------------------------------- links
@@ -123,113 +138,128 @@ class Cluster:
     """Ranks and what lies between them.
 
     rate: bytes per second of a host's link, each way; latency: seconds;
-    host: ranks on a host; message: a rank's seconds of work for a message;
-    copy: bytes per second that a rank can send or receive; faster than any
-    link if not known.
+    host: ranks on a host; message: a rank's seconds of work for a message that
+    it sends or receives; copy: bytes per second that it can send or receive.
     """
 
-    def __init__(self, ranks, rate, latency=20e-6, host=1, message=1e-6,
+    def __init__(self, ranks, rate, latency=0.0, host=1, message=0.0,
                  copy=float("inf")):
         self.ranks, self.rate, self.latency = ranks, rate, latency
         self.host, self.message, self.copy = min(host, ranks), message, copy
+        self.hosts = max(1, ranks // self.host)
+        # Ranks that one of them reaches over its host's link.
+        self.away = ranks - self.host
 
     def wire(self, size):
-        """Seconds of a host's link when each rank tells each other a part of
-        `size` bytes."""
-        away = (self.ranks - self.host) / self.ranks
-        return self.host * size * away / self.rate
+        """Seconds of a link for so many bytes."""
+        return size / self.rate
 
-    def work(self, size):
-        """A rank's seconds for the same."""
+    def work(self, messages, size):
+        """A rank's seconds for messages of so many bytes together."""
+        return messages * self.message + size / self.copy
+
+    def told(self, size):
+        """Seconds until every rank has told each other so many bytes."""
         others = self.ranks - 1
-        return (2 * others * self.message
-                + 2 * size * others / self.ranks / self.copy)
-
-    def sent(self, size):
-        """Bytes that a host sends."""
-        return self.host * size * (self.ranks - self.host) / self.ranks
-
-    def exchange(self, size):
-        """Seconds of it when nothing else is done."""
-        if self.ranks == 1:
+        if not others:
             return 0.0
-        return self.latency + max(self.wire(size), self.work(size))
+        return self.latency + max(
+            self.wire(self.host * self.away * size),
+            self.work(2 * others, 2 * others * size))
+
+
+class Links:
+    """When the hosts' links are free, each way; what is asked for is done in
+    the order of asking."""
+
+    def __init__(self, cluster):
+        self.cluster = cluster
+        self.out = [0.0] * cluster.hosts
+        self.into = [0.0] * cluster.hosts
+
+    def move(self, at, hub, rest, size):
+        """Between one host's rank and all others' ranks: `hub` and `rest` are
+        that one's direction and theirs. When the last byte is there."""
+        here, there = hub
+        each = self.cluster.wire(self.cluster.host * size)
+        hub_free = max(here[there], at) + self.cluster.wire(
+            self.cluster.away * size)
+        here[there] = hub_free
+        last = 0.0
+        for i in range(self.cluster.hosts):
+            if i != there:
+                rest[i] = max(rest[i], at) + each
+                last = max(last, rest[i])
+        return max(hub_free, last) + self.cluster.latency
+
+    def gather(self, at, host, size):
+        return self.move(at, (self.into, host), self.out, size)
+
+    def spread(self, at, host, size):
+        return self.move(at, (self.out, host), self.into, size)
 
 
 # -------------------------------------------------------------------- steps
 
 # A step's seconds; of these, those that a rank does not compute; bytes that a
-# host sends; seconds that its link needs for the ranges.
+# host sends; seconds that its link sends for them.
 Step = collections.namedtuple("Step", "seconds waits sent wire")
 
 
-def told(line, cluster):
-    """Seconds for what every rank tells all: `size` bytes for each rank."""
-    return sum(cluster.exchange(size * cluster.ranks)
-               for size in (*WORDS, line.statistics))
+def exchange(parts, cluster, pace, work):
+    """When each shard is added up, and when its weights are everywhere.
+    `pace`: between two looks at messages; `work`: a rank's seconds for half of
+    a shard's messages, its share of what all do."""
+    links, summed, fresh = Links(cluster), [], [0.0] * len(parts)
+    worked, events = 0.0, []
+    for i, (size, ready, _) in enumerate(parts):
+        events.append((ready + worked, 0, i))
+        worked += work(size)
+    heapq.heapify(events)
+    while events:
+        at, kind, i = heapq.heappop(events)
+        host = i % cluster.ranks // cluster.host
+        if kind == 0:
+            done = links.gather(at, host, parts[i][0]) + pace
+            summed.append(done)
+            heapq.heappush(events, (done, 1, i))
+        else:
+            fresh[i] = links.spread(at, host, parts[i][0]) + pace
+    return max(summed), fresh, worked
 
 
-def scatter(parts, cluster, start):
-    """When the last range is added up, having left when it was ready; and the
-    work that ranks had with them on the way."""
-    free = ended = worked = 0.0
-    for size, ready, _ in parts:
-        begin = max(start + ready + worked, free)
-        worked += cluster.work(size)
-        free = begin + cluster.wire(size)
-        ended = max(free, begin + cluster.work(size)) + cluster.latency
-    return ended, worked
-
-
-def gather(parts, cluster, start, forward):
-    """When forward ends that begins with the first weights to arrive: ranges
-    come from the last one on, whose layers are the first."""
-    arrived, delay = 0.0, 0.0
-    for size, _, needed in reversed(parts):
-        arrived += max(cluster.wire(size), cluster.work(size))
-        delay = max(delay, arrived + cluster.latency - needed)
-    worked = sum(cluster.work(size) for size, _, _ in parts)
-    return start + forward + max(delay, worked)
-
-
-def step(line, cluster, overlap=OURS, size=RANGE):
-    """A step, from the begin of backward to the end of the next forward.
-    overlap: "none": ranges are exchanged after backward; "backward": gradients
-    leave as backward finishes them; "both": and weights arrive while forward
-    begins."""
-    compute = line.forward + line.backward + line.update
-    if cluster.ranks == 1:
+def step(line, cluster, overlap=True):
+    """A step, from the begin of backward to the end of the next forward; or, to
+    see what it gains, without `overlap`: all shards leave after backward, and
+    forward waits for all."""
+    compute, ranks = alone(line), cluster.ranks
+    if ranks == 1:
         return Step(compute, 0.0, 0.0, 0.0)
-    parts = ranges(line, size)
-    at = line.backward
-    if overlap == "none":
-        at += sum(cluster.exchange(part[0]) for part in parts)
-    else:
-        ended, worked = scatter(parts, cluster, 0.0)
-        at = max(at + worked, ended)
-    at += told(line, cluster)
-    at += line.update / (cluster.ranks if overlap != "none" else 1)
-    if overlap == "both":
-        at = gather(parts, cluster, at, line.forward)
-    else:
-        at += sum(cluster.exchange(part[0]) for part in parts) + line.forward
-    everything = 2 * sum(layer.bytes for layer in line.layers)
-    small = cluster.ranks * (sum(WORDS) + line.statistics)
-    return Step(at, at - compute, cluster.sent(everything + small),
-                cluster.wire(everything))
+    parts = shards(line, ranks)
+    if not overlap:
+        parts = [(size, line.backward, 0.0) for size, _, _ in parts]
+    pace = (line.forward + line.backward) / line.pieces if overlap else 0.0
+    share = 2 * (ranks - 1) / ranks  # messages of a rank for a shard, one way
 
+    def work(size):
+        return cluster.work(share, share * size)
 
-def efficiency(line, cluster, overlap=OURS, size=RANGE):
-    """Images per second of a rank over those of one that is alone."""
-    alone = step(line, Cluster(1, cluster.rate)).seconds
-    return alone / step(line, cluster, overlap, size).seconds
+    summed, fresh, worked = exchange(parts, cluster, pace, work)
+    begin = max(line.backward + worked, summed) + line.update / ranks
+    begin += sum(map(cluster.told, (*WORDS, line.statistics)))
+    delay = max(max(0.0, at - begin - needed)
+                for at, (_, _, needed) in zip(fresh, parts))
+    seconds = begin + line.forward + max(delay, worked)
+    size = sum(size for size, _, _ in parts)
+    sent = cluster.host * cluster.away * (
+        2 * size / ranks + sum(WORDS) + line.statistics)
+    return Step(seconds, seconds - compute, sent, cluster.wire(sent))
 
 
 def hidden(line, cluster, seconds):
-    """Of the links' time that computing could hide, the share that a step of
-    so many seconds hides: backward can hide half of the traffic, forward the
-    other."""
-    compute = line.forward + line.backward + line.update
-    wire = sum(cluster.wire(layer.bytes) for layer in line.layers)
-    could = min(wire, line.backward) + min(wire, line.forward)
-    return (compute + 2 * wire - seconds) / could if could else 1.0
+    """Of the link's time for shards that backward and forward could hide, the
+    share that a step of so many seconds hides."""
+    wire = 2 * cluster.wire(cluster.host * cluster.away / cluster.ranks * sum(
+        layer.bytes for layer in line.layers))
+    could = min(wire, line.backward + line.forward)
+    return (alone(line) + wire - seconds) / could if could else 1.0

@@ -35,92 +35,106 @@ def near(got, want, what):
         raise AssertionError(f"{what}: {got!r}, expected {want!r}")
 
 
-# Two layers of 100 bytes: the last one's gradients are there after 1 s of
+# Two layers of 200 bytes: the last one's gradients are there after 1 s of
 # backward, and its weights are wanted 1.5 s after forward began.
-LINE = Timeline(2.0, 4.0, 0.0, [Layer("fc", 100, 1.0, 1.5),
-                                Layer("conv1", 100, 4.0, 0.0)], 0)
-
-
-def two(rate, **more):
-    """Two hosts, for which nothing costs anything but bytes."""
-    return Cluster(2, rate, latency=0, message=0, **more)
+LINE = Timeline(2.0, 4.0, 0.0, 1, [Layer("fc", 200, 1.0, 1.5),
+                                   Layer("conv1", 200, 4.0, 0.0)], 0)
 
 
 @contextlib.contextmanager
-def no_words():
-    before, overlap.WORDS = overlap.WORDS, ()
-    try:
-        yield
-    finally:
-        overlap.WORDS = before
+def no_more():
+    """Shards of 200 bytes and nothing else; messages are seen at once."""
+    before = overlap.WORDS, overlap.shard_bytes, LINE
+    overlap.WORDS, overlap.shard_bytes = (), lambda *_: 200
+    yield LINE._replace(pieces=float("inf"))
+    overlap.WORDS, overlap.shard_bytes, _ = before
 
 
-def seconds(rate, how):
-    with no_words():
-        return overlap.step(LINE, two(rate), how, 100).seconds
+def of_two(rate, hides=True, **more):
+    with no_more() as line:
+        return overlap.step(line, Cluster(2, rate, **more), hides)
 
 
-def test_wire():
-    near(two(50).wire(100), 1.0, "half of 100 bytes at 50 a second")
-    # Four ranks of a host each tell four elsewhere an eighth.
-    eight = Cluster(8, 100, latency=0, host=4, message=0)
-    near(eight.wire(800), 16.0, "4 x 4 x 100 bytes at 100 a second")
-    near(eight.sent(800), 1600, "bytes")
-    near(Cluster(4, 1, host=1, message=0.5, copy=150).work(200), 5.0,
-         "3 messages each way, and 150 bytes each way")
-    equal(Cluster(1, 1).exchange(100), 0.0, "alone")
+def test_links():
+    two = Cluster(2, 100)
+    near(two.told(50), 0.5, "50 bytes each way at 100 a second")
+    # Four ranks of a host tell four elsewhere.
+    eight = Cluster(8, 100, host=4)
+    near(eight.told(10), 1.6, "4 x 4 x 10 bytes at 100 a second")
+    near(Cluster(4, 1e30, message=0.5).told(1), 3.0, "3 messages each way")
+    near(Cluster(3, 1e30, copy=100).told(50), 2.0, "2 x 50 bytes each way")
+    equal(Cluster(1, 1).told(100), 0.0, "alone")
+    links = overlap.Links(Cluster(3, 100))
+    near(links.gather(0, 0, 100), 2.0, "from two to one")
+    near(links.gather(0, 0, 100), 4.0, "the same once more")
+    near(links.gather(0, 1, 100), 3.0, "to another, when a sender is free")
+    near(links.spread(0, 2, 100), 5.0, "from one to two, behind its own")
 
 
 def test_nothing_hidden():
-    # Each range takes a second each way.
-    near(seconds(50, "none"), 6 + 4, "2 ranges, 2 ways")
+    # To both owners from 4 to 6, and back from 6 to 8.
+    near(of_two(100, False).seconds, 8 + 2, "both ways after backward")
 
 
-def test_backward_hides():
-    # fc's goes from 1 to 2, conv1's from 4 to 5; both come back after that.
-    near(seconds(50, "backward"), 5 + 2 + 2, "1 s of 2 hidden")
-    # fc's is under way from 1 to 11, conv1's to 21.
-    near(seconds(5, "backward"), 21 + 20 + 2, "a slow link")
+def test_hides():
+    # fc's goes from 1 to 3 and comes back until 5, conv1's goes the same way
+    # after it until 7, and is back at 9.
+    near(of_two(100).seconds, 9 + 2, "a link of 2 s a shard")
+    # 0.5 s each: conv1's goes until 4.5, and forward waits until 5.
+    near(of_two(400).seconds, 5 + 2, "a link of half a second")
+    near(of_two(1e30).seconds, 6.0, "a link that takes no time")
+    near(of_two(1e30, False).seconds, 6.0, "the same, nothing hidden")
 
 
-def test_forward_hides():
-    # conv1's weights come at 6, forward begins; fc's at 7, before 7.5.
-    near(seconds(50, "both"), 6 + 2, "forward hides fc's")
-    # conv1's at 31, fc's at 41; forward has 0.5 s left.
-    near(seconds(5, "both"), 21 + 20 + 0.5, "a slow link")
-
-
-def test_infinitely_fast():
-    for how in overlap.OVERLAPS:
-        near(seconds(1e30, how), 6.0, how)
+def test_forward_waits():
+    with no_more() as line:
+        # fc's weights come at 12 of those that are asked for at 1 and 6.
+        late = line._replace(layers=[Layer("fc", 200, 4.0, 1.5),
+                                     Layer("conv1", 0, 4.0, 0.0)])
+        near(overlap.step(late, Cluster(2, 100)).seconds, 6 + 2.5,
+             "0.5 s before fc")
 
 
 def test_processors_work():
-    # 100 bytes each way of 2 ranges take a rank 1 s each, both times.
-    with no_words():
-        got = overlap.step(LINE, two(1e30, copy=100), "none", 100)
-    near(got.seconds, 6 + 4, "none hidden")
-    near(got.waits, 4.0, "not computing")
+    # Of each shard a rank sends or receives 200 bytes, twice.
+    found = of_two(1e30, copy=200)
+    near(found.seconds, 4 + 2 + 2 + 2, "backward and forward 2 s longer")
+    near(found.waits, 4.0, "not computing")
+
+
+def test_looks():
+    """What comes while a rank computes is seen at the plan's next step."""
+    with no_more() as line:
+        slow = line._replace(pieces=6)
+        near(overlap.step(slow, Cluster(2, 1e30)).seconds, 6 + 2,
+             "1 s to its owner, 1 s back")
 
 
 def test_sent():
-    with no_words():
-        got = overlap.step(LINE, two(50), "none", 100)
-    near(got.sent, 200, "half of 200 bytes, twice")
-    near(got.wire, 4.0, "at 50 a second")
+    found = of_two(100)
+    near(found.sent, 400, "200 bytes of gradients, 200 of weights")
+    near(found.wire, 4.0, "at 100 a second")
+    with no_more() as line:
+        near(overlap.step(line, Cluster(8, 1, host=2)).sent, 2 * 6 * 100,
+             "2 ranks, 6 elsewhere, 2 x 400 bytes over 8")
 
 
 def test_hidden():
-    # 2 s of the 4 that backward and forward each could hide.
-    near(overlap.hidden(LINE, two(50), 8.0), 0.5, "half")
-    near(overlap.hidden(LINE, two(50), 10.0), 0.0, "none")
+    with no_more() as line:
+        # 4 s of the link's, of which computing can hide all.
+        near(overlap.hidden(line, Cluster(2, 100), 8.0), 0.5, "half")
+        near(overlap.hidden(line, Cluster(2, 100), 10.0), 0.0, "none")
+        near(overlap.hidden(line, Cluster(2, 50), 8.0), 1.0, "6 s of 8")
 
 
-def test_ranges():
-    equal(overlap.ranges(LINE, 150), [(150, 4.0, 0.0), (50, 4.0, 0.0)],
-          "conv1 in both")
-    equal(overlap.ranges(LINE, 100), [(100, 1.0, 1.5), (100, 4.0, 0.0)],
-          "one each")
+def test_shards():
+    equal(overlap.shard_bytes(25_600_000, 2), 4 * 400_000, "32 of each of two")
+    equal(overlap.shard_bytes(100, 4), 4 * 25, "one of each")
+    equal(overlap.shard_bytes(1 << 26, 1), 4 << 19, "none too large")
+    with no_more() as line:
+        overlap.shard_bytes = lambda *_: 300
+        equal(overlap.shards(line, 2), [(300, 4.0, 0.0), (100, 4.0, 0.0)],
+              "conv1 in both")
 
 
 def test_timeline():
@@ -137,8 +151,8 @@ def test_timeline():
         {"name": "relu", "op": "relu", "params": 0},
         {"name": "fc", "op": "linear", "params": 5}]}
     line = overlap.timeline(bench, info, 9)
-    equal((line.forward, line.backward, line.update), (3.0, 5.5, 0.5),
-          "forward, backward, the rest of 9 seconds")
+    equal(line[:4], (3.0, 5.5, 0.5, 6),
+          "forward, backward, the rest of 9 seconds, steps")
     equal(line.layers, [Layer("fc", 20, 1.5, 1.0), Layer("bn", 16, 1.5, 1.0),
                         Layer("conv", 40, 5.5, 0.0)], "layers")
     equal(line.statistics, 16, "mean and variance of 2 channels")
