@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Runs under the launchers of the MPIs that plugins are built for: the same
-# weights on any number of ranks, and what one rank says of what cannot be.
+# weights on any number of ranks (RN_RANKS: 2 4), and of a run that goes on on
+# each of them in turn; and what one rank says of what cannot be.
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 export OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_btl_vader_single_copy_mechanism=none
-found=
-small="synthetic:3x8x8:4:90 --net resnet8 --batch 24 --groups 4 --threads 1 --seed 3"
+found= ranks=${RN_RANKS:-2 4}
+small="synthetic:3x8x8:4:90 --net resnet8 --batch 24 --groups 8 --threads 1 --seed 3"
 hash() {
     sha256sum < "$1/last.safetensors"
 }
@@ -38,15 +39,20 @@ for mpi in ompi mpich; do
     esac
     [ -n "$launch" ] && [ -f "$RN_BUILD/libresnet-$mpi.so" ] || continue
     found=yes
-    for n in 2 4; do
+    for n in $ranks; do
         "$launch" -n $n resnet train $small --iterations 8 --out $mpi-$n \
             --quiet > said 2>&1 || cat said
         [ "$(hash $mpi-$n)" = "$(hash alone)" ] || echo "$mpi: $n ranks differ"
     done
-    "$launch" -n 4 resnet train $small --schedule constant --iterations 4 \
+    "$launch" -n $n resnet train $small --schedule constant --iterations 1 \
         --out $mpi-on --quiet > said 2>&1 || cat said
-    "$launch" -n 2 resnet train --resume $mpi-on --iterations 8 --quiet \
-        > said 2>&1 || cat said
+    done=1
+    for n in $ranks; do
+        done=$((done + 1))
+        "$launch" -n $n resnet train --resume $mpi-on --iterations $done \
+            --quiet > said 2>&1 || cat said
+    done
+    resnet train --resume $mpi-on --iterations 8 --quiet > said 2>&1 || cat said
     [ "$(hash $mpi-on)" = "$(hash other)" ] || echo "$mpi: resumed runs differ"
     "$launch" -n 3 resnet eval alone/last.safetensors synthetic:3x8x8:4:90 \
         --part train --json > evaluated 2> said || cat said
