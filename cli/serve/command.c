@@ -26,8 +26,9 @@ static const struct rn_option options_table[] = {
      .max = 10000, .value = "MS",
      .help = "Let none wait longer than this for others, in milliseconds"},
     {"streams", .type = RN_OPTION_INT, .offset = AT(streams), .min = 1,
-     .max = 64, .value = "N",
-     .help = "Compute N batches side by side, the threads shared out"},
+     .max = 64, .value = "N", .unset = "as many as threads, at most 4",
+     .help = "Compute N batches side by side, the threads shared out; a "
+             "picture that is alone has all of them"},
     {"queue", .type = RN_OPTION_INT, .offset = AT(queue), .min = 1,
      .max = 100000, .value = "N",
      .help = "Let at most N pictures wait; further ones are answered with 503"},
@@ -74,7 +75,6 @@ static void defaults(void *options)
     o->port = 8080;
     o->max_batch = 8;
     o->max_delay = 2;
-    o->streams = 1;
     o->queue = 128;
     o->connections = 256;
     o->max_body = 32;

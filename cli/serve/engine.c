@@ -30,6 +30,8 @@ struct engine {
     struct image *first, *last;  /* to be prepared */
     int waiting;                 /* images that were submitted */
     int prepared, prepared_most; /* of them; workers go no further ahead */
+    int busy;                    /* streams that compute */
+    int wide;                    /* one of them does on all threads */
     int closing;
 
     pthread_t *threads; /* workers, then streams */
@@ -369,11 +371,19 @@ static struct model *find_ripe(const struct engine *e, double *until)
     return best;
 }
 
+/* Whether an image is all that there is: it may have all threads. */
+static int is_alone(const struct engine *e, const struct model *m)
+{
+    return m->wide && e->busy == 0 && e->waiting == 1;
+}
+
+/* Streams that have nothing to do leave none of it undone. */
 static int take_batch(struct stream *s, struct model *m)
 {
-    int n = 0;
+    int idle = s->engine->options->streams - s->engine->busy, n = 0;
+    int share = (m->waiting + idle - 1) / idle;
 
-    while (n < s->engine->options->max_batch && m->first)
+    while (n < share && n < s->engine->options->max_batch && m->first)
         s->batch[n++] = pop_image(&m->first, &m->last);
     m->waiting -= n;
     s->engine->prepared -= n;
@@ -425,9 +435,10 @@ static int wants_values(struct image *const *batch, int n)
 }
 
 static void compute(const struct stream *s, struct model *m,
-                    struct image **batch, int n)
+                    struct image **batch, int n, int wide)
 {
     struct lane *lane = &m->lanes[s->index];
+    struct rn_plan *plan;
     struct rn_error err = {0};
     double begun = serve_now();
     size_t i = 0;
@@ -440,13 +451,13 @@ static void compute(const struct stream *s, struct model *m,
     }
     while (m->sizes[i] < n)
         i++;
+    plan = wide ? m->wide : lane->plans[i];
     if (m->sizes[i] == n)
-        rn_plan_forward(lane->plans[i], lane->images, lane->logits, &err);
+        rn_plan_forward(plan, lane->images, lane->logits, &err);
     else
-        rn_plan_forward_some(lane->plans[i], lane->images, n, lane->logits,
-                             &err);
+        rn_plan_forward_some(plan, lane->images, n, lane->logits, &err);
     if (!err.code && wants_values(batch, n))
-        rn_plan_values(lane->plans[i], lane->values);
+        rn_plan_values(plan, lane->values);
     hand_back(m, lane, batch, n, &err);
     metrics_batch(s->engine->metrics, &m->slot->metrics, n, err.code != RN_OK,
                   serve_now() - begun);
@@ -456,14 +467,23 @@ static void run_batch(struct stream *s, struct model *m)
 {
     struct engine *e = s->engine;
     struct image **late = s->batch + e->options->max_batch;
-    int n = take_batch(s, m), left;
+    int wide = is_alone(e, m), n = take_batch(s, m), left;
 
+    e->busy++;
+    e->wide = wide;
+    if (m->first)
+        pthread_cond_signal(&e->ripe); /* for the next stream */
     m->refs++; /* its last request may go while it is looked at */
     pthread_mutex_unlock(&e->lock);
     left = leave_out_late(s->batch, n, late);
     if (left)
-        compute(s, m, s->batch, left);
+        compute(s, m, s->batch, left, wide);
     pthread_mutex_lock(&e->lock);
+    e->busy--;
+    if (wide) {
+        e->wide = 0;
+        pthread_cond_broadcast(&e->ripe);
+    }
     for (int i = 0; i < left; i++)
         done(e, s->batch[i]);
     for (int i = 0; i < n - left; i++)
@@ -480,8 +500,8 @@ static void *stream(void *user)
 
     pthread_mutex_lock(&e->lock);
     while (!e->closing || e->waiting > 0) {
-        double until;
-        struct model *m = find_ripe(e, &until);
+        double until = HUGE_VAL;
+        struct model *m = e->wide ? NULL : find_ripe(e, &until);
 
         if (m)
             run_batch(s, m);

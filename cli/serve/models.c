@@ -172,8 +172,7 @@ static int make_plans(struct model *m, const struct serve_options *o,
     plan.exact = o->run.exact;
     plan.precision = o->run.precision;
     plan.emulate = o->run.emulate;
-    /* side by side, streams would be bound to the same processors */
-    plan.bind = o->streams == 1;
+    plan.bind = 1; /* of which only those on all processors are */
     plan.keep = o->features;
     rc = rn_plan_create(&first, m->net, &plan, err);
     if (!rc && o->features)
@@ -184,6 +183,11 @@ static int make_plans(struct model *m, const struct serve_options *o,
         rc = out_of_memory(err);
     for (m->streams = 0; !rc && m->streams < o->streams; m->streams++)
         rc = open_lane(&m->lanes[m->streams], m, first, err);
+    if (!rc && o->streams > 1) {
+        plan.batch = 1;
+        plan.threads = o->wide;
+        rc = rn_plan_create(&m->wide, m->net, &plan, err);
+    }
     rn_plan_destroy(first);
     return rc;
 }
@@ -227,6 +231,7 @@ void model_destroy(struct model *m)
         return;
     for (int i = 0; m->lanes && i < m->streams; i++)
         close_lane(&m->lanes[i], m->n_sizes);
+    rn_plan_destroy(m->wide);
     free(m->lanes);
     free(m->sizes);
     rn_model_destroy(m->net);

@@ -32,7 +32,8 @@ struct serve_options {
     struct rn_eval_options run;
     const char *runs, *host, *features, *token, *allow_host, *allow_origin;
     int port, max_batch, streams, queue, connections, max_body;
-    int log; /* a log_form */
+    int log;  /* a log_form */
+    int wide; /* threads of all streams together */
     double max_delay, deadline;
 };
 
@@ -61,6 +62,9 @@ struct model {
     size_t n_sizes;
     struct lane *lanes; /* [streams] */
     int streams;
+    /* On all threads, for an image that is alone; its plan is NULL where there
+     * is but one stream. What it reads and writes is the lane's. */
+    struct rn_plan *wide;
 
     /* The engine's, under its lock: */
     int refs;

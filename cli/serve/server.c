@@ -139,6 +139,9 @@ static void run(struct server *s, const sigset_t *signals)
 
 /* ------------------------------------------------------------------ opening */
 
+/* Streams where the user leaves it open: each takes memory for its plans. */
+#define STREAMS 4
+
 /* Threads for each stream, of those that there are. */
 static int share_threads(struct serve_options *o)
 {
@@ -148,11 +151,14 @@ static int share_threads(struct serve_options *o)
     rn_machine_get(&machine);
     if (!threads)
         threads = machine.threads;
+    if (!o->streams)
+        o->streams = threads < STREAMS ? threads : STREAMS;
     if (o->streams > threads) {
         say_error("--streams: %d, of %d thread%s (--threads)", o->streams,
                   threads, threads == 1 ? "" : "s");
         return EXIT_USAGE;
     }
+    o->wide = threads;
     o->run.threads = threads / o->streams;
     return 0;
 }
