@@ -4,6 +4,7 @@
 #include "cli.h"
 #include "import.h"
 #include "output.h"
+#include "ranks.h"
 #include "survey.h"
 
 #include <math.h>
@@ -18,6 +19,7 @@ struct options {
     const char *survey, *batches;
     int winograd;
     int as_threads;
+    struct ranks_args ranks;
     int json;
 };
 
@@ -47,6 +49,7 @@ static const struct rn_option own_options[] = {
      .max = 1024, .value = "N", .unset = "time it",
      .help = "Plan for N threads, more than there are if need be, run nothing, "
              "and print how each step's work is shared out among them"},
+    RANKS_OPTIONS(AT(ranks)),
     {"json", .type = RN_OPTION_FLAG, .offset = AT(json), .help = JSON_HELP},
 };
 /* clang-format on */
@@ -182,6 +185,14 @@ static void print_json(const struct measured *m)
     json_put(object, "watts", json_double(r->watts));
     json_put(object, "joules_per_image", json_double(r->joules_per_image));
     json_put(object, "energy", json_text(r->energy));
+    if (r->ranks) {
+        json_put(object, "ranks", json_count((uint64_t)r->ranks));
+        json_put(object, "step_seconds", json_double(r->step_seconds));
+        json_put(object, "wait_seconds", json_double(r->wait_seconds));
+        json_put(object, "wait_seconds_most",
+                 json_double(r->wait_seconds_most));
+        json_put(object, "sent_bytes_most", json_count(r->sent_bytes_most));
+    }
     json_put(object, "isa", json_text(m->machine.isa));
     json_put(object, "onednn", json_text(m->machine.onednn));
     if (m->plan) {
@@ -309,6 +320,15 @@ static void print_text(const struct measured *m)
     printf("images/s   %.1f (median of %d; %.1f to %.1f)\n",
            r->images_per_second_median, r->rounds, r->images_per_second_min,
            r->images_per_second_max);
+    if (r->ranks) {
+        printf("ranks      %d; a step takes %.4g ms: each computes for %.4g",
+               r->ranks, 1e3 * r->step_seconds,
+               1e3 * (r->step_seconds - r->wait_seconds));
+        printf(" and waits for %.4g (at most %.4g)\n", 1e3 * r->wait_seconds,
+               1e3 * r->wait_seconds_most);
+        printf("sent       %s a step and rank\n",
+               text_bytes(&t, r->sent_bytes_most));
+    }
     printf("memory     plan %s", text_bytes(&t, r->plan_bytes));
     printf(", process at most %s\n", text_bytes(&t, r->peak_memory_bytes));
     if (isfinite(r->watts))
@@ -490,9 +510,15 @@ static int run_network(const struct command *command, struct options *o,
         o->bench.batch = net_batch(&m.info);
     if (!(o->bench.seconds > 0))
         o->bench.seconds = RN_ZERO;
+    rc = ranks_join(&o->bench.ranks, &o->ranks);
+    if (rc) {
+        rn_model_destroy(model);
+        return rc;
+    }
     rc = o->as_threads ? outline(o, model, &plan, &err)
                        : rn_bench(model, &o->bench, &m.result,
                                   o->bench.profile ? &plan : NULL, &err);
+    ranks_choose(o->bench.ranks, rc);
     m.plan = plan;
     if (rc)
         rc = cli_fail(&err);
@@ -502,6 +528,7 @@ static int run_network(const struct command *command, struct options *o,
         print_json(&m);
     else
         print_text(&m);
+    ranks_leave(o->bench.ranks);
     rn_plan_destroy(plan);
     rn_model_destroy(model);
     return rc;
@@ -543,7 +570,16 @@ static int run(const struct command *command, void *options,
                const struct args *args)
 {
     const struct options *o = options;
+    int count = rn_ranks_launched(NULL, NULL);
 
+    if (count > 1 && (o->survey || o->data || o->as_threads)) {
+        say_error("%s has no form for %d ranks: start it without the launcher",
+                  o->survey ? "--survey"
+                  : o->data ? "--data"
+                            : "--as-threads",
+                  count);
+        return EXIT_USAGE;
+    }
     if (o->survey)
         return run_survey(command, o, args);
     if (o->batches || args->count > 1) {
@@ -584,6 +620,7 @@ const struct command command_bench = {
     .size = sizeof(struct options),
     .min_args = 0,
     .max_args = 1000,
+    .ranks = 1,
     .defaults = defaults,
     .run = run,
 };

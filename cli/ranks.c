@@ -27,7 +27,8 @@ int ranks_refuse(const char *command)
         return 0;
     say_error(
         "'resnet %s' has no form for %d ranks: start it without the "
-        "launcher; 'resnet train', 'resnet eval' and 'resnet study' have one",
+        "launcher; 'resnet train', 'resnet eval', 'resnet study' and 'resnet "
+        "bench' have one",
         command, count);
     return 1;
 }

@@ -2032,6 +2032,9 @@ struct rn_bench_options {
     int emulate;    /**< as in rn_plan_options */
     /** Folder of the processors' energy counters; NULL: /sys/class/powercap. */
     const char *powercap;
+    /** Train with others, each of whom computes a part of the batch, as runs do;
+     *  all make the same call. Borrowed for the call; NULL: alone. */
+    struct rn_ranks *ranks;
 };
 
 struct rn_bench_result {
@@ -2044,10 +2047,16 @@ struct rn_bench_result {
                                    profile */
     int precision;              /**< an rn_precision: what was computed with */
     double watts;            /**< mean power of processors and memory meanwhile,
-                                whatever else ran; NaN: no counter tells */
+                                of this machine, whatever else ran; NaN: no
+                                counter tells */
     double joules_per_image; /**< likewise */
     char energy[128]; /**< the counters read ("package-0, dram"), or why there
                          are none */
+    int ranks;        /**< that trained together; 0: one process, and so: */
+    double step_seconds; /**< mean */
+    double wait_seconds, wait_seconds_most; /**< of a step, in which a rank had
+                            nothing to do; the mean and the most of any rank */
+    uint64_t sent_bytes_most; /**< in a step, by the rank that sends most */
 };
 
 RN_INLINE void rn_bench_defaults(struct rn_bench_options *options);
@@ -2055,7 +2064,7 @@ RN_INLINE void rn_bench_defaults(struct rn_bench_options *options);
 /**
  * Time training or inference on made-up images; training includes the
  * optimiser's step. The model is not changed. A round is as many runs as make
- * a twentieth of a second.
+ * a twentieth of a second. Images per second are those of all ranks together.
  *
  * @param options may be NULL for the defaults.
  * @param plan when not NULL, receives the plan with its profile, to be

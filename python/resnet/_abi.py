@@ -747,6 +747,7 @@ class rn_bench_options(Structure):
         ("precision", c_int),
         ("emulate", c_int),
         ("powercap", c_char_p),
+        ("ranks", c_void_p),
     ]
 
 
@@ -765,6 +766,11 @@ class rn_bench_result(Structure):
         ("watts", c_double),
         ("joules_per_image", c_double),
         ("energy", c_char * 128),
+        ("ranks", c_int),
+        ("step_seconds", c_double),
+        ("wait_seconds", c_double),
+        ("wait_seconds_most", c_double),
+        ("sent_bytes_most", c_uint64),
     ]
 
 

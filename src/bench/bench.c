@@ -2,6 +2,7 @@
 /* Speed of a plan on made-up images. */
 #include "bench/energy.h"
 #include "bench/speeds.h"
+#include "bench/together.h"
 #include "core/memory.h"
 #include "core/option.h"
 #include "core/random.h"
@@ -35,6 +36,8 @@ struct bench {
     float *logits; /* [batch][classes] */
     int32_t *labels;
     struct rn_energy energy;
+    struct rn_together together; /* with ranks */
+    int own;                     /* of the batch: the plan's */
 };
 
 void rn_bench_defaults_sized(struct rn_bench_options *options, size_t size)
@@ -50,7 +53,7 @@ static int make_images(struct bench *b, struct rn_error *err)
 {
     const struct rn_net_spec *spec = &b->model->spec;
     struct rn_random_key key = {.seed = 1, .purpose = RN_RANDOM_BENCH};
-    size_t batch = (size_t)b->o.batch, floats = batch;
+    size_t batch = (size_t)b->own, floats = batch;
     bool fits = rn_size_mul(floats, (size_t)spec->input.c, &floats) &&
                 rn_size_mul(floats, (size_t)spec->input.h, &floats) &&
                 rn_size_mul(floats, (size_t)spec->input.w, &floats);
@@ -85,8 +88,8 @@ static int settle_model(struct bench *b, struct rn_error *err)
         return RN_OK;
     rc = rn_model_copy(&b->quantized, b->model, err);
     if (!rc)
-        rc = rn_quantize_for(b->quantized, b->images, b->o.batch, b->o.threads,
-                             err);
+        rc =
+            rn_quantize_for(b->quantized, b->images, b->own, b->o.threads, err);
     b->model = b->quantized;
     return rc;
 }
@@ -95,7 +98,7 @@ static int make_plan(struct bench *b, struct rn_error *err)
 {
     struct rn_plan_options options = {
         .mode = b->o.mode,
-        .batch = b->o.batch,
+        .batch = b->own,
         .threads = b->o.threads,
         .exact = b->o.exact,
         .winograd = b->o.winograd,
@@ -126,7 +129,38 @@ static int make_plan(struct bench *b, struct rn_error *err)
     rn_train_defaults(&training);
     rc = rn_update_create(&b->update, &training, &b->flat, err);
     b->update.threads = rn_plan_threads(b->plan);
+    if (rc == RN_OK && b->o.ranks)
+        rc = rn_together_open(&b->together, b->o.ranks, b->o.batch, b->plan,
+                              b->model->graph, &b->flat, &b->update,
+                              LEARNING_RATE, err);
     return rc;
+}
+
+/* Of several ranks each computes a part of the batch, with a part of the
+ * threads. */
+static int share_out(struct bench *b, struct rn_error *err)
+{
+    struct rn_ranks *ranks = b->o.ranks;
+    int count = rn_ranks_count(ranks);
+    char by[32];
+
+    b->own = b->o.batch / count;
+    if (!ranks)
+        return RN_OK;
+    if (b->o.mode != RN_MODE_TRAIN)
+        return rn_fail(err, RN_ERR_ARG,
+                       "`mode` infer is for one process, not for %d ranks",
+                       count);
+    if (b->o.batch % count)
+        return rn_fail(err, RN_ERR_ARG,
+                       "%d ranks cannot share `batch` %d out evenly", count,
+                       b->o.batch);
+    if (b->o.threads == 0)
+        b->o.threads =
+            rn_ranks_threads(ranks, rn_threads_default("", by, sizeof(by)));
+    if (ranks->sharing > 1)
+        b->o.bind = 0;
+    return RN_OK;
 }
 
 static int run_once(struct bench *b, struct rn_error *err)
@@ -136,6 +170,8 @@ static int run_once(struct bench *b, struct rn_error *err)
 
     if (b->o.mode == RN_MODE_INFER)
         return rn_plan_forward(b->plan, b->images, b->logits, err);
+    if (b->o.ranks)
+        return rn_together_step(&b->together, b->images, b->labels, err);
     rc = rn_plan_train(b->plan, b->images, b->labels, 0, &result, err);
     if (rc == RN_OK)
         rn_update_step(&b->update, b->model->graph, &b->flat, LEARNING_RATE, 1);
@@ -178,6 +214,10 @@ static int measure(struct bench *b, struct rn_bench_result *result,
         rc = time_runs(b, 1, &run, err);
     if (rc != RN_OK)
         return rc;
+    /* All ranks do as many, by the clock of the first. */
+    rc = rn_ranks_tell(b->o.ranks, &run, sizeof(run), err);
+    if (rc != RN_OK)
+        return rc;
     runs = runs_per_round(run);
     if (n == 0)
         n = clamp(b->o.seconds / (run * runs), ROUNDS_AT_LEAST, ROUNDS_AT_MOST);
@@ -187,6 +227,8 @@ static int measure(struct bench *b, struct rn_bench_result *result,
 
     rn_plan_profile_reset(b->plan);
     rn_energy_start(&b->energy);
+    if (b->o.ranks)
+        rn_together_start(&b->together);
     run = 0;
     for (int i = 0; i < n && rc == RN_OK; i++) {
         rc = time_runs(b, runs, &rounds[i], err);
@@ -194,6 +236,8 @@ static int measure(struct bench *b, struct rn_bench_result *result,
         run += rounds[i];
         rounds[i] = (double)runs * b->o.batch / rounds[i];
     }
+    if (b->o.ranks && rc == RN_OK)
+        rc = rn_together_figures(&b->together, (long)runs * n, result, err);
     if (rc == RN_OK) {
         struct rn_speeds rates = rn_speeds_of(rounds, n);
         double joules = rn_energy_joules(&b->energy);
@@ -232,13 +276,20 @@ int rn_bench_sized(const struct rn_model *model,
     if (rc == RN_OK)
         rc = rn_option_check(rn_bench_option, &b.o, err);
     if (rc == RN_OK)
+        rc = share_out(&b, err);
+    if (rc == RN_OK)
         rc = make_images(&b, err);
     if (rc == RN_OK)
         rc = make_plan(&b, err);
     if (rc == RN_OK)
         rn_energy_open(&b.energy, b.o.powercap);
+    rc = rn_ranks_agree(b.o.ranks, rc, err);
+    if (rc == RN_OK && b.o.ranks)
+        rc = rn_together_compare(&b.together, err);
     if (rc == RN_OK)
         rc = measure(&b, &own, err);
+    if (b.o.ranks)
+        rc = rn_together_settle(&b.together, rc, err);
     if (rc != RN_OK)
         goto out;
 
@@ -256,6 +307,7 @@ int rn_bench_sized(const struct rn_model *model,
         b.plan = NULL;
     }
 out:
+    rn_together_close(&b.together);
     rn_plan_destroy(b.plan);
     rn_model_destroy(b.quantized);
     rn_update_free(&b.update);

@@ -78,7 +78,11 @@ for mpi in ompi mpich; do
         [ "$(hash $mpi-studied/$run)" = "$(hash studied/$run)" ] ||
             echo "$mpi: $run of the study differs"
     done
-    for command in "train $small --out $mpi-bad" "info resnet20" \
+    "$launch" -n 2 resnet bench resnet8 --size 8 --mode train --batch 8 \
+        --seconds 0.01 --json > timed 2> said || cat said
+    grep -q '"ranks":2,"step_seconds":0.*"sent_bytes_most":[1-9]' timed ||
+        cat timed
+    for command in "train $small --out $mpi-bad" "info resnet20" "bench resnet8" \
         "study small.conf --out $mpi-bad --jobs 2" "study --report studied"; do
         # shellcheck disable=SC2086
         "$launch" -n 3 resnet $command > said 2>&1 &&
