@@ -141,12 +141,6 @@ class Cable:
     def mend(self):
         inside(HOSTS[1], "ip", "link", "set", DEVICE, "up")
 
-    def sent(self):
-        """Bytes that each host has sent."""
-        return [int(inside(host, "cat",
-                           f"/sys/class/net/{DEVICE}/statistics/tx_bytes"))
-                for host in HOSTS]
-
     def start(self, name, mpi, ranks, command):
         """The command that has ranks on both hosts, as many on each."""
         options, entry, hosts, variables = TCP[name]

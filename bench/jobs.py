@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Runs of one process or of several ranks: the MPIs that start them, an end to
-those that take too long, and the seconds that each step of training takes."""
-import json
+those that take too long, what is trained."""
 import os
 import pathlib
 import shutil
@@ -10,8 +9,6 @@ import subprocess
 import sys
 import tempfile
 import time
-
-WARM_UP = 2  # steps that do not count
 
 
 class JobError(RuntimeError):
@@ -150,23 +147,10 @@ class Work:
         self.net, self.batch = net, batch
         self.size, self.classes = size, classes
 
-    def train(self, binary, steps, threads, out):
-        """The command for so many steps on made-up images, that writes a line
-        of the log for each and tests and saves at their end."""
-        data = (f"synthetic:3x{self.size}x{self.size}:{self.classes}:"
-                f"{2 * self.batch}")
-        words = {"net": self.net, "batch": self.batch, "iterations": steps,
-                 "report-every": 1, "test-every": steps, "save-every": steps,
-                 "threads": threads, "augment": "none", "lr": 1e-4,
-                 "out": out}
-        return [str(binary), "train", data, "--quiet",
+    def bench(self, binary, threads, seconds, *more):
+        """The command that times it; of one process, or of a rank."""
+        words = {"mode": "train", "batch": self.batch, "size": self.size,
+                 "classes": self.classes, "threads": threads,
+                 "seconds": seconds}
+        return [str(binary), "bench", self.net, "--json", *more,
                 *(f"--{name}={value}" for name, value in words.items())]
-
-
-def step_seconds(out, batch):
-    """Of the steps of a run that count."""
-    with open(pathlib.Path(out) / "log.jsonl", encoding="utf-8") as log:
-        rates = [json.loads(line)["images_per_second"] for line in log]
-    if len(rates) <= WARM_UP:
-        raise JobError(f"'{out}' has a log of {len(rates)} steps")
-    return [batch / rate for rate in rates[WARM_UP:]]

@@ -201,8 +201,8 @@ class Links:
 
 # -------------------------------------------------------------------- steps
 
-# A step's seconds; of these, those that a rank does not compute; bytes that a
-# host sends; seconds that its link sends for them.
+# A step's seconds; of these, those in which a rank has nothing to do; bytes that
+# a rank sends; seconds that its host's link sends for them.
 Step = collections.namedtuple("Step", "seconds waits sent wire")
 
 
@@ -250,16 +250,17 @@ def step(line, cluster, overlap=True):
     delay = max(max(0.0, at - begin - needed)
                 for at, (_, _, needed) in zip(fresh, parts))
     seconds = begin + line.forward + max(delay, worked)
-    size = sum(size for size, _, _ in parts)
-    sent = cluster.host * cluster.away * (
-        2 * size / ranks + sum(WORDS) + line.statistics)
-    return Step(seconds, seconds - compute, sent, cluster.wire(sent))
+    busy = compute - line.update * (ranks - 1) / ranks + 2 * worked
+    each = (2 * sum(size for size, _, _ in parts) / ranks + sum(WORDS)
+            + line.statistics)
+    return Step(seconds, seconds - busy, (ranks - 1) * each,
+                cluster.wire(cluster.host * cluster.away * each))
 
 
-def hidden(line, cluster, seconds):
+def hidden(line, cluster, waits):
     """Of the link's time for shards that backward and forward could hide, the
-    share that a step of so many seconds hides."""
+    share that they hide when a rank waits for so long."""
     wire = 2 * cluster.wire(cluster.host * cluster.away / cluster.ranks * sum(
         layer.bytes for layer in line.layers))
     could = min(wire, line.backward + line.forward)
-    return (alone(line) + wire - seconds) / could if could else 1.0
+    return (wire - waits) / could if could else 1.0
