@@ -271,13 +271,7 @@ static void draw_lines(FILE *out, const struct rn_plot *plot,
 static void draw_figure(FILE *out, const struct report *r,
                         const struct figure *figure)
 {
-    int right = figure->value ? 740 : 860;
-    struct rn_plot plot = {.width = 1000,
-                           .height = 500,
-                           .left = 70,
-                           .top = 62,
-                           .right = right,
-                           .bottom = 438};
+    struct rn_plot plot = rn_plot_frame(1000, figure->value ? 740 : 860);
     struct range x, y;
 
     if (figure->value && (int)r->count * LEGEND > plot.bottom - plot.top)

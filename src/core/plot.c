@@ -51,6 +51,16 @@ double rn_points_largest(const struct rn_points *points, double x)
     return most;
 }
 
+struct rn_plot rn_plot_frame(int width, int right)
+{
+    return (struct rn_plot){.width = width,
+                            .height = 500,
+                            .left = 70,
+                            .top = 62,
+                            .right = right,
+                            .bottom = 438};
+}
+
 /* 1, 2 or 5 times a power of ten, so that about `parts` steps make `range`. */
 static double nice_step(double range, int parts)
 {

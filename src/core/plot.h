@@ -43,6 +43,9 @@ struct rn_plot {
     enum rn_axis x_axis, y_axis;
 };
 
+/** A picture of that width and 500 pixels in height, with a plot up to the
+ *  column `right`: behind that is room for a legend. Its axes reach nothing. */
+struct rn_plot rn_plot_frame(int width, int right);
 /** Both axes from 0, so that x_max and y_max fit; whole steps. x is not
  *  rounded up, y at most to `y_limit`. */
 void rn_plot_scale(struct rn_plot *plot, double x_max, double y_max,

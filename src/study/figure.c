@@ -74,12 +74,7 @@ static void draw_group(FILE *out, const struct rn_plot *plot,
 void rn_report_figure(FILE *out, const struct rn_report_input *in,
                       const struct rn_figure *figure)
 {
-    struct rn_plot plot = {.width = 1000,
-                           .height = 500,
-                           .left = 70,
-                           .top = 62,
-                           .right = 740,
-                           .bottom = 438};
+    struct rn_plot plot = rn_plot_frame(1000, 740);
     int line = 0;
 
     scale(&plot, in, figure);

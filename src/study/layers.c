@@ -93,12 +93,7 @@ static void draw(FILE *out, const struct rn_found *run,
                  const struct shown *shown,
                  const struct rn_points curves[CURVES])
 {
-    struct rn_plot plot = {.width = 1000,
-                           .height = 500,
-                           .left = 70,
-                           .top = 62,
-                           .right = 740,
-                           .bottom = 438};
+    struct rn_plot plot = rn_plot_frame(1000, 740);
     char text[300];
 
     scale(&plot, curves);

@@ -106,12 +106,7 @@ static double last_of(const struct rn_points *points)
 static void draw(FILE *out, const struct rn_curve *curve,
                  struct rn_points *train, const struct rn_points *test)
 {
-    struct rn_plot plot = {.width = 860,
-                           .height = 500,
-                           .left = 70,
-                           .top = 62,
-                           .right = 832,
-                           .bottom = 438};
+    struct rn_plot plot = rn_plot_frame(860, 832);
     double last = last_of(train); /* not the mean that is drawn */
     int x = plot.right;
 
