@@ -9,18 +9,32 @@
 #include <math.h>
 #include <string.h>
 
+/** Blocks of `hw` pixels of `block` numbers of so many bytes. */
+struct blocks {
+    size_t hw, block, number;
+};
+
+/* Bytes of a block of all pixels. */
+static size_t block_bytes(const struct blocks *b)
+{
+    return b->hw * b->block * b->number;
+}
+
 /* Copy `size` channels of every pixel from channel `from` of one block to
  * channel `to` of another. */
-static void copy_lanes(const float *src, size_t from, float *dst, size_t to,
-                       size_t size, size_t hw, size_t block)
+static void copy_lanes(const struct blocks *b, const char *src, size_t from,
+                       char *dst, size_t to, size_t size)
 {
-    if (size == block) {
-        memcpy(dst, src, hw * block * sizeof(*dst));
+    size_t pixel = b->block * b->number;
+
+    if (size == b->block) {
+        memcpy(dst, src, block_bytes(b));
         return;
     }
-    for (size_t i = 0; i < hw; i++)
-        memcpy(dst + i * block + to, src + i * block + from,
-               size * sizeof(*dst));
+    src += from * b->number;
+    dst += to * b->number;
+    for (size_t i = 0; i < b->hw; i++)
+        memcpy(dst + i * pixel, src + i * pixel, size * b->number);
 }
 
 static size_t least(size_t a, size_t b)
@@ -30,24 +44,26 @@ static size_t least(size_t a, size_t b)
 
 /* Channels first..end-1 of one output block, of an image `src` whose channel
  * c is the output's channel c + shift. */
-static void copy_range(const float *src, size_t shift, size_t first, size_t end,
-                       size_t hw, size_t block, float *dst)
+static void copy_range(const struct blocks *b, const char *src, size_t shift,
+                       size_t first, size_t end, char *dst)
 {
     while (first < end) {
-        size_t c = first - shift, from = c % block, to = first % block;
-        size_t size = least(end - first, block - from);
+        size_t c = first - shift, from = c % b->block, to = first % b->block;
+        size_t size = least(end - first, b->block - from);
 
-        copy_lanes(src + c / block * hw * block, from, dst, to, size, hw,
-                   block);
+        copy_lanes(b, src + c / b->block * block_bytes(b), from, dst, to, size);
         first += size;
     }
 }
 
 /* Zero the lanes of a block from `from` on. */
-static void zero_lanes(float *dst, size_t from, size_t hw, size_t block)
+static void zero_lanes(const struct blocks *b, char *dst, size_t from)
 {
-    for (size_t i = 0; i < hw; i++)
-        memset(dst + i * block + from, 0, (block - from) * sizeof(*dst));
+    size_t pixel = b->block * b->number;
+
+    for (size_t i = 0; i < b->hw; i++)
+        memset(dst + i * pixel + from * b->number, 0,
+               (b->block - from) * b->number);
 }
 
 size_t rn_concat_blocks(int first, int channels)
@@ -58,11 +74,12 @@ size_t rn_concat_blocks(int first, int channels)
 }
 
 void rn_concat(int n, struct rn_shape in, struct rn_shape out, int first,
-               int threads, const float *x, float *y)
+               int threads, enum rn_dtype type, const void *x, void *y)
 {
     struct rn_planes from = rn_planes_of(n, in, threads);
     struct rn_planes to = rn_planes_of(n, out, threads);
-    size_t block = (size_t)to.block, size = to.hw * block;
+    struct blocks b = {to.hw, (size_t)to.block, rn_dtype_bytes(type)};
+    size_t block = b.block, size = block_bytes(&b);
     size_t begin = (size_t)first, end = begin + (size_t)in.c;
     size_t k0 = begin / block, blocks = rn_concat_blocks(first, in.c);
 #pragma omp parallel num_threads(threads)
@@ -71,13 +88,12 @@ void rn_concat(int n, struct rn_shape in, struct rn_shape out, int first,
         size_t i = r.begin;
         size_t image = i / blocks, k = k0 + i % blocks;
         size_t low = k * block, high = low + block;
-        float *dst = y + (image * to.blocks + k) * size;
+        char *dst = (char *)y + (image * to.blocks + k) * size;
 
-        copy_range(x + image * from.blocks * size, begin,
-                   low > begin ? low : begin, least(end, high), to.hw, block,
-                   dst);
+        copy_range(&b, (const char *)x + image * from.blocks * size, begin,
+                   low > begin ? low : begin, least(end, high), dst);
         if (end < high)
-            zero_lanes(dst, end - low, to.hw, block);
+            zero_lanes(&b, dst, end - low);
     }
 }
 
@@ -94,21 +110,23 @@ static size_t run_from(const struct rn_selection *selection, size_t i,
 }
 
 void rn_select(const struct rn_selection *selection, int n, struct rn_shape in,
-               struct rn_shape out, int threads, const float *x, float *y)
+               struct rn_shape out, int threads, enum rn_dtype type,
+               const void *x, void *y)
 {
     struct rn_planes from = rn_planes_of(n, in, threads);
     struct rn_planes to = rn_planes_of(n, out, threads);
-    size_t b = (size_t)to.block, size = to.hw * b, all = (size_t)out.c;
+    struct blocks of = {to.hw, (size_t)to.block, rn_dtype_bytes(type)};
+    size_t b = of.block, size = block_bytes(&of), all = (size_t)out.c;
 #pragma omp parallel num_threads(threads)
     for (struct rn_range r = rn_share_mine(rn_planes_number(&to));
          r.begin < r.end; r.begin++) {
         size_t k = r.begin;
-        const float *src = x + k / to.blocks * from.blocks * size;
+        const char *src = (const char *)x + k / to.blocks * from.blocks * size;
         size_t i = k % to.blocks * b, end = least(i + b, all);
-        float *dst = y + k * size;
+        char *dst = (char *)y + k * size;
 
         if (end - i < b)
-            memset(dst, 0, size * sizeof(*dst));
+            memset(dst, 0, size);
         while (i < end) {
             int64_t inner = selection->inner, at = (int64_t)i;
             size_t c =
@@ -116,7 +134,7 @@ void rn_select(const struct rn_selection *selection, int n, struct rn_shape in,
                          at / inner * selection->outer);
             size_t run = run_from(selection, i, c, b, end - i);
 
-            copy_lanes(src + c / b * size, c % b, dst, i % b, run, to.hw, b);
+            copy_lanes(&of, src + c / b * size, c % b, dst, i % b, run);
             i += run;
         }
     }

@@ -8,14 +8,15 @@
 /** How many blocks of channels some lie in, `first` of others before them. */
 size_t rn_concat_blocks(int first, int channels);
 /** x's channels into y, whose channels first.. they become; of the same
- *  pixels. They bring zeros behind them, to the end of a block: those before
- *  come first. */
+ *  pixels, and both of that type. They bring zeros behind them, to the end of a
+ *  block: those before come first. */
 void rn_concat(int n, struct rn_shape in, struct rn_shape out, int first,
-               int threads, const float *x, float *y);
+               int threads, enum rn_dtype type, const void *x, void *y);
 
-/** Some of x's channels; each of them is there. */
+/** Some of x's channels; each of them is there. Both have that type. */
 void rn_select(const struct rn_selection *selection, int n, struct rn_shape in,
-               struct rn_shape out, int threads, const float *x, float *y);
+               struct rn_shape out, int threads, enum rn_dtype type,
+               const void *x, void *y);
 
 /** Local response normalisation across channels. */
 void rn_lrn(const struct rn_lrn *lrn, int n, struct rn_shape shape, int threads,

@@ -216,7 +216,7 @@ INLINE void gradient_loop(const struct rn_bn_backward *from, vec cg, vec cz,
 
         vec d = (g * cg + z * cz) + c;
 
-        put(dz, i * B, add ? d + get(in.sum, i * B) : d);
+        put(dz, i * B, add ? stored(d) + get(in.sum, i * B) : d);
     }
 }
 

@@ -89,6 +89,15 @@ INLINE void put(void *p, ptrdiff_t i, vec v)
     memcpy((element *)p + i, &h, sizeof(h));
 }
 #endif
+
+/* What put() leaves of it. */
+INLINE vec stored(vec v)
+{
+    vech h;
+
+    put(&h, 0, v);
+    return widen(h);
+}
 #else
 typedef float element;
 
@@ -100,6 +109,11 @@ INLINE vec get(const void *p, ptrdiff_t i)
 INLINE void put(void *p, ptrdiff_t i, vec v)
 {
     store((element *)p + i, v);
+}
+
+INLINE vec stored(vec v)
+{
+    return v;
 }
 #endif
 

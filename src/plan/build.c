@@ -52,9 +52,10 @@ int rn_new_buffer(struct rn_plan *plan, enum rn_dtype type, size_t count)
 
 int rn_new_part(struct rn_plan *plan, int whole, int of, int node)
 {
-    int part = rn_new_value(plan, RN_F32, node);
+    int part = whole < 0 ? RN_NONE
+                         : rn_new_value(plan, plan->buffers[whole].type, node);
 
-    if (part < 0 || whole < 0)
+    if (part < 0)
         return RN_NONE;
     plan->buffers[part].whole = whole;
     plan->buffers[part].planes = rn_planes_of_node(plan, of).blocks;
@@ -256,9 +257,8 @@ bool rn_is_plain(const struct rn_graph *graph, int v)
     for (size_t i = (size_t)v + 1; i < graph->n_nodes; i++) {
         const struct rn_node *n = &graph->nodes[i];
 
-        if (rn_node_reads(n, v) &&
-            (n->op != RN_OP_CONV || n->groups > 1 ||
-             rn_conv_window_grows(&n->window)))
+        if (rn_node_reads(n, v) && (n->op != RN_OP_CONV || n->groups > 1 ||
+                                    rn_conv_window_grows(&n->window)))
             return false;
     }
     return true;

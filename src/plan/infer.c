@@ -641,12 +641,11 @@ static bool is_dense(const struct rn_inferrer *f, int v)
     return f->dense[v].last >= 0;
 }
 
-/* Values of another type than float32 are copied. */
+/* Values of 8 bits have scales of their own: they are copied. */
 static void choose_dense(struct rn_inferrer *f)
 {
     for (size_t i = 0; i < f->n_nodes; i++)
-        if (wanted(f) != RN_F32 || f->plan->quants ||
-            f->dense[i].last >= (int)f->n_nodes)
+        if (f->plan->quants || f->dense[i].last >= (int)f->n_nodes)
             f->dense[i].last = RN_NONE;
 }
 
@@ -674,23 +673,27 @@ static int new_part(struct rn_inferrer *f, int v)
 static int place(struct rn_inferrer *f, int v)
 {
     const struct rn_dense *d = &f->dense[v];
-    const int whole = completed(f, v), from = f->nodes[v].buffer;
-    struct rn_step *s = rn_new_step(f->plan, &rn_step_place, d->last);
-    int part;
+    const int whole = completed(f, v);
+    struct rn_value from;
+    struct rn_step *s;
+    int part, rc = read_as(f, v, wanted(f), &from);
 
+    if (rc)
+        return rc;
+    s = rn_new_step(f->plan, &rn_step_place, d->last);
     if (d->first == 0)
-        f->nodes[d->last].block = rn_new_value(f->plan, RN_F32, d->last);
+        f->nodes[d->last].block = rn_new_value(f->plan, wanted(f), d->last);
     part = new_part(f, whole);
     if (!s || part < 0)
         return no_memory(f);
     if (whole != v || d->first == 0)
         f->nodes[whole].buffer = part;
     s->input = d->first;
-    s->a.buffer = from;
+    s->a = from;
     s->out = part;
     s->value = whole == v ? 0 : whole;
     rn_touch_step(f->plan);
-    s->bytes = 2 * (double)f->plan->buffers[from].bytes;
+    s->bytes = 2 * (double)f->plan->buffers[from.buffer].bytes;
     return RN_OK;
 }
 

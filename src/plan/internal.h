@@ -235,8 +235,8 @@ int rn_check_sizes(const struct rn_plan *plan, struct rn_error *err);
 int rn_new_buffer(struct rn_plan *plan, enum rn_dtype type, size_t count);
 /** A buffer for numbers of that type of a value of node's shape. */
 int rn_new_value(struct rn_plan *plan, enum rn_dtype type, int node);
-/** A part of a buffer, which holds float32 of node `of`, for a value of node's
- *  shape. */
+/** A part of a buffer, which holds node `of`, for a value of node's shape.
+ *  RN_NONE without memory, or of none. */
 int rn_new_part(struct rn_plan *plan, int whole, int of, int node);
 /** Append a zeroed step of that type for a node; NULL without memory. */
 struct rn_step *rn_new_step(struct rn_plan *plan,

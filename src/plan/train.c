@@ -152,14 +152,6 @@ static bool is_dense(const struct rn_learner *t, int v)
     return t->dense[v].last >= 0;
 }
 
-/* Forget the blocks whose steps would know another type only. */
-static void choose_dense(struct rn_learner *t)
-{
-    for (size_t i = 0; i < t->graph->n_nodes; i++)
-        if (is_dense(t, (int)i) && type_of(t, t->dense[i].last) != RN_F32)
-            t->dense[i].last = RN_NONE;
-}
-
 /* Whether a buffer is a part of a block's, which few steps can read. */
 static bool is_part(const struct rn_learner *t, int buffer)
 {
@@ -187,7 +179,7 @@ static int place(struct rn_learner *t, int v)
     int from, rc = written(t, v, &from);
 
     if (!rc && last->block < 0)
-        last->block = rn_new_value(t->plan, RN_F32, d->last);
+        last->block = new_value(t, d->last);
     if (!rc)
         rc = set_part(t, v);
     if (rc)
@@ -211,7 +203,7 @@ static int gradient_part(struct rn_learner *t, int v, bool *adds)
 
     *adds = last->block_gradient >= 0;
     if (!*adds) {
-        last->block_gradient = rn_new_value(t->plan, RN_F32, d->last);
+        last->block_gradient = new_value(t, d->last);
         last->summed = d->count;
     }
     return rn_new_part(t->plan, last->block_gradient, d->last, v);
@@ -231,7 +223,7 @@ static int take_gradient(struct rn_learner *t, int v)
         return RN_OK;
     s = rn_new_step(t->plan, &rn_step_concat_backward, d->last);
     part = rn_new_part(t->plan, last->block_gradient, d->last, v);
-    out = rn_new_value(t->plan, RN_F32, v);
+    out = new_value(t, v);
     if (!s || part < 0 || out < 0)
         return no_memory(t);
     s->input = d->first;
@@ -1072,7 +1064,6 @@ static int compile(struct rn_learner *t)
 
     if (!rc)
         rc = check_aux(t);
-    choose_dense(t);
     for (size_t i = 0; i < t->graph->n_nodes; i++) {
         struct train_node *n = &t->nodes[i];
 

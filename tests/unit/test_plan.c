@@ -902,9 +902,9 @@ static struct rn_model *model_with(const char *net, char shortcut, int size)
     return m;
 }
 
-/* A lesson of that model, which it takes, with fewer images and a level of
- * recomputation. */
-static struct lesson lesson_of(struct rn_model *m, int level)
+/* A lesson of that model, which it takes, with fewer images, a level of
+ * recomputation and a precision. */
+static struct lesson lesson_of(struct rn_model *m, int level, int precision)
 {
     const char *net = m->spec.name;
     struct rn_plan_options options;
@@ -917,6 +917,8 @@ static struct lesson lesson_of(struct rn_model *m, int level)
     options.batch = 4;
     options.threads = 2;
     options.recompute = level;
+    options.precision = precision;
+    options.emulate = 1; /* bfloat16 on every processor, with the same bits */
     if (rn_plan_build(&l.plan, l.store, &options, &err) != RN_OK)
         fail_msg("%s, recompute %s: %s", net, level_names[level], err.msg);
     memset(l.plan->arena, 0xff, l.plan->arena_bytes); /* NaN */
@@ -930,7 +932,7 @@ static struct lesson lesson_of(struct rn_model *m, int level)
 static struct lesson lesson_again(const char *net, char shortcut, int size,
                                   int level)
 {
-    return lesson_of(model_with(net, shortcut, size), level);
+    return lesson_of(model_with(net, shortcut, size), level, RN_PRECISION_FP32);
 }
 
 /* Steps that are second runs. Batch norm's sums must not be among them:
@@ -1233,10 +1235,10 @@ static size_t parts_of(const struct rn_plan *plan)
 }
 
 static void check_dense(struct rn_model *dense, struct rn_model *copied,
-                        int level)
+                        int level, int precision)
 {
-    struct lesson a = lesson_of(dense, level);
-    struct lesson b = lesson_of(copied, RN_RECOMPUTE_NONE);
+    struct lesson a = lesson_of(dense, level, precision);
+    struct lesson b = lesson_of(copied, RN_RECOMPUTE_NONE, precision);
     const char *differ;
 
     check_placement(a.plan);
@@ -1245,12 +1247,13 @@ static void check_dense(struct rn_model *dense, struct rn_model *copied,
     lesson_steps(&a, 2);
     lesson_steps(&b, 2);
     differ = difference(&a, &b);
-    print_message("# %s, %s: %zu kB, copied %zu kB\n", dense->spec.name,
+    print_message("# %s, %s, %s: %zu kB, copied %zu kB\n", dense->spec.name,
+                  precision == RN_PRECISION_BF16 ? "bf16" : "f32",
                   level_names[level], a.plan->arena_bytes / 1000,
                   b.plan->arena_bytes / 1000);
     if (differ)
-        fail_msg("%s, recompute %s: other %s", dense->spec.name,
-                 level_names[level], differ);
+        fail_msg("%s, precision %d, recompute %s: other %s", dense->spec.name,
+                 precision, level_names[level], differ);
     lesson_close(&a);
     lesson_close(&b);
 }
@@ -1278,10 +1281,27 @@ static void dense_blocks_change_no_bit(void **state)
 
             rn_stages_freeze(dense->graph, cases[i].frozen, false);
             rn_stages_freeze(copied->graph, cases[i].frozen, false);
-            check_dense(dense, copied, level);
+            check_dense(dense, copied, level, RN_PRECISION_FP32);
         }
     for (int level = RN_RECOMPUTE_NONE; level <= RN_RECOMPUTE_BLOCKS; level++)
-        check_dense(dense_of_relus(false), dense_of_relus(true), level);
+        check_dense(dense_of_relus(false), dense_of_relus(true), level,
+                    RN_PRECISION_FP32);
+}
+
+/* In bfloat16, too. Max pools are apart: of gradients that are copied one behind
+ * the block's first value adds the last two up itself, and rounds no sum of
+ * theirs; one in front of which the block's batch norm is written finds other
+ * numbers alike. */
+static void dense_blocks_change_no_bit_in_bf16(void **state)
+{
+    static const char *const nets[] = {"densenet-10-12", "densenet-bc-16-5"};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(nets); i++)
+        for (int level = RN_RECOMPUTE_NONE; level <= RN_RECOMPUTE_BLOCKS;
+             level++)
+            check_dense(model_with(nets[i], 0, 16), copying(nets[i], 16), level,
+                        RN_PRECISION_BF16);
 }
 
 /* Where something else reads a part, or a batch norm before all is there that
@@ -1684,6 +1704,7 @@ int main(void)
         cmocka_unit_test(recomputation_holds_less),
         cmocka_unit_test(a_follower_is_told_in_time),
         cmocka_unit_test(dense_blocks_change_no_bit),
+        cmocka_unit_test(dense_blocks_change_no_bit_in_bf16),
         cmocka_unit_test(what_is_not_dense),
         cmocka_unit_test(logits_of_any_batch_and_classes),
         cmocka_unit_test(a_batch_of_one_trains),

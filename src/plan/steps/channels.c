@@ -18,8 +18,8 @@ static int run_concat(struct rn_plan *plan, struct rn_step *s,
         const struct rn_shape in = plan->graph->nodes[n->input[k]].shape;
 
         rn_concat(plan->options.batch, in, n->shape, first,
-                  plan->options.threads, rn_read_at(plan, buffer),
-                  rn_buffer_at(plan, s->out));
+                  plan->options.threads, rn_step_type_of(plan, s),
+                  rn_read_at(plan, buffer), rn_buffer_at(plan, s->out));
         first += in.c;
     }
     return RN_OK;
@@ -45,8 +45,8 @@ static int run_place(struct rn_plan *plan, struct rn_step *s,
     (void)err;
     rn_concat(plan->options.batch, plan->graph->nodes[n->input[s->input]].shape,
               n->shape, channels_before(plan, n, s->input),
-              plan->options.threads, rn_read_at(plan, s->a.buffer),
-              rn_buffer_at(plan, s->out));
+              plan->options.threads, rn_step_type_of(plan, s),
+              rn_read_at(plan, s->a.buffer), rn_buffer_at(plan, s->out));
     return RN_OK;
 }
 
@@ -61,7 +61,8 @@ static int run_concat_backward(struct rn_plan *plan, struct rn_step *s,
 
     (void)err;
     rn_select(&own, plan->options.batch, n->shape, in, plan->options.threads,
-              rn_buffer_at(plan, s->dy), rn_buffer_at(plan, s->out));
+              rn_step_type_of(plan, s), rn_buffer_at(plan, s->dy),
+              rn_buffer_at(plan, s->out));
     return RN_OK;
 }
 
@@ -72,8 +73,8 @@ static int run_select(struct rn_plan *plan, struct rn_step *s,
 
     (void)err;
     rn_select(&n->selection, plan->options.batch, rn_step_input(plan, s),
-              n->shape, plan->options.threads, rn_read_at(plan, s->a.buffer),
-              rn_buffer_at(plan, s->out));
+              n->shape, plan->options.threads, rn_step_type_of(plan, s),
+              rn_read_at(plan, s->a.buffer), rn_buffer_at(plan, s->out));
     return RN_OK;
 }
 
@@ -203,11 +204,13 @@ const struct rn_op_plan rn_plan_concat = {
     .forward_step = &rn_step_concat,
     .backward_step = &rn_step_concat_backward,
     .keeps = RN_KEEPS_NOTHING,
+    .bf16 = true,
 };
 
 const struct rn_op_plan rn_plan_select = {
     .infer = rn_infer_step,
     .infer_step = &rn_step_select,
+    .bf16 = true,
     .no_training = "none of our networks has it",
 };
 
