@@ -415,6 +415,7 @@ static size_t gathered(struct planes *p, uint16_t *result)
                                        .w = W,
                                        .out_w = 5,
                                        .stride = 2,
+                                       .across = 2,
                                        .top = -1,
                                        .left = -1,
                                        .first = 3,

@@ -20,7 +20,8 @@ struct rn_conv {
 };
 
 /* The first that applies has a convolution; oneDNN takes what none of ours
- * does. */
+ * before it does, and ours behind it what oneDNN has only reference code for.
+ */
 static const struct rn_conv_algorithm *const algorithms[] = {
     &rn_conv_winograd,
     &rn_conv_winograd_bf16,
@@ -36,6 +37,10 @@ static const struct rn_conv_algorithm *const algorithms[] = {
     &rn_conv_first_bf16,
     &rn_conv_onednn,
     &rn_conv_onednn_bf16,
+    &rn_conv_product_any,
+    &rn_conv_product_any_bf16,
+    &rn_conv_data_gradient,
+    &rn_conv_plain,
     &rn_conv_winograd_int8,
     &rn_conv_winograd_int8_wide,
     &rn_conv_product_int8,

@@ -8,6 +8,7 @@
 
 #include <dnnl.h>
 #include <stdio.h>
+#include <string.h>
 
 /* ------------------------------------------- oneDNN 2 and 3, side by side
  *
@@ -378,12 +379,19 @@ static dnnl_status_t make_pack(struct onednn *conv, bool dry)
     return rc;
 }
 
+/* What oneDNN calls the code that it chose. */
+static const char *implementation(const struct onednn *conv)
+{
+    const char *name = "";
+
+    dnnl_primitive_desc_query(conv->pd, dnnl_query_impl_info_str, 0, &name);
+    return name;
+}
+
 static void describe(const struct onednn *conv, struct rn_conv_needs *needs)
 {
-    const char *impl = "";
-
-    dnnl_primitive_desc_query(conv->pd, dnnl_query_impl_info_str, 0, &impl);
-    snprintf(needs->name, sizeof(needs->name), "onednn %s", impl);
+    snprintf(needs->name, sizeof(needs->name), "onednn %s",
+             implementation(conv));
     needs->scratch_bytes =
         dnnl_memory_desc_get_size(query_md(conv, dnnl_query_scratchpad_md));
     needs->packed_bytes = conv->packed_bytes;
@@ -513,18 +521,34 @@ static bool reads_same(const void *plan, const void *other)
                                   query_md(other, dnnl_query_weights_md));
 }
 
+/* Whether it has code of its own for this, and not only its reference
+ * ("ref:any"), which computes number by number: where padding is as large as
+ * the window, say. */
+static bool is_fast(const struct rn_conv_config *config)
+{
+    static const char reference[] = "ref";
+    struct onednn conv = {.config = *config};
+    bool fast =
+        !dnnl_engine_create(&conv.engine, dnnl_cpu, 0) && !choose(&conv) &&
+        strncmp(implementation(&conv), reference, sizeof(reference) - 1) != 0;
+
+    release(&conv);
+    return fast;
+}
+
 /* All but weight gradients, for which it promises the same bits neither twice
  * nor on any number of threads. */
 static bool applies(const struct rn_conv_config *config)
 {
-    return config->pass != RN_CONV_BACKWARD_WEIGHTS;
+    return config->pass != RN_CONV_BACKWARD_WEIGHTS && is_fast(config);
 }
 
 /* Inference; its bfloat16 has no plain reference that gives the same bits, as
  * training wants one. */
 static bool applies_bf16(const struct rn_conv_config *config)
 {
-    return config->pass == RN_CONV_FORWARD && !config->train && rn_isa()->bf16;
+    return config->pass == RN_CONV_FORWARD && !config->train &&
+           rn_isa()->bf16 && is_fast(config);
 }
 
 const struct rn_conv_algorithm rn_conv_onednn = {

@@ -8,6 +8,7 @@
 #include "ops/conv/algorithm.h"
 
 #include "core/isa.h"
+#include "ops/conv/groups.h"
 #include "ops/conv/pair_kernels.h"
 #include "ops/conv/product_kernels.h"
 #include "ops/elementwise.h"
@@ -34,6 +35,9 @@ struct product {
     struct rn_shape from, to;
     size_t number; /* bytes of one: of activations, and of packed weights */
     size_t block, in_blocks, out_blocks;
+    /* Groups of channels that are run, see ops/conv/groups.h: one of all of
+     * them mostly. Of one of them: */
+    size_t groups, group_ins, group_outs;
     size_t pairs;         /* of blocks of outputs; the last may be one alone */
     size_t steps;         /* blocks of inputs by taps: what is summed over */
     size_t depth;         /* steps whose weights are there at once */
@@ -85,6 +89,19 @@ static bool applies_bf16(const struct rn_conv_config *c)
            c->out.h * c->out.w > 1;
 }
 
+/* Whatever nobody before it in the table takes: windows and groups that oneDNN
+ * has only its reference code for. */
+static bool applies_any(const struct rn_conv_config *c)
+{
+    return c->pass == RN_CONV_FORWARD && !c->plain_input;
+}
+
+/* As oneDNN's: inference alone, for training knows no such windows. */
+static bool applies_any_bf16(const struct rn_conv_config *c)
+{
+    return applies_any(c) && !c->train && rn_isa()->bf16;
+}
+
 static size_t most(size_t a, size_t b)
 {
     return a > b ? a : b;
@@ -99,7 +116,7 @@ static size_t least(size_t a, size_t b)
  * the way, which one thread does, chunks. */
 static size_t pieces_of(const struct product *p, size_t chunks)
 {
-    return p->config.normed ? chunks : chunks * p->pairs;
+    return p->config.normed ? chunks : chunks * p->groups * p->pairs;
 }
 
 /* From `fewest` chunks on, strips of one so that threads have about as much. */
@@ -143,8 +160,29 @@ static void plan_chunks(struct product *p)
     p->chunk_pixels = p->chunk * strip;
 }
 
+/* The same with weights of groups as they are laid out in training, where
+ * depthwise ones, too, run as groups of whole blocks. */
+static struct rn_conv_config laid_out(const struct rn_conv_config *c)
+{
+    struct rn_conv_config own = *c;
+
+    own.train = true;
+    return own;
+}
+
+/* Whether a step's pixels are not simply those of its outputs. */
+static bool gathers(const struct product *p)
+{
+    const struct rn_window *w = &p->config.window;
+
+    return rn_window_taps(w) > 1 || rn_window_top(w) > 0 ||
+           rn_window_left(w) > 0 || p->from.h != p->to.h ||
+           p->from.w != p->to.w;
+}
+
 static void make_plan(struct product *p, const struct rn_conv_config *c)
 {
+    const struct rn_conv_config own = laid_out(c);
     size_t taps = rn_window_taps(&c->window), deepest;
     bool data = c->pass == RN_CONV_BACKWARD_DATA;
 
@@ -157,13 +195,16 @@ static void make_plan(struct product *p, const struct rn_conv_config *c)
     p->block = (size_t)rn_block();
     p->in_blocks = rn_channels_padded(p->from.c) / p->block;
     p->out_blocks = rn_channels_padded(p->to.c) / p->block;
-    p->pairs = rn_divide_up(p->out_blocks, 2);
-    p->steps = p->in_blocks * taps;
+    p->groups = (size_t)rn_groups_run(&own);
+    p->group_ins = p->in_blocks / p->groups;
+    p->group_outs = p->out_blocks / p->groups;
+    p->pairs = rn_divide_up(p->group_outs, 2);
+    p->steps = p->group_ins * taps;
     /* Sums of bfloat16 stay in registers to their end, for what is stored is
      * rounded. */
     deepest = c->output == RN_F32 ? DEPTH / p->block : p->steps;
     p->depth = rn_divide_up(p->steps, rn_divide_up(p->steps, deepest));
-    p->gathers = taps > 1 || c->window.stride > 1 || c->window.pad > 0;
+    p->gathers = gathers(p);
     plan_chunks(p);
 }
 
@@ -224,28 +265,29 @@ static struct step step_of(const struct product *p, size_t k)
 
     if (p->config.input == RN_F32)
         return (struct step){k / taps, (int)(k % taps)};
-    return (struct step){k % p->in_blocks, (int)(k / p->in_blocks)};
+    return (struct step){k % p->group_ins, (int)(k / p->group_ins)};
 }
 
-/* Steps [step, step + steps) of one strip: rows[step][pixel][B]. */
+/* Steps [step, step + steps) of one strip of a group: rows[step][pixel][B]. */
 static void gather_strip(const struct product *p, const void *src,
-                         const struct strip *s, size_t step, size_t steps,
-                         char *rows)
+                         const struct strip *s, size_t group, size_t step,
+                         size_t steps, char *rows)
 {
     const struct rn_window *w = &p->config.window;
     size_t plane = rn_shape_pixels(p->from) * p->block;
+    size_t first = s->image * p->in_blocks + group * p->group_ins;
 
     for (size_t k = step; k < step + steps; k++) {
         struct step at = step_of(p, k);
         struct rn_product_rows r = {
-            .plane =
-                numbers(p, src, (s->image * p->in_blocks + at.block) * plane),
+            .plane = numbers(p, src, (first + at.block) * plane),
             .h = p->from.h,
             .w = p->from.w,
             .out_w = p->to.w,
             .stride = w->stride,
-            .top = at.tap / w->kw - w->pad,
-            .left = at.tap % w->kw - w->pad,
+            .across = rn_window_stride_w(w),
+            .top = at.tap / w->kw * (w->dilate_h + 1) - rn_window_top(w),
+            .left = at.tap % w->kw * (w->dilate_w + 1) - rn_window_left(w),
             .first = (int)s->first,
             .pixels = (int)s->pixels,
         };
@@ -257,9 +299,11 @@ static void gather_strip(const struct product *p, const void *src,
 
 /* --------------------------------------------------------------- products */
 
-/** A thread's part of a chunk: strips by pairs of blocks of outputs. */
+/** A thread's part of a chunk: strips by pairs of a group's blocks of outputs.
+ */
 struct part {
     struct rn_range strips, pairs;
+    size_t group;
     const struct rn_conv_args *args;
     char *rows;
 };
@@ -272,17 +316,19 @@ struct panel {
 static const void *weights_of(const struct product *p, const struct part *part,
                               const struct panel *n)
 {
+    size_t out = part->group * p->group_outs + 2 * n->pair;
+
     return numbers(p, part->args->weights,
-                   (2 * n->pair * p->steps + n->step) * p->block * p->block);
+                   (out * p->steps + n->step) * p->block * p->block);
 }
 
 /* A strip's pixels where they need no gathering, and a step is a block. */
 static const void *pixels_of(const struct product *p, const void *from,
-                             const struct strip *s, size_t step)
+                             const struct strip *s, size_t group, size_t step)
 {
-    return numbers(p, from,
-                   ((s->image * p->in_blocks + step) * p->pixels + s->first) *
-                       p->block);
+    size_t block = s->image * p->in_blocks + group * p->group_ins + step;
+
+    return numbers(p, from, (block * p->pixels + s->first) * p->block);
 }
 
 /* The panel that this thread needs next; false when there is none. */
@@ -317,7 +363,8 @@ static struct rn_product_strip strip_of(const struct product *p,
                                         const struct panel *n)
 {
     const struct rn_conv_config *c = &p->config;
-    size_t b = p->block, out = 2 * n->pair, plane = p->pixels * b;
+    size_t out = part->group * p->group_outs + 2 * n->pair;
+    size_t b = p->block, plane = p->pixels * b;
     bool first = n->step == 0, last = n->step + n->steps == p->steps;
 
     return (struct rn_product_strip){
@@ -394,8 +441,8 @@ static void look_ahead(const struct product *p, const struct part *part,
     from = fetched(p, part, pair, pairs, &with);
     share = rn_range_of(s.pixels, (int)(pair - with.begin),
                         (int)(with.end - with.begin));
-    strip->later =
-        numbers(p, pixels_of(p, from, &s, step), share.begin * p->block);
+    strip->later = numbers(p, pixels_of(p, from, &s, part->group, step),
+                           share.begin * p->block);
     strip->later_pixels = (int)(share.end - share.begin);
 }
 
@@ -404,16 +451,16 @@ static void multiply(const struct product *p, const struct part *part,
                      const struct panel *panel)
 {
     size_t all = part->strips.end - part->strips.begin;
-    int outs = 2 * panel->pair + 1 < p->out_blocks ? 2 : 1;
+    int outs = 2 * panel->pair + 1 < p->group_outs ? 2 : 1;
     const char *row = part->rows;
 
     for (size_t i = 0; i < all; i++) {
         struct strip s = strip_at(p, part->strips.begin + i);
         struct rn_product_strip strip = strip_of(p, part, &s, panel);
 
-        strip.x = p->gathers
-                      ? row
-                      : pixels_of(p, source_of(p, part->args), &s, panel->step);
+        strip.x = p->gathers ? row
+                             : pixels_of(p, source_of(p, part->args), &s,
+                                         part->group, panel->step);
         strip.ahead = ahead_of(p, part, panel, i, all);
         look_ahead(p, part, panel, i, &strip);
         p->kernels->multiply((int)s.pixels, outs, &strip);
@@ -444,7 +491,8 @@ static void gather(const struct product *p, const struct part *part,
     while (i < part->strips.end) {
         struct strip s = strips_at(p, part, &i);
 
-        gather_strip(p, source_of(p, part->args), &s, step, steps, row);
+        gather_strip(p, source_of(p, part->args), &s, part->group, step, steps,
+                     row);
         row += s.pixels * p->block * p->number;
     }
 }
@@ -481,17 +529,19 @@ static void run_part(const struct product *p, const struct part *part)
     }
 }
 
-/* The next part of what is left of a thread's share of all pairs of all
- * chunks; false when nothing is. */
+/* The next part of what is left of a thread's share of all pairs of all groups
+ * of all chunks; false when nothing is. */
 static bool take_part(const struct product *p, struct rn_range *left,
                       struct part *part)
 {
-    size_t chunk = left->begin / p->pairs, start = chunk * p->pairs;
+    size_t unit = left->begin / p->pairs, start = unit * p->pairs;
     size_t end = start + p->pairs < left->end ? start + p->pairs : left->end;
-    size_t first = chunk * p->chunk, strips = (size_t)p->config.n * p->strips;
+    size_t first = unit / p->groups * p->chunk;
+    size_t strips = (size_t)p->config.n * p->strips;
 
     if (left->begin >= left->end)
         return false;
+    part->group = unit % p->groups;
     part->strips.begin = first;
     part->strips.end = strips - first < p->chunk ? strips : first + p->chunk;
     part->pairs = (struct rn_range){left->begin - start, end - start};
@@ -570,8 +620,12 @@ static int pack(void *plan, const float *from, void *packed,
     const struct product *p = plan;
     const struct rn_conv_config *c = &p->config;
 
+    const struct rn_conv_config own = laid_out(c);
+
     (void)err;
-    if (c->input == RN_F32)
+    if (rn_is_grouped(c))
+        rn_groups_pack(&own, from, packed);
+    else if (c->input == RN_F32)
         rn_conv_weights_pack(from, packed, c->out.c, c->in.c, c->window, false,
                              c->threads);
     else if (c->train)
@@ -607,6 +661,15 @@ static int pack_turned(void *plan, const float *store, void *packed,
     return RN_OK;
 }
 
+static size_t weights_count(const struct rn_conv_config *c)
+{
+    const struct rn_conv_config own = laid_out(c);
+
+    return rn_is_grouped(c)
+               ? rn_groups_count(&own)
+               : rn_conv_weights_count(c->out.c, c->in.c, c->window, false);
+}
+
 static int make(void *plan, const struct rn_conv_config *c, bool dry,
                 struct rn_conv_needs *needs, struct rn_error *err)
 {
@@ -619,8 +682,7 @@ static int make(void *plan, const struct rn_conv_config *c, bool dry,
     (void)err;
     make_plan(p, c);
     needs->scratch_bytes = (size_t)c->threads * rows_bytes(p);
-    needs->packed_bytes =
-        rn_conv_weights_count(c->out.c, c->in.c, c->window, false) * p->number;
+    needs->packed_bytes = weights_count(c) * p->number;
     needs->pack = !c->train || c->input == RN_BF16 || is_turned(p);
     rn_conv_describe(needs, names[c->normed][c->input == RN_F32]);
     return RN_OK;
@@ -631,6 +693,33 @@ const struct rn_conv_algorithm rn_conv_product = {
     .weights = RN_F32,
     .output = RN_F32,
     .applies = applies,
+    .plan_bytes = sizeof(struct product),
+    .make = make,
+    .pack = pack,
+    .run = run,
+    .shares = shares,
+};
+
+const struct rn_conv_algorithm rn_conv_product_any = {
+    .input = RN_F32,
+    .weights = RN_F32,
+    .output = RN_F32,
+    .groups = true,
+    .any_window = true,
+    .applies = applies_any,
+    .plan_bytes = sizeof(struct product),
+    .make = make,
+    .pack = pack,
+    .run = run,
+    .shares = shares,
+};
+
+const struct rn_conv_algorithm rn_conv_product_any_bf16 = {
+    .input = RN_BF16,
+    .weights = RN_F32,
+    .output = RN_BF16,
+    .any_window = true,
+    .applies = applies_any_bf16,
     .plan_bytes = sizeof(struct product),
     .make = make,
     .pack = pack,

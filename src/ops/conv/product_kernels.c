@@ -126,23 +126,23 @@ static void zeros(element *to, int pixels)
 INLINE void gather_row(const struct rn_product_rows *r, int y, int x, int count,
                        element *to)
 {
-    int row = y * r->stride + r->top, column = x * r->stride + r->left;
+    int row = y * r->stride + r->top, column = x * r->across + r->left;
     int begin = 0, end = row < 0 || row >= r->h ? 0 : count;
 
-    while (begin < end && column + begin * r->stride < 0)
+    while (begin < end && column + begin * r->across < 0)
         begin++;
-    while (begin < end && column + (end - 1) * r->stride >= r->w)
+    while (begin < end && column + (end - 1) * r->across >= r->w)
         end--;
     zeros(to, begin);
-    if (r->stride == 1 && begin < end)
+    if (r->across == 1 && begin < end)
         memcpy(to + begin * B,
                (const element *)r->plane +
                    ((ptrdiff_t)row * r->w + column + begin) * B,
                (size_t)(end - begin) * B * sizeof(*to));
-    for (int i = begin; r->stride > 1 && i < end; i++) {
+    for (int i = begin; r->across > 1 && i < end; i++) {
         const element *from =
             (const element *)r->plane +
-            ((ptrdiff_t)row * r->w + column + i * r->stride) * B;
+            ((ptrdiff_t)row * r->w + column + i * r->across) * B;
 
         /* The next tap or block, for this one's rows are no more foreseen by
          * the hardware. */

@@ -31,8 +31,8 @@ struct rn_product_strip {
     int later_pixels;
 };
 
-/** A strip of a row of outputs from rows of interleaved channels: a row of pixel
- *  t's window is the run of numbers at x + t * x_pixel. */
+/** A strip of a row of outputs from rows of interleaved channels: a row of
+ * pixel t's window is the run of numbers at x + t * x_pixel. */
 struct rn_product_first {
     const void *x;
     size_t x_row, x_pixel;
@@ -48,8 +48,9 @@ struct rn_product_first {
 /** Pixels [first, first + pixels) of an output of rows of `out_w`. */
 struct rn_product_rows {
     const void *plane; /* of the input, [h][w][B] */
-    int h, w, out_w, stride;
-    int top, left; /* output 0, 0 sees this pixel */
+    int h, w, out_w;
+    int stride, across; /* down and across */
+    int top, left;      /* output 0, 0 sees this pixel */
     int first, pixels;
 };
 

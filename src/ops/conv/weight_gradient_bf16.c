@@ -112,6 +112,7 @@ static void pair_input(const struct weight_gradient *g, const struct piece *p,
         .w = c->in.w,
         .out_w = c->out.w,
         .stride = w->stride,
+        .across = w->stride,
         .top = tap / w->kw - w->pad,
         .left = tap % w->kw - w->pad,
     };
