@@ -21,4 +21,6 @@ for wrong in "--hint layer2.0.relu3:layer3.0.relu2" "--hint fc:layer3.0.relu2" \
     # shellcheck disable=SC2086
     $learn --net plain8 --out three $wrong 2>&1 | tail -n 1
 done
+# Layers of an auxiliary head, which is no part of what learns.
+$learn --net dsn --out three --hint ip_svm1:layer3.0.relu2 2>&1 | tail -n 1
 fails resnet train synthetic:1x8x8:4:64 --net plain8 --out three --hint $hint
