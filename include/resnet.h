@@ -1388,6 +1388,11 @@ struct rn_train_options {
     int zero_gamma; /**< 1: the last batch norm of every residual block begins
                        with weights of 0, so that the block changes nothing at
                        first; RN_ERR_ARG where none ends in one */
+    /** 1: each group's gradients, and every sum of several groups', are rounded
+     *  to bfloat16, so that ranks send half as many bytes; the same bits on any
+     *  number of ranks. Their mean, and the step, are float32. For several
+     *  groups. 0: all is float32 */
+    int gradient_precision;
 };
 
 RN_INLINE void rn_train_defaults(struct rn_train_options *options);
@@ -2035,6 +2040,7 @@ struct rn_bench_options {
     /** Train with others, each of whom computes a part of the batch, as runs do;
      *  all make the same call. Borrowed for the call; NULL: alone. */
     struct rn_ranks *ranks;
+    int gradient_precision; /**< as in rn_train_options; with ranks */
 };
 
 struct rn_bench_result {

@@ -484,6 +484,7 @@ class rn_train_options(Structure):
         ("ranks", c_void_p),
         ("lr_batch", c_int),
         ("zero_gamma", c_int),
+        ("gradient_precision", c_int),
     ]
 
 
@@ -748,6 +749,7 @@ class rn_bench_options(Structure):
         ("emulate", c_int),
         ("powercap", c_char_p),
         ("ranks", c_void_p),
+        ("gradient_precision", c_int),
     ]
 
 
@@ -961,6 +963,7 @@ class TrainOptions(TypedDict, total=False):
     groups: int
     lr_batch: int
     zero_gamma: int
+    gradient_precision: int
 
 
 class ResumeOptions(TypedDict, total=False):
@@ -1022,6 +1025,7 @@ class BenchOptions(TypedDict, total=False):
     precision: Union[int, str]
     emulate: int
     powercap: Text
+    gradient_precision: int
 
 
 class LoadingOptions(TypedDict, total=False):

@@ -132,7 +132,7 @@ static int make_plan(struct bench *b, struct rn_error *err)
     if (rc == RN_OK && b->o.ranks)
         rc = rn_together_open(&b->together, b->o.ranks, b->o.batch, b->plan,
                               b->model->graph, &b->flat, &b->update,
-                              LEARNING_RATE, err);
+                              LEARNING_RATE, b->o.gradient_precision != 0, err);
     return rc;
 }
 
@@ -145,6 +145,10 @@ static int share_out(struct bench *b, struct rn_error *err)
     char by[32];
 
     b->own = b->o.batch / count;
+    if (!ranks && b->o.gradient_precision)
+        return rn_fail(err, RN_ERR_ARG,
+                       "`gradient_precision` bf16 is of what ranks send, but "
+                       "there are none");
     if (!ranks)
         return RN_OK;
     if (b->o.mode != RN_MODE_TRAIN)

@@ -19,7 +19,7 @@ static void take_step(void *user, size_t first, size_t numbers)
 int rn_together_open(struct rn_together *t, struct rn_ranks *ranks, int batch,
                      struct rn_plan *plan, const struct rn_graph *graph,
                      const struct rn_flat *flat, const struct rn_update *how,
-                     float lr, struct rn_error *err)
+                     float lr, bool bf16, struct rn_error *err)
 {
     int rc;
 
@@ -30,6 +30,7 @@ int rn_together_open(struct rn_together *t, struct rn_ranks *ranks, int batch,
                               .update = how,
                               .lr = lr};
     rc = rn_grouping_cut(&t->groups, rn_ranks_count(ranks), batch, 0, err);
+    t->groups.bf16 = bf16;
     if (rc == RN_OK)
         rc = rn_grouping_share(&t->groups, ranks, err);
     if (rc == RN_OK)

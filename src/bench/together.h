@@ -21,11 +21,12 @@ struct rn_together {
     uint64_t sent;
 };
 
-/** Each rank computes a group of a batch of so many images. */
+/** Each rank computes a group of a batch of so many images. Gradients are
+ *  exchanged as float32, or as bfloat16. */
 int rn_together_open(struct rn_together *t, struct rn_ranks *ranks, int batch,
                      struct rn_plan *plan, const struct rn_graph *graph,
                      const struct rn_flat *flat, const struct rn_update *update,
-                     float lr, struct rn_error *err);
+                     float lr, bool bf16, struct rn_error *err);
 /** Whether all ranks compute alike. */
 int rn_together_compare(const struct rn_together *t, struct rn_error *err);
 void rn_together_close(struct rn_together *t);

@@ -113,9 +113,5 @@ uint16_t rn_bf16_of(float value)
     uint32_t bits;
 
     memcpy(&bits, &value, sizeof(bits));
-    if ((bits & 0x7f800000u) == 0)
-        return (uint16_t)(bits >> 16 & 0x8000);
-    if ((bits & 0x7fffffffu) > 0x7f800000u)
-        return (uint16_t)(bits >> 16 | 0x40);
-    return (uint16_t)((bits + 0x7fffu + (bits >> 16 & 1)) >> 16);
+    return (uint16_t)(rn_bf16_rounded(bits) >> 16);
 }

@@ -35,6 +35,15 @@ bool rn_dtype_find(const char *name, enum rn_dtype *out);
  *  undefined, and denormals become zeros, as for the processor's own
  *  (VCVTNEPS2BF16). */
 uint16_t rn_bf16_of(float value);
+/** The same of a float32's bits, which stay at their place: for loops. */
+static inline uint32_t rn_bf16_rounded(uint32_t bits)
+{
+    uint32_t nearest = bits + 0x7fffU + (bits >> 16 & 1);
+    uint32_t zero = bits & 0x80000000U, undefined = bits | 0x400000U;
+    uint32_t value = (bits & 0x7fffffffU) > 0x7f800000U ? undefined : nearest;
+
+    return ((bits & 0x7f800000U) == 0 ? zero : value) & 0xffff0000U;
+}
 
 /** Convert `count` numbers, `step` of them apart, to float32: F32 and
  *  smaller floats keep their value, the others are rounded to nearest. */

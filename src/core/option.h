@@ -28,6 +28,9 @@
     "Make again in backward what training would hold in memory: none, "   \
     "activations (cheap; auto is this) or blocks (most convolutions run " \
     "twice); results stay the same"
+#define RN_GRADIENTS_WORDS "fp32|bf16"
+#define RN_GRADIENTS_HELP                                                  \
+    "Round groups' gradients and their sums: bf16 halves what ranks send"
 #define RN_PRECISION_WORDS "auto|fp32|bf16|int8"
 #define RN_PRECISION_HELP                                                 \
     "Compute with numbers of this precision; auto: int8 for a quantised " \

@@ -5,9 +5,13 @@
  * up where the left one's number is a multiple of twice their size, and what is
  * left over at the end from the right to the left. So a process that computes
  * some groups in a row can add up its part of the tree by itself, and the
- * result is the same however they are shared out. */
+ * result is the same however they are shared out.
+ *
+ * With bfloat16 gradients every sum of the tree is rounded to it, a group's own
+ * at first, the whole one at last, whether they travel or not. */
 #include "train/grouping.h"
 
+#include "core/dtype.h"
 #include "core/memory.h"
 #include "core/threads.h"
 
@@ -77,34 +81,73 @@ static int shape(int first, int own, struct rn_partial *held, int *most)
     return n;
 }
 
+/* Run `loop` over k from 0 to `numbers`, in C's floating-point mode. */
+#define FOR_NUMBERS(loop)                                             \
+    _Pragma("omp parallel num_threads(g->threads)")                   \
+    {                                                                 \
+        unsigned mode = rn_float_mode_plain();                        \
+                                                                      \
+        _Pragma("omp for") for (size_t k = 0; k < numbers; k++) loop; \
+        rn_float_mode_restore(mode);                                  \
+    }
+
+static inline float rounded(float value)
+{
+    uint32_t bits;
+
+    memcpy(&bits, &value, sizeof(bits));
+    bits = rn_bf16_rounded(bits);
+    memcpy(&value, &bits, sizeof(bits));
+    return value;
+}
+
 /* to += from */
 static void add(const struct rn_grouping *g, float *to, const float *from,
                 size_t numbers)
 {
-#pragma omp parallel num_threads(g->threads)
-    {
-        unsigned mode = rn_float_mode_plain();
-
-#pragma omp for
-        for (size_t k = 0; k < numbers; k++)
-            to[k] += from[k];
-        rn_float_mode_restore(mode);
-    }
+    if (g->bf16)
+        FOR_NUMBERS(to[k] = rounded(to[k] + from[k]))
+    else
+        FOR_NUMBERS(to[k] += from[k])
 }
 
-/* to = from * factor */
-static void scale(const struct rn_grouping *g, float *to, const float *from,
-                  float factor, size_t numbers)
+/* A group's own gradients, as they enter a sum; in place, too. */
+static void enter(const struct rn_grouping *g, float *to, const float *from,
+                  size_t numbers)
 {
-#pragma omp parallel num_threads(g->threads)
-    {
-        unsigned mode = rn_float_mode_plain();
+    if (g->bf16)
+        FOR_NUMBERS(to[k] = rounded(from[k]))
+    else if (to != from)
+        FOR_NUMBERS(to[k] = from[k])
+}
 
-#pragma omp for
-        for (size_t k = 0; k < numbers; k++)
-            to[k] = from[k] * factor;
-        rn_float_mode_restore(mode);
-    }
+void rn_grouping_mean(const struct rn_grouping *g, const float *total,
+                      float *mean, size_t numbers)
+{
+    const float share = 1 / (float)g->count;
+
+    FOR_NUMBERS(mean[k] = total[k] * share)
+}
+
+void rn_grouping_pack(const struct rn_grouping *g, const float *from,
+                      uint16_t *to, size_t numbers)
+{
+    FOR_NUMBERS({
+        uint32_t bits;
+
+        memcpy(&bits, &from[k], sizeof(bits));
+        to[k] = (uint16_t)(bits >> 16);
+    })
+}
+
+void rn_grouping_unpack(const struct rn_grouping *g, const uint16_t *from,
+                        float *to, size_t numbers)
+{
+    FOR_NUMBERS({
+        uint32_t bits = (uint32_t)from[k] << 16;
+
+        memcpy(&to[k], &bits, sizeof(bits));
+    })
 }
 
 /* Numbers of all partial sums, so many from `first` on. */
@@ -131,9 +174,9 @@ static int join_whole(const struct rn_grouping *g, struct rn_partial *partial,
     return n;
 }
 
-void rn_grouping_mean(const struct rn_grouping *g,
-                      const struct rn_partial *partial, int n, float *mean,
-                      size_t numbers)
+float *rn_grouping_total(const struct rn_grouping *g,
+                         const struct rn_partial *partial, int n,
+                         size_t numbers)
 {
     const struct range whole = {0, numbers};
     struct rn_partial held[RN_PARTIALS_MOST];
@@ -145,7 +188,7 @@ void rn_grouping_mean(const struct rn_grouping *g,
     }
     while (left > 1)
         left = join_last(g, held, left, whole);
-    scale(g, mean, held[0].sum, 1 / (float)g->count, numbers);
+    return held[0].sum;
 }
 
 /* --------------------------------------------------------------- making */
@@ -221,14 +264,15 @@ static int take(const struct rn_grouping *g, const struct rn_flat *flat,
                 struct rn_partial *partial, int n, struct range r)
 {
     struct rn_partial next = {g->first + g->done, 1, flat->grad};
+    float *grad = flat->grad + r.first;
 
     if (n > 0 && joins(&partial[n - 1], &next)) {
-        add(g, partial[n - 1].sum + r.first, flat->grad + r.first, r.numbers);
+        enter(g, grad, grad, r.numbers);
+        add(g, partial[n - 1].sum + r.first, grad, r.numbers);
         partial[n - 1].groups = 2;
     } else {
         next.sum = rn_grouping_sum(g, flat, n);
-        if (next.sum != flat->grad)
-            scale(g, next.sum + r.first, flat->grad + r.first, 1, r.numbers);
+        enter(g, next.sum + r.first, grad, r.numbers);
         partial[n++] = next;
     }
     return join_whole(g, partial, n, r);
@@ -263,7 +307,9 @@ void rn_grouping_clear(struct rn_grouping *g)
 void rn_grouping_join(struct rn_grouping *g, const struct rn_flat *flat)
 {
     if (g->count > 1)
-        rn_grouping_mean(g, g->partial, g->partials, flat->grad, g->numbers);
+        rn_grouping_mean(
+            g, rn_grouping_total(g, g->partial, g->partials, g->numbers),
+            flat->grad, g->numbers);
     rn_grouping_clear(g);
 }
 

@@ -27,6 +27,7 @@ struct rn_grouping {
     /* The rest is there for several groups only. */
     size_t numbers; /* of a group's gradients */
     int threads;
+    bool bf16; /* every partial sum is rounded to bfloat16; set by the user */
     float *memory; /* of both arrays of floats here */
     struct rn_partial partial[RN_PARTIALS_MOST];
     int partials, done; /* of the step under way; groups added */
@@ -72,11 +73,20 @@ void rn_grouping_add_last(const struct rn_grouping *g,
 /** This rank's k-th partial sum, as of rn_grouping_partials(). */
 float *rn_grouping_sum(const struct rn_grouping *g, const struct rn_flat *flat,
                        int k);
-/** The mean of all groups' numbers, of the n partial sums of all ranks, in
- *  order, in which sums are left; `mean` may be one of them. */
-void rn_grouping_mean(const struct rn_grouping *g,
-                      const struct rn_partial *partial, int n, float *mean,
-                      size_t numbers);
+/** The sum of all groups' numbers, of the n partial sums of all ranks, in
+ * order; it lies in one of them, in which others are left. */
+float *rn_grouping_total(const struct rn_grouping *g,
+                         const struct rn_partial *partial, int n,
+                         size_t numbers);
+/** The mean of that sum, which may lie there, too. */
+void rn_grouping_mean(const struct rn_grouping *g, const float *total,
+                      float *mean, size_t numbers);
+
+/** Numbers that are bfloat16, into half their room and back. */
+void rn_grouping_pack(const struct rn_grouping *g, const float *from,
+                      uint16_t *to, size_t numbers);
+void rn_grouping_unpack(const struct rn_grouping *g, const uint16_t *from,
+                        float *to, size_t numbers);
 /** Begin with the next step. */
 void rn_grouping_clear(struct rn_grouping *g);
 /** All groups' statistics, on every rank. */

@@ -53,6 +53,8 @@ static const char *run_option(const struct rn_train_options *o)
         return "zero_gamma";
     if (o->lr_batch > 0)
         return "lr_batch";
+    if (o->gradient_precision)
+        return "gradient_precision";
     if (o->mixup > 0)
         return "mixup";
     if (o->cutmix > 0)

@@ -314,6 +314,9 @@ static const struct run_option {
     {{"zero_gamma", "network", RN_OPTION_FLAG, PLACE(zero_gamma),
       .help = "Begin with weights of 0 in the last batch norm of each residual "
               "block, for large batches"}, SHAPES, ""},
+    {{"gradient_precision", "run", RN_OPTION_INDEX, PLACE(gradient_precision),
+      .words = RN_GRADIENTS_WORDS, .preset = "fp32", .value = "NAME",
+      .help = RN_GRADIENTS_HELP}, SHAPES, ""},
     /* clang-format on */
 };
 
@@ -478,6 +481,10 @@ int rn_options_check(const struct rn_train_options *o, struct rn_error *err)
                        "than 1; a batch of %d times the images in as many more "
                        "groups is the same step",
                        o->groups, o->accumulate, o->accumulate);
+    if (o->gradient_precision && o->groups < 2)
+        return rn_fail(err, RN_ERR_ARG,
+                       "`gradient_precision` bf16 is of sums of several "
+                       "`groups`' gradients, but `groups` is 1");
     if (o->gate_bias != 0 && o->weights)
         return rn_fail(err, RN_ERR_ARG,
                        "`gate_bias` %g: the gates are those of `weights`",

@@ -147,6 +147,8 @@ static json_t *trained_json(const struct rn_trainer *t)
     if (o->precision > RN_PRECISION_FP32)
         failed |=
             set_text(object, "precision", rn_precision_name(o->precision));
+    if (o->gradient_precision)
+        failed |= set_text(object, "gradient_precision", "bf16");
     failed |= set_training(object, t);
     failed |= set_extras(object, o);
     if (t->model->graph->n_aux)

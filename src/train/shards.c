@@ -9,6 +9,9 @@
  * to read. All ranks see the shards in the same order, that of backward, so
  * messages need no names.
  *
+ * In bfloat16 the owner gives back the sum, and every rank updates all shards,
+ * each as its sum comes; the next forward waits for the last.
+ *
  * Updating does not wait for all to be well: where the step fails on a rank, or
  * its loss is not finite, the run ends and nothing of it is kept. */
 #include "train/shards.h"
@@ -128,11 +131,33 @@ static int list_partials(struct rn_shards *s, struct rn_error *err)
     return RN_OK;
 }
 
+/* Where each shard's messages lie. */
+static void place_messages(struct rn_shards *s, size_t others, size_t own)
+{
+    float *at = s->incoming;
+    uint16_t *half = s->packed;
+
+    for (size_t i = 0; i < s->count; i++) {
+        struct rn_shard *shard = &s->shards[i];
+        bool mine = owns(s, shard);
+
+        shard->incoming = at;
+        if (s->groups->bf16) {
+            shard->in = half;
+            shard->out = half + (mine ? others : 1) * shard->numbers;
+            half = shard->out + (mine ? 1 : own) * shard->numbers;
+        } else if (mine) {
+            at += others * shard->numbers;
+        }
+    }
+}
+
 /* Room for what comes in a step, and for its messages. */
 static int make_room(struct rn_shards *s, struct rn_error *err)
 {
     size_t others = (size_t)(all_partials(s) - own_partials(s));
-    size_t floats = 0, messages = 0, states = 0, at = 0;
+    size_t own = (size_t)own_partials(s);
+    size_t floats = 0, halves = 0, largest = 0, messages = 0, states = 0;
 
     while (states < RN_STATES_MAX && s->flat.state[states])
         states++;
@@ -140,20 +165,21 @@ static int make_room(struct rn_shards *s, struct rn_error *err)
         const struct rn_shard *shard = &s->shards[i];
 
         floats += owns(s, shard) ? others * shard->numbers : 0;
-        messages += owns(s, shard) ? others + (size_t)s->ranks->size
-                                   : (size_t)own_partials(s) + 1;
+        halves += (owns(s, shard) ? others + 1 : own + 1) * shard->numbers;
+        largest = shard->numbers > largest ? shard->numbers : largest;
+        messages += owns(s, shard) ? others + (size_t)s->ranks->size : own + 1;
         messages += states;
     }
+    /* In bfloat16 the floats are those of the shard that is added up. */
+    if (s->groups->bf16) {
+        floats = others * largest;
+        s->packed = rn_alloc(halves, sizeof(*s->packed));
+    }
     s->incoming = rn_alloc(floats, sizeof(*s->incoming));
-    if (!s->incoming)
+    if (!s->incoming || (s->groups->bf16 && !s->packed))
         return rn_fail_memory(err, floats * sizeof(*s->incoming),
                               "the gradients of other ranks");
-    for (size_t i = 0; i < s->count; i++) {
-        struct rn_shard *shard = &s->shards[i];
-
-        shard->incoming = s->incoming + at;
-        at += owns(s, shard) ? others * shard->numbers : 0;
-    }
+    place_messages(s, others, own);
     return rn_post_create(&s->post, s->ranks, messages, err);
 }
 
@@ -187,6 +213,7 @@ void rn_shards_free(struct rn_shards *s)
     rn_free(s->all);
     rn_free(s->begin);
     rn_free(s->incoming);
+    rn_free(s->packed);
     *s = (struct rn_shards){.count = 0};
 }
 
@@ -204,14 +231,16 @@ size_t rn_shards_memory(int groups, const struct rn_ranks *ranks,
 
 /* ------------------------------------------------------------- messages */
 
+/* A message of a shard's numbers, of so many bytes each. */
 static int start(struct rn_shards *s, size_t i, enum rn_message_kind kind,
-                 int peer, int receives, float *numbers, struct rn_error *err)
+                 int peer, int receives, void *numbers, size_t size,
+                 struct rn_error *err)
 {
     const struct rn_message message = {
         .peer = peer,
         .receives = receives,
         .data = numbers,
-        .bytes = s->shards[i].numbers * sizeof(*numbers),
+        .bytes = s->shards[i].numbers * size,
         .kind = kind,
     };
 
@@ -222,15 +251,17 @@ static int start(struct rn_shards *s, size_t i, enum rn_message_kind kind,
 static int expect_sums(struct rn_shards *s, size_t i, struct rn_error *err)
 {
     struct rn_shard *shard = &s->shards[i];
-    float *to = shard->incoming;
+    bool bf16 = s->groups->bf16;
+    size_t size = bf16 ? sizeof(*shard->in) : sizeof(*shard->incoming);
+    char *to = bf16 ? (char *)shard->in : (char *)shard->incoming;
     int rc = RN_OK;
 
     for (int peer = 0; peer < s->ranks->size; peer++) {
         if (peer == s->ranks->rank)
             continue;
         for (int k = s->begin[peer]; k < s->begin[peer + 1] && rc == RN_OK;
-             k++, to += shard->numbers)
-            rc = start(s, i, RN_MESSAGE_GRADIENTS, peer, 1, to, err);
+             k++, to += shard->numbers * size)
+            rc = start(s, i, RN_MESSAGE_GRADIENTS, peer, 1, to, size, err);
     }
     return rc;
 }
@@ -269,26 +300,80 @@ static float *own_sum(const struct rn_shards *s, const struct rn_shard *shard,
     return rn_grouping_sum(s->groups, &s->flat, k) + shard->first;
 }
 
+/* By the mean of the groups' gradients, whose sum it is. */
+static void update_shard(struct rn_shards *s, const struct rn_shard *shard,
+                         const float *total)
+{
+    rn_grouping_mean(s->groups, total, s->flat.grad + shard->first,
+                     shard->numbers);
+    s->update(s->user, shard->first, shard->numbers);
+}
+
+/* What the owner sends the others: new values, or in bfloat16 the sum. */
+static int give_back(struct rn_shards *s, size_t i, int peer, int receives,
+                     struct rn_error *err)
+{
+    struct rn_shard *shard = &s->shards[i];
+    uint16_t *half = receives ? shard->in : shard->out;
+
+    if (s->groups->bf16)
+        return start(s, i, RN_MESSAGE_WEIGHTS, peer, receives, half,
+                     sizeof(*half), err);
+    return start(s, i, RN_MESSAGE_WEIGHTS, peer, receives,
+                 s->flat.value + shard->first, sizeof(*s->flat.value), err);
+}
+
+/* The owner's answer is there. */
+static void take_back(struct rn_shards *s, const struct rn_shard *shard)
+{
+    float *total = s->flat.grad + shard->first;
+
+    if (!s->groups->bf16)
+        return;
+    rn_grouping_unpack(s->groups, shard->in, total, shard->numbers);
+    update_shard(s, shard, total);
+}
+
+/* A partial sum of this rank's, the k-th, goes to the shard's owner. */
+static int send_sum(struct rn_shards *s, size_t i, int k, struct rn_error *err)
+{
+    const struct rn_shard *shard = &s->shards[i];
+    float *sum = own_sum(s, shard, k);
+    uint16_t *half;
+
+    if (!s->groups->bf16)
+        return start(s, i, RN_MESSAGE_GRADIENTS, shard->owner, 0, sum,
+                     sizeof(*sum), err);
+    half = shard->out + (size_t)k * shard->numbers;
+    rn_grouping_pack(s->groups, sum, half, shard->numbers);
+    return start(s, i, RN_MESSAGE_GRADIENTS, shard->owner, 0, half,
+                 sizeof(*half), err);
+}
+
 /* Update a shard of this rank's, all of whose partial sums are there, and give
  * it to the others. */
 static int sum_up(struct rn_shards *s, size_t i, struct rn_error *err)
 {
     const struct rn_shard *shard = &s->shards[i];
-    float *value = s->flat.value + shard->first, *from = shard->incoming;
+    size_t others = (size_t)(all_partials(s) - own_partials(s));
+    float *from = shard->incoming, *total;
     int rank = s->ranks->rank, rc = RN_OK;
 
+    if (s->groups->bf16)
+        rn_grouping_unpack(s->groups, shard->in, from, others * shard->numbers);
     for (int k = 0; k < all_partials(s); k++) {
         bool own = k >= s->begin[rank] && k < s->begin[rank + 1];
 
         s->all[k].sum = own ? own_sum(s, shard, k - s->begin[rank]) : from;
         from += own ? 0 : shard->numbers;
     }
-    rn_grouping_mean(s->groups, s->all, all_partials(s),
-                     s->flat.grad + shard->first, shard->numbers);
-    s->update(s->user, shard->first, shard->numbers);
+    total =
+        rn_grouping_total(s->groups, s->all, all_partials(s), shard->numbers);
+    if (s->groups->bf16)
+        rn_grouping_pack(s->groups, total, shard->out, shard->numbers);
+    update_shard(s, shard, total);
     for (int n = 1; n < s->ranks->size && rc == RN_OK; n++)
-        rc = start(s, i, RN_MESSAGE_WEIGHTS, (rank + n) % s->ranks->size, 0,
-                   value, err);
+        rc = give_back(s, i, (rank + n) % s->ranks->size, 0, err);
     return rc;
 }
 
@@ -317,12 +402,8 @@ static int leave(struct rn_shards *s, struct rn_error *err)
     if (owns(s, shard))
         return sum_up_next(s, err);
     for (int k = 0; k < own_partials(s) && rc == RN_OK; k++)
-        rc = start(s, i, RN_MESSAGE_GRADIENTS, shard->owner, 0,
-                   own_sum(s, shard, k), err);
-    if (rc == RN_OK)
-        rc = start(s, i, RN_MESSAGE_WEIGHTS, shard->owner, 1,
-                   s->flat.value + shard->first, err);
-    return rc;
+        rc = send_sum(s, i, k, err);
+    return rc == RN_OK ? give_back(s, i, shard->owner, 1, err) : rc;
 }
 
 /* A message is done. */
@@ -335,7 +416,10 @@ static int arrive(void *user, const struct rn_message *message, size_t i,
     if (!message->receives)
         return RN_OK;
     shard->awaited--;
-    return owns(s, shard) ? sum_up_next(s, err) : RN_OK;
+    if (owns(s, shard))
+        return sum_up_next(s, err);
+    take_back(s, shard);
+    return RN_OK;
 }
 
 /* ------------------------------------------------------------- the step */
@@ -427,7 +511,7 @@ int rn_shards_finish(struct rn_shards *s, struct rn_error *err)
     if (rc == RN_OK)
         rc = leave_to(s, s->flat.count, err);
     if (rc == RN_OK)
-        rc = wait_for(s, all_summed, err);
+        rc = wait_for(s, s->groups->bf16 ? NULL : all_summed, err);
     s->open = false;
     rn_grouping_clear(s->groups);
     return rc;
@@ -446,7 +530,8 @@ int rn_shards_collect(struct rn_shards *s, struct rn_error *err)
     bool first = rn_ranks_first(s->ranks);
     int rc = RN_OK;
 
-    for (size_t i = 0; i < s->count; i++) {
+    /* All ranks have all in bfloat16. */
+    for (size_t i = 0; i < s->count && !s->groups->bf16; i++) {
         const struct rn_shard *shard = &s->shards[i];
 
         if (first ? owns(s, shard) : !owns(s, shard))
@@ -454,7 +539,7 @@ int rn_shards_collect(struct rn_shards *s, struct rn_error *err)
         for (int k = 0; k < RN_STATES_MAX && s->flat.state[k] && rc == RN_OK;
              k++)
             rc = start(s, i, RN_MESSAGE_TALK, first ? shard->owner : 0, first,
-                       s->flat.state[k] + shard->first, err);
+                       s->flat.state[k] + shard->first, sizeof(float), err);
     }
     return rc == RN_OK && s->count > 0 ? rn_post_wait(&s->post, &nobody, err)
                                        : rc;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The parameters of ranks that train together, cut into shards: a rank adds up
  * the gradients of its own, updates them, and gives the new values to all,
- * while the others' are still on their way. */
+ * while the others' are still on their way. In bfloat16 it gives them the sum,
+ * half as many bytes, and each updates all. */
 #ifndef RN_TRAIN_SHARDS_H
 #define RN_TRAIN_SHARDS_H
 
@@ -14,7 +15,8 @@ struct rn_shard {
     int owner;
     int awaited; /* messages of a step that are still to come: the other ranks'
                     partial sums, or from the owner the new values */
-    float *incoming; /* of the owner: the others' partial sums */
+    float *incoming;    /* of the owner: the others' partial sums */
+    uint16_t *in, *out; /* in bfloat16: what comes, and what goes */
 };
 
 /** Whoever changes so many values, from `first` on, by the mean of their
@@ -34,6 +36,7 @@ struct rn_shards {
     struct rn_partial *all; /* the partial sums of all ranks, in order */
     int *begin;             /* [ranks + 1], where each one's begin in `all` */
     float *incoming;
+    uint16_t *packed; /* in bfloat16 */
     struct rn_post post;
 
     /* Of the step under way: */
@@ -61,11 +64,12 @@ size_t rn_shards_memory(int groups, const struct rn_ranks *ranks,
  *  they go through with the step. */
 const struct rn_plan_follower *rn_shards_follow(struct rn_shards *s, bool last);
 /** After the last group, be it that it failed: wait until this rank's own
- *  shards are updated. The others' may still be on their way. */
+ *  shards are updated, or in bfloat16 all. The others' may still be on their
+ *  way. */
 int rn_shards_finish(struct rn_shards *s, struct rn_error *err);
 /** Wait until all values are there, and nothing is under way. */
 int rn_shards_settle(struct rn_shards *s, struct rn_error *err);
-/** After that: bring the optimiser's states to rank 0. */
+/** After that: bring the optimiser's states to rank 0, where it lacks them. */
 int rn_shards_collect(struct rn_shards *s, struct rn_error *err);
 
 #endif

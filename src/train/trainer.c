@@ -376,6 +376,7 @@ static int build_plans(struct rn_trainer *t, struct rn_error *err)
     if (rc == RN_OK)
         rc = rn_grouping_create(&t->groups, &t->flat,
                                 rn_plan_apart_floats(t->plan), t->threads, err);
+    t->groups.bf16 = t->o.gradient_precision != 0;
     if (rc == RN_OK && t->o.ranks)
         rc = rn_shards_create(&t->shards, &t->groups, &t->flat,
                               rn_update_by_layer(&t->update),

@@ -12,6 +12,7 @@
 
 #include "core/file.h"
 #include "core/memory.h"
+#include "core/dtype.h"
 #include "core/random.h"
 #include "model/model.h"
 #include "resnet.h"
@@ -34,17 +35,29 @@
 
 enum { MOST = 19, NUMBERS = 5 };
 
-/* The tree by its definition: the left half is the largest power of two. */
-static float tree(float (*leaf)[NUMBERS], int first, int count, int k)
+static float rounded(float value, bool bf16)
+{
+    uint32_t bits = (uint32_t)rn_bf16_of(value) << 16;
+
+    if (bf16)
+        memcpy(&value, &bits, sizeof(value));
+    return value;
+}
+
+/* The tree by its definition: the left half is the largest power of two. In
+ * bfloat16 every sum is rounded. */
+static float tree(float (*leaf)[NUMBERS], int first, int count, int k,
+                  bool bf16)
 {
     int left = 1;
 
     if (count == 1)
-        return leaf[first][k];
+        return rounded(leaf[first][k], bf16);
     while (2 * left < count)
         left *= 2;
-    return tree(leaf, first, left, k) +
-           tree(leaf, first + left, count - left, k);
+    return rounded(tree(leaf, first, left, k, bf16) +
+                       tree(leaf, first + left, count - left, k, bf16),
+                   bf16);
 }
 
 static void fill(float (*leaf)[NUMBERS], uint64_t step)
@@ -77,6 +90,7 @@ static void sums_of_groups(void **state)
         assert_int_equal(g.rest, 2);
         OK(rn_grouping_create(&g, &flat, 3, 2, &err));
         for (uint64_t step = 0; step < 2; step++) {
+            g.bf16 = step == 1 && groups > 1;
             fill(leaf, step);
             for (int i = 0; i < groups; i++) {
                 memcpy(grad, leaf[i], sizeof(grad));
@@ -84,7 +98,8 @@ static void sums_of_groups(void **state)
             }
             rn_grouping_join(&g, &flat);
             for (int k = 0; k < NUMBERS; k++) {
-                float mean = tree(leaf, 0, groups, k) * (1 / (float)groups);
+                float mean =
+                    tree(leaf, 0, groups, k, g.bf16) * (1 / (float)groups);
 
                 assert_memory_equal(&grad[k], &mean, sizeof(mean));
             }

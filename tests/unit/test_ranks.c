@@ -214,7 +214,7 @@ enum { NUMBERS = 70000, GROUPS = 12, LAYERS = 5 };
 
 struct summing {
     int groups;
-    bool by_layer;
+    bool by_layer, bf16;
     float value[NUMBERS], grad[NUMBERS], state[NUMBERS];
 };
 
@@ -296,6 +296,7 @@ static int sum_groups(void *user, struct rn_ranks *r, struct rn_error *err)
     struct rn_shards shards = {.count = 0};
     int rc = rn_grouping_cut(&g, s->groups, s->groups, 0, err);
 
+    g.bf16 = s->bf16;
     memset(s->state, 0, sizeof(s->state));
     if (rc == RN_OK)
         rc = rn_grouping_share(&g, r, err);
@@ -333,6 +334,7 @@ static void sums(void **state)
     assert_true(alone && many);
     for (int groups = 1; groups <= GROUPS; groups++) {
         alone->groups = groups;
+        alone->bf16 = groups % 2 == 0 && groups > 2;
         assert_int_equal(sum_groups(alone, NULL, &err), RN_OK);
         for (int n = 2; n <= RANKS_MOST && n <= groups; n++) {
             if (groups % n)
@@ -341,6 +343,7 @@ static void sums(void **state)
             for (int i = 0; i < n; i++) {
                 many[i].groups = groups;
                 many[i].by_layer = groups % 3 == 0;
+                many[i].bf16 = alone->bf16;
             }
             run_ranks(&office, n, WAIT, sum_groups, many, sizeof(*many),
                       threads);
@@ -512,11 +515,11 @@ static void trained_far_apart(void **state)
 }
 
 /* Weights that go on arriving while the next step begins, states that lie with
- * their owners, and layers that are updated as a whole; interrupted on two
- * ranks and on six. */
+ * their owners, layers that are updated as a whole, and gradients in bfloat16;
+ * interrupted on two ranks and on six. */
 static void optimised_alike(void **state)
 {
-    static const char *const optimisers[] = {"adamw", "lars"};
+    static const char *const optimisers[] = {"adamw", "lars", "nesterov"};
 
     (void)state;
     for (size_t i = 0; i < COUNT(optimisers); i++) {
@@ -532,6 +535,7 @@ static void optimised_alike(void **state)
         t.o.report_every = 7;
         t.o.optimizer = optimisers[i];
         t.o.lr = i == 0 ? 0.002 : 0.05;
+        t.o.gradient_precision = i == 2;
         t.o.max_norm = i == 0 ? "conv3=0.5" : NULL;
         if (train(&t, NULL, &err))
             fail_msg("%s", err.msg);
@@ -735,16 +739,11 @@ static void evaluated_alike(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(exchanges),
-        cmocka_unit_test(links),
-        cmocka_unit_test(mixed),
-        cmocka_unit_test(sums),
-        cmocka_unit_test(trained_alike),
-        cmocka_unit_test(trained_far_apart),
-        cmocka_unit_test(optimised_alike),
-        cmocka_unit_test(groups_chosen),
-        cmocka_unit_test(different),
-        cmocka_unit_test(silent),
+        cmocka_unit_test(exchanges),       cmocka_unit_test(links),
+        cmocka_unit_test(mixed),           cmocka_unit_test(sums),
+        cmocka_unit_test(trained_alike),   cmocka_unit_test(trained_far_apart),
+        cmocka_unit_test(optimised_alike), cmocka_unit_test(groups_chosen),
+        cmocka_unit_test(different),       cmocka_unit_test(silent),
         cmocka_unit_test(evaluated_alike),
     };
 

@@ -21,3 +21,5 @@ fails resnet train synthetic:3x8x8:2:64 --net plain8 --out run --zero-gamma
 fails resnet train $large --out run --weights large/last.safetensors --zero-gamma
 fails resnet train $large --out run --lr-batch 0
 fails resnet train $large --out run --schedule poly:x
+fails resnet train synthetic:1x8x8:2:20 --out run --net resnet8 --gradient-precision bf16
+fails resnet bench resnet8 --mode train --gradient-precision bf16
