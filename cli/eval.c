@@ -631,7 +631,7 @@ static int run(const struct command *command, void *options,
     };
     struct rn_data_options *split = &s.held_out.split;
     struct rn_error err = {0};
-    int scales[SCALES], n, rank, rc;
+    int scales[SCALES], n, rc;
 
     s.held_out = (struct held_out_args){
         .spec = s.data_spec,
@@ -646,9 +646,6 @@ static int run(const struct command *command, void *options,
         parse_validation(o->validation, &split->validation,
                          &split->validation_percent))
         return EXIT_USAGE;
-    rn_ranks_launched(&rank, NULL);
-    if (rank == 0 && check_places(o))
-        return EXIT_FAILED;
     o->eval.scales = scales;
     o->eval.n_scales = (size_t)n;
     s.models = calloc(s.count, sizeof(struct rn_model *));
@@ -661,6 +658,12 @@ static int run(const struct command *command, void *options,
         free(s.models);
         return rc;
     }
+    /* Rank 0 writes, the others need not have the place. */
+    if (ranks_told(o->eval.ranks,
+                   rn_ranks_rank(o->eval.ranks) == 0 && check_places(o))) {
+        rc = EXIT_FAILED;
+        goto out;
+    }
     rc = rn_ranks_agree(o->eval.ranks, open_all(&s, o, &err), &err);
     if (!rc)
         rc = o->try ? try_all(&s, o, &err) : evaluate(&s, o, &err);
@@ -669,6 +672,7 @@ static int run(const struct command *command, void *options,
             rn_ranks_mixed(o->eval.ranks));
     ranks_choose(o->eval.ranks, rc);
     rc = rc ? cli_fail(&err) : EXIT_DONE;
+out:
     ranks_leave(o->eval.ranks);
     rn_data_close(s.data);
     for (size_t i = 0; i < s.count; i++)

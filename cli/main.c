@@ -227,5 +227,6 @@ int main(int argc, char **argv)
         if (status == EXIT_DONE)
             status = EXIT_FAILED;
     }
+    ranks_linger(status);
     return status;
 }

@@ -6,6 +6,7 @@
 #include "output.h"
 
 #include <stdio.h>
+#include <time.h>
 
 /* Results of the others are the same. */
 void ranks_hush(void)
@@ -48,6 +49,26 @@ int ranks_join(struct rn_ranks **ranks, const struct ranks_args *args)
     rn_ranks_launched(NULL, &local);
     output_hush(local != 0);
     return cli_fail(&err);
+}
+
+int ranks_told(struct rn_ranks *ranks, int value)
+{
+    struct rn_error err = {0};
+    int rc = rn_ranks_tell(ranks, &value, sizeof(value), &err);
+
+    ranks_choose(ranks, rc);
+    if (rc)
+        cli_fail(&err);
+    return rc ? -1 : value;
+}
+
+void ranks_linger(int status)
+{
+    const struct timespec pause = {.tv_nsec = 300000000};
+
+    if (status != EXIT_DONE && rn_ranks_launched(NULL, NULL) > 1 &&
+        output_hushed())
+        nanosleep(&pause, NULL);
 }
 
 void ranks_choose(const struct rn_ranks *ranks, int rc)

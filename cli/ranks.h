@@ -42,6 +42,13 @@ int ranks_refuse(const char *command);
  *  process by itself. */
 int ranks_join(struct rn_ranks **ranks, const struct ranks_args *args);
 
+/** Rank 0's value, on all of them; -1 after a message. */
+int ranks_told(struct rn_ranks *ranks, int value);
+
+/** Before the process ends with that status: a rank that is silent lets rank 0
+ *  say why, for a launcher may end all as soon as one has failed. */
+void ranks_linger(int status);
+
 /** Who tells of `rc` now speaks. */
 void ranks_choose(const struct rn_ranks *ranks, int rc);
 

@@ -391,18 +391,6 @@ static void run_all(struct study *s)
 
 /* ------------------------------------------------------------------ ranks */
 
-/* Rank 0's value, on all of them; -1 after a message. */
-static int told(const struct study *s, int value)
-{
-    struct rn_error err = {0};
-    int rc = rn_ranks_tell(s->ranks, &value, sizeof(value), &err);
-
-    ranks_choose(s->ranks, rc);
-    if (rc)
-        cli_fail(&err);
-    return rc ? -1 : value;
-}
-
 /* What all ranks are to do with a run. */
 enum { PASS, BEGIN, GO_ON, END };
 
@@ -438,7 +426,7 @@ static int train_together(struct study *s, size_t i)
     const struct study_run *run = &s->runs[i];
     struct job job = {.run = i, .lock = -1, .began = seconds_now()};
     int first = rn_ranks_rank(s->ranks) == 0;
-    int what = told(s, first ? order(s, i, &job.lock) : PASS);
+    int what = ranks_told(s->ranks, first ? order(s, i, &job.lock) : PASS);
 
     if (what == BEGIN || what == GO_ON) {
         finish_run(s, &job,
@@ -566,7 +554,7 @@ static int run_study(struct study *s)
         rc = make_folder(s->o->out);
     if (first && rc == 0)
         rc = keep_file(s);
-    rc = told(s, rc);
+    rc = ranks_told(s->ranks, rc);
     if (rc)
         return rc < 0 ? EXIT_FAILED : rc;
     rn_machine_get(&machine);

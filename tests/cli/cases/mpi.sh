@@ -83,7 +83,8 @@ for mpi in ompi mpich; do
     grep -q '"ranks":2,"step_seconds":0.*"sent_bytes_most":[1-9]' timed ||
         cat timed
     for command in "train $small --out $mpi-bad" "info resnet20" "bench resnet8" \
-        "study small.conf --out $mpi-bad --jobs 2" "study --report studied"; do
+        "study small.conf --out $mpi-bad --jobs 2" "study --report studied" \
+        "eval alone/last.safetensors synthetic:3x8x8:4:90 --confusion /no/where.csv"; do
         # shellcheck disable=SC2086
         "$launch" -n 3 resnet $command > said 2>&1 &&
             echo "$mpi: $command does not fail"
