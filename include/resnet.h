@@ -1393,6 +1393,10 @@ struct rn_train_options {
      *  number of ranks. Their mean, and the step, are float32. For several
      *  groups. 0: all is float32 */
     int gradient_precision;
+    /** 1: batch norm takes its statistics over the whole batch, however many
+     *  groups there are. Each group is then a rank's of its own; without
+     *  reestimate. */
+    int sync_batch_norm;
 };
 
 RN_INLINE void rn_train_defaults(struct rn_train_options *options);
@@ -1429,7 +1433,7 @@ struct rn_learner;
  *         than the model's, what training cannot do, and for options of whole
  *         runs: freeze, lr_scale, max_norm, batch_norm, class_weights, weights,
  *         teacher, hint, ema, gate_bias, zero_gamma, lr_batch, mixup, cutmix,
- *         accumulate, groups.
+ *         accumulate, groups, sync_batch_norm.
  */
 RN_API int rn_learner_create(struct rn_learner **out, struct rn_model *model,
                              const struct rn_train_options *options,

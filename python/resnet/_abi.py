@@ -485,6 +485,7 @@ class rn_train_options(Structure):
         ("lr_batch", c_int),
         ("zero_gamma", c_int),
         ("gradient_precision", c_int),
+        ("sync_batch_norm", c_int),
     ]
 
 
@@ -964,6 +965,7 @@ class TrainOptions(TypedDict, total=False):
     lr_batch: int
     zero_gamma: int
     gradient_precision: int
+    sync_batch_norm: int
 
 
 class ResumeOptions(TypedDict, total=False):

@@ -146,25 +146,67 @@ static void move_running(struct rn_batch_norm *bn, size_t c, double mean,
                                  share * var * unbias);
 }
 
+/* Channel c's statistics are these, of m values. */
+static void take_channel(struct rn_batch_norm *bn, size_t c, double mean,
+                         double var, double m)
+{
+    double unbias = m > 1 ? m / (m - 1) : 1.0;
+
+    set_channel(bn, c, mean, var);
+    if (!bn->own_mean) {
+        move_running(bn, c, mean, var, unbias);
+        return;
+    }
+    bn->own_mean[c] = (float)mean;
+    bn->own_var[c] = (float)(var * unbias);
+}
+
+/* Of a channel, in so many parts of the batch. */
+static double values(const struct rn_planes *p, int parts)
+{
+    return (double)p->n * (double)p->hw * parts;
+}
+
 void rn_batch_norm_statistics(struct rn_batch_norm *bn, const void *z,
                               double *scratch)
 {
     const struct rn_planes *p = &bn->planes;
-    double m = (double)p->n * (double)p->hw;
-    double unbias = m > 1 ? m / (m - 1) : 1.0;
 
     take_sums(p, bn->apart, z, scratch);
     for (size_t c = 0; c < padded(p); c++) {
         double mean, var;
 
         moments_of(p, scratch, c, &mean, &var);
-        set_channel(bn, c, mean, var);
-        if (!bn->own_mean) {
-            move_running(bn, c, mean, var, unbias);
-            continue;
+        take_channel(bn, c, mean, var, values(p, 1));
+    }
+}
+
+void rn_batch_norm_part(struct rn_batch_norm *bn, const void *z,
+                        double *scratch, double *own)
+{
+    const struct rn_planes *p = &bn->planes;
+
+    rn_moments(p, bn->apart, z, scratch, own, own + padded(p));
+}
+
+/* The variance of all is the mean of the parts', and what their means vary. */
+void rn_batch_norm_whole(struct rn_batch_norm *bn, const double *all, int parts)
+{
+    const struct rn_planes *p = &bn->planes;
+    size_t n = padded(p);
+
+    for (size_t c = 0; c < n; c++) {
+        double mean = 0, var = 0;
+
+        for (size_t i = 0; i < (size_t)parts; i++)
+            mean += all[2 * i * n + c];
+        mean /= parts;
+        for (size_t i = 0; i < (size_t)parts; i++) {
+            double off = all[2 * i * n + c] - mean;
+
+            var += all[(2 * i + 1) * n + c] + off * off;
         }
-        bn->own_mean[c] = (float)mean;
-        bn->own_var[c] = (float)(var * unbias);
+        take_channel(bn, c, mean, var / parts, values(p, parts));
     }
 }
 
@@ -217,31 +259,29 @@ static struct rn_bn_backward backward_at(const struct rn_batch_norm *bn,
  *   diff_bias = A, diff_weight = inv_std S,
  *   dz = weight inv_std (g - A / m - xhat inv_std S / m);
  * with fixed statistics dz = weight inv_std g. */
-static void finish_gradient(struct rn_batch_norm *bn, const double *scratch)
+static void finish_gradient(struct rn_batch_norm *bn, size_t c, double a,
+                            double s, double m)
 {
-    const struct rn_planes *p = &bn->planes;
-    double m = (double)p->n * (double)p->hw;
+    double inv = (double)bn->inv_std[c], g = (double)bn->weight[c] * inv;
+    double z = bn->fixed ? 0 : -g * inv * inv * s / m;
+    double one = bn->fixed ? 0 : -g * a / m - z * (double)bn->mean[c];
 
-    for (size_t c = 0; c < padded(p); c++) {
-        double a, s, inv = (double)bn->inv_std[c];
-        double g = (double)bn->weight[c] * inv;
-
-        join(p, scratch, c, &a, &s);
-        double z = bn->fixed ? 0 : -g * inv * inv * s / m;
-        double one = bn->fixed ? 0 : -g * a / m - z * (double)bn->mean[c];
-        if (bn->diff_weight) {
-            bn->diff_bias[c] = (float)a;
-            bn->diff_weight[c] = (float)(inv * s);
-        }
-        bn->grad_g[c] = (float)g;
-        bn->grad_z[c] = (float)z;
-        bn->grad_one[c] = (float)one;
-    }
+    bn->grad_g[c] = (float)g;
+    bn->grad_z[c] = (float)z;
+    bn->grad_one[c] = (float)one;
 }
 
-void rn_batch_norm_reduce(struct rn_batch_norm *bn,
-                          const struct rn_bn_backward *in, void *g,
-                          double *scratch)
+static void set_diff(struct rn_batch_norm *bn, size_t c, double a, double s)
+{
+    if (!bn->diff_weight)
+        return;
+    bn->diff_bias[c] = (float)a;
+    bn->diff_weight[c] = (float)((double)bn->inv_std[c] * s);
+}
+
+/* The sums of each image, and the masked gradient. */
+static void reduce(const struct rn_batch_norm *bn,
+                   const struct rn_bn_backward *in, void *g, double *scratch)
 {
     const struct rn_planes *p = &bn->planes;
     const struct rn_kernels *k = rn_kernels_get(p->type);
@@ -259,7 +299,52 @@ void rn_batch_norm_reduce(struct rn_batch_norm *bn,
                          bn->mean + i % p->blocks * (size_t)p->block, sums);
         }
     }
-    finish_gradient(bn, scratch);
+}
+
+void rn_batch_norm_reduce(struct rn_batch_norm *bn,
+                          const struct rn_bn_backward *in, void *g,
+                          double *scratch)
+{
+    const struct rn_planes *p = &bn->planes;
+
+    reduce(bn, in, g, scratch);
+    for (size_t c = 0; c < padded(p); c++) {
+        double a, s;
+
+        join(p, scratch, c, &a, &s);
+        set_diff(bn, c, a, s);
+        finish_gradient(bn, c, a, s, values(p, 1));
+    }
+}
+
+void rn_batch_norm_reduce_part(const struct rn_batch_norm *bn,
+                               const struct rn_bn_backward *in, void *g,
+                               double *scratch, double *own)
+{
+    const struct rn_planes *p = &bn->planes;
+    size_t n = padded(p);
+
+    reduce(bn, in, g, scratch);
+    for (size_t c = 0; c < n; c++)
+        join(p, scratch, c, &own[c], &own[n + c]);
+}
+
+void rn_batch_norm_reduce_whole(struct rn_batch_norm *bn, const double *own,
+                                const double *all, int parts)
+{
+    const struct rn_planes *p = &bn->planes;
+    size_t n = padded(p);
+
+    for (size_t c = 0; c < n; c++) {
+        double a = 0, s = 0;
+
+        for (size_t i = 0; i < (size_t)parts; i++) {
+            a += all[2 * i * n + c];
+            s += all[(2 * i + 1) * n + c];
+        }
+        set_diff(bn, c, own[c], own[n + c]);
+        finish_gradient(bn, c, a, s, values(p, parts));
+    }
 }
 
 void rn_batch_norm_gradient_of(const struct rn_batch_norm *bn,

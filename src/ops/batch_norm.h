@@ -45,6 +45,14 @@ void rn_moments(const struct rn_planes *planes, size_t apart, const void *x,
 void rn_batch_norm_statistics(struct rn_batch_norm *bn, const void *z,
                               double *scratch);
 
+/** The same over a batch in parts of one size, each in other hands: mean and
+ *  biased variance of this part, into own[2][padded channels], and then
+ *  everything by those of all, [parts][2][padded channels], in order. */
+void rn_batch_norm_part(struct rn_batch_norm *bn, const void *z,
+                        double *scratch, double *own);
+void rn_batch_norm_whole(struct rn_batch_norm *bn, const double *all,
+                         int parts);
+
 /** Running statistics move on by the mean of several batches' own, which are so
  *  many floats apart, added up in order. */
 void rn_batch_norm_join(struct rn_batch_norm *bn, const float *mean,
@@ -58,6 +66,13 @@ void rn_batch_norm_fix(struct rn_batch_norm *bn);
 void rn_batch_norm_reduce(struct rn_batch_norm *bn,
                           const struct rn_bn_backward *in, void *g,
                           double *scratch);
+
+/** The same over a batch in parts; diff_weight and diff_bias are this one's. */
+void rn_batch_norm_reduce_part(const struct rn_batch_norm *bn,
+                               const struct rn_bn_backward *in, void *g,
+                               double *scratch, double *own);
+void rn_batch_norm_reduce_whole(struct rn_batch_norm *bn, const double *own,
+                                const double *all, int parts);
 
 /** dz from the gradient, plus in->sum; after rn_batch_norm_reduce(). */
 void rn_batch_norm_gradient(const struct rn_batch_norm *bn,

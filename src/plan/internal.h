@@ -220,6 +220,7 @@ struct rn_plan {
     /* Arguments of the run under way. */
     const struct rn_tracer *tracer; /* or NULL */
     const struct rn_plan_follower *follower; /* borrowed, or NULL */
+    const struct rn_plan_parts *parts; /* or NULL: the batch is whole */
     const float *images;
     struct rn_draw draw;
     double ahead; /* of the run, see rn_plan_fade() */

@@ -895,6 +895,23 @@ static size_t apart_floats(const struct rn_batch_norm *bn)
     return 2 * bn->planes.blocks * (size_t)bn->planes.block;
 }
 
+size_t rn_plan_part_doubles(const struct rn_plan *plan)
+{
+    size_t most = 0;
+
+    for (size_t i = 0; i < plan->n_bns; i++) {
+        size_t numbers = apart_floats(&plan->bns[i]);
+
+        most = numbers > most ? numbers : most;
+    }
+    return most;
+}
+
+void rn_plan_set_parts(struct rn_plan *plan, const struct rn_plan_parts *parts)
+{
+    plan->parts = parts;
+}
+
 size_t rn_plan_apart_floats(const struct rn_plan *plan)
 {
     size_t floats = 0;

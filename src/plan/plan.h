@@ -185,6 +185,21 @@ bool rn_plan_norm(const struct rn_plan *plan, size_t i,
  * at first); rn_plan_join() moves the running ones once, by the mean of those
  * of so many batches, one behind the other.
  */
+/** A batch in parts of one size, each in the hands of another process, whose
+ *  plans take the same steps: batch norm takes its statistics, and the sums of
+ *  its gradient, over all parts. */
+struct rn_plan_parts {
+    int count, own; /* which one this plan has */
+    /** Every part's `bytes` into `all`, in order, where this one's lie
+     *  already. */
+    int (*gather)(void *user, void *all, size_t bytes, struct rn_error *err);
+    void *user;
+    double *room; /* [count][rn_plan_part_doubles()] */
+};
+size_t rn_plan_part_doubles(const struct rn_plan *plan);
+/** Borrowed for all runs that follow; NULL: the batch is whole. */
+void rn_plan_set_parts(struct rn_plan *plan, const struct rn_plan_parts *parts);
+
 size_t rn_plan_apart_floats(const struct rn_plan *plan);
 void rn_plan_set_apart(struct rn_plan *plan, float *own);
 void rn_plan_join(struct rn_plan *plan, const float *own, int batches);

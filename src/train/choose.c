@@ -133,6 +133,10 @@ static int check_combinations(const struct rn_train_options *o,
             err, RN_ERR_ARG,
             "`reestimate` and `batch_norm` running: these statistics "
             "stay as they are");
+    if (o->reestimate && o->sync_batch_norm)
+        return rn_fail(err, RN_ERR_ARG,
+                       "`reestimate` and `sync_batch_norm`: statistics are "
+                       "made anew of each group by itself");
     return RN_OK;
 }
 

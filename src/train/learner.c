@@ -51,6 +51,8 @@ static const char *run_option(const struct rn_train_options *o)
         return "gate_bias";
     if (o->zero_gamma)
         return "zero_gamma";
+    if (o->sync_batch_norm)
+        return "sync_batch_norm";
     if (o->lr_batch > 0)
         return "lr_batch";
     if (o->gradient_precision)

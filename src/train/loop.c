@@ -340,12 +340,17 @@ static int learn(struct rn_trainer *t, const struct rn_batch *group, int first,
     int rc =
         rn_trainer_ask_teacher(t, group->images, group->count, &targets, err);
 
+    /* In the middle ranks exchange batch norm's sums: all must come there. */
+    if (t->parts.room && t->teacher.model)
+        rc = rn_ranks_agree(t->o.ranks, rc, err);
     if (rc != RN_OK)
         return rc;
     t->latest = plan_for(t, group->count, first);
     rn_plan_set_apart(t->latest, statistics);
     rn_plan_follow(t->latest, follower);
+    rn_plan_set_parts(t->latest, t->parts.room ? &t->parts : NULL);
     rc = rn_plan_learn(t->latest, group->images, &targets, result, err);
+    rn_plan_set_parts(t->latest, NULL);
     rn_plan_follow(t->latest, NULL);
     rn_plan_set_apart(t->latest, NULL);
     return rc;

@@ -307,6 +307,9 @@ static const struct run_option {
       .value = "N", .unset = "1",
       .help = "Cut each batch into N groups, as for N processors: each has batch "
               "norm statistics of its own"}, SHAPES, ""},
+    {{"sync_batch_norm", "length", RN_OPTION_FLAG, PLACE(sync_batch_norm),
+      .help = "Take batch norm's statistics over the whole batch, not of each "
+              "of `groups`, whose number is then that of ranks"}, SHAPES, ""},
     {{"lr_batch", "optimiser", RN_OPTION_INT, PLACE(lr_batch),
       1, RN_OPTION_MOST, .value = "N", .unset = "`lr` as it is",
       .help = "Let `lr` be that of N images a step, and in proportion that of "

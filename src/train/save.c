@@ -68,6 +68,7 @@ static int set_extras(json_t *object, const struct rn_train_options *o)
         {"gate_bias", o->gate_bias},
         {"lr_batch", o->lr_batch},
         {"zero_gamma", o->zero_gamma},
+        {"sync_batch_norm", o->sync_batch_norm},
     };
     int failed = 0;
 

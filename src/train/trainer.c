@@ -67,7 +67,16 @@ static int plan_batches(struct rn_trainer *t, struct rn_error *err)
     if (t->sampler.last == RN_LAST_KEEP)
         rest = images % o->batch;
     rc = rn_grouping_cut(&t->groups, rn_trainer_groups(t), o->batch, rest, err);
-    return rc == RN_OK ? rn_grouping_share(&t->groups, o->ranks, err) : rc;
+    if (rc == RN_OK)
+        rc = rn_grouping_share(&t->groups, o->ranks, err);
+    /* A rank's groups are computed one after the other. */
+    if (rc == RN_OK && o->sync_batch_norm && t->groups.own > 1)
+        rc = rn_fail(err, RN_ERR_ARG,
+                     "`sync_batch_norm`: %d `groups` for %d rank%s, but each "
+                     "must be a rank's of its own",
+                     t->groups.count, rn_ranks_count(o->ranks),
+                     o->ranks ? "s" : "");
+    return rc;
 }
 
 /* Tests see pictures as the model says. */
@@ -346,6 +355,32 @@ static int limit_norms(struct rn_trainer *t, struct rn_error *err)
     return RN_OK;
 }
 
+static int gather_parts(void *user, void *all, size_t bytes,
+                        struct rn_error *err)
+{
+    struct rn_ranks *ranks = user;
+    char *own = (char *)all + (size_t)rn_ranks_rank(ranks) * bytes;
+
+    return rn_ranks_gather(ranks, own, bytes, all, err);
+}
+
+/* Batch norm over the whole batch: what its sums need to go to all ranks. */
+static int join_batch_norm(struct rn_trainer *t, struct rn_error *err)
+{
+    size_t numbers = rn_plan_part_doubles(t->plan);
+
+    if (!t->o.sync_batch_norm || t->groups.count == 1)
+        return RN_OK;
+    t->parts = (struct rn_plan_parts){.count = t->groups.count,
+                                      .own = t->groups.first,
+                                      .gather = gather_parts,
+                                      .user = t->o.ranks};
+    t->parts.room = rn_alloc((size_t)t->groups.count, numbers * sizeof(double));
+    return t->parts.room
+               ? RN_OK
+               : rn_fail_memory(err, numbers * sizeof(double), "batch norm");
+}
+
 static int build_plans(struct rn_trainer *t, struct rn_error *err)
 {
     int states = rn_optimiser_states(rn_optimiser_find(t->o.optimizer));
@@ -381,6 +416,8 @@ static int build_plans(struct rn_trainer *t, struct rn_error *err)
         rc = rn_shards_create(&t->shards, &t->groups, &t->flat,
                               rn_update_by_layer(&t->update),
                               rn_trainer_update, t, err);
+    if (rc == RN_OK)
+        rc = join_batch_norm(t, err);
     t->results = rn_alloc((size_t)t->groups.count, sizeof(*t->results));
     if (rc == RN_OK && !t->results)
         rc = rn_fail_memory(err, (size_t)t->groups.count, "groups");
@@ -545,6 +582,7 @@ static void release(struct rn_trainer *t)
     rn_shards_free(&t->shards);
     rn_grouping_free(&t->groups);
     rn_free(t->results);
+    rn_free(t->parts.room);
     rn_update_free(&t->update);
     rn_free(t->lr_scale);
     rn_free(t->max_norm);

@@ -76,6 +76,8 @@ struct rn_trainer {
     struct rn_step_result *results; /* by group */
     struct rn_shards shards;        /* of several ranks' parameters */
     double lr;                      /* of the step under way */
+    struct rn_plan_parts parts;     /* where batch norm is over all of them;
+                                       without room: it is not */
     struct rn_plan *plan;
     struct rn_plan *rest_plan; /* of the last, smaller batch of an epoch, or
                                   NULL */

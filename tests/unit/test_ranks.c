@@ -13,10 +13,12 @@
 
 #include "core/file.h"
 #include "core/memory.h"
+#include "model/model.h"
 #include "core/threads.h"
 #include "resnet.h"
 #include "train/shards.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -573,6 +575,77 @@ static void groups_chosen(void **state)
     assert_same_run("chosen", "told");
 }
 
+/* The largest difference of two runs' last weights, by parts of the largest. */
+static double apart(const char *a, const char *b)
+{
+    struct rn_model *models[2];
+    const char *const runs[] = {a, b};
+    struct rn_error err = {0};
+    double most = 0, largest = 0;
+
+    for (int i = 0; i < 2; i++) {
+        char path[100];
+
+        snprintf(path, sizeof(path), "%s/last.safetensors", runs[i]);
+        if (rn_model_load(&models[i], in_folder(path), &err))
+            fail_msg("%s", err.msg);
+    }
+    for (size_t i = 0; i < models[0]->graph->n_params; i++) {
+        const struct rn_param *x = &models[0]->graph->params[i];
+        const struct rn_param *y = &models[1]->graph->params[i];
+
+        for (size_t k = 0; k < x->count; k++) {
+            most = fmax(most, fabs((double)x->data[k] - (double)y->data[k]));
+            largest = fmax(largest, fabs((double)x->data[k]));
+        }
+    }
+    rn_model_destroy(models[0]);
+    rn_model_destroy(models[1]);
+    return most / largest;
+}
+
+/* Batch norm over the whole batch: what one process computes of it, but for the
+ * order of sums; and the same bits each time. */
+static void synced(void **state)
+{
+    static const char *const names[] = {"whole", "synced", "again", "parted"};
+    struct rank_thread threads[RANKS_MOST];
+    struct training t;
+    struct rn_error err = {0};
+    double off;
+
+    (void)state;
+    for (int k = 0; k < 4; k++) {
+        t = run_of(names[k]);
+        t.o.iterations = 4;
+        t.o.reestimate = 0;
+        t.o.groups = k == 0 ? 1 : 3;
+        t.o.sync_batch_norm = k < 3;
+        if (k > 0)
+            train_on(3, &t, threads);
+        else if (train(&t, NULL, &err))
+            fail_msg("%s", err.msg);
+        if (k > 0)
+            all_well(threads, 3);
+    }
+    assert_same_run("synced", "again");
+    off = apart("whole", "synced");
+    if (off > 1e-4 || apart("whole", "parted") < 100 * off)
+        fail_msg("%g of the whole batch's weights, of groups' %g", off,
+                 apart("whole", "parted"));
+    t = run_of("refused");
+    t.o.reestimate = 0;
+    t.o.sync_batch_norm = 1;
+    train_on(3, &t, threads);
+    all_fail(threads, 3, RN_ERR_ARG, "6 `groups` for 3 ranks, but each must");
+    assert_int_equal(train(&t, NULL, &err), RN_ERR_ARG);
+    assert_non_null(strstr(err.msg, "6 `groups` for 1 rank, but"));
+    t.o.groups = 3;
+    t.o.reestimate = 1;
+    train_on(3, &t, threads);
+    all_fail(threads, 3, RN_ERR_ARG, "`reestimate` and `sync_batch_norm`");
+}
+
 static void different(void **state)
 {
     struct office office = {.after = -1};
@@ -739,11 +812,17 @@ static void evaluated_alike(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(exchanges),       cmocka_unit_test(links),
-        cmocka_unit_test(mixed),           cmocka_unit_test(sums),
-        cmocka_unit_test(trained_alike),   cmocka_unit_test(trained_far_apart),
-        cmocka_unit_test(optimised_alike), cmocka_unit_test(groups_chosen),
-        cmocka_unit_test(different),       cmocka_unit_test(silent),
+        cmocka_unit_test(exchanges),
+        cmocka_unit_test(links),
+        cmocka_unit_test(mixed),
+        cmocka_unit_test(sums),
+        cmocka_unit_test(trained_alike),
+        cmocka_unit_test(trained_far_apart),
+        cmocka_unit_test(optimised_alike),
+        cmocka_unit_test(groups_chosen),
+        cmocka_unit_test(synced),
+        cmocka_unit_test(different),
+        cmocka_unit_test(silent),
         cmocka_unit_test(evaluated_alike),
     };
 

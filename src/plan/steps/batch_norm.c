@@ -15,27 +15,63 @@ struct rn_bn_backward rn_norm_backward(const struct rn_plan *plan,
     };
 }
 
+/* Numbers of a batch norm that parts of a batch tell each other: two for each
+ * channel. */
+static size_t part_doubles(const struct rn_batch_norm *bn)
+{
+    return 2 * bn->planes.blocks * (size_t)bn->planes.block;
+}
+
+static double *own_part(const struct rn_plan_parts *parts,
+                        const struct rn_batch_norm *bn)
+{
+    return parts->room + (size_t)parts->own * part_doubles(bn);
+}
+
+static int gather(const struct rn_plan_parts *parts,
+                  const struct rn_batch_norm *bn, struct rn_error *err)
+{
+    return parts->gather(parts->user, parts->room,
+                         part_doubles(bn) * sizeof(double), err);
+}
+
 static int run_bn_statistics(struct rn_plan *plan, struct rn_step *s,
                              struct rn_error *err)
 {
-    (void)err;
-    if (plan->bns[s->bn].fixed)
-        rn_batch_norm_fix(&plan->bns[s->bn]);
-    else
-        rn_batch_norm_statistics(&plan->bns[s->bn],
-                                 rn_buffer_at(plan, s->a.buffer), plan->sums);
-    return RN_OK;
+    struct rn_batch_norm *bn = &plan->bns[s->bn];
+    const void *z = rn_buffer_at(plan, s->a.buffer);
+    int rc = RN_OK;
+
+    if (bn->fixed) {
+        rn_batch_norm_fix(bn);
+    } else if (!plan->parts) {
+        rn_batch_norm_statistics(bn, z, plan->sums);
+    } else {
+        rn_batch_norm_part(bn, z, plan->sums, own_part(plan->parts, bn));
+        rc = gather(plan->parts, bn, err);
+        rn_batch_norm_whole(bn, plan->parts->room, plan->parts->count);
+    }
+    return rc;
 }
 
 static int run_bn_reduce(struct rn_plan *plan, struct rn_step *s,
                          struct rn_error *err)
 {
     struct rn_bn_backward in = rn_norm_backward(plan, s);
+    struct rn_batch_norm *bn = &plan->bns[s->bn];
+    void *g = rn_buffer_at(plan, s->out);
+    double *own;
+    int rc;
 
-    (void)err;
-    rn_batch_norm_reduce(&plan->bns[s->bn], &in, rn_buffer_at(plan, s->out),
-                         plan->sums);
-    return RN_OK;
+    if (!plan->parts || bn->fixed) {
+        rn_batch_norm_reduce(bn, &in, g, plan->sums);
+        return RN_OK;
+    }
+    own = own_part(plan->parts, bn);
+    rn_batch_norm_reduce_part(bn, &in, g, plan->sums, own);
+    rc = gather(plan->parts, bn, err);
+    rn_batch_norm_reduce_whole(bn, own, plan->parts->room, plan->parts->count);
+    return rc;
 }
 
 static int run_bn_gradient(struct rn_plan *plan, struct rn_step *s,

@@ -4,7 +4,7 @@
 # each of them in turn; and what one rank says of what cannot be.
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 export OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_btl_vader_single_copy_mechanism=none
-found= ranks=${RN_RANKS:-2 4}
+found= first= ranks=${RN_RANKS:-2 4}
 small="synthetic:3x8x8:4:90 --net resnet8 --batch 24 --groups 8 --threads 1 --seed 3"
 hash() {
     sha256sum < "$1/last.safetensors"
@@ -39,11 +39,16 @@ for mpi in ompi mpich; do
     esac
     [ -n "$launch" ] && [ -f "$RN_BUILD/libresnet-$mpi.so" ] || continue
     found=yes
+    first=${first:-$mpi}
     for n in $ranks; do
         "$launch" -n $n resnet train $small --iterations 8 --out $mpi-$n \
             --quiet > said 2>&1 || cat said
         [ "$(hash $mpi-$n)" = "$(hash alone)" ] || echo "$mpi: $n ranks differ"
     done
+    "$launch" -n 4 resnet train ${small%--groups*} --sync-batch-norm \
+        --iterations 8 --out $mpi-synced --quiet > said 2>&1 || cat said
+    [ "$(hash $mpi-synced)" = "$(hash "$first-synced")" ] ||
+        echo "$mpi: $first computed other bits"
     "$launch" -n $n resnet train $small --schedule constant --iterations 1 \
         --out $mpi-on --quiet > said 2>&1 || cat said
     done=1
