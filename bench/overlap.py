@@ -182,15 +182,14 @@ class Links:
         that one's direction and theirs. When the last byte is there."""
         here, there = hub
         each = self.cluster.wire(self.cluster.host * size)
-        hub_free = max(here[there], at) + self.cluster.wire(
+        here[there] = max(here[there], at) + self.cluster.wire(
             self.cluster.away * size)
-        here[there] = hub_free
-        last = 0.0
-        for i in range(self.cluster.hosts):
-            if i != there:
-                rest[i] = max(rest[i], at) + each
-                last = max(last, rest[i])
-        return max(hub_free, last) + self.cluster.latency
+        own = rest[there]  # takes no part
+        rest[:] = [(free if free > at else at) + each for free in rest]
+        rest[there] = at
+        last = max(rest)
+        rest[there] = own
+        return max(here[there], last) + self.cluster.latency
 
     def gather(self, at, host, size):
         return self.move(at, (self.into, host), self.out, size)
