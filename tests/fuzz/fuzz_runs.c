@@ -110,13 +110,35 @@ static void look(int folder)
     run_destroy(run);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
-{
-    char name[] = "/tmp/fuzz-runs-XXXXXX";
-    int folder = mkdtemp(name) ? open(name, O_RDONLY | O_DIRECTORY) : -1;
+/* In memory where there is such a place: a disk takes most of the time. */
+static char place[] = "/dev/shm/fuzz-runs-XXXXXX";
+static char other_place[] = "/tmp/fuzz-runs-XXXXXX";
+static const char *made;
 
+static void remove_folder(void)
+{
+    rmdir(made);
+}
+
+static int open_folder(void)
+{
+    int folder;
+
+    if (!made) {
+        made = mkdtemp(place) ? place : mkdtemp(other_place);
+        if (!made || atexit(remove_folder) != 0)
+            abort();
+    }
+    folder = open(made, O_RDONLY | O_DIRECTORY);
     if (folder < 0)
         abort();
+    return folder;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
+{
+    int folder = open_folder();
+
     write_file(folder, "run.json", description, sizeof(description) - 1);
     for (size_t i = 0; size && i < sizeof(files) / sizeof(*files); i++)
         if (files[i].letter == bytes[0])
@@ -125,6 +147,5 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
         unlinkat(folder, files[i].name, 0);
     close(folder);
-    rmdir(name);
     return 0;
 }
