@@ -205,32 +205,39 @@ class Links:
 Step = collections.namedtuple("Step", "seconds waits sent wire")
 
 
-def exchange(parts, cluster, pace, work):
-    """When each shard is added up, and when its weights are everywhere.
-    `pace`: between two looks at messages; `work`: a rank's seconds for half of
-    a shard's messages, its share of what all do."""
+def work_of(parts, cluster):
+    """A rank's seconds for messages of so many bytes of each shard, its share
+    of what all do: before each of them, and for all."""
+    share = 2 * (cluster.ranks - 1) / cluster.ranks
+    return sums(cluster.work(share, share * size) for size in parts)
+
+
+def exchange(parts, cluster, pace, gradients):
+    """When the last shard is added up, and when each one's weights are
+    everywhere. `pace`: between two looks at messages; `gradients`: bytes that
+    are sent of each shard's."""
     links, summed, fresh = Links(cluster), [], [0.0] * len(parts)
-    worked, events = 0.0, []
-    for i, (size, ready, _) in enumerate(parts):
-        events.append((ready + worked, 0, i))
-        worked += work(size)
+    befores, _ = work_of(gradients, cluster)
+    events = [(ready + before, 0, i) for i, ((_, ready, _), before)
+              in enumerate(zip(parts, befores))]
     heapq.heapify(events)
     while events:
         at, kind, i = heapq.heappop(events)
         host = i % cluster.ranks // cluster.host
         if kind == 0:
-            done = links.gather(at, host, parts[i][0]) + pace
+            done = links.gather(at, host, gradients[i]) + pace
             summed.append(done)
             heapq.heappush(events, (done, 1, i))
         else:
             fresh[i] = links.spread(at, host, parts[i][0]) + pace
-    return max(summed), fresh, worked
+    return max(summed), fresh
 
 
-def step(line, cluster, overlap=True):
+def step(line, cluster, overlap=True, narrow=1.0):
     """A step, from the begin of backward to the end of the next forward; or, to
     see what it gains, without `overlap`: all shards leave after backward, and
-    forward waits for all."""
+    forward waits for all. `narrow`: bytes of a gradient over a weight's, as they
+    are sent."""
     compute, ranks = alone(line), cluster.ranks
     if ranks == 1:
         return Step(compute, 0.0, 0.0, 0.0)
@@ -238,28 +245,27 @@ def step(line, cluster, overlap=True):
     if not overlap:
         parts = [(size, line.backward, 0.0) for size, _, _ in parts]
     pace = (line.forward + line.backward) / line.pieces if overlap else 0.0
-    share = 2 * (ranks - 1) / ranks  # messages of a rank for a shard, one way
-
-    def work(size):
-        return cluster.work(share, share * size)
-
-    summed, fresh, worked = exchange(parts, cluster, pace, work)
-    begin = max(line.backward + worked, summed) + line.update / ranks
+    weights = [size for size, _, _ in parts]
+    gradients = [narrow * size for size in weights]
+    _, first = work_of(gradients, cluster)
+    _, last = work_of(weights, cluster)
+    summed, fresh = exchange(parts, cluster, pace, gradients)
+    begin = max(line.backward + first, summed) + line.update / ranks
     begin += sum(map(cluster.told, (*WORDS, line.statistics)))
     delay = max(max(0.0, at - begin - needed)
                 for at, (_, _, needed) in zip(fresh, parts))
-    seconds = begin + line.forward + max(delay, worked)
-    busy = compute - line.update * (ranks - 1) / ranks + 2 * worked
-    each = (2 * sum(size for size, _, _ in parts) / ranks + sum(WORDS)
+    seconds = begin + line.forward + max(delay, last)
+    busy = compute - line.update * (ranks - 1) / ranks + first + last
+    each = ((sum(weights) + sum(gradients)) / ranks + sum(WORDS)
             + line.statistics)
     return Step(seconds, seconds - busy, (ranks - 1) * each,
                 cluster.wire(cluster.host * cluster.away * each))
 
 
-def hidden(line, cluster, waits):
+def hidden(line, cluster, waits, narrow=1.0):
     """Of the link's time for shards that backward and forward could hide, the
     share that they hide when a rank waits for so long."""
-    wire = 2 * cluster.wire(cluster.host * cluster.away / cluster.ranks * sum(
-        layer.bytes for layer in line.layers))
+    size = (1 + narrow) * sum(layer.bytes for layer in line.layers)
+    wire = cluster.wire(cluster.host * cluster.away / cluster.ranks * size)
     could = min(wire, line.backward + line.forward)
     return (wire - waits) / could if could else 1.0
