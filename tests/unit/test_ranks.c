@@ -216,7 +216,7 @@ enum { NUMBERS = 70000, GROUPS = 12, LAYERS = 5 };
 
 struct summing {
     int groups;
-    bool by_layer, bf16;
+    bool by_layer, bf16, fails; /* the last: on rank 1, in the second step */
     float value[NUMBERS], grad[NUMBERS], state[NUMBERS];
 };
 
@@ -256,8 +256,11 @@ static int sum_step(struct summing *s, struct rn_grouping *g,
                     struct rn_shards *shards, int step, struct rn_error *err)
 {
     const struct rn_flat flat = {.grad = s->grad, .count = NUMBERS};
-    int rc = RN_OK;
+    struct rn_error other;
+    int rc = RN_OK, finished;
 
+    if (s->fails && step == 1 && rn_ranks_rank(g->ranks) == 1)
+        rc = rn_fail(err, RN_ERR_KERNEL, "no gradients");
     for (int i = 0; i < g->own && rc == RN_OK; i++) {
         bool last = i == g->own - 1;
         float *own = rn_grouping_statistics(g, g->first + i);
@@ -269,8 +272,8 @@ static int sum_step(struct summing *s, struct rn_grouping *g,
         if (!(last && g->ranks))
             rn_grouping_add(g, &flat);
     }
-    if (rc == RN_OK)
-        rc = rn_shards_finish(shards, err);
+    finished = rn_shards_finish(shards, rc == RN_OK ? err : &other);
+    rc = rn_ranks_agree(g->ranks, rc == RN_OK ? finished : rc, err);
     if (rc == RN_OK && g->count > 1)
         rc = rn_grouping_gather(g, err);
     if (!g->ranks) {
@@ -328,8 +331,8 @@ static void sums(void **state)
 {
     struct office office = {.after = -1};
     struct rank_thread threads[RANKS_MOST];
-    struct summing *alone = malloc(sizeof(*alone));
-    struct summing *many = malloc(RANKS_MOST * sizeof(*many));
+    struct summing *alone = calloc(1, sizeof(*alone));
+    struct summing *many = calloc(RANKS_MOST, sizeof(*many));
     struct rn_error err = {0};
 
     (void)state;
@@ -360,6 +363,11 @@ static void sums(void **state)
     many[0].groups = many[1].groups = 3;
     run_ranks(&office, 2, WAIT, sum_groups, many, sizeof(*many), threads);
     all_fail(threads, 2, RN_ERR_ARG, "2 ranks cannot share 3 `groups`");
+    /* Nobody waits for a rank that fails in a step. */
+    for (int i = 0; i < 3; i++)
+        many[i] = (struct summing){.groups = 6, .fails = true};
+    run_ranks(&office, 3, WAIT, sum_groups, many, sizeof(*many), threads);
+    all_fail(threads, 3, RN_ERR_KERNEL, "no gradients");
     free(alone);
     free(many);
 }
