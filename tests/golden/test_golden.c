@@ -73,6 +73,8 @@ static const struct run {
     {"highway-19", 0, 2},
     {"googlenet", 0, 2},
     {"googlenet-bn", 0, 2},
+    {"densenet121", 0, 2},
+    {"se-resnet50", 0, 2},
     {"maxout", 0, 2},
     {"maxout-max-norm", 1, 1},
     /* Near 0 behind a batch norm; one ReLU the other way moves gradients by a
@@ -143,7 +145,8 @@ static void parameter_range(const struct rn_param *p, double *shift,
     }
 }
 
-static void fill_parameters(struct rn_graph *g, const char *prefix)
+/* `lift` is added to batch norms' biases. */
+static void fill_parameters(struct rn_graph *g, const char *prefix, double lift)
 {
     for (size_t i = 0; i < g->n_params; i++) {
         struct rn_param *p = &g->params[i];
@@ -155,6 +158,8 @@ static void fill_parameters(struct rn_graph *g, const char *prefix)
         hash = fnv1a(name);
 
         parameter_range(p, &shift, &scale);
+        if (p->kind == RN_PARAM_BN_BIAS)
+            shift += lift;
         for (size_t k = 0; k < p->count; k++)
             p->data[k] = (float)(shift + scale * value(hash, (uint32_t)k));
     }
@@ -502,7 +507,8 @@ static void golden_open(struct golden *g, const char *net)
     g->graph = build_graph(json_string_value(recorded(g, "net")), own,
                            g->classes, size);
     drop_nothing(g->graph);
-    fill_parameters(g->graph, "");
+    fill_parameters(g->graph, "",
+                    json_number_value(json_object_get(g->record, "lift")));
     assert_int_equal(rn_store_create(&g->store, g->graph,
                                      rn_optimiser_states(rn_optimiser_find(
                                          text(g, "optimizer", "sgd"))),
@@ -626,7 +632,7 @@ static void open_teacher(struct golden *g, const struct run *run)
         return;
     g->teacher =
         build_graph(net, find_own(net), g->classes, (int)number(g, "size"));
-    fill_parameters(g->teacher, "teacher.");
+    fill_parameters(g->teacher, "teacher.", 0);
     assert_int_equal(rn_store_create(&store, g->teacher, RN_STORE_FIXED, NULL),
                      RN_OK);
     assert_int_equal(rn_plan_build(&g->answers, store, &options, NULL), RN_OK);
