@@ -30,10 +30,10 @@
 struct train_node {
     struct rn_value value;
     int grad[2], grads;
-    int bn, z;    /* batch norm: its state, and the buffer it normalises */
-    int fused;    /* addition: the ReLU node its step includes; else NONE */
-    int places;   /* max pool: buffer of where the largest was */
-    bool done;    /* computed by an earlier node's step */
+    int bn, z;  /* batch norm: its state, and the buffer it normalises */
+    int fused;  /* addition, convolution: the ReLU its step includes, or NONE */
+    int places; /* max pool: buffer of where the largest was */
+    bool done;  /* computed by an earlier node's step */
     bool masked;  /* batch norm: gradients are of the ReLU behind it */
     bool reduced; /* batch norm: its sums are taken already */
     int part;     /* in a dense block: what is there of the value */
@@ -318,9 +318,44 @@ int rn_forward_input(struct rn_learner *t, int v)
     return set_value(t, v, out);
 }
 
+/* The node that alone reads v, or RN_NONE. */
+static int only_reader(const struct rn_learner *t, int v)
+{
+    if (t->readers[v] != 1)
+        return RN_NONE;
+    for (size_t i = (size_t)v + 1; i < t->graph->n_nodes; i++)
+        if (rn_node_reads(node_at(t, (int)i), v))
+            return (int)i;
+    return RN_NONE;
+}
+
+/* The ReLU that alone reads v, which v's step may include; or RN_NONE. */
+static int relu_behind(const struct rn_learner *t, int v)
+{
+    int reader = only_reader(t, v);
+
+    return reader >= 0 && node_at(t, reader)->op == RN_OP_RELU ? reader
+                                                               : RN_NONE;
+}
+
+/* Whether somebody looks at what v itself is while the plan runs. */
+static bool is_watched(const struct rn_learner *t, int v)
+{
+    return t->plan->watched && t->plan->watched[v];
+}
+
+/* v's step has included the ReLU behind it: what it made is that one's. */
+static int include_relu(struct rn_learner *t, int v, int relu, int out)
+{
+    t->nodes[v].fused = relu;
+    t->nodes[relu].done = true;
+    return set_value(t, relu, out);
+}
+
 int rn_forward_conv(struct rn_learner *t, int v)
 {
     const struct rn_node *n = node_at(t, v);
+    int relu = relu_behind(t, v);
     struct rn_conv_config config;
     struct rn_conv *conv;
     struct rn_step *s;
@@ -328,6 +363,9 @@ int rn_forward_conv(struct rn_learner *t, int v)
 
     rn_conv_config_of(t->plan, v, &config);
     find_types(t, v, &config);
+    config.relu = relu >= 0 && !is_watched(t, v) &&
+                  config.output == type_of(t, v) &&
+                  rn_conv_trains_relu(&config);
     if (!rc)
         rc = convert(t, n->input[0], config.input, &in);
     if (!rc)
@@ -346,7 +384,8 @@ int rn_forward_conv(struct rn_learner *t, int v)
     s->flops = 2.0 * (double)n->macs * t->plan->options.batch;
     rn_touch(t->plan, in);
     rn_touch(t->plan, out);
-    return set_value(t, v, out);
+    rc = set_value(t, v, out);
+    return rc || !config.relu ? rc : include_relu(t, v, relu, out);
 }
 
 int rn_forward_batch_norm(struct rn_learner *t, int v)
@@ -398,36 +437,20 @@ int rn_forward_relu(struct rn_learner *t, int v)
                : RN_OK;
 }
 
-/* The node that alone reads v, or RN_NONE. */
-static int only_reader(const struct rn_learner *t, int v)
-{
-    if (t->readers[v] != 1)
-        return RN_NONE;
-    for (size_t i = (size_t)v + 1; i < t->graph->n_nodes; i++)
-        if (rn_node_reads(node_at(t, (int)i), v))
-            return (int)i;
-    return RN_NONE;
-}
-
 int rn_forward_add(struct rn_learner *t, int v)
 {
     const struct rn_node *n = node_at(t, v);
-    int reader = only_reader(t, v), out;
-    bool fuse = reader >= 0 && node_at(t, reader)->op == RN_OP_RELU;
+    int relu = relu_behind(t, v), out;
     struct rn_value a, b;
     int rc = read_as(t, n->input[0], type_of(t, v), &a);
 
     if (!rc)
         rc = read_as(t, n->input[1], type_of(t, v), &b);
     if (!rc)
-        rc = emit_apply(t, v, a, b, fuse, &out);
+        rc = emit_apply(t, v, a, b, relu >= 0, &out);
     if (!rc)
         rc = set_value(t, v, out);
-    if (rc || !fuse)
-        return rc;
-    t->nodes[v].fused = reader;
-    t->nodes[reader].done = true;
-    return set_value(t, reader, out);
+    return rc || relu < 0 ? rc : include_relu(t, v, relu, out);
 }
 
 /* The type that a step reads its k-th input in, and makes its gradient in. */
@@ -727,9 +750,26 @@ static int backward_conv_data(struct rn_learner *t, int v, int dz,
     return give(t, n->input[0], out);
 }
 
+/* The gradient of a convolution's sums, behind the ReLU in its step masked. */
+static int sums_gradient(struct rn_learner *t, int v, int *dz)
+{
+    const int relu = t->nodes[v].fused;
+    const struct train_node *n = &t->nodes[relu < 0 ? v : relu];
+    int rc;
+
+    if (relu < 0)
+        return single_gradient(t, v, dz);
+    *dz = reuse(t, v, n->grad, n->grads);
+    if (*dz < 0)
+        return no_memory(t);
+    rc = emit_mask(t, relu, n->grad, n->grads, n->value.buffer, *dz);
+    t->plan->buffers[*dz].users++;
+    return rc;
+}
+
 int rn_backward_conv(struct rn_learner *t, int v)
 {
-    int dz, rc = single_gradient(t, v, &dz);
+    int dz, rc = sums_gradient(t, v, &dz);
     struct rn_step norm;
     bool made = !rc && takes_norm(t, v, dz, &norm);
 

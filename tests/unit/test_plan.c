@@ -1160,9 +1160,9 @@ static void a_follower_is_told_in_time(void **state)
 
 /* ----------------------------------------------------------- dense blocks */
 
-/* The same network, whose concatenations something reads that cannot read them
- * where they lie, and that nobody reads: they are copied. */
-static struct rn_model *copying(const char *net, int size)
+/* The same network, where something that nobody reads reads each value of that
+ * operation, too. */
+static struct rn_model *read_twice(const char *net, int size, enum rn_op op)
 {
     struct rn_net_options options;
     struct rn_net_spec spec;
@@ -1180,7 +1180,7 @@ static struct rn_model *copying(const char *net, int size)
         char name[32];
 
         snprintf(name, sizeof(name), "spare%zu", i);
-        if (g->nodes[i].op == RN_OP_CONCAT)
+        if (g->nodes[i].op == op)
             rn_graph_relu(g, (int)i, name);
     }
     g->output = output;
@@ -1190,6 +1190,13 @@ static struct rn_model *copying(const char *net, int size)
     assert_non_null(m);
     rn_model_init(m, 3);
     return m;
+}
+
+/* What reads concatenations cannot read them where they lie: they are copied.
+ */
+static struct rn_model *copying(const char *net, int size)
+{
+    return read_twice(net, size, RN_OP_CONCAT);
 }
 
 /* A block of values whose backward reads them themselves, as a ReLU's does,
@@ -1288,10 +1295,10 @@ static void dense_blocks_change_no_bit(void **state)
                     RN_PRECISION_FP32);
 }
 
-/* In bfloat16, too. Max pools are apart: of gradients that are copied one behind
- * the block's first value adds the last two up itself, and rounds no sum of
- * theirs; one in front of which the block's batch norm is written finds other
- * numbers alike. */
+/* In bfloat16, too. Max pools are apart: of gradients that are copied one
+ * behind the block's first value adds the last two up itself, and rounds no sum
+ * of theirs; one in front of which the block's batch norm is written finds
+ * other numbers alike. */
 static void dense_blocks_change_no_bit_in_bf16(void **state)
 {
     static const char *const nets[] = {"densenet-10-12", "densenet-bc-16-5"};
@@ -1302,6 +1309,40 @@ static void dense_blocks_change_no_bit_in_bf16(void **state)
              level++)
             check_dense(model_with(nets[i], 0, 16), copying(nets[i], 16), level,
                         RN_PRECISION_BF16);
+}
+
+static size_t steps_of(const struct rn_plan *plan,
+                       const struct rn_step_type *type)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < plan->n_steps; i++)
+        n += plan->steps[i].type == type;
+    return n;
+}
+
+/* A ReLU that alone reads a convolution is in its step. */
+static void relus_in_convolutions_change_no_bit(void **state)
+{
+    (void)state;
+    for (int precision = RN_PRECISION_FP32; precision <= RN_PRECISION_BF16;
+         precision++) {
+        struct lesson a =
+            lesson_of(model_with("nin", 0, 16), RN_RECOMPUTE_NONE, precision);
+        struct lesson b = lesson_of(read_twice("nin", 16, RN_OP_CONV),
+                                    RN_RECOMPUTE_NONE, precision);
+        const char *differ;
+
+        assert_true(steps_of(a.plan, &rn_step_apply) <
+                    steps_of(b.plan, &rn_step_apply));
+        lesson_steps(&a, 2);
+        lesson_steps(&b, 2);
+        differ = difference(&a, &b);
+        if (differ)
+            fail_msg("precision %d: other %s", precision, differ);
+        lesson_close(&a);
+        lesson_close(&b);
+    }
 }
 
 /* Where something else reads a part, or a batch norm before all is there that
@@ -1706,6 +1747,7 @@ int main(void)
         cmocka_unit_test(dense_blocks_change_no_bit),
         cmocka_unit_test(dense_blocks_change_no_bit_in_bf16),
         cmocka_unit_test(what_is_not_dense),
+        cmocka_unit_test(relus_in_convolutions_change_no_bit),
         cmocka_unit_test(logits_of_any_batch_and_classes),
         cmocka_unit_test(a_batch_of_one_trains),
         cmocka_unit_test(a_refreshed_plan_sees_new_parameters),

@@ -19,8 +19,10 @@ struct rn_conv_needs {
 struct rn_conv_algorithm {
     enum rn_dtype input, weights, output; /* the types it computes with */
     bool groups;                          /* knows groups of channels */
-    bool any_window; /* and windows that are not rn_window_regular() */
-    bool normed;     /* and makes diff_dst on the way */
+    bool any_window;  /* and windows that are not rn_window_regular() */
+    bool normed;      /* and makes diff_dst on the way */
+    bool trains_relu; /* its ReLU leaves NaN as it is, so that training sees
+                         what is broken */
     /** Whether it can compute this and, by rule, should. */
     bool (*applies)(const struct rn_conv_config *config);
     /** The algorithm's own description of a convolution, zeroed before it is
@@ -60,7 +62,8 @@ const struct rn_conv_algorithm *rn_conv_algorithm_at(size_t i);
 void rn_conv_shares_unknown(const void *plan, struct rn_shares *shares);
 
 /** This thread's share of the bias's gradient, where there is a bias: the
- *  outputs', summed over images and pixels, a block of outputs by one thread. */
+ *  outputs', summed over images and pixels, a block of outputs by one thread.
+ */
 void rn_conv_bias_gradient(const struct rn_conv_config *config,
                            const struct rn_conv_args *args, int me, int team);
 void rn_conv_bias_gradient_shares(const struct rn_conv_config *config,

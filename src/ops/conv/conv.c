@@ -95,6 +95,13 @@ bool rn_conv_exists(const struct rn_conv_config *config)
     return algorithm_for(config) != NULL;
 }
 
+bool rn_conv_trains_relu(const struct rn_conv_config *config)
+{
+    const struct rn_conv_algorithm *a = algorithm_for(config);
+
+    return a && a->trains_relu;
+}
+
 bool rn_conv_plain_input(int channels)
 {
     return channels <= 3;

@@ -47,7 +47,7 @@ struct rn_conv_config {
     bool train;   /* forward: weights as the store has them; else any layout,
                      packed by rn_conv_pack() from plain OIHW */
     bool sum;     /* dst += before relu (inference) */
-    bool relu;    /* (inference) */
+    bool relu;    /* in training where rn_conv_trains_relu() */
     bool exact;   /* no Winograd */
     int winograd; /* 0: where it pays; 2, 4: that one where it can */
     bool plain_input;
@@ -65,6 +65,9 @@ struct rn_conv;
 
 /** Whether there is an algorithm for it. */
 bool rn_conv_exists(const struct rn_conv_config *config);
+
+/** Whether training may have it apply the ReLU behind it. */
+bool rn_conv_trains_relu(const struct rn_conv_config *config);
 
 /** Choose an algorithm; with `dry` nothing can be run, only asked. */
 int rn_conv_create(struct rn_conv **out, const struct rn_conv_config *config,

@@ -181,6 +181,7 @@ const struct rn_conv_algorithm rn_conv_plain = {
     .weights = RN_F32,
     .output = RN_F32,
     .any_window = true,
+    .trains_relu = true,
     .applies = applies,
     .plan_bytes = sizeof(struct plain),
     .make = make,
