@@ -61,6 +61,7 @@ LIFT = {"densenet121": 3.0, "se-resnet50": 3.0}
 # Maxout at a size at which its 8x8 windows cost seconds, not minutes.
 WORKS["maxout"] = (16, 2, 0.01, 20)
 WORKS["maxout-max-norm"] = (16, 2, 0.01, 20)
+WORKS["fitnet-19"] = (32, 2, 0.0005, 20)
 # Largest norm of the weights that come into a unit, by stage: ones that bite.
 MAX_NORM = {"maxout-max-norm": "conv1=0.9,conv2-conv3=1.2,hidden=0.5,fc=0.4"}
 WORKS["preresnet20"] = (16, 8, 0.01, 20)
@@ -373,6 +374,10 @@ class Maxout(torch.nn.Module):
 
 
 MAXOUT = (96, 8, 4, 4, 2), (192, 8, 3, 4, 2), (192, 5, 3, 2, 2)
+# Romero et al. 2015; a pool ends each row.
+FITNET = (*[(32, 3, 1, 0, 0)] * 3, (48, 3, 1, 0, 0), (48, 3, 1, 2, 2),
+          *[(80, 3, 1, 0, 0)] * 5, (80, 3, 1, 2, 2),
+          *[(128, 3, 1, 0, 0)] * 5, (128, 3, 1, 8, 1))
 
 # By our names, for so many classes; bench/nets.py has the others.
 NETS = {
@@ -382,6 +387,7 @@ NETS = {
     "densenet121": lambda classes: torchvision.models.densenet121(
         num_classes=classes),
     "maxout": lambda classes: Maxout(classes, 16, MAXOUT),
+    "fitnet-19": lambda classes: Maxout(classes, 32, FITNET),
     "densenet-10-12": lambda classes: DenseNet(classes, 2, 12, False),
     "densenet-bc-16-8": lambda classes: DenseNet(classes, 2, 8, True),
     "highway-19": lambda classes: Highway((4, 5, 5), (32, 80, 128), classes),

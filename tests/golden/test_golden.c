@@ -76,6 +76,7 @@ static const struct run {
     {"densenet121", 0, 2},
     {"se-resnet50", 0, 2},
     {"maxout", 0, 2},
+    {"fitnet-19", 0, 2},
     {"maxout-max-norm", 1, 1},
     /* Near 0 behind a batch norm; one ReLU the other way moves gradients by a
      * hundredth, and Winograd's rounding turns one with some compilers. */
