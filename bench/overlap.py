@@ -212,12 +212,12 @@ def work_of(parts, cluster):
     return sums(cluster.work(share, share * size) for size in parts)
 
 
-def exchange(parts, cluster, pace, gradients):
+def exchange(parts, cluster, pace, sent):
     """When the last shard is added up, and when each one's weights are
-    everywhere. `pace`: between two looks at messages; `gradients`: bytes that
-    are sent of each shard's."""
+    everywhere. `pace`: between two looks at messages; `sent`: bytes that each
+    shard is, each way."""
     links, summed, fresh = Links(cluster), [], [0.0] * len(parts)
-    befores, _ = work_of(gradients, cluster)
+    befores, _ = work_of(sent, cluster)
     events = [(ready + before, 0, i) for i, ((_, ready, _), before)
               in enumerate(zip(parts, befores))]
     heapq.heapify(events)
@@ -225,19 +225,19 @@ def exchange(parts, cluster, pace, gradients):
         at, kind, i = heapq.heappop(events)
         host = i % cluster.ranks // cluster.host
         if kind == 0:
-            done = links.gather(at, host, gradients[i]) + pace
+            done = links.gather(at, host, sent[i]) + pace
             summed.append(done)
             heapq.heappush(events, (done, 1, i))
         else:
-            fresh[i] = links.spread(at, host, parts[i][0]) + pace
+            fresh[i] = links.spread(at, host, sent[i]) + pace
     return max(summed), fresh
 
 
-def step(line, cluster, overlap=True, narrow=1.0):
+def step(line, cluster, overlap=True, bf16=False):
     """A step, from the begin of backward to the end of the next forward; or, to
     see what it gains, without `overlap`: all shards leave after backward, and
-    forward waits for all. `narrow`: bytes of a gradient over a weight's, as they
-    are sent."""
+    forward waits for all. In `bf16` the sums come back in half the bytes, and
+    forward waits for every rank to update all."""
     compute, ranks = alone(line), cluster.ranks
     if ranks == 1:
         return Step(compute, 0.0, 0.0, 0.0)
@@ -245,27 +245,25 @@ def step(line, cluster, overlap=True, narrow=1.0):
     if not overlap:
         parts = [(size, line.backward, 0.0) for size, _, _ in parts]
     pace = (line.forward + line.backward) / line.pieces if overlap else 0.0
-    weights = [size for size, _, _ in parts]
-    gradients = [narrow * size for size in weights]
-    _, first = work_of(gradients, cluster)
-    _, last = work_of(weights, cluster)
-    summed, fresh = exchange(parts, cluster, pace, gradients)
-    begin = max(line.backward + first, summed) + line.update / ranks
+    sent = [size / 2 if bf16 else size for size, _, _ in parts]
+    _, worked = work_of(sent, cluster)
+    summed, fresh = exchange(parts, cluster, pace, sent)
+    update = line.update if bf16 else line.update / ranks
+    begin = max(line.backward + worked, max(fresh) if bf16 else summed) + update
     begin += sum(map(cluster.told, (*WORDS, line.statistics)))
     delay = max(max(0.0, at - begin - needed)
                 for at, (_, _, needed) in zip(fresh, parts))
-    seconds = begin + line.forward + max(delay, last)
-    busy = compute - line.update * (ranks - 1) / ranks + first + last
-    each = ((sum(weights) + sum(gradients)) / ranks + sum(WORDS)
-            + line.statistics)
+    seconds = begin + line.forward + max(delay, worked)
+    busy = line.forward + line.backward + update + 2 * worked
+    each = 2 * sum(sent) / ranks + sum(WORDS) + line.statistics
     return Step(seconds, seconds - busy, (ranks - 1) * each,
                 cluster.wire(cluster.host * cluster.away * each))
 
 
-def hidden(line, cluster, waits, narrow=1.0):
+def hidden(line, cluster, waits, bf16=False):
     """Of the link's time for shards that backward and forward could hide, the
     share that they hide when a rank waits for so long."""
-    size = (1 + narrow) * sum(layer.bytes for layer in line.layers)
+    size = (1 if bf16 else 2) * sum(layer.bytes for layer in line.layers)
     wire = cluster.wire(cluster.host * cluster.away / cluster.ranks * size)
     could = min(wire, line.backward + line.forward)
     return (wire - waits) / could if could else 1.0

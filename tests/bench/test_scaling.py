@@ -50,9 +50,9 @@ def no_more():
     overlap.WORDS, overlap.shard_bytes, _ = before
 
 
-def of_two(rate, hides=True, narrow=1.0, **more):
+def of_two(rate, hides=True, bf16=False, **more):
     with no_more() as line:
-        return overlap.step(line, Cluster(2, rate, **more), hides, narrow)
+        return overlap.step(line, Cluster(2, rate, **more), hides, bf16)
 
 
 def test_links():
@@ -82,8 +82,8 @@ def test_hides():
     near(of_two(100).seconds, 9 + 2, "a link of 2 s a shard")
     # 0.5 s each: conv1's goes until 4.5, and forward waits until 5.
     near(of_two(400).seconds, 5 + 2, "a link of half a second")
-    # fc's goes from 1 to 2 and comes back until 4, conv1's from 4 to 5, until 7.
-    near(of_two(100, narrow=0.5).seconds, 7 + 2, "half the gradients' bytes")
+    # fc's goes from 1 to 2 and comes back until 3, conv1's from 4 to 5, until 6.
+    near(of_two(100, bf16=True).seconds, 6 + 2, "half the bytes")
     near(of_two(1e30).seconds, 6.0, "a link that takes no time")
     near(of_two(1e30, False).seconds, 6.0, "the same, nothing hidden")
 
@@ -117,7 +117,7 @@ def test_sent():
     near(found.sent, 400, "200 bytes of gradients, 200 of weights")
     near(found.wire, 4.0, "at 100 a second")
     near(found.waits, 11 - 6, "what is not hidden")
-    near(of_two(100, narrow=0.5).sent, 300, "100 bytes of gradients")
+    near(of_two(100, bf16=True).sent, 200, "half of it")
     with no_more() as line:
         found = overlap.step(line, Cluster(8, 1, host=2))
     near(found.sent, 7 * 100, "to 7 ranks, 2 x 400 bytes over 8")
