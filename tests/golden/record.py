@@ -49,15 +49,18 @@ WORKS["highway-19"] = (8, 4, 0.005, 20)
 # chaotic, as ResNet-50.
 WORKS["googlenet"] = (80, 4, 0.001, 3)
 WORKS["googlenet-bn"] = (80, 4, 0, 1)
+# The least that its head takes; a pixel an image is all that this sees.
+WORKS["inception-v3"] = (299, 4, 0, 1)
 WORKS["densenet121"] = (64, 4, 0.001, 1)
 WORKS["se-resnet50"] = (64, 4, 0.001, 1)
 # What their losses count.
-AUX = {"dsn": 0.001, "googlenet": 0.3, "googlenet-bn": 0.3}
+AUX = {"dsn": 0.001, "googlenet": 0.3, "googlenet-bn": 0.3,
+       "inception-v3": 0.4}
 # Added to the biases of batch norms in networks of millions of ReLUs, so that
 # one value in a thousand is negative and none is likely so near 0 that rounding
 # turns its ReLU: what is left to differ is the sums, and gradients of deep
 # networks can be compared. A single trial tells how far rounding takes these.
-LIFT = {"densenet121": 3.0, "se-resnet50": 3.0}
+LIFT = {"inception-v3": 3.0, "densenet121": 3.0, "se-resnet50": 3.0}
 # Maxout at a size at which its 8x8 windows cost seconds, not minutes.
 WORKS["maxout"] = (16, 2, 0.01, 20)
 WORKS["maxout-max-norm"] = (16, 2, 0.01, 20)
@@ -384,6 +387,8 @@ NETS = {
     "googlenet": google_net,
     "googlenet-bn": lambda classes: torchvision.models.GoogLeNet(
         classes, init_weights=False, dropout=0, dropout_aux=0),
+    "inception-v3": lambda classes: torchvision.models.Inception3(
+        classes, init_weights=False, dropout=0),
     "densenet121": lambda classes: torchvision.models.densenet121(
         num_classes=classes),
     "maxout": lambda classes: Maxout(classes, 16, MAXOUT),

@@ -73,6 +73,7 @@ static const struct run {
     {"highway-19", 0, 2},
     {"googlenet", 0, 2},
     {"googlenet-bn", 0, 2},
+    {"inception-v3", 0, 2},
     {"densenet121", 0, 2},
     {"se-resnet50", 0, 2},
     {"maxout", 0, 2},
