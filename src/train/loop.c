@@ -532,9 +532,9 @@ static int stop(struct rn_trainer *t, struct rn_error *err)
 
 /* Whether anything but the next iteration follows, which alone can do with
  * weights that are still on their way. */
-static bool pauses(const struct rn_trainer *t)
+static bool pauses(const struct rn_trainer *t, bool stopped)
 {
-    return stop_asked(t) || report_due(t) || save_due(t) || at_end(t);
+    return stopped || report_due(t) || save_due(t) || at_end(t);
 }
 
 /* Everything that follows an iteration. */
@@ -555,6 +555,7 @@ static int between(struct rn_trainer *t, struct rn_error *err)
 
 int rn_trainer_loop(struct rn_trainer *t, struct rn_error *err)
 {
+    bool stopped;
     int rc = RN_OK;
 
     t->clock = (struct rn_clock){
@@ -566,11 +567,13 @@ int rn_trainer_loop(struct rn_trainer *t, struct rn_error *err)
         if (rc != RN_OK)
             break;
         tick(t);
-        if (pauses(t))
+        /* once an iteration: callers may count */
+        stopped = stop_asked(t);
+        if (pauses(t, stopped))
             rc = rn_shards_settle(&t->shards, err);
         if (rc != RN_OK)
             break;
-        rc = stop_asked(t) ? stop(t, err) : between(t, err);
+        rc = stopped ? stop(t, err) : between(t, err);
     }
     /* Not to leave with weights on their way. */
     if (rc != RN_OK)
