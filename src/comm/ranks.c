@@ -298,11 +298,12 @@ int rn_post_wait(struct rn_post *post, const struct rn_listener *listener,
 int rn_post_create(struct rn_post *post, struct rn_ranks *r, size_t room,
                    struct rn_error *err)
 {
-    *post = (struct rn_post){.ranks = r, .room = room};
+    *post = (struct rn_post){.ranks = r};
     post->letters = rn_alloc(room, sizeof(*post->letters));
-    return post->letters
-               ? RN_OK
-               : rn_fail_memory(err, room * sizeof(*post->letters), "messages");
+    if (!post->letters)
+        return rn_fail_memory(err, room * sizeof(*post->letters), "messages");
+    post->room = room;
+    return RN_OK;
 }
 
 void rn_post_free(struct rn_post *post)

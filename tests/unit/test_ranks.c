@@ -94,6 +94,23 @@ static void links(void **state)
     }
 }
 
+/* Without memory for messages there is no room, and all is as before. */
+static void no_room(void **state)
+{
+    struct rn_ranks alone = {.size = 1};
+    struct rn_error err = {.code = RN_OK};
+    struct rn_post post;
+
+    (void)state;
+    rn_alloc_fail_after(1);
+    assert_int_equal(rn_post_create(&post, &alone, 4, &err), RN_ERR_MEMORY);
+    rn_alloc_fail_after(-1);
+    assert_int_equal(post.room, 0);
+    assert_int_equal(rn_post_create(&post, &alone, 4, &err), RN_OK);
+    assert_int_equal(post.room, 4);
+    rn_post_free(&post);
+}
+
 static int disagree(void *user, struct rn_ranks *r, struct rn_error *err)
 {
     int rc = RN_OK;
@@ -822,6 +839,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(exchanges),
         cmocka_unit_test(links),
+        cmocka_unit_test(no_room),
         cmocka_unit_test(mixed),
         cmocka_unit_test(sums),
         cmocka_unit_test(trained_alike),
