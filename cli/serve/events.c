@@ -51,7 +51,7 @@ void events_run(struct request *r)
     struct runs *runs = r->server->runs;
     struct answer a = {.status = 200, .type = "text/event-stream", .stream = 1};
     struct stream *s;
-    int full;
+    int full, ending;
 
     if (!runs) {
         request_fail(r, 404, NO_RUNS);
@@ -66,7 +66,8 @@ void events_run(struct request *r)
     s->request = r;
     s->since = serve_now();
     pthread_mutex_lock(&runs->lock);
-    full = runs->n_streams >= runs->most_streams || runs->ending;
+    ending = runs->ending;
+    full = ending || runs->n_streams >= runs->most_streams;
     if (!full) {
         s->next = runs->streams;
         runs->streams = s;
@@ -79,10 +80,13 @@ void events_run(struct request *r)
         return;
     }
     free(s);
-    request_fail(r, 503,
-                 "%d pages watch already, of at most %d: a quarter of "
-                 "--connections",
-                 runs->most_streams, runs->most_streams);
+    if (ending)
+        request_fail(r, 503, ENDS);
+    else
+        request_fail(r, 503,
+                     "%d pages watch already, of at most %d: a quarter of "
+                     "--connections",
+                     runs->most_streams, runs->most_streams);
 }
 
 int events_take(struct stream *s, char *out, size_t room, size_t *size)

@@ -36,8 +36,6 @@ struct link {
 /* When the server ends, answers that are made have so long to be sent. */
 #define LAST_SECONDS 1.0
 
-#define ENDS "the server ends"
-
 /* Of a stream so much is sent at a time. */
 #define STREAM_BYTES (16 << 10)
 

@@ -100,6 +100,15 @@ static struct version version_of(const struct stat *st)
     return (struct version){st->st_dev, st->st_ino, st->st_size, st->st_mtim};
 }
 
+/* What could not be read can be now, or is not there. */
+static void forgive(struct run *run)
+{
+    if (!run->error[0])
+        return;
+    run->error[0] = '\0';
+    run->change++;
+}
+
 /* What cannot be read is told by the file's own name: it has no path. */
 static void fail(struct run *run, const char *file, const char *reason)
 {
@@ -141,7 +150,7 @@ static int take_description(struct run *run)
 static int look_at_description(struct run *run, int folder)
 {
     json_error_t error;
-    struct stat st;
+    struct stat st = {.st_size = 0};
     size_t size;
     char *bytes;
 
@@ -309,15 +318,17 @@ static void read_on(struct run *run, int fd)
 static int look_at_log(struct run *run, int folder)
 {
     struct stat st;
-    int fd = below_file(folder, "log.jsonl", &st), locked;
+    int fd = below_file(folder, "log.jsonl", &st), locked, error = errno;
 
-    if (fd < 0) { /* it has only begun */
-        if (run->read > 0)
-            forget_log(run);
-        if (errno != ENOENT)
-            fail(run, "log.jsonl", strerror(errno));
+    if (fd < 0 && run->read > 0)
+        forget_log(run);
+    if (fd < 0 && error != ENOENT) {
+        fail(run, "log.jsonl", strerror(error));
         return 0;
     }
+    forgive(run);
+    if (fd < 0) /* it has only begun */
+        return 0;
     locked = job_is_locked(fd);
     if (!is_version(&run->logged, &st) || run->read < st.st_size) {
         int is_first = run->logged.node == 0;

@@ -264,6 +264,9 @@ int events_count(struct runs *runs);
 
 /* ----------------------------------------------------------------- server */
 
+/** What requests get that come while it ends. */
+#define ENDS "the server ends"
+
 struct server {
     const struct serve_options *options;
     struct slot *slots;

@@ -710,6 +710,12 @@ def watches_runs(model):
         live.report(2, test_error=40.0)
         page.until(lambda page: page.runs["live"]["iteration"] == 4)
         assert page.runs["live"]["curves"]["test_error"] == [[3, 40], [4, 40]]
+        # what could not be read is there after all
+        assert "log.jsonl" in page.runs["log"]["error"]
+        (folder / "log/log.jsonl").unlink()
+        (folder / "log/log.jsonl").write_text('{"iteration": 7}\n')
+        page.until(lambda page: page.runs["log"]["iteration"] == 7)
+        assert page.runs["log"]["error"] is None
         # cut back and written anew, as --resume does, at once
         log = folder / "live/log.jsonl"
         log.write_text(log.read_text().split("\n")[0] + "\n")
