@@ -301,9 +301,13 @@ int rn_trainer_choose_batch(struct rn_trainer *t, struct rn_error *err)
         int images = o->lr_batch > 0 ? o->lr_batch : o->batch * batches;
 
         o->lr = (o->weights ? 0.004 : 0.1) * images / 64 * rate(o);
-        rn_trainer_say(t, "lr %g, schedule %s, for batch %d%s", o->lr,
-                       o->schedule, o->batch,
-                       batches > 1 ? " and accumulate" : "");
+        if (o->lr_batch > 0)
+            rn_trainer_say(t, "lr %g, schedule %s, for %d images a step", o->lr,
+                           o->schedule, o->lr_batch);
+        else
+            rn_trainer_say(t, "lr %g, schedule %s, for batch %d%s", o->lr,
+                           o->schedule, o->batch,
+                           batches > 1 ? " and accumulate" : "");
     }
     return rc;
 }
