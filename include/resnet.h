@@ -1433,7 +1433,7 @@ struct rn_learner;
  *         than the model's, what training cannot do, and for options of whole
  *         runs: freeze, lr_scale, max_norm, batch_norm, class_weights, weights,
  *         teacher, hint, ema, gate_bias, zero_gamma, lr_batch, mixup, cutmix,
- *         accumulate, groups, sync_batch_norm.
+ *         accumulate, groups, sync_batch_norm, gradient_precision.
  */
 RN_API int rn_learner_create(struct rn_learner **out, struct rn_model *model,
                              const struct rn_train_options *options,
