@@ -222,7 +222,8 @@ int rn_trainer_memory(const struct rn_trainer *t, int batch, int recompute,
     if (t->o.accumulate > 1)
         *bytes += params * sizeof(float);
     *bytes += (rn_grouping_memory(groups, t->o.ranks, params) +
-               rn_shards_memory(groups, t->o.ranks, params)) *
+               rn_shards_memory(groups, t->o.ranks, params,
+                                t->o.gradient_precision != 0)) *
               sizeof(float);
     *bytes += (uint64_t)BATCHES_AHEAD * (uint64_t)batch /
               (uint64_t)rn_ranks_count(t->o.ranks) * rn_shape_size(*s) *

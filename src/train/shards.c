@@ -218,15 +218,19 @@ void rn_shards_free(struct rn_shards *s)
 }
 
 size_t rn_shards_memory(int groups, const struct rn_ranks *ranks,
-                        size_t numbers)
+                        size_t numbers, bool bf16)
 {
+    size_t each = numbers / (size_t)rn_ranks_count(ranks);
     struct rn_partial partial[RN_PARTIALS_MOST];
-    size_t sums = 0;
+    size_t others = 0, own = 0;
 
     for (int i = 0; ranks && i < ranks->size; i++)
-        if (i != ranks->rank)
-            sums += (size_t)rn_grouping_partials(groups, ranks, i, partial);
-    return sums * (numbers / (size_t)rn_ranks_count(ranks));
+        *(i == ranks->rank ? &own : &others) +=
+            (size_t)rn_grouping_partials(groups, ranks, i, partial);
+    if (!ranks || !bf16)
+        return others * each;
+    /* Halves that come and go, of this rank's shards and of the others'. */
+    return ((others + 1) * each + (own + 1) * (numbers - each)) / 2;
 }
 
 /* ------------------------------------------------------------- messages */

@@ -55,9 +55,9 @@ int rn_shards_create(struct rn_shards *s, struct rn_grouping *groups,
                      rn_shards_update *update, void *user,
                      struct rn_error *err);
 void rn_shards_free(struct rn_shards *s);
-/** Floats that this takes, about. */
+/** Floats that this takes, about; with sums in bfloat16 or not. */
 size_t rn_shards_memory(int groups, const struct rn_ranks *ranks,
-                        size_t numbers);
+                        size_t numbers, bool bf16);
 
 /** The plan of a group of this rank's, its last one or not, is about to run:
  *  who is to follow it. NULL for one process. All ranks have agreed before that

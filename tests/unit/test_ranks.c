@@ -111,6 +111,18 @@ static void no_room(void **state)
     rn_post_free(&post);
 }
 
+/* What shards are thought to take: the other ranks' sums of a rank's own, in
+ * bfloat16 what comes and goes of all, of half the size. */
+static void room_of_shards(void **state)
+{
+    const struct rn_ranks first = {.size = 4};
+
+    (void)state;
+    assert_int_equal(rn_shards_memory(8, NULL, 1000, true), 0);
+    assert_int_equal(rn_shards_memory(4, &first, 1000, false), 750);
+    assert_int_equal(rn_shards_memory(4, &first, 1000, true), 1250);
+}
+
 static int disagree(void *user, struct rn_ranks *r, struct rn_error *err)
 {
     int rc = RN_OK;
@@ -840,6 +852,7 @@ int main(void)
         cmocka_unit_test(exchanges),
         cmocka_unit_test(links),
         cmocka_unit_test(no_room),
+        cmocka_unit_test(room_of_shards),
         cmocka_unit_test(mixed),
         cmocka_unit_test(sums),
         cmocka_unit_test(trained_alike),
