@@ -13,11 +13,13 @@
 #include "core/file.h"
 #include "core/memory.h"
 #include "core/random.h"
+#include "core/threads.h"
 #include "data/data.h"
 #include "data/pictures/image.h"
 #include "model/model.h"
 #include "nets/family.h"
 #include "nets/stages.h"
+#include "ops/conv/weights.h"
 #include "ops/loss.h"
 #include "plan/plan.h"
 #include "train/optimiser.h"
@@ -650,6 +652,33 @@ static void all_of_it_resumes_to_the_bit(void **state)
     assert_same_file("whole", "threads", "last.safetensors");
 }
 
+/* Norms are limited inside of a plan's run, whose arithmetic has no denormals,
+ * as outside. */
+static void limits_keep_denormals(void **state)
+{
+    enum { OUTPUTS = 16, INPUTS = 2, WEIGHTS = OUTPUTS * INPUTS };
+    const struct rn_window window = RN_WINDOW(1, 1, 1, 0);
+    float plain[WEIGHTS], store[WEIGHTS], limited[2][WEIGHTS];
+
+    (void)state;
+    assert_int_equal(rn_conv_weights_count(OUTPUTS, INPUTS, window, true),
+                     WEIGHTS);
+    for (int i = 0; i < WEIGHTS; i++)
+        plain[i] = i % INPUTS ? 1.5e-38F : 4;
+    for (int k = 0; k < 2; k++) {
+        unsigned mode = k ? rn_float_mode_set() : rn_float_mode_plain();
+
+        rn_conv_weights_to_store(plain, store, OUTPUTS, INPUTS, window, true);
+        rn_conv_weights_limit(store, OUTPUTS, INPUTS, window, true, 1, 2);
+        rn_conv_weights_from_store(store, limited[k], OUTPUTS, INPUTS, window,
+                                   true);
+        rn_float_mode_restore(mode);
+    }
+    assert_true(limited[0][0] == 1);
+    assert_true(limited[0][1] > 0);
+    assert_memory_equal(limited[0], limited[1], sizeof(limited[0]));
+}
+
 /* Each option shapes the result: one that is forgotten on the way shows. */
 static void every_option_counts(void **state)
 {
@@ -1240,6 +1269,7 @@ int main(void)
         cmocka_unit_test(statistics_are_averages),
         cmocka_unit_test(a_folder_becomes_a_model),
         cmocka_unit_test(all_of_it_resumes_to_the_bit),
+        cmocka_unit_test(limits_keep_denormals),
         cmocka_unit_test(every_option_counts),
         cmocka_unit_test(other_classes_get_a_new_head),
         cmocka_unit_test(classes_of_other_numbers_get_a_new_head),

@@ -3,6 +3,7 @@
 #include "ops/conv/weights.h"
 
 #include "core/dtype.h"
+#include "core/threads.h"
 #include "ops/conv/pair_kernels.h"
 #include "ops/layout.h"
 #include "ops/shares.h"
@@ -192,6 +193,13 @@ void rn_conv_weights_limit(float *store, int oc, int ic,
     size_t outs = blocks_of(&w) / w.in_blocks;
     size_t each = rn_conv_weights_count(oc, ic, window, plain_input) / outs;
 #pragma omp parallel num_threads(threads)
-    for (struct rn_range r = rn_share_mine(outs); r.begin < r.end; r.begin++)
-        limit_block(&w, most, store + r.begin * each);
+    {
+        /* Ranks update inside of a plan's run, one process outside. */
+        unsigned mode = rn_float_mode_plain();
+
+        for (struct rn_range r = rn_share_mine(outs); r.begin < r.end;
+             r.begin++)
+            limit_block(&w, most, store + r.begin * each);
+        rn_float_mode_restore(mode);
+    }
 }
