@@ -27,8 +27,26 @@ run=$2
 shift 2
 
 # Whether the job begins, was queued again or had its node fail: the run tells.
+# It knows its options, but for those of the machines that a turn finds.
 if [ -e "$run/run.json" ]; then
-    set -- --resume "$run" --data "$data"
+    left=$#
+    while [ $left -gt 0 ]; do
+        option=$1
+        shift
+        left=$((left - 1))
+        case $option in
+        --allow-mixed | --emulate | --json | --quiet | --threads=* | --timeout=*)
+            set -- "$@" "$option"
+            ;;
+        --threads | --timeout)
+            [ $left -gt 0 ] || continue
+            set -- "$@" "$option" "$1"
+            shift
+            left=$((left - 1))
+            ;;
+        esac
+    done
+    set -- --resume "$run" --data "$data" "$@"
 else
     set -- "$data" --out "$run" "$@"
 fi

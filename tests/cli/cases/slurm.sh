@@ -44,7 +44,7 @@ LIMIT=run/last.safetensors
 # shellcheck disable=SC2086
 job train $data run $options
 LIMIT=
-job train $data run
+job train $data run --quiet --net resnet8 --timeout 60 --seed 5
 cmp whole/last.safetensors run/last.safetensors && echo "the same"
 job train $data
 job eval run/last.safetensors $data --part train
