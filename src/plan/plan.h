@@ -178,13 +178,7 @@ struct rn_norm_record {
  *  false past the last. */
 bool rn_plan_norm(const struct rn_plan *plan, size_t i,
                   struct rn_norm_record *record);
-/**
- * Batch norm statistics of several batches that make one step together. With
- * rn_plan_set_apart() training leaves the running statistics as they are and
- * writes each batch's own, rn_plan_apart_floats() of them, to `own` (NULL: as
- * at first); rn_plan_join() moves the running ones once, by the mean of those
- * of so many batches, one behind the other.
- */
+
 /** A batch in parts of one size, each in the hands of another process, whose
  *  plans take the same steps: batch norm takes its statistics, and the sums of
  *  its gradient, over all parts. */
@@ -200,6 +194,13 @@ size_t rn_plan_part_doubles(const struct rn_plan *plan);
 /** Borrowed for all runs that follow; NULL: the batch is whole. */
 void rn_plan_set_parts(struct rn_plan *plan, const struct rn_plan_parts *parts);
 
+/**
+ * Batch norm statistics of several batches that make one step together. With
+ * rn_plan_set_apart() training leaves the running statistics as they are and
+ * writes each batch's own, rn_plan_apart_floats() of them, to `own` (NULL: as
+ * at first); rn_plan_join() moves the running ones once, by the mean of those
+ * of so many batches, one behind the other.
+ */
 size_t rn_plan_apart_floats(const struct rn_plan *plan);
 void rn_plan_set_apart(struct rn_plan *plan, float *own);
 void rn_plan_join(struct rn_plan *plan, const float *own, int batches);
