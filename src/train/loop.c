@@ -378,6 +378,19 @@ static int learn_groups(struct rn_trainer *t, const struct rn_batch *batch,
     return rc;
 }
 
+/* A rank whose plan fails where others wait in theirs for batch norm's sums
+ * cannot tell them: it says why, and leaves. */
+static void desert(const struct rn_trainer *t, const struct rn_error *err)
+{
+    struct rn_ranks *ranks = t->o.ranks;
+
+    if (!t->parts.room || ranks->over)
+        return;
+    if (err && !rn_ranks_first(ranks))
+        rn_trainer_say_own(t, "%s", err->msg);
+    ranks->over = ranks->broken = true;
+}
+
 /* All ranks go through with a step that they begin, and agree afterwards on how
  * it went. */
 static int learn_together(struct rn_trainer *t, const struct rn_batch *batch,
@@ -390,6 +403,8 @@ static int learn_together(struct rn_trainer *t, const struct rn_batch *batch,
     if (rc != RN_OK)
         return rc;
     rc = learn_groups(t, batch, first, err);
+    if (rc != RN_OK)
+        desert(t, err);
     finished = rn_shards_finish(&t->shards, rc == RN_OK ? err : &other);
     rc = rc == RN_OK ? finished : rc;
     if (ranks) {
