@@ -41,7 +41,7 @@ function watchRuns(server) {
   }
 
   function stateOf(run) {
-    if (run.state === 'broken') return `cannot be read: ${run.error}`;
+    if (run.error) return `cannot be read: ${run.error}`; /* or its log alone */
     if (run.state === 'finished') return 'finished';
     const at = run.changed ? `, last line ${ago(run)}` : '';
     return run.state === 'training' ? `training${at}`
@@ -317,7 +317,7 @@ function watchRuns(server) {
   function fillRun(run) {
     const place = get('run-facts');
     place.replaceChildren(facts(run));
-    if (run.state === 'stopped')
+    if (run.state === 'stopped' && !run.error)
       place.append(make('p', 'No process trains this run. It goes on with: resnet train --resume FOLDER', 'note'));
   }
 
