@@ -240,8 +240,8 @@ static int start(struct study *s, struct job *job, size_t i, int lock)
 {
     struct study_run *run = &s->runs[i];
     char threads[32];
-    char *resumed[] = {"resnet",    "train", "--resume",
-                       run->folder, threads, NULL};
+    char *resumed[] = {"resnet", "train", "--resume", run->folder,
+                       threads,  NULL,    NULL};
     size_t slot = (size_t)(job - s->jobs);
     int share = s->threads / s->n_jobs;
     int rc;
@@ -249,6 +249,8 @@ static int start(struct study *s, struct job *job, size_t i, int lock)
     share += (int)slot < s->threads % s->n_jobs;
     snprintf(threads, sizeof(threads), "--threads=%d", share > 0 ? share : 1);
     job->run = i;
+    if (run->options.emulate) /* of the machine, not of the run */
+        resumed[5] = "--emulate";
     if (run->is == RUN_STOPPED)
         return job_start(job, lock, run->folder, resumed);
     run->argv[run->argc] = threads;
