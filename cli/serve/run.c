@@ -320,8 +320,10 @@ static int look_at_log(struct run *run, int folder)
     struct stat st;
     int fd = below_file(folder, "log.jsonl", &st), locked, error = errno;
 
-    if (fd < 0 && run->read > 0)
+    if (fd < 0 && run->read > 0) {
         forget_log(run);
+        run->logged = (struct version){0};
+    }
     if (fd < 0 && error != ENOENT) {
         fail(run, "log.jsonl", strerror(error));
         return 0;

@@ -716,6 +716,9 @@ def watches_runs(model):
         (folder / "log/log.jsonl").write_text('{"iteration": 7}\n')
         page.until(lambda page: page.runs["log"]["iteration"] == 7)
         assert page.runs["log"]["error"] is None
+        (folder / "log/log.jsonl").unlink()
+        page.until(lambda page: page.runs["log"]["iteration"] == 0)
+        assert page.runs["log"]["changed"] == 0
         # cut back and written anew, as --resume does, at once
         log = folder / "live/log.jsonl"
         log.write_text(log.read_text().split("\n")[0] + "\n")
