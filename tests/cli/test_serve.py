@@ -707,24 +707,24 @@ def watches_runs(model):
         assert page.folder["count"] == 6 and page.folder["error"] is None
         assert page.runs["live"]["options"]["lr"] == 0.2
         assert page.runs["long"]["curves"]["loss"] == curve
-        live.report(2, test_error=40.0)
-        page.until(lambda page: page.runs["live"]["iteration"] == 4)
-        assert page.runs["live"]["curves"]["test_error"] == [[3, 40], [4, 40]]
-        # what could not be read is there after all
         assert "log.jsonl" in page.runs["log"]["error"]
+        live.report(2, test_error=40.0)
+        # what could not be read is there after all
         (folder / "log/log.jsonl").unlink()
         (folder / "log/log.jsonl").write_text('{"iteration": 7}\n')
-        page.until(lambda page: page.runs["log"]["iteration"] == 7)
+        page.until(lambda page: page.runs["live"]["iteration"] == 4
+                   and page.runs["log"]["iteration"] == 7)
+        assert page.runs["live"]["curves"]["test_error"] == [[3, 40], [4, 40]]
         assert page.runs["log"]["error"] is None
-        (folder / "log/log.jsonl").unlink()
-        page.until(lambda page: page.runs["log"]["iteration"] == 0)
-        assert page.runs["log"]["changed"] == 0
         # cut back and written anew, as --resume does, at once
         log = folder / "live/log.jsonl"
         log.write_text(log.read_text().split("\n")[0] + "\n")
         live.at = 1
         live.report(5, test_error=30.0)
-        page.until(lambda page: page.runs["live"]["iteration"] == 6)
+        (folder / "log/log.jsonl").unlink()
+        page.until(lambda page: page.runs["live"]["iteration"] == 6
+                   and page.runs["log"]["iteration"] == 0)
+        assert page.runs["log"]["changed"] == 0
         assert len(page.runs["live"]["curves"]["loss"]) == 6
         assert page.runs["live"]["best_error"] == 30
         long.report(3000)
