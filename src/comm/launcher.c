@@ -53,6 +53,9 @@ int rn_ranks_launched(int *rank, int *local)
     const struct launcher *l = find_launcher();
     int own = l ? number_of(l->rank) : 0, beside = l ? number_of(l->local) : 0;
 
+    /* Slurm's PMI has none of MPICH's own. */
+    if (beside < 0)
+        beside = number_of("SLURM_LOCALID");
     if (rank)
         *rank = own;
     if (local)

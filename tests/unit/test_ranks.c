@@ -94,6 +94,30 @@ static void links(void **state)
     }
 }
 
+/* MPICH's ranks, started by its own launcher and by Slurm. */
+static void launched(void **state)
+{
+    int rank, local;
+
+    (void)state;
+    setenv("PMI_RANK", "3", 1);
+    setenv("PMI_SIZE", "8", 1);
+    setenv("SLURM_LOCALID", "0", 1);
+    assert_int_equal(rn_ranks_launched(&rank, &local), 8);
+    assert_int_equal(rank, 3);
+    assert_int_equal(local, 0);
+    setenv("MPI_LOCALRANKID", "1", 1);
+    assert_int_equal(rn_ranks_launched(&rank, &local), 8);
+    assert_int_equal(local, 1);
+    unsetenv("MPI_LOCALRANKID");
+    unsetenv("SLURM_LOCALID");
+    unsetenv("PMI_SIZE");
+    unsetenv("PMI_RANK");
+    assert_int_equal(rn_ranks_launched(&rank, &local), 1);
+    assert_int_equal(rank, 0);
+    assert_int_equal(local, 0);
+}
+
 /* Without memory for messages there is no room, and all is as before. */
 static void no_room(void **state)
 {
@@ -851,6 +875,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(exchanges),
         cmocka_unit_test(links),
+        cmocka_unit_test(launched),
         cmocka_unit_test(no_room),
         cmocka_unit_test(room_of_shards),
         cmocka_unit_test(mixed),
