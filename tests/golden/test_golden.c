@@ -69,9 +69,11 @@ static const struct run {
     {"hint", 0, 2},
     {"hint", 1, 1},
     {"nin", 0, 2},
-    {"dsn", 0, 2},
+    /* Rounding as coarse as Winograd's takes these in PyTorch itself 0.055 off at
+     * the end (dsn), and gradients 0.031 (googlenet): single ReLUs and pools. */
+    {"dsn", 1, 2},
     {"highway-19", 0, 2},
-    {"googlenet", 0, 2},
+    {"googlenet", 1, 2},
     {"googlenet-bn", 0, 2},
     {"inception-v3", 0, 2},
     {"densenet121", 0, 2},
