@@ -369,7 +369,12 @@ static int join_batch_norm(struct rn_trainer *t, struct rn_error *err)
 {
     size_t numbers = rn_plan_part_doubles(t->plan);
 
-    if (!t->o.sync_batch_norm || t->groups.count == 1)
+    if (!t->o.sync_batch_norm)
+        return RN_OK;
+    if (numbers == 0)
+        return rn_fail(err, RN_ERR_ARG,
+                       "`sync_batch_norm`: the network has no batch norm");
+    if (t->groups.count == 1)
         return RN_OK;
     t->parts = (struct rn_plan_parts){.count = t->groups.count,
                                       .own = t->groups.first,

@@ -24,4 +24,6 @@ fails resnet train $large --out run --schedule poly:x
 fails resnet train synthetic:1x8x8:2:20 --out run --net resnet8 --gradient-precision bf16
 fails resnet bench resnet8 --mode train --gradient-precision bf16
 fails resnet train $large --out run --sync-batch-norm
+fails resnet train synthetic:3x32x32:2:8 --net nin --batch 4 --out run \
+    --sync-batch-norm
 fails resnet train $large --out run --sync-batch-norm --reestimate
