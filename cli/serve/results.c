@@ -102,20 +102,6 @@ static json_t *read_confusion(char *text)
                                       : "it is none that resnet eval writes");
 }
 
-static json_t *confusion(int folder)
-{
-    size_t size;
-    char *text = below_read(folder, CONFUSION, CONFUSION_BYTES, 0, &size);
-    json_t *result;
-
-    if (!text)
-        return errno == ENOENT ? json_null()
-                               : cannot_read(CONFUSION, strerror(errno));
-    result = read_confusion(text);
-    free(text);
-    return result;
-}
-
 /* ----------------------------------------------------------------- mistakes */
 
 /* The page's writer has "&#38;" for what HTML means something else by. */
@@ -245,22 +231,28 @@ static json_t *read_mistakes(char *text)
     return object;
 }
 
-static json_t *mistakes(int folder)
+/* ----------------------------------------------------------------- together */
+
+/* What a file of the run's folder tells; null where there is none. */
+static json_t *told_by(int folder, const char *name, size_t most, int cut,
+                       json_t *(*read)(char *text))
 {
     size_t size;
-    char *text = below_read(folder, MISTAKES, MISTAKES_BYTES, 1, &size);
+    char *text = below_read(folder, name, most, cut, &size);
     json_t *result;
 
     if (!text)
         return errno == ENOENT ? json_null()
-                               : cannot_read(MISTAKES, strerror(errno));
-    result = read_mistakes(text);
+                               : cannot_read(name, strerror(errno));
+    result = read(text);
     free(text);
     return result;
 }
 
 void results_put(json_t *object, int folder)
 {
-    json_put(object, "confusion", confusion(folder));
-    json_put(object, "mistakes", mistakes(folder));
+    json_put(object, "confusion",
+             told_by(folder, CONFUSION, CONFUSION_BYTES, 0, read_confusion));
+    json_put(object, "mistakes",
+             told_by(folder, MISTAKES, MISTAKES_BYTES, 1, read_mistakes));
 }

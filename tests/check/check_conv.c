@@ -43,22 +43,6 @@ struct problem {
     float *small_diff;
 };
 
-static float *floats(size_t count)
-{
-    float *x = rn_alloc(count, sizeof(*x));
-
-    assert_non_null(x);
-    return x;
-}
-
-static double *filled(size_t count, uint64_t stream, double scale)
-{
-    double *x = check_doubles(count);
-
-    check_fill(x, count, stream, 0, scale);
-    return x;
-}
-
 static void problem_open(struct problem *p, const struct conv_case *c)
 {
     uint64_t stream = 100 + 10 * (uint64_t)(c - conv_cases);
@@ -70,34 +54,35 @@ static void problem_open(struct problem *p, const struct conv_case *c)
     p->window = (struct rn_window)RN_WINDOW(c->k, c->k, c->stride, c->pad);
     p->out = window_output(p->in, c->oc, p->window);
     p->ref = ref_window_of(n, p->in, p->out, p->window);
-    p->x = filled(ref_inputs(&p->ref), stream, 1);
+    p->x = check_random(ref_inputs(&p->ref), stream, 1);
     /* So that outputs have a variance of one. */
-    p->w = filled(ref_weights(&p->ref), stream + 1,
-                  3 / sqrt((double)c->ic * c->k * c->k));
-    p->b = filled((size_t)c->oc, stream + 2, 1);
-    p->dy = filled(ref_outputs(&p->ref), stream + 3, 1);
-    p->before = filled(ref_outputs(&p->ref), stream + 4, 1);
-    p->oihw = floats(ref_weights(&p->ref));
+    p->w = check_random(ref_weights(&p->ref), stream + 1,
+                        3 / sqrt((double)c->ic * c->k * c->k));
+    p->b = check_random((size_t)c->oc, stream + 2, 1);
+    p->dy = check_random(ref_outputs(&p->ref), stream + 3, 1);
+    p->before = check_random(ref_outputs(&p->ref), stream + 4, 1);
+    p->oihw = check_new_floats(ref_weights(&p->ref));
     to_floats(p->w, ref_weights(&p->ref), p->oihw);
-    p->bias = floats(rn_channels_padded(c->oc));
+    p->bias = check_new_floats(rn_channels_padded(c->oc));
     to_floats(p->b, (size_t)c->oc, p->bias);
-    p->images = floats(ref_inputs(&p->ref));
+    p->images = check_new_floats(ref_inputs(&p->ref));
     to_floats(p->x, ref_inputs(&p->ref), p->images);
-    p->blocked = floats(blocked_floats(n, p->in));
+    p->blocked = check_new_floats(blocked_floats(n, p->in));
     to_blocked(p->x, n, p->in, p->blocked);
-    p->diff = floats(blocked_floats(n, p->out));
+    p->diff = check_new_floats(blocked_floats(n, p->out));
     to_blocked(p->dy, n, p->out, p->diff);
     p->small = pow(2, round(log2(3 / sqrt((double)n * p->out.h * p->out.w))));
-    p->small_diff = floats(blocked_floats(n, p->out));
+    p->small_diff = check_new_floats(blocked_floats(n, p->out));
     for (size_t i = 0; i < blocked_floats(n, p->out); i++)
         p->small_diff[i] = (float)(p->small * (double)p->diff[i]);
-    p->shortcut = floats(blocked_floats(n, p->out));
+    p->shortcut = check_new_floats(blocked_floats(n, p->out));
     to_blocked(p->before, n, p->out, p->shortcut);
-    p->weights = floats(rn_conv_weights_count(c->oc, c->ic, p->window, false));
+    p->weights =
+        check_new_floats(rn_conv_weights_count(c->oc, c->ic, p->window, false));
     rn_conv_weights_to_store(p->oihw, p->weights, c->oc, c->ic, p->window,
                              false);
     p->plain_weights =
-        floats(rn_conv_weights_count(c->oc, c->ic, p->window, true));
+        check_new_floats(rn_conv_weights_count(c->oc, c->ic, p->window, true));
     rn_conv_weights_to_store(p->oihw, p->plain_weights, c->oc, c->ic, p->window,
                              true);
 }
@@ -294,7 +279,8 @@ static int check_weights(const struct run *r, const struct guarded *dw,
 {
     const struct sample *s = &r->want->diff_weights;
     const struct problem *p = r->p;
-    float *plain = floats(ref_weights(&p->ref)), *again = floats(dw->count);
+    float *plain = check_new_floats(ref_weights(&p->ref)),
+          *again = check_new_floats(dw->count);
     int bad = guarded_check(dw, r->name) + guarded_check(db, r->name) +
               check_finite(r->name, dw->x, dw->count);
 
@@ -535,8 +521,8 @@ struct normed {
 static void *numbers(size_t count, enum rn_dtype type, uint64_t stream,
                      double scale)
 {
-    double *x = filled(count, stream, scale);
-    float *f = floats(count), *to = floats(count);
+    double *x = check_random(count, stream, scale);
+    float *f = check_new_floats(count), *to = check_new_floats(count);
 
     to_floats(x, count, f);
     if (type == RN_F32)
@@ -566,7 +552,7 @@ static struct normed normed_of(int images, int in, int out, int h, int w,
     n.bn.planes = rn_planes_typed(images, n.config.out, 1, type);
     n.inputs = blocked_floats(images, n.config.in);
     n.outputs = blocked_floats(images, n.config.out);
-    n.weights = floats(weights);
+    n.weights = check_new_floats(weights);
     rn_conv_weights_to_store(oihw, n.weights, out, in, n.config.window, false);
     n.coefficients = numbers(rn_batch_norm_floats(&n.bn.planes), RN_F32, 2, 1);
     rn_batch_norm_place(&n.bn, n.coefficients);
@@ -618,8 +604,8 @@ static void run_normed(const struct normed *n, bool on_the_way, int threads,
 static void check_normed(const struct normed *n)
 {
     size_t number = rn_dtype_bytes(n->config.input);
-    float *dz[2] = {floats(n->outputs), floats(n->outputs)};
-    float *dx[2] = {floats(n->inputs), floats(n->inputs)};
+    float *dz[2] = {check_new_floats(n->outputs), check_new_floats(n->outputs)};
+    float *dx[2] = {check_new_floats(n->inputs), check_new_floats(n->inputs)};
 
     run_normed(n, false, 1, dz[0], dx[0]);
     run_normed(n, true, 1, dz[1], dx[1]);

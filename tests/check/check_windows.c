@@ -98,22 +98,6 @@ static struct rn_shape made_by(const struct rn_window *w, struct rn_shape in,
              rn_window_stride_w(w))};
 }
 
-static float *floats(size_t count)
-{
-    float *x = rn_alloc(count, sizeof(*x));
-
-    assert_non_null(x);
-    return x;
-}
-
-static double *random_numbers(size_t count, uint64_t stream, double scale)
-{
-    double *x = check_doubles(count);
-
-    check_fill(x, count, stream, 0, scale);
-    return x;
-}
-
 static struct rn_conv_config trained(const struct rn_conv_config *c)
 {
     struct rn_conv_config own = *c;
@@ -132,25 +116,25 @@ static void open_problem(struct problem *p)
     p->outputs = (size_t)c->n * rn_shape_size(c->out);
     p->weights = (size_t)(c->out.c * c->in.c / c->groups) *
                  (size_t)(c->window.kh * c->window.kw);
-    p->x = random_numbers(p->inputs, 1, 1);
-    p->w = random_numbers(p->weights, 2,
-                          3 / sqrt((double)p->weights / (double)c->out.c));
-    p->dy = random_numbers(p->outputs, 3, 1);
+    p->x = check_random(p->inputs, 1, 1);
+    p->w = check_random(p->weights, 2,
+                        3 / sqrt((double)p->weights / (double)c->out.c));
+    p->dy = check_random(p->outputs, 3, 1);
     p->y = check_doubles(p->outputs);
     p->dx = check_doubles(p->inputs);
     memset(p->y, 0, p->outputs * sizeof(*p->y));
     memset(p->dx, 0, p->inputs * sizeof(*p->dx));
     convolve(c, p->w, p->x, p->y, p->dy, p->dx);
-    p->oihw = floats(p->weights);
+    p->oihw = check_new_floats(p->weights);
     to_floats(p->w, p->weights, p->oihw);
-    p->store = floats(
+    p->store = check_new_floats(
         grouped ? rn_groups_count(&train)
                 : rn_conv_weights_count(c->out.c, c->in.c, c->window, false));
     if (grouped) {
         rn_groups_pack(&train, p->oihw, p->store);
     } else {
-        p->plain_store =
-            floats(rn_conv_weights_count(c->out.c, c->in.c, c->window, true));
+        p->plain_store = check_new_floats(
+            rn_conv_weights_count(c->out.c, c->in.c, c->window, true));
         rn_conv_weights_to_store(p->oihw, p->store, c->out.c, c->in.c,
                                  c->window, false);
         rn_conv_weights_to_store(p->oihw, p->plain_store, c->out.c, c->in.c,
@@ -186,7 +170,7 @@ static int check_pass(const struct problem *p,
     struct rn_conv_config c = p->config;
     const struct rn_shape from = data ? c.out : c.in, to = data ? c.in : c.out;
     const float *store = c.plain_input ? p->plain_store : p->store;
-    float *read = floats(blocked_floats(c.n, from));
+    float *read = check_new_floats(blocked_floats(c.n, from));
     struct guarded made = guarded_floats(blocked_floats(c.n, to)), packed,
                    scratch;
     struct rn_conv_needs needs = {0};

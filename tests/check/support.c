@@ -2,6 +2,7 @@
 /* Random tensors, guard bytes and comparisons of the checks. */
 #include "support.h"
 
+#include "core/memory.h"
 #include "core/random.h"
 #include "ops/layout.h"
 
@@ -48,6 +49,22 @@ double *check_doubles(size_t count)
     double *x = calloc(count ? count : 1, sizeof(*x));
 
     assert_non_null(x);
+    return x;
+}
+
+float *check_new_floats(size_t count)
+{
+    float *x = rn_alloc(count, sizeof(*x));
+
+    assert_non_null(x);
+    return x;
+}
+
+double *check_random(size_t count, uint64_t stream, double scale)
+{
+    double *x = check_doubles(count);
+
+    check_fill(x, count, stream, 0, scale);
     return x;
 }
 

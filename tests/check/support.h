@@ -23,6 +23,10 @@ void check_fill(double *x, size_t count, uint64_t stream, double centre,
 
 /** Never NULL: fails the test when memory is short. free() releases. */
 double *check_doubles(size_t count);
+/** The same of floats, aligned; rn_free() releases. */
+float *check_new_floats(size_t count);
+/** Doubles as check_fill() makes them, around 0. */
+double *check_random(size_t count, uint64_t stream, double scale);
 
 /** An output: 64-byte aligned floats, all NaN at first, and a guard behind. */
 struct guarded {

@@ -53,3 +53,12 @@ small_run() {
     prepare resnet train $small_data --net resnet8 --out "$1" \
         --batch 16 --iterations 5 --augment none --test-every 5
 }
+
+# The launcher of MPI $1 (ompi, mpich), where the build has its plugin, too.
+launcher() {
+    [ -f "$RN_BUILD/libresnet-$1.so" ] || return
+    case $1 in
+    ompi) command -v mpirun.openmpi ;;
+    mpich) command -v mpirun.mpich ;;
+    esac
+}

@@ -602,7 +602,7 @@ static void transform_in(const struct winograd *w, const void *x,
     }
 }
 
-/* The block that makes a pair of an odd one. */
+/* The block that makes a pair of an odd one, for all chunks. */
 static void clear_odd(const struct winograd *w, const struct chunk *c)
 {
     struct rn_range r = share_in(c, w->points);
@@ -619,7 +619,7 @@ static void transform_gradient(const struct winograd *w, const void *dy,
     struct side s = {dy, w->out_blocks, w->to, 0};
     struct rn_range r = share_of(&s, c);
 
-    if (w->out_blocks % 2)
+    if (w->out_blocks % 2 && c->first == 0)
         clear_odd(w, c);
 
     for (size_t i = r.begin; i < r.end; i++) {
@@ -1049,7 +1049,7 @@ static void tally_weights_gradient(const struct winograd *w,
         struct slice slice;
 
         rn_shares_even(s, w->in_blocks * tiles, transform_cost(w));
-        if (w->out_blocks % 2)
+        if (w->out_blocks % 2 && i == 0)
             rn_shares_even(s, w->points,
                            (double)(w->chunk * w->block * sizeof(float)) *
                                RN_COST_OF_BYTE);

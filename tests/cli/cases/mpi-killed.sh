@@ -67,11 +67,7 @@ kill_one() {
 
 prepare resnet train $small --out alone
 for mpi in ompi mpich; do
-    case $mpi in
-    ompi) launch=$(command -v mpirun.openmpi) ;;
-    mpich) launch=$(command -v mpirun.mpich) ;;
-    esac
-    [ -n "$launch" ] && [ -f "$RN_BUILD/libresnet-$mpi.so" ] || continue
+    launch=$(launcher $mpi) || continue
     found=yes hits=0 longest=0 going=
     begun=$(now)
     # shellcheck disable=SC2086

@@ -33,11 +33,7 @@ prepare resnet train $small --schedule constant --iterations 8 --out other
 figures=$(resnet eval alone/last.safetensors synthetic:3x8x8:4:90 \
     --part train --json 2> said | figures)
 for mpi in ompi mpich; do
-    case $mpi in
-    ompi) launch=$(command -v mpirun.openmpi) ;;
-    mpich) launch=$(command -v mpirun.mpich) ;;
-    esac
-    [ -n "$launch" ] && [ -f "$RN_BUILD/libresnet-$mpi.so" ] || continue
+    launch=$(launcher $mpi) || continue
     found=yes
     first=${first:-$mpi}
     for n in $ranks; do
