@@ -340,11 +340,42 @@ static void *work(void *user)
 
 /* ---------------------------------------------------------------- streams */
 
+static int divide_up(int a, int b)
+{
+    return (a + b - 1) / b;
+}
+
+/* The largest batch of at most so many that a plan is for: one in between takes
+ * as long as the next larger one. */
+static int plan_size(const struct model *m, int most)
+{
+    size_t i = m->n_sizes - 1;
+
+    while (i > 0 && m->sizes[i] > most)
+        i--;
+    return m->sizes[i];
+}
+
+/* Images for a stream's batch. Streams that have nothing to do leave none of it
+ * undone. Of all images that there are half may be computed at once: the others
+ * wait, so that no stream rests while answers go out and new requests come, and
+ * batches stay small and alike. A stream that took all that waits would get as
+ * many back, and whoever comes meanwhile would wait for two long batches. */
+static int batch_size(const struct engine *e, const struct model *m)
+{
+    const struct serve_options *o = e->options;
+    int ahead = m->waiting + m->coming;
+    int idle = divide_up(ahead, o->streams - e->busy);
+    int half = divide_up(ahead + m->computing, 2 * o->streams);
+
+    return plan_size(m, idle < half ? idle : half);
+}
+
 /* A model's images are computed when they fill a batch, when no further ones
  * are on their way, or when the first has waited long enough. */
 static int is_ripe(const struct engine *e, const struct model *m, double now)
 {
-    return m->waiting >= e->options->max_batch || m->coming == 0 ||
+    return m->waiting >= batch_size(e, m) || m->coming == 0 ||
            now >= m->first->queued + e->options->max_delay / 1000;
 }
 
@@ -377,15 +408,16 @@ static int is_alone(const struct engine *e, const struct model *m)
     return m->wide && e->busy == 0 && e->waiting == 1;
 }
 
-/* Streams that have nothing to do leave none of it undone. */
 static int take_batch(struct stream *s, struct model *m)
 {
-    int idle = s->engine->options->streams - s->engine->busy, n = 0;
-    int share = (m->waiting + idle - 1) / idle;
+    int most = batch_size(s->engine, m), n = 0;
 
-    while (n < share && n < s->engine->options->max_batch && m->first)
+    if (most > m->waiting)
+        most = plan_size(m, m->waiting);
+    while (n < most)
         s->batch[n++] = pop_image(&m->first, &m->last);
     m->waiting -= n;
+    m->computing += n;
     s->engine->prepared -= n;
     pthread_cond_broadcast(&s->engine->work);
     return n;
@@ -480,6 +512,7 @@ static void run_batch(struct stream *s, struct model *m)
         compute(s, m, s->batch, left, wide);
     pthread_mutex_lock(&e->lock);
     e->busy--;
+    m->computing -= n;
     if (wide) {
         e->wide = 0;
         pthread_cond_broadcast(&e->ripe);

@@ -69,8 +69,9 @@ struct model {
     /* The engine's, under its lock: */
     int refs;
     struct image *first, *last; /* waiting to be computed */
-    int waiting, coming;        /* images; `coming` are being prepared */
-    struct model *next;         /* of all that are in use */
+    /* Images: to be computed, being prepared for that, in streams. */
+    int waiting, coming, computing;
+    struct model *next; /* of all that are in use */
 };
 
 /** A name, and the file behind it. */

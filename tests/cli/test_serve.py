@@ -197,6 +197,21 @@ def answers_as_predict(model):
 
 
 @test
+@test
+def computes_half_of_what_is_there(model):
+    body, headers = form(*16 * [("a.jpg", JPEG)])
+    with serving(f"m={model}", "--threads", "2", "--streams", "2",
+                 "--max-batch", "16", "--max-delay", "5000") as server:
+        assert len(lines(server.ask("/predict/m", body, **headers)[2])) == 16
+        text = server.ask("/metrics")[2].decode()
+        sizes = dict(re.findall(r"^resnet_batch_images_(\S+?) (\d+)$", text,
+                                re.M))
+        assert sizes['sum{model="m"}'] == "16", sizes
+        # of two streams each a quarter
+        assert (sizes['bucket{model="m",le="4"}'] ==
+                sizes['count{model="m"}']), sizes
+
+
 def errors_have_a_status_and_a_sentence(model):
     with serving(f"m={model}", "--max-body", "1", "--queue", "3") as server:
         error = server.error
