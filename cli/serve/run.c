@@ -194,6 +194,7 @@ static void forget_log(struct run *run)
     run->best_error = run->lr = run->speed = (double)NAN;
     run->iteration = run->best_iteration = run->lines = run->broken_lines = 0;
     run->read = 0;
+    run->unread = 0;
     run->n_tail = 0;
     run->skip = 0;
     run->change++;
@@ -293,8 +294,9 @@ static void keep_tail(struct run *run, int fd)
     run->n_tail = got > 0 ? (size_t)got : 0;
 }
 
-/* Of what has come behind the lines that were taken. */
-static void read_on(struct run *run, int fd)
+/* Of what has come behind the lines that were taken. Whether there may be more
+ * than goes into a look. */
+static int read_on(struct run *run, int fd)
 {
     char *bytes = malloc(LINE_BYTES);
     off_t before = run->read;
@@ -308,10 +310,11 @@ static void read_on(struct run *run, int fd)
     }
     free(bytes);
     if (run->read == before)
-        return;
+        return 0;
     keep_tail(run, fd);
     run->grew = serve_now();
     run->change++;
+    return taken > 0;
 }
 
 /* Whether a process trains here, as far as locks tell. */
@@ -333,13 +336,13 @@ static int look_at_log(struct run *run, int folder)
         return 0;
     locked = job_is_locked(fd);
     if (!is_version(&run->logged, &st) || run->read < st.st_size) {
-        int is_first = run->logged.node == 0;
+        int is_old = run->logged.node == 0 || run->unread;
 
         if (run->logged.node != st.st_ino || run->logged.device != st.st_dev ||
             st.st_size < run->read || !has_tail(run, fd))
             forget_log(run);
-        read_on(run, fd);
-        if (is_first)
+        run->unread = read_on(run, fd) && run->read < st.st_size;
+        if (is_old)
             run->grew = 0; /* before our time */
         run->logged = version_of(&st);
     }
@@ -414,7 +417,9 @@ void run_look(struct run *run, int folder)
     }
     locked = look_at_log(run, folder);
     run->was_locked |= locked;
-    if (locked)
+    if (run->unread)
+        set_state(run, RUN_READING);
+    else if (locked)
         set_state(run, RUN_TRAINING);
     else if (has_ended(run, folder))
         set_state(run, RUN_FINISHED);
@@ -465,6 +470,7 @@ json_t *run_summary(const struct run *run)
 {
     static const char *const states[] = {[RUN_BROKEN] = "broken",
                                          [RUN_STOPPED] = "stopped",
+                                         [RUN_READING] = "reading",
                                          [RUN_TRAINING] = "training",
                                          [RUN_FINISHED] = "finished"};
     const json_t *network = part_of(run, "network");

@@ -34,9 +34,17 @@
 
 /* ------------------------------------------------------------------- search */
 
+/** A run that a search has met. */
+struct met {
+    char *name;
+    struct timespec changed;
+    int known;
+};
+
 struct search {
-    struct runs *runs;
-    size_t entries, left_out;
+    struct met *at; /* [room] */
+    size_t count, room, entries;
+    int no_memory;
 };
 
 static struct run *find_run(struct runs *runs, const char *name)
@@ -64,37 +72,55 @@ static char *shown_name(const struct runs *runs, const char *name)
     return shown;
 }
 
-static void add_run(struct search *s, const char *name)
+static void add_run(struct runs *runs, const char *name)
 {
-    struct runs *runs = s->runs;
-    struct run *run = find_run(runs, name);
-    char *shown;
+    char *shown = shown_name(runs, name);
+    struct run *run = shown ? run_create(++runs->ids, name, shown) : NULL;
     size_t i = 0;
 
-    if (run) {
-        run->found = runs->searches;
-        return;
-    }
-    while (i < RUNS && runs->at[i])
-        i++;
-    shown = i < RUNS ? shown_name(runs, name) : NULL;
-    run = shown ? run_create(++runs->ids, name, shown) : NULL;
     free(shown);
-    if (!run) {
-        s->left_out++;
+    if (!run)
         return;
-    }
+    while (runs->at[i])
+        i++;
     run->found = runs->searches;
     runs->at[i] = run;
     runs->count++;
 }
 
-static int holds_run(int folder)
+/* Whether it does; *changed is when its log did, or else its description. */
+static int holds_run(int folder, struct timespec *changed)
 {
     struct stat st;
 
-    return fstatat(folder, "run.json", &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-           S_ISREG(st.st_mode);
+    if (fstatat(folder, "run.json", &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+        !S_ISREG(st.st_mode))
+        return 0;
+    *changed = st.st_mtim;
+    if (fstatat(folder, "log.jsonl", &st, AT_SYMLINK_NOFOLLOW) == 0)
+        *changed = st.st_mtim;
+    return 1;
+}
+
+static void meet(struct search *s, const char *name, struct timespec changed)
+{
+    size_t room = s->room ? 2 * s->room : 64;
+    struct met *at = s->at;
+    char *copy = strdup(name);
+
+    if (copy && s->count == s->room) {
+        at = reallocarray(s->at, room, sizeof(*at));
+        if (at) {
+            s->at = at;
+            s->room = room;
+        }
+    }
+    if (copy && at) {
+        at[s->count++] = (struct met){copy, changed, 0};
+    } else {
+        free(copy);
+        s->no_memory = 1;
+    }
 }
 
 static void search(struct search *s, int folder, char *name, int level);
@@ -125,10 +151,12 @@ static void search_below(struct search *s, int folder, char *name, int level)
 /* `folder` is closed; -1 where it could not be opened, as a file cannot. */
 static void search(struct search *s, int folder, char *name, int level)
 {
+    struct timespec changed;
+
     if (folder < 0)
         return;
-    if (holds_run(folder))
-        add_run(s, name);
+    if (holds_run(folder, &changed))
+        meet(s, name, changed);
     else if (level < LEVELS) {
         search_below(s, folder, name, level);
         return;
@@ -154,29 +182,74 @@ static int open_folder(struct runs *runs)
     return folder;
 }
 
+static int newest_first(const void *a, const void *b)
+{
+    const struct met *x = a, *y = b;
+
+    if (x->changed.tv_sec != y->changed.tv_sec)
+        return x->changed.tv_sec < y->changed.tv_sec ? 1 : -1;
+    if (x->changed.tv_nsec != y->changed.tv_nsec)
+        return x->changed.tv_nsec < y->changed.tv_nsec ? 1 : -1;
+    return strcmp(x->name, y->name);
+}
+
+/* Watch what was met, those that changed last where there are too many, and
+ * nothing else. */
+static void watch_met(struct runs *runs, struct search *s)
+{
+    size_t n = s->count < RUNS ? s->count : RUNS;
+
+    if (s->count > RUNS)
+        qsort(s->at, s->count, sizeof(*s->at), newest_first);
+    for (size_t i = 0; i < n; i++) {
+        struct run *run = find_run(runs, s->at[i].name);
+
+        s->at[i].known = run != NULL;
+        if (run)
+            run->found = runs->searches;
+    }
+    for (size_t i = 0; i < RUNS; i++)
+        if (runs->at[i] && runs->at[i]->found != runs->searches)
+            forget(runs, i);
+    for (size_t i = 0; i < n; i++)
+        if (!s->at[i].known)
+            add_run(runs, s->at[i].name);
+}
+
+/* What is wrong with a search that could read the folder. */
+static void tell_search(struct runs *runs, const struct search *s)
+{
+    runs->error[0] = '\0';
+    if (s->count > RUNS)
+        snprintf(runs->error, sizeof(runs->error),
+                 "%zu of %zu runs are left out: only the %d that changed last "
+                 "are watched",
+                 s->count - RUNS, s->count, RUNS);
+    else if (s->entries >= ENTRIES)
+        snprintf(runs->error, sizeof(runs->error),
+                 "only some of its folders are searched: there are more than "
+                 "%d entries",
+                 ENTRIES);
+    else if (s->no_memory)
+        snprintf(runs->error, sizeof(runs->error),
+                 "some runs are left out: out of memory");
+}
+
 static void search_all(struct runs *runs)
 {
-    struct search s = {runs, 0, 0};
+    struct search s = {0};
     int folder = open_folder(runs);
     char name[PATH_MAX] = "";
 
     runs->searches++;
     if (folder >= 0) {
-        runs->error[0] = '\0';
         search(&s, folder, name, 0);
+        tell_search(runs, &s);
     }
-    for (size_t i = 0; i < RUNS; i++)
-        if (runs->at[i] && runs->at[i]->found != runs->searches)
-            forget(runs, i);
-    if (s.left_out)
-        snprintf(runs->error, sizeof(runs->error),
-                 "%zu of %zu runs are left out: only %d can be watched",
-                 s.left_out, runs->count + s.left_out, RUNS);
-    else if (s.entries >= ENTRIES)
-        snprintf(runs->error, sizeof(runs->error),
-                 "only some of its folders are searched: there are more than "
-                 "%d entries",
-                 ENTRIES);
+    watch_met(runs, &s);
+    for (size_t i = 0; i < s.count; i++)
+        free(s.at[i].name);
+    free(s.at);
 }
 
 static void look_at_all(struct runs *runs)

@@ -38,7 +38,13 @@ struct curve {
 
 enum { TRAIN_ERROR, LOSS, TEST_ERROR, TEST_LOSS, CURVES };
 
-enum run_state { RUN_BROKEN, RUN_STOPPED, RUN_TRAINING, RUN_FINISHED };
+enum run_state {
+    RUN_BROKEN,
+    RUN_READING, /* its log is long, and not read to its end */
+    RUN_STOPPED,
+    RUN_TRAINING,
+    RUN_FINISHED,
+};
 
 /** Which file, as it was when it was read. */
 struct version {
@@ -69,7 +75,8 @@ struct run {
     off_t read;            /* bytes of its lines that were taken */
     char tail[64];         /* the last of them */
     size_t n_tail;
-    int skip; /* the line that comes is too long, and left out */
+    int unread; /* there is more of it than was looked at */
+    int skip;   /* the line that comes is too long, and left out */
     long iteration, best_iteration, lines, broken_lines;
     double last[CURVES], best_error, lr, speed; /* NaN: none */
     struct curve curves[CURVES];

@@ -43,6 +43,7 @@ function watchRuns(server) {
   function stateOf(run) {
     if (run.error) return `cannot be read: ${run.error}`; /* or its log alone */
     if (run.state === 'finished') return 'finished';
+    if (run.state === 'reading') return 'its log is long, and being read';
     const at = run.changed ? `, last line ${ago(run)}` : '';
     return run.state === 'training' ? `training${at}`
       : `stopped: no process trains it${at}`;
