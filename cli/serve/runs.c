@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* All runs below a folder, and the one thread that looks at them: it answers
  * /runs and feeds the pages that watch. While nobody asks it rests, and a disk
- * that is slow holds up nothing but it. */
+ * that is slow, or gone, holds up nothing but it. */
 #include "runs.h"
 
 #include "../cli.h"
@@ -486,14 +486,16 @@ int runs_open(struct server *s)
     return 0;
 }
 
-void runs_close(struct runs *runs)
+int runs_close(struct runs *runs)
 {
     if (!runs)
-        return;
+        return 0;
     pthread_mutex_lock(&runs->lock);
     runs->closing = 1;
     pthread_cond_signal(&runs->work);
     pthread_mutex_unlock(&runs->lock);
-    pthread_join(runs->thread, NULL);
+    if (serve_join(runs->thread))
+        return -1;
     destroy(runs);
+    return 0;
 }

@@ -40,6 +40,10 @@ struct serve_options {
 /** Seconds on a clock that only goes on. */
 double serve_now(void);
 
+/** Join a thread that reads files: 0, or -1 where a disk holds it up. Nothing
+ * can wake it then, and the process ends without it. */
+int serve_join(pthread_t thread);
+
 /* ----------------------------------------------------------------- models */
 
 /** Plans of one batch size each, for one stream, and what they read and
@@ -246,8 +250,9 @@ struct stream;
 int runs_open(struct server *s);
 /** Answer a request in the thread of runs; it is held meanwhile. */
 void runs_begin(struct runs *runs, struct request *r);
-/** End the thread. NULL will do, as below. */
-void runs_close(struct runs *runs);
+/** End the thread: 0, or -1 where serve_join() fails, and nothing is freed.
+ * NULL will do, as below. */
+int runs_close(struct runs *runs);
 
 /** The next bytes of a stream; *size is 0: http_pause() was called, and
  *  http_resume() will be. 0: it has ended. */
@@ -275,6 +280,7 @@ struct server {
     struct engine *engine;
     struct runs *runs; /* NULL: none are watched */
     struct metrics metrics;
+    struct reload *reload; /* of models */
     char *token;
     size_t max_body;
     double begun;

@@ -17,8 +17,19 @@
 
 /** Between two looks at the deadlines. */
 #define TICK_NANOSECONDS 50000000L
+/** For threads that read files, at the end. */
+#define JOIN_SECONDS 3
 /** Files that are open besides connections. */
 #define OTHER_FILES 64
+
+int serve_join(pthread_t thread)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += JOIN_SECONDS;
+    return pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &until) ? -1 : 0;
+}
 
 /* ---------------------------------------------------------------- reloading */
 
@@ -55,11 +66,13 @@ static void *reload_models(void *user)
     return NULL;
 }
 
-static void reload_join(struct reload *reload)
+/* 0, or -1 as serve_join(). */
+static int reload_join(struct reload *reload)
 {
-    if (reload->runs)
-        pthread_join(reload->thread, NULL);
+    if (reload->runs && serve_join(reload->thread))
+        return -1;
     reload->runs = 0;
+    return 0;
 }
 
 static void reload_start(struct reload *reload)
@@ -123,18 +136,16 @@ static void drain(struct server *s, const sigset_t *signals)
 
 static void run(struct server *s, const sigset_t *signals)
 {
-    struct reload reload = {.server = s};
     int number = 0;
 
     while (number != SIGTERM && number != SIGINT) {
         if (number == SIGHUP)
-            reload_start(&reload);
-        reload_tick(&reload);
+            reload_start(s->reload);
+        reload_tick(s->reload);
         http_tick(s);
         number = next_signal(signals);
     }
     drain(s, signals);
-    reload_join(&reload);
 }
 
 /* ------------------------------------------------------------------ opening */
@@ -234,10 +245,12 @@ int serve_run(const struct serve_options *given, char *const *models, int count)
     struct serve_options o = *given;
     struct server s = {
         .options = &o, .n_slots = count, .listening = -1, .begun = serve_now()};
+    struct reload reload = {.server = &s};
     int fd = -1, is_loopback = 0, status;
     sigset_t signals;
     char where[128];
 
+    s.reload = &reload;
     block_signals(&signals);
     json_object_seed(0); /* before there are threads */
     pthread_mutex_init(&s.metrics.lock, NULL);
@@ -259,7 +272,10 @@ int serve_run(const struct serve_options *given, char *const *models, int count)
         http_close(&s);
     else if (fd >= 0)
         close(fd);
-    runs_close(s.runs);
+    if (reload_join(&reload) || runs_close(s.runs)) {
+        say("files do not come from their disk: they are not waited for");
+        _exit(status); /* a thread may still use what the rest would free */
+    }
     engine_close(s.engine);
     slots_free(s.slots, s.n_slots);
     free(s.token);

@@ -5,6 +5,7 @@ prometheus_client, where they are installed."""
 import base64
 import concurrent.futures
 import contextlib
+import ctypes
 import fcntl
 import http.client
 import json
@@ -197,7 +198,6 @@ def answers_as_predict(model):
 
 
 @test
-@test
 def computes_half_of_what_is_there(model):
     body, headers = form(*16 * [("a.jpg", JPEG)])
     with serving(f"m={model}", "--threads", "2", "--streams", "2",
@@ -212,6 +212,7 @@ def computes_half_of_what_is_there(model):
                 sizes['count{model="m"}']), sizes
 
 
+@test
 def errors_have_a_status_and_a_sentence(model):
     with serving(f"m={model}", "--max-body", "1", "--queue", "3") as server:
         error = server.error
@@ -777,6 +778,93 @@ def watches_runs(model):
         page.until(lambda page: page.runs["live"]["state"] == "stopped")
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(10) == 0, server.said()
+
+
+@test
+def watches_those_of_many_that_changed_last(model):
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        runs = [Run(folder / f"{i // 100}/{i}") for i in range(1003)]
+        for i, each in enumerate(runs):
+            each.report()
+            os.utime(each.folder / "log.jsonl", (2000000000 - i,) * 2)
+        with serving("--runs", folder) as server:
+            told = server.json("/runs")
+            names = {run["name"] for run in told["runs"]}
+            assert names == {f"{i // 100}/{i}" for i in range(1000)}
+            assert told["error"].startswith("3 of 1003 runs are left out"), told
+            runs[1001].report()
+            os.utime(runs[1001].folder / "log.jsonl", (2000000001,) * 2)
+            for _ in range(100):
+                time.sleep(0.2)
+                now = {run["name"] for run in server.json("/runs")["runs"]}
+                if now != names:
+                    break
+            assert now - names == {"10/1001"} and names - now == {"9/999"}, (
+                now - names, names - now)
+
+
+@test
+def says_that_it_reads_a_long_log(model):
+    with tempfile.TemporaryDirectory() as name:
+        one = Run(pathlib.Path(name, "one"))
+        one.report()
+        one.log(*70 * [json.dumps({"iteration": 1, "gradients": "x" * 10**6})])
+        one.report()
+        with serving("--runs", name) as server:
+            told = server.json("/runs")["runs"][0]
+            assert (told["state"], told["iteration"]) == ("reading", 1), told
+            for _ in range(100):
+                time.sleep(0.2)
+                told = server.json("/runs")["runs"][0]
+                if told["state"] != "reading":
+                    break
+            # it did not grow: it was written before our time
+            assert (told["state"], told["iteration"]) == ("stopped", 2), told
+
+
+@contextlib.contextmanager
+def hung(folder):
+    """A file system over the folder that never answers, as one of a network whose
+    server is gone: nobody serves it."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    device = os.open("/dev/fuse", os.O_RDWR)
+    with contextlib.ExitStack() as end:
+        end.callback(os.close, device)
+        options = f"fd={device},rootmode=40000,user_id=0,group_id=0"
+        if libc.mount(b"hung", os.fsencode(folder), b"fuse",
+                      ctypes.c_ulong(0), options.encode()):
+            raise OSError(ctypes.get_errno(), "mount")
+        end.callback(libc.umount2, os.fsencode(folder), 2)  # MNT_DETACH
+        yield
+
+
+@test
+def ends_though_a_disk_does_not_answer(model):
+    with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as end:
+        folder = pathlib.Path(name)
+        Run(folder / "run").report()
+        shutil.copy(model, folder / "m.safetensors")
+        servers = [Server(folder / "m.safetensors", "--runs", folder,
+                          "--deadline", "2") for _ in range(2)]
+        for server in servers:
+            end.callback(server.process.kill)
+            assert server.json("/runs")["runs"][0]["name"] == "run"
+        time.sleep(1)  # what was looked at is fresh no more
+        try:
+            end.enter_context(hung(folder))
+        except OSError as error:
+            print(f"# no file system that hangs: {error}")
+            return
+        watches, reloads = servers
+        watches.error(504, "--deadline", "/runs")
+        reloads.process.send_signal(signal.SIGHUP)
+        for server in servers:
+            assert server.json("/predict/m", JPEG)["top"]
+            server.process.send_signal(signal.SIGTERM)
+        for server in servers:
+            assert server.process.wait(15) == 0, server.said()
+            assert "not waited for" in server.said()
 
 
 class Browser:
