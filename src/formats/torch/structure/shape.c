@@ -76,7 +76,7 @@ static bool fits_block(const struct reader *r, struct layer *const *part)
 /* The next block, with a convolution in its shortcut or without. */
 static bool read_block(struct reader *r, bool projected)
 {
-    struct layer *part[MOST_PARTS], *shortcut = NULL;
+    struct layer *part[MOST_PARTS] = {NULL}, *shortcut = NULL;
     size_t at = r->at, n = 0;
 
     if (r->s->n_convs - at < r->how.parts + projected)
