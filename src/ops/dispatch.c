@@ -8,6 +8,7 @@
 #include "ops/conv/product_kernels.h"
 #include "ops/conv/winograd_int8_kernels.h"
 #include "ops/conv/winograd_kernels.h"
+#include "ops/gram_kernels.h"
 #include "ops/int8_kernels.h"
 #include "ops/kernels.h"
 #include "ops/pool_kernels.h"
@@ -91,6 +92,7 @@
     }
 
 DISPATCH(rn_direct_kernels, rn_direct_kernels)
+DISPATCH(rn_gram_kernels, rn_gram_kernels)
 PAIRED(rn_pair_kernels, rn_pair_kernels)
 BYTES(rn_int8_kernels, rn_int8_kernels)
 BYTES(rn_int8_product_kernels, rn_int8_product_kernels)

@@ -5,6 +5,7 @@
  * becomes V diag((l + 0.1)^-1/2) V' (x - m). */
 #include "core/memory.h"
 #include "core/threads.h"
+#include "ops/gram.h"
 #include "train/eigen.h"
 #include "train/trainer.h"
 
@@ -15,60 +16,31 @@
 #define CONTRAST ((float)(55 / 55.425625842204074)) /* the root of 3072 */
 /* Added to every eigenvalue: directions that hardly vary stay small. */
 #define BIAS 0.1
-/* Rows whose products are summed together, which a core's cache holds. */
-enum { ROWS = 32 };
-/* Rows that one pass over the sums takes. */
-enum { TOGETHER = 4 };
 
 /* All that is computed, for images of n numbers. */
 struct whitening {
     size_t n, count;  /* images so far */
     double *sum;      /* [n] */
     double *products; /* [n][n], below the diagonal and on it */
-    double *rows;     /* [ROWS][n] */
+    double *rows;     /* [RN_GRAM_ROWS][n] */
+    double *room;     /* of rn_gram_add() */
     double *values;   /* [n] */
     float *mean, *std, *triangle;
 };
 
-/* to[0..n) += a sum of TOGETHER rows, each times its number i. */
-static void add_rows(const double *rows, size_t stride, size_t i, size_t n,
-                     double *to)
-{
-    const double *a = rows, *b = a + stride, *c = b + stride, *d = c + stride;
-    const double p = a[i], q = b[i], r = c[i], s = d[i];
-
-    for (size_t k = 0; k < n; k++)
-        to[k] = to[k] + p * a[k] + q * b[k] + r * c[k] + s * d[k];
-}
-
-/* products += the products of each row's numbers with each other. A row of the
- * sums is one thread's, and takes the rows in their order. */
-static void add_products(const double *rows, size_t count, size_t n,
-                         double *products, int threads)
-{
-#pragma omp parallel for num_threads(threads) schedule(dynamic, 8)
-    for (size_t i = 0; i < n; i++) {
-        double *to = products + i * n;
-        size_t r = 0;
-
-        for (; r + TOGETHER <= count; r += TOGETHER)
-            add_rows(rows + r * n, n, i, i + 1, to);
-        for (; r < count; r++)
-            for (size_t k = 0; k <= i; k++)
-                to[k] += rows[r * n + i] * rows[r * n + k];
-    }
-}
-
 static void add_images(struct whitening *w, const struct rn_batch *batch,
                        int threads)
 {
+    const float *image = batch->images;
+    double *row = w->rows;
     size_t count = (size_t)batch->count;
 
-    for (size_t i = 0; i < count * w->n; i++) {
-        w->rows[i] = (double)batch->images[i];
-        w->sum[i % w->n] += w->rows[i];
-    }
-    add_products(w->rows, count, w->n, w->products, threads);
+    for (size_t i = 0; i < count; i++, image += w->n, row += w->n)
+        for (size_t k = 0; k < w->n; k++) {
+            row[k] = (double)image[k];
+            w->sum[k] += row[k];
+        }
+    rn_gram_add(w->rows, count, w->n, w->room, w->products, threads);
     w->count += count;
 }
 
@@ -86,7 +58,7 @@ static int sum_images(struct rn_trainer *t, struct whitening *w,
         .skip_bad = t->o.skip_bad != 0,
         .sampler = {.seed = t->o.seed,
                     .count = count,
-                    .batch = ROWS,
+                    .batch = RN_GRAM_ROWS,
                     .last = RN_LAST_KEEP},
     };
     struct rn_loader *loader;
@@ -94,7 +66,7 @@ static int sum_images(struct rn_trainer *t, struct whitening *w,
     int rc;
 
     rn_loader_prepare_as(&config, &t->model->preprocessing);
-    config.end = (count + ROWS - 1) / ROWS;
+    config.end = (count + RN_GRAM_ROWS - 1) / RN_GRAM_ROWS;
     rc = rn_loader_create(&loader, &config, err);
     for (long i = 0; i < config.end && !rc; i++) {
         rc = rn_loader_next(loader, &batch, NULL, err);
@@ -142,9 +114,10 @@ static int join(struct whitening *w, int threads, struct rn_error *err)
     sums = rn_alloc(n * n, sizeof(*sums));
     if (!sums)
         return rn_fail_memory(err, n * n * sizeof(*sums), "the whitening");
-    for (size_t r = 0; r < n; r += ROWS)
-        add_products(w->products + r * n, n - r < ROWS ? n - r : ROWS, n, sums,
-                     threads);
+    for (size_t r = 0; r < n; r += RN_GRAM_ROWS)
+        rn_gram_add(w->products + r * n,
+                    n - r < RN_GRAM_ROWS ? n - r : RN_GRAM_ROWS, n, w->room,
+                    sums, threads);
     for (size_t i = 0, at = 0; i < n; i++)
         for (size_t k = 0; k <= i; k++)
             w->triangle[at++] = (float)sums[i * n + k];
@@ -158,15 +131,16 @@ static int allocate(struct whitening *w, size_t channels, struct rn_error *err)
 
     w->sum = rn_alloc(n, sizeof(*w->sum));
     w->products = rn_alloc(n * n, sizeof(*w->products));
-    w->rows = rn_alloc(ROWS * n, sizeof(*w->rows));
+    w->rows = rn_alloc(RN_GRAM_ROWS * n, sizeof(*w->rows));
+    w->room = rn_alloc(rn_gram_room(n), sizeof(*w->room));
     w->values = rn_alloc(n, sizeof(*w->values));
     w->mean = rn_alloc(n, sizeof(*w->mean));
     w->std = rn_alloc(channels, sizeof(*w->std));
     w->triangle = rn_alloc(rn_whitening_count(n), sizeof(*w->triangle));
     for (size_t c = 0; w->std && c < channels; c++)
         w->std[c] = 1;
-    return w->sum && w->products && w->rows && w->values && w->mean && w->std &&
-                   w->triangle
+    return w->sum && w->products && w->rows && w->room && w->values &&
+                   w->mean && w->std && w->triangle
                ? RN_OK
                : rn_fail_memory(err, 2 * n * n * sizeof(*w->products),
                                 "the whitening");
@@ -177,6 +151,7 @@ static void release(struct whitening *w)
     rn_free(w->sum);
     rn_free(w->products);
     rn_free(w->rows);
+    rn_free(w->room);
     rn_free(w->values);
     rn_free(w->mean);
     rn_free(w->std);
