@@ -23,6 +23,7 @@ struct list {
     struct rn_data_info data;
     struct needs *known;
     size_t n_known;
+    size_t open; /* runs that choose their length themselves */
 };
 
 static int open_data(struct list *list)
@@ -42,7 +43,9 @@ static int same_needs(const struct rn_train_options *a,
 {
     const char *x = a->net ? a->net : "", *y = b->net ? b->net : "";
 
-    return strcmp(x, y) == 0 && a->batch == b->batch &&
+    return strcmp(x, y) == 0 &&
+           strcmp(a->block ? a->block : "", b->block ? b->block : "") == 0 &&
+           a->batch == b->batch && a->size == b->size &&
            a->precision == b->precision && a->shortcut == b->shortcut &&
            a->stride_v1 == b->stride_v1 && a->exact == b->exact &&
            a->recompute == b->recompute;
@@ -66,6 +69,7 @@ static int build(const struct list *list, const struct rn_train_options *o,
         .width = list->data.width > 0 ? list->data.width : o->size,
         .shortcut = o->shortcut,
         .stride_v1 = o->stride_v1,
+        .block = o->block,
     };
 
     return rn_model_create(model, o->net ? o->net : "resnet20", &net, err);
@@ -103,6 +107,18 @@ static int measure(struct needs *needs, const struct rn_model *model,
     if (rc == RN_OK)
         needs->images_per_second = result.images_per_second_median;
     return rc;
+}
+
+/* Whether the run itself chooses its network, batch or length when it begins, by
+ * weights or pictures. */
+static int is_open(const struct list *list, const struct study_run *run)
+{
+    const struct rn_train_options *o = &run->options;
+    int given = run->state.iterations > 0 || o->epochs > 0 || o->iterations > 0;
+
+    if (!o->net && o->weights)
+        return 1;
+    return list->data.height == 0 && (!o->net || o->batch <= 0 || !given);
 }
 
 /* NULL after a message: the network cannot be made for these data. */
@@ -151,9 +167,9 @@ static const char *state_text(enum run_is is)
     return texts[is];
 }
 
-/* Seconds left of a run, which are added to the sum. */
-static double list_run(struct list *list, const struct study_run *run,
-                       struct table *table)
+/* Of a run that is not open: what its other cells say, and the seconds left. */
+static double list_needs(struct list *list, const struct study_run *run,
+                         struct table *table)
 {
     double iterations = iterations_of(list, run), seconds = 0;
     const struct needs *needs = needs_of(list, &run->options);
@@ -162,12 +178,6 @@ static double list_run(struct list *list, const struct study_run *run,
 
     if (run->is == RUN_FINISHED)
         left = 0;
-    table_cell(table, "%s", run->name);
-    table_cell(table, "%s", state_text(run->is));
-    table_cell(table, "%s",
-               text_count(&t, (uint64_t)(run->state.iteration > 0
-                                             ? run->state.iteration
-                                             : 0)));
     table_cell(table, "%s", text_count(&t, (uint64_t)iterations));
     if (!needs) {
         table_cell(table, "-");
@@ -178,6 +188,26 @@ static double list_run(struct list *list, const struct study_run *run,
     table_cell(table, "%s", text_seconds(&t, seconds));
     table_cell(table, "%s", text_bytes(&t, needs->bytes));
     return seconds;
+}
+
+/* Seconds left of a run, which are added to the sum. */
+static double list_run(struct list *list, const struct study_run *run,
+                       struct table *table)
+{
+    struct text t;
+
+    table_cell(table, "%s", run->name);
+    table_cell(table, "%s", state_text(run->is));
+    table_cell(table, "%s",
+               text_count(&t, (uint64_t)(run->state.iteration > 0
+                                             ? run->state.iteration
+                                             : 0)));
+    if (!is_open(list, run))
+        return list_needs(list, run, table);
+    for (int i = 0; i < 3; i++)
+        table_cell(table, "-");
+    list->open++;
+    return 0;
 }
 
 int study_list(struct study_run *runs, size_t count)
@@ -204,8 +234,13 @@ int study_list(struct study_run *runs, size_t count)
         }
         table_print(table);
         printf("%zu run%s, about %s one after another on this machine, at the "
-               "speed of a few steps\n",
+               "speed of a few steps",
                count, count == 1 ? "" : "s", text_seconds(&t, seconds));
+        if (list.open)
+            printf(", and %zu that choose%s network, batch or length when %s",
+                   list.open, list.open == 1 ? "s its" : " their",
+                   list.open == 1 ? "it begins" : "they begin");
+        putchar('\n');
     }
     free(list.known);
     return rc;
