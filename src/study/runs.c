@@ -43,6 +43,12 @@ static double number_of(const json_t *object, const char *key)
     return json_number_value(json_object_get(object, key));
 }
 
+/* 0 of what is no whole number that fits. */
+static long count_of(const json_t *object, const char *key)
+{
+    return (long)json_integer_value(json_object_get(object, key));
+}
+
 static void describe(struct rn_found *run)
 {
     const json_t *network = json_object_get(run->text, "network");
@@ -54,8 +60,8 @@ static void describe(struct rn_found *run)
     run->params = number_of(network, "params");
     run->macs = number_of(network, "macs");
     run->memory = number_of(network, "train_bytes");
-    run->batch = (int)number_of(run->options, "batch");
-    run->iterations = (long)number_of(run->text, "iterations");
+    run->batch = count_of(run->options, "batch");
+    run->iterations = count_of(run->text, "iterations");
     run->test_name = number_of(data, "validation") > 0 ? "validation" : "test";
 }
 
@@ -110,7 +116,8 @@ static bool take_report(struct rn_found *run, const struct rn_log_entry *line)
 
     if (speed > 0)
         run->seconds +=
-            (double)(line->iteration - run->iteration) * run->batch / speed;
+            (double)(line->iteration - run->iteration) * (double)run->batch /
+            speed;
     run->iteration = line->iteration;
     run->train_error = real_of(line->object, "train_error");
     run->loss = real_of(line->object, "loss");
@@ -282,6 +289,17 @@ static int search(const struct search *s, const char *folder, int level)
     return rc;
 }
 
+/* "runs/" is "runs", so that names are what stands behind it. */
+static char *root_of(const char *folder)
+{
+    char *root = rn_strdup(folder);
+    size_t n = strlen(folder);
+
+    while (root && n > 1 && root[n - 1] == '/')
+        root[--n] = '\0';
+    return root;
+}
+
 /* plain20 comes before plain110. */
 static int by_name(const void *a, const void *b)
 {
@@ -295,15 +313,19 @@ int rn_runs_find(struct rn_runs *runs, const char *folder,
                  struct rn_error *err)
 {
     struct rn_error own = {0};
-    const struct search s = {runs, folder, message, user, err ? err : &own};
-    int rc;
+    char *root = root_of(folder);
+    const struct search s = {runs, root, message, user, err ? err : &own};
+    int rc = root ? RN_OK
+                  : rn_fail_memory(err, strlen(folder), "a folder's name");
 
     *runs = (struct rn_runs){.count = 0};
-    rc = search(&s, folder, 0);
+    if (rc == RN_OK)
+        rc = search(&s, root, 0);
     if (rc == RN_OK && runs->count == 0)
         rc = rn_fail(err, RN_ERR_ARG,
                      "'%s' holds no runs: no folder below it has a run.json",
                      folder);
+    rn_free(root);
     if (rc)
         rn_runs_free(runs);
     else

@@ -89,15 +89,19 @@ int rn_log_read(const char *path,
     size_t size = 0;
     long last[2] = {0, 0}; /* iteration of reports, of records */
     int rc = rn_file_read(path, LOG_LIMIT, &bytes, &size, err);
-    char *text = (char *)bytes;
+    char *text = (char *)bytes, *past = rc == RN_OK ? text + size : text;
 
     *faults = (struct rn_log_faults){.lines = 0};
-    for (char *end; rc == RN_OK && (end = strchr(text, '\n')); text = end + 1) {
+    for (char *end; rc == RN_OK && text != past &&
+                    (end = memchr(text, '\n', (size_t)(past - text)));
+         text = end + 1) {
         struct rn_log_entry line = {.object = NULL};
 
         *end = '\0';
         faults->lines++;
-        if (parse_line(text, &line) && line.iteration > last[line.record]) {
+        /* zeros are what a file system leaves of a block that it lost */
+        if (strlen(text) == (size_t)(end - text) && parse_line(text, &line) &&
+            line.iteration > last[line.record]) {
             last[line.record] = line.iteration;
             if (!take(user, &line))
                 rc = rn_fail_memory(err, size, "a log");
