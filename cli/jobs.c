@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -94,8 +95,10 @@ static void become(const char *folder, int lock, char *const *argv,
 
 int job_start(struct job *job, int lock, const char *folder, char *const *argv)
 {
-    pid_t parent = getpid(), child = fork();
+    pid_t parent = getpid(), child;
 
+    job->said = job_said(folder);
+    child = fork();
     if (child == 0)
         become(folder, lock, argv, parent);
     if (child < 0) {
@@ -156,19 +159,45 @@ void job_restore(const int saved[2])
     close(saved[1]);
 }
 
-const char *job_last_line(const char *folder, char *buf, size_t size)
+off_t job_said(const char *folder)
 {
     int file = open_in(folder, OUTPUT, O_RDONLY);
     off_t end = file < 0 ? 0 : lseek(file, 0, SEEK_END);
+
+    if (file >= 0)
+        close(file);
+    return end > 0 ? end : 0;
+}
+
+/* Less than a message and the blocks it may need. */
+static int is_full(const char *folder)
+{
+    struct statvfs s;
+
+    return statvfs(folder, &s) == 0 && s.f_bavail < 2;
+}
+
+const char *job_last_line(const struct job *job, const char *folder, char *buf,
+                          size_t size)
+{
+    int file = open_in(folder, OUTPUT, O_RDONLY);
+    off_t end = job_said(folder);
     off_t from = end > (off_t)size - 1 ? end - (off_t)size + 1 : 0;
-    ssize_t length = file < 0 ? 0 : pread(file, buf, size - 1, from);
+    ssize_t length;
     char *line;
 
+    if (from < job->said)
+        from = job->said;
+    length = file < 0 ? 0 : pread(file, buf, size - 1, from);
     if (file >= 0)
         close(file);
     buf[length > 0 ? length : 0] = '\0';
     for (length = (ssize_t)strlen(buf); length > 0 && buf[length - 1] == '\n';)
         buf[--length] = '\0';
+    if (!*buf)
+        return is_full(folder) ? "its disk is full, and had no room for what it "
+                                 "said"
+                               : "it said nothing";
     line = strrchr(buf, '\n');
     return line ? line + 1 : buf;
 }

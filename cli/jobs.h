@@ -10,6 +10,7 @@ struct job {
     pid_t process; /* 0: none */
     int lock;      /* the run folder's lock, also held by the process */
     size_t run;    /* the caller's number for it */
+    off_t said;    /* bytes of its folder's output.txt that are not its own */
     double began;  /* seconds_now() */
 };
 
@@ -41,7 +42,12 @@ void job_stop(const struct job *job);
 int job_divert(const char *folder, int saved[2]);
 void job_restore(const int saved[2]);
 
-/** The last line of what it printed, in buf. */
-const char *job_last_line(const char *folder, char *buf, size_t size);
+/** Bytes of the folder's output.txt. */
+off_t job_said(const char *folder);
+
+/** The last line of what it printed, in buf; or that there is none, and whether
+ *  the disk is full. */
+const char *job_last_line(const struct job *job, const char *folder, char *buf,
+                          size_t size);
 
 #endif

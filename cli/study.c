@@ -74,7 +74,7 @@ struct study {
     size_t count;
     struct job jobs[JOBS_MAX];
     int n_jobs, threads;
-    size_t failed, busy;
+    size_t failed, busy; /* busy: another process is at it */
     struct rn_ranks *ranks; /* that compute each run together, or NULL */
 };
 
@@ -91,6 +91,14 @@ static char *joined(const char *a, const char *joint, const char *b)
     if (text)
         snprintf(text, size, "%s%s%s", a, joint, b);
     return text;
+}
+
+/* "DIR/NAME", also of "DIR/". */
+static char *below(const char *folder, const char *name)
+{
+    size_t n = strlen(folder);
+
+    return joined(folder, n && folder[n - 1] == '/' ? "" : "/", name);
 }
 
 /* "--lr=0.1"; 0, or -1 when memory is short. */
@@ -156,7 +164,7 @@ static int make_run(struct study *s, size_t i)
     if (rc)
         return rc;
     run->name = rn_study_run(s->study, i);
-    run->folder = joined(s->o->out, "/", run->name);
+    run->folder = below(s->o->out, run->name);
     s->count++;
     if (!run->folder || make_arguments(s, i, run) < 0) {
         say_error("out of memory");
@@ -346,7 +354,7 @@ static void finish_run(struct study *s, const struct job *job, int status)
         say_error("%s: killed; the memory may not suffice", run->name);
     else
         say_error("%s: failed with exit status %d: %s", run->name, status,
-                  job_last_line(run->folder, line, sizeof(line)));
+                  job_last_line(job, run->folder, line, sizeof(line)));
 }
 
 /* One look at all jobs; how many still run. */
@@ -431,6 +439,7 @@ static int train_together(struct study *s, size_t i)
     int what = ranks_told(s->ranks, first ? order(s, i, &job.lock) : PASS);
 
     if (what == BEGIN || what == GO_ON) {
+        job.said = job_said(run->folder);
         finish_run(s, &job,
                    train_diverted(s, run, what == GO_ON ? run->folder : NULL));
         if (job.lock >= 0)
@@ -474,14 +483,18 @@ static int copy(FILE *in, FILE *out)
     return ferror(in) || fflush(out) != 0 ? -1 : 0;
 }
 
-/* Beside the runs, for 'study --report'; whole or not at all. */
+/* Beside the runs, for 'study --report'; whole or not at all, also when several
+ * processes begin at once. */
 static int keep_file(const struct study *s)
 {
-    char *path = joined(s->o->out, "/", KEPT);
-    char *part = joined(s->o->out, "/", KEPT ".tmp");
+    char temporary[64];
+    char *path = below(s->o->out, KEPT), *part;
     FILE *in = NULL, *out = NULL;
     int status = EXIT_FAILED;
 
+    snprintf(temporary, sizeof(temporary), KEPT ".tmp-%ld-%ld", (long)getpid(),
+             (long)time(NULL));
+    part = below(s->o->out, temporary);
     if (path && same_file(path, s->file)) {
         status = 0;
         goto out;
@@ -514,16 +527,19 @@ static int make_folder(const char *folder)
 }
 
 static void print_result(const struct options *o, const char *folder,
-                         const struct rn_study_result *r, size_t failed)
+                         const struct rn_study_result *r, size_t failed,
+                         size_t busy)
 {
+    char *page = below(folder, "report.html");
+
     if (o->json) {
         json_t *object = json_new();
-        char *page = joined(folder, "/", "report.html");
 
         json_put(object, "report", json_text(page));
         json_put(object, "runs", json_count(r->runs));
         json_put(object, "finished", json_count(r->finished));
         json_put(object, "failed", json_count(failed));
+        json_put(object, "elsewhere", json_count(busy));
         json_put(object, "groups", json_count(r->groups));
         json_line(object);
         free(page);
@@ -533,7 +549,10 @@ static void print_result(const struct options *o, const char *folder,
            r->finished);
     if (failed)
         printf(", %zu failed", failed);
-    printf("\nreport: %s/report.html\n", folder);
+    if (busy)
+        printf(", %zu left to another process", busy);
+    printf("\nreport: %s\n", page ? page : folder);
+    free(page);
 }
 
 /* The report, by one of the ranks. */
@@ -543,7 +562,7 @@ static int conclude(const struct study *s)
     int rc = report(s->o->out, s->study, &result, s->o->quiet);
 
     if (rc == 0)
-        print_result(s->o, s->o->out, &result, s->failed);
+        print_result(s->o, s->o->out, &result, s->failed, s->busy);
     return rc;
 }
 
@@ -595,14 +614,14 @@ static int report_again(const struct options *o)
     struct rn_study_result result = {.runs = 0};
     struct rn_study *study = NULL;
     struct rn_error err;
-    char *path = joined(o->report, "/", KEPT);
+    char *path = below(o->report, KEPT);
     int rc;
 
     if (path && access(path, R_OK) == 0 && rn_study_read(&study, path, &err))
         say("%s; the report is made without it", err.msg);
     rc = report(o->report, study, &result, o->quiet);
     if (rc == 0)
-        print_result(o, o->report, &result, 0);
+        print_result(o, o->report, &result, 0, 0);
     rn_study_destroy(study);
     free(path);
     return rc;
