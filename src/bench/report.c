@@ -17,7 +17,6 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 /* In pixels. */
 #define LARGEST  36 /* radius of the network with most parameters */
@@ -525,10 +524,9 @@ static int remove_file(const char *folder, const char *file,
                        struct rn_error *err)
 {
     char *path = rn_path_join(folder, file);
-    int rc = path ? RN_OK : rn_fail_memory(err, 256, "a file name");
+    int rc = path ? rn_file_remove(path, err)
+                  : rn_fail_memory(err, 256, "a file name");
 
-    if (path && unlink(path) != 0 && errno != ENOENT)
-        rc = rn_fail_errno(err, "remove", path);
     rn_free(path);
     return rc;
 }

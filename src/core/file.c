@@ -270,6 +270,13 @@ int rn_file_write(const char *path, const void *bytes, size_t size,
     return rc;
 }
 
+int rn_file_remove(const char *path, struct rn_error *err)
+{
+    if (unlink(path) == 0 || errno == ENOENT)
+        return RN_OK;
+    return rn_fail_errno(err, "remove", path);
+}
+
 int rn_print_text(char **text, size_t *size,
                   void (*print)(const void *what, FILE *out), const void *what,
                   struct rn_error *err)

@@ -13,7 +13,7 @@ const struct rn_figure *rn_report_figures(const struct rn_report_input *in,
                                           size_t *count)
 {
     static const char *const every[] = {"*"};
-    static const struct rn_figure all = {"All runs", every, 1};
+    static const struct rn_figure all = {"All runs", every, 1, 0};
 
     if (in->study && in->study->n_figures) {
         *count = in->study->n_figures;

@@ -177,7 +177,10 @@ static int read_figure(struct reader *r, char *value)
     if (!s->figures)
         return short_memory(r);
     s->figures[s->n_figures++] = (struct rn_figure){
-        .title = value, .patterns = patterns, .count = count};
+        .title = value,
+        .patterns = patterns,
+        .count = count,
+        .line = r->line};
     return RN_OK;
 }
 
@@ -451,6 +454,30 @@ static int check_rules(struct reader *r)
     return RN_OK;
 }
 
+static bool names_a_run(const struct rn_study *s, const char *pattern)
+{
+    for (size_t i = 0; i < s->count; i++)
+        if (fnmatch(pattern, s->runs[i].name, 0) == 0)
+            return true;
+    return false;
+}
+
+/* Nor was a curve that no run has. */
+static int check_figures(struct reader *r)
+{
+    const struct rn_study *s = r->study;
+
+    for (size_t i = 0; i < s->n_figures; i++)
+        for (size_t k = 0; k < s->figures[i].count; k++)
+            if (!names_a_run(s, s->figures[i].patterns[k]))
+                return rn_fail(r->err, RN_ERR_ARG,
+                               "%s:%d: no run is called '%.60s'; they are "
+                               "called like '%s'",
+                               r->path, s->figures[i].line,
+                               s->figures[i].patterns[k], s->runs[0].name);
+    return RN_OK;
+}
+
 static int read_all(struct reader *r, char *text)
 {
     int rc = RN_OK;
@@ -468,7 +495,9 @@ static int read_all(struct reader *r, char *text)
                      r->path);
     if (rc == RN_OK)
         rc = make_runs(r);
-    return rc ? rc : check_rules(r);
+    if (rc == RN_OK)
+        rc = check_rules(r);
+    return rc ? rc : check_figures(r);
 }
 
 int rn_study_read(struct rn_study **out, const char *path, struct rn_error *err)

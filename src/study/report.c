@@ -47,22 +47,60 @@ static int write_file(const char *folder, const char *name,
     return rc;
 }
 
-static int write_files(const char *folder, const struct rn_report_input *in,
+/* What an earlier report of the study had and this one has not would mislead. */
+static int remove_file(const char *folder, const char *name,
                        struct rn_error *err)
 {
-    size_t n_figures;
-    const struct rn_figure *figures = rn_report_figures(in, &n_figures);
-    char name[48];
+    char *path = rn_path_join(folder, name);
+    int rc = path ? rn_file_remove(path, err)
+                  : rn_fail_memory(err, strlen(folder) + strlen(name), name);
+
+    rn_free(path);
+    return rc;
+}
+
+static bool there_is(const char *folder, const char *name)
+{
+    char *path = rn_path_join(folder, name);
+    bool there = path && rn_is_file(path);
+
+    rn_free(path);
+    return there;
+}
+
+static int write_parts(const char *folder, const struct rn_report_input *in,
+                       struct rn_error *err)
+{
     int rc = RN_OK;
 
     for (size_t i = 0; i < COUNT(parts) && rc == RN_OK; i++)
         if (!parts[i].wanted || parts[i].wanted(in))
             rc = write_file(folder, parts[i].file,
                             &(struct page){in, parts[i].write, NULL}, err);
-    for (size_t i = 0; i < n_figures && rc == RN_OK; i++) {
+        else if (in->study)
+            rc = remove_file(folder, parts[i].file, err);
+    return rc;
+}
+
+static int write_figures(const char *folder, const struct rn_report_input *in,
+                         struct rn_error *err)
+{
+    size_t count;
+    const struct rn_figure *figures = rn_report_figures(in, &count);
+    bool more = true;
+    char name[48];
+    int rc = RN_OK;
+
+    for (size_t i = 0; more && rc == RN_OK; i++) {
         snprintf(name, sizeof(name), "figure-%zu.svg", i + 1);
-        rc = write_file(folder, name, &(struct page){in, NULL, &figures[i]},
-                        err);
+        if (i < count) {
+            rc = write_file(folder, name, &(struct page){in, NULL, &figures[i]},
+                            err);
+            continue;
+        }
+        more = in->study && there_is(folder, name);
+        if (more)
+            rc = remove_file(folder, name, err);
     }
     return rc;
 }
@@ -92,7 +130,9 @@ int rn_study_report_sized(const char *folder, const struct rn_study *study,
     if (study && study->title)
         in.title = study->title;
     if (rc == RN_OK)
-        rc = write_files(folder, &in, err);
+        rc = write_parts(folder, &in, err);
+    if (rc == RN_OK)
+        rc = write_figures(folder, &in, err);
     if (rc == RN_OK)
         count(&own, &runs, &groups);
     if (result)

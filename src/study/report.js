@@ -14,6 +14,9 @@
     return e;
   };
 
+  // Of any number of values, for which Math.max(...values) has no room.
+  const most = (values, least) => values.reduce((a, b) => Math.max(a, b), least);
+
   const step = (range, parts) => {
     const power = 10 ** Math.floor(Math.log10(range / parts));
     return power * [1, 2, 5, 10].find(n => n * power >= range / parts);
@@ -33,10 +36,10 @@
   });
 
   const scales = (all, state) => {
-    const x_max = Math.max(1, ...all.flatMap(l => l.points.map(p => p[0])));
+    const x_max = most(all.flatMap(l => l.points.map(p => p[0])), 1);
     const late = all.flatMap(l => l.points.filter(p => p[0] >= 0.04 * x_max && p[1] > 0).map(p => p[1]));
-    const y_max = late.length ? Math.min(100, Math.max(...late) * 1.02) : 100;
-    const y_min = state.log ? Math.max(0.01, Math.min(y_max / 10, ...late) * 0.9) : 0;
+    const y_max = late.length ? Math.min(100, most(late, 0) * 1.02) : 100;
+    const y_min = state.log ? Math.max(0.01, Math.min(y_max / 10, -most(late.map(y => -y), -100)) * 0.9) : 0;
     const place = state.log ? y => Math.log(Math.max(y, y_min) / y_min) / Math.log(y_max / y_min) : y => y / y_max;
     return {x_max, y_max, y_min,
       x: x => BOX.left + x / x_max * (BOX.right - BOX.left),

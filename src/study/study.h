@@ -31,6 +31,7 @@ struct rn_figure {
     const char *title;
     const char *const *patterns; /* of runs' names */
     size_t count;
+    int line; /* of the file */
 };
 
 struct rn_study {
@@ -52,7 +53,7 @@ struct rn_found {
     const char *data;            /* checksum */
     const char *test_name;       /* "test" or "validation" */
     double params, macs, memory; /* 0: not known */
-    int batch;
+    long batch;
     long iteration, iterations;   /* of the log's last line, of all */
     bool finished;                /* all, or as many as `patience` left */
     double train_error, loss;     /* of the log's last line; NaN: none yet */

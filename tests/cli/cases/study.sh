@@ -77,15 +77,33 @@ for run in resnet8-seed1 resnet8-seed2 plain8-seed1; do
     [ -e jobs/$run/last.safetensors ] && echo $run
 done
 
+echo "## a picture that the file no longer names goes"
+grep -v 'Plain:' fine.conf > fewer.conf
+study fewer.conf $small_data --out jobs/
+ls jobs | grep figure
+
 echo "## a failed run does not stop the others"
 printf 'net = resnet8\niterations = 6\nbatch = 16\nlr = 0.1 | 1000000\n' > fails.conf
 study fails.conf $small_data --out fails
 
 echo "## reports of any folder, with a broken log"
-printf 'nothing\n{"iteration": 1' >> fails/lr0.1/log.jsonl
+printf 'nothing\n\0\0\0\n{"iteration": 1' >> fails/lr0.1/log.jsonl
 mkdir fails/other
 echo '{' > fails/other/run.json
 study --report fails
+study --report fails/
+cut -d, -f1 fails/report.csv
+
+echo "## what runs choose themselves is not known before"
+for class in a b; do
+    mkdir -p photos/$class
+    for i in 1 2 3; do
+        { printf 'P5 8 8 255\n'; head -c 64 /dev/zero; } > photos/$class/$i.pgm
+    done
+done
+printf 'net = resnet8 | resnet14\nsize = 8\nwhen = net=resnet8: batch=2 epochs=3\n' > open.conf
+resnet study open.conf photos --out open --list |
+    sed 's/[0-9.]* m\{0,1\}s  *[0-9.]* [kM]B/T M/; s/about .* one/about T one/; s/  */ /g'
 
 # try TEXT: the file with this text makes no study
 try() {
@@ -106,6 +124,7 @@ try 'net = resnet8 | plain8\nname = run\n'
 try 'net = resnet8\nwhen = net=resnet8 lr=1\n'
 try 'net = resnet8\nout = x\n'
 try 'net = resnet8\nfigure = all\n'
+try 'net = resnet8 | plain8\nfigure = All: resnet8 plain20*\n'
 try 'net = resnet8\nname = ../x\n'
 fails resnet study fine.conf --out bad
 fails resnet study missing.conf $small_data --out bad
