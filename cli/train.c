@@ -191,14 +191,22 @@ static const char *text_error(struct text *t, double error, int digits)
     return t->at;
 }
 
+/* A loss of a network that goes astray has more digits than anybody reads. */
+static const char *text_loss(struct text *t, double loss)
+{
+    snprintf(t->at, sizeof(t->at), fabs(loss) < 1e6 ? "%.4f" : "%.4g", loss);
+    return t->at;
+}
+
 static void describe(const struct rn_train_report *r, char *line, size_t size)
 {
-    struct text done, all, left, error;
+    struct text done, all, left, error, loss;
 
     snprintf(line, size,
-             "%s/%s  epoch %.2f  loss %.4f%s  lr %.4g  %.0f images/s  %s left",
+             "%s/%s  epoch %.2f  loss %s%s  lr %.4g  %.0f images/s  %s left",
              text_count(&done, (uint64_t)r->iteration),
-             text_count(&all, (uint64_t)r->iterations), r->epoch, r->loss,
+             text_count(&all, (uint64_t)r->iterations), r->epoch,
+             text_loss(&loss, r->loss),
              text_error(&error, r->train_error, 2), r->lr, r->images_per_second,
              text_seconds(&left, r->seconds_left));
 }
@@ -329,8 +337,8 @@ static void print_text(const char *run, const struct rn_train_result *r)
         for (int i = 0; i < r->measures; i++)
             if (r->measured[i].title && !r->measured[i].percent)
                 printf(", %s %.4f", r->measured[i].title, r->measured[i].value);
-        printf(", loss %.4f, %s images\n", r->test_loss,
-               text_count(&t, (uint64_t)r->test_images));
+        printf(", loss %s", text_loss(&t, r->test_loss));
+        printf(", %s images\n", text_count(&t, (uint64_t)r->test_images));
         printf("best %.2f %% at iteration %s: %s/best.safetensors\n",
                r->best_error, text_count(&t, (uint64_t)r->best_iteration), run);
     }

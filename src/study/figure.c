@@ -36,6 +36,15 @@ bool rn_figure_shows(const struct rn_figure *figure,
     return false;
 }
 
+bool rn_figure_shows_any(const struct rn_figure *figure,
+                         const struct rn_report_input *in)
+{
+    for (size_t g = 0; g < in->groups->count; g++)
+        if (rn_figure_shows(figure, in, g))
+            return true;
+    return false;
+}
+
 /* --------------------------------------------------------------- drawing */
 
 static void scale(struct rn_plot *plot, const struct rn_report_input *in,

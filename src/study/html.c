@@ -61,7 +61,9 @@ static void run_row(FILE *out, const struct rn_found *run)
     else
         fputs("<td></td>", out); /* none yet, or the run learns a hint */
     if (isfinite(run->loss))
-        rn_print(out, "<td>%.4f</td></tr>\n", run->loss);
+        rn_print(out, run->loss < 1e6 ? "<td>%.4f</td></tr>\n"
+                                      : "<td>%.4g</td></tr>\n",
+                 run->loss);
     else
         fputs("<td></td></tr>\n", out);
 }
@@ -188,6 +190,11 @@ void rn_report_html(FILE *out, const struct rn_report_input *in)
     for (size_t i = 0; i < count; i++) {
         fputs("<h2>", out);
         rn_text_xml(out, figures[i].title);
+        if (!rn_figure_shows_any(&figures[i], in)) {
+            fputs("</h2>\n<p class=\"note\">None of these runs has begun.</p>\n",
+                  out);
+            continue;
+        }
         fprintf(out, "</h2>\n<figure data-figure=\"%zu\">\n", i);
         rn_report_figure(out, in, &figures[i]);
         fputs("</figure>\n", out);

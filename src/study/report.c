@@ -93,13 +93,11 @@ static int write_figures(const char *folder, const struct rn_report_input *in,
 
     for (size_t i = 0; more && rc == RN_OK; i++) {
         snprintf(name, sizeof(name), "figure-%zu.svg", i + 1);
-        if (i < count) {
+        more = i < count || (in->study && there_is(folder, name));
+        if (i < count && rn_figure_shows_any(&figures[i], in))
             rc = write_file(folder, name, &(struct page){in, NULL, &figures[i]},
                             err);
-            continue;
-        }
-        more = in->study && there_is(folder, name);
-        if (more)
+        else if (in->study)
             rc = remove_file(folder, name, err);
     }
     return rc;

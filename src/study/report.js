@@ -81,7 +81,9 @@
     axes(svg, s, state);
     for (const l of all) {
       const inside = l.points.filter(p => p[1] <= s.y_max);
-      if (inside.length)
+      if (inside.length === 1)
+        svg.append(element("circle", {cx: s.x(inside[0][0]), cy: s.y(inside[0][1]), r: 1 + 1.5 * l.width, fill: l.colour}));
+      else if (inside.length)
         svg.append(element("polyline", {fill: "none", stroke: l.colour, "stroke-width": l.width, "stroke-linejoin": "round",
           points: inside.map(p => `${s.x(p[0]).toFixed(1)},${s.y(p[1]).toFixed(1)}`).join(" ")}));
     }

@@ -121,6 +121,10 @@ const struct rn_figure *rn_report_figures(const struct rn_report_input *in,
 bool rn_figure_shows(const struct rn_figure *figure,
                      const struct rn_report_input *in, size_t group);
 
+/** Whether it shows any; a study that has only begun may not. */
+bool rn_figure_shows_any(const struct rn_figure *figure,
+                         const struct rn_report_input *in);
+
 /** A column of the tables of groups, for a page and for Markdown alike. */
 struct rn_column {
     const char *title;
