@@ -13,4 +13,4 @@
 #SBATCH --output=%x-%j.out
 set -u
 export SRUN_CPUS_PER_TASK="${SLURM_CPUS_PER_TASK:-1}"
-exec srun --mpi="${RESNET_MPI:-pmix}" "${RESNET:-resnet}" eval "$@"
+exec srun --wait=60 --mpi="${RESNET_MPI:-pmix}" "${RESNET:-resnet}" eval "$@"

@@ -52,7 +52,7 @@ else
 fi
 # srun does not take these over by itself.
 export SRUN_CPUS_PER_TASK="${SLURM_CPUS_PER_TASK:-1}"
-srun --mpi="${RESNET_MPI:-pmix}" "${RESNET:-resnet}" train "$@"
+srun --wait=60 --mpi="${RESNET_MPI:-pmix}" "${RESNET:-resnet}" train "$@"
 status=$?
 
 # 128 + SIGUSR1: saved, for the time is nearly over.
