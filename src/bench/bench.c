@@ -312,7 +312,8 @@ int rn_bench_sized(const struct rn_model *model,
     }
 out:
     rn_together_close(&b.together);
-    rn_plan_destroy(b.plan);
+    if (!rn_ranks_lent(b.o.ranks))
+        rn_plan_destroy(b.plan);
     rn_model_destroy(b.quantized);
     rn_update_free(&b.update);
     rn_energy_close(&b.energy);

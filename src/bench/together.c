@@ -118,11 +118,13 @@ int rn_together_figures(struct rn_together *t, long steps,
         .waits = (r->waited - t->waited) / (double)steps,
         .sent = (r->sent - t->sent) / (uint64_t)steps,
     };
-    struct figures *all = rn_alloc((size_t)r->size, sizeof(*all));
-    int rc;
+    struct figures *all;
+    void *room;
+    int rc = rn_ranks_room(r, sizeof(own), "ranks", &room, err);
 
-    if (!all)
-        return rn_fail_memory(err, (size_t)r->size * sizeof(*all), "ranks");
+    if (rc != RN_OK)
+        return rc;
+    all = room;
     rc = rn_ranks_gather(r, &own, sizeof(own), all, err);
     result->ranks = r->size;
     result->step_seconds = own.seconds;
@@ -134,6 +136,6 @@ int rn_together_figures(struct rn_together *t, long steps,
         if (all[i].sent > result->sent_bytes_most)
             result->sent_bytes_most = all[i].sent;
     }
-    rn_free(all);
+    rn_ranks_free(r, all);
     return rc;
 }

@@ -154,13 +154,19 @@ static int look_at(struct rn_post *p, struct rn_letter *l,
                    struct rn_error *err)
 {
     struct rn_ranks *r = p->ranks;
-    int done = 0;
+    int done = 0, rc;
 
-    if (r->transport->test(r->self, &l->message, &l->request, &done))
+    rn_pump_hold(&r->pump);
+    rc = r->transport->test(r->self, &l->message, &l->request, &done);
+    l->done = done != 0;
+    if (l->done)
+        rn_pump_count(&r->pump, -1);
+    rn_pump_release(&r->pump);
+    if (rc)
         return fail_at(r, &l->message, err);
-    if (!done)
+    if (!l->done)
         return RN_OK;
-    l->done = *progress = true;
+    *progress = true;
     p->left--;
     return listener->done
                ? listener->done(listener->user, &l->message, l->tag, err)
@@ -253,8 +259,8 @@ int rn_post_look(struct rn_post *post, const struct rn_listener *listener,
     return look(post, listener, LOOK_MOST, &progress, err);
 }
 
-int rn_post_wait(struct rn_post *post, const struct rn_listener *listener,
-                 struct rn_error *err)
+static int wait_for(struct rn_post *post, const struct rn_listener *listener,
+                    struct rn_error *err)
 {
     double since = rn_now(), looked = since, before = since;
     struct rn_ranks *r = post->ranks;
@@ -293,6 +299,17 @@ int rn_post_wait(struct rn_post *post, const struct rn_listener *listener,
     return RN_OK;
 }
 
+int rn_post_wait(struct rn_post *post, const struct rn_listener *listener,
+                 struct rn_error *err)
+{
+    int rc;
+
+    rn_pump_rest(&post->ranks->pump, true);
+    rc = wait_for(post, listener, err);
+    rn_pump_rest(&post->ranks->pump, false);
+    return rc;
+}
+
 /* ---------------------------------------------------------------- messages */
 
 int rn_post_create(struct rn_post *post, struct rn_ranks *r, size_t room,
@@ -306,8 +323,28 @@ int rn_post_create(struct rn_post *post, struct rn_ranks *r, size_t room,
     return RN_OK;
 }
 
+/* Nobody waits any more for what is under way. */
+static void take_back(struct rn_post *post)
+{
+    struct rn_ranks *r = post->ranks;
+
+    for (size_t i = 0; i < post->count; i++) {
+        struct rn_letter *l = &post->letters[i];
+
+        if (l->done)
+            continue;
+        rn_pump_hold(&r->pump);
+        r->lent |= r->transport->cancel &&
+                   r->transport->cancel(r->self, &l->message, &l->request);
+        rn_pump_count(&r->pump, -1);
+        rn_pump_release(&r->pump);
+    }
+    post->count = post->left = 0;
+}
+
 void rn_post_free(struct rn_post *post)
 {
+    take_back(post);
     rn_free(post->letters);
     *post = (struct rn_post){.ranks = NULL};
 }
@@ -317,14 +354,21 @@ int rn_post_start(struct rn_post *post, const struct rn_message *message,
 {
     struct rn_ranks *r = post->ranks;
     struct rn_letter *l;
+    int rc;
 
     if (post->left == 0)
         post->count = post->next = 0;
     assert(post->count < post->room);
     l = &post->letters[post->count];
     *l = (struct rn_letter){.message = *message, .tag = tag};
-    if (message->bytes > RN_MESSAGE_MOST ||
-        r->transport->start(r->self, message, &l->request))
+    if (message->bytes > r->most)
+        return fail_at(r, message, err);
+    rn_pump_hold(&r->pump);
+    rc = r->transport->start(r->self, message, &l->request);
+    if (!rc)
+        rn_pump_count(&r->pump, 1);
+    rn_pump_release(&r->pump);
+    if (rc)
         return fail_at(r, message, err);
     if (!message->receives)
         r->sent += message->bytes;
@@ -333,87 +377,101 @@ int rn_post_start(struct rn_post *post, const struct rn_message *message,
     return RN_OK;
 }
 
-/* Room for an exchange. */
-static int make_room(struct rn_ranks *r, size_t count, struct rn_error *err)
-{
-    if (count <= r->post.room)
-        return RN_OK;
-    rn_post_free(&r->post);
-    return rn_post_create(&r->post, r, count, err);
-}
-
 int rn_ranks_exchange(struct rn_ranks *r, const struct rn_message *messages,
                       size_t count, struct rn_error *err)
 {
     const struct rn_listener nobody = {.done = NULL};
-    int rc = make_room(r, count, err);
+    int rc = RN_OK;
 
     for (size_t i = 0; i < count && rc == RN_OK; i++)
         rc = rn_post_start(&r->post, &messages[i], i, err);
-    return rc == RN_OK ? rn_post_wait(&r->post, &nobody, err) : rc;
+    if (rc == RN_OK)
+        rc = rn_post_wait(&r->post, &nobody, err);
+    if (rc != RN_OK)
+        take_back(&r->post);
+    return rc;
+}
+
+bool rn_ranks_lent(const struct rn_ranks *r)
+{
+    return r && r->lent;
+}
+
+void rn_ranks_free(const struct rn_ranks *r, void *p)
+{
+    if (!rn_ranks_lent(r))
+        rn_free(p);
 }
 
 int rn_ranks_gather(struct rn_ranks *r, const void *own, size_t bytes,
                     void *all, struct rn_error *err)
 {
-    struct rn_message *messages;
     size_t n = 0;
-    int rc;
 
     memmove((char *)all + (size_t)rn_ranks_rank(r) * bytes, own, bytes);
     if (!r || bytes == 0)
         return RN_OK;
-    messages = rn_alloc(2 * (size_t)r->size, sizeof(*messages));
-    if (!messages)
-        return rn_fail_memory(err, 2 * (size_t)r->size * sizeof(*messages),
-                              "messages");
     own = (char *)all + (size_t)r->rank * bytes;
     for (int i = 1; i < r->size; i++) {
         int to = (r->rank + i) % r->size;
 
-        messages[n++] = (struct rn_message){
+        r->messages[n++] = (struct rn_message){
             .peer = to,
             .receives = 1,
             .data = (char *)all + (size_t)to * bytes,
             .bytes = bytes,
         };
-        messages[n++] = (struct rn_message){
+        r->messages[n++] = (struct rn_message){
             .peer = to, .data = (void *)own, .bytes = bytes};
     }
-    rc = rn_ranks_exchange(r, messages, n, err);
-    rn_free(messages);
+    return rn_ranks_exchange(r, r->messages, n, err);
+}
+
+int rn_ranks_room(struct rn_ranks *r, size_t bytes, const char *what,
+                  void **out, struct rn_error *err)
+{
+    size_t size = (size_t)rn_ranks_count(r);
+    int rc = RN_OK;
+
+    *out = rn_alloc(size, bytes);
+    if (!*out)
+        rc = rn_fail_memory(err, size * bytes, what);
+    rc = rn_ranks_agree(r, rc, err);
+    if (rc != RN_OK) {
+        rn_free(*out);
+        *out = NULL;
+    }
     return rc;
 }
 
 int rn_ranks_tell(struct rn_ranks *r, void *data, size_t size,
                   struct rn_error *err)
 {
-    char *all;
+    void *all;
     int rc;
 
     if (!r)
         return RN_OK;
-    all = rn_alloc((size_t)r->size, size);
-    if (!all)
-        return rn_fail_memory(err, (size_t)r->size * size, "messages");
-    rc = rn_ranks_gather(r, data, size, all, err);
+    rc = rn_ranks_room(r, size, "messages", &all, err);
+    if (rc == RN_OK)
+        rc = rn_ranks_gather(r, data, size, all, err);
     if (rc == RN_OK)
         memcpy(data, all, size);
-    rn_free(all);
+    rn_ranks_free(r, all);
     return rc;
 }
 
 /* ----------------------------------------------------------------- agreeing */
 
 /* How a rank fares. */
-struct state {
+struct rn_state {
     int32_t code, stop, wish;
     char msg[sizeof(((struct rn_error *)NULL)->msg)];
 };
 
 int rn_ranks_agree(struct rn_ranks *r, int rc, struct rn_error *err)
 {
-    struct state own = {.code = rc, .stop = r ? r->asked : 0}, *all;
+    struct rn_state own = {.code = rc, .stop = r ? r->asked : 0}, *all;
     struct rn_error failure = {.code = 0};
     char name[96];
     int failed = 0;
@@ -423,9 +481,7 @@ int rn_ranks_agree(struct rn_ranks *r, int rc, struct rn_error *err)
     own.wish = r->wish;
     if (rc != RN_OK && err)
         snprintf(own.msg, sizeof(own.msg), "%s", err->msg);
-    all = rn_alloc((size_t)r->size, sizeof(*all));
-    if (!all)
-        return rn_fail_memory(err, (size_t)r->size * sizeof(*all), "messages");
+    all = r->states;
     rc = rn_ranks_gather(r, &own, sizeof(own), all, &failure);
     for (int i = 0; rc == RN_OK && i < r->size && !r->stop; i++)
         r->stop = all[i].stop;
@@ -442,7 +498,6 @@ int rn_ranks_agree(struct rn_ranks *r, int rc, struct rn_error *err)
                 failed ? rn_ranks_name(r, failed, name, sizeof(name)) : "",
                 failed ? ": " : "", all[failed].msg);
     }
-    rn_free(all);
     return rc;
 }
 
@@ -502,15 +557,16 @@ int rn_ranks_compare(struct rn_ranks *r, const struct rn_trait *traits,
                      size_t count, struct rn_error *err)
 {
     struct rn_trait *all;
+    void *room;
     int rc;
 
     if (!r)
         return RN_OK;
-    all = rn_alloc((size_t)r->size * count, sizeof(*all));
-    if (!all)
-        return rn_fail_memory(err, (size_t)r->size * count * sizeof(*all),
-                              "what ranks compare");
-    rc = rn_ranks_gather(r, traits, count * sizeof(*traits), all, err);
+    rc = rn_ranks_room(r, count * sizeof(*all), "what ranks compare", &room,
+                       err);
+    all = room;
+    if (rc == RN_OK)
+        rc = rn_ranks_gather(r, traits, count * sizeof(*traits), all, err);
     for (size_t i = count; i < (size_t)r->size * count && rc == RN_OK; i++) {
         const struct rn_trait *first = &all[i % count];
 
@@ -518,11 +574,32 @@ int rn_ranks_compare(struct rn_ranks *r, const struct rn_trait *traits,
             rc = differ(r, (int)(i / count), first, &all[i],
                         traits[i % count].name, err);
     }
-    rn_free(all);
+    rn_ranks_free(r, all);
     return rc;
 }
 
 /* ------------------------------------------------------- making and leaving */
+
+static int make_room(struct rn_ranks *r, struct rn_error *err)
+{
+    size_t size = (size_t)r->size;
+
+    r->peers = rn_alloc(size, sizeof(*r->peers));
+    r->messages = rn_alloc(2 * size, sizeof(*r->messages));
+    r->states = rn_alloc(size, sizeof(*r->states));
+    return r->peers && r->messages && r->states
+               ? rn_post_create(&r->post, r, 2 * size, err)
+               : rn_fail_memory(err, size * sizeof(*r->states), "ranks");
+}
+
+static void release(struct rn_ranks *r)
+{
+    rn_post_free(&r->post);
+    rn_ranks_free(r, r->peers);
+    rn_ranks_free(r, r->states);
+    rn_free(r->messages);
+    rn_free(r);
+}
 
 int rn_ranks_create(struct rn_ranks **out, const struct rn_transport *transport,
                     void *self, int rank, int size, double timeout,
@@ -530,24 +607,25 @@ int rn_ranks_create(struct rn_ranks **out, const struct rn_transport *transport,
 {
     const struct rn_peer own = myself();
     struct rn_ranks *r = rn_alloc(1, sizeof(*r));
-    int rc = RN_OK;
+    int rc;
 
     *out = NULL;
-    if (r) {
-        *r = (struct rn_ranks){.transport = transport,
-                               .self = self,
-                               .rank = rank,
-                               .size = size,
-                               .timeout = timeout,
-                               .missing = -1};
-        r->peers = rn_alloc((size_t)size, sizeof(*r->peers));
-    }
-    if (!r || !r->peers) {
+    if (!r || rn_pump_create(&r->pump, transport, self)) {
         transport->leave(self, 0);
         rn_free(r);
-        return rn_fail_memory(err, (size_t)size * sizeof(own), "ranks");
+        return rn_fail_memory(err, sizeof(*r), "ranks");
     }
-    rc = rn_ranks_gather(r, &own, sizeof(own), r->peers, err);
+    r->transport = transport;
+    r->self = self;
+    r->rank = rank;
+    r->size = size;
+    r->most = RN_MESSAGE_MOST;
+    r->timeout = timeout;
+    r->missing = -1;
+    rc = make_room(r, err);
+    r->broken = rc != RN_OK;
+    if (rc == RN_OK)
+        rc = rn_ranks_gather(r, &own, sizeof(own), r->peers, err);
     if (rc != RN_OK) {
         rn_ranks_leave(r);
         return rc;
@@ -561,8 +639,7 @@ void rn_ranks_leave(struct rn_ranks *r)
 {
     if (!r)
         return;
+    rn_pump_free(&r->pump);
     r->transport->leave(r->self, !r->broken);
-    rn_free(r->peers);
-    rn_post_free(&r->post);
-    rn_free(r);
+    release(r);
 }

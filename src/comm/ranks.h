@@ -7,6 +7,7 @@
 #ifndef RN_COMM_RANKS_H
 #define RN_COMM_RANKS_H
 
+#include "comm/pump.h"
 #include "comm/transport.h"
 #include "core/error.h"
 
@@ -29,7 +30,7 @@ struct rn_letter {
 };
 
 /** Messages under way, while something else is done. What they are of stays
- *  until they are done, or the ranks are `broken`. */
+ *  until they are done, or the post is freed: see rn_ranks_lent(). */
 struct rn_post {
     struct rn_ranks *ranks;
     struct rn_letter *letters; /* [room] */
@@ -37,25 +38,33 @@ struct rn_post {
     size_t next;               /* to be looked at */
 };
 
+struct rn_state;
+
 struct rn_ranks {
     const struct rn_transport *transport;
     void *self;
     int rank, size;
+    size_t most;    /* bytes of a message: RN_MESSAGE_MOST */
     double timeout; /* seconds without any message that end it */
     bool over;      /* the work failed: there is nothing to exchange any more */
     bool broken; /* and it was an exchange: the ranks do not leave together */
     bool mixes;  /* what computes may differ, */
     char mixed[320]; /* and does so: the first difference; "": none */
-    int missing; /* the first rank that did not answer, or -1 */
-    int asked;   /* what events.stop() says here, for the next agreement */
-    int stop;    /* and what it said on the first rank that was asked to stop */
-    int wish;    /* what rank 0 says there, for all */
+    bool lent;       /* messages may still touch what they are of */
+    int missing;     /* the first rank that did not answer, or -1 */
+    int asked;       /* what events.stop() says here, for the next agreement */
+    int stop; /* and what it said on the first rank that was asked to stop */
+    int wish; /* what rank 0 says there, for all */
     struct rn_peer *peers;
     int local;           /* ranks on this host */
     int sharing;         /* of these, those with processors of this one's */
     struct rn_post post; /* of rn_ranks_exchange() */
-    double waited;       /* seconds in which there was nothing to do */
-    uint64_t sent;       /* bytes */
+    /* So that agreeing takes no memory: */
+    struct rn_message *messages; /* [2][size], of rn_ranks_gather() */
+    struct rn_state *states;     /* [size], of rn_ranks_agree() */
+    struct rn_pump pump;
+    double waited; /* seconds in which there was nothing to do */
+    uint64_t sent; /* bytes */
 };
 
 /** Ranks on a transport that is joined already; it is left with the handle, and
@@ -70,14 +79,15 @@ bool rn_ranks_first(const struct rn_ranks *r);
 const char *rn_ranks_name(const struct rn_ranks *r, int rank, char *text,
                           size_t size);
 
-/** All messages at once; returns when they are done. RN_ERR_RANK names the
- *  ranks that are gone or do not answer. */
+/** All messages at once, two for each rank at the most; returns when they are
+ *  done. RN_ERR_RANK names the ranks that are gone or do not answer. */
 int rn_ranks_exchange(struct rn_ranks *r, const struct rn_message *messages,
                       size_t count, struct rn_error *err);
 
 /** Room for so many messages at once. */
 int rn_post_create(struct rn_post *post, struct rn_ranks *r, size_t room,
                    struct rn_error *err);
+/** What is under way still, of a failed exchange, is taken back. */
 void rn_post_free(struct rn_post *post);
 /** Begin to send or receive. There is room again when all are done. */
 int rn_post_start(struct rn_post *post, const struct rn_message *message,
@@ -104,6 +114,16 @@ int rn_post_wait(struct rn_post *post, const struct rn_listener *listener,
  *  lie in its place there. */
 int rn_ranks_gather(struct rn_ranks *r, const void *own, size_t bytes,
                     void *all, struct rn_error *err);
+
+/** Whether messages that could not be taken back may still read or write what
+ *  they are of: it must stay allocated then. */
+bool rn_ranks_lent(const struct rn_ranks *r);
+/** rn_free() of what messages were of, unless that has to stay. */
+void rn_ranks_free(const struct rn_ranks *r, void *p);
+
+/** Memory for every rank's `bytes`: all have it, or all fail. */
+int rn_ranks_room(struct rn_ranks *r, size_t bytes, const char *what,
+                  void **out, struct rn_error *err);
 
 /* rn_ranks_agree() of resnet.h comes before any other exchange: so a rank that
  * fails anywhere between two need only come there, and after a failure there is

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 /** Raised when this file changes: library and plugin must agree. */
-enum { RN_TRANSPORT_VERSION = 2 };
+enum { RN_TRANSPORT_VERSION = 3 };
 
 /** What a message is of. Each kind has an order of its own. */
 enum rn_message_kind {
@@ -48,6 +48,17 @@ struct rn_transport {
      *  the message's bytes came. */
     int (*test)(void *self, const struct rn_message *message,
                 struct rn_request *request, int *done);
+    /** Of a message that is not done and that nobody waits for any more: take
+     * it back. It fails where the bytes may still be read or written
+     * afterwards. NULL: they are in calls alone. */
+    int (*cancel)(void *self, const struct rn_message *message,
+                  struct rn_request *request);
+    /** Have all that is under way go on, without waiting. NULL: it does so by
+     *  itself. */
+    void (*advance)(void *self);
+    /** Whether another thread than the one that joined may call, too, one of
+     *  them at a time. Of a transport with `advance`. */
+    int (*shares)(void *self);
     /** End. With `whole` every rank does so, in good order; else nobody is
      *  waited for. */
     void (*leave)(void *self, int whole);

@@ -188,10 +188,10 @@ static int round_create(struct round *round, const struct rn_eval_pass *pass,
                           "all ranks' answers");
 }
 
-static void round_free(struct round *round)
+static void round_free(struct round *round, const struct rn_ranks *ranks)
 {
-    rn_free(round->logits);
-    rn_free(round->labels);
+    rn_ranks_free(ranks, round->logits);
+    rn_ranks_free(ranks, round->labels);
 }
 
 /* This rank's batch, if there is one left for it. */
@@ -273,7 +273,7 @@ static int run_ranks(struct feed *feed, const struct rn_eval_sink *sink,
     rc = rn_ranks_agree(feed->pass->ranks, rc, err);
     if (rc == RN_OK)
         rc = run_rounds(feed, &round, sink, err);
-    round_free(&round);
+    round_free(&round, feed->pass->ranks);
     return rc;
 }
 

@@ -241,7 +241,7 @@ int rn_grouping_create(struct rn_grouping *g, const struct rn_flat *flat,
 
 void rn_grouping_free(struct rn_grouping *g)
 {
-    rn_free(g->memory);
+    rn_ranks_free(g->ranks, g->memory);
     *g = (struct rn_grouping){.count = 0};
 }
 

@@ -54,11 +54,13 @@ static int say_table(struct rn_trainer *t, struct rn_error *err)
 {
     struct rn_ranks *r = t->o.ranks;
     struct line own = {.threads = t->threads};
-    struct line *all = rn_alloc((size_t)r->size, sizeof(*all));
-    int rc, first = 0;
+    struct line *all;
+    void *room;
+    int rc = rn_ranks_room(r, sizeof(own), "ranks", &room, err), first = 0;
 
-    if (!all)
-        return rn_fail_memory(err, (size_t)r->size * sizeof(*all), "ranks");
+    if (rc != RN_OK)
+        return rc;
+    all = room;
     strcpy(own.host, r->peers[r->rank].host);
     rc = rn_ranks_gather(r, &own, sizeof(own), all, err);
     rn_trainer_say(t, "%d ranks (%s), %d of %d groups each", r->size,
@@ -76,7 +78,7 @@ static int say_table(struct rn_trainer *t, struct rn_error *err)
                        i - first > 1 ? " each" : "");
         first = i;
     }
-    rn_free(all);
+    rn_ranks_free(r, all);
     return rc;
 }
 

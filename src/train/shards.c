@@ -17,6 +17,7 @@
 #include "train/shards.h"
 
 #include "core/memory.h"
+#include "core/threads.h"
 
 #include <string.h>
 
@@ -26,6 +27,11 @@
 #define SHARD_MOST  ((size_t)1 << 19)
 #define SHARDS_EACH 32
 #define LINE        16
+/* Where more than this share of so many seconds is waited for messages, a
+ * thread sees to it that they go on while layers are computed. It takes a part
+ * of a processor, for nothing where links are fast enough without it. */
+#define WAITS_MOST  0.02
+#define WAITS_AFTER 1.0
 
 /* --------------------------------------------------------------- making */
 
@@ -152,6 +158,13 @@ static void place_messages(struct rn_shards *s, size_t others, size_t own)
     }
 }
 
+/* Messages for numbers of so many bytes each. */
+static size_t pieces(const struct rn_shards *s, const struct rn_shard *shard,
+                     size_t size)
+{
+    return (shard->numbers * size + s->ranks->most - 1) / s->ranks->most;
+}
+
 /* Room for what comes in a step, and for its messages. */
 static int make_room(struct rn_shards *s, struct rn_error *err)
 {
@@ -167,8 +180,9 @@ static int make_room(struct rn_shards *s, struct rn_error *err)
         floats += owns(s, shard) ? others * shard->numbers : 0;
         halves += (owns(s, shard) ? others + 1 : own + 1) * shard->numbers;
         largest = shard->numbers > largest ? shard->numbers : largest;
-        messages += owns(s, shard) ? others + (size_t)s->ranks->size : own + 1;
-        messages += states;
+        messages += pieces(s, shard, sizeof(float)) *
+                    (states + (owns(s, shard) ? others + (size_t)s->ranks->size
+                                              : own + 1));
     }
     /* In bfloat16 the floats are those of the shard that is added up. */
     if (s->groups->bf16) {
@@ -212,8 +226,8 @@ void rn_shards_free(struct rn_shards *s)
     rn_free(s->shards);
     rn_free(s->all);
     rn_free(s->begin);
-    rn_free(s->incoming);
-    rn_free(s->packed);
+    rn_ranks_free(s->ranks, s->incoming);
+    rn_ranks_free(s->ranks, s->packed);
     *s = (struct rn_shards){.count = 0};
 }
 
@@ -235,20 +249,27 @@ size_t rn_shards_memory(int groups, const struct rn_ranks *ranks,
 
 /* ------------------------------------------------------------- messages */
 
-/* A message of a shard's numbers, of so many bytes each. */
+/* A shard's numbers, of so many bytes each: a message, but of a layer that is
+ * updated as a whole it may take several. */
 static int start(struct rn_shards *s, size_t i, enum rn_message_kind kind,
                  int peer, int receives, void *numbers, size_t size,
                  struct rn_error *err)
 {
-    const struct rn_message message = {
+    size_t left = s->shards[i].numbers * size, most = s->ranks->most;
+    struct rn_message message = {
         .peer = peer,
         .receives = receives,
         .data = numbers,
-        .bytes = s->shards[i].numbers * size,
         .kind = kind,
     };
+    int rc = RN_OK;
 
-    return rn_post_start(&s->post, &message, i, err);
+    for (; left > 0 && rc == RN_OK; left -= message.bytes) {
+        message.bytes = left < most ? left : most;
+        rc = rn_post_start(&s->post, &message, i, err);
+        message.data = (char *)message.data + message.bytes;
+    }
+    return rc;
 }
 
 /* The other ranks' partial sums of a shard of this one's. */
@@ -278,18 +299,32 @@ static size_t next_own(const struct rn_shards *s, size_t i)
     return i;
 }
 
+/* See to messages where steps wait for them. */
+static void hurry(struct rn_shards *s)
+{
+    double now = rn_now(), took;
+
+    s->begun = s->begun > 0 ? s->begun : now;
+    took = now - s->begun;
+    if (took > WAITS_AFTER && s->waited > WAITS_MOST * took)
+        rn_pump_start(&s->ranks->pump);
+}
+
 /* Backward begins, and nothing of the step before is under way. */
 static int open_step(struct rn_shards *s, struct rn_error *err)
 {
+    size_t size = s->groups->bf16 ? sizeof(uint16_t) : sizeof(float);
     int others = all_partials(s) - own_partials(s), rc = RN_OK;
 
     s->open = true;
     s->left = 0;
     s->fresh = s->count;
+    hurry(s);
     for (size_t i = 0; i < s->count && rc == RN_OK; i++) {
         struct rn_shard *shard = &s->shards[i];
 
-        shard->awaited = owns(s, shard) ? others : 1;
+        shard->awaited =
+            (owns(s, shard) ? others : 1) * (int)pieces(s, shard, size);
         if (owns(s, shard))
             rc = expect_sums(s, i, err);
     }
@@ -422,7 +457,8 @@ static int arrive(void *user, const struct rn_message *message, size_t i,
     shard->awaited--;
     if (owns(s, shard))
         return sum_up_next(s, err);
-    take_back(s, shard);
+    if (shard->awaited == 0)
+        take_back(s, shard);
     return RN_OK;
 }
 
@@ -460,8 +496,11 @@ static int wait_for(struct rn_shards *s, bool (*enough)(void *),
                     struct rn_error *err)
 {
     const struct rn_listener listener = {arrive, enough, s};
+    double before = s->ranks->waited;
+    int rc = rn_post_wait(&s->post, &listener, err);
 
-    return rn_post_wait(&s->post, &listener, err);
+    s->waited += s->ranks->waited - before;
+    return rc;
 }
 
 static int before_reading(void *user, size_t from, struct rn_error *err)

@@ -38,6 +38,8 @@ struct rn_shards {
     float *incoming;
     uint16_t *packed; /* in bfloat16 */
     struct rn_post post;
+    double begun;  /* rn_now() of the first step's backward, or 0 */
+    double waited; /* seconds since then that it took to wait for messages */
 
     /* Of the step under way: */
     bool last;     /* the last group of this rank's computes */

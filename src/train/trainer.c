@@ -419,8 +419,8 @@ static int build_plans(struct rn_trainer *t, struct rn_error *err)
     t->groups.bf16 = t->o.gradient_precision != 0;
     if (rc == RN_OK && t->o.ranks)
         rc = rn_shards_create(&t->shards, &t->groups, &t->flat,
-                              rn_update_by_layer(&t->update),
-                              rn_trainer_update, t, err);
+                              rn_update_by_layer(&t->update), rn_trainer_update,
+                              t, err);
     if (rc == RN_OK)
         rc = join_batch_norm(t, err);
     t->results = rn_alloc((size_t)t->groups.count, sizeof(*t->results));
@@ -577,17 +577,18 @@ static void give_result(const struct rn_trainer *t, double start,
 static void release(struct rn_trainer *t)
 {
     rn_loader_destroy(t->loader);
+    rn_shards_free(&t->shards);
     rn_plan_destroy(t->plan);
     rn_plan_destroy(t->rest_plan);
     rn_plan_destroy(t->test_plan);
     rn_teacher_free(&t->teacher);
-    rn_store_destroy(t->store);
+    if (!rn_ranks_lent(t->o.ranks))
+        rn_store_destroy(t->store);
     rn_ema_free(&t->average);
     rn_accumulate_free(&t->gradients);
-    rn_shards_free(&t->shards);
     rn_grouping_free(&t->groups);
-    rn_free(t->results);
-    rn_free(t->parts.room);
+    rn_ranks_free(t->o.ranks, t->results);
+    rn_ranks_free(t->o.ranks, t->parts.room);
     rn_update_free(&t->update);
     rn_free(t->lr_scale);
     rn_free(t->max_norm);

@@ -166,6 +166,53 @@ static int compare(void *user, struct rn_ranks *r, struct rn_error *err)
     return rn_ranks_compare(r, &trait, 1, err);
 }
 
+/* The next allocation of any of the ranks fails; they have all met. */
+static int agree_without(void *user, struct rn_ranks *r, struct rn_error *err)
+{
+    (void)user;
+    if (r->rank == 1)
+        rn_alloc_fail_after(1);
+    return rn_ranks_agree(r, RN_OK, err);
+}
+
+static int compare_without(void *user, struct rn_ranks *r, struct rn_error *err)
+{
+    struct rn_trait trait = {.name = "the colour", .value = "blue"};
+
+    (void)user;
+    if (r->rank == 1)
+        rn_alloc_fail_after(1);
+    return rn_ranks_compare(r, &trait, 1, err);
+}
+
+static int tell_without(void *user, struct rn_ranks *r, struct rn_error *err)
+{
+    int number = r->rank;
+
+    (void)user;
+    if (r->rank == 1)
+        rn_alloc_fail_after(1);
+    return rn_ranks_tell(r, &number, sizeof(number), err);
+}
+
+/* To agree takes no memory; what else lacks some fails on all ranks alike. */
+static void without_memory(void **state)
+{
+    struct office office = {.after = -1};
+    struct rank_thread threads[3];
+
+    (void)state;
+    run_ranks(&office, 3, WAIT, agree_without, NULL, 0, threads);
+    rn_alloc_fail_after(-1);
+    all_well(threads, 3);
+    run_ranks(&office, 3, WAIT, compare_without, NULL, 0, threads);
+    rn_alloc_fail_after(-1);
+    all_fail(threads, 3, RN_ERR_MEMORY, "what ranks compare");
+    run_ranks(&office, 3, WAIT, tell_without, NULL, 0, threads);
+    rn_alloc_fail_after(-1);
+    all_fail(threads, 3, RN_ERR_MEMORY, "messages");
+}
+
 static void exchanges(void **state)
 {
     struct office office = {.after = -1}, slow = {.after = -1, .slow = 7};
@@ -269,6 +316,7 @@ enum { NUMBERS = 70000, GROUPS = 12, LAYERS = 5 };
 
 struct summing {
     int groups;
+    size_t most; /* bytes of a message; 0: as many as there may be */
     bool by_layer, bf16, fails; /* the last: on rank 1, in the second step */
     float value[NUMBERS], grad[NUMBERS], state[NUMBERS];
 };
@@ -356,6 +404,8 @@ static int sum_groups(void *user, struct rn_ranks *r, struct rn_error *err)
 
     g.bf16 = s->bf16;
     memset(s->state, 0, sizeof(s->state));
+    if (r && s->most > 0)
+        r->most = s->most;
     if (rc == RN_OK)
         rc = rn_grouping_share(&g, r, err);
     if (rc == RN_OK)
@@ -402,6 +452,7 @@ static void sums(void **state)
                 many[i].groups = groups;
                 many[i].by_layer = groups % 3 == 0;
                 many[i].bf16 = alone->bf16;
+                many[i].most = groups % 3 == 0 ? 40000 : 0;
             }
             run_ranks(&office, n, WAIT, sum_groups, many, sizeof(*many),
                       threads);
@@ -750,7 +801,7 @@ static void silent(void **state)
 {
     (void)state;
     for (int k = 0; k < 2; k++) {
-        struct office office = {.silent = 2, .after = 10 + 60 * k};
+        struct office office = {.silent = 2, .after = 14 + 60 * k};
         struct rank_thread threads[RANKS_MOST];
         struct training all[3], t = run_of("silent");
         struct rn_error err = {0};
@@ -873,21 +924,14 @@ static void evaluated_alike(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(exchanges),
-        cmocka_unit_test(links),
-        cmocka_unit_test(launched),
-        cmocka_unit_test(no_room),
-        cmocka_unit_test(room_of_shards),
-        cmocka_unit_test(mixed),
-        cmocka_unit_test(sums),
-        cmocka_unit_test(trained_alike),
-        cmocka_unit_test(trained_far_apart),
-        cmocka_unit_test(optimised_alike),
-        cmocka_unit_test(groups_chosen),
-        cmocka_unit_test(synced),
-        cmocka_unit_test(different),
-        cmocka_unit_test(silent),
-        cmocka_unit_test(evaluated_alike),
+        cmocka_unit_test(exchanges),       cmocka_unit_test(without_memory),
+        cmocka_unit_test(links),           cmocka_unit_test(launched),
+        cmocka_unit_test(no_room),         cmocka_unit_test(room_of_shards),
+        cmocka_unit_test(mixed),           cmocka_unit_test(sums),
+        cmocka_unit_test(trained_alike),   cmocka_unit_test(trained_far_apart),
+        cmocka_unit_test(optimised_alike), cmocka_unit_test(groups_chosen),
+        cmocka_unit_test(synced),          cmocka_unit_test(different),
+        cmocka_unit_test(silent),          cmocka_unit_test(evaluated_alike),
     };
 
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
