@@ -8,9 +8,9 @@ the gradients of a shard, all ranks send them to its owner, which adds them up,
 updates, and sends the new weights to all; the next forward waits for those that
 it is about to read. A host has one link, which carries what its ranks tell those
 of other hosts, one after the other, each way by itself. Messages and copies cost
-the ranks' own processors, and are looked at between the steps of the plan. Ranks
-that are slower than others, and switches that cannot do what all links can, are
-not modelled.
+the ranks' own processors. They go on while layers are computed (src/comm/pump.c),
+and are looked at between the steps of the plan. Ranks that are slower than
+others, and switches that cannot do what all links can, are not modelled.
 """
 import collections
 import heapq
