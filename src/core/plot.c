@@ -184,8 +184,8 @@ void rn_plot_head(FILE *out, const struct rn_plot *p, const char *title)
             "<clipPath id=\"plot\"><rect x=\"%d\" y=\"%d\" width=\"%d\" "
             "height=\"%d\"/></clipPath>\n"
             "<rect width=\"%d\" height=\"%d\" fill=\"#ffffff\"/>\n"
-            "<text x=\"%d\" y=\"32\" font-size=\"17\" font-weight=\"bold\" "
-            "fill=\"#111827\">",
+            "<text class=\"title\" x=\"%d\" y=\"32\" font-size=\"17\" "
+            "font-weight=\"bold\" fill=\"#111827\">",
             p->left, p->top - 1, p->right - p->left + 2, p->bottom - p->top + 2,
             p->width, p->height, p->left);
     rn_text_xml(out, title);

@@ -89,7 +89,9 @@ static void training(const struct rn_report_input *in,
     struct rn_statistic s = STATISTIC(seconds);
 
     text[0] = '\0';
-    if (s.count)
+    if (s.count && s.mean < 60)
+        rn_format(text, size, "%.1f s", s.mean);
+    else if (s.count)
         rn_format(text, size, "%.1f min", s.mean / 60);
 }
 

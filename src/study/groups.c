@@ -51,9 +51,9 @@ static bool same_kind(const struct rn_found *a, const struct rn_found *b)
 
 /* ----------------------------------------------------------------- labels */
 
-/* Whether all groups have this value. */
+/* Whether all groups have this value, or all of that network. */
 static bool common(const struct rn_groups *groups, const struct rn_runs *runs,
-                   const char *key)
+                   const char *net, const char *key)
 {
     const json_t *first = NULL;
 
@@ -61,7 +61,7 @@ static bool common(const struct rn_groups *groups, const struct rn_runs *runs,
         const struct rn_found *run = &runs->at[groups->at[g].members[0]];
         const json_t *value = json_object_get(run->options, key);
 
-        if (!value)
+        if (!value || (net && strcmp(net, run->net) != 0))
             continue;
         if (first && !json_equal((json_t *)first, (json_t *)value))
             return false;
@@ -91,6 +91,17 @@ static const char *word_at(const char *words, json_int_t index, int *length)
     return words;
 }
 
+/* A path from its last folders on, of at most so many bytes. */
+static const char *end_of(const char *text, const char **dots)
+{
+    enum { MOST = 50 };
+    size_t n = strlen(text);
+    const char *slash = n > MOST ? strchr(text + n - MOST, '/') : NULL;
+
+    *dots = slash ? "…" : "";
+    return slash ? slash : text;
+}
+
 /* ", precision bf16"; what was left open has nothing to say. */
 static void append(char *label, size_t size, const char *key,
                    const json_t *value)
@@ -98,6 +109,7 @@ static void append(char *label, size_t size, const char *key,
     const struct rn_option *row = row_of(key);
     size_t used = strlen(label);
     double number = json_number_value(value);
+    const char *dots;
     int length;
 
     if (json_is_null(value) || !row ||
@@ -111,17 +123,21 @@ static void append(char *label, size_t size, const char *key,
         rn_format(label + used, size - used, ", %s%s", number > 0 ? "" : "no ",
                   key);
     } else if (json_is_string(value)) {
-        rn_format(label + used, size - used, ", %s %s", key,
-                  json_string_value(value));
+        const char *end = end_of(json_string_value(value), &dots);
+
+        rn_format(label + used, size - used, ", %s %s%s", key, dots, end);
     } else {
         rn_format(label + used, size - used, ", %s %.10g", key, number);
     }
 }
 
+/* Labels that are longer nobody reads. */
+#define LABEL_LONG 100
+
 /* "resnet20, lr 0.1, shortcut B": the network, and what is not the same in all
- * groups. */
-static void name_group(struct rn_group *group, const struct rn_groups *groups,
-                       const struct rn_runs *runs)
+ * groups, or in all of `net`. Of what is too long the end is left out. */
+static void describe(struct rn_group *group, const struct rn_groups *groups,
+                     const struct rn_runs *runs, const char *net)
 {
     const struct rn_found *run = &runs->at[group->members[0]];
     const char *key;
@@ -130,11 +146,27 @@ static void name_group(struct rn_group *group, const struct rn_groups *groups,
     rn_format(group->label, sizeof(group->label), "%s", run->net);
     json_object_foreach((json_t *)run->options, key, value)
     {
+        size_t used = strlen(group->label);
+
         if (strcmp(key, "net") == 0 || !counts(key) ||
-            common(groups, runs, key))
+            common(groups, runs, net, key))
             continue;
         append(group->label, sizeof(group->label), key, value);
+        if (!net || strlen(group->label) <= LABEL_LONG)
+            continue;
+        rn_format(group->label + used, sizeof(group->label) - used, ", …");
+        return;
     }
+}
+
+/* Recipes of different networks differ in nearly all: there the network tells
+ * them apart, and what is not the same in its own groups. */
+static void name_group(struct rn_group *group, const struct rn_groups *groups,
+                       const struct rn_runs *runs)
+{
+    describe(group, groups, runs, NULL);
+    if (strlen(group->label) > LABEL_LONG)
+        describe(group, groups, runs, runs->at[group->members[0]].net);
 }
 
 /* ----------------------------------------------------------------- groups */

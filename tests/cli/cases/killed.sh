@@ -18,7 +18,7 @@ kills=0
 figures() {
     cut -d, -f1-16 "$1/report.csv"
     cat "$1/layers.csv"
-    sed 's/[0-9]*\.[0-9]* min/T/' "$1/report.md"
+    sed 's/[0-9]*\.[0-9] \(s\|min\) |/T |/' "$1/report.md"
     cat "$1"/run-seed*/curve.svg
     cat "$1"/run-seed*/last.safetensors | cksum
 }

@@ -30,7 +30,7 @@ cmp fine.conf fine/study.conf && echo "the file is kept"
 cut -d, -f1-7 fine/report.csv
 grep -c '<svg' fine/report.html
 grep -o '<h2>[^<]*' fine/report.html
-sed -n '1p; 5,6p' fine/report.md | sed 's/[0-9]*\.[0-9]* min/T/; s/[0-9]* MB/M/'
+sed -n '1p; 5,6p' fine/report.md | sed 's/[0-9]*\.[0-9] \(s\|min\) |/T |/; s/[0-9]* MB/M/'
 
 echo "## the same weights as alone"
 prepare resnet train $small_data --net resnet8 --seed 2 --iterations 5 --batch 16 \
