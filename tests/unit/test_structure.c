@@ -744,6 +744,12 @@ static void extras_are_passed_over(void **state)
         check_same_params(model->graph, back->graph, prefixes[i]);
         rn_model_destroy(back);
     }
+    /* Of a layer that normalises, not the mean of a model file of ours. */
+    list_ours(&l, model, "");
+    l.tensors[l.count++] =
+        (struct rn_st_out){"preprocessing.mean", 1, dim, numbers, RN_F32};
+    write_pth(&l, "x.pth");
+    assert_refused("x.pth", NULL, "1 unexpected (preprocessing.mean) in no");
     /* What may change a layer's numbers is never passed over. */
     list_ours(&l, model, "module.");
     l.tensors[l.count++] =

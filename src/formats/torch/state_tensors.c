@@ -79,12 +79,14 @@ static void check_params(const struct reading *r, struct rn_faults *missing,
 
 /* ------------------------------------------------------------ left over */
 
-/* Training's, not the network's. */
-static bool may_be_left(const char *name)
+/* Training's, not the network's. In files of ours those of preprocessing, too,
+ * which are read elsewhere; in others they are of a layer before the network,
+ * that normalises. */
+static bool may_be_left(const struct reading *r, const char *name)
 {
     return rn_ends_with(name, "num_batches_tracked") ||
            rn_starts_with(name, "optimizer.") ||
-           rn_starts_with(name, "preprocessing.");
+           (r->state->description && rn_starts_with(name, "preprocessing."));
 }
 
 /* The batch norm that reads the convolution of that bias; NULL when the tensor
@@ -113,8 +115,9 @@ static const struct rn_node *norm_behind(const struct rn_graph *g,
 
 static bool is_used(const struct reading *r, const struct rn_named_tensor *t)
 {
-    return rn_graph_param(r->model->graph, t->name) || may_be_left(t->name) ||
-           may_be_left(t->tensor->name) || norm_behind(r->model->graph, t);
+    return rn_graph_param(r->model->graph, t->name) ||
+           may_be_left(r, t->name) || may_be_left(r, t->tensor->name) ||
+           norm_behind(r->model->graph, t);
 }
 
 static size_t first_part(const char *name)
