@@ -29,11 +29,14 @@ void rn_unusual_spec(struct rn_net_spec *spec,
 
 int rn_unusual_eps(struct rn_graph *g, double eps, struct rn_error *err)
 {
+    size_t norms = 0;
+
     for (size_t i = 0; i < g->n_nodes; i++) {
         const struct rn_node *n = &g->nodes[i];
 
         if (n->op != RN_OP_BATCH_NORM)
             continue;
+        norms++;
         struct rn_param *var = &g->params[n->param[RN_P_VAR]];
         for (size_t k = 0; k < var->count; k++) {
             double sum = (double)var->data[k] + eps;
@@ -46,7 +49,10 @@ int rn_unusual_eps(struct rn_graph *g, double eps, struct rn_error *err)
             var->data[k] = (float)(sum - (double)n->eps);
         }
     }
-    return RN_OK;
+    return norms ? RN_OK
+                 : rn_fail(err, RN_ERR_ARG,
+                           "an eps of batch norms, of which the network has "
+                           "none");
 }
 
 static void swap(float *a, float *b, size_t count)

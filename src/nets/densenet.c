@@ -623,6 +623,7 @@ const struct rn_family rn_family_densenet = {
     .parse = parse,
     .resolve = rn_net_no_options,
     .build = build,
+    .heeds = RN_HEEDS_NOTHING,
     .has_aux = rn_net_no_aux,
     .head = HEAD,
     .attributes = attributes,

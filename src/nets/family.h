@@ -182,6 +182,12 @@ struct rn_net_start {
 /** As in PyTorch, and so for networks of no family. */
 extern const struct rn_net_start rn_start_usual;
 
+/* ---------------------------------------------------------------- unusual */
+
+/** Which of what makes a network unusual (rn_net_is_unusual()) its builder
+ *  looks at. */
+enum rn_heeds { RN_HEEDS_NOTHING = 1, RN_HEEDS_ACTIVATION, RN_HEEDS_ALL };
+
 /* ------------------------------------------------------------- the family */
 
 struct rn_family {
@@ -197,6 +203,9 @@ struct rn_family {
     /** Append the layers to g, behind them those of auxiliary heads where
      *  spec->aux asks for them. */
     void (*build)(struct rn_graph *g, const struct rn_net_spec *spec);
+    /** What it builds unusually where the spec asks for it; anything else that
+     *  is asked is refused. */
+    enum rn_heeds heeds;
     /** Whether the network has such heads. */
     bool (*has_aux)(const struct rn_net_spec *spec);
     /** The last layer, one number for each class. */

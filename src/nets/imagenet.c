@@ -430,6 +430,7 @@ const struct rn_family rn_family_imagenet = {
     .parse = parse,
     .resolve = resolve,
     .build = rn_imagenet_build,
+    .heeds = RN_HEEDS_ALL,
     .has_aux = rn_net_no_aux,
     .head = RN_RESIDUAL_HEAD,
     .attributes = rn_residual_attributes,

@@ -431,6 +431,7 @@ const struct rn_family rn_family_inception = {
     .parse = parse,
     .resolve = rn_net_no_options,
     .build = build,
+    .heeds = RN_HEEDS_NOTHING,
     .has_aux = has_aux,
     .head = HEAD,
     .attributes = attributes,

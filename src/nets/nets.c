@@ -373,13 +373,36 @@ bool rn_net_is_unusual(const struct rn_net_spec *spec)
            spec->activation != RN_ACTIVATION_RELU;
 }
 
+/* Nothing that was asked for goes unbuilt. */
+static int check_unusual(const struct rn_net_spec *spec, struct rn_error *err)
+{
+    const enum rn_heeds heeds = spec->family->heeds;
+    const bool stem = spec->stem_stride || spec->first_stride ||
+                      spec->stem_pool != RN_STEM_POOL_USUAL;
+
+    if (stem && heeds < RN_HEEDS_ALL)
+        return rn_fail(err, RN_ERR_ARG,
+                       "%s: its stem is fixed, but another stride or pool of "
+                       "it was given",
+                       spec->name);
+    if (spec->activation != RN_ACTIVATION_RELU && heeds < RN_HEEDS_ACTIVATION)
+        return rn_fail(err, RN_ERR_ARG,
+                       "%s: its activations are its own, but another one was "
+                       "given",
+                       spec->name);
+    return RN_OK;
+}
+
 int rn_net_build(struct rn_graph **out, const struct rn_net_spec *spec,
                  struct rn_error *err)
 {
-    struct rn_graph *g = rn_graph_create();
-    int rc;
+    struct rn_graph *g;
+    int rc = check_unusual(spec, err);
 
     *out = NULL;
+    if (rc)
+        return rc;
+    g = rn_graph_create();
     if (!g)
         return rn_fail_memory(err, sizeof(*g), spec->name);
     spec->family->build(g, spec);

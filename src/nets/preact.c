@@ -368,11 +368,6 @@ static void build(struct rn_graph *g, const struct rn_net_spec *spec)
     const int width = (small ? SMALL_WIDTH : LARGE_WIDTH) * spec->width;
     int x = rn_graph_input(g, spec->input);
 
-    if (spec->stem_stride || spec->first_stride ||
-        spec->stem_pool != RN_STEM_POOL_USUAL) {
-        rn_fail(&g->error, RN_ERR_ARG, "it has one stem");
-        return;
-    }
     x = stem(g, spec, x);
     for (int s = 0; s < (small ? SMALL_STAGES : RN_RESIDUAL_STAGES); s++)
         for (int i = 0; i < blocks_of(spec, s); i++) {
@@ -637,6 +632,7 @@ const struct rn_family rn_family_preact = {
     .parse = parse,
     .resolve = resolve,
     .build = build,
+    .heeds = RN_HEEDS_ACTIVATION,
     .has_aux = rn_net_no_aux,
     .head = RN_RESIDUAL_HEAD,
     .attributes = attributes,

@@ -220,6 +220,7 @@ const struct rn_family rn_family_se = {
     .parse = parse,
     .resolve = resolve,
     .build = build,
+    .heeds = RN_HEEDS_ALL,
     .has_aux = rn_net_no_aux,
     .head = RN_RESIDUAL_HEAD,
     .attributes = rn_residual_attributes,

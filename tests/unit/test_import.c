@@ -587,6 +587,8 @@ static void known_sources_have_habits(void **state)
     rn_import_defaults(&o);
     o.shortcut = 'A';
     o.preprocess = "cifar";
+    o.activation = "relu";
+    o.eps = 1e-5;
     OK(import(&back, in_folder("a.pth"), &o, &err));
     assert_int_equal(back->spec.shortcut, 'A');
     assert_true(fabsf(back->preprocessing.std[1] - 0.1994f) < 1e-6f);
@@ -922,6 +924,67 @@ static void unusual_networks_are_stored(void **state)
     assert_null(node_of(back, "maxpool"));
     rn_model_destroy(back);
     rn_model_destroy(model);
+}
+
+/* What a family's builder does not look at is never passed over. */
+static void unusual_networks_are_refused(void **state)
+{
+    static const char *const nets[] = {"nin", "highway-19", "densenet-10-12"};
+    struct rn_import_options o;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(nets); i++) {
+        struct rn_model *model = make_model(nets[i], NULL);
+
+        write_bare(model, "a.pth", false, NULL);
+        rn_model_destroy(model);
+        rn_import_defaults(&o);
+        o.activation = "silu";
+        assert_import_fails("a.pth", &o, RN_ERR_ARG,
+                            "its activations are its own, but another one");
+        rn_import_defaults(&o);
+        o.stem_stride = 2;
+        assert_import_fails("a.pth", &o, RN_ERR_ARG, "its stem is fixed");
+        rn_import_defaults(&o);
+        o.stem_pool = "max";
+        assert_import_fails("a.pth", &o, RN_ERR_ARG, "its stem is fixed");
+    }
+    struct rn_model *model = make_model("nin", NULL);
+    write_bare(model, "a.pth", false, NULL);
+    rn_model_destroy(model);
+    rn_import_defaults(&o);
+    o.eps = 1e-3;
+    assert_import_fails("a.pth", &o, RN_ERR_ARG,
+                        "an eps of batch norms, of which the network has none");
+}
+
+/* Of what no tensor tells, what is taken is said unless it was given. */
+static void functions_are_said(void **state)
+{
+    struct rn_model *model = make_model("resnet8", NULL), *back;
+    struct rn_error err = {0};
+    struct rn_import_options o;
+
+    (void)state;
+    write_bare(model, "a.pth", false, NULL);
+    rn_model_destroy(model);
+    rn_import_defaults(&o);
+    OK(import(&back, in_folder("a.pth"), &o, &err));
+    rn_model_destroy(back);
+    assert_said("activations taken as relu, batch norms' eps as 1e-05; tensors "
+                "do not tell");
+    o.eps = 1e-3;
+    OK(import(&back, in_folder("a.pth"), &o, &err));
+    rn_model_destroy(back);
+    assert_said("activations taken as relu; tensors do not tell");
+    o.activation = "silu";
+    OK(import(&back, in_folder("a.pth"), &o, &err));
+    rn_model_destroy(back);
+    assert_null(strstr(said, "tensors do not tell"));
+    o.eps = 0;
+    OK(import(&back, in_folder("a.pth"), &o, &err));
+    rn_model_destroy(back);
+    assert_said("batch norms' eps taken as 1e-05; tensors do not tell");
 }
 
 static void unusual_options_are_checked(void **state)
@@ -2215,6 +2278,8 @@ int main(void)
         cmocka_unit_test(callers_name_networks),
         cmocka_unit_test(blurs_are_right),
         cmocka_unit_test(unusual_networks_are_stored),
+        cmocka_unit_test(unusual_networks_are_refused),
+        cmocka_unit_test(functions_are_said),
         cmocka_unit_test(unusual_options_are_checked),
         cmocka_unit_test(eps_and_order),
         cmocka_unit_test(descriptions_are_read),

@@ -87,6 +87,40 @@ static int choose_network(struct import *in, struct rn_error *err)
     return RN_OK;
 }
 
+/* What batch norms add to variances; 0 where there are none. */
+static double eps_of(const struct rn_graph *g)
+{
+    for (size_t i = 0; i < g->n_nodes; i++)
+        if (g->nodes[i].op == RN_OP_BATCH_NORM)
+            return (double)g->nodes[i].eps;
+    return 0;
+}
+
+/* What neither tensors nor a description tells, of any network. */
+static void say_functions(const struct import *in)
+{
+    const struct rn_import_options *o = in->options;
+    const double eps = o->eps > 0 ? 0 : eps_of(in->model->graph);
+    const bool free = in->found.network.family->heeds >= RN_HEEDS_ACTIVATION;
+
+    if (in->config.path || in->state.n_layers > 0)
+        return;
+    if (free && !o->activation && eps > 0)
+        rn_import_say(o,
+                      "activations taken as relu, batch norms' eps as %g; "
+                      "tensors do not tell: --activation and --eps say "
+                      "otherwise",
+                      eps);
+    else if (free && !o->activation)
+        rn_import_say(o, "activations taken as relu; tensors do not tell: "
+                         "--activation says otherwise");
+    else if (eps > 0)
+        rn_import_say(o,
+                      "batch norms' eps taken as %g; tensors do not tell: "
+                      "--eps says otherwise",
+                      eps);
+}
+
 static void say_network(const struct import *in)
 {
     const struct rn_import_options *o = in->options;
@@ -104,6 +138,7 @@ static void say_network(const struct import *in)
                   in->spec.classes, in->found.source->name);
     if (o->message)
         found->family->unsure(&in->spec, found, &given, o->message, o->user);
+    say_functions(in);
 }
 
 /* -------------------------------------------------------------- network */
