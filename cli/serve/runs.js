@@ -340,7 +340,7 @@ function watchRuns(server) {
       if (answer.confusion) showConfusion(place, answer.confusion);
       if (answer.mistakes) showMistakes(place, answer.mistakes);
       if (!answer.confusion && !answer.mistakes && run.state === 'finished')
-        place.append(make('p', 'Its confusion matrix and mistakes show here once they are made: resnet eval RUN --confusion RUN/confusion.csv --mistakes RUN/mistakes.html', 'hint'));
+        place.append(make('p', 'Its confusion matrix and mistakes show here once they are made: resnet eval RUN DATA --confusion RUN/confusion.csv --mistakes RUN/mistakes.html', 'hint'));
     } catch (error) {
       if (wanted === mine) place.replaceChildren(make('p', error.message, 'note'));
     }
