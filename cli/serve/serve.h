@@ -280,7 +280,8 @@ struct server {
     struct engine *engine;
     struct runs *runs; /* NULL: none are watched */
     struct metrics metrics;
-    struct reload *reload; /* of models */
+    struct reload *reload;   /* of models */
+    struct loading *loading; /* before it answers */
     char *token;
     size_t max_body;
     double begun;

@@ -98,6 +98,56 @@ static void reload_tick(struct reload *reload)
         reload_start(reload);
 }
 
+/* ------------------------------------------------------------------ loading */
+
+/** A thread that takes signals before there is a server that could end. */
+struct loading {
+    const sigset_t *signals;
+    pthread_t thread;
+    int runs;  /* it is there, and to be joined */
+    int again; /* SIGHUP came */
+    _Atomic int loaded;
+};
+
+/* SIGTERM and SIGINT end the process, whatever holds it up; by the signal, as
+ * if it was not blocked. */
+static void *end_by_signal(void *user)
+{
+    struct loading *l = user;
+    siginfo_t info;
+
+    while (!atomic_load(&l->loaded)) {
+        int number = sigwaitinfo(l->signals, &info);
+
+        if (number == SIGTERM || number == SIGINT) {
+            pthread_sigmask(SIG_UNBLOCK, l->signals, NULL);
+            raise(number);
+        } else if (number == SIGHUP && info.si_code != SI_TKILL) {
+            l->again = 1;
+        }
+    }
+    return NULL;
+}
+
+static void loading_begin(struct loading *l)
+{
+    l->runs = pthread_create(&l->thread, NULL, end_by_signal, l) == 0;
+}
+
+/* The thread is woken by a signal of our own; one that came is kept for later.
+ */
+static void loading_end(struct loading *l)
+{
+    if (!l->runs)
+        return;
+    atomic_store(&l->loaded, 1);
+    pthread_kill(l->thread, SIGHUP);
+    pthread_join(l->thread, NULL);
+    l->runs = 0;
+    if (l->again)
+        kill(getpid(), SIGHUP);
+}
+
 /* ------------------------------------------------------------------ running */
 
 /* The signals that we wait for, kept from all threads. */
@@ -228,6 +278,7 @@ static int serve(struct server *s, int fd, const char *where, int is_loopback,
 
     if (!status && s->options->runs)
         status = runs_open(s);
+    loading_end(s->loading);
     if (status)
         return status;
     if (engine_open(&s->engine, s->options, s->slots, s->n_slots, &s->metrics,
@@ -246,13 +297,16 @@ int serve_run(const struct serve_options *given, char *const *models, int count)
     struct server s = {
         .options = &o, .n_slots = count, .listening = -1, .begun = serve_now()};
     struct reload reload = {.server = &s};
-    int fd = -1, is_loopback = 0, status;
     sigset_t signals;
+    struct loading loading = {.signals = &signals};
+    int fd = -1, is_loopback = 0, status;
     char where[128];
 
     s.reload = &reload;
+    s.loading = &loading;
     block_signals(&signals);
     json_object_seed(0); /* before there are threads */
+    loading_begin(&loading);
     pthread_mutex_init(&s.metrics.lock, NULL);
     pthread_mutex_init(&s.large_json, NULL);
     s.max_body = (size_t)o.max_body * 1000000;
@@ -268,6 +322,7 @@ int serve_run(const struct serve_options *given, char *const *models, int count)
         status =
             fd < 0 ? EXIT_FAILED : serve(&s, fd, where, is_loopback, &signals);
     }
+    loading_end(&loading);
     if (s.daemon)
         http_close(&s);
     else if (fd >= 0)
