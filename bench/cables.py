@@ -36,11 +36,14 @@ shift
 exec ip netns exec "$host" unshare --uts sh -c "hostname host-${host##*.}; $*"
 """
 # Ranks reach each other by TCP over the cable alone, those of a host, too.
+# Open MPI would bind the first rank of each host to the first processor, which is
+# the same one.
 TCP = {
     "ompi": (["--mca", "plm_rsh_agent", "{agent}", "--mca", "pml", "ob1",
               "--mca", "btl", "tcp,self", "--mca", "btl_tcp_if_include",
               DEVICE, "--mca", "oob_tcp_if_include", DEVICE,
-              "--map-by", "slot"], "{host}:{ranks}", "--host", {}),
+              "--map-by", "slot", "--bind-to", "none"],
+             "{host}:{ranks}", "--host", {}),
     "mpich": (["-launcher", "ssh", "-launcher-exec", "{agent}", "-localhost",
                HOSTS[0], "-iface", DEVICE], "{host}:{ranks}", "-hosts",
               {"UCX_TLS": "tcp,self", "UCX_NET_DEVICES": DEVICE}),
