@@ -230,11 +230,12 @@ void rn_plot_line(FILE *out, const struct rn_plot *p,
     if (points->count == 0)
         return;
     if (points->count == 1) { /* of which a line would show nothing */
-        rn_print(out,
-                 "<circle clip-path=\"url(#plot)\" cx=\"%.1f\" cy=\"%.1f\" "
-                 "r=\"%g\" fill=\"%s\"/>\n",
-                 rn_plot_x(p, points->at[0].x), rn_plot_y(p, points->at[0].y),
-                 1 + 1.5 * width, colour);
+        if (points->at[0].y <= p->y_max)
+            rn_print(out,
+                     "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"%g\" "
+                     "fill=\"%s\"/>\n",
+                     rn_plot_x(p, points->at[0].x),
+                     rn_plot_y(p, points->at[0].y), 1 + 1.5 * width, colour);
         return;
     }
     rn_print(out,

@@ -1,9 +1,19 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# script/paper end to end on made-up images: a study, and the responses of its
-# models (records of layers are in study.sh); what its arguments may be.
+# script/paper end to end on made-up images in CIFAR's files, of which a trial
+# takes some: a study, and the responses of its models (records of layers are in
+# study.sh); what its arguments may be.
 command -v python3 > /dev/null || { echo "python3 is missing"; exit 77; }
+python3 -c '
+import os, random
+random.seed(1)
+os.mkdir("cifar")
+for name in *(f"data_batch_{i}" for i in range(1, 6)), "test_batch":
+    with open(f"cifar/{name}.bin", "wb") as file:
+        for i in range(200):
+            file.write(bytes([i // 10 % 10]) + random.randbytes(3072))
+' || exit 1
 paper() {
-    python3 "$RN_SOURCE/script/paper" synthetic:3x32x32:10:128 \
+    python3 "$RN_SOURCE/script/paper" cifar \
         --scale 1/64000 --out paper "$@"
 }
 seconds() {
@@ -15,6 +25,7 @@ prepare paper --only fig1
 seconds < prepare.out | grep -v 'begins\|finished after'
 cut -d, -f1,5-7 paper/fig6-1-64000/report.csv
 grep -o '<h1>[^<]*' paper/fig6-1-64000/report.html
+wc -c paper/cifar-part/*.bin | awk '{print $1 / 3073, $2}'
 
 echo "## fig7"
 prepare paper --only fig7
