@@ -46,9 +46,8 @@ WORKS["highway-19"] = (8, 4, 0.005, 20)
 # chaotic, as ResNet-50.
 WORKS["googlenet"] = (80, 4, 0.001, 3)
 WORKS["googlenet-bn"] = (80, 4, 0.001, 1)
-# The least that its head takes; a pixel an image is all that this sees. Of rate
-# 0 the forward pass is compared, and no more.
-WORKS["inception-v3"] = (299, 4, 0, 1)
+# The least that its head takes; a pixel an image is all that this sees.
+WORKS["inception-v3"] = (299, 4, 0.001, 1)
 WORKS["densenet121"] = (64, 4, 0.001, 1)
 WORKS["se-resnet50"] = (64, 4, 0.001, 1)
 # What their losses count.
@@ -74,7 +73,7 @@ WORKS["preresnet18"] = (32, 8, 0.001, 1)
 # other side in float32, and a single one in the last stage, where a channel has
 # 32 values, moves the gradients by 5e-3; pools choose among nearly equal values.
 # Each of their gradients may be as far off as rounding alone takes it.
-CHAOTIC = {"resnet50", "googlenet-bn", "preresnet18"}
+CHAOTIC = {"resnet50", "googlenet-bn", "inception-v3", "preresnet18"}
 # Batches whose gradients' mean makes a step; the others' steps have one.
 WORKS["resnet20-accumulate"] = (32, 8, 0.01, 8)
 ACCUMULATE = {"resnet20-accumulate": 3}
