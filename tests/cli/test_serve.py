@@ -883,12 +883,15 @@ class Browser:
 
     def __init__(self, program, folder):
         asked, self.ask_end = os.pipe()
+        self.said = tempfile.TemporaryFile("w+")
         self.answer_end, answered = os.pipe()
         self.process = subprocess.Popen(
-            ["sh", "-c", f"exec \"$@\" 3<&{asked} 4>&{answered}", "sh", program,
+            # not sh: dash knows no descriptor of two digits
+            ["bash", "-c", f"exec \"$@\" 3<&{asked} 4>&{answered}", "bash",
+             program,
              "--headless=new", "--no-sandbox", "--disable-gpu",
              "--remote-debugging-pipe", f"--user-data-dir={folder}"],
-            pass_fds=(asked, answered), stderr=subprocess.DEVNULL)
+            pass_fds=(asked, answered), stderr=self.said)
         os.close(asked)
         os.close(answered)
         self.buffer, self.number, self.session = b"", 0, None
@@ -905,13 +908,19 @@ class Browser:
         while True:
             while b"\0" not in self.buffer:
                 more = os.read(self.answer_end, 65536)
-                assert more, "the browser is gone"
+                assert more, self.end()
                 self.buffer += more
             text, self.buffer = self.buffer.split(b"\0", 1)
             answer = json.loads(text)
             if answer.get("id") == self.number:
                 assert "error" not in answer, answer
                 return answer["result"]
+
+    def end(self):
+        """What became of a browser that answers no more."""
+        status = self.process.wait(10)
+        self.said.seek(0)
+        return f"the browser ended with {status}: {self.said.read()[-2000:]}"
 
     def value(self, script):
         result = self.call("Runtime.evaluate", expression=script)
@@ -936,6 +945,7 @@ class Browser:
         self.process.wait()
         os.close(self.ask_end)
         os.close(self.answer_end)
+        self.said.close()
 
 
 @test
