@@ -519,18 +519,6 @@ static int write_file(const char *folder, const char *file,
     return rc;
 }
 
-/* Figures that an earlier report had and this one has not would mislead. */
-static int remove_file(const char *folder, const char *file,
-                       struct rn_error *err)
-{
-    char *path = rn_path_join(folder, file);
-    int rc = path ? rn_file_remove(path, err)
-                  : rn_fail_memory(err, 256, "a file name");
-
-    rn_free(path);
-    return rc;
-}
-
 int rn_bench_report(const char *folder, const char *title, const char *about,
                     const char *energy, const struct rn_bench_net *nets,
                     size_t count, struct rn_error *err)
@@ -549,10 +537,11 @@ int rn_bench_report(const char *folder, const char *title, const char *about,
     for (size_t i = 0; i < COUNT(figures) && !rc; i++) {
         const struct drawn drawn = {&r, &figures[i]};
 
+        /* What an earlier report had and this one has not would mislead. */
         rc =
             is_known(&r, &figures[i])
                 ? write_file(folder, figures[i].file, print_figure, &drawn, err)
-                : remove_file(folder, figures[i].file, err);
+                : rn_file_remove(folder, figures[i].file, err);
     }
     return rc;
 }

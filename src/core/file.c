@@ -270,11 +270,17 @@ int rn_file_write(const char *path, const void *bytes, size_t size,
     return rc;
 }
 
-int rn_file_remove(const char *path, struct rn_error *err)
+int rn_file_remove(const char *folder, const char *name, struct rn_error *err)
 {
-    if (unlink(path) == 0 || errno == ENOENT)
-        return RN_OK;
-    return rn_fail_errno(err, "remove", path);
+    char *path = rn_path_join(folder, name);
+    int rc = RN_OK;
+
+    if (!path)
+        return rn_fail_memory(err, strlen(folder) + strlen(name), name);
+    if (unlink(path) != 0 && errno != ENOENT)
+        rc = rn_fail_errno(err, "remove", path);
+    rn_free(path);
+    return rc;
 }
 
 int rn_print_text(char **text, size_t *size,

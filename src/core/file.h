@@ -36,8 +36,8 @@ void rn_writer_abort(struct rn_writer *w);
 int rn_file_write(const char *path, const void *bytes, size_t size,
                   struct rn_error *err);
 
-/** Remove a file; that there is none is no failure. */
-int rn_file_remove(const char *path, struct rn_error *err);
+/** Remove a file of a folder; that there is none is no failure. */
+int rn_file_remove(const char *folder, const char *name, struct rn_error *err);
 
 /** What print() prints of `what`, as a text with a zero byte behind it that
  *  free() releases. */

@@ -47,18 +47,6 @@ static int write_file(const char *folder, const char *name,
     return rc;
 }
 
-/* What an earlier report of the study had and this one has not would mislead. */
-static int remove_file(const char *folder, const char *name,
-                       struct rn_error *err)
-{
-    char *path = rn_path_join(folder, name);
-    int rc = path ? rn_file_remove(path, err)
-                  : rn_fail_memory(err, strlen(folder) + strlen(name), name);
-
-    rn_free(path);
-    return rc;
-}
-
 static bool there_is(const char *folder, const char *name)
 {
     char *path = rn_path_join(folder, name);
@@ -68,6 +56,8 @@ static bool there_is(const char *folder, const char *name)
     return there;
 }
 
+/* What an earlier report of the study had and this one has not is removed: it
+ * would mislead. */
 static int write_parts(const char *folder, const struct rn_report_input *in,
                        struct rn_error *err)
 {
@@ -78,7 +68,7 @@ static int write_parts(const char *folder, const struct rn_report_input *in,
             rc = write_file(folder, parts[i].file,
                             &(struct page){in, parts[i].write, NULL}, err);
         else if (in->study)
-            rc = remove_file(folder, parts[i].file, err);
+            rc = rn_file_remove(folder, parts[i].file, err);
     return rc;
 }
 
@@ -98,7 +88,7 @@ static int write_figures(const char *folder, const struct rn_report_input *in,
             rc = write_file(folder, name, &(struct page){in, NULL, &figures[i]},
                             err);
         else if (in->study)
-            rc = remove_file(folder, name, err);
+            rc = rn_file_remove(folder, name, err);
     }
     return rc;
 }
