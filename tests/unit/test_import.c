@@ -926,11 +926,20 @@ static void unusual_networks_are_stored(void **state)
     rn_model_destroy(model);
 }
 
+/* An option of its own is refused for the file a.pth. */
+#define ASSERT_OPTION_FAILS(option, value, message)             \
+    do {                                                        \
+        struct rn_import_options o_;                            \
+                                                                \
+        rn_import_defaults(&o_);                                \
+        o_.option = value;                                      \
+        assert_import_fails("a.pth", &o_, RN_ERR_ARG, message); \
+    } while (0)
+
 /* What a family's builder does not look at is never passed over. */
 static void unusual_networks_are_refused(void **state)
 {
     static const char *const nets[] = {"nin", "highway-19", "densenet-10-12"};
-    struct rn_import_options o;
 
     (void)state;
     for (size_t i = 0; i < COUNT(nets); i++) {
@@ -938,23 +947,15 @@ static void unusual_networks_are_refused(void **state)
 
         write_bare(model, "a.pth", false, NULL);
         rn_model_destroy(model);
-        rn_import_defaults(&o);
-        o.activation = "silu";
-        assert_import_fails("a.pth", &o, RN_ERR_ARG,
+        ASSERT_OPTION_FAILS(activation, "silu",
                             "its activations are its own, but another one");
-        rn_import_defaults(&o);
-        o.stem_stride = 2;
-        assert_import_fails("a.pth", &o, RN_ERR_ARG, "its stem is fixed");
-        rn_import_defaults(&o);
-        o.stem_pool = "max";
-        assert_import_fails("a.pth", &o, RN_ERR_ARG, "its stem is fixed");
+        ASSERT_OPTION_FAILS(stem_stride, 2, "its stem is fixed");
+        ASSERT_OPTION_FAILS(stem_pool, "max", "its stem is fixed");
     }
     struct rn_model *model = make_model("nin", NULL);
     write_bare(model, "a.pth", false, NULL);
     rn_model_destroy(model);
-    rn_import_defaults(&o);
-    o.eps = 1e-3;
-    assert_import_fails("a.pth", &o, RN_ERR_ARG,
+    ASSERT_OPTION_FAILS(eps, 1e-3,
                         "an eps of batch norms, of which the network has none");
 }
 
@@ -990,28 +991,17 @@ static void functions_are_said(void **state)
 static void unusual_options_are_checked(void **state)
 {
     struct rn_model *model = make_model("resnet8", NULL);
-    struct rn_import_options o;
 
     (void)state;
     write_bare(model, "a.pth", false, NULL);
     rn_model_destroy(model);
-    rn_import_defaults(&o);
-    o.stem_pool = "min";
-    assert_import_fails("a.pth", &o, RN_ERR_ARG,
+    ASSERT_OPTION_FAILS(stem_pool, "min",
                         "but must be none, max, max-ceil, mean or blur");
-    rn_import_defaults(&o);
-    o.activation = "tanh";
-    assert_import_fails("a.pth", &o, RN_ERR_ARG,
+    ASSERT_OPTION_FAILS(activation, "tanh",
                         "but must be relu, relu6, leaky-relu or silu");
-    rn_import_defaults(&o);
-    o.stem_stride = 9;
-    assert_import_fails("a.pth", &o, RN_ERR_ARG, "`stem_stride` is 9");
-    rn_import_defaults(&o);
-    o.eps = 2;
-    assert_import_fails("a.pth", &o, RN_ERR_ARG, "`eps` is 2");
-    rn_import_defaults(&o);
-    o.channel_order = "gbr";
-    assert_import_fails("a.pth", &o, RN_ERR_ARG, "but must be rgb or bgr");
+    ASSERT_OPTION_FAILS(stem_stride, 9, "`stem_stride` is 9");
+    ASSERT_OPTION_FAILS(eps, 2, "`eps` is 2");
+    ASSERT_OPTION_FAILS(channel_order, "gbr", "but must be rgb or bgr");
 }
 
 /* Another eps is a matter of variances, another order of where means are. */

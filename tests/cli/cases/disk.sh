@@ -46,6 +46,6 @@ cut -d, -f1-16 disk/study/report.csv | cmp - alone.csv && echo equal
 for run in run-seed1 run-seed2 run-seed3; do
     cmp alone/$run/last.safetensors disk/study/$run/last.safetensors && echo equal
 done
-ls disk/study disk/study/run-seed2 | grep tmp || true
+find disk/study -name '*tmp*'
 END
 unshare -rm sh on-disk.sh
