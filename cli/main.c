@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 static const struct command *const commands[] = {
@@ -210,11 +211,19 @@ static void spin_less(char **argv)
     execv("/proc/self/exe", argv); /* where that fails, it only is slower */
 }
 
+/* A process that was started by way of /proc/self/exe is called "exe": top and
+ * pkill look for the name it was called by. */
+static void name_process(void)
+{
+    prctl(PR_SET_NAME, program_invocation_short_name);
+}
+
 int main(int argc, char **argv)
 {
     int status, failure;
 
     spin_less(argv);
+    name_process();
     hold_standard_files();
     /* a closed pipe, or a limit on files' sizes, is an error like others */
     signal(SIGPIPE, SIG_IGN);

@@ -19,6 +19,7 @@ for signal in INT TERM HUP USR1 USR2 XCPU; do
         sleep 0.05
         tries=$((tries + 1))
     done
+    echo "called $(cat /proc/$child/comm)"
     kill -$signal $child
     wait $child
     echo "exit $?"
