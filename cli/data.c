@@ -696,6 +696,32 @@ static int open_subject(struct subject *s, const struct options *o,
     return rc;
 }
 
+/* Options of those that look at every image; show has the others. */
+#define OF_SURVEYS "json|threads"
+
+/* Each has options of its own, and some that it cannot do without. */
+static int check_options(const struct command *command,
+                         const struct options *o, const struct args *args,
+                         const struct action *action)
+{
+    struct option option;
+    const char *other =
+        (action->surveys ? options_given_beside : options_given_of)(
+            command, args, OF_SURVEYS, &option);
+
+    if (other)
+        say_error("--%s is for %s, not for %s", other,
+                  action->surveys ? "show" : "check and stats", action->name);
+    else if (!action->surveys && !o->output)
+        say_error("--output is missing: the PNG file to write");
+    else if (!o->augmented && options_given(command, args, "seed"))
+        say_error("--seed makes the random choices of --augmented, which is "
+                  "not given");
+    else
+        return 0;
+    return EXIT_USAGE;
+}
+
 static int run(const struct command *command, void *options,
                const struct args *args)
 {
@@ -709,10 +735,9 @@ static int run(const struct command *command, void *options,
         return EXIT_USAGE;
     o->augmented |= options_given_any(command, args, AUGMENTATION);
     ask_for_zeroes(rn_train_option, &o->train);
-    if (!action->surveys && !o->output) {
-        say_error("--output is missing: the PNG file to write");
-        return EXIT_USAGE;
-    }
+    status = check_options(command, o, args, action);
+    if (status)
+        return status;
     status =
         open_subject(&s, o, action, &err) ? cli_fail(&err) : action->run(&s, o);
     if (action->run != check) /* which notes them */

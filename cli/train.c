@@ -128,6 +128,8 @@ static int apply_recipe(const struct command *command, struct options *o,
 static int check_resume(const struct command *command, const struct args *args)
 {
     struct option option;
+    const char *other =
+        options_given_beside(command, args, BESIDE_RESUME, &option);
 
     if (args->count > 0) {
         say_error("--resume takes the data from the run; '%s' is one argument "
@@ -135,15 +137,12 @@ static int check_resume(const struct command *command, const struct args *args)
                   args->operand[0]);
         return EXIT_USAGE;
     }
-    for (size_t i = 0; options_at(command, i, &option); i++) {
-        if (!args->seen[i] || word_index(BESIDE_RESUME, option.name) >= 0)
-            continue;
-        say_error("--resume takes its options from the run; --%s cannot be "
-                  "given with it",
-                  option.name);
-        return EXIT_USAGE;
-    }
-    return 0;
+    if (!other)
+        return 0;
+    say_error("--resume takes its options from the run; --%s cannot be given "
+              "with it",
+              other);
+    return EXIT_USAGE;
 }
 
 static int check_new(const struct command *command, struct options *o,

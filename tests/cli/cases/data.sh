@@ -45,6 +45,15 @@ cmp -s one.png three.png || echo "another seed, other crops"
 prepare resnet data show $small_data --erase 1 --mixup 0.2 --output four.png
 fails resnet data show photos --augmented --part validation --output no.png
 fails resnet data show $small_data --augment area --output no.png
+# What the action does nothing with is refused, not passed over.
+fails resnet data check photos --part test
+fails resnet data check photos --output sheet.png
+fails resnet data stats photos --count 3
+fails resnet data stats photos --augmented
+fails resnet data check photos --erase 1
+fails resnet data show photos --output no.png --json
+fails resnet data show photos --output no.png --threads 2
+fails resnet data show photos --output no.png --seed 2
 fails resnet data
 fails resnet data chekc photos
 fails resnet data show photos
