@@ -82,4 +82,9 @@ if [ $status -ne 0 ]; then
     cat "$work/stderr"
     failed=1
 fi
+# Whatever the case made of it.
+if [ -s "$work/hung" ]; then
+    cat "$work/hung"
+    failed=1
+fi
 exit $failed

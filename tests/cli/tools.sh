@@ -54,11 +54,59 @@ small_run() {
         --batch 16 --iterations 5 --augment none --test-every 5
 }
 
+# What must not go on for longer than so many seconds, here and in ../hung, is
+# ended; run.sh has the case fail and names it.
+bound=${RN_BOUND:-100}
+hung=$PWD/../hung
+
+# Processes of resnet in this folder; the program may have begun again, as "exe".
+own() {
+    cat /proc/[0-9]*/stat 2> /dev/null | awk '$2 ~ /^.(resnet|exe).$/ &&
+        $3 != "Z" {print $1}' | while read -r p; do
+        [ "$(readlink /proc/$p/cwd)" = "$PWD" ] && echo $p
+    done
+}
+
+# A command that may hang: with SIGTERM it has a moment to end by itself, then it
+# is killed, and so are the processes of resnet that it leaves.
+bounded() (
+    end=$(($(date +%s) + bound))
+    timeout --foreground -k $((bound / 10 + 1)) "$bound" "$@"
+    code=$?
+    # mpirun ends with 137, too, when a rank was killed
+    if [ $code -eq 124 ] || { [ $code -eq 137 ] && [ "$(date +%s)" -ge $end ]; }; then
+        echo "'$*' hung and was ended after $bound s, with status $code" >> "$hung"
+        kill -9 $(own) 2> /dev/null
+    fi
+    exit $code
+)
+
+# Wait until a command succeeds.
+await() {
+    await_end=$(($(date +%s) + bound))
+    until "$@"; do
+        if [ "$(date +%s)" -ge $await_end ]; then
+            echo "'$*' was waited for in vain for $bound s" >> "$hung"
+            return 1
+        fi
+        sleep 0.02
+    done
+}
+
 # The launcher of MPI $1 (ompi, mpich), where the build has its plugin, too.
-launcher() {
+find_launcher() {
+    export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+    export OMPI_MCA_rmaps_base_oversubscribe=1
+    export OMPI_MCA_btl_vader_single_copy_mechanism=none
     [ -f "$RN_BUILD/libresnet-$1.so" ] || return
     case $1 in
-    ompi) command -v mpirun.openmpi ;;
-    mpich) command -v mpirun.mpich ;;
+    ompi) launcher=$(command -v mpirun.openmpi) ;;
+    mpich) launcher=$(command -v mpirun.mpich) ;;
     esac
+}
+
+# Start so many ranks of a command by it. A launcher may hang when all its ranks
+# have ended.
+launch() {
+    bounded "$launcher" -n "$@"
 }

@@ -20,9 +20,9 @@ cat > on-disk.sh <<'END'
 . "$RN_SOURCE/tests/cli/tools.sh"
 mount -t tmpfs -o size=8m none disk || exit 77
 
-resnet study runs.conf $small_data --out disk/study > first.out 2> first.err &
+bounded resnet study runs.conf $small_data --out disk/study > first.out 2> first.err &
 study=$!
-while ! grep -q 'seed1: finished' first.err; do sleep 0.01; done
+await grep -q 'seed1: finished' first.err
 cat /dev/zero > disk/filler 2> /dev/null
 wait $study
 echo "exit $?"

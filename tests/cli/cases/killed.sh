@@ -49,7 +49,7 @@ for i in 1 2 3 4 5 6; do
     kill -9 $study 2> /dev/null && kills=$((kills + 1))
     wait $study 2> /dev/null
     for run in $runs; do
-        while [ -d /proc/$run ]; do sleep 0.02; done
+        await [ ! -d /proc/$run ]
     done
 done
 [ $kills -gt 0 ] && echo killed

@@ -2,22 +2,12 @@
 # Ranks killed with -9 at random moments, under each MPI: all end soon, with a
 # status that tells, and the run goes on to the weights of one left alone, on
 # several ranks and by itself in turn. RN_KILLS of each MPI (2), of RN_RANKS (2).
-export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-export OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_btl_vader_single_copy_mechanism=none
 kills=${RN_KILLS:-2} ranks=${RN_RANKS:-2} found=
 seed=$(date +%N | sed 's/^0*//')
 small="synthetic:3x8x8:4:96 --net resnet8 --batch 24 --groups $ranks --threads 1
     --seed 3 --iterations 60 --test-every 60 --save-every 10 --timeout 20 --quiet"
 hash() {
     sha256sum < "$1/last.safetensors"
-}
-
-# Processes of resnet in this folder; the program may have begun again, as "exe".
-own() {
-    cat /proc/[0-9]*/stat 2> /dev/null | awk '$2 ~ /^.(resnet|exe).$/ &&
-        $3 != "Z" {print $1}' | while read -r p; do
-        [ "$(readlink /proc/$p/cwd)" = "$PWD" ] && echo $p
-    done
 }
 
 # The i-th of random numbers from 0 to 1.
@@ -44,7 +34,7 @@ all_ended() {
 kill_one() {
     out=$mpi-$1
     # shellcheck disable=SC2086
-    "$launch" -n $ranks resnet train $small --out $out > said 2>&1 &
+    launch $ranks resnet train $small --out $out > said 2>&1 &
     sleep "$(random $((2 * $1)) | awk -v took=$took '{print $1 * took / 1000}')"
     victim=$(own | awk -v r="$(random $((2 * $1 + 1)))" '
         {pid[NR] = $1} END {if (NR) print pid[int(r * NR) + 1]}')
@@ -67,11 +57,11 @@ kill_one() {
 
 prepare resnet train $small --out alone
 for mpi in ompi mpich; do
-    launch=$(launcher $mpi) || continue
+    find_launcher $mpi || continue
     found=yes hits=0 longest=0 going=
     begun=$(now)
     # shellcheck disable=SC2086
-    prepare "$launch" -n $ranks resnet train $small --out $mpi-whole
+    prepare launch $ranks resnet train $small --out $mpi-whole
     took=$(($(now) - begun))
     for i in $(seq $((3 * kills))); do
         [ $hits -lt $kills ] || break
@@ -81,7 +71,7 @@ for mpi in ompi mpich; do
     by=
     for run in $going; do
         if [ -z "$by" ]; then
-            by="$launch -n $ranks"
+            by="launch $ranks"
         else
             by=
         fi

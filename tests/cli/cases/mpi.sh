@@ -2,8 +2,6 @@
 # Runs under the launchers of the MPIs that plugins are built for: the same
 # weights on any number of ranks (RN_RANKS: 2 4), and of a run that goes on on
 # each of them in turn; and what one rank says of what cannot be.
-export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-export OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_btl_vader_single_copy_mechanism=none
 found= first= ranks=${RN_RANKS:-2 4}
 small="synthetic:3x8x8:4:90 --net resnet8 --batch 24 --groups 8 --threads 1 --seed 3"
 hash() {
@@ -33,53 +31,53 @@ prepare resnet train $small --schedule constant --iterations 8 --out other
 figures=$(resnet eval alone/last.safetensors synthetic:3x8x8:4:90 \
     --part train --json 2> said | figures)
 for mpi in ompi mpich; do
-    launch=$(launcher $mpi) || continue
+    find_launcher $mpi || continue
     found=yes
     first=${first:-$mpi}
     for n in $ranks; do
-        "$launch" -n $n resnet train $small --iterations 8 --out $mpi-$n \
+        launch $n resnet train $small --iterations 8 --out $mpi-$n \
             --quiet > said 2>&1 || cat said
         [ "$(hash $mpi-$n)" = "$(hash alone)" ] || echo "$mpi: $n ranks differ"
     done
-    "$launch" -n 4 resnet train ${small%--groups*} --sync-batch-norm \
+    launch 4 resnet train ${small%--groups*} --sync-batch-norm \
         --iterations 8 --out $mpi-synced --quiet > said 2>&1 || cat said
     [ "$(hash $mpi-synced)" = "$(hash "$first-synced")" ] ||
         echo "$mpi: $first computed other bits"
-    "$launch" -n $n resnet train $small --schedule constant --iterations 1 \
+    launch $n resnet train $small --schedule constant --iterations 1 \
         --out $mpi-on --quiet > said 2>&1 || cat said
     done=1
     for n in $ranks; do
         done=$((done + 1))
-        "$launch" -n $n resnet train --resume $mpi-on --iterations $done \
+        launch $n resnet train --resume $mpi-on --iterations $done \
             --quiet > said 2>&1 || cat said
     done
     resnet train --resume $mpi-on --iterations 8 --quiet > said 2>&1 || cat said
     [ "$(hash $mpi-on)" = "$(hash other)" ] || echo "$mpi: resumed runs differ"
-    "$launch" -n 3 resnet eval alone/last.safetensors synthetic:3x8x8:4:90 \
+    launch 3 resnet eval alone/last.safetensors synthetic:3x8x8:4:90 \
         --part train --json > evaluated 2> said || cat said
     [ "$(figures < evaluated)" = "$figures" ] || cat evaluated
     # machines that differ: in what computes, and in how weights lie
     for most in AVX2 AVX512_CORE; do
         for more in "" --allow-mixed; do
-            ONEDNN_MAX_CPU_ISA=$most "$launch" -n 2 sh other.sh train $small \
+            launch 2 env ONEDNN_MAX_CPU_ISA=$most sh other.sh train $small \
                 --iterations 2 --out $mpi-$most --quiet $more > said 2>&1
             echo $? $(grep -o 'rank 1 (.*): the [a-z]*' said | sed 's/(.*)/()/') \
                 $(grep -o '"mixed": "rank 1' $mpi-$most/run.json 2> /dev/null)
         done
     done > mixed
     cmp mixed differ || cat mixed said
-    "$launch" -n 2 sh other.sh eval alone/last.safetensors synthetic:3x8x8:4:90 \
+    launch 2 sh other.sh eval alone/last.safetensors synthetic:3x8x8:4:90 \
         --allow-mixed > evaluated 2> said || cat said
     [ "$(grep -c 'last digits depend' said)" -eq 1 ] || cat said
     # a study, all runs by all ranks, a failed one among them
-    "$launch" -n 2 resnet study small.conf synthetic:3x8x8:4:90 --out $mpi-studied \
+    launch 2 resnet study small.conf synthetic:3x8x8:4:90 --out $mpi-studied \
         --threads 1 > said 2>&1
     [ $? -eq 1 ] && grep -q '^3 runs, .* 1 failed' said || cat said
     for run in iterations2-lr0.1 iterations4-lr0.1; do
         [ "$(hash $mpi-studied/$run)" = "$(hash studied/$run)" ] ||
             echo "$mpi: $run of the study differs"
     done
-    "$launch" -n 2 resnet bench resnet8 --size 8 --mode train --batch 8 \
+    launch 2 resnet bench resnet8 --size 8 --mode train --batch 8 \
         --seconds 0.01 --json > timed 2> said || cat said
     grep -q '"ranks":2,"step_seconds":0.*"sent_bytes_most":[1-9]' timed ||
         cat timed
@@ -87,7 +85,7 @@ for mpi in ompi mpich; do
         "study small.conf --out $mpi-bad --jobs 2" "study --report studied" \
         "eval alone/last.safetensors synthetic:3x8x8:4:90 --confusion /no/where.csv"; do
         # shellcheck disable=SC2086
-        "$launch" -n 3 resnet $command > said 2>&1 &&
+        launch 3 resnet $command > said 2>&1 &&
             echo "$mpi: $command does not fail"
         [ "$(grep -c '^resnet: ' said)" -eq 1 ] || cat said
     done

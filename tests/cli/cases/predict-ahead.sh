@@ -13,13 +13,9 @@ names() {
 show() {
     sed -e '/%/d' -e 's/"top".*//' answers | uniq -c | sed 's/^ *//'
 }
-# Wait for so many lines.
-wait_for() {
-    tries=0
-    while [ "$(wc -l < answers)" -lt "$1" ] && [ $tries -lt 600 ]; do
-        sleep 0.05
-        tries=$((tries + 1))
-    done
+# Whether so many lines are there.
+has() {
+    [ "$(wc -l < answers)" -ge "$1" ]
 }
 
 # A thousand names of one picture with the same answer, and three that fail.
@@ -36,9 +32,9 @@ done
 # The answers to one batch are there while the last picture is still to come.
 : > answers
 # shellcheck disable=SC2046
-resnet predict $model $(names 20) - --top 1 --batch 8 < later > answers &
+bounded resnet predict $model $(names 20) - --top 1 --batch 8 < later > answers &
 exec 4> later
-wait_for 32
+await has 32
 show
 cat a.jpg >&4
 exec 4>&-
@@ -52,7 +48,7 @@ show
 env --default-signal=INT resnet predict $model $(names 20) - --top 1 --batch 8 \
     < later > answers &
 exec 4> later
-wait_for 32
+await has 32
 kill -INT $!
 exec 4>&-
 wait $!

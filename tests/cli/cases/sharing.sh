@@ -11,7 +11,7 @@ END
 prepare resnet study runs.conf $small_data --out alone
 
 for process in a b; do
-    resnet study runs.conf $small_data --out both > $process.out 2> $process.err &
+    bounded resnet study runs.conf $small_data --out both > $process.out 2> $process.err &
     eval "$process=\$!"
 done
 for process in a b; do

@@ -14,11 +14,7 @@ for signal in INT TERM HUP USR1 USR2 XCPU; do
         > out 2> err &
     child=$!
     # once it has logged something it is in the middle
-    tries=0
-    while [ ! -s $signal/last.safetensors ] && [ $tries -lt 600 ]; do
-        sleep 0.05
-        tries=$((tries + 1))
-    done
+    await [ -s $signal/last.safetensors ]
     echo "called $(cat /proc/$child/comm)"
     kill -$signal $child
     wait $child
@@ -36,11 +32,7 @@ begin() {
     # shellcheck disable=SC2086
     "$@" resnet train $data $options --out "$name" > out 2> err &
     child=$!
-    tries=0
-    while [ ! -s "$name/last.safetensors" ] && [ $tries -lt 600 ]; do
-        sleep 0.05
-        tries=$((tries + 1))
-    done
+    await [ -s "$name/last.safetensors" ]
 }
 name=twice
 begin env --default-signal=HUP
