@@ -8,9 +8,12 @@
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define FIRST_CHUNK ((size_t)64 << 10) /* of what has no size, as a pipe */
@@ -124,14 +127,43 @@ int rn_file_read(const char *path, size_t limit, uint8_t **bytes, size_t *size,
     return rc;
 }
 
-static char *temporary_name(const char *path)
-{
-    size_t size = strlen(path) + 32;
-    char *name = rn_alloc(size, 1);
+/* Digits of 32 bits, behind ".tmp-". */
+#define TEMPORARY_DIGITS 8
+#define TEMPORARY_TRIES  100
 
-    if (name)
-        snprintf(name, size, "%s.tmp-%ld", path, (long)getpid());
-    return name;
+static char *temporary_room(const char *path)
+{
+    return rn_alloc(strlen(path) + sizeof(".tmp-") + TEMPORARY_DIGITS, 1);
+}
+
+/* Bits that no other process has, as far as that can be. Process numbers would
+ * not do: containers and machines that share a folder have the same. */
+static uint32_t any_bits(void)
+{
+    struct timespec now;
+    uint32_t bits;
+
+    if (getrandom(&bits, sizeof(bits), GRND_NONBLOCK) == sizeof(bits))
+        return bits;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint32_t)now.tv_nsec ^ (uint32_t)getpid() << 16;
+}
+
+/* A file that nobody else has, under a name made here. Not mkostemp(): what it
+ * makes is its owner's alone, whatever the umask. */
+static int open_temporary(char *name, const char *path)
+{
+    size_t size = strlen(path) + sizeof(".tmp-") + TEMPORARY_DIGITS;
+    int fd = -1;
+
+    for (int i = 0; i < TEMPORARY_TRIES && fd < 0; i++) {
+        snprintf(name, size, "%s.tmp-%0*" PRIx32, path, TEMPORARY_DIGITS,
+                 any_bits());
+        fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (fd < 0 && errno != EEXIST)
+            break;
+    }
+    return fd;
 }
 
 /* A device or a pipe: the rename would put a file in its place. */
@@ -148,7 +180,7 @@ int rn_writer_open(struct rn_writer *w, const char *path, struct rn_error *err)
 
     memset(w, 0, sizeof(*w));
     w->path = rn_strdup(path);
-    w->temporary = temporary_name(path);
+    w->temporary = temporary_room(path);
     if (is_special(path)) {
         rc = rn_fail(err, RN_ERR_IO, "cannot write '%s': not a regular file",
                      path);
@@ -158,8 +190,7 @@ int rn_writer_open(struct rn_writer *w, const char *path, struct rn_error *err)
         rc = rn_fail_memory(err, strlen(path), "a file name");
         goto out;
     }
-    fd = open(w->temporary,
-              O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
+    fd = open_temporary(w->temporary, path);
     if (fd < 0) {
         rc = rn_fail_errno(err, "write", path);
         goto out;

@@ -14,7 +14,8 @@
 int rn_file_read(const char *path, size_t limit, uint8_t **bytes, size_t *size,
                  struct rn_error *err);
 
-/** A file being written beside its final place: NAME.tmp-PID. */
+/** A file being written beside its final place, as NAME.tmp-BITS, which no
+ * other writer has, of any process of any machine. */
 struct rn_writer {
     FILE *file;
     char *path;

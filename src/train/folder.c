@@ -102,7 +102,7 @@ int rn_run_describe(const struct rn_run *run, const json_t *texts,
     return rc;
 }
 
-/* "last.safetensors.tmp-123", as core/file.c names what it writes. */
+/* "last.safetensors.tmp-5ad20c17", as core/file.c names what it writes. */
 static bool is_left_over(const char *name)
 {
     static const char *const files[] = {"run.json", "curve.svg",

@@ -522,6 +522,36 @@ static void files_appear_whole(void **state)
     rn_free(path);
 }
 
+/* Two at one file at once, as two processes of one number are on machines that
+ * share a folder: each writes its own, and the last to commit stays. */
+static void writers_of_one_file_are_apart(void **state)
+{
+    char *path = rn_path_join(*state, "file");
+    struct rn_writer w[2];
+    struct rn_error err = {0};
+    struct stat st;
+    mode_t before = umask(027);
+
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(rn_writer_open(&w[i], path, &err), RN_OK);
+        assert_int_equal(
+            rn_writer_write(&w[i], i ? "second" : "first", i ? 6 : 5, &err),
+            RN_OK);
+    }
+    assert_int_equal(entries(*state), 2);
+    assert_string_not_equal(w[0].temporary, w[1].temporary);
+    for (int i = 0; i < 2; i++) {
+        if (rn_writer_commit(&w[i], &err) != RN_OK)
+            fail_msg("writer %d: %s", i, err.msg);
+        expect_file(path, i ? "second" : "first");
+    }
+    umask(before);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0640);
+    assert_int_equal(entries(*state), 1);
+    rn_free(path);
+}
+
 /* A name without a folder goes to the current one. */
 static void bare_names_are_written(void **state)
 {
@@ -938,6 +968,7 @@ int main(void)
         IN_FOLDER(files_are_read),
         IN_FOLDER(pipes_are_read_up_to_the_limit),
         IN_FOLDER(files_appear_whole),
+        IN_FOLDER(writers_of_one_file_are_apart),
         IN_FOLDER(bare_names_are_written),
         IN_FOLDER(failed_commits_leave_nothing),
         IN_FOLDER(full_disks_are_reported),

@@ -364,8 +364,11 @@ static void test_finished_run_resumes_to_itself(void **state)
 
     (void)state;
     train(&o, NULL, &first);
+    write_file("finished/last.safetensors.tmp-0badcafe", "killed", 6);
     if (rn_train_resume(o.out, NULL, NULL, &again, &err) != RN_OK)
         fail_msg("%s", err.msg);
+    assert_false(
+        rn_is_file(in_folder("finished/last.safetensors.tmp-0badcafe")));
     assert_int_equal(again.iterations, first.iterations);
     assert_true(again.test_error == first.test_error);
     assert_true(again.best_error == first.best_error);
