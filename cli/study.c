@@ -20,8 +20,6 @@
 #include <unistd.h>
 
 #define JOBS_MAX 64
-/* The file is kept beside the runs, so that their report can be made again. */
-#define KEPT "study.conf"
 
 struct options {
     const char *out, *report, *only;
@@ -464,66 +462,16 @@ static void run_together(struct study *s)
 
 /* ---------------------------------------------------------------- command */
 
-static int same_file(const char *a, const char *b)
+/* With the study's file, so that the report can be made again. */
+static int make_folder(const struct study *s)
 {
-    struct stat x, y;
+    struct rn_error err;
 
-    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev &&
-           x.st_ino == y.st_ino;
-}
-
-static int copy(FILE *in, FILE *out)
-{
-    char bytes[4096];
-    size_t n;
-
-    while ((n = fread(bytes, 1, sizeof(bytes), in)) > 0)
-        if (fwrite(bytes, 1, n, out) != n)
-            return -1;
-    return ferror(in) || fflush(out) != 0 ? -1 : 0;
-}
-
-/* Beside the runs, for 'study --report'; whole or not at all, also when several
- * processes begin at once. */
-static int keep_file(const struct study *s)
-{
-    char temporary[64];
-    char *path = below(s->o->out, KEPT), *part;
-    FILE *in = NULL, *out = NULL;
-    int status = EXIT_FAILED;
-
-    snprintf(temporary, sizeof(temporary), KEPT ".tmp-%ld-%ld", (long)getpid(),
-             (long)time(NULL));
-    part = below(s->o->out, temporary);
-    if (path && same_file(path, s->file)) {
-        status = 0;
-        goto out;
+    if (mkdir(s->o->out, 0777) != 0 && errno != EEXIST) {
+        say_error("cannot make folder '%s': %s", s->o->out, strerror(errno));
+        return EXIT_FAILED;
     }
-    in = path && part ? fopen(s->file, "rb") : NULL;
-    out = in ? fopen(part, "wb") : NULL;
-    if (out && copy(in, out) == 0 && rename(part, path) == 0)
-        status = 0;
-    else
-        say_error("cannot keep '%s' in '%s': %s", s->file, s->o->out,
-                  strerror(errno));
-    if (status && out)
-        unlink(part);
-out:
-    if (in)
-        fclose(in);
-    if (out)
-        fclose(out);
-    free(path);
-    free(part);
-    return status;
-}
-
-static int make_folder(const char *folder)
-{
-    if (mkdir(folder, 0777) == 0 || errno == EEXIST)
-        return 0;
-    say_error("cannot make folder '%s': %s", folder, strerror(errno));
-    return EXIT_FAILED;
+    return rn_study_keep(s->study, s->o->out, &err) ? cli_fail(&err) : 0;
 }
 
 static void print_result(const struct options *o, const char *folder,
@@ -572,9 +520,7 @@ static int run_study(struct study *s)
     struct rn_machine machine;
 
     if (first)
-        rc = make_folder(s->o->out);
-    if (first && rc == 0)
-        rc = keep_file(s);
+        rc = make_folder(s);
     rc = ranks_told(s->ranks, rc);
     if (rc)
         return rc < 0 ? EXIT_FAILED : rc;
@@ -614,7 +560,7 @@ static int report_again(const struct options *o)
     struct rn_study_result result = {.runs = 0};
     struct rn_study *study = NULL;
     struct rn_error err;
-    char *path = below(o->report, KEPT);
+    char *path = below(o->report, RN_STUDY_FILE);
     int rc;
 
     if (path && access(path, R_OK) == 0 && rn_study_read(&study, path, &err))

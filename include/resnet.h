@@ -1634,6 +1634,13 @@ RN_API int rn_study_read(struct rn_study **out, const char *path,
                          struct rn_error *err);
 RN_API void rn_study_destroy(struct rn_study *study);
 
+/** The file of a folder that rn_study_keep() writes. */
+#define RN_STUDY_FILE "study.conf"
+/** Keep what the file says beside the runs, whole or not at all, also when
+ *  several processes do so at once. @return RN_ERR_IO when it cannot be. */
+RN_API int rn_study_keep(const struct rn_study *study, const char *dir,
+                         struct rn_error *err);
+
 /** What the file says; NULL: nothing. */
 RN_API const char *rn_study_title(const struct rn_study *study);
 RN_API const char *rn_study_recipe(const struct rn_study *study);

@@ -1347,6 +1347,7 @@ FUNCTIONS: Dict[str, Tuple[Any, Tuple[Any, ...]]] = {
         POINTER(rn_error))),
     "rn_study_read": (c_int, (POINTER(c_void_p), c_char_p, POINTER(rn_error))),
     "rn_study_destroy": (None, (c_void_p,)),
+    "rn_study_keep": (c_int, (c_void_p, c_char_p, POINTER(rn_error))),
     "rn_study_title": (c_char_p, (c_void_p,)),
     "rn_study_recipe": (c_char_p, (c_void_p,)),
     "rn_study_data": (c_char_p, (c_void_p,)),

@@ -2,6 +2,7 @@
 /* Reads a study: lines "option = value | value", whose product are the runs. */
 #include "study/study.h"
 
+#include "core/file.h"
 #include "core/locale.h"
 #include "core/text.h"
 
@@ -504,7 +505,7 @@ int rn_study_read(struct rn_study **out, const char *path, struct rn_error *err)
 {
     struct rn_study *study = rn_alloc(1, sizeof(*study));
     struct reader *r = rn_alloc(1, sizeof(*r));
-    char *text = NULL, *kept = NULL;
+    char *text = NULL, *kept = NULL, *lines = NULL;
     size_t size = 0;
     int rc = RN_OK;
 
@@ -515,13 +516,17 @@ int rn_study_read(struct rn_study **out, const char *path, struct rn_error *err)
         rc = rn_text_read(path, FILE_LIMIT, &text, &size, err);
     if (rc == RN_OK) {
         kept = rn_slab_alloc(&study->memory, size + 1, 1);
+        lines = rn_slab_alloc(&study->memory, size + 1, 1);
         *r = (struct reader){.study = study, .path = path, .err = err};
-        if (!kept)
+        if (!kept || !lines)
             rc = short_memory(r);
     }
     if (rc == RN_OK) {
         memcpy(kept, text, size + 1);
-        rc = read_all(r, kept);
+        memcpy(lines, text, size + 1); /* which reading takes apart */
+        study->text = kept;
+        study->size = size;
+        rc = read_all(r, lines);
     }
     rn_free(text);
     rn_free(r);
@@ -538,6 +543,36 @@ void rn_study_destroy(struct rn_study *study)
         return;
     rn_slab_free(&study->memory);
     rn_free(study);
+}
+
+/* ------------------------------------------------------------------ keeping */
+
+/* Whether a file has this text already; one that cannot be read has not. */
+static bool has_text(const char *path, const char *text, size_t size)
+{
+    uint8_t *bytes;
+    size_t found;
+    bool same;
+
+    if (rn_file_read(path, FILE_LIMIT, &bytes, &found, NULL) != RN_OK)
+        return false;
+    same = found == size && memcmp(bytes, text, size) == 0;
+    rn_free(bytes);
+    return same;
+}
+
+int rn_study_keep(const struct rn_study *study, const char *dir,
+                  struct rn_error *err)
+{
+    char *path = rn_path_join(dir, RN_STUDY_FILE);
+    int rc = RN_OK;
+
+    if (!path)
+        return rn_fail_memory(err, strlen(dir), "a file name");
+    if (!has_text(path, study->text, study->size))
+        rc = rn_file_write(path, study->text, study->size, err);
+    rn_free(path);
+    return rc;
 }
 
 /* -------------------------------------------------------------- what it is */

@@ -40,6 +40,8 @@ struct rn_study {
     size_t count;
     struct rn_figure *figures;
     size_t n_figures;
+    const char *text; /* the whole file */
+    size_t size;
     struct rn_slab memory; /* of all of these */
 };
 

@@ -27,6 +27,9 @@ ls fine fine/resnet8-seed1
 study fine.conf $small_data --out fine
 study fine/study.conf $small_data --out fine > /dev/null
 cmp fine.conf fine/study.conf && echo "the file is kept"
+cat fine.conf | study /dev/stdin $small_data --out fine > /dev/null
+cmp fine.conf fine/study.conf && echo "what a pipe said, too"
+ls fine | grep tmp
 cut -d, -f1-7 fine/report.csv
 grep -c '<svg' fine/report.html
 grep -o '<h2>[^<]*' fine/report.html
