@@ -19,6 +19,7 @@ struct recipe {
     const char *refused;
     void *options;
     struct args *args;
+    int line[OPTIONS_MAX]; /* of each option; 0: none gives it */
 };
 
 static char *read_stream(FILE *file, const char *path)
@@ -88,7 +89,7 @@ static int unknown_name(const struct recipe *r, int line, const char *name)
     return EXIT_USAGE;
 }
 
-static int set_line(const struct recipe *r, int line, char *text)
+static int set_line(struct recipe *r, int line, char *text)
 {
     char *equals = strchr(text, '=');
     struct option o;
@@ -110,10 +111,17 @@ static int set_line(const struct recipe *r, int line, char *text)
         say_error("%s:%d: '%s' cannot stand in a recipe", r->path, line, name);
         return EXIT_USAGE;
     }
+    /* Twice would leave open which value it has. */
+    if (r->line[index]) {
+        say_error("%s:%d: '%s' stands in line %d already", r->path, line, name,
+                  r->line[index]);
+        return EXIT_USAGE;
+    }
     if (options_set(&o, r->options, trim(equals + 1), why, sizeof(why)) < 0) {
         say_error("%s:%d: %s: %s", r->path, line, name, why);
         return EXIT_USAGE;
     }
+    r->line[index] = line;
     r->args->seen[index] = 1;
     return 0;
 }
@@ -121,7 +129,7 @@ static int set_line(const struct recipe *r, int line, char *text)
 int recipe_read(const char *path, const struct command *command, void *options,
                 const char *refused, struct args *args, char **text)
 {
-    const struct recipe recipe = {path, command, refused, options, args};
+    struct recipe recipe = {path, command, refused, options, args, {0}};
     char *next;
     int rc = 0;
 
