@@ -79,7 +79,8 @@ struct study {
 /* ------------------------------------------------------------------- runs */
 
 /** Options that are the study's own to give. */
-#define REFUSED "out|resume|recipe|data|threads|json|quiet"
+#define REFUSED \
+    "out|resume|recipe|data|threads|timeout|allow-mixed|json|quiet"
 
 static char *joined(const char *a, const char *joint, const char *b)
 {

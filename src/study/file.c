@@ -87,7 +87,16 @@ static int put_setting(struct reader *r, struct rn_settings *list,
     return add_setting(r, list, setting->option, setting->value);
 }
 
-/* "option=value option=value" */
+static bool has_setting(const struct rn_settings *list, const char *option)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (strcmp(list->at[i].option, option) == 0)
+            return true;
+    return false;
+}
+
+/* "option=value option=value", each option once: twice would leave open which
+ * value it has. */
 static int read_settings(struct reader *r, char *text, struct rn_settings *list)
 {
     char *word;
@@ -103,6 +112,9 @@ static int read_settings(struct reader *r, char *text, struct rn_settings *list)
                            "%s:%d: '%.60s' is not 'option=value'", r->path,
                            r->line, word);
         *equals = '\0';
+        if (has_setting(list, word))
+            return rn_fail(r->err, RN_ERR_ARG, "%s:%d: '%s' stands here twice",
+                           r->path, r->line, word);
         rc = add_setting(r, list, word, equals + 1);
     }
     if (rc == RN_OK && list->count == 0)
