@@ -566,6 +566,33 @@ static int run_survey(const struct command *command, const struct options *o,
     return survey_run(&survey);
 }
 
+/* What loading takes beside --data, and what a plan that is not run does
+ * nothing with. */
+#define OF_LOADING "data|batch|seconds|threads|size|json"
+#define OF_RUNNING "data|threads|seconds|powercap|gradient-precision"
+
+/* Options that would do nothing are refused: a number that was measured
+ * without them would be taken for one with. */
+static int check(const struct command *command, const struct options *o,
+                 const struct args *args)
+{
+    int loads = o->data && !o->survey && args->count == 0;
+    struct option other;
+
+    if (o->as_threads && options_given_of(command, args, OF_RUNNING, &other))
+        say_error("--as-threads plans a network instead of running it, without "
+                  "--%s",
+                  other.name);
+    else if (loads && options_given_beside(command, args, OF_LOADING, &other))
+        say_error("--data times loading alone, without --%s", other.name);
+    else if (o->bench.mode == RN_MODE_INFER &&
+             options_given(command, args, "recompute"))
+        say_error("--recompute is for backward, with --mode train");
+    else
+        return 0;
+    return EXIT_USAGE;
+}
+
 static int run(const struct command *command, void *options,
                const struct args *args)
 {
@@ -580,17 +607,13 @@ static int run(const struct command *command, void *options,
                   count);
         return EXIT_USAGE;
     }
+    if (check(command, o, args))
+        return EXIT_USAGE;
     if (o->survey)
         return run_survey(command, o, args);
     if (o->batches || args->count > 1) {
         say_error(o->batches ? "--batches is for --survey"
                              : "several networks are for --survey DIR");
-        return EXIT_USAGE;
-    }
-    if (o->as_threads && (o->data || o->bench.threads)) {
-        say_error("--as-threads plans a network instead of running it, without "
-                  "%s",
-                  o->data ? "--data" : "--threads");
         return EXIT_USAGE;
     }
     if (o->data && args->count == 0 && o->net.height == o->net.width)

@@ -700,17 +700,14 @@ static int open_subject(struct subject *s, const struct options *o,
 #define OF_SURVEYS "json|threads"
 
 /* Each has options of its own, and some that it cannot do without. */
-static int check_options(const struct command *command,
-                         const struct options *o, const struct args *args,
-                         const struct action *action)
+static int check_options(const struct command *command, const struct options *o,
+                         const struct args *args, const struct action *action)
 {
-    struct option option;
-    const char *other =
-        (action->surveys ? options_given_beside : options_given_of)(
-            command, args, OF_SURVEYS, &option);
+    struct option other;
 
-    if (other)
-        say_error("--%s is for %s, not for %s", other,
+    if ((action->surveys ? options_given_beside
+                         : options_given_of)(command, args, OF_SURVEYS, &other))
+        say_error("--%s is for %s, not for %s", other.name,
                   action->surveys ? "show" : "check and stats", action->name);
     else if (!action->surveys && !o->output)
         say_error("--output is missing: the PNG file to write");

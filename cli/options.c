@@ -310,26 +310,23 @@ int options_given_any(const struct command *command, const struct args *args,
 }
 
 /* The first one given that is among the names, or is not. */
-static const char *find_given(const struct command *command,
-                              const struct args *args, const char *names,
-                              int among, struct option *option)
+static int find_given(const struct command *command, const struct args *args,
+                      const char *names, int among, struct option *option)
 {
     for (size_t i = 0; options_at(command, i, option); i++)
         if (args->seen[i] && (word_index(names, option->name) >= 0) == among)
-            return option->name;
-    return NULL;
+            return 1;
+    return 0;
 }
 
-const char *options_given_of(const struct command *command,
-                             const struct args *args, const char *names,
-                             struct option *option)
+int options_given_of(const struct command *command, const struct args *args,
+                     const char *names, struct option *option)
 {
     return find_given(command, args, names, 1, option);
 }
 
-const char *options_given_beside(const struct command *command,
-                                 const struct args *args, const char *names,
-                                 struct option *option)
+int options_given_beside(const struct command *command, const struct args *args,
+                         const char *names, struct option *option)
 {
     return find_given(command, args, names, 0, option);
 }

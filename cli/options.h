@@ -92,15 +92,13 @@ int options_given(const struct command *command, const struct args *args,
 int options_given_any(const struct command *command, const struct args *args,
                       const char *title);
 
-/** The first option that it gave among `names`, "a|b"; NULL: it gave none. */
-const char *options_given_of(const struct command *command,
-                             const struct args *args, const char *names,
-                             struct option *option);
+/** Whether it gave an option among `names`, "a|b": the first. */
+int options_given_of(const struct command *command, const struct args *args,
+                     const char *names, struct option *option);
 
-/** The first that it gave beside them. */
-const char *options_given_beside(const struct command *command,
-                                 const struct args *args, const char *names,
-                                 struct option *option);
+/** Whether it gave one beside them. */
+int options_given_beside(const struct command *command, const struct args *args,
+                         const char *names, struct option *option);
 
 /** Store `value` in the command's options; 0, or -1 with the reason in `why`.
  */

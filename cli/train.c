@@ -127,9 +127,7 @@ static int apply_recipe(const struct command *command, struct options *o,
 
 static int check_resume(const struct command *command, const struct args *args)
 {
-    struct option option;
-    const char *other =
-        options_given_beside(command, args, BESIDE_RESUME, &option);
+    struct option other;
 
     if (args->count > 0) {
         say_error("--resume takes the data from the run; '%s' is one argument "
@@ -137,11 +135,11 @@ static int check_resume(const struct command *command, const struct args *args)
                   args->operand[0]);
         return EXIT_USAGE;
     }
-    if (!other)
+    if (!options_given_beside(command, args, BESIDE_RESUME, &other))
         return 0;
     say_error("--resume takes its options from the run; --%s cannot be given "
               "with it",
-              other);
+              other.name);
     return EXIT_USAGE;
 }
 

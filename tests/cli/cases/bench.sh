@@ -21,6 +21,10 @@ resnet bench resnet8 --batch 4 --mode train --as-threads 3 --json | check_json
 fails resnet bench resnet8 --as-threads 1025
 fails resnet bench resnet8 --as-threads 2 --threads 2
 fails resnet bench --data photos --as-threads 2
+fails resnet bench resnet8 --as-threads 2 --seconds 3
+fails resnet bench resnet8 --as-threads 2 --powercap photos
+fails resnet bench resnet8 --mode train --as-threads 2 --gradient-precision bf16
+fails resnet bench resnet8 --recompute blocks
 # Loading alone.
 mkdir -p photos/a
 cp "$RN_SOURCE/tests/fuzz/corpus/image/jpeg" photos/a/1.jpg
@@ -29,5 +33,8 @@ run resnet bench --data photos --seconds 0.01 --threads 2 --batch 4 --size 32
 resnet bench --data photos --seconds 0.01 --json | check_json
 fails resnet bench --data $small_data
 fails resnet bench resnet8 --data photos
+fails resnet bench --data photos --mode train
+fails resnet bench --data photos --layers
+fails resnet bench --data photos --classes 10
 : > photos/a/3.jpg
 fails resnet bench --data photos --seconds 0.01
