@@ -337,6 +337,25 @@ static int check_drawing(const struct options *o, const struct args *args)
     return EXIT_USAGE;
 }
 
+/* A list has no network that options could be of, a picture no memory. */
+static int check_options(const struct command *command, const struct options *o,
+                         const struct args *args)
+{
+    struct option other;
+
+    if (args->count == 0 &&
+        options_given_beside(command, args, "json|graph|dot|whole", &other))
+        say_error("--%s is of a network, but NET or MODEL is missing",
+                  other.name);
+    else if ((o->graph || o->dot) &&
+             options_given_of(command, args,
+                              "batch|recompute|precision|emulate", &other))
+        say_error("--%s counts memory, which pictures do not tell", other.name);
+    else
+        return 0;
+    return EXIT_USAGE;
+}
+
 static int run(const struct command *command, void *options,
                const struct args *args)
 {
@@ -344,8 +363,10 @@ static int run(const struct command *command, void *options,
     struct facts facts = {0};
     struct rn_model *model = NULL;
     struct rn_error err;
-    int rc = check_drawing(o, args);
+    int rc = check_options(command, o, args);
 
+    if (rc == 0)
+        rc = check_drawing(o, args);
     if (rc)
         return rc;
     if (args->count == 0) {

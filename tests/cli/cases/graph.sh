@@ -15,6 +15,8 @@ resnet info "$RN_SOURCE/tests/fuzz/corpus/onnx/qlinear" --dot - 2> /dev/null |
 fails resnet info --graph net.svg
 fails resnet info resnet8 --graph net.png
 fails resnet info resnet8 --graph net.svg --json
+fails resnet info resnet8 --graph net.svg --batch 5
+fails resnet info resnet8 --dot - --precision bf16
 fails resnet info resnet8 --whole
 fails resnet info resnet8 --graph missing/net.svg
 fails resnet info resnet8 --dot .

@@ -41,6 +41,9 @@ fails resnet info found.pth --holder teacher
 fails resnet info objects.pth --holder model_ema
 fails resnet info resnet20 --map list
 fails resnet train synthetic:1x8x8:4 --out run --weights found.pth --map list
+# Of a list there is nothing to count.
+fails resnet info --classes 5
+fails resnet info --batch 5
 # What a family cannot have.
 fails resnet info densenet-40-0
 fails resnet info densenet-bc-101-12
