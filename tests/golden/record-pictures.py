@@ -170,6 +170,8 @@ def pngs():
     yield "png-orientation", png(7, 4, 8, 2, value, 3, False,
                                  chunk(b"eXIf", exif(8)[6:]))
     yield "png-one-pixel", png(1, 1, 8, 2, value, 3)
+    yield "png-animated", saved(synthetic(7, 4), "PNG", save_all=True,
+                                append_images=[synthetic(7, 5).crop((0, 1, 7, 5))])
 
 
 def bad_pngs():
@@ -211,6 +213,22 @@ def bad_jpegs():
                                       b"\xff\xc2\0\x11\x0c")
 
 
+def animated_webp():
+    frames = synthetic(8, 8), synthetic(9, 9).crop((1, 1, 9, 9))
+    return saved(frames[0], "WEBP", save_all=True, append_images=frames[1:])
+
+
+def on_canvas(width, height, place, alpha=0):
+    """That animation on another canvas, its first frame moved by twice
+    `place`."""
+    data = bytearray(animated_webp())
+    data[20] |= 16 * alpha
+    data[24:30] = struct.pack("<HBHB", width - 1, 0, height - 1, 0)
+    frame = data.index(b"ANMF") + 8
+    data[frame:frame + 6] = struct.pack("<HBHB", place, 0, place, 0)
+    return bytes(data)
+
+
 def webps():
     photo = synthetic(21, 17)
     alpha = photo.copy()
@@ -220,6 +238,12 @@ def webps():
     yield "webp-alpha", saved(alpha, "WEBP", lossless=True)
     yield "webp-alpha-lossy", saved(alpha, "WEBP", quality=50)
     yield "webp-orientation", saved(photo, "WEBP", quality=20, exif=exif(5))
+    yield "webp-animated", animated_webp()
+    yield "webp-animated-alpha", saved(
+        alpha, "WEBP", lossless=True, save_all=True,
+        append_images=[photo.convert("RGBA")])
+    yield "webp-animated-canvas", on_canvas(14, 11, 1)
+    yield "webp-animated-canvas-alpha", on_canvas(13, 10, 1, 1)
 
 
 def rows_of(width, height, bits, sample):
@@ -514,6 +538,9 @@ def others_made():
     yield "avif", smooth, False, lambda: saved(smooth, "AVIF", quality=80)
     yield "avif-turned", turned_one, False, lambda: saved(
         smooth, "AVIF", quality=80, exif=exif(8))
+    yield "avif-animated", smooth, False, lambda: saved(
+        smooth, "AVIF", quality=80, save_all=True, append_images=[turned_one.resize(
+            smooth.size)])
     yield "heic", smooth, False, lambda: by("heif-enc", smooth, "heic", "-q",
                                             "80")
     see_through = smooth.copy()
@@ -526,9 +553,7 @@ def bad_others():
     webp = saved(synthetic(21, 17), "WEBP")
     yield "webp-truncated", webp[:-30]
     yield "webp-head", webp[:20]
-    yield "webp-animated", saved(
-        synthetic(8, 8), "WEBP", save_all=True,
-        append_images=[synthetic(9, 9).crop((1, 1, 9, 9))])
+    yield "webp-frame-outside", on_canvas(7, 8, 0)
     for name, data in bad_bitmaps():
         yield name, data
     yield "jpeg-2000", b"\0\0\0\x0cjP  \r\n\x87\n"

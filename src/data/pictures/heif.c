@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* HEIC and AVIF by libheif, the only file that includes it. Of several pictures
- * the primary one counts. The library turns and crops it as the format says it
- * shall be seen; of EXIF beside it nothing counts, as the format says, too. */
+ * or frames the primary one counts. The library turns and crops it as the
+ * format says it shall be seen; of EXIF beside it nothing counts, as the format
+ * says, too. */
 #include "data/pictures/image.h"
+
+#include "core/count.h"
 
 #include <libheif/heif.h>
 #include <string.h>
@@ -73,6 +76,18 @@ static int decode_primary(struct rn_picture *p,
     return rc;
 }
 
+/* Whether the file is an animation, whose frames are no pictures to the
+ * library: its brand says so. */
+static bool is_animation(const struct rn_picture *p)
+{
+    static const char *const brands[] = {"avis", "hevc", "hevx", "msf1"};
+
+    for (size_t i = 0; i < COUNT(brands) && p->size >= 12; i++)
+        if (memcmp(p->bytes + 8, brands[i], 4) == 0)
+            return true;
+    return false;
+}
+
 static int decode(struct rn_picture *p, struct heif_context *context,
                   struct rn_error *err)
 {
@@ -85,7 +100,8 @@ static int decode(struct rn_picture *p, struct heif_context *context,
         why = heif_context_get_primary_image_handle(context, &handle);
     if (why.code != heif_error_Ok)
         return fail(p, why, err);
-    if (heif_context_get_number_of_top_level_images(context) > 1)
+    if (is_animation(p) ||
+        heif_context_get_number_of_top_level_images(context) > 1)
         p->kind.flags |= RN_KIND_SEVERAL;
     rc = decode_primary(p, handle, err);
     heif_image_handle_release(handle);

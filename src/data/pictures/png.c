@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* PNG by libpng, the only file that includes it. Read, every kind ends as 8-bit
- * RGB or RGBA; of 16 bits the upper eight are kept, as Pillow does. Gamma and
- * colour profiles are left alone. */
+ * RGB or RGBA; of 16 bits the upper eight are kept, as Pillow does. Of several
+ * frames the first counts. Gamma and colour profiles are left alone. */
 #include "data/pictures/image.h"
 
 #include "core/file.h"
@@ -10,6 +10,9 @@
 #include <png.h>
 #include <stdio.h>
 #include <string.h>
+
+#define SIGNATURE ((size_t)8)
+#define CHUNK     ((size_t)12) /* size, name, checksum */
 
 struct state {
     struct rn_picture *picture;
@@ -158,11 +161,35 @@ static int flags(const struct state *s)
            (interlaced ? RN_KIND_PROGRESSIVE : 0);
 }
 
+/* Whether an animation's frames (APNG), which the library passes over, stand
+ * beside the picture; it is the first of them if it has a frame's head. */
+static bool has_frames(const struct rn_picture *p)
+{
+    png_uint_32 frames = 0, own = 0;
+    size_t at = SIGNATURE;
+
+    while (p->size - at >= CHUNK) {
+        const uint8_t *name = p->bytes + at + 4;
+        size_t size = png_get_uint_32(p->bytes + at);
+
+        if (size > p->size - at - CHUNK || memcmp(name, "IDAT", 4) == 0)
+            break;
+        if (memcmp(name, "acTL", 4) == 0 && size >= 4)
+            frames = png_get_uint_32(name + 4);
+        if (memcmp(name, "fcTL", 4) == 0)
+            own = 1;
+        at += CHUNK + size;
+    }
+    return frames > own;
+}
+
 static void decode(struct state *s)
 {
     png_read_info(s->png, s->info);
     s->picture->alpha = has_alpha(s);
     s->picture->kind.flags = flags(s);
+    if (has_frames(s->picture))
+        s->picture->kind.flags |= RN_KIND_SEVERAL;
     s->rc = rn_picture_start(s->picture, png_get_image_width(s->png, s->info),
                              png_get_image_height(s->png, s->info), s->err);
     if (s->rc)
