@@ -42,23 +42,35 @@ void rn_pump_release(struct rn_pump *p)
         pthread_mutex_unlock(&p->mutex);
 }
 
+static bool has_work(const struct rn_pump *p)
+{
+    return p->under_way > 0 && !p->rests && !p->ends;
+}
+
+/* Wake the thread where there was no work before and is now. */
+static void wake(struct rn_pump *p, bool before)
+{
+    if (p->runs && !before && has_work(p))
+        pthread_cond_signal(&p->changed);
+}
+
 void rn_pump_count(struct rn_pump *p, int more)
 {
-    if (p->runs && p->under_way == 0)
-        pthread_cond_signal(&p->changed);
+    bool before = has_work(p);
+
     p->under_way += (size_t)more;
+    wake(p, before);
 }
 
 void rn_pump_rest(struct rn_pump *p, bool rests)
 {
-    rn_pump_hold(p);
-    p->rests = rests;
-    rn_pump_release(p);
-}
+    bool before;
 
-static bool has_work(const struct rn_pump *p)
-{
-    return p->under_way > 0 && !p->rests && !p->ends;
+    rn_pump_hold(p);
+    before = has_work(p);
+    p->rests = rests;
+    wake(p, before);
+    rn_pump_release(p);
 }
 
 /* One call, between which the ranks' own thread may have its turn; whether
@@ -78,13 +90,14 @@ static bool call(struct rn_pump *p)
     return works;
 }
 
-/* Wait until messages are under way; false: until the end. */
+/* Wait until messages are under way and the ranks' own thread does not look;
+ * false: until the end. */
 static bool wait_for_work(struct rn_pump *p)
 {
     bool goes_on;
 
     pthread_mutex_lock(&p->mutex);
-    while (p->under_way == 0 && !p->ends)
+    while (!has_work(p) && !p->ends)
         pthread_cond_wait(&p->changed, &p->mutex);
     goes_on = !p->ends;
     pthread_mutex_unlock(&p->mutex);
@@ -96,12 +109,13 @@ static void *run(void *argument)
     const struct timespec pause = {.tv_nsec = PAUSE_NS};
     struct rn_pump *p = argument;
 
+    /* Whoever wakes it has just called. */
     while (wait_for_work(p)) {
         int calls = 0;
 
+        nanosleep(&pause, NULL);
         while (call(p) && ++calls < CALLS_MOST)
             ;
-        nanosleep(&pause, NULL);
     }
     return NULL;
 }

@@ -14,6 +14,7 @@
 #include "core/threads.h"
 
 #include <stdatomic.h>
+#include <sys/resource.h>
 #include <time.h>
 
 /* A message to whoever sent it that is there after so many calls. */
@@ -189,38 +190,72 @@ static void goes_on(void **state)
     }
 }
 
+/* How often this process has slept. */
+static long sleeps(void)
+{
+    struct rusage used;
+
+    assert_int_equal(getrusage(RUSAGE_SELF, &used), 0);
+    return used.ru_nvcsw;
+}
+
+static long calls_of(struct rn_ranks *r, const struct lazy *l)
+{
+    long calls;
+
+    rn_pump_hold(&r->pump);
+    calls = l->calls;
+    rn_pump_release(&r->pump);
+    return calls;
+}
+
+/* Nobody calls for a while, nor wakes up to see whether to. */
+static void stays_idle(struct rn_ranks *r, const struct lazy *l)
+{
+    long slept, before = calls_of(r, l);
+
+    compute(0.01); /* which the thread may sleep through still */
+    slept = sleeps();
+    compute(0.1);
+    slept = sleeps() - slept;
+    assert_int_equal(calls_of(r, l), before);
+    if (slept > 20)
+        fail_msg("woke up %ld times in 0.1 s, expected 20 at the most", slept);
+}
+
 /* Who calls while nothing is under way, or while the ranks' own thread waits,
- * takes its processor for nothing. */
+ * takes its processor for nothing; afterwards it is there again. */
 static void rests(void **state)
 {
     struct lazy l = {.shares = 1};
-    struct rn_ranks *r = join(&l);
+    struct rn_ranks *r;
+    struct rn_post post;
     long before;
+    char byte;
 
     (void)state;
+    r = join(&l);
     rn_pump_start(&r->pump);
-    for (int k = 0; k < 2; k++) {
-        struct rn_post post = {.ranks = NULL};
-        char byte;
+    stays_idle(r, &l);
 
-        if (k == 1) {
-            l.wanted = 1 << 30;
-            post = begin(r, &byte);
-            rn_pump_rest(&r->pump, true);
-        }
-        rn_pump_hold(&r->pump);
-        before = l.calls;
-        rn_pump_release(&r->pump);
+    l.wanted = 1 << 30;
+    rn_pump_rest(&r->pump, true);
+    post = begin(r, &byte);
+    stays_idle(r, &l);
+
+    rn_pump_rest(&r->pump, false);
+    before = calls_of(r, &l);
+    for (int tries = 0; tries < 100 && calls_of(r, &l) == before; tries++)
         compute(0.05);
-        rn_pump_hold(&r->pump);
-        assert_int_equal(l.calls, before);
-        l.wanted = 0;
-        rn_pump_release(&r->pump);
-        if (k == 1) {
-            assert_true(is_done(&post));
-            rn_post_free(&post);
-        }
-    }
+    if (calls_of(r, &l) == before)
+        fail_msg("no call of %ld after the rest", before);
+
+    rn_pump_hold(&r->pump);
+    l.wanted = 0;
+    rn_pump_release(&r->pump);
+    assert_true(is_done(&post));
+    stays_idle(r, &l);
+    rn_post_free(&post);
     rn_ranks_leave(r);
     assert_int_equal(l.crowds, 0);
 }
