@@ -711,6 +711,8 @@ static int check_options(const struct command *command, const struct options *o,
                   action->surveys ? "show" : "check and stats", action->name);
     else if (!action->surveys && !o->output)
         say_error("--output is missing: the PNG file to write");
+    else if (output_ending("output", o->output, ".png"))
+        return EXIT_USAGE;
     else if (!o->augmented && options_given(command, args, "seed"))
         say_error("--seed makes the random choices of --augmented, which is "
                   "not given");

@@ -124,6 +124,7 @@ struct subject {
     struct rn_model **models;
     const char *data_spec;
     struct rn_model_info model; /* the first */
+    char precision[400];        /* of all of them, "int8, fp32" */
     struct rn_data *data;
     struct rn_data_info info;
     enum rn_part part;
@@ -354,8 +355,7 @@ static void print_json(const struct subject *s, const struct options *o,
     json_put(object, "data", json_text(s->data_spec));
     json_put(object, "part", json_text(s->part_name));
     json_put(object, "protocol", json_text(r->protocol));
-    json_put(object, "precision",
-             json_text(precision_text(o->eval.precision, &s->model)));
+    json_put(object, "precision", json_text(s->precision));
     json_put(object, "images", json_count((uint64_t)r->images));
     if (has_sets(r)) {
         json_put(object, "exact_error", json_double(r->exact_error));
@@ -415,7 +415,6 @@ static void print_text(const struct subject *s, const struct options *o,
                        const struct rn_eval_result *r,
                        const struct rn_report *report)
 {
-    const char *precision = precision_text(o->eval.precision, &s->model);
     struct text t;
 
     for (size_t i = 0; i < s->count; i++)
@@ -425,8 +424,8 @@ static void print_text(const struct subject *s, const struct options *o,
            strcmp(s->part_name, "all") == 0 ? "" : " part,",
            text_count(&t, (uint64_t)r->images));
     print_wrapped("protocol", 13, r->protocol);
-    if (strcmp(precision, "fp32") != 0)
-        printf("precision    %s\n", precision);
+    if (strcmp(s->precision, "fp32") != 0)
+        printf("precision    %s\n", s->precision);
     print_measures(s, r);
     if (o->per_class) {
         print_macro(s);
@@ -456,6 +455,43 @@ static int write_files(const struct options *o, const struct rn_report *report,
 
 /* ---------------------------------------------------------- the command */
 
+/* What they compute with: once where it is the same, else of each in turn. */
+static void describe_precision(struct subject *s, int asked)
+{
+    size_t used = 0, differ = 0;
+    const char *first = precision_text(asked, &s->model);
+
+    for (size_t i = 0; i < s->count; i++) {
+        struct rn_model_info info;
+        const char *own;
+
+        rn_model_describe(s->models[i], &info);
+        own = precision_text(asked, &info);
+        differ += strcmp(own, first) != 0;
+        used +=
+            (size_t)snprintf(s->precision + used, sizeof(s->precision) - used,
+                             "%s%s", i ? ", " : "", own);
+    }
+    if (!differ)
+        snprintf(s->precision, sizeof(s->precision), "%s", first);
+}
+
+/* What is asked to be held out must be looked at, or be missing from what
+ * is. */
+static int check_held_out(const struct subject *s, struct rn_error *err)
+{
+    const struct rn_data_options *split = &s->held_out.split;
+
+    if (!s->held_out.validation_given || s->part != RN_PART_TEST ||
+        (split->validation == 0 && !(split->validation_percent > 0)))
+        return RN_OK;
+    err->code = RN_ERR_ARG;
+    snprintf(err->msg, sizeof(err->msg),
+             "--validation holds out training images, but this is of the test "
+             "part: --part validation looks at them");
+    return err->code;
+}
+
 static int open_all(struct subject *s, const struct options *o,
                     struct rn_error *err)
 {
@@ -469,8 +505,12 @@ static int open_all(struct subject *s, const struct options *o,
     if (rc)
         return rc;
     rn_model_describe(s->models[0], &s->model);
+    describe_precision(s, o->eval.precision);
     rn_data_describe(s->data, &s->info);
     choose_part(s, o->part);
+    rc = check_held_out(s, err);
+    if (rc)
+        return rc;
     for (size_t i = 0; i < s->count; i++)
         held_out_say(s->models[i], s->paths[i], s->data, &s->held_out, s->part);
     return RN_OK;
@@ -534,25 +574,13 @@ static int check_places(const struct options *o)
     return 0;
 }
 
-/* A file's ending, of four letters, says what is written. */
-static int check_ending(const char *option, const char *path,
-                        const char *endings, const char *expected)
-{
-    size_t length = path ? strlen(path) : 0;
-
-    if (!path || (length > 4 && word_index(endings, path + length - 4) >= 0))
-        return 0;
-    say_error("--%s: '%s' does not end in %s", option, path, expected);
-    return -1;
-}
-
 /* What can be known to be wrong before an evaluation of hours. */
 static int check(const struct options *o)
 {
-    if (check_ending("confusion", o->confusion, ".csv|.svg|.txt",
-                     ".csv, .svg or .txt") ||
-        check_ending("probabilities", o->probabilities, ".csv|.npy",
-                     ".csv or .npy"))
+    if (output_ending("confusion", o->confusion, ".csv|.svg|.txt") ||
+        output_ending("predictions", o->predictions, ".csv") ||
+        output_ending("probabilities", o->probabilities, ".csv|.npy") ||
+        output_ending("mistakes", o->mistakes, ".html"))
         return -1;
     if (o->eval.crops != 1 && o->eval.crops != 10) {
         say_error("--crops: %d is not 1 or 10", o->eval.crops);

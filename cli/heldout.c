@@ -118,8 +118,8 @@ static int open_again(struct rn_data **data, const struct rn_model_training *t,
     return rc;
 }
 
-int held_out_open(struct rn_data **data, const struct rn_model *model,
-                  struct held_out_args *args, struct rn_error *err)
+static int open_data(struct rn_data **data, const struct rn_model *model,
+                     struct held_out_args *args, struct rn_error *err)
 {
     int validation =
         args->part && strcmp(args->part, rn_part_name(RN_PART_VALIDATION)) == 0;
@@ -142,6 +142,27 @@ int held_out_open(struct rn_data **data, const struct rn_model *model,
     if (info.training == t.checksum)
         return open_again(data, &t, args, err);
     return validation ? fail_other(&t, args, err) : rc;
+}
+
+/* A seed that chooses nothing was meant otherwise. */
+static int check_seed(const struct held_out_args *args, struct rn_error *err)
+{
+    if (!args->seed_given || holds_out(&args->split))
+        return RN_OK;
+    err->code = RN_ERR_ARG;
+    snprintf(err->msg, sizeof(err->msg),
+             "--seed chooses what is held out, but of '%.300s' nothing is: "
+             "--validation says how much",
+             args->spec);
+    return err->code;
+}
+
+int held_out_open(struct rn_data **data, const struct rn_model *model,
+                  struct held_out_args *args, struct rn_error *err)
+{
+    int rc = open_data(data, model, args, err);
+
+    return rc ? rc : check_seed(args, err);
 }
 
 int held_out_trained(const struct rn_model *model, const struct rn_data *data,

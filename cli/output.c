@@ -2,6 +2,7 @@
 /* Writes messages, tables, bars and JSON to where they belong. */
 #include "output.h"
 
+#include "options.h"
 #include "progress.h"
 
 #include "resnet.h"
@@ -336,6 +337,34 @@ int output_place(const char *path)
         return -1;
     }
     return rc;
+}
+
+/* ".csv, .svg or .txt" of ".csv|.svg|.txt" */
+static void list_endings(const char *endings, char *text, size_t size)
+{
+    size_t used = 0;
+
+    for (const char *e = endings; *e && used < size;) {
+        size_t n = strcspn(e, "|");
+        const char *next = e + n + (e[n] == '|');
+        const char *joint = *next ? ", " : " or ";
+
+        used += (size_t)snprintf(text + used, size - used, "%s%.*s",
+                                 e == endings ? "" : joint, (int)n, e);
+        e = next;
+    }
+}
+
+int output_ending(const char *option, const char *path, const char *endings)
+{
+    const char *end = path ? strrchr(path, '.') : NULL;
+    char text[80] = "";
+
+    if (!path || (end && end != path && word_index(endings, end) >= 0))
+        return 0;
+    list_endings(endings, text, sizeof(text));
+    say_error("--%s: '%s' does not end in %s", option, path, text);
+    return -1;
 }
 
 int output_other(const char *path, const char *input)

@@ -61,6 +61,9 @@ const char *precision_text(int precision, const struct rn_model_info *info);
 /** Whether a file can be written where it shall be: 0, or -1 after a
  *  message. */
 int output_place(const char *path);
+/** Whether its name, which may be NULL, ends in one of `endings`,
+ *  ".csv|.svg": likewise, as of the option's value. */
+int output_ending(const char *option, const char *path, const char *endings);
 /** Whether a file to be written is another than `input`, which may be none:
  *  likewise. */
 int output_other(const char *path, const char *input);

@@ -259,15 +259,10 @@ static int print_all(struct subject *s, const struct options *o,
 static int check_file(const char *option, const char *path, const char *ending,
                       const struct args *args)
 {
-    size_t length = path ? strlen(path) : 0;
-
     if (!path)
         return 0;
-    if (length <= strlen(ending) ||
-        strcmp(path + length - strlen(ending), ending) != 0) {
-        say_error("--%s: '%s' does not end in %s", option, path, ending);
+    if (output_ending(option, path, ending))
         return EXIT_USAGE;
-    }
     for (int i = 0; i < args->count; i++)
         if (output_other(path, args->operand[i]))
             return EXIT_USAGE;

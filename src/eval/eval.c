@@ -87,6 +87,15 @@ static int check_views(const struct rn_eval_options *o, bool pictures,
         return rn_fail(err, RN_ERR_ARG,
                        "crops and scales are for pictures, these images "
                        "have the network's size");
+    if (!pictures && o->as_stored)
+        return rn_fail(err, RN_ERR_ARG,
+                       "`as_stored` is of pictures' files, these images have "
+                       "none");
+    if (o->n_scales > 0 && o->batch > 0)
+        return rn_fail(err, RN_ERR_ARG,
+                       "`batch` is %d, but whole pictures at scales go one by "
+                       "one",
+                       o->batch);
     for (size_t i = 0; i < o->n_scales; i++)
         if (o->scales[i] < 1 || o->scales[i] > SCALE_MAX)
             return rn_fail(err, RN_ERR_ARG, "scale %d, expected 1 to %d",

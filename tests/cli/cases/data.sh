@@ -54,6 +54,7 @@ fails resnet data check photos --erase 1
 fails resnet data show photos --output no.png --json
 fails resnet data show photos --output no.png --threads 2
 fails resnet data show photos --output no.png --seed 2
+fails resnet data show photos --output no.jpg
 fails resnet data
 fails resnet data chekc photos
 fails resnet data show photos

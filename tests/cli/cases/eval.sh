@@ -61,6 +61,12 @@ resnet eval model tree/train --probabilities p.npy > out
 wc -l < p.npy.names.txt
 fails resnet eval model tree/train --probabilities p.txt
 fails resnet eval model tree/train --confusion c.png
+fails resnet eval model tree/train --predictions p.npy
+fails resnet eval model tree/train --mistakes m.csv
+fails resnet eval model tree/train --seed 5
+fails resnet eval model tree/train --scales 9 --batch 2
+fails resnet eval run/last.safetensors $small_data --as-stored
+fails resnet eval run/last.safetensors $small_data --validation 5
 fails resnet eval model tree/train --crops 5
 fails resnet eval model tree/train --crops 10
 fails resnet eval model tree/train --crops 10 --scales 9

@@ -14,6 +14,7 @@ resnet quantize "$model" $small_data --output q2.safetensors \
     sed 's/^ *//'
 cmp q.safetensors q2.safetensors && echo 'the same file'
 resnet eval q.safetensors $small_data | grep precision
+resnet eval "$model" q.safetensors $small_data | grep precision
 resnet eval q.safetensors $small_data --precision fp32 --json |
     grep -o '"precision":"[a-z0-9]*"'
 resnet bench q.safetensors --seconds 0.1 --layers | grep -c 'int8'
