@@ -311,6 +311,8 @@ static int load_input(struct side sides[2], const char *text, int flags,
                                 "file or DATA:INDEX");
     } else if (input.kind == INPUT_PICTURES) {
         rc = load_picture(sides, &input, flags, err);
+    } else if (flags & RN_IMAGE_AS_STORED) {
+        rc = fail_argument(err, "--as-stored is of pictures' files");
     } else {
         rc = load_data(sides, &input, err);
     }
@@ -561,11 +563,25 @@ static int report(const struct side sides[2], const struct options *o)
     return first != NULL;
 }
 
+/* What is made up is the input itself: two ways to prepare it would always
+ * come out the same. One says no more than what a file lacks. */
+static int check_made_up(const struct options *o, struct rn_error *err)
+{
+    if (o->preprocess && strchr(o->preprocess, ','))
+        return fail_argument(err, "two ways to --preprocess part on an IMAGE "
+                                  "alone, which is missing");
+    if (o->run.as_stored)
+        return fail_argument(err, "--as-stored is of pictures' files");
+    return RN_OK;
+}
+
 static int diff(struct side sides[2], const struct options *o,
                 const struct args *args, struct rn_error *err)
 {
-    int rc = open_sides(sides, args->operand, o, err);
+    int rc = args->count > 2 ? RN_OK : check_made_up(o, err);
 
+    if (!rc)
+        rc = open_sides(sides, args->operand, o, err);
     if (!rc && args->count > 2)
         rc = load_input(sides, args->operand[2],
                         o->run.as_stored ? RN_IMAGE_AS_STORED : 0, err);

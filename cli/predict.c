@@ -180,10 +180,12 @@ static int find_picture(const char *text, struct input *input)
     return EXIT_USAGE;
 }
 
+/* What speaks for the class that was printed first, which one view alone may
+ * not find the likeliest. */
 static int paint(const struct runner *runner, const struct input *input,
-                 const char *cam)
+                 const char *cam, int index)
 {
-    int flags = runner->args->as_stored ? RN_IMAGE_AS_STORED : 0, index = -1;
+    int flags = runner->args->as_stored ? RN_IMAGE_AS_STORED : 0;
     struct rn_image picture = {0, 0, NULL}, painted = {0, 0, NULL};
     struct rn_error err = {0};
     int rc = rn_pictures_load(input->pictures, 0, flags, &picture, &err);
@@ -208,6 +210,8 @@ static int check(const struct options *o, const struct args *args)
         say_error("--cam is for --precision fp32 alone");
         return EXIT_USAGE;
     }
+    if (output_ending("cam", o->cam, ".png"))
+        return EXIT_USAGE;
     if (o->cam && args->count != 2) {
         say_error("--cam takes one picture, not %d", args->count - 1);
         return EXIT_USAGE;
@@ -240,7 +244,7 @@ static int run(const struct command *command, void *options,
     runner.user = &p;
     status = runner_run(&runner, args->operand + 1, args->count - 1);
     if (!status && o->cam)
-        status = paint(&runner, &picture, o->cam);
+        status = paint(&runner, &picture, o->cam, p.top[0]);
     runner_close(&runner);
     input_free(&picture);
     free(p.top);

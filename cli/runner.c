@@ -389,10 +389,27 @@ void runner_close(struct runner *r)
     rn_model_destroy(r->model);
 }
 
+/* How files say that they are turned goes with files. */
+static int check_stored(const struct runner *r, const struct input *inputs,
+                        int count)
+{
+    int i = 0;
+
+    while (i < count && inputs[i].kind == INPUT_DATA)
+        i++;
+    if (i < count || !r->args->as_stored)
+        return 0;
+    say_error("--as-stored is of pictures' files, '%s' is none",
+              inputs[0].text);
+    return EXIT_USAGE;
+}
+
 static int run_inputs(struct runner *r, const struct input *inputs, int count)
 {
     struct rn_error err = {0};
 
+    if (check_stored(r, inputs, count))
+        return EXIT_USAGE;
     for (int i = 0; i < count; i++)
         r->count += input_images(&inputs[i]);
     if (runner_open(r, &err) || make_feed(r, inputs, count, &err))

@@ -42,6 +42,11 @@ resnet diff $own $own --precision bf16 --emulate --json | tail -1 |
 ONEDNN_MAX_CPU_ISA=AVX2 resnet diff $own $own --precision bf16
 resnet diff $own $own --precision fp16
 
+# Without an image nothing is prepared, nor is there a file to be turned.
+fails resnet diff $own $own --preprocess half,zero-one
+fails resnet diff $own $own --as-stored
+fails resnet diff $own $own $small_data:3 --as-stored
+
 # A file that says no more than its tensors, read in two ways.
 prepare resnet convert $own whole.safetensors
 python3 - whole.safetensors tensors.safetensors <<'END'

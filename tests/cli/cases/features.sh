@@ -43,6 +43,7 @@ fails resnet features $model photos --output some.csv
 cut -d, -f 1 some.csv
 fails resnet features $model photos
 fails resnet features $model photos --output some.txt
+fails resnet features $model $small_data:0 --output some.npy --as-stored
 fails resnet features $model photos --output some.npy --stage conv5
 fails resnet features $model photos --output nowhere/some.npy
 ls | grep some

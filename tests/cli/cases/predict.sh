@@ -39,6 +39,8 @@ resnet predict $model cam.png --json | cut -d, -f 1
 fails resnet predict $model photos/a.jpg --crops 10
 fails resnet predict $model $small_data:0 --crops 10
 fails resnet predict $model photos/a.jpg --crops 3
+fails resnet predict $model $small_data:0 --as-stored
+fails resnet predict $model photos/a.jpg --cam cam.jpg
 fails resnet predict $model photos --cam cam.png
 fails resnet predict $model photos/a.jpg photos/b.PNG --cam cam.png
 fails resnet predict $model - --cam cam.png
