@@ -178,6 +178,7 @@ static void print_json(const struct measured *m)
     json_put(object, "precision", json_text(rn_precision_name(r->precision)));
     json_put(object, "batch", json_count((uint64_t)r->batch));
     json_put(object, "threads", json_count((uint64_t)r->threads));
+    json_put(object, "streams", json_count((uint64_t)r->streams));
     json_put(object, "rounds", json_count((uint64_t)r->rounds));
     json_put(object, "images_per_second", rate);
     json_put(object, "plan_bytes", json_count(r->plan_bytes));
@@ -314,9 +315,11 @@ static void print_text(const struct measured *m)
     }
     printf("network    %s, %dx%dx%d, %d classes\n", m->info.net,
            m->info.channels, m->info.height, m->info.width, m->info.classes);
-    printf("mode       %s, %s, batch %d, threads %d, %s, oneDNN %s\n", m->mode,
-           rn_precision_name(r->precision), r->batch, r->threads,
-           m->machine.isa, m->machine.onednn);
+    printf("mode       %s, %s, batch %d, threads %d, ", m->mode,
+           rn_precision_name(r->precision), r->batch, r->threads);
+    if (r->streams > 1)
+        printf("streams %d, ", r->streams);
+    printf("%s, oneDNN %s\n", m->machine.isa, m->machine.onednn);
     printf("images/s   %.1f (median of %d; %.1f to %.1f)\n",
            r->images_per_second_median, r->rounds, r->images_per_second_min,
            r->images_per_second_max);
@@ -556,11 +559,11 @@ static int run_survey(const struct command *command, const struct options *o,
     if (!(survey.bench.seconds > 0))
         survey.bench.seconds = RN_ZERO;
     if (args->count == 0 || o->as_threads || o->bench.profile ||
-        o->bench.batch) {
+        o->bench.batch || o->bench.streams) {
         say_error(args->count == 0
                       ? "--survey: which networks or models?"
                       : "--survey measures networks at --batches, without "
-                        "--batch, --layers and --as-threads");
+                        "--batch, --layers, --streams and --as-threads");
         return EXIT_USAGE;
     }
     return survey_run(&survey);
@@ -569,7 +572,7 @@ static int run_survey(const struct command *command, const struct options *o,
 /* What loading takes beside --data, and what a plan that is not run does
  * nothing with. */
 #define OF_LOADING "data|batch|seconds|threads|size|json"
-#define OF_RUNNING "data|threads|seconds|powercap|gradient-precision"
+#define OF_RUNNING "data|threads|streams|seconds|powercap|gradient-precision"
 
 /* Options that would do nothing are refused: a number that was measured
  * without them would be taken for one with. */

@@ -2052,13 +2052,16 @@ struct rn_bench_options {
      *  all make the same call. Borrowed for the call; NULL: alone. */
     struct rn_ranks *ranks;
     int gradient_precision; /**< as in rn_train_options; with ranks */
+    int streams; /**< batches side by side, inference: threads are shared out
+                    evenly among them; 0: 1 */
 };
 
 struct rn_bench_result {
     int threads, batch, rounds;
     double images_per_second_median, images_per_second_min,
         images_per_second_max;
-    uint64_t plan_bytes;        /**< memory the plan holds */
+    uint64_t plan_bytes;        /**< memory that the plan holds, or the streams'
+                                   plans together */
     uint64_t peak_memory_bytes; /**< the process's peak resident set */
     double peak_gflops;         /**< measured, all threads, float32; 0 unless
                                    profile */
@@ -2074,6 +2077,7 @@ struct rn_bench_result {
     double wait_seconds, wait_seconds_most; /**< of a step, in which a rank had
                             nothing to do; the mean and the most of any rank */
     uint64_t sent_bytes_most; /**< in a step, by the rank that sends most */
+    int streams;              /**< batches that were computed side by side */
 };
 
 RN_INLINE void rn_bench_defaults(struct rn_bench_options *options);

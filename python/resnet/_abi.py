@@ -751,6 +751,7 @@ class rn_bench_options(Structure):
         ("powercap", c_char_p),
         ("ranks", c_void_p),
         ("gradient_precision", c_int),
+        ("streams", c_int),
     ]
 
 
@@ -774,6 +775,7 @@ class rn_bench_result(Structure):
         ("wait_seconds", c_double),
         ("wait_seconds_most", c_double),
         ("sent_bytes_most", c_uint64),
+        ("streams", c_int),
     ]
 
 
@@ -1028,6 +1030,7 @@ class BenchOptions(TypedDict, total=False):
     emulate: int
     powercap: Text
     gradient_precision: int
+    streams: int
 
 
 class LoadingOptions(TypedDict, total=False):

@@ -2,6 +2,7 @@
 /* Speed of a plan on made-up images. */
 #include "bench/energy.h"
 #include "bench/speeds.h"
+#include "bench/streams.h"
 #include "bench/together.h"
 #include "core/memory.h"
 #include "core/option.h"
@@ -33,11 +34,12 @@ struct bench {
     struct rn_flat flat; /* training: the plan's store's */
     struct rn_update update;
     float *images; /* [batch][c][h][w] */
-    float *logits; /* [batch][classes] */
     int32_t *labels;
     struct rn_energy energy;
     struct rn_together together; /* with ranks */
+    struct rn_streams streams;   /* of inference */
     int own;                     /* of the batch: the plan's */
+    int threads;                 /* likewise */
 };
 
 void rn_bench_defaults_sized(struct rn_bench_options *options, size_t size)
@@ -60,10 +62,9 @@ static int make_images(struct bench *b, struct rn_error *err)
 
     if (fits) {
         b->images = rn_alloc(floats, sizeof(float));
-        b->logits = rn_alloc(batch * (size_t)spec->classes, sizeof(float));
         b->labels = rn_alloc(batch, sizeof(int32_t));
     }
-    if (!b->images || !b->logits || !b->labels)
+    if (!b->images || !b->labels)
         return rn_fail_memory(err, fits ? floats * sizeof(float) : SIZE_MAX,
                               "a batch of images");
     for (size_t i = 0; i < floats; i++) {
@@ -99,7 +100,7 @@ static int make_plan(struct bench *b, struct rn_error *err)
     struct rn_plan_options options = {
         .mode = b->o.mode,
         .batch = b->own,
-        .threads = b->o.threads,
+        .threads = b->threads,
         .exact = b->o.exact,
         .winograd = b->o.winograd,
         .recompute = b->o.recompute,
@@ -114,7 +115,12 @@ static int make_plan(struct bench *b, struct rn_error *err)
 
     if (b->o.mode == RN_MODE_INFER) {
         rc = settle_model(b, err);
-        return rc ? rc : rn_plan_create(&b->plan, b->model, &options, err);
+        if (!rc)
+            rc = rn_plan_create(&b->plan, b->model, &options, err);
+        if (!rc)
+            rc = rn_streams_open(&b->streams, b->plan, b->o.streams, b->images,
+                                 b->own, b->model->spec.classes, err);
+        return rc;
     }
     rc = rn_store_create(&store, b->model->graph, 1, err);
     if (rc == RN_OK)
@@ -136,6 +142,27 @@ static int make_plan(struct bench *b, struct rn_error *err)
     return rc;
 }
 
+/* Of several streams each computes with its share of the threads. */
+static int share_streams(struct bench *b, struct rn_error *err)
+{
+    int streams = b->o.streams, threads = b->o.threads;
+
+    if (b->o.mode != RN_MODE_INFER)
+        return rn_fail(err, RN_ERR_ARG,
+                       "`streams` is for inference, not for training");
+    if (b->o.profile)
+        return rn_fail(err, RN_ERR_ARG, "`profile` is of one stream, not of %d",
+                       streams);
+    if (!threads)
+        threads = rn_threads_default("", NULL, 0);
+    if (threads % streams)
+        return rn_fail(err, RN_ERR_ARG,
+                       "%d streams cannot share %d threads out evenly", streams,
+                       threads);
+    b->threads = threads / streams;
+    return RN_OK;
+}
+
 /* Of several ranks each computes a part of the batch, with a part of the
  * threads. */
 static int share_out(struct bench *b, struct rn_error *err)
@@ -145,6 +172,15 @@ static int share_out(struct bench *b, struct rn_error *err)
     char by[32];
 
     b->own = b->o.batch / count;
+    b->threads = b->o.threads;
+    if (b->o.streams == 0)
+        b->o.streams = 1;
+    if (b->o.streams > 1) {
+        int rc = share_streams(b, err);
+
+        if (rc)
+            return rc;
+    }
     if (!ranks && b->o.gradient_precision)
         return rn_fail(err, RN_ERR_ARG,
                        "`gradient_precision` bf16 is of what ranks send, but "
@@ -159,21 +195,19 @@ static int share_out(struct bench *b, struct rn_error *err)
         return rn_fail(err, RN_ERR_ARG,
                        "%d ranks cannot share `batch` %d out evenly", count,
                        b->o.batch);
-    if (b->o.threads == 0)
-        b->o.threads =
+    if (b->threads == 0)
+        b->threads =
             rn_ranks_threads(ranks, rn_threads_default("", by, sizeof(by)));
     if (ranks->sharing > 1)
         b->o.bind = 0;
     return RN_OK;
 }
 
-static int run_once(struct bench *b, struct rn_error *err)
+static int train_once(struct bench *b, struct rn_error *err)
 {
     struct rn_step_result result;
     int rc;
 
-    if (b->o.mode == RN_MODE_INFER)
-        return rn_plan_forward(b->plan, b->images, b->logits, err);
     if (b->o.ranks)
         return rn_together_step(&b->together, b->images, b->labels, err);
     rc = rn_plan_train(b->plan, b->images, b->labels, 0, &result, err);
@@ -182,16 +216,25 @@ static int run_once(struct bench *b, struct rn_error *err)
     return rc;
 }
 
-/* Seconds that so many runs take. */
-static int time_runs(struct bench *b, int runs, double *seconds,
-                     struct rn_error *err)
+/* Rounds of so many runs: `rates[i]`: runs per second in the i-th, of all
+ * streams; `done`: runs in all. */
+static int do_rounds(struct bench *b, int runs, int rounds, double *rates,
+                     long *done, struct rn_error *err)
 {
-    double start = rn_now();
     int rc = RN_OK;
 
-    for (int i = 0; i < runs && rc == RN_OK; i++)
-        rc = run_once(b, err);
-    *seconds = rn_now() - start;
+    if (b->o.mode == RN_MODE_INFER)
+        return rn_streams_run(&b->streams, runs, rounds, rates, done,
+                              &b->energy, err);
+    for (int i = 0; i < rounds && rc == RN_OK; i++) {
+        double start = rn_now();
+
+        for (int k = 0; k < runs && rc == RN_OK; k++)
+            rc = train_once(b, err);
+        rates[i] = runs / (rn_now() - start);
+        rn_energy_add(&b->energy);
+    }
+    *done = (long)runs * rounds;
     return rc;
 }
 
@@ -207,53 +250,57 @@ static int runs_per_round(double run)
                    : RUNS_AT_MOST;
 }
 
+/* Seconds of a run, when it is warm. All ranks take the first's, so that they
+ * do as many runs. */
+static int time_run(struct bench *b, double *run, struct rn_error *err)
+{
+    double rate = 1;
+    long done;
+    int rc = do_rounds(b, WARM_UP_RUNS, 1, &rate, &done, err);
+
+    if (rc == RN_OK)
+        rc = do_rounds(b, 1, 1, &rate, &done, err);
+    *run = b->o.streams / rate;
+    return rc ? rc : rn_ranks_tell(b->o.ranks, run, sizeof(*run), err);
+}
+
 static int measure(struct bench *b, struct rn_bench_result *result,
                    struct rn_error *err)
 {
-    double run = 0, *rounds = NULL;
-    int runs, n = b->o.rounds, rc;
+    double run = 0, start, seconds, *rates = NULL;
+    int runs, n = b->o.rounds, rc = time_run(b, &run, err);
+    long done = 0;
 
-    rc = time_runs(b, WARM_UP_RUNS, &run, err);
-    if (rc == RN_OK)
-        rc = time_runs(b, 1, &run, err);
-    if (rc != RN_OK)
-        return rc;
-    /* All ranks do as many, by the clock of the first. */
-    rc = rn_ranks_tell(b->o.ranks, &run, sizeof(run), err);
     if (rc != RN_OK)
         return rc;
     runs = runs_per_round(run);
     if (n == 0)
         n = clamp(b->o.seconds / (run * runs), ROUNDS_AT_LEAST, ROUNDS_AT_MOST);
-    rounds = rn_alloc((size_t)n, sizeof(double));
-    if (!rounds)
+    rates = rn_alloc((size_t)n, sizeof(double));
+    if (!rates)
         return rn_fail_memory(err, (size_t)n * sizeof(double), "round times");
 
     rn_plan_profile_reset(b->plan);
     rn_energy_start(&b->energy);
     if (b->o.ranks)
         rn_together_start(&b->together);
-    run = 0;
-    for (int i = 0; i < n && rc == RN_OK; i++) {
-        rc = time_runs(b, runs, &rounds[i], err);
-        rn_energy_add(&b->energy);
-        run += rounds[i];
-        rounds[i] = (double)runs * b->o.batch / rounds[i];
-    }
+    start = rn_now();
+    rc = do_rounds(b, runs, n, rates, &done, err);
+    seconds = rn_now() - start;
     if (b->o.ranks && rc == RN_OK)
-        rc = rn_together_figures(&b->together, (long)runs * n, result, err);
+        rc = rn_together_figures(&b->together, done, result, err);
     if (rc == RN_OK) {
-        struct rn_speeds rates = rn_speeds_of(rounds, n);
+        struct rn_speeds speeds = rn_speeds_of(rates, n);
         double joules = rn_energy_joules(&b->energy);
 
         result->rounds = n;
-        result->images_per_second_median = rates.median;
-        result->images_per_second_min = rates.min;
-        result->images_per_second_max = rates.max;
-        result->watts = joules / run;
-        result->joules_per_image = joules / ((double)runs * n * b->o.batch);
+        result->images_per_second_median = speeds.median * b->o.batch;
+        result->images_per_second_min = speeds.min * b->o.batch;
+        result->images_per_second_max = speeds.max * b->o.batch;
+        result->watts = joules / seconds;
+        result->joules_per_image = joules / ((double)done * b->o.batch);
     }
-    rn_free(rounds);
+    rn_free(rates);
     return rc;
 }
 
@@ -298,9 +345,11 @@ int rn_bench_sized(const struct rn_model *model,
         goto out;
 
     own.batch = b.o.batch;
-    own.threads = rn_plan_threads(b.plan);
+    own.streams = b.o.streams;
+    own.threads = own.streams * rn_plan_threads(b.plan);
     own.precision = rn_plan_precision(b.plan);
-    own.plan_bytes = rn_plan_bytes(b.plan);
+    own.plan_bytes = b.streams.count > 1 ? rn_streams_bytes(&b.streams)
+                                         : rn_plan_bytes(b.plan);
     own.peak_memory_bytes = peak_memory();
     memcpy(own.energy, b.energy.text, sizeof(own.energy));
     if (b.o.profile)
@@ -311,6 +360,7 @@ int rn_bench_sized(const struct rn_model *model,
         b.plan = NULL;
     }
 out:
+    rn_streams_close(&b.streams);
     rn_together_close(&b.together);
     if (!rn_ranks_lent(b.o.ranks))
         rn_plan_destroy(b.plan);
@@ -318,7 +368,6 @@ out:
     rn_update_free(&b.update);
     rn_energy_close(&b.energy);
     rn_free(b.images);
-    rn_free(b.logits);
     rn_free(b.labels);
     return rc;
 }

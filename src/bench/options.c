@@ -45,6 +45,10 @@ static const struct rn_option bench_options[] = {
     {"gradient_precision", "measurement", RN_OPTION_INDEX,
      PLACE(gradient_precision), .words = RN_GRADIENTS_WORDS, .preset = "fp32",
      .value = "NAME", .help = RN_GRADIENTS_HELP},
+    {"streams", "measurement", RN_OPTION_INT, PLACE(streams),
+     1, RN_THREADS_MAX, .value = "N", .unset = "1",
+     .help = "Compute N batches side by side, each with its share of the "
+             "threads, as `resnet serve` does; inference"},
     {"powercap", "measurement", RN_OPTION_TEXT, PLACE(powercap),
      .value = "DIR", .unset = "/sys/class/powercap",
      .help = "Read the processors' energy counters below DIR"},

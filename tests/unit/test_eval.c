@@ -469,6 +469,47 @@ static void check_bench(enum rn_mode mode)
     rn_model_destroy(model);
 }
 
+/* Three streams of a thread each hold three plans; what cannot be is refused.
+ */
+static void check_streams(void)
+{
+    struct rn_model *model = make_model("resnet8", 10, 16);
+    struct rn_bench_options o;
+    struct rn_bench_result one, r;
+    struct rn_error err = {0};
+
+    rn_bench_defaults(&o);
+    o.batch = 2;
+    o.threads = 1;
+    o.rounds = 3;
+    assert_int_equal(rn_bench(model, &o, &one, NULL, &err), RN_OK);
+    assert_int_equal(one.streams, 1);
+    o.threads = 3;
+    o.streams = 3;
+    if (rn_bench(model, &o, &r, NULL, &err) != RN_OK)
+        fail_msg("three streams: %s", err.msg);
+    assert_int_equal(r.streams, 3);
+    assert_int_equal(r.threads, 3);
+    assert_int_equal(r.rounds, 3);
+    assert_true(r.images_per_second_min > 0);
+    if (r.plan_bytes <= one.plan_bytes || r.plan_bytes >= 3 * one.plan_bytes)
+        fail_msg("one plan holds %llu bytes, three hold %llu",
+                 (unsigned long long)one.plan_bytes,
+                 (unsigned long long)r.plan_bytes);
+    o.threads = 4;
+    expect(rn_bench(model, &o, &r, NULL, &err), RN_ERR_ARG, &err, "3 streams",
+           "4 threads");
+    o.threads = 3;
+    o.profile = 1;
+    expect(rn_bench(model, &o, &r, NULL, &err), RN_ERR_ARG, &err, "`profile`",
+           "3");
+    o.profile = 0;
+    o.mode = RN_MODE_TRAIN;
+    expect(rn_bench(model, &o, &r, NULL, &err), RN_ERR_ARG, &err, "`streams`",
+           "training");
+    rn_model_destroy(model);
+}
+
 static void test_bench(void **state)
 {
     struct rn_model *model = make_model("resnet8", 10, 16);
@@ -479,6 +520,7 @@ static void test_bench(void **state)
     (void)state;
     check_bench(RN_MODE_INFER);
     check_bench(RN_MODE_TRAIN);
+    check_streams();
     rn_bench_defaults(&o);
     o.batch = -2;
     expect(rn_bench(model, &o, &r, NULL, &err), RN_ERR_ARG, &err,

@@ -25,6 +25,15 @@ fails resnet bench resnet8 --as-threads 2 --seconds 3
 fails resnet bench resnet8 --as-threads 2 --powercap photos
 fails resnet bench resnet8 --mode train --as-threads 2 --gradient-precision bf16
 fails resnet bench resnet8 --recompute blocks
+# Batches side by side.
+resnet bench resnet8 --size 8 --batch 2 --threads 2 --streams 2 --seconds 0.1 \
+    > out
+grep -o 'batch 2, threads 2, streams 2' out
+fails resnet bench resnet8 --threads 2 --streams 3
+fails resnet bench resnet8 --threads 2 --streams 2 --layers
+fails resnet bench resnet8 --threads 2 --streams 2 --mode train
+fails resnet bench resnet8 --as-threads 2 --streams 2
+fails resnet bench resnet8 --survey surveyed --streams 2
 # Loading alone.
 mkdir -p photos/a
 cp "$RN_SOURCE/tests/fuzz/corpus/image/jpeg" photos/a/1.jpg
