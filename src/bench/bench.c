@@ -20,7 +20,6 @@
 #include <sys/resource.h>
 
 #define WARM_UP_RUNS    2
-#define ROUND_SECONDS   0.05 /* shorter ones drown in the clock's noise */
 #define ROUNDS_AT_LEAST 5
 #define ROUNDS_AT_MOST  10000
 #define RUNS_AT_MOST    100000 /* per round */
@@ -246,7 +245,7 @@ static int clamp(double value, int low, int high)
 /* Runs in a round, from the time of one run. */
 static int runs_per_round(double run)
 {
-    return run > 0 ? clamp(ROUND_SECONDS / run + 1, 1, RUNS_AT_MOST)
+    return run > 0 ? clamp(RN_ROUND_SECONDS / run + 1, 1, RUNS_AT_MOST)
                    : RUNS_AT_MOST;
 }
 

@@ -3,6 +3,9 @@
 #ifndef RN_BENCH_SPEEDS_H
 #define RN_BENCH_SPEEDS_H
 
+/** The least that a round takes: shorter ones drown in the clock's noise. */
+#define RN_ROUND_SECONDS 0.05
+
 struct rn_speeds {
     double median, min, max;
 };
