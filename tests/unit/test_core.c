@@ -9,6 +9,7 @@
 #include "core/available.h"
 #include "core/error.h"
 #include "core/file.h"
+#include "core/late.h"
 #include "core/memory.h"
 #include "core/random.h"
 #include "core/threads.h"
@@ -28,6 +29,41 @@
 #include <unistd.h>
 
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
+
+/* ----------------------------------------------------- late libraries */
+
+static void expect_late(struct rn_late *late, const char *part)
+{
+    const char *why = rn_late_load(late);
+
+    if (!why || !strstr(why, part))
+        fail_msg("loading '%s': \"%s\", expected \"%s\" in it", late->library,
+                 why ? why : "", part);
+    assert_false(late->loaded);
+}
+
+static void libraries_are_loaded_late(void **state)
+{
+    double (*cosine)(double) = NULL;
+    void (*missing)(void) = NULL;
+    const struct rn_late_function known = {"cos", &cosine};
+    const struct rn_late_function both[] = {known, {"rn_nowhere", &missing}};
+    struct rn_late late = {"libm.so.6", &known, 1, false};
+    struct rn_late none = {"libnowhere.so.1", &known, 1, false};
+    struct rn_late partly = {"libm.so.6", both, 2, false};
+
+    (void)state;
+    expect_late(&none, "libnowhere.so.1");
+    expect_late(&partly, "rn_nowhere");
+    for (int i = 0; i < 2; i++) {
+        const char *why = rn_late_load(&late);
+
+        if (why)
+            fail_msg("loading libm: %s", why);
+    }
+    assert_true(late.loaded);
+    assert_true(cosine(0) == 1);
+}
 
 /* ------------------------------------------------------------- errors */
 
@@ -952,6 +988,7 @@ static void time_goes_forward(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(libraries_are_loaded_late),
         cmocka_unit_test(errors_are_filled),
         cmocka_unit_test(sizes_do_not_overflow),
         cmocka_unit_test(memory_is_aligned_and_zero),

@@ -6,9 +6,42 @@
 #include "data/pictures/image.h"
 
 #include "core/count.h"
+#include "core/late.h"
 
 #include <libheif/heif.h>
 #include <string.h>
+
+/* clang-format off */
+#define FUNCTIONS(F) \
+    F(context_alloc) \
+    F(context_free) \
+    F(context_get_number_of_top_level_images) \
+    F(context_get_primary_image_handle) \
+    F(context_read_from_memory_without_copy) \
+    F(context_set_maximum_image_size_limit) \
+    F(decode_image) \
+    F(image_get_height) \
+    F(image_get_plane_readonly) \
+    F(image_get_width) \
+    F(image_handle_get_height) \
+    F(image_handle_get_luma_bits_per_pixel) \
+    F(image_handle_get_width) \
+    F(image_handle_has_alpha_channel) \
+    F(image_handle_release) \
+    F(image_is_premultiplied_alpha) \
+    F(image_release)
+
+#define POINTER(name) __typeof__(heif_##name) *name;
+#define NAME(name) {"heif_" #name, &heif.name},
+/* clang-format on */
+
+static struct {
+    FUNCTIONS(POINTER)
+} heif;
+
+static const struct rn_late_function functions[] = {FUNCTIONS(NAME)};
+static struct rn_late library = {"libheif.so.1", functions, COUNT(functions),
+                                 false};
 
 static int fail(const struct rn_picture *p, struct heif_error why,
                 struct rn_error *err)
@@ -26,12 +59,12 @@ static int fail(const struct rn_picture *p, struct heif_error why,
 static int copy(struct rn_picture *p, struct heif_image *image,
                 struct rn_error *err)
 {
-    int width = heif_image_get_width(image, heif_channel_interleaved);
-    int height = heif_image_get_height(image, heif_channel_interleaved);
+    int width = heif.image_get_width(image, heif_channel_interleaved);
+    int height = heif.image_get_height(image, heif_channel_interleaved);
     size_t row = (size_t)(p->alpha ? 4 : 3);
     int stride = 0;
     const uint8_t *rows =
-        heif_image_get_plane_readonly(image, heif_channel_interleaved, &stride);
+        heif.image_get_plane_readonly(image, heif_channel_interleaved, &stride);
     int rc;
 
     if (!rows || width < 1 || height < 1 || stride < 1)
@@ -43,7 +76,7 @@ static int copy(struct rn_picture *p, struct heif_image *image,
     row *= (size_t)width;
     for (size_t y = 0; y < (size_t)height; y++)
         memcpy(p->image.pixels + y * row, rows + y * (size_t)stride, row);
-    p->multiplied = p->alpha && heif_image_is_premultiplied_alpha(image);
+    p->multiplied = p->alpha && heif.image_is_premultiplied_alpha(image);
     return RN_OK;
 }
 
@@ -51,8 +84,8 @@ static int decode_primary(struct rn_picture *p,
                           const struct heif_image_handle *handle,
                           struct rn_error *err)
 {
-    int width = heif_image_handle_get_width(handle);
-    int height = heif_image_handle_get_height(handle);
+    int width = heif.image_handle_get_width(handle);
+    int height = heif.image_handle_get_height(handle);
     struct heif_image *image = NULL;
     struct heif_error why;
     int rc = rn_picture_check(p, width > 0 ? (size_t)width : 0,
@@ -60,19 +93,19 @@ static int decode_primary(struct rn_picture *p,
 
     if (rc)
         return rc;
-    p->alpha = heif_image_handle_has_alpha_channel(handle);
+    p->alpha = heif.image_handle_has_alpha_channel(handle);
     p->kind.flags |=
         (p->alpha ? RN_KIND_ALPHA : 0) |
-        (heif_image_handle_get_luma_bits_per_pixel(handle) > 8 ? RN_KIND_DEEP
+        (heif.image_handle_get_luma_bits_per_pixel(handle) > 8 ? RN_KIND_DEEP
                                                                : 0);
-    why = heif_decode_image(handle, &image, heif_colorspace_RGB,
+    why = heif.decode_image(handle, &image, heif_colorspace_RGB,
                             p->alpha ? heif_chroma_interleaved_RGBA
                                      : heif_chroma_interleaved_RGB,
                             NULL);
     if (why.code != heif_error_Ok)
         return fail(p, why, err);
     rc = copy(p, image, err);
-    heif_image_release(image);
+    heif.image_release(image);
     return rc;
 }
 
@@ -92,31 +125,36 @@ static int decode(struct rn_picture *p, struct heif_context *context,
                   struct rn_error *err)
 {
     struct heif_image_handle *handle = NULL;
-    struct heif_error why = heif_context_read_from_memory_without_copy(
+    struct heif_error why = heif.context_read_from_memory_without_copy(
         context, p->bytes, p->size, NULL);
     int rc;
 
     if (why.code == heif_error_Ok)
-        why = heif_context_get_primary_image_handle(context, &handle);
+        why = heif.context_get_primary_image_handle(context, &handle);
     if (why.code != heif_error_Ok)
         return fail(p, why, err);
     if (is_animation(p) ||
-        heif_context_get_number_of_top_level_images(context) > 1)
+        heif.context_get_number_of_top_level_images(context) > 1)
         p->kind.flags |= RN_KIND_SEVERAL;
     rc = decode_primary(p, handle, err);
-    heif_image_handle_release(handle);
+    heif.image_handle_release(handle);
     return rc;
 }
 
 int rn_heif_decode(struct rn_picture *p, struct rn_error *err)
 {
-    struct heif_context *context = heif_context_alloc();
+    const char *why = rn_late_load(&library);
+    struct heif_context *context;
     int rc;
 
+    if (why)
+        return rn_fail(err, RN_ERR_DATA, "'%s': %s: %.300s", p->name,
+                       p->kind.format, why);
+    context = heif.context_alloc();
     if (!context)
         return rn_fail(err, RN_ERR_MEMORY, "'%s': out of memory", p->name);
-    heif_context_set_maximum_image_size_limit(context, RN_IMAGE_MAX_SIDE);
+    heif.context_set_maximum_image_size_limit(context, RN_IMAGE_MAX_SIDE);
     rc = decode(p, context, err);
-    heif_context_free(context);
+    heif.context_free(context);
     return rc;
 }

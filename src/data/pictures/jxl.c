@@ -5,9 +5,45 @@
  * to standard error where a file is damaged, and cannot be told not to.) */
 #include "data/pictures/image.h"
 
+#include "core/count.h"
+#include "core/late.h"
+
 #include <jxl/decode.h>
-#include <stdlib.h>
+#include <jxl/version.h>
 #include <string.h>
+
+/* clang-format off */
+#define FUNCTIONS(F) \
+    F(Create) \
+    F(Destroy) \
+    F(GetBasicInfo) \
+    F(ImageOutBufferSize) \
+    F(ProcessInput) \
+    F(SetImageOutBuffer) \
+    F(SetInput) \
+    F(SetPreferredColorProfile) \
+    F(SetUnpremultiplyAlpha) \
+    F(SubscribeEvents)
+
+#define POINTER(name) __typeof__(JxlDecoder##name) *name;
+#define NAME(name) {"JxlDecoder" #name, &jxl.name},
+
+/* Before 1.0 each minor version has a binary interface of its own. */
+#define QUOTE(number) #number
+#define TEXT(number) QUOTE(number)
+#if JPEGXL_MAJOR_VERSION == 0
+#define LIBRARY "libjxl.so.0." TEXT(JPEGXL_MINOR_VERSION)
+#else
+#define LIBRARY "libjxl.so." TEXT(JPEGXL_MAJOR_VERSION)
+#endif
+/* clang-format on */
+
+static struct {
+    FUNCTIONS(POINTER)
+} jxl;
+
+static const struct rn_late_function functions[] = {FUNCTIONS(NAME)};
+static struct rn_late library = {LIBRARY, functions, COUNT(functions), false};
 
 /* Depth, spot colours and the like are decoded and thrown away. */
 #define MOST_EXTRA 8
@@ -33,7 +69,7 @@ static int read_info(struct state *s)
 
     JxlBasicInfo info;
 
-    if (JxlDecoderGetBasicInfo(s->decoder, &info) != JXL_DEC_SUCCESS)
+    if (jxl.GetBasicInfo(s->decoder, &info) != JXL_DEC_SUCCESS)
         return fail(s, "damaged header");
     if (info.num_extra_channels > MOST_EXTRA)
         return fail(s, "more than 8 channels beside the colours");
@@ -60,7 +96,7 @@ static void ask_for_srgb(struct state *s)
         .rendering_intent = JXL_RENDERING_INTENT_RELATIVE};
 
     if (s->converts)
-        JxlDecoderSetPreferredColorProfile(s->decoder, &srgb);
+        jxl.SetPreferredColorProfile(s->decoder, &srgb);
 }
 
 static int place_pixels(struct state *s)
@@ -71,18 +107,18 @@ static int place_pixels(struct state *s)
     size_t wanted = 0;
 
     if (!image->pixels ||
-        JxlDecoderImageOutBufferSize(s->decoder, &s->format, &wanted) !=
+        jxl.ImageOutBufferSize(s->decoder, &s->format, &wanted) !=
             JXL_DEC_SUCCESS ||
         wanted != size ||
-        JxlDecoderSetImageOutBuffer(s->decoder, &s->format, image->pixels,
-                                    size) != JXL_DEC_SUCCESS)
+        jxl.SetImageOutBuffer(s->decoder, &s->format, image->pixels, size) !=
+            JXL_DEC_SUCCESS)
         return fail(s, "pixels of another size than the header says");
     return RN_OK;
 }
 
 static int step(struct state *s)
 {
-    switch (JxlDecoderProcessInput(s->decoder)) {
+    switch (jxl.ProcessInput(s->decoder)) {
     case JXL_DEC_BASIC_INFO:
         return read_info(s);
     case JXL_DEC_COLOR_ENCODING:
@@ -108,11 +144,11 @@ static int decode(struct state *s)
         JXL_DEC_BASIC_INFO | JXL_DEC_COLOR_ENCODING | JXL_DEC_FULL_IMAGE;
     int rc = RN_OK;
 
-    if (JxlDecoderSubscribeEvents(s->decoder, events) != JXL_DEC_SUCCESS ||
-        JxlDecoderSetInput(s->decoder, s->picture->bytes, s->picture->size) !=
+    if (jxl.SubscribeEvents(s->decoder, events) != JXL_DEC_SUCCESS ||
+        jxl.SetInput(s->decoder, s->picture->bytes, s->picture->size) !=
             JXL_DEC_SUCCESS)
         return fail(s, "the decoder does not start");
-    JxlDecoderSetUnpremultiplyAlpha(s->decoder, JXL_TRUE);
+    jxl.SetUnpremultiplyAlpha(s->decoder, JXL_TRUE);
     while (!rc && !s->done)
         rc = step(s);
     return rc;
@@ -121,12 +157,15 @@ static int decode(struct state *s)
 int rn_jxl_decode(struct rn_picture *p, struct rn_error *err)
 {
     struct state s = {.picture = p, .err = err};
+    const char *why = rn_late_load(&library);
     int rc;
 
-    s.decoder = JxlDecoderCreate(NULL);
+    if (why)
+        return rn_fail(err, RN_ERR_DATA, "'%s': JPEG XL: %.300s", p->name, why);
+    s.decoder = jxl.Create(NULL);
     if (!s.decoder)
         return rn_fail(err, RN_ERR_MEMORY, "'%s': out of memory", p->name);
     rc = decode(&s);
-    JxlDecoderDestroy(s.decoder);
+    jxl.Destroy(s.decoder);
     return rc;
 }
