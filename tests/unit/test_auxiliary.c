@@ -122,6 +122,79 @@ static void files_keep_them(void **state)
     rn_model_destroy(whole);
 }
 
+/* Read at another size: NULL, and why not. */
+static struct rn_model *read_at(const char *path, int size,
+                                struct rn_error *err)
+{
+    const struct rn_import_options options = {
+        .aux_heads = 1, .height = size, .width = size, .message = on_message};
+    struct rn_model *model;
+
+    said[0] = '\0';
+    return rn_model_import(&model, path, &options, err) ? NULL : model;
+}
+
+/* Where they do not fit the images: taken without, and said. GoogLeNet's have
+ * weights for each pixel, and a window larger than what small images leave. */
+static void heads_of_another_size_are_left(void **state)
+{
+    static const struct {
+        const char *net;
+        int size, tensors;
+    } cases[] = {{"googlenet", 64, 12},
+                 {"googlenet", 96, 12},
+                 {"inception-v3", 224, 12}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        const struct rn_net_options options = {.classes = CLASSES,
+                                               .aux_heads = 1};
+        const char *path = in_folder("usual.safetensors");
+        struct rn_model *whole, *model;
+        struct rn_error err = {0};
+        char expected[200];
+
+        OK(rn_model_create(&whole, cases[i].net, &options, &err));
+        rn_model_init(whole, 3);
+        write_tensors(whole, path);
+        model = read_at(path, cases[i].size, &err);
+        if (!model)
+            fail_msg("%s at %d: %s", cases[i].net, cases[i].size, err.msg);
+        snprintf(expected, sizeof(expected),
+                 "auxiliary heads left out (%d tensors): they do not fit "
+                 "images of %d x %d\n",
+                 cases[i].tensors, cases[i].size, cases[i].size);
+        if (!strstr(said, expected))
+            fail_msg("%s at %d: \"%s\" is not said, but \"%s\"", cases[i].net,
+                     cases[i].size, expected, said);
+        OK(rn_model_drop_aux(whole, &err));
+        check_same_params(whole->graph, model->graph, cases[i].net);
+        rn_model_destroy(model);
+        rn_model_destroy(whole);
+    }
+}
+
+/* What are no heads of any size is refused by name. */
+static void heads_of_no_size_are_refused(void **state)
+{
+    const struct rn_net_options options = {.classes = CLASSES, .aux_heads = 1};
+    const char *path = in_folder("other.safetensors");
+    struct rn_model *whole;
+    struct rn_error err = {0};
+
+    (void)state;
+    OK(rn_model_create(&whole, NET, &options, &err));
+    rn_graph_param(whole->graph, HEAD_FC)->dim[0]--;
+    write_tensors(whole, path);
+    assert_null(read_at(path, 64, &err));
+    assert_non_null(strstr(err.msg, "unexpected"));
+    assert_non_null(strstr(err.msg, "aux1."));
+    assert_null(read_at(path, 224, &err));
+    if (!strstr(err.msg, HEAD_FC " is F32 [2,1024], expected F32 [3,1024]"))
+        fail_msg("%s", err.msg);
+    rn_model_destroy(whole);
+}
+
 static void descriptions_count_them(void **state)
 {
     static const struct {
@@ -289,6 +362,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(files_keep_them),
+        cmocka_unit_test(heads_of_another_size_are_left),
+        cmocka_unit_test(heads_of_no_size_are_refused),
         cmocka_unit_test(descriptions_count_them),
         cmocka_unit_test(resumed_runs_are_the_same),
         cmocka_unit_test(logs_have_their_loss),

@@ -143,33 +143,112 @@ static void say_network(const struct import *in)
 
 /* -------------------------------------------------------------- network */
 
-/* Whether the file has tensors of the graph's auxiliary heads. */
-static bool has_aux(const struct import *in, const struct rn_graph *g)
+/* What the file has of the graph's auxiliary heads. */
+enum heads { NO_HEADS, HEADS, OTHER_HEADS /* tensors of other shapes */ };
+
+static enum heads find_heads(const struct import *in, const struct rn_graph *g)
+{
+    enum heads found = NO_HEADS;
+
+    for (size_t i = rn_graph_trunk(g); i < g->n_nodes; i++)
+        for (int k = 0; k < 4; k++) {
+            const int p = g->nodes[i].param[k];
+            const struct rn_state_tensor *t =
+                p < 0 ? NULL : rn_renamed(&in->found, g->params[p].name);
+
+            if (t && !rn_state_fits(t, &g->params[p]))
+                return OTHER_HEADS;
+            found = t ? HEADS : found;
+        }
+    return found;
+}
+
+/* The network as it is at its usual size, with its heads. */
+static int build_usual(const struct import *in, struct rn_graph **out,
+                       struct rn_error *err)
+{
+    struct rn_net_spec usual = in->spec, named;
+    int rc = rn_net_resolve(&named, in->spec.name, NULL, err);
+
+    if (rc)
+        return rc;
+    usual.input.h = named.input.h;
+    usual.input.w = named.input.w;
+    usual.aux = true;
+    return rn_net_build(out, &usual, err);
+}
+
+static bool is_of_heads(const struct rn_graph *g, const char *name)
 {
     for (size_t i = rn_graph_trunk(g); i < g->n_nodes; i++)
         for (int k = 0; k < 4; k++)
             if (g->nodes[i].param[k] >= 0 &&
-                rn_renamed(&in->found, g->params[g->nodes[i].param[k]].name))
+                strcmp(g->params[g->nodes[i].param[k]].name, name) == 0)
                 return true;
     return false;
 }
 
-/* The network as the file has it: with its auxiliary heads or without. Where
- * they do not fit the images, it is read without. */
-static int build_graph(struct import *in, struct rn_graph **out,
-                       struct rn_error *err)
+/* Heads of the usual size do not fit images of another: the network does
+ * without. What heads are of no size stays, to be refused by name. */
+static int leave_heads(struct import *in, bool *left, struct rn_error *err)
 {
-    in->spec.aux = rn_net_has_aux(&in->spec);
-    if (in->spec.aux && rn_net_build(out, &in->spec, err) == RN_OK) {
-        if (has_aux(in, *out))
-            return RN_OK;
+    struct rn_recognised *r = &in->found;
+    struct rn_graph *usual;
+    size_t kept = 0, count = r->count;
+    int rc = build_usual(in, &usual, err);
+
+    *left = !rc && find_heads(in, usual) == HEADS;
+    for (size_t i = 0; *left && i < count; i++)
+        if (!is_of_heads(usual, r->tensors[i].name))
+            r->tensors[kept++] = r->tensors[i];
+    if (*left) {
+        r->count = kept;
+        rn_import_say(in->options,
+                      "'%s': auxiliary heads left out (%zu tensors): they do "
+                      "not fit images of %d x %d",
+                      in->state.path, count - kept, in->spec.input.h,
+                      in->spec.input.w);
+    }
+    if (!rc)
+        rn_graph_destroy(usual);
+    return rc;
+}
+
+/* With heads, if the file has those of the graph, NULL where they do not fit
+ * the images. *with tells. */
+static int choose_heads(struct import *in, const struct rn_graph *g, bool *with,
+                        struct rn_error *err)
+{
+    const enum heads heads = g ? find_heads(in, g) : OTHER_HEADS;
+    bool left = false;
+    int rc = heads == OTHER_HEADS ? leave_heads(in, &left, err) : RN_OK;
+
+    *with = g && heads != NO_HEADS && !left;
+    if (heads == NO_HEADS)
         rn_import_say(in->options,
                       "'%s': without auxiliary heads, which training alone has",
                       in->state.path);
-        rn_graph_destroy(*out);
+    return rc;
+}
+
+/* The network as the file has it: with its auxiliary heads or without. */
+static int build_graph(struct import *in, struct rn_graph **out,
+                       struct rn_error *err)
+{
+    struct rn_graph *g = NULL;
+    int rc = RN_OK;
+
+    in->spec.aux = rn_net_has_aux(&in->spec);
+    if (in->spec.aux) {
+        if (rn_net_build(&g, &in->spec, NULL))
+            g = NULL;
+        rc = choose_heads(in, g, &in->spec.aux, err);
     }
-    in->spec.aux = false;
-    return rn_net_build(out, &in->spec, err);
+    *out = g;
+    if (!rc && in->spec.aux)
+        return RN_OK;
+    rn_graph_destroy(g);
+    return rc ? rc : rn_net_build(out, &in->spec, err);
 }
 
 static int build(struct import *in, struct rn_error *err)

@@ -23,7 +23,7 @@ struct reading {
 /* -------------------------------------------------------------- fitting */
 
 /* Whole numbers are what someone made of weights, by a scale not told here. */
-static bool fits(const struct rn_state_tensor *t, const struct rn_param *p)
+bool rn_state_fits(const struct rn_state_tensor *t, const struct rn_param *p)
 {
     bool matrix = p->dims == 2 && rn_state_is_matrix(t);
     bool same = (matrix || t->dims == p->dims) && t->dtype < RN_BOOL;
@@ -70,7 +70,7 @@ static void check_params(const struct reading *r, struct rn_faults *missing,
         const struct rn_param *p = &g->params[i];
         const struct rn_state_tensor *t = rn_renamed(r->found, p->name);
 
-        if (t && !fits(t, p))
+        if (t && !rn_state_fits(t, p))
             add_misshapen(misshapen, t, p);
         else if (!t && !may_be_missing(r, i))
             rn_fault_add(missing, "%.50s", p->name);

@@ -17,4 +17,8 @@ int rn_state_tensors(struct rn_model *model, struct rn_state *state,
                      const struct rn_import_options *options,
                      struct rn_error *err);
 
+/** Whether a tensor has a parameter's shape, and numbers that may be weights.
+ */
+bool rn_state_fits(const struct rn_state_tensor *t, const struct rn_param *p);
+
 #endif
