@@ -78,6 +78,10 @@ static void begin(struct request *r)
         request_fail(r, 404, "there is no model '%s'", r->name);
         return;
     }
+    if (r->class_index >= 0 && !r->cam) {
+        request_fail(r, 400, "class is that of a map, which cam=1 asks for");
+        return;
+    }
     if (r->class_index >= m->info.classes) {
         request_fail(r, 400, "class: %d, of a model of %d classes",
                      r->class_index, m->info.classes);

@@ -186,14 +186,23 @@ static int read_number(struct request *r, const char *key, const char *text,
 
 static int read_parameter(struct request *r, const char *key, const char *value)
 {
-    const char *known = r->route->query;
+    const char *known = r->route->query, *place;
     char name[64];
+    unsigned bit;
 
     snprintf(name, sizeof(name), "|%.60s|", key);
-    if (!known || !strstr(known, name) || strchr(key, '|'))
+    place = known && !strchr(key, '|') ? strstr(known, name) : NULL;
+    bit = place ? 1U << (place - known) : 0;
+    if (!place)
         request_fail(r, 400, "%s: parameter '%.60s' is not known",
                      r->route->path, key);
-    else if (strcmp(key, "top") == 0)
+    else if (r->parameters & bit)
+        request_fail(r, 400, "%s: parameter '%s' is given twice",
+                     r->route->path, key);
+    r->parameters |= bit;
+    if (r->refused)
+        return r->refused;
+    if (strcmp(key, "top") == 0)
         r->top = read_number(r, key, value, 1, 1000000);
     else if (strcmp(key, "cam") == 0)
         r->cam = read_number(r, key, value, 0, 1);

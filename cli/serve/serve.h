@@ -170,6 +170,7 @@ struct request {
     char *body;
     size_t size, room;
     /* from the headers and the query: */
+    unsigned parameters; /* bits of those that the query gave */
     int top, cam, class_index;
     int multipart; /* the body is of parts behind `boundary` */
     char boundary[71];

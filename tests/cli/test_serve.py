@@ -230,7 +230,10 @@ def errors_have_a_status_and_a_sentence(model):
         error(422, "", "/predict/m", huge)
         error(400, "'size' is not known", "/predict/m?size=3", JPEG)
         error(400, "not a number from 1", "/predict/m?top=none", JPEG)
-        error(400, "class: 99", "/predict/m?class=99", JPEG)
+        error(400, "class: 99", "/predict/m?cam=1&class=99", JPEG)
+        error(400, "which cam=1 asks for", "/predict/m?class=1", JPEG)
+        error(400, "'top' is given twice", "/predict/m?top=1&top=2", JPEG)
+        error(400, "'cam' is given twice", "/predict/m?cam=0&cam=1", JPEG)
         error(404, "--features STAGE", "/features/m", JPEG)
         error(413, "--max-body 1", "/predict/m", bytes(1000001))
         error(413, "--max-body 1", "/predict/m", iter([bytes(600000)] * 2),
