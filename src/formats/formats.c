@@ -140,10 +140,11 @@ static int refuse_unknown(const char *path, const uint8_t *bytes, size_t size,
 
 static const char *naming(const struct rn_import_options *o)
 {
-    return o->map          ? "a list of names"
-           : o->holder     ? "a holder"
-           : o->skip_extra ? "passing over tensors"
-                           : NULL;
+    return o->map                    ? "a list of names"
+           : o->holder               ? "a holder"
+           : o->skip_extra           ? "passing over tensors"
+           : rn_import_has_config(o) ? "a description"
+                                     : NULL;
 }
 
 /* What the caller says that this format can do nothing with. */

@@ -9,7 +9,7 @@
 
 /* What a caller may say that only some formats can do with. */
 enum rn_format_takes {
-    RN_TAKES_NAMES = 1 << 0,   /* map, holder, skip_extra */
+    RN_TAKES_NAMES = 1 << 0,   /* map, holder, skip_extra, config */
     RN_TAKES_WEIGHTS = 1 << 1, /* in a file of their own */
     RN_TAKES_MEAN_IMAGE = 1 << 2,
     RN_TAKES_OUTPUT = 1 << 3, /* one of several values */

@@ -39,6 +39,11 @@ bool rn_import_wants_v1(const struct rn_import_options *o)
     return o->stride && strcmp(o->stride, rn_stride_name(true)) == 0;
 }
 
+bool rn_import_has_config(const struct rn_import_options *o)
+{
+    return o->config && strcmp(o->config, "none") != 0;
+}
+
 /* -------------------------------------------------------- preprocessing */
 
 int rn_import_preset(struct rn_model *model,

@@ -35,5 +35,7 @@ int rn_import_apply(struct rn_model *model,
                     struct rn_error *err);
 /** Whether the caller says that bottlenecks stride in their first 1x1. */
 bool rn_import_wants_v1(const struct rn_import_options *options);
+/** Whether the caller names a file that describes the network. */
+bool rn_import_has_config(const struct rn_import_options *options);
 
 #endif

@@ -882,6 +882,13 @@ static void bad_lists_of_names(void **state)
     OK(rn_model_export(model, in_folder("own.onnx"), &err));
     assert_refused("own.safetensors", &o, "goes with a state dictionary");
     assert_refused("own.onnx", &o, "goes with a state dictionary");
+    OK(rn_model_export(model, in_folder("own.pth"), &err));
+    assert_refused("own.pth", &o, "own.pth' says itself what its tensors are");
+    /* Nor do they need a description. */
+    const struct rn_import_options described = {.config = path};
+    assert_refused("own.safetensors", &described, "a description goes with");
+    assert_refused("own.onnx", &described, "a description goes with");
+    assert_refused("own.pth", &described, "but another description was given");
     rn_model_destroy(model);
 }
 

@@ -7,6 +7,7 @@
 #include "core/memory.h"
 #include "core/text.h"
 #include "core/json.h"
+#include "formats/import.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -377,7 +378,7 @@ static int read_description(struct rn_config *c, bool given,
 int rn_config_read(struct rn_config *c, const struct rn_state *state,
                    const struct rn_import_options *o, struct rn_error *err)
 {
-    bool given = o->config && strcmp(o->config, "none") != 0;
+    bool given = rn_import_has_config(o);
 
     memset(c, 0, sizeof(*c));
     read_state(c, state);

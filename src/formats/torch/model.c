@@ -451,14 +451,29 @@ static uint64_t held_bytes(const struct rn_state *state)
     return bytes;
 }
 
+/* A description inside leaves nothing to be told by another file. */
+static int check_described(const struct import *in, struct rn_error *err)
+{
+    const struct rn_import_options *o = in->options;
+
+    if (!o->map && !rn_import_has_config(o))
+        return RN_OK;
+    return rn_fail(err, RN_ERR_ARG,
+                   "'%s' says itself what its tensors are, but %s was given",
+                   in->state.path,
+                   o->map ? "a list of names" : "another description");
+}
+
 /* A state dictionary with a description is one of ours. */
 static int import_described(struct import *in, struct rn_error *err)
 {
     uint64_t bytes = held_bytes(&in->state);
-    int rc =
-        rn_model_from_text(&in->model, in->state.path, in->state.description,
-                           in->state.count, bytes, err);
+    int rc = check_described(in, err);
 
+    if (!rc)
+        rc = rn_model_from_text(&in->model, in->state.path,
+                                in->state.description, in->state.count, bytes,
+                                err);
     if (!rc)
         rc = rn_rename(&in->found, &in->state, NULL, err);
     if (!rc)

@@ -37,6 +37,9 @@ run resnet convert net.prototxt tiny.safetensors --weights other.caffemodel
 cp net.prototxt other.prototxt
 resnet convert other.caffemodel other.pth --verify | sed 's/, the largest.*//'
 fails resnet convert tiny.safetensors e.pth --weights other.caffemodel
+fails resnet convert tiny.safetensors e.pth --config a.json
+fails resnet convert a.pth e.pth --config a.json
+fails resnet convert a.pth e.pth --map missing
 sed 's/InnerProduct"/Recurrent"/' net.prototxt > other.prototxt
 fails resnet convert other.prototxt e.pth
 
