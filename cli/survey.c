@@ -21,6 +21,7 @@ struct net {
     char *name;            /* as given, without =ACCURACY */
     char accuracy_of[400]; /* "" without any */
     char failure[600];     /* likewise */
+    int precision;         /* as measured; RN_PRECISION_AUTO: nothing was */
     struct rn_bench_point point[BATCHES];
     struct rn_bench_net row; /* points to these */
 };
@@ -33,7 +34,8 @@ struct survey {
     enum rn_part part;
     struct net *net;
     struct rn_bench_net *rows; /* copies of theirs, for the report */
-    int precision, threads;    /* as measured; threads 0: nothing yet */
+    unsigned precisions;       /* as measured, a bit of each */
+    int threads;               /* 0: nothing yet */
     char energy[300];          /* the counters, or why there are none */
     int energy_known;
     int status; /* of the first failure */
@@ -195,7 +197,8 @@ static void measure_batch(struct survey *s, struct net *net,
                                  .bytes = r->plan_bytes,
                                  .watts = r->watts,
                                  .joules_per_image = r->joules_per_image};
-    s->precision = r->precision;
+    s->precisions |= 1U << r->precision;
+    net->precision = r->precision;
     s->threads = r->threads;
     s->energy_known = isfinite(r->watts);
     snprintf(s->energy, sizeof(s->energy),
@@ -232,6 +235,19 @@ static void measure_net(struct survey *s, struct net *net,
     }
 }
 
+/* What was measured; only quantised models among others differ from these. */
+static const char *precisions(const struct survey *s)
+{
+    const unsigned int8 = 1U << RN_PRECISION_INT8;
+    int p = RN_PRECISION_AUTO;
+
+    if ((s->precisions & int8) && s->precisions != int8)
+        return "fp32, of quantised models in int8";
+    while (s->precisions >> p > 1)
+        p++;
+    return rn_precision_name(p);
+}
+
 static int report(struct survey *s, int count, struct rn_error *err)
 {
     const struct survey_args *args = s->args;
@@ -251,8 +267,8 @@ static int report(struct survey *s, int count, struct rn_error *err)
              "%s, %s. Times are medians; memory is what a plan takes, with "
              "its weights and without what the program takes besides.",
              args->bench.mode == RN_MODE_TRAIN ? "Training" : "Inference",
-             rn_precision_name(s->precision), rn_version(), s->threads,
-             machine.isa, machine.onednn, machine.cpu);
+             precisions(s), rn_version(), s->threads, machine.isa,
+             machine.onednn, machine.cpu);
     return rn_bench_report(args->folder, "Networks on this machine", about,
                            *s->energy ? s->energy : "nothing was measured",
                            s->rows, (size_t)count, err);
@@ -326,11 +342,15 @@ static void print_json(const struct survey *s)
         const struct rn_bench_net *row = &s->rows[i];
         json_t *line = json_new();
 
+        const char *precision = rn_precision_name(s->net[i].precision);
+
         json_put(line, "net", json_text(row->name));
         json_put(line, "accuracy", json_double(row->accuracy));
         json_put(line, "accuracy_of", json_text(row->accuracy_of));
         json_put(line, "params", json_count(row->params));
         json_put(line, "macs", json_count(row->macs));
+        json_put(line, "precision",
+                 row->n_points ? json_text(precision) : json_null());
         json_put(line, "points", json_points(row));
         json_put(line, "energy", json_text(s->energy));
         json_put(line, "failure", json_text(row->failure));

@@ -29,6 +29,13 @@ grep -c 'resnet9' out/accuracy.svg
 resnet bench resnet8 --size 8 --survey out --seconds 0 --batches 1 --json \
     2> /dev/null | check_json
 
+echo "## each network has its own precision"
+prepare resnet quantize run/last.safetensors $small_data --images 32 \
+    --max-drop 100 --output q.safetensors
+resnet bench q.safetensors run/last.safetensors --survey out --seconds 0 \
+    --batches 1 --json 2> /dev/null | grep -o '"precision":"[a-z0-9]*"'
+grep -o 'images in fp32[a-z0-9, ]*in int8' out/survey.html
+
 echo "## one network alone tells of energy, too"
 resnet bench resnet8 --size 8 --batch 1 --seconds 0 --powercap nowhere |
     grep '^energy'
