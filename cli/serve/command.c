@@ -81,15 +81,27 @@ static void defaults(void *options)
     o->deadline = 30;
 }
 
+/* What a server without models takes. */
+#define OF_RUNS                                                      \
+    "runs|host|port|connections|max-body|deadline|token|allow-host|" \
+    "allow-origin|log"
+
 static int run(const struct command *command, void *options,
                const struct args *args)
 {
     const struct serve_options *o = options;
+    struct option other;
 
     if (args->count == 0 && !o->runs) {
         say_error("MODEL is missing, and there is no --runs; usage: resnet %s "
                   "%s",
                   command->name, command->synopsis);
+        return EXIT_USAGE;
+    }
+    if (args->count == 0 &&
+        options_given_beside(command, args, OF_RUNS, &other)) {
+        say_error("--%s is of models, but there is none beside --runs",
+                  other.name);
         return EXIT_USAGE;
     }
 #ifdef RN_WITH_SERVE

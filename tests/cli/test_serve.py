@@ -161,6 +161,7 @@ def refused_at_the_start(model):
     fails(1, "cannot find", model, "--host", "no.such.host.invalid")
     fails(2, "MODEL is missing, and there is no --runs")
     fails(1, "cannot read folder '/no/folder'", "--runs", "/no/folder")
+    fails(2, "--features is of models", "--runs", "/", "--features", "pool")
 
 
 @test
