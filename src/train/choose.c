@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <math.h>
+#include <string.h>
 
 /* Without weights: a network and size for up to so many training pictures.
  * Few pictures cannot feed a large network, and the rest is time: `epochs`
@@ -146,6 +147,8 @@ int rn_trainer_choose_network(struct rn_trainer *t,
 {
     int rc = check_combinations(&t->o, err);
 
+    if (rc == RN_OK)
+        rc = rn_trainer_check_unheeded(t, weights, err);
     if (rc == RN_OK && rn_trainer_pictures(t))
         rc = choose_pictures(t, weights, err);
     else if (rc == RN_OK)
@@ -220,7 +223,7 @@ static void choose_for_pictures(struct rn_trainer *t)
     choose_stages(t);
     choose_length(t);
     set_text(&o->augment, "area");
-    if (o->crop_area <= 0)
+    if (o->crop_area <= 0 && strcmp(o->augment, "area") == 0)
         o->crop_area = tune ? TUNE_AREA : rung_of(t)->area;
     set_text(&o->schedule, tune ? "cosine" : "one-cycle");
 }

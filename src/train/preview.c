@@ -95,6 +95,8 @@ int rn_train_preview(const struct rn_data *data,
         memset(images, 0, (size_t)count * sizeof(*images));
     if (!o.augment)
         o.augment = data->fetch ? "area" : "crop-flip";
+    if (rc == RN_OK)
+        rc = rn_check_augmentation(&o, data->fetch != NULL, err);
     if (!o.colour)
         o.colour = "none";
     if (o.crop_area <= 0)

@@ -51,6 +51,10 @@ void rn_soften(const struct rn_train_options *o, long iteration,
 /** Refuse what is out of range. */
 int rn_options_check(const struct rn_train_options *o, struct rn_error *err);
 
+/** Refuse what the random changes of images would do nothing with. */
+int rn_check_augmentation(const struct rn_train_options *o, bool pictures,
+                          struct rn_error *err);
+
 /** The share of the target that is spread over all classes, be it the loss's
  *  own. */
 double rn_options_smoothing(const struct rn_train_options *o);

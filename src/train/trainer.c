@@ -484,6 +484,9 @@ static void say_plan(const struct rn_trainer *t)
                    t->o.hint             ? "; hints are not tested"
                    : t->test_images == 0 ? "; there is nothing to test on"
                                          : "");
+    if (t->o.patience > 0 && t->test_images == 0)
+        rn_trainer_say(t, "patience %d ends nothing: there are no tests",
+                       t->o.patience);
     if (t->o.lr_batch > 0)
         rn_trainer_say(t, "lr %g, %g for %d images a step", t->schedule.lr,
                        t->o.lr, t->o.lr_batch);

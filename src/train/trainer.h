@@ -96,6 +96,12 @@ struct rn_trainer {
     struct rn_clock clock;
 };
 
+/** Refuse what a run that begins would do nothing with, before what is left
+ *  open is chosen; `weights` is the model to start from, or NULL. */
+int rn_trainer_check_unheeded(const struct rn_trainer *t,
+                              const struct rn_model *weights,
+                              struct rn_error *err);
+
 /* choose.c: what the options leave open. Each says what it chose. */
 
 /** Network and size; `weights` is the model to start from, or NULL. */

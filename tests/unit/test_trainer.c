@@ -1167,6 +1167,10 @@ static const struct bad_number {
     {FIELD(gate_bias), REAL, 3, {"`gate_bias` 3", "has no gates"}},
     {FIELD(lr_batch), INT, -1, {"`lr_batch` is -1", "1 to 1000000000"}},
     {FIELD(validation), INT, 90, {"90", "validation"}},
+    {FIELD(crop_area), REAL, 0.5, {"`crop_area` goes with", "`augment` area"}},
+    {FIELD(warmup_lr), REAL, 0.5, {"`warmup_lr` goes with", "error:P"}},
+    {FIELD(skip_bad), INT, 1, {"`skip_bad` goes with", "pictures"}},
+    {FIELD(skip_extra), INT, 1, {"`skip_extra` goes with", "`weights`"}},
 };
 
 static const struct bad_text {
@@ -1188,6 +1192,8 @@ static const struct bad_text {
     {FIELD(out), NULL, RN_ERR_ARG, {"folder", "given"}},
     {FIELD(out), "/proc/no/such", RN_ERR_IO, {"make folder", "/proc"}},
     {FIELD(weights), "/nonexistent", RN_ERR_IO, {"/nonexistent", ""}},
+    {FIELD(holder), "ema", RN_ERR_ARG, {"`holder` goes with", "`weights`"}},
+    {FIELD(map), "names", RN_ERR_ARG, {"`map` goes with", "`weights`"}},
 };
 
 static void set_number(struct rn_train_options *o, const struct bad_number *b)

@@ -733,6 +733,39 @@ static void every_option_counts(void **state)
     }
 }
 
+/* What would change nothing is refused, or said. */
+static void options_without_effect_are_told(void **state)
+{
+    static const struct {
+        size_t place;
+        const char *value, *says;
+    } refused[] = {
+        {PLACE(normalize), "pixel", "`normalize` pixel: `weights` keep"},
+        {PLACE(lr_scale), "conv2=0.3,fc=2", "`lr_scale` 'conv2=0.3,fc=2' is"},
+        {PLACE(augment), "shorter", "`crop_area` goes with `augment` area"},
+    };
+    struct rn_train_options o;
+    struct watch w = {0};
+    struct rn_train_result result;
+    struct rn_error err = {0};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(refused); i++) {
+        o = everything("without");
+        o.crop_area = 0.5;
+        *(const char **)((char *)&o + refused[i].place) = refused[i].value;
+        expect(train(&o, &w, &result, &err), RN_ERR_ARG, &err, refused[i].says,
+               "");
+    }
+    o = photo_run("untested");
+    o.data = in_folder("photos/train");
+    o.iterations = 2;
+    o.patience = 3;
+    must_train(&o, &w, &result);
+    if (!strstr(w.text, "patience 3 ends nothing"))
+        fail_msg("not said: %s", w.text);
+}
+
 /* Other classes: a new last layer, the rest from the weights. */
 static void other_classes_get_a_new_head(void **state)
 {
@@ -1271,6 +1304,7 @@ int main(void)
         cmocka_unit_test(all_of_it_resumes_to_the_bit),
         cmocka_unit_test(limits_keep_denormals),
         cmocka_unit_test(every_option_counts),
+        cmocka_unit_test(options_without_effect_are_told),
         cmocka_unit_test(other_classes_get_a_new_head),
         cmocka_unit_test(classes_of_other_numbers_get_a_new_head),
         cmocka_unit_test(patience_ends_a_run),

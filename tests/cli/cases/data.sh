@@ -55,6 +55,7 @@ fails resnet data show photos --output no.png --json
 fails resnet data show photos --output no.png --threads 2
 fails resnet data show photos --output no.png --seed 2
 fails resnet data show photos --output no.jpg
+fails resnet data show photos --output no.png --crop-pad 3
 fails resnet data
 fails resnet data chekc photos
 fails resnet data show photos

@@ -30,6 +30,7 @@ fails resnet train synthetic:1x8x8:4 --out run --net resent20
 fails resnet train synthetic:1x8x8:4 --out run --schedule stairs
 fails resnet train synthetic:1x8x8:4 --out run --warmup soon
 fails resnet train synthetic:1x8x8:4:20 --net resnet8 --out run --batch 21
+fails resnet train synthetic:1x8x8:4 --out run --augment flip --crop-pad 7
 fails resnet train --resume run --lr 0.1
 fails resnet train synthetic:1x8x8:4 --resume run
 fails resnet eval model
