@@ -39,6 +39,22 @@ static int fail_stages(const struct rn_graph *graph, const char *option,
         rn_stages_list(graph, list, sizeof(list)));
 }
 
+/* Whether a parameter learns beside those stages; a network may have nothing in
+ * some (CIFAR's in conv5). Without one, whether a stage is left. */
+static bool learns(const struct rn_graph *graph, unsigned frozen)
+{
+    if (!graph)
+        return frozen != (1u << rn_stages_count(graph)) - 1;
+    for (size_t i = 0; i < graph->n_params; i++) {
+        const struct rn_param *p = &graph->params[i];
+
+        if (rn_param_trainable(p) &&
+            (p->stage == 0 || !(frozen >> (p->stage - 1) & 1)))
+            return true;
+    }
+    return false;
+}
+
 /* "conv1-conv3,fc" */
 static int parse_frozen(unsigned *frozen, const struct rn_graph *graph,
                         const char *text, struct rn_error *err)
@@ -57,7 +73,7 @@ static int parse_frozen(unsigned *frozen, const struct rn_graph *graph,
         if (*at == '\0')
             break;
     }
-    if (*frozen == (1u << rn_stages_count(graph)) - 1)
+    if (!learns(graph, *frozen))
         return rn_fail(err, RN_ERR_ARG,
                        "`freeze` '%s': nothing is left to be learned", text);
     return RN_OK;

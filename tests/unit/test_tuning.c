@@ -1044,6 +1044,8 @@ static const struct refused {
 } refused[] = {
     {PLACE(freeze), "conv7", {"`freeze` 'conv7'", "conv1-conv4"}},
     {PLACE(freeze), "conv1-fc", {"nothing is left", "conv1-fc"}},
+    /* of its stages conv5 has no parameters */
+    {PLACE(freeze), "conv1-conv4,fc", {"nothing is left", "conv4,fc"}},
     {PLACE(lr_scale), "conv1", {"`lr_scale` 'conv1'", "STAGES=X"}},
     {PLACE(lr_scale), "conv1=x", {"`lr_scale` 'conv1=x'", "factor"}},
     {PLACE(lr_scale), "conv1=-1", {"`lr_scale` 'conv1=-1'", "factor"}},
