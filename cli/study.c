@@ -589,6 +589,12 @@ static int check(const struct options *o, const struct args *args)
         say_error("--report runs nothing; it takes --json and --quiet alone");
         return EXIT_USAGE;
     }
+    if (o->threads && o->jobs > o->threads) {
+        say_error("--jobs: %d runs at a time cannot share %d --threads, each "
+                  "needs one",
+                  o->jobs, o->threads);
+        return EXIT_USAGE;
+    }
     if (!o->report && args->count == 0) {
         say_error("FILE is missing; usage: resnet study %s",
                   command_study.synopsis);

@@ -138,5 +138,6 @@ fails resnet study
 fails resnet study fine.conf $small_data --out bad --only nothing
 fails resnet study --report nowhere
 fails resnet study --report alone --jobs 2
+fails resnet study fine.conf $small_data --out bad --jobs 3 --threads 2
 mkdir empty
 fails resnet study --report empty
