@@ -22,7 +22,7 @@ int parse_validation(const char *text, int *images, double *percent)
 
     if (!text)
         return 0;
-    value = strtod(text, &end);
+    value = parse_decimal(text, &end);
     if (end != text && strcmp(end, "%") == 0 && value >= 0 && value < 100) {
         *percent = value;
         return 0;

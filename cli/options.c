@@ -161,10 +161,21 @@ static int parse_seed(const char *text, uint64_t *out)
     return 0;
 }
 
+double parse_decimal(const char *text, char **end)
+{
+    double value = strtod(text, end);
+    char *x = strpbrk(text, "xX");
+
+    if (!x || x >= *end)
+        return value;
+    *end = (char *)text;
+    return 0;
+}
+
 static int parse_real(const char *text, double min, double max, double *out)
 {
     char *end;
-    double value = strtod(text, &end);
+    double value = parse_decimal(text, &end);
 
     if (end == text || *end || !isfinite(value) || value < min || value > max)
         return -1;

@@ -117,6 +117,9 @@ const char *options_value(const struct option *option);
 const char *options_suggest(const struct command *command, const char *name,
                             char buf[32]);
 
+/** strtod() of decimal numbers: as whole ones, none are hexadecimal. */
+double parse_decimal(const char *text, char **end);
+
 /** Position of `value` in "A|B|C", or -1. */
 int word_index(const char *words, const char *value);
 

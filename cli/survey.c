@@ -83,7 +83,7 @@ static int parse_name(struct net *net, const char *operand)
     net->row.name = net->name;
     if (!*equals)
         return 0;
-    net->row.accuracy = strtod(equals + 1, &end);
+    net->row.accuracy = parse_decimal(equals + 1, &end);
     if (end == equals + 1 || *end || !(net->row.accuracy >= 0) ||
         !(net->row.accuracy <= 100)) {
         say_error("'%s': expected NET=ACCURACY, in per cent, after the '='",

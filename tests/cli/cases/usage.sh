@@ -22,6 +22,8 @@ fails resnet train
 fails resnet train synthetic:1x8x8:4
 fails resnet train synthetic:1x8x8:4 --out run --lr fast
 fails resnet train synthetic:1x8x8:4 --out run --lr nan
+fails resnet train synthetic:1x8x8:4 --out run --lr 0x1p-4
+fails resnet train synthetic:1x8x8:4 --out run --validation 0x10
 fails resnet train synthetic:1x8x8:4 --out run --lr -1
 fails resnet train synthetic:1x8x8:4 --out run --seed -1
 fails resnet train synthetic:1x8x8:4 --out run --augment crops
