@@ -37,7 +37,8 @@ static int parse_numbers(const char *text, float out[CHANNELS])
 
         if (n == CHANNELS)
             return -1;
-        out[n] = strtof(text, &end);
+        parse_decimal(text, &end);
+        out[n] = strtof(text, NULL); /* rounded once */
         if (end == text || !isfinite(out[n++]))
             return -1;
         text = end;

@@ -40,6 +40,7 @@ fails resnet convert tiny.safetensors e.pth --weights other.caffemodel
 fails resnet convert tiny.safetensors e.pth --config a.json
 fails resnet convert a.pth e.pth --config a.json
 fails resnet convert a.pth e.pth --map missing
+fails resnet convert a.pth e.pth --mean 0x1
 sed 's/InnerProduct"/Recurrent"/' net.prototxt > other.prototxt
 fails resnet convert other.prototxt e.pth
 
