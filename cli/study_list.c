@@ -48,13 +48,33 @@ static int same_needs(const struct rn_train_options *a,
            a->batch == b->batch && a->size == b->size &&
            a->precision == b->precision && a->shortcut == b->shortcut &&
            a->stride_v1 == b->stride_v1 && a->exact == b->exact &&
-           a->recompute == b->recompute;
+           a->recompute == b->recompute && a->aux_heads == b->aux_heads &&
+           a->groups == b->groups;
 }
 
 /* Batches that rn_train() would choose by the memory count as 128's. */
 static int batch_of(const struct rn_train_options *o)
 {
     return o->batch > 0 ? o->batch : 128;
+}
+
+/* Groups of a batch are computed one after another. */
+static int group_of(const struct rn_train_options *o)
+{
+    int groups = o->groups > 1 ? o->groups : 1;
+
+    return (batch_of(o) + groups - 1) / groups;
+}
+
+/* Sums of gradients, each over 2, 4, 8 ... groups, that are held at once at
+ * most: as many as the number of groups so far has ones in base two. */
+static int sums_of(const struct rn_train_options *o)
+{
+    int sums = 0;
+
+    for (long groups = o->groups; o->groups > 1 && groups >= (2L << sums) - 1;)
+        sums++;
+    return sums;
 }
 
 /* Pictures are as large as the network's own images unless `size` says. */
@@ -70,9 +90,16 @@ static int build(const struct list *list, const struct rn_train_options *o,
         .shortcut = o->shortcut,
         .stride_v1 = o->stride_v1,
         .block = o->block,
+        .aux_heads = o->aux_heads != RN_AUX_HEADS_OFF,
     };
+    const char *name = o->net ? o->net : "resnet20";
+    int rc = rn_model_create(model, name, &net, err);
 
-    return rn_model_create(model, o->net ? o->net : "resnet20", &net, err);
+    if (rc && o->aux_heads == RN_AUX_HEADS_AUTO) { /* it has none that fit */
+        net.aux_heads = 0;
+        rc = rn_model_create(model, name, &net, err);
+    }
+    return rc;
 }
 
 static int measure(struct needs *needs, const struct rn_model *model,
@@ -82,7 +109,7 @@ static int measure(struct needs *needs, const struct rn_model *model,
     const struct rn_plan_options plan = {
         .struct_size = sizeof(plan),
         .mode = RN_MODE_TRAIN,
-        .batch = batch_of(o),
+        .batch = group_of(o),
         .exact = o->exact,
         .recompute = o->recompute,
         .precision = o->precision,
@@ -91,7 +118,7 @@ static int measure(struct needs *needs, const struct rn_model *model,
     const struct rn_bench_options bench = {
         .struct_size = sizeof(bench),
         .mode = RN_MODE_TRAIN,
-        .batch = batch_of(o),
+        .batch = group_of(o),
         .exact = o->exact,
         .bind = 1,
         .recompute = o->recompute,
@@ -100,8 +127,12 @@ static int measure(struct needs *needs, const struct rn_model *model,
         .emulate = o->emulate,
     };
     struct rn_bench_result result;
+    struct rn_model_info info;
     int rc = rn_plan_estimate(model, &plan, &needs->bytes, err);
 
+    rn_model_describe(model, &info);
+    needs->bytes +=
+        (uint64_t)sums_of(o) * (info.params + info.aux_params) * sizeof(float);
     if (rc == RN_OK)
         rc = rn_bench(model, &bench, &result, NULL, err);
     if (rc == RN_OK)

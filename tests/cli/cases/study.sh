@@ -21,6 +21,18 @@ echo "## what there is to do"
 resnet study fine.conf $small_data --out fine --list | awk 'NF == 8 {print $1, $2, $3, $4}'
 [ -e fine ] && echo "made a folder"
 
+echo "## auxiliary heads and groups count in what runs need"
+# needs DATA: the runs of needs.conf, from the least memory to the most
+needs() {
+    resnet study needs.conf "$1" --out needs --list |
+        awk '$8 ~ /^[kMG]B$/ {print $7 * ($8 == "kB" ? 1e3 : $8 == "MB" ? 1e6 : 1e9), $1}' |
+        sort -n | cut -d' ' -f2
+}
+printf 'net = dsn\nbatch = 1\niterations = 1\naux-heads = auto | off\n' > needs.conf
+needs synthetic:3x32x32:4:8
+printf 'net = resnet8\nbatch = 64\niterations = 1\ngroups = 1 | 4\n' > needs.conf
+needs $small_data
+
 echo "## a study, and again"
 study fine.conf $small_data --out fine
 ls fine fine/resnet8-seed1
