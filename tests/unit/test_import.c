@@ -683,6 +683,49 @@ static void cadene_pools_as_caffe(void **state)
     rn_model_destroy(model);
 }
 
+/* timm's legacy ones have those names, and a description that is understood:
+ * the strides and pools that the names alone mean. */
+static void timm_describes_legacy_networks(void **state)
+{
+    static const struct {
+        const char *net, *architecture;
+        int first_stride; /* of layer2's first 1x1 */
+    } cases[] = {
+        {"se-resnext50_2x1d", "legacy_seresnext50_2x1d.in1k", 1},
+        {"se-resnet50", "legacy_seresnet50", 2},
+    };
+    const struct rn_net_options two = {.classes = 2};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct rn_model *model, *back;
+        struct rn_error err = {0};
+        char text[100];
+
+        model = make_model(cases[i].net, &two);
+        write_as(model, "a.pth", name_as_cadene, NULL);
+        snprintf(text, sizeof(text), "{\"architecture\": \"%s\"}",
+                 cases[i].architecture);
+        write_text("config.json", text);
+        OK(import(&back, in_folder("a.pth"), NULL, &err));
+        assert_said("config.json' beside it is read");
+        assert_null(strstr(said, "as is usual with Cadene"));
+        if (node_of(back, "layer2.0.conv1")->window.stride !=
+                cases[i].first_stride ||
+            !node_of(back, "maxpool")->ceil ||
+            node_of(back, "maxpool")->window.pad != 0)
+            fail_msg("%s: stride %d of the first 1x1, expected %d; or a pool "
+                     "that rounds down",
+                     cases[i].architecture,
+                     node_of(back, "layer2.0.conv1")->window.stride,
+                     cases[i].first_stride);
+        assert_same_tensors(model, back);
+        rn_model_destroy(back);
+        rn_model_destroy(model);
+    }
+    unlink(in_folder("config.json"));
+}
+
 static void name_as_kuangliu(const char *ours, char *theirs, size_t size)
 {
     const char *rest = strrchr(ours, '.');
@@ -1184,6 +1227,9 @@ static void strange_descriptions(void **state)
     } cases[] = {
         {"{\"architecture\": \"resnest50d\"}",
          "its network is a 'resnest50d', which is not known here: --net"},
+        {"{\"architecture\": \"legacy_senet154\"}",
+         "its network is a 'legacy_senet154', which is not known here"},
+        {"{\"architecture\": \"legacy_resnet18\"}", "a 'legacy_resnet18'"},
         {"{\"architecture\": \"resnet18\", \"model_args\": {\"act_layer\": 1}}",
          "made with the argument 'act_layer'"},
         {"{\"architecture\": \"resnet18\", \"global_pool\": \"catavgmax\"}",
@@ -2264,6 +2310,7 @@ int main(void)
         cmocka_unit_test(uneven_widths_are_named),
         cmocka_unit_test(known_sources_have_habits),
         cmocka_unit_test(cadene_pools_as_caffe),
+        cmocka_unit_test(timm_describes_legacy_networks),
         cmocka_unit_test(kuangliu_densenets_are_turned),
         cmocka_unit_test(callers_name_networks),
         cmocka_unit_test(blurs_are_right),

@@ -38,12 +38,33 @@ static int fail(const char *path, const char *what, const char *found,
 /* timm's names for weights of others in networks of the plain name. */
 static const char *const prefixes[] = {"tv_", "ssl_", "swsl_", "ig_"};
 
+/* And for networks of the plain name as their authors made them, in Caffe: they
+ * stride in their first 1x1, with which that pool goes, or pool so alone. */
+#define LEGACY "legacy_"
+static const struct legacy {
+    const char *start, *stride, *stem_pool;
+} legacies[] = {
+    {LEGACY "seresnet", "v1", NULL},
+    {LEGACY "seresnext", "v1.5", "max-ceil"},
+};
+
+static const struct legacy *find_legacy(const char *architecture)
+{
+    for (size_t i = 0; i < COUNT(legacies); i++)
+        if (strncmp(architecture, legacies[i].start,
+                    strlen(legacies[i].start)) == 0)
+            return &legacies[i];
+    return NULL;
+}
+
 /* "resnetaa50d" of "resnetaa50d.sw_in12k"; false when it is none of ours. */
 static bool find_net(const char *architecture, char net[32])
 {
     struct rn_net_spec spec;
     const char *name = architecture;
 
+    if (find_legacy(name))
+        name += strlen(LEGACY);
     for (size_t i = 0; i < COUNT(prefixes); i++)
         if (strncmp(name, prefixes[i], strlen(prefixes[i])) == 0)
             name += strlen(prefixes[i]);
@@ -197,7 +218,9 @@ static int read_timm(struct rn_config *c, json_t *root, struct rn_error *err)
 
     if (!find_net(architecture, c->net))
         return fail(c->path, "its network is a", architecture, err);
-    c->stride = "v1.5";
+    const struct legacy *legacy = find_legacy(architecture);
+    c->stride = legacy ? legacy->stride : "v1.5";
+    c->stem_pool = legacy ? legacy->stem_pool : NULL;
     c->has_names = json_is_array(json_object_get(root, "label_names"));
     read_timm_view(c, json_is_object(pretrained) ? pretrained : root);
     json_t *arguments = json_object_get(root, "model_args");
@@ -429,6 +452,8 @@ void rn_config_fill(const struct rn_config *c, int channels,
         o->net = c->net;
     if (!o->stride)
         o->stride = c->stride;
+    if (!o->stem_pool && o->net == c->net) /* another may have none */
+        o->stem_pool = c->stem_pool;
     if (!o->activation && c->activation && strcmp(c->activation, "relu") != 0)
         o->activation = c->activation;
     if (!o->labels && c->has_names)

@@ -15,6 +15,7 @@ struct rn_config {
     char *preprocessor_path; /* of preprocessor_config.json beside it */
     char net[32];            /* "" without one */
     const char *stride;      /* NULL: not said */
+    const char *stem_pool;   /* likewise */
     int first_stride;        /* of conv2_x; 0: the usual */
     const char *activation;  /* NULL: not said */
     int blocks[4];           /* 0: not said */
