@@ -757,7 +757,7 @@ static void options_without_effect_are_told(void **state)
         expect(train(&o, &w, &result, &err), RN_ERR_ARG, &err, refused[i].says,
                "");
     }
-    o = photo_run("untested");
+    o = photo_run("impatient");
     o.data = in_folder("photos/train");
     o.iterations = 2;
     o.patience = 3;
