@@ -3,6 +3,7 @@
  * down beside them, and what the caller says beyond that. */
 #include "formats/torch/torch.h"
 
+#include "core/locale.h"
 #include "core/memory.h"
 #include "formats/import.h"
 #include "formats/torch/config.h"
@@ -96,29 +97,26 @@ static double eps_of(const struct rn_graph *g)
     return 0;
 }
 
-/* What neither tensors nor a description tells, of any network. */
+/* What neither tensors nor a description tells, of any network: its activation,
+ * where it may have another, and batch norms' eps, where there are any. */
 static void say_functions(const struct import *in)
 {
     const struct rn_import_options *o = in->options;
     const double eps = o->eps > 0 ? 0 : eps_of(in->model->graph);
     const bool free = in->found.network.family->heeds >= RN_HEEDS_ACTIVATION;
+    const bool activation = free && !o->activation,
+               both = activation && eps > 0;
+    char norms[64] = "";
 
-    if (in->config.path || in->state.n_layers > 0)
+    if (in->config.path || in->state.n_layers > 0 || !(activation || eps > 0))
         return;
-    if (free && !o->activation && eps > 0)
-        rn_import_say(o,
-                      "activations taken as relu, batch norms' eps as %g; "
-                      "tensors do not tell: --activation and --eps say "
-                      "otherwise",
-                      eps);
-    else if (free && !o->activation)
-        rn_import_say(o, "activations taken as relu; tensors do not tell: "
-                         "--activation says otherwise");
-    else if (eps > 0)
-        rn_import_say(o,
-                      "batch norms' eps taken as %g; tensors do not tell: "
-                      "--eps says otherwise",
-                      eps);
+    if (eps > 0)
+        rn_format(norms, sizeof(norms), "batch norms' eps %sas %g",
+                  both ? "" : "taken ", eps);
+    rn_import_say(o, "%s%s%s; tensors do not tell: %s%s%s say%s otherwise",
+                  activation ? "activations taken as relu" : "",
+                  both ? ", " : "", norms, activation ? "--activation" : "",
+                  both ? " and " : "", eps > 0 ? "--eps" : "", both ? "" : "s");
 }
 
 static void say_network(const struct import *in)
