@@ -4,7 +4,7 @@
 #ifndef TESTS_UNIT_TAUGHT_H
 #define TESTS_UNIT_TAUGHT_H
 
-#include "folder.h"
+#include "runs.h"
 
 #include "core/file.h"
 #include "core/memory.h"
@@ -15,22 +15,15 @@
 #include <string.h>
 
 #define LIMIT ((size_t)1 << 28)
-#define DATA  "synthetic:3x8x8:4:90"
 
 /* 90 images in batches of 16, whose last, of 10, has plans of its own. */
-static inline struct rn_train_options small_run(const char *name)
+static inline struct rn_train_options short_run(const char *name)
 {
-    struct rn_train_options o;
+    struct rn_train_options o = small_run(name);
 
-    rn_train_defaults(&o);
-    o.data = DATA;
-    o.out = in_folder(name);
     o.net = "plain8";
-    o.batch = 16;
     o.last_batch = "keep";
     o.iterations = 13;
-    o.lr = 0.05;
-    o.threads = 1;
     return o;
 }
 
@@ -38,7 +31,7 @@ static inline struct rn_train_options small_run(const char *name)
 static inline struct rn_train_options run_with_teacher(const char *name)
 {
     static char teacher[300];
-    struct rn_train_options o = small_run(name);
+    struct rn_train_options o = short_run(name);
 
     snprintf(teacher, sizeof(teacher), "%s/teacher/last.safetensors", folder);
     o.teacher = teacher;
@@ -52,18 +45,10 @@ static inline int make_teacher(void **state)
 
     if (make_folder(state))
         return -1;
-    o = small_run("teacher");
+    o = short_run("teacher");
     o.net = "resnet8";
     o.iterations = 40;
     return rn_train(&o, NULL, NULL, NULL) ? -1 : 0;
-}
-
-static inline void train(const struct rn_train_options *o)
-{
-    struct rn_error err = {0};
-
-    if (rn_train(o, NULL, NULL, &err) != RN_OK)
-        fail_msg("%s: %s", o->out, err.msg);
 }
 
 static inline void expect_refused(const struct rn_train_options *o, int code,

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "folder.h"
+#include "runs.h"
 
 #include "core/file.h"
 #include "core/memory.h"
@@ -111,28 +111,14 @@ static void sums_of_groups(void **state)
 /* ------------------------------------------------------------------ runs */
 
 /* 90 images in batches of 12: epochs end in a batch of 6. */
-static struct rn_train_options small_run(const char *name)
+static struct rn_train_options cut_run(const char *name)
 {
-    struct rn_train_options o;
+    struct rn_train_options o = small_run(name);
 
-    rn_train_defaults(&o);
-    o.data = "synthetic:3x8x8:4:90";
-    o.out = in_folder(name);
-    o.net = "resnet8";
     o.batch = 12;
     o.iterations = 6;
-    o.lr = 0.05;
     o.schedule = "constant";
-    o.threads = 1;
     return o;
-}
-
-static void train(const struct rn_train_options *o)
-{
-    struct rn_error err = {0};
-
-    if (rn_train(o, NULL, NULL, &err) != RN_OK)
-        fail_msg("%s: %s", o->out, err.msg);
 }
 
 static struct rn_model *last_of(const char *run)
@@ -176,7 +162,7 @@ static void steps_of_groups(void **state)
 
         snprintf(cut, sizeof(cut), "cut-%d", groups);
         snprintf(batches, sizeof(batches), "batches-%d", groups);
-        o = small_run(cut);
+        o = cut_run(cut);
         o.net = "wrn-10-1";
         o.dropout = 0.3;
         o.groups = groups;
@@ -210,7 +196,7 @@ static void statistics_of_groups(void **state)
 
     (void)state;
     for (size_t k = 0; k < COUNT(names); k++) {
-        struct rn_train_options o = small_run(names[k]);
+        struct rn_train_options o = cut_run(names[k]);
 
         o.iterations = 1;
         o.batch = k == 2 ? 12 : 6;
@@ -253,7 +239,7 @@ static void broken_runs(void **state)
         .struct_size = sizeof(events), .user = &steps, .stop = stop_at_three};
     const struct rn_resume_options threads = {.struct_size = sizeof(threads),
                                               .threads = 2};
-    struct rn_train_options o = small_run("whole");
+    struct rn_train_options o = cut_run("whole");
     struct rn_error err = {0};
 
     (void)state;
@@ -277,7 +263,7 @@ static void broken_runs(void **state)
 /* One group is a batch. */
 static void one_group(void **state)
 {
-    struct rn_train_options o = small_run("plain");
+    struct rn_train_options o = cut_run("plain");
 
     (void)state;
     train(&o);
@@ -304,7 +290,7 @@ static void refused(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
-        struct rn_train_options o = small_run("refused");
+        struct rn_train_options o = cut_run("refused");
         struct rn_error err = {0};
 
         o.groups = cases[i].groups;

@@ -69,7 +69,7 @@ static void every_option_counts(void **state)
 
         snprintf(name, sizeof(name), "other-%d", i);
         snprintf(file, sizeof(file), "%s/last.safetensors", name);
-        o = i == 0 ? small_run(name) : taught_run(name);
+        o = i == 0 ? short_run(name) : taught_run(name);
         if (i == 1)
             o.distill_temperature = 0; /* 3 */
         else if (i == 2)
@@ -125,7 +125,7 @@ static void images_are_normalised_as_the_teachers(void **state)
     rn_model_destroy(taught);
     rn_model_destroy(teacher);
     /* A model that was shown others cannot learn from it. */
-    o = small_run("shown-others");
+    o = short_run("shown-others");
     o.normalize = "pixel";
     train(&o);
     o = taught_run("refused");
@@ -152,7 +152,7 @@ static void unfit_teachers_are_refused(void **state)
 
         snprintf(name, sizeof(name), "unfit-%zu", i);
         snprintf(file, sizeof(file), "%s/last.safetensors", name);
-        o = small_run(name);
+        o = short_run(name);
         o.data = others[i].data;
         o.iterations = 1;
         train(&o);
@@ -160,7 +160,7 @@ static void unfit_teachers_are_refused(void **state)
         o.teacher = in_folder(file);
         expect_refused(&o, RN_ERR_DATA, others[i].words);
     }
-    o = small_run("independent");
+    o = short_run("independent");
     o.loss = "binary-cross-entropy";
     o.iterations = 1;
     train(&o);

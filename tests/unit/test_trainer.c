@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "folder.h"
+#include "runs.h"
 
 #include "core/file.h"
 #include "core/memory.h"
@@ -34,22 +34,6 @@
 #define LIMIT    ((size_t)1 << 28)
 
 /* ------------------------------------------------------------- helpers */
-
-/* 90 images in batches of 16: epochs end in a batch of 10. */
-static struct rn_train_options small_run(const char *name)
-{
-    struct rn_train_options o;
-
-    rn_train_defaults(&o);
-    o.data = "synthetic:3x8x8:4:90";
-    o.out = in_folder(name);
-    o.net = "resnet8";
-    o.batch = 16;
-    o.iterations = 48;
-    o.lr = 0.05;
-    o.threads = 1;
-    return o;
-}
 
 static void read_whole(const char *path, uint8_t **bytes, size_t *size)
 {
@@ -158,16 +142,6 @@ static void expect(int rc, int expected, const struct rn_error *err,
     if (rc != expected || !strstr(err->msg, a) || !strstr(err->msg, b))
         fail_msg("status %d, \"%s\"; expected %d with \"%s\" and \"%s\"", rc,
                  err->msg, expected, a, b);
-}
-
-static void train(const struct rn_train_options *o,
-                  const struct rn_train_events *events,
-                  struct rn_train_result *result)
-{
-    struct rn_error err = {0};
-
-    if (rn_train(o, events, result, &err) != RN_OK)
-        fail_msg("%s: %s", o->out, err.msg);
 }
 
 /* ------------------------------------------------------ killed and resumed */
@@ -338,7 +312,7 @@ static void test_stopped(void **state)
     (void)state;
     o.report_every = 3;
     o.test_every = 14;
-    train(&o, NULL, &result);
+    train_watched(&o, NULL, &result);
     for (size_t i = 0; i < COUNT(stops); i++) {
         struct counts c = {.stop_at = stops[i].asked};
         struct rn_train_events events = count_events(&c);
@@ -363,7 +337,7 @@ static void test_finished_run_resumes_to_itself(void **state)
     struct rn_error err = {0};
 
     (void)state;
-    train(&o, NULL, &first);
+    train_watched(&o, NULL, &first);
     write_file("finished/last.safetensors.tmp-0badcafe", "killed", 6);
     if (rn_train_resume(o.out, NULL, NULL, &again, &err) != RN_OK)
         fail_msg("%s", err.msg);
@@ -387,7 +361,7 @@ static void test_recompute(void **state)
     struct rn_error err = {0};
 
     (void)state;
-    train(&o, NULL, &result);
+    train_watched(&o, NULL, &result);
     o.out = in_folder("again");
     o.recompute = RN_RECOMPUTE_BLOCKS;
     expect(rn_train(&o, &events, &result, &err), RN_ERR_STOPPED, &err,
@@ -412,7 +386,7 @@ static void test_other_threads(void **state)
 
     (void)state;
     o.threads = 2;
-    train(&o, NULL, &result);
+    train_watched(&o, NULL, &result);
     o.out = in_folder("threads-3");
     expect(rn_train(&o, &events, &result, &err), RN_ERR_STOPPED, &err,
            "stopped after iteration", "threads-3");
@@ -474,9 +448,9 @@ static void test_longer_runs(void **state)
     size_t size;
 
     (void)state;
-    train(&o, NULL, &result);
+    train_watched(&o, NULL, &result);
     o = constant_run("longer", 24);
-    train(&o, NULL, &result);
+    train_watched(&o, NULL, &result);
     read_whole(in_folder("longer/last.safetensors"), &before, &size);
     expect(rn_train_resume(o.out, &longer, &events, &result, &err),
            RN_ERR_STOPPED, &err, "of 48", "");
@@ -546,7 +520,7 @@ static void test_accumulated_runs(void **state)
         o.accumulate = 3;
         o.last_batch = last[i];
         o.report_every = 1;
-        train(&o, NULL, &result);
+        train_watched(&o, NULL, &result);
         assert_int_equal(result.iterations, 9);
         o.out = in_folder(broken);
         expect(rn_train(&o, &events, &result, &err), RN_ERR_STOPPED, &err,
@@ -583,7 +557,7 @@ static void test_optimisers(void **state)
         o.accumulate = 2;
         o.ema = 0.9;
         o.freeze = "conv1";
-        train(&o, NULL, &result);
+        train_watched(&o, NULL, &result);
         o.out = in_folder(broken);
         expect(rn_train(&o, &events, &result, &err), RN_ERR_STOPPED, &err,
                "stopped after iteration", "of 9");
@@ -605,7 +579,7 @@ static void test_losses(void **state)
         char path[80];
 
         o.loss = rn_losses[i]->name;
-        train(&o, NULL, &result);
+        train_watched(&o, NULL, &result);
         assert_true(isfinite(result.test_loss));
         snprintf(path, sizeof(path), "%s/last.safetensors", o.loss);
         assert_int_equal(rn_model_load(&model, in_folder(path), &err), RN_OK);
@@ -646,7 +620,7 @@ static void test_ties(void **state)
     (void)state;
     o.test_every = 1;
     o.report_every = 1;
-    train(&o, NULL, &result);
+    train_watched(&o, NULL, &result);
     log = read_log(o.out);
     for (size_t i = 0; i < json_array_size(log); i++) {
         const json_t *line = json_array_get(log, i);
@@ -672,10 +646,10 @@ static void test_one_batch_accumulated(void **state)
     struct rn_train_result result;
 
     (void)state;
-    train(&o, NULL, &result);
+    train_watched(&o, NULL, &result);
     o.out = in_folder("accumulated-one");
     o.accumulate = 1;
-    train(&o, NULL, &result);
+    train_watched(&o, NULL, &result);
     assert_same_file(in_folder("plain-one"), in_folder("accumulated-one"),
                      "best.safetensors");
 }
@@ -716,7 +690,7 @@ static void test_refused_changes(void **state)
         snprintf(name, sizeof(name), "refused-%zu", i);
         o.out = in_folder(name);
         o.schedule = cases[i].schedule;
-        train(&o, NULL, &result);
+        train_watched(&o, NULL, &result);
         snprintf(name, sizeof(name), "refused-%zu/run.json", i);
         read_whole(in_folder(name), &before, &size);
         expect(rn_train_resume(o.out, &cases[i].options, NULL, &result, &err),
@@ -749,7 +723,7 @@ static void test_learns(void **state)
     o.iterations = 120;
     o.augment = "none";
     o.report_every = 10;
-    train(&o, &events, &result);
+    train_watched(&o, &events, &result);
 
     assert_int_equal(c.ticks, 120);
     assert_int_equal(c.tests, 12);
@@ -802,7 +776,7 @@ static void test_overfits(void **state)
     o.data = "synthetic:3x8x8:4:16";
     o.iterations = 100;
     o.augment = "none";
-    train(&o, NULL, &result);
+    train_watched(&o, NULL, &result);
     if (!(result.train_error == 0 && result.loss < 0.05))
         fail_msg("training error %g %%, loss %g", result.train_error,
                  result.loss);
@@ -816,13 +790,13 @@ static void test_same_seed_same_run(void **state)
     (void)state;
     o.normalize = "pixel";
     o.decay_all = RN_ZERO;
-    train(&o, NULL, &a);
+    train_watched(&o, NULL, &a);
     o.out = in_folder("seed-1-again");
-    train(&o, NULL, &b);
+    train_watched(&o, NULL, &b);
     assert_same_run(in_folder("seed-1"), in_folder("seed-1-again"));
     o.out = in_folder("seed-2");
     o.seed = 2;
-    train(&o, NULL, &b);
+    train_watched(&o, NULL, &b);
     assert_true(a.loss != b.loss);
 }
 
@@ -852,7 +826,7 @@ static void test_last_batch(void **state)
         o.last_batch = l->last_batch;
         o.iterations = 0;
         o.epochs = l->epochs;
-        train(&o, NULL, &result);
+        train_watched(&o, NULL, &result);
         if (result.iterations != l->iterations || result.test_images == 0)
             fail_msg("%s, %g epochs: %ld iterations, expected %ld",
                      l->last_batch, l->epochs, result.iterations,
@@ -875,7 +849,7 @@ static void test_error_warm_up(void **state)
     o.report_every = 5;
     o.schedule = "constant";
     o.warmup = "error:99";
-    train(&o, NULL, &result);
+    train_watched(&o, NULL, &result);
     log = read_log(o.out);
     for (i = 0; i < json_array_size(log); i++) {
         const json_t *line = json_array_get(log, i);
@@ -897,13 +871,13 @@ static void test_starts_from_weights(void **state)
     struct rn_error err = {0};
 
     (void)state;
-    train(&o, NULL, &a);
+    train_watched(&o, NULL, &a);
     o.net = NULL;
     o.weights = in_folder("weights-a/last.safetensors");
     o.out = in_folder("weights-b");
     o.iterations = 1;
     o.lr = 1e-9;
-    train(&o, NULL, &b);
+    train_watched(&o, NULL, &b);
     if (fabs(a.test_error - b.test_error) > 10)
         fail_msg("test error %g %% became %g %%", a.test_error, b.test_error);
     /* The network's name came from the file and is in the run. */
@@ -1038,11 +1012,11 @@ static void test_records_are_those_of_the_step(void **state)
     o.weight_decay = RN_ZERO;
     o.augment = "none";
     o.record = "layers";
-    train(&o, NULL, &result);
+    train_watched(&o, NULL, &result);
     log = read_log(o.out);
     o.out = in_folder("stays");
     o.lr = 1e-12;
-    train(&o, NULL, &result);
+    train_watched(&o, NULL, &result);
     assert_int_equal(json_array_size(log), 2); /* a report, too */
     check_gradients(json_array_get(log, 0), 0.05);
     check_activations(json_array_get(log, 0));
@@ -1063,10 +1037,10 @@ static void test_records_change_nothing(void **state)
     (void)state;
     o.accumulate = 2;
     o.last_batch = "keep";
-    train(&o, NULL, &result);
+    train_watched(&o, NULL, &result);
     o.out = in_folder("recorded");
     o.record = "layers:10";
-    train(&o, NULL, &result);
+    train_watched(&o, NULL, &result);
     assert_same_file(in_folder("unrecorded"), o.out, "last.safetensors");
     assert_same_file(in_folder("unrecorded"), o.out, "best.safetensors");
     assert_same_file(in_folder("unrecorded"), o.out, "curve.svg");
@@ -1126,7 +1100,7 @@ static void test_existing_run(void **state)
     size_t size_before, size_after;
 
     (void)state;
-    train(&o, NULL, &result);
+    train_watched(&o, NULL, &result);
     read_whole(in_folder("existing/last.safetensors"), &before, &size_before);
     o.seed = 9;
     expect(rn_train(&o, NULL, &result, &err), RN_ERR_ARG, &err, "existing",
