@@ -5,8 +5,50 @@
 #include "cli.h"
 #include "output.h"
 
+#include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
+#include <unistd.h>
+
+/* Seconds beside --timeout, for an exchange within it to name its ranks. */
+#define GRACE 5
+
+/* What is said where an MPI waits for ever, and after how many seconds. */
+static char late[120];
+static unsigned patience;
+
+static void give_up(int number)
+{
+    ssize_t said = write(STDERR_FILENO, late, strlen(late));
+
+    (void)number;
+    (void)said;
+    _exit(EXIT_FAILED);
+}
+
+/* An MPI waits for all ranks when it begins and when it ends, and cannot be
+ * told for how long. Rank 0 says so, or the next one, since it may be missing.
+ */
+static void limit_begin(const char *what)
+{
+    int rank, count = rn_ranks_launched(&rank, NULL);
+
+    if (count == 1)
+        return;
+    late[0] = '\0';
+    if (rank < 2)
+        snprintf(late, sizeof(late),
+                 "resnet: rank %d: not all %d ranks have %s for %u s\n", rank,
+                 count, what, patience);
+    signal(SIGALRM, give_up);
+    alarm(patience);
+}
+
+static void limit_end(void)
+{
+    alarm(0);
+}
 
 /* Results of the others are the same. */
 void ranks_hush(void)
@@ -39,7 +81,10 @@ int ranks_join(struct rn_ranks **ranks, const struct ranks_args *args)
     struct rn_error err = {0};
     int local, rc;
 
+    patience = (unsigned)args->timeout + GRACE;
+    limit_begin("come");
     rc = rn_ranks_join(ranks, args->timeout, &err);
+    limit_end();
     if (!rc) {
         if (args->allow_mixed)
             rn_ranks_allow_mixed(*ranks);
@@ -81,7 +126,10 @@ void ranks_choose(const struct rn_ranks *ranks, int rc)
 void ranks_leave(struct rn_ranks *ranks)
 {
     fflush(stdout);
+    if (ranks)
+        limit_begin("left");
     rn_ranks_leave(ranks);
+    limit_end();
 }
 
 void ranks_say(const char *text)

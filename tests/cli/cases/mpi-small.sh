@@ -11,6 +11,11 @@ hash() {
     sha256sum < "$1/last.safetensors"
 }
 
+cat > absent.sh <<'END'
+[ "${OMPI_COMM_WORLD_RANK-}${PMI_RANK-}" != 1 ] || exit 1
+exec resnet "$@"
+END
+
 for options in plain halves; do
     eval "prepare resnet train $small \$$options --out $options"
 done
@@ -28,6 +33,13 @@ for mpi in ompi mpich; do
     launch 2 resnet train ${small%--iterations*} --iterations 9 --lr 1e6 \
         --sync-batch-norm --out $mpi-far > said 2>&1
     grep -q 'not finite' said && ! grep -q Sanitizer said || cat said
+    # a rank that never comes, as one that lacks the plugin
+    launch 2 sh absent.sh train $small --timeout 1 --out $mpi-absent > said 2>&1 &&
+        cat said
+    if [ $mpi = mpich ]; then
+        grep -q '^resnet: rank 0: not all 2 ranks have come for 6 s$' said || cat said
+    fi
+    [ ! -e $mpi-absent ] || echo "$mpi: there is a run without a rank"
 done
 if [ -z "$found" ]; then
     echo "no plugin is built for an MPI that is installed"
