@@ -14,9 +14,8 @@
 /* Seconds beside --timeout, for an exchange within it to name its ranks. */
 #define GRACE 5
 
-/* What is said where an MPI waits for ever, and after how many seconds. */
+/* What is said where an MPI waits for ever. */
 static char late[120];
-static unsigned patience;
 
 static void give_up(int number)
 {
@@ -27,22 +26,21 @@ static void give_up(int number)
     _exit(EXIT_FAILED);
 }
 
-/* An MPI waits for all ranks when it begins and when it ends, and cannot be
- * told for how long. Rank 0 says so, or the next one, since it may be missing.
- */
-static void limit_begin(const char *what)
+/* To begin, an MPI waits for all ranks, and cannot be told for how long. Rank 0
+ * says so, or the next one, since it may be missing. It waits to end, too; but
+ * then rank 0 may still write a report, which takes as long as it takes. */
+static void limit_begin(unsigned seconds)
 {
     int rank, count = rn_ranks_launched(&rank, NULL);
 
     if (count == 1)
         return;
-    late[0] = '\0';
     if (rank < 2)
         snprintf(late, sizeof(late),
-                 "resnet: rank %d: not all %d ranks have %s for %u s\n", rank,
-                 count, what, patience);
+                 "resnet: rank %d: not all %d ranks have come for %u s\n", rank,
+                 count, seconds);
     signal(SIGALRM, give_up);
-    alarm(patience);
+    alarm(seconds);
 }
 
 static void limit_end(void)
@@ -81,8 +79,7 @@ int ranks_join(struct rn_ranks **ranks, const struct ranks_args *args)
     struct rn_error err = {0};
     int local, rc;
 
-    patience = (unsigned)args->timeout + GRACE;
-    limit_begin("come");
+    limit_begin((unsigned)args->timeout + GRACE);
     rc = rn_ranks_join(ranks, args->timeout, &err);
     limit_end();
     if (!rc) {
@@ -126,10 +123,7 @@ void ranks_choose(const struct rn_ranks *ranks, int rc)
 void ranks_leave(struct rn_ranks *ranks)
 {
     fflush(stdout);
-    if (ranks)
-        limit_begin("left");
     rn_ranks_leave(ranks);
-    limit_end();
 }
 
 void ranks_say(const char *text)
