@@ -178,6 +178,9 @@ static void choose_stages(struct rn_trainer *t)
             i++;
         o->freeze = frozen[i].freeze;
         set_text(&o->lr_scale, frozen[i].lr_scale);
+        /* who gives stages rates wants them to learn */
+        if (rn_rates_idle(o))
+            o->freeze = "none";
         rn_trainer_say(t, "freeze %s, lr-scale %s, for %d training pictures",
                        o->freeze, o->lr_scale, pictures_of(t));
     }

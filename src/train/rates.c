@@ -151,3 +151,17 @@ int rn_rates_check(const struct rn_train_options *o, struct rn_error *err)
 
     return rn_rates_parse(&rates, NULL, o, err);
 }
+
+bool rn_rates_idle(const struct rn_train_options *o)
+{
+    struct rn_rates rates;
+    struct rn_error err;
+
+    if (rn_rates_parse(&rates, NULL, o, &err))
+        return false;
+    for (int i = 0; i < RN_STAGES; i++)
+        if ((rates.frozen >> i & 1) &&
+            (rates.scale[i] < 1 || rates.scale[i] > 1))
+            return true;
+    return false;
+}

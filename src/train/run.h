@@ -73,6 +73,8 @@ int rn_rates_parse(struct rn_rates *rates, const struct rn_graph *graph,
                    const struct rn_train_options *o, struct rn_error *err);
 /** The same before the graph is known: stages may be any family's. */
 int rn_rates_check(const struct rn_train_options *o, struct rn_error *err);
+/** Whether lr_scale is of a stage, too, that freeze leaves as it is. */
+bool rn_rates_idle(const struct rn_train_options *o);
 
 /** Every how many iterations "layers[:N]" records; 0 for NULL and "none".
  *  RN_ERR_ARG for what is neither. */

@@ -58,22 +58,6 @@ static bool waits_for_error(const char *warmup)
     return warmup && strncmp(warmup, "error:", strlen("error:")) == 0;
 }
 
-/* A stage that does not learn has no rate. */
-static int check_frozen(const struct rn_train_options *o, struct rn_error *err)
-{
-    struct rn_rates rates;
-    int rc = rn_rates_parse(&rates, NULL, o, err);
-
-    for (int i = 0; rc == RN_OK && i < RN_STAGES; i++)
-        if ((rates.frozen >> i & 1) &&
-            (rates.scale[i] < 1 || rates.scale[i] > 1))
-            rc = rn_fail(err, RN_ERR_ARG,
-                         "`lr_scale` '%s' is of stages that `freeze` '%s' "
-                         "leaves as they are, too",
-                         o->lr_scale, o->freeze);
-    return rc;
-}
-
 /* How weights normalise, where they tell, stays. The channels' mean, which is
  * the default, is no wish. */
 static int check_normalisation(const struct rn_train_options *o,
@@ -115,8 +99,12 @@ int rn_trainer_check_unheeded(const struct rn_trainer *t,
 
     if (rc == RN_OK)
         rc = rn_check_augmentation(o, pictures, err);
-    if (rc == RN_OK)
-        rc = check_frozen(o, err);
+    if (rc == RN_OK && rn_rates_idle(o))
+        rc =
+            rn_fail(err, RN_ERR_ARG,
+                    "`lr_scale` '%s' is of stages that `freeze` '%s' leaves as "
+                    "they are, too",
+                    o->lr_scale, o->freeze);
     if (rc == RN_OK && weights)
         rc = check_normalisation(o, &weights->preprocessing, err);
     return rc;

@@ -757,6 +757,13 @@ static void options_without_effect_are_told(void **state)
         expect(train(&o, &w, &result, &err), RN_ERR_ARG, &err, refused[i].says,
                "");
     }
+    /* A stage that is given a rate is not frozen by a choice of ours. */
+    o = everything("unfrozen");
+    o.freeze = NULL;
+    o.iterations = 2;
+    must_train(&o, &w, &result);
+    if (!strstr(w.text, "freeze none, lr-scale conv3=0.3,fc=2"))
+        fail_msg("not said: %s", w.text);
     o = photo_run("impatient");
     o.data = in_folder("photos/train");
     o.iterations = 2;
