@@ -28,11 +28,16 @@ static bool stop_asked(const struct rn_trainer *t)
 
 /* ------------------------------------------------------------- testing */
 
+/* Ranks agree before each round of batches. */
 static int test_progress(void *user, int done, int images)
 {
+    const struct rn_trainer *t = user;
+
     (void)done;
     (void)images;
-    return stop_asked(user);
+    if (t->o.ranks)
+        t->o.ranks->asked = stop_here(t);
+    return stop_asked(t);
 }
 
 /* Fills progress.test; RN_ERR_STOPPED leaves progress as it was. */
@@ -560,8 +565,9 @@ static int between(struct rn_trainer *t, struct rn_error *err)
     if (!report_due(t))
         return save_due(t) ? save(t, err) : RN_OK;
     rc = report(t, err);
-    /* A test may be broken off; it is done first thing on resuming. */
-    if (rc == RN_ERR_STOPPED)
+    /* A test may be broken off; it is done first thing on resuming. All ranks
+     * know. */
+    if (rc == RN_ERR_STOPPED && rn_ranks_go_on(t->o.ranks))
         return stop(t, err);
     if (rc == RN_OK && save_due(t))
         rc = save(t, err);

@@ -613,6 +613,43 @@ static void trained_alike(void **state)
     assert_same_run("alone", "moved");
 }
 
+/* A signal in the middle of a test, which one rank may get alone, breaks it off
+ * on all; it is done first thing when the run goes on. */
+static void stopped_in_a_test(void **state)
+{
+    static const struct {
+        const char *name, *resume;
+        int ranks, stop_after;
+    } parts[] = {{"tested", NULL, 1, 0},
+                 {"broken-off", NULL, 2, 2},
+                 {"broken-off", "broken-off", 3, 0}};
+    struct rank_thread threads[RANKS_MOST];
+
+    (void)state;
+    for (size_t k = 0; k < COUNT(parts); k++) {
+        struct office office = {.after = -1};
+        struct training all[RANKS_MOST];
+        int n = parts[k].ranks;
+
+        for (int i = 0; i < n; i++) {
+            all[i] = run_of(parts[k].name);
+            all[i].o.data = "synthetic:3x8x8:4:9000";
+            all[i].o.iterations = 2;
+            all[i].o.test_every = 1;
+            all[i].o.reestimate = 0;
+            all[i].resume = parts[k].resume ? in_folder(parts[k].resume) : NULL;
+            all[i].stop_after = i == n - 1 ? parts[k].stop_after : 0;
+        }
+        run_ranks(&office, n, WAIT, train, all, sizeof(*all), threads);
+        if (parts[k].stop_after > 0)
+            all_fail(threads, n, RN_ERR_STOPPED,
+                     "stopped after iteration 1 of 2");
+        else
+            all_well(threads, n);
+    }
+    assert_same_run("tested", "broken-off");
+}
+
 /* Messages on slow links come late, but in order. */
 static void trained_far_apart(void **state)
 {
@@ -658,7 +695,7 @@ static void optimised_alike(void **state)
         train_on(2, &t, threads);
         all_fail(threads, 2, RN_ERR_STOPPED, "stopped after iteration 4 of 9");
         t.resume = in_folder(moved);
-        t.stop_after = 2;
+        t.stop_after = 3; /* asked once in the test of iteration 4, too */
         train_on(6, &t, threads);
         all_fail(threads, 6, RN_ERR_STOPPED, "stopped after iteration 6 of 9");
         t.stop_after = 0;
@@ -924,14 +961,23 @@ static void evaluated_alike(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(exchanges),       cmocka_unit_test(without_memory),
-        cmocka_unit_test(links),           cmocka_unit_test(launched),
-        cmocka_unit_test(no_room),         cmocka_unit_test(room_of_shards),
-        cmocka_unit_test(mixed),           cmocka_unit_test(sums),
-        cmocka_unit_test(trained_alike),   cmocka_unit_test(trained_far_apart),
-        cmocka_unit_test(optimised_alike), cmocka_unit_test(groups_chosen),
-        cmocka_unit_test(synced),          cmocka_unit_test(different),
-        cmocka_unit_test(silent),          cmocka_unit_test(evaluated_alike),
+        cmocka_unit_test(exchanges),
+        cmocka_unit_test(without_memory),
+        cmocka_unit_test(links),
+        cmocka_unit_test(launched),
+        cmocka_unit_test(no_room),
+        cmocka_unit_test(room_of_shards),
+        cmocka_unit_test(mixed),
+        cmocka_unit_test(sums),
+        cmocka_unit_test(trained_alike),
+        cmocka_unit_test(trained_far_apart),
+        cmocka_unit_test(stopped_in_a_test),
+        cmocka_unit_test(optimised_alike),
+        cmocka_unit_test(groups_chosen),
+        cmocka_unit_test(synced),
+        cmocka_unit_test(different),
+        cmocka_unit_test(silent),
+        cmocka_unit_test(evaluated_alike),
     };
 
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
