@@ -79,7 +79,8 @@ int ranks_join(struct rn_ranks **ranks, const struct ranks_args *args)
     struct rn_error err = {0};
     int local, rc;
 
-    limit_begin((unsigned)args->timeout + GRACE);
+    limit_begin((unsigned)(args->timeout > 0 ? args->timeout : RN_TIMEOUT) +
+                GRACE);
     rc = rn_ranks_join(ranks, args->timeout, &err);
     limit_end();
     if (!rc) {

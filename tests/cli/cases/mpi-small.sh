@@ -11,6 +11,10 @@ hash() {
     sha256sum < "$1/last.safetensors"
 }
 
+cat > late.sh <<'END'
+[ "${OMPI_COMM_WORLD_RANK-}${PMI_RANK-}" != 1 ] || sleep 7
+exec resnet "$@"
+END
 cat > absent.sh <<'END'
 [ "${OMPI_COMM_WORLD_RANK-}${PMI_RANK-}" != 1 ] || exit 1
 exec resnet "$@"
@@ -33,7 +37,9 @@ for mpi in ompi mpich; do
     launch 2 resnet train ${small%--iterations*} --iterations 9 --lr 1e6 \
         --sync-batch-norm --out $mpi-far > said 2>&1
     grep -q 'not finite' said && ! grep -q Sanitizer said || cat said
-    # a rank that never comes, as one that lacks the plugin
+    # a rank that comes late, later than the least --timeout and what is added
+    launch 2 sh late.sh train $small --quiet --out $mpi-late > said 2>&1 || cat said
+    # one that never comes, as one that lacks the plugin
     launch 2 sh absent.sh train $small --timeout 1 --out $mpi-absent > said 2>&1 &&
         cat said
     if [ $mpi = mpich ]; then
