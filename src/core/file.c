@@ -5,9 +5,11 @@
 
 #include "core/memory.h"
 
+#include <dirent.h>
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -299,6 +301,33 @@ int rn_file_write(const char *path, const void *bytes, size_t size,
         return rn_writer_commit(&w, err);
     rn_writer_abort(&w);
     return rc;
+}
+
+static bool fits_any(const char *name, const char *const patterns[],
+                     size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (fnmatch(patterns[i], name, 0) == 0)
+            return true;
+    return false;
+}
+
+void rn_file_sweep(const char *folder, const char *const patterns[],
+                   size_t count, double seconds)
+{
+    DIR *dir = opendir(folder);
+    struct dirent *entry;
+    struct stat is;
+
+    if (!dir)
+        return;
+    while ((entry = readdir(dir)))
+        if (fits_any(entry->d_name, patterns, count) &&
+            fstatat(dirfd(dir), entry->d_name, &is, AT_SYMLINK_NOFOLLOW) == 0 &&
+            S_ISREG(is.st_mode) &&
+            (seconds <= 0 || difftime(time(NULL), is.st_mtime) >= seconds))
+            unlinkat(dirfd(dir), entry->d_name, 0);
+    closedir(dir);
 }
 
 int rn_file_remove(const char *folder, const char *name, struct rn_error *err)

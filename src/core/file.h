@@ -37,6 +37,12 @@ void rn_writer_abort(struct rn_writer *w);
 int rn_file_write(const char *path, const void *bytes, size_t size,
                   struct rn_error *err);
 
+/** Remove what killed writers left in a folder of files whose temporary names
+ * fit one of `count` patterns (fnmatch(3)), when it is older than so many
+ * seconds; 0: of any age. */
+void rn_file_sweep(const char *folder, const char *const patterns[],
+                   size_t count, double seconds);
+
 /** Remove a file of a folder; that there is none is no failure. */
 int rn_file_remove(const char *folder, const char *name, struct rn_error *err);
 

@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+#define DAY 86400.0 /* seconds */
+
 static const struct part {
     const char *file;
     void (*write)(FILE *out, const struct rn_report_input *in);
@@ -102,6 +104,16 @@ static void count(struct rn_study_result *result, const struct rn_runs *runs,
         result->finished += runs->at[i].finished;
 }
 
+/* What killed processes of a study left. Others may be writing just now. */
+static void sweep(const char *folder)
+{
+    static const char *const patterns[] = {
+        "report.html.tmp-*", "report.md.tmp-*",      "report.csv.tmp-*",
+        "layers.csv.tmp-*",  RN_STUDY_FILE ".tmp-*", "figure-*.svg.tmp-*"};
+
+    rn_file_sweep(folder, patterns, COUNT(patterns), DAY);
+}
+
 int rn_study_report_sized(const char *folder, const struct rn_study *study,
                           void (*message)(void *user, const char *text),
                           void *user, struct rn_study_result *result,
@@ -113,6 +125,8 @@ int rn_study_report_sized(const char *folder, const struct rn_study *study,
     struct rn_report_input in = {"Runs", study, &runs, &groups};
     int rc = rn_runs_find(&runs, folder, message, user, err);
 
+    if (study)
+        sweep(folder);
     if (rc == RN_OK)
         rc = rn_groups_make(&groups, &runs, err);
     if (study && study->title)

@@ -6,7 +6,6 @@
 #include "core/file.h"
 #include "core/memory.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -102,31 +101,11 @@ int rn_run_describe(const struct rn_run *run, const json_t *texts,
     return rc;
 }
 
-/* "last.safetensors.tmp-5ad20c17", as core/file.c names what it writes. */
-static bool is_left_over(const char *name)
-{
-    static const char *const files[] = {"run.json", "curve.svg",
-                                        "last.safetensors", "best.safetensors"};
-
-    for (size_t i = 0; i < COUNT(files); i++) {
-        size_t n = strlen(files[i]);
-
-        if (strncmp(name, files[i], n) == 0 &&
-            strncmp(name + n, ".tmp-", 5) == 0)
-            return true;
-    }
-    return false;
-}
-
 void rn_run_sweep(const struct rn_run *run)
 {
-    DIR *dir = opendir(run->folder);
-    struct dirent *entry;
+    static const char *const patterns[] = {"run.json.tmp-*", "curve.svg.tmp-*",
+                                           "last.safetensors.tmp-*",
+                                           "best.safetensors.tmp-*"};
 
-    if (!dir)
-        return;
-    while ((entry = readdir(dir)))
-        if (is_left_over(entry->d_name))
-            unlinkat(dirfd(dir), entry->d_name, 0);
-    closedir(dir);
+    rn_file_sweep(run->folder, patterns, COUNT(patterns), 0);
 }

@@ -16,6 +16,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
 #include <sched.h>
@@ -26,6 +27,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
@@ -589,6 +591,40 @@ static void writers_of_one_file_are_apart(void **state)
 }
 
 /* A name without a folder goes to the current one. */
+/* What killed writers left goes, but not what may be another's at work. */
+static void leftovers_are_swept(void **state)
+{
+    static const char *const patterns[] = {"a.svg.tmp-*", "f-*.svg.tmp-*"};
+    static const struct {
+        const char *name;
+        time_t age;
+        int sweep; /* that it goes with: 1 of old ones, 2 of all, 3 none */
+    } files[] = {
+        {"a.svg.tmp-0badcafe", 7200, 1}, {"f-12.svg.tmp-1", 7200, 1},
+        {"a.svg.tmp-5ad20c17", 0, 2},    {"a.svg", 7200, 3},
+        {"b.svg.tmp-0badcafe", 7200, 3},
+    };
+    char *paths[COUNT(files)];
+
+    for (size_t i = 0; i < COUNT(files); i++) {
+        const struct timespec then = {time(NULL) - files[i].age, 0};
+        const struct timespec both[] = {then, then};
+
+        paths[i] = rn_path_join(*state, files[i].name);
+        assert_int_equal(rn_file_write(paths[i], "text", 4, NULL), RN_OK);
+        assert_int_equal(utimensat(AT_FDCWD, paths[i], both, 0), 0);
+    }
+    for (int sweep = 1; sweep <= 2; sweep++) {
+        rn_file_sweep(*state, patterns, COUNT(patterns), sweep == 1 ? 3600 : 0);
+        for (size_t i = 0; i < COUNT(files); i++)
+            if (rn_is_file(paths[i]) != (files[i].sweep > sweep))
+                fail_msg("%s is %sthere after sweep %d", files[i].name,
+                         files[i].sweep > sweep ? "not " : "", sweep);
+    }
+    for (size_t i = 0; i < COUNT(files); i++)
+        rn_free(paths[i]);
+}
+
 static void bare_names_are_written(void **state)
 {
     char here[4096];
@@ -1006,6 +1042,8 @@ int main(void)
         IN_FOLDER(pipes_are_read_up_to_the_limit),
         IN_FOLDER(files_appear_whole),
         IN_FOLDER(writers_of_one_file_are_apart),
+        IN_FOLDER(leftovers_are_swept),
+        IN_FOLDER(leftovers_are_swept),
         IN_FOLDER(bare_names_are_written),
         IN_FOLDER(failed_commits_leave_nothing),
         IN_FOLDER(full_disks_are_reported),
