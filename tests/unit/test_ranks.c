@@ -481,7 +481,7 @@ static void sums(void **state)
 struct training {
     struct rn_train_options o;
     const char *resume; /* a run to go on with, or NULL */
-    long stop_after, steps;
+    long stop_after, steps, fails;
 };
 
 static int stop(void *user)
@@ -648,6 +648,47 @@ static void stopped_in_a_test(void **state)
             all_well(threads, n);
     }
     assert_same_run("tested", "broken-off");
+}
+
+/* The training of one rank of several, in which some allocation fails. */
+static int train_without(void *user, struct rn_ranks *r, struct rn_error *err)
+{
+    const struct training *t = user;
+
+    if (r->rank == 0)
+        rn_alloc_fail_after(t->fails);
+    return train(user, r, err);
+}
+
+/* Whichever allocation fails, of whichever rank (all have been tried; here one
+ * in so many), all end, and say so. */
+static void any_allocation(void **state)
+{
+    struct rank_thread threads[2];
+    bool well = false;
+    long fails = 1;
+
+    (void)state;
+    for (; !well; fails += 1 + fails / 20) {
+        struct office office = {.after = -1};
+        struct training all[2];
+        char name[32];
+
+        snprintf(name, sizeof(name), "without-%ld", fails);
+        for (int i = 0; i < 2; i++) {
+            all[i] = run_of(name);
+            all[i].fails = fails;
+            all[i].o.iterations = 2;
+        }
+        run_ranks(&office, 2, WAIT, train_without, all, sizeof(*all), threads);
+        rn_alloc_fail_after(-1);
+        well = threads[0].code == RN_OK;
+        for (int i = 0; i < 2; i++)
+            if (threads[i].code != (well ? RN_OK : RN_ERR_MEMORY))
+                fail_msg("allocation %ld, rank %d: %d, \"%s\"", fails, i,
+                         threads[i].code, threads[i].err.msg);
+    }
+    assert_true(fails > 100);
 }
 
 /* Messages on slow links come late, but in order. */
@@ -972,6 +1013,7 @@ int main(void)
         cmocka_unit_test(trained_alike),
         cmocka_unit_test(trained_far_apart),
         cmocka_unit_test(stopped_in_a_test),
+        cmocka_unit_test(any_allocation),
         cmocka_unit_test(optimised_alike),
         cmocka_unit_test(groups_chosen),
         cmocka_unit_test(synced),
