@@ -72,15 +72,14 @@ struct study {
     size_t count;
     struct job jobs[JOBS_MAX];
     int n_jobs, threads;
-    size_t failed, busy; /* busy: another process is at it */
+    size_t failed, busy;    /* busy: another process is at it */
     struct rn_ranks *ranks; /* that compute each run together, or NULL */
 };
 
 /* ------------------------------------------------------------------- runs */
 
 /** Options that are the study's own to give. */
-#define REFUSED \
-    "out|resume|recipe|data|threads|timeout|allow-mixed|json|quiet"
+#define REFUSED "out|resume|recipe|data|threads|timeout|allow-mixed|json|quiet"
 
 static char *joined(const char *a, const char *joint, const char *b)
 {

@@ -140,8 +140,8 @@ static int measure(struct needs *needs, const struct rn_model *model,
     return rc;
 }
 
-/* Whether the run itself chooses its network, batch or length when it begins, by
- * weights or pictures. */
+/* Whether the run itself chooses its network, batch or length when it begins,
+ * by weights or pictures. */
 static int is_open(const struct list *list, const struct study_run *run)
 {
     const struct rn_train_options *o = &run->options;

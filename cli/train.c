@@ -203,9 +203,8 @@ static void describe(const struct rn_train_report *r, char *line, size_t size)
              "%s/%s  epoch %.2f  loss %s%s  lr %.4g  %.0f images/s  %s left",
              text_count(&done, (uint64_t)r->iteration),
              text_count(&all, (uint64_t)r->iterations), r->epoch,
-             text_loss(&loss, r->loss),
-             text_error(&error, r->train_error, 2), r->lr, r->images_per_second,
-             text_seconds(&left, r->seconds_left));
+             text_loss(&loss, r->loss), text_error(&error, r->train_error, 2),
+             r->lr, r->images_per_second, text_seconds(&left, r->seconds_left));
 }
 
 /* "test error 12.30 %", and what else a line has room for. */

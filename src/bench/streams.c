@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Threads that each run a plan of their own, until all have done their rounds. */
+/* Threads that each run a plan of their own until all have done their rounds.
+ */
 #include "bench/streams.h"
 #include "core/memory.h"
 #include "core/threads.h"

@@ -190,10 +190,7 @@ static int read_figure(struct reader *r, char *value)
     if (!s->figures)
         return short_memory(r);
     s->figures[s->n_figures++] = (struct rn_figure){
-        .title = value,
-        .patterns = patterns,
-        .count = count,
-        .line = r->line};
+        .title = value, .patterns = patterns, .count = count, .line = r->line};
     return RN_OK;
 }
 
