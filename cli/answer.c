@@ -2,15 +2,14 @@
 /* Turns probabilities into the classes that are told, and these into JSON. */
 #include "answer.h"
 
+#include "cli.h"
 #include "output.h"
 
 #include <stdio.h>
 
 static int fail_model(const char *path, const char *why, struct rn_error *err)
 {
-    err->code = RN_ERR_ARG;
-    snprintf(err->msg, sizeof(err->msg), "model '%.200s' %s", path, why);
-    return err->code;
+    return cli_error(err, RN_ERR_ARG, "model '%.200s' %s", path, why);
 }
 
 static int choose_k(const struct asked *asked, int classes, int independent)

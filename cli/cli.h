@@ -26,6 +26,10 @@ const struct command *cli_command(size_t i);
 /** Say on standard error what err holds; the exit status that goes with it. */
 int cli_fail(const struct rn_error *err);
 
+/** Fill err where the program itself finds what is wrong; the code. */
+__attribute__((format(printf, 3, 4))) int
+cli_error(struct rn_error *err, int code, const char *format, ...);
+
 /** The status alone. */
 int cli_status(int code);
 

@@ -91,16 +91,7 @@ struct difference {
 
 static int no_memory(struct rn_error *err)
 {
-    err->code = RN_ERR_MEMORY;
-    snprintf(err->msg, sizeof(err->msg), "out of memory");
-    return err->code;
-}
-
-static int fail_argument(struct rn_error *err, const char *text)
-{
-    err->code = RN_ERR_ARG;
-    snprintf(err->msg, sizeof(err->msg), "%s", text);
-    return err->code;
+    return cli_error(err, RN_ERR_MEMORY, "out of memory");
 }
 
 /* --------------------------------------------------------------- models */
@@ -127,11 +118,9 @@ static int check_inputs(const struct side sides[2], struct rn_error *err)
     if (a->channels == b->channels && a->height == b->height &&
         a->width == b->width)
         return RN_OK;
-    err->code = RN_ERR_ARG;
-    snprintf(err->msg, sizeof(err->msg),
-             "A takes images of %dx%dx%d, B of %dx%dx%d", a->channels,
-             a->height, a->width, b->channels, b->height, b->width);
-    return err->code;
+    return cli_error(err, RN_ERR_ARG,
+                     "A takes images of %dx%dx%d, B of %dx%dx%d", a->channels,
+                     a->height, a->width, b->channels, b->height, b->width);
 }
 
 enum { NAME_SIZE = 4096 }; /* of files, too */
@@ -156,11 +145,9 @@ static int split(struct both *out, const char *option, const char *text,
                      : 0;
 
         if (n >= NAME_SIZE) {
-            err->code = RN_ERR_ARG;
-            snprintf(err->msg, sizeof(err->msg),
-                     "--%s: a name of more than %d characters", option,
-                     NAME_SIZE - 1);
-            return err->code;
+            return cli_error(err, RN_ERR_ARG,
+                             "--%s: a name of more than %d characters", option,
+                             NAME_SIZE - 1);
         }
         out->side[i] = n > 0 ? out->text[i] : NULL;
     }
@@ -177,10 +164,8 @@ static int set_shortcut(char *shortcut, const char *name, struct rn_error *err)
             *shortcut = letters[i];
     if (!name || *shortcut)
         return RN_OK;
-    err->code = RN_ERR_ARG;
-    snprintf(err->msg, sizeof(err->msg),
-             "--shortcut: '%s' is not A, A-split, B or C", name);
-    return err->code;
+    return cli_error(err, RN_ERR_ARG,
+                     "--shortcut: '%s' is not A, A-split, B or C", name);
 }
 
 static int set_precision(int *precision, const char *name, struct rn_error *err)
@@ -195,10 +180,9 @@ static int set_precision(int *precision, const char *name, struct rn_error *err)
             *precision = i;
             return RN_OK;
         }
-    err->code = RN_ERR_ARG;
-    snprintf(err->msg, sizeof(err->msg),
-             "--precision: '%.80s' is not auto, fp32, bf16 or int8", name);
-    return err->code;
+    return cli_error(err, RN_ERR_ARG,
+                     "--precision: '%.80s' is not auto, fp32, bf16 or int8",
+                     name);
 }
 
 static int open_sides(struct side sides[2], char *const *paths,
@@ -271,8 +255,9 @@ static int load_stored(struct side sides[2], const struct input *input,
     rn_data_describe(data, &d);
     if (d.channels != m->channels || d.height != m->height ||
         d.width != m->width)
-        return fail_argument(err, "images of the data set have another size "
-                                  "than the models take");
+        return cli_error(err, RN_ERR_ARG,
+                         "images of the data set have another size "
+                         "than the models take");
     pixels = malloc((size_t)d.channels * (size_t)d.height * (size_t)d.width);
     if (!pixels)
         return no_memory(err);
@@ -307,12 +292,13 @@ static int load_input(struct side sides[2], const char *text, int flags,
         *err = input.err;
         rc = err->code;
     } else if (input.kind == INPUT_STANDARD || input_images(&input) != 1) {
-        rc = fail_argument(err, "one image is compared, which is a picture's "
-                                "file or DATA:INDEX");
+        rc = cli_error(err, RN_ERR_ARG,
+                       "one image is compared, which is a picture's "
+                       "file or DATA:INDEX");
     } else if (input.kind == INPUT_PICTURES) {
         rc = load_picture(sides, &input, flags, err);
     } else if (flags & RN_IMAGE_AS_STORED) {
-        rc = fail_argument(err, "--as-stored is of pictures' files");
+        rc = cli_error(err, RN_ERR_ARG, "--as-stored is of pictures' files");
     } else {
         rc = load_data(sides, &input, err);
     }
@@ -351,12 +337,11 @@ static int keep_value(void *user, const struct rn_trace *value)
 
 static int fail_broken(const struct side *side, struct rn_error *err)
 {
-    err->code = RN_ERR_DATA;
-    snprintf(err->msg, sizeof(err->msg),
-             "'%.200s': the values of layer %s are not finite, those of all "
-             "layers before it are: nothing can be compared",
-             side->path, side->broken);
-    return err->code;
+    return cli_error(
+        err, RN_ERR_DATA,
+        "'%.200s': the values of layer %s are not finite, those of all "
+        "layers before it are: nothing can be compared",
+        side->path, side->broken);
 }
 
 static int run_side(struct side *side, const struct options *o,
@@ -568,10 +553,11 @@ static int report(const struct side sides[2], const struct options *o)
 static int check_made_up(const struct options *o, struct rn_error *err)
 {
     if (o->preprocess && strchr(o->preprocess, ','))
-        return fail_argument(err, "two ways to --preprocess part on an IMAGE "
-                                  "alone, which is missing");
+        return cli_error(err, RN_ERR_ARG,
+                         "two ways to --preprocess part on an IMAGE "
+                         "alone, which is missing");
     if (o->run.as_stored)
-        return fail_argument(err, "--as-stored is of pictures' files");
+        return cli_error(err, RN_ERR_ARG, "--as-stored is of pictures' files");
     return RN_OK;
 }
 

@@ -485,11 +485,10 @@ static int check_held_out(const struct subject *s, struct rn_error *err)
     if (!s->held_out.validation_given || s->part != RN_PART_TEST ||
         (split->validation == 0 && !(split->validation_percent > 0)))
         return RN_OK;
-    err->code = RN_ERR_ARG;
-    snprintf(err->msg, sizeof(err->msg),
-             "--validation holds out training images, but this is of the test "
-             "part: --part validation looks at them");
-    return err->code;
+    return cli_error(
+        err, RN_ERR_ARG,
+        "--validation holds out training images, but this is of the test "
+        "part: --part validation looks at them");
 }
 
 static int open_all(struct subject *s, const struct options *o,
@@ -524,9 +523,7 @@ static int measure(struct subject *s, const struct rn_report *report,
 
     s->measures = calloc((size_t)s->model.classes, sizeof(*s->measures));
     if (!s->measures) {
-        err->code = RN_ERR_MEMORY;
-        snprintf(err->msg, sizeof(err->msg), "out of memory");
-        return err->code;
+        return cli_error(err, RN_ERR_MEMORY, "out of memory");
     }
     for (int i = 0; !rc && i < s->model.classes; i++)
         rc = rn_report_class_measures(report, i, &s->measures[i], err);
@@ -629,19 +626,16 @@ static int try_all(const struct subject *s, struct options *o,
     };
 
     if (o->eval.ranks) {
-        err->code = RN_ERR_ARG;
-        snprintf(err->msg, sizeof(err->msg),
-                 "--try is for one process, not for %d ranks",
-                 rn_ranks_count(o->eval.ranks));
-        return err->code;
+        return cli_error(err, RN_ERR_ARG,
+                         "--try is for one process, not for %d ranks",
+                         rn_ranks_count(o->eval.ranks));
     }
     if (s->info.several) {
-        err->code = RN_ERR_ARG;
-        snprintf(err->msg, sizeof(err->msg),
-                 "--try compares top-1 errors, the images of '%s' have any "
-                 "number of classes",
-                 s->data_spec);
-        return err->code;
+        return cli_error(
+            err, RN_ERR_ARG,
+            "--try compares top-1 errors, the images of '%s' have any "
+            "number of classes",
+            s->data_spec);
     }
     if (!o->eval.images)
         o->eval.images = TRY_IMAGES;

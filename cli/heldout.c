@@ -2,6 +2,7 @@
 /* Knows by name, rule or checksum the images that a model was trained on. */
 #include "heldout.h"
 
+#include "cli.h"
 #include "output.h"
 
 #include <inttypes.h>
@@ -85,14 +86,12 @@ static int fail_other(const struct rn_model_training *t,
 {
     char text[80];
 
-    err->code = RN_ERR_DATA;
-    snprintf(err->msg, sizeof(err->msg),
-             "'%.100s' has no validation part, and its training images are not "
-             "those that '%.100s' was trained on with %.80s held out; to hold "
-             "out some all the same give --validation",
-             args->spec, args->model,
-             describe(&t->held_out, 1, text, sizeof(text)));
-    return err->code;
+    return cli_error(
+        err, RN_ERR_DATA,
+        "'%.100s' has no validation part, and its training images are not "
+        "those that '%.100s' was trained on with %.80s held out; to hold "
+        "out some all the same give --validation",
+        args->spec, args->model, describe(&t->held_out, 1, text, sizeof(text)));
 }
 
 /* Data without a validation part again, as the model saw it. */
@@ -149,12 +148,11 @@ static int check_seed(const struct held_out_args *args, struct rn_error *err)
 {
     if (!args->seed_given || holds_out(&args->split))
         return RN_OK;
-    err->code = RN_ERR_ARG;
-    snprintf(err->msg, sizeof(err->msg),
-             "--seed chooses what is held out, but of '%.300s' nothing is: "
-             "--validation says how much",
-             args->spec);
-    return err->code;
+    return cli_error(
+        err, RN_ERR_ARG,
+        "--seed chooses what is held out, but of '%.300s' nothing is: "
+        "--validation says how much",
+        args->spec);
 }
 
 int held_out_open(struct rn_data **data, const struct rn_model *model,

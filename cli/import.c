@@ -2,6 +2,7 @@
 /* Reads a model of any kind and prints what the importer has to say. */
 #include "import.h"
 
+#include "cli.h"
 #include "output.h"
 
 #include <math.h>
@@ -60,11 +61,10 @@ static int set_numbers(const char *option, const char *text,
         return RN_OK;
     n = parse_numbers(text, numbers);
     if (n < 0) {
-        err->code = RN_ERR_ARG;
-        snprintf(err->msg, sizeof(err->msg),
-                 "--%s: '%.100s' is not a list of numbers as in 0.5,0.5,0.5",
-                 option, text);
-        return err->code;
+        return cli_error(
+            err, RN_ERR_ARG,
+            "--%s: '%.100s' is not a list of numbers as in 0.5,0.5,0.5", option,
+            text);
     }
     *out = numbers;
     *count = (size_t)n;
@@ -111,10 +111,8 @@ int import_prepared(struct rn_model **out, const char *path,
         return RN_OK;
     rn_model_destroy(*out);
     *out = NULL;
-    err->code = RN_ERR_DATA;
-    snprintf(err->msg, sizeof(err->msg),
-             "model '%.300s' does not say how its images are prepared: "
-             "--preprocess does",
-             path);
-    return err->code;
+    return cli_error(err, RN_ERR_DATA,
+                     "model '%.300s' does not say how its images are prepared: "
+                     "--preprocess does",
+                     path);
 }

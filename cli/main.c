@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,6 +49,17 @@ int cli_status(int code)
         if (statuses[i].code == code)
             return statuses[i].status;
     return EXIT_FAILED;
+}
+
+int cli_error(struct rn_error *err, int code, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(err->msg, sizeof(err->msg), format, args);
+    va_end(args);
+    err->code = code;
+    return code;
 }
 
 int cli_fail(const struct rn_error *err)

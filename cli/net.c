@@ -43,21 +43,19 @@ int net_open(struct rn_model **out, const char *name,
     if (!net_is_file(name)) {
         if (!import->o.holder && !import->o.map && !import->o.skip_extra)
             return rn_model_create(out, name, options, err);
-        err->code = RN_ERR_ARG;
-        snprintf(err->msg, sizeof(err->msg),
-                 "--holder, --map and --skip-extra go with a model file, not "
-                 "with the network's name '%.100s'",
-                 name);
-        return err->code;
+        return cli_error(
+            err, RN_ERR_ARG,
+            "--holder, --map and --skip-extra go with a model file, not "
+            "with the network's name '%.100s'",
+            name);
     }
     if (given) {
-        err->code = RN_ERR_ARG;
-        snprintf(err->msg, sizeof(err->msg),
-                 "--classes, --channels, --size, --shortcut, --stride, "
-                 "--aux-heads, --block and --dropout go with a network's name, "
-                 "not with the model file '%.300s'",
-                 name);
-        return err->code;
+        return cli_error(
+            err, RN_ERR_ARG,
+            "--classes, --channels, --size, --shortcut, --stride, "
+            "--aux-heads, --block and --dropout go with a network's name, "
+            "not with the model file '%.300s'",
+            name);
     }
     return import_open(out, name, &args, err);
 }

@@ -136,9 +136,7 @@ static int opened(struct runner *runner, struct rn_error *err)
     p->top = malloc((size_t)p->answering.k * sizeof(int));
     if (p->top)
         return RN_OK;
-    err->code = RN_ERR_MEMORY;
-    snprintf(err->msg, sizeof(err->msg), "out of memory");
-    return err->code;
+    return cli_error(err, RN_ERR_MEMORY, "out of memory");
 }
 
 /* Probabilities, averaged over the crops, into the first one's place. */

@@ -42,14 +42,13 @@ static int check_values(const struct runner *r, const char *file,
 
     if (bad == count)
         return RN_OK;
-    err->code = RN_ERR_DATA;
-    snprintf(err->msg, sizeof(err->msg),
-             "'%.150s': the network's %s hold %g, though its weights are "
-             "finite: values become too large on the way; 'resnet diff %.80s "
-             "%.80s' names the layer",
-             file, what, isnan(values[bad]) ? (double)NAN : (double)values[bad],
-             r->path, r->path);
-    return err->code;
+    return cli_error(
+        err, RN_ERR_DATA,
+        "'%.150s': the network's %s hold %g, though its weights are "
+        "finite: values become too large on the way; 'resnet diff %.80s "
+        "%.80s' names the layer",
+        file, what, isnan(values[bad]) ? (double)NAN : (double)values[bad],
+        r->path, r->path);
 }
 
 static int hand_on(struct runner *r, const struct waiting *image, float *logits,
@@ -176,30 +175,27 @@ static int check_data(const struct runner *r, struct rn_error *err)
 
     rn_data_describe(r->data, &d);
     if (d.height == 0) {
-        err->code = RN_ERR_DATA;
-        snprintf(err->msg, sizeof(err->msg),
-                 "'%.300s' holds pictures: give it, or their files, instead of "
-                 "DATA:INDEX",
-                 r->spec);
-        return err->code;
+        return cli_error(
+            err, RN_ERR_DATA,
+            "'%.300s' holds pictures: give it, or their files, instead of "
+            "DATA:INDEX",
+            r->spec);
     }
     if (r->crops > 1) {
-        err->code = RN_ERR_ARG;
-        snprintf(err->msg, sizeof(err->msg),
-                 "crops are cut out of pictures; images of '%.300s' have the "
-                 "network's size",
-                 r->spec);
-        return err->code;
+        return cli_error(
+            err, RN_ERR_ARG,
+            "crops are cut out of pictures; images of '%.300s' have the "
+            "network's size",
+            r->spec);
     }
     if (d.channels == r->info.channels && d.height == r->info.height &&
         d.width == r->info.width)
         return RN_OK;
-    err->code = RN_ERR_DATA;
-    snprintf(err->msg, sizeof(err->msg),
-             "images of '%.200s' are %dx%dx%d, model '%.200s' takes %dx%dx%d",
-             r->spec, d.channels, d.height, d.width, r->path, r->info.channels,
-             r->info.height, r->info.width);
-    return err->code;
+    return cli_error(
+        err, RN_ERR_DATA,
+        "images of '%.200s' are %dx%dx%d, model '%.200s' takes %dx%dx%d",
+        r->spec, d.channels, d.height, d.width, r->path, r->info.channels,
+        r->info.height, r->info.width);
 }
 
 static void close_data(struct runner *r)
@@ -222,9 +218,7 @@ static int open_data(struct runner *r, const struct input *input,
     close_data(r);
     r->spec = strdup(input->spec);
     if (!r->spec) {
-        err->code = RN_ERR_MEMORY;
-        snprintf(err->msg, sizeof(err->msg), "out of memory");
-        return err->code;
+        return cli_error(err, RN_ERR_MEMORY, "out of memory");
     }
     rc = rn_data_open(&r->data, r->spec, NULL, err);
     if (rc == RN_OK)
@@ -286,9 +280,7 @@ static void run_input(struct runner *r, const struct input *input)
 
 static int out_of_memory(struct rn_error *err)
 {
-    err->code = RN_ERR_MEMORY;
-    snprintf(err->msg, sizeof(err->msg), "out of memory");
-    return err->code;
+    return cli_error(err, RN_ERR_MEMORY, "out of memory");
 }
 
 static int allocate(struct runner *r, struct rn_error *err)

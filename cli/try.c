@@ -220,9 +220,7 @@ struct trials {
 
 static int fail(struct rn_error *err, const char *text)
 {
-    err->code = RN_ERR_ARG;
-    snprintf(err->msg, sizeof(err->msg), "%s", text);
-    return err->code;
+    return cli_error(err, RN_ERR_ARG, "%s", text);
 }
 
 /* Every value of a dimension for each trial so far. */
@@ -235,12 +233,11 @@ static int multiply(struct trials *t, const struct facts *f, size_t which,
     if (values == 0)
         return RN_OK;
     if (before * values > MOST) {
-        err->code = RN_ERR_ARG;
-        snprintf(err->msg, sizeof(err->msg),
-                 "--try: %d combinations with '%s' are more than %d: try less "
-                 "at once, or say what is known",
-                 before * values, d->word, MOST);
-        return err->code;
+        return cli_error(
+            err, RN_ERR_ARG,
+            "--try: %d combinations with '%s' are more than %d: try less "
+            "at once, or say what is known",
+            before * values, d->word, MOST);
     }
     for (int v = values - 1; v >= 0; v--)
         for (int i = 0; i < before; i++) {

@@ -26,9 +26,7 @@ struct pair {
 
 static int fail_memory(struct rn_error *err)
 {
-    err->code = RN_ERR_MEMORY;
-    snprintf(err->msg, sizeof(err->msg), "out of memory");
-    return err->code;
+    return cli_error(err, RN_ERR_MEMORY, "out of memory");
 }
 
 static int open_side(struct pair *p, int side, struct rn_error *err)
@@ -145,11 +143,10 @@ static int check_data(const struct pair *p, const struct rn_data *data,
     rn_model_describe(p->model[0], &m);
     if (d.channels == m.channels && d.height == m.height && d.width == m.width)
         return RN_OK;
-    err->code = RN_ERR_DATA;
-    snprintf(err->msg, sizeof(err->msg),
-             "images of '%.200s' are %dx%dx%d, the model takes %dx%dx%d", spec,
-             d.channels, d.height, d.width, m.channels, m.height, m.width);
-    return err->code;
+    return cli_error(
+        err, RN_ERR_DATA,
+        "images of '%.200s' are %dx%dx%d, the model takes %dx%dx%d", spec,
+        d.channels, d.height, d.width, m.channels, m.height, m.width);
 }
 
 static int compare_data(struct pair *p, const struct input *input,

@@ -3,6 +3,7 @@
  * and write the answers; streams compute, a batch of one model at a time. */
 #include "serve.h"
 
+#include "../cli.h"
 #include "../output.h"
 
 #include <math.h>
@@ -215,9 +216,7 @@ int engine_submit(struct engine *e, struct request *r)
 
 static int fail_memory(struct rn_error *err)
 {
-    err->code = RN_ERR_MEMORY;
-    snprintf(err->msg, sizeof(err->msg), "out of memory");
-    return err->code;
+    return cli_error(err, RN_ERR_MEMORY, "out of memory");
 }
 
 /* Pictures that class maps are painted on have at most so many pixels a side:
@@ -560,10 +559,8 @@ static int start(struct engine *e, void *(*run)(void *user), void *user,
         e->n_threads++;
         return RN_OK;
     }
-    err->code = RN_ERR_MEMORY;
-    snprintf(err->msg, sizeof(err->msg), "cannot start a thread: %s",
-             strerror(rc));
-    return err->code;
+    return cli_error(err, RN_ERR_MEMORY, "cannot start a thread: %s",
+                     strerror(rc));
 }
 
 static int start_all(struct engine *e, struct rn_error *err)

@@ -13,9 +13,7 @@
 
 static int out_of_memory(struct rn_error *err)
 {
-    err->code = RN_ERR_MEMORY;
-    snprintf(err->msg, sizeof(err->msg), "out of memory");
-    return err->code;
+    return cli_error(err, RN_ERR_MEMORY, "out of memory");
 }
 
 /* ------------------------------------------------------------------ names */
