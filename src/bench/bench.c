@@ -347,8 +347,8 @@ int rn_bench_sized(const struct rn_model *model,
     own.streams = b.o.streams;
     own.threads = own.streams * rn_plan_threads(b.plan);
     own.precision = rn_plan_precision(b.plan);
-    own.plan_bytes = b.streams.count > 1 ? rn_streams_bytes(&b.streams)
-                                         : rn_plan_bytes(b.plan);
+    own.plan_bytes =
+        b.streams.count ? rn_streams_bytes(&b.streams) : rn_plan_bytes(b.plan);
     own.peak_memory_bytes = peak_memory();
     memcpy(own.energy, b.energy.text, sizeof(own.energy));
     if (b.o.profile)

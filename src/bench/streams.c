@@ -17,7 +17,6 @@ struct task {
 
 struct rn_stream {
     struct rn_plan *plan;
-    int own; /* whether the plan is a clone */
     float *logits;
     /* of a run: */
     struct task *task;
@@ -40,21 +39,17 @@ int rn_streams_open(struct rn_streams *s, struct rn_plan *plan, int count,
     if (!s->stream)
         return rn_fail_memory(err, (size_t)count * sizeof(*s->stream),
                               "streams");
-    for (s->count = 0; s->count < count; s->count++) {
-        struct rn_stream *stream = &s->stream[s->count];
-        int rc = RN_OK;
+    s->count = count;
+    s->stream[0].plan = plan;
+    for (int i = 0; i < count; i++) {
+        struct rn_stream *stream = &s->stream[i];
+        int rc = i ? rn_plan_clone(&stream->plan, plan, 0, err) : RN_OK;
 
-        stream->own = s->count > 0;
-        stream->plan = plan;
-        if (stream->own)
-            rc = rn_plan_clone(&stream->plan, plan, 0, err);
         if (rc)
             return rc;
         stream->logits = rn_alloc(logits, sizeof(float));
-        if (!stream->logits) {
-            s->count++;
+        if (!stream->logits)
             return rn_fail_memory(err, logits * sizeof(float), "logits");
-        }
     }
     return RN_OK;
 }
@@ -62,7 +57,7 @@ int rn_streams_open(struct rn_streams *s, struct rn_plan *plan, int count,
 void rn_streams_close(struct rn_streams *s)
 {
     for (int i = 0; i < s->count; i++) {
-        if (s->stream[i].own)
+        if (i > 0)
             rn_plan_destroy(s->stream[i].plan);
         rn_free(s->stream[i].logits);
     }
