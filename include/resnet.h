@@ -1597,9 +1597,10 @@ RN_INLINE int rn_run_get(const char *run, struct rn_run_state *state,
                          struct rn_error *err);
 
 /**
- * Whether a run was made with these options: all that shape its result. What
- * `options` leaves open, and rn_train() would choose, may have any value;
- * `weights` and `teacher` are the same where their whole paths are.
+ * Whether a run was made with these options: all that shape its result. One
+ * that `options` leaves open, and rn_train() would choose, may have any value if
+ * the run's was left open, too; `weights` and `teacher` are the same where their
+ * whole paths are.
  *
  * @param field out, the first option that differs, as rn_train_option() names
  *              it, or "": none does.

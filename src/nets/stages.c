@@ -23,6 +23,11 @@ int rn_stages_count(const struct rn_graph *graph)
     return n;
 }
 
+const char *rn_stages_name(const struct rn_graph *graph, int stage)
+{
+    return names_of(graph)[stage];
+}
+
 const char *rn_stages_list(const struct rn_graph *graph, char *buf, size_t size)
 {
     size_t used = 0;

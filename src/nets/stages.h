@@ -13,6 +13,11 @@ enum { RN_STAGES = 31 };
  *  is not known yet, with the usual ones. */
 int rn_stages_count(const struct rn_graph *graph);
 
+/** Bytes of a range of them as text, "conv1-conv4=0.1". */
+enum { RN_STAGES_TEXT = 48 };
+/** The name of one of them; the head is the last. */
+const char *rn_stages_name(const struct rn_graph *graph, int stage);
+
 /** Say in the graph which stage nodes and parameters belong to: its family's,
  *  or, when it is of none, those of the family whose names cover most of its
  *  parameters. */

@@ -24,16 +24,15 @@ static const struct rung {
     {INT_MAX, "resnet50", 224, 32, 90, 0.08},
 };
 
-/* With weights: stages that had better stay as they are for up to so many
- * training pictures. What is not frozen beside the head learns at a tenth of
- * its rate, for it knows something already. */
+/* With weights: for up to so many training pictures, how many of the stages
+ * before the head had better learn. They do so at a tenth of its rate, for they
+ * know something already. */
 static const struct {
-    int pictures;
-    const char *freeze, *lr_scale;
-} frozen[] = {
-    {1000, "conv1-conv5", "none"},
-    {10000, "conv1-conv4", "conv5=0.1"},
-    {INT_MAX, "none", "conv1-conv5=0.1"},
+    int pictures, learn;
+} tuned[] = {
+    {1000, 0},
+    {10000, 1},
+    {INT_MAX, INT_MAX},
 };
 /* And up to so many batch norm keeps the statistics it came with. */
 #define RUNNING_PICTURES 20000
@@ -166,18 +165,51 @@ static void set_text(const char **text, const char *value)
         *text = value;
 }
 
+/* "conv1-conv4": those of the network's stages [from, to) before the head that
+ * have something to learn; or "none". */
+static void name_stages(char text[RN_STAGES_TEXT], const struct rn_graph *graph,
+                        const int stages[RN_STAGES], int from, int to)
+{
+    const char *first, *last;
+
+    snprintf(text, RN_STAGES_TEXT, "none");
+    if (from >= to)
+        return;
+    first = rn_stages_name(graph, stages[from]);
+    last = rn_stages_name(graph, stages[to - 1]);
+    snprintf(text, RN_STAGES_TEXT, "%s%s%s", first, from + 1 < to ? "-" : "",
+             from + 1 < to ? last : "");
+}
+
+/* By the pictures there are. */
+static void choose_tuned(struct rn_trainer *t)
+{
+    const struct rn_graph *graph = t->model->graph;
+    unsigned learn = rn_rates_stages(graph);
+    int stages[RN_STAGES], count = 0, frozen;
+    size_t i = 0;
+
+    for (int k = 0; k < rn_stages_count(graph) - 1; k++)
+        if (learn >> k & 1)
+            stages[count++] = k;
+    while (pictures_of(t) > tuned[i].pictures)
+        i++;
+    frozen = tuned[i].learn < count ? count - tuned[i].learn : 0;
+    name_stages(t->tuned.freeze, graph, stages, 0, frozen);
+    name_stages(t->tuned.lr_scale, graph, stages, frozen, count);
+    if (frozen < count)
+        strcat(t->tuned.lr_scale, "=0.1");
+    t->o.freeze = t->tuned.freeze;
+    set_text(&t->o.lr_scale, t->tuned.lr_scale);
+}
+
 static void choose_stages(struct rn_trainer *t)
 {
     struct rn_train_options *o = &t->o;
     bool tune = o->weights != NULL;
 
-    if (!o->freeze && tune) {
-        size_t i = 0;
-
-        while (pictures_of(t) > frozen[i].pictures)
-            i++;
-        o->freeze = frozen[i].freeze;
-        set_text(&o->lr_scale, frozen[i].lr_scale);
+    if (!o->freeze && tune && t->model) {
+        choose_tuned(t);
         /* who gives stages rates wants them to learn */
         if (rn_rates_idle(o))
             o->freeze = "none";

@@ -77,11 +77,11 @@ static json_t *machine_json(const struct rn_trainer *t)
 int rn_trainer_describe(struct rn_trainer *t, struct rn_error *err)
 {
     /* "o" values that are NULL make json_pack() fail, releasing the rest. */
-    json_t *object =
-        json_pack("{s:s, s:I, s:o, s:o, s:o, s:o}", "version", rn_version(),
-                  "iterations", (json_int_t)t->iterations, "options",
-                  rn_options_to_json(&t->o), "network", network_json(t), "data",
-                  data_json(t), "machine", machine_json(t));
+    json_t *object = json_pack(
+        "{s:s, s:I, s:o, s:O, s:o, s:o, s:o}", "version", rn_version(),
+        "iterations", (json_int_t)t->iterations, "options",
+        rn_options_to_json(&t->o), "open", t->open, "network", network_json(t),
+        "data", data_json(t), "machine", machine_json(t));
     int rc;
 
     if (object && t->teacher.model &&

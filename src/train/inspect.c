@@ -67,8 +67,7 @@ int rn_run_compare(const char *run, const struct rn_train_options *options,
     if (rc == RN_OK)
         rc = rn_trainer_read(&t, err);
     if (rc == RN_OK)
-        rc = rn_options_differ(&own, json_object_get(t.texts, "options"),
-                               &other, err);
+        rc = rn_options_differ(&own, t.texts, &other, err);
     snprintf(field, 32, "%s", other ? other : "");
     json_decref(t.texts);
     rn_run_free(&t.run);

@@ -595,7 +595,7 @@ bool rn_options_shape(const char *name)
     return false;
 }
 
-/* What is left open may have been chosen in any way. */
+/* Left open, for rn_train() to choose. */
 static bool is_open(const struct run_option *row, const json_t *value)
 {
     return json_is_null(value) ||
@@ -615,9 +615,54 @@ static bool other_file(const json_t *own, const json_t *kept)
     return differ;
 }
 
-int rn_options_differ(const struct rn_train_options *o, const json_t *kept,
+json_t *rn_options_open(const struct rn_train_options *o)
+{
+    json_t *names = json_array();
+    int failed = !names;
+
+    for (size_t i = 0; i < OPTIONS && !failed; i++) {
+        const struct run_option *row = &options[i];
+        json_t *value = option_json(&row->o, o); /* of NaN, NULL */
+
+        if (row->keeping == SHAPES && is_open(row, value))
+            failed = json_array_append_new(names, json_string(row->o.name));
+        json_decref(value);
+    }
+    if (!failed)
+        return names;
+    json_decref(names);
+    return NULL;
+}
+
+/* Whether a run of that value was asked for with the option left open. Of runs
+ * that do not tell, any may have been. */
+static bool was_open(const struct run_option *row, const json_t *value,
+                     const json_t *open)
+{
+    const json_t *name;
+    size_t i;
+
+    if (!json_is_array(open) || is_open(row, value))
+        return true;
+    json_array_foreach(
+        open, i,
+        name) if (strcmp(json_string_value(name) ? json_string_value(name) : "",
+                         row->o.name) == 0) return true;
+    return false;
+}
+
+static bool other_value(const struct run_option *row, const json_t *own,
+                        const json_t *kept, const json_t *open)
+{
+    return is_open(row, own) ? !was_open(row, kept, open)
+                             : !json_equal(own, kept);
+}
+
+int rn_options_differ(const struct rn_train_options *o, const json_t *run,
                       const char **name, struct rn_error *err)
 {
+    const json_t *kept = json_object_get(run, "options");
+    const json_t *open = json_object_get(run, "open");
     json_t *own = to_json(o, true);
 
     *name = NULL;
@@ -628,10 +673,9 @@ int rn_options_differ(const struct rn_train_options *o, const json_t *kept,
         json_t *value = json_object_get(own, row->o.name);
         json_t *other = json_object_get(kept, row->o.name);
 
-        if (row->keeping == MODEL
-                ? other_file(value, other)
-                : row->keeping == SHAPES && other && !is_open(row, value) &&
-                      !json_equal(value, other))
+        if (row->keeping == MODEL ? other_file(value, other)
+                                  : row->keeping == SHAPES && other &&
+                                        other_value(row, value, other, open))
             *name = row->o.name;
     }
     json_decref(own);

@@ -39,20 +39,19 @@ static int fail_stages(const struct rn_graph *graph, const char *option,
         rn_stages_list(graph, list, sizeof(list)));
 }
 
-/* Whether a parameter learns beside those stages; a network may have nothing in
- * some (CIFAR's in conv5). Without one, whether a stage is left. */
-static bool learns(const struct rn_graph *graph, unsigned frozen)
+unsigned rn_rates_stages(const struct rn_graph *graph)
 {
+    unsigned bits = 0;
+
     if (!graph)
-        return frozen != (1u << rn_stages_count(graph)) - 1;
+        return (1u << rn_stages_count(graph)) - 1;
     for (size_t i = 0; i < graph->n_params; i++) {
         const struct rn_param *p = &graph->params[i];
 
-        if (rn_param_trainable(p) &&
-            (p->stage == 0 || !(frozen >> (p->stage - 1) & 1)))
-            return true;
+        if (rn_param_trainable(p))
+            bits |= 1u << (p->stage > 0 ? p->stage - 1 : RN_STAGES);
     }
-    return false;
+    return bits;
 }
 
 /* "conv1-conv3,fc" */
@@ -73,7 +72,7 @@ static int parse_frozen(unsigned *frozen, const struct rn_graph *graph,
         if (*at == '\0')
             break;
     }
-    if (!learns(graph, *frozen))
+    if (!(rn_rates_stages(graph) & ~*frozen))
         return rn_fail(err, RN_ERR_ARG,
                        "`freeze` '%s': nothing is left to be learned", text);
     return RN_OK;
@@ -88,10 +87,10 @@ struct numbers {
 static const struct numbers scales = {"lr_scale", "factor", 1, 1000};
 static const struct numbers norms = {"max_norm", "norm", 0, 1e6};
 
-/* "conv5=0.1", `n` long */
+/* "conv5=0.1", `n` long; `given` are the stages that have a number. */
 static int parse_number(const struct numbers *o, float values[RN_STAGES],
-                        const struct rn_graph *graph, const char *text,
-                        size_t n, struct rn_error *err)
+                        unsigned *given, const struct rn_graph *graph,
+                        const char *text, size_t n, struct rn_error *err)
 {
     const char *equals = memchr(text, '=', n);
     unsigned bits =
@@ -107,6 +106,11 @@ static int parse_number(const struct numbers *o, float values[RN_STAGES],
         return rn_fail(err, RN_ERR_ARG,
                        "`%s` '%.*s': expected a %s greater than 0 and up to %g",
                        o->option, (int)n, text, o->what, o->most);
+    if (*given & bits & ~OTHER_STAGES)
+        return rn_fail(err, RN_ERR_ARG,
+                       "`%s` '%.*s': a stage of it has a %s already", o->option,
+                       (int)n, text, o->what);
+    *given |= bits;
     for (int i = 0; i < RN_STAGES; i++)
         if (bits >> i & 1)
             values[i] = (float)value;
@@ -117,6 +121,7 @@ static int parse_numbers(const struct numbers *o, float values[RN_STAGES],
                          const struct rn_graph *graph, const char *text,
                          struct rn_error *err)
 {
+    unsigned given = 0;
     int rc = RN_OK;
 
     for (int i = 0; i < RN_STAGES; i++)
@@ -126,7 +131,7 @@ static int parse_numbers(const struct numbers *o, float values[RN_STAGES],
     for (const char *at = text; rc == RN_OK; at++) {
         size_t n = strcspn(at, ",");
 
-        rc = parse_number(o, values, graph, at, n, err);
+        rc = parse_number(o, values, &given, graph, at, n, err);
         at += n;
         if (*at == '\0')
             break;
@@ -150,6 +155,33 @@ int rn_rates_check(const struct rn_train_options *o, struct rn_error *err)
     struct rn_rates rates;
 
     return rn_rates_parse(&rates, NULL, o, err);
+}
+
+int rn_rates_fit(const struct rn_train_options *o, const struct rn_graph *graph,
+                 struct rn_error *err)
+{
+    const struct {
+        const char *name, *text;
+    } given[] = {
+        {"freeze", o->freeze},
+        {"lr_scale", o->lr_scale},
+        {"max_norm", o->max_norm},
+    };
+
+    for (size_t i = 0; i < sizeof(given) / sizeof(given[0]); i++)
+        for (const char *at = given[i].text; !is_none(at) && *at;) {
+            size_t n = strcspn(at, ",=");
+            unsigned bits = rn_stages_parse(graph, at, n);
+
+            if (bits && !(bits & rn_rates_stages(graph)))
+                return rn_fail(err, RN_ERR_ARG,
+                               "`%s` '%.*s': the network has nothing there "
+                               "that learns",
+                               given[i].name, (int)n, at);
+            at += strcspn(at, ",");
+            at += *at == ',';
+        }
+    return RN_OK;
 }
 
 bool rn_rates_idle(const struct rn_train_options *o)

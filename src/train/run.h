@@ -73,6 +73,13 @@ int rn_rates_parse(struct rn_rates *rates, const struct rn_graph *graph,
                    const struct rn_train_options *o, struct rn_error *err);
 /** The same before the graph is known: stages may be any family's. */
 int rn_rates_check(const struct rn_train_options *o, struct rn_error *err);
+/** Bits of the stages with parameters that learn, and bit RN_STAGES when some
+ *  of no stage do; a network may have nothing in some (CIFAR's in conv5). Of no
+ *  graph, all the usual ones. */
+unsigned rn_rates_stages(const struct rn_graph *graph);
+/** RN_ERR_ARG when one of the three is of stages with nothing that learns. */
+int rn_rates_fit(const struct rn_train_options *o, const struct rn_graph *graph,
+                 struct rn_error *err);
 /** Whether lr_scale is of a stage, too, that freeze leaves as it is. */
 bool rn_rates_idle(const struct rn_train_options *o);
 
@@ -91,10 +98,13 @@ uint64_t rn_options_checksum(const struct rn_train_options *o);
 
 /** Whether an option shapes a run's result, rather than where things lie. */
 bool rn_options_shape(const char *name);
-/** The first option that shapes the result and differs from what run.json's
- *  `kept` has, or NULL; what is left open does not differ, but for `weights`
- *  and `teacher`, without which there are none. */
-int rn_options_differ(const struct rn_train_options *o, const json_t *kept,
+/** Names of those that shape the result and are left open, an array of which
+ *  the caller has a reference; NULL when memory is short. */
+json_t *rn_options_open(const struct rn_train_options *o);
+/** The first option that shapes the result and differs from that of a run.json,
+ *  `run`, or NULL. One that is left open does not differ where the run's was
+ *  open, too; without `weights` and `teacher` there are none. */
+int rn_options_differ(const struct rn_train_options *o, const json_t *run,
                       const char **name, struct rn_error *err);
 
 /** Text of a JSON value with reals as short as survives reading back;

@@ -231,6 +231,8 @@ static int start_model(struct rn_trainer *t, struct rn_error *err)
 {
     int rc = rn_trainer_start_model(t, err);
 
+    if (rc == RN_OK)
+        rc = rn_rates_fit(&t->o, t->model->graph, err);
     rn_trainer_choose_rest(t);
     if (rc == RN_OK)
         rc = freeze(t, t->model, err);
@@ -606,6 +608,7 @@ static void release(struct rn_trainer *t)
     rn_events_close(&t->board);
     rn_run_free(&t->run);
     json_decref(t->texts);
+    json_decref(t->open);
 }
 
 /* What can fail is tried before anything is written. */
@@ -713,6 +716,9 @@ int rn_train_sized(const struct rn_train_options *options,
 
     if (result)
         RN_GIVE(result, size, &nothing_done);
+    t.open = rc == RN_OK ? rn_options_open(&t.o) : NULL;
+    if (rc == RN_OK && !t.open)
+        rc = rn_fail_memory(err, 1024, "options");
     if (rc == RN_OK)
         rc = RN_TAKE(&t.events, events, "rn_train_events", err);
     take_ranks(&t, t.o.ranks);
@@ -725,8 +731,10 @@ int rn_train_sized(const struct rn_train_options *options,
                      "`data` is '%s' and `data_set` '%s': only one may be "
                      "given",
                      t.o.data, t.o.data_set->spec);
-    if (rc != RN_OK)
+    if (rc != RN_OK) {
+        json_decref(t.open);
         return rn_ranks_agree(t.o.ranks, rc, err);
+    }
     if (t.o.data_set)
         t.o.data = t.o.data_set->spec;
     rc = make_data_absolute(&t.o.data, &data, err);

@@ -41,6 +41,7 @@ struct rn_trainer {
     struct rn_train_options o; /* threads resolved */
     struct rn_train_events events;
     json_t *texts; /* run.json, when o borrows its texts from it */
+    json_t *open;  /* names of options that were left open, of a new run */
     struct rn_run run;
     uint64_t checksum; /* of the options */
     int threads;       /* in use; the results do not depend on them */
@@ -59,6 +60,9 @@ struct rn_trainer {
     struct rn_rates rates;
     float *class_weights; /* [classes], or NULL */
     bool batch_chosen;    /* not asked for */
+    struct {
+        char freeze[RN_STAGES_TEXT], lr_scale[RN_STAGES_TEXT];
+    } tuned; /* that the options name when they were not asked for */
 
     struct rn_model *model;
     struct rn_model *trainee; /* what plans and store are made of: the model, or

@@ -764,6 +764,13 @@ static void options_without_effect_are_told(void **state)
     must_train(&o, &w, &result);
     if (!strstr(w.text, "freeze none, lr-scale conv3=0.3,fc=2"))
         fail_msg("not said: %s", w.text);
+    /* A choice is of stages that the network has: no conv5. */
+    o = everything("chosen");
+    o.freeze = o.lr_scale = o.max_norm = NULL;
+    o.iterations = 2;
+    must_train(&o, &w, &result);
+    if (!strstr(w.text, "freeze conv1-conv4, lr-scale none"))
+        fail_msg("not said: %s", w.text);
     o = photo_run("impatient");
     o.data = in_folder("photos/train");
     o.iterations = 2;
@@ -1053,6 +1060,12 @@ static const struct refused {
     {PLACE(freeze), "conv1-fc", {"nothing is left", "conv1-fc"}},
     /* of its stages conv5 has no parameters */
     {PLACE(freeze), "conv1-conv4,fc", {"nothing is left", "conv4,fc"}},
+    {PLACE(freeze), "conv1,conv5", {"`freeze` 'conv5'", "nothing there"}},
+    {PLACE(lr_scale), "conv5=0.1", {"`lr_scale` 'conv5'", "nothing there"}},
+    {PLACE(max_norm), "fc=2,conv5=1", {"`max_norm` 'conv5'", "nothing there"}},
+    {PLACE(lr_scale),
+     "conv1-conv3=0.5,conv3=2",
+     {"`lr_scale` 'conv3=2'", "has a factor already"}},
     {PLACE(lr_scale), "conv1", {"`lr_scale` 'conv1'", "STAGES=X"}},
     {PLACE(lr_scale), "conv1=x", {"`lr_scale` 'conv1=x'", "factor"}},
     {PLACE(lr_scale), "conv1=-1", {"`lr_scale` 'conv1=-1'", "factor"}},

@@ -80,6 +80,12 @@ study tuned.conf $small_data --out tuned
 sed -i 's|fine/resnet8-seed1|alone|' tuned.conf
 study tuned.conf $small_data --out tuned
 
+echo "## a line that the file no longer has makes other runs"
+printf 'net = resnet8\niterations = 2\nbatch = 16\nlr = 0.05\nname = run\n' > dropped.conf
+study dropped.conf $small_data --out dropped | tail -1
+sed -i /lr/d dropped.conf
+study dropped.conf $small_data --out dropped
+
 echo "## a run that was stopped goes on; one of other options is left"
 rm -r fine/plain8-seed1 fine/resnet8-seed1
 prepare resnet train $small_data --net resnet8 --seed 1 --iterations 5 --batch 8 \
