@@ -22,7 +22,7 @@ mount -t tmpfs -o size=8m none disk || exit 77
 
 bounded resnet study runs.conf $small_data --out disk/study > first.out 2> first.err &
 study=$!
-await grep -q 'seed1: finished' first.err
+await grep -qs 'seed1: finished' first.err
 cat /dev/zero > disk/filler 2> /dev/null
 wait $study
 echo "exit $?"
