@@ -32,7 +32,7 @@ static const struct rn_option options_table[] = {
 static const struct option_group groups[] = {
     {"options", .own = options_table, .count = COUNT(options_table)},
     RUNNER_GROUP(AT(run), "|crops"),
-    IMPORT_GROUPS(AT(import), "|output|aux_heads"),
+    IMPORT_GROUPS(AT(import), "|output|labels|head|aux_heads"),
 };
 
 static void defaults(void *options)

@@ -170,6 +170,17 @@ out:
     return status;
 }
 
+/* What is asked for in place of a command. */
+static const struct {
+    const char *option;
+    void (*print)(void);
+} texts[] = {
+    {"--help", print_help},
+    {"-h", print_help},
+    {"--version", print_version},
+    {"--manual", manual_print},
+};
+
 static int run(int argc, char **argv)
 {
     const struct command *command;
@@ -178,18 +189,15 @@ static int run(int argc, char **argv)
         say_error("no command given; see 'resnet --help'");
         return EXIT_USAGE;
     }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
-        print_help();
-        return EXIT_DONE;
-    }
-    if (strcmp(argv[1], "--version") == 0) {
-        print_version();
-        return EXIT_DONE;
-    }
-    if (strcmp(argv[1], "--manual") == 0) {
-        manual_print();
-        return EXIT_DONE;
-    }
+    for (size_t i = 0; i < COUNT(texts); i++)
+        if (strcmp(argv[1], texts[i].option) == 0) {
+            if (argc > 2) {
+                say_error("unexpected '%s' after %s", argv[2], argv[1]);
+                return EXIT_USAGE;
+            }
+            texts[i].print();
+            return EXIT_DONE;
+        }
     command = find_command(argv[1]);
     if (!command)
         return unknown_command(argv[1]);

@@ -38,7 +38,7 @@ static const struct rn_option options_table[] = {
 static const struct option_group groups[] = {
     {"options", .own = options_table, .count = COUNT(options_table)},
     {"options", .library = rn_response_option, .base = AT(run)},
-    IMPORT_GROUPS(AT(import), "|aux_heads"),
+    IMPORT_GROUPS(AT(import), "|labels|head|aux_heads"),
 };
 
 static void defaults(void *options)

@@ -4,6 +4,9 @@ fails resnet
 fails resnet trian
 fails resnet xyzzyxyzzy
 fails resnet --versoin
+fails resnet --version foo
+fails resnet features model photo.png --output f.npy --labels names.txt
+fails resnet responses model data --head sigmoid
 fails resnet info resnet21
 fails resnet info imagenet
 fails resnet info resnet20 --clases 4
