@@ -67,6 +67,8 @@ const struct conv_case conv_cases[] = {
     {"bottleneck 4 shortcut C",  1, 1024, 1024,  14,  14, 1, 1, 0, 1e-5},
     {"bottleneck 5 shortcut C",  1, 2048, 2048,   7,   7, 1, 1, 0, 1e-5},
     {"fc 2048",                  2, 2048, 1000,   1,   1, 1, 1, 0, 1e-5},
+    {"fc of maps",              17,   24,   40,   5,   5, 5, 1, 0, 1e-5},
+    {"fc, many images",         33,   70,   50,   1,   1, 1, 1, 0, 1e-5},
     /* Where no network goes. */
     {"odd, not square",          1,    5,    7,   9,  13, 3, 2, 1, 1e-5},
     {"odd, stride 1",            3,    5,    7,  11,   6, 3, 1, 1, 1e-5},

@@ -25,6 +25,8 @@ struct rn_conv {
 static const struct rn_conv_algorithm *const algorithms[] = {
     &rn_conv_winograd,
     &rn_conv_winograd_bf16,
+    &rn_conv_fc,
+    &rn_conv_fc_back,
     &rn_conv_product,
     &rn_conv_product_turned,
     &rn_conv_windows_bf16,
