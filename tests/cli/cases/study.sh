@@ -25,7 +25,7 @@ echo "## auxiliary heads and groups count in what runs need"
 # needs DATA: the runs of needs.conf, from the least memory to the most
 needs() {
     resnet study needs.conf "$1" --out needs --list |
-        awk '$8 ~ /^[kMG]B$/ {print $7 * ($8 == "kB" ? 1e3 : $8 == "MB" ? 1e6 : 1e9), $1}' |
+        awk '$8 ~ /^[kMG]B$/ {printf "%.0f %s\n", $7 * ($8 == "kB" ? 1e3 : $8 == "MB" ? 1e6 : 1e9), $1}' |
         sort -n | cut -d' ' -f2
 }
 printf 'net = dsn\nbatch = 1\niterations = 1\naux-heads = auto | off\n' > needs.conf
