@@ -15,7 +15,7 @@ grep -o '^measured peak  *[1-9]' out | tr -d '1-9'
 # For other threads than there are, without running.
 resnet bench resnet8 --size 8 --batch 4 --layers --as-threads 64 > out
 head -n 1 out | tr -s ' '
-grep '^fc ' out | grep -o 'its own'
+grep '^conv1 ' out | grep -o 'its own'
 grep '^mode\|^shares\|^barriers\|^not known\|^memory' out
 resnet bench resnet8 --batch 4 --mode train --as-threads 3 --json | check_json
 fails resnet bench resnet8 --as-threads 1025
