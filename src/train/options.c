@@ -639,15 +639,14 @@ json_t *rn_options_open(const struct rn_train_options *o)
 static bool was_open(const struct run_option *row, const json_t *value,
                      const json_t *open)
 {
-    const json_t *name;
-    size_t i;
-
     if (!json_is_array(open) || is_open(row, value))
         return true;
-    json_array_foreach(
-        open, i,
-        name) if (strcmp(json_string_value(name) ? json_string_value(name) : "",
-                         row->o.name) == 0) return true;
+    for (size_t i = 0; i < json_array_size(open); i++) {
+        const char *name = json_string_value(json_array_get(open, i));
+
+        if (name && strcmp(name, row->o.name) == 0)
+            return true;
+    }
     return false;
 }
 

@@ -22,8 +22,8 @@ struct fc {
     struct rn_conv_config config;
     const struct rn_product_kernels *kernels;
     size_t block, images;
-    size_t ins, outs;  /* blocks of the layer's values; pixels count apart */
-    size_t from, to;   /* the same of the pass: what is summed, and made */
+    size_t from, to;   /* blocks of what is summed, and made; of the layer's
+                          inputs each pixel has its own */
     size_t pairs;      /* of blocks made; the last may be one alone */
     size_t strip;      /* images at once, as many in each but the last */
     size_t own_floats; /* of a thread: what it makes, and turned weights */
@@ -61,7 +61,7 @@ static int make(void *plan, const struct rn_conv_config *c, bool dry,
                 struct rn_conv_needs *needs, struct rn_error *err)
 {
     struct fc *p = plan;
-    size_t strips;
+    size_t ins, outs, strips;
 
     (void)dry;
     (void)err;
@@ -69,11 +69,10 @@ static int make(void *plan, const struct rn_conv_config *c, bool dry,
     p->kernels = rn_product_kernels_get(RN_F32);
     p->block = (size_t)rn_block();
     p->images = (size_t)c->n;
-    p->ins =
-        rn_channels_padded(c->in.c) / p->block * rn_window_taps(&c->window);
-    p->outs = rn_channels_padded(c->out.c) / p->block;
-    p->from = is_back(p) ? p->outs : p->ins;
-    p->to = is_back(p) ? p->ins : p->outs;
+    ins = rn_channels_padded(c->in.c) / p->block * rn_window_taps(&c->window);
+    outs = rn_channels_padded(c->out.c) / p->block;
+    p->from = is_back(p) ? outs : ins;
+    p->to = is_back(p) ? ins : outs;
     p->pairs = rn_divide_up(p->to, 2);
     strips = rn_divide_up(p->images, (size_t)p->kernels->strip);
     p->strip = rn_divide_up(p->images, strips);
@@ -131,7 +130,7 @@ static const float *weights_of(const struct fc *p, const float *weights,
     for (size_t k = 0; k < count; k++)
         for (size_t i = 0; i < made; i++)
             p->kernels->turn(weights +
-                                 ((step + k) * p->ins + first + i) * square,
+                                 ((step + k) * p->to + first + i) * square,
                              turned + (i * count + k) * square);
     return turned;
 }
