@@ -64,6 +64,13 @@ static void defaults(void *options)
     (void)options;
 }
 
+/* Runs that this process did not bring to their end. */
+struct left {
+    size_t failed;
+    size_t other; /* another run than the study's is in the folder */
+    size_t busy;  /* another process is at it */
+};
+
 struct study {
     const struct options *o;
     const char *file, *data;
@@ -72,7 +79,7 @@ struct study {
     size_t count;
     struct job jobs[JOBS_MAX];
     int n_jobs, threads;
-    size_t failed, busy;    /* busy: another process is at it */
+    struct left left;
     struct rn_ranks *ranks; /* that compute each run together, or NULL */
 };
 
@@ -272,7 +279,7 @@ static int claim(struct study *s, size_t i)
     int lock = job_lock(run->folder);
 
     if (lock == -2) {
-        s->busy++;
+        s->left.busy++;
         say("%s: another process is at it", run->name);
         return -1;
     }
@@ -280,8 +287,8 @@ static int claim(struct study *s, size_t i)
         study_look(run); /* by now another may have finished it */
     if (lock >= 0 && (run->is == RUN_MISSING || run->is == RUN_STOPPED))
         return lock;
-    if (run->is != RUN_FINISHED)
-        s->failed++;
+    s->left.other += run->is == RUN_OTHER;
+    s->left.failed += run->is != RUN_OTHER && run->is != RUN_FINISHED;
     if (lock >= 0)
         close(lock);
     return -1;
@@ -301,7 +308,7 @@ static int try_run(struct study *s, struct job *job, size_t i)
     if (lock < 0)
         return 0;
     if (start(s, job, i, lock) < 0) {
-        s->failed++;
+        s->left.failed++;
         close(lock);
         return 0;
     }
@@ -347,7 +354,7 @@ static void finish_run(struct study *s, const struct job *job, int status)
                 text_seconds(&t, seconds_now() - job->began));
         return;
     }
-    s->failed++;
+    s->left.failed++;
     if (status == 128 + 9)
         say_error("%s: killed; the memory may not suffice", run->name);
     else
@@ -443,7 +450,7 @@ static int train_together(struct study *s, size_t i)
         if (job.lock >= 0)
             close(job.lock);
     }
-    s->failed += what < 0;
+    s->left.failed += what < 0;
     return what >= 0 && what != END && !signal_of(s) &&
            rn_ranks_go_on(s->ranks);
 }
@@ -475,8 +482,8 @@ static int make_folder(const struct study *s)
 }
 
 static void print_result(const struct options *o, const char *folder,
-                         const struct rn_study_result *r, size_t failed,
-                         size_t busy)
+                         const struct rn_study_result *r,
+                         const struct left *left)
 {
     char *page = below(folder, "report.html");
 
@@ -486,8 +493,9 @@ static void print_result(const struct options *o, const char *folder,
         json_put(object, "report", json_text(page));
         json_put(object, "runs", json_count(r->runs));
         json_put(object, "finished", json_count(r->finished));
-        json_put(object, "failed", json_count(failed));
-        json_put(object, "elsewhere", json_count(busy));
+        json_put(object, "failed", json_count(left->failed));
+        json_put(object, "other", json_count(left->other));
+        json_put(object, "elsewhere", json_count(left->busy));
         json_put(object, "groups", json_count(r->groups));
         json_line(object);
         free(page);
@@ -495,10 +503,12 @@ static void print_result(const struct options *o, const char *folder,
     }
     printf("%zu run%s, %zu finished", r->runs, r->runs == 1 ? "" : "s",
            r->finished);
-    if (failed)
-        printf(", %zu failed", failed);
-    if (busy)
-        printf(", %zu left to another process", busy);
+    if (left->failed)
+        printf(", %zu failed", left->failed);
+    if (left->other)
+        printf(", %zu of other options", left->other);
+    if (left->busy)
+        printf(", %zu left to another process", left->busy);
     printf("\nreport: %s\n", page ? page : folder);
     free(page);
 }
@@ -510,7 +520,7 @@ static int conclude(const struct study *s)
     int rc = report(s->o->out, s->study, &result, s->o->quiet);
 
     if (rc == 0)
-        print_result(s->o, s->o->out, &result, s->failed, s->busy);
+        print_result(s->o, s->o->out, &result, &s->left);
     return rc;
 }
 
@@ -539,7 +549,7 @@ static int run_study(struct study *s)
         say("stopped; the same command goes on");
         return 128 + signal_of(s);
     }
-    return s->failed ? EXIT_FAILED : rc;
+    return s->left.failed || s->left.other ? EXIT_FAILED : rc;
 }
 
 /* Alone, or with the ranks that a launcher started. */
@@ -567,7 +577,7 @@ static int report_again(const struct options *o)
         say("%s; the report is made without it", err.msg);
     rc = report(o->report, study, &result, o->quiet);
     if (rc == 0)
-        print_result(o, o->report, &result, 0, 0);
+        print_result(o, o->report, &result, &(struct left){.failed = 0});
     rn_study_destroy(study);
     free(path);
     return rc;
