@@ -13,7 +13,7 @@
 /* What was found out of a network at a batch and precision. */
 struct needs {
     const struct rn_train_options *of;
-    uint64_t bytes;
+    uint64_t bytes, params;
     double images_per_second;
 };
 
@@ -23,7 +23,8 @@ struct list {
     struct rn_data_info data;
     struct needs *known;
     size_t n_known;
-    size_t open; /* runs that choose their length themselves */
+    size_t open;   /* runs that choose their length themselves */
+    size_t taught; /* runs with a teacher, which is not measured */
 };
 
 static int open_data(struct list *list)
@@ -58,6 +59,11 @@ static int batch_of(const struct rn_train_options *o)
     return o->batch > 0 ? o->batch : 128;
 }
 
+static int batches_of_step(const struct rn_train_options *o)
+{
+    return o->accumulate > 1 ? o->accumulate : 1;
+}
+
 /* Groups of a batch are computed one after another. */
 static int group_of(const struct rn_train_options *o)
 {
@@ -75,6 +81,15 @@ static int sums_of(const struct rn_train_options *o)
     for (long groups = o->groups; o->groups > 1 && groups >= (2L << sums) - 1;)
         sums++;
     return sums;
+}
+
+/* Beside a plan's memory, of the options alone. */
+static uint64_t memory_of(const struct needs *needs,
+                          const struct rn_train_options *o)
+{
+    int sums = sums_of(o) + (o->ema > 0) + (batches_of_step(o) > 1);
+
+    return needs->bytes + (uint64_t)sums * needs->params * sizeof(float);
 }
 
 /* Pictures are as large as the network's own images unless `size` says. */
@@ -131,8 +146,7 @@ static int measure(struct needs *needs, const struct rn_model *model,
     int rc = rn_plan_estimate(model, &plan, &needs->bytes, err);
 
     rn_model_describe(model, &info);
-    needs->bytes +=
-        (uint64_t)sums_of(o) * (info.params + info.aux_params) * sizeof(float);
+    needs->params = info.params + info.aux_params;
     if (rc == RN_OK)
         rc = rn_bench(model, &bench, &result, NULL, err);
     if (rc == RN_OK)
@@ -181,7 +195,8 @@ static double iterations_of(const struct list *list,
                             const struct study_run *run)
 {
     const struct rn_train_options *o = &run->options;
-    double epoch = (double)list->data.count[RN_PART_TRAIN] / batch_of(o);
+    double epoch = (double)list->data.count[RN_PART_TRAIN] / batch_of(o) /
+                   batches_of_step(o);
 
     if (run->state.iterations > 0)
         return (double)run->state.iterations;
@@ -215,9 +230,11 @@ static double list_needs(struct list *list, const struct study_run *run,
         table_cell(table, "-");
         return 0;
     }
-    seconds = left * batch_of(&run->options) / needs->images_per_second;
+    seconds = left * batch_of(&run->options) * batches_of_step(&run->options) /
+              needs->images_per_second;
+    list->taught += run->options.teacher != NULL;
     table_cell(table, "%s", text_seconds(&t, seconds));
-    table_cell(table, "%s", text_bytes(&t, needs->bytes));
+    table_cell(table, "%s", text_bytes(&t, memory_of(needs, &run->options)));
     return seconds;
 }
 
@@ -271,6 +288,9 @@ int study_list(struct study_run *runs, size_t count)
             printf(", and %zu that choose%s network, batch or length when %s",
                    list.open, list.open == 1 ? "s its" : " their",
                    list.open == 1 ? "it begins" : "they begin");
+        if (list.taught)
+            printf(", not counting the teachers of %zu run%s", list.taught,
+                   list.taught == 1 ? "" : "s");
         putchar('\n');
     }
     free(list.known);

@@ -21,7 +21,7 @@ echo "## what there is to do"
 resnet study fine.conf $small_data --out fine --list | awk 'NF == 8 {print $1, $2, $3, $4}'
 [ -e fine ] && echo "made a folder"
 
-echo "## auxiliary heads and groups count in what runs need"
+echo "## auxiliary heads, groups, averages and sums count in what runs need"
 # needs DATA: the runs of needs.conf, from the least memory to the most
 needs() {
     resnet study needs.conf "$1" --out needs --list |
@@ -32,6 +32,11 @@ printf 'net = dsn\nbatch = 1\niterations = 1\naux-heads = auto | off\n' > needs.
 needs synthetic:3x32x32:4:8
 printf 'net = resnet8\nbatch = 64\niterations = 1\ngroups = 1 | 4\n' > needs.conf
 needs $small_data
+printf 'net = resnet8\nbatch = 64\nepochs = 4\nema = 0 | 0.9\naccumulate = 1 | 4\n' > needs.conf
+needs $small_data
+resnet study needs.conf $small_data --out needs --list | awk 'NF == 8 {print $1, $4}'
+printf 'net = resnet8\niterations = 1\nteacher = none.safetensors\n' > needs.conf
+resnet study needs.conf $small_data --out needs --list | tail -n 1 | sed 's/about .* one/about T one/'
 
 echo "## a study, and again"
 study fine.conf $small_data --out fine
