@@ -83,7 +83,8 @@ static int sums_of(const struct rn_train_options *o)
     return sums;
 }
 
-/* Beside a plan's memory, of the options alone. */
+/* The plan's, and the copies of all weights that options hold beside it: sums
+ * of groups' and batches' gradients, an average. */
 static uint64_t memory_of(const struct needs *needs,
                           const struct rn_train_options *o)
 {
