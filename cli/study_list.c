@@ -192,18 +192,28 @@ static const struct needs *needs_of(struct list *list,
     return NULL;
 }
 
-static double iterations_of(const struct list *list,
-                            const struct study_run *run)
+/* Training images; of pictures each class gives its own part to validation. */
+static int images_of(const struct list *list, const struct rn_train_options *o)
 {
-    const struct rn_train_options *o = &run->options;
-    double epoch = (double)list->data.count[RN_PART_TRAIN] / batch_of(o) /
-                   batches_of_step(o);
+    double images = (double)list->data.count[RN_PART_TRAIN];
 
-    if (run->state.iterations > 0)
-        return (double)run->state.iterations;
-    if (o->epochs > 0)
-        return ceil(o->epochs * epoch);
-    return o->iterations > 0 ? (double)o->iterations : 64000;
+    return (int)lrint(images * (1 - o->validation_percent / 100) -
+                      o->validation);
+}
+
+/* 0 after a message: such a run could not begin. */
+static long iterations_of(const struct list *list, const struct study_run *run)
+{
+    long iterations = run->state.iterations;
+    struct rn_error err;
+
+    if (iterations <= 0 &&
+        rn_train_iterations(&run->options, images_of(list, &run->options),
+                            &iterations, &err) != RN_OK) {
+        cli_fail(&err);
+        return 0;
+    }
+    return iterations;
 }
 
 static const char *state_text(enum run_is is)
@@ -218,15 +228,16 @@ static const char *state_text(enum run_is is)
 static double list_needs(struct list *list, const struct study_run *run,
                          struct table *table)
 {
-    double iterations = iterations_of(list, run), seconds = 0;
+    long iterations = iterations_of(list, run);
     const struct needs *needs = needs_of(list, &run->options);
-    double left = iterations - (double)run->state.iteration;
+    double left = (double)(iterations - run->state.iteration), seconds;
     struct text t;
 
     if (run->is == RUN_FINISHED)
         left = 0;
-    table_cell(table, "%s", text_count(&t, (uint64_t)iterations));
-    if (!needs) {
+    table_cell(table, "%s",
+               iterations ? text_count(&t, (uint64_t)iterations) : "-");
+    if (!needs || !iterations) {
         table_cell(table, "-");
         table_cell(table, "-");
         return 0;

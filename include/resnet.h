@@ -1402,6 +1402,20 @@ struct rn_train_options {
 RN_INLINE void rn_train_defaults(struct rn_train_options *options);
 
 /**
+ * Iterations of rn_train() with such options over so many training images:
+ * `iterations`, or what `epochs` come to by batch, last_batch and accumulate;
+ * 64,000 without either (He et al. 2016, section 4.2). Of pictures rn_train()
+ * chooses what is left open otherwise.
+ *
+ * @param options may be NULL for the defaults; `data` in them is not looked at.
+ * @return RN_ERR_ARG for a batch of more than `images`, and more than a billion
+ *         iterations.
+ */
+RN_API int rn_train_iterations(const struct rn_train_options *options,
+                               int images, long *iterations,
+                               struct rn_error *err);
+
+/**
  * Images as training with such options shows them to the network: `count`
  * training images of the first epoch, changed as augment, crop_pad, crop_area,
  * colour, erase, mixup, cutmix and seed say. Pictures become size x size. What

@@ -1335,6 +1335,8 @@ FUNCTIONS: Dict[str, Tuple[Any, Tuple[Any, ...]]] = {
         POINTER(rn_survey_options), POINTER(rn_error))),
     "rn_survey_stats": (None, (c_void_p, c_int, c_void_p, c_void_p)),
     "rn_survey_destroy": (None, (c_void_p,)),
+    "rn_train_iterations": (c_int, (POINTER(rn_train_options), c_int,
+        POINTER(c_long), POINTER(rn_error))),
     "rn_train_preview": (c_int, (c_void_p, POINTER(rn_train_options), c_int,
         POINTER(rn_image), c_int, POINTER(rn_error))),
     "rn_learner_create": (c_int, (POINTER(c_void_p), c_void_p,

@@ -276,7 +276,7 @@ void rn_trainer_choose_rest(struct rn_trainer *t)
     if (rn_trainer_pictures(t))
         choose_for_pictures(t);
     if (o->batch == 0)
-        o->batch = 128;
+        o->batch = RN_TRAIN_BATCH;
     if (o->lr <= 0 && !rn_trainer_pictures(t))
         o->lr = 0.1 * rate(o);
     set_text(&o->optimizer, "sgd");

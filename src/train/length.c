@@ -18,12 +18,12 @@ static long at_least_one(double value)
     return value < 1 ? 1 : (long)value;
 }
 
-int rn_trainer_plan_length(struct rn_trainer *t, struct rn_error *err)
+/* Of a run whose epochs have so many iterations. */
+static int plan(const struct rn_train_options *o, double epoch,
+                long *iterations, struct rn_error *err)
 {
-    const struct rn_train_options *o = &t->o;
     /* Less a little, so that rounding does not add an iteration. */
-    double length = ceil(o->epochs * rn_trainer_epoch(t) - 1e-6);
-    int rc;
+    double length = ceil(o->epochs * epoch - 1e-6);
 
     if (o->iterations > 0)
         length = (double)o->iterations;
@@ -33,7 +33,42 @@ int rn_trainer_plan_length(struct rn_trainer *t, struct rn_error *err)
         return rn_fail(err, RN_ERR_ARG,
                        "`epochs` %g: more than a billion iterations",
                        o->epochs);
-    t->iterations = at_least_one(length);
+    *iterations = at_least_one(length);
+    return RN_OK;
+}
+
+int rn_train_iterations(const struct rn_train_options *options, int images,
+                        long *iterations, struct rn_error *err)
+{
+    struct rn_train_options o;
+    struct rn_sampler sampler = {.count = images};
+    int rc = rn_options_take(&o, options, err);
+
+    if (rc != RN_OK)
+        return rc;
+    sampler.batch = o.batch > 0 ? o.batch : RN_TRAIN_BATCH;
+    if (o.last_batch)
+        sampler.last =
+            (enum rn_last_batch)rn_train_choice("last_batch", o.last_batch);
+    if (images < sampler.batch)
+        return rn_fail(err, RN_ERR_ARG,
+                       "`batch` %d: larger than the %d training images",
+                       sampler.batch, images);
+    return plan(&o,
+                rn_sampler_batches(&sampler) /
+                    (o.accumulate > 1 ? o.accumulate : 1),
+                iterations, err);
+}
+
+int rn_trainer_plan_length(struct rn_trainer *t, struct rn_error *err)
+{
+    const struct rn_train_options *o = &t->o;
+    double length;
+    int rc = plan(o, rn_trainer_epoch(t), &t->iterations, err);
+
+    if (rc != RN_OK)
+        return rc;
+    length = (double)t->iterations;
     t->report_every = o->report_every;
     if (t->report_every == 0)
         t->report_every = at_least_one(fmin(length / REPORTS, REPORT_AT_MOST));

@@ -33,6 +33,9 @@ enum rn_normalize_kind {
     RN_NORMALIZE_ZCA,
 };
 
+/* He et al. 2016, section 4.2, unless given or chosen for pictures. */
+#define RN_TRAIN_BATCH 128
+
 /** Place of a value among the words of the option of that name, as of
  *  rn_train_option(); -1: it is none, or NULL. */
 int rn_train_choice(const char *name, const char *value);

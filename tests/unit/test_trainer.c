@@ -819,6 +819,8 @@ static void test_last_batch(void **state)
         const struct last_batch *l = &last_batches[i];
         struct rn_train_options o;
         struct rn_train_result result;
+        struct rn_error err = {0};
+        long told = 0;
         char name[32];
 
         snprintf(name, sizeof(name), "%s-%g", l->last_batch, l->epochs);
@@ -831,7 +833,42 @@ static void test_last_batch(void **state)
             fail_msg("%s, %g epochs: %ld iterations, expected %ld",
                      l->last_batch, l->epochs, result.iterations,
                      l->iterations);
+        if (rn_train_iterations(&o, 90, &told, &err) || told != l->iterations)
+            fail_msg("%s, %g epochs: %ld iterations told beforehand, %s",
+                     l->last_batch, l->epochs, told, err.msg);
     }
+}
+
+static void expect_iterations(const struct rn_train_options *o, int images,
+                              long expected)
+{
+    struct rn_error err = {0};
+    long told = 0;
+
+    if (rn_train_iterations(o, images, &told, &err) || told != expected)
+        fail_msg("%d images: %ld iterations, expected %ld; %s", images, told,
+                 expected, err.msg);
+}
+
+/* Without a run, what it would say. */
+static void test_iterations(void **state)
+{
+    struct rn_train_options o = {.struct_size = sizeof(o)};
+    struct rn_error err = {0};
+    long told = 0;
+
+    (void)state;
+    expect_iterations(NULL, 128, 64000);
+    o.epochs = 2;
+    expect_iterations(&o, 1280, 20); /* batches of 128 */
+    o.accumulate = 4;
+    expect_iterations(&o, 1280, 5);
+    assert_int_equal(rn_train_iterations(&o, 127, &told, &err), RN_ERR_ARG);
+    assert_non_null(strstr(err.msg, "127 training images"));
+    o.epochs = 1e6;
+    o.batch = 1;
+    assert_int_equal(rn_train_iterations(&o, 50000, &told, &err), RN_ERR_ARG);
+    assert_non_null(strstr(err.msg, "billion"));
 }
 
 /* -------------------------------------------------------------- warm-up */
@@ -1267,6 +1304,7 @@ int main(void)
         cmocka_unit_test(test_overfits),
         cmocka_unit_test(test_same_seed_same_run),
         cmocka_unit_test(test_last_batch),
+        cmocka_unit_test(test_iterations),
         cmocka_unit_test(test_error_warm_up),
         cmocka_unit_test(test_starts_from_weights),
         cmocka_unit_test(test_loss_not_finite),

@@ -35,7 +35,11 @@ needs $small_data
 printf 'net = resnet8\nbatch = 64\nepochs = 4\nema = 0 | 0.9\naccumulate = 1 | 4\n' > needs.conf
 needs $small_data
 resnet study needs.conf $small_data --out needs --list | awk 'NF == 8 {print $1, $4}'
-printf 'net = resnet8\niterations = 1\nteacher = none.safetensors\n' > needs.conf
+printf 'net = resnet8\nbatch = 24\nepochs = 3\nlast-batch = wrap | drop | keep\nvalidation = 0 | 16\n' > needs.conf
+resnet study needs.conf $small_data --out needs --list | awk 'NF == 8 {print $1, $4}'
+printf 'net = resnet8\niterations = 1\nbatch = 65\n' > needs.conf
+resnet study needs.conf $small_data --out needs --list 2>&1 | head -n 3
+printf 'net = resnet8\niterations = 1\nbatch = 16\nteacher = none.safetensors\n' > needs.conf
 resnet study needs.conf $small_data --out needs --list | tail -n 1 | sed 's/about .* one/about T one/'
 
 echo "## a study, and again"
