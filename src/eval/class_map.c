@@ -18,15 +18,18 @@
 
 /* ------------------------------------------------------------------- map */
 
-/* fc behind the global average pooling; NULL where a network ends otherwise. */
+/* fc behind the global average pooling, with no more than dropout between;
+ * NULL where a network ends otherwise. */
 static const struct rn_node *find_fc(const struct rn_graph *g)
 {
-    const struct rn_node *fc = &g->nodes[g->output];
+    const struct rn_node *fc = &g->nodes[g->output], *from = fc;
 
-    if (fc->op == RN_OP_LINEAR &&
-        g->nodes[fc->input[0]].op == RN_OP_GLOBAL_AVG_POOL)
-        return fc;
-    return NULL;
+    if (fc->op != RN_OP_LINEAR)
+        return NULL;
+    do
+        from = &g->nodes[from->input[0]];
+    while (from->op == RN_OP_DROPOUT);
+    return from->op == RN_OP_GLOBAL_AVG_POOL ? fc : NULL;
 }
 
 static int fail_fc(const struct rn_model *model, struct rn_error *err)

@@ -4,12 +4,19 @@
 
 #include <string.h>
 
-static int find_op(const struct rn_graph *g, enum rn_op op)
+/* The global average pooling that the answer is made of, behind which an image
+ * has one place; those of squeeze and excitation lie before it. */
+static int find_pool(const struct rn_graph *g)
 {
-    for (size_t i = 0; i < rn_graph_trunk(g); i++)
-        if (g->nodes[i].op == op)
-            return (int)i;
-    return RN_NONE;
+    const struct rn_node *n = &g->nodes[g->output];
+    int pool = g->output;
+
+    while (n->op != RN_OP_GLOBAL_AVG_POOL && n->op != RN_OP_INPUT &&
+           rn_shape_pixels(n->shape) == 1) {
+        pool = n->input[0];
+        n = &g->nodes[pool];
+    }
+    return n->op == RN_OP_GLOBAL_AVG_POOL ? pool : RN_NONE;
 }
 
 static int find_name(const struct rn_graph *g, const char *name)
@@ -36,7 +43,7 @@ static int find_stage(const struct rn_graph *g, const char *name)
 
 int rn_find_value(const struct rn_graph *g, const char *name)
 {
-    int pool = find_op(g, RN_OP_GLOBAL_AVG_POOL);
+    int pool = find_pool(g);
     int stage = find_stage(g, name);
 
     if (strcmp(name, "pool") == 0)

@@ -149,7 +149,8 @@ static void stages_have_their_sizes(void **state)
         {"resnet18", "last", 512, 2},  {"resnet18", "pool", 512, 1},
         {"resnet8", "conv1", 16, 40},  {"resnet8", "conv4", 64, 10},
         {"resnet8", "last", 64, 10},   {"resnet8", "pool", 64, 1},
-        {"resnet8", "fc", CLASSES, 1},
+        {"resnet8", "fc", CLASSES, 1}, {"se-resnet8", "last", 64, 10},
+        {"se-resnet8", "pool", 64, 1},
     };
 
     (void)state;
@@ -199,14 +200,13 @@ static void what_is_not_there_is_refused(void **state)
 /* ------------------------------------------------------------------- maps */
 
 /* The mean of a class's map is its logit, but for the bias. */
-static void maps_add_up_to_logits(void **state)
+static void check_maps(const char *net, const char *bias_name)
 {
-    struct rn_model *model = make_model("resnet8");
-    const float *bias = rn_graph_param(model->graph, "fc.bias")->data;
+    struct rn_model *model = make_model(net);
+    const float *bias = rn_graph_param(model->graph, bias_name)->data;
     struct kept k;
     float map[100];
 
-    (void)state;
     run_keeping(model, "last", &k);
     assert_int_equal(k.h * k.w, COUNT(map));
     for (int i = 0; i < CLASSES; i++) {
@@ -224,6 +224,16 @@ static void maps_add_up_to_logits(void **state)
         RN_ERR_ARG);
     rn_free(k.values);
     rn_model_destroy(model);
+}
+
+/* Squeeze and excitation has global average poolings of its own, before the
+ * last; densely connected networks, in which nothing is added, end alike. */
+static void maps_add_up_to_logits(void **state)
+{
+    (void)state;
+    check_maps("resnet8", "fc.bias");
+    check_maps("se-resnet8", "fc.bias");
+    check_maps("densenet-10-12", "classifier.bias");
 }
 
 static struct rn_image make_picture(int width, int height)
