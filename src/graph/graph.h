@@ -167,7 +167,6 @@ struct rn_node {
 struct rn_aux {
     int value;        /* a number for each class */
     float weight;     /* what its loss counts */
-    bool fades;       /* that falls to 0 over the run, evenly */
     const char *loss; /* its own: static, a name of ops/loss.h; NULL: the
                          output's */
 };

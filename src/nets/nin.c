@@ -105,9 +105,9 @@ static int append_pool(struct rn_graph *g, const struct rn_net_spec *spec,
     return rn_graph_dropout(g, x, name, DROPOUT);
 }
 
-/* Linear layers of what the parts' first convolutions make, before their ReLU.
- * What their losses count, and how it falls, is assumed: the authors' code has
- * rates of 0.001 that fall instead. */
+/* Linear layers of what the parts' first convolutions make, before their ReLU,
+ * with losses that count as the output's. Their own weights learn at a
+ * thousandth of the rate in the authors' code: lr_scale "heads=0.001". */
 static void append_heads(struct rn_graph *g, const struct rn_net_spec *spec,
                          const int made[LAYERS], int output)
 {
@@ -117,8 +117,7 @@ static void append_heads(struct rn_graph *g, const struct rn_net_spec *spec,
         snprintf(name, sizeof(name), AUX "%d", p + 1);
         const struct rn_aux aux = {
             .value = rn_graph_linear(g, made[p * PARTS], name, spec->classes),
-            .weight = 0.001f,
-            .fades = true,
+            .weight = 1,
             .loss = "squared-hinge",
         };
         rn_graph_add_aux(g, output, &aux);
@@ -160,10 +159,10 @@ static uint64_t least_floats(const struct rn_net_spec *spec)
 }
 
 /* Names of the residual networks' stages, so that options fit both: a part
- * each, and the layer of the classes. */
+ * each, and the layer of the classes; and the deeply supervised net's heads. */
 static const char *const stages[] = {"conv1", "conv2", "conv3", "conv4",
-                                     "conv5", "fc",    NULL};
-enum { LAST_STAGE = 5 };
+                                     "conv5", "heads", "fc",    NULL};
+enum { HEADS_STAGE = 5, LAST_STAGE };
 
 static int stage_of(const struct rn_net_spec *spec, const char *node)
 {
@@ -172,7 +171,7 @@ static int stage_of(const struct rn_net_spec *spec, const char *node)
     if (spec->family != &rn_family_nin)
         return -1;
     if (strncmp(node, AUX, strlen(AUX)) == 0)
-        return LAST_STAGE;
+        return HEADS_STAGE;
     if (strncmp(node, RELU, prefix) == 0)
         node += prefix;
     for (int i = 0; i < LAYERS; i++)

@@ -223,7 +223,6 @@ struct rn_plan {
     const struct rn_plan_parts *parts; /* or NULL: the batch is whole */
     const float *images;
     struct rn_draw draw;
-    double ahead; /* of the run, see rn_plan_fade() */
     struct rn_targets targets;
     struct rn_step_result result;
 };

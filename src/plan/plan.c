@@ -419,7 +419,6 @@ static int new_plan(struct rn_plan **out, struct rn_store *store,
     p->graph = store->graph;
     p->options = *options;
     p->count = options->batch;
-    p->ahead = 1;
     if (!p->options.threads)
         p->options.threads = rn_threads_default("", NULL, 0);
     rc = rn_team_create(&p->team, p->options.threads, options->bind, err);
@@ -859,11 +858,6 @@ int rn_plan_learn(struct rn_plan *plan, const float *images,
 void rn_plan_draw(struct rn_plan *plan, const struct rn_draw *draw)
 {
     plan->draw = *draw;
-}
-
-void rn_plan_fade(struct rn_plan *plan, double ahead)
-{
-    plan->ahead = ahead;
 }
 
 static void set_share(struct rn_plan *plan, const double *share)

@@ -118,9 +118,6 @@ struct rn_draw {
 /** For the runs to come; all zero at first. */
 void rn_plan_draw(struct rn_plan *plan, const struct rn_draw *draw);
 
-/** Training plan: the share of the run that is still ahead, by which the
- *  weights of auxiliary heads that fade are multiplied; 1 at first. */
-void rn_plan_fade(struct rn_plan *plan, double ahead);
 
 struct rn_step_result {
     double loss; /* sum over the batch of the output's losses */

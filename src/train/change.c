@@ -41,13 +41,6 @@ static int check_longer(const struct rn_trainer *t, long before,
                        "%ld iterations: the run has %ld, it can only become "
                        "longer",
                        t->iterations, before);
-    for (size_t i = 0; i < t->trainee->graph->n_aux; i++)
-        if (t->trainee->graph->aux[i].fades)
-            return rn_fail(err, RN_ERR_ARG,
-                           "the run cannot have %ld iterations in place of "
-                           "%ld: the weights of its auxiliary heads fall to 0 "
-                           "at its end; begin another run from its weights",
-                           t->iterations, before);
     if (t->o.distill_weight_end != 0)
         return rn_fail(err, RN_ERR_ARG,
                        "the run cannot have %ld iterations in place of %ld: "

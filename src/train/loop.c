@@ -177,8 +177,6 @@ static struct rn_plan *plan_for(struct rn_trainer *t, int images, long first)
     struct rn_plan *plan = images == t->groups.images ? t->plan : t->rest_plan;
 
     rn_plan_draw(plan, &draw);
-    rn_plan_fade(plan,
-                 1 - (double)t->progress.iteration / (double)t->iterations);
     return plan;
 }
 

@@ -1309,9 +1309,6 @@ struct lesson {
     int32_t labels[2];
 };
 
-/* Share of the run that is ahead in lessons. */
-#define AHEAD 0.25
-
 static double cross_entropy(const double *x, int label)
 {
     double sum = 0;
@@ -1346,7 +1343,7 @@ static double loss_of(const struct lesson *l)
             const double *x = values[aux->value] + n * CLASSES;
 
             loss +=
-                (double)aux->weight * (aux->fades ? AHEAD : 1) *
+                (double)aux->weight *
                 (aux->loss ? squared_hinge(x, label) : cross_entropy(x, label));
         }
     }
@@ -1420,7 +1417,6 @@ static float *gradients_of(const struct lesson *l, const float *images,
 
     if (rn_plan_build(&plan, l->store, options, &err))
         fail_msg("%s: %s", l->name, err.msg);
-    rn_plan_fade(plan, AHEAD);
     if (rn_plan_train(plan, images, l->labels, 0, &result, &err))
         fail_msg("%s: %s", l->name, err.msg);
     rn_plan_destroy(plan);
@@ -1569,8 +1565,8 @@ static void make_block(struct rn_graph *g)
     rn_graph_multiply(g, x, rn_graph_sigmoid(g, x, "sigmoid"), "swish");
 }
 
-/* One with a loss of its own that fades, on a value that others read, and one
- * with layers of its own. */
+/* One with a loss of its own, on a value that others read, and one with layers
+ * of its own. */
 static void append_heads(struct rn_graph *g)
 {
     const struct rn_window one = RN_WINDOW(1, 1, 1, 0);
@@ -1580,11 +1576,11 @@ static void append_heads(struct rn_graph *g)
         from++;
     x = rn_graph_linear(g, from, "aux1.fc", CLASSES);
     rn_graph_add_aux(g, output,
-                     &(struct rn_aux){x, 0.7f, true, "squared-hinge"});
+                     &(struct rn_aux){x, 0.7f, "squared-hinge"});
     x = rn_graph_conv(g, from, "aux2.conv", 17, one, false);
     x = rn_graph_relu(g, rn_graph_batch_norm(g, x, "aux2.bn"), "aux2.relu");
     x = rn_graph_linear(g, x, "aux2.fc", CLASSES);
-    rn_graph_add_aux(g, output, &(struct rn_aux){x, 0.3f, false, NULL});
+    rn_graph_add_aux(g, output, &(struct rn_aux){x, 0.3f, NULL});
     assert_int_equal(g->output, output);
 }
 
@@ -1648,20 +1644,20 @@ static void heads_are_checked(void **state)
     (void)state;
     output = rn_graph_linear(g, 0, "classifier", CLASSES);
     x = rn_graph_linear(g, 0, "aux.fc", CLASSES);
-    rn_graph_add_aux(g, output, &(struct rn_aux){x, 1, false, "none such"});
+    rn_graph_add_aux(g, output, &(struct rn_aux){x, 1, "none such"});
     assert_int_equal(rn_store_create(&store, g, true, &err), RN_OK);
     assert_int_equal(rn_plan_build(&plan, store, &options, &err), RN_ERR_ARG);
     assert_non_null(strstr(err.msg, "'aux.fc' has the loss 'none such'"));
     rn_store_destroy(store);
     assert_int_equal(
-        rn_graph_add_aux(g, output, &(struct rn_aux){x, 1, false, NULL}), -1);
+        rn_graph_add_aux(g, output, &(struct rn_aux){x, 1, NULL}), -1);
     assert_non_null(strstr(g->error.msg, "'aux.fc' cannot end an auxiliary "));
     rn_graph_destroy(g);
 
     g = with_input(3, 5, 6);
     output = rn_graph_linear(g, 0, "classifier", CLASSES);
     x = rn_graph_linear(g, 0, "aux.fc", CLASSES + 1);
-    rn_graph_add_aux(g, output, &(struct rn_aux){x, 1, false, NULL});
+    rn_graph_add_aux(g, output, &(struct rn_aux){x, 1, NULL});
     assert_int_equal(g->error.code, RN_ERR_ARG);
     rn_graph_destroy(g);
 }

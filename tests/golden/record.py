@@ -51,7 +51,7 @@ WORKS["inception-v3"] = (299, 4, 0.001, 1)
 WORKS["densenet121"] = (64, 4, 0.001, 1)
 WORKS["se-resnet50"] = (64, 4, 0.001, 1)
 # What their losses count.
-AUX = {"dsn": 0.001, "googlenet": 0.3, "googlenet-bn": 0.3,
+AUX = {"dsn": 1, "googlenet": 0.3, "googlenet-bn": 0.3,
        "inception-v3": 0.4}
 # Added to the biases of batch norms in networks of millions of ReLUs, so that
 # one value in a thousand is negative and none is likely so near 0 that rounding

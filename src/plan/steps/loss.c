@@ -3,12 +3,6 @@
 #include "ops/loss.h"
 #include "plan/steps/steps.h"
 
-/* What the loss of an auxiliary head counts now. */
-static double weight_of(const struct rn_plan *plan, const struct rn_aux *aux)
-{
-    return (double)aux->weight * (aux->fades ? plan->ahead : 1);
-}
-
 /* A head's own loss takes targets as they are, unless it smooths them. A
  * teacher teaches the output alone. */
 static struct rn_targets targets_of(const struct rn_plan *plan,
@@ -51,7 +45,7 @@ static int run_loss(struct rn_plan *plan, struct rn_step *s,
     loss = rn_loss_weighted(
         plan->options.batch, classes, rn_channels_padded(classes),
         rn_buffer_at(plan, s->a.buffer), &targets,
-        aux ? weight_of(plan, aux) : 1, rn_buffer_at(plan, s->out));
+        aux ? (double)aux->weight : 1, rn_buffer_at(plan, s->out));
     if (aux)
         plan->result.aux += loss.sum;
     else /* the first */
