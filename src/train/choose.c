@@ -181,15 +181,27 @@ static void name_stages(char text[RN_STAGES_TEXT], const struct rn_graph *graph,
              from + 1 < to ? last : "");
 }
 
-/* By the pictures there are. */
+/* Of auxiliary heads, which training alone computes. */
+static unsigned heads_stages(const struct rn_graph *graph)
+{
+    unsigned bits = 0;
+
+    for (size_t i = rn_graph_trunk(graph); i < graph->n_nodes; i++)
+        if (graph->nodes[i].stage > 0)
+            bits |= 1u << (graph->nodes[i].stage - 1);
+    return bits;
+}
+
+/* By the pictures there are. From the first stage on that is not all of the
+ * weights, all learn at the full rate. */
 static void choose_tuned(struct rn_trainer *t)
 {
     const struct rn_graph *graph = t->model->graph;
-    unsigned learn = rn_rates_stages(graph);
+    unsigned learn = rn_rates_stages(graph) & ~heads_stages(graph);
     int stages[RN_STAGES], count = 0, frozen;
     size_t i = 0;
 
-    for (int k = 0; k < rn_stages_count(graph) - 1; k++)
+    for (int k = 0; k < rn_stages_count(graph) - 1 && !(t->drawn >> k & 1); k++)
         if (learn >> k & 1)
             stages[count++] = k;
     while (pictures_of(t) > tuned[i].pictures)

@@ -433,6 +433,8 @@ static int check_hint(const struct rn_train_options *o, struct rn_error *err)
         {"distill_weight", o->distill_weight != 0},
         {"distill_weight_end", o->distill_weight_end != 0},
         {"label_smoothing", o->label_smoothing > 0},
+        {"loss", rn_train_choice("loss", o->loss) > 0},
+        {"aux_heads", o->aux_heads == RN_AUX_HEADS_ON},
         {"class_weights",
          rn_train_choice("class_weights", o->class_weights) > 0},
         {"patience", o->patience > 0},

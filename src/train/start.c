@@ -302,20 +302,30 @@ static int make_like(struct rn_trainer *t, const struct rn_model *weights,
 }
 
 /* Parameters of the same name and size; the head may have another. Nodes are
- * the same, and batch norm may have an eps of its own. */
-static void copy_params(struct rn_graph *to, const struct rn_graph *from,
-                        bool head)
+ * the same, and batch norm may have an eps of its own. What has another size
+ * because images have stays as it was drawn, and is added to the list. */
+static void copy_params(struct rn_trainer *t, const struct rn_graph *from,
+                        bool head, char *drawn, size_t size)
 {
+    struct rn_graph *to = t->model->graph;
+    size_t used = 0;
+
     for (size_t i = 0; i < to->n_nodes && i < from->n_nodes; i++)
         to->nodes[i].eps = from->nodes[i].eps;
     for (size_t i = 0; i < to->n_params; i++) {
         struct rn_param *p = &to->params[i];
         const struct rn_param *q = rn_graph_param(from, p->name);
+        bool anew = !head && rn_net_counts_classes(to, (int)i);
 
-        if (!q || q->count != p->count ||
-            (!head && rn_net_counts_classes(to, (int)i)))
+        if (q && q->count == p->count && !anew) {
+            memcpy(p->data, q->data, p->count * sizeof(*p->data));
             continue;
-        memcpy(p->data, q->data, p->count * sizeof(*p->data));
+        }
+        if (q && !anew && used < size)
+            used += (size_t)snprintf(drawn + used, size - used, "%s%s",
+                                     used ? ", " : "", p->name);
+        if (p->stage > 0)
+            t->drawn |= 1u << (p->stage - 1);
     }
 }
 
@@ -365,6 +375,7 @@ static int adopt(struct rn_trainer *t, const struct rn_model *weights,
 {
     const struct rn_net_spec *spec = &weights->spec;
     bool head = rn_trainer_same_classes(weights, t->data);
+    char drawn[200] = "";
     int rc = check_adopted(t, weights, err);
 
     if (rc == RN_OK)
@@ -372,7 +383,7 @@ static int adopt(struct rn_trainer *t, const struct rn_model *weights,
     if (rc != RN_OK)
         return rc;
     t->o.net = t->model->spec.name;
-    copy_params(t->model->graph, weights->graph, head);
+    copy_params(t, weights->graph, head, drawn, sizeof(drawn));
     if (!head && weights->headless)
         rn_trainer_say(t, "new head: %s for %d classes, the weights have none",
                        spec->family->head, t->data->classes);
@@ -381,6 +392,11 @@ static int adopt(struct rn_trainer *t, const struct rn_model *weights,
                        spec->family->head, t->data->classes, spec->classes);
     if (t->model->spec.aux && !spec->aux)
         rn_trainer_say(t, "new auxiliary heads: the weights have none");
+    if (*drawn)
+        rn_trainer_say(t,
+                       "drawn anew, for the weights are of images of %d x %d: "
+                       "%s",
+                       spec->input.h, spec->input.w, drawn);
     return rn_trainer_copy_preprocessing(t->model, weights, err);
 }
 

@@ -105,8 +105,11 @@ int rn_trainer_fit_teacher(struct rn_trainer *t, struct rn_error *err)
                        "network %d x %d x %d",
                        t->o.teacher, m->spec.input.c, m->spec.input.h,
                        m->spec.input.w, own.c, own.h, own.w);
-    if (!t->model->preprocessing.mean)
-        return rn_trainer_copy_preprocessing(t->model, m, err);
+    if (!t->model->preprocessing.mean) {
+        rc = rn_trainer_check_normalisation(&t->o, &m->preprocessing, "teacher",
+                                            err);
+        return rc ? rc : rn_trainer_copy_preprocessing(t->model, m, err);
+    }
     if (m->preprocessing.mean && !same_preprocessing(m, t->model))
         return rn_fail(err, RN_ERR_DATA,
                        "`teacher` '%s' wants images normalised otherwise than "

@@ -98,7 +98,14 @@ static int freeze(struct rn_trainer *t, struct rn_model *model,
 {
     bool running = rn_train_choice("batch_norm", t->o.batch_norm) == 1;
     int rc = rn_rates_parse(&t->rates, model->graph, &t->o, err);
+    unsigned lost = t->rates.frozen & t->drawn;
 
+    for (int k = 0; rc == RN_OK && k < rn_stages_count(model->graph); k++)
+        if (lost >> k & 1)
+            rc = rn_fail(err, RN_ERR_ARG,
+                         "`freeze` '%s': `weights` do not fill all of stage "
+                         "'%s', which would stay as it was drawn",
+                         t->o.freeze, rn_stages_name(model->graph, k));
     if (rc == RN_OK)
         rn_stages_freeze(model->graph, t->rates.frozen, running);
     return rc;

@@ -63,6 +63,7 @@ struct rn_trainer {
     struct {
         char freeze[RN_STAGES_TEXT], lr_scale[RN_STAGES_TEXT];
     } tuned; /* that the options name when they were not asked for */
+    unsigned drawn; /* bits of stages of which `weights` did not fill all */
 
     struct rn_model *model;
     struct rn_model *trainee; /* what plans and store are made of: the model, or
@@ -100,6 +101,12 @@ struct rn_trainer {
     struct rn_clock clock;
 };
 
+/** Whether the model of option `whose`, from which images' preparation is taken,
+ *  prepares them as `normalize` says, where it tells. The channels' mean, which
+ *  is the default, is no wish. */
+int rn_trainer_check_normalisation(const struct rn_train_options *o,
+                                   const struct rn_preprocessing *pre,
+                                   const char *whose, struct rn_error *err);
 /** Refuse what a run that begins would do nothing with, before what is left
  *  open is chosen; `weights` is the model to start from, or NULL. */
 int rn_trainer_check_unheeded(const struct rn_trainer *t,

@@ -58,11 +58,9 @@ static bool waits_for_error(const char *warmup)
     return warmup && strncmp(warmup, "error:", strlen("error:")) == 0;
 }
 
-/* How weights normalise, where they tell, stays. The channels' mean, which is
- * the default, is no wish. */
-static int check_normalisation(const struct rn_train_options *o,
-                               const struct rn_preprocessing *pre,
-                               struct rn_error *err)
+int rn_trainer_check_normalisation(const struct rn_train_options *o,
+                                   const struct rn_preprocessing *pre,
+                                   const char *whose, struct rn_error *err)
 {
     int kind = rn_train_choice("normalize", o->normalize);
     bool same = true;
@@ -76,9 +74,9 @@ static int check_normalisation(const struct rn_train_options *o,
     return same || !pre->mean
                ? RN_OK
                : rn_fail(err, RN_ERR_ARG,
-                         "`normalize` %s: `weights` keep the normalisation "
-                         "they were trained with, which is another",
-                         o->normalize);
+                         "`normalize` %s: the model of `%s` keeps the "
+                         "normalisation it was trained with, which is another",
+                         o->normalize, whose);
 }
 
 int rn_trainer_check_unheeded(const struct rn_trainer *t,
@@ -106,6 +104,7 @@ int rn_trainer_check_unheeded(const struct rn_trainer *t,
                     "they are, too",
                     o->lr_scale, o->freeze);
     if (rc == RN_OK && weights)
-        rc = check_normalisation(o, &weights->preprocessing, err);
+        rc = rn_trainer_check_normalisation(o, &weights->preprocessing,
+                                            "weights", err);
     return rc;
 }

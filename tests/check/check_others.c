@@ -1342,9 +1342,8 @@ static double loss_of(const struct lesson *l)
             const struct rn_aux *aux = &g->aux[i];
             const double *x = values[aux->value] + n * CLASSES;
 
-            loss +=
-                (double)aux->weight *
-                (aux->loss ? squared_hinge(x, label) : cross_entropy(x, label));
+            loss += (double)aux->weight * (aux->loss ? squared_hinge(x, label)
+                                                     : cross_entropy(x, label));
         }
     }
     free_values(g, values);
@@ -1575,8 +1574,7 @@ static void append_heads(struct rn_graph *g)
     while (strcmp(g->nodes[from].name, "relu2") != 0)
         from++;
     x = rn_graph_linear(g, from, "aux1.fc", CLASSES);
-    rn_graph_add_aux(g, output,
-                     &(struct rn_aux){x, 0.7f, "squared-hinge"});
+    rn_graph_add_aux(g, output, &(struct rn_aux){x, 0.7f, "squared-hinge"});
     x = rn_graph_conv(g, from, "aux2.conv", 17, one, false);
     x = rn_graph_relu(g, rn_graph_batch_norm(g, x, "aux2.bn"), "aux2.relu");
     x = rn_graph_linear(g, x, "aux2.fc", CLASSES);
@@ -1649,8 +1647,8 @@ static void heads_are_checked(void **state)
     assert_int_equal(rn_plan_build(&plan, store, &options, &err), RN_ERR_ARG);
     assert_non_null(strstr(err.msg, "'aux.fc' has the loss 'none such'"));
     rn_store_destroy(store);
-    assert_int_equal(
-        rn_graph_add_aux(g, output, &(struct rn_aux){x, 1, NULL}), -1);
+    assert_int_equal(rn_graph_add_aux(g, output, &(struct rn_aux){x, 1, NULL}),
+                     -1);
     assert_non_null(strstr(g->error.msg, "'aux.fc' cannot end an auxiliary "));
     rn_graph_destroy(g);
 

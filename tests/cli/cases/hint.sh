@@ -17,7 +17,9 @@ grep -c hint_regressor one/last.safetensors one/best.safetensors one.pth
 prepare $learn --weights one/last.safetensors --out two --distill-weight 0.4
 # The last word alone: a teacher's checksum is its processor's.
 for wrong in "--hint layer2.0.relu3:layer3.0.relu2" "--hint fc:layer3.0.relu2" \
-    "--hint layer3.0.relu2:layer2.0.relu2" "--hint $hint --distill-weight 2"; do
+    "--hint layer3.0.relu2:layer2.0.relu2" "--hint $hint --distill-weight 2" \
+    "--hint $hint --loss squared-hinge" "--hint $hint --aux-heads on" \
+    "--normalize gcn"; do
     # shellcheck disable=SC2086
     $learn --net plain8 --out three $wrong 2>&1 | tail -n 1
 done
