@@ -740,7 +740,8 @@ static void options_without_effect_are_told(void **state)
         size_t place;
         const char *value, *says;
     } refused[] = {
-        {PLACE(normalize), "pixel", "`normalize` pixel: `weights` keep"},
+        {PLACE(normalize), "pixel",
+         "`normalize` pixel: the model of `weights`"},
         {PLACE(lr_scale), "conv2=0.3,fc=2", "`lr_scale` 'conv2=0.3,fc=2' is"},
         {PLACE(augment), "shorter", "`crop_area` goes with `augment` area"},
     };
@@ -851,6 +852,37 @@ static void classes_of_other_numbers_get_a_new_head(void **state)
             fail_msg("of classes %s, %s, %s: %s", ids[i][0], ids[i][1],
                      ids[i][2], w.text);
     }
+}
+
+/* A linear layer on maps has other weights for other sizes of images: it is
+ * named, learns at the full rate, and cannot be frozen. */
+static void what_weights_do_not_fill_is_said(void **state)
+{
+    const struct rn_net_options net = {.classes = 3, .height = 24, .width = 24};
+    struct rn_train_options o = photo_run("resized");
+    struct watch w = {0};
+    struct rn_train_result result;
+    struct rn_error err = {0};
+    struct rn_model *model;
+
+    (void)state;
+    assert_int_equal(rn_model_create(&model, "maxout", &net, &err), RN_OK);
+    rn_model_init(model, 1);
+    assert_int_equal(rn_model_save(model, in_folder("sized.safetensors"), &err),
+                     RN_OK);
+    rn_model_destroy(model);
+    o.net = NULL;
+    o.iterations = 2;
+    o.weights = in_folder("sized.safetensors");
+    must_train(&o, &w, &result);
+    if (!strstr(w.text, "drawn anew, for the weights are of images of 24 x 24: "
+                        "fc1.weight") ||
+        !strstr(w.text, "freeze conv1-conv3, lr-scale none"))
+        fail_msg("not said: %s", w.text);
+    o.out = in_folder("resized-frozen");
+    o.freeze = "conv1-hidden";
+    expect(train(&o, &w, &result, &err), RN_ERR_ARG, &err, "stage 'hidden'",
+           "would stay as it was drawn");
 }
 
 static void patience_ends_a_run(void **state)
@@ -1329,6 +1361,7 @@ int main(void)
         cmocka_unit_test(options_without_effect_are_told),
         cmocka_unit_test(other_classes_get_a_new_head),
         cmocka_unit_test(classes_of_other_numbers_get_a_new_head),
+        cmocka_unit_test(what_weights_do_not_fill_is_said),
         cmocka_unit_test(patience_ends_a_run),
         cmocka_unit_test(statistics_are_made_anew),
         cmocka_unit_test(a_folder_alone_is_enough),
