@@ -290,7 +290,8 @@ static const struct run_option {
       .value = "LAYER:HINT", .unset = "none",
       .help = "Train the layers up to LAYER alone, so that a convolution on it "
               "predicts layer HINT of `teacher` (FitNet's first stage; a second "
-              "run begins with this one's last.safetensors as `weights`)"},
+              "run begins with this one's last.safetensors as `weights`). "
+              "Where a stage has the name, its last layer is meant"},
      SHAPES, ""},
     {{"gate_bias", "network", RN_OPTION_REAL, PLACE(gate_bias), 0, 50,
       .value = "X", .unset = "2", .zero = 1,
