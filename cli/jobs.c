@@ -93,12 +93,30 @@ static void become(const char *folder, int lock, char *const *argv,
     _exit(127);
 }
 
+/* fork() with this process's handlers of signals left behind: one that comes
+ * before the new process is another program would set a flag that nobody reads.
+ */
+static pid_t fork_plainly(void)
+{
+    sigset_t all, before;
+    pid_t child;
+
+    sigfillset(&all);
+    sigprocmask(SIG_BLOCK, &all, &before);
+    child = fork();
+    if (child == 0)
+        signal(SIGTERM, SIG_DFL); /* which job_stop() and the end of this
+                                     process send */
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    return child;
+}
+
 int job_start(struct job *job, int lock, const char *folder, char *const *argv)
 {
     pid_t parent = getpid(), child;
 
     job->said = job_said(folder);
-    child = fork();
+    child = fork_plainly();
     if (child == 0)
         become(folder, lock, argv, parent);
     if (child < 0) {

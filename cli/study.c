@@ -362,11 +362,12 @@ static void finish_run(struct study *s, const struct job *job, int status)
                   job_last_line(job, run->folder, line, sizeof(line)));
 }
 
-/* One look at all jobs; how many still run. */
+/* One look at all jobs; how many still run. A signal that comes meanwhile, as
+ * while a report is made, is the next look's for all of them. */
 static int attend(struct study *s, int *stopped)
 {
     struct rn_study_result ignored;
-    int running = 0;
+    int running = 0, stop = interrupt_signal() && !*stopped;
 
     for (int k = 0; k < s->n_jobs; k++) {
         struct job *job = &s->jobs[k];
@@ -380,11 +381,10 @@ static int attend(struct study *s, int *stopped)
             continue;
         }
         running++;
-        if (interrupt_signal() && !*stopped)
+        if (stop)
             job_stop(job);
     }
-    if (interrupt_signal())
-        *stopped = 1;
+    *stopped |= stop;
     return running;
 }
 
@@ -395,8 +395,9 @@ static void run_all(struct study *s)
     int stopped = 0, running;
 
     do {
-        for (int k = 0; k < s->n_jobs && !interrupt_signal(); k++)
-            while (!s->jobs[k].process && next < s->count)
+        for (int k = 0; k < s->n_jobs; k++)
+            while (!s->jobs[k].process && next < s->count &&
+                   !interrupt_signal())
                 try_run(s, &s->jobs[k], next++);
         running = attend(s, &stopped);
         if (running)
