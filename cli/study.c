@@ -73,7 +73,8 @@ struct left {
 
 struct study {
     const struct options *o;
-    const char *file, *data;
+    const char *file;
+    struct study_data data;
     struct rn_study *study;
     struct study_run *runs;
     size_t count;
@@ -132,7 +133,7 @@ static int make_arguments(const struct study *s, size_t i,
     if (!run->argv)
         return -1;
     for (const char *const *word =
-             (const char *const[]){"resnet", "train", s->data, NULL};
+             (const char *const[]){"resnet", "train", s->data.path, NULL};
          *word && !failed; word++) {
         run->argv[run->argc] = strdup(*word);
         failed = !run->argv[run->argc];
@@ -219,11 +220,46 @@ static void free_runs(struct study *s)
     free(s->runs);
 }
 
-void study_look(struct study_run *run)
+int study_open_data(struct study_data *data, int rule)
+{
+    const struct rn_data_options options = {.struct_size = sizeof(options),
+                                            .rule = rule};
+    struct rn_data *opened;
+    struct rn_error err;
+
+    if (data->opened < 0)
+        return EXIT_FAILED;
+    /* 0 is the newest, which is opened first */
+    if (data->opened && (rule == 0 || rule == data->info.rule))
+        return 0;
+    data->opened = -1;
+    if (rn_data_open(&opened, data->path, &options, &err))
+        return cli_fail(&err);
+    data->opened = 1;
+    rn_data_describe(opened, &data->info);
+    rn_data_close(opened);
+    return 0;
+}
+
+/* Whether a run was made with other data than DATA. */
+static enum run_is compare_data(const struct study_run *run,
+                                struct study_data *data)
+{
+    if (study_open_data(data, run->state.data_rule))
+        return RUN_BROKEN;
+    if (data->info.checksum == run->state.data_checksum)
+        return run->state.finished ? RUN_FINISHED : RUN_STOPPED;
+    say_error("'%s' holds a run of other data than '%s'; it is left as it is",
+              run->folder, data->path);
+    return RUN_OTHER;
+}
+
+void study_look(struct study_run *run, struct study_data *data)
 {
     struct rn_train_options options = run->options;
     struct rn_error err;
-    char field[32], flag[40];
+    char field[32], buf[40];
+    const char *flag;
 
     run->is = RUN_BROKEN;
     if (rn_run_get(run->folder, &run->state, &err)) {
@@ -239,12 +275,14 @@ void study_look(struct study_run *run)
         cli_fail(&err);
         return;
     }
-    run->is = run->state.finished ? RUN_FINISHED : RUN_STOPPED;
-    if (!field[0])
+    if (!field[0]) {
+        run->is = compare_data(run, data);
         return;
+    }
     run->is = RUN_OTHER;
-    say_error("'%s' holds a run of another --%s; it is left as it is",
-              run->folder, flag_of(field, flag, sizeof(flag)));
+    flag = flag_of(field, buf, sizeof(buf));
+    say_error("'%s' holds a run of another %s%s; it is left as it is",
+              run->folder, flag ? "--" : "", flag ? flag : field);
 }
 
 /* ------------------------------------------------------------------- jobs */
@@ -252,23 +290,27 @@ void study_look(struct study_run *run)
 static int start(struct study *s, struct job *job, size_t i, int lock)
 {
     struct study_run *run = &s->runs[i];
-    char threads[32];
+    char threads[32], *data = joined("--data=", s->data.path, "");
     char *resumed[] = {"resnet", "train", "--resume", run->folder,
-                       threads,  NULL,    NULL};
+                       threads,  data,    NULL,       NULL};
     size_t slot = (size_t)(job - s->jobs);
     int share = s->threads / s->n_jobs;
     int rc;
 
+    if (!data) {
+        say_error("out of memory");
+        return -1;
+    }
     share += (int)slot < s->threads % s->n_jobs;
     snprintf(threads, sizeof(threads), "--threads=%d", share > 0 ? share : 1);
     job->run = i;
     if (run->options.emulate) /* of the machine, not of the run */
-        resumed[5] = "--emulate";
-    if (run->is == RUN_STOPPED)
-        return job_start(job, lock, run->folder, resumed);
+        resumed[6] = "--emulate";
     run->argv[run->argc] = threads;
-    rc = job_start(job, lock, run->folder, run->argv);
+    rc = job_start(job, lock, run->folder,
+                   run->is == RUN_STOPPED ? resumed : run->argv);
     run->argv[run->argc] = NULL;
+    free(data);
     return rc;
 }
 
@@ -284,7 +326,7 @@ static int claim(struct study *s, size_t i)
         return -1;
     }
     if (lock >= 0)
-        study_look(run); /* by now another may have finished it */
+        study_look(run, &s->data); /* by now another may have finished it */
     if (lock >= 0 && (run->is == RUN_MISSING || run->is == RUN_STOPPED))
         return lock;
     s->left.other += run->is == RUN_OTHER;
@@ -507,7 +549,7 @@ static void print_result(const struct options *o, const char *folder,
     if (left->failed)
         printf(", %zu failed", left->failed);
     if (left->other)
-        printf(", %zu of other options", left->other);
+        printf(", %zu of other options or data", left->other);
     if (left->busy)
         printf(", %zu left to another process", left->busy);
     printf("\nreport: %s\n", page ? page : folder);
@@ -630,15 +672,15 @@ static int run(const struct command *command, void *options,
         return rc ? rc : report_again(o);
     if (rn_study_read(&s.study, s.file, &err))
         return cli_fail(&err);
-    s.data = args->count > 1 ? args->operand[1] : rn_study_data(s.study);
-    if (!s.data) {
+    s.data.path = args->count > 1 ? args->operand[1] : rn_study_data(s.study);
+    if (!s.data.path) {
         say_error("%s: names no data; give DATA after it", s.file);
         rc = EXIT_USAGE;
     }
     if (rc == 0)
         rc = make_runs(&s);
     if (rc == 0)
-        rc = o->list ? study_list(s.runs, s.count) : run_joined(&s);
+        rc = o->list ? study_list(s.runs, s.count, &s.data) : run_joined(&s);
     free_runs(&s);
     rn_study_destroy(s.study);
     return rc;

@@ -25,10 +25,23 @@ struct study_run {
     struct rn_run_state state;
 };
 
+/** DATA, which is opened when the first run that was begun asks for it: its
+ *  checksum reads CIFAR's files, or of pictures lists their names and sizes, as
+ *  each run does when it begins. */
+struct study_data {
+    const char *path;
+    struct rn_data_info info;
+    int opened; /* 1; or -1, a message said why not */
+};
+
+/** DATA as it is read by a rule, rn_data_options.rule. 0, or the exit status
+ *  after a message, which comes once. */
+int study_open_data(struct study_data *data, int rule);
+
 /** Look at a run's folder. */
-void study_look(struct study_run *run);
+void study_look(struct study_run *run, struct study_data *data);
 
 /** Print the runs with what they will need; the exit status. */
-int study_list(struct study_run *runs, size_t count);
+int study_list(struct study_run *runs, size_t count, struct study_data *data);
 
 #endif

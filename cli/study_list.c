@@ -20,24 +20,12 @@ struct needs {
 struct list {
     struct study_run *runs;
     size_t count;
-    struct rn_data_info data;
+    struct rn_data_info data; /* by the rule of new runs */
     struct needs *known;
     size_t n_known;
     size_t open;   /* runs that choose their length themselves */
     size_t taught; /* runs with a teacher, which is not measured */
 };
-
-static int open_data(struct list *list)
-{
-    struct rn_data *data;
-    struct rn_error err;
-
-    if (rn_data_open(&data, list->runs[0].options.data, NULL, &err))
-        return cli_fail(&err);
-    rn_data_describe(data, &list->data);
-    rn_data_close(data);
-    return 0;
-}
 
 static int same_needs(const struct rn_train_options *a,
                       const struct rn_train_options *b)
@@ -219,7 +207,7 @@ static long iterations_of(const struct list *list, const struct study_run *run)
 static const char *state_text(enum run_is is)
 {
     static const char *const texts[] = {"missing", "stopped", "finished",
-                                        "other options", "broken"};
+                                        "other run", "broken"};
 
     return texts[is];
 }
@@ -270,7 +258,7 @@ static double list_run(struct list *list, const struct study_run *run,
     return 0;
 }
 
-int study_list(struct study_run *runs, size_t count)
+int study_list(struct study_run *runs, size_t count, struct study_data *data)
 {
     static const char *const headings[] = {"run",        "state", "done",
                                            "iterations", "left",  "memory"};
@@ -285,11 +273,12 @@ int study_list(struct study_run *runs, size_t count)
         say_error("out of memory");
         return EXIT_FAILED;
     }
-    rc = open_data(&list);
+    rc = study_open_data(data, 0);
     if (rc == 0) {
+        list.data = data->info;
         table = table_new(6, headings, "llrrrr");
         for (size_t i = 0; i < count; i++) {
-            study_look(&runs[i]);
+            study_look(&runs[i], data);
             seconds += list_run(&list, &runs[i], table);
         }
         table_print(table);

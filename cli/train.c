@@ -410,7 +410,8 @@ int train_run(const struct rn_train_options *options, const char *resume,
 
     o.train.threads = threads;
     if (resume) /* the rest is the run's */
-        o.train = (struct rn_train_options){.threads = threads,
+        o.train = (struct rn_train_options){.data = options->data,
+                                            .threads = threads,
                                             .emulate = options->emulate};
     return train(&o, ranks);
 }

@@ -1603,6 +1603,9 @@ struct rn_run_state {
     int finished;    /**< it did all of them, or ended early by `patience`, and
                         saved */
     int saved;       /**< there is a checkpoint to resume from */
+    int data_rule;   /**< what its data were read by, as in rn_data_options */
+    uint64_t data_checksum; /**< rn_data_info.checksum of its data under that
+                                 rule; 0: not stated */
 };
 
 /** @return RN_OK, too, for a folder that is not there or holds no run;
@@ -1614,7 +1617,8 @@ RN_INLINE int rn_run_get(const char *run, struct rn_run_state *state,
  * Whether a run was made with these options: all that shape its result. One
  * that `options` leaves open, and rn_train() would choose, may have any value if
  * the run's was left open, too; `weights` and `teacher` are the same where their
- * whole paths are.
+ * whole paths are. Where `data` lie is all the same; rn_run_state tells which
+ * they were.
  *
  * @param field out, the first option that differs, as rn_train_option() names
  *              it, or "": none does.

@@ -571,6 +571,8 @@ class rn_run_state(Structure):
         ("iterations", c_long),
         ("finished", c_int),
         ("saved", c_int),
+        ("data_rule", c_int),
+        ("data_checksum", c_uint64),
     ]
 
 
@@ -1164,6 +1166,8 @@ class RunState:
     iterations: int
     finished: int
     saved: int
+    data_rule: int
+    data_checksum: int
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,6 +7,7 @@
 #include "core/file.h"
 #include "train/trainer.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -31,6 +32,17 @@ static int read_saved(const char *path, long *iteration, bool *ended,
     return rc;
 }
 
+/* Which data a run.json names, and what they were read by. */
+static void take_data(const struct rn_trainer *t, struct rn_run_state *state)
+{
+    const char *sum = json_string_value(
+        json_object_get(json_object_get(t->texts, "data"), "checksum"));
+
+    state->data_rule = t->o.data_rule;
+    if (!sum || sscanf(sum, "%" SCNx64, &state->data_checksum) != 1)
+        state->data_checksum = 0;
+}
+
 int rn_run_get_sized(const char *run, struct rn_run_state *state, size_t size,
                      struct rn_error *err)
 {
@@ -44,6 +56,7 @@ int rn_run_get_sized(const char *run, struct rn_run_state *state, size_t size,
         own.iterations =
             (long)json_integer_value(json_object_get(t.texts, "iterations"));
         own.saved = rc == RN_OK && rn_is_file(t.run.last);
+        take_data(&t, &own);
     }
     if (own.saved)
         rc = read_saved(t.run.last, &own.iteration, &ended, err);

@@ -25,6 +25,13 @@ END
 grep -q avx512bw /proc/cpuinfo || sed -i '4s/.*/0 "mixed": "rank 1/' differ
 printf 'net = resnet8\nbatch = 24\ngroups = 4\niterations = 2 | 4\nlr = 0.1 | 1e6\n%s' \
     'exclude = iterations=2 lr=1e6' > small.conf
+for class in a b; do
+    mkdir -p photos/$class
+    for i in 1 2 3; do
+        { printf 'P5 8 8 255\n'; head -c 64 /dev/zero; } > photos/$class/$i.pgm
+    done
+done
+printf 'net = resnet8\nsize = 8\nbatch = 2\nepochs = 3\nname = run\n' > moved.conf
 prepare resnet train $small --iterations 8 --out alone
 resnet study small.conf synthetic:3x8x8:4:90 --out studied --threads 1 > said 2>&1
 prepare resnet train $small --schedule constant --iterations 8 --out other
@@ -77,6 +84,14 @@ for mpi in ompi mpich; do
         [ "$(hash $mpi-studied/$run)" = "$(hash studied/$run)" ] ||
             echo "$mpi: $run of the study differs"
     done
+    # one that goes on where the data lie now
+    cp -r photos $mpi-before
+    launch 2 resnet study moved.conf $mpi-before --out $mpi-moved --threads 1 \
+        > said 2>&1 || cat said
+    mv $mpi-before $mpi-now
+    rm $mpi-moved/run/last.safetensors
+    launch 2 resnet study moved.conf $mpi-now --out $mpi-moved --threads 1 \
+        > said 2>&1 || cat said
     launch 2 resnet bench resnet8 --size 8 --mode train --batch 8 \
         --seconds 0.01 --json > timed 2> said || cat said
     grep -q '"ranks":2,"step_seconds":0.*"sent_bytes_most":[1-9]' timed ||

@@ -101,6 +101,20 @@ prepare resnet train $small_data --net resnet8 --seed 1 --iterations 5 --batch 8
     --augment none --out fine/resnet8-seed1
 study fine.conf $small_data --out fine --only '*seed1'
 
+echo "## runs of other data are left"
+study fine.conf synthetic:1x8x8:4:96 --out fine
+resnet study fine.conf synthetic:1x8x8:4:96 --out fine --list 2> list.err | awk 'NR > 1 && NR < 4 {print $1, $2, $3}'
+grep -c 'of other data' list.err
+study fine.conf nowhere --out fine --only '*seed2'
+
+echo "## a run of another rule, which has no flag"
+cp -r alone ruled
+mkdir rules
+mv ruled rules/run
+sed -i 's/"data_rule": [0-9]/"data_rule": 1/; /^    "data_rule",*$/d' rules/run/run.json
+printf 'net = resnet8\nseed = 2\niterations = 5\nbatch = 16\naugment = none\ntest-every = 5\nname = run\n' > rules.conf
+study rules.conf $small_data --out rules
+
 echo "## runs at a time, JSON"
 resnet study fine.conf $small_data --out jobs --jobs 3 --quiet --json | check_json
 for run in resnet8-seed1 resnet8-seed2 plain8-seed1; do
@@ -134,6 +148,28 @@ done
 printf 'net = resnet8 | resnet14\nsize = 8\nwhen = net=resnet8: batch=2 epochs=3\n' > open.conf
 resnet study open.conf photos --out open --list |
     sed 's/[0-9.]* m\{0,1\}s  *[0-9.]* [kM]B/T M/; s/about .* one/about T one/; s/  */ /g'
+
+echo "## a run that was stopped goes on where DATA lie now"
+printf 'net = resnet8\nsize = 8\nbatch = 2\nepochs = 3\nname = run\n' > moved.conf
+study moved.conf photos --out moved
+mv photos elsewhere
+rm moved/run/last.safetensors
+study moved.conf elsewhere --out moved
+grep -c '"data": ".*/elsewhere"' moved/run/run.json
+
+echo "## a signal that comes while a report is made stops the other runs"
+printf 'net = resnet8\nbatch = 16\niterations = 100000000 | 5\n' > stop.conf
+mkdir -p stop/old
+sed 's/"iterations": 5/"iterations": 300000/' alone/run.json > stop/old/run.json
+awk 'BEGIN {for (i = 1; i < 300000; i++) print "{\"iteration\": " i ", \"train_error\": 50}"}' > stop/old/log.jsonl
+: > stop.err
+timeout --foreground -k 5 $bound resnet study stop.conf $small_data --out stop --jobs 2 > stop.out 2>> stop.err &
+child=$!
+await grep -q 'iterations5: finished' stop.err
+kill -TERM $child
+wait $child
+echo "exit $?"
+tail -n 1 stop.err
 
 # try TEXT: the file with this text makes no study
 try() {
