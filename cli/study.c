@@ -150,6 +150,22 @@ static int make_arguments(const struct study *s, size_t i,
     return failed ? -1 : 0;
 }
 
+/* Each run reads the recipe anew, in a process without standard input. */
+static int check_recipe(const struct study *s)
+{
+    const char *recipe = rn_study_recipe(s->study);
+    struct stat st;
+
+    if (!recipe ||
+        (strcmp(recipe, "-") != 0 && strncmp(recipe, "/dev/", 5) != 0 &&
+         (stat(recipe, &st) != 0 || S_ISREG(st.st_mode) ||
+          S_ISDIR(st.st_mode))))
+        return 0;
+    say_error("%s: each run reads recipe '%s' anew, which must be a file",
+              s->file, recipe);
+    return EXIT_USAGE;
+}
+
 static int check_settings(const struct study *s, size_t i)
 {
     const char *option, *value;
@@ -677,6 +693,8 @@ static int run(const struct command *command, void *options,
         say_error("%s: names no data; give DATA after it", s.file);
         rc = EXIT_USAGE;
     }
+    if (rc == 0)
+        rc = check_recipe(&s);
     if (rc == 0)
         rc = make_runs(&s);
     if (rc == 0)

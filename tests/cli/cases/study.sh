@@ -194,6 +194,8 @@ try 'net = resnet8\ntimeout = 5\n'
 try 'net = resnet8\nfigure = all\n'
 try 'net = resnet8 | plain8\nfigure = All: resnet8 plain20*\n'
 try 'net = resnet8\nname = ../x\n'
+try 'recipe = -\nnet = resnet8 | plain8\n'
+try 'recipe = /dev/stdin\nnet = resnet8 | plain8\n'
 fails resnet study fine.conf --out bad
 fails resnet study missing.conf $small_data --out bad
 fails resnet study fine.conf $small_data
