@@ -239,7 +239,8 @@ static void take_line(struct run *run, const char *text, size_t size)
     json_int_t iteration = json_integer_value(value);
 
     run->lines++;
-    if (!json_is_integer(value) || iteration < 0)
+    if (!json_is_integer(value) || iteration < 0 ||
+        iteration > run->iterations)
         run->broken_lines++;
     else if (json_object_get(line, "gradients"))
         ; /* a record of layers, which no curve shows */

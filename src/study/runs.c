@@ -148,7 +148,7 @@ static int read_log(struct rn_found *run, const char *folder,
         rn_free(path);
         return RN_OK;
     }
-    rc = rn_log_read(path, take_line, run, &faults, s->err);
+    rc = rn_log_read(path, run->iterations, take_line, run, &faults, s->err);
     rn_points_thin(&run->train, TRAIN_LINES);
     if (rc == RN_OK && faults.broken) {
         rn_format(message, sizeof(message),

@@ -131,7 +131,8 @@ int rn_curve_write(const char *log, const char *svg,
     char *text = NULL;
     size_t size = 0;
     FILE *out = NULL;
-    int failed, rc = rn_log_read(log, take_line, &e, &faults, err);
+    int failed,
+        rc = rn_log_read(log, curve->iterations, take_line, &e, &faults, err);
 
     if (rc != RN_OK)
         goto done;

@@ -38,37 +38,72 @@ int rn_log_open(struct rn_log *log, const char *path, struct rn_error *err)
     return RN_OK;
 }
 
-/* A line's object, iteration and kind; false when it is none of a log. */
-static bool parse_line(const char *text, struct rn_log_entry *line)
+/* How far a log has been read. */
+struct reading {
+    long last[2];    /* iteration of reports, of records */
+    long iterations; /* of the whole run */
+};
+
+/* A line's object, iteration and kind; false when it is none of the log: not
+ * JSON, or of an iteration that does not come after those before, or that the
+ * run does not have. Behind a wrong large one all others would seem to be none.
+ */
+static bool parse_line(struct reading *r, const char *text, size_t length,
+                       struct rn_log_entry *line)
 {
     const json_t *value;
 
-    line->object = rn_json_load(text, strlen(text), 0, NULL);
+    /* zeros are what a file system leaves of a block that it lost */
+    if (strlen(text) != length)
+        return false;
+    line->object = rn_json_load(text, length, 0, NULL);
     value = json_object_get(line->object, "iteration");
     line->iteration = (long)json_integer_value(value);
     line->record = json_object_get(line->object, "gradients") != NULL;
-    return json_is_integer(value) && line->iteration >= 0;
+    if (!json_is_integer(value) || line->iteration <= r->last[line->record] ||
+        line->iteration > r->iterations)
+        return false;
+    r->last[line->record] = line->iteration;
+    return true;
 }
 
-/* A line cut short by a kill has no end and is not counted. */
+static void count_line(struct rn_log_faults *faults, bool good)
+{
+    faults->lines++;
+    if (!good && faults->broken++ == 0)
+        faults->first = faults->lines;
+}
+
+/* A line cut short by a kill has no end and is not counted. What is none of a
+ * log stays where good lines follow: those are not to be had again. */
 int rn_log_cut(struct rn_log *log, long reported, long recorded,
+               long iterations, struct rn_log_faults *faults,
                struct rn_error *err)
 {
+    struct reading r = {.iterations = iterations};
+    struct rn_log_faults read = {.lines = 0};
     char *text = NULL;
     size_t size = 0;
     ssize_t length;
     bool failed;
-    off_t keep = 0;
+    off_t keep = 0, past = 0;
 
+    *faults = read;
     rewind(log->file);
-    while ((length = getline(&text, &size, log->file)) > 0) {
+    while ((length = getline(&text, &size, log->file)) > 0 &&
+           text[length - 1] == '\n') {
         struct rn_log_entry line = {.object = NULL};
-        bool good = text[length - 1] == '\n' && parse_line(text, &line);
+        bool good = parse_line(&r, text, (size_t)length, &line);
 
         json_decref(line.object);
-        if (!good || line.iteration > (line.record ? recorded : reported))
+        if (good && line.iteration > (line.record ? recorded : reported))
             break;
-        keep += length;
+        count_line(&read, good);
+        past += length;
+        if (!good)
+            continue;
+        keep = past;
+        *faults = read;
     }
     /* Neither a bad disk nor short memory is the end of the log. */
     failed = length < 0 && !feof(log->file);
@@ -81,13 +116,13 @@ int rn_log_cut(struct rn_log *log, long reported, long recorded,
     return RN_OK;
 }
 
-int rn_log_read(const char *path,
+int rn_log_read(const char *path, long iterations,
                 bool (*take)(void *user, const struct rn_log_entry *line),
                 void *user, struct rn_log_faults *faults, struct rn_error *err)
 {
+    struct reading r = {.iterations = iterations};
     uint8_t *bytes = NULL;
     size_t size = 0;
-    long last[2] = {0, 0}; /* iteration of reports, of records */
     int rc = rn_file_read(path, LOG_LIMIT, &bytes, &size, err);
     char *text = (char *)bytes, *past = rc == RN_OK ? text + size : text;
 
@@ -96,18 +131,13 @@ int rn_log_read(const char *path,
                     (end = memchr(text, '\n', (size_t)(past - text)));
          text = end + 1) {
         struct rn_log_entry line = {.object = NULL};
+        bool good;
 
         *end = '\0';
-        faults->lines++;
-        /* zeros are what a file system leaves of a block that it lost */
-        if (strlen(text) == (size_t)(end - text) && parse_line(text, &line) &&
-            line.iteration > last[line.record]) {
-            last[line.record] = line.iteration;
-            if (!take(user, &line))
-                rc = rn_fail_memory(err, size, "a log");
-        } else if (faults->broken++ == 0) {
-            faults->first = faults->lines;
-        }
+        good = parse_line(&r, text, (size_t)(end - text), &line);
+        count_line(faults, good);
+        if (good && !take(user, &line))
+            rc = rn_fail_memory(err, size, "a log");
         json_decref(line.object);
     }
     rn_free(bytes);
@@ -181,7 +211,7 @@ static bool copy_line(void *user, const struct rn_log_entry *line)
 
 int rn_log_table(struct rn_log *log, const char *path,
                  const struct rn_measured *measured, int measures, bool aux,
-                 struct rn_error *err)
+                 long iterations, struct rn_error *err)
 {
     static const char *const columns[] = {
         "iteration",         "epoch",    "loss", "train_error", "lr",
@@ -203,7 +233,7 @@ int rn_log_table(struct rn_log *log, const char *path,
     for (int i = 0; i < log->columns; i++)
         fprintf(log->table, "%s%s", i ? "," : "", log->column[i]);
     putc('\n', log->table);
-    rc = rn_log_read(log->path, copy_line, log, &faults, err);
+    rc = rn_log_read(log->path, iterations, copy_line, log, &faults, err);
     return rc ? rc : flush_table(log, err);
 }
 

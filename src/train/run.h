@@ -225,15 +225,11 @@ struct rn_log {
 /** Open a log to append to and lock it: RN_ERR_ARG when another process
  *  trains there. */
 int rn_log_open(struct rn_log *log, const char *path, struct rn_error *err);
-/** Cut an open log back to its reports up to an iteration, and its records of
- *  layers up to another. */
-int rn_log_cut(struct rn_log *log, long reported, long recorded,
-               struct rn_error *err);
-/** Write log.csv with these columns from the lines that there are, to go on
- *  with each line. */
+/** Write log.csv with these columns from the lines that there are, of a run of
+ *  so many iterations, to go on with each line. */
 int rn_log_table(struct rn_log *log, const char *path,
                  const struct rn_measured *measured, int measures, bool aux,
-                 struct rn_error *err);
+                 long iterations, struct rn_error *err);
 int rn_log_line(struct rn_log *log, const struct rn_train_report *report,
                 struct rn_error *err);
 /** Append a record of layers, an object with these two of them. Takes the
@@ -252,14 +248,22 @@ struct rn_log_entry {
 };
 
 /** What was no line of a log: not JSON, or of an iteration that does not come
- *  after those before it. */
+ *  after those before it, or that the run does not have. */
 struct rn_log_faults {
     long lines, broken, first; /* of all; the first one's number, from 1 */
 };
 
-/** Hand out the lines of a log in order; false ends it with RN_ERR_MEMORY. A
- *  last line without its end, of a run that was killed, is none. */
-int rn_log_read(const char *path,
+/** Cut an open log of a run of so many iterations back to its reports up to an
+ *  iteration, and its records of layers up to another; what was passed over
+ *  before them. */
+int rn_log_cut(struct rn_log *log, long reported, long recorded,
+               long iterations, struct rn_log_faults *faults,
+               struct rn_error *err);
+
+/** Hand out the lines of the log of a run of so many iterations in order; false
+ *  ends it with RN_ERR_MEMORY. A last line without its end, of a run that was
+ *  killed, is none. */
+int rn_log_read(const char *path, long iterations,
                 bool (*take)(void *user, const struct rn_log_entry *line),
                 void *user, struct rn_log_faults *faults, struct rn_error *err);
 

@@ -654,7 +654,7 @@ static int open_beside(struct rn_trainer *t, struct rn_error *err)
         measures =
             rn_metrics_measured(t->progress.test, rn_trainer_sets(t), measured);
     rc = rn_log_table(&t->log, t->run.table, measured, measures,
-                      t->trainee->graph->n_aux > 0, err);
+                      t->trainee->graph->n_aux > 0, t->iterations, err);
     if (rc == RN_OK && t->o.tensorboard)
         rc =
             rn_events_open(&t->board, t->run.events, t->progress.reported, err);
@@ -770,6 +770,21 @@ int rn_train_sized(const struct rn_train_options *options,
     return rc;
 }
 
+/* The log back to what belongs to the checkpoint. */
+static int cut_log(struct rn_trainer *t, struct rn_error *err)
+{
+    struct rn_log_faults faults;
+    int rc = rn_log_cut(&t->log, t->progress.reported, t->progress.iteration,
+                        t->iterations, &faults, err);
+
+    if (rc == RN_OK && faults.broken)
+        rn_trainer_say(t,
+                       "'%s': %ld of %ld lines are none of a log and passed "
+                       "over, the first is line %ld",
+                       t->run.log, faults.broken, faults.lines, faults.first);
+    return rc;
+}
+
 /* A run killed before its first checkpoint begins again. */
 static int begin_again(struct rn_trainer *t, const struct rn_resume_options *r,
                        struct rn_error *err)
@@ -796,8 +811,7 @@ static int begin_again(struct rn_trainer *t, const struct rn_resume_options *r,
         rc = start_loader(t, err);
     rc = rn_trainer_meet(t, rc, err);
     if (rc == RN_OK && rn_ranks_first(t->o.ranks))
-        rc = rn_log_cut(&t->log, t->progress.reported, t->progress.iteration,
-                        err);
+        rc = cut_log(t, err);
     if (rc == RN_OK)
         rc = open_beside(t, err);
     if (rc == RN_OK && !saved)

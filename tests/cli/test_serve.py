@@ -658,7 +658,8 @@ def watches_runs(model):
         lone = Run(folder / "a <b>\"&' \udcff", patience=0)
         lone.report(3, test_error=50.0)
         lone.log("{broken", '{"iteration": 2}', "[]", '{"iteration": "x"}',
-                 '{"iteration": 4, "gradients": {}}', "x" * 1500000)
+                 '{"iteration": 101}', '{"iteration": 4, "gradients": {}}',
+                 "x" * 1500000)
         lone.report(1, loss=None, train_error=None)
         long = Run(folder / "long", iterations=10000)
         long.report(5000)
@@ -688,7 +689,7 @@ def watches_runs(model):
                           "live": "training", "log": "stopped"}, states
         assert "run.json" in runs["bad"]["error"]
         assert "log.jsonl" in runs["log"]["error"]
-        assert runs[odd]["broken_lines"] == 5, runs[odd]
+        assert runs[odd]["broken_lines"] == 6, runs[odd]
         assert runs[odd]["iteration"] == 4 and runs[odd]["loss"] is None
         assert runs[odd]["best_error"] == 50 == runs[odd]["test_error"]
         one = server.json("/runs/" + urllib.parse.quote(odd))

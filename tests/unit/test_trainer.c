@@ -1292,6 +1292,70 @@ static void test_bad_resume(void **state)
     rn_free(bytes);
 }
 
+/* Bad lines between good ones, as a bad disk leaves them, take no good ones
+ * along when a run goes on; and are told of. */
+static void hear_passed(void *user, const char *text)
+{
+    *(int *)user += strstr(text, "log.jsonl': 3 of 6 lines are none of a log "
+                                 "and passed over, the first is line 2") != NULL;
+}
+
+static void test_bad_lines_stay_alone(void **state)
+{
+    static const char bad[] = "garbage\n\0\0\0\n{\"iteration\": 49}\n";
+    struct rn_train_options o = constant_run("bad-lines", 12);
+    const struct rn_resume_options longer = {.iterations = 24};
+    struct rn_train_events events = {.message = hear_passed};
+    struct rn_error err = {0};
+    struct rn_run_state run;
+    struct rn_data_info info;
+    struct rn_data *data;
+    const char *log;
+    uint8_t *bytes;
+    size_t size, first;
+    char *text;
+    int told = 0;
+
+    (void)state;
+    o.report_every = 4;
+    train(&o);
+    log = in_folder("bad-lines/log.jsonl");
+    read_whole(log, &bytes, &size);
+    first = (size_t)(strchr((char *)bytes, '\n') + 1 - (char *)bytes);
+    text = malloc(size + sizeof(bad));
+    assert_non_null(text);
+    memcpy(text, bytes, first);
+    memcpy(text + first, bad, sizeof(bad) - 1);
+    memcpy(text + first + sizeof(bad) - 1, bytes + first, size - first);
+    assert_int_equal(rn_file_write(log, text, size + sizeof(bad) - 1, NULL), 0);
+    rn_free(bytes);
+    events.user = &told;
+    expect(rn_train_resume(o.out, &longer, &events, NULL, &err), RN_OK, &err,
+           "", "");
+    assert_int_equal(told, 1);
+    read_whole(log, &bytes, &size);
+    assert_memory_equal(bytes, text, first + sizeof(bad) - 1);
+    assert_non_null(strstr((char *)bytes + first + sizeof(bad) - 1,
+                           "{\"iteration\": 8,"));
+    rn_free(bytes);
+    free(text);
+    read_whole(in_folder("bad-lines/log.csv"), &bytes, &size);
+    for (int i = 4; i <= 24; i += 4) {
+        char line[8];
+
+        snprintf(line, sizeof(line), "\n%d,", i);
+        assert_non_null(strstr((char *)bytes, line));
+    }
+    rn_free(bytes);
+
+    assert_int_equal(rn_run_get(o.out, &run, &err), RN_OK);
+    assert_int_equal(rn_data_open(&data, DATA, NULL, &err), RN_OK);
+    rn_data_describe(data, &info);
+    rn_data_close(data);
+    assert_true(run.data_checksum == info.checksum);
+    assert_int_equal(run.data_rule, info.rule);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1299,6 +1363,7 @@ int main(void)
         cmocka_unit_test(test_stopped),
         cmocka_unit_test(test_finished_run_resumes_to_itself),
         cmocka_unit_test(test_recompute),
+        cmocka_unit_test(test_bad_lines_stay_alone),
         cmocka_unit_test(test_other_threads),
         cmocka_unit_test(test_learns),
         cmocka_unit_test(test_overfits),
