@@ -101,8 +101,19 @@ static double nice_next(double nice)
     return (digit < 1.5 ? 2 : digit < 3 ? 5 : 10) * power;
 }
 
+/* Beyond these powers of ten run out of numbers. */
+#define LOG_LEAST 1e-300
+#define LOG_MOST  1e300
+
+static double within(double value)
+{
+    return fmin(fmax(value, LOG_LEAST), LOG_MOST);
+}
+
 static void log_axis(double least, double most, double *min, double *max)
 {
+    least = within(least);
+    most = within(most);
     *min = nice_below(least);
     *max = nice_below(most);
     if (*max < most)
@@ -145,17 +156,20 @@ void rn_plot_between_y(struct rn_plot *plot, double least, double most,
 /* How far along an axis a value lies, 0 to 1. */
 static double along(double value, double min, double max, enum rn_axis axis)
 {
-    return axis == RN_AXIS_LINEAR
-               ? (value - min) / (max - min)
-               : log(fmax(value, min / 1e6) / min) / log(max / min);
+    return axis == RN_AXIS_LINEAR ? (value - min) / (max - min)
+                                  : (log(fmax(value, min / 1e6)) - log(min)) /
+                                        (log(max) - log(min));
 }
 
-/* An axis's number behind `value`. */
+/* An axis's number behind `value`; NaN, which is within no axis, where there is
+ * none: a step too small to be added. */
 static double after(double value, double step, enum rn_axis axis)
 {
-    return axis == RN_AXIS_LINEAR ? value + step
-           : axis == RN_AXIS_LOG  ? nice_next(value)
-                                  : 2 * value;
+    double next = axis == RN_AXIS_LINEAR ? value + step
+                  : axis == RN_AXIS_LOG  ? nice_next(value)
+                                         : 2 * value;
+
+    return next > value ? next : (double)NAN;
 }
 
 double rn_plot_x(const struct rn_plot *p, double x)
