@@ -324,11 +324,13 @@ static void print_text(const struct measured *m)
            r->images_per_second_median, r->rounds, r->images_per_second_min,
            r->images_per_second_max);
     if (r->ranks) {
-        printf("ranks      %d; a step takes %.4g ms: each computes for %.4g",
-               r->ranks, 1e3 * r->step_seconds,
-               1e3 * (r->step_seconds - r->wait_seconds));
-        printf(" and waits for %.4g (at most %.4g)\n", 1e3 * r->wait_seconds,
-               1e3 * r->wait_seconds_most);
+        printf("ranks      %d; a step takes %s ms", r->ranks,
+               text_figures(&t, 1e3 * r->step_seconds));
+        printf(": each computes for %s",
+               text_figures(&t, 1e3 * (r->step_seconds - r->wait_seconds)));
+        printf(" and waits for %s", text_figures(&t, 1e3 * r->wait_seconds));
+        printf(" (at most %s)\n",
+               text_figures(&t, 1e3 * r->wait_seconds_most));
         printf("sent       %s a step and rank\n",
                text_bytes(&t, r->sent_bytes_most));
     }

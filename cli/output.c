@@ -77,6 +77,12 @@ const char *text_count(struct text *t, uint64_t n)
     return t->at;
 }
 
+const char *text_figures(struct text *t, double value)
+{
+    snprintf(t->at, sizeof(t->at), fabs(value) < 1000 ? "%.4g" : "%.0f", value);
+    return t->at;
+}
+
 const char *text_bytes(struct text *t, uint64_t bytes)
 {
     static const char *const unit[] = {"B", "kB", "MB", "GB", "TB"};

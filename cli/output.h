@@ -24,6 +24,7 @@ struct text {
     char at[32];
 };
 const char *text_count(struct text *t, uint64_t n);     /* 269,722 */
+const char *text_figures(struct text *t, double value); /* %.4g, but 12346 */
 const char *text_bytes(struct text *t, uint64_t bytes); /* 1.23 GB */
 const char *text_seconds(struct text *t, double s);     /* 3 min 20 s */
 

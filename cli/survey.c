@@ -189,7 +189,7 @@ static void measure_batch(struct survey *s, struct net *net,
                           const struct rn_bench_result *r)
 {
     struct rn_bench_point *p = &net->point[net->row.n_points++];
-    struct text t;
+    struct text t, ms;
 
     *p = (struct rn_bench_point){.batch = r->batch,
                                  .images_per_second =
@@ -206,8 +206,9 @@ static void measure_batch(struct survey *s, struct net *net,
                                "included, idle power not taken off"
                              : "%s",
              r->energy);
-    say("%s: batch %d: %.4g ms an image, %s", net->name, p->batch,
-        1e3 / p->images_per_second, text_bytes(&t, p->bytes));
+    say("%s: batch %d: %s ms an image, %s", net->name, p->batch,
+        text_figures(&ms, 1e3 / p->images_per_second),
+        text_bytes(&t, p->bytes));
 }
 
 static void measure_net(struct survey *s, struct net *net,
@@ -276,13 +277,11 @@ static int report(struct survey *s, int count, struct rn_error *err)
 
 /* --------------------------------------------------------------- printing */
 
-static void cell(struct table *table, double value, const char *format)
+static void cell(struct table *table, double value)
 {
-    char text[40] = "";
+    struct text t;
 
-    if (isfinite(value))
-        snprintf(text, sizeof(text), format, value);
-    table_cell(table, "%s", text);
+    table_cell(table, "%s", isfinite(value) ? text_figures(&t, value) : "");
 }
 
 static void print_text(const struct survey *s)
@@ -304,13 +303,16 @@ static void print_text(const struct survey *s)
         int whole = n == (size_t)s->batches;
 
         table_cell(table, "%s", row->name);
-        cell(table, row->accuracy, "%.2f");
+        if (isfinite(row->accuracy))
+            table_cell(table, "%.2f", row->accuracy);
+        else
+            table_cell(table, "%s", "");
         table_cell(table, "%s", row->params ? text_count(&t, row->params) : "");
         table_cell(table, "%s", row->params ? text_count(&t, row->macs) : "");
-        cell(table, n ? 1e3 / p->images_per_second : (double)NAN, "%.4g");
-        cell(table, whole ? 1e3 / end->images_per_second : (double)NAN, "%.4g");
+        cell(table, n ? 1e3 / p->images_per_second : (double)NAN);
+        cell(table, whole ? 1e3 / end->images_per_second : (double)NAN);
         table_cell(table, "%s", end ? text_bytes(&t, end->bytes) : "");
-        cell(table, end ? end->joules_per_image : (double)NAN, "%.4g");
+        cell(table, end ? end->joules_per_image : (double)NAN);
     }
     table_print(table);
     printf("\nenergy     %s%s\nreport     %s/survey.html\n",

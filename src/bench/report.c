@@ -176,17 +176,19 @@ static void draw_circles(FILE *out, const struct rn_plot *plot,
 
     for (size_t i = 0; i < r->count; i++) {
         const struct rn_bench_net *net = &r->nets[i];
-        double macs = 1e-6 * (double)net->macs;
+        char macs[40], params[40];
 
         if (!has_circle(net))
             continue;
+        rn_format_count(macs, sizeof(macs), (double)net->macs);
+        rn_format_count(params, sizeof(params), (double)net->params);
         fputs("<g><title>", out);
         rn_text_xml(out, net->name);
-        rn_print(out, ": %.2f %%, %.4g M multiply-adds, %.4g M parameters",
-                 net->accuracy, macs, 1e-6 * (double)net->params);
+        rn_print(out, ": %.2f %%, %s multiply-adds, %s parameters",
+                 net->accuracy, macs, params);
         fputs("</title>", out);
-        rn_plot_circle(out, plot, macs, net->accuracy, radius_of(r, net),
-                       rn_plot_colour(i));
+        rn_plot_circle(out, plot, 1e-6 * (double)net->macs, net->accuracy,
+                       radius_of(r, net), rn_plot_colour(i));
         fputs("</g>\n", out);
     }
     for (size_t i = 0; i < r->count && names; i++) {
@@ -224,10 +226,13 @@ static void draw_net(FILE *out, const struct rn_plot *plot,
             break;
     rn_plot_line(out, plot, &line, rn_plot_colour(i), 1.8);
     for (size_t k = 0; k < line.count; k++) {
+        char text[40];
+
+        rn_format_figures(text, sizeof(text), line.at[k].y);
         fputs("<g><title>", out);
         rn_text_xml(out, net->name);
-        rn_print(out, ", batch %.0f: %.4g %s</title>", line.at[k].x,
-                 line.at[k].y, figure->unit);
+        rn_print(out, ", batch %.0f: %s %s</title>", line.at[k].x, text,
+                 figure->unit);
         rn_plot_circle(out, plot, line.at[k].x, line.at[k].y, 3.5,
                        rn_plot_colour(i));
         fputs("</g>\n", out);
@@ -373,10 +378,22 @@ static void print_csv(const void *what, FILE *out)
 
 static void cell(FILE *out, double value, const char *unit)
 {
-    fputs("<td>", out);
+    char text[40] = "";
+
     if (isfinite(value))
-        rn_print(out, "%.4g %s", value, unit);
-    fputs("</td>", out);
+        rn_format_figures(text, sizeof(text), value);
+    fprintf(out, "<td>%s%s%s</td>", text, *text ? " " : "", *text ? unit : "");
+}
+
+/* Of a network that could not be made, nothing. */
+static void count_cell(FILE *out, const struct rn_bench_net *net,
+                       uint64_t count)
+{
+    char text[40] = "";
+
+    if (net->params)
+        rn_format_count(text, sizeof(text), (double)count);
+    fprintf(out, "<td>%s</td>", text);
 }
 
 /* The batch that an image takes the least time in. */
@@ -401,8 +418,8 @@ static void net_row(FILE *out, const struct report *r, size_t i)
     rn_text_xml(out, net->name);
     fputs("</td>", out);
     cell(out, net->accuracy, "%");
-    cell(out, net->params ? 1e-6 * (double)net->params : (double)NAN, "M");
-    cell(out, net->params ? 1e-6 * (double)net->macs : (double)NAN, "M");
+    count_cell(out, net, net->params);
+    count_cell(out, net, net->macs);
     if (net->n_points) {
         const struct rn_bench_point *first = &net->points[0];
         const struct rn_bench_point *best = fastest(net);

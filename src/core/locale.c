@@ -3,6 +3,7 @@
  * compares words of ASCII. */
 #include "core/locale.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,6 +59,27 @@ int rn_print(FILE *out, const char *format, ...)
     va_end(args);
     rn_locale_end(before);
     return n;
+}
+
+void rn_format_figures(char *out, size_t size, double value)
+{
+    double most = fabs(value);
+
+    if (most >= 1000)
+        rn_format(out, size, "%.0f", value);
+    else if (most > 0 && most < 1e-4)
+        rn_format(out, size, "%.*f", 3 - (int)floor(log10(most)), value);
+    else
+        rn_format(out, size, "%.4g", value);
+}
+
+void rn_format_count(char *out, size_t size, double count)
+{
+    bool billions = count >= 1e9;
+    char text[350]; /* the largest of numbers has 309 digits */
+
+    rn_format_figures(text, sizeof(text), count / (billions ? 1e9 : 1e6));
+    rn_format(out, size, "%s %c", text, billions ? 'G' : 'M');
 }
 
 char rn_lower(char c)

@@ -24,6 +24,13 @@ int rn_format_list(char *out, size_t size, const char *format, va_list args);
 __attribute__((format(printf, 2, 3))) int rn_print(FILE *out,
                                                    const char *format, ...);
 
+/** Four digits that count, as "%.4g" has them, but never an exponent; from
+ *  1,000 on whole numbers. */
+void rn_format_figures(char *out, size_t size, double value);
+/** A count in millions, or billions, with their letter: "0.07461 M", "11.51 G".
+ */
+void rn_format_count(char *out, size_t size, double count);
+
 /** For libraries that do such things themselves: the calling thread's locale
  *  is C until it is put back. No function of the host's is called between. */
 locale_t rn_locale_begin(void);

@@ -23,7 +23,10 @@
 
 static void write_count(FILE *out, double count)
 {
-    if (count >= 1e9)
+    /* three digits, and with 1,000 and more no exponent */
+    if (count >= 999.5e9)
+        rn_print(out, "%.0f billion", count / 1e9);
+    else if (count >= 999.5e6)
         rn_print(out, "%.3g billion", count / 1e9);
     else if (count >= 1e5)
         rn_print(out, "%.3g million", count / 1e6);

@@ -64,13 +64,13 @@ static void train_error(const struct rn_report_input *in,
 static void parameters(const struct rn_report_input *in,
                        const struct rn_group *group, char *text, size_t size)
 {
-    rn_format(text, size, "%.4g M", first_of(in, group)->params / 1e6);
+    rn_format_count(text, size, first_of(in, group)->params);
 }
 
 static void multiply_adds(const struct rn_report_input *in,
                           const struct rn_group *group, char *text, size_t size)
 {
-    rn_format(text, size, "%.4g M", first_of(in, group)->macs / 1e6);
+    rn_format_count(text, size, first_of(in, group)->macs);
 }
 
 static void memory(const struct rn_report_input *in,

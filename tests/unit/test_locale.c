@@ -73,6 +73,36 @@ static void check_host(size_t i)
 
 /* ------------------------------------------------------------- functions */
 
+/* Never an exponent. */
+static void check_figures(void)
+{
+    static const struct {
+        double value;
+        const char *figures, *count;
+    } cases[] = {
+        {0, "0", "0 M"},
+        {-0.5, "-0.5", NULL},
+        {75.5, "75.5", "0.00007550 M"},
+        {0.00001234, "0.00001234", NULL},
+        {999.96, "1000", "0.001 M"},
+        {12345.6, "12346", "0.01235 M"},
+        {74610, "74610", "0.07461 M"},
+        {999960000, "999960000", "1000 M"},
+        {11513626624, "11513626624", "11.51 G"},
+        {1e16, "10000000000000000", "10000000 G"},
+    };
+    char text[40];
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        rn_format_figures(text, sizeof(text), cases[i].value);
+        assert_string_equal(text, cases[i].figures);
+        if (!cases[i].count)
+            continue;
+        rn_format_count(text, sizeof(text), cases[i].value);
+        assert_string_equal(text, cases[i].count);
+    }
+}
+
 static void check_functions(void)
 {
     struct rn_train_options o;
@@ -86,6 +116,7 @@ static void check_functions(void)
     assert_true(rn_number("0,25", &end) == 0 && *end == ',');
     assert_int_equal(rn_format(text, sizeof(text), "%g %.2f", 0.5, 1.25), 8);
     assert_string_equal(text, "0.5 1.25");
+    check_figures();
     assert_true(rn_same_word("INDEX.TIFF", "index.tiff"));
     assert_string_equal(rn_find_word("x/FASHION-I", "fashion-i"), "FASHION-I");
 
