@@ -5,6 +5,8 @@
 #include "core/locale.h"
 #include "study/study.h"
 
+#include <string.h>
+
 #define STATISTIC(name) \
     rn_group_statistic(in->runs, group, offsetof(struct rn_found, name))
 
@@ -33,10 +35,25 @@ static const struct rn_found *first_of(const struct rn_report_input *in,
     return &in->runs->at[group->members[0]];
 }
 
+/* "2 of 3"; "1 of 1, 2 runs of seed 1" where a run is there again. */
 static void finished(const struct rn_report_input *in,
                      const struct rn_group *group, char *text, size_t size)
 {
-    rn_format(text, size, "%zu of %zu", STATISTIC(seconds).count, group->count);
+    size_t seeds = 0;
+
+    for (size_t i = 0; i < group->count; i++)
+        seeds += rn_group_counts(in->runs, group, i);
+    rn_format(text, size, "%zu of %zu", STATISTIC(seconds).count, seeds);
+    for (size_t i = 0; i < group->count; i++) {
+        const json_t *options = in->runs->at[group->members[i]].options;
+        const json_t *seed = json_object_get(options, "seed");
+        size_t runs = rn_group_again(in->runs, group, i), used = strlen(text);
+
+        if (runs > 1 && rn_group_counts(in->runs, group, i))
+            rn_format(text + used, size - used,
+                      ", %zu runs of seed %" JSON_INTEGER_FORMAT, runs,
+                      json_integer_value(seed));
+    }
 }
 
 static void test_error(const struct rn_report_input *in,

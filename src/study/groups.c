@@ -218,6 +218,41 @@ void rn_groups_free(struct rn_groups *groups)
     *groups = (struct rn_groups){.count = 0};
 }
 
+/* Runs that do not tell their seeds are runs of different ones. */
+static bool same_seed(const struct rn_found *a, const struct rn_found *b)
+{
+    const json_t *x = json_object_get(a->options, "seed");
+    const json_t *y = json_object_get(b->options, "seed");
+
+    return x && y && json_equal((json_t *)x, (json_t *)y);
+}
+
+size_t rn_group_again(const struct rn_runs *runs, const struct rn_group *group,
+                      size_t member)
+{
+    const struct rn_found *own = &runs->at[group->members[member]];
+    size_t count = 0;
+
+    for (size_t i = 0; i < group->count; i++)
+        count += i == member || same_seed(own, &runs->at[group->members[i]]);
+    return count;
+}
+
+bool rn_group_counts(const struct rn_runs *runs, const struct rn_group *group,
+                     size_t member)
+{
+    const struct rn_found *own = &runs->at[group->members[member]];
+
+    for (size_t i = 0; i < group->count; i++) {
+        const struct rn_found *run = &runs->at[group->members[i]];
+
+        if (i != member && same_seed(own, run) &&
+            (run->finished == own->finished ? i < member : run->finished))
+            return false;
+    }
+    return true;
+}
+
 struct rn_statistic rn_group_statistic(const struct rn_runs *runs,
                                        const struct rn_group *group,
                                        size_t offset)
@@ -230,7 +265,8 @@ struct rn_statistic rn_group_statistic(const struct rn_runs *runs,
             const struct rn_found *run = &runs->at[group->members[i]];
             double value = *(const double *)((const char *)run + offset);
 
-            if (!run->finished || !isfinite(value))
+            if (!run->finished || !isfinite(value) ||
+                !rn_group_counts(runs, group, i))
                 continue;
             if (pass == 1) {
                 squares += (value - s.mean) * (value - s.mean);

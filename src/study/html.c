@@ -15,7 +15,7 @@ static void group_row(FILE *out, const struct rn_report_input *in, size_t g)
 {
     const struct rn_group *group = &in->groups->at[g];
     const struct rn_column *column;
-    char text[80];
+    char text[RN_CELL];
 
     fprintf(out,
             "<tr><td><span class=\"swatch\" style=\"background:%s\"></span>",

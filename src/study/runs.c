@@ -12,6 +12,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define LEVELS      4
 #define TEXT_LIMIT  ((size_t)1 << 20)
@@ -205,18 +206,44 @@ static const char *short_name(const struct search *s, const char *folder)
     return slash && slash[1] ? slash + 1 : folder;
 }
 
+/* Whether a link led to this folder before, which is told of. */
+static bool taken(const struct search *s, const char *folder,
+                  const struct stat *st)
+{
+    char message[600];
+
+    for (size_t i = 0; i < s->runs->count; i++) {
+        const struct rn_found *run = &s->runs->at[i];
+
+        if (run->inode != st->st_ino || run->device != st->st_dev)
+            continue;
+        rn_format(message, sizeof(message),
+                  "'%s' is the same folder as '%s' and left out", folder,
+                  run->name);
+        tell(s, message);
+        return true;
+    }
+    return false;
+}
+
 /* Only a lack of memory ends the search: a folder that cannot be read is told
  * of. */
 static int take_run(const struct search *s, const char *folder)
 {
+    struct stat st = {.st_ino = 0};
     struct rn_found run = {.train_error = (double)NAN,
                            .loss = (double)NAN,
                            .test_error = (double)NAN,
                            .test_loss = (double)NAN,
                            .best_error = (double)INFINITY};
     struct rn_runs *runs = s->runs;
-    int rc = read_description(&run, folder, s->err);
+    int rc;
 
+    if (stat(folder, &st) == 0 && taken(s, folder, &st))
+        return RN_OK;
+    run.device = st.st_dev;
+    run.inode = st.st_ino;
+    rc = read_description(&run, folder, s->err);
     if (rc == RN_OK)
         rc = read_log(&run, folder, s);
     if (rc == RN_OK)
@@ -241,17 +268,13 @@ static int take_run(const struct search *s, const char *folder)
 static int search(const struct search *s, const char *folder, int level);
 
 static int search_below(const struct search *s, const char *folder, int level,
-                        DIR *dir)
+                        struct dirent *const *entries, int count)
 {
-    struct dirent *entry;
     int rc = RN_OK;
 
-    while (rc == RN_OK && (entry = readdir(dir))) {
-        char *path;
+    for (int i = 0; i < count && rc == RN_OK; i++) {
+        char *path = rn_path_join(folder, entries[i]->d_name);
 
-        if (entry->d_name[0] == '.')
-            continue;
-        path = rn_path_join(folder, entry->d_name);
         if (!path)
             return rn_fail_memory(s->err, strlen(folder), "a file name");
         if (rn_is_folder(path))
@@ -261,12 +284,17 @@ static int search_below(const struct search *s, const char *folder, int level,
     return rc;
 }
 
+static int is_shown(const struct dirent *entry)
+{
+    return entry->d_name[0] != '.';
+}
+
 static int search(const struct search *s, const char *folder, int level)
 {
     char *path = rn_path_join(folder, "run.json");
+    struct dirent **entries;
     bool found;
-    DIR *dir;
-    int rc;
+    int count, rc;
 
     if (!path)
         return rn_fail_memory(s->err, strlen(folder), "a file name");
@@ -276,16 +304,19 @@ static int search(const struct search *s, const char *folder, int level)
         return take_run(s, folder);
     if (level == LEVELS)
         return RN_OK;
-    dir = opendir(folder);
-    if (!dir) {
+    /* by name: which of a folder's links counts is not chance */
+    count = scandir(folder, &entries, is_shown, versionsort);
+    if (count < 0) {
         rn_fail_errno(s->err, "read folder", folder);
         if (level == 0)
             return RN_ERR_IO;
         tell(s, s->err->msg);
         return RN_OK;
     }
-    rc = search_below(s, folder, level, dir);
-    closedir(dir);
+    rc = search_below(s, folder, level, entries, count);
+    for (int i = 0; i < count; i++)
+        free(entries[i]);
+    free(entries);
     return rc;
 }
 

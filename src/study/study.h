@@ -10,6 +10,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <sys/types.h>
 
 /* --------------------------------------------------------------- the file */
 
@@ -65,6 +66,8 @@ struct rn_found {
     struct rn_points train, test; /* error by iteration */
     json_t *records;              /* of layers, an array; NULL: none */
     json_t *text;                 /* run.json */
+    dev_t device;                 /* of the folder, with its inode: which */
+    ino_t inode;
 };
 
 struct rn_runs {
@@ -84,8 +87,18 @@ struct rn_groups {
     size_t count;
 };
 
+/** Whether a member, by its place in the group, stands for its seed: of several
+ *  runs of a seed, which are the same run again, the first finished one does.
+ */
+bool rn_group_counts(const struct rn_runs *runs, const struct rn_group *group,
+                     size_t member);
+
+/** How many members have this one's seed. */
+size_t rn_group_again(const struct rn_runs *runs, const struct rn_group *group,
+                      size_t member);
+
 /** Mean, standard deviation (NaN of fewer than two) and least of the group's
- *  finished runs; `count` of them. */
+ *  finished runs, one of each seed; `count` of them. */
 struct rn_statistic {
     double mean, deviation, least;
     size_t count;
@@ -134,6 +147,8 @@ struct rn_column {
     void (*cell)(const struct rn_report_input *in, const struct rn_group *group,
                  char *text, size_t size);
 };
+/** Room for a cell's text, or a title. */
+#define RN_CELL 200
 /** The i-th column behind the group's name; NULL past the last. */
 const struct rn_column *rn_report_column(size_t i);
 /** What they mean. */

@@ -74,7 +74,7 @@ static void markdown_group(FILE *out, const struct rn_report_input *in,
                            const struct rn_group *group)
 {
     const struct rn_column *column;
-    char text[80];
+    char text[RN_CELL];
 
     fputs("| ", out);
     markdown_text(out, group->label);
