@@ -4,6 +4,7 @@
 #include "core/count.h"
 #include "core/error.h"
 #include "core/json.h"
+#include "core/letters.h"
 #include "core/locale.h"
 #include "study/study.h"
 #include "train/run.h"
@@ -169,6 +170,97 @@ static void name_group(struct rn_group *group, const struct rn_groups *groups,
         describe(group, groups, runs, runs->at[group->members[0]].net);
 }
 
+/* What groups of one name may differ in, as texts, in this order: how the data
+ * are written, where they lie, the length. */
+static void data_format(const struct rn_found *run, char *text, size_t size)
+{
+    const json_t *data = json_object_get(run->text, "data");
+    const char *format = json_string_value(json_object_get(data, "format"));
+
+    rn_format(text, size, "%s", format ? format : "");
+}
+
+static void data_name(const struct rn_found *run, char *text, size_t size)
+{
+    const char *path = json_string_value(json_object_get(run->options, "data"));
+    const char *slash = path ? strrchr(path, '/') : NULL;
+
+    rn_format(text, size, "%s", slash ? slash + 1 : path ? path : "");
+    rn_text_whole(text);
+}
+
+static void length(const struct rn_found *run, char *text, size_t size)
+{
+    rn_format(text, size, "%ld iterations", run->iterations);
+}
+
+typedef void difference(const struct rn_found *run, char *text, size_t size);
+
+static difference *const differences[] = {data_format, data_name, length};
+
+/* Of a longer name of data the end is left out. */
+#define DIFFERENCE 40
+
+static const struct rn_found *first_of(const struct rn_groups *groups,
+                                       const struct rn_runs *runs, size_t g)
+{
+    return &runs->at[groups->at[g].members[0]];
+}
+
+/* ", 400 iterations" behind the labels that are equal, where that differs. */
+static void set_apart(struct rn_groups *groups, const struct rn_runs *runs,
+                      size_t from, difference *tell)
+{
+    const char *label = groups->at[from].label;
+    char own[DIFFERENCE], other[DIFFERENCE], same[sizeof(groups->at->label)];
+    bool differ = false;
+
+    tell(first_of(groups, runs, from), own, sizeof(own));
+    for (size_t g = from + 1; g < groups->count; g++) {
+        tell(first_of(groups, runs, g), other, sizeof(other));
+        differ |=
+            strcmp(groups->at[g].label, label) == 0 && strcmp(own, other) != 0;
+    }
+    if (!differ)
+        return;
+    rn_format(same, sizeof(same), "%s", label);
+    for (size_t g = from; g < groups->count; g++)
+        if (strcmp(groups->at[g].label, same) == 0) {
+            size_t used = strlen(same);
+
+            tell(first_of(groups, runs, g), other, sizeof(other));
+            rn_format(groups->at[g].label + used, sizeof(same) - used, "%s%s",
+                      *other ? ", " : "", other);
+        }
+}
+
+/* "resnet20 (2)": the second of that label. */
+static void number_equal(struct rn_groups *groups, size_t from)
+{
+    char same[sizeof(groups->at->label)];
+    int number = 1;
+
+    rn_format(same, sizeof(same), "%s", groups->at[from].label);
+    for (size_t g = from + 1; g < groups->count; g++)
+        if (strcmp(groups->at[g].label, same) == 0) {
+            size_t used = strlen(same);
+
+            rn_format(groups->at[g].label + used, sizeof(same) - used, " (%d)",
+                      ++number);
+        }
+}
+
+/* Groups that no option tells apart, but their data or their length, must not
+ * look like one. */
+static void tell_apart(struct rn_groups *groups, const struct rn_runs *runs)
+{
+    for (size_t i = 0; i < COUNT(differences); i++)
+        for (size_t g = 0; g < groups->count; g++)
+            set_apart(groups, runs, g, differences[i]);
+    for (size_t g = 0; g < groups->count; g++)
+        number_equal(groups, g);
+}
+
 /* ----------------------------------------------------------------- groups */
 
 static int join(struct rn_groups *groups, const struct rn_runs *runs,
@@ -205,6 +297,7 @@ int rn_groups_make(struct rn_groups *groups, const struct rn_runs *runs,
         rc = join(groups, runs, i, err);
     for (size_t g = 0; g < groups->count && rc == RN_OK; g++)
         name_group(&groups->at[g], groups, runs);
+    tell_apart(groups, runs);
     if (rc)
         rn_groups_free(groups);
     return rc;

@@ -77,7 +77,7 @@ struct rn_runs {
 
 /** Runs of one kind: the same options but for the seed. */
 struct rn_group {
-    char label[200];
+    char label[240];
     size_t *members; /* indices of rn_runs, in the order of their seeds */
     size_t count;
 };

@@ -172,6 +172,30 @@ static void a_seed_counts_once(void **state)
         "| resnet20 | 2 of 3, 3 runs of seed 1 | 9.00 ± 1.41 % | 8.00 % |");
 }
 
+/* ------------------------------------------------------------------ names */
+
+static void groups_of_one_name_are_told_apart(void **state)
+{
+    static const struct made runs[] = {
+        {.folder = "names/a", .data = "cifar", .checksum = "aa"},
+        {.folder = "names/b", .data = "part", .checksum = "bb"},
+        {.folder = "names/c", .data = "part", .checksum = "cc"},
+        {.folder = "names/d", .net = "resnet32"},
+        {.folder = "names/e", .net = "resnet32", .iterations = 200},
+        {.folder = "names/f", .net = "resnet44"},
+    };
+
+    (void)state;
+    MAKE(runs);
+    assert_int_equal(report("names", NULL).groups, 6);
+    has("names/report.md", "\n| resnet20, cifar |");
+    has("names/report.md", "\n| resnet20, part |");
+    has("names/report.md", "\n| resnet20, part (2) |");
+    has("names/report.md", "\n| resnet32, 100 iterations |");
+    has("names/report.md", "\n| resnet32, 200 iterations |");
+    has("names/report.md", "\n| resnet44 |");
+}
+
 /* ------------------------------------------------------------------- logs */
 
 /* A wrong iteration neither ends a run nor hides what comes after it. */
@@ -229,6 +253,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_linked_folder_is_one_run),
         cmocka_unit_test(a_seed_counts_once),
+        cmocka_unit_test(groups_of_one_name_are_told_apart),
         cmocka_unit_test(lines_beyond_the_run_are_none),
         cmocka_unit_test(broken_numbers_end),
         cmocka_unit_test(large_counts_have_no_exponent),
