@@ -10,13 +10,34 @@
 #define STATISTIC(name) \
     rn_group_statistic(in->runs, group, offsetof(struct rn_found, name))
 
-const char rn_report_note[] =
+static const char note[] =
     "Errors after the last iteration: mean ± standard deviation over seeds, "
-    "and "
-    "the least of them. Training errors are those of the last line of the log, "
-    "of images as augmented. Memory is what the network needs in training, "
-    "time "
-    "that of training alone, without tests.";
+    "and the least of them. Training errors are those of the last line of the "
+    "log, of images as augmented. Memory is what the network needs in "
+    "training, time that of training alone, without tests.";
+static const char mixed_note[] =
+    " Some errors are of test images, others of validation images held out of "
+    "training: these do not compare.";
+
+const char *rn_report_part(const struct rn_report_input *in)
+{
+    const char *part = in->runs->at[0].test_name;
+
+    for (size_t i = 1; i < in->runs->count; i++)
+        if (strcmp(in->runs->at[i].test_name, part) != 0)
+            return NULL;
+    return part;
+}
+
+static bool parts_differ(const struct rn_report_input *in)
+{
+    return !rn_report_part(in);
+}
+
+void rn_report_note(FILE *out, const struct rn_report_input *in)
+{
+    fprintf(out, "%s%s", note, parts_differ(in) ? mixed_note : "");
+}
 
 /* "7.51 ± 0.20 %" */
 static void spread(struct rn_statistic s, char *text, size_t size)
@@ -112,18 +133,37 @@ static void training(const struct rn_report_input *in,
         rn_format(text, size, "%.1f min", s.mean / 60);
 }
 
+static void part(const struct rn_report_input *in, const struct rn_group *group,
+                 char *text, size_t size)
+{
+    rn_format(text, size, "%s images", rn_group_part(in->runs, group));
+}
+
 static const struct rn_column columns[] = {
-    {"finished", finished},
-    {"test error", test_error},
-    {"best", least},
-    {"training error", train_error},
-    {"parameters", parameters},
-    {"multiply-adds", multiply_adds},
-    {"memory", memory},
-    {"training", training},
+    {"finished", .cell = finished},
+    {"error", .of_part = true, .cell = test_error},
+    {"best", .cell = least},
+    {"of", .wanted = parts_differ, .cell = part},
+    {"training error", .cell = train_error},
+    {"parameters", .cell = parameters},
+    {"multiply-adds", .cell = multiply_adds},
+    {"memory", .cell = memory},
+    {"training", .cell = training},
 };
 
-const struct rn_column *rn_report_column(size_t i)
+const struct rn_column *rn_report_column(const struct rn_report_input *in,
+                                         size_t i)
 {
-    return i < COUNT(columns) ? &columns[i] : NULL;
+    for (size_t k = 0; k < COUNT(columns); k++)
+        if ((!columns[k].wanted || columns[k].wanted(in)) && i-- == 0)
+            return &columns[k];
+    return NULL;
+}
+
+void rn_column_title(const struct rn_column *column,
+                     const struct rn_report_input *in, char *text, size_t size)
+{
+    const char *of = column->of_part ? rn_report_part(in) : NULL;
+
+    rn_format(text, size, "%s%s%s", of ? of : "", of ? " " : "", column->title);
 }

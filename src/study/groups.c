@@ -303,6 +303,12 @@ int rn_groups_make(struct rn_groups *groups, const struct rn_runs *runs,
     return rc;
 }
 
+const char *rn_group_part(const struct rn_runs *runs,
+                          const struct rn_group *group)
+{
+    return runs->at[group->members[0]].test_name;
+}
+
 void rn_groups_free(struct rn_groups *groups)
 {
     for (size_t g = 0; g < groups->count; g++)

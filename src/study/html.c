@@ -22,7 +22,7 @@ static void group_row(FILE *out, const struct rn_report_input *in, size_t g)
             rn_plot_colour(g));
     rn_text_xml(out, group->label);
     fputs("</td>", out);
-    for (size_t i = 0; (column = rn_report_column(i)); i++) {
+    for (size_t i = 0; (column = rn_report_column(in, i)); i++) {
         column->cell(in, group, text, sizeof(text));
         fprintf(out, "<td>%s</td>", text);
     }
@@ -32,18 +32,23 @@ static void group_row(FILE *out, const struct rn_report_input *in, size_t g)
 static void group_table(FILE *out, const struct rn_report_input *in)
 {
     const struct rn_column *column;
+    char text[RN_CELL];
 
     fputs("<div class=\"scroll\"><table><thead><tr><th>runs</th>", out);
-    for (size_t i = 0; (column = rn_report_column(i)); i++)
-        fprintf(out, "<th>%s</th>", column->title);
+    for (size_t i = 0; (column = rn_report_column(in, i)); i++) {
+        rn_column_title(column, in, text, sizeof(text));
+        fprintf(out, "<th>%s</th>", text);
+    }
     fputs("</tr></thead><tbody>\n", out);
     for (size_t g = 0; g < in->groups->count; g++)
         group_row(out, in, g);
-    fprintf(out, "</tbody></table></div>\n<p class=\"note\">%s</p>\n",
-            rn_report_note);
+    fputs("</tbody></table></div>\n<p class=\"note\">", out);
+    rn_report_note(out, in);
+    fputs("</p>\n", out);
 }
 
-static void run_row(FILE *out, const struct rn_found *run)
+static void run_row(FILE *out, const struct rn_report_input *in,
+                    const struct rn_found *run)
 {
     const json_t *seed = json_object_get(run->options, "seed");
 
@@ -56,6 +61,8 @@ static void run_row(FILE *out, const struct rn_found *run)
                  run->best_error);
     else
         fputs("<td></td><td></td>", out);
+    if (!rn_report_part(in))
+        fprintf(out, "<td>%s images</td>", run->test_name);
     if (isfinite(run->train_error))
         rn_print(out, "<td>%.2f %%</td>", run->train_error);
     else
@@ -70,13 +77,16 @@ static void run_row(FILE *out, const struct rn_found *run)
 
 static void run_table(FILE *out, const struct rn_report_input *in)
 {
-    fputs("<h2>Runs</h2>\n<div class=\"scroll\"><table><thead><tr><th>run</th>"
-          "<th>seed</th><th>iterations</th><th>test error</th>"
-          "<th>least on the way</th><th>training error</th><th>loss</th></tr>"
-          "</thead><tbody>\n",
-          out);
+    const char *part = rn_report_part(in);
+
+    fprintf(out,
+            "<h2>Runs</h2>\n<div class=\"scroll\"><table><thead><tr><th>run"
+            "</th><th>seed</th><th>iterations</th><th>%s%serror</th>"
+            "<th>least on the way</th>%s<th>training error</th><th>loss</th>"
+            "</tr></thead><tbody>\n",
+            part ? part : "", part ? " " : "", part ? "" : "<th>of</th>");
     for (size_t i = 0; i < in->runs->count; i++)
-        run_row(out, &in->runs->at[i]);
+        run_row(out, in, &in->runs->at[i]);
     fputs("</tbody></table></div>\n", out);
 }
 

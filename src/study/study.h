@@ -113,6 +113,9 @@ void rn_runs_free(struct rn_runs *runs);
 
 int rn_groups_make(struct rn_groups *groups, const struct rn_runs *runs,
                    struct rn_error *err);
+/** Which images the errors of a group's runs are of. */
+const char *rn_group_part(const struct rn_runs *runs,
+                          const struct rn_group *group);
 void rn_groups_free(struct rn_groups *groups);
 
 /** Of a member of struct rn_found that is a double, by its offset. */
@@ -140,9 +143,15 @@ bool rn_figure_shows(const struct rn_figure *figure,
 bool rn_figure_shows_any(const struct rn_figure *figure,
                          const struct rn_report_input *in);
 
+/** "test" or "validation", which the errors of all runs are of; NULL: of some
+ *  the one, of some the other. */
+const char *rn_report_part(const struct rn_report_input *in);
+
 /** A column of the tables of groups, for a page and for Markdown alike. */
 struct rn_column {
     const char *title;
+    bool of_part; /* the title begins with rn_report_part() */
+    bool (*wanted)(const struct rn_report_input *in); /* NULL: always */
     /** The cell's text; "": there is nothing to say. */
     void (*cell)(const struct rn_report_input *in, const struct rn_group *group,
                  char *text, size_t size);
@@ -150,9 +159,13 @@ struct rn_column {
 /** Room for a cell's text, or a title. */
 #define RN_CELL 200
 /** The i-th column behind the group's name; NULL past the last. */
-const struct rn_column *rn_report_column(size_t i);
+const struct rn_column *rn_report_column(const struct rn_report_input *in,
+                                         size_t i);
+/** Its title: "validation error". */
+void rn_column_title(const struct rn_column *column,
+                     const struct rn_report_input *in, char *text, size_t size);
 /** What they mean. */
-extern const char rn_report_note[];
+void rn_report_note(FILE *out, const struct rn_report_input *in);
 
 /* Each writes to a stream in memory, whose errors the caller looks at. */
 void rn_report_csv(FILE *out, const struct rn_report_input *in);

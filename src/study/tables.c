@@ -78,22 +78,25 @@ static void markdown_group(FILE *out, const struct rn_report_input *in,
 
     fputs("| ", out);
     markdown_text(out, group->label);
-    for (size_t i = 0; (column = rn_report_column(i)); i++) {
+    for (size_t i = 0; (column = rn_report_column(in, i)); i++) {
         column->cell(in, group, text, sizeof(text));
         fprintf(out, " | %s", text);
     }
     fputs(" |\n", out);
 }
 
-static void markdown_head(FILE *out)
+static void markdown_head(FILE *out, const struct rn_report_input *in)
 {
     const struct rn_column *column;
+    char text[RN_CELL];
 
     fputs("| runs ", out);
-    for (size_t i = 0; (column = rn_report_column(i)); i++)
-        fprintf(out, "| %s ", column->title);
+    for (size_t i = 0; (column = rn_report_column(in, i)); i++) {
+        rn_column_title(column, in, text, sizeof(text));
+        fprintf(out, "| %s ", text);
+    }
     fputs("|\n| --- ", out);
-    for (size_t i = 0; rn_report_column(i); i++)
+    for (size_t i = 0; rn_report_column(in, i); i++)
         fputs("| --- ", out);
     fputs("|\n", out);
 }
@@ -122,9 +125,11 @@ void rn_report_markdown(FILE *out, const struct rn_report_input *in)
     fputs("# ", out);
     markdown_text(out, in->title);
     fputs("\n\n", out);
-    markdown_head(out);
+    markdown_head(out, in);
     for (size_t g = 0; g < in->groups->count; g++)
         markdown_group(out, in, &in->groups->at[g]);
-    fprintf(out, "\n%s\n", rn_report_note);
+    putc('\n', out);
+    rn_report_note(out, in);
+    putc('\n', out);
     markdown_unfinished(out, in);
 }
