@@ -119,7 +119,8 @@ static void run_json(FILE *out, const struct rn_found *run)
 {
     fputs("{\"name\":", out);
     text_json(out, run->name);
-    fprintf(out, ",\"part\":\"%s\",\"train\":", run->test_name);
+    fprintf(out, ",\"part\":\"%s\",\"iterations\":%ld,\"train\":",
+            run->test_name, run->iterations);
     points_json(out, &run->train);
     fputs(",\"test\":", out);
     points_json(out, &run->test);
@@ -141,17 +142,39 @@ static void group_json(FILE *out, const struct rn_report_input *in, size_t g)
     fputs("]}", out);
 }
 
+/* {"group":0,"runs":[0,2]}: those of a group's runs that it shows. */
+static void shown_json(FILE *out, const struct rn_report_input *in,
+                       const struct rn_figure *figure, size_t g)
+{
+    const struct rn_group *group = &in->groups->at[g];
+    bool any = false;
+
+    fprintf(out, "{\"group\":%zu,\"runs\":[", g);
+    for (size_t i = 0; i < group->count; i++)
+        if (rn_figure_shows_run(figure, &in->runs->at[group->members[i]])) {
+            fprintf(out, "%s%zu", any ? "," : "", i);
+            any = true;
+        }
+    fputs("]}", out);
+}
+
 static void figure_json(FILE *out, const struct rn_report_input *in,
                         const struct rn_figure *figure)
 {
+    char axis[80];
     bool any = false;
 
     fputs("{\"title\":", out);
     text_json(out, figure->title);
-    fputs(",\"groups\":[", out);
+    rn_figure_axis(figure, in, axis, sizeof(axis));
+    fputs(",\"axis\":", out);
+    text_json(out, axis);
+    fputs(",\"shown\":[", out);
     for (size_t g = 0; g < in->groups->count; g++)
         if (rn_figure_shows(figure, in, g)) {
-            fprintf(out, "%s%zu", any ? "," : "", g);
+            if (any)
+                putc(',', out);
+            shown_json(out, in, figure, g);
             any = true;
         }
     fputs("]}", out);

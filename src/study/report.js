@@ -27,17 +27,20 @@
     return points.map(([x, y]) => [x, mean = mean === null ? y : weight * mean + (1 - weight) * y]);
   };
 
-  // All lines that are switched on: {label, run, kind, colour, width, points}.
-  const lines = (figure, state) => figure.groups.filter(g => state.on.has(g)).flatMap(g => {
-    const group = report.groups[g];
-    return group.runs.flatMap(run => [
-      {run: run.name, kind: "training", colour: group.colour, width: 0.9, points: smooth(run.train, state.smoothing)},
-      {run: run.name, kind: run.part, colour: group.colour, width: 2.4, points: run.test}]);
+  // All lines that are switched on: {run, kind, colour, length, width, points}.
+  const lines = (figure, state) => figure.shown.filter(s => state.on.has(s)).flatMap(shown => {
+    const group = report.groups[shown.group];
+    return shown.runs.map(i => group.runs[i]).flatMap(run => {
+      const common = {run: run.name, colour: group.colour, length: run.iterations};
+      return [{...common, kind: "training", width: 0.9, points: smooth(run.train, state.smoothing)},
+        {...common, kind: run.part, width: 2.4, points: run.test}];
+    });
   });
 
+  // Errors of the start of each run, by its own length, may lie above the axis.
   const scales = (all, state) => {
-    const x_max = most(all.flatMap(l => l.points.map(p => p[0])), 1);
-    const late = all.flatMap(l => l.points.filter(p => p[0] >= 0.04 * x_max && p[1] > 0).map(p => p[1]));
+    const x_max = most(all.map(l => l.length), 1);
+    const late = all.flatMap(l => l.points.filter(p => p[0] >= 0.04 * l.length && p[1] > 0).map(p => p[1]));
     const y_max = late.length ? Math.min(100, most(late, 0) * 1.02) : 100;
     const y_min = state.log ? Math.max(0.01, Math.min(y_max / 10, -most(late.map(y => -y), -100)) * 0.9) : 0;
     const place = state.log ? y => Math.log(Math.max(y, y_min) / y_min) / Math.log(y_max / y_min) : y => y / y_max;
@@ -59,7 +62,7 @@
 
   const number = v => String(Number(v.toPrecision(6)));
 
-  const axes = (svg, s, state) => {
+  const axes = (svg, figure, s, state) => {
     for (const y of marks(s, state)) {
       svg.append(element("path", {d: `M${BOX.left} ${s.y(y)}H${BOX.right}`, stroke: "#e5e7eb"}),
         element("text", {x: BOX.left - 9, y: s.y(y) + 4.5, "text-anchor": "end"}, number(y)));
@@ -70,7 +73,7 @@
     svg.append(
       element("text", {x: (BOX.left + BOX.right) / 2, y: BOX.bottom + 44, "text-anchor": "middle"}, "iterations"),
       element("text", {transform: `translate(22 ${(BOX.top + BOX.bottom) / 2}) rotate(-90)`, "text-anchor": "middle"},
-        "error, % (thin: training, bold: test)"),
+        figure.axis),
       element("path", {d: `M${BOX.left} ${BOX.top}V${BOX.bottom}H${BOX.right}`, fill: "none", stroke: "#6b7280"}));
   };
 
@@ -78,14 +81,18 @@
     const all = lines(figure, state), s = scales(all, state);
     svg.replaceChildren(element("title", {}, figure.title),
       element("rect", {width: BOX.width, height: BOX.height, fill: "#ffffff"}));
-    axes(svg, s, state);
+    axes(svg, figure, s, state);
+    const id = `inside-${report.figures.indexOf(figure)}`, clip = element("clipPath", {id});
+    clip.append(element("rect", {x: BOX.left, y: BOX.top - 1, width: BOX.right - BOX.left + 2, height: BOX.bottom - BOX.top + 2}));
+    const inside = element("g", {"clip-path": `url(#${id})`});
+    svg.append(clip, inside);
     for (const l of all) {
-      const inside = l.points.filter(p => p[1] <= s.y_max);
-      if (inside.length === 1)
-        svg.append(element("circle", {cx: s.x(inside[0][0]), cy: s.y(inside[0][1]), r: 1 + 1.5 * l.width, fill: l.colour}));
-      else if (inside.length)
-        svg.append(element("polyline", {fill: "none", stroke: l.colour, "stroke-width": l.width, "stroke-linejoin": "round",
-          points: inside.map(p => `${s.x(p[0]).toFixed(1)},${s.y(p[1]).toFixed(1)}`).join(" ")}));
+      const [x, y] = l.points[0] || [0, Infinity];
+      if (l.points.length > 1)
+        inside.append(element("polyline", {fill: "none", stroke: l.colour, "stroke-width": l.width, "stroke-linejoin": "round",
+          points: l.points.map(p => `${s.x(p[0]).toFixed(1)},${s.y(p[1]).toFixed(1)}`).join(" ")}));
+      else if (y <= s.y_max)
+        svg.append(element("circle", {cx: s.x(x), cy: s.y(y), r: 1 + 1.5 * l.width, fill: l.colour}));
     }
     const dot = element("circle", {r: 4, fill: "none", stroke: "#111827", visibility: "hidden"});
     svg.append(dot);
@@ -96,6 +103,7 @@
   const nearest = (drawn, px, py) => {
     let best = null, least = 900;
     for (const line of drawn.all) for (const [x, y] of line.points) {
+      if (y > drawn.s.y_max) continue;
       const d = (drawn.s.x(x) - px) ** 2 + (drawn.s.y(y) - py) ** 2;
       if (d < least) { least = d; best = {line, x, y}; }
     }
@@ -112,7 +120,7 @@
 
   document.querySelectorAll("figure[data-figure]").forEach(place => {
     const figure = report.figures[Number(place.dataset.figure)];
-    const state = {on: new Set(figure.groups), log: false, smoothing: 0};
+    const state = {on: new Set(figure.shown), log: false, smoothing: 0};
     const svg = element("svg", {viewBox: `0 0 ${BOX.width} ${BOX.height}`, role: "img", "font-size": 13, fill: "#374151",
       "font-family": "Helvetica, Arial, sans-serif"});
     const controls = document.createElement("div"), value = document.createElement("div");
@@ -121,15 +129,16 @@
 
     controls.className = "controls";
     value.className = "value";
-    for (const g of figure.groups) {
+    for (const shown of figure.shown) {
+      const group = report.groups[shown.group];
       const button = document.createElement("button");
       button.type = "button";
-      button.textContent = report.groups[g].label;
-      button.style.setProperty("--colour", report.groups[g].colour);
+      button.textContent = group.label;
+      button.style.setProperty("--colour", group.colour);
       button.setAttribute("aria-pressed", "true");
       button.onclick = () => {
-        if (!state.on.delete(g)) state.on.add(g);
-        button.setAttribute("aria-pressed", String(state.on.has(g)));
+        if (!state.on.delete(shown)) state.on.add(shown);
+        button.setAttribute("aria-pressed", String(state.on.has(shown)));
         redraw();
       };
       controls.append(button);

@@ -135,9 +135,15 @@ struct rn_report_input {
 /** The figures of a report: the study's, or one of all runs. */
 const struct rn_figure *rn_report_figures(const struct rn_report_input *in,
                                           size_t *count);
-/** Whether a group's curves stand in a figure. */
+/** Whether a run's curves stand in a figure. */
+bool rn_figure_shows_run(const struct rn_figure *figure,
+                         const struct rn_found *run);
+/** Whether those of any run of a group do. */
 bool rn_figure_shows(const struct rn_figure *figure,
                      const struct rn_report_input *in, size_t group);
+/** What its axis says: which images the errors are of. */
+void rn_figure_axis(const struct rn_figure *figure,
+                    const struct rn_report_input *in, char *text, size_t size);
 
 /** Whether it shows any; a study that has only begun may not. */
 bool rn_figure_shows_any(const struct rn_figure *figure,

@@ -136,6 +136,15 @@ static void lacks(const char *name, const char *what)
         fail_msg("%s has '%s'", name, what);
 }
 
+static size_t count(const char *name, const char *what)
+{
+    size_t found = 0;
+
+    for (const char *c = text_of(name); (c = strstr(c, what)); c++)
+        found++;
+    return found;
+}
+
 /* ------------------------------------------------------------------ seeds */
 
 static void a_linked_folder_is_one_run(void **state)
@@ -196,6 +205,63 @@ static void groups_of_one_name_are_told_apart(void **state)
     has("names/report.md", "\n| resnet44 |");
 }
 
+/* ------------------------------------------------------------------ parts */
+
+static void errors_are_called_what_they_are_of(void **state)
+{
+    static const struct made runs[] = {
+        {.folder = "parts/v", .validation = 500},
+        {.folder = "parts/w", .validation = 500, .seed = 2},
+        {.folder = "parts/t"},
+    };
+
+    (void)state;
+    make_runs(runs, 2);
+    report("parts", NULL);
+    has("parts/report.md", "| validation error | best | training error |");
+    has("parts/report.html", "<th>validation error</th><th>least");
+    has("parts/report.html", "\"axis\":\"error, % (thin: training, bold: "
+                             "validation)\"");
+    has("parts/figure-1.svg", "bold: validation)");
+    lacks("parts/report.html", "test error");
+    make_run(&runs[2]);
+    report("parts", NULL);
+    has("parts/report.md", "| error | best | of | training error |");
+    has("parts/report.md", "| validation images |");
+    has("parts/report.md", "| test images |");
+    has("parts/report.md", "these do not compare.");
+    has("parts/report.html", "<td>test images</td>");
+    has("parts/figure-1.svg", "bold: test or validation)");
+}
+
+/* ---------------------------------------------------------------- figures */
+
+static void figures_draw_the_runs_they_name(void **state)
+{
+    static const struct made runs[] = {
+        {.folder = "figures/resnet20-seed1", .seed = 1},
+        {.folder = "figures/resnet20-seed2", .seed = 2},
+        {.folder = "figures/resnet20-seed3", .seed = 3},
+    };
+    static const char text[] = "net = resnet20\nseed = 1 | 2 | 3\n"
+                               "name = {net}-seed{seed}\n"
+                               "figure = One: *-seed1\nfigure = All: *\n";
+    struct rn_error err = {0};
+    struct rn_study *study;
+
+    (void)state;
+    MAKE(runs);
+    write_file("figures.conf", text, sizeof(text) - 1);
+    if (rn_study_read(&study, in_folder("figures.conf"), &err))
+        fail_msg("%s", err.msg);
+    report("figures", study);
+    rn_study_destroy(study);
+    assert_int_equal(count("figures/figure-1.svg", "<polyline"), 2);
+    assert_int_equal(count("figures/figure-2.svg", "<polyline"), 6);
+    has("figures/report.html", "\"shown\":[{\"group\":0,\"runs\":[0]}]");
+    has("figures/report.html", "\"shown\":[{\"group\":0,\"runs\":[0,1,2]}]");
+}
+
 /* ------------------------------------------------------------------- logs */
 
 /* A wrong iteration neither ends a run nor hides what comes after it. */
@@ -254,6 +320,8 @@ int main(void)
         cmocka_unit_test(a_linked_folder_is_one_run),
         cmocka_unit_test(a_seed_counts_once),
         cmocka_unit_test(groups_of_one_name_are_told_apart),
+        cmocka_unit_test(errors_are_called_what_they_are_of),
+        cmocka_unit_test(figures_draw_the_runs_they_name),
         cmocka_unit_test(lines_beyond_the_run_are_none),
         cmocka_unit_test(broken_numbers_end),
         cmocka_unit_test(large_counts_have_no_exponent),
