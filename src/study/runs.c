@@ -54,14 +54,15 @@ static void describe(struct rn_found *run)
 {
     const json_t *network = json_object_get(run->text, "network");
     const json_t *data = json_object_get(run->text, "data");
-
     run->options = json_object_get(run->text, "options");
     run->net = text_of(network, "net");
     run->data = text_of(data, "checksum");
     run->params = number_of(network, "params");
     run->macs = number_of(network, "macs");
     run->memory = number_of(network, "train_bytes");
-    run->batch = count_of(run->options, "batch");
+    run->images = count_of(run->options, "batch");
+    if (count_of(run->options, "accumulate") > 1)
+        run->images *= count_of(run->options, "accumulate");
     run->iterations = count_of(run->text, "iterations");
     run->test_name = number_of(data, "validation") > 0 ? "validation" : "test";
 }
@@ -116,9 +117,8 @@ static bool take_report(struct rn_found *run, const struct rn_log_entry *line)
     double tested = real_of(line->object, "test_error");
 
     if (speed > 0)
-        run->seconds +=
-            (double)(line->iteration - run->iteration) * (double)run->batch /
-            speed;
+        run->seconds += (double)(line->iteration - run->iteration) *
+                        (double)run->images / speed;
     run->iteration = line->iteration;
     run->train_error = real_of(line->object, "train_error");
     run->loss = real_of(line->object, "loss");

@@ -50,13 +50,13 @@ struct rn_study {
 
 /** A run folder, as far as it can be read. */
 struct rn_found {
-    char *name;                  /* of the folder, below the study's */
-    json_t *options;             /* of run.json */
-    const char *net;             /* borrowed of run.json, as what follows */
-    const char *data;            /* checksum */
-    const char *test_name;       /* "test" or "validation" */
-    double params, macs, memory; /* 0: not known */
-    long batch;
+    char *name;                   /* of the folder, below the study's */
+    json_t *options;              /* of run.json */
+    const char *net;              /* borrowed of run.json, as what follows */
+    const char *data;             /* checksum */
+    const char *test_name;        /* "test" or "validation" */
+    double params, macs, memory;  /* 0: not known */
+    long images;                  /* of a step: a batch, or several */
     long iteration, iterations;   /* of the log's last line, of all */
     bool finished;                /* all, or as many as `patience` left */
     double train_error, loss;     /* of the log's last line; NaN: none yet */

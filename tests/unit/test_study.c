@@ -264,6 +264,21 @@ static void figures_draw_the_runs_they_name(void **state)
 
 /* ------------------------------------------------------------------- logs */
 
+/* 100 iterations of 128 images, 1,000 a second, and of four such batches. */
+static void time_is_that_of_all_batches(void **state)
+{
+    static const struct made runs[] = {
+        {.folder = "time/a"},
+        {.folder = "time/b", .accumulate = 4},
+    };
+
+    (void)state;
+    MAKE(runs);
+    report("time", NULL);
+    has("time/report.csv", ",12.8\n");
+    has("time/report.csv", ",51.2\n");
+}
+
 /* A wrong iteration neither ends a run nor hides what comes after it. */
 static void lines_beyond_the_run_are_none(void **state)
 {
@@ -322,6 +337,7 @@ int main(void)
         cmocka_unit_test(groups_of_one_name_are_told_apart),
         cmocka_unit_test(errors_are_called_what_they_are_of),
         cmocka_unit_test(figures_draw_the_runs_they_name),
+        cmocka_unit_test(time_is_that_of_all_batches),
         cmocka_unit_test(lines_beyond_the_run_are_none),
         cmocka_unit_test(broken_numbers_end),
         cmocka_unit_test(large_counts_have_no_exponent),
