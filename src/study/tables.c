@@ -60,14 +60,16 @@ void rn_report_csv(FILE *out, const struct rn_report_input *in)
 
 /* -------------------------------------------------------------- report.md */
 
-/* A cell of a Markdown table must not have bars. */
+/* A name may have bars, which would end a cell, and what would be a tag, a link
+ * or emphasis. */
 static void markdown_text(FILE *out, const char *text)
 {
-    for (; *text; text++)
-        if (*text == '|')
-            fputs("\\|", out);
-        else if (*text != '\n' && *text != '\r')
+    for (; *text; text++) {
+        if (strchr("\\|<>[]*`", *text))
+            putc('\\', out);
+        if (*text != '\n' && *text != '\r')
             putc(*text, out);
+    }
 }
 
 static void markdown_group(FILE *out, const struct rn_report_input *in,

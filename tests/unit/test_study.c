@@ -205,6 +205,16 @@ static void groups_of_one_name_are_told_apart(void **state)
     has("names/report.md", "\n| resnet44 |");
 }
 
+static void names_are_text(void **state)
+{
+    static const struct made run = {.folder = "text/a", .net = "<b>|[x](y)`*"};
+
+    (void)state;
+    make_run(&run);
+    report("text", NULL);
+    has("text/report.md", "\n| \\<b\\>\\|\\[x\\](y)\\`\\* |");
+}
+
 /* ------------------------------------------------------------------ parts */
 
 static void errors_are_called_what_they_are_of(void **state)
@@ -335,6 +345,7 @@ int main(void)
         cmocka_unit_test(a_linked_folder_is_one_run),
         cmocka_unit_test(a_seed_counts_once),
         cmocka_unit_test(groups_of_one_name_are_told_apart),
+        cmocka_unit_test(names_are_text),
         cmocka_unit_test(errors_are_called_what_they_are_of),
         cmocka_unit_test(figures_draw_the_runs_they_name),
         cmocka_unit_test(time_is_that_of_all_batches),
