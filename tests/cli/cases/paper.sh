@@ -32,7 +32,20 @@ prepare paper --only fig7
 cut -d, -f1 paper/fig7-1-64000/responses.csv | uniq -c | awk '{print $1, $2}'
 grep -c '<polyline' paper/fig7-1-64000/responses.svg
 
+echo "## what no scale shortens: by a program that only tells what it is given"
+mkdir -p stub paper/fig6-1-64/resnet110-seed1
+printf '#!/bin/sh\necho "$@"\n' > stub/resnet
+chmod +x stub/resnet
+for scale in 1/64 1/40; do
+    for figure in fig6 fig7 whole deep; do
+        RN_BUILD=stub paper --scale $scale --only $figure | seconds
+    done
+done
+grep 'resnet110\|^iterations' paper/*-1-64.conf paper/fig6-1-40.conf paper/deep*.conf
+[ -e paper/whole-1-64 ] && echo "a run of 110 layers is linked to"
+
 echo "## arguments"
 paper --only fig4 2>&1 | tail -1 | sed 's/^[^:]*: //'
 paper --only fig2 2>&1 | tail -1 | sed 's/^[^:]*: //; s/ (choose.*//'
+paper --scale 1/0 2>&1 | tail -1 | sed 's/^[^:]*: //'
 paper --scale 2 2>&1 | tail -1 | sed 's/^[^:]*: //'
