@@ -54,6 +54,7 @@ static void describe(struct rn_found *run)
 {
     const json_t *network = json_object_get(run->text, "network");
     const json_t *data = json_object_get(run->text, "data");
+
     run->options = json_object_get(run->text, "options");
     run->net = text_of(network, "net");
     run->data = text_of(data, "checksum");
