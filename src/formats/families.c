@@ -21,7 +21,7 @@ struct pair {
     const struct rn_graph *from;
     uint64_t *own_sums, *from_sums; /* by node */
     int *like;                      /* by node of own */
-    int *norm; /* by convolution of own: the other's batch norm, or NONE */
+    int *norm; /* by batch norm of own: the other's, or NONE */
 };
 
 /* ------------------------------------------------------------------ inputs */
@@ -136,7 +136,7 @@ static bool match_node(struct pair *p, int v)
     if (is_norm(p->own, v)) {
         bool there = is_norm(p->from, like);
 
-        p->norm[own->input[0]] = there ? like : NONE;
+        p->norm[v] = there ? like : NONE;
         return set_like(p, own->input[0], there ? from->input[0] : like);
     }
     return own->op == from->op && match_inputs(p, own, from);
@@ -215,7 +215,7 @@ static bool copy_norm(struct pair *p, int own, int from)
 /* The batch norm of a convolution; a bias before it lowers the mean. */
 static bool adopt_norm(struct pair *p, int v)
 {
-    int conv = p->own->nodes[v].input[0], from = p->norm[conv];
+    int conv = p->own->nodes[v].input[0], from = p->norm[v];
     const struct rn_param *bias = param(p->from, p->like[conv], RN_P_BIAS);
     struct rn_param *mean = param(p->own, v, RN_P_MEAN);
 
@@ -250,8 +250,27 @@ static void copy_quant(struct pair *p, int v)
     if (rn_operation_of(own->op)->idle)
         return;
     own->quant = p->from->nodes[p->like[v]].quant;
-    if (is_norm(p->own, v) && p->norm[own->input[0]] == NONE)
+    if (is_norm(p->own, v) && p->norm[v] == NONE)
         p->own->nodes[own->input[0]].quant = (struct rn_quant){0, 0};
+}
+
+/* Whether nothing but batch norms, which take its bias in, reads a convolution.
+ */
+static bool only_norms_read(const struct rn_graph *g, int v)
+{
+    for (size_t i = (size_t)v + 1; i < g->n_nodes; i++)
+        if (rn_node_reads(&g->nodes[i], v) &&
+            g->nodes[i].op != RN_OP_BATCH_NORM)
+            return false;
+    return v != g->output;
+}
+
+static bool is_zero(const struct rn_param *p)
+{
+    for (size_t i = 0; i < p->count; i++)
+        if (p->data[i] != 0)
+            return false;
+    return true;
 }
 
 static bool adopt_node(struct pair *p, int v)
@@ -267,6 +286,8 @@ static bool adopt_node(struct pair *p, int v)
 
         if (to && from && !copy(to, from))
             return false;
+        if (!to && from && !is_zero(from) && !only_norms_read(p->own, v))
+            return false; /* ours has no place for it */
         if (to && !from)
             fill(to, 0);
     }

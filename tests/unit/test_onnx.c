@@ -222,9 +222,10 @@ static void networks_come_back(void **state)
     }
 }
 
-/* The same network with batch norm in the convolutions, as exporters have
- * it. */
-static struct rn_graph *folded(const struct rn_graph *g)
+/* The same network with batch norm in the convolutions, as exporters have it;
+ * or with a bias in the convolution of that name. */
+static struct rn_graph *retold(const struct rn_graph *g, bool fold,
+                               const char *biased)
 {
     struct rn_graph *out = rn_graph_create();
     int *place = calloc(g->n_nodes, sizeof(*place));
@@ -239,9 +240,10 @@ static struct rn_graph *folded(const struct rn_graph *g)
         if (n->op == RN_OP_INPUT)
             place[i] = rn_graph_input(out, n->shape);
         else if (n->op == RN_OP_CONV)
-            place[i] = rn_graph_conv(out, a, name, n->shape.c, n->window, true);
+            place[i] = rn_graph_conv(out, a, name, n->shape.c, n->window,
+                                     fold || strcmp(n->name, biased) == 0);
         else if (n->op == RN_OP_BATCH_NORM)
-            place[i] = a;
+            place[i] = fold ? a : rn_graph_batch_norm(out, a, name);
         else if (n->op == RN_OP_RELU)
             place[i] = rn_graph_relu(out, a, name);
         else if (n->op == RN_OP_ADD) /* the other way round */
@@ -269,7 +271,7 @@ static void folded_batch_norm_becomes_neutral(void **state)
 
     (void)state;
     OK(rn_model_create(&model, "resnet8", NULL, &err));
-    struct rn_graph *g = folded(model->graph);
+    struct rn_graph *g = retold(model->graph, true, "");
     for (size_t i = 0; i < g->n_params; i++)
         for (size_t k = 0; k < g->params[i].count; k++)
             g->params[i].data[k] = number(&seed);
@@ -295,6 +297,62 @@ static void folded_batch_norm_becomes_neutral(void **state)
     OK(rn_family_find(&spec, &own, g, &err));
     assert_null(own);
     rn_graph_destroy(g);
+    rn_model_destroy(model);
+}
+
+static void scale_first_bias(struct rn_graph *g, float factor)
+{
+    size_t i = 0;
+
+    while (g->params[i].kind != RN_PARAM_BIAS)
+        i++;
+    for (size_t k = 0; k < g->params[i].count; k++)
+        g->params[i].data[k] *= factor;
+}
+
+/* A bias where our convolution has none goes into the batch norm that alone
+ * reads it. Elsewhere the graph stays what it is, unless all of it is zero. */
+static void biases_are_not_lost(void **state)
+{
+    static const struct {
+        const char *biased;
+        float factor;
+        bool known;
+    } cases[] = {
+        {"layer1.0.conv1", 1, true},
+        {"layer1.0.conv2", 1, false},
+        {"layer2.0.downsample.0", 1, false},
+        {"conv1", 1, false}, /* an addition reads it, too */
+        {"conv1", 0, true},
+    };
+    const struct rn_net_options options = {.height = 8, .width = 8};
+    float picture[3 * 8 * 8], want[10], got[10];
+    struct rn_model *model;
+    struct rn_error err = {0};
+    uint32_t seed = 7;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(picture); i++)
+        picture[i] = number(&seed);
+    OK(rn_model_create(&model, "wrn-10-1", &options, &err));
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct rn_graph *g = retold(model->graph, false, cases[i].biased), *own;
+        struct rn_net_spec spec;
+
+        make_up(g);
+        scale_first_bias(g, cases[i].factor);
+        OK(rn_family_find(&spec, &own, g, &err));
+        if ((own != NULL) != cases[i].known)
+            fail_msg("a bias of '%s', times %g: %s", cases[i].biased,
+                     (double)cases[i].factor, own ? "taken" : "not taken");
+        run(g, picture, want);
+        if (own)
+            run(own, picture, got);
+        for (int k = 0; k < 10 && own; k++)
+            if (!(fabsf(got[k] - want[k]) <= 1e-4f * (1 + fabsf(want[k]))))
+                fail_msg("a bias of '%s': logit %d is %g, expected %g",
+                         cases[i].biased, k, (double)got[k], (double)want[k]);
+    }
     rn_model_destroy(model);
 }
 
@@ -2414,6 +2472,7 @@ int main(void)
         cmocka_unit_test(numbers_are_read_packed_or_not),
         cmocka_unit_test(networks_come_back),
         cmocka_unit_test(folded_batch_norm_becomes_neutral),
+        cmocka_unit_test(biases_are_not_lost),
         cmocka_unit_test(other_graphs_come_back),
         cmocka_unit_test(one_network_in_many_words),
         cmocka_unit_test(heads_come_back),
