@@ -404,6 +404,23 @@ static int every_function(struct rn_graph *g, int x)
                                0.3f);
 }
 
+/* Linear layers whose readers take pictures: squeeze and excitation, and others
+ * behind that. */
+static int read_as_pictures(struct rn_graph *g, int x)
+{
+    int squeezed = rn_graph_global_avg_pool(g, x, "squeeze"), a, b;
+
+    a = rn_graph_relu(g, rn_graph_linear(g, squeezed, "fc1", 3), "fc1.relu");
+    a = rn_graph_linear(g, a, "fc2", 3);
+    x = rn_graph_multiply(g, x, rn_graph_sigmoid(g, a, "gate"), "excited");
+    b = rn_graph_linear(g, squeezed, "fc3", 3);
+    b = rn_graph_prelu(g, b, "fc3.prelu");
+    a = rn_graph_add(g, a, squeezed, "sum");
+    a = rn_graph_concat(g, a, rn_graph_concat(g, b, squeezed, "two"), "three");
+    a = rn_graph_linear(g, a, "fc4", 3);
+    return rn_graph_multiply(g, x, a, "again");
+}
+
 /* One of everything that networks of others have. */
 static struct rn_model *made_of_everything(void)
 {
@@ -447,6 +464,7 @@ static struct rn_model *made_of_everything(void)
     x = rn_graph_highway(g, rn_graph_concat(g, x, x, "halves"), x, "highway");
     x = rn_graph_maxout(g, x, "largest", 2);
     x = every_function(g, x);
+    x = read_as_pictures(g, x);
     x = rn_graph_avg_pool(g, x, "p2", &mean);
     x = rn_graph_avg_pool(g, x, "p3", &counted);
     x = rn_graph_softmax(g, x, "soft");
@@ -492,6 +510,90 @@ static void other_graphs_come_back(void **state)
     assert_memory_equal(a, b, sizeof(a));
     rn_model_destroy(back);
     rn_model_destroy(model);
+}
+
+/* Dimensions of what an operator makes of values of so many; 0 where it does
+ * not take these. The others take either, and keep them. */
+static int dimensions_made(struct rn_pb op, int dims)
+{
+    static const struct {
+        const char *op;
+        int from, to;
+    } rules[] = {
+        {"Conv", 4, 4},        {"PRelu", 4, 4},
+        {"LRN", 4, 4},         {"MaxPool", 4, 4},
+        {"AveragePool", 4, 4}, {"Pad", 4, 4},
+        {"Slice", 4, 4},       {"Gemm", 2, 2},
+        {"Unsqueeze", 2, 4},   {"GlobalAveragePool", 4, 4},
+    };
+
+    if (rn_pb_is(op, "Flatten"))
+        return 2;
+    for (size_t i = 0; i < COUNT(rules); i++)
+        if (rn_pb_is(op, rules[i].op))
+            return dims == rules[i].from ? rules[i].to : 0;
+    return dims;
+}
+
+/* What each operator of a file reads has as many dimensions as it takes, and
+ * several values as many as each other: ours do not tell, others do. Returns
+ * how many turn lists into pictures. */
+static int check_dimensions(const char *path)
+{
+    struct rn_onnx f = {0};
+    struct rn_error err = {0};
+    int turns = 0;
+
+    OK(rn_onnx_open(&f, path, &err));
+    int *dims = calloc(f.n_values, sizeof(*dims)); /* 0: a constant */
+    assert_non_null(dims);
+    dims[f.input] = 4;
+    for (size_t i = 0; i < f.n_nodes; i++) {
+        const struct rn_onnx_node *n = &f.nodes[i];
+        int own = 0;
+
+        for (uint32_t k = 0; k < n->inputs; k++) {
+            int read = dims[f.ends[n->first_input + k]];
+
+            if (own && read && read != own)
+                fail_msg("'%.*s' reads values of %d and of %d dimensions",
+                         (int)n->name.size, (const char *)n->name.at, own,
+                         read);
+            own = read ? read : own;
+        }
+        int made = own ? dimensions_made(n->op, own) : 0;
+        if (own && !made)
+            fail_msg("'%.*s' reads a value of %d dimensions", (int)n->name.size,
+                     (const char *)n->name.at, own);
+        for (uint32_t k = 0; k < n->outputs; k++)
+            dims[f.ends[n->first_output + k]] = made;
+        turns += rn_pb_is(n->op, "Unsqueeze");
+    }
+    assert_int_equal(dims[f.output], 2);
+    free(dims);
+    rn_onnx_close(&f);
+    return turns;
+}
+
+static void written_values_are_as_their_readers_want_them(void **state)
+{
+    static const char *const plain[] = {"resnet8", "se-resnet8", "vgg11",
+                                        "alexnet", "maxout",     "highway-19"};
+    const char *path = in_folder("dimensions.onnx");
+    struct rn_model *model = made_of_everything();
+    struct rn_error err = {0};
+
+    (void)state;
+    OK(rn_model_export(model, path, &err));
+    assert_int_equal(check_dimensions(path), 3); /* fc2, fc3, fc4 */
+    rn_model_destroy(model);
+    for (size_t i = 0; i < COUNT(plain); i++) {
+        OK(rn_model_create(&model, plain[i], NULL, &err));
+        OK(rn_model_export(model, path, &err));
+        if (check_dimensions(path))
+            fail_msg("%s has a list that is turned", plain[i]);
+        rn_model_destroy(model);
+    }
 }
 
 /* --------------------------------------------------------- files made by hand
@@ -2474,6 +2576,7 @@ int main(void)
         cmocka_unit_test(folded_batch_norm_becomes_neutral),
         cmocka_unit_test(biases_are_not_lost),
         cmocka_unit_test(other_graphs_come_back),
+        cmocka_unit_test(written_values_are_as_their_readers_want_them),
         cmocka_unit_test(one_network_in_many_words),
         cmocka_unit_test(heads_come_back),
         cmocka_unit_test(ends_not_understood_are_refused),

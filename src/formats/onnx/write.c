@@ -28,6 +28,7 @@ struct onnx_out {
     struct rn_pb_out pb;
     const struct rn_graph *g;
     bool quantized; /* some of its weights are in 8 bits */
+    bool *pictures; /* by value: who reads it wants rows and columns */
     int v;          /* node being written */
     char made[NAME_SIZE];
     const char *unknown; /* an attribute that no spelling is known of */
@@ -240,7 +241,8 @@ static const char *output_name(enum rn_output kind)
 /* Whether the value is all there is of the output: [batch,classes]. */
 static bool is_logits(const struct onnx_out *o, int v)
 {
-    return v == o->g->output && o->g->nodes[v].op == RN_OP_LINEAR;
+    return v == o->g->output && o->g->nodes[v].op == RN_OP_LINEAR &&
+           !o->pictures[v];
 }
 
 /* How a value is written in 8 bits; within a step of the plan, and where it is
@@ -377,19 +379,6 @@ static void put_batch_norm(struct onnx_out *o, const char *op)
 
     put_float(o, "epsilon", node_of(o)->eps);
     put_float(o, "momentum", 1 - node_of(o)->momentum);
-    rn_pb_end(&o->pb, at);
-}
-
-static void put_linear(struct onnx_out *o, const char *op)
-{
-    char flat[NAME_SIZE];
-
-    part_name(o, "flatten", flat);
-    put_flatten(o, value_name(o, node_of(o)->input[0]), flat);
-    size_t at = begin_node(o, op, node_of(o)->name, made_name(o));
-    put_input(o, flat);
-    put_params(o);
-    put_int(o, "transB", 1);
     rn_pb_end(&o->pb, at);
 }
 
@@ -679,6 +668,37 @@ static bool is_apart(const struct onnx_out *o, size_t param)
 /* ------------------------------------------------------------ more operators
  */
 
+/* Channels to pictures of one pixel. */
+static void put_unsqueeze(struct onnx_out *o, const char *from, const char *to)
+{
+    static const int64_t plane[] = {2, 3};
+    char axes[NAME_SIZE], name[NAME_SIZE];
+
+    put_list(o, "axes", COUNT(plane), plane, axes);
+    size_t at = begin_node(o, "Unsqueeze", part_name(o, "picture", name), to);
+    put_input(o, from);
+    put_input(o, axes);
+    rn_pb_end(&o->pb, at);
+}
+
+static void put_linear(struct onnx_out *o, const char *op)
+{
+    const bool picture = o->pictures[o->v];
+    char flat[NAME_SIZE], list[NAME_SIZE];
+
+    part_name(o, "flatten", flat);
+    part_name(o, "list", list);
+    put_flatten(o, value_name(o, node_of(o)->input[0]), flat);
+    size_t at =
+        begin_node(o, op, node_of(o)->name, picture ? list : made_name(o));
+    put_input(o, flat);
+    put_params(o);
+    put_int(o, "transB", 1);
+    rn_pb_end(&o->pb, at);
+    if (picture)
+        put_unsqueeze(o, list, made_name(o));
+}
+
 /* Slopes stand before rows and columns. */
 static void put_prelu(struct onnx_out *o, const char *op)
 {
@@ -880,47 +900,69 @@ static void put_nothing(struct onnx_out *o, const char *op)
     (void)o, (void)op;
 }
 
+/* What a value that the operator reads is to be. */
+enum dimensions {
+    PICTURES, /* [batch,c,h,w] */
+    EITHER,   /* or [batch,c], and then its own is that, too */
+    ANY,      /* it flattens what it reads */
+};
+
 struct writer {
     const char *op; /* theirs */
     void (*put)(struct onnx_out *o, const char *op);
+    enum dimensions reads;
 };
 
 /* A row for each operation, or this does not compile. */
 static const struct writer
     /* clang-format off */
-    write_input           = {NULL, put_nothing}, /* no operator makes it */
-    write_conv            = {"Conv", put_walked},
-    write_batch_norm      = {"BatchNormalization", put_batch_norm},
-    write_relu            = {"Relu", put_walked},
-    write_add             = {"Add", put_walked},
-    write_max_pool        = {"MaxPool", put_max_pool},
-    write_global_avg_pool = {"GlobalAveragePool", put_walked},
-    write_linear          = {"Gemm", put_linear},
-    write_subsample_pad   = {"Pad", put_subsample_pad},
-    write_avg_pool        = {"AveragePool", put_walked},
-    write_adaptive_avg_pool = {"AveragePool", put_adaptive},
-    write_concat          = {"Concat", put_channelwise},
-    write_multiply        = {"Mul", put_walked},
-    write_sigmoid         = {"Sigmoid", put_walked},
-    write_clip            = {"Clip", put_clip},
-    write_leaky_relu      = {"LeakyRelu", put_walked},
-    write_lrn             = {"LRN", put_walked},
-    write_activation      = {NULL, put_activation},
-    write_quantize        = {"QuantizeLinear", put_quantize},
-    write_prelu           = {"PRelu", put_prelu},
-    write_select          = {"Gather", put_select},
-    write_maxout          = {"Max", put_maxout},
-    write_softmax         = {"Softmax", put_channelwise},
-    write_zero_pad        = {"Pad", put_zero_pad},
-    write_dropout         = {"Dropout", put_dropout},
-    write_highway         = {"Add", put_highway},
-    write_log_softmax     = {"LogSoftmax", put_channelwise};
+    write_input           = {NULL, put_nothing, PICTURES}, /* no operator makes it */
+    write_conv            = {"Conv", put_walked, PICTURES},
+    write_batch_norm      = {"BatchNormalization", put_batch_norm, EITHER},
+    write_relu            = {"Relu", put_walked, EITHER},
+    write_add             = {"Add", put_walked, PICTURES},
+    write_max_pool        = {"MaxPool", put_max_pool, PICTURES},
+    write_global_avg_pool = {"GlobalAveragePool", put_walked, PICTURES},
+    write_linear          = {"Gemm", put_linear, ANY},
+    write_subsample_pad   = {"Pad", put_subsample_pad, PICTURES},
+    write_avg_pool        = {"AveragePool", put_walked, PICTURES},
+    write_adaptive_avg_pool = {"AveragePool", put_adaptive, PICTURES},
+    write_concat          = {"Concat", put_channelwise, PICTURES},
+    write_multiply        = {"Mul", put_walked, PICTURES},
+    write_sigmoid         = {"Sigmoid", put_walked, EITHER},
+    write_clip            = {"Clip", put_clip, EITHER},
+    write_leaky_relu      = {"LeakyRelu", put_walked, EITHER},
+    write_lrn             = {"LRN", put_walked, PICTURES},
+    write_activation      = {NULL, put_activation, EITHER},
+    write_quantize        = {"QuantizeLinear", put_quantize, EITHER},
+    write_prelu           = {"PRelu", put_prelu, PICTURES},
+    write_select          = {"Gather", put_select, EITHER},
+    write_maxout          = {"Max", put_maxout, EITHER},
+    write_softmax         = {"Softmax", put_channelwise, EITHER},
+    write_zero_pad        = {"Pad", put_zero_pad, PICTURES},
+    write_dropout         = {"Dropout", put_dropout, EITHER},
+    write_highway         = {"Add", put_highway, PICTURES},
+    write_log_softmax     = {"LogSoftmax", put_channelwise, EITHER};
 /* clang-format on */
 
 static const struct writer *const writers[] = {
 #define RN_OPERATION(NAME, name) [RN_OP_##NAME] = &write_##name,
 #include "graph/operations.def"
 };
+
+/* Which values are to have rows and columns, though a linear layer makes
+ * none. */
+static void find_pictures(struct onnx_out *o)
+{
+    for (size_t i = o->g->n_nodes; i-- > 0;) {
+        const struct rn_node *n = &o->g->nodes[i];
+        const enum dimensions reads = writers[n->op]->reads;
+        bool picture = reads == PICTURES || (reads == EITHER && o->pictures[i]);
+
+        for (int k = 0; k < n->n_inputs && picture; k++)
+            o->pictures[n->input[k]] = true;
+    }
+}
 
 /* The softmax or sigmoid that is behind the output. */
 static void put_last(struct onnx_out *o)
@@ -1046,13 +1088,18 @@ static void put_head(struct onnx_out *o, const char *description)
 int rn_onnx_write(const struct rn_model *model, const char *path,
                   struct rn_error *err)
 {
-    struct onnx_out o = {.g = model->graph,
-                         .quantized = rn_graph_is_quantized(model->graph)};
+    struct onnx_out o = {
+        .g = model->graph,
+        .quantized = rn_graph_is_quantized(model->graph),
+        .pictures = rn_alloc(model->graph->n_nodes, sizeof(*o.pictures))};
     char *description = NULL;
-    int rc = rn_model_text(&description, model, true, path, err);
+    int rc = o.pictures
+                 ? rn_model_text(&description, model, true, path, err)
+                 : rn_fail_memory(err, model->graph->n_nodes, "an ONNX model");
 
     if (rc)
-        return rc;
+        goto out;
+    find_pictures(&o);
     put_head(&o, description);
     rn_free(description);
     put_graph(&o, model);
@@ -1068,6 +1115,8 @@ int rn_onnx_write(const struct rn_model *model, const char *path,
                      path, o.pb.size);
     if (!rc)
         rc = rn_file_write(path, o.pb.bytes, o.pb.size, err);
+out:
     rn_free(o.pb.bytes);
+    rn_free(o.pictures);
     return rc;
 }
