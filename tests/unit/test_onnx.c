@@ -1438,6 +1438,11 @@ static const struct {
      "Mul v,k r;" MEAN},
     {"pictures that are resized first", "0,2,5,6", "Relu x r;" MEAN, "0,2,10,3",
      "Resize x,,,sizes r0;Relu r0 r;" MEAN},
+    {"the same by PyTorch", "0,2,5,6", "Relu x r;" MEAN, "0,2,10,3",
+     "Shape x s;Constant - p value_ints=[0];Constant - q value_ints=[2];"
+     "Slice s,p,q t;Constant - u value_ints=[5,6];Concat t,u v axis=0;"
+     "Gather s,p n;Identity x i;Resize i,,,v r0;Concat n,one_ k axis=0;"
+     "Relu r0 r;GlobalAveragePool r g;Reshape g,k f;Gemm f,w,b y transB=1"},
     {"the same by factors", "0,2,5,6", "Relu x r;" MEAN, "0,20,6,2",
      "Upsample x,factors u;" TO_FIRST("u", "c") "Relu c r;" MEAN},
     {"the larger and the smaller", FIRST,
@@ -2165,6 +2170,27 @@ static const struct {
      "Constant - s value_ints=[1,2,4,4];Relu x a;"
      "Resize a,,,s y",
      "resizes something else"},
+    {"a picture resized for one reader",
+     "Constant - s value_ints=[1,2,4,4];Resize x,,,s r;"
+     "GlobalAveragePool r a;GlobalMaxPool x b_;Add a,b_ y",
+     "resizes the picture that comes in, which 'b_' (GlobalMaxPool) reads"},
+    {"the same by another name",
+     "Constant - s value_ints=[1,2,4,4];Identity x i;Identity i k;"
+     "Resize i,,,s r;GlobalAveragePool r a;GlobalMaxPool k b_;Add a,b_ y",
+     "resizes the picture that comes in, which 'b_' (GlobalMaxPool) reads"},
+    {"a picture resized by its own sizes",
+     "Shape x s;Constant - two value_ints=[1,1,2,2];Mul s,two t;"
+     "Resize x,,,t r;GlobalAveragePool r y",
+     "resizes the picture that comes in, which 't' (Mul) reads"},
+    {"its columns before",
+     "Shape x s start=3;Constant - a value_ints=[1,2,4];Concat a,s t axis=0;"
+     "Resize x,,,t r;GlobalAveragePool r y",
+     "resizes the picture that comes in, which 't' (Concat) reads"},
+    {"its rows afterwards",
+     "Constant - s value_ints=[1,2,4,4];Resize x,,,s r;Shape x t;"
+     "Constant - a value_ints=[-1,2,4];Gather t,zero w_;Unsqueeze w_,axis0 u;"
+     "Concat a,u v axis=0;Reshape r,v q;GlobalAveragePool q y",
+     "resizes the picture that comes in, which 't' (Shape) reads"},
     {"a picture cropped",
      "Constant - s value_ints=[1,2,4,4];"
      "Resize x,,,s y coordinate_transformation_mode='tf_crop_and_resize'",

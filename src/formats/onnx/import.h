@@ -41,6 +41,8 @@ struct rn_onnx_value {
     const float *made;
     float same;
     const int64_t *list;
+    int plane; /* 1 + the place from which on it has rows and columns of the
+                  picture that comes in; 0: it has none */
     /* Of constants that are whole multiples of scales, -128 to 127 times:
      * these, one or as many as there are along an axis. NULL: of others. */
     const float *scales;
@@ -131,6 +133,9 @@ int rn_onnx_known(struct rn_onnx_import *in);
 /** RN_ERR_DATA: "'PATH': operator 'NAME' (Conv) MESSAGE". */
 __attribute__((format(printf, 2, 3))) int
 rn_onnx_fail(struct rn_onnx_import *in, const char *format, ...);
+/** An operator's name, or that of what it makes where it has none. */
+struct rn_pb rn_onnx_node_name(const struct rn_onnx_import *in,
+                               const struct rn_onnx_node *n);
 /** The i-th input; NULL when it is left out. */
 struct rn_onnx_value *rn_onnx_input(struct rn_onnx_import *in, uint32_t i);
 /** Input i, which must be of that kind. */

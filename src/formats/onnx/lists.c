@@ -160,6 +160,19 @@ static int64_t clamp(int64_t at, int64_t count)
     return at < 0 ? 0 : at > count ? count : at;
 }
 
+/* Rows and columns of the picture that comes in may still change. */
+static void mark_plane(struct rn_onnx_import *in,
+                       const struct rn_onnx_value *of, int64_t first,
+                       int64_t end)
+{
+    uint32_t made = in->file->ends[in->node->first_output];
+    int64_t plane = of->flat || of->rows_first ? 1 : 2;
+
+    if (of->kind == RN_ONNX_PICTURE && of->node == 0 && end > plane &&
+        made != RN_ONNX_NONE)
+        in->values[made].plane = 1 + (int)(first < plane ? plane - first : 0);
+}
+
 int rn_onnx_read_shape(struct rn_onnx_import *in)
 {
     struct rn_onnx_value v;
@@ -171,8 +184,11 @@ int rn_onnx_read_shape(struct rn_onnx_import *in)
     int n = rn_onnx_sizes_of(in, &v, sizes);
     int64_t first = clamp(rn_onnx_int(in, "start", 0), n);
     int64_t end = clamp(rn_onnx_int(in, "end", n), n);
-    return rn_onnx_output_list(in, 1, end > first ? (uint64_t)(end - first) : 0,
-                               sizes + first);
+    rc = rn_onnx_output_list(in, 1, end > first ? (uint64_t)(end - first) : 0,
+                             sizes + first);
+    if (!rc)
+        mark_plane(in, &v, first, end);
+    return rc;
 }
 
 int rn_onnx_read_gather(struct rn_onnx_import *in)

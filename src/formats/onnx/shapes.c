@@ -508,88 +508,6 @@ static int read_expand(struct rn_onnx_import *in)
     return RN_OK;
 }
 
-/* ------------------------------------------------------------------- resize */
-
-/* The sizes of a resized picture, [batch,c,h,w] or as it lies: from a list of
- * sizes, or of factors. */
-static int resized_sizes(struct rn_onnx_import *in,
-                         const struct rn_onnx_value *v,
-                         int64_t sizes[RN_TENSOR_DIMS])
-{
-    bool upsample = in->node->inputs <= 2;
-    const struct rn_onnx_value *list = rn_onnx_input(in, 3);
-    const struct rn_onnx_value *factors = rn_onnx_input(in, upsample ? 1 : 2);
-    float scales[RN_ONNX_DIMS];
-    int n = 0, rc = RN_OK;
-
-    if (list && list->count > 0) {
-        rc = rn_onnx_ints(in, "sizes", 3, sizes, RN_ONNX_DIMS, &n);
-        return rc || n == RN_ONNX_DIMS
-                   ? rc
-                   : rn_onnx_fail(in, "has sizes of no picture");
-    }
-    if (!factors || factors->kind != RN_ONNX_NUMBERS ||
-        factors->count != RN_ONNX_DIMS)
-        return rn_onnx_fail(in, "has no sizes that are known now");
-    rn_onnx_sizes_of(in, v, sizes);
-    rc = rn_onnx_load(in, factors, scales);
-    for (int i = 1; i < RN_ONNX_DIMS && !rc; i++) {
-        double size = (double)sizes[i] * (double)scales[i];
-
-        if (!(size >= 1 && size <= RN_ONNX_SIDE))
-            return rn_onnx_fail(in, "makes a picture of %g pixels", size);
-        sizes[i] = (int64_t)size;
-    }
-    return rc;
-}
-
-/* Whether it takes the whole picture and makes it those sizes. */
-static bool is_plain_resize(const struct rn_onnx_import *in)
-{
-    struct rn_onnx_attribute a;
-
-    if (rn_onnx_attribute(in->node, "coordinate_transformation_mode", &a) &&
-        rn_pb_is(a.text, "tf_crop_and_resize"))
-        return false;
-    if (rn_onnx_attribute(in->node, "keep_aspect_ratio_policy", &a) &&
-        !rn_pb_is(a.text, "stretch"))
-        return false;
-    return !rn_onnx_has(in, "axes");
-}
-
-/* A network that first resizes its pictures: they come in that size. Which
- * filter it has does not matter then, as people's pictures have any size and
- * are resized anyway. */
-static int read_resize(struct rn_onnx_import *in)
-{
-    struct rn_onnx_value *v;
-    int64_t sizes[RN_TENSOR_DIMS];
-    int rc = rn_onnx_expect(in, 0, RN_ONNX_PICTURE, &v);
-
-    if (!rc)
-        rc = rn_onnx_settle(in, v);
-    if (!rc && !is_plain_resize(in))
-        rc = rn_onnx_fail(in, "crops, keeps the aspect ratio, or names "
-                              "dimensions");
-    if (!rc && (in->g->n_nodes != 1 || v->flat))
-        rc = rn_onnx_fail(in, "resizes something else than the picture that "
-                              "comes in");
-    if (!rc)
-        rc = resized_sizes(in, v, sizes);
-    if (rc)
-        return rc;
-    struct rn_shape *s = &in->g->nodes[0].shape;
-    int64_t c = sizes[v->rows_first ? 3 : 1], h = sizes[v->rows_first ? 1 : 2],
-            w = sizes[v->rows_first ? 2 : 3];
-    if (c != s->c || h < 1 || h > RN_ONNX_SIDE || w < 1 || w > RN_ONNX_SIDE)
-        return rn_onnx_fail(in, "makes a picture of %lld x %lld x %lld",
-                            (long long)c, (long long)h, (long long)w);
-    s->h = (int)h;
-    s->w = (int)w;
-    rn_onnx_output(in, v);
-    return RN_OK;
-}
-
 static const struct {
     const char *op;
     rn_onnx_operator *read;
@@ -612,8 +530,8 @@ static const struct {
     {"Transpose", read_transpose},
     {"Slice", rn_onnx_read_slice},
     {"Expand", read_expand},
-    {"Resize", read_resize},
-    {"Upsample", read_resize},
+    {"Resize", rn_onnx_read_resize},
+    {"Upsample", rn_onnx_read_resize},
 };
 
 rn_onnx_operator *rn_onnx_shaper(struct rn_pb op)

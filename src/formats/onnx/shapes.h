@@ -21,7 +21,7 @@ int rn_onnx_settled_copy(struct rn_onnx_import *in, struct rn_onnx_value *out);
 rn_onnx_operator rn_onnx_read_constant, rn_onnx_read_constant_of_shape,
     rn_onnx_read_shape, rn_onnx_read_gather, rn_onnx_read_list_concat,
     rn_onnx_read_list_arithmetic;
-/* slices.c */
-rn_onnx_operator rn_onnx_read_slice;
+/* slices.c, resize.c */
+rn_onnx_operator rn_onnx_read_slice, rn_onnx_read_resize;
 
 #endif

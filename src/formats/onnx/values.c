@@ -14,17 +14,23 @@
 
 /* ---------------------------------------------------------------- failures */
 
-int rn_onnx_fail(struct rn_onnx_import *in, const char *format, ...)
+struct rn_pb rn_onnx_node_name(const struct rn_onnx_import *in,
+                               const struct rn_onnx_node *n)
 {
-    const struct rn_onnx_node *n = in->node;
-    struct rn_pb name = n->name;
-    char why[300];
-    va_list args;
     uint32_t output =
         n->outputs ? in->file->ends[n->first_output] : RN_ONNX_NONE;
 
-    if (name.size == 0 && output != RN_ONNX_NONE)
-        name = in->file->names[output];
+    return n->name.size == 0 && output != RN_ONNX_NONE ? in->file->names[output]
+                                                       : n->name;
+}
+
+int rn_onnx_fail(struct rn_onnx_import *in, const char *format, ...)
+{
+    const struct rn_onnx_node *n = in->node;
+    const struct rn_pb name = rn_onnx_node_name(in, n);
+    char why[300];
+    va_list args;
+
     va_start(args, format);
     rn_format_list(why, sizeof(why), format, args);
     va_end(args);
