@@ -441,6 +441,8 @@ static struct rn_model *made_of_everything(void)
                                       .count_padding = true};
     struct rn_pool_options most = {.window = RN_WINDOW(3, 3, 2, 0),
                                    .ceil = true};
+    struct rn_pool_options dilated = {
+        .window = {.kh = 2, .kw = 2, .stride = 1, .dilate_h = 1}};
     struct rn_lrn lrn = {5, 1e-1f, 0.75f, 1.5f};
     int x = rn_graph_input(g, (struct rn_shape){3, 16, 18}), y, z;
 
@@ -459,6 +461,8 @@ static struct rn_model *made_of_everything(void)
     x = rn_graph_prelu(g, x, "prelu");
     x = rn_graph_quantize(g, x, "bytes", 0.03f, 100, 0, 255);
     x = rn_graph_quantize(g, x, "signed", 0.04f, -5, -128, 127);
+    x = rn_graph_quantize(g, x, "words", 0.0003f, 40000, 0, 65535);
+    x = rn_graph_quantize(g, x, "signed words", 0.0004f, -500, -32768, 32767);
     x = rn_graph_select(g, x, "shuffle", 8, (struct rn_selection){0, 2, 4, 1});
     x = rn_graph_select(g, x, "flip", 6, (struct rn_selection){6, 6, -1, 0});
     x = rn_graph_highway(g, rn_graph_concat(g, x, x, "halves"), x, "highway");
@@ -467,6 +471,7 @@ static struct rn_model *made_of_everything(void)
     x = read_as_pictures(g, x);
     x = rn_graph_avg_pool(g, x, "p2", &mean);
     x = rn_graph_avg_pool(g, x, "p3", &counted);
+    x = rn_graph_avg_pool(g, x, "p4", &dilated);
     x = rn_graph_softmax(g, x, "soft");
     g->output = rn_graph_linear(g, x, "fc", 5);
     if (g->error.code)
@@ -592,6 +597,123 @@ static void written_values_are_as_their_readers_want_them(void **state)
         OK(rn_model_export(model, path, &err));
         if (check_dimensions(path))
             fail_msg("%s has a list that is turned", plain[i]);
+        rn_model_destroy(model);
+    }
+}
+
+/* A network of one layer, and what reads it. */
+static struct rn_model *made_of(int (*layer)(struct rn_graph *g, int x))
+{
+    struct rn_graph *g = rn_graph_create();
+    struct rn_net_spec spec;
+    int x = layer(g, rn_graph_input(g, (struct rn_shape){2, 5, 5}));
+
+    x = rn_graph_global_avg_pool(g, x, "pool");
+    g->output = rn_graph_linear(g, x, "fc", 3);
+    assert_int_equal(g->error.code, RN_OK);
+    rn_net_of_graph(&spec, "one", g);
+    struct rn_model *model = rn_model_wrap(&spec, g);
+    assert_non_null(model);
+    return model;
+}
+
+static int to_bytes(struct rn_graph *g, int x)
+{
+    return rn_graph_quantize(g, x, "bytes", 0.03f, 100, 0, 255);
+}
+
+static int to_words(struct rn_graph *g, int x)
+{
+    return rn_graph_quantize(g, x, "words", 0.03f, 100, 0, 65535);
+}
+
+static int to_signed_words(struct rn_graph *g, int x)
+{
+    return rn_graph_quantize(g, x, "words", 0.03f, 100, -32768, 32767);
+}
+
+static int to_four_bits(struct rn_graph *g, int x)
+{
+    return rn_graph_quantize(g, x, "few", 0.03f, 1, 0, 15);
+}
+
+static int to_half_zero(struct rn_graph *g, int x)
+{
+    return rn_graph_quantize(g, x, "half", 0.03f, 0.5f, 0, 255);
+}
+
+static int mean(struct rn_graph *g, int x)
+{
+    return rn_graph_avg_pool(
+        g, x, "mean",
+        &(struct rn_pool_options){.window = RN_WINDOW(2, 2, 1, 0)});
+}
+
+static int dilated_mean(struct rn_graph *g, int x)
+{
+    return rn_graph_avg_pool(
+        g, x, "mean",
+        &(struct rn_pool_options){
+            .window = {.kh = 2, .kw = 2, .stride = 1, .dilate_w = 1}});
+}
+
+static int gelu(struct rn_graph *g, int x)
+{
+    return rn_graph_activation(g, x, "gelu", RN_FUNCTION_GELU, 0, 0);
+}
+
+/* Files are of the oldest version that has all their operators. */
+static void versions_have_what_is_written(void **state)
+{
+    static const struct {
+        const char *what;
+        int (*layer)(struct rn_graph *g, int x);
+        int64_t opset;
+    } cases[] = {
+        {"bytes", to_bytes, 17},
+        {"words", to_words, 21},
+        {"signed words", to_signed_words, 21},
+        {"mean", mean, 17},
+        {"dilated mean", dilated_mean, 19},
+        {"gelu", gelu, 20},
+    };
+    const char *path = in_folder("version.onnx");
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct rn_model *model = made_of(cases[i].layer);
+        struct rn_onnx f = {0};
+        struct rn_error err = {0};
+
+        OK(rn_model_export(model, path, &err));
+        OK(rn_onnx_open(&f, path, &err));
+        if (f.opset != cases[i].opset)
+            fail_msg("%s: opset %lld", cases[i].what, (long long)f.opset);
+        rn_onnx_close(&f);
+        rn_model_destroy(model);
+    }
+}
+
+static void what_onnx_has_no_numbers_of_is_refused(void **state)
+{
+    static const struct {
+        int (*layer)(struct rn_graph *g, int x);
+        const char *message;
+    } cases[] = {
+        {to_four_bits, "layer 'few' rounds to numbers of 0..15, zero being 1"},
+        {to_half_zero,
+         "layer 'half' rounds to numbers of 0..255, zero being 0.5"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct rn_model *model = made_of(cases[i].layer);
+        struct rn_error err = {0};
+
+        assert_int_equal(rn_model_export(model, in_folder("few.onnx"), &err),
+                         RN_ERR_ARG);
+        if (!strstr(err.msg, cases[i].message))
+            fail_msg("\"%s\"", err.msg);
         rn_model_destroy(model);
     }
 }
@@ -2603,6 +2725,8 @@ int main(void)
         cmocka_unit_test(biases_are_not_lost),
         cmocka_unit_test(other_graphs_come_back),
         cmocka_unit_test(written_values_are_as_their_readers_want_them),
+        cmocka_unit_test(versions_have_what_is_written),
+        cmocka_unit_test(what_onnx_has_no_numbers_of_is_refused),
         cmocka_unit_test(one_network_in_many_words),
         cmocka_unit_test(heads_come_back),
         cmocka_unit_test(ends_not_understood_are_refused),

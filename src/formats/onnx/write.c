@@ -17,12 +17,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#define IR_VERSION 8 /* the oldest that goes with the opset */
-#define OPSET      17
-#define NAME_SIZE  200
-#define INPUT      "input"
-#define PICTURE    4 /* dimensions: batch, channel, row, column */
-#define NONE       (-1)
+#define IR_VERSION    8 /* the oldest that goes with the opset: format_of() */
+#define OPSET         17
+#define OPSET_DILATED 19 /* the first with a dilated mean */
+#define OPSET_16_BITS 21 /* and with numbers of 16 bits */
+#define NAME_SIZE     200
+#define INPUT         "input"
+#define PICTURE       4 /* dimensions: batch, channel, row, column */
+#define NONE          (-1)
 
 struct onnx_out {
     struct rn_pb_out pb;
@@ -32,6 +34,7 @@ struct onnx_out {
     int v;          /* node being written */
     char made[NAME_SIZE];
     const char *unknown; /* an attribute that no spelling is known of */
+    const struct rn_node *unwritten; /* a rounding that no type is of */
 };
 
 /* ------------------------------------------------------------ attributes */
@@ -481,20 +484,46 @@ static void put_activation(struct onnx_out *o, const char *op)
     rn_pb_end(&o->pb, at);
 }
 
-/* To a number of eight bits and back. */
+/* Numbers that values are rounded to. */
+static const struct integers {
+    float low, high;
+    uint64_t type;
+    size_t bytes;
+    int opset;
+} integers[] = {
+    {0, 255, ONNX_UINT8, 1, 0},
+    {-128, 127, ONNX_INT8, 1, 0},
+    {0, 65535, ONNX_UINT16, 2, OPSET_16_BITS},
+    {-32768, 32767, ONNX_INT16, 2, OPSET_16_BITS},
+};
+
+/* Those of a layer that rounds; NULL: ONNX has none of its range. */
+static const struct integers *integers_of(const struct rn_node *n)
+{
+    for (size_t i = 0; i < COUNT(integers); i++)
+        if (n->low == integers[i].low && n->high == integers[i].high &&
+            n->b == rintf(n->b))
+            return &integers[i];
+    return NULL;
+}
+
+/* To a whole number and back. */
 static void put_quantize(struct onnx_out *o, const char *op)
 {
     const struct rn_node *n = node_of(o);
-    const bool negative = n->low < 0;
-    const uint8_t zero = (uint8_t)(int)n->b; /* of either sign, the same bits */
+    const struct integers *to = integers_of(n);
+    const uint16_t zero = (uint16_t)(int)n->b; /* of any type, the same bits */
     static const char *const parts[] = {"step", "zero", "quantized"};
     char names[3][NAME_SIZE];
 
+    if (!to) {
+        o->unwritten = n;
+        return;
+    }
     for (int i = 0; i < 3; i++)
         part_name(o, parts[i], names[i]);
     put_tensor(o, names[0], ONNX_FLOAT, 0, NULL, &n->a, sizeof(n->a));
-    put_tensor(o, names[1], negative ? ONNX_INT8 : ONNX_UINT8, 0, NULL, &zero,
-               sizeof(zero));
+    put_tensor(o, names[1], to->type, 0, NULL, &zero, to->bytes);
     size_t at = begin_node(o, op, names[2], names[2]);
     put_input(o, value_name(o, n->input[0]));
     put_input(o, names[0]);
@@ -1051,28 +1080,55 @@ static void put_graph(struct onnx_out *o, const struct rn_model *model)
     rn_pb_end(&o->pb, at);
 }
 
-/* The oldest version of the operators, not older than ours, that has all. */
-static int opset_of(const struct rn_graph *g)
+/* The oldest version that has an operator as it is written. */
+static int opset_of(const struct rn_node *n)
+{
+    const struct integers *to;
+
+    switch (n->op) {
+    case RN_OP_ACTIVATION:
+        return rn_onnx_function_of(n->function)->opset;
+    case RN_OP_QUANTIZE:
+        to = integers_of(n);
+        return to ? to->opset : 0;
+    case RN_OP_AVG_POOL:
+        return n->window.dilate_h || n->window.dilate_w ? OPSET_DILATED : 0;
+    default:
+        return 0;
+    }
+}
+
+/* The oldest, not older than ours, that has all. */
+static int opset_of_all(const struct rn_graph *g)
 {
     int opset = OPSET;
 
     for (size_t i = 0; i < g->n_nodes; i++) {
-        const struct rn_node *n = &g->nodes[i];
-        int needs = n->op == RN_OP_ACTIVATION
-                        ? rn_onnx_function_of(n->function)->opset
-                        : 0;
+        int needs = opset_of(&g->nodes[i]);
 
         opset = needs > opset ? needs : opset;
     }
     return opset;
 }
 
+/* The oldest version of the format that goes with an opset. */
+static int format_of(int opset)
+{
+    static const struct {
+        int opset, format;
+    } firsts[] = {{21, 10}, {19, 9}};
+
+    for (size_t i = 0; i < COUNT(firsts); i++)
+        if (opset >= firsts[i].opset)
+            return firsts[i].format;
+    return IR_VERSION;
+}
+
 static void put_head(struct onnx_out *o, const char *description)
 {
-    const int opset = opset_of(o->g);
+    const int opset = opset_of_all(o->g);
 
-    rn_pb_put_varint(&o->pb, ONNX_MODEL_IR_VERSION,
-                     opset > 18 ? IR_VERSION + 1 : IR_VERSION);
+    rn_pb_put_varint(&o->pb, ONNX_MODEL_IR_VERSION, (uint64_t)format_of(opset));
     rn_pb_put_text(&o->pb, ONNX_MODEL_PRODUCER, RN_ONNX_PRODUCER);
     rn_pb_put_text(&o->pb, ONNX_MODEL_PRODUCER_VERSION, RN_VERSION_STRING);
     size_t at = rn_pb_begin(&o->pb, ONNX_MODEL_OPSET);
@@ -1107,6 +1163,12 @@ int rn_onnx_write(const struct rn_model *model, const char *path,
         rc = rn_fail(err, RN_ERR_ARG,
                      "'%s': ONNX has no name here for the attribute '%s'", path,
                      o.unknown);
+    if (!rc && o.unwritten)
+        rc = rn_fail(err, RN_ERR_ARG,
+                     "'%s': layer '%.60s' rounds to numbers of %g..%g, zero "
+                     "being %g; ONNX has whole numbers of 8 and of 16 bits",
+                     path, o.unwritten->name, (double)o.unwritten->low,
+                     (double)o.unwritten->high, (double)o.unwritten->b);
     if (!rc && o.pb.failed)
         rc = rn_fail_memory(err, o.pb.room, "an ONNX model");
     if (!rc && o.pb.size > INT32_MAX)
