@@ -378,7 +378,9 @@ struct rn_import_options {
     /** File of lines OURS = THEIRS: names of tensors or layers of a state
      *  dictionary, where those are not known here. */
     const char *map;
-    int skip_extra; /**< pass over tensors that belong to no layer */
+    /** Pass over tensors that belong to no layer; of Caffe's weights those of
+     *  layers that the network's text does not have. */
+    int skip_extra;
     /** Take a network without its classifier; that of the model is then zero
      *  and for the caller to replace. */
     int headless;

@@ -40,7 +40,8 @@ static const struct rn_format formats[] = {
         .words = "a Caffe network",
         .reads = {".prototxt", ".caffemodel"},
         .read_only = true,
-        .takes = RN_TAKES_WEIGHTS | RN_TAKES_MEAN_IMAGE | RN_TAKES_OUTPUT,
+        .takes = RN_TAKES_WEIGHTS | RN_TAKES_MEAN_IMAGE | RN_TAKES_OUTPUT |
+                 RN_TAKES_EXTRA,
         .is = rn_caffe_is,
         .import = rn_caffe_import,
     },
@@ -69,7 +70,7 @@ static const struct rn_format formats[] = {
         .reads = {".pth", ".pt", ".th", ".ckpt", ".bin", ".safetensors",
                   ".safetensors.index.json"},
         .writes = {".pth", ".pt"},
-        .takes = RN_TAKES_NAMES,
+        .takes = RN_TAKES_NAMES | RN_TAKES_EXTRA,
         .keeps_aux = true,
         .is = rn_torch_is,
         .import = rn_torch_import,
@@ -142,7 +143,6 @@ static const char *naming(const struct rn_import_options *o)
 {
     return o->map                    ? "a list of names"
            : o->holder               ? "a holder"
-           : o->skip_extra           ? "passing over tensors"
            : rn_import_has_config(o) ? "a description"
                                      : NULL;
 }
@@ -156,7 +156,8 @@ static int check_options(const struct rn_format *f, const char *path,
     unsigned said = (naming(o) ? RN_TAKES_NAMES : 0u) |
                     (o->weights ? RN_TAKES_WEIGHTS : 0u) |
                     (o->mean_image ? RN_TAKES_MEAN_IMAGE : 0u) |
-                    (o->output ? RN_TAKES_OUTPUT : 0u);
+                    (o->output ? RN_TAKES_OUTPUT : 0u) |
+                    (o->skip_extra ? RN_TAKES_EXTRA : 0u);
     unsigned wrong = said & ~f->takes;
 
     wrong &= ~wrong + 1; /* the first of them */
@@ -183,6 +184,11 @@ static int check_options(const struct rn_format *f, const char *path,
         return rn_fail(err, RN_ERR_ARG,
                        "'%s' has one output: '%.100s' goes with graphs of %s",
                        path, o->output, takers.text);
+    case RN_TAKES_EXTRA:
+        return rn_fail(err, RN_ERR_ARG,
+                       "passing over tensors goes with files of %s, not with "
+                       "'%s'",
+                       takers.text, path);
     }
     return RN_OK;
 }

@@ -9,10 +9,11 @@
 
 /* What a caller may say that only some formats can do with. */
 enum rn_format_takes {
-    RN_TAKES_NAMES = 1 << 0,   /* map, holder, skip_extra, config */
+    RN_TAKES_NAMES = 1 << 0,   /* map, holder, config */
     RN_TAKES_WEIGHTS = 1 << 1, /* in a file of their own */
     RN_TAKES_MEAN_IMAGE = 1 << 2,
     RN_TAKES_OUTPUT = 1 << 3, /* one of several values */
+    RN_TAKES_EXTRA = 1 << 4,  /* skip_extra */
 };
 
 /* Most ends of names of a format, and the NULL behind them. */

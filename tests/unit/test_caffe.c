@@ -943,6 +943,98 @@ static void files_are_found(void **state)
     rn_model_destroy(model);
 }
 
+/* "Convolution", of old its number. */
+static void put_type(struct rn_pb_out *out, const struct manner *how,
+                     const char *type)
+{
+    if (how->v1)
+        rn_pb_put_varint(out, CAFFE_V1_TYPE, strtoull(type, NULL, 10));
+    else
+        rn_pb_put_text(out, CAFFE_LAYER_TYPE, type);
+}
+
+/* The weights of a linear layer, and of one that no text above has. */
+static void write_left(const struct manner *how, const char *type)
+{
+    static const float ones[12] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+    const size_t matrix[] = {1, 12}, one = 1;
+    struct rn_pb_out out = {0};
+    size_t layer = begin_layer(&out, how, "fc");
+
+    put_blob(&out, how, 2, matrix, ones, 1);
+    put_blob(&out, how, 1, &one, ones, 1);
+    rn_pb_end(&out, layer);
+    layer = begin_layer(&out, how, "left");
+    if (*type)
+        put_type(&out, how, type);
+    put_blob(&out, how, 1, &one, ones, 1);
+    rn_pb_end(&out, layer);
+    put_file("net.caffemodel", out.bytes, out.size);
+    rn_free(out.bytes);
+}
+
+static void on_left(void *user, const char *text)
+{
+    bool *told = user;
+
+    *told |= strstr(text, "passed over weights of 1 layers (left)") != NULL;
+}
+
+/* Weights that no layer takes are told, and refused where they may be of a
+ * layer that the text lacks. */
+static void weights_left_over_are_told(void **state)
+{
+    static const struct manner old = {"old", true, true, false, 1};
+    static const struct {
+        const struct manner *how;
+        const char *type, *text;
+        bool skip, refused;
+    } cases[] = {
+        {&now, "Convolution", "", false, true},
+        {&now, "BatchNorm", "", false, true},
+        {&now, "", "", false, true},
+        {&now, "Scale", "", true, false},
+        {&now, "CenterLoss", "", false, false},
+        {&now, "InnerProduct",
+         "layer { name: 'left' type: 'InnerProduct' "
+         "bottom: 'data' top: 'l' include { phase: TRAIN "
+         "} }",
+         false, false},
+        {&old, "4", "", false, true},  /* CONVOLUTION */
+        {&old, "14", "", false, true}, /* INNER_PRODUCT */
+        {&old, "5", "", false, false}, /* DATA */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct rn_import_options o;
+        struct rn_model *model;
+        struct rn_error err = {0};
+        char text[600];
+        bool told = false;
+
+        write_left(cases[i].how, cases[i].type);
+        snprintf(text, sizeof(text),
+                 "input: 'data' input_shape { dim: 1 dim: 3 dim: 2 dim: 2 } "
+                 "layer { name: 'fc' type: 'InnerProduct' bottom: 'data' "
+                 "top: 'fc' inner_product_param { num_output: 1 } } %s",
+                 cases[i].text);
+        put_text("net.prototxt", text);
+        rn_import_defaults(&o);
+        o.skip_extra = cases[i].skip;
+        o.message = on_left;
+        o.user = &told;
+        int rc = rn_model_import(&model, in_folder("net.prototxt"), &o, &err);
+        if (rc != (cases[i].refused ? RN_ERR_DATA : RN_OK) ||
+            told == cases[i].refused)
+            fail_msg("case %zu (%s): %d, %stold: %s", i, cases[i].type, rc,
+                     told ? "" : "not ", err.msg);
+        if (rc)
+            assert_non_null(strstr(err.msg, "has weights of 1 layers that"));
+        rn_model_destroy(model);
+    }
+}
+
 /* ------------------------------------------------------------------ refusals
  */
 
@@ -1167,6 +1259,7 @@ int main(void)
         cmocka_unit_test(old_transforms_are_taken),
         cmocka_unit_test(mean_images_are_taken),
         cmocka_unit_test(files_are_found),
+        cmocka_unit_test(weights_left_over_are_told),
         cmocka_unit_test(what_is_wrong_is_refused_by_name),
         cmocka_unit_test(wrong_weights_are_refused),
         cmocka_unit_test(lack_of_memory_is_told),

@@ -169,7 +169,7 @@ static void options_go_with_their_formats(void **state)
     } cases[] = {
         {RN_TAKES_NAMES, {.map = "m"}},
         {RN_TAKES_NAMES, {.holder = "h"}},
-        {RN_TAKES_NAMES, {.skip_extra = 1}},
+        {RN_TAKES_EXTRA, {.skip_extra = 1}},
         {RN_TAKES_WEIGHTS, {.weights = "w"}},
         {RN_TAKES_MEAN_IMAGE, {.mean_image = "m"}},
         {RN_TAKES_OUTPUT, {.output = "o"}},

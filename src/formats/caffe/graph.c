@@ -51,6 +51,12 @@ static bool is_left_out(const struct rn_prototxt *net,
     return rules;
 }
 
+static bool is_layer(const struct rn_prototxt_field *f)
+{
+    return f->message &&
+           (rn_pb_is(f->name, "layer") || rn_pb_is(f->name, "layers"));
+}
+
 const struct rn_prototxt_field *
 rn_caffe_next_layer(const struct rn_prototxt *net,
                     const struct rn_prototxt_field *after)
@@ -59,10 +65,20 @@ rn_caffe_next_layer(const struct rn_prototxt *net,
 
     do
         f = rn_prototxt_each(net, net->fields, f);
-    while (f &&
-           ((!rn_pb_is(f->name, "layer") && !rn_pb_is(f->name, "layers")) ||
-            !f->message || is_left_out(net, f)));
+    while (f && (!is_layer(f) || is_left_out(net, f)));
     return f;
+}
+
+bool rn_caffe_has_layer(const struct rn_prototxt *net, struct rn_pb name)
+{
+    const struct rn_prototxt_field *f = NULL, *own;
+
+    while ((f = rn_prototxt_each(net, net->fields, f))) {
+        own = is_layer(f) ? rn_prototxt_last(net, f, "name") : NULL;
+        if (own && rn_pb_same(own->value, name))
+            return true;
+    }
+    return false;
 }
 
 static struct rn_pb text_of(const struct rn_caffe *in, const char *name)

@@ -3,6 +3,7 @@
 #include "formats/caffe/caffe.h"
 
 #include "core/count.h"
+#include "core/faults.h"
 #include "core/locale.h"
 #include "core/file.h"
 #include "core/memory.h"
@@ -290,6 +291,35 @@ static int build(struct caffe_model *m, struct rn_error *err)
                            err);
 }
 
+/* Weights that no layer has taken. A text without a layer that computes is of
+ * another network; one that leaves it to training says so. */
+static int check_left(const struct caffe_model *m, struct rn_error *err)
+{
+    struct rn_faults left = {0}, lacking = {0};
+
+    for (size_t i = 0; i < m->weights.n_layers; i++) {
+        const struct rn_caffe_weighted *l = &m->weights.layers[i];
+
+        if (l->found)
+            continue;
+        rn_fault_add(&left, "%.*s", RN_PB_SHOW(l->name));
+        if (l->computes && !rn_caffe_has_layer(&m->net, l->name))
+            rn_fault_add(&lacking, "%.*s", RN_PB_SHOW(l->name));
+    }
+    if (lacking.count > 0 && !m->options->skip_extra)
+        return rn_fail(err, RN_ERR_DATA,
+                       "'%s' has weights of %zu layers that '%s' lacks "
+                       "(%s%s): --skip-extra passes over them",
+                       m->weights.path, lacking.count, m->net.path,
+                       lacking.text, lacking.count > 3 ? ", …" : "");
+    if (left.count > 0)
+        rn_import_say(m->options,
+                      "'%s': passed over weights of %zu layers (%s%s)",
+                      m->weights.path, left.count, left.text,
+                      left.count > 3 ? ", …" : "");
+    return RN_OK;
+}
+
 static int read_model(struct caffe_model *m, struct rn_error *err)
 {
     int rc = rn_prototxt_open(&m->net, m->paths.net, err);
@@ -298,6 +328,8 @@ static int read_model(struct caffe_model *m, struct rn_error *err)
         rc = rn_caffe_weights_open(&m->weights, m->paths.weights, err);
     if (!rc)
         rc = build(m, err);
+    if (!rc)
+        rc = check_left(m, err);
     if (!rc)
         rc = rn_import_check(m->model, m->options, err);
     return rc ? rc : prepare(m, err);

@@ -2,6 +2,7 @@
 /* Reads the blobs of Caffe's files of weights in place. */
 #include "formats/caffe/weights.h"
 
+#include "core/count.h"
 #include "core/file.h"
 #include "core/memory.h"
 #include "formats/caffe/fields.h"
@@ -177,16 +178,42 @@ static int add_blob(struct rn_caffe_weights *w, struct rn_pb name,
     return RN_OK;
 }
 
-/* The name of a layer; empty when it has none. -1 when it is no message. */
-static int layer_name(struct rn_pb m, uint32_t number, struct rn_pb *name)
+/* Whether a layer of that type (of old a number) makes answers. */
+static bool is_computing(const struct rn_pb_field *type)
 {
+    static const struct {
+        const char *name;
+        uint64_t number; /* 0: newer than these */
+    } types[] = {
+        {"Convolution", 4}, {"Deconvolution", 39}, {"InnerProduct", 14},
+        {"BatchNorm", 0},   {"Scale", 0},          {"Bias", 0},
+        {"PReLU", 0},
+    };
+
+    for (size_t i = 0; i < COUNT(types); i++)
+        if (type->type == RN_PB_BYTES
+                ? rn_pb_is(type->bytes, types[i].name)
+                : types[i].number && type->value == types[i].number)
+            return true;
+    return false;
+}
+
+/* A layer's name, empty when it has none, and whether it computes, as one may
+ * that does not tell its type. -1 when it is no message. */
+static int read_head(struct rn_pb m, bool v1, struct rn_caffe_weighted *layer)
+{
+    const uint32_t name = v1 ? CAFFE_V1_NAME : CAFFE_LAYER_NAME;
+    const uint32_t type = v1 ? CAFFE_V1_TYPE : CAFFE_LAYER_TYPE;
     struct rn_pb_field f;
     int more;
 
-    *name = (struct rn_pb){m.at, 0};
+    layer->name = (struct rn_pb){m.at, 0};
+    layer->computes = true;
     while ((more = rn_pb_next(&m, &f)) > 0)
-        if (f.number == number && f.type == RN_PB_BYTES)
-            *name = f.bytes;
+        if (f.number == name && f.type == RN_PB_BYTES)
+            layer->name = f.bytes;
+        else if (f.number == type)
+            layer->computes = is_computing(&f);
     return more;
 }
 
@@ -198,7 +225,7 @@ static int add_layer(struct rn_caffe_weights *w, struct rn_pb m, bool v1,
     struct rn_pb_field f;
     int rc = RN_OK;
 
-    if (layer_name(m, v1 ? CAFFE_V1_NAME : CAFFE_LAYER_NAME, &layer.name) < 0)
+    if (read_head(m, v1, &layer) < 0)
         return fail_cut(w, "a layer", err);
     while (!rc && rn_pb_next(&m, &f) > 0)
         if (f.number == blobs)
@@ -268,6 +295,7 @@ rn_caffe_weights_find(struct rn_caffe_weights *w, struct rn_pb name)
 
         if (rn_pb_same(w->layers[at].name, name)) {
             w->last_found = at;
+            w->layers[at].found = true;
             return &w->layers[at];
         }
     }

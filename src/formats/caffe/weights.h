@@ -22,6 +22,8 @@ struct rn_caffe_blob {
 struct rn_caffe_weighted {
     struct rn_pb name;
     uint32_t first, blobs; /* in rn_caffe_weights.blobs */
+    bool computes; /* it is, or may be, one that makes answers, not a loss's */
+    bool found;    /* somebody has asked for it */
 };
 
 struct rn_caffe_weights {
