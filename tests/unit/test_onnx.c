@@ -580,6 +580,42 @@ static int check_dimensions(const char *path)
     return turns;
 }
 
+/* Each value of a file has a name of its own, and so has each operator. */
+static void check_names(const char *path)
+{
+    struct rn_onnx f = {0};
+    struct rn_error err = {0};
+
+    OK(rn_onnx_open(&f, path, &err));
+    bool *there = calloc(f.n_values, sizeof(*there));
+    assert_non_null(there);
+    there[f.input] = true;
+    for (size_t i = 0; i < f.n_tensors; i++)
+        there[f.tensor_values[i]] = true;
+    for (size_t i = 0; i < f.n_nodes; i++) {
+        const struct rn_onnx_node *n = &f.nodes[i];
+
+        for (uint32_t k = 0; k < n->inputs; k++)
+            assert_true(there[f.ends[n->first_input + k]]);
+        for (uint32_t k = 0; k < n->outputs; k++) {
+            uint32_t made = f.ends[n->first_output + k];
+
+            if (there[made])
+                fail_msg("two values are called '%.*s'",
+                         (int)f.names[made].size,
+                         (const char *)f.names[made].at);
+            there[made] = true;
+        }
+        for (size_t k = 0; k < i; k++)
+            if (rn_pb_same(f.nodes[k].name, n->name))
+                fail_msg("two operators are called '%.*s'", (int)n->name.size,
+                         (const char *)n->name.at);
+    }
+    assert_true(there[f.output]);
+    free(there);
+    rn_onnx_close(&f);
+}
+
 static void written_values_are_as_their_readers_want_them(void **state)
 {
     static const char *const plain[] = {"resnet8", "se-resnet8", "vgg11",
@@ -590,11 +626,13 @@ static void written_values_are_as_their_readers_want_them(void **state)
 
     (void)state;
     OK(rn_model_export(model, path, &err));
+    check_names(path);
     assert_int_equal(check_dimensions(path), 3); /* fc2, fc3, fc4 */
     rn_model_destroy(model);
     for (size_t i = 0; i < COUNT(plain); i++) {
         OK(rn_model_create(&model, plain[i], NULL, &err));
         OK(rn_model_export(model, path, &err));
+        check_names(path);
         if (check_dimensions(path))
             fail_msg("%s has a list that is turned", plain[i]);
         rn_model_destroy(model);
@@ -660,6 +698,54 @@ static int dilated_mean(struct rn_graph *g, int x)
 static int gelu(struct rn_graph *g, int x)
 {
     return rn_graph_activation(g, x, "gelu", RN_FUNCTION_GELU, 0, 0);
+}
+
+/* Layers may have the names that the ends of a file have. */
+static void names_of_ends_are_free(void **state)
+{
+    static const char *const names[][4] = {
+        {"logits", "probabilities", "logits.value1", "fc"},
+        {"input.rounded", "relu", "conv", "logits"},
+        {"fc.weight", "pool", "logits", "probabilities"},
+    };
+    const enum rn_output heads[] = {RN_OUTPUT_LOGITS, RN_OUTPUT_PROBABILITIES};
+    const char *path = in_folder("ends.onnx");
+    float picture[2 * 4 * 4], want[3], got[3];
+    uint32_t seed = 4;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(picture); i++)
+        picture[i] = number(&seed);
+    for (size_t i = 0; i < 12; i++) {
+        const char *const *name = names[i / 4];
+        struct rn_graph *g = rn_graph_create();
+        struct rn_model *model, *back;
+        struct rn_error err = {0};
+        struct rn_net_spec spec;
+        int x = rn_graph_input(g, (struct rn_shape){2, 4, 4});
+
+        x = rn_graph_conv(g, x, name[0], 3,
+                          (struct rn_window)RN_WINDOW(3, 3, 1, 1), true);
+        x = rn_graph_relu(g, x, name[1]);
+        x = rn_graph_global_avg_pool(g, x, name[2]);
+        g->output = i % 2 ? x : rn_graph_linear(g, x, name[3], 3);
+        g->head = heads[i / 2 % 2];
+        assert_int_equal(g->error.code, RN_OK);
+        rn_net_of_graph(&spec, "ends", g);
+        model = rn_model_wrap(&spec, g);
+        assert_non_null(model);
+        stir(model);
+        OK(rn_model_export(model, path, &err));
+        check_names(path);
+        answer(model, picture, want);
+        strip(path);
+        OK(rn_model_load(&back, path, &err));
+        answer(back, picture, got);
+        for (int k = 0; k < 3; k++)
+            assert_true(fabsf(got[k] - want[k]) <= 1e-6f);
+        rn_model_destroy(back);
+        rn_model_destroy(model);
+    }
 }
 
 /* Files are of the oldest version that has all their operators. */
@@ -2725,6 +2811,7 @@ int main(void)
         cmocka_unit_test(biases_are_not_lost),
         cmocka_unit_test(other_graphs_come_back),
         cmocka_unit_test(written_values_are_as_their_readers_want_them),
+        cmocka_unit_test(names_of_ends_are_free),
         cmocka_unit_test(versions_have_what_is_written),
         cmocka_unit_test(what_onnx_has_no_numbers_of_is_refused),
         cmocka_unit_test(one_network_in_many_words),

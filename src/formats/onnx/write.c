@@ -23,6 +23,7 @@
 #define OPSET_16_BITS 21 /* and with numbers of 16 bits */
 #define NAME_SIZE     200
 #define INPUT         "input"
+#define INPUT_ROUNDED "input.rounded"
 #define PICTURE       4 /* dimensions: batch, channel, row, column */
 #define NONE          (-1)
 
@@ -30,8 +31,10 @@ struct onnx_out {
     struct rn_pb_out pb;
     const struct rn_graph *g;
     bool quantized; /* some of its weights are in 8 bits */
-    bool *pictures; /* by value: who reads it wants rows and columns */
-    int v;          /* node being written */
+    struct rn_slab slab;
+    bool *pictures;     /* by value: who reads it wants rows and columns */
+    const char **names; /* by node: what it is called in the file */
+    int v;              /* node being written */
     char made[NAME_SIZE];
     const char *unknown; /* an attribute that no spelling is known of */
     const struct rn_node *unwritten; /* a rounding that no type is of */
@@ -266,9 +269,9 @@ static struct rn_quant quant_of(const struct onnx_out *o, int v)
 /* What reads a value reads it by this name; rounded, where it is. */
 static const char *value_name(const struct onnx_out *o, int v)
 {
-    if (v == 0 && quant_of(o, v).scale != 0)
-        return INPUT ".rounded";
-    return is_logits(o, v) ? output_name(o->g->kind) : o->g->nodes[v].name;
+    if (v == 0)
+        return quant_of(o, v).scale != 0 ? INPUT_ROUNDED : INPUT;
+    return is_logits(o, v) ? output_name(o->g->kind) : o->names[v];
 }
 
 /* The same, of what an operator of the node being written makes. */
@@ -280,6 +283,56 @@ static const char *made_name(struct onnx_out *o)
         return value_name(o, v);
     snprintf(o->made, NAME_SIZE, "%s.float", o->g->nodes[v].name);
     return o->made;
+}
+
+/* Whether the file has a value or an operator of that name besides the node's
+ * own: its ends, which the writer names, or a tensor. */
+static bool is_reserved(const struct onnx_out *o, int v, const char *name)
+{
+    const char *const logits = output_name(o->g->kind);
+    const char *const last = output_name(o->g->head);
+    bool own = is_logits(o, v); /* it is the end that has its name */
+
+    return strcmp(name, INPUT) == 0 || strcmp(name, INPUT_ROUNDED) == 0 ||
+           (strcmp(name, logits) == 0 && !own) ||
+           (strcmp(name, last) == 0 && (!own || last != logits)) ||
+           rn_graph_param(o->g, name);
+}
+
+static bool is_name_of_node(const struct rn_graph *g, const char *name)
+{
+    for (size_t i = 0; i < g->n_nodes; i++)
+        if (strcmp(g->nodes[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+/* A name like the node's that nothing else has; NULL for want of memory. */
+static const char *free_name(struct onnx_out *o, int v)
+{
+    char *name = rn_slab_alloc(&o->slab, NAME_SIZE, 1);
+    int n = 1;
+
+    do
+        if (name)
+            snprintf(name, NAME_SIZE, "%.150s.value%d", o->g->nodes[v].name,
+                     n++);
+    while (name && (is_reserved(o, v, name) || is_name_of_node(o->g, name)));
+    return name;
+}
+
+/* False for want of memory. */
+static bool find_names(struct onnx_out *o)
+{
+    for (size_t i = 0; i < o->g->n_nodes; i++) {
+        const char *own = o->g->nodes[i].name;
+
+        o->names[i] =
+            i > 0 && is_reserved(o, (int)i, own) ? free_name(o, (int)i) : own;
+        if (!o->names[i])
+            return false;
+    }
+    return true;
 }
 
 /* "NAME.PART", for what a node of ours needs beside its own. */
@@ -326,7 +379,7 @@ static void put_params(struct onnx_out *o)
 static size_t begin_same(struct onnx_out *o, const char *op)
 {
     const struct rn_node *n = node_of(o);
-    size_t at = begin_node(o, op, n->name, made_name(o));
+    size_t at = begin_node(o, op, o->names[o->v], made_name(o));
 
     for (int i = 0; i < n->n_inputs; i++)
         put_input(o, value_name(o, n->input[i]));
@@ -529,7 +582,7 @@ static void put_quantize(struct onnx_out *o, const char *op)
     put_input(o, names[0]);
     put_input(o, names[1]);
     rn_pb_end(&o->pb, at);
-    at = begin_node(o, "DequantizeLinear", n->name, made_name(o));
+    at = begin_node(o, "DequantizeLinear", o->names[o->v], made_name(o));
     put_input(o, names[2]);
     put_input(o, names[0]);
     put_input(o, names[1]);
@@ -719,7 +772,7 @@ static void put_linear(struct onnx_out *o, const char *op)
     part_name(o, "list", list);
     put_flatten(o, value_name(o, node_of(o)->input[0]), flat);
     size_t at =
-        begin_node(o, op, node_of(o)->name, picture ? list : made_name(o));
+        begin_node(o, op, o->names[o->v], picture ? list : made_name(o));
     put_input(o, flat);
     put_params(o);
     put_int(o, "transB", 1);
@@ -742,7 +795,7 @@ static void put_prelu(struct onnx_out *o, const char *op)
     put_input(o, p->name);
     put_input(o, list);
     rn_pb_end(&o->pb, at);
-    at = begin_node(o, op, n->name, made_name(o));
+    at = begin_node(o, op, o->names[o->v], made_name(o));
     put_input(o, value_name(o, n->input[0]));
     put_input(o, slopes);
     rn_pb_end(&o->pb, at);
@@ -823,7 +876,7 @@ static void put_highway(struct onnx_out *o, const char *op)
     put_part(o, "Sigmoid", halves[1], NULL, "gate", made[1]);
     put_part(o, "Sub", made[0], x, "step", made[2]);
     put_part(o, "Mul", made[1], made[2], "share", made[3]);
-    at = begin_node(o, op, n->name, made_name(o));
+    at = begin_node(o, op, o->names[o->v], made_name(o));
     put_input(o, x);
     put_input(o, made[3]);
     rn_pb_end(&o->pb, at);
@@ -856,7 +909,7 @@ static void put_maxout(struct onnx_out *o, const char *op)
     put_input(o, list);
     put_int(o, "axis", 1);
     rn_pb_end(&o->pb, at);
-    at = begin_node(o, op, n->name, made_name(o));
+    at = begin_node(o, op, o->names[o->v], made_name(o));
     for (int i = 0; i < n->pieces; i++)
         put_input(o, piece_name(o, i, piece));
     rn_pb_end(&o->pb, at);
@@ -904,7 +957,7 @@ static void put_subsample_pad(struct onnx_out *o, const char *op)
 
     put_slice(o, part_name(o, "slice", slice));
     put_list(o, "pads", 2 * PICTURE, pads, name);
-    size_t at = begin_node(o, op, n->name, made_name(o));
+    size_t at = begin_node(o, op, o->names[o->v], made_name(o));
     put_input(o, slice);
     put_input(o, name);
     rn_pb_end(&o->pb, at);
@@ -1141,21 +1194,31 @@ static void put_head(struct onnx_out *o, const char *description)
     rn_pb_end(&o->pb, at);
 }
 
+/* What has to be known of all nodes; false for want of memory. */
+static bool prepare(struct onnx_out *o)
+{
+    const size_t n = o->g->n_nodes;
+
+    o->pictures = rn_slab_alloc(&o->slab, n, sizeof(*o->pictures));
+    o->names = rn_slab_alloc(&o->slab, n, sizeof(*o->names));
+    if (!o->pictures || !o->names)
+        return false;
+    find_pictures(o);
+    return find_names(o);
+}
+
 int rn_onnx_write(const struct rn_model *model, const char *path,
                   struct rn_error *err)
 {
-    struct onnx_out o = {
-        .g = model->graph,
-        .quantized = rn_graph_is_quantized(model->graph),
-        .pictures = rn_alloc(model->graph->n_nodes, sizeof(*o.pictures))};
+    struct onnx_out o = {.g = model->graph,
+                         .quantized = rn_graph_is_quantized(model->graph)};
     char *description = NULL;
-    int rc = o.pictures
+    int rc = prepare(&o)
                  ? rn_model_text(&description, model, true, path, err)
                  : rn_fail_memory(err, model->graph->n_nodes, "an ONNX model");
 
     if (rc)
         goto out;
-    find_pictures(&o);
     put_head(&o, description);
     rn_free(description);
     put_graph(&o, model);
@@ -1179,6 +1242,6 @@ int rn_onnx_write(const struct rn_model *model, const char *path,
         rc = rn_file_write(path, o.pb.bytes, o.pb.size, err);
 out:
     rn_free(o.pb.bytes);
-    rn_free(o.pictures);
+    rn_slab_free(&o.slab);
     return rc;
 }
