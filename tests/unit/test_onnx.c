@@ -1518,6 +1518,8 @@ static void put_more_tensors(struct made *m)
     put_floats(m, "exact", "2,2,1,1", (const float[]){1, -1.5f, 1, -32}, 4);
     put_bytes(m, "bytes", "2,2,1,1", ONNX_INT8, "\x02\xfd\x04\x80", 4);
     put_bytes(m, "none", "2", ONNX_INT8, "\0\0", 2);
+    put_floats(m, "rows", "2,2", (const float[]){1, -0.75f, 2, -32}, 4);
+    put_bytes(m, "row_bytes", "2,2", ONNX_INT8, "\x02\xfd\x04\x80", 4);
     put_bytes(m, "forty", "", ONNX_UINT8, "\x28", 1);
     put_bytes(m, "bias32", "2", ONNX_INT32, "\x19\0\0\0\x9c\xff\xff\xff", 8);
     put_integers(m, "flip", "2", (const int64_t[]){1, 0}, 2);
@@ -1602,6 +1604,10 @@ static const struct {
     {"weights of bytes", FIRST, "Conv x,exact,b r;" MEAN, FIRST,
      "DequantizeLinear bytes,units,none d axis=0;"
      "DequantizeLinear bias32,hundredth e;Conv x,d,e r;" MEAN},
+    {"weights of bytes, turned", FIRST,
+     "GlobalAveragePool x g;Flatten g f;Gemm f,rows y transB=1", FIRST,
+     "GlobalAveragePool x g;Flatten g f;"
+     "DequantizeLinear row_bytes,units d axis=1;Transpose d t;MatMul f,t y"},
     {"flattened between", FIRST,
      ROUND("x", "u") "Flatten u f;Gemm f,dense y transB=1", FIRST,
      "QuantizeLinear x,unit q;Flatten q p;DequantizeLinear p,unit f;"
@@ -2267,6 +2273,48 @@ static void quantised_files_come_back(void **state)
     rn_model_destroy(model);
 }
 
+/* Scales of rows are those of columns once a matrix is turned. */
+static void scales_are_turned(void **state)
+{
+    static const struct {
+        const char *operators;
+        bool quantized;
+    } cases[] = {
+        {"DequantizeLinear row_bytes,units d axis=0;Transpose d t;"
+         "MatMul f,t y",
+         true},
+        {"DequantizeLinear row_bytes,units d axis=1;Transpose d t;"
+         "MatMul f,t y",
+         false}, /* no scales of outputs */
+        {"DequantizeLinear row_bytes,units d axis=1;Transpose d t;"
+         "Gemm f,t y transB=1",
+         true},
+        {"DequantizeLinear row_bytes,unit d;Transpose d t;MatMul f,t y", true},
+    };
+    const char *path = in_folder("turned.onnx");
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct rn_model *model;
+        struct rn_error err = {0};
+        struct made m;
+
+        begin(&m, 13);
+        put_tensors(&m);
+        put_more_tensors(&m);
+        put_value(&m, ONNX_GRAPH_INPUT, "x", "0,2,2,2");
+        put_value(&m, ONNX_GRAPH_OUTPUT, "y", "0,2");
+        put_operators(&m, "GlobalAveragePool x g;Flatten g f");
+        put_operators(&m, cases[i].operators);
+        save(&m, path);
+        OK(rn_model_load(&model, path, &err));
+        if (rn_graph_is_quantized(model->graph) != cases[i].quantized)
+            fail_msg("case %zu: %s", i,
+                     cases[i].quantized ? "no scales" : "scales");
+        rn_model_destroy(model);
+    }
+}
+
 /* What a plan in 8 bits cannot do stays as the file says, in float32. */
 static void what_has_no_8_bits_is_rounded(void **state)
 {
@@ -2828,6 +2876,7 @@ int main(void)
         cmocka_unit_test(quantised_files_answer_alike),
         cmocka_unit_test(quantised_files_compute_in_bytes),
         cmocka_unit_test(quantised_files_come_back),
+        cmocka_unit_test(scales_are_turned),
         cmocka_unit_test(what_has_no_8_bits_is_rounded),
         cmocka_unit_test(what_is_wrong_is_refused),
         cmocka_unit_test(quantised_numbers_are_checked),

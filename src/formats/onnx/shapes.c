@@ -399,6 +399,7 @@ static int transpose_matrix(struct rn_onnx_import *in, struct rn_onnx_value *v)
     v->made = made;
     v->dim[0] = b;
     v->dim[1] = a;
+    v->axis = 1 - v->axis; /* of scales, if it has some */
     if (!rc)
         rn_onnx_output(in, v);
     return rc;
