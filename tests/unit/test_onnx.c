@@ -1031,6 +1031,7 @@ static void put_tensors(struct made *m)
     put_floats(m, "b", "2", bias, 2);
     put_floats(m, "b1", "1,2", bias, 2);
     put_floats(m, "b3", "2,1,1", bias, 2);
+    put_floats(m, "b2", "2,1", bias, 2);
     put_floats(m, "doubled", "2", doubled, 2);
     put_floats(m, "ones", "2", ones, 2);
     put_floats(m, "zeros", "2", zeros, 2);
@@ -1075,6 +1076,8 @@ static const struct {
           ";Gemm f,halves,doubled y alpha=2.0 beta=0.5 transB=1",
      13, NULL},
     {"product and sum", HEAD ";Flatten g f;MatMul f,turned m;Add m,b y", 13,
+     NULL},
+    {"a bias of two dimensions", HEAD ";Flatten g f;Gemm f,w,b1 y transB=1", 13,
      NULL},
     {"sum the other way round",
      HEAD ";Flatten g f;MatMul f,turned m"
@@ -2422,6 +2425,10 @@ static const struct {
      HEAD ";BatchNormalization g,ones,ones,ones,ones y "
           "training_mode=1",
      "in training"},
+    {"a bias of images", "GlobalAveragePool x g;Flatten g f;Gemm f,w,b2 y",
+     "has a bias that is not of 2 numbers, one an output"},
+    {"a bias of pictures", HEAD ";Conv g,w4,b3 y",
+     "something else than the 2 numbers of its channels"},
     {"a value resized",
      "Constant - s value_ints=[1,2,4,4];Relu x a;"
      "Resize a,,,s y",

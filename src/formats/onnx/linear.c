@@ -102,7 +102,9 @@ static int read_linear(struct rn_onnx_import *in, const struct linear *how)
                             (unsigned long long)weights->dim[1]);
     if (how->bias && how->bias->count != 1 &&
         !rn_onnx_is_vector(how->bias, (int)outs))
-        return rn_onnx_fail(in, "has a bias that is not of %llu numbers",
+        return rn_onnx_fail(in,
+                            "has a bias that is not of %llu numbers, one an "
+                            "output",
                             (unsigned long long)outs);
     rc = rn_onnx_claim(in, weights->count + outs);
     if (rc)

@@ -13,10 +13,12 @@ void rn_onnx_fill(struct rn_param *p, float value)
         p->data[i] = value;
 }
 
-/* Whether a constant is a list of so many numbers, one a channel. */
+/* Whether a constant is a list of so many numbers, one a channel: its last
+ * dimension is all of it. Along another they would be of images. */
 bool rn_onnx_is_vector(const struct rn_onnx_value *v, int count)
 {
-    return v && v->kind == RN_ONNX_NUMBERS && v->count == (uint64_t)count;
+    return v && v->kind == RN_ONNX_NUMBERS && v->count == (uint64_t)count &&
+           (v->count == 1 || v->dim[v->dims - 1] == v->count);
 }
 
 /* Numbers of input i, one a channel, into a parameter; without the input
