@@ -1078,6 +1078,55 @@ static void eps_and_order(void **state)
     rn_model_destroy(model);
 }
 
+/* What Hugging Face's kinds of preprocessors say of sizes: the network's input
+ * is what is cut out, where a size for that is there. */
+static void check_cuts(struct rn_import_options *o)
+{
+#define USUAL                                                           \
+    "\"resample\": 2, \"image_mean\": [0.1, 0.2, 0.3], \"image_std\": " \
+    "[1, 1, 1], "
+    static const struct {
+        const char *text;
+        int side, resize; /* 0: not taken */
+    } cases[] = {
+        {"\"size\": {\"shortest_edge\": 256}, \"do_center_crop\": true, "
+         "\"crop_size\": {\"height\": 192, \"width\": 192}",
+         192, 256},
+        {"\"size\": {\"shortest_edge\": 235}, \"crop_size\": 160", 160, 235},
+        {"\"size\": {\"shortest_edge\": 448}, \"do_center_crop\": true, "
+         "\"crop_size\": 448",
+         448, 448},
+        {"\"size\": {\"shortest_edge\": 160}, \"crop_pct\": 0.8", 160, 200},
+        {"\"size\": {\"shortest_edge\": 256}, \"do_center_crop\": false, "
+         "\"crop_size\": 192",
+         224, 0},
+        {"\"size\": {\"shortest_edge\": 256}", 224, 0},
+        {"\"size\": {\"shortest_edge\": 256}, \"do_center_crop\": true", 224,
+         0},
+        {"\"size\": 256, \"do_center_crop\": true, \"crop_size\": 192", 192, 0},
+    };
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char text[400];
+        struct rn_model *back;
+        struct rn_error err = {0};
+
+        snprintf(text, sizeof(text), "{" USUAL "%s}", cases[i].text);
+        write_text("preprocessor_config.json", text);
+        OK(import(&back, in_folder("a.pth"), o, &err));
+        if (back->spec.input.h != cases[i].side ||
+            back->spec.input.w != cases[i].side)
+            fail_msg("%s: pictures of %d", cases[i].text, back->spec.input.h);
+        if (cases[i].resize && back->preprocessing.resize != cases[i].resize)
+            fail_msg("%s: resized to %d", cases[i].text,
+                     back->preprocessing.resize);
+        assert_true(back->preprocessing.mean[2] == 0.3f);
+        if (!cases[i].resize)
+            assert_said("mean and std are taken from it");
+        rn_model_destroy(back);
+    }
+}
+
 /* A description beside weights of resnet18 for 3 classes. */
 static void descriptions_are_read(void **state)
 {
@@ -1146,6 +1195,7 @@ static void descriptions_are_read(void **state)
     assert_true(back->preprocessing.mean[2] == 0.3f);
     assert_string_equal(rn_model_class_name(back, 0), "x");
     rn_model_destroy(back);
+    check_cuts(&o);
     write_text("preprocessor_config.json",
                "{\"size\": {\"height\": 224, \"width\": 224}}");
     OK(import(&back, in_folder("a.pth"), &o, &err));
@@ -1179,7 +1229,8 @@ static void descriptions_are_read(void **state)
         write_text("preprocessor_config.json", text);
         OK(import(&back, in_folder("a.pth"), &o, &err));
         assert_said("in a way that is not ours");
-        assert_null(back->preprocessing.mean);
+        /* a resize does not change what numbers mean */
+        assert_true(!back->preprocessing.mean != (i == 2));
         rn_model_destroy(back);
     }
     unlink(in_folder("preprocessor_config.json"));

@@ -299,42 +299,89 @@ static int read_hugging_face(struct rn_config *c, json_t *root,
     return rc ? rc : read_activation(c, text_of(root, "hidden_act"), err);
 }
 
-/* Whether pictures are resized, divided by 255 and normalised, and their
- * channels left in their order: what is done without a word. */
-static bool has_usual_steps(const json_t *root)
+/* Whether pixels are divided by 255 and normalised, and channels left in their
+ * order: what is done without a word. */
+static bool has_usual_numbers(const json_t *root)
 {
     const json_t *factor = json_object_get(root, "rescale_factor");
 
-    return !json_is_false(json_object_get(root, "do_resize")) &&
-           !json_is_false(json_object_get(root, "do_rescale")) &&
+    return !json_is_false(json_object_get(root, "do_rescale")) &&
            !json_is_false(json_object_get(root, "do_normalize")) &&
            !json_is_true(json_object_get(root, "do_flip_channel_order")) &&
            (!factor || fabs(json_number_value(factor) * 255 - 1) < 1e-3);
 }
 
-/* preprocessor_config.json: only the kind that resizes the shorter side and
- * cuts out the centre is ours. */
-static void read_preprocessor(struct rn_config *c, const json_t *root)
+/* Whether a picture of a size of its own is cut out: of those kinds that do not
+ * say it, the ones with a share (crop_pct) have none. */
+static bool has_cut(const json_t *root)
+{
+    const json_t *cuts = json_object_get(root, "do_center_crop");
+
+    return cuts ? json_is_true(cuts)
+                : json_object_get(root, "crop_size") &&
+                      !json_object_get(root, "crop_pct");
+}
+
+/* One side of a size, which may be one for both. */
+static void take_side(const json_t *size, const char *name, int *out)
+{
+    get_side(json_is_object(size) ? json_object_get(size, name) : size, out);
+}
+
+/* The shorter side is resized, then a size of its own cut out. The size of old,
+ * one number, says not whether it is the shorter side or both. */
+static void read_cut(struct rn_config *c, const json_t *root)
+{
+    const json_t *size = json_object_get(root, "size");
+    const json_t *cut = json_object_get(root, "crop_size");
+
+    take_side(cut, "height", &c->height);
+    take_side(cut, "width", &c->width);
+    take_side(size, "shortest_edge", &c->resize);
+    if (!c->height || !c->width)
+        c->height = c->width = 0;
+    if (c->resize)
+        c->crop_share = (double)c->height / c->resize;
+    c->unclear_view = !json_is_object(size) || c->height != c->width;
+}
+
+/* The shorter side is resized so that the size is a share of it. Without a
+ * share a shorter side is not what the network sees. */
+static void read_share(struct rn_config *c, const json_t *root)
 {
     const json_t *size = json_object_get(root, "size");
     const json_t *share = json_object_get(root, "crop_pct");
-    const json_t *how = json_object_get(root, "resample");
     int side = 0;
+
+    take_side(size, "shortest_edge", &side);
+    if (share || !json_is_object(size))
+        c->height = c->width = side;
+    c->crop_share = json_number_value(share);
+    c->unclear_view = side >= WARPED_FROM;
+}
+
+/* preprocessor_config.json: only the kinds that resize the shorter side and
+ * cut out the centre are ours. */
+static void read_preprocessor(struct rn_config *c, const json_t *root)
+{
+    const json_t *how = json_object_get(root, "resample");
 
     take_numbers(c, json_object_get(root, "image_mean"),
                  json_object_get(root, "image_std"));
-    if (json_is_object(size))
-        size = json_object_get(size, "shortest_edge");
-    if (get_side(size, &side))
-        c->height = c->width = side;
-    c->crop_share = json_number_value(share);
+    c->has_numbers &= has_usual_numbers(root);
+    if (has_cut(root))
+        read_cut(c, root);
+    else
+        read_share(c, root);
     c->interpolation = json_integer_value(how) == 3   ? "bicubic"
                        : json_integer_value(how) == 2 ? "bilinear"
                                                       : NULL;
-    c->unclear_view = !side || side >= WARPED_FROM || !c->interpolation ||
-                      !has_usual_steps(root) ||
-                      (json_object_get(root, "image_std") && !c->has_numbers) ||
-                      !(c->crop_share >= LEAST_SHARE && c->crop_share <= 1);
+    c->unclear_view |=
+        !c->height || !c->interpolation ||
+        json_is_false(json_object_get(root, "do_resize")) ||
+        !has_usual_numbers(root) ||
+        (json_object_get(root, "image_std") && !c->has_numbers) ||
+        !(c->crop_share >= LEAST_SHARE && c->crop_share <= 1);
 }
 
 /* ----------------------------------------------------------------- whole */
@@ -424,23 +471,32 @@ void rn_config_free(struct rn_config *c)
     memset(c, 0, sizeof(*c));
 }
 
-static void fill_view(const struct rn_config *c, int channels,
-                      struct rn_import_options *o)
+/* They are clear where the view is not, too. */
+static void fill_numbers(const struct rn_config *c, int channels,
+                         struct rn_import_options *o)
+{
+    if (o->preprocess || !c->has_numbers || channels != 3)
+        return;
+    if (!o->mean) {
+        o->mean = c->mean;
+        o->means = 3;
+    }
+    if (!o->std) {
+        o->std = c->std;
+        o->stds = 3;
+    }
+}
+
+static void fill_view(const struct rn_config *c, struct rn_import_options *o)
 {
     int side = o->height ? o->height : c->height;
 
     if (o->preprocess || c->unclear_view)
         return;
-    if (!o->mean && c->has_numbers && channels == 3) {
-        o->mean = c->mean;
-        o->means = 3;
-    }
-    if (!o->std && c->has_numbers && channels == 3) {
-        o->std = c->std;
-        o->stds = 3;
-    }
     if (!o->interpolation)
         o->interpolation = c->interpolation;
+    if (!o->resize && c->resize && side == c->height)
+        o->resize = c->resize;
     if (!o->resize && c->crop_share >= LEAST_SHARE && side > 0)
         o->resize = (int)floor(side / c->crop_share);
 }
@@ -460,7 +516,8 @@ void rn_config_fill(const struct rn_config *c, int channels,
         o->labels = c->path;
     if (!o->head && c->multi_label)
         o->head = "sigmoid";
-    fill_view(c, channels, o);
+    fill_numbers(c, channels, o);
+    fill_view(c, o);
     if (!o->height && !o->width) {
         o->height = c->height;
         o->width = c->width;

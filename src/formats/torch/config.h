@@ -22,7 +22,8 @@ struct rn_config {
     const char *layer_type;  /* "basic" or "bottleneck"; NULL: not said */
     int height, width;       /* 0: not said */
     float mean[3], std[3];
-    bool has_numbers;  /* those */
+    bool has_numbers;  /* those, and pixels are divided by 255 before */
+    int resize;        /* the shorter side, where it is said; 0: by */
     double crop_share; /* of the resized picture; 0: not said */
     const char *interpolation;
     bool multi_label;  /* each class is there or not by itself */

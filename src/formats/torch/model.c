@@ -381,7 +381,11 @@ static void say_config(const struct import *in)
     if (c->unclear_view)
         rn_import_say(in->options,
                       "it has pictures resized or cut in a way that is not "
-                      "ours");
+                      "ours%s",
+                      c->has_numbers
+                          ? ": mean and std are taken from it; --resize and "
+                            "--crop say the sizes"
+                          : "");
 }
 
 /* Habits are for where nothing is written down. */
