@@ -52,6 +52,7 @@ CASES = [
     ("a scale of two", POOL + layer("Scale", "data m", "x", "scale_param { axis: 0 }"), MEANS * DATA),
     ("a scale of one shape", HALF + layer("Scale", "data h", "x", "scale_param { axis: 0 }"), DATA * half),
     ("sum with coefficients", HALF + layer("Eltwise", "data h", "x", "eltwise_param { operation: SUM coeff: 1 coeff: -2.5 }"), DATA - 2.5 * half),
+    ("maximum beside large numbers", layer("Power", "data", "h", "power_param { shift: -10000 }") + layer("Eltwise", "data h", "x", "eltwise_param { operation: MAX }"), DATA),
     ("maximum", HALF + layer("Eltwise", "data h", "x", "eltwise_param { operation: MAX }"), np.maximum(DATA, half)),
     ("reshape to itself", layer("Reshape", "data", "r", "reshape_param { shape { dim: 0 dim: 2 dim: -1 dim: 4 } }") + layer("Sigmoid", "r", "x"), sigmoid(DATA)),
     ("reshape and back", layer("Reshape", "data", "r", "reshape_param { shape { dim: 0 dim: -1 } }") + layer("Reshape", "r", "s", "reshape_param { shape: { dim: [0, 2, 5, 4] } }") + layer("Sigmoid", "s", "x"), sigmoid(DATA)),

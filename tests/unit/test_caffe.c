@@ -621,7 +621,7 @@ static void layers_compute_what_caffes_do(void **state)
             check_layers(lines[0], lines[1], lines[2]);
     }
     fclose(f);
-    assert_int_equal(n, 3 * 20);
+    assert_int_equal(n, 3 * 21);
 }
 
 /* What several outputs are, and which is taken. */
@@ -1082,6 +1082,10 @@ static void what_is_wrong_is_refused_by_name(void **state)
         {DATA LAYER("Eltwise", "bottom: 'data' eltwise_param { operation: "
                                "MIN }"),
          "has 'MIN' as its operation"},
+        {DATA "layer { name: 'p' type: 'Pooling' bottom: 'data' top: 'p' "
+              "pooling_param { global_pooling: true } }" LAYER(
+                  "Eltwise", "bottom: 'p' eltwise_param { operation: MAX }"),
+         "compares 3x8x8 and 3x1x1"},
         {DATA LAYER("LRN", "lrn_param { norm_region: WITHIN_CHANNEL "
                            "local_size: 4 }"),
          "has 4 as its local_size"},

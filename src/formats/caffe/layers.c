@@ -656,18 +656,19 @@ static void lrn(struct rn_caffe *in)
 
 enum { PRODUCT, SUM, MAXIMUM };
 
-/* a where it is larger than b, else b: relu(a - b) + b. */
+/* The larger of a and b: the channels of both, as pieces of a maxout. */
 static int larger(struct rn_caffe *in, int a, int b, const char *last)
 {
+    const struct rn_shape x = shape_of(in, a), y = shape_of(in, b);
     char name[RN_IMPORT_NAME];
-    int v = affine(in, b, part_name(in, "minus", name), -1, 0);
 
-    rn_caffe_check(in, v);
+    if (!in->rc && (x.c != y.c || x.h != y.h || x.w != y.w))
+        rn_caffe_fail(in, "compares %dx%dx%d and %dx%dx%d", x.c, x.h, x.w, y.c,
+                      y.h, y.w);
     if (in->rc)
         return -1;
-    v = rn_graph_add(in->g, a, v, part_name(in, "difference", name));
-    v = rn_graph_relu(in->g, v, part_name(in, "relu", name));
-    return rn_graph_add(in->g, v, b, last);
+    int v = rn_graph_concat(in->g, a, b, part_name(in, "both", name));
+    return rn_graph_maxout(in->g, v, last, 2);
 }
 
 static int join(struct rn_caffe *in, int how, int a, int b)
