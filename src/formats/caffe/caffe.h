@@ -38,7 +38,8 @@ int rn_caffe_graph(struct rn_graph **out, const struct rn_prototxt *net,
 const struct rn_prototxt_field *
 rn_caffe_next_layer(const struct rn_prototxt *net,
                     const struct rn_prototxt_field *after);
-/** Whether it has a layer of that name, one that is left out, too. */
-bool rn_caffe_has_layer(const struct rn_prototxt *net, struct rn_pb name);
+/** Whether it has a layer of that name; `any`: be it left out. */
+bool rn_caffe_has_layer(const struct rn_prototxt *net, struct rn_pb name,
+                        bool any);
 
 #endif

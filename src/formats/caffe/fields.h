@@ -9,12 +9,14 @@ enum {
     CAFFE_NET_LAYERS_V1 = 2,
     CAFFE_NET_LAYER = 100,
     /* V1LayerParameter */
+    CAFFE_V1_BOTTOM = 2,
+    CAFFE_V1_TOP = 3,
     CAFFE_V1_NAME = 4,
-    CAFFE_V1_TYPE = 5,
     CAFFE_V1_BLOBS = 6,
     /* LayerParameter */
     CAFFE_LAYER_NAME = 1,
-    CAFFE_LAYER_TYPE = 2,
+    CAFFE_LAYER_BOTTOM = 3,
+    CAFFE_LAYER_TOP = 4,
     CAFFE_LAYER_BLOBS = 7,
     /* BlobProto: its four sizes, older than its shape, come first */
     CAFFE_BLOB_NUM = 1,

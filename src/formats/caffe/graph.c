@@ -69,13 +69,15 @@ rn_caffe_next_layer(const struct rn_prototxt *net,
     return f;
 }
 
-bool rn_caffe_has_layer(const struct rn_prototxt *net, struct rn_pb name)
+bool rn_caffe_has_layer(const struct rn_prototxt *net, struct rn_pb name,
+                        bool any)
 {
     const struct rn_prototxt_field *f = NULL, *own;
 
     while ((f = rn_prototxt_each(net, net->fields, f))) {
         own = is_layer(f) ? rn_prototxt_last(net, f, "name") : NULL;
-        if (own && rn_pb_same(own->value, name))
+        if (own && rn_pb_same(own->value, name) &&
+            (any || !is_left_out(net, f)))
             return true;
     }
     return false;

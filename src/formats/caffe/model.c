@@ -291,25 +291,36 @@ static int build(struct caffe_model *m, struct rn_error *err)
                            err);
 }
 
-/* Weights that no layer has taken. A text without a layer that computes is of
- * another network; one that leaves it to training says so. */
-static int check_left(const struct caffe_model *m, struct rn_error *err)
+static bool is_used(void *user, struct rn_pb name)
+{
+    return rn_caffe_has_layer(user, name, false);
+}
+
+/* Weights that no layer has taken. Where the file has the layer before one of
+ * the text's, the text is of another network, unless it leaves the layer to
+ * training; what nothing of the text reads is a head that only training has. */
+static int check_left(struct caffe_model *m, struct rn_error *err)
 {
     struct rn_faults left = {0}, lacking = {0};
 
     for (size_t i = 0; i < m->weights.n_layers; i++) {
         const struct rn_caffe_weighted *l = &m->weights.layers[i];
+        bool feeds;
 
         if (l->found)
             continue;
+        int rc = rn_caffe_weights_feed(&m->weights, l, is_used, &m->net, &feeds,
+                                       err);
+        if (rc)
+            return rc;
         rn_fault_add(&left, "%.*s", RN_PB_SHOW(l->name));
-        if (l->computes && !rn_caffe_has_layer(&m->net, l->name))
+        if (feeds && !rn_caffe_has_layer(&m->net, l->name, true))
             rn_fault_add(&lacking, "%.*s", RN_PB_SHOW(l->name));
     }
     if (lacking.count > 0 && !m->options->skip_extra)
         return rn_fail(err, RN_ERR_DATA,
-                       "'%s' has weights of %zu layers that '%s' lacks "
-                       "(%s%s): --skip-extra passes over them",
+                       "'%s' has weights of %zu layers, before others, that "
+                       "'%s' lacks (%s%s): --skip-extra passes over them",
                        m->weights.path, lacking.count, m->net.path,
                        lacking.text, lacking.count > 3 ? ", …" : "");
     if (left.count > 0)

@@ -2,7 +2,6 @@
 /* Reads the blobs of Caffe's files of weights in place. */
 #include "formats/caffe/weights.h"
 
-#include "core/count.h"
 #include "core/file.h"
 #include "core/memory.h"
 #include "formats/caffe/fields.h"
@@ -178,42 +177,17 @@ static int add_blob(struct rn_caffe_weights *w, struct rn_pb name,
     return RN_OK;
 }
 
-/* Whether a layer of that type (of old a number) makes answers. */
-static bool is_computing(const struct rn_pb_field *type)
+/* The name of a layer; empty when it has none. -1 when it is no message. */
+static int layer_name(struct rn_pb m, bool v1, struct rn_pb *name)
 {
-    static const struct {
-        const char *name;
-        uint64_t number; /* 0: newer than these */
-    } types[] = {
-        {"Convolution", 4}, {"Deconvolution", 39}, {"InnerProduct", 14},
-        {"BatchNorm", 0},   {"Scale", 0},          {"Bias", 0},
-        {"PReLU", 0},
-    };
-
-    for (size_t i = 0; i < COUNT(types); i++)
-        if (type->type == RN_PB_BYTES
-                ? rn_pb_is(type->bytes, types[i].name)
-                : types[i].number && type->value == types[i].number)
-            return true;
-    return false;
-}
-
-/* A layer's name, empty when it has none, and whether it computes, as one may
- * that does not tell its type. -1 when it is no message. */
-static int read_head(struct rn_pb m, bool v1, struct rn_caffe_weighted *layer)
-{
-    const uint32_t name = v1 ? CAFFE_V1_NAME : CAFFE_LAYER_NAME;
-    const uint32_t type = v1 ? CAFFE_V1_TYPE : CAFFE_LAYER_TYPE;
+    const uint32_t number = v1 ? CAFFE_V1_NAME : CAFFE_LAYER_NAME;
     struct rn_pb_field f;
     int more;
 
-    layer->name = (struct rn_pb){m.at, 0};
-    layer->computes = true;
+    *name = (struct rn_pb){m.at, 0};
     while ((more = rn_pb_next(&m, &f)) > 0)
-        if (f.number == name && f.type == RN_PB_BYTES)
-            layer->name = f.bytes;
-        else if (f.number == type)
-            layer->computes = is_computing(&f);
+        if (f.number == number && f.type == RN_PB_BYTES)
+            *name = f.bytes;
     return more;
 }
 
@@ -221,11 +195,12 @@ static int add_layer(struct rn_caffe_weights *w, struct rn_pb m, bool v1,
                      struct rn_error *err)
 {
     const uint32_t blobs = v1 ? CAFFE_V1_BLOBS : CAFFE_LAYER_BLOBS;
-    struct rn_caffe_weighted layer = {.first = (uint32_t)w->n_blobs};
+    struct rn_caffe_weighted layer = {.message = m,
+                                      .first = (uint32_t)w->n_blobs};
     struct rn_pb_field f;
     int rc = RN_OK;
 
-    if (read_head(m, v1, &layer) < 0)
+    if (layer_name(m, v1, &layer.name) < 0)
         return fail_cut(w, "a layer", err);
     while (!rc && rn_pb_next(&m, &f) > 0)
         if (f.number == blobs)
@@ -252,6 +227,7 @@ int rn_caffe_weights_parse(struct rn_caffe_weights *w, const uint8_t *bytes,
 
     memset(w, 0, sizeof(*w));
     w->path = path;
+    w->net = m;
     while (!rc && (more = rn_pb_next(&m, &f)) > 0)
         if (f.type == RN_PB_BYTES &&
             (f.number == CAFFE_NET_LAYER || f.number == CAFFE_NET_LAYERS_V1))
@@ -286,6 +262,82 @@ void rn_caffe_weights_close(struct rn_caffe_weights *w)
     rn_free(w->file);
     memset(w, 0, sizeof(*w));
 }
+
+/* ------------------------------------------------------------------ wiring */
+
+/* Values that come of a layer. */
+struct flow {
+    struct rn_pb *values;
+    size_t n, room;
+};
+
+static bool flows(const struct flow *flow, struct rn_pb value)
+{
+    for (size_t i = 0; i < flow->n; i++)
+        if (rn_pb_same(flow->values[i], value))
+            return true;
+    return false;
+}
+
+/* Whether the layer reads one of them. */
+static bool reads(struct rn_pb m, bool v1, const struct flow *flow)
+{
+    const uint32_t bottom = v1 ? CAFFE_V1_BOTTOM : CAFFE_LAYER_BOTTOM;
+    struct rn_pb_field f;
+
+    while (rn_pb_next(&m, &f) > 0)
+        if (f.number == bottom && f.type == RN_PB_BYTES && flows(flow, f.bytes))
+            return true;
+    return false;
+}
+
+/* Add what the layer makes. */
+static bool add_tops(struct rn_pb m, bool v1, struct flow *flow)
+{
+    const uint32_t top = v1 ? CAFFE_V1_TOP : CAFFE_LAYER_TOP;
+    struct rn_pb_field f;
+
+    while (rn_pb_next(&m, &f) > 0) {
+        if (f.number != top || f.type != RN_PB_BYTES || flows(flow, f.bytes))
+            continue;
+        if (!rn_grow(&flow->values, &flow->room, flow->n,
+                     sizeof(*flow->values)))
+            return false;
+        flow->values[flow->n++] = f.bytes;
+    }
+    return true;
+}
+
+int rn_caffe_weights_feed(const struct rn_caffe_weights *w,
+                          const struct rn_caffe_weighted *layer,
+                          bool (*known)(void *user, struct rn_pb name),
+                          void *user, bool *feeds, struct rn_error *err)
+{
+    struct rn_pb m = w->net, name;
+    struct rn_pb_field f;
+    struct flow flow = {NULL, 0, 0};
+    bool begun = false, added = true;
+
+    *feeds = false;
+    while (!*feeds && added && rn_pb_next(&m, &f) > 0) {
+        const bool v1 = f.number == CAFFE_NET_LAYERS_V1;
+
+        if (f.type != RN_PB_BYTES || (!v1 && f.number != CAFFE_NET_LAYER))
+            continue;
+        begun |= f.bytes.at == layer->message.at;
+        if (!begun || (flow.n > 0 && !reads(f.bytes, v1, &flow)))
+            continue;
+        layer_name(f.bytes, v1, &name);
+        *feeds = flow.n > 0 && known(user, name);
+        added = add_tops(f.bytes, v1, &flow);
+    }
+    rn_free(flow.values);
+    return added ? RN_OK
+                 : rn_fail_memory(err, sizeof(*flow.values),
+                                  "the values of a network");
+}
+
+/* ------------------------------------------------------------------ finding */
 
 const struct rn_caffe_weighted *
 rn_caffe_weights_find(struct rn_caffe_weights *w, struct rn_pb name)

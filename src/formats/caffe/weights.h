@@ -20,15 +20,15 @@ struct rn_caffe_blob {
 };
 
 struct rn_caffe_weighted {
-    struct rn_pb name;
+    struct rn_pb name, message;
     uint32_t first, blobs; /* in rn_caffe_weights.blobs */
-    bool computes; /* it is, or may be, one that makes answers, not a loss's */
-    bool found;    /* somebody has asked for it */
+    bool found;            /* somebody has asked for it */
 };
 
 struct rn_caffe_weights {
     const char *path; /* borrowed, for messages */
     uint8_t *file;    /* owned; NULL when the caller has the bytes */
+    struct rn_pb net; /* all of it */
     struct rn_caffe_weighted *layers; /* those with blobs */
     size_t n_layers, layers_room;
     struct rn_caffe_blob *blobs;
@@ -48,6 +48,13 @@ void rn_caffe_weights_close(struct rn_caffe_weights *w);
 /** The layer of that name; NULL when it has no blobs. */
 const struct rn_caffe_weighted *
 rn_caffe_weights_find(struct rn_caffe_weights *w, struct rn_pb name);
+
+/** Whether what the layer makes is read, as the file has the network, by one
+ *  that is known, be it through layers that are not. RN_ERR_MEMORY. */
+int rn_caffe_weights_feed(const struct rn_caffe_weights *w,
+                          const struct rn_caffe_weighted *layer,
+                          bool (*known)(void *user, struct rn_pb name),
+                          void *user, bool *feeds, struct rn_error *err);
 
 /** A BlobProto taken apart; false when it is none, or has other sizes than
  *  numbers. */
