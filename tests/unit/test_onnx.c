@@ -1811,7 +1811,7 @@ static void functions_without_end_are_refused(void **state)
     check_refused(path, "a function that calls itself", "'Again' calls itself");
     begin_calls(&m, "local:F0 x r;" MEAN);
     for (int i = 0; i < 15; i++) {
-        char name[8], inner[100];
+        char name[16], inner[100];
 
         snprintf(name, sizeof(name), "F%d", i);
         snprintf(inner, sizeof(inner),

@@ -1341,7 +1341,7 @@ static void test_bad_lines_stay_alone(void **state)
     free(text);
     read_whole(in_folder("bad-lines/log.csv"), &bytes, &size);
     for (int i = 4; i <= 24; i += 4) {
-        char line[8];
+        char line[16];
 
         snprintf(line, sizeof(line), "\n%d,", i);
         assert_non_null(strstr((char *)bytes, line));
