@@ -302,19 +302,17 @@ static bool is_used(void *user, struct rn_pb name)
 static int check_left(struct caffe_model *m, struct rn_error *err)
 {
     struct rn_faults left = {0}, lacking = {0};
+    int rc = rn_caffe_weights_wire(&m->weights, is_used, &m->net, err);
 
+    if (rc)
+        return rc;
     for (size_t i = 0; i < m->weights.n_layers; i++) {
         const struct rn_caffe_weighted *l = &m->weights.layers[i];
-        bool feeds;
 
         if (l->found)
             continue;
-        int rc = rn_caffe_weights_feed(&m->weights, l, is_used, &m->net, &feeds,
-                                       err);
-        if (rc)
-            return rc;
         rn_fault_add(&left, "%.*s", RN_PB_SHOW(l->name));
-        if (feeds && !rn_caffe_has_layer(&m->net, l->name, true))
+        if (l->read && !rn_caffe_has_layer(&m->net, l->name, true))
             rn_fault_add(&lacking, "%.*s", RN_PB_SHOW(l->name));
     }
     if (lacking.count > 0 && !m->options->skip_extra)

@@ -191,6 +191,20 @@ static int layer_name(struct rn_pb m, bool v1, struct rn_pb *name)
     return more;
 }
 
+static int fail_layers(const struct rn_caffe_weights *w, struct rn_error *err)
+{
+    return rn_fail(err, RN_ERR_DATA,
+                   "'%s': more than %d layers, which no network has", w->path,
+                   RN_CAFFE_LAYERS);
+}
+
+/* Whether a field of the network is a layer, of old or of now. */
+static bool is_layer(const struct rn_pb_field *f)
+{
+    return f->type == RN_PB_BYTES &&
+           (f->number == CAFFE_NET_LAYER || f->number == CAFFE_NET_LAYERS_V1);
+}
+
 static int add_layer(struct rn_caffe_weights *w, struct rn_pb m, bool v1,
                      struct rn_error *err)
 {
@@ -209,9 +223,7 @@ static int add_layer(struct rn_caffe_weights *w, struct rn_pb m, bool v1,
     if (rc || layer.blobs == 0)
         return rc;
     if (w->n_layers >= RN_CAFFE_LAYERS)
-        return rn_fail(err, RN_ERR_DATA,
-                       "'%s': more than %d layers, which no network has",
-                       w->path, RN_CAFFE_LAYERS);
+        return fail_layers(w, err);
     if (!rn_grow(&w->layers, &w->layers_room, w->n_layers, sizeof(*w->layers)))
         return rn_fail_memory(err, sizeof(layer), "a layer");
     w->layers[w->n_layers++] = layer;
@@ -229,8 +241,7 @@ int rn_caffe_weights_parse(struct rn_caffe_weights *w, const uint8_t *bytes,
     w->path = path;
     w->net = m;
     while (!rc && (more = rn_pb_next(&m, &f)) > 0)
-        if (f.type == RN_PB_BYTES &&
-            (f.number == CAFFE_NET_LAYER || f.number == CAFFE_NET_LAYERS_V1))
+        if (is_layer(&f))
             rc = add_layer(w, f.bytes, f.number == CAFFE_NET_LAYERS_V1, err);
     if (!rc && more < 0)
         rc = fail_cut(w, "the network", err);
@@ -265,76 +276,101 @@ void rn_caffe_weights_close(struct rn_caffe_weights *w)
 
 /* ------------------------------------------------------------------ wiring */
 
-/* Values that come of a layer. */
-struct flow {
+/* All layers of a file, and values that known ones read, be it through others.
+ */
+struct wiring {
+    struct wired {
+        struct rn_pb message;
+        bool v1;
+    } * layers;
+    size_t n_layers, layers_room;
     struct rn_pb *values;
-    size_t n, room;
+    size_t n_values, values_room;
 };
 
-static bool flows(const struct flow *flow, struct rn_pb value)
+static int add_wired(struct wiring *all, const struct rn_caffe_weights *w,
+                     const struct rn_pb_field *f, struct rn_error *err)
 {
-    for (size_t i = 0; i < flow->n; i++)
-        if (rn_pb_same(flow->values[i], value))
+    if (all->n_layers == RN_CAFFE_LAYERS)
+        return fail_layers(w, err);
+    if (!rn_grow(&all->layers, &all->layers_room, all->n_layers,
+                 sizeof(*all->layers)))
+        return rn_fail_memory(err, sizeof(*all->layers), "a layer");
+    all->layers[all->n_layers++] =
+        (struct wired){f->bytes, f->number == CAFFE_NET_LAYERS_V1};
+    return RN_OK;
+}
+
+static bool has_value(const struct wiring *all, struct rn_pb value)
+{
+    for (size_t i = 0; i < all->n_values; i++)
+        if (rn_pb_same(all->values[i], value))
             return true;
     return false;
 }
 
-/* Whether the layer reads one of them. */
-static bool reads(struct rn_pb m, bool v1, const struct flow *flow)
+/* Whether one of the values is the layer's. */
+static bool makes(const struct wiring *all, struct wired layer)
 {
-    const uint32_t bottom = v1 ? CAFFE_V1_BOTTOM : CAFFE_LAYER_BOTTOM;
+    const uint32_t top = layer.v1 ? CAFFE_V1_TOP : CAFFE_LAYER_TOP;
     struct rn_pb_field f;
 
-    while (rn_pb_next(&m, &f) > 0)
-        if (f.number == bottom && f.type == RN_PB_BYTES && flows(flow, f.bytes))
+    while (rn_pb_next(&layer.message, &f) > 0)
+        if (f.number == top && f.type == RN_PB_BYTES && has_value(all, f.bytes))
             return true;
     return false;
 }
 
-/* Add what the layer makes. */
-static bool add_tops(struct rn_pb m, bool v1, struct flow *flow)
+/* Add what the layer reads. */
+static int add_values(struct wiring *all, const struct rn_caffe_weights *w,
+                      struct wired layer, struct rn_error *err)
 {
-    const uint32_t top = v1 ? CAFFE_V1_TOP : CAFFE_LAYER_TOP;
+    const uint32_t bottom = layer.v1 ? CAFFE_V1_BOTTOM : CAFFE_LAYER_BOTTOM;
     struct rn_pb_field f;
 
-    while (rn_pb_next(&m, &f) > 0) {
-        if (f.number != top || f.type != RN_PB_BYTES || flows(flow, f.bytes))
+    while (rn_pb_next(&layer.message, &f) > 0) {
+        if (f.number != bottom || f.type != RN_PB_BYTES ||
+            has_value(all, f.bytes))
             continue;
-        if (!rn_grow(&flow->values, &flow->room, flow->n,
-                     sizeof(*flow->values)))
-            return false;
-        flow->values[flow->n++] = f.bytes;
+        if (all->n_values == RN_CAFFE_VALUES)
+            return rn_fail(err, RN_ERR_DATA,
+                           "'%s': more than %d values, which no network has",
+                           w->path, RN_CAFFE_VALUES);
+        if (!rn_grow(&all->values, &all->values_room, all->n_values,
+                     sizeof(*all->values)))
+            return rn_fail_memory(err, sizeof(*all->values), "a value");
+        all->values[all->n_values++] = f.bytes;
     }
-    return true;
+    return RN_OK;
 }
 
-int rn_caffe_weights_feed(const struct rn_caffe_weights *w,
-                          const struct rn_caffe_weighted *layer,
+int rn_caffe_weights_wire(struct rn_caffe_weights *w,
                           bool (*known)(void *user, struct rn_pb name),
-                          void *user, bool *feeds, struct rn_error *err)
+                          void *user, struct rn_error *err)
 {
     struct rn_pb m = w->net, name;
     struct rn_pb_field f;
-    struct flow flow = {NULL, 0, 0};
-    bool begun = false, added = true;
+    struct wiring all = {.layers = NULL};
+    size_t next = w->n_layers;
+    int rc = RN_OK;
 
-    *feeds = false;
-    while (!*feeds && added && rn_pb_next(&m, &f) > 0) {
-        const bool v1 = f.number == CAFFE_NET_LAYERS_V1;
+    while (!rc && rn_pb_next(&m, &f) > 0)
+        if (is_layer(&f))
+            rc = add_wired(&all, w, &f, err);
+    /* From the end on, so that who reads a value comes before who makes it. */
+    for (size_t i = all.n_layers; !rc && i-- > 0;) {
+        struct wired layer = all.layers[i];
+        bool read = makes(&all, layer);
 
-        if (f.type != RN_PB_BYTES || (!v1 && f.number != CAFFE_NET_LAYER))
-            continue;
-        begun |= f.bytes.at == layer->message.at;
-        if (!begun || (flow.n > 0 && !reads(f.bytes, v1, &flow)))
-            continue;
-        layer_name(f.bytes, v1, &name);
-        *feeds = flow.n > 0 && known(user, name);
-        added = add_tops(f.bytes, v1, &flow);
+        if (next > 0 && w->layers[next - 1].message.at == layer.message.at)
+            w->layers[--next].read = read;
+        layer_name(layer.message, layer.v1, &name);
+        if (read || known(user, name))
+            rc = add_values(&all, w, layer, err);
     }
-    rn_free(flow.values);
-    return added ? RN_OK
-                 : rn_fail_memory(err, sizeof(*flow.values),
-                                  "the values of a network");
+    rn_free(all.layers);
+    rn_free(all.values);
+    return rc;
 }
 
 /* ------------------------------------------------------------------ finding */

@@ -6,10 +6,11 @@
 
 #include "core/protobuf.h"
 
-/* Most layers of a file, prototxt or caffemodel, blobs of all of them, and
- * sizes of one. ResNet-1202 would have 5,000 layers. */
+/* Most layers of a file, prototxt or caffemodel, blobs of all of them, values
+ * that they read, and sizes of a blob. ResNet-1202 would have 5,000 layers. */
 #define RN_CAFFE_LAYERS 10000
 #define RN_CAFFE_BLOBS  40000
+#define RN_CAFFE_VALUES 40000
 #define RN_CAFFE_DIMS   8
 
 struct rn_caffe_blob {
@@ -23,6 +24,7 @@ struct rn_caffe_weighted {
     struct rn_pb name, message;
     uint32_t first, blobs; /* in rn_caffe_weights.blobs */
     bool found;            /* somebody has asked for it */
+    bool read;             /* see rn_caffe_weights_wire() */
 };
 
 struct rn_caffe_weights {
@@ -49,12 +51,12 @@ void rn_caffe_weights_close(struct rn_caffe_weights *w);
 const struct rn_caffe_weighted *
 rn_caffe_weights_find(struct rn_caffe_weights *w, struct rn_pb name);
 
-/** Whether what the layer makes is read, as the file has the network, by one
- *  that is known, be it through layers that are not. RN_ERR_MEMORY. */
-int rn_caffe_weights_feed(const struct rn_caffe_weights *w,
-                          const struct rn_caffe_weighted *layer,
+/** Set `read` of all layers with blobs: whether what they make is read, as the
+ *  file has the network, by one that is known, be it through layers that are
+ *  not. RN_ERR_DATA for more layers or values than networks have. */
+int rn_caffe_weights_wire(struct rn_caffe_weights *w,
                           bool (*known)(void *user, struct rn_pb name),
-                          void *user, bool *feeds, struct rn_error *err);
+                          void *user, struct rn_error *err);
 
 /** A BlobProto taken apart; false when it is none, or has other sizes than
  *  numbers. */
