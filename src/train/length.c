@@ -63,15 +63,14 @@ int rn_train_iterations(const struct rn_train_options *options, int images,
 int rn_trainer_plan_length(struct rn_trainer *t, struct rn_error *err)
 {
     const struct rn_train_options *o = &t->o;
-    double length;
     int rc = plan(o, rn_trainer_epoch(t), &t->iterations, err);
 
     if (rc != RN_OK)
         return rc;
-    length = (double)t->iterations;
     t->report_every = o->report_every;
     if (t->report_every == 0)
-        t->report_every = at_least_one(fmin(length / REPORTS, REPORT_AT_MOST));
+        t->report_every =
+            at_least_one(fmin((double)t->iterations / REPORTS, REPORT_AT_MOST));
     t->test_every = o->test_every;
     if (t->test_every == 0)
         t->test_every = at_least_one(round(rn_trainer_epoch(t)));

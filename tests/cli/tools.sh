@@ -54,6 +54,17 @@ small_run() {
         --batch 16 --iterations 5 --augment none --test-every 5
 }
 
+# Three black pictures of 8x8 pixels for each of the classes photos/a and b.
+small_photos() {
+    local class i
+    for class in a b; do
+        mkdir -p photos/$class
+        for i in 1 2 3; do
+            { printf 'P5 8 8 255\n'; head -c 64 /dev/zero; } > photos/$class/$i.pgm
+        done
+    done
+}
+
 # What must not go on for longer than so many seconds, here and in ../hung, is
 # ended; run.sh has the case fail and names it.
 bound=${RN_BOUND:-100}

@@ -25,12 +25,7 @@ END
 grep -q avx512bw /proc/cpuinfo || sed -i '4s/.*/0 "mixed": "rank 1/' differ
 printf 'net = resnet8\nbatch = 24\ngroups = 4\niterations = 2 | 4\nlr = 0.1 | 1e6\n%s' \
     'exclude = iterations=2 lr=1e6' > small.conf
-for class in a b; do
-    mkdir -p photos/$class
-    for i in 1 2 3; do
-        { printf 'P5 8 8 255\n'; head -c 64 /dev/zero; } > photos/$class/$i.pgm
-    done
-done
+small_photos
 printf 'net = resnet8\nsize = 8\nbatch = 2\nepochs = 3\nname = run\n' > moved.conf
 prepare resnet train $small --iterations 8 --out alone
 resnet study small.conf synthetic:3x8x8:4:90 --out studied --threads 1 > said 2>&1

@@ -139,12 +139,7 @@ study --report fails/
 cut -d, -f1 fails/report.csv
 
 echo "## what runs choose themselves is not known before"
-for class in a b; do
-    mkdir -p photos/$class
-    for i in 1 2 3; do
-        { printf 'P5 8 8 255\n'; head -c 64 /dev/zero; } > photos/$class/$i.pgm
-    done
-done
+small_photos
 printf 'net = resnet8 | resnet14\nsize = 8\nwhen = net=resnet8: batch=2 epochs=3\n' > open.conf
 resnet study open.conf photos --out open --list |
     sed 's/[0-9.]* m\{0,1\}s  *[0-9.]* [kM]B/T M/; s/about .* one/about T one/; s/  */ /g'
