@@ -55,6 +55,23 @@ size_t rn_plane_among(const struct rn_planes *p, size_t planes, size_t i)
     return planes ? i / p->blocks * planes + i % p->blocks : i;
 }
 
+struct rn_planes rn_planes_times(const struct rn_planes *p, int channels,
+                                 int times)
+{
+    const size_t b = (size_t)p->block;
+    struct rn_planes all = *p;
+
+    all.blocks = ((size_t)times * (size_t)channels + b - 1) / b;
+    return all;
+}
+
+struct rn_channel_part rn_plane_part(const struct rn_planes *p, int channels,
+                                     size_t i)
+{
+    return (struct rn_channel_part){
+        .hw = p->hw, .channels = (size_t)channels, .block = i % p->blocks};
+}
+
 static struct rn_operand operand_at(const struct rn_operand *o,
                                     const struct rn_planes *p, size_t i)
 {

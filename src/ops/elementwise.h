@@ -29,6 +29,13 @@ void *rn_plane_to(const struct rn_planes *p, void *x, size_t i);
  *  within a value of more channels; 0: one behind the other. */
 size_t rn_plane_among(const struct rn_planes *p, size_t planes, size_t i);
 
+/** Planes of a value of `times` as many channels as these planes', which are of
+ *  so many; and plane i beside them. */
+struct rn_planes rn_planes_times(const struct rn_planes *p, int channels,
+                                 int times);
+struct rn_channel_part rn_plane_part(const struct rn_planes *p, int channels,
+                                     size_t i);
+
 /** y = relu(p + q); scale and shift are [blocks * B]. */
 void rn_apply(const struct rn_planes *planes, const struct rn_operand *p,
               const struct rn_operand *q, bool relu, void *y);

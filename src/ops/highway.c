@@ -3,33 +3,16 @@
  * lie in one or two of z's. */
 #include "ops/highway.h"
 
-/* z's planes, of x's. */
-static struct rn_planes both_halves(const struct rn_planes *p, int channels)
-{
-    const size_t b = (size_t)p->block;
-    struct rn_planes z = *p;
-
-    z.blocks = (2 * (size_t)channels + b - 1) / b;
-    return z;
-}
-
-static struct rn_highway_part part_of(const struct rn_planes *p, int channels,
-                                      size_t i)
-{
-    return (struct rn_highway_part){
-        .hw = p->hw, .channels = (size_t)channels, .block = i % p->blocks};
-}
-
 void rn_highway(const struct rn_planes *p, int channels, const void *z,
                 const void *x, void *y)
 {
     const struct rn_kernels *k = rn_kernels_get(p->type);
-    const struct rn_planes from = both_halves(p, channels);
+    const struct rn_planes from = rn_planes_times(p, channels, 2);
 #pragma omp parallel num_threads(p->threads)
     for (struct rn_range r = rn_share_mine(rn_planes_number(p));
          r.begin < r.end; r.begin++) {
         size_t i = r.begin;
-        struct rn_highway_part part = part_of(p, channels, i);
+        struct rn_channel_part part = rn_plane_part(p, channels, i);
 
         k->highway(&part, rn_plane_at(&from, z, i / p->blocks * from.blocks),
                    rn_plane_at(p, x, i), rn_plane_to(p, y, i));
@@ -41,12 +24,12 @@ void rn_highway_backward(const struct rn_planes *p, int channels, const void *z,
                          void *dz, void *dx)
 {
     const struct rn_kernels *k = rn_kernels_get(p->type);
-    const struct rn_planes from = both_halves(p, channels);
+    const struct rn_planes from = rn_planes_times(p, channels, 2);
 #pragma omp parallel num_threads(p->threads)
     for (struct rn_range r = rn_share_mine(rn_planes_number(p));
          r.begin < r.end; r.begin++) {
         size_t i = r.begin, image = i / p->blocks * from.blocks;
-        struct rn_highway_part part = part_of(p, channels, i);
+        struct rn_channel_part part = rn_plane_part(p, channels, i);
         const struct rn_highway_backward in = {
             .z = rn_plane_at(&from, z, image),
             .x = rn_plane_at(p, x, i),

@@ -171,8 +171,7 @@ INLINE void mask_loop(const struct rn_bn_backward *from, void *g, size_t hw,
     const struct rn_bn_backward in = *from;
 
     for (size_t i = 0; i < hw; i++)
-        put(g, i * B,
-            masked(&in, i, two, mask, fill(0), fill(0), fill(0)));
+        put(g, i * B, masked(&in, i, two, mask, fill(0), fill(0), fill(0)));
 }
 
 static enum mask mask_of(const struct rn_bn_backward *in)
@@ -538,14 +537,14 @@ INLINE vec sigmoid_of(vec v)
 }
 
 /* Where channel c of pixel i lies. */
-INLINE size_t channel_at(const struct rn_highway_part *part, size_t c, size_t i)
+INLINE size_t channel_at(const struct rn_channel_part *part, size_t c, size_t i)
 {
     return (c / B * part->hw + i) * B + c % B;
 }
 
 /* Up to B channels of pixel i from c on, which begin anywhere in a block; the
  * others are 0. */
-INLINE vec get_part(const struct rn_highway_part *part, const void *z, size_t c,
+INLINE vec get_part(const struct rn_channel_part *part, const void *z, size_t c,
                     size_t count, size_t i)
 {
     size_t first = B - c % B < count ? B - c % B : count;
@@ -559,7 +558,7 @@ INLINE vec get_part(const struct rn_highway_part *part, const void *z, size_t c,
     return get(own, 0);
 }
 
-INLINE void put_part(const struct rn_highway_part *part, void *z, size_t c,
+INLINE void put_part(const struct rn_channel_part *part, void *z, size_t c,
                      size_t count, size_t i, vec v)
 {
     size_t first = B - c % B < count ? B - c % B : count;
@@ -572,8 +571,8 @@ INLINE void put_part(const struct rn_highway_part *part, void *z, size_t c,
                (count - first) * sizeof(*own));
 }
 
-/* Channels of x in its block. */
-INLINE size_t part_channels(const struct rn_highway_part *part)
+/* Channels of its block. */
+INLINE size_t part_channels(const struct rn_channel_part *part)
 {
     size_t left = part->channels - part->block * B;
 
@@ -581,7 +580,7 @@ INLINE size_t part_channels(const struct rn_highway_part *part)
 }
 
 /* With `whole` h and t are blocks of their own. */
-INLINE void highway_loop(const struct rn_highway_part *part, const void *z,
+INLINE void highway_loop(const struct rn_channel_part *part, const void *z,
                          const void *x, void *y, bool whole)
 {
     const size_t c = part->block * B, gate = part->channels + c;
@@ -598,7 +597,7 @@ INLINE void highway_loop(const struct rn_highway_part *part, const void *z,
     }
 }
 
-static void highway(const struct rn_highway_part *part, const void *z,
+static void highway(const struct rn_channel_part *part, const void *z,
                     const void *x, void *y)
 {
     if (part->channels % B == 0)
@@ -607,7 +606,7 @@ static void highway(const struct rn_highway_part *part, const void *z,
         highway_loop(part, z, x, y, false);
 }
 
-INLINE void highway_backward_loop(const struct rn_highway_part *part,
+INLINE void highway_backward_loop(const struct rn_channel_part *part,
                                   const struct rn_highway_backward *in,
                                   void *dz, void *dx, bool two, bool whole)
 {
@@ -640,17 +639,21 @@ INLINE void highway_backward_loop(const struct rn_highway_part *part,
     }
 }
 
-/* Channels behind z's last one, up to the end of its block. */
-static void clear_padding(const struct rn_highway_part *part, void *dz)
+/* Channels behind the last one of all pieces, up to the end of its block, by
+ * who has the last block of a piece. */
+static void clear_padding(const struct rn_channel_part *part, size_t pieces,
+                          void *dz)
 {
-    const size_t end = 2 * part->channels;
+    const size_t end = pieces * part->channels;
 
+    if (part->block * B + B < part->channels)
+        return;
     for (size_t i = 0; i < part->hw && end % B; i++)
         memset((element *)dz + channel_at(part, end, i), 0,
                (B - end % B) * sizeof(element));
 }
 
-static void highway_backward(const struct rn_highway_part *part,
+static void highway_backward(const struct rn_channel_part *part,
                              const struct rn_highway_backward *in, void *dz,
                              void *dx)
 {
@@ -662,8 +665,75 @@ static void highway_backward(const struct rn_highway_part *part,
         highway_backward_loop(part, in, dz, dx, false, true);
     else
         highway_backward_loop(part, in, dz, dx, in->dy2 != NULL, false);
-    if (part->block * B + B >= part->channels)
-        clear_padding(part, dz);
+    clear_padding(part, 2, dz);
+}
+
+/* With `whole` each piece is of whole blocks. */
+INLINE void maxout_loop(const struct rn_channel_part *part, int pieces,
+                        const void *x, void *y, uint8_t *where, bool whole)
+{
+    const size_t count = part_channels(part);
+
+    for (size_t i = 0; i < part->hw; i++) {
+        size_t c = part->block * B;
+        vec best = whole ? get(x, channel_at(part, c, i))
+                         : get_part(part, x, c, count, i);
+        veci at = {0};
+
+        for (int k = 1; k < pieces; k++) {
+            c += part->channels;
+
+            vec v = whole ? get(x, channel_at(part, c, i))
+                          : get_part(part, x, c, count, i);
+            /* NaN wins, stays, and so shows. */
+            veci larger = (v > best) | (v != v);
+
+            best = pick(larger, v, best);
+            at = (larger & k) | (~larger & at);
+        }
+        put(y, i * B, best);
+        if (where) {
+            vecb bytes = __builtin_convertvector(at, vecb);
+            memcpy(where + i * B, &bytes, sizeof(bytes));
+        }
+    }
+}
+
+static void maxout(const struct rn_channel_part *part, int pieces,
+                   const void *x, void *y, uint8_t *where)
+{
+    const bool whole = part->channels % B == 0;
+
+    if (whole && pieces == 2)
+        maxout_loop(part, 2, x, y, where, true);
+    else if (whole)
+        maxout_loop(part, pieces, x, y, where, true);
+    else
+        maxout_loop(part, pieces, x, y, where, false);
+}
+
+static void maxout_backward(const struct rn_channel_part *part, int pieces,
+                            const void *dy, const uint8_t *where, void *dx)
+{
+    const bool whole = part->channels % B == 0;
+    const size_t count = part_channels(part);
+
+    for (int k = 0; k < pieces; k++) {
+        size_t c = (size_t)k * part->channels + part->block * B;
+
+        for (size_t i = 0; i < part->hw; i++) {
+            vecb at;
+            vec g;
+
+            memcpy(&at, where + i * B, sizeof(at));
+            g = keep(get(dy, i * B), __builtin_convertvector(at, veci) == k);
+            if (whole)
+                put(dx, channel_at(part, c, i), g);
+            else
+                put_part(part, dx, c, count, i, g);
+        }
+    }
+    clear_padding(part, (size_t)pieces, dx);
 }
 
 static float multiply_add(long rounds)
@@ -699,6 +769,8 @@ const struct rn_kernels RN_KERNELS_NAME = {
     .dot = dot,
     .highway = highway,
     .highway_backward = highway_backward,
+    .maxout = maxout,
+    .maxout_backward = maxout_backward,
     .drop = drop,
     .widen = widen_all,
     .narrow = narrow_all,

@@ -48,13 +48,14 @@ struct rn_pool {
     int ih, iw, oh, ow, kh, kw, stride, pad;
 };
 
-/** A plane of a highway's gate: block number `block` of x's so many channels;
- *  z is an image's first plane of twice as many. */
-struct rn_highway_part {
+/** Block number `block` of so many channels, beside the first plane of an image
+ *  that has several times as many: of each of these pieces the block's channels
+ *  are what belongs to it. */
+struct rn_channel_part {
     size_t hw, channels, block;
 };
 
-/** What its backward pass reads; dy2 may be NULL. */
+/** What a highway's gate reads backward; dy2 may be NULL. */
 struct rn_highway_backward {
     const void *z, *x, *dy, *dy2;
 };
@@ -96,12 +97,18 @@ struct rn_kernels {
     /** Sum over the plane of a * b. */
     void (*dot)(const void *a, const void *b, size_t hw, void *sum);
     /** y = x + T * (max(0, h) - x); see ops/highway.h. */
-    void (*highway)(const struct rn_highway_part *part, const void *z,
+    void (*highway)(const struct rn_channel_part *part, const void *z,
                     const void *x, void *y);
     /** Of z the part's h and t; dx may be dy or dy2. */
-    void (*highway_backward)(const struct rn_highway_part *part,
+    void (*highway_backward)(const struct rn_channel_part *part,
                              const struct rn_highway_backward *in, void *dz,
                              void *dx);
+    /** The largest of x's pieces; where: which, or NULL. See ops/maxout.h. */
+    void (*maxout)(const struct rn_channel_part *part, int pieces,
+                   const void *x, void *y, uint8_t *where);
+    /** Of dx the part's channels of each piece. */
+    void (*maxout_backward)(const struct rn_channel_part *part, int pieces,
+                            const void *dy, const uint8_t *where, void *dx);
     /** Of float32 whatever the type; hw is a multiple of 4; y may be x. */
     void (*drop)(const struct rn_drop *drop, const float *x, float *y,
                  size_t hw);

@@ -3,15 +3,17 @@
 #ifndef RN_OPS_MAXOUT_H
 #define RN_OPS_MAXOUT_H
 
-#include "graph/graph.h"
+#include "ops/elementwise.h"
 
-/** Channel k of y, of out.c, is the largest of x's k, k + out.c, …: x has so
- *  many `pieces` of them. The first of equal ones; NaN wins. `where` gets each
- *  number's piece, laid out as y is; NULL: nobody asks. */
-void rn_maxout(int n, struct rn_shape out, int pieces, int threads,
-               const float *x, float *y, uint8_t *where);
+/** Channel k of y, of so many `channels`, is the largest of x's k, k +
+ * channels, …: x has so many `pieces` of them. The first of equal ones; NaN
+ * wins. `where` gets each number's piece, laid out as y is; NULL: nobody asks.
+ * `planes` are y's. */
+void rn_maxout(const struct rn_planes *planes, int channels, int pieces,
+               const void *x, void *y, uint8_t *where);
 /** dx is dy where the piece was largest, and 0 elsewhere. */
-void rn_maxout_backward(int n, struct rn_shape out, int pieces, int threads,
-                        const float *dy, const uint8_t *where, float *dx);
+void rn_maxout_backward(const struct rn_planes *planes, int channels,
+                        int pieces, const void *dy, const uint8_t *where,
+                        void *dx);
 
 #endif

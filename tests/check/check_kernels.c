@@ -36,6 +36,12 @@ struct plane {
     struct guarded g;
 };
 
+static void set_plane(struct plane *p, size_t i, double x)
+{
+    p->plain[i] = x;
+    p->g.x[i % p->hw * p->b + i / p->hw] = (float)x;
+}
+
 static struct plane new_plane(size_t b, size_t hw, uint64_t stream,
                               double centre)
 {
@@ -43,7 +49,7 @@ static struct plane new_plane(size_t b, size_t hw, uint64_t stream,
 
     check_fill(p.plain, b * hw, stream, centre, 1);
     for (size_t i = 0; i < b * hw; i++)
-        p.g.x[i % hw * b + i / hw] = (float)p.plain[i];
+        set_plane(&p, i, p.plain[i]);
     return p;
 }
 
@@ -283,13 +289,55 @@ static int check_products(const struct rn_kernels *k, const char *name,
     return bad;
 }
 
+/* Maxout of three pieces and its gradient, of one block: x's planes are one of
+ * three times the pixels. The first of equal ones, of which there are some. */
+static int check_maxout(const struct rn_kernels *k, const char *name, size_t hw)
+{
+    enum { PIECES = 3 };
+    size_t b = (size_t)k->block;
+    const struct rn_channel_part part = {.hw = hw, .channels = b};
+    struct plane x = new_plane(b, PIECES * hw, 40 + hw, 0.1);
+    struct plane dy = new_plane(b, hw, 41 + hw, 0);
+    struct plane y = new_plane(b, hw, 42, 0);
+    struct plane dx = new_plane(b, PIECES * hw, 43, 0);
+    double *value = check_doubles(b * hw);
+    double *to_x = check_doubles(PIECES * b * hw);
+    uint8_t *where = calloc(b * hw, 1);
+    int bad = 0;
+
+    assert_non_null(where);
+    for (size_t i = 0; i < b * hw; i++) {
+        size_t at = i / hw * PIECES * hw + i % hw, best = at;
+
+        if (i % 4 == 0)
+            set_plane(&x, at + hw, x.plain[at]);
+        for (size_t p = 1; p < PIECES; p++)
+            if (x.plain[at + p * hw] > x.plain[best])
+                best = at + p * hw;
+        value[i] = x.plain[best];
+        to_x[best] = dy.plain[i];
+    }
+    k->maxout(&part, PIECES, x.g.x, y.g.x, where);
+    bad += compare(name, "maxout", &y, value, TOL);
+    k->maxout_backward(&part, PIECES, dy.g.x, where, dx.g.x);
+    bad += compare(name, "maxout's dx", &dx, to_x, TOL);
+    free_plane(&x);
+    free_plane(&dy);
+    free_plane(&y);
+    free_plane(&dx);
+    free(value);
+    free(to_x);
+    free(where);
+    return bad;
+}
+
 /* The gate of a highway network and its gradients, of one block: z's two planes
  * are one of twice the pixels. */
 static int check_highway(const struct rn_kernels *k, const char *name,
                          size_t hw)
 {
     size_t b = (size_t)k->block;
-    const struct rn_highway_part part = {.hw = hw, .channels = b};
+    const struct rn_channel_part part = {.hw = hw, .channels = b};
     struct plane z = new_plane(b, 2 * hw, 30 + hw, 0.1);
     struct plane x = new_plane(b, hw, 31 + hw, 0.2);
     struct plane dy = new_plane(b, hw, 32 + hw, 0);
@@ -389,6 +437,7 @@ static void check_kernels(const struct rn_kernels *k)
         bad += check_average(k, name, sizes[i]);
         bad += check_products(k, name, sizes[i]);
         bad += check_highway(k, name, sizes[i]);
+        bad += check_maxout(k, name, sizes[i]);
     }
     for (size_t i = 0; i < COUNT(pools); i++) {
         char name[64];
