@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The weight gradient of any convolution in bfloat16, directly: dot products
- * over pairs of pixels. All threads bring a chunk's pixels into pairs, those of
- * the input once for each tap, then multiply. Every sum goes chunk after chunk
- * and pair after pair: the same bits on any number of threads. */
+ * over pairs of pixels. Each thread brings a chunk's pixels into pairs itself,
+ * those of the input once for each tap, as far as its products read them: what
+ * another core has written comes slower than it is made again. Every sum goes
+ * chunk after chunk and pair after pair: the same bits on any number of
+ * threads. */
 #include "ops/conv/algorithm.h"
 
 #include "ops/conv/pair_kernels.h"
@@ -13,8 +15,7 @@
 #include <omp.h>
 #include <stdint.h>
 
-/* A chunk's pixels in pairs: in the second-level caches, or the third where so
- * many inputs (blocks by taps) leave each too few. */
+/* A chunk's pixels in pairs, of all blocks by taps. */
 #define CHUNK_BYTES ((size_t)4 << 20)
 /* Of one block no more than half the first-level cache: two are multiplied. */
 #define PAIRS_MOST 256
@@ -26,8 +27,10 @@ struct weight_gradient {
     const struct rn_pair_kernels *kernels;
     const struct rn_product_kernels *products; /* gather */
     size_t block, in_blocks, out_blocks, taps;
-    size_t inputs;              /* blocks of the input as each tap sees them */
-    size_t image_pairs;         /* of pixels */
+    size_t inputs;      /* blocks of the input as each tap sees them */
+    bool by_outputs;    /* products go output by output, else by input */
+    size_t others;      /* products of one of those */
+    size_t image_pairs; /* of pixels */
     size_t chunks, chunk_pairs; /* of the batch; at most */
     bool gathers;
 };
@@ -46,6 +49,8 @@ static void make_plan(struct weight_gradient *g, const struct rn_conv_config *c)
     g->out_blocks = rn_channels_padded(c->out.c) / g->block;
     g->taps = rn_window_taps(&c->window);
     g->inputs = g->in_blocks * g->taps;
+    g->by_outputs = g->out_blocks > g->inputs;
+    g->others = g->by_outputs ? g->inputs : g->out_blocks;
     g->image_pairs = rn_divide_up(rn_shape_pixels(c->out), 2);
     g->gathers = g->taps > 1 || c->window.stride > 1 || c->window.pad > 0;
     all = (size_t)c->n * g->image_pairs;
@@ -132,34 +137,21 @@ static void pair_input(const struct weight_gradient *g, const struct piece *p,
     }
 }
 
-/* Blocks of which a chunk's pairs are made. */
-static size_t paired(const struct weight_gradient *g)
-{
-    return g->inputs + g->out_blocks;
-}
-
-/* This thread's share of bringing pairs [begin, end) side by side: the inputs'
- * panels, then the outputs'. */
+/* Pairs [begin, end) of input or output number `i`, side by side. */
 static void pair_up(const struct weight_gradient *g,
                     const struct rn_conv_args *a, const struct rn_range *pairs,
-                    int me, int team)
+                    bool output, size_t i, uint16_t *to)
 {
-    struct rn_range r = rn_share_of(paired(g), me, team);
+    for (size_t at = pairs->begin; at < pairs->end;) {
+        struct piece p = piece_at(g, at, pairs->end);
+        size_t count = rn_divide_up(p.pixels, 2);
 
-    for (size_t i = r.begin; i < r.end; i++) {
-        uint16_t *to = (uint16_t *)a->scratch + i * panel(g);
-
-        for (size_t at = pairs->begin; at < pairs->end;) {
-            struct piece p = piece_at(g, at, pairs->end);
-            size_t count = rn_divide_up(p.pixels, 2);
-
-            if (i < g->inputs)
-                pair_input(g, &p, i, a->src, to);
-            else
-                pair_output(g, &p, i - g->inputs, a->diff_dst, to);
-            to += count * 2 * g->block;
-            at += count;
-        }
+        if (output)
+            pair_output(g, &p, i, a->diff_dst, to);
+        else
+            pair_input(g, &p, i, a->src, to);
+        to += count * 2 * g->block;
+        at += count;
     }
 }
 
@@ -170,26 +162,57 @@ static size_t products_of(const struct weight_gradient *g)
     return g->inputs * g->out_blocks;
 }
 
-/* This thread's share of all inputs by all blocks of outputs. */
-static void accumulate(const struct weight_gradient *g,
-                       const struct rn_conv_args *a, size_t pairs, bool first,
-                       int me, int team)
+/* The others that products [begin, end) read: all, unless those are of one. */
+static struct rn_range others_of(const struct weight_gradient *g,
+                                 const struct rn_range *products)
 {
-    struct rn_range r = rn_share_of(products_of(g), me, team);
-    const uint16_t *x = a->scratch, *dy = x + g->inputs * panel(g);
-    size_t square = g->block * g->block;
+    size_t first = products->begin / g->others * g->others;
 
-    for (size_t i = r.begin; i < r.end; i++) {
-        size_t input = i / g->out_blocks, out = i % g->out_blocks;
+    if (products->end > first + g->others)
+        return (struct rn_range){0, g->others};
+    return (struct rn_range){products->begin - first, products->end - first};
+}
 
-        const struct rn_pair_rows rows = {.x = x + input * panel(g),
-                                          .dy = dy + out * panel(g),
-                                          .rows = 1,
-                                          .pairs = pairs};
+static void multiply(const struct weight_gradient *g,
+                     const struct rn_conv_args *a, size_t pairs, bool first,
+                     size_t product, const uint16_t *one, const uint16_t *other)
+{
+    size_t i = product / g->others, k = product % g->others;
+    size_t input = g->by_outputs ? k : i, out = g->by_outputs ? i : k;
+    const struct rn_pair_rows rows = {.x = g->by_outputs ? other : one,
+                                      .dy = g->by_outputs ? one : other,
+                                      .rows = 1,
+                                      .pairs = pairs};
 
-        g->kernels->accumulate(
-            &rows, first, a->diff_weights + (out * g->inputs + input) * square);
+    g->kernels->accumulate(&rows, first,
+                           a->diff_weights +
+                               (out * g->inputs + input) * g->block * g->block);
+}
+
+/* Some products over a chunk's pairs. The others' panels are made before; that
+ * of the input or output whose turn it is lies in front of them. */
+static void run_chunk(const struct weight_gradient *g,
+                      const struct rn_conv_args *a,
+                      const struct rn_range *pairs,
+                      const struct rn_range *products, uint16_t *panels)
+{
+    struct rn_range others = others_of(g, products);
+    size_t count = pairs->end - pairs->begin;
+    uint16_t *behind = panels + panel(g);
+
+    for (size_t k = others.begin; k < others.end; k++)
+        pair_up(g, a, pairs, !g->by_outputs, k, behind + k * panel(g));
+    for (size_t i = products->begin; i < products->end; i++) {
+        if (i == products->begin || i % g->others == 0)
+            pair_up(g, a, pairs, g->by_outputs, i / g->others, panels);
+        multiply(g, a, count, pairs->begin == 0, i, panels,
+                 behind + i % g->others * panel(g));
     }
+}
+
+static size_t thread_numbers(const struct weight_gradient *g)
+{
+    return (1 + g->others) * panel(g);
 }
 
 static int run(void *plan, const struct rn_conv_args *a, struct rn_error *err)
@@ -201,35 +224,40 @@ static int run(void *plan, const struct rn_conv_args *a, struct rn_error *err)
 #pragma omp parallel num_threads(g->config.threads)
     {
         int me = omp_get_thread_num(), team = omp_get_num_threads();
+        struct rn_range products = rn_share_of(products_of(g), me, team);
+        uint16_t *panels =
+            (uint16_t *)a->scratch + (size_t)me * thread_numbers(g);
 
-        for (size_t i = 0; i < g->chunks; i++) {
-            struct rn_range r = rn_range_of(all, (int)i, (int)g->chunks);
+        for (size_t i = 0; i < g->chunks && products.begin < products.end;
+             i++) {
+            struct rn_range pairs = rn_range_of(all, (int)i, (int)g->chunks);
 
-            pair_up(g, a, &r, me, team);
-#pragma omp barrier
-            accumulate(g, a, r.end - r.begin, i == 0, me, team);
-#pragma omp barrier
+            run_chunk(g, a, &pairs, &products, panels);
         }
         rn_conv_bias_gradient(&g->config, a, me, team);
     }
     return RN_OK;
 }
 
+/* A thread's own pairs, then its products. */
 static void shares(const void *plan, struct rn_shares *s)
 {
     const struct weight_gradient *g = plan;
-    size_t all = (size_t)g->config.n * g->image_pairs;
-    double number = sizeof(uint16_t) * RN_COST_OF_BYTE;
+    double pixels = 2 * (double)g->config.n * (double)g->image_pairs;
     double block = (double)g->block;
+    double made = pixels * block * sizeof(uint16_t) * RN_COST_OF_BYTE;
 
-    for (size_t i = 0; i < g->chunks; i++) {
-        struct rn_range r = rn_range_of(all, (int)i, (int)g->chunks);
-        double pixels = 2 * (double)(r.end - r.begin);
+    for (int i = 0; i < s->threads; i++) {
+        struct rn_range r = rn_share_of(products_of(g), i, s->threads);
+        struct rn_range others = others_of(g, &r);
+        size_t panels = others.end - others.begin;
 
-        rn_shares_even(s, paired(g), pixels * block * number);
-        rn_shares_barrier(s);
-        rn_shares_even(s, products_of(g), pixels * block * block);
-        rn_shares_barrier(s);
+        if (r.begin == r.end)
+            continue;
+        panels += (r.end - 1) / g->others - r.begin / g->others + 1;
+        rn_shares_take(s, i, r.end - r.begin,
+                       (double)panels * made +
+                           (double)(r.end - r.begin) * pixels * block * block);
     }
     rn_conv_bias_gradient_shares(&g->config, s);
     rn_shares_barrier(s);
@@ -249,7 +277,7 @@ static int make(void *plan, const struct rn_conv_config *c, bool dry,
     (void)err;
     make_plan(g, c);
     needs->scratch_bytes =
-        (g->inputs + g->out_blocks) * panel(g) * sizeof(uint16_t);
+        (size_t)c->threads * thread_numbers(g) * sizeof(uint16_t);
     rn_conv_describe(needs, "direct bf16");
     return RN_OK;
 }
