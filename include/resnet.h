@@ -1338,8 +1338,9 @@ struct rn_train_options {
     /** Model file whose answers are learned beside the labels (distillation,
      *  Hinton et al. 2015), for the same classes and images of the same size;
      *  or NULL. To the loss comes weight * temperature^2 * the cross-entropy of
-     *  the softmaxes of its logits and the network's over the temperature.
-     *  Without `weights` images are normalised as for the teacher. */
+     *  the softmaxes of its logits and the network's over the temperature. It
+     *  answers in `precision`, too, unless it is quantised. Without `weights`
+     *  images are normalised as for the teacher. */
     const char *teacher;
     double distill_temperature; /**< 0: 3 */
     double distill_weight;      /**< at the run's beginning; 0: 1 */

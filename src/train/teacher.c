@@ -4,6 +4,7 @@
  * answers the very images that the network is trained on, so nothing of it
  * needs to be saved to go on with a run but the model itself. */
 #include "core/memory.h"
+#include "graph/quantization.h"
 #include "model/file.h"
 #include "train/trainer.h"
 
@@ -12,6 +13,13 @@
 
 #define USUAL_TEMPERATURE 3.0
 #define USUAL_WEIGHT      1.0
+
+/* The run's; a quantised teacher has its own. */
+static int precision_of(const struct rn_trainer *t)
+{
+    return rn_graph_is_quantized(t->teacher.model->graph) ? RN_PRECISION_AUTO
+                                                          : t->o.precision;
+}
 
 /* ---------------------------------------------------------------- opening */
 
@@ -32,10 +40,11 @@ int rn_trainer_open_teacher(struct rn_trainer *t, struct rn_error *err)
     if (rc != RN_OK)
         return rc;
     teacher->checksum = rn_graph_checksum(teacher->model->graph, 0);
-    rn_trainer_say(t,
-                   "teacher %s: %" PRIu64 " parameters, checksum %016" PRIx64,
-                   teacher->model->spec.name,
-                   rn_graph_params(teacher->model->graph), teacher->checksum);
+    rn_trainer_say(
+        t, "teacher %s: %" PRIu64 " parameters, checksum %016" PRIx64 "%s",
+        teacher->model->spec.name, rn_graph_params(teacher->model->graph),
+        teacher->checksum,
+        precision_of(t) == RN_PRECISION_BF16 ? ", answers in bf16" : "");
     return RN_OK;
 }
 
@@ -162,20 +171,23 @@ static struct rn_plan_options plan_options(const struct rn_trainer *t,
     o.exact = t->o.exact;
     o.bind = t->o.bind;
     o.keep = rn_trainer_hint_layer(t);
+    o.precision = precision_of(t);
+    o.emulate = t->o.emulate;
     return o;
 }
 
 int rn_trainer_build_teacher(struct rn_trainer *t, struct rn_error *err)
 {
     struct rn_teacher *teacher = &t->teacher;
-    struct rn_plan_options batch = plan_options(t, t->groups.images);
-    struct rn_plan_options rest = plan_options(t, t->groups.rest);
+    struct rn_plan_options batch, rest;
     const struct rn_graph *g;
     size_t floats;
     int rc;
 
     if (!teacher->model)
         return RN_OK;
+    batch = plan_options(t, t->groups.images);
+    rest = plan_options(t, t->groups.rest);
     g = teacher->model->graph;
     floats = (size_t)t->groups.images * (size_t)g->nodes[g->output].shape.c;
     teacher->logits = rn_alloc(floats, sizeof(float));
@@ -192,11 +204,12 @@ int rn_trainer_build_teacher(struct rn_trainer *t, struct rn_error *err)
 int rn_trainer_teacher_memory(const struct rn_trainer *t, int batch,
                               uint64_t *bytes, struct rn_error *err)
 {
-    const struct rn_plan_options options = plan_options(t, batch);
+    struct rn_plan_options options;
 
     *bytes = 0;
     if (!t->teacher.model)
         return RN_OK;
+    options = plan_options(t, batch);
     return rn_plan_estimate(t->teacher.model, &options, bytes, err);
 }
 

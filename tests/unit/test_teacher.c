@@ -57,6 +57,41 @@ static void runs_resume_to_the_bit(void **state)
         same_file("whole/last.safetensors", "threads/last.safetensors"));
 }
 
+static void note_precision(void *user, const char *text)
+{
+    if (strstr(text, "answers in bf16"))
+        *(bool *)user = true;
+}
+
+/* In bfloat16 the teacher's answers are, too, again the same on any threads. */
+static void teachers_answer_in_the_runs_precision(void **state)
+{
+    struct rn_train_options o = taught_run("bf16");
+    struct rn_error err = {0};
+    bool said = false;
+    const struct rn_train_events events = {.user = &said,
+                                           .message = note_precision};
+
+    (void)state;
+    o.precision = RN_PRECISION_BF16;
+    o.emulate = 1;
+    o.iterations = 3;
+    if (rn_train(&o, &events, NULL, &err))
+        fail_msg("%s", err.msg);
+    assert_true(said);
+    o.out = in_folder("bf16-threads");
+    o.threads = 3;
+    train(&o);
+    assert_true(
+        same_file("bf16/last.safetensors", "bf16-threads/last.safetensors"));
+    said = false;
+    o = taught_run("float32");
+    o.iterations = 3;
+    if (rn_train(&o, &events, NULL, &err))
+        fail_msg("%s", err.msg);
+    assert_false(said);
+}
+
 /* Each option shapes the result, the teacher above all. */
 static void every_option_counts(void **state)
 {
@@ -218,6 +253,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(weights_go_evenly),
         cmocka_unit_test(runs_resume_to_the_bit),
+        cmocka_unit_test(teachers_answer_in_the_runs_precision),
         cmocka_unit_test(every_option_counts),
         cmocka_unit_test(images_are_normalised_as_the_teachers),
         cmocka_unit_test(unfit_teachers_are_refused),
