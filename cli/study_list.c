@@ -14,7 +14,8 @@
 struct needs {
     const struct rn_train_options *of;
     uint64_t bytes, params;
-    double images_per_second;
+    double images_per_second; /* with its teacher's answers */
+    int untaught;             /* not counting the teacher, which is not there */
 };
 
 struct list {
@@ -23,22 +24,24 @@ struct list {
     struct rn_data_info data; /* by the rule of new runs */
     struct needs *known;
     size_t n_known;
-    size_t open;   /* runs that choose their length themselves */
-    size_t taught; /* runs with a teacher, which is not measured */
+    size_t open;     /* runs that choose their length themselves */
+    size_t untaught; /* runs whose teacher is not counted */
 };
+
+static int same_text(const char *a, const char *b)
+{
+    return strcmp(a ? a : "", b ? b : "") == 0;
+}
 
 static int same_needs(const struct rn_train_options *a,
                       const struct rn_train_options *b)
 {
-    const char *x = a->net ? a->net : "", *y = b->net ? b->net : "";
-
-    return strcmp(x, y) == 0 &&
-           strcmp(a->block ? a->block : "", b->block ? b->block : "") == 0 &&
-           a->batch == b->batch && a->size == b->size &&
-           a->precision == b->precision && a->shortcut == b->shortcut &&
-           a->stride_v1 == b->stride_v1 && a->exact == b->exact &&
-           a->recompute == b->recompute && a->aux_heads == b->aux_heads &&
-           a->groups == b->groups;
+    return same_text(a->net, b->net) && same_text(a->block, b->block) &&
+           same_text(a->teacher, b->teacher) && a->batch == b->batch &&
+           a->size == b->size && a->precision == b->precision &&
+           a->shortcut == b->shortcut && a->stride_v1 == b->stride_v1 &&
+           a->exact == b->exact && a->recompute == b->recompute &&
+           a->aux_heads == b->aux_heads && a->groups == b->groups;
 }
 
 /* Batches that rn_train() would choose by the memory count as 128's. */
@@ -106,6 +109,52 @@ static int build(const struct list *list, const struct rn_train_options *o,
     return rc;
 }
 
+/* Add a teacher, which answers each batch before the network learns it. One
+ * that is not there, as a study before may make it, is not counted. */
+static int measure_teacher(struct needs *needs, struct rn_error *err)
+{
+    const struct rn_train_options *o = needs->of;
+    struct rn_model *teacher = NULL;
+    struct rn_model_info info;
+    struct rn_bench_result result;
+    struct rn_error missing;
+    uint64_t bytes = 0;
+    int rc;
+
+    needs->untaught =
+        rn_model_import(&teacher, o->teacher, NULL, &missing) != RN_OK;
+    if (needs->untaught)
+        return RN_OK;
+    rn_model_describe(teacher, &info);
+    const int precision = info.quantized ? RN_PRECISION_AUTO : o->precision;
+    const struct rn_plan_options plan = {
+        .struct_size = sizeof(plan),
+        .batch = group_of(o),
+        .exact = o->exact,
+        .precision = precision,
+        .emulate = o->emulate,
+    };
+    const struct rn_bench_options bench = {
+        .struct_size = sizeof(bench),
+        .batch = group_of(o),
+        .exact = o->exact,
+        .bind = 1,
+        .seconds = RN_ZERO,
+        .precision = precision,
+        .emulate = o->emulate,
+    };
+    rc = rn_plan_estimate(teacher, &plan, &bytes, err);
+    if (rc == RN_OK)
+        rc = rn_bench(teacher, &bench, &result, NULL, err);
+    rn_model_destroy(teacher);
+    if (rc != RN_OK)
+        return rc;
+    needs->bytes += bytes + info.params * sizeof(float);
+    needs->images_per_second = 1 / (1 / needs->images_per_second +
+                                    1 / result.images_per_second_median);
+    return RN_OK;
+}
+
 static int measure(struct needs *needs, const struct rn_model *model,
                    struct rn_error *err)
 {
@@ -140,7 +189,7 @@ static int measure(struct needs *needs, const struct rn_model *model,
         rc = rn_bench(model, &bench, &result, NULL, err);
     if (rc == RN_OK)
         needs->images_per_second = result.images_per_second_median;
-    return rc;
+    return rc == RN_OK && o->teacher ? measure_teacher(needs, err) : rc;
 }
 
 /* Whether the run itself chooses its network, batch or length when it begins,
@@ -180,13 +229,14 @@ static const struct needs *needs_of(struct list *list,
     return NULL;
 }
 
-/* Training images; of pictures each class gives its own part to validation. */
+/* Training images; of pictures each class gives its own part to validation. At
+ * least none: who holds more out is told so when the run begins. */
 static int images_of(const struct list *list, const struct rn_train_options *o)
 {
     double images = (double)list->data.count[RN_PART_TRAIN];
 
-    return (int)lrint(images * (1 - o->validation_percent / 100) -
-                      o->validation);
+    return (int)lrint(
+        fmax(0, images * (1 - o->validation_percent / 100) - o->validation));
 }
 
 /* 0 after a message: such a run could not begin. */
@@ -232,7 +282,7 @@ static double list_needs(struct list *list, const struct study_run *run,
     }
     seconds = left * batch_of(&run->options) * batches_of_step(&run->options) /
               needs->images_per_second;
-    list->taught += run->options.teacher != NULL;
+    list->untaught += (size_t)needs->untaught;
     table_cell(table, "%s", text_seconds(&t, seconds));
     table_cell(table, "%s", text_bytes(&t, memory_of(needs, &run->options)));
     return seconds;
@@ -289,9 +339,10 @@ int study_list(struct study_run *runs, size_t count, struct study_data *data)
             printf(", and %zu that choose%s network, batch or length when %s",
                    list.open, list.open == 1 ? "s its" : " their",
                    list.open == 1 ? "it begins" : "they begin");
-        if (list.taught)
-            printf(", not counting the teachers of %zu run%s", list.taught,
-                   list.taught == 1 ? "" : "s");
+        if (list.untaught)
+            printf(", not counting the teachers of %zu run%s, which are not "
+                   "there",
+                   list.untaught, list.untaught == 1 ? "" : "s");
         putchar('\n');
     }
     free(list.known);

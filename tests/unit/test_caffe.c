@@ -1153,6 +1153,31 @@ static void what_is_wrong_is_refused_by_name(void **state)
     }
 }
 
+/* Which of the two would be the layer's? */
+static void names_twice_are_refused(void **state)
+{
+    static const float number = 1;
+    const size_t one = 1;
+    struct rn_caffe_weights w;
+    struct rn_error err = {0};
+    struct rn_pb_out out = {0};
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        size_t layer = begin_layer(&out, &now, i == 1 ? "fc" : "conv");
+
+        put_blob(&out, &now, 1, &one, &number, 1);
+        rn_pb_end(&out, layer);
+    }
+    assert_int_equal(
+        rn_caffe_weights_parse(&w, out.bytes, out.size, "weights", &err),
+        RN_ERR_DATA);
+    assert_string_equal(err.msg,
+                        "'weights': two layers with weights are named 'conv'");
+    rn_caffe_weights_close(&w);
+    rn_free(out.bytes);
+}
+
 /* Weights cut anywhere, or of another network. */
 static void wrong_weights_are_refused(void **state)
 {
@@ -1267,6 +1292,7 @@ int main(void)
         cmocka_unit_test(weights_left_over_are_told),
         cmocka_unit_test(what_is_wrong_is_refused_by_name),
         cmocka_unit_test(wrong_weights_are_refused),
+        cmocka_unit_test(names_twice_are_refused),
         cmocka_unit_test(lack_of_memory_is_told),
     };
 

@@ -1043,6 +1043,7 @@ static void put_tensors(struct made *m)
     put_integers(m, "two_", "2", two, 2);
     put_integers(m, "keep", "2", keep, 2);
     put_integers(m, "zero", "", zero, 1);
+    put_floats(m, "twofold", "4", (const float[]){2, 1, 2, 2}, 4);
     put_integers(m, "axis0", "1", zero, 1);
     put_integers(m, "plane", "2", plane, 2);
     put_integers(m, "matrix", "2", matrix, 2);
@@ -2458,6 +2459,8 @@ static const struct {
      "Constant - s value_ints=[1,2,4,4];"
      "Resize x,,,s y coordinate_transformation_mode='tf_crop_and_resize'",
      "crops"},
+    {"pictures in twice the number",
+     "Resize x,,twofold r;GlobalAveragePool r y", "makes 2 pictures of each"},
     {"a picture repeated", "Constant - s value_ints=[1,2,4,2];Expand x,s y",
      "repeats something else"},
     {"quantised and not back", "QuantizeLinear x,ten q;Relu q y",

@@ -230,6 +230,19 @@ static int add_layer(struct rn_caffe_weights *w, struct rn_pb m, bool v1,
     return RN_OK;
 }
 
+/* Of two layers Caffe reads the latter over the former, which nobody meant. */
+static int check_names(const struct rn_caffe_weights *w, struct rn_error *err)
+{
+    for (size_t i = 0; i < w->n_layers; i++)
+        for (size_t k = 0; k < i; k++)
+            if (rn_pb_same(w->layers[i].name, w->layers[k].name))
+                return rn_fail(err, RN_ERR_DATA,
+                               "'%s': two layers with weights are named "
+                               "'%.*s'",
+                               w->path, RN_PB_SHOW(w->layers[i].name));
+    return RN_OK;
+}
+
 int rn_caffe_weights_parse(struct rn_caffe_weights *w, const uint8_t *bytes,
                            size_t size, const char *path, struct rn_error *err)
 {
@@ -248,7 +261,7 @@ int rn_caffe_weights_parse(struct rn_caffe_weights *w, const uint8_t *bytes,
     if (!rc && w->n_layers == 0)
         rc = rn_fail(err, RN_ERR_DATA,
                      "'%s': no layer has weights: not a caffemodel", path);
-    return rc;
+    return rc ? rc : check_names(w, err);
 }
 
 int rn_caffe_weights_open(struct rn_caffe_weights *w, const char *path,

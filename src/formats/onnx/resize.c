@@ -115,6 +115,8 @@ static int resized_sizes(struct rn_onnx_import *in,
         return rn_onnx_fail(in, "has no sizes that are known now");
     rn_onnx_sizes_of(in, v, sizes);
     rc = rn_onnx_load(in, factors, scales);
+    if (!rc && scales[0] != 1)
+        return rn_onnx_fail(in, "makes %g pictures of each", (double)scales[0]);
     for (int i = 1; i < RN_ONNX_DIMS && !rc; i++) {
         double size = (double)sizes[i] * (double)scales[i];
 

@@ -41,6 +41,9 @@ printf 'net = resnet8\niterations = 1\nbatch = 65\n' > needs.conf
 resnet study needs.conf $small_data --out needs --list 2>&1 | head -n 3
 printf 'net = resnet8\niterations = 1\nbatch = 16\nteacher = none.safetensors\n' > needs.conf
 resnet study needs.conf $small_data --out needs --list | tail -n 1 | sed 's/about .* one/about T one/'
+prepare resnet train $small_data --net resnet8 --iterations 1 --batch 16 --out teacher
+mv teacher/last.safetensors none.safetensors
+resnet study needs.conf $small_data --out needs --list | tail -n 1 | sed 's/about .* one/about T one/'
 
 echo "## a study, and again"
 study fine.conf $small_data --out fine
