@@ -435,12 +435,13 @@ void rn_prelu_slopes(int n, struct rn_shape shape, int threads, const float *x,
     }
 }
 
-/* One pixel for each plane. */
+/* One pixel of float32 for each plane. */
 static struct rn_planes pixels_of(const struct rn_planes *p)
 {
     struct rn_planes one = *p;
 
     one.hw = 1;
+    one.type = RN_F32;
     return one;
 }
 
@@ -460,7 +461,7 @@ void rn_multiply(const struct rn_planes *p, const void *a, const void *b,
 }
 
 void rn_multiply_sums(const struct rn_planes *p, const void *a, const void *dy,
-                      void *sums)
+                      float *sums)
 {
     const struct rn_kernels *k = rn_kernels_get(p->type);
     const struct rn_planes pixels = pixels_of(p);

@@ -25,12 +25,12 @@ void rn_prelu_backward(int n, struct rn_shape shape, int threads,
 void rn_prelu_slopes(int n, struct rn_shape shape, int threads, const float *x,
                      const float *dy, float *slopes);
 
-/** y = a * b; with `per_channel` b has one pixel. */
+/** y = a * b; with `per_channel` b has one pixel, of float32. */
 void rn_multiply(const struct rn_planes *planes, const void *a, const void *b,
                  bool per_channel, void *y);
 /** The gradient of such a pixel: sums over the others of a * dy. */
 void rn_multiply_sums(const struct rn_planes *planes, const void *a,
-                      const void *dy, void *sums);
+                      const void *dy, float *sums);
 
 /** Over the channels of each pixel; `logarithms` of what softmax gives. */
 void rn_softmax_channels(const struct rn_planes *planes, int channels,

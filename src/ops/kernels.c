@@ -383,28 +383,22 @@ static void average_backward(const void *dy, size_t hw, void *dx)
         put(dx, i * B, g);
 }
 
-INLINE void multiply_loop(const void *a, const void *b, bool gate, void *y,
-                          size_t hw)
-{
-    const vec g = get(b, 0);
-
-    for (size_t i = 0; i < hw; i++)
-        put(y, i * B, get(a, i * B) * (gate ? g : get(b, i * B)));
-}
-
 static void multiply(const void *a, const void *b, bool gate, void *y,
                      size_t hw)
 {
+    const vec g = gate ? load(b) : fill(1);
+
     if (gate)
-        multiply_loop(a, b, true, y, hw);
+        for (size_t i = 0; i < hw; i++)
+            put(y, i * B, get(a, i * B) * g);
     else
-        multiply_loop(a, b, false, y, hw);
+        for (size_t i = 0; i < hw; i++)
+            put(y, i * B, get(a, i * B) * get(b, i * B));
 }
 
-static void dot(const void *a, const void *b, size_t hw, void *sum)
+static void dot(const void *a, const void *b, size_t hw, float *sum)
 {
     double all[B] = {0};
-    vec v;
 
     for (size_t begin = 0; begin < hw; begin += TILE) {
         size_t end = begin + TILE < hw ? begin + TILE : hw, i = begin;
@@ -419,8 +413,7 @@ static void dot(const void *a, const void *b, size_t hw, void *sum)
         flush(all, s0 + s1);
     }
     for (int i = 0; i < B; i++)
-        v[i] = (float)all[i];
-    put(sum, 0, v);
+        sum[i] = (float)all[i];
 }
 
 /** The upper halves of x * by. */

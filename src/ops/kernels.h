@@ -91,11 +91,12 @@ struct rn_kernels {
     /** Mean over the plane. */
     void (*average)(const void *x, size_t hw, void *mean);
     void (*average_backward)(const void *dy, size_t hw, void *dx);
-    /** y = a * b, b of one pixel for all when `gate`; y may be a or b. */
+    /** y = a * b, with `gate` float32 b of one pixel for all; y may be a, and b
+     *  without gate. */
     void (*multiply)(const void *a, const void *b, bool gate, void *y,
                      size_t hw);
     /** Sum over the plane of a * b. */
-    void (*dot)(const void *a, const void *b, size_t hw, void *sum);
+    void (*dot)(const void *a, const void *b, size_t hw, float *sum);
     /** y = x + T * (max(0, h) - x); see ops/highway.h. */
     void (*highway)(const struct rn_channel_part *part, const void *z,
                     const void *x, void *y);

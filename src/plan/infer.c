@@ -468,18 +468,29 @@ static enum rn_dtype step_type(const struct rn_inferrer *f,
     return RN_F32;
 }
 
+/* A second input that is a pixel for all of the first one's, as gates are. */
+static enum rn_dtype second_type(const struct rn_inferrer *f,
+                                 const struct rn_node *n, enum rn_dtype type)
+{
+    const struct rn_node *nodes = f->graph->nodes;
+    bool pixel = rn_shape_pixels(nodes[n->input[1]].shape) == 1 &&
+                 rn_shape_pixels(nodes[n->input[0]].shape) > 1;
+
+    return pixel ? RN_F32 : type;
+}
+
 int rn_infer_step(struct rn_inferrer *f, int v)
 {
     const struct rn_node *n = &f->graph->nodes[v];
     const struct rn_op_plan *o = rn_op_plan_of(n->op);
     enum rn_dtype type = step_type(f, n);
     int more = (int)f->plan->n_lists, out;
-    struct rn_value a, b;
+    struct rn_value a, b = {RN_NONE, RN_NONE, false};
     struct rn_step *s;
     int rc = read_as(f, n->input[0], type, &a);
 
-    if (!rc)
-        rc = read_as(f, n->n_inputs > 1 ? n->input[1] : RN_NONE, type, &b);
+    if (!rc && n->n_inputs > 1)
+        rc = read_as(f, n->input[1], second_type(f, n, type), &b);
     if (!rc)
         rc = list_inputs(f, n, type);
     if (rc)

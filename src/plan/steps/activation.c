@@ -83,7 +83,7 @@ static bool is_gated(const struct rn_plan *plan, const struct rn_step *s)
 static int run_multiply(struct rn_plan *plan, struct rn_step *s,
                         struct rn_error *err)
 {
-    struct rn_planes p = rn_planes_of_node(plan, s->node);
+    struct rn_planes p = rn_step_planes(plan, s);
 
     (void)err;
     rn_multiply(&p, rn_read_at(plan, s->a.buffer),
@@ -96,12 +96,13 @@ static int run_multiply(struct rn_plan *plan, struct rn_step *s,
 static int run_multiply_backward(struct rn_plan *plan, struct rn_step *s,
                                  struct rn_error *err)
 {
-    struct rn_planes p = rn_planes_of_node(plan, s->node);
+    struct rn_planes p = rn_step_planes(plan, s);
     const void *dy = rn_buffer_at(plan, s->dy);
     const void *other = rn_read_at(plan, s->b.buffer);
     bool gated = is_gated(plan, s);
 
     (void)err;
+    p.type = plan->buffers[s->dy].type; /* a gate's gradient is float32 */
     if (gated && s->input == 1)
         rn_multiply_sums(&p, other, dy, rn_buffer_at(plan, s->out));
     else
@@ -240,6 +241,7 @@ const struct rn_op_plan rn_plan_prelu = {
 const struct rn_op_plan rn_plan_multiply = {
     .infer = rn_infer_step,
     .infer_step = &rn_step_multiply,
+    .bf16 = true,
     .forward = rn_forward_step,
     .forward_step = &rn_step_multiply,
     .backward = rn_backward_step,
