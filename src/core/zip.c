@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <zlib.h>
 
 #define LOCAL_MAGIC     0x04034b50u
@@ -260,6 +261,8 @@ static int parse_entry(struct rn_zip *zip, const uint8_t **at,
     entry->packed = get(p + 20, 4);
     entry->size = get(p + 24, 4);
     entry->deflated = get(p + 10, 2) == DEFLATED;
+    entry->link =
+        p[5] == RN_ZIP_UNIX && (get(p + 38, 4) >> 16 & S_IFMT) == S_IFLNK;
     const struct rn_zip_name raw = {.bytes = p + CENTRAL_BYTES,
                                     .extra = p + CENTRAL_BYTES + name,
                                     .size = name,

@@ -17,6 +17,7 @@
 struct rn_zip_entry {
     char *name; /* UTF-8 where the zip's own is, or is of code page 437 */
     bool deflated;
+    bool link;    /* symbolic: its bytes are where it leads */
     uint32_t crc; /* 0 where the writer took none, as PyTorch can */
     uint64_t packed, size;
     const uint8_t *data; /* `packed` bytes within the file */

@@ -13,7 +13,7 @@
 #define FLAG_UTF8     0x800
 #define EXTRA_UNICODE 0x7075 /* version 1, CRC-32 of the other name, UTF-8 */
 
-enum { HOST_DOS = 0, HOST_UNIX = 3, HOST_MACOS = 19 };
+enum { HOST_DOS = 0, HOST_MACOS = 19 };
 
 /* Unicode of code page 437 from 128 on. */
 /* clang-format off */
@@ -109,7 +109,7 @@ static bool is_ascii(const uint8_t *bytes, size_t size)
 
 char *rn_zip_name(const struct rn_zip_name *n)
 {
-    bool unix_like = n->host == HOST_UNIX || n->host == HOST_MACOS;
+    bool unix_like = n->host == RN_ZIP_UNIX || n->host == HOST_MACOS;
     size_t size = 0;
     const uint8_t *unicode = find_unicode(n, &size);
     char *name = unicode ? copy(unicode, size) : copy(n->bytes, n->size);

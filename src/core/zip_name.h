@@ -7,6 +7,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/** A zip's program ran on UNIX, whose modes its attributes are. */
+enum { RN_ZIP_UNIX = 3 };
+
 /** A name as it stands in a zip's directory; borrowed. */
 struct rn_zip_name {
     const uint8_t *bytes, *extra;

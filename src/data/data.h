@@ -41,7 +41,11 @@ enum rn_data_rule {
     /* The choice follows from CLASS/FILE alone. Classes that are all numbers
      * are in their order. Parts and what is left out: layout.c, files.c. */
     RN_RULE_KEYS = 2,
-    RN_RULE_NEWEST = RN_RULE_KEYS,
+    /* Copies of a picture, listed more than once, are held out together or not
+     * at all. Numbers of classes count as classes.txt has them, from 1 on, too.
+     */
+    RN_RULE_COPIES = 3,
+    RN_RULE_NEWEST = RN_RULE_COPIES,
 };
 
 /** Const once it is open, for any number of threads, but for the remarks,
@@ -76,6 +80,7 @@ struct rn_data {
     char **class_names; /* `classes` entries and a NULL; or NULL */
     char **class_ids;   /* likewise */
     bool by_number;     /* the classes are in the order of numbers */
+    int first_number;   /* that classes.txt has, where it has numbers */
     uint64_t checksum;
     uint64_t training; /* checksum of the training images, held out or not,
                           however DATA is written */

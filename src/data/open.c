@@ -110,18 +110,18 @@ static int read_spec(struct rn_data *data, const char *spec,
 
 /* He et al. 2016, section 4.2: 45,000 of CIFAR-10's 50,000 training images
  * are trained on, 5,000 held out. */
-static int split_validation(struct rn_data *data, int count,
+static int split_validation(struct rn_data *data, int count, int most,
                             struct rn_error *err)
 {
     struct rn_images *train = &data->part[RN_PART_TRAIN], *out;
 
     if (!count)
         return RN_OK;
-    if (count < 0 || count >= train->count)
+    if (count < 0 || count > most)
         return rn_fail(err, RN_ERR_ARG,
                        "cannot hold out %d images for validation of %d "
                        "training images of '%s', expected 0 to %d",
-                       count, train->count, data->spec, train->count - 1);
+                       count, train->count, data->spec, most);
     out = &data->part[RN_PART_VALIDATION];
     if (out->count)
         return rn_fail(err, RN_ERR_ARG,
@@ -159,6 +159,11 @@ static int validation_count(const struct rn_data *data,
     *count = o->validation;
     if (o->validation_percent > 0)
         *count = (int)(images * o->validation_percent / 100 + 0.5);
+    if (o->validation_percent > 0 && *count == 0)
+        return rn_fail(err, RN_ERR_ARG,
+                       "cannot hold out %g %% of the %d training images of "
+                       "'%s' for validation: that is not one",
+                       o->validation_percent, (int)images, data->spec);
     return RN_OK;
 }
 
@@ -169,7 +174,11 @@ static int hold_out(struct rn_data *data, const struct rn_data_options *o,
 
     if (!rc && count && data->fetch)
         rc = rn_pictures_mix(data, o->seed, err);
-    return rc ? rc : split_validation(data, count, err);
+    if (!rc && data->fetch)
+        count = rn_pictures_copies(data, count);
+    return rc ? rc
+              : split_validation(data, count,
+                                 data->part[RN_PART_TRAIN].count - 1, err);
 }
 
 /* The same for every validation split: it tells the data, not its use. */
@@ -296,7 +305,8 @@ int rn_data_from_arrays(struct rn_data **out, const struct rn_arrays *arrays,
             checksum(data, data->part[RN_PART_TRAIN].count,
                      data->part[RN_PART_TEST].count);
         data->held_out.validation = held_out;
-        rc = split_validation(data, held_out, err);
+        rc = split_validation(data, held_out, data->part[RN_PART_TRAIN].count,
+                              err);
     }
     if (rc) {
         rn_data_close(data);

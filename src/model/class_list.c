@@ -78,6 +78,7 @@ static int hand_over(const struct reading *r, struct rn_class_list *list)
             list->id[at] = e->id;
     }
     list->count = r->count;
+    list->first = numbered && !n.from0;
     return rc;
 }
 

@@ -15,6 +15,7 @@
 
 struct rn_class_list {
     size_t count;
+    size_t first;      /* the first class's number: 1 where the list says so */
     const char **name; /* [count], in the order of the classes */
     const char **id;   /* [count], NULL where there is none; or NULL */
     json_t *json;      /* what these point into, if not into the text */

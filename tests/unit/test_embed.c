@@ -154,6 +154,13 @@ static void arrays_are_the_same_data(void **state)
         assert_true(a.checksum == b.checksum);
         assert_memory_equal(a.count, b.count, sizeof(a.count));
         rn_data_close(data);
+        /* of a validation part alone */
+        c->arrays.count[RN_PART_TRAIN] = c->arrays.count[RN_PART_TEST] = 0;
+        OK(rn_data_from_arrays(&data, &c->arrays, &err));
+        rn_data_describe(data, &b);
+        assert_int_equal(b.count[RN_PART_TRAIN], 0);
+        assert_int_equal(b.count[RN_PART_VALIDATION], 20);
+        rn_data_close(data);
         test_free(c);
     }
     rn_data_close(file);

@@ -192,6 +192,10 @@ static void bad_folders_are_named(void **state)
     open_fails(RN_ERR_IO,
                "cannot open '%s/a/2.jpg': No such file or directory");
     assert_int_equal(unlink(in_folder("a/2.jpg")), 0);
+    /* A class would be left out, and those behind it have other numbers. */
+    assert_int_equal(symlink("/nowhere/at/all", in_folder("cat")), 0);
+    open_fails(RN_ERR_IO, "cannot open '%s/cat': No such file or directory");
+    assert_int_equal(unlink(in_folder("cat")), 0);
     write_picture("a/2\n3.jpg", "jpeg");
     open_fails(RN_ERR_DATA,
                "'%s/a/2\\x0a3.jpg': the file name has control characters");
@@ -356,8 +360,8 @@ static void bad_tables_are_refused(void **state)
         {"file,class,split\n1.jpg,a,train\n2.jpg,b,test\n",
          "'%s/labels.csv': line 3 is of part 'test', the first is of 'train', "
          "and a list is of one part; give each part a folder and a list of its "
-         "own, such as train/labels.csv and test/labels.csv, or take the "
-         "column out for one part"},
+         "own, such as train/labels.csv and test/labels.csv, and give these "
+         "folders as DATA one by one, or take the column out for one part"},
         {"file,class\nn\xcc\x83.jpg,a\n",
          "'%s/labels.csv': line 2: there is no file 'n\xcc\x83.jpg' in the "
          "folder or in images; '\xc3\xb1.jpg' there differs only in Unicode "
@@ -440,9 +444,9 @@ static void a_list_of_a_part_needs_the_classes_of_another(void **state)
         snprintf(name, sizeof(name), "%s/labels.txt", parts[i]);
         write_text(name, "1.jpg a\n");
         snprintf(expected, sizeof(expected),
-                 "'%%s/%s/labels.txt': the classes are those of the first "
-                 "part, which must be folders; for the list alone give "
-                 "'%%s/%s' as DATA",
+                 "'%%s/%s' has a list of pictures, but the classes are those "
+                 "of the first part, which must be folders; for the list alone "
+                 "give '%%s/%s' as DATA",
                  parts[i], parts[i]);
         open_fails(RN_ERR_DATA, expected);
     }
@@ -651,6 +655,102 @@ static void held_out_of_a_list_is_the_same_by_full_paths(void **state)
     }
 }
 
+/* A picture that a list has several times is on one side, or a run would be
+ * tested on what it learns. By the second rule it was not. */
+static void copies_are_held_out_together(void **state)
+{
+    struct rn_error err = {0};
+    struct rn_data *data;
+    char text[800] = "";
+    bool apart = false;
+
+    (void)state;
+    write_many("");
+    for (int i = 0; i < 8; i++)
+        for (int k = 0; k < 3; k++) {
+            char line[40];
+
+            snprintf(line, sizeof(line), "a/%02d.jpg c%d\n", i, i % 2);
+            strcat(text, line);
+        }
+    write_text("labels.txt", text);
+    for (int count = 1; count < 24; count++)
+        for (int rule = 2; rule <= 3; rule++) {
+            const struct rn_data_options o = {.validation = count,
+                                              .rule = rule};
+            int out, shared = 0;
+
+            if (rule == 3 && count > 21) {
+                assert_int_equal(rn_data_open(&data, folder, &o, &err),
+                                 RN_ERR_ARG);
+                continue;
+            }
+            data = open_with(&o);
+            out = data->part[RN_PART_VALIDATION].count;
+            assert_true(out >= count);
+            for (int i = 0; i < 24 - out; i++)
+                for (int k = 0; k < out; k++)
+                    shared +=
+                        strcmp(rn_data_file(data, RN_PART_TRAIN, i),
+                               rn_data_file(data, RN_PART_VALIDATION, k)) == 0;
+            assert_true(rule == 2 || (shared == 0 && out % 3 == 0));
+            apart = apart || shared > 0;
+            rn_data_close(data);
+        }
+    assert_true(apart);
+}
+
+/* "1 cat": class 1 of the list is the cat. */
+static void numbers_are_those_of_the_classes(void **state)
+{
+    static const char *const names[] = {"1.jpg", "2.jpg", "3.jpg"};
+    const struct rn_data_options before = {.rule = 2};
+    struct rn_data *data;
+
+    (void)state;
+    write_pictures(names, COUNT(names));
+    write_text("classes.txt", "1 cat\n2 dog\n3 bird\n");
+    write_text("labels.txt", "1.jpg 1\n2.jpg 3\n3.jpg 2\n");
+    data = open_ok();
+    assert_picture(data, RN_PART_TRAIN, 0, "1.jpg", 0);
+    assert_picture(data, RN_PART_TRAIN, 1, "2.jpg", 2);
+    rn_data_close(data);
+    write_text("labels.txt", "1.jpg 1\n2.jpg 0\n3.jpg 2\n");
+    open_fails(RN_ERR_DATA, "'%s/labels.txt': line 2: there is no class '0' in "
+                            "classes.txt, which has 3");
+    data = open_with(&before);
+    assert_picture(data, RN_PART_TRAIN, 0, "1.jpg", 1);
+    rn_data_close(data);
+    write_text("classes.txt", "0 cat\n1 dog\n2 bird\n");
+    data = open_ok();
+    assert_picture(data, RN_PART_TRAIN, 0, "1.jpg", 1);
+    rn_data_close(data);
+    write_text("classes.txt", "n01 tench\nn02 goldfish\n");
+    assert_int_equal(unlink(in_folder("labels.txt")), 0);
+    write_text("labels.csv", "1.jpg,n01;tench\n2.jpg,n02\n3.jpg,n01\n");
+    open_fails(RN_ERR_DATA,
+               "'%s/labels.csv': line 1: class 'tench' is there twice");
+}
+
+/* Links in a folder beside the data that lead to itself: looked into once. */
+static void circles_are_left(void **state)
+{
+    struct rn_data *data;
+    char name[20];
+
+    (void)state;
+    write_picture("train/a/1.jpg", "jpeg");
+    write_picture("test/a/1.jpg", "jpeg");
+    mkdir(in_folder("aux"), 0777);
+    for (int i = 0; i < 6; i++) {
+        snprintf(name, sizeof(name), "aux/%d", i);
+        assert_int_equal(symlink(".", in_folder(name)), 0);
+    }
+    data = open_ok();
+    assert_counts(data, 1, 1, 0, 1);
+    rn_data_close(data);
+}
+
 static void unknown_rules_are_refused(void **state)
 {
     static const int rules[] = {-1, RN_RULE_NEWEST + 1};
@@ -677,6 +777,7 @@ static void impossible_validation_is_refused(void **state)
         {.validation = 2},
         {.validation = -1},
         {.validation_percent = 99},
+        {.validation_percent = 10}, /* of two is not one */
     };
 
     (void)state;
@@ -1413,6 +1514,9 @@ int main(void)
         TEST(the_first_rule_holds_out_what_it_did),
         TEST(held_out_is_the_same_however_data_is_written),
         TEST(held_out_of_a_list_is_the_same_by_full_paths),
+        TEST(copies_are_held_out_together),
+        TEST(numbers_are_those_of_the_classes),
+        TEST(circles_are_left),
         TEST(unknown_rules_are_refused),
         TEST(impossible_validation_is_refused),
         TEST(checksums_tell_names_and_labels),

@@ -146,6 +146,8 @@ static void follow(const struct rn_archive *archive, struct rn_member *link)
     link->at = to->at;
     link->size = to->size;
     link->packed = to->packed;
+    link->deflated = to->deflated;
+    link->crc = to->crc;
 }
 
 void rn_archive_settle(struct rn_archive *archive)

@@ -9,6 +9,32 @@
 #include <string.h>
 #include <zlib.h>
 
+/* Paths are shorter, here as on any system. */
+#define TARGET_MOST 4096
+
+/* Where a symbolic link leads, in `target`; it is a file of that text where it
+ * is no path. */
+static int read_link(const struct rn_zip *zip, const struct rn_zip_entry *entry,
+                     struct rn_member *member, char target[TARGET_MOST + 1],
+                     struct rn_error *err)
+{
+    const uint8_t *data;
+    uint8_t *owned = NULL;
+    int rc;
+
+    if (!entry->link || entry->size == 0 || entry->size > TARGET_MOST)
+        return RN_OK;
+    rc = rn_zip_read(zip, entry, &data, &owned, err);
+    if (rc)
+        return rc;
+    memcpy(target, data, (size_t)entry->size);
+    target[entry->size] = '\0';
+    rn_free(owned);
+    member->kind = RN_MEMBER_SYMLINK;
+    member->target = target;
+    return RN_OK;
+}
+
 int rn_archive_index_zip(struct rn_archive *archive, const uint8_t *bytes,
                          size_t size, struct rn_error *err)
 {
@@ -19,6 +45,7 @@ int rn_archive_index_zip(struct rn_archive *archive, const uint8_t *bytes,
         return rc;
     for (size_t i = 0; i < zip.count && !rc; i++) {
         const struct rn_zip_entry *entry = &zip.entries[i];
+        char target[TARGET_MOST + 1];
         bool folder = entry->name[strlen(entry->name) - 1] == '/';
         struct rn_member member = {
             .kind = folder ? RN_MEMBER_FOLDER : RN_MEMBER_FILE,
@@ -28,7 +55,9 @@ int rn_archive_index_zip(struct rn_archive *archive, const uint8_t *bytes,
             .packed = entry->packed,
             .crc = entry->crc};
 
-        rc = rn_archive_add(archive, entry->name, &member, err);
+        rc = read_link(&zip, entry, &member, target, err);
+        if (!rc)
+            rc = rn_archive_add(archive, entry->name, &member, err);
     }
     rn_zip_close(&zip);
     return rc;

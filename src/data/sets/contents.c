@@ -33,7 +33,7 @@ int rn_content_of(const struct rn_files *files, const char *folder,
 {
     struct rn_entry entry = {.kind = RN_ENTRY_OTHER};
     char *path = rn_path_join(folder, name);
-    int rc = path ? rn_content_look(files, path, &entry, err)
+    int rc = path ? rn_files_look(files, path, &entry, err)
                   : rn_fail_memory(err, strlen(folder), "a file name");
     bool run = !rc && entry.kind == RN_ENTRY_FOLDER &&
                (rn_files_skips(files, &entry) || rn_is_run_folder(files, path));

@@ -354,10 +354,9 @@ static int read_part(struct rn_data *data, const char *folder,
         return read_folder_part(data, folder, part, base, err);
     return *base ? rn_picture_list_read(data, folder, part, *base, err)
                  : rn_fail(err, RN_ERR_DATA,
-                           "'%s/" RN_LABELS_FILE
-                           "': the classes are those of the first part, which "
-                           "must be folders; for the list alone give '%s' as "
-                           "DATA",
+                           "'%s' has a list of pictures, but the classes are "
+                           "those of the first part, which must be folders; "
+                           "for the list alone give '%s' as DATA",
                            folder, folder);
 }
 

@@ -315,8 +315,12 @@ static int read_part(struct rn_data *data, int which, const char *folder,
         data->pixels[which] = images.bytes;
         images.bytes = NULL;
         data->part[which ? RN_PART_TEST : RN_PART_TRAIN] =
-            (struct rn_images){(int)images.dim[0], data->pixels[which],
-                               data->labels[which], NULL, NULL, NULL};
+            (struct rn_images){(int)images.dim[0],
+                               data->pixels[which],
+                               data->labels[which],
+                               NULL,
+                               NULL,
+                               NULL};
     }
     rn_free(images.bytes);
     rn_free(labels.bytes);
@@ -352,6 +356,27 @@ static bool has_component(const char *path, const char *name)
     return false;
 }
 
+static bool is_letter(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+/* Whether a path speaks of fashion, or of FashionMNIST, but not of what is
+ * old-fashioned. */
+static bool has_fashion(const char *path)
+{
+    const char *word = "fashion";
+
+    for (const char *s = path; (s = rn_find_word(s, word)); s++) {
+        const char *after = s + strlen(word);
+
+        if ((s == path || !is_letter(s[-1])) &&
+            (!is_letter(*after) || rn_find_word(after, "mnist") == after))
+            return true;
+    }
+    return false;
+}
+
 /* IDX files carry no names, but two sets of ten classes are told by where
  * they lie: Fashion-MNIST (Xiao et al. 2017) and MNIST itself. */
 static int guess_names(struct rn_data *data, const char *folder,
@@ -361,7 +386,7 @@ static int guess_names(struct rn_data *data, const char *folder,
     const char *path = real ? real : folder;
     const char *const *names = NULL;
 
-    if (rn_find_word(path, "fashion"))
+    if (has_fashion(path))
         names = fashion_names;
     else if (has_component(path, "mnist"))
         names = digit_names;

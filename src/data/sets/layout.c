@@ -109,53 +109,82 @@ enum shape {
 
 #define DEEPEST 16
 
-static int look(const struct rn_files *files, const char *path, int depth,
-                enum shape *shape, struct rn_error *err);
+/* Folders that a look has gone into: a chain up to the first. */
+struct above {
+    const struct above *up;
+    uint64_t device, inode;
+    int depth;
+};
+
+/* Whether a folder is one of them, to which a link led back. */
+static bool is_above(const struct above *up, const struct rn_entry *entry)
+{
+    for (; up && entry->inode; up = up->up)
+        if (up->device == entry->device && up->inode == entry->inode)
+            return true;
+    return false;
+}
+
+static int look(const struct rn_files *files, const char *path,
+                const struct above *up, enum shape *shape,
+                struct rn_error *err);
 
 /* Whether one of a folder's names makes it nested; a picture is told by its
- * name where another one was seen. */
+ * name where another one was seen. What leads nowhere is nothing here: it is
+ * told of where it would be a class or a part. */
 static int look_at(const struct rn_files *files, const char *folder,
-                   const char *name, int depth, bool *flat, bool *nested,
-                   struct rn_error *err)
+                   const char *name, const struct above *up, bool *flat,
+                   bool *nested, struct rn_error *err)
 {
     enum rn_content content = RN_CONTENT_OTHER;
     enum shape inner = EMPTY;
+    struct rn_error why = {0};
     char *path;
     int rc;
 
     if (*flat && rn_picture_named(name))
         return RN_OK;
-    rc = rn_content_of(files, folder, name, &content, err);
+    rc = rn_content_of(files, folder, name, &content, &why);
+    if (rc == RN_ERR_IO)
+        rc = RN_OK;
+    else if (rc)
+        rn_fail(err, rc, "%s", why.msg);
     *flat = *flat || content == RN_CONTENT_PICTURE;
     *nested =
         *nested || content == RN_CONTENT_ARCHIVE || rn_picture_list_named(name);
     if (rc || content != RN_CONTENT_FOLDER || *nested)
         return rc;
     path = rn_path_join(folder, name);
-    rc = path ? look(files, path, depth + 1, &inner, err)
+    rc = path ? look(files, path, up, &inner, err)
               : rn_fail_memory(err, strlen(folder), "a file name");
     *nested = inner != EMPTY;
     rn_free(path);
     return rc;
 }
 
-static int look(const struct rn_files *files, const char *path, int depth,
-                enum shape *shape, struct rn_error *err)
+/* `up` is the chain above it. */
+static int look(const struct rn_files *files, const char *path,
+                const struct above *up, enum shape *shape, struct rn_error *err)
 {
     static const enum shape shapes[2][2] = {{EMPTY, NESTED}, {FLAT, MIXED}};
+    struct above here = {.up = up, .depth = up ? up->depth + 1 : 0};
     bool flat = false, nested = false;
-    struct rn_error ignored;
+    struct rn_error ignored = {0};
+    struct rn_entry entry;
     char **names;
     int rc = RN_OK;
 
     *shape = EMPTY;
     /* What cannot be read is told of when it is read for its pictures. */
-    if (depth > DEEPEST || rn_files_list(files, path, &names, &ignored))
-        return depth > DEEPEST || ignored.code != RN_ERR_MEMORY
+    if (here.depth > DEEPEST || rn_files_look(files, path, &entry, &ignored) ||
+        is_above(up, &entry) || rn_files_list(files, path, &names, &ignored))
+        return ignored.code != RN_ERR_MEMORY
                    ? RN_OK
                    : rn_fail_memory(err, strlen(path), "a folder's names");
+    here.device = entry.device;
+    here.inode = entry.inode;
     for (size_t i = 0; names[i] && !rc && !(flat && nested); i++)
-        rc = look_at(files, path, names[i], depth, &flat, &nested, err);
+        rc = look_at(files, path, names[i], &here, &flat, &nested, err);
     rn_files_list_free(names);
     *shape = shapes[flat][nested];
     return rc;
@@ -272,7 +301,7 @@ static int look_at_entries(struct entries *e, const struct rn_data *data,
     for (size_t i = 0; i < e->count && !rc; i++) {
         char *folder = rn_path_join(path, e->entry[i].name);
 
-        rc = folder ? look(&data->source, folder, 0, &e->entry[i].shape, err)
+        rc = folder ? look(&data->source, folder, NULL, &e->entry[i].shape, err)
                     : rn_fail_memory(err, strlen(path), "a file name");
         rn_free(folder);
     }
@@ -503,7 +532,7 @@ int rn_layout_around(const struct rn_data *data, const char *folder,
     if (!name)
         goto out;
     *inner = rn_path_join(folder, name);
-    rc = *inner ? look(files, *inner, 0, &shape, err)
+    rc = *inner ? look(files, *inner, NULL, &shape, err)
                 : rn_fail_memory(err, strlen(folder), "a file name");
     if (shape != NESTED) {
         rn_free(*inner);

@@ -283,7 +283,8 @@ static int check_part(const struct list *list, const char *const *fields,
                    "and a list is of one part; give each part a folder and a "
                    "list of its own, such as train/" RN_LABELS_TABLE
                    " and test/" RN_LABELS_TABLE
-                   ", or take the column out for one part",
+                   ", and give these folders as DATA one by one, or take the "
+                   "column out for one part",
                    list->path, number, of, c->of);
 }
 
@@ -546,6 +547,15 @@ static bool called_by_numbers(const struct rn_data *data)
            rn_numerals(names, (size_t)data->classes);
 }
 
+/* The class of a number, or -1 where it is none. */
+static int class_of_number(const struct rn_data *data, const char *name)
+{
+    long first = data->rule >= RN_RULE_COPIES ? data->first_number : 0;
+    long class = class_number(name) - first;
+
+    return class >= 0 && class < data->classes ? (int)class : -1;
+}
+
 /* Sets *class; an identifier counts before a name. */
 static int find_class(const struct rn_data *data, const struct list *list,
                       const struct line *line, const char *name, bool numbers,
@@ -554,8 +564,8 @@ static int find_class(const struct rn_data *data, const struct list *list,
     char **const sets[] = {data->class_ids, data->class_names};
     char note[NOTE];
 
-    *class = numbers ? (int)class_number(name) : -1;
-    if (numbers && *class < data->classes)
+    *class = numbers ? class_of_number(data, name) : -1;
+    if (*class >= 0)
         return RN_OK;
     for (size_t s = 0; s < 2 && !numbers; s++)
         for (int i = 0; sets[s] && i < data->classes; i++)
@@ -692,6 +702,11 @@ static int find_set(const struct rn_data *data, const struct list *list,
 
     for (int k = 0; k < line->classes && !rc; k++, name = next_name(name)) {
         rc = find_class(data, list, line, name, numbers, &class, err);
+        for (int j = 0; j < k && !rc; j++)
+            if (classes[j] == class)
+                rc = rn_fail(err, RN_ERR_DATA,
+                             "'%s': line %d: class '%s' is there twice",
+                             list->path, line->number, name);
         if (!rc)
             classes[k] = (uint16_t) class;
     }

@@ -70,6 +70,7 @@ static int take(struct rn_data *data, const struct rn_class_list *list,
     rn_names_free(data->class_ids);
     data->class_names = names;
     data->class_ids = ids;
+    data->first_number = (int)list->first;
     return RN_OK;
 }
 

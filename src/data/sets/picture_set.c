@@ -296,6 +296,12 @@ static size_t class_size(const struct stand *stands, size_t left)
     return n;
 }
 
+/* Whether copies of a picture stay together. */
+static bool keeps_copies(const struct rn_data *data)
+{
+    return data->rule >= RN_RULE_COPIES;
+}
+
 static void place_all(const struct rn_data *data, uint64_t seed,
                       struct stand *stands)
 {
@@ -313,8 +319,13 @@ static void place_all(const struct rn_data *data, uint64_t seed,
     qsort(stands, count, sizeof(*stands), by_class);
     for (size_t first = 0; first < count; first += n) {
         n = class_size(stands + first, count - first);
-        for (size_t r = 0; r < n; r++)
-            stands[first + r].at = ((double)r + 0.5) / (double)n;
+        for (size_t r = 0; r < n; r++) {
+            struct stand *s = &stands[first + r];
+
+            s->at = ((double)r + 0.5) / (double)n;
+            if (r && s->order == s[-1].order && keeps_copies(data))
+                s->at = s[-1].at;
+        }
     }
     qsort(stands, count, sizeof(*stands), by_place);
 }
@@ -338,6 +349,17 @@ static void reorder(const struct rn_images *train, const struct stand *stands,
     memcpy(train->key, keys, n * sizeof(*keys));
     if (train->set)
         memcpy(train->set, sets, n * sizeof(*sets));
+}
+
+int rn_pictures_copies(const struct rn_data *data, int count)
+{
+    const struct rn_images *train = &data->part[RN_PART_TRAIN];
+    int n = train->count;
+
+    while (keeps_copies(data) && count > 0 && count < n &&
+           strcmp(train->files[n - count - 1], train->files[n - count]) == 0)
+        count++;
+    return count;
 }
 
 int rn_pictures_mix(struct rn_data *data, uint64_t seed, struct rn_error *err)
