@@ -50,11 +50,12 @@ extern const struct rn_conv_algorithm rn_conv_winograd, rn_conv_winograd_bf16,
     rn_conv_fc, rn_conv_fc_back, rn_conv_product, rn_conv_product_bf16,
     rn_conv_product_turned, rn_conv_product_turned_bf16,
     rn_conv_data_gradient_bf16, rn_conv_weight_gradient,
-    rn_conv_weight_gradient_bf16, rn_conv_first_bf16, rn_conv_windows_bf16,
-    rn_conv_weight_gradient_rows, rn_conv_product_any, rn_conv_product_any_bf16,
-    rn_conv_data_gradient, rn_conv_plain, rn_conv_onednn, rn_conv_onednn_bf16,
-    rn_conv_winograd_int8, rn_conv_winograd_int8_wide, rn_conv_product_int8,
-    rn_conv_product_int8_wide, rn_conv_first_int8, rn_conv_first_int8_wide;
+    rn_conv_weight_gradient_bf16, rn_conv_first_bf16, rn_conv_first_bf16_values,
+    rn_conv_windows_bf16, rn_conv_weight_gradient_rows, rn_conv_product_any,
+    rn_conv_product_any_bf16, rn_conv_data_gradient, rn_conv_plain,
+    rn_conv_onednn, rn_conv_onednn_bf16, rn_conv_winograd_int8,
+    rn_conv_winograd_int8_wide, rn_conv_product_int8, rn_conv_product_int8_wide,
+    rn_conv_first_int8, rn_conv_first_int8_wide;
 
 /** Number i of the table; NULL behind the last. */
 const struct rn_conv_algorithm *rn_conv_algorithm_at(size_t i);

@@ -29,6 +29,7 @@ static const struct rn_conv_algorithm *const algorithms[] = {
     &rn_conv_fc_back,
     &rn_conv_product,
     &rn_conv_product_turned,
+    &rn_conv_first_bf16_values,
     &rn_conv_windows_bf16,
     &rn_conv_product_bf16,
     &rn_conv_product_turned_bf16,

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* First convolutions in bfloat16, forward: plain images of three channels
- * become rows of interleaved, rounded pixels, with zeros around them. There a
- * row of a window is one run of numbers, which products take in pairs without
- * gathering. A sum goes row after row through the window, whatever the blocks
- * and threads. */
+/* First convolutions in bfloat16, forward: three channels, of plain images or,
+ * where something is before (dropout), of a value with a block of them, become
+ * rows of interleaved pixels, with zeros around them. There a row of a window
+ * is one run of numbers, which products take in pairs without gathering. A sum
+ * goes row after row through the window, whatever the blocks and threads. */
 #include "ops/conv/algorithm.h"
 
 #include "ops/conv/row.h"
@@ -31,10 +31,20 @@ struct first {
 
 /* --------------------------------------------------------------- planning */
 
+static bool is_first(const struct rn_conv_config *c)
+{
+    return c->pass == RN_CONV_FORWARD && c->in.c == CHANNELS &&
+           c->window.kw > c->window.pad;
+}
+
 static bool applies(const struct rn_conv_config *c)
 {
-    return c->pass == RN_CONV_FORWARD && c->plain_input &&
-           c->in.c == CHANNELS && c->window.kw > c->window.pad;
+    return is_first(c) && c->plain_input;
+}
+
+static bool applies_to_values(const struct rn_conv_config *c)
+{
+    return is_first(c) && !c->plain_input;
 }
 
 static void make_plan(struct first *p, const struct rn_conv_config *c)
@@ -80,25 +90,50 @@ static size_t weights_count(const struct first *p)
 
 /* -------------------------------------------------------------- execution */
 
+/* `used` pixels of a row of a plain image, whose channels are rounded one by
+ * one. */
+static void interleave_images(const struct first *p, const float *row,
+                              size_t used, uint16_t *to, uint16_t *channel)
+{
+    const struct rn_kernels *k = rn_kernels_get(RN_BF16);
+    size_t plane = rn_shape_pixels(p->config.in);
+
+    for (size_t i = 0; i < CHANNELS; i++) {
+        k->narrow(row + i * plane, channel, used);
+        for (size_t x = 0; x < used; x++)
+            to[x * CHANNELS + i] = channel[x];
+    }
+}
+
+static void interleave_values(const struct first *p, const uint16_t *row,
+                              size_t used, uint16_t *to)
+{
+    for (size_t x = 0; x < used; x++)
+        for (size_t i = 0; i < CHANNELS; i++)
+            to[x * CHANNELS + i] = row[x * p->block + i];
+}
+
 /* One row of an image between its zeros. */
-static void interleave_row(const struct first *p, const float *image, int y,
-                           uint16_t *to, uint16_t *channel)
+static void interleave_row(const struct first *p, const void *src, size_t image,
+                           int y, uint16_t *to, uint16_t *channel)
 {
     const struct rn_conv_config *c = &p->config;
-    const struct rn_kernels *k = rn_kernels_get(RN_BF16);
-    size_t w = (size_t)c->in.w, plane = rn_shape_pixels(c->in);
+    size_t w = (size_t)c->in.w, pixels = rn_shape_pixels(c->in);
     size_t room = p->width / CHANNELS - (size_t)c->window.pad;
-    size_t used = w < room ? w : room;
+    size_t used = w < room ? w : room, row = (size_t)y * w;
 
     memset(to, 0, p->width * sizeof(*to));
     if (y < 0 || y >= c->in.h)
         return;
     to += (size_t)c->window.pad * CHANNELS;
-    for (size_t i = 0; i < CHANNELS; i++) {
-        k->narrow(image + i * plane + (size_t)y * w, channel, used);
-        for (size_t x = 0; x < used; x++)
-            to[x * CHANNELS + i] = channel[x];
-    }
+    if (c->plain_input)
+        interleave_images(p,
+                          (const float *)src + image * CHANNELS * pixels + row,
+                          used, to, channel);
+    else
+        interleave_values(
+            p, (const uint16_t *)src + (image * pixels + row) * p->block, used,
+            to);
 }
 
 /* One row of outputs, its input rows from `x` on. */
@@ -139,11 +174,10 @@ static void run_piece(const struct first *p, const struct rn_conv_args *args,
     size_t left = (size_t)c->out.h - first;
     size_t count = left < p->rows ? left : p->rows;
     size_t inputs = (count - 1) * (size_t)w->stride + (size_t)w->kh;
-    const float *from =
-        (const float *)args->src + image * CHANNELS * rn_shape_pixels(c->in);
 
     for (size_t i = 0; i < inputs; i++)
-        interleave_row(p, from, (int)first * w->stride - w->pad + (int)i,
+        interleave_row(p, args->src, image,
+                       (int)first * w->stride - w->pad + (int)i,
                        rows + i * p->width, rows + rows_numbers(p));
     for (size_t i = 0; i < count; i++)
         multiply_row(p, args, rows + i * (size_t)w->stride * p->width, image,
@@ -194,9 +228,12 @@ static size_t place_of(const struct first *p, size_t o, size_t y, size_t i)
 {
     const struct rn_conv_config *c = &p->config;
     size_t kh = (size_t)c->window.kh, kw = (size_t)c->window.kw;
+    size_t channels = c->plain_input ? CHANNELS : p->block; /* in the store */
 
     if (c->train)
-        return ((o / p->block * kh + y) * kw * CHANNELS + i) * p->block +
+        return (((o / p->block * kh + y) * kw + i / CHANNELS) * channels +
+                i % CHANNELS) *
+                   p->block +
                o % p->block;
     return ((o * CHANNELS + i % CHANNELS) * kh + y) * kw + i / CHANNELS;
 }
@@ -235,7 +272,8 @@ static int make(void *plan, const struct rn_conv_config *c, bool dry,
     needs->scratch_bytes = (size_t)c->threads * thread_bytes(p);
     needs->packed_bytes = weights_count(p) * sizeof(uint16_t);
     needs->pack = true;
-    rn_conv_describe(needs, "product bf16 of images");
+    rn_conv_describe(needs, c->plain_input ? "product bf16 of images"
+                                           : "product bf16 of 3 channels");
     return RN_OK;
 }
 
@@ -244,6 +282,18 @@ const struct rn_conv_algorithm rn_conv_first_bf16 = {
     .weights = RN_F32,
     .output = RN_BF16,
     .applies = applies,
+    .plan_bytes = sizeof(struct first),
+    .make = make,
+    .pack = pack,
+    .run = run,
+    .shares = shares,
+};
+
+const struct rn_conv_algorithm rn_conv_first_bf16_values = {
+    .input = RN_BF16,
+    .weights = RN_F32,
+    .output = RN_BF16,
+    .applies = applies_to_values,
     .plan_bytes = sizeof(struct first),
     .make = make,
     .pack = pack,
