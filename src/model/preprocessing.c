@@ -81,6 +81,9 @@ int rn_model_set_whitening(struct rn_model *model, float contrast,
                        "images are normalised to a contrast of %g, expected a "
                        "number from 0 on",
                        (double)contrast);
+    if (whitening && !model->preprocessing.per_pixel)
+        return rn_fail(err, RN_ERR_ARG,
+                       "images are whitened, but have no mean of every pixel");
     if (whitening && n > RN_WHITENED_MOST)
         return rn_fail(err, RN_ERR_ARG,
                        "images of %zu numbers cannot be whitened, at most %d",

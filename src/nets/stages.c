@@ -135,7 +135,9 @@ void rn_stages_freeze(struct rn_graph *graph, unsigned bits, bool fix_all)
         struct rn_node *n = &graph->nodes[i];
         bool frozen = n->stage > 0 && (bits >> (n->stage - 1) & 1);
 
-        n->fixed = n->op == RN_OP_BATCH_NORM && (frozen || fix_all);
+        /* Without eps it is an affine layer of others': a factor and a sum. */
+        n->fixed =
+            n->op == RN_OP_BATCH_NORM && (frozen || fix_all || n->eps == 0);
         for (int k = 0; k < 4; k++)
             if (n->param[k] >= 0)
                 graph->params[n->param[k]].frozen = frozen;

@@ -57,11 +57,14 @@ static void join(const struct rn_planes *p, const double *scratch, size_t c,
     }
 }
 
-/* Channel c normalises with this mean and variance. */
+/* Channel c normalises with this mean and variance. Where both and eps are 0,
+ * as in the padding behind the channels of an affine layer, it gives its bias.
+ */
 static void set_channel(struct rn_batch_norm *bn, size_t c, double mean,
                         double var)
 {
-    double inv = 1.0 / sqrt(var + (double)bn->eps);
+    double root = sqrt(var + (double)bn->eps);
+    double inv = root == 0 ? 0 : 1.0 / root; /* NaN stays */
 
     bn->mean[c] = (float)mean;
     bn->inv_std[c] = (float)inv;

@@ -453,12 +453,19 @@ int rn_forward_add(struct rn_learner *t, int v)
     return rc || relu < 0 ? rc : include_relu(t, v, relu, out);
 }
 
-/* The type that a step reads its k-th input in, and makes its gradient in. */
+/* The type that a step reads its k-th input in, and makes its gradient in: one
+ * for all of several pixels, images among them. */
 static enum rn_dtype input_type(const struct rn_learner *t, int v, int k)
 {
     const struct rn_node *n = node_at(t, v);
 
-    return rn_op_plan_of(n->op)->bf16 ? type_of(t, n->input[k]) : RN_F32;
+    if (!rn_op_plan_of(n->op)->bf16 ||
+        rn_shape_pixels(node_at(t, n->input[k])->shape) == 1)
+        return RN_F32;
+    for (int j = 0; j < n->n_inputs; j++)
+        if (type_of(t, n->input[j]) == RN_BF16)
+            return RN_BF16;
+    return RN_F32;
 }
 
 /* The type that a step makes its value in, and reads its gradient in. */

@@ -222,8 +222,9 @@ static int fail(struct rn_quantizer *q, const struct rn_check *c)
 {
     if (c->error)
         return rn_fail(q->err, RN_ERR_DATA,
-                       "the top-1 error grows by %.2f points, more than "
+                       "the %s error grows by %.2f points, more than "
                        "`max_drop`, %.2f, with all layers but one in float32",
+                       c->data->several ? "exact" : "top-1",
                        c->after - c->before, q->o.max_drop);
     return rn_fail(q->err, RN_ERR_DATA,
                    "%.2f %% of the first answers are float32's, less than "

@@ -78,6 +78,7 @@ static int keep_value(void *user, const struct rn_trace *v)
                    (size_t)q->few;
 
     memcpy(q->compared + q->next, v->values, count * sizeof(*v->values));
+    q->at[rn_quantizer_node(v)] = q->next;
     q->next += count;
     return RN_OK;
 }
@@ -98,16 +99,17 @@ static int compare_value(void *user, const struct rn_trace *v)
     size_t count = (size_t)v->channels * (size_t)v->height * (size_t)v->width *
                    (size_t)q->few;
     struct rn_quantizer_layer *l = layer_of_value(q, (int)rn_quantizer_node(v));
+    /* Plans of another precision may make values in another order. */
+    const float *kept = q->compared + q->at[rn_quantizer_node(v)];
     double signal = 0, noise = 0;
 
     for (size_t i = 0; i < count; i++) {
-        double x = (double)q->compared[q->next + i];
+        double x = (double)kept[i];
         double d = (double)v->values[i] - x;
 
         signal += x * x;
         noise += d * d;
     }
-    q->next += count;
     if (l)
         l->noise = signal > 0 ? noise / signal : 0;
     return RN_OK;
@@ -132,8 +134,10 @@ int rn_quantizer_keep(struct rn_quantizer *q)
     size_t room = values_of(q) * (size_t)q->few;
 
     q->compared = rn_alloc(room, sizeof(*q->compared));
-    return q->compared ? trace_few(q, keep_value)
-                       : rn_quantizer_no_memory(q, room * sizeof(*q->compared));
+    q->at = rn_alloc(q->g->n_nodes, sizeof(*q->at));
+    return q->compared && q->at
+               ? trace_few(q, keep_value)
+               : rn_quantizer_no_memory(q, room * sizeof(*q->compared));
 }
 
 int rn_quantizer_compare(struct rn_quantizer *q)

@@ -4,6 +4,7 @@
 #include "quantize/quantizer.h"
 
 #include "core/memory.h"
+#include "graph/operation.h"
 #include "graph/quantization.h"
 #include "plan/plan.h"
 #include "quantize/weights.h"
@@ -116,11 +117,11 @@ static int check_left_out(const struct rn_quantizer *q)
                                    !strncmp(g->nodes[i].name, name, length)))
             i++;
         if (i == g->n_nodes)
-            return rn_fail(q->err, RN_ERR_ARG,
-                           "`leave_out` names '%.*s', which is no layer of %s that "
-                           "can be quantised",
-                           (int)(length < 100 ? length : 100), name,
-                           q->model->spec.name);
+            return rn_fail(
+                q->err, RN_ERR_ARG,
+                "`leave_out` names '%.*s', which is no layer of %s that "
+                "can be quantised",
+                (int)(length < 100 ? length : 100), name, q->model->spec.name);
         name += length + (name[length] == ',');
     }
     return RN_OK;
@@ -129,6 +130,7 @@ static int check_left_out(const struct rn_quantizer *q)
 int rn_quantizer_find(struct rn_quantizer *q)
 {
     struct rn_graph *g = q->g;
+    int rc;
 
     q->layers = rn_alloc(g->n_nodes, sizeof(*q->layers));
     q->marked = rn_alloc(g->n_nodes, sizeof(*q->marked));
@@ -142,8 +144,14 @@ int rn_quantizer_find(struct rn_quantizer *q)
             !is_left_out(q->o.leave_out, g->nodes[i].name))
             add_layer(q, (int)i);
     mark(q, true, q->marked);
-    if (q->n_layers)
-        return check_left_out(q);
+    rc = check_left_out(q);
+    if (rc != RN_OK || q->n_layers)
+        return rc;
+    if (q->o.leave_out && *q->o.leave_out)
+        return rn_fail(q->err, RN_ERR_ARG,
+                       "`leave_out` names all layers of %s that can be "
+                       "quantised",
+                       q->model->spec.name);
     return rn_fail(q->err, RN_ERR_ARG,
                    "%s has no layer that can be quantised: convolutions of one "
                    "group and regular windows, and fully connected layers",
@@ -188,12 +196,24 @@ static double factor_of(const struct rn_graph *g,
            sqrt((double)g->params[n->param[RN_P_VAR]].data[o] + (double)n->eps);
 }
 
+/* What was seen of a node's input, of which idle nodes are no other. */
+static const struct rn_stats *seen_of_input(const struct rn_quantizer *q,
+                                            int node)
+{
+    const struct rn_node *nodes = q->g->nodes;
+    int from = nodes[node].input[0];
+
+    while (rn_operation_of(nodes[from].op)->idle)
+        from = nodes[from].input[0];
+    return q->stats[from];
+}
+
 static int round_layer(struct rn_quantizer *q, struct rn_quantizer_layer *l)
 {
     struct rn_graph *g = q->g;
     struct rn_param *w = &g->params[l->param];
     size_t outs = w->dim[0], row = w->count / outs;
-    const struct rn_stats *input = q->stats[g->nodes[l->node].input[0]];
+    const struct rn_stats *input = seen_of_input(q, l->node);
     float *scales = rn_alloc(outs, sizeof(*scales));
     double *shift = rn_alloc(outs, sizeof(*shift));
     int rc = RN_OK;

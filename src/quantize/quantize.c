@@ -107,6 +107,7 @@ static void finish(struct rn_quantizer *q, bool done)
     rn_free(q->logits);
     rn_free(q->others);
     rn_free(q->compared);
+    rn_free(q->at);
 }
 
 int rn_quantize_for(struct rn_model *model, const float *images, int count,

@@ -34,6 +34,7 @@ struct rn_quantizer {
     float *logits, *others;
     bool flat;       /* every image so far is of one colour */
     float *compared; /* value by value, of a few images */
+    size_t *at;      /* by node: its value's first float there */
     size_t next;     /* float there */
     int few;
     struct rn_error *err;

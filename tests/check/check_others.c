@@ -1832,6 +1832,15 @@ static void training_is_refused(void **state)
     assert_non_null(strstr(err.msg, "'share' (softmax)"));
     rn_store_destroy(store);
     rn_graph_destroy(g);
+    /* Where the largest was is told by a byte. */
+    g = with_input(3, 17, 17);
+    rn_graph_max_pool(g, 0, "max", (struct rn_window)RN_WINDOW(17, 17, 1, 0));
+    rn_graph_linear(g, g->output, "fc", CLASSES);
+    assert_int_equal(rn_store_create(&store, g, 1, &err), RN_OK);
+    assert_int_equal(rn_plan_build(&plan, store, &options, &err), RN_ERR_ARG);
+    assert_non_null(strstr(err.msg, "'max' (max_pool)"));
+    rn_store_destroy(store);
+    rn_graph_destroy(g);
 }
 
 int main(void)

@@ -176,6 +176,45 @@ static void graphs_read_back_the_same(void **state)
     rn_model_destroy(model);
 }
 
+/* Names that all begin alike, or as wrappers do, are a graph's own. */
+static void names_of_wrappers_read_back(void **state)
+{
+    static const char *const begin[] = {"module.", "net.", "backbone.",
+                                        "layer0.", "encoder_q."};
+    const struct rn_window one = RN_WINDOW(1, 1, 1, 0);
+    struct rn_error err;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(begin); i++) {
+        struct rn_graph *g = rn_graph_create();
+        struct rn_model *model, *back;
+        struct rn_net_spec spec;
+        char names[3][40];
+        int x;
+
+        assert_non_null(g);
+        for (int k = 0; k < 3; k++)
+            snprintf(names[k], sizeof(names[k]), "%s%s", begin[i],
+                     k < 2 ? (k ? "conv2" : "conv1") : "fc");
+        x = rn_graph_input(g, (struct rn_shape){CHANNELS, SIZE, SIZE});
+        x = rn_graph_conv(g, x, names[0], 8, one, true);
+        x = rn_graph_sigmoid(g, x, "sigmoid");
+        x = rn_graph_conv(g, x, names[1], 8, one, true);
+        x = rn_graph_global_avg_pool(g, x, "pool");
+        rn_graph_linear(g, x, names[2], CLASSES);
+        rn_net_of_graph(&spec, "wrapped", g);
+        model = rn_model_wrap(&spec, g);
+        assert_non_null(model);
+        rn_model_init(model, 3);
+        OK(rn_model_export(model, in_folder("wrapped.pth"), &err));
+        if (rn_model_load(&back, in_folder("wrapped.pth"), &err))
+            fail_msg("'%s': %s", begin[i], err.msg);
+        assert_same(model, back);
+        rn_model_destroy(back);
+        rn_model_destroy(model);
+    }
+}
+
 /* An operation that is not in the graph above is not tried here. */
 static void every_operation_is_there(void **state)
 {
@@ -424,6 +463,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(graphs_read_back_the_same),
+        cmocka_unit_test(names_of_wrappers_read_back),
         cmocka_unit_test(every_operation_is_there),
         cmocka_unit_test(graphs_go_to_onnx_and_back),
         cmocka_unit_test(describes_itself),

@@ -748,6 +748,10 @@ static void leaves_named_layers(void **state)
     assert_int_equal(rn_quantize(m, data, &o, &r, &err), RN_ERR_ARG);
     assert_non_null(strstr(err.msg, "'layer2.0.conv9', which is no layer"));
     assert_false(rn_graph_is_quantized(m->graph));
+    o.leave_out = "conv1,layer1.0.conv1,layer1.0.conv2,layer2.0.conv1,"
+                  "layer2.0.conv2,layer3.0.conv1,layer3.0.conv2,fc";
+    assert_int_equal(rn_quantize(m, data, &o, &r, &err), RN_ERR_ARG);
+    assert_non_null(strstr(err.msg, "names all layers of "));
     o.leave_out = "conv1,fc";
     if (rn_quantize(m, data, &o, &r, &err))
         fail_msg("%s", err.msg);
@@ -760,6 +764,54 @@ static void leaves_named_layers(void **state)
     assert_true(m->graph->nodes[0].quant.scale == 0);
     rn_data_close(data);
     rn_model_destroy(m);
+}
+
+/* Dropout is nothing in inference: what is behind it is corrected as if it were
+ * not there. */
+static void dropout_is_not_in_the_way(void **state)
+{
+    static const float mean[3], std[3] = {1, 1, 1};
+    const struct rn_window window = RN_WINDOW(3, 3, 1, 1);
+    struct rn_data *data = pictures(false);
+    float bias[2][8];
+
+    (void)state;
+    for (int with = 0; with < 2; with++) {
+        struct rn_graph *g = rn_graph_create();
+        struct told told = {.left = -1};
+        struct rn_quantize_options o = options_for(&told);
+        struct rn_quantize_result r;
+        struct rn_error err = {0};
+        struct rn_net_spec spec;
+        struct rn_model *m;
+        int v;
+
+        assert_non_null(g);
+        v = rn_graph_input(g, (struct rn_shape){3, 8, 8});
+        v = rn_graph_relu(g, rn_graph_conv(g, v, "a", 8, window, true), "r");
+        v = rn_graph_dropout(g, v, "drop", with ? 0.5f : 0);
+        if (!with)
+            v = g->output = 2; /* reads what is before it */
+        v = rn_graph_conv(g, v, "b", 8, window, true);
+        v = rn_graph_global_avg_pool(g, v, "pool");
+        rn_graph_linear(g, v, "fc", 10);
+        assert_int_equal(g->error.code, 0);
+        rn_net_of_graph(&spec, "dropped", g);
+        m = rn_model_wrap(&spec, g);
+        assert_non_null(m);
+        rn_model_init(m, 3);
+        assert_int_equal(rn_model_set_preprocessing(m, false, mean, std, NULL),
+                         0);
+        o.max_drop = 100;
+        if (rn_quantize(m, data, &o, &r, &err))
+            fail_msg("%s", err.msg);
+        memcpy(bias[with], rn_graph_param(m->graph, "b.bias")->data,
+               sizeof(bias[with]));
+        rn_model_destroy(m);
+    }
+    assert_memory_equal(bias[0], bias[1], sizeof(bias[0]));
+    assert_true(bias[0][0] != 0);
+    rn_data_close(data);
 }
 
 /* ---------------------------------------------------------------- refused */
@@ -901,6 +953,7 @@ int main(void)
         cmocka_unit_test(few_images_may_differ_more),
         cmocka_unit_test(one_grey_picture),
         cmocka_unit_test(leaves_named_layers),
+        cmocka_unit_test(dropout_is_not_in_the_way),
         cmocka_unit_test(what_cannot_be),
         cmocka_unit_test(onnx_says_the_same),
         cmocka_unit_test(onnx_says_the_same_of_layers_left_out),

@@ -450,6 +450,12 @@ static void what_cannot_be_is_refused(void **state)
     says("number 3 of the whitening");
     assert_int_equal(rn_model_set_whitening(model, -1, NULL, &err), RN_ERR_ARG);
     says("contrast of -1");
+    model->preprocessing.per_pixel = false;
+    assert_int_equal(
+        rn_model_set_whitening(model, 1, model->preprocessing.whitening, &err),
+        RN_ERR_ARG);
+    says("no mean of every pixel");
+    model->preprocessing.per_pixel = true;
     rn_model_destroy(model);
 }
 

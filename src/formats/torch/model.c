@@ -477,7 +477,7 @@ static int import_described(struct import *in, struct rn_error *err)
                                 in->state.description, in->state.count, bytes,
                                 err);
     if (!rc)
-        rc = rn_rename(&in->found, &in->state, NULL, err);
+        rc = rn_rename_none(&in->found, &in->state, err);
     if (!rc)
         rc = read_tensors(in, err);
     if (!rc)

@@ -216,16 +216,39 @@ static int sort_apart(struct rn_recognised *r, const char *path,
     return RN_OK;
 }
 
-int rn_rename(struct rn_recognised *r, const struct rn_state *state,
-              struct rn_names_map *map, struct rn_error *err)
+static int begin_names(struct rn_recognised *r, const struct rn_state *state,
+                       struct rn_error *err)
 {
     memset(r, 0, sizeof(*r));
     r->source = &rn_source_torchvision;
-    find_shared(r, state);
     r->tensors = rn_alloc(state->count, sizeof(*r->tensors));
-    if (!r->tensors)
-        return rn_fail_memory(err, state->count * sizeof(*r->tensors),
-                              "a list of tensors");
+    return r->tensors ? RN_OK
+                      : rn_fail_memory(err, state->count * sizeof(*r->tensors),
+                                       "a list of tensors");
+}
+
+int rn_rename_none(struct rn_recognised *r, const struct rn_state *state,
+                   struct rn_error *err)
+{
+    int rc = begin_names(r, state, err);
+
+    for (; rc == RN_OK && r->count < state->count; r->count++) {
+        struct rn_named_tensor *t = &r->tensors[r->count];
+
+        t->tensor = &state->tensors[r->count];
+        snprintf(t->name, sizeof(t->name), "%s", t->tensor->name);
+    }
+    return rc ? rc : sort_apart(r, state->path, err);
+}
+
+int rn_rename(struct rn_recognised *r, const struct rn_state *state,
+              struct rn_names_map *map, struct rn_error *err)
+{
+    int rc = begin_names(r, state, err);
+
+    if (rc != RN_OK)
+        return rc;
+    find_shared(r, state);
     for (; r->count < state->count; r->count++) {
         struct rn_named_tensor *t = &r->tensors[r->count];
 

@@ -9,7 +9,7 @@
 #include "nets/family.h"
 
 struct rn_named_tensor {
-    char name[100]; /* torchvision's for it */
+    char name[160]; /* torchvision's for it, or its own */
     const struct rn_state_tensor *tensor;
     bool mapped; /* by the caller */
 };
@@ -34,6 +34,10 @@ struct rn_recognised {
  *  when two become one. */
 int rn_rename(struct rn_recognised *r, const struct rn_state *state,
               struct rn_names_map *map, struct rn_error *err);
+/** The same of tensors that have our names, as those of files of ours with a
+ *  description: each keeps its own. */
+int rn_rename_none(struct rn_recognised *r, const struct rn_state *state,
+                   struct rn_error *err);
 /** A name of the file's without what all convolutions' begin with, and without
  *  what wrappers add. */
 const char *rn_bare_name(const struct rn_recognised *r, const char *name);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Pools. */
 #include "ops/int8.h"
+#include "ops/window.h"
 #include "plan/operations.h"
 #include "plan/steps/steps.h"
 
@@ -131,6 +132,8 @@ static const char *untrained_max_pool(const struct rn_graph *g,
                                       const struct rn_node *n)
 {
     (void)g;
+    if (rn_window_taps(&n->window) > UINT8_MAX + 1) /* a place is a byte */
+        return "its window of more than 256 pixels";
     return rn_window_regular(&n->window) ? NULL : "its window";
 }
 
