@@ -1197,7 +1197,7 @@ RN_INLINE int rn_survey_image(const struct rn_survey *survey, enum rn_part part,
 
 /** Mean and standard deviation of each channel (pictures: 3) over the pixels,
  *  scaled to 0..1, of those images of a part that can be decoded; every image
- *  counts alike, whatever its size. At most 64 channels. Zero images: zeros. */
+ *  counts alike, whatever its size. Zero images: zeros. */
 RN_API void rn_survey_stats(const struct rn_survey *survey, enum rn_part part,
                             double *mean, double *std);
 
@@ -1256,7 +1256,8 @@ struct rn_train_options {
                               RN_ZERO, too */
     double epsilon;      /**< adamw, rmsprop: added to divisors; 1e-8 */
     double trust;        /**< lars: a layer's rate is lr * trust * norm of its
-                              weights / norm of their gradient; 0.001 */
+                              weights / (norm of their gradient +
+                              weight_decay * norm of its weights); 0.001 */
     double weight_decay; /**< 1e-4; RN_ZERO: none */
     int decay_all;       /**< 1, the default: batch norm and biases decay, too;
                             RN_ZERO: weights only */
@@ -1359,7 +1360,8 @@ struct rn_train_options {
     int tensorboard;   /**< 1: the lines of the log also as events for
                           TensorBoard, events.out.tfevents.log */
     /** "layers[:N]": at the first and every N-th iteration (100) a line of the
-     *  log tells norms of gradients and variances of activations by layer;
+     *  log tells norms of gradients and variances of activations by batch
+     *  norm, where there is one;
      *  NULL or "none": none does. The weights are the same to the bit. */
     const char *record;
     /** "LAYER:HINT", or NULL: train the network up to its LAYER alone, so that
@@ -1567,7 +1569,8 @@ RN_INLINE int rn_train(const struct rn_train_options *options,
                        struct rn_train_result *result, struct rn_error *err);
 
 /** What a run does otherwise from now on; 0 or NULL: as before. It is kept in
- *  run.json, under "options" and, with the old values, "changes". */
+ *  run.json, under "options" and, with the old values, "changes", but for
+ *  `bind`, `emulate` and `ranks`, which are this process's alone: 0 is 0. */
 struct rn_resume_options {
     size_t struct_size;             /**< sizeof(struct rn_resume_options) */
     const char *data;               /**< where its data lie now */
@@ -1601,7 +1604,7 @@ RN_INLINE int rn_train_resume(const char *run,
 
 /** How far a run folder is. */
 struct rn_run_state {
-    long iteration;  /**< of the log's last line; 0: none yet */
+    long iteration;  /**< of the checkpoint; 0: none yet */
     long iterations; /**< of the whole run; 0: the folder holds no run */
     int finished;    /**< it did all of them, or ended early by `patience`, and
                         saved */

@@ -41,6 +41,14 @@ static int check_longer(const struct rn_trainer *t, long before,
                        "%ld iterations: the run has %ld, it can only become "
                        "longer",
                        t->iterations, before);
+    if (t->o.patience > 0 && t->progress.tested == before &&
+        before % t->test_every != 0)
+        return rn_fail(err, RN_ERR_ARG,
+                       "the run cannot have %ld iterations in place of %ld: "
+                       "`patience` has counted the test at its end, which a "
+                       "longer run does not make there; begin another run from "
+                       "its weights",
+                       t->iterations, before);
     if (t->o.distill_weight_end != 0)
         return rn_fail(err, RN_ERR_ARG,
                        "the run cannot have %ld iterations in place of %ld: "

@@ -123,16 +123,18 @@ static int check_images(const struct rn_trainer *t, struct rn_error *err)
 static int check_combinations(const struct rn_train_options *o,
                               struct rn_error *err)
 {
+    bool running =
+        o->batch_norm && rn_train_choice("batch_norm", o->batch_norm) == 1;
+
     if (o->reestimate && o->patience > 0)
         return rn_fail(err, RN_ERR_ARG,
                        "`reestimate` and `patience`: a run that may end at any "
                        "test has no last step to do it after");
-    if (o->reestimate && o->batch_norm &&
-        rn_train_choice("batch_norm", o->batch_norm) == 1)
-        return rn_fail(
-            err, RN_ERR_ARG,
-            "`reestimate` and `batch_norm` running: these statistics "
-            "stay as they are");
+    if ((o->reestimate || o->sync_batch_norm) && running)
+        return rn_fail(err, RN_ERR_ARG,
+                       "`%s` and `batch_norm` running: these statistics stay "
+                       "as they are",
+                       o->reestimate ? "reestimate" : "sync_batch_norm");
     if (o->reestimate && o->sync_batch_norm)
         return rn_fail(err, RN_ERR_ARG,
                        "`reestimate` and `sync_batch_norm`: statistics are "
@@ -228,7 +230,7 @@ static void choose_stages(struct rn_trainer *t)
         rn_trainer_say(t, "freeze %s, lr-scale %s, for %d training pictures",
                        o->freeze, o->lr_scale, pictures_of(t));
     }
-    if (!o->batch_norm && tune && !o->reestimate &&
+    if (!o->batch_norm && tune && !o->reestimate && !o->sync_batch_norm &&
         pictures_of(t) <= RUNNING_PICTURES) {
         o->batch_norm = "running";
         rn_trainer_say(t, "batch-norm running, as the weights'");

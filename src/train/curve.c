@@ -74,9 +74,9 @@ static void draw_steps(FILE *out, const struct rn_plot *p,
                  "<path d=\"M%.1f %dV%d\" stroke=\"#9ca3af\" "
                  "stroke-dasharray=\"2 4\"/>"
                  "<text x=\"%.1f\" y=\"%d\" font-size=\"11\" fill=\"#6b7280\">"
-                 "lr &#247; 10</text>\n",
+                 "lr &#247; %.4g</text>\n",
                  rn_plot_x(p, x), p->top, p->bottom, rn_plot_x(p, x) + 5,
-                 p->top + 12);
+                 p->top + 12, curve->divisor);
     }
 }
 

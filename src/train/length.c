@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* How long a run is, and what comes when in it. */
+#include "core/option.h"
 #include "train/trainer.h"
 
 #include <math.h>
@@ -44,6 +45,8 @@ int rn_train_iterations(const struct rn_train_options *options, int images,
     struct rn_sampler sampler = {.count = images};
     int rc = rn_options_take(&o, options, err);
 
+    if (rc == RN_OK)
+        rc = rn_option_check(rn_train_option, &o, err);
     if (rc != RN_OK)
         return rc;
     sampler.batch = o.batch > 0 ? o.batch : RN_TRAIN_BATCH;

@@ -19,7 +19,6 @@
 #define DIGITS 6
 /* Whole numbers have all of theirs. */
 #define INTEGER_DIGITS 15
-#define LOG_LIMIT      ((size_t)1 << 30)
 
 int rn_log_open(struct rn_log *log, const char *path, struct rn_error *err)
 {
@@ -121,26 +120,28 @@ int rn_log_read(const char *path, long iterations,
                 void *user, struct rn_log_faults *faults, struct rn_error *err)
 {
     struct reading r = {.iterations = iterations};
-    uint8_t *bytes = NULL;
+    FILE *file = fopen(path, "re");
+    char *text = NULL;
     size_t size = 0;
-    int rc = rn_file_read(path, LOG_LIMIT, &bytes, &size, err);
-    char *text = (char *)bytes, *past = rc == RN_OK ? text + size : text;
+    ssize_t length = 0;
+    int rc = file ? RN_OK : rn_fail_errno(err, "open", path);
 
     *faults = (struct rn_log_faults){.lines = 0};
-    for (char *end; rc == RN_OK && text != past &&
-                    (end = memchr(text, '\n', (size_t)(past - text)));
-         text = end + 1) {
+    while (rc == RN_OK && (length = getline(&text, &size, file)) > 0 &&
+           text[length - 1] == '\n') {
         struct rn_log_entry line = {.object = NULL};
-        bool good;
+        bool good = parse_line(&r, text, (size_t)length, &line);
 
-        *end = '\0';
-        good = parse_line(&r, text, (size_t)(end - text), &line);
         count_line(faults, good);
         if (good && !take(user, &line))
             rc = rn_fail_memory(err, size, "a log");
         json_decref(line.object);
     }
-    rn_free(bytes);
+    if (rc == RN_OK && length < 0 && !feof(file))
+        rc = rn_fail_errno(err, "read", path);
+    free(text);
+    if (file)
+        fclose(file);
     return rc;
 }
 

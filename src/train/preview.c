@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What training shows to the network, to be looked at. */
 #include "core/memory.h"
+#include "core/option.h"
 #include "train/run.h"
 #include "train/trainer.h"
 
@@ -93,10 +94,12 @@ int rn_train_preview(const struct rn_data *data,
 
     if (count > 0)
         memset(images, 0, (size_t)count * sizeof(*images));
+    if (rc == RN_OK)
+        rc = rn_option_check(rn_train_option, &o, err);
     if (!o.augment)
         o.augment = data->fetch ? "area" : "crop-flip";
     if (rc == RN_OK)
-        rc = rn_check_augmentation(&o, data->fetch != NULL, err);
+        rc = rn_check_augmentation(&o, data, err);
     if (!o.colour)
         o.colour = "none";
     if (o.crop_area <= 0)

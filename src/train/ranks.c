@@ -17,10 +17,33 @@ static uint64_t lying(const struct rn_trainer *t)
                        t->flat.count * sizeof(*t->flat.value));
 }
 
+/* Of what makes numbers of pixels. */
+static uint64_t preparing(const struct rn_model *m)
+{
+    const struct rn_preprocessing *p = &m->preprocessing;
+    const int kinds[] = {p->per_pixel,    p->bgr,
+                         p->resize,       (int)p->interpolation,
+                         p->mean != NULL, p->whitening != NULL};
+    size_t size = rn_shape_size(m->spec.input),
+           channels = (size_t)m->spec.input.c;
+    uint64_t sum = rn_checksum(0, kinds, sizeof(kinds));
+
+    sum = rn_checksum(sum, &p->contrast, sizeof(p->contrast));
+    if (p->mean) {
+        sum = rn_checksum(sum, p->mean,
+                          (p->per_pixel ? size : channels) * sizeof(float));
+        sum = rn_checksum(sum, p->std, channels * sizeof(float));
+    }
+    if (p->whitening)
+        sum = rn_checksum(sum, p->whitening,
+                          rn_whitening_count(size) * sizeof(float));
+    return sum;
+}
+
 /* What would make other bits on one of them. */
 static int compare(struct rn_trainer *t, struct rn_error *err)
 {
-    struct rn_trait traits[RN_MACHINE_TRAITS + 7] = {
+    struct rn_trait traits[RN_MACHINE_TRAITS + 8] = {
         [RN_MACHINE_TRAITS] = {.name = "the checksum of DATA",
                                .code = RN_ERR_DATA},
         {.name = "the batch", .code = RN_ERR_ARG},
@@ -30,6 +53,8 @@ static int compare(struct rn_trainer *t, struct rn_error *err)
         {.name = "the checksum of the teacher", .code = RN_ERR_DATA},
         /* by vectors of 16 channels or of 8, of machines that may differ */
         {.name = "the layout of weights in memory", .code = RN_ERR_ARG},
+        {.name = "the checksum of how images are normalised",
+         .code = RN_ERR_DATA},
     };
     struct rn_trait *own = traits + RN_MACHINE_TRAITS;
 
@@ -41,6 +66,7 @@ static int compare(struct rn_trainer *t, struct rn_error *err)
     rn_trait_sum(&own[4], rn_graph_checksum(t->trainee->graph, 0));
     rn_trait_sum(&own[5], t->teacher.checksum);
     rn_trait_sum(&own[6], lying(t));
+    rn_trait_sum(&own[7], preparing(t->model));
     return rn_ranks_compare(t->o.ranks, traits, COUNT(traits), err);
 }
 

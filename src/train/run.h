@@ -55,8 +55,8 @@ void rn_soften(const struct rn_train_options *o, long iteration,
 int rn_options_check(const struct rn_train_options *o, struct rn_error *err);
 
 /** Refuse what the random changes of images would do nothing with. */
-int rn_check_augmentation(const struct rn_train_options *o, bool pictures,
-                          struct rn_error *err);
+int rn_check_augmentation(const struct rn_train_options *o,
+                          const struct rn_data *data, struct rn_error *err);
 
 /** The share of the target that is spread over all classes, be it the loss's
  *  own. */
@@ -291,6 +291,7 @@ struct rn_curve {
     long iterations;
     const long *step; /* iterations where lr drops */
     int steps;
+    double divisor; /* of lr at each of them */
 };
 
 /** Draw a log as SVG. A log without lines draws empty axes. */

@@ -228,6 +228,7 @@ int rn_trainer_draw(struct rn_trainer *t, struct rn_error *err)
         .iterations = t->iterations,
         .step = t->schedule.step,
         .steps = t->schedule.steps,
+        .divisor = t->schedule.divisor,
     };
 
     if (!rn_ranks_first(t->o.ranks))

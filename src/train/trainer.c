@@ -111,6 +111,39 @@ static int freeze(struct rn_trainer *t, struct rn_model *model,
     return rc;
 }
 
+/* Whether a batch norm of the network takes statistics of batches. */
+static bool takes_statistics(const struct rn_graph *g)
+{
+    for (size_t i = 0; i < g->n_nodes; i++)
+        if (g->nodes[i].op == RN_OP_BATCH_NORM && !g->nodes[i].fixed)
+            return true;
+    return false;
+}
+
+/* Of a new run, whose stages are frozen by now. */
+static int check_stages(struct rn_trainer *t, struct rn_error *err)
+{
+    const struct rn_train_options *o = &t->o;
+
+    if (t->rates.frozen && !o->weights)
+        rn_trainer_say(t,
+                       "freeze %s: without weights these stages stay as they "
+                       "are drawn",
+                       o->freeze);
+    if (takes_statistics(t->model->graph))
+        return RN_OK;
+    if (o->reestimate || o->sync_batch_norm)
+        return rn_fail(err, RN_ERR_ARG,
+                       "`%s`: the network has no batch norm that takes "
+                       "statistics of batches",
+                       o->reestimate ? "reestimate" : "sync_batch_norm");
+    if (o->record && strcmp(o->record, "none") != 0)
+        rn_trainer_say(t, "record: no batch norm takes the sums that "
+                          "activations are told of; gradients alone are "
+                          "recorded");
+    return RN_OK;
+}
+
 /* Batches, length and tests, once data and model are there. */
 static int plan_run(struct rn_trainer *t, const struct rn_model *model,
                     struct rn_error *err)
@@ -243,6 +276,8 @@ static int start_model(struct rn_trainer *t, struct rn_error *err)
     rn_trainer_choose_rest(t);
     if (rc == RN_OK)
         rc = freeze(t, t->model, err);
+    if (rc == RN_OK)
+        rc = check_stages(t, err);
     if (rc == RN_OK)
         rc = rn_trainer_take_hint(t, t->model, err);
     if (rc != RN_OK)

@@ -23,9 +23,10 @@ static int check(const struct bound *bound, size_t count, struct rn_error *err)
     return RN_OK;
 }
 
-int rn_check_augmentation(const struct rn_train_options *o, bool pictures,
-                          struct rn_error *err)
+int rn_check_augmentation(const struct rn_train_options *o,
+                          const struct rn_data *data, struct rn_error *err)
 {
+    bool pictures = data->fetch != NULL;
     int usual = pictures ? RN_AUGMENT_AREA : RN_AUGMENT_CROP_FLIP;
     int kind = o->augment ? rn_train_choice("augment", o->augment) : usual;
     struct rn_train_options defaults;
@@ -38,6 +39,8 @@ int rn_check_augmentation(const struct rn_train_options *o, bool pictures,
          "`augment` crop or crop-flip"},
         {"crop_area", o->crop_area > 0, kind == RN_AUGMENT_AREA,
          "`augment` area"},
+        {"colour", o->colour && rn_train_choice("colour", o->colour) > 0,
+         pictures || data->shape.c == 3, "images of three channels"},
     };
 
     return check(bound, COUNT(bound), err);
@@ -89,6 +92,9 @@ int rn_trainer_check_unheeded(const struct rn_trainer *t,
         {"holder", o->holder != NULL, weights != NULL, "`weights`"},
         {"map", o->map != NULL, weights != NULL, "`weights`"},
         {"skip_extra", o->skip_extra != 0, weights != NULL, "`weights`"},
+        {"batch_norm",
+         o->batch_norm && rn_train_choice("batch_norm", o->batch_norm) == 1,
+         weights != NULL, "`weights`"},
         {"skip_bad", o->skip_bad != 0, pictures, "files of pictures"},
         {"warmup_lr", asks_for_rate(o), waits_for_error(o->warmup),
          "`warmup` error:P"},
@@ -96,7 +102,7 @@ int rn_trainer_check_unheeded(const struct rn_trainer *t,
     int rc = check(bound, COUNT(bound), err);
 
     if (rc == RN_OK)
-        rc = rn_check_augmentation(o, pictures, err);
+        rc = rn_check_augmentation(o, t->data, err);
     if (rc == RN_OK && rn_rates_idle(o))
         rc =
             rn_fail(err, RN_ERR_ARG,

@@ -841,8 +841,10 @@ static void different(void **state)
     struct office office = {.after = -1};
     struct rank_thread threads[RANKS_MOST];
     struct training all[3], wrapped = run_of("different");
+    char other[300], alone[300];
 
     (void)state;
+    strcpy(alone, in_folder("alone/last.safetensors"));
     wrapped.o.last_batch = "wrap";
     for (int k = 0; k < 4; k++) {
         static const char *const says[] = {
@@ -864,6 +866,26 @@ static void different(void **state)
         assert_non_null(strstr(threads[0].err.msg, "rank 1 ("));
         assert_false(rn_is_folder(in_folder("different")));
     }
+    /* The same weights, of images that are normalised otherwise. */
+    for (int i = 0; i < 3; i++) {
+        struct rn_model *model;
+        struct rn_error err = {0};
+
+        all[i] = wrapped;
+        all[i].o.weights = alone;
+        if (i == 2) {
+            assert_int_equal(rn_model_load(&model, all[i].o.weights, &err),
+                             RN_OK);
+            model->preprocessing.mean[1] += 1;
+            strcpy(other, in_folder("other.safetensors"));
+            assert_int_equal(rn_model_save(model, other, &err), RN_OK);
+            rn_model_destroy(model);
+            all[i].o.weights = other;
+        }
+    }
+    run_ranks(&office, 3, WAIT, train, all, sizeof(*all), threads);
+    all_fail(threads, 3, RN_ERR_DATA,
+             "the checksum of how images are normalised is");
     for (int i = 0; i < 3; i++) {
         all[i] = run_of("different");
         all[i].o.groups = 2;

@@ -324,6 +324,10 @@ static void training_can_be_previewed(void **state)
     }
     assert_int_equal(rn_train_preview(data, &options, SIZE, again, 3, &err),
                      RN_ERR_ARG);
+    options.augment = "flipp";
+    assert_int_equal(rn_train_preview(data, &options, SIZE, again, 2, &err),
+                     RN_ERR_ARG);
+    assert_non_null(strstr(err.msg, "`augment` is 'flipp'"));
     rn_data_close(data);
 }
 

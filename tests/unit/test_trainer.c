@@ -14,6 +14,8 @@
 #include "core/memory.h"
 #include "core/random.h"
 #include "core/threads.h"
+#include "model/model.h"
+#include "model/preprocessing.h"
 #include "ops/loss.h"
 #include "resnet.h"
 #include "train/accumulate.h"
@@ -676,6 +678,8 @@ static void test_refused_changes(void **state)
         {"step:50%", {.epochs = 90}, RN_ERR_ARG, {"step:50%", "percentages"}},
         {"cosine", {.iterations = 9}, RN_ERR_ARG, {"cosine", "falls to 0"}},
         {"one-cycle", {.iterations = 9}, RN_ERR_ARG, {"one-cycle", "whole"}},
+        /* of constant_run() with patience, tested at 4 and at its end */
+        {"constant", {.iterations = 9}, RN_ERR_ARG, {"`patience`", "its end"}},
     };
 
     (void)state;
@@ -690,6 +694,10 @@ static void test_refused_changes(void **state)
         snprintf(name, sizeof(name), "refused-%zu", i);
         o.out = in_folder(name);
         o.schedule = cases[i].schedule;
+        if (strcmp(cases[i].says[0], "`patience`") == 0) {
+            o.patience = 3;
+            o.test_every = 4;
+        }
         train_watched(&o, NULL, &result);
         snprintf(name, sizeof(name), "refused-%zu/run.json", i);
         read_whole(in_folder(name), &before, &size);
@@ -869,6 +877,9 @@ static void test_iterations(void **state)
     o.batch = 1;
     assert_int_equal(rn_train_iterations(&o, 50000, &told, &err), RN_ERR_ARG);
     assert_non_null(strstr(err.msg, "billion"));
+    o.last_batch = "kep";
+    assert_int_equal(rn_train_iterations(&o, 50000, &told, &err), RN_ERR_ARG);
+    assert_non_null(strstr(err.msg, "`last_batch` is 'kep'"));
 }
 
 /* -------------------------------------------------------------- warm-up */
@@ -1205,6 +1216,10 @@ static const struct bad_text {
     {FIELD(weights), "/nonexistent", RN_ERR_IO, {"/nonexistent", ""}},
     {FIELD(holder), "ema", RN_ERR_ARG, {"`holder` goes with", "`weights`"}},
     {FIELD(map), "names", RN_ERR_ARG, {"`map` goes with", "`weights`"}},
+    {FIELD(batch_norm),
+     "running",
+     RN_ERR_ARG,
+     {"`batch_norm` goes with", "`weights`"}},
 };
 
 static void set_number(struct rn_train_options *o, const struct bad_number *b)
@@ -1241,6 +1256,93 @@ static void test_bad_options(void **state)
                bad_texts[i].says[0], bad_texts[i].says[1]);
     }
     assert_false(rn_is_folder(in_folder("bad")));
+}
+
+/* Statistics are made anew where some are taken, colours changed where some
+ * are. */
+static void options_without_object(void **state)
+{
+    struct rn_train_options o = small_run("no-norm");
+    struct rn_train_result result;
+    struct rn_error err = {0};
+
+    (void)state;
+    o.net = "nin";
+    o.data = "synthetic:3x32x32:4:16";
+    o.reestimate = 1;
+    expect(rn_train(&o, NULL, &result, &err), RN_ERR_ARG, &err, "`reestimate`",
+           "no batch norm that takes statistics");
+    o = small_run("no-colour");
+    o.data = "synthetic:1x8x8:4:90";
+    o.colour = "jitter";
+    expect(rn_train(&o, NULL, &result, &err), RN_ERR_ARG, &err,
+           "`colour` goes with", "three channels");
+}
+
+/* A factor and a sum for each of 12 channels, as others' affine layers become:
+ * batch norm without eps, whose statistics are no batch's. */
+static void affine_layers_learn(void **state)
+{
+    static const float mean[3], std[3] = {1, 1, 1};
+    const struct rn_window three = RN_WINDOW(3, 3, 1, 1);
+    struct rn_train_options o = small_run("affine");
+    struct rn_train_result result;
+    struct rn_graph *g = rn_graph_create();
+    struct rn_error err = {0};
+    struct rn_net_spec spec;
+    struct rn_model *model;
+    int x;
+
+    (void)state;
+    assert_non_null(g);
+    x = rn_graph_input(g, (struct rn_shape){3, 8, 8});
+    x = rn_graph_conv(g, x, "conv", 12, three, true);
+    x = rn_graph_batch_norm(g, x, "affine");
+    g->nodes[x].eps = 0;
+    x = rn_graph_global_avg_pool(g, rn_graph_relu(g, x, "relu"), "pool");
+    rn_graph_linear(g, x, "fc", 4);
+    rn_net_of_graph(&spec, "somebody's", g);
+    model = rn_model_wrap(&spec, g);
+    assert_non_null(model);
+    rn_model_init(model, 3);
+    for (int i = 0; i < 12; i++)
+        rn_graph_param(g, "affine.weight")->data[i] = 0.5f + (float)i / 10;
+    assert_int_equal(rn_model_set_preprocessing(model, false, mean, std, &err),
+                     RN_OK);
+    assert_int_equal(
+        rn_model_save(model, in_folder("affine.safetensors"), &err), RN_OK);
+    rn_model_destroy(model);
+    o.net = NULL;
+    o.weights = in_folder("affine.safetensors");
+    train_watched(&o, NULL, &result);
+    assert_true(result.loss < log(4));
+    assert_int_equal(
+        rn_model_load(&model, in_folder("affine/last.safetensors"), &err),
+        RN_OK);
+    for (int i = 0; i < 12; i++) {
+        g = model->graph;
+        assert_true(rn_graph_param(g, "affine.running_mean")->data[i] == 0);
+        assert_true(rn_graph_param(g, "affine.running_var")->data[i] == 1);
+        assert_true(rn_graph_param(g, "affine.weight")->data[i] !=
+                    0.5f + (float)i / 10);
+    }
+    rn_model_destroy(model);
+}
+
+/* What the curve says of a drop is by how much the rate falls. */
+static void test_curve_tells_drops(void **state)
+{
+    struct rn_train_options o = small_run("drops");
+    uint8_t *bytes;
+    size_t size;
+
+    (void)state;
+    o.schedule = "step:50%*0.2";
+    o.iterations = 6;
+    train_watched(&o, NULL, NULL);
+    read_whole(in_folder("drops/curve.svg"), &bytes, &size);
+    assert_non_null(strstr((const char *)bytes, "lr &#247; 5<"));
+    rn_free(bytes);
 }
 
 static const struct edit {
@@ -1296,8 +1398,9 @@ static void test_bad_resume(void **state)
  * along when a run goes on; and are told of. */
 static void hear_passed(void *user, const char *text)
 {
-    *(int *)user += strstr(text, "log.jsonl': 3 of 6 lines are none of a log "
-                                 "and passed over, the first is line 2") != NULL;
+    *(int *)user +=
+        strstr(text, "log.jsonl': 3 of 6 lines are none of a log "
+                     "and passed over, the first is line 2") != NULL;
 }
 
 static void test_bad_lines_stay_alone(void **state)
@@ -1335,8 +1438,8 @@ static void test_bad_lines_stay_alone(void **state)
     assert_int_equal(told, 1);
     read_whole(log, &bytes, &size);
     assert_memory_equal(bytes, text, first + sizeof(bad) - 1);
-    assert_non_null(strstr((char *)bytes + first + sizeof(bad) - 1,
-                           "{\"iteration\": 8,"));
+    assert_non_null(
+        strstr((char *)bytes + first + sizeof(bad) - 1, "{\"iteration\": 8,"));
     rn_free(bytes);
     free(text);
     read_whole(in_folder("bad-lines/log.csv"), &bytes, &size);
@@ -1375,6 +1478,9 @@ int main(void)
         cmocka_unit_test(test_loss_not_finite),
         cmocka_unit_test(test_existing_run),
         cmocka_unit_test(test_bad_options),
+        cmocka_unit_test(options_without_object),
+        cmocka_unit_test(affine_layers_learn),
+        cmocka_unit_test(test_curve_tells_drops),
         cmocka_unit_test(test_bad_resume),
         cmocka_unit_test(test_records_are_those_of_the_step),
         cmocka_unit_test(test_records_change_nothing),
