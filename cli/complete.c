@@ -45,8 +45,8 @@ static int begins(const char *text, const char *with)
 
 static enum kind kind_of(const struct option *option)
 {
-    static const char *const files[] = {"FILE", "MODEL", "DATA", "RUN",
-                                        "RECIPE"};
+    static const char *const files[] = {"FILE",   "MODEL", "DATA",  "RUN",
+                                        "RECIPE", "DIR",   "FOLDER"};
     const char *value = options_value(option);
 
     if (!value)

@@ -121,6 +121,9 @@ static int run(const struct command *command, void *options,
         say_error("INPUT goes with --verify");
         return EXIT_USAGE;
     }
+    for (int i = 0; i < args->count; i++)
+        if (i != 1 && output_other(paths[1], args->operand[i]))
+            return EXIT_USAGE;
     rc = import_open(&model, paths[0], &o->import, &err);
     if (!rc)
         rc = rn_model_export(model, paths[1], &err);

@@ -515,21 +515,28 @@ static int channels(const struct subject *s)
     return s->info.height ? s->info.channels : 3;
 }
 
-static void print_stats(const struct subject *s, const int *counts,
-                        const struct sizes *sizes)
+/* Mean and standard deviation of all channels, the latter behind the former;
+ * NULL for want of memory. */
+static double *channel_stats(const struct subject *s)
 {
-    enum rn_part part = first_part(s);
-    double mean[64], std[64];
+    double *both = calloc((size_t)channels(s), 2 * sizeof(*both));
 
+    if (both)
+        rn_survey_stats(s->survey, first_part(s), both, both + channels(s));
+    return both;
+}
+
+static void print_stats(const struct subject *s, const int *counts,
+                        const struct sizes *sizes, const double *mean)
+{
     print_heading(s);
     print_counts(s, counts);
     print_side("width", sizes->width, sizes->count);
     print_side("height", sizes->height, sizes->count);
-    rn_survey_stats(s->survey, part, mean, std);
     print_channels("mean", mean, channels(s));
     printf("  (%s part, pixels from 0 to 1, each image alike)\n",
-           rn_part_name(part));
-    print_channels("std", std, channels(s));
+           rn_part_name(first_part(s)));
+    print_channels("std", mean + channels(s), channels(s));
     putchar('\n');
 }
 
@@ -573,19 +580,16 @@ static json_t *json_counts(const struct subject *s, const int *counts)
 }
 
 static void print_stats_json(const struct subject *s, const int *counts,
-                             const struct sizes *sizes)
+                             const struct sizes *sizes, const double *mean)
 {
     json_t *object = json_heading(s);
-    enum rn_part part = first_part(s);
-    double mean[64], std[64];
 
-    rn_survey_stats(s->survey, part, mean, std);
     json_put(object, "counts", json_counts(s, counts));
     json_put(object, "width", json_side(sizes->width, sizes->count));
     json_put(object, "height", json_side(sizes->height, sizes->count));
-    json_put(object, "part", json_text(rn_part_name(part)));
+    json_put(object, "part", json_text(rn_part_name(first_part(s))));
     json_put(object, "mean", json_numbers(mean, channels(s)));
-    json_put(object, "std", json_numbers(std, channels(s)));
+    json_put(object, "std", json_numbers(mean + channels(s), channels(s)));
     json_put(object, "unreadable", json_count((uint64_t)sizes->bad));
     json_line(object);
 }
@@ -595,17 +599,21 @@ static int stats(const struct subject *s, const struct options *o)
     struct sizes sizes;
     int rc = collect_sizes(s, &sizes);
     int *counts = count_classes(s);
+    double *mean = channel_stats(s);
 
-    if (rc || !counts)
+    if (!counts || !mean)
+        rc = -1;
+    if (rc)
         say_error("out of memory");
     else if (o->json)
-        print_stats_json(s, counts, &sizes);
+        print_stats_json(s, counts, &sizes, mean);
     else
-        print_stats(s, counts, &sizes);
+        print_stats(s, counts, &sizes, mean);
+    free(mean);
     free(counts);
     free(sizes.width);
     free(sizes.height);
-    if (rc || !counts)
+    if (rc)
         return EXIT_FAILED;
     if (sizes.bad)
         say_error("%d image%s cannot be decoded and %s left out; 'resnet data "

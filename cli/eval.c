@@ -323,12 +323,13 @@ static json_t *json_models(const struct subject *s)
 
 /* How many of the images evaluated a model was trained on, the most of any;
  * -1: not known of any. */
-static int trained_on(const struct subject *s)
+static int trained_on(const struct subject *s, int images)
 {
     int most = -1;
 
     for (size_t i = 0; i < s->count; i++) {
-        int n = held_out_trained(s->models[i], s->data, &s->held_out, s->part);
+        int n = held_out_trained(s->models[i], s->data, &s->held_out, s->part,
+                                 images);
 
         most = n > most ? n : most;
     }
@@ -346,7 +347,7 @@ static void print_json(const struct subject *s, const struct options *o,
                        const struct rn_report *report)
 {
     json_t *object = json_new();
-    int trained = trained_on(s);
+    int trained = trained_on(s, o->eval.images);
 
     json_put(object, "model", json_text(s->paths[0]));
     if (s->count > 1)
@@ -511,7 +512,8 @@ static int open_all(struct subject *s, const struct options *o,
     if (rc)
         return rc;
     for (size_t i = 0; i < s->count; i++)
-        held_out_say(s->models[i], s->paths[i], s->data, &s->held_out, s->part);
+        held_out_say(s->models[i], s->paths[i], s->data, &s->held_out, s->part,
+                     o->eval.images);
     return RN_OK;
 }
 

@@ -163,8 +163,10 @@ int held_out_open(struct rn_data **data, const struct rn_model *model,
     return rc ? rc : check_seed(args, err);
 }
 
-int held_out_trained(const struct rn_model *model, const struct rn_data *data,
-                     const struct held_out_args *args, enum rn_part part)
+/* Of all images of the part. */
+static int trained_of_part(const struct rn_model *model,
+                           const struct rn_data *data,
+                           const struct held_out_args *args, enum rn_part part)
 {
     struct rn_model_training t;
     struct rn_data_info info;
@@ -185,23 +187,48 @@ int held_out_trained(const struct rn_model *model, const struct rn_data *data,
     return train < t.images ? t.images - train : 0;
 }
 
+static int evaluated(const struct rn_data_info *info, enum rn_part part,
+                     int images)
+{
+    return images > 0 && images < info->count[part] ? images
+                                                    : info->count[part];
+}
+
+/* Which of a part that the model saw in part are among some of it is not
+ * known. */
+int held_out_trained(const struct rn_model *model, const struct rn_data *data,
+                     const struct held_out_args *args, enum rn_part part,
+                     int images)
+{
+    int trained = trained_of_part(model, data, args, part), all, some;
+    struct rn_data_info info;
+
+    rn_data_describe(data, &info);
+    all = info.count[part];
+    some = evaluated(&info, part, images);
+    if (trained == all)
+        return some;
+    return some == all || trained == 0 ? trained : -1;
+}
+
 void held_out_say(const struct rn_model *model, const char *path,
                   const struct rn_data *data, const struct held_out_args *args,
-                  enum rn_part part)
+                  enum rn_part part, int images)
 {
-    int trained = held_out_trained(model, data, args, part);
+    int trained = held_out_trained(model, data, args, part, images), count;
     struct rn_model_training t;
     struct rn_data_info info;
     struct text a, b;
 
     rn_model_training(model, &t);
     rn_data_describe(data, &info);
+    count = evaluated(&info, part, images);
     if (t.known && part == RN_PART_VALIDATION && holds_out(&args->split))
         warn(&t, path, &info, args);
-    if (trained == info.count[part] && trained > 0)
+    if (trained == count && trained > 0)
         say("'%s' was trained on these very images", path);
     else if (trained > 0)
         say("%s of these %s images are among those that '%s' was trained on",
-            text_count(&a, (uint64_t)trained),
-            text_count(&b, (uint64_t)info.count[part]), path);
+            text_count(&a, (uint64_t)trained), text_count(&b, (uint64_t)count),
+            path);
 }

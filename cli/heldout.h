@@ -19,14 +19,15 @@ struct held_out_args {
 int held_out_open(struct rn_data **data, const struct rn_model *model,
                   struct held_out_args *args, struct rn_error *err);
 
-/** How many images of the part evaluated the model was trained on, -1: that is
- *  not known. */
+/** How many of the images evaluated, so many of a part (0: all), the model was
+ *  trained on, -1: that is not known. */
 int held_out_trained(const struct rn_model *model, const struct rn_data *data,
-                     const struct held_out_args *args, enum rn_part part);
+                     const struct held_out_args *args, enum rn_part part,
+                     int images);
 
 /** Say that, and warn when the model may have seen what is held out. */
 void held_out_say(const struct rn_model *model, const char *path,
                   const struct rn_data *data, const struct held_out_args *args,
-                  enum rn_part part);
+                  enum rn_part part, int images);
 
 #endif

@@ -253,7 +253,7 @@ int main(int argc, char **argv)
     failure = output_flush();
     if (failure) {
         say_error("cannot write standard output: %s", strerror(failure));
-        if (status == EXIT_DONE)
+        if (status == EXIT_DONE || status == EXIT_BAD_DATA)
             status = EXIT_FAILED;
     }
     ranks_linger(status);

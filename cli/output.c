@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -373,15 +374,29 @@ int output_ending(const char *option, const char *path, const char *endings)
     return -1;
 }
 
-int output_other(const char *path, const char *input)
+/* Whether both lead to one file that is there. */
+static int is_same_file(const char *path, const char *other)
 {
     struct stat a, b;
 
-    if (stat(path, &a) || stat(input, &b) || a.st_dev != b.st_dev ||
-        a.st_ino != b.st_ino)
-        return 0;
-    say_error("'%s' is read: the output must be another file", input);
-    return -1;
+    return !stat(path, &a) && !stat(other, &b) && a.st_dev == b.st_dev &&
+           a.st_ino == b.st_ino;
+}
+
+int output_other(const char *path, const char *input)
+{
+    static const char *const models[] = {"", "/best.safetensors",
+                                         "/last.safetensors"};
+    char file[PATH_MAX];
+
+    for (size_t i = 0; i < COUNT(models); i++) {
+        snprintf(file, sizeof(file), "%s%s", input, models[i]);
+        if (!is_same_file(path, file))
+            continue;
+        say_error("'%s' is read: the output must be another file", file);
+        return -1;
+    }
+    return 0;
 }
 
 /* ---------------------------------------------------- standard output */

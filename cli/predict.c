@@ -5,6 +5,7 @@
 #include "output.h"
 #include "runner.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,7 +101,8 @@ static void print_text(const struct predictor *p, const char *file, int label,
 
     print_heading(p, file, label);
     if (n == 0)
-        printf("  no class has a probability of %g", p->answering.threshold);
+        printf("  no class has a probability of %g",
+               fmax(p->answering.threshold, p->answering.min_probability));
     if (n == 0 && p->answering.independent)
         printf(": the likeliest, %d, has %.2f %%", p->top[0],
                100 * (double)probability[p->top[0]]);
@@ -214,6 +216,8 @@ static int check(const struct options *o, const struct args *args)
         say_error("--cam takes one picture, not %d", args->count - 1);
         return EXIT_USAGE;
     }
+    if (o->cam && output_other(o->cam, args->operand[1]))
+        return EXIT_USAGE;
     return 0;
 }
 

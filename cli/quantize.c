@@ -147,9 +147,11 @@ static const char *count_of(int count, enum rn_part part, int labelled,
 }
 
 static void print_text(const struct options *o, const struct layers *layers,
-                       int labelled, const struct rn_quantize_result *r)
+                       const struct rn_data_info *data,
+                       const struct rn_quantize_result *r)
 {
     enum rn_part part = (enum rn_part)o->quantize.part;
+    int labelled = data->classes > 0;
     char text[80];
 
     table_print(layers->table);
@@ -159,8 +161,9 @@ static void print_text(const struct options *o, const struct layers *layers,
     printf("quantised    %d of %d layers\n", r->quantized, r->layers);
     count_of(r->check_images, r->check_part, labelled, text, sizeof(text));
     if (isnan(r->agreement)) {
-        printf("top-1 error  %.2f %% before, %.2f %% after, of %s\n",
-               r->error_before, r->error_after, text);
+        printf("%s error  %.2f %% before, %.2f %% after, of %s\n",
+               data->several ? "exact" : "top-1", r->error_before,
+               r->error_after, text);
         return;
     }
     printf("top-1 error  not measured: %s\n",
@@ -196,7 +199,7 @@ static int quantize(char *const *paths, struct options *o,
     progress_clear();
     cli_remarks(data);
     if (!rc)
-        rc = rn_model_save(model, o->output, err);
+        rc = rn_model_export(model, o->output, err);
     if (rc) {
         json_decref(layers.list);
         table_destroy(layers.table);
@@ -205,7 +208,7 @@ static int quantize(char *const *paths, struct options *o,
     if (o->json)
         print_json(paths, o, &layers, &result);
     else
-        print_text(o, &layers, info.classes > 0, &result);
+        print_text(o, &layers, &info, &result);
     return RN_OK;
 }
 
@@ -279,6 +282,8 @@ static int run(const struct command *command, void *options,
     for (int i = 0; i < args->count; i++)
         if (output_other(o->output, args->operand[i]))
             return EXIT_USAGE;
+    if (output_ending("output", o->output, ".safetensors|.onnx"))
+        return EXIT_USAGE;
     if (output_place(o->output))
         return EXIT_FAILED;
     rc = import_prepared(&model, args->operand[0], &o->import, &err);

@@ -102,7 +102,10 @@ static void flush(struct runner *r)
         free(image->file);
     }
     r->filled = 0;
-    output_flush(); /* whoever reads answers from a pipe has them now */
+    /* Whoever reads answers from a pipe has them now; if nobody does, the rest
+     * need not be computed. */
+    if (output_flush())
+        r->broken = 1;
 }
 
 /* Where the next image's floats go. */

@@ -657,6 +657,10 @@ static int check(const struct options *o, const struct args *args)
         say_error("--report runs nothing; it takes --json and --quiet alone");
         return EXIT_USAGE;
     }
+    if (o->list && o->json) {
+        say_error("--list prints a table, without --json");
+        return EXIT_USAGE;
+    }
     if (o->threads && o->jobs > o->threads) {
         say_error("--jobs: %d runs at a time cannot share %d --threads, each "
                   "needs one",

@@ -346,14 +346,18 @@ static int finish(const char *run, const struct options *o, int rc,
                   const struct watcher *watcher, int stopped,
                   const struct rn_error *err)
 {
+    struct rn_run_state state = {.iteration = watcher->last.iteration,
+                                 .iterations = watcher->last.iterations};
     struct text done, all;
 
     progress_clear();
     if (rc == RN_ERR_STOPPED) {
+        if (state.iterations == 0) /* before the first iteration was over */
+            rn_run_get(run, &state, NULL);
         say("stopped at iteration %s of %s; go on with: resnet train "
             "--resume %s",
-            text_count(&done, (uint64_t)watcher->last.iteration),
-            text_count(&all, (uint64_t)watcher->last.iterations), run);
+            text_count(&done, (uint64_t)state.iteration),
+            text_count(&all, (uint64_t)state.iterations), run);
         return stopped ? 128 + stopped : cli_status(rc);
     }
     if (rc)

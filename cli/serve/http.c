@@ -227,7 +227,9 @@ static int make_room(struct request *r, size_t more)
     }
     while (room < r->size + more)
         room *= 2;
-    if (room == r->room)
+    if (room > s->max_body)
+        room = s->max_body;
+    if (room <= r->room)
         return 0;
     /* bodies of all requests together may take as much as sixteen full ones */
     body = atomic_load(&s->held) + room - r->room > 16 * s->max_body
@@ -416,8 +418,9 @@ static void on_completed(void *user, struct MHD_Connection *c, void **state,
         return;
     *state = NULL;
     seconds = serve_now() - r->begun;
-    if (how != MHD_REQUEST_TERMINATED_COMPLETED_OK)
-        r->answer.status = 0; /* nobody has had it */
+    /* Nobody has had it; who watches leaves when he likes. */
+    if (how != MHD_REQUEST_TERMINATED_COMPLETED_OK && !r->stream)
+        r->answer.status = 0;
     metrics_request(&s->metrics, route_index(r->route), r->answer.status,
                     seconds);
     log_request(r, link ? link->peer : "", seconds);

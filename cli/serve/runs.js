@@ -228,7 +228,7 @@ function watchRuns(server) {
   function later() {
     if (drawing) return;
     drawing = true;
-    requestAnimationFrame(() => { fillTable(); draw(); });
+    requestAnimationFrame(() => { tellFolder(); fillTable(); draw(); });
   }
 
   /* -------------------------------------------------------------- one run */
@@ -397,16 +397,21 @@ function watchRuns(server) {
   function takeFolder(event) {
     folder = event;
     late = event.now - Date.now() / 1000;
+  }
+
+  function tellFolder() {
+    if (!folder) return;
     const training = [...runs.values()].filter(run => run.state === 'training').length;
-    get('runs-about').textContent = event.error ??
-      (event.count ? `${count(event.count)} run${event.count === 1 ? '' : 's'}, ${training} in training` : 'No runs yet: they show here once they begin.');
-    get('runs-about').className = event.error ? 'note' : 'hint';
+    get('runs-about').textContent = folder.error ??
+      (folder.count ? `${count(folder.count)} run${folder.count === 1 ? '' : 's'}, ${training} in training` : 'No runs yet: they show here once they begin.');
+    get('runs-about').className = folder.error ? 'note' : 'hint';
   }
 
   const takers = { run: takeRun, gone: takeGone, folder: takeFolder };
 
   function takeEvent(text) {
-    const name = /^event: (.*)$/m.exec(text)?.[1], data = /^data: (.*)$/m.exec(text)?.[1];
+    const field = name => text.split('\n').find(line => line.startsWith(`${name}: `))?.slice(name.length + 2);
+    const name = field('event'), data = field('data');
     if (!data || !takers[name]) return;
     takers[name](JSON.parse(data));
     get('run-table').hidden = runs.size === 0;
@@ -446,6 +451,7 @@ function watchRuns(server) {
       } catch (error) {
         why = error.message;
       }
+      folder = null;
       get('runs-about').textContent = `${why} It is asked again.`;
       get('runs-about').className = 'note';
       await new Promise(done => setTimeout(done, 1000 * AGAIN));

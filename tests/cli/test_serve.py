@@ -780,6 +780,9 @@ def watches_runs(model):
             stuck.sendall(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
             server.has_streams(2)
             server.has_streams(1)
+        # those who left have made no error
+        text = server.ask("/metrics")[2].decode()
+        assert 'resnet_errors_total{path="/events"} 1\n' in text, text
         # the end of the process that trains, and of the server
         assert page.runs["live"]["state"] == "training"
         lock.close()

@@ -73,6 +73,7 @@ fails resnet convert a.pth e.pth --shortcut B
 fails resnet convert a.pth e.pth --crop 9
 fails resnet convert a.pth e.pth $small_data:0
 fails resnet convert a.pth e.onxx
+fails resnet convert a.pth ./a.pth
 fails resnet convert a.pth
 fails resnet convert missing.pth e.pth
 

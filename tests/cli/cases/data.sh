@@ -74,6 +74,11 @@ cp "$seeds/png-rgb8" around/all/Training/b/1.png
 cp "$seeds/webp" around/all/Training/b/in/1.webp
 cp "$seeds/png-grey8" around/all/Testing/1.png
 cp "$seeds/png-palette4-alpha" around/all/docs/1.png
+resnet data stats synthetic:300x8x8:2:10 | awk '/^(mean|std)/ {print $1, NF}'
+resnet data stats synthetic:300x8x8:2:10 --json | python3 -c '
+import json, sys
+stats = json.load(sys.stdin)
+print(len(stats["mean"]), len(stats["std"]), max(stats["std"]) < 1)'
 run resnet data check around
 resnet data check around --json | grep -o '"notes":\[.*\],"problems'
 resnet data stats around 2>&1 > /dev/null | head -1

@@ -9,6 +9,8 @@ resnet info many.onnx | grep '^output'
 resnet predict many.onnx a.jpg --threshold 0 |
     sed 's/[0-9.]* %/N %/; s/#*  *\([0-9]\)/\1/' | sort
 resnet predict many.onnx a.jpg --threshold 1 | sed 's/[0-9.]* %/N %/; s/, [0-9],/, N,/'
+resnet predict many.onnx a.jpg --threshold 0.01 --min-probability 0.9999 |
+    sed 's/[0-9.]* %/N %/; s/, [0-9],/, N,/'
 resnet predict many.onnx a.jpg --json | python3 -c '
 import json, sys
 top = json.loads(sys.stdin.read())["top"]

@@ -53,3 +53,7 @@ look small/last.safetensors synthetic:1x8x8:4:64 --part validation \
 look small/last.safetensors synthetic:1x8x8:4:64 --part validation \
     --validation 20
 look small/last.safetensors synthetic:1x8x8:4:64
+for validation in 0 16; do
+    resnet eval small/last.safetensors synthetic:1x8x8:4:64 --part train \
+        --validation $validation --images 4 --json | grep -o '"trained_on":[^,}]*'
+done

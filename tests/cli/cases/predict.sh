@@ -44,6 +44,7 @@ fails resnet predict $model photos/a.jpg --cam cam.jpg
 fails resnet predict $model photos --cam cam.png
 fails resnet predict $model photos/a.jpg photos/b.PNG --cam cam.png
 fails resnet predict $model - --cam cam.png
+fails resnet predict $model cam.png --cam cam.png
 fails resnet predict $model photos/a.jpg --cam nowhere/cam.png
 
 # One bad file does not stop the others.

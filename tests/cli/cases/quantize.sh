@@ -64,6 +64,10 @@ resnet quantize coloured/last.safetensors "$photos" \
 ln coloured/last.safetensors same.safetensors
 resnet quantize coloured/last.safetensors "$photos" --output same.safetensors
 resnet quantize coloured/last.safetensors "$photos" --output coloured
+resnet quantize coloured "$photos" --output coloured/best.safetensors
+resnet quantize coloured "$photos" --output x.pth
+prepare resnet quantize "$model" $small_data --output q2.onnx
+resnet eval q2.onnx $small_data --json | grep -o '"precision":"[a-z0-9]*"'
 mkdir -p five/a five/b five/c five/d five/e
 for class in a b c d e; do cp pictures/box-plain.jpg five/$class; done
 resnet quantize coloured/last.safetensors five --output x.safetensors

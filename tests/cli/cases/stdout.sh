@@ -6,6 +6,10 @@ resnet --help > /dev/full
 echo "exit $?"
 resnet info resnet1202 --json > /dev/full
 echo "exit $?"
+small_run run
+small_photos
+resnet predict run/last.safetensors photos missing.jpg --batch 1 > /dev/full
+echo "exit $?"
 resnet --help >&-
 echo "exit $?"
 mkfifo pipe

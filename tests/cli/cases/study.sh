@@ -44,6 +44,8 @@ resnet study needs.conf $small_data --out needs --list | tail -n 1 | sed 's/abou
 prepare resnet train $small_data --net resnet8 --iterations 1 --batch 16 --out teacher
 mv teacher/last.safetensors none.safetensors
 resnet study needs.conf $small_data --out needs --list | tail -n 1 | sed 's/about .* one/about T one/'
+resnet study needs.conf $small_data --out needs --list --json
+echo "exit $?"
 
 echo "## a study, and again"
 study fine.conf $small_data --out fine
