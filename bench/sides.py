@@ -84,6 +84,8 @@ class OurSpeed(Side):
                      "--threads", str(threads), "--json"]
         if work.precision != "fp32":  # which older builds know alone
             self.args += ["--precision", work.precision]
+        if work.mode == "train" and work.net == "googlenet_bn":
+            self.args += ["--aux-heads"]  # as PyTorch's
         if work.side_by_side:
             self.args += ["--streams", str(threads)]
         self.version = version_of(binary)

@@ -194,8 +194,8 @@ static int evaluated(const struct rn_data_info *info, enum rn_part part,
                                                     : info->count[part];
 }
 
-/* Which of a part that the model saw in part are among some of it is not
- * known. */
+/* Where the model saw only some images of the part, nobody knows how many of
+ * these are among the images evaluated. */
 int held_out_trained(const struct rn_model *model, const struct rn_data *data,
                      const struct held_out_args *args, enum rn_part part,
                      int images)

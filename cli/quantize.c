@@ -24,7 +24,8 @@ struct options {
 /* clang-format off */
 static const struct rn_option own_options[] = {
     {"output", .type = RN_OPTION_TEXT, .offset = AT(output), .value = "FILE",
-     .help = "Write the quantised model to FILE"},
+     .help = "Write the quantised model to FILE, which ends in .safetensors "
+             "or .onnx"},
     {"unlabelled", .type = RN_OPTION_FLAG, .offset = AT(unlabelled),
      .help = "Take all pictures below DATA, whatever classes its folders name"},
     {"json", .type = RN_OPTION_FLAG, .offset = AT(json), .help = JSON_HELP},

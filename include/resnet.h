@@ -617,8 +617,8 @@ enum rn_image_flags {
  * RGB. Turned as EXIF says, or XMP where EXIF says nothing; grey and palettes
  * become RGB, CMYK is taken as Adobe writes it, of 16 bits the upper eight
  * count, what is transparent lies over white. Colour profiles are not applied.
- * Of several frames or pages the first counts. Not taken: animated WebP, more
- * than 65,535 pixels a side, 2^27 in all, or 2^28 bytes of file.
+ * Of several frames or pages (of animated WebP, too) the first counts. Not
+ * taken: more than 65,535 pixels a side, 2^27 in all, or 2^28 bytes of file.
  *
  * @param name for messages.
  * @param flags of rn_image_flags; 0 is the default.
@@ -997,7 +997,8 @@ RN_API const char *rn_part_name(enum rn_part part);
  *  not both. They are the last ones; of pictures about the same share of each
  *  class, chosen by seed and CLASS/FILE, so that it is all the same how DATA is
  *  written, whether it is an archive, and whether the parts' folder is given or
- *  the training part's. */
+ *  the training part's. A picture that a list names several times is held out
+ *  with all its lines, so that it may be some more. */
 struct rn_data_options {
     size_t struct_size; /**< sizeof(struct rn_data_options) */
     int validation;
@@ -1006,7 +1007,8 @@ struct rn_data_options {
     /** Rule that says what is held out and which folders are classes: 0, the
      *  newest; others are for models and runs that began under them (1: the
      *  choice follows from the path below DATA, and only train, val, valid,
-     *  validation and test are parts). RN_ERR_ARG for one not known. */
+     *  validation and test are parts; 2: lines of one picture may be parted,
+     *  and numbers of classes count from 0). RN_ERR_ARG for one not known. */
     int rule;
     /** A folder that is none of DATA's where it lies in it, or NULL: that of a
      *  run to be. Folders that hold a run (run.json) never are. */
@@ -1024,7 +1026,8 @@ struct rn_data_options {
  *    classes is refused with both readings;
  *  - FOLDER/labels.txt with `FILE CLASS` a line (the training part); FILE lies
  *    in FOLDER or FOLDER/images; CLASS is a number from 0 or, with
- *    FOLDER/classes.txt (a list as rn_model_label() reads), one of those. In
+ *    FOLDER/classes.txt (a list as rn_model_label() reads), one of those, by
+ *    identifier, name or the number it has there (its line's without one). In
  *    val/ or test/ it gives files the classes of train/. FOLDER/labels.csv
  *    does the same with `FILE,CLASS` a line, or with a heading that names the
  *    columns (file, image, …; class, label, …). There CLASS;CLASS are several
@@ -1360,9 +1363,8 @@ struct rn_train_options {
     int tensorboard;   /**< 1: the lines of the log also as events for
                           TensorBoard, events.out.tfevents.log */
     /** "layers[:N]": at the first and every N-th iteration (100) a line of the
-     *  log tells norms of gradients and variances of activations by batch
-     *  norm, where there is one;
-     *  NULL or "none": none does. The weights are the same to the bit. */
+     *  log tells norms of each layer's gradient and variances of what each
+     *  batch norm reads; NULL or "none": none does. The weights are the same to the bit. */
     const char *record;
     /** "LAYER:HINT", or NULL: train the network up to its LAYER alone, so that
      *  a regressor on it predicts the value of `teacher`'s layer HINT (A. Romero
@@ -1413,8 +1415,8 @@ RN_INLINE void rn_train_defaults(struct rn_train_options *options);
  * chooses what is left open otherwise.
  *
  * @param options may be NULL for the defaults; `data` in them is not looked at.
- * @return RN_ERR_ARG for a batch of more than `images`, and more than a billion
- *         iterations.
+ * @return RN_ERR_ARG for options that are none, a batch of more than `images`,
+ *         and more than a billion iterations.
  */
 RN_API int rn_train_iterations(const struct rn_train_options *options,
                                int images, long *iterations,
@@ -1428,8 +1430,8 @@ RN_API int rn_train_iterations(const struct rn_train_options *options,
  *
  * @param options may be NULL for the defaults; `data` in them is not looked at.
  * @param images out, [count]; rn_image_free() releases each.
- * @return RN_ERR_ARG when there are not so many, RN_ERR_DATA and RN_ERR_IO for
- *         a picture that cannot be decoded.
+ * @return RN_ERR_ARG for options that are none and when there are not so many,
+ *         RN_ERR_DATA and RN_ERR_IO for a picture that cannot be decoded.
  */
 RN_API int rn_train_preview(const struct rn_data *data,
                             const struct rn_train_options *options, int size,
@@ -1577,7 +1579,9 @@ struct rn_resume_options {
     const struct rn_data *data_set; /**< or the data themselves */
     int threads;
     /** A greater length, in one of the two, where the schedule is the same for
-     *  every length: constant, or steps at iterations. */
+     *  every length: constant, or steps at iterations; not with
+     *  distill_weight_end, nor where `patience` has counted a test at the end
+     *  that a longer run does not make there. */
     long iterations;
     double epochs;
     int bind;    /**< as in rn_plan_options */

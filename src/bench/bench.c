@@ -297,7 +297,10 @@ static int measure(struct bench *b, struct rn_bench_result *result,
         result->images_per_second_min = speeds.min * b->o.batch;
         result->images_per_second_max = speeds.max * b->o.batch;
         result->watts = joules / seconds;
-        result->joules_per_image = joules / ((double)done * b->o.batch);
+        /* the counters are of this machine, and so must the images be */
+        result->joules_per_image =
+            joules / ((double)done * (b->o.ranks ? b->own * b->o.ranks->local
+                                                 : b->o.batch));
     }
     rn_free(rates);
     return rc;

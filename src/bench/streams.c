@@ -154,6 +154,7 @@ int rn_streams_run(struct rn_streams *s, int runs, int rounds, double *rates,
         stream->rc = RN_OK;
     }
     rc = run_all(s, &task, err);
+    rn_energy_add(energy); /* what the first computed while others went on */
     *done = 0;
     for (size_t i = 0; i < each; i++)
         rates[i] = 0;

@@ -282,6 +282,23 @@ const char *rn_plot_colour(size_t i)
     return colours[i % COUNT(colours)];
 }
 
+/* Most letters of 12 pixels are narrower than this. */
+#define LETTER 6.6
+
+int rn_plot_key_right(const struct rn_plot *p, const char *text)
+{
+    int letters = 0;
+
+    for (; *text; text++)
+        letters += (*text & 0xc0) != 0x80; /* UTF-8's first bytes */
+    return p->right + 44 + (int)ceil(LETTER * letters) + 16;
+}
+
+int rn_plot_key_bottom(const struct rn_plot *p, int lines)
+{
+    return p->top + 8 + LEGEND * lines + 12;
+}
+
 void rn_plot_key(FILE *out, const struct rn_plot *p, int line,
                  const char *colour, const char *text)
 {

@@ -76,6 +76,9 @@ void rn_plot_circle(FILE *out, const struct rn_plot *plot, double x, double y,
 
 /** The i-th of colours that are told apart. */
 const char *rn_plot_colour(size_t i);
+/** How far to the right a key of that text goes, and how far down so many. */
+int rn_plot_key_right(const struct rn_plot *plot, const char *text);
+int rn_plot_key_bottom(const struct rn_plot *plot, int lines);
 /** Line `line` of a legend to the right of the plot. */
 void rn_plot_key(FILE *out, const struct rn_plot *plot, int line,
                  const char *colour, const char *text);

@@ -44,8 +44,11 @@ static void conv_text(const struct rn_graph *g, const struct rn_node *node,
     else if (node->groups > 1)
         snprintf(more, sizeof(more), ", %d groups", node->groups);
     put(text, size, more);
-    if (w->dilate_h > 1 || w->dilate_w > 1)
-        put(text, size, ", dilated");
+    if (w->dilate_h > 0 || w->dilate_w > 0) {
+        snprintf(more, sizeof(more), ", dilated %d×%d", w->dilate_h + 1,
+                 w->dilate_w + 1);
+        put(text, size, more);
+    }
 }
 
 static void linear_text(const struct rn_graph *g, const struct rn_node *node,

@@ -119,14 +119,20 @@ static int wanted_layers(const char *digits)
     return layers < RN_NET_LAYERS ? (int)layers : RN_NET_LAYERS;
 }
 
+static bool parse(struct rn_net_spec *spec, const char *name);
+
 const char *rn_net_suggest(const char *name, char *buf, size_t size)
 {
     char text[WORD_SIZE];
     const struct rn_net_word *word;
+    struct rn_net_spec spec;
     int layers, length;
 
     if (!name || !buf)
         return NULL;
+    /* A known name is nearest to itself. */
+    if (strlen(name) < size && parse(&spec, name))
+        return name == buf ? buf : strcpy(buf, name);
     word = leading_word(name);
     if (word)
         snprintf(text, sizeof(text), "%s", word->text);

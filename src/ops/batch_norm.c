@@ -57,8 +57,9 @@ static void join(const struct rn_planes *p, const double *scratch, size_t c,
     }
 }
 
-/* Channel c normalises with this mean and variance. Where both and eps are 0,
- * as in the padding behind the channels of an affine layer, it gives its bias.
+/* Channel c normalises with this mean and variance. Where variance and eps are
+ * 0, as in the padding behind the channels of an affine layer, it gives its
+ * bias.
  */
 static void set_channel(struct rn_batch_norm *bn, size_t c, double mean,
                         double var)

@@ -29,8 +29,8 @@ void *rn_plane_to(const struct rn_planes *p, void *x, size_t i);
  *  within a value of more channels; 0: one behind the other. */
 size_t rn_plane_among(const struct rn_planes *p, size_t planes, size_t i);
 
-/** Planes of a value of `times` as many channels as these planes', which are of
- *  so many; and plane i beside them. */
+/** The planes of a value of `times` as many channels as the value of these
+ *  planes, which has `channels`; and where plane i lies among them. */
 struct rn_planes rn_planes_times(const struct rn_planes *p, int channels,
                                  int times);
 struct rn_channel_part rn_plane_part(const struct rn_planes *p, int channels,

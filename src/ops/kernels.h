@@ -48,9 +48,9 @@ struct rn_pool {
     int ih, iw, oh, ow, kh, kw, stride, pad;
 };
 
-/** Block number `block` of so many channels, beside the first plane of an image
- *  that has several times as many: of each of these pieces the block's channels
- *  are what belongs to it. */
+/** Block number `block` of a value of `channels` channels, beside an image of a
+ *  value of several times as many. That one is made of pieces of `channels`,
+ * and the block's channels of each piece belong to the block. */
 struct rn_channel_part {
     size_t hw, channels, block;
 };

@@ -110,10 +110,31 @@ static void draw_group(FILE *out, const struct rn_plot *plot,
     }
 }
 
+/* As wide and high as the groups' names need it. */
+static struct rn_plot frame_of(const struct rn_report_input *in,
+                               const struct rn_figure *figure)
+{
+    struct rn_plot plot = rn_plot_frame(1000, 740);
+    int lines = 0;
+
+    for (size_t g = 0; g < in->groups->count; g++) {
+        if (!rn_figure_shows(figure, in, g))
+            continue;
+        int right =
+            rn_plot_key_right(&plot, in->groups->at[g].label);
+
+        plot.width = right > plot.width ? right : plot.width;
+        lines++;
+    }
+    if (rn_plot_key_bottom(&plot, lines) > plot.height)
+        plot.height = rn_plot_key_bottom(&plot, lines);
+    return plot;
+}
+
 void rn_report_figure(FILE *out, const struct rn_report_input *in,
                       const struct rn_figure *figure)
 {
-    struct rn_plot plot = rn_plot_frame(1000, 740);
+    struct rn_plot plot = frame_of(in, figure);
     char axis[80];
     int line = 0;
 

@@ -301,8 +301,8 @@ static const struct run_option {
       .help = "Write the lines of the log for TensorBoard, too"}, ASIDE, NULL},
     {{"record", "log", RN_OPTION_TEXT, PLACE(record), .value = "layers[:N]",
       .unset = "none",
-      .help = "Write norms of gradients and variances of activations by "
-              "batch norm into the log, at the first and every N-th iteration (100)"},
+      .help = "Write norms of each layer's gradient and variances of what each "
+              "batch norm reads into the log, at the first and every N-th iteration (100)"},
      ASIDE, NULL},
     {{"groups", "length", RN_OPTION_INT, PLACE(groups), 1, RN_GROUPS_MOST,
       .value = "N", .unset = "1",

@@ -138,9 +138,8 @@ static int check_stages(struct rn_trainer *t, struct rn_error *err)
                        "statistics of batches",
                        o->reestimate ? "reestimate" : "sync_batch_norm");
     if (o->record && strcmp(o->record, "none") != 0)
-        rn_trainer_say(t, "record: no batch norm takes the sums that "
-                          "activations are told of; gradients alone are "
-                          "recorded");
+        rn_trainer_say(t, "record: no batch norm takes statistics of batches, "
+                          "so that gradients alone are recorded");
     return RN_OK;
 }
 

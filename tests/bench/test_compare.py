@@ -14,7 +14,7 @@ from cases import BENCH, equal, run_all
 import contest
 import report
 from rows import ROWS
-from sides import Side, SideError
+from sides import OurSpeed, Side, SideError
 
 SPEED, MEMORY = ROWS["train-resnet50"], ROWS["memory"]
 MACHINE = {"cpu": "a CPU", "processors": 2, "memory_bytes": 8e9,
@@ -97,6 +97,16 @@ def enter(row, figures):
         for name, fake in fakes.items():
             found.enter(name, fake, 1)
     return found, fakes
+
+
+def test_rows():
+    """PyTorch's GoogLeNet has heads in training, and so has ours; a row of
+    bf16 knows ways of float32, too."""
+    work = ROWS["train-googlenet_bn"].work
+    assert "--aux-heads" in OurSpeed(sys.executable, work, 1).args
+    for name, row in ROWS.items():
+        if name.endswith("-bf16") and name != "memory-bf16":
+            assert any("bf16" not in way for way in row.peer_ways), name
 
 
 def test_hopeless():

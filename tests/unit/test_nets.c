@@ -663,6 +663,8 @@ static void suggestions_are_near(void **state)
         {"egg16", "vgg16"},
         {"leg16", NULL},
         {"wrm-16", "wrn-16-4"},
+        {"wrn-28-10", "wrn-28-10"},
+        {"vgg16_bn", "vgg16_bn"},
         {"preresnet163", "preresnet164"},
         {"resnetv2_49d", "resnetv2_50"},
         {"densenet112", "densenet121"},

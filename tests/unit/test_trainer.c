@@ -1279,7 +1279,7 @@ static void options_without_object(void **state)
            "`colour` goes with", "three channels");
 }
 
-/* A factor and a sum for each of 12 channels, as others' affine layers become:
+/* A factor and an addend for each of 12 channels, as others' affine layers become:
  * batch norm without eps, whose statistics are no batch's. */
 static void affine_layers_learn(void **state)
 {

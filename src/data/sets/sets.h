@@ -27,8 +27,8 @@ int rn_unlabelled_read(struct rn_data *data, const char *path,
  *  seed and the files' names: pictures that come or go move hardly any other
  *  one across. */
 int rn_pictures_mix(struct rn_data *data, uint64_t seed, struct rn_error *err);
-/** How many of them go out for `count` to do so: copies of the first of these,
- *  which a list has more than once, as well. */
+/** How many pictures to hold out for `count` of them: some more where the first
+ *  of these stands in the list several times. */
 int rn_pictures_copies(const struct rn_data *data, int count);
 
 #endif

@@ -162,7 +162,8 @@ static size_t products_of(const struct weight_gradient *g)
     return g->inputs * g->out_blocks;
 }
 
-/* The others that products [begin, end) read: all, unless those are of one. */
+/* The others that products [begin, end) read: all of them, unless the products
+ * are all of one input or output. */
 static struct rn_range others_of(const struct weight_gradient *g,
                                  const struct rn_range *products)
 {
