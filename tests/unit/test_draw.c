@@ -5,6 +5,7 @@
 #include "core/memory.h"
 #include "core/plot.h"
 #include "draw/draw.h"
+#include "model/model.h"
 #include "resnet.h"
 
 #include <math.h>
@@ -61,6 +62,48 @@ static void memory_runs_out(void **state)
     free(text);
     free(whole);
     rn_model_destroy(model);
+}
+
+/* A convolution of dilation 2 is not one of none. */
+static void dilation_is_told(void **state)
+{
+    struct rn_window window = RN_WINDOW(3, 3, 1, 2);
+    struct rn_graph *g = rn_graph_create();
+    struct rn_error err = {0};
+    struct rn_net_spec spec;
+    struct rn_model *model;
+    char *text = NULL;
+
+    (void)state;
+    assert_non_null(g);
+    window.dilate_h = window.dilate_w = 1;
+    rn_graph_input(g, (struct rn_shape){3, 9, 9});
+    rn_graph_conv(g, 0, "conv", 8, window, false);
+    rn_graph_linear(g, rn_graph_global_avg_pool(g, g->output, "pool"), "fc", 2);
+    rn_net_of_graph(&spec, "dilated", g);
+    model = rn_model_wrap(&spec, g);
+    assert_non_null(model);
+    assert_int_equal(
+        rn_model_draw(model, RN_DRAWING_DOT, 0, NULL, keep, &text, &err), 0);
+    if (!strstr(text, "3×3 conv, 8, dilated 2×2"))
+        fail_msg("no dilation in:\n%s", text);
+    free(text);
+    rn_model_destroy(model);
+}
+
+/* Names and lines of a legend have room. */
+static void legends_have_room(void **state)
+{
+    const struct rn_plot plot = rn_plot_frame(1000, 740);
+
+    (void)state;
+    assert_true(rn_plot_key_right(&plot, "resnet20, precision bf16") < 1000);
+    assert_int_equal(rn_plot_key_right(&plot, "résnét20"),
+                     rn_plot_key_right(&plot, "resnet20"));
+    assert_true(rn_plot_key_right(&plot, "resnet20, optimizer lars, groups 8, "
+                                         "of cifar-10-batches-bin") > 1000);
+    assert_true(rn_plot_key_bottom(&plot, 20) < plot.height);
+    assert_true(rn_plot_key_bottom(&plot, 25) > plot.height);
 }
 
 static void files_and_functions(void **state)
@@ -197,6 +240,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(memory_runs_out),
+        cmocka_unit_test(dilation_is_told),
+        cmocka_unit_test(legends_have_room),
         cmocka_unit_test(files_and_functions),
         cmocka_unit_test(silu_is_two_strips),
         cmocka_unit_test(axes_fit),
