@@ -725,9 +725,10 @@ static void numbers_are_those_of_the_classes(void **state)
     data = open_ok();
     assert_picture(data, RN_PART_TRAIN, 0, "1.jpg", 1);
     rn_data_close(data);
-    write_text("classes.txt", "n01 tench\nn02 goldfish\n");
+    write_text("classes.txt", "n01440764 tench\nn01443537 goldfish\n");
     assert_int_equal(unlink(in_folder("labels.txt")), 0);
-    write_text("labels.csv", "1.jpg,n01;tench\n2.jpg,n02\n3.jpg,n01\n");
+    write_text("labels.csv",
+               "1.jpg,n01440764;tench\n2.jpg,tench\n3.jpg,goldfish\n");
     open_fails(RN_ERR_DATA,
                "'%s/labels.csv': line 1: class 'tench' is there twice");
 }
