@@ -22,12 +22,13 @@ class SideError(RuntimeError):
 class Work:
     """What is computed: train or infer, network, batch, pixels a side; the
     precision of ours. Single images ours computes side by side, as OpenVINO does
-    with its throughput hint."""
+    with its throughput hint; GoogLeNet it trains with its heads, as PyTorch does."""
 
     def __init__(self, mode, net, batch, size, precision="fp32"):
         self.mode, self.net, self.batch, self.size = mode, net, batch, size
         self.precision = precision
         self.side_by_side = mode == "infer" and batch == 1
+        self.aux_heads = mode == "train" and net == "googlenet_bn"
 
 
 class Side:
@@ -84,8 +85,8 @@ class OurSpeed(Side):
                      "--threads", str(threads), "--json"]
         if work.precision != "fp32":  # which older builds know alone
             self.args += ["--precision", work.precision]
-        if work.mode == "train" and work.net == "googlenet_bn":
-            self.args += ["--aux-heads"]  # as PyTorch's
+        if work.aux_heads:
+            self.args += ["--aux-heads"]
         if work.side_by_side:
             self.args += ["--streams", str(threads)]
         self.version = version_of(binary)

@@ -109,15 +109,52 @@ static int build(const struct list *list, const struct rn_train_options *o,
     return rc;
 }
 
+/* What training it as these options say needs, or with another mode answering
+ * batches of theirs. */
+static int measure(const struct rn_model *model,
+                   const struct rn_train_options *o, enum rn_mode mode,
+                   int precision, uint64_t *bytes, double *images_per_second,
+                   struct rn_error *err)
+{
+    const struct rn_plan_options plan = {
+        .struct_size = sizeof(plan),
+        .mode = mode,
+        .batch = group_of(o),
+        .exact = o->exact,
+        .recompute = o->recompute,
+        .precision = precision,
+        .emulate = o->emulate,
+    };
+    const struct rn_bench_options bench = {
+        .struct_size = sizeof(bench),
+        .mode = mode,
+        .batch = group_of(o),
+        .exact = o->exact,
+        .bind = 1,
+        .recompute = o->recompute,
+        .seconds = RN_ZERO,
+        .precision = precision,
+        .emulate = o->emulate,
+    };
+    struct rn_bench_result result;
+    int rc = rn_plan_estimate(model, &plan, bytes, err);
+
+    if (rc == RN_OK)
+        rc = rn_bench(model, &bench, &result, NULL, err);
+    if (rc == RN_OK)
+        *images_per_second = result.images_per_second_median;
+    return rc;
+}
+
 /* Add a teacher, which answers each batch before the network learns it. One
  * that is not there, as a study before may make it, is not counted. */
-static int measure_teacher(struct needs *needs, struct rn_error *err)
+static int add_teacher(struct needs *needs, struct rn_error *err)
 {
     const struct rn_train_options *o = needs->of;
     struct rn_model *teacher = NULL;
     struct rn_model_info info;
-    struct rn_bench_result result;
     struct rn_error missing;
+    double answers = 0;
     uint64_t bytes = 0;
     int rc;
 
@@ -126,70 +163,28 @@ static int measure_teacher(struct needs *needs, struct rn_error *err)
     if (needs->untaught)
         return RN_OK;
     rn_model_describe(teacher, &info);
-    const int precision = info.quantized ? RN_PRECISION_AUTO : o->precision;
-    const struct rn_plan_options plan = {
-        .struct_size = sizeof(plan),
-        .batch = group_of(o),
-        .exact = o->exact,
-        .precision = precision,
-        .emulate = o->emulate,
-    };
-    const struct rn_bench_options bench = {
-        .struct_size = sizeof(bench),
-        .batch = group_of(o),
-        .exact = o->exact,
-        .bind = 1,
-        .seconds = RN_ZERO,
-        .precision = precision,
-        .emulate = o->emulate,
-    };
-    rc = rn_plan_estimate(teacher, &plan, &bytes, err);
-    if (rc == RN_OK)
-        rc = rn_bench(teacher, &bench, &result, NULL, err);
+    rc = measure(teacher, o, RN_MODE_INFER,
+                 info.quantized ? RN_PRECISION_AUTO : o->precision, &bytes,
+                 &answers, err);
     rn_model_destroy(teacher);
     if (rc != RN_OK)
         return rc;
     needs->bytes += bytes + info.params * sizeof(float);
-    needs->images_per_second = 1 / (1 / needs->images_per_second +
-                                    1 / result.images_per_second_median);
+    needs->images_per_second = 1 / (1 / needs->images_per_second + 1 / answers);
     return RN_OK;
 }
 
-static int measure(struct needs *needs, const struct rn_model *model,
-                   struct rn_error *err)
+static int measure_run(struct needs *needs, const struct rn_model *model,
+                       struct rn_error *err)
 {
     const struct rn_train_options *o = needs->of;
-    const struct rn_plan_options plan = {
-        .struct_size = sizeof(plan),
-        .mode = RN_MODE_TRAIN,
-        .batch = group_of(o),
-        .exact = o->exact,
-        .recompute = o->recompute,
-        .precision = o->precision,
-        .emulate = o->emulate,
-    };
-    const struct rn_bench_options bench = {
-        .struct_size = sizeof(bench),
-        .mode = RN_MODE_TRAIN,
-        .batch = group_of(o),
-        .exact = o->exact,
-        .bind = 1,
-        .recompute = o->recompute,
-        .seconds = RN_ZERO,
-        .precision = o->precision,
-        .emulate = o->emulate,
-    };
-    struct rn_bench_result result;
     struct rn_model_info info;
-    int rc = rn_plan_estimate(model, &plan, &needs->bytes, err);
+    int rc = measure(model, o, RN_MODE_TRAIN, o->precision, &needs->bytes,
+                     &needs->images_per_second, err);
 
     rn_model_describe(model, &info);
     needs->params = info.params + info.aux_params;
-    if (rc == RN_OK)
-        rc = rn_bench(model, &bench, &result, NULL, err);
-    if (rc == RN_OK)
-        needs->images_per_second = result.images_per_second_median;
-    return rc == RN_OK && o->teacher ? measure_teacher(needs, err) : rc;
+    return rc == RN_OK && o->teacher ? add_teacher(needs, err) : rc;
 }
 
 /* Whether the run itself chooses its network, batch or length when it begins,
@@ -220,7 +215,7 @@ static const struct needs *needs_of(struct list *list,
     list->n_known++;
     rc = build(list, o, &model, &err);
     if (rc == RN_OK)
-        rc = measure(needs, model, &err);
+        rc = measure_run(needs, model, &err);
     rn_model_destroy(model);
     if (rc == RN_OK)
         return needs;

@@ -162,6 +162,14 @@ struct rn_node {
     int stage; /* place among the graph's stages, from 1; 0: of none */
 };
 
+/** Whether a batch norm takes the running statistics in training, too. One
+ *  without eps always does: it is an affine layer of others', a factor and an
+ *  addend. */
+static inline bool rn_norm_is_fixed(const struct rn_node *n)
+{
+    return n->fixed || n->eps == 0;
+}
+
 /** An auxiliary head: a further output, whose loss counts beside the output's
  *  in training. Nothing else computes it. */
 struct rn_aux {

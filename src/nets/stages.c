@@ -135,10 +135,7 @@ void rn_stages_freeze(struct rn_graph *graph, unsigned bits, bool fix_all)
         struct rn_node *n = &graph->nodes[i];
         bool frozen = n->stage > 0 && (bits >> (n->stage - 1) & 1);
 
-        /* Without eps it is an affine layer of others': a factor and an addend.
-         */
-        n->fixed =
-            n->op == RN_OP_BATCH_NORM && (frozen || fix_all || n->eps == 0);
+        n->fixed = n->op == RN_OP_BATCH_NORM && (frozen || fix_all);
         for (int k = 0; k < 4; k++)
             if (n->param[k] >= 0)
                 graph->params[n->param[k]].frozen = frozen;

@@ -281,7 +281,7 @@ int rn_new_bn(struct rn_plan *plan, enum rn_dtype type, int node)
                                  .channels = n->shape.c,
                                  .eps = n->eps,
                                  .momentum = n->momentum,
-                                 .fixed = n->fixed};
+                                 .fixed = rn_norm_is_fixed(n)};
     bn->planes.type = type;
     scratch = rn_batch_norm_scratch(&bn->planes);
     if (scratch > plan->sums_count)

@@ -403,7 +403,7 @@ int rn_forward_batch_norm(struct rn_learner *t, int v)
     if (!s || bn < 0)
         return no_memory(t);
     s->bn = bn;
-    if (!node_at(t, v)->fixed) {
+    if (!rn_norm_is_fixed(node_at(t, v))) {
         s->a.buffer = z;
         rn_touch(t->plan, z);
     }

@@ -123,14 +123,11 @@ static int check_images(const struct rn_trainer *t, struct rn_error *err)
 static int check_combinations(const struct rn_train_options *o,
                               struct rn_error *err)
 {
-    bool running =
-        o->batch_norm && rn_train_choice("batch_norm", o->batch_norm) == 1;
-
     if (o->reestimate && o->patience > 0)
         return rn_fail(err, RN_ERR_ARG,
                        "`reestimate` and `patience`: a run that may end at any "
                        "test has no last step to do it after");
-    if ((o->reestimate || o->sync_batch_norm) && running)
+    if ((o->reestimate || o->sync_batch_norm) && rn_keeps_statistics(o))
         return rn_fail(err, RN_ERR_ARG,
                        "`%s` and `batch_norm` running: these statistics stay "
                        "as they are",

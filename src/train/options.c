@@ -466,6 +466,11 @@ double rn_options_smoothing(const struct rn_train_options *o)
                                   : rn_loss_find(o->loss)->smoothing;
 }
 
+bool rn_keeps_statistics(const struct rn_train_options *o)
+{
+    return o->batch_norm && rn_train_choice("batch_norm", o->batch_norm) == 1;
+}
+
 int rn_options_check(const struct rn_train_options *o, struct rn_error *err)
 {
     long every;

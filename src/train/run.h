@@ -54,6 +54,9 @@ void rn_soften(const struct rn_train_options *o, long iteration,
 /** Refuse what is out of range. */
 int rn_options_check(const struct rn_train_options *o, struct rn_error *err);
 
+/** Whether `batch_norm` is running. */
+bool rn_keeps_statistics(const struct rn_train_options *o);
+
 /** Refuse what the random changes of images would do nothing with. */
 int rn_check_augmentation(const struct rn_train_options *o,
                           const struct rn_data *data, struct rn_error *err);

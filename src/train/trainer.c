@@ -96,7 +96,7 @@ static void plan_test(struct rn_trainer *t, const struct rn_model *model)
 static int freeze(struct rn_trainer *t, struct rn_model *model,
                   struct rn_error *err)
 {
-    bool running = rn_train_choice("batch_norm", t->o.batch_norm) == 1;
+    bool running = rn_keeps_statistics(&t->o);
     int rc = rn_rates_parse(&t->rates, model->graph, &t->o, err);
     unsigned lost = t->rates.frozen & t->drawn;
 
@@ -115,7 +115,8 @@ static int freeze(struct rn_trainer *t, struct rn_model *model,
 static bool takes_statistics(const struct rn_graph *g)
 {
     for (size_t i = 0; i < g->n_nodes; i++)
-        if (g->nodes[i].op == RN_OP_BATCH_NORM && !g->nodes[i].fixed)
+        if (g->nodes[i].op == RN_OP_BATCH_NORM &&
+            !rn_norm_is_fixed(&g->nodes[i]))
             return true;
     return false;
 }

@@ -243,6 +243,22 @@ int rn_files_look(const struct rn_files *files, const char *path,
                    : look_on_disk(path, entry, err);
 }
 
+struct rn_above rn_files_go_into(const struct rn_above *up,
+                                 const struct rn_entry *folder)
+{
+    return (struct rn_above){up, folder->device, folder->inode,
+                             up ? up->depth + 1 : 0};
+}
+
+bool rn_files_leads_back(const struct rn_above *up,
+                         const struct rn_entry *folder)
+{
+    for (; up && folder->inode; up = up->up)
+        if (up->device == folder->device && up->inode == folder->inode)
+            return true;
+    return false;
+}
+
 bool rn_files_skips(const struct rn_files *files, const struct rn_entry *entry)
 {
     return files->skip_inode && entry->inode == files->skip_inode &&

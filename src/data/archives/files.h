@@ -54,6 +54,17 @@ struct rn_entry {
 /** RN_ERR_IO when there is nothing. */
 int rn_files_look(const struct rn_files *files, const char *path,
                   struct rn_entry *entry, struct rn_error *err);
+/** Folders that a walk has gone into: a chain up to the first. */
+struct rn_above {
+    const struct rn_above *up;
+    uint64_t device, inode;
+    int depth; /* 0: the first */
+};
+struct rn_above rn_files_go_into(const struct rn_above *up,
+                                 const struct rn_entry *folder);
+/** Whether a folder is one of them, to which a link led back. */
+bool rn_files_leads_back(const struct rn_above *up,
+                         const struct rn_entry *folder);
 /** Whether it is the folder that does not count. */
 bool rn_files_skips(const struct rn_files *files, const struct rn_entry *entry);
 bool rn_files_is_folder(const struct rn_files *files, const char *path);

@@ -109,31 +109,15 @@ enum shape {
 
 #define DEEPEST 16
 
-/* Folders that a look has gone into: a chain up to the first. */
-struct above {
-    const struct above *up;
-    uint64_t device, inode;
-    int depth;
-};
-
-/* Whether a folder is one of them, to which a link led back. */
-static bool is_above(const struct above *up, const struct rn_entry *entry)
-{
-    for (; up && entry->inode; up = up->up)
-        if (up->device == entry->device && up->inode == entry->inode)
-            return true;
-    return false;
-}
-
 static int look(const struct rn_files *files, const char *path,
-                const struct above *up, enum shape *shape,
+                const struct rn_above *up, enum shape *shape,
                 struct rn_error *err);
 
 /* Whether one of a folder's names makes it nested; a picture is told by its
  * name where another one was seen. What leads nowhere is nothing here: it is
  * told of where it would be a class or a part. */
 static int look_at(const struct rn_files *files, const char *folder,
-                   const char *name, const struct above *up, bool *flat,
+                   const char *name, const struct rn_above *up, bool *flat,
                    bool *nested, struct rn_error *err)
 {
     enum rn_content content = RN_CONTENT_OTHER;
@@ -164,10 +148,11 @@ static int look_at(const struct rn_files *files, const char *folder,
 
 /* `up` is the chain above it. */
 static int look(const struct rn_files *files, const char *path,
-                const struct above *up, enum shape *shape, struct rn_error *err)
+                const struct rn_above *up, enum shape *shape,
+                struct rn_error *err)
 {
     static const enum shape shapes[2][2] = {{EMPTY, NESTED}, {FLAT, MIXED}};
-    struct above here = {.up = up, .depth = up ? up->depth + 1 : 0};
+    struct rn_above here;
     bool flat = false, nested = false;
     struct rn_error ignored = {0};
     struct rn_entry entry;
@@ -176,13 +161,14 @@ static int look(const struct rn_files *files, const char *path,
 
     *shape = EMPTY;
     /* What cannot be read is told of when it is read for its pictures. */
-    if (here.depth > DEEPEST || rn_files_look(files, path, &entry, &ignored) ||
-        is_above(up, &entry) || rn_files_list(files, path, &names, &ignored))
+    if ((up && up->depth >= DEEPEST) ||
+        rn_files_look(files, path, &entry, &ignored) ||
+        rn_files_leads_back(up, &entry) ||
+        rn_files_list(files, path, &names, &ignored))
         return ignored.code != RN_ERR_MEMORY
                    ? RN_OK
                    : rn_fail_memory(err, strlen(path), "a folder's names");
-    here.device = entry.device;
-    here.inode = entry.inode;
+    here = rn_files_go_into(up, &entry);
     for (size_t i = 0; names[i] && !rc && !(flat && nested); i++)
         rc = look_at(files, path, names[i], &here, &flat, &nested, err);
     rn_files_list_free(names);

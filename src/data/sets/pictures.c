@@ -82,24 +82,14 @@ static int add_file(struct rn_pictures *pictures, const char *path,
     return RN_OK;
 }
 
-/* Where the walk is: a chain up to the folder it began in. */
+/* Where the walk is. */
 struct place {
     const struct rn_files *files;
-    const struct place *up;
-    uint64_t device, inode;
-    int depth;
+    struct rn_above folder;
 };
 
-static bool lies_in(const struct place *place, const struct rn_entry *entry)
-{
-    for (; place && entry->inode; place = place->up)
-        if (place->device == entry->device && place->inode == entry->inode)
-            return true;
-    return false;
-}
-
 static int walk(struct rn_pictures *pictures, const struct rn_files *files,
-                const char *folder, const struct place *up,
+                const char *folder, const struct rn_above *up,
                 const struct rn_entry *entry, struct rn_error *err);
 
 /* Why an entry that is there cannot be taken; RN_OK when it can. */
@@ -108,11 +98,11 @@ static int judge(const char *path, const struct rn_entry *entry,
 {
     bool is_folder = entry->kind == RN_ENTRY_FOLDER;
 
-    if (is_folder && lies_in(place, entry))
+    if (is_folder && rn_files_leads_back(&place->folder, entry))
         return rn_fail(
             problem, RN_ERR_DATA,
             "'%s' is a folder it lies in: a symbolic link leads back", path);
-    if (is_folder && place->depth >= MAX_DEPTH)
+    if (is_folder && place->folder.depth >= MAX_DEPTH)
         return rn_fail(problem, RN_ERR_DATA,
                        "'%s' lies more than %d folders deep", path, MAX_DEPTH);
     if (is_folder)
@@ -141,18 +131,18 @@ static int visit(struct rn_pictures *pictures, const char *path,
     if (!rc && !is_folder)
         return add_file(pictures, path, NULL, err);
     if (!rc)
-        rc = walk(pictures, place->files, path, place, &entry, &problem);
+        rc = walk(pictures, place->files, path, &place->folder, &entry,
+                  &problem);
     if (rc == RN_ERR_MEMORY)
         return rn_fail(err, rc, "%s", problem.msg);
     return rc ? add_file(pictures, path, &problem, err) : RN_OK;
 }
 
 static int walk(struct rn_pictures *pictures, const struct rn_files *files,
-                const char *folder, const struct place *up,
+                const char *folder, const struct rn_above *up,
                 const struct rn_entry *entry, struct rn_error *err)
 {
-    struct place place = {files, up, entry->device, entry->inode,
-                          up ? up->depth + 1 : 0};
+    struct place place = {files, rn_files_go_into(up, entry)};
     char **names;
     int rc;
 
