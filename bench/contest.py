@@ -98,4 +98,6 @@ def compare(row, options):
         finally:
             contest.stop()
     versions = {name: s.version for name, s in contest.sides.items()}
-    return report.summarise(row, figures, versions, contest.left_out)
+    peaks = {name: s.peak for name, s in contest.sides.items()
+             if row.tells_memory}
+    return report.summarise(row, figures, versions, contest.left_out, peaks)

@@ -198,6 +198,8 @@ PREACTIVATED = {
     "preresnet18": ("imagenet", 64, (3, 3), (2, 2, 2, 2), "B"),
     "wrn-10-1": ("wide", 16, (3, 3), (1, 1, 1), "B"),
     "wrn-10-2": ("wide", 32, (3, 3), (1, 1, 1), "B"),
+    "wrn-16-4": ("wide", 64, (3, 3), (2, 2, 2), "B"),
+    "preresnet110": ("cifar", 16, (3, 3), (18, 18, 18), "A"),
 }
 
 # ImageNet's stem, width of the first stage, block, blocks, shortcut, classes.
@@ -207,6 +209,7 @@ NETS = {
     "resnet18": (True, 64, Basic, (2, 2, 2, 2), "B", 1000),
     "resnet50": (True, 64, Bottleneck, (3, 4, 6, 3), "B", 1000),
     "resnet152": (True, 64, Bottleneck, (3, 8, 36, 3), "B", 1000),
+    "se-resnet20": (False, 16, Basic, (3, 3, 3), "B", 10),
     "se-resnet50": (True, 64, Bottleneck, (3, 4, 6, 3), "B", 1000),
     # Not the paper's: small enough to compare step by step.
     "bottleneck14": (True, 16, Bottleneck, (2, 2), "B", 10),

@@ -5,10 +5,11 @@ import statistics
 OURS = ("ours", "also")
 
 
-def summarise_side(figures, version, best):
-    return {"version": version, "median": statistics.median(figures),
+def summarise_side(figures, version, peak, best):
+    side = {"version": version, "median": statistics.median(figures),
             "best": best(figures), "min": min(figures), "max": max(figures),
             "rounds": figures}
+    return side if peak is None else {**side, "peak_bytes": peak}
 
 
 def compare_with(theirs, side, best):
@@ -20,14 +21,16 @@ def compare_with(theirs, side, best):
             "of_bests": side["best"] / of_bests}
 
 
-def summarise(row, figures, versions, left_out):
+def summarise(row, figures, versions, left_out, peaks=None):
     """A row of the report.
 
     figures: {side: a figure for each round}, "ours" among them, perhaps
-    "also"; left_out: {way: its probe's figure, or why it did not run}.
+    "also"; left_out: {way: its probe's figure, or why it did not run}; peaks:
+    {side: bytes}, of those whose memory is measured beside.
     """
     best = max if row.more else min
-    sides = {name: summarise_side(f, versions[name], best)
+    sides = {name: summarise_side(f, versions[name], (peaks or {}).get(name),
+                                  best)
              for name, f in figures.items()}
     theirs = {name: s for name, s in sides.items() if name not in OURS}
     result = {"row": row.name, "title": row.title, "unit": row.unit,
@@ -75,6 +78,17 @@ def ratio(found):
 HEADINGS = ["", "unit", "ours", "fastest of theirs", "way", "ratio", "target",
             "reached"]
 ALSO = ["also", "its ratio", "also / ours"]
+PEAKS = ["peak MB", "least of theirs"]
+
+
+def peak_cells(row):
+    """Ours, and the least of those of theirs that took part to the end."""
+    theirs = [side["peak_bytes"] for name, side in row["sides"].items()
+              if name not in OURS and "peak_bytes" in side]
+    if not theirs or "peak_bytes" not in row["sides"]["ours"]:
+        return [""] * len(PEAKS)
+    return [f"{peak / 1e6:.0f}"
+            for peak in (row["sides"]["ours"]["peak_bytes"], min(theirs))]
 
 
 def cells(row, also):
@@ -94,8 +108,13 @@ def cells(row, also):
 
 
 def lines_of_cells(report):
-    also = ALSO if any("also" in r["sides"] for r in report["rows"]) else []
-    return [HEADINGS + also] + [cells(r, also) for r in report["rows"]]
+    rows = report["rows"]
+    also = ALSO if any("also" in r["sides"] for r in rows) else []
+    lines = [HEADINGS + also] + [cells(r, also) for r in rows]
+    peaks = [PEAKS] + [peak_cells(r) for r in rows]
+    if not any(map(any, peaks[1:])):
+        return lines
+    return [line + peak for line, peak in zip(lines, peaks)]
 
 
 # ------------------------------------------------------------------- tables
@@ -124,8 +143,10 @@ def all_sides(report):
     for row in report["rows"]:
         yield f"{row['title']}, {row['unit']}"
         for name, side in row["sides"].items():
+            peak = (f", peak {side['peak_bytes'] / 1e6:.0f} MB"
+                    if "peak_bytes" in side else "")
             yield (f"    {name:24}{spread(row, side):28}best "
-                   f"{number(row, side['best'])}")
+                   f"{number(row, side['best'])}{peak}")
         for name, why in row["left_out"].items():
             if not isinstance(why, str):
                 why = f"left out of the rounds; its probe {number(row, why)}"

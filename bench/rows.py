@@ -22,7 +22,9 @@ WARM_UP = 12
 COMPILE = {"resnet20": 30, "resnet110": 150, "resnet18": 35, "resnet50": 60,
            "resnet152": 150, "vgg16": 30, "googlenet_bn": 90,
            "se-resnet50": 90, "densenet121": 200, "densenet-bc-100-12": 200,
-           "highway-19": 40, "wrn-16-4": 40}
+           "highway-19": 40, "wrn-16-4": 40, "alexnet": 20, "googlenet": 90,
+           "inception-v3": 150, "preresnet110": 150, "se-resnet20": 40,
+           "nin": 30, "dsn": 30, "maxout": 30, "fitnet-19": 40}
 
 
 class Row:
@@ -37,6 +39,11 @@ class Row:
     def __init__(self, name, title, target, ways, work=None):
         self.name, self.title, self.target = name, title, target
         self.peer_ways, self.work = ways, work
+
+    @property
+    def tells_memory(self):
+        """Beside the speed. Peers that infer hold what the model was made with."""
+        return self.work.mode == "train"
 
     def ways(self, options):
         if options.torch_infers and self.work and self.work.mode == "infer":
@@ -72,7 +79,7 @@ class Row:
 
 
 class Memory(Row):
-    more = False
+    more = tells_memory = False
     unit, unit_size = "MB", 1e6
 
     def rounds(self, options):
@@ -90,7 +97,7 @@ class Memory(Row):
 
 
 class Start(Row):
-    more = False
+    more = tells_memory = False
     unit, unit_size, digits = "ms", 1e-3, 3
 
     def rounds(self, options):
@@ -129,9 +136,18 @@ def rivals():
         ("googlenet_bn", "GoogLeNet with batch norm, 224", 32, 224, 1.4),
         ("se-resnet50", "SE-ResNet-50, 224", 16, 224, 1.4),
         ("densenet121", "DenseNet-121, 224", 16, 224, 1.4),
+        ("alexnet", "AlexNet, 224", 64, 224, 1.4),
+        ("googlenet", "GoogLeNet, 224", 32, 224, 1.4),
+        ("inception-v3", "Inception v3, 299", 16, 299, 1.4),
         ("densenet-bc-100-12", "DenseNet-BC-100-12, CIFAR", 64, 32, 1.5),
         ("highway-19", "Highway-19, CIFAR", 64, 32, 1.5),
         ("wrn-16-4", "WRN-16-4, CIFAR", 64, 32, 1.5),
+        ("preresnet110", "PreResNet-110, CIFAR", 64, 32, 1.5),
+        ("se-resnet20", "SE-ResNet-20, CIFAR", 64, 32, 1.5),
+        ("nin", "NIN, CIFAR", 64, 32, 1.5),
+        ("dsn", "DSN, CIFAR", 64, 32, 1.5),
+        ("maxout", "Maxout, CIFAR", 64, 32, 1.5),
+        ("fitnet-19", "FitNet-19, CIFAR", 64, 32, 1.5),
     )
     inference = (
         ("vgg16", "VGG-16, 224", 16, 224, 1.5),

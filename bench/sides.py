@@ -2,7 +2,8 @@
 """Those that are compared: processes of resnet and of its peers.
 
 A side is started, run once or more, stopped. run() returns its figure:
-images per second, bytes or seconds. `version` is known after the first run.
+images per second, bytes or seconds. `version` is known after the first run, of
+those that tell it the `peak` of their memory in bytes once they are stopped.
 """
 import json
 import os
@@ -22,17 +23,20 @@ class SideError(RuntimeError):
 class Work:
     """What is computed: train or infer, network, batch, pixels a side; the
     precision of ours. Single images ours computes side by side, as OpenVINO does
-    with its throughput hint; GoogLeNet it trains with its heads, as PyTorch does."""
+    with its throughput hint; networks with heads it trains with these, as PyTorch
+    does."""
+
+    HEADED = ("googlenet", "googlenet_bn", "inception-v3", "dsn")
 
     def __init__(self, mode, net, batch, size, precision="fp32"):
         self.mode, self.net, self.batch, self.size = mode, net, batch, size
         self.precision = precision
         self.side_by_side = mode == "infer" and batch == 1
-        self.aux_heads = mode == "train" and net == "googlenet_bn"
+        self.aux_heads = mode == "train" and net in self.HEADED
 
 
 class Side:
-    version = None
+    version = peak = None
 
     def start(self):
         pass
@@ -96,7 +100,9 @@ class OurSpeed(Side):
         return json.loads(output)["images_per_second"]["median"], peak
 
     def run(self, seconds):
-        return self.bench(seconds)[0]
+        rate, peak = self.bench(seconds)
+        self.peak = max(peak, self.peak or 0)
+        return rate
 
 
 class OurMemory(OurSpeed):
@@ -169,7 +175,7 @@ class Peer(Side):
             return
         if self.process.returncode is None:
             self.send(signal.SIGKILL)
-            self.process.wait()
+            self.peak = wait_for_peak(self.process)
         for file in (self.process.stdin, self.process.stdout, self.errors):
             file.close()
         self.process = None

@@ -65,6 +65,22 @@ def test_memory():
     equal(found["reached"], True, "0.375 or less than 0.5")
 
 
+def test_memory_beside_speed():
+    """Of those that took part to the end; of training alone."""
+    figures = {"ours": [16.0], "eager": [8.0], "compiled": [10.0]}
+    found = report.summarise(
+        SPEED, figures, dict.fromkeys(figures, ""), {},
+        {"ours": 1e9, "eager": 2e9, "compiled": 3e9})
+    equal(report.peak_cells(found), ["1000", "2000"], "peaks")
+    heading, line = report.lines_of_cells({"rows": [found]})
+    equal((heading[-2:], line[-2:]), (report.PEAKS, ["1000", "2000"]), "cells")
+    heading, line = report.lines_of_cells({"rows": [speed_row()]})
+    equal(heading[-1], report.ALSO[-1], "the last column without peaks")
+    equal([ROWS[name].tells_memory for name in
+           ("train-nin", "infer-vgg16", "memory", "start")],
+          [True, False, False, False], "whose memory is told")
+
+
 def test_no_peer():
     found = summary(SPEED, {"ours": [14.0]})
     equal("ratio" in found or "reached" in found, False, "a ratio")
@@ -100,10 +116,12 @@ def enter(row, figures):
 
 
 def test_rows():
-    """PyTorch's GoogLeNet has heads in training, and so has ours; a row of
-    bf16 knows ways of float32, too."""
-    work = ROWS["train-googlenet_bn"].work
-    assert "--aux-heads" in OurSpeed(sys.executable, work, 1).args
+    """PyTorch's networks with heads have these in training, and so have ours;
+    a row of bf16 knows ways of float32, too."""
+    for name, headed in (("train-googlenet_bn", True), ("train-dsn", True),
+                         ("train-nin", False), ("infer-vgg16", False)):
+        args = OurSpeed(sys.executable, ROWS[name].work, 1).args
+        equal("--aux-heads" in args, headed, name)
     for name, row in ROWS.items():
         if name.endswith("-bf16") and name != "memory-bf16":
             assert any("bf16" not in way for way in row.peer_ways), name

@@ -23,11 +23,12 @@ import numpy
 import torch
 import torchvision
 from torch.nn import functional as F
-from torchvision.models.googlenet import Inception, InceptionAux
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent.parent / "bench"))
 import nets  # noqa: E402
+import rivals  # noqa: E402
+from googlenet import google_net  # noqa: E402
 
 MOMENTUM = 0.9
 WEIGHT_DECAY = 0.01  # a hundred times the usual, or its lack would hide
@@ -169,237 +170,24 @@ class Hinted(torch.nn.Module):
         return F.relu(self.hint_regressor(x))
 
 
-class DenseLayer(torch.nn.Module):
-    def __init__(self, inputs, growth, neck):
-        super().__init__()
-        self.norm1 = torch.nn.BatchNorm2d(inputs)
-        if neck:
-            self.conv1 = torch.nn.Conv2d(inputs, 4 * growth, 1, bias=False)
-            self.norm2 = torch.nn.BatchNorm2d(4 * growth)
-        self.neck, inputs = neck, 4 * growth if neck else inputs
-        last = torch.nn.Conv2d(inputs, growth, 3, padding=1, bias=False)
-        self.add_module("conv2" if neck else "conv1", last)
-
-    def forward(self, x):
-        y = self.conv1(F.relu(self.norm1(x)))
-        if self.neck:
-            y = self.conv2(F.relu(self.norm2(y)))
-        return torch.cat([x, y], 1)
-
-
-class Transition(torch.nn.Module):
-    def __init__(self, inputs, outputs):
-        super().__init__()
-        self.norm = torch.nn.BatchNorm2d(inputs)
-        self.conv = torch.nn.Conv2d(inputs, outputs, 1, bias=False)
-
-    def forward(self, x):
-        return F.avg_pool2d(self.conv(F.relu(self.norm(x))), 2)
-
-
-class DenseNet(torch.nn.Module):
-    """Huang et al. 2017 for CIFAR, under torchvision's names."""
-
-    def __init__(self, classes, layers, growth, compressed):
-        super().__init__()
-        width = 2 * growth if compressed else 16
-        self.features = torch.nn.Sequential()
-        self.features.add_module(
-            "conv0", torch.nn.Conv2d(3, width, 3, padding=1, bias=False))
-        for block in 1, 2, 3:
-            dense = torch.nn.Sequential()
-            for i in range(layers):
-                dense.add_module(f"denselayer{i + 1}",
-                                 DenseLayer(width, growth, compressed))
-                width += growth
-            self.features.add_module(f"denseblock{block}", dense)
-            if block < 3:
-                left = width // 2 if compressed else width
-                self.features.add_module(f"transition{block}",
-                                         Transition(width, left))
-                width = left
-        self.features.add_module("norm5", torch.nn.BatchNorm2d(width))
-        self.classifier = torch.nn.Linear(width, classes)
-
-    def forward(self, x):
-        return self.classifier(F.relu(self.features(x)).mean((2, 3)))
-
-
-class Nin(torch.nn.Module):
-    """Lin et al. 2014 for CIFAR, by the names of the authors' Caffe files."""
-
-    PARTS = ((("conv1", 192, 5), ("cccp1", 160, 1), ("cccp2", 96, 1)),
-             (("conv2", 192, 5), ("cccp3", 192, 1), ("cccp4", 192, 1)),
-             (("conv3", 192, 3), ("cccp5", 192, 1), ("cccp6", None, 1)))
-
-    def __init__(self, classes):
-        super().__init__()
-        channels = 3
-        for part in self.PARTS:
-            for name, width, side in part:
-                width = width or classes
-                self.add_module(name, torch.nn.Conv2d(channels, width, side,
-                                                padding=side // 2))
-                channels = width
-        self.drop = torch.nn.Dropout(0.5)
-
-    def forward(self, x):
-        pools = (lambda x: self.drop(F.max_pool2d(x, 3, 2, ceil_mode=True)),
-                 lambda x: self.drop(F.avg_pool2d(x, 3, 2, ceil_mode=True)),
-                 lambda x: x.mean((2, 3)))
-        for part, pool in zip(self.PARTS, pools):
-            for name, _, _ in part:
-                x = F.relu(getattr(self, name)(x))
-            x = pool(x)
-        return x
-
-
-class Dsn(Nin):
-    """Lee et al. 2015, with heads for images of 8x8."""
-
-    def __init__(self, classes):
-        super().__init__(classes)
-        for i, side in enumerate((8, 4, 2)):
-            self.add_module(f"ip_svm{i + 1}",
-                            torch.nn.Linear(192 * side * side, classes))
-
-    def forward(self, x):
-        heads = []
-        for i, part in enumerate(self.PARTS):
-            for name, _, _ in part:
-                x = getattr(self, name)(x)
-                if name.startswith("conv"):
-                    head = getattr(self, f"ip_svm{i + 1}")
-                    heads.append(head(torch.flatten(x, 1)))
-                x = x if name == "cccp6" else F.relu(x)
-            x = F.max_pool2d(x, 3, 2, ceil_mode=True) if i < 2 else (
-                x.mean((2, 3)))
-        return (x, *heads) if self.training else x
-
-
-class Highway(torch.nn.Module):
-    """Srivastava et al. 2015, by the names of the authors' Caffe files; a
-    layer's convolution makes what H and the gate are made of."""
-
-    def __init__(self, gates, widths, classes):
-        super().__init__()
-        self.parts, channels, number = [], 3, 1
-        for count, width in zip(gates, widths):
-            self.parts.append(range(number, number + 1 + count))
-            for i in self.parts[-1]:
-                wide = width if i == number else 2 * width
-                self.add_module(f"conv{i}", torch.nn.Conv2d(channels, wide, 3,
-                                                      padding=1))
-                channels = width
-            number += 1 + count
-        self.last = f"conv{number}"
-        self.add_module(self.last, torch.nn.Conv2d(channels, 100, 1))
-        self.fc = torch.nn.Linear(100, classes)
-        self.drop = torch.nn.Dropout(0.2)
-
-    def forward(self, x):
-        for part in self.parts:
-            if part[0] > 1:
-                x = F.max_pool2d(x, 2, ceil_mode=True)
-            x = F.relu(getattr(self, f"conv{part[0]}")(self.drop(x)))
-            for i in part[1:]:
-                h, t = getattr(self, f"conv{i}")(x).chunk(2, 1)
-                t = torch.sigmoid(t)
-                x = t * F.relu(h) + (1 - t) * x
-        x = F.relu(getattr(self, self.last)(x))
-        return self.fc(self.drop(x.mean((2, 3))))
-
-
-class Conv(torch.nn.Module):
-    """The original GoogLeNet's: a bias and no batch norm."""
-
-    def __init__(self, inputs, outputs, **window):
-        super().__init__()
-        self.conv = torch.nn.Conv2d(inputs, outputs, **window)
-
-    def forward(self, x):
-        return F.relu(self.conv(x))
-
-
-class Module(Inception):
-    def __init__(self, inputs, one, before3, three, before5, five, pool):
-        super().__init__(inputs, one, before3, three, before5, five, pool,
-                         Conv)
-        self.branch3[1] = Conv(before5, five, kernel_size=5, padding=2)
-
-
-class Head(InceptionAux):
-    """Of one pixel, which its pool makes of 80."""
-
-    def __init__(self, inputs, classes, **_):
-        super().__init__(inputs, classes, Conv)
-        self.fc1 = torch.nn.Linear(128, 1024)
-
-    def forward(self, x):
-        x = self.conv(F.avg_pool2d(x, 5, 3, ceil_mode=True))
-        return self.fc2(F.relu(self.fc1(torch.flatten(x, 1))))
-
-
-def google_net(classes):
-    net = torchvision.models.GoogLeNet(
-        classes, init_weights=False, blocks=[Conv, Module, Head], dropout=0)
-    pool = torch.nn.MaxPool2d(3, 2, ceil_mode=True)
-    norm = torch.nn.LocalResponseNorm(5)
-    net.maxpool1 = torch.nn.Sequential(pool, norm)
-    net.maxpool2 = torch.nn.Sequential(norm, pool)
-    net.maxpool4 = pool
-    return net
-
-
-class Maxout(torch.nn.Module):
-    """Goodfellow et al. 2013, without dropout. Layers are
-    (units, kernel, padding, pool, stride of the pool)."""
-
-    def __init__(self, classes, size, layers):
-        super().__init__()
-        self.layers, inputs = layers, 3
-        for i, (units, kernel, pad, pool, stride) in enumerate(layers):
-            self.add_module(f"conv{i + 1}", torch.nn.Conv2d(
-                inputs, 2 * units, kernel, padding=pad))
-            inputs = units
-            size += 2 * pad - kernel + 1
-            if pool:
-                size = math.ceil((size - pool) / stride) + 1
-        self.fc1 = torch.nn.Linear(inputs * size * size, 2500)
-        self.fc = torch.nn.Linear(500, classes)
-
-    def forward(self, x):
-        for i, (_, _, _, pool, stride) in enumerate(self.layers):
-            x = getattr(self, f"conv{i + 1}")(x)
-            x = torch.stack(x.chunk(2, 1)).max(0).values
-            if pool:
-                x = F.max_pool2d(x, pool, stride, ceil_mode=True)
-        x = self.fc1(torch.flatten(x, 1))
-        return self.fc(torch.stack(x.chunk(5, 1)).max(0).values)
-
-
-MAXOUT = (96, 8, 4, 4, 2), (192, 8, 3, 4, 2), (192, 5, 3, 2, 2)
-# Romero et al. 2015; a pool ends each row.
-FITNET = (*[(32, 3, 1, 0, 0)] * 3, (48, 3, 1, 0, 0), (48, 3, 1, 2, 2),
-          *[(80, 3, 1, 0, 0)] * 5, (80, 3, 1, 2, 2),
-          *[(128, 3, 1, 0, 0)] * 5, (128, 3, 1, 8, 1))
-
-# By our names, for so many classes; bench/nets.py has the others.
+# By our names, for so many classes, of the sizes of WORKS; bench/nets.py has the
+# others.
 NETS = {
-    "googlenet": google_net,
+    "googlenet": lambda classes: google_net(classes, 80),
     "googlenet-bn": lambda classes: torchvision.models.GoogLeNet(
         classes, init_weights=False, dropout=0, dropout_aux=0),
     "inception-v3": lambda classes: torchvision.models.Inception3(
         classes, init_weights=False, dropout=0),
     "densenet121": lambda classes: torchvision.models.densenet121(
         num_classes=classes),
-    "maxout": lambda classes: Maxout(classes, 16, MAXOUT),
-    "fitnet-19": lambda classes: Maxout(classes, 32, FITNET),
-    "densenet-10-12": lambda classes: DenseNet(classes, 2, 12, False),
-    "densenet-bc-16-8": lambda classes: DenseNet(classes, 2, 8, True),
-    "highway-19": lambda classes: Highway((4, 5, 5), (32, 80, 128), classes),
-    "nin": Nin,
-    "dsn": Dsn,
+    "maxout": lambda classes: rivals.Maxout(classes, 16, rivals.MAXOUT),
+    "fitnet-19": lambda classes: rivals.Maxout(classes, 32, rivals.FITNET),
+    "densenet-10-12": lambda classes: rivals.DenseNet(classes, 2, 12, False),
+    "densenet-bc-16-8": lambda classes: rivals.DenseNet(classes, 2, 8, True),
+    "highway-19": lambda classes: rivals.Highway((4, 5, 5), (32, 80, 128),
+                                                 classes),
+    "nin": rivals.Nin,
+    "dsn": lambda classes: rivals.Dsn(classes, 8),
     "small": Small,
     "vgg": lambda classes: Vgg(classes, False),
     "vgg-bn": lambda classes: Vgg(classes, True),
