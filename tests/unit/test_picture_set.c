@@ -409,6 +409,33 @@ static void a_table_of_classes_is_left_aside(void **state)
     rn_data_close(data);
 }
 
+/* So is a file with a class a line, whose names may look like FILE CLASS. */
+static void a_list_of_classes_is_left_aside(void **state)
+{
+    static const char *const names[] = {"0/1.jpg", "1/1.jpg", "2/1.jpg"};
+    struct rn_data *data;
+
+    (void)state;
+    write_pictures(names, COUNT(names));
+    write_text("labels.txt", "goldfish\ntiger shark\nhammerhead\n");
+    data = open_ok();
+    assert_counts(data, 3, 3, 0, 0);
+    assert_non_null(rn_data_remark(data, 0));
+    assert_non_null(strstr(rn_data_remark(data, 0), "/labels.txt' lists no "
+                                                    "files"));
+    rn_data_close(data);
+    /* Of a list of files the first may be missing. */
+    write_text("labels.txt", "\n9/1.jpg a\n1/1.jpg a\n");
+    open_fails(RN_ERR_DATA,
+               "'%s/labels.txt': line 2: there is no file '9/1.jpg' in the "
+               "folder or in images");
+    write_text("labels.txt", "0/1.jpg a\n1/1.jpg a\n");
+    data = open_ok();
+    assert_counts(data, 1, 2, 0, 0);
+    assert_null(rn_data_remark(data, 0));
+    rn_data_close(data);
+}
+
 /* macOS's names and those of others look the same. */
 static void normal_forms_are_told_apart(void **state)
 {
@@ -1508,6 +1535,7 @@ int main(void)
         TEST(tables_give_files_and_classes),
         TEST(bad_tables_are_refused),
         TEST(a_table_of_classes_is_left_aside),
+        TEST(a_list_of_classes_is_left_aside),
         TEST(normal_forms_are_told_apart),
         TEST(a_list_of_a_part_needs_the_classes_of_another),
         TEST(lists_name_files_outside_of_the_folder),

@@ -784,28 +784,68 @@ static int mount_images(struct rn_data *data, const char *folder,
     return rc;
 }
 
-/* Whether a table lists files, by its first line: classes often have a table
- * of that name, too ("ClassId,Name"). What cannot be told here is told when it
- * is read. */
-static bool lists_files(const struct rn_data *data, const char *folder,
-                        const char *path)
+/* Whether pictures lie in an archive, which is not looked into yet. */
+static bool images_are_packed(const struct rn_data *data, const char *folder)
 {
-    char text[4096], *next = text, *line, *file = NULL;
-    const char *fields[COLUMNS];
-    size_t size, key;
-    int n;
+    char *images = rn_path_join(folder, IMAGES), *file = NULL;
+    bool packed =
+        images && !rn_picture_find_archive(data, images, &file, NULL) && file;
 
-    if (rn_files_peek(&data->source, path, (uint8_t *)text, sizeof(text) - 1,
+    rn_free(file);
+    rn_free(images);
+    return packed;
+}
+
+static bool is_listed(const struct rn_data *data, const char *folder,
+                      const char *name)
+{
+    size_t key;
+    char *file = NULL;
+
+    locate(&data->source, folder, name, &file, &key, NULL);
+    rn_free(file);
+    return file != NULL;
+}
+
+/* Whether a table lists files, by its first line. */
+static bool table_lists_files(const struct rn_data *data, const char *folder,
+                              char *line)
+{
+    const char *fields[COLUMNS];
+    int n = rn_csv_cut(line, rn_csv_separator(line), fields, COLUMNS);
+
+    return n < 0 || find_column(file_words, fields, n) >= 0 ||
+           is_listed(data, folder, fields[0]);
+}
+
+/* Whether one of these lines is of a file that is there. */
+static bool lines_list_files(const struct rn_data *data, const char *folder,
+                             char *line, char *next)
+{
+    for (; line; line = rn_line_next(&next)) {
+        trim(line);
+        if (cut_class(line) && is_listed(data, folder, line))
+            return true;
+    }
+    return false;
+}
+
+/* Whether a list is one of files, by how it begins: those of classes often have
+ * its name, too ("ClassId,Name" in a table, or a class a line). What cannot be
+ * told here is told when it is read. */
+static bool lists_files(const struct rn_data *data, const char *folder,
+                        const char *path, bool table)
+{
+    char text[4096], *next = text, *line;
+    size_t size;
+
+    if (images_are_packed(data, folder) ||
+        rn_files_peek(&data->source, path, (uint8_t *)text, sizeof(text) - 1,
                       &size, NULL) ||
         rn_text_clean(text, &size, path, NULL) || !(line = rn_line_next(&next)))
         return true;
-    n = rn_csv_cut(line, rn_csv_separator(line), fields, COLUMNS);
-    if (n < 0 || find_column(file_words, fields, n) >= 0)
-        return true;
-    locate(&data->source, folder, fields[0], &file, &key, NULL);
-    n = file != NULL;
-    rn_free(file);
-    return n;
+    return table ? table_lists_files(data, folder, line)
+                 : lines_list_files(data, folder, line, next);
 }
 
 /* Which list there is: *name is NULL without one. */
@@ -849,7 +889,7 @@ int rn_picture_list_has(const struct rn_data *data, const char *folder,
     int rc = find_list(data, folder, &name, err);
 
     *has = !rc && name;
-    if (rc || !name || strcmp(name, RN_LABELS_TABLE) != 0)
+    if (!*has)
         return rc;
     rc = has_folders(data, folder, &folders, err);
     if (rc || !folders)
@@ -857,7 +897,7 @@ int rn_picture_list_has(const struct rn_data *data, const char *folder,
     path = rn_path_join(folder, name);
     if (!path)
         return rn_fail_memory(err, strlen(folder), "a file name");
-    *has = lists_files(data, folder, path);
+    *has = lists_files(data, folder, path, strcmp(name, RN_LABELS_TABLE) == 0);
     if (!*has)
         rc = rn_remark_add(data->source.remarks, err,
                            "'%s' lists no files, and is left aside for the "
