@@ -44,8 +44,11 @@ struct winograd {
     size_t columns, rows, tiles; /* of one image; of the batch */
     size_t chunk;                /* tiles between transform and back */
     bool together; /* all threads on one chunk, else each on its own */
-    bool late;     /* weights are transformed block by block in each run */
-    size_t slice;  /* pairs of output blocks whose weights are there at once */
+    /* Of a weight gradient that threads sum apart: by blocks of inputs, and by
+     * pairs of blocks of outputs. */
+    size_t parts_in, parts_out;
+    bool late;    /* weights are transformed block by block in each run */
+    size_t slice; /* pairs of output blocks whose weights are there at once */
     size_t u_point, v_point, m_point; /* numbers between points */
 };
 
@@ -225,6 +228,55 @@ static size_t slice_of(const struct winograd *w)
     return rn_divide_up(pairs, rn_divide_up(pairs, most ? most : 1));
 }
 
+/* A block more, or points would lie in the same places of the caches. */
+static void place_points(struct winograd *w)
+{
+    size_t row = w->chunk * w->block;
+
+    w->v_point = w->in_blocks / w->parts_in * row + w->block;
+    w->m_point = 2 * w->pairs / w->parts_out * row + w->block;
+}
+
+/* Bytes of a chunk's points on their way in, and of all. */
+static size_t v_bytes(const struct winograd *w)
+{
+    return w->points * w->v_point * w->operand;
+}
+
+static size_t chunk_bytes(const struct winograd *w)
+{
+    return v_bytes(w) + w->points * w->m_point * sizeof(float);
+}
+
+/* Transforms that threads make twice, so that none reads what another one has
+ * written, as a share of the products' numbers of channels at which it pays. */
+#define SHARE_MADE_TWICE 4
+
+/* A part of the weight gradient's channels for each thread, which transforms
+ * what it needs of both sides; or all threads together where that is too much,
+ * sums are made in slices, or a chunk for each thread would not be in a cache.
+ */
+static void part_channels(struct winograd *w)
+{
+    size_t threads = (size_t)w->config.threads;
+    size_t least = w->in_blocks * w->out_blocks / SHARE_MADE_TWICE;
+
+    /* Of two alike the last: inputs take less to transform than gradients. */
+    for (size_t out = 1; out <= threads && w->out_blocks % 2 == 0; out++) {
+        size_t in = threads / out;
+        size_t twice = (out - 1) * w->in_blocks + (in - 1) * w->out_blocks;
+
+        if (threads % out || w->pairs % out || w->in_blocks % in ||
+            twice > least)
+            continue;
+        least = twice;
+        w->parts_in = in;
+        w->parts_out = out;
+        w->together = false;
+    }
+    place_points(w);
+}
+
 static void make_plan(struct winograd *w, const struct rn_conv_config *c)
 {
     size_t block = (size_t)rn_block();
@@ -256,10 +308,12 @@ static void make_plan(struct winograd *w, const struct rn_conv_config *c)
     w->chunk = c->pass == RN_CONV_BACKWARD_WEIGHTS ? chunk_of_sums(w)
                : w->together ? chunk_of(w, shared_chunk_bytes(w))
                              : own_chunk(w);
-    /* A block more, or points would lie in the same places of the caches. */
-    w->v_point = w->in_blocks * w->chunk * block + block;
-    w->m_point = 2 * w->pairs * w->chunk * block + block;
+    w->parts_in = w->parts_out = 1;
+    place_points(w);
     w->slice = slice_of(w);
+    if (c->pass == RN_CONV_BACKWARD_WEIGHTS && w->slice == w->pairs &&
+        chunk_bytes(w) <= SLICE_BYTES)
+        part_channels(w);
     w->u_point = (size_t)w->from.c * w->slice * 2 * block + block;
 }
 
@@ -269,17 +323,6 @@ static size_t packed_bytes(const struct winograd *w)
                                            false) *
                          sizeof(float)
                    : w->points * w->u_point * w->operand;
-}
-
-/* Bytes of a chunk's points on their way in, and of all. */
-static size_t v_bytes(const struct winograd *w)
-{
-    return w->points * w->v_point * w->operand;
-}
-
-static size_t chunk_bytes(const struct winograd *w)
-{
-    return v_bytes(w) + w->points * w->m_point * sizeof(float);
 }
 
 static size_t scratch_bytes(const struct winograd *w)
@@ -493,17 +536,25 @@ static int pack(void *plan, const float *oihw, void *to, struct rn_error *err)
 struct side {
     const void *pixels;
     size_t blocks;
+    struct rn_range own; /* of these, those that a chunk has */
     struct rn_shape shape;
     int reach;
 };
 
-/** Tiles [first, first + count) on their way through. */
+/** Tiles [first, first + count) on their way through, and of which blocks of
+ *  inputs and pairs of blocks of outputs. */
 struct chunk {
     size_t first, count;
+    struct rn_range in, pairs;
     char *v;
     float *m;
     int me, team; /* team 0: it is this thread's own */
 };
+
+static size_t length(const struct rn_range *r)
+{
+    return r->end - r->begin;
+}
 
 static struct rn_range share_in(const struct chunk *c, size_t items)
 {
@@ -513,7 +564,7 @@ static struct rn_range share_in(const struct chunk *c, size_t items)
 
 static struct rn_range share_of(const struct side *s, const struct chunk *c)
 {
-    return share_in(c, s->blocks * c->count);
+    return share_in(c, length(&s->own) * c->count);
 }
 
 /** A block of one tile, and where its plane (in bytes) and its points lie. */
@@ -531,7 +582,8 @@ static size_t plane_bytes(const struct winograd *w, const struct side *s)
 static struct tile tile_at(const struct winograd *w, const struct side *s,
                            const struct chunk *c, size_t item)
 {
-    size_t block = item / c->count, t = item % c->count, tile = c->first + t;
+    size_t local = item / c->count, block = s->own.begin + local;
+    size_t t = item % c->count, tile = c->first + t;
     size_t column = tile % w->columns, row = tile / w->columns;
     size_t image = row / w->rows;
 
@@ -539,7 +591,7 @@ static struct tile tile_at(const struct winograd *w, const struct side *s,
     return (struct tile){
         .block = block,
         .plane = (image * s->blocks + block) * plane_bytes(w, s),
-        .points = (block * w->chunk + t) * w->block,
+        .points = (local * w->chunk + t) * w->block,
         .at = {.h = s->shape.h,
                .w = s->shape.w,
                .y = (int)(row * w->tile) - s->reach,
@@ -578,6 +630,15 @@ static struct tile tile_with_later(const struct winograd *w,
     return t;
 }
 
+/* The blocks of outputs that there are in a chunk's pairs. */
+static struct rn_range made_by(const struct winograd *w, const struct chunk *c)
+{
+    size_t end = 2 * c->pairs.end;
+
+    return (struct rn_range){2 * c->pairs.begin,
+                             end < w->out_blocks ? end : w->out_blocks};
+}
+
 /* Number `at` of the points on their way in. */
 static void *v_at(const struct winograd *w, const struct chunk *c, size_t at)
 {
@@ -587,7 +648,7 @@ static void *v_at(const struct winograd *w, const struct chunk *c, size_t at)
 static void transform_in(const struct winograd *w, const void *x,
                          const struct chunk *c)
 {
-    struct side s = {x, w->in_blocks, w->from, w->reach};
+    struct side s = {x, w->in_blocks, c->in, w->from, w->reach};
     struct rn_range r = share_of(&s, c);
 
     for (size_t i = r.begin; i < r.end; i++) {
@@ -616,7 +677,7 @@ static void clear_odd(const struct winograd *w, const struct chunk *c)
 static void transform_gradient(const struct winograd *w, const void *dy,
                                const struct chunk *c)
 {
-    struct side s = {dy, w->out_blocks, w->to, 0};
+    struct side s = {dy, w->out_blocks, made_by(w, c), w->to, 0};
     struct rn_range r = share_of(&s, c);
 
     if (w->out_blocks % 2 && c->first == 0)
@@ -633,7 +694,7 @@ static void transform_gradient(const struct winograd *w, const void *dy,
 static void transform_out(const struct winograd *w, const float *bias, void *y,
                           const struct chunk *c)
 {
-    struct side s = {y, w->out_blocks, w->to, 0};
+    struct side s = {y, w->out_blocks, made_by(w, c), w->to, 0};
     struct rn_range r = share_of(&s, c);
     struct rn_wino_finish finish = {NULL, w->config.sum, w->config.relu};
 
@@ -759,23 +820,25 @@ static void multiply_late(const struct winograd *w, const float *store,
 /* Points by pairs of blocks of outputs by blocks of inputs. */
 static size_t sum_items(const struct winograd *w, const struct slice *s)
 {
-    return w->points * s->pairs * w->in_blocks;
+    return w->points * s->pairs * w->in_blocks / w->parts_in;
 }
 
+/* The sums of a slice that the chunk has. */
 static void accumulate(const struct winograd *w, float *du,
                        const struct slice *s, const struct chunk *c)
 {
     const struct rn_wino_kernels *k = w->kernels;
     size_t block = w->block, row = w->chunk * block;
+    size_t blocks = length(&c->in);
     struct rn_range r = share_in(c, sum_items(w, s));
 
     for (size_t i = r.begin; i < r.end; i++) {
-        size_t panel = i / w->in_blocks, b = i % w->in_blocks;
+        size_t panel = i / blocks, b = i % blocks;
         size_t point = panel / s->pairs, pair = panel % s->pairs;
-        const float *dy =
-            c->m + point * w->m_point + 2 * (s->first + pair) * row;
+        const float *dy = c->m + point * w->m_point +
+                          2 * (s->first + pair - c->pairs.begin) * row;
         float *to = du + point * w->u_point +
-                    (pair * w->in_blocks + b) * 2 * block * block;
+                    (pair * w->in_blocks + c->in.begin + b) * 2 * block * block;
 
         k->accumulate(v_at(w, c, point * w->v_point + b * row), dy, row,
                       c->count, c->first == 0, to);
@@ -797,6 +860,8 @@ static struct chunk chunk_at(const struct winograd *w, size_t number,
     return (struct chunk){
         .first = number * w->chunk,
         .count = tiles_in(w, number),
+        .in = {0, w->in_blocks},
+        .pairs = {0, w->pairs},
         .v = memory,
         .m = (float *)(memory + v_bytes(w)),
         .me = me,
@@ -896,17 +961,19 @@ static void run_product(const struct winograd *w, const struct rn_conv_args *a)
     }
 }
 
-/* This thread's share of a slice's sums' way back to 3x3. */
+/* This thread's share of a slice's sums' way back to 3x3, of those that the
+ * chunk has. */
 static void finish_weights(const struct winograd *w, const float *du,
-                           float *store, const struct slice *s, int me,
-                           int team)
+                           float *store, const struct slice *s,
+                           const struct chunk *c)
 {
     const struct rn_wino_kernels *k = w->kernels;
-    size_t block = w->block, channels = w->in_blocks * block;
-    struct rn_range r = rn_share_of(weight_items(w, s), me, team);
+    size_t block = w->block, channels = length(&c->in) * block;
+    struct rn_range r = share_in(c, weight_items(w, s) / w->parts_in);
 
     for (size_t i = r.begin; i < r.end; i++) {
-        size_t out = 2 * s->first + i / channels, in = i % channels;
+        size_t out = 2 * s->first + i / channels;
+        size_t in = c->in.begin * block + i % channels;
         size_t at =
             ((out * w->in_blocks + in / block) * TAPS * block + in % block) *
             block;
@@ -917,31 +984,75 @@ static void finish_weights(const struct winograd *w, const float *du,
     }
 }
 
-static void run_weights_gradient(const struct winograd *w,
-                                 const struct rn_conv_args *a)
+/* All threads on one chunk after the other. */
+static void sum_together(const struct winograd *w, const struct rn_conv_args *a,
+                         int me, int team)
 {
     size_t chunks = rn_divide_up(w->tiles, w->chunk);
     float *du = a->scratch;
     char *memory = (char *)(du + w->points * w->u_point);
+    struct slice s;
+
+    for (size_t i = 0; i < chunks; i++) {
+        struct chunk c = chunk_at(w, i, memory, me, team);
+
+        transform_in(w, a->src, &c);
+        transform_gradient(w, a->diff_dst, &c);
+#pragma omp barrier
+        for (size_t k = 0; slice_at(w, k, &s); k++) {
+            accumulate(w, du, &s, &c);
+#pragma omp barrier
+            if (i + 1 < chunks)
+                continue;
+            finish_weights(w, du, a->diff_weights, &s, &c);
+#pragma omp barrier
+        }
+    }
+}
+
+/* All chunks of one part of the channels: the same sums in the same order. */
+static void sum_part(const struct winograd *w, const struct rn_conv_args *a,
+                     size_t number)
+{
+    size_t chunks = rn_divide_up(w->tiles, w->chunk);
+    int in = (int)(number % w->parts_in), out = (int)(number / w->parts_in);
+    struct rn_range pairs = rn_range_of(w->pairs, out, (int)w->parts_out);
+    struct slice s = {pairs.begin, length(&pairs)};
+    float *du = a->scratch, *own = du + u_offset(w, 2 * pairs.begin, 0);
+    char *memory =
+        (char *)(du + w->points * w->u_point) + number * chunk_bytes(w);
+    struct chunk c;
+
+    for (size_t i = 0; i < chunks; i++) {
+        c = chunk_at(w, i, memory, 0, 0);
+        c.in = rn_range_of(w->in_blocks, in, (int)w->parts_in);
+        c.pairs = pairs;
+        transform_in(w, a->src, &c);
+        transform_gradient(w, a->diff_dst, &c);
+        accumulate(w, own, &s, &c);
+    }
+    finish_weights(w, own, a->diff_weights, &s, &c);
+}
+
+static size_t parts_of(const struct winograd *w)
+{
+    return w->parts_in * w->parts_out;
+}
+
+static void run_weights_gradient(const struct winograd *w,
+                                 const struct rn_conv_args *a)
+{
 #pragma omp parallel num_threads(w->config.threads)
     {
         int me = omp_get_thread_num(), team = omp_get_num_threads();
-        struct slice s;
 
-        for (size_t i = 0; i < chunks; i++) {
-            struct chunk c = chunk_at(w, i, memory, me, team);
+        if (w->together) {
+            sum_together(w, a, me, team);
+        } else {
+            struct rn_range r = rn_share_of(parts_of(w), me, team);
 
-            transform_in(w, a->src, &c);
-            transform_gradient(w, a->diff_dst, &c);
-#pragma omp barrier
-            for (size_t k = 0; slice_at(w, k, &s); k++) {
-                accumulate(w, du, &s, &c);
-#pragma omp barrier
-                if (i + 1 < chunks)
-                    continue;
-                finish_weights(w, du, a->diff_weights, &s, me, team);
-#pragma omp barrier
-            }
+            for (size_t i = r.begin; i < r.end; i++)
+                sum_part(w, a, i);
         }
         rn_conv_bias_gradient(&w->config, a, me, team);
     }
@@ -1039,8 +1150,7 @@ static void tally_together(const struct winograd *w, struct rn_shares *s)
     rn_shares_barrier(s);
 }
 
-static void tally_weights_gradient(const struct winograd *w,
-                                   struct rn_shares *s)
+static void tally_sums_together(const struct winograd *w, struct rn_shares *s)
 {
     size_t chunks = rn_divide_up(w->tiles, w->chunk);
 
@@ -1065,6 +1175,28 @@ static void tally_weights_gradient(const struct winograd *w,
             rn_shares_barrier(s);
         }
     }
+}
+
+static void tally_parts(const struct winograd *w, struct rn_shares *s)
+{
+    const struct slice own = {0, w->pairs / w->parts_out};
+    size_t blocks = w->in_blocks / w->parts_in + 2 * own.pairs;
+
+    rn_shares_even(
+        s, parts_of(w),
+        (double)(blocks * w->tiles + weight_items(w, &own) / w->parts_in) *
+                transform_cost(w) +
+            (double)sum_items(w, &own) * product_cost(w, w->tiles) /
+                (double)w->in_blocks);
+}
+
+static void tally_weights_gradient(const struct winograd *w,
+                                   struct rn_shares *s)
+{
+    if (w->together)
+        tally_sums_together(w, s);
+    else
+        tally_parts(w, s);
     rn_conv_bias_gradient_shares(&w->config, s);
     rn_shares_barrier(s);
 }
