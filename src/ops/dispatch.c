@@ -100,8 +100,9 @@ BYTES(rn_int8_wino_kernels, rn_int8_wino_kernels)
 TYPED(rn_kernels, rn_kernels)
 TYPED(rn_pool_kernels, rn_pool_kernels)
 TYPED(rn_product_kernels, rn_product_kernels)
-TYPED(rn_wino_kernels, rn_wino2_kernels)
-TYPED(rn_wino_kernels, rn_wino4_kernels)
+TYPED(rn_wino_kernels, rn_wino4x3_kernels)
+TYPED(rn_wino_kernels, rn_wino2x3_kernels)
+TYPED(rn_wino_kernels, rn_wino2x5_kernels)
 
 double rn_kernel_peak_gflops(int threads)
 {

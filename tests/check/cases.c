@@ -67,6 +67,10 @@ const struct conv_case conv_cases[] = {
     {"bottleneck 4 shortcut C",  1, 1024, 1024,  14,  14, 1, 1, 0, 1e-5},
     {"bottleneck 5 shortcut C",  1, 2048, 2048,   7,   7, 1, 1, 0, 1e-5},
     {"fc 2048",                  2, 2048, 1000,   1,   1, 1, 1, 0, 1e-5},
+    {"5x5",                      2,   64,   96,  16,  16, 5, 1, 2, 1e-5},
+    {"5x5, odd",                 3,   32,   80,   7,   9, 5, 1, 2, 1e-5},
+    {"5x5, no padding",          2,   32,   32,  10,  11, 5, 1, 0, 1e-5},
+    {"5x5, all around",          1,   32,   64,   6,   5, 5, 1, 4, 1e-5},
     {"fc of maps",              17,   24,   40,   5,   5, 5, 1, 0, 1e-5},
     {"fc, many images",         33,   70,   50,   1,   1, 1, 1, 0, 1e-5},
     /* Where no network goes. */

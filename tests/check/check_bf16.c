@@ -114,21 +114,21 @@ struct set {
     const struct rn_kernels *all;
     const struct rn_pool_kernels *pool;
     const struct rn_product_kernels *product;
-    const struct rn_wino_kernels *wino2, *wino4;
+    const struct rn_wino_kernels *wino4x3, *wino2x3, *wino2x5;
     enum rn_isa_kernels needs;
     bool dots; /* VDPBF16PS */
 };
 
-#define SET(isa)                                                      \
-    &rn_kernels_bf16_##isa, &rn_pool_kernels_bf16_##isa,              \
-        &rn_product_kernels_bf16_##isa, &rn_wino2_kernels_bf16_##isa, \
-        &rn_wino4_kernels_bf16_##isa
+#define SET(isa)                                                        \
+    &rn_kernels_bf16_##isa, &rn_pool_kernels_bf16_##isa,                \
+        &rn_product_kernels_bf16_##isa, &rn_wino4x3_kernels_bf16_##isa, \
+        &rn_wino2x3_kernels_bf16_##isa, &rn_wino2x5_kernels_bf16_##isa
 #define DECLARE(isa)                                                      \
     extern const struct rn_kernels rn_kernels_bf16_##isa;                 \
     extern const struct rn_pool_kernels rn_pool_kernels_bf16_##isa;       \
     extern const struct rn_product_kernels rn_product_kernels_bf16_##isa; \
-    extern const struct rn_wino_kernels rn_wino2_kernels_bf16_##isa,      \
-        rn_wino4_kernels_bf16_##isa;
+    extern const struct rn_wino_kernels rn_wino4x3_kernels_bf16_##isa,    \
+        rn_wino2x3_kernels_bf16_##isa, rn_wino2x5_kernels_bf16_##isa;
 
 #ifdef __x86_64__
 DECLARE(sse)
@@ -343,14 +343,19 @@ static size_t transformed(struct planes *p, const struct rn_wino_kernels *w,
     return used + C * HW;
 }
 
-static size_t transformed2(struct planes *p, uint16_t *result)
+static size_t transformed4x3(struct planes *p, uint16_t *result)
 {
-    return transformed(p, p->s->wino2, result);
+    return transformed(p, p->s->wino4x3, result);
 }
 
-static size_t transformed4(struct planes *p, uint16_t *result)
+static size_t transformed2x3(struct planes *p, uint16_t *result)
 {
-    return transformed(p, p->s->wino4, result);
+    return transformed(p, p->s->wino2x3, result);
+}
+
+static size_t transformed2x5(struct planes *p, uint16_t *result)
+{
+    return transformed(p, p->s->wino2x5, result);
 }
 
 /* Weights [out][in] as the product of points has them, of two blocks of
@@ -368,7 +373,7 @@ static void interleave(const uint16_t *plain, size_t b, size_t out,
 static size_t multiplied(struct planes *p, uint16_t *result)
 {
     enum { TILES = 2, POINTS = 16 };
-    const struct rn_wino_kernels *w = p->s->wino2;
+    const struct rn_wino_kernels *w = p->s->wino2x3;
     uint16_t v[POINTS * C * TILES], u[C * C];
     float m[C * TILES];
     size_t b = p->b, used = 0;
@@ -474,8 +479,9 @@ static const struct operation {
 } operations[] = {
     {"apply", applied, true},
     {"pools", pooled, false},
-    {"Winograd 2x2", transformed2, false},
-    {"Winograd 4x4", transformed4, true},
+    {"Winograd 4x4", transformed4x3, true},
+    {"Winograd 2x2", transformed2x3, false},
+    {"Winograd 2x2 of 5x5", transformed2x5, true},
     {"Winograd 2x2 in bfloat16", multiplied, false},
     {"gather", gathered, false},
     {"first", interleaved, false},

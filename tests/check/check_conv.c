@@ -402,8 +402,9 @@ static int check_run(struct run *r)
     o = make_outputs(r, conv);
     r->tol = r->p->c->tol;
     if (is_winograd(conv))
-        r->tol = strstr(rn_conv_algorithm(conv), "2x2") ? WINOGRAD2_TOL
-                                                        : WINOGRAD4_TOL;
+        r->tol = strstr(rn_conv_algorithm(conv), "winograd 2x2:")
+                     ? WINOGRAD2_TOL
+                     : WINOGRAD4_TOL;
     if (execute(r, conv, &o, &err) != RN_OK)
         fail_msg("%s: %s", r->name, err.msg);
     if (r->v->pass == RN_CONV_FORWARD)

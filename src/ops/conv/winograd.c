@@ -36,6 +36,7 @@ struct winograd {
     bool rounded;   /* points and weights are bfloat16 */
     size_t operand; /* bytes of one of those */
     size_t block, tile, points;
+    size_t taps;                  /* weights of a window */
     struct rn_shape from, to;     /* of what is read and what tiles cover */
     size_t in_blocks, out_blocks; /* channel blocks read and made */
     size_t pairs; /* of the latter, as products make them: one block more where
@@ -94,9 +95,18 @@ static bool can(const struct rn_conv_config *c)
 {
     const struct rn_window *w = &c->window;
 
-    return !c->exact && !c->plain_input && w->kh == 3 && w->kw == 3 &&
-           w->stride == 1 && w->pad <= 2 && pairs_up(c->in.c) &&
-           pairs_up(c->out.c);
+    return !c->exact && !c->plain_input && w->kh == w->kw &&
+           (w->kh == 3 || w->kh == 5) && w->stride == 1 && w->pad < w->kh &&
+           pairs_up(c->in.c) && pairs_up(c->out.c);
+}
+
+/* 2x2 outputs of 5x5 windows have the points of 4x4 of 3x3, which bfloat16 is
+ * too coarse for; and its own products are as fast. */
+static int tile_of_5x5(const struct rn_conv_config *c)
+{
+    if (c->winograd)
+        return c->winograd == 2 ? 2 : 0;
+    return c->input == RN_F32 && c->out.h >= 4 && c->out.w >= 4 ? 2 : 0;
 }
 
 static int least_tiles(const struct rn_conv_config *c)
@@ -114,6 +124,8 @@ static int tile_for(const struct rn_conv_config *c)
 {
     if (!can(c))
         return 0;
+    if (c->window.kh == 5)
+        return tile_of_5x5(c);
     if (c->winograd)
         return c->winograd;
     if (c->train && tiles_of(c, 4) < LEAST_TILES)
@@ -150,7 +162,7 @@ static bool transforms_late(const struct rn_conv_config *c, int tile)
 static bool rounds(const struct rn_conv_config *c)
 {
     return c->input == RN_BF16 && c->pass != RN_CONV_BACKWARD_WEIGHTS &&
-           tile_for(c) == 2;
+           c->window.kh == 3 && tile_for(c) == 2;
 }
 
 static bool applies(const struct rn_conv_config *c)
@@ -277,25 +289,33 @@ static void part_channels(struct winograd *w)
     place_points(w);
 }
 
+static const struct rn_wino_kernels *kernels_of(const struct rn_conv_config *c)
+{
+    if (c->window.kh == 5)
+        return rn_wino2x5_kernels_get(c->input);
+    return tile_for(c) == 4 ? rn_wino4x3_kernels_get(c->input)
+                            : rn_wino2x3_kernels_get(c->input);
+}
+
 static void make_plan(struct winograd *w, const struct rn_conv_config *c)
 {
     size_t block = (size_t)rn_block();
     bool data = c->pass == RN_CONV_BACKWARD_DATA;
 
     w->config = *c;
-    w->kernels = tile_for(c) == 4 ? rn_wino4_kernels_get(c->input)
-                                  : rn_wino2_kernels_get(c->input);
+    w->kernels = kernels_of(c);
     w->number = rn_dtype_bytes(c->input);
     w->rounded = rounds(c);
     w->operand = w->rounded ? rn_dtype_bytes(RN_BF16) : sizeof(float);
     w->tile = (size_t)w->kernels->tile;
     w->points = (size_t)w->kernels->points;
+    w->taps = (size_t)(w->kernels->side * w->kernels->side);
     w->block = block;
     /* The data gradient is a convolution of the output's gradient with the
      * weights turned round. */
     w->from = data ? c->out : c->in;
     w->to = data ? c->in : c->out;
-    w->reach = data ? 2 - c->window.pad : c->window.pad;
+    w->reach = data ? w->kernels->side - 1 - c->window.pad : c->window.pad;
     w->in_blocks = (size_t)w->from.c / block;
     w->out_blocks = (size_t)w->to.c / block;
     w->pairs = rn_divide_up(w->out_blocks, 2);
@@ -335,7 +355,7 @@ static size_t scratch_bytes(const struct winograd *w)
 
 /* ---------------------------------------------------------------- weights */
 
-enum { TAPS = 9, BLOCK_MOST = 16 };
+enum { TAPS_MOST = 25, BLOCK_MOST = 16 };
 /* Transformed weights of a block of inputs and a pair of blocks of outputs. */
 enum { LATE_POINT_MOST = 2 * BLOCK_MOST * BLOCK_MOST + BLOCK_MOST };
 
@@ -356,32 +376,32 @@ static size_t u_offset(const struct winograd *w, size_t out_block, size_t in)
            block;
 }
 
-/* Those of the block that makes a pair of an odd one, as [9][B]. */
-static const float no_taps[TAPS * BLOCK_MOST];
+/* Those of the block that makes a pair of an odd one, as [taps][B]. */
+static const float no_taps[TAPS_MOST * BLOCK_MOST];
 
-/* The store's weights [o / B][i / B][9][B i][B o], forward: as they are. */
+/* The store's weights [o / B][i / B][taps][B i][B o], forward: as they are. */
 static const float *forward_taps(const struct winograd *w, const float *store,
                                  size_t out_block, size_t in)
 {
     size_t block = w->block;
 
-    return store + ((out_block * w->in_blocks + in / block) * TAPS * block +
+    return store + ((out_block * w->in_blocks + in / block) * w->taps * block +
                     in % block) *
                        block;
 }
 
 /* Backward: input channels and output channels change places, and the taps
- * turn round. `taps` is [9][B]. */
+ * turn round. `taps` is [taps][B]. */
 static void backward_taps(const struct winograd *w, const float *store,
                           size_t out_block, size_t in, float *taps)
 {
     size_t block = w->block;
-    const float *from =
-        store + (in / block * w->out_blocks + out_block) * TAPS * block * block;
+    const float *from = store + (in / block * w->out_blocks + out_block) *
+                                    w->taps * block * block;
 
-    for (size_t k = 0; k < TAPS; k++)
+    for (size_t k = 0; k < w->taps; k++)
         for (size_t i = 0; i < block; i++)
-            taps[(TAPS - 1 - k) * block + i] =
+            taps[(w->taps - 1 - k) * block + i] =
                 from[(k * block + i) * block + in % block];
 }
 
@@ -391,9 +411,9 @@ static void plain_taps(const struct winograd *w, const float *oihw,
     size_t block = w->block, channels = w->in_blocks * block;
 
     for (size_t i = 0; i < block; i++)
-        for (size_t k = 0; k < TAPS; k++)
+        for (size_t k = 0; k < w->taps; k++)
             taps[k * block + i] =
-                oihw[((out_block * block + i) * channels + in) * TAPS + k];
+                oihw[((out_block * block + i) * channels + in) * w->taps + k];
 }
 
 /** Pairs of output blocks [first, first + pairs). */
@@ -427,7 +447,7 @@ static void transform_weights(const struct winograd *w, const float *store,
     size_t block = w->block, channels = w->in_blocks * block;
     struct rn_range r = rn_share_of(weight_items(w, s), me, team);
     bool data = w->config.pass == RN_CONV_BACKWARD_DATA;
-    float taps[TAPS * BLOCK_MOST];
+    float taps[TAPS_MOST * BLOCK_MOST];
 
     for (size_t item = r.begin; item < r.end; item++) {
         size_t out = 2 * s->first + item / channels, in = item % channels;
@@ -457,7 +477,7 @@ static void transform_rounded(const struct winograd *w, const float *store,
     size_t block = w->block, square = block * block;
     struct rn_range r = rn_share_of(2 * s->pairs * w->in_blocks, me, team);
     bool data = w->config.pass == RN_CONV_BACKWARD_DATA;
-    float taps[TAPS * BLOCK_MOST];
+    float taps[TAPS_MOST * BLOCK_MOST];
 
     for (size_t item = r.begin; item < r.end; item++) {
         size_t local = item / w->in_blocks, out = 2 * s->first + local;
@@ -513,7 +533,7 @@ static int pack(void *plan, const float *oihw, void *to, struct rn_error *err)
     }
 #pragma omp parallel for num_threads(w->config.threads)
     for (size_t item = 0; item < 2 * w->pairs * channels; item++) {
-        float taps[TAPS * BLOCK_MOST] = {0};
+        float taps[TAPS_MOST * BLOCK_MOST] = {0};
         float points[RN_WINO_POINTS_MOST * BLOCK_MOST];
         size_t out = item / channels, in = item % channels;
 
@@ -770,14 +790,14 @@ static void multiply(const struct winograd *w, const void *u,
 static void transform_block(const struct winograd *w, const float *store,
                             size_t pair, size_t in_block, float *u)
 {
-    size_t block = w->block, next = TAPS * block * block;
+    size_t block = w->block, next = w->taps * block * block;
 
     for (size_t i = 0; i < block; i++)
         for (size_t k = 0; k < 2; k++) {
             const float *taps =
                 forward_taps(w, store, 2 * pair + k, in_block * block + i);
 
-            for (size_t tap = 0; tap < TAPS; tap++)
+            for (size_t tap = 0; tap < w->taps; tap++)
                 __builtin_prefetch(taps + next + tap * block * block, 0, 2);
             w->kernels->weights(taps, block * block, u + (2 * i + k) * block,
                                 late_point(w));
@@ -975,7 +995,7 @@ static void finish_weights(const struct winograd *w, const float *du,
         size_t out = 2 * s->first + i / channels;
         size_t in = c->in.begin * block + i % channels;
         size_t at =
-            ((out * w->in_blocks + in / block) * TAPS * block + in % block) *
+            ((out * w->in_blocks + in / block) * w->taps * block + in % block) *
             block;
 
         if (out < w->out_blocks)
@@ -1217,7 +1237,7 @@ static int make(void *plan, const struct rn_conv_config *config, bool dry,
                 struct rn_conv_needs *needs, struct rn_error *err)
 {
     struct winograd *w = plan;
-    char name[24];
+    char name[32];
 
     (void)dry;
     (void)err;
@@ -1225,8 +1245,9 @@ static int make(void *plan, const struct rn_conv_config *config, bool dry,
     needs->scratch_bytes = scratch_bytes(w);
     needs->packed_bytes = packed_bytes(w);
     needs->pack = !config->train;
-    snprintf(name, sizeof(name), "winograd %dx%d%s", w->kernels->tile,
-             w->kernels->tile, w->rounded ? " bf16" : "");
+    snprintf(name, sizeof(name), "winograd %dx%d%s%s", w->kernels->tile,
+             w->kernels->tile, w->kernels->side == 5 ? " of 5x5" : "",
+             w->rounded ? " bf16" : "");
     rn_conv_describe(needs, name);
     return RN_OK;
 }

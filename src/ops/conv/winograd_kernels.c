@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Compiled once per instruction set and type of activations, like kernels.c,
- * and per size of tiles: RN_WINO_TILE outputs a side. The matrices are Lavin and Gray's, for the
- * points 0, 1, -1, 2, -2 and infinity; smaller tiles leave out the twos. */
+ * and per size of tiles, RN_WINO_TILE outputs a side, and of windows,
+ * RN_WINO_SIDE weights a side. The matrices are Lavin and Gray's, for the
+ * points 0, 1, -1, 2, -2 and infinity; of patches of 4x4 without the twos.
+ * Patches of 6x6 become the same points for 4x4 outputs of 3x3 windows and 2x2
+ * of 5x5. */
 #include "ops/conv/winograd_kernels.h"
 
 #include "ops/conv/pairs.h"
@@ -9,9 +12,10 @@
 
 #ifndef RN_WINO_TILE
 #define RN_WINO_TILE 4 /* read alone */
+#define RN_WINO_SIDE 3
 #endif
 
-enum { T = RN_WINO_TILE, P = T + 2 };
+enum { T = RN_WINO_TILE, K = RN_WINO_SIDE, P = T + K - 1 };
 
 /* Inputs whose sums registers hold: 32 with AVX-512, 16 before it. */
 #if RN_KERNELS_BLOCK == 16
@@ -22,7 +26,7 @@ enum { INPUTS = 4 };
 
 /* ------------------------------------------------- one-dimensional forms */
 
-#if RN_WINO_TILE == 4
+#if RN_WINO_TILE + RN_WINO_SIDE == 7
 INLINE void input_1d(const vec d[P], vec o[P])
 {
     vec a = d[4] - 4 * d[2], b = d[3] - 4 * d[1];
@@ -35,7 +39,9 @@ INLINE void input_1d(const vec d[P], vec o[P])
     o[4] = c - e;
     o[5] = 4 * d[1] - 5 * d[3] + d[5];
 }
+#endif
 
+#if RN_WINO_TILE == 4
 INLINE void gradient_1d(const vec y[T], vec o[P])
 {
     vec a = y[0] + y[2], b = y[1] + y[3];
@@ -59,7 +65,7 @@ INLINE void output_1d(const vec m[P], vec o[T])
     o[3] = b + 8 * e + m[5];
 }
 
-INLINE void weights_1d(const vec w[3], vec o[P])
+INLINE void weights_1d(const vec w[K], vec o[P])
 {
     vec a = (w[0] + w[2]) * (-1.0f / 6), b = w[1] * (-1.0f / 6);
     vec c = w[0] * (1.0f / 24) + w[2] * (1.0f / 6), e = w[1] * (1.0f / 12);
@@ -72,13 +78,56 @@ INLINE void weights_1d(const vec w[3], vec o[P])
     o[5] = w[2];
 }
 
-INLINE void weights_gradient_1d(const vec u[P], vec o[3])
+INLINE void weights_gradient_1d(const vec u[P], vec o[K])
 {
     vec a = u[1] + u[2], b = u[2] - u[1], c = u[3] + u[4], e = u[3] - u[4];
 
     o[0] = u[0] * 0.25f - a * (1.0f / 6) + c * (1.0f / 24);
     o[1] = b * (1.0f / 6) + e * (1.0f / 12);
     o[2] = (c - a) * (1.0f / 6) + u[5];
+}
+#elif RN_WINO_SIDE == 5
+INLINE void gradient_1d(const vec y[T], vec o[P])
+{
+    o[0] = y[0];
+    o[1] = y[0] + y[1];
+    o[2] = y[0] - y[1];
+    o[3] = y[0] + 2 * y[1];
+    o[4] = y[0] - 2 * y[1];
+    o[5] = y[1];
+}
+
+INLINE void output_1d(const vec m[P], vec o[T])
+{
+    o[0] = m[0] + (m[1] + m[2]) + (m[3] + m[4]);
+    o[1] = (m[1] - m[2]) + 2 * (m[3] - m[4]) + m[5];
+}
+
+INLINE void weights_1d(const vec w[K], vec o[P])
+{
+    vec a = (w[0] + w[2] + w[4]) * (-1.0f / 6);
+    vec b = (w[1] + w[3]) * (-1.0f / 6);
+    vec c = w[0] * (1.0f / 24) + w[2] * (1.0f / 6) + w[4] * (2.0f / 3);
+    vec e = w[1] * (1.0f / 12) + w[3] * (1.0f / 3);
+
+    o[0] = w[0] * 0.25f;
+    o[1] = a + b;
+    o[2] = a - b;
+    o[3] = c + e;
+    o[4] = c - e;
+    o[5] = w[4];
+}
+
+INLINE void weights_gradient_1d(const vec u[P], vec o[K])
+{
+    vec a = (u[1] + u[2]) * (1.0f / 6), b = (u[2] - u[1]) * (1.0f / 6);
+    vec c = u[3] + u[4], e = u[3] - u[4];
+
+    o[0] = u[0] * 0.25f - a + c * (1.0f / 24);
+    o[1] = b + e * (1.0f / 12);
+    o[2] = c * (1.0f / 6) - a;
+    o[3] = b + e * (1.0f / 3);
+    o[4] = c * (2.0f / 3) - a + u[5];
 }
 #else
 INLINE void input_1d(const vec d[P], vec o[P])
@@ -103,7 +152,7 @@ INLINE void output_1d(const vec m[P], vec o[T])
     o[1] = m[1] - m[2] - m[3];
 }
 
-INLINE void weights_1d(const vec w[3], vec o[P])
+INLINE void weights_1d(const vec w[K], vec o[P])
 {
     vec a = (w[0] + w[2]) * 0.5f, b = w[1] * 0.5f;
 
@@ -113,7 +162,7 @@ INLINE void weights_1d(const vec w[3], vec o[P])
     o[3] = w[2];
 }
 
-INLINE void weights_gradient_1d(const vec u[P], vec o[3])
+INLINE void weights_gradient_1d(const vec u[P], vec o[K])
 {
     vec a = (u[1] + u[2]) * 0.5f;
 
@@ -273,32 +322,32 @@ static void output(const float *points, size_t stride,
 
 static void weights(const float *w, size_t at, float *points, size_t stride)
 {
-    vec rows[P][P], d[3];
+    vec rows[P][P], d[K];
 
-    for (int y = 0; y < 3; y++) {
-        for (int x = 0; x < 3; x++)
-            d[x] = load(w + (size_t)(y * 3 + x) * at);
+    for (int y = 0; y < K; y++) {
+        for (int x = 0; x < K; x++)
+            d[x] = load(w + (size_t)(y * K + x) * at);
         weights_1d(d, rows[y]);
     }
-    columns_to_points(WEIGHTS, 3, rows, points, stride, false);
+    columns_to_points(WEIGHTS, K, rows, points, stride, false);
 }
 
 static void weights_gradient(const float *points, size_t stride, float *w,
                              size_t at)
 {
-    vec rows[3][P], u[P], o[3];
+    vec rows[K][P], u[P], o[K];
 
     for (int i = 0; i < P; i++) {
         for (int y = 0; y < P; y++)
             u[y] = load(points + (size_t)(y * P + i) * stride);
         weights_gradient_1d(u, o);
-        for (int y = 0; y < 3; y++)
+        for (int y = 0; y < K; y++)
             rows[y][i] = o[y];
     }
-    for (int y = 0; y < 3; y++) {
+    for (int y = 0; y < K; y++) {
         weights_gradient_1d(rows[y], o);
-        for (int x = 0; x < 3; x++)
-            store(w + (size_t)(y * 3 + x) * at, o[x]);
+        for (int x = 0; x < K; x++)
+            store(w + (size_t)(y * K + x) * at, o[x]);
     }
 }
 
@@ -449,6 +498,7 @@ const struct rn_wino_kernels RN_WINO_KERNELS_NAME = {
 #endif
     .accumulate = accumulate,
     .tile = T,
+    .side = K,
     .points = P * P,
     .strip = STRIP,
 };

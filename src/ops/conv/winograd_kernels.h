@@ -3,8 +3,9 @@
  * The inner loops of Winograd's F(4x4, 3x3) (A. Lavin, S. Gray, "Fast
  * Algorithms for Convolutional Neural Networks", 2016): a tile of 4x4 outputs
  * from a 6x6 patch through 36 points, each point a matrix product over
- * channels: 36 multiplications where direct convolution takes 144. And of
- * F(2x2, 3x3): 16 points where it takes 36.
+ * channels: 36 multiplications where direct convolution takes 144. Of
+ * F(2x2, 5x5), whose points these are, too, and it takes 100. And of F(2x2, 3x3):
+ * 16 points where it takes 36.
  *
  * winograd_kernels.c is compiled once per instruction set, size and type of
  * activations: what is void *; all else is float32. "Point stride" is the
@@ -65,10 +66,10 @@ struct rn_wino_kernels {
     void (*output)(const float *points, size_t stride,
                    const struct rn_wino_place *at,
                    const struct rn_wino_finish *finish, void *y);
-    /** 3x3 weights [9][B][B], input channel i -> points of B output channels.
-     *  `at` is the distance between the nine in floats. */
+    /** Weights of a window [side * side][B][B], input channel i -> points of B
+     *  output channels. `at` is the distance between them in floats. */
     void (*weights)(const float *w, size_t at, float *points, size_t stride);
-    /** Points of B output channels -> gradient of 3x3 weights. */
+    /** Points of B output channels -> gradient of a window's weights. */
     void (*weights_gradient)(const float *points, size_t stride, float *w,
                              size_t at);
     /** m (+)= v . u, of at most `strip` tiles. An odd number of them reads and
@@ -81,13 +82,15 @@ struct rn_wino_kernels {
     void (*accumulate)(const float *v, const float *dy, size_t dy_block,
                        size_t tiles, bool first, float *du);
     int tile;   /* outputs a side */
-    int points; /* (tile + 2) squared */
+    int side;   /* weights a side */
+    int points; /* (tile + side - 1) squared */
     int strip;  /* tiles that multiply() takes at once */
 };
 
-/** For rn_isa() and activations of that type, RN_F32 or RN_BF16: tiles of 4x4,
- *  of 2x2. */
-const struct rn_wino_kernels *rn_wino4_kernels_get(enum rn_dtype type);
-const struct rn_wino_kernels *rn_wino2_kernels_get(enum rn_dtype type);
+/** For rn_isa() and activations of that type, RN_F32 or RN_BF16: tiles of 4x4 and
+ *  of 2x2 of 3x3 windows, of 2x2 of 5x5 ones. */
+const struct rn_wino_kernels *rn_wino4x3_kernels_get(enum rn_dtype type);
+const struct rn_wino_kernels *rn_wino2x3_kernels_get(enum rn_dtype type);
+const struct rn_wino_kernels *rn_wino2x5_kernels_get(enum rn_dtype type);
 
 #endif
