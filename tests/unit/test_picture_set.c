@@ -387,53 +387,58 @@ static void bad_tables_are_refused(void **state)
                             "expected one");
 }
 
+/* Beside that many class folders, with a picture in each. */
+static void assert_left_aside(const char *list, int classes)
+{
+    struct rn_data *data = open_ok();
+    char said[64];
+
+    snprintf(said, sizeof(said), "/%s' lists no files", list);
+    assert_counts(data, classes, classes, 0, 0);
+    assert_non_null(rn_data_remark(data, 0));
+    assert_non_null(strstr(rn_data_remark(data, 0), said));
+    rn_data_close(data);
+}
+
+/* The same with two pictures in a list of files, of one class. */
+static void assert_is_read(void)
+{
+    struct rn_data *data = open_ok();
+
+    assert_counts(data, 1, 2, 0, 0);
+    assert_null(rn_data_remark(data, 0));
+    rn_data_close(data);
+}
+
 /* A table of that name is often of classes, and no list of files. */
 static void a_table_of_classes_is_left_aside(void **state)
 {
     static const char *const names[] = {"0/1.jpg", "1/1.jpg"};
-    struct rn_data *data;
 
     (void)state;
     write_pictures(names, COUNT(names));
     write_text("labels.csv", "ClassId,Name\n0,Speed limit\n1,Stop\n");
-    data = open_ok();
-    assert_counts(data, 2, 2, 0, 0);
-    assert_non_null(rn_data_remark(data, 0));
-    assert_non_null(strstr(rn_data_remark(data, 0), "/labels.csv' lists no "
-                                                    "files"));
-    rn_data_close(data);
+    assert_left_aside("labels.csv", 2);
     write_text("labels.csv", "0/1.jpg,a\n1/1.jpg,a\n");
-    data = open_ok();
-    assert_counts(data, 1, 2, 0, 0);
-    assert_null(rn_data_remark(data, 0));
-    rn_data_close(data);
+    assert_is_read();
 }
 
 /* So is a file with a class a line, whose names may look like FILE CLASS. */
 static void a_list_of_classes_is_left_aside(void **state)
 {
     static const char *const names[] = {"0/1.jpg", "1/1.jpg", "2/1.jpg"};
-    struct rn_data *data;
 
     (void)state;
     write_pictures(names, COUNT(names));
     write_text("labels.txt", "goldfish\ntiger shark\nhammerhead\n");
-    data = open_ok();
-    assert_counts(data, 3, 3, 0, 0);
-    assert_non_null(rn_data_remark(data, 0));
-    assert_non_null(strstr(rn_data_remark(data, 0), "/labels.txt' lists no "
-                                                    "files"));
-    rn_data_close(data);
+    assert_left_aside("labels.txt", 3);
     /* Of a list of files the first may be missing. */
     write_text("labels.txt", "\n9/1.jpg a\n1/1.jpg a\n");
     open_fails(RN_ERR_DATA,
                "'%s/labels.txt': line 2: there is no file '9/1.jpg' in the "
                "folder or in images");
     write_text("labels.txt", "0/1.jpg a\n1/1.jpg a\n");
-    data = open_ok();
-    assert_counts(data, 1, 2, 0, 0);
-    assert_null(rn_data_remark(data, 0));
-    rn_data_close(data);
+    assert_is_read();
 }
 
 /* macOS's names and those of others look the same. */
