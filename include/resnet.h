@@ -1627,9 +1627,9 @@ RN_INLINE int rn_run_get(const char *run, struct rn_run_state *state,
 /**
  * Whether a run was made with these options: all that shape its result. One
  * that `options` leaves open, and rn_train() would choose, may have any value if
- * the run's was left open, too; `weights` and `teacher` are the same where their
- * whole paths are. Where `data` lie is all the same; rn_run_state tells which
- * they were.
+ * the run's was left open, too; one that the run left open is what its network
+ * has, as `shortcut`. `weights` and `teacher` are the same where their whole paths
+ * are. Where `data` lie is all the same; rn_run_state tells which they were.
  *
  * @param field out, the first option that differs, as rn_train_option() names
  *              it, or "": none does.

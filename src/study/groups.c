@@ -42,9 +42,10 @@ static bool same_kind(const struct rn_found *a, const struct rn_found *b)
         return false;
     json_object_foreach((json_t *)a->options, key, value)
     {
-        const json_t *other = json_object_get(b->options, key);
+        const json_t *other = rn_options_value(b->text, key);
 
-        if (other && counts(key) && !json_equal(value, (json_t *)other))
+        if (other && counts(key) &&
+            !json_equal(rn_options_value(a->text, key), other))
             return false;
     }
     return true;
@@ -103,7 +104,8 @@ static const char *end_of(const char *text, const char **dots)
     return slash ? slash : text;
 }
 
-/* ", precision bf16"; what was left open has nothing to say. */
+/* ", precision bf16"; what was left open has nothing to say, nor has what a
+ * network has none of ("-"). */
 static void append(char *label, size_t size, const char *key,
                    const json_t *value)
 {
@@ -114,6 +116,7 @@ static void append(char *label, size_t size, const char *key,
     int length;
 
     if (json_is_null(value) || !row ||
+        same_text(json_string_value(value), "-") ||
         (json_is_number(value) && number == 0 && row->unset))
         return;
     if (row->type == RN_OPTION_INDEX) {
@@ -152,7 +155,8 @@ static void describe(struct rn_group *group, const struct rn_groups *groups,
         if (strcmp(key, "net") == 0 || !counts(key) ||
             common(groups, runs, net, key))
             continue;
-        append(group->label, sizeof(group->label), key, value);
+        append(group->label, sizeof(group->label), key,
+               rn_options_value(run->text, key));
         if (!net || strlen(group->label) <= LABEL_LONG)
             continue;
         rn_format(group->label + used, sizeof(group->label) - used, ", …");

@@ -658,6 +658,15 @@ static bool was_open(const struct run_option *row, const json_t *value,
     return false;
 }
 
+const json_t *rn_options_value(const json_t *run, const char *name)
+{
+    const json_t *kept = json_object_get(json_object_get(run, "options"), name);
+    const json_t *chosen =
+        json_object_get(json_object_get(run, "network"), name);
+
+    return json_is_null(kept) && chosen ? chosen : kept;
+}
+
 static bool other_value(const struct run_option *row, const json_t *own,
                         const json_t *kept, const json_t *open)
 {
@@ -668,7 +677,6 @@ static bool other_value(const struct run_option *row, const json_t *own,
 int rn_options_differ(const struct rn_train_options *o, const json_t *run,
                       const char **name, struct rn_error *err)
 {
-    const json_t *kept = json_object_get(run, "options");
     const json_t *open = json_object_get(run, "open");
     json_t *own = to_json(o, true);
 
@@ -678,7 +686,7 @@ int rn_options_differ(const struct rn_train_options *o, const json_t *run,
     for (size_t i = 0; i < OPTIONS && !*name; i++) {
         const struct run_option *row = &options[i];
         json_t *value = json_object_get(own, row->o.name);
-        json_t *other = json_object_get(kept, row->o.name);
+        const json_t *other = rn_options_value(run, row->o.name);
 
         if (row->keeping == MODEL ? other_file(value, other)
                                   : row->keeping == SHAPES && other &&

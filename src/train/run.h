@@ -107,6 +107,9 @@ bool rn_options_shape(const char *name);
 /** Names of those that shape the result and are left open, an array of which
  *  the caller has a reference; NULL when memory is short. */
 json_t *rn_options_open(const struct rn_train_options *o);
+/** What a run.json, `run`, has of an option; of one that was left open, what
+ *  its network tells by that name. NULL where it has neither. */
+const json_t *rn_options_value(const json_t *run, const char *name);
 /** The first option that shapes the result and differs from that of a run.json,
  *  `run`, or NULL. One that is left open does not differ where the run's was
  *  open, too; without `weights` and `teacher` there are none. */

@@ -33,7 +33,7 @@ cut -d, -f1 paper/fig7-1-64000/responses.csv | uniq -c | awk '{print $1, $2}'
 grep -c '<polyline' paper/fig7-1-64000/responses.svg
 
 echo "## what no scale shortens: by a program that only tells what it is given"
-mkdir -p stub paper/fig6-1-64/resnet110-seed1
+mkdir -p stub paper/fig6-1-64/resnet110-seed1 paper/fig6-1-40/resnet56-seed1
 printf '#!/bin/sh\necho "$@"\n' > stub/resnet
 chmod +x stub/resnet
 for scale in 1/64 1/40; do
@@ -43,6 +43,10 @@ for scale in 1/64 1/40; do
 done
 grep 'resnet110\|^iterations' paper/*-1-64.conf paper/fig6-1-40.conf paper/deep*.conf
 [ -e paper/whole-1-64 ] && echo "a run of 110 layers is linked to"
+
+echo "## a run of two figures is made once"
+RN_BUILD=stub paper --scale 1/40 --only table3 | seconds
+find paper -type l -path '*1-40/*' -printf '%p is %l\n' | sort
 
 echo "## arguments"
 paper --only fig4 2>&1 | tail -1 | sed 's/^[^:]*: //'

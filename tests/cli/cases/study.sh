@@ -106,6 +106,17 @@ prepare resnet train $small_data --net resnet8 --seed 1 --iterations 5 --batch 8
     --augment none --out fine/resnet8-seed1
 study fine.conf $small_data --out fine --only '*seed1'
 
+echo "## what a network has by itself may be named"
+printf 'net = resnet8\nshortcut = A | B\nseed = 1\niterations = 5\nbatch = 16\naugment = none\nname = {shortcut}\n' > letters.conf
+prepare resnet train $small_data --net resnet8 --seed 1 --iterations 5 --batch 16 \
+    --augment none --out letters/A
+study letters.conf $small_data --out letters
+grep -o 'resnet8, shortcut . | 1 of 1' letters/report.md
+prepare resnet train $small_data --net resnet8 --seed 2 --iterations 5 --batch 16 \
+    --augment none --shortcut A --out letters/named
+prepare resnet study --report letters
+grep -o 'resnet8, shortcut A | 2 of 2' letters/report.md
+
 echo "## runs of other data are left"
 study fine.conf synthetic:1x8x8:4:96 --out fine
 resnet study fine.conf synthetic:1x8x8:4:96 --out fine --list 2> list.err | awk 'NR > 1 && NR < 4 {print $1, $2, $3}'
