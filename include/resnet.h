@@ -786,7 +786,7 @@ struct rn_plan_options {
     int threads;   /**< 0: rn_machine.threads; fewer where OpenMP grants
                       fewer (OMP_THREAD_LIMIT, a parallel region) */
     int exact;     /**< nonzero: direct convolution only, no Winograd */
-    int winograd;  /**< 0: F(4x4, 3x3) where it pays, in float32 F(2x2, 5x5);
+    int winograd;  /**< 0: F(4x4, 3x3) and F(2x2, 5x5) where they pay;
                       2 or 4: tiles of that size wherever they can be had (for
                       measurements) */
     int profile;   /**< nonzero: time every step */

@@ -61,8 +61,9 @@ static json_t *data_json(const struct rn_trainer *t)
 /* Raised when training begins to add up in another order with what computes it
  * unchanged. 2: data gradients of 1x1 convolutions of our own; 3: fully
  * connected layers; 4: in bfloat16, max pools behind maxout, gates, and
- * teachers; 5: 5x5 convolutions in float32, which have a Winograd. */
-enum { ARITHMETIC = 5 };
+ * teachers; 5: 5x5 convolutions in float32, which have a Winograd; 6: those in
+ * bfloat16. */
+enum { ARITHMETIC = 6 };
 
 /* Rank 0's; and how another differs, where that was allowed. */
 static json_t *machine_json(const struct rn_trainer *t)
