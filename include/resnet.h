@@ -1611,8 +1611,8 @@ RN_INLINE int rn_train_resume(const char *run,
 struct rn_run_state {
     long iteration;  /**< of the checkpoint; 0: none yet */
     long iterations; /**< of the whole run; 0: the folder holds no run */
-    int finished;    /**< it did all of them, or ended early by `patience`, and
-                        saved */
+    int finished;    /**< it did all of them and its last test, or ended early
+                        by `patience`, and saved */
     int saved;       /**< there is a checkpoint to resume from */
     int data_rule;   /**< what its data were read by, as in rn_data_options */
     uint64_t data_checksum; /**< rn_data_info.checksum of its data under that

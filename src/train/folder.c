@@ -43,17 +43,19 @@ void rn_run_free(struct rn_run *run)
 
 int rn_run_vacant(const struct rn_run *run, struct rn_error *err)
 {
-    const char *const files[] = {run->options, run->log,  run->table,
-                                 run->events,  run->last, run->best,
-                                 run->curve};
+    const char *const files[] = {run->options, run->table, run->events,
+                                 run->last,    run->best,  run->curve};
+    struct stat log;
+    bool holds = stat(run->log, &log) == 0 && log.st_size > 0;
 
     for (size_t i = 0; i < COUNT(files); i++)
-        if (access(files[i], F_OK) == 0)
-            return rn_fail(err, RN_ERR_ARG,
-                           "'%s' already holds a run; resume it or choose "
-                           "another folder",
-                           run->folder);
-    return RN_OK;
+        holds |= access(files[i], F_OK) == 0;
+    if (!holds)
+        return RN_OK;
+    return rn_fail(err, RN_ERR_ARG,
+                   "'%s' already holds a run; resume it or choose another "
+                   "folder",
+                   run->folder);
 }
 
 /* One folder; that it is there already is fine. */

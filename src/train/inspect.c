@@ -11,8 +11,14 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Iteration of a checkpoint, and whether `patience` ended the run there. */
-static int read_saved(const char *path, long *iteration, bool *ended,
+static long integer(const json_t *object, const char *name)
+{
+    return (long)json_integer_value(json_object_get(object, name));
+}
+
+/* Iteration of a checkpoint, and whether nothing is left to do there: a run that
+ * was stopped in its last test has that before it. */
+static int read_saved(const char *path, struct rn_run_state *state,
                       struct rn_error *err)
 {
     struct rn_st_file file = {.path = NULL};
@@ -24,8 +30,10 @@ static int read_saved(const char *path, long *iteration, bool *ended,
         rc = rn_st_metadata(&file, "training", &training, err);
     if (rc == RN_OK && training)
         object = rn_json_load(training, strlen(training), 0, NULL);
-    *iteration = (long)json_integer_value(json_object_get(object, "iteration"));
-    *ended = json_integer_value(json_object_get(object, "ended")) > 0;
+    state->iteration = integer(object, "iteration");
+    state->finished = integer(object, "ended") > 0 ||
+                      (state->iteration >= state->iterations &&
+                       integer(object, "reported") >= state->iteration);
     json_decref(object);
     rn_free(training);
     rn_st_close(&file);
@@ -48,19 +56,16 @@ int rn_run_get_sized(const char *run, struct rn_run_state *state, size_t size,
 {
     struct rn_run_state own = {.iteration = 0};
     struct rn_trainer t = {.texts = NULL};
-    bool ended = false;
     int rc = rn_run_name(&t.run, run, err);
 
     if (rc == RN_OK && rn_is_file(t.run.options)) {
         rc = rn_trainer_read(&t, err);
-        own.iterations =
-            (long)json_integer_value(json_object_get(t.texts, "iterations"));
+        own.iterations = integer(t.texts, "iterations");
         own.saved = rc == RN_OK && rn_is_file(t.run.last);
         take_data(&t, &own);
     }
     if (own.saved)
-        rc = read_saved(t.run.last, &own.iteration, &ended, err);
-    own.finished = own.saved && (ended || own.iteration >= own.iterations);
+        rc = read_saved(t.run.last, &own, err);
     RN_GIVE(state, size, &own);
     json_decref(t.texts);
     rn_run_free(&t.run);

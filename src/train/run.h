@@ -132,7 +132,8 @@ struct rn_run {
 
 int rn_run_name(struct rn_run *run, const char *folder, struct rn_error *err);
 void rn_run_free(struct rn_run *run);
-/** RN_ERR_ARG when the folder already holds a run. */
+/** RN_ERR_ARG when the folder already holds a run. A log without a line is
+ *  none. */
 int rn_run_vacant(const struct rn_run *run, struct rn_error *err);
 /** Make the folder, and those above it. */
 int rn_run_make(const struct rn_run *run, struct rn_error *err);

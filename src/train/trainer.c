@@ -696,18 +696,20 @@ static int open_beside(struct rn_trainer *t, struct rn_error *err)
     return rc;
 }
 
-/* The run folder and what is in it before the first iteration. */
+/* The run folder and what is in it before the first iteration. Of processes that
+ * begin there at once, the one that has the log's lock goes on; the others have
+ * written nothing. */
 static int make_folder(struct rn_trainer *t, struct rn_error *err)
 {
     int rc = rn_run_make(&t->run, err);
 
     if (rc == RN_OK)
+        rc = rn_log_open(&t->log, t->run.log, err);
+    if (rc == RN_OK)
         rc = rn_run_vacant(&t->run, err);
     t->checksum = rn_options_checksum(&t->o);
     if (rc == RN_OK)
         rc = rn_trainer_describe(t, err);
-    if (rc == RN_OK)
-        rc = rn_log_open(&t->log, t->run.log, err);
     if (rc == RN_OK)
         rc = open_beside(t, err);
     return rc;

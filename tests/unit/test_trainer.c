@@ -21,6 +21,7 @@
 #include "train/accumulate.h"
 #include "train/optimiser.h"
 
+#include <fcntl.h>
 #include <ftw.h>
 #include <jansson.h>
 #include <math.h>
@@ -297,6 +298,19 @@ static struct rn_train_events count_events(struct counts *c)
                                     .stop = on_stop};
 }
 
+/* Whether those who look at a run's folder see that nothing is left to do. */
+static void expect_finished(const char *run, bool finished)
+{
+    struct rn_run_state state;
+    struct rn_error err = {0};
+
+    if (rn_run_get(run, &state, &err))
+        fail_msg("%s: %s", run, err.msg);
+    if ((state.finished != 0) != finished)
+        fail_msg("%s: iteration %ld of %ld is %sfinished", run, state.iteration,
+                 state.iterations, state.finished ? "" : "not ");
+}
+
 /* Asked after each iteration and in each test, after its only batch: after
  * an iteration, where a report is due, where a test is due, in the test, and
  * likewise at the end. */
@@ -325,9 +339,11 @@ static void test_stopped(void **state)
         expect(rn_train(&o, &events, &result, &err), RN_ERR_STOPPED, &err,
                "stopped after iteration", name);
         assert_int_equal(result.iterations, stops[i].iteration);
+        expect_finished(o.out, false);
         if (rn_train_resume(o.out, NULL, NULL, &result, &err) != RN_OK)
             fail_msg("%s: %s", name, err.msg);
         assert_int_equal(result.iterations, 48);
+        expect_finished(o.out, true);
         assert_same_run(in_folder("unstopped"), in_folder(name));
     }
 }
@@ -1139,6 +1155,29 @@ static void test_loss_not_finite(void **state)
     rn_model_destroy(model);
 }
 
+/* Of processes that begin in one folder at once all but one find the log
+ * locked: they write nothing. A log that one which was killed there left empty
+ * is no run. */
+static void test_begun_at_once(void **state)
+{
+    struct rn_train_options o = small_run("at-once");
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    struct rn_train_result result;
+    struct rn_error err = {0};
+    FILE *log;
+
+    (void)state;
+    assert_int_equal(mkdir(o.out, 0777), 0);
+    log = fopen(in_folder("at-once/log.jsonl"), "ae");
+    assert_non_null(log);
+    assert_int_equal(fcntl(fileno(log), F_OFD_SETLK, &whole), 0);
+    expect(rn_train(&o, NULL, &result, &err), RN_ERR_ARG, &err, "at-once",
+           "another process is training here");
+    assert_false(rn_is_file(in_folder("at-once/run.json")));
+    fclose(log);
+    train_watched(&o, NULL, &result);
+}
+
 static void test_existing_run(void **state)
 {
     struct rn_train_options o = small_run("existing");
@@ -1476,6 +1515,7 @@ int main(void)
         cmocka_unit_test(test_error_warm_up),
         cmocka_unit_test(test_starts_from_weights),
         cmocka_unit_test(test_loss_not_finite),
+        cmocka_unit_test(test_begun_at_once),
         cmocka_unit_test(test_existing_run),
         cmocka_unit_test(test_bad_options),
         cmocka_unit_test(options_without_object),
