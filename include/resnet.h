@@ -1281,7 +1281,8 @@ struct rn_train_options {
      *  sigmoids, each class by itself; "squared-hinge", each class against the
      *  others. The model's output is what the loss makes it. */
     const char *loss;
-    double label_smoothing;    /**< 0; of the first two */
+    double label_smoothing;    /**< 0; of the first two; RN_ZERO: 0 of the
+                                    second, too */
     uint64_t seed;             /**< 1; RN_ZERO: seed 0 */
     int validation;            /**< last training images to hold out; 0 */
     double validation_percent; /**< or a share of them; as rn_data_options */

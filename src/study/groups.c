@@ -45,7 +45,7 @@ static bool same_kind(const struct rn_found *a, const struct rn_found *b)
         const json_t *other = rn_options_value(b->text, key);
 
         if (other && counts(key) &&
-            !json_equal(rn_options_value(a->text, key), other))
+            !rn_options_equal(rn_options_value(a->text, key), other))
             return false;
     }
     return true;
@@ -53,21 +53,31 @@ static bool same_kind(const struct rn_found *a, const struct rn_found *b)
 
 /* ----------------------------------------------------------------- labels */
 
+/* Whether two runs have the same of an option, both left open or not. */
+static bool same_value(const struct rn_found *a, const struct rn_found *b,
+                       const char *key)
+{
+    return json_equal(json_object_get(a->options, key),
+                      json_object_get(b->options, key)) ||
+           rn_options_equal(rn_options_value(a->text, key),
+                            rn_options_value(b->text, key));
+}
+
 /* Whether all groups have this value, or all of that network. */
 static bool common(const struct rn_groups *groups, const struct rn_runs *runs,
                    const char *net, const char *key)
 {
-    const json_t *first = NULL;
+    const struct rn_found *first = NULL;
 
     for (size_t g = 0; g < groups->count; g++) {
         const struct rn_found *run = &runs->at[groups->at[g].members[0]];
-        const json_t *value = json_object_get(run->options, key);
 
-        if (!value || (net && strcmp(net, run->net) != 0))
+        if (!json_object_get(run->options, key) ||
+            (net && strcmp(net, run->net) != 0))
             continue;
-        if (first && !json_equal((json_t *)first, (json_t *)value))
+        if (first && !same_value(first, run, key))
             return false;
-        first = value;
+        first = run;
     }
     return true;
 }
@@ -109,6 +119,7 @@ static const char *end_of(const char *text, const char **dots)
 static void append(char *label, size_t size, const char *key,
                    const json_t *value)
 {
+    static const double zero = RN_ZERO;
     const struct rn_option *row = row_of(key);
     size_t used = strlen(label);
     double number = json_number_value(value);
@@ -119,6 +130,8 @@ static void append(char *label, size_t size, const char *key,
         same_text(json_string_value(value), "-") ||
         (json_is_number(value) && number == 0 && row->unset))
         return;
+    if (row->zero && number == zero)
+        number = 0;
     if (row->type == RN_OPTION_INDEX) {
         const char *word = word_at(row->words, (json_int_t)number, &length);
 
@@ -127,7 +140,7 @@ static void append(char *label, size_t size, const char *key,
         rn_format(label + used, size - used, ", %s%s", number > 0 ? "" : "no ",
                   key);
     } else if (json_is_string(value)) {
-        const char *end = end_of(json_string_value(value), &dots);
+        const char *end = end_of(rn_options_text(value), &dots);
 
         rn_format(label + used, size - used, ", %s %s%s", key, dots, end);
     } else {

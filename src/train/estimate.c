@@ -222,13 +222,16 @@ int rn_trainer_measure(struct rn_trainer *t, struct rn_paces *paces,
 }
 
 /* Seconds of taking batch norm's statistics anew, if that is to be done: an
- * epoch's forward passes, a third of its steps. */
+ * epoch's forward passes, a third of its steps; once more where an average of
+ * the weights is tested. */
 static double reestimate(const struct rn_trainer *t,
                          const struct rn_paces *paces)
 {
     const struct rn_pace forward = {paces->step.compute / 3, paces->step.load};
 
-    return t->o.reestimate ? together(t, &forward) * t->epoch_batches : 0;
+    int times = t->o.reestimate + (t->o.reestimate && t->o.ema > 0);
+
+    return times * together(t, &forward) * t->epoch_batches;
 }
 
 /* Seconds of so many iterations with the tests and checkpoints among them. */

@@ -16,8 +16,8 @@ static long integer(const json_t *object, const char *name)
     return (long)json_integer_value(json_object_get(object, name));
 }
 
-/* Iteration of a checkpoint, and whether nothing is left to do there: a run that
- * was stopped in its last test has that before it. */
+/* Iteration of a checkpoint, and whether nothing is left to do there: a run
+ * that was stopped in its last test has that before it. */
 static int read_saved(const char *path, struct rn_run_state *state,
                       struct rn_error *err)
 {

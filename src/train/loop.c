@@ -200,10 +200,18 @@ static int average_statistics(struct rn_trainer *t,
     return rc;
 }
 
+/* Whether batch norm's statistics are to be made anew here. */
+static bool reestimates(const struct rn_trainer *t)
+{
+    return t->o.reestimate && t->progress.iteration == t->iterations;
+}
+
 /* Batch norm's statistics as averages over an epoch's batches, as those of the
- * paper's published models are: of the weights as they are tested. A function
- * of these alone, so that a run that is resumed here may do it again. */
-static int reestimate(struct rn_trainer *t, struct rn_error *err)
+ * paper's published models are: of the weights, or of `their_average` where
+ * they are tested so. A function of these alone, so that a run that is resumed
+ * here may do it again. */
+static int reestimate(struct rn_trainer *t, bool their_average,
+                      struct rn_error *err)
 {
     long batches = (long)fmax(1, floor(t->epoch_batches));
     struct rn_loader_config config;
@@ -215,13 +223,15 @@ static int reestimate(struct rn_trainer *t, struct rn_error *err)
     config.first = 0;
     config.end = batches;
     rc = rn_loader_create(&loader, &config, err);
-    rn_trainer_show_average(t);
+    if (their_average)
+        rn_trainer_show_average(t);
     for (long i = 0; i < batches && rc == RN_OK; i++) {
         rc = rn_loader_next(loader, &batch, NULL, err);
         if (rc == RN_OK && batch.count == t->o.batch)
             rc = average_statistics(t, &batch, i, err);
     }
-    rn_trainer_show_average(t);
+    if (their_average)
+        rn_trainer_show_average(t);
     rn_loader_destroy(loader);
     return rc;
 }
@@ -233,9 +243,8 @@ static int report(struct rn_trainer *t, struct rn_error *err)
 
     r.tested = test_due(t);
     rc = rn_trainer_compare_weights(t, err);
-    if (rc == RN_OK && t->o.reestimate &&
-        t->progress.iteration == t->iterations)
-        rc = reestimate(t, err);
+    if (rc == RN_OK && reestimates(t))
+        rc = reestimate(t, r.tested, err);
     if (rc == RN_OK && r.tested)
         rc = run_test(t, err);
     if (rc == RN_OK && r.tested) {
@@ -255,6 +264,9 @@ static int report(struct rn_trainer *t, struct rn_error *err)
     close_report(t, &r);
     if (r.tested)
         rc = after_test(t, err);
+    /* the last model has the weights themselves */
+    if (rc == RN_OK && reestimates(t) && r.tested && t->o.ema > 0)
+        rc = reestimate(t, false, err);
     if (rc == RN_OK && t->events.report)
         t->events.report(t->events.user, &r);
     return rc;

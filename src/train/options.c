@@ -134,6 +134,7 @@ static const struct run_option {
      SHAPES, "cross-entropy"},
     {{"label_smoothing", "optimiser", RN_OPTION_REAL, PLACE(label_smoothing),
       0, 0.999, .value = "X",
+      .unset = "0; with smoothed-cross-entropy 0.1", .zero = 1,
       .help = "Spread this share of the target over all classes"},
      SHAPES, NULL},
     {{"seed", "run", RN_OPTION_SEED, PLACE(seed), .value = "N", .preset = "1",
@@ -372,8 +373,15 @@ void rn_train_defaults_sized(struct rn_train_options *o, size_t size)
 int rn_options_take(struct rn_train_options *own,
                     const struct rn_train_options *given, struct rn_error *err)
 {
-    return RN_TAKE_OPTIONS(rn_train_option, own, given, "rn_train_options",
-                           err);
+    static const double zero = RN_ZERO;
+    int rc =
+        RN_TAKE_OPTIONS(rn_train_option, own, given, "rn_train_options", err);
+    const struct rn_loss_rule *loss = rn_loss_find(own->loss);
+
+    /* asked for or not, of a loss that smooths nothing by itself */
+    if (own->label_smoothing == zero && !(loss && loss->smoothing > 0))
+        own->label_smoothing = 0;
+    return rc;
 }
 
 /* ----------------------------------------------------------------- checks */
@@ -462,6 +470,8 @@ static int check_hint(const struct rn_train_options *o, struct rn_error *err)
 
 double rn_options_smoothing(const struct rn_train_options *o)
 {
+    if (o->label_smoothing < 0) /* RN_ZERO */
+        return 0;
     return o->label_smoothing > 0 ? o->label_smoothing
                                   : rn_loss_find(o->loss)->smoothing;
 }
@@ -667,11 +677,27 @@ const json_t *rn_options_value(const json_t *run, const char *name)
     return json_is_null(kept) && chosen ? chosen : kept;
 }
 
+const char *rn_options_text(const json_t *value)
+{
+    const char *text = json_string_value(value);
+    const char *name =
+        text && strlen(text) == 1 ? rn_shortcut_name(text[0]) : NULL;
+
+    return name ? name : text;
+}
+
+bool rn_options_equal(const json_t *a, const json_t *b)
+{
+    const char *x = rn_options_text(a), *y = rn_options_text(b);
+
+    return x && y ? strcmp(x, y) == 0 : json_equal(a, b);
+}
+
 static bool other_value(const struct run_option *row, const json_t *own,
                         const json_t *kept, const json_t *open)
 {
     return is_open(row, own) ? !was_open(row, kept, open)
-                             : !json_equal(own, kept);
+                             : !rn_options_equal(own, kept);
 }
 
 int rn_options_differ(const struct rn_train_options *o, const json_t *run,

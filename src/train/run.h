@@ -110,6 +110,10 @@ json_t *rn_options_open(const struct rn_train_options *o);
 /** What a run.json, `run`, has of an option; of one that was left open, what
  *  its network tells by that name. NULL where it has neither. */
 const json_t *rn_options_value(const json_t *run, const char *name);
+/** A value that is a text; of a letter of a shortcut ('a') its name, which a
+ *  network has ("A-split"). NULL of other values. */
+const char *rn_options_text(const json_t *value);
+bool rn_options_equal(const json_t *a, const json_t *b);
 /** The first option that shapes the result and differs from that of a run.json,
  *  `run`, or NULL. One that is left open does not differ where the run's was
  *  open, too; without `weights` and `teacher` there are none. */

@@ -696,9 +696,9 @@ static int open_beside(struct rn_trainer *t, struct rn_error *err)
     return rc;
 }
 
-/* The run folder and what is in it before the first iteration. Of processes that
- * begin there at once, the one that has the log's lock goes on; the others have
- * written nothing. */
+/* The run folder and what is in it before the first iteration. Of processes
+ * that begin there at once, the one that has the log's lock goes on; the others
+ * have written nothing. */
 static int make_folder(struct rn_trainer *t, struct rn_error *err)
 {
     int rc = rn_run_make(&t->run, err);

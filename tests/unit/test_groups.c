@@ -260,6 +260,33 @@ static void broken_runs(void **state)
     assert_same_file("whole", "again", "best.safetensors");
 }
 
+/* An average of the weights is tested with statistics of its own: the last model
+ * has those of its weights, as without an average. */
+static void statistics_beside_average(void **state)
+{
+    struct rn_train_options o = cut_run("weights");
+    struct rn_model *a, *b;
+
+    (void)state;
+    o.reestimate = 1;
+    train(&o);
+    o.out = in_folder("averaged");
+    o.ema = 0.9;
+    train(&o);
+    a = last_of("weights");
+    b = last_of("averaged");
+    for (size_t i = 0; i < a->graph->n_params; i++) {
+        const struct rn_param *p = &a->graph->params[i];
+        const struct rn_param *q = &b->graph->params[i];
+
+        if (memcmp(p->data, q->data, p->count * sizeof(float)) != 0)
+            fail_msg("%s: %g and %g", p->name, (double)p->data[0],
+                     (double)q->data[0]);
+    }
+    rn_model_destroy(a);
+    rn_model_destroy(b);
+}
+
 /* One group is a batch. */
 static void one_group(void **state)
 {
@@ -312,6 +339,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sums_of_groups),       cmocka_unit_test(one_group),
         cmocka_unit_test(steps_of_groups),      cmocka_unit_test(broken_runs),
+        cmocka_unit_test(statistics_beside_average),
         cmocka_unit_test(statistics_of_groups), cmocka_unit_test(refused),
     };
 

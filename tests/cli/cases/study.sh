@@ -116,6 +116,20 @@ prepare resnet train $small_data --net resnet8 --seed 2 --iterations 5 --batch 1
     --augment none --shortcut A --out letters/named
 prepare resnet study --report letters
 grep -o 'resnet8, shortcut A | 2 of 2' letters/report.md
+prepare resnet train $small_data --net resnet8 --seed 1 --iterations 5 --batch 16 \
+    --augment none --shortcut A-split --out letters/split
+prepare resnet train $small_data --weights letters/split --seed 2 --iterations 5 \
+    --batch 16 --augment none --out letters/again
+prepare resnet train $small_data --weights letters/split --seed 3 --iterations 5 \
+    --batch 16 --augment none --shortcut A-split --out letters/called
+prepare resnet study --report letters
+grep -o '^| resnet8[^|]*| . of .' letters/report.md | sed 's|/.*/letters|LETTERS|'
+
+echo "## 0 where something else is usual"
+printf 'net = resnet8\niterations = 5\nbatch = 16\naugment = none\nloss = smoothed-cross-entropy\nlabel-smoothing = 0 | 0.1\n' > zero.conf
+study zero.conf $small_data --out zero > zero.out
+grep -o '^| resnet8[^|]*' zero/report.md
+cut -d, -f7 zero/report.csv | sort -u | wc -l
 
 echo "## runs of other data are left"
 study fine.conf synthetic:1x8x8:4:96 --out fine
