@@ -1596,7 +1596,8 @@ struct rn_resume_options {
  * Go on with a run that was stopped or killed: same weights, to the bit, as if
  * it had not been (same machine and library), on any number of threads: the
  * run's own, or if that is 0 what this process may use. A run made longer has
- * the weights of one that was so long from the beginning.
+ * the last weights of one that was so long from the beginning; the test at the end
+ * that there was remains, and may have been the best.
  *
  * @param options may be NULL.
  * @return what rn_train() does; RN_ERR_ARG when `run` holds none, and for a

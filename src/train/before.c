@@ -188,6 +188,17 @@ static int states(const struct rn_trainer *t)
     return rn_optimiser_states(rn_optimiser_find(t->o.optimizer));
 }
 
+/* Copies of all weights, or as large. The plan's estimate has the weights,
+ * their gradients and one state; there are the model, what tests multiply by,
+ * the other states, an average, sums of batches' gradients, and what
+ * checkpoints are written from: copies of states and average. */
+static int copies_beside_plan(const struct rn_trainer *t)
+{
+    int kept = states(t) + (t->o.ema > 0);
+
+    return 2 + (kept - 1) + (t->o.accumulate > 1) + kept;
+}
+
 uint64_t rn_trainer_room(const struct rn_trainer *t)
 {
     int ranks = t->o.ranks ? t->o.ranks->local : 1;
@@ -214,13 +225,7 @@ int rn_trainer_memory(const struct rn_trainer *t, int batch, int recompute,
     if (rc == RN_OK)
         rc = rn_trainer_teacher_memory(t, images, &teacher, err);
     *bytes += teacher;
-    /* The plan's estimate has one state. */
-    for (int k = 1; k < states(t); k++)
-        *bytes += params * sizeof(float);
-    if (t->o.ema > 0)
-        *bytes += params * sizeof(float);
-    if (t->o.accumulate > 1)
-        *bytes += params * sizeof(float);
+    *bytes += (uint64_t)copies_beside_plan(t) * params * sizeof(float);
     *bytes += (rn_grouping_memory(groups, t->o.ranks, params) +
                rn_shards_memory(groups, t->o.ranks, params,
                                 t->o.gradient_precision != 0)) *

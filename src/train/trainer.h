@@ -306,7 +306,8 @@ int rn_trainer_check_memory(struct rn_trainer *t, struct rn_error *err);
 int rn_trainer_check_room(struct rn_trainer *t, struct rn_error *err);
 /** Bytes that are available, or this rank's part of them. */
 uint64_t rn_trainer_room(const struct rn_trainer *t);
-/** Bytes of training's plan, the weights' average and batches made ahead. */
+/** Bytes of training's plan, what has copies of all weights beside it, and
+ *  batches made ahead. */
 int rn_trainer_memory(const struct rn_trainer *t, int batch, int recompute,
                       uint64_t *bytes, struct rn_error *err);
 
