@@ -360,8 +360,10 @@ static void assert_layout(const struct layout_case *c, const char *path)
         fail_msg("%s", err.msg);
     rn_data_describe(data, &info);
     for (int i = 0; i < info.classes; i++) {
+        const char *id = rn_data_class_id(data, i);
+
         strcat(ids, i ? " " : "");
-        strcat(ids, rn_data_class_id(data, i));
+        strcat(ids, id ? id : rn_data_class_name(data, i));
     }
     if (strcmp(ids, c->classes) != 0)
         fail_msg("'%s': classes %s, expected %s", path, ids, c->classes);
@@ -374,33 +376,78 @@ static void assert_layout(const struct layout_case *c, const char *path)
     rn_data_close(data);
 }
 
+/* File n of a case: a picture, or its list. */
+static struct item layout_item(const struct layout_case *c, const char *list,
+                               size_t n)
+{
+    struct item item = picture(c->files[n], n);
+
+    if (list && strstr(c->files[n], "labels.")) {
+        item.bytes = list;
+        item.size = strlen(list);
+    }
+    return item;
+}
+
 /* The same of a folder, of its tar, and of its tar in another folder. */
+static void assert_layouts(const struct layout_case *c, const char *list,
+                           size_t number)
+{
+    struct item items[8], around[8];
+    char names[2][8][120], path[40];
+    size_t n = 0;
+
+    for (; n < 8 && c->files[n]; n++) {
+        items[n] = around[n] = layout_item(c, list, n);
+        snprintf(names[0][n], sizeof(names[0][n]), "case/%s", c->files[n]);
+        snprintf(names[1][n], sizeof(names[1][n]), "%zu/%s", number,
+                 c->files[n]);
+        around[n].name = names[0][n];
+        write_file(names[1][n], items[n].bytes, items[n].size);
+    }
+    snprintf(path, sizeof(path), "%zu", number);
+    assert_layout(c, in_folder(path));
+    snprintf(path, sizeof(path), "%zu.tar", number);
+    write_archive(path, FORM_GNU, items, n);
+    assert_layout(c, in_folder(path));
+    snprintf(path, sizeof(path), "%zu-around.zip", number);
+    write_archive(path, FORM_ZIP, around, n);
+    assert_layout(c, in_folder(path));
+}
+
 static void layouts_are_read_as_they_are_meant(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < COUNT(layout_cases); i++) {
-        const struct layout_case *c = &layout_cases[i];
-        struct item items[8], around[8];
-        char names[2][8][120], path[40];
-        size_t n = 0;
+    for (size_t i = 0; i < COUNT(layout_cases); i++)
+        assert_layouts(&layout_cases[i], NULL, i);
+}
 
-        for (; n < 8 && c->files[n]; n++) {
-            items[n] = around[n] = picture(c->files[n], n);
-            snprintf(names[0][n], sizeof(names[0][n]), "case/%s", c->files[n]);
-            snprintf(names[1][n], sizeof(names[1][n]), "%zu/%s", i,
-                     c->files[n]);
-            around[n].name = names[0][n];
-            write_file(names[1][n], items[n].bytes, items[n].size);
-        }
-        snprintf(path, sizeof(path), "%zu", i);
-        assert_layout(c, in_folder(path));
-        snprintf(path, sizeof(path), "%zu.tar", i);
-        write_archive(path, FORM_GNU, items, n);
-        assert_layout(c, in_folder(path));
-        snprintf(path, sizeof(path), "%zu-around.zip", i);
-        write_archive(path, FORM_ZIP, around, n);
-        assert_layout(c, in_folder(path));
-    }
+/* Cases with a list, and what it says. */
+static const struct listed_case {
+    struct layout_case layout;
+    const char *list;
+    /* clang-format off */
+} listed_cases[] = {
+    /* The folders in images are no classes, whatever they are called. */
+    {{{"labels.txt", "images/p/1.jpg", "images/q/2.jpg"}, "ant bee", {2, 0, 0},
+      NULL, NULL}, "p/1.jpg bee\nq/2.jpg ant\n"},
+    {{{"labels.csv", "images/p/1.jpg", "images/q/2.jpg"}, "ant bee", {2, 0, 0},
+      NULL, NULL}, "file,class\np/1.jpg,bee\nq/2.jpg,ant\n"},
+    {{{"train/a/1.jpg", "train/b/1.jpg", "val/labels.txt", "val/images/a/1.jpg",
+       "val/images/b/1.jpg"}, "a b", {2, 1, 0}, NULL, NULL}, "a/1.jpg b\n"},
+    {{{"train/images/p/1.jpg", "train/labels.txt", "val/images/p/1.jpg",
+       "val/labels.txt"}, NULL, {0},
+      "train' has a list of pictures, but the classes", NULL}, "p/1.jpg a\n"},
+    {{{"labels.txt", "photos/a/1.jpg", "photos/b/1.jpg"}, "a b", {2, 0, 0},
+      NULL, "labels.txt' lists no files, and is left aside"}, "ant\nbee\n"},
+};
+/* clang-format on */
+
+static void lists_count_wherever_they_lie(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(listed_cases); i++)
+        assert_layouts(&listed_cases[i].layout, listed_cases[i].list, i);
 }
 
 static void archives_stand_for_parts(void **state)
@@ -1273,6 +1320,7 @@ int main(void)
         TEST(an_archive_is_as_good_as_its_folder),
         TEST(folders_around_all_are_entered),
         TEST(layouts_are_read_as_they_are_meant),
+        TEST(lists_count_wherever_they_lie),
         TEST(archives_stand_for_parts),
         TEST(class_archives_stand_for_class_folders),
         TEST(class_folders_and_archives_do_not_mix),

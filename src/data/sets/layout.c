@@ -9,6 +9,7 @@
 #include "core/memory.h"
 #include "data/archives/archive.h"
 #include "data/sets/contents.h"
+#include "data/sets/list.h"
 #include "data/sets/mount.h"
 #include "data/sets/part_names.h"
 #include "data/pictures/named.h"
@@ -499,33 +500,46 @@ int rn_layout_find(struct rn_layout *l, struct rn_data *data, const char *path,
 
 /* -------------------------------------------------------- within a part */
 
+/* Whether all of a part may lie in that one folder: it holds more than
+ * pictures, and no list stands beside it, which would name its pictures. */
+static int holds_part(const struct rn_data *data, const char *folder,
+                      const char *inner, bool *holds, struct rn_error *err)
+{
+    enum shape shape = EMPTY;
+    bool list = false;
+    int rc = look(&data->source, inner, NULL, &shape, err);
+
+    *holds = !rc && shape == NESTED;
+    if (*holds)
+        rc = rn_picture_list_has(data, folder, &list, err);
+    *holds = *holds && !list;
+    return rc;
+}
+
 int rn_layout_around(const struct rn_data *data, const char *folder,
                      char **inner, struct rn_error *err)
 {
-    const struct rn_files *files = &data->source;
-    enum shape shape = EMPTY;
     struct rn_contents c;
+    bool holds = false;
     const char *name;
     int rc;
 
     *inner = NULL;
     if (data->rule == RN_RULE_FIRST)
         return RN_OK;
-    rc = rn_contents_read(&c, files, folder, err);
+    rc = rn_contents_read(&c, &data->source, folder, err);
     if (rc)
         return rc;
     name = rn_contents_around(&c);
-    if (!name)
-        goto out;
-    *inner = rn_path_join(folder, name);
-    rc = *inner ? look(files, *inner, NULL, &shape, err)
-                : rn_fail_memory(err, strlen(folder), "a file name");
-    if (shape != NESTED) {
+    if (name && !(*inner = rn_path_join(folder, name)))
+        rc = rn_fail_memory(err, strlen(folder), "a file name");
+    rn_contents_free(&c);
+    if (*inner)
+        rc = holds_part(data, folder, *inner, &holds, err);
+    if (rc || !holds) {
         rn_free(*inner);
         *inner = NULL;
     }
-out:
-    rn_contents_free(&c);
     return rc;
 }
 

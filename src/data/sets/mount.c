@@ -5,6 +5,7 @@
 #include "data/archives/archive.h"
 #include "data/pictures/named.h"
 #include "data/sets/contents.h"
+#include "data/sets/list.h"
 #include "data/sets/part_names.h"
 
 #include "core/file.h"
@@ -52,13 +53,13 @@ static int is_wrapper(const struct rn_data *data, const char *path,
 }
 
 /* The one folder that an archive holds, and nothing that counts beside it, in
- * *name; or NULL. */
+ * *name; or NULL. A list beside it names its pictures. */
 static int find_wrapper(const struct rn_data *data, const char *path,
                         bool whole, char **name, struct rn_error *err)
 {
     struct rn_contents c;
     const char *around;
-    bool wraps = false;
+    bool wraps = false, list = false;
     int rc = rn_contents_read(&c, &data->source, path, err);
 
     *name = NULL;
@@ -67,7 +68,9 @@ static int find_wrapper(const struct rn_data *data, const char *path,
     around = rn_contents_around(&c);
     if (around)
         rc = is_wrapper(data, path, around, whole, &wraps, err);
-    if (!rc && wraps && !(*name = rn_strdup(around)))
+    if (!rc && wraps)
+        rc = rn_picture_list_has(data, path, &list, err);
+    if (!rc && wraps && !list && !(*name = rn_strdup(around)))
         rc = rn_fail_memory(err, strlen(path), "a file name");
     rn_contents_free(&c);
     return rc;
