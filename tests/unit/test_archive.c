@@ -295,11 +295,19 @@ static const struct layout_case {
     {{"cat/1.jpg", "test/1.jpg"}, "cat test", {2, 0, 0}, NULL,
      "test' is taken for a class"},
     {{"bus/1.jpg", "train/steam/1.jpg"}, NULL, {0}, "can be read in two ways: "
-     "'train' is a part with class folders, 'bus' left out", NULL},
+     "'train' is a part, 'bus' left out, or both are classes", NULL},
+    {{"bus/1.jpg", "train/1.jpg", "train/steam/2.jpg"}, NULL, {0},
+     "'train' is a part, 'bus' left out, or both are classes", NULL},
     {{"cat/1.jpg", "dog/1.jpg", "test/cat/1.jpg", "test/dog/1.jpg"}, NULL, {0},
      "can be read in two ways: 'test' is a part", NULL},
     {{"test/1.jpg", "train/1.jpg"}, NULL, {0},
      "can be read in two ways: 'test' and 'train' are parts, whose", NULL},
+    /* A picture beside a part's class folders makes no class of the part. */
+    {{"train/a/1.jpg", "train/b/1.jpg", "train/x.jpg", "test/1.jpg",
+      "docs/1.jpg"},
+     NULL, {0}, "train/x.jpg' lies in no class folder", NULL},
+    {{"train/a/1.jpg", "train/x.jpg", "val/a/1.jpg", "val/x.jpg", "more/1.jpg"},
+     NULL, {0}, "train/x.jpg' lies in no class folder", NULL},
     /* Two folders of a part. */
     {{"train/a/1.jpg", "train/b/1.jpg", "val/a/1.jpg", "valid/a/1.jpg"}, NULL,
      {0}, "'val' and 'valid', and either could be the validation part", NULL},
@@ -440,6 +448,14 @@ static const struct listed_case {
       "train' has a list of pictures, but the classes", NULL}, "p/1.jpg a\n"},
     {{{"labels.txt", "photos/a/1.jpg", "photos/b/1.jpg"}, "a b", {2, 0, 0},
       NULL, "labels.txt' lists no files, and is left aside"}, "ant\nbee\n"},
+    /* A folder with a list is a part, or around all, its pictures beside. */
+    {{{"train/1.jpg", "train/labels.txt", "test/1.jpg", "test/labels.txt",
+       "docs/1.jpg"}, NULL, {0},
+      "train' has a list of pictures, but the classes", NULL}, "1.jpg a\n"},
+    {{{"in/1.jpg", "in/2.jpg", "in/labels.txt", "README.md"}, "ant bee",
+      {2, 0, 0}, NULL, NULL}, "1.jpg bee\n2.jpg ant\n"},
+    {{{"train/a/1.jpg", "train/b/1.jpg", "val/in/1.jpg", "val/in/labels.txt"},
+      "a b", {2, 1, 0}, NULL, NULL}, "1.jpg b\n"},
 };
 /* clang-format on */
 

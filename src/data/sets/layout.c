@@ -104,8 +104,8 @@ static int find_by_first(struct rn_layout *l, struct rn_data *data,
 enum shape {
     EMPTY,  /* nothing that counts, however deep */
     FLAT,   /* pictures */
-    NESTED, /* folders of pictures, archives, or a list */
-    MIXED,  /* pictures and folders of them */
+    NESTED, /* folders of pictures, archives, or a list, pictures or not */
+    MIXED,  /* pictures and folders of them, without a list */
 };
 
 #define DEEPEST 16
@@ -135,8 +135,7 @@ static int look_at(const struct rn_files *files, const char *folder,
     else if (rc)
         rn_fail(err, rc, "%s", why.msg);
     *flat = *flat || content == RN_CONTENT_PICTURE;
-    *nested =
-        *nested || content == RN_CONTENT_ARCHIVE || rn_picture_list_named(name);
+    *nested = *nested || content == RN_CONTENT_ARCHIVE;
     if (rc || content != RN_CONTENT_FOLDER || *nested)
         return rc;
     path = rn_path_join(folder, name);
@@ -147,6 +146,13 @@ static int look_at(const struct rn_files *files, const char *folder,
     return rc;
 }
 
+static bool have_list(char *const *names)
+{
+    while (*names && !rn_picture_list_named(*names))
+        names++;
+    return *names != NULL;
+}
+
 /* `up` is the chain above it. */
 static int look(const struct rn_files *files, const char *path,
                 const struct rn_above *up, enum shape *shape,
@@ -154,7 +160,7 @@ static int look(const struct rn_files *files, const char *path,
 {
     static const enum shape shapes[2][2] = {{EMPTY, NESTED}, {FLAT, MIXED}};
     struct rn_above here;
-    bool flat = false, nested = false;
+    bool flat = false, nested = false, list;
     struct rn_error ignored = {0};
     struct rn_entry entry;
     char **names;
@@ -170,10 +176,11 @@ static int look(const struct rn_files *files, const char *path,
                    ? RN_OK
                    : rn_fail_memory(err, strlen(path), "a folder's names");
     here = rn_files_go_into(up, &entry);
-    for (size_t i = 0; names[i] && !rc && !(flat && nested); i++)
+    list = have_list(names);
+    for (size_t i = 0; names[i] && !rc && !list && !(flat && nested); i++)
         rc = look_at(files, path, names[i], &here, &flat, &nested, err);
     rn_files_list_free(names);
-    *shape = shapes[flat][nested];
+    *shape = list ? NESTED : shapes[flat][nested];
     return rc;
 }
 
@@ -328,6 +335,15 @@ static const struct entry *find_entry(const struct entries *e, bool part,
     return NULL;
 }
 
+/* The first part that has classes, or would have but for a picture beside them,
+ * which is refused when the part is read. */
+static const struct entry *find_nested(const struct entries *e)
+{
+    const struct entry *nested = find_entry(e, true, NESTED);
+
+    return nested ? nested : find_entry(e, true, MIXED);
+}
+
 static int distinct_parts(const struct entries *e)
 {
     bool seen[3] = {false, false, false};
@@ -362,10 +378,10 @@ static int fail_doubt(const char *path, const char *part, const char *other,
                       struct rn_error *err)
 {
     return rn_fail(err, RN_ERR_DATA,
-                   "'%.100s' can be read in two ways: '%.60s' is a part with "
-                   "class folders, '%.60s' left out, or both are classes; for "
-                   "the first give '%.100s/%.60s' as DATA, for the second give "
-                   "'%.60s' another name",
+                   "'%.100s' can be read in two ways: '%.60s' is a part, "
+                   "'%.60s' left out, or both are classes; for the first give "
+                   "'%.100s/%.60s' as DATA, for the second give '%.60s' "
+                   "another name",
                    path, part, other, path, part, part);
 }
 
@@ -465,7 +481,7 @@ static int enter(struct rn_layout *l, struct rn_data *data, const char *path,
 static int decide(struct rn_layout *l, struct rn_data *data, const char *path,
                   const struct entries *e, struct rn_error *err)
 {
-    const struct entry *nested = find_entry(e, true, NESTED);
+    const struct entry *nested = find_nested(e);
     const struct entry *other = find_entry(e, false, EMPTY);
     bool others = other || e->archives;
 
