@@ -283,6 +283,16 @@ static void bad_lists_are_refused_by_line(void **state)
         {"1.jpg z\n", "x\ny\n",
          "'%s/labels.txt': line 1: there is no class 'z' in classes.txt, "
          "which has 2"},
+        {"\n1.jpg crane\n", "n0001 crane\nn0002 maillot\nn0003 crane\n",
+         "'%s/labels.txt': line 2: class 'crane' is two in classes.txt, "
+         "'n0001' and 'n0003': give one of these identifiers in place of the "
+         "name"},
+        {"1.jpg crane\n", "crane\nmaillot\ncrane\n",
+         "'%s/labels.txt': line 1: class 'crane' is two in classes.txt, number "
+         "0 and 2 from 0: call one otherwise there and here"},
+        {"1.jpg n0001\n", "n0001 x\nn0001 y\n",
+         "'%s/labels.txt': line 1: class 'n0001' is two in classes.txt, number "
+         "0 and 1 from 0: call one otherwise there and here"},
     };
 
     (void)state;

@@ -556,25 +556,71 @@ static int class_of_number(const struct rn_data *data, const char *name)
     return class >= 0 && class < data->classes ? (int)class : -1;
 }
 
-/* Sets *class; an identifier counts before a name. */
+/* The class of that identifier or name from `from` on, or -1. */
+static int find_text(const struct rn_data *data, char **texts, const char *text,
+                     int from)
+{
+    for (int i = from; texts && i < data->classes; i++)
+        if (strcmp(texts[i], text) == 0)
+            return i;
+    return -1;
+}
+
+/* ImageNet has two cranes and two maillots. */
+static int fail_namesakes(const struct rn_data *data, const struct list *list,
+                          const struct line *line, const char *name, int first,
+                          int second, struct rn_error *err)
+{
+    char **ids = data->class_ids;
+
+    if (ids && strcmp(ids[first], ids[second]) != 0)
+        return rn_fail(err, RN_ERR_DATA,
+                       "'%s': line %d: class '%s' is two in %s, '%s' and '%s': "
+                       "give one of these identifiers in place of the name",
+                       list->path, line->number, name, list->base, ids[first],
+                       ids[second]);
+    return rn_fail(err, RN_ERR_DATA,
+                   "'%s': line %d: class '%s' is two in %s, number %d and %d "
+                   "from 0: call one otherwise there and here",
+                   list->path, line->number, name, list->base, first, second);
+}
+
+/* The class of an identifier, which counts before a name, or of a name; -1:
+ * there is none. */
+static int find_named(const struct rn_data *data, const struct list *list,
+                      const struct line *line, const char *name, int *class,
+                      struct rn_error *err)
+{
+    char **const sets[] = {data->class_ids, data->class_names};
+    int second;
+
+    for (int s = 0; s < 2; s++) {
+        *class = find_text(data, sets[s], name, 0);
+        if (*class < 0)
+            continue;
+        second = find_text(data, sets[s], name, *class + 1);
+        return second < 0 ? RN_OK
+                          : fail_namesakes(data, list, line, name, *class,
+                                           second, err);
+    }
+    *class = find_number(data, name);
+    return RN_OK;
+}
+
+/* Sets *class. */
 static int find_class(const struct rn_data *data, const struct list *list,
                       const struct line *line, const char *name, bool numbers,
                       int *class, struct rn_error *err)
 {
-    char **const sets[] = {data->class_ids, data->class_names};
     char note[NOTE];
+    int rc = RN_OK;
 
-    *class = numbers ? class_of_number(data, name) : -1;
-    if (*class >= 0)
-        return RN_OK;
-    for (size_t s = 0; s < 2 && !numbers; s++)
-        for (int i = 0; sets[s] && i < data->classes; i++)
-            if (strcmp(sets[s][i], name) == 0) {
-                *class = i;
-                return RN_OK;
-            }
-    if (!numbers && (*class = find_number(data, name)) >= 0)
-        return RN_OK;
+    if (numbers)
+        *class = class_of_number(data, name);
+    else
+        rc = find_named(data, list, line, name, class, err);
+    if (rc || *class >= 0)
+        return rc;
     return rn_fail(err, RN_ERR_DATA,
                    "'%s': line %d: there is no class '%s' in %s, which has "
                    "%d%s",
