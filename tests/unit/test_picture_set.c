@@ -368,7 +368,7 @@ static void bad_tables_are_refused(void **state)
          "FILE,CLASS on each line, or a heading that calls one column file and "
          "one class"},
         {"file,class,split\n1.jpg,a,train\n2.jpg,b,test\n",
-         "'%s/labels.csv': line 3 is of part 'test', the first is of 'train', "
+         "'%s/labels.csv': line 3 has 'test' as 'split', the first 'train', "
          "and a list is of one part; give each part a folder and a list of its "
          "own, such as train/labels.csv and test/labels.csv, and give these "
          "folders as DATA one by one, or take the column out for one part"},
@@ -395,6 +395,49 @@ static void bad_tables_are_refused(void **state)
     write_text("labels.txt", "1.jpg a\n");
     open_fails(RN_ERR_DATA, "'%s' has two lists, labels.txt and labels.csv, "
                             "expected one");
+}
+
+/* Columns that tell the parts, by whatever name and wherever; all lines of one
+ * part are a list. Folds are not used, which is said. */
+static void columns_of_parts_are_not_passed_over(void **state)
+{
+    static const struct {
+        const char *heading, *values[2], *refused, *note;
+    } cases[] = {
+        {"Usage", {"Training", "PublicTest"}, "'PublicTest' as 'Usage'", NULL},
+        {"is_valid", {"False", "True"}, "'True' as 'is_valid'", NULL},
+        {"Is Test", {"0", "1"}, "'1' as 'Is Test'", NULL},
+        {"phase", {"train", "val"}, "'val' as 'phase'", NULL},
+        {"is_training_image", {"1", "0"}, "'0' as 'is_training_image'", NULL},
+        {"fold", {"train", "test"}, "'test' as 'fold'", NULL},
+        {"fold", {"0", "test"}, "'test' as 'fold'", NULL},
+        {"fold", {"0", "4"}, NULL, "the column 'fold' is not used"},
+        {"fold", {"3", "3"}, NULL, NULL},
+        {"is_valid", {"0", "0"}, NULL, NULL},
+        {"island", {"Java", "Bali"}, NULL, NULL},
+    };
+
+    (void)state;
+    write_picture("1.jpg", "jpeg");
+    write_picture("2.jpg", "jpeg");
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct rn_error err = {0};
+        struct rn_data *data;
+        const char *note = NULL;
+        char text[200];
+
+        snprintf(text, sizeof(text),
+                 "split,file,class,%s\ntrain,1.jpg,a,%s\ntrain,2.jpg,b,%s\n",
+                 cases[i].heading, cases[i].values[0], cases[i].values[1]);
+        write_text("labels.csv", text);
+        if (!rn_data_open(&data, folder, NULL, &err))
+            note = rn_data_remark(data, 0);
+        if ((cases[i].refused && !strstr(err.msg, cases[i].refused)) ||
+            (!cases[i].refused && !data) || !cases[i].note != !note ||
+            (note && !strstr(note, cases[i].note)))
+            fail_msg("case %zu: '%s', '%s'", i, err.msg, note ? note : "");
+        rn_data_close(data);
+    }
 }
 
 /* Beside that many class folders, with a picture in each. */
@@ -1549,6 +1592,7 @@ int main(void)
         TEST(bad_lists_are_refused_by_line),
         TEST(tables_give_files_and_classes),
         TEST(bad_tables_are_refused),
+        TEST(columns_of_parts_are_not_passed_over),
         TEST(a_table_of_classes_is_left_aside),
         TEST(a_list_of_classes_is_left_aside),
         TEST(normal_forms_are_told_apart),

@@ -10,6 +10,7 @@
 #include "data/sets/contents.h"
 #include "data/sets/mount.h"
 #include "data/sets/numerals.h"
+#include "data/sets/part_names.h"
 #include "data/sets/picture_set.h"
 #include "data/remarks.h"
 
@@ -211,14 +212,22 @@ static const char *const class_words[] = {
     "labels", "class_index", "label_id",   "tag",        "classes",
     "tags",   "categories",  NULL};
 
-/* And one that tells the parts. */
-static const char *const part_words[] = {"split",    "subset", "partition",
-                                         "part",     "set",    "data set",
-                                         "data_set", NULL};
+/* And those that tell the parts. */
+static const char *const part_words[] = {
+    "split", "subset", "partition", "part",     "set",
+    "usage", "phase",  "data set",  "data_set", "is_training_image",
+    NULL};
+/* These number the folds of a cross-validation, or tell the parts. */
+static const char *const fold_words[] = {
+    "fold", "folds", "kfold", "k_fold", "k-fold", "k fold", "cv_fold", NULL};
 
 struct columns {
-    int count, file, class, part; /* numbers of columns, -1: none */
-    char of[32];                  /* what the part's column says first */
+    int count, file, class; /* numbers of columns, -1: none */
+    int fold;               /* one of folds, which is passed over */
+    struct column {
+        const char *heading, *first; /* and what the first line has there */
+        bool class, part, fold;      /* what it may be */
+    } of[COLUMNS];
 };
 
 static bool is_word(const char *const *words, const char *text)
@@ -247,6 +256,26 @@ static int fail_heading(const struct list *list, const char *what,
                    list->path, what);
 }
 
+/* "is_valid" and "Is Test" tell a part, as "test" does. */
+static bool tells_part(const char *heading)
+{
+    const char *name = heading;
+
+    if (rn_lower(name[0]) == 'i' && rn_lower(name[1]) == 's')
+        name += 2;
+    return is_word(part_words, heading) || rn_part_of(heading) != RN_NO_PART ||
+           rn_part_of(name) != RN_NO_PART;
+}
+
+static void take_heading(struct columns *c, const char *const *fields)
+{
+    for (int i = 0; i < c->count; i++)
+        c->of[i] = (struct column){.heading = fields[i],
+                                   .class = is_word(class_words, fields[i]),
+                                   .part = tells_part(fields[i]),
+                                   .fold = is_word(fold_words, fields[i])};
+}
+
 /* Whether the first line is a heading; without one there are two columns. */
 static int read_heading(const struct list *list, const char *const *fields,
                         struct columns *c, bool *heading, struct rn_error *err)
@@ -261,42 +290,64 @@ static int read_heading(const struct list *list, const char *const *fields,
         return fail_heading(list, "has no heading that is known here", err);
     c->file = *heading ? file : 0;
     c->class = *heading ? class : 1;
-    c->part = *heading ? find_column(part_words, fields, c->count) : -1;
+    if (*heading)
+        take_heading(c, fields);
     return RN_OK;
 }
 
-/* A list is of one part: to pass over the column that says otherwise would be
- * to train on what is meant for tests. */
-static int check_part(const struct list *list, const char *const *fields,
-                      struct columns *c, int number, struct rn_error *err)
+static bool is_number(const char *text)
 {
-    const char *of = c->part >= 0 ? fields[c->part] : "";
+    text += *text == '-';
+    return *text && !text[strspn(text, "0123456789")];
+}
 
-    if (c->part < 0)
+/* A list is of one part: to pass over a column that says otherwise would be to
+ * train on what is meant for tests. Numbers of folds are no parts. */
+static int check_part(const struct list *list, const char *const *fields,
+                      struct columns *c, int i, int number,
+                      struct rn_error *err)
+{
+    const struct column *column = &c->of[i];
+
+    if ((!column->part && !column->fold) ||
+        strcmp(column->first, fields[i]) == 0)
         return RN_OK;
-    if (!list->count)
-        snprintf(c->of, sizeof(c->of), "%s", of);
-    if (strncmp(c->of, of, sizeof(c->of) - 1) == 0)
+    if (column->fold && is_number(column->first) && is_number(fields[i])) {
+        c->fold = i;
         return RN_OK;
+    }
     return rn_fail(err, RN_ERR_DATA,
-                   "'%s': line %d is of part '%.60s', the first is of '%s', "
+                   "'%s': line %d has '%.60s' as '%.60s', the first '%.60s', "
                    "and a list is of one part; give each part a folder and a "
                    "list of its own, such as train/" RN_LABELS_TABLE
                    " and test/" RN_LABELS_TABLE
                    ", and give these folders as DATA one by one, or take the "
                    "column out for one part",
-                   list->path, number, of, c->of);
+                   list->path, number, fields[i], column->heading,
+                   column->first);
+}
+
+static int check_parts(const struct list *list, const char *const *fields,
+                       struct columns *c, int number, struct rn_error *err)
+{
+    int rc = RN_OK;
+
+    for (int i = 0; i < c->count && !rc; i++) {
+        if (!list->count)
+            c->of[i].first = fields[i];
+        rc = check_part(list, fields, c, i, number, err);
+    }
+    return rc;
 }
 
 /* Of several columns that may be the class, the one that has no numbers. */
-static int choose_class(const struct list *list, const bool *may_be,
-                        const char *const *fields, struct columns *c,
-                        struct rn_error *err)
+static int choose_class(const struct list *list, const char *const *fields,
+                        struct columns *c, struct rn_error *err)
 {
     int names = -1, candidates = 0;
 
     for (int i = 0; i < c->count; i++) {
-        if (!may_be[i] || i == c->file)
+        if (!c->of[i].class || i == c->file)
             continue;
         candidates++;
         if (fields[i][strspn(fields[i], "0123456789")])
@@ -338,12 +389,32 @@ static int add_row(struct list *list, char *file, char *names, int number,
     return add(list, file, names, classes, "FILE,CLASS", number, err);
 }
 
-static int read_csv(struct list *list, struct rn_error *err)
+/* The first line may be a heading. */
+static int take_row(struct list *list, const char **fields, struct columns *c,
+                    int number, struct rn_error *err)
+{
+    bool heading;
+    int rc = RN_OK;
+
+    if (c->file < 0) {
+        rc = read_heading(list, fields, c, &heading, err);
+        if (rc || heading)
+            return rc;
+    }
+    rc = check_parts(list, fields, c, number, err);
+    if (!rc && !list->count)
+        rc = choose_class(list, fields, c, err);
+    return rc ? rc
+              : add_row(list, (char *)(uintptr_t)fields[c->file],
+                        (char *)(uintptr_t)fields[c->class], number, err);
+}
+
+static int read_csv(struct list *list, const struct rn_files *files,
+                    struct rn_error *err)
 {
     char *next = list->text, *line, separator = rn_csv_separator(next);
-    struct columns c = {0, -1, -1, -1, ""};
+    struct columns c = {.file = -1, .class = -1, .fold = -1};
     const char *fields[COLUMNS];
-    bool may_be[COLUMNS] = {false}, heading = false;
     int number = 0, rc = RN_OK;
 
     while (!rc && (line = rn_line_next(&next))) {
@@ -351,21 +422,14 @@ static int read_csv(struct list *list, struct rn_error *err)
         if (!line[strspn(line, (char[]){' ', '\t', separator, '\0'})])
             continue;
         rc = cut_row(list, line, separator, number, fields, &c, err);
-        if (!rc && c.file < 0) {
-            rc = read_heading(list, fields, &c, &heading, err);
-            for (int i = 0; heading && i < c.count; i++)
-                may_be[i] = is_word(class_words, fields[i]);
-            if (heading)
-                continue;
-        }
         if (!rc)
-            rc = check_part(list, fields, &c, number, err);
-        if (!rc && !list->count)
-            rc = choose_class(list, may_be, fields, &c, err);
-        if (!rc)
-            rc = add_row(list, (char *)(uintptr_t)fields[c.file],
-                         (char *)(uintptr_t)fields[c.class], number, err);
+            rc = take_row(list, fields, &c, number, err);
     }
+    if (!rc && c.fold >= 0)
+        rc = rn_remark_add(files->remarks, err,
+                           "'%s': the column '%.60s' is not used: its numbers "
+                           "are no parts, and all lines are taken",
+                           list->path, c.of[c.fold].heading);
     return rc;
 }
 
@@ -422,7 +486,7 @@ static int list_read(struct list *list, const struct rn_files *files,
     *list = (struct list){.path = path};
     rc = rn_files_read_text(files, path, MAX_LIST, &list->text, &size, err);
     if (!rc)
-        rc = csv ? read_csv(list, err) : read_lines(list, err);
+        rc = csv ? read_csv(list, files, err) : read_lines(list, err);
     if (!rc && !list->count)
         rc = rn_fail(err, RN_ERR_DATA, "'%s' is empty, expected %s, one a line",
                      path, csv ? "FILE,CLASS" : "FILE CLASS");
