@@ -14,6 +14,7 @@ enum rn_remark {
     RN_REMARK_UNPACKED, /* archives, into a temporary file */
     RN_REMARK_OTHER,    /* pictures of formats that are not read */
     RN_REMARK_ARCHIVE,  /* archives among pictures */
+    RN_REMARK_NAME,     /* pictures whose names do not end as such */
     RN_REMARK_KINDS
 };
 

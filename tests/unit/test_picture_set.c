@@ -1522,6 +1522,33 @@ static void the_first_of_several_is_taken_and_said(void **state)
     }
 }
 
+/* What is left out by its name is told of where it begins as a picture. */
+static void misnamed_pictures_are_said(void **state)
+{
+    struct rn_data *data;
+    char expected[300];
+
+    (void)state;
+    write_picture("a/1.jpg", "jpeg");
+    write_text("a/1.txt", "a picture");
+    mkfifo(in_folder("a/pipe"), 0666);
+    data = open_ok();
+    assert_null(rn_data_remark(data, 0));
+    rn_data_close(data);
+    write_picture("a/2.jpg~", "jpeg");
+    write_picture("a/3", "png-rgb8");
+    data = open_ok();
+    assert_counts(data, 1, 1, 0, 0);
+    snprintf(expected, sizeof(expected),
+             "left out: '%s/a/2.jpg~' and files like it, which begin as "
+             "pictures do; to have them taken let their names end so, as in "
+             ".jpg",
+             folder);
+    assert_string_equal(rn_data_remark(data, 0), expected);
+    assert_null(rn_data_remark(data, 1));
+    rn_data_close(data);
+}
+
 static void pictures_have_no_pixels_in_memory(void **state)
 {
     struct rn_error err = {0};
@@ -1618,6 +1645,7 @@ int main(void)
         TEST(whole_pictures_stay_in_order),
         TEST(impossible_protocols_are_refused),
         TEST(a_bad_picture_ends_the_evaluation),
+        TEST(misnamed_pictures_are_said),
         TEST(pictures_have_no_pixels_in_memory),
         TEST(the_first_of_several_is_taken_and_said),
         TEST(failing_allocations_leave_nothing_behind),

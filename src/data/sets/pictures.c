@@ -21,19 +21,42 @@
 
 /* -------------------------------------------------------------- remarks */
 
+/* Files of a folder that are looked into: pictures whose names do not end so
+ * are seldom alone, and annotations can be as many as pictures. */
+#define MOST_PROBED 16
+
+/* As "1.jpg~", "1.jpg_large" or "1" may be. */
+static void say_misnamed(const struct rn_files *files, const char *path,
+                         int *probed)
+{
+    uint8_t head[RN_IMAGE_HEAD];
+    size_t size;
+
+    if ((*probed)++ < MOST_PROBED &&
+        rn_files_peek(files, path, head, sizeof(head), &size, NULL) == RN_OK &&
+        rn_image_probe(path, head, size, NULL) == RN_OK)
+        rn_remark(files->remarks, RN_REMARK_NAME,
+                  "left out: '%s' and files like it, which begin as pictures "
+                  "do; to have them taken let their names end so, as in .jpg",
+                  path);
+}
+
 /* An archive in a place of pictures, whole or broken, is none of a folder's. */
-static void say_other(const struct rn_files *files, const char *path)
+static void say_other(const struct rn_files *files, const char *path,
+                      const struct rn_entry *entry, int *probed)
 {
     if (rn_archive_named(path))
         rn_remark(files->remarks, RN_REMARK_ARCHIVE,
                   "left out: '%s' and archives like it, which lie among "
                   "pictures; unpack them there to have theirs",
                   path);
-    if (rn_picture_of_others(path))
+    else if (rn_picture_of_others(path))
         rn_remark(files->remarks, RN_REMARK_OTHER,
                   "left out: '%s' and files like it, whose format is not read; "
                   "pictures among them must be converted, to PNG for example",
                   path);
+    else if (entry->kind == RN_ENTRY_FILE)
+        say_misnamed(files, path, probed);
 }
 
 int rn_fail_text(struct rn_error *err, const char *what, const char *text)
@@ -123,7 +146,7 @@ static int visit(struct rn_pictures *pictures, const char *path,
     bool is_folder = !rc && entry.kind == RN_ENTRY_FOLDER;
 
     if (!rc && !is_folder && !rn_picture_named(path)) {
-        say_other(place->files, path);
+        say_other(place->files, path, &entry, &pictures->probed);
         return RN_OK;
     }
     if (!rc)

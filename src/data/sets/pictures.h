@@ -19,6 +19,7 @@ struct rn_pictures {
     struct rn_files source; /* where they lie */
     struct rn_picture_file *file;
     size_t count, capacity;
+    int probed; /* files of other names that were looked into */
 };
 
 /** Add the pictures in a folder and below it, in byte order; what looks like
