@@ -176,9 +176,12 @@ static int hold_out(struct rn_data *data, const struct rn_data_options *o,
         rc = rn_pictures_mix(data, o->seed, err);
     if (!rc && data->fetch)
         count = rn_pictures_copies(data, count);
-    return rc ? rc
-              : split_validation(data, count,
-                                 data->part[RN_PART_TRAIN].count - 1, err);
+    if (!rc)
+        rc = split_validation(data, count, data->part[RN_PART_TRAIN].count - 1,
+                              err);
+    if (!rc && count && data->fetch)
+        rc = rn_pictures_check_sides(data, err);
+    return rc;
 }
 
 /* The same for every validation split: it tells the data, not its use. */

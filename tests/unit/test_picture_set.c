@@ -785,6 +785,60 @@ static void copies_are_held_out_together(void **state)
     assert_true(apart);
 }
 
+/* Of 16 pictures one is listed under a second name, or all of them. */
+static void write_two_names(bool all)
+{
+    char text[800] = "", line[40];
+
+    for (int i = 0; i < 16; i++) {
+        snprintf(line, sizeof(line), "images/%02d.jpg", i);
+        write_picture(line, "jpeg-one-pixel");
+        snprintf(line, sizeof(line), "%02d.jpg c%d\n", i, i % 2);
+        strcat(text, line);
+        if (!all && i != 5)
+            continue;
+        snprintf(line, sizeof(line), "images/%02d.jpg c%d\n", i, i % 2);
+        strcat(text, line);
+    }
+    write_text("labels.txt", text);
+}
+
+/* Under two names a picture may stand in two places of the order. */
+static void one_picture_of_two_names_is_on_one_side(void **state)
+{
+    bool refused = false, taken = false;
+    struct rn_error err = {0};
+    struct rn_data *data;
+
+    (void)state;
+    write_two_names(false);
+    for (int count = 1; count < 16; count++) {
+        const struct rn_data_options o = {.validation = count};
+        int out = 0, rc = rn_data_open(&data, folder, &o, &err);
+
+        refused = refused || rc == RN_ERR_DATA;
+        taken = taken || !rc;
+        if (rc)
+            continue;
+        for (int i = 0; i < count; i++)
+            out += strstr(rn_data_file(data, RN_PART_VALIDATION, i),
+                          "/05.jpg") != NULL;
+        assert_int_not_equal(out, 1);
+        rn_data_close(data);
+    }
+    assert_true(refused && taken);
+    write_two_names(true);
+    assert_int_equal(rn_data_open(&data, folder,
+                                  &(struct rn_data_options){.validation = 8},
+                                  &err),
+                     RN_ERR_DATA);
+    assert_non_null(strstr(err.msg, ".jpg' is listed under two names"));
+    write_text("labels.txt", "01.jpg a\nimages/01.jpg b\n");
+    open_fails(RN_ERR_DATA, "'%s/labels.txt': '%s/images/01.jpg' is of class "
+                            "'a' in line 1 and of class 'b' in line 2, "
+                            "expected one");
+}
+
 /* "1 cat": class 1 of the list is the cat. */
 static void numbers_are_those_of_the_classes(void **state)
 {
@@ -1630,6 +1684,7 @@ int main(void)
         TEST(held_out_is_the_same_however_data_is_written),
         TEST(held_out_of_a_list_is_the_same_by_full_paths),
         TEST(copies_are_held_out_together),
+        TEST(one_picture_of_two_names_is_on_one_side),
         TEST(numbers_are_those_of_the_classes),
         TEST(circles_are_left),
         TEST(unknown_rules_are_refused),

@@ -836,7 +836,17 @@ static int note_several(struct rn_data *data, const struct list *list,
     return data->several ? RN_OK : rn_fail_memory(err, sizeof(text), "a text");
 }
 
-static int add_pictures(struct rn_data *data, const struct list *list,
+/* A file that is listed under two names, as "1.jpg" and "images/1.jpg", has one
+ * class, too: picture i of the set is that of line i. */
+static int check_paths(struct list *list, const struct rn_picture_set *set,
+                       struct rn_error *err)
+{
+    for (size_t i = 0; i < list->count; i++)
+        list->line[i].file = set->files[i];
+    return check_twice(list, err);
+}
+
+static int add_pictures(struct rn_data *data, struct list *list,
                         const char *folder, enum rn_part part, bool numbers,
                         struct rn_error *err)
 {
@@ -859,6 +869,8 @@ static int add_pictures(struct rn_data *data, const struct list *list,
     }
     if (!rc && list->several && !data->several)
         rc = note_several(data, list, err);
+    if (!rc)
+        rc = check_paths(list, &set, err);
     if (!rc)
         rn_picture_set_move(&set, data, part);
     rn_picture_set_free(&set);

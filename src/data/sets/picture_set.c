@@ -362,6 +362,54 @@ int rn_pictures_copies(const struct rn_data *data, int count)
     return count;
 }
 
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* A training picture that is among the sorted names of others, or -1. */
+static int find_shared(const struct rn_data *data, const char *const *names,
+                       size_t count)
+{
+    const struct rn_images *train = &data->part[RN_PART_TRAIN];
+
+    for (int i = 0; i < train->count; i++) {
+        const char *name = name_below(data, train->files[i]);
+
+        if (bsearch(&name, names, count, sizeof(*names), by_name))
+            return i;
+    }
+    return -1;
+}
+
+/* Pictures are held out by the names they are listed under, which a new rule
+ * alone could change. */
+int rn_pictures_check_sides(const struct rn_data *data, struct rn_error *err)
+{
+    const struct rn_images *out = &data->part[RN_PART_VALIDATION];
+    size_t n = (size_t)out->count;
+    const char **names;
+    int shared;
+
+    if (!keeps_copies(data) || strcmp(data->format, "list") != 0)
+        return RN_OK;
+    names = rn_alloc(n + 1, sizeof(*names));
+    if (!names)
+        return rn_fail_memory(err, n * sizeof(*names), "holding out pictures");
+    for (size_t i = 0; i < n; i++)
+        names[i] = name_below(data, out->files[i]);
+    qsort(names, n, sizeof(*names), by_name);
+    shared = find_shared(data, names, n);
+    rn_free(names);
+    if (shared < 0)
+        return RN_OK;
+    return rn_fail(err, RN_ERR_DATA,
+                   "'%s' is listed under two names, by which one would be "
+                   "trained on and the other held out for validation: list it "
+                   "under one",
+                   data->part[RN_PART_TRAIN].files[shared]);
+}
+
 int rn_pictures_mix(struct rn_data *data, uint64_t seed, struct rn_error *err)
 {
     const struct rn_images *train = &data->part[RN_PART_TRAIN];

@@ -30,5 +30,8 @@ int rn_pictures_mix(struct rn_data *data, uint64_t seed, struct rn_error *err);
 /** How many pictures to hold out for `count` of them: some more where the first
  *  of these stands in the list several times. */
 int rn_pictures_copies(const struct rn_data *data, int count);
+/** Whether no picture of a list is both trained on and held out, as one with
+ *  two names may be; RN_ERR_DATA names it. */
+int rn_pictures_check_sides(const struct rn_data *data, struct rn_error *err);
 
 #endif
