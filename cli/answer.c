@@ -57,6 +57,22 @@ const char *answer_class(const struct answering *a, int i)
     return name || !a->data ? name : rn_data_class_name(a->data, i);
 }
 
+int answer_label(const struct answering *a, int label)
+{
+    struct rn_model_info info;
+    int class = a->map && label >= 0 ? a->map[label] : label;
+
+    rn_model_describe(a->model, &info);
+    return class < info.classes ? class : -1;
+}
+
+const char *answer_label_name(const struct answering *a, int label)
+{
+    const char *name = a->data ? rn_data_class_name(a->data, label) : NULL;
+
+    return name ? name : answer_class(a, answer_label(a, label));
+}
+
 int answer_is_there(const struct answering *a, const float *probability, int c)
 {
     return (double)probability[c] >= a->threshold;
@@ -102,8 +118,11 @@ json_t *answer_object(const struct answering *a, const char *file, int label,
     json_put(object, "file", json_text(file));
     json_put(object, "top", json_top(a, probability, top));
     if (label >= 0) {
-        json_put(object, "label", json_count((uint64_t)label));
-        json_put(object, "label_name", json_text(answer_class(a, label)));
+        int class = answer_label(a, label);
+
+        json_put(object, "label",
+                 class < 0 ? json_null() : json_count((uint64_t) class));
+        json_put(object, "label_name", json_text(answer_label_name(a, label)));
     }
     json_put(object, "precision", json_text(a->precision));
     return object;

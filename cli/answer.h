@@ -10,8 +10,9 @@
 /** How the outputs of a model are looked at. */
 struct answering {
     const struct rn_model *model;
-    const struct rn_data *data; /* names the classes of a model that does not;
-                                   may be NULL */
+    const struct rn_data *data; /* names labels, and the classes of a model
+                                   that does not; may be NULL */
+    const int32_t *map;         /* the model's class for each of its */
     int k;                      /* classes told, at most */
     int independent;            /* classes do not exclude each other, */
     double threshold;           /* and are there from this probability on */
@@ -38,6 +39,10 @@ int answering_begin(struct answering *a, const struct rn_model *model,
 
 /** Name of class i, or NULL. */
 const char *answer_class(const struct answering *a, int i);
+/** The model's class that a label of the data is; -1: none. */
+int answer_label(const struct answering *a, int label);
+/** What the data call it, or else the model; NULL: nothing. */
+const char *answer_label_name(const struct answering *a, int label);
 /** Whether class c, which may be there or not, is. */
 int answer_is_there(const struct answering *a, const float *probability, int c);
 /** Of the likeliest classes top[a->k], how many are told. */
@@ -45,7 +50,8 @@ int answer_shown(const struct answering *a, const float *probability,
                  const int *top);
 
 /** The answer on a picture as an object: file, top, label (-1: unknown),
- *  precision. */
+ *  precision. The label is the data's, and becomes the model's class: null
+ *  where that has none such. */
 json_t *answer_object(const struct answering *a, const char *file, int label,
                       const float *probability, const int *top);
 

@@ -85,13 +85,18 @@ static int printed(const struct predictor *p, const float *probability)
 static void print_heading(const struct predictor *p, const char *file,
                           int label)
 {
-    const char *name = answer_class(&p->answering, label);
+    const char *name = answer_label_name(&p->answering, label);
+    int class = answer_label(&p->answering, label);
 
     if (label < 0)
         printf("%s\n", file);
-    else
-        printf("%s  labelled %d%s%s\n", file, label, name ? " " : "",
+    else if (class >= 0)
+        printf("%s  labelled %d%s%s\n", file, class, name ? " " : "",
                name ? name : "");
+    else if (name)
+        printf("%s  labelled %s, no class of the model's\n", file, name);
+    else
+        printf("%s  labelled %d, no class of the model's\n", file, label);
 }
 
 static void print_text(const struct predictor *p, const char *file, int label,
@@ -162,6 +167,7 @@ static int answer(struct runner *runner, const char *file, int label,
     }
     rn_top_k(logits, classes, p->answering.k, p->top);
     p->answering.data = runner->data;
+    p->answering.map = runner->map;
     if (p->options->json)
         json_line(answer_object(&p->answering, file, label, logits, p->top));
     else

@@ -205,8 +205,31 @@ static void close_data(struct runner *r)
 {
     rn_data_close(r->data);
     free(r->spec);
+    free(r->map);
     r->data = NULL;
     r->spec = NULL;
+    r->map = NULL;
+}
+
+/* Labels in the model's classes. Data of classes that it does not know can be
+ * looked at all the same. */
+static int match_classes(struct runner *r, enum rn_part part,
+                         struct rn_error *err)
+{
+    struct rn_data_info d;
+    int rc;
+
+    if (r->map && r->part == part)
+        return RN_OK;
+    flush(r); /* what waits has labels of the other part */
+    rn_data_describe(r->data, &d);
+    free(r->map);
+    r->part = part;
+    r->map = calloc((size_t)d.classes + 1, sizeof(*r->map));
+    if (!r->map)
+        return cli_error(err, RN_ERR_MEMORY, "out of memory");
+    rc = rn_match_classes(r->model, r->data, part, r->map, err);
+    return rc == RN_ERR_DATA ? RN_OK : rc;
 }
 
 /* Open the input's data, unless it is open already. */
@@ -216,7 +239,7 @@ static int open_data(struct runner *r, const struct input *input,
     int rc;
 
     if (r->data && strcmp(r->spec, input->spec) == 0)
-        return RN_OK;
+        return match_classes(r, input->part, err);
     flush(r); /* what waits may need the names of the data before */
     close_data(r);
     r->spec = strdup(input->spec);
@@ -226,6 +249,8 @@ static int open_data(struct runner *r, const struct input *input,
     rc = rn_data_open(&r->data, r->spec, NULL, err);
     if (rc == RN_OK)
         rc = check_data(r, err);
+    if (rc == RN_OK)
+        rc = match_classes(r, input->part, err);
     if (rc)
         close_data(r);
     return rc;

@@ -34,6 +34,7 @@ struct runner {
     struct rn_model *model;
     struct rn_model_info info;
     struct rn_data *data; /* of the last image, or NULL */
+    int32_t *map;         /* the model's class for each of its, or NULL */
     size_t count;         /* images that the inputs stand for */
     int kept[3];          /* channels, height, width of values */
     int failed;           /* images */
@@ -49,7 +50,8 @@ struct runner {
     float *values;        /* [batch][kept], or NULL */
     struct waiting *waiting;
     int batch, filled;
-    char *spec; /* of data */
+    char *spec;        /* of data */
+    enum rn_part part; /* that map is of */
 };
 
 /** Open the model and run all inputs; the exit status. An input that fails is

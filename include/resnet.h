@@ -1140,6 +1140,16 @@ RN_API const char *rn_data_remark(const struct rn_data *data, size_t i);
 RN_API const char *rn_data_class_name(const struct rn_data *data, int i);
 RN_API const char *rn_data_class_id(const struct rn_data *data, int i);
 
+/** The model's class for each of the data's, as rn_eval() takes them for that
+ *  part, into map[rn_data_info.classes]: by identifier or name, where both
+ *  sides have some; else by number. Where it fails, map has the number of those
+ *  that are known, and a negative one of others.
+ *  @return RN_ERR_DATA, listing them, when the model does not know classes that
+ *          the part has images of, or there are others without names. */
+RN_API int rn_match_classes(const struct rn_model *model,
+                            const struct rn_data *data, enum rn_part part,
+                            int32_t *map, struct rn_error *err);
+
 /** What a model says of the images it was trained on. */
 struct rn_model_training {
     int known;         /**< 0: which images these were is not stated */

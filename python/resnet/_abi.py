@@ -1335,6 +1335,8 @@ FUNCTIONS: Dict[str, Tuple[Any, Tuple[Any, ...]]] = {
     "rn_data_remark": (c_char_p, (c_void_p, c_size_t)),
     "rn_data_class_name": (c_char_p, (c_void_p, c_int)),
     "rn_data_class_id": (c_char_p, (c_void_p, c_int)),
+    "rn_match_classes": (c_int, (c_void_p, c_void_p, c_int, c_void_p,
+        POINTER(rn_error))),
     "rn_data_survey": (c_int, (POINTER(c_void_p), c_void_p,
         POINTER(rn_survey_options), POINTER(rn_error))),
     "rn_survey_stats": (None, (c_void_p, c_int, c_void_p, c_void_p)),

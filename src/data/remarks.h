@@ -15,6 +15,7 @@ enum rn_remark {
     RN_REMARK_OTHER,    /* pictures of formats that are not read */
     RN_REMARK_ARCHIVE,  /* archives among pictures */
     RN_REMARK_NAME,     /* pictures whose names do not end as such */
+    RN_REMARK_CLASSES,  /* a model's, to which classes go by number */
     RN_REMARK_KINDS
 };
 

@@ -3,6 +3,7 @@
  * ImageNet's 1,000, in whatever order, are enough to evaluate on. */
 #include "core/memory.h"
 #include "core/text.h"
+#include "data/remarks.h"
 #include "data/sets/numerals.h"
 #include "eval/eval.h"
 
@@ -127,7 +128,7 @@ static int match_numbers(const struct rn_model *model,
         return check_counts(model, data, true, err);
     for (int i = 0; i < data->classes; i++) {
         snprintf(text, sizeof(text), "%d", i);
-        map[i] = used[i] ? find(numbers, model->spec.classes, text) : NO_CLASS;
+        map[i] = find(numbers, model->spec.classes, text);
         if (used[i] && map[i] < 0)
             return rn_fail(err, RN_ERR_DATA,
                            "model %s has no class called %d, which '%.100s' "
@@ -166,6 +167,10 @@ static int fail_unknown(const struct rn_model *model,
             continue;
         if (!*note)
             find_twin(model, data, i, note, sizeof(note));
+        if (!*note && !data->fetch)
+            snprintf(note, sizeof(note),
+                     "; others stand at other numbers: names that agree are "
+                     "for the model (`labels`) or the data to have");
         if (unknown++ < SHOWN)
             snprintf(shown + n, sizeof(shown) - n, "%s'%.40s'%s", n ? ", " : "",
                      data->class_ids ? data->class_ids[i]
@@ -179,18 +184,108 @@ static int fail_unknown(const struct rn_model *model,
                    rn_text_whole(shown), unknown > SHOWN ? ", …" : "", note);
 }
 
-static int match_used(const struct rn_model *model, const struct rn_data *data,
-                      const bool *used, int32_t *map, struct rn_error *err)
+/* Of the data's classes, those of the part must be known. */
+static bool find_all(const struct rn_model *model, const struct rn_data *data,
+                     const bool *used, int32_t *map)
 {
     bool all = true;
 
     for (int i = 0; i < data->classes; i++) {
-        map[i] = used[i] ? match(model, rn_data_class_id(data, i),
-                                 rn_data_class_name(data, i))
-                         : NO_CLASS;
+        map[i] = match(model, rn_data_class_id(data, i),
+                       rn_data_class_name(data, i));
         all = all && (!used[i] || map[i] >= 0);
     }
-    return all ? RN_OK : fail_unknown(model, data, map, used, err);
+    return all;
+}
+
+/* Whether all that are known stand at their own numbers in the model. */
+static bool in_place(const struct rn_model *model, const struct rn_data *data,
+                     const bool *used, const int32_t *map)
+{
+    for (int i = 0; i < data->classes; i++)
+        if (used[i] && map[i] >= 0 && map[i] != i)
+            return false;
+    return model->spec.classes == data->classes;
+}
+
+/* What class i is called by, identifiers before names. */
+static const char *text_of(char *const *ids, char *const *names, int i)
+{
+    return ids ? ids[i] : names[i];
+}
+
+/* Says which classes go by their numbers, for want of a name in common. */
+static void tell_numbers(const struct rn_model *model,
+                         const struct rn_data *data, const bool *used,
+                         const int32_t *map)
+{
+    char shown[300] = "";
+    int unknown = 0;
+
+    for (int i = 0; i < data->classes; i++) {
+        size_t n = strlen(shown);
+
+        if (used[i] && map[i] < 0 && unknown++ < SHOWN)
+            snprintf(shown + n, sizeof(shown) - n, "%s'%.24s' is '%.24s' there",
+                     n ? ", " : "",
+                     text_of(data->class_ids, data->class_names, i),
+                     text_of(model->class_ids, model->class_names, i));
+    }
+    rn_remark(data->source.remarks, RN_REMARK_CLASSES,
+              "%d of the classes of '%.100s' %s no class of model %s by name "
+              "and %s by number: %s%s",
+              unknown, data->spec, unknown == 1 ? "is" : "are",
+              model->spec.name, unknown == 1 ? "goes" : "go",
+              rn_text_whole(shown), unknown > SHOWN ? ", …" : "");
+}
+
+/* Labels of images in memory are numbers. Names that are spelt otherwise leave
+ * them so, unless others show that the model has another order. */
+static int match_names(const struct rn_model *model, const struct rn_data *data,
+                       const bool *used, int32_t *map, struct rn_error *err)
+{
+    if (find_all(model, data, used, map))
+        return RN_OK;
+    if (data->fetch || !in_place(model, data, used, map))
+        return fail_unknown(model, data, map, used, err);
+    tell_numbers(model, data, used, map);
+    for (int i = 0; i < data->classes; i++)
+        map[i] = i;
+    return RN_OK;
+}
+
+static bool same_texts(char *const *a, char *const *b, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (strcmp(a[i], b[i]) != 0)
+            return false;
+    return true;
+}
+
+/* Whether both list the same classes, of which two may have the same name. */
+static bool same_lists(const struct rn_model *m, const struct rn_data *d)
+{
+    if (m->spec.classes != d->classes)
+        return false;
+    if (m->class_ids && d->class_ids)
+        return same_texts(m->class_ids, d->class_ids, d->classes);
+    return m->class_names && d->class_names &&
+           same_texts(m->class_names, d->class_names, d->classes);
+}
+
+/* Which of the data's classes occur in the part; NULL without memory. */
+static bool *find_used(const struct rn_data *data, enum rn_part part)
+{
+    bool *used = rn_alloc((size_t)data->classes, sizeof(*used));
+
+    for (int i = 0; used && i < data->part[part].count; i++) {
+        const uint16_t *set;
+        int count = rn_data_set(data, part, i, &set);
+
+        for (int k = 0; k < count; k++)
+            used[set[k]] = true;
+    }
+    return used;
 }
 
 int rn_match_classes(const struct rn_model *model, const struct rn_data *data,
@@ -198,26 +293,24 @@ int rn_match_classes(const struct rn_model *model, const struct rn_data *data,
 {
     bool data_names = data->class_names || data->class_ids;
     bool model_names = model->class_names || model->class_ids;
-    const struct rn_images *images = &data->part[part];
     bool *used;
     int rc;
 
     for (int i = 0; i < data->classes; i++)
         map[i] = i;
+    if ((unsigned)part > RN_PART_TEST)
+        return rn_fail(err, RN_ERR_ARG, "part %d: there is none", (int)part);
+    if (same_lists(model, data))
+        return RN_OK;
+    if (!data->fetch && !(data_names && model_names))
+        return check_counts(model, data, false, err);
     if (!model_names)
         return data_names ? match_indices(model, data, map, err)
                           : check_counts(model, data, true, err);
-    used = rn_alloc((size_t)data->classes, sizeof(*used));
+    used = find_used(data, part);
     if (!used)
         return rn_fail_memory(err, (size_t)data->classes, "classes");
-    for (int i = 0; i < images->count; i++) {
-        const uint16_t *set;
-        int count = rn_data_set(data, part, i, &set);
-
-        for (int k = 0; k < count; k++)
-            used[set[k]] = true;
-    }
-    rc = data_names ? match_used(model, data, used, map, err)
+    rc = data_names ? match_names(model, data, used, map, err)
                     : match_numbers(model, data, used, map, err);
     rn_free(used);
     return rc;

@@ -438,11 +438,7 @@ static int prepare(struct evaluation *e, struct rn_error *err)
                                   "the answers to all images");
         rn_average_begin(e->sums, floats);
     }
-    if (e->data->fetch)
-        return rn_match_classes(e->models[0], e->data, e->part, e->map, err);
-    for (int i = 0; i < e->data->classes; i++)
-        e->map[i] = i;
-    return RN_OK;
+    return rn_match_classes(e->models[0], e->data, e->part, e->map, err);
 }
 
 /* ------------------------------------------------------------- protocol */

@@ -199,12 +199,6 @@ int rn_eval_progress(int (*progress)(void *user, int done, int images),
  *  not more than there are images. */
 int rn_eval_batch(struct rn_shape shape, int images);
 
-/** The model's class for each of the data's that occurs in the part, by
- *  identifier or name, into map[data->classes]; where either side knows
- *  neither, their numbers. RN_ERR_DATA listing those it does not know. */
-int rn_match_classes(const struct rn_model *model, const struct rn_data *data,
-                     enum rn_part part, int32_t *map, struct rn_error *err);
-
 /** RN_ERR_DATA, with both sizes, unless the model takes the data's images. */
 int rn_model_takes(const struct rn_model *model, const struct rn_data *data,
                    struct rn_error *err);

@@ -18,11 +18,11 @@ static int match(struct rn_quantizer *q, const struct rn_data *data,
                  enum rn_part part)
 {
     size_t classes = (size_t)data->classes;
+    int rc = data->fetch ? RN_OK : rn_model_fits(q->model, data, q->err);
     int32_t *map;
-    int rc;
 
-    if (!data->fetch)
-        return rn_model_fits(q->model, data, q->err);
+    if (rc)
+        return rc;
     map = rn_alloc(classes, sizeof(*map));
     rc = map ? rn_match_classes(q->model, data, part, map, q->err)
              : rn_quantizer_no_memory(q, classes * sizeof(*map));

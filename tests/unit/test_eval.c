@@ -340,6 +340,140 @@ static void test_misfits(void **state)
     rn_model_destroy(size);
 }
 
+/* ------------------------------------------------- classes and their names */
+
+#define PIXELS (3 * 16 * 16)
+
+/* Six images in memory: 0 to 5 of classes `label`, which have these names. */
+static struct rn_data *open_arrays(const int32_t label[6], int classes,
+                                   const char *const *names)
+{
+    static uint8_t pixels[6 * PIXELS];
+    struct rn_arrays arrays = {.struct_size = sizeof(arrays),
+                               .channels = 3,
+                               .height = 16,
+                               .width = 16,
+                               .classes = classes,
+                               .count = {0, 0, 6},
+                               .pixels = {NULL, NULL, pixels},
+                               .labels = {NULL, NULL, label},
+                               .class_names = names};
+    struct rn_error err = {0};
+    struct rn_data *data;
+
+    for (size_t i = 0; i < sizeof(pixels); i++)
+        pixels[i] = (uint8_t)(i * 37 + i / PIXELS * 101 + i / 300);
+    if (rn_data_from_arrays(&data, &arrays, &err))
+        fail_msg("%s", err.msg);
+    return data;
+}
+
+static struct rn_model *make_named(const char *const *names, uint64_t seed)
+{
+    struct rn_model *model = make_model("resnet8", 3, 16);
+
+    rn_model_init(model, seed);
+    set_preprocessing(model);
+    assert_int_equal(rn_model_set_classes(model, names, NULL), RN_OK);
+    return model;
+}
+
+/* Images of classes 0, 1 and 2 of the data, for a model of "cat", "dog" and
+ * "fox" unless said otherwise: what these become, or what is said. */
+static const struct names_case {
+    const char *model[3], *data[3];
+    int map[3];
+    const char *message, *remark;
+} names_cases[] = {
+    {{"cat", "dog", "fox"}, {"cat", "dog", "fox"}, {0, 1, 2}, NULL, NULL},
+    {{"cat", "dog", "fox"}, {"fox", "cat", "dog"}, {2, 0, 1}, NULL, NULL},
+    {{"2", "0", "1"}, {"00", "01", "02"}, {1, 2, 0}, NULL, NULL},
+    /* Two of a name, in the same list. */
+    {{"cat", "cat", "fox"}, {"cat", "cat", "fox"}, {0, 1, 2}, NULL, NULL},
+    /* Spelt otherwise. */
+    {{"cat", "dog", "fox"},
+     {"Cat", "dog", "fox"},
+     {0, 1, 2},
+     NULL,
+     "1 of the classes of 'arrays' is no class of model resnet8 by name and "
+     "goes by number: 'Cat' is 'cat' there"},
+    {{"cat", "dog", "fox"},
+     {"x", "y", "z"},
+     {0, 1, 2},
+     NULL,
+     "3 of the classes of 'arrays' are no class of model resnet8 by name and "
+     "go by number: 'x' is 'cat' there, 'y' is 'dog' there, 'z' is 'fox' "
+     "there"},
+    {{"cat", "dog", "fox"},
+     {"Cat", "fox", "dog"},
+     {-1, 2, 1},
+     "does not know 1 of the 3 classes of 'arrays': 'Cat'; others stand at "
+     "other numbers",
+     NULL},
+    {{"cat", "cat", "fox"},
+     {"fox", "dog", "cat"},
+     {2, -1, -2},
+     "2 of the 3 classes of 'arrays': 'dog', 'cat' (a name of several)",
+     NULL},
+    /* Numbers, where one has no names. */
+    {{NULL}, {"2", "1", "0"}, {0, 1, 2}, NULL, NULL},
+    {{"2", "1", "0"}, {NULL}, {0, 1, 2}, NULL, NULL},
+};
+
+static void check_names(const struct names_case *c)
+{
+    static const int32_t label[6] = {0, 1, 2, 2, 1, 0};
+    struct rn_model *model = make_named(c->model[0] ? c->model : NULL, 1);
+    struct rn_data *data = open_arrays(label, 3, c->data[0] ? c->data : NULL);
+    struct rn_error err = {0};
+    int32_t map[3];
+    int rc = rn_match_classes(model, data, RN_PART_TEST, map, &err);
+    const char *remark = rn_data_remark(data, 0);
+
+    if (rc != (c->message ? RN_ERR_DATA : RN_OK) ||
+        !strstr(err.msg, c->message ? c->message : ""))
+        fail_msg("status %d, \"%s\"; expected \"%s\"", rc, err.msg,
+                 c->message ? c->message : "");
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(map[i], c->map[i]);
+    if (!remark != !c->remark || (remark && strcmp(remark, c->remark) != 0))
+        fail_msg("said \"%s\", expected \"%s\"", remark ? remark : "",
+                 c->remark ? c->remark : "");
+    rn_data_close(data);
+    rn_model_destroy(model);
+}
+
+static void test_names(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(names_cases); i++)
+        check_names(&names_cases[i]);
+}
+
+/* The same images in another order of classes: the same error and loss. */
+static void test_order_of_classes(void **state)
+{
+    static const char *const names[] = {"cat", "dog", "fox"};
+    static const char *const other[] = {"fox", "cat", "dog"};
+    static const int32_t label[6] = {0, 1, 2, 2, 1, 0};
+    static const int32_t mapped[6] = {1, 2, 0, 0, 2, 1};
+    struct rn_model *model = make_named(names, 1);
+    struct rn_data *a = open_arrays(label, 3, names),
+                   *b = open_arrays(mapped, 3, other);
+    struct rn_eval_result first, second;
+    struct rn_error err = {0};
+
+    (void)state;
+    if (rn_eval(model, a, RN_PART_TEST, NULL, &first, &err) ||
+        rn_eval(model, b, RN_PART_TEST, NULL, &second, &err))
+        fail_msg("%s", err.msg);
+    assert_near(second.top1_error, first.top1_error, 0);
+    assert_near(second.loss, first.loss, 0);
+    rn_data_close(a);
+    rn_data_close(b);
+    rn_model_destroy(model);
+}
+
 /* Finite weights whose sums are not: no error rate is made of that. */
 static void test_answers_must_be_finite(void **state)
 {
@@ -542,6 +676,8 @@ int main(void)
         cmocka_unit_test(test_batches_do_not_matter),
         cmocka_unit_test(test_by_hand),
         cmocka_unit_test(test_misfits),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_order_of_classes),
         cmocka_unit_test(test_answers_must_be_finite),
         cmocka_unit_test(test_some_images),
         cmocka_unit_test(test_progress_stops),

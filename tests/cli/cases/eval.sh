@@ -79,6 +79,30 @@ printf 'dog\n3\n' > tree/train/dog/classes.txt
 fails resnet eval model tree/train/dog
 rm tree/train/dog/*.txt
 
+# Images in memory whose classes are in another order than the model's: label
+# and error are those of the names.
+mkdir idx
+for part in train t10k; do
+    { printf '\0\0\10\3\0\0\0\4\0\0\0\10\0\0\0\10'
+      head -c 256 /dev/zero; } > idx/$part-images-idx3-ubyte
+    printf '\0\0\10\1\0\0\0\4\0\0\1\3' > idx/$part-labels-idx1-ubyte
+done
+printf 'dog\nant\ncat\nbee\n' > idx/classes.txt
+labels() {
+    resnet predict model idx:0-3 --top 1 "$@" | grep -o 'labelled.*'
+}
+labels
+resnet predict model idx:3 --json | grep -o '"label":.*,"p'
+resnet eval model idx --predictions p.csv > out
+cut -d, -f 1,2 p.csv
+printf 'dog\nant\ncat\nwasp\n' > idx/classes.txt
+labels
+resnet predict model idx:3 --json | grep -o '"label":.*,"p'
+fails resnet eval model idx
+printf 'Ant\nbee\ncat\nDog\n' > idx/classes.txt
+labels
+fails resnet eval model idx
+
 fails resnet eval model tree --part test
 fails resnet eval model tree/train --validation 100%
 fails resnet eval model tree/train --validation 3
