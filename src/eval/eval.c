@@ -404,6 +404,45 @@ static int run_passes(struct evaluation *e, struct rn_error *err)
     return rc;
 }
 
+/* Names of one model, and numbers of another without, may be matched to the
+ * data's classes in different orders. Also of classes that the part has no
+ * images of: their probabilities are averaged, too. */
+static int check_map(const struct evaluation *e, size_t i, const int32_t *map,
+                     struct rn_error *err)
+{
+    char first[RN_TITLE_SIZE], second[RN_TITLE_SIZE];
+
+    for (int c = 0; c < e->data->classes; c++)
+        if (e->map[c] >= 0 && map[c] >= 0 && e->map[c] != map[c])
+            return rn_fail(
+                err, RN_ERR_ARG,
+                "models %s and %s cannot be averaged: class %d of '%.100s' is "
+                "number %d of the one and %d of the other; give those without "
+                "names of their classes some (`labels`)",
+                rn_model_title(e->models[0], first, sizeof(first)),
+                rn_model_title(e->models[i], second, sizeof(second)), c,
+                e->data->spec, (int)e->map[c], (int)map[c]);
+    return RN_OK;
+}
+
+/* The models' class for each of the data's, which must be the same of all. */
+static int match_models(struct evaluation *e, struct rn_error *err)
+{
+    size_t classes = (size_t)e->data->classes;
+    int rc = rn_match_classes(e->models[0], e->data, e->part, e->map, err);
+    int32_t *map = rn_alloc(classes, sizeof(*map));
+
+    if (rc == RN_OK && !map)
+        rc = rn_fail_memory(err, classes, "classes");
+    for (size_t i = 1; rc == RN_OK && i < e->count; i++) {
+        rc = rn_match_classes(e->models[i], e->data, e->part, map, err);
+        if (rc == RN_OK)
+            rc = check_map(e, i, map, err);
+    }
+    rn_free(map);
+    return rc;
+}
+
 static int prepare(struct evaluation *e, struct rn_error *err)
 {
     size_t floats = (size_t)e->images * (size_t)e->classes;
@@ -438,7 +477,7 @@ static int prepare(struct evaluation *e, struct rn_error *err)
                                   "the answers to all images");
         rn_average_begin(e->sums, floats);
     }
-    return rn_match_classes(e->models[0], e->data, e->part, e->map, err);
+    return match_models(e, err);
 }
 
 /* ------------------------------------------------------------- protocol */

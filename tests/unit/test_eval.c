@@ -474,6 +474,33 @@ static void test_order_of_classes(void **state)
     rn_model_destroy(model);
 }
 
+/* Averaged with a model without names, whose classes go by number: only where
+ * the names stand at the same ones. */
+static void test_average_without_names(void **state)
+{
+    static const char *const names[] = {"cat", "dog", "fox"};
+    static const char *const other[] = {"cat", "fox", "dog"};
+    static const int32_t label[6] = {0, 0, 0, 0, 0, 0};
+    struct rn_model *bare = make_named(NULL, 1), *same = make_named(names, 2),
+                    *turned = make_named(other, 2);
+    const struct rn_model *fit[] = {bare, same}, *misfit[] = {bare, turned};
+    struct rn_data *data = open_arrays(label, 3, names);
+    struct rn_eval_result r;
+    struct rn_error err = {0};
+
+    (void)state;
+    if (rn_eval_models(fit, 2, data, RN_PART_TEST, NULL, &r, NULL, &err))
+        fail_msg("%s", err.msg);
+    /* Though the one class of the images is the same. */
+    expect(rn_eval_models(misfit, 2, data, RN_PART_TEST, NULL, &r, NULL, &err),
+           RN_ERR_ARG, &err, "cannot be averaged",
+           "class 1 of 'arrays' is number 1 of the one and 2 of the other");
+    rn_data_close(data);
+    rn_model_destroy(bare);
+    rn_model_destroy(same);
+    rn_model_destroy(turned);
+}
+
 /* Finite weights whose sums are not: no error rate is made of that. */
 static void test_answers_must_be_finite(void **state)
 {
@@ -678,6 +705,7 @@ int main(void)
         cmocka_unit_test(test_misfits),
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_order_of_classes),
+        cmocka_unit_test(test_average_without_names),
         cmocka_unit_test(test_answers_must_be_finite),
         cmocka_unit_test(test_some_images),
         cmocka_unit_test(test_progress_stops),
