@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct options {
     struct import_args import;
@@ -213,8 +214,28 @@ static int quantize(char *const *paths, struct options *o,
     return RN_OK;
 }
 
+/* Whether there is a list of classes, and so something wrong with it: in a
+ * folder, or in an archive, where what is wrong names it. */
+static int has_list(const char *path, const struct rn_error *err)
+{
+    static const char *const names[] = {"labels.txt", "labels.csv",
+                                        "classes.txt"};
+    char list[4096];
+
+    for (size_t i = 0; i < COUNT(names); i++) {
+        int n = snprintf(list, sizeof(list), "%s/%s", path, names[i]);
+
+        if (n < 0 || (size_t)n >= sizeof(list) || access(list, F_OK) == 0)
+            return 1;
+        snprintf(list, sizeof(list), "/%s'", names[i]);
+        if (strstr(err->msg, list))
+            return 1;
+    }
+    return 0;
+}
+
 /* Whether the pictures of DATA have no classes: it is one, or all lie in it
- * side by side, where no list is (opening it would have found that). */
+ * side by side. */
 static int is_unlabelled(const char *path)
 {
     struct rn_pictures *pictures;
@@ -245,9 +266,13 @@ static int open_data(struct rn_data **data, const struct rn_model *model,
     if (o->unlabelled)
         return rn_data_from_pictures(data, args->spec, err);
     rc = held_out_open(data, model, args, err);
-    return rc == RN_ERR_DATA && is_unlabelled(args->spec)
-               ? rn_data_from_pictures(data, args->spec, err)
-               : rc;
+    if (rc != RN_ERR_DATA || has_list(args->spec, err) ||
+        !is_unlabelled(args->spec))
+        return rc;
+    rc = rn_data_from_pictures(data, args->spec, err);
+    if (!rc)
+        say("'%s' names no classes: taken as pictures without any", args->spec);
+    return rc;
 }
 
 /* Pictures of other classes may have been meant as pictures alone. */

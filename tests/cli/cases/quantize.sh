@@ -52,6 +52,19 @@ for data in pictures pictures/box-plain.jpg "$photos --unlabelled" \
         --min-agreement 0 --images 20 2> /dev/null |
         sed -nE 's/[0-9.]+ %/N %/g; /^(calibrated|top|agreement)/p'
 done
+# A list with a mistake is not taken for none, in an archive neither.
+for kind in plain lying progressive; do
+    echo "box-$kind.jpg box"
+    echo "ball-$kind.jpeg ball"
+done > pictures/labels.txt
+(cd pictures && tar cf ../pictures.tar ./*)
+fails resnet quantize coloured/last.safetensors pictures --output p.safetensors
+fails resnet quantize coloured/last.safetensors pictures.tar \
+    --output p.safetensors
+rm pictures/labels.txt
+(cd pictures && tar cf ../pictures.tar ./*)
+fails resnet quantize coloured/last.safetensors pictures.tar \
+    --min-agreement 0 --output p.safetensors
 # What others quantised.
 for kind in qdq qlinear; do
     cp "$RN_SOURCE/tests/golden/made/net-$kind.onnx" .
