@@ -73,9 +73,10 @@ int cli_fail(const struct rn_error *err)
 void cli_remarks(const struct rn_data *data)
 {
     const char *remark;
+    char text[1024];
 
     for (size_t i = 0; data && (remark = rn_data_remark(data, i)); i++)
-        say("%s", remark);
+        say("%s", flags_for_fields(remark, text, sizeof(text)));
 }
 
 void cli_picture_remarks(const struct rn_pictures *pictures)

@@ -16,6 +16,7 @@ enum rn_remark {
     RN_REMARK_ARCHIVE,  /* archives among pictures */
     RN_REMARK_NAME,     /* pictures whose names do not end as such */
     RN_REMARK_CLASSES,  /* a model's, to which classes go by number */
+    RN_REMARK_ORDER,    /* of numbers, in which classes are a model's */
     RN_REMARK_KINDS
 };
 

@@ -87,6 +87,21 @@ static char *const *numerals(char *const *ids, char *const *names, int count)
     return names && rn_numerals(names, (size_t)count) ? names : NULL;
 }
 
+/* torchvision's ImageFolder and such number folders in the order of their names
+ * as texts, for which a file of weights has no place. */
+static void tell_order(const struct rn_model *model, const struct rn_data *data,
+                       char *const *numbers)
+{
+    if (rn_numerals_two_orders(numbers, (size_t)data->classes))
+        rn_remark(data->source.remarks, RN_REMARK_ORDER,
+                  "the classes of '%.100s' are called by numbers, and taken "
+                  "for those of model %s by these: it has no names. If it has "
+                  "them in the order of texts (0, 1, 10, 11, 2, …), as of "
+                  "torchvision's ImageFolder, `labels`, a file of these lines, "
+                  "says so",
+                  data->spec, model->spec.name);
+}
+
 /* A model without names has classes by index. Numbers of all its classes, from
  * 0, are these; others could be anything. Words are in the order of the names,
  * as in most training programs. */
@@ -111,6 +126,8 @@ static int match_indices(const struct rn_model *model,
                          model->spec.name, model->spec.classes, data->spec,
                          numbers[i]);
     }
+    if (numbers && !rc)
+        tell_order(model, data, numbers);
     return rc;
 }
 

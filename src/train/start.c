@@ -262,6 +262,26 @@ bool rn_trainer_same_classes(const struct rn_model *m, const struct rn_data *d)
     return !texts || are_indices(texts, d->classes);
 }
 
+void rn_trainer_tell_order(const struct rn_trainer *t, const struct rn_model *m,
+                           const char *what)
+{
+    const struct rn_data *d = t->data;
+    char *const *texts = texts_of(d->class_ids, d->class_names);
+    size_t count = (size_t)d->classes;
+
+    if (!rn_trainer_pictures(t) || !texts || m->class_ids || m->class_names ||
+        !rn_trainer_same_classes(m, d) || !rn_numerals(texts, count) ||
+        !rn_numerals_two_orders(texts, count))
+        return;
+    rn_trainer_say(t,
+                   "the classes of '%.100s' are called by numbers, and taken "
+                   "for those of %s '%.100s' by these: it has no names. If it "
+                   "has them in the order of texts (0, 1, 10, 11, 2, ...), as "
+                   "of torchvision's ImageFolder, give it names first "
+                   "('resnet convert' with --labels, a file of these lines)",
+                   d->spec, what, m->path ? m->path : m->spec.name);
+}
+
 /* Shape of the images that the network is to take. */
 static struct rn_shape input_shape(const struct rn_trainer *t)
 {
@@ -445,6 +465,7 @@ static int from_weights(struct rn_trainer *t, struct rn_error *err)
     if (rc != RN_OK)
         return rc;
     spec = weights->spec;
+    rn_trainer_tell_order(t, weights, "the weights");
     rc = check_asked(t, weights, err);
     if (rc == RN_OK)
         rc = rn_trainer_choose_network(t, weights, err);

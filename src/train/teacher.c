@@ -93,6 +93,7 @@ static int check_answers(const struct rn_trainer *t, struct rn_error *err)
                        "the %d classes of `teacher` '%s' are others than those "
                        "of '%s', or in another order",
                        m->spec.classes, t->o.teacher, t->data->spec);
+    rn_trainer_tell_order(t, m, "the teacher");
     return RN_OK;
 }
 

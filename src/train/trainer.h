@@ -273,6 +273,10 @@ void rn_hint_free(struct rn_hint *hint);
 
 /** Whether a model's classes are the data's, as far as they are named. */
 bool rn_trainer_same_classes(const struct rn_model *m, const struct rn_data *d);
+/** Says where classes called by numbers are taken for those of `what` without
+ *  names, which may have them in the order of texts. */
+void rn_trainer_tell_order(const struct rn_trainer *t, const struct rn_model *m,
+                           const char *what);
 /** How images are prepared, from one model to another. */
 int rn_trainer_copy_preprocessing(struct rn_model *to,
                                   const struct rn_model *from,

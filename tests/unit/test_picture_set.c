@@ -1099,6 +1099,24 @@ static void assert_matches(const struct rn_model *model, int i, int expected,
     rn_data_close(data);
 }
 
+/* What is said of the order that numbers as texts have; NULL: nothing. */
+static void assert_two_orders(const struct rn_model *model, const char *said)
+{
+    struct rn_data *data = open_ok();
+    const char *remark;
+    int32_t map[20];
+
+    for (int i = 0; i < 2; i++) /* once */
+        assert_int_equal(
+            rn_match_classes(model, data, RN_PART_TRAIN, map, NULL), RN_OK);
+    remark = rn_data_remark(data, 0);
+    assert_int_equal(!remark, !said);
+    if (said && !strstr(remark, said))
+        fail_msg("'%s', expected '%s'", remark, said);
+    assert_null(rn_data_remark(data, 1));
+    rn_data_close(data);
+}
+
 static void write_numbered(int first, int last)
 {
     char name[40];
@@ -1120,6 +1138,8 @@ static void numbers_are_numbers_in_folders(void **state)
     assert_matches(old, 10, 2, NULL);
     assert_matches(bare, 2, 2, NULL);
     assert_matches(bare, 10, 10, NULL);
+    assert_two_orders(bare, "0, 1, 10, 11, 2");
+    assert_two_orders(old, NULL);
     /* Fewer, or others, are no indices. */
     rename(in_folder("0"), in_folder("12"));
     assert_matches(bare, 0, 0, "has one called '12': which is which cannot");

@@ -57,3 +57,18 @@ bool rn_numerals(char *const *names, size_t count)
             return false;
     return count && distinct(names, count);
 }
+
+bool rn_numerals_two_orders(char *const *names, size_t count)
+{
+    char **sorted = rn_alloc(count, sizeof(*sorted));
+    bool differ = false;
+
+    if (!sorted)
+        return true;
+    memcpy(sorted, names, count * sizeof(*sorted));
+    qsort(sorted, count, sizeof(*sorted), rn_numerals_compare);
+    for (size_t i = 1; !differ && i < count; i++)
+        differ = strcmp(sorted[i - 1], sorted[i]) > 0;
+    rn_free(sorted);
+    return differ;
+}
