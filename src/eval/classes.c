@@ -69,14 +69,16 @@ static int check_counts(const struct rn_model *model,
                         const struct rn_data *data, bool fewer,
                         struct rn_error *err)
 {
+    char buf[RN_TITLE_SIZE];
+
     if (data->classes == model->spec.classes ||
         (fewer && data->classes < model->spec.classes))
         return RN_OK;
     return rn_fail(err, RN_ERR_DATA,
                    "model %s has %d classes, '%s' has %d, and names to match "
                    "them by are missing",
-                   model->spec.name, model->spec.classes, data->spec,
-                   data->classes);
+                   rn_model_title(model, buf, sizeof(buf)), model->spec.classes,
+                   data->spec, data->classes);
 }
 
 /* The texts that are all numbers, identifiers before names; NULL: neither. */
