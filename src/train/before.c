@@ -19,27 +19,34 @@
 
 #define SHOWN 5
 
-/* Names the classes that have no image in `part`; how many. */
-static int list_missing(const struct rn_data *data, enum rn_part part,
-                        bool *seen, char *shown, size_t size)
+/* The classes that have an image in `part`, besides those seen already. */
+static void see_part(const struct rn_data *data, enum rn_part part, bool *seen)
 {
-    const struct rn_images *images = &data->part[part];
-    int missing = 0;
-
-    memset(seen, 0, (size_t)data->classes * sizeof(*seen));
-    for (int i = 0; i < images->count; i++) {
+    for (int i = 0; i < data->part[part].count; i++) {
         const uint16_t *set;
         int count = rn_data_set(data, part, i, &set);
 
         for (int k = 0; k < count; k++)
             seen[set[k]] = true;
     }
+}
+
+/* Names the classes that have no image in `part`, of those in `among`, or of
+ * all; how many. */
+static int list_missing(const struct rn_data *data, enum rn_part part,
+                        const bool *among, bool *seen, char *shown, size_t size)
+{
+    int missing = 0;
+
+    memset(seen, 0, (size_t)data->classes * sizeof(*seen));
+    see_part(data, part, seen);
     shown[0] = '\0';
     for (int c = 0; c < data->classes; c++) {
-        const char *name = rn_data_class_id(data, c);
+        const char *id = rn_data_class_id(data, c);
+        const char *name = id ? id : rn_data_class_name(data, c);
         size_t n = strlen(shown);
 
-        if (seen[c] || missing++ >= SHOWN)
+        if (seen[c] || (among && !among[c]) || missing++ >= SHOWN)
             continue;
         if (name)
             snprintf(shown + n, size - n, "%s'%.40s'", n ? ", " : "", name);
@@ -54,7 +61,7 @@ static int check_part(struct rn_trainer *t, enum rn_part part, bool *seen,
 {
     bool split = t->o.validation > 0 || t->o.validation_percent > 0;
     char shown[300];
-    int missing = list_missing(t->data, part, seen, shown, sizeof(shown));
+    int missing = list_missing(t->data, part, NULL, seen, shown, sizeof(shown));
 
     if (missing == 0 || t->data->part[part].count == 0)
         return RN_OK;
@@ -69,6 +76,43 @@ static int check_part(struct rn_trainer *t, enum rn_part part, bool *seen,
         err, RN_ERR_DATA, "'%.100s': %d of the %d classes %s no %s image: %s%s",
         t->data->spec, missing, t->data->classes, missing == 1 ? "has" : "have",
         rn_part_name(part), shown, missing > SHOWN ? ", …" : "");
+}
+
+/* Of images in memory the last are held out, whatever their classes, and not
+ * all classes that are declared need to be there: those that only another part
+ * has are told. */
+static void tell_part(struct rn_trainer *t, enum rn_part part,
+                      const bool *among, bool *seen)
+{
+    bool split = t->o.validation > 0 || t->o.validation_percent > 0;
+    bool apart = split && part != RN_PART_TEST;
+    char shown[300];
+    int missing =
+        list_missing(t->data, part, among, seen, shown, sizeof(shown));
+
+    if (missing == 0 || t->data->part[part].count == 0)
+        return;
+    rn_trainer_say(t, "%d of the %d classes %s no %s image: %s%s%s", missing,
+                   t->data->classes, missing == 1 ? "has" : "have",
+                   rn_part_name(part), shown, missing > SHOWN ? ", …" : "",
+                   apart ? "; the last images are held out, so their order "
+                           "should mix the classes"
+                         : "");
+}
+
+static int tell_parts(struct rn_trainer *t, struct rn_error *err)
+{
+    size_t classes = (size_t)t->data->classes;
+    bool *seen = rn_alloc(2 * classes, sizeof(*seen));
+
+    if (!seen)
+        return rn_fail_memory(err, 2 * classes, "classes");
+    for (int part = RN_PART_TRAIN; part <= RN_PART_TEST; part++)
+        see_part(t->data, (enum rn_part)part, seen + classes);
+    for (int part = RN_PART_TRAIN; part <= RN_PART_TEST; part++)
+        tell_part(t, (enum rn_part)part, seen + classes, seen);
+    rn_free(seen);
+    return RN_OK;
 }
 
 int rn_trainer_check_sets(const struct rn_trainer *t, struct rn_error *err)
@@ -108,7 +152,7 @@ int rn_trainer_check_classes(struct rn_trainer *t, struct rn_error *err)
                        t->data->class_names ? t->data->class_names[0] : "",
                        t->data->class_names ? "'" : "");
     if (!rn_trainer_pictures(t))
-        return RN_OK;
+        return tell_parts(t, err);
     if (t->data->part[RN_PART_TRAIN].count == 0)
         return rn_fail(err, RN_ERR_DATA,
                        "'%s' has no training pictures; expected them in "

@@ -57,3 +57,16 @@ for validation in 0 16; do
     resnet eval small/last.safetensors synthetic:1x8x8:4:64 --part train \
         --validation $validation --images 4 --json | grep -o '"trained_on":[^,}]*'
 done
+
+# Images in memory that are sorted by class: what the last ones leave without.
+mkdir idx
+{ printf '\0\0\10\3\0\0\0\10\0\0\0\10\0\0\0\10'
+  head -c 512 /dev/zero; } > idx/train-images-idx3-ubyte
+printf '\0\0\10\1\0\0\0\10\0\0\0\1\1\1\1\1' > idx/train-labels-idx1-ubyte
+printf 'ant\nbee\n' > idx/classes.txt
+for held in 5 2 6; do
+    resnet train idx --out idx-$held --net resnet8 --batch 2 --iterations 1 \
+        --augment none --validation $held 2>&1 | grep 'of the 2 classes'
+done
+resnet train idx --out idx-0 --net resnet8 --batch 2 --iterations 1 \
+    --augment none 2>&1 | grep 'of the 2 classes' || echo "all in all parts"
