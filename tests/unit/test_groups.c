@@ -260,8 +260,8 @@ static void broken_runs(void **state)
     assert_same_file("whole", "again", "best.safetensors");
 }
 
-/* An average of the weights is tested with statistics of its own: the last model
- * has those of its weights, as without an average. */
+/* An average of the weights is tested with statistics of its own: the last
+ * model has those of its weights, as without an average. */
 static void statistics_beside_average(void **state)
 {
     struct rn_train_options o = cut_run("weights");
@@ -337,10 +337,13 @@ static void refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sums_of_groups),       cmocka_unit_test(one_group),
-        cmocka_unit_test(steps_of_groups),      cmocka_unit_test(broken_runs),
+        cmocka_unit_test(sums_of_groups),
+        cmocka_unit_test(one_group),
+        cmocka_unit_test(steps_of_groups),
+        cmocka_unit_test(broken_runs),
         cmocka_unit_test(statistics_beside_average),
-        cmocka_unit_test(statistics_of_groups), cmocka_unit_test(refused),
+        cmocka_unit_test(statistics_of_groups),
+        cmocka_unit_test(refused),
     };
 
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
