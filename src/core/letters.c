@@ -110,6 +110,14 @@ static char *apart(const char *text)
     return (char *)utf8proc_NFD((const utf8proc_uint8_t *)text);
 }
 
+bool rn_texts_equal(char *const *a, char *const *b, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(a[i], b[i]) != 0)
+            return false;
+    return true;
+}
+
 /* Texts that are not UTF-8, and short memory, give NULL: no twins. */
 bool rn_text_twins(const char *a, const char *b)
 {

@@ -15,6 +15,8 @@ bool rn_is_printable(const char *text);
 /** Cut what the end of a buffer left of a character; returns `text`. */
 char *rn_text_whole(char *text);
 
+/** Whether two lists of so many texts are the same, bytes and order. */
+bool rn_texts_equal(char *const *a, char *const *b, size_t count);
 /** Whether two different texts are the same letters, written with accents
  *  composed (Unicode's NFC) in one and apart (NFD) in the other. */
 bool rn_text_twins(const char *a, const char *b);

@@ -119,6 +119,17 @@ int rn_data_set(const struct rn_data *data, enum rn_part part, int index,
     return (*classes)[-1];
 }
 
+void rn_data_see(const struct rn_data *data, enum rn_part part, bool *seen)
+{
+    for (int i = 0; i < data->part[part].count; i++) {
+        const uint16_t *set;
+        int count = rn_data_set(data, part, i, &set);
+
+        for (int k = 0; k < count; k++)
+            seen[set[k]] = true;
+    }
+}
+
 int rn_data_classes(const struct rn_data *data, enum rn_part part, int index,
                     int *classes, int room)
 {

@@ -94,6 +94,8 @@ void rn_data_drop(const struct rn_data *data);
 /** An image's classes, borrowed, in *classes; how many there are. */
 int rn_data_set(const struct rn_data *data, enum rn_part part, int index,
                 const uint16_t **classes);
+/** Set seen[c] of each class c that has an image in the part. */
+void rn_data_see(const struct rn_data *data, enum rn_part part, bool *seen);
 
 /** Before DATA's path, where the coarse labels are wanted. */
 #define RN_DATA_COARSE "coarse:"

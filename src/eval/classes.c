@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Which of a model's classes those of a data set are: 50 folders of
  * ImageNet's 1,000, in whatever order, are enough to evaluate on. */
+#include "core/letters.h"
 #include "core/memory.h"
 #include "core/text.h"
 #include "data/remarks.h"
@@ -273,38 +274,17 @@ static int match_names(const struct rn_model *model, const struct rn_data *data,
     return RN_OK;
 }
 
-static bool same_texts(char *const *a, char *const *b, int count)
-{
-    for (int i = 0; i < count; i++)
-        if (strcmp(a[i], b[i]) != 0)
-            return false;
-    return true;
-}
-
 /* Whether both list the same classes, of which two may have the same name. */
 static bool same_lists(const struct rn_model *m, const struct rn_data *d)
 {
+    size_t count = (size_t)d->classes;
+
     if (m->spec.classes != d->classes)
         return false;
     if (m->class_ids && d->class_ids)
-        return same_texts(m->class_ids, d->class_ids, d->classes);
+        return rn_texts_equal(m->class_ids, d->class_ids, count);
     return m->class_names && d->class_names &&
-           same_texts(m->class_names, d->class_names, d->classes);
-}
-
-/* Which of the data's classes occur in the part; NULL without memory. */
-static bool *find_used(const struct rn_data *data, enum rn_part part)
-{
-    bool *used = rn_alloc((size_t)data->classes, sizeof(*used));
-
-    for (int i = 0; used && i < data->part[part].count; i++) {
-        const uint16_t *set;
-        int count = rn_data_set(data, part, i, &set);
-
-        for (int k = 0; k < count; k++)
-            used[set[k]] = true;
-    }
-    return used;
+           rn_texts_equal(m->class_names, d->class_names, count);
 }
 
 int rn_match_classes(const struct rn_model *model, const struct rn_data *data,
@@ -326,9 +306,10 @@ int rn_match_classes(const struct rn_model *model, const struct rn_data *data,
     if (!model_names)
         return data_names ? match_indices(model, data, map, err)
                           : check_counts(model, data, true, err);
-    used = find_used(data, part);
+    used = rn_alloc((size_t)data->classes, sizeof(*used));
     if (!used)
         return rn_fail_memory(err, (size_t)data->classes, "classes");
+    rn_data_see(data, part, used);
     rc = data_names ? match_names(model, data, used, map, err)
                     : match_numbers(model, data, used, map, err);
     rn_free(used);

@@ -19,18 +19,6 @@
 
 #define SHOWN 5
 
-/* The classes that have an image in `part`, besides those seen already. */
-static void see_part(const struct rn_data *data, enum rn_part part, bool *seen)
-{
-    for (int i = 0; i < data->part[part].count; i++) {
-        const uint16_t *set;
-        int count = rn_data_set(data, part, i, &set);
-
-        for (int k = 0; k < count; k++)
-            seen[set[k]] = true;
-    }
-}
-
 /* Names the classes that have no image in `part`, of those in `among`, or of
  * all; how many. */
 static int list_missing(const struct rn_data *data, enum rn_part part,
@@ -39,7 +27,7 @@ static int list_missing(const struct rn_data *data, enum rn_part part,
     int missing = 0;
 
     memset(seen, 0, (size_t)data->classes * sizeof(*seen));
-    see_part(data, part, seen);
+    rn_data_see(data, part, seen);
     shown[0] = '\0';
     for (int c = 0; c < data->classes; c++) {
         const char *id = rn_data_class_id(data, c);
@@ -108,7 +96,7 @@ static int tell_parts(struct rn_trainer *t, struct rn_error *err)
     if (!seen)
         return rn_fail_memory(err, 2 * classes, "classes");
     for (int part = RN_PART_TRAIN; part <= RN_PART_TEST; part++)
-        see_part(t->data, (enum rn_part)part, seen + classes);
+        rn_data_see(t->data, (enum rn_part)part, seen + classes);
     for (int part = RN_PART_TRAIN; part <= RN_PART_TEST; part++)
         tell_part(t, (enum rn_part)part, seen + classes, seen);
     rn_free(seen);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The model a run starts from: made anew, or from weights, with a head of its
  * own where the classes are others. */
+#include "core/letters.h"
 #include "core/memory.h"
 #include "data/sets/numerals.h"
 #include "model/head.h"
@@ -222,14 +223,6 @@ static int choose_aux(const struct rn_trainer *t, struct rn_net_spec *spec,
     return RN_OK;
 }
 
-static bool same_texts(char *const *a, char *const *b, int count)
-{
-    for (int i = 0; i < count; i++)
-        if (strcmp(a[i], b[i]) != 0)
-            return false;
-    return true;
-}
-
 /* Whether names that are numbers are those of the classes without names. */
 static bool are_indices(char *const *names, int count)
 {
@@ -249,14 +242,15 @@ static char *const *texts_of(char *const *ids, char *const *names)
 
 bool rn_trainer_same_classes(const struct rn_model *m, const struct rn_data *d)
 {
+    size_t count = (size_t)d->classes;
     char *const *texts;
 
     if (m->spec.classes != d->classes || m->headless)
         return false;
     if (m->class_ids && d->class_ids)
-        return same_texts(m->class_ids, d->class_ids, d->classes);
+        return rn_texts_equal(m->class_ids, d->class_ids, count);
     if (m->class_names && d->class_names)
-        return same_texts(m->class_names, d->class_names, d->classes);
+        return rn_texts_equal(m->class_names, d->class_names, count);
     if ((texts = texts_of(m->class_ids, m->class_names)) == NULL)
         texts = texts_of(d->class_ids, d->class_names);
     return !texts || are_indices(texts, d->classes);
