@@ -39,6 +39,8 @@ struct link {
 /* Of a stream so much is sent at a time. */
 #define STREAM_BYTES (16 << 10)
 
+#define NOT_IMPLEMENTED 501
+
 /* A header may take so many bytes. */
 #define HEADER_BYTES (32 << 10)
 
@@ -49,11 +51,22 @@ const char *request_header(const struct request *r, const char *name)
     return MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, name);
 }
 
-/* How often a header is there. */
+/* How often a header is there; NULL: those whose name is none. */
 struct occurrences {
     const char *name;
     int count;
 };
+
+/* RFC 9110, section 5.6.2. */
+static int is_token(const char *text)
+{
+    static const char allowed[] = "!#$%&'*+-.^_`|~0123456789"
+                                  "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                  "abcdefghijklmnopqrstuvwxyz";
+    size_t n = strspn(text, allowed);
+
+    return n > 0 && !text[n];
+}
 
 static enum MHD_Result on_header(void *user, enum MHD_ValueKind kind,
                                  const char *key, const char *value)
@@ -62,7 +75,7 @@ static enum MHD_Result on_header(void *user, enum MHD_ValueKind kind,
 
     (void)kind;
     (void)value;
-    o->count += strcasecmp(key, o->name) == 0;
+    o->count += o->name ? strcasecmp(key, o->name) == 0 : !is_token(key);
     return MHD_YES;
 }
 
@@ -258,16 +271,30 @@ static void take_body(struct request *r, const char *bytes, size_t size)
 /* Refuse what a proxy in front may read otherwise than libmicrohttpd does:
  * where the body ends, and so what the next request is (request smuggling),
  * whom it is for, and which path it has. */
-static int refuse_ambiguous(struct request *r)
+static int refuse_ambiguous(struct request *r, const char *version)
 {
+    const char *encoding = request_header(r, "Transfer-Encoding");
     int lengths = count_headers(r, "Content-Length");
+    int hosts = count_headers(r, "Host");
 
-    if (lengths > 1 || (lengths && request_header(r, "Transfer-Encoding")))
+    if (count_headers(r, NULL) > 0)
+        request_fail(r, 400,
+                     "a header's name is not one: it is empty or holds "
+                     "a blank or another character that none may have");
+    else if (lengths > 1 || (lengths && encoding))
         request_fail(r, 400,
                      "Content-Length is there twice, or beside "
                      "Transfer-Encoding: where the body ends is not clear");
-    else if (count_headers(r, "Host") > 1)
+    else if (encoding && (count_headers(r, "Transfer-Encoding") > 1 ||
+                          strcasecmp(encoding, "chunked") != 0))
+        request_fail(r, NOT_IMPLEMENTED,
+                     "Transfer-Encoding '%.40s' is not known: chunked is, "
+                     "alone and once",
+                     encoding);
+    else if (hosts > 1)
         request_fail(r, 400, "Host is there twice");
+    else if (hosts == 0 && strcmp(version, "HTTP/1.0") != 0)
+        request_fail(r, 400, "Host is missing, which %.10s asks for", version);
     else if (strstr(r->target, "%00"))
         request_fail(r, 400, "the path or the query holds a zero byte (%%00)");
     r->answer.close = r->refused;
@@ -275,13 +302,14 @@ static int refuse_ambiguous(struct request *r)
 }
 
 /* The headers are there. */
-static void begin(struct request *r, const char *path, const char *method)
+static void begin(struct request *r, const char *path, const char *method,
+                  const char *version)
 {
     const char *length = request_header(r, "Content-Length");
     const char *encoding = request_header(r, "Content-Encoding");
 
     snprintf(r->method, sizeof(r->method), "%s", method);
-    if (refuse_ambiguous(r) || !guard_check(r))
+    if (refuse_ambiguous(r, version) || !guard_check(r))
         return;
     route_request(r, path);
     if (r->refused)
@@ -341,17 +369,18 @@ static enum MHD_Result on_access(void *user, struct MHD_Connection *c,
                                  size_t *size, void **state)
 {
     struct request *r = *state;
-    const char *expect;
 
     (void)user;
-    (void)version;
     if (!r)
         return MHD_NO; /* there was no memory for it */
     if (!r->method[0]) {
-        begin(r, path, method);
-        expect = request_header(r, "Expect");
-        /* who asks before it sends need not send */
-        return r->refused && expect ? dispatch(c, r) : MHD_YES;
+        begin(r, path, method, version);
+        /* who asks before it sends need not send, and who sends without an end
+         * that is understood would not be answered */
+        return r->refused && (request_header(r, "Expect") ||
+                              r->answer.status == NOT_IMPLEMENTED)
+                   ? dispatch(c, r)
+                   : MHD_YES;
     }
     if (*size) {
         take_body(r, bytes, *size);
@@ -406,33 +435,40 @@ static size_t route_index(const struct route *route)
     return route ? (size_t)(route - route_at(0)) : METRIC_ROUTES;
 }
 
+/* A request has its answer, or its client none. */
+static void end_request(struct server *s, struct request *r,
+                        const struct link *link)
+{
+    double seconds = serve_now() - r->begun;
+
+    metrics_request(&s->metrics, route_index(r->route), r->answer.status,
+                    seconds);
+    log_request(r, link ? link->peer : "", seconds);
+    events_close(r->stream);
+    request_release(r);
+    atomic_fetch_sub(&s->active, 1);
+}
+
 static void on_completed(void *user, struct MHD_Connection *c, void **state,
                          enum MHD_RequestTerminationCode how)
 {
     struct server *s = user;
     struct request *r = *state;
     struct link *link = link_of(c);
-    double seconds;
 
     if (!r)
         return;
     *state = NULL;
-    seconds = serve_now() - r->begun;
     /* Nobody has had it; who watches leaves when he likes. */
     if (how != MHD_REQUEST_TERMINATED_COMPLETED_OK && !r->stream)
         r->answer.status = 0;
-    metrics_request(&s->metrics, route_index(r->route), r->answer.status,
-                    seconds);
-    log_request(r, link ? link->peer : "", seconds);
     pthread_mutex_lock(&s->lock);
     if (link) {
         link->request = NULL;
         link->since = serve_now();
     }
     pthread_mutex_unlock(&s->lock);
-    events_close(r->stream);
-    request_release(r);
-    atomic_fetch_sub(&s->active, 1);
+    end_request(s, r, link);
 }
 
 static void open_link(struct server *s, struct MHD_Connection *c,
@@ -477,6 +513,9 @@ static void close_link(struct server *s, void **context)
     if (link->next)
         link->next->before = link->before;
     pthread_mutex_unlock(&s->lock);
+    /* Whose headers have no room, libmicrohttpd does not call completed. */
+    if (link->request)
+        end_request(s, link->request, link);
     free(link);
 }
 

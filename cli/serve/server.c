@@ -39,7 +39,7 @@ struct reload {
     pthread_t thread;
     int runs;  /* it is there, and to be joined */
     int again; /* asked for while it was at work */
-    _Atomic int done;
+    _Atomic int done, ending;
 };
 
 static void *reload_models(void *user)
@@ -47,7 +47,7 @@ static void *reload_models(void *user)
     struct reload *reload = user;
     struct server *s = reload->server;
 
-    for (int i = 0; i < s->n_slots; i++) {
+    for (int i = 0; i < s->n_slots && !atomic_load(&reload->ending); i++) {
         struct rn_error err = {0};
         struct model *m;
         int rc = model_open(&m, &s->slots[i], s->options, &err);
@@ -122,7 +122,7 @@ static void *end_by_signal(void *user)
         if (number == SIGTERM || number == SIGINT) {
             pthread_sigmask(SIG_UNBLOCK, l->signals, NULL);
             raise(number);
-        } else if (number == SIGHUP && info.si_code != SI_TKILL) {
+        } else if (number == SIGHUP && info.si_pid != getpid()) {
             l->again = 1;
         }
     }
@@ -327,9 +327,14 @@ int serve_run(const struct serve_options *given, char *const *models, int count)
         http_close(&s);
     else if (fd >= 0)
         close(fd);
-    if (reload_join(&reload) || runs_close(s.runs)) {
-        say("files do not come from their disk: they are not waited for");
+    atomic_store(&reload.ending, 1);
+    if (reload_join(&reload)) {
+        say("a model is still being loaded: it is not waited for");
         _exit(status); /* a thread may still use what the rest would free */
+    }
+    if (runs_close(s.runs)) {
+        say("files do not come from their disk: they are not waited for");
+        _exit(status);
     }
     engine_close(s.engine);
     slots_free(s.slots, s.n_slots);

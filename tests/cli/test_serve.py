@@ -262,12 +262,24 @@ def errors_have_a_status_and_a_sentence(model):
                 (b"Content-Length: 3\r\nContent-Length: 5", b"not clear"),
                 (b"Transfer-Encoding: chunked\r\nContent-Length: 5",
                  b"not clear"),
+                (b"Content-Length : 5", b"name is not one"),
+                (b"Transfer-Encoding\t: chunked", b"name is not one"),
+                (b"X: 1\r\n Content-Length: 5", b"name is not one"),
                 (b"Host: evil.example\r\nContent-Length: 3", b"Host is there")):
             answer = server.raw(
                 b"POST /predict/m HTTP/1.1\r\nHost: localhost\r\n" + headers +
                 b"\r\n\r\n0\r\n\r\n")
             assert b" 400 " in answer and words in answer, (headers, answer)
             assert b"Connection: close" in answer, answer
+        for encoding in b"gzip, chunked", b"identity", b"xchunked", (
+                b"chunked\r\nTransfer-Encoding: identity"):
+            answer = server.raw(
+                b"POST /predict/m HTTP/1.1\r\nHost: localhost\r\n"
+                b"Transfer-Encoding: " + encoding + b"\r\n\r\n")
+            assert b" 501 " in answer and b"close" in answer, answer
+        answer = server.raw(b"GET /health HTTP/1.1\r\n\r\n")
+        assert b" 400 " in answer and b"Host is missing" in answer, answer
+        assert b" 200 " in server.raw(b"GET /health HTTP/1.0\r\n\r\n")
         # what HTTP itself forbids
         start = b"POST /predict/m HTTP/1.1\r\nHost: localhost\r\n"
         answer = server.raw(start + b"X: " + b"x" * 1000000 + b"\r\n\r\n")
@@ -484,6 +496,8 @@ def lives_and_ends(model):
         file.write_bytes(good)
         server = Server(file, "--deadline", "4")
         want = server.json("/predict/m", JPEG)
+        assert b"resnet_reloads_total 0\n" in server.ask("/metrics")[2]
+        assert "anew" not in server.said(), server.said()
         file.write_bytes(good[:-10])
         server.process.send_signal(signal.SIGHUP)
         server.wait_for("still serves")
@@ -517,6 +531,18 @@ def lives_and_ends(model):
             answer = b"".join(iter(lambda: early.recv(65536), b""))
         assert b" 200 " in answer and b"Connection: close" in answer
         assert server.process.wait(60) == 0, server.said()
+        # nor is waited for a request that libmicrohttpd had no room for
+        server = Server(file, "--deadline", "60")
+        query = b"&".join(b"a%d=1" % i for i in range(1500))
+        server.raw(b"GET /?" + query + b" HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        server.stop()
+        # or for models that are still to be loaded
+        server = Server(*(f"m{i}={file}" for i in range(60)))
+        for number in signal.SIGHUP, signal.SIGTERM:
+            server.process.send_signal(number)
+            time.sleep(0.1)
+        assert server.process.wait(25) == 0, server.said()
+        assert "not waited for" not in server.said(), server.said()
         # a second signal waits for nobody
         server = Server(file, "--deadline", "60")
         with server.socket() as early, server.socket() as other:
