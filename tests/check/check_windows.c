@@ -252,6 +252,9 @@ static const struct rn_window windows[] = {
     {.kh = 7, .kw = 1, .stride = 2, .top = 3, .bottom = 3},
     {.kh = 3, .kw = 3, .stride = 2, .bottom = 1, .right = 1},
     {.kh = 1, .kw = 1, .stride = 1, .bottom = 2, .right = 1},
+    /* of 2 x 2, 1 x 2 and 2 x 1 pixels, as many as there were */
+    {.kh = 1, .kw = 1, .stride = 2, .bottom = 1, .right = 1},
+    {.kh = 1, .kw = 1, .stride = 1, .stride_w = 2, .right = 1},
     {.kh = 2, .kw = 4, .stride = 1, .pad = 1, .top = 3, .right = 2},
     {.kh = 3, .kw = 3, .stride = 2, .stride_w = 1, .pad = 1},
     {.kh = 3, .kw = 2, .stride = 1, .stride_w = 3, .pad = 2, .left = 1},
@@ -261,7 +264,8 @@ static const struct rn_window windows[] = {
 
 static void any_window_and_groups(void **state)
 {
-    static const int sizes[][2] = {{9, 11}, {1, 1}, {7, 7}};
+    static const int sizes[][2] = {{9, 11}, {1, 1}, {7, 7},
+                                   {2, 2},  {1, 2}, {2, 1}};
     int bad = 0;
 
     (void)state;

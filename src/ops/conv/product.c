@@ -170,14 +170,16 @@ static struct rn_conv_config laid_out(const struct rn_conv_config *c)
     return own;
 }
 
-/* Whether a step's pixels are not simply those of its outputs. */
+/* Whether a step's pixels are not simply those of its outputs. Padding behind
+ * may make up for what strides leave out, so that sizes alone do not tell. */
 static bool gathers(const struct product *p)
 {
     const struct rn_window *w = &p->config.window;
 
     return rn_window_taps(w) > 1 || rn_window_top(w) > 0 ||
            rn_window_left(w) > 0 || p->from.h != p->to.h ||
-           p->from.w != p->to.w;
+           p->from.w != p->to.w || (w->stride > 1 && p->to.h > 1) ||
+           (rn_window_stride_w(w) > 1 && p->to.w > 1);
 }
 
 static void make_plan(struct product *p, const struct rn_conv_config *c)
