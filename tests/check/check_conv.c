@@ -421,6 +421,46 @@ static int check_run(struct run *r)
     return bad;
 }
 
+/* The same run of images of which the first is not a number: whatever is fused
+ * with the convolution, its answers are none, and no other image's. */
+static int check_nan(const struct run *r)
+{
+    const struct problem *p = r->p;
+    struct rn_conv *conv = create(r, false);
+    struct outputs o = make_outputs(r, conv);
+    float *src = r->plain ? p->images : p->blocked;
+    size_t ins =
+        (r->plain ? ref_inputs(&p->ref) : blocked_floats(p->c->n, p->in)) /
+        (size_t)p->c->n;
+    size_t outs = rn_shape_size(p->out);
+    float *before = check_new_floats(ins);
+    struct rn_error err = {0};
+    int bad = 0;
+
+    memcpy(before, src, ins * sizeof(*src));
+    for (size_t i = 0; i < ins; i++)
+        src[i] = NAN;
+    if (!too_slow(r, conv)) {
+        if (execute(r, conv, &o, &err) != RN_OK)
+            fail_msg("%s: %s", r->name, err.msg);
+        for (size_t i = 0; i < (size_t)p->c->n * outs && !bad; i++) {
+            float y = blocked_at(o.y.x, p->out, i);
+
+            bad = (i < outs) != (bool)isnan(y);
+            if (bad)
+                print_error("%s: value %zu is %g, and the first image, of %zu "
+                            "values, is not a number; the algorithm was %s\n",
+                            r->name, i, (double)y, outs,
+                            rn_conv_algorithm(conv));
+        }
+    }
+    memcpy(src, before, ins * sizeof(*src));
+    rn_free(before);
+    bad += free_outputs(&o, r->name);
+    rn_conv_destroy(conv);
+    return bad;
+}
+
 /* Whether leaving out `exact` changes anything. */
 static bool has_winograd(struct run r)
 {
@@ -454,8 +494,11 @@ static int check_variant(struct run *r)
         snprintf(r->name, sizeof(r->name), "%s, %s%s%s, %d threads",
                  r->p->c->name, r->v->name, choices[i].name,
                  r->plain ? ", plain input" : "", r->threads);
-        if (r->exact || has_winograd(*r))
+        if (r->exact || has_winograd(*r)) {
             bad += check_run(r);
+            if (r->v->relu)
+                bad += check_nan(r);
+        }
     }
     return bad;
 }

@@ -4,9 +4,11 @@
 #include "ops/conv/algorithm.h"
 
 #include "core/isa.h"
+#include "core/threads.h"
 #include "ops/conv/groups.h"
 
 #include <dnnl.h>
+#include <float.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -33,13 +35,20 @@ struct conv_descs {
     md_t src, weights, bias, dst;
 };
 
+/* A slope of 0 has oneDNN take the greater of 0 and the value, which is 0 for
+ * NaN: a network that is broken would answer. With any other it chooses by a
+ * comparison, and keeps NaN. This one is nothing to the kernels, which take
+ * denormal numbers for 0, but to oneDNN where it generates them. */
+#define RELU_SLOPE FLT_TRUE_MIN
+
 static dnnl_status_t append_relu(dnnl_post_ops_t ops)
 {
 #if DNNL_VERSION_MAJOR >= 3
-    return dnnl_post_ops_append_eltwise(ops, dnnl_eltwise_relu, 0.0f, 0.0f);
-#else
-    return dnnl_post_ops_append_eltwise(ops, 1.0f, dnnl_eltwise_relu, 0.0f,
+    return dnnl_post_ops_append_eltwise(ops, dnnl_eltwise_relu, RELU_SLOPE,
                                         0.0f);
+#else
+    return dnnl_post_ops_append_eltwise(ops, 1.0f, dnnl_eltwise_relu,
+                                        RELU_SLOPE, 0.0f);
 #endif
 }
 
@@ -422,10 +431,12 @@ static int make(void *plan, const struct rn_conv_config *config, bool dry,
                 struct rn_conv_needs *needs, struct rn_error *err)
 {
     struct onednn *conv = plan;
+    unsigned mode = rn_float_mode_plain(); /* see RELU_SLOPE */
     dnnl_status_t rc;
 
     conv->config = *config;
     rc = build(conv, dry, needs);
+    rn_float_mode_restore(mode);
     return rc ? fail(err, config, "creating", rc) : RN_OK;
 }
 
