@@ -32,8 +32,9 @@
  *  - fork(): handles work in the child. OpenMP's threads are not there, so the
  *    thread that forked, if it has run a plan on several before, runs plans on
  *    one. If it has used OpenMP by other means it must ask for 1. Threads that
- *    the child starts have as many as ever. While another thread is in the
- *    library, fork() is for exec() alone.
+ *    the child starts have as many as ever. The threads of a feed are not there
+ *    either: rn_feed_next() says so. While another thread is in the library,
+ *    fork() is for exec() alone.
  *  - The library never prints, never exits.
  *  - Images are planar: [channel][row][column], channels in RGB order.
  *
@@ -50,7 +51,8 @@
  *  - Structs that the library fills may grow in the same way. The functions
  *    that fill them are inline here and hand on the size that the program was
  *    compiled with to F_sized(), which writes no more: a binding that sees
- *    symbols only calls that (end of this file).
+ *    symbols only calls that (end of this file). NULL in place of one is for
+ *    who wants none.
  *  - rn_error and rn_image do not grow.
  */
 #ifndef RESNET_H
@@ -724,7 +726,7 @@ RN_API int rn_feed_create(struct rn_feed **out, const struct rn_model *model,
 /** The next picture into `images`, float [crops][C][H][W].
  *  @return what is wrong with it, as rn_pictures_load() and the functions that
  *          prepare: it is passed over, and the next call is for the one behind
- *          it. RN_ERR_ARG past the last. */
+ *          it. RN_ERR_ARG past the last, and in the child of a fork(). */
 RN_API int rn_feed_next(struct rn_feed *feed, float *images,
                         struct rn_error *err);
 /** Ends the threads, wherever they are. */
@@ -1481,7 +1483,8 @@ RN_API int rn_learner_create(struct rn_learner **out, struct rn_model *model,
  * @param loss   out, mean of the batch, without the losses of auxiliary heads;
  *               errors: images answered wrongly. Both may be NULL.
  * @return RN_ERR_ARG for a label that no class has, RN_ERR_LOSS when the loss
- *         is not finite; nothing is to be updated with then.
+ *         is not finite: then there is nothing to update with, and the running
+ *         statistics are as before.
  */
 RN_API int rn_learner_learn(struct rn_learner *learner, const float *images,
                             const int32_t *labels, double *loss, int *errors,

@@ -6,6 +6,7 @@
 #include "core/threads.h"
 
 #include <stdbool.h>
+#include <unistd.h>
 
 struct slot {
     int count;
@@ -14,6 +15,7 @@ struct slot {
 
 struct rn_ring {
     struct rn_ring_config config;
+    pid_t process;     /* whose threads these are */
     pthread_t *thread; /* [config.threads] */
     int running;
 
@@ -135,6 +137,7 @@ int rn_ring_create(struct rn_ring **out, const struct rn_ring_config *config,
     if (!r)
         return rn_fail_memory(err, sizeof(*r), "work ahead");
     r->config = *config;
+    r->process = getpid();
     pthread_mutex_init(&r->mutex, NULL);
     pthread_cond_init(&r->filled, NULL);
     pthread_cond_init(&r->freed, NULL);
@@ -191,10 +194,14 @@ int rn_ring_next(struct rn_ring *r, double *waited)
     return slot;
 }
 
-void rn_ring_destroy(struct rn_ring *r)
+bool rn_ring_is_here(const struct rn_ring *r)
 {
-    if (!r)
-        return;
+    return r->process == getpid();
+}
+
+/* Let the threads finish what they are at. */
+static void end_threads(struct rn_ring *r)
+{
     pthread_mutex_lock(&r->mutex);
     r->stop = true;
     pthread_cond_broadcast(&r->freed);
@@ -204,6 +211,14 @@ void rn_ring_destroy(struct rn_ring *r)
     pthread_cond_destroy(&r->filled);
     pthread_cond_destroy(&r->freed);
     pthread_mutex_destroy(&r->mutex);
+}
+
+void rn_ring_destroy(struct rn_ring *r)
+{
+    if (!r)
+        return;
+    if (rn_ring_is_here(r))
+        end_threads(r);
     rn_free(r->thread);
     rn_free(r);
 }

@@ -7,6 +7,8 @@
 
 #include "core/error.h"
 
+#include <stdbool.h>
+
 enum { RN_RING_SLOTS = 4 };
 
 struct rn_ring_config {
@@ -30,7 +32,10 @@ int rn_ring_create(struct rn_ring **out, const struct rn_ring_config *config,
 /** Wait for the next slot, which stays as it is until the next call; -1 past
  *  the last. *waited, which may be NULL, grows by the seconds that took. */
 int rn_ring_next(struct rn_ring *ring, double *waited);
-/** Ends the threads, which finish the chunks they are at. */
+/** Whether its threads are there: not in the child of a fork(). */
+bool rn_ring_is_here(const struct rn_ring *ring);
+/** Ends the threads, which finish the chunks they are at. In the child of a
+ *  fork() it frees the ring alone. */
 void rn_ring_destroy(struct rn_ring *ring);
 
 #endif

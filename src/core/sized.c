@@ -44,6 +44,8 @@ int rn_sized_take(void *own, size_t known, size_t first, const void *given,
 
 void rn_sized_give(void *given, size_t size, const void *own, size_t known)
 {
+    if (!given)
+        return;
     memset(given, 0, size);
     memcpy(given, own, smaller(size, known));
 }

@@ -22,7 +22,7 @@ int rn_sized_take(void *own, size_t known, size_t first, const void *given,
                   const char *name, struct rn_error *err);
 
 /** Hand `own` to a caller whose struct has `size` bytes: no more are written,
- *  and what this library does not know is zero. */
+ *  and what this library does not know is zero. NULL: he wants none. */
 #define RN_GIVE(given, size, own) \
     rn_sized_give(given, size, own, sizeof(*(own)))
 void rn_sized_give(void *given, size_t size, const void *own, size_t known);

@@ -55,6 +55,10 @@ bool rn_store_limits(const struct rn_store *store, size_t param);
 void rn_store_limit(struct rn_store *store, size_t param, float most,
                     int threads);
 
+/** What has neither gradient nor state, the running statistics above all:
+ *  *count floats. */
+float *rn_store_statistics(struct rn_store *store, size_t *count);
+
 /** One run of equal weight decay within the flat arrays. */
 struct rn_segment {
     size_t param;         /* index into the graph's params */

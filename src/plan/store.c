@@ -166,6 +166,12 @@ void rn_store_destroy(struct rn_store *store)
     rn_free(store);
 }
 
+float *rn_store_statistics(struct rn_store *store, size_t *count)
+{
+    *count = store->statistics_count;
+    return store->statistics;
+}
+
 float *rn_store_at(const struct rn_store *store, enum rn_store_kind kind,
                    int param)
 {

@@ -7,6 +7,7 @@
 #include "graph/operation.h"
 #include "graph/quantization.h"
 #include "plan/plan.h"
+#include "plan/team.h"
 #include "quantize/weights.h"
 
 #include <math.h>
@@ -251,12 +252,19 @@ static int round_layer(struct rn_quantizer *q, struct rn_quantizer_layer *l)
 
 int rn_quantizer_round(struct rn_quantizer *q)
 {
-    int rc = RN_OK;
+    struct rn_team team;
+    int rc = rn_team_create(&team, rn_plan_threads(q->plan), q->o.bind, q->err);
 
-    rn_quantizer_ranges(q);
-    for (size_t i = 0; !rc && i < q->n_layers; i++)
-        rc = round_layer(q, &q->layers[i]);
-    rn_quantizer_give_ranges(q);
+    if (!rc)
+        rc = rn_team_enter(&team, q->err);
+    if (!rc) {
+        rn_quantizer_ranges(q);
+        for (size_t i = 0; !rc && i < q->n_layers; i++)
+            rc = round_layer(q, &q->layers[i]);
+        rn_quantizer_give_ranges(q);
+        rn_team_leave(&team);
+    }
+    rn_team_destroy(&team);
     return rc;
 }
 

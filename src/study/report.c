@@ -137,8 +137,7 @@ int rn_study_report_sized(const char *folder, const struct rn_study *study,
         rc = write_figures(folder, &in, err);
     if (rc == RN_OK)
         count(&own, &runs, &groups);
-    if (result)
-        RN_GIVE(result, size, &own);
+    RN_GIVE(result, size, &own);
     rn_groups_free(&groups);
     rn_runs_free(&runs);
     return rc;

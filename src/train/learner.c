@@ -4,6 +4,7 @@
 #include "core/memory.h"
 #include "core/sized.h"
 #include "model/model.h"
+#include "plan/team.h"
 #include "train/optimiser.h"
 #include "train/run.h"
 
@@ -19,9 +20,11 @@ struct rn_learner {
     struct rn_flat flat;
     struct rn_plan *learn, *answer; /* the latter once it is asked for */
     struct rn_update update;
-    bool fresh;   /* the inference plan knows the present parameters */
-    bool learned; /* there are gradients that no update has used */
-    long steps;   /* updates */
+    struct rn_team team; /* of the update */
+    float *statistics;   /* the running ones before what is learned last */
+    bool fresh;          /* the inference plan knows the present parameters */
+    bool learned;        /* there are gradients that no update has used */
+    long steps;          /* updates */
 };
 
 /* ------------------------------------------------------------- options */
@@ -99,6 +102,17 @@ static int check_output(const struct rn_learner *l, struct rn_error *err)
                    rn_output_name(l->model->graph->kind));
 }
 
+static int make_room_for_statistics(struct rn_learner *l, struct rn_error *err)
+{
+    size_t count;
+
+    rn_store_statistics(l->store, &count);
+    l->statistics = rn_alloc(count + 1, sizeof(*l->statistics));
+    return l->statistics ? RN_OK
+                         : rn_fail_memory(err, count * sizeof(*l->statistics),
+                                          "running statistics");
+}
+
 static int build(struct rn_learner *l, struct rn_error *err)
 {
     const struct rn_optimiser *optimiser = rn_optimiser_find(l->o.optimizer);
@@ -120,7 +134,9 @@ static int build(struct rn_learner *l, struct rn_error *err)
     rn_store_flat(l->store, &l->flat);
     rc = rn_update_create(&l->update, &l->o, &l->flat, err);
     l->update.threads = rn_plan_threads(l->learn);
-    return rc;
+    if (!rc)
+        rc = rn_team_create(&l->team, l->update.threads, l->o.bind, err);
+    return rc ? rc : make_room_for_statistics(l, err);
 }
 
 int rn_learner_create(struct rn_learner **out, struct rn_model *model,
@@ -153,6 +169,8 @@ void rn_learner_destroy(struct rn_learner *l)
     if (!l)
         return;
     rn_update_free(&l->update);
+    rn_team_destroy(&l->team);
+    rn_free(l->statistics);
     rn_plan_destroy(l->learn);
     rn_plan_destroy(l->answer);
     rn_store_destroy(l->store);
@@ -172,6 +190,8 @@ int rn_learner_learn(struct rn_learner *l, const float *images,
                                        .smoothing =
                                            (float)rn_options_smoothing(&l->o),
                                        .loss = rn_loss_find(l->o.loss)};
+    size_t count;
+    float *statistics = rn_store_statistics(l->store, &count);
     struct rn_step_result result;
     int rc;
 
@@ -185,14 +205,18 @@ int rn_learner_learn(struct rn_learner *l, const float *images,
                            i, (int)labels[i], l->model->spec.classes - 1);
     rn_plan_draw(l->learn, &draw);
     l->learned = l->fresh = false; /* running statistics have moved */
+    memcpy(l->statistics, statistics, count * sizeof(*statistics));
     rc = rn_plan_learn(l->learn, images, &targets, &result, err);
     if (rc)
         return rc;
-    if (!isfinite(result.loss + result.aux))
+    if (!isfinite(result.loss + result.aux)) {
+        /* One image that is no number would make them so for good. */
+        memcpy(statistics, l->statistics, count * sizeof(*statistics));
         return rn_fail(err, RN_ERR_LOSS,
                        "the loss is not finite after %ld "
                        "updates",
                        l->steps);
+    }
     l->learned = true;
     if (loss)
         *loss = result.loss / l->o.batch;
@@ -203,13 +227,19 @@ int rn_learner_learn(struct rn_learner *l, const float *images,
 
 int rn_learner_update(struct rn_learner *l, double lr, struct rn_error *err)
 {
+    int rc;
+
     if (!l->learned)
         return rn_fail(err, RN_ERR_ARG,
                        "nothing was learned since the last update");
     if (!(lr >= 0 && lr <= 1e6))
         return rn_fail(err, RN_ERR_ARG, "lr %g: must be from 0 to 1000000", lr);
+    rc = rn_team_enter(&l->team, err);
+    if (rc)
+        return rc;
     rn_update_step(&l->update, l->model->graph, &l->flat, (float)lr,
                    ++l->steps);
+    rn_team_leave(&l->team);
     l->learned = l->fresh = false;
     return RN_OK;
 }

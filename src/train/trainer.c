@@ -617,8 +617,7 @@ static void give_result(const struct rn_trainer *t, double start,
         own.test_loss = rn_metric_logged(p->test, "test_loss", sets);
         own.measures = rn_metrics_measured(p->test, sets, own.measured);
     }
-    if (result)
-        RN_GIVE(result, size, &own);
+    RN_GIVE(result, size, &own);
 }
 
 static void release(struct rn_trainer *t)
@@ -758,8 +757,7 @@ int rn_train_sized(const struct rn_train_options *options,
     double start = rn_now();
     int rc = rn_options_take(&t.o, options, err);
 
-    if (result)
-        RN_GIVE(result, size, &nothing_done);
+    RN_GIVE(result, size, &nothing_done);
     t.open = rc == RN_OK ? rn_options_open(&t.o) : NULL;
     if (rc == RN_OK && !t.open)
         rc = rn_fail_memory(err, 1024, "options");
@@ -903,8 +901,7 @@ int rn_train_resume_sized(const char *run,
     double start = rn_now();
     int rc = RN_TAKE(&r, options, "rn_resume_options", err);
 
-    if (result)
-        RN_GIVE(result, size, &nothing_done);
+    RN_GIVE(result, size, &nothing_done);
     if (rc == RN_OK)
         rc = RN_TAKE(&t.events, events, "rn_train_events", err);
     if (rc == RN_OK)

@@ -15,6 +15,7 @@
 #include "core/memory.h"
 #include "resnet.h"
 
+#include <math.h>
 #include <string.h>
 
 #define SIDE    8
@@ -183,6 +184,16 @@ static void arrays_that_make_no_sense_are_refused(void **state)
     bad.pixels[RN_PART_TEST] = NULL;
     assert_int_equal(rn_data_from_arrays(&data, &bad, &err), RN_ERR_ARG);
     assert_int_equal(rn_data_from_arrays(&data, NULL, &err), RN_ERR_ARG);
+    for (int i = 0; i < 2; i++) {
+        const char *const names[CLASSES] = {"a", "b", i ? "\xff\xfe" : NULL,
+                                            "d"};
+
+        c->labels[RN_PART_TRAIN][7] = 0;
+        bad = c->arrays;
+        bad.class_names = names;
+        assert_int_equal(rn_data_from_arrays(&data, &bad, &err), RN_ERR_ARG);
+        says("name of class 2 is not UTF-8");
+    }
     test_free(c);
     rn_data_close(from);
 }
@@ -303,6 +314,18 @@ static void a_loop_of_ones_own_learns(void **state)
     }
     assert_true(loss < first / 4);
     assert_int_equal(errors, 0);
+
+    /* One image that is no number leaves nothing behind. */
+    again[0] = images[5];
+    images[5] = NAN;
+    assert_int_equal(
+        rn_learner_learn(learner, images, labels, NULL, NULL, &err),
+        RN_ERR_LOSS);
+    says("not finite");
+    assert_int_equal(rn_learner_update(learner, 0.1, &err), RN_ERR_ARG);
+    images[5] = again[0];
+    OK(rn_learner_learn(learner, images, labels, &loss, &errors, &err));
+    assert_true(loss < first / 4);
 
     /* What it answers, a plan of the stored model answers. */
     OK(rn_learner_forward(learner, images, logits, &err));

@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -272,6 +274,36 @@ static void what_cannot_be_is_refused(void **state)
     rn_model_destroy(model);
 }
 
+/* Whose threads are another process's, which it does not wait for. */
+static void a_fork_has_no_threads_that_read_ahead(void **state)
+{
+    struct rn_model *model = make_model();
+    struct rn_pictures *pictures[3];
+    size_t count = find_some(pictures);
+    struct rn_feed *feed = start(model, pictures, count, 4, 1, THREADS);
+    static float image[IMAGE];
+    struct rn_error err = {0};
+    int status;
+    pid_t child = fork();
+
+    (void)state;
+    assert_true(child >= 0);
+    if (!child) {
+        alarm(60);
+        status = rn_feed_next(feed, image, &err) == RN_ERR_ARG &&
+                 strstr(err.msg, "fork()");
+        rn_feed_destroy(feed);
+        _exit(!status);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    check_next(feed, model, pictures[0], 0, 1);
+    rn_feed_destroy(feed);
+    for (size_t p = 0; p < count; p++)
+        rn_pictures_destroy(pictures[p]);
+    rn_model_destroy(model);
+}
+
 static void failing_allocations_leave_nothing_behind(void **state)
 {
     struct rn_model *model = make_model();
@@ -316,6 +348,7 @@ int main(void)
         TEST(a_thousand_names_of_one_picture),
         TEST(a_feed_may_end_at_any_time),
         TEST(what_cannot_be_is_refused),
+        TEST(a_fork_has_no_threads_that_read_ahead),
         TEST(failing_allocations_leave_nothing_behind),
     };
 

@@ -267,6 +267,48 @@ static void a_plan_runs_after_fork(void **state)
     rn_plan_destroy(f.plan);
 }
 
+/* What is trained and quantised in a child, by threads of the parent's. */
+static int learn_and_quantize(void *argument)
+{
+    const struct rn_net_options net = {.classes = CLASSES, .height = SIDE};
+    const float half[3] = {0.5f, 0.5f, 0.5f};
+    static const int32_t labels[BATCH] = {0, 1, 2};
+    const struct rn_quantize_options options = {.threads = 2, .max_drop = 100};
+    struct rn_learner *learner = argument;
+    struct rn_model *small;
+    struct rn_data *data;
+
+    if (rn_learner_learn(learner, images, labels, NULL, NULL, NULL) ||
+        rn_learner_update(learner, 0.1, NULL))
+        return 10;
+    rn_learner_destroy(learner);
+    if (rn_model_create(&small, "resnet8", &net, NULL))
+        return 11;
+    rn_model_init(small, 3);
+    if (rn_model_set_preprocessing(small, false, half, half, NULL) ||
+        rn_data_open(&data, "synthetic:3x32x32:10:20", NULL, NULL) ||
+        rn_quantize(small, data, &options, NULL, NULL))
+        return 12;
+    rn_data_close(data);
+    rn_model_destroy(small);
+    return 0;
+}
+
+static void a_learner_learns_after_fork(void **state)
+{
+    static const int32_t labels[BATCH] = {0, 1, 2};
+    const struct rn_train_options options = {.batch = BATCH, .threads = 2};
+    struct rn_learner *learner;
+
+    (void)state;
+    assert_int_equal(rn_learner_create(&learner, model, &options, NULL), RN_OK);
+    assert_int_equal(
+        rn_learner_learn(learner, images, labels, NULL, NULL, NULL), RN_OK);
+    assert_int_equal(rn_learner_update(learner, 0.1, NULL), RN_OK);
+    assert_int_equal(in_child(learn_and_quantize, learner), 0);
+    rn_learner_destroy(learner);
+}
+
 static int run_first_in_child(void *argument)
 {
     struct forked *f = argument;
@@ -684,6 +726,7 @@ int main(void)
         cmocka_unit_test(absurd_counts_are_refused),
         cmocka_unit_test(a_child_whose_parent_ran_nothing_has_all_threads),
         cmocka_unit_test(a_plan_runs_after_fork),
+        cmocka_unit_test(a_learner_learns_after_fork),
         cmocka_unit_test(a_parallel_region_changes_no_bit),
         cmocka_unit_test(a_region_changes_no_bit_of_training),
         cmocka_unit_test(threads_are_left_as_they_were),

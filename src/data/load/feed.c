@@ -201,6 +201,10 @@ int rn_feed_next(struct rn_feed *f, float *images, struct rn_error *err)
 {
     const struct item *item;
 
+    if (f->ring && !rn_ring_is_here(f->ring))
+        return rn_fail(err, RN_ERR_ARG,
+                       "the threads that read pictures ahead are not there in "
+                       "the child of a fork()");
     if (!f->at || f->taken == f->at->count) {
         int at = f->ring ? rn_ring_next(f->ring, NULL) : -1;
 

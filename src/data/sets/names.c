@@ -4,6 +4,7 @@
 #include "data/reader.h"
 
 #include "core/file.h"
+#include "core/letters.h"
 #include "core/memory.h"
 #include "core/text.h"
 #include "data/remarks.h"
@@ -100,8 +101,12 @@ int rn_names_read(struct rn_data *data, const char *path, int *count,
 int rn_names_set(struct rn_data *data, const char *const *names, int count,
                  struct rn_error *err)
 {
-    char **copy = copy_all(names, (size_t)count);
+    char **copy;
 
+    for (int i = 0; i < count; i++)
+        if (!names[i] || !rn_is_utf8(names[i]))
+            return rn_fail(err, RN_ERR_ARG, "name of class %d is not UTF-8", i);
+    copy = copy_all(names, (size_t)count);
     if (!copy)
         return rn_fail_memory(err, ((size_t)count + 1) * sizeof(*copy),
                               "class names");
