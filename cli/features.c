@@ -2,6 +2,7 @@
 /* resnet features: what a stage of the network makes of pictures, as numbers.
  */
 #include "cli.h"
+#include "interrupt.h"
 #include "output.h"
 #include "runner.h"
 
@@ -66,7 +67,7 @@ static int answer(struct runner *runner, const char *file, int label,
     (void)label;
     (void)logits;
     w->rows++;
-    runner->broken = rc != RN_OK; /* a file with holes is of no use */
+    runner->broken = rc != RN_OK || interrupt_signal();
     return rc;
 }
 
@@ -97,6 +98,19 @@ static void print_result(const struct runner *r, const struct writing *w)
     json_line(object);
 }
 
+/* A file with holes, or the head of one, is of no use. */
+static int give_up(struct writing *w, int status)
+{
+    struct rn_error err = {0};
+
+    rn_features_abort(w->file);
+    if (!interrupt_signal())
+        return status;
+    cli_error(&err, RN_ERR_STOPPED, "stopped: '%s' is not written",
+              w->options->output);
+    return cli_fail(&err);
+}
+
 static int run(const struct command *command, void *options,
                const struct args *args)
 {
@@ -122,9 +136,10 @@ static int run(const struct command *command, void *options,
         say_error("--output is missing: where to write, FILE.npy or FILE.csv");
         return EXIT_USAGE;
     }
+    interrupt_catch();
     status = runner_run(&runner, args->operand + 1, args->count - 1);
     if (runner.broken)
-        rn_features_abort(w.file);
+        status = give_up(&w, status);
     else if (w.file && rn_features_finish(w.file, &err))
         status = cli_fail(&err);
     else if (w.file)

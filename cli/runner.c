@@ -256,20 +256,30 @@ static int open_data(struct runner *r, const struct input *input,
     return rc;
 }
 
+static int out_of_memory(struct rn_error *err)
+{
+    return cli_error(err, RN_ERR_MEMORY, "out of memory");
+}
+
 /* One image of the open data; nonzero when it failed. */
 static int run_image(struct runner *r, const struct input *input, int index)
 {
     struct rn_error err = {0};
-    char file[512];
+    char *file;
     int label, rc;
 
-    snprintf(file, sizeof(file), "%.*s:%d",
-             (int)(strrchr(input->text, ':') - input->text), input->text,
-             index);
+    if (asprintf(&file, "%.*s:%d",
+                 (int)(strrchr(input->text, ':') - input->text), input->text,
+                 index) < 0) {
+        rc = out_of_memory(&err);
+        enqueue(r, input->text, -1, &err);
+        return rc;
+    }
     rc = rn_data_image(r->data, input->part, index, r->stored, &label, &err);
     if (rc == RN_OK)
         rc = rn_model_preprocess(r->model, r->stored, place(r), &err);
     enqueue(r, file, rc ? -1 : label, &err);
+    free(file);
     return rc;
 }
 
@@ -304,11 +314,6 @@ static void run_input(struct runner *r, const struct input *input)
         enqueue(r, input->text, -1, &input->err);
         break;
     }
-}
-
-static int out_of_memory(struct rn_error *err)
-{
-    return cli_error(err, RN_ERR_MEMORY, "out of memory");
 }
 
 static int allocate(struct runner *r, struct rn_error *err)

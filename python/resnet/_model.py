@@ -17,8 +17,8 @@ import numpy.typing as npt
 from . import _abi
 from ._abi import (Class, EvalResult, LayerInfo, ModelInfo, Output, Part,
                    Precision, QuantizeResult, Text)
-from ._library import (ArgumentError, Handle, Owner, as_dataclass, call,
-                       failure, lib, make, number, shown, text)
+from ._library import (ArgumentError, DataError, Handle, Owner, as_dataclass,
+                       call, failure, lib, make, number, shown, text)
 from ._options import callback, fill
 from ._data import Data, part_of
 from ._guard import Guard
@@ -188,6 +188,13 @@ class Plan(Owner):
                      len(images), answers.ctypes.data)
                 if features and kept:
                     values.append(self._values(len(images), kept))
+            finite = np.isfinite(answers).all(axis=1)
+            if not finite.all():
+                at = int(np.argmin(finite))
+                raise DataError(
+                    f"{some[at] or f'input {len(names) + at}'}: the answers are "
+                    "not finite: the image is not, or values become too large "
+                    "on the way")
             names += some
             logits.append(answers)
         empty = np.empty((0, info.classes), np.float32)

@@ -89,6 +89,15 @@ def test_nothing_gives_nothing(model):
         np.empty((0, *model.input_shape), np.float32)).shape == (0, 4)
 
 
+def test_answers_that_are_no_numbers_are_refused(small):
+    images = np.zeros((3, *small.input_shape), np.float32)
+    images[1, 0, 0, 0] = np.nan
+    for ask in small.logits, small.probabilities, small.predict:
+        with pytest.raises(resnet.DataError, match="input 1: .* not finite"):
+            ask(images)
+    assert np.isfinite(small.logits(images[::2])).all()
+
+
 def test_grey_pictures(model):
     grey = np.arange(64 * 48, dtype=np.uint16).reshape(48, 64).astype(np.uint8)
     np.testing.assert_array_equal(

@@ -6,6 +6,7 @@
 #include "core/memory.h"
 #include "eval/report.h"
 
+#include <limits.h>
 #include <string.h>
 
 /* The head of a .npy file: magic, version 1.0, length and a dictionary, filled
@@ -91,6 +92,7 @@ int rn_features_create(struct rn_features **out, const char *path,
 {
     bool csv = ends_in(path, ".csv");
     struct rn_features *f;
+    size_t values = 1;
     int rc;
 
     *out = NULL;
@@ -100,12 +102,18 @@ int rn_features_create(struct rn_features **out, const char *path,
             "'%s': rows of numbers go into a file that ends in .npy or "
             ".csv",
             path);
+    for (int i = 0; i < 3; i++)
+        if (shape[i] < 1 || !rn_size_mul(values, (size_t)shape[i], &values) ||
+            values > INT_MAX)
+            return rn_fail(err, RN_ERR_ARG,
+                           "'%s': rows of %d x %d x %d numbers", path, shape[0],
+                           shape[1], shape[2]);
     f = rn_alloc(1, sizeof(*f));
     if (!f)
         return rn_fail_memory(err, sizeof(*f), "a file of embeddings");
     f->csv = csv;
     memcpy(f->shape, shape, sizeof(f->shape));
-    f->values = (size_t)shape[0] * (size_t)shape[1] * (size_t)shape[2];
+    f->values = values;
     rc = rn_writer_open(&f->file, path, err);
     if (!rc && csv)
         write_csv_head(f);

@@ -44,6 +44,7 @@ static int see_value(void *user, const struct rn_trace *v)
     return see(user, rn_quantizer_node(v), v->name, v->values, shape);
 }
 
+/* Of one colour throughout, where there is more than a pixel. */
 static bool is_flat(const struct rn_quantizer *q, const float *images,
                     int count)
 {
@@ -54,7 +55,7 @@ static bool is_flat(const struct rn_quantizer *q, const float *images,
         for (size_t i = 1; i < hw; i++)
             if (fabsf(images[c * hw + i] - images[c * hw]) > 1e-6f)
                 return false;
-    return true;
+    return hw > 1;
 }
 
 /* The first images are kept; fewer than a batch are filled up with zeros. */

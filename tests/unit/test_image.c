@@ -688,6 +688,19 @@ static void models_prepare_pictures(void **state)
                      RN_OK);
     assert_int_equal(rn_model_preprocess_image(model, &picture, image, &err),
                      RN_OK);
+    for (int i = 0; i < 3; i++) {
+        static const int none[3][2] = {{0, 0}, {0, 8}, {8, -1}};
+        const struct rn_image empty = {none[i][0], none[i][1], picture.pixels};
+        struct rn_image painted;
+        int class = 0;
+
+        assert_int_equal(rn_model_preprocess_image(model, &empty, image, &err),
+                         RN_ERR_ARG);
+        assert_string_equal(err.msg, "no picture given");
+        assert_int_equal(
+            rn_model_paint(model, &empty, &class, 1, &painted, &err),
+            RN_ERR_ARG);
+    }
     for (int c = 0; c < 3; c++)
         for (int i = 0; i < 64; i++) {
             float expected =

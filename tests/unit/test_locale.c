@@ -243,6 +243,14 @@ static void write_features(void)
     struct rn_features *features;
     struct rn_error err = {0};
 
+    for (int i = 0; i < 3; i++) {
+        static const int none[3][3] = {
+            {0, 1, 1}, {-1, 1, 1}, {1 << 30, 1 << 30, 1 << 30}};
+
+        assert_int_equal(
+            rn_features_create(&features, "features.csv", none[i], &err),
+            RN_ERR_ARG);
+    }
     ok(rn_features_create(&features, "features.csv", (int[]){3, 1, 1}, &err),
        &err);
     ok(rn_features_add(features, "a", values, &err), &err);

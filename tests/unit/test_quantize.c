@@ -702,6 +702,45 @@ static void few_images_may_differ_more(void **state)
     }
 }
 
+/* Of images of one pixel none is of one colour throughout. */
+static void images_of_one_pixel(void **state)
+{
+    static const float half[] = {0.5f, 0.5f, 0.5f};
+    static uint8_t pixels[64][3];
+    static int32_t labels[64];
+    const struct rn_net_options net = {
+        .struct_size = sizeof(net), .classes = 4, .height = 1};
+    const struct rn_arrays arrays = {.struct_size = sizeof(arrays),
+                                     .channels = 3,
+                                     .height = 1,
+                                     .width = 1,
+                                     .classes = 4,
+                                     .count = {64, 0, 0},
+                                     .pixels = {pixels[0], NULL, NULL},
+                                     .labels = {labels, NULL, NULL}};
+    struct told told = {.left = -1};
+    struct rn_quantize_options o = options_for(&told);
+    struct rn_quantize_result r;
+    struct rn_error err = {0};
+    struct rn_data *data;
+    struct rn_model *m;
+
+    (void)state;
+    for (int i = 0; i < 64; i++) {
+        labels[i] = i % 4;
+        for (int c = 0; c < 3; c++)
+            pixels[i][c] = (uint8_t)(37 * (3 * i + c));
+    }
+    assert_int_equal(rn_model_create(&m, "resnet8", &net, NULL), 0);
+    rn_model_init(m, 1);
+    assert_int_equal(rn_model_set_preprocessing(m, false, half, half, NULL), 0);
+    assert_int_equal(rn_data_from_arrays(&data, &arrays, NULL), 0);
+    if (rn_quantize(m, data, &o, &r, &err))
+        fail_msg("%s", err.msg);
+    rn_data_close(data);
+    rn_model_destroy(m);
+}
+
 #define PICTURE_NAME "test-quantize.png"
 
 /* A range of no width tells nothing. */
@@ -952,6 +991,7 @@ int main(void)
         cmocka_unit_test(no_agreement_may_be_asked_for),
         cmocka_unit_test(few_images_may_differ_more),
         cmocka_unit_test(one_grey_picture),
+        cmocka_unit_test(images_of_one_pixel),
         cmocka_unit_test(leaves_named_layers),
         cmocka_unit_test(dropout_is_not_in_the_way),
         cmocka_unit_test(what_cannot_be),

@@ -153,7 +153,7 @@ int rn_view_apply(const struct rn_view *view, const struct rn_image *picture,
     size_t bytes = rn_shape_size(*s);
     int rc = check(view, err);
 
-    if (!rc && !picture->pixels)
+    if (!rc && (!picture->pixels || picture->width < 1 || picture->height < 1))
         rc = rn_fail(err, RN_ERR_ARG, "no picture given");
     for (int i = 0; !rc && i < (view->crops ? view->crops : 1); i++) {
         struct rn_placement place;

@@ -56,10 +56,12 @@ static void gather_pixel(const struct plain *p, const float *image, size_t at,
         int y = top + tap / w->kw * (w->dilate_h + 1);
         int x = left + tap % w->kw * (w->dilate_w + 1);
         bool inside = y >= 0 && y < c->in.h && x >= 0 && x < c->in.w;
+        size_t pixels = rn_shape_pixels(c->in);
+        size_t from = inside ? (size_t)y * (size_t)c->in.w + (size_t)x : 0;
 
         for (int k = 0; k < c->in.c; k++, e++)
             row[e / p->block * p->strip * p->block + e % p->block] =
-                inside ? image[(k * c->in.h + y) * c->in.w + x] : 0;
+                inside ? image[(size_t)k * pixels + from] : 0;
     }
     for (; e < p->steps * p->block; e++)
         row[e / p->block * p->strip * p->block + e % p->block] = 0;

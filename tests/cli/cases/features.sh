@@ -47,3 +47,27 @@ fails resnet features $model $small_data:0 --output some.npy --as-stored
 fails resnet features $model photos --output some.npy --stage conv5
 fails resnet features $model photos --output nowhere/some.npy
 ls | grep some
+
+# Called to stop it leaves nothing, and no name is cut.
+mkfifo pipe
+resnet features $model photos/d.png - --output stop.csv < pipe > out 2> err &
+exec 3> pipe
+await sh -c 'ls stop.csv.tmp-* > ls 2>&1'
+kill -TERM $!
+cat "$seeds/jpeg" >&3
+exec 3>&-
+wait $!
+echo "exit $?"
+cat err
+ls | grep stop
+folder=$(printf '%0240d' 1)
+folder=$folder/$folder/$folder
+mkdir -p "$folder/data"
+for part in train t10k; do
+    { printf '\0\0\10\3\0\0\0\4\0\0\0\10\0\0\0\10'
+      head -c 256 /dev/zero; } > "$folder/data/$part-images-idx3-ubyte"
+    printf '\0\0\10\1\0\0\0\4\0\1\2\3' \
+        > "$folder/data/$part-labels-idx1-ubyte"
+done
+run resnet features $model "$folder/data:0-1" --output long.npy | tail -n 2
+sed 's/.*data/data/' long.npy.names.txt
