@@ -319,6 +319,10 @@ bool rn_window_regular(const struct rn_window *window);
 /** Whether it has no more than padding of its own on each side. */
 bool rn_window_only_padded(const struct rn_window *window);
 bool rn_window_equal(const struct rn_window *a, const struct rn_window *b);
+/** Whether a window more, rounded up, would begin behind the input: pools that
+ *  round up do without. */
+bool rn_window_drops_last(const struct rn_window *window,
+                          const struct rn_shape *in);
 /** Stride across; rows and columns from a window's first tap to behind its
  *  last; padding above and left of the input. */
 int rn_window_stride_w(const struct rn_window *window);

@@ -79,15 +79,25 @@ static struct axis axis_w(const struct rn_window *w, const struct rn_shape *in)
 
 /* How often a window fits: rounded down, as in torchvision (paper.md, section
  * 9, item 2), or up. 0 when it never fits. */
-static int steps(const struct axis *a, bool ceil)
+static int64_t fits(const struct axis *a, bool ceil)
 {
-    int64_t extent = (a->taps - 1) * a->step + 1, n;
+    int64_t extent = (a->taps - 1) * a->step + 1;
     int64_t room = a->size + a->before + a->after - extent;
 
-    if (room < 0)
-        return 0;
-    n = (room + (ceil ? a->stride - 1 : 0)) / a->stride + 1;
-    if (ceil && (n - 1) * a->stride >= a->size + a->before)
+    return room < 0 ? 0 : (room + (ceil ? a->stride - 1 : 0)) / a->stride + 1;
+}
+
+/* Whether the last of so many begins in the padding behind. */
+static bool begins_behind(const struct axis *a, int64_t n)
+{
+    return (n - 1) * a->stride >= a->size + a->before;
+}
+
+static int steps(const struct axis *a, bool ceil)
+{
+    int64_t n = fits(a, ceil);
+
+    if (ceil && n > 0 && begins_behind(a, n))
         n--;
     return n <= INT_MAX ? (int)n : 0;
 }
@@ -155,6 +165,14 @@ bool rn_window_shape(struct rn_graph *g, const char *name,
             "'%s' has a window of %dx%d, its input is %dx%dx%d with pad %d",
             name, w->kh, w->kw, in->c, in->h, in->w, w->pad);
     return false;
+}
+
+bool rn_window_drops_last(const struct rn_window *w, const struct rn_shape *in)
+{
+    const struct axis h = axis_h(w, in), v = axis_w(w, in);
+
+    return begins_behind(&h, fits(&h, true)) ||
+           begins_behind(&v, fits(&v, true));
 }
 
 /* The first windows begin before the input, the last one at its end. */

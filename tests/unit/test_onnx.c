@@ -695,6 +695,23 @@ static int dilated_mean(struct rn_graph *g, int x)
             .window = {.kh = 2, .kw = 2, .stride = 1, .dilate_w = 1}});
 }
 
+static int rounded_up(struct rn_graph *g, int x)
+{
+    return rn_graph_max_pool_with(
+        g, x, "most",
+        &(struct rn_pool_options){.window = RN_WINDOW(4, 4, 2, 2),
+                                  .ceil = true});
+}
+
+/* Of 4 pixels, one before and one behind: a third window would begin there. */
+static int dropped(struct rn_graph *g, int x)
+{
+    return rn_graph_max_pool_with(
+        g, x, "most",
+        &(struct rn_pool_options){.window = RN_WINDOW(2, 2, 3, 1),
+                                  .ceil = true});
+}
+
 static int gelu(struct rn_graph *g, int x)
 {
     return rn_graph_activation(g, x, "gelu", RN_FUNCTION_GELU, 0, 0);
@@ -762,6 +779,8 @@ static void versions_have_what_is_written(void **state)
         {"mean", mean, 17},
         {"dilated mean", dilated_mean, 19},
         {"gelu", gelu, 20},
+        {"pool rounded up", rounded_up, 17},
+        {"pool that drops a window", dropped, 22},
     };
     const char *path = in_folder("version.onnx");
 

@@ -21,6 +21,8 @@
 #define OPSET         17
 #define OPSET_DILATED 19 /* the first with a dilated mean */
 #define OPSET_16_BITS 21 /* and with numbers of 16 bits */
+#define OPSET_DROPPED 22 /* and whose pools drop a window that begins behind \
+                          */
 #define NAME_SIZE     200
 #define INPUT         "input"
 #define INPUT_ROUNDED "input.rounded"
@@ -1133,8 +1135,18 @@ static void put_graph(struct onnx_out *o, const struct rn_model *model)
     rn_pb_end(&o->pb, at);
 }
 
+static int opset_of_pool(const struct rn_graph *g, const struct rn_node *n)
+{
+    if (n->ceil &&
+        rn_window_drops_last(&n->window, &g->nodes[n->input[0]].shape))
+        return OPSET_DROPPED;
+    return n->op == RN_OP_AVG_POOL && (n->window.dilate_h || n->window.dilate_w)
+               ? OPSET_DILATED
+               : 0;
+}
+
 /* The oldest version that has an operator as it is written. */
-static int opset_of(const struct rn_node *n)
+static int opset_of(const struct rn_graph *g, const struct rn_node *n)
 {
     const struct integers *to;
 
@@ -1144,8 +1156,9 @@ static int opset_of(const struct rn_node *n)
     case RN_OP_QUANTIZE:
         to = integers_of(n);
         return to ? to->opset : 0;
+    case RN_OP_MAX_POOL:
     case RN_OP_AVG_POOL:
-        return n->window.dilate_h || n->window.dilate_w ? OPSET_DILATED : 0;
+        return opset_of_pool(g, n);
     default:
         return 0;
     }
@@ -1157,7 +1170,7 @@ static int opset_of_all(const struct rn_graph *g)
     int opset = OPSET;
 
     for (size_t i = 0; i < g->n_nodes; i++) {
-        int needs = opset_of(&g->nodes[i]);
+        int needs = opset_of(g, &g->nodes[i]);
 
         opset = needs > opset ? needs : opset;
     }
