@@ -401,6 +401,7 @@ static int signal_of(const struct study *s)
 static void finish_run(struct study *s, const struct job *job, int status)
 {
     struct study_run *run = &s->runs[job->run];
+    struct rn_study_result so_far;
     struct text t;
     char line[500];
 
@@ -410,6 +411,8 @@ static void finish_run(struct study *s, const struct job *job, int status)
         if (!s->o->quiet)
             say("%s: finished after %s", run->name,
                 text_seconds(&t, seconds_now() - job->began));
+        if (rn_ranks_rank(s->ranks) == 0)
+            report(s->o->out, s->study, &so_far, 1);
         return;
     }
     s->left.failed++;
@@ -424,7 +427,6 @@ static void finish_run(struct study *s, const struct job *job, int status)
  * while a report is made, is the next look's for all of them. */
 static int attend(struct study *s, int *stopped)
 {
-    struct rn_study_result ignored;
     int running = 0, stop = interrupt_signal() && !*stopped;
 
     for (int k = 0; k < s->n_jobs; k++) {
@@ -435,7 +437,6 @@ static int attend(struct study *s, int *stopped)
             continue;
         if (job_ended(job, &status)) {
             finish_run(s, job, status);
-            report(s->o->out, s->study, &ignored, 1);
             continue;
         }
         running++;
@@ -516,14 +517,10 @@ static int train_together(struct study *s, size_t i)
 
 static void run_together(struct study *s)
 {
-    struct rn_study_result ignored;
     size_t i = 0;
 
-    while (i < s->count && train_together(s, i)) {
-        if (rn_ranks_rank(s->ranks) == 0)
-            report(s->o->out, s->study, &ignored, 1);
+    while (i < s->count && train_together(s, i))
         i++;
-    }
 }
 
 /* ---------------------------------------------------------------- command */

@@ -160,6 +160,11 @@ echo "## a failed run does not stop the others"
 printf 'net = resnet8\niterations = 6\nbatch = 16\nlr = 0.1 | 1000000\n' > fails.conf
 study fails.conf $small_data --out fails
 
+printf 'net = resnet8 | resnet14\niterations = 6\nsize = 8\n' > none.conf
+mkdir -p one/class
+printf 'P5 1 1 255\n.' > one/class/1.pgm
+study none.conf one --out none | sed "s|$PWD/||g"
+
 echo "## reports of any folder, with a broken log"
 printf 'nothing\n\0\0\0\n{"iteration": 1' >> fails/lr0.1/log.jsonl
 mkdir fails/other
