@@ -329,8 +329,7 @@ static void print_text(const struct measured *m)
         printf(": each computes for %s",
                text_figures(&t, 1e3 * (r->step_seconds - r->wait_seconds)));
         printf(" and waits for %s", text_figures(&t, 1e3 * r->wait_seconds));
-        printf(" (at most %s)\n",
-               text_figures(&t, 1e3 * r->wait_seconds_most));
+        printf(" (at most %s)\n", text_figures(&t, 1e3 * r->wait_seconds_most));
         printf("sent       %s a step and rank\n",
                text_bytes(&t, r->sent_bytes_most));
     }
@@ -593,6 +592,10 @@ static int check(const struct command *command, const struct options *o,
     else if (o->bench.mode == RN_MODE_INFER &&
              options_given(command, args, "recompute"))
         say_error("--recompute is for backward, with --mode train");
+    else if (o->bench.exact && options_given(command, args, "winograd"))
+        say_error("--exact does without Winograd, and so without --winograd");
+    else if (o->bench.emulate && o->bench.precision != RN_PRECISION_BF16)
+        say_error("--emulate is for --precision bf16");
     else
         return 0;
     return EXIT_USAGE;

@@ -562,6 +562,21 @@ static int evaluate(struct subject *s, struct options *o, struct rn_error *err)
     return rc;
 }
 
+/* A report would replace the other. */
+static int check_apart(const struct options *o)
+{
+    const char *const files[] = {o->confusion, o->predictions, o->mistakes,
+                                 o->probabilities};
+
+    for (size_t i = 0; i < COUNT(files); i++)
+        for (size_t k = 0; files[i] && k < i; k++)
+            if (files[k] && strcmp(files[i], files[k]) == 0) {
+                say_error("'%s' is to hold two reports", files[i]);
+                return -1;
+            }
+    return 0;
+}
+
 static int check_places(const struct options *o)
 {
     const char *const files[] = {o->confusion, o->predictions, o->mistakes,
@@ -579,7 +594,7 @@ static int check(const struct options *o)
     if (output_ending("confusion", o->confusion, ".csv|.svg|.txt") ||
         output_ending("predictions", o->predictions, ".csv") ||
         output_ending("probabilities", o->probabilities, ".csv|.npy") ||
-        output_ending("mistakes", o->mistakes, ".html"))
+        output_ending("mistakes", o->mistakes, ".html") || check_apart(o))
         return -1;
     if (o->eval.crops != 1 && o->eval.crops != 10) {
         say_error("--crops: %d is not 1 or 10", o->eval.crops);

@@ -159,6 +159,11 @@ static void fail(struct survey *s, struct net *net, const char *what,
         s->status = cli_status(err->code);
 }
 
+static int is_to_measure(const struct net *net)
+{
+    return net_is_file(net->name) && !*net->accuracy_of;
+}
+
 static void measure_accuracy(struct survey *s, struct net *net,
                              const struct rn_model *model)
 {
@@ -166,7 +171,7 @@ static void measure_accuracy(struct survey *s, struct net *net,
     struct rn_eval_result result;
     struct rn_error err = {0};
 
-    if (!s->data || !net_is_file(net->name) || *net->accuracy_of)
+    if (!s->data || !is_to_measure(net))
         return;
     rn_eval_defaults(&options);
     options.threads = s->args->bench.threads;
@@ -294,13 +299,16 @@ static void print_text(const struct survey *s)
 
     snprintf(first, sizeof(first), "ms, batch %d", s->batch[0]);
     snprintf(last, sizeof(last), "ms, batch %d", s->batch[s->batches - 1]);
+    if (s->batches == 1)
+        snprintf(last, sizeof(last), "images/s");
     table = table_new(8, headings, "lrrrrrrr");
     for (int i = 0; i < s->args->count; i++) {
         const struct rn_bench_net *row = &s->net[i].row;
         const struct rn_bench_point *p = s->net[i].point;
         size_t n = row->n_points;
-        const struct rn_bench_point *end = n ? &p[n - 1] : NULL;
-        int whole = n == (size_t)s->batches;
+        /* of the last batch, where that was measured */
+        const struct rn_bench_point *end =
+            n && n == (size_t)s->batches ? &p[n - 1] : NULL;
 
         table_cell(table, "%s", row->name);
         if (isfinite(row->accuracy))
@@ -310,7 +318,9 @@ static void print_text(const struct survey *s)
         table_cell(table, "%s", row->params ? text_count(&t, row->params) : "");
         table_cell(table, "%s", row->params ? text_count(&t, row->macs) : "");
         cell(table, n ? 1e3 / p->images_per_second : (double)NAN);
-        cell(table, whole ? 1e3 / end->images_per_second : (double)NAN);
+        cell(table, !end              ? (double)NAN
+                    : s->batches == 1 ? end->images_per_second
+                                      : 1e3 / end->images_per_second);
         table_cell(table, "%s", end ? text_bytes(&t, end->bytes) : "");
         cell(table, end ? end->joules_per_image : (double)NAN);
     }
@@ -388,12 +398,24 @@ static int measure_all(struct survey *s)
     return s->status;
 }
 
+static int check_files(const struct survey *s)
+{
+    for (int i = 0; i < s->args->count; i++)
+        if (is_to_measure(&s->net[i]))
+            return 0;
+    say_error("--data measures the accuracy of model files, and none of these "
+              "is one whose accuracy is not given");
+    return EXIT_USAGE;
+}
+
 int survey_run(const struct survey_args *args)
 {
     struct survey s = {.args = args};
     struct rn_error err = {0};
     int rc = parse(&s);
 
+    if (!rc && args->data)
+        rc = check_files(&s);
     if (!rc && args->data)
         rc = open_data(&s, &err);
     if (!rc)

@@ -21,7 +21,6 @@
 /* In pixels. */
 #define LARGEST  36 /* radius of the network with most parameters */
 #define SMALLEST 4
-#define LEGEND   20 /* lines */
 #define LETTER   6.6
 /* An axis is logarithmic where values differ more than so many times. */
 #define WIDE 20
@@ -252,34 +251,38 @@ static bool has_line(const struct rn_bench_net *net,
 static void draw_lines(FILE *out, const struct rn_plot *plot,
                        const struct report *r, const struct figure *figure)
 {
-    int y = plot->top + 8;
+    int line = 0;
 
     for (size_t i = 0; i < r->count; i++) {
         if (!has_line(&r->nets[i], figure))
             continue;
         draw_net(out, plot, r, figure, i);
-        fprintf(out,
-                "<path d=\"M%d %dh24\" stroke=\"%s\" stroke-width=\"2\"/>"
-                "<text x=\"%d\" y=\"%d\" font-size=\"12\">",
-                plot->right + 14, y, rn_plot_colour(i), plot->right + 44,
-                y + 4);
-        rn_text_xml(out, r->nets[i].name);
-        fputs("</text>\n", out);
-        y += LEGEND;
+        rn_plot_key(out, plot, line++, rn_plot_colour(i), r->nets[i].name);
     }
 }
 
 /* ----------------------------------------------------------------- figures */
 
-/* Below the plot there is room for as many lines of the legend as there are. */
+/* With room for the legend of lines; circles have their names beside them. */
+static struct rn_plot frame_of(const struct report *r,
+                               const struct figure *figure)
+{
+    struct rn_plot plot = rn_plot_frame(1000, figure->value ? 740 : 860);
+    int line = 0;
+
+    plot.number = (int)(figure - figures);
+    for (size_t i = 0; figure->value && i < r->count; i++)
+        if (has_line(&r->nets[i], figure))
+            rn_plot_make_room(&plot, line++, r->nets[i].name);
+    return plot;
+}
+
 static void draw_figure(FILE *out, const struct report *r,
                         const struct figure *figure)
 {
-    struct rn_plot plot = rn_plot_frame(1000, figure->value ? 740 : 860);
+    struct rn_plot plot = frame_of(r, figure);
     struct range x, y;
 
-    if (figure->value && (int)r->count * LEGEND > plot.bottom - plot.top)
-        plot.height += (int)r->count * LEGEND - (plot.bottom - plot.top);
     measure(r, figure, &x, &y);
     rn_plot_scale(&plot, fmax(1.05 * x.most, 1), fmax(y.most, 1e-9),
                   (double)INFINITY);

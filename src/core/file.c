@@ -176,13 +176,27 @@ static bool is_special(const char *path)
     return stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
 }
 
+/* Where a file is written: to whatever a link leads to, in whose place the
+ * rename would put it. A link to nothing is replaced. */
+static char *place_of(const char *path)
+{
+    struct stat st;
+    char *real = lstat(path, &st) == 0 && S_ISLNK(st.st_mode)
+                     ? realpath(path, NULL)
+                     : NULL;
+    char *place = rn_strdup(real ? real : path);
+
+    free(real);
+    return place;
+}
+
 int rn_writer_open(struct rn_writer *w, const char *path, struct rn_error *err)
 {
     int fd = -1, rc;
 
     memset(w, 0, sizeof(*w));
-    w->path = rn_strdup(path);
-    w->temporary = temporary_room(path);
+    w->path = place_of(path);
+    w->temporary = w->path ? temporary_room(w->path) : NULL;
     if (is_special(path)) {
         rc = rn_fail(err, RN_ERR_IO, "cannot write '%s': not a regular file",
                      path);
@@ -192,7 +206,7 @@ int rn_writer_open(struct rn_writer *w, const char *path, struct rn_error *err)
         rc = rn_fail_memory(err, strlen(path), "a file name");
         goto out;
     }
-    fd = open_temporary(w->temporary, path);
+    fd = open_temporary(w->temporary, w->path);
     if (fd < 0) {
         rc = rn_fail_errno(err, "write", path);
         goto out;
@@ -256,16 +270,25 @@ static int sync_folder(const char *path, struct rn_error *err)
     return rc;
 }
 
-int rn_writer_commit(struct rn_writer *w, struct rn_error *err)
+int rn_writer_settle(struct rn_writer *w, struct rn_error *err)
 {
     int rc = RN_OK;
 
+    if (!w->file)
+        return RN_OK;
     errno = EIO; /* what an earlier write failed of is not known any more */
     if (ferror(w->file) || fflush(w->file) != 0 || sync_failed(fileno(w->file)))
         rc = rn_fail_errno(err, "write", w->path);
     if (fclose(w->file) != 0 && rc == RN_OK)
         rc = rn_fail_errno(err, "write", w->path);
     w->file = NULL;
+    return rc;
+}
+
+int rn_writer_commit(struct rn_writer *w, struct rn_error *err)
+{
+    int rc = rn_writer_settle(w, err);
+
     if (rc == RN_OK && rename(w->temporary, w->path) != 0)
         rc = rn_fail_errno(err, "write", w->path);
     if (rc == RN_OK) {

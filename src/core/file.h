@@ -26,6 +26,9 @@ struct rn_writer {
 int rn_writer_open(struct rn_writer *w, const char *path, struct rn_error *err);
 int rn_writer_write(struct rn_writer *w, const void *bytes, size_t size,
                     struct rn_error *err);
+/** All bytes are on the disk, or RN_ERR_IO: of several files that belong
+ *  together, before the first is put into its place. */
+int rn_writer_settle(struct rn_writer *w, struct rn_error *err);
 /** Flush, sync, rename into place, sync the folder. On failure the
  *  temporary file is gone and the old file untouched; only when syncing the
  *  folder fails is the new one in place. Either way the writer is closed. */

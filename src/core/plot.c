@@ -110,28 +110,41 @@ static double within(double value)
     return fmin(fmax(value, LOG_LEAST), LOG_MOST);
 }
 
-static void log_axis(double least, double most, double *min, double *max)
+/* Over more decades there would be too many numbers but powers of ten. */
+#define DECADES 6
+#define POWERS  12
+
+/* *step is the decades from one number to the next, or 0: 1, 2, 5, 10. */
+static void log_axis(double least, double most, double *min, double *max,
+                     double *step)
 {
-    least = within(least);
-    most = within(most);
-    *min = nice_below(least);
-    *max = nice_below(most);
-    if (*max < most)
+    double low = floor(log10(within(least)) + 1e-9);
+    double high = ceil(log10(within(most)) - 1e-9);
+
+    *step = 0;
+    *min = nice_below(within(least));
+    *max = nice_below(within(most));
+    if (*max < within(most))
         *max = nice_next(*max);
     if (*max <= *min)
         *max = nice_next(*min);
+    if (high - low <= DECADES)
+        return;
+    *step = ceil((high - low) / POWERS);
+    *min = pow(10, low);
+    *max = pow(10, high);
 }
 
 void rn_plot_log_x(struct rn_plot *plot, double least, double most)
 {
     plot->x_axis = RN_AXIS_LOG;
-    log_axis(least, most, &plot->x_min, &plot->x_max);
+    log_axis(least, most, &plot->x_min, &plot->x_max, &plot->x_step);
 }
 
 void rn_plot_log_y(struct rn_plot *plot, double least, double most)
 {
     plot->y_axis = RN_AXIS_LOG;
-    log_axis(least, most, &plot->y_min, &plot->y_max);
+    log_axis(least, most, &plot->y_min, &plot->y_max, &plot->y_step);
 }
 
 void rn_plot_doubling_x(struct rn_plot *plot, double least, double most)
@@ -165,9 +178,10 @@ static double along(double value, double min, double max, enum rn_axis axis)
  * none: a step too small to be added. */
 static double after(double value, double step, enum rn_axis axis)
 {
-    double next = axis == RN_AXIS_LINEAR ? value + step
-                  : axis == RN_AXIS_LOG  ? nice_next(value)
-                                         : 2 * value;
+    double next = axis == RN_AXIS_LINEAR     ? value + step
+                  : axis == RN_AXIS_DOUBLING ? 2 * value
+                  : step > 0 ? pow(10, round(log10(value)) + step)
+                             : nice_next(value);
 
     return next > value ? next : (double)NAN;
 }
@@ -195,13 +209,13 @@ void rn_plot_head(FILE *out, const struct rn_plot *p, const char *title)
     rn_text_xml(out, title);
     fprintf(out,
             "</title>\n"
-            "<clipPath id=\"plot\"><rect x=\"%d\" y=\"%d\" width=\"%d\" "
+            "<clipPath id=\"plot%d\"><rect x=\"%d\" y=\"%d\" width=\"%d\" "
             "height=\"%d\"/></clipPath>\n"
             "<rect width=\"%d\" height=\"%d\" fill=\"#ffffff\"/>\n"
             "<text class=\"title\" x=\"%d\" y=\"32\" font-size=\"17\" "
             "font-weight=\"bold\" fill=\"#111827\">",
-            p->left, p->top - 1, p->right - p->left + 2, p->bottom - p->top + 2,
-            p->width, p->height, p->left);
+            p->number, p->left, p->top - 1, p->right - p->left + 2,
+            p->bottom - p->top + 2, p->width, p->height, p->left);
     rn_text_xml(out, title);
     fputs("</text>\n", out);
 }
@@ -253,10 +267,10 @@ void rn_plot_line(FILE *out, const struct rn_plot *p,
         return;
     }
     rn_print(out,
-             "<polyline clip-path=\"url(#plot)\" fill=\"none\" stroke=\"%s\" "
+             "<polyline clip-path=\"url(#plot%d)\" fill=\"none\" stroke=\"%s\" "
              "stroke-width=\"%g\" stroke-linejoin=\"round\" "
              "stroke-linecap=\"round\" points=\"",
-             colour, width);
+             p->number, colour, width);
     for (size_t i = 0; i < points->count; i++)
         rn_print(out, "%s%.1f,%.1f", i == 0 ? "" : " ",
                  rn_plot_x(p, points->at[i].x), rn_plot_y(p, points->at[i].y));
@@ -285,18 +299,15 @@ const char *rn_plot_colour(size_t i)
 /* Most letters of 12 pixels are narrower than this. */
 #define LETTER 6.6
 
-int rn_plot_key_right(const struct rn_plot *p, const char *text)
+void rn_plot_make_room(struct rn_plot *p, int line, const char *text)
 {
-    int letters = 0;
+    int bottom = p->top + 8 + LEGEND * (line + 1) + 12, letters = 0, right;
 
     for (; *text; text++)
         letters += (*text & 0xc0) != 0x80; /* UTF-8's first bytes */
-    return p->right + 44 + (int)ceil(LETTER * letters) + 16;
-}
-
-int rn_plot_key_bottom(const struct rn_plot *p, int lines)
-{
-    return p->top + 8 + LEGEND * lines + 12;
+    right = p->right + 44 + (int)ceil(LETTER * letters) + 16;
+    p->width = right > p->width ? right : p->width;
+    p->height = bottom > p->height ? bottom : p->height;
 }
 
 void rn_plot_key(FILE *out, const struct rn_plot *p, int line,

@@ -31,13 +31,15 @@ double rn_points_largest(const struct rn_points *points, double x);
 
 enum rn_axis {
     RN_AXIS_LINEAR,
-    RN_AXIS_LOG,     /* logarithmic, with numbers at 1, 2, 5, 10, … */
+    RN_AXIS_LOG,     /* logarithmic, with numbers at 1, 2, 5, 10, …, or, where
+                        these are too many, at powers of ten */
     RN_AXIS_DOUBLING /* likewise at 1, 2, 4, 8, … */
 };
 
 /** The picture, the plot within it, in pixels, and what its axes reach. */
 struct rn_plot {
     int width, height, left, top, right, bottom;
+    int number; /* of the picture on its page */
     double x_max, y_max, x_step, y_step;
     double x_min, y_min;
     enum rn_axis x_axis, y_axis;
@@ -76,9 +78,8 @@ void rn_plot_circle(FILE *out, const struct rn_plot *plot, double x, double y,
 
 /** The i-th of colours that are told apart. */
 const char *rn_plot_colour(size_t i);
-/** How far to the right a key of that text goes, and how far down so many. */
-int rn_plot_key_right(const struct rn_plot *plot, const char *text);
-int rn_plot_key_bottom(const struct rn_plot *plot, int lines);
+/** Make the picture as wide and high as a key needs it. */
+void rn_plot_make_room(struct rn_plot *plot, int line, const char *text);
 /** Line `line` of a legend to the right of the plot. */
 void rn_plot_key(FILE *out, const struct rn_plot *plot, int line,
                  const char *colour, const char *text);

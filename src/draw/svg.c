@@ -39,6 +39,7 @@ static void head(FILE *out, const struct rn_drawing *d)
     double left = d->left - SIZES - EDGE;
     double width = fmax(d->right - left + EDGE, LEAST_WIDE);
     double height = HEAD + d->bottom + FOOT;
+    uint64_t aux = rn_graph_aux_params(d->g);
 
     rn_print(out,
              "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%.0f\" "
@@ -62,8 +63,14 @@ static void head(FILE *out, const struct rn_drawing *d)
     rn_text_xml(out, d->title);
     rn_print(out, "</text>\n<text x=\"%.1f\" y=\"%d\" fill=\"#6b7280\">",
              left + EDGE, 54 - HEAD);
-    write_count(out, (double)rn_graph_params(d->g));
-    fputs(" parameters, ", out);
+    write_count(out, (double)(rn_graph_params(d->g) - aux));
+    fputs(" parameters", out);
+    if (aux) {
+        fputs(" (in training ", out);
+        write_count(out, (double)rn_graph_params(d->g));
+        fputs(" with auxiliary heads)", out);
+    }
+    fputs(", ", out);
     write_count(out, (double)rn_graph_macs(d->g));
     fputs(" multiply-adds</text>\n", out);
 }

@@ -20,7 +20,8 @@ struct rn_scored {
     bool positive;
 };
 
-/** Sorts them; the area under precision over recall, NaN without positives. */
+/** Sorts them; the area under precision over recall, NaN without positives or
+ *  with a score that is no number. */
 double rn_average_precision(struct rn_scored *scored, size_t count);
 
 /** Sums over images seen so far. */

@@ -166,6 +166,10 @@ int rn_features_finish(struct rn_features *f, struct rn_error *err)
     int rc = f->csv ? RN_OK : write_head(f, err);
 
     if (!rc)
+        rc = rn_writer_settle(&f->file, err);
+    if (!rc && !f->csv)
+        rc = rn_writer_settle(&f->names, err);
+    if (!rc)
         rc = rn_writer_commit(&f->file, err);
     if (!rc && !f->csv)
         rc = rn_writer_commit(&f->names, err);

@@ -53,6 +53,10 @@ static void measure_curves(const struct rn_scored *scored, size_t count,
 {
     double right = 0, wrong = 0, area = 0, precision = 0;
 
+    m->roc_auc = m->average_precision = (double)NAN;
+    for (size_t i = 0; i < count; i++)
+        if (isnan(scored[i].score))
+            return; /* which has no place in an order */
     for (size_t i = 0; i < count;) {
         float score = scored[i].score;
         double tied[2] = {0, 0};

@@ -77,7 +77,6 @@ static void draw_panel(FILE *out, const struct rn_plot *plot,
     for (size_t i = 0; i < s->count; i++) {
         line_of(&points, s->responses[i], sorted);
         rn_plot_line(out, plot, &points, rn_plot_colour(i), 1.8);
-        rn_plot_key(out, plot, (int)i, rn_plot_colour(i), s->labels[i]);
     }
 }
 
@@ -92,13 +91,17 @@ static void print_svg(const void *what, FILE *out)
                            .bottom = PANEL - 40};
     double layers = 1, most = 0;
 
-    for (size_t i = 0; i < s->count; i++)
+    for (size_t i = 0; i < s->count; i++) {
+        rn_plot_make_room(&plot, (int)i, s->labels[i]);
         for (size_t k = 0; k < s->responses[i]->info.layers; k++) {
             layers = fmax(layers, (double)(k + 1));
             most = fmax(most, s->responses[i]->layers[k].response.deviation);
         }
+    }
     rn_plot_scale(&plot, layers, most > 0 ? most : 1, (double)INFINITY);
     rn_plot_head(out, &plot, "Responses of layers");
+    for (size_t i = 0; i < s->count; i++)
+        rn_plot_key(out, &plot, (int)i, rn_plot_colour(i), s->labels[i]);
     draw_panel(out, &plot, s, false);
     fprintf(out, "<g transform=\"translate(0 %d)\">\n", PANEL - 10);
     draw_panel(out, &plot, s, true);

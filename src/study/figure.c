@@ -115,19 +115,13 @@ static struct rn_plot frame_of(const struct rn_report_input *in,
                                const struct rn_figure *figure)
 {
     struct rn_plot plot = rn_plot_frame(1000, 740);
+    size_t count;
     int lines = 0;
 
-    for (size_t g = 0; g < in->groups->count; g++) {
-        if (!rn_figure_shows(figure, in, g))
-            continue;
-        int right =
-            rn_plot_key_right(&plot, in->groups->at[g].label);
-
-        plot.width = right > plot.width ? right : plot.width;
-        lines++;
-    }
-    if (rn_plot_key_bottom(&plot, lines) > plot.height)
-        plot.height = rn_plot_key_bottom(&plot, lines);
+    plot.number = (int)(figure - rn_report_figures(in, &count));
+    for (size_t g = 0; g < in->groups->count; g++)
+        if (rn_figure_shows(figure, in, g))
+            rn_plot_make_room(&plot, lines++, in->groups->at[g].label);
     return plot;
 }
 

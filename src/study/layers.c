@@ -91,11 +91,12 @@ static void scale(struct rn_plot *plot, const struct rn_points curves[CURVES])
 
 static void draw(FILE *out, const struct rn_found *run,
                  const struct shown *shown,
-                 const struct rn_points curves[CURVES])
+                 const struct rn_points curves[CURVES], int number)
 {
     struct rn_plot plot = rn_plot_frame(1000, 740);
     char text[300];
 
+    plot.number = number;
     scale(&plot, curves);
     rn_format(text, sizeof(text), "%s: %s", shown->title, run->name);
     fputs("<h2>", out);
@@ -117,7 +118,7 @@ static void draw(FILE *out, const struct rn_found *run,
 }
 
 static void draw_run(FILE *out, const struct rn_found *run,
-                     const struct shown *shown)
+                     const struct shown *shown, int number)
 {
     struct rn_points curves[CURVES] = {{.count = 0}};
     bool fits = true;
@@ -129,16 +130,19 @@ static void draw_run(FILE *out, const struct rn_found *run,
               "</p>\n",
               out);
     else if (curves[0].count)
-        draw(out, run, shown, curves);
+        draw(out, run, shown, curves, number);
     for (size_t i = 0; i < CURVES; i++)
         rn_free(curves[i].at);
 }
 
 void rn_report_layers(FILE *out, const struct rn_report_input *in)
 {
+    size_t number;
+
+    (void)rn_report_figures(in, &number); /* which are on the page already */
     for (size_t i = 0; i < in->runs->count; i++)
         for (size_t k = 0; in->runs->at[i].records && k < COUNT(pictures); k++)
-            draw_run(out, &in->runs->at[i], &pictures[k]);
+            draw_run(out, &in->runs->at[i], &pictures[k], (int)number++);
 }
 
 /* ------------------------------------------------------------- layers.csv */

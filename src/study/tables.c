@@ -6,6 +6,7 @@
 #include "core/locale.h"
 #include "study/study.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <string.h>
 
@@ -60,12 +61,28 @@ void rn_report_csv(FILE *out, const struct rn_report_input *in)
 
 /* -------------------------------------------------------------- report.md */
 
+static bool is_word(char c)
+{
+    return isalnum((unsigned char)c) || (c & 0x80);
+}
+
+/* Of what Markdown would take otherwise: within a word _ is nothing, and &
+ * where no name or number follows. */
+static bool is_markup(const char *text, char before)
+{
+    if (*text == '_')
+        return !(is_word(before) && is_word(text[1]));
+    if (*text == '&')
+        return text[1] == '#' || is_word(text[1]);
+    return strchr("\\|<>[]*`~", *text) != NULL;
+}
+
 /* A name may have bars, which would end a cell, and what would be a tag, a link
  * or emphasis. */
 static void markdown_text(FILE *out, const char *text)
 {
-    for (; *text; text++) {
-        if (strchr("\\|<>[]*`", *text))
+    for (char before = '\0'; *text; before = *text++) {
+        if (is_markup(text, before))
             putc('\\', out);
         if (*text != '\n' && *text != '\r')
             putc(*text, out);

@@ -562,6 +562,34 @@ static void files_appear_whole(void **state)
 
 /* Two at one file at once, as two processes of one number are on machines that
  * share a folder: each writes its own, and the last to commit stays. */
+/* A link stays one: what it leads to is written. */
+static void links_are_followed(void **state)
+{
+    const char *folder = *state;
+    char link[PATH_MAX], target[PATH_MAX];
+    struct rn_error err;
+    struct stat st;
+    uint8_t *bytes;
+    size_t size;
+
+    snprintf(link, sizeof(link), "%s/link", folder);
+    snprintf(target, sizeof(target), "%s/target", folder);
+    assert_int_equal(rn_file_write(target, "old", 3, &err), RN_OK);
+    assert_int_equal(symlink("target", link), 0);
+    assert_int_equal(rn_file_write(link, "newer", 5, &err), RN_OK);
+    assert_int_equal(lstat(link, &st), 0);
+    assert_true(S_ISLNK(st.st_mode));
+    assert_int_equal(rn_file_read(target, 10, &bytes, &size, &err), RN_OK);
+    assert_string_equal((char *)bytes, "newer");
+    rn_free(bytes);
+    /* to nothing it is replaced */
+    assert_int_equal(unlink(target), 0);
+    assert_int_equal(rn_file_write(link, "1", 1, &err), RN_OK);
+    assert_int_equal(lstat(link, &st), 0);
+    assert_true(S_ISREG(st.st_mode));
+    assert_int_equal(unlink(link), 0);
+}
+
 static void writers_of_one_file_are_apart(void **state)
 {
     char *path = rn_path_join(*state, "file");
@@ -1041,8 +1069,8 @@ int main(void)
         IN_FOLDER(files_are_read),
         IN_FOLDER(pipes_are_read_up_to_the_limit),
         IN_FOLDER(files_appear_whole),
+        IN_FOLDER(links_are_followed),
         IN_FOLDER(writers_of_one_file_are_apart),
-        IN_FOLDER(leftovers_are_swept),
         IN_FOLDER(leftovers_are_swept),
         IN_FOLDER(bare_names_are_written),
         IN_FOLDER(failed_commits_leave_nothing),

@@ -94,16 +94,64 @@ static void dilation_is_told(void **state)
 /* Names and lines of a legend have room. */
 static void legends_have_room(void **state)
 {
-    const struct rn_plot plot = rn_plot_frame(1000, 740);
+    static const struct {
+        int line;
+        const char *text;
+        bool wider, higher;
+    } cases[] = {
+        {0, "resnet20, precision bf16", false, false},
+        {0, "résnét20 résnét20 résnét20 rés", false, false},
+        {0, "resnet20, optimizer lars, groups 8, of cifar-10-batches-bin", true,
+         false},
+        {19, "resnet20", false, false},
+        {24, "resnet20", false, true},
+    };
 
     (void)state;
-    assert_true(rn_plot_key_right(&plot, "resnet20, precision bf16") < 1000);
-    assert_int_equal(rn_plot_key_right(&plot, "résnét20"),
-                     rn_plot_key_right(&plot, "resnet20"));
-    assert_true(rn_plot_key_right(&plot, "resnet20, optimizer lars, groups 8, "
-                                         "of cifar-10-batches-bin") > 1000);
-    assert_true(rn_plot_key_bottom(&plot, 20) < plot.height);
-    assert_true(rn_plot_key_bottom(&plot, 25) > plot.height);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        const struct rn_plot before = rn_plot_frame(1000, 740);
+        struct rn_plot plot = before;
+
+        rn_plot_make_room(&plot, cases[i].line, cases[i].text);
+        if ((plot.width > before.width) != cases[i].wider ||
+            (plot.height > before.height) != cases[i].higher)
+            fail_msg("line %d, '%s': %d x %d", cases[i].line, cases[i].text,
+                     plot.width, plot.height);
+    }
+}
+
+/* However many decades, numbers of a logarithmic axis are few, and apart. */
+static void logarithmic_axes_have_room(void **state)
+{
+    static const double least[] = {1e-300, 1e-30, 1e-18, 1e-9, 1e-6,
+                                   1e-3,   0.07,  1.5,   2.9};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(least) / sizeof(*least); i++) {
+        struct rn_plot plot = rn_plot_frame(1000, 740);
+        char *text = NULL, *at;
+        size_t size;
+        FILE *out = open_memstream(&text, &size);
+        double y, before = 1000;
+        int numbers = 0;
+
+        assert_non_null(out);
+        rn_plot_scale(&plot, 100, 3, 3);
+        rn_plot_log_y(&plot, least[i], 3);
+        assert_true(plot.y_min <= least[i] && plot.y_max >= 3);
+        rn_plot_axes(out, &plot, "x", "y");
+        assert_int_equal(fclose(out), 0);
+        at = strstr(text, "text-anchor=\"end\"");
+        *strstr(at, "</g>") = '\0';
+        for (; (at = strstr(at, "\" y=\"")); numbers++, before = y) {
+            at += strlen("\" y=\"");
+            y = strtod(at, NULL);
+            if (before - y < 14)
+                fail_msg("from %g: numbers at %g and %g", least[i], before, y);
+        }
+        assert_in_range(numbers, 2, 22);
+        free(text);
+    }
 }
 
 static void files_and_functions(void **state)
@@ -242,6 +290,7 @@ int main(void)
         cmocka_unit_test(memory_runs_out),
         cmocka_unit_test(dilation_is_told),
         cmocka_unit_test(legends_have_room),
+        cmocka_unit_test(logarithmic_axes_have_room),
         cmocka_unit_test(files_and_functions),
         cmocka_unit_test(silu_is_two_strips),
         cmocka_unit_test(axes_fit),

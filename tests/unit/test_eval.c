@@ -689,9 +689,20 @@ static void test_bench(void **state)
     rn_model_destroy(model);
 }
 
+static void scores_that_are_no_numbers_have_no_order(void **state)
+{
+    struct rn_scored scored[] = {{2, true}, {(float)NAN, false}, {1, true}};
+    struct rn_scored others[] = {{2, true}, {1.5f, false}, {1, true}};
+
+    (void)state;
+    assert_true(isnan(rn_average_precision(scored, 3)));
+    assert_true(fabs(rn_average_precision(others, 3) - 5.0 / 6) < 1e-12);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(scores_that_are_no_numbers_have_no_order),
         cmocka_unit_test(test_rank),
         cmocka_unit_test(test_cross_entropy),
         cmocka_unit_test(test_metrics_add),

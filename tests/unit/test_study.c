@@ -207,12 +207,14 @@ static void groups_of_one_name_are_told_apart(void **state)
 
 static void names_are_text(void **state)
 {
-    static const struct made run = {.folder = "text/a", .net = "<b>|[x](y)`*"};
+    static const struct made run = {.folder = "text/a",
+                                    .net = "<b>|[x](y)`* _a_b_ ~&lt;"};
 
     (void)state;
     make_run(&run);
     report("text", NULL);
-    has("text/report.md", "\n| \\<b\\>\\|\\[x\\](y)\\`\\* |");
+    has("text/report.md",
+        "\n| \\<b\\>\\|\\[x\\](y)\\`\\* \\_a_b\\_ \\~\\&lt; |");
 }
 
 /* ------------------------------------------------------------------ parts */

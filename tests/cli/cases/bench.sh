@@ -47,3 +47,5 @@ fails resnet bench --data photos --layers
 fails resnet bench --data photos --classes 10
 : > photos/a/3.jpg
 fails resnet bench --data photos --seconds 0.01
+fails resnet bench resnet8 --size 8 --exact --winograd 4x4
+fails resnet bench resnet8 --size 8 --emulate

@@ -122,3 +122,5 @@ cp "$seeds/jpeg" tree/val/bee/whole.jpg
 fails resnet eval model tree/val
 cp "$seeds/jpeg" tree/val/loose.jpg
 fails resnet eval model tree/val
+fails resnet eval run/last.safetensors $small_data --confusion same.csv \
+    --probabilities same.csv

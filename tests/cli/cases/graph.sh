@@ -20,3 +20,6 @@ fails resnet info resnet8 --dot - --precision bf16
 fails resnet info resnet8 --whole
 fails resnet info resnet8 --graph missing/net.svg
 fails resnet info resnet8 --dot .
+# Parameters of heads that only learn are told apart, and no multiply-adds are.
+resnet info dsn --aux-heads --graph heads.svg > out
+grep -o '[0-9.]* [a-z]* parameters.*multiply-adds' heads.svg

@@ -53,3 +53,5 @@ fails resnet bench resnet8 --survey out --batch 4
 fails resnet bench resnet8 --survey missing/out
 fails resnet bench resnet8 --survey run/run.json
 fails resnet bench run/last.safetensors --survey out --data nowhere
+fails resnet bench resnet8 run/last.safetensors=90 --survey out --data $small_data
+grep -o 'id="[a-z0-9]*"' out/survey.html | sort | uniq -d
