@@ -18,6 +18,19 @@
 
 /* --------------------------------------------------------------- the peers */
 
+/* The first PID namespace of every Linux has the same number, and many a host
+ * the same name; but each start of a kernel has an identifier of its own. */
+static void read_boot(char *boot, size_t size)
+{
+    FILE *file = fopen("/proc/sys/kernel/random/boot_id", "r");
+
+    if (!file)
+        return;
+    if (!fgets(boot, (int)size, file))
+        boot[0] = '\0';
+    fclose(file);
+}
+
 /* Who this process is. */
 static struct rn_peer myself(void)
 {
@@ -27,6 +40,7 @@ static struct rn_peer myself(void)
 
     if (gethostname(peer.host, sizeof(peer.host) - 1))
         strcpy(peer.host, "?");
+    read_boot(peer.boot, sizeof(peer.boot));
     if (stat("/proc/self/ns/pid", &space) == 0)
         peer.space = (uint64_t)space.st_ino;
     rn_affinity_get(&affinity);
@@ -34,9 +48,11 @@ static struct rn_peer myself(void)
     return peer;
 }
 
+/* Containers of one kernel that are called otherwise count as hosts: each has
+ * its own share of the processors, and its own processes. */
 static bool same_host(const struct rn_peer *a, const struct rn_peer *b)
 {
-    return strcmp(a->host, b->host) == 0;
+    return strcmp(a->host, b->host) == 0 && strcmp(a->boot, b->boot) == 0;
 }
 
 static bool share_processors(const struct rn_peer *a, const struct rn_peer *b)

@@ -16,6 +16,7 @@
 /** What the others know of a rank. */
 struct rn_peer {
     char host[64];
+    char boot[40];  /* which start of a kernel it runs under; "": unknown */
     uint64_t space; /* in which its process number is one */
     int64_t process;
     uint64_t processors[16]; /* it may run on */

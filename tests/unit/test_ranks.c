@@ -23,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define LIMIT    ((size_t)1 << 28)
@@ -92,6 +93,40 @@ static void links(void **state)
         assert_non_null(strstr(threads[i].err.msg, "has not answered for 2 s"));
         assert_int_equal(threads[i].speaks, i == 0);
     }
+}
+
+/* The last rank takes its time. */
+static int come_late(void *user, struct rn_ranks *r, struct rn_error *err)
+{
+    const struct timespec pause = {.tv_nsec = 500000000};
+
+    *(int *)user = r->local;
+    if (r->rank == r->size - 1)
+        nanosleep(&pause, NULL);
+    return rn_ranks_agree(r, RN_OK, err);
+}
+
+/* A process is looked for on its own machine alone, which is another one where
+ * its kernel was started at another time, whatever it is called. */
+static void same_name(void **state)
+{
+    struct office here = {.after = -1, .ended = true};
+    struct office there = {.after = -1, .ended = true, .elsewhere = true};
+    struct rank_thread threads[3];
+    int local[3];
+
+    (void)state;
+    run_ranks(&here, 3, WAIT, come_late, local, sizeof(*local), threads);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(threads[i].code, RN_ERR_RANK);
+        assert_non_null(strstr(threads[i].err.msg, "rank 2 ("));
+        assert_non_null(strstr(threads[i].err.msg, ") has ended"));
+        assert_int_equal(local[i], 3);
+    }
+    run_ranks(&there, 3, WAIT, come_late, local, sizeof(*local), threads);
+    all_well(threads, 3);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(local[i], 2);
 }
 
 /* MPICH's ranks, started by its own launcher and by Slurm. */
@@ -1027,6 +1062,7 @@ int main(void)
         cmocka_unit_test(exchanges),
         cmocka_unit_test(without_memory),
         cmocka_unit_test(links),
+        cmocka_unit_test(same_name),
         cmocka_unit_test(launched),
         cmocka_unit_test(no_room),
         cmocka_unit_test(room_of_shards),
