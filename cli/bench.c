@@ -514,7 +514,7 @@ static int run_network(const struct command *command, struct options *o,
         o->bench.batch = net_batch(&m.info);
     if (!(o->bench.seconds > 0))
         o->bench.seconds = RN_ZERO;
-    rc = ranks_join(&o->bench.ranks, &o->ranks);
+    rc = ranks_join(&o->bench.ranks, command->name, &o->ranks);
     if (rc) {
         rn_model_destroy(model);
         return rc;

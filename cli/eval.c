@@ -692,7 +692,7 @@ static int run(const struct command *command, void *options,
         say_error("out of memory");
         return EXIT_FAILED;
     }
-    rc = ranks_join(&o->eval.ranks, &o->ranks);
+    rc = ranks_join(&o->eval.ranks, command->name, &o->ranks);
     if (rc) {
         free(s.models);
         return rc;

@@ -74,7 +74,25 @@ int ranks_refuse(const char *command)
     return 1;
 }
 
-int ranks_join(struct rn_ranks **ranks, const struct ranks_args *args)
+/* One command would take the other's messages for its own. */
+static int meet(struct rn_ranks *ranks, const char *command)
+{
+    struct rn_error err = {0};
+    char work[64];
+    int rc;
+
+    snprintf(work, sizeof(work), "'resnet %s'", command);
+    rc = rn_ranks_meet(ranks, work, &err);
+    if (!rc)
+        return 0;
+    ranks_choose(ranks, rc);
+    rc = cli_fail(&err);
+    ranks_leave(ranks);
+    return rc;
+}
+
+int ranks_join(struct rn_ranks **ranks, const char *command,
+               const struct ranks_args *args)
 {
     struct rn_error err = {0};
     int local, rc;
@@ -86,7 +104,7 @@ int ranks_join(struct rn_ranks **ranks, const struct ranks_args *args)
     if (!rc) {
         if (args->allow_mixed)
             rn_ranks_allow_mixed(*ranks);
-        return 0;
+        return meet(*ranks, command);
     }
     /* A plugin may be missing on one host alone. */
     rn_ranks_launched(NULL, &local);

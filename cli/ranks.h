@@ -38,9 +38,10 @@ void ranks_hush(void);
  *  form for them. */
 int ranks_refuse(const char *command);
 
-/** Meet the others: 0, or the exit status after a message. NULL is given for a
- *  process by itself. */
-int ranks_join(struct rn_ranks **ranks, const struct ranks_args *args);
+/** Meet the others, which run the same command: 0, or the exit status after a
+ *  message. NULL is given for a process by itself. */
+int ranks_join(struct rn_ranks **ranks, const char *command,
+               const struct ranks_args *args);
 
 /** Rank 0's value, on all of them; -1 after a message. */
 int ranks_told(struct rn_ranks *ranks, int value);

@@ -611,7 +611,7 @@ static int run_study(struct study *s)
 /* Alone, or with the ranks that a launcher started. */
 static int run_joined(struct study *s)
 {
-    int rc = ranks_join(&s->ranks, &s->o->ranks);
+    int rc = ranks_join(&s->ranks, "study", &s->o->ranks);
 
     if (rc)
         return rc;

@@ -470,7 +470,7 @@ static int run(const struct command *command, void *options,
     int rc = take(command, o, args, &recipe);
 
     if (rc == 0)
-        rc = ranks_join(&ranks, &o->ranks);
+        rc = ranks_join(&ranks, command->name, &o->ranks);
     if (rc == 0) {
         rc = train(o, ranks);
         ranks_leave(ranks);

@@ -240,6 +240,13 @@ RN_API void rn_ranks_allow_mixed(struct rn_ranks *ranks);
 RN_API const char *rn_ranks_mixed(const struct rn_ranks *ranks);
 RN_API int rn_ranks_rank(const struct rn_ranks *ranks);
 RN_API int rn_ranks_count(const struct rn_ranks *ranks);
+/** Begin work of that name, of which 63 bytes count, together: RN_ERR_ARG names
+ *  the first rank that begins another, or differs in what computes unless that
+ *  is allowed. Training, evaluation and benchmarks do it themselves; a program
+ *  does it before anything else where its ranks may have been started for
+ *  different work. */
+RN_API int rn_ranks_meet(struct rn_ranks *ranks, const char *work,
+                         struct rn_error *err);
 /** Have all ranks come here, with what each has done in between: RN_OK when
  *  all did, else what the first of the others failed with, which is in `err`
  *  then on every rank. */

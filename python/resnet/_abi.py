@@ -1223,6 +1223,7 @@ FUNCTIONS: Dict[str, Tuple[Any, Tuple[Any, ...]]] = {
     "rn_ranks_mixed": (c_char_p, (c_void_p,)),
     "rn_ranks_rank": (c_int, (c_void_p,)),
     "rn_ranks_count": (c_int, (c_void_p,)),
+    "rn_ranks_meet": (c_int, (c_void_p, c_char_p, POINTER(rn_error))),
     "rn_ranks_agree": (c_int, (c_void_p, c_int, POINTER(rn_error))),
     "rn_ranks_tell": (c_int, (c_void_p, c_void_p, c_size_t,
         POINTER(rn_error))),

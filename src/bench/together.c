@@ -44,16 +44,16 @@ int rn_together_open(struct rn_together *t, struct rn_ranks *ranks, int batch,
 
 int rn_together_compare(const struct rn_together *t, struct rn_error *err)
 {
-    struct rn_trait traits[RN_MACHINE_TRAITS + 2] = {
-        [RN_MACHINE_TRAITS] = {.name = "the number of weights in memory",
-                               .code = RN_ERR_ARG},
+    struct rn_trait traits[] = {
+        {.name = "the number of weights in memory", .code = RN_ERR_ARG},
         {.name = "the batch", .code = RN_ERR_ARG},
     };
-    struct rn_trait *own = traits + RN_MACHINE_TRAITS;
+    int rc = rn_ranks_meet(t->ranks, "a benchmark", err);
 
-    rn_trait_machine(t->ranks, traits);
-    snprintf(own[0].value, sizeof(own[0].value), "%zu", t->flat.count);
-    snprintf(own[1].value, sizeof(own[1].value), "%d",
+    if (rc != RN_OK)
+        return rc;
+    snprintf(traits[0].value, sizeof(traits[0].value), "%zu", t->flat.count);
+    snprintf(traits[1].value, sizeof(traits[1].value), "%d",
              t->groups.count * t->groups.images);
     return rn_ranks_compare(t->ranks, traits, COUNT(traits), err);
 }

@@ -2,6 +2,7 @@
 /* What ranks tell each other, on any transport; and how long they wait. */
 #include "comm/ranks.h"
 
+#include "core/count.h"
 #include "core/memory.h"
 #include "core/threads.h"
 
@@ -534,22 +535,6 @@ void rn_trait_sum(struct rn_trait *trait, uint64_t checksum)
     snprintf(trait->value, sizeof(trait->value), "%016" PRIx64, checksum);
 }
 
-void rn_trait_machine(const struct rn_ranks *r,
-                      struct rn_trait traits[RN_MACHINE_TRAITS])
-{
-    static const char *const names[RN_MACHINE_TRAITS] = {
-        "the version of resnet", "the instruction set", "oneDNN's version"};
-    struct rn_machine m;
-
-    rn_machine_get(&m);
-    for (int i = 0; i < RN_MACHINE_TRAITS; i++)
-        traits[i] = (struct rn_trait){
-            .name = names[i], .code = RN_ERR_ARG, .mixes = r && r->mixes};
-    rn_trait_text(&traits[0], rn_version());
-    rn_trait_text(&traits[1], m.isa);
-    rn_trait_text(&traits[2], m.onednn);
-}
-
 /* What a rank has otherwise than the first one. */
 static int differ(struct rn_ranks *r, int rank, const struct rn_trait *first,
                   const struct rn_trait *other, const char *name,
@@ -592,6 +577,29 @@ int rn_ranks_compare(struct rn_ranks *r, const struct rn_trait *traits,
     }
     rn_ranks_free(r, all);
     return rc;
+}
+
+/* As many traits whatever the work: what follows may be of other sizes in other
+ * work, or another version. */
+int rn_ranks_meet(struct rn_ranks *r, const char *work, struct rn_error *err)
+{
+    const bool mixes = r && r->mixes;
+    struct rn_trait traits[] = {
+        {"the version of resnet", .code = RN_ERR_ARG, .mixes = mixes},
+        {"the instruction set", .code = RN_ERR_ARG, .mixes = mixes},
+        {"oneDNN's version", .code = RN_ERR_ARG, .mixes = mixes},
+        {"the work", .code = RN_ERR_ARG},
+    };
+    struct rn_machine m;
+
+    if (!r)
+        return RN_OK;
+    rn_machine_get(&m);
+    rn_trait_text(&traits[0], rn_version());
+    rn_trait_text(&traits[1], m.isa);
+    rn_trait_text(&traits[2], m.onednn);
+    rn_trait_text(&traits[3], work);
+    return rn_ranks_compare(r, traits, COUNT(traits), err);
 }
 
 /* ------------------------------------------------------- making and leaving */

@@ -13,6 +13,9 @@
 
 #include <stdbool.h>
 
+/* Ranks of other versions send these, too, before they can be told from each
+ * other: rn_peer, rn_state and rn_trait keep their sizes. */
+
 /** What the others know of a rank. */
 struct rn_peer {
     char host[64];
@@ -140,11 +143,8 @@ struct rn_trait {
 /** As the value of a trait. */
 void rn_trait_text(struct rn_trait *trait, const char *text);
 void rn_trait_sum(struct rn_trait *trait, uint64_t checksum);
-/** What computes: the first of the traits, each with its name and code. */
-enum { RN_MACHINE_TRAITS = 3 };
-void rn_trait_machine(const struct rn_ranks *r,
-                      struct rn_trait traits[RN_MACHINE_TRAITS]);
-/** Name the first rank with another value than rank 0. */
+/** Name the first rank with another value than rank 0. The count is the same on
+ *  all ranks that have met, see rn_ranks_meet() of resnet.h. */
 int rn_ranks_compare(struct rn_ranks *r, const struct rn_trait *traits,
                      size_t count, struct rn_error *err);
 

@@ -569,25 +569,25 @@ static void share_processors(struct evaluation *e)
 /* All ranks have come so far, and look at the same with the same. */
 static int meet(const struct evaluation *e, int rc, struct rn_error *err)
 {
-    struct rn_trait traits[RN_MACHINE_TRAITS + 3] = {
-        [RN_MACHINE_TRAITS] = {.name = "the checksum of DATA",
-                               .code = RN_ERR_DATA},
+    struct rn_trait traits[] = {
+        {.name = "the checksum of DATA", .code = RN_ERR_DATA},
         {.name = "the checksum of the models", .code = RN_ERR_DATA},
         {.name = "what is evaluated", .code = RN_ERR_ARG},
     };
-    struct rn_trait *own = traits + RN_MACHINE_TRAITS;
     uint64_t sum = 0;
 
     rc = rn_ranks_agree(e->o.ranks, rc, err);
+    if (rc == RN_OK)
+        rc = rn_ranks_meet(e->o.ranks, "evaluation", err);
     if (rc != RN_OK || !e->o.ranks)
         return rc;
     for (size_t i = 0; i < e->count; i++)
         sum = rn_graph_checksum(e->models[i]->graph, sum);
-    rn_trait_machine(e->o.ranks, traits);
-    rn_trait_sum(&own[0], e->data->checksum);
-    rn_trait_sum(&own[1], sum);
-    snprintf(own[2].value, sizeof(own[2].value), "%d images, %d at a time",
-             e->images, choose_batch(e, e->models[0]));
+    rn_trait_sum(&traits[0], e->data->checksum);
+    rn_trait_sum(&traits[1], sum);
+    snprintf(traits[2].value, sizeof(traits[2].value),
+             "%d images, %d at a time", e->images,
+             choose_batch(e, e->models[0]));
     return rn_ranks_compare(e->o.ranks, traits, COUNT(traits), err);
 }
 

@@ -43,9 +43,8 @@ static uint64_t preparing(const struct rn_model *m)
 /* What would make other bits on one of them. */
 static int compare(struct rn_trainer *t, struct rn_error *err)
 {
-    struct rn_trait traits[RN_MACHINE_TRAITS + 8] = {
-        [RN_MACHINE_TRAITS] = {.name = "the checksum of DATA",
-                               .code = RN_ERR_DATA},
+    struct rn_trait traits[] = {
+        {.name = "the checksum of DATA", .code = RN_ERR_DATA},
         {.name = "the batch", .code = RN_ERR_ARG},
         {.name = "the checksum of the options", .code = RN_ERR_ARG},
         {.name = "the iteration to go on from", .code = RN_ERR_DATA},
@@ -56,17 +55,16 @@ static int compare(struct rn_trainer *t, struct rn_error *err)
         {.name = "the checksum of how images are normalised",
          .code = RN_ERR_DATA},
     };
-    struct rn_trait *own = traits + RN_MACHINE_TRAITS;
 
-    rn_trait_machine(t->o.ranks, traits);
-    rn_trait_sum(&own[0], t->data->checksum);
-    snprintf(own[1].value, sizeof(own[1].value), "%d", t->o.batch);
-    rn_trait_sum(&own[2], rn_options_checksum(&t->o));
-    snprintf(own[3].value, sizeof(own[3].value), "%ld", t->progress.iteration);
-    rn_trait_sum(&own[4], rn_graph_checksum(t->trainee->graph, 0));
-    rn_trait_sum(&own[5], t->teacher.checksum);
-    rn_trait_sum(&own[6], lying(t));
-    rn_trait_sum(&own[7], preparing(t->model));
+    rn_trait_sum(&traits[0], t->data->checksum);
+    snprintf(traits[1].value, sizeof(traits[1].value), "%d", t->o.batch);
+    rn_trait_sum(&traits[2], rn_options_checksum(&t->o));
+    snprintf(traits[3].value, sizeof(traits[3].value), "%ld",
+             t->progress.iteration);
+    rn_trait_sum(&traits[4], rn_graph_checksum(t->trainee->graph, 0));
+    rn_trait_sum(&traits[5], t->teacher.checksum);
+    rn_trait_sum(&traits[6], lying(t));
+    rn_trait_sum(&traits[7], preparing(t->model));
     return rn_ranks_compare(t->o.ranks, traits, COUNT(traits), err);
 }
 
@@ -113,7 +111,9 @@ int rn_trainer_meet(struct rn_trainer *t, int rc, struct rn_error *err)
     rc = rn_ranks_agree(t->o.ranks, rc, err);
     if (rc != RN_OK || !t->o.ranks)
         return rc;
-    rc = compare(t, err);
+    rc = rn_ranks_meet(t->o.ranks, "training", err);
+    if (rc == RN_OK)
+        rc = compare(t, err);
     if (rc == RN_OK)
         rc = say_table(t, err);
     if (rc == RN_OK && rn_ranks_mixed(t->o.ranks))

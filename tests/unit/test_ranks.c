@@ -288,13 +288,11 @@ struct comparing {
 static int compare_mixed(void *user, struct rn_ranks *r, struct rn_error *err)
 {
     struct comparing *c = user;
-    struct rn_trait machine[RN_MACHINE_TRAITS];
     int rc;
 
     if (c->mixes)
         rn_ranks_allow_mixed(r);
-    rn_trait_machine(r, machine);
-    c->traits[0].mixes = machine[0].mixes;
+    c->traits[0].mixes = r->mixes;
     rc = rn_ranks_compare(r, c->traits, 2, err);
     if (rn_ranks_mixed(r))
         snprintf(c->mixed, sizeof(c->mixed), "%s", rn_ranks_mixed(r));
@@ -936,7 +934,7 @@ static void silent(void **state)
 {
     (void)state;
     for (int k = 0; k < 2; k++) {
-        struct office office = {.silent = 2, .after = 14 + 60 * k};
+        struct office office = {.silent = 2, .after = 18 + 60 * k};
         struct rank_thread threads[RANKS_MOST];
         struct training all[3], t = run_of("silent");
         struct rn_error err = {0};
@@ -982,6 +980,25 @@ static int evaluate(void *user, struct rn_ranks *r, struct rn_error *err)
                           &e->result, &e->report, err);
 }
 
+static void open_alone(struct evaluating *e)
+{
+    struct rn_error err = {0};
+
+    if (rn_model_load(&e->models[0], in_folder("alone/best.safetensors"),
+                      &err) ||
+        rn_model_load(&e->models[1], in_folder("alone/last.safetensors"),
+                      &err) ||
+        rn_data_open(&e->data, "synthetic:3x8x8:4:90", NULL, &err))
+        fail_msg("%s", err.msg);
+}
+
+static void close_alone(struct evaluating *e)
+{
+    rn_model_destroy(e->models[0]);
+    rn_model_destroy(e->models[1]);
+    rn_data_close(e->data);
+}
+
 /* What a rank's report writes, in a folder of that name. */
 static void write_report(const struct evaluating *e, const char *name)
 {
@@ -1023,12 +1040,8 @@ static void evaluated_alike(void **state)
     struct rn_error err = {0};
 
     (void)state;
-    if (rn_model_load(&alone.models[0], in_folder("alone/best.safetensors"),
-                      &err) ||
-        rn_model_load(&alone.models[1], in_folder("alone/last.safetensors"),
-                      &err) ||
-        rn_data_open(&alone.data, "synthetic:3x8x8:4:90", NULL, &err) ||
-        evaluate(&alone, NULL, &err))
+    open_alone(&alone);
+    if (evaluate(&alone, NULL, &err))
         fail_msg("%s", err.msg);
     assert_int_equal(alone.result.images, 90);
     write_report(&alone, "report");
@@ -1051,9 +1064,38 @@ static void evaluated_alike(void **state)
         }
     }
     rn_report_destroy(alone.report);
-    rn_model_destroy(alone.models[0]);
-    rn_model_destroy(alone.models[1]);
-    rn_data_close(alone.data);
+    close_alone(&alone);
+}
+
+struct either {
+    struct training training;
+    struct evaluating evaluating;
+};
+
+static int do_either(void *user, struct rn_ranks *r, struct rn_error *err)
+{
+    struct either *e = user;
+
+    return r->rank == 1 ? evaluate(&e->evaluating, r, err)
+                        : train(&e->training, r, err);
+}
+
+/* Ranks that do different work tell each other of different numbers of things:
+ * that is named, not that messages are of other sizes. */
+static void other_work(void **state)
+{
+    struct office office = {.after = -1};
+    struct rank_thread threads[3];
+    struct either all[3] = {{.training = run_of("either")}};
+
+    (void)state;
+    open_alone(&all[0].evaluating);
+    all[1] = all[2] = all[0];
+    run_ranks(&office, 3, WAIT, do_either, all, sizeof(*all), threads);
+    all_fail(threads, 3, RN_ERR_ARG,
+             "): the work is evaluation, on rank 0 it is training");
+    assert_false(rn_is_folder(in_folder("either")));
+    close_alone(&all[0].evaluating);
 }
 
 int main(void)
@@ -1078,6 +1120,7 @@ int main(void)
         cmocka_unit_test(different),
         cmocka_unit_test(silent),
         cmocka_unit_test(evaluated_alike),
+        cmocka_unit_test(other_work),
     };
 
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

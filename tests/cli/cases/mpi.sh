@@ -21,6 +21,11 @@ cat > differ <<'END'
 2 rank 1 (): the instruction
 2 rank 1 (): the layout
 END
+# Rank 1 runs the other command.
+cat > either.sh <<END
+[ "\${OMPI_COMM_WORLD_RANK-}\${PMI_RANK-}" = 1 ] || exec resnet train $small "\$@"
+exec resnet eval alone/last.safetensors synthetic:3x8x8:4:90
+END
 # where there are no vectors of 16 channels, they all lie alike
 grep -q avx512bw /proc/cpuinfo || sed -i '4s/.*/0 "mixed": "rank 1/' differ
 printf 'net = resnet8\nbatch = 24\ngroups = 4\niterations = 2 | 4\nlr = 0.1 | 1e6\n%s' \
@@ -71,6 +76,9 @@ for mpi in ompi mpich; do
     launch 2 sh other.sh eval alone/last.safetensors synthetic:3x8x8:4:90 \
         --allow-mixed > evaluated 2> said || cat said
     [ "$(grep -c 'last digits depend' said)" -eq 1 ] || cat said
+    launch 2 sh either.sh --out $mpi-bad > said 2>&1
+    [ "$(grep '^resnet: ' said | sed 's/(.*)/()/')" = "resnet: rank 1 (): \
+the work is 'resnet eval', on rank 0 it is 'resnet train'" ] || cat said
     # a study, all runs by all ranks, a failed one among them
     launch 2 resnet study small.conf synthetic:3x8x8:4:90 --out $mpi-studied \
         --threads 1 > said 2>&1
