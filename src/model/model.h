@@ -109,6 +109,10 @@ int rn_model_set_bgr(struct rn_model *model, bool bgr, struct rn_error *err);
 int rn_model_set_resize(struct rn_model *model, int resize,
                         enum rn_interpolation interpolation,
                         struct rn_error *err);
+/** Checksums for telling models apart, behind what `sum` is of: of how pixels
+ *  become the network's numbers, and also of how a picture becomes pixels. */
+uint64_t rn_model_sum_normalisation(const struct rn_model *model, uint64_t sum);
+uint64_t rn_model_sum_preprocessing(const struct rn_model *model, uint64_t sum);
 /** Largest `resize`. */
 #define RN_RESIZE_MAX 65535
 /** Copy `classes` names; NULL removes them. RN_ERR_ARG when one is not

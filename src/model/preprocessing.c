@@ -4,6 +4,7 @@
 #include "model/model.h"
 
 #include "core/count.h"
+#include "core/file.h"
 #include "core/memory.h"
 
 #include <math.h>
@@ -130,6 +131,36 @@ int rn_model_set_resize(struct rn_model *model, int resize,
     model->preprocessing.resize = resize;
     model->preprocessing.interpolation = interpolation;
     return RN_OK;
+}
+
+uint64_t rn_model_sum_normalisation(const struct rn_model *model, uint64_t sum)
+{
+    const struct rn_preprocessing *p = &model->preprocessing;
+    const int kinds[] = {p->per_pixel, p->bgr, p->mean != NULL,
+                         p->whitening != NULL};
+    size_t size = rn_shape_size(model->spec.input),
+           channels = (size_t)model->spec.input.c;
+
+    sum = rn_checksum(sum, kinds, sizeof(kinds));
+    sum = rn_checksum(sum, &p->contrast, sizeof(p->contrast));
+    if (p->mean) {
+        sum = rn_checksum(sum, p->mean,
+                          (p->per_pixel ? size : channels) * sizeof(float));
+        sum = rn_checksum(sum, p->std, channels * sizeof(float));
+    }
+    if (p->whitening)
+        sum = rn_checksum(sum, p->whitening,
+                          rn_whitening_count(size) * sizeof(float));
+    return sum;
+}
+
+uint64_t rn_model_sum_preprocessing(const struct rn_model *model, uint64_t sum)
+{
+    const struct rn_preprocessing *p = &model->preprocessing;
+    const int sizes[] = {p->resize, (int)p->interpolation};
+
+    sum = rn_checksum(sum, sizes, sizeof(sizes));
+    return rn_model_sum_normalisation(model, sum);
 }
 
 int rn_model_set_bgr(struct rn_model *model, bool bgr, struct rn_error *err)

@@ -17,29 +17,6 @@ static uint64_t lying(const struct rn_trainer *t)
                        t->flat.count * sizeof(*t->flat.value));
 }
 
-/* Of what makes numbers of pixels. */
-static uint64_t preparing(const struct rn_model *m)
-{
-    const struct rn_preprocessing *p = &m->preprocessing;
-    const int kinds[] = {p->per_pixel,    p->bgr,
-                         p->resize,       (int)p->interpolation,
-                         p->mean != NULL, p->whitening != NULL};
-    size_t size = rn_shape_size(m->spec.input),
-           channels = (size_t)m->spec.input.c;
-    uint64_t sum = rn_checksum(0, kinds, sizeof(kinds));
-
-    sum = rn_checksum(sum, &p->contrast, sizeof(p->contrast));
-    if (p->mean) {
-        sum = rn_checksum(sum, p->mean,
-                          (p->per_pixel ? size : channels) * sizeof(float));
-        sum = rn_checksum(sum, p->std, channels * sizeof(float));
-    }
-    if (p->whitening)
-        sum = rn_checksum(sum, p->whitening,
-                          rn_whitening_count(size) * sizeof(float));
-    return sum;
-}
-
 /* What would make other bits on one of them. */
 static int compare(struct rn_trainer *t, struct rn_error *err)
 {
@@ -64,7 +41,7 @@ static int compare(struct rn_trainer *t, struct rn_error *err)
     rn_trait_sum(&traits[4], rn_graph_checksum(t->trainee->graph, 0));
     rn_trait_sum(&traits[5], t->teacher.checksum);
     rn_trait_sum(&traits[6], lying(t));
-    rn_trait_sum(&traits[7], preparing(t->model));
+    rn_trait_sum(&traits[7], rn_model_sum_preprocessing(t->model, 0));
     return rn_ranks_compare(t->o.ranks, traits, COUNT(traits), err);
 }
 

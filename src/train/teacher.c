@@ -50,28 +50,11 @@ int rn_trainer_open_teacher(struct rn_trainer *t, struct rn_error *err)
 
 /* ----------------------------------------------------------------- checks */
 
-static bool same_whitening(const float *a, const float *b, size_t n)
-{
-    if (!a || !b)
-        return !a && !b;
-    return memcmp(a, b, rn_whitening_count(n) * sizeof(*a)) == 0;
-}
-
-/* Of models for images of one size that both have one. */
-static bool same_preprocessing(const struct rn_model *a,
+/* Of models for images of one size. */
+static bool same_normalisation(const struct rn_model *a,
                                const struct rn_model *b)
 {
-    const struct rn_preprocessing *p = &a->preprocessing,
-                                  *q = &b->preprocessing;
-    size_t channels = (size_t)a->spec.input.c;
-    size_t means = p->per_pixel ? rn_shape_size(a->spec.input) : channels;
-
-    return p->per_pixel == q->per_pixel && p->bgr == q->bgr &&
-           memcmp(p->mean, q->mean, means * sizeof(*p->mean)) == 0 &&
-           memcmp(p->std, q->std, channels * sizeof(*p->std)) == 0 &&
-           memcmp(&p->contrast, &q->contrast, sizeof(p->contrast)) == 0 &&
-           same_whitening(p->whitening, q->whitening,
-                          rn_shape_size(a->spec.input));
+    return rn_model_sum_normalisation(a, 0) == rn_model_sum_normalisation(b, 0);
 }
 
 /* Outputs and classes. */
@@ -120,7 +103,7 @@ int rn_trainer_fit_teacher(struct rn_trainer *t, struct rn_error *err)
                                             err);
         return rc ? rc : rn_trainer_copy_preprocessing(t->model, m, err);
     }
-    if (m->preprocessing.mean && !same_preprocessing(m, t->model))
+    if (m->preprocessing.mean && !same_normalisation(m, t->model))
         return rn_fail(err, RN_ERR_DATA,
                        "`teacher` '%s' wants images normalised otherwise than "
                        "%s: both must be shown the same",
