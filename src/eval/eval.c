@@ -3,6 +3,7 @@
 #include "eval/eval.h"
 
 #include "core/count.h"
+#include "core/file.h"
 #include "core/memory.h"
 #include "core/option.h"
 #include "core/sized.h"
@@ -566,29 +567,76 @@ static void share_processors(struct evaluation *e)
         e->o.bind = 0;
 }
 
-/* All ranks have come so far, and look at the same with the same. */
-static int meet(const struct evaluation *e, int rc, struct rn_error *err)
+/* Of pictures, which of a data set are held out depends on options. */
+static uint64_t sum_names(const struct rn_images *part)
+{
+    uint64_t sum = 0;
+
+    for (int i = 0; part->files && i < part->count; i++) {
+        const char *name = part->files[i] + (part->key ? part->key[i] : 0);
+
+        sum = rn_checksum(sum, name, strlen(name));
+    }
+    return sum;
+}
+
+/* Checksums of their weights, their layers, and how they have images. */
+static void sum_models(const struct evaluation *e, struct rn_trait traits[3])
+{
+    uint64_t weights = 0, layers = 0, pixels = 0;
+
+    for (size_t i = 0; i < e->count; i++) {
+        weights = rn_graph_checksum(e->models[i]->graph, weights);
+        layers = rn_graph_sum_layers(e->models[i]->graph, layers);
+        pixels = rn_model_sum_preprocessing(e->models[i], pixels);
+    }
+    rn_trait_sum(&traits[0], weights);
+    rn_trait_sum(&traits[1], layers);
+    rn_trait_sum(&traits[2], pixels);
+}
+
+/* Name what another rank would answer otherwise with, or to something else. */
+static int compare(const struct evaluation *e, struct rn_error *err)
 {
     struct rn_trait traits[] = {
         {.name = "the checksum of DATA", .code = RN_ERR_DATA},
         {.name = "the checksum of the models", .code = RN_ERR_DATA},
+        {.name = "the checksum of the models' layers", .code = RN_ERR_DATA},
+        {.name = "the checksum of how images are prepared",
+         .code = RN_ERR_DATA},
+        {.name = "the checksum of the models' classes for those of DATA",
+         .code = RN_ERR_DATA},
         {.name = "what is evaluated", .code = RN_ERR_ARG},
+        {.name = "the checksum of these images' names", .code = RN_ERR_ARG},
+        {.name = "`precision`", .code = RN_ERR_ARG},
+        {.name = "`exact`", .code = RN_ERR_ARG},
+        {.name = "`crops`", .code = RN_ERR_ARG},
+        {.name = "`as_stored`", .code = RN_ERR_ARG},
     };
-    uint64_t sum = 0;
+    const int numbers[] = {e->o.exact, e->o.crops, e->o.as_stored};
+    size_t map = (size_t)e->data->classes * sizeof(*e->map);
 
+    rn_trait_sum(&traits[0], e->data->checksum);
+    sum_models(e, &traits[1]);
+    rn_trait_sum(&traits[4], rn_checksum(0, e->map, map));
+    snprintf(traits[5].value, sizeof(traits[5].value),
+             "%d %s images, %d at a time", e->images, rn_part_name(e->part),
+             choose_batch(e, e->models[0]));
+    rn_trait_sum(&traits[6], sum_names(&e->data->part[e->part]));
+    rn_trait_text(&traits[7], rn_precision_name(e->o.precision));
+    for (size_t i = 0; i < COUNT(numbers); i++)
+        snprintf(traits[8 + i].value, sizeof(traits[8 + i].value), "%d",
+                 numbers[i]);
+    return rn_ranks_compare(e->o.ranks, traits, COUNT(traits), err);
+}
+
+/* All ranks have come so far, and look at the same with the same. */
+static int meet(const struct evaluation *e, int rc, struct rn_error *err)
+{
     rc = rn_ranks_agree(e->o.ranks, rc, err);
     if (rc == RN_OK)
         rc = rn_ranks_meet(e->o.ranks, "evaluation", err);
-    if (rc != RN_OK || !e->o.ranks)
-        return rc;
-    for (size_t i = 0; i < e->count; i++)
-        sum = rn_graph_checksum(e->models[i]->graph, sum);
-    rn_trait_sum(&traits[0], e->data->checksum);
-    rn_trait_sum(&traits[1], sum);
-    snprintf(traits[2].value, sizeof(traits[2].value),
-             "%d images, %d at a time", e->images,
-             choose_batch(e, e->models[0]));
-    return rn_ranks_compare(e->o.ranks, traits, COUNT(traits), err);
+    return rc == RN_OK && e->o.ranks ? compare(e, err) : rc;
 }
 
 static int take_options(struct evaluation *e,

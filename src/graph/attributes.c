@@ -196,7 +196,7 @@ static uint64_t mix_value(uint64_t sum, const struct rn_attribute *attribute,
     return sum;
 }
 
-uint64_t rn_node_sum(const struct rn_node *node)
+static uint64_t sum_node(const struct rn_node *node, bool whole)
 {
     const struct rn_operation *o = rn_operation_of(node->op);
     uint64_t sum = rn_sum_mix(node->op, (uint64_t)node->shape.c);
@@ -204,7 +204,17 @@ uint64_t rn_node_sum(const struct rn_node *node)
     sum = rn_sum_mix(sum, (uint64_t)node->shape.h);
     sum = rn_sum_mix(sum, (uint64_t)node->shape.w);
     for (size_t i = 0; i < o->n_attributes; i++)
-        if (!o->attributes[i].makes_up)
+        if (whole || !o->attributes[i].makes_up)
             sum = mix_value(sum, &o->attributes[i], node);
     return sum;
+}
+
+uint64_t rn_node_sum(const struct rn_node *node)
+{
+    return sum_node(node, false);
+}
+
+uint64_t rn_node_sum_whole(const struct rn_node *node)
+{
+    return sum_node(node, true);
 }

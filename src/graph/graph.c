@@ -291,6 +291,26 @@ uint64_t rn_graph_checksum(const struct rn_graph *g, uint64_t sum)
     return sum;
 }
 
+static uint64_t sum_layer(const struct rn_node *n, uint64_t sum)
+{
+    const uint64_t own = rn_node_sum_whole(n);
+
+    sum = rn_checksum(sum, &own, sizeof(own));
+    sum = rn_checksum(sum, n->input, (size_t)n->n_inputs * sizeof(*n->input));
+    sum = rn_checksum(sum, n->param, sizeof(n->param));
+    sum = rn_checksum(sum, &n->quant.scale, sizeof(n->quant.scale));
+    return rn_checksum(sum, &n->quant.zero, sizeof(n->quant.zero));
+}
+
+uint64_t rn_graph_sum_layers(const struct rn_graph *g, uint64_t sum)
+{
+    const int answers[] = {g->output, (int)g->kind};
+
+    for (size_t i = 0; i < g->n_nodes; i++)
+        sum = sum_layer(&g->nodes[i], sum);
+    return rn_checksum(sum, answers, sizeof(answers));
+}
+
 uint64_t rn_graph_params(const struct rn_graph *g)
 {
     uint64_t sum = 0;

@@ -345,6 +345,9 @@ uint64_t rn_graph_params(const struct rn_graph *g);
 /** Of the parameters, names and numbers, behind those that `sum` is of, 0 being
  *  none: the same whatever file they come from. */
 uint64_t rn_graph_checksum(const struct rn_graph *g, uint64_t sum);
+/** Likewise of the layers: what each computes of what, whatever its parameters'
+ *  numbers are. */
+uint64_t rn_graph_sum_layers(const struct rn_graph *g, uint64_t sum);
 uint64_t rn_node_params(const struct rn_graph *g, const struct rn_node *node);
 /** Without auxiliary heads. */
 uint64_t rn_graph_macs(const struct rn_graph *g);

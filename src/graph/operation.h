@@ -84,6 +84,8 @@ bool rn_node_same(const struct rn_node *a, const struct rn_node *b);
 /** A sum over operation, shape and attributes, but those that parameters make
  *  up for: equal for nodes that are the same. */
 uint64_t rn_node_sum(const struct rn_node *node);
+/** With those, too. */
+uint64_t rn_node_sum_whole(const struct rn_node *node);
 /** Another value mixed into a sum. */
 uint64_t rn_sum_mix(uint64_t sum, uint64_t value);
 

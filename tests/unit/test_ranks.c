@@ -1067,6 +1067,102 @@ static void evaluated_alike(void **state)
     close_alone(&alone);
 }
 
+/* One model, on a dozen images of a part. */
+struct answering {
+    struct rn_model *model;
+    struct rn_data *data;
+    enum rn_part part;
+    struct rn_eval_options o;
+};
+
+static int answer(void *user, struct rn_ranks *r, struct rn_error *err)
+{
+    struct answering *a = user;
+    struct rn_eval_result result;
+
+    a->o.ranks = r;
+    return rn_eval(a->model, a->data, a->part, &a->o, &result, err);
+}
+
+static struct answering answering_of(struct rn_data *data)
+{
+    struct answering a = {.data = data, .part = RN_PART_TRAIN};
+    struct rn_error err = {0};
+
+    rn_eval_defaults(&a.o);
+    a.o.threads = 1;
+    a.o.images = 12;
+    if (rn_model_load(&a.model, in_folder("alone/last.safetensors"), &err))
+        fail_msg("%s", err.msg);
+    return a;
+}
+
+/* Answers of a rank that prepares images otherwise, computes otherwise or looks
+ * at others are not counted among the rest. */
+static void answered_otherwise(void **state)
+{
+    static const struct {
+        int precision, exact, batch, resize;
+        float mean, eps; /* added */
+        enum rn_part part;
+        int code;
+        const char *says;
+    } cases[] = {
+        {.code = RN_OK, .says = ""},
+        {.precision = RN_PRECISION_FP32,
+         .code = RN_ERR_ARG,
+         .says = "`precision` is fp32, on rank 0 it is auto"},
+        {.exact = 1,
+         .code = RN_ERR_ARG,
+         .says = "`exact` is 1, on rank 0 it is 0"},
+        {.batch = 5,
+         .code = RN_ERR_ARG,
+         .says = "what is evaluated is 12 train images, 5 at a time"},
+        {.part = RN_PART_TEST,
+         .code = RN_ERR_ARG,
+         .says = "what is evaluated is 12 test images, 12 at a time, on rank 0 "
+                 "it is 12 train images, 12 at a time"},
+        {.mean = 0.5F,
+         .code = RN_ERR_DATA,
+         .says = "the checksum of how images are prepared is"},
+        {.resize = 12,
+         .code = RN_ERR_DATA,
+         .says = "the checksum of how images are prepared is"},
+        {.eps = 0.5F,
+         .code = RN_ERR_DATA,
+         .says = "the checksum of the models' layers is"},
+    };
+    struct office office = {.after = -1};
+    struct rank_thread threads[2];
+    struct rn_error err = {0};
+    struct rn_data *data;
+
+    (void)state;
+    if (rn_data_open(&data, "synthetic:3x8x8:4:90", NULL, &err))
+        fail_msg("%s", err.msg);
+    for (size_t k = 0; k < COUNT(cases); k++) {
+        struct answering all[2] = {answering_of(data), answering_of(data)};
+        struct rn_model *other = all[1].model;
+
+        all[1].o.precision = cases[k].precision;
+        all[1].o.exact = cases[k].exact;
+        all[1].o.batch = cases[k].batch;
+        all[1].part = cases[k].part;
+        other->preprocessing.resize += cases[k].resize;
+        other->preprocessing.mean[0] += cases[k].mean;
+        for (size_t i = 0; i < other->graph->n_nodes; i++)
+            other->graph->nodes[i].eps += cases[k].eps;
+        run_ranks(&office, 2, WAIT, answer, all, sizeof(*all), threads);
+        if (cases[k].code)
+            all_fail(threads, 2, cases[k].code, cases[k].says);
+        else
+            all_well(threads, 2);
+        rn_model_destroy(all[0].model);
+        rn_model_destroy(other);
+    }
+    rn_data_close(data);
+}
+
 struct either {
     struct training training;
     struct evaluating evaluating;
@@ -1120,6 +1216,7 @@ int main(void)
         cmocka_unit_test(different),
         cmocka_unit_test(silent),
         cmocka_unit_test(evaluated_alike),
+        cmocka_unit_test(answered_otherwise),
         cmocka_unit_test(other_work),
     };
 

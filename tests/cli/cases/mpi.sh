@@ -26,11 +26,31 @@ cat > either.sh <<END
 [ "\${OMPI_COMM_WORLD_RANK-}\${PMI_RANK-}" = 1 ] || exec resnet train $small "\$@"
 exec resnet eval alone/last.safetensors synthetic:3x8x8:4:90
 END
+# Rank 1 evaluates otherwise.
+cat > further.sh <<'END'
+[ "${OMPI_COMM_WORLD_RANK-}${PMI_RANK-}" = 1 ] || further=
+exec resnet eval "$@" $further
+END
+cat > named <<'END'
+--preprocess zero-one: the checksum of how images are prepared
+--resize 10: the checksum of how images are prepared
+--activation leaky-relu: the checksum of the models' layers
+--labels swapped: the checksum of the models' classes for those of DATA
+--batch 1: what is evaluated
+--seed 2: the checksum of these images' names
+--precision fp32: --precision
+--exact: --exact
+--crops 10: --crops
+--as-stored: --as-stored
+END
+printf 'b\na\n' > swapped
 # where there are no vectors of 16 channels, they all lie alike
 grep -q avx512bw /proc/cpuinfo || sed -i '4s/.*/0 "mixed": "rank 1/' differ
 printf 'net = resnet8\nbatch = 24\ngroups = 4\niterations = 2 | 4\nlr = 0.1 | 1e6\n%s' \
     'exclude = iterations=2 lr=1e6' > small.conf
 small_photos
+prepare resnet train photos --net resnet8 --size 8 --resize 12 --batch 2 \
+    --epochs 1 --out shown
 printf 'net = resnet8\nsize = 8\nbatch = 2\nepochs = 3\nname = run\n' > moved.conf
 prepare resnet train $small --iterations 8 --out alone
 resnet study small.conf synthetic:3x8x8:4:90 --out studied --threads 1 > said 2>&1
@@ -79,6 +99,14 @@ for mpi in ompi mpich; do
     launch 2 sh either.sh --out $mpi-bad > said 2>&1
     [ "$(grep '^resnet: ' said | sed 's/(.*)/()/')" = "resnet: rank 1 (): \
 the work is 'resnet eval', on rank 0 it is 'resnet train'" ] || cat said
+    while read -r line; do
+        export further="${line%:*}"
+        launch 2 sh further.sh shown/last.safetensors photos --part validation \
+            --validation 4 --batch 2 > evaluated 2> said &&
+            echo "$mpi: $further on one rank does not fail"
+        [ "$(grep '^resnet: ' said | sed 's/^.*): \(.*\) is .* on rank 0.*/\1/')" = \
+            "${line#*: }" ] || cat said
+    done < named
     # a study, all runs by all ranks, a failed one among them
     launch 2 resnet study small.conf synthetic:3x8x8:4:90 --out $mpi-studied \
         --threads 1 > said 2>&1
