@@ -18,7 +18,7 @@ static uint64_t lying(const struct rn_trainer *t)
 }
 
 /* What would make other bits on one of them. */
-static int compare(struct rn_trainer *t, struct rn_error *err)
+static int compare(struct rn_trainer *t, uint64_t options, struct rn_error *err)
 {
     struct rn_trait traits[] = {
         {.name = "the checksum of DATA", .code = RN_ERR_DATA},
@@ -35,7 +35,7 @@ static int compare(struct rn_trainer *t, struct rn_error *err)
 
     rn_trait_sum(&traits[0], t->data->checksum);
     snprintf(traits[1].value, sizeof(traits[1].value), "%d", t->o.batch);
-    rn_trait_sum(&traits[2], rn_options_checksum(&t->o));
+    rn_trait_sum(&traits[2], options);
     snprintf(traits[3].value, sizeof(traits[3].value), "%ld",
              t->progress.iteration);
     rn_trait_sum(&traits[4], rn_graph_checksum(t->trainee->graph, 0));
@@ -85,12 +85,17 @@ static int say_table(struct rn_trainer *t, struct rn_error *err)
 
 int rn_trainer_meet(struct rn_trainer *t, int rc, struct rn_error *err)
 {
+    uint64_t options = t->o.ranks ? rn_options_checksum(&t->o) : 0;
+
+    /* A lack of memory is no difference. */
+    if (rc == RN_OK && t->o.ranks && !options)
+        rc = rn_fail_memory(err, 1024, "options");
     rc = rn_ranks_agree(t->o.ranks, rc, err);
     if (rc != RN_OK || !t->o.ranks)
         return rc;
     rc = rn_ranks_meet(t->o.ranks, "training", err);
     if (rc == RN_OK)
-        rc = compare(t, err);
+        rc = compare(t, options, err);
     if (rc == RN_OK)
         rc = say_table(t, err);
     if (rc == RN_OK && rn_ranks_mixed(t->o.ranks))
