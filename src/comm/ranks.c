@@ -76,14 +76,34 @@ static void count_neighbours(struct rn_ranks *r)
     }
 }
 
+/* Whether a process has ended, though its launcher has not asked yet how. */
+static bool is_zombie(long process)
+{
+    char path[48], text[512] = "", *state;
+    FILE *file;
+
+    snprintf(path, sizeof(path), "/proc/%ld/stat", process);
+    file = fopen(path, "r");
+    if (!file)
+        return false;
+    text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
+    fclose(file);
+    state = strrchr(text, ')'); /* behind the name, which may hold anything */
+    return state &&
+           (strncmp(state, ") Z", 3) == 0 || strncmp(state, ") X", 3) == 0);
+}
+
 /* Whether a rank's process is known to have ended. */
 static bool is_gone(const struct rn_ranks *r, int rank)
 {
     const struct rn_peer *own = &r->peers[r->rank], *peer = &r->peers[rank];
 
-    return peer->process > 0 && same_host(own, peer) &&
-           own->space == peer->space && kill((pid_t)peer->process, 0) != 0 &&
-           errno == ESRCH;
+    if (peer->process <= 0 || !same_host(own, peer) ||
+        own->space != peer->space)
+        return false;
+    if (kill((pid_t)peer->process, 0) != 0)
+        return errno == ESRCH;
+    return is_zombie((long)peer->process);
 }
 
 const char *rn_ranks_name(const struct rn_ranks *r, int rank, char *text,

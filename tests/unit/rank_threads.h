@@ -39,9 +39,10 @@ struct office {
      * lost; none where both are 0. */
     int from, to;
     long kept, passed;
-    /* The last rank tells of a process that there is none of; of a machine
-     * started at another time. */
-    bool ended, elsewhere;
+    /* The last rank tells of another process, where this is none's number; of a
+     * machine started at another time. */
+    int process;
+    bool elsewhere;
 };
 
 /* A rank's end of it. */
@@ -77,8 +78,8 @@ static inline void mail_disguise(const struct office *o, int from,
         mail->number > 0 || mail->bytes != sizeof(peer))
         return;
     memcpy(&peer, mail->data, sizeof(peer));
-    if (o->ended)
-        peer.process = INT32_MAX;
+    if (o->process)
+        peer.process = o->process;
     if (o->elsewhere)
         peer.boot[0] = peer.boot[0] == 'f' ? '0' : 'f';
     memcpy(mail->data, &peer, sizeof(peer));

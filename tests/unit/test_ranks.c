@@ -23,7 +23,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define LIMIT    ((size_t)1 << 28)
@@ -110,19 +112,28 @@ static int come_late(void *user, struct rn_ranks *r, struct rn_error *err)
  * its kernel was started at another time, whatever it is called. */
 static void same_name(void **state)
 {
-    struct office here = {.after = -1, .ended = true};
-    struct office there = {.after = -1, .ended = true, .elsewhere = true};
+    struct office there = {
+        .after = -1, .process = INT32_MAX, .elsewhere = true};
     struct rank_thread threads[3];
+    const pid_t zombie = fork();
     int local[3];
 
     (void)state;
-    run_ranks(&here, 3, WAIT, come_late, local, sizeof(*local), threads);
-    for (int i = 0; i < 2; i++) {
-        assert_int_equal(threads[i].code, RN_ERR_RANK);
-        assert_non_null(strstr(threads[i].err.msg, "rank 2 ("));
-        assert_non_null(strstr(threads[i].err.msg, ") has ended"));
-        assert_int_equal(local[i], 3);
+    assert_true(zombie >= 0);
+    if (!zombie)
+        _exit(0);
+    for (int k = 0; k < 2; k++) {
+        struct office here = {.after = -1, .process = k ? zombie : INT32_MAX};
+
+        run_ranks(&here, 3, WAIT, come_late, local, sizeof(*local), threads);
+        for (int i = 0; i < 2; i++) {
+            assert_int_equal(threads[i].code, RN_ERR_RANK);
+            assert_non_null(strstr(threads[i].err.msg, "rank 2 ("));
+            assert_non_null(strstr(threads[i].err.msg, ") has ended"));
+            assert_int_equal(local[i], 3);
+        }
     }
+    assert_int_equal(waitpid(zombie, NULL, 0), zombie);
     run_ranks(&there, 3, WAIT, come_late, local, sizeof(*local), threads);
     all_well(threads, 3);
     for (int i = 0; i < 2; i++)
