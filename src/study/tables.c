@@ -6,7 +6,6 @@
 #include "core/locale.h"
 #include "study/study.h"
 
-#include <ctype.h>
 #include <math.h>
 #include <string.h>
 
@@ -63,7 +62,10 @@ void rn_report_csv(FILE *out, const struct rn_report_input *in)
 
 static bool is_word(char c)
 {
-    return isalnum((unsigned char)c) || (c & 0x80);
+    const char lower = rn_lower(c);
+
+    return (lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9') ||
+           (c & 0x80);
 }
 
 /* Of what Markdown would take otherwise: within a word _ is nothing, and &
