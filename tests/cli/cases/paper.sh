@@ -49,7 +49,16 @@ RN_BUILD=stub paper --scale 1/40 --only table3 | seconds
 find paper -type l -path '*1-40/*' -printf '%p is %l\n' | sort
 
 echo "## arguments"
-paper --only fig4 2>&1 | tail -1 | sed 's/^[^:]*: //'
+paper pictures --only fig4 more 2>&1 | tail -1 | sed 's/^[^:]*: //'
+for figure in fig4 fig1; do
+    python3 "$RN_SOURCE/script/paper" --only $figure 2>&1 | tail -1 |
+        sed 's/^[^:]*: //'
+done
+python3 "$RN_SOURCE/script/paper" 2>&1 | tail -1 | sed 's/^[^:]*: //'
+python3 "$RN_SOURCE/script/paper" --only survey --list |
+    grep -o 'resnet152=.*'
+RN_BUILD=stub python3 "$RN_SOURCE/script/paper" --only fig4 pictures \
+    --scale 1/2 --out paper | seconds
 paper --only fig2 2>&1 | tail -1 | sed 's/^[^:]*: //; s/ (choose.*//'
 paper --scale 1/0 2>&1 | tail -1 | sed 's/^[^:]*: //'
 paper --scale 2 2>&1 | tail -1 | sed 's/^[^:]*: //'
