@@ -401,7 +401,6 @@ static int signal_of(const struct study *s)
 static void finish_run(struct study *s, const struct job *job, int status)
 {
     struct study_run *run = &s->runs[job->run];
-    struct rn_study_result so_far;
     struct text t;
     char line[500];
 
@@ -412,7 +411,7 @@ static void finish_run(struct study *s, const struct job *job, int status)
             say("%s: finished after %s", run->name,
                 text_seconds(&t, seconds_now() - job->began));
         if (rn_ranks_rank(s->ranks) == 0)
-            report(s->o->out, s->study, &so_far, 1);
+            report(s->o->out, s->study, NULL, 1);
         return;
     }
     s->left.failed++;

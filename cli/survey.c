@@ -308,7 +308,7 @@ static void print_text(const struct survey *s)
         size_t n = row->n_points;
         /* of the last batch, where that was measured */
         const struct rn_bench_point *end =
-            n && n == (size_t)s->batches ? &p[n - 1] : NULL;
+            n == (size_t)s->batches ? &p[n - 1] : NULL;
 
         table_cell(table, "%s", row->name);
         if (isfinite(row->accuracy))

@@ -39,8 +39,6 @@ struct link {
 /* Of a stream so much is sent at a time. */
 #define STREAM_BYTES (16 << 10)
 
-#define NOT_IMPLEMENTED 501
-
 /* A header may take so many bytes. */
 #define HEADER_BYTES (32 << 10)
 
@@ -287,7 +285,7 @@ static int refuse_ambiguous(struct request *r, const char *version)
                      "Transfer-Encoding: where the body ends is not clear");
     else if (encoding && (count_headers(r, "Transfer-Encoding") > 1 ||
                           strcasecmp(encoding, "chunked") != 0))
-        request_fail(r, NOT_IMPLEMENTED,
+        request_fail(r, MHD_HTTP_NOT_IMPLEMENTED,
                      "Transfer-Encoding '%.40s' is not known: chunked is, "
                      "alone and once",
                      encoding);
@@ -378,7 +376,7 @@ static enum MHD_Result on_access(void *user, struct MHD_Connection *c,
         /* who asks before it sends need not send, and who sends without an end
          * that is understood would not be answered */
         return r->refused && (request_header(r, "Expect") ||
-                              r->answer.status == NOT_IMPLEMENTED)
+                              r->answer.status == MHD_HTTP_NOT_IMPLEMENTED)
                    ? dispatch(c, r)
                    : MHD_YES;
     }

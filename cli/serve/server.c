@@ -300,6 +300,7 @@ int serve_run(const struct serve_options *given, char *const *models, int count)
     sigset_t signals;
     struct loading loading = {.signals = &signals};
     int fd = -1, is_loopback = 0, status;
+    const char *busy = NULL;
     char where[128];
 
     s.reload = &reload;
@@ -328,13 +329,13 @@ int serve_run(const struct serve_options *given, char *const *models, int count)
     else if (fd >= 0)
         close(fd);
     atomic_store(&reload.ending, 1);
-    if (reload_join(&reload)) {
-        say("a model is still being loaded: it is not waited for");
+    if (reload_join(&reload))
+        busy = "a model is still being loaded: it is not waited for";
+    else if (runs_close(s.runs))
+        busy = "files do not come from their disk: they are not waited for";
+    if (busy) {
+        say("%s", busy);
         _exit(status); /* a thread may still use what the rest would free */
-    }
-    if (runs_close(s.runs)) {
-        say("files do not come from their disk: they are not waited for");
-        _exit(status);
     }
     engine_close(s.engine);
     slots_free(s.slots, s.n_slots);

@@ -118,13 +118,16 @@ static double within(double value)
 static void log_axis(double least, double most, double *min, double *max,
                      double *step)
 {
-    double low = floor(log10(within(least)) + 1e-9);
-    double high = ceil(log10(within(most)) - 1e-9);
+    double low, high;
 
+    least = within(least);
+    most = within(most);
+    low = floor(log10(least) + 1e-9);
+    high = ceil(log10(most) - 1e-9);
     *step = 0;
-    *min = nice_below(within(least));
-    *max = nice_below(within(most));
-    if (*max < within(most))
+    *min = nice_below(least);
+    *max = nice_below(most);
+    if (*max < most)
         *max = nice_next(*max);
     if (*max <= *min)
         *max = nice_next(*min);

@@ -97,7 +97,7 @@ static int steps(const struct axis *a, bool ceil)
 {
     int64_t n = fits(a, ceil);
 
-    if (ceil && n > 0 && begins_behind(a, n))
+    if (ceil && begins_behind(a, n))
         n--;
     return n <= INT_MAX ? (int)n : 0;
 }

@@ -3,6 +3,7 @@
 #include "model/model.h"
 
 #include "core/count.h"
+#include "core/letters.h"
 #include "core/locale.h"
 #include "core/memory.h"
 #include "core/option.h"
@@ -12,7 +13,6 @@
 #include "graph/quantization.h"
 #include "nets/family.h"
 
-#include <jansson.h>
 #include <math.h>
 #include <string.h>
 
@@ -473,14 +473,6 @@ const char *rn_model_class_id(const struct rn_model *model, int i)
     return class_text(model, model->class_ids, i);
 }
 
-static bool is_utf8(const char *text)
-{
-    json_t *string = json_string(text);
-
-    json_decref(string);
-    return string != NULL;
-}
-
 /* Replace *texts by copies of n texts; `what` is what one is called. */
 static int set_texts(char ***texts, const char *const *from, size_t n,
                      const char *what, struct rn_error *err)
@@ -494,7 +486,7 @@ static int set_texts(char ***texts, const char *const *from, size_t n,
         return rn_fail_memory(err, n * sizeof(char *), "class names");
     int rc = RN_OK;
     for (size_t i = 0; i < n && !rc; i++) {
-        if (!from[i] || !is_utf8(from[i])) {
+        if (!from[i] || !rn_is_utf8(from[i])) {
             rc = rn_fail(err, RN_ERR_ARG, "%s of class %zu is not UTF-8", what,
                          i);
             break;

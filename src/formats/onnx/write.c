@@ -21,8 +21,7 @@
 #define OPSET         17
 #define OPSET_DILATED 19 /* the first with a dilated mean */
 #define OPSET_16_BITS 21 /* and with numbers of 16 bits */
-#define OPSET_DROPPED 22 /* and whose pools drop a window that begins behind \
-                          */
+#define OPSET_DROPPED 22 /* and with pools that drop a window */
 #define NAME_SIZE     200
 #define INPUT         "input"
 #define INPUT_ROUNDED "input.rounded"

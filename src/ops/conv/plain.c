@@ -50,13 +50,12 @@ static void gather_pixel(const struct plain *p, const float *image, size_t at,
     int top = (int)(at / (size_t)c->out.w) * w->stride - rn_window_top(w);
     int left = (int)(at % (size_t)c->out.w) * rn_window_stride_w(w) -
                rn_window_left(w);
-    size_t e = 0;
+    size_t pixels = rn_shape_pixels(c->in), e = 0;
 
     for (int tap = 0; tap < w->kh * w->kw; tap++) {
         int y = top + tap / w->kw * (w->dilate_h + 1);
         int x = left + tap % w->kw * (w->dilate_w + 1);
         bool inside = y >= 0 && y < c->in.h && x >= 0 && x < c->in.w;
-        size_t pixels = rn_shape_pixels(c->in);
         size_t from = inside ? (size_t)y * (size_t)c->in.w + (size_t)x : 0;
 
         for (int k = 0; k < c->in.c; k++, e++)
